@@ -1,0 +1,465 @@
+//! What flows in: raw blocks from a source, the records parsed from them, and what was rejected.
+//!
+//! A source (file or Kafka) hands over [`Block`]s of raw bytes. [`parse`] turns each into fixed-size [`Record`]s (the hot path: purchases,
+//! interactions, rewards, retractions, erasures), [`Aside`]s (what is rare or has no fixed size), [`Names`] (ids as text, for the sinks) and
+//! [`Rejected`] records. Nothing from outside is an `Err`: bad input is data.
+
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// A customer's number, 0 to 2^63 - 1.
+pub type CustomerId = i64;
+
+/// Milliseconds since 1970-01-01T00:00:00Z.
+pub type Millis = i64;
+
+/// Milliseconds in a day.
+pub const DAY: Millis = 86_400_000;
+
+/// The kinds of input, one Kafka topic or file each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[repr(u8)]
+pub enum Topic {
+    /// Purchases.
+    Transactions,
+    /// Profiles and erasures.
+    Customers,
+    /// Campaign contacts, with or without their reward.
+    Interactions,
+    /// Rewards that arrive apart from their interaction.
+    Rewards,
+    /// Requests for a decision.
+    Requests,
+}
+
+impl Topic {
+    /// Every topic, in the order of their numbers.
+    pub const ALL: [Topic; 5] = [Topic::Transactions, Topic::Customers, Topic::Interactions, Topic::Rewards, Topic::Requests];
+
+    /// The default name of the Kafka topic.
+    pub fn name(self) -> &'static str {
+        match self {
+            Topic::Transactions => "transactions",
+            Topic::Customers => "customers",
+            Topic::Interactions => "customer-interactions",
+            Topic::Rewards => "rewards",
+            Topic::Requests => "decision-requests",
+        }
+    }
+
+    /// The stem of the file in an input directory of `replay`.
+    pub fn file_stem(self) -> &'static str {
+        match self {
+            Topic::Interactions => "interactions",
+            Topic::Requests => "requests",
+            other => other.name(),
+        }
+    }
+
+    /// Whether the event time of this topic moves the watermark.
+    pub fn moves_watermark(self) -> bool {
+        matches!(self, Topic::Transactions | Topic::Interactions)
+    }
+}
+
+/// Where a record stands: its partition and its position in it, in one comparable word.
+///
+/// Of two records of one id the one with the greater place is the later one. A partition is a Kafka partition, or the number of a reader's
+/// share of a file; a position is a Kafka offset or a byte offset.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[repr(transparent)]
+pub struct Place(pub u64);
+
+impl Place {
+    /// Partitions of one topic.
+    pub const PARTITIONS: u32 = 1 << 12;
+    /// Positions in one partition.
+    pub const POSITIONS: u64 = 1 << 48;
+
+    /// A place from its parts; both must be within [`Self::PARTITIONS`] and [`Self::POSITIONS`].
+    pub fn new(partition: u32, position: u64) -> Self {
+        debug_assert!(partition < Self::PARTITIONS && position < Self::POSITIONS);
+        Place((u64::from(partition) << 48) | position)
+    }
+
+    /// The partition.
+    pub fn partition(self) -> u32 {
+        (self.0 >> 48) as u32
+    }
+
+    /// The offset within the partition.
+    pub fn position(self) -> u64 {
+        self.0 & (Self::POSITIONS - 1)
+    }
+}
+
+/// How the bytes of a block are written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// One JSON object a record.
+    Json,
+    /// Comma-separated values; the names of the columns come from the file's first line.
+    Csv(Arc<Vec<String>>),
+}
+
+/// One record of a block that does not delimit its records itself (Kafka).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Offset in the partition.
+    pub position: u64,
+    /// The broker's timestamp of the record.
+    pub timestamp: Millis,
+    /// Start of the value in the block's bytes; for a null value the start of the key.
+    pub start: u32,
+    /// Length of the value; for a null value that of the key.
+    pub length: u32,
+    /// Whether the value was null (a tombstone): the bytes are then the key.
+    pub null: bool,
+}
+
+/// A run of raw records of one partition.
+///
+/// With `heads` each record is `bytes[start..start + length]`, and `bytes` carries at least [`Block::PADDING`] bytes after the last one. Without
+/// heads the bytes are whole lines (the last one perhaps without its line end), `base` is the byte offset of the first, and a record's position is
+/// the byte offset at which its line starts.
+#[derive(Clone, Debug)]
+pub struct Block {
+    /// What kind of records these are.
+    pub topic: Topic,
+    /// The partition that they come from (for a file: the reader's share of it).
+    pub partition: u32,
+    /// How they are written.
+    pub format: Format,
+    /// Position of the first byte, for blocks without heads.
+    pub base: u64,
+    /// The bytes, padded.
+    pub bytes: Vec<u8>,
+    /// How many of `bytes` are records; the rest is padding.
+    pub length: usize,
+    /// Where the records stand, for Kafka; empty for files.
+    pub heads: Vec<Head>,
+}
+
+impl Block {
+    /// Bytes of padding that the fast parser may read past the last record.
+    pub const PADDING: usize = 64;
+}
+
+/// What a [`Record`] says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Kind {
+    /// A purchase: `id`, `timestamp`, `value` = [`Purchase`].
+    Transaction = 0,
+    /// A contact: `id`, `timestamp`, `value` = [`Contact`], `extra` = bits of the propensity (f64; 1.0 where absent).
+    Interaction = 1,
+    /// A delayed reward: `id` = reward id, `extra` = interaction id, `value` = reward in Q16 (i64).
+    Reward = 2,
+    /// Takes back the purchase `id`.
+    RetractTransaction = 3,
+    /// Takes back the interaction `id`.
+    RetractInteraction = 4,
+    /// Takes back the reward `id`.
+    RetractReward = 5,
+    /// Erases the customer: everything dated up to `timestamp` (`Millis::MAX`: for ever).
+    Erase = 6,
+}
+
+impl Kind {
+    /// The kind of this number.
+    pub fn from_number(number: u8) -> Option<Kind> {
+        use Kind::*;
+        [Transaction, Interaction, Reward, RetractTransaction, RetractInteraction, RetractReward, Erase].into_iter().find(|k| *k as u8 == number)
+    }
+}
+
+/// One event of a customer, as plain old data: what crosses from the parser to the customer's worker.
+///
+/// An id is the frozen 64-bit hash of the id's text ([`id_hash`](text::id_hash)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable, Serialize, Deserialize)]
+#[repr(C)]
+pub struct Record {
+    /// Whose event.
+    pub customer: CustomerId,
+    /// Frozen hash of its id within (topic, customer).
+    pub id: u64,
+    /// Event time; 0 for retractions.
+    pub timestamp: Millis,
+    /// [`Place`], as a number.
+    pub place: u64,
+    /// By kind.
+    pub value: u64,
+    /// By kind.
+    pub extra: u64,
+    /// [`Kind`], as a number.
+    pub kind: u64,
+}
+
+impl Record {
+    /// What it says.
+    ///
+    /// # Panics
+    /// Never for records made by the parser.
+    #[inline]
+    pub fn kind(&self) -> Kind {
+        Kind::from_number(self.kind as u8).unwrap_or(Kind::Erase)
+    }
+}
+
+/// The facts of a purchase beside its id and time, packed into one word so that two purchases are equal exactly when their words are.
+///
+/// amount (minor units) in the top 40 bits, then payment method (7 bits), device (7), category (7), discount (1), from bit 2 up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(transparent)]
+pub struct Purchase(pub u64);
+
+impl Purchase {
+    /// The greatest amount, in minor units.
+    pub const MAX_AMOUNT: u64 = 1_000_000_000_000;
+    /// How many values a configured list may have (one more code stands for `other`).
+    pub const MAX_LISTED: usize = 127;
+
+    /// Packs a purchase. A code is the index in the configured list, or the list's length for `other`.
+    #[inline]
+    pub fn new(amount: u64, category: usize, device: usize, payment: usize, discount: bool) -> Self {
+        debug_assert!(amount <= Self::MAX_AMOUNT && category <= Self::MAX_LISTED && device <= Self::MAX_LISTED && payment <= Self::MAX_LISTED);
+        Purchase((amount << 24) | ((payment as u64) << 17) | ((device as u64) << 10) | ((category as u64) << 3) | (u64::from(discount) << 2))
+    }
+
+    /// Minor units of the currency.
+    #[inline]
+    pub fn amount(self) -> u64 {
+        self.0 >> 24
+    }
+
+    /// Code of the category.
+    #[inline]
+    pub fn category(self) -> usize {
+        (self.0 >> 3 & 127) as usize
+    }
+
+    /// Code of the device.
+    #[inline]
+    pub fn device(self) -> usize {
+        (self.0 >> 10 & 127) as usize
+    }
+
+    /// Code of the payment method.
+    #[inline]
+    pub fn payment(self) -> usize {
+        (self.0 >> 17 & 127) as usize
+    }
+
+    /// Whether a discount was used.
+    #[inline]
+    pub fn discount(self) -> bool {
+        self.0 & 4 != 0
+    }
+}
+
+/// The facts of an interaction beside id, time and propensity, packed into one word.
+///
+/// own reward in Q16 (signed) in the top 48 bits, arm in bits 8..16, flags below.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(transparent)]
+pub struct Contact(pub u64);
+
+impl Contact {
+    /// It came with its own reward.
+    pub const REWARDED: u64 = 1;
+    /// An [`Aside::Attachment`] of the same id and place goes with it (features, template or decision of its own).
+    pub const ATTACHED: u64 = 2;
+
+    /// Packs an interaction; `reward` in Q16, `None` while unknown.
+    #[inline]
+    pub fn new(arm: u8, reward: Option<i64>, attached: bool) -> Self {
+        let flags = if reward.is_some() { Self::REWARDED } else { 0 } | if attached { Self::ATTACHED } else { 0 };
+        Contact((reward.unwrap_or(0) << 16) as u64 | (u64::from(arm) << 8) | flags)
+    }
+
+    /// The arm that was played.
+    #[inline]
+    pub fn arm(self) -> usize {
+        (self.0 >> 8 & 255) as usize
+    }
+
+    /// Its own reward in Q16.
+    #[inline]
+    pub fn reward(self) -> Option<i64> {
+        (self.0 & Self::REWARDED != 0).then_some((self.0 as i64) >> 16)
+    }
+
+    /// Whether an attachment goes with it.
+    #[inline]
+    pub fn attached(self) -> bool {
+        self.0 & Self::ATTACHED != 0
+    }
+}
+
+/// One version of a customer's profile.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Profile {
+    /// Valid from then on; `Millis::MIN`: since ever.
+    pub from: Millis,
+    /// Midnight of the signup date; `Millis::MIN`: unknown.
+    pub signup: Millis,
+    /// Share of mails opened, 0 to 1.
+    pub email_open_rate: f64,
+    /// Complaints so far.
+    pub complaint_count: f64,
+    /// Share of purchases with a discount, as the profile has it, 0 to 1.
+    pub avg_discount: f64,
+    /// Premium membership.
+    pub premium: bool,
+}
+
+/// What is rare or has no fixed size, on its way to the customer's worker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Aside {
+    /// A profile version.
+    Profile {
+        /// Whose.
+        customer: CustomerId,
+        /// Of two with the same `from` the later place holds.
+        place: Place,
+        /// The version.
+        profile: Profile,
+    },
+    /// What a retraction looked like, in case its id turns out to be unknown.
+    Retraction {
+        /// Whose.
+        customer: CustomerId,
+        /// The raw record, as it would be rejected.
+        rejected: Rejected,
+    },
+    /// What goes with an interaction beside its fixed part.
+    Attachment {
+        /// Whose.
+        customer: CustomerId,
+        /// The interaction's id.
+        id: u64,
+        /// The interaction's place.
+        place: Place,
+        /// What it carries.
+        attachment: Attachment,
+    },
+    /// A request for a decision.
+    Request {
+        /// Whose.
+        customer: CustomerId,
+        /// Where it stands.
+        place: Place,
+        /// What is asked.
+        request: Request,
+    },
+}
+
+impl Aside {
+    /// Whose it is.
+    pub fn customer(&self) -> CustomerId {
+        match self {
+            Aside::Profile { customer, .. } | Aside::Retraction { customer, .. } | Aside::Attachment { customer, .. } | Aside::Request { customer, .. } => *customer,
+        }
+    }
+}
+
+/// What an interaction carried beside its fixed part.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// A context of its own in Q12, used instead of the join where so configured.
+    pub features: Option<Vec<i16>>,
+    /// The template that was sent.
+    pub template: Option<String>,
+    /// The decision that it carried out; propensity and policy are then that decision's.
+    pub decision: Option<u64>,
+}
+
+/// A request for a decision.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// Its id as text.
+    pub decision: String,
+    /// Its instant.
+    pub timestamp: Millis,
+    /// Arms that must not be chosen, one bit each.
+    pub exclude: [u64; 4],
+    /// A context of its own in Q12, used instead of the join where so configured.
+    pub features: Option<Vec<i16>>,
+}
+
+/// Ids as text, for the sinks that show them: a batch for one worker.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Names {
+    /// The worker that owns these customers.
+    pub worker: u64,
+    /// Customer, id hash and end of its text in `text` (the start is the end of the one before).
+    pub keys: Vec<(CustomerId, u64, u32)>,
+    /// All texts in a row.
+    pub text: Vec<u8>,
+}
+
+/// A record that could not be taken, with everything needed to find and mend it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rejected {
+    /// Which topic.
+    pub topic: Topic,
+    /// Where in it.
+    pub place: Place,
+    /// Why: a stable word for counting.
+    pub reason: Reason,
+    /// Why, for a person.
+    pub detail: String,
+    /// The bytes, at most [`Rejected::MAX_RAW`].
+    pub raw: Vec<u8>,
+}
+
+impl Rejected {
+    /// Raw bytes that are kept.
+    pub const MAX_RAW: usize = 64 * 1024;
+}
+
+/// Why a record was rejected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Reason {
+    /// Not JSON, or not an object; a CSV row with another number of columns.
+    Malformed,
+    /// Longer than the limit.
+    TooLong,
+    /// A required field is absent.
+    MissingField,
+    /// A field is of the wrong type or cannot be read.
+    BadField,
+    /// The timestamp is before 1970, from 2100 on, or too far in the future.
+    BadTimestamp,
+    /// The amount is negative, not a number, or too great.
+    BadAmount,
+    /// The reward is not a number or too great.
+    BadReward,
+    /// The propensity is outside (0, 1].
+    BadPropensity,
+    /// The arm is not configured.
+    UnknownArm,
+    /// `op` is none of those known.
+    BadOp,
+    /// A retraction of an id that is not known.
+    UnknownId,
+}
+
+impl Reason {
+    /// The word for it in files, tables and metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Reason::Malformed => "malformed",
+            Reason::TooLong => "too_long",
+            Reason::MissingField => "missing_field",
+            Reason::BadField => "bad_field",
+            Reason::BadTimestamp => "bad_timestamp",
+            Reason::BadAmount => "bad_amount",
+            Reason::BadReward => "bad_reward",
+            Reason::BadPropensity => "bad_propensity",
+            Reason::UnknownArm => "unknown_arm",
+            Reason::BadOp => "bad_op",
+            Reason::UnknownId => "unknown_id",
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! The core of Sluice: events in, features, models and decisions out. Pure and deterministic: no file, socket, clock, thread or randomness.
+
+pub mod event;
+pub mod settings;

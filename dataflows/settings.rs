@@ -1,0 +1,223 @@
+//! What the core must be told: lists, limits, features and learner of the campaign dataflow, validated before it starts.
+
+use crate::event::{DAY, Millis, Topic};
+
+/// Settings of the campaign dataflow. The program reads them from its configuration; the defaults are those of the specification.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Reading of records.
+    pub input: InputSettings,
+    /// Customers and their features.
+    pub customer: CustomerSettings,
+    /// The learner.
+    pub bandit: BanditSettings,
+    /// Time: lateness and windows.
+    pub time: TimeSettings,
+    /// What the sinks want to have.
+    pub emit: Emit,
+}
+
+/// How records are read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InputSettings {
+    /// Purchase categories that are told apart; anything else counts as one `other`.
+    pub categories: Vec<String>,
+    /// Devices, likewise.
+    pub devices: Vec<String>,
+    /// Payment methods, likewise.
+    pub payments: Vec<String>,
+    /// Names of the arms; an interaction's action is an index into them or one of them.
+    pub arms: Vec<String>,
+    /// Decimals of the currency (0 to 4).
+    pub decimals: u32,
+    /// Bytes of one record at most; a longer one is rejected.
+    pub max_record: usize,
+    /// Fields that are called otherwise in the source: topic, name here, name there.
+    pub aliases: Vec<(Topic, String, String)>,
+    /// Length of the `features` that an event may carry (the dimension of the context); others are rejected.
+    pub dimension: usize,
+    /// Whether [`Names`](crate::event::Names) are wanted.
+    pub names: bool,
+    /// How far past the broker's timestamp an event may be dated.
+    pub future: Millis,
+}
+
+/// Customers and their features.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CustomerSettings {
+    /// Months (1 to 12) that count as holiday season, one bit each (bit 1 = January).
+    pub holiday_months: u16,
+    /// What makes a customer one of high value.
+    pub high_value: HighValue,
+    /// Days of recency from which a customer is at risk.
+    pub at_risk_days: f64,
+    /// Purchases from which a customer is a frequent buyer.
+    pub frequent_purchases: u32,
+    /// Days of recency up to which a customer is recently active.
+    pub recent_days: f64,
+    /// The context vector, term by term.
+    pub context: Vec<Term>,
+}
+
+/// What makes a customer one of high value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HighValue {
+    /// A fixed total in minor units: monetary >= it.
+    Fixed(u64),
+    /// The percentile (1 to 99, nearest rank) of monetary over all customers, taken daily.
+    Percentile(u8),
+}
+
+/// One term of the context vector: a feature and its transform.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Term {
+    /// Name of the feature, or `intercept`.
+    pub feature: String,
+    /// What is done to it.
+    pub transform: Transform,
+}
+
+/// What is done to a feature before it enters the context.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Transform {
+    /// As it is.
+    Identity,
+    /// v / scale.
+    Scale(f64),
+    /// min(v, cap) / cap.
+    Cap(f64),
+    /// ln(1 + v) / scale.
+    Log(f64),
+}
+
+/// The learner.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BanditSettings {
+    /// Ridge added to the diagonal when a model is solved.
+    pub ridge: f64,
+    /// Width of the confidence term.
+    pub alpha: f64,
+    /// K: a model learned in epoch e decides from epoch e + K on; at least 1.
+    pub model_lag: u64,
+    /// Whether an event's own `features` take the place of the joined context.
+    pub own_features: bool,
+    /// Whether each purchase asks for a decision.
+    pub decide_on_transaction: bool,
+}
+
+/// Lateness and windows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TimeSettings {
+    /// How late an event may come and still count as in order.
+    pub lateness: Millis,
+    /// How long after its interaction a reward still belongs to it.
+    pub attribution_window: Millis,
+    /// What an interaction without any reward counts, in Q16.
+    pub no_response_reward: i64,
+}
+
+/// What the sinks want to have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Emit {
+    /// Rows of interactions, with their contexts, as they settle and change.
+    pub interactions: bool,
+    /// Rows of features of each changed customer, each epoch.
+    pub features: bool,
+    /// Rows of features of every customer at the end, as of an instant (`None`: the latest event).
+    pub final_features: Option<Option<Millis>>,
+}
+
+impl Default for InputSettings {
+    fn default() -> Self {
+        let list = |names: &[&str]| names.iter().map(|n| n.to_string()).collect();
+        InputSettings {
+            categories: list(&["Electronics", "Fashion", "Groceries", "Travel"]),
+            devices: list(&["Mobile", "Desktop", "Tablet"]),
+            payments: list(&["Credit Card", "Debit Card", "E-wallet"]),
+            arms: list(&["Email", "SMS", "Push", "Direct Mail"]),
+            decimals: 2,
+            max_record: 1 << 20,
+            aliases: Vec::new(),
+            dimension: 32,
+            names: false,
+            future: DAY,
+        }
+    }
+}
+
+impl Default for CustomerSettings {
+    fn default() -> Self {
+        CustomerSettings {
+            holiday_months: 1 << 11 | 1 << 12,
+            high_value: HighValue::Percentile(90),
+            at_risk_days: 180.0,
+            frequent_purchases: 10,
+            recent_days: 30.0,
+            context: default_context(),
+        }
+    }
+}
+
+/// The default context of the specification, d = 32.
+pub fn default_context() -> Vec<Term> {
+    use Transform::*;
+    let terms: [(&str, Transform); 32] = [
+        ("intercept", Identity),
+        ("recency", Cap(365.0)),
+        ("frequency", Log(4.0)),
+        ("monetary", Log(12.0)),
+        ("avg_transaction_value", Log(10.0)),
+        ("days_since_signup", Cap(1460.0)),
+        ("weekend_shopper_pct", Identity),
+        ("holiday_shopper_pct", Identity),
+        ("electronics_pct", Identity),
+        ("fashion_pct", Identity),
+        ("groceries_pct", Identity),
+        ("travel_pct", Identity),
+        ("category_diversity", Identity),
+        ("mobile_pct", Identity),
+        ("desktop_pct", Identity),
+        ("tablet_pct", Identity),
+        ("device_diversity", Identity),
+        ("credit_card_pct", Identity),
+        ("debit_card_pct", Identity),
+        ("ewallet_pct", Identity),
+        ("payment_diversity", Identity),
+        ("email_open_rate", Identity),
+        ("complaint_count", Log(1.0)),
+        ("is_premium_member", Identity),
+        ("avg_discount_pct", Identity),
+        ("discount_sensitivity", Identity),
+        ("is_high_value", Identity),
+        ("is_at_risk", Identity),
+        ("is_frequent_buyer", Identity),
+        ("is_recent_active", Identity),
+        ("clv_score", Log(16.0)),
+        ("discount_usage_rate", Identity),
+    ];
+    terms.into_iter().map(|(feature, transform)| Term { feature: feature.to_string(), transform }).collect()
+}
+
+impl Default for BanditSettings {
+    fn default() -> Self {
+        BanditSettings { ridge: 1.0, alpha: 1.0, model_lag: 1, own_features: false, decide_on_transaction: false }
+    }
+}
+
+impl Default for TimeSettings {
+    fn default() -> Self {
+        TimeSettings { lateness: DAY, attribution_window: 7 * DAY, no_response_reward: 0 }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            input: InputSettings::default(),
+            customer: CustomerSettings::default(),
+            bandit: BanditSettings::default(),
+            time: TimeSettings::default(),
+            emit: Emit::default(),
+        }
+    }
+}
