@@ -1,0 +1,35 @@
+//! What a source hands to the campaign dataflow: blocks of raw records, and a mark for each of its partitions at the end of each epoch.
+
+use crate::event::{Block, Millis, Topic};
+use serde::{Deserialize, Serialize};
+
+/// One item from a source; it stays on the worker that read it.
+#[derive(Clone, Debug)]
+pub enum Feed {
+    /// Raw records of the epoch.
+    Block(Block),
+    /// Where a partition stands at the epoch's end.
+    Mark(Mark),
+}
+
+/// Where a partition stands at the end of an epoch. Each source worker sends one for each of its partitions, moved or not, in each epoch; a worker
+/// without partitions sends none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// The topic.
+    pub topic: Topic,
+    /// The partition.
+    pub partition: u32,
+    /// The next offset to be read.
+    pub next: u64,
+    /// Nothing new there for a while: it does not hold time back.
+    pub idle: bool,
+    /// On replay of a recorded epoch: the watermark as it was recorded.
+    pub recorded: Option<Recorded>,
+    /// The input ends here: every threshold and window closes.
+    pub last: bool,
+}
+
+/// The watermark of an epoch that is replayed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recorded(pub Option<Millis>);

@@ -1,0 +1,242 @@
+//! What the campaign dataflow hands to the sinks, epoch by epoch: batches of rows, all plain values.
+//!
+//! Every worker sends [`Output`]s at the time of their epoch; together with those of the other workers they are the whole of what the epoch changed.
+//! Sums of [`Counts`] and the rows of one epoch are the same on any number of workers, only their order and grouping differ.
+
+use crate::bandit::linucb::ArmModel;
+use crate::bandit::totals::Totals;
+use crate::event::{CustomerId, Millis, Names, Rejected, Topic};
+use serde::{Deserialize, Serialize};
+
+/// Days since 1970-01-01.
+pub type Day = i32;
+
+/// One batch of an epoch's results.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Output {
+    /// Rows of interactions that appeared, changed or went.
+    Interactions(InteractionRows),
+    /// Texts of the ids of interactions that arrived.
+    Names(Names),
+    /// Features of customers that changed.
+    Features(FeatureRows),
+    /// Decisions made.
+    Decisions(Vec<Decision>),
+    /// An arm's statistics after the epoch, and its solved model.
+    Arm(Box<ArmUpdate>),
+    /// A daily high-value threshold that closed: the day it holds for, and the total in minor units.
+    Threshold(Day, u64),
+    /// Records that were rejected.
+    Rejected(Vec<Rejected>),
+    /// Contacts and rewards of a day and arm, as they now stand.
+    ArmDay(ArmDay),
+    /// Customers in a segment, as they now stand.
+    Segment(Segment),
+    /// What was counted.
+    Counts(Counts),
+    /// The epoch's end: its watermark and offsets. One a process-wide epoch, from worker 0.
+    Closed(Closed),
+}
+
+/// What happened to a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Change {
+    /// It is new.
+    Insert,
+    /// It was there and is now so.
+    Update,
+    /// It was there and is gone.
+    Delete,
+}
+
+/// Rows of interactions; the contexts lie in one vector, a row with `learned` taking the next `dimension` values of it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct InteractionRows {
+    /// The rows.
+    pub rows: Vec<InteractionRow>,
+    /// Their contexts in Q12, those of learned rows in the order of the rows.
+    pub contexts: Vec<i16>,
+}
+
+/// One interaction as a sink shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InteractionRow {
+    /// What happened.
+    pub change: Change,
+    /// Whose.
+    pub customer: CustomerId,
+    /// Frozen hash of its id.
+    pub key: u64,
+    /// Its instant.
+    pub timestamp: Millis,
+    /// The arm played.
+    pub arm: u8,
+    /// Probability with which the arm was chosen.
+    pub propensity: f64,
+    /// What it counts, in Q16; `None` while unknown.
+    pub reward: Option<i64>,
+    /// Whether it has entered the model; its context is then in `contexts`.
+    pub learned: bool,
+    /// The decision that it carried out: key, and model version where that is known.
+    pub decision: Option<(u64, Option<u64>)>,
+}
+
+/// Features of customers; each row's values are the next `features` values (none for a row that went).
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct FeatureRows {
+    /// The rows.
+    pub rows: Vec<FeatureRow>,
+    /// Their values, row by row, in the order of the table of features.
+    pub values: Vec<f64>,
+}
+
+/// One customer's row of features.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FeatureRow {
+    /// What happened.
+    pub change: Change,
+    /// Whose.
+    pub customer: CustomerId,
+    /// The instant that the values hold for.
+    pub as_of: Millis,
+    /// The last purchase, if any.
+    pub last_purchase: Option<Millis>,
+    /// The signup, where the profile has it.
+    pub signup: Option<Millis>,
+}
+
+/// A decision: which arm, and everything needed to explain and repeat it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Decision {
+    /// Whose.
+    pub customer: CustomerId,
+    /// Frozen hash of its id.
+    pub key: u64,
+    /// Its id.
+    pub decision: String,
+    /// The instant asked for.
+    pub timestamp: Millis,
+    /// The arm; `None` when every arm was excluded.
+    pub arm: Option<u8>,
+    /// Probability with which it was chosen.
+    pub propensity: f64,
+    /// theta'x of the arm.
+    pub expected_reward: f64,
+    /// sqrt(x' A^-1 x) of the arm.
+    pub uncertainty: f64,
+    /// Score of every arm, in their order.
+    pub scores: Vec<f64>,
+    /// The model that decided: the epoch that it was learned in; 0 before there is one.
+    pub model_version: u64,
+    /// The context in Q12.
+    pub context: Vec<i16>,
+}
+
+/// An arm's statistics after an epoch, and what was solved from them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ArmUpdate {
+    /// The arm.
+    pub arm: u32,
+    /// The exact sums.
+    pub totals: Totals,
+    /// The solved model.
+    pub model: ArmModel,
+}
+
+/// Contacts and rewards of one day of event time and arm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArmDay {
+    /// The day.
+    pub day: Day,
+    /// The arm.
+    pub arm: u8,
+    /// Interactions learned.
+    pub interactions: i64,
+    /// Those with a reward above zero.
+    pub responses: i64,
+    /// Sum of their rewards in Q16.
+    pub reward: i128,
+}
+
+/// Customers that share the four flags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Segment {
+    /// is_high_value 8, is_at_risk 4, is_frequent_buyer 2, is_recent_active 1.
+    pub flags: u8,
+    /// How many customers.
+    pub customers: i64,
+    /// Sum of their purchases in minor units.
+    pub amount: i64,
+}
+
+/// What was counted in an epoch; sums over epochs and workers are totals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Records that were read and valid.
+    pub records: u64,
+    /// Settled purchases: those that appeared less those that went.
+    pub transactions: i64,
+    /// Settled interactions, likewise.
+    pub interactions: i64,
+    /// Settled delayed rewards, likewise.
+    pub rewards: i64,
+    /// Records that repeated what was there.
+    pub duplicates: u64,
+    /// Records that replaced an earlier one of their id.
+    pub replaced: u64,
+    /// Events taken back.
+    pub retracted: u64,
+    /// Records and events dropped because their customer was erased.
+    pub erased: u64,
+    /// Events dated before the instant of a closed threshold.
+    pub late: u64,
+    /// Interactions that entered the model, less those that were taken back.
+    pub learned: i64,
+    /// Contexts or rewards that were corrected after they had entered the model.
+    pub corrected: u64,
+    /// Interactions that wait for a threshold or a reward: change against the epoch before.
+    pub pending: i64,
+    /// Decisions made.
+    pub decisions: u64,
+    /// The earliest event time settled; `Millis::MAX` for none.
+    pub first: Millis,
+    /// The latest event time settled; `Millis::MIN` for none.
+    pub last: Millis,
+}
+
+/// The end of an epoch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closed {
+    /// Event time below which nothing is expected any more; `None` before there is one.
+    pub watermark: Option<Millis>,
+    /// Next offset of every partition.
+    pub offsets: Vec<(Topic, u32, u64)>,
+    /// Whether the input ended with this epoch.
+    pub last: bool,
+}
+
+impl Counts {
+    /// No event seen.
+    pub fn none() -> Self {
+        Counts { first: Millis::MAX, last: Millis::MIN, ..Counts::default() }
+    }
+
+    /// Adds another count.
+    pub fn add(&mut self, other: &Counts) {
+        self.records += other.records;
+        self.transactions += other.transactions;
+        self.interactions += other.interactions;
+        self.rewards += other.rewards;
+        self.duplicates += other.duplicates;
+        self.replaced += other.replaced;
+        self.retracted += other.retracted;
+        self.erased += other.erased;
+        self.late += other.late;
+        self.learned += other.learned;
+        self.corrected += other.corrected;
+        self.pending += other.pending;
+        self.decisions += other.decisions;
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+    }
+}
