@@ -1,0 +1,73 @@
+//! All that one epoch changed, gathered from the workers for whoever commits it.
+
+use dataflows::campaign::output::{ArmDay, ArmUpdate, Closed, Counts, Day, Decision, FeatureRows, InteractionRows, Output, Segment};
+use dataflows::event::{Names, Rejected};
+
+/// Everything that one epoch changed. Rows come in batches as the workers sent them, in no particular order.
+#[derive(Clone, Debug)]
+pub struct EpochResults {
+    /// Which epoch; the first is 1.
+    pub epoch: u64,
+    /// Its watermark and offsets.
+    pub closed: Closed,
+    /// What was counted in it.
+    pub counts: Counts,
+    /// Rows of interactions.
+    pub interactions: Vec<InteractionRows>,
+    /// Ids of those that are new.
+    pub names: Vec<Names>,
+    /// Rows of features.
+    pub features: Vec<FeatureRows>,
+    /// Decisions.
+    pub decisions: Vec<Decision>,
+    /// Arms whose statistics changed.
+    pub arms: Vec<ArmUpdate>,
+    /// Daily thresholds that closed.
+    pub thresholds: Vec<(Day, u64)>,
+    /// Rejected records.
+    pub rejected: Vec<Rejected>,
+    /// Arm statistics by day, as they now stand.
+    pub arm_days: Vec<ArmDay>,
+    /// Segments, as they now stand.
+    pub segments: Vec<Segment>,
+    /// Digest of the statistics of all arms after the epoch, SHA-256.
+    pub digest: [u8; 32],
+}
+
+impl EpochResults {
+    /// An epoch of which nothing is known yet.
+    pub fn new(epoch: u64) -> Self {
+        EpochResults {
+            epoch,
+            closed: Closed { watermark: None, offsets: Vec::new(), last: false },
+            counts: Counts::none(),
+            interactions: Vec::new(),
+            names: Vec::new(),
+            features: Vec::new(),
+            decisions: Vec::new(),
+            arms: Vec::new(),
+            thresholds: Vec::new(),
+            rejected: Vec::new(),
+            arm_days: Vec::new(),
+            segments: Vec::new(),
+            digest: [0; 32],
+        }
+    }
+
+    /// Takes in one batch.
+    pub fn add(&mut self, output: Output) {
+        match output {
+            Output::Interactions(rows) => self.interactions.push(rows),
+            Output::Names(names) => self.names.push(names),
+            Output::Features(rows) => self.features.push(rows),
+            Output::Decisions(mut decisions) => self.decisions.append(&mut decisions),
+            Output::Arm(update) => self.arms.push(*update),
+            Output::Threshold(day, total) => self.thresholds.push((day, total)),
+            Output::Rejected(mut rejected) => self.rejected.append(&mut rejected),
+            Output::ArmDay(row) => self.arm_days.push(row),
+            Output::Segment(row) => self.segments.push(row),
+            Output::Counts(counts) => self.counts.add(&counts),
+            Output::Closed(closed) => self.closed = closed,
+        }
+    }
+}
