@@ -1,6 +1,7 @@
 //! The learner: exact sums of observations, the models solved from them, and the choice of an arm.
 
 pub mod statistics;
+pub mod totals;
 
 /// Terms of a context at most.
 pub const MAX_DIMENSION: usize = 128;
