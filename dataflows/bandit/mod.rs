@@ -1,7 +1,11 @@
 //! The learner: exact sums of observations, the models solved from them, and the choice of an arm.
 
+pub mod linucb;
 pub mod statistics;
 pub mod totals;
+
+#[cfg(test)]
+mod reference_linucb;
 
 /// Terms of a context at most.
 pub const MAX_DIMENSION: usize = 128;
