@@ -1,0 +1,41 @@
+//! The learner: exact sums of observations, the models solved from them, and the choice of an arm.
+
+pub mod linucb;
+pub mod statistics;
+pub mod totals;
+
+#[cfg(test)]
+mod reference_linucb;
+
+/// Terms of a context at most.
+pub const MAX_DIMENSION: usize = 128;
+/// Fraction bits of a context's terms (Q12).
+pub const CONTEXT_BITS: i32 = 12;
+/// Fraction bits of a reward (Q16).
+pub const REWARD_BITS: i32 = 16;
+
+/// Cells of the upper triangle, diagonal included, of a square matrix.
+pub const fn triangle_length(dimension: usize) -> usize {
+    dimension * (dimension + 1) / 2
+}
+
+/// Random numbers for the tests, the same on every machine.
+#[cfg(test)]
+mod random {
+    /// The generator of Steele, Lea and Flood (2014): any seed will do.
+    pub(super) struct SplitMix64(pub(super) u64);
+
+    impl SplitMix64 {
+        pub(super) fn next(&mut self) -> u64 {
+            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            mixed ^ (mixed >> 31)
+        }
+
+        /// Uniform in 0..1, 53 bits.
+        pub(super) fn unit(&mut self) -> f64 {
+            (self.next() >> 11) as f64 * (-53f64).exp2()
+        }
+    }
+}
