@@ -7,6 +7,18 @@
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
+mod csv;
+mod cursor;
+mod fast;
+mod fields;
+mod json;
+mod listed;
+pub mod parse;
+mod rules;
+pub mod text;
+
+pub use fields::field_names;
+
 /// A customer's number, 0 to 2^63 - 1.
 pub type CustomerId = i64;
 
@@ -358,7 +370,10 @@ impl Aside {
     /// Whose it is.
     pub fn customer(&self) -> CustomerId {
         match self {
-            Aside::Profile { customer, .. } | Aside::Retraction { customer, .. } | Aside::Attachment { customer, .. } | Aside::Request { customer, .. } => *customer,
+            Aside::Profile { customer, .. }
+            | Aside::Retraction { customer, .. }
+            | Aside::Attachment { customer, .. }
+            | Aside::Request { customer, .. } => *customer,
         }
     }
 }

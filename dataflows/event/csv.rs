@@ -1,0 +1,92 @@
+//! CSV rows into [`Fields`]: columns by the names in the file's first line, an empty cell is absent.
+//!
+//! Cells may be quoted (RFC 4180) and may then hold commas, line ends and doubled quotes. Of two columns of one name the last one counts.
+
+use super::Reason;
+use super::Topic;
+use super::fields::{Field, FieldNames, Fields, Problem};
+use csv::{ByteRecord, Reader, ReaderBuilder};
+use std::io::{Chain, Read};
+use std::ops::Range;
+
+/// The columns of a file: which field each holds.
+pub(super) struct Columns(Vec<Option<Field>>);
+
+impl Columns {
+    /// The columns of these names.
+    pub(super) fn new(header: &[String], names: &FieldNames) -> Self {
+        Columns(header.iter().map(|name| names.find(name.trim())).collect())
+    }
+
+    /// The fields of a row that has been read.
+    pub(super) fn fields<'a>(&self, row: &'a ByteRecord, topic: Topic) -> Result<Fields<'a>, Problem> {
+        if row.len() != self.0.len() {
+            return Err(Problem::new(Reason::Malformed, format!("the row has {} columns, not {}", row.len(), self.0.len())));
+        }
+        let mut fields = Fields::new(topic);
+        for (field, cell) in self.0.iter().zip(row) {
+            let cell = std::str::from_utf8(cell).map_err(|error| Problem::new(Reason::Malformed, error.to_string()))?;
+            if let Some(field) = field {
+                fields.set_cell(*field, cell);
+            }
+        }
+        Ok(fields)
+    }
+}
+
+/// The rows of some bytes, each with the range of bytes that it takes.
+pub(super) struct Rows<'a> {
+    bytes: &'a [u8],
+    reader: Reader<Chain<&'static [u8], &'a [u8]>>,
+}
+
+impl<'a> Rows<'a> {
+    /// Put in front, and skipped as an empty line: the reader would take a byte order mark at its start away, which is one only at a file's.
+    const LEAD: &'static [u8] = b"\n";
+
+    /// The rows of bytes that hold no header.
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        let reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(Self::LEAD.chain(bytes));
+        Rows { bytes, reader }
+    }
+
+    /// Reads the next row that is not blank; `None` at the end.
+    pub(super) fn next(&mut self, row: &mut ByteRecord) -> Option<Range<usize>> {
+        loop {
+            let start = self.position();
+            // Rows of any length are allowed and the bytes are in memory: there is nothing left that could fail.
+            if !self.reader.read_byte_record(row).unwrap_or(false) {
+                return None;
+            }
+            let whole = &self.bytes[start..self.position()];
+            let blank_lines = whole.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+            let line_end = whole.iter().rev().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+            if !whole.trim_ascii().is_empty() {
+                return Some(start + blank_lines..start + whole.len() - line_end);
+            }
+        }
+    }
+
+    /// How far the bytes have been read.
+    fn position(&self) -> usize {
+        (self.reader.position().byte() as usize).saturating_sub(Self::LEAD.len()).min(self.bytes.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_stand_where_their_bytes_are() {
+        let bytes = b"1,a\r\n\r\n2,\"b\r\n\"\"c\"\n   \n\n\xef\xbb\xbf3,d";
+        let mut rows = Rows::new(bytes);
+        let mut row = ByteRecord::new();
+        let mut found = Vec::new();
+        while let Some(range) = rows.next(&mut row) {
+            found.push((String::from_utf8_lossy(&bytes[range]).into_owned(), String::from_utf8_lossy(&row[1]).into_owned()));
+        }
+        let expected = [("1,a", "a"), ("2,\"b\r\n\"\"c\"", "b\r\n\"c"), ("\u{feff}3,d", "d")];
+        assert_eq!(found, expected.map(|(raw, cell)| (raw.to_string(), cell.to_string())));
+    }
+}

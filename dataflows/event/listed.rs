@@ -1,0 +1,114 @@
+//! The configured lists of names (categories, devices, payment methods, arms) and the code of a name in them.
+
+/// A list of names in which case is ignored; of two that differ in case only, the first holds.
+#[derive(Clone, Debug)]
+pub(super) struct Listed {
+    names: Vec<String>,
+    by_letter: [Spelling; 32],
+}
+
+/// A name as it usually stands in JSON, up to and including the closing quote; one a first letter, for the fast parser.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spelling {
+    pattern: u128,
+    mask: u128,
+    /// Bytes of the name and the quote.
+    pub(super) length: usize,
+    /// Index in the list.
+    pub(super) code: usize,
+}
+
+impl Spelling {
+    /// Matches nothing.
+    const NONE: Spelling = Spelling { pattern: 1, mask: 0, length: 0, code: 0 };
+
+    /// The spelling of a name that needs no escape in JSON and fits in 16 bytes with its quote.
+    fn new(name: &str, code: usize) -> Option<Self> {
+        let plain = name.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\');
+        let length = name.len() + 1;
+        if !plain || name.is_empty() || length > 16 {
+            return None;
+        }
+        let mut bytes = [0; 16];
+        bytes[..name.len()].copy_from_slice(name.as_bytes());
+        bytes[name.len()] = b'"';
+        let mask = u128::MAX >> (8 * (16 - length));
+        Some(Spelling { pattern: u128::from_le_bytes(bytes), mask, length, code })
+    }
+
+    /// Whether these 16 bytes of JSON begin with the name and the quote.
+    #[inline(always)]
+    pub(super) fn matches(&self, bytes: u128) -> bool {
+        bytes & self.mask == self.pattern
+    }
+}
+
+impl Listed {
+    /// The list of these names.
+    pub(super) fn new(names: &[String]) -> Self {
+        let mut listed = Listed { names: names.to_vec(), by_letter: [Spelling::NONE; 32] };
+        for (index, name) in names.iter().enumerate() {
+            // A name that only differs in case from one before has the code of that one; one whose letter is taken is found by `code`.
+            let first = listed.code(name) == index;
+            if let Some(spelling) = Spelling::new(name, index).filter(|_| first) {
+                let place = &mut listed.by_letter[usize::from(name.as_bytes()[0] & 31)];
+                if place.mask == 0 {
+                    *place = spelling;
+                }
+            }
+        }
+        listed
+    }
+
+    /// How many names; also the code of what is not listed.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// The one spelling that a name beginning with this byte may have to be found at once.
+    #[inline(always)]
+    pub(super) fn spelling(&self, first: u8) -> &Spelling {
+        &self.by_letter[usize::from(first & 31)]
+    }
+
+    /// The index of a name, or the list's length.
+    pub(super) fn code(&self, name: &str) -> usize {
+        self.names.iter().position(|listed| same_but_for_case(listed, name)).unwrap_or(self.names.len())
+    }
+}
+
+fn same_but_for_case(a: &str, b: &str) -> bool {
+    if a.is_ascii() && b.is_ascii() {
+        return a.eq_ignore_ascii_case(b);
+    }
+    a.chars().flat_map(char::to_lowercase).eq(b.chars().flat_map(char::to_lowercase))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(names: &[&str]) -> Listed {
+        Listed::new(&names.iter().map(|name| name.to_string()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn case_is_ignored_and_the_first_of_two_holds() {
+        let list = listed(&["Fashion", "FASHION", "Été", "Food"]);
+        let codes = ["fashion", "FASHION", "éTÉ", "FooD", "Books", ""].map(|name| list.code(name));
+        assert_eq!(codes, [0, 0, 2, 3, 4, 4]);
+    }
+
+    #[test]
+    fn a_spelling_is_only_offered_where_it_is_exact() {
+        let list = listed(&["Fashion", "fashion", "Food", "quote\"", "a name of more than 15 bytes", ""]);
+        let bytes = |text: &str| u128::from_le_bytes(format!("{text:<16}").as_bytes()[..16].try_into().unwrap());
+        let found = |text: &str| list.spelling(text.as_bytes()[0]).matches(bytes(text));
+        assert!(found("Fashion\", \"dev"));
+        assert_eq!(list.spelling(b'F').code, 0);
+        for text in ["fashion\"", "Food\"", "Fashionable\"", "quote\"\"", "a name of more than", "Zoo\"", "\""] {
+            assert!(!found(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! Blocks of raw bytes into records: finds the records in a block, tries the fast path, then the complete one, and keeps what is refused.
+
+use super::csv::{Columns, Rows};
+use super::cursor::Cursor;
+use super::fields::{FieldNames, Fields, Problem};
+use super::rules::{self, Event, Origin, Rules};
+use super::{Aside, Block, CustomerId, Format, Head, Kind, Millis, Names, Place, Profile, Reason, Record, Rejected, Topic, fast, json};
+use crate::settings::InputSettings;
+use ::csv::ByteRecord;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// What some editors put at the start of a file.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// What was found in blocks.
+#[derive(Clone, Debug, Default)]
+pub struct Parsed {
+    /// Events of fixed size, in the order of the block.
+    pub records: Vec<Record>,
+    /// What is rare or has no fixed size, in the order of the block.
+    pub asides: Vec<Aside>,
+    /// What was refused.
+    pub rejected: Vec<Rejected>,
+    /// Ids of interactions as text, one batch for each worker; empty unless the settings want names.
+    pub names: Vec<Names>,
+    /// The greatest valid timestamp of new events, in topics that move the watermark.
+    pub high: Option<Millis>,
+    /// Records that were taken.
+    pub valid: u64,
+    /// Records in all; blank lines do not count.
+    pub lines: u64,
+}
+
+impl Parsed {
+    /// Forgets what was found but keeps the memory.
+    pub fn clear(&mut self) {
+        self.records.clear();
+        self.asides.clear();
+        self.rejected.clear();
+        for names in &mut self.names {
+            names.keys.clear();
+            names.text.clear();
+        }
+        self.high = None;
+        self.valid = 0;
+        self.lines = 0;
+    }
+
+    #[inline(always)]
+    fn push_record(&mut self, record: Record, moves_watermark: bool) {
+        if moves_watermark {
+            self.high = self.high.max(Some(record.timestamp));
+        }
+        self.records.push(record);
+    }
+
+    fn reject(&mut self, origin: &Origin, problem: Problem) {
+        self.rejected.push(origin.rejected(problem.reason, problem.detail));
+    }
+}
+
+/// Reads blocks; each worker has its own.
+#[derive(Debug)]
+pub struct Parser {
+    rules: Rules,
+    peers: usize,
+    route: fn(CustomerId) -> u64,
+    /// By topic.
+    field_names: [FieldNames; Topic::ALL.len()],
+    /// Topics without aliases: only their keys can be the usual ones.
+    unaliased: [bool; Topic::ALL.len()],
+    /// The row at hand, kept for its memory.
+    row: ByteRecord,
+}
+
+impl Parser {
+    /// A parser for so many workers, where `route(customer) % peers` is the worker that owns a customer.
+    pub fn new(settings: Arc<InputSettings>, peers: usize, route: fn(CustomerId) -> u64) -> Self {
+        Parser {
+            field_names: Topic::ALL.map(|topic| FieldNames::new(topic, &settings.aliases)),
+            unaliased: Topic::ALL.map(|topic| settings.aliases.iter().all(|(aliased, _, _)| *aliased != topic)),
+            rules: Rules::new(settings),
+            peers: peers.max(1),
+            route,
+            row: ByteRecord::new(),
+        }
+    }
+
+    /// Adds what a block holds to `out`.
+    ///
+    /// A block without heads holds lines (ended by `\n` or `\r\n`, blank ones skipped) or CSV rows; one with heads holds a record a head. Whatever
+    /// the bytes are, each record is either taken or rejected.
+    pub fn parse(&mut self, block: &Block, out: &mut Parsed) {
+        self.prepare_names(out);
+        match (&block.format, block.heads.is_empty()) {
+            (Format::Json, true) => self.lines(block, out),
+            (Format::Csv(header), true) => self.rows(block, header, out),
+            (_, false) => self.messages(block, out),
+        }
+    }
+
+    fn prepare_names(&self, out: &mut Parsed) {
+        let wanted = if self.rules.settings.names { self.peers } else { 0 };
+        let known = out.names.len() as u64;
+        out.names.extend((known..wanted as u64).map(|worker| Names { worker, ..Names::default() }));
+    }
+
+    fn lines(&self, block: &Block, out: &mut Parsed) {
+        let bytes = &block.bytes[..];
+        let length = block.length.min(bytes.len());
+        let mut start = start_of_text(block);
+        while start < length {
+            let place = place_of(block, start);
+            let quick = self.quick(block.topic, bytes, start, place, Millis::MAX);
+            if let Some((event, end)) = quick
+                && let Some(next) = next_line(&bytes[..length], end)
+            {
+                self.take_quick(event, bytes, place, block.topic, out);
+                start = next;
+                continue;
+            }
+            let line = &bytes[start..length];
+            let end = line.iter().position(|byte| *byte == b'\n');
+            let raw = &line[..end.unwrap_or(line.len())];
+            let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
+            if !raw.trim_ascii().is_empty() {
+                self.json_record(&Origin { topic: block.topic, place, latest: Millis::MAX, raw }, out);
+            }
+            start = end.map_or(length, |end| start + end + 1);
+        }
+    }
+
+    fn messages(&mut self, block: &Block, out: &mut Parsed) {
+        for head in &block.heads {
+            let place = Place::new(block.partition, head.position);
+            let latest = self.latest(head);
+            let (start, end) = (head.start as usize, head.start as usize + head.length as usize);
+            let raw = block.bytes.get(start..end).unwrap_or_default();
+            let origin = Origin { topic: block.topic, place, latest, raw };
+            match &block.format {
+                _ if head.null => self.null_message(&origin, head.timestamp, out),
+                Format::Csv(header) => self.csv_message(&origin, header, out),
+                Format::Json => match self.quick(block.topic, &block.bytes, start, place, latest) {
+                    Some((event, found)) if found == end => self.take_quick(event, &block.bytes, place, block.topic, out),
+                    _ => self.json_record(&origin, out),
+                },
+            }
+        }
+    }
+
+    /// The greatest timestamp that a message may bear. Brokers that keep no timestamps say -1: then there is nothing to compare with.
+    fn latest(&self, head: &Head) -> Millis {
+        if head.timestamp < 0 { Millis::MAX } else { head.timestamp.saturating_add(self.rules.settings.future) }
+    }
+
+    /// A null value erases a customer; elsewhere it has no meaning.
+    fn null_message(&self, origin: &Origin, timestamp: Millis, out: &mut Parsed) {
+        let event = match origin.topic {
+            Topic::Customers => rules::erasure_by_key(origin.raw, timestamp, origin),
+            _ => Err(Problem::new(Reason::Malformed, "the value is null")),
+        };
+        self.take(event, origin, out);
+    }
+
+    fn csv_message(&mut self, origin: &Origin, header: &[String], out: &mut Parsed) {
+        let columns = Columns::new(header, &self.field_names[origin.topic as usize]);
+        let mut rows = Rows::new(origin.raw);
+        match rows.next(&mut self.row) {
+            Some(_) if rows.next(&mut ByteRecord::new()).is_none() => self.csv_record(origin, &columns, out),
+            _ => self.take(Err(Problem::new(Reason::Malformed, "the message is not one row")), origin, out),
+        }
+    }
+
+    fn rows(&mut self, block: &Block, header: &[String], out: &mut Parsed) {
+        let columns = Columns::new(header, &self.field_names[block.topic as usize]);
+        let first = start_of_text(block);
+        let bytes = block.bytes.get(first..block.length.min(block.bytes.len())).unwrap_or_default();
+        let mut rows = Rows::new(bytes);
+        while let Some(Range { start, end }) = rows.next(&mut self.row) {
+            let origin = Origin { topic: block.topic, place: place_of(block, first + start), latest: Millis::MAX, raw: &bytes[start..end] };
+            self.csv_record(&origin, &columns, out);
+        }
+    }
+
+    /// Takes the row at hand.
+    fn csv_record(&self, origin: &Origin, columns: &Columns, out: &mut Parsed) {
+        let fields = self.short_enough(origin).and_then(|()| columns.fields(&self.row, origin.topic));
+        let event = fields.and_then(|fields| self.rules.event(&fields, origin));
+        self.take(event, origin, out);
+    }
+
+    fn json_record(&self, origin: &Origin, out: &mut Parsed) {
+        let event = self.json_fields(origin).and_then(|fields| self.rules.event(&fields, origin));
+        self.take(event, origin, out);
+    }
+
+    fn json_fields<'a>(&self, origin: &Origin<'a>) -> Result<Fields<'a>, Problem> {
+        self.short_enough(origin)?;
+        let text = std::str::from_utf8(origin.raw).map_err(|error| Problem::new(Reason::Malformed, error.to_string()))?;
+        json::fields(text, origin.topic, &self.field_names[origin.topic as usize])
+    }
+
+    fn short_enough(&self, origin: &Origin) -> Result<(), Problem> {
+        let (length, limit) = (origin.raw.len(), self.rules.settings.max_record);
+        if length <= limit {
+            return Ok(());
+        }
+        Err(Problem::new(Reason::TooLong, format!("the record has {length} bytes; the limit is {limit}")))
+    }
+
+    /// Takes what the complete path made of a record.
+    fn take(&self, event: Result<Event, Problem>, origin: &Origin, out: &mut Parsed) {
+        out.lines += 1;
+        match event {
+            Err(problem) => return out.reject(origin, problem),
+            Ok(Event::Aside(aside)) => out.asides.push(aside),
+            Ok(Event::Record { record, aside, id }) => {
+                let kind = record.kind();
+                out.push_record(record, matches!(kind, Kind::Transaction | Kind::Interaction));
+                out.asides.extend(aside);
+                if kind == Kind::Interaction {
+                    self.push_name(&record, id.as_bytes(), out);
+                }
+            }
+        }
+        out.valid += 1;
+    }
+
+    /// The record that starts here by the fast path, and where its closing brace ends.
+    #[inline(always)]
+    fn quick(&self, topic: Topic, bytes: &[u8], start: usize, place: Place, latest: Millis) -> Option<(Quick, usize)> {
+        if !self.unaliased[topic as usize] {
+            return None;
+        }
+        let mut cursor = Cursor::new(bytes, start);
+        let event = match topic {
+            Topic::Transactions => Quick::Transaction(fast::transaction(&self.rules, &mut cursor, place, latest)?),
+            Topic::Interactions => {
+                let (record, name) = fast::interaction(&self.rules, &mut cursor, place, latest)?;
+                Quick::Interaction(record, name)
+            }
+            Topic::Customers => {
+                let (customer, profile) = fast::profile(&mut cursor, latest)?;
+                Quick::Profile(customer, profile)
+            }
+            Topic::Rewards | Topic::Requests => return None,
+        };
+        let end = cursor.position();
+        (end - start <= self.rules.settings.max_record).then_some((event, end))
+    }
+
+    /// Takes what the fast path made of a record.
+    #[inline(always)]
+    fn take_quick(&self, event: Quick, bytes: &[u8], place: Place, topic: Topic, out: &mut Parsed) {
+        debug_assert!(topic.moves_watermark() || matches!(event, Quick::Profile(..)));
+        out.lines += 1;
+        out.valid += 1;
+        match event {
+            Quick::Transaction(record) => out.push_record(record, true),
+            Quick::Interaction(record, name) => {
+                out.push_record(record, true);
+                self.push_name(&record, &bytes[name], out);
+            }
+            Quick::Profile(customer, profile) => out.asides.push(Aside::Profile { customer, place, profile }),
+        }
+    }
+
+    #[inline(always)]
+    fn push_name(&self, record: &Record, text: &[u8], out: &mut Parsed) {
+        if !self.rules.settings.names {
+            return;
+        }
+        let worker = (self.route)(record.customer) % self.peers as u64;
+        let names = &mut out.names[worker as usize];
+        names.text.extend_from_slice(text);
+        names.keys.push((record.customer, record.id, names.text.len() as u32));
+    }
+}
+
+/// What the fast path makes of a record.
+enum Quick {
+    Transaction(Record),
+    /// With the range of bytes where the text of its id stands.
+    Interaction(Record, Range<usize>),
+    Profile(CustomerId, Profile),
+}
+
+/// Where the first record may start: after a byte order mark at the start of a file.
+fn start_of_text(block: &Block) -> usize {
+    if block.base == 0 && block.bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 }
+}
+
+fn place_of(block: &Block, start: usize) -> Place {
+    Place::new(block.partition, block.base + start as u64)
+}
+
+/// The start of the line after one that should end here; `None` if it does not.
+#[inline(always)]
+fn next_line(bytes: &[u8], end: usize) -> Option<usize> {
+    match bytes.get(end..)? {
+        [] => Some(end),
+        [b'\n', ..] => Some(end + 1),
+        [b'\r', b'\n', ..] => Some(end + 2),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,615 @@
+//! What the parser takes and what it refuses, and that the fast path and the complete path say the same.
+
+use super::super::text::{customer_hash, id_hash};
+use super::super::{Attachment, Contact, DAY, Purchase, Request};
+use super::*;
+use proptest::prelude::*;
+
+const NOON: Millis = 1_709_208_000_000; // 2024-02-29T12:00:00Z
+
+fn settings() -> InputSettings {
+    InputSettings { dimension: 3, names: true, max_record: 4096, ..InputSettings::default() }
+}
+
+fn parser(settings: InputSettings) -> Parser {
+    Parser::new(Arc::new(settings), 3, customer_hash)
+}
+
+/// A parser that knows an alias, without effect, in every topic and hence never takes the fast path.
+fn complete_parser() -> Parser {
+    let aliases = Topic::ALL.map(|topic| (topic, "no field".to_string(), "of any topic".to_string())).to_vec();
+    parser(InputSettings { aliases, ..settings() })
+}
+
+fn padded(text: &[u8]) -> Vec<u8> {
+    [text, &[0; Block::PADDING]].concat()
+}
+
+fn lines_of(topic: Topic, text: &[u8]) -> Block {
+    Block { topic, partition: 5, format: Format::Json, base: 0, bytes: padded(text), length: text.len(), heads: Vec::new() }
+}
+
+fn csv_of(topic: Topic, header: &str, text: &str) -> Block {
+    let header = header.split(',').map(str::to_string).collect();
+    Block { format: Format::Csv(Arc::new(header)), ..lines_of(topic, text.as_bytes()) }
+}
+
+/// Messages, stamped with noon, and whether each is null.
+fn messages_of(topic: Topic, messages: &[(&[u8], bool)]) -> Block {
+    let (mut bytes, mut heads) = (Vec::new(), Vec::new());
+    for (position, (message, null)) in (100..).zip(messages) {
+        let (start, length) = (bytes.len() as u32, message.len() as u32);
+        heads.push(Head { position, timestamp: NOON, start, length, null: *null });
+        bytes.extend_from_slice(message);
+    }
+    Block { length: bytes.len(), bytes: padded(&bytes), heads, ..lines_of(topic, b"") }
+}
+
+fn parsed(mut parser: Parser, block: &Block) -> Parsed {
+    let mut out = Parsed::default();
+    parser.parse(block, &mut out);
+    assert_eq!(out.lines, out.valid + out.rejected.len() as u64);
+    out
+}
+
+fn one_line(topic: Topic, line: &str) -> Parsed {
+    let out = parsed(parser(settings()), &lines_of(topic, line.as_bytes()));
+    assert_eq!(out.lines, 1, "{line}");
+    out
+}
+
+/// A line that begins with a valid id, customer and timestamp of its topic and ends as given.
+fn line_with(topic: Topic, rest: &str) -> String {
+    let id = match topic {
+        Topic::Transactions => "transaction_id",
+        Topic::Customers => "name",
+        Topic::Interactions | Topic::Rewards => "interaction_id",
+        Topic::Requests => "decision_id",
+    };
+    format!(r#"{{"{id}": "x1", "customer_id": 42, "timestamp": "2024-02-29T12:00:00Z"{rest}}}"#)
+}
+
+fn expected(kind: Kind, id: &str, value: u64, extra: u64) -> Record {
+    Record { customer: 42, id: id_hash(id.as_bytes()), timestamp: NOON, place: Place::new(5, 0).0, value, extra, kind: kind as u64 }
+}
+
+#[test]
+fn purchases_are_read_in_any_spelling() {
+    let full = expected(Kind::Transaction, "x1", Purchase::new(1234, 1, 0, 2, true).0, 0);
+    let tail = r#", "category": "Fashion", "device": "Mobile", "payment_method": "E-wallet", "discount_used": true"#;
+    let shouted = r#", "category": "FASHION", "device": "mobile", "payment_method": "e-WALLET", "discount_used": true, "x": [{}]"#;
+    for amount in ["12.34", "1234e-2", "\" +12.340 \"", "12.335000000000000000001", "12.345"] {
+        for tail in [tail, shouted] {
+            let out = one_line(Topic::Transactions, &line_with(Topic::Transactions, &format!(r#", "amount": {amount}{tail}"#)));
+            assert_eq!(out.records, [full], "{amount} {:?}", out.rejected);
+            assert_eq!(out.high, Some(NOON));
+        }
+    }
+    let bare = expected(Kind::Transaction, "x1", Purchase::new(500, 4, 3, 3, false).0, 0);
+    for rest in [r#", "amount": 5"#, r#", "amount": 5.0, "category": null, "device": 7, "discount_used": false"#] {
+        assert_eq!(one_line(Topic::Transactions, &line_with(Topic::Transactions, rest)).records, [bare]);
+    }
+}
+
+#[test]
+fn a_number_and_its_text_are_the_same_id() {
+    for id in ["17", "\"17\"", "\"\\u0031\\u0037\""] {
+        for customer in ["42", "\"42\"", "\"0042\""] {
+            let line = format!(r#"{{"transaction_id":{id},"customer_id":{customer},"timestamp":1709208000000,"amount":1}}"#);
+            let record = expected(Kind::Transaction, "17", Purchase::new(100, 4, 3, 3, false).0, 0);
+            assert_eq!(one_line(Topic::Transactions, &line).records, [record], "{line}");
+        }
+    }
+}
+
+#[test]
+fn interactions_are_read_with_what_is_attached() {
+    let topic = Topic::Interactions;
+    let half = 0.5_f64.to_bits();
+    let one = 1.0_f64.to_bits();
+    for (rest, value, extra) in [
+        (r#", "action": 2"#, Contact::new(2, None, false), one),
+        (r#", "action": "push", "reward": null"#, Contact::new(2, None, false), one),
+        (r#", "campaign_name": "Direct Mail", "reward": -0.40, "propensity": 0.5"#, Contact::new(3, Some(-26214), false), half),
+        (r#", "action": 1, "reward": 1e7, "propensity": 5e-1"#, Contact::new(1, Some(655_360_000_000), false), half),
+        (r#", "action": 0, "decision_id": 9"#, Contact::new(0, None, true), one),
+    ] {
+        let out = one_line(topic, &line_with(topic, rest));
+        assert_eq!(out.records, [expected(Kind::Interaction, "x1", value.0, extra)], "{rest} {:?}", out.rejected);
+        assert_eq!((out.asides.len() == 1, out.high), (value.attached(), Some(NOON)));
+    }
+    let out = one_line(topic, &line_with(topic, r#", "action": 0, "features": [1, -9e9, 0.50012], "template_id": 3, "decision_id": "d""#));
+    let attachment = Attachment { features: Some(vec![4096, -32768, 2048]), template: Some("3".to_string()), decision: Some(id_hash(b"d")) };
+    assert_eq!(out.asides, [Aside::Attachment { customer: 42, id: id_hash(b"x1"), place: Place::new(5, 0), attachment }]);
+}
+
+#[test]
+fn rewards_are_known_by_their_own_id_or_that_of_their_interaction() {
+    let topic = Topic::Rewards;
+    for (rest, id) in [(r#", "reward": 400"#, "x1"), (r#", "reward": 400, "reward_id": "r""#, "r"), (r#", "reward": 4e2, "reward_id": null"#, "x1")] {
+        let out = one_line(topic, &line_with(topic, rest));
+        assert_eq!(out.records, [expected(Kind::Reward, id, 400 << 16, id_hash(b"x1"))]);
+        assert_eq!(out.high, None);
+    }
+}
+
+#[test]
+fn requests_keep_their_id_as_text() {
+    let topic = Topic::Requests;
+    let out = one_line(topic, &line_with(topic, r#", "exclude": ["sms", 3], "features": [0, 1, 2.5]"#));
+    let request = Request { decision: "x1".to_string(), timestamp: NOON, exclude: [0b1010, 0, 0, 0], features: Some(vec![0, 4096, 10240]) };
+    assert_eq!(out.asides, [Aside::Request { customer: 42, place: Place::new(5, 0), request }], "{:?}", out.rejected);
+}
+
+#[test]
+fn profiles_may_lack_everything() {
+    let nothing = Profile { from: Millis::MIN, signup: Millis::MIN, email_open_rate: 0.0, complaint_count: 0.0, avg_discount: 0.0, premium: false };
+    let everything = Profile { from: NOON, signup: NOON - DAY / 2, email_open_rate: 0.25, complaint_count: 3.0, avg_discount: 1.0, premium: true };
+    let empty = r#"{"customer_id":42,"signup_date":"","age":null,"email_open_rate":null,"complaint_count":"","timestamp":""}"#;
+    let full = r#"{"customer_id": 42, "signup_date": "2024-02-29", "city": "Pune", "age": 31, "email_open_rate": 0.25,
+        "is_premium_member": true, "complaint_count": 3, "avg_discount_used": 1, "last_login_days": 7, "timestamp": 1709208000000}"#;
+    for (line, profile) in [(r#"{"customer_id": 42}"#, nothing), (empty, nothing), (&full.replace('\n', " "), everything)] {
+        assert_eq!(one_line(Topic::Customers, line).asides, [Aside::Profile { customer: 42, place: Place::new(5, 0), profile }], "{line}");
+    }
+}
+
+#[test]
+fn a_retraction_needs_no_more_than_customer_and_id() {
+    for (topic, kind, id) in [
+        (Topic::Transactions, Kind::RetractTransaction, "transaction_id"),
+        (Topic::Interactions, Kind::RetractInteraction, "interaction_id"),
+        (Topic::Rewards, Kind::RetractReward, "interaction_id"),
+        (Topic::Rewards, Kind::RetractReward, "reward_id"),
+    ] {
+        let line = format!(r#"{{"op": "retract", "{id}": "x1", "customer_id": 42, "amount": "none", "reward": [], "timestamp": 7.5}}"#);
+        let out = one_line(topic, &line);
+        assert_eq!(out.records, [Record { timestamp: 0, ..expected(kind, "x1", 0, 0) }]);
+        let [Aside::Retraction { customer: 42, rejected }] = &out.asides[..] else { panic!("{:?}", out.asides) };
+        assert_eq!((rejected.reason, &rejected.raw[..], rejected.place), (Reason::UnknownId, line.as_bytes(), Place::new(5, 0)));
+        assert_eq!(out.high, None);
+    }
+}
+
+#[test]
+fn erasures_come_as_operations_and_as_null_messages() {
+    let erased = |timestamp| Record { id: 0, timestamp, ..expected(Kind::Erase, "", 0, 0) };
+    let forever = r#"{"customer_id": 42, "op": "erase"}"#;
+    assert_eq!(one_line(Topic::Customers, forever).records, [erased(Millis::MAX)]);
+    let dated = r#"{"customer_id": "42", "op": "erase", "timestamp": "2024-02-29 12:00:00"}"#;
+    assert_eq!(one_line(Topic::Customers, dated).records, [erased(NOON)]);
+    let keys: [(&[u8], bool); 6] = [(b"42", true), (b" \"42\" ", true), (b"", true), (b"x", true), (b"\"4", true), (b"\xff", true)];
+    let out = parsed(parser(settings()), &messages_of(Topic::Customers, &keys));
+    assert_eq!(out.records, [100, 101].map(|position| Record { place: Place::new(5, position).0, ..erased(NOON) }));
+    let reasons: Vec<_> = out.rejected.iter().map(|rejected| rejected.reason).collect();
+    assert_eq!(reasons, [Reason::MissingField, Reason::BadField, Reason::BadField, Reason::Malformed]);
+    let out = parsed(parser(settings()), &messages_of(Topic::Transactions, &[(b"42", true), (b"", false)]));
+    assert!(out.rejected.iter().all(|rejected| rejected.reason == Reason::Malformed) && out.rejected.len() == 2);
+}
+
+#[test]
+fn each_broken_rule_has_its_reason() {
+    use Reason::*;
+    use Topic::*;
+    let amount = r#", "amount": 1"#;
+    for (topic, rest, reason) in [
+        (Transactions, "", MissingField),
+        (Transactions, r#", "amount": null"#, MissingField),
+        (Transactions, r#", "amount": -0.01"#, BadAmount),
+        (Transactions, r#", "amount": "NaN""#, BadAmount),
+        (Transactions, r#", "amount": NaN"#, Malformed),
+        (Transactions, r#", "amount": 10000000000.01"#, BadAmount),
+        (Transactions, r#", "amount": 1e400"#, BadAmount),
+        (Transactions, r#", "amount": true"#, BadAmount),
+        (Transactions, r#", "amount": 1, "op": "erase""#, BadOp),
+        (Transactions, r#", "amount": 1, "op": "Insert""#, BadOp),
+        (Transactions, r#", "amount": 1, "op": 7"#, BadOp),
+        (Transactions, r#", "amount": 1, "customer_id": -1"#, BadField),
+        (Transactions, r#", "amount": 1, "customer_id": 9223372036854775808"#, BadField),
+        (Transactions, r#", "amount": 1, "customer_id": 7.0"#, BadField),
+        (Transactions, r#", "amount": 1, "customer_id": null"#, MissingField),
+        (Transactions, r#", "amount": 1, "transaction_id": """#, BadField),
+        (Transactions, r#", "amount": 1, "transaction_id": 1.5"#, BadField),
+        (Transactions, r#", "amount": 1, "transaction_id": ["x"]"#, BadField),
+        (Transactions, r#", "amount": 1, "timestamp": "2023-02-29""#, BadField),
+        (Transactions, r#", "amount": 1, "timestamp": "1709208000000""#, BadField),
+        (Transactions, r#", "amount": 1, "timestamp": 1.7e12"#, BadField),
+        (Transactions, r#", "amount": 1, "timestamp": -1"#, BadTimestamp),
+        (Transactions, r#", "amount": 1, "timestamp": "2100-01-01""#, BadTimestamp),
+        (Transactions, r#", "amount": 1, "discount_used": 1"#, BadField),
+        (Transactions, r#", "amount": -1, "timestamp": -1, "op": "undo""#, BadOp),
+        (Transactions, r#", "amount": -1, "timestamp": -1"#, BadTimestamp),
+        (Customers, r#", "op": "retract""#, BadOp),
+        (Customers, r#", "email_open_rate": 1.01"#, BadField),
+        (Customers, r#", "avg_discount_used": -0.01"#, BadField),
+        (Customers, r#", "complaint_count": -1"#, BadField),
+        (Customers, r#", "complaint_count": 1e999"#, BadField),
+        (Customers, r#", "is_premium_member": "yes""#, BadField),
+        (Customers, r#", "signup_date": "soon""#, BadField),
+        (Customers, r#", "signup_date": "1950-01-01""#, BadTimestamp),
+        (Interactions, "", MissingField),
+        (Interactions, r#", "action": 4"#, UnknownArm),
+        (Interactions, r#", "action": -1"#, UnknownArm),
+        (Interactions, r#", "action": 99999999999999999999999"#, UnknownArm),
+        (Interactions, r#", "action": "Fax""#, UnknownArm),
+        (Interactions, r#", "campaign_name": "Fax""#, UnknownArm),
+        (Interactions, r#", "action": 1.0"#, BadField),
+        (Interactions, r#", "action": 1, "reward": 10000000.1"#, BadReward),
+        (Interactions, r#", "action": 1, "reward": "5""#, BadReward),
+        (Interactions, r#", "action": 1, "propensity": 0"#, BadPropensity),
+        (Interactions, r#", "action": 1, "propensity": 1e-400"#, BadPropensity),
+        (Interactions, r#", "action": 1, "propensity": 1.0000001"#, BadPropensity),
+        (Interactions, r#", "action": 1, "propensity": "x""#, BadField),
+        (Interactions, r#", "action": 1, "features": [1, 2]"#, BadField),
+        (Interactions, r#", "action": 1, "features": [1, 2, null]"#, BadField),
+        (Interactions, r#", "action": 1, "features": {"a": 1}"#, BadField),
+        (Interactions, r#", "action": 1, "template_id": {}"#, BadField),
+        (Rewards, "", MissingField),
+        (Rewards, r#", "reward": -1e8"#, BadReward),
+        (Rewards, r#", "reward": 1, "interaction_id": null, "reward_id": 4"#, MissingField),
+        (Requests, r#", "op": "retract""#, BadOp),
+        (Requests, r#", "exclude": [4]"#, UnknownArm),
+        (Requests, r#", "exclude": "SMS""#, BadField),
+        (Requests, r#", "exclude": [null]"#, BadField),
+        (Requests, r#", "decision_id": null"#, MissingField),
+        (Requests, &format!(r#", "x": "{}""#, "y".repeat(5000)), TooLong),
+        (Transactions, &format!("{amount}}} {{"), Malformed),
+    ] {
+        let line = line_with(topic, rest);
+        let out = one_line(topic, &line);
+        let [rejected] = &out.rejected[..] else { panic!("{line} was taken") };
+        assert_eq!((rejected.reason, rejected.topic, &rejected.raw[..]), (reason, topic, line.as_bytes()), "{line}: {}", rejected.detail);
+        assert_eq!((out.records.len(), out.asides.len(), out.high), (0, 0, None));
+    }
+}
+
+#[test]
+fn only_messages_can_be_too_far_in_the_future() {
+    let line = |timestamp: Millis| format!(r#"{{"transaction_id":1,"customer_id":2,"timestamp":{timestamp},"amount":1}}"#);
+    let (near, far) = (line(NOON + DAY), line(NOON + DAY + 1));
+    let mut block = messages_of(Topic::Transactions, &[(near.as_bytes(), false), (far.as_bytes(), false)]);
+    let out = parsed(parser(settings()), &block);
+    assert_eq!((out.valid, out.high, out.rejected[0].reason), (1, Some(NOON + DAY), Reason::BadTimestamp));
+    block.heads.iter_mut().for_each(|head| head.timestamp = -1);
+    assert_eq!(parsed(parser(settings()), &block).valid, 2);
+    assert_eq!(parsed(parser(settings()), &lines_of(Topic::Transactions, far.as_bytes())).valid, 1);
+}
+
+#[test]
+fn lines_stand_where_they_start() {
+    let line = r#"{"transaction_id":"a","customer_id":2,"timestamp":"2024-01-01","amount":1}"#;
+    let text = format!("\u{feff}{line}\r\n\n  \t\r\n {line} \n\r\n{line}");
+    let block = Block { base: 0, ..lines_of(Topic::Transactions, text.as_bytes()) };
+    let places = |out: Parsed| out.records.iter().map(|record| Place(record.place).position()).collect::<Vec<_>>();
+    let length = line.len() as u64;
+    let starts = [3, 3 + length + 8, 3 + length + 8 + length + 5];
+    assert_eq!(places(parsed(parser(settings()), &block)), starts);
+    let out = parsed(parser(settings()), &Block { base: 1000, ..block });
+    assert_eq!((out.rejected[0].reason, out.valid), (Reason::Malformed, 2));
+    assert_eq!(places(out), [1000 + starts[1], 1000 + starts[2]]);
+}
+
+#[test]
+fn csv_says_what_json_says() {
+    let header = "customer_id,transaction_id,amount,timestamp,category,discount_used,device,note";
+    let rows = "42,x1, 12.345 ,2024-02-29 12:00:00,\"fashion\",TRUE,,\"a, \"\"b\"\"\n{c}\"\r\n\n42,x1,1,1709208000000,,0,Mobile,\n1,2,3\n42,,1,2024-02-29,,,,\n\
+                42,x,1,2024-02-29,,maybe,,\n";
+    let out = parsed(parser(settings()), &csv_of(Topic::Transactions, header, rows));
+    let first = expected(Kind::Transaction, "x1", Purchase::new(1234, 1, 3, 3, true).0, 0);
+    let place = Place::new(5, rows.find("42,x1,1,").unwrap() as u64).0;
+    let second = Record { place, ..expected(Kind::Transaction, "x1", Purchase::new(100, 4, 0, 3, false).0, 0) };
+    assert_eq!(out.records, [first, second]);
+    let reasons: Vec<_> = out.rejected.iter().map(|rejected| (rejected.reason, String::from_utf8_lossy(&rejected.raw))).collect();
+    let expected = [(Reason::Malformed, "1,2,3"), (Reason::MissingField, "42,,1,2024-02-29,,,,"), (Reason::BadField, "42,x,1,2024-02-29,,maybe,,")];
+    assert_eq!(reasons, expected.map(|(reason, raw)| (reason, raw.into())));
+}
+
+#[test]
+fn csv_reads_arms_lists_and_numbers_from_cells() {
+    let header = "interaction_id,customer_id,timestamp,action,reward,propensity,features";
+    let rows = "x1,42,2024-02-29T12:00:00Z,sms,-0.5,0.5,\"[1,2,3]\"\nx1,42,2024-02-29T12:00:00Z,1,nan,,\nx1,42,2024-02-29T12:00:00Z,1,,inf,\n";
+    let out = parsed(parser(settings()), &csv_of(Topic::Interactions, header, rows));
+    assert_eq!(out.records, [expected(Kind::Interaction, "x1", Contact::new(1, Some(-32768), true).0, 0.5_f64.to_bits())]);
+    let reasons: Vec<_> = out.rejected.iter().map(|rejected| rejected.reason).collect();
+    assert_eq!(reasons, [Reason::BadReward, Reason::BadPropensity]);
+    let message = messages_of(Topic::Customers, &[(b"42,erase", false), (b"1,\n2,", false)]);
+    let block = Block { format: Format::Csv(Arc::new(vec!["customer_id".to_string(), "op".to_string()])), ..message };
+    let out = parsed(parser(settings()), &block);
+    assert_eq!((out.records[0].kind(), out.rejected[0].reason), (Kind::Erase, Reason::Malformed));
+}
+
+#[test]
+fn names_go_to_the_worker_of_their_customer() {
+    let line = |id: &str, customer| format!("{{\"interaction_id\":{id},\"customer_id\":{customer},\"timestamp\":0,\"action\":0}}\n");
+    let ids = [("\"plain\"", "plain"), ("7", "7"), ("\"esc\\u0061ped\"", "escaped"), ("\"é\"", "é")];
+    let text: String = (0..40).map(|customer| line(ids[customer % 4].0, customer)).collect();
+    let mut out = Parsed::default();
+    for _ in 0..2 {
+        out.clear();
+        parser(settings()).parse(&lines_of(Topic::Interactions, text.as_bytes()), &mut out);
+        let mut seen = 0;
+        for (worker, names) in out.names.iter().enumerate() {
+            assert_eq!(names.worker, worker as u64);
+            let mut start = 0;
+            for (customer, id, end) in &names.keys {
+                let name = &names.text[start..*end as usize];
+                assert_eq!(customer_hash(*customer) % 3, names.worker);
+                assert_eq!((name, *id), (ids[*customer as usize % 4].1.as_bytes(), id_hash(name)));
+                start = *end as usize;
+                seen += 1;
+            }
+        }
+        assert_eq!((seen, out.names.len()), (40, 3));
+    }
+}
+
+#[test]
+fn aliases_rename_fields() {
+    let aliases = vec![(Topic::Transactions, "amount".to_string(), "total".to_string())];
+    let line = r#"{"transaction_id":"x","customer_id":42,"timestamp":0,"total":3,"amount":4}"#;
+    let out = parsed(parser(InputSettings { aliases, ..settings() }), &lines_of(Topic::Transactions, line.as_bytes()));
+    assert_eq!(Purchase(out.records[0].value).amount(), 300);
+    assert!(super::super::field_names(Topic::Transactions).any(|name| name == "amount"));
+}
+
+#[test]
+fn usual_spellings_take_the_fast_path() {
+    let id = r#""customer_id": 42, "timestamp": "2024-02-29T12:00:00Z""#;
+    let transaction = format!(r#"{{"transaction_id": "T-0000001", {id}, "amount": 12.5, "category": "Fashion", "device": "Mobile", "#)
+        + r#""payment_method": "Credit Card", "discount_used": false}"#;
+    let interaction =
+        format!(r#"{{"interaction_id": "0b9e4a9c-5d7d-4c0e-9d6b-2f7c6a1f0e55", {id}, "action": 1, "reward": -0.4, "propensity": 0.25}}"#);
+    let profile =
+        r#"{"customer_id": 42, "signup_date": "2023-01-01", "country": "IN", "age": 30, "email_open_rate": 0.25, "is_premium_member": true, "#
+            .to_string()
+            + r#""complaint_count": 0, "preferred_device": "Mobile", "preferred_payment": "Card", "favorite_category": "Books", "#
+            + r#""avg_discount_used": 0.1, "last_login_days": 3, "timestamp": "2024-01-01T00:00:00Z"}"#;
+    for (topic, line) in [(Topic::Transactions, transaction), (Topic::Interactions, interaction), (Topic::Customers, profile)] {
+        for line in [line.replace(", \"", ",\"").replace("\": ", "\":"), line] {
+            let bytes = padded(line.as_bytes());
+            let quick = parser(settings()).quick(topic, &bytes, 0, Place(0), Millis::MAX);
+            assert_eq!(quick.map(|(_, end)| end), Some(line.len()), "{line}");
+        }
+    }
+}
+
+/// Random numbers, the same every time.
+fn noise(seed: i64) -> impl Iterator<Item = u64> {
+    (seed << 32..).map(customer_hash)
+}
+
+#[test]
+fn no_bytes_make_it_panic() {
+    let alphabet: Vec<u8> = br#"{}[]":,.-+0123456789eEtrufalsn\ T"#.iter().copied().chain([b'\n', b'\r', 0, 0xff, 0xc3, 0xa9]).collect();
+    for round in 0..10_000 {
+        let mut noise = noise(round);
+        let mut byte = || noise.next().map_or(0, |number| alphabet[number as usize % alphabet.len()]);
+        let bytes: Vec<u8> = (0..round % 97).map(|_| byte()).collect();
+        let topic = Topic::ALL[round as usize % Topic::ALL.len()];
+        parsed(parser(settings()), &lines_of(topic, &bytes));
+        parsed(parser(settings()), &messages_of(topic, &[(&bytes, false), (&bytes, true)]));
+        let block = Block { format: Format::Csv(Arc::new(vec!["customer_id".to_string(), "action".to_string()])), ..lines_of(topic, &bytes) };
+        parsed(parser(settings()), &block);
+    }
+}
+
+#[test]
+fn hostile_records_are_refused_one_by_one() {
+    let deep = "[".repeat(200_000);
+    let huge = "9".repeat(100_000);
+    let unlimited = || parser(InputSettings { max_record: usize::MAX, ..settings() });
+    for value in [&deep, &huge, &format!("-{huge}.{huge}e-{huge}"), &format!("\"{huge}\""), &format!("{deep}{}", "]".repeat(200_000))] {
+        for field in ["transaction_id", "customer_id", "timestamp", "amount", "features", "action", "email_open_rate", "op", "unknown"] {
+            for topic in Topic::ALL {
+                parsed(unlimited(), &lines_of(topic, format!(r#"{{"{field}": {value}}}"#).as_bytes()));
+            }
+        }
+    }
+    let mut long = vec![b'x'; 10 << 20];
+    long.extend(b"\n{\"customer_id\":1}\n");
+    let out = parsed(parser(settings()), &lines_of(Topic::Customers, &long));
+    assert_eq!((out.valid, out.rejected[0].reason, out.rejected[0].raw.len()), (1, Reason::TooLong, Rejected::MAX_RAW));
+    let out = parsed(parser(settings()), &lines_of(Topic::Customers, b"{\"customer_id\":1,\"x\":\"\xff\"}"));
+    assert_eq!(out.rejected[0].reason, Reason::Malformed);
+}
+
+/// One of some spellings.
+fn spelling(options: &'static [&'static str]) -> BoxedStrategy<Option<String>> {
+    prop::option::weighted(0.9, prop::sample::select(options)).prop_map(|option| option.map(str::to_string)).boxed()
+}
+
+const IDS: &[&str] = &[
+    r#""T-000123""#,
+    r#""a""#,
+    r#""exactly16 bytes!""#,
+    r#""0b9e4a9c-5d7d-4c0e-9d6b-2f7c6a1f0e55""#,
+    "7",
+    "12345678",
+    "123456789012345678",
+    "-5",
+    "-0",
+    "007",
+    r#""é""#,
+    r#""q\"uote""#,
+    r#""\u0041""#,
+    r#""""#,
+    "1.5",
+    "null",
+    "12345678901234567890123",
+];
+const CUSTOMERS: &[&str] =
+    &["0", "42", "12345678", "9223372036854775807", "9223372036854775808", "18446744073709551617", "-1", r#""42""#, "4.0", "042"];
+const TIMESTAMPS: &[&str] = &[
+    r#""2024-02-29T12:00:00Z""#,
+    r#""2024-02-29T12:00:00.123Z""#,
+    r#""2024-02-29T12:00:00.123456Z""#,
+    r#""2024-02-29 12:00:00""#,
+    r#""2024-02-29 12:00:00.5""#,
+    r#""2024-02-29 12:00:00.250""#,
+    r#""2024-02-29""#,
+    r#""2024-02-29T12:00:00+05:30""#,
+    "1709208000000",
+    "4102444800000",
+    r#""2023-02-29T12:00:00Z""#,
+    r#""2100-01-01T00:00:00Z""#,
+    r#""1969-12-31T23:59:59Z""#,
+    r#""2024-02-29t12:00:00z""#,
+    r#""2024-02-29T24:00:00Z""#,
+    r#""2024-02-29T12:00:60Z""#,
+    r#""2024-02-29T12:00:00""#,
+    r#""2024:02-29T12:00:00Z""#,
+    "1e3",
+    r#""""#,
+    "null",
+];
+const NUMBERS: &[&str] = &[
+    "0",
+    "1",
+    "12.34",
+    "12.345",
+    "12.3",
+    "0.5",
+    "1e2",
+    "1.5E-3",
+    "-1",
+    "-0",
+    "-0.0",
+    "0.1234567",
+    "0.12345678",
+    "0.12345678901234567",
+    "399.6",
+    "12345678",
+    "123456789.125",
+    "10000000",
+    "10000000.000001",
+    "10000000000",
+    "10000000000.01",
+    "99999999999999",
+    "01",
+    "1.",
+    ".5",
+    "+1",
+    "1e400",
+    "0.30000000000000004",
+    "2.675",
+    r#""12.34""#,
+    r#"" +1e1 ""#,
+    r#""NaN""#,
+    r#""""#,
+    "null",
+    "true",
+    "[]",
+    "2.4703282292062327208e-324",
+    "9007199254740993",
+];
+const LISTED: &[&str] = &[
+    r#""Electronics""#,
+    r#""Fashion""#,
+    r#""fashion""#,
+    r#""Mobile""#,
+    r#""MOBILE""#,
+    r#""Credit Card""#,
+    r#""E-wallet""#,
+    r#""Books""#,
+    r#""""#,
+    r#""\u0046ashion""#,
+    r#""Été""#,
+    r#""Fashionable and of more than sixteen bytes""#,
+    "null",
+    "7",
+    "{}",
+];
+const ARMS: &[&str] = &["0", "3", "4", "256", "1.0", r#""SMS""#, r#""sms""#, r#""Fax""#, "-0", "null"];
+const TRUTHS: &[&str] = &["true", "false", "null", "1", r#""true""#, r#""""#, "truex"];
+
+/// Keys in their usual order with the spellings of their values.
+fn usual_keys(topic: Topic) -> Vec<(&'static str, &'static [&'static str])> {
+    match topic {
+        Topic::Transactions => vec![
+            ("transaction_id", IDS),
+            ("customer_id", CUSTOMERS),
+            ("timestamp", TIMESTAMPS),
+            ("amount", NUMBERS),
+            ("category", LISTED),
+            ("device", LISTED),
+            ("payment_method", LISTED),
+            ("discount_used", TRUTHS),
+        ],
+        Topic::Interactions => vec![
+            ("interaction_id", IDS),
+            ("customer_id", CUSTOMERS),
+            ("timestamp", TIMESTAMPS),
+            ("action", ARMS),
+            ("reward", NUMBERS),
+            ("propensity", NUMBERS),
+        ],
+        _ => vec![
+            ("customer_id", CUSTOMERS),
+            ("signup_date", TIMESTAMPS),
+            ("city", LISTED),
+            ("age", NUMBERS),
+            ("email_open_rate", NUMBERS),
+            ("is_premium_member", TRUTHS),
+            ("complaint_count", NUMBERS),
+            ("preferred_device", LISTED),
+            ("avg_discount_used", NUMBERS),
+            ("last_login_days", NUMBERS),
+            ("timestamp", TIMESTAMPS),
+        ],
+    }
+}
+
+/// A record of which nearly every value has its most usual spelling, or one of the others.
+fn record(topic: Topic) -> impl Strategy<Value = Vec<u8>> {
+    let keys = usual_keys(topic);
+    let values: Vec<_> = keys
+        .iter()
+        .map(|(_, options)| prop_oneof![6 => Just(Some(options[if options[0] == "0" { 1 } else { 0 }].to_string())), 2 => spelling(options)])
+        .collect();
+    let names: Vec<&str> = keys.iter().map(|(name, _)| *name).collect();
+    let disorder = prop::option::weighted(0.1, (0..names.len(), 0..names.len()));
+    let extra =
+        prop::option::weighted(0.1, (0..names.len(), prop::sample::select(vec![("x", "{\"a\":[1]}"), ("op", "\"retract\""), ("amount", "5")])));
+    let mutations = prop_oneof![3 => Just(Vec::new()), 1 => prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..3)];
+    let cut = prop::option::weighted(0.05, any::<prop::sample::Index>());
+    (values, disorder, extra, any::<bool>(), mutations, cut).prop_map(move |(values, disorder, extra, spaced, mutations, cut)| {
+        let mut pairs: Vec<(&str, String)> = names.iter().zip(values).filter_map(|(name, value)| Some((*name, value?))).collect();
+        if let Some((a, b)) = disorder.filter(|(a, b)| *a < pairs.len() && *b < pairs.len()) {
+            pairs.swap(a, b);
+        }
+        if let Some((at, (name, value))) = extra {
+            pairs.insert(at.min(pairs.len()), (name, value.to_string()));
+        }
+        let (comma, colon) = if spaced { (", ", ": ") } else { (",", ":") };
+        let pairs: Vec<String> = pairs.iter().map(|(name, value)| format!("\"{name}\"{colon}{value}")).collect();
+        let mut bytes = format!("{{{}}}", pairs.join(comma)).into_bytes();
+        for (at, byte) in mutations {
+            let at = at.index(bytes.len());
+            bytes[at] = if byte < 128 { b"0129\"\\,: }{.-eZT\n\r\x7f"[byte as usize % 19] } else { byte };
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        bytes
+    })
+}
+
+fn records() -> impl Strategy<Value = (Topic, Vec<Vec<u8>>)> {
+    prop::sample::select(vec![Topic::Transactions, Topic::Interactions, Topic::Customers])
+        .prop_flat_map(|topic| (Just(topic), prop::collection::vec(record(topic), 1..6)))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_fast_path_says_what_the_complete_path_says((topic, records) in records(), line_end in prop::sample::select(vec!["\n", "\r\n"])) {
+        let lines = lines_of(topic, &records.join(line_end.as_bytes()));
+        let messages: Vec<(&[u8], bool)> = records.iter().map(|record| (&record[..], false)).collect();
+        let mut unpadded = lines.clone();
+        unpadded.bytes.truncate(unpadded.length);
+        for block in [lines, unpadded, messages_of(topic, &messages)] {
+            let (fast, complete) = (parsed(parser(settings()), &block), parsed(complete_parser(), &block));
+            prop_assert_eq!(format!("{:?}", fast), format!("{:?}", complete));
+        }
+    }
+}

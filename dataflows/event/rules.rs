@@ -1,0 +1,392 @@
+//! The rules of each topic: the fields of a record into what they say, or the reason why they are refused.
+//!
+//! Checks are made in a fixed order and the first that fails gives the reason: `op`, customer_id, the id, timestamp, then the other fields in
+//! the order of the specification's table. A retraction is only looked at as far as its id. Of a field that cannot be read (of the wrong type,
+//! or no text of the kind) the reason is [`Reason::BadField`], but [`Reason::BadAmount`] and [`Reason::BadReward`] stand for anything that is no
+//! valid amount or reward.
+
+use super::fields::{Field, Fields, Problem, Value};
+use super::listed::Listed;
+use super::text::{self, AmountError, TimestampError, id_hash};
+use super::{Aside, Attachment, Contact, CustomerId, Kind, Millis, Place, Profile, Purchase, Reason, Record, Rejected, Request, Topic, json};
+use crate::settings::InputSettings;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// Where a record comes from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin<'a> {
+    pub(super) topic: Topic,
+    pub(super) place: Place,
+    /// The greatest timestamp that it may bear.
+    pub(super) latest: Millis,
+    /// Its bytes.
+    pub(super) raw: &'a [u8],
+}
+
+impl Origin<'_> {
+    /// The record as it is kept when it cannot be taken.
+    pub(super) fn rejected(&self, reason: Reason, detail: String) -> Rejected {
+        let raw = self.raw[..self.raw.len().min(Rejected::MAX_RAW)].to_vec();
+        Rejected { topic: self.topic, place: self.place, reason, detail, raw }
+    }
+}
+
+/// What a record says.
+#[derive(Debug, PartialEq)]
+pub(super) enum Event<'a> {
+    /// An event of fixed size, what goes with it, and its id as text.
+    Record { record: Record, aside: Option<Aside>, id: Cow<'a, str> },
+    /// Something else.
+    Aside(Aside),
+}
+
+/// What `op` asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Operation {
+    Insert,
+    Retract,
+    Erase,
+}
+
+/// The rules, with the lists and limits of the configuration.
+#[derive(Clone, Debug)]
+pub(super) struct Rules {
+    pub(super) settings: Arc<InputSettings>,
+    pub(super) categories: Listed,
+    pub(super) devices: Listed,
+    pub(super) payments: Listed,
+    pub(super) arms: Listed,
+}
+
+impl Rules {
+    /// Arms that a [`Contact`] can tell apart.
+    const MAX_ARMS: usize = 256;
+
+    pub(super) fn new(settings: Arc<InputSettings>) -> Self {
+        Rules {
+            categories: Listed::new(&settings.categories),
+            devices: Listed::new(&settings.devices),
+            payments: Listed::new(&settings.payments),
+            arms: Listed::new(&settings.arms[..settings.arms.len().min(Self::MAX_ARMS)]),
+            settings,
+        }
+    }
+
+    /// What the record of these fields says.
+    pub(super) fn event<'a>(&self, fields: &Fields<'a>, origin: &Origin) -> Result<Event<'a>, Problem> {
+        let operation = operation(fields, origin.topic)?;
+        let customer = customer(&fields.required(Field::CustomerId)?)?;
+        match (origin.topic, operation) {
+            (_, Operation::Erase) => erasure(fields, origin, customer),
+            (_, Operation::Retract) => retraction(fields, origin, customer),
+            (Topic::Transactions, _) => self.purchase(fields, origin, customer),
+            (Topic::Customers, _) => profile(fields, origin, customer),
+            (Topic::Interactions, _) => self.contact(fields, origin, customer),
+            (Topic::Rewards, _) => reward_record(fields, origin, customer),
+            (Topic::Requests, _) => self.request(fields, origin, customer),
+        }
+    }
+
+    fn purchase<'a>(&self, fields: &Fields<'a>, origin: &Origin, customer: CustomerId) -> Result<Event<'a>, Problem> {
+        let id = id(fields, Field::TransactionId)?;
+        let timestamp = event_time(&fields.required(Field::Timestamp)?, origin)?;
+        let amount = self.amount(&fields.required(Field::Amount)?)?;
+        let category = listed(fields, Field::Category, &self.categories)?;
+        let device = listed(fields, Field::Device, &self.devices)?;
+        let payment = listed(fields, Field::PaymentMethod, &self.payments)?;
+        let discount = truth(fields, Field::DiscountUsed)?;
+        let value = Purchase::new(amount, category, device, payment, discount).0;
+        Ok(plain(Record { customer, timestamp, value, ..blank(Kind::Transaction, &id, origin) }, id))
+    }
+
+    fn amount(&self, value: &Value) -> Result<u64, Problem> {
+        let amount = match value {
+            Value::Number(text) | Value::Cell(text) => text::minor_units(text, self.settings.decimals),
+            Value::Text(text) => text::minor_units(text, self.settings.decimals),
+            Value::Bool(_) | Value::Compound(_) => Err(AmountError::NotANumber),
+        };
+        amount.map_err(|error| {
+            let wrong = match error {
+                AmountError::NotANumber => "is not a number",
+                AmountError::Negative => "is negative",
+                AmountError::TooGreat => "is over 10^12 minor units",
+            };
+            Problem::of(Reason::BadAmount, Field::Amount, value, wrong)
+        })
+    }
+
+    fn contact<'a>(&self, fields: &Fields<'a>, origin: &Origin, customer: CustomerId) -> Result<Event<'a>, Problem> {
+        let id = id(fields, Field::InteractionId)?;
+        let timestamp = event_time(&fields.required(Field::Timestamp)?, origin)?;
+        let arm = match (fields.get(Field::Action)?, fields.get(Field::CampaignName)?) {
+            (Some(action), _) => self.arm(&action, Field::Action)?,
+            (None, Some(name)) => self.arm(&name, Field::CampaignName)?,
+            (None, None) => return Err(Problem::new(Reason::MissingField, "action and campaign_name are missing")),
+        };
+        let reward = fields.get(Field::Reward)?.map(|value| reward(&value)).transpose()?;
+        let propensity = fields.get(Field::Propensity)?.map_or(Ok(1.0), |value| propensity(&value))?;
+        let attachment = Attachment {
+            features: self.features(fields)?,
+            template: optional_id(fields, Field::TemplateId)?.map(Cow::into_owned),
+            decision: optional_id(fields, Field::DecisionId)?.map(|text| id_hash(text.as_bytes())),
+        };
+        let attached = attachment != Attachment::default();
+        let value = Contact::new(arm, reward, attached).0;
+        let record = Record { customer, timestamp, value, extra: propensity.to_bits(), ..blank(Kind::Interaction, &id, origin) };
+        let aside = attached.then_some(Aside::Attachment { customer, id: record.id, place: origin.place, attachment });
+        Ok(Event::Record { record, aside, id })
+    }
+
+    /// The arm of an integer or a name.
+    fn arm(&self, value: &Value, field: Field) -> Result<u8, Problem> {
+        let arm = match value {
+            Value::Number(text) | Value::Cell(text) if text::is_integer(text) => text.parse().unwrap_or(self.arms.len()),
+            Value::Cell(name) => self.arms.code(name),
+            Value::Text(name) => self.arms.code(name),
+            Value::Number(_) | Value::Bool(_) | Value::Compound(_) => {
+                return Err(Problem::of(Reason::BadField, field, value, "is neither an integer nor a name"));
+            }
+        };
+        let known = u8::try_from(arm).ok().filter(|_| arm < self.arms.len());
+        known.ok_or_else(|| Problem::of(Reason::UnknownArm, field, value, "is not a configured arm"))
+    }
+
+    /// A context of the record's own, in Q12.
+    fn features(&self, fields: &Fields) -> Result<Option<Vec<i16>>, Problem> {
+        let Some(value) = fields.get(Field::Features)? else {
+            return Ok(None);
+        };
+        let numbers = list(&value, Field::Features)?.into_iter().map(|element| match element {
+            Some(Value::Number(text)) => text.parse().map(text::feature_q12).ok(),
+            _ => None,
+        });
+        let features: Option<Vec<i16>> = numbers.collect();
+        let features = features.ok_or_else(|| Problem::of(Reason::BadField, Field::Features, &value, "are not all numbers"))?;
+        if features.len() != self.settings.dimension {
+            let wrong = format!("are {} numbers, not {}", features.len(), self.settings.dimension);
+            return Err(Problem::of(Reason::BadField, Field::Features, &value, &wrong));
+        }
+        Ok(Some(features))
+    }
+
+    fn request<'a>(&self, fields: &Fields<'a>, origin: &Origin, customer: CustomerId) -> Result<Event<'a>, Problem> {
+        let decision = id(fields, Field::DecisionId)?.into_owned();
+        let timestamp = event_time(&fields.required(Field::Timestamp)?, origin)?;
+        let mut exclude = [0; 4];
+        if let Some(value) = fields.get(Field::Exclude)? {
+            for element in list(&value, Field::Exclude)? {
+                let element = element.ok_or_else(|| Problem::of(Reason::BadField, Field::Exclude, &value, "has a null in it"))?;
+                let arm = usize::from(self.arm(&element, Field::Exclude)?);
+                exclude[arm / 64] |= 1 << (arm % 64);
+            }
+        }
+        let request = Request { decision, timestamp, exclude, features: self.features(fields)? };
+        Ok(Event::Aside(Aside::Request { customer, place: origin.place, request }))
+    }
+}
+
+/// Erases the customer whose number is this Kafka key (decimal text, or a JSON number or string), as of the broker's timestamp.
+pub(super) fn erasure_by_key(key: &[u8], timestamp: Millis, origin: &Origin) -> Result<Event<'static>, Problem> {
+    let text = std::str::from_utf8(key).map_err(|error| Problem::new(Reason::Malformed, error.to_string()))?.trim_ascii();
+    let value = match text.as_bytes() {
+        [] => return Err(Problem::new(Reason::MissingField, "customer_id is missing: the key is empty")),
+        [b'"', ..] => serde_json::from_str(text).map(|text| Value::Text(Cow::Owned(text))),
+        _ => Ok(Value::Number(text)),
+    };
+    let value = value.map_err(|error| Problem::new(Reason::BadField, format!("customer_id: {error}")))?;
+    // A broker that keeps no timestamps says -1; an erasure without an instant is for ever.
+    let until = if timestamp < 0 { Millis::MAX } else { timestamp };
+    Ok(erased(customer(&value)?, until, origin))
+}
+
+fn erasure<'a>(fields: &Fields<'a>, origin: &Origin, customer: CustomerId) -> Result<Event<'a>, Problem> {
+    let until = fields.get(Field::Timestamp)?.map_or(Ok(Millis::MAX), |value| event_time(&value, origin))?;
+    Ok(erased(customer, until, origin))
+}
+
+fn erased<'a>(customer: CustomerId, until: Millis, origin: &Origin) -> Event<'a> {
+    let record = Record { customer, timestamp: until, place: origin.place.0, kind: Kind::Erase as u64, ..Record::default() };
+    plain(record, Cow::Borrowed(""))
+}
+
+fn retraction<'a>(fields: &Fields<'a>, origin: &Origin, customer: CustomerId) -> Result<Event<'a>, Problem> {
+    let (kind, id) = match origin.topic {
+        Topic::Transactions => (Kind::RetractTransaction, id(fields, Field::TransactionId)?),
+        Topic::Interactions => (Kind::RetractInteraction, id(fields, Field::InteractionId)?),
+        _ => (Kind::RetractReward, reward_id(fields)?),
+    };
+    let rejected = origin.rejected(Reason::UnknownId, format!("there is no {id} of customer {customer} to retract"));
+    let record = Record { customer, ..blank(kind, &id, origin) };
+    Ok(Event::Record { record, aside: Some(Aside::Retraction { customer, rejected }), id })
+}
+
+fn profile<'a>(fields: &Fields<'a>, origin: &Origin, customer: CustomerId) -> Result<Event<'a>, Problem> {
+    let from = fields.get(Field::Timestamp)?.map_or(Ok(Millis::MIN), |value| event_time(&value, origin))?;
+    let profile = Profile {
+        from,
+        signup: fields.get(Field::SignupDate)?.map_or(Ok(Millis::MIN), |value| instant(&value, Field::SignupDate))?,
+        email_open_rate: quantity(fields, Field::EmailOpenRate, 1.0)?,
+        premium: truth(fields, Field::PremiumMember)?,
+        complaint_count: quantity(fields, Field::ComplaintCount, f64::MAX)?,
+        avg_discount: quantity(fields, Field::AverageDiscount, 1.0)?,
+    };
+    Ok(Event::Aside(Aside::Profile { customer, place: origin.place, profile }))
+}
+
+fn reward_record<'a>(fields: &Fields<'a>, origin: &Origin, customer: CustomerId) -> Result<Event<'a>, Problem> {
+    let interaction = id(fields, Field::InteractionId)?;
+    let id = reward_id(fields)?;
+    let timestamp = event_time(&fields.required(Field::Timestamp)?, origin)?;
+    let value = reward(&fields.required(Field::Reward)?)? as u64;
+    let extra = id_hash(interaction.as_bytes());
+    Ok(plain(Record { customer, timestamp, value, extra, ..blank(Kind::Reward, &id, origin) }, id))
+}
+
+/// The id of a reward: its own, or that of its interaction.
+fn reward_id<'a>(fields: &Fields<'a>) -> Result<Cow<'a, str>, Problem> {
+    optional_id(fields, Field::RewardId)?.map_or_else(|| id(fields, Field::InteractionId), Ok)
+}
+
+/// A record of a kind, without customer, time and value.
+fn blank(kind: Kind, id: &str, origin: &Origin) -> Record {
+    Record { id: id_hash(id.as_bytes()), place: origin.place.0, kind: kind as u64, ..Record::default() }
+}
+
+fn plain(record: Record, id: Cow<str>) -> Event {
+    Event::Record { record, aside: None, id }
+}
+
+fn operation(fields: &Fields, topic: Topic) -> Result<Operation, Problem> {
+    let Some(value) = fields.get(Field::Op)? else {
+        return Ok(Operation::Insert);
+    };
+    let operation = match (&value, value.as_written(), topic) {
+        (Value::Text(_) | Value::Cell(_), "insert", _) => Some(Operation::Insert),
+        (Value::Text(_) | Value::Cell(_), "erase", Topic::Customers) => Some(Operation::Erase),
+        (Value::Text(_) | Value::Cell(_), "retract", Topic::Transactions | Topic::Interactions | Topic::Rewards) => Some(Operation::Retract),
+        _ => None,
+    };
+    operation.ok_or_else(|| Problem::of(Reason::BadOp, Field::Op, &value, "is no operation of this topic"))
+}
+
+fn customer(value: &Value) -> Result<CustomerId, Problem> {
+    let text = match value {
+        Value::Number(text) | Value::Cell(text) => text.as_bytes(),
+        Value::Text(text) => text.as_bytes(),
+        Value::Bool(_) | Value::Compound(_) => b"",
+    };
+    let step = |number: CustomerId, byte: &u8| {
+        let digit = byte.is_ascii_digit().then(|| CustomerId::from(byte - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    };
+    let number = text.iter().try_fold(0, step).filter(|_| !text.is_empty());
+    number.ok_or_else(|| Problem::of(Reason::BadField, Field::CustomerId, value, "is not an integer from 0 to 2^63 - 1"))
+}
+
+fn id<'a>(fields: &Fields<'a>, field: Field) -> Result<Cow<'a, str>, Problem> {
+    id_text(fields.required(field)?, field)
+}
+
+fn optional_id<'a>(fields: &Fields<'a>, field: Field) -> Result<Option<Cow<'a, str>>, Problem> {
+    fields.get(field)?.map(|value| id_text(value, field)).transpose()
+}
+
+/// The text of an id that is a string, not empty, or an integer.
+fn id_text(value: Value, field: Field) -> Result<Cow<str>, Problem> {
+    match value {
+        Value::Text(text) if !text.is_empty() => Ok(text),
+        Value::Cell(text) => Ok(Cow::Borrowed(text)),
+        Value::Number("-0") => Ok(Cow::Borrowed("0")),
+        Value::Number(text) if text::is_integer(text) => Ok(Cow::Borrowed(text)),
+        other => Err(Problem::of(Reason::BadField, field, &other, "is neither a text nor an integer")),
+    }
+}
+
+/// A timestamp that is not too far in the future.
+fn event_time(value: &Value, origin: &Origin) -> Result<Millis, Problem> {
+    let timestamp = instant(value, Field::Timestamp)?;
+    if timestamp > origin.latest {
+        return Err(Problem::of(Reason::BadTimestamp, Field::Timestamp, value, "is too far past the broker's timestamp"));
+    }
+    Ok(timestamp)
+}
+
+fn instant(value: &Value, field: Field) -> Result<Millis, Problem> {
+    let instant = match value {
+        Value::Number(text) => text::timestamp_integer(text),
+        Value::Cell(text) if text::is_integer(text.trim_ascii()) => text::timestamp_integer(text.trim_ascii()),
+        Value::Cell(text) => text::timestamp(text.trim_ascii()),
+        Value::Text(text) => text::timestamp(text),
+        Value::Bool(_) | Value::Compound(_) => Err(TimestampError::Unreadable),
+    };
+    instant.map_err(|error| match error {
+        TimestampError::Unreadable => Problem::of(Reason::BadField, field, value, "is not a timestamp"),
+        TimestampError::OutOfRange => Problem::of(Reason::BadTimestamp, field, value, "is not from 1970 to 2099"),
+    })
+}
+
+fn reward(value: &Value) -> Result<i64, Problem> {
+    let reward = number(value).and_then(text::reward_q16);
+    reward.ok_or_else(|| Problem::of(Reason::BadReward, Field::Reward, value, "is not a number up to 10^7"))
+}
+
+fn propensity(value: &Value) -> Result<f64, Problem> {
+    let propensity = number(value).ok_or_else(|| Problem::of(Reason::BadField, Field::Propensity, value, "is not a number"))?;
+    if propensity > 0.0 && propensity <= 1.0 {
+        return Ok(propensity);
+    }
+    Err(Problem::of(Reason::BadPropensity, Field::Propensity, value, "is not in (0, 1]"))
+}
+
+/// A number from 0 to `greatest`; 0 if absent.
+fn quantity(fields: &Fields, field: Field, greatest: f64) -> Result<f64, Problem> {
+    let Some(value) = fields.get(field)? else {
+        return Ok(0.0);
+    };
+    let number = number(&value).filter(|number| (0.0..=greatest).contains(number));
+    number.ok_or_else(|| Problem::of(Reason::BadField, field, &value, &format!("is not a number from 0 to {greatest:e}")))
+}
+
+/// A number, correctly rounded; of CSV perhaps one that is not finite.
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Number(text) => text.parse().ok(),
+        Value::Cell(text) => text.trim_ascii().parse().ok(),
+        Value::Text(_) | Value::Bool(_) | Value::Compound(_) => None,
+    }
+}
+
+/// A truth value; false if absent.
+fn truth(fields: &Fields, field: Field) -> Result<bool, Problem> {
+    let value = match fields.get(field)? {
+        None => return Ok(false),
+        Some(Value::Bool(truth)) => return Ok(truth),
+        Some(value) => value,
+    };
+    if let Value::Cell(text) = value {
+        let text = text.trim_ascii();
+        if text == "1" || text.eq_ignore_ascii_case("true") {
+            return Ok(true);
+        }
+        if text == "0" || text.eq_ignore_ascii_case("false") {
+            return Ok(false);
+        }
+    }
+    Err(Problem::of(Reason::BadField, field, &value, "is neither true nor false"))
+}
+
+/// The code of a listed value; whatever is not listed, of any type, is `other`.
+fn listed(fields: &Fields, field: Field, list: &Listed) -> Result<usize, Problem> {
+    Ok(fields.get(field)?.map_or(list.len(), |value| list.code(value.as_written())))
+}
+
+/// The elements of a JSON array; in CSV a cell that holds one.
+fn list<'a>(value: &'a Value, field: Field) -> Result<Vec<Option<Value<'a>>>, Problem> {
+    let elements = match value {
+        Value::Compound(text) | Value::Cell(text) => json::elements(text),
+        Value::Text(_) | Value::Number(_) | Value::Bool(_) => None,
+    };
+    let values = elements.and_then(|elements| elements.into_iter().map(Value::from_json).collect::<Result<_, _>>().ok());
+    values.ok_or_else(|| Problem::of(Reason::BadField, field, value, "is not a JSON array"))
+}
