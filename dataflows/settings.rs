@@ -3,7 +3,7 @@
 use crate::event::{DAY, Millis, Topic};
 
 /// Settings of the campaign dataflow. The program reads them from its configuration; the defaults are those of the specification.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
     /// Reading of records.
     pub input: InputSettings,
@@ -207,17 +207,5 @@ impl Default for BanditSettings {
 impl Default for TimeSettings {
     fn default() -> Self {
         TimeSettings { lateness: DAY, attribution_window: 7 * DAY, no_response_reward: 0 }
-    }
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Settings {
-            input: InputSettings::default(),
-            customer: CustomerSettings::default(),
-            bandit: BanditSettings::default(),
-            time: TimeSettings::default(),
-            emit: Emit::default(),
-        }
     }
 }

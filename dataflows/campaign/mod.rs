@@ -1,4 +1,22 @@
-//! The campaign dataflow: purchases and interactions in; features, models and decisions out.
+//! The campaign dataflow: purchases and interactions in; features, models and decisions out. [`graph`] is its drawing.
 
+mod decide;
+pub mod emission;
 pub mod feed;
+pub mod graph;
+mod known;
+pub mod learning;
+pub mod ledger;
 pub mod output;
+pub mod parsing;
+mod resolve;
+mod settle;
+pub mod settling;
+pub mod shard;
+#[cfg(test)]
+mod tests;
+pub mod thresholds;
+pub mod views;
+mod visit;
+mod walk;
+pub mod watermark;

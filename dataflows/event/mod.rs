@@ -78,7 +78,7 @@ impl Topic {
 ///
 /// Of two records of one id the one with the greater place is the later one. A partition is a Kafka partition, or the number of a reader's
 /// share of a file; a position is a Kafka offset or a byte offset.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[repr(transparent)]
 pub struct Place(pub u64);
 

@@ -1,0 +1,111 @@
+//! Deciding: for each request of an epoch the arm with the greatest upper confidence bound, by the context as of the request's instant.
+//!
+//! A decision of epoch e sees all records up to e settled, the newest threshold closed by e's end for a day not after its own, and the model that
+//! the graph hands in; later corrections do not change it.
+
+use crate::bandit::linucb::{Model, choose, real_context};
+use crate::campaign::output::Decision;
+use crate::campaign::shard::{Shard, Slot};
+use crate::campaign::thresholds::day_of;
+use crate::campaign::visit::Scratch;
+use crate::campaign::walk::Walk;
+use crate::customer::State;
+use crate::customer::Transaction;
+use crate::customer::history::Decided;
+use crate::event::text::id_hash;
+use crate::event::{Place, Request};
+
+impl Shard {
+    /// Decides every request of the epoch, in order of customers and places. A request whose id is known is a duplicate.
+    pub fn decide(&mut self, model: &Model) -> Vec<Decision> {
+        let mut requests = std::mem::take(&mut self.requests);
+        requests.sort_by_key(|(slot, place, _)| (*slot, *place));
+        let mut scratch = Scratch::new(&self.features);
+        requests.into_iter().filter_map(|(slot, _, request)| self.decide_one(slot, request, model, &mut scratch)).collect()
+    }
+
+    fn decide_one(&mut self, slot: Slot, request: Request, model: &Model, scratch: &mut Scratch) -> Option<Decision> {
+        self.counts.records += 1;
+        let key = id_hash(request.decision.as_bytes());
+        let history = &self.histories[slot as usize];
+        if history.erased().is_some_and(|until| request.timestamp <= until) {
+            self.counts.erased += 1;
+            return None;
+        }
+        if history.view().decision_of(key).is_some() {
+            self.counts.duplicates += 1;
+            return None;
+        }
+        self.counts.decisions += 1;
+        self.write_context(slot, &request, scratch);
+        let decision = decision(&request, history.customer, key, &scratch.context, model, self.settings.bandit.alpha);
+        let decided = Decided { key, propensity: decision.propensity, model_version: decision.model_version };
+        let decisions = &mut self.histories[slot as usize].extras_mut().decisions;
+        let at = decisions.partition_point(|d| d.key < key);
+        decisions.insert(at, decided);
+        Some(decision)
+    }
+
+    /// The context as of the request: from the running row where that covers just the purchases up to then, else from the history.
+    fn write_context(&self, slot: Slot, request: &Request, scratch: &mut Scratch) {
+        if let (true, Some(own)) = (self.settings.bandit.own_features, &request.features) {
+            scratch.context.copy_from_slice(own);
+            return;
+        }
+        let history = &self.histories[slot as usize];
+        let threshold = self.thresholds.at(day_of(request.timestamp));
+        let covered = history.done_transactions as usize == history.transactions.len();
+        if covered && history.transactions.last().is_none_or(|last| last.timestamp <= request.timestamp) {
+            let stride = self.features.layout().stride();
+            let view = history.view();
+            let state = State {
+                summary: &self.summaries[slot as usize],
+                counts: &self.counts_of[slot as usize * stride..][..stride],
+                profile: view.profile_at(request.timestamp),
+            };
+            let map = self.features.context();
+            map.purchases(&state, &mut scratch.context);
+            map.instant(&state, request.timestamp, threshold, &mut scratch.context);
+            return;
+        }
+        let mut walk = Walk::start(&self.features, history.view(), &mut scratch.summary, &mut scratch.counts, &mut scratch.context);
+        walk.context_at(request.timestamp, threshold);
+    }
+
+    /// With `decide_on_transaction`, each purchase that was appended asks for a decision.
+    pub(super) fn request_for_appended(&mut self) {
+        for slot in self.touched.clone() {
+            for transaction in self.histories[slot as usize].appended().0.to_vec() {
+                self.request_for_purchase(slot, &transaction);
+            }
+        }
+    }
+
+    /// With `decide_on_transaction`, a purchase asks for a decision; its id is made of the purchase's.
+    pub(super) fn request_for_purchase(&mut self, slot: Slot, transaction: &Transaction) {
+        if self.settings.bandit.decide_on_transaction {
+            let decision = format!("transaction-{:016x}", transaction.id);
+            let request = Request { decision, timestamp: transaction.timestamp, ..Request::default() };
+            // Their order decides nothing, but must be the same in every run.
+            self.requests.push((slot, Place(transaction.id), request));
+        }
+    }
+}
+
+fn decision(request: &Request, customer: i64, key: u64, context: &[i16], model: &Model, alpha: f64) -> Decision {
+    let choice = choose(model, &real_context(context), alpha, &request.exclude);
+    let chosen = choice.as_ref().and_then(|choice| choice.chosen());
+    Decision {
+        customer,
+        key,
+        decision: request.decision.clone(),
+        timestamp: request.timestamp,
+        arm: chosen.map(|scores| scores.arm as u8),
+        propensity: choice.as_ref().map_or(0.0, |choice| choice.propensity),
+        expected_reward: chosen.map_or(0.0, |scores| scores.expected),
+        uncertainty: chosen.map_or(0.0, |scores| scores.uncertainty),
+        scores: choice.as_ref().map(|choice| choice.scores.iter().map(|scores| scores.score).collect()).unwrap_or_default(),
+        model_version: model.version,
+        context: context.to_vec(),
+    }
+}

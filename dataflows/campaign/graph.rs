@@ -1,0 +1,115 @@
+//! The campaign dataflow: purchases and interactions in; features, models and decisions out.
+//!
+//! ```text
+//! feed ─ parse ─▶ records ── exchange by customer ─▶ settle ─▶ totals ─▶ thresholds ─ broadcast ─▶ learn ─▶ sums ─ exchange by arm ─▶ solve ─┐
+//!           └───▶ standings ─▶ watermark ─ broadcast ──▲                                             ▲                                      │
+//!                                                                                                    └───────── models, K epochs later ◀────┘
+//! ```
+
+use crate::bandit::linucb::{Model, solve};
+use crate::bandit::statistics::Delta;
+use crate::bandit::totals::Totals;
+use crate::campaign::emission::Emission;
+use crate::campaign::feed::Feed;
+use crate::campaign::learning::{Learned, Learner, learn};
+use crate::campaign::output::{ArmUpdate, Closed, Day, Output};
+use crate::campaign::parsing::parse;
+use crate::campaign::settling::{Shared, TotalChanges, settle};
+use crate::campaign::shard::Shard;
+use crate::campaign::thresholds::{Owner, Published};
+use crate::campaign::views;
+use crate::campaign::watermark::{Partitions, Standing};
+use crate::customer::features::Features;
+use crate::operators::by_epoch::by_epoch;
+use crate::settings::{HighValue, Settings};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use timely::dataflow::StreamVec;
+use timely::dataflow::channels::pact::Exchange;
+use timely::dataflow::operators::vec::{Broadcast, Map};
+use timely::dataflow::operators::{Concatenate, ConnectLoop, Feedback};
+
+/// What a campaign is built from; the same on every worker.
+#[derive(Clone, Debug)]
+pub struct Campaign {
+    /// Lists, limits, learner.
+    pub settings: Arc<Settings>,
+    /// The features that they define.
+    pub features: Arc<Features>,
+    /// Daily thresholds published elsewhere, sorted by day; none are computed then.
+    pub thresholds: Option<Arc<Vec<(Day, u64)>>>,
+}
+
+/// Wires the dataflow on this worker. The first epoch is 1; each source worker sends its marks with every epoch. Outputs stay on the worker that
+/// made them.
+pub fn campaign<'scope>(feed: StreamVec<'scope, u64, Feed>, campaign: &Campaign) -> StreamVec<'scope, u64, Output> {
+    let scope = feed.scope();
+    let (worker, peers) = (scope.index(), scope.peers());
+    let Campaign { settings, features, thresholds } = campaign.clone();
+    let given = thresholds.as_ref().map(|days| days.as_slice());
+    let shard = Shard::new(Arc::clone(&settings), Arc::clone(&features), given, worker, peers);
+    let shared = Rc::new(RefCell::new(Shared { shard, settled: false, wake_settling: None }));
+    let (arms, dimension) = (settings.input.arms.len(), features.context().dimension());
+    let emission = Emission::new(arms, dimension, settings.emit.interactions);
+
+    let parsed = parse(feed, Arc::new(settings.input.clone()));
+    let closings = watermark(parsed.standings, settings.time.lateness);
+    let settled = settle(parsed.records, parsed.asides, closings.clone().broadcast(), Rc::clone(&shared));
+    let published = close_thresholds(settled.totals, owner(&settings, thresholds.is_some()), settings.emit.final_features.flatten());
+    let (models_in, models) = scope.feedback::<Vec<Learned>>(settings.bandit.model_lag);
+    let learner = Learner::new(shared, emission, unlearned(arms, dimension, settings.bandit.ridge));
+    let learned = learn(settled.closed, published.clone().broadcast(), models, learner);
+    let updates = sum_by_arm(learned.deltas, dimension, settings.bandit.ridge);
+    updates.clone().map(|(version, update)| Learned { version, model: update.model }).broadcast().connect_loop(models_in);
+
+    scope.concatenate([
+        parsed.outputs,
+        settled.outputs,
+        learned.outputs,
+        views::arm_days(learned.arm_days),
+        views::segments(learned.segments),
+        updates.map(|(_, update)| Output::Arm(Box::new(update))),
+        published.flat_map(Published::into_outputs),
+        closings.map(Output::Closed),
+    ])
+}
+
+/// Each epoch's watermark, on worker 0.
+fn watermark<'scope>(standings: StreamVec<'scope, u64, Standing>, lateness: i64) -> StreamVec<'scope, u64, Closed> {
+    let mut partitions = Partitions::new(lateness);
+    by_epoch(standings, Exchange::new(|_| 0), "Watermark", move |_, marks| [partitions.close(marks)])
+}
+
+/// The daily thresholds that each epoch closes, on worker 0.
+fn close_thresholds<'scope>(totals: StreamVec<'scope, u64, TotalChanges>, mut owner: Owner, as_of: Option<i64>) -> StreamVec<'scope, u64, Published> {
+    by_epoch(totals, Exchange::new(|_| 0), "Thresholds", move |_, totals| [owner.close_epoch(totals, as_of)])
+}
+
+/// The totals of each arm and the models solved from them, on the arm's worker, with the epoch as their version.
+fn sum_by_arm<'scope>(deltas: StreamVec<'scope, u64, Delta>, dimension: usize, ridge: f64) -> StreamVec<'scope, u64, (u64, ArmUpdate)> {
+    let mut totals: std::collections::BTreeMap<u32, Totals> = std::collections::BTreeMap::new();
+    by_epoch(deltas, Exchange::new(|delta: &Delta| u64::from(delta.arm)), "SumByArm", move |epoch, deltas| {
+        let mut changed: Vec<u32> = deltas.iter().map(|delta| delta.arm).collect();
+        for delta in &deltas {
+            totals.entry(delta.arm).or_insert_with(|| Totals::new(dimension)).add(delta);
+        }
+        changed.sort_unstable();
+        changed.dedup();
+        let solved = changed.into_iter().map(|arm| (epoch, ArmUpdate { arm, totals: totals[&arm].clone(), model: solve(arm, &totals[&arm], ridge) }));
+        solved.collect::<Vec<_>>()
+    })
+}
+
+fn owner(settings: &Settings, given: bool) -> Owner {
+    match settings.customer.high_value {
+        HighValue::Percentile(percentile) if !given => Owner::new(Some(percentile)),
+        HighValue::Percentile(_) | HighValue::Fixed(_) => Owner::new(None),
+    }
+}
+
+/// The model before anything was learned.
+fn unlearned(arms: usize, dimension: usize, ridge: f64) -> Model {
+    let empty = Totals::new(dimension);
+    Model { version: 0, arms: (0..arms as u32).map(|arm| solve(arm, &empty, ridge)).collect() }
+}

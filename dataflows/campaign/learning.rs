@@ -1,0 +1,168 @@
+//! The driver of learning: visits the customers that an epoch touched, decides its requests, and emits what changed.
+
+use crate::bandit::linucb::{ArmModel, Model};
+use crate::bandit::statistics::Delta;
+use crate::campaign::emission::Emission;
+use crate::campaign::output::{Closed, Counts, Output};
+use crate::campaign::settling::Shared;
+use crate::campaign::thresholds::Published;
+use crate::campaign::views::{ArmDayUpdate, SegmentUpdate, arm_day_update, segment_update};
+use crate::event::Millis;
+use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use timely::container::CapacityContainerBuilder as Builder;
+use timely::dataflow::StreamVec;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+
+/// One arm's model, and the epoch that it was learned to the end of.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Learned {
+    /// The epoch.
+    pub version: u64,
+    /// The model.
+    pub model: ArmModel,
+}
+
+/// What learning gives.
+pub struct LearnedStreams<'scope> {
+    /// Changes of each arm's sums.
+    pub deltas: StreamVec<'scope, u64, Delta>,
+    /// Changes of the days of arms.
+    pub arm_days: StreamVec<'scope, u64, ArmDayUpdate>,
+    /// Changes of segments.
+    pub segments: StreamVec<'scope, u64, SegmentUpdate>,
+    /// Rows, decisions and counts.
+    pub outputs: StreamVec<'scope, u64, Output>,
+}
+
+/// Learns from each epoch that has settled, once its thresholds are published and the model that decides in it is there.
+pub fn learn<'scope>(
+    settled: StreamVec<'scope, u64, Closed>,
+    published: StreamVec<'scope, u64, Published>,
+    models: StreamVec<'scope, u64, Learned>,
+    mut learner: Learner,
+) -> LearnedStreams<'scope> {
+    let mut builder = OperatorBuilder::new("Learn".to_owned(), settled.scope());
+    let mut settled = builder.new_input(settled, Pipeline);
+    let mut published = builder.new_input(published, Pipeline);
+    let mut models = builder.new_input(models, Pipeline);
+    let (deltas, delta_stream) = builder.new_output::<Vec<Delta>>();
+    let (arm_days, arm_day_stream) = builder.new_output::<Vec<ArmDayUpdate>>();
+    let (segments, segment_stream) = builder.new_output::<Vec<SegmentUpdate>>();
+    let (outputs, output_stream) = builder.new_output::<Vec<Output>>();
+    let mut deltas = OutputBuilder::<_, Builder<Vec<Delta>>>::from(deltas);
+    let mut arm_days = OutputBuilder::<_, Builder<Vec<ArmDayUpdate>>>::from(arm_days);
+    let mut segments = OutputBuilder::<_, Builder<Vec<SegmentUpdate>>>::from(segments);
+    let mut outputs = OutputBuilder::<_, Builder<Vec<Output>>>::from(outputs);
+    builder.build(move |_| {
+        // At most one epoch has settled and waits here: settling waits for it in turn.
+        let mut open: Option<(u64, Vec<Capability<u64>>, Closed)> = None;
+        move |frontiers| {
+            settled.for_each(|capability, ends| {
+                let Some(&epoch) = capability.least() else { return };
+                let rights = (0..4).filter_map(|port| capability.retain_least(port)).collect();
+                open = ends.pop().map(|end| (epoch, rights, end));
+            });
+            published.for_each(|capability, values| {
+                if let Some(&epoch) = capability.least() {
+                    learner.published.extend(values.drain(..).map(|published| (epoch, published)));
+                }
+            });
+            models.for_each(|capability, arms| {
+                if let Some(&epoch) = capability.least() {
+                    learner.coming.entry(epoch).or_default().append(arms);
+                }
+            });
+            if open.as_ref().is_none_or(|(epoch, ..)| frontiers[1..].iter().any(|frontier| frontier.less_equal(epoch))) {
+                return;
+            }
+            let Some((epoch, rights, end)) = open.take() else { return };
+            let results = learner.learn(epoch, &end);
+            deltas.activate().session(&rights[0]).give_iterator(learner.emission.drain_sums());
+            arm_days
+                .activate()
+                .session(&rights[1])
+                .give_iterator(learner.emission.arm_days.drain().map(|(key, change)| arm_day_update(epoch, key, change)));
+            segments
+                .activate()
+                .session(&rights[2])
+                .give_iterator(learner.emission.segments.drain().map(|(flags, change)| segment_update(epoch, flags, change)));
+            outputs.activate().session(&rights[3]).give_iterator(results.into_iter());
+            learner.release();
+        }
+    });
+    LearnedStreams { deltas: delta_stream, arm_days: arm_day_stream, segments: segment_stream, outputs: output_stream }
+}
+
+/// One worker's learner: its customers, the models that decide, and what it is about to emit.
+pub struct Learner {
+    shared: Rc<RefCell<Shared>>,
+    emission: Emission,
+    model: Model,
+    /// Models by the epoch from which on they decide.
+    coming: BTreeMap<u64, Vec<Learned>>,
+    published: BTreeMap<u64, Published>,
+}
+
+impl Learner {
+    /// A learner over these customers that decides with `model` until there is a newer one.
+    pub fn new(shared: Rc<RefCell<Shared>>, emission: Emission, model: Model) -> Self {
+        Learner { shared, emission, model, coming: BTreeMap::new(), published: BTreeMap::new() }
+    }
+
+    fn learn(&mut self, epoch: u64, end: &Closed) -> Vec<Output> {
+        self.take_models(epoch);
+        let published = self.published.remove(&epoch).unwrap_or_default();
+        let shard = &mut self.shared.borrow_mut().shard;
+        let watermark = if end.last { Some(Millis::MAX) } else { end.watermark };
+        shard.visit(&published, watermark, &mut self.emission);
+        let decisions = shard.decide(&self.model);
+        let mut outputs = Vec::new();
+        if !decisions.is_empty() {
+            outputs.push(Output::Decisions(decisions));
+        }
+        if !self.emission.interactions.rows.is_empty() {
+            outputs.push(Output::Interactions(std::mem::take(&mut self.emission.interactions)));
+        }
+        if !self.emission.features.rows.is_empty() {
+            outputs.push(Output::Features(std::mem::take(&mut self.emission.features)));
+        }
+        if let Some(end) = published.end {
+            outputs.push(Output::Features(shard.final_features(&end)));
+        }
+        let counts = shard.take_counts(end.last);
+        let counts =
+            Counts { learned: std::mem::take(&mut self.emission.learned), corrected: std::mem::take(&mut self.emission.corrected), ..counts };
+        outputs.push(Output::Counts(counts));
+        outputs
+    }
+
+    /// The model that decides in `epoch`: for each arm the newest that has come by then.
+    fn take_models(&mut self, epoch: u64) {
+        while let Some(entry) = self.coming.first_entry() {
+            if *entry.key() > epoch {
+                break;
+            }
+            for learned in entry.remove() {
+                self.model.version = self.model.version.max(learned.version);
+                if let Some(arm) = self.model.arms.iter_mut().find(|arm| arm.arm == learned.model.arm) {
+                    *arm = learned.model;
+                }
+            }
+        }
+    }
+
+    /// Lets the next epoch settle.
+    fn release(&self) {
+        let mut shared = self.shared.borrow_mut();
+        shared.settled = false;
+        if let Some(settling) = &shared.wake_settling {
+            settling.activate();
+        }
+    }
+}

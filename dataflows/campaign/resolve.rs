@@ -1,0 +1,347 @@
+//! Resolution: one customer's records of an epoch, applied in the order of their places.
+//!
+//! Ids settle first, then erasures apply. The result depends only on what was settled and on the records, not on how they were batched.
+
+use crate::campaign::settle::{interaction, late_before, transaction};
+use crate::campaign::shard::{Shard, Slot};
+use crate::campaign::thresholds::day_of;
+use crate::customer::Transaction;
+use crate::customer::history::{Extras, Interaction, Reward};
+use crate::event::{Attachment, Kind, Millis, Place, Record, Rejected};
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
+
+/// Something settled that is known by its id and has an instant.
+trait Settled: Copy + PartialEq {
+    fn id(&self) -> u64;
+    fn timestamp(&self) -> Millis;
+}
+
+impl Settled for Transaction {
+    fn id(&self) -> u64 {
+        self.id
+    }
+    fn timestamp(&self) -> Millis {
+        self.timestamp
+    }
+}
+
+impl Settled for Interaction {
+    fn id(&self) -> u64 {
+        self.id
+    }
+    fn timestamp(&self) -> Millis {
+        self.timestamp
+    }
+}
+
+impl Settled for Reward {
+    fn id(&self) -> u64 {
+        self.id
+    }
+    fn timestamp(&self) -> Millis {
+        self.timestamp
+    }
+}
+
+/// Events of one topic by id, with those settled before the epoch in front.
+struct Roll<T> {
+    items: Vec<Option<T>>,
+    at: HashMap<u64, usize>,
+    settled: Vec<T>,
+    /// The earliest instant at which something settled changes.
+    changed: Option<Millis>,
+}
+
+/// What an insert turned out to be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Put {
+    New,
+    Duplicate,
+    Replaced,
+}
+
+impl<T: Settled> Roll<T> {
+    fn of(settled: &[T]) -> Self {
+        Roll {
+            items: settled.iter().copied().map(Some).collect(),
+            at: settled.iter().enumerate().map(|(i, item)| (item.id(), i)).collect(),
+            settled: settled.to_vec(),
+            changed: None,
+        }
+    }
+
+    fn get(&self, id: u64) -> Option<&T> {
+        self.at.get(&id).and_then(|&i| self.items[i].as_ref())
+    }
+
+    /// Inserts `new`; `same` says whether the one that is there has the same content.
+    fn put(&mut self, new: T, same: impl FnOnce(&T) -> bool) -> Put {
+        match self.at.entry(new.id()) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(self.items.len());
+                self.items.push(Some(new));
+                Put::New
+            }
+            Entry::Occupied(occupied) => {
+                let at = *occupied.get();
+                let Some(old) = self.items[at].replace(new) else { return Put::New };
+                if same(&old) {
+                    return Put::Duplicate;
+                }
+                self.change(at, old.timestamp().min(new.timestamp()));
+                Put::Replaced
+            }
+        }
+    }
+
+    /// Takes the event of this id back, if it is there.
+    fn take(&mut self, id: u64) -> Option<T> {
+        let at = self.at.remove(&id)?;
+        let taken = self.items[at].take()?;
+        self.change(at, taken.timestamp());
+        Some(taken)
+    }
+
+    /// Drops everything dated up to `until`; says how many.
+    fn erase(&mut self, until: Millis) -> u64 {
+        let doomed: Vec<u64> = self.items.iter().flatten().filter(|item| item.timestamp() <= until).map(Settled::id).collect();
+        doomed.iter().filter(|&&id| self.take(id).is_some()).count() as u64
+    }
+
+    fn change(&mut self, at: usize, since: Millis) {
+        if at < self.settled.len() {
+            self.changed = Some(self.changed.map_or(since, |changed| changed.min(since)));
+        }
+    }
+
+    /// What is left, unsorted: settled ones in front in their order, then new ones as they came.
+    fn left(&self) -> impl Iterator<Item = T> + '_ {
+        self.items.iter().flatten().copied()
+    }
+
+    /// What appeared that was not settled so before.
+    fn appeared(&self) -> impl Iterator<Item = &T> + '_ {
+        self.items.iter().enumerate().filter(|(i, item)| item.as_ref() != self.settled.get(*i)).filter_map(|(_, item)| item.as_ref())
+    }
+
+    /// What was settled before and is not so any more.
+    fn vanished(&self) -> impl Iterator<Item = &T> + '_ {
+        self.settled.iter().zip(&self.items).filter(|(settled, item)| item.as_ref() != Some(settled)).map(|(settled, _)| settled)
+    }
+}
+
+/// One customer's records of an epoch being resolved.
+pub(super) struct Resolution<'a> {
+    shard: &'a mut Shard,
+    slot: Slot,
+    transactions: Roll<Transaction>,
+    interactions: Roll<Interaction>,
+    rewards: Roll<Reward>,
+    extras: Extras,
+    /// Interactions whose delayed rewards changed.
+    rewarded: Vec<u64>,
+    /// Retractions of ids that were not known.
+    unknown: Vec<Place>,
+}
+
+impl<'a> Resolution<'a> {
+    /// Starts from what was settled before the epoch.
+    pub(super) fn of(shard: &'a mut Shard, slot: Slot) -> Self {
+        let history = &shard.histories[slot as usize];
+        let settled = history.settled_view();
+        let extras = history.extras.as_deref().cloned().unwrap_or_default();
+        Resolution {
+            transactions: Roll::of(settled.transactions),
+            interactions: Roll::of(settled.interactions),
+            rewards: Roll::of(&extras.rewards),
+            extras,
+            rewarded: Vec::new(),
+            unknown: Vec::new(),
+            shard,
+            slot,
+        }
+    }
+
+    /// Applies the records, sorted by place, and leaves the customer settled.
+    pub(super) fn settle<'r>(
+        mut self,
+        records: impl Iterator<Item = &'r Record>,
+        notes: &mut HashMap<(Slot, Place), Rejected>,
+        attachments: &mut HashMap<(Slot, Place), (u64, Attachment)>,
+        rejected: &mut Vec<Rejected>,
+    ) {
+        for record in records {
+            let attachment = attachments.remove(&(self.slot, Place(record.place))).map(|(_, attachment)| attachment);
+            self.apply(record, attachment);
+        }
+        self.erase();
+        self.judge_unknown(notes, rejected);
+        self.finish();
+    }
+
+    fn apply(&mut self, record: &Record, attachment: Option<Attachment>) {
+        let outcome = match record.kind() {
+            Kind::Transaction => {
+                let new = transaction(record);
+                Some(self.transactions.put(new, |old| *old == new))
+            }
+            Kind::Interaction => Some(self.put_interaction(interaction(record), attachment)),
+            Kind::Reward => {
+                let new = Reward { id: record.id, interaction: record.extra, timestamp: record.timestamp, value: record.value as i64 };
+                self.rewarded.extend(self.rewards.get(new.id).map(|old| old.interaction));
+                self.rewarded.push(new.interaction);
+                Some(self.rewards.put(new, |old| *old == new))
+            }
+            Kind::RetractTransaction => self.retracted(|of| of.transactions.take(record.id).is_some(), record),
+            Kind::RetractInteraction => self.retracted(|of| of.interactions.take(record.id).is_some(), record),
+            Kind::RetractReward => self.retracted(
+                |of| {
+                    let taken = of.rewards.take(record.id);
+                    of.rewarded.extend(taken.map(|reward| reward.interaction));
+                    taken.is_some()
+                },
+                record,
+            ),
+            Kind::Erase => {
+                self.extras.erased = self.extras.erased.max(Some(record.timestamp));
+                None
+            }
+        };
+        match outcome {
+            Some(Put::Duplicate) => self.shard.counts.duplicates += 1,
+            Some(Put::Replaced) => self.shard.counts.replaced += 1,
+            Some(Put::New) | None => {}
+        }
+    }
+
+    fn put_interaction(&mut self, new: Interaction, attachment: Option<Attachment>) -> Put {
+        let at = self.extras.attachments.binary_search_by_key(&new.id, |(id, _)| *id);
+        let had = at.ok().map(|at| &self.extras.attachments[at].1);
+        let attached_alike = !new.contact.attached() || had == attachment.as_ref();
+        let put = self.interactions.put(new, |old| *old == new && attached_alike);
+        match (at, attachment) {
+            (Ok(at), Some(attachment)) => self.extras.attachments[at].1 = attachment,
+            (Err(at), Some(attachment)) => self.extras.attachments.insert(at, (new.id, attachment)),
+            (Ok(at), None) => {
+                self.extras.attachments.remove(at);
+            }
+            (Err(_), None) => {}
+        }
+        put
+    }
+
+    fn retracted(&mut self, take: impl FnOnce(&mut Self) -> bool, record: &Record) -> Option<Put> {
+        if take(self) {
+            self.shard.counts.retracted += 1;
+        } else {
+            self.unknown.push(Place(record.place));
+        }
+        None
+    }
+
+    /// Drops what is dated up to the erasure's instant.
+    fn erase(&mut self) {
+        let Some(until) = self.extras.erased else { return };
+        self.rewarded.extend(self.rewards.left().filter(|r| r.timestamp <= until).map(|r| r.interaction));
+        let events = self.transactions.erase(until) + self.interactions.erase(until) + self.rewards.erase(until);
+        let profiles = self.shard.histories[self.slot as usize].profiles.partition_point(|p| p.from <= until);
+        if profiles > 0 {
+            self.shard.remember(self.slot, Millis::MIN);
+            self.shard.histories[self.slot as usize].profiles.drain(..profiles);
+        }
+        self.shard.counts.erased += events + profiles as u64;
+        self.extras.decisions.clear();
+    }
+
+    /// A retraction of an unknown id is rejected, unless the customer was erased: then the event may have been here.
+    fn judge_unknown(&mut self, notes: &mut HashMap<(Slot, Place), Rejected>, rejected: &mut Vec<Rejected>) {
+        for place in std::mem::take(&mut self.unknown) {
+            match notes.remove(&(self.slot, place)) {
+                Some(note) if self.extras.erased.is_none() => rejected.push(note),
+                _ => self.shard.counts.erased += 1,
+            }
+        }
+    }
+
+    fn finish(mut self) {
+        self.keep_extras_sorted();
+        let since = self.changed_since();
+        match since {
+            None => self.append(),
+            Some(since) => {
+                self.shard.remember(self.slot, since);
+                self.replace();
+            }
+        }
+        let extras = std::mem::take(&mut self.extras);
+        let history = &mut self.shard.histories[self.slot as usize];
+        history.extras = (extras != Extras::default()).then(|| Box::new(extras));
+    }
+
+    fn keep_extras_sorted(&mut self) {
+        let before = self.extras.rewards.len() as i64;
+        self.extras.rewards = self.rewards.left().collect();
+        self.extras.rewards.sort_unstable_by_key(|r| (r.interaction, r.id));
+        self.shard.counts.rewards += self.extras.rewards.len() as i64 - before;
+        let interactions = &self.interactions;
+        self.extras.attachments.retain(|(id, _)| interactions.get(*id).is_some());
+    }
+
+    /// Since when something settled is different: changed itself, or through its delayed rewards.
+    fn changed_since(&self) -> Option<Millis> {
+        let settled = self.interactions.settled.len();
+        let rewarded = self.rewarded.iter().filter_map(|id| self.interactions.at.get(id)).filter(|&&at| at < settled);
+        let rewarded = rewarded.filter_map(|&at| self.interactions.items[at]).map(|i| i.timestamp).min();
+        let changed = [self.transactions.changed, self.interactions.changed, rewarded].into_iter().flatten().min()?;
+        // What is new counts too once the lists are made anew.
+        let purchases = self.transactions.appeared().map(|t| t.timestamp).min();
+        let contacts = self.interactions.appeared().map(|i| i.timestamp).min();
+        [Some(changed), purchases, contacts].into_iter().flatten().min()
+    }
+
+    /// Nothing settled changed: what is new goes behind it, as if appended.
+    fn append(&mut self) {
+        let history = &mut self.shard.histories[self.slot as usize];
+        history.transactions.truncate(self.transactions.settled.len());
+        history.transactions.extend(self.transactions.left().skip(self.transactions.settled.len()));
+        history.interactions.truncate(self.interactions.settled.len());
+        history.interactions.extend(self.interactions.left().skip(self.interactions.settled.len()));
+    }
+
+    /// Something settled changed: the lists are made anew, and the customer is worked through from the start.
+    ///
+    /// Where no interaction was settled before, none was emitted: those of this epoch then stay news.
+    fn replace(&mut self) {
+        let late_before = self.shard.thresholds.closed().map_or(Millis::MIN, late_before);
+        self.replace_transactions(late_before);
+        let history = &mut self.shard.histories[self.slot as usize];
+        history.interactions = self.interactions.left().collect();
+        if !self.interactions.settled.is_empty() {
+            history.settled_interactions = history.interactions.len() as u32;
+            let counts = &mut self.shard.counts;
+            counts.interactions += history.interactions.len() as i64 - self.interactions.settled.len() as i64;
+            counts.late += self.interactions.appeared().filter(|i| i.timestamp < late_before).count() as u64;
+        }
+        history.start_over();
+    }
+
+    fn replace_transactions(&mut self, late_before: Millis) {
+        let history = &mut self.shard.histories[self.slot as usize];
+        history.transactions = self.transactions.left().collect();
+        history.settled_transactions = history.transactions.len() as u32;
+        let counts = &mut self.shard.counts;
+        counts.transactions += history.transactions.len() as i64 - self.transactions.settled.len() as i64;
+        counts.late += self.transactions.appeared().filter(|t| t.timestamp < late_before).count() as u64;
+        for new in self.transactions.appeared().filter(|t| self.transactions.settled.iter().all(|s| s.id != t.id)) {
+            self.shard.request_for_purchase(self.slot, new);
+        }
+        let Some(ledger) = &mut self.shard.ledger else { return };
+        for gone in self.transactions.vanished() {
+            ledger.note(self.slot, day_of(gone.timestamp), -1, -(gone.amount() as i64));
+        }
+        for new in self.transactions.appeared() {
+            ledger.note(self.slot, day_of(new.timestamp), 1, new.amount() as i64);
+        }
+    }
+}

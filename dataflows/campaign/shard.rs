@@ -1,0 +1,228 @@
+//! One worker's customers: their histories, running rows, the ids that are known, and who waits for what.
+
+use crate::campaign::known::Known;
+use crate::campaign::ledger::Ledger;
+use crate::campaign::output::{Change, Counts, Day, FeatureRow, FeatureRows};
+use crate::campaign::thresholds::{End, NONE, Thresholds, day_of};
+use crate::campaign::visit::{Scratch, Shown};
+use crate::customer::State;
+use crate::customer::Transaction;
+use crate::customer::features::Features;
+use crate::customer::history::{Extras, History, Interaction, View};
+use crate::customer::summary::Summary;
+use crate::event::text::customer_hash;
+use crate::event::{CustomerId, Millis, Place, Profile, Request};
+use crate::settings::Settings;
+use hashbrown::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+
+/// Number of a customer on its worker.
+pub type Slot = u32;
+
+/// One worker's customers.
+pub struct Shard {
+    pub(super) settings: Arc<Settings>,
+    pub(super) features: Arc<Features>,
+    pub(super) histories: Vec<History>,
+    slots: HashMap<CustomerId, Slot, BuildHasherDefault<CustomerHasher>>,
+    /// The running rows, by slot, and their counts, `stride` to a slot.
+    pub(super) summaries: Vec<Summary>,
+    pub(super) counts_of: Vec<u32>,
+    pub(super) known: Known,
+    pub(super) ledger: Option<Ledger>,
+    pub(super) thresholds: Thresholds,
+    /// The watermark when customers were last visited.
+    pub(super) watermark: Option<Millis>,
+    /// Slots with news in the epoch.
+    pub(super) touched: Vec<Slot>,
+    /// Number of the epoch, to tell what is touched.
+    pub(super) epoch_mark: u32,
+    /// What customers looked like before the epoch, where something that was settled changes.
+    pub(super) before: HashMap<Slot, Before>,
+    /// Who waits for the threshold of a day.
+    pub(super) waiting_for_day: BTreeMap<Day, Vec<Slot>>,
+    /// Interactions that wait for a reward until their window ends: (end, slot).
+    pub(super) waiting_for_reward: BinaryHeap<Reverse<(Millis, Slot)>>,
+    /// How each customer was last shown to the views, where a sink wants rows of features.
+    pub(super) shown: Vec<Option<Shown>>,
+    /// Where the four flags stand in a row of features, the most significant bit of a segment first.
+    flag_columns: [Option<usize>; 4],
+    /// Requests of the epoch.
+    pub(super) requests: Vec<(Slot, Place, Request)>,
+    /// What was counted in the epoch so far.
+    pub(super) counts: Counts,
+}
+
+/// What a customer looked like before the epoch, and since when it looks different.
+#[derive(Debug)]
+pub(super) struct Before {
+    /// Nothing that was emitted for an instant before this one changes.
+    pub(super) since: Millis,
+    pub(super) transactions: Vec<Transaction>,
+    pub(super) interactions: Vec<Interaction>,
+    pub(super) profiles: Vec<Profile>,
+    pub(super) extras: Option<Box<Extras>>,
+}
+
+impl Before {
+    /// The settled part of a history to which events have only been appended. What was settled but not emitted, and what was appended, may be
+    /// emitted now: it counts as changed.
+    pub(super) fn of(history: &History, since: Millis) -> Self {
+        let settled = history.settled_view();
+        let waiting = settled.interactions.get(history.done_interactions as usize).map_or(Millis::MAX, |i| i.timestamp);
+        Before {
+            since: since.min(waiting),
+            transactions: settled.transactions.to_vec(),
+            interactions: settled.interactions.to_vec(),
+            profiles: settled.profiles.to_vec(),
+            extras: history.extras.clone(),
+        }
+    }
+
+    pub(super) fn view(&self) -> View<'_> {
+        View { transactions: &self.transactions, interactions: &self.interactions, profiles: &self.profiles, extras: self.extras.as_deref() }
+    }
+}
+
+impl Shard {
+    /// The customers of worker `worker` of `peers`, none yet. With `given` thresholds none are computed.
+    pub fn new(settings: Arc<Settings>, features: Arc<Features>, given: Option<&[(Day, u64)]>, worker: usize, peers: usize) -> Self {
+        let daily = matches!(settings.customer.high_value, crate::settings::HighValue::Percentile(_));
+        let column = |name: &str| features.names().iter().position(|n| n == name);
+        Shard {
+            flag_columns: ["is_high_value", "is_at_risk", "is_frequent_buyer", "is_recent_active"].map(column),
+            features,
+            histories: Vec::new(),
+            slots: HashMap::default(),
+            summaries: Vec::new(),
+            counts_of: Vec::new(),
+            known: Known::new(),
+            ledger: (daily && given.is_none()).then(|| Ledger::new(worker, peers)),
+            thresholds: given.map(Thresholds::given).unwrap_or_default(),
+            watermark: None,
+            touched: Vec::new(),
+            epoch_mark: 0,
+            before: HashMap::new(),
+            waiting_for_day: BTreeMap::new(),
+            waiting_for_reward: BinaryHeap::new(),
+            shown: Vec::new(),
+            requests: Vec::new(),
+            counts: Counts::none(),
+            settings,
+        }
+    }
+
+    /// The customer's slot, given on first sight.
+    #[inline]
+    pub(super) fn slot(&mut self, customer: CustomerId) -> Slot {
+        let histories = &mut self.histories;
+        *self.slots.entry(customer).or_insert_with(|| {
+            histories.push(History::new(customer));
+            (histories.len() - 1) as Slot
+        })
+    }
+
+    /// Notes that the customer is to be visited in this epoch.
+    #[inline]
+    pub(super) fn touch(&mut self, slot: Slot) {
+        let history = &mut self.histories[slot as usize];
+        if history.touched != self.epoch_mark {
+            history.touched = self.epoch_mark;
+            self.touched.push(slot);
+        }
+    }
+
+    /// Keeps what the customer looked like before the epoch, because something settled changes from `since` on. Call it before the change.
+    ///
+    /// Where no interaction has been settled there is nothing that a change could correct, and nothing is kept.
+    pub(super) fn remember(&mut self, slot: Slot, since: Millis) {
+        let history = &self.histories[slot as usize];
+        if history.settled_interactions == 0 {
+            return;
+        }
+        let before = self.before.entry(slot).or_insert_with(|| Before::of(history, since));
+        before.since = before.since.min(since);
+    }
+
+    /// The segment that a row of features belongs to.
+    pub(super) fn segment_of(&self, row: &[f64]) -> u8 {
+        self.flag_columns.iter().fold(0, |flags, column| flags << 1 | u8::from(column.is_some_and(|column| row[column] > 0.0)))
+    }
+
+    /// The latest settled purchase or interaction.
+    pub(super) fn latest_event(&self) -> Option<Millis> {
+        // Appended events are not sorted in yet: all are looked at.
+        let transactions = self.histories.iter().flat_map(|h| h.transactions.iter().map(|t| t.timestamp)).max();
+        transactions.max(self.histories.iter().flat_map(|h| h.interactions.iter().map(|i| i.timestamp)).max())
+    }
+
+    fn earliest_event(&self) -> Option<Millis> {
+        let transactions = self.histories.iter().filter_map(|h| h.transactions.first()).map(|t| t.timestamp).min();
+        let interactions = self.histories.iter().filter_map(|h| h.interactions.first()).map(|i| i.timestamp).min();
+        [transactions, interactions].into_iter().flatten().min()
+    }
+
+    /// What was counted in the epoch; at the end of the input with the range of the settled events.
+    pub(super) fn take_counts(&mut self, last: bool) -> Counts {
+        let mut counts = std::mem::replace(&mut self.counts, Counts::none());
+        if last {
+            counts.first = self.earliest_event().unwrap_or(counts.first);
+            counts.last = self.latest_event().unwrap_or(counts.last);
+        }
+        counts
+    }
+
+    /// The rows of features of every customer with a purchase or a profile, as of the end's instant.
+    pub(super) fn final_features(&self, end: &End) -> FeatureRows {
+        let mut rows = FeatureRows::default();
+        let mut scratch = Scratch::new(&self.features);
+        let threshold = self.thresholds.at(day_of(end.as_of));
+        let threshold = end.beyond.map_or(threshold, |beyond| Some(beyond).filter(|&value| value != NONE));
+        for history in self.histories.iter().filter(|history| !history.is_blank()) {
+            let purchases = history.transactions.partition_point(|t| t.timestamp <= end.as_of);
+            scratch.summary = Summary::default();
+            scratch.counts.fill(0);
+            for transaction in &history.transactions[..purchases] {
+                self.features.layout().add(&mut scratch.summary, &mut scratch.counts, transaction);
+            }
+            let profile = history.view().profile_at(end.as_of).copied();
+            let state = State { summary: &scratch.summary, counts: &scratch.counts, profile: profile.as_ref() };
+            self.features.row(&state, end.as_of, threshold, &mut rows.values);
+            rows.rows.push(FeatureRow {
+                change: Change::Insert,
+                customer: history.customer,
+                as_of: end.as_of,
+                last_purchase: purchases.checked_sub(1).map(|last| history.transactions[last].timestamp),
+                signup: profile.map(|p| p.signup).filter(|&signup| signup > Millis::MIN),
+            });
+        }
+        rows
+    }
+
+    /// Starts an epoch.
+    pub(super) fn begin(&mut self) {
+        self.epoch_mark = self.epoch_mark.wrapping_add(1).max(1);
+        self.counts = Counts::none();
+    }
+}
+
+/// Hashes customers by their frozen hash.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CustomerHasher(u64);
+
+impl Hasher for CustomerHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |hash, &byte| customer_hash((hash ^ u64::from(byte)) as CustomerId));
+    }
+
+    fn write_i64(&mut self, customer: CustomerId) {
+        self.0 = customer_hash(customer);
+    }
+}

@@ -1,0 +1,274 @@
+//! The dataflow against itself: the same arrivals, cut into epochs or all at once, on one worker or several, must give the same bits.
+//!
+//! Arrivals are hostile: few customers and ids, so that duplicates, replacements, retractions, late events, delayed rewards, profile versions and
+//! erasures meet. The run in one epoch takes the thresholds that the run in many published; what the sinks were told change by change must add up to
+//! what they are told at once. What this cannot catch: a mistake that both runs share; that is for the batch oracle of the program's tests.
+
+use super::feed::{Feed, Mark};
+use super::graph::{Campaign, campaign};
+use super::output::{ArmDay, Change, Counts, Day, FeatureRow, InteractionRow, Output, Segment};
+use crate::bandit::totals::Totals;
+use crate::customer::features::Features;
+use crate::event::{Block, CustomerId, DAY, Format, Head, Topic};
+use crate::operators::deliver::{Delivery, deliver};
+use crate::settings::{Emit, Settings};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::InputHandle;
+
+const START: i64 = 19_700 * DAY;
+const DAYS: u64 = 30;
+
+/// SplitMix64 (Steele, Lea, Flood 2014).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+}
+
+/// One record on its way: topic and JSON text.
+type Arrival = (Topic, String);
+
+/// Records roughly in order of time, some late by days.
+fn arrivals(random: &mut Random, count: u64) -> Vec<Arrival> {
+    (0..count)
+        .map(|i| {
+            let late = if random.below(10) == 0 { random.below(6 * DAY as u64) } else { random.below(DAY as u64 / 8) };
+            let now = (START as u64 + i * DAYS * DAY as u64 / count).saturating_sub(late) as i64;
+            // Whole hours make equal instants common.
+            let at = now - now.rem_euclid(DAY / 24);
+            arrival(random, at)
+        })
+        .collect()
+}
+
+fn arrival(random: &mut Random, at: i64) -> Arrival {
+    let customer = random.below(6);
+    let id = random.below(40);
+    let amount = format!("{}.{:02}", random.below(500), random.below(4) * 25);
+    match random.below(40) {
+        0..=15 => {
+            let category = ["Travel", "Fashion", "books"][random.below(3) as usize];
+            (
+                Topic::Transactions,
+                format!(r#"{{"transaction_id":"t{id}","customer_id":{customer},"timestamp":{at},"amount":{amount},"category":"{category}"}}"#),
+            )
+        }
+        16..=17 => (Topic::Transactions, format!(r#"{{"transaction_id":"t{id}","customer_id":{customer},"op":"retract"}}"#)),
+        18..=26 => {
+            let (arm, reward) = (random.below(4), random.below(9) as f64 * 0.5 - 1.0);
+            (
+                Topic::Interactions,
+                format!(r#"{{"interaction_id":"i{id}","customer_id":{customer},"timestamp":{at},"action":{arm},"reward":{reward}}}"#),
+            )
+        }
+        27..=29 => {
+            let arm = random.below(4);
+            (
+                Topic::Interactions,
+                format!(r#"{{"interaction_id":"i{id}","customer_id":{customer},"timestamp":{at},"action":{arm},"decision_id":"d{id}"}}"#),
+            )
+        }
+        30..=31 => (Topic::Interactions, format!(r#"{{"interaction_id":"i{id}","customer_id":{customer},"op":"retract"}}"#)),
+        32..=34 => {
+            let (name, reward) = (random.below(50), random.below(8));
+            let text = format!(r#"{{"interaction_id":"i{id}","reward_id":"r{name}","customer_id":{customer},"timestamp":{at},"reward":{reward}}}"#);
+            (Topic::Rewards, text)
+        }
+        35 => (Topic::Rewards, format!(r#"{{"interaction_id":"i{id}","customer_id":{customer},"op":"retract"}}"#)),
+        36..=37 => {
+            let (rate, from) = (random.below(5) as f64 / 4.0, if random.below(3) == 0 { String::new() } else { format!(r#","timestamp":{at}"#) });
+            (Topic::Customers, format!(r#"{{"customer_id":{customer},"signup_date":"2023-01-01","email_open_rate":{rate}{from}}}"#))
+        }
+        38 if random.below(3) == 0 => (Topic::Customers, format!(r#"{{"customer_id":{customer},"op":"erase","timestamp":{at}}}"#)),
+        _ => (Topic::Requests, format!(r#"{{"decision_id":"d{id}","customer_id":{customer},"timestamp":{at}}}"#)),
+    }
+}
+
+fn block(topic: Topic, first: u64, texts: &[(u64, &str)]) -> Block {
+    let mut block = Block { topic, partition: 0, format: Format::Json, base: first, bytes: Vec::new(), length: 0, heads: Vec::new() };
+    for (position, text) in texts {
+        block.heads.push(Head { position: *position, timestamp: -1, start: block.bytes.len() as u32, length: text.len() as u32, null: false });
+        block.bytes.extend_from_slice(text.as_bytes());
+        block.bytes.push(b'\n');
+    }
+    block.length = block.bytes.len();
+    block.bytes.resize(block.length + Block::PADDING, 0);
+    block
+}
+
+/// Everything that sinks were told, added up.
+#[derive(Default)]
+struct Told {
+    totals: BTreeMap<u32, Totals>,
+    interactions: BTreeMap<(CustomerId, u64), (InteractionRow, Vec<i16>)>,
+    features: BTreeMap<CustomerId, (FeatureRow, Vec<u64>)>,
+    arm_days: BTreeMap<(Day, u8), ArmDay>,
+    segments: BTreeMap<u8, Segment>,
+    thresholds: BTreeMap<Day, u64>,
+    rejected: usize,
+    counts: Counts,
+}
+
+impl Told {
+    fn take(&mut self, output: Output, features: &Features) {
+        match output {
+            Output::Interactions(rows) => {
+                let mut contexts = rows.contexts.chunks(features.context().dimension());
+                for row in rows.rows {
+                    let context = if row.learned { contexts.next().expect("a learned row has a context").to_vec() } else { Vec::new() };
+                    let key = (row.customer, row.key);
+                    assert_eq!(row.change == Change::Insert, !self.interactions.contains_key(&key), "{row:?}");
+                    match row.change {
+                        Change::Delete => self.interactions.remove(&key),
+                        _ => self.interactions.insert(key, (InteractionRow { change: Change::Insert, ..row }, context)),
+                    };
+                }
+            }
+            Output::Features(rows) => {
+                let mut values = rows.values.chunks(features.names().len());
+                for row in rows.rows {
+                    if row.change == Change::Delete {
+                        assert!(self.features.remove(&row.customer).is_some(), "{row:?}");
+                        continue;
+                    }
+                    let bits = values.next().expect("a row has values").iter().map(|v| v.to_bits()).collect();
+                    self.features.insert(row.customer, (FeatureRow { change: Change::Insert, ..row }, bits));
+                }
+            }
+            Output::Arm(update) => {
+                self.totals.insert(update.arm, update.totals);
+            }
+            Output::Threshold(day, value) => assert!(self.thresholds.insert(day, value).is_none(), "day {day} closed twice"),
+            Output::Rejected(rejected) => self.rejected += rejected.len(),
+            Output::ArmDay(row) => {
+                self.arm_days.insert((row.day, row.arm), row);
+            }
+            Output::Segment(row) => {
+                self.segments.insert(row.flags, row);
+            }
+            Output::Counts(counts) => self.counts.add(&counts),
+            Output::Names(_) | Output::Decisions(_) | Output::Closed(_) => {}
+        }
+    }
+
+    fn assert_same(&self, other: &Told, seed: u64) {
+        assert_map(&self.interactions, &other.interactions, "interactions", seed);
+        assert_map(&self.features, &other.features, "features", seed);
+        assert_map(&self.arm_days, &other.arm_days, "days of arms", seed);
+        assert_map(&self.segments, &other.segments, "segments", seed);
+        assert_map(&self.totals, &other.totals, "totals", seed);
+        assert_eq!(self.counts, other.counts, "seed {seed}");
+    }
+
+    /// What does not depend on how the arrivals were cut.
+    fn settled(mut self) -> Self {
+        self.totals.retain(|_, totals| !totals.is_empty());
+        self.arm_days.retain(|_, row| row.interactions != 0);
+        self.segments.retain(|_, row| row.customers != 0);
+        let Counts { transactions, interactions, rewards, learned, pending, first, last, .. } = self.counts;
+        self.counts = Counts { transactions, interactions, rewards, learned, pending, first, last, ..Counts::default() };
+        // Decisions see the models of their epochs, so what rows say of them depends on the cuts.
+        self.interactions.values_mut().for_each(|(row, _)| row.decision = row.decision.map(|(key, _)| (key, None)));
+        self.rejected = 0;
+        self.thresholds.clear();
+        self
+    }
+}
+
+fn assert_map<K: Ord + std::fmt::Debug, V: PartialEq + std::fmt::Debug>(a: &BTreeMap<K, V>, b: &BTreeMap<K, V>, what: &str, seed: u64) {
+    for key in a.keys().chain(b.keys()) {
+        assert_eq!(a.get(key), b.get(key), "{what} {key:?}, seed {seed}");
+    }
+}
+
+fn settings() -> Settings {
+    let mut settings = Settings::default();
+    settings.time.lateness = DAY;
+    settings.time.attribution_window = 3 * DAY;
+    settings.emit = Emit { interactions: true, features: true, final_features: None };
+    settings
+}
+
+/// Runs the arrivals in epochs of these sizes (the last one takes the rest), spread over `workers`.
+fn run(arrivals: &[Arrival], epochs: &[usize], workers: usize, thresholds: Option<Vec<(Day, u64)>>) -> Told {
+    let settings = Arc::new(settings());
+    let features = Arc::new(Features::new(&settings.input, &settings.customer).expect("the default features are valid"));
+    let described = Campaign { settings, features: Arc::clone(&features), thresholds: thresholds.map(Arc::new) };
+    let outputs = Arc::new(Mutex::new(Vec::new()));
+    let (sink, arrivals, epochs) = (Arc::clone(&outputs), arrivals.to_vec(), epochs.to_vec());
+    let config = if workers > 1 { timely::Config::process(workers) } else { timely::Config::thread() };
+    let guards = timely::execute(config, move |worker| {
+        let mut input = InputHandle::<u64, CapacityContainerBuilder<Vec<Feed>>>::new();
+        let sink = Arc::clone(&sink);
+        worker.dataflow::<u64, _, _>(|scope| {
+            let feed = input.to_stream(scope);
+            deliver(campaign(feed, &described), move |delivery| {
+                if let Delivery::Item(epoch, output) = delivery {
+                    sink.lock().expect("no worker panicked").push((epoch, output));
+                }
+            });
+        });
+        input.advance_to(1);
+        let mut start = 0;
+        for (epoch, size) in epochs.iter().copied().chain([arrivals.len()]).enumerate() {
+            let end = (start + size).min(arrivals.len());
+            let last = end == arrivals.len();
+            for topic in Topic::ALL {
+                let mine = (start..end).filter(|i| i % worker.peers() == worker.index() && arrivals[*i].0 == topic);
+                let texts: Vec<(u64, &str)> = mine.map(|i| (i as u64, arrivals[i].1.as_str())).collect();
+                input.send(Feed::Block(block(topic, start as u64, &texts)));
+                let mark = Mark { topic, partition: worker.index() as u32, next: end as u64, idle: true, recorded: None, last };
+                input.send(Feed::Mark(mark));
+            }
+            input.advance_to(epoch as u64 + 2);
+            worker.step();
+            start = end;
+            if last {
+                break;
+            }
+        }
+        input.close();
+        while worker.step_or_park(None) {}
+    });
+    guards.expect("the workers start").join().into_iter().for_each(|result| result.expect("no worker panics"));
+    let mut outputs = std::mem::take(&mut *outputs.lock().expect("no worker panicked"));
+    outputs.sort_by_key(|(epoch, _)| *epoch);
+    let mut told = Told::default();
+    told.counts = Counts::none();
+    outputs.into_iter().for_each(|(_, output)| told.take(output, &features));
+    told
+}
+
+fn cuts(random: &mut Random, count: usize) -> Vec<usize> {
+    let mut cuts = Vec::new();
+    while cuts.iter().sum::<usize>() < count {
+        cuts.push(random.below(60) as usize);
+    }
+    cuts
+}
+
+#[test]
+fn epochs_and_workers_do_not_change_a_bit() {
+    for seed in 0..60 {
+        let mut random = Random(seed);
+        let arrivals = arrivals(&mut random, 400);
+        let cuts = cuts(&mut random, arrivals.len());
+        let streamed = run(&arrivals, &cuts, 1 + seed as usize % 3, None);
+        let published: Vec<(Day, u64)> = streamed.thresholds.iter().map(|(day, value)| (*day, *value)).collect();
+        assert!(!published.is_empty(), "seed {seed}");
+        let whole = run(&arrivals, &[], 1 + (seed as usize / 3) % 3, Some(published));
+        streamed.settled().assert_same(&whole.settled(), seed);
+    }
+}

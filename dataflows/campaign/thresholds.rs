@@ -1,0 +1,163 @@
+//! Daily high-value thresholds: the table of those that have closed, and the owner that computes them from all customers' totals.
+
+use crate::campaign::ledger::TotalChange;
+use crate::campaign::output::{Day, Output};
+use crate::campaign::settling::TotalChanges;
+use crate::customer::ranks::Ranks;
+use crate::event::{DAY, Millis};
+use serde::{Deserialize, Serialize};
+
+/// The day of an instant.
+#[inline]
+pub fn day_of(at: Millis) -> Day {
+    at.div_euclid(DAY) as Day
+}
+
+/// The last day whose threshold is closed when the watermark stands at `watermark`: day D closes when it has reached 00:00 of D - 1.
+pub fn closed_by(watermark: Millis) -> Day {
+    day_of(watermark).saturating_add(1)
+}
+
+/// What closed in an epoch.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Published {
+    /// Every day up to this one is closed; `None` while none is.
+    pub through: Option<Day>,
+    /// The first day of `values`.
+    pub first: Day,
+    /// One total in minor units a day; [`NONE`] where no customer is left.
+    pub values: Vec<u64>,
+    /// The end of the input.
+    pub end: Option<End>,
+}
+
+/// The end of the input, and the instant that the last rows of features hold for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// The instant.
+    pub as_of: Millis,
+    /// The threshold of its day, if that comes after the last day of `values`.
+    pub beyond: Option<u64>,
+}
+
+/// No threshold: greater than any total.
+pub const NONE: u64 = u64::MAX;
+
+impl Published {
+    /// A row a day for the sinks.
+    pub fn into_outputs(self) -> Vec<Output> {
+        let days = (self.first..).zip(self.values);
+        days.filter(|&(_, value)| value != NONE).map(|(day, value)| Output::Threshold(day, value)).collect()
+    }
+}
+
+/// The closed thresholds.
+#[derive(Clone, Debug, Default)]
+pub struct Thresholds {
+    first: Day,
+    values: Vec<u64>,
+    closed: Option<Day>,
+}
+
+impl Thresholds {
+    /// Thresholds that were published elsewhere: every day counts as closed. They must be sorted by day, each day once.
+    pub fn given(days: &[(Day, u64)]) -> Self {
+        let mut table = Thresholds { closed: Some(Day::MAX), ..Thresholds::default() };
+        for &(day, value) in days {
+            if table.values.is_empty() {
+                table.first = day;
+            }
+            let missing = (day - table.first) as usize;
+            let before = table.values.last().copied().unwrap_or(value);
+            table.values.resize(missing, before);
+            table.values.push(value);
+        }
+        table
+    }
+
+    /// Takes in what closed.
+    pub fn publish(&mut self, published: &Published) {
+        if self.values.is_empty() {
+            self.first = published.first;
+        }
+        self.values.extend_from_slice(&published.values);
+        self.closed = self.closed.max(published.through);
+    }
+
+    /// Whether the day's threshold is closed.
+    #[inline]
+    pub fn is_closed(&self, day: Day) -> bool {
+        self.closed.is_some_and(|closed| day <= closed)
+    }
+
+    /// The last closed day.
+    pub fn closed(&self) -> Option<Day> {
+        self.closed
+    }
+
+    /// The threshold of a day, or the newest closed one before it; `None` while there was none.
+    #[inline]
+    pub fn at(&self, day: Day) -> Option<u64> {
+        if day < self.first {
+            return None;
+        }
+        let last = self.values.len().checked_sub(1)?;
+        Some(self.values[((day - self.first) as usize).min(last)]).filter(|&value| value != NONE)
+    }
+}
+
+/// The owner: the totals of all customers, ranked, day by day.
+pub struct Owner {
+    ranks: Ranks,
+    /// `None` where no daily threshold is computed.
+    percentile: Option<u8>,
+    /// The next day to be closed, once there is any purchase.
+    next: Option<Day>,
+    /// Changes that have been given but not applied.
+    open: Vec<TotalChange>,
+}
+
+impl Owner {
+    /// Thresholds at this percentile, 1 to 99; with `None` none are computed.
+    pub fn new(percentile: Option<u8>) -> Self {
+        Owner { ranks: Ranks::new(), percentile, next: None, open: Vec::new() }
+    }
+
+    /// Closes the days that the workers say; at the end of the input every day up to that of the latest event, and the last rows of features hold for
+    /// `as_of`, or for the latest event.
+    pub fn close_epoch(&mut self, totals: Vec<TotalChanges>, as_of: Option<Millis>) -> Published {
+        let through = totals.iter().filter_map(|t| t.through).max();
+        let latest = totals.iter().filter_map(|t| t.end).max();
+        self.open.extend(totals.into_iter().flat_map(|t| t.changes));
+        self.open.sort_by_key(|change| std::cmp::Reverse(change.day));
+        match through {
+            Some(Day::MAX) => {
+                let last = latest.map_or(0, day_of);
+                let mut published = self.close(last);
+                let as_of = as_of.or(latest).unwrap_or(0);
+                let beyond = self.close(day_of(as_of)).values.last().copied();
+                published.through = Some(Day::MAX);
+                published.end = Some(End { as_of, beyond });
+                published
+            }
+            Some(through) => self.close(through),
+            None => Published::default(),
+        }
+    }
+
+    /// Closes every day up to `through`. A day's threshold counts the purchases before 00:00 of the day before it.
+    fn close(&mut self, through: Day) -> Published {
+        let nothing = Published { through: Some(through), first: through, ..Published::default() };
+        let Some(percentile) = self.percentile else { return nothing };
+        let Some(next) = self.next.or(self.open.last().map(|first| first.day.saturating_add(2))) else { return nothing };
+        let mut values = Vec::new();
+        for day in next..=through {
+            while let Some(change) = self.open.pop_if(|change| change.day <= day - 2) {
+                self.ranks.set(change.slot, change.total);
+            }
+            values.push(self.ranks.percentile(percentile).unwrap_or(NONE));
+        }
+        self.next = Some(next.max(through.saturating_add(1)));
+        Published { through: Some(through), first: next, values, end: None }
+    }
+}

@@ -1,0 +1,65 @@
+//! The slower, relational views: arm statistics a day and segments, as differential collections with vector-valued diffs.
+//!
+//! Workers hand in changes already summed over their epoch, so a view costs a handful of updates an epoch however fast events come.
+
+use crate::campaign::emission::{ArmDayChange, SegmentChange};
+use crate::campaign::output::{ArmDay, Day, Output, Segment};
+use differential_dataflow::VecCollection;
+use differential_dataflow::collection::AsCollection;
+use differential_dataflow::operators::CountTotal;
+use timely::dataflow::StreamVec;
+use timely::dataflow::operators::vec::Map;
+
+/// Interactions, responses and the sum of rewards.
+type ArmDayDiff = (i64, i64, i128);
+/// Customers, and their purchases.
+type SegmentDiff = (i64, i64);
+
+/// A change of an arm's day, as a differential update.
+pub type ArmDayUpdate = ((Day, u8), u64, ArmDayDiff);
+/// A change of a segment, as a differential update.
+pub type SegmentUpdate = (u8, u64, SegmentDiff);
+
+/// The update that a worker's change of an epoch is.
+pub fn arm_day_update(epoch: u64, key: (Day, u8), change: ArmDayChange) -> ArmDayUpdate {
+    (key, epoch, (change.interactions, change.responses, change.reward))
+}
+
+/// The update that a worker's change of an epoch is.
+pub fn segment_update(epoch: u64, flags: u8, change: SegmentChange) -> SegmentUpdate {
+    (flags, epoch, (change.customers, change.amount))
+}
+
+/// Contacts and rewards of each day and arm, as they now stand; all zero where nothing is left.
+pub fn arm_days<'scope>(updates: StreamVec<'scope, u64, ArmDayUpdate>) -> StreamVec<'scope, u64, Output> {
+    let counted: VecCollection<'scope, u64, ((Day, u8), ArmDayDiff), isize> = updates.as_collection().count_total();
+    newest(counted, |(day, arm), (interactions, responses, reward)| Output::ArmDay(ArmDay { day, arm, interactions, responses, reward }))
+}
+
+/// Customers of each segment, as they now stand; zero where none is left.
+pub fn segments<'scope>(updates: StreamVec<'scope, u64, SegmentUpdate>) -> StreamVec<'scope, u64, Output> {
+    let counted: VecCollection<'scope, u64, (u8, SegmentDiff), isize> = updates.as_collection().count_total();
+    newest(counted, |flags, (customers, amount)| Output::Segment(Segment { flags, customers, amount }))
+}
+
+/// Of the old and the new row of a key in an epoch the new one; a key that vanished is shown with the zero of its diff.
+fn newest<'scope, K, R>(counted: VecCollection<'scope, u64, (K, R), isize>, show: impl Fn(K, R) -> Output + 'static) -> StreamVec<'scope, u64, Output>
+where
+    K: timely::ExchangeData + Ord + std::hash::Hash,
+    R: timely::ExchangeData + Default,
+{
+    use crate::operators::by_epoch::by_epoch;
+    use std::collections::BTreeMap;
+    use timely::dataflow::channels::pact::Pipeline;
+    let rows = counted.inner.map(|((key, row), _, sign)| (key, row, sign));
+    by_epoch(rows, Pipeline, "NewestRows", move |_, rows| {
+        let mut newest: BTreeMap<K, R> = BTreeMap::new();
+        for (key, row, sign) in rows {
+            let entry = newest.entry(key).or_default();
+            if sign > 0 {
+                *entry = row;
+            }
+        }
+        newest.into_iter().map(|(key, row)| show(key, row)).collect::<Vec<_>>()
+    })
+}

@@ -1,0 +1,90 @@
+//! Walking through a history in order of time, with the running row and the context as of each instant.
+
+use crate::customer::State;
+use crate::customer::features::Features;
+use crate::customer::history::View;
+use crate::customer::summary::Summary;
+use crate::event::{Millis, Profile};
+
+/// A position in a history: the running row covers the purchases before it.
+pub(super) struct Walk<'a> {
+    features: &'a Features,
+    view: View<'a>,
+    summary: &'a mut Summary,
+    counts: &'a mut [u32],
+    /// The context; its standing part holds for the row and profile unless `stale`.
+    context: &'a mut [i16],
+    next: usize,
+    profile: Option<&'a Profile>,
+    /// From when on the profile may be another one.
+    profile_until: Millis,
+    stale: bool,
+}
+
+impl<'a> Walk<'a> {
+    /// A walk that goes on after the first `done` purchases, which the row covers.
+    pub(super) fn resume(
+        features: &'a Features,
+        view: View<'a>,
+        done: usize,
+        summary: &'a mut Summary,
+        counts: &'a mut [u32],
+        context: &'a mut [i16],
+    ) -> Self {
+        Walk { features, view, summary, counts, context, next: done, profile: None, profile_until: Millis::MIN, stale: true }
+    }
+
+    /// A walk from the start; clears the row.
+    pub(super) fn start(features: &'a Features, view: View<'a>, summary: &'a mut Summary, counts: &'a mut [u32], context: &'a mut [i16]) -> Self {
+        *summary = Summary::default();
+        counts.fill(0);
+        Walk::resume(features, view, 0, summary, counts, context)
+    }
+
+    /// Takes in every purchase up to and at `at`.
+    #[inline]
+    fn advance(&mut self, at: Millis) {
+        while let Some(transaction) = self.view.transactions.get(self.next)
+            && transaction.timestamp <= at
+        {
+            self.features.layout().add(self.summary, self.counts, transaction);
+            self.next += 1;
+            self.stale = true;
+        }
+    }
+
+    /// Takes in all purchases that are left; says how many there are in all.
+    pub(super) fn finish(&mut self) -> usize {
+        self.advance(Millis::MAX);
+        self.next
+    }
+
+    /// How many purchases the row covers.
+    pub(super) fn position(&self) -> usize {
+        self.next
+    }
+
+    /// The context as of `at`, which must not be before that of the call before.
+    #[inline]
+    pub(super) fn context_at(&mut self, at: Millis, threshold: Option<u64>) -> &[i16] {
+        self.advance(at);
+        if at >= self.profile_until {
+            self.find_profile(at);
+        }
+        let map = self.features.context();
+        let state = State { summary: self.summary, counts: self.counts, profile: self.profile };
+        if self.stale {
+            map.purchases(&state, self.context);
+            self.stale = false;
+        }
+        map.instant(&state, at, threshold, self.context);
+        self.context
+    }
+
+    fn find_profile(&mut self, at: Millis) {
+        self.profile = self.view.profile_at(at);
+        let later = self.view.profiles.partition_point(|p| p.from <= at);
+        self.profile_until = self.view.profiles.get(later).map_or(Millis::MAX, |p| p.from);
+        self.stale = true;
+    }
+}

@@ -1,0 +1,102 @@
+//! The watermark of each epoch, from where its partitions stand.
+
+use crate::campaign::feed::Mark;
+use crate::campaign::output::Closed;
+use crate::event::{Millis, Topic};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Where a partition stands at an epoch's end, with the greatest valid timestamp that was seen there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// As the source says.
+    pub mark: Mark,
+    /// The greatest valid event time, if any record was valid.
+    pub high: Option<Millis>,
+}
+
+/// All partitions of the job.
+#[derive(Debug)]
+pub struct Partitions {
+    lateness: Millis,
+    standing: BTreeMap<(Topic, u32), Standing>,
+    watermark: Option<Millis>,
+}
+
+impl Partitions {
+    /// None yet; events may come this late.
+    pub fn new(lateness: Millis) -> Self {
+        Partitions { lateness, standing: BTreeMap::new(), watermark: None }
+    }
+
+    /// Closes an epoch with the standings of its marks.
+    pub fn close(&mut self, marks: impl IntoIterator<Item = Standing>) -> Closed {
+        let mut last = false;
+        let mut recorded = None;
+        for standing in marks {
+            last |= standing.mark.last;
+            recorded = recorded.or(standing.mark.recorded);
+            self.standing.insert((standing.mark.topic, standing.mark.partition), standing);
+        }
+        let watermark = match recorded {
+            Some(recorded) => recorded.0,
+            None => self.observe(),
+        };
+        self.watermark = self.watermark.max(watermark);
+        let offsets = self.standing.iter().map(|(&(topic, partition), standing)| (topic, partition, standing.mark.next)).collect();
+        Closed { watermark: self.watermark, offsets, last }
+    }
+
+    /// The least over the partitions that are not idle of the greatest valid timestamp seen there, less the lateness; if all are idle, the
+    /// greatest of all. `None` while a partition that is not idle has had no valid record.
+    fn observe(&self) -> Option<Millis> {
+        let moving = || self.standing.values().filter(|standing| standing.mark.topic.moves_watermark());
+        let high = if moving().all(|standing| standing.mark.idle) {
+            moving().filter_map(|standing| standing.high).max()?
+        } else {
+            moving().filter(|standing| !standing.mark.idle).map(|standing| standing.high).min()??
+        };
+        Some(high.saturating_sub(self.lateness))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::campaign::feed::Recorded;
+
+    fn at(partition: u32, high: Option<Millis>, idle: bool) -> Standing {
+        Standing { mark: Mark { topic: Topic::Transactions, partition, next: 7, idle, recorded: None, last: false }, high }
+    }
+
+    fn watermark(marks: &[Standing]) -> Option<Millis> {
+        Partitions::new(10).close(marks.iter().copied()).watermark
+    }
+
+    #[test]
+    fn the_slowest_partition_that_is_not_idle_holds_time_back() {
+        assert_eq!(watermark(&[at(0, Some(100), false), at(1, Some(50), false)]), Some(40));
+        assert_eq!(watermark(&[at(0, Some(100), false), at(1, Some(50), true)]), Some(90));
+        assert_eq!(watermark(&[at(0, Some(100), true), at(1, Some(50), true)]), Some(90));
+        assert_eq!(watermark(&[at(0, Some(100), false), at(1, None, false)]), None);
+        assert_eq!(watermark(&[at(0, Some(100), false), at(1, None, true)]), Some(90));
+        assert_eq!(watermark(&[]), None);
+    }
+
+    #[test]
+    fn profiles_do_not_move_time() {
+        let mut profile = at(0, Some(1), false);
+        profile.mark.topic = Topic::Customers;
+        assert_eq!(watermark(&[at(0, Some(100), false), profile]), Some(90));
+    }
+
+    #[test]
+    fn it_never_falls_and_a_recorded_one_is_taken_as_it_is() {
+        let mut partitions = Partitions::new(10);
+        assert_eq!(partitions.close([at(0, Some(100), false)]).watermark, Some(90));
+        assert_eq!(partitions.close([at(1, Some(50), false)]).watermark, Some(90));
+        let mut recorded = at(0, Some(500), false);
+        recorded.mark.recorded = Some(Recorded(Some(95)));
+        assert_eq!(partitions.close([recorded]).watermark, Some(95));
+    }
+}

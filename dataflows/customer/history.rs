@@ -1,0 +1,221 @@
+//! A customer as a history: the settled events, sorted by time and packed. Everything else about a customer is a pure function of it.
+
+use crate::customer::Transaction;
+use crate::event::{Attachment, Contact, CustomerId, Millis, Profile};
+
+/// A settled interaction (32 bytes).
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
+pub struct Interaction {
+    /// Frozen hash of its id.
+    pub id: u64,
+    /// Its instant.
+    pub timestamp: Millis,
+    /// Arm, own reward and flags.
+    pub contact: Contact,
+    /// Probability with which its arm was chosen.
+    pub propensity: f64,
+}
+
+/// A settled delayed reward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reward {
+    /// Frozen hash of the reward's id.
+    pub id: u64,
+    /// The interaction that it belongs to.
+    pub interaction: u64,
+    /// When it was given.
+    pub timestamp: Millis,
+    /// How much, in Q16.
+    pub value: i64,
+}
+
+/// A decision that was made for the customer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Decided {
+    /// Frozen hash of its id.
+    pub key: u64,
+    /// Probability with which its arm was chosen.
+    pub propensity: f64,
+    /// The model that decided.
+    pub model_version: u64,
+}
+
+/// What only some customers have.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Extras {
+    /// Delayed rewards, sorted by (interaction, id).
+    pub rewards: Vec<Reward>,
+    /// What interactions carried beside their fixed part, sorted by the interaction's id.
+    pub attachments: Vec<(u64, Attachment)>,
+    /// Decisions made, sorted by key.
+    pub decisions: Vec<Decided>,
+    /// Everything dated up to then is erased.
+    pub erased: Option<Millis>,
+}
+
+/// The settled events of one customer, each list sorted by (timestamp, id), and how far they have been worked through.
+///
+/// Between two epochs `settled_* = len`. While an epoch settles, in-order news are appended behind it; they are sorted in when the customer is
+/// visited. Of the settled interactions the first `done_interactions` have been emitted, and the row of running sums covers exactly the first
+/// `done_transactions` purchases; what lies behind waits for a daily threshold.
+#[derive(Clone, Debug)]
+pub struct History {
+    /// Whose.
+    pub customer: CustomerId,
+    /// Purchases.
+    pub transactions: Vec<Transaction>,
+    /// Interactions.
+    pub interactions: Vec<Interaction>,
+    /// Profile versions, sorted by `from`, one each instant.
+    pub profiles: Vec<Profile>,
+    /// What only some have.
+    pub extras: Option<Box<Extras>>,
+    /// Purchases that were settled before this epoch.
+    pub settled_transactions: u32,
+    /// Interactions that were settled before this epoch.
+    pub settled_interactions: u32,
+    /// Purchases that the running row covers.
+    pub done_transactions: u32,
+    /// Interactions that have been emitted.
+    pub done_interactions: u32,
+    /// Of those, how many wait for their reward.
+    pub unrewarded: u32,
+    /// How many interactions had not entered the model when that was last counted.
+    pub pending: u32,
+    /// The epoch in which it was last touched, as far as 32 bits tell.
+    pub touched: u32,
+}
+
+/// Slices of a history: what contexts are computed from.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// Purchases, sorted.
+    pub transactions: &'a [Transaction],
+    /// Interactions, sorted.
+    pub interactions: &'a [Interaction],
+    /// Profile versions, sorted.
+    pub profiles: &'a [Profile],
+    /// Extras.
+    pub extras: Option<&'a Extras>,
+}
+
+impl History {
+    /// A customer of whom nothing is known.
+    pub fn new(customer: CustomerId) -> Self {
+        History {
+            customer,
+            transactions: Vec::new(),
+            interactions: Vec::new(),
+            profiles: Vec::new(),
+            extras: None,
+            settled_transactions: 0,
+            settled_interactions: 0,
+            done_transactions: 0,
+            done_interactions: 0,
+            unrewarded: 0,
+            pending: 0,
+            touched: 0,
+        }
+    }
+
+    /// The extras, made if there are none.
+    pub fn extras_mut(&mut self) -> &mut Extras {
+        self.extras.get_or_insert_with(Default::default)
+    }
+
+    /// Until when the customer is erased.
+    pub fn erased(&self) -> Option<Millis> {
+        self.extras.as_ref().and_then(|e| e.erased)
+    }
+
+    /// All of it.
+    pub fn view(&self) -> View<'_> {
+        View { transactions: &self.transactions, interactions: &self.interactions, profiles: &self.profiles, extras: self.extras.as_deref() }
+    }
+
+    /// What was settled before this epoch, provided that since then events were only appended.
+    pub fn settled_view(&self) -> View<'_> {
+        View {
+            transactions: &self.transactions[..self.settled_transactions as usize],
+            interactions: &self.interactions[..self.settled_interactions as usize],
+            ..self.view()
+        }
+    }
+
+    /// What was appended since the epoch began.
+    pub fn appended(&self) -> (&[Transaction], &[Interaction]) {
+        (&self.transactions[self.settled_transactions as usize..], &self.interactions[self.settled_interactions as usize..])
+    }
+
+    /// Sorts it, and none of it counts as worked through.
+    pub fn start_over(&mut self) {
+        self.transactions.sort_unstable_by_key(|t| (t.timestamp, t.id));
+        self.interactions.sort_unstable_by_key(|i| (i.timestamp, i.id));
+        self.done_transactions = 0;
+        self.done_interactions = 0;
+        self.unrewarded = 0;
+    }
+
+    /// Whether nothing at all is known of the customer.
+    pub fn is_blank(&self) -> bool {
+        self.transactions.is_empty() && self.profiles.is_empty()
+    }
+
+    /// The latest instant of a purchase, an interaction, the signup or a profile version; `None` for a blank history.
+    pub fn latest(&self) -> Option<Millis> {
+        let profiled = self.profiles.iter().flat_map(|p| [p.from, p.signup]).max().filter(|&t| t > Millis::MIN);
+        [self.transactions.last().map(|t| t.timestamp), self.interactions.last().map(|i| i.timestamp), profiled].into_iter().flatten().max()
+    }
+
+    /// Interactions that have not entered the model.
+    pub fn unlearned(&self) -> u32 {
+        self.unrewarded + self.interactions.len() as u32 - self.done_interactions
+    }
+}
+
+impl<'a> View<'a> {
+    /// The profile that holds at an instant: the version with the greatest `from` not after it.
+    pub fn profile_at(&self, at: Millis) -> Option<&'a Profile> {
+        match self.profiles {
+            [] => None,
+            [only] => (only.from <= at).then_some(only),
+            many => many[..many.partition_point(|p| p.from <= at)].last(),
+        }
+    }
+
+    /// What an interaction counts, in Q16: its delayed rewards within the window if there are any, else its own, else the no-response reward once
+    /// the watermark has reached the window's end; `None` while none of these is known.
+    pub fn reward_of(&self, interaction: &Interaction, window: Millis, no_response: i64, watermark: Option<Millis>) -> Option<i64> {
+        let end = interaction.timestamp.saturating_add(window);
+        self.delayed_reward(interaction, end)
+            .or_else(|| interaction.contact.reward())
+            .or_else(|| watermark.is_some_and(|w| w >= end).then_some(no_response))
+    }
+
+    fn delayed_reward(&self, interaction: &Interaction, end: Millis) -> Option<i64> {
+        let rewards = &self.extras?.rewards;
+        let first = rewards.partition_point(|r| r.interaction < interaction.id);
+        rewards[first..]
+            .iter()
+            .take_while(|r| r.interaction == interaction.id)
+            .filter(|r| interaction.timestamp <= r.timestamp && r.timestamp < end)
+            .map(|r| r.value)
+            .reduce(i64::wrapping_add)
+    }
+
+    /// What the interaction carried beside its fixed part.
+    pub fn attachment_of(&self, interaction: &Interaction) -> Option<&'a Attachment> {
+        if !interaction.contact.attached() {
+            return None;
+        }
+        let attachments = &self.extras?.attachments;
+        attachments.binary_search_by_key(&interaction.id, |(id, _)| *id).ok().map(|i| &attachments[i].1)
+    }
+
+    /// The decision that the interaction carried out, where it is known.
+    pub fn decision_of(&self, key: u64) -> Option<&'a Decided> {
+        let decisions = &self.extras?.decisions;
+        decisions.binary_search_by_key(&key, |d| d.key).ok().map(|i| &decisions[i])
+    }
+}
