@@ -2,9 +2,8 @@
 //!
 //! Cells may be quoted (RFC 4180) and may then hold commas, line ends and doubled quotes. Of two columns of one name the last one counts.
 
-use super::Reason;
-use super::Topic;
 use super::fields::{Field, FieldNames, Fields, Problem};
+use super::{Reason, Topic};
 use csv::{ByteRecord, Reader, ReaderBuilder};
 use std::io::{Chain, Read};
 use std::ops::Range;

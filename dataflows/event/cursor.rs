@@ -61,9 +61,12 @@ impl<'a> Cursor<'a> {
     /// Steps over these bytes if they come next.
     #[inline(always)]
     pub(super) fn take(&mut self, literal: &[u8]) -> bool {
-        let next = self.bytes.get(self.at..self.at + literal.len()) == Some(literal);
-        self.at += if next { literal.len() } else { 0 };
-        next
+        // A branch and not an addition of a length or zero: it is predicted, where the addition would have to wait for the comparison.
+        if self.bytes.get(self.at..self.at + literal.len()) != Some(literal) {
+            return false;
+        }
+        self.at += literal.len();
+        true
     }
 
     /// Steps over these bytes, which must come next.
@@ -312,10 +315,13 @@ impl<'a> Cursor<'a> {
     /// A truth value.
     #[inline(always)]
     pub(super) fn truth(&mut self) -> Option<bool> {
-        if self.take(b"false") {
-            return Some(false);
-        }
-        self.take(b"true").then_some(true)
+        const TRUE: u64 = u32::from_le_bytes(*b"true") as u64;
+        const FALSE: u64 = u64::from_le_bytes(*b"false\0\0\0");
+        // Without a branch on the value, which nothing could predict.
+        let word = self.word()?;
+        let (is_true, is_false) = (word & 0xffff_ffff == TRUE, word & 0xff_ffff_ffff == FALSE);
+        self.at += 5 - usize::from(is_true);
+        (is_true | is_false).then_some(is_true)
     }
 
     /// Steps over a plain string, a number, a truth value or null.
@@ -374,4 +380,82 @@ fn template_digits(bytes: [u8; 8], template: [u8; 8]) -> Option<u64> {
     let marks = ((marks.wrapping_add(LOW_BITS * 0x7f) & HIGH_BITS) >> 7).wrapping_mul(0xff);
     let not_decimal = (digits | digits.wrapping_add(LOW_BITS * 0x76)) & HIGH_BITS;
     (not_decimal == 0 && digits & marks == 0).then_some(digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What a cursor reads from a value that a brace follows.
+    fn read<T>(value: &str, read: impl Fn(&mut Cursor) -> Option<T>) -> Option<T> {
+        let bytes = [value.as_bytes(), &[b'}'; super::super::Block::PADDING]].concat();
+        let mut cursor = Cursor::new(&bytes, 0);
+        read(&mut cursor).filter(|_| cursor.position() == value.len())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn numbers_are_the_nearest(text in "-?(0|[1-9][0-9]{0,17})(\\.[0-9]{1,18})?([eE][+-]?[0-9]{1,3})?") {
+            let expected: f64 = text.parse().unwrap();
+            prop_assert_eq!(read(&text, |cursor| cursor.number()).map(f64::to_bits), Some(expected.to_bits()));
+        }
+
+        #[test]
+        fn amounts_are_exact(text in "-?(0|[1-9][0-9]{0,14})(\\.[0-9]{1,9})?([eE][+-]?[0-9])?", decimals in 0_u32..5) {
+            let expected = text::minor_units(&text, decimals).ok();
+            prop_assert_eq!(read(&text, |cursor| cursor.amount(decimals)), expected);
+            prop_assert_eq!(read(&format!("\"{text}\""), |cursor| cursor.amount(decimals)), expected);
+        }
+
+        #[test]
+        fn plain_ids_are_hashed_and_others_left(text in "[ -~]{0,50}|[ -~]{0,20}[\u{0}-\u{1f}é\u{7f}][ -~]{0,20}") {
+            let plain = !text.is_empty() && text.bytes().all(|byte| (b' '..128).contains(&byte) && byte != b'"' && byte != b'\\');
+            let expected = plain.then(|| (text::id_hash(text.as_bytes()), 1..text.len() + 1));
+            prop_assert_eq!(read(&format!("\"{text}\""), |cursor| cursor.id()), expected);
+        }
+
+        #[test]
+        fn integers_are_whole(number in any::<u64>(), shift in 0..64) {
+            let number: u64 = number >> shift;
+            let expected = CustomerId::try_from(number).ok();
+            prop_assert_eq!(read(&number.to_string(), |cursor| cursor.customer()), expected);
+            let padded = format!("0{number}");
+            prop_assert_eq!(read(&padded, |cursor| cursor.customer()), None);
+        }
+    }
+
+    #[test]
+    fn timestamps_of_every_day_are_read() {
+        for day in 0..TIMESTAMP_END / DAY {
+            let (year, month, date) = text::civil_from_days(day);
+            let second = day * 7919 % 86_400;
+            let clock = format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60);
+            let expected = Some(day * DAY + second * 1000);
+            for (separator, end) in [("T", "Z"), (" ", "")] {
+                let text = format!("\"{year}-{month:02}-{date:02}{separator}{clock}{end}\"");
+                assert_eq!(read(&text, |cursor| cursor.timestamp()), expected, "{text}");
+            }
+            let text = format!("\"{year}-{month:02}-{date:02}T{clock}.007Z\"");
+            assert_eq!(read(&text, |cursor| cursor.timestamp()), expected.map(|instant| instant + 7), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_nearly_a_timestamp_is_left() {
+        let good = "\"2024-02-29T12:34:56Z\"";
+        let known = read(good, |cursor| cursor.timestamp());
+        for at in 1..good.len() - 1 {
+            for byte in 0..=255_u8 {
+                let mut bytes = [good.as_bytes(), &[0; 64]].concat();
+                bytes[at] = byte;
+                let found = Cursor::new(&bytes, 0).timestamp();
+                let expected = std::str::from_utf8(&bytes[1..good.len() - 1]).ok().and_then(|text| text::timestamp(text).ok());
+                assert!(found.is_none() || found == expected, "{at} {byte}");
+                assert!(byte != good.as_bytes()[at] || found == known);
+            }
+        }
+    }
 }

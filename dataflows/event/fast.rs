@@ -89,6 +89,24 @@ fn rest_of_interaction<const SPACED: bool>(rules: &Rules, cursor: &mut Cursor, p
     Some((Record { customer, id, timestamp, place: place.0, value, extra, kind: Kind::Interaction as u64 }, name))
 }
 
+/// A delayed reward, and nothing after its closing brace.
+pub(super) fn reward(cursor: &mut Cursor, place: Place, latest: Millis) -> Option<Record> {
+    if first_key!(cursor, "interaction_id")? { rest_of_reward::<true>(cursor, place, latest) } else { rest_of_reward::<false>(cursor, place, latest) }
+}
+
+fn rest_of_reward<const SPACED: bool>(cursor: &mut Cursor, place: Place, latest: Millis) -> Option<Record> {
+    let (interaction, _) = cursor.id()?;
+    expect_key!(cursor, "customer_id");
+    let customer = cursor.customer()?;
+    expect_key!(cursor, "timestamp");
+    let timestamp = cursor.timestamp().filter(|timestamp| *timestamp <= latest)?;
+    expect_key!(cursor, "reward");
+    let reward = reward_q16(cursor.number()?)?;
+    let id = if key!(cursor, "reward_id") { cursor.id()?.0 } else { interaction };
+    cursor.expect(b"}")?;
+    Some(Record { customer, id, timestamp, place: place.0, value: reward as u64, extra: interaction, kind: Kind::Reward as u64 })
+}
+
 /// A profile, and nothing after its closing brace.
 pub(super) fn profile(cursor: &mut Cursor, latest: Millis) -> Option<(CustomerId, Profile)> {
     if first_key!(cursor, "customer_id")? { rest_of_profile::<true>(cursor, latest) } else { rest_of_profile::<false>(cursor, latest) }

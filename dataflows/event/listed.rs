@@ -4,6 +4,7 @@
 #[derive(Clone, Debug)]
 pub(super) struct Listed {
     names: Vec<String>,
+    ascii: bool,
     by_letter: [Spelling; 32],
 }
 
@@ -46,7 +47,7 @@ impl Spelling {
 impl Listed {
     /// The list of these names.
     pub(super) fn new(names: &[String]) -> Self {
-        let mut listed = Listed { names: names.to_vec(), by_letter: [Spelling::NONE; 32] };
+        let mut listed = Listed { names: names.to_vec(), ascii: names.iter().all(|name| name.is_ascii()), by_letter: [Spelling::NONE; 32] };
         for (index, name) in names.iter().enumerate() {
             // A name that only differs in case from one before has the code of that one; one whose letter is taken is found by `code`.
             let first = listed.code(name) == index;
@@ -74,15 +75,17 @@ impl Listed {
 
     /// The index of a name, or the list's length.
     pub(super) fn code(&self, name: &str) -> usize {
-        self.names.iter().position(|listed| same_but_for_case(listed, name)).unwrap_or(self.names.len())
+        let found = if self.ascii && name.is_ascii() {
+            self.names.iter().position(|listed| listed.eq_ignore_ascii_case(name))
+        } else {
+            self.names.iter().position(|listed| lower_case(listed).eq(lower_case(name)))
+        };
+        found.unwrap_or(self.names.len())
     }
 }
 
-fn same_but_for_case(a: &str, b: &str) -> bool {
-    if a.is_ascii() && b.is_ascii() {
-        return a.eq_ignore_ascii_case(b);
-    }
-    a.chars().flat_map(char::to_lowercase).eq(b.chars().flat_map(char::to_lowercase))
+fn lower_case(text: &str) -> impl Iterator<Item = char> {
+    text.chars().flat_map(char::to_lowercase)
 }
 
 #[cfg(test)]

@@ -116,7 +116,7 @@ impl Parser {
             if let Some((event, end)) = quick
                 && let Some(next) = next_line(&bytes[..length], end)
             {
-                self.take_quick(event, bytes, place, block.topic, out);
+                self.take_quick(event, bytes, place, out);
                 start = next;
                 continue;
             }
@@ -142,7 +142,7 @@ impl Parser {
                 _ if head.null => self.null_message(&origin, head.timestamp, out),
                 Format::Csv(header) => self.csv_message(&origin, header, out),
                 Format::Json => match self.quick(block.topic, &block.bytes, start, place, latest) {
-                    Some((event, found)) if found == end => self.take_quick(event, &block.bytes, place, block.topic, out),
+                    Some((event, found)) if found == end => self.take_quick(event, &block.bytes, place, out),
                     _ => self.json_record(&origin, out),
                 },
             }
@@ -244,7 +244,8 @@ impl Parser {
                 let (customer, profile) = fast::profile(&mut cursor, latest)?;
                 Quick::Profile(customer, profile)
             }
-            Topic::Rewards | Topic::Requests => return None,
+            Topic::Rewards => Quick::Reward(fast::reward(&mut cursor, place, latest)?),
+            Topic::Requests => return None,
         };
         let end = cursor.position();
         (end - start <= self.rules.settings.max_record).then_some((event, end))
@@ -252,8 +253,7 @@ impl Parser {
 
     /// Takes what the fast path made of a record.
     #[inline(always)]
-    fn take_quick(&self, event: Quick, bytes: &[u8], place: Place, topic: Topic, out: &mut Parsed) {
-        debug_assert!(topic.moves_watermark() || matches!(event, Quick::Profile(..)));
+    fn take_quick(&self, event: Quick, bytes: &[u8], place: Place, out: &mut Parsed) {
         out.lines += 1;
         out.valid += 1;
         match event {
@@ -262,6 +262,7 @@ impl Parser {
                 out.push_record(record, true);
                 self.push_name(&record, &bytes[name], out);
             }
+            Quick::Reward(record) => out.push_record(record, false),
             Quick::Profile(customer, profile) => out.asides.push(Aside::Profile { customer, place, profile }),
         }
     }
@@ -283,6 +284,7 @@ enum Quick {
     Transaction(Record),
     /// With the range of bytes where the text of its id stands.
     Interaction(Record, Range<usize>),
+    Reward(Record),
     Profile(CustomerId, Profile),
 }
 

@@ -363,7 +363,9 @@ fn usual_spellings_take_the_fast_path() {
             .to_string()
             + r#""complaint_count": 0, "preferred_device": "Mobile", "preferred_payment": "Card", "favorite_category": "Books", "#
             + r#""avg_discount_used": 0.1, "last_login_days": 3, "timestamp": "2024-01-01T00:00:00Z"}"#;
-    for (topic, line) in [(Topic::Transactions, transaction), (Topic::Interactions, interaction), (Topic::Customers, profile)] {
+    let reward = format!(r#"{{"interaction_id": "I-1", {id}, "reward": 400, "reward_id": 7}}"#);
+    use Topic::*;
+    for (topic, line) in [(Transactions, transaction), (Interactions, interaction), (Rewards, reward), (Customers, profile)] {
         for line in [line.replace(", \"", ",\"").replace("\": ", "\":"), line] {
             let bytes = padded(line.as_bytes());
             let quick = parser(settings()).quick(topic, &bytes, 0, Place(0), Millis::MAX);
@@ -542,6 +544,9 @@ fn usual_keys(topic: Topic) -> Vec<(&'static str, &'static [&'static str])> {
             ("reward", NUMBERS),
             ("propensity", NUMBERS),
         ],
+        Topic::Rewards => {
+            vec![("interaction_id", IDS), ("customer_id", CUSTOMERS), ("timestamp", TIMESTAMPS), ("reward", NUMBERS), ("reward_id", IDS)]
+        }
         _ => vec![
             ("customer_id", CUSTOMERS),
             ("signup_date", TIMESTAMPS),
@@ -594,7 +599,7 @@ fn record(topic: Topic) -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn records() -> impl Strategy<Value = (Topic, Vec<Vec<u8>>)> {
-    prop::sample::select(vec![Topic::Transactions, Topic::Interactions, Topic::Customers])
+    prop::sample::select(vec![Topic::Transactions, Topic::Interactions, Topic::Rewards, Topic::Customers])
         .prop_flat_map(|topic| (Just(topic), prop::collection::vec(record(topic), 1..6)))
 }
 
