@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, reason = "a program exports nothing: `pub` says what a module offers to the others")]
 
 mod config;
+mod files;
 mod telemetry;
 pub mod world;
 

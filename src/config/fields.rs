@@ -5,7 +5,9 @@ use dataflows::event::Topic;
 /// The fields of a topic, as the specification names them.
 pub fn names(topic: Topic) -> &'static [&'static str] {
     match topic {
-        Topic::Transactions => &["transaction_id", "customer_id", "timestamp", "amount", "category", "device", "payment_method", "discount_used", "op"],
+        Topic::Transactions => {
+            &["transaction_id", "customer_id", "timestamp", "amount", "category", "device", "payment_method", "discount_used", "op"]
+        }
         Topic::Customers => &[
             "customer_id",
             "signup_date",

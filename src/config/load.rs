@@ -22,7 +22,8 @@ const PREFIX: &str = "SLUICE_";
 /// Characters of a value that a message shows.
 const SHOWN: usize = 200;
 
-static DEFAULT_TABLE: LazyLock<Table> = LazyLock::new(|| toml::from_str(DEFAULTS).expect("the built-in defaults are TOML, which a test makes sure of"));
+static DEFAULT_TABLE: LazyLock<Table> =
+    LazyLock::new(|| toml::from_str(DEFAULTS).expect("the built-in defaults are TOML, which a test makes sure of"));
 
 /// A flag that stands for a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,7 +127,8 @@ impl Layers {
                 Some(key) => self.set(key, from_text(key, &text), Origin::Environment { variable: name }),
                 None if flags.contains(&name) => {}
                 None => {
-                    let hint = closest(&name, keys.keys().chain(flags).map(String::as_str)).map_or(String::new(), |near| format!("; did you mean {near}?"));
+                    let hint =
+                        closest(&name, keys.keys().chain(flags).map(String::as_str)).map_or(String::new(), |near| format!("; did you mean {near}?"));
                     self.warnings.push(format!("{name} is set, but no key has this variable{hint}"));
                 }
             }
@@ -134,10 +136,14 @@ impl Layers {
         self
     }
 
-    /// Adds flags.
+    /// Adds flags. The command line also reads the variables of the environment: what it only repeats from there keeps its origin.
     pub fn flags(mut self, overrides: &[Override]) -> Self {
         for Override { key, flag, value } in overrides {
-            self.set(key, from_text(key, value), Origin::Flag { flag });
+            let value = from_text(key, value);
+            let repeats = |leaf: &Leaf| matches!(leaf.origin, Origin::Environment { .. }) && leaf.value == value;
+            if !self.leaves.get(*key).is_some_and(repeats) {
+                self.set(key, value, Origin::Flag { flag });
+            }
         }
         self
     }
@@ -370,13 +376,18 @@ fn table_from_text(text: &str) -> Value {
         };
     }
     let pairs = text.split(',').map(str::trim).filter(|s| !s.is_empty());
-    let entries: Option<Table> = pairs.map(|pair| pair.split_once('=').map(|(n, v)| (n.trim().to_string(), Value::String(v.trim().to_string())))).collect();
+    let entries: Option<Table> =
+        pairs.map(|pair| pair.split_once('=').map(|(n, v)| (n.trim().to_string(), Value::String(v.trim().to_string())))).collect();
     entries.map_or_else(|| Value::String(text.to_string()), Value::Table)
 }
 
 /// A value of TOML; a text where it is none.
 fn inline(text: &str) -> Value {
-    DeValue::parse(text).ok().and_then(|_| format!("value = {text}").parse::<Table>().ok()).and_then(|mut table| table.remove("value")).unwrap_or_else(|| Value::String(text.to_string()))
+    DeValue::parse(text)
+        .ok()
+        .and_then(|_| format!("value = {text}").parse::<Table>().ok())
+        .and_then(|mut table| table.remove("value"))
+        .unwrap_or_else(|| Value::String(text.to_string()))
 }
 
 /// The name among `names` that is spelt most alike, if any is near.

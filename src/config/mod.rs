@@ -4,9 +4,9 @@ pub mod fault;
 mod fields;
 pub mod load;
 pub mod secret;
+mod terms;
 #[cfg(test)]
 mod tests;
-mod terms;
 pub mod types;
 pub mod units;
 mod values;
@@ -123,9 +123,10 @@ impl Http {
     fn fault(&self) -> Option<(&'static str, String)> {
         match self.token() {
             Err(problem) => Some(("http.api_token_file", problem)),
-            Ok(None) if !self.listen.ip().is_loopback() && !self.insecure => {
-                Some(("http.listen", "others can reach this address: set http.api_token_file, or http.insecure = true to do without a token".to_string()))
-            }
+            Ok(None) if !self.listen.ip().is_loopback() && !self.insecure => Some((
+                "http.listen",
+                "others can reach this address: set http.api_token_file, or http.insecure = true to do without a token".to_string(),
+            )),
             Ok(_) => None,
         }
     }
@@ -196,7 +197,9 @@ impl Fields {
     }
 
     fn faults(&self) -> Vec<(&'static str, String)> {
-        let of = |topic| self.of(topic).iter().filter_map(move |(here, there)| fields::fault(topic, here, there).map(|problem| (fields::key(topic), problem)));
+        let of = |topic| {
+            self.of(topic).iter().filter_map(move |(here, there)| fields::fault(topic, here, there).map(|problem| (fields::key(topic), problem)))
+        };
         Topic::ALL.into_iter().flat_map(of).collect()
     }
 }

@@ -27,7 +27,9 @@ fn defaults() -> Config {
 fn messages(loaded: &Loaded) -> Vec<String> {
     let mut lines: Vec<String> = loaded.faults.iter().map(Fault::to_string).collect();
     for line in &mut lines {
-        if let Some((before, after)) = line.clone().split_once("(/").and_then(|(before, rest)| Some((before.to_string(), rest.split_once(" line ")?.1.to_string()))) {
+        if let Some((before, after)) =
+            line.clone().split_once("(/").and_then(|(before, rest)| Some((before.to_string(), rest.split_once(" line ")?.1.to_string())))
+        {
             *line = format!("{before}(line {after}");
         }
     }
@@ -69,7 +71,8 @@ fn every_key_is_commented() {
 
 #[test]
 fn a_first_configuration_needs_three_keys() {
-    let text = "[kafka]\nbrokers = \"127.0.0.1:9092\"\n[postgres]\nurl = \"postgres://sluice@127.0.0.1/sluice\"\n[checkpoint]\ndir = \"checkpoints\"\n";
+    let text =
+        "[kafka]\nbrokers = \"127.0.0.1:9092\"\n[postgres]\nurl = \"postgres://sluice@127.0.0.1/sluice\"\n[checkpoint]\ndir = \"checkpoints\"\n";
     let config = from_file(text).accept().expect("no fault");
     assert_eq!(config.faults_for_run(), []);
     assert_eq!(defaults().faults_for_run().len(), 2);
@@ -119,7 +122,10 @@ fn every_key_has_an_environment_variable_that_works() {
     assert_eq!(variables.len(), keys().len(), "two keys share a variable");
     for key in keys() {
         let loaded = from_environment(&[(&variable(&key), another_value(&key))]);
-        let refused = loaded.faults.iter().filter(|fault| !["hostfile", "process", "postgres.password_file", "http.api_token_file"].contains(&fault.key.as_str()));
+        let refused = loaded
+            .faults
+            .iter()
+            .filter(|fault| !["hostfile", "process", "postgres.password_file", "http.api_token_file"].contains(&fault.key.as_str()));
         assert_eq!(refused.map(Fault::to_string).collect::<Vec<_>>(), Vec::<String>::new());
         assert_ne!(loaded.config, defaults(), "{key} changes nothing");
         assert_eq!(loaded.warnings, Vec::<String>::new());
@@ -209,7 +215,8 @@ fn secrets_are_shown_nowhere() {
         assert!(!shown.contains("hunter2"), "{shown}");
     }
     assert!(!format!("{:?}", loaded.config).contains("hunter2"));
-    let faulty = from_file("[postgres]\nurl = \"postgres://a:hunter2@c:port/d\"\npassword = [\"hunter2\"]\n[kafka]\nproperties = \"sasl.password=hunter2\"\n");
+    let faulty =
+        from_file("[postgres]\nurl = \"postgres://a:hunter2@c:port/d\"\npassword = [\"hunter2\"]\n[kafka]\nproperties = \"sasl.password=hunter2\"\n");
     assert_eq!(faulty.faults.len(), 3, "{:?}", faulty.faults);
     assert!(!faulty.faults.iter().map(Fault::to_string).collect::<String>().contains("hunter2"));
 }
@@ -255,7 +262,10 @@ fn values_reach_the_settings() {
     let settings = config.settings();
     assert_eq!((settings.input.decimals, settings.input.max_record, settings.input.dimension), (3, 4096, 2));
     let alias = |topic, here: &str, there: &str| (topic, here.to_string(), there.to_string());
-    assert_eq!(settings.input.aliases, [alias(Topic::Transactions, "timestamp", "transaction_date"), alias(Topic::Interactions, "action", "campaign")]);
+    assert_eq!(
+        settings.input.aliases,
+        [alias(Topic::Transactions, "timestamp", "transaction_date"), alias(Topic::Interactions, "action", "campaign")]
+    );
     assert_eq!(settings.customer.high_value, HighValue::Fixed(49_999_905));
     assert_eq!(settings.customer.holiday_months, 2);
     assert_eq!(settings.customer.context[1], Term { feature: "frequency".to_string(), transform: Transform::Scale(2.5) });

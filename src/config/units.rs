@@ -63,7 +63,8 @@ mod tests {
 
     #[test]
     fn durations_are_read_and_written_back() {
-        for (text, millis) in [("500ms", 500), ("1s", 1_000), ("90s", 90_000), ("10m", 600_000), ("36h", 129_600_000), ("400d", 400 * DAY), ("0s", 0)] {
+        for (text, millis) in [("500ms", 500), ("1s", 1_000), ("90s", 90_000), ("10m", 600_000), ("36h", 129_600_000), ("400d", 400 * DAY), ("0s", 0)]
+        {
             assert_eq!(parse_duration(text), Some(millis), "{text}");
             assert_eq!(format_duration(millis), text);
         }

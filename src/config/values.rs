@@ -126,7 +126,11 @@ fn is_broker(text: &str) -> bool {
 
 /// A broker's topic.
 pub fn topic<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    value(deserializer, |v| v.as_str().filter(|s| is_name(s)).map(str::to_string), "a topic: 1 to 200 letters, digits, points, hyphens or underscores")
+    value(
+        deserializer,
+        |v| v.as_str().filter(|s| is_name(s)).map(str::to_string),
+        "a topic: 1 to 200 letters, digits, points, hyphens or underscores",
+    )
 }
 
 /// Where to start.
@@ -178,7 +182,11 @@ pub fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, 
 
 /// A list of 1 to MAX different names; case does not tell them apart.
 pub fn names<'de, D: Deserializer<'de>, const MAX: usize>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    value(deserializer, |v| distinct(v).filter(|list| (1..=MAX).contains(&list.len())), format!("a list of 1 to {MAX} names that differ in more than case"))
+    value(
+        deserializer,
+        |v| distinct(v).filter(|list| (1..=MAX).contains(&list.len())),
+        format!("a list of 1 to {MAX} names that differ in more than case"),
+    )
 }
 
 fn distinct(value: &Value) -> Option<Vec<String>> {
