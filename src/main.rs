@@ -5,6 +5,7 @@
 mod cli;
 mod config;
 mod files;
+mod results;
 mod telemetry;
 mod world;
 

@@ -20,7 +20,7 @@ pub const DEFAULTS: &str = include_str!("default.toml");
 const PREFIX: &str = "SLUICE_";
 
 /// Characters of a value that a message shows.
-const SHOWN: usize = 200;
+const SHOWN: usize = 80;
 
 static DEFAULT_TABLE: LazyLock<Table> =
     LazyLock::new(|| toml::from_str(DEFAULTS).expect("the built-in defaults are TOML, which a test makes sure of"));

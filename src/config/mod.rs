@@ -11,13 +11,13 @@ pub mod types;
 pub mod units;
 mod values;
 
+use dataflows::customer::Features;
+use dataflows::customer::context::INTERCEPT;
 use dataflows::event::Topic;
-use dataflows::settings::{BanditSettings, CustomerSettings, Emit, HighValue, InputSettings, Settings, TimeSettings};
+use dataflows::event::text::reward_q16;
+use dataflows::settings::{BanditSettings, CustomerSettings, Emit, HighValue, InputSettings, Settings, Term, TimeSettings, Transform};
 use std::path::Path;
 use types::{Config, DecideOn, Fields, HighValueRule, Http, Postgres};
-
-/// Steps of a reward in one: rewards are kept in Q16.
-const REWARD_STEPS: f64 = 65_536.0;
 
 impl Config {
     /// What the core must be told. What the sinks want is left at nothing: the command knows.
@@ -53,7 +53,7 @@ impl Config {
             time: TimeSettings {
                 lateness: self.epoch.lateness,
                 attribution_window: self.bandit.attribution_window,
-                no_response_reward: (self.bandit.no_response_reward * REWARD_STEPS).round_ties_even() as i64,
+                no_response_reward: reward_q16(self.bandit.no_response_reward).unwrap_or_default(),
             },
             emit: Emit::default(),
         }
@@ -94,7 +94,21 @@ impl Config {
             faults.push(("customers.high_value", format!("expected no more than the {} decimals of input.decimals", self.input.decimals)));
         }
         faults.extend(self.fields.faults());
+        faults.extend(self.feature_faults());
         faults
+    }
+
+    /// What the core finds wrong with the lists of values, and with the context made of them.
+    fn feature_faults(&self) -> Vec<(&'static str, String)> {
+        let settings = self.settings();
+        let faults = |context: Vec<Term>| {
+            let customer = CustomerSettings { context, ..settings.customer.clone() };
+            Features::new(&settings.input, &customer).err().unwrap_or_default()
+        };
+        let of_lists = faults(vec![Term { feature: INTERCEPT.to_string(), transform: Transform::Identity }]);
+        let of_terms = faults(self.context.terms.clone()).into_iter().filter(|problem| !of_lists.contains(problem));
+        let of_terms: Vec<_> = of_terms.map(|problem| ("context.terms", problem)).collect();
+        of_lists.iter().map(|problem| ("customers", problem.clone())).chain(of_terms).collect()
     }
 
     /// What `run` needs and has no default: (key, what is wrong).

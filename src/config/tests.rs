@@ -122,10 +122,9 @@ fn every_key_has_an_environment_variable_that_works() {
     assert_eq!(variables.len(), keys().len(), "two keys share a variable");
     for key in keys() {
         let loaded = from_environment(&[(&variable(&key), another_value(&key))]);
-        let refused = loaded
-            .faults
-            .iter()
-            .filter(|fault| !["hostfile", "process", "postgres.password_file", "http.api_token_file"].contains(&fault.key.as_str()));
+        // Files that are not there, a process beyond the last, and the default context, which needs the default lists.
+        let expected = ["hostfile", "process", "postgres.password_file", "http.api_token_file", "context.terms"];
+        let refused = loaded.faults.iter().filter(|fault| !expected.contains(&fault.key.as_str()));
         assert_eq!(refused.map(Fault::to_string).collect::<Vec<_>>(), Vec::<String>::new());
         assert_ne!(loaded.config, defaults(), "{key} changes nothing");
         assert_eq!(loaded.warnings, Vec::<String>::new());
@@ -167,7 +166,7 @@ fn what_must_hold_between_keys_is_checked_with_the_rest() {
     insta::assert_snapshot!(messages(&loaded).join("\n"), @r#"
     context.terms = ["recency: root 2"] (line 11): expected a term such as "weekend_shopper_pct", "monetary: scale 100", "recency: cap 365" or "frequency: log 4", not "recency: root 2"
     customers.high_value = 0.001 (line 7): expected no more than the 2 decimals of input.decimals
-    fields.transactions = { id = "number" } (line 8): `id` is no field here; the name on the left is one of transaction_id, customer_id, timestamp, amount, category, device, payment_method, discount_used, op
+    fields.transactions = { id = "number" } (line 8): `id` is no field here; the name on the left is one of op, customer_id, timestamp, transaction_id, amount, category, device, payment_method, discount_used
     hostfile = "/nonexistent" (line 3): cannot be read: No such file or directory (os error 2)
     http.listen = "0.0.0.0:80" (line 5): others can reach this address: set http.api_token_file, or http.insecure = true to do without a token
     log.level = "loud" (line 13): expected off, error, warn, info, debug or trace, or by module as in "info,sluice=debug"
@@ -287,6 +286,16 @@ fn high_value_is_a_share_or_a_sum() {
     for refused in ["top 0%", "top 100%", "-1", "", ".5", "1e3", "99999999999"] {
         assert!(of(refused).is_err(), "{refused}");
     }
+}
+
+#[test]
+fn lists_and_context_must_fit_each_other() {
+    let loaded = from_file("[customers]\ncategories = [\"Books\", \"Mobile\"]\n[context]\nterms = [\"books_pct\", \"travel_pct\", \"books_pct\"]\n");
+    insta::assert_snapshot!(messages(&loaded).join("\n"), @r#"
+    context.terms = ["books_pct", "travel_pct", "books_pct"] (line 4): `books_pct` enters the context twice: leave one of the terms out
+    context.terms = ["books_pct", "travel_pct", "books_pct"] (line 4): the context names `travel_pct`, which is no feature: take a column of features.csv or `intercept`
+    customers: two features would be called `mobile_pct`: give the listed values names that differ in letters and digits
+    "#);
 }
 
 #[test]

@@ -1,8 +1,7 @@
 //! Durations, sizes and instants as people write them.
 
+use dataflows::event::text::{timestamp, timestamp_integer};
 use dataflows::event::{DAY, Millis};
-use jiff::civil::{Date, DateTime};
-use jiff::{Timestamp, tz::TimeZone};
 
 /// Units of a duration, in milliseconds.
 const DURATIONS: [(&str, i64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", DAY)];
@@ -44,17 +43,10 @@ fn measure(text: &str, units: &[(&str, i64)]) -> Option<i64> {
     number.parse::<i64>().ok()?.checked_mul(*size)
 }
 
-/// Reads an instant: RFC 3339, a date with or without a time (UTC), or milliseconds since 1970.
+/// Reads an instant in any form that events have: RFC 3339, a date with or without a time (UTC), or milliseconds since 1970.
 pub fn parse_instant(text: &str) -> Option<Millis> {
     let text = text.trim();
-    if let Ok(millis) = text.parse() {
-        return Some(millis);
-    }
-    if let Ok(timestamp) = text.parse::<Timestamp>() {
-        return Some(timestamp.as_millisecond());
-    }
-    let local = text.parse::<DateTime>().ok().or_else(|| text.parse::<Date>().ok().map(|date| date.to_datetime(jiff::civil::Time::midnight())))?;
-    Some(local.to_zoned(TimeZone::UTC).ok()?.timestamp().as_millisecond())
+    timestamp_integer(text).or_else(|_| timestamp(text)).ok()
 }
 
 #[cfg(test)]

@@ -241,15 +241,11 @@ pub fn context_terms<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T
     let list = terms.as_array().filter(|list| (1..=MAX_TERMS).contains(&list.len()));
     let list = list.ok_or_else(|| D::Error::custom(format!("a list of 1 to {MAX_TERMS} terms")))?;
     let read = |v: &Value| v.as_str().and_then(terms::parse_term).ok_or_else(|| D::Error::custom(format!("{}, not {v}", terms::ALLOWED)));
-    let read: Vec<Term> = list.iter().map(read).collect::<Result<_, _>>()?;
-    match read.iter().enumerate().find(|(i, term)| read[..*i].iter().any(|before| before.feature == term.feature)) {
-        Some((_, twice)) => Err(D::Error::custom(format!("each feature once, not `{}` twice", twice.feature))),
-        None => Ok(read),
-    }
+    list.iter().map(read).collect()
 }
 
 /// Terms of a context at most: a model takes their number squared for each arm.
-const MAX_TERMS: usize = 256;
+const MAX_TERMS: usize = dataflows::bandit::MAX_DIMENSION;
 
 /// A table of texts; numbers and truths are taken as they are written.
 pub fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {

@@ -5,7 +5,9 @@
 use super::thresholds;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use dataflows::event::{CustomerId, Rejected, Topic};
+use dataflows::campaign::output::{ArmUpdate, Change, Counts, Day, FeatureRows};
+use dataflows::event::{CustomerId, Millis, Rejected, Topic};
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -56,7 +58,7 @@ pub struct ModelFile {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ArmFile {
     /// Its number.
-    pub arm: usize,
+    pub arm: u32,
     /// Its name.
     pub name: String,
     /// Observations.
@@ -68,6 +70,21 @@ pub struct ArmFile {
     pub b: Vec<f64>,
     /// The solved coefficients.
     pub theta: Vec<f64>,
+}
+
+impl ArmFile {
+    /// An arm by its name.
+    pub fn new(arm: &ArmUpdate, name: &str) -> Self {
+        let dimension = arm.totals.dimension();
+        let mut a = vec![vec![0.0; dimension]; dimension];
+        let triangle = (0..dimension).flat_map(|row| (row..dimension).map(move |column| (row, column)));
+        for ((row, column), cell) in triangle.zip(arm.totals.real_a()) {
+            a[row][column] = cell;
+            a[column][row] = cell;
+        }
+        (0..dimension).for_each(|i| a[i][i] += arm.model.ridge);
+        ArmFile { arm: arm.arm, name: name.to_string(), n: arm.totals.n, a, b: arm.totals.real_b(), theta: arm.model.theta.clone() }
+    }
 }
 
 /// What a replay did, as summary.json has it.
@@ -123,6 +140,71 @@ pub struct Summary {
     pub workers: usize,
 }
 
+/// What a replay took.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cost {
+    /// Seconds from start to end.
+    pub wall_seconds: f64,
+    /// Seconds of all processors, of this process.
+    pub cpu_seconds: f64,
+    /// The most memory that this process held, in bytes.
+    pub peak_memory_bytes: u64,
+    /// Worker threads of all processes.
+    pub workers: usize,
+}
+
+impl Summary {
+    /// The summary of a replay; `customers` is the number of rows of features.csv, the digests are those of the model and of these rows.
+    pub fn new(counts: &Counts, customers: u64, rejected: &[Rejected], model: &ModelFile, cost: Cost) -> Self {
+        let mut dead_letters = BTreeMap::new();
+        rejected.iter().for_each(|rejected| *dead_letters.entry(rejected.reason.word()).or_insert(0) += 1);
+        let seen = counts.first <= counts.last;
+        Summary {
+            records: counts.records,
+            transactions: counts.transactions,
+            interactions: counts.interactions,
+            rewards: counts.rewards,
+            customers,
+            duplicates: counts.duplicates,
+            replaced: counts.replaced,
+            retracted: counts.retracted,
+            erased: counts.erased,
+            late: counts.late,
+            learned: counts.learned,
+            corrected: counts.corrected,
+            pending: counts.pending,
+            decisions: counts.decisions,
+            dead_letters,
+            first_event: instant(counts.first).filter(|_| seen),
+            last_event: instant(counts.last).filter(|_| seen),
+            digest: model.digest.clone(),
+            features_digest: model.features_digest.clone(),
+            wall_seconds: cost.wall_seconds,
+            cpu_seconds: cost.cpu_seconds,
+            events_per_second: if cost.wall_seconds > 0.0 { counts.records as f64 / cost.wall_seconds } else { 0.0 },
+            peak_memory_bytes: cost.peak_memory_bytes,
+            workers: cost.workers,
+        }
+    }
+}
+
+/// An instant in RFC 3339; `None` beyond the calendar.
+fn instant(millis: Millis) -> Option<String> {
+    Timestamp::from_millisecond(millis).ok().map(|timestamp| timestamp.to_string())
+}
+
+/// The rows of all batches in ascending order of customers, each with its `width` values, as [`OutputDirectory::features`] takes them. Of a customer
+/// that went there is no row.
+pub fn sorted_rows(batches: &[FeatureRows], width: usize) -> Vec<(CustomerId, &[f64])> {
+    let mut rows = Vec::with_capacity(batches.iter().map(|batch| batch.rows.len()).sum());
+    for batch in batches {
+        let standing = batch.rows.iter().filter(|row| row.change != Change::Delete);
+        rows.extend(standing.map(|row| row.customer).zip(batch.values.chunks_exact(width)));
+    }
+    rows.sort_unstable_by_key(|(customer, _)| *customer);
+    rows
+}
+
 impl OutputDirectory {
     /// Makes the directory if it is not there.
     ///
@@ -175,7 +257,7 @@ impl OutputDirectory {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn thresholds(&self, thresholds: &[(thresholds::Day, u64)]) -> Result<(), SinkError> {
+    pub fn thresholds(&self, thresholds: &[(Day, u64)]) -> Result<(), SinkError> {
         self.file("thresholds.csv", |out| thresholds::write(out, thresholds))
     }
 
@@ -256,6 +338,9 @@ pub fn hexadecimal(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dataflows::bandit::linucb::solve;
+    use dataflows::bandit::totals::Totals;
+    use dataflows::campaign::output::FeatureRow;
     use dataflows::event::{Place, Reason};
     use proptest::prelude::*;
 
@@ -310,6 +395,48 @@ mod tests {
         let expected = "{\"dimension\":1,\"context\":[\"intercept\"],\"ridge\":1.0,\"alpha\":0.5,\"arms\":[{\"arm\":0,\"name\":\"Email\",\"n\":12,\
                         \"A\":[[1.5]],\"b\":[0.25],\"theta\":[0.16666666666666666]}],\"digest\":\"ab\",\"features_digest\":\"cd\"}\n";
         assert_eq!(content(&output, "model.json"), expected);
+    }
+
+    #[test]
+    fn an_arm_has_the_whole_matrix_and_the_ridge_in_it() {
+        let totals = Totals { n: 3, a: vec![1 << 24, 2 << 24, 3 << 24], b: vec![1 << 28, -(1 << 27)] };
+        let model = solve(1, &totals, 0.5);
+        let arm = ArmFile::new(&ArmUpdate { arm: 1, totals, model: model.clone() }, "SMS");
+        assert_eq!((arm.arm, arm.n, arm.name.as_str()), (1, 3, "SMS"));
+        assert_eq!(arm.a, [[1.0 + model.ridge, 2.0], [2.0, 3.0 + model.ridge]]);
+        assert_eq!((arm.b, arm.theta), (vec![1.0, -0.5], model.theta));
+    }
+
+    #[test]
+    fn a_summary_counts_reasons_and_names_the_range_of_events() {
+        let model = ModelFile {
+            dimension: 0,
+            context: Vec::new(),
+            ridge: 1.0,
+            alpha: 1.0,
+            arms: Vec::new(),
+            digest: "ab".to_string(),
+            features_digest: "cd".to_string(),
+        };
+        let rejected = Rejected { topic: Topic::Rewards, place: Place::new(0, 0), reason: Reason::BadReward, detail: String::new(), raw: Vec::new() };
+        let counts = Counts { records: 100, first: 0, last: 1_709_251_200_000, ..Counts::none() };
+        let cost = Cost { wall_seconds: 0.5, cpu_seconds: 0.4, peak_memory_bytes: 1, workers: 2 };
+        let summary = Summary::new(&counts, 7, &[rejected.clone(), rejected], &model, cost);
+        assert_eq!(summary.dead_letters, BTreeMap::from([("bad_reward", 2)]));
+        assert_eq!((summary.first_event.as_deref(), summary.last_event.as_deref()), (Some("1970-01-01T00:00:00Z"), Some("2024-03-01T00:00:00Z")));
+        assert_eq!((summary.events_per_second, summary.customers), (200.0, 7));
+        let nothing = Summary::new(&Counts::none(), 0, &[], &model, Cost { wall_seconds: 0.0, ..cost });
+        assert_eq!((nothing.first_event, nothing.last_event, nothing.events_per_second), (None, None, 0.0));
+    }
+
+    #[test]
+    fn rows_of_all_workers_are_sorted_and_those_that_went_are_left_out() {
+        let row = |customer, change| FeatureRow { change, customer, as_of: 0, last_purchase: None, signup: None };
+        let batches = [
+            FeatureRows { rows: vec![row(9, Change::Insert), row(4, Change::Delete), row(1, Change::Update)], values: vec![9.0, 9.5, 1.0, 1.5] },
+            FeatureRows { rows: vec![row(5, Change::Insert)], values: vec![5.0, 5.5] },
+        ];
+        assert_eq!(sorted_rows(&batches, 2), [(1, &[1.0, 1.5][..]), (5, &[5.0, 5.5]), (9, &[9.0, 9.5])]);
     }
 
     #[test]

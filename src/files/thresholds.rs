@@ -1,13 +1,11 @@
 //! The form of thresholds.csv: a day that a high-value threshold holds for, and the threshold in minor units.
 
 use super::error::FileError;
+use dataflows::campaign::output::Day;
 use jiff::Span;
 use jiff::civil::{Date, date};
 use std::io::{self, Write};
 use std::path::Path;
-
-/// Days since 1970-01-01.
-pub type Day = i32;
 
 /// The header, in which the columns are read and written.
 const HEADER: [&str; 2] = ["day", "high_value"];
