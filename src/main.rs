@@ -1,6 +1,31 @@
 //! Sluice: customer features, contextual bandits and decisions from Kafka to PostgreSQL.
 #![allow(dead_code, reason = "the commands that use the modules are not wired yet")]
+#![allow(unreachable_pub, reason = "a program exports nothing: `pub` says what a module offers to the others")]
 
-pub mod world;
+mod cli;
+mod config;
+mod files;
+mod results;
+mod telemetry;
+mod world;
 
-fn main() {}
+use clap::Parser;
+use std::io::Write;
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let json = cli.global.json;
+    match cli::dispatch(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let text = if json { error.to_json().to_string() } else { format!("error: {error}") };
+            // With standard error closed, the exit code has to say it alone.
+            let _ = writeln!(std::io::stderr(), "{text}");
+            error.exit_code()
+        }
+    }
+}

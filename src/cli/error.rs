@@ -1,0 +1,86 @@
+//! What can end the program, and the exit code of each.
+
+use crate::config::fault::Faults;
+use crate::files::error::FileError;
+use crate::files::sink::SinkError;
+use std::io;
+use std::process::ExitCode;
+
+/// What ended the program.
+#[derive(Debug, thiserror::Error)]
+pub enum ProgramError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] Faults),
+    /// `check` found faults, which it has printed.
+    #[error("{} of the configuration, {} of its connections; all are named above", faults(*.configuration), faults(*.connections))]
+    Check {
+        /// Faults of the configuration.
+        configuration: usize,
+        /// Connections that failed.
+        connections: usize,
+    },
+    /// Files cannot be found or read.
+    #[error(transparent)]
+    Files(#[from] FileError),
+    /// Results cannot be written.
+    #[error(transparent)]
+    Results(#[from] SinkError),
+    /// Standard output cannot be written.
+    #[error("cannot write to standard output: {0}")]
+    Output(#[source] io::Error),
+}
+
+/// Failed while running.
+const FAILED: u8 = 1;
+/// Wrong usage or configuration.
+const MISUSED: u8 = 2;
+
+impl ProgramError {
+    /// The program's exit code.
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(self.code())
+    }
+
+    fn code(&self) -> u8 {
+        match self {
+            ProgramError::Config(_) => MISUSED,
+            ProgramError::Check { configuration: 1.., .. } => MISUSED,
+            ProgramError::Check { configuration: 0, .. } => FAILED,
+            ProgramError::Files(error) => match error {
+                FileError::Directory { .. } | FileError::Ambiguous { .. } | FileError::Missing { .. } | FileError::Thresholds { .. } => MISUSED,
+                FileError::Read { .. } | FileError::Header { .. } => FAILED,
+            },
+            ProgramError::Results(_) | ProgramError::Output(_) => FAILED,
+        }
+    }
+
+    /// The error as an object, for `--json`.
+    pub fn to_json(&self) -> serde_json::Value {
+        let faults = match self {
+            ProgramError::Config(Faults(faults)) => faults.as_slice(),
+            _ => &[],
+        };
+        serde_json::json!({ "error": self.to_string(), "exit_code": self.code(), "faults": faults })
+    }
+}
+
+fn faults(count: usize) -> String {
+    match count {
+        1 => "1 fault".to_string(),
+        count => format!("{count} faults"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_configuration_is_2_and_a_failed_connection_1() {
+        assert_eq!(ProgramError::Config(Faults(Vec::new())).code(), 2);
+        assert_eq!(ProgramError::Check { configuration: 1, connections: 1 }.code(), 2);
+        assert_eq!(ProgramError::Check { configuration: 0, connections: 1 }.code(), 1);
+        assert_eq!(ProgramError::Output(io::Error::other("full")).code(), 1);
+    }
+}

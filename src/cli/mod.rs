@@ -1,0 +1,136 @@
+//! The command line: one file a subcommand, and what they share.
+
+pub mod bench;
+pub mod check;
+pub mod cluster;
+pub mod config;
+pub mod demo;
+pub mod error;
+pub mod generate;
+pub mod replay;
+pub mod run;
+pub mod serve;
+#[cfg(test)]
+mod tests;
+pub mod topics;
+
+use crate::config::load::{Layers, Loaded, Override};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use error::ProgramError;
+use std::collections::BTreeSet;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+/// Customer features, contextual bandits and decisions from Kafka to PostgreSQL, exactly once, bit for bit.
+#[derive(Debug, Parser)]
+#[command(name = "sluice", version, propagate_version = true, max_term_width = 120, disable_help_subcommand = true)]
+#[command(after_help = "Exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration.")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Flags of every command.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Prints the configuration: every key with its default, or what is in force and where it was set
+    Config(config::ConfigArgs),
+    /// Validates a configuration and its connections without starting, and names every fault at once
+    Check(check::CheckArgs),
+}
+
+/// Flags of every command.
+#[derive(Clone, Debug, Default, Args)]
+pub struct GlobalArgs {
+    /// What is logged: off, error, warn, info, debug, trace, or by module as in "info,sluice=debug"
+    #[arg(long, global = true, value_name = "LEVEL", env = "SLUICE_LOG_LEVEL", hide_env_values = true, help_heading = "Global options")]
+    pub log_level: Option<String>,
+    /// How it is logged: text or json
+    #[arg(long, global = true, value_name = "FORMAT", env = "SLUICE_LOG_FORMAT", hide_env_values = true, help_heading = "Global options")]
+    pub log_format: Option<String>,
+    /// Prints JSON wherever text is printed
+    #[arg(long, global = true, env = "SLUICE_JSON", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new(), help_heading = "Global options")]
+    pub json: bool,
+}
+
+impl GlobalArgs {
+    /// The keys that these flags stand for.
+    pub fn overrides(&self) -> Vec<Override> {
+        overrides([("log.level", "--log-level", &self.log_level), ("log.format", "--log-format", &self.log_format)])
+    }
+}
+
+/// Does what is asked.
+///
+/// # Errors
+/// Whatever ends the program with another exit code than 0.
+pub fn dispatch(cli: Cli) -> Result<(), ProgramError> {
+    match cli.command {
+        Command::Config(args) => config::run(&args, &cli.global),
+        Command::Check(args) => check::run(&args, &cli.global),
+    }
+}
+
+/// Flags that are given, as the keys that they stand for.
+fn overrides<const N: usize>(flags: [(&'static str, &'static str, &Option<String>); N]) -> Vec<Override> {
+    let given = |(key, flag, value): (&'static str, &'static str, &Option<String>)| value.clone().map(|value| Override { key, flag, value });
+    flags.into_iter().filter_map(given).collect()
+}
+
+/// Loads the configuration of a command: defaults, file, environment and flags.
+pub fn load(file: Option<&Path>, flags: &[Override]) -> Loaded {
+    let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+    let variables = std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value)));
+    let layers = match file {
+        Some(path) => Layers::default().file(path),
+        None => Layers::default(),
+    };
+    layers.environment(variables, &flag_variables(&Cli::command())).flags(flags).finish()
+}
+
+/// Logs what is odd about a configuration.
+pub fn warn(loaded: &Loaded) {
+    loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+}
+
+/// The variables of all flags.
+fn flag_variables(command: &clap::Command) -> BTreeSet<String> {
+    let own = command.get_arguments().filter_map(|arg| arg.get_env()).map(|name| name.to_string_lossy().into_owned());
+    own.chain(command.get_subcommands().flat_map(flag_variables)).collect()
+}
+
+/// Prints a result on standard output. A reader that has gone away is no error: it has seen what it wanted.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn print(text: &str) -> Result<(), ProgramError> {
+    let mut out = std::io::stdout().lock();
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(ProgramError::Output(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Prints a result as JSON.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn print_json(value: &serde_json::Value) -> Result<(), ProgramError> {
+    print(&format!("{value:#}"))
+}
+
+/// An instant on the command line.
+pub fn instant(text: &str) -> Result<i64, String> {
+    crate::config::units::parse_instant(text)
+        .ok_or_else(|| "expected a timestamp such as 2024-03-01T00:00:00Z, 2024-03-01, or milliseconds since 1970".to_string())
+}
+
+/// A duration on the command line, in milliseconds.
+pub fn duration(text: &str) -> Result<i64, String> {
+    crate::config::units::parse_duration(text).ok_or_else(|| "expected a duration such as 500ms, 10s, 24h or 7d".to_string())
+}

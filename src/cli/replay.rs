@@ -1,0 +1,42 @@
+//! `sluice replay`: historical files through the dataflow as fast as possible.
+
+use super::cluster::ClusterArgs;
+use super::{duration, instant};
+use clap::Args;
+use dataflows::event::Millis;
+use std::path::PathBuf;
+
+/// Flags of `sluice replay`.
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "The input directory has transactions.jsonl or .csv and, if wanted, customers, interactions, rewards and requests, each also as .gz or .zst.
+The output directory gets features.csv, model.json, thresholds.csv, summary.json and dead_letters.jsonl.
+
+Examples:
+  sluice replay --input history --output results
+  sluice replay --input history --output results --workers 4 --as-of 2024-03-01
+  sluice replay --input new --output results --thresholds old/thresholds.csv"
+)]
+pub struct ReplayArgs {
+    /// Directory of the files
+    #[arg(long, value_name = "DIR", env = "SLUICE_REPLAY_INPUT", hide_env_values = true)]
+    pub input: PathBuf,
+    /// Directory for the results; made if it is not there
+    #[arg(long, value_name = "DIR", env = "SLUICE_REPLAY_OUTPUT", hide_env_values = true)]
+    pub output: PathBuf,
+    /// Configuration of features, policy and limits
+    #[arg(long, value_name = "FILE", env = "SLUICE_REPLAY_CONFIG", hide_env_values = true)]
+    pub config: Option<PathBuf>,
+    /// Instant that features.csv holds for; without it that of the latest event
+    #[arg(long, value_name = "T", value_parser = instant, env = "SLUICE_REPLAY_AS_OF", hide_env_values = true)]
+    pub as_of: Option<Millis>,
+    /// Treats the files as streams: each is one partition, read in order, and what is later than this is late
+    #[arg(long, value_name = "D", value_parser = duration, env = "SLUICE_REPLAY_LATENESS", hide_env_values = true)]
+    pub lateness: Option<Millis>,
+    /// Published daily thresholds to take instead of computing them, in the form of thresholds.csv
+    #[arg(long, value_name = "FILE", env = "SLUICE_REPLAY_THRESHOLDS", hide_env_values = true)]
+    pub thresholds: Option<PathBuf>,
+    /// Workers and processes.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+}

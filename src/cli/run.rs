@@ -1,0 +1,43 @@
+//! `sluice run`: the long-running job.
+
+use super::cluster::ClusterArgs;
+use super::overrides;
+use super::serve::ServeArgs;
+use crate::config::load::Override;
+use clap::Args;
+use std::path::PathBuf;
+
+/// Flags of `sluice run`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "SIGTERM and SIGINT drain: the epoch is finished, committed and checkpointed before the program ends.
+
+Examples:
+  sluice run sluice.toml                        one process, one worker
+  sluice run sluice.toml --workers 4            four workers
+  sluice run sluice.toml -n 2 -p 0 & sluice run sluice.toml -n 2 -p 1
+                                                two processes on this machine")]
+pub struct RunArgs {
+    /// Configuration file
+    #[arg(value_name = "CONFIG")]
+    pub config: PathBuf,
+    /// Name of the job, under which its progress is kept
+    #[arg(long, value_name = "NAME", env = "SLUICE_JOB", hide_env_values = true)]
+    pub job: Option<String>,
+    /// Where a job without progress begins: earliest, latest or a timestamp
+    #[arg(long, value_name = "WHERE", env = "SLUICE_KAFKA_START", hide_env_values = true)]
+    pub start: Option<String>,
+    /// Console and API.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+    /// Workers and processes.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+}
+
+impl RunArgs {
+    /// The keys that these flags stand for.
+    pub fn overrides(&self) -> Vec<Override> {
+        let own = overrides([("job", "--job", &self.job), ("kafka.start", "--start", &self.start)]);
+        [own, self.serve.overrides(), self.cluster.overrides()].concat()
+    }
+}

@@ -1,0 +1,219 @@
+//! The configuration: every key in `default.toml`, its types, and the layers that set it.
+
+pub mod fault;
+mod fields;
+pub mod load;
+pub mod secret;
+mod terms;
+#[cfg(test)]
+mod tests;
+pub mod types;
+pub mod units;
+mod values;
+
+use dataflows::customer::Features;
+use dataflows::customer::context::INTERCEPT;
+use dataflows::event::Topic;
+use dataflows::event::text::reward_q16;
+use dataflows::settings::{BanditSettings, CustomerSettings, Emit, HighValue, InputSettings, Settings, Term, TimeSettings, Transform};
+use std::path::Path;
+use types::{Config, DecideOn, Fields, HighValueRule, Http, Postgres};
+
+impl Config {
+    /// What the core must be told. What the sinks want is left at nothing: the command knows.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            input: InputSettings {
+                categories: self.customers.categories.clone(),
+                devices: self.customers.devices.clone(),
+                payments: self.customers.payments.clone(),
+                arms: self.bandit.arms.clone(),
+                decimals: self.input.decimals,
+                max_record: self.input.max_record,
+                aliases: self.fields.aliases(),
+                dimension: self.context.terms.len(),
+                names: false,
+                future: self.input.future,
+            },
+            customer: CustomerSettings {
+                holiday_months: self.customers.holiday_months,
+                high_value: self.customers.high_value.minor_units(self.input.decimals),
+                at_risk_days: self.customers.at_risk_days,
+                frequent_purchases: self.customers.frequent_purchases,
+                recent_days: self.customers.recent_days,
+                context: self.context.terms.clone(),
+            },
+            bandit: BanditSettings {
+                ridge: self.bandit.ridge,
+                alpha: self.bandit.alpha,
+                model_lag: self.bandit.model_lag,
+                own_features: self.bandit.own_features,
+                decide_on_transaction: self.bandit.decide_on == DecideOn::Transaction,
+            },
+            time: TimeSettings {
+                lateness: self.epoch.lateness,
+                attribution_window: self.bandit.attribution_window,
+                no_response_reward: reward_q16(self.bandit.no_response_reward).unwrap_or_default(),
+            },
+            emit: Emit::default(),
+        }
+    }
+
+    /// Consumer group for tools that show lag.
+    pub fn group(&self) -> String {
+        self.kafka.group.clone().unwrap_or_else(|| format!("sluice-{}", self.job))
+    }
+
+    /// Addresses of the processes; `None` where all are on this machine.
+    ///
+    /// # Errors
+    /// The file cannot be read, or has not one line for each process: a sentence for the key `hostfile`.
+    pub fn hosts(&self) -> Result<Option<Vec<String>>, String> {
+        let Some(path) = &self.hostfile else { return Ok(None) };
+        let text = std::fs::read_to_string(path).map_err(|error| format!("cannot be read: {error}"))?;
+        let hosts: Vec<String> = text.lines().map(|line| line.trim().to_string()).filter(|line| !line.is_empty()).collect();
+        if let Some(bad) = hosts.iter().find(|host| !is_address(host)) {
+            return Err(format!("expected host:port on each line, not {bad:?}"));
+        }
+        match hosts.len() == self.processes {
+            true => Ok(Some(hosts)),
+            false => Err(format!("expected a line for each of the {} processes, found {}", self.processes, hosts.len())),
+        }
+    }
+
+    /// What must hold between keys, or of files that they name: (key, what is wrong).
+    fn faults_between(&self) -> Vec<(&'static str, String)> {
+        let mut faults = Vec::new();
+        if self.process >= self.processes {
+            faults.push(("process", format!("expected less than `processes`, which is {}: the first process is 0", self.processes)));
+        }
+        faults.extend(self.hosts().err().map(|problem| ("hostfile", problem)));
+        faults.extend(self.http.fault());
+        faults.extend(self.postgres.connection().err());
+        if !self.customers.high_value.is_exact(self.input.decimals) {
+            faults.push(("customers.high_value", format!("expected no more than the {} decimals of input.decimals", self.input.decimals)));
+        }
+        faults.extend(self.fields.faults());
+        faults.extend(self.feature_faults());
+        faults
+    }
+
+    /// What the core finds wrong with the lists of values, and with the context made of them.
+    fn feature_faults(&self) -> Vec<(&'static str, String)> {
+        let settings = self.settings();
+        let faults = |context: Vec<Term>| {
+            let customer = CustomerSettings { context, ..settings.customer.clone() };
+            Features::new(&settings.input, &customer).err().unwrap_or_default()
+        };
+        let of_lists = faults(vec![Term { feature: INTERCEPT.to_string(), transform: Transform::Identity }]);
+        let of_terms = faults(self.context.terms.clone()).into_iter().filter(|problem| !of_lists.contains(problem));
+        let of_terms: Vec<_> = of_terms.map(|problem| ("context.terms", problem)).collect();
+        of_lists.iter().map(|problem| ("customers", problem.clone())).chain(of_terms).collect()
+    }
+
+    /// What `run` needs and has no default: (key, what is wrong).
+    pub fn faults_for_run(&self) -> Vec<(&'static str, String)> {
+        let needed = [
+            ("kafka.brokers", self.kafka.brokers.is_empty(), "the brokers to read from, such as \"127.0.0.1:9092\""),
+            ("postgres.url", self.postgres.url.is_empty(), "the database to write to, such as \"postgres://sluice@127.0.0.1/sluice\""),
+        ];
+        needed.into_iter().filter(|(_, missing, _)| *missing).map(|(key, _, what)| (key, format!("expected {what}"))).collect()
+    }
+}
+
+fn is_address(text: &str) -> bool {
+    text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+}
+
+impl Http {
+    /// The bearer token; `None` where none is asked for.
+    ///
+    /// # Errors
+    /// The file cannot be read or is empty: a sentence for the key `http.api_token_file`.
+    pub fn token(&self) -> Result<Option<secret::Secret>, String> {
+        self.api_token_file.as_deref().map(secret_file).transpose()
+    }
+
+    fn fault(&self) -> Option<(&'static str, String)> {
+        match self.token() {
+            Err(problem) => Some(("http.api_token_file", problem)),
+            Ok(None) if !self.listen.ip().is_loopback() && !self.insecure => Some((
+                "http.listen",
+                "others can reach this address: set http.api_token_file, or http.insecure = true to do without a token".to_string(),
+            )),
+            Ok(_) => None,
+        }
+    }
+}
+
+impl Postgres {
+    /// How to connect, password included.
+    ///
+    /// # Errors
+    /// Key and problem, where the password's file cannot be read or there is a password twice.
+    pub fn connection(&self) -> Result<postgres::Config, (&'static str, String)> {
+        // The error itself might quote the password.
+        let mut connection: postgres::Config = self.url.expose().parse().map_err(|_| ("postgres.url", "expected an address".to_string()))?;
+        let file = self.password_file.as_deref().map(secret_file).transpose().map_err(|problem| ("postgres.password_file", problem))?;
+        if file.is_some() && !self.password.is_empty() {
+            return Err(("postgres.password_file", "expected a password either here or in postgres.password, not both".to_string()));
+        }
+        if let Some(password) = file.as_ref().or(Some(&self.password)).filter(|password| !password.is_empty()) {
+            connection.password(password.expose());
+        }
+        Ok(connection)
+    }
+}
+
+/// A secret that is alone in its file; blank space around it does not count.
+fn secret_file(path: &Path) -> Result<secret::Secret, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("cannot be read: {error}"))?;
+    match text.trim() {
+        "" => Err("expected a secret in this file, which is empty".to_string()),
+        secret => Ok(secret::Secret::new(secret.to_string())),
+    }
+}
+
+impl HighValueRule {
+    /// The rule in minor units of a currency with so many decimals.
+    fn minor_units(self, decimals: u32) -> HighValue {
+        match self {
+            HighValueRule::Percentile(percentile) => HighValue::Percentile(percentile),
+            HighValueRule::Amount { ten_thousandths } => HighValue::Fixed(ten_thousandths / step(decimals)),
+        }
+    }
+
+    fn is_exact(self, decimals: u32) -> bool {
+        !matches!(self, HighValueRule::Amount { ten_thousandths } if ten_thousandths % step(decimals) != 0)
+    }
+}
+
+/// Ten-thousandths in a minor unit of a currency with 0 to 4 decimals.
+fn step(decimals: u32) -> u64 {
+    10u64.pow(4u32.saturating_sub(decimals))
+}
+
+impl Fields {
+    /// The names of one topic's fields.
+    fn of(&self, topic: Topic) -> &std::collections::BTreeMap<String, String> {
+        match topic {
+            Topic::Transactions => &self.transactions,
+            Topic::Customers => &self.customers,
+            Topic::Interactions => &self.interactions,
+            Topic::Rewards => &self.rewards,
+            Topic::Requests => &self.requests,
+        }
+    }
+
+    fn aliases(&self) -> Vec<(Topic, String, String)> {
+        let of = |topic| self.of(topic).iter().map(move |(here, there)| (topic, here.clone(), there.clone()));
+        Topic::ALL.into_iter().flat_map(of).collect()
+    }
+
+    fn faults(&self) -> Vec<(&'static str, String)> {
+        let of = |topic| {
+            self.of(topic).iter().filter_map(move |(here, there)| fields::fault(topic, here, there).map(|problem| (fields::key(topic), problem)))
+        };
+        Topic::ALL.into_iter().flat_map(of).collect()
+    }
+}

@@ -1,0 +1,261 @@
+//! Values of keys: what each kind of key allows, said in one sentence where it is not met.
+//!
+//! Every function here is a `deserialize_with`; its error is what was expected, and nothing else, for the loader names key, value and origin.
+
+use super::secret::{Secret, SecretUrl};
+use super::terms;
+use super::types::{DecideOn, HighValueRule, LogFormat, Start};
+use super::units::{format_duration, format_size, parse_duration, parse_instant, parse_size};
+use dataflows::event::Millis;
+use dataflows::settings::Term;
+use serde::de::{Deserialize, Deserializer, Error};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+use toml::Value;
+
+/// Reads a value and says what is allowed where `read` finds nothing.
+fn value<'de, D: Deserializer<'de>, T>(deserializer: D, read: impl FnOnce(&Value) -> Option<T>, allowed: impl Into<String>) -> Result<T, D::Error> {
+    read(&Value::deserialize(deserializer)?).ok_or_else(|| D::Error::custom(allowed.into()))
+}
+
+/// A whole number in a range.
+pub fn whole<'de, D: Deserializer<'de>, T: TryFrom<i64>, const MIN: i64, const MAX: i64>(deserializer: D) -> Result<T, D::Error> {
+    let read = |v: &Value| v.as_integer().filter(|n| (MIN..=MAX).contains(n)).and_then(|n| T::try_from(n).ok());
+    value(deserializer, read, format!("a whole number from {MIN} to {MAX}"))
+}
+
+/// A number, whole or not.
+fn number(value: &Value) -> Option<f64> {
+    value.as_float().or_else(|| value.as_integer().map(|n| n as f64))
+}
+
+/// A number in a range of whole ends.
+pub fn real<'de, D: Deserializer<'de>, const MIN: i64, const MAX: i64>(deserializer: D) -> Result<f64, D::Error> {
+    let read = |v: &Value| number(v).filter(|n| (MIN as f64..=MAX as f64).contains(n));
+    value(deserializer, read, format!("a number from {MIN} to {MAX}"))
+}
+
+/// A number above zero.
+pub fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    value(deserializer, |v| number(v).filter(|n| *n > 0.0 && *n <= 1e9), "a number above 0, up to 1e9")
+}
+
+/// true or false.
+pub fn truth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    value(deserializer, Value::as_bool, "true or false")
+}
+
+/// A duration between two limits in milliseconds.
+pub fn millis<'de, D: Deserializer<'de>, const MIN: i64, const MAX: i64>(deserializer: D) -> Result<Millis, D::Error> {
+    let read = |v: &Value| v.as_str().and_then(parse_duration).filter(|n| (MIN..=MAX).contains(n));
+    value(deserializer, read, format!("a duration such as \"500ms\", \"10s\" or \"24h\", from {} to {}", format_duration(MIN), format_duration(MAX)))
+}
+
+/// A duration of the clock on the wall, with limits as for [`millis`].
+pub fn duration<'de, D: Deserializer<'de>, const MIN: i64, const MAX: i64>(deserializer: D) -> Result<Duration, D::Error> {
+    millis::<D, MIN, MAX>(deserializer).map(|millis| Duration::from_millis(millis.unsigned_abs()))
+}
+
+/// A size in bytes between two limits.
+pub fn size<'de, D: Deserializer<'de>, const MIN: i64, const MAX: i64>(deserializer: D) -> Result<usize, D::Error> {
+    let read = |v: &Value| {
+        let bytes = v.as_integer().or_else(|| v.as_str().and_then(parse_size));
+        bytes.filter(|n| (MIN..=MAX).contains(n)).and_then(|n| usize::try_from(n).ok())
+    };
+    value(deserializer, read, format!("a size such as \"64KiB\" or \"1MiB\", from {} to {}", format_size(MIN), format_size(MAX)))
+}
+
+/// Any text.
+pub fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    value(deserializer, |v| v.as_str().map(str::to_string), "a text")
+}
+
+/// A name that is safe in tables, files and consumer groups.
+pub fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    value(deserializer, |v| v.as_str().filter(|s| is_name(s)).map(str::to_string), "1 to 200 letters, digits, points, hyphens or underscores")
+}
+
+/// As [`name`], or empty.
+pub fn optional_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let read = |v: &Value| v.as_str().filter(|s| s.is_empty() || is_name(s)).map(non_empty);
+    value(deserializer, read, "empty, or 1 to 200 letters, digits, points, hyphens or underscores")
+}
+
+fn is_name(text: &str) -> bool {
+    (1..=200).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) && text != "." && text != ".."
+}
+
+fn non_empty(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_string())
+}
+
+/// A path; empty for none.
+pub fn optional_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+    value(deserializer, |v| v.as_str().map(|s| non_empty(s).map(PathBuf::from)), "a path, or empty for none")
+}
+
+/// A path that must be there.
+pub fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+    value(deserializer, |v| v.as_str().and_then(non_empty).map(PathBuf::from), "a path")
+}
+
+/// A secret; empty for none.
+pub fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+    value(deserializer, |v| v.as_str().map(|s| Secret::new(s.to_string())), "a text")
+}
+
+/// An address of PostgreSQL; empty for none.
+pub fn postgres_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretUrl, D::Error> {
+    let read = |v: &Value| v.as_str().filter(|s| s.is_empty() || s.parse::<postgres::Config>().is_ok()).map(|s| SecretUrl::new(s.to_string()));
+    value(deserializer, read, "an address such as \"postgres://user@host:5432/database\"")
+}
+
+/// Brokers as librdkafka wants them; empty for none.
+pub fn brokers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let read = |v: &Value| v.as_str().filter(|s| s.is_empty() || s.split(',').all(is_broker)).map(str::to_string);
+    value(deserializer, read, "\"host:port\", several with commas between them")
+}
+
+fn is_broker(text: &str) -> bool {
+    // A protocol may stand before the host: SSL://host:port.
+    let host_and_port = text.trim().rsplit_once("://").map_or(text.trim(), |(_, rest)| rest);
+    host_and_port.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0))
+}
+
+/// A broker's topic.
+pub fn topic<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    value(
+        deserializer,
+        |v| v.as_str().filter(|s| is_name(s)).map(str::to_string),
+        "a topic: 1 to 200 letters, digits, points, hyphens or underscores",
+    )
+}
+
+/// Where to start.
+pub fn start<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Start, D::Error> {
+    let read = |v: &Value| match v.as_str()? {
+        "earliest" => Some(Start::Earliest),
+        "latest" => Some(Start::Latest),
+        instant => parse_instant(instant).filter(|millis| *millis >= 0).map(Start::At),
+    };
+    value(deserializer, read, "\"earliest\", \"latest\" or a timestamp such as \"2024-03-01T00:00:00Z\"")
+}
+
+/// The form of the log.
+pub fn log_format<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LogFormat, D::Error> {
+    let read = |v: &Value| match v.as_str()? {
+        "text" => Some(LogFormat::Text),
+        "json" => Some(LogFormat::Json),
+        _ => None,
+    };
+    value(deserializer, read, "\"text\" or \"json\"")
+}
+
+/// What is logged.
+pub fn log_level<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let read = |v: &Value| v.as_str().filter(|s| crate::telemetry::logging::is_level(s)).map(str::to_string);
+    value(deserializer, read, "off, error, warn, info, debug or trace, or by module as in \"info,sluice=debug\"")
+}
+
+/// What asks for a decision.
+pub fn decide_on<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DecideOn, D::Error> {
+    let read = |v: &Value| match v.as_str()? {
+        "request" => Some(DecideOn::Request),
+        "transaction" => Some(DecideOn::Transaction),
+        _ => None,
+    };
+    value(deserializer, read, "\"request\" or \"transaction\"")
+}
+
+/// Values that a list of categories, devices or payment methods may name.
+pub const MAX_LISTED: usize = dataflows::event::Purchase::MAX_LISTED;
+
+/// Arms that may be configured: an arm is one byte of an interaction.
+pub const MAX_ARMS: usize = 256;
+
+/// An address to listen at.
+pub fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    value(deserializer, |v| v.as_str()?.parse().ok(), "an IP address and a port such as \"127.0.0.1:8080\"")
+}
+
+/// A list of 1 to MAX different names; case does not tell them apart.
+pub fn names<'de, D: Deserializer<'de>, const MAX: usize>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    value(
+        deserializer,
+        |v| distinct(v).filter(|list| (1..=MAX).contains(&list.len())),
+        format!("a list of 1 to {MAX} names that differ in more than case"),
+    )
+}
+
+fn distinct(value: &Value) -> Option<Vec<String>> {
+    let mut seen = BTreeMap::new();
+    let list = value.as_array()?;
+    for (i, item) in list.iter().enumerate() {
+        let name = item.as_str()?.trim();
+        if name.is_empty() || seen.insert(name.to_lowercase(), i).is_some() {
+            return None;
+        }
+    }
+    list.iter().map(|item| Some(item.as_str()?.trim().to_string())).collect()
+}
+
+/// Months, as a set of bits (bit 1 = January).
+pub fn months<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
+    let month = |v: &Value| v.as_integer().filter(|n| (1..=12).contains(n));
+    let read = |v: &Value| v.as_array()?.iter().try_fold(0u16, |set, v| Some(set | 1 << month(v)?));
+    value(deserializer, read, "a list of months, 1 to 12")
+}
+
+/// Who is of high value.
+pub fn high_value<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HighValueRule, D::Error> {
+    let read = |v: &Value| match v {
+        Value::String(text) => top_percent(text).or_else(|| decimal(text)),
+        Value::Integer(amount) => decimal(&amount.to_string()),
+        Value::Float(amount) => decimal(&amount.to_string()),
+        _ => None,
+    };
+    value(deserializer, read, "\"top P%\" with P from 1 to 99, or a sum such as 50000 or \"49999.90\", up to 10000000000")
+}
+
+fn top_percent(text: &str) -> Option<HighValueRule> {
+    let percent: u8 = text.trim().strip_prefix("top")?.trim().strip_suffix('%')?.trim().parse().ok()?;
+    (1..=99).contains(&percent).then(|| HighValueRule::Percentile(100 - percent))
+}
+
+/// A sum of money on its digits: whole units and at most four decimals.
+fn decimal(text: &str) -> Option<HighValueRule> {
+    let (whole, fraction) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
+    let all_digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+    if whole.is_empty() || !all_digits(whole) || !all_digits(fraction) || fraction.len() > 4 {
+        return None;
+    }
+    let ten_thousandths = format!("{whole}{fraction:0<4}").parse::<u64>().ok()?;
+    (ten_thousandths <= 10_000_000_000 * 10_000).then_some(HighValueRule::Amount { ten_thousandths })
+}
+
+/// Terms of the context.
+pub fn context_terms<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Term>, D::Error> {
+    let terms = Value::deserialize(deserializer)?;
+    let list = terms.as_array().filter(|list| (1..=MAX_TERMS).contains(&list.len()));
+    let list = list.ok_or_else(|| D::Error::custom(format!("a list of 1 to {MAX_TERMS} terms")))?;
+    let read = |v: &Value| v.as_str().and_then(terms::parse_term).ok_or_else(|| D::Error::custom(format!("{}, not {v}", terms::ALLOWED)));
+    list.iter().map(read).collect()
+}
+
+/// Terms of a context at most: a model takes their number squared for each arm.
+const MAX_TERMS: usize = dataflows::bandit::MAX_DIMENSION;
+
+/// A table of texts; numbers and truths are taken as they are written.
+pub fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    let plain = |v: &Value| match v {
+        Value::String(text) => Some(text.clone()),
+        Value::Integer(number) => Some(number.to_string()),
+        Value::Float(number) => Some(number.to_string()),
+        Value::Boolean(truth) => Some(truth.to_string()),
+        _ => None,
+    };
+    let read = |v: &Value| v.as_table()?.iter().map(|(name, v)| Some((name.clone(), plain(v)?))).collect();
+    value(deserializer, read, "a table of names and texts")
+}

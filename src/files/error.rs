@@ -1,0 +1,59 @@
+//! What can go wrong with the files that are read.
+
+use std::io;
+use std::path::PathBuf;
+
+/// A file that cannot be found or read.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The input directory cannot be listed.
+    #[error("cannot read the input directory {path}: {source}")]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A topic has several files.
+    #[error("there are several files of {topic}: {}; leave one of them", names.join(" and "))]
+    Ambiguous {
+        /// The stem of their names.
+        topic: &'static str,
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// There are no transactions.
+    #[error("no transactions.jsonl or transactions.csv (or either with .gz or .zst) in {directory}")]
+    Missing {
+        /// The input directory.
+        directory: PathBuf,
+    },
+    /// The first line of a CSV file does not name its columns.
+    #[error("the first line of {path} must name the columns: {problem}")]
+    Header {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The file of thresholds is not in the form of thresholds.csv.
+    #[error("{path} line {line}: {problem}")]
+    Thresholds {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: u64,
+        /// What is wrong and what is expected.
+        problem: String,
+    },
+    /// Reading failed.
+    #[error("cannot read {path} from byte {position} on: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Where, in bytes of the content (after decompression).
+        position: u64,
+        /// Why.
+        source: io::Error,
+    },
+}

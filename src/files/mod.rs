@@ -1,0 +1,141 @@
+//! Files as a source and a sink: the input directory of `replay`, and the directory that it writes.
+
+pub mod error;
+mod open;
+pub mod reader;
+mod rows;
+pub mod sink;
+mod split;
+pub mod thresholds;
+
+use dataflows::event::Topic;
+use error::FileError;
+use std::path::{Path, PathBuf};
+
+/// How the records of a file are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Syntax {
+    /// One JSON object a line.
+    Json,
+    /// Comma-separated values with a header.
+    Csv,
+}
+
+/// How a file is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// gzip, one or more members.
+    Gzip,
+    /// Zstandard, one or more frames.
+    Zstd,
+}
+
+/// Endings of the names of files, and what they mean.
+const ENDINGS: [(&str, Syntax, Compression); 6] = [
+    ("jsonl", Syntax::Json, Compression::None),
+    ("csv", Syntax::Csv, Compression::None),
+    ("jsonl.gz", Syntax::Json, Compression::Gzip),
+    ("csv.gz", Syntax::Csv, Compression::Gzip),
+    ("jsonl.zst", Syntax::Json, Compression::Zstd),
+    ("csv.zst", Syntax::Csv, Compression::Zstd),
+];
+
+/// A file of the input directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputFile {
+    /// What it holds.
+    pub topic: Topic,
+    /// Where it is.
+    pub path: PathBuf,
+    /// How its records are written.
+    pub syntax: Syntax,
+    /// How it is compressed.
+    pub compression: Compression,
+    /// Bytes as it lies on the disk.
+    pub length: u64,
+}
+
+impl InputFile {
+    /// Its name without the directory, as dead letters name it.
+    pub fn name(&self) -> String {
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+}
+
+/// Finds the files of an input directory, one a topic, in the order of the topics.
+///
+/// # Errors
+/// The directory cannot be read, a topic has several files, or there are no transactions.
+pub fn find_inputs(directory: &Path) -> Result<Vec<InputFile>, FileError> {
+    std::fs::read_dir(directory).map_err(|source| FileError::Directory { path: directory.to_path_buf(), source })?;
+    let mut inputs = Vec::new();
+    for topic in Topic::ALL {
+        let mut found = candidates(directory, topic)?;
+        if found.len() > 1 {
+            return Err(FileError::Ambiguous { topic: topic.file_stem(), names: found.iter().map(InputFile::name).collect() });
+        }
+        inputs.append(&mut found);
+    }
+    match inputs.first() {
+        Some(first) if first.topic == Topic::Transactions => Ok(inputs),
+        _ => Err(FileError::Missing { directory: directory.to_path_buf() }),
+    }
+}
+
+/// The files that a topic has in the directory.
+fn candidates(directory: &Path, topic: Topic) -> Result<Vec<InputFile>, FileError> {
+    let mut found = Vec::new();
+    for (ending, syntax, compression) in ENDINGS {
+        let path = directory.join(format!("{}.{ending}", topic.file_stem()));
+        match std::fs::metadata(&path) {
+            Ok(metadata) => found.push(InputFile { topic, path, syntax, compression, length: metadata.len() }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(source) => return Err(FileError::Read { path, position: 0, source }),
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn directory(names: &[&str]) -> tempfile::TempDir {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        names.iter().for_each(|name| std::fs::write(directory.path().join(name), b"x\n").expect("writing"));
+        directory
+    }
+
+    #[test]
+    fn the_files_of_each_topic_are_found() {
+        let directory = directory(&["transactions.csv.gz", "interactions.jsonl", "requests.jsonl.zst", "customers.csv", "notes.txt", "rewards.json"]);
+        let inputs = find_inputs(directory.path()).expect("they are there");
+        let found: Vec<_> = inputs.iter().map(|i| (i.topic, i.name(), i.syntax, i.compression, i.length)).collect();
+        assert_eq!(
+            found,
+            [
+                (Topic::Transactions, "transactions.csv.gz".to_string(), Syntax::Csv, Compression::Gzip, 2),
+                (Topic::Customers, "customers.csv".to_string(), Syntax::Csv, Compression::None, 2),
+                (Topic::Interactions, "interactions.jsonl".to_string(), Syntax::Json, Compression::None, 2),
+                (Topic::Requests, "requests.jsonl.zst".to_string(), Syntax::Json, Compression::Zstd, 2),
+            ]
+        );
+    }
+
+    #[test]
+    fn two_files_of_one_topic_are_refused_by_name() {
+        let directory = directory(&["transactions.csv", "transactions.jsonl.gz"]);
+        let error = find_inputs(directory.path()).expect_err("ambiguous");
+        assert_eq!(error.to_string(), "there are several files of transactions: transactions.csv and transactions.jsonl.gz; leave one of them");
+    }
+
+    #[test]
+    fn transactions_must_be_there() {
+        let directory = directory(&["customers.csv"]);
+        let error = find_inputs(directory.path()).expect_err("missing").to_string();
+        assert!(error.contains("no transactions.jsonl or transactions.csv"), "{error}");
+        assert!(matches!(find_inputs(&directory.path().join("none")), Err(FileError::Directory { .. })));
+    }
+}

@@ -1,0 +1,251 @@
+//! Reads files as blocks of whole rows.
+//!
+//! Plain JSON lines are split over all readers by byte ranges; CSV and compressed files are read by one reader each, for only reading them from
+//! the start shows where their rows end. A position is always a byte offset in the content of the whole file, after decompression.
+
+use super::error::FileError;
+use super::open::{self, Bytes};
+use super::rows::{Cut, Limits, cut, first_csv_row};
+use super::split::share;
+use super::{Compression, InputFile, Syntax};
+use dataflows::event::{Block, Format, Topic};
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Bytes of a block: small enough for the second-level cache, large enough that the rest of a step does not count.
+pub const BLOCK: usize = 256 * 1024;
+
+/// Bytes beyond the limit of a record after which a line without end is given up.
+pub const REMAINDER: usize = 64 * 1024;
+
+/// Buffers kept for reuse.
+const SPARE: usize = 4;
+
+/// The mark with which some programs begin a file of UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// Who reads what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Distribution {
+    /// Every reader a share of each file where it can be split, as its own partition.
+    Split,
+    /// Every file is one partition, read in order by one reader.
+    Whole,
+}
+
+/// One reader among all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seat {
+    /// Which one, counted from 0.
+    pub index: usize,
+    /// How many there are.
+    pub of: usize,
+}
+
+/// Reads a file, or a share of it, as blocks of whole rows.
+///
+/// # Long rows
+/// A row comes whole up to `max_record` bytes and at least [`REMAINDER`] more. Of a longer one the block that it ends has only the beginning, without
+/// a line end, and the rest up to the next line end is skipped. So the parser need only compare a row's length with `max_record`: whatever was cut is
+/// longer. Such a block may grow to `max_record` + [`REMAINDER`] bytes; all others have about [`BLOCK`].
+pub struct Reader {
+    topic: Topic,
+    path: PathBuf,
+    syntax: Syntax,
+    format: Format,
+    partition: u32,
+    bytes: Bytes,
+    limits: Limits,
+    /// Position of the first byte of `pending`.
+    position: u64,
+    /// Read, but not yet handed out.
+    pending: Vec<u8>,
+    ended: bool,
+    total: u64,
+    spare: Vec<Vec<u8>>,
+}
+
+/// Opens what one reader has to read of all files, in the order of the files.
+///
+/// # Errors
+/// A file cannot be opened, or the header of a CSV file cannot be understood.
+pub fn open_all(inputs: &[InputFile], seat: Seat, distribution: Distribution, max_record: usize) -> Result<Vec<Reader>, FileError> {
+    inputs.iter().filter_map(|input| Reader::open(input, seat, distribution, max_record).transpose()).collect()
+}
+
+impl Reader {
+    /// Opens what one reader has to read of a file; `None` where another reads all of it.
+    ///
+    /// # Errors
+    /// As for [`open_all`].
+    pub fn open(input: &InputFile, seat: Seat, distribution: Distribution, max_record: usize) -> Result<Option<Reader>, FileError> {
+        let splits = distribution == Distribution::Split && input.syntax == Syntax::Json && input.compression == Compression::None;
+        if !splits && seat.index != input.topic as usize % seat.of {
+            return Ok(None);
+        }
+        let failed = |source| FileError::Read { path: input.path.clone(), position: 0, source };
+        let file = File::open(&input.path).map_err(failed)?;
+        let range = if splits { share(&file, input.length, seat.index, seat.of).map_err(failed)? } else { 0..input.length };
+        let bytes = if splits { open::range(file, range.clone()) } else { open::whole(input, file).map_err(failed)? };
+        let mut reader = Reader {
+            topic: input.topic,
+            path: input.path.clone(),
+            syntax: input.syntax,
+            format: Format::Json,
+            partition: if splits { seat.index as u32 } else { 0 },
+            bytes,
+            limits: Limits { record: max_record, look: BLOCK.max(max_record + REMAINDER) },
+            position: range.start,
+            pending: Vec::new(),
+            ended: false,
+            total: range.end - range.start,
+            spare: Vec::new(),
+        };
+        reader.begin()?;
+        Ok(Some(reader))
+    }
+
+    /// What it reads.
+    pub fn topic(&self) -> Topic {
+        self.topic
+    }
+
+    /// The partition of its blocks: its seat where the file is split, else 0.
+    pub fn partition(&self) -> u32 {
+        self.partition
+    }
+
+    /// Position after the last block.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Bytes read from the disk, of those in all.
+    pub fn progress(&self) -> (u64, u64) {
+        (self.bytes.read.load(Ordering::Relaxed).min(self.total), self.total)
+    }
+
+    /// Takes back the bytes of a block that is done with.
+    pub fn recycle(&mut self, bytes: Vec<u8>) {
+        if self.spare.len() < SPARE && bytes.capacity() <= 2 * BLOCK {
+            self.spare.push(bytes);
+        }
+    }
+
+    /// The next block; `None` at the end.
+    ///
+    /// # Errors
+    /// The file cannot be read on, for example because its compressed content is broken.
+    pub fn next(&mut self) -> Result<Option<Block>, FileError> {
+        let mut target = BLOCK.max(self.pending.len());
+        let mut bytes = self.spare.pop().unwrap_or_default();
+        bytes.resize(target + Block::PADDING, 0);
+        let mut filled = self.pending.len();
+        bytes[..filled].copy_from_slice(&self.pending);
+        loop {
+            filled = self.fill(&mut bytes[..target], filled)?;
+            match cut(self.syntax, &bytes[..filled], self.ended, self.limits) {
+                Cut::At(end) => {
+                    self.pending.clear();
+                    self.pending.extend_from_slice(&bytes[end..filled]);
+                    return Ok(Some(self.block(bytes, end)));
+                }
+                Cut::Truncate => {
+                    let block = self.block(bytes, filled);
+                    self.skip_line()?;
+                    return Ok(Some(block));
+                }
+                Cut::More => {
+                    target = (2 * target).min(self.limits.look);
+                    bytes.resize(target + Block::PADDING, 0);
+                }
+                Cut::Nothing => return Ok(None),
+            }
+        }
+    }
+
+    /// The first `length` bytes as a block, padded with zeros.
+    fn block(&mut self, mut bytes: Vec<u8>, length: usize) -> Block {
+        bytes[length..length + Block::PADDING].fill(0);
+        let base = self.position;
+        self.position += length as u64;
+        Block { topic: self.topic, partition: self.partition, format: self.format.clone(), base, bytes, length, heads: Vec::new() }
+    }
+
+    /// Reads until the buffer is full or the content ends; says how much of it is filled.
+    fn fill(&mut self, buffer: &mut [u8], mut filled: usize) -> Result<usize, FileError> {
+        while !self.ended && filled < buffer.len() {
+            match self.bytes.content.read(&mut buffer[filled..]) {
+                Ok(0) => self.ended = true,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(source) => return Err(self.failed(self.position + filled as u64, source)),
+            }
+        }
+        Ok(filled)
+    }
+
+    /// Skips up to the next line end; nothing is pending before, and what follows the line end is afterwards.
+    fn skip_line(&mut self) -> Result<(), FileError> {
+        self.pending.clear();
+        let mut bytes = vec![0; REMAINDER];
+        loop {
+            let filled = self.fill(&mut bytes, 0)?;
+            if let Some(end) = bytes[..filled].iter().position(|b| *b == b'\n') {
+                self.position += end as u64 + 1;
+                self.pending.extend_from_slice(&bytes[end + 1..filled]);
+                return Ok(());
+            }
+            self.position += filled as u64;
+            if self.ended {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads what stands before the first row: a byte order mark, and the header of a CSV file.
+    fn begin(&mut self) -> Result<(), FileError> {
+        let is_csv = self.syntax == Syntax::Csv;
+        if self.position > 0 {
+            return Ok(());
+        }
+        let mut bytes = vec![0; BLOCK];
+        // For JSON the first bytes are enough to see the mark; the blocks read the rest for themselves.
+        let wanted = if is_csv { BLOCK } else { BYTE_ORDER_MARK.len() };
+        let filled = self.fill(&mut bytes[..wanted], 0)?;
+        let mut start = if bytes[..filled].starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+        if is_csv {
+            let content = &bytes[start..filled];
+            let end = first_csv_row(content).or(self.ended.then_some(content.len()));
+            let header = end.ok_or_else(|| self.bad_header(format!("there is no line end in the first {BLOCK} bytes")))?;
+            let columns = columns(&content[..header]).map_err(|problem| self.bad_header(problem))?;
+            self.format = Format::Csv(Arc::new(columns));
+            start += header;
+        }
+        self.pending = bytes[start..filled].to_vec();
+        self.position = start as u64;
+        Ok(())
+    }
+
+    fn bad_header(&self, problem: String) -> FileError {
+        FileError::Header { path: self.path.clone(), problem }
+    }
+
+    fn failed(&self, position: u64, source: io::Error) -> FileError {
+        FileError::Read { path: self.path.clone(), position, source }
+    }
+}
+
+/// The names of the columns; none for an empty file.
+fn columns(header: &[u8]) -> Result<Vec<String>, String> {
+    let mut rows = csv::ReaderBuilder::new().has_headers(false).from_reader(header);
+    let Some(row) = rows.records().next() else { return Ok(Vec::new()) };
+    Ok(row.map_err(|error| error.to_string())?.iter().map(|name| name.trim().to_string()).collect())
+}
+
+#[cfg(test)]
+#[path = "reader_tests.rs"]
+mod tests;

@@ -1,0 +1,188 @@
+//! Where rows end: at every line end in JSON lines, at line ends outside quotes in CSV.
+
+use super::Syntax;
+
+/// What to do with bytes that begin at a row's start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// So many of them are a block.
+    At(usize),
+    /// All of them are the beginning of a row that is too long; the rest up to the next line end is to be skipped.
+    Truncate,
+    /// No row ends here yet; more bytes are needed.
+    More,
+    /// There is nothing left.
+    Nothing,
+}
+
+/// How long rows may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a record at most.
+    pub record: usize,
+    /// Bytes that are looked at before a row without end is truncated.
+    pub look: usize,
+}
+
+/// Decides where a block ends. `ended`: no more bytes will come.
+///
+/// A CSV row that is open within quotes and longer than a record may be, or at the end of the file, is taken for one with a stray quote: it becomes
+/// the last row of its block and ends at its first line end, so that one bad quote costs one row and not all that follow.
+pub fn cut(syntax: Syntax, bytes: &[u8], ended: bool, limits: Limits) -> Cut {
+    let Rows { end, open, inner_line_end } = match syntax {
+        Syntax::Json => lines(bytes),
+        Syntax::Csv => csv_rows(bytes, limits.record),
+    };
+    match (end, open, inner_line_end) {
+        (0, _, _) if bytes.is_empty() => {
+            if ended {
+                Cut::Nothing
+            } else {
+                Cut::More
+            }
+        }
+        (_, Open::No, _) if ended => Cut::At(bytes.len()),
+        (1.., _, _) => Cut::At(end),
+        (0, Open::TooLong, Some(line_end)) => Cut::At(line_end),
+        (0, Open::Quoted, Some(line_end)) if ended || bytes.len() > limits.record => Cut::At(line_end),
+        (0, _, _) if ended => Cut::At(bytes.len()),
+        (0, _, _) if bytes.len() >= limits.look => Cut::Truncate,
+        (0, _, _) => Cut::More,
+    }
+}
+
+/// Whether the last row, which has no end yet, is within quotes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Open {
+    No,
+    Quoted,
+    /// So, and longer than a record may be; nothing after it was looked at.
+    TooLong,
+}
+
+/// The rows found in a run of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Rows {
+    /// Where the last complete row ends; 0 for none.
+    end: usize,
+    /// The state of the row after it.
+    open: Open,
+    /// Where the first line within that row's quotes ends.
+    inner_line_end: Option<usize>,
+}
+
+fn lines(bytes: &[u8]) -> Rows {
+    Rows { end: bytes.iter().rposition(|b| *b == b'\n').map_or(0, |last| last + 1), open: Open::No, inner_line_end: None }
+}
+
+/// Where in a row one is; a quote means something only at a field's start, and within quotes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum At {
+    FieldStart,
+    Plain,
+    Quoted,
+    QuoteInQuotes,
+}
+
+fn csv_rows(bytes: &[u8], max_record: usize) -> Rows {
+    let mut at = At::FieldStart;
+    let (mut end, mut inner_line_end) = (0, None);
+    for (i, byte) in bytes.iter().enumerate() {
+        at = match (at, byte) {
+            (At::Quoted, b'"') => At::QuoteInQuotes,
+            (At::Quoted, b'\n') => {
+                inner_line_end = inner_line_end.or(Some(i + 1));
+                if i - end > max_record {
+                    return Rows { end, open: Open::TooLong, inner_line_end };
+                }
+                At::Quoted
+            }
+            (At::Quoted, _) | (At::QuoteInQuotes | At::FieldStart, b'"') => At::Quoted,
+            (_, b',') => At::FieldStart,
+            (_, b'\n') if inner_line_end.is_some() && i - end > max_record => return Rows { end, open: Open::TooLong, inner_line_end },
+            (_, b'\n') => {
+                (end, inner_line_end) = (i + 1, None);
+                At::FieldStart
+            }
+            _ => At::Plain,
+        };
+    }
+    Rows { end, open: if at == At::Quoted { Open::Quoted } else { Open::No }, inner_line_end }
+}
+
+/// Lines that a header may have, for names of columns with line ends in them.
+const HEADER_LINES: usize = 64;
+
+/// Where the first row of a CSV file, its header, ends.
+pub fn first_csv_row(bytes: &[u8]) -> Option<usize> {
+    let line_ends = bytes.iter().enumerate().filter(|(_, b)| **b == b'\n').map(|(i, _)| i + 1);
+    line_ends.take(HEADER_LINES).find(|end| csv_rows(&bytes[..*end], usize::MAX).end == *end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits { record: 20, look: 40 };
+
+    fn csv(text: &str, ended: bool) -> Cut {
+        cut(Syntax::Csv, text.as_bytes(), ended, LIMITS)
+    }
+
+    fn json(text: &str, ended: bool) -> Cut {
+        cut(Syntax::Json, text.as_bytes(), ended, LIMITS)
+    }
+
+    #[test]
+    fn lines_are_cut_after_the_last_line_end() {
+        assert_eq!(json("{}\n{}\n{", false), Cut::At(6));
+        assert_eq!(json("{}\n{}\n{", true), Cut::At(7));
+        assert_eq!(json("{", false), Cut::More);
+        assert_eq!(json("", false), Cut::More);
+        assert_eq!(json("", true), Cut::Nothing);
+        assert_eq!(json(&"x".repeat(39), false), Cut::More);
+        assert_eq!(json(&"x".repeat(40), false), Cut::Truncate);
+    }
+
+    #[test]
+    fn csv_is_cut_at_row_ends_outside_quotes() {
+        assert_eq!(csv("a,b\nc,\"d\ne", false), Cut::At(4));
+        assert_eq!(csv("c,\"d\ne", false), Cut::More);
+        assert_eq!(csv("c,\"d\ne\"\nf", false), Cut::At(8));
+        assert_eq!(csv("c,\"d\"\"\ne\"\nf", false), Cut::At(10));
+        assert_eq!(csv("c,d\r\ne,f\r\n", false), Cut::At(10));
+        assert_eq!(csv("a,b", true), Cut::At(3));
+        assert_eq!(csv("a,\"b\"", true), Cut::At(5));
+    }
+
+    #[test]
+    fn a_quote_within_a_plain_field_is_a_character() {
+        assert_eq!(csv("5\" pipe,b\nc", false), Cut::At(10));
+        assert_eq!(csv("\"a\"b\"\nc", false), Cut::At(6));
+    }
+
+    #[test]
+    fn a_stray_quote_costs_its_line() {
+        let text = "a,\"b\nc,d\ne,f\ng,h\ni,j\nk,l\n";
+        assert_eq!(csv(text, false), Cut::At(5), "longer than a record");
+        assert_eq!(csv(&text[..10], false), Cut::More, "it may still be a long field");
+        assert_eq!(csv(&text[..10], true), Cut::At(5), "at the file's end it is none");
+        let before = format!("x,y\n{text}");
+        assert_eq!(csv(&before, false), Cut::At(4), "the rows before come first");
+        let closed = format!("{text}m,n\"\no,p\n");
+        assert_eq!(csv(&closed, false), Cut::At(5), "even if a later quote seems to close it");
+    }
+
+    #[test]
+    fn a_row_without_any_line_end_is_truncated() {
+        assert_eq!(csv(&format!("a,\"{}", "x".repeat(37)), false), Cut::Truncate);
+        assert_eq!(csv(&format!("a,{}", "x".repeat(38)), false), Cut::Truncate);
+    }
+
+    #[test]
+    fn a_header_may_have_quotes() {
+        assert_eq!(first_csv_row(b"a,b\nc\n"), Some(4));
+        assert_eq!(first_csv_row(b"a,\"b\nc\"\nd\n"), Some(8));
+        assert_eq!(first_csv_row(b"a,b"), None);
+    }
+}

@@ -1,0 +1,489 @@
+//! The files that `replay` writes: features, model, thresholds, summary, dead letters.
+//!
+//! Each is written under another name and renamed when it is complete, so that nobody ever reads half of one.
+
+use super::thresholds;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use dataflows::campaign::output::{ArmUpdate, Change, Counts, Day, FeatureRows};
+use dataflows::event::{CustomerId, Millis, Rejected, Topic};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// A result that cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    /// Making a directory, writing or renaming failed.
+    #[error("cannot write {path}: {source}")]
+    Write {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// The directory that results are written to.
+#[derive(Clone, Debug)]
+pub struct OutputDirectory {
+    path: PathBuf,
+}
+
+/// The learned model, as model.json has it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ModelFile {
+    /// Length of the context.
+    pub dimension: usize,
+    /// Names of its terms.
+    pub context: Vec<String>,
+    /// Ridge of the solved model.
+    pub ridge: f64,
+    /// Width of the confidence term.
+    pub alpha: f64,
+    /// The arms, in their order.
+    pub arms: Vec<ArmFile>,
+    /// SHA-256 over the exact sums, in hexadecimal digits.
+    pub digest: String,
+    /// SHA-256 over the rows of features.csv, in hexadecimal digits.
+    pub features_digest: String,
+}
+
+/// An arm of the model.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ArmFile {
+    /// Its number.
+    pub arm: u32,
+    /// Its name.
+    pub name: String,
+    /// Observations.
+    pub n: i64,
+    /// Ridge and sum of x x', row by row.
+    #[serde(rename = "A")]
+    pub a: Vec<Vec<f64>>,
+    /// Sum of r x.
+    pub b: Vec<f64>,
+    /// The solved coefficients.
+    pub theta: Vec<f64>,
+}
+
+impl ArmFile {
+    /// An arm by its name.
+    pub fn new(arm: &ArmUpdate, name: &str) -> Self {
+        let dimension = arm.totals.dimension();
+        let mut a = vec![vec![0.0; dimension]; dimension];
+        let triangle = (0..dimension).flat_map(|row| (row..dimension).map(move |column| (row, column)));
+        for ((row, column), cell) in triangle.zip(arm.totals.real_a()) {
+            a[row][column] = cell;
+            a[column][row] = cell;
+        }
+        (0..dimension).for_each(|i| a[i][i] += arm.model.ridge);
+        ArmFile { arm: arm.arm, name: name.to_string(), n: arm.totals.n, a, b: arm.totals.real_b(), theta: arm.model.theta.clone() }
+    }
+}
+
+/// What a replay did, as summary.json has it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    /// Records that were read and valid.
+    pub records: u64,
+    /// Settled purchases.
+    pub transactions: i64,
+    /// Settled interactions.
+    pub interactions: i64,
+    /// Settled delayed rewards.
+    pub rewards: i64,
+    /// Customers in features.csv.
+    pub customers: u64,
+    /// Records that repeated what was there.
+    pub duplicates: u64,
+    /// Records that replaced an earlier one of their id.
+    pub replaced: u64,
+    /// Events taken back.
+    pub retracted: u64,
+    /// Records and events dropped because their customer was erased.
+    pub erased: u64,
+    /// Events dated before the instant of a closed threshold.
+    pub late: u64,
+    /// Interactions in the model.
+    pub learned: i64,
+    /// Interactions that were corrected after they had entered the model.
+    pub corrected: u64,
+    /// Interactions that still wait.
+    pub pending: i64,
+    /// Decisions made.
+    pub decisions: u64,
+    /// Rejected records by reason.
+    pub dead_letters: BTreeMap<&'static str, u64>,
+    /// The earliest event, RFC 3339.
+    pub first_event: Option<String>,
+    /// The latest event, RFC 3339.
+    pub last_event: Option<String>,
+    /// SHA-256 over the exact sums of the model, in hexadecimal digits.
+    pub digest: String,
+    /// SHA-256 over the rows of features.csv, in hexadecimal digits.
+    pub features_digest: String,
+    /// Seconds from start to end.
+    pub wall_seconds: f64,
+    /// Seconds of all processors, of this process.
+    pub cpu_seconds: f64,
+    /// Records for each second from start to end.
+    pub events_per_second: f64,
+    /// The most memory that this process held, in bytes.
+    pub peak_memory_bytes: u64,
+    /// Worker threads of all processes.
+    pub workers: usize,
+}
+
+/// What a replay took.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cost {
+    /// Seconds from start to end.
+    pub wall_seconds: f64,
+    /// Seconds of all processors, of this process.
+    pub cpu_seconds: f64,
+    /// The most memory that this process held, in bytes.
+    pub peak_memory_bytes: u64,
+    /// Worker threads of all processes.
+    pub workers: usize,
+}
+
+impl Summary {
+    /// The summary of a replay; `customers` is the number of rows of features.csv, the digests are those of the model and of these rows.
+    pub fn new(counts: &Counts, customers: u64, rejected: &[Rejected], model: &ModelFile, cost: Cost) -> Self {
+        let mut dead_letters = BTreeMap::new();
+        rejected.iter().for_each(|rejected| *dead_letters.entry(rejected.reason.word()).or_insert(0) += 1);
+        let seen = counts.first <= counts.last;
+        Summary {
+            records: counts.records,
+            transactions: counts.transactions,
+            interactions: counts.interactions,
+            rewards: counts.rewards,
+            customers,
+            duplicates: counts.duplicates,
+            replaced: counts.replaced,
+            retracted: counts.retracted,
+            erased: counts.erased,
+            late: counts.late,
+            learned: counts.learned,
+            corrected: counts.corrected,
+            pending: counts.pending,
+            decisions: counts.decisions,
+            dead_letters,
+            first_event: instant(counts.first).filter(|_| seen),
+            last_event: instant(counts.last).filter(|_| seen),
+            digest: model.digest.clone(),
+            features_digest: model.features_digest.clone(),
+            wall_seconds: cost.wall_seconds,
+            cpu_seconds: cost.cpu_seconds,
+            events_per_second: if cost.wall_seconds > 0.0 { counts.records as f64 / cost.wall_seconds } else { 0.0 },
+            peak_memory_bytes: cost.peak_memory_bytes,
+            workers: cost.workers,
+        }
+    }
+}
+
+/// An instant in RFC 3339; `None` beyond the calendar.
+fn instant(millis: Millis) -> Option<String> {
+    Timestamp::from_millisecond(millis).ok().map(|timestamp| timestamp.to_string())
+}
+
+/// The rows of all batches in ascending order of customers, each with its `width` values, as [`OutputDirectory::features`] takes them. Of a customer
+/// that went there is no row.
+pub fn sorted_rows(batches: &[FeatureRows], width: usize) -> Vec<(CustomerId, &[f64])> {
+    let mut rows = Vec::with_capacity(batches.iter().map(|batch| batch.rows.len()).sum());
+    for batch in batches {
+        let standing = batch.rows.iter().filter(|row| row.change != Change::Delete);
+        rows.extend(standing.map(|row| row.customer).zip(batch.values.chunks_exact(width)));
+    }
+    rows.sort_unstable_by_key(|(customer, _)| *customer);
+    rows
+}
+
+impl OutputDirectory {
+    /// Makes the directory if it is not there.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn create(path: &Path) -> Result<Self, SinkError> {
+        std::fs::create_dir_all(path).map_err(|source| SinkError::Write { path: path.to_path_buf(), source })?;
+        Ok(OutputDirectory { path: path.to_path_buf() })
+    }
+
+    /// Writes features.csv and returns the SHA-256 over its rows: every line after the header, line end included.
+    ///
+    /// `rows`: each customer once, in ascending order, with a value for each of `names`. Every value is written in the fewest digits that read back to
+    /// the same f64.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn features<'a>(&self, names: &[impl AsRef<str>], rows: impl IntoIterator<Item = (CustomerId, &'a [f64])>) -> Result<[u8; 32], SinkError> {
+        self.file("features.csv", |out| {
+            write!(out, "customer_id")?;
+            names.iter().try_for_each(|name| write!(out, ",{}", name.as_ref()))?;
+            writeln!(out)?;
+            let mut digest = Sha256::new();
+            let mut line = Vec::new();
+            for (customer, values) in rows {
+                debug_assert_eq!(values.len(), names.len());
+                line.clear();
+                write!(line, "{customer}")?;
+                values.iter().try_for_each(|value| write_value(&mut line, *value))?;
+                line.push(b'\n');
+                digest.update(&line);
+                out.write_all(&line)?;
+            }
+            Ok(digest.finalize().into())
+        })
+    }
+
+    /// Writes model.json.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn model(&self, model: &ModelFile) -> Result<(), SinkError> {
+        self.file("model.json", |out| {
+            serde_json::to_writer(&mut *out, model)?;
+            writeln!(out)
+        })
+    }
+
+    /// Writes thresholds.csv.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn thresholds(&self, thresholds: &[(Day, u64)]) -> Result<(), SinkError> {
+        self.file("thresholds.csv", |out| thresholds::write(out, thresholds))
+    }
+
+    /// Writes summary.json.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn summary(&self, summary: &Summary) -> Result<(), SinkError> {
+        self.file("summary.json", |out| {
+            serde_json::to_writer_pretty(&mut *out, summary)?;
+            writeln!(out)
+        })
+    }
+
+    /// Writes dead_letters.jsonl, in the order of topics and places. `source` names the file of a topic.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn dead_letters(&self, rejected: &[Rejected], source: impl Fn(Topic) -> String) -> Result<(), SinkError> {
+        let mut sorted: Vec<&Rejected> = rejected.iter().collect();
+        sorted.sort_by_key(|rejected| (rejected.topic, rejected.place));
+        self.file("dead_letters.jsonl", |out| {
+            sorted.iter().try_for_each(|rejected| {
+                serde_json::to_writer(&mut *out, &dead_letter(rejected, source(rejected.topic)))?;
+                writeln!(out)
+            })
+        })
+    }
+
+    /// Writes a file under another name, and renames it when it is complete and on the disk.
+    fn file<T>(&self, name: &str, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<T>) -> Result<T, SinkError> {
+        let path = self.path.join(name);
+        let partial = self.path.join(format!(".{name}.partial"));
+        let written = || -> io::Result<T> {
+            let mut out = BufWriter::with_capacity(1 << 18, File::create(&partial)?);
+            let result = write(&mut out)?;
+            out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+            std::fs::rename(&partial, &path)?;
+            Ok(result)
+        };
+        written().map_err(|source| {
+            // What is left of it is of no use; that it is left is no second error.
+            let _ = std::fs::remove_file(&partial);
+            SinkError::Write { path, source }
+        })
+    }
+}
+
+/// Greatest whole number up to which every one is an f64.
+const WHOLE: f64 = 9_007_199_254_740_992.0;
+
+/// Writes a comma and a value. Most values are whole numbers, for which the digits of an integer are the same and sooner found.
+fn write_value(line: &mut Vec<u8>, value: f64) -> io::Result<()> {
+    let whole = value as i64;
+    if value.abs() < WHOLE && (whole as f64).to_bits() == value.to_bits() { write!(line, ",{whole}") } else { write!(line, ",{value}") }
+}
+
+fn dead_letter(rejected: &Rejected, source: String) -> Value {
+    let raw = &rejected.raw[..rejected.raw.len().min(Rejected::MAX_RAW)];
+    let (key, raw) = match std::str::from_utf8(raw) {
+        Ok(text) => ("raw", text.to_string()),
+        Err(_) => ("raw_base64", BASE64_STANDARD.encode(raw)),
+    };
+    json!({
+        "source": source,
+        "position": rejected.place.position(),
+        "reason": rejected.reason.word(),
+        "detail": rejected.detail,
+        key: raw,
+    })
+}
+
+/// Bytes as hexadecimal digits.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dataflows::bandit::linucb::solve;
+    use dataflows::bandit::totals::Totals;
+    use dataflows::campaign::output::FeatureRow;
+    use dataflows::event::{Place, Reason};
+    use proptest::prelude::*;
+
+    fn output() -> (tempfile::TempDir, OutputDirectory) {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let output = OutputDirectory::create(&directory.path().join("a/b")).expect("it can be made");
+        (directory, output)
+    }
+
+    fn content(output: &OutputDirectory, name: &str) -> String {
+        std::fs::read_to_string(output.path.join(name)).expect("it is written")
+    }
+
+    #[test]
+    fn features_have_a_header_and_a_digest_of_their_rows() {
+        let (_held, output) = output();
+        let rows: [(CustomerId, &[f64]); 2] = [(7, &[1.0, 0.1]), (12, &[-0.0, 1e21])];
+        let digest = output.features(&["n", "share"], rows).expect("writing");
+        assert_eq!(content(&output, "features.csv"), "customer_id,n,share\n7,1,0.1\n12,-0,1000000000000000000000\n");
+        assert_eq!(digest, <[u8; 32]>::from(Sha256::digest(b"7,1,0.1\n12,-0,1000000000000000000000\n")));
+        let none = output.features(&["n"], []).expect("writing");
+        assert_eq!(hexadecimal(&none), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    }
+
+    proptest! {
+        #[test]
+        fn every_value_reads_back_to_the_same_bits(value in any::<f64>().prop_filter("features are numbers", |v| !v.is_nan())) {
+            for value in [value, value.trunc(), value % 1e6] {
+                let mut line = Vec::new();
+                write_value(&mut line, value).expect("writing to memory");
+                let text = std::str::from_utf8(&line[1..]).expect("digits");
+                prop_assert_eq!(text.parse::<f64>().expect("a number").to_bits(), value.to_bits());
+                prop_assert_eq!(text, value.to_string());
+            }
+        }
+    }
+
+    #[test]
+    fn the_model_has_the_names_of_the_contract() {
+        let (_held, output) = output();
+        let arm = ArmFile { arm: 0, name: "Email".to_string(), n: 12, a: vec![vec![1.5]], b: vec![0.25], theta: vec![1.0 / 6.0] };
+        let model = ModelFile {
+            dimension: 1,
+            context: vec!["intercept".to_string()],
+            ridge: 1.0,
+            alpha: 0.5,
+            arms: vec![arm],
+            digest: "ab".to_string(),
+            features_digest: "cd".to_string(),
+        };
+        output.model(&model).expect("writing");
+        let expected = "{\"dimension\":1,\"context\":[\"intercept\"],\"ridge\":1.0,\"alpha\":0.5,\"arms\":[{\"arm\":0,\"name\":\"Email\",\"n\":12,\
+                        \"A\":[[1.5]],\"b\":[0.25],\"theta\":[0.16666666666666666]}],\"digest\":\"ab\",\"features_digest\":\"cd\"}\n";
+        assert_eq!(content(&output, "model.json"), expected);
+    }
+
+    #[test]
+    fn an_arm_has_the_whole_matrix_and_the_ridge_in_it() {
+        let totals = Totals { n: 3, a: vec![1 << 24, 2 << 24, 3 << 24], b: vec![1 << 28, -(1 << 27)] };
+        let model = solve(1, &totals, 0.5);
+        let arm = ArmFile::new(&ArmUpdate { arm: 1, totals, model: model.clone() }, "SMS");
+        assert_eq!((arm.arm, arm.n, arm.name.as_str()), (1, 3, "SMS"));
+        assert_eq!(arm.a, [[1.0 + model.ridge, 2.0], [2.0, 3.0 + model.ridge]]);
+        assert_eq!((arm.b, arm.theta), (vec![1.0, -0.5], model.theta));
+    }
+
+    #[test]
+    fn a_summary_counts_reasons_and_names_the_range_of_events() {
+        let model = ModelFile {
+            dimension: 0,
+            context: Vec::new(),
+            ridge: 1.0,
+            alpha: 1.0,
+            arms: Vec::new(),
+            digest: "ab".to_string(),
+            features_digest: "cd".to_string(),
+        };
+        let rejected = Rejected { topic: Topic::Rewards, place: Place::new(0, 0), reason: Reason::BadReward, detail: String::new(), raw: Vec::new() };
+        let counts = Counts { records: 100, first: 0, last: 1_709_251_200_000, ..Counts::none() };
+        let cost = Cost { wall_seconds: 0.5, cpu_seconds: 0.4, peak_memory_bytes: 1, workers: 2 };
+        let summary = Summary::new(&counts, 7, &[rejected.clone(), rejected], &model, cost);
+        assert_eq!(summary.dead_letters, BTreeMap::from([("bad_reward", 2)]));
+        assert_eq!((summary.first_event.as_deref(), summary.last_event.as_deref()), (Some("1970-01-01T00:00:00Z"), Some("2024-03-01T00:00:00Z")));
+        assert_eq!((summary.events_per_second, summary.customers), (200.0, 7));
+        let nothing = Summary::new(&Counts::none(), 0, &[], &model, Cost { wall_seconds: 0.0, ..cost });
+        assert_eq!((nothing.first_event, nothing.last_event, nothing.events_per_second), (None, None, 0.0));
+    }
+
+    #[test]
+    fn rows_of_all_workers_are_sorted_and_those_that_went_are_left_out() {
+        let row = |customer, change| FeatureRow { change, customer, as_of: 0, last_purchase: None, signup: None };
+        let batches = [
+            FeatureRows { rows: vec![row(9, Change::Insert), row(4, Change::Delete), row(1, Change::Update)], values: vec![9.0, 9.5, 1.0, 1.5] },
+            FeatureRows { rows: vec![row(5, Change::Insert)], values: vec![5.0, 5.5] },
+        ];
+        assert_eq!(sorted_rows(&batches, 2), [(1, &[1.0, 1.5][..]), (5, &[5.0, 5.5]), (9, &[9.0, 9.5])]);
+    }
+
+    #[test]
+    fn thresholds_are_written_in_the_form_that_is_read() {
+        let (_held, output) = output();
+        output.thresholds(&[(2, 7), (1, 5)]).expect("writing");
+        assert_eq!(thresholds::read(&output.path.join("thresholds.csv")).expect("reading"), [(1, 5), (2, 7)]);
+    }
+
+    #[test]
+    fn dead_letters_are_sorted_and_keep_their_bytes() {
+        let (_held, output) = output();
+        let rejected = |topic, position, raw: &[u8]| Rejected {
+            topic,
+            place: Place::new(1, position),
+            reason: Reason::BadAmount,
+            detail: "the amount is negative".to_string(),
+            raw: raw.to_vec(),
+        };
+        let letters = [
+            rejected(Topic::Interactions, 5, b"{\"a\":1}"),
+            rejected(Topic::Transactions, 9, b"\xff"),
+            rejected(Topic::Transactions, 3, "é".as_bytes()),
+        ];
+        output.dead_letters(&letters, |topic| format!("{}.jsonl", topic.file_stem())).expect("writing");
+        let lines: Vec<Value> = content(&output, "dead_letters.jsonl").lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let line = |source: &str, position: u64, key: &str, raw: &str| json!({"source": source, "position": position, "reason": "bad_amount", "detail": "the amount is negative", key: raw});
+        assert_eq!(
+            lines,
+            [
+                line("transactions.jsonl", 3, "raw", "é"),
+                line("transactions.jsonl", 9, "raw_base64", "/w=="),
+                line("interactions.jsonl", 5, "raw", "{\"a\":1}"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_failed_file_leaves_the_old_one_and_nothing_else() {
+        let (_held, output) = output();
+        output.thresholds(&[(1, 5)]).expect("writing");
+        let failed = output.file("thresholds.csv", |out| {
+            out.write_all(b"half")?;
+            Err::<(), _>(io::Error::other("disk full"))
+        });
+        assert!(failed.expect_err("it failed").to_string().ends_with("thresholds.csv: disk full"));
+        assert_eq!(content(&output, "thresholds.csv"), "day,high_value\n1970-01-02,5\n");
+        assert_eq!(std::fs::read_dir(&output.path).expect("reading").count(), 1);
+    }
+}

@@ -1,0 +1,4 @@
+//! What the program tells about itself: logs and progress.
+
+pub mod logging;
+pub mod progress;
