@@ -3,8 +3,10 @@
 #![allow(unreachable_pub, reason = "a program exports nothing: `pub` says what a module offers to the others")]
 
 mod cli;
+mod cluster;
 mod config;
 mod files;
+mod jobs;
 mod results;
 mod telemetry;
 mod world;

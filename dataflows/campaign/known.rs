@@ -5,7 +5,7 @@
 
 /// A one-word-a-key Bloom filter over 64-bit keys.
 #[derive(Debug)]
-pub struct Known {
+pub(super) struct Known {
     words: Vec<u64>,
     keys: usize,
 }
@@ -15,20 +15,20 @@ const BITS_PER_KEY: usize = 16;
 
 impl Known {
     /// An empty filter with room for some thousands of keys.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Known { words: vec![0; 1 << 12], keys: 0 }
     }
 
     /// The key of an id within its topic and customer.
     #[inline]
-    pub fn key(topic: u64, slot: u32, id: u64) -> u64 {
+    pub(super) fn key(topic: u64, slot: u32, id: u64) -> u64 {
         let product = u128::from(id ^ topic) * u128::from((u64::from(slot) << 1) ^ 0x9E37_79B9_7F4A_7C15);
         ((product as u64) ^ (product >> 64) as u64).wrapping_mul(0xD6E8_FEB8_6659_FD93)
     }
 
     /// Whether the key may have been here before; it has been from now on.
     #[inline]
-    pub fn insert(&mut self, key: u64) -> bool {
+    pub(super) fn insert(&mut self, key: u64) -> bool {
         let at = (key >> 32) as usize & (self.words.len() - 1);
         let word = &mut self.words[at];
         let bits = (0..5).fold(0u64, |bits, i| bits | 1 << (key >> (6 * i) & 63));
@@ -39,12 +39,12 @@ impl Known {
     }
 
     /// Whether it has taken so many keys that it says "perhaps" too often.
-    pub fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.keys * BITS_PER_KEY > self.words.len() * 64
     }
 
     /// An empty filter four times the size, to be filled again from the histories.
-    pub fn grown(&self) -> Self {
+    pub(super) fn grown(&self) -> Self {
         Known { words: vec![0; self.words.len() * 4], keys: 0 }
     }
 }

@@ -1,8 +1,11 @@
 //! What can end the program, and the exit code of each.
 
+use crate::cluster::ClusterError;
 use crate::config::fault::Faults;
 use crate::files::error::FileError;
-use crate::files::sink::SinkError;
+use crate::jobs::replay::ReplayError;
+use crate::world::WorldError;
+use crate::world::write::WriteError;
 use std::io;
 use std::process::ExitCode;
 
@@ -20,15 +23,28 @@ pub enum ProgramError {
         /// Connections that failed.
         connections: usize,
     },
+    /// The replay failed.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
     /// Files cannot be found or read.
     #[error(transparent)]
     Files(#[from] FileError),
-    /// Results cannot be written.
+    /// The simulated world cannot be made as asked.
     #[error(transparent)]
-    Results(#[from] SinkError),
+    World(#[from] WorldError),
+    /// The simulated world cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
     /// Standard output cannot be written.
     #[error("cannot write to standard output: {0}")]
     Output(#[source] io::Error),
+}
+
+fn file_code(error: &FileError) -> u8 {
+    match error {
+        FileError::Directory { .. } | FileError::Ambiguous { .. } | FileError::Missing { .. } | FileError::Thresholds { .. } => MISUSED,
+        FileError::Read { .. } | FileError::Header { .. } => FAILED,
+    }
 }
 
 /// Failed while running.
@@ -47,11 +63,9 @@ impl ProgramError {
             ProgramError::Config(_) => MISUSED,
             ProgramError::Check { configuration: 1.., .. } => MISUSED,
             ProgramError::Check { configuration: 0, .. } => FAILED,
-            ProgramError::Files(error) => match error {
-                FileError::Directory { .. } | FileError::Ambiguous { .. } | FileError::Missing { .. } | FileError::Thresholds { .. } => MISUSED,
-                FileError::Read { .. } | FileError::Header { .. } => FAILED,
-            },
-            ProgramError::Results(_) | ProgramError::Output(_) => FAILED,
+            ProgramError::Files(error) | ProgramError::Replay(ReplayError::Files(error)) => file_code(error),
+            ProgramError::Replay(ReplayError::Cluster(ClusterError::Hosts(_))) | ProgramError::World(_) => MISUSED,
+            ProgramError::Replay(ReplayError::Cluster(_) | ReplayError::Results(_)) | ProgramError::Write(_) | ProgramError::Output(_) => FAILED,
         }
     }
 

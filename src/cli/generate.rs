@@ -1,5 +1,9 @@
 //! `sluice generate`: the simulated world as files, or into Kafka.
 
+use super::error::ProgramError;
+use super::{GlobalArgs, print, print_json};
+use crate::telemetry::progress::{Progress, Unit};
+use crate::world::{World, WorldSettings, write};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -14,8 +18,8 @@ Examples:
   sluice generate --kafka 127.0.0.1:9092")]
 pub struct GenerateArgs {
     /// Customers
-    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..), env = "SLUICE_GENERATE_CUSTOMERS", hide_env_values = true)]
-    pub customers: u64,
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..), env = "SLUICE_GENERATE_CUSTOMERS", hide_env_values = true)]
+    pub customers: u32,
     /// Purchases
     #[arg(long, value_name = "N", default_value_t = 100_000, env = "SLUICE_GENERATE_TRANSACTIONS", hide_env_values = true)]
     pub transactions: u64,
@@ -43,4 +47,42 @@ pub enum FileFormat {
     Jsonl,
     /// Comma-separated values with a header
     Csv,
+}
+
+impl From<FileFormat> for write::FileFormat {
+    fn from(format: FileFormat) -> Self {
+        match format {
+            FileFormat::Jsonl => write::FileFormat::Jsonl,
+            FileFormat::Csv => write::FileFormat::Csv,
+        }
+    }
+}
+
+/// Makes the world and writes it.
+///
+/// # Errors
+/// Such a world cannot be made, or cannot be written.
+pub fn run(args: &GenerateArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
+    let GenerateArgs { customers, transactions, interactions, seed, .. } = *args;
+    let world = World::new(WorldSettings { customers, transactions, interactions, seed, ..WorldSettings::default() })?;
+    let mut progress = Progress::start("generate", Unit::Events, transactions + interactions);
+    let Some(directory) = &args.out else { return Ok(()) };
+    let written = write::generate(&world, directory, args.format.into(), |events| progress.set(events))?;
+    progress.finish();
+    match global.json {
+        true => print_json(&serde_json::json!({
+            "customers": written.customers,
+            "transactions": written.transactions,
+            "interactions": written.interactions,
+            "bytes": written.bytes,
+        })),
+        false => print(&format!(
+            "{} customers, {} purchases and {} interactions ({} MB) in {}",
+            written.customers,
+            written.transactions,
+            written.interactions,
+            written.bytes / 1_000_000,
+            directory.display()
+        )),
+    }
 }

@@ -37,6 +37,10 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Puts historical files through the dataflow as fast as possible
+    Replay(replay::ReplayArgs),
+    /// Writes the simulated world as files
+    Generate(generate::GenerateArgs),
     /// Prints the configuration: every key with its default, or what is in force and where it was set
     Config(config::ConfigArgs),
     /// Validates a configuration and its connections without starting, and names every fault at once
@@ -70,6 +74,8 @@ impl GlobalArgs {
 /// Whatever ends the program with another exit code than 0.
 pub fn dispatch(cli: Cli) -> Result<(), ProgramError> {
     match cli.command {
+        Command::Replay(args) => replay::run(&args, &cli.global),
+        Command::Generate(args) => generate::run(&args, &cli.global),
         Command::Config(args) => config::run(&args, &cli.global),
         Command::Check(args) => check::run(&args, &cli.global),
     }

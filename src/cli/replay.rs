@@ -1,7 +1,12 @@
 //! `sluice replay`: historical files through the dataflow as fast as possible.
 
 use super::cluster::ClusterArgs;
-use super::{duration, instant};
+use super::error::ProgramError;
+use super::{GlobalArgs, duration, instant, load, print, print_json};
+use crate::files::sink::Summary;
+use crate::files::thresholds;
+use crate::jobs::replay::{Replay, replay};
+use crate::telemetry::logging;
 use clap::Args;
 use dataflows::event::Millis;
 use std::path::PathBuf;
@@ -39,4 +44,47 @@ pub struct ReplayArgs {
     /// Workers and processes.
     #[command(flatten)]
     pub cluster: ClusterArgs,
+}
+
+/// Replays the files and prints what came of it.
+///
+/// # Errors
+/// The configuration is wrong, files cannot be read or written, or a worker ended.
+pub fn run(args: &ReplayArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
+    let loaded = load(args.config.as_deref(), &[global.overrides(), args.cluster.overrides()].concat());
+    let warnings = loaded.warnings.clone();
+    let config = loaded.accept()?;
+    logging::start(&config.log);
+    warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    let thresholds = args.thresholds.as_deref().map(thresholds::read).transpose()?;
+    let features = config.features()?;
+    let job = Replay { input: args.input.clone(), output: args.output.clone(), as_of: args.as_of, lateness: args.lateness, thresholds };
+    match replay(&config, features, &job)? {
+        None => Ok(()),
+        Some(summary) if global.json => print_json(&serde_json::to_value(&summary).unwrap_or_default()),
+        Some(summary) => print(&describe(&summary, &args.output)),
+    }
+}
+
+fn describe(summary: &Summary, output: &std::path::Path) -> String {
+    let rejected: u64 = summary.dead_letters.values().sum();
+    format!(
+        "{} records: {} purchases and {} interactions of {} customers settled, {} duplicates, {} rejected
+model digest     {}
+features digest  {}
+{:.2} s, {:.2} s of CPU, {:.0} events/s, {:.0} MB at the peak; results in {}",
+        summary.records,
+        summary.transactions,
+        summary.interactions,
+        summary.customers,
+        summary.duplicates,
+        rejected,
+        summary.digest,
+        summary.features_digest,
+        summary.wall_seconds,
+        summary.cpu_seconds,
+        summary.events_per_second,
+        summary.peak_memory_bytes as f64 * 1e-6,
+        output.display(),
+    )
 }

@@ -84,6 +84,14 @@ impl Serialize for Fault {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Faults(pub Vec<Fault>);
 
+impl Faults {
+    /// Problems of one key.
+    pub fn of(key: &str, problems: Vec<String>) -> Self {
+        let fault = |problem| Fault { key: key.to_string(), value: None, origin: Origin::Default, problem };
+        Faults(problems.into_iter().map(fault).collect())
+    }
+}
+
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.len() {

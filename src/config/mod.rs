@@ -59,6 +59,15 @@ impl Config {
         }
     }
 
+    /// The features that the lists and terms define.
+    ///
+    /// # Errors
+    /// Never for a configuration that was accepted: its faults are these.
+    pub fn features(&self) -> Result<Features, fault::Faults> {
+        let settings = self.settings();
+        Features::new(&settings.input, &settings.customer).map_err(|problems| fault::Faults::of("context.terms", problems))
+    }
+
     /// Consumer group for tools that show lag.
     pub fn group(&self) -> String {
         self.kafka.group.clone().unwrap_or_else(|| format!("sluice-{}", self.job))

@@ -5,6 +5,7 @@ mod open;
 pub mod reader;
 mod rows;
 pub mod sink;
+pub mod source;
 mod split;
 pub mod thresholds;
 

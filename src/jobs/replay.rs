@@ -1,0 +1,191 @@
+//! The bounded job over files: everything through the dataflow as fast as possible, and the results into files.
+
+use crate::cluster::{Cluster, ClusterError};
+use crate::config::types::Config;
+use crate::files::error::FileError;
+use crate::files::reader::{Distribution, Seat, open_all};
+use crate::files::sink::{ArmFile, Cost, ModelFile, OutputDirectory, SinkError, Summary, hexadecimal, sorted_rows};
+use crate::files::source::{Epochs, Failure, source};
+use crate::files::{InputFile, find_inputs};
+use crate::results::EpochResults;
+use crate::telemetry::progress::{Progress, Unit};
+use crate::telemetry::usage::usage;
+use dataflows::bandit::linucb::solve;
+use dataflows::bandit::totals::{Totals, digest};
+use dataflows::campaign::graph::{Campaign, campaign};
+use dataflows::campaign::output::{ArmUpdate, Day};
+use dataflows::customer::Features;
+use dataflows::event::Millis;
+use dataflows::operators::deliver::{Delivery, deliver};
+use dataflows::settings::Settings;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+use timely::worker::Worker;
+
+/// What is replayed, and where the results go.
+#[derive(Clone, Debug)]
+pub struct Replay {
+    /// Directory of the files.
+    pub input: PathBuf,
+    /// Directory of the results.
+    pub output: PathBuf,
+    /// The instant of features.csv; `None`: that of the latest event.
+    pub as_of: Option<Millis>,
+    /// A stream's behavior with this lateness; `None`: nothing is late.
+    pub lateness: Option<Millis>,
+    /// Thresholds that were published, sorted by day; `None`: they are computed.
+    pub thresholds: Option<Vec<(Day, u64)>>,
+}
+
+/// Why a replay failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The input.
+    #[error(transparent)]
+    Files(#[from] FileError),
+    /// The workers.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// The results.
+    #[error(transparent)]
+    Results(#[from] SinkError),
+}
+
+/// With `lateness`, files are cut into epochs of so many blocks.
+const STREAMED: Epochs = Epochs { blocks: 4, ahead: 4 };
+
+/// Replays the files; the summary is `None` in processes other than the first.
+///
+/// # Errors
+/// Files cannot be read or written, or a worker ended.
+pub fn replay(config: &Config, features: Features, replay: &Replay) -> Result<Option<Summary>, ReplayError> {
+    let started = Instant::now();
+    let cluster = Cluster::of(config)?;
+    let inputs = find_inputs(&replay.input)?;
+    let settings = settings(config, replay);
+    let campaign = Campaign { settings: Arc::new(settings), features: Arc::new(features), thresholds: replay.thresholds.clone().map(Arc::new) };
+    let results = through_dataflow(&cluster, &inputs, &campaign, replay.lateness.is_some())?;
+    if !cluster.is_first() {
+        return Ok(None);
+    }
+    write_results(&results, &campaign, &inputs, replay, || {
+        let used = usage();
+        let wall_seconds = started.elapsed().as_secs_f64();
+        Cost { wall_seconds, cpu_seconds: used.cpu_seconds, peak_memory_bytes: used.peak_memory_bytes, workers: cluster.peers() }
+    })
+    .map(Some)
+}
+
+fn settings(config: &Config, replay: &Replay) -> Settings {
+    let mut settings = config.settings();
+    settings.emit.final_features = Some(replay.as_of);
+    if let Some(lateness) = replay.lateness {
+        settings.time.lateness = lateness;
+    }
+    settings
+}
+
+fn through_dataflow(cluster: &Cluster, inputs: &[InputFile], described: &Campaign, streamed: bool) -> Result<EpochResults, ReplayError> {
+    let results = Arc::new(Mutex::new(EpochResults::new(0)));
+    let failure = Failure::default();
+    let (shared, failed, inputs, described) = (Arc::clone(&results), Arc::clone(&failure), inputs.to_vec(), described.clone());
+    let first = cluster.is_first();
+    cluster.run(move |worker| {
+        if let Err(error) = work(worker, &inputs, &described, streamed, first, &shared, &failed) {
+            failed.lock().ok().map(|mut failed| failed.get_or_insert(error).to_string());
+        }
+    })?;
+    if let Some(error) = failure.lock().ok().and_then(|mut failure| failure.take()) {
+        return Err(error.into());
+    }
+    let mut results = results.lock().map_err(|_| ClusterError::Worker("the results are incomplete".to_string()))?;
+    Ok(std::mem::replace(&mut results, EpochResults::new(0)))
+}
+
+fn work(
+    worker: &mut Worker,
+    inputs: &[InputFile],
+    described: &Campaign,
+    streamed: bool,
+    first: bool,
+    results: &Arc<Mutex<EpochResults>>,
+    failure: &Failure,
+) -> Result<(), FileError> {
+    // A stream's behavior needs one order of all records: one worker reads, the others share the rest of the work.
+    let (distribution, seat) = match streamed {
+        true => (Distribution::Whole, Seat { index: worker.index(), of: 1 }),
+        false => (Distribution::Split, Seat { index: worker.index(), of: worker.peers() }),
+    };
+    let readers = if seat.index < seat.of { open_all(inputs, seat, distribution, described.settings.input.max_record)? } else { Vec::new() };
+    let total = readers.iter().map(|reader| reader.progress().1).sum();
+    let progress = if first && worker.index() == 0 { Progress::start("replay", Unit::Bytes, total) } else { Progress::silent() };
+    let complete = Arc::new(AtomicU64::new(0));
+    let results = Arc::clone(results);
+    worker.dataflow::<u64, _, _>(|scope| {
+        let done = Arc::clone(&complete);
+        let feed = source(scope, readers, streamed.then_some(STREAMED), move || done.load(Ordering::Relaxed), progress, Arc::clone(failure));
+        deliver(campaign(feed, described), move |delivery| match delivery {
+            Delivery::Item(_, output) => {
+                if let Ok(mut results) = results.lock() {
+                    results.add(output);
+                }
+            }
+            Delivery::CompleteBefore(epoch) => complete.store(epoch, Ordering::Relaxed),
+            Delivery::End => complete.store(u64::MAX / 2, Ordering::Relaxed),
+        });
+    });
+    while worker.step_or_park(None) {}
+    Ok(())
+}
+
+fn write_results(
+    results: &EpochResults,
+    described: &Campaign,
+    inputs: &[InputFile],
+    replay: &Replay,
+    cost: impl FnOnce() -> Cost,
+) -> Result<Summary, ReplayError> {
+    let output = OutputDirectory::create(&replay.output)?;
+    let names = described.features.names();
+    let rows = sorted_rows(&results.features, names.len());
+    let customers = rows.len() as u64;
+    let features_digest = output.features(names, rows)?;
+    let model = model_file(results, described, &features_digest);
+    output.model(&model)?;
+    let mut thresholds = replay.thresholds.clone().unwrap_or_else(|| results.thresholds.clone());
+    thresholds.sort_unstable();
+    output.thresholds(&thresholds)?;
+    output.dead_letters(&results.rejected, |topic| inputs.iter().find(|input| input.topic == topic).map(InputFile::name).unwrap_or_default())?;
+    let summary = Summary::new(&results.counts, customers, &results.rejected, &model, cost());
+    output.summary(&summary)?;
+    Ok(summary)
+}
+
+/// The newest state of every configured arm, those that were never played too.
+fn arms(results: &EpochResults, described: &Campaign) -> Vec<ArmUpdate> {
+    let dimension = described.features.context().dimension();
+    let empty = |arm| {
+        let totals = Totals::new(dimension);
+        ArmUpdate { arm, model: solve(arm, &totals, described.settings.bandit.ridge), totals }
+    };
+    let newest = |arm| results.arms.iter().rev().find(|update| update.arm == arm).cloned();
+    (0..described.settings.input.arms.len() as u32).map(|arm| newest(arm).unwrap_or_else(|| empty(arm))).collect()
+}
+
+fn model_file(results: &EpochResults, described: &Campaign, features_digest: &[u8]) -> ModelFile {
+    let arms = arms(results, described);
+    let context = described.features.context();
+    let totals: Vec<(u32, &Totals)> = arms.iter().map(|arm| (arm.arm, &arm.totals)).collect();
+    let bandit = &described.settings.bandit;
+    ModelFile {
+        dimension: context.dimension(),
+        context: context.names().to_vec(),
+        ridge: bandit.ridge,
+        alpha: bandit.alpha,
+        arms: arms.iter().zip(&described.settings.input.arms).map(|(arm, name)| ArmFile::new(arm, name)).collect(),
+        digest: hexadecimal(&digest(context.dimension(), context.names(), &totals)),
+        features_digest: hexadecimal(features_digest),
+    }
+}
