@@ -1,6 +1,7 @@
 //! The core of Sluice: events in, features, models and decisions out. Pure and deterministic: no file, socket, clock, thread or randomness.
 
 pub mod bandit;
+pub mod campaign;
 pub mod codec;
 pub mod customer;
 pub mod event;
