@@ -1,0 +1,241 @@
+//! What can go wrong with the database, and whether trying again can help.
+
+use postgres::error::SqlState;
+use std::io;
+use std::time::Duration;
+
+/// Why the sink could not go on. No variant ever shows a password.
+#[derive(Debug, thiserror::Error)]
+pub enum PostgresError {
+    /// The address cannot be read.
+    #[error("postgres.url cannot be read; it should look like postgres://user@host:5432/database")]
+    Address,
+    /// Nothing answers there.
+    #[error("no PostgreSQL answers at {address} after {waited:?} ({}); start it, or correct postgres.url", reason(.source))]
+    Unreachable {
+        /// The address.
+        address: String,
+        /// How long it was tried.
+        waited: Duration,
+        /// The last failure.
+        source: postgres::Error,
+    },
+    /// The server answers but does not let us in.
+    #[error("PostgreSQL at {address} refuses the connection ({}); check user, password and database in postgres.url", reason(.source))]
+    Refused {
+        /// The address.
+        address: String,
+        /// What it says.
+        source: postgres::Error,
+    },
+    /// The database cannot hold every text.
+    #[error("the database at {address} has the encoding {encoding}; create one with ENCODING 'UTF8'")]
+    Encoding {
+        /// The address.
+        address: String,
+        /// Its encoding.
+        encoding: String,
+    },
+    /// The schema could not be brought up to date.
+    #[error("schema `sluice` cannot be brought up to date: {0}; it may have been made by a newer version of this program")]
+    Migration(#[from] Box<refinery::Error>),
+    /// A configured feature cannot be a column.
+    #[error("feature `{name}` cannot be a column of customer_features: {why}; rename it")]
+    FeatureName {
+        /// The feature.
+        name: String,
+        /// Why not.
+        why: &'static str,
+    },
+    /// A column is there with another type.
+    #[error("column customer_features.{column} is of type {found} where {wanted} is needed; rename or drop it")]
+    Column {
+        /// The column.
+        column: String,
+        /// Its type.
+        found: String,
+        /// The type that it should have.
+        wanted: &'static str,
+    },
+    /// Another instance of the job has taken over.
+    #[error("job `{job}` was taken over by another instance (its incarnation is {current}, ours was {own}); epoch {epoch} was not written here")]
+    Fenced {
+        /// The job.
+        job: String,
+        /// The epoch that was to be committed.
+        epoch: u64,
+        /// The incarnation that this instance got.
+        own: i64,
+        /// The incarnation that is recorded.
+        current: i64,
+    },
+    /// The epoch does not follow the recorded one.
+    #[error("epoch {epoch} of job `{job}` cannot be committed after epoch {recorded}: those between are missing")]
+    Gap {
+        /// The job.
+        job: String,
+        /// The epoch that was to be committed.
+        epoch: u64,
+        /// The last that is committed.
+        recorded: u64,
+    },
+    /// The job's row of progress is gone.
+    #[error("table progress has no row of job `{0}`: somebody deleted it while the job ran; start the job again")]
+    NoProgress(String),
+    /// A published threshold would change.
+    #[error("the threshold of day {day} (days since 1970) is published with another value than {high_value}; it is never reopened")]
+    Threshold {
+        /// The day.
+        day: i32,
+        /// The value that was to be written.
+        high_value: u64,
+    },
+    /// A batch of rows does not have the values that its rows need.
+    #[error("epoch {epoch} has {found} {what} where its rows need {wanted}: the configured list is not the one that the dataflow runs with")]
+    Shape {
+        /// The epoch.
+        epoch: u64,
+        /// Values of what.
+        what: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many there should be.
+        wanted: usize,
+    },
+    /// A recorded epoch cannot be read back.
+    #[error("recorded epoch {epoch} cannot be read: {why}")]
+    Recorded {
+        /// The epoch.
+        epoch: u64,
+        /// Why not.
+        why: String,
+    },
+    /// A statement failed.
+    #[error("PostgreSQL failed to {doing}: {}", reason(.source))]
+    Statement {
+        /// What was being done.
+        doing: &'static str,
+        /// What it says.
+        source: postgres::Error,
+    },
+    /// The stream of rows broke off.
+    #[error("the connection to PostgreSQL broke off while copying rows: {0}")]
+    Copy(#[source] io::Error),
+    /// The database stayed away for too long.
+    #[error("PostgreSQL stayed away for {waited:?}, longer than postgres.retry_timeout; epoch {epoch} is not committed: {last}")]
+    GaveUp {
+        /// The epoch that waits.
+        epoch: u64,
+        /// How long it was tried.
+        waited: Duration,
+        /// The last failure.
+        last: Box<PostgresError>,
+    },
+    /// The sink's thread could not be started.
+    #[error("the thread of the PostgreSQL sink cannot be started: {0}")]
+    Thread(#[source] io::Error),
+}
+
+impl PostgresError {
+    /// Whether the same again, on a new connection, may succeed.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            PostgresError::Unreachable { .. } | PostgresError::Copy(_) => true,
+            PostgresError::Refused { source, .. } | PostgresError::Statement { source, .. } => passes(source),
+            PostgresError::Address
+            | PostgresError::Encoding { .. }
+            | PostgresError::Migration(_)
+            | PostgresError::FeatureName { .. }
+            | PostgresError::Column { .. }
+            | PostgresError::Fenced { .. }
+            | PostgresError::Gap { .. }
+            | PostgresError::NoProgress(_)
+            | PostgresError::Threshold { .. }
+            | PostgresError::Shape { .. }
+            | PostgresError::Recorded { .. }
+            | PostgresError::GaveUp { .. }
+            | PostgresError::Thread(_) => false,
+        }
+    }
+
+    /// Makes a failed statement's error; `doing` completes "PostgreSQL failed to …".
+    pub fn statement(doing: &'static str) -> impl FnOnce(postgres::Error) -> PostgresError {
+        move |source| PostgresError::Statement { doing, source }
+    }
+}
+
+/// Whether a failure of the server or the connection passes by itself.
+pub fn passes(error: &postgres::Error) -> bool {
+    match error.code() {
+        Some(state) => state_passes(state),
+        None => error.is_closed() || is_io(error),
+    }
+}
+
+/// Connections lost (08), resources short (53), server going down or coming up (57P0x), canceled by an operator, conflicts with other sessions,
+/// and a standby that is about to be promoted.
+fn state_passes(state: &SqlState) -> bool {
+    let code = state.code();
+    matches!(&code[..2], "08" | "53")
+        || code.starts_with("57P0")
+        || [
+            SqlState::QUERY_CANCELED,
+            SqlState::T_R_SERIALIZATION_FAILURE,
+            SqlState::T_R_DEADLOCK_DETECTED,
+            SqlState::LOCK_NOT_AVAILABLE,
+            SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+            SqlState::READ_ONLY_SQL_TRANSACTION,
+        ]
+        .contains(state)
+}
+
+fn is_io(error: &postgres::Error) -> bool {
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        if cause.is::<io::Error>() {
+            return true;
+        }
+        source = cause.source();
+    }
+    false
+}
+
+/// What the server says, with its detail and hint; without a server the chain of causes.
+pub fn reason(error: &postgres::Error) -> String {
+    if let Some(said) = error.as_db_error() {
+        let extra = [said.detail(), said.hint()].into_iter().flatten().map(|text| format!("; {text}")).collect::<String>();
+        return format!("{}{extra} [{}]", said.message(), said.code().code());
+    }
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_is_retried_and_what_stays_is_not() {
+        for code in ["08006", "53300", "57P01", "57P02", "57P03", "57014", "40001", "40P01", "55P03", "25P03", "25006"] {
+            assert!(state_passes(&SqlState::from_code(code)), "{code}");
+        }
+        for code in ["23505", "42P01", "28P01", "3D000", "22021", "42501", "57000"] {
+            assert!(!state_passes(&SqlState::from_code(code)), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_refused_connection_is_transient_and_says_why() {
+        let error = "host=127.0.0.1 port=1 connect_timeout=1".parse::<postgres::Config>().unwrap().connect(postgres::NoTls).err().unwrap();
+        assert!(passes(&error));
+        assert!(reason(&error).contains("refused"), "{}", reason(&error));
+    }
+}

@@ -1,0 +1,26 @@
+//! The PostgreSQL sink: every epoch in one transaction, together with its offsets and the job's progress, by one writer that others cannot
+//! write beside.
+//!
+//! [`Writer::open`] connects, brings the schema up to date and fences whoever wrote for the job before; what the job needs to go on
+//! ([`Progress`], recorded epochs, thresholds) is read from it. [`sink::spawn`] then moves it to a thread of its own, which commits
+//! [`EpochResults`](crate::results::EpochResults) as they come and survives outages of the database.
+
+pub mod connection;
+pub mod encode;
+pub mod error;
+pub mod recorded;
+pub mod rows;
+pub mod schema;
+pub mod settings;
+pub mod sink;
+pub mod statements;
+pub mod transaction;
+pub mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::PostgresError;
+pub use recorded::{Progress, RecordedEpoch};
+pub use settings::PostgresSettings;
+pub use writer::{Commit, Writer};

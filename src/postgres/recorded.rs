@@ -1,0 +1,171 @@
+//! What is read back: where the job stands, its recorded epochs, the published thresholds, decisions.
+
+use super::encode::Timestamp;
+use super::error::PostgresError;
+use super::settings::PostgresSettings;
+use dataflows::campaign::output::{Day, Decision};
+use dataflows::event::{Millis, Topic};
+use postgres::{Client, Row};
+use std::collections::BTreeMap;
+
+/// Where a job stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// The last committed epoch; 0 before the first.
+    pub epoch: u64,
+    /// Which instance of the job writes; each start counts one up.
+    pub incarnation: i64,
+    /// The last epoch whose predictions are known to have been published.
+    pub published: u64,
+}
+
+/// A committed epoch: what it takes to run it again as it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedEpoch {
+    /// Which.
+    pub epoch: u64,
+    /// Its watermark.
+    pub watermark: Option<Millis>,
+    /// Next offset of every partition, sorted.
+    pub offsets: Vec<(Topic, u32, u64)>,
+    /// Digest of the statistics of all arms after it, SHA-256.
+    pub digest: [u8; 32],
+}
+
+/// The form in which offsets are kept: topic, partition, next offset.
+pub type Offsets = BTreeMap<String, BTreeMap<u32, u64>>;
+
+/// Fences off whoever wrote for the job before, then tells where it stands.
+///
+/// One statement does both: the row's lock makes it wait for a commit that is under way, and none of an older instance can follow.
+pub fn start(client: &mut Client, job: &str) -> Result<Progress, PostgresError> {
+    let row = client
+        .query_one(
+            "INSERT INTO progress (job, epoch, incarnation) VALUES ($1, 0, 1)
+             ON CONFLICT (job) DO UPDATE SET incarnation = progress.incarnation + 1
+             RETURNING epoch, incarnation, published",
+            &[&job],
+        )
+        .map_err(PostgresError::statement("register this start of the job"))?;
+    Ok(progress_of(&row))
+}
+
+/// Where the job stands; `None` when it has no row.
+pub fn progress(client: &mut impl postgres::GenericClient, job: &str) -> Result<Option<Progress>, PostgresError> {
+    let row = client
+        .query_opt("SELECT epoch, incarnation, published FROM progress WHERE job = $1", &[&job])
+        .map_err(PostgresError::statement("tell where the job stands"))?;
+    Ok(row.as_ref().map(progress_of))
+}
+
+fn progress_of(row: &Row) -> Progress {
+    Progress { epoch: row.get::<_, i64>(0) as u64, incarnation: row.get(1), published: row.get::<_, i64>(2) as u64 }
+}
+
+/// The job's epochs after `after`, in order.
+pub fn epochs(client: &mut Client, settings: &PostgresSettings, after: u64) -> Result<Vec<RecordedEpoch>, PostgresError> {
+    let rows = client
+        .query(
+            "SELECT epoch, watermark, offsets::text, digest FROM epochs WHERE job = $1 AND epoch > $2 ORDER BY epoch",
+            &[&settings.job, &(after as i64)],
+        )
+        .map_err(PostgresError::statement("read the recorded epochs"))?;
+    rows.iter().map(|row| epoch_of(row, settings)).collect()
+}
+
+fn epoch_of(row: &Row, settings: &PostgresSettings) -> Result<RecordedEpoch, PostgresError> {
+    let epoch = row.get::<_, i64>(0) as u64;
+    let unreadable = |why: String| PostgresError::Recorded { epoch, why };
+    let named: Offsets = serde_json::from_str(row.get(2)).map_err(|error| unreadable(format!("its offsets: {error}")))?;
+    let mut offsets = Vec::new();
+    for (name, partitions) in named {
+        let topic = settings.topic_named(&name).ok_or_else(|| unreadable(format!("it has read topic `{name}`, which is not configured")))?;
+        offsets.extend(partitions.into_iter().map(|(partition, next)| (topic, partition, next)));
+    }
+    offsets.sort_unstable();
+    let digest = digest_from_hex(row.get(3)).ok_or_else(|| unreadable("its digest is not 64 hexadecimal digits".to_string()))?;
+    Ok(RecordedEpoch { epoch, watermark: row.get::<_, Option<Timestamp>>(1).map(|watermark| watermark.0), offsets, digest })
+}
+
+/// The published thresholds, by day.
+pub fn thresholds(client: &mut Client) -> Result<Vec<(Day, u64)>, PostgresError> {
+    let rows = client
+        .query("SELECT day - date '1970-01-01', high_value FROM thresholds ORDER BY day", &[])
+        .map_err(PostgresError::statement("read the published thresholds"))?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get::<_, i64>(1) as u64)).collect())
+}
+
+/// The decisions of the epochs after `after`, each with its epoch, in the order of epoch, customer and key.
+pub fn decisions(client: &mut Client, after: u64) -> Result<Vec<(u64, Decision)>, PostgresError> {
+    let rows = client
+        .query(
+            "SELECT epoch, customer_id, decision_key, decision_id, ts, arm, propensity, expected_reward, uncertainty, scores, model_version, context
+             FROM decisions WHERE epoch > $1 ORDER BY epoch, customer_id, decision_key",
+            &[&(after as i64)],
+        )
+        .map_err(PostgresError::statement("read the decisions"))?;
+    Ok(rows.iter().map(|row| (row.get::<_, i64>(0) as u64, decision_of(row))).collect())
+}
+
+fn decision_of(row: &Row) -> Decision {
+    Decision {
+        customer: row.get(1),
+        key: row.get::<_, i64>(2) as u64,
+        decision: row.get(3),
+        timestamp: row.get::<_, Timestamp>(4).0,
+        arm: row.get::<_, Option<i16>>(5).map(|arm| arm as u8),
+        propensity: row.get(6),
+        expected_reward: row.get(7),
+        uncertainty: row.get(8),
+        scores: row.get(9),
+        model_version: row.get::<_, i64>(10) as u64,
+        context: row.get(11),
+    }
+}
+
+/// Offsets in the form in which they are kept.
+pub fn offsets_by_name(offsets: &[(Topic, u32, u64)], settings: &PostgresSettings) -> Offsets {
+    let mut named = Offsets::new();
+    for &(topic, partition, next) in offsets {
+        named.entry(settings.topic_name(topic).to_string()).or_default().insert(partition, next);
+    }
+    named
+}
+
+/// A digest as 64 hexadecimal digits.
+pub fn digest_to_hex(digest: &[u8; 32]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn digest_from_hex(text: &str) -> Option<[u8; 32]> {
+    let mut digest = [0; 32];
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    for (byte, digits) in digest.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    Some(digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_reads_back_and_nothing_else_does() {
+        let digest: [u8; 32] = std::array::from_fn(|i| (i * 37) as u8);
+        assert_eq!(digest_from_hex(&digest_to_hex(&digest)), Some(digest));
+        for bad in ["", "ab", &"g".repeat(64), &"é".repeat(32)] {
+            assert_eq!(digest_from_hex(bad), None);
+        }
+    }
+
+    #[test]
+    fn offsets_are_kept_by_topic_and_partition() {
+        let settings = PostgresSettings::new("", "campaign");
+        let offsets = [(Topic::Rewards, 0, 7), (Topic::Transactions, 10, 1), (Topic::Transactions, 2, 5)];
+        let json = serde_json::to_string(&offsets_by_name(&offsets, &settings)).unwrap();
+        assert_eq!(json, r#"{"rewards":{"0":7},"transactions":{"2":5,"10":1}}"#);
+    }
+}

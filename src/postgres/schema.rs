@@ -1,0 +1,214 @@
+//! The schema `sluice`: migrations, and what follows the configuration: the columns of features, the view over them, and the names.
+
+use super::connection::address;
+use super::error::PostgresError;
+use super::rows::{FEATURE_ENDS, FEATURE_KEY};
+use super::settings::PostgresSettings;
+use postgres::{Client, GenericClient};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Instances that start at once bring the schema up to date one after the other, by holding this number ("sluice" in ASCII).
+const LOCK: i64 = 0x73_6c75_6963_6500;
+
+/// Bytes of the name of a column at most.
+const LONGEST_NAME: usize = 63;
+
+mod migrations {
+    refinery::embed_migrations!("src/postgres/migrations");
+}
+
+/// Brings the schema up to date with this program and its configuration.
+///
+/// # Errors
+/// [`PostgresError::Migration`], [`PostgresError::Encoding`], [`PostgresError::FeatureName`], [`PostgresError::Column`], or that of a statement.
+pub fn prepare(client: &mut Client, settings: &PostgresSettings) -> Result<(), PostgresError> {
+    check_names(&settings.features)?;
+    check_encoding(client, settings)?;
+    client.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).map_err(PostgresError::statement("wait for other instances that start"))?;
+    let outcome = migrate(client).and_then(|()| follow(client, settings));
+    let unlocked = client.execute("SELECT pg_advisory_unlock($1)", &[&LOCK]);
+    outcome?;
+    unlocked.map_err(PostgresError::statement("let other instances start"))?;
+    Ok(())
+}
+
+/// The columns of `customer_features` in the order in which rows are written.
+pub fn feature_columns(features: &[String]) -> Vec<&str> {
+    let names = features.iter().map(String::as_str);
+    [FEATURE_KEY].into_iter().chain(names).chain(FEATURE_ENDS).collect()
+}
+
+/// A name as an identifier.
+pub fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Names as a list of identifiers.
+pub fn quote_all<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    names.into_iter().map(quote).collect::<Vec<_>>().join(", ")
+}
+
+fn check_names(features: &[String]) -> Result<(), PostgresError> {
+    let mut seen = BTreeSet::new();
+    for name in features {
+        let why = match name.as_str() {
+            "" => "it has no name",
+            long if long.len() > LONGEST_NAME => "its name is longer than 63 bytes",
+            zero if zero.contains('\0') => "its name has a NUL character in it",
+            taken if taken == FEATURE_KEY || FEATURE_ENDS.contains(&taken) => "the table has a column of that name for something else",
+            twice if !seen.insert(twice) => "another one has the same name",
+            _ => continue,
+        };
+        return Err(PostgresError::FeatureName { name: name.clone(), why });
+    }
+    Ok(())
+}
+
+fn check_encoding(client: &mut Client, settings: &PostgresSettings) -> Result<(), PostgresError> {
+    let row = client.query_one("SELECT current_setting('server_encoding')", &[]).map_err(PostgresError::statement("tell its encoding"))?;
+    let encoding: String = row.get(0);
+    if encoding == "UTF8" { Ok(()) } else { Err(PostgresError::Encoding { address: address(&settings.url), encoding }) }
+}
+
+fn migrate(client: &mut Client) -> Result<(), PostgresError> {
+    // `IF NOT EXISTS` alone asks for the right to create schemas even where there is nothing to create.
+    let found = client.query_one("SELECT to_regnamespace('sluice') IS NOT NULL", &[]).map_err(PostgresError::statement("look for the schema"))?;
+    if !found.get::<_, bool>(0) {
+        client.batch_execute("CREATE SCHEMA sluice").map_err(PostgresError::statement("create the schema `sluice`"))?;
+    }
+    migrations::migrations::runner().set_grouped(true).run(client).map_err(Box::new)?;
+    Ok(())
+}
+
+/// Makes columns, view and names those of the configuration, in one transaction.
+fn follow(client: &mut Client, settings: &PostgresSettings) -> Result<(), PostgresError> {
+    let failed = || PostgresError::statement("write the configured names");
+    let mut transaction = client.transaction().map_err(failed())?;
+    add_feature_columns(&mut transaction, settings)?;
+    make_view(&mut transaction, settings)?;
+    let lateness_seconds = settings.lateness as f64 / 1e3;
+    let row = (&settings.job, &lateness_seconds, &settings.at_risk_days, &settings.recent_days);
+    transaction.batch_execute("DELETE FROM settings; DELETE FROM arms; DELETE FROM context_names").map_err(failed())?;
+    transaction
+        .execute(
+            "INSERT INTO settings (job, lateness, at_risk_days, recent_days) VALUES ($1, make_interval(secs => $2), $3, $4)",
+            &[row.0, row.1, row.2, row.3],
+        )
+        .map_err(failed())?;
+    transaction
+        .execute("INSERT INTO arms SELECT position - 1, name FROM unnest($1::text[]) WITH ORDINALITY AS a (name, position)", &[&settings.arms])
+        .map_err(failed())?;
+    transaction
+        .execute(
+            "INSERT INTO context_names SELECT position, name FROM unnest($1::text[]) WITH ORDINALITY AS a (name, position)",
+            &[&settings.context],
+        )
+        .map_err(failed())?;
+    transaction.commit().map_err(failed())
+}
+
+/// Names and types of a table's columns, in their order.
+fn columns(client: &mut impl GenericClient, table: &str) -> Result<Vec<(String, String)>, PostgresError> {
+    let rows = client
+        .query(
+            "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute
+             WHERE attrelid = to_regclass($1::text) AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+            &[&format!("sluice.{table}")],
+        )
+        .map_err(PostgresError::statement("list the columns of a table"))?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
+fn add_feature_columns(client: &mut impl GenericClient, settings: &PostgresSettings) -> Result<(), PostgresError> {
+    let found: BTreeMap<String, String> = columns(client, "customer_features")?.into_iter().collect();
+    for name in &settings.features {
+        match found.get(name) {
+            Some(kind) if kind == "double precision" => {}
+            Some(kind) => return Err(PostgresError::Column { column: name.clone(), found: kind.clone(), wanted: "double precision" }),
+            None => client
+                .batch_execute(&format!("ALTER TABLE customer_features ADD COLUMN {} float8", quote(name)))
+                .map_err(PostgresError::statement("add the column of a feature"))?,
+        }
+    }
+    Ok(())
+}
+
+/// Replaces the view where its columns stay the same, so that rights on it stay; otherwise makes it anew.
+fn make_view(client: &mut impl GenericClient, settings: &PostgresSettings) -> Result<(), PostgresError> {
+    let wanted = feature_columns(&settings.features);
+    let found = columns(client, "customer_features_now")?;
+    let same = found.iter().map(|(name, _)| name.as_str()).eq(wanted.iter().copied());
+    if !same {
+        client.batch_execute("DROP VIEW IF EXISTS customer_features_now").map_err(PostgresError::statement("drop the view customer_features_now"))?;
+    }
+    client.batch_execute(&view(&settings.features)).map_err(PostgresError::statement("create the view customer_features_now"))
+}
+
+/// The features that move with the clock, as of the newest watermark + lateness; the others as they are in the table.
+///
+/// Days are milliseconds divided once, as the program itself does, so that both give the same bits.
+fn view(features: &[String]) -> String {
+    let columns = features.iter().map(|name| match name.as_str() {
+        "recency" => "r.recency".to_string(),
+        "days_since_signup" => "d.days_since_signup".to_string(),
+        "clv_score" => "CASE WHEN f.last_purchase IS NULL THEN 0 ELSE f.monetary * f.frequency / (r.recency + 1) END AS clv_score".to_string(),
+        "is_at_risk" => "(f.last_purchase IS NOT NULL AND r.recency >= c.at_risk_days)::int::float8 AS is_at_risk".to_string(),
+        "is_recent_active" => "(f.last_purchase IS NOT NULL AND r.recency <= c.recent_days)::int::float8 AS is_recent_active".to_string(),
+        other => format!("f.{}", quote(other)),
+    });
+    let columns = columns.map(|column| format!("{column},\n    ")).collect::<String>();
+    // `greatest` passes over NULL, so an instant that is not known is asked for first.
+    let days = |instant: &str| {
+        format!("CASE WHEN {instant} IS NOT NULL THEN (greatest(0, extract(epoch FROM n.instant - {instant})) * 1000)::float8 / 86400000 END")
+    };
+    format!(
+        "CREATE OR REPLACE VIEW customer_features_now AS
+WITH clock AS MATERIALIZED (
+    SELECT
+        s.at_risk_days,
+        s.recent_days,
+        (
+            SELECT e.watermark FROM epochs e WHERE e.job = s.job AND isfinite(e.watermark) ORDER BY e.epoch DESC LIMIT 1
+        ) + s.lateness AS instant
+    FROM settings s
+)
+SELECT
+    f.customer_id,
+    {columns}n.instant AS as_of,
+    f.last_purchase,
+    f.signup,
+    f.epoch
+FROM customer_features f
+CROSS JOIN clock c
+CROSS JOIN LATERAL (SELECT coalesce(c.instant, f.as_of) AS instant) n
+CROSS JOIN LATERAL (
+    SELECT {since_purchase} AS days_since_purchase, coalesce({since_signup}, 0) AS days_since_signup
+) d
+CROSS JOIN LATERAL (SELECT coalesce(d.days_since_purchase, d.days_since_signup) AS recency) r",
+        since_purchase = days("f.last_purchase"),
+        since_signup = days("f.signup"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identifiers_are_quoted() {
+        assert_eq!(quote_all(["plain", "two words", "qu\"ote"]), "\"plain\", \"two words\", \"qu\"\"ote\"");
+    }
+
+    #[test]
+    fn a_feature_that_cannot_be_a_column_is_named() {
+        let long = "x".repeat(64);
+        for (names, culprit) in
+            [(vec!["a", "a"], "a"), (vec!["epoch"], "epoch"), (vec!["b", ""], ""), (vec![long.as_str()], &long), (vec!["n\0"], "n\0")]
+        {
+            let names = names.into_iter().map(str::to_string).collect::<Vec<_>>();
+            let Err(PostgresError::FeatureName { name, .. }) = check_names(&names) else { panic!("{names:?} passed") };
+            assert_eq!(name, culprit);
+        }
+        assert!(check_names(&["recency".to_string(), "sport & outdoor_pct".to_string()]).is_ok());
+    }
+}

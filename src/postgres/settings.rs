@@ -1,0 +1,130 @@
+//! What the sink must be told.
+
+use dataflows::event::{Millis, Topic};
+use std::fmt;
+use std::time::Duration;
+
+/// Settings of the PostgreSQL sink.
+#[derive(Clone)]
+pub struct PostgresSettings {
+    /// Address of the database, `postgres://user:password@host:port/name`, or in the form `host=… user=…`.
+    pub url: String,
+    /// Name of the job whose progress is kept.
+    pub job: String,
+    /// How long one attempt to connect may take.
+    pub connect_timeout: Duration,
+    /// How long a start waits for a database that does not answer.
+    pub start_timeout: Duration,
+    /// How long a commit is retried while the database is away; `None`: for ever.
+    pub retry_timeout: Option<Duration>,
+    /// The first pause between two tries; each further one is up to twice as long.
+    pub retry_first: Duration,
+    /// The longest pause between two tries.
+    pub retry_longest: Duration,
+    /// How many of the newest model versions are kept, beside the pinned ones.
+    pub keep_model_versions: u32,
+    /// Days that dead letters are kept.
+    pub dead_letter_days: u32,
+    /// Names of the arms, in their order.
+    pub arms: Vec<String>,
+    /// Names of the terms of the context vector, in their order; one a term.
+    pub context: Vec<String>,
+    /// Names of the features, in their order; each is a column.
+    pub features: Vec<String>,
+    /// Name of the policy that decides.
+    pub policy: String,
+    /// Names of the topics, in the order of [`Topic::ALL`].
+    pub topics: [String; Topic::ALL.len()],
+    /// How late an event may come and still count as in order.
+    pub lateness: Millis,
+    /// Days of recency from which a customer is at risk.
+    pub at_risk_days: f64,
+    /// Days of recency up to which a customer is recently active.
+    pub recent_days: f64,
+    /// Decimals of the currency.
+    pub decimals: u32,
+}
+
+impl PostgresSettings {
+    /// Settings for an address and a job, with the default of everything else and no features, context or arms yet.
+    pub fn new(url: &str, job: &str) -> Self {
+        PostgresSettings {
+            url: url.to_string(),
+            job: job.to_string(),
+            connect_timeout: Duration::from_secs(5),
+            start_timeout: Duration::from_secs(30),
+            retry_timeout: None,
+            retry_first: Duration::from_millis(100),
+            retry_longest: Duration::from_secs(30),
+            keep_model_versions: 1_000,
+            dead_letter_days: 30,
+            arms: Vec::new(),
+            context: Vec::new(),
+            features: Vec::new(),
+            policy: "linucb".to_string(),
+            topics: Topic::ALL.map(|topic| topic.name().to_string()),
+            lateness: dataflows::event::DAY,
+            at_risk_days: 180.0,
+            recent_days: 30.0,
+            decimals: 2,
+        }
+    }
+
+    /// The name of a topic at the broker.
+    pub fn topic_name(&self, topic: Topic) -> &str {
+        &self.topics[topic as usize]
+    }
+
+    /// The topic of this name.
+    pub fn topic_named(&self, name: &str) -> Option<Topic> {
+        Topic::ALL.into_iter().find(|topic| self.topic_name(*topic) == name)
+    }
+}
+
+/// The address is left out but for what is certain not to be a password.
+impl fmt::Debug for PostgresSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresSettings")
+            .field("url", &super::connection::address(&self.url))
+            .field("job", &self.job)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("start_timeout", &self.start_timeout)
+            .field("retry_timeout", &self.retry_timeout)
+            .field("retry_first", &self.retry_first)
+            .field("retry_longest", &self.retry_longest)
+            .field("keep_model_versions", &self.keep_model_versions)
+            .field("dead_letter_days", &self.dead_letter_days)
+            .field("arms", &self.arms)
+            .field("context", &self.context)
+            .field("features", &self.features)
+            .field("policy", &self.policy)
+            .field("topics", &self.topics)
+            .field("lateness", &self.lateness)
+            .field("at_risk_days", &self.at_risk_days)
+            .field("recent_days", &self.recent_days)
+            .field("decimals", &self.decimals)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_never_shown() {
+        for url in ["postgres://ann:s3cret@db.example:5433/shop", "host=db.example user=ann password=s3cret", "postgres://ann:s3cret@[broken"] {
+            let shown = format!("{:?}", PostgresSettings::new(url, "campaign"));
+            assert!(!shown.contains("s3cret"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn topics_go_by_their_configured_names() {
+        let mut settings = PostgresSettings::new("", "campaign");
+        settings.topics[Topic::Customers as usize] = "profiles".to_string();
+        assert_eq!(settings.topic_name(Topic::Customers), "profiles");
+        assert_eq!(settings.topic_named("profiles"), Some(Topic::Customers));
+        assert_eq!(settings.topic_named("customers"), None);
+    }
+}

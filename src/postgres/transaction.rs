@@ -1,0 +1,237 @@
+//! The one transaction of an epoch: progress by compare-and-set first, then every row, then the commit.
+//!
+//! Whatever is killed when: the rows, the offsets and the progress of an epoch are there together or not at all, and no instance that was
+//! taken over can still write.
+
+use super::encode::Timestamp;
+use super::error::PostgresError;
+use super::recorded::{self, Progress};
+use super::rows::Staging;
+use super::settings::PostgresSettings;
+use super::statements::{
+    DELETE_FEATURES, DELETE_INTERACTIONS, INSERT_THRESHOLD, PRUNE_DEAD_LETTERS, PRUNE_MODELS, Statements, UPSERT_ARM_STATS, UPSERT_SEGMENTS,
+};
+use crate::results::EpochResults;
+use postgres::types::Json;
+use postgres::{Client, Transaction};
+use std::collections::BTreeMap;
+
+/// Epochs between two rounds of deleting what is no longer kept.
+const PRUNE_EVERY: u64 = 64;
+
+/// What became of an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was written now.
+    Committed,
+    /// It had been written before, by this instance.
+    AlreadyThere,
+}
+
+/// One epoch on its way into the database.
+pub struct Commit<'a> {
+    /// What the sink was told.
+    pub settings: &'a PostgresSettings,
+    /// The session's statements.
+    pub statements: &'a Statements,
+    /// The epoch's results.
+    pub results: &'a EpochResults,
+    /// Its rows, filled from the results.
+    pub staging: &'a Staging,
+    /// The incarnation that this instance got at its start.
+    pub incarnation: i64,
+    /// Records a second since the commit before.
+    pub events_per_second: Option<f64>,
+}
+
+impl Commit<'_> {
+    /// Commits the epoch, once.
+    ///
+    /// # Errors
+    /// [`PostgresError::Fenced`], [`PostgresError::Gap`], [`PostgresError::NoProgress`], [`PostgresError::Threshold`], or that of a statement.
+    pub fn run(&self, client: &mut Client) -> Result<Outcome, PostgresError> {
+        let mut transaction = client.transaction().map_err(PostgresError::statement("begin the epoch's transaction"))?;
+        if !self.advance(&mut transaction)? {
+            let progress = recorded::progress(&mut transaction, &self.settings.job)?;
+            return self.explain(progress);
+        }
+        self.record_epoch(&mut transaction)?;
+        self.write_interactions(&mut transaction)?;
+        self.write_features(&mut transaction)?;
+        self.write_decisions(&mut transaction)?;
+        self.write_models(&mut transaction)?;
+        self.write_aggregates(&mut transaction)?;
+        self.write_dead_letters(&mut transaction)?;
+        if self.results.epoch.is_multiple_of(PRUNE_EVERY) {
+            self.prune(&mut transaction)?;
+        }
+        transaction.commit().map_err(PostgresError::statement("commit the epoch"))?;
+        Ok(Outcome::Committed)
+    }
+
+    fn epoch(&self) -> i64 {
+        self.results.epoch as i64
+    }
+
+    /// Moves progress from the epoch before to this one; false when it does not stand there, or is another instance's.
+    fn advance(&self, transaction: &mut Transaction<'_>) -> Result<bool, PostgresError> {
+        let rows = transaction
+            .execute(&self.statements.compare_and_set, &[&self.settings.job, &self.epoch(), &self.incarnation])
+            .map_err(PostgresError::statement("advance the job's progress"))?;
+        Ok(rows == 1)
+    }
+
+    /// Why progress could not be advanced.
+    fn explain(&self, progress: Option<Progress>) -> Result<Outcome, PostgresError> {
+        let job = || self.settings.job.clone();
+        let epoch = self.results.epoch;
+        match progress {
+            None => Err(PostgresError::NoProgress(job())),
+            Some(at) if at.incarnation != self.incarnation => {
+                Err(PostgresError::Fenced { job: job(), epoch, own: self.incarnation, current: at.incarnation })
+            }
+            Some(at) if at.epoch >= epoch => Ok(Outcome::AlreadyThere),
+            Some(at) => Err(PostgresError::Gap { job: job(), epoch, recorded: at.epoch }),
+        }
+    }
+
+    fn record_epoch(&self, transaction: &mut Transaction<'_>) -> Result<(), PostgresError> {
+        let EpochResults { closed, counts, rejected, digest, .. } = self.results;
+        let watermark = closed.watermark.map(Timestamp);
+        let offsets = Json(recorded::offsets_by_name(&closed.offsets, self.settings));
+        transaction
+            .execute(
+                &self.statements.epoch,
+                &[&self.settings.job, &self.epoch(), &watermark, &offsets, &recorded::digest_to_hex(digest), &Json(counts)],
+            )
+            .map_err(PostgresError::statement("record the epoch"))?;
+        transaction
+            .execute(
+                &self.statements.metrics,
+                &[
+                    &self.epoch(),
+                    &(counts.records as i64),
+                    &counts.interactions,
+                    &(counts.decisions as i64),
+                    &self.staging.mean_reward,
+                    &self.events_per_second,
+                    &(counts.late as i64),
+                    &(counts.duplicates as i64),
+                    &(counts.corrected as i64),
+                    &(rejected.len() as i64),
+                    &counts.pending,
+                ],
+            )
+            .map_err(PostgresError::statement("record the epoch's metrics"))?;
+        Ok(())
+    }
+
+    /// Deletes first and updates last, so that what was taken back and came again is there.
+    fn write_interactions(&self, transaction: &mut Transaction<'_>) -> Result<(), PostgresError> {
+        let (customers, keys) = &self.staging.gone_interactions;
+        if !customers.is_empty() {
+            let rows = transaction.execute(DELETE_INTERACTIONS, &[customers, keys]).map_err(PostgresError::statement("delete interactions"))?;
+            self.expect("interactions", customers.len() as u64, rows);
+        }
+        self.staging.new_interactions.copy(transaction, &self.statements.copy_interactions, "copy new interactions")?;
+        let changed = &self.staging.changed_interactions;
+        if !changed.is_empty() {
+            changed.copy(transaction, &self.statements.stage_interactions, "stage changed interactions")?;
+            let rows = transaction.execute(&self.statements.update_interactions, &[]).map_err(PostgresError::statement("update interactions"))?;
+            self.expect("interactions", changed.rows(), rows);
+        }
+        Ok(())
+    }
+
+    fn write_features(&self, transaction: &mut Transaction<'_>) -> Result<(), PostgresError> {
+        let gone = &self.staging.gone_customers;
+        if !gone.is_empty() {
+            let rows = transaction.execute(DELETE_FEATURES, &[gone]).map_err(PostgresError::statement("delete customers"))?;
+            self.expect("customer_features", gone.len() as u64, rows);
+        }
+        self.staging.new_features.copy(transaction, &self.statements.copy_features, "copy new customers")?;
+        let changed = &self.staging.changed_features;
+        if !changed.is_empty() {
+            changed.copy(transaction, &self.statements.stage_features, "stage changed customers")?;
+            let rows = transaction.execute(&self.statements.update_features, &[]).map_err(PostgresError::statement("update customers"))?;
+            self.expect("customer_features", changed.rows(), rows);
+        }
+        Ok(())
+    }
+
+    /// Rows that somebody else deleted or added cannot be mended here; that they differ is said.
+    fn expect(&self, table: &'static str, wanted: u64, found: u64) {
+        if wanted != found {
+            tracing::warn!(
+                epoch = self.results.epoch,
+                table,
+                wanted,
+                found,
+                "Rows to be changed are not there: somebody else has written to the table."
+            );
+        }
+    }
+
+    /// The id of an erased customer's decision may come again, so these are written over.
+    fn write_decisions(&self, transaction: &mut Transaction<'_>) -> Result<(), PostgresError> {
+        if self.staging.decisions.is_empty() {
+            return Ok(());
+        }
+        self.staging.decisions.copy(transaction, &self.statements.stage_decisions, "stage decisions")?;
+        transaction.batch_execute(&self.statements.upsert_decisions).map_err(PostgresError::statement("write decisions"))
+    }
+
+    fn write_models(&self, transaction: &mut Transaction<'_>) -> Result<(), PostgresError> {
+        self.staging.models.copy(transaction, &self.statements.copy_models, "copy model versions")?;
+        for &(day, high_value) in &self.results.thresholds {
+            let rows = transaction
+                .execute(INSERT_THRESHOLD, &[&day, &(high_value as i64), &self.epoch()])
+                .map_err(PostgresError::statement("publish a threshold"))?;
+            if rows != 1 {
+                return Err(PostgresError::Threshold { day, high_value });
+            }
+        }
+        Ok(())
+    }
+
+    /// Of several rows for one key the last is what stands; one with nothing in it is no row.
+    fn write_aggregates(&self, transaction: &mut Transaction<'_>) -> Result<(), PostgresError> {
+        if !self.results.arm_days.is_empty() {
+            let failed = || PostgresError::statement("write the statistics of arms");
+            let last: BTreeMap<_, _> = self.results.arm_days.iter().map(|row| ((row.day, i16::from(row.arm)), row)).collect();
+            let (days, arms): (Vec<_>, Vec<_>) = last.keys().copied().unzip();
+            let interactions = last.values().map(|row| row.interactions).collect::<Vec<_>>();
+            let responses = last.values().map(|row| row.responses).collect::<Vec<_>>();
+            let rewards = last.values().map(|row| row.reward.to_string()).collect::<Vec<_>>();
+            transaction.execute(UPSERT_ARM_STATS, &[&days, &arms, &interactions, &responses, &rewards, &self.epoch()]).map_err(failed())?;
+            transaction.execute("DELETE FROM arm_stats WHERE epoch = $1 AND interactions = 0", &[&self.epoch()]).map_err(failed())?;
+        }
+        if !self.results.segments.is_empty() {
+            let failed = || PostgresError::statement("write the segments");
+            let last: BTreeMap<_, _> = self.results.segments.iter().map(|row| (i32::from(row.flags), row)).collect();
+            let flags = last.keys().copied().collect::<Vec<_>>();
+            let customers = last.values().map(|row| row.customers).collect::<Vec<_>>();
+            let amounts = last.values().map(|row| row.amount).collect::<Vec<_>>();
+            transaction
+                .execute(UPSERT_SEGMENTS, &[&flags, &customers, &amounts, &(self.settings.decimals as i32), &self.epoch()])
+                .map_err(failed())?;
+            transaction.execute("DELETE FROM segments WHERE customers = 0", &[]).map_err(failed())?;
+        }
+        Ok(())
+    }
+
+    fn write_dead_letters(&self, transaction: &mut Transaction<'_>) -> Result<(), PostgresError> {
+        if self.staging.dead_letters.is_empty() {
+            return Ok(());
+        }
+        self.staging.dead_letters.copy(transaction, &self.statements.stage_dead_letters, "stage dead letters")?;
+        transaction.batch_execute(&self.statements.insert_dead_letters).map_err(PostgresError::statement("write dead letters"))
+    }
+
+    fn prune(&self, transaction: &mut Transaction<'_>) -> Result<(), PostgresError> {
+        let failed = || PostgresError::statement("delete what is no longer kept");
+        transaction.execute(PRUNE_MODELS, &[&i64::from(self.settings.keep_model_versions.max(1))]).map_err(failed())?;
+        transaction.execute(PRUNE_DEAD_LETTERS, &[&(self.settings.dead_letter_days as i32)]).map_err(failed())?;
+        Ok(())
+    }
+}

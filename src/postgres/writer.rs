@@ -1,0 +1,203 @@
+//! The one writer of a job: a session, the incarnation that entitles it to write, and the patience to survive outages.
+
+use super::connection::{self, Backoff};
+use super::error::PostgresError;
+use super::recorded::{self, Progress, RecordedEpoch};
+use super::rows::Staging;
+use super::schema;
+use super::settings::PostgresSettings;
+use super::statements::Statements;
+use super::transaction::{self, Outcome};
+use crate::results::EpochResults;
+use dataflows::campaign::output::{Day, Decision};
+use postgres::Client;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How an epoch was committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// The epoch.
+    pub epoch: u64,
+    /// From the first try to the commit's acknowledgment.
+    pub took: Duration,
+    /// Tries that failed before.
+    pub retries: u32,
+}
+
+/// Writes the epochs of one job.
+pub struct Writer {
+    settings: PostgresSettings,
+    session: Option<Session>,
+    staging: Staging,
+    progress: Progress,
+    last_commit: Option<Instant>,
+}
+
+/// A connection that is ready for epochs.
+struct Session {
+    client: Client,
+    statements: Statements,
+}
+
+impl Session {
+    fn open(settings: &PostgresSettings) -> Result<Session, PostgresError> {
+        let mut client = connection::connect(settings)?;
+        let statements = Statements::prepare(&mut client, settings)?;
+        Ok(Session { client, statements })
+    }
+}
+
+impl Writer {
+    /// Connects, brings the schema up to date and takes over the job: from here on no earlier instance of it can write. Waits up to
+    /// `start_timeout` for a database that does not answer yet.
+    ///
+    /// # Errors
+    /// Whatever keeps the job from starting: see [`PostgresError`].
+    pub fn open(settings: PostgresSettings) -> Result<Writer, PostgresError> {
+        let mut backoff = Backoff::new(settings.retry_first, settings.retry_longest);
+        loop {
+            let error = match Writer::try_open(&settings) {
+                Ok((session, progress)) => {
+                    let PostgresSettings { job, url, .. } = &settings;
+                    tracing::info!(job, address = connection::address(url), progress.epoch, progress.incarnation, "The database is ready.");
+                    return Ok(Writer { settings, session: Some(session), staging: Staging::default(), progress, last_commit: None });
+                }
+                Err(error) => error,
+            };
+            let waited = backoff.waited();
+            if !error.is_transient() || waited >= settings.start_timeout {
+                return Err(with_waiting_time(error, waited));
+            }
+            if backoff.tries() == 0 {
+                tracing::warn!(timeout = ?settings.start_timeout, "The database is not ready; waiting for it: {error}.");
+            }
+            thread::sleep(backoff.pause().min(settings.start_timeout.saturating_sub(waited)));
+        }
+    }
+
+    fn try_open(settings: &PostgresSettings) -> Result<(Session, Progress), PostgresError> {
+        let mut client = connection::connect(settings)?;
+        schema::prepare(&mut client, settings)?;
+        let statements = Statements::prepare(&mut client, settings)?;
+        let progress = recorded::start(&mut client, &settings.job)?;
+        Ok((Session { client, statements }, progress))
+    }
+
+    /// Where the job stands, as far as this writer knows.
+    pub fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    /// What it was told.
+    pub fn settings(&self) -> &PostgresSettings {
+        &self.settings
+    }
+
+    /// The job's committed epochs after `after`, in order.
+    ///
+    /// # Errors
+    /// [`PostgresError::Recorded`], or that of a statement.
+    pub fn recorded_epochs(&mut self, after: u64) -> Result<Vec<RecordedEpoch>, PostgresError> {
+        let settings = self.settings.clone();
+        recorded::epochs(&mut self.session()?.client, &settings, after)
+    }
+
+    /// The published thresholds, by day.
+    ///
+    /// # Errors
+    /// That of a statement.
+    pub fn thresholds(&mut self) -> Result<Vec<(Day, u64)>, PostgresError> {
+        recorded::thresholds(&mut self.session()?.client)
+    }
+
+    /// The decisions of the epochs after `after`, each with its epoch: after the published mark, those to be sent again.
+    ///
+    /// # Errors
+    /// That of a statement.
+    pub fn decisions(&mut self, after: u64) -> Result<Vec<(u64, Decision)>, PostgresError> {
+        recorded::decisions(&mut self.session()?.client, after)
+    }
+
+    /// Records that the predictions of all epochs up to this one are published; the mark never falls.
+    ///
+    /// # Errors
+    /// [`PostgresError::Fenced`], [`PostgresError::NoProgress`], or that of a statement.
+    pub fn set_published(&mut self, epoch: u64) -> Result<(), PostgresError> {
+        let (job, own) = (self.settings.job.clone(), self.progress.incarnation);
+        let client = &mut self.session()?.client;
+        let rows = client
+            .execute("UPDATE progress SET published = greatest(published, $2) WHERE job = $1 AND incarnation = $3", &[&job, &(epoch as i64), &own])
+            .map_err(PostgresError::statement("record what is published"))?;
+        if rows == 0 {
+            return Err(match recorded::progress(client, &job)? {
+                Some(at) => PostgresError::Fenced { job, epoch, own, current: at.incarnation },
+                None => PostgresError::NoProgress(job),
+            });
+        }
+        self.progress.published = self.progress.published.max(epoch);
+        Ok(())
+    }
+
+    /// Commits an epoch; whatever passes by itself (a connection lost, a server going down, a conflict) is waited out and the same epoch tried
+    /// again. An epoch that is there already is not written twice.
+    ///
+    /// # Errors
+    /// What does not pass, and [`PostgresError::GaveUp`].
+    pub fn commit(&mut self, results: &EpochResults) -> Result<Commit, PostgresError> {
+        let started = Instant::now();
+        self.staging.fill(results, &self.settings)?;
+        let mut backoff = Backoff::new(self.settings.retry_first, self.settings.retry_longest);
+        while let Err(error) = self.try_commit(results) {
+            if !error.is_transient() {
+                return Err(error);
+            }
+            let waited = backoff.waited();
+            if self.settings.retry_timeout.is_some_and(|timeout| waited >= timeout) {
+                return Err(PostgresError::GaveUp { epoch: results.epoch, waited, last: Box::new(error) });
+            }
+            if backoff.tries() == 0 {
+                tracing::warn!(epoch = results.epoch, "The database is away; the epoch waits for it: {error}.");
+            }
+            thread::sleep(backoff.pause());
+        }
+        let retries = backoff.tries();
+        if retries > 0 {
+            tracing::info!(epoch = results.epoch, retries, waited = ?backoff.waited(), "The database is back and the epoch is committed.");
+        }
+        self.progress.epoch = self.progress.epoch.max(results.epoch);
+        self.last_commit = Some(Instant::now());
+        Ok(Commit { epoch: results.epoch, took: started.elapsed(), retries })
+    }
+
+    /// One try; a session in which it fails is not used again.
+    fn try_commit(&mut self, results: &EpochResults) -> Result<Outcome, PostgresError> {
+        let elapsed = self.last_commit.map(|at| at.elapsed().as_secs_f64());
+        let events_per_second = elapsed.filter(|seconds| *seconds > 0.0).map(|seconds| results.counts.records as f64 / seconds);
+        let mut session = match self.session.take() {
+            Some(session) => session,
+            None => Session::open(&self.settings)?,
+        };
+        let Writer { settings, staging, progress, .. } = self;
+        let statements = &session.statements;
+        let commit = transaction::Commit { settings, statements, results, staging, incarnation: progress.incarnation, events_per_second };
+        let outcome = commit.run(&mut session.client)?;
+        self.session = Some(session);
+        Ok(outcome)
+    }
+
+    fn session(&mut self) -> Result<&mut Session, PostgresError> {
+        let session = match self.session.take().filter(|session| !session.client.is_closed()) {
+            Some(session) => session,
+            None => Session::open(&self.settings)?,
+        };
+        Ok(self.session.insert(session))
+    }
+}
+
+fn with_waiting_time(error: PostgresError, waited: Duration) -> PostgresError {
+    match error {
+        PostgresError::Unreachable { address, source, .. } => PostgresError::Unreachable { address, waited, source },
+        other => other,
+    }
+}
