@@ -4,6 +4,7 @@
 //! [`consumer::spawn`] starts a thread that reads; [`admin`] makes and inspects topics; [`producer`] writes events as fast as it can, and
 //! [`publisher`] writes what an epoch decided, and waits until the broker has it.
 
+pub mod admin;
 mod batch;
 mod blocks;
 pub mod connection;
