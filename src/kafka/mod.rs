@@ -11,6 +11,8 @@ pub mod connection;
 pub mod consumer;
 pub mod error;
 mod position;
+pub mod producer;
+pub mod publisher;
 mod reader;
 pub mod settings;
 pub mod status;
