@@ -17,6 +17,8 @@ mod reader;
 pub mod settings;
 pub mod status;
 
+#[cfg(test)]
+mod tests;
 
 pub use consumer::{Arrival, Assigned, ConsumerHandle, Position};
 pub use error::KafkaError;
