@@ -7,6 +7,7 @@ mod cluster;
 mod config;
 mod files;
 mod jobs;
+mod kafka;
 mod postgres;
 mod results;
 mod telemetry;
