@@ -10,6 +10,7 @@ mod blocks;
 pub mod connection;
 pub mod consumer;
 pub mod error;
+pub mod intake;
 mod position;
 pub mod producer;
 pub mod publisher;
