@@ -4,3 +4,4 @@ pub mod gather;
 pub mod live;
 pub mod predictions;
 pub mod replay;
+pub mod run;

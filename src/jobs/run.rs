@@ -5,10 +5,12 @@ use super::live::{Control, Pace, Replayed, live};
 use super::predictions::Predictions;
 use crate::cluster::{Cluster, ClusterError};
 use crate::config::types::{Config, Start};
+use crate::console::{Console, ConsoleError};
 use crate::kafka::intake::{KafkaIntake, Sight};
 use crate::kafka::{Assigned, KafkaError, KafkaSettings, Position, admin};
 use crate::postgres::{Commit, PostgresError, RecordedEpoch, Writer, sink};
 use crate::results::EpochResults;
+use crate::telemetry::status::{State, Status};
 use crossbeam_channel::{Sender, bounded};
 use dataflows::campaign::graph::{Campaign, campaign};
 use dataflows::customer::Features;
@@ -38,7 +40,7 @@ pub enum RunError {
     Gather(#[from] GatherError),
     /// The console.
     #[error(transparent)]
-    Console(#[from] crate::console::ConsoleError),
+    Console(#[from] ConsoleError),
     /// The predictions of before cannot be published.
     #[error(transparent)]
     Predictions(#[from] super::predictions::PredictionError),
@@ -64,7 +66,7 @@ pub fn run(config: &Config, features: Features) -> Result<(), RunError> {
     let cluster = Cluster::of(config)?;
     let job = Arc::new(Job::new(config, features, &cluster)?);
     job.catch_signals()?;
-    let console = crate::console::Console::start(&config.http, Arc::clone(&job.status))?;
+    let console = Console::start(&config.http, Arc::clone(&job.status))?;
     tracing::info!(address = %console.address(), "The console is up.");
     let (handle, replayed, to_sink) = match cluster.is_first() {
         true => job.open_sink(config)?,
@@ -97,7 +99,7 @@ struct Job {
     sight: Sight,
     failure: gather::Failure,
     finished: AtomicBool,
-    status: Arc<crate::telemetry::status::Status>,
+    status: Arc<Status>,
 }
 
 impl Job {
@@ -105,7 +107,7 @@ impl Job {
         let mut settings = config.settings();
         settings.input.names = true;
         settings.emit = Emit { interactions: true, features: true, final_features: None };
-        let status = Arc::new(crate::telemetry::status::Status::new(&config.job, &settings.input.arms));
+        let status = Arc::new(Status::new(&config.job, &settings.input.arms, config.input.decimals));
         let described = Campaign { settings: Arc::new(settings), features: Arc::new(features), thresholds: None };
         Ok(Job {
             described,
@@ -204,12 +206,14 @@ impl Job {
             let sight = self.sight.clone();
             let kafka = self.kafka.clone();
             let feed = live(scope, pace.clone(), self.control.clone(), move |activator| {
-                let wake = move || drop(activator.activate());
+                let wake = move || {
+                    // A worker that has ended needs no waking.
+                    let _ = activator.activate();
+                };
                 KafkaIntake::start(&kafka, mine, idle, sight, wake)
             });
-            let mut gather = to_sink.map(|sink| {
-                Gather::new(self.described.clone(), digests, Arc::clone(&self.control.committed), sink, Arc::clone(&self.failure))
-            });
+            let mut gather = to_sink
+                .map(|sink| Gather::new(self.described.clone(), digests, Arc::clone(&self.control.committed), sink, Arc::clone(&self.failure)));
             deliver(campaign(feed, &self.described), move |delivery| {
                 if let Some(gather) = &mut gather {
                     gather.receive(delivery);
@@ -219,10 +223,29 @@ impl Job {
         while worker.step_or_park(Some(Duration::from_millis(100))) {}
     }
 
+    /// Shows where the job stands.
+    fn show(&self, draining: bool) {
+        let partitions = self.sight.partitions();
+        let ends: Vec<_> = partitions.iter().filter_map(|p| p.end.map(|end| (p.topic, p.partition, end))).collect();
+        self.status.high_watermarks(&ends);
+        self.status.cut(self.control.cut.load(Ordering::Acquire));
+        let state = match self.sight.trouble() {
+            _ if draining => State::Draining,
+            Some(trouble) => State::WaitingForBroker(trouble),
+            None if partitions.is_empty() => State::Starting,
+            None if partitions.iter().all(|p| p.caught_up || p.lag().is_some_and(|lag| lag < KEPT_UP)) => State::Running,
+            None => State::CatchingUp,
+        };
+        self.status.enter(state);
+    }
+
     fn has_failed(&self) -> bool {
         self.sight.has_failed() || self.failure.lock().is_ok_and(|failure| failure.is_some())
     }
 }
+
+/// A partition that is so few records behind counts as kept up with.
+const KEPT_UP: u64 = 100_000;
 
 /// How long a drain may take before the process ends without it.
 const DRAIN: Duration = Duration::from_secs(9);
@@ -234,15 +257,13 @@ fn watch(job: &Arc<Job>) -> JoinHandle<()> {
         let mut draining: Option<Instant> = None;
         while !job.finished.load(Ordering::Acquire) {
             std::thread::park_timeout(Duration::from_millis(100));
-            job.status.kafka(&job.sight.partitions(), job.sight.trouble());
-            job.status.in_flight(job.control.cut.load(Ordering::Acquire), job.control.committed.load(Ordering::Acquire));
+            job.show(draining.is_some());
             if job.has_failed() {
                 job.control.drain.store(true, Ordering::Release);
             }
             if job.control.drain.load(Ordering::Acquire) {
                 let since = *draining.get_or_insert_with(|| {
                     tracing::info!("Draining: the epoch is finished and committed.");
-                    job.status.draining();
                     Instant::now()
                 });
                 if since.elapsed() > DRAIN {

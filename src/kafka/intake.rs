@@ -143,7 +143,7 @@ impl KafkaIntake {
         let mut shown = self.shown.borrow_mut();
         if shown.elapsed() > Duration::from_millis(200) {
             *shown = Instant::now();
-            for consumer in &self.consumer {
+            if let Some(consumer) = &self.consumer {
                 self.sight.show(consumer.status(), consumer.trouble());
                 consumer.show_progress(self.sight.committed_among(&partitions));
             }
