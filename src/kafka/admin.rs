@@ -2,6 +2,7 @@
 
 use super::connection::{Connection, Tracked, code_of};
 use super::error::{KafkaError, passes};
+use super::position;
 use super::settings::{KafkaSettings, Role};
 use dataflows::event::{Place, Topic};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
@@ -96,10 +97,14 @@ pub fn watermarks(settings: &KafkaSettings) -> Result<BTreeMap<(Topic, u32), Ran
     let (consumer, connection) = asking(settings)?;
     let mut found = BTreeMap::new();
     for (topic, partition) in partitions.iter().flat_map(|(topic, partitions)| partitions.iter().map(|partition| (*topic, *partition))) {
-        let (low, high) = consumer
-            .fetch_watermarks(settings.topic_name(topic), partition as i32, ANSWER)
-            .map_err(|error| report(&consumer, &connection, "say where partitions begin and end", &error))?;
-        found.insert((topic, partition), low.max(0) as u64..high.max(0) as u64);
+        let doing = "say where partitions begin and end";
+        let range = position::range(&consumer, settings.topic_name(topic), partition as i32, ANSWER)
+            .map_err(|error| report(&consumer, &connection, doing, &error))?;
+        let Some(range) = range else {
+            let (brokers, why) = (settings.brokers.clone(), connection.reason());
+            return Err(KafkaError::Unreachable { brokers, doing, waited: ANSWER, why });
+        };
+        found.insert((topic, partition), range);
     }
     Ok(found)
 }

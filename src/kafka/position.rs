@@ -3,11 +3,12 @@
 use super::connection::code_of;
 use super::consumer::{Assigned, Position};
 use super::error::{KafkaError, passes};
-use dataflows::event::{Millis, Place};
+use dataflows::event::Place;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError as ClientError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaErrorCode;
+use std::ops::Range;
 use std::time::Duration;
 
 /// How long one question to the broker may take.
@@ -42,8 +43,9 @@ pub(super) fn find<C: ConsumerContext>(consumer: &BaseConsumer<C>, brokers: &str
     if partition as usize >= found {
         return Err(KafkaError::MissingPartition { brokers: brokers.to_string(), topic: name.to_string(), partition, found });
     }
-    let (low, high) = match consumer.fetch_watermarks(name, number, ANSWER) {
-        Ok((low, high)) => (low.max(0) as u64, high.max(0) as u64),
+    let Range { start: low, end: high } = match range(consumer, name, number, ANSWER) {
+        Ok(Some(range)) => range,
+        Ok(None) => return Ok(Found::NoAnswer),
         Err(error) => return refused(error),
     };
     let topic = || name.to_string();
@@ -53,7 +55,7 @@ pub(super) fn find<C: ConsumerContext>(consumer: &BaseConsumer<C>, brokers: &str
         Position::Offset(wanted) if wanted < low => Err(KafkaError::Removed { topic: topic(), partition, wanted, low }),
         Position::Offset(wanted) if wanted > high => Err(KafkaError::PastEnd { topic: topic(), partition, wanted, high }),
         Position::Offset(wanted) => Ok(Found::At(wanted, high)),
-        Position::Timestamp(timestamp) => match offset_at(consumer, name, number, timestamp) {
+        Position::Timestamp(timestamp) => match offset_at(consumer, name, number, Offset::Offset(timestamp.max(0)), ANSWER) {
             Ok(offset) => Ok(Found::At(offset.unwrap_or(high).clamp(low, high.max(low)), high)),
             Err(error) => refused(error),
         },
@@ -71,11 +73,33 @@ fn partitions_of<C: ConsumerContext>(consumer: &BaseConsumer<C>, name: &str) -> 
     }
 }
 
-/// The offset of the first record of this or a later timestamp; `None`: there is none.
-fn offset_at<C: ConsumerContext>(consumer: &BaseConsumer<C>, name: &str, partition: i32, timestamp: Millis) -> Result<Option<u64>, ClientError> {
+/// The offsets that a partition has, up to the last that can be read; `None`: the broker did not say.
+///
+/// `fetch_watermarks` would ask for both at once, and where the answer to one fails it takes the other for it: a partition would seem to begin at
+/// its end. So each is asked for alone.
+pub(super) fn range<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    name: &str,
+    partition: i32,
+    answer: Duration,
+) -> Result<Option<Range<u64>>, ClientError> {
+    let low = offset_at(consumer, name, partition, Offset::Beginning, answer)?;
+    let high = offset_at(consumer, name, partition, Offset::End, answer)?;
+    Ok(low.zip(high).map(|(low, high)| low..high.max(low)))
+}
+
+/// The offset at the beginning, at the end, or of the first record of this timestamp or a later one; `None`: there is none.
+fn offset_at<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    name: &str,
+    partition: i32,
+    place: Offset,
+    answer: Duration,
+) -> Result<Option<u64>, ClientError> {
     let mut wanted = TopicPartitionList::new();
-    wanted.add_partition_offset(name, partition, Offset::Offset(timestamp.max(0)))?;
-    let found = consumer.offsets_for_times(wanted, ANSWER)?;
+    // The protocol has one question for all: a timestamp, or what librdkafka writes for the beginning and the end.
+    wanted.add_partition_offset(name, partition, place)?;
+    let found = consumer.offsets_for_times(wanted, answer)?;
     let Some(element) = found.find_partition(name, partition) else { return Ok(None) };
     element.error()?;
     match element.offset() {

@@ -122,3 +122,29 @@ fn microseconds_a_message() {
         }
     }
 }
+
+/// Bytes of memory that this process holds.
+fn resident_bytes() -> usize {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    pages.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4_096
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn megabytes_behind_a_stuck_reader() {
+    let Some(settings) = settings() else { return };
+    create(&settings, 3);
+    fill(&settings, "lz4");
+    let before = resident_bytes();
+    let reading = Reading::start(&settings, all(Topic::Transactions, 3, Position::Earliest), 4);
+    eventually("the channel is full", || reading.arrivals.is_full());
+    // By the third report of statistics the client has fetched what it will.
+    let mut most = 0;
+    for _ in 0..3 {
+        let began = Instant::now();
+        eventually("a second has passed", || began.elapsed() > Duration::from_secs(1));
+        most = most.max(resident_bytes());
+    }
+    println!("{} MiB more behind a stuck reader", most.saturating_sub(before) >> 20);
+    reading.stop();
+}

@@ -56,7 +56,7 @@ fn a_broker_that_comes_late_and_goes_in_the_middle_costs_nothing_but_time() {
     while reading.count() < 5_000 {
         reading.take();
     }
-    assert!(reading.handle.is_connected());
+    eventually("the consumer knows that it is connected", || reading.handle.is_connected());
 
     broker.services(&["stop", "kafka", "--kill"]);
     eventually("the consumer has noticed", || !reading.handle.is_connected() && reading.handle.status().iter().all(|status| !status.reachable));
