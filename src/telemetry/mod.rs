@@ -1,5 +1,7 @@
-//! What the program tells about itself: logs and progress.
+//! What the program tells about itself: logs, progress, status and metrics.
 
 pub mod logging;
+pub mod metrics;
 pub mod progress;
+pub mod status;
 pub mod usage;

@@ -1,0 +1,324 @@
+//! The metrics of the program: every name in one enum, described once, and how they follow from the status.
+//!
+//! Names begin with `sluice_`, except those of the process, which every program has. Units are base units. The values of every label are bounded:
+//! by the configuration (arms), the topics' partitions, or an enum.
+
+use super::status::State;
+use super::status::snapshot::{Arm, Partition, Snapshot};
+use metrics::{Label, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram, with_local_recorder};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use std::time::Duration;
+
+/// Upper bounds of the buckets of `sluice_commit_seconds`: from a small epoch to one that keeps the next ones waiting.
+const COMMIT_BUCKETS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// A metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metric {
+    /// Valid records.
+    Events,
+    /// Rejected records.
+    InputRejected,
+    /// Late events.
+    Late,
+    /// Repeated records.
+    Duplicates,
+    /// Replacing records.
+    Replaced,
+    /// Corrected observations.
+    Corrected,
+    /// Events taken back.
+    Retracted,
+    /// Dropped with their customer.
+    Erased,
+    /// The committed epoch.
+    EpochCommitted,
+    /// Epochs on their way.
+    EpochsInFlight,
+    /// Time of a commit.
+    CommitSeconds,
+    /// Event time.
+    WatermarkSeconds,
+    /// Records behind the broker.
+    KafkaConsumerLag,
+    /// Next offset.
+    KafkaConsumerOffset,
+    /// Waiting interactions.
+    PendingInteractions,
+    /// Decisions.
+    Decisions,
+    /// Learned interactions of an arm.
+    ArmInteractions,
+    /// Mean reward of an arm.
+    ArmMeanReward,
+    /// Mean reward.
+    MeanReward,
+    /// Mean reward of late.
+    RecentMeanReward,
+    /// The state.
+    State,
+    /// Readiness.
+    Ready,
+    /// The version.
+    BuildInfo,
+    /// CPU time.
+    ProcessCpuSeconds,
+    /// Memory.
+    ProcessResidentMemoryBytes,
+    /// Time since the start.
+    UptimeSeconds,
+}
+
+/// What a metric's values do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// They only rise, from 0 at the start.
+    Counter,
+    /// They rise and fall.
+    Gauge,
+    /// They are counted by size.
+    Histogram,
+}
+
+impl Metric {
+    /// Every metric.
+    pub const ALL: [Metric; 26] = [
+        Metric::Events,
+        Metric::InputRejected,
+        Metric::Late,
+        Metric::Duplicates,
+        Metric::Replaced,
+        Metric::Corrected,
+        Metric::Retracted,
+        Metric::Erased,
+        Metric::EpochCommitted,
+        Metric::EpochsInFlight,
+        Metric::CommitSeconds,
+        Metric::WatermarkSeconds,
+        Metric::KafkaConsumerLag,
+        Metric::KafkaConsumerOffset,
+        Metric::PendingInteractions,
+        Metric::Decisions,
+        Metric::ArmInteractions,
+        Metric::ArmMeanReward,
+        Metric::MeanReward,
+        Metric::RecentMeanReward,
+        Metric::State,
+        Metric::Ready,
+        Metric::BuildInfo,
+        Metric::ProcessCpuSeconds,
+        Metric::ProcessResidentMemoryBytes,
+        Metric::UptimeSeconds,
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        self.description().0
+    }
+
+    /// What its values do.
+    pub fn kind(self) -> Kind {
+        self.description().1
+    }
+
+    /// What it says, in a line.
+    pub fn help(self) -> &'static str {
+        self.description().2
+    }
+
+    fn description(self) -> (&'static str, Kind, &'static str) {
+        use Kind::{Counter, Gauge, Histogram};
+        match self {
+            Metric::Events => ("sluice_events_total", Counter, "Valid records read and committed."),
+            Metric::InputRejected => ("sluice_input_rejected_total", Counter, "Records rejected, by reason."),
+            Metric::Late => ("sluice_late_total", Counter, "Events dated before the instant of a closed threshold."),
+            Metric::Duplicates => ("sluice_duplicates_total", Counter, "Records that repeated what was there."),
+            Metric::Replaced => ("sluice_replaced_total", Counter, "Records that replaced an earlier one of their id."),
+            Metric::Corrected => ("sluice_corrected_total", Counter, "Contexts or rewards corrected after they had entered the model."),
+            Metric::Retracted => ("sluice_retracted_total", Counter, "Events taken back."),
+            Metric::Erased => ("sluice_erased_total", Counter, "Records and events dropped because their customer was erased."),
+            Metric::EpochCommitted => ("sluice_epoch_committed", Gauge, "The newest epoch that is committed."),
+            Metric::EpochsInFlight => ("sluice_epochs_in_flight", Gauge, "Epochs cut and not yet committed."),
+            Metric::CommitSeconds => ("sluice_commit_seconds", Histogram, "Time that the commit of an epoch took."),
+            Metric::WatermarkSeconds => ("sluice_watermark_seconds", Gauge, "Event time below which nothing is expected, in seconds since 1970."),
+            Metric::KafkaConsumerLag => ("sluice_kafka_consumer_lag", Gauge, "Records of a partition that are not committed yet."),
+            Metric::KafkaConsumerOffset => ("sluice_kafka_consumer_offset", Gauge, "The first offset of a partition that is not committed."),
+            Metric::PendingInteractions => ("sluice_pending_interactions", Gauge, "Interactions that wait for a threshold or a reward."),
+            Metric::Decisions => ("sluice_decisions_total", Counter, "Decisions made, by arm."),
+            Metric::ArmInteractions => ("sluice_arm_interactions", Gauge, "Interactions learned that stand, by arm."),
+            Metric::ArmMeanReward => ("sluice_arm_mean_reward", Gauge, "Mean reward of the interactions learned, by arm."),
+            Metric::MeanReward => ("sluice_mean_reward", Gauge, "Mean reward of all interactions learned."),
+            Metric::RecentMeanReward => ("sluice_recent_mean_reward", Gauge, "Mean reward of the last decisions whose outcome is known."),
+            Metric::State => ("sluice_state", Gauge, "1 for the state that the job is in, 0 for the others."),
+            Metric::Ready => ("sluice_ready", Gauge, "1 while the job keeps up with its input, else 0."),
+            Metric::BuildInfo => ("sluice_build_info", Gauge, "Always 1; the label says which version runs."),
+            Metric::ProcessCpuSeconds => ("process_cpu_seconds_total", Counter, "CPU time used by the process, in whole seconds."),
+            Metric::ProcessResidentMemoryBytes => ("process_resident_memory_bytes", Gauge, "Resident memory of the process."),
+            Metric::UptimeSeconds => ("sluice_uptime_seconds", Gauge, "Time since the start."),
+        }
+    }
+}
+
+/// The metrics of one job.
+pub struct Metrics {
+    recorder: PrometheusRecorder,
+    handle: PrometheusHandle,
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Metrics {
+    /// Of a job that starts: described, nothing counted.
+    pub fn new() -> Self {
+        let builder = PrometheusBuilder::new();
+        let recorder = builder.set_buckets(&COMMIT_BUCKETS).expect("there are buckets, which is all that is asked").build_recorder();
+        with_local_recorder(&recorder, || Metric::ALL.into_iter().for_each(describe));
+        let handle = recorder.handle();
+        Metrics { recorder, handle }
+    }
+
+    /// An epoch has been committed in this time.
+    pub fn commit_took(&self, took: Duration) {
+        with_local_recorder(&self.recorder, || histogram!(Metric::CommitSeconds.name()).record(took));
+        // Sorts what was recorded into its buckets: without that, a job that nobody scrapes would keep every value.
+        self.handle.run_upkeep();
+    }
+
+    /// The text form of Prometheus, version 0.0.4.
+    pub fn render(&self, snapshot: &Snapshot) -> String {
+        with_local_recorder(&self.recorder, || record(snapshot));
+        self.handle.render()
+    }
+}
+
+fn describe(metric: Metric) {
+    match metric.kind() {
+        Kind::Counter => describe_counter!(metric.name(), metric.help()),
+        Kind::Gauge => describe_gauge!(metric.name(), metric.help()),
+        Kind::Histogram => describe_histogram!(metric.name(), metric.help()),
+    }
+}
+
+/// Sets every metric, except the histogram, to what the snapshot says.
+fn record(snapshot: &Snapshot) {
+    let counts = &snapshot.counts;
+    count(Metric::Events, Vec::new(), snapshot.events.total);
+    count(Metric::Late, Vec::new(), counts.late);
+    count(Metric::Duplicates, Vec::new(), counts.duplicates);
+    count(Metric::Replaced, Vec::new(), counts.replaced);
+    count(Metric::Corrected, Vec::new(), counts.corrected);
+    count(Metric::Retracted, Vec::new(), counts.retracted);
+    count(Metric::Erased, Vec::new(), counts.erased);
+    snapshot.rejected.iter().for_each(|(reason, rejected)| count(Metric::InputRejected, vec![Label::new("reason", *reason)], *rejected));
+    set(Metric::PendingInteractions, Vec::new(), counts.pending as f64);
+    set(Metric::EpochCommitted, Vec::new(), snapshot.epoch.committed as f64);
+    set(Metric::EpochsInFlight, Vec::new(), snapshot.epoch.in_flight as f64);
+    set_known(Metric::WatermarkSeconds, Vec::new(), snapshot.watermark.as_ref().map(|watermark| watermark.timestamp_ms as f64 * 1e-3));
+    snapshot.partitions.iter().for_each(record_partition);
+    snapshot.arms.iter().for_each(record_arm);
+    set_known(Metric::MeanReward, Vec::new(), snapshot.reward.mean);
+    set_known(Metric::RecentMeanReward, Vec::new(), snapshot.reward.recent_mean);
+    State::WORDS.iter().for_each(|word| set(Metric::State, vec![Label::new("state", *word)], truth(*word == snapshot.state)));
+    set(Metric::Ready, Vec::new(), truth(snapshot.ready));
+    set(Metric::BuildInfo, vec![Label::new("version", snapshot.version)], 1.0);
+    count(Metric::ProcessCpuSeconds, Vec::new(), snapshot.cpu_seconds as u64);
+    set(Metric::ProcessResidentMemoryBytes, Vec::new(), snapshot.memory_bytes as f64);
+    set(Metric::UptimeSeconds, Vec::new(), snapshot.uptime_seconds);
+}
+
+fn record_partition(partition: &Partition) {
+    let labels = || vec![Label::new("topic", partition.topic), Label::new("partition", partition.partition.to_string())];
+    set(Metric::KafkaConsumerOffset, labels(), partition.next_offset as f64);
+    set_known(Metric::KafkaConsumerLag, labels(), partition.lag.map(|lag| lag as f64));
+}
+
+fn record_arm(arm: &Arm) {
+    let labels = || vec![Label::new("arm", arm.name.clone())];
+    count(Metric::Decisions, labels(), arm.decisions);
+    set(Metric::ArmInteractions, labels(), arm.interactions as f64);
+    set_known(Metric::ArmMeanReward, labels(), arm.mean_reward);
+}
+
+fn count(metric: Metric, labels: Vec<Label>, value: u64) {
+    counter!(metric.name(), labels).absolute(value);
+}
+
+fn set(metric: Metric, labels: Vec<Label>, value: f64) {
+    gauge!(metric.name(), labels).set(value);
+}
+
+/// A value that is not known leaves the metric as it was: absent rather than 0 before the first.
+fn set_known(metric: Metric, labels: Vec<Label>, value: Option<f64>) {
+    if let Some(value) = value {
+        set(metric, labels, value);
+    }
+}
+
+fn truth(holds: bool) -> f64 {
+    f64::from(u8::from(holds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::status::{Status, tests::a_busy_epoch};
+    use dataflows::event::Topic;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_name_is_valid_unique_and_described() {
+        let names: BTreeSet<&str> = Metric::ALL.iter().map(|metric| metric.name()).collect();
+        assert_eq!(names.len(), Metric::ALL.len());
+        for metric in Metric::ALL {
+            let name = metric.name();
+            assert!(name.starts_with("sluice_") || name.starts_with("process_"), "{name}");
+            assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{name}");
+            assert_eq!(name.ends_with("_total"), metric.kind() == Kind::Counter, "{name}: counters, and only they, end in _total");
+            assert!(metric.help().ends_with('.'), "{name}");
+        }
+    }
+
+    #[test]
+    fn everything_is_rendered_with_its_description() {
+        let status = Status::new("campaign", &["Email".to_string(), "a \"quoted\" one".to_string()], 2);
+        status.committed(&a_busy_epoch(), Duration::from_millis(20));
+        status.high_watermarks(&[(Topic::Transactions, 3, 620)]);
+        let text = status.metrics();
+        for metric in Metric::ALL {
+            let (name, kind) = (metric.name(), format!("{:?}", metric.kind()).to_lowercase());
+            assert!(text.contains(&format!("# HELP {name} {}\n", metric.help())), "{name} in\n{text}");
+            assert!(text.contains(&format!("# TYPE {name} {kind}\n")), "{name} in\n{text}");
+        }
+        for line in [
+            "sluice_events_total 70",
+            "sluice_input_rejected_total{reason=\"bad_amount\"} 1",
+            "sluice_epoch_committed 7",
+            "sluice_commit_seconds_bucket{le=\"0.025\"} 1",
+            "sluice_commit_seconds_bucket{le=\"0.01\"} 0",
+            "sluice_kafka_consumer_lag{topic=\"transactions\",partition=\"3\"} 120",
+            "sluice_kafka_consumer_offset{topic=\"transactions\",partition=\"3\"} 500",
+            "sluice_decisions_total{arm=\"Email\"} 3",
+            "sluice_decisions_total{arm=\"a \\\"quoted\\\" one\"} 1",
+            "sluice_state{state=\"starting\"} 1",
+            "sluice_state{state=\"running\"} 0",
+            concat!("sluice_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
+        ] {
+            assert!(text.lines().any(|rendered| rendered == line), "{line} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn counters_go_on_from_one_rendering_to_the_next() {
+        let status = Status::new("campaign", &["Email".to_string()], 2);
+        for commits in 1..=3u64 {
+            status.committed(&a_busy_epoch(), Duration::from_millis(20));
+            let text = status.metrics();
+            assert!(text.contains(&format!("\nsluice_events_total {}\n", 70 * commits)), "{text}");
+            assert!(text.contains(&format!("\nsluice_commit_seconds_count {commits}\n")), "{text}");
+        }
+    }
+}

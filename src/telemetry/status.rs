@@ -1,0 +1,385 @@
+//! How the job stands: written once an epoch by those who run it, read by the console, `/status` and `/metrics`.
+
+mod recent;
+pub mod snapshot;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use super::metrics::Metrics;
+use super::usage::{resident_memory_bytes, usage};
+use crate::files::sink::hexadecimal;
+use crate::results::EpochResults;
+use dataflows::campaign::output::{ArmDay, Counts, Day, Segment};
+use dataflows::event::{DAY, Millis, Rejected, Topic};
+use recent::{Choices, Outcomes, Rate, mean_q16};
+use snapshot::{Arm, Counted, DeadLetter, Epochs, Events, Holder, Partition, Reward, SegmentSize, Snapshot, Threshold, Watermark};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Rejected records that are shown.
+const DEAD_LETTERS: usize = 20;
+
+/// What the job is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Connecting, restoring.
+    Starting,
+    /// Repeating recorded epochs, or far behind the end of its input.
+    CatchingUp,
+    /// Keeping up.
+    Running,
+    /// The database does not answer; what it says, without secrets.
+    WaitingForDatabase(String),
+    /// The broker does not answer; what it says, without secrets.
+    WaitingForBroker(String),
+    /// Finishing what was read, to end then.
+    Draining,
+    /// Ended.
+    Stopped,
+}
+
+impl State {
+    /// The words for every state, for metrics.
+    pub const WORDS: [&str; 7] = ["starting", "catching_up", "running", "waiting_for_database", "waiting_for_broker", "draining", "stopped"];
+
+    /// The word for it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            State::Starting => "starting",
+            State::CatchingUp => "catching_up",
+            State::Running => "running",
+            State::WaitingForDatabase(_) => "waiting_for_database",
+            State::WaitingForBroker(_) => "waiting_for_broker",
+            State::Draining => "draining",
+            State::Stopped => "stopped",
+        }
+    }
+
+    /// Whether the job keeps up with its input, so that others may rely on it.
+    pub fn is_ready(&self) -> bool {
+        matches!(self, State::Running)
+    }
+
+    fn message(&self) -> Option<&str> {
+        match self {
+            State::WaitingForDatabase(message) | State::WaitingForBroker(message) => Some(message),
+            State::Starting | State::CatchingUp | State::Running | State::Draining | State::Stopped => None,
+        }
+    }
+}
+
+/// What there is to learn, where it is known: mean rewards of a decision in the simulated world.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Benchmark {
+    /// With the best arm for each customer.
+    pub best_possible: Option<f64>,
+    /// With the best single arm for all.
+    pub best_fixed: Option<f64>,
+}
+
+/// How the job stands. Shared by those who write (the committer, the source) and those who read (the console).
+#[derive(Debug)]
+pub struct Status {
+    job: String,
+    decimals: u32,
+    started: Instant,
+    metrics: Metrics,
+    known: Mutex<Known>,
+}
+
+/// Everything that changes.
+#[derive(Debug)]
+struct Known {
+    state: State,
+    cut: u64,
+    committed: u64,
+    commit_took: Option<Duration>,
+    digest: Option<[u8; 32]>,
+    watermark: Option<Millis>,
+    held_by: Option<(Topic, u32)>,
+    next_offsets: BTreeMap<(Topic, u32), u64>,
+    high_watermarks: BTreeMap<(Topic, u32), u64>,
+    counts: Counts,
+    rate: Rate,
+    arms: Vec<KnownArm>,
+    arm_days: BTreeMap<(Day, u8), ArmDay>,
+    choices: Choices,
+    outcomes: Outcomes,
+    benchmark: Benchmark,
+    threshold: Option<(Day, u64)>,
+    rejected: BTreeMap<&'static str, u64>,
+    dead_letters: VecDeque<DeadLetter>,
+    segments: BTreeMap<u8, i64>,
+}
+
+/// What is known of an arm: its sums are kept in step with the days.
+#[derive(Debug, Default)]
+struct KnownArm {
+    name: String,
+    n: i64,
+    decisions: u64,
+    interactions: i64,
+    reward: i128,
+}
+
+impl Status {
+    /// Of a job that starts now, with the arms of the configuration; amounts have so many decimals.
+    pub fn new(job: &str, arms: &[String], decimals: u32) -> Self {
+        let started = Instant::now();
+        Status { job: job.to_string(), decimals, started, metrics: Metrics::new(), known: Mutex::new(Known::new(arms, started)) }
+    }
+
+    /// The job is now in this state.
+    pub fn enter(&self, state: State) {
+        self.known().state = state;
+    }
+
+    /// What the job is doing.
+    pub fn state(&self) -> State {
+        self.known().state.clone()
+    }
+
+    /// An epoch has been cut from the input.
+    pub fn cut(&self, epoch: u64) {
+        self.known().cut = epoch;
+    }
+
+    /// The partition that holds the watermark back, if it is one alone.
+    pub fn watermark_held_by(&self, holder: Option<(Topic, u32)>) {
+        self.known().held_by = holder;
+    }
+
+    /// The ends of partitions at the broker: the offsets that their next records will have.
+    pub fn high_watermarks(&self, ends: &[(Topic, u32, u64)]) {
+        let mut known = self.known();
+        known.high_watermarks.extend(ends.iter().map(|(topic, partition, end)| ((*topic, *partition), *end)));
+    }
+
+    /// What there is to learn.
+    pub fn compare_with(&self, benchmark: Benchmark) {
+        self.known().benchmark = benchmark;
+    }
+
+    /// What stood before this start, since an epoch's results only say what changed: days of arms, segments, and the interactions that wait.
+    pub fn restored(&self, arm_days: &[ArmDay], segments: &[Segment], pending: i64) {
+        let mut known = self.known();
+        known.stand(arm_days, segments);
+        known.counts.pending = pending;
+    }
+
+    /// An epoch has been committed; writing it took so long.
+    pub fn committed(&self, results: &EpochResults, took: Duration) {
+        self.committed_at(results, took, Instant::now());
+    }
+
+    fn committed_at(&self, results: &EpochResults, took: Duration, now: Instant) {
+        self.metrics.commit_took(took);
+        self.known().commit(results, took, now);
+    }
+
+    /// The job as it stands now.
+    pub fn snapshot(&self) -> Snapshot {
+        self.snapshot_at(Instant::now())
+    }
+
+    fn snapshot_at(&self, now: Instant) -> Snapshot {
+        let known = self.known();
+        Snapshot {
+            job: self.job.clone(),
+            version: env!("CARGO_PKG_VERSION"),
+            state: known.state.word(),
+            message: known.state.message().map(str::to_string),
+            ready: known.state.is_ready(),
+            uptime_seconds: now.duration_since(self.started).as_secs_f64(),
+            cpu_seconds: usage().cpu_seconds,
+            memory_bytes: resident_memory_bytes(),
+            epoch: known.epochs(),
+            watermark: known.watermark(),
+            partitions: known.partitions(),
+            events: Events { total: known.counts.records, per_second: known.rate.per_second(now) },
+            decisions: known.counts.decisions,
+            reward: known.reward(),
+            arms: known.arms(),
+            threshold: known
+                .threshold
+                .map(|(day, total)| Threshold { day_ms: Millis::from(day) * DAY, high_value: total as f64 / 10f64.powi(self.decimals as i32) }),
+            counts: known.counted(),
+            rejected: known.rejected.clone(),
+            dead_letters: known.dead_letters.iter().cloned().collect(),
+            segments: known.segments(),
+        }
+    }
+
+    /// The same in the text form of Prometheus.
+    pub fn metrics(&self) -> String {
+        self.metrics.render(&self.snapshot())
+    }
+
+    /// A writer that panicked leaves numbers behind, never a broken structure.
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writing.
+impl Known {
+    fn new(arms: &[String], started: Instant) -> Self {
+        Known {
+            state: State::Starting,
+            cut: 0,
+            committed: 0,
+            commit_took: None,
+            digest: None,
+            watermark: None,
+            held_by: None,
+            next_offsets: BTreeMap::new(),
+            high_watermarks: BTreeMap::new(),
+            counts: Counts::none(),
+            rate: Rate::new(started),
+            arms: arms.iter().map(|name| KnownArm { name: name.clone(), ..KnownArm::default() }).collect(),
+            arm_days: BTreeMap::new(),
+            choices: Choices::default(),
+            outcomes: Outcomes::default(),
+            benchmark: Benchmark::default(),
+            threshold: None,
+            rejected: BTreeMap::new(),
+            dead_letters: VecDeque::new(),
+            segments: BTreeMap::new(),
+        }
+    }
+
+    fn commit(&mut self, results: &EpochResults, took: Duration, now: Instant) {
+        self.committed = self.committed.max(results.epoch);
+        self.cut = self.cut.max(results.epoch);
+        self.commit_took = Some(took);
+        self.digest = Some(results.digest);
+        self.watermark = self.watermark.max(results.closed.watermark);
+        self.next_offsets.extend(results.closed.offsets.iter().map(|(topic, partition, next)| ((*topic, *partition), *next)));
+        self.counts.add(&results.counts);
+        self.rate.add(now, results.counts.records);
+        self.threshold = self.threshold.max(results.thresholds.iter().copied().max());
+        self.decide(results);
+        self.stand(&results.arm_days, &results.segments);
+        results.rejected.iter().for_each(|rejected| self.reject(rejected));
+    }
+
+    fn decide(&mut self, results: &EpochResults) {
+        for update in &results.arms {
+            if let Some(arm) = self.arms.get_mut(update.arm as usize) {
+                arm.n = update.totals.n;
+            }
+        }
+        let chosen = || results.decisions.iter().filter_map(|decision| decision.arm);
+        for arm in chosen() {
+            if let Some(arm) = self.arms.get_mut(usize::from(arm)) {
+                arm.decisions += 1;
+            }
+        }
+        self.choices.add(chosen());
+        self.outcomes.add(results);
+    }
+
+    /// Takes in rows that replace what stood.
+    fn stand(&mut self, arm_days: &[ArmDay], segments: &[Segment]) {
+        for row in arm_days {
+            let (interactions, reward) = self.arm_days.insert((row.day, row.arm), *row).map_or((0, 0), |old| (old.interactions, old.reward));
+            if let Some(arm) = self.arms.get_mut(usize::from(row.arm)) {
+                arm.interactions += row.interactions - interactions;
+                arm.reward += row.reward - reward;
+            }
+        }
+        self.segments.extend(segments.iter().map(|segment| (segment.flags, segment.customers)));
+    }
+
+    fn reject(&mut self, rejected: &Rejected) {
+        *self.rejected.entry(rejected.reason.word()).or_default() += 1;
+        self.dead_letters.push_front(DeadLetter {
+            topic: rejected.topic.name(),
+            partition: rejected.place.partition(),
+            position: rejected.place.position(),
+            reason: rejected.reason.word(),
+            detail: rejected.detail.clone(),
+        });
+        self.dead_letters.truncate(DEAD_LETTERS);
+    }
+}
+
+/// Reading.
+impl Known {
+    fn epochs(&self) -> Epochs {
+        Epochs {
+            cut: self.cut,
+            committed: self.committed,
+            in_flight: self.cut.saturating_sub(self.committed),
+            commit_seconds: self.commit_took.map(|took| took.as_secs_f64()),
+            digest: self.digest.as_ref().map(|digest| hexadecimal(digest)),
+        }
+    }
+
+    fn watermark(&self) -> Option<Watermark> {
+        let held_by = self.held_by.map(|(topic, partition)| Holder { topic: topic.name(), partition });
+        self.watermark.map(|timestamp_ms| Watermark { timestamp_ms, held_by })
+    }
+
+    fn partitions(&self) -> Vec<Partition> {
+        let end = |at| self.high_watermarks.get(at).copied();
+        let read = self.next_offsets.iter().map(|(at, &next_offset)| Partition {
+            topic: at.0.name(),
+            partition: at.1,
+            next_offset,
+            high_watermark: end(at),
+            // The end was asked for before the latest records were read.
+            lag: end(at).map(|end| end.saturating_sub(next_offset)),
+        });
+        read.collect()
+    }
+
+    fn reward(&self) -> Reward {
+        let (interactions, reward) = self.arms.iter().fold((0, 0), |(count, sum), arm| (count + arm.interactions, sum + arm.reward));
+        Reward {
+            mean: mean_q16(reward, interactions),
+            recent_mean: self.outcomes.mean(None),
+            recent_outcomes: self.outcomes.count(),
+            best_possible: self.benchmark.best_possible,
+            best_fixed: self.benchmark.best_fixed,
+        }
+    }
+
+    fn arms(&self) -> Vec<Arm> {
+        let decisions: u64 = self.arms.iter().map(|arm| arm.decisions).sum();
+        let interactions: i64 = self.arms.iter().map(|arm| arm.interactions).sum();
+        let of_arm = |(number, arm): (usize, &KnownArm)| Arm {
+            arm: number,
+            name: arm.name.clone(),
+            n: arm.n,
+            decisions: arm.decisions,
+            decisions_share: (decisions > 0).then(|| arm.decisions as f64 / decisions as f64),
+            recent_decisions_share: self.choices.share(number),
+            interactions: arm.interactions,
+            interactions_share: (interactions > 0).then(|| arm.interactions as f64 / interactions as f64),
+            mean_reward: mean_q16(arm.reward, arm.interactions),
+            recent_mean_reward: self.outcomes.mean(Some(number)),
+        };
+        self.arms.iter().enumerate().map(of_arm).collect()
+    }
+
+    fn counted(&self) -> Counted {
+        let Counts { transactions, interactions, rewards, duplicates, replaced, late, corrected, retracted, erased, pending, .. } = self.counts;
+        let rejected = self.rejected.values().sum();
+        Counted { transactions, interactions, rewards, duplicates, replaced, late, corrected, retracted, erased, pending, rejected }
+    }
+
+    fn segments(&self) -> Vec<SegmentSize> {
+        let peopled = self.segments.iter().filter(|(_, customers)| **customers > 0);
+        let mut sizes: Vec<_> = peopled.map(|(flags, customers)| SegmentSize { flags: flag_names(*flags), customers: *customers }).collect();
+        sizes.sort_by_key(|segment| std::cmp::Reverse(segment.customers));
+        sizes
+    }
+}
+
+/// The flags of a segment, in words.
+fn flag_names(flags: u8) -> Vec<&'static str> {
+    let named = [(8, "high value"), (4, "at risk"), (2, "frequent buyer"), (1, "recently active")];
+    named.into_iter().filter(|(bit, _)| flags & bit != 0).map(|(_, name)| name).collect()
+}

@@ -1,0 +1,124 @@
+//! Windows over the newest of what happened: decisions, their outcomes, and events a second.
+
+use crate::results::EpochResults;
+use dataflows::campaign::output::{Change, InteractionRow};
+use dataflows::event::CustomerId;
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+/// Decisions that count as recent.
+pub(super) const RECENT_DECISIONS: usize = 5_000;
+
+/// Time over which events a second are counted.
+const RATE_WINDOW: Duration = Duration::from_secs(10);
+
+/// One in Q16.
+const ONE_Q16: f64 = 65_536.0;
+
+/// The arms of the last decisions.
+#[derive(Debug, Default)]
+pub(super) struct Choices(VecDeque<u8>);
+
+impl Choices {
+    /// Takes in an epoch's decisions, of which there is no order.
+    pub(super) fn add(&mut self, arms: impl DoubleEndedIterator<Item = u8>) {
+        arms.rev().take(RECENT_DECISIONS).for_each(|arm| self.0.push_back(arm));
+        self.0.drain(..self.0.len().saturating_sub(RECENT_DECISIONS));
+    }
+
+    /// The share of an arm; `None` before the first decision.
+    pub(super) fn share(&self, arm: usize) -> Option<f64> {
+        let chosen = self.0.iter().filter(|&&chosen| usize::from(chosen) == arm).count();
+        (!self.0.is_empty()).then(|| chosen as f64 / self.0.len() as f64)
+    }
+}
+
+/// Which interaction: customer, and hash of its id.
+type Key = (CustomerId, u64);
+
+/// Arm and reward of the last interactions that carried out a decision and were learned. A correction changes the outcome in its place.
+#[derive(Debug, Default)]
+pub(super) struct Outcomes {
+    order: VecDeque<Key>,
+    rewards: HashMap<Key, (u8, i64)>,
+}
+
+impl Outcomes {
+    /// Takes in an epoch's interactions, of which there is no order: of more than fit, any may stay.
+    pub(super) fn add(&mut self, results: &EpochResults) {
+        let rows = || results.interactions.iter().flat_map(|batch| &batch.rows);
+        rows().filter(|row| outcome(row).is_none()).for_each(|row| self.forget((row.customer, row.key)));
+        let known: Vec<(Key, (u8, i64))> = rows().filter_map(|row| Some(((row.customer, row.key), outcome(row)?))).collect();
+        let newest = known.len().saturating_sub(RECENT_DECISIONS);
+        known[newest..].iter().for_each(|(key, outcome)| self.note(*key, *outcome));
+    }
+
+    fn note(&mut self, key: Key, outcome: (u8, i64)) {
+        if self.rewards.insert(key, outcome).is_some() {
+            return;
+        }
+        self.order.push_back(key);
+        if self.order.len() > RECENT_DECISIONS
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.rewards.remove(&oldest);
+        }
+    }
+
+    fn forget(&mut self, key: Key) {
+        if self.rewards.remove(&key).is_some() {
+            self.order.retain(|known| *known != key);
+        }
+    }
+
+    /// How many outcomes are known.
+    pub(super) fn count(&self) -> u64 {
+        self.order.len() as u64
+    }
+
+    /// Their mean reward, for one arm or for all.
+    pub(super) fn mean(&self, arm: Option<usize>) -> Option<f64> {
+        let chosen = self.rewards.values().filter(|(of, _)| arm.is_none_or(|arm| usize::from(*of) == arm));
+        let (count, sum) = chosen.fold((0i64, 0i128), |(count, sum), (_, reward)| (count + 1, sum + i128::from(*reward)));
+        mean_q16(sum, count)
+    }
+}
+
+/// What an interaction tells of a decision, once it has entered the model.
+fn outcome(row: &InteractionRow) -> Option<(u8, i64)> {
+    let stands = row.change != Change::Delete && row.learned && row.decision.is_some();
+    row.reward.filter(|_| stands).map(|reward| (row.arm, reward))
+}
+
+/// The mean of rewards whose sum is in Q16.
+pub(super) fn mean_q16(sum: i128, count: i64) -> Option<f64> {
+    (count > 0).then(|| sum as f64 / ONE_Q16 / count as f64)
+}
+
+/// Events a second, over the last ten seconds.
+#[derive(Debug)]
+pub(super) struct Rate {
+    started: Instant,
+    counted: VecDeque<(Instant, u64)>,
+}
+
+impl Rate {
+    pub(super) fn new(started: Instant) -> Self {
+        Rate { started, counted: VecDeque::new() }
+    }
+
+    /// So many events were committed now.
+    pub(super) fn add(&mut self, now: Instant, events: u64) {
+        self.counted.push_back((now, events));
+        while self.counted.front().is_some_and(|(at, _)| now.duration_since(*at) >= RATE_WINDOW) {
+            self.counted.pop_front();
+        }
+    }
+
+    /// Events a second; in the first ten seconds over the time since the start, but no less than one second.
+    pub(super) fn per_second(&self, now: Instant) -> f64 {
+        let events: u64 = self.counted.iter().filter(|(at, _)| now.duration_since(*at) < RATE_WINDOW).map(|(_, events)| events).sum();
+        let window = now.duration_since(self.started).clamp(Duration::from_secs(1), RATE_WINDOW);
+        events as f64 / window.as_secs_f64()
+    }
+}

@@ -1,0 +1,207 @@
+//! What `/status` says, as plain values: times in milliseconds since 1970 or in seconds, rewards in their own unit, shares from 0 to 1.
+
+use dataflows::event::Millis;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// The job at one instant.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Snapshot {
+    /// Name of the job.
+    pub job: String,
+    /// Version of the program.
+    pub version: &'static str,
+    /// The state's word: see [`super::State::word`].
+    pub state: &'static str,
+    /// What the job waits for, where it waits.
+    pub message: Option<String>,
+    /// Whether the job keeps up with its input.
+    pub ready: bool,
+    /// Seconds since the start.
+    pub uptime_seconds: f64,
+    /// Seconds of CPU time used by the process.
+    pub cpu_seconds: f64,
+    /// Resident memory of the process.
+    pub memory_bytes: u64,
+    /// Epochs.
+    pub epoch: Epochs,
+    /// Event time.
+    pub watermark: Option<Watermark>,
+    /// Partitions, sorted by topic and number.
+    pub partitions: Vec<Partition>,
+    /// Valid records that were read.
+    pub events: Events,
+    /// Decisions made.
+    pub decisions: u64,
+    /// Rewards of all arms together.
+    pub reward: Reward,
+    /// Arms, in the order of the configuration.
+    pub arms: Vec<Arm>,
+    /// The newest daily threshold.
+    pub threshold: Option<Threshold>,
+    /// What was counted.
+    pub counts: Counted,
+    /// Rejected records by the word of their reason.
+    pub rejected: BTreeMap<&'static str, u64>,
+    /// The last rejected records, newest first.
+    pub dead_letters: Vec<DeadLetter>,
+    /// Segments, the largest first.
+    pub segments: Vec<SegmentSize>,
+}
+
+/// Epochs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Epochs {
+    /// The newest that was cut; 0 for none.
+    pub cut: u64,
+    /// The newest that is committed; 0 for none.
+    pub committed: u64,
+    /// Cut and not yet committed.
+    pub in_flight: u64,
+    /// How long the last commit took.
+    pub commit_seconds: Option<f64>,
+    /// SHA-256 of the model's statistics after the last commit, in hexadecimal digits.
+    pub digest: Option<String>,
+}
+
+/// Event time.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Watermark {
+    /// Below it nothing is expected any more.
+    pub timestamp_ms: Millis,
+    /// The partition that holds it back.
+    pub held_by: Option<Holder>,
+}
+
+/// A partition that holds the watermark back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Holder {
+    /// Its topic.
+    pub topic: &'static str,
+    /// Its number.
+    pub partition: u32,
+}
+
+/// How far one partition has been read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Partition {
+    /// Its topic.
+    pub topic: &'static str,
+    /// Its number.
+    pub partition: u32,
+    /// The first offset that is not committed.
+    pub next_offset: u64,
+    /// The broker's end of the partition, where it is known.
+    pub high_watermark: Option<u64>,
+    /// How many records lie between them.
+    pub lag: Option<u64>,
+}
+
+/// Valid records that were read.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Events {
+    /// Since the start.
+    pub total: u64,
+    /// Over the last ten seconds.
+    pub per_second: f64,
+}
+
+/// Rewards of all arms together.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Reward {
+    /// Of every interaction learned.
+    pub mean: Option<f64>,
+    /// Of the last decisions whose outcome is known.
+    pub recent_mean: Option<f64>,
+    /// How many those are.
+    pub recent_outcomes: u64,
+    /// What the best arm for each customer would give, where that is known.
+    pub best_possible: Option<f64>,
+    /// What the best single arm for all would give, where that is known.
+    pub best_fixed: Option<f64>,
+}
+
+/// An arm.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Arm {
+    /// Its number.
+    pub arm: usize,
+    /// Its name.
+    pub name: String,
+    /// Observations in its model.
+    pub n: i64,
+    /// Decisions for it since the start.
+    pub decisions: u64,
+    /// Its share of the decisions since the start.
+    pub decisions_share: Option<f64>,
+    /// Its share of the last decisions.
+    pub recent_decisions_share: Option<f64>,
+    /// Interactions learned.
+    pub interactions: i64,
+    /// Its share of them.
+    pub interactions_share: Option<f64>,
+    /// Mean reward of its interactions.
+    pub mean_reward: Option<f64>,
+    /// Mean reward of its last decisions whose outcome is known.
+    pub recent_mean_reward: Option<f64>,
+}
+
+/// A daily threshold.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Threshold {
+    /// Midnight of the day that it holds for.
+    pub day_ms: Millis,
+    /// Total from which a customer is of high value, in the currency.
+    pub high_value: f64,
+}
+
+/// What was counted since the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counted {
+    /// Settled purchases.
+    pub transactions: i64,
+    /// Settled interactions.
+    pub interactions: i64,
+    /// Settled delayed rewards.
+    pub rewards: i64,
+    /// Repeated records.
+    pub duplicates: u64,
+    /// Records that replaced an earlier one.
+    pub replaced: u64,
+    /// Events dated before a closed threshold.
+    pub late: u64,
+    /// Contexts and rewards corrected after they were learned.
+    pub corrected: u64,
+    /// Events taken back.
+    pub retracted: u64,
+    /// Records and events dropped with their customer.
+    pub erased: u64,
+    /// Interactions that wait for a threshold or a reward.
+    pub pending: i64,
+    /// Records rejected.
+    pub rejected: u64,
+}
+
+/// A rejected record, without its bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DeadLetter {
+    /// Its topic.
+    pub topic: &'static str,
+    /// Its partition.
+    pub partition: u32,
+    /// Its offset.
+    pub position: u64,
+    /// Why, in a word.
+    pub reason: &'static str,
+    /// Why, in a sentence.
+    pub detail: String,
+}
+
+/// Customers that share the four flags.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SegmentSize {
+    /// Which flags they have.
+    pub flags: Vec<&'static str>,
+    /// How many they are.
+    pub customers: i64,
+}
