@@ -5,6 +5,7 @@
 mod cli;
 mod cluster;
 mod config;
+mod console;
 mod files;
 mod jobs;
 mod postgres;

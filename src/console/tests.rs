@@ -1,0 +1,174 @@
+//! The console over real connections.
+
+use super::*;
+use crate::telemetry::status::State;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Instant;
+
+/// An answer, taken apart.
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Answer {
+    fn problem(&self) -> serde_json::Value {
+        assert!(self.head.contains("content-type: application/problem+json\r\n"), "{}", self.head);
+        let problem: serde_json::Value = serde_json::from_str(&self.body).expect("a problem is JSON");
+        assert_eq!(problem["status"], self.status);
+        problem
+    }
+}
+
+/// Sends a request and reads the whole answer. With HTTP/1.0 the connection ends with it.
+fn ask(running: &Running, request_line: &str, headers: &[&str]) -> Answer {
+    let mut stream = TcpStream::connect(running.address()).expect("the console listens");
+    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+    write!(stream, "{request_line} HTTP/1.0\r\nHost: localhost\r\n{headers}\r\n").expect("the request is taken");
+    let mut text = String::new();
+    stream.read_to_string(&mut text).expect("the answer is text");
+    let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+    Answer { status, head: format!("{}\r\n", head.to_lowercase()), body: body.to_string() }
+}
+
+fn get(running: &Running, path: &str) -> Answer {
+    ask(running, &format!("GET {path}"), &[])
+}
+
+fn free_port() -> Http {
+    Http { listen: SocketAddr::from(([127, 0, 0, 1], 0)), api_token_file: None, insecure: false }
+}
+
+fn start() -> (Running, Arc<Status>) {
+    let status = Arc::new(Status::new("campaign", &["Email".to_string()], 2));
+    (Console::start(&free_port(), Arc::clone(&status)).expect("a free port"), status)
+}
+
+fn token_file(token: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+    writeln!(file, "{token}").expect("it is written");
+    file
+}
+
+#[test]
+fn every_path_answers_in_its_form() {
+    let (running, _status) = start();
+    for (path, form, begins) in [
+        ("/", "text/html; charset=utf-8", "<!doctype html>"),
+        ("/status", "application/json", "{\"job\":\"campaign\""),
+        ("/metrics", "text/plain; version=0.0.4; charset=utf-8", "# HELP "),
+        ("/healthz", "text/plain; charset=utf-8", "ok\n"),
+    ] {
+        let answer = get(&running, path);
+        assert_eq!(answer.status, 200, "{path}");
+        assert!(answer.head.contains(&format!("content-type: {form}\r\n")), "{path}: {}", answer.head);
+        assert!(answer.body.starts_with(begins), "{path}: {}", answer.body);
+        for header in ["cache-control: no-store\r\n", "x-content-type-options: nosniff\r\n", "content-security-policy: default-src 'none'"] {
+            assert!(answer.head.contains(header), "{path}: {}", answer.head);
+        }
+    }
+}
+
+#[test]
+fn the_pages_load_nothing_from_elsewhere() {
+    for page in [include_str!("page.html"), include_str!("sign_in.html")] {
+        for foreign in ["http://", "https://", "@import", "url(", "<link", " src=", "innerHTML"] {
+            assert!(!page.contains(foreign), "{foreign}");
+        }
+    }
+}
+
+#[test]
+fn errors_are_problems() {
+    let (running, _status) = start();
+    let unknown = get(&running, "/nothing?here=1");
+    assert_eq!(unknown.status, 404);
+    assert_eq!((&unknown.problem()["title"], &unknown.problem()["detail"]), (&"Not Found".into(), &"there is nothing at /nothing".into()));
+    let method = ask(&running, "DELETE /status", &[]);
+    assert_eq!((method.status, &method.problem()["title"]), (405, &"Method Not Allowed".into()));
+    assert!(method.head.contains("allow: get,head\r\n"), "{}", method.head);
+    let length = format!("Content-Length: {}", routes::MAX_BODY + 1);
+    let large = ask(&running, "POST /status", &[&length]);
+    assert_eq!((large.status, &large.problem()["title"]), (413, &"Payload Too Large".into()));
+}
+
+#[test]
+fn readiness_follows_the_state() {
+    let (running, status) = start();
+    for (state, code, detail) in [
+        (State::Starting, 503, "the job is starting"),
+        (State::WaitingForDatabase("connection refused".to_string()), 503, "the job waits for the database: connection refused"),
+        (State::Running, 200, ""),
+        (State::Draining, 503, "the job is draining, to end then"),
+    ] {
+        status.enter(state);
+        let answer = get(&running, "/readyz");
+        assert_eq!(answer.status, code, "{detail}");
+        match code {
+            200 => assert_eq!(answer.body, "ready\n"),
+            _ => assert_eq!(answer.problem()["detail"], detail),
+        }
+    }
+}
+
+#[test]
+fn a_token_protects_everything_but_health() {
+    let file = token_file("hunter2");
+    let http = Http { api_token_file: Some(file.path().to_path_buf()), ..free_port() };
+    let running = Console::start(&http, Arc::new(Status::new("campaign", &[], 2))).expect("a free port");
+    for path in ["/", "/status", "/metrics", "/readyz", "/nothing"] {
+        for headers in [&[] as &[&str], &["Authorization: Bearer wrong"]] {
+            let answer = ask(&running, &format!("GET {path}"), headers);
+            assert_eq!((answer.status, &answer.problem()["title"]), (401, &"Unauthorized".into()), "{path}");
+            assert!(answer.head.contains("www-authenticate: bearer\r\n"), "{}", answer.head);
+        }
+        let known = ask(&running, &format!("GET {path}"), &["Authorization: Bearer hunter2"]);
+        assert_ne!(known.status, 401, "{path}");
+    }
+    assert_eq!(get(&running, "/healthz").status, 200);
+    let browser = ask(&running, "GET /", &["Accept: text/html,*/*"]);
+    assert_eq!(browser.status, 401);
+    assert!(browser.body.contains("type=\"password\"") && browser.head.contains("content-type: text/html"), "{}", browser.body);
+}
+
+#[test]
+fn a_taken_port_is_named_with_the_way_out() {
+    let (running, status) = start();
+    let http = Http { listen: running.address(), ..free_port() };
+    let error = Console::start(&http, status).expect_err("the port is taken").to_string();
+    let expected = "another program has this port; give another one with http.listen or --listen, or port 0 for any free one";
+    assert_eq!(error, format!("cannot listen at {}: {expected}", running.address()));
+}
+
+#[test]
+fn an_address_that_others_reach_needs_a_token_or_insecure() {
+    let status = || Arc::new(Status::new("campaign", &[], 2));
+    let open = Http { listen: SocketAddr::from(([0, 0, 0, 0], 0)), ..free_port() };
+    assert!(matches!(Console::start(&open, status()), Err(ConsoleError::Exposed(address)) if address == open.listen));
+    let file = token_file("hunter2");
+    let with_token = Http { api_token_file: Some(file.path().to_path_buf()), ..open.clone() };
+    let insecure = Http { insecure: true, ..open.clone() };
+    for allowed in [with_token, insecure] {
+        assert!(Console::start(&allowed, status()).is_ok(), "{allowed:?}");
+    }
+    let absent = Http { api_token_file: Some("/nonexistent/token".into()), ..open };
+    assert!(matches!(Console::start(&absent, status()), Err(ConsoleError::Token(_))));
+}
+
+#[test]
+fn it_stops_within_a_second_whoever_holds_a_connection() {
+    let (running, _status) = start();
+    let address = running.address();
+    let silent = TcpStream::connect(address).expect("the console listens");
+    let mut unfinished = TcpStream::connect(address).expect("the console listens");
+    unfinished.write_all(b"GET /status HTTP/1.1\r\nHost:").expect("half a request is taken");
+    assert_eq!(get(&running, "/healthz").status, 200);
+    let started = Instant::now();
+    running.stop();
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    assert!(TcpStream::connect(address).is_err(), "nobody listens any more");
+    drop((silent, unfinished));
+}
