@@ -8,6 +8,7 @@ mod config;
 mod console;
 mod files;
 mod jobs;
+mod kafka;
 mod postgres;
 mod results;
 mod telemetry;

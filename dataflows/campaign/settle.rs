@@ -40,11 +40,11 @@ impl Shard {
                 self.append(record, slot, &mut careful);
             }
         }
-        self.settle_profiles(std::mem::take(&mut asides.profiles));
         if !careful.slots.is_empty() {
             self.settle_carefully(batches, &careful, &mut asides, rejected);
         }
         self.attach(asides.attachments, &careful);
+        self.settle_profiles(asides.profiles);
         self.settle_appended();
         if self.known.is_full() {
             self.grow_known();
@@ -109,7 +109,7 @@ impl Shard {
         }
     }
 
-    /// Profile versions, sorted by slot and place: of two of one instant the later one holds.
+    /// Profile versions, sorted by slot and place: of two of one instant the later one holds. Erasures of the epoch have been applied.
     fn settle_profiles(&mut self, profiles: Vec<(Slot, Place, Profile)>) {
         for (slot, _, profile) in profiles {
             self.counts.records += 1;
@@ -120,10 +120,9 @@ impl Shard {
             }
             let profiles = &self.histories[slot as usize].profiles;
             match profiles.binary_search_by_key(&profile.from, |p| p.from) {
-                Ok(at) if profiles[at] == profile => self.counts.duplicates += 1,
+                Ok(at) if profiles[at] == profile => {}
                 Ok(at) => {
                     self.remember(slot, profile.from);
-                    self.counts.replaced += 1;
                     self.histories[slot as usize].profiles[at] = profile;
                 }
                 Err(at) => {

@@ -6,6 +6,7 @@ use crate::campaign::settling::TotalChanges;
 use crate::customer::ranks::Ranks;
 use crate::event::{DAY, Millis};
 use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 
 /// The day of an instant.
 #[inline]
@@ -113,14 +114,14 @@ pub struct Owner {
     percentile: Option<u8>,
     /// The next day to be closed, once there is any purchase.
     next: Option<Day>,
-    /// Changes that have been given but not applied.
-    open: Vec<TotalChange>,
+    /// Changes that have been given but not applied, by day; those of one customer and day in their order, of which the last one holds.
+    open: VecDeque<TotalChange>,
 }
 
 impl Owner {
     /// Thresholds at this percentile, 1 to 99; with `None` none are computed.
     pub fn new(percentile: Option<u8>) -> Self {
-        Owner { ranks: Ranks::new(), percentile, next: None, open: Vec::new() }
+        Owner { ranks: Ranks::new(), percentile, next: None, open: VecDeque::new() }
     }
 
     /// Closes the days that the workers say; at the end of the input every day up to that of the latest event, and the last rows of features hold for
@@ -129,7 +130,7 @@ impl Owner {
         let through = totals.iter().filter_map(|t| t.through).max();
         let latest = totals.iter().filter_map(|t| t.end).max();
         self.open.extend(totals.into_iter().flat_map(|t| t.changes));
-        self.open.sort_by_key(|change| std::cmp::Reverse(change.day));
+        self.open.make_contiguous().sort_by_key(|change| change.day);
         match through {
             Some(Day::MAX) => {
                 let last = latest.map_or(0, day_of);
@@ -149,15 +150,53 @@ impl Owner {
     fn close(&mut self, through: Day) -> Published {
         let nothing = Published { through: Some(through), first: through, ..Published::default() };
         let Some(percentile) = self.percentile else { return nothing };
-        let Some(next) = self.next.or(self.open.last().map(|first| first.day.saturating_add(2))) else { return nothing };
+        let Some(next) = self.next.or(self.open.front().map(|first| first.day.saturating_add(2))) else { return nothing };
         let mut values = Vec::new();
         for day in next..=through {
-            while let Some(change) = self.open.pop_if(|change| change.day <= day - 2) {
+            while let Some(change) = self.open.pop_front_if(|change| change.day <= day - 2) {
                 self.ranks.set(change.slot, change.total);
             }
             values.push(self.ranks.percentile(percentile).unwrap_or(NONE));
         }
         self.next = Some(next.max(through.saturating_add(1)));
         Published { through: Some(through), first: next, values, end: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changes(through: Day, changes: &[(Day, u32, Option<u64>)]) -> TotalChanges {
+        let changes = changes.iter().map(|&(day, slot, total)| TotalChange { day, slot, total }).collect();
+        TotalChanges { through: Some(through), end: None, changes }
+    }
+
+    #[test]
+    fn a_day_counts_the_purchases_before_the_day_before_it_and_the_last_total_of_a_day_holds() {
+        let mut owner = Owner::new(Some(90));
+        assert_eq!(owner.close_epoch(vec![changes(5, &[])], None).values, Vec::<u64>::new());
+        let published = owner.close_epoch(vec![changes(8, &[(5, 0, Some(10)), (5, 0, Some(30)), (6, 1, Some(20))])], None);
+        assert_eq!((published.first, published.values), (7, vec![30, 30]));
+        let published = owner.close_epoch(vec![changes(9, &[(7, 0, None)])], None);
+        assert_eq!((published.first, published.values), (9, vec![20]));
+    }
+
+    #[test]
+    fn where_nobody_is_left_there_is_no_threshold() {
+        let mut owner = Owner::new(Some(90));
+        let published = owner.close_epoch(vec![changes(8, &[(5, 0, Some(10)), (6, 0, None)])], None);
+        let mut table = Thresholds::default();
+        table.publish(&published);
+        assert_eq!([6, 7, 8].map(|day| table.at(day)), [None, Some(10), None]);
+        assert!(table.is_closed(8) && !table.is_closed(9));
+        assert_eq!(published.into_outputs().len(), 1);
+    }
+
+    #[test]
+    fn given_thresholds_are_all_closed_and_the_newest_before_a_day_holds() {
+        let table = Thresholds::given(&[(10, 5), (12, 7)]);
+        assert_eq!([9, 10, 11, 12, 99].map(|day| table.at(day)), [None, Some(5), Some(5), Some(7), Some(7)]);
+        assert!(table.is_closed(1_000_000));
     }
 }

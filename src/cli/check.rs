@@ -4,6 +4,7 @@ use super::error::ProgramError;
 use super::{GlobalArgs, load, print, print_json};
 use crate::config::fault::Fault;
 use crate::config::load::Loaded;
+use crate::kafka::{KafkaSettings, admin};
 use clap::Args;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -109,10 +110,36 @@ fn probes(loaded: &Loaded) -> Vec<Box<dyn Probe>> {
     if let (false, Ok(connection)) = (loaded.is_faulty("postgres"), loaded.config.postgres.connection()) {
         probes.push(Box::new(PostgresProbe { shown: loaded.config.postgres.url.to_string(), connection }));
     }
+    if !loaded.is_faulty("kafka") && !loaded.config.kafka.brokers.is_empty() {
+        probes.push(Box::new(KafkaProbe { settings: loaded.config.kafka_settings() }));
+    }
     if !loaded.is_faulty("checkpoint") {
         probes.push(Box::new(DirectoryProbe { path: loaded.config.checkpoint.dir.clone() }));
     }
     probes
+}
+
+/// The brokers, and the topics of the job.
+struct KafkaProbe {
+    settings: KafkaSettings,
+}
+
+impl Probe for KafkaProbe {
+    fn name(&self) -> &'static str {
+        "kafka"
+    }
+
+    fn target(&self) -> String {
+        self.settings.brokers.clone()
+    }
+
+    fn probe(&self) -> Result<String, String> {
+        admin::check(&self.settings).map_err(|problems| problems.join("; "))?;
+        let partitions = admin::partitions(&self.settings).map_err(|error| error.to_string())?;
+        let warnings = admin::warnings(&self.settings).map_err(|error| error.to_string())?;
+        let found = format!("{} topics with {} partitions", partitions.len(), partitions.values().map(Vec::len).sum::<usize>());
+        Ok([vec![found], warnings].concat().join("; "))
+    }
 }
 
 /// Tries all at once, and gives up on those that do not answer in time: their threads end with the program.

@@ -4,6 +4,8 @@ use crate::cluster::ClusterError;
 use crate::config::fault::Faults;
 use crate::files::error::FileError;
 use crate::jobs::replay::ReplayError;
+use crate::jobs::run::RunError;
+use crate::kafka::KafkaError;
 use crate::world::WorldError;
 use crate::world::write::WriteError;
 use std::io;
@@ -26,6 +28,12 @@ pub enum ProgramError {
     /// The replay failed.
     #[error(transparent)]
     Replay(#[from] ReplayError),
+    /// The job cannot go on.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// Kafka cannot be reached or refuses.
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
     /// Files cannot be found or read.
     #[error(transparent)]
     Files(#[from] FileError),
@@ -64,8 +72,14 @@ impl ProgramError {
             ProgramError::Check { configuration: 1.., .. } => MISUSED,
             ProgramError::Check { configuration: 0, .. } => FAILED,
             ProgramError::Files(error) | ProgramError::Replay(ReplayError::Files(error)) => file_code(error),
-            ProgramError::Replay(ReplayError::Cluster(ClusterError::Hosts(_))) | ProgramError::World(_) => MISUSED,
-            ProgramError::Replay(ReplayError::Cluster(_) | ReplayError::Results(_)) | ProgramError::Write(_) | ProgramError::Output(_) => FAILED,
+            ProgramError::Run(RunError::Cluster(ClusterError::Hosts(_)))
+            | ProgramError::Replay(ReplayError::Cluster(ClusterError::Hosts(_)))
+            | ProgramError::World(_) => MISUSED,
+            ProgramError::Replay(ReplayError::Cluster(_) | ReplayError::Results(_))
+            | ProgramError::Run(_)
+            | ProgramError::Kafka(_)
+            | ProgramError::Write(_)
+            | ProgramError::Output(_) => FAILED,
         }
     }
 

@@ -2,10 +2,18 @@
 
 use super::error::ProgramError;
 use super::{GlobalArgs, print, print_json};
+use crate::kafka::admin::create_topics;
+use crate::kafka::producer::Producer;
+use crate::kafka::{KafkaError, KafkaSettings};
 use crate::telemetry::progress::{Progress, Unit};
 use crate::world::{World, WorldSettings, write};
 use clap::{Args, ValueEnum};
+use dataflows::event::Topic;
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// Partitions of a topic that is made.
+const PARTITIONS: u32 = 3;
 
 /// Flags of `sluice generate`.
 #[derive(Clone, Debug, Args)]
@@ -66,8 +74,22 @@ pub fn run(args: &GenerateArgs, global: &GlobalArgs) -> Result<(), ProgramError>
     let GenerateArgs { customers, transactions, interactions, seed, .. } = *args;
     let world = World::new(WorldSettings { customers, transactions, interactions, seed, ..WorldSettings::default() })?;
     let mut progress = Progress::start("generate", Unit::Events, transactions + interactions);
-    let Some(directory) = &args.out else { return Ok(()) };
-    let written = write::generate(&world, directory, args.format.into(), |events| progress.set(events))?;
+    let (written, place) = match (&args.out, &args.kafka) {
+        (Some(directory), _) => {
+            let written = write::generate(&world, directory, args.format.into(), |events| progress.set(events))?;
+            (
+                Written {
+                    customers: written.customers,
+                    transactions: written.transactions,
+                    interactions: written.interactions,
+                    bytes: written.bytes,
+                },
+                directory.display().to_string(),
+            )
+        }
+        (None, Some(brokers)) => (into_kafka(&world, brokers, |events| progress.set(events))?, brokers.clone()),
+        (None, None) => return Ok(()),
+    };
     progress.finish();
     match global.json {
         true => print_json(&serde_json::json!({
@@ -82,7 +104,49 @@ pub fn run(args: &GenerateArgs, global: &GlobalArgs) -> Result<(), ProgramError>
             written.transactions,
             written.interactions,
             written.bytes / 1_000_000,
-            directory.display()
+            place
         )),
     }
+}
+
+/// What was written.
+struct Written {
+    customers: u64,
+    transactions: u64,
+    interactions: u64,
+    bytes: u64,
+}
+
+/// How long the broker may take for the last records.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Writes the world into the topics of the default names, which are made if they are not there. A record is dated by its event.
+fn into_kafka(world: &World, brokers: &str, mut progress: impl FnMut(u64)) -> Result<Written, KafkaError> {
+    let settings = KafkaSettings::new(brokers);
+    create_topics(&settings, PARTITIONS, 1)?;
+    let mut producer = Producer::new(&settings)?;
+    let mut written = Written { customers: 0, transactions: 0, interactions: 0, bytes: 0 };
+    let mut line = Vec::new();
+    for customer in world.customers() {
+        line.clear();
+        write::customer_line(customer, &mut line);
+        written.customers += 1;
+        written.bytes += line.len() as u64;
+        producer.send(settings.topic_name(Topic::Customers), customer.id, Some(&line), world.settings().start)?;
+    }
+    for event in world.events() {
+        line.clear();
+        let (topic, customer) = write::line(&event, &mut line);
+        written.bytes += line.len() as u64;
+        match topic {
+            Topic::Transactions => written.transactions += 1,
+            _ => written.interactions += 1,
+        }
+        producer.send(settings.topic_name(topic), customer, Some(&line), event.timestamp())?;
+        if (written.transactions + written.interactions).is_multiple_of(1 << 14) {
+            progress(written.transactions + written.interactions);
+        }
+    }
+    producer.finish(PATIENCE)?;
+    Ok(written)
 }

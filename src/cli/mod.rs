@@ -37,10 +37,14 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Runs the job: Kafka in, PostgreSQL and Kafka out
+    Run(run::RunArgs),
     /// Puts historical files through the dataflow as fast as possible
     Replay(replay::ReplayArgs),
-    /// Writes the simulated world as files
+    /// Writes the simulated world as files, or into Kafka
     Generate(generate::GenerateArgs),
+    /// Makes the topics of a job
+    Topics(topics::TopicsArgs),
     /// Prints the configuration: every key with its default, or what is in force and where it was set
     Config(config::ConfigArgs),
     /// Validates a configuration and its connections without starting, and names every fault at once
@@ -74,8 +78,10 @@ impl GlobalArgs {
 /// Whatever ends the program with another exit code than 0.
 pub fn dispatch(cli: Cli) -> Result<(), ProgramError> {
     match cli.command {
+        Command::Run(args) => run::run(&args, &cli.global),
         Command::Replay(args) => replay::run(&args, &cli.global),
         Command::Generate(args) => generate::run(&args, &cli.global),
+        Command::Topics(args) => topics::run(&args, &cli.global),
         Command::Config(args) => config::run(&args, &cli.global),
         Command::Check(args) => check::run(&args, &cli.global),
     }

@@ -1,9 +1,11 @@
 //! `sluice run`: the long-running job.
 
 use super::cluster::ClusterArgs;
-use super::overrides;
+use super::error::ProgramError;
 use super::serve::ServeArgs;
+use super::{GlobalArgs, load, overrides};
 use crate::config::load::Override;
+use crate::telemetry::logging;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -40,4 +42,20 @@ impl RunArgs {
         let own = overrides([("job", "--job", &self.job), ("kafka.start", "--start", &self.start)]);
         [own, self.serve.overrides(), self.cluster.overrides()].concat()
     }
+}
+
+/// Runs the job until it is told to drain.
+///
+/// # Errors
+/// The configuration is wrong, or the job cannot go on.
+pub fn run(args: &RunArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
+    let mut loaded = load(Some(&args.config), &[global.overrides(), args.overrides()].concat());
+    let needed = loaded.config.faults_for_run();
+    loaded.add_faults(needed);
+    let warnings = loaded.warnings.clone();
+    let config = loaded.accept()?;
+    logging::start(&config.log);
+    warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    let features = config.features()?;
+    Ok(crate::jobs::run::run(&config, features)?)
 }

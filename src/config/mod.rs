@@ -11,13 +11,15 @@ pub mod types;
 pub mod units;
 mod values;
 
+use crate::kafka::KafkaSettings;
+use crate::postgres::PostgresSettings;
 use dataflows::customer::Features;
 use dataflows::customer::context::INTERCEPT;
-use dataflows::event::Topic;
 use dataflows::event::text::reward_q16;
+use dataflows::event::{DAY, Topic};
 use dataflows::settings::{BanditSettings, CustomerSettings, Emit, HighValue, InputSettings, Settings, Term, TimeSettings, Transform};
 use std::path::Path;
-use types::{Config, DecideOn, Fields, HighValueRule, Http, Postgres};
+use types::{Config, DecideOn, Fields, HighValueRule, Http, Postgres, Start};
 
 impl Config {
     /// What the core must be told. What the sinks want is left at nothing: the command knows.
@@ -66,6 +68,55 @@ impl Config {
     pub fn features(&self) -> Result<Features, fault::Faults> {
         let settings = self.settings();
         Features::new(&settings.input, &settings.customer).map_err(|problems| fault::Faults::of("context.terms", problems))
+    }
+
+    /// Names of the topics, in the order of [`Topic::ALL`].
+    pub fn topic_names(&self) -> [String; Topic::ALL.len()] {
+        let topics = &self.kafka.topics;
+        Topic::ALL.map(|topic| match topic {
+            Topic::Transactions => topics.transactions.clone(),
+            Topic::Customers => topics.customers.clone(),
+            Topic::Interactions => topics.interactions.clone(),
+            Topic::Rewards => topics.rewards.clone(),
+            Topic::Requests => topics.requests.clone(),
+        })
+    }
+
+    /// What the Kafka room must be told.
+    pub fn kafka_settings(&self) -> KafkaSettings {
+        KafkaSettings {
+            topics: self.topic_names(),
+            dead_letters: self.kafka.topics.dead_letters.clone(),
+            predictions: self.kafka.topics.predictions.clone(),
+            group: self.group(),
+            start: match self.kafka.start {
+                Start::Earliest => crate::kafka::Start::Earliest,
+                Start::Latest => crate::kafka::Start::Latest,
+                Start::At(instant) => crate::kafka::Start::Timestamp(instant),
+            },
+            properties: self.kafka.properties.clone(),
+            ..KafkaSettings::new(&self.kafka.brokers)
+        }
+    }
+
+    /// What the PostgreSQL sink must be told, for these features.
+    pub fn postgres_settings(&self, features: &Features) -> PostgresSettings {
+        // What is wrong with the password was found when the configuration was loaded.
+        let password = self.postgres.connection().ok().and_then(|connection| connection.get_password().map(<[u8]>::to_vec));
+        PostgresSettings {
+            password,
+            keep_model_versions: self.postgres.keep_models,
+            dead_letter_days: u32::try_from(self.postgres.keep_dead_letters / DAY).unwrap_or(u32::MAX),
+            arms: self.bandit.arms.clone(),
+            context: features.context().names().to_vec(),
+            features: features.names().to_vec(),
+            topics: self.topic_names(),
+            lateness: self.epoch.lateness,
+            at_risk_days: self.customers.at_risk_days,
+            recent_days: self.customers.recent_days,
+            decimals: self.input.decimals,
+            ..PostgresSettings::new(self.postgres.url.expose(), &self.job)
+        }
     }
 
     /// Consumer group for tools that show lag.

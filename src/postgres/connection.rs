@@ -55,6 +55,9 @@ pub fn address(url: &str) -> String {
 /// [`PostgresError::Address`], [`PostgresError::Unreachable`], or [`PostgresError::Refused`].
 pub fn connect(settings: &PostgresSettings) -> Result<Client, PostgresError> {
     let mut config: Config = settings.url.parse().map_err(|_| PostgresError::Address)?;
+    if let Some(password) = &settings.password {
+        config.password(password);
+    }
     config
         .application_name(&format!("sluice {}", settings.job))
         .connect_timeout(settings.connect_timeout)

@@ -21,6 +21,6 @@ pub mod writer;
 mod tests;
 
 pub use error::PostgresError;
-pub use recorded::{Progress, RecordedEpoch};
+pub use recorded::RecordedEpoch;
 pub use settings::PostgresSettings;
 pub use writer::{Commit, Writer};

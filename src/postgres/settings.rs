@@ -9,6 +9,8 @@ use std::time::Duration;
 pub struct PostgresSettings {
     /// Address of the database, `postgres://user:password@host:port/name`, or in the form `host=… user=…`.
     pub url: String,
+    /// Password, where it is not in the address.
+    pub password: Option<Vec<u8>>,
     /// Name of the job whose progress is kept.
     pub job: String,
     /// How long one attempt to connect may take.
@@ -50,6 +52,7 @@ impl PostgresSettings {
     pub fn new(url: &str, job: &str) -> Self {
         PostgresSettings {
             url: url.to_string(),
+            password: None,
             job: job.to_string(),
             connect_timeout: Duration::from_secs(5),
             start_timeout: Duration::from_secs(30),

@@ -20,13 +20,13 @@ pub fn spawn(
     mut writer: Writer,
     results: Receiver<Box<EpochResults>>,
     committed: Arc<AtomicU64>,
-    mut then: impl FnMut(Box<EpochResults>, Commit) + Send + 'static,
+    mut then: impl FnMut(&mut Writer, Box<EpochResults>, Commit) + Send + 'static,
 ) -> Result<JoinHandle<Result<Writer, PostgresError>>, PostgresError> {
     let commit_all = move || {
         for epoch in results {
             let commit = writer.commit(&epoch)?;
             committed.fetch_max(commit.epoch, Ordering::Release);
-            then(epoch, commit);
+            then(&mut writer, epoch, commit);
         }
         Ok(writer)
     };

@@ -1,0 +1,400 @@
+//! A live source: what arrives on every worker, cut into epochs for all of them at once.
+//!
+//! One pacer, on the first worker, says when an epoch is cut; the sources tell it what arrived. So epochs are the same for all workers, an epoch is cut
+//! only when there is something in it, and how many epochs are on their way is decided in one place.
+//!
+//! ```text
+//! pacer ─ commands, broadcast ─▶ source on each worker ─▶ feed
+//!   ▲                                  │
+//!   └────────── what arrived ◀─────────┘
+//! ```
+
+use dataflows::campaign::feed::{Feed, Mark, Recorded};
+use dataflows::event::{Block, Millis, Topic};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use timely::container::CapacityContainerBuilder as Builder;
+use timely::dataflow::channels::pact::{Exchange, Pipeline};
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::operators::vec::Broadcast;
+use timely::dataflow::operators::{Capability, ConnectLoop, Feedback};
+use timely::dataflow::{Scope, StreamVec};
+use timely::scheduling::SyncActivator;
+
+/// Next offset of every partition.
+pub type Bounds = BTreeMap<(Topic, u32), u64>;
+
+/// What feeds a live source on one worker.
+pub trait Intake {
+    /// The next block that has arrived; never waits. With `until` no partition goes past its bound.
+    fn next(&mut self, until: Option<&Bounds>) -> Option<Block>;
+    /// Where each of this worker's partitions stands, after the blocks that were handed out.
+    fn marks(&self) -> Vec<Mark>;
+    /// Whether what must be read before everything else has been read.
+    fn is_prepared(&self) -> bool;
+    /// Lets everything else come.
+    fn open(&mut self);
+    /// Whether nothing more will ever come.
+    fn is_ended(&self) -> bool;
+}
+
+/// An epoch that was committed before and is replayed as it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replayed {
+    /// Where its partitions stood at its end.
+    pub bounds: Vec<(Topic, u32, u64)>,
+    /// Its watermark.
+    pub watermark: Option<Millis>,
+}
+
+/// How epochs are cut.
+#[derive(Clone, Debug)]
+pub struct Pace {
+    /// An epoch with records is cut after so long.
+    pub interval: Duration,
+    /// And as soon as it has so many.
+    pub max_events: u64,
+    /// Epochs that are cut and not committed.
+    pub ahead: u64,
+    /// Epochs that were committed before, from the first on.
+    pub replayed: Vec<Replayed>,
+}
+
+/// What the pacer and the rest of the process share.
+#[derive(Clone, Debug, Default)]
+pub struct Control {
+    /// The newest epoch that is committed.
+    pub committed: Arc<AtomicU64>,
+    /// The newest epoch that is cut.
+    pub cut: Arc<AtomicU64>,
+    /// Stop reading, finish the epoch, end.
+    pub drain: Arc<AtomicBool>,
+}
+
+/// What the pacer tells every source.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Command {
+    /// The epoch ends here.
+    Cut { last: bool, open: bool },
+    /// The epoch ends where it ended before.
+    CutAt(Replayed),
+}
+
+/// What a source tells the pacer.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+struct News {
+    /// The epoch that the records are in.
+    epoch: u64,
+    records: u64,
+    /// A partition has fallen idle or woken up.
+    restless: bool,
+    prepared: bool,
+    ended: bool,
+    /// The process was asked to drain.
+    drain: bool,
+}
+
+/// How often a source looks for what no wake-up announces: idle partitions, a request to drain.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Feeds what the intakes bring; `intake` gets a handle with which another thread wakes the source.
+pub fn live<'scope, I: Intake + 'static>(
+    scope: Scope<'scope, u64>,
+    pace: Pace,
+    control: Control,
+    intake: impl FnOnce(SyncActivator) -> I,
+) -> StreamVec<'scope, u64, Feed> {
+    let (news_in, news) = scope.feedback::<Vec<News>>(1);
+    let commands = pacer(news, pace.clone(), control.clone()).broadcast();
+    let (feed, arrived) = read(commands, pace, control, intake);
+    arrived.connect_loop(news_in);
+    feed
+}
+
+/// Says when epochs are cut, on worker 0.
+fn pacer<'scope>(news: StreamVec<'scope, u64, News>, pace: Pace, control: Control) -> StreamVec<'scope, u64, Command> {
+    let scope = news.scope();
+    let (here, peers) = (scope.index() == 0, scope.peers());
+    let mut builder = OperatorBuilder::new("Pacer".to_owned(), scope.clone());
+    let again = scope.activator_for(builder.operator_info().address);
+    let mut news = builder.new_input(news, Exchange::new(|_: &News| 0));
+    let (commands, stream) = builder.new_output::<Vec<Command>>();
+    let mut commands = OutputBuilder::<_, Builder<Vec<Command>>>::from(commands);
+    builder.build(move |mut capabilities| {
+        let mut held = capabilities.pop().filter(|_| here);
+        if let Some(held) = &mut held {
+            held.downgrade(&1);
+        }
+        let mut pacing = Pacing::new(pace, peers);
+        move |_| {
+            let open = held.as_ref().map_or(0, |held| *held.time());
+            news.for_each(|_, news| news.drain(..).for_each(|news| pacing.hear(open, news)));
+            while let Some(capability) = &mut held {
+                let epoch = *capability.time();
+                let Some(command) = pacing.decide(epoch, &control) else { break };
+                let last = matches!(command, Command::Cut { last: true, .. });
+                commands.activate().session(&*capability).give(command);
+                control.cut.store(epoch, Ordering::Release);
+                capability.downgrade(&(epoch + 1));
+                if last {
+                    held = None;
+                }
+            }
+            if held.is_some() {
+                again.activate_after(pacing.patience());
+            }
+        }
+    });
+    stream
+}
+
+/// The pacer's thoughts.
+struct Pacing {
+    pace: Pace,
+    replayed: VecDeque<Replayed>,
+    peers: usize,
+    records: u64,
+    restless: bool,
+    prepared: usize,
+    ended: usize,
+    drain: bool,
+    began: Instant,
+}
+
+impl Pacing {
+    fn new(pace: Pace, peers: usize) -> Self {
+        let replayed = pace.replayed.clone().into();
+        Pacing { pace, replayed, peers, records: 0, restless: false, prepared: 0, ended: 0, drain: false, began: Instant::now() }
+    }
+
+    /// Takes news in while `open` is the open epoch. Records of an earlier one came between its end and the source's hearing of it.
+    fn hear(&mut self, open: u64, mut news: News) {
+        if news.epoch < open {
+            news.records = 0;
+        }
+        if self.records == 0 && news.records > 0 {
+            // An epoch lasts from its first record on: after a pause that one need not wait.
+            self.began = self.began.max(Instant::now().checked_sub(self.pace.interval).unwrap_or(self.began));
+        }
+        self.records += news.records;
+        self.restless |= news.restless;
+        self.prepared += usize::from(news.prepared);
+        self.ended += usize::from(news.ended);
+        self.drain |= news.drain;
+    }
+
+    /// The next thing to be told, if it is time.
+    fn decide(&mut self, epoch: u64, control: &Control) -> Option<Command> {
+        if let Some(replayed) = self.replayed.pop_front() {
+            return Some(Command::CutAt(replayed));
+        }
+        let last = self.drain || self.ended == self.peers;
+        if !last && epoch > control.committed.load(Ordering::Acquire) + self.pace.ahead {
+            return None;
+        }
+        let due = self.began.elapsed() >= self.pace.interval;
+        let something = self.records > 0 || self.restless || (self.prepared == self.peers && epoch == 1);
+        if !(last || self.records >= self.pace.max_events || (due && something)) {
+            return None;
+        }
+        self.records = 0;
+        self.restless = false;
+        self.began = Instant::now();
+        Some(Command::Cut { last, open: self.prepared == self.peers })
+    }
+
+    /// How long nothing can become due without news.
+    fn patience(&self) -> Duration {
+        self.pace.interval.saturating_sub(self.began.elapsed()).clamp(Duration::from_millis(1), LOOK)
+    }
+}
+
+/// Reads on each worker, and cuts when told.
+fn read<'scope, I: Intake + 'static>(
+    commands: StreamVec<'scope, u64, Command>,
+    pace: Pace,
+    control: Control,
+    intake: impl FnOnce(SyncActivator) -> I,
+) -> (StreamVec<'scope, u64, Feed>, StreamVec<'scope, u64, News>) {
+    let scope = commands.scope();
+    let share = pace.max_events.div_ceil(scope.peers() as u64);
+    let mut builder = OperatorBuilder::new("Source".to_owned(), scope.clone());
+    let address = builder.operator_info().address;
+    let again = Rc::new(scope.activator_for(address.clone()));
+    let intake = intake(scope.worker().sync_activator_for(address.to_vec()));
+    let mut commands = builder.new_input(commands, Pipeline);
+    let (feed, feed_stream) = builder.new_output::<Vec<Feed>>();
+    let (news, news_stream) = builder.new_output::<Vec<News>>();
+    let mut feed = OutputBuilder::<_, Builder<Vec<Feed>>>::from(feed);
+    let mut news = OutputBuilder::<_, Builder<Vec<News>>>::from(news);
+    builder.build(move |capabilities| {
+        let mut held = Some(capabilities);
+        held.iter_mut().flatten().for_each(|capability| capability.downgrade(&1));
+        let mut reading = Reading::new(intake, share);
+        move |_| {
+            commands.for_each(|_, told| reading.commands.extend(told.drain(..)));
+            loop {
+                let Some(rights) = &mut held else { return };
+                let mut feed = feed.activate();
+                let mut session = feed.session(&rights[0]);
+                let outcome = reading.step(|item| session.give(item));
+                drop(session);
+                if let Some(told) = reading.news(control.drain.load(Ordering::Acquire)) {
+                    news.activate().session(&rights[1]).give(News { epoch: *rights[1].time(), ..told });
+                }
+                match outcome {
+                    Step::Read => {}
+                    Step::Cut => next_epoch(rights),
+                    Step::End => held = None,
+                    Step::Wait => {
+                        again.activate_after(LOOK);
+                        return;
+                    }
+                    Step::Yield => {
+                        again.activate();
+                        return;
+                    }
+                }
+            }
+        }
+    });
+    (feed_stream, news_stream)
+}
+
+fn next_epoch(rights: &mut [Capability<u64>]) {
+    for right in rights {
+        let next = *right.time() + 1;
+        right.downgrade(&next);
+    }
+}
+
+/// What a step of reading came to.
+enum Step {
+    /// A block was handed on.
+    Read,
+    /// Enough blocks in a row: others should have their turn.
+    Yield,
+    /// The epoch was cut.
+    Cut,
+    /// The last epoch was cut.
+    End,
+    /// Nothing to do for now.
+    Wait,
+}
+
+/// Blocks handed on before other operators have their turn.
+const IN_A_ROW: u32 = 4;
+
+/// The state of one worker's source.
+struct Reading<I> {
+    intake: I,
+    commands: VecDeque<Command>,
+    /// Records that an epoch may have from this worker before it is cut.
+    share: u64,
+    in_epoch: u64,
+    untold: News,
+    in_a_row: u32,
+    idle: Vec<bool>,
+    told_prepared: bool,
+    told_ended: bool,
+    told_drain: bool,
+}
+
+impl<I: Intake> Reading<I> {
+    fn new(intake: I, share: u64) -> Self {
+        Reading {
+            intake,
+            commands: VecDeque::new(),
+            share,
+            in_epoch: 0,
+            untold: News::default(),
+            in_a_row: 0,
+            idle: Vec::new(),
+            told_prepared: false,
+            told_ended: false,
+            told_drain: false,
+        }
+    }
+
+    fn step(&mut self, mut give: impl FnMut(Feed)) -> Step {
+        if self.in_a_row >= IN_A_ROW {
+            self.in_a_row = 0;
+            return Step::Yield;
+        }
+        match self.commands.front() {
+            Some(Command::Cut { last, open }) => {
+                let (last, open) = (*last, *open);
+                self.commands.pop_front();
+                return self.cut(last, open, None, &mut give);
+            }
+            Some(Command::CutAt(replayed)) => {
+                let bounds: Bounds = replayed.bounds.iter().map(|&(topic, partition, next)| ((topic, partition), next)).collect();
+                let watermark = Recorded(replayed.watermark);
+                if self.intake.marks().iter().all(|mark| bounds.get(&(mark.topic, mark.partition)).is_none_or(|&bound| mark.next >= bound)) {
+                    self.commands.pop_front();
+                    return self.cut(false, true, Some(watermark), &mut give);
+                }
+                self.intake.open();
+                return self.take(Some(&bounds), &mut give);
+            }
+            None => {}
+        }
+        if self.in_epoch >= self.share { Step::Wait } else { self.take(None, &mut give) }
+    }
+
+    fn take(&mut self, until: Option<&Bounds>, give: &mut impl FnMut(Feed)) -> Step {
+        let Some(block) = self.intake.next(until) else {
+            self.in_a_row = 0;
+            return Step::Wait;
+        };
+        let records = block.heads.len().max(1) as u64;
+        self.in_epoch += records;
+        self.untold.records += records;
+        self.in_a_row += 1;
+        give(Feed::Block(block));
+        Step::Read
+    }
+
+    fn cut(&mut self, last: bool, open: bool, recorded: Option<Recorded>, give: &mut impl FnMut(Feed)) -> Step {
+        let marks = self.intake.marks();
+        self.idle = marks.iter().map(|mark| mark.idle).collect();
+        for mark in marks {
+            give(Feed::Mark(Mark { recorded, last: last && self.intake.is_ended(), ..mark }));
+        }
+        if open {
+            self.intake.open();
+        }
+        self.in_epoch = 0;
+        self.untold.records = 0;
+        if last { Step::End } else { Step::Cut }
+    }
+
+    /// What the pacer should know and was not told.
+    fn news(&mut self, drain: bool) -> Option<News> {
+        let mut news = std::mem::take(&mut self.untold);
+        news.restless = self.commands.is_empty() && self.idle.len() == self.intake.marks().len() && self.idle != self.idle_now();
+        if news.restless {
+            self.idle = self.idle_now();
+        }
+        news.prepared = first_time(&mut self.told_prepared, self.intake.is_prepared());
+        news.ended = first_time(&mut self.told_ended, self.intake.is_ended());
+        news.drain = first_time(&mut self.told_drain, drain);
+        (news.records > 0 || news.restless || news.prepared || news.ended || news.drain).then_some(news)
+    }
+
+    fn idle_now(&self) -> Vec<bool> {
+        self.intake.marks().iter().map(|mark| mark.idle).collect()
+    }
+}
+
+/// Whether something holds that was not told before; then it is.
+fn first_time(told: &mut bool, holds: bool) -> bool {
+    let first = holds && !*told;
+    *told |= holds;
+    first
+}

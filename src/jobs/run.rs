@@ -1,0 +1,276 @@
+//! The long-running job: Kafka in, the campaign dataflow, PostgreSQL and the predictions topic out.
+
+use super::gather::{self, Gather, GatherError};
+use super::live::{Control, Pace, Replayed, live};
+use super::predictions::Predictions;
+use crate::cluster::{Cluster, ClusterError};
+use crate::config::types::{Config, Start};
+use crate::console::{Console, ConsoleError};
+use crate::kafka::intake::{KafkaIntake, Sight};
+use crate::kafka::{Assigned, KafkaError, KafkaSettings, Position, admin};
+use crate::postgres::{Commit, PostgresError, RecordedEpoch, Writer, sink};
+use crate::results::EpochResults;
+use crate::telemetry::status::{State, Status};
+use crossbeam_channel::{Sender, bounded};
+use dataflows::campaign::graph::{Campaign, campaign};
+use dataflows::customer::Features;
+use dataflows::operators::deliver::deliver;
+use dataflows::settings::Emit;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use timely::worker::Worker;
+
+/// Why the job ended.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The broker or its topics.
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
+    /// The database.
+    #[error(transparent)]
+    Postgres(#[from] PostgresError),
+    /// The workers.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// The epochs.
+    #[error(transparent)]
+    Gather(#[from] GatherError),
+    /// The console.
+    #[error(transparent)]
+    Console(#[from] ConsoleError),
+    /// The predictions of before cannot be published.
+    #[error(transparent)]
+    Predictions(#[from] super::predictions::PredictionError),
+    /// The signals cannot be caught.
+    #[error("SIGTERM and SIGINT cannot be caught: {0}")]
+    Signals(#[source] std::io::Error),
+    /// A start in the middle cannot be repeated.
+    #[error(
+        "job `{0}` has progress, but was not started with kafka.start = \"earliest\": without a checkpoint its first records cannot be found again; \
+         start a job of another name"
+    )]
+    Unrepeatable(String),
+}
+
+/// Epochs that are cut and not committed: one that the sink commits, one that waits for it, and two that the workers have.
+const AHEAD: u64 = 4;
+
+/// Runs the job until it is told to drain or cannot go on.
+///
+/// # Errors
+/// What ended it.
+pub fn run(config: &Config, features: Features) -> Result<(), RunError> {
+    let cluster = Cluster::of(config)?;
+    let job = Arc::new(Job::new(config, features, &cluster)?);
+    job.catch_signals()?;
+    let console = Console::start(&config.http, Arc::clone(&job.status))?;
+    tracing::info!(address = %console.address(), "The console is up.");
+    let (handle, replayed, to_sink) = match cluster.is_first() {
+        true => job.open_sink(config)?,
+        false => (None, Vec::new(), bounded(0).0),
+    };
+    let assigned = job.assign(config)?;
+    let watching = watch(&job);
+    let outcome = job.run_workers(&cluster, config, assigned, replayed, to_sink);
+    job.finished.store(true, Ordering::Release);
+    let sunk = handle.map(|handle| handle.join());
+    let _ = watching.join();
+    console.stop();
+    if let Some(error) = job.sight.take_failure() {
+        return Err(error.into());
+    }
+    if let Some(Ok(Err(error))) = sunk {
+        return Err(error.into());
+    }
+    if let Some(error) = job.failure.lock().ok().and_then(|mut failure| failure.take()) {
+        return Err(error.into());
+    }
+    outcome
+}
+
+/// What all threads of the process share.
+struct Job {
+    described: Campaign,
+    kafka: KafkaSettings,
+    control: Control,
+    sight: Sight,
+    failure: gather::Failure,
+    finished: AtomicBool,
+    status: Arc<Status>,
+}
+
+impl Job {
+    fn new(config: &Config, features: Features, _cluster: &Cluster) -> Result<Self, RunError> {
+        let mut settings = config.settings();
+        settings.input.names = true;
+        settings.emit = Emit { interactions: true, features: true, final_features: None };
+        let status = Arc::new(Status::new(&config.job, &settings.input.arms, config.input.decimals));
+        let described = Campaign { settings: Arc::new(settings), features: Arc::new(features), thresholds: None };
+        Ok(Job {
+            described,
+            kafka: config.kafka_settings(),
+            control: Control::default(),
+            sight: Sight::default(),
+            failure: gather::Failure::default(),
+            finished: AtomicBool::new(false),
+            status,
+        })
+    }
+
+    fn catch_signals(&self) -> Result<(), RunError> {
+        for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
+            signal_hook::flag::register(signal, Arc::clone(&self.control.drain)).map_err(RunError::Signals)?;
+        }
+        Ok(())
+    }
+
+    /// The sink's thread, the epochs that are committed already, and the way to the sink.
+    #[allow(clippy::type_complexity, reason = "three things that are opened together")]
+    fn open_sink(
+        self: &Arc<Self>,
+        config: &Config,
+    ) -> Result<(Option<JoinHandle<Result<Writer, PostgresError>>>, Vec<RecordedEpoch>, Sender<Box<EpochResults>>), RunError> {
+        let settings = config.postgres_settings(&self.described.features);
+        let mut writer = Writer::open(settings)?;
+        let recorded = writer.recorded_epochs(0)?;
+        if !recorded.is_empty() && config.kafka.start != Start::Earliest {
+            return Err(RunError::Unrepeatable(config.job.clone()));
+        }
+        let mut predictions = Predictions::new(&self.kafka, &config.bandit.arms)?;
+        predictions.resume(&mut writer)?;
+        let (to_sink, results) = bounded(AHEAD as usize + 1);
+        let job = Arc::clone(self);
+        let then = move |writer: &mut Writer, results: Box<EpochResults>, commit: Commit| {
+            job.status.committed(&results, commit.took);
+            job.sight.committed(&results.closed.offsets);
+            if let Err(error) = predictions.publish(writer, &results, || !job.finished.load(Ordering::Acquire)) {
+                tracing::error!(epoch = results.epoch, "Predictions are not published: {error}.");
+            }
+        };
+        let handle = sink::spawn(writer, results, Arc::clone(&self.control.committed), then)?;
+        Ok((Some(handle), recorded, to_sink))
+    }
+
+    /// Every partition of every topic, and where it begins.
+    fn assign(&self, config: &Config) -> Result<Vec<Assigned>, RunError> {
+        for warning in admin::warnings(&self.kafka)? {
+            tracing::warn!("{warning}");
+        }
+        let from = match config.kafka.start {
+            Start::Earliest => Position::Earliest,
+            Start::Latest => Position::Latest,
+            Start::At(instant) => Position::Timestamp(instant),
+        };
+        let partitions = admin::partitions(&self.kafka)?;
+        let all = partitions.into_iter().flat_map(|(topic, partitions)| partitions.into_iter().map(move |partition| (topic, partition)));
+        Ok(all.map(|(topic, partition)| Assigned { topic, partition, from }).collect())
+    }
+
+    fn run_workers(
+        self: &Arc<Self>,
+        cluster: &Cluster,
+        config: &Config,
+        assigned: Vec<Assigned>,
+        recorded: Vec<RecordedEpoch>,
+        to_sink: Sender<Box<EpochResults>>,
+    ) -> Result<(), RunError> {
+        let replayed = recorded.iter().map(|epoch| Replayed { bounds: epoch.offsets.clone(), watermark: epoch.watermark }).collect();
+        let pace = Pace { interval: config.epoch.interval, max_events: config.epoch.max_events, ahead: AHEAD, replayed };
+        let digests: BTreeMap<u64, [u8; 32]> = recorded.into_iter().map(|epoch| (epoch.epoch, epoch.digest)).collect();
+        let idle = config.epoch.idle;
+        let job = Arc::clone(self);
+        // Only one worker of one process gathers; the channel closes when it is done.
+        let to_sink = Mutex::new(Some(to_sink));
+        cluster.run(move |worker| {
+            let sender = if worker.index() == 0 { to_sink.lock().ok().and_then(|mut sender| sender.take()) } else { None };
+            job.work(worker, &pace, digests.clone(), &assigned, idle, sender);
+        })?;
+        Ok(())
+    }
+
+    fn work(
+        &self,
+        worker: &mut Worker,
+        pace: &Pace,
+        digests: BTreeMap<u64, [u8; 32]>,
+        assigned: &[Assigned],
+        idle: Duration,
+        to_sink: Option<Sender<Box<EpochResults>>>,
+    ) {
+        let (index, peers) = (worker.index(), worker.peers());
+        let mine: Vec<Assigned> = assigned.iter().copied().filter(|assigned| assigned.partition as usize % peers == index).collect();
+        worker.dataflow::<u64, _, _>(|scope| {
+            let sight = self.sight.clone();
+            let kafka = self.kafka.clone();
+            let feed = live(scope, pace.clone(), self.control.clone(), move |activator| {
+                let wake = move || {
+                    // A worker that has ended needs no waking.
+                    let _ = activator.activate();
+                };
+                KafkaIntake::start(&kafka, mine, idle, sight, wake)
+            });
+            let mut gather = to_sink
+                .map(|sink| Gather::new(self.described.clone(), digests, Arc::clone(&self.control.committed), sink, Arc::clone(&self.failure)));
+            deliver(campaign(feed, &self.described), move |delivery| {
+                if let Some(gather) = &mut gather {
+                    gather.receive(delivery);
+                }
+            });
+        });
+        while worker.step_or_park(Some(Duration::from_millis(100))) {}
+    }
+
+    /// Shows where the job stands.
+    fn show(&self, draining: bool) {
+        let partitions = self.sight.partitions();
+        let ends: Vec<_> = partitions.iter().filter_map(|p| p.end.map(|end| (p.topic, p.partition, end))).collect();
+        self.status.high_watermarks(&ends);
+        self.status.cut(self.control.cut.load(Ordering::Acquire));
+        let state = match self.sight.trouble() {
+            _ if draining => State::Draining,
+            Some(trouble) => State::WaitingForBroker(trouble),
+            None if partitions.is_empty() => State::Starting,
+            None if partitions.iter().all(|p| p.caught_up || p.lag().is_some_and(|lag| lag < KEPT_UP)) => State::Running,
+            None => State::CatchingUp,
+        };
+        self.status.enter(state);
+    }
+
+    fn has_failed(&self) -> bool {
+        self.sight.has_failed() || self.failure.lock().is_ok_and(|failure| failure.is_some())
+    }
+}
+
+/// A partition that is so few records behind counts as kept up with.
+const KEPT_UP: u64 = 100_000;
+
+/// How long a drain may take before the process ends without it.
+const DRAIN: Duration = Duration::from_secs(9);
+
+/// Shows where the job stands, drains it when it cannot go on, and ends a drain that does not end.
+fn watch(job: &Arc<Job>) -> JoinHandle<()> {
+    let job = Arc::clone(job);
+    std::thread::spawn(move || {
+        let mut draining: Option<Instant> = None;
+        while !job.finished.load(Ordering::Acquire) {
+            std::thread::park_timeout(Duration::from_millis(100));
+            job.show(draining.is_some());
+            if job.has_failed() {
+                job.control.drain.store(true, Ordering::Release);
+            }
+            if job.control.drain.load(Ordering::Acquire) {
+                let since = *draining.get_or_insert_with(|| {
+                    tracing::info!("Draining: the epoch is finished and committed.");
+                    Instant::now()
+                });
+                if since.elapsed() > DRAIN {
+                    tracing::error!("The drain did not end in time; what is not committed is read again at the next start.");
+                    std::process::exit(1);
+                }
+            }
+        }
+    })
+}

@@ -1,0 +1,223 @@
+//! Topics and partitions: made, counted and checked before a job starts.
+
+use super::connection::{Connection, Tracked, code_of};
+use super::error::{KafkaError, passes};
+use super::position;
+use super::settings::{KafkaSettings, Role};
+use dataflows::event::{Place, Topic};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError as ClientError;
+use rdkafka::types::RDKafkaErrorCode;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long the broker may take to answer.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// What became of a topic that was to be created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Creation {
+    /// It is new.
+    Created,
+    /// It was there, and stays as it is.
+    Exists,
+}
+
+/// Creates every topic that the job reads or writes, kept for ever and never compacted; says what became of each, by name.
+///
+/// # Errors
+/// The broker cannot be reached, or refuses to create a topic.
+pub fn create_topics(settings: &KafkaSettings, partitions: u32, replication: u32) -> Result<Vec<(String, Creation)>, KafkaError> {
+    create(settings, partitions, replication, &[("cleanup.policy", "delete"), ("retention.ms", "-1")])
+}
+
+/// Creates every topic, with these properties.
+pub(super) fn create(
+    settings: &KafkaSettings,
+    partitions: u32,
+    replication: u32,
+    properties: &[(&str, &str)],
+) -> Result<Vec<(String, Creation)>, KafkaError> {
+    let (admin, connection) = admin(settings)?;
+    let (partitions, replication) = (i32::try_from(partitions).unwrap_or(i32::MAX), i32::try_from(replication).unwrap_or(i32::MAX));
+    let topic = |name| {
+        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(replication));
+        properties.iter().fold(topic, |topic, (name, value)| topic.set(name, value))
+    };
+    let topics: Vec<NewTopic<'_>> = settings.all_names().map(topic).collect();
+    let options = AdminOptions::new().request_timeout(Some(ANSWER)).operation_timeout(Some(ANSWER));
+    let results = block_on(admin.create_topics(&topics, &options))?.map_err(|error| failure(&connection, "create topics", &error))?;
+    results
+        .into_iter()
+        .map(|result| match result {
+            Ok(name) => Ok((name, Creation::Created)),
+            Err((name, RDKafkaErrorCode::TopicAlreadyExists)) => Ok((name, Creation::Exists)),
+            Err((name, code)) => {
+                let (brokers, doing) = (settings.brokers.clone(), format!("create topic `{name}` with {partitions} partitions, {replication} times"));
+                Err(KafkaError::Refused { brokers, doing, why: code.to_string() })
+            }
+        })
+        .collect()
+}
+
+/// The partitions of each topic that is read.
+///
+/// # Errors
+/// The broker cannot be reached, or topics are missing; all of them are named.
+pub fn partitions(settings: &KafkaSettings) -> Result<BTreeMap<Topic, Vec<u32>>, KafkaError> {
+    let mut there = all_partitions(settings)?;
+    let (mut found, mut topics) = (BTreeMap::new(), Vec::new());
+    for topic in Topic::ALL {
+        match there.remove(settings.topic_name(topic)) {
+            Some(partitions) => drop(found.insert(topic, partitions)),
+            None => topics.push(settings.topic_name(topic).to_string()),
+        }
+    }
+    if !topics.is_empty() {
+        return Err(KafkaError::MissingTopics { brokers: settings.brokers.clone(), topics });
+    }
+    for (topic, partitions) in &found {
+        if let Some(partition) = partitions.iter().copied().find(|partition| *partition >= Place::PARTITIONS) {
+            return Err(KafkaError::TooManyPartitions { topic: settings.topic_name(*topic).to_string(), partition });
+        }
+    }
+    Ok(found)
+}
+
+/// The offsets that each partition of the topics that are read has: from the first up to the one after its last.
+///
+/// # Errors
+/// As for [`partitions`].
+pub fn watermarks(settings: &KafkaSettings) -> Result<BTreeMap<(Topic, u32), Range<u64>>, KafkaError> {
+    let partitions = partitions(settings)?;
+    let (consumer, connection) = asking(settings)?;
+    let mut found = BTreeMap::new();
+    for (topic, partition) in partitions.iter().flat_map(|(topic, partitions)| partitions.iter().map(|partition| (*topic, *partition))) {
+        let doing = "say where partitions begin and end";
+        let range = position::range(&consumer, settings.topic_name(topic), partition as i32, ANSWER)
+            .map_err(|error| report(&consumer, &connection, doing, &error))?;
+        let Some(range) = range else {
+            let (brokers, why) = (settings.brokers.clone(), connection.reason());
+            return Err(KafkaError::Unreachable { brokers, doing, waited: ANSWER, why });
+        };
+        found.insert((topic, partition), range);
+    }
+    Ok(found)
+}
+
+/// What would keep a job from running, all at once.
+///
+/// # Errors
+/// The faults, each as a sentence.
+pub fn check(settings: &KafkaSettings) -> Result<(), Vec<String>> {
+    let mut faults: Vec<String> =
+        [Role::Consumer, Role::Producer].into_iter().filter_map(|role| settings.client(role).err()).map(|error| error.to_string()).collect();
+    faults.dedup();
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    match all_partitions(settings) {
+        Err(error) => faults.push(error.to_string()),
+        Ok(there) => {
+            let topics: Vec<String> = settings.all_names().filter(|name| !there.contains_key(*name)).map(str::to_string).collect();
+            if topics.is_empty() {
+                faults.extend(partitions(settings).err().map(|error| error.to_string()));
+            } else {
+                faults.push(KafkaError::MissingTopics { brokers: settings.brokers.clone(), topics }.to_string());
+            }
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
+}
+
+/// What is not as it should be with topics that are there, yet does not keep a job from running: compaction and retention take records away,
+/// and what is rebuilt later is rebuilt without them.
+///
+/// # Errors
+/// The broker cannot be reached, or does not say.
+pub fn warnings(settings: &KafkaSettings) -> Result<Vec<String>, KafkaError> {
+    let (admin, connection) = admin(settings)?;
+    let topics: Vec<ResourceSpecifier<'_>> = settings.topics.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
+    let options = AdminOptions::new().request_timeout(Some(ANSWER));
+    let described = block_on(admin.describe_configs(&topics, &options))?.map_err(|error| failure(&connection, "describe topics", &error))?;
+    let mut warnings = Vec::new();
+    for (name, resource) in settings.topics.iter().zip(described) {
+        let Ok(resource) = resource else { continue };
+        let property = |wanted: &str| resource.get(wanted).and_then(|entry| entry.value.clone()).unwrap_or_default();
+        let policy = property("cleanup.policy");
+        if policy.contains("compact") {
+            warnings.push(format!(
+                "topic `{name}` is compacted (cleanup.policy={policy}): whatever is rebuilt from it later sees only the last record of each key; \
+                 cleanup.policy=delete with retention.ms=-1 keeps all"
+            ));
+        }
+        if policy.contains("delete") && (property("retention.ms") != "-1" || property("retention.bytes") != "-1") {
+            warnings.push(format!(
+                "topic `{name}` forgets (retention.ms={}, retention.bytes={}): whatever is rebuilt from it later lacks the older records; set both to -1",
+                property("retention.ms"),
+                property("retention.bytes")
+            ));
+        }
+    }
+    Ok(warnings)
+}
+
+/// Every topic of the broker, with its partitions in order.
+fn all_partitions(settings: &KafkaSettings) -> Result<BTreeMap<String, Vec<u32>>, KafkaError> {
+    let (consumer, connection) = asking(settings)?;
+    let started = Instant::now();
+    loop {
+        match consumer.fetch_metadata(None, ANSWER.saturating_sub(started.elapsed()).max(Duration::from_millis(1))) {
+            Ok(metadata) => {
+                let there = metadata.topics().iter().filter(|topic| topic.error().is_none()).map(|topic| {
+                    let mut partitions: Vec<u32> = topic.partitions().iter().filter_map(|partition| u32::try_from(partition.id()).ok()).collect();
+                    partitions.sort_unstable();
+                    (topic.name().to_string(), partitions)
+                });
+                return Ok(there.collect());
+            }
+            // A first attempt to connect may fail where the next succeeds: a name with several addresses, a broker that is starting.
+            Err(error) if passes(code_of(&error)) && started.elapsed() < ANSWER => drop(consumer.poll(Duration::from_millis(100))),
+            Err(error) => return Err(report(&consumer, &connection, "list its topics", &error)),
+        }
+    }
+}
+
+/// A consumer that only asks. It has a group's name, as every consumer, and never joins or commits to it.
+fn asking(settings: &KafkaSettings) -> Result<(BaseConsumer<Tracked>, Arc<Connection>), KafkaError> {
+    let connection = Arc::new(Connection::new(&settings.brokers, "admin"));
+    let mut config = settings.client(Role::Admin)?;
+    config.set("group.id", &settings.group).set("isolation.level", "read_committed").set("allow.auto.create.topics", "false");
+    let consumer = config.create_with_context(Tracked(Arc::clone(&connection))).map_err(|error| KafkaError::Configuration(error.to_string()))?;
+    Ok((consumer, connection))
+}
+
+fn admin(settings: &KafkaSettings) -> Result<(AdminClient<Tracked>, Arc<Connection>), KafkaError> {
+    let connection = Arc::new(Connection::new(&settings.brokers, "admin"));
+    let created = settings.client(Role::Admin)?.create_with_context(Tracked(Arc::clone(&connection)));
+    Ok((created.map_err(|error| KafkaError::Configuration(error.to_string()))?, connection))
+}
+
+/// What a failed question means, after the client has had a moment to say why.
+fn report(consumer: &BaseConsumer<Tracked>, connection: &Connection, doing: &'static str, error: &ClientError) -> KafkaError {
+    let _ = consumer.poll(Duration::from_millis(10));
+    failure(connection, doing, error)
+}
+
+fn failure(connection: &Connection, doing: &'static str, error: &ClientError) -> KafkaError {
+    let brokers = connection.brokers().to_string();
+    match code_of(error) {
+        code if passes(code) => KafkaError::Unreachable { brokers, doing, waited: ANSWER, why: connection.reason() },
+        _ => KafkaError::Refused { brokers, doing: doing.to_string(), why: error.to_string() },
+    }
+}
+
+/// Waits for an answer on this thread; the client has threads of its own that bring it.
+fn block_on<F: Future>(future: F) -> Result<F::Output, KafkaError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(KafkaError::Thread)?;
+    Ok(runtime.block_on(future))
+}

@@ -1,0 +1,287 @@
+//! A thread that reads given partitions from given offsets, and hands over blocks of records through a bounded channel.
+//!
+//! A full channel stops the reading, never the care for the connection: what the brokers send meanwhile waits in the client's own, bounded
+//! queue. A broker that is away is waited for; what cannot mend itself is handed over as [`Arrival::Failed`], and ends the thread.
+
+use super::error::KafkaError;
+use super::reader::Reader;
+use super::settings::{KafkaSettings, Role, Start};
+use super::status::{Context, PartitionStatus, Shared};
+use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded, unbounded};
+use dataflows::event::{Block, Millis, Topic};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// A partition to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Assigned {
+    /// The topic.
+    pub topic: Topic,
+    /// The partition.
+    pub partition: u32,
+    /// Where to begin.
+    pub from: Position,
+}
+
+/// Where to begin to read a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Position {
+    /// With the first record that is there.
+    Earliest,
+    /// With the next that comes.
+    Latest,
+    /// With the first record of this or a later timestamp; where there is none, with the next that comes.
+    Timestamp(Millis),
+    /// With this offset, which must be there, or be the next.
+    Offset(u64),
+}
+
+impl From<Start> for Position {
+    fn from(start: Start) -> Self {
+        match start {
+            Start::Earliest => Position::Earliest,
+            Start::Latest => Position::Latest,
+            Start::Timestamp(timestamp) => Position::Timestamp(timestamp),
+        }
+    }
+}
+
+/// What a consumer hands over. Of one partition it comes in the partition's order.
+#[derive(Debug)]
+pub enum Arrival {
+    /// Records of one partition; at least one.
+    Records {
+        /// The records.
+        block: Block,
+        /// The offset after the last of them.
+        next: u64,
+    },
+    /// A partition is read to its end as it is now. `next` may be past the last record: transactions' marks and compacted records take offsets too.
+    CaughtUp {
+        /// The topic.
+        topic: Topic,
+        /// The partition.
+        partition: u32,
+        /// The offset with which it will go on.
+        next: u64,
+    },
+    /// It cannot go on; nothing comes after this.
+    Failed(KafkaError),
+}
+
+/// How long a full channel is waited for before the connection is cared for again.
+const PATIENCE: Duration = Duration::from_millis(10);
+
+/// What the handle asks of the thread.
+pub(super) enum Command {
+    Add(Vec<Assigned>),
+    Hold(Topic, u32),
+    Release(Topic, u32),
+    ShowProgress(Vec<(Topic, u32, u64)>),
+}
+
+/// A running consumer. Dropping it stops the thread, without waiting.
+#[derive(Debug)]
+pub struct ConsumerHandle {
+    shared: Arc<Shared>,
+    commands: Sender<Command>,
+    stop: Arc<AtomicBool>,
+    /// Closed when the thread has ended.
+    ended: Receiver<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl ConsumerHandle {
+    /// Where every partition stands.
+    pub fn status(&self) -> Vec<PartitionStatus> {
+        self.shared.partitions().values().copied().collect()
+    }
+
+    /// Whether a broker is connected.
+    pub fn is_connected(&self) -> bool {
+        self.shared.connection.is_up()
+    }
+
+    /// Why no broker is connected, as far as is known; `None` while one is.
+    pub fn trouble(&self) -> Option<String> {
+        (!self.is_connected()).then(|| self.shared.connection.reason())
+    }
+
+    /// Reads more partitions, beside those that are read.
+    pub fn add(&self, assignment: Vec<Assigned>) {
+        self.command(Command::Add(assignment));
+    }
+
+    /// Keeps a partition back for a while, so that the others go on without it; what is already on its way still comes.
+    pub fn hold(&self, topic: Topic, partition: u32) {
+        self.command(Command::Hold(topic, partition));
+    }
+
+    /// Lets a held partition go on where it stopped.
+    pub fn release(&self, topic: Topic, partition: u32) {
+        self.command(Command::Release(topic, partition));
+    }
+
+    /// Commits next offsets to the consumer group, for others to see how far the job is; they are never read back.
+    pub fn show_progress(&self, offsets: Vec<(Topic, u32, u64)>) {
+        self.command(Command::ShowProgress(offsets));
+    }
+
+    /// Stops reading and waits for the thread; says whether it ended in time.
+    pub fn stop(mut self, patience: Duration) -> bool {
+        self.stop.store(true, Ordering::Release);
+        let ended = self.ended.recv_timeout(patience) == Err(RecvTimeoutError::Disconnected);
+        // A client that hangs while it closes must not hang the program: the thread is then left to the end of the process.
+        match self.thread.take() {
+            Some(thread) if ended => thread.join().is_ok(),
+            _ => false,
+        }
+    }
+
+    /// A thread that has ended takes no commands, and needs none.
+    fn command(&self, command: Command) {
+        let _ = self.commands.send(command);
+    }
+}
+
+impl Drop for ConsumerHandle {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+    }
+}
+
+/// Starts a consumer. `wake` is called after each arrival that was put into `arrivals`.
+///
+/// # Errors
+/// What is wrong with the settings themselves; all that the broker has to say comes as an [`Arrival`].
+pub fn spawn(
+    settings: &KafkaSettings,
+    assignment: Vec<Assigned>,
+    arrivals: Sender<Arrival>,
+    wake: impl Fn() + Send + 'static,
+) -> Result<ConsumerHandle, KafkaError> {
+    let shared = Arc::new(Shared::new(&settings.brokers, settings.topics.clone()));
+    let context = Context(Arc::clone(&shared));
+    let consumer = settings.client(Role::Consumer)?.create_with_context(context).map_err(|error| KafkaError::Configuration(error.to_string()))?;
+    let (commands, asked) = unbounded();
+    let (ending, ended) = bounded(0);
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut handle = ConsumerHandle { shared: Arc::clone(&shared), commands, stop: Arc::clone(&stop), ended, thread: None };
+    handle.add(assignment);
+    let settings = settings.clone();
+    let outlet = Outlet { arrivals, asked, stop, wake };
+    let read = move || {
+        // Closed at the end of the thread, however it ends.
+        let _ending: Sender<()> = ending;
+        match Reader::new(settings, shared, consumer) {
+            Ok(reader) => outlet.run(reader),
+            Err(error) => drop(outlet.arrivals.send(Arrival::Failed(error))),
+        }
+    };
+    handle.thread = Some(thread::Builder::new().name("kafka-consumer".to_string()).spawn(read).map_err(KafkaError::Thread)?);
+    Ok(handle)
+}
+
+/// The thread's side towards the caller.
+struct Outlet<W> {
+    arrivals: Sender<Arrival>,
+    asked: Receiver<Command>,
+    stop: Arc<AtomicBool>,
+    wake: W,
+}
+
+impl<W: Fn()> Outlet<W> {
+    /// Reads and hands over until it is stopped, nobody listens any more, or it cannot go on.
+    fn run(&self, mut reader: Reader) {
+        while !self.stopped() {
+            self.serve(&mut reader);
+            reader.read();
+            for arrival in reader.take_arrivals() {
+                let last = matches!(arrival, Arrival::Failed(_));
+                if !self.hand_over(arrival, &mut reader) || last {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Waits for room in the channel, and cares for the connection meanwhile; says whether there is anything more to do.
+    fn hand_over(&self, mut arrival: Arrival, reader: &mut Reader) -> bool {
+        let what = Handed::of(&arrival);
+        what.before(reader);
+        loop {
+            match self.arrivals.send_timeout(arrival, PATIENCE) {
+                Ok(()) => break,
+                Err(SendTimeoutError::Timeout(back)) => arrival = back,
+                Err(SendTimeoutError::Disconnected(_)) => return false,
+            }
+            if self.stopped() {
+                return false;
+            }
+            self.serve(reader);
+        }
+        what.after(reader);
+        (self.wake)();
+        true
+    }
+
+    /// Serves the client's own events, and what the handle asks.
+    fn serve(&self, reader: &mut Reader) {
+        reader.serve();
+        for command in self.asked.try_iter() {
+            reader.obey(command);
+        }
+    }
+
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+}
+
+/// What a partition's status has to say of an arrival. What makes a partition busy is said before the arrival can be seen, what makes it idle
+/// after: so a reader that has emptied the channel never takes a partition for idle of which it has not seen the last.
+struct Handed {
+    /// Topic, partition, next offset, and whether that is the end.
+    partition: Option<(Topic, u32, u64, bool)>,
+}
+
+impl Handed {
+    fn of(arrival: &Arrival) -> Handed {
+        let partition = match arrival {
+            Arrival::Records { block, next } => Some((block.topic, block.partition, *next, false)),
+            Arrival::CaughtUp { topic, partition, next } => Some((*topic, *partition, *next, true)),
+            Arrival::Failed(_) => None,
+        };
+        Handed { partition }
+    }
+
+    fn before(&self, reader: &Reader) {
+        self.note(reader, |status, _, end| {
+            if !end {
+                status.caught_up = false;
+                status.last_news = Instant::now();
+            }
+        });
+    }
+
+    fn after(&self, reader: &Reader) {
+        self.note(reader, |status, next, end| {
+            status.next = Some(next);
+            status.end = status.end.map(|known| known.max(next));
+            status.caught_up = end;
+            if !end {
+                status.last_news = Instant::now();
+            }
+        });
+    }
+
+    fn note(&self, reader: &Reader, change: impl FnOnce(&mut PartitionStatus, u64, bool)) {
+        if let Some((topic, partition, next, end)) = self.partition
+            && let Some(status) = reader.shared().partitions().get_mut(&(topic, partition))
+        {
+            change(status, next, end);
+        }
+    }
+}

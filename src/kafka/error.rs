@@ -1,0 +1,199 @@
+//! What can go wrong with Kafka, and whether trying again can help.
+
+use dataflows::event::Place;
+use rdkafka::types::RDKafkaErrorCode;
+use std::io;
+use std::time::Duration;
+
+/// Why reading or writing could not go on. No variant ever shows a password.
+#[derive(Debug, thiserror::Error)]
+pub enum KafkaError {
+    /// A property that must stay as it is.
+    #[error("kafka.properties may not set `{name}` to `{value}`: what the job promises depends on its being {wanted}; remove it")]
+    FixedProperty {
+        /// The property.
+        name: &'static str,
+        /// What it was set to.
+        value: String,
+        /// What it has to be.
+        wanted: String,
+    },
+    /// The client library refuses the configuration.
+    #[error("the Kafka client refuses its configuration: {0}; correct [kafka] or [kafka.properties]")]
+    Configuration(String),
+    /// No broker answers.
+    #[error("broker {brokers} cannot be reached to {doing}: no answer in {waited:?} ({why}); start it, or correct kafka.brokers")]
+    Unreachable {
+        /// The addresses.
+        brokers: String,
+        /// What was wanted of it.
+        doing: &'static str,
+        /// How long it was tried.
+        waited: Duration,
+        /// The last that is known of the reason.
+        why: String,
+    },
+    /// Topics are not there.
+    #[error("broker {brokers} has no topic {}; run `sluice topics create CONFIG`, or correct kafka.topics", quoted(.topics))]
+    MissingTopics {
+        /// The addresses.
+        brokers: String,
+        /// The names.
+        topics: Vec<String>,
+    },
+    /// A partition is not there.
+    #[error("topic `{topic}` at {brokers} has no partition {partition}: it has {found}; was it made anew with fewer?")]
+    MissingPartition {
+        /// The addresses.
+        brokers: String,
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// How many it has.
+        found: usize,
+    },
+    /// More partitions than a place in the input can name.
+    #[error("topic `{topic}` has a partition {partition}; at most {} partitions of a topic can be read", Place::PARTITIONS)]
+    TooManyPartitions {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+    },
+    /// The wanted records are no longer there.
+    #[error(
+        "partition {partition} of `{topic}` starts at offset {low}, but offset {wanted} is wanted: retention has removed the records between; \
+         restore a checkpoint that is newer, or start anew with kafka.start = \"earliest\""
+    )]
+    Removed {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// The wanted offset.
+        wanted: u64,
+        /// The first that is there.
+        low: u64,
+    },
+    /// The wanted records are not there yet, and were once.
+    #[error(
+        "partition {partition} of `{topic}` ends at offset {high}, but offset {wanted} is wanted: the topic was made anew, or the broker has lost \
+         records; restore the topic, or start a new job"
+    )]
+    PastEnd {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// The wanted offset.
+        wanted: u64,
+        /// The offset after the last that is there.
+        high: u64,
+    },
+    /// The broker refuses.
+    #[error("broker {brokers} refuses to {doing}: {why}")]
+    Refused {
+        /// The addresses.
+        brokers: String,
+        /// What was wanted of it.
+        doing: String,
+        /// What it says.
+        why: String,
+    },
+    /// A record was not taken.
+    #[error("topic `{topic}` at {brokers} did not take a record: {why}{}", hint(*.code))]
+    Delivery {
+        /// The addresses.
+        brokers: String,
+        /// The topic.
+        topic: String,
+        /// What the broker or the client says.
+        why: String,
+        /// The same as a code.
+        code: RDKafkaErrorCode,
+    },
+    /// Records are still on their way when time is up.
+    #[error("{waiting} records are still on their way to {brokers} after {waited:?} ({why}); is the broker running?")]
+    Undelivered {
+        /// The addresses.
+        brokers: String,
+        /// How many.
+        waiting: usize,
+        /// How long it was tried.
+        waited: Duration,
+        /// The last that is known of the reason.
+        why: String,
+    },
+    /// A thread could not be started.
+    #[error("a thread of the Kafka client cannot be started: {0}")]
+    Thread(#[source] io::Error),
+}
+
+impl KafkaError {
+    /// Whether the same again may succeed without anybody's doing.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            KafkaError::Unreachable { .. } | KafkaError::Undelivered { .. } => true,
+            KafkaError::FixedProperty { .. }
+            | KafkaError::Configuration(_)
+            | KafkaError::MissingTopics { .. }
+            | KafkaError::MissingPartition { .. }
+            | KafkaError::TooManyPartitions { .. }
+            | KafkaError::Removed { .. }
+            | KafkaError::PastEnd { .. }
+            | KafkaError::Refused { .. }
+            | KafkaError::Delivery { .. }
+            | KafkaError::Thread(_) => false,
+        }
+    }
+}
+
+/// Whether a code says that the broker could not be reached or is not ready, which passes by itself.
+pub fn passes(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode::*;
+    matches!(
+        code,
+        BrokerTransportFailure
+            | AllBrokersDown
+            | Resolve
+            | OperationTimedOut
+            | RequestTimedOut
+            | NetworkException
+            | LeaderNotAvailable
+            | NotLeaderForPartition
+            | BrokerNotAvailable
+            | ReplicaNotAvailable
+            | CoordinatorLoadInProgress
+            | CoordinatorNotAvailable
+            | NotCoordinator
+            | KafkaStorageError
+            | UnknownLeaderEpoch
+            | FencedLeaderEpoch
+            | OffsetNotAvailable
+            | PreferredLeaderNotAvailable
+            | WaitingForCoordinator
+            | UnstableOffsetCommit
+            | Retry
+            | InProgress
+            | NotController
+            | NotEnoughReplicas
+            | NotEnoughReplicasAfterAppend
+            | InvalidMessage
+    )
+}
+
+/// What a person can do about a record that was not taken.
+fn hint(code: RDKafkaErrorCode) -> &'static str {
+    match code {
+        RDKafkaErrorCode::MessageSizeTooLarge => "; raise max.message.bytes of the topic",
+        RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownPartition => {
+            "; run `sluice topics create CONFIG`"
+        }
+        _ => "",
+    }
+}
+
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}

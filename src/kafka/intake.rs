@@ -1,0 +1,247 @@
+//! One worker's partitions as a live source: merged by time, so that a fast partition does not run ahead of a slow one.
+
+use super::consumer::spawn;
+use super::{Arrival, Assigned, ConsumerHandle, KafkaError, KafkaSettings, PartitionStatus, Position};
+use crate::jobs::live::{Bounds, Intake};
+use crossbeam_channel::{Receiver, bounded};
+use dataflows::campaign::feed::Mark;
+use dataflows::event::{Block, Head, Millis, Topic};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// Blocks on their way from the consumer's thread.
+const ARRIVALS: usize = 16;
+/// Blocks of one partition that wait here before it is held back, and below which it goes on.
+const HOLD_AT: usize = 8;
+const RELEASE_AT: usize = 4;
+
+/// Where all partitions of this process stand, for whoever shows it; and what ended the reading, if something did.
+#[derive(Clone, Debug, Default)]
+pub struct Sight(Arc<Mutex<Seen>>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    partitions: BTreeMap<(Topic, u32), PartitionStatus>,
+    trouble: Option<String>,
+    committed: Vec<(Topic, u32, u64)>,
+    failure: Option<KafkaError>,
+}
+
+impl Sight {
+    /// Where the partitions stand.
+    pub fn partitions(&self) -> Vec<PartitionStatus> {
+        self.0.lock().map(|seen| seen.partitions.values().copied().collect()).unwrap_or_default()
+    }
+
+    /// Why no broker is connected; `None` while one is.
+    pub fn trouble(&self) -> Option<String> {
+        self.0.lock().ok().and_then(|seen| seen.trouble.clone())
+    }
+
+    /// What ended the reading for good.
+    pub fn take_failure(&self) -> Option<KafkaError> {
+        self.0.lock().ok().and_then(|mut seen| seen.failure.take())
+    }
+
+    /// Whether something ended the reading for good.
+    pub fn has_failed(&self) -> bool {
+        self.0.lock().is_ok_and(|seen| seen.failure.is_some())
+    }
+
+    /// The offsets of a commit, for tools that show lag.
+    pub fn committed(&self, offsets: &[(Topic, u32, u64)]) {
+        if let Ok(mut seen) = self.0.lock() {
+            seen.committed = offsets.to_vec();
+        }
+    }
+
+    /// Of the committed offsets those of these partitions.
+    fn committed_among(&self, partitions: &BTreeMap<(Topic, u32), Partition>) -> Vec<(Topic, u32, u64)> {
+        let seen = self.0.lock().map(|seen| seen.committed.clone()).unwrap_or_default();
+        seen.into_iter().filter(|(topic, partition, _)| partitions.contains_key(&(*topic, *partition))).collect()
+    }
+
+    fn show(&self, partitions: Vec<PartitionStatus>, trouble: Option<String>) {
+        if let Ok(mut seen) = self.0.lock() {
+            seen.partitions.extend(partitions.into_iter().map(|status| ((status.topic, status.partition), status)));
+            seen.trouble = trouble;
+        }
+    }
+
+    fn fail(&self, error: KafkaError) {
+        if let Ok(mut seen) = self.0.lock() {
+            seen.failure.get_or_insert(error);
+        }
+    }
+}
+
+/// One partition: blocks that wait, and where it stands.
+#[derive(Debug, Default)]
+struct Partition {
+    waiting: VecDeque<(Block, u64)>,
+    /// After the blocks that were handed out; `None` before its start is known.
+    next: Option<u64>,
+    /// The end of the partition as it was when it was last reached, if nothing has come since.
+    caught_up: Option<u64>,
+    held: bool,
+}
+
+/// One worker's partitions.
+pub struct KafkaIntake {
+    /// `None` when it could not be started, which `sight` tells.
+    consumer: Option<ConsumerHandle>,
+    arrivals: Receiver<Arrival>,
+    partitions: RefCell<BTreeMap<(Topic, u32), Partition>>,
+    /// What is read once the customers have been read to their end.
+    later: Vec<Assigned>,
+    idle_after: Duration,
+    sight: Sight,
+    shown: RefCell<Instant>,
+}
+
+impl KafkaIntake {
+    /// Reads the assigned partitions, customers first. `wake` is called when something has arrived. What goes wrong, now or later, is told by `sight`.
+    pub fn start(settings: &KafkaSettings, assigned: Vec<Assigned>, idle_after: Duration, sight: Sight, wake: impl Fn() + Send + 'static) -> Self {
+        let (sender, arrivals) = bounded(ARRIVALS);
+        let (first, later): (Vec<_>, Vec<_>) = assigned.iter().copied().partition(|assigned| assigned.topic == Topic::Customers);
+        let consumer = spawn(settings, first, sender, wake).map_err(|error| sight.fail(error)).ok();
+        let known = |assigned: &Assigned| match assigned.from {
+            Position::Offset(offset) => Some(offset),
+            Position::Earliest | Position::Latest | Position::Timestamp(_) => None,
+        };
+        let partitions = assigned.iter().map(|a| ((a.topic, a.partition), Partition { next: known(a), ..Partition::default() })).collect();
+        KafkaIntake { consumer, arrivals, partitions: RefCell::new(partitions), later, idle_after, sight, shown: RefCell::new(Instant::now()) }
+    }
+
+    /// Sorts what has arrived into its partitions, and holds back those that run ahead.
+    fn receive(&self) {
+        let mut partitions = self.partitions.borrow_mut();
+        for arrival in self.arrivals.try_iter() {
+            match arrival {
+                Arrival::Records { block, next } => {
+                    let key = (block.topic, block.partition);
+                    let partition = partitions.entry(key).or_default();
+                    partition.caught_up = None;
+                    partition.waiting.push_back((block, next));
+                    if partition.waiting.len() >= HOLD_AT && !partition.held {
+                        partition.held = true;
+                        self.consumer.iter().for_each(|consumer| consumer.hold(key.0, key.1));
+                    }
+                }
+                Arrival::CaughtUp { topic, partition, next } => {
+                    let partition = partitions.entry((topic, partition)).or_default();
+                    partition.caught_up = Some(next);
+                    if partition.waiting.is_empty() {
+                        partition.next = Some(partition.next.map_or(next, |known| known.max(next)));
+                    }
+                }
+                Arrival::Failed(error) => self.sight.fail(error),
+            }
+        }
+        let mut shown = self.shown.borrow_mut();
+        if shown.elapsed() > Duration::from_millis(200) {
+            *shown = Instant::now();
+            if let Some(consumer) = &self.consumer {
+                self.sight.show(consumer.status(), consumer.trouble());
+                consumer.show_progress(self.sight.committed_among(&partitions));
+            }
+        }
+    }
+
+    /// The partition whose first waiting record is the earliest, unless one that is behind may still bring an earlier one.
+    fn pick(&self, until: Option<&Bounds>) -> Option<(Topic, u32)> {
+        let partitions = self.partitions.borrow();
+        let open = |key: &(Topic, u32)| !self.later.iter().any(|later| (later.topic, later.partition) == *key);
+        let mut best: Option<(Millis, (Topic, u32))> = None;
+        for (key, partition) in partitions.iter().filter(|(key, _)| open(key)) {
+            let bound = until.and_then(|until| until.get(key)).copied();
+            if bound.is_some_and(|bound| partition.next.is_some_and(|next| next >= bound)) {
+                continue;
+            }
+            match partition.waiting.front().and_then(|(block, _)| block.heads.first()) {
+                Some(head) if best.is_none_or(|(at, _)| head.timestamp < at) => best = Some((head.timestamp, *key)),
+                Some(_) => {}
+                // Nothing is here of a partition that has more: waiting for it keeps partitions side by side.
+                None if partition.caught_up.is_none() => return None,
+                None => {}
+            }
+        }
+        best.map(|(_, key)| key)
+    }
+}
+
+impl Intake for KafkaIntake {
+    fn next(&mut self, until: Option<&Bounds>) -> Option<Block> {
+        self.receive();
+        let key = self.pick(until)?;
+        let mut partitions = self.partitions.borrow_mut();
+        let partition = partitions.get_mut(&key)?;
+        let (block, next) = partition.waiting.pop_front()?;
+        let bound = until.and_then(|until| until.get(&key)).copied();
+        let (block, next) = match bound {
+            Some(bound) if next > bound => {
+                let (before, after) = split(block, bound);
+                partition.waiting.push_front((after, next));
+                (before, bound)
+            }
+            _ => (block, next),
+        };
+        partition.next = Some(next);
+        if partition.waiting.is_empty() {
+            partition.next = partition.next.max(partition.caught_up);
+        }
+        if partition.held && partition.waiting.len() < RELEASE_AT {
+            partition.held = false;
+            self.consumer.iter().for_each(|consumer| consumer.release(key.0, key.1));
+        }
+        Some(block)
+    }
+
+    fn marks(&self) -> Vec<Mark> {
+        self.receive();
+        let now = Instant::now();
+        let quiet: BTreeMap<(Topic, u32), bool> = self
+            .consumer
+            .iter()
+            .flat_map(ConsumerHandle::status)
+            .map(|status| ((status.topic, status.partition), status.idle_for(now).is_some_and(|idle| idle >= self.idle_after)))
+            .collect();
+        let partitions = self.partitions.borrow();
+        let mark = |(&(topic, partition), of): (&(Topic, u32), &Partition)| Mark {
+            topic,
+            partition,
+            next: of.next.unwrap_or(0),
+            idle: of.waiting.is_empty() && quiet.get(&(topic, partition)).copied().unwrap_or(false),
+            recorded: None,
+            last: false,
+        };
+        partitions.iter().map(mark).collect()
+    }
+
+    fn is_prepared(&self) -> bool {
+        self.receive();
+        let partitions = self.partitions.borrow();
+        let mut customers = partitions.iter().filter(|((topic, _), _)| *topic == Topic::Customers);
+        customers.all(|(_, partition)| partition.caught_up.is_some() && partition.waiting.is_empty())
+    }
+
+    fn open(&mut self) {
+        if !self.later.is_empty() {
+            let later = std::mem::take(&mut self.later);
+            self.consumer.iter().for_each(|consumer| consumer.add(later.clone()));
+        }
+    }
+
+    fn is_ended(&self) -> bool {
+        false
+    }
+}
+
+/// Splits a block before the record at `bound`.
+fn split(block: Block, bound: u64) -> (Block, Block) {
+    let at = block.heads.partition_point(|head| head.position < bound);
+    let part = |heads: &[Head]| Block { heads: heads.to_vec(), bytes: block.bytes.clone(), format: block.format.clone(), ..block };
+    (part(&block.heads[..at]), part(&block.heads[at..]))
+}

@@ -1,0 +1,27 @@
+//! Kafka: the source that reads partitions into blocks, the producers, and what is asked of the broker beforehand.
+//!
+//! Partitions are assigned by the caller, who also keeps the offsets: no consumer group decides what is read, and nothing is committed on its own.
+//! [`consumer::spawn`] starts a thread that reads; [`admin`] makes and inspects topics; [`producer`] writes events as fast as it can, and
+//! [`publisher`] writes what an epoch decided, and waits until the broker has it.
+
+pub mod admin;
+mod batch;
+mod blocks;
+pub mod connection;
+pub mod consumer;
+pub mod error;
+pub mod intake;
+mod position;
+pub mod producer;
+pub mod publisher;
+mod reader;
+pub mod settings;
+pub mod status;
+
+#[cfg(test)]
+mod tests;
+
+pub use consumer::{Arrival, Assigned, ConsumerHandle, Position};
+pub use error::KafkaError;
+pub use settings::{KafkaSettings, Start};
+pub use status::PartitionStatus;

@@ -1,0 +1,305 @@
+//! A consumer's side towards the broker: starts partitions, takes their messages, and makes arrivals of them.
+
+use super::batch::{BatchQueue, Message, PartitionQueue};
+use super::blocks::Gathering;
+use super::consumer::{Arrival, Assigned, Command, Position};
+use super::error::{KafkaError, passes};
+use super::position::{self, Found};
+use super::settings::KafkaSettings;
+use super::status::{Context, PartitionStatus, Shared};
+use dataflows::event::Topic;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::types::RDKafkaErrorCode;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Messages that are taken at a time.
+const BATCH: usize = 2_000;
+/// How long messages are waited for before the connection is cared for again.
+const WAIT: Duration = Duration::from_millis(10);
+/// How long after a failed look-up the next is tried.
+const RETRY: Duration = Duration::from_millis(500);
+/// How long a topic may be unknown: one that was just made takes a moment to be known to every broker.
+const UNKNOWN_TOPIC: Duration = Duration::from_secs(3);
+
+/// The broker's side of a consumer. Fields are dropped in their order: queues before the client.
+pub(super) struct Reader {
+    lanes: Vec<Lane>,
+    queue: BatchQueue<Context>,
+    consumer: Arc<BaseConsumer<Context>>,
+    shared: Arc<Shared>,
+    settings: KafkaSettings,
+    /// Partitions that are kept back, read already or not.
+    held: BTreeSet<(Topic, u32)>,
+    waiting: Vec<Waiting>,
+    /// When the waiting ones are looked up next.
+    retry: Instant,
+    arrivals: Vec<Arrival>,
+}
+
+/// A partition that is read.
+struct Lane {
+    topic: Topic,
+    partition: u32,
+    queue: PartitionQueue<Context>,
+    gathering: Gathering,
+}
+
+/// A partition of which it is not yet known where it begins.
+struct Waiting {
+    assigned: Assigned,
+    /// Since when the broker says that there is no such topic.
+    unknown: Option<Instant>,
+}
+
+/// An error of a partition, with what the client says.
+struct Fault {
+    lane: Option<usize>,
+    code: RDKafkaErrorCode,
+    text: String,
+}
+
+impl Reader {
+    /// Reads nothing yet.
+    pub(super) fn new(settings: KafkaSettings, shared: Arc<Shared>, consumer: BaseConsumer<Context>) -> Result<Self, KafkaError> {
+        let consumer = Arc::new(consumer);
+        let queue = BatchQueue::new(Arc::clone(&consumer), BATCH).ok_or_else(|| KafkaError::Configuration("no memory for a queue".to_string()))?;
+        let (lanes, held, waiting, arrivals) = (Vec::new(), BTreeSet::new(), Vec::new(), Vec::new());
+        Ok(Reader { lanes, queue, consumer, shared, settings, held, waiting, retry: Instant::now(), arrivals })
+    }
+
+    /// What is shared with the handle.
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// Serves the client's own events: statistics, errors, commits. Records come through the partitions' queues.
+    pub(super) fn serve(&self) {
+        // Errors were noted by the context on their way here.
+        let _ = self.consumer.poll(Duration::ZERO);
+    }
+
+    /// Does what the handle asks.
+    pub(super) fn obey(&mut self, command: Command) {
+        match command {
+            Command::Add(assignment) => self.add(assignment),
+            Command::Hold(topic, partition) => {
+                self.held.insert((topic, partition));
+                if let Some(lane) = self.lane(topic, partition) {
+                    self.queue.hold(&lane.queue);
+                }
+            }
+            Command::Release(topic, partition) => {
+                self.held.remove(&(topic, partition));
+                if let Some(lane) = self.lane(topic, partition) {
+                    self.queue.release(&lane.queue);
+                }
+            }
+            Command::ShowProgress(offsets) => self.show_progress(&offsets),
+        }
+    }
+
+    fn lane(&self, topic: Topic, partition: u32) -> Option<&Lane> {
+        self.lanes.iter().find(|lane| (lane.topic, lane.partition) == (topic, partition))
+    }
+
+    /// A partition that is read already stays as it is.
+    fn add(&mut self, assignment: Vec<Assigned>) {
+        let now = Instant::now();
+        for assigned in assignment {
+            let (topic, partition) = (assigned.topic, assigned.partition);
+            let known = self.shared.partitions().insert((topic, partition), PartitionStatus::new(topic, partition, now));
+            match known {
+                Some(known) => drop(self.shared.partitions().insert((topic, partition), known)),
+                None => self.waiting.push(Waiting { assigned, unknown: None }),
+            }
+        }
+        self.retry = now;
+    }
+
+    fn show_progress(&self, offsets: &[(Topic, u32, u64)]) {
+        let mut list = TopicPartitionList::new();
+        for (topic, partition, next) in offsets {
+            // Both were made from the broker's own numbers.
+            let added = list.add_partition_offset(self.settings.topic_name(*topic), *partition as i32, Offset::Offset(*next as i64));
+            if let Err(error) = added {
+                return tracing::debug!("Progress could not be shown under the consumer group: {error}.");
+            }
+        }
+        if let Err(error) = self.consumer.commit(&list, CommitMode::Async) {
+            tracing::debug!("Progress could not be shown under the consumer group: {error}.");
+        }
+    }
+
+    /// What has arrived since it was last taken.
+    pub(super) fn take_arrivals(&mut self) -> Vec<Arrival> {
+        std::mem::take(&mut self.arrivals)
+    }
+
+    /// Starts what waits to be started, takes messages, and finishes the blocks that are full or have waited long enough.
+    pub(super) fn read(&mut self) {
+        if !self.waiting.is_empty()
+            && Instant::now() >= self.retry
+            && let Err(error) = self.start()
+        {
+            return self.arrivals.push(Arrival::Failed(error));
+        }
+        let faults = self.take_messages();
+        if let Some(error) = faults.into_iter().find_map(|fault| self.judge(fault)) {
+            return self.arrivals.push(Arrival::Failed(error));
+        }
+        let now = Instant::now();
+        for lane in self.lanes.iter_mut().filter(|lane| lane.gathering.due().is_some_and(|due| due <= now)) {
+            lane.finish(&mut self.arrivals);
+        }
+    }
+
+    /// Looks up where the waiting partitions begin, and assigns those that are found.
+    fn start(&mut self) -> Result<(), KafkaError> {
+        let mut list = TopicPartitionList::new();
+        let mut answered = true;
+        for waiting in std::mem::take(&mut self.waiting) {
+            if !answered {
+                self.waiting.push(waiting);
+                continue;
+            }
+            let name = self.settings.topic_name(waiting.assigned.topic);
+            match position::find(&self.consumer, &self.settings.brokers, name, &waiting.assigned)? {
+                Found::At(next, end) => self.open(&waiting.assigned, next, end, &mut list)?,
+                Found::NoTopic => self.await_topic(waiting)?,
+                Found::NoAnswer => {
+                    answered = false;
+                    self.waiting.push(waiting);
+                }
+            }
+        }
+        if answered {
+            self.shared.connection.works();
+        } else {
+            // The client's own report, which says why, comes first.
+            self.serve();
+            self.shared.connection.lost();
+        }
+        self.retry = Instant::now() + RETRY;
+        if list.count() > 0 {
+            self.consumer.incremental_assign(&list).map_err(|error| self.refused(&error.to_string()))?;
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, assigned: &Assigned, next: u64, end: u64, list: &mut TopicPartitionList) -> Result<(), KafkaError> {
+        let Assigned { topic, partition, .. } = *assigned;
+        let name = self.settings.topic_name(topic);
+        let queue = self.queue.take(name, partition as i32).ok_or_else(|| self.refused(&format!("topic `{name}` has no queue")))?;
+        if self.held.contains(&(topic, partition)) {
+            self.queue.hold(&queue);
+        }
+        list.add_partition_offset(name, partition as i32, Offset::Offset(next as i64)).map_err(|error| self.refused(&error.to_string()))?;
+        self.lanes.push(Lane { topic, partition, queue, gathering: Gathering::new(topic, partition, next) });
+        let began = PartitionStatus { next: Some(next), end: Some(end), ..PartitionStatus::new(topic, partition, Instant::now()) };
+        self.shared.partitions().insert((topic, partition), began);
+        tracing::debug!(topic = name, partition, offset = next, "Partition is read.");
+        Ok(())
+    }
+
+    fn await_topic(&mut self, mut waiting: Waiting) -> Result<(), KafkaError> {
+        let since = *waiting.unknown.get_or_insert_with(Instant::now);
+        if since.elapsed() > UNKNOWN_TOPIC {
+            return Err(self.missing(waiting.assigned.topic));
+        }
+        self.waiting.push(waiting);
+        Ok(())
+    }
+
+    /// Gathers the messages that are there; returns the errors among them.
+    fn take_messages(&mut self) -> Vec<Fault> {
+        let now = Instant::now();
+        let due = self.lanes.iter().filter_map(|lane| lane.gathering.due()).min();
+        let wait = due.map_or(WAIT, |due| due.saturating_duration_since(now).min(WAIT));
+        let messages = self.queue.poll(wait);
+        let now = Instant::now();
+        let mut faults = Vec::new();
+        let mut before: Option<Message<'_>> = None;
+        let mut place = None;
+        for message in messages.iter() {
+            if !before.is_some_and(|before| before.is_beside(&message)) {
+                place = place_of(&self.lanes, &self.settings, &message);
+            }
+            before = Some(message);
+            let lane = place.and_then(|place: usize| self.lanes.get_mut(place));
+            match (message.error(), lane) {
+                (None, Some(lane)) => {
+                    if lane.gathering.add(&message, now) {
+                        lane.finish(&mut self.arrivals);
+                    }
+                }
+                (Some(RDKafkaErrorCode::PartitionEOF), Some(lane)) => lane.reach_end(message.offset(), &mut self.arrivals),
+                (Some(code), _) => {
+                    faults.push(Fault { lane: place, code, text: String::from_utf8_lossy(message.value().unwrap_or_default()).into() })
+                }
+                (None, None) => tracing::debug!("Kafka sent a record of a partition that is not read."),
+            }
+        }
+        faults
+    }
+
+    /// Whether an error of a partition ends the reading, and how.
+    fn judge(&self, fault: Fault) -> Option<KafkaError> {
+        let Fault { lane, code, text } = fault;
+        let lane = lane.and_then(|place| self.lanes.get(place));
+        match (code, lane) {
+            (RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange, Some(lane)) => Some(self.out_of_range(lane, &text)),
+            (RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownPartition, Some(lane)) => {
+                Some(self.missing(lane.topic))
+            }
+            (code, _) if passes(code) => {
+                self.shared.connection.trouble(code, &text);
+                None
+            }
+            (code, lane) => {
+                let place = lane.map(|lane| format!("partition {} of `{}`: ", lane.partition, self.settings.topic_name(lane.topic)));
+                Some(self.refused(&format!("{}{text} ({code})", place.unwrap_or_default())))
+            }
+        }
+    }
+
+    /// Says what is there instead of the wanted offset.
+    fn out_of_range(&self, lane: &Lane, text: &str) -> KafkaError {
+        let wanted = lane.gathering.next();
+        let assigned = Assigned { topic: lane.topic, partition: lane.partition, from: Position::Offset(wanted) };
+        match position::find(&self.consumer, &self.settings.brokers, self.settings.topic_name(lane.topic), &assigned) {
+            Err(error) => error,
+            Ok(_) => self.refused(&format!("partition {} of `{}`, offset {wanted}: {text}", lane.partition, self.settings.topic_name(lane.topic))),
+        }
+    }
+
+    fn missing(&self, topic: Topic) -> KafkaError {
+        KafkaError::MissingTopics { brokers: self.settings.brokers.clone(), topics: vec![self.settings.topic_name(topic).to_string()] }
+    }
+
+    fn refused(&self, why: &str) -> KafkaError {
+        KafkaError::Refused { brokers: self.settings.brokers.clone(), doing: "be read".to_string(), why: why.to_string() }
+    }
+}
+
+impl Lane {
+    fn finish(&mut self, arrivals: &mut Vec<Arrival>) {
+        let next = self.gathering.next();
+        arrivals.extend(self.gathering.finish().map(|block| Arrival::Records { block, next }));
+    }
+
+    fn reach_end(&mut self, offset: i64, arrivals: &mut Vec<Arrival>) {
+        self.finish(arrivals);
+        self.gathering.advance(u64::try_from(offset).unwrap_or(0));
+        arrivals.push(Arrival::CaughtUp { topic: self.topic, partition: self.partition, next: self.gathering.next() });
+    }
+}
+
+/// Which lane a message belongs to.
+fn place_of(lanes: &[Lane], settings: &KafkaSettings, message: &Message<'_>) -> Option<usize> {
+    let name = message.topic()?.to_bytes();
+    let partition = u32::try_from(message.partition()).ok()?;
+    lanes.iter().position(|lane| lane.partition == partition && settings.topic_name(lane.topic).as_bytes() == name)
+}

@@ -1,0 +1,206 @@
+//! Where each partition stands, for metrics, readiness and the question whether a partition is idle.
+
+use super::connection::{self, Connection, code_of};
+use dataflows::event::Topic;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::{KafkaError as ClientError, KafkaResult};
+use rdkafka::topic_partition_list::TopicPartitionList;
+use serde::Deserialize;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Where a partition stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartitionStatus {
+    /// The topic.
+    pub topic: Topic,
+    /// The partition.
+    pub partition: u32,
+    /// The offset after the last that was handed over; `None` until the broker has said where the partition starts.
+    pub next: Option<u64>,
+    /// The offset after the last that can be read, as the broker last said: aborted and open transactions end before it.
+    pub end: Option<u64>,
+    /// Whether the last that was handed over is the partition's end.
+    pub caught_up: bool,
+    /// Whether the partition's leader is connected; of one that is not, nothing can be said.
+    pub reachable: bool,
+    /// When the last record was handed over, or the reading began, or the leader came back.
+    pub last_news: Instant,
+}
+
+impl PartitionStatus {
+    /// A partition of which nothing is known yet.
+    pub(super) fn new(topic: Topic, partition: u32, now: Instant) -> Self {
+        PartitionStatus { topic, partition, next: None, end: None, caught_up: false, reachable: false, last_news: now }
+    }
+
+    /// How many records are left to be read, at most.
+    pub fn lag(&self) -> Option<u64> {
+        Some(self.end?.saturating_sub(self.next?))
+    }
+
+    /// For how long nothing new has come while the partition was read to its end and its leader connected; `None` otherwise.
+    pub fn idle_for(&self, now: Instant) -> Option<Duration> {
+        (self.caught_up && self.reachable && self.lag() == Some(0)).then(|| now.saturating_duration_since(self.last_news))
+    }
+}
+
+/// What a consumer's thread, the client's callbacks and the handle share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) connection: Connection,
+    topics: [String; Topic::ALL.len()],
+    partitions: Mutex<BTreeMap<(Topic, u32), PartitionStatus>>,
+}
+
+impl Shared {
+    pub(super) fn new(brokers: &str, topics: [String; Topic::ALL.len()]) -> Self {
+        Shared { connection: Connection::new(brokers, "consumer"), topics, partitions: Mutex::default() }
+    }
+
+    pub(super) fn partitions(&self) -> MutexGuard<'_, BTreeMap<(Topic, u32), PartitionStatus>> {
+        self.partitions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes what the client's statistics say of brokers and partitions.
+    fn note(&self, statistics: &Statistics<'_>, now: Instant) {
+        let up: Vec<i32> = statistics.brokers.values().filter(|broker| broker.state == "UP").map(|broker| broker.nodeid).collect();
+        if !up.is_empty() {
+            self.connection.works();
+        }
+        for status in self.partitions().values_mut() {
+            let topic = statistics.topics.get(self.topics[status.topic as usize].as_str());
+            let Some(said) = topic.and_then(|topic| topic.partitions.get(status.partition.to_string().as_str())) else { continue };
+            let reachable = up.contains(&said.leader);
+            if reachable && !status.reachable {
+                status.last_news = now;
+            }
+            status.reachable = reachable;
+            // Negative: not known yet. The statistics may be older than what was handed over since.
+            if let Ok(end) = u64::try_from(said.ls_offset) {
+                status.end = Some(end.max(status.next.unwrap_or(0)));
+            }
+        }
+    }
+
+    /// No broker can be reached.
+    fn unreachable(&self) {
+        self.partitions().values_mut().for_each(|status| status.reachable = false);
+    }
+}
+
+/// The context of a consumer.
+pub(super) struct Context(pub(super) Arc<Shared>);
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        connection::log(level, facility, message);
+    }
+
+    fn error(&self, error: ClientError, reason: &str) {
+        self.0.connection.trouble(code_of(&error), reason);
+        if !self.0.connection.is_up() {
+            self.0.unreachable();
+        }
+    }
+
+    fn stats_raw(&self, statistics: &[u8]) {
+        match serde_json::from_slice(statistics) {
+            Ok(statistics) => self.0.note(&statistics, Instant::now()),
+            Err(error) => tracing::debug!("Kafka's statistics cannot be read: {error}."),
+        }
+    }
+}
+
+impl ConsumerContext for Context {
+    fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
+        if let Err(error) = result {
+            tracing::debug!("Progress could not be shown under the consumer group: {error}.");
+        }
+    }
+}
+
+/// The part of librdkafka's statistics that is of use here.
+#[derive(Deserialize)]
+struct Statistics<'json> {
+    #[serde(borrow)]
+    brokers: HashMap<Cow<'json, str>, BrokerStatistics<'json>>,
+    #[serde(borrow)]
+    topics: HashMap<Cow<'json, str>, TopicStatistics<'json>>,
+}
+
+#[derive(Deserialize)]
+struct BrokerStatistics<'json> {
+    nodeid: i32,
+    state: &'json str,
+}
+
+#[derive(Deserialize)]
+struct TopicStatistics<'json> {
+    #[serde(borrow)]
+    partitions: HashMap<&'json str, PartitionStatistics>,
+}
+
+#[derive(Deserialize)]
+struct PartitionStatistics {
+    leader: i32,
+    ls_offset: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shared(now: Instant) -> Shared {
+        let shared = Shared::new("127.0.0.1:9092", Topic::ALL.map(|topic| topic.name().to_string()));
+        let status = PartitionStatus { next: Some(5), caught_up: true, ..PartitionStatus::new(Topic::Rewards, 2, now) };
+        shared.partitions().insert((Topic::Rewards, 2), status);
+        shared
+    }
+
+    fn statistics(state: &str, end: i64) -> String {
+        format!(
+            r#"{{"name": "x", "brokers": {{"a:1/1": {{"nodeid": 1, "state": "{state}", "rtt": {{"min": 1}}}}}},
+                 "topics": {{"rewards": {{"topic": "rewards", "partitions": {{"2": {{"leader": 1, "hi_offset": 9, "ls_offset": {end}}}}}}}}}}}"#
+        )
+    }
+
+    #[test]
+    fn a_partition_is_idle_at_its_end_with_its_leader_connected() {
+        let start = Instant::now();
+        let (second, minute) = (start + Duration::from_secs(1), start + Duration::from_secs(60));
+        let shared = shared(start);
+        let status = || shared.partitions()[&(Topic::Rewards, 2)];
+        assert_eq!(status().idle_for(minute), None);
+
+        shared.note(&serde_json::from_str(&statistics("UP", 5)).unwrap(), second);
+        assert!(shared.connection.is_up());
+        assert_eq!((status().end, status().lag()), (Some(5), Some(0)));
+        assert_eq!(status().idle_for(minute), Some(Duration::from_secs(59)));
+
+        shared.note(&serde_json::from_str(&statistics("UP", 8)).unwrap(), minute);
+        assert_eq!((status().lag(), status().idle_for(minute)), (Some(3), None));
+
+        shared.note(&serde_json::from_str(&statistics("CONNECT", 5)).unwrap(), minute);
+        assert_eq!((status().reachable, status().idle_for(minute)), (false, None));
+
+        shared.note(&serde_json::from_str(&statistics("UP", 5)).unwrap(), minute);
+        assert_eq!(status().idle_for(minute), Some(Duration::ZERO));
+        shared.unreachable();
+        assert_eq!(status().idle_for(minute), None);
+    }
+
+    #[test]
+    fn statistics_older_than_the_reading_do_not_take_it_back() {
+        let now = Instant::now();
+        let shared = shared(now);
+        shared.note(&serde_json::from_str(&statistics("UP", 3)).unwrap(), now);
+        assert_eq!(shared.partitions()[&(Topic::Rewards, 2)].lag(), Some(0));
+        shared.note(&serde_json::from_str(&statistics("UP", -1001)).unwrap(), now);
+        assert_eq!(shared.partitions()[&(Topic::Rewards, 2)].end, Some(5));
+    }
+}

@@ -1,0 +1,55 @@
+//! Topics are made once, and what is wrong with them is said at once.
+
+use super::super::KafkaError;
+use super::super::admin::{self, Creation};
+use super::*;
+
+#[test]
+fn topics_are_made_once_and_found_with_their_partitions() {
+    let Some(settings) = settings() else { return };
+    let KafkaError::MissingTopics { topics, .. } = admin::partitions(&settings).unwrap_err() else {
+        panic!("topics are there before they were made")
+    };
+    assert_eq!(topics, settings.topics);
+    let faults = admin::check(&settings).unwrap_err();
+    assert!(faults.len() == 1 && settings.all_names().all(|name| faults[0].contains(name)), "{faults:?}");
+
+    let created = admin::create_topics(&settings, 3, 1).unwrap();
+    assert_eq!(created, settings.all_names().map(|name| (name.to_string(), Creation::Created)).collect::<Vec<_>>());
+    let again = admin::create_topics(&settings, 5, 1).unwrap();
+    assert!(again.iter().all(|(_, creation)| *creation == Creation::Exists));
+    eventually("every topic is known", || admin::check(&settings).is_ok());
+    let partitions = admin::partitions(&settings).unwrap();
+    assert!(partitions.len() == 5 && partitions.values().all(|partitions| partitions[..] == [0, 1, 2]));
+    assert_eq!(admin::warnings(&settings).unwrap(), Vec::<String>::new());
+    produce(&settings, Topic::Rewards, 0..100);
+    let watermarks = admin::watermarks(&settings).unwrap();
+    assert_eq!(watermarks.len(), 15);
+    assert_eq!((0..3).map(|partition| watermarks[&(Topic::Rewards, partition)].end).sum::<u64>(), 100);
+}
+
+#[test]
+fn more_replicas_than_brokers_are_refused() {
+    let Some(settings) = settings() else { return };
+    let error = admin::create_topics(&settings, 3, 7).unwrap_err();
+    assert!(matches!(error, KafkaError::Refused { .. }) && error.to_string().contains("7 times"), "{error}");
+}
+
+#[test]
+fn topics_that_forget_are_warned_of() {
+    let Some(settings) = settings() else { return };
+    admin::create(&settings, 1, 1, &[("cleanup.policy", "compact,delete"), ("retention.ms", "1000000")]).unwrap();
+    let warnings = admin::warnings(&settings).unwrap();
+    assert_eq!(warnings.len(), 10, "{warnings:?}");
+    assert!(warnings[0].contains("compacted") && warnings[1].contains("retention.ms=1000000"), "{warnings:?}");
+}
+
+#[test]
+fn an_unreachable_broker_is_named_with_the_reason() {
+    // Nothing listens on port 1.
+    let settings = own_topics("127.0.0.1:1");
+    let error = admin::partitions(&settings).unwrap_err();
+    assert!(error.is_transient(), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("127.0.0.1:1") && text.contains("kafka.brokers") && text.contains("refused"), "{text}");
+}

@@ -1,0 +1,140 @@
+//! What is published is there, whole and in order, or the error says why not.
+
+use super::super::KafkaError;
+use super::super::publisher::{Destination, Publication, Published, Publisher};
+use super::*;
+use rdkafka::mocking::MockCluster;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+
+fn publication(destination: Destination, number: u64) -> Publication {
+    let (customer, value) = event(number);
+    Publication { destination, key: (customer % 10).to_string().into(), value: value.into(), timestamp: MARCH + number as i64 }
+}
+
+/// Reads a topic that is written only.
+fn read_back(settings: &KafkaSettings, name: &str, partitions: u32) -> Reading {
+    let mut settings = settings.clone();
+    settings.topics[Topic::Requests as usize] = name.to_string();
+    let mut reading = Reading::start(&settings, all(Topic::Requests, partitions, Position::Earliest), 8);
+    reading.until_ended(partitions as usize);
+    reading
+}
+
+#[test]
+fn an_epoch_is_published_whole_and_in_order() {
+    let Some(settings) = settings() else { return };
+    create(&settings, 3);
+    let mut publisher = Publisher::new(&settings).unwrap();
+    for epoch in 0..3 {
+        let mut publications: Vec<Publication> =
+            (epoch * 1_000..(epoch + 1) * 1_000).map(|number| publication(Destination::Predictions, number)).collect();
+        publications.push(publication(Destination::DeadLetters, epoch));
+        assert_eq!(publisher.publish(&publications, || true).unwrap(), Published::All);
+        // All of it is there when it says so.
+        let there = read_back(&settings, &settings.predictions, 3);
+        assert_eq!(there.numbers(), (0..(epoch + 1) * 1_000).collect::<Vec<_>>());
+        there.stop();
+    }
+    assert!(publisher.is_connected());
+    assert_eq!(publisher.publish(&[], || true).unwrap(), Published::All);
+    let predictions = read_back(&settings, &settings.predictions, 3);
+    assert!(predictions.records.values().all(|records| records.is_sorted_by_key(|record| number(&record.bytes))));
+    let dead = read_back(&settings, &settings.dead_letters, 3);
+    assert_eq!(dead.numbers(), [0, 1, 2]);
+    predictions.stop();
+    dead.stop();
+}
+
+#[test]
+fn a_record_that_is_too_long_is_an_error_with_the_way_out() {
+    let Some(settings) = settings() else { return };
+    super::super::admin::create(&settings, 1, 1, &[("max.message.bytes", "1000000")]).unwrap();
+    let mut publisher = Publisher::new(&settings).unwrap();
+    let state = std::cell::Cell::new(1_u64);
+    let noise = || {
+        state.set(state.get().wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
+        (state.get() >> 56) as u8
+    };
+    // Longer than the topic takes, and not to be compressed.
+    let long = Publication { value: std::iter::repeat_with(noise).take(2 << 20).collect(), ..publication(Destination::DeadLetters, 1) };
+    let error = publisher.publish(std::slice::from_ref(&long), || true).unwrap_err();
+    assert!(matches!(error, KafkaError::Delivery { .. }) && error.to_string().contains("max.message.bytes"), "{error}");
+    let mut producer = Producer::new(&settings).unwrap();
+    producer.send(&settings.dead_letters, 1, Some(&long.value), MARCH).unwrap();
+    assert!(matches!(producer.finish(PATIENCE).unwrap_err(), KafkaError::Delivery { .. }));
+    let mut producer = Producer::new(&settings).unwrap();
+    let error = producer.send(&settings.dead_letters, 1, Some(&vec![0; settings.max_record + (1 << 20)]), MARCH).unwrap_err();
+    assert!(error.to_string().contains(&settings.dead_letters), "{error}");
+}
+
+#[test]
+fn an_unreachable_broker_is_waited_for_only_as_long_as_is_wanted() {
+    // Nothing listens on port 1.
+    let settings = own_topics("127.0.0.1:1");
+    let mut producer = Producer::new(&settings).unwrap();
+    producer.send(settings.topic_name(Topic::Transactions), 1, Some(b"{}"), MARCH).unwrap();
+    let error = producer.finish(Duration::from_millis(300)).unwrap_err();
+    assert!(matches!(error, KafkaError::Undelivered { waiting: 1, .. }) && error.is_transient(), "{error}");
+    assert!(error.to_string().contains("127.0.0.1:1"), "{error}");
+    let mut publisher = Publisher::new(&settings).unwrap();
+    let began = Instant::now();
+    let stopped = publisher.publish(&[publication(Destination::Predictions, 1)], || began.elapsed() < Duration::from_millis(300));
+    assert_eq!(stopped.unwrap(), Published::Stopped);
+    assert!(!publisher.is_connected());
+}
+
+#[test]
+fn answers_that_fail_cost_neither_records_nor_their_order() {
+    let cluster = MockCluster::new(1).unwrap();
+    let settings = own_topics(&cluster.bootstrap_servers());
+    for name in settings.all_names() {
+        cluster.create_topic(name, 1, 1).unwrap();
+    }
+    use RDKafkaRespErr::*;
+    let passing = [RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT];
+    let mut publisher = Publisher::new(&settings).unwrap();
+    for epoch in 0..3 {
+        cluster.request_errors(RDKafkaApiKey::Produce, &passing);
+        let publications: Vec<Publication> = (epoch * 100..(epoch + 1) * 100).map(|number| publication(Destination::Predictions, number)).collect();
+        assert_eq!(publisher.publish(&publications, || true).unwrap(), Published::All);
+    }
+    let there = read_back(&settings, &settings.predictions, 1);
+    let order: Vec<u64> = there.records[&0].iter().map(|record| number(&record.bytes)).collect();
+    assert_eq!(order, (0..300).collect::<Vec<_>>());
+    there.stop();
+}
+
+#[test]
+fn a_client_that_has_lost_count_is_replaced_and_the_epoch_sent_again() {
+    let cluster = MockCluster::new(1).unwrap();
+    let settings = own_topics(&cluster.bootstrap_servers());
+    for name in settings.all_names() {
+        cluster.create_topic(name, 1, 1).unwrap();
+    }
+    let mut publisher = Publisher::new(&settings).unwrap();
+    let publications: Vec<Publication> = (0..200).map(|number| publication(Destination::Predictions, number)).collect();
+    assert_eq!(publisher.publish(&publications[..100], || true).unwrap(), Published::All);
+    cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER]);
+    assert_eq!(publisher.publish(&publications[100..], || true).unwrap(), Published::All);
+    let there = read_back(&settings, &settings.predictions, 1);
+    let mut numbers = there.numbers();
+    numbers.dedup();
+    assert_eq!(numbers, (0..200).collect::<Vec<_>>());
+    let order: Vec<u64> = there.records[&0].iter().map(|record| number(&record.bytes)).collect();
+    assert_eq!(order[order.len() - 100..], (100..200).collect::<Vec<_>>());
+    there.stop();
+}
+
+#[test]
+fn a_record_that_is_not_wanted_does_not_stop_the_epochs_after_it() {
+    let Some(settings) = settings() else { return };
+    super::super::admin::create(&settings, 1, 1, &[("max.message.bytes", "2000")]).unwrap();
+    let mut publisher = Publisher::new(&settings).unwrap();
+    let long: Vec<u8> = (0..4_000_u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let long = Publication { value: long, ..publication(Destination::Predictions, 1) };
+    assert!(publisher.publish(&[long], || true).is_err());
+    assert_eq!(publisher.publish(&[publication(Destination::Predictions, 2)], || true).unwrap(), Published::All);
+    let there = read_back(&settings, &settings.predictions, 1);
+    assert_eq!(there.numbers(), [2]);
+    there.stop();
+}
