@@ -1,0 +1,71 @@
+//! Rubbish in every file: each piece becomes a dead letter with a reason, and everything valid is processed as if it were not there.
+
+use assert_cmd::Command;
+use rand_pcg::Pcg64Mcg;
+use rand_pcg::rand_core::{Rng, SeedableRng};
+use serde_json::Value;
+use std::io::Write;
+use std::path::Path;
+
+fn sluice(arguments: &[&str]) {
+    Command::new(assert_cmd::cargo::cargo_bin!("sluice")).args(arguments).assert().success();
+}
+
+fn summary(folder: &Path) -> Value {
+    let text = std::fs::read_to_string(folder.join("summary.json")).expect("a summary");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+/// Random bytes without line ends and not only blank, then everything else that should not come.
+fn rubbish(random: &mut Pcg64Mcg) -> Vec<Vec<u8>> {
+    let mut lines: Vec<Vec<u8>> = (0..10_000)
+        .map(|_| {
+            let mut line = vec![0; 1 + random.next_u32() as usize % 60];
+            random.fill_bytes(&mut line);
+            line.iter_mut().filter(|byte| **byte == b'\n').for_each(|byte| *byte = 0);
+            line.push(b'}');
+            line
+        })
+        .collect();
+    let nested = |depth: usize| [vec![b'['; depth], vec![b']'; depth]].concat();
+    lines.extend([nested(100), nested(100_000), b"{\"customer_id\":".to_vec(), b"null".to_vec(), b"[]".to_vec(), b"{}".to_vec(), b"1e999999".to_vec()]);
+    lines.push([b"{\"customer_id\": 1, \"transaction_id\": \"x\", \"amount\": ".to_vec(), vec![b'9'; 5_000], b"}".to_vec()].concat());
+    lines.push([b"{\"customer_id\": ".to_vec(), vec![b'9'; 400], b"}".to_vec()].concat());
+    lines.push(b"{\"customer_id\": -1, \"op\": \"explode\"}".to_vec());
+    lines.push(b"{\"customer_id\": \"\xff\xfe\"}".to_vec());
+    lines.push(vec![b'x'; 10 << 20]);
+    lines
+}
+
+#[test]
+fn rubbish_in_every_file_changes_nothing_but_the_dead_letters() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    let text = |name: &str| path(name).to_str().expect("UTF-8").to_string();
+    sluice(&["generate", "--customers", "200", "--transactions", "3000", "--interactions", "3000", "--out", &text("world")]);
+    sluice(&["replay", "--input", &text("world"), "--output", &text("clean")]);
+
+    let mut random = Pcg64Mcg::seed_from_u64(17);
+    let mut thrown = 0;
+    for name in ["transactions", "customers", "interactions", "rewards", "requests"] {
+        let file = std::fs::OpenOptions::new().append(true).create(true).open(path("world").join(format!("{name}.jsonl")));
+        let mut file = std::io::BufWriter::new(file.expect("the file can be written"));
+        for line in rubbish(&mut random) {
+            file.write_all(&line).and_then(|()| file.write_all(b"\n")).expect("the file can be written");
+            thrown += 1;
+        }
+        file.flush().expect("the file can be written");
+    }
+    sluice(&["replay", "--input", &text("world"), "--output", &text("dirty"), "--workers", "2"]);
+
+    let (clean, dirty) = (summary(&path("clean")), summary(&path("dirty")));
+    for key in ["digest", "features_digest", "transactions", "interactions", "customers", "learned"] {
+        assert_eq!(clean[key], dirty[key], "{key}");
+    }
+    let by_reason = dirty["dead_letters"].as_object().expect("an object");
+    assert_eq!(by_reason.values().filter_map(Value::as_u64).sum::<u64>(), thrown, "{by_reason:?}");
+    let letters = std::fs::read_to_string(path("dirty/dead_letters.jsonl")).expect("dead letters");
+    let letters: Vec<Value> = letters.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(letters.len() as u64, thrown);
+    assert!(letters.iter().all(|letter| letter["reason"].is_string() && (letter["raw"].is_string() || letter["raw_base64"].is_string())));
+}
