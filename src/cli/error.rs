@@ -3,6 +3,7 @@
 use crate::cluster::ClusterError;
 use crate::config::fault::Faults;
 use crate::files::error::FileError;
+use crate::jobs::demo::DemoError;
 use crate::jobs::replay::ReplayError;
 use crate::jobs::run::RunError;
 use crate::kafka::KafkaError;
@@ -31,6 +32,9 @@ pub enum ProgramError {
     /// The job cannot go on.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// The demo cannot go on.
+    #[error(transparent)]
+    Demo(#[from] DemoError),
     /// Kafka cannot be reached or refuses.
     #[error(transparent)]
     Kafka(#[from] KafkaError),
@@ -73,10 +77,12 @@ impl ProgramError {
             ProgramError::Check { configuration: 0, .. } => FAILED,
             ProgramError::Files(error) | ProgramError::Replay(ReplayError::Files(error)) => file_code(error),
             ProgramError::Run(RunError::Cluster(ClusterError::Hosts(_)))
+            | ProgramError::Demo(DemoError::Cluster(ClusterError::Hosts(_)) | DemoError::World(_))
             | ProgramError::Replay(ReplayError::Cluster(ClusterError::Hosts(_)))
             | ProgramError::World(_) => MISUSED,
             ProgramError::Replay(ReplayError::Cluster(_) | ReplayError::Results(_))
             | ProgramError::Run(_)
+            | ProgramError::Demo(_)
             | ProgramError::Kafka(_)
             | ProgramError::Write(_)
             | ProgramError::Output(_) => FAILED,
