@@ -7,6 +7,7 @@ use crate::jobs::demo::DemoError;
 use crate::jobs::replay::ReplayError;
 use crate::jobs::run::RunError;
 use crate::kafka::KafkaError;
+use crate::kafka::load::LoadError;
 use crate::world::WorldError;
 use crate::world::write::WriteError;
 use std::io;
@@ -41,6 +42,9 @@ pub enum ProgramError {
     /// Files cannot be found or read.
     #[error(transparent)]
     Files(#[from] FileError),
+    /// Files cannot be sent.
+    #[error(transparent)]
+    Load(#[from] LoadError),
     /// The simulated world cannot be made as asked.
     #[error(transparent)]
     World(#[from] WorldError),
@@ -75,16 +79,20 @@ impl ProgramError {
             ProgramError::Config(_) => MISUSED,
             ProgramError::Check { configuration: 1.., .. } => MISUSED,
             ProgramError::Check { configuration: 0, .. } => FAILED,
-            ProgramError::Files(error) | ProgramError::Replay(ReplayError::Files(error)) => file_code(error),
+            ProgramError::Load(LoadError::Files(error)) | ProgramError::Files(error) | ProgramError::Replay(ReplayError::Files(error)) => {
+                file_code(error)
+            }
             ProgramError::Run(RunError::Cluster(ClusterError::Hosts(_)))
             | ProgramError::Demo(DemoError::Cluster(ClusterError::Hosts(_)) | DemoError::World(_))
             | ProgramError::Replay(ReplayError::Cluster(ClusterError::Hosts(_)))
+            | ProgramError::Load(LoadError::Form(_))
             | ProgramError::World(_) => MISUSED,
             ProgramError::Replay(ReplayError::Cluster(_) | ReplayError::Results(_))
             | ProgramError::Run(_)
             | ProgramError::Demo(_)
             | ProgramError::Kafka(_)
             | ProgramError::Write(_)
+            | ProgramError::Load(LoadError::Kafka(_))
             | ProgramError::Output(_) => FAILED,
         }
     }

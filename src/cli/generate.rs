@@ -1,19 +1,17 @@
 //! `sluice generate`: the simulated world as files, or into Kafka.
 
 use super::error::ProgramError;
-use super::{GlobalArgs, print, print_json};
+use super::{GlobalArgs, load as load_config, print, print_json};
+use crate::config::types::Config;
 use crate::kafka::admin::create_topics;
 use crate::kafka::producer::Producer;
-use crate::kafka::{KafkaError, KafkaSettings};
+use crate::kafka::{KafkaError, KafkaSettings, load};
 use crate::telemetry::progress::{Progress, Unit};
 use crate::world::{World, WorldSettings, write};
 use clap::{Args, ValueEnum};
 use dataflows::event::Topic;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// Partitions of a topic that is made.
-const PARTITIONS: u32 = 3;
 
 /// Flags of `sluice generate`.
 #[derive(Clone, Debug, Args)]
@@ -46,6 +44,12 @@ pub struct GenerateArgs {
     /// Brokers to write to instead of files
     #[arg(long, value_name = "BROKERS", conflicts_with = "format", env = "SLUICE_GENERATE_KAFKA", hide_env_values = true)]
     pub kafka: Option<String>,
+    /// Configuration that names the topics, their partitions and replicas
+    #[arg(long, value_name = "FILE", requires = "kafka", env = "SLUICE_GENERATE_CONFIG", hide_env_values = true)]
+    pub config: Option<PathBuf>,
+    /// Directory of JSON lines to send as they are, instead of a simulated world
+    #[arg(long, value_name = "DIR", requires = "kafka", env = "SLUICE_GENERATE_FILES", hide_env_values = true)]
+    pub files: Option<PathBuf>,
 }
 
 /// Form of the files.
@@ -71,6 +75,9 @@ impl From<FileFormat> for write::FileFormat {
 /// # Errors
 /// Such a world cannot be made, or cannot be written.
 pub fn run(args: &GenerateArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
+    if let (Some(directory), Some(brokers)) = (&args.files, &args.kafka) {
+        return send_files(directory, brokers, args, global);
+    }
     let GenerateArgs { customers, transactions, interactions, seed, .. } = *args;
     let world = World::new(WorldSettings { customers, transactions, interactions, seed, ..WorldSettings::default() })?;
     let mut progress = Progress::start("generate", Unit::Events, transactions + interactions);
@@ -87,7 +94,10 @@ pub fn run(args: &GenerateArgs, global: &GlobalArgs) -> Result<(), ProgramError>
                 directory.display().to_string(),
             )
         }
-        (None, Some(brokers)) => (into_kafka(&world, brokers, |events| progress.set(events))?, brokers.clone()),
+        (None, Some(brokers)) => {
+            let config = load_config(args.config.as_deref(), &global.overrides()).accept()?;
+            (into_kafka(&world, brokers, &config, |events| progress.set(events))?, brokers.clone())
+        }
         (None, None) => return Ok(()),
     };
     progress.finish();
@@ -109,6 +119,18 @@ pub fn run(args: &GenerateArgs, global: &GlobalArgs) -> Result<(), ProgramError>
     }
 }
 
+/// Sends files as they are.
+fn send_files(directory: &Path, brokers: &str, args: &GenerateArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
+    let config = load_config(args.config.as_deref(), &global.overrides()).accept()?;
+    let settings = KafkaSettings { brokers: brokers.to_string(), ..config.kafka_settings() };
+    create_topics(&settings, config.kafka.partitions.unsigned_abs(), config.kafka.replication.unsigned_abs())?;
+    let sent = load::load(&settings, directory, |_| ())?.delivered;
+    match global.json {
+        true => print_json(&serde_json::json!({ "records": sent })),
+        false => print(&format!("{sent} records of {} in {brokers}", directory.display())),
+    }
+}
+
 /// What was written.
 struct Written {
     customers: u64,
@@ -120,10 +142,10 @@ struct Written {
 /// How long the broker may take for the last records.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Writes the world into the topics of the default names, which are made if they are not there. A record is dated by its event.
-fn into_kafka(world: &World, brokers: &str, mut progress: impl FnMut(u64)) -> Result<Written, KafkaError> {
-    let settings = KafkaSettings::new(brokers);
-    create_topics(&settings, PARTITIONS, 1)?;
+/// Writes the world into its topics, which are made if they are not there. A record is dated by its event.
+fn into_kafka(world: &World, brokers: &str, config: &Config, mut progress: impl FnMut(u64)) -> Result<Written, KafkaError> {
+    let settings = KafkaSettings { brokers: brokers.to_string(), ..config.kafka_settings() };
+    create_topics(&settings, config.kafka.partitions.unsigned_abs(), config.kafka.replication.unsigned_abs())?;
     let mut producer = Producer::new(&settings)?;
     let mut written = Written { customers: 0, transactions: 0, interactions: 0, bytes: 0 };
     let mut line = Vec::new();

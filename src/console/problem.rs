@@ -1,6 +1,5 @@
 //! Errors as RFC 9457 asks for: `application/problem+json` with status, title and detail.
 
-use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
@@ -39,7 +38,7 @@ pub(super) async fn as_problem(response: Response) -> Response {
     parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
     let body = Problem::new(status, detail(status)).into_response().into_body();
-    Response::from_parts(parts, Body::new(body))
+    Response::from_parts(parts, body)
 }
 
 fn detail(status: StatusCode) -> &'static str {

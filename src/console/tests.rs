@@ -23,12 +23,10 @@ impl Answer {
 }
 
 /// Sends a request and reads the whole answer. With HTTP/1.0 the connection ends with it.
-fn ask(running: &Running, request_line: &str, headers: &[&str], body: &[u8]) -> Answer {
+fn ask(running: &Running, request_line: &str, headers: &[&str]) -> Answer {
     let mut stream = TcpStream::connect(running.address()).expect("the console listens");
     let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
     write!(stream, "{request_line} HTTP/1.0\r\nHost: localhost\r\n{headers}\r\n").expect("the request is taken");
-    // An answer may come before the whole body is read.
-    let _ = stream.write_all(body);
     let mut text = String::new();
     stream.read_to_string(&mut text).expect("the answer is text");
     let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
@@ -37,7 +35,7 @@ fn ask(running: &Running, request_line: &str, headers: &[&str], body: &[u8]) -> 
 }
 
 fn get(running: &Running, path: &str) -> Answer {
-    ask(running, &format!("GET {path}"), &[], b"")
+    ask(running, &format!("GET {path}"), &[])
 }
 
 fn free_port() -> Http {
@@ -89,11 +87,11 @@ fn errors_are_problems() {
     let unknown = get(&running, "/nothing?here=1");
     assert_eq!(unknown.status, 404);
     assert_eq!((&unknown.problem()["title"], &unknown.problem()["detail"]), (&"Not Found".into(), &"there is nothing at /nothing".into()));
-    let method = ask(&running, "DELETE /status", &[], b"");
+    let method = ask(&running, "DELETE /status", &[]);
     assert_eq!((method.status, &method.problem()["title"]), (405, &"Method Not Allowed".into()));
     assert!(method.head.contains("allow: get,head\r\n"), "{}", method.head);
     let length = format!("Content-Length: {}", routes::MAX_BODY + 1);
-    let large = ask(&running, "POST /status", &[&length], b"");
+    let large = ask(&running, "POST /status", &[&length]);
     assert_eq!((large.status, &large.problem()["title"]), (413, &"Payload Too Large".into()));
 }
 
@@ -123,15 +121,15 @@ fn a_token_protects_everything_but_health() {
     let running = Console::start(&http, Arc::new(Status::new("campaign", &[], 2))).expect("a free port");
     for path in ["/", "/status", "/metrics", "/readyz", "/nothing"] {
         for headers in [&[] as &[&str], &["Authorization: Bearer wrong"]] {
-            let answer = ask(&running, &format!("GET {path}"), headers, b"");
+            let answer = ask(&running, &format!("GET {path}"), headers);
             assert_eq!((answer.status, &answer.problem()["title"]), (401, &"Unauthorized".into()), "{path}");
             assert!(answer.head.contains("www-authenticate: bearer\r\n"), "{}", answer.head);
         }
-        let known = ask(&running, &format!("GET {path}"), &["Authorization: Bearer hunter2"], b"");
+        let known = ask(&running, &format!("GET {path}"), &["Authorization: Bearer hunter2"]);
         assert_ne!(known.status, 401, "{path}");
     }
     assert_eq!(get(&running, "/healthz").status, 200);
-    let browser = ask(&running, "GET /", &["Accept: text/html,*/*"], b"");
+    let browser = ask(&running, "GET /", &["Accept: text/html,*/*"]);
     assert_eq!(browser.status, 401);
     assert!(browser.body.contains("type=\"password\"") && browser.head.contains("content-type: text/html"), "{}", browser.body);
 }

@@ -161,6 +161,8 @@ struct Pacing {
     records: u64,
     restless: bool,
     prepared: usize,
+    /// Everything may be read: the sources have been told.
+    opened: bool,
     ended: usize,
     drain: bool,
     began: Instant,
@@ -169,7 +171,7 @@ struct Pacing {
 impl Pacing {
     fn new(pace: Pace, peers: usize) -> Self {
         let replayed = pace.replayed.clone().into();
-        Pacing { pace, replayed, peers, records: 0, restless: false, prepared: 0, ended: 0, drain: false, began: Instant::now() }
+        Pacing { pace, replayed, peers, records: 0, restless: false, prepared: 0, opened: false, ended: 0, drain: false, began: Instant::now() }
     }
 
     /// Takes news in while `open` is the open epoch. Records of an earlier one came between its end and the source's hearing of it.
@@ -191,6 +193,7 @@ impl Pacing {
     /// The next thing to be told, if it is time.
     fn decide(&mut self, epoch: u64, control: &Control) -> Option<Command> {
         if let Some(replayed) = self.replayed.pop_front() {
+            self.opened = true;
             return Some(Command::CutAt(replayed));
         }
         let last = self.drain || self.ended == self.peers;
@@ -198,14 +201,15 @@ impl Pacing {
             return None;
         }
         let due = self.began.elapsed() >= self.pace.interval;
-        let something = self.records > 0 || self.restless || (self.prepared == self.peers && epoch == 1);
-        if !(last || self.records >= self.pace.max_events || (due && something)) {
+        let opens = !self.opened && self.prepared == self.peers;
+        if !(last || opens || self.records >= self.pace.max_events || (due && (self.records > 0 || self.restless))) {
             return None;
         }
+        self.opened |= opens;
         self.records = 0;
         self.restless = false;
         self.began = Instant::now();
-        Some(Command::Cut { last, open: self.prepared == self.peers })
+        Some(Command::Cut { last, open: self.opened })
     }
 
     /// How long nothing can become due without news.

@@ -94,25 +94,40 @@ pub struct KafkaIntake {
     consumer: Option<ConsumerHandle>,
     arrivals: Receiver<Arrival>,
     partitions: RefCell<BTreeMap<(Topic, u32), Partition>>,
-    /// What is read once the customers have been read to their end.
-    later: Vec<Assigned>,
+    /// What is handed out once the customers have been read to their end.
+    later: Vec<(Topic, u32)>,
     idle_after: Duration,
     sight: Sight,
     shown: RefCell<Instant>,
+    /// The committed offsets that the consumer group was last told.
+    progress: RefCell<Vec<(Topic, u32, u64)>>,
 }
 
 impl KafkaIntake {
     /// Reads the assigned partitions, customers first. `wake` is called when something has arrived. What goes wrong, now or later, is told by `sight`.
     pub fn start(settings: &KafkaSettings, assigned: Vec<Assigned>, idle_after: Duration, sight: Sight, wake: impl Fn() + Send + 'static) -> Self {
         let (sender, arrivals) = bounded(ARRIVALS);
-        let (first, later): (Vec<_>, Vec<_>) = assigned.iter().copied().partition(|assigned| assigned.topic == Topic::Customers);
-        let consumer = spawn(settings, first, sender, wake).map_err(|error| sight.fail(error)).ok();
+        // All are started at once, for a broker answers questions about offsets slowly once it is being read from; what is not wanted yet is held back.
+        let consumer = spawn(settings, assigned.clone(), sender, wake).map_err(|error| sight.fail(error)).ok();
+        let later: Vec<_> = assigned.iter().filter(|a| a.topic != Topic::Customers).map(|a| (a.topic, a.partition)).collect();
+        if let Some(consumer) = &consumer {
+            later.iter().for_each(|(topic, partition)| consumer.hold(*topic, *partition));
+        }
         let known = |assigned: &Assigned| match assigned.from {
             Position::Offset(offset) => Some(offset),
             Position::Earliest | Position::Latest | Position::Timestamp(_) => None,
         };
         let partitions = assigned.iter().map(|a| ((a.topic, a.partition), Partition { next: known(a), ..Partition::default() })).collect();
-        KafkaIntake { consumer, arrivals, partitions: RefCell::new(partitions), later, idle_after, sight, shown: RefCell::new(Instant::now()) }
+        KafkaIntake {
+            consumer,
+            arrivals,
+            partitions: RefCell::new(partitions),
+            later,
+            idle_after,
+            sight,
+            shown: RefCell::new(Instant::now()),
+            progress: RefCell::default(),
+        }
     }
 
     /// Sorts what has arrived into its partitions, and holds back those that run ahead.
@@ -145,7 +160,11 @@ impl KafkaIntake {
             *shown = Instant::now();
             if let Some(consumer) = &self.consumer {
                 self.sight.show(consumer.status(), consumer.trouble());
-                consumer.show_progress(self.sight.committed_among(&partitions));
+                let committed = self.sight.committed_among(&partitions);
+                if *self.progress.borrow() != committed {
+                    consumer.show_progress(committed.clone());
+                    *self.progress.borrow_mut() = committed;
+                }
             }
         }
     }
@@ -153,7 +172,7 @@ impl KafkaIntake {
     /// The partition whose first waiting record is the earliest, unless one that is behind may still bring an earlier one.
     fn pick(&self, until: Option<&Bounds>) -> Option<(Topic, u32)> {
         let partitions = self.partitions.borrow();
-        let open = |key: &(Topic, u32)| !self.later.iter().any(|later| (later.topic, later.partition) == *key);
+        let open = |key: &(Topic, u32)| !self.later.contains(key);
         let mut best: Option<(Millis, (Topic, u32))> = None;
         for (key, partition) in partitions.iter().filter(|(key, _)| open(key)) {
             let bound = until.and_then(|until| until.get(key)).copied();
@@ -228,9 +247,12 @@ impl Intake for KafkaIntake {
     }
 
     fn open(&mut self) {
-        if !self.later.is_empty() {
-            let later = std::mem::take(&mut self.later);
-            self.consumer.iter().for_each(|consumer| consumer.add(later.clone()));
+        let partitions = self.partitions.borrow();
+        for (topic, partition) in std::mem::take(&mut self.later) {
+            let held = partitions.get(&(topic, partition)).is_some_and(|of| of.held);
+            if let (Some(consumer), false) = (&self.consumer, held) {
+                consumer.release(topic, partition);
+            }
         }
     }
 

@@ -11,6 +11,7 @@ pub mod connection;
 pub mod consumer;
 pub mod error;
 pub mod intake;
+pub mod load;
 mod position;
 pub mod producer;
 pub mod publisher;

@@ -266,6 +266,7 @@ fn truth(holds: bool) -> f64 {
 mod tests {
     use super::*;
     use crate::telemetry::status::{Status, tests::a_busy_epoch};
+    use dataflows::event::Topic;
     use std::collections::BTreeSet;
 
     #[test]
@@ -285,6 +286,7 @@ mod tests {
     fn everything_is_rendered_with_its_description() {
         let status = Status::new("campaign", &["Email".to_string(), "a \"quoted\" one".to_string()], 2);
         status.committed(&a_busy_epoch(), Duration::from_millis(20));
+        status.high_watermarks(&[(Topic::Transactions, 3, 620)]);
         let text = status.metrics();
         for metric in Metric::ALL {
             let (name, kind) = (metric.name(), format!("{:?}", metric.kind()).to_lowercase());
@@ -297,6 +299,7 @@ mod tests {
             "sluice_epoch_committed 7",
             "sluice_commit_seconds_bucket{le=\"0.025\"} 1",
             "sluice_commit_seconds_bucket{le=\"0.01\"} 0",
+            "sluice_kafka_consumer_lag{topic=\"transactions\",partition=\"3\"} 120",
             "sluice_kafka_consumer_offset{topic=\"transactions\",partition=\"3\"} 500",
             "sluice_decisions_total{arm=\"Email\"} 3",
             "sluice_decisions_total{arm=\"a \\\"quoted\\\" one\"} 1",

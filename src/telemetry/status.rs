@@ -3,7 +3,7 @@
 mod recent;
 pub mod snapshot;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use super::metrics::Metrics;
 use super::usage::{resident_memory_bytes, usage};

@@ -152,7 +152,7 @@ fn outcomes_are_corrected_taken_back_and_pushed_out() {
     let corrected = InteractionRow { change: Change::Update, ..row(2, 1, 4 * ONE) };
     let gone = InteractionRow { change: Change::Delete, learned: false, reward: None, decision: None, ..row(1, 0, 0) };
     let flood = (10..10 + recent::RECENT_DECISIONS as u64).map(|key| row(key, 0, ONE)).collect();
-    let rounds: [(Vec<InteractionRow>, u64, Option<f64>, Option<f64>); 4] = [
+    let rounds = [
         (vec![row(1, 0, ONE), row(2, 1, 2 * ONE), unlearned, undecided], 2, Some(1.5), Some(2.0)),
         (vec![corrected], 2, Some(2.5), Some(4.0)),
         (vec![gone], 1, Some(4.0), Some(4.0)),

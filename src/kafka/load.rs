@@ -1,0 +1,84 @@
+//! Files of events into their topics: what a producer of the real world would have sent.
+
+use super::producer::{Produced, Producer};
+use super::{KafkaError, KafkaSettings};
+use crate::files::error::FileError;
+use crate::files::reader::{Distribution, Reader, Seat};
+use crate::files::{InputFile, Syntax, find_inputs};
+use dataflows::event::text::{timestamp, timestamp_integer};
+use dataflows::event::{CustomerId, Millis};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::path::Path;
+use std::time::Duration;
+
+/// Why files cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The files.
+    #[error(transparent)]
+    Files(#[from] FileError),
+    /// The broker.
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
+    /// A file of another form.
+    #[error("{0} is CSV: only files of JSON lines can be sent as they are")]
+    Form(String),
+}
+
+/// What of a line decides where it goes and how it is dated.
+#[derive(Deserialize)]
+struct Addressed<'a> {
+    customer_id: CustomerId,
+    #[serde(borrow)]
+    timestamp: Option<&'a RawValue>,
+}
+
+/// How long the broker may take for the last records.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Sends every line of the directory's files of JSON lines to the topic of its kind, in order, each file after the other. The key is the customer,
+/// the date that of the event; a line that has neither is sent without, for the job to reject.
+///
+/// # Errors
+/// A file cannot be read, or the broker does not take a record.
+pub fn load(settings: &KafkaSettings, directory: &Path, mut progress: impl FnMut(u64)) -> Result<Produced, LoadError> {
+    let mut producer = Producer::new(settings)?;
+    let mut sent = 0;
+    for input in find_inputs(directory)? {
+        if input.syntax != Syntax::Json {
+            return Err(LoadError::Form(input.name()));
+        }
+        send(settings, &mut producer, &input, &mut sent, &mut progress)?;
+    }
+    Ok(producer.finish(PATIENCE)?)
+}
+
+fn send(
+    settings: &KafkaSettings,
+    producer: &mut Producer,
+    input: &InputFile,
+    sent: &mut u64,
+    progress: &mut impl FnMut(u64),
+) -> Result<(), LoadError> {
+    let Some(mut reader) = Reader::open(input, Seat { index: 0, of: 1 }, Distribution::Whole, settings.max_record)? else { return Ok(()) };
+    while let Some(block) = reader.next()? {
+        let lines = block.bytes[..block.length].split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+        for line in lines {
+            let addressed = serde_json::from_slice::<Addressed<'_>>(line).ok();
+            let customer = addressed.as_ref().map_or(0, |addressed| addressed.customer_id);
+            let dated = addressed.and_then(|addressed| date(addressed.timestamp?)).unwrap_or(0);
+            producer.send(settings.topic_name(input.topic), customer, Some(line), dated)?;
+            *sent += 1;
+            progress(*sent);
+        }
+    }
+    Ok(())
+}
+
+fn date(written: &RawValue) -> Option<Millis> {
+    match serde_json::from_str::<String>(written.get()) {
+        Ok(text) => timestamp(&text).ok(),
+        Err(_) => timestamp_integer(written.get()).ok(),
+    }
+}

@@ -1,0 +1,137 @@
+//! A job against the real broker and database: its configuration, its topics and its database, each test its own.
+
+use postgres::{Client, NoTls};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long a condition is waited for.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// One test's topics, database and files.
+pub(crate) struct Stage {
+    /// Files of the test.
+    pub(crate) directory: tempfile::TempDir,
+    /// The brokers.
+    pub(crate) brokers: String,
+    url: String,
+    name: String,
+}
+
+impl Stage {
+    /// A stage of its own; `None`, with a printed reason, where there are no services and none are demanded.
+    pub(crate) fn set(name: &str) -> Option<Stage> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let (brokers, server) = match (std::env::var("SLUICE_KAFKA_BROKERS"), std::env::var("SLUICE_POSTGRES_URL")) {
+            (Ok(brokers), Ok(url)) => (brokers, url),
+            _ if std::env::var("SLUICE_REQUIRE_SERVICES").is_ok_and(|demanded| demanded == "1") => {
+                panic!("SLUICE_KAFKA_BROKERS and SLUICE_POSTGRES_URL must be set: start them by scripts/services up")
+            }
+            _ => {
+                eprintln!("left out: no SLUICE_KAFKA_BROKERS and SLUICE_POSTGRES_URL; scripts/services up starts both");
+                return None;
+            }
+        };
+        let name = format!("{name}_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let mut client = Client::connect(&server, NoTls).expect("the database answers");
+        client.batch_execute(&format!("CREATE DATABASE {name}")).expect("a database can be made");
+        let (base, _) = server.rsplit_once('/').expect("the address ends with a database");
+        let stage = Stage { directory: tempfile::tempdir().expect("a folder"), brokers, url: format!("{base}/{name}"), name };
+        std::fs::write(stage.config(), stage.toml("")).expect("the configuration can be written");
+        Some(stage)
+    }
+
+    /// A configuration for this stage's topics and database, with more lines under `[epoch]`.
+    pub(crate) fn toml(&self, epoch: &str) -> String {
+        let Stage { brokers, url, name, .. } = self;
+        let topics = ["transactions", "customers", "interactions", "rewards", "requests", "predictions", "dead_letters"];
+        let topics: String = topics.iter().map(|topic| format!("{topic} = \"{name}-{topic}\"\n")).collect();
+        format!(
+            "[kafka]\nbrokers = \"{brokers}\"\n[kafka.topics]\n{topics}[postgres]\nurl = \"{url}\"\n[checkpoint]\ndir = \"{}\"\n\
+             [http]\nlisten = \"127.0.0.1:0\"\n[epoch]\nidle = \"1s\"\ninterval = \"200ms\"\n{epoch}\n",
+            self.path("checkpoints").display()
+        )
+    }
+
+    /// Where the configuration is.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.path("sluice.toml")
+    }
+
+    /// A path among the test's files.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Runs the program to its end.
+    pub(crate) fn sluice(&self, arguments: &[&str]) -> Output {
+        let output = program().args(arguments).output().expect("the program can be started");
+        assert!(output.status.success(), "sluice {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        output
+    }
+
+    /// Starts the job; what it logs goes to the test's output when it fails.
+    pub(crate) fn start(&self, more: &[&str]) -> Job {
+        let child = program().arg("run").arg(self.config()).args(more).stdout(Stdio::null()).spawn().expect("the program can be started");
+        Job(child)
+    }
+
+    /// A connection to the stage's database.
+    pub(crate) fn database(&self) -> Client {
+        Client::connect(&self.url, NoTls).expect("the database answers")
+    }
+
+    /// Waits until a query, which may fail until then, gives `wanted`.
+    pub(crate) fn wait_for(&self, query: &str, wanted: i64) {
+        let mut client = self.database();
+        let started = Instant::now();
+        let mut last = None;
+        while started.elapsed() < PATIENCE {
+            last = client.query_one(&format!("SELECT ({query})::bigint"), &[]).ok().map(|row| row.get::<_, i64>(0));
+            if last == Some(wanted) {
+                return;
+            }
+            client.batch_execute("SELECT pg_sleep(0.05)").expect("the database answers");
+        }
+        panic!("{query} is {last:?} after {PATIENCE:?}, not {wanted}");
+    }
+}
+
+/// The program under test.
+pub(crate) fn program() -> Command {
+    Command::new(assert_cmd::cargo::cargo_bin!("sluice"))
+}
+
+/// A running process of the job.
+pub(crate) struct Job(Child);
+
+impl Job {
+    /// Asks it to drain, and waits until it has ended well.
+    pub(crate) fn drain(mut self) {
+        let killed = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().expect("kill can be started");
+        assert!(killed.success());
+        let status = self.0.wait().expect("it can be waited for");
+        assert!(status.success(), "the job ended with {status}");
+    }
+
+    /// Kills it at once.
+    pub(crate) fn kill(mut self) {
+        self.0.kill().expect("it can be killed");
+        self.0.wait().expect("it can be waited for");
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        // A test that fails must not leave its job behind.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A field of a JSON file.
+pub(crate) fn field(path: &Path, name: &str) -> serde_json::Value {
+    let text = std::fs::read_to_string(path).expect("the file is there");
+    serde_json::from_str::<serde_json::Value>(&text).expect("it is JSON")[name].clone()
+}
