@@ -3,6 +3,7 @@
 use crate::cluster::ClusterError;
 use crate::config::fault::Faults;
 use crate::files::error::FileError;
+use crate::jobs::demo::DemoError;
 use crate::jobs::replay::ReplayError;
 use crate::jobs::run::RunError;
 use crate::kafka::KafkaError;
@@ -32,6 +33,9 @@ pub enum ProgramError {
     /// The job cannot go on.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// The demo cannot go on.
+    #[error(transparent)]
+    Demo(#[from] DemoError),
     /// Kafka cannot be reached or refuses.
     #[error(transparent)]
     Kafka(#[from] KafkaError),
@@ -79,11 +83,13 @@ impl ProgramError {
                 file_code(error)
             }
             ProgramError::Run(RunError::Cluster(ClusterError::Hosts(_)))
+            | ProgramError::Demo(DemoError::Cluster(ClusterError::Hosts(_)) | DemoError::World(_))
             | ProgramError::Replay(ReplayError::Cluster(ClusterError::Hosts(_)))
             | ProgramError::Load(LoadError::Form(_))
             | ProgramError::World(_) => MISUSED,
             ProgramError::Replay(ReplayError::Cluster(_) | ReplayError::Results(_))
             | ProgramError::Run(_)
+            | ProgramError::Demo(_)
             | ProgramError::Kafka(_)
             | ProgramError::Write(_)
             | ProgramError::Load(LoadError::Kafka(_))

@@ -37,6 +37,8 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Plays the simulated world: everything in one process, nothing to install
+    Demo(demo::DemoArgs),
     /// Runs the job: Kafka in, PostgreSQL and Kafka out
     Run(run::RunArgs),
     /// Puts historical files through the dataflow as fast as possible
@@ -78,6 +80,7 @@ impl GlobalArgs {
 /// Whatever ends the program with another exit code than 0.
 pub fn dispatch(cli: Cli) -> Result<(), ProgramError> {
     match cli.command {
+        Command::Demo(args) => demo::run(&args, &cli.global),
         Command::Run(args) => run::run(&args, &cli.global),
         Command::Replay(args) => replay::run(&args, &cli.global),
         Command::Generate(args) => generate::run(&args, &cli.global),

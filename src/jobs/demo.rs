@@ -1,0 +1,219 @@
+//! The demo: the simulated world, the campaign dataflow and the customers' answers, all in this process, and nothing stored.
+//!
+//! ```text
+//! script ─ profiles, purchases, requests, answers ─▶ live source ─▶ campaign dataflow ─▶ epochs' results
+//!   ▲                                                                                         │
+//!   └────────────────────────────────── decisions ◀───────────────────────────────────────────┘
+//! ```
+//!
+//! The dataflow is the one that runs on Kafka, with the same parser, learner and epochs. Only the world is simulated, and with it all rewards.
+
+mod batches;
+mod director;
+mod intake;
+mod outcomes;
+mod script;
+
+pub use director::{Progress, Summary};
+pub use outcomes::{WINDOW, Window};
+
+use super::gather::{self, Gather, GatherError};
+use super::live::{Control, Pace, live};
+use crate::cluster::{Cluster, ClusterError};
+use crate::config::types::Config;
+use crate::console::{Console, ConsoleError};
+use crate::results::EpochResults;
+use crate::telemetry::status::{Benchmark, Status};
+use crate::world::WorldError;
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use dataflows::campaign::graph::{Campaign, campaign};
+use dataflows::customer::Features;
+use dataflows::event::Block;
+use dataflows::operators::deliver::deliver;
+use dataflows::settings::Emit;
+use director::{Director, Stage};
+use intake::WorldIntake;
+use script::Script;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use timely::worker::Worker;
+
+/// What is asked of the demo.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    /// Seed of the world.
+    pub seed: u64,
+    /// Events a second, once the history is there.
+    pub rate: u64,
+    /// It ends by itself after so long.
+    pub duration: Option<Duration>,
+}
+
+/// What the demo begins with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Beginning {
+    /// Customers in the world.
+    pub customers: u64,
+    /// Purchases in its history.
+    pub purchases: u64,
+    /// What can be had.
+    pub comparison: Comparison,
+    /// Where the status page is.
+    pub console: SocketAddr,
+}
+
+/// What can be had in the world, in closed form: mean rewards of a decision.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// Names of the arms.
+    pub arms: Vec<String>,
+    /// The best single arm.
+    pub best_fixed_arm: usize,
+    /// With that arm for everybody.
+    pub best_fixed: f64,
+    /// With the best arm for each customer.
+    pub best_possible: f64,
+}
+
+/// Why the demo ended.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// The world cannot be made.
+    #[error(transparent)]
+    World(#[from] WorldError),
+    /// The workers.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// The epochs.
+    #[error(transparent)]
+    Gather(#[from] GatherError),
+    /// The console.
+    #[error(transparent)]
+    Console(#[from] ConsoleError),
+    /// The signals cannot be caught.
+    #[error("SIGTERM and SIGINT cannot be caught: {0}")]
+    Signals(#[source] std::io::Error),
+}
+
+/// What the demo tells while it plays.
+#[derive(Debug)]
+pub enum Told<'a> {
+    /// Once, before anything else.
+    Beginning(&'a Beginning),
+    /// Once a second.
+    Progress(&'a Progress, &'a Comparison),
+}
+
+/// Epochs that are cut and not taken.
+const AHEAD: u64 = 4;
+
+/// Plays the demo until its time is over or a signal ends it, and drains it then. `tell` is called from a thread of its own.
+///
+/// # Errors
+/// What ended it, or what `tell` gives.
+pub fn demo<E: From<DemoError> + Send>(
+    config: &Config,
+    features: Features,
+    asked: Asked,
+    mut tell: impl FnMut(Told<'_>) -> Result<(), E> + Send,
+) -> Result<Summary, E> {
+    let cluster = Cluster::of(config).map_err(DemoError::from)?;
+    let script = Script::new(asked.seed).map_err(DemoError::from)?;
+    let comparison = comparison(&script, config);
+    let status = status(config, &comparison);
+    let console = Console::start(&config.http, Arc::clone(&status)).map_err(DemoError::from)?;
+    let stop = catch_signals()?;
+    let (customers, purchases) = script.history();
+    tell(Told::Beginning(&Beginning { customers, purchases, comparison: comparison.clone(), console: console.address() }))?;
+    let (blocks, intake) = unbounded();
+    let (sink, results) = bounded(AHEAD as usize + 1);
+    let house =
+        House { pace: pace(config), control: Control::default(), described: described(config, features), failure: gather::Failure::default() };
+    let stage = Stage { blocks, results, control: house.control.clone(), status, stop };
+    let director = Director::new(script, asked, comparison.clone(), stage);
+    let failure = Arc::clone(&house.failure);
+    let (worked, played) = std::thread::scope(|scope| {
+        let playing = scope.spawn(|| director.play(|progress| tell(Told::Progress(progress, &comparison))));
+        let worked = house.run(&cluster, intake, sink);
+        (worked, playing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    console.stop();
+    let summary = played?;
+    worked.map_err(DemoError::from)?;
+    match failure.lock().ok().and_then(|mut failure| failure.take()) {
+        Some(error) => Err(DemoError::from(error).into()),
+        None => Ok(summary),
+    }
+}
+
+fn comparison(script: &Script, config: &Config) -> Comparison {
+    let shares = script.shares();
+    let (best_fixed_arm, best_fixed) = shares.best_fixed();
+    Comparison { arms: config.bandit.arms.clone(), best_fixed_arm, best_fixed, best_possible: shares.best_policy() }
+}
+
+fn status(config: &Config, comparison: &Comparison) -> Arc<Status> {
+    let status = Status::new("demo", &config.bandit.arms, config.input.decimals);
+    status.compare_with(Benchmark { best_possible: Some(comparison.best_possible), best_fixed: Some(comparison.best_fixed) });
+    Arc::new(status)
+}
+
+/// The flag that the first SIGTERM or SIGINT raises; a second one ends the program at once.
+fn catch_signals() -> Result<Arc<AtomicBool>, DemoError> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
+        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop)).map_err(DemoError::Signals)?;
+        signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(DemoError::Signals)?;
+    }
+    Ok(stop)
+}
+
+fn pace(config: &Config) -> Pace {
+    Pace { interval: config.epoch.interval, max_events: config.epoch.max_events, ahead: AHEAD, replayed: Vec::new() }
+}
+
+fn described(config: &Config, features: Features) -> Campaign {
+    let mut settings = config.settings();
+    // The status page shows what came of the decisions.
+    settings.emit = Emit { interactions: true, features: false, final_features: None };
+    Campaign { settings: Arc::new(settings), features: Arc::new(features), thresholds: None }
+}
+
+/// The dataflow, and what its workers share.
+struct House {
+    pace: Pace,
+    control: Control,
+    described: Campaign,
+    failure: gather::Failure,
+}
+
+impl House {
+    /// Runs the workers until everything that comes through `blocks` has reached `sink`.
+    fn run(self, cluster: &Cluster, blocks: Receiver<Block>, sink: Sender<Box<EpochResults>>) -> Result<(), ClusterError> {
+        // The first worker reads and gathers; both channels close when it is done.
+        let ends = Mutex::new(Some((blocks, sink)));
+        cluster.run(move |worker| {
+            let ends = if worker.index() == 0 { ends.lock().ok().and_then(|mut ends| ends.take()) } else { None };
+            self.work(worker, ends.unzip());
+        })?;
+        Ok(())
+    }
+
+    fn work(&self, worker: &mut Worker, (blocks, sink): (Option<Receiver<Block>>, Option<Sender<Box<EpochResults>>>)) {
+        worker.dataflow::<u64, _, _>(|scope| {
+            let feed = live(scope, self.pace.clone(), self.control.clone(), |_| WorldIntake::new(blocks));
+            let mut gather = sink.map(|sink| {
+                Gather::new(self.described.clone(), BTreeMap::new(), Arc::clone(&self.control.committed), sink, Arc::clone(&self.failure))
+            });
+            deliver(campaign(feed, &self.described), move |delivery| {
+                if let Some(gather) = &mut gather {
+                    gather.receive(delivery);
+                }
+            });
+        });
+        while worker.step_or_park(Some(Duration::from_millis(100))) {}
+    }
+}

@@ -1,0 +1,78 @@
+//! Records of the simulated world, gathered into blocks as a broker would hand them over: each with its offset and its timestamp.
+
+use dataflows::event::{Block, Format, Head, Millis, Topic};
+
+/// Records that wait to be handed over, one partition a topic.
+pub(super) struct Batches(Vec<Batch>);
+
+struct Batch {
+    topic: Topic,
+    next: u64,
+    bytes: Vec<u8>,
+    heads: Vec<Head>,
+}
+
+impl Batches {
+    /// Nothing yet.
+    pub(super) fn new() -> Self {
+        Batches(Topic::ALL.into_iter().map(|topic| Batch { topic, next: 0, bytes: Vec::new(), heads: Vec::new() }).collect())
+    }
+
+    /// Adds the record that `write` appends.
+    pub(super) fn add(&mut self, topic: Topic, timestamp: Millis, write: impl FnOnce(&mut Vec<u8>)) {
+        for batch in self.0.iter_mut().filter(|batch| batch.topic == topic) {
+            let start = batch.bytes.len();
+            write(&mut batch.bytes);
+            let (start, length) = (start as u32, (batch.bytes.len() - start) as u32);
+            batch.heads.push(Head { position: batch.next, timestamp, start, length, null: false });
+            batch.next += 1;
+            return;
+        }
+    }
+
+    /// What has been added since the last time.
+    pub(super) fn take(&mut self) -> impl Iterator<Item = Block> {
+        self.0.iter_mut().filter(|batch| !batch.heads.is_empty()).map(Batch::take)
+    }
+
+    /// Records so far, those that were taken too.
+    pub(super) fn records(&self) -> u64 {
+        self.0.iter().map(|batch| batch.next).sum()
+    }
+}
+
+impl Batch {
+    fn take(&mut self) -> Block {
+        let (mut bytes, heads) = (std::mem::take(&mut self.bytes), std::mem::take(&mut self.heads));
+        let length = bytes.len();
+        bytes.resize(length + Block::PADDING, 0);
+        Block { topic: self.topic, partition: 0, format: Format::Json, base: 0, bytes, length, heads }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_keep_their_bytes_and_get_offsets_in_their_topic() {
+        let mut batches = Batches::new();
+        for (topic, text) in [(Topic::Requests, "one"), (Topic::Customers, "two"), (Topic::Requests, "three")] {
+            batches.add(topic, 7, |out| out.extend_from_slice(text.as_bytes()));
+        }
+        let first: Vec<Block> = batches.take().collect();
+        batches.add(Topic::Requests, 8, |out| out.extend_from_slice(b"four"));
+        let second: Vec<Block> = batches.take().collect();
+        let texts = |blocks: &[Block]| -> Vec<(Topic, u64, String)> {
+            let text = |block: &Block, head: &Head| String::from_utf8(block.bytes[head.start as usize..][..head.length as usize].to_vec()).unwrap();
+            blocks.iter().flat_map(|block| block.heads.iter().map(move |head| (block.topic, head.position, text(block, head)))).collect()
+        };
+        assert_eq!(
+            texts(&first),
+            [(Topic::Customers, 0, "two".to_owned()), (Topic::Requests, 0, "one".to_owned()), (Topic::Requests, 1, "three".to_owned())]
+        );
+        assert_eq!(texts(&second), [(Topic::Requests, 2, "four".to_owned())]);
+        assert!(first.iter().chain(&second).all(|block| block.bytes.len() == block.length + Block::PADDING));
+        assert_eq!((batches.records(), batches.take().count()), (4, 0));
+    }
+}
