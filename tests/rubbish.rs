@@ -28,8 +28,16 @@ fn rubbish(random: &mut Pcg64Mcg) -> Vec<Vec<u8>> {
         })
         .collect();
     let nested = |depth: usize| [vec![b'['; depth], vec![b']'; depth]].concat();
-    lines.extend([nested(100), nested(100_000), b"{\"customer_id\":".to_vec(), b"null".to_vec(), b"[]".to_vec(), b"{}".to_vec(), b"1e999999".to_vec()]);
-    lines.push([b"{\"customer_id\": 1, \"transaction_id\": \"x\", \"amount\": ".to_vec(), vec![b'9'; 5_000], b"}".to_vec()].concat());
+    lines.extend([
+        nested(100),
+        nested(100_000),
+        b"{\"customer_id\":".to_vec(),
+        b"null".to_vec(),
+        b"[]".to_vec(),
+        b"{}".to_vec(),
+        b"1e999999".to_vec(),
+    ]);
+    lines.push([b"{\"customer_id\": 1.5, \"transaction_id\": \"x\", \"amount\": ".to_vec(), vec![b'9'; 5_000], b"}".to_vec()].concat());
     lines.push([b"{\"customer_id\": ".to_vec(), vec![b'9'; 400], b"}".to_vec()].concat());
     lines.push(b"{\"customer_id\": -1, \"op\": \"explode\"}".to_vec());
     lines.push(b"{\"customer_id\": \"\xff\xfe\"}".to_vec());

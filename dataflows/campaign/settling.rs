@@ -64,7 +64,7 @@ pub fn settle<'scope>(
     shared: Rc<RefCell<Shared>>,
 ) -> SettledStreams<'scope> {
     let scope = records.scope();
-    let mut builder = OperatorBuilder::new("Settle".to_owned(), scope.clone());
+    let mut builder = OperatorBuilder::new("Settle".to_owned(), scope);
     shared.borrow_mut().wake_settling = Some(scope.activator_for(builder.operator_info().address));
     let by_customer = ExchangeCore::<Builder<Rows<Record>>, _>::new(|record: &Record| customer_hash(record.customer));
     let mut records = builder.new_input(records, by_customer);

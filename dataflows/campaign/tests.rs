@@ -245,8 +245,7 @@ fn run(arrivals: &[Arrival], epochs: &[usize], workers: usize, thresholds: Optio
     guards.expect("the workers start").join().into_iter().for_each(|result| result.expect("no worker panics"));
     let mut outputs = std::mem::take(&mut *outputs.lock().expect("no worker panicked"));
     outputs.sort_by_key(|(epoch, _)| *epoch);
-    let mut told = Told::default();
-    told.counts = Counts::none();
+    let mut told = Told { counts: Counts::none(), ..Told::default() };
     outputs.into_iter().for_each(|(_, output)| told.take(output, &features));
     told
 }

@@ -67,11 +67,6 @@ pub fn size<'de, D: Deserializer<'de>, const MIN: i64, const MAX: i64>(deseriali
     value(deserializer, read, format!("a size such as \"64KiB\" or \"1MiB\", from {} to {}", format_size(MIN), format_size(MAX)))
 }
 
-/// Any text.
-pub fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    value(deserializer, |v| v.as_str().map(str::to_string), "a text")
-}
-
 /// A name that is safe in tables, files and consumer groups.
 pub fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     value(deserializer, |v| v.as_str().filter(|s| is_name(s)).map(str::to_string), "1 to 200 letters, digits, points, hyphens or underscores")

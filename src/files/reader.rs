@@ -21,9 +21,6 @@ pub const BLOCK: usize = 256 * 1024;
 /// Bytes beyond the limit of a record after which a line without end is given up.
 pub const REMAINDER: usize = 64 * 1024;
 
-/// Buffers kept for reuse.
-const SPARE: usize = 4;
-
 /// The mark with which some programs begin a file of UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
@@ -65,7 +62,6 @@ pub struct Reader {
     pending: Vec<u8>,
     ended: bool,
     total: u64,
-    spare: Vec<Vec<u8>>,
 }
 
 /// Opens what one reader has to read of all files, in the order of the files.
@@ -102,7 +98,6 @@ impl Reader {
             pending: Vec::new(),
             ended: false,
             total: range.end - range.start,
-            spare: Vec::new(),
         };
         reader.begin()?;
         Ok(Some(reader))
@@ -128,21 +123,13 @@ impl Reader {
         (self.bytes.read.load(Ordering::Relaxed).min(self.total), self.total)
     }
 
-    /// Takes back the bytes of a block that is done with.
-    pub fn recycle(&mut self, bytes: Vec<u8>) {
-        if self.spare.len() < SPARE && bytes.capacity() <= 2 * BLOCK {
-            self.spare.push(bytes);
-        }
-    }
-
     /// The next block; `None` at the end.
     ///
     /// # Errors
     /// The file cannot be read on, for example because its compressed content is broken.
     pub fn next(&mut self) -> Result<Option<Block>, FileError> {
         let mut target = BLOCK.max(self.pending.len());
-        let mut bytes = self.spare.pop().unwrap_or_default();
-        bytes.resize(target + Block::PADDING, 0);
+        let mut bytes = vec![0; target + Block::PADDING];
         let mut filled = self.pending.len();
         bytes[..filled].copy_from_slice(&self.pending);
         loop {

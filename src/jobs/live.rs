@@ -120,7 +120,7 @@ pub fn live<'scope, I: Intake + 'static>(
 fn pacer<'scope>(news: StreamVec<'scope, u64, News>, pace: Pace, control: Control) -> StreamVec<'scope, u64, Command> {
     let scope = news.scope();
     let (here, peers) = (scope.index() == 0, scope.peers());
-    let mut builder = OperatorBuilder::new("Pacer".to_owned(), scope.clone());
+    let mut builder = OperatorBuilder::new("Pacer".to_owned(), scope);
     let again = scope.activator_for(builder.operator_info().address);
     let mut news = builder.new_input(news, Exchange::new(|_: &News| 0));
     let (commands, stream) = builder.new_output::<Vec<Command>>();
@@ -227,7 +227,7 @@ fn read<'scope, I: Intake + 'static>(
 ) -> (StreamVec<'scope, u64, Feed>, StreamVec<'scope, u64, News>) {
     let scope = commands.scope();
     let share = pace.max_events.div_ceil(scope.peers() as u64);
-    let mut builder = OperatorBuilder::new("Source".to_owned(), scope.clone());
+    let mut builder = OperatorBuilder::new("Source".to_owned(), scope);
     let address = builder.operator_info().address;
     let again = Rc::new(scope.activator_for(address.clone()));
     let intake = intake(scope.worker().sync_activator_for(address.to_vec()));

@@ -99,6 +99,8 @@ struct Job {
     sight: Sight,
     failure: gather::Failure,
     finished: AtomicBool,
+    /// Since when the newest committed epoch is this one.
+    waiting: Mutex<(Instant, u64)>,
     status: Arc<Status>,
 }
 
@@ -116,6 +118,7 @@ impl Job {
             sight: Sight::default(),
             failure: gather::Failure::default(),
             finished: AtomicBool::new(false),
+            waiting: Mutex::new((Instant::now(), 0)),
             status,
         })
     }
@@ -223,14 +226,28 @@ impl Job {
         while worker.step_or_park(Some(Duration::from_millis(100))) {}
     }
 
+    /// For how long an epoch has been waiting to be committed.
+    fn stalled(&self) -> Duration {
+        let (cut, committed) = (self.control.cut.load(Ordering::Acquire), self.control.committed.load(Ordering::Acquire));
+        let Ok(mut waiting) = self.waiting.lock() else { return Duration::ZERO };
+        let (since, of) = *waiting;
+        if committed != of || cut <= committed {
+            *waiting = (Instant::now(), committed);
+            return Duration::ZERO;
+        }
+        since.elapsed()
+    }
+
     /// Shows where the job stands.
     fn show(&self, draining: bool) {
         let partitions = self.sight.partitions();
         let ends: Vec<_> = partitions.iter().filter_map(|p| p.end.map(|end| (p.topic, p.partition, end))).collect();
         self.status.high_watermarks(&ends);
         self.status.cut(self.control.cut.load(Ordering::Acquire));
+        let stalled = self.stalled();
         let state = match self.sight.trouble() {
             _ if draining => State::Draining,
+            None if stalled >= STALLED => State::WaitingForDatabase(format!("no epoch has been committed for {} s", stalled.as_secs())),
             Some(trouble) => State::WaitingForBroker(trouble),
             None if partitions.is_empty() => State::Starting,
             None if partitions.iter().all(|p| p.caught_up || p.lag().is_some_and(|lag| lag < KEPT_UP)) => State::Running,
@@ -243,6 +260,9 @@ impl Job {
         self.sight.has_failed() || self.failure.lock().is_ok_and(|failure| failure.is_some())
     }
 }
+
+/// An epoch that waits so long to be committed waits for the database.
+const STALLED: Duration = Duration::from_secs(5);
 
 /// A partition that is so few records behind counts as kept up with.
 const KEPT_UP: u64 = 100_000;

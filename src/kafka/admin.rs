@@ -2,6 +2,7 @@
 
 use super::connection::{Connection, Tracked, code_of};
 use super::error::{KafkaError, passes};
+#[cfg(test)]
 use super::position;
 use super::settings::{KafkaSettings, Role};
 use dataflows::event::{Place, Topic};
@@ -11,6 +12,7 @@ use rdkafka::error::KafkaError as ClientError;
 use rdkafka::types::RDKafkaErrorCode;
 use std::collections::BTreeMap;
 use std::future::Future;
+#[cfg(test)]
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -92,6 +94,7 @@ pub fn partitions(settings: &KafkaSettings) -> Result<BTreeMap<Topic, Vec<u32>>,
 ///
 /// # Errors
 /// As for [`partitions`].
+#[cfg(test)]
 pub fn watermarks(settings: &KafkaSettings) -> Result<BTreeMap<(Topic, u32), Range<u64>>, KafkaError> {
     let partitions = partitions(settings)?;
     let (consumer, connection) = asking(settings)?;

@@ -97,11 +97,6 @@ pub(super) struct Messages<'queue> {
 }
 
 impl Messages<'_> {
-    /// How many.
-    pub(super) fn len(&self) -> usize {
-        self.slots.len()
-    }
-
     /// In the order in which they came.
     pub(super) fn iter(&self) -> impl Iterator<Item = Message<'_>> {
         // SAFETY: each slot points to a message that librdkafka has handed over and that stays as it is until `self` is dropped.

@@ -191,6 +191,15 @@ impl KafkaIntake {
     }
 }
 
+impl Drop for KafkaIntake {
+    fn drop(&mut self) {
+        // A client that does not close in time is left to the end of the process.
+        if let Some(consumer) = self.consumer.take() {
+            consumer.stop(Duration::from_secs(2));
+        }
+    }
+}
+
 impl Intake for KafkaIntake {
     fn next(&mut self, until: Option<&Bounds>) -> Option<Block> {
         self.receive();

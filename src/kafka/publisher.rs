@@ -69,6 +69,7 @@ impl Publisher {
     }
 
     /// Whether a broker was reached the last time.
+    #[cfg(test)]
     pub fn is_connected(&self) -> bool {
         self.client.deliveries.connection.is_up()
     }

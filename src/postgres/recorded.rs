@@ -3,7 +3,9 @@
 use super::encode::Timestamp;
 use super::error::PostgresError;
 use super::settings::PostgresSettings;
-use dataflows::campaign::output::{Day, Decision};
+#[cfg(test)]
+use dataflows::campaign::output::Day;
+use dataflows::campaign::output::Decision;
 use dataflows::event::{Millis, Topic};
 use postgres::{Client, Row};
 use std::collections::BTreeMap;
@@ -88,6 +90,7 @@ fn epoch_of(row: &Row, settings: &PostgresSettings) -> Result<RecordedEpoch, Pos
 }
 
 /// The published thresholds, by day.
+#[cfg(test)]
 pub fn thresholds(client: &mut Client) -> Result<Vec<(Day, u64)>, PostgresError> {
     let rows = client
         .query("SELECT day - date '1970-01-01', high_value FROM thresholds ORDER BY day", &[])

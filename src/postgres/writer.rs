@@ -9,7 +9,9 @@ use super::settings::PostgresSettings;
 use super::statements::Statements;
 use super::transaction::{self, Outcome};
 use crate::results::EpochResults;
-use dataflows::campaign::output::{Day, Decision};
+#[cfg(test)]
+use dataflows::campaign::output::Day;
+use dataflows::campaign::output::Decision;
 use postgres::Client;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -89,11 +91,6 @@ impl Writer {
         self.progress
     }
 
-    /// What it was told.
-    pub fn settings(&self) -> &PostgresSettings {
-        &self.settings
-    }
-
     /// The job's committed epochs after `after`, in order.
     ///
     /// # Errors
@@ -107,6 +104,7 @@ impl Writer {
     ///
     /// # Errors
     /// That of a statement.
+    #[cfg(test)]
     pub fn thresholds(&mut self) -> Result<Vec<(Day, u64)>, PostgresError> {
         recorded::thresholds(&mut self.session()?.client)
     }

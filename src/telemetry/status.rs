@@ -146,6 +146,7 @@ impl Status {
     }
 
     /// The partition that holds the watermark back, if it is one alone.
+    #[cfg(test)]
     pub fn watermark_held_by(&self, holder: Option<(Topic, u32)>) {
         self.known().held_by = holder;
     }
@@ -162,6 +163,7 @@ impl Status {
     }
 
     /// What stood before this start, since an epoch's results only say what changed: days of arms, segments, and the interactions that wait.
+    #[cfg(test)]
     pub fn restored(&self, arm_days: &[ArmDay], segments: &[Segment], pending: i64) {
         let mut known = self.known();
         known.stand(arm_days, segments);

@@ -9,9 +9,6 @@ pub const AT_RISK_DAYS: u16 = 180;
 /// Purchase categories. Those from [`LISTED_CATEGORIES`] on are not in the default configuration and count as `other` there.
 pub const CATEGORIES: [&str; 7] = ["Electronics", "Fashion", "Groceries", "Travel", "Home", "Beauty", "Books"];
 
-/// How many of [`CATEGORIES`] the default configuration lists.
-pub const LISTED_CATEGORIES: usize = 4;
-
 /// Devices.
 pub const DEVICES: [&str; 3] = ["Mobile", "Desktop", "Tablet"];
 
@@ -43,6 +40,7 @@ impl Segment {
     pub const ALL: [Segment; 4] = [Segment::HighValue, Segment::AtRisk, Segment::Frequent, Segment::Regular];
 
     /// Its name.
+    #[cfg(test)]
     pub fn name(self) -> &'static str {
         match self {
             Segment::HighValue => "high-value",
@@ -53,6 +51,7 @@ impl Segment {
     }
 
     /// Its share of the population, before chance.
+    #[cfg(test)]
     pub fn share(self) -> f64 {
         self.character().share
     }

@@ -48,6 +48,7 @@ pub struct Shares(
 
 impl Shares {
     /// The shares that the world is drawn from.
+    #[cfg(test)]
     pub fn nominal() -> Shares {
         Shares(Segment::ALL.map(Segment::share))
     }
@@ -61,6 +62,7 @@ impl Shares {
     }
 
     /// Expected reward a contact of choosing arms by chance, all alike.
+    #[cfg(test)]
     pub fn uniform(&self) -> f64 {
         (0..ARMS.len()).map(|arm| self.fixed(arm)).sum::<f64>() / ARMS.len() as f64
     }

@@ -44,6 +44,7 @@ pub struct Generated {
 
 impl Generated {
     /// Records in all files.
+    #[cfg(test)]
     pub fn records(&self) -> u64 {
         self.customers + self.transactions + self.interactions
     }

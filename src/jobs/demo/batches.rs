@@ -20,14 +20,13 @@ impl Batches {
 
     /// Adds the record that `write` appends.
     pub(super) fn add(&mut self, topic: Topic, timestamp: Millis, write: impl FnOnce(&mut Vec<u8>)) {
-        for batch in self.0.iter_mut().filter(|batch| batch.topic == topic) {
-            let start = batch.bytes.len();
-            write(&mut batch.bytes);
-            let (start, length) = (start as u32, (batch.bytes.len() - start) as u32);
-            batch.heads.push(Head { position: batch.next, timestamp, start, length, null: false });
-            batch.next += 1;
-            return;
-        }
+        // There is one batch for each topic, in their order.
+        let Some(batch) = self.0.get_mut(topic as usize) else { return };
+        let start = batch.bytes.len();
+        write(&mut batch.bytes);
+        let (start, length) = (start as u32, (batch.bytes.len() - start) as u32);
+        batch.heads.push(Head { position: batch.next, timestamp, start, length, null: false });
+        batch.next += 1;
     }
 
     /// What has been added since the last time.
