@@ -2,7 +2,7 @@
 //! write beside.
 //!
 //! [`Writer::open`] connects, brings the schema up to date and fences whoever wrote for the job before; what the job needs to go on
-//! ([`Progress`], recorded epochs, thresholds) is read from it. [`sink::spawn`] then moves it to a thread of its own, which commits
+//! (progress, recorded epochs, thresholds) is read from it. [`sink::spawn`] then moves it to a thread of its own, which commits
 //! [`EpochResults`](crate::results::EpochResults) as they come and survives outages of the database.
 
 pub mod connection;

@@ -6,7 +6,7 @@ use dataflows::event::{CustomerId, DAY, Millis};
 /// Days without a purchase after which a customer counts as at risk; customers of that segment stopped at least so long before the end.
 pub const AT_RISK_DAYS: u16 = 180;
 
-/// Purchase categories. Those from [`LISTED_CATEGORIES`] on are not in the default configuration and count as `other` there.
+/// Purchase categories. Those after the first four are not in the default configuration and count as `other` there.
 pub const CATEGORIES: [&str; 7] = ["Electronics", "Fashion", "Groceries", "Travel", "Home", "Beauty", "Books"];
 
 /// Devices.
