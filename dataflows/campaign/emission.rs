@@ -26,11 +26,47 @@ pub struct SegmentChange {
     pub amount: i64,
 }
 
+/// Changes of the days of arms in one epoch, in a table by day and arm: the calendar of events ends with 2099, so it stays small.
+#[derive(Debug)]
+pub struct ArmDays {
+    arms: usize,
+    changes: Vec<ArmDayChange>,
+    /// Cells that have been asked for, some more than once.
+    touched: Vec<u32>,
+}
+
+impl ArmDays {
+    fn new(arms: usize) -> Self {
+        ArmDays { arms, changes: Vec::new(), touched: Vec::new() }
+    }
+
+    #[inline]
+    fn at(&mut self, day: Day, arm: usize) -> &mut ArmDayChange {
+        let cell = usize::try_from(day).unwrap_or(0) * self.arms + arm;
+        if cell >= self.changes.len() {
+            self.changes.resize(cell + 1, ArmDayChange::default());
+        }
+        if self.changes[cell] == ArmDayChange::default() {
+            self.touched.push(cell as u32);
+        }
+        &mut self.changes[cell]
+    }
+
+    /// Takes out what changed.
+    pub fn drain(&mut self) -> impl Iterator<Item = ((Day, u8), ArmDayChange)> + '_ {
+        self.touched.drain(..).filter_map(|cell| {
+            let change = std::mem::take(&mut self.changes[cell as usize]);
+            let (day, arm) = (cell as usize / self.arms, cell as usize % self.arms);
+            (change != ArmDayChange::default()).then_some(((day as Day, arm as u8), change))
+        })
+    }
+}
+
 /// Everything that one worker emits in one epoch.
 pub struct Emission {
     sums: Vec<Sums>,
     /// By day and arm.
-    pub arm_days: HashMap<(Day, u8), ArmDayChange>,
+    pub arm_days: ArmDays,
     /// By flags.
     pub segments: HashMap<u8, SegmentChange>,
     /// Rows of interactions.
@@ -57,7 +93,7 @@ impl Emission {
     pub fn new(arms: usize, dimension: usize, with_rows: bool) -> Self {
         Emission {
             sums: (0..arms).map(|arm| Sums::new(arm as u32, dimension)).collect(),
-            arm_days: HashMap::new(),
+            arm_days: ArmDays::new(arms),
             segments: HashMap::new(),
             interactions: InteractionRows::default(),
             features: FeatureRows::default(),
@@ -84,7 +120,7 @@ impl Emission {
 
     #[inline]
     fn count(&mut self, interaction: &Interaction, reward: i64, sign: i64) {
-        let change = self.arm_days.entry((day_of(interaction.timestamp), interaction.contact.arm() as u8)).or_default();
+        let change = self.arm_days.at(day_of(interaction.timestamp), interaction.contact.arm());
         change.interactions += sign;
         change.responses += sign * i64::from(reward > 0);
         change.reward += i128::from(sign) * i128::from(reward);

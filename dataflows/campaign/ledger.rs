@@ -1,7 +1,6 @@
 //! Each customer's total of purchases by day, as the daily threshold needs it: held back until a day's threshold closes, then applied in order of days.
 
 use crate::campaign::output::Day;
-use std::collections::BTreeMap;
 
 /// A customer's new total after a day; `None` when no purchase is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -19,7 +18,8 @@ pub struct TotalChange {
 pub struct Ledger {
     /// Purchases of days up to this one are in the totals.
     applied: Day,
-    open: BTreeMap<Day, Vec<Entry>>,
+    /// Later purchases, by day since 1970: days are few (the calendar of events ends with 2099), and most have purchases.
+    open: Vec<Vec<Entry>>,
     totals: Vec<Total>,
     peers: u32,
     worker: u32,
@@ -38,10 +38,13 @@ struct Total {
     purchases: u32,
 }
 
+/// A day after the last that an event can be dated: timestamps end with 2099.
+const LAST_DAY: usize = 47_500;
+
 impl Ledger {
     /// The ledger of worker `worker` of `peers`.
     pub fn new(worker: usize, peers: usize) -> Self {
-        Ledger { applied: Day::MIN, open: BTreeMap::new(), totals: Vec::new(), peers: peers as u32, worker: worker as u32 }
+        Ledger { applied: Day::MIN, open: Vec::new(), totals: Vec::new(), peers: peers as u32, worker: worker as u32 }
     }
 
     /// Notes a purchase that appeared (`purchases` = 1) or went (-1, with its amount negative). One of a day already applied counts from the next
@@ -49,7 +52,15 @@ impl Ledger {
     #[inline]
     pub fn note(&mut self, customer: u32, day: Day, purchases: i32, amount: i64) {
         let day = day.max(self.applied.saturating_add(1));
-        self.open.entry(day).or_default().push(Entry { customer, purchases, amount });
+        let at = usize::try_from(day).unwrap_or(0);
+        if at > LAST_DAY {
+            // Every day has been applied: no threshold will ask for it.
+            return;
+        }
+        if at >= self.open.len() {
+            self.open.resize_with(at + 1, Vec::new);
+        }
+        self.open[at].push(Entry { customer, purchases, amount });
     }
 
     /// Applies all purchases of days up to `through`, and says how totals changed, in order of days.
@@ -57,14 +68,12 @@ impl Ledger {
         if through <= self.applied {
             return;
         }
+        let first = usize::try_from(self.applied.saturating_add(1)).unwrap_or(0);
+        let end = usize::try_from(through).map_or(0, |last| last.saturating_add(1)).min(self.open.len());
         self.applied = through;
-        while let Some(first) = self.open.first_entry() {
-            let day = *first.key();
-            if day > through {
-                return;
-            }
-            for entry in first.remove() {
-                changes.push(self.apply(day, entry));
+        for day in first..end {
+            for entry in std::mem::take(&mut self.open[day]) {
+                changes.push(self.apply(day as Day, entry));
             }
         }
     }
