@@ -18,7 +18,8 @@ use std::time::Duration;
 #[derive(Clone, Debug, Args)]
 #[command(
     after_help = "Customers, purchases and what customers answer are simulated; the decisions are those of the dataflow, which learns from the answers.
-Ctrl-C drains and ends it; a second one ends it at once.
+Ctrl-C drains and ends it; a second one ends it at once. Nothing is stored, but all histories are kept in memory: about 100 bytes an event.
+By itself it ends when simulated time reaches 2100, after 27 million events.
 
 Examples:
   sluice demo                          then open http://127.0.0.1:8080
@@ -32,7 +33,7 @@ pub struct DemoArgs {
     /// Events a second; a thousand of them are a simulated day
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000), env = "SLUICE_DEMO_RATE", hide_env_values = true)]
     pub rate: u64,
-    /// Ends by itself after so many seconds [default: never]
+    /// Ends by itself after so many seconds
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=31_536_000), env = "SLUICE_DEMO_SECONDS", hide_env_values = true)]
     pub seconds: Option<u64>,
     /// Width of the confidence term, in units of the reward: half of what lies between two answers of a customer, 400 apart, by default

@@ -3,7 +3,7 @@
 use dataflows::event::{Block, Format, Head, Millis, Topic};
 
 /// Records that wait to be handed over, one partition a topic.
-pub(super) struct Batches(Vec<Batch>);
+pub(super) struct Batches([Batch; Topic::ALL.len()]);
 
 struct Batch {
     topic: Topic,
@@ -15,13 +15,12 @@ struct Batch {
 impl Batches {
     /// Nothing yet.
     pub(super) fn new() -> Self {
-        Batches(Topic::ALL.into_iter().map(|topic| Batch { topic, next: 0, bytes: Vec::new(), heads: Vec::new() }).collect())
+        Batches(Topic::ALL.map(|topic| Batch { topic, next: 0, bytes: Vec::new(), heads: Vec::new() }))
     }
 
     /// Adds the record that `write` appends.
     pub(super) fn add(&mut self, topic: Topic, timestamp: Millis, write: impl FnOnce(&mut Vec<u8>)) {
-        // There is one batch for each topic, in their order.
-        let Some(batch) = self.0.get_mut(topic as usize) else { return };
+        let batch = &mut self.0[topic as usize];
         let start = batch.bytes.len();
         write(&mut batch.bytes);
         let (start, length) = (start as u32, (batch.bytes.len() - start) as u32);
