@@ -88,7 +88,7 @@ impl Stage {
         let started = Instant::now();
         let mut last = None;
         while started.elapsed() < PATIENCE {
-            last = client.query_one(&format!("SELECT ({query})::bigint"), &[]).ok().map(|row| row.get::<_, i64>(0));
+            last = client.query_one(&format!("SELECT ({query})::bigint"), &[]).ok().and_then(|row| row.get::<_, Option<i64>>(0));
             if last == Some(wanted) {
                 return;
             }
@@ -98,9 +98,11 @@ impl Stage {
     }
 }
 
-/// The program under test.
+/// The program under test. The variables that name the services to the tests would override its configuration.
 pub(crate) fn program() -> Command {
-    Command::new(assert_cmd::cargo::cargo_bin!("sluice"))
+    let mut program = Command::new(assert_cmd::cargo::cargo_bin!("sluice"));
+    program.env_remove("SLUICE_KAFKA_BROKERS").env_remove("SLUICE_POSTGRES_URL");
+    program
 }
 
 /// A running process of the job.
