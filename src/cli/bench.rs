@@ -1,21 +1,172 @@
-//! `sluice bench`: throughput and latency side by side.
+//! `sluice bench`: what an event costs in a whole replay, in one table, with the machine's name.
 
-use super::cluster::ClusterArgs;
+use super::demo::grouped;
+use super::error::ProgramError;
+use super::{GlobalArgs, load, print, print_json};
+use crate::jobs::bench::{Measured, Plan, PlannedWorld, Report, bench};
+use crate::telemetry::logging;
+use crate::world::WorldSettings;
 use clap::Args;
+use serde_json::{Value, json};
+use std::path::PathBuf;
 
 /// Flags of `sluice bench`.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "Examples:
-  sluice bench                                  one table, machine named
-  sluice bench --events 10000000 --workers 2    larger, on two workers")]
+#[command(after_help = "A simulated world is replayed in processes of their own, three times with each number of workers, at the default settings.
+On a machine that does other things too, believe the CPU time, and the least of it.
+
+Examples:
+  sluice bench                                       two million events with 1 worker and with 2
+  sluice bench --workers 1,2,4,8 --wide --json       more workers, many customers too, for programs
+  sluice bench --transactions 10000000 --directory /var/tmp")]
 pub struct BenchArgs {
-    /// Events of the simulated world
-    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..), env = "SLUICE_BENCH_EVENTS", hide_env_values = true)]
-    pub events: u64,
+    /// Customers of the simulated world
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..), env = "SLUICE_BENCH_CUSTOMERS", hide_env_values = true)]
+    pub customers: u32,
+    /// Their purchases
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, env = "SLUICE_BENCH_TRANSACTIONS", hide_env_values = true)]
+    pub transactions: u64,
+    /// Campaign contacts
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, env = "SLUICE_BENCH_INTERACTIONS", hide_env_values = true)]
+    pub interactions: u64,
     /// Seed of the world
     #[arg(long, value_name = "S", default_value_t = 1, env = "SLUICE_BENCH_SEED", hide_env_values = true)]
     pub seed: u64,
-    /// Workers and processes.
-    #[command(flatten)]
-    pub cluster: ClusterArgs,
+    /// Numbers of worker threads; the first is what the others are compared with
+    #[arg(short, long, value_name = "LIST", default_value = "1,2", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..=1024), env = "SLUICE_BENCH_WORKERS", hide_env_values = true)]
+    pub workers: Vec<u16>,
+    /// Replays a world of 500,000 customers too, once with each number of workers
+    #[arg(long, value_parser = clap::builder::FalseyValueParser::new(), env = "SLUICE_BENCH_WIDE", hide_env_values = true)]
+    pub wide: bool,
+    /// Directory for the files, which are removed in the end [default: that of the system for temporary files]
+    #[arg(long, value_name = "DIR", env = "SLUICE_BENCH_DIRECTORY", hide_env_values = true)]
+    pub directory: Option<PathBuf>,
+}
+
+/// How often each number of workers replays the world.
+const RUNS: usize = 3;
+/// Customers of the wide world: their state fits no cache.
+const WIDE: u32 = 500_000;
+
+/// Measures, and prints the table.
+///
+/// # Errors
+/// The flags are wrong, a world cannot be written, a replay fails, or standard output cannot be written.
+pub fn run(args: &BenchArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
+    logging::start(&load(None, &global.overrides()).accept()?.log);
+    let report = bench(&args.plan())?;
+    match global.json {
+        true => print_json(&args.to_json(&report)),
+        false => print(&args.to_text(&report)),
+    }
+}
+
+impl BenchArgs {
+    fn plan(&self) -> Plan {
+        let BenchArgs { customers, transactions, interactions, seed, .. } = *self;
+        let settings = WorldSettings { customers, transactions, interactions, seed, ..WorldSettings::default() };
+        let wide = self.wide.then(|| PlannedWorld { settings: WorldSettings { customers: WIDE, ..settings.clone() }, runs: 1 });
+        Plan {
+            worlds: [PlannedWorld { settings, runs: RUNS }].into_iter().chain(wide).collect(),
+            workers: self.workers.iter().copied().map(usize::from).collect(),
+            directory: self.directory.clone().unwrap_or_else(std::env::temp_dir),
+        }
+    }
+
+    fn to_text(&self, report: &Report) -> String {
+        let heading = format!(
+            "{}\n{} purchases and {} interactions, seed {}; the least and the median of the runs\n",
+            report.machine.describe(),
+            grouped(self.transactions),
+            grouped(self.interactions),
+            self.seed,
+        );
+        let columns = format!(
+            "{:>9} {:>7} {:>4} {:>10}   {:^15}   {:^15} {:>10} {:>8} {:>8}",
+            "customers", "workers", "runs", "events", "CPU us/event", "wall s", "events/s", "peak MB", "speed-up"
+        );
+        let rows = report.measured.iter().map(|measured| row(report, measured));
+        [heading, columns].into_iter().chain(rows).collect::<Vec<_>>().join("\n")
+    }
+
+    fn to_json(&self, report: &Report) -> Value {
+        let measured: Vec<Value> = report.measured.iter().map(|measured| object(report, measured)).collect();
+        json!({
+            "machine": report.machine,
+            "transactions": self.transactions,
+            "interactions": self.interactions,
+            "seed": self.seed,
+            "measured": measured,
+        })
+    }
+}
+
+fn row(report: &Report, measured: &Measured) -> String {
+    let (cpu, wall) = (measured.cpu_microseconds(), measured.wall_seconds());
+    format!(
+        "{:>9} {:>7} {:>4} {:>10}   {:>7.3} {:>7.3}   {:>7.2} {:>7.2} {:>10} {:>8.0} {:>8.2}",
+        grouped(measured.customers.into()),
+        measured.workers,
+        measured.runs.len(),
+        grouped(measured.records()),
+        cpu.least,
+        cpu.median,
+        wall.least,
+        wall.median,
+        grouped(measured.events_per_second().round() as u64),
+        measured.peak_memory_bytes() as f64 * 1e-6,
+        report.speedup(measured),
+    )
+}
+
+fn object(report: &Report, measured: &Measured) -> Value {
+    json!({
+        "customers": measured.customers,
+        "workers": measured.workers,
+        "events": measured.records(),
+        "cpu_microseconds_per_event": measured.cpu_microseconds(),
+        "wall_seconds": measured.wall_seconds(),
+        "events_per_second": measured.events_per_second(),
+        "peak_memory_bytes": measured.peak_memory_bytes(),
+        "speedup": report.speedup(measured),
+        "runs": measured.runs,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jobs::bench::Run;
+    use crate::jobs::bench::machine::Machine;
+
+    #[test]
+    fn the_table_reads_well() {
+        let args = BenchArgs {
+            customers: 10_000,
+            transactions: 1_000_000,
+            interactions: 500_000,
+            seed: 7,
+            workers: vec![1, 2],
+            wide: false,
+            directory: None,
+        };
+        let run =
+            |wall_seconds, cpu_seconds| Run { records: 1_510_000, wall_seconds, cpu_seconds, peak_memory_bytes: 123_456_789, digest: String::new() };
+        let measured =
+            |workers, wall: f64| Measured { customers: 10_000, workers, runs: vec![run(wall + 0.25, 1.51), run(wall, 3.02), run(wall + 0.5, 4.53)] };
+        let machine = Machine { processor: None, cores: 2, memory_bytes: None, system: None, load: None };
+        let report = Report { machine, measured: vec![measured(1, 2.75), measured(2, 1.25)] };
+        let text = args.to_text(&report);
+        let lines: Vec<&str> = text.lines().skip(1).collect();
+        assert_eq!(
+            lines,
+            [
+                "1,000,000 purchases and 500,000 interactions, seed 7; the least and the median of the runs",
+                "",
+                "customers workers runs     events    CPU us/event         wall s        events/s  peak MB speed-up",
+                "   10,000       1    3  1,510,000     1.000   2.000      2.75    3.00    503,333      123     1.00",
+                "   10,000       2    3  1,510,000     1.000   2.000      1.25    1.50  1,006,667      123     2.00",
+            ]
+        );
+    }
 }

@@ -221,7 +221,7 @@ fn arm_name(comparison: &Comparison) -> &str {
 }
 
 /// A number with commas between its thousands.
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let comma = |at: usize| if at > 0 && (digits.len() - at).is_multiple_of(3) { "," } else { "" };
     digits.chars().enumerate().flat_map(|(at, digit)| comma(at).chars().chain([digit])).collect()

@@ -3,6 +3,7 @@
 use crate::cluster::ClusterError;
 use crate::config::fault::Faults;
 use crate::files::error::FileError;
+use crate::jobs::bench::BenchError;
 use crate::jobs::demo::DemoError;
 use crate::jobs::replay::ReplayError;
 use crate::jobs::run::RunError;
@@ -36,6 +37,9 @@ pub enum ProgramError {
     /// The demo cannot go on.
     #[error(transparent)]
     Demo(#[from] DemoError),
+    /// Nothing was measured.
+    #[error(transparent)]
+    Bench(#[from] BenchError),
     /// Kafka cannot be reached or refuses.
     #[error(transparent)]
     Kafka(#[from] KafkaError),
@@ -86,10 +90,12 @@ impl ProgramError {
             | ProgramError::Demo(DemoError::Cluster(ClusterError::Hosts(_)) | DemoError::World(_))
             | ProgramError::Replay(ReplayError::Cluster(ClusterError::Hosts(_)))
             | ProgramError::Load(LoadError::Form(_))
+            | ProgramError::Bench(BenchError::World(_) | BenchError::Directory { .. })
             | ProgramError::World(_) => MISUSED,
             ProgramError::Replay(ReplayError::Cluster(_) | ReplayError::Results(_))
             | ProgramError::Run(_)
             | ProgramError::Demo(_)
+            | ProgramError::Bench(_)
             | ProgramError::Kafka(_)
             | ProgramError::Write(_)
             | ProgramError::Load(LoadError::Kafka(_))

@@ -45,6 +45,8 @@ pub enum Command {
     Replay(replay::ReplayArgs),
     /// Writes the simulated world as files, or into Kafka
     Generate(generate::GenerateArgs),
+    /// Measures what an event costs on this machine
+    Bench(bench::BenchArgs),
     /// Makes the topics of a job
     Topics(topics::TopicsArgs),
     /// Prints the configuration: every key with its default, or what is in force and where it was set
@@ -84,6 +86,7 @@ pub fn dispatch(cli: Cli) -> Result<(), ProgramError> {
         Command::Run(args) => run::run(&args, &cli.global),
         Command::Replay(args) => replay::run(&args, &cli.global),
         Command::Generate(args) => generate::run(&args, &cli.global),
+        Command::Bench(args) => bench::run(&args, &cli.global),
         Command::Topics(args) => topics::run(&args, &cli.global),
         Command::Config(args) => config::run(&args, &cli.global),
         Command::Check(args) => check::run(&args, &cli.global),

@@ -1,0 +1,267 @@
+//! What one event costs in each operation of the core, at the default settings (32 terms, 4 arms).
+//!
+//! The inputs look like the simulated world's and lie in the processor's cache, so these are the costs of the operations alone; what a whole job
+//! takes for an event is told by `sluice bench`. Times are of one event, whatever the size of the pass that it was measured in.
+
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
+use dataflows::bandit::linucb::{Model, choose, real_context, solve};
+use dataflows::bandit::statistics::Sums;
+use dataflows::bandit::totals::Totals;
+use dataflows::codec::rows::{decode, encode};
+use dataflows::customer::{Features, Layout, Ranks, State, Summary, Transaction};
+use dataflows::event::parse::{Parsed, Parser};
+use dataflows::event::{Block, Format, Kind, Millis, Place, Profile, Purchase, Record, Topic};
+use dataflows::settings::Settings;
+use std::fmt::Write;
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Events of a pass, where the operation does not say otherwise.
+const EVENTS: usize = 1_024;
+/// Bytes of a block, as the reader of files cuts them.
+const BLOCK: usize = 256 << 10;
+/// 2023-01-01, where the simulated world starts.
+const START: Millis = 1_672_531_200_000;
+/// Seconds that it lasts.
+const SECONDS: u64 = 730 * 86_400;
+/// Customers whose totals are ranked.
+const CUSTOMERS: u64 = 10_000;
+
+/// Numbers that are the same in every run (SplitMix64).
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+
+    fn of<'a>(&mut self, list: &'a [String]) -> &'a str {
+        &list[self.below(list.len() as u64) as usize]
+    }
+
+    /// An instant of the world's, on a whole second.
+    fn instant(&mut self) -> Millis {
+        START + self.below(SECONDS) as Millis * 1000
+    }
+
+    /// A context of terms from 0 to 1, most of them.
+    fn context(&mut self, dimension: usize) -> Vec<i16> {
+        (0..dimension).map(|_| self.below(1 << 12) as i16).collect()
+    }
+
+    /// A reward from -5 to 495 (Q16).
+    fn reward(&mut self) -> i64 {
+        self.below(500 << 16) as i64 - (5 << 16)
+    }
+
+    fn purchase(&mut self) -> Purchase {
+        let (amount, category, device) = (100 + self.below(100_000), self.below(5) as usize, self.below(4) as usize);
+        Purchase::new(amount, category, device, self.below(4) as usize, self.below(4) == 0)
+    }
+
+    fn transactions(&mut self, count: usize) -> Vec<Transaction> {
+        let mut transactions: Vec<Transaction> = (0..count).map(|_| Transaction::new(self.next(), self.instant(), self.purchase())).collect();
+        transactions.sort_unstable_by_key(|transaction| transaction.timestamp);
+        transactions
+    }
+}
+
+/// Measures a pass over so many events, and reports the time of one.
+fn measure(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, events: usize, mut pass: impl FnMut()) {
+    group.throughput(Throughput::Elements(1));
+    group.bench_function(name, |bencher| {
+        bencher.iter_custom(|wanted| {
+            let passes = wanted.div_ceil(events as u64);
+            let start = Instant::now();
+            (0..passes).for_each(|_| pass());
+            start.elapsed().mul_f64(wanted as f64 / (passes * events as u64) as f64)
+        });
+    });
+}
+
+/// An instant as text, on one of the days that every month has.
+fn timestamp(numbers: &mut Numbers) -> String {
+    format!(
+        "2024-{:02}-{:02}T{:02}:{:02}:{:02}Z",
+        1 + numbers.below(12),
+        1 + numbers.below(28),
+        numbers.below(24),
+        numbers.below(60),
+        numbers.below(60)
+    )
+}
+
+fn transaction_line(number: usize, numbers: &mut Numbers, settings: &Settings, text: &mut String) {
+    let input = &settings.input;
+    let (customer, timestamp) = (1 + numbers.below(CUSTOMERS), timestamp(numbers));
+    let (whole, hundredths, discount) = (1 + numbers.below(1_000), numbers.below(100), numbers.below(4) == 0);
+    let (category, device, payment) = (numbers.of(&input.categories), numbers.of(&input.devices), numbers.of(&input.payments));
+    let _ = writeln!(
+        text,
+        r#"{{"transaction_id": "T{number:07}", "customer_id": {customer}, "timestamp": "{timestamp}", "amount": {whole}.{hundredths:02}, "category": "{category}", "device": "{device}", "payment_method": "{payment}", "discount_used": {discount}}}"#
+    );
+}
+
+fn interaction_line(number: usize, numbers: &mut Numbers, settings: &Settings, text: &mut String) {
+    let (customer, timestamp, arm) = (1 + numbers.below(CUSTOMERS), timestamp(numbers), numbers.below(settings.input.arms.len() as u64));
+    let (whole, hundredths) = (numbers.below(500), numbers.below(100));
+    let _ = writeln!(
+        text,
+        r#"{{"interaction_id": "I{number:07}", "customer_id": {customer}, "timestamp": "{timestamp}", "action": {arm}, "reward": {whole}.{hundredths:02}, "propensity": 0.25}}"#
+    );
+}
+
+fn profile_line(number: usize, numbers: &mut Numbers, settings: &Settings, text: &mut String) {
+    let input = &settings.input;
+    let (month, day, age) = (1 + numbers.below(12), 1 + numbers.below(28), 18 + numbers.below(60));
+    let (opened, discount, complaints, premium) = (numbers.below(1_000), numbers.below(1_000), numbers.below(4), numbers.below(5) == 0);
+    let (category, device, payment) = (numbers.of(&input.categories), numbers.of(&input.devices), numbers.of(&input.payments));
+    let _ = writeln!(
+        text,
+        r#"{{"customer_id": {number}, "signup_date": "2021-{month:02}-{day:02}", "city": "Harbor", "age": {age}, "email_open_rate": 0.{opened:03}, "is_premium_member": {premium}, "complaint_count": {complaints}, "preferred_device": "{device}", "preferred_payment": "{payment}", "favorite_category": "{category}", "avg_discount_used": 0.{discount:03}, "last_login_days": {age}}}"#
+    );
+}
+
+/// A block full of lines, and how many they are.
+fn block(topic: Topic, settings: &Settings, line: fn(usize, &mut Numbers, &Settings, &mut String)) -> (Block, usize) {
+    let (mut numbers, mut text, mut count, mut length) = (Numbers(1), String::new(), 0, 0);
+    while text.len() <= BLOCK {
+        length = text.len();
+        count += 1;
+        line(count, &mut numbers, settings, &mut text);
+    }
+    let mut bytes = text.into_bytes();
+    bytes.truncate(length);
+    bytes.resize(length + Block::PADDING, 0);
+    (Block { topic, partition: 0, format: Format::Json, base: 0, bytes, length, heads: Vec::new() }, count - 1)
+}
+
+fn parsing(criterion: &mut Criterion) {
+    let settings = Settings::default();
+    let mut group = criterion.benchmark_group("parse");
+    for (name, topic, line) in [
+        ("transaction", Topic::Transactions, transaction_line as fn(usize, &mut Numbers, &Settings, &mut String)),
+        ("interaction", Topic::Interactions, interaction_line),
+        ("profile", Topic::Customers, profile_line),
+    ] {
+        let (block, count) = block(topic, &settings, line);
+        let mut parser = Parser::new(Arc::new(settings.input.clone()), 1, |_| 0);
+        let mut parsed = Parsed::default();
+        measure(&mut group, name, count, || {
+            parsed.clear();
+            parser.parse(black_box(&block), &mut parsed);
+            assert_eq!(parsed.valid, count as u64, "every line of the bench is valid");
+        });
+    }
+}
+
+fn features(criterion: &mut Criterion) {
+    let settings = Settings::default();
+    let features = Features::new(&settings.input, &settings.customer).expect("the default settings are sound");
+    let mut numbers = Numbers(2);
+    let mut group = criterion.benchmark_group("features");
+
+    let layout: &Layout = features.layout();
+    let transactions = numbers.transactions(EVENTS);
+    measure(&mut group, "add a purchase", EVENTS, || {
+        let (mut summary, mut counts) = (Summary::default(), vec![0; layout.stride()]);
+        black_box(&transactions).iter().for_each(|transaction| layout.add(&mut summary, &mut counts, transaction));
+        black_box((summary, counts));
+    });
+
+    let customers: Vec<(Summary, Vec<u32>)> = (0..EVENTS).map(|_| customer(layout, &mut numbers)).collect();
+    let profile = Profile { from: Millis::MIN, signup: START, email_open_rate: 0.5, complaint_count: 1.0, avg_discount: 0.25, premium: true };
+    let (context, at) = (features.context(), START + SECONDS as Millis * 1000);
+    let mut x = vec![0; context.dimension()];
+    measure(&mut group, "context", EVENTS, || {
+        for (summary, counts) in black_box(&customers) {
+            let state = State { summary, counts, profile: Some(&profile) };
+            context.purchases(&state, &mut x);
+            context.instant(&state, at, Some(1_000_000), &mut x);
+            black_box(&x);
+        }
+    });
+
+    // Every slot gets two totals that are far from each other, so that each of them changes its bucket, in every pass.
+    let mut ranks = Ranks::new();
+    let slots: Vec<u32> = (0..EVENTS).map(|_| numbers.below(CUSTOMERS) as u32).collect();
+    let totals: Vec<(u32, u64)> = slots.iter().chain(&slots).map(|&slot| (slot, numbers.below(5_000_000))).collect();
+    (0..CUSTOMERS as u32).for_each(|slot| ranks.set(slot, Some(numbers.below(5_000_000))));
+    measure(&mut group, "rank a total", totals.len(), || {
+        black_box(&totals).iter().for_each(|&(slot, total)| ranks.set(slot, Some(total)));
+    });
+}
+
+/// A customer of 20 to 180 purchases.
+fn customer(layout: &Layout, numbers: &mut Numbers) -> (Summary, Vec<u32>) {
+    let (mut summary, mut counts) = (Summary::default(), vec![0; layout.stride()]);
+    let purchases = 20 + numbers.below(160) as usize;
+    numbers.transactions(purchases).iter().for_each(|transaction| layout.add(&mut summary, &mut counts, transaction));
+    (summary, counts)
+}
+
+fn learning(criterion: &mut Criterion) {
+    let settings = Settings::default();
+    let dimension = settings.input.dimension;
+    let mut numbers = Numbers(3);
+    let observations: Vec<(Vec<i16>, i64)> = (0..EVENTS).map(|_| (numbers.context(dimension), numbers.reward())).collect();
+    let mut group = criterion.benchmark_group("bandit");
+
+    let mut sums = Sums::new(0, dimension);
+    measure(&mut group, "add an observation", EVENTS, || {
+        black_box(&observations).iter().for_each(|(x, reward)| sums.push(x, *reward));
+        black_box(sums.drain());
+    });
+
+    let arms = (0..settings.input.arms.len() as u32).map(|arm| {
+        let (mut sums, mut totals) = (Sums::new(arm, dimension), Totals::new(dimension));
+        (0..EVENTS).for_each(|_| sums.push(&numbers.context(dimension), numbers.reward()));
+        sums.drain().iter().for_each(|delta| totals.add(delta));
+        solve(arm, &totals, settings.bandit.ridge)
+    });
+    let model = Model { version: 1, arms: arms.collect() };
+    let contexts: Vec<Vec<f64>> = observations.iter().map(|(x, _)| real_context(x)).collect();
+    measure(&mut group, "choose of four arms", EVENTS, || {
+        for x in black_box(&contexts) {
+            black_box(choose(&model, x, settings.bandit.alpha, &[0; 4]));
+        }
+    });
+}
+
+fn codec(criterion: &mut Criterion) {
+    let mut numbers = Numbers(4);
+    let row = |position| Record {
+        customer: numbers.below(CUSTOMERS) as i64,
+        id: numbers.next(),
+        timestamp: numbers.instant(),
+        place: Place::new(0, position).0,
+        value: numbers.purchase().0,
+        extra: 0,
+        kind: Kind::Transaction as u64,
+    };
+    let rows: Vec<Record> = (0..EVENTS as u64).map(row).collect();
+    let bytes = encode(&rows);
+    let mut group = criterion.benchmark_group("codec");
+    measure(&mut group, "encode a row", EVENTS, || {
+        black_box(encode(black_box(&rows)));
+    });
+    measure(&mut group, "decode a row", EVENTS, || {
+        assert!(black_box(decode::<Record>(black_box(&bytes))).is_ok(), "what was encoded can be read");
+    });
+}
+
+criterion_group! {
+    name = core;
+    config = Criterion::default().sample_size(20).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
+    targets = parsing, features, learning, codec
+}
+criterion_main!(core);
