@@ -163,7 +163,7 @@ mod tests {
             [
                 "1,000,000 purchases and 500,000 interactions, seed 7; the least and the median of the runs",
                 "",
-                "customers workers runs     events    CPU us/event         wall s       events/s  peak MB speed-up",
+                "customers workers runs     events    CPU us/event         wall s        events/s  peak MB speed-up",
                 "   10,000       1    3  1,510,000     1.000   2.000      2.75    3.00    503,333      123     1.00",
                 "   10,000       2    3  1,510,000     1.000   2.000      1.25    1.50  1,006,667      123     2.00",
             ]
