@@ -14,6 +14,7 @@ use crate::telemetry::status::{State, Status};
 use crossbeam_channel::{Sender, bounded};
 use dataflows::campaign::graph::{Campaign, campaign};
 use dataflows::customer::Features;
+use dataflows::event::Topic;
 use dataflows::operators::deliver::deliver;
 use dataflows::settings::Emit;
 use std::collections::BTreeMap;
@@ -159,17 +160,38 @@ impl Job {
 
     /// Every partition of every topic, and where it begins.
     fn assign(&self, config: &Config) -> Result<Vec<Assigned>, RunError> {
-        for warning in admin::warnings(&self.kafka)? {
-            tracing::warn!("{warning}");
-        }
         let from = match config.kafka.start {
             Start::Earliest => Position::Earliest,
             Start::Latest => Position::Latest,
             Start::At(instant) => Position::Timestamp(instant),
         };
-        let partitions = admin::partitions(&self.kafka)?;
+        let partitions = self.await_partitions()?;
+        match admin::warnings(&self.kafka) {
+            Ok(warnings) => warnings.iter().for_each(|warning| tracing::warn!("{warning}")),
+            Err(error) => tracing::warn!("The topics are not checked: {error}."),
+        }
         let all = partitions.into_iter().flat_map(|(topic, partitions)| partitions.into_iter().map(move |partition| (topic, partition)));
         Ok(all.map(|(topic, partition)| Assigned { topic, partition, from }).collect())
+    }
+
+    /// The partitions of every topic; a broker that is not there yet is waited for.
+    fn await_partitions(&self) -> Result<BTreeMap<Topic, Vec<u32>>, KafkaError> {
+        let started = Instant::now();
+        let mut warned = false;
+        loop {
+            let error = match admin::partitions(&self.kafka) {
+                Ok(partitions) => return Ok(partitions),
+                Err(error) => error,
+            };
+            if !error.is_transient() || started.elapsed() >= START || self.control.drain.load(Ordering::Acquire) {
+                return Err(error);
+            }
+            if !std::mem::replace(&mut warned, true) {
+                self.status.enter(State::WaitingForBroker(error.to_string()));
+                tracing::warn!(timeout = ?START, "The broker is not ready; waiting for it: {error}.");
+            }
+            std::thread::park_timeout(Duration::from_millis(500));
+        }
     }
 
     fn run_workers(
@@ -263,6 +285,9 @@ impl Job {
 
 /// An epoch that waits so long to be committed waits for the database.
 const STALLED: Duration = Duration::from_secs(5);
+
+/// How long a start waits for a broker that does not answer.
+const START: Duration = Duration::from_secs(30);
 
 /// A partition that is so few records behind counts as kept up with.
 const KEPT_UP: u64 = 100_000;

@@ -132,7 +132,6 @@ pub enum KafkaError {
 
 impl KafkaError {
     /// Whether the same again may succeed without anybody's doing.
-    #[cfg(test)]
     pub fn is_transient(&self) -> bool {
         match self {
             KafkaError::Unreachable { .. } | KafkaError::Undelivered { .. } => true,
