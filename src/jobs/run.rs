@@ -65,7 +65,7 @@ const AHEAD: u64 = 4;
 /// What ended it.
 pub fn run(config: &Config, features: Features) -> Result<(), RunError> {
     let cluster = Cluster::of(config)?;
-    let job = Arc::new(Job::new(config, features, &cluster)?);
+    let job = Arc::new(Job::new(config, features));
     job.catch_signals()?;
     let console = Console::start(&config.http, Arc::clone(&job.status))?;
     tracing::info!(address = %console.address(), "The console is up.");
@@ -106,13 +106,13 @@ struct Job {
 }
 
 impl Job {
-    fn new(config: &Config, features: Features, _cluster: &Cluster) -> Result<Self, RunError> {
+    fn new(config: &Config, features: Features) -> Self {
         let mut settings = config.settings();
         settings.input.names = true;
         settings.emit = Emit { interactions: true, features: true, final_features: None };
         let status = Arc::new(Status::new(&config.job, &settings.input.arms, config.input.decimals));
         let described = Campaign { settings: Arc::new(settings), features: Arc::new(features), thresholds: None };
-        Ok(Job {
+        Job {
             described,
             kafka: config.kafka_settings(),
             control: Control::default(),
@@ -121,7 +121,7 @@ impl Job {
             finished: AtomicBool::new(false),
             waiting: Mutex::new((Instant::now(), 0)),
             status,
-        })
+        }
     }
 
     fn catch_signals(&self) -> Result<(), RunError> {
