@@ -177,7 +177,8 @@ impl Shard {
 
     /// The rows of features of every customer with a purchase or a profile, as of the end's instant.
     pub(super) fn final_features(&self, end: &End) -> FeatureRows {
-        let mut rows = FeatureRows::default();
+        let customers = self.histories.iter().filter(|history| !history.is_blank()).count();
+        let mut rows = FeatureRows { rows: Vec::with_capacity(customers), values: Vec::with_capacity(customers * self.features.names().len()) };
         let mut scratch = Scratch::new(&self.features);
         let threshold = self.thresholds.at(day_of(end.as_of));
         let threshold = end.beyond.map_or(threshold, |beyond| Some(beyond).filter(|&value| value != NONE));
