@@ -38,14 +38,15 @@ impl Known {
         seen
     }
 
-    /// Whether it has taken so many keys that it says "perhaps" too often.
-    pub(super) fn is_full(&self) -> bool {
-        self.keys * BITS_PER_KEY > self.words.len() * 64
+    /// Whether so many more keys would make it say "perhaps" too often.
+    pub(super) fn is_short_of(&self, more: usize) -> bool {
+        (self.keys + more) * BITS_PER_KEY > self.words.len() * 64
     }
 
-    /// An empty filter four times the size, to be filled again from the histories.
-    pub(super) fn grown(&self) -> Self {
-        Known { words: vec![0; self.words.len() * 4], keys: 0 }
+    /// An empty filter with room for so many more keys than this one has, to be filled again from the histories. It is larger by four times at least.
+    pub(super) fn grown_for(&self, more: usize) -> Self {
+        let words = ((self.keys + more) * BITS_PER_KEY).div_ceil(64).next_power_of_two();
+        Known { words: vec![0; words.max(self.words.len() * 4)], keys: 0 }
     }
 }
 

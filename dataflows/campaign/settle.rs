@@ -29,6 +29,7 @@ impl Shard {
     /// After it every touched history holds its settled events, in-order news appended and unsorted; what was rejected is in `rejected`.
     pub fn settle<'a>(&mut self, batches: impl Iterator<Item = &'a [Record]> + Clone, asides: Vec<Aside>, rejected: &mut Vec<Rejected>) {
         self.begin();
+        self.make_room_for(batches.clone().map(<[Record]>::len).sum());
         let mut careful = Careful::default();
         let mut asides = self.sort_asides(asides);
         let mut slots = Vec::new();
@@ -46,9 +47,6 @@ impl Shard {
         self.attach(asides.attachments, &careful);
         self.settle_profiles(asides.profiles);
         self.settle_appended();
-        if self.known.is_full() {
-            self.grow_known();
-        }
     }
 
     /// Appends the record where that is all there is to do, else leaves it to the resolution.
@@ -176,8 +174,12 @@ impl Shard {
         }
     }
 
-    fn grow_known(&mut self) {
-        let mut grown = self.known.grown();
+    /// Keeps the filter of known ids large enough for the epoch's records: one that is too small has every history searched for every record.
+    fn make_room_for(&mut self, records: usize) {
+        if !self.known.is_short_of(records) {
+            return;
+        }
+        let mut grown = self.known.grown_for(records);
         for (slot, history) in self.histories.iter().enumerate() {
             for transaction in &history.transactions {
                 grown.insert(Known::key(TRANSACTIONS, slot as Slot, transaction.id));
