@@ -76,7 +76,8 @@ impl Shard {
     }
 
     fn sort_asides(&mut self, asides: Vec<Aside>) -> Asides {
-        let mut sorted = Asides::default();
+        let profiles = asides.iter().filter(|aside| matches!(aside, Aside::Profile { .. })).count();
+        let mut sorted = Asides { profiles: Vec::with_capacity(profiles), ..Asides::default() };
         for aside in asides {
             let slot = self.slot(aside.customer());
             match aside {

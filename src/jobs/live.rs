@@ -226,7 +226,6 @@ fn read<'scope, I: Intake + 'static>(
     intake: impl FnOnce(SyncActivator) -> I,
 ) -> (StreamVec<'scope, u64, Feed>, StreamVec<'scope, u64, News>) {
     let scope = commands.scope();
-    let share = pace.max_events.div_ceil(scope.peers() as u64);
     let mut builder = OperatorBuilder::new("Source".to_owned(), scope);
     let address = builder.operator_info().address;
     let again = Rc::new(scope.activator_for(address.clone()));
@@ -239,7 +238,7 @@ fn read<'scope, I: Intake + 'static>(
     builder.build(move |capabilities| {
         let mut held = Some(capabilities);
         held.iter_mut().flatten().for_each(|capability| capability.downgrade(&1));
-        let mut reading = Reading::new(intake, share);
+        let mut reading = Reading::new(intake, pace.max_events);
         move |_| {
             commands.for_each(|_, told| reading.commands.extend(told.drain(..)));
             loop {
@@ -298,8 +297,8 @@ const IN_A_ROW: u32 = 4;
 struct Reading<I> {
     intake: I,
     commands: VecDeque<Command>,
-    /// Records that an epoch may have from this worker before it is cut.
-    share: u64,
+    /// Records that an epoch may have from this worker before it is cut. A worker may have all of them, for partitions differ in size.
+    max_events: u64,
     in_epoch: u64,
     untold: News,
     in_a_row: u32,
@@ -310,11 +309,11 @@ struct Reading<I> {
 }
 
 impl<I: Intake> Reading<I> {
-    fn new(intake: I, share: u64) -> Self {
+    fn new(intake: I, max_events: u64) -> Self {
         Reading {
             intake,
             commands: VecDeque::new(),
-            share,
+            max_events,
             in_epoch: 0,
             untold: News::default(),
             in_a_row: 0,
@@ -348,7 +347,7 @@ impl<I: Intake> Reading<I> {
             }
             None => {}
         }
-        if self.in_epoch >= self.share { Step::Wait } else { self.take(None, &mut give) }
+        if self.in_epoch >= self.max_events { Step::Wait } else { self.take(None, &mut give) }
     }
 
     fn take(&mut self, until: Option<&Bounds>, give: &mut impl FnMut(Feed)) -> Step {

@@ -169,6 +169,13 @@ impl KafkaIntake {
         }
     }
 
+    /// Whether the broker has records of the partition that have not arrived. That it has none the consumer itself says late, after a pause of the
+    /// broker's in which live partitions must not wait for each other.
+    fn has_more(&self, key: (Topic, u32)) -> bool {
+        let status = self.consumer.iter().flat_map(ConsumerHandle::status).find(|status| (status.topic, status.partition) == key);
+        status.is_none_or(|status| status.lag() != Some(0))
+    }
+
     /// The partition whose first waiting record is the earliest, unless one that is behind may still bring an earlier one.
     fn pick(&self, until: Option<&Bounds>) -> Option<(Topic, u32)> {
         let partitions = self.partitions.borrow();
@@ -183,7 +190,7 @@ impl KafkaIntake {
                 Some(head) if best.is_none_or(|(at, _)| head.timestamp < at) => best = Some((head.timestamp, *key)),
                 Some(_) => {}
                 // Nothing is here of a partition that has more: waiting for it keeps partitions side by side.
-                None if partition.caught_up.is_none() => return None,
+                None if partition.caught_up.is_none() && self.has_more(*key) => return None,
                 None => {}
             }
         }
