@@ -178,7 +178,7 @@ fn pace(config: &Config) -> Pace {
 fn described(config: &Config, features: Features) -> Campaign {
     let mut settings = config.settings();
     // The status page shows what came of the decisions.
-    settings.emit = Emit { interactions: true, features: false, final_features: None };
+    settings.emit = Emit { interactions: true, features: true, final_features: None };
     Campaign { settings: Arc::new(settings), features: Arc::new(features), thresholds: None }
 }
 
