@@ -2,7 +2,7 @@
 //!
 //! Ids settle first, then erasures apply. The result depends only on what was settled and on the records, not on how they were batched.
 
-use crate::campaign::settle::{interaction, late_before, transaction};
+use crate::campaign::settle::{interaction, transaction};
 use crate::campaign::shard::{Shard, Slot};
 use crate::campaign::thresholds::day_of;
 use crate::customer::Transaction;
@@ -313,7 +313,7 @@ impl<'a> Resolution<'a> {
     ///
     /// Where no interaction was settled before, none was emitted: those of this epoch then stay news.
     fn replace(&mut self) {
-        let late_before = self.shard.thresholds.closed().map_or(Millis::MIN, late_before);
+        let late_before = self.shard.thresholds.late_before();
         self.replace_transactions(late_before);
         let history = &mut self.shard.histories[self.slot as usize];
         history.interactions = self.interactions.left().collect();

@@ -157,7 +157,7 @@ impl Shard {
 
     /// Counts what was appended, and enters appended purchases into the ledger.
     fn settle_appended(&mut self) {
-        let late_before = self.thresholds.closed().map_or(Millis::MIN, late_before);
+        let late_before = self.thresholds.late_before();
         if self.settings.bandit.decide_on_transaction {
             self.request_for_appended();
         }
@@ -224,11 +224,6 @@ pub(super) fn transaction(record: &Record) -> Transaction {
 #[inline]
 pub(super) fn interaction(record: &Record) -> Interaction {
     Interaction { id: record.id, timestamp: record.timestamp, contact: Contact(record.value), propensity: f64::from_bits(record.extra) }
-}
-
-/// Events before this instant are late when the threshold of `closed` is the last one closed.
-pub(super) fn late_before(closed: crate::campaign::output::Day) -> Millis {
-    Millis::from(closed.saturating_sub(1)).saturating_mul(crate::event::DAY)
 }
 
 /// Appends to a list that lives long: growing by a quarter wastes an eighth on average, where doubling would waste a third.

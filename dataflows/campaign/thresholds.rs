@@ -91,6 +91,15 @@ impl Thresholds {
         self.closed.is_some_and(|closed| day <= closed)
     }
 
+    /// Events dated before this instant are late: before the instant of the last closed threshold, 00:00 of the day before its day. Nothing is late
+    /// for thresholds that were given, for no event can come too late for them.
+    pub fn late_before(&self) -> Millis {
+        match self.closed {
+            None | Some(Day::MAX) => Millis::MIN,
+            Some(closed) => Millis::from(closed.saturating_sub(1)).saturating_mul(DAY),
+        }
+    }
+
     /// The last closed day.
     pub fn closed(&self) -> Option<Day> {
         self.closed
@@ -198,5 +207,6 @@ mod tests {
         let table = Thresholds::given(&[(10, 5), (12, 7)]);
         assert_eq!([9, 10, 11, 12, 99].map(|day| table.at(day)), [None, Some(5), Some(5), Some(7), Some(7)]);
         assert!(table.is_closed(1_000_000));
+        assert_eq!(table.late_before(), Millis::MIN);
     }
 }
