@@ -83,6 +83,8 @@ fn two_processes_give_what_the_replay_gives_even_if_killed() {
     first.kill();
     second.kill();
     let [first, second] = pair(&stage);
+    // All may have been settled before the kill: the job is up once it has registered its start.
+    stage.wait_for("SELECT incarnation FROM sluice.progress", 2);
     settled(&stage);
     first.drain();
     drop(second);
