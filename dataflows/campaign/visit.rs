@@ -175,11 +175,7 @@ impl Shard {
             }
         }
         let covered = if done == view.interactions.len() { walk.finish() } else { walk.position() };
-        let open_day = view.interactions.get(done).map(|i| day_of(i.timestamp));
-        history.settle_done(covered, done, unrewarded);
-        if let Some(day) = open_day {
-            self.waiting_for_day.entry(day).or_default().push(slot);
-        }
+        self.note_done(slot, covered, done, unrewarded);
     }
 
     /// Something that was emitted may be different now: the difference is emitted.
@@ -225,10 +221,15 @@ impl Shard {
                 self.waiting_for_reward.push(Reverse((now.window_end(interaction), slot)));
             }
         }
-        let open_day = view.interactions.get(done).map(|i| day_of(i.timestamp));
-        history.settle_done(covered, done, unrewarded);
-        if let Some(day) = open_day {
-            self.waiting_for_day.entry(day).or_default().push(slot);
+        self.note_done(slot, covered, done, unrewarded);
+    }
+
+    /// Notes how far the customer has been worked through; one with an open interaction waits for the threshold of its day.
+    fn note_done(&mut self, slot: Slot, transactions: usize, interactions: usize, unrewarded: u32) {
+        let history = &mut self.histories[slot as usize];
+        history.settle_done(transactions, interactions, unrewarded);
+        if let Some(open) = history.interactions.get(interactions) {
+            self.waiting_for_day.entry(day_of(open.timestamp)).or_default().push(slot);
         }
     }
 
