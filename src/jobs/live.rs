@@ -380,18 +380,17 @@ impl<I: Intake> Reading<I> {
     /// What the pacer should know and was not told.
     fn news(&mut self, drain: bool) -> Option<News> {
         let mut news = std::mem::take(&mut self.untold);
-        news.restless = self.commands.is_empty() && self.idle.len() == self.intake.marks().len() && self.idle != self.idle_now();
-        if news.restless {
-            self.idle = self.idle_now();
+        if self.commands.is_empty() {
+            let idle: Vec<bool> = self.intake.marks().iter().map(|mark| mark.idle).collect();
+            news.restless = self.idle.len() == idle.len() && self.idle != idle;
+            if news.restless {
+                self.idle = idle;
+            }
         }
         news.prepared = first_time(&mut self.told_prepared, self.intake.is_prepared());
         news.ended = first_time(&mut self.told_ended, self.intake.is_ended());
         news.drain = first_time(&mut self.told_drain, drain);
         (news.records > 0 || news.restless || news.prepared || news.ended || news.drain).then_some(news)
-    }
-
-    fn idle_now(&self) -> Vec<bool> {
-        self.intake.marks().iter().map(|mark| mark.idle).collect()
     }
 }
 
