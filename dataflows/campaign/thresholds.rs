@@ -6,7 +6,8 @@ use crate::campaign::settling::TotalChanges;
 use crate::customer::ranks::Ranks;
 use crate::event::{DAY, Millis};
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use std::iter::Peekable;
+use std::vec::IntoIter;
 
 /// The day of an instant.
 #[inline]
@@ -123,14 +124,14 @@ pub struct Owner {
     percentile: Option<u8>,
     /// The next day to be closed, once there is any purchase.
     next: Option<Day>,
-    /// Changes that have been given but not applied, by day; those of one customer and day in their order, of which the last one holds.
-    open: VecDeque<TotalChange>,
+    /// Changes that have been given but not applied, as they came: each run sorted by day. Of those of one customer and day the last one holds.
+    open: Vec<Peekable<IntoIter<TotalChange>>>,
 }
 
 impl Owner {
     /// Thresholds at this percentile, 1 to 99; with `None` none are computed.
     pub fn new(percentile: Option<u8>) -> Self {
-        Owner { ranks: Ranks::new(), percentile, next: None, open: VecDeque::new() }
+        Owner { ranks: Ranks::new(), percentile, next: None, open: Vec::new() }
     }
 
     /// Closes the days that the workers say; at the end of the input every day up to that of the latest event, and the last rows of features hold for
@@ -138,8 +139,7 @@ impl Owner {
     pub fn close_epoch(&mut self, totals: Vec<TotalChanges>, as_of: Option<Millis>) -> Published {
         let through = totals.iter().filter_map(|t| t.through).max();
         let latest = totals.iter().filter_map(|t| t.end).max();
-        self.open.extend(totals.into_iter().flat_map(|t| t.changes));
-        self.open.make_contiguous().sort_by_key(|change| change.day);
+        self.open.extend(totals.into_iter().map(|t| t.changes.into_iter().peekable()));
         match through {
             Some(Day::MAX) => {
                 let last = latest.map_or(0, day_of);
@@ -159,16 +159,31 @@ impl Owner {
     fn close(&mut self, through: Day) -> Published {
         let nothing = Published { through: Some(through), first: through, ..Published::default() };
         let Some(percentile) = self.percentile else { return nothing };
-        let Some(next) = self.next.or(self.open.front().map(|first| first.day.saturating_add(2))) else { return nothing };
+        let Some(next) = self.next.or(self.first_open().map(|first| first.saturating_add(2))) else { return nothing };
         let mut values = Vec::new();
         for day in next..=through {
-            while let Some(change) = self.open.pop_front_if(|change| change.day <= day - 2) {
-                self.ranks.set(change.slot, change.total);
-            }
+            self.apply_before(day - 1);
             values.push(self.ranks.percentile(percentile).unwrap_or(NONE));
         }
         self.next = Some(next.max(through.saturating_add(1)));
         Published { through: Some(through), first: next, values, end: None }
+    }
+
+    /// The first day of all open changes.
+    fn first_open(&mut self) -> Option<Day> {
+        self.open.iter_mut().filter_map(|run| run.peek()).map(|change| change.day).min()
+    }
+
+    /// Applies the changes of days before this one, day by day, and those of one day in the order in which they came.
+    fn apply_before(&mut self, end: Day) {
+        while let Some(day) = self.first_open().filter(|&day| day < end) {
+            for run in &mut self.open {
+                while let Some(change) = run.next_if(|change| change.day == day) {
+                    self.ranks.set(change.slot, change.total);
+                }
+            }
+        }
+        self.open.retain_mut(|run| run.peek().is_some());
     }
 }
 
