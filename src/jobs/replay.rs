@@ -70,7 +70,7 @@ pub fn replay(config: &Config, features: Features, replay: &Replay) -> Result<Op
     if !cluster.is_first() {
         return Ok(None);
     }
-    write_results(&results, &campaign, &inputs, replay, || {
+    write_results(&results, &campaign, &inputs, replay, config.workers, || {
         let used = usage();
         let wall_seconds = started.elapsed().as_secs_f64();
         Cost { wall_seconds, cpu_seconds: used.cpu_seconds, peak_memory_bytes: used.peak_memory_bytes, workers: cluster.peers() }
@@ -145,13 +145,14 @@ fn write_results(
     described: &Campaign,
     inputs: &[InputFile],
     replay: &Replay,
+    threads: usize,
     cost: impl FnOnce() -> Cost,
 ) -> Result<Summary, ReplayError> {
     let output = OutputDirectory::create(&replay.output)?;
     let names = described.features.names();
     let rows = sorted_rows(&results.features, names.len());
     let customers = rows.len() as u64;
-    let features_digest = output.features(names, rows)?;
+    let features_digest = output.features(names, &rows, threads)?;
     let model = model_file(results, described, &features_digest);
     output.model(&model)?;
     let mut thresholds = replay.thresholds.clone().unwrap_or_else(|| results.thresholds.clone());
