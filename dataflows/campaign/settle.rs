@@ -27,7 +27,7 @@ impl Shard {
     /// Settles the records of an epoch. Batches and asides may come in any order: their places decide.
     ///
     /// After it every touched history holds its settled events, in-order news appended and unsorted; what was rejected is in `rejected`.
-    pub fn settle<'a>(&mut self, batches: impl Iterator<Item = &'a [Record]> + Clone, asides: Vec<Aside>, rejected: &mut Vec<Rejected>) {
+    pub fn settle<'a>(&mut self, batches: impl Iterator<Item = &'a [Record]> + Clone, asides: Vec<Vec<Aside>>, rejected: &mut Vec<Rejected>) {
         self.begin();
         self.make_room_for(batches.clone().map(<[Record]>::len).sum());
         let mut careful = Careful::default();
@@ -75,22 +75,22 @@ impl Shard {
         }
     }
 
-    fn sort_asides(&mut self, asides: Vec<Aside>) -> Asides {
-        let profiles = asides.iter().filter(|aside| matches!(aside, Aside::Profile { .. })).count();
+    fn sort_asides(&mut self, asides: Vec<Vec<Aside>>) -> Asides {
+        let profiles = asides.iter().flatten().filter(|aside| matches!(aside, Aside::Profile { .. })).count();
         let mut sorted = Asides { profiles: Vec::with_capacity(profiles), ..Asides::default() };
-        for aside in asides {
+        for aside in asides.into_iter().flatten() {
             let slot = self.slot(aside.customer());
             match aside {
                 Aside::Profile { place, profile, .. } => sorted.profiles.push((slot, place, profile)),
                 Aside::Retraction { rejected, .. } => {
-                    sorted.retractions.insert((slot, rejected.place), rejected);
+                    sorted.retractions.insert((slot, rejected.place), *rejected);
                 }
                 Aside::Attachment { id, place, attachment, .. } => {
-                    sorted.attachments.insert((slot, place), (id, attachment));
+                    sorted.attachments.insert((slot, place), (id, *attachment));
                 }
                 Aside::Request { place, request, .. } => {
                     self.touch(slot);
-                    self.requests.push((slot, place, request));
+                    self.requests.push((slot, place, *request));
                 }
             }
         }
@@ -126,8 +126,13 @@ impl Shard {
                 }
                 Err(at) => {
                     self.remember(slot, profile.from);
-                    push(&mut self.histories[slot as usize].profiles, profile);
-                    self.histories[slot as usize].profiles[at..].rotate_right(1);
+                    let profiles = &mut self.histories[slot as usize].profiles;
+                    if profiles.is_empty() {
+                        // Few customers ever have a second version.
+                        profiles.reserve_exact(1);
+                    }
+                    push(profiles, profile);
+                    profiles[at..].rotate_right(1);
                 }
             }
         }
@@ -166,9 +171,11 @@ impl Shard {
             let (transactions, interactions) = history.appended();
             self.counts.transactions += transactions.len() as i64;
             self.counts.interactions += interactions.len() as i64;
-            let late = |at: Millis| u64::from(at < late_before);
-            self.counts.late +=
-                transactions.iter().map(|t| late(t.timestamp)).sum::<u64>() + interactions.iter().map(|i| late(i.timestamp)).sum::<u64>();
+            // Before the first closing nothing is late, and the events need not be read again.
+            if late_before > Millis::MIN {
+                let late = transactions.iter().map(|t| t.timestamp).chain(interactions.iter().map(|i| i.timestamp)).filter(|&at| at < late_before);
+                self.counts.late += late.count() as u64;
+            }
             if let Some(ledger) = &mut self.ledger {
                 transactions.iter().for_each(|t| ledger.note(slot, day_of(t.timestamp), 1, t.amount() as i64));
             }

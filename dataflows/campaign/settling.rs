@@ -52,7 +52,7 @@ pub struct SettledStreams<'scope> {
 #[derive(Default)]
 struct News {
     records: Vec<Rows<Record>>,
-    asides: Vec<Aside>,
+    asides: Vec<Vec<Aside>>,
     closed: Option<Closed>,
 }
 
@@ -89,7 +89,7 @@ pub fn settle<'scope>(
             });
             asides.for_each(|capability, batch| {
                 let Some(&epoch) = capability.least() else { return };
-                stash.at(epoch, || rights(&capability)).asides.append(batch);
+                stash.at(epoch, || rights(&capability)).asides.push(std::mem::take(batch));
             });
             closings.for_each(|capability, batch| {
                 let Some(&epoch) = capability.least() else { return };

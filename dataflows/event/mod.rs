@@ -325,7 +325,7 @@ pub struct Profile {
     pub premium: bool,
 }
 
-/// What is rare or has no fixed size, on its way to the customer's worker.
+/// What is rare or has no fixed size, on its way to the customer's worker. Profiles may be as many as customers, so nothing else makes it larger.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Aside {
     /// A profile version.
@@ -342,7 +342,7 @@ pub enum Aside {
         /// Whose.
         customer: CustomerId,
         /// The raw record, as it would be rejected.
-        rejected: Rejected,
+        rejected: Box<Rejected>,
     },
     /// What goes with an interaction beside its fixed part.
     Attachment {
@@ -353,7 +353,7 @@ pub enum Aside {
         /// The interaction's place.
         place: Place,
         /// What it carries.
-        attachment: Attachment,
+        attachment: Box<Attachment>,
     },
     /// A request for a decision.
     Request {
@@ -362,7 +362,7 @@ pub enum Aside {
         /// Where it stands.
         place: Place,
         /// What is asked.
-        request: Request,
+        request: Box<Request>,
     },
 }
 

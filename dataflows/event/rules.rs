@@ -134,7 +134,7 @@ impl Rules {
         let attached = attachment != Attachment::default();
         let value = Contact::new(arm, reward, attached).0;
         let record = Record { customer, timestamp, value, extra: propensity.to_bits(), ..blank(Kind::Interaction, &id, origin) };
-        let aside = attached.then_some(Aside::Attachment { customer, id: record.id, place: origin.place, attachment });
+        let aside = attached.then_some(Aside::Attachment { customer, id: record.id, place: origin.place, attachment: Box::new(attachment) });
         Ok(Event::Record { record, aside, id })
     }
 
@@ -182,7 +182,7 @@ impl Rules {
             }
         }
         let request = Request { decision, timestamp, exclude, features: self.features(fields)? };
-        Ok(Event::Aside(Aside::Request { customer, place: origin.place, request }))
+        Ok(Event::Aside(Aside::Request { customer, place: origin.place, request: Box::new(request) }))
     }
 }
 
@@ -218,7 +218,7 @@ fn retraction<'a>(fields: &Fields<'a>, origin: &Origin, customer: CustomerId) ->
     };
     let rejected = origin.rejected(Reason::UnknownId, format!("there is no {id} of customer {customer} to retract"));
     let record = Record { customer, ..blank(kind, &id, origin) };
-    Ok(Event::Record { record, aside: Some(Aside::Retraction { customer, rejected }), id })
+    Ok(Event::Record { record, aside: Some(Aside::Retraction { customer, rejected: Box::new(rejected) }), id })
 }
 
 fn profile<'a>(fields: &Fields<'a>, origin: &Origin, customer: CustomerId) -> Result<Event<'a>, Problem> {

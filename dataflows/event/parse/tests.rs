@@ -120,6 +120,7 @@ fn interactions_are_read_with_what_is_attached() {
     }
     let out = one_line(topic, &line_with(topic, r#", "action": 0, "features": [1, -9e9, 0.50012], "template_id": 3, "decision_id": "d""#));
     let attachment = Attachment { features: Some(vec![4096, -32768, 2048]), template: Some("3".to_string()), decision: Some(id_hash(b"d")) };
+    let attachment = Box::new(attachment);
     assert_eq!(out.asides, [Aside::Attachment { customer: 42, id: id_hash(b"x1"), place: Place::new(5, 0), attachment }]);
 }
 
@@ -138,6 +139,7 @@ fn requests_keep_their_id_as_text() {
     let topic = Topic::Requests;
     let out = one_line(topic, &line_with(topic, r#", "exclude": ["sms", 3], "features": [0, 1, 2.5]"#));
     let request = Request { decision: "x1".to_string(), timestamp: NOON, exclude: [0b1010, 0, 0, 0], features: Some(vec![0, 4096, 10240]) };
+    let request = Box::new(request);
     assert_eq!(out.asides, [Aside::Request { customer: 42, place: Place::new(5, 0), request }], "{:?}", out.rejected);
 }
 
