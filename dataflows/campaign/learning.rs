@@ -133,7 +133,7 @@ impl Learner {
             outputs.push(Output::Features(std::mem::take(&mut self.emission.features)));
         }
         if let Some(end) = published.end {
-            outputs.push(Output::Features(shard.final_features(&end)));
+            outputs.extend(shard.final_features(&end).into_iter().map(Output::Features));
         }
         let counts = shard.take_counts(end.last);
         let counts =

@@ -8,6 +8,7 @@ use crate::campaign::visit::{Scratch, Shown};
 use crate::customer::State;
 use crate::customer::Transaction;
 use crate::customer::features::Features;
+use crate::customer::histories::Histories;
 use crate::customer::history::{Extras, History, Interaction, View};
 use crate::customer::summary::Summary;
 use crate::event::text::customer_hash;
@@ -26,7 +27,7 @@ pub type Slot = u32;
 pub struct Shard {
     pub(super) settings: Arc<Settings>,
     pub(super) features: Arc<Features>,
-    pub(super) histories: Vec<History>,
+    pub(super) histories: Histories,
     slots: HashMap<CustomerId, Slot, BuildHasherDefault<CustomerHasher>>,
     /// The running rows, by slot, and their counts, `stride` to a slot.
     pub(super) summaries: Vec<Summary>,
@@ -55,6 +56,9 @@ pub struct Shard {
     /// What was counted in the epoch so far.
     pub(super) counts: Counts,
 }
+
+/// Rows of features in a batch of the last ones: small enough to lie in memory that records have left.
+const FEATURES_BATCH: usize = 1024;
 
 /// What a customer looked like before the epoch, and since when it looks different.
 #[derive(Debug)]
@@ -95,7 +99,7 @@ impl Shard {
         Shard {
             flag_columns: ["is_high_value", "is_at_risk", "is_frequent_buyer", "is_recent_active"].map(column),
             features,
-            histories: Vec::new(),
+            histories: Histories::new(),
             slots: HashMap::default(),
             summaries: Vec::new(),
             counts_of: Vec::new(),
@@ -159,48 +163,68 @@ impl Shard {
         transactions.max(self.histories.iter().flat_map(|h| h.interactions.iter().map(|i| i.timestamp)).max())
     }
 
-    fn earliest_event(&self) -> Option<Millis> {
-        let transactions = self.histories.iter().filter_map(|h| h.transactions.first()).map(|t| t.timestamp).min();
-        let interactions = self.histories.iter().filter_map(|h| h.interactions.first()).map(|i| i.timestamp).min();
-        [transactions, interactions].into_iter().flatten().min()
+    /// The first and the last instant of a purchase or an interaction, once all customers have been visited: their lists are sorted then.
+    fn range_of_events(&self) -> Option<(Millis, Millis)> {
+        let ends = self.histories.iter().flat_map(|history| {
+            let (transactions, interactions) = (&history.transactions, &history.interactions);
+            let purchases = transactions.first().zip(transactions.last()).map(|(first, last)| (first.timestamp, last.timestamp));
+            let contacts = interactions.first().zip(interactions.last()).map(|(first, last)| (first.timestamp, last.timestamp));
+            [purchases, contacts].into_iter().flatten()
+        });
+        ends.reduce(|(first, last), (start, end)| (first.min(start), last.max(end)))
     }
 
     /// What was counted in the epoch; at the end of the input with the range of the settled events.
     pub(super) fn take_counts(&mut self, last: bool) -> Counts {
         let mut counts = std::mem::replace(&mut self.counts, Counts::none());
-        if last {
-            counts.first = self.earliest_event().unwrap_or(counts.first);
-            counts.last = self.latest_event().unwrap_or(counts.last);
+        if let Some((first, latest)) = last.then(|| self.range_of_events()).flatten() {
+            (counts.first, counts.last) = (first, latest);
         }
         counts
     }
 
-    /// The rows of features of every customer with a purchase or a profile, as of the end's instant.
-    pub(super) fn final_features(&self, end: &End) -> FeatureRows {
-        let customers = self.histories.iter().filter(|history| !history.is_blank()).count();
-        let mut rows = FeatureRows { rows: Vec::with_capacity(customers), values: Vec::with_capacity(customers * self.features.names().len()) };
-        let mut scratch = Scratch::new(&self.features);
+    /// The rows of features of every customer with a purchase or a profile, as of the end's instant, in batches.
+    pub(super) fn final_features(&self, end: &End) -> Vec<FeatureRows> {
         let threshold = self.thresholds.at(day_of(end.as_of));
         let threshold = end.beyond.map_or(threshold, |beyond| Some(beyond).filter(|&value| value != NONE));
-        for history in self.histories.iter().filter(|history| !history.is_blank()) {
-            let purchases = history.transactions.partition_point(|t| t.timestamp <= end.as_of);
+        let mut scratch = Scratch::new(&self.features);
+        let mut batches = Vec::with_capacity(self.histories.len() / FEATURES_BATCH + 1);
+        let mut slots = (0..self.histories.len()).filter(|&slot| !self.histories[slot].is_blank()).peekable();
+        while slots.peek().is_some() {
+            let values = Vec::with_capacity(FEATURES_BATCH * self.features.names().len());
+            let mut batch = FeatureRows { rows: Vec::with_capacity(FEATURES_BATCH), values };
+            slots.by_ref().take(FEATURES_BATCH).for_each(|slot| self.final_row(slot, end.as_of, threshold, &mut scratch, &mut batch));
+            batches.push(batch);
+        }
+        batches
+    }
+
+    /// Adds a customer's row of features as of an instant, which goes on from the running row where that lies before it.
+    fn final_row(&self, slot: usize, as_of: Millis, threshold: Option<u64>, scratch: &mut Scratch, out: &mut FeatureRows) {
+        let history = &self.histories[slot];
+        let stride = self.features.layout().stride();
+        let mut covered = history.done_transactions as usize;
+        if covered > 0 && self.summaries[slot].last <= as_of {
+            scratch.summary = self.summaries[slot];
+            scratch.counts.copy_from_slice(&self.counts_of[slot * stride..][..stride]);
+        } else {
+            covered = 0;
             scratch.summary = Summary::default();
             scratch.counts.fill(0);
-            for transaction in &history.transactions[..purchases] {
-                self.features.layout().add(&mut scratch.summary, &mut scratch.counts, transaction);
-            }
-            let profile = history.view().profile_at(end.as_of).copied();
-            let state = State { summary: &scratch.summary, counts: &scratch.counts, profile: profile.as_ref() };
-            self.features.row(&state, end.as_of, threshold, &mut rows.values);
-            rows.rows.push(FeatureRow {
-                change: Change::Insert,
-                customer: history.customer,
-                as_of: end.as_of,
-                last_purchase: purchases.checked_sub(1).map(|last| history.transactions[last].timestamp),
-                signup: profile.map(|p| p.signup).filter(|&signup| signup > Millis::MIN),
-            });
         }
-        rows
+        for transaction in history.transactions[covered..].iter().take_while(|t| t.timestamp <= as_of) {
+            self.features.layout().add(&mut scratch.summary, &mut scratch.counts, transaction);
+        }
+        let profile = history.view().profile_at(as_of).copied();
+        let state = State { summary: &scratch.summary, counts: &scratch.counts, profile: profile.as_ref() };
+        self.features.row(&state, as_of, threshold, &mut out.values);
+        out.rows.push(FeatureRow {
+            change: Change::Insert,
+            customer: history.customer,
+            as_of,
+            last_purchase: (scratch.summary.purchases > 0).then_some(scratch.summary.last),
+            signup: profile.map(|p| p.signup).filter(|&signup| signup > Millis::MIN),
+        });
     }
 
     /// Starts an epoch.

@@ -5,6 +5,7 @@ pub mod context;
 mod counts;
 pub mod features;
 mod formulas;
+pub mod histories;
 pub mod history;
 pub mod ranks;
 pub mod summary;
