@@ -1,6 +1,7 @@
 //! Sluice: customer features, contextual bandits and decisions from Kafka to PostgreSQL.
 #![allow(unreachable_pub, reason = "a program exports nothing: `pub` says what a module offers to the others")]
 
+mod checkpoint;
 mod cli;
 mod cluster;
 mod config;

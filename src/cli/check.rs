@@ -2,6 +2,7 @@
 
 use super::error::ProgramError;
 use super::{GlobalArgs, load, print, print_json};
+use crate::checkpoint::{CheckpointError, Location};
 use crate::config::fault::Fault;
 use crate::config::load::Loaded;
 use crate::kafka::{KafkaSettings, admin};
@@ -114,7 +115,10 @@ fn probes(loaded: &Loaded) -> Vec<Box<dyn Probe>> {
         probes.push(Box::new(KafkaProbe { settings: loaded.config.kafka_settings() }));
     }
     if !loaded.is_faulty("checkpoint") {
-        probes.push(Box::new(DirectoryProbe { path: loaded.config.checkpoint.dir.clone() }));
+        probes.push(match &loaded.config.checkpoint.dir {
+            Location::Folder(path) => Box::new(DirectoryProbe { path: path.clone() }),
+            Location::Url(_) => Box::new(ObjectStoreProbe { location: loaded.config.checkpoint.dir.clone() }),
+        });
     }
     probes
 }
@@ -211,6 +215,32 @@ impl Probe for DirectoryProbe {
         let written = std::fs::write(&trial, b"").and_then(|()| std::fs::remove_file(&trial));
         written.map_err(|error| format!("cannot write in {}: {error}", existing.display()))?;
         Ok(if existing == absolute { "can be written" } else { "can be made" }.to_string())
+    }
+}
+
+/// Makes sure that an object store takes files and gives them back.
+struct ObjectStoreProbe {
+    location: Location,
+}
+
+impl Probe for ObjectStoreProbe {
+    fn name(&self) -> &'static str {
+        "checkpoints"
+    }
+
+    fn target(&self) -> String {
+        self.location.to_string()
+    }
+
+    fn probe(&self) -> Result<String, String> {
+        let trial = format!(".sluice-check-{}", std::process::id());
+        let tried = || {
+            let store = self.location.open()?;
+            store.put(&trial, &bytes::Bytes::from_static(b"?"))?;
+            store.get(&trial, 1)?;
+            store.delete(&trial)
+        };
+        tried().map(|()| "can be written and read".to_string()).map_err(|error: CheckpointError| error.to_string())
     }
 }
 

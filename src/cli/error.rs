@@ -1,5 +1,6 @@
 //! What can end the program, and the exit code of each.
 
+use crate::checkpoint::CheckpointError;
 use crate::cluster::ClusterError;
 use crate::config::fault::Faults;
 use crate::files::error::FileError;
@@ -43,6 +44,12 @@ pub enum ProgramError {
     /// Kafka cannot be reached or refuses.
     #[error(transparent)]
     Kafka(#[from] KafkaError),
+    /// Checkpoints cannot be found, read or removed.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// `checkpoint verify` found damage, which it has printed.
+    #[error("{} in the files of checkpoints; all are named above", faults(*.0))]
+    Damaged(usize),
     /// Files cannot be found or read.
     #[error(transparent)]
     Files(#[from] FileError),
@@ -91,11 +98,14 @@ impl ProgramError {
             | ProgramError::Replay(ReplayError::Cluster(ClusterError::Hosts(_)))
             | ProgramError::Load(LoadError::Form(_))
             | ProgramError::Bench(BenchError::World(_) | BenchError::Directory { .. })
+            | ProgramError::Checkpoint(CheckpointError::Address { .. } | CheckpointError::Unknown { .. })
             | ProgramError::World(_) => MISUSED,
             ProgramError::Replay(ReplayError::Cluster(_) | ReplayError::Results(_))
             | ProgramError::Run(_)
             | ProgramError::Demo(_)
             | ProgramError::Bench(_)
+            | ProgramError::Checkpoint(_)
+            | ProgramError::Damaged(_)
             | ProgramError::Kafka(_)
             | ProgramError::Write(_)
             | ProgramError::Load(LoadError::Kafka(_))

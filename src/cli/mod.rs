@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod check;
+pub mod checkpoint;
 pub mod cluster;
 pub mod config;
 pub mod demo;
@@ -51,6 +52,8 @@ pub enum Command {
     Topics(topics::TopicsArgs),
     /// Prints the configuration: every key with its default, or what is in force and where it was set
     Config(config::ConfigArgs),
+    /// Lists, inspects, verifies and prunes the checkpoints of a job
+    Checkpoint(checkpoint::CheckpointArgs),
     /// Validates a configuration and its connections without starting, and names every fault at once
     Check(check::CheckArgs),
 }
@@ -89,6 +92,7 @@ pub fn dispatch(cli: Cli) -> Result<(), ProgramError> {
         Command::Bench(args) => bench::run(&args, &cli.global),
         Command::Topics(args) => topics::run(&args, &cli.global),
         Command::Config(args) => config::run(&args, &cli.global),
+        Command::Checkpoint(args) => checkpoint::run(&args, &cli.global),
         Command::Check(args) => check::run(&args, &cli.global),
     }
 }

@@ -11,6 +11,10 @@ fn commands() -> Vec<clap::Command> {
     vec![
         command::<bench::BenchArgs>("bench"),
         command::<check::CheckArgs>("check"),
+        command::<checkpoint::ListArgs>("list"),
+        command::<checkpoint::InspectArgs>("inspect"),
+        command::<checkpoint::VerifyArgs>("verify"),
+        command::<checkpoint::PruneArgs>("prune"),
         command::<config::ConfigArgs>("config"),
         command::<demo::DemoArgs>("demo"),
         command::<generate::GenerateArgs>("generate"),
@@ -60,9 +64,10 @@ fn a_flag_that_stands_for_a_key_has_the_keys_variable() {
     let values = ["--workers", "2", "--processes", "2", "--process", "1", "--hostfile", "h", "--listen", "l", "--api-token-file", "t", "--insecure"];
     let run: run::RunArgs = parse(&[&values[..], &["--job", "j", "--start", "latest", "sluice.toml"]].concat()).expect("valid usage");
     let create: topics::CreateArgs = parse(&["sluice.toml", "--partitions", "6", "--replication", "3"]).expect("valid usage");
+    let prune: checkpoint::PruneArgs = parse(&["sluice.toml", "--keep", "3"]).expect("valid usage");
     let global = GlobalArgs { log_level: Some("debug".to_string()), log_format: Some("json".to_string()), json: false };
-    let overrides = [run.overrides(), create.overrides(), global.overrides()].concat();
-    assert_eq!(overrides.len(), 13);
+    let overrides = [run.overrides(), create.overrides(), prune.overrides(), global.overrides()].concat();
+    assert_eq!(overrides.len(), 14);
     let variables: BTreeSet<String> = commands().iter().chain([&Cli::command()]).flat_map(flag_variables).collect();
     for given in &overrides {
         assert!(crate::config::load::keys().contains(&given.key.to_string()), "{} is no key", given.key);

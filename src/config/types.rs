@@ -4,6 +4,7 @@
 
 use super::secret::{Secret, SecretUrl, is_secret_property};
 use super::values;
+use crate::checkpoint::Location;
 use dataflows::event::Millis;
 use dataflows::settings::Term;
 use serde::Deserialize;
@@ -185,12 +186,15 @@ pub struct Postgres {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Checkpoint {
-    /// Their directory.
-    #[serde(deserialize_with = "values::path")]
-    pub dir: PathBuf,
+    /// Where they lie.
+    #[serde(deserialize_with = "values::location")]
+    pub dir: Location,
     /// Time from one to the next.
     #[serde(deserialize_with = "values::duration::<_, SECOND, DAY>")]
     pub interval: Duration,
+    /// Complete ones that are kept.
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000>")]
+    pub keep: usize,
 }
 
 /// Cutting of the input.

@@ -6,6 +6,7 @@ use super::secret::{Secret, SecretUrl};
 use super::terms;
 use super::types::{DecideOn, HighValueRule, LogFormat, Start};
 use super::units::{format_duration, format_size, parse_duration, parse_instant, parse_size};
+use crate::checkpoint::Location;
 use dataflows::event::Millis;
 use dataflows::settings::Term;
 use serde::de::{Deserialize, Deserializer, Error};
@@ -91,9 +92,9 @@ pub fn optional_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
     value(deserializer, |v| v.as_str().map(|s| non_empty(s).map(PathBuf::from)), "a path, or empty for none")
 }
 
-/// A path that must be there.
-pub fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
-    value(deserializer, |v| v.as_str().and_then(non_empty).map(PathBuf::from), "a path")
+/// A folder or an object store.
+pub fn location<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Location, D::Error> {
+    value(deserializer, |v| v.as_str().and_then(Location::parse), "a folder, or an object store as in \"s3://bucket/prefix\"")
 }
 
 /// A secret; empty for none.

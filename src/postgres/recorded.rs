@@ -140,7 +140,8 @@ pub fn digest_to_hex(digest: &[u8; 32]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn digest_from_hex(text: &str) -> Option<[u8; 32]> {
+/// A digest from its 64 hexadecimal digits; `None` for anything else.
+pub fn digest_from_hex(text: &str) -> Option<[u8; 32]> {
     let mut digest = [0; 32];
     if text.len() != 64 || !text.is_ascii() {
         return None;

@@ -1,0 +1,260 @@
+//! Puts a checkpoint together from what the workers hand over: the saver's logic, without its thread.
+//!
+//! At every moment either the former checkpoint or the new one is whole: files have names of their own, the manifest comes last, and only then
+//! is anything removed. A checkpoint that cannot be finished is abandoned: it leaves files that no manifest names, and the next one must be
+//! full, because what changed up to the abandoned one is in no other.
+
+use super::checkpoints::Checkpoints;
+use super::error::CheckpointError;
+use super::manifest::{FORMAT, File, Kind, Manifest, Part};
+use super::names;
+use super::saver::{Piece, Saved, SaverSettings, Shared};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The checkpoint that is being written, and what the next one goes on from.
+pub struct Assembly {
+    checkpoints: Checkpoints,
+    settings: SaverSettings,
+    committed: Arc<AtomicU64>,
+    saved: Arc<Saved>,
+    former: Option<Manifest>,
+    attempt: Option<Attempt>,
+}
+
+/// A checkpoint that is being written.
+struct Attempt {
+    epoch: u64,
+    started: Instant,
+    /// Written here, each with its shard.
+    files: Vec<(u16, File)>,
+    /// Workers of this process that have handed over everything.
+    done: BTreeSet<usize>,
+    /// On process 0: what belongs to no customer, with its file.
+    shared: Option<(Shared, File)>,
+    /// On process 0: what the others have written, as far as they have told.
+    parts: BTreeMap<usize, Vec<(u16, File)>>,
+}
+
+/// Why a checkpoint is abandoned.
+#[derive(Debug, thiserror::Error)]
+enum Abandoned {
+    #[error(transparent)]
+    Store(#[from] CheckpointError),
+    #[error("the checkpoint of epoch {0} has begun")]
+    Overtaken(u64),
+    #[error("it holds only changes, and the checkpoint that they add to is not there")]
+    Baseless,
+    #[error("process {process} could not write its part: {why}")]
+    Elsewhere { process: usize, why: String },
+}
+
+impl Assembly {
+    /// Begins with what the job was restored from.
+    pub fn new(checkpoints: Checkpoints, settings: SaverSettings, committed: Arc<AtomicU64>, saved: Arc<Saved>, restored: Option<Manifest>) -> Self {
+        Assembly { checkpoints, settings, committed, saved, former: restored, attempt: None }
+    }
+
+    /// Whether something is being written or waited for.
+    pub fn is_busy(&self) -> bool {
+        self.attempt.is_some()
+    }
+
+    /// The epoch that is being written.
+    pub fn epoch(&self) -> Option<u64> {
+        self.attempt.as_ref().map(|attempt| attempt.epoch)
+    }
+
+    /// Takes a piece. One of a checkpoint that is complete or abandoned is dropped; one of a later checkpoint than the one being written
+    /// abandons that.
+    pub fn take(&mut self, piece: Piece) {
+        let epoch = piece.epoch();
+        if self.saved.is_settled(epoch) || self.attempt.as_ref().is_some_and(|attempt| attempt.epoch > epoch) {
+            return;
+        }
+        if self.attempt.as_ref().is_some_and(|attempt| attempt.epoch < epoch) {
+            self.abandon(&Abandoned::Overtaken(epoch));
+        }
+        let mut attempt = self.attempt.take().unwrap_or_else(|| Attempt::new(epoch));
+        let taken = self.add(&mut attempt, piece);
+        self.attempt = Some(attempt);
+        if let Err(why) = taken.and_then(|()| self.tell_part()) {
+            self.abandon(&why);
+        }
+    }
+
+    /// On process 0: finishes the checkpoint if everything is there and its epoch is committed.
+    pub fn poll(&mut self) {
+        let Some(mut attempt) = self.attempt.take() else { return };
+        let finished = self.finish(&mut attempt);
+        self.attempt = Some(attempt);
+        match finished {
+            Ok(true) => self.attempt = None,
+            Ok(false) => {}
+            Err(why) => self.abandon(&why),
+        }
+    }
+
+    /// Writes a piece.
+    fn add(&self, attempt: &mut Attempt, piece: Piece) -> Result<(), Abandoned> {
+        let epoch = attempt.epoch;
+        match piece {
+            Piece::Shard { kind: Kind::Delta, .. } if self.saved.needs_full() => return Err(Abandoned::Baseless),
+            Piece::Shard { shard, kind, customers, bytes, .. } => {
+                let write = || self.checkpoints.write(names::shard(shard, epoch, kind), kind, epoch, customers, &bytes);
+                attempt.files.push((shard, self.patiently(write)?));
+            }
+            Piece::Shared(shared) => {
+                let write = || self.checkpoints.write(names::shared(epoch), Kind::Base, epoch, shared.customers, &shared.bytes);
+                let file = self.patiently(write)?;
+                attempt.shared = Some((Shared { bytes: Vec::new(), ..shared }, file));
+            }
+            Piece::WorkerDone { worker, .. } => {
+                attempt.done.insert(worker);
+            }
+        }
+        Ok(())
+    }
+
+    fn is_first(&self) -> bool {
+        self.settings.process == 0
+    }
+
+    /// On the other processes: tells process 0 what was written, once all workers are done. With that their share is done.
+    fn tell_part(&mut self) -> Result<(), Abandoned> {
+        let Some(attempt) = self.attempt.as_ref().filter(|attempt| !self.is_first() && attempt.done.len() == self.settings.workers) else {
+            return Ok(());
+        };
+        let part = Part { process: self.settings.process, epoch: attempt.epoch, files: Ok(attempt.files.clone()) };
+        self.patiently(|| self.checkpoints.write_part(&part))?;
+        self.saved.complete(part.epoch);
+        self.attempt = None;
+        Ok(())
+    }
+
+    /// Whether the checkpoint is finished.
+    fn finish(&mut self, attempt: &mut Attempt) -> Result<bool, Abandoned> {
+        let is_written = self.is_first() && attempt.done.len() == self.settings.workers;
+        if !is_written || self.committed.load(Ordering::Acquire) < attempt.epoch || !self.gather(attempt)? {
+            return Ok(false);
+        }
+        let Some((shared, file)) = &attempt.shared else { return Ok(false) };
+        let manifest = self.manifest(attempt, shared, file.clone())?;
+        self.patiently(|| self.checkpoints.commit(&manifest))?;
+        tracing::info!(
+            epoch = manifest.epoch,
+            bytes = attempt.written().map(|(_, file)| file.bytes).sum::<u64>() + manifest.shared.bytes,
+            shards = attempt.written().count(),
+            full = shared.full,
+            seconds = attempt.started.elapsed().as_secs_f64(),
+            "A checkpoint is complete."
+        );
+        let passed_over_after = self.former.as_ref().map_or(0, |former| former.epoch);
+        self.former = Some(manifest);
+        self.saved.complete(attempt.epoch);
+        self.clean(passed_over_after, attempt.epoch);
+        Ok(true)
+    }
+
+    /// Looks for what the other processes have written; whether all have told.
+    fn gather(&self, attempt: &mut Attempt) -> Result<bool, Abandoned> {
+        for process in 1..self.settings.processes {
+            if attempt.parts.contains_key(&process) {
+                continue;
+            }
+            let Some(part) = self.patiently(|| self.checkpoints.part(attempt.epoch, process))? else { return Ok(false) };
+            let files = part.files.map_err(|why| Abandoned::Elsewhere { process, why })?;
+            attempt.parts.insert(process, files);
+        }
+        Ok(true)
+    }
+
+    /// The manifest: chains of the former one, and what has been written since.
+    fn manifest(&self, attempt: &Attempt, shared: &Shared, file: File) -> Result<Manifest, Abandoned> {
+        let former = self.former.as_ref().filter(|_| !shared.full);
+        if former.is_none() && !shared.full || self.saved.needs_full() && !shared.full {
+            return Err(Abandoned::Baseless);
+        }
+        let mut shards = former.map(|former| former.shards.clone()).unwrap_or_default();
+        for (shard, file) in attempt.written() {
+            match file.kind {
+                Kind::Base => drop(shards.insert(*shard, vec![file.clone()])),
+                Kind::Delta => shards.get_mut(shard).ok_or(Abandoned::Baseless)?.push(file.clone()),
+            }
+        }
+        Ok(Manifest {
+            format: FORMAT,
+            job: self.checkpoints.job().to_string(),
+            fingerprint: self.checkpoints.fingerprint().clone(),
+            epoch: attempt.epoch,
+            digest: shared.digest,
+            watermark: shared.watermark,
+            offsets: shared.offsets.clone(),
+            created: Timestamp::now(),
+            customers: shared.customers,
+            erases: shared.erases,
+            shared: file,
+            shards,
+        })
+    }
+
+    /// Removes what the new checkpoint makes needless. What fails here is made up for after the next checkpoint.
+    fn clean(&self, passed_over_after: u64, epoch: u64) {
+        let cleaned = self.checkpoints.remove_passed_over(passed_over_after, epoch).and_then(|()| self.checkpoints.prune(self.settings.keep));
+        if let Err(error) = cleaned {
+            tracing::warn!(epoch, "Older checkpoints are not removed, and will be after the next one: {error}.");
+        }
+    }
+
+    fn abandon(&mut self, why: &Abandoned) {
+        let Some(attempt) = self.attempt.take() else { return };
+        self.saved.abandon(attempt.epoch);
+        tracing::warn!(
+            epoch = attempt.epoch,
+            "A checkpoint is abandoned: {why}. The job goes on, a restart would begin at the one before, and the next one will be full; see that \
+             {} can be written and has room.",
+            self.checkpoints.address()
+        );
+        if !self.is_first() {
+            let part = Part { process: self.settings.process, epoch: attempt.epoch, files: Err(why.to_string()) };
+            if let Err(error) = self.checkpoints.write_part(&part) {
+                tracing::warn!(epoch = attempt.epoch, "Process 0 cannot be told of it, and will wait until the next checkpoint begins: {error}.");
+            }
+        }
+    }
+
+    /// Does something with the store, several times if need be.
+    fn patiently<T>(&self, act: impl Fn() -> Result<T, CheckpointError>) -> Result<T, CheckpointError> {
+        let mut pause = self.settings.first_pause;
+        for _ in 1..self.settings.tries {
+            match act() {
+                Err(error) if !error.is_damage() => {
+                    tracing::debug!("{error}; trying again.");
+                    thread::sleep(pause);
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+                done => return done,
+            }
+        }
+        act()
+    }
+}
+
+/// The longest pause between two tries.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+impl Attempt {
+    fn new(epoch: u64) -> Self {
+        let (files, done) = (Vec::new(), BTreeSet::new());
+        Attempt { epoch, started: Instant::now(), files, done, shared: None, parts: BTreeMap::new() }
+    }
+
+    /// Files of shards that were written for it, here and elsewhere.
+    fn written(&self) -> impl Iterator<Item = &(u16, File)> {
+        self.files.iter().chain(self.parts.values().flatten())
+    }
+}

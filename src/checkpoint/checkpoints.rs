@@ -1,0 +1,329 @@
+//! The checkpoints of a job: which there are, what is in them, which may go.
+
+use super::error::CheckpointError;
+use super::fingerprint::Fingerprint;
+use super::manifest::{File, Kind, Manifest, Part, Unreadable};
+use super::store::{Location, Store};
+use super::{names, pack};
+use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Bytes of a manifest or part at most; what a chain of a thousand files for each shard takes.
+const TEXT_LIMIT: u64 = 64 << 20;
+
+/// The checkpoints of one job in a store.
+#[derive(Clone)]
+pub struct Checkpoints {
+    store: Arc<dyn Store>,
+    job: String,
+    fingerprint: Fingerprint,
+}
+
+/// A checkpoint that is there.
+#[derive(Debug)]
+pub struct Listed {
+    /// Its epoch, by the manifest's name.
+    pub epoch: u64,
+    /// The manifest, where it can be read.
+    pub manifest: Option<Manifest>,
+    /// Why a restart cannot go on from it; `None` for a complete one. What is in its files has not been looked at.
+    pub problem: Option<CheckpointError>,
+}
+
+impl Checkpoints {
+    /// Those of a job at a location, for a job configured so.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Address`].
+    pub fn open(location: &Location, job: &str, fingerprint: Fingerprint) -> Result<Self, CheckpointError> {
+        Ok(Checkpoints::over(location.open()?, job, fingerprint))
+    }
+
+    /// Those of a job in a store.
+    pub fn over(store: Arc<dyn Store>, job: &str, fingerprint: Fingerprint) -> Self {
+        Checkpoints { store, job: job.to_string(), fingerprint }
+    }
+
+    /// The job.
+    pub fn job(&self) -> &str {
+        &self.job
+    }
+
+    /// The configuration that new checkpoints are written for.
+    pub fn fingerprint(&self) -> &Fingerprint {
+        &self.fingerprint
+    }
+
+    /// Where they lie, with the job's folder.
+    pub fn address(&self) -> String {
+        self.store.object(&self.job)
+    }
+
+    /// Every checkpoint, newest first, each complete or with why not. Lengths are compared, contents are not.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Store`].
+    pub fn list(&self) -> Result<Vec<Listed>, CheckpointError> {
+        // In this order, everything that a listed manifest names is in the list of files.
+        let epochs = self.epochs()?;
+        let lengths: BTreeMap<String, u64> = self.files("")?.into_iter().collect();
+        let mut listed = Vec::new();
+        for epoch in epochs.into_iter().rev() {
+            match self.manifest(epoch) {
+                Ok(manifest) => {
+                    let problem = self.absence(&manifest, &lengths).or_else(|| self.foreign(&manifest));
+                    listed.push(Listed { epoch, manifest: Some(manifest), problem });
+                }
+                // Pruned since the epochs were listed.
+                Err(CheckpointError::Missing { .. }) => {}
+                Err(error @ CheckpointError::Store { .. }) => return Err(error),
+                Err(problem) => listed.push(Listed { epoch, manifest: None, problem: Some(problem) }),
+            }
+        }
+        Ok(listed)
+    }
+
+    /// The newest complete checkpoint of an epoch up to `at_most`. A damaged one is warned of and the one before it taken.
+    ///
+    /// Whether it belongs to the history that is recorded, the caller can tell by its digest.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Format`] and [`CheckpointError::Foreign`], which no older one would mend, and [`CheckpointError::Store`].
+    pub fn newest(&self, at_most: u64) -> Result<Option<Manifest>, CheckpointError> {
+        for listed in self.list()? {
+            match (listed.manifest, listed.problem) {
+                _ if listed.epoch > at_most => {
+                    tracing::warn!(epoch = listed.epoch, committed = at_most, "A checkpoint is passed over: its epoch is not committed.");
+                }
+                (Some(manifest), None) => return Ok(Some(manifest)),
+                (_, Some(problem)) if problem.is_damage() => self.warn_of_damage(listed.epoch, &problem),
+                (_, Some(problem)) => return Err(problem),
+                (None, None) => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// As [`newest`](Checkpoints::newest), but every file has been read and compared with its checksum: what is then loaded will not fail.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn newest_sound(&self, at_most: u64) -> Result<Option<Manifest>, CheckpointError> {
+        let mut at_most = Some(at_most);
+        while let Some(limit) = at_most {
+            let Some(manifest) = self.newest(limit)? else { return Ok(None) };
+            let Some(problem) = self.verify(&manifest, |_| ()).into_iter().next() else { return Ok(Some(manifest)) };
+            if !problem.is_damage() {
+                return Err(problem);
+            }
+            self.warn_of_damage(manifest.epoch, &problem);
+            at_most = manifest.epoch.checked_sub(1);
+        }
+        Ok(None)
+    }
+
+    fn warn_of_damage(&self, epoch: u64, problem: &CheckpointError) {
+        tracing::warn!(epoch, "A checkpoint cannot be used, and the one before it is tried: {problem}.");
+    }
+
+    /// The manifest of an epoch.
+    ///
+    /// # Errors
+    /// It is missing, damaged or of another format, or the store fails.
+    pub fn manifest(&self, epoch: u64) -> Result<Manifest, CheckpointError> {
+        let name = self.name(&names::manifest(epoch));
+        let text = self.store.get(&name, TEXT_LIMIT)?;
+        let object = self.store.object(&name);
+        match Manifest::from_text(&text) {
+            Ok(manifest) if (manifest.epoch, manifest.job.as_str()) == (epoch, self.job.as_str()) => Ok(manifest),
+            Ok(manifest) => {
+                let why = format!("it is the manifest of epoch {} of job {:?}", manifest.epoch, manifest.job);
+                Err(CheckpointError::Damaged { object, why })
+            }
+            Err(Unreadable::Damaged(why)) => Err(CheckpointError::Damaged { object, why }),
+            Err(Unreadable::Format(found)) => Err(CheckpointError::Format { object, found }),
+        }
+    }
+
+    /// The content of a file, which is the one that was written.
+    ///
+    /// # Errors
+    /// It is missing or damaged, or the store fails.
+    pub fn read(&self, file: &File) -> Result<Vec<u8>, CheckpointError> {
+        let name = self.name(&file.name);
+        let packed = self.store.get(&name, file.bytes)?;
+        pack::unpack(file, &packed).map_err(|why| CheckpointError::Damaged { object: self.store.object(&name), why })
+    }
+
+    /// Reads every file of a checkpoint and tells what is wrong. `read` is told the bytes of each file that has been read.
+    pub fn verify(&self, manifest: &Manifest, mut read: impl FnMut(u64)) -> Vec<CheckpointError> {
+        let mut problems = Vec::new();
+        for (_, file) in manifest.files() {
+            problems.extend(self.read(file).err());
+            read(file.bytes);
+        }
+        problems
+    }
+
+    /// Writes a manifest, with which the checkpoint is there. Every file that it names must be written, and its epoch committed.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Store`].
+    pub fn commit(&self, manifest: &Manifest) -> Result<(), CheckpointError> {
+        self.put(&names::manifest(manifest.epoch), manifest.to_text().into())
+    }
+
+    /// Removes what is no longer needed: all but the newest `keep` checkpoints, those older than the newest that erases, and every file that
+    /// none of the kept ones names, unless it is newer than the newest: that may be on its way into the next.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Store`]; [`CheckpointError::Format`] where a manifest cannot be read, so that nobody knows what it names.
+    pub fn prune(&self, keep: usize) -> Result<(), CheckpointError> {
+        let readable = self.readable()?;
+        let erased = readable.iter().rev().find(|manifest| manifest.erases).map_or(0, |manifest| manifest.epoch);
+        let kept: Vec<&Manifest> = readable.iter().rev().take(keep.max(1)).filter(|manifest| manifest.epoch >= erased).collect();
+        let Some(newest) = kept.first().map(|manifest| manifest.epoch) else { return Ok(()) };
+        self.remove_manifests(|epoch| epoch <= newest && !kept.iter().any(|manifest| manifest.epoch == epoch))?;
+        self.sweep(&kept, newest)
+    }
+
+    /// Removes every checkpoint older than `epoch` and what only they name, whether it can be read or not. With `u64::MAX`, everything.
+    ///
+    /// # Errors
+    /// As for [`prune`](Checkpoints::prune).
+    pub fn erase_before(&self, epoch: u64) -> Result<(), CheckpointError> {
+        self.remove_manifests(|older| older < epoch)?;
+        let kept = self.readable()?;
+        let newest = kept.last().map_or(epoch, |manifest| manifest.epoch);
+        self.sweep(&kept.iter().collect::<Vec<_>>(), newest)
+    }
+
+    /// Removes the checkpoints that a restart from `base` has passed over, now that one of `epoch` is there: they are damaged, or of a
+    /// history that was not gone on with.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Store`].
+    pub(super) fn remove_passed_over(&self, base: u64, epoch: u64) -> Result<(), CheckpointError> {
+        self.remove_manifests(|other| other > base && other != epoch)
+    }
+
+    /// Removes what the processes of an earlier start have written for one another.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Store`].
+    pub(super) fn clear_parts(&self) -> Result<(), CheckpointError> {
+        self.files(names::PARTS)?.iter().try_for_each(|(name, _)| self.delete(name))
+    }
+
+    /// Writes a content to a file of this name, which it describes.
+    pub(super) fn write(&self, name: String, kind: Kind, epoch: u64, customers: u64, content: &[u8]) -> Result<File, CheckpointError> {
+        let failed = |source: std::io::Error| CheckpointError::Store {
+            object: self.store.object(&self.name(&name)),
+            done: "compressed",
+            source: source.into(),
+        };
+        let packed = pack::pack(content).map_err(failed)?;
+        let (bytes, raw_bytes, crc32) = (packed.len() as u64, content.len() as u64, crc32fast::hash(&packed));
+        self.put(&name, packed.into())?;
+        Ok(File { name, bytes, raw_bytes, crc32, kind, epoch, customers })
+    }
+
+    /// Writes what a process has written.
+    pub(super) fn write_part(&self, part: &Part) -> Result<(), CheckpointError> {
+        self.put(&names::part(part.epoch, part.process), part.to_text().into())
+    }
+
+    /// What a process has written for a checkpoint; `None` as long as it has not told.
+    pub(super) fn part(&self, epoch: u64, process: usize) -> Result<Option<Part>, CheckpointError> {
+        let name = self.name(&names::part(epoch, process));
+        let text = match self.store.get(&name, TEXT_LIMIT) {
+            Err(CheckpointError::Missing { .. }) => return Ok(None),
+            read => read?,
+        };
+        let damaged = |why| CheckpointError::Damaged { object: self.store.object(&name), why };
+        let part = Part::from_text(&text).map_err(damaged)?;
+        match (part.epoch, part.process) == (epoch, process) {
+            true => Ok(Some(part)),
+            false => Err(damaged(format!("it is of epoch {} and process {}", part.epoch, part.process))),
+        }
+    }
+
+    /// Epochs that have a manifest, oldest first.
+    fn epochs(&self) -> Result<Vec<u64>, CheckpointError> {
+        let is_manifest = |name: &str| names::epoch_of(name).filter(|epoch| names::manifest(*epoch) == name);
+        Ok(self.files(names::MANIFESTS)?.iter().filter_map(|(name, _)| is_manifest(name)).collect())
+    }
+
+    /// The manifests that can be read, oldest first.
+    fn readable(&self) -> Result<Vec<Manifest>, CheckpointError> {
+        let mut readable = Vec::new();
+        for epoch in self.epochs()? {
+            match self.manifest(epoch) {
+                Ok(manifest) => readable.push(manifest),
+                Err(error) if error.is_damage() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(readable)
+    }
+
+    /// Removes the manifests of epochs for which `goes` holds, oldest first: what is left at any time is what a restart may need.
+    fn remove_manifests(&self, goes: impl Fn(u64) -> bool) -> Result<(), CheckpointError> {
+        self.epochs()?.into_iter().filter(|epoch| goes(*epoch)).try_for_each(|epoch| self.delete(&names::manifest(epoch)))
+    }
+
+    /// Removes every file up to an epoch that none of these manifests names.
+    fn sweep(&self, kept: &[&Manifest], newest: u64) -> Result<(), CheckpointError> {
+        let named: BTreeSet<&str> = kept.iter().flat_map(|manifest| manifest.files().map(|(_, file)| file.name.as_str())).collect();
+        let manifests: BTreeSet<String> = self.epochs()?.into_iter().map(names::manifest).collect();
+        for (name, _) in self.files("")? {
+            let is_old = names::epoch_of(&name).is_some_and(|epoch| epoch <= newest);
+            if is_old && !named.contains(name.as_str()) && !manifests.contains(&name) {
+                self.delete(&name)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A file of the checkpoint that is not there, or not as long as it should be.
+    fn absence(&self, manifest: &Manifest, lengths: &BTreeMap<String, u64>) -> Option<CheckpointError> {
+        manifest.files().find_map(|(_, file)| {
+            let object = || self.store.object(&self.name(&file.name));
+            match lengths.get(&file.name) {
+                None => Some(CheckpointError::Missing { object: object() }),
+                Some(found) if *found != file.bytes => {
+                    let why = format!("it has {found} bytes, and the manifest says {}", file.bytes);
+                    Some(CheckpointError::Damaged { object: object(), why })
+                }
+                Some(_) => None,
+            }
+        })
+    }
+
+    /// What differs between the configuration of a checkpoint and that of the job.
+    fn foreign(&self, manifest: &Manifest) -> Option<CheckpointError> {
+        let differences = manifest.fingerprint.differences(&self.fingerprint);
+        let object = || self.store.object(&self.name(&names::manifest(manifest.epoch)));
+        (!differences.is_empty()).then(|| CheckpointError::Foreign { object: object(), differences })
+    }
+
+    /// Names below the job's folder, with their lengths.
+    fn files(&self, folder: &str) -> Result<Vec<(String, u64)>, CheckpointError> {
+        let folder = if folder.is_empty() { self.job.clone() } else { self.name(folder) };
+        let below = |name: &str| name.strip_prefix(&self.job)?.strip_prefix('/').map(str::to_string);
+        Ok(self.store.list(&folder)?.into_iter().filter_map(|entry| Some((below(&entry.name)?, entry.bytes))).collect())
+    }
+
+    fn name(&self, name: &str) -> String {
+        format!("{}/{name}", self.job)
+    }
+
+    fn put(&self, name: &str, content: Bytes) -> Result<(), CheckpointError> {
+        self.store.put(&self.name(name), &content)
+    }
+
+    fn delete(&self, name: &str) -> Result<(), CheckpointError> {
+        self.store.delete(&self.name(name))
+    }
+}

@@ -1,0 +1,37 @@
+//! Checkpoints: what a restart goes on from instead of replaying every recorded epoch.
+//!
+//! A checkpoint is a manifest and the files that it names, under the job's name in a folder or an object store:
+//!
+//! ```text
+//! <job>/manifests/<epoch>.json              written last, once the epoch is committed: what has no manifest is no checkpoint
+//! <job>/shards/<shard>/<epoch>-base.zst     all customers of a virtual shard
+//! <job>/shards/<shard>/<epoch>-delta.zst    those that changed since the checkpoint before; a later record takes the place of an earlier
+//! <job>/shared/<epoch>.zst                  what belongs to no customer
+//! <job>/parts/<epoch>/<process>.json        what another process has written, for process 0; gone when the manifest is there
+//! ```
+//!
+//! [`Checkpoints`] finds, reads, commits and prunes them; [`Saver`] is the thread that writes one while the job goes on. What the bytes mean
+//! is the core's affair. Everything is checked before it is believed: the manifest and the parts carry a checksum of themselves, and the
+//! manifest the length and the checksum of each file, so that nothing truncated, flipped or foreign is ever loaded.
+
+mod assembly;
+mod checkpoints;
+pub mod error;
+pub mod fingerprint;
+pub mod manifest;
+mod names;
+mod pack;
+pub mod saver;
+pub mod store;
+#[cfg(test)]
+mod tests;
+
+pub use checkpoints::{Checkpoints, Listed};
+pub use error::CheckpointError;
+pub use fingerprint::Fingerprint;
+pub use manifest::{File, Kind, Manifest};
+pub use saver::{Piece, Saved, Saver, SaverSettings};
+pub use store::Location;
+
+/// Virtual shards that the customers are spread over; frozen, as the number of workers is not.
+pub const SHARDS: u16 = 256;

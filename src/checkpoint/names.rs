@@ -1,0 +1,73 @@
+//! Names of the files of a job's checkpoints, below the job's folder, and the epoch in each.
+
+use super::manifest::Kind;
+
+/// Folder of the manifests.
+pub const MANIFESTS: &str = "manifests";
+/// Folder of the shards' files.
+pub const SHARDS: &str = "shards";
+/// Folder of what belongs to no customer.
+pub const SHARED: &str = "shared";
+/// Folder of what the other processes have written.
+pub const PARTS: &str = "parts";
+/// Digits of an epoch: as many as the largest has, so that names sort as epochs do.
+const DIGITS: usize = 20;
+
+/// Name of an epoch's manifest.
+pub fn manifest(epoch: u64) -> String {
+    format!("{MANIFESTS}/{epoch:020}.json")
+}
+
+/// Name of a file of a shard.
+pub fn shard(shard: u16, epoch: u64, kind: Kind) -> String {
+    format!("{SHARDS}/{shard:03}/{epoch:020}-{kind}.zst")
+}
+
+/// Name of the file of what belongs to no customer.
+pub fn shared(epoch: u64) -> String {
+    format!("{SHARED}/{epoch:020}.zst")
+}
+
+/// Name of what a process has written of an epoch's checkpoint.
+pub fn part(epoch: u64, process: usize) -> String {
+    format!("{PARTS}/{epoch:020}/{process}.json")
+}
+
+/// The epoch in a name, be the file whole or a temporary one; `None` for what is no file of a checkpoint.
+pub fn epoch_of(name: &str) -> Option<u64> {
+    let (folder, rest) = name.split_once('/')?;
+    let rest = match folder {
+        SHARDS => rest.split_once('/')?.1,
+        MANIFESTS | SHARED | PARTS => rest,
+        _ => return None,
+    };
+    let (digits, rest) = rest.split_at_checked(DIGITS)?;
+    let is_epoch = digits.bytes().all(|byte| byte.is_ascii_digit()) && rest.starts_with(['.', '-', '/']);
+    digits.parse().ok().filter(|_| is_epoch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_epoch_is_read_back_from_every_name_and_from_no_other() {
+        for epoch in [0, 7, u64::MAX] {
+            for name in [manifest(epoch), shard(17, epoch, Kind::Base), shard(255, epoch, Kind::Delta), shared(epoch), part(epoch, 3)] {
+                assert_eq!(epoch_of(&name), Some(epoch), "{name}");
+                assert_eq!(epoch_of(&format!("{name}.123-4.tmp")), Some(epoch), "{name}");
+            }
+        }
+        for name in ["", "manifests", "manifests/7.json", "notes/00000000000000000007.json", "shared/0000000000000000000é.zst", "shards/017"] {
+            assert_eq!(epoch_of(name), None, "{name}");
+        }
+        assert_eq!(epoch_of("shared/000000000000000000070.zst"), None, "one digit too many");
+        assert_eq!(epoch_of("shared/99999999999999999999.zst"), None, "no u64");
+    }
+
+    #[test]
+    fn names_sort_as_epochs_do() {
+        assert!(manifest(9) < manifest(10) && shard(9, 1, Kind::Base) < shard(10, 1, Kind::Base));
+        assert_eq!(shard(7, 12, Kind::Delta), "shards/007/00000000000000000012-delta.zst");
+    }
+}

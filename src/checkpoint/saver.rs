@@ -1,0 +1,270 @@
+//! The thread that saves checkpoints while the job goes on: one a process, fed through a bounded channel, so that no worker ever waits for it.
+//!
+//! The workers of all processes hand over their shards of one epoch; process 0 adds what belongs to no customer, waits for the others and for
+//! the epoch's commit, and writes the manifest. Nothing that fails here ends the job: see [`Saved`].
+
+use super::assembly::Assembly;
+use super::checkpoints::Checkpoints;
+use super::error::CheckpointError;
+use super::manifest::{Kind, Manifest};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use dataflows::event::{Millis, Topic};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// A piece of a checkpoint, as a worker hands it over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// Customers of a virtual shard: all of them, or those that have changed since the checkpoint before.
+    Shard {
+        /// The checkpoint.
+        epoch: u64,
+        /// The shard, below [`SHARDS`](super::SHARDS); at most one piece of it in a checkpoint.
+        shard: u16,
+        /// All of them or what has changed.
+        kind: Kind,
+        /// Customers in the piece.
+        customers: u64,
+        /// The content.
+        bytes: Vec<u8>,
+    },
+    /// A worker has handed over every piece that it has.
+    WorkerDone {
+        /// The checkpoint.
+        epoch: u64,
+        /// The worker, any number that is its own in this process.
+        worker: usize,
+    },
+    /// On process 0: what belongs to no customer.
+    Shared(Shared),
+}
+
+/// What belongs to no customer, and what describes the checkpoint as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shared {
+    /// The checkpoint.
+    pub epoch: u64,
+    /// The content.
+    pub bytes: Vec<u8>,
+    /// Digest of the statistics of all arms after the epoch.
+    pub digest: [u8; 32],
+    /// The epoch's watermark.
+    pub watermark: Option<Millis>,
+    /// Next offset of every partition.
+    pub offsets: Vec<(Topic, u32, u64)>,
+    /// Customers of the whole checkpoint.
+    pub customers: u64,
+    /// Whether every shard that has customers hands over a base: no file of an earlier checkpoint is used.
+    pub full: bool,
+    /// Whether customers were erased since the checkpoint before, so that the older checkpoints must go. Every shard that held one of them must
+    /// hand over a base; a full checkpoint does.
+    pub erases: bool,
+}
+
+impl Piece {
+    /// The checkpoint that it is of.
+    pub fn epoch(&self) -> u64 {
+        match self {
+            Piece::Shard { epoch, .. } | Piece::WorkerDone { epoch, .. } | Piece::Shared(Shared { epoch, .. }) => *epoch,
+        }
+    }
+}
+
+/// What a saver must be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SaverSettings {
+    /// This process.
+    pub process: usize,
+    /// Processes of the job.
+    pub processes: usize,
+    /// Workers of this process, each of which says when it is done.
+    pub workers: usize,
+    /// Checkpoints to keep.
+    pub keep: usize,
+    /// Pieces that may wait.
+    pub room: usize,
+    /// How often process 0 looks for the others' parts and the epoch's commit.
+    pub poll: Duration,
+    /// Tries of a write before the checkpoint is abandoned.
+    pub tries: u32,
+    /// Pause before the second try; each further one is twice the one before.
+    pub first_pause: Duration,
+}
+
+impl SaverSettings {
+    /// Of the only process, with so many workers.
+    pub fn new(workers: usize) -> Self {
+        SaverSettings {
+            process: 0,
+            processes: 1,
+            workers,
+            keep: 2,
+            room: 16,
+            poll: Duration::from_millis(100),
+            tries: 5,
+            first_pause: Duration::from_millis(100),
+        }
+    }
+}
+
+/// What has become of the checkpoints so far, for whoever says when the next one is due. On other processes than the first it tells of their
+/// own parts only.
+#[derive(Debug, Default)]
+pub struct Saved {
+    newest: AtomicU64,
+    abandoned: AtomicU64,
+}
+
+impl Saved {
+    /// The newest complete checkpoint's epoch; 0 before the first.
+    pub fn newest(&self) -> u64 {
+        self.newest.load(Ordering::Acquire)
+    }
+
+    /// The newest abandoned checkpoint's epoch; 0 as long as none was.
+    pub fn abandoned(&self) -> u64 {
+        self.abandoned.load(Ordering::Acquire)
+    }
+
+    /// Whether this checkpoint is complete or abandoned, so that the next one may begin.
+    pub fn is_settled(&self, epoch: u64) -> bool {
+        epoch <= self.newest().max(self.abandoned())
+    }
+
+    /// Whether the next checkpoint must be full: there is none yet, or the last one was abandoned, and with it what had changed.
+    pub fn needs_full(&self) -> bool {
+        self.newest() <= self.abandoned()
+    }
+
+    pub(super) fn complete(&self, epoch: u64) {
+        self.newest.fetch_max(epoch, Ordering::AcqRel);
+    }
+
+    pub(super) fn abandon(&self, epoch: u64) {
+        self.abandoned.fetch_max(epoch, Ordering::AcqRel);
+    }
+}
+
+/// What goes through the channel.
+enum Message {
+    Piece(Piece),
+    /// Finish what has begun, for at most so long.
+    End(Duration),
+}
+
+/// The saver of this process.
+pub struct Saver {
+    intake: Intake,
+    thread: JoinHandle<()>,
+}
+
+/// The way to the saver, for a worker.
+#[derive(Clone)]
+pub struct Intake {
+    messages: Sender<Message>,
+    saved: Arc<Saved>,
+}
+
+impl Intake {
+    /// Whether a piece would be taken now.
+    pub fn has_room(&self) -> bool {
+        !self.messages.is_full()
+    }
+
+    /// Hands over a piece without ever waiting.
+    ///
+    /// # Errors
+    /// The piece comes back if there is no room for it now: another worker was faster.
+    pub fn offer(&self, piece: Piece) -> Result<(), Piece> {
+        match self.messages.try_send(Message::Piece(piece)) {
+            Err(TrySendError::Full(Message::Piece(piece))) => Err(piece),
+            // Without its thread nothing will ever be saved; the job goes on.
+            Ok(()) | Err(TrySendError::Full(Message::End(_)) | TrySendError::Disconnected(_)) => Ok(()),
+        }
+    }
+
+    /// What has become of the checkpoints so far.
+    pub fn saved(&self) -> &Arc<Saved> {
+        &self.saved
+    }
+}
+
+impl Saver {
+    /// Starts the thread. `committed` is the newest epoch that the sink has committed; `restored` is the checkpoint that the state was loaded
+    /// from, in every process the same. On process 0 this must come before any worker of any process begins a checkpoint: it clears away what
+    /// the processes of an earlier start have left for one another.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Store`], [`CheckpointError::Thread`].
+    pub fn start(
+        checkpoints: Checkpoints,
+        settings: SaverSettings,
+        committed: Arc<AtomicU64>,
+        restored: Option<Manifest>,
+    ) -> Result<Self, CheckpointError> {
+        if settings.process == 0 {
+            checkpoints.clear_parts()?;
+        }
+        let saved = Arc::new(Saved::default());
+        saved.complete(restored.as_ref().map_or(0, |manifest| manifest.epoch));
+        let (messages, taken) = bounded(settings.room.max(1));
+        let poll = settings.poll;
+        let assembly = Assembly::new(checkpoints, settings, committed, Arc::clone(&saved), restored);
+        let thread = thread::Builder::new().name("checkpoint-saver".to_string()).spawn(move || save(assembly, &taken, poll));
+        Ok(Saver { intake: Intake { messages, saved }, thread: thread.map_err(CheckpointError::Thread)? })
+    }
+
+    /// The way to it, for a worker.
+    pub fn intake(&self) -> Intake {
+        self.intake.clone()
+    }
+
+    /// What has become of the checkpoints so far.
+    pub fn saved(&self) -> &Arc<Saved> {
+        &self.intake.saved
+    }
+
+    /// Ends the thread once what has begun is finished, at the latest after `patience` (and a write that is under way). A saver that is dropped
+    /// instead ends with the process, and leaves what has begun.
+    pub fn finish(self, patience: Duration) {
+        // Only a thread that has panicked does not take it; then there is nothing to wait for.
+        let _ = self.intake.messages.send(Message::End(patience));
+        let _ = self.thread.join();
+    }
+}
+
+/// The thread: takes what comes, and looks again and again for what it waits for.
+fn save(mut assembly: Assembly, messages: &Receiver<Message>, poll: Duration) {
+    let mut end: Option<Instant> = None;
+    let mut polled = Instant::now();
+    loop {
+        match next(messages, assembly.is_busy().then_some(poll)) {
+            Ok(Message::Piece(piece)) => assembly.take(piece),
+            Ok(Message::End(patience)) => end = Some(Instant::now() + patience),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        if polled.elapsed() >= poll || messages.is_empty() {
+            assembly.poll();
+            polled = Instant::now();
+        }
+        match end {
+            Some(_) if !assembly.is_busy() && messages.is_empty() => return,
+            Some(end) if Instant::now() >= end => {
+                tracing::warn!(epoch = assembly.epoch(), "The last checkpoint is not finished in time: the next start begins at the one before.");
+                return;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The next message, waited for as long as is said, or for ever.
+fn next(messages: &Receiver<Message>, patience: Option<Duration>) -> Result<Message, RecvTimeoutError> {
+    match patience {
+        Some(patience) => messages.recv_timeout(patience),
+        None => messages.recv().map_err(|_| RecvTimeoutError::Disconnected),
+    }
+}

@@ -1,0 +1,135 @@
+//! A folder of the file system as a store.
+
+use super::{CheckpointError, Entry, Store};
+use bytes::Bytes;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A folder.
+#[derive(Debug)]
+pub struct Folder {
+    root: PathBuf,
+}
+
+/// Temporary files that this process has made, which tells them apart.
+static TEMPORARY: AtomicU64 = AtomicU64::new(0);
+
+impl Folder {
+    /// The store in a folder, which is made with the first file.
+    pub fn new(root: PathBuf) -> Self {
+        Folder { root }
+    }
+
+    fn error(&self, name: &str, done: &'static str) -> impl Fn(io::Error) -> CheckpointError {
+        let object = self.object(name);
+        move |source| CheckpointError::Store { object: object.clone(), done, source: source.into() }
+    }
+
+    fn write(&self, name: &str, content: &[u8]) -> io::Result<()> {
+        let path = self.root.join(name);
+        let folder = path.parent().ok_or(ErrorKind::InvalidInput)?;
+        make_folder(folder)?;
+        let number = TEMPORARY.fetch_add(1, Ordering::Relaxed);
+        let temporary = self.root.join(format!("{name}.{}-{number}.tmp", std::process::id()));
+        let written = write_through(&temporary, content).and_then(|()| fs::rename(&temporary, &path));
+        if written.is_err() {
+            // Best effort: what stays behind is found by its epoch when the checkpoints are pruned.
+            let _ = fs::remove_file(&temporary);
+        }
+        written.and_then(|()| sync_folder(folder))
+    }
+
+    fn read(&self, name: &str, at_most: u64) -> io::Result<Vec<u8>> {
+        let file = File::open(self.root.join(name))?;
+        let mut content = Vec::with_capacity(file.metadata()?.len().min(at_most) as usize);
+        file.take(at_most.saturating_add(1)).read_to_end(&mut content)?;
+        Ok(content)
+    }
+
+    fn walk(&self, folder: &str) -> io::Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        let mut folders = vec![folder.to_string()];
+        while let Some(folder) = folders.pop() {
+            for found in present(fs::read_dir(self.root.join(&folder)))?.into_iter().flatten() {
+                let found = found?;
+                // No file of a checkpoint has such a name.
+                let Ok(name) = found.file_name().into_string() else { continue };
+                let name = format!("{folder}/{name}");
+                match present(found.metadata())? {
+                    Some(metadata) if metadata.is_dir() => folders.push(name),
+                    Some(metadata) => entries.push(Entry { name, bytes: metadata.len() }),
+                    None => {}
+                }
+            }
+        }
+        entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        Ok(entries)
+    }
+}
+
+impl Store for Folder {
+    fn address(&self) -> String {
+        self.root.display().to_string()
+    }
+
+    fn put(&self, name: &str, content: &Bytes) -> Result<(), CheckpointError> {
+        self.write(name, content).map_err(self.error(name, "written"))
+    }
+
+    fn get(&self, name: &str, at_most: u64) -> Result<Bytes, CheckpointError> {
+        match self.read(name, at_most) {
+            Ok(content) if content.len() as u64 > at_most => Err(super::too_long(self, name, at_most)),
+            Ok(content) => Ok(content.into()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(CheckpointError::Missing { object: self.object(name) }),
+            Err(error) => Err(self.error(name, "read")(error)),
+        }
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<Entry>, CheckpointError> {
+        self.walk(folder).map_err(self.error(folder, "listed"))
+    }
+
+    fn delete(&self, name: &str) -> Result<(), CheckpointError> {
+        let path = self.root.join(name);
+        let removed = present(fs::remove_file(&path)).and_then(|removed| match (removed, path.parent()) {
+            (Some(()), Some(folder)) => present(sync_folder(folder)).map(|_| ()),
+            _ => Ok(()),
+        });
+        removed.map_err(self.error(name, "deleted"))
+    }
+}
+
+/// Writes a file and waits until it lies on the disk.
+fn write_through(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+/// Makes a folder with those above it, and waits until each lies in the one above.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let missing: Vec<&Path> = folder.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.is_dir()).collect();
+    fs::create_dir_all(folder)?;
+    missing.iter().filter_map(|path| path.parent()).try_for_each(sync_folder)
+}
+
+/// Waits until what a folder holds lies on the disk.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    // The parent of a relative path of one part is the empty path.
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    File::open(folder)?.sync_all()
+}
+
+/// Nothing rather than an error where there is no such file.
+fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,111 @@
+//! Where checkpoints lie: a folder or an object store, by the four things that a checkpoint needs of either.
+
+mod folder;
+mod objects;
+#[cfg(test)]
+pub mod tests;
+
+use super::error::CheckpointError;
+use bytes::Bytes;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+pub use folder::Folder;
+pub use objects::Objects;
+
+/// Keeps files by name. A name is of parts with `/` between them.
+pub trait Store: Send + Sync {
+    /// Where it is.
+    fn address(&self) -> String;
+
+    /// Writes a file, in place of one that is there. Until this returns, whoever reads finds what was there before or all of the new
+    /// file, also after a crash; afterwards the new one is there to stay.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Store`].
+    fn put(&self, name: &str, content: &Bytes) -> Result<(), CheckpointError>;
+
+    /// Reads a file of at most so many bytes.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Missing`], [`CheckpointError::Damaged`] where it is longer, or [`CheckpointError::Store`].
+    fn get(&self, name: &str, at_most: u64) -> Result<Bytes, CheckpointError>;
+
+    /// Every file below a folder with its length, sorted by name. None where there is no such folder.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Store`].
+    fn list(&self, folder: &str) -> Result<Vec<Entry>, CheckpointError>;
+
+    /// Removes a file; one that is not there is no fault.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Store`].
+    fn delete(&self, name: &str) -> Result<(), CheckpointError>;
+
+    /// A file as messages name it.
+    fn object(&self, name: &str) -> String {
+        format!("{}/{name}", self.address())
+    }
+}
+
+/// A file that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name.
+    pub name: String,
+    /// Its length.
+    pub bytes: u64,
+}
+
+/// Where a configuration puts its checkpoints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// A folder.
+    Folder(PathBuf),
+    /// A bucket and what stands before all names in it, such as `s3://bucket/prefix`.
+    Url(String),
+}
+
+/// Schemes of object stores.
+const SCHEMES: [&str; 2] = ["s3", "s3a"];
+
+impl Location {
+    /// Reads a folder's path or a URL; `None` for an empty text and for a URL of another kind of store.
+    pub fn parse(text: &str) -> Option<Location> {
+        match text.split_once("://") {
+            None if text.is_empty() => None,
+            None => Some(Location::Folder(PathBuf::from(text))),
+            Some((scheme, rest)) => {
+                let bucket = rest.split('/').next().filter(|bucket| !bucket.is_empty() && !rest.contains(['@', '?', '#', ' ']));
+                (SCHEMES.contains(&scheme) && bucket.is_some()).then(|| Location::Url(text.to_string()))
+            }
+        }
+    }
+
+    /// Opens the store that is there. Nothing is made or asked for yet.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Address`].
+    pub fn open(&self) -> Result<Arc<dyn Store>, CheckpointError> {
+        Ok(match self {
+            Location::Folder(path) => Arc::new(Folder::new(path.clone())),
+            Location::Url(url) => Arc::new(Objects::open(url)?),
+        })
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Location::Folder(path) => write!(f, "{}", path.display()),
+            Location::Url(url) => f.write_str(url),
+        }
+    }
+}
+
+/// A file that is longer than it can be.
+fn too_long(store: &dyn Store, name: &str, at_most: u64) -> CheckpointError {
+    CheckpointError::Damaged { object: store.object(name), why: format!("it is longer than the {at_most} bytes that it may have") }
+}

@@ -1,0 +1,1 @@
+//! Tests of the stores, the same for each, and stores that fail.
