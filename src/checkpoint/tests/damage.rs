@@ -1,0 +1,187 @@
+//! Tests of damage: it is found, the file is named, and the checkpoint before is taken, or none.
+
+use super::*;
+use crate::checkpoint::manifest::FORMAT;
+use std::fs;
+
+/// Two checkpoints, of epochs 1 and 2, each of files of its own.
+fn two() -> Scene {
+    let scene = Scene::new();
+    let mut bench = Bench::new(scene.checkpoints(), None);
+    assert!(bench.save(Checkpoint::full(1, &[1, 2])) && bench.save(Checkpoint::full(2, &[1, 2])));
+    scene
+}
+
+const MANIFEST: &str = "manifests/00000000000000000002.json";
+const SHARD: &str = "shards/001/00000000000000000002-base.zst";
+const SHARED: &str = "shared/00000000000000000002.zst";
+
+/// What is wrong with the checkpoint of epoch 2.
+fn problems(scene: &Scene) -> Vec<CheckpointError> {
+    match scene.checkpoints().manifest(2) {
+        Ok(manifest) => scene.checkpoints().verify(&manifest, |_| ()),
+        Err(error) => vec![error],
+    }
+}
+
+/// Makes sure that damage to this file of the newest checkpoint is found and named, and that the older one is taken.
+fn assert_found(scene: &Scene, name: &str, what: &str) {
+    let problems = problems(scene);
+    assert_eq!(problems.len(), 1, "{what}: {problems:?}");
+    assert!(problems[0].is_damage() && problems[0].to_string().contains(name), "{what}: {}", problems[0]);
+    let taken = restored(&scene.checkpoints(), 2).expect("the older one is whole");
+    assert_eq!(taken.epoch, 1, "{what}");
+}
+
+#[test]
+fn every_flipped_bit_is_found() {
+    let scene = two();
+    for name in [SHARD, SHARED] {
+        let whole = fs::read(scene.path(name)).expect("it is there");
+        for bit in 0..whole.len() * 8 {
+            let mut flipped = whole.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            fs::write(scene.path(name), flipped).expect("a write");
+            assert_found(&scene, name, &format!("bit {bit}"));
+        }
+        fs::write(scene.path(name), whole).expect("a write");
+    }
+    let whole = fs::read(scene.path(MANIFEST)).expect("it is there");
+    for bit in 0..whole.len() * 8 {
+        let mut flipped = whole.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        assert!(matches!(Manifest::from_text(&flipped), Err(manifest::Unreadable::Damaged(_))), "bit {bit}");
+        if bit % 997 == 0 {
+            fs::write(scene.path(MANIFEST), flipped).expect("a write");
+            assert_found(&scene, MANIFEST, &format!("bit {bit}"));
+        }
+    }
+    fs::write(scene.path(MANIFEST), whole).expect("a write");
+    assert_eq!(restored(&scene.checkpoints(), 2).expect("it is whole again").epoch, 2);
+}
+
+#[test]
+fn every_truncation_is_found() {
+    let scene = two();
+    for name in [SHARD, SHARED, MANIFEST] {
+        let whole = fs::read(scene.path(name)).expect("it is there");
+        let step = if name == MANIFEST { 97 } else { 1 };
+        for length in (0..whole.len()).step_by(step) {
+            fs::write(scene.path(name), &whole[..length]).expect("a write");
+            assert_found(&scene, name, &format!("{length} bytes"));
+        }
+        fs::write(scene.path(name), [&whole[..], b"\n"].concat()).expect("a write");
+        assert_found(&scene, name, "a byte too many");
+        fs::write(scene.path(name), whole).expect("a write");
+    }
+}
+
+#[test]
+fn a_missing_and_a_foreign_file_are_found() {
+    for (name, foreign) in [
+        (SHARD, "shards/002/00000000000000000002-base.zst"),
+        (SHARD, "shards/001/00000000000000000001-base.zst"),
+        (SHARED, "shared/00000000000000000001.zst"),
+        (MANIFEST, "manifests/00000000000000000001.json"),
+    ] {
+        let scene = two();
+        fs::copy(scene.path(foreign), scene.path(name)).expect("a copy");
+        assert_found(&scene, name, foreign);
+        fs::remove_file(scene.path(name)).expect("a removal");
+        assert_found(&scene, name, "missing");
+    }
+}
+
+#[test]
+fn the_manifest_of_another_job_is_foreign() {
+    let scene = two();
+    let other = Checkpoints::over(scene.store(), "other", Fingerprint::of(&Settings::default()));
+    fs::rename(scene.folder.path().join("campaign"), scene.folder.path().join("other")).expect("a move");
+    let error = other.manifest(2).expect_err("it is of another job");
+    assert!(error.is_damage() && error.to_string().contains("of job \"campaign\""), "{error}");
+    assert!(other.newest(u64::MAX).expect("the store works").is_none());
+}
+
+#[test]
+fn a_length_that_is_wrong_shows_without_reading_the_file() {
+    let scene = two();
+    fs::write(scene.path(SHARD), b"short").expect("a write");
+    let listed = scene.checkpoints().list().expect("a list");
+    assert_eq!(listed.iter().map(|listed| (listed.epoch, listed.problem.is_none())).collect::<Vec<_>>(), [(2, false), (1, true)]);
+    assert!(listed[0].problem.as_ref().is_some_and(|problem| problem.to_string().contains(SHARD)));
+    assert_eq!(scene.checkpoints().newest(2).expect("the store works").expect("the older one").epoch, 1);
+}
+
+#[test]
+fn with_everything_damaged_there_is_no_checkpoint() {
+    let scene = two();
+    for epoch in [1, 2] {
+        fs::write(scene.path(&format!("shared/{epoch:020}.zst")), b"?").expect("a write");
+    }
+    assert_eq!(restored(&scene.checkpoints(), u64::MAX), None);
+}
+
+#[test]
+fn another_configuration_is_refused_with_what_differs() {
+    let scene = two();
+    let mut settings = Settings::default();
+    settings.customer.context.pop();
+    let other = Checkpoints::over(scene.store(), "campaign", Fingerprint::of(&settings));
+    let error = other.newest_sound(u64::MAX).expect_err("an older one would not do either");
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "{}/{MANIFEST} was written with another configuration: context.terms had \"discount_usage_rate\"; \
+             configure the job as before, or rebuild the state from the topics with --rebuild",
+            scene.path("").display().to_string().trim_end_matches('/')
+        )
+    );
+}
+
+/// Writes a manifest whose content was changed by somebody who knows how to make the checksum.
+fn forge(scene: &Scene, from: &str, to: &str) {
+    let text = scene.checkpoints().manifest(2).expect("it is whole").to_text();
+    let content = text.split_once("\"content\":").expect("a content").1.trim_end().strip_suffix('}').expect("an end");
+    assert!(content.contains(from), "{content}");
+    let content = content.replacen(from, to, 1);
+    let sealed = format!("{{\"crc32\":\"{:08x}\",\"content\":{content}}}\n", crc32fast::hash(content.as_bytes()));
+    fs::write(scene.path(MANIFEST), sealed).expect("a write");
+}
+
+#[test]
+fn another_format_is_refused_whatever_else_it_says() {
+    let scene = two();
+    forge(&scene, "\"format\":1,", "\"format\":2,\"new\":true,");
+    let error = scene.checkpoints().newest(u64::MAX).expect_err("an older one is no way out");
+    assert!(matches!(error, CheckpointError::Format { found: 2, .. }) && FORMAT == 1, "{error}");
+    assert!(scene.checkpoints().prune(1).is_err(), "nobody knows what it names");
+    assert_eq!(scene.names().len(), 8, "so nothing is removed");
+}
+
+#[test]
+fn a_manifest_that_cannot_be_true_is_damaged() {
+    for (from, to) in [
+        ("shards/001/00000000000000000002-base.zst", "../../elsewhere/campaign/secrets.zst"),
+        ("shared/00000000000000000002.zst", "shared/00000000000000000001.zst"),
+        ("\"kind\":\"base\",\"epoch\":2,\"customers\":3}]", "\"kind\":\"delta\",\"epoch\":2,\"customers\":3}]"),
+        ("\"shards\":{\"1\"", "\"shards\":{\"256\""),
+        ("\"shards\":{\"1\"", "\"shards\":{\"3\":[],\"1\""),
+        ("\"rewards\"", "\"reviews\""),
+        ("\"digest\":\"07", "\"digest\":\"7"),
+        ("\"created\"", "\"creation\""),
+        ("\"epoch\":2", "\"epoch\":3"),
+    ] {
+        let scene = two();
+        forge(&scene, from, to);
+        let error = scene.checkpoints().manifest(2).expect_err(to);
+        assert!(error.is_damage() && error.to_string().contains(MANIFEST), "{error}");
+        assert_eq!(restored(&scene.checkpoints(), 2).expect("the older one").epoch, 1);
+    }
+}
+
+#[test]
+fn a_checkpoint_whose_epoch_is_not_committed_is_passed_over() {
+    let scene = two();
+    assert_eq!(restored(&scene.checkpoints(), 1).expect("the older one").epoch, 1);
+    assert_eq!(restored(&scene.checkpoints(), 0), None);
+}

@@ -1,0 +1,232 @@
+//! Tests of what a saver makes of the pieces that it is given.
+
+use super::*;
+use crate::checkpoint::store::Entry;
+use crate::checkpoint::store::tests::{Stopping, in_memory};
+use bytes::Bytes;
+use crossbeam_channel::{Receiver, Sender, bounded};
+use std::thread;
+
+/// Long enough for any machine, and only waited for when something is wrong.
+const LONG: Duration = Duration::from_secs(60);
+
+#[test]
+fn chains_are_a_base_and_what_came_after_it() {
+    for store in [Arc::new(in_memory()) as Arc<dyn Store>, Scene::new().store()] {
+        let checkpoints = over(store);
+        let mut bench = Bench::new(checkpoints.clone(), None);
+        assert!(bench.saved.needs_full());
+        assert!(bench.save(Checkpoint::full(3, &[1, 5, 255])));
+        assert!(!bench.saved.needs_full());
+        assert!(bench.save(Checkpoint::of(5, &[(1, Kind::Delta), (5, Kind::Delta)])));
+        assert!(bench.save(Checkpoint::of(8, &[(1, Kind::Delta), (5, Kind::Base), (7, Kind::Base)])));
+        let manifest = restored(&checkpoints, 8).expect("a checkpoint");
+        assert_eq!(loaded(&checkpoints, &manifest), BTreeMap::from([(1, vec![3, 5, 8]), (5, vec![8]), (7, vec![8]), (255, vec![3])]));
+        assert_eq!((manifest.longest_chain(), manifest.customers, manifest.digest), (3, 9, [7; 32]));
+        assert_eq!(manifest.offsets, [(Topic::Transactions, 0, 80), (Topic::Rewards, 2, 5)]);
+        assert_eq!(loaded(&checkpoints, &restored(&checkpoints, 7).expect("the one before"))[&1], [3, 5]);
+        assert!(bench.save(Checkpoint::full(9, &[1])));
+        assert_eq!(loaded(&checkpoints, &restored(&checkpoints, 9).expect("a checkpoint")), BTreeMap::from([(1, vec![9])]));
+    }
+}
+
+#[test]
+fn a_checkpoint_is_there_only_after_its_epochs_commit() {
+    let scene = Scene::new();
+    let mut bench = Bench::new(scene.checkpoints(), None);
+    bench.committed.store(2, Ordering::Release);
+    assert!(!bench.save(Checkpoint::full(3, &[1])));
+    assert!(bench.assembly.is_busy() && restored(&scene.checkpoints(), u64::MAX).is_none());
+    bench.committed.store(3, Ordering::Release);
+    bench.assembly.poll();
+    assert!(!bench.assembly.is_busy() && restored(&scene.checkpoints(), 3).is_some());
+}
+
+#[test]
+fn changes_without_what_they_add_to_are_refused() {
+    let scene = Scene::new();
+    let mut bench = Bench::new(scene.checkpoints(), None);
+    assert!(!bench.save(Checkpoint::of(1, &[(1, Kind::Delta)])));
+    assert!(!bench.save(Checkpoint::of(2, &[(1, Kind::Base)])), "bases of some shards are not all");
+    assert!(bench.save(Checkpoint::full(3, &[1])));
+    assert!(!bench.save(Checkpoint::of(4, &[(2, Kind::Delta)])), "shard 2 has no base");
+    assert!(bench.saved.needs_full());
+    assert!(bench.save(Checkpoint::full(5, &[1, 2])));
+    assert_eq!(loaded(&scene.checkpoints(), &restored(&scene.checkpoints(), 5).expect("a checkpoint")), BTreeMap::from([(1, vec![5]), (2, vec![5])]));
+}
+
+#[test]
+fn a_later_checkpoint_abandons_the_one_that_is_not_finished() {
+    let scene = Scene::new();
+    let mut bench = Bench::new(scene.checkpoints(), None);
+    assert!(bench.save(Checkpoint::full(1, &[1, 2])));
+    let mut unfinished = Checkpoint::of(2, &[(1, Kind::Delta), (2, Kind::Delta)]).pieces();
+    let late = unfinished.remove(1);
+    unfinished.remove(1);
+    unfinished.into_iter().for_each(|piece| bench.assembly.take(piece));
+    assert!(!bench.save(Checkpoint::of(3, &[(1, Kind::Delta)])), "what changed up to epoch 2 would be missing");
+    assert_eq!((bench.saved.newest(), bench.saved.abandoned(), bench.saved.is_settled(3)), (1, 3, true));
+    bench.assembly.take(late);
+    assert!(!bench.assembly.is_busy(), "a late piece begins nothing");
+    assert!(bench.save(Checkpoint::full(4, &[1, 2])));
+}
+
+#[test]
+fn a_store_that_fails_costs_a_checkpoint_and_the_next_one_is_full() {
+    let scene = Scene::new();
+    let failing = Stopping::after(u64::MAX, scene.store());
+    let mut bench = Bench::new(over(Arc::clone(&failing) as Arc<dyn Store>), None);
+    assert!(bench.save(Checkpoint::full(1, &[1])));
+    failing.changes_left.store(1, Ordering::SeqCst);
+    assert!(!bench.save(Checkpoint::of(2, &[(1, Kind::Delta)])));
+    assert_eq!((bench.saved.newest(), bench.saved.abandoned(), bench.saved.needs_full()), (1, 2, true));
+    failing.changes_left.store(u64::MAX, Ordering::SeqCst);
+    assert!(bench.save(Checkpoint::full(3, &[1])));
+    assert!(!bench.saved.needs_full());
+    assert_eq!(scene.names().iter().filter(|name| name.contains("00000000000000000002")).count(), 0, "leftovers are gone");
+}
+
+#[test]
+fn a_write_is_tried_several_times() {
+    /// Fails every second write.
+    struct Hiccup(Arc<dyn Store>, AtomicU64);
+    impl Store for Hiccup {
+        fn address(&self) -> String {
+            self.0.address()
+        }
+        fn put(&self, name: &str, content: &Bytes) -> Result<(), CheckpointError> {
+            match self.1.fetch_add(1, Ordering::SeqCst) % 2 {
+                0 => Err(CheckpointError::Store { object: name.to_string(), done: "written", source: "a hiccup".into() }),
+                _ => self.0.put(name, content),
+            }
+        }
+        fn get(&self, name: &str, at_most: u64) -> Result<Bytes, CheckpointError> {
+            self.0.get(name, at_most)
+        }
+        fn list(&self, folder: &str) -> Result<Vec<Entry>, CheckpointError> {
+            self.0.list(folder)
+        }
+        fn delete(&self, name: &str) -> Result<(), CheckpointError> {
+            self.0.delete(name)
+        }
+    }
+    let scene = Scene::new();
+    let checkpoints = over(Arc::new(Hiccup(scene.store(), AtomicU64::new(0))));
+    let saver = Saver::start(checkpoints, SaverSettings { tries: 2, ..settings() }, Arc::new(AtomicU64::new(1)), None).expect("a thread");
+    Checkpoint::full(1, &[1, 2]).pieces().into_iter().for_each(|piece| offer(&saver, piece));
+    saver.finish(LONG);
+    assert!(restored(&scene.checkpoints(), 1).is_some());
+}
+
+/// Hands over a piece, as often as it takes.
+fn offer(saver: &Saver, mut piece: Piece) {
+    while let Err(back) = saver.intake().offer(piece) {
+        piece = back;
+        thread::yield_now();
+    }
+}
+
+fn process(scene: &Scene, process: usize, committed: &Arc<AtomicU64>) -> Saver {
+    let settings = SaverSettings { process, processes: 2, ..settings() };
+    Saver::start(scene.checkpoints(), settings, Arc::clone(committed), None).expect("a thread")
+}
+
+#[test]
+fn two_processes_make_one_checkpoint() {
+    let scene = Scene::new();
+    std::fs::create_dir_all(scene.path("parts/00000000000000000004")).expect("a folder");
+    std::fs::write(scene.path("parts/00000000000000000004/1.json"), "of an earlier start").expect("a file");
+    let committed = Arc::new(AtomicU64::new(0));
+    let savers = [process(&scene, 0, &committed), process(&scene, 1, &committed)];
+    let pieces = Checkpoint::full(4, &[10, 11, 12, 13]).pieces();
+    for piece in pieces {
+        match &piece {
+            Piece::Shard { shard, .. } => offer(&savers[usize::from(shard % 2)], piece),
+            Piece::Shared(_) => offer(&savers[0], piece),
+            Piece::WorkerDone { .. } => savers.iter().for_each(|saver| offer(saver, piece.clone())),
+        }
+    }
+    let [first, second] = savers;
+    second.finish(LONG);
+    assert!(restored(&scene.checkpoints(), 4).is_none(), "not yet committed");
+    committed.store(4, Ordering::Release);
+    first.finish(LONG);
+    let manifest = restored(&scene.checkpoints(), 4).expect("a checkpoint");
+    assert_eq!(loaded(&scene.checkpoints(), &manifest), BTreeMap::from([10, 11, 12, 13].map(|shard| (shard, vec![4]))));
+    assert!(!scene.names().iter().any(|name| name.starts_with("parts/")), "{:?}", scene.names());
+}
+
+#[test]
+fn a_process_that_fails_tells_the_first() {
+    let scene = Scene::new();
+    let committed = Arc::new(AtomicU64::new(4));
+    let savers = [process(&scene, 0, &committed), process(&scene, 1, &committed)];
+    offer(&savers[0], Piece::Shared(Checkpoint::full(4, &[1]).shared()));
+    offer(&savers[0], Piece::WorkerDone { epoch: 4, worker: 0 });
+    offer(&savers[1], Piece::Shard { epoch: 4, shard: 1, kind: Kind::Delta, customers: 1, bytes: Vec::new() });
+    let [first, second] = savers;
+    let saved = [Arc::clone(first.saved()), Arc::clone(second.saved())];
+    second.finish(LONG);
+    first.finish(LONG);
+    assert_eq!(saved.map(|saved| (saved.newest(), saved.abandoned())), [(0, 4), (0, 4)]);
+}
+
+#[test]
+fn what_is_not_committed_in_time_is_left() {
+    let scene = Scene::new();
+    let saver = Saver::start(scene.checkpoints(), settings(), Arc::default(), None).expect("a thread");
+    Checkpoint::full(1, &[1]).pieces().into_iter().for_each(|piece| offer(&saver, piece));
+    saver.finish(Duration::from_millis(5));
+    assert!(restored(&scene.checkpoints(), u64::MAX).is_none());
+}
+
+/// A store whose writes wait until they are let through.
+struct Gate {
+    inner: Arc<dyn Store>,
+    reached: Sender<()>,
+    open: Receiver<()>,
+}
+
+impl Store for Gate {
+    fn address(&self) -> String {
+        self.inner.address()
+    }
+    fn put(&self, name: &str, content: &Bytes) -> Result<(), CheckpointError> {
+        // Once the other ends are gone, everything passes.
+        let _ = self.reached.send(());
+        let _ = self.open.recv();
+        self.inner.put(name, content)
+    }
+    fn get(&self, name: &str, at_most: u64) -> Result<Bytes, CheckpointError> {
+        self.inner.get(name, at_most)
+    }
+    fn list(&self, folder: &str) -> Result<Vec<Entry>, CheckpointError> {
+        self.inner.list(folder)
+    }
+    fn delete(&self, name: &str) -> Result<(), CheckpointError> {
+        self.inner.delete(name)
+    }
+}
+
+#[test]
+fn a_worker_never_waits_for_a_slow_store() {
+    let scene = Scene::new();
+    let ((reached, at_gate), (opener, open)) = (bounded(0), bounded(0));
+    let store = Gate { inner: scene.store(), reached, open };
+    let settings = SaverSettings { room: 2, ..settings() };
+    let saver = Saver::start(over(Arc::new(store)), settings, Arc::new(AtomicU64::new(1)), None).expect("a thread");
+    let intake = saver.intake();
+    let mut pieces = Checkpoint::full(1, &[1, 2, 3, 4]).pieces().into_iter();
+    let mut hand_over = || intake.offer(pieces.next().expect("a piece"));
+    assert_eq!(hand_over(), Ok(()));
+    at_gate.recv().expect("the first piece is being written");
+    assert!(intake.has_room());
+    assert_eq!((hand_over(), hand_over()), (Ok(()), Ok(())));
+    assert!(!intake.has_room());
+    let back = hand_over().expect_err("there is no room");
+    drop((opener, at_gate));
+    offer(&saver, back);
+    pieces.for_each(|piece| offer(&saver, piece));
+    saver.finish(LONG);
+    assert_eq!(restored(&scene.checkpoints(), 1).expect("a checkpoint").shards.len(), 4);
+}
