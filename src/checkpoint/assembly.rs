@@ -9,12 +9,22 @@ use super::error::CheckpointError;
 use super::manifest::{FORMAT, File, Kind, Manifest, Part};
 use super::names;
 use super::saver::{Piece, Saved, SaverSettings, Shared};
+use bytes::Bytes;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+
+/// Files that are written together: an object store takes as long for many as for one.
+const TOGETHER: usize = 16;
+
+/// Bytes that are written together, to bound what is held back.
+const TOGETHER_BYTES: usize = 16 << 20;
+
+/// The longest pause between two tries.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// The checkpoint that is being written, and what the next one goes on from.
 pub struct Assembly {
@@ -30,8 +40,10 @@ pub struct Assembly {
 struct Attempt {
     epoch: u64,
     started: Instant,
-    /// Written here, each with its shard.
+    /// Of this process, each with its shard.
     files: Vec<(u16, File)>,
+    /// Those that are not written yet: names and contents.
+    unwritten: Vec<(String, Bytes)>,
     /// Workers of this process that have handed over everything.
     done: BTreeSet<usize>,
     /// On process 0: what belongs to no customer, with its file.
@@ -80,42 +92,53 @@ impl Assembly {
             self.abandon(&Abandoned::Overtaken(epoch));
         }
         let mut attempt = self.attempt.take().unwrap_or_else(|| Attempt::new(epoch));
-        let taken = self.add(&mut attempt, piece);
-        self.attempt = Some(attempt);
-        if let Err(why) = taken.and_then(|()| self.tell_part()) {
+        let told = self.add(&mut attempt, piece).and_then(|()| self.tell_part(&mut attempt));
+        self.go_on(attempt, told);
+    }
+
+    /// Writes what has been held back. On process 0: finishes the checkpoint if everything is there and its epoch is committed.
+    pub fn poll(&mut self) {
+        let Some(mut attempt) = self.attempt.take() else { return };
+        let finished = self.flush(&mut attempt).and_then(|()| self.finish(&mut attempt));
+        self.go_on(attempt, finished);
+    }
+
+    /// Goes on with a checkpoint unless it is done, or cannot be.
+    fn go_on(&mut self, attempt: Attempt, done: Result<bool, Abandoned>) {
+        self.attempt = (!matches!(done, Ok(true))).then_some(attempt);
+        if let Err(why) = done {
             self.abandon(&why);
         }
     }
 
-    /// On process 0: finishes the checkpoint if everything is there and its epoch is committed.
-    pub fn poll(&mut self) {
-        let Some(mut attempt) = self.attempt.take() else { return };
-        let finished = self.finish(&mut attempt);
-        self.attempt = Some(attempt);
-        match finished {
-            Ok(true) => self.attempt = None,
-            Ok(false) => {}
-            Err(why) => self.abandon(&why),
-        }
-    }
-
-    /// Writes a piece.
+    /// Takes in a piece. Files are held back until a few can be written together.
     fn add(&self, attempt: &mut Attempt, piece: Piece) -> Result<(), Abandoned> {
         let epoch = attempt.epoch;
         match piece {
             Piece::Shard { kind: Kind::Delta, .. } if self.saved.needs_full() => return Err(Abandoned::Baseless),
             Piece::Shard { shard, kind, customers, bytes, .. } => {
-                let write = || self.checkpoints.write(names::shard(shard, epoch, kind), kind, epoch, customers, &bytes);
-                attempt.files.push((shard, self.patiently(write)?));
+                let (file, packed) = self.checkpoints.pack(names::shard(shard, epoch, kind), kind, epoch, customers, &bytes)?;
+                attempt.unwritten.push((file.name.clone(), packed));
+                attempt.files.push((shard, file));
             }
             Piece::Shared(shared) => {
-                let write = || self.checkpoints.write(names::shared(epoch), Kind::Base, epoch, shared.customers, &shared.bytes);
-                let file = self.patiently(write)?;
+                let (file, packed) = self.checkpoints.pack(names::shared(epoch), Kind::Base, epoch, shared.customers, &shared.bytes)?;
+                attempt.unwritten.push((file.name.clone(), packed));
                 attempt.shared = Some((Shared { bytes: Vec::new(), ..shared }, file));
             }
             Piece::WorkerDone { worker, .. } => {
                 attempt.done.insert(worker);
             }
+        }
+        let bytes: usize = attempt.unwritten.iter().map(|(_, packed)| packed.len()).sum();
+        if attempt.unwritten.len() >= TOGETHER || bytes >= TOGETHER_BYTES { self.flush(attempt) } else { Ok(()) }
+    }
+
+    /// Writes the files that were held back.
+    fn flush(&self, attempt: &mut Attempt) -> Result<(), Abandoned> {
+        if !attempt.unwritten.is_empty() {
+            self.patiently(|| self.checkpoints.put(&attempt.unwritten))?;
+            attempt.unwritten.clear();
         }
         Ok(())
     }
@@ -124,16 +147,16 @@ impl Assembly {
         self.settings.process == 0
     }
 
-    /// On the other processes: tells process 0 what was written, once all workers are done. With that their share is done.
-    fn tell_part(&mut self) -> Result<(), Abandoned> {
-        let Some(attempt) = self.attempt.as_ref().filter(|attempt| !self.is_first() && attempt.done.len() == self.settings.workers) else {
-            return Ok(());
-        };
-        let part = Part { process: self.settings.process, epoch: attempt.epoch, files: Ok(attempt.files.clone()) };
+    /// On the other processes: tells process 0 what was written, once all workers are done. With that their share is done, which is returned.
+    fn tell_part(&self, attempt: &mut Attempt) -> Result<bool, Abandoned> {
+        if self.is_first() || attempt.done.len() < self.settings.workers {
+            return Ok(false);
+        }
+        self.flush(attempt)?;
+        let part = Part { process: self.settings.process, epoch: attempt.epoch, files: Ok(std::mem::take(&mut attempt.files)) };
         self.patiently(|| self.checkpoints.write_part(&part))?;
         self.saved.complete(part.epoch);
-        self.attempt = None;
-        Ok(())
+        Ok(true)
     }
 
     /// Whether the checkpoint is finished.
@@ -244,13 +267,10 @@ impl Assembly {
     }
 }
 
-/// The longest pause between two tries.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-
 impl Attempt {
     fn new(epoch: u64) -> Self {
-        let (files, done) = (Vec::new(), BTreeSet::new());
-        Attempt { epoch, started: Instant::now(), files, done, shared: None, parts: BTreeMap::new() }
+        let (files, unwritten, done) = (Vec::new(), Vec::new(), BTreeSet::new());
+        Attempt { epoch, started: Instant::now(), files, unwritten, done, shared: None, parts: BTreeMap::new() }
     }
 
     /// Files of shards that were written for it, here and elsewhere.

@@ -8,9 +8,13 @@ use super::{names, pack};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::thread;
 
 /// Bytes of a manifest or part at most; what a chain of a thousand files for each shard takes.
 const TEXT_LIMIT: u64 = 64 << 20;
+
+/// Files that are read at once to verify a checkpoint: an object store takes long for each.
+const READ_AT_ONCE: usize = 8;
 
 /// The checkpoints of one job in a store.
 #[derive(Clone)]
@@ -156,12 +160,18 @@ impl Checkpoints {
         pack::unpack(file, &packed).map_err(|why| CheckpointError::Damaged { object: self.store.object(&name), why })
     }
 
-    /// Reads every file of a checkpoint and tells what is wrong. `read` is told the bytes of each file that has been read.
+    /// Reads every file of a checkpoint and tells what is wrong. `read` is told the bytes of a few files each time that they have been read.
     pub fn verify(&self, manifest: &Manifest, mut read: impl FnMut(u64)) -> Vec<CheckpointError> {
         let mut problems = Vec::new();
-        for (_, file) in manifest.files() {
-            problems.extend(self.read(file).err());
-            read(file.bytes);
+        let files: Vec<&File> = manifest.files().map(|(_, file)| file).collect();
+        for some in files.chunks(READ_AT_ONCE) {
+            let found = thread::scope(|scope| {
+                let reading: Vec<_> = some.iter().map(|file| scope.spawn(|| self.read(file).err())).collect();
+                let joined = reading.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+                joined.collect::<Vec<_>>()
+            });
+            problems.extend(found.into_iter().flatten());
+            read(some.iter().map(|file| file.bytes).sum());
         }
         problems
     }
@@ -171,18 +181,20 @@ impl Checkpoints {
     /// # Errors
     /// [`CheckpointError::Store`].
     pub fn commit(&self, manifest: &Manifest) -> Result<(), CheckpointError> {
-        self.put(&names::manifest(manifest.epoch), manifest.to_text().into())
+        self.put(&[(names::manifest(manifest.epoch), manifest.to_text().into())])
     }
 
-    /// Removes what is no longer needed: all but the newest `keep` checkpoints, those older than the newest that erases, and every file that
+    /// Removes what is no longer needed: all but the newest `keep` complete checkpoints, those older than the newest that erases, and every file that
     /// none of the kept ones names, unless it is newer than the newest: that may be on its way into the next.
     ///
     /// # Errors
     /// [`CheckpointError::Store`]; [`CheckpointError::Format`] where a manifest cannot be read, so that nobody knows what it names.
     pub fn prune(&self, keep: usize) -> Result<(), CheckpointError> {
-        let readable = self.readable()?;
-        let erased = readable.iter().rev().find(|manifest| manifest.erases).map_or(0, |manifest| manifest.epoch);
-        let kept: Vec<&Manifest> = readable.iter().rev().take(keep.max(1)).filter(|manifest| manifest.epoch >= erased).collect();
+        let mut complete = self.readable()?;
+        let lengths: BTreeMap<String, u64> = self.files("")?.into_iter().collect();
+        complete.retain(|manifest| self.absence(manifest, &lengths).is_none());
+        let erased = complete.iter().rev().find(|manifest| manifest.erases).map_or(0, |manifest| manifest.epoch);
+        let kept: Vec<&Manifest> = complete.iter().rev().take(keep.max(1)).filter(|manifest| manifest.epoch >= erased).collect();
         let Some(newest) = kept.first().map(|manifest| manifest.epoch) else { return Ok(()) };
         self.remove_manifests(|epoch| epoch <= newest && !kept.iter().any(|manifest| manifest.epoch == epoch))?;
         self.sweep(&kept, newest)
@@ -213,11 +225,11 @@ impl Checkpoints {
     /// # Errors
     /// [`CheckpointError::Store`].
     pub(super) fn clear_parts(&self) -> Result<(), CheckpointError> {
-        self.files(names::PARTS)?.iter().try_for_each(|(name, _)| self.delete(name))
+        self.delete(self.files(names::PARTS)?.into_iter().map(|(name, _)| name))
     }
 
-    /// Writes a content to a file of this name, which it describes.
-    pub(super) fn write(&self, name: String, kind: Kind, epoch: u64, customers: u64, content: &[u8]) -> Result<File, CheckpointError> {
+    /// Compresses a content, and describes the file that it makes under this name.
+    pub(super) fn pack(&self, name: String, kind: Kind, epoch: u64, customers: u64, content: &[u8]) -> Result<(File, Bytes), CheckpointError> {
         let failed = |source: std::io::Error| CheckpointError::Store {
             object: self.store.object(&self.name(&name)),
             done: "compressed",
@@ -225,13 +237,12 @@ impl Checkpoints {
         };
         let packed = pack::pack(content).map_err(failed)?;
         let (bytes, raw_bytes, crc32) = (packed.len() as u64, content.len() as u64, crc32fast::hash(&packed));
-        self.put(&name, packed.into())?;
-        Ok(File { name, bytes, raw_bytes, crc32, kind, epoch, customers })
+        Ok((File { name, bytes, raw_bytes, crc32, kind, epoch, customers }, packed.into()))
     }
 
     /// Writes what a process has written.
     pub(super) fn write_part(&self, part: &Part) -> Result<(), CheckpointError> {
-        self.put(&names::part(part.epoch, part.process), part.to_text().into())
+        self.put(&[(names::part(part.epoch, part.process), part.to_text().into())])
     }
 
     /// What a process has written for a checkpoint; `None` as long as it has not told.
@@ -268,22 +279,18 @@ impl Checkpoints {
         Ok(readable)
     }
 
-    /// Removes the manifests of epochs for which `goes` holds, oldest first: what is left at any time is what a restart may need.
+    /// Removes the manifests of epochs for which `goes` holds.
     fn remove_manifests(&self, goes: impl Fn(u64) -> bool) -> Result<(), CheckpointError> {
-        self.epochs()?.into_iter().filter(|epoch| goes(*epoch)).try_for_each(|epoch| self.delete(&names::manifest(epoch)))
+        self.delete(self.epochs()?.into_iter().filter(|epoch| goes(*epoch)).map(names::manifest))
     }
 
     /// Removes every file up to an epoch that none of these manifests names.
     fn sweep(&self, kept: &[&Manifest], newest: u64) -> Result<(), CheckpointError> {
         let named: BTreeSet<&str> = kept.iter().flat_map(|manifest| manifest.files().map(|(_, file)| file.name.as_str())).collect();
         let manifests: BTreeSet<String> = self.epochs()?.into_iter().map(names::manifest).collect();
-        for (name, _) in self.files("")? {
-            let is_old = names::epoch_of(&name).is_some_and(|epoch| epoch <= newest);
-            if is_old && !named.contains(name.as_str()) && !manifests.contains(&name) {
-                self.delete(&name)?;
-            }
-        }
-        Ok(())
+        let is_old = |name: &str| names::epoch_of(name).is_some_and(|epoch| epoch <= newest);
+        let goes = |name: &String| is_old(name) && !named.contains(name.as_str()) && !manifests.contains(name);
+        self.delete(self.files("")?.into_iter().map(|(name, _)| name).filter(goes))
     }
 
     /// A file of the checkpoint that is not there, or not as long as it should be.
@@ -319,11 +326,13 @@ impl Checkpoints {
         format!("{}/{name}", self.job)
     }
 
-    fn put(&self, name: &str, content: Bytes) -> Result<(), CheckpointError> {
-        self.store.put(&self.name(name), &content)
+    /// Writes files.
+    pub(super) fn put(&self, files: &[(String, Bytes)]) -> Result<(), CheckpointError> {
+        let files: Vec<(String, Bytes)> = files.iter().map(|(name, content)| (self.name(name), content.clone())).collect();
+        self.store.put(&files)
     }
 
-    fn delete(&self, name: &str) -> Result<(), CheckpointError> {
-        self.store.delete(&self.name(name))
+    fn delete(&self, names: impl Iterator<Item = String>) -> Result<(), CheckpointError> {
+        self.store.delete(&names.map(|name| self.name(&name)).collect::<Vec<_>>())
     }
 }

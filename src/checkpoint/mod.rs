@@ -7,7 +7,7 @@
 //! <job>/shards/<shard>/<epoch>-base.zst     all customers of a virtual shard
 //! <job>/shards/<shard>/<epoch>-delta.zst    those that changed since the checkpoint before; a later record takes the place of an earlier
 //! <job>/shared/<epoch>.zst                  what belongs to no customer
-//! <job>/parts/<epoch>/<process>.json        what another process has written, for process 0; gone when the manifest is there
+//! <job>/parts/<epoch>-<process>.json        what another process has written, for process 0; gone when the manifest is there
 //! ```
 //!
 //! [`Checkpoints`] finds, reads, commits and prunes them; [`Saver`] is the thread that writes one while the job goes on. What the bytes mean
@@ -29,8 +29,8 @@ mod tests;
 pub use checkpoints::{Checkpoints, Listed};
 pub use error::CheckpointError;
 pub use fingerprint::Fingerprint;
-pub use manifest::{File, Kind, Manifest};
-pub use saver::{Piece, Saved, Saver, SaverSettings};
+pub use manifest::{Kind, Manifest};
+pub use saver::{Piece, Saved, Saver, SaverSettings, Shared};
 pub use store::Location;
 
 /// Virtual shards that the customers are spread over; frozen, as the number of workers is not.

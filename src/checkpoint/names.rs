@@ -30,7 +30,7 @@ pub fn shared(epoch: u64) -> String {
 
 /// Name of what a process has written of an epoch's checkpoint.
 pub fn part(epoch: u64, process: usize) -> String {
-    format!("{PARTS}/{epoch:020}/{process}.json")
+    format!("{PARTS}/{epoch:020}-{process}.json")
 }
 
 /// The epoch in a name, be the file whole or a temporary one; `None` for what is no file of a checkpoint.
@@ -42,7 +42,7 @@ pub fn epoch_of(name: &str) -> Option<u64> {
         _ => return None,
     };
     let (digits, rest) = rest.split_at_checked(DIGITS)?;
-    let is_epoch = digits.bytes().all(|byte| byte.is_ascii_digit()) && rest.starts_with(['.', '-', '/']);
+    let is_epoch = digits.bytes().all(|byte| byte.is_ascii_digit()) && rest.starts_with(['.', '-']);
     digits.parse().ok().filter(|_| is_epoch)
 }
 

@@ -157,6 +157,7 @@ enum Message {
 /// The saver of this process.
 pub struct Saver {
     intake: Intake,
+    saved: Arc<Saved>,
     thread: JoinHandle<()>,
 }
 
@@ -164,7 +165,6 @@ pub struct Saver {
 #[derive(Clone)]
 pub struct Intake {
     messages: Sender<Message>,
-    saved: Arc<Saved>,
 }
 
 impl Intake {
@@ -183,11 +183,6 @@ impl Intake {
             // Without its thread nothing will ever be saved; the job goes on.
             Ok(()) | Err(TrySendError::Full(Message::End(_)) | TrySendError::Disconnected(_)) => Ok(()),
         }
-    }
-
-    /// What has become of the checkpoints so far.
-    pub fn saved(&self) -> &Arc<Saved> {
-        &self.saved
     }
 }
 
@@ -213,7 +208,7 @@ impl Saver {
         let poll = settings.poll;
         let assembly = Assembly::new(checkpoints, settings, committed, Arc::clone(&saved), restored);
         let thread = thread::Builder::new().name("checkpoint-saver".to_string()).spawn(move || save(assembly, &taken, poll));
-        Ok(Saver { intake: Intake { messages, saved }, thread: thread.map_err(CheckpointError::Thread)? })
+        Ok(Saver { intake: Intake { messages }, saved, thread: thread.map_err(CheckpointError::Thread)? })
     }
 
     /// The way to it, for a worker.
@@ -223,7 +218,7 @@ impl Saver {
 
     /// What has become of the checkpoints so far.
     pub fn saved(&self) -> &Arc<Saved> {
-        &self.intake.saved
+        &self.saved
     }
 
     /// Ends the thread once what has begun is finished, at the latest after `patience` (and a write that is under way). A saver that is dropped

@@ -2,11 +2,11 @@
 
 mod crashes;
 mod damage;
+mod measure;
 mod pruning;
 mod saving;
 
 use super::assembly::Assembly;
-use super::saver::Shared;
 use super::store::{Folder, Store};
 use super::*;
 use dataflows::event::Topic;

@@ -234,11 +234,11 @@ impl Probe for ObjectStoreProbe {
 
     fn probe(&self) -> Result<String, String> {
         let trial = format!(".sluice-check-{}", std::process::id());
-        let tried = || {
+        let tried = move || {
             let store = self.location.open()?;
-            store.put(&trial, &bytes::Bytes::from_static(b"?"))?;
+            store.put(&[(trial.clone(), bytes::Bytes::from_static(b"?"))])?;
             store.get(&trial, 1)?;
-            store.delete(&trial)
+            store.delete(&[trial])
         };
         tried().map(|()| "can be written and read".to_string()).map_err(|error: CheckpointError| error.to_string())
     }

@@ -63,7 +63,7 @@ pub struct InspectArgs {
 #[command(after_help = "Examples:
   sluice checkpoint verify sluice.toml         the newest that can be used
   sluice checkpoint verify sluice.toml 120     that of epoch 120
-  sluice checkpoint verify sluice.toml --all   every one; damage is named file by file, and the exit code is 1")]
+  sluice checkpoint verify sluice.toml --all   every one; with damage, the exit code is 1")]
 pub struct VerifyArgs {
     /// Configuration file
     #[arg(value_name = "CONFIG")]
@@ -286,4 +286,121 @@ fn shown(instant: Timestamp) -> String {
 /// A size as people read it.
 fn size(bytes: u64) -> String {
     indicatif::BinaryBytes(bytes).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::{Kind, Piece, Saver, SaverSettings, Shared};
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicU64;
+    use std::time::Duration;
+
+    /// A folder with a configuration and checkpoints of these epochs.
+    fn folder(epochs: &[u64]) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let config = folder.path().join("sluice.toml");
+        let text = format!("[log]\nlevel = \"off\"\n[checkpoint]\ndir = {:?}\n", folder.path().join("checkpoints"));
+        std::fs::write(&config, text).expect("a file");
+        let checkpoints = open(&config, &GlobalArgs::default(), &[]).expect("a configuration").0;
+        let settings = SaverSettings { keep: 10, ..SaverSettings::new(1) };
+        let saver = Saver::start(checkpoints, settings, Arc::new(AtomicU64::new(u64::MAX)), None).expect("a thread");
+        for &epoch in epochs {
+            for piece in pieces(epoch) {
+                assert_eq!(saver.intake().offer(piece), Ok(()));
+            }
+            while !saver.saved().is_settled(epoch) {
+                std::thread::yield_now();
+            }
+        }
+        saver.finish(Duration::from_secs(60));
+        (folder, config)
+    }
+
+    fn pieces(epoch: u64) -> [Piece; 3] {
+        let offsets = vec![(Topic::Transactions, 0, 70), (Topic::Transactions, 1, 8), (Topic::Rewards, 0, 9)];
+        let (bytes, digest, watermark) = (b"content".to_vec(), [0xab; 32], Some(1_709_251_200_000));
+        [
+            Piece::Shard { epoch, shard: 3, kind: Kind::Base, customers: 5, bytes: bytes.clone() },
+            Piece::Shared(Shared { epoch, bytes, digest, watermark, offsets, customers: 5, full: true, erases: false }),
+            Piece::WorkerDone { epoch, worker: 0 },
+        ]
+    }
+
+    fn sluice(command: CheckpointCommand) -> Result<(), ProgramError> {
+        run(&CheckpointArgs { command }, &GlobalArgs::default())
+    }
+
+    fn damage(folder: &tempfile::TempDir, epoch: u64) {
+        let file = folder.path().join(format!("checkpoints/campaign/shared/{epoch:020}.zst"));
+        let mut content = std::fs::read(&file).expect("it is there");
+        content[4] ^= 1;
+        std::fs::write(file, content).expect("a write");
+    }
+
+    #[test]
+    fn a_checkpoint_reads_well() {
+        let (_folder, config) = folder(&[7]);
+        let checkpoints = open(&config, &GlobalArgs::default(), &[]).expect("a configuration").0;
+        let created = Timestamp::from_second(1_709_251_200).expect("an instant");
+        let manifest = Manifest { created, ..checkpoints.manifest(7).expect("it is there") };
+        insta::assert_snapshot!(manifest_text(&manifest), @r"
+        job        campaign
+        epoch      7
+        created    2024-03-01T00:00:00Z
+        format     1
+        digest     abababababababababababababababababababababababababababababababab
+        watermark  2024-03-01T00:00:00Z
+        customers  5
+        files      2 with 32 B
+        shards     1, the longest of 1 files
+        offsets    transactions 0: 70, 1: 8
+        offsets    rewards 0: 9
+        ");
+        let listed = |problem| listed_text(&Listed { epoch: 7, manifest: Some(manifest.clone()), problem });
+        let missing = CheckpointError::Missing { object: "checkpoints/campaign/shared/7.zst".to_string() };
+        insta::assert_snapshot!([listed(None), listed(Some(missing))].join("\n"), @r"
+        epoch 7          2024-03-01T00:00:00Z  5 customers, 2 files, 32 B: complete
+        epoch 7          2024-03-01T00:00:00Z  5 customers, 2 files, 32 B: CANNOT BE USED: checkpoints/campaign/shared/7.zst is missing
+        ");
+    }
+
+    #[test]
+    fn verify_ends_with_1_for_damage_and_with_2_for_what_is_not_there() {
+        let (folder, config) = folder(&[7, 8]);
+        let verify = |epoch, all| sluice(CheckpointCommand::Verify(VerifyArgs { config: config.clone(), epoch, all }));
+        verify(None, true).expect("both are whole");
+        damage(&folder, 8);
+        verify(Some(7), false).expect("this one is whole");
+        for (epoch, all) in [(None, false), (Some(8), false), (None, true)] {
+            let error = verify(epoch, all).expect_err("it is damaged");
+            assert!(matches!(error, ProgramError::Damaged(1)), "{error}");
+        }
+        let error = verify(Some(9), false).expect_err("there is none");
+        assert_eq!(error.to_json()["exit_code"], 2);
+        assert!(error.to_string().contains("no checkpoint of epoch 9"), "{error}");
+    }
+
+    #[test]
+    fn list_and_inspect_say_what_is_there() {
+        let (folder, config) = folder(&[7]);
+        sluice(CheckpointCommand::List(ListArgs { config: config.clone() })).expect("a list");
+        sluice(CheckpointCommand::Inspect(InspectArgs { config: config.clone(), epoch: None })).expect("a checkpoint");
+        std::fs::remove_dir_all(folder.path().join("checkpoints")).expect("a removal");
+        sluice(CheckpointCommand::List(ListArgs { config: config.clone() })).expect("an empty list is no fault");
+        let error = sluice(CheckpointCommand::Inspect(InspectArgs { config, epoch: None })).expect_err("there is none");
+        assert_eq!(error.to_json()["exit_code"], 1);
+    }
+
+    #[test]
+    fn prune_keeps_as_many_as_it_is_told() {
+        let (_folder, config) = folder(&[7, 8, 9]);
+        let checkpoints = open(&config, &GlobalArgs::default(), &[]).expect("a configuration").0;
+        for (keep, left) in [(None, [9, 8].as_slice()), (Some("1"), &[9])] {
+            sluice(CheckpointCommand::Prune(PruneArgs { config: config.clone(), keep: keep.map(str::to_string) })).expect("the folder works");
+            assert_eq!(checkpoints.list().expect("a list").iter().map(|listed| listed.epoch).collect::<Vec<_>>(), left);
+        }
+        let error = sluice(CheckpointCommand::Prune(PruneArgs { config, keep: Some("0".to_string()) })).expect_err("none would be left");
+        assert_eq!(error.to_json()["exit_code"], 2);
+    }
 }

@@ -41,6 +41,14 @@ impl Folder {
         written.and_then(|()| sync_folder(folder))
     }
 
+    fn remove(&self, name: &str) -> io::Result<()> {
+        let path = self.root.join(name);
+        match (present(fs::remove_file(&path))?, path.parent()) {
+            (Some(()), Some(folder)) => present(sync_folder(folder)).map(|_| ()),
+            _ => Ok(()),
+        }
+    }
+
     fn read(&self, name: &str, at_most: u64) -> io::Result<Vec<u8>> {
         let file = File::open(self.root.join(name))?;
         let mut content = Vec::with_capacity(file.metadata()?.len().min(at_most) as usize);
@@ -74,8 +82,8 @@ impl Store for Folder {
         self.root.display().to_string()
     }
 
-    fn put(&self, name: &str, content: &Bytes) -> Result<(), CheckpointError> {
-        self.write(name, content).map_err(self.error(name, "written"))
+    fn put(&self, files: &[(String, Bytes)]) -> Result<(), CheckpointError> {
+        files.iter().try_for_each(|(name, content)| self.write(name, content).map_err(self.error(name, "written")))
     }
 
     fn get(&self, name: &str, at_most: u64) -> Result<Bytes, CheckpointError> {
@@ -91,13 +99,8 @@ impl Store for Folder {
         self.walk(folder).map_err(self.error(folder, "listed"))
     }
 
-    fn delete(&self, name: &str) -> Result<(), CheckpointError> {
-        let path = self.root.join(name);
-        let removed = present(fs::remove_file(&path)).and_then(|removed| match (removed, path.parent()) {
-            (Some(()), Some(folder)) => present(sync_folder(folder)).map(|_| ()),
-            _ => Ok(()),
-        });
-        removed.map_err(self.error(name, "deleted"))
+    fn delete(&self, names: &[String]) -> Result<(), CheckpointError> {
+        names.iter().try_for_each(|name| self.remove(name).map_err(self.error(name, "deleted")))
     }
 }
 

@@ -3,6 +3,8 @@
 mod folder;
 mod objects;
 #[cfg(test)]
+mod s3_tests;
+#[cfg(test)]
 pub mod tests;
 
 use super::error::CheckpointError;
@@ -19,12 +21,12 @@ pub trait Store: Send + Sync {
     /// Where it is.
     fn address(&self) -> String;
 
-    /// Writes a file, in place of one that is there. Until this returns, whoever reads finds what was there before or all of the new
-    /// file, also after a crash; afterwards the new one is there to stay.
+    /// Writes files, each in place of one that is there, in any order. Until this returns, whoever reads one finds what was there before or
+    /// all of the new file, also after a crash; afterwards the new ones are there to stay.
     ///
     /// # Errors
-    /// [`CheckpointError::Store`].
-    fn put(&self, name: &str, content: &Bytes) -> Result<(), CheckpointError>;
+    /// [`CheckpointError::Store`]; some of them may be written then.
+    fn put(&self, files: &[(String, Bytes)]) -> Result<(), CheckpointError>;
 
     /// Reads a file of at most so many bytes.
     ///
@@ -38,11 +40,11 @@ pub trait Store: Send + Sync {
     /// [`CheckpointError::Store`].
     fn list(&self, folder: &str) -> Result<Vec<Entry>, CheckpointError>;
 
-    /// Removes a file; one that is not there is no fault.
+    /// Removes files, in any order; one that is not there is no fault.
     ///
     /// # Errors
-    /// [`CheckpointError::Store`].
-    fn delete(&self, name: &str) -> Result<(), CheckpointError>;
+    /// [`CheckpointError::Store`]; some of them may be removed then.
+    fn delete(&self, names: &[String]) -> Result<(), CheckpointError>;
 
     /// A file as messages name it.
     fn object(&self, name: &str) -> String {

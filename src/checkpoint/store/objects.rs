@@ -2,7 +2,7 @@
 
 use super::{CheckpointError, Entry, Store};
 use bytes::Bytes;
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::aws::AmazonS3Builder;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, RetryConfig};
@@ -14,6 +14,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How often.
 const RETRIES: usize = 5;
+
+/// Requests under way at once: each takes long and costs little.
+const AT_ONCE: usize = 16;
 
 /// A bucket, and what stands before all names in it.
 pub struct Objects {
@@ -43,7 +46,8 @@ impl Objects {
         let prefix = url.split_once("://").map_or("", |(_, rest)| rest.split_once('/').map_or("", |(_, prefix)| prefix));
         let prefix = Path::parse(prefix.trim_matches('/')).map_err(|error| address(error.to_string()))?;
         let retry = RetryConfig { max_retries: RETRIES, retry_timeout: PATIENCE, ..RetryConfig::default() };
-        let client = settings.with_url(url).with_retry(retry).build().map_err(|error| address(error.to_string()))?;
+        // Not every store that speaks the protocol knows how to delete many at once.
+        let client = settings.with_url(url).with_retry(retry).with_disable_bulk_delete(true).build().map_err(|error| address(error.to_string()))?;
         Objects::over(Box::new(client), url.trim_end_matches('/').to_string(), prefix)
     }
 
@@ -75,9 +79,12 @@ impl Store for Objects {
         self.address.clone()
     }
 
-    fn put(&self, name: &str, content: &Bytes) -> Result<(), CheckpointError> {
-        let written = self.runtime.block_on(self.client.put(&self.path(name), content.clone().into()));
-        written.map(|_| ()).map_err(self.error(name, "written"))
+    fn put(&self, files: &[(String, Bytes)]) -> Result<(), CheckpointError> {
+        let put = async |(name, content): &(String, Bytes)| {
+            let written = self.client.put(&self.path(name), content.clone().into()).await;
+            written.map(|_| ()).map_err(self.error(name, "written"))
+        };
+        self.runtime.block_on(stream::iter(files).map(Ok).try_for_each_concurrent(AT_ONCE, put))
     }
 
     fn get(&self, name: &str, at_most: u64) -> Result<Bytes, CheckpointError> {
@@ -100,10 +107,11 @@ impl Store for Objects {
         Ok(entries)
     }
 
-    fn delete(&self, name: &str) -> Result<(), CheckpointError> {
-        match self.runtime.block_on(self.client.delete(&self.path(name))) {
+    fn delete(&self, names: &[String]) -> Result<(), CheckpointError> {
+        let delete = async |name: &String| match self.client.delete(&self.path(name)).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(self.error(name, "deleted")(error)),
-        }
+        };
+        self.runtime.block_on(stream::iter(names).map(Ok).try_for_each_concurrent(AT_ONCE, delete))
     }
 }

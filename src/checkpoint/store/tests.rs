@@ -31,8 +31,8 @@ impl Store for Stopping {
     fn address(&self) -> String {
         self.inner.address()
     }
-    fn put(&self, name: &str, content: &Bytes) -> Result<(), CheckpointError> {
-        self.change(name, "written").and_then(|()| self.inner.put(name, content))
+    fn put(&self, files: &[(String, Bytes)]) -> Result<(), CheckpointError> {
+        files.iter().try_for_each(|file| self.change(&file.0, "written").and_then(|()| self.inner.put(std::slice::from_ref(file))))
     }
     fn get(&self, name: &str, at_most: u64) -> Result<Bytes, CheckpointError> {
         self.inner.get(name, at_most)
@@ -40,25 +40,24 @@ impl Store for Stopping {
     fn list(&self, folder: &str) -> Result<Vec<Entry>, CheckpointError> {
         self.inner.list(folder)
     }
-    fn delete(&self, name: &str) -> Result<(), CheckpointError> {
-        self.change(name, "deleted").and_then(|()| self.inner.delete(name))
+    fn delete(&self, names: &[String]) -> Result<(), CheckpointError> {
+        names.iter().try_for_each(|name| self.change(name, "deleted").and_then(|()| self.inner.delete(std::slice::from_ref(name))))
     }
 }
 
-fn check_store(store: &dyn Store) {
+pub fn check_store(store: &dyn Store) {
     let names = |folder: &str| store.list(folder).expect("a list").into_iter().map(|entry| (entry.name, entry.bytes)).collect::<Vec<_>>();
     let entry = |name: &str, bytes: u64| (name.to_string(), bytes);
     assert_eq!(names("job"), [], "no folder is no file");
-    for name in ["job/shards/001/b", "job/shards/000/a", "job/shards-of-others/a", "job/shared/1", "jobs/shards/a"] {
-        store.put(name, &Bytes::from_static(b"first")).expect("a write");
-    }
-    store.put("job/shared/1", &Bytes::from_static(b"second")).expect("a write in place of another");
+    let file = |name: &str, content: &'static str| (name.to_string(), Bytes::from_static(content.as_bytes()));
+    let files = ["job/shards/001/b", "job/shards/000/a", "job/shards-of-others/a", "job/shared/1", "jobs/shards/a"].map(|name| file(name, "first"));
+    store.put(&files).expect("a write");
+    store.put(&[file("job/shared/1", "second")]).expect("a write in place of another");
     assert_eq!(names("job/shards"), [entry("job/shards/000/a", 5), entry("job/shards/001/b", 5)]);
     assert_eq!(names("job").len(), 4);
     assert_eq!(store.get("job/shared/1", 6).expect("a read"), "second");
     assert!(matches!(store.get("job/shared/1", 5), Err(CheckpointError::Damaged { .. })), "longer than it may be");
-    store.delete("job/shared/1").expect("a removal");
-    store.delete("job/shared/1").expect("a removal of nothing");
+    store.delete(&["job/shared/1".to_string(), "job/shared/0".to_string()]).expect("a removal, of one that is not there as well");
     let missing = store.get("job/shared/1", 6).expect_err("it is gone");
     assert!(matches!(&missing, CheckpointError::Missing { object } if *object == format!("{}/job/shared/1", store.address())), "{missing}");
     assert_eq!(names("job/shared"), []);
@@ -79,7 +78,7 @@ fn an_object_store_keeps_files() {
 fn a_folder_that_cannot_be_written_is_named() {
     let file = tempfile::NamedTempFile::new().expect("a temporary file");
     let store = Folder::new(file.path().join("checkpoints"));
-    let error = store.put("job/shared/1", &Bytes::new()).expect_err("its parent is a file").to_string();
+    let error = store.put(&[("job/shared/1".to_string(), Bytes::new())]).expect_err("its parent is a file").to_string();
     assert!(error.starts_with(&format!("{}/job/shared/1 cannot be written: ", store.address())), "{error}");
 }
 

@@ -49,10 +49,10 @@ fn what_is_being_written_stays_and_what_a_crash_left_goes() {
         ("shards/001/00000000000000000004-base.zst", true),
         ("shards/001/00000000000000000005-base.zst.17-3.tmp", true),
         ("manifests/00000000000000000005.json.17-4.tmp", true),
-        ("parts/00000000000000000005/1.json", true),
+        ("parts/00000000000000000005-1.json", true),
         ("shards/001/00000000000000000006-delta.zst", false),
         ("shared/00000000000000000006.zst", false),
-        ("parts/00000000000000000006/1.json", false),
+        ("parts/00000000000000000006-1.json", false),
         ("notes.txt", false),
         ("shards/001/notes.txt", false),
     ];
@@ -78,6 +78,16 @@ fn the_newest_complete_one_always_stays() {
     assert_eq!(kept(&scene).0, [2]);
     assert!(scene.path("manifests/00000000000000000003.json").exists(), "it is newer than anything that can be read");
     assert_eq!(loaded(&scene.checkpoints(), &restored(&scene.checkpoints(), 9).expect("it stays")), BTreeMap::from([(1, vec![1, 2])]));
+}
+
+#[test]
+fn a_checkpoint_that_has_lost_a_file_does_not_count_as_one_that_is_kept() {
+    let scene = Scene::new();
+    let mut bench = Bench::new(scene.checkpoints(), None);
+    assert!(bench.save(Checkpoint::full(1, &[1])) && bench.save(Checkpoint::full(2, &[1])));
+    fs::remove_file(scene.path("shared/00000000000000000002.zst")).expect("a removal");
+    scene.checkpoints().prune(1).expect("the store works");
+    assert_eq!(restored(&scene.checkpoints(), 2).expect("the complete one stays").epoch, 1);
 }
 
 #[test]

@@ -94,10 +94,10 @@ fn a_write_is_tried_several_times() {
         fn address(&self) -> String {
             self.0.address()
         }
-        fn put(&self, name: &str, content: &Bytes) -> Result<(), CheckpointError> {
+        fn put(&self, files: &[(String, Bytes)]) -> Result<(), CheckpointError> {
             match self.1.fetch_add(1, Ordering::SeqCst) % 2 {
-                0 => Err(CheckpointError::Store { object: name.to_string(), done: "written", source: "a hiccup".into() }),
-                _ => self.0.put(name, content),
+                0 => Err(CheckpointError::Store { object: files[0].0.clone(), done: "written", source: "a hiccup".into() }),
+                _ => self.0.put(files),
             }
         }
         fn get(&self, name: &str, at_most: u64) -> Result<Bytes, CheckpointError> {
@@ -106,8 +106,8 @@ fn a_write_is_tried_several_times() {
         fn list(&self, folder: &str) -> Result<Vec<Entry>, CheckpointError> {
             self.0.list(folder)
         }
-        fn delete(&self, name: &str) -> Result<(), CheckpointError> {
-            self.0.delete(name)
+        fn delete(&self, names: &[String]) -> Result<(), CheckpointError> {
+            self.0.delete(names)
         }
     }
     let scene = Scene::new();
@@ -134,8 +134,8 @@ fn process(scene: &Scene, process: usize, committed: &Arc<AtomicU64>) -> Saver {
 #[test]
 fn two_processes_make_one_checkpoint() {
     let scene = Scene::new();
-    std::fs::create_dir_all(scene.path("parts/00000000000000000004")).expect("a folder");
-    std::fs::write(scene.path("parts/00000000000000000004/1.json"), "of an earlier start").expect("a file");
+    std::fs::create_dir_all(scene.path("parts")).expect("a folder");
+    std::fs::write(scene.path("parts/00000000000000000004-1.json"), "of an earlier start").expect("a file");
     let committed = Arc::new(AtomicU64::new(0));
     let savers = [process(&scene, 0, &committed), process(&scene, 1, &committed)];
     let pieces = Checkpoint::full(4, &[10, 11, 12, 13]).pieces();
@@ -191,11 +191,11 @@ impl Store for Gate {
     fn address(&self) -> String {
         self.inner.address()
     }
-    fn put(&self, name: &str, content: &Bytes) -> Result<(), CheckpointError> {
+    fn put(&self, files: &[(String, Bytes)]) -> Result<(), CheckpointError> {
         // Once the other ends are gone, everything passes.
         let _ = self.reached.send(());
         let _ = self.open.recv();
-        self.inner.put(name, content)
+        self.inner.put(files)
     }
     fn get(&self, name: &str, at_most: u64) -> Result<Bytes, CheckpointError> {
         self.inner.get(name, at_most)
@@ -203,8 +203,8 @@ impl Store for Gate {
     fn list(&self, folder: &str) -> Result<Vec<Entry>, CheckpointError> {
         self.inner.list(folder)
     }
-    fn delete(&self, name: &str) -> Result<(), CheckpointError> {
-        self.inner.delete(name)
+    fn delete(&self, names: &[String]) -> Result<(), CheckpointError> {
+        self.inner.delete(names)
     }
 }
 
