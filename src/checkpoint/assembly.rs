@@ -61,6 +61,10 @@ enum Abandoned {
     Overtaken(u64),
     #[error("it holds only changes, and the checkpoint that they add to is not there")]
     Baseless,
+    #[error("shard {0} was handed over twice, where each belongs to one worker")]
+    Twice(u16),
+    #[error("its manifest would not be consistent: {0}")]
+    Inconsistent(String),
     #[error("process {process} could not write its part: {why}")]
     Elsewhere { process: usize, why: String },
 }
@@ -199,17 +203,21 @@ impl Assembly {
     /// The manifest: chains of the former one, and what has been written since.
     fn manifest(&self, attempt: &Attempt, shared: &Shared, file: File) -> Result<Manifest, Abandoned> {
         let former = self.former.as_ref().filter(|_| !shared.full);
-        if former.is_none() && !shared.full || self.saved.needs_full() && !shared.full {
+        if !shared.full && (former.is_none() || self.saved.needs_full()) {
             return Err(Abandoned::Baseless);
         }
         let mut shards = former.map(|former| former.shards.clone()).unwrap_or_default();
+        let mut seen = BTreeSet::new();
         for (shard, file) in attempt.written() {
+            if !seen.insert(shard) {
+                return Err(Abandoned::Twice(*shard));
+            }
             match file.kind {
                 Kind::Base => drop(shards.insert(*shard, vec![file.clone()])),
                 Kind::Delta => shards.get_mut(shard).ok_or(Abandoned::Baseless)?.push(file.clone()),
             }
         }
-        Ok(Manifest {
+        let manifest = Manifest {
             format: FORMAT,
             job: self.checkpoints.job().to_string(),
             fingerprint: self.checkpoints.fingerprint().clone(),
@@ -222,7 +230,11 @@ impl Assembly {
             erases: shared.erases,
             shared: file,
             shards,
-        })
+        };
+        match manifest.fault() {
+            Some(fault) => Err(Abandoned::Inconsistent(fault)),
+            None => Ok(manifest),
+        }
     }
 
     /// Removes what the new checkpoint makes needless. What fails here is made up for after the next checkpoint.

@@ -147,8 +147,8 @@ impl Manifest {
         }
     }
 
-    /// What cannot be true of a manifest that the program wrote.
-    fn fault(&self) -> Option<String> {
+    /// What cannot be true of a manifest; none is written or read that has a fault.
+    pub fn fault(&self) -> Option<String> {
         if self.shared.name != names::shared(self.epoch) {
             return Some(format!("it names {} for what belongs to no customer", self.shared.name));
         }

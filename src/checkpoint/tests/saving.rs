@@ -56,6 +56,16 @@ fn changes_without_what_they_add_to_are_refused() {
 }
 
 #[test]
+fn a_shard_comes_once_and_is_one_of_those_there_are() {
+    let scene = Scene::new();
+    let mut bench = Bench::new(scene.checkpoints(), None);
+    assert!(bench.save(Checkpoint::full(1, &[1, 255])));
+    assert!(!bench.save(Checkpoint::full(2, &[1, 2, 1])), "one would have overwritten the other");
+    assert!(!bench.save(Checkpoint::full(3, &[256])));
+    assert_eq!(restored(&scene.checkpoints(), 3).expect("the one before").epoch, 1);
+}
+
+#[test]
 fn a_later_checkpoint_abandons_the_one_that_is_not_finished() {
     let scene = Scene::new();
     let mut bench = Bench::new(scene.checkpoints(), None);
