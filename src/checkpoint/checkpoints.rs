@@ -1,5 +1,6 @@
 //! The checkpoints of a job: which there are, what is in them, which may go.
 
+use super::at_once::at_once;
 use super::error::CheckpointError;
 use super::fingerprint::Fingerprint;
 use super::manifest::{File, Kind, Manifest, Part, Unreadable};
@@ -8,7 +9,6 @@ use super::{names, pack};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::thread;
 
 /// Bytes of a manifest or part at most; what a chain of a thousand files for each shard takes.
 const TEXT_LIMIT: u64 = 64 << 20;
@@ -165,11 +165,7 @@ impl Checkpoints {
         let mut problems = Vec::new();
         let files: Vec<&File> = manifest.files().map(|(_, file)| file).collect();
         for some in files.chunks(READ_AT_ONCE) {
-            let found = thread::scope(|scope| {
-                let reading: Vec<_> = some.iter().map(|file| scope.spawn(|| self.read(file).err())).collect();
-                let joined = reading.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-                joined.collect::<Vec<_>>()
-            });
+            let found = at_once(some, |file| self.read(file).err());
             problems.extend(found.into_iter().flatten());
             read(some.iter().map(|file| file.bytes).sum());
         }

@@ -15,6 +15,7 @@
 //! manifest the length and the checksum of each file, so that nothing truncated, flipped or foreign is ever loaded.
 
 mod assembly;
+mod at_once;
 mod checkpoints;
 pub mod error;
 pub mod fingerprint;

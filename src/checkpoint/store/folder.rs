@@ -1,6 +1,7 @@
 //! A folder of the file system as a store.
 
 use super::{CheckpointError, Entry, Store};
+use crate::checkpoint::at_once::at_once;
 use bytes::Bytes;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write};
@@ -12,6 +13,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Folder {
     root: PathBuf,
 }
+
+/// Files that are written or removed at once.
+const AT_ONCE: usize = 16;
 
 /// Temporary files that this process has made, which tells them apart.
 static TEMPORARY: AtomicU64 = AtomicU64::new(0);
@@ -83,7 +87,7 @@ impl Store for Folder {
     }
 
     fn put(&self, files: &[(String, Bytes)]) -> Result<(), CheckpointError> {
-        files.iter().try_for_each(|(name, content)| self.write(name, content).map_err(self.error(name, "written")))
+        each(files, |(name, content)| self.write(name, content).map_err(self.error(name, "written")))
     }
 
     fn get(&self, name: &str, at_most: u64) -> Result<Bytes, CheckpointError> {
@@ -100,8 +104,13 @@ impl Store for Folder {
     }
 
     fn delete(&self, names: &[String]) -> Result<(), CheckpointError> {
-        names.iter().try_for_each(|name| self.remove(name).map_err(self.error(name, "deleted")))
+        each(names, |name| self.remove(name).map_err(self.error(name, "deleted")))
     }
+}
+
+/// Does something with each file, some at once: a file system writes its journal once for all that wait for it.
+fn each<T: Sync>(files: &[T], act: impl Fn(&T) -> Result<(), CheckpointError> + Sync) -> Result<(), CheckpointError> {
+    files.chunks(AT_ONCE).try_for_each(|some| at_once(some, &act).into_iter().collect())
 }
 
 /// Writes a file and waits until it lies on the disk.
