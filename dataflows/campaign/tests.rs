@@ -12,7 +12,7 @@ use crate::customer::features::Features;
 use crate::event::{Block, CustomerId, DAY, Format, Head, Topic};
 use crate::operators::deliver::{Delivery, deliver};
 use crate::settings::{Emit, Settings};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::InputHandle;
@@ -203,9 +203,17 @@ fn settings() -> Settings {
 
 /// Runs the arrivals in epochs of these sizes (the last one takes the rest), spread over `workers`.
 fn run(arrivals: &[Arrival], epochs: &[usize], workers: usize, thresholds: Option<Vec<(Day, u64)>>) -> Told {
-    let settings = Arc::new(settings());
+    let settings = settings();
+    let features = Features::new(&settings.input, &settings.customer).expect("the default features are valid");
+    let mut told = Told { counts: Counts::none(), ..Told::default() };
+    outputs(settings, arrivals, epochs, workers, thresholds).into_iter().for_each(|(_, output)| told.take(output, &features));
+    told
+}
+
+/// What the sinks are told in such a run, with the epoch, in the order of epochs.
+fn outputs(settings: Settings, arrivals: &[Arrival], epochs: &[usize], workers: usize, thresholds: Option<Vec<(Day, u64)>>) -> Vec<(u64, Output)> {
     let features = Arc::new(Features::new(&settings.input, &settings.customer).expect("the default features are valid"));
-    let described = Campaign { settings, features: Arc::clone(&features), thresholds: thresholds.map(Arc::new) };
+    let described = Campaign { settings: Arc::new(settings), features, thresholds: thresholds.map(Arc::new) };
     let outputs = Arc::new(Mutex::new(Vec::new()));
     let (sink, arrivals, epochs) = (Arc::clone(&outputs), arrivals.to_vec(), epochs.to_vec());
     let config = if workers > 1 { timely::Config::process(workers) } else { timely::Config::thread() };
@@ -245,9 +253,7 @@ fn run(arrivals: &[Arrival], epochs: &[usize], workers: usize, thresholds: Optio
     guards.expect("the workers start").join().into_iter().for_each(|result| result.expect("no worker panics"));
     let mut outputs = std::mem::take(&mut *outputs.lock().expect("no worker panicked"));
     outputs.sort_by_key(|(epoch, _)| *epoch);
-    let mut told = Told { counts: Counts::none(), ..Told::default() };
-    outputs.into_iter().for_each(|(_, output)| told.take(output, &features));
-    told
+    outputs
 }
 
 fn cuts(random: &mut Random, count: usize) -> Vec<usize> {
@@ -269,5 +275,32 @@ fn epochs_and_workers_do_not_change_a_bit() {
         assert!(!published.is_empty(), "seed {seed}");
         let whole = run(&arrivals, &[], 1 + (seed as usize / 3) % 3, Some(published));
         streamed.settled().assert_same(&whole.settled(), seed);
+    }
+}
+
+#[test]
+fn a_purchase_that_asks_is_decided_on_once() {
+    for seed in 0..12 {
+        let mut random = Random(seed);
+        let arrivals: Vec<Arrival> = arrivals(&mut random, 400)
+            .into_iter()
+            .filter(|(topic, text)| matches!(topic, Topic::Transactions | Topic::Interactions) && !text.contains("retract"))
+            .collect();
+        // As they are written, an id and its customer end before the timestamp.
+        let name = |text: &str| text.split(r#","timestamp""#).next().unwrap_or_default().to_owned();
+        let wanted: BTreeSet<String> = arrivals.iter().filter(|(topic, _)| *topic == Topic::Transactions).map(|(_, text)| name(text)).collect();
+        for workers in 1..=3 {
+            let mut asking = settings();
+            asking.bandit.decide_on_transaction = true;
+            let told = outputs(asking, &arrivals, &cuts(&mut random, arrivals.len()), workers, None);
+            let decided: Vec<(CustomerId, String)> = told
+                .into_iter()
+                .filter_map(|(_, output)| if let Output::Decisions(decisions) = output { Some(decisions) } else { None })
+                .flatten()
+                .map(|decision| (decision.customer, decision.decision))
+                .collect();
+            let distinct: BTreeSet<_> = decided.iter().collect();
+            assert_eq!((decided.len(), distinct.len()), (wanted.len(), wanted.len()), "seed {seed}, {workers} workers");
+        }
     }
 }
