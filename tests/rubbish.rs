@@ -1,8 +1,11 @@
 //! Rubbish in every file: each piece becomes a dead letter with a reason, and everything valid is processed as if it were not there.
 
+mod hostile;
+
 use assert_cmd::Command;
+use hostile::rubbish::{files, rubbish};
 use rand_pcg::Pcg64Mcg;
-use rand_pcg::rand_core::{Rng, SeedableRng};
+use rand_pcg::rand_core::SeedableRng;
 use serde_json::Value;
 use std::io::Write;
 use std::path::Path;
@@ -16,35 +19,6 @@ fn summary(folder: &Path) -> Value {
     serde_json::from_str(&text).expect("JSON")
 }
 
-/// Random bytes without line ends and not only blank, then everything else that should not come.
-fn rubbish(random: &mut Pcg64Mcg) -> Vec<Vec<u8>> {
-    let mut lines: Vec<Vec<u8>> = (0..10_000)
-        .map(|_| {
-            let mut line = vec![0; 1 + random.next_u32() as usize % 60];
-            random.fill_bytes(&mut line);
-            line.iter_mut().filter(|byte| **byte == b'\n').for_each(|byte| *byte = 0);
-            line.push(b'}');
-            line
-        })
-        .collect();
-    let nested = |depth: usize| [vec![b'['; depth], vec![b']'; depth]].concat();
-    lines.extend([
-        nested(100),
-        nested(100_000),
-        b"{\"customer_id\":".to_vec(),
-        b"null".to_vec(),
-        b"[]".to_vec(),
-        b"{}".to_vec(),
-        b"1e999999".to_vec(),
-    ]);
-    lines.push([b"{\"customer_id\": 1.5, \"transaction_id\": \"x\", \"amount\": ".to_vec(), vec![b'9'; 5_000], b"}".to_vec()].concat());
-    lines.push([b"{\"customer_id\": ".to_vec(), vec![b'9'; 400], b"}".to_vec()].concat());
-    lines.push(b"{\"customer_id\": -1, \"op\": \"explode\"}".to_vec());
-    lines.push(b"{\"customer_id\": \"\xff\xfe\"}".to_vec());
-    lines.push(vec![b'x'; 10 << 20]);
-    lines
-}
-
 #[test]
 fn rubbish_in_every_file_changes_nothing_but_the_dead_letters() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -55,10 +29,10 @@ fn rubbish_in_every_file_changes_nothing_but_the_dead_letters() {
 
     let mut random = Pcg64Mcg::seed_from_u64(17);
     let mut thrown = 0;
-    for name in ["transactions", "customers", "interactions", "rewards", "requests"] {
+    for name in files() {
         let file = std::fs::OpenOptions::new().append(true).create(true).open(path("world").join(format!("{name}.jsonl")));
         let mut file = std::io::BufWriter::new(file.expect("the file can be written"));
-        for line in rubbish(&mut random) {
+        for line in rubbish(name, &mut random, 10_000) {
             file.write_all(&line).and_then(|()| file.write_all(b"\n")).expect("the file can be written");
             thrown += 1;
         }

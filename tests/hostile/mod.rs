@@ -9,6 +9,7 @@
 #![allow(dead_code)]
 
 mod faults;
+pub(crate) mod rubbish;
 mod spelling;
 
 use spelling::{Dice, Fact, Meaning, Token};

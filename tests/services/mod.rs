@@ -1,6 +1,13 @@
 //! A job against the real broker and database: its configuration, its topics and its database, each test its own.
 
+// Each test program uses its own part of what is here.
+#![allow(dead_code)]
+
+pub(crate) mod console;
+pub(crate) mod topics;
+
 use postgres::{Client, NoTls};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -22,7 +29,6 @@ pub(crate) struct Stage {
 impl Stage {
     /// A stage of its own; `None`, with a printed reason, where there are no services and none are demanded.
     pub(crate) fn set(name: &str) -> Option<Stage> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
         let (brokers, server) = match (std::env::var("SLUICE_KAFKA_BROKERS"), std::env::var("SLUICE_POSTGRES_URL")) {
             (Ok(brokers), Ok(url)) => (brokers, url),
             _ if std::env::var("SLUICE_REQUIRE_SERVICES").is_ok_and(|demanded| demanded == "1") => {
@@ -33,13 +39,37 @@ impl Stage {
                 return None;
             }
         };
+        Some(Stage::at(name, brokers, &server))
+    }
+
+    /// A stage of its own at these services.
+    pub(crate) fn at(name: &str, brokers: String, server: &str) -> Stage {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("{name}_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let mut client = Client::connect(&server, NoTls).expect("the database answers");
+        let mut client = Client::connect(server, NoTls).expect("the database answers");
         client.batch_execute(&format!("CREATE DATABASE {name}")).expect("a database can be made");
         let (base, _) = server.rsplit_once('/').expect("the address ends with a database");
         let stage = Stage { directory: tempfile::tempdir().expect("a folder"), brokers, url: format!("{base}/{name}"), name };
-        std::fs::write(stage.config(), stage.toml("")).expect("the configuration can be written");
-        Some(stage)
+        stage.configure("");
+        stage
+    }
+
+    /// A stage with nobody at the addresses of its brokers and its database.
+    pub(crate) fn nowhere(brokers: String, database: String) -> Stage {
+        let url = format!("postgres://sluice@{database}/nowhere");
+        let stage = Stage { directory: tempfile::tempdir().expect("a folder"), brokers, url, name: "nowhere".to_string() };
+        stage.configure("");
+        stage
+    }
+
+    /// The address of the stage's database.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Host and port of the database's server.
+    pub(crate) fn server(&self) -> &str {
+        self.url.rsplit_once('@').and_then(|(_, rest)| rest.split_once('/')).map_or("", |(server, _)| server)
     }
 
     /// A configuration for this stage's topics and database, with more lines under `[epoch]`.
@@ -52,6 +82,16 @@ impl Stage {
              [http]\nlisten = \"127.0.0.1:0\"\n[epoch]\nidle = \"1s\"\ninterval = \"200ms\"\n{epoch}\n",
             self.path("checkpoints").display()
         )
+    }
+
+    /// The name of one of this stage's topics.
+    pub(crate) fn topic(&self, topic: &str) -> String {
+        format!("{}-{topic}", self.name)
+    }
+
+    /// Writes the configuration again, with more lines under `[epoch]`.
+    pub(crate) fn configure(&self, epoch: &str) {
+        std::fs::write(self.config(), self.toml(epoch)).expect("the configuration can be written");
     }
 
     /// Where the configuration is.
@@ -75,6 +115,19 @@ impl Stage {
     pub(crate) fn start(&self, more: &[&str]) -> Job {
         let child = program().arg("run").arg(self.config()).args(more).stdout(Stdio::null()).spawn().expect("the program can be started");
         Job(child)
+    }
+
+    /// Starts the job, and has what it logs written to a file.
+    pub(crate) fn start_with_log(&self, more: &[&str]) -> Job {
+        let log = File::create(self.path("job.log")).expect("the log can be made");
+        let mut command = program();
+        command.arg("run").arg(self.config()).args(more).stdout(Stdio::null()).stderr(log);
+        Job(command.spawn().expect("the program can be started"))
+    }
+
+    /// What the job that was started last has logged so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.path("job.log")).expect("there is a log")
     }
 
     /// A connection to the stage's database.
@@ -117,6 +170,11 @@ impl Job {
         assert!(status.success(), "the job ended with {status}");
     }
 
+    /// Waits until it has ended by itself; gives its exit code.
+    pub(crate) fn wait(mut self) -> Option<i32> {
+        self.0.wait().expect("it can be waited for").code()
+    }
+
     /// Kills it at once.
     pub(crate) fn kill(mut self) {
         self.0.kill().expect("it can be killed");
@@ -129,6 +187,15 @@ impl Drop for Job {
         // A test that fails must not leave its job behind.
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+/// Waits until something holds.
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        std::thread::park_timeout(Duration::from_millis(20));
     }
 }
 

@@ -1,0 +1,59 @@
+//! What a job's console says.
+
+use super::{Stage, eventually};
+use serde_json::Value;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The console of a running job.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Console(SocketAddr);
+
+impl Console {
+    /// Of the job that the stage started last, with its log in a file: there it says its address.
+    pub(crate) fn of(stage: &Stage) -> Console {
+        let mut address = None;
+        eventually("the console is up", || {
+            let log = stage.log();
+            address =
+                log.lines().find(|line| line.contains("The console is up")).and_then(|line| line.rsplit_once("address=")?.1.trim().parse().ok());
+            address.is_some()
+        });
+        Console(address.expect("it has just been found"))
+    }
+
+    /// Status code and body of an answer.
+    pub(crate) fn get(self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.0).expect("the console answers");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: console\r\nConnection: close\r\n\r\n").expect("a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        let code = head.split_whitespace().nth(1).and_then(|code| code.parse().ok()).expect("a status code");
+        (code, body.to_string())
+    }
+
+    /// The job's state and what it says of it.
+    pub(crate) fn state(self) -> (String, String) {
+        let (_, body) = self.get("/status");
+        let status: Value = serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}"));
+        let text = |name: &str| status[name].as_str().unwrap_or_default().to_string();
+        (text("state"), text("message"))
+    }
+
+    /// Waits until the job is in a state; gives what it says of it.
+    pub(crate) fn await_state(self, wanted: &str) -> String {
+        let mut message = String::new();
+        eventually(&format!("the job is {wanted}"), || {
+            let (state, said) = self.state();
+            message = said;
+            state == wanted
+        });
+        message
+    }
+}
