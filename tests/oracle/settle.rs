@@ -27,7 +27,7 @@ impl Settled {
 
     /// All purchases of a customer.
     pub(crate) fn purchases_of(&self, customer: i64) -> impl Iterator<Item = &Purchase> {
-        self.transactions.iter().filter(move |((owner, _), _)| *owner == customer).map(|(_, purchase)| purchase)
+        self.transactions.range((customer, String::new())..).take_while(move |((owner, _), _)| *owner == customer).map(|(_, purchase)| purchase)
     }
 
     /// "The version with the greatest timestamp <= t holds at t; of two with the same one (or none) the later record; before the first, no profile."
