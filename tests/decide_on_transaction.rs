@@ -1,0 +1,110 @@
+//! `decide_on = "transaction"`: each purchase asks for a decision, once, whatever is repeated or started again.
+
+mod services;
+
+use serde_json::Value;
+use services::{Stage, topics};
+use std::collections::BTreeMap;
+
+const WORLD: [&str; 8] = ["--customers", "200", "--transactions", "3000", "--interactions", "3000", "--seed", "3"];
+
+/// Explicit requests beside the purchases.
+const REQUESTS: i64 = 40;
+
+#[test]
+fn every_purchase_is_decided_on_once() {
+    let Some(stage) = Stage::set("decisions") else { return };
+    stage.configure("[bandit]\ndecide_on = \"transaction\"");
+    let config = stage.config();
+    let config = config.to_str().expect("UTF-8");
+    let send_all = || stage.sluice(&[&["generate", "--kafka", &stage.brokers, "--config", config], &WORLD[..]].concat());
+    send_all();
+    let lines: Vec<String> = (0..REQUESTS).map(|n| format!(r#"{{"decision_id":"asked-{n}","customer_id":{n},"timestamp":"2024-06-01"}}"#)).collect();
+    let send_requests = || send(&stage, "requests", &lines.join("\n"));
+    send_requests();
+
+    // What was decided before the kill stands after it, whether it had been published or not.
+    let job = stage.start_with_log(&["--workers", "2"]);
+    stage.wait_for("SELECT (count(*) > 0)::int FROM sluice.decisions", 1);
+    job.kill();
+    let early = decisions(&stage);
+    let job = stage.start_with_log(&["--workers", "1"]);
+    stage.wait_for("SELECT count(*) FROM sluice.decisions", 3_000 + REQUESTS);
+    job.drain();
+    let first = decisions(&stage);
+    assert!(early.iter().all(|(id, row)| first.get(id) == Some(row)), "a decision has changed");
+    let published = same_predictions(&stage, &first);
+
+    // Known purchases and requests ask for nothing, whether they are repeated or the job is started again.
+    send_all();
+    send_requests();
+    let job = stage.start_with_log(&["--workers", "3"]);
+    stage.wait_for("SELECT sum((counts->>'duplicates')::bigint) FROM sluice.epochs", 6_000 + REQUESTS);
+    job.drain();
+    assert_eq!(decisions(&stage), first);
+    assert_eq!(same_predictions(&stage, &first), published);
+
+    // A purchase that is replaced was decided on; a new one was not.
+    let purchase = |id: &str, amount: u32| format!(r#"{{"transaction_id":"{id}","customer_id":3,"timestamp":"2024-12-30","amount":{amount}}}"#);
+    send(&stage, "transactions", &[purchase("new", 10), purchase("new", 10), purchase("new", 20), purchase("newer", 30)].join("\n"));
+    let job = stage.start_with_log(&[]);
+    stage.wait_for("SELECT sum(frequency) FROM sluice.customer_features", 3_002);
+    stage.wait_for("SELECT count(*) FROM sluice.decisions", 3_002 + REQUESTS);
+    job.drain();
+    let last = decisions(&stage);
+    assert!(first.iter().all(|(id, row)| last.get(id) == Some(row)), "a decision has changed");
+    assert_eq!(same_predictions(&stage, &last), published + 2);
+}
+
+/// Sends lines to the topic of a file.
+fn send(stage: &Stage, file: &str, lines: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    // Without purchases, even none, a folder is no history.
+    for (name, content) in [("transactions", ""), (file, lines)] {
+        std::fs::write(folder.path().join(format!("{name}.jsonl")), content).expect("a file");
+    }
+    let config = stage.config();
+    let [config, folder] = [config.as_path(), folder.path()].map(|path| path.to_str().expect("UTF-8").to_string());
+    stage.sluice(&["generate", "--kafka", &stage.brokers, "--config", &config, "--files", &folder]);
+}
+
+/// What stands in the table, by customer and id.
+fn decisions(stage: &Stage) -> BTreeMap<(i64, String), Value> {
+    let query = "SELECT customer_id, decision_id, jsonb_build_object(
+            'decision_id', decision_id, 'customer_id', customer_id, 'timestamp', (extract(epoch FROM ts) * 1000)::bigint, 'action', arm,
+            'campaign_name', campaign_name, 'propensity', propensity, 'expected_reward', expected_reward, 'uncertainty', uncertainty,
+            'scores', scores, 'model_version', model_version, 'policy', policy)::text
+        FROM sluice.decisions";
+    let rows = stage.database().query(query, &[]).expect("decisions");
+    rows.iter().map(|row| ((row.get(0), row.get(1)), serde_json::from_str(row.get(2)).expect("JSON"))).collect()
+}
+
+/// The topic of predictions has each decision of the table as it stands there, at least once; gives how many records it has.
+fn same_predictions(stage: &Stage, decisions: &BTreeMap<(i64, String), Value>) -> usize {
+    let published = topics::read_all(&stage.brokers, &stage.topic("predictions"));
+    let mut found = BTreeMap::new();
+    for value in &published {
+        let value: Value = serde_json::from_slice(value).expect("JSON");
+        let key = (value["customer_id"].as_i64().expect("a customer"), value["decision_id"].as_str().expect("an id").to_string());
+        if let Some(before) = found.insert(key, value.clone()) {
+            assert_eq!(before, value, "a repetition differs");
+        }
+    }
+    assert_eq!(found.keys().collect::<Vec<_>>(), decisions.keys().collect::<Vec<_>>());
+    for (key, value) in &found {
+        for (name, field) in value.as_object().expect("an object") {
+            let wanted = &decisions[key][name];
+            let same = match (field.as_f64(), wanted.as_f64()) {
+                (Some(a), Some(b)) => a == b,
+                _ if name == "scores" => numbers(field) == numbers(wanted),
+                _ => field == wanted,
+            };
+            assert!(same, "{name} of {key:?} is published as {field} and kept as {wanted}");
+        }
+    }
+    published.len()
+}
+
+fn numbers(list: &Value) -> Vec<Option<f64>> {
+    list.as_array().expect("a list").iter().map(Value::as_f64).collect()
+}
