@@ -8,7 +8,7 @@ use crate::config::types::{Config, Start};
 use crate::console::{Console, ConsoleError};
 use crate::kafka::intake::{KafkaIntake, Sight};
 use crate::kafka::{Assigned, KafkaError, KafkaSettings, Position, admin};
-use crate::postgres::{Commit, PostgresError, RecordedEpoch, Writer, sink};
+use crate::postgres::{Commit, PostgresError, RecordedEpoch, Trouble, Writer, sink};
 use crate::results::EpochResults;
 use crate::telemetry::status::{State, Status};
 use crossbeam_channel::{Sender, bounded};
@@ -56,6 +56,9 @@ pub enum RunError {
     Unrepeatable(String),
 }
 
+/// What is logged when everything is connected and the first record is asked for.
+pub const READING: &str = "The job begins to read.";
+
 /// Epochs that are cut and not committed: one that the sink commits, one that waits for it, and two that the workers have.
 const AHEAD: u64 = 4;
 
@@ -69,26 +72,12 @@ pub fn run(config: &Config, features: Features) -> Result<(), RunError> {
     job.catch_signals()?;
     let console = Console::start(&config.http, Arc::clone(&job.status))?;
     tracing::info!(address = %console.address(), "The console is up.");
-    let (handle, replayed, to_sink) = match cluster.is_first() {
-        true => job.open_sink(config)?,
-        false => (None, Vec::new(), bounded(0).0),
-    };
-    let assigned = job.assign(config)?;
     let watching = watch(&job);
-    let outcome = job.run_workers(&cluster, config, assigned, replayed, to_sink);
+    let outcome = job.run(&cluster, config);
     job.finished.store(true, Ordering::Release);
-    let sunk = handle.map(|handle| handle.join());
+    // The watch looks at it within a moment.
     let _ = watching.join();
     console.stop();
-    if let Some(error) = job.sight.take_failure() {
-        return Err(error.into());
-    }
-    if let Some(Ok(Err(error))) = sunk {
-        return Err(error.into());
-    }
-    if let Some(error) = job.failure.lock().ok().and_then(|mut failure| failure.take()) {
-        return Err(error.into());
-    }
     outcome
 }
 
@@ -99,6 +88,10 @@ struct Job {
     control: Control,
     sight: Sight,
     failure: gather::Failure,
+    /// Why the database is waited for.
+    trouble: Trouble,
+    /// Whether reading has begun, so that there is something to finish.
+    begun: AtomicBool,
     finished: AtomicBool,
     /// Since when the newest committed epoch is this one.
     waiting: Mutex<(Instant, u64)>,
@@ -118,6 +111,8 @@ impl Job {
             control: Control::default(),
             sight: Sight::default(),
             failure: gather::Failure::default(),
+            trouble: Trouble::default(),
+            begun: AtomicBool::new(false),
             finished: AtomicBool::new(false),
             waiting: Mutex::new((Instant::now(), 0)),
             status,
@@ -131,6 +126,32 @@ impl Job {
         Ok(())
     }
 
+    /// From the first connection to the last commit.
+    fn run(self: &Arc<Self>, cluster: &Cluster, config: &Config) -> Result<(), RunError> {
+        // The broker first: an instance that cannot read must not take the job over from one that can.
+        let assigned = self.assign(config)?;
+        let (handle, replayed, to_sink) = match cluster.is_first() {
+            true => self.open_sink(config)?,
+            false => (None, Vec::new(), bounded(0).0),
+        };
+        self.begun.store(true, Ordering::Release);
+        tracing::info!(partitions = assigned.len(), epochs = replayed.len(), "{READING}");
+        let outcome = self.run_workers(cluster, config, assigned, replayed, to_sink);
+        // Whatever is left to be published waits for no broker any more.
+        self.finished.store(true, Ordering::Release);
+        let sunk = handle.map(|handle| handle.join());
+        if let Some(error) = self.sight.take_failure() {
+            return Err(error.into());
+        }
+        if let Some(Ok(Err(error))) = sunk {
+            return Err(error.into());
+        }
+        if let Some(error) = self.failure.lock().ok().and_then(|mut failure| failure.take()) {
+            return Err(error.into());
+        }
+        outcome
+    }
+
     /// The sink's thread, the epochs that are committed already, and the way to the sink.
     #[allow(clippy::type_complexity, reason = "three things that are opened together")]
     fn open_sink(
@@ -138,7 +159,7 @@ impl Job {
         config: &Config,
     ) -> Result<(Option<JoinHandle<Result<Writer, PostgresError>>>, Vec<RecordedEpoch>, Sender<Box<EpochResults>>), RunError> {
         let settings = config.postgres_settings(&self.described.features);
-        let mut writer = Writer::open(settings)?;
+        let mut writer = Writer::open_telling(settings, self.trouble.clone())?;
         let recorded = writer.recorded_epochs(0)?;
         if !recorded.is_empty() && config.kafka.start != Start::Earliest {
             return Err(RunError::Unrepeatable(config.job.clone()));
@@ -180,14 +201,17 @@ impl Job {
         let mut warned = false;
         loop {
             let error = match admin::partitions(&self.kafka) {
-                Ok(partitions) => return Ok(partitions),
+                Ok(partitions) => {
+                    self.sight.begins();
+                    return Ok(partitions);
+                }
                 Err(error) => error,
             };
             if !error.is_transient() || started.elapsed() >= START || self.control.drain.load(Ordering::Acquire) {
-                return Err(error);
+                return Err(error.after(started.elapsed()));
             }
+            self.sight.waits(error.to_string());
             if !std::mem::replace(&mut warned, true) {
-                self.status.enter(State::WaitingForBroker(error.to_string()));
                 tracing::warn!(timeout = ?START, "The broker is not ready; waiting for it: {error}.");
             }
             std::thread::park_timeout(Duration::from_millis(500));
@@ -267,13 +291,14 @@ impl Job {
         self.status.high_watermarks(&ends);
         self.status.cut(self.control.cut.load(Ordering::Acquire));
         let stalled = self.stalled();
-        let state = match self.sight.trouble() {
+        let state = match (self.sight.trouble(), self.trouble.reason()) {
             _ if draining => State::Draining,
-            None if stalled >= STALLED => State::WaitingForDatabase(format!("no epoch has been committed for {} s", stalled.as_secs())),
-            Some(trouble) => State::WaitingForBroker(trouble),
-            None if partitions.is_empty() => State::Starting,
-            None if partitions.iter().all(|p| p.caught_up || p.lag().is_some_and(|lag| lag < KEPT_UP)) => State::Running,
-            None => State::CatchingUp,
+            (_, Some(trouble)) => State::WaitingForDatabase(trouble),
+            (Some(trouble), None) => State::WaitingForBroker(trouble),
+            _ if stalled >= STALLED => State::WaitingForDatabase(format!("no epoch has been committed for {} s", stalled.as_secs())),
+            _ if partitions.is_empty() => State::Starting,
+            _ if partitions.iter().all(|p| p.caught_up || p.lag().is_some_and(|lag| lag < KEPT_UP)) => State::Running,
+            _ => State::CatchingUp,
         };
         self.status.enter(state);
     }
@@ -307,6 +332,10 @@ fn watch(job: &Arc<Job>) -> JoinHandle<()> {
                 job.control.drain.store(true, Ordering::Release);
             }
             if job.control.drain.load(Ordering::Acquire) {
+                if !job.begun.load(Ordering::Acquire) {
+                    tracing::info!("The job ends before it has read anything.");
+                    std::process::exit(0);
+                }
                 let since = *draining.get_or_insert_with(|| {
                     tracing::info!("Draining: the epoch is finished and committed.");
                     Instant::now()

@@ -22,7 +22,7 @@ pub enum KafkaError {
     #[error("the Kafka client refuses its configuration: {0}; correct [kafka] or [kafka.properties]")]
     Configuration(String),
     /// No broker answers.
-    #[error("broker {brokers} cannot be reached to {doing}: no answer in {waited:?} ({why}); start it, or correct kafka.brokers")]
+    #[error("broker {brokers} cannot be reached to {doing}: no answer in {:.0} s ({why}); start it, or correct kafka.brokers", .waited.as_secs_f64())]
     Unreachable {
         /// The addresses.
         brokers: String,
@@ -131,6 +131,14 @@ pub enum KafkaError {
 }
 
 impl KafkaError {
+    /// The same after so long a time, where the time is part of it.
+    pub fn after(self, elapsed: Duration) -> Self {
+        match self {
+            KafkaError::Unreachable { brokers, doing, why, .. } => KafkaError::Unreachable { brokers, doing, waited: elapsed, why },
+            other => other,
+        }
+    }
+
     /// Whether the same again may succeed without anybody's doing.
     pub fn is_transient(&self) -> bool {
         match self {

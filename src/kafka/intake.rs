@@ -35,6 +35,20 @@ impl Sight {
         self.0.lock().map(|seen| seen.partitions.values().copied().collect()).unwrap_or_default()
     }
 
+    /// A start waits for the broker, and why.
+    pub fn waits(&self, why: String) {
+        if let Ok(mut seen) = self.0.lock() {
+            seen.trouble = Some(why);
+        }
+    }
+
+    /// The broker has answered, and the start goes on.
+    pub fn begins(&self) {
+        if let Ok(mut seen) = self.0.lock() {
+            seen.trouble = None;
+        }
+    }
+
     /// Why no broker is connected; `None` while one is.
     pub fn trouble(&self) -> Option<String> {
         self.0.lock().ok().and_then(|seen| seen.trouble.clone())

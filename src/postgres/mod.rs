@@ -1,7 +1,7 @@
 //! The PostgreSQL sink: every epoch in one transaction, together with its offsets and the job's progress, by one writer that others cannot
 //! write beside.
 //!
-//! [`Writer::open`] connects, brings the schema up to date and fences whoever wrote for the job before; what the job needs to go on
+//! [`Writer::open_telling`] connects, brings the schema up to date and fences whoever wrote for the job before; what the job needs to go on
 //! (progress, recorded epochs, thresholds) is read from it. [`sink::spawn`] then moves it to a thread of its own, which commits
 //! [`EpochResults`](crate::results::EpochResults) as they come and survives outages of the database.
 
@@ -23,4 +23,4 @@ mod tests;
 pub use error::PostgresError;
 pub use recorded::RecordedEpoch;
 pub use settings::PostgresSettings;
-pub use writer::{Commit, Writer};
+pub use writer::{Commit, Trouble, Writer};

@@ -58,7 +58,7 @@ impl PostgresSettings {
             start_timeout: Duration::from_secs(30),
             retry_timeout: None,
             retry_first: Duration::from_millis(100),
-            retry_longest: Duration::from_secs(30),
+            retry_longest: Duration::from_secs(5),
             keep_model_versions: 1_000,
             dead_letter_days: 30,
             arms: Vec::new(),

@@ -13,6 +13,7 @@ use crate::results::EpochResults;
 use dataflows::campaign::output::Day;
 use dataflows::campaign::output::Decision;
 use postgres::Client;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -27,9 +28,25 @@ pub struct Commit {
     pub retries: u32,
 }
 
+/// Why the database is waited for, for whoever shows it; nothing while it need not be.
+#[derive(Clone, Debug, Default)]
+pub struct Trouble(Arc<Mutex<Option<String>>>);
+
+impl Trouble {
+    /// What the database says, without secrets; `None` while it works.
+    pub fn reason(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, error: Option<&PostgresError>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = error.map(ToString::to_string);
+    }
+}
+
 /// Writes the epochs of one job.
 pub struct Writer {
     settings: PostgresSettings,
+    trouble: Trouble,
     session: Option<Session>,
     staging: Staging,
     progress: Progress,
@@ -51,19 +68,29 @@ impl Session {
 }
 
 impl Writer {
+    /// As [`open_telling`](Self::open_telling), to nobody.
+    ///
+    /// # Errors
+    /// Likewise.
+    #[cfg(test)]
+    pub fn open(settings: PostgresSettings) -> Result<Writer, PostgresError> {
+        Writer::open_telling(settings, Trouble::default())
+    }
+
     /// Connects, brings the schema up to date and takes over the job: from here on no earlier instance of it can write. Waits up to
-    /// `start_timeout` for a database that does not answer yet.
+    /// `start_timeout` for a database that does not answer yet. Whenever the database is waited for, now or later, `trouble` tells why.
     ///
     /// # Errors
     /// Whatever keeps the job from starting: see [`PostgresError`].
-    pub fn open(settings: PostgresSettings) -> Result<Writer, PostgresError> {
+    pub fn open_telling(settings: PostgresSettings, trouble: Trouble) -> Result<Writer, PostgresError> {
         let mut backoff = Backoff::new(settings.retry_first, settings.retry_longest);
         loop {
             let error = match Writer::try_open(&settings) {
                 Ok((session, progress)) => {
                     let PostgresSettings { job, url, .. } = &settings;
                     tracing::info!(job, address = connection::address(url), progress.epoch, progress.incarnation, "The database is ready.");
-                    return Ok(Writer { settings, session: Some(session), staging: Staging::default(), progress, last_commit: None });
+                    trouble.note(None);
+                    return Ok(Writer { settings, trouble, session: Some(session), staging: Staging::default(), progress, last_commit: None });
                 }
                 Err(error) => error,
             };
@@ -71,6 +98,7 @@ impl Writer {
             if !error.is_transient() || waited >= settings.start_timeout {
                 return Err(with_waiting_time(error, waited));
             }
+            trouble.note(Some(&error));
             if backoff.tries() == 0 {
                 tracing::warn!(timeout = ?settings.start_timeout, "The database is not ready; waiting for it: {error}.");
             }
@@ -154,6 +182,7 @@ impl Writer {
             if self.settings.retry_timeout.is_some_and(|timeout| waited >= timeout) {
                 return Err(PostgresError::GaveUp { epoch: results.epoch, waited, last: Box::new(error) });
             }
+            self.trouble.note(Some(&error));
             if backoff.tries() == 0 {
                 tracing::warn!(epoch = results.epoch, "The database is away; the epoch waits for it: {error}.");
             }
@@ -161,6 +190,7 @@ impl Writer {
         }
         let retries = backoff.tries();
         if retries > 0 {
+            self.trouble.note(None);
             tracing::info!(epoch = results.epoch, retries, waited = ?backoff.waited(), "The database is back and the epoch is committed.");
         }
         self.progress.epoch = self.progress.epoch.max(results.epoch);

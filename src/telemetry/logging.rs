@@ -1,6 +1,7 @@
 //! Logs: on standard error, as text or JSON, filtered by level and module.
 
 use crate::config::types::{Log, LogFormat};
+use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 /// Whether a text says what is to be logged.
@@ -19,7 +20,9 @@ fn is_directive(text: &str) -> bool {
 
 /// Starts logging; to be called once, before anything is logged. A second call changes nothing.
 pub fn start(log: &Log) {
-    let subscriber = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(&log.level)).with_writer(std::io::stderr);
+    // Colors are for a terminal: in a file they would break up what others look for.
+    let colors = std::io::stderr().is_terminal();
+    let subscriber = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(&log.level)).with_writer(std::io::stderr).with_ansi(colors);
     // The only error is that logging has been started before.
     let _ = match log.format {
         LogFormat::Text => subscriber.with_target(false).try_init(),
