@@ -1,0 +1,172 @@
+//! Broker and database that are away, at the start and in the middle: the job says so, waits, goes on, and nothing is lost or counted twice.
+//!
+//! The services are stopped and started here, so they are the test's own. `scripts/outage` does the same for longer, with more events.
+
+mod services;
+
+use services::console::Console;
+use services::{Stage, field};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+const WORLD: [&str; 8] = ["--customers", "1000", "--transactions", "30000", "--interactions", "30000", "--seed", "8"];
+/// Events of each kind.
+const EACH: i64 = 30_000;
+
+/// A broker and a database of a test's own.
+struct Services {
+    folder: tempfile::TempDir,
+}
+
+impl Services {
+    /// Starts both; gives the brokers and the database's address too.
+    fn up() -> (Services, String, String) {
+        let services = Services { folder: tempfile::Builder::new().permissions(public()).tempdir().expect("a folder") };
+        let environment = services.run(&["up"]);
+        let value = |name: &str| {
+            let line = environment.lines().find_map(|line| line.strip_prefix(name));
+            line.unwrap_or_else(|| panic!("no {name} in {environment}")).to_string()
+        };
+        let (brokers, url) = (value("SLUICE_KAFKA_BROKERS="), value("SLUICE_POSTGRES_URL="));
+        (services, brokers, url)
+    }
+
+    fn run(&self, arguments: &[&str]) -> String {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/services");
+        let output = Command::new(script).args(arguments).arg("--data").arg(self.folder.path()).output().expect("the script can be started");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("UTF-8")
+    }
+}
+
+impl Drop for Services {
+    fn drop(&mut self) {
+        self.run(&["down", "--wipe"]);
+    }
+}
+
+/// The database may run as another user, who must get through.
+fn public() -> std::fs::Permissions {
+    std::os::unix::fs::PermissionsExt::from_mode(0o711)
+}
+
+/// Whether tests that need services are wanted: where there are none for the others, these are left out too.
+fn wanted() -> bool {
+    let is = |name: &str| std::env::var(name).is_ok_and(|value| !value.is_empty());
+    let wanted = is("SLUICE_KAFKA_BROKERS") || is("SLUICE_REQUIRE_SERVICES");
+    if !wanted {
+        eprintln!("left out: no SLUICE_KAFKA_BROKERS; scripts/test starts services");
+    }
+    wanted
+}
+
+#[test]
+fn what_was_away_is_waited_for_and_nothing_is_lost() {
+    if !wanted() {
+        return;
+    }
+    let (services, brokers, url) = Services::up();
+    let stage = Stage::at("outage", brokers.clone(), &url);
+    // Small epochs, so that there is something to do whenever something is away. High value by an amount: daily thresholds close by event time,
+    // and what is sent after a pause of idle partitions comes a year at once here, so that much of it would rightly count as late.
+    stage.configure("max_events = 1000\n[customers]\nhigh_value = 500");
+    let (world, results) = (stage.path("world"), stage.path("results"));
+    let [world, results] = [&world, &results].map(|path| path.to_str().expect("UTF-8"));
+    stage.sluice(&[&["generate", "--out", world], &WORLD[..]].concat());
+    stage.sluice(&["replay", "--input", world, "--output", results, "--config", stage.config().to_str().expect("UTF-8")]);
+    let [first, second] = halves(Path::new(world), &stage);
+
+    send(&stage, &first);
+    let job = stage.start_with_log(&["--workers", "2"]);
+    let console = Console::of(&stage);
+    stage.wait_for("SELECT (max(epoch) > 3)::int FROM sluice.epochs", 1);
+    services.run(&["stop", "kafka"]);
+    let said = console.await_state("waiting_for_broker");
+    assert!(said.contains(&brokers), "{said}");
+    refuses(console, "the job waits for the broker");
+    services.run(&["start", "kafka"]);
+    console.await_state("running");
+    stage.wait_for("SELECT count(*) FROM sluice.interactions", EACH / 2);
+
+    services.run(&["stop", "postgres", "--kill"]);
+    send(&stage, &second);
+    let said = console.await_state("waiting_for_database");
+    assert!(said.contains(stage.server()), "{said}");
+    refuses(console, "the job waits for the database");
+    services.run(&["start", "postgres"]);
+    stage.wait_for("SELECT count(*) FROM sluice.interactions WHERE learned", EACH);
+    stage.wait_for("SELECT sum(frequency) FROM sluice.customer_features", EACH);
+    console.await_state("running");
+    job.drain();
+
+    let digest = stage.database().query_one("SELECT digest FROM sluice.epochs ORDER BY epoch DESC LIMIT 1", &[]).expect("an epoch");
+    assert_eq!(field(&stage.path("results").join("summary.json"), "digest"), digest.get::<_, String>(0));
+    let log = stage.log();
+    for line in ["cannot be reached", "Connected to Kafka again", "The database is away", "The database is back"] {
+        assert!(log.contains(line), "the log does not say `{line}`: {log}");
+    }
+    assert!(!log.contains("panicked"), "{log}");
+}
+
+/// Not ready, for a reason, and alive all the same.
+fn refuses(console: Console, why: &str) {
+    let (code, body) = console.get("/readyz");
+    assert!(code == 503 && body.contains(why), "{code}: {body}");
+    assert_eq!(console.get("/healthz").0, 200);
+}
+
+/// The earlier and the later half of a world's events, as folders; profiles belong to the earlier one.
+fn halves(world: &Path, stage: &Stage) -> [String; 2] {
+    let folders = ["first", "second"].map(|name| stage.path(name));
+    folders.iter().for_each(|folder| std::fs::create_dir(folder).expect("a folder"));
+    std::fs::copy(world.join("customers.jsonl"), folders[0].join("customers.jsonl")).expect("profiles");
+    for name in ["transactions.jsonl", "interactions.jsonl"] {
+        let text = std::fs::read_to_string(world.join(name)).expect("events");
+        let middle = text.match_indices('\n').nth(EACH as usize / 2 - 1).expect("as many lines as events").0 + 1;
+        for (folder, half) in folders.iter().zip([&text[..middle], &text[middle..]]) {
+            std::fs::write(folder.join(name), half).expect("half of the events");
+        }
+    }
+    folders.map(|folder| folder.to_str().expect("UTF-8").to_string())
+}
+
+fn send(stage: &Stage, folder: &str) {
+    stage.sluice(&["generate", "--kafka", &stage.brokers, "--config", stage.config().to_str().expect("UTF-8"), "--files", folder]);
+}
+
+/// An address at which nobody listens.
+fn nobody() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("an address").to_string()
+}
+
+#[test]
+fn a_broker_that_never_comes_is_waited_for_and_named() {
+    let stage = Stage::nowhere(nobody(), nobody());
+    let started = Instant::now();
+    let job = stage.start_with_log(&[]);
+    let console = Console::of(&stage);
+    let said = console.await_state("waiting_for_broker");
+    assert!(said.contains(&stage.brokers), "{said}");
+    assert_eq!(job.wait(), Some(1));
+    let waited = started.elapsed();
+    assert!((Duration::from_secs(29)..Duration::from_secs(60)).contains(&waited), "{waited:?}");
+    let log = stage.log();
+    let error = log.lines().last().expect("an error");
+    assert!(
+        error.starts_with(&format!("error: broker {} cannot be reached", stage.brokers)) && error.contains("start it, or correct kafka.brokers"),
+        "{log}"
+    );
+}
+
+#[test]
+fn a_start_that_waits_ends_when_it_is_told_to() {
+    let stage = Stage::nowhere(nobody(), nobody());
+    let job = stage.start_with_log(&[]);
+    Console::of(&stage).await_state("waiting_for_broker");
+    let told = Instant::now();
+    job.drain();
+    assert!(told.elapsed() < Duration::from_secs(5), "{:?}", told.elapsed());
+}
