@@ -1,8 +1,11 @@
 //! `sluice bench` as its user sees it: a table of what was measured, and no file left behind.
 
+mod services;
+
 use assert_cmd::Command;
 use assert_cmd::cargo::cargo_bin;
 use serde_json::Value;
+use services::Stage;
 use std::path::Path;
 
 /// A bench of a world that is soon replayed; its files go to `directory`.
@@ -57,13 +60,37 @@ fn its_table_names_the_machine_and_has_a_row_for_each() {
     assert_eq!(lines[1], "500 purchases and 500 interactions, seed 1; the least and the median of the runs");
     assert!(lines[3].contains("CPU us/event"), "{text}");
     let cells: Vec<&str> = lines[4].split_whitespace().collect();
-    assert_eq!((&cells[..4], cells.len(), lines.len()), (&["50", "1", "3", "1,050"][..], 11, 5), "{text}");
+    assert_eq!((&cells[..4], cells.len(), lines.len()), (&["50", "1", "3", "1,050"][..], 11, 7), "{text}");
+    assert!(lines[6].contains("--brokers and --postgres"), "{text}");
     assert!(is_empty(folder.path()), "files are left");
 }
 
 #[test]
+fn it_measures_the_job_between_a_broker_and_a_database_and_cleans_up() {
+    let Some(stage) = Stage::set("bench") else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let more = ["--workers", "1", "--rate", "500", "--json", "--brokers", &stage.brokers, "--postgres", stage.url()];
+    let output = bench(folder.path(), &more).assert().success();
+    let report: Value = serde_json::from_slice(&output.get_output().stdout).expect("an object");
+    let live = &report["live"];
+    assert_eq!((number(live, "/prefilled/events"), number(live, "/paced/events"), number(live, "/paced/rate")), (1_050.0, 1_000.0, 500.0));
+    let [p50, p99, max] = ["/paced/p50_ms", "/paced/p99_ms", "/paced/max_ms"].map(|at| number(live, at));
+    assert!(0.0 < p50 && p50 <= p99 && p99 <= max, "{live}");
+    // A thousand events at 500 a second take two seconds, and an epoch is cut ten times a second.
+    assert!(number(live, "/paced/epochs") > 5.0, "{live}");
+    let rate = number(live, "/prefilled/events") / number(live, "/prefilled/seconds");
+    assert!((rate - number(live, "/prefilled/events_per_second")).abs() < 1e-6 && rate > 0.0, "{live}");
+
+    assert!(is_empty(folder.path()), "files are left");
+    let left = "SELECT count(*) FROM pg_database WHERE datname LIKE 'sluice\\_bench\\_%'";
+    assert_eq!(stage.database().query_one(left, &[]).expect("a count").get::<_, i64>(0), 0, "a database is left");
+    let topics = services::topics::names(&stage.brokers);
+    assert!(!topics.iter().any(|name| name.starts_with("sluice-bench-")), "{topics:?}");
+}
+
+#[test]
 fn it_refuses_what_it_cannot_do() {
-    for wrong in [&["--workers", "0"][..], &["--workers", "1,,2"], &["--directory", "/dev/null"]] {
+    for wrong in [&["--workers", "0"][..], &["--workers", "1,,2"], &["--directory", "/dev/null"], &["--brokers", "127.0.0.1:9092"]] {
         let mut command = Command::new(cargo_bin!("sluice"));
         command.arg("bench").args(wrong).assert().code(2);
     }

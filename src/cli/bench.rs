@@ -3,6 +3,7 @@
 use super::demo::grouped;
 use super::error::ProgramError;
 use super::{GlobalArgs, load, print, print_json};
+use crate::jobs::bench::live::{INTERVAL, Live, LivePlan};
 use crate::jobs::bench::{Measured, Plan, PlannedWorld, Report, bench};
 use crate::telemetry::logging;
 use crate::world::WorldSettings;
@@ -14,11 +15,15 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "A simulated world is replayed in processes of their own, three times with each number of workers, at the default settings.
 On a machine that does other things too, believe the CPU time, and the least of it.
+With --brokers and --postgres the long-running job is measured too, on topics and a database of its own that are removed in the end: from
+topics that are full, and from a producer that keeps to its schedule whatever happens. Each event's time runs from the instant at which it
+was due until a reader of the database can see its epoch.
 
 Examples:
   sluice bench                                       two million events with 1 worker and with 2
   sluice bench --workers 1,2,4,8 --wide --json       more workers, many customers too, for programs
-  sluice bench --transactions 10000000 --directory /var/tmp")]
+  sluice bench --transactions 10000000 --directory /var/tmp
+  sluice bench --brokers 127.0.0.1:9092 --postgres postgres://sluice@127.0.0.1/sluice --rate 50000")]
 pub struct BenchArgs {
     /// Customers of the simulated world
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..), env = "SLUICE_BENCH_CUSTOMERS", hide_env_values = true)]
@@ -38,6 +43,15 @@ pub struct BenchArgs {
     /// Replays a world of 500,000 customers too, once with each number of workers
     #[arg(long, value_parser = clap::builder::FalseyValueParser::new(), env = "SLUICE_BENCH_WIDE", hide_env_values = true)]
     pub wide: bool,
+    /// Brokers at which the long-running job is measured too
+    #[arg(long, value_name = "BROKERS", requires = "postgres", env = "SLUICE_BENCH_BROKERS", hide_env_values = true)]
+    pub brokers: Option<String>,
+    /// Database for it, of a user who may make databases
+    #[arg(long, value_name = "URL", requires = "brokers", env = "SLUICE_BENCH_POSTGRES", hide_env_values = true)]
+    pub postgres: Option<String>,
+    /// Events a second that it is sent when its latency is measured
+    #[arg(long, value_name = "N", default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(1..), env = "SLUICE_BENCH_RATE", hide_env_values = true)]
+    pub rate: u32,
     /// Directory for the files, which are removed in the end [default: that of the system for temporary files]
     #[arg(long, value_name = "DIR", env = "SLUICE_BENCH_DIRECTORY", hide_env_values = true)]
     pub directory: Option<PathBuf>,
@@ -69,6 +83,7 @@ impl BenchArgs {
         Plan {
             worlds: [PlannedWorld { settings, runs: RUNS }].into_iter().chain(wide).collect(),
             workers: self.workers.iter().copied().map(usize::from).collect(),
+            live: self.brokers.clone().zip(self.postgres.clone()).map(|(brokers, postgres)| LivePlan { brokers, postgres, rate: self.rate }),
             directory: self.directory.clone().unwrap_or_else(std::env::temp_dir),
         }
     }
@@ -86,7 +101,7 @@ impl BenchArgs {
             "customers", "workers", "runs", "events", "CPU us/event", "wall s", "events/s", "peak MB", "speed-up"
         );
         let rows = report.measured.iter().map(|measured| row(report, measured));
-        [heading, columns].into_iter().chain(rows).collect::<Vec<_>>().join("\n")
+        [heading, columns].into_iter().chain(rows).chain([String::new(), live_text(report.live.as_ref())]).collect::<Vec<_>>().join("\n")
     }
 
     fn to_json(&self, report: &Report) -> Value {
@@ -97,8 +112,31 @@ impl BenchArgs {
             "interactions": self.interactions,
             "seed": self.seed,
             "measured": measured,
+            "live": report.live,
         })
     }
+}
+
+/// The figures of the long-running job, or how to get them.
+fn live_text(live: Option<&Live>) -> String {
+    let Some(Live { prefilled, paced }) = live else {
+        return "from Kafka to PostgreSQL: left out; --brokers and --postgres name where to measure it (scripts/services up starts both)".to_string();
+    };
+    format!(
+        "from Kafka to PostgreSQL, one worker, broker and database beside it\n\
+         full topics       {:>10} events in {:.2} s from the first poll to the last commit: {} events/s, {} epochs\n\
+         event to commit   {:>10} events at {} a second, epoch.interval = \"{INTERVAL}\": p50 {:.0} ms, p99 {:.0} ms, max {:.0} ms, {} epochs",
+        grouped(prefilled.events),
+        prefilled.seconds,
+        grouped(prefilled.events_per_second.round() as u64),
+        prefilled.epochs,
+        grouped(paced.events),
+        grouped(paced.rate.into()),
+        paced.p50_ms,
+        paced.p99_ms,
+        paced.max_ms,
+        paced.epochs,
+    )
 }
 
 fn row(report: &Report, measured: &Measured) -> String {
@@ -137,6 +175,7 @@ fn object(report: &Report, measured: &Measured) -> Value {
 mod tests {
     use super::*;
     use crate::jobs::bench::Run;
+    use crate::jobs::bench::live::{Paced, Prefilled};
     use crate::jobs::bench::machine::Machine;
 
     #[test]
@@ -148,6 +187,9 @@ mod tests {
             seed: 7,
             workers: vec![1, 2],
             wide: false,
+            brokers: None,
+            postgres: None,
+            rate: 50_000,
             directory: None,
         };
         let run =
@@ -155,7 +197,7 @@ mod tests {
         let measured =
             |workers, wall: f64| Measured { customers: 10_000, workers, runs: vec![run(wall + 0.25, 1.51), run(wall, 3.02), run(wall + 0.5, 4.53)] };
         let machine = Machine { processor: None, cores: 2, memory_bytes: None, system: None, load: None };
-        let report = Report { machine, measured: vec![measured(1, 2.75), measured(2, 1.25)] };
+        let report = Report { machine, live: None, measured: vec![measured(1, 2.75), measured(2, 1.25)] };
         let text = args.to_text(&report);
         let lines: Vec<&str> = text.lines().skip(1).collect();
         assert_eq!(
@@ -166,6 +208,20 @@ mod tests {
                 "customers workers runs     events    CPU us/event         wall s        events/s  peak MB speed-up",
                 "   10,000       1    3  1,510,000     1.000   2.000      2.75    3.00    503,333      123     1.00",
                 "   10,000       2    3  1,510,000     1.000   2.000      1.25    1.50  1,006,667      123     2.00",
+                "",
+                "from Kafka to PostgreSQL: left out; --brokers and --postgres name where to measure it (scripts/services up starts both)",
+            ]
+        );
+        let prefilled = Prefilled { events: 1_510_000, seconds: 5.0, events_per_second: 302_000.0, epochs: 16 };
+        let paced = Paced { rate: 50_000, events: 1_500_000, p50_ms: 70.2, p99_ms: 124.6, max_ms: 201.0, epochs: 300 };
+        let text = args.to_text(&Report { live: Some(Live { prefilled, paced }), ..report });
+        let lines: Vec<&str> = text.lines().skip(7).collect();
+        assert_eq!(
+            lines,
+            [
+                "from Kafka to PostgreSQL, one worker, broker and database beside it",
+                "full topics        1,510,000 events in 5.00 s from the first poll to the last commit: 302,000 events/s, 16 epochs",
+                "event to commit    1,500,000 events at 50,000 a second, epoch.interval = \"100ms\": p50 70 ms, p99 125 ms, max 201 ms, 300 epochs",
             ]
         );
     }

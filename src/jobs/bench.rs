@@ -3,11 +3,15 @@
 //! A process of its own gives each run fresh memory and a peak of its own. The numbers of workers take turns, so that a machine that gets slower
 //! or faster in the meantime does so for all of them.
 
+pub mod live;
 pub mod machine;
 
+use crate::kafka::KafkaError;
+use crate::kafka::load::LoadError;
 use crate::telemetry::progress::{Progress, Unit};
 use crate::world::write::{FileFormat, WriteError, generate};
 use crate::world::{World, WorldError, WorldSettings};
+use live::{Live, LivePlan};
 use machine::Machine;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
@@ -25,6 +29,8 @@ pub struct Plan {
     pub worlds: Vec<PlannedWorld>,
     /// Numbers of workers; the first is what the others are compared with.
     pub workers: Vec<usize>,
+    /// Where the long-running job is measured, on the first world; `None`: nowhere.
+    pub live: Option<LivePlan>,
     /// A directory, in which one is made that is removed in the end.
     pub directory: PathBuf,
 }
@@ -45,6 +51,8 @@ pub struct Report {
     pub machine: Machine,
     /// One for each world and number of workers.
     pub measured: Vec<Measured>,
+    /// The long-running job, where that was asked for.
+    pub live: Option<Live>,
 }
 
 /// The runs of one world with one number of workers.
@@ -115,9 +123,26 @@ pub enum BenchError {
         /// One that differs.
         other: String,
     },
+    /// The broker.
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
+    /// The world cannot be sent.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The database.
+    #[error("the database of --postgres cannot be used: {}", said(.0))]
+    Postgres(#[source] ::postgres::Error),
+    /// The long-running job.
+    #[error("the job that is measured failed: {0}")]
+    Job(String),
     /// A signal came.
     #[error("stopped by a signal before everything was measured")]
     Stopped,
+}
+
+/// What the server says, where it says something.
+fn said(error: &::postgres::Error) -> String {
+    error.as_db_error().map_or_else(|| error.to_string(), |said| said.message().to_string())
 }
 
 /// How often is looked whether a replay has ended; it measures itself, so this is in no figure.
@@ -135,16 +160,21 @@ pub fn bench(plan: &Plan) -> Result<Report, BenchError> {
     let machine = Machine::this();
     let folder = Folder::create(&plan.directory)?;
     let mut progress = Progress::start("bench", Unit::Events, plan.events());
-    let (mut measured, mut done) = (Vec::new(), 0);
+    let (mut measured, mut live, mut done) = (Vec::new(), None, 0);
     for world in &plan.worlds {
         generate(&World::new(world.settings.clone())?, &folder.input(), FileFormat::Jsonl, |_| ())?;
-        measured.extend(measure(world, &plan.workers, &folder, &stop, |records| {
+        let replayed = measure(world, &plan.workers, &folder, &stop, |records| {
             done += records;
             progress.set(done);
-        })?);
+        })?;
+        let digest = replayed.first().and_then(|measured| measured.runs.first()).map(|run| run.digest.clone());
+        measured.extend(replayed);
+        if let (Some(plan), Some(digest), None) = (&plan.live, digest, &live) {
+            live = Some(live::measure(plan, &world.settings, &digest, &folder, &stop)?);
+        }
     }
     progress.finish();
-    Ok(Report { machine, measured })
+    Ok(Report { machine, measured, live })
 }
 
 /// Replays the world that was written, the numbers of workers in turn.
@@ -191,20 +221,21 @@ impl Folder {
     }
 
     fn input(&self) -> PathBuf {
-        self.0.join("input")
+        self.path("input")
     }
 
-    /// Replays the input in a process of its own, at the default settings whatever the environment says.
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Replays the input in a process of its own.
     fn replay(&self, workers: usize, stop: &AtomicBool) -> Result<Run, BenchError> {
         let (summary, log) = (self.0.join("summary.json"), self.0.join("log.txt"));
         let file = |path: &Path| File::create(path).map_err(|source| BenchError::Directory { path: path.to_path_buf(), source });
         let read = |path: &Path| fs::read_to_string(path).map_err(|source| BenchError::Directory { path: path.to_path_buf(), source });
-        let mut command = Command::new(std::env::current_exe().map_err(BenchError::Start)?);
+        let mut command = own_program()?;
         command.args(["replay", "--json", "--workers", &workers.to_string(), "--input"]).arg(self.input());
         command.arg("--output").arg(self.0.join("output")).stdout(file(&summary)?).stderr(file(&log)?);
-        std::env::vars_os().map(|(name, _)| name).filter(|name| name.to_string_lossy().starts_with("SLUICE_")).for_each(|name| {
-            command.env_remove(name);
-        });
         let status = wait(command.spawn().map_err(BenchError::Start)?, stop)?;
         match status.success() {
             true => Ok(serde_json::from_str(&read(&summary)?)?),
@@ -219,6 +250,15 @@ impl Drop for Folder {
             tracing::warn!("{} is left behind: {error}", self.0.display());
         }
     }
+}
+
+/// This program, at the default settings whatever the environment says.
+fn own_program() -> Result<Command, BenchError> {
+    let mut command = Command::new(std::env::current_exe().map_err(BenchError::Start)?);
+    std::env::vars_os().map(|(name, _)| name).filter(|name| name.to_string_lossy().starts_with("SLUICE_")).for_each(|name| {
+        command.env_remove(name);
+    });
+    Ok(command)
 }
 
 /// Waits until the process has ended; a signal to this one ends it.
@@ -318,7 +358,8 @@ mod tests {
     fn a_speedup_compares_runs_of_one_world() {
         let measured = |customers, workers, wall| Measured { customers, workers, runs: vec![run(wall, 1.0, 1)] };
         let machine = Machine { processor: None, cores: 2, memory_bytes: None, system: None, load: None };
-        let report = Report { machine, measured: vec![measured(10, 1, 3.0), measured(10, 2, 2.0), measured(99, 1, 8.0), measured(99, 2, 4.0)] };
+        let report =
+            Report { machine, live: None, measured: vec![measured(10, 1, 3.0), measured(10, 2, 2.0), measured(99, 1, 8.0), measured(99, 2, 4.0)] };
         let speedups: Vec<f64> = report.measured.iter().map(|measured| report.speedup(measured)).collect();
         assert_eq!(speedups, [1.0, 1.5, 1.0, 2.0]);
     }

@@ -66,6 +66,23 @@ pub(super) fn create(
         .collect()
 }
 
+/// Deletes every topic that the job reads or writes, with all that is in them: for topics that were made to measure something.
+///
+/// # Errors
+/// The broker cannot be reached, or refuses.
+pub fn delete_topics(settings: &KafkaSettings) -> Result<(), KafkaError> {
+    let (admin, connection) = admin(settings)?;
+    let names: Vec<&str> = settings.all_names().collect();
+    let options = AdminOptions::new().request_timeout(Some(ANSWER)).operation_timeout(Some(ANSWER));
+    let results = block_on(admin.delete_topics(&names, &options))?.map_err(|error| failure(&connection, "delete topics", &error))?;
+    match results.into_iter().find_map(Result::err) {
+        None | Some((_, RDKafkaErrorCode::UnknownTopicOrPartition)) => Ok(()),
+        Some((name, code)) => {
+            Err(KafkaError::Refused { brokers: settings.brokers.clone(), doing: format!("delete topic `{name}`"), why: code.to_string() })
+        }
+    }
+}
+
 /// The partitions of each topic that is read.
 ///
 /// # Errors

@@ -1,8 +1,8 @@
 //! Kafka: the source that reads partitions into blocks, the producers, and what is asked of the broker beforehand.
 //!
 //! Partitions are assigned by the caller, who also keeps the offsets: no consumer group decides what is read, and nothing is committed on its own.
-//! [`consumer::spawn`] starts a thread that reads; [`admin`] makes and inspects topics; [`producer`] writes events as fast as it can, and
-//! [`publisher`] writes what an epoch decided, and waits until the broker has it.
+//! [`consumer::spawn`] starts a thread that reads; [`admin`] makes and inspects topics; [`producer`] writes events as fast as it can,
+//! [`paced`] at a steady rate, and [`publisher`] writes what an epoch decided, and waits until the broker has it.
 
 pub mod admin;
 mod batch;
@@ -12,6 +12,7 @@ pub mod consumer;
 pub mod error;
 pub mod intake;
 pub mod load;
+pub mod paced;
 mod position;
 pub mod producer;
 pub mod publisher;

@@ -40,6 +40,30 @@ impl Deliveries {
         Deliveries { connection, delivered: AtomicU64::new(0), failed: AtomicU64::new(0), first: Mutex::default(), fatal: Mutex::default() }
     }
 
+    /// Notes what became of a record.
+    pub(super) fn note(&self, result: &DeliveryResult<'_>) {
+        use rdkafka::Message;
+        match result {
+            Ok(_) => {
+                self.delivered.fetch_add(1, Ordering::Relaxed);
+                self.connection.works();
+            }
+            Err((error, message)) => {
+                self.failed.fetch_add(1, Ordering::Relaxed);
+                let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+                first.get_or_insert_with(|| (message.topic().to_string(), code_of(error)));
+            }
+        }
+    }
+
+    /// Notes what the client reports.
+    pub(super) fn report(&self, error: &ClientError, reason: &str) {
+        match code_of(error) {
+            RDKafkaErrorCode::Fatal => *self.fatal.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_string()),
+            code => self.connection.trouble(code, reason),
+        }
+    }
+
     /// Records that the broker has.
     pub(super) fn delivered(&self) -> u64 {
         self.delivered.load(Ordering::Relaxed)
@@ -76,10 +100,7 @@ impl ClientContext for Counting {
     }
 
     fn error(&self, error: ClientError, reason: &str) {
-        match code_of(&error) {
-            RDKafkaErrorCode::Fatal => *self.0.fatal.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_string()),
-            code => self.0.connection.trouble(code, reason),
-        }
+        self.0.report(&error, reason);
     }
 
     fn stats_raw(&self, _statistics: &[u8]) {}
@@ -89,18 +110,7 @@ impl ProducerContext for Counting {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        use rdkafka::Message;
-        match result {
-            Ok(_) => {
-                self.0.delivered.fetch_add(1, Ordering::Relaxed);
-                self.0.connection.works();
-            }
-            Err((error, message)) => {
-                self.0.failed.fetch_add(1, Ordering::Relaxed);
-                let mut first = self.0.first.lock().unwrap_or_else(PoisonError::into_inner);
-                first.get_or_insert_with(|| (message.topic().to_string(), code_of(error)));
-            }
-        }
+        self.0.note(result);
     }
 }
 
