@@ -11,7 +11,7 @@ pub enum PostgresError {
     #[error("postgres.url cannot be read; it should look like postgres://user@host:5432/database")]
     Address,
     /// Nothing answers there.
-    #[error("no PostgreSQL answers at {address} after {waited:?} ({}); start it, or correct postgres.url", reason(.source))]
+    #[error("no PostgreSQL answers at {address} after {:.1} s ({}); start it, or correct postgres.url", .waited.as_secs_f64(), reason(.source))]
     Unreachable {
         /// The address.
         address: String,

@@ -98,6 +98,7 @@ impl Writer {
             if !error.is_transient() || waited >= settings.start_timeout {
                 return Err(with_waiting_time(error, waited));
             }
+            let error = with_waiting_time(error, waited);
             trouble.note(Some(&error));
             if backoff.tries() == 0 {
                 tracing::warn!(timeout = ?settings.start_timeout, "The database is not ready; waiting for it: {error}.");
@@ -182,6 +183,7 @@ impl Writer {
             if self.settings.retry_timeout.is_some_and(|timeout| waited >= timeout) {
                 return Err(PostgresError::GaveUp { epoch: results.epoch, waited, last: Box::new(error) });
             }
+            let error = with_waiting_time(error, waited);
             self.trouble.note(Some(&error));
             if backoff.tries() == 0 {
                 tracing::warn!(epoch = results.epoch, "The database is away; the epoch waits for it: {error}.");

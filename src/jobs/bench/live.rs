@@ -77,8 +77,10 @@ pub struct Paced {
 pub const INTERVAL: &str = "100ms";
 /// How often is looked for a new epoch: it is in every figure.
 const LOOK: Duration = Duration::from_millis(2);
-/// How long the job may take to start, and for what is left in the end.
+/// How long the broker may take for the last records, and the job to start and for what is left in the end.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Events a second below which a job is not waited for.
+const TOO_SLOW: u64 = 10_000;
 /// Partitions of each topic.
 const PARTITIONS: u32 = 3;
 
@@ -95,7 +97,7 @@ pub(super) fn measure(plan: &LivePlan, world: &WorldSettings, digest: &str, fold
 fn prefilled(plan: &LivePlan, digest: &str, folder: &Folder, stop: &AtomicBool) -> Result<Prefilled, BenchError> {
     let arena = Arena::create(plan, "prefilled")?;
     let events = load::load(&arena.kafka, &folder.input(), |_| ())?.delivered;
-    let mut job = arena.start(folder, &[])?;
+    let mut job = arena.start(folder, events, &[])?;
     let began = job.await_reading(stop)?;
     let mut seen = Seen::connect(&arena)?;
     let ended = job.wait(stop, "all events are committed", || Ok((seen.look()? >= events).then(Timestamp::now)))?;
@@ -109,7 +111,8 @@ fn prefilled(plan: &LivePlan, digest: &str, folder: &Folder, stop: &AtomicBool) 
 fn paced(plan: &LivePlan, world: &World, digest: &str, folder: &Folder, stop: &AtomicBool) -> Result<Paced, BenchError> {
     let arena = Arena::create(plan, "paced")?;
     let profiles = arena.send_profiles(world)?;
-    let mut job = arena.start(folder, &[("epoch.interval", INTERVAL)])?;
+    let events = profiles + world.settings().transactions + world.settings().interactions;
+    let mut job = arena.start(folder, events, &[("epoch.interval", INTERVAL)])?;
     job.await_reading(stop)?;
     let mut seen = Seen::connect(&arena)?;
     job.wait(stop, "the profiles are committed", || Ok((seen.look()? >= profiles).then_some(())))?;
@@ -173,8 +176,8 @@ impl Arena {
         with_database(&self.postgres, &self.database)
     }
 
-    /// Starts the job with the default settings but for these.
-    fn start(&self, folder: &Folder, more: &[(&str, &str)]) -> Result<Job, BenchError> {
+    /// Starts the job, which is to take so many events, with the default settings but for these.
+    fn start(&self, folder: &Folder, events: u64, more: &[(&str, &str)]) -> Result<Job, BenchError> {
         let (config, log) = (folder.path("sluice.toml"), folder.path("job.log"));
         let used = |path: &PathBuf| {
             let path = path.clone();
@@ -201,7 +204,8 @@ impl Arena {
         {
             set(&mut command, key, value);
         }
-        Ok(Job { child: command.spawn().map_err(BenchError::Start)?, log })
+        let patience = PATIENCE + Duration::from_secs(events / TOO_SLOW);
+        Ok(Job { child: command.spawn().map_err(BenchError::Start)?, log, patience })
     }
 
     /// Sends the profiles; gives their number.
@@ -262,6 +266,8 @@ fn with_database(url: &str, name: &str) -> String {
 struct Job {
     child: Child,
     log: PathBuf,
+    /// How long something is waited for.
+    patience: Duration,
 }
 
 impl Job {
@@ -278,7 +284,6 @@ impl Job {
 
     /// Waits until something is there, for as long as the job runs.
     fn wait<T>(&mut self, stop: &AtomicBool, what: &'static str, mut found: impl FnMut() -> Result<Option<T>, BenchError>) -> Result<T, BenchError> {
-        // Counted from the last change would be kinder to slow machines; a job that is this slow is not worth measuring.
         let started = Instant::now();
         loop {
             if let Some(found) = found()? {
@@ -290,8 +295,8 @@ impl Job {
             if let Some(status) = self.child.try_wait().map_err(BenchError::Start)? {
                 return Err(BenchError::Job(format!("it ended with {status}: {}", self.last_words())));
             }
-            if started.elapsed() > PATIENCE {
-                return Err(BenchError::Job(format!("not within {} s: {what}; it said: {}", PATIENCE.as_secs(), self.last_words())));
+            if started.elapsed() > self.patience {
+                return Err(BenchError::Job(format!("not within {} s: {what}; it said: {}", self.patience.as_secs(), self.last_words())));
             }
             std::thread::sleep(LOOK);
         }
@@ -325,6 +330,9 @@ impl Drop for Job {
     }
 }
 
+/// Next offsets by topic and partition.
+type Offsets = BTreeMap<String, BTreeMap<u32, u64>>;
+
 /// What a reader of the database has seen of the job's epochs.
 struct Seen {
     client: Client,
@@ -332,7 +340,7 @@ struct Seen {
     /// The model's digest after the newest epoch.
     digest: String,
     /// When each epoch was first seen, with the next offsets by topic and partition.
-    commits: Vec<(Instant, BTreeMap<String, BTreeMap<u32, u64>>)>,
+    commits: Vec<(Instant, Offsets)>,
 }
 
 impl Seen {
@@ -362,9 +370,8 @@ impl Seen {
         let mut latencies: Vec<Duration> = landed
             .iter()
             .filter_map(|event| {
-                let next = |offsets: &BTreeMap<String, BTreeMap<u32, u64>>| {
-                    offsets.get(kafka.topic_name(event.topic)).and_then(|of| of.get(&event.partition)).copied().unwrap_or(0)
-                };
+                let next =
+                    |offsets: &Offsets| offsets.get(kafka.topic_name(event.topic)).and_then(|of| of.get(&event.partition)).copied().unwrap_or(0);
                 let covering = self.commits.partition_point(|(_, offsets)| next(offsets) <= event.offset);
                 Some(self.commits.get(covering)?.0.saturating_duration_since(started + event.due))
             })
