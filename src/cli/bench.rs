@@ -15,9 +15,10 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "A simulated world is replayed in processes of their own, three times with each number of workers, at the default settings.
 On a machine that does other things too, believe the CPU time, and the least of it.
-With --brokers and --postgres the long-running job is measured too, on topics and a database of its own that are removed in the end: from
-topics that are full, and from a producer that keeps to its schedule whatever happens. Each event's time runs from the instant at which it
-was due until a reader of the database can see its epoch.
+With --brokers and --postgres the long-running job is measured too, on topics and a database of its
+own that are removed in the end: from full topics, and from a producer that keeps to its schedule
+whatever happens. An event's time runs from the instant at which it is due until a reader of the
+database can see its epoch.
 
 Examples:
   sluice bench                                       two million events with 1 worker and with 2
