@@ -20,9 +20,10 @@ fn is_directive(text: &str) -> bool {
 
 /// Starts logging; to be called once, before anything is logged. A second call changes nothing.
 pub fn start(log: &Log) {
-    // Colors are for a terminal: in a file they would break up what others look for.
-    let colors = std::io::stderr().is_terminal();
-    let subscriber = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(&log.level)).with_writer(std::io::stderr).with_ansi(colors);
+    // The migrations' own lines say nothing that a job's operator needs; a level given for them comes later and wins.
+    let filter = EnvFilter::new(format!("refinery_core=warn,{}", log.level));
+    let colored = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colored).with_writer(std::io::stderr);
     // The only error is that logging has been started before.
     let _ = match log.format {
         LogFormat::Text => subscriber.with_target(false).try_init(),
