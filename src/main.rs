@@ -1,7 +1,6 @@
 //! Sluice: customer features, contextual bandits and decisions from Kafka to PostgreSQL.
 #![allow(unreachable_pub, reason = "a program exports nothing: `pub` says what a module offers to the others")]
 
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "no job starts a saver yet"))]
 mod checkpoint;
 mod cli;
 mod cluster;

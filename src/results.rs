@@ -1,6 +1,6 @@
 //! All that one epoch changed, gathered from the workers for whoever commits it.
 
-use dataflows::campaign::output::{ArmDay, ArmUpdate, Closed, Counts, Day, Decision, FeatureRows, InteractionRows, Output, Segment};
+use dataflows::campaign::output::{ArmDay, ArmUpdate, Closed, Counts, Day, Decision, Erasure, FeatureRows, InteractionRows, Output, Segment};
 use dataflows::event::{Names, Rejected};
 
 /// Everything that one epoch changed. Rows come in batches as the workers sent them, in no particular order.
@@ -26,12 +26,16 @@ pub struct EpochResults {
     pub thresholds: Vec<(Day, u64)>,
     /// Rejected records.
     pub rejected: Vec<Rejected>,
+    /// Customers that were erased.
+    pub erasures: Vec<Erasure>,
     /// Arm statistics by day, as they now stand.
     pub arm_days: Vec<ArmDay>,
     /// Segments, as they now stand.
     pub segments: Vec<Segment>,
     /// Digest of the statistics of all arms after the epoch, SHA-256.
     pub digest: [u8; 32],
+    /// The same before the epoch.
+    pub digest_before: [u8; 32],
 }
 
 impl EpochResults {
@@ -39,7 +43,7 @@ impl EpochResults {
     pub fn new(epoch: u64) -> Self {
         EpochResults {
             epoch,
-            closed: Closed { watermark: None, offsets: Vec::new(), last: false },
+            closed: Closed::default(),
             counts: Counts::none(),
             interactions: Vec::new(),
             names: Vec::new(),
@@ -48,9 +52,11 @@ impl EpochResults {
             arms: Vec::new(),
             thresholds: Vec::new(),
             rejected: Vec::new(),
+            erasures: Vec::new(),
             arm_days: Vec::new(),
             segments: Vec::new(),
             digest: [0; 32],
+            digest_before: [0; 32],
         }
     }
 
@@ -64,6 +70,7 @@ impl EpochResults {
             Output::Arm(update) => self.arms.push(*update),
             Output::Threshold(day, total) => self.thresholds.push((day, total)),
             Output::Rejected(mut rejected) => self.rejected.append(&mut rejected),
+            Output::Erasures(mut erasures) => self.erasures.append(&mut erasures),
             Output::ArmDay(row) => self.arm_days.push(row),
             Output::Segment(row) => self.segments.push(row),
             Output::Counts(counts) => self.counts.add(&counts),

@@ -29,6 +29,8 @@ fn every_purchase_is_decided_on_once() {
     job.kill();
     let early = decisions(&stage);
     let job = stage.start_with_log(&["--workers", "1"]);
+    // All may have been decided before the kill: the job is up once it has registered its start.
+    stage.wait_for("SELECT incarnation FROM sluice.progress", 2);
     stage.wait_for("SELECT count(*) FROM sluice.decisions", 3_000 + REQUESTS);
     job.drain();
     let first = decisions(&stage);
@@ -48,6 +50,7 @@ fn every_purchase_is_decided_on_once() {
     let purchase = |id: &str, amount: u32| format!(r#"{{"transaction_id":"{id}","customer_id":3,"timestamp":"2024-12-30","amount":{amount}}}"#);
     send(&stage, "transactions", &[purchase("new", 10), purchase("new", 10), purchase("new", 20), purchase("newer", 30)].join("\n"));
     let job = stage.start_with_log(&[]);
+    stage.wait_for("SELECT incarnation FROM sluice.progress", 4);
     stage.wait_for("SELECT sum(frequency) FROM sluice.customer_features", 3_002);
     stage.wait_for("SELECT count(*) FROM sluice.decisions", 3_002 + REQUESTS);
     job.drain();

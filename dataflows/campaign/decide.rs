@@ -39,7 +39,7 @@ impl Shard {
         self.counts.decisions += 1;
         self.write_context(slot, &request, scratch);
         let decision = decision(&request, history.customer, key, &scratch.context, model, self.settings.bandit.alpha);
-        let decided = Decided { key, propensity: decision.propensity, model_version: decision.model_version };
+        let decided = Decided { key, timestamp: decision.timestamp, propensity: decision.propensity, model_version: decision.model_version };
         let decisions = &mut self.histories[slot as usize].extras_mut().decisions;
         let at = decisions.partition_point(|d| d.key < key);
         decisions.insert(at, decided);

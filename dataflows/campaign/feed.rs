@@ -28,6 +28,17 @@ pub struct Mark {
     pub recorded: Option<Recorded>,
     /// The input ends here: every threshold and window closes.
     pub last: bool,
+    /// A snapshot is to be taken of how things stand at the epoch's end.
+    pub save: Option<Save>,
+}
+
+/// What a snapshot is to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Save {
+    /// What changed since the snapshot before, and virtual shards of which too much did.
+    Changes,
+    /// Everything.
+    Everything,
 }
 
 /// The watermark of an epoch that is replayed.

@@ -16,13 +16,15 @@ use crate::campaign::output::{ArmUpdate, Closed, Day, Output};
 use crate::campaign::parsing::parse;
 use crate::campaign::settling::{Shared, TotalChanges, settle};
 use crate::campaign::shard::Shard;
-use crate::campaign::thresholds::{Owner, Published};
+use crate::campaign::snapshot::{Common, Images, Version};
+use crate::campaign::thresholds::{Owner, Published, Thresholds};
 use crate::campaign::views;
 use crate::campaign::watermark::{Partitions, Standing};
 use crate::customer::features::Features;
 use crate::operators::by_epoch::by_epoch;
 use crate::settings::{HighValue, Settings};
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use timely::dataflow::StreamVec;
@@ -41,34 +43,58 @@ pub struct Campaign {
     pub thresholds: Option<Arc<Vec<(Day, u64)>>>,
 }
 
-/// Wires the dataflow on this worker. The first epoch is 1; each source worker sends its marks with every epoch. Outputs stay on the worker that
-/// made them.
-pub fn campaign<'scope>(feed: StreamVec<'scope, u64, Feed>, campaign: &Campaign) -> StreamVec<'scope, u64, Output> {
+/// Where one worker begins.
+pub struct Beginning {
+    /// Its customers.
+    pub shard: Shard,
+    /// What the job has beside customers, where it goes on from a snapshot.
+    pub common: Option<Arc<Common>>,
+    /// Who takes the images of snapshots.
+    pub images: Option<Box<dyn Images>>,
+}
+
+impl Campaign {
+    /// The customers of worker `worker` of `peers`, none yet.
+    pub fn shard(&self, worker: usize, peers: usize) -> Shard {
+        let given = self.thresholds.as_ref().map(|days| days.as_slice());
+        Shard::new(Arc::clone(&self.settings), Arc::clone(&self.features), given, worker, peers)
+    }
+
+    /// The beginning of a job without a past; it takes no snapshots.
+    pub fn anew(&self, worker: usize, peers: usize) -> Beginning {
+        Beginning { shard: self.shard(worker, peers), common: None, images: None }
+    }
+}
+
+/// Wires the dataflow on this worker. The first epoch is 1, or the one after the snapshot that it begins with; each source worker sends its marks with
+/// every epoch. Outputs stay on the worker that made them.
+pub fn campaign<'scope>(feed: StreamVec<'scope, u64, Feed>, campaign: &Campaign, beginning: Beginning) -> StreamVec<'scope, u64, Output> {
     let scope = feed.scope();
-    let (worker, peers) = (scope.index(), scope.peers());
     let Campaign { settings, features, thresholds } = campaign.clone();
-    let given = thresholds.as_ref().map(|days| days.as_slice());
-    let shard = Shard::new(Arc::clone(&settings), Arc::clone(&features), given, worker, peers);
+    let Beginning { shard, common, images } = beginning;
+    let common = common.unwrap_or_default();
+    let owner = owner(&settings, thresholds.is_some(), shard.thresholds());
     let shared = Rc::new(RefCell::new(Shared { shard, settled: false, wake_settling: None }));
-    let (arms, dimension) = (settings.input.arms.len(), features.context().dimension());
+    let (arms, dimension, ridge) = (settings.input.arms.len(), features.context().dimension(), settings.bandit.ridge);
     let emission = Emission::new(arms, dimension, settings.emit.interactions);
 
-    let parsed = parse(feed, Arc::new(settings.input.clone()));
-    let closings = watermark(parsed.standings, settings.time.lateness);
+    let parsed = parse(feed, Arc::new(settings.input.clone()), &common.highs);
+    let closings = watermark(parsed.standings, Partitions::new(settings.time.lateness, common.watermark));
     let settled = settle(parsed.records, parsed.asides, closings.clone().broadcast(), Rc::clone(&shared));
-    let published = close_thresholds(settled.totals, owner(&settings, thresholds.is_some()), settings.emit.final_features.flatten());
+    let published = close_thresholds(settled.totals, owner, settings.emit.final_features.flatten());
     let (models_in, models) = scope.feedback::<Vec<Learned>>(settings.bandit.model_lag);
-    let learner = Learner::new(shared, emission, unlearned(arms, dimension, settings.bandit.ridge));
-    let learned = learn(settled.closed, published.clone().broadcast(), models, learner);
-    let updates = sum_by_arm(learned.deltas, dimension, settings.bandit.ridge);
+    let versions = common.arms.iter().map(|version| Learned { version: version.epoch, model: solve(version.arm, &version.totals, ridge) });
+    let learner = Learner::new(shared, emission, unlearned(arms, dimension, ridge)).knowing(versions, settings.bandit.model_lag);
+    let learned = learn(settled.closed, published.clone().broadcast(), models, learner, images);
+    let updates = sum_by_arm(learned.deltas, dimension, ridge, &common.arms);
     updates.clone().map(|(version, update)| Learned { version, model: update.model }).broadcast().connect_loop(models_in);
 
     scope.concatenate([
         parsed.outputs,
         settled.outputs,
         learned.outputs,
-        views::arm_days(learned.arm_days),
-        views::segments(learned.segments),
+        views::arm_days(learned.arm_days, &common),
+        views::segments(learned.segments, &common),
         updates.map(|(_, update)| Output::Arm(Box::new(update))),
         published.flat_map(Published::into_outputs),
         closings.map(Output::Closed),
@@ -76,8 +102,7 @@ pub fn campaign<'scope>(feed: StreamVec<'scope, u64, Feed>, campaign: &Campaign)
 }
 
 /// Each epoch's watermark, on worker 0.
-fn watermark<'scope>(standings: StreamVec<'scope, u64, Standing>, lateness: i64) -> StreamVec<'scope, u64, Closed> {
-    let mut partitions = Partitions::new(lateness);
+fn watermark<'scope>(standings: StreamVec<'scope, u64, Standing>, mut partitions: Partitions) -> StreamVec<'scope, u64, Closed> {
     by_epoch(standings, Exchange::new(|_| 0), "Watermark", move |_, marks| [partitions.close(marks)])
 }
 
@@ -87,8 +112,14 @@ fn close_thresholds<'scope>(totals: StreamVec<'scope, u64, TotalChanges>, mut ow
 }
 
 /// The totals of each arm and the models solved from them, on the arm's worker, with the epoch as their version.
-fn sum_by_arm<'scope>(deltas: StreamVec<'scope, u64, Delta>, dimension: usize, ridge: f64) -> StreamVec<'scope, u64, (u64, ArmUpdate)> {
-    let mut totals: std::collections::BTreeMap<u32, Totals> = std::collections::BTreeMap::new();
+fn sum_by_arm<'scope>(
+    deltas: StreamVec<'scope, u64, Delta>,
+    dimension: usize,
+    ridge: f64,
+    versions: &[Version],
+) -> StreamVec<'scope, u64, (u64, ArmUpdate)> {
+    // Of several versions of an arm the last one is the newest.
+    let mut totals: BTreeMap<u32, Totals> = versions.iter().map(|version| (version.arm, version.totals.clone())).collect();
     by_epoch(deltas, Exchange::new(|delta: &Delta| u64::from(delta.arm)), "SumByArm", move |epoch, deltas| {
         let mut changed: Vec<u32> = deltas.iter().map(|delta| delta.arm).collect();
         for delta in &deltas {
@@ -101,9 +132,9 @@ fn sum_by_arm<'scope>(deltas: StreamVec<'scope, u64, Delta>, dimension: usize, r
     })
 }
 
-fn owner(settings: &Settings, given: bool) -> Owner {
+fn owner(settings: &Settings, given: bool, thresholds: &Thresholds) -> Owner {
     match settings.customer.high_value {
-        HighValue::Percentile(percentile) if !given => Owner::new(Some(percentile)),
+        HighValue::Percentile(percentile) if !given => Owner::restored(Some(percentile), thresholds),
         HighValue::Percentile(_) | HighValue::Fixed(_) => Owner::new(None),
     }
 }

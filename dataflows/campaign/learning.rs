@@ -3,8 +3,10 @@
 use crate::bandit::linucb::{ArmModel, Model};
 use crate::bandit::statistics::Delta;
 use crate::campaign::emission::Emission;
+use crate::campaign::feed::Save;
 use crate::campaign::output::{Closed, Counts, Output};
 use crate::campaign::settling::Shared;
+use crate::campaign::snapshot::Images;
 use crate::campaign::thresholds::Published;
 use crate::campaign::views::{ArmDayUpdate, SegmentUpdate, arm_day_update, segment_update};
 use crate::event::Millis;
@@ -12,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::time::Duration;
 use timely::container::CapacityContainerBuilder as Builder;
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
@@ -46,8 +49,11 @@ pub fn learn<'scope>(
     published: StreamVec<'scope, u64, Published>,
     models: StreamVec<'scope, u64, Learned>,
     mut learner: Learner,
+    images: Option<Box<dyn Images>>,
 ) -> LearnedStreams<'scope> {
-    let mut builder = OperatorBuilder::new("Learn".to_owned(), settled.scope());
+    let scope = settled.scope();
+    let mut builder = OperatorBuilder::new("Learn".to_owned(), scope);
+    let again = scope.activator_for(builder.operator_info().address);
     let mut settled = builder.new_input(settled, Pipeline);
     let mut published = builder.new_input(published, Pipeline);
     let mut models = builder.new_input(models, Pipeline);
@@ -55,6 +61,8 @@ pub fn learn<'scope>(
     let (arm_days, arm_day_stream) = builder.new_output::<Vec<ArmDayUpdate>>();
     let (segments, segment_stream) = builder.new_output::<Vec<SegmentUpdate>>();
     let (outputs, output_stream) = builder.new_output::<Vec<Output>>();
+    // Nobody listens to the fifth output: the right to send at it keeps the dataflow up until a snapshot is complete.
+    builder.new_output::<Vec<()>>();
     let mut deltas = OutputBuilder::<_, Builder<Vec<Delta>>>::from(deltas);
     let mut arm_days = OutputBuilder::<_, Builder<Vec<ArmDayUpdate>>>::from(arm_days);
     let mut segments = OutputBuilder::<_, Builder<Vec<SegmentUpdate>>>::from(segments);
@@ -62,10 +70,11 @@ pub fn learn<'scope>(
     builder.build(move |_| {
         // At most one epoch has settled and waits here: settling waits for it in turn.
         let mut open: Option<(u64, Vec<Capability<u64>>, Closed)> = None;
+        let mut snapshots = images.map(|images| Snapshots { images, right: None });
         move |frontiers| {
             settled.for_each(|capability, ends| {
                 let Some(&epoch) = capability.least() else { return };
-                let rights = (0..4).filter_map(|port| capability.retain_least(port)).collect();
+                let rights = (0..5).filter_map(|port| capability.retain_least(port)).collect();
                 open = ends.pop().map(|end| (epoch, rights, end));
             });
             published.for_each(|capability, values| {
@@ -78,25 +87,58 @@ pub fn learn<'scope>(
                     learner.coming.entry(epoch).or_default().append(arms);
                 }
             });
-            if open.as_ref().is_none_or(|(epoch, ..)| frontiers[1..].iter().any(|frontier| frontier.less_equal(epoch))) {
-                return;
+            if let Some((epoch, rights, end)) = open.take_if(|(epoch, ..)| frontiers[1..].iter().all(|frontier| !frontier.less_equal(epoch))) {
+                let results = learner.learn(epoch, &end);
+                deltas.activate().session(&rights[0]).give_iterator(learner.emission.drain_sums());
+                arm_days
+                    .activate()
+                    .session(&rights[1])
+                    .give_iterator(learner.emission.arm_days.drain().map(|(key, change)| arm_day_update(epoch, key, change)));
+                segments
+                    .activate()
+                    .session(&rights[2])
+                    .give_iterator(learner.emission.segments.drain().map(|(flags, change)| segment_update(epoch, flags, change)));
+                outputs.activate().session(&rights[3]).give_iterator(results.into_iter());
+                learner.release();
+                if let (Some(snapshots), Some(save)) = (&mut snapshots, end.save) {
+                    snapshots.begin(&learner, epoch, save, rights);
+                }
             }
-            let Some((epoch, rights, end)) = open.take() else { return };
-            let results = learner.learn(epoch, &end);
-            deltas.activate().session(&rights[0]).give_iterator(learner.emission.drain_sums());
-            arm_days
-                .activate()
-                .session(&rights[1])
-                .give_iterator(learner.emission.arm_days.drain().map(|(key, change)| arm_day_update(epoch, key, change)));
-            segments
-                .activate()
-                .session(&rights[2])
-                .give_iterator(learner.emission.segments.drain().map(|(flags, change)| segment_update(epoch, flags, change)));
-            outputs.activate().session(&rights[3]).give_iterator(results.into_iter());
-            learner.release();
+            if snapshots.as_mut().is_some_and(|snapshots| snapshots.go_on(&learner)) {
+                again.activate_after(PATIENCE);
+            }
         }
     });
     LearnedStreams { deltas: delta_stream, arm_days: arm_day_stream, segments: segment_stream, outputs: output_stream }
+}
+
+/// How long a snapshot rests between two virtual shards: others have their turn, and whoever takes the images keeps up.
+const PATIENCE: Duration = Duration::from_millis(1);
+
+/// Takes snapshots of the customers between epochs.
+struct Snapshots {
+    images: Box<dyn Images>,
+    /// Held while one is being taken, so that the dataflow does not end before.
+    right: Option<Capability<u64>>,
+}
+
+impl Snapshots {
+    fn begin(&mut self, learner: &Learner, epoch: u64, save: Save, mut rights: Vec<Capability<u64>>) {
+        learner.shared.borrow_mut().shard.begin_snapshot(epoch, save);
+        self.right = rights.pop();
+    }
+
+    /// Goes on with the snapshot, unless an epoch has settled and waits to be learned from; says whether there is more to do.
+    fn go_on(&mut self, learner: &Learner) -> bool {
+        if self.right.is_none() {
+            return false;
+        }
+        let mut shared = learner.shared.borrow_mut();
+        if !shared.settled && !shared.shard.go_on_with_snapshot(self.images.as_mut()) {
+            self.right = None;
+        }
+        self.right.is_some()
+    }
 }
 
 /// One worker's learner: its customers, the models that decide, and what it is about to emit.
@@ -115,6 +157,12 @@ impl Learner {
         Learner { shared, emission, model, coming: BTreeMap::new(), published: BTreeMap::new() }
     }
 
+    /// With models that were learned before: each decides `lag` epochs after its version.
+    pub fn knowing(mut self, versions: impl Iterator<Item = Learned>, lag: u64) -> Self {
+        versions.for_each(|learned| self.coming.entry(learned.version + lag).or_default().push(learned));
+        self
+    }
+
     fn learn(&mut self, epoch: u64, end: &Closed) -> Vec<Output> {
         self.take_models(epoch);
         let published = self.published.remove(&epoch).unwrap_or_default();
@@ -131,6 +179,10 @@ impl Learner {
         }
         if !self.emission.features.rows.is_empty() {
             outputs.push(Output::Features(std::mem::take(&mut self.emission.features)));
+        }
+        let erasures = shard.take_erasures();
+        if !erasures.is_empty() {
+            outputs.push(Output::Erasures(erasures));
         }
         if let Some(end) = published.end {
             outputs.extend(shard.final_features(&end).into_iter().map(Output::Features));

@@ -13,6 +13,7 @@ mod resolve;
 mod settle;
 pub mod settling;
 pub mod shard;
+pub mod snapshot;
 #[cfg(test)]
 mod tests;
 pub mod thresholds;

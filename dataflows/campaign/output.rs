@@ -5,6 +5,7 @@
 
 use crate::bandit::linucb::ArmModel;
 use crate::bandit::totals::Totals;
+use crate::campaign::feed::Save;
 use crate::event::{CustomerId, Millis, Names, Rejected, Topic};
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,8 @@ pub enum Output {
     ArmDay(ArmDay),
     /// Customers in a segment, as they now stand.
     Segment(Segment),
+    /// Customers that were erased.
+    Erasures(Vec<Erasure>),
     /// What was counted.
     Counts(Counts),
     /// The epoch's end: its watermark and offsets. One a process-wide epoch, from worker 0.
@@ -169,6 +172,27 @@ pub struct Segment {
     pub amount: i64,
 }
 
+/// A customer that was erased in an epoch: what was there and is gone, before the epoch and with its own records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Erasure {
+    /// Whose.
+    pub customer: CustomerId,
+    /// Everything dated up to then; `Millis::MAX`: for ever.
+    pub until: Millis,
+    /// Purchases.
+    pub transactions: u64,
+    /// Interactions.
+    pub interactions: u64,
+    /// Of these, those that had entered the model and were taken back out of it.
+    pub learned: u64,
+    /// Delayed rewards.
+    pub rewards: u64,
+    /// Profile versions.
+    pub profiles: u64,
+    /// Decisions.
+    pub decisions: u64,
+}
+
 /// What was counted in an epoch; sums over epochs and workers are totals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
@@ -205,14 +229,18 @@ pub struct Counts {
 }
 
 /// The end of an epoch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closed {
     /// Event time below which nothing is expected any more; `None` before there is one.
     pub watermark: Option<Millis>,
     /// Next offset of every partition.
     pub offsets: Vec<(Topic, u32, u64)>,
+    /// The greatest valid event time of every partition that has had one.
+    pub highs: Vec<(Topic, u32, Millis)>,
     /// Whether the input ended with this epoch.
     pub last: bool,
+    /// Whether a snapshot is taken of how things stand now.
+    pub save: Option<Save>,
 }
 
 impl Counts {

@@ -27,8 +27,8 @@ pub struct ParsedStreams<'scope> {
     pub outputs: StreamVec<'scope, u64, Output>,
 }
 
-/// Parses every block where it was read.
-pub fn parse<'scope>(feed: StreamVec<'scope, u64, Feed>, settings: Arc<InputSettings>) -> ParsedStreams<'scope> {
+/// Parses every block where it was read. `highs` are the greatest valid timestamps of partitions that were read before.
+pub fn parse<'scope>(feed: StreamVec<'scope, u64, Feed>, settings: Arc<InputSettings>, highs: &[(Topic, u32, Millis)]) -> ParsedStreams<'scope> {
     let mut builder = OperatorBuilder::new("Parse".to_owned(), feed.scope());
     let mut input = builder.new_input(feed, Pipeline);
     let (records, record_stream) = builder.new_output::<Rows<Record>>();
@@ -40,7 +40,7 @@ pub fn parse<'scope>(feed: StreamVec<'scope, u64, Feed>, settings: Arc<InputSett
     let mut standings = OutputBuilder::<_, Builder<Vec<Standing>>>::from(standings);
     let mut outputs = OutputBuilder::<_, Builder<Vec<Output>>>::from(outputs);
     builder.build(move |_| {
-        let mut desk = Desk::new(settings);
+        let mut desk = Desk::new(settings, highs);
         move |_frontiers| {
             let (mut records, mut asides) = (records.activate(), asides.activate());
             let (mut standings, mut outputs) = (standings.activate(), outputs.activate());
@@ -74,9 +74,10 @@ struct Desk {
 }
 
 impl Desk {
-    fn new(settings: Arc<InputSettings>) -> Self {
+    fn new(settings: Arc<InputSettings>, highs: &[(Topic, u32, Millis)]) -> Self {
+        let highs = highs.iter().map(|&(topic, partition, high)| ((topic, partition), high)).collect();
         // Names go to whoever commits, not to the customer's worker: one batch is enough.
-        Desk { parser: Parser::new(settings, 1, |_| 0), parsed: Parsed::default(), highs: HashMap::new() }
+        Desk { parser: Parser::new(settings, 1, |_| 0), parsed: Parsed::default(), highs }
     }
 
     fn parse(&mut self, block: &crate::event::Block) {

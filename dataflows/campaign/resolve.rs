@@ -2,6 +2,7 @@
 //!
 //! Ids settle first, then erasures apply. The result depends only on what was settled and on the records, not on how they were batched.
 
+use crate::campaign::output::Erasure;
 use crate::campaign::settle::{interaction, transaction};
 use crate::campaign::shard::{Shard, Slot};
 use crate::campaign::thresholds::day_of;
@@ -143,6 +144,8 @@ pub(super) struct Resolution<'a> {
     rewarded: Vec<u64>,
     /// Retractions of ids that were not known.
     unknown: Vec<Place>,
+    /// An erasure is among the records.
+    erasing: bool,
 }
 
 impl<'a> Resolution<'a> {
@@ -158,6 +161,7 @@ impl<'a> Resolution<'a> {
             extras,
             rewarded: Vec::new(),
             unknown: Vec::new(),
+            erasing: false,
             shard,
             slot,
         }
@@ -205,6 +209,7 @@ impl<'a> Resolution<'a> {
             ),
             Kind::Erase => {
                 self.extras.erased = self.extras.erased.max(Some(record.timestamp));
+                self.erasing = true;
                 None
             }
         };
@@ -243,15 +248,35 @@ impl<'a> Resolution<'a> {
     /// Drops what is dated up to the erasure's instant.
     fn erase(&mut self) {
         let Some(until) = self.extras.erased else { return };
+        let learned = self.learned_until(until);
         self.rewarded.extend(self.rewards.left().filter(|r| r.timestamp <= until).map(|r| r.interaction));
-        let events = self.transactions.erase(until) + self.interactions.erase(until) + self.rewards.erase(until);
+        let (transactions, interactions, rewards) = (self.transactions.erase(until), self.interactions.erase(until), self.rewards.erase(until));
         let profiles = self.shard.histories[self.slot as usize].profiles.partition_point(|p| p.from <= until);
         if profiles > 0 {
             self.shard.remember(self.slot, Millis::MIN);
             self.shard.histories[self.slot as usize].profiles.drain(..profiles);
         }
-        self.shard.counts.erased += events + profiles as u64;
-        self.extras.decisions.clear();
+        let decisions = self.extras.decisions.len();
+        self.extras.decisions.retain(|decided| decided.timestamp > until);
+        self.shard.counts.erased += transactions + interactions + rewards + profiles as u64;
+        if self.erasing {
+            let (profiles, decisions) = (profiles as u64, (decisions - self.extras.decisions.len()) as u64);
+            let customer = self.shard.histories[self.slot as usize].customer;
+            self.shard.erased(Erasure { customer, until, transactions, interactions, learned, rewards, profiles, decisions });
+        }
+    }
+
+    /// Interactions dated up to `until` that have entered the model.
+    fn learned_until(&self, until: Millis) -> u64 {
+        let history = &self.shard.histories[self.slot as usize];
+        let time = &self.shard.settings.time;
+        let view = history.settled_view();
+        let done = &view.interactions[..history.done_interactions as usize];
+        let learned = done
+            .iter()
+            .take_while(|interaction| interaction.timestamp <= until)
+            .filter(|interaction| view.reward_of(interaction, time.attribution_window, time.no_response_reward, self.shard.watermark).is_some());
+        learned.count() as u64
     }
 
     /// A retraction of an unknown id is rejected, unless the customer was erased: then the event may have been here.

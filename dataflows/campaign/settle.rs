@@ -187,16 +187,26 @@ impl Shard {
         if !self.known.is_short_of(records) {
             return;
         }
-        let mut grown = self.known.grown_for(records);
+        self.known = self.known.grown_for(records);
+        self.fill_known();
+    }
+
+    /// Makes the filter of known ids anew from loaded histories.
+    pub(super) fn know_all(&mut self) {
+        let ids = self.histories.iter().map(|history| history.transactions.len() + history.interactions.len()).sum();
+        self.known = self.known.grown_for(ids);
+        self.fill_known();
+    }
+
+    fn fill_known(&mut self) {
         for (slot, history) in self.histories.iter().enumerate() {
             for transaction in &history.transactions {
-                grown.insert(Known::key(TRANSACTIONS, slot as Slot, transaction.id));
+                self.known.insert(Known::key(TRANSACTIONS, slot as Slot, transaction.id));
             }
             for interaction in &history.interactions {
-                grown.insert(Known::key(INTERACTIONS, slot as Slot, interaction.id));
+                self.known.insert(Known::key(INTERACTIONS, slot as Slot, interaction.id));
             }
         }
-        self.known = grown;
     }
 }
 

@@ -5,7 +5,7 @@ use crate::campaign::output::{Closed, Day, Output};
 use crate::campaign::shard::Shard;
 use crate::campaign::thresholds::closed_by;
 use crate::codec::rows::Rows;
-use crate::event::text::customer_hash;
+use crate::event::text::virtual_shard;
 use crate::event::{Aside, Millis, Record};
 use crate::operators::stash::Stash;
 use serde::{Deserialize, Serialize};
@@ -66,9 +66,9 @@ pub fn settle<'scope>(
     let scope = records.scope();
     let mut builder = OperatorBuilder::new("Settle".to_owned(), scope);
     shared.borrow_mut().wake_settling = Some(scope.activator_for(builder.operator_info().address));
-    let by_customer = ExchangeCore::<Builder<Rows<Record>>, _>::new(|record: &Record| customer_hash(record.customer));
+    let by_customer = ExchangeCore::<Builder<Rows<Record>>, _>::new(|record: &Record| virtual_shard(record.customer));
     let mut records = builder.new_input(records, by_customer);
-    let mut asides = builder.new_input(asides, Exchange::new(|aside: &Aside| customer_hash(aside.customer())));
+    let mut asides = builder.new_input(asides, Exchange::new(|aside: &Aside| virtual_shard(aside.customer())));
     let mut closings = builder.new_input(closings, Pipeline);
     let (totals, total_stream) = builder.new_output::<Vec<TotalChanges>>();
     let (closed, closed_stream) = builder.new_output::<Vec<Closed>>();
@@ -103,7 +103,7 @@ pub fn settle<'scope>(
             let mut rejected = Vec::new();
             shared.shard.settle(news.records.iter().map(|rows| rows.0.as_slice()), news.asides, &mut rejected);
             drop(news.records);
-            let end = news.closed.unwrap_or(Closed { watermark: None, offsets: Vec::new(), last: false });
+            let end = news.closed.unwrap_or(Closed::default());
             totals.activate().session(&rights[0]).give(close_days(&mut shared.shard, &end));
             closed.activate().session(&rights[1]).give(end);
             if !rejected.is_empty() {

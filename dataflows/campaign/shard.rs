@@ -2,7 +2,8 @@
 
 use crate::campaign::known::Known;
 use crate::campaign::ledger::Ledger;
-use crate::campaign::output::{Change, Counts, Day, FeatureRow, FeatureRows};
+use crate::campaign::output::{Change, Counts, Day, Erasure, FeatureRow, FeatureRows};
+use crate::campaign::snapshot::changes::Changes;
 use crate::campaign::thresholds::{End, NONE, Thresholds, day_of};
 use crate::campaign::visit::{Scratch, Shown};
 use crate::customer::State;
@@ -51,8 +52,12 @@ pub struct Shard {
     pub(super) shown: Vec<Option<Shown>>,
     /// Where the four flags stand in a row of features, the most significant bit of a segment first.
     flag_columns: [Option<usize>; 4],
+    /// What changed since the last snapshot, where snapshots are taken.
+    pub(super) changes: Option<Changes>,
     /// Requests of the epoch.
     pub(super) requests: Vec<(Slot, Place, Request)>,
+    /// Customers that were erased in the epoch.
+    pub(super) erasures: Vec<Erasure>,
     /// What was counted in the epoch so far.
     pub(super) counts: Counts,
 }
@@ -113,29 +118,39 @@ impl Shard {
             waiting_for_day: BTreeMap::new(),
             waiting_for_reward: BinaryHeap::new(),
             shown: Vec::new(),
+            changes: settings.emit.snapshots.then(Changes::new),
             requests: Vec::new(),
+            erasures: Vec::new(),
             counts: Counts::none(),
             settings,
         }
     }
 
+    /// The closed thresholds.
+    pub(super) fn thresholds(&self) -> &Thresholds {
+        &self.thresholds
+    }
+
     /// The customer's slot, given on first sight.
     #[inline]
     pub(super) fn slot(&mut self, customer: CustomerId) -> Slot {
-        let histories = &mut self.histories;
+        let (histories, changes) = (&mut self.histories, &mut self.changes);
         *self.slots.entry(customer).or_insert_with(|| {
-            histories.push(History::new(customer));
-            (histories.len() - 1) as Slot
+            let (history, slot) = (History::new(customer), histories.len() as Slot);
+            changes.iter_mut().for_each(|changes| changes.add(&history, slot));
+            histories.push(history);
+            slot
         })
     }
 
-    /// Notes that the customer is to be visited in this epoch.
+    /// Notes that the customer is to be visited in this epoch. Call it before anything of the customer changes.
     #[inline]
     pub(super) fn touch(&mut self, slot: Slot) {
         let history = &mut self.histories[slot as usize];
         if history.touched != self.epoch_mark {
             history.touched = self.epoch_mark;
             self.touched.push(slot);
+            self.note_change(slot);
         }
     }
 
@@ -149,6 +164,17 @@ impl Shard {
         }
         let before = self.before.entry(slot).or_insert_with(|| Before::of(history, since));
         before.since = before.since.min(since);
+    }
+
+    /// Notes that a customer was erased: no image that was made before may be part of a snapshot from now on.
+    pub(super) fn erased(&mut self, erasure: Erasure) {
+        self.changes.iter_mut().for_each(|changes| changes.disown(erasure.customer));
+        self.erasures.push(erasure);
+    }
+
+    /// Takes out the customers that were erased in the epoch.
+    pub(super) fn take_erasures(&mut self) -> Vec<Erasure> {
+        std::mem::take(&mut self.erasures)
     }
 
     /// The segment that a row of features belongs to.

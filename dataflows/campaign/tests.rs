@@ -4,18 +4,22 @@
 //! erasures meet. The run in one epoch takes the thresholds that the run in many published; what the sinks were told change by change must add up to
 //! what they are told at once. What this cannot catch: a mistake that both runs share; that is for the batch oracle of the program's tests.
 
-use super::feed::{Feed, Mark};
-use super::graph::{Campaign, campaign};
-use super::output::{ArmDay, Change, Counts, Day, FeatureRow, InteractionRow, Output, Segment};
+use super::feed::{Feed, Mark, Recorded, Save};
+use super::graph::{Beginning, Campaign, campaign};
+use super::output::{ArmDay, Change, Closed, Counts, Day, Decision, Erasure, FeatureRow, InteractionRow, Output, Segment};
+use super::snapshot::restore::Loading;
+use super::snapshot::{Common, Follower, Images, ShardImage};
 use crate::bandit::totals::Totals;
 use crate::customer::features::Features;
 use crate::event::{Block, CustomerId, DAY, Format, Head, Topic};
 use crate::operators::deliver::{Delivery, deliver};
 use crate::settings::{Emit, Settings};
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::InputHandle;
+use timely::worker::Worker;
 
 const START: i64 = 19_700 * DAY;
 const DAYS: u64 = 30;
@@ -117,6 +121,9 @@ struct Told {
     arm_days: BTreeMap<(Day, u8), ArmDay>,
     segments: BTreeMap<u8, Segment>,
     thresholds: BTreeMap<Day, u64>,
+    decisions: BTreeMap<(CustomerId, u64), Decision>,
+    closed: Vec<Closed>,
+    erasures: BTreeSet<Erasure>,
     rejected: usize,
     counts: Counts,
 }
@@ -159,7 +166,12 @@ impl Told {
                 self.segments.insert(row.flags, row);
             }
             Output::Counts(counts) => self.counts.add(&counts),
-            Output::Names(_) | Output::Decisions(_) | Output::Closed(_) => {}
+            Output::Decisions(decisions) => {
+                self.decisions.extend(decisions.into_iter().map(|decision| ((decision.customer, decision.key), decision)));
+            }
+            Output::Closed(closed) => self.closed.push(closed),
+            Output::Erasures(erasures) => self.erasures.extend(erasures),
+            Output::Names(_) => {}
         }
     }
 
@@ -169,6 +181,10 @@ impl Told {
         assert_map(&self.arm_days, &other.arm_days, "days of arms", seed);
         assert_map(&self.segments, &other.segments, "segments", seed);
         assert_map(&self.totals, &other.totals, "totals", seed);
+        assert_map(&self.thresholds, &other.thresholds, "thresholds", seed);
+        assert_map(&self.decisions, &other.decisions, "decisions", seed);
+        assert_eq!(self.rejected, other.rejected, "seed {seed}");
+        assert_eq!(self.erasures, other.erasures, "seed {seed}");
         assert_eq!(self.counts, other.counts, "seed {seed}");
     }
 
@@ -183,6 +199,8 @@ impl Told {
         self.interactions.values_mut().for_each(|(row, _)| row.decision = row.decision.map(|(key, _)| (key, None)));
         self.rejected = 0;
         self.thresholds.clear();
+        self.decisions.clear();
+        self.erasures.clear();
         self
     }
 }
@@ -197,63 +215,180 @@ fn settings() -> Settings {
     let mut settings = Settings::default();
     settings.time.lateness = DAY;
     settings.time.attribution_window = 3 * DAY;
-    settings.emit = Emit { interactions: true, features: true, final_features: None };
+    settings.emit = Emit { interactions: true, features: true, final_features: None, snapshots: true };
     settings
 }
 
-/// Runs the arrivals in epochs of these sizes (the last one takes the rest), spread over `workers`.
-fn run(arrivals: &[Arrival], epochs: &[usize], workers: usize, thresholds: Option<Vec<(Day, u64)>>) -> Told {
-    let settings = settings();
-    let features = Features::new(&settings.input, &settings.customer).expect("the default features are valid");
-    let mut told = Told { counts: Counts::none(), ..Told::default() };
-    outputs(settings, arrivals, epochs, workers, thresholds).into_iter().for_each(|(_, output)| told.take(output, &features));
-    told
+/// A run of the dataflow over arrivals.
+#[derive(Clone, Default)]
+struct Run {
+    arrivals: Vec<Arrival>,
+    /// Sizes of the epochs; a last one takes the rest.
+    epochs: Vec<usize>,
+    workers: usize,
+    thresholds: Option<Vec<(Day, u64)>>,
+    /// Epochs whose snapshot is taken.
+    saves: BTreeMap<u64, Save>,
+    /// Watermarks as they were recorded, by epoch.
+    recorded: BTreeMap<u64, Option<i64>>,
+    /// Where it begins.
+    snapshot: Option<Snapshot>,
+    /// Whether each purchase asks for a decision.
+    asking: bool,
 }
 
-/// What the sinks are told in such a run, with the epoch, in the order of epochs.
-fn outputs(settings: Settings, arrivals: &[Arrival], epochs: &[usize], workers: usize, thresholds: Option<Vec<(Day, u64)>>) -> Vec<(u64, Output)> {
-    let features = Arc::new(Features::new(&settings.input, &settings.customer).expect("the default features are valid"));
-    let described = Campaign { settings: Arc::new(settings), features, thresholds: thresholds.map(Arc::new) };
-    let outputs = Arc::new(Mutex::new(Vec::new()));
-    let (sink, arrivals, epochs) = (Arc::clone(&outputs), arrivals.to_vec(), epochs.to_vec());
-    let config = if workers > 1 { timely::Config::process(workers) } else { timely::Config::thread() };
-    let guards = timely::execute(config, move |worker| {
-        let mut input = InputHandle::<u64, CapacityContainerBuilder<Vec<Feed>>>::new();
-        let sink = Arc::clone(&sink);
-        worker.dataflow::<u64, _, _>(|scope| {
-            let feed = input.to_stream(scope);
-            deliver(campaign(feed, &described), move |delivery| {
-                if let Delivery::Item(epoch, output) = delivery {
-                    sink.lock().expect("no worker panicked").push((epoch, output));
-                }
+/// What a run gave.
+#[derive(Default)]
+struct Outcome {
+    /// Outputs with their epochs, in order of epochs.
+    outputs: Vec<(u64, Output)>,
+    images: Vec<ShardImage>,
+    /// Snapshots that each worker completed.
+    complete: BTreeMap<u64, usize>,
+}
+
+/// A snapshot: the common part, and each virtual shard's images in order.
+#[derive(Clone, Debug)]
+struct Snapshot {
+    common: Common,
+    images: Vec<ShardImage>,
+}
+
+/// Takes images, but has room only now and then, so that many epochs pass while a snapshot is taken.
+struct Shelf {
+    outcome: Arc<Mutex<Outcome>>,
+    asked: Cell<u64>,
+}
+
+impl Images for Shelf {
+    fn has_room(&self) -> bool {
+        self.asked.set(self.asked.get() + 1);
+        !self.asked.get().is_multiple_of(4)
+    }
+
+    fn take(&mut self, image: ShardImage) {
+        assert!(!image.bytes.is_empty());
+        self.outcome.lock().expect("no worker panicked").images.push(image);
+    }
+
+    fn complete(&mut self, epoch: u64) {
+        *self.outcome.lock().expect("no worker panicked").complete.entry(epoch).or_default() += 1;
+    }
+}
+
+fn features() -> Arc<Features> {
+    let settings = settings();
+    Arc::new(Features::new(&settings.input, &settings.customer).expect("the default features are valid"))
+}
+
+impl Run {
+    fn run(&self) -> Outcome {
+        let mut settings = settings();
+        settings.bandit.decide_on_transaction = self.asking;
+        let described = Campaign { settings: Arc::new(settings), features: features(), thresholds: self.thresholds.clone().map(Arc::new) };
+        let outcome = Arc::new(Mutex::new(Outcome::default()));
+        let (sink, run) = (Arc::clone(&outcome), self.clone());
+        let config = if self.workers > 1 { timely::Config::process(self.workers) } else { timely::Config::thread() };
+        let guards = timely::execute(config, move |worker| {
+            let mut input = InputHandle::<u64, CapacityContainerBuilder<Vec<Feed>>>::new();
+            let sink = Arc::clone(&sink);
+            let mut beginning = run.begin(&described, worker.index(), worker.peers());
+            beginning.images = Some(Box::new(Shelf { outcome: Arc::clone(&sink), asked: Cell::new(0) }));
+            worker.dataflow::<u64, _, _>(|scope| {
+                let feed = input.to_stream(scope);
+                deliver(campaign(feed, &described, beginning), move |delivery| {
+                    if let Delivery::Item(epoch, output) = delivery {
+                        sink.lock().expect("no worker panicked").outputs.push((epoch, output));
+                    }
+                });
             });
+            run.feed(input, worker);
+            while worker.step_or_park(None) {}
         });
-        input.advance_to(1);
+        guards.expect("the workers start").join().into_iter().for_each(|result| result.expect("no worker panics"));
+        let mut outcome = std::mem::take(&mut *outcome.lock().expect("no worker panicked"));
+        outcome.outputs.sort_by_key(|(epoch, _)| *epoch);
+        outcome
+    }
+
+    fn begin(&self, described: &Campaign, worker: usize, peers: usize) -> Beginning {
+        let Some(snapshot) = &self.snapshot else { return described.anew(worker, peers) };
+        let common = Common::from_bytes(&snapshot.common.to_bytes()).expect("the bytes are whole");
+        assert_eq!(common, snapshot.common);
+        let mut loading = Loading::new(described, worker, peers, &common);
+        for image in snapshot.images.iter().filter(|image| usize::from(image.shard) % peers == worker) {
+            let customers = loading.load(image.shard, image.whole, &image.bytes).expect("the bytes are whole");
+            assert_eq!(customers, image.customers);
+        }
+        Beginning { shard: loading.finish(), common: Some(Arc::new(common)), images: None }
+    }
+
+    /// Feeds the epochs after the one that the run begins with, a share of each to every worker.
+    fn feed(&self, mut input: InputHandle<u64, CapacityContainerBuilder<Vec<Feed>>>, worker: &mut Worker) {
+        let done = self.snapshot.as_ref().map_or(0, |snapshot| snapshot.common.epoch);
         let mut start = 0;
-        for (epoch, size) in epochs.iter().copied().chain([arrivals.len()]).enumerate() {
-            let end = (start + size).min(arrivals.len());
-            let last = end == arrivals.len();
-            for topic in Topic::ALL {
-                let mine = (start..end).filter(|i| i % worker.peers() == worker.index() && arrivals[*i].0 == topic);
-                let texts: Vec<(u64, &str)> = mine.map(|i| (i as u64, arrivals[i].1.as_str())).collect();
-                input.send(Feed::Block(block(topic, start as u64, &texts)));
-                let mark = Mark { topic, partition: worker.index() as u32, next: end as u64, idle: true, recorded: None, last };
-                input.send(Feed::Mark(mark));
+        for (epoch, size) in (1..).zip(self.epochs.iter().copied().chain([self.arrivals.len()])) {
+            let end = (start + size).min(self.arrivals.len());
+            let last = end == self.arrivals.len();
+            if epoch > done {
+                input.advance_to(epoch);
+                for topic in Topic::ALL {
+                    let mine = (start..end).filter(|i| i % worker.peers() == worker.index() && self.arrivals[*i].0 == topic);
+                    let texts: Vec<(u64, &str)> = mine.map(|i| (i as u64, self.arrivals[i].1.as_str())).collect();
+                    input.send(Feed::Block(block(topic, start as u64, &texts)));
+                    let recorded = self.recorded.get(&epoch).map(|&watermark| Recorded(watermark));
+                    let partition = worker.index() as u32;
+                    let save = self.saves.get(&epoch).copied();
+                    input.send(Feed::Mark(Mark { topic, partition, next: end as u64, idle: true, recorded, last, save }));
+                }
+                worker.step();
             }
-            input.advance_to(epoch as u64 + 2);
-            worker.step();
             start = end;
             if last {
                 break;
             }
         }
-        input.close();
-        while worker.step_or_park(None) {}
-    });
-    guards.expect("the workers start").join().into_iter().for_each(|result| result.expect("no worker panics"));
-    let mut outputs = std::mem::take(&mut *outputs.lock().expect("no worker panicked"));
-    outputs.sort_by_key(|(epoch, _)| *epoch);
-    outputs
+    }
+}
+
+impl Outcome {
+    /// What sinks were told of the epochs after `after` and up to `until`.
+    fn tell(&self, told: &mut Told, after: u64, until: u64) {
+        let features = features();
+        let outputs = self.outputs.iter().filter(|(epoch, _)| (after + 1..=until).contains(epoch));
+        outputs.for_each(|(_, output)| told.take(output.clone(), &features));
+    }
+
+    fn told(&self) -> Told {
+        let mut told = Told { counts: Counts::none(), ..Told::default() };
+        self.tell(&mut told, 0, u64::MAX);
+        told
+    }
+
+    /// The snapshot of an epoch, as it would be put together from files.
+    fn snapshot(&self, epoch: u64) -> Snapshot {
+        let mut follower = Follower::new(settings().bandit.model_lag);
+        for now in 1..=epoch {
+            let (mut thresholds, mut counts, mut closed) = (Vec::new(), Counts::none(), Closed::default());
+            for (_, output) in self.outputs.iter().filter(|(of, _)| *of == now) {
+                match output {
+                    Output::Arm(update) => follower.learn(now, update),
+                    Output::ArmDay(row) => follower.arm_day(row),
+                    Output::Segment(row) => follower.segment(row),
+                    Output::Threshold(day, value) => thresholds.push((*day, *value)),
+                    Output::Counts(of_worker) => counts.add(of_worker),
+                    Output::Closed(end) => closed = end.clone(),
+                    _ => {}
+                }
+            }
+            follower.end(now, &thresholds, &counts, &closed);
+        }
+        let mut images: Vec<ShardImage> = self.images.iter().filter(|image| image.epoch <= epoch).cloned().collect();
+        images.sort_by_key(|image| (image.shard, image.epoch));
+        let whole: BTreeMap<u16, u64> = images.iter().filter(|image| image.whole).map(|image| (image.shard, image.epoch)).collect();
+        images.retain(|image| image.epoch >= whole[&image.shard]);
+        Snapshot { common: follower.common(), images }
+    }
 }
 
 fn cuts(random: &mut Random, count: usize) -> Vec<usize> {
@@ -269,13 +404,47 @@ fn epochs_and_workers_do_not_change_a_bit() {
     for seed in 0..60 {
         let mut random = Random(seed);
         let arrivals = arrivals(&mut random, 400);
-        let cuts = cuts(&mut random, arrivals.len());
-        let streamed = run(&arrivals, &cuts, 1 + seed as usize % 3, None);
+        let epochs = cuts(&mut random, arrivals.len());
+        let run = Run { arrivals, epochs, workers: 1 + seed as usize % 3, ..Run::default() };
+        let streamed = run.run().told();
         let published: Vec<(Day, u64)> = streamed.thresholds.iter().map(|(day, value)| (*day, *value)).collect();
         assert!(!published.is_empty(), "seed {seed}");
-        let whole = run(&arrivals, &[], 1 + (seed as usize / 3) % 3, Some(published));
+        let whole = Run { epochs: Vec::new(), workers: 1 + (seed as usize / 3) % 3, thresholds: Some(published), ..run }.run().told();
         streamed.settled().assert_same(&whole.settled(), seed);
     }
+}
+
+#[test]
+fn a_run_goes_on_from_any_snapshot_on_any_number_of_workers() {
+    let mut resumed = 0;
+    for seed in 0..40 {
+        let mut random = Random(1_000 + seed);
+        let arrivals = arrivals(&mut random, 500);
+        let epochs: Vec<usize> = cuts(&mut random, arrivals.len()).into_iter().flat_map(|size| [size, 3, 0]).collect();
+        let mut save = |epoch: u64| match random.below(9) {
+            0 => Some((epoch, Save::Everything)),
+            1 | 2 => Some((epoch, Save::Changes)),
+            _ => None,
+        };
+        let saves = (1..epochs.len() as u64).filter_map(&mut save).collect();
+        let run = Run { arrivals, epochs, workers: 1 + seed as usize % 3, saves, ..Run::default() };
+        let outcome = run.run();
+        let whole = outcome.told();
+        let complete: Vec<u64> = outcome.complete.iter().filter(|(_, workers)| **workers == run.workers).map(|(epoch, _)| *epoch).collect();
+        for epoch in complete {
+            let recorded = (1..).zip(whole.closed.iter().map(|closed| closed.watermark)).collect();
+            let snapshot = Some(outcome.snapshot(epoch));
+            let workers = 1 + random.below(4) as usize;
+            let rest = Run { workers, recorded, snapshot, ..run.clone() }.run();
+            assert!(rest.outputs.iter().all(|(of, _)| *of > epoch), "nothing is told again");
+            let mut told = Told { counts: Counts::none(), ..Told::default() };
+            outcome.tell(&mut told, 0, epoch);
+            rest.tell(&mut told, epoch, u64::MAX);
+            told.assert_same(&whole, seed * 1_000 + epoch);
+            resumed += 1;
+        }
+    }
+    assert!(resumed > 40, "only {resumed} snapshots were complete");
 }
 
 #[test]
@@ -290,9 +459,8 @@ fn a_purchase_that_asks_is_decided_on_once() {
         let name = |text: &str| text.split(r#","timestamp""#).next().unwrap_or_default().to_owned();
         let wanted: BTreeSet<String> = arrivals.iter().filter(|(topic, _)| *topic == Topic::Transactions).map(|(_, text)| name(text)).collect();
         for workers in 1..=3 {
-            let mut asking = settings();
-            asking.bandit.decide_on_transaction = true;
-            let told = outputs(asking, &arrivals, &cuts(&mut random, arrivals.len()), workers, None);
+            let epochs = cuts(&mut random, arrivals.len());
+            let told = Run { arrivals: arrivals.clone(), epochs, workers, asking: true, ..Run::default() }.run().outputs;
             let decided: Vec<(CustomerId, String)> = told
                 .into_iter()
                 .filter_map(|(_, output)| if let Output::Decisions(decisions) = output { Some(decisions) } else { None })

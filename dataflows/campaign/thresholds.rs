@@ -77,6 +77,20 @@ impl Thresholds {
         table
     }
 
+    /// Thresholds as they were published up to a day; a closed day without one has none.
+    pub fn restored(days: &[(Day, u64)], closed: Option<Day>) -> Self {
+        let mut table = Thresholds { closed, ..Thresholds::default() };
+        let (Some(&(first, _)), Some(closed)) = (days.first(), closed) else { return table };
+        table.first = first;
+        table.values = vec![NONE; usize::try_from(closed - first).map_or(0, |length| length + 1)];
+        for &(day, value) in days {
+            if let Some(slot) = usize::try_from(day - first).ok().and_then(|at| table.values.get_mut(at)) {
+                *slot = value;
+            }
+        }
+        table
+    }
+
     /// Takes in what closed.
     pub fn publish(&mut self, published: &Published) {
         if self.values.is_empty() {
@@ -134,12 +148,20 @@ impl Owner {
         Owner { ranks: Ranks::new(), percentile, next: None, open: Vec::new() }
     }
 
+    /// Goes on from a snapshot whose thresholds these are: the next day to be closed is the one after them. The workers tell their totals anew.
+    pub fn restored(percentile: Option<u8>, thresholds: &Thresholds) -> Self {
+        let next = thresholds.closed.filter(|_| !thresholds.values.is_empty()).map(|closed| closed.saturating_add(1));
+        Owner { next, ..Owner::new(percentile) }
+    }
+
     /// Closes the days that the workers say; at the end of the input every day up to that of the latest event, and the last rows of features hold for
     /// `as_of`, or for the latest event.
     pub fn close_epoch(&mut self, totals: Vec<TotalChanges>, as_of: Option<Millis>) -> Published {
         let through = totals.iter().filter_map(|t| t.through).max();
         let latest = totals.iter().filter_map(|t| t.end).max();
         self.open.extend(totals.into_iter().map(|t| t.changes.into_iter().peekable()));
+        // What came with days that are closed, as after a snapshot, counts from the next one on.
+        self.apply_before(self.next.map_or(Day::MIN, |next| next - 2));
         match through {
             Some(Day::MAX) => {
                 let last = latest.map_or(0, day_of);

@@ -4,11 +4,16 @@
 
 use crate::campaign::emission::{ArmDayChange, SegmentChange};
 use crate::campaign::output::{ArmDay, Day, Output, Segment};
+use crate::campaign::snapshot::Common;
+use crate::operators::by_epoch::by_epoch;
 use differential_dataflow::VecCollection;
 use differential_dataflow::collection::AsCollection;
 use differential_dataflow::operators::CountTotal;
+use std::collections::BTreeMap;
 use timely::dataflow::StreamVec;
-use timely::dataflow::operators::vec::Map;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Concat;
+use timely::dataflow::operators::vec::{Filter, Map, ToStream};
 
 /// Interactions, responses and the sum of rewards.
 type ArmDayDiff = (i64, i64, i128);
@@ -31,27 +36,35 @@ pub fn segment_update(epoch: u64, flags: u8, change: SegmentChange) -> SegmentUp
 }
 
 /// Contacts and rewards of each day and arm, as they now stand; all zero where nothing is left.
-pub fn arm_days<'scope>(updates: StreamVec<'scope, u64, ArmDayUpdate>) -> StreamVec<'scope, u64, Output> {
-    let counted: VecCollection<'scope, u64, ((Day, u8), ArmDayDiff), isize> = updates.as_collection().count_total();
+pub fn arm_days<'scope>(updates: StreamVec<'scope, u64, ArmDayUpdate>, before: &Common) -> StreamVec<'scope, u64, Output> {
+    let row = |row: &ArmDay| ((row.day, row.arm), 0, (row.interactions, row.responses, row.reward));
+    let counted: VecCollection<'scope, u64, ((Day, u8), ArmDayDiff), isize> =
+        since(updates, before.arm_days.iter().map(row)).as_collection().count_total();
     newest(counted, |(day, arm), (interactions, responses, reward)| Output::ArmDay(ArmDay { day, arm, interactions, responses, reward }))
 }
 
 /// Customers of each segment, as they now stand; zero where none is left.
-pub fn segments<'scope>(updates: StreamVec<'scope, u64, SegmentUpdate>) -> StreamVec<'scope, u64, Output> {
-    let counted: VecCollection<'scope, u64, (u8, SegmentDiff), isize> = updates.as_collection().count_total();
+pub fn segments<'scope>(updates: StreamVec<'scope, u64, SegmentUpdate>, before: &Common) -> StreamVec<'scope, u64, Output> {
+    let row = |row: &Segment| (row.flags, 0, (row.customers, row.amount));
+    let counted: VecCollection<'scope, u64, (u8, SegmentDiff), isize> = since(updates, before.segments.iter().map(row)).as_collection().count_total();
     newest(counted, |flags, (customers, amount)| Output::Segment(Segment { flags, customers, amount }))
 }
 
-/// Of the old and the new row of a key in an epoch the new one; a key that vanished is shown with the zero of its diff.
+/// What changes after what stood in the snapshot, which is at time 0: before every epoch.
+fn since<'scope, D: Clone + 'static>(updates: StreamVec<'scope, u64, D>, before: impl Iterator<Item = D>) -> StreamVec<'scope, u64, D> {
+    let scope = updates.scope();
+    let before: Vec<D> = if scope.index() == 0 { before.collect() } else { Vec::new() };
+    before.to_stream(scope).concat(updates)
+}
+
+/// Of the old and the new row of a key in an epoch the new one; a key that vanished is shown with the zero of its diff. What stood before the first
+/// epoch has been shown.
 fn newest<'scope, K, R>(counted: VecCollection<'scope, u64, (K, R), isize>, show: impl Fn(K, R) -> Output + 'static) -> StreamVec<'scope, u64, Output>
 where
     K: timely::ExchangeData + Ord + std::hash::Hash,
     R: timely::ExchangeData + Default,
 {
-    use crate::operators::by_epoch::by_epoch;
-    use std::collections::BTreeMap;
-    use timely::dataflow::channels::pact::Pipeline;
-    let rows = counted.inner.map(|((key, row), _, sign)| (key, row, sign));
+    let rows = counted.inner.filter(|(_, epoch, _)| *epoch > 0).map(|((key, row), _, sign)| (key, row, sign));
     by_epoch(rows, Pipeline, "NewestRows", move |_, rows| {
         let mut newest: BTreeMap<K, R> = BTreeMap::new();
         for (key, row, sign) in rows {

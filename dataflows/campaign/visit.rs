@@ -233,6 +233,41 @@ impl Shard {
         }
     }
 
+    /// Works out how far a customer from a snapshot has been worked through: the running row, and what the customer waits for.
+    pub(super) fn take_up(&mut self, slot: Slot) {
+        let history = &self.histories[slot as usize];
+        let clock = Clock {
+            thresholds: &self.thresholds,
+            closed: self.thresholds.closed(),
+            waits_for_threshold: self.features.context().uses_threshold(),
+            watermark: self.watermark,
+            time: &self.settings.time,
+        };
+        let view = history.view();
+        let done = view.interactions.partition_point(|interaction| !clock.is_open(interaction.timestamp));
+        let covered = match done.checked_sub(1) {
+            _ if done == view.interactions.len() => view.transactions.len(),
+            Some(last) => view.transactions.partition_point(|transaction| transaction.timestamp <= view.interactions[last].timestamp),
+            None => 0,
+        };
+        let stride = self.features.layout().stride();
+        let (summary, counts) = (&mut self.summaries[slot as usize], &mut self.counts_of[slot as usize * stride..][..stride]);
+        (*summary, _) = (Summary::default(), counts.fill(0));
+        view.transactions[..covered].iter().for_each(|transaction| self.features.layout().add(summary, counts, transaction));
+        let mut unrewarded = 0;
+        for interaction in view.interactions[..done].iter().filter(|interaction| clock.reward_of(&view, interaction).is_none()) {
+            unrewarded += 1;
+            self.waiting_for_reward.push(Reverse((clock.window_end(interaction), slot)));
+        }
+        let shown_open = self.shown[slot as usize].and_then(|_| history.latest()).map(day_of).filter(|&day| !self.thresholds.is_closed(day));
+        if let (Some(day), true) = (shown_open, self.ledger.is_some()) {
+            self.waiting_for_day.entry(day).or_default().push(slot);
+        }
+        self.note_done(slot, covered, done, unrewarded);
+        let history = &mut self.histories[slot as usize];
+        history.pending = history.unlearned();
+    }
+
     /// Counts what waits, and emits the row of features where a sink wants it.
     fn finish_visit(&mut self, slot: Slot, emission: &mut Emission, scratch: &mut Scratch) {
         let history = &mut self.histories[slot as usize];
@@ -296,8 +331,8 @@ impl Shard {
 /// How a customer was last shown to the views.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shown {
-    flags: u8,
-    amount: u64,
+    pub(super) flags: u8,
+    pub(super) amount: u64,
 }
 
 fn move_between_segments(segments: &mut HashMap<u8, SegmentChange>, was: Option<Shown>, now: Option<Shown>) {

@@ -24,17 +24,19 @@ pub struct Partitions {
 }
 
 impl Partitions {
-    /// None yet; events may come this late.
-    pub fn new(lateness: Millis) -> Self {
-        Partitions { lateness, standing: BTreeMap::new(), watermark: None }
+    /// None yet; events may come this late. `watermark` is where it stood before, if the job goes on.
+    pub fn new(lateness: Millis, watermark: Option<Millis>) -> Self {
+        Partitions { lateness, standing: BTreeMap::new(), watermark }
     }
 
     /// Closes an epoch with the standings of its marks.
     pub fn close(&mut self, marks: impl IntoIterator<Item = Standing>) -> Closed {
         let mut last = false;
+        let mut save = None;
         let mut recorded = None;
         for standing in marks {
             last |= standing.mark.last;
+            save = save.max(standing.mark.save);
             recorded = recorded.or(standing.mark.recorded);
             self.standing.insert((standing.mark.topic, standing.mark.partition), standing);
         }
@@ -44,7 +46,8 @@ impl Partitions {
         };
         self.watermark = self.watermark.max(watermark);
         let offsets = self.standing.iter().map(|(&(topic, partition), standing)| (topic, partition, standing.mark.next)).collect();
-        Closed { watermark: self.watermark, offsets, last }
+        let highs = self.standing.iter().filter_map(|(&(topic, partition), standing)| Some((topic, partition, standing.high?))).collect();
+        Closed { watermark: self.watermark, offsets, highs, last, save }
     }
 
     /// The least over the partitions that are not idle of the greatest valid timestamp seen there, less the lateness; if all are idle, the
@@ -66,11 +69,11 @@ mod tests {
     use crate::campaign::feed::Recorded;
 
     fn at(partition: u32, high: Option<Millis>, idle: bool) -> Standing {
-        Standing { mark: Mark { topic: Topic::Transactions, partition, next: 7, idle, recorded: None, last: false }, high }
+        Standing { mark: Mark { topic: Topic::Transactions, partition, next: 7, idle, recorded: None, last: false, save: None }, high }
     }
 
     fn watermark(marks: &[Standing]) -> Option<Millis> {
-        Partitions::new(10).close(marks.iter().copied()).watermark
+        Partitions::new(10, None).close(marks.iter().copied()).watermark
     }
 
     #[test]
@@ -92,7 +95,7 @@ mod tests {
 
     #[test]
     fn it_never_falls_and_a_recorded_one_is_taken_as_it_is() {
-        let mut partitions = Partitions::new(10);
+        let mut partitions = Partitions::new(10, None);
         assert_eq!(partitions.close([at(0, Some(100), false)]).watermark, Some(90));
         assert_eq!(partitions.close([at(1, Some(50), false)]).watermark, Some(90));
         let mut recorded = at(0, Some(500), false);

@@ -196,6 +196,20 @@ pub fn decode<T: Row>(bytes: &[u8]) -> Result<Vec<T>, CodecError> {
     read_block(bytes)
 }
 
+/// Reads the block that `bytes` begin with, and moves them on behind it.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_next<T: Row>(bytes: &mut &[u8]) -> Result<Vec<T>, CodecError> {
+    let rows = bytes.get(16..24).map_or(0, bytemuck::pod_read_unaligned::<u64>);
+    let length = rows.saturating_mul(size_of::<T>() as u64).saturating_add(HEADER_BYTES as u64);
+    // What is too short for its number of rows, or has none, is named by the reader of blocks.
+    let (block, rest) = bytes.split_at_checked(usize::try_from(length).unwrap_or(usize::MAX)).unwrap_or((bytes, &[]));
+    let rows = read_block(block)?;
+    *bytes = rest;
+    Ok(rows)
+}
+
 /// A container of rows, for channels between workers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rows<T>(pub Vec<T>);
@@ -321,6 +335,20 @@ mod tests {
         }
         let wide = vec![Wide { sums: [i128::MIN, 1] }, Wide { sums: [2, i128::MAX] }];
         assert_eq!(decode::<Wide>(&encode(&wide)), Ok(wide));
+    }
+
+    #[test]
+    fn blocks_in_a_row_are_read_one_by_one() {
+        let mut bytes = encode(&records(3));
+        bytes.extend(encode(&[Other { words: [7; 7] }]));
+        let mut rest = bytes.as_slice();
+        assert_eq!(decode_next::<Record>(&mut rest), Ok(records(3)));
+        assert!(matches!(decode_next::<Record>(&mut &*rest), Err(CodecError::Layout { .. })));
+        assert_eq!(decode_next::<Other>(&mut rest), Ok(vec![Other { words: [7; 7] }]));
+        assert!(matches!(decode_next::<Other>(&mut rest), Err(CodecError::Length { .. })), "nothing is left");
+        for length in 0..HEADER_BYTES + 3 * 56 {
+            assert!(decode_next::<Record>(&mut &bytes[..length]).is_err(), "cut to {length} bytes");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::customer::Transaction;
 use crate::event::{Attachment, Contact, CustomerId, Millis, Profile};
 
 /// A settled interaction (32 bytes).
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
 pub struct Interaction {
     /// Frozen hash of its id.
@@ -18,7 +18,8 @@ pub struct Interaction {
 }
 
 /// A settled delayed reward.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
 pub struct Reward {
     /// Frozen hash of the reward's id.
     pub id: u64,
@@ -31,10 +32,13 @@ pub struct Reward {
 }
 
 /// A decision that was made for the customer.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
 pub struct Decided {
     /// Frozen hash of its id.
     pub key: u64,
+    /// The instant that was asked for.
+    pub timestamp: Millis,
     /// Probability with which its arm was chosen.
     pub propensity: f64,
     /// The model that decided.
@@ -85,6 +89,8 @@ pub struct History {
     pub pending: u32,
     /// The epoch in which it was last touched, as far as 32 bits tell.
     pub touched: u32,
+    /// The period between two snapshots in which it last changed: see [`snapshot::changes`](crate::campaign::snapshot::changes).
+    pub changed: u32,
 }
 
 /// Slices of a history: what contexts are computed from.
@@ -116,6 +122,7 @@ impl History {
             unrewarded: 0,
             pending: 0,
             touched: 0,
+            changed: 0,
         }
     }
 
@@ -160,6 +167,11 @@ impl History {
     /// Whether nothing at all is known of the customer.
     pub fn is_blank(&self) -> bool {
         self.transactions.is_empty() && self.profiles.is_empty()
+    }
+
+    /// Whether there is nothing at all to be kept.
+    pub fn is_void(&self) -> bool {
+        self.is_blank() && self.interactions.is_empty() && self.extras.is_none()
     }
 
     /// The latest instant of a purchase, an interaction, the signup or a profile version; `None` for a blank history.

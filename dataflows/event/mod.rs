@@ -272,7 +272,7 @@ impl Purchase {
 /// The facts of an interaction beside id, time and propensity, packed into one word.
 ///
 /// own reward in Q16 (signed) in the top 48 bits, arm in bits 8..16, flags below.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(transparent)]
 pub struct Contact(pub u64);
 

@@ -74,13 +74,22 @@ fn fold(a: u64, b: u64) -> u64 {
     product as u64 ^ (product >> 64) as u64
 }
 
-/// The frozen hash of a customer, by which customers are spread over workers: one to one and well mixed (the finalizer of SplitMix64).
+/// The frozen hash of a customer: one to one and well mixed (the finalizer of SplitMix64).
 #[inline]
 pub fn customer_hash(customer: CustomerId) -> u64 {
     let mut mixed = customer as u64;
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ (mixed >> 31)
+}
+
+/// Virtual shards that customers are divided into. A checkpoint is kept by virtual shard, so that any number of workers can take it up.
+pub const VIRTUAL_SHARDS: usize = 256;
+
+/// The virtual shard of a customer, 0 to 255; worker number (shard mod workers) has it. Frozen: checkpoints are kept by it.
+#[inline]
+pub fn virtual_shard(customer: CustomerId) -> u64 {
+    customer_hash(customer) >> 56
 }
 
 /// Days of a common year before each month, and of the whole year.

@@ -1,4 +1,4 @@
-//! The thread that saves checkpoints while the job goes on: one a process, fed through a bounded channel, so that no worker ever waits for it.
+//! The thread that saves checkpoints while the job goes on: one a process. No worker ever waits for it: it asks whether there is room.
 //!
 //! The workers of all processes hand over their shards of one epoch; process 0 adds what belongs to no customer, waits for the others and for
 //! the epoch's commit, and writes the manifest. Nothing that fails here ends the job: see [`Saved`].
@@ -7,7 +7,7 @@ use super::assembly::Assembly;
 use super::checkpoints::Checkpoints;
 use super::error::CheckpointError;
 use super::manifest::{Kind, Manifest};
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use dataflows::event::{Millis, Topic};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -165,24 +165,20 @@ pub struct Saver {
 #[derive(Clone)]
 pub struct Intake {
     messages: Sender<Message>,
+    room: usize,
 }
 
 impl Intake {
-    /// Whether a piece would be taken now.
+    /// Whether another shard should be handed over now. Workers that ask at the same moment may each be told so: what waits is bounded by the
+    /// room and a piece a worker.
     pub fn has_room(&self) -> bool {
-        !self.messages.is_full()
+        self.messages.len() < self.room
     }
 
-    /// Hands over a piece without ever waiting.
-    ///
-    /// # Errors
-    /// The piece comes back if there is no room for it now: another worker was faster.
-    pub fn offer(&self, piece: Piece) -> Result<(), Piece> {
-        match self.messages.try_send(Message::Piece(piece)) {
-            Err(TrySendError::Full(Message::Piece(piece))) => Err(piece),
-            // Without its thread nothing will ever be saved; the job goes on.
-            Ok(()) | Err(TrySendError::Full(Message::End(_)) | TrySendError::Disconnected(_)) => Ok(()),
-        }
+    /// Hands over a piece, without ever waiting.
+    pub fn hand(&self, piece: Piece) {
+        // Without its thread nothing will ever be saved; the job goes on.
+        let _ = self.messages.send(Message::Piece(piece));
     }
 }
 
@@ -204,11 +200,11 @@ impl Saver {
         }
         let saved = Arc::new(Saved::default());
         saved.complete(restored.as_ref().map_or(0, |manifest| manifest.epoch));
-        let (messages, taken) = bounded(settings.room.max(1));
-        let poll = settings.poll;
+        let (messages, taken) = unbounded();
+        let (poll, room) = (settings.poll, settings.room.max(1));
         let assembly = Assembly::new(checkpoints, settings, committed, Arc::clone(&saved), restored);
         let thread = thread::Builder::new().name("checkpoint-saver".to_string()).spawn(move || save(assembly, &taken, poll));
-        Ok(Saver { intake: Intake { messages }, saved, thread: thread.map_err(CheckpointError::Thread)? })
+        Ok(Saver { intake: Intake { messages, room }, saved, thread: thread.map_err(CheckpointError::Thread)? })
     }
 
     /// The way to it, for a worker.

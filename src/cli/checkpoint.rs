@@ -307,7 +307,7 @@ mod tests {
         let saver = Saver::start(checkpoints, settings, Arc::new(AtomicU64::new(u64::MAX)), None).expect("a thread");
         for &epoch in epochs {
             for piece in pieces(epoch) {
-                assert_eq!(saver.intake().offer(piece), Ok(()));
+                saver.intake().hand(piece);
             }
             while !saver.saved().is_settled(epoch) {
                 std::thread::yield_now();

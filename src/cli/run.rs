@@ -16,6 +16,7 @@ use std::path::PathBuf;
 Examples:
   sluice run sluice.toml                        one process, one worker
   sluice run sluice.toml --workers 4            four workers
+  sluice run sluice.toml --rebuild              after another list of features: all results are made anew
   sluice run sluice.toml -n 2 -p 0 & sluice run sluice.toml -n 2 -p 1
                                                 two processes on this machine")]
 pub struct RunArgs {
@@ -28,6 +29,9 @@ pub struct RunArgs {
     /// Where a job without progress begins: earliest, latest or a timestamp
     #[arg(long, value_name = "WHERE", env = "SLUICE_KAFKA_START", hide_env_values = true)]
     pub start: Option<String>,
+    /// Forget all results and checkpoints of the job and make them anew from the topics, as after a change of features
+    #[arg(long, env = "SLUICE_REBUILD", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new())]
+    pub rebuild: bool,
     /// Console and API.
     #[command(flatten)]
     pub serve: ServeArgs,
@@ -57,5 +61,5 @@ pub fn run(args: &RunArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
     logging::start(&config.log);
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let features = config.features()?;
-    Ok(crate::jobs::run::run(&config, features)?)
+    Ok(crate::jobs::run::run(&config, features, args.rebuild)?)
 }

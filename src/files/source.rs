@@ -127,6 +127,7 @@ impl Files {
             idle: ended,
             recorded: None,
             last,
+            save: None,
         })
     }
 }

@@ -34,7 +34,6 @@ use dataflows::settings::Emit;
 use director::{Director, Stage};
 use intake::WorldIntake;
 use script::Script;
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
@@ -172,13 +171,13 @@ fn catch_signals() -> Result<Arc<AtomicBool>, DemoError> {
 }
 
 fn pace(config: &Config) -> Pace {
-    Pace { interval: config.epoch.interval, max_events: config.epoch.max_events, ahead: AHEAD, replayed: Vec::new() }
+    Pace { interval: config.epoch.interval, max_events: config.epoch.max_events, ahead: AHEAD, first: 1, replayed: Vec::new(), saves: None }
 }
 
 fn described(config: &Config, features: Features) -> Campaign {
     let mut settings = config.settings();
     // The status page shows what came of the decisions.
-    settings.emit = Emit { interactions: true, features: true, final_features: None };
+    settings.emit = Emit { interactions: true, features: true, final_features: None, snapshots: false };
     Campaign { settings: Arc::new(settings), features: Arc::new(features), thresholds: None }
 }
 
@@ -205,10 +204,8 @@ impl House {
     fn work(&self, worker: &mut Worker, (blocks, sink): (Option<Receiver<Block>>, Option<Sender<Box<EpochResults>>>)) {
         worker.dataflow::<u64, _, _>(|scope| {
             let feed = live(scope, self.pace.clone(), self.control.clone(), |_| WorldIntake::new(blocks));
-            let mut gather = sink.map(|sink| {
-                Gather::new(self.described.clone(), BTreeMap::new(), Arc::clone(&self.control.committed), sink, Arc::clone(&self.failure))
-            });
-            deliver(campaign(feed, &self.described), move |delivery| {
+            let mut gather = sink.map(|sink| Gather::new(self.described.clone(), self.control.clone(), sink, Arc::clone(&self.failure)));
+            deliver(campaign(feed, &self.described, self.described.anew(scope.index(), scope.peers())), move |delivery| {
                 if let Some(gather) = &mut gather {
                     gather.receive(delivery);
                 }

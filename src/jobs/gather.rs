@@ -1,13 +1,20 @@
 //! Gathers what the workers send of each epoch, and hands complete epochs to the sink, in order.
 
+use super::live::Control;
+use super::schedule::Schedule;
+use crate::checkpoint::saver::Intake;
+use crate::checkpoint::{Piece, Shared};
 use crate::results::EpochResults;
+use crate::telemetry::status::Status;
 use crossbeam_channel::{Sender, TrySendError};
 use dataflows::bandit::totals::{Totals, digest};
+use dataflows::campaign::feed::Save;
 use dataflows::campaign::graph::Campaign;
 use dataflows::campaign::output::Output;
+use dataflows::campaign::snapshot::{Common, Follower};
 use dataflows::operators::deliver::Delivery;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 /// What kept an epoch from being handed on.
@@ -38,26 +45,73 @@ pub type Failure = Arc<Mutex<Option<GatherError>>>;
 pub struct Gather {
     described: Campaign,
     open: BTreeMap<u64, EpochResults>,
-    totals: BTreeMap<u32, Totals>,
+    follower: Follower,
     next: u64,
+    /// Digest of the newest complete epoch, once there is one.
+    last_digest: Option<[u8; 32]>,
     /// Digests of epochs that are committed already: they are compared, not handed on.
     committed_digests: BTreeMap<u64, [u8; 32]>,
-    committed: Arc<AtomicU64>,
+    status: Option<Arc<Status>>,
+    control: Control,
     sink: Sender<Box<EpochResults>>,
     failure: Failure,
+    checkpoints: Option<Checkpointing>,
+}
+
+/// The way of what belongs to no customer into checkpoints.
+pub struct Checkpointing {
+    /// Who writes them.
+    pub saver: Intake,
+    /// Who says when they are due.
+    pub schedule: Arc<Schedule>,
+    /// The newest epoch in which a customer was erased; 0 before the first.
+    erased: u64,
+}
+
+impl Checkpointing {
+    /// Nothing erased so far.
+    pub fn new(saver: Intake, schedule: Arc<Schedule>) -> Self {
+        Checkpointing { saver, schedule, erased: 0 }
+    }
 }
 
 impl Gather {
-    /// Hands epochs to `sink`, whose channel must hold as many as may be on their way at once; those with a digest in `committed_digests` are only
-    /// compared with it, and count as committed.
-    pub fn new(
-        described: Campaign,
-        committed_digests: BTreeMap<u64, [u8; 32]>,
-        committed: Arc<AtomicU64>,
-        sink: Sender<Box<EpochResults>>,
-        failure: Failure,
-    ) -> Self {
-        Gather { described, open: BTreeMap::new(), totals: BTreeMap::new(), next: 1, committed_digests, committed, sink, failure }
+    /// Hands epochs to `sink`, whose channel must hold as many as may be on their way at once.
+    pub fn new(described: Campaign, control: Control, sink: Sender<Box<EpochResults>>, failure: Failure) -> Self {
+        let follower = Follower::new(described.settings.bandit.model_lag);
+        Gather {
+            described,
+            open: BTreeMap::new(),
+            follower,
+            next: 1,
+            last_digest: None,
+            committed_digests: BTreeMap::new(),
+            status: None,
+            control,
+            sink,
+            failure,
+            checkpoints: None,
+        }
+    }
+
+    /// Goes on after a checkpoint.
+    pub fn after(mut self, common: &Common) -> Self {
+        self.follower = Follower::restored(self.described.settings.bandit.model_lag, common);
+        self.next = common.epoch + 1;
+        self.control.gathered.store(common.epoch, Ordering::Release);
+        self
+    }
+
+    /// Epochs with a digest here are only compared with it, count as committed, and are shown.
+    pub fn comparing(mut self, committed_digests: BTreeMap<u64, [u8; 32]>, status: Arc<Status>) -> Self {
+        (self.committed_digests, self.status) = (committed_digests, Some(status));
+        self
+    }
+
+    /// Takes part in checkpoints.
+    pub fn saving(mut self, checkpoints: Checkpointing) -> Self {
+        self.checkpoints = Some(checkpoints);
+        self
     }
 
     /// Takes what arrives.
@@ -74,24 +128,57 @@ impl Gather {
             let epoch = self.next;
             let mut results = self.open.remove(&epoch).unwrap_or_else(|| EpochResults::new(epoch));
             self.next += 1;
-            results.digest = self.digest(&results);
+            results.digest_before = self.last_digest.take().unwrap_or_else(|| self.digest());
+            self.follow(&results);
+            results.digest = self.digest();
+            self.last_digest = Some(results.digest);
+            self.save(&results);
             if let Err(error) = self.hand_on(results) {
                 if let Ok(mut failure) = self.failure.lock() {
                     failure.get_or_insert(error);
                 }
                 return;
             }
+            self.control.gathered.store(epoch, Ordering::Release);
         }
     }
 
-    /// The digest of all arms after the epoch.
-    fn digest(&mut self, results: &EpochResults) -> [u8; 32] {
-        self.totals.extend(results.arms.iter().map(|update| (update.arm, update.totals.clone())));
+    fn follow(&mut self, results: &EpochResults) {
+        let epoch = results.epoch;
+        results.arms.iter().for_each(|update| self.follower.learn(epoch, update));
+        results.arm_days.iter().for_each(|row| self.follower.arm_day(row));
+        results.segments.iter().for_each(|row| self.follower.segment(row));
+        self.follower.end(epoch, &results.thresholds, &results.counts, &results.closed);
+    }
+
+    /// The digest of all arms as they now are.
+    fn digest(&self) -> [u8; 32] {
         let context = self.described.features.context();
         let empty = Totals::new(context.dimension());
         let arms = self.described.settings.input.arms.len() as u32;
-        let totals: Vec<(u32, &Totals)> = (0..arms).map(|arm| (arm, self.totals.get(&arm).unwrap_or(&empty))).collect();
+        let totals: Vec<(u32, &Totals)> = (0..arms).map(|arm| (arm, self.follower.totals(arm).unwrap_or(&empty))).collect();
         digest(context.dimension(), context.names(), &totals)
+    }
+
+    /// Hands over what belongs to no customer, if a checkpoint is taken of this epoch.
+    fn save(&mut self, results: &EpochResults) {
+        let Some(Checkpointing { saver, schedule, erased }) = &mut self.checkpoints else { return };
+        if !results.erasures.is_empty() {
+            *erased = results.epoch;
+            schedule.erased();
+        }
+        let Some(save) = results.closed.save else { return };
+        let shared = Shared {
+            epoch: results.epoch,
+            bytes: self.follower.common().to_bytes(),
+            digest: results.digest,
+            watermark: results.closed.watermark,
+            offsets: results.closed.offsets.clone(),
+            customers: self.follower.customers(),
+            full: save == Save::Everything,
+            erases: *erased > schedule.newest(),
+        };
+        saver.hand(Piece::Shared(shared));
     }
 
     fn hand_on(&mut self, results: EpochResults) -> Result<(), GatherError> {
@@ -101,7 +188,8 @@ impl Gather {
                 let shown = crate::files::sink::hexadecimal;
                 return Err(GatherError::Changed { epoch, committed: shown(&committed), now: shown(&results.digest) });
             }
-            self.committed.fetch_max(epoch, Ordering::Release);
+            self.control.committed.fetch_max(epoch, Ordering::Release);
+            self.status.iter().for_each(|status| status.repeated(&results));
             return Ok(());
         }
         match self.sink.try_send(Box::new(results)) {

@@ -9,7 +9,8 @@
 //!   └────────── what arrived ◀─────────┘
 //! ```
 
-use dataflows::campaign::feed::{Feed, Mark, Recorded};
+use super::schedule::Schedule;
+use dataflows::campaign::feed::{Feed, Mark, Recorded, Save};
 use dataflows::event::{Block, Millis, Topic};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
@@ -61,8 +62,12 @@ pub struct Pace {
     pub max_events: u64,
     /// Epochs that are cut and not committed.
     pub ahead: u64,
+    /// The first epoch: 1, or the one after the checkpoint that the job goes on from.
+    pub first: u64,
     /// Epochs that were committed before, from the first on.
     pub replayed: Vec<Replayed>,
+    /// When checkpoints are due; without it none are taken.
+    pub saves: Option<Arc<Schedule>>,
 }
 
 /// What the pacer and the rest of the process share.
@@ -70,19 +75,37 @@ pub struct Pace {
 pub struct Control {
     /// The newest epoch that is committed.
     pub committed: Arc<AtomicU64>,
+    /// The newest epoch that is on its way to the sink, or past it.
+    pub gathered: Arc<AtomicU64>,
     /// The newest epoch that is cut.
     pub cut: Arc<AtomicU64>,
     /// Stop reading, finish the epoch, end.
     pub drain: Arc<AtomicBool>,
+    /// Signs of life that the pacer has given, as heard in this process.
+    pub beat: Arc<AtomicU64>,
+    /// There is a pacer that gives them.
+    pub is_listening: Arc<AtomicBool>,
+}
+
+impl Control {
+    /// Notes signs of life among what the pacer told, and takes them out.
+    fn hear(&self, told: &mut Vec<Command>) {
+        let before = told.len();
+        told.retain(|command| !matches!(command, Command::Beat));
+        self.beat.fetch_add((before - told.len()) as u64, Ordering::AcqRel);
+        self.is_listening.store(true, Ordering::Release);
+    }
 }
 
 /// What the pacer tells every source.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Command {
     /// The epoch ends here.
-    Cut { last: bool, open: bool },
+    Cut { last: bool, open: bool, save: Option<Save> },
     /// The epoch ends where it ended before.
     CutAt(Replayed),
+    /// A sign of life.
+    Beat,
 }
 
 /// What a source tells the pacer.
@@ -101,6 +124,12 @@ struct News {
 
 /// How often a source looks for what no wake-up announces: idle partitions, a request to drain.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// How long a drain waits for a checkpoint that is on its way.
+const LAST_BUT_ONE: Duration = Duration::from_secs(3);
+
+/// How often the pacer gives a sign of life.
+const BEAT: Duration = Duration::from_secs(2);
 
 /// Feeds what the intakes bring; `intake` gets a handle with which another thread wakes the source.
 pub fn live<'scope, I: Intake + 'static>(
@@ -128,7 +157,7 @@ fn pacer<'scope>(news: StreamVec<'scope, u64, News>, pace: Pace, control: Contro
     builder.build(move |mut capabilities| {
         let mut held = capabilities.pop().filter(|_| here);
         if let Some(held) = &mut held {
-            held.downgrade(&1);
+            held.downgrade(&pace.first);
         }
         let mut pacing = Pacing::new(pace, peers);
         move |_| {
@@ -136,6 +165,9 @@ fn pacer<'scope>(news: StreamVec<'scope, u64, News>, pace: Pace, control: Contro
             news.for_each(|_, news| news.drain(..).for_each(|news| pacing.hear(open, news)));
             while let Some(capability) = &mut held {
                 let epoch = *capability.time();
+                if pacing.beats() {
+                    commands.activate().session(&*capability).give(Command::Beat);
+                }
                 let Some(command) = pacing.decide(epoch, &control) else { break };
                 let last = matches!(command, Command::Cut { last: true, .. });
                 commands.activate().session(&*capability).give(command);
@@ -165,13 +197,31 @@ struct Pacing {
     opened: bool,
     ended: usize,
     drain: bool,
+    /// When the job was asked to drain.
+    asked: Option<Instant>,
     began: Instant,
+    beat: Instant,
 }
 
 impl Pacing {
     fn new(pace: Pace, peers: usize) -> Self {
         let replayed = pace.replayed.clone().into();
-        Pacing { pace, replayed, peers, records: 0, restless: false, prepared: 0, opened: false, ended: 0, drain: false, began: Instant::now() }
+        // A job that goes on has read the customers to their end before.
+        let opened = pace.first > 1;
+        Pacing {
+            pace,
+            replayed,
+            peers,
+            records: 0,
+            restless: false,
+            prepared: 0,
+            opened,
+            ended: 0,
+            drain: false,
+            asked: None,
+            began: Instant::now(),
+            beat: Instant::now(),
+        }
     }
 
     /// Takes news in while `open` is the open epoch. Records of an earlier one came between its end and the source's hearing of it.
@@ -190,26 +240,46 @@ impl Pacing {
         self.drain |= news.drain;
     }
 
+    /// Whether the job was asked to drain. A checkpoint that is on its way is waited for a little, so that the last one can follow it.
+    fn is_draining(&mut self) -> bool {
+        if !self.drain {
+            return false;
+        }
+        let since = *self.asked.get_or_insert_with(Instant::now);
+        since.elapsed() >= LAST_BUT_ONE || self.pace.saves.as_ref().is_none_or(|saves| saves.is_free())
+    }
+
+    /// Whether it is time for a sign of life.
+    fn beats(&mut self) -> bool {
+        let due = self.beat.elapsed() >= BEAT;
+        if due {
+            self.beat = Instant::now();
+        }
+        due
+    }
+
     /// The next thing to be told, if it is time.
     fn decide(&mut self, epoch: u64, control: &Control) -> Option<Command> {
         if let Some(replayed) = self.replayed.pop_front() {
             self.opened = true;
             return Some(Command::CutAt(replayed));
         }
-        let last = self.drain || self.ended == self.peers;
+        let last = self.is_draining() || self.ended == self.peers;
         if !last && epoch > control.committed.load(Ordering::Acquire) + self.pace.ahead {
             return None;
         }
         let due = self.began.elapsed() >= self.pace.interval;
         let opens = !self.opened && self.prepared == self.peers;
-        if !(last || opens || self.records >= self.pace.max_events || (due && (self.records > 0 || self.restless))) {
+        let urgent = self.pace.saves.as_ref().is_some_and(|saves| saves.is_urgent());
+        if !(last || opens || urgent || self.records >= self.pace.max_events || (due && (self.records > 0 || self.restless))) {
             return None;
         }
         self.opened |= opens;
         self.records = 0;
         self.restless = false;
         self.began = Instant::now();
-        Some(Command::Cut { last, open: self.opened })
+        let save = self.pace.saves.as_ref().and_then(|saves| saves.due(epoch, last));
+        Some(Command::Cut { last, open: self.opened, save })
     }
 
     /// How long nothing can become due without news.
@@ -237,10 +307,13 @@ fn read<'scope, I: Intake + 'static>(
     let mut news = OutputBuilder::<_, Builder<Vec<News>>>::from(news);
     builder.build(move |capabilities| {
         let mut held = Some(capabilities);
-        held.iter_mut().flatten().for_each(|capability| capability.downgrade(&1));
-        let mut reading = Reading::new(intake, pace.max_events);
+        held.iter_mut().flatten().for_each(|capability| capability.downgrade(&pace.first));
+        let mut reading = Reading::new(intake, &pace);
         move |_| {
-            commands.for_each(|_, told| reading.commands.extend(told.drain(..)));
+            commands.for_each(|_, told| {
+                control.hear(told);
+                reading.commands.extend(told.drain(..));
+            });
             loop {
                 let Some(rights) = &mut held else { return };
                 let mut feed = feed.activate();
@@ -253,7 +326,10 @@ fn read<'scope, I: Intake + 'static>(
                 match outcome {
                     Step::Read => {}
                     Step::Cut => next_epoch(rights),
-                    Step::End => held = None,
+                    Step::End => {
+                        control.is_listening.store(false, Ordering::Release);
+                        held = None;
+                    }
                     Step::Wait => {
                         again.activate_after(LOOK);
                         return;
@@ -309,7 +385,11 @@ struct Reading<I> {
 }
 
 impl<I: Intake> Reading<I> {
-    fn new(intake: I, max_events: u64) -> Self {
+    fn new(mut intake: I, pace: &Pace) -> Self {
+        if pace.first > 1 {
+            intake.open();
+        }
+        let max_events = pace.max_events;
         Reading {
             intake,
             commands: VecDeque::new(),
@@ -330,22 +410,22 @@ impl<I: Intake> Reading<I> {
             return Step::Yield;
         }
         match self.commands.front() {
-            Some(Command::Cut { last, open }) => {
-                let (last, open) = (*last, *open);
+            Some(Command::Cut { last, open, save }) => {
+                let (last, open, save) = (*last, *open, *save);
                 self.commands.pop_front();
-                return self.cut(last, open, None, &mut give);
+                return self.cut(last, open, None, save, &mut give);
             }
             Some(Command::CutAt(replayed)) => {
                 let bounds: Bounds = replayed.bounds.iter().map(|&(topic, partition, next)| ((topic, partition), next)).collect();
                 let watermark = Recorded(replayed.watermark);
                 if self.intake.marks().iter().all(|mark| bounds.get(&(mark.topic, mark.partition)).is_none_or(|&bound| mark.next >= bound)) {
                     self.commands.pop_front();
-                    return self.cut(false, true, Some(watermark), &mut give);
+                    return self.cut(false, true, Some(watermark), None, &mut give);
                 }
                 self.intake.open();
                 return self.take(Some(&bounds), &mut give);
             }
-            None => {}
+            Some(Command::Beat) | None => {}
         }
         if self.in_epoch >= self.max_events { Step::Wait } else { self.take(None, &mut give) }
     }
@@ -363,11 +443,11 @@ impl<I: Intake> Reading<I> {
         Step::Read
     }
 
-    fn cut(&mut self, last: bool, open: bool, recorded: Option<Recorded>, give: &mut impl FnMut(Feed)) -> Step {
+    fn cut(&mut self, last: bool, open: bool, recorded: Option<Recorded>, save: Option<Save>, give: &mut impl FnMut(Feed)) -> Step {
         let marks = self.intake.marks();
         self.idle = marks.iter().map(|mark| mark.idle).collect();
         for mark in marks {
-            give(Feed::Mark(Mark { recorded, last: last && self.intake.is_ended(), ..mark }));
+            give(Feed::Mark(Mark { recorded, last: last && self.intake.is_ended(), save, ..mark }));
         }
         if open {
             self.intake.open();
@@ -382,7 +462,8 @@ impl<I: Intake> Reading<I> {
         let mut news = std::mem::take(&mut self.untold);
         if self.commands.is_empty() {
             let idle: Vec<bool> = self.intake.marks().iter().map(|mark| mark.idle).collect();
-            news.restless = self.idle.len() == idle.len() && self.idle != idle;
+            // A partition that is new is news too; but the first look is none.
+            news.restless = !self.idle.is_empty() && self.idle != idle;
             if news.restless {
                 self.idle = idle;
             }

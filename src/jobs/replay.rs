@@ -126,7 +126,7 @@ fn work(
     worker.dataflow::<u64, _, _>(|scope| {
         let done = Arc::clone(&complete);
         let feed = source(scope, readers, streamed.then_some(STREAMED), move || done.load(Ordering::Relaxed), progress, Arc::clone(failure));
-        deliver(campaign(feed, described), move |delivery| match delivery {
+        deliver(campaign(feed, described, described.anew(scope.index(), scope.peers())), move |delivery| match delivery {
             Delivery::Item(_, output) => {
                 if let Ok(mut results) = results.lock() {
                     results.add(output);

@@ -1,25 +1,32 @@
 //! The long-running job: Kafka in, the campaign dataflow, PostgreSQL and the predictions topic out.
 
-use super::gather::{self, Gather, GatherError};
-use super::live::{Control, Pace, Replayed, live};
+use super::gather::{self, Checkpointing, Gather, GatherError};
+use super::live::{Control, Pace, live};
+use super::plan::{Plan, agree};
 use super::predictions::Predictions;
+use super::restart::{Restart, RestartError, Sources};
+use super::saving::{LoadError, ToSaver, load};
+use super::schedule::Schedule;
+use super::watch::{Watched, watch};
+use crate::checkpoint::saver::Intake;
+use crate::checkpoint::{CheckpointError, Checkpoints, Fingerprint, Saved, Saver, SaverSettings};
 use crate::cluster::{Cluster, ClusterError};
-use crate::config::types::{Config, Start};
+use crate::config::types::Config;
 use crate::console::{Console, ConsoleError};
-use crate::kafka::intake::{KafkaIntake, Sight};
+use crate::kafka::intake::{KafkaIntake, Seat, Sight};
 use crate::kafka::{Assigned, KafkaError, KafkaSettings, Position, admin};
-use crate::postgres::{Commit, PostgresError, RecordedEpoch, Trouble, Writer, sink};
+use crate::postgres::{Commit, PostgresError, Trouble, Writer, sink};
 use crate::results::EpochResults;
-use crate::telemetry::status::{State, Status};
+use crate::telemetry::status::Status;
 use crossbeam_channel::{Sender, bounded};
-use dataflows::campaign::graph::{Campaign, campaign};
+use dataflows::campaign::graph::{Beginning, Campaign, campaign};
 use dataflows::customer::Features;
 use dataflows::event::Topic;
 use dataflows::operators::deliver::deliver;
 use dataflows::settings::Emit;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use timely::worker::Worker;
@@ -33,6 +40,12 @@ pub enum RunError {
     /// The database.
     #[error(transparent)]
     Postgres(#[from] PostgresError),
+    /// The checkpoints.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// It cannot go on where it was.
+    #[error(transparent)]
+    Restart(#[from] RestartError),
     /// The workers.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
@@ -48,12 +61,6 @@ pub enum RunError {
     /// The signals cannot be caught.
     #[error("SIGTERM and SIGINT cannot be caught: {0}")]
     Signals(#[source] std::io::Error),
-    /// A start in the middle cannot be repeated.
-    #[error(
-        "job `{0}` has progress, but was not started with kafka.start = \"earliest\": without a checkpoint its first records cannot be found again; \
-         start a job of another name"
-    )]
-    Unrepeatable(String),
 }
 
 /// What is logged when everything is connected and the first record is asked for.
@@ -62,19 +69,28 @@ pub const READING: &str = "The job begins to read.";
 /// Epochs that are cut and not committed: one that the sink commits, one that waits for it, and two that the workers have.
 const AHEAD: u64 = 4;
 
-/// Runs the job until it is told to drain or cannot go on.
+/// How long a start waits for a broker that does not answer.
+const START: Duration = Duration::from_secs(30);
+
+/// How often topics are looked at for new partitions.
+const LOOK_FOR_PARTITIONS: Duration = Duration::from_secs(20);
+
+/// How long the end waits for the last checkpoint.
+const SAVING: Duration = Duration::from_secs(8);
+
+/// Runs the job until it is told to drain or cannot go on. With `rebuild` it forgets its results and checkpoints first.
 ///
 /// # Errors
 /// What ended it.
-pub fn run(config: &Config, features: Features) -> Result<(), RunError> {
+pub fn run(config: &Config, features: Features, rebuild: bool) -> Result<(), RunError> {
     let cluster = Cluster::of(config)?;
-    let job = Arc::new(Job::new(config, features));
+    let job = Arc::new(Job::new(config, features)?);
     job.catch_signals()?;
-    let console = Console::start(&config.http, Arc::clone(&job.status))?;
+    let console = Console::start(&config.http, Arc::clone(&job.watched.status))?;
     tracing::info!(address = %console.address(), "The console is up.");
-    let watching = watch(&job);
-    let outcome = job.run(&cluster, config);
-    job.finished.store(true, Ordering::Release);
+    let watching = watch(job.watched.clone());
+    let outcome = job.run(&cluster, config, rebuild);
+    job.watched.finished.store(true, Ordering::Release);
     // The watch looks at it within a moment.
     let _ = watching.join();
     console.stop();
@@ -85,185 +101,201 @@ pub fn run(config: &Config, features: Features) -> Result<(), RunError> {
 struct Job {
     described: Campaign,
     kafka: KafkaSettings,
-    control: Control,
-    sight: Sight,
-    failure: gather::Failure,
-    /// Why the database is waited for.
-    trouble: Trouble,
-    /// Whether reading has begun, so that there is something to finish.
-    begun: AtomicBool,
-    finished: AtomicBool,
-    /// Since when the newest committed epoch is this one.
-    waiting: Mutex<(Instant, u64)>,
-    status: Arc<Status>,
+    checkpoints: Checkpoints,
+    /// Writes checkpoints, once it is known what the job begins with.
+    saver: Mutex<Option<Saver>>,
+    /// Why the sink ended.
+    sunk: Mutex<Option<PostgresError>>,
+    watched: Watched,
 }
 
+/// What the first worker has beside the others.
+struct Lead {
+    restart: Restart,
+    to_sink: Sender<Box<EpochResults>>,
+}
+
+type Sink = JoinHandle<Result<Writer, PostgresError>>;
+
 impl Job {
-    fn new(config: &Config, features: Features) -> Self {
+    fn new(config: &Config, features: Features) -> Result<Self, RunError> {
         let mut settings = config.settings();
         settings.input.names = true;
-        settings.emit = Emit { interactions: true, features: true, final_features: None };
+        settings.emit = Emit { interactions: true, features: true, final_features: None, snapshots: true };
         let status = Arc::new(Status::new(&config.job, &settings.input.arms, config.input.decimals));
+        let checkpoints = Checkpoints::open(&config.checkpoint.dir, &config.job, Fingerprint::of(&settings))?;
         let described = Campaign { settings: Arc::new(settings), features: Arc::new(features), thresholds: None };
-        Job {
-            described,
-            kafka: config.kafka_settings(),
+        let watched = Watched {
             control: Control::default(),
             sight: Sight::default(),
             failure: gather::Failure::default(),
             trouble: Trouble::default(),
-            begun: AtomicBool::new(false),
-            finished: AtomicBool::new(false),
-            waiting: Mutex::new((Instant::now(), 0)),
             status,
-        }
+            begun: Arc::new(AtomicBool::new(false)),
+            ended: Arc::new(AtomicBool::new(false)),
+            finished: Arc::new(AtomicBool::new(false)),
+        };
+        Ok(Job { described, kafka: config.kafka_settings(), checkpoints, saver: Mutex::new(None), sunk: Mutex::new(None), watched })
     }
 
     fn catch_signals(&self) -> Result<(), RunError> {
         for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
-            signal_hook::flag::register(signal, Arc::clone(&self.control.drain)).map_err(RunError::Signals)?;
+            signal_hook::flag::register(signal, Arc::clone(&self.watched.control.drain)).map_err(RunError::Signals)?;
         }
         Ok(())
     }
 
     /// From the first connection to the last commit.
-    fn run(self: &Arc<Self>, cluster: &Cluster, config: &Config) -> Result<(), RunError> {
+    fn run(self: &Arc<Self>, cluster: &Cluster, config: &Config, rebuild: bool) -> Result<(), RunError> {
         // The broker first: an instance that cannot read must not take the job over from one that can.
-        let assigned = self.assign(config)?;
-        let (handle, replayed, to_sink) = match cluster.is_first() {
-            true => self.open_sink(config)?,
-            false => (None, Vec::new(), bounded(0).0),
-        };
-        self.begun.store(true, Ordering::Release);
-        tracing::info!(partitions = assigned.len(), epochs = replayed.len(), "{READING}");
-        let outcome = self.run_workers(cluster, config, assigned, replayed, to_sink);
-        // Whatever is left to be published waits for no broker any more.
-        self.finished.store(true, Ordering::Release);
-        let sunk = handle.map(|handle| handle.join());
-        if let Some(error) = self.sight.take_failure() {
-            return Err(error.into());
-        }
-        if let Some(Ok(Err(error))) = sunk {
-            return Err(error.into());
-        }
-        if let Some(error) = self.failure.lock().ok().and_then(|mut failure| failure.take()) {
-            return Err(error.into());
-        }
-        outcome
+        let partitions = self.await_partitions()?;
+        let writer = if cluster.is_first() { Some(self.open_writer(config, rebuild)?) } else { None };
+        let first = writer.map(|writer| self.take_over(config, writer, &partitions)).transpose()?;
+        let (sink, lead) = first.unzip();
+        self.watched.begun.store(true, Ordering::Release);
+        self.look_for_partitions(&partitions);
+        tracing::info!(partitions = keys(&partitions).len(), "{READING}");
+        let outcome = self.run_workers(cluster, config, partitions, lead);
+        self.end(sink);
+        self.verdict(outcome)
     }
 
-    /// The sink's thread, the epochs that are committed already, and the way to the sink.
-    #[allow(clippy::type_complexity, reason = "three things that are opened together")]
-    fn open_sink(
-        self: &Arc<Self>,
-        config: &Config,
-    ) -> Result<(Option<JoinHandle<Result<Writer, PostgresError>>>, Vec<RecordedEpoch>, Sender<Box<EpochResults>>), RunError> {
-        let settings = config.postgres_settings(&self.described.features);
-        let mut writer = Writer::open_telling(settings, self.trouble.clone())?;
-        let recorded = writer.recorded_epochs(0)?;
-        if !recorded.is_empty() && config.kafka.start != Start::Earliest {
-            return Err(RunError::Unrepeatable(config.job.clone()));
+    /// Takes the job over from whoever had it: from then on nobody else writes.
+    fn open_writer(&self, config: &Config, rebuild: bool) -> Result<Writer, RunError> {
+        let mut writer = Writer::open_telling(config.postgres_settings(&self.described.features), self.watched.trouble.clone())?;
+        if rebuild {
+            // In this order: without its checkpoints the job would repeat its epochs, but checkpoints without their epochs are of no use.
+            self.checkpoints.erase_before(u64::MAX)?;
+            writer.forget()?;
+            tracing::warn!("Everything is made anew from the topics.");
         }
+        Ok(writer)
+    }
+
+    /// On the first process: where the job goes on, and the sink's thread.
+    fn take_over(self: &Arc<Self>, config: &Config, mut writer: Writer, partitions: &BTreeMap<Topic, Vec<u32>>) -> Result<(Sink, Lead), RunError> {
+        let restart = Restart::find(&mut writer, &Sources { checkpoints: &self.checkpoints, kafka: &self.kafka, partitions })?;
         let mut predictions = Predictions::new(&self.kafka, &config.bandit.arms)?;
         predictions.resume(&mut writer)?;
         let (to_sink, results) = bounded(AHEAD as usize + 1);
-        let job = Arc::clone(self);
+        let watched = self.watched.clone();
         let then = move |writer: &mut Writer, results: Box<EpochResults>, commit: Commit| {
-            job.status.committed(&results, commit.took);
-            job.sight.committed(&results.closed.offsets);
-            if let Err(error) = predictions.publish(writer, &results, || !job.finished.load(Ordering::Acquire)) {
+            watched.status.committed(&results, commit.took);
+            watched.sight.committed(&results.closed.offsets);
+            if let Err(error) = predictions.publish(writer, &results, || !watched.ended.load(Ordering::Acquire)) {
                 tracing::error!(epoch = results.epoch, "Predictions are not published: {error}.");
             }
         };
-        let handle = sink::spawn(writer, results, Arc::clone(&self.control.committed), then)?;
-        Ok((Some(handle), recorded, to_sink))
-    }
-
-    /// Every partition of every topic, and where it begins.
-    fn assign(&self, config: &Config) -> Result<Vec<Assigned>, RunError> {
-        let from = match config.kafka.start {
-            Start::Earliest => Position::Earliest,
-            Start::Latest => Position::Latest,
-            Start::At(instant) => Position::Timestamp(instant),
-        };
-        let partitions = self.await_partitions()?;
-        match admin::warnings(&self.kafka) {
-            Ok(warnings) => warnings.iter().for_each(|warning| tracing::warn!("{warning}")),
-            Err(error) => tracing::warn!("The topics are not checked: {error}."),
-        }
-        let all = partitions.into_iter().flat_map(|(topic, partitions)| partitions.into_iter().map(move |partition| (topic, partition)));
-        Ok(all.map(|(topic, partition)| Assigned { topic, partition, from }).collect())
+        let sink = sink::spawn(writer, results, Arc::clone(&self.watched.control.committed), then)?;
+        Ok((sink, Lead { restart, to_sink }))
     }
 
     /// The partitions of every topic; a broker that is not there yet is waited for.
     fn await_partitions(&self) -> Result<BTreeMap<Topic, Vec<u32>>, KafkaError> {
         let started = Instant::now();
         let mut warned = false;
-        loop {
+        let partitions = loop {
             let error = match admin::partitions(&self.kafka) {
-                Ok(partitions) => {
-                    self.sight.begins();
-                    return Ok(partitions);
-                }
+                Ok(partitions) => break partitions,
                 Err(error) => error,
             };
-            if !error.is_transient() || started.elapsed() >= START || self.control.drain.load(Ordering::Acquire) {
+            if !error.is_transient() || started.elapsed() >= START || self.watched.control.drain.load(Ordering::Acquire) {
                 return Err(error.after(started.elapsed()));
             }
-            self.sight.waits(error.to_string());
+            self.watched.sight.waits(error.to_string());
             if !std::mem::replace(&mut warned, true) {
                 tracing::warn!(timeout = ?START, "The broker is not ready; waiting for it: {error}.");
             }
             std::thread::park_timeout(Duration::from_millis(500));
+        };
+        self.watched.sight.begins();
+        match admin::warnings(&self.kafka) {
+            Ok(warnings) => warnings.iter().for_each(|warning| tracing::warn!("{warning}")),
+            Err(error) => tracing::warn!("The topics are not checked: {error}."),
         }
+        Ok(partitions)
+    }
+
+    /// Looks now and then for partitions that were added to a topic. The thread ends with the process.
+    fn look_for_partitions(&self, known: &BTreeMap<Topic, Vec<u32>>) {
+        let (kafka, sight) = (self.kafka.clone(), self.watched.sight.clone());
+        let mut known = keys(known);
+        std::thread::spawn(move || {
+            loop {
+                std::thread::sleep(LOOK_FOR_PARTITIONS);
+                // A broker that does not answer is asked again the next time.
+                let Ok(found) = admin::partitions(&kafka) else { continue };
+                let new: Vec<_> = keys(&found).difference(&known).copied().collect();
+                known.extend(&new);
+                sight.found(new);
+            }
+        });
     }
 
     fn run_workers(
         self: &Arc<Self>,
         cluster: &Cluster,
         config: &Config,
-        assigned: Vec<Assigned>,
-        recorded: Vec<RecordedEpoch>,
-        to_sink: Sender<Box<EpochResults>>,
+        partitions: BTreeMap<Topic, Vec<u32>>,
+        lead: Option<Lead>,
     ) -> Result<(), RunError> {
-        let replayed = recorded.iter().map(|epoch| Replayed { bounds: epoch.offsets.clone(), watermark: epoch.watermark }).collect();
-        let pace = Pace { interval: config.epoch.interval, max_events: config.epoch.max_events, ahead: AHEAD, replayed };
-        let digests: BTreeMap<u64, [u8; 32]> = recorded.into_iter().map(|epoch| (epoch.epoch, epoch.digest)).collect();
-        let idle = config.epoch.idle;
-        let job = Arc::clone(self);
-        // Only one worker of one process gathers; the channel closes when it is done.
-        let to_sink = Mutex::new(Some(to_sink));
+        let settings = SaverSettings {
+            process: config.process,
+            processes: config.processes,
+            keep: config.checkpoint.keep,
+            ..SaverSettings::new(config.workers)
+        };
+        let (job, config) = (Arc::clone(self), config.clone());
+        let partitions = keys(&partitions);
+        // Only one worker of one process leads; the channel to the sink closes when it is done.
+        let lead = Mutex::new(lead);
         cluster.run(move |worker| {
-            let sender = if worker.index() == 0 { to_sink.lock().ok().and_then(|mut sender| sender.take()) } else { None };
-            job.work(worker, &pace, digests.clone(), &assigned, idle, sender);
+            let lead = if worker.index() == 0 { lead.lock().ok().and_then(|mut lead| lead.take()) } else { None };
+            job.work(worker, &config, &settings, &partitions, lead);
         })?;
         Ok(())
     }
 
     fn work(
-        &self,
+        self: &Arc<Self>,
         worker: &mut Worker,
-        pace: &Pace,
-        digests: BTreeMap<u64, [u8; 32]>,
-        assigned: &[Assigned],
-        idle: Duration,
-        to_sink: Option<Sender<Box<EpochResults>>>,
+        config: &Config,
+        settings: &SaverSettings,
+        partitions: &BTreeSet<(Topic, u32)>,
+        lead: Option<Lead>,
     ) {
-        let (index, peers) = (worker.index(), worker.peers());
-        let mine: Vec<Assigned> = assigned.iter().copied().filter(|assigned| assigned.partition as usize % peers == index).collect();
+        let plan = agree(worker, lead.as_ref().map(|lead| lead.restart.plan.clone()));
+        let beginning = self.begin(worker, &plan, settings);
+        let seat = Seat { index: worker.index(), peers: worker.peers() };
+        let assigned = assign(partitions, &plan, seat);
+        let control = &self.watched.control;
+        let first = beginning.common.as_ref().map_or(1, |common| common.epoch + 1);
+        let mut pace =
+            Pace { interval: config.epoch.interval, max_events: config.epoch.max_events, ahead: AHEAD, first, replayed: Vec::new(), saves: None };
+        let mut gather = lead.map(|Lead { restart, to_sink }| {
+            control.committed.fetch_max(first - 1, Ordering::AcqRel);
+            let gather = Gather::new(self.described.clone(), control.clone(), to_sink, Arc::clone(&self.watched.failure));
+            let gather = gather.comparing(restart.digests, Arc::clone(&self.watched.status));
+            pace.replayed = restart.replayed;
+            let gather = match &beginning.common {
+                Some(common) => gather.after(common),
+                None => gather,
+            };
+            let Some((saver, saved)) = self.saver() else { return gather };
+            let schedule = Arc::new(Schedule::new(config.checkpoint.interval, saved));
+            pace.saves = Some(Arc::clone(&schedule));
+            gather.saving(Checkpointing::new(saver, schedule))
+        });
         worker.dataflow::<u64, _, _>(|scope| {
-            let sight = self.sight.clone();
-            let kafka = self.kafka.clone();
-            let feed = live(scope, pace.clone(), self.control.clone(), move |activator| {
+            let (sight, kafka, idle) = (self.watched.sight.clone(), self.kafka.clone(), config.epoch.idle);
+            let feed = live(scope, pace, control.clone(), move |activator| {
                 let wake = move || {
                     // A worker that has ended needs no waking.
                     let _ = activator.activate();
                 };
-                KafkaIntake::start(&kafka, mine, idle, sight, wake)
+                KafkaIntake::start(&kafka, assigned, seat, idle, sight, wake)
             });
-            let mut gather = to_sink
-                .map(|sink| Gather::new(self.described.clone(), digests, Arc::clone(&self.control.committed), sink, Arc::clone(&self.failure)));
-            deliver(campaign(feed, &self.described), move |delivery| {
+            deliver(campaign(feed, &self.described, beginning), move |delivery| {
                 if let Some(gather) = &mut gather {
                     gather.receive(delivery);
                 }
@@ -272,79 +304,83 @@ impl Job {
         while worker.step_or_park(Some(Duration::from_millis(100))) {}
     }
 
-    /// For how long an epoch has been waiting to be committed.
-    fn stalled(&self) -> Duration {
-        let (cut, committed) = (self.control.cut.load(Ordering::Acquire), self.control.committed.load(Ordering::Acquire));
-        let Ok(mut waiting) = self.waiting.lock() else { return Duration::ZERO };
-        let (since, of) = *waiting;
-        if committed != of || cut <= committed {
-            *waiting = (Instant::now(), committed);
-            return Duration::ZERO;
-        }
-        since.elapsed()
-    }
-
-    /// Shows where the job stands.
-    fn show(&self, draining: bool) {
-        let partitions = self.sight.partitions();
-        let ends: Vec<_> = partitions.iter().filter_map(|p| p.end.map(|end| (p.topic, p.partition, end))).collect();
-        self.status.high_watermarks(&ends);
-        self.status.cut(self.control.cut.load(Ordering::Acquire));
-        let stalled = self.stalled();
-        let state = match (self.sight.trouble(), self.trouble.reason()) {
-            _ if draining => State::Draining,
-            (_, Some(trouble)) => State::WaitingForDatabase(trouble),
-            (Some(trouble), None) => State::WaitingForBroker(trouble),
-            _ if stalled >= STALLED => State::WaitingForDatabase(format!("no epoch has been committed for {} s", stalled.as_secs())),
-            _ if partitions.is_empty() => State::Starting,
-            _ if partitions.iter().all(|p| p.caught_up || p.lag().is_some_and(|lag| lag < KEPT_UP)) => State::Running,
-            _ => State::CatchingUp,
+    /// What this worker begins with. A checkpoint that was found sound and cannot be taken up all the same ends the process, and with it the job.
+    fn begin(&self, worker: &Worker, plan: &Plan, settings: &SaverSettings) -> Beginning {
+        let begin = || -> Result<Beginning, LoadError> {
+            self.start_saver(plan, settings)?;
+            let mut beginning = load(&self.checkpoints, plan, &self.described, worker.index(), worker.peers())?;
+            beginning.images = self.saver().map(|(saver, _)| Box::new(ToSaver::new(saver, worker.index())) as _);
+            Ok(beginning)
         };
-        self.status.enter(state);
+        match begin() {
+            Ok(beginning) => {
+                if let (0, Some(common)) = (worker.index(), &beginning.common) {
+                    self.watched.status.restored(common);
+                }
+                beginning
+            }
+            Err(error) => {
+                tracing::error!("The job cannot begin: {error}.");
+                std::process::exit(1);
+            }
+        }
     }
 
-    fn has_failed(&self) -> bool {
-        self.sight.has_failed() || self.failure.lock().is_ok_and(|failure| failure.is_some())
+    /// Starts the saver of the process, with whichever worker comes first.
+    fn start_saver(&self, plan: &Plan, settings: &SaverSettings) -> Result<(), CheckpointError> {
+        let mut saver = self.saver.lock().unwrap_or_else(PoisonError::into_inner);
+        if saver.is_none() {
+            let committed = Arc::clone(&self.watched.control.committed);
+            *saver = Some(Saver::start(self.checkpoints.clone(), settings.clone(), committed, plan.manifest())?);
+        }
+        Ok(())
+    }
+
+    /// The way to the saver, and what has become of its checkpoints.
+    fn saver(&self) -> Option<(Intake, Arc<Saved>)> {
+        let saver = self.saver.lock().unwrap_or_else(PoisonError::into_inner);
+        saver.as_ref().map(|saver| (saver.intake(), Arc::clone(saver.saved())))
+    }
+
+    /// Waits for the last commit and the last checkpoint.
+    fn end(&self, sink: Option<Sink>) {
+        // Whatever is left to be published waits for no broker any more.
+        self.watched.ended.store(true, Ordering::Release);
+        if let Some(Ok(Err(error))) = sink.map(JoinHandle::join) {
+            *self.sunk.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        }
+        if let Some(saver) = self.saver.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            saver.finish(SAVING);
+        }
+    }
+
+    /// Why the job ended: the first cause is told, not what followed from it.
+    fn verdict(&self, outcome: Result<(), RunError>) -> Result<(), RunError> {
+        if let Some(error) = self.watched.sight.take_failure() {
+            return Err(error.into());
+        }
+        if let Some(error) = self.sunk.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            return Err(error.into());
+        }
+        if let Some(error) = self.watched.failure.lock().ok().and_then(|mut failure| failure.take()) {
+            return Err(error.into());
+        }
+        outcome
     }
 }
 
-/// An epoch that waits so long to be committed waits for the database.
-const STALLED: Duration = Duration::from_secs(5);
+/// Each partition of each topic.
+fn keys(partitions: &BTreeMap<Topic, Vec<u32>>) -> BTreeSet<(Topic, u32)> {
+    partitions.iter().flat_map(|(topic, all)| all.iter().map(|partition| (*topic, *partition))).collect()
+}
 
-/// How long a start waits for a broker that does not answer.
-const START: Duration = Duration::from_secs(30);
-
-/// A partition that is so few records behind counts as kept up with.
-const KEPT_UP: u64 = 100_000;
-
-/// How long a drain may take before the process ends without it.
-const DRAIN: Duration = Duration::from_secs(9);
-
-/// Shows where the job stands, drains it when it cannot go on, and ends a drain that does not end.
-fn watch(job: &Arc<Job>) -> JoinHandle<()> {
-    let job = Arc::clone(job);
-    std::thread::spawn(move || {
-        let mut draining: Option<Instant> = None;
-        while !job.finished.load(Ordering::Acquire) {
-            std::thread::park_timeout(Duration::from_millis(100));
-            job.show(draining.is_some());
-            if job.has_failed() {
-                job.control.drain.store(true, Ordering::Release);
-            }
-            if job.control.drain.load(Ordering::Acquire) {
-                if !job.begun.load(Ordering::Acquire) {
-                    tracing::info!("The job ends before it has read anything.");
-                    std::process::exit(0);
-                }
-                let since = *draining.get_or_insert_with(|| {
-                    tracing::info!("Draining: the epoch is finished and committed.");
-                    Instant::now()
-                });
-                if since.elapsed() > DRAIN {
-                    tracing::error!("The drain did not end in time; what is not committed is read again at the next start.");
-                    std::process::exit(1);
-                }
-            }
-        }
+/// The partitions of a worker, and where each begins.
+fn assign(partitions: &BTreeSet<(Topic, u32)>, plan: &Plan, seat: Seat) -> Vec<Assigned> {
+    let starts = plan.starts();
+    let mine = partitions.iter().filter(|(_, partition)| seat.has(*partition));
+    mine.map(|&(topic, partition)| {
+        let from = starts.get(&(topic, partition)).map_or(Position::Earliest, |&next| Position::Offset(next));
+        Assigned { topic, partition, from }
     })
+    .collect()
 }

@@ -1,9 +1,9 @@
 //! Topics and partitions: made, counted and checked before a job starts.
 
 use super::connection::{Connection, Tracked, code_of};
+use super::consumer::{Assigned, Position};
 use super::error::{KafkaError, passes};
-#[cfg(test)]
-use super::position;
+use super::position::{self, Found};
 use super::settings::{KafkaSettings, Role};
 use dataflows::event::{Place, Topic};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
@@ -12,7 +12,6 @@ use rdkafka::error::KafkaError as ClientError;
 use rdkafka::types::RDKafkaErrorCode;
 use std::collections::BTreeMap;
 use std::future::Future;
-#[cfg(test)]
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -107,24 +106,30 @@ pub fn partitions(settings: &KafkaSettings) -> Result<BTreeMap<Topic, Vec<u32>>,
     Ok(found)
 }
 
-/// The offsets that each partition of the topics that are read has: from the first up to the one after its last.
+/// Where each of these partitions is to be read from, and its end: `from` as offsets that are there now.
 ///
 /// # Errors
-/// As for [`partitions`].
-#[cfg(test)]
-pub fn watermarks(settings: &KafkaSettings) -> Result<BTreeMap<(Topic, u32), Range<u64>>, KafkaError> {
-    let partitions = partitions(settings)?;
+/// The broker does not answer, or has no such offset.
+pub fn positions(
+    settings: &KafkaSettings,
+    partitions: &BTreeMap<Topic, Vec<u32>>,
+    from: Position,
+) -> Result<BTreeMap<(Topic, u32), Range<u64>>, KafkaError> {
     let (consumer, connection) = asking(settings)?;
     let mut found = BTreeMap::new();
     for (topic, partition) in partitions.iter().flat_map(|(topic, partitions)| partitions.iter().map(|partition| (*topic, *partition))) {
-        let doing = "say where partitions begin and end";
-        let range = position::range(&consumer, settings.topic_name(topic), partition as i32, ANSWER)
-            .map_err(|error| report(&consumer, &connection, doing, &error))?;
-        let Some(range) = range else {
-            let (brokers, why) = (settings.brokers.clone(), connection.reason());
-            return Err(KafkaError::Unreachable { brokers, doing, waited: ANSWER, why });
-        };
-        found.insert((topic, partition), range);
+        let assigned = Assigned { topic, partition, from };
+        match position::find(&consumer, &settings.brokers, settings.topic_name(topic), &assigned)? {
+            Found::At(start, end) => drop(found.insert((topic, partition), start..end)),
+            Found::NoTopic => {
+                let topics = vec![settings.topic_name(topic).to_string()];
+                return Err(KafkaError::MissingTopics { brokers: settings.brokers.clone(), topics });
+            }
+            Found::NoAnswer => {
+                let (brokers, why) = (settings.brokers.clone(), connection.reason());
+                return Err(KafkaError::Unreachable { brokers, doing: "say where partitions begin and end", waited: ANSWER, why });
+            }
+        }
     }
     Ok(found)
 }

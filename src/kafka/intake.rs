@@ -6,7 +6,7 @@ use crate::jobs::live::{Bounds, Intake};
 use crossbeam_channel::{Receiver, bounded};
 use dataflows::campaign::feed::Mark;
 use dataflows::event::{Block, Head, Millis, Topic};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -26,6 +26,8 @@ struct Seen {
     partitions: BTreeMap<(Topic, u32), PartitionStatus>,
     trouble: Option<String>,
     committed: Vec<(Topic, u32, u64)>,
+    /// Partitions that were found after the start.
+    found: Vec<(Topic, u32)>,
     failure: Option<KafkaError>,
 }
 
@@ -69,6 +71,18 @@ impl Sight {
         if let Ok(mut seen) = self.0.lock() {
             seen.committed = offsets.to_vec();
         }
+    }
+
+    /// Partitions that have come since the start, to be adopted by the workers that they belong to.
+    pub fn found(&self, partitions: impl IntoIterator<Item = (Topic, u32)>) {
+        if let Ok(mut seen) = self.0.lock() {
+            seen.found.extend(partitions);
+        }
+    }
+
+    /// Of the found partitions those after the first so many.
+    fn found_after(&self, known: usize) -> Vec<(Topic, u32)> {
+        self.0.lock().ok().and_then(|seen| seen.found.get(known..).map(<[_]>::to_vec)).unwrap_or_default()
     }
 
     /// Of the committed offsets those of these partitions.
@@ -115,11 +129,37 @@ pub struct KafkaIntake {
     shown: RefCell<Instant>,
     /// The committed offsets that the consumer group was last told.
     progress: RefCell<Vec<(Topic, u32, u64)>>,
+    seat: Seat,
+    /// How many of the partitions that were found after the start have been looked at.
+    adopted: Cell<usize>,
+}
+
+/// Which worker this is, of how many: partition p is read by worker p mod peers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seat {
+    /// The worker.
+    pub index: usize,
+    /// All workers of all processes.
+    pub peers: usize,
+}
+
+impl Seat {
+    /// Whether the partition is this worker's to read.
+    pub fn has(self, partition: u32) -> bool {
+        partition as usize % self.peers == self.index
+    }
 }
 
 impl KafkaIntake {
     /// Reads the assigned partitions, customers first. `wake` is called when something has arrived. What goes wrong, now or later, is told by `sight`.
-    pub fn start(settings: &KafkaSettings, assigned: Vec<Assigned>, idle_after: Duration, sight: Sight, wake: impl Fn() + Send + 'static) -> Self {
+    pub fn start(
+        settings: &KafkaSettings,
+        assigned: Vec<Assigned>,
+        seat: Seat,
+        idle_after: Duration,
+        sight: Sight,
+        wake: impl Fn() + Send + 'static,
+    ) -> Self {
         let (sender, arrivals) = bounded(ARRIVALS);
         // All are started at once, for a broker answers questions about offsets slowly once it is being read from; what is not wanted yet is held back.
         let consumer = spawn(settings, assigned.clone(), sender, wake).map_err(|error| sight.fail(error)).ok();
@@ -141,6 +181,8 @@ impl KafkaIntake {
             sight,
             shown: RefCell::new(Instant::now()),
             progress: RefCell::default(),
+            seat,
+            adopted: Cell::new(0),
         }
     }
 
@@ -169,6 +211,7 @@ impl KafkaIntake {
                 Arrival::Failed(error) => self.sight.fail(error),
             }
         }
+        self.adopt(&mut partitions);
         let mut shown = self.shown.borrow_mut();
         if shown.elapsed() > Duration::from_millis(200) {
             *shown = Instant::now();
@@ -179,6 +222,19 @@ impl KafkaIntake {
                     consumer.show_progress(committed.clone());
                     *self.progress.borrow_mut() = committed;
                 }
+            }
+        }
+    }
+
+    /// Reads partitions that have come since the start, from their first record on.
+    fn adopt(&self, partitions: &mut BTreeMap<(Topic, u32), Partition>) {
+        // Nobody else's may be adopted, and a partition is new only once.
+        for key in self.sight.found_after(self.adopted.get()) {
+            self.adopted.set(self.adopted.get() + 1);
+            if self.seat.has(key.1) && !partitions.contains_key(&key) {
+                tracing::info!(topic = key.0.name(), partition = key.1, "A new partition is read.");
+                partitions.insert(key, Partition::default());
+                self.consumer.iter().for_each(|consumer| consumer.add(vec![Assigned { topic: key.0, partition: key.1, from: Position::Earliest }]));
             }
         }
     }
@@ -196,7 +252,8 @@ impl KafkaIntake {
         let open = |key: &(Topic, u32)| !self.later.contains(key);
         let mut best: Option<(Millis, (Topic, u32))> = None;
         for (key, partition) in partitions.iter().filter(|(key, _)| open(key)) {
-            let bound = until.and_then(|until| until.get(key)).copied();
+            // A partition that is not among the bounds was not there yet.
+            let bound = until.map(|until| until.get(key).copied().unwrap_or(0));
             if bound.is_some_and(|bound| partition.next.is_some_and(|next| next >= bound)) {
                 continue;
             }
@@ -258,15 +315,12 @@ impl Intake for KafkaIntake {
             .map(|status| ((status.topic, status.partition), status.idle_for(now).is_some_and(|idle| idle >= self.idle_after)))
             .collect();
         let partitions = self.partitions.borrow();
-        let mark = |(&(topic, partition), of): (&(Topic, u32), &Partition)| Mark {
-            topic,
-            partition,
-            next: of.next.unwrap_or(0),
-            idle: of.waiting.is_empty() && quiet.get(&(topic, partition)).copied().unwrap_or(false),
-            recorded: None,
-            last: false,
+        // A partition whose start is not known yet has no place in an epoch.
+        let mark = |(&(topic, partition), of): (&(Topic, u32), &Partition)| {
+            let idle = of.waiting.is_empty() && quiet.get(&(topic, partition)).copied().unwrap_or(false);
+            Some(Mark { topic, partition, next: of.next?, idle, recorded: None, last: false, save: None })
         };
-        partitions.iter().map(mark).collect()
+        partitions.iter().filter_map(mark).collect()
     }
 
     fn is_prepared(&self) -> bool {

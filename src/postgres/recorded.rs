@@ -28,11 +28,14 @@ pub struct RecordedEpoch {
     pub epoch: u64,
     /// Its watermark.
     pub watermark: Option<Millis>,
-    /// Next offset of every partition, sorted.
-    pub offsets: Vec<(Topic, u32, u64)>,
+    /// Next offset of every partition.
+    pub offsets: Positions,
     /// Digest of the statistics of all arms after it, SHA-256.
     pub digest: [u8; 32],
 }
+
+/// Next offset of every partition, sorted.
+pub type Positions = Vec<(Topic, u32, u64)>;
 
 /// The form in which offsets are kept: topic, partition, next offset.
 pub type Offsets = BTreeMap<String, BTreeMap<u32, u64>>;
@@ -64,6 +67,37 @@ fn progress_of(row: &Row) -> Progress {
     Progress { epoch: row.get::<_, i64>(0) as u64, incarnation: row.get(1), published: row.get::<_, i64>(2) as u64 }
 }
 
+/// Where the job began: the first offset of every partition; `None` where that was not recorded.
+pub fn starts(client: &mut Client, settings: &PostgresSettings) -> Result<Option<Positions>, PostgresError> {
+    let row = client
+        .query_one("SELECT starts::text FROM progress WHERE job = $1", &[&settings.job])
+        .map_err(PostgresError::statement("tell where the job began"))?;
+    let Some(text) = row.get::<_, Option<&str>>(0) else { return Ok(None) };
+    offsets_of(text, settings).map(Some).map_err(|why| PostgresError::Recorded { epoch: 0, why })
+}
+
+/// Records where the job begins.
+pub fn set_starts(client: &mut Client, settings: &PostgresSettings, offsets: &[(Topic, u32, u64)]) -> Result<(), PostgresError> {
+    client
+        .execute("UPDATE progress SET starts = $2 WHERE job = $1", &[&settings.job, &postgres::types::Json(offsets_by_name(offsets, settings))])
+        .map_err(PostgresError::statement("record where the job begins"))?;
+    Ok(())
+}
+
+/// Removes every result, and sets the job back to before its first epoch; where it began stays recorded.
+pub fn forget(client: &mut Client, job: &str) -> Result<(), PostgresError> {
+    let failed = || PostgresError::statement("forget the job's results");
+    let mut transaction = client.transaction().map_err(failed())?;
+    transaction
+        .batch_execute(
+            "TRUNCATE customer_features, interactions, decisions, segments, arm_stats, model_versions, model_metrics, dead_letters, thresholds, erasures",
+        )
+        .map_err(failed())?;
+    transaction.execute("DELETE FROM epochs WHERE job = $1", &[&job]).map_err(failed())?;
+    transaction.execute("UPDATE progress SET epoch = 0, published = 0 WHERE job = $1", &[&job]).map_err(failed())?;
+    transaction.commit().map_err(failed())
+}
+
 /// The job's epochs after `after`, in order.
 pub fn epochs(client: &mut Client, settings: &PostgresSettings, after: u64) -> Result<Vec<RecordedEpoch>, PostgresError> {
     let rows = client
@@ -78,15 +112,21 @@ pub fn epochs(client: &mut Client, settings: &PostgresSettings, after: u64) -> R
 fn epoch_of(row: &Row, settings: &PostgresSettings) -> Result<RecordedEpoch, PostgresError> {
     let epoch = row.get::<_, i64>(0) as u64;
     let unreadable = |why: String| PostgresError::Recorded { epoch, why };
-    let named: Offsets = serde_json::from_str(row.get(2)).map_err(|error| unreadable(format!("its offsets: {error}")))?;
+    let offsets = offsets_of(row.get(2), settings).map_err(unreadable)?;
+    let digest = digest_from_hex(row.get(3)).ok_or_else(|| unreadable("its digest is not 64 hexadecimal digits".to_string()))?;
+    Ok(RecordedEpoch { epoch, watermark: row.get::<_, Option<Timestamp>>(1).map(|watermark| watermark.0), offsets, digest })
+}
+
+/// Offsets from the form in which they are kept, sorted.
+fn offsets_of(text: &str, settings: &PostgresSettings) -> Result<Positions, String> {
+    let named: Offsets = serde_json::from_str(text).map_err(|error| format!("its offsets: {error}"))?;
     let mut offsets = Vec::new();
     for (name, partitions) in named {
-        let topic = settings.topic_named(&name).ok_or_else(|| unreadable(format!("it has read topic `{name}`, which is not configured")))?;
+        let topic = settings.topic_named(&name).ok_or_else(|| format!("it has read topic `{name}`, which is not configured"))?;
         offsets.extend(partitions.into_iter().map(|(partition, next)| (topic, partition, next)));
     }
     offsets.sort_unstable();
-    let digest = digest_from_hex(row.get(3)).ok_or_else(|| unreadable("its digest is not 64 hexadecimal digits".to_string()))?;
-    Ok(RecordedEpoch { epoch, watermark: row.get::<_, Option<Timestamp>>(1).map(|watermark| watermark.0), offsets, digest })
+    Ok(offsets)
 }
 
 /// The published thresholds, by day.

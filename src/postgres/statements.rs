@@ -59,6 +59,19 @@ const INSERT_METRICS: &str = "
         decisions = excluded.decisions, mean_reward = excluded.mean_reward, events_per_second = excluded.events_per_second, late = excluded.late,
         duplicates = excluded.duplicates, corrected = excluded.corrected, dead_letters = excluded.dead_letters, pending = excluded.pending";
 
+/// One erasure: customer, instant, transactions, interactions, rewards, profiles, learned, decisions, digest before, digest after, epoch.
+pub const INSERT_ERASURE: &str = "
+    INSERT INTO erasures (customer_id, instant, transactions, interactions, rewards, profiles, learned, decisions, digest_before, digest_after, epoch)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+
+/// Customer, instant.
+pub const ERASE_DECISIONS: &str = "DELETE FROM decisions WHERE customer_id = $1 AND ts <= $2";
+
+/// Takes the sums out of every version but the newest of each arm, which no longer has the erased in it.
+pub const ERASE_SUMS: &str = "
+    UPDATE model_versions m SET a = NULL, b = NULL
+    WHERE a IS NOT NULL AND version < (SELECT max(version) FROM model_versions newest WHERE newest.arm = m.arm)";
+
 /// Customers, keys.
 pub const DELETE_INTERACTIONS: &str = "
     DELETE FROM interactions i USING unnest($1::int8[], $2::int8[]) AS gone (customer_id, interaction_key)

@@ -9,7 +9,8 @@ use super::recorded::{self, Progress};
 use super::rows::Staging;
 use super::settings::PostgresSettings;
 use super::statements::{
-    DELETE_FEATURES, DELETE_INTERACTIONS, INSERT_THRESHOLD, PRUNE_DEAD_LETTERS, PRUNE_MODELS, Statements, UPSERT_ARM_STATS, UPSERT_SEGMENTS,
+    DELETE_FEATURES, DELETE_INTERACTIONS, ERASE_DECISIONS, ERASE_SUMS, INSERT_ERASURE, INSERT_THRESHOLD, PRUNE_DEAD_LETTERS, PRUNE_MODELS,
+    Statements, UPSERT_ARM_STATS, UPSERT_SEGMENTS,
 };
 use crate::results::EpochResults;
 use postgres::types::Json;
@@ -60,6 +61,7 @@ impl Commit<'_> {
         self.write_features(&mut transaction)?;
         self.write_decisions(&mut transaction)?;
         self.write_models(&mut transaction)?;
+        self.erase(&mut transaction)?;
         self.write_aggregates(&mut transaction)?;
         self.write_dead_letters(&mut transaction)?;
         if self.results.epoch.is_multiple_of(PRUNE_EVERY) {
@@ -179,6 +181,40 @@ impl Commit<'_> {
         }
         self.staging.decisions.copy(transaction, &self.statements.stage_decisions, "stage decisions")?;
         transaction.batch_execute(&self.statements.upsert_decisions).map_err(PostgresError::statement("write decisions"))
+    }
+
+    /// Removes what the rows of this epoch do not take back of an erased customer, and reports each erasure.
+    fn erase(&self, transaction: &mut Transaction<'_>) -> Result<(), PostgresError> {
+        let failed = || PostgresError::statement("erase a customer");
+        let (before, after) = (recorded::digest_to_hex(&self.results.digest_before), recorded::digest_to_hex(&self.results.digest));
+        for erasure in &self.results.erasures {
+            let instant = Timestamp(erasure.until);
+            transaction.execute(ERASE_DECISIONS, &[&erasure.customer, &instant]).map_err(failed())?;
+            let counts = [erasure.transactions, erasure.interactions, erasure.rewards, erasure.profiles, erasure.learned, erasure.decisions];
+            let [transactions, interactions, rewards, profiles, learned, decisions] = counts.map(|count| count as i64);
+            transaction
+                .execute(
+                    INSERT_ERASURE,
+                    &[
+                        &erasure.customer,
+                        &instant,
+                        &transactions,
+                        &interactions,
+                        &rewards,
+                        &profiles,
+                        &learned,
+                        &decisions,
+                        &before,
+                        &after,
+                        &self.epoch(),
+                    ],
+                )
+                .map_err(failed())?;
+        }
+        if self.results.erasures.iter().any(|erasure| erasure.learned > 0) {
+            transaction.execute(ERASE_SUMS, &[]).map_err(failed())?;
+        }
+        Ok(())
     }
 
     fn write_models(&self, transaction: &mut Transaction<'_>) -> Result<(), PostgresError> {

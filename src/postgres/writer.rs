@@ -2,7 +2,7 @@
 
 use super::connection::{self, Backoff};
 use super::error::PostgresError;
-use super::recorded::{self, Progress, RecordedEpoch};
+use super::recorded::{self, Positions, Progress, RecordedEpoch};
 use super::rows::Staging;
 use super::schema;
 use super::settings::PostgresSettings;
@@ -12,6 +12,7 @@ use crate::results::EpochResults;
 #[cfg(test)]
 use dataflows::campaign::output::Day;
 use dataflows::campaign::output::Decision;
+use dataflows::event::Topic;
 use postgres::Client;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -115,6 +116,11 @@ impl Writer {
         Ok((Session { client, statements }, progress))
     }
 
+    /// The job that it writes for.
+    pub fn job(&self) -> &str {
+        &self.settings.job
+    }
+
     /// Where the job stands, as far as this writer knows.
     pub fn progress(&self) -> Progress {
         self.progress
@@ -127,6 +133,35 @@ impl Writer {
     pub fn recorded_epochs(&mut self, after: u64) -> Result<Vec<RecordedEpoch>, PostgresError> {
         let settings = self.settings.clone();
         recorded::epochs(&mut self.session()?.client, &settings, after)
+    }
+
+    /// Where the job began: the first offset of every partition; `None` where that was not recorded.
+    ///
+    /// # Errors
+    /// [`PostgresError::Recorded`], or that of a statement.
+    pub fn starts(&mut self) -> Result<Option<Positions>, PostgresError> {
+        let settings = self.settings.clone();
+        recorded::starts(&mut self.session()?.client, &settings)
+    }
+
+    /// Records where the job begins, before its first epoch.
+    ///
+    /// # Errors
+    /// That of a statement.
+    pub fn set_starts(&mut self, offsets: &[(Topic, u32, u64)]) -> Result<(), PostgresError> {
+        let settings = self.settings.clone();
+        recorded::set_starts(&mut self.session()?.client, &settings, offsets)
+    }
+
+    /// Removes every result of the job, and sets it back to before its first epoch.
+    ///
+    /// # Errors
+    /// That of a statement.
+    pub fn forget(&mut self) -> Result<(), PostgresError> {
+        let job = self.settings.job.clone();
+        recorded::forget(&mut self.session()?.client, &job)?;
+        (self.progress.epoch, self.progress.published) = (0, 0);
+        Ok(())
     }
 
     /// The published thresholds, by day.

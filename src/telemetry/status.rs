@@ -10,6 +10,7 @@ use super::usage::{resident_memory_bytes, usage};
 use crate::files::sink::hexadecimal;
 use crate::results::EpochResults;
 use dataflows::campaign::output::{ArmDay, Counts, Day, Segment};
+use dataflows::campaign::snapshot::Common;
 use dataflows::event::{DAY, Millis, Rejected, Topic};
 use recent::{Choices, Outcomes, Rate, mean_q16};
 use snapshot::{Arm, Counted, DeadLetter, Epochs, Events, Holder, Partition, Reward, SegmentSize, Snapshot, Threshold, Watermark};
@@ -162,12 +163,23 @@ impl Status {
         self.known().benchmark = benchmark;
     }
 
-    /// What stood before this start, since an epoch's results only say what changed: days of arms, segments, and the interactions that wait.
-    #[cfg(test)]
-    pub fn restored(&self, arm_days: &[ArmDay], segments: &[Segment], pending: i64) {
+    /// What stood at the end of the checkpoint that the job goes on from, since an epoch's results only say what changed.
+    pub fn restored(&self, common: &Common) {
         let mut known = self.known();
-        known.stand(arm_days, segments);
-        known.counts.pending = pending;
+        known.cut = known.cut.max(common.epoch);
+        known.committed = known.committed.max(common.epoch);
+        known.watermark = known.watermark.max(common.watermark);
+        known.threshold = known.threshold.max(common.thresholds.last().copied());
+        known.counts.add(&common.counts);
+        known.stand(&common.arm_days, &common.segments);
+        for version in &common.arms {
+            known.count(version.arm, version.totals.n);
+        }
+    }
+
+    /// An epoch that was committed before this start has been repeated.
+    pub fn repeated(&self, results: &EpochResults) {
+        self.known().repeat(results);
     }
 
     /// An epoch has been committed; writing it took so long.
@@ -252,26 +264,33 @@ impl Known {
     }
 
     fn commit(&mut self, results: &EpochResults, took: Duration, now: Instant) {
+        self.commit_took = Some(took);
+        self.rate.add(now, results.counts.records);
+        self.repeat(results);
+        self.decide(results);
+        results.rejected.iter().for_each(|rejected| self.reject(rejected));
+    }
+
+    /// What an epoch changed, whenever it was committed.
+    fn repeat(&mut self, results: &EpochResults) {
         self.committed = self.committed.max(results.epoch);
         self.cut = self.cut.max(results.epoch);
-        self.commit_took = Some(took);
         self.digest = Some(results.digest);
         self.watermark = self.watermark.max(results.closed.watermark);
         self.next_offsets.extend(results.closed.offsets.iter().map(|(topic, partition, next)| ((*topic, *partition), *next)));
         self.counts.add(&results.counts);
-        self.rate.add(now, results.counts.records);
         self.threshold = self.threshold.max(results.thresholds.iter().copied().max());
-        self.decide(results);
         self.stand(&results.arm_days, &results.segments);
-        results.rejected.iter().for_each(|rejected| self.reject(rejected));
+        results.arms.iter().for_each(|update| self.count(update.arm, update.totals.n));
+    }
+
+    fn count(&mut self, arm: u32, n: i64) {
+        if let Some(arm) = self.arms.get_mut(arm as usize) {
+            arm.n = n;
+        }
     }
 
     fn decide(&mut self, results: &EpochResults) {
-        for update in &results.arms {
-            if let Some(arm) = self.arms.get_mut(update.arm as usize) {
-                arm.n = update.totals.n;
-            }
-        }
         let chosen = || results.decisions.iter().filter_map(|decision| decision.arm);
         for arm in chosen() {
             if let Some(arm) = self.arms.get_mut(usize::from(arm)) {

@@ -7,6 +7,8 @@ pub(crate) mod console;
 pub(crate) mod topics;
 
 use postgres::{Client, NoTls};
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -117,6 +119,16 @@ impl Stage {
         Job(child)
     }
 
+    /// Adds partitions to each topic that is read, up to so many.
+    pub(crate) fn add_partitions(&self, partitions: usize) {
+        let admin: AdminClient<_> = ClientConfig::new().set("bootstrap.servers", &self.brokers).create().expect("a client");
+        let names: Vec<String> = ["transactions", "customers", "interactions"].iter().map(|topic| format!("{}-{topic}", self.name)).collect();
+        let wanted: Vec<NewPartitions<'_>> = names.iter().map(|name| NewPartitions::new(name, partitions)).collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let added = runtime.block_on(admin.create_partitions(&wanted, &AdminOptions::new())).expect("the broker answers");
+        added.into_iter().for_each(|added| drop(added.expect("partitions are added")));
+    }
+
     /// Starts the job, and has what it logs written to a file.
     pub(crate) fn start_with_log(&self, more: &[&str]) -> Job {
         let log = File::create(self.path("job.log")).expect("the log can be made");
@@ -154,7 +166,9 @@ impl Stage {
 /// The program under test. The variables that name the services to the tests would override its configuration.
 pub(crate) fn program() -> Command {
     let mut program = Command::new(assert_cmd::cargo::cargo_bin!("sluice"));
-    program.env_remove("SLUICE_KAFKA_BROKERS").env_remove("SLUICE_POSTGRES_URL");
+    for variable in ["SLUICE_KAFKA_BROKERS", "SLUICE_POSTGRES_URL", "SLUICE_REQUIRE_SERVICES"] {
+        program.env_remove(variable);
+    }
     program
 }
 

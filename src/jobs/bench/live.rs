@@ -186,7 +186,7 @@ impl Arena {
         fs::write(&config, "").map_err(used(&config))?;
         let mut command = own_program()?;
         command.arg("run").arg(&config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log).map_err(used(&log))?);
-        let (url, checkpoints) = (self.url(), folder.path("checkpoints"));
+        let (url, checkpoints) = (self.url(), folder.path(&self.database));
         let topics = Topic::ALL.map(|topic| (format!("kafka.topics.{}", topic.file_stem()), self.kafka.topic_name(topic)));
         topics.iter().for_each(|(key, name)| set(&mut command, key, name));
         for (key, value) in [

@@ -52,7 +52,7 @@ impl Intake for WorldIntake {
     fn marks(&self) -> Vec<Mark> {
         // Nobody is contacted while the history is read: contacts hold time back from the first request on.
         let idle = |topic| topic == Topic::Interactions && self.next_of(Topic::Requests) == 0;
-        let mark = |&(topic, next): &(Topic, u64)| Mark { topic, partition: 0, next, idle: idle(topic), recorded: None, last: false };
+        let mark = |&(topic, next): &(Topic, u64)| Mark { topic, partition: 0, next, idle: idle(topic), recorded: None, last: false, save: None };
         self.next.iter().map(mark).collect()
     }
 

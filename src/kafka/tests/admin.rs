@@ -1,7 +1,7 @@
 //! Topics are made once, and what is wrong with them is said at once.
 
-use super::super::KafkaError;
 use super::super::admin::{self, Creation};
+use super::super::{KafkaError, Position};
 use super::*;
 
 #[test]
@@ -23,7 +23,7 @@ fn topics_are_made_once_and_found_with_their_partitions() {
     assert!(partitions.len() == 5 && partitions.values().all(|partitions| partitions[..] == [0, 1, 2]));
     assert_eq!(admin::warnings(&settings).unwrap(), Vec::<String>::new());
     produce(&settings, Topic::Rewards, 0..100);
-    let watermarks = admin::watermarks(&settings).unwrap();
+    let watermarks = admin::positions(&settings, &partitions, Position::Earliest).unwrap();
     assert_eq!(watermarks.len(), 15);
     assert_eq!((0..3).map(|partition| watermarks[&(Topic::Rewards, partition)].end).sum::<u64>(), 100);
 }

@@ -16,8 +16,9 @@ fn every_record_is_read_once_from_the_start_an_offset_and_a_timestamp() {
     whole.until_ended(3);
     assert_eq!(whole.numbers(), (0..EVENTS).collect::<Vec<_>>());
     assert!(whole.records.values().flatten().all(|record| record.timestamp == MARCH + number(&record.bytes) as i64));
-    let ends: BTreeMap<u32, u64> =
-        (0..3).map(|partition| (partition, super::super::admin::watermarks(&settings).unwrap()[&(Topic::Transactions, partition)].end)).collect();
+    let partitions = BTreeMap::from([(Topic::Transactions, vec![0, 1, 2])]);
+    let found = super::super::admin::positions(&settings, &partitions, Position::Earliest).unwrap();
+    let ends: BTreeMap<u32, u64> = found.into_iter().map(|((_, partition), range)| (partition, range.end)).collect();
     assert_eq!(whole.next, ends);
 
     let middle = |partition: &u32| ends[partition] / 2;

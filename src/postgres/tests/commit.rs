@@ -22,7 +22,7 @@ fn instances_that_start_at_once_make_one_schema_and_get_different_incarnations()
     incarnations.sort_unstable();
     assert_eq!(incarnations, [1, 2, 3, 4]);
     assert_eq!(database.writer().progress().incarnation, 5);
-    assert_eq!(database.text("SELECT count(*) FROM refinery_schema_history"), "3");
+    assert_eq!(database.text("SELECT count(*) = max(version) FROM refinery_schema_history"), "true");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::*;
 use dataflows::bandit::linucb::solve;
 use dataflows::bandit::totals::Totals;
 use dataflows::campaign::output::{ArmUpdate, Change, Decision, InteractionRow, InteractionRows};
+use dataflows::campaign::snapshot::Common;
 use dataflows::event::{Place, Reason};
 
 /// 1.0 in Q16.
@@ -132,8 +133,15 @@ fn a_committed_epoch_shows_in_everything() {
 #[test]
 fn a_row_that_stands_anew_replaces_the_old_one() {
     let status = status();
-    status.restored(&[arm_day(1, 0, 10, 10), arm_day(2, 0, 10, 0)], &[segment(1, 5), segment(2, 5)], 8);
-    let mut results = EpochResults::new(1);
+    status.restored(&Common {
+        epoch: 4,
+        arm_days: vec![arm_day(1, 0, 10, 10), arm_day(2, 0, 10, 0)],
+        segments: vec![segment(1, 5), segment(2, 5)],
+        counts: Counts { pending: 8, ..Counts::none() },
+        ..Common::default()
+    });
+    assert_eq!(status.snapshot().epoch.committed, 4);
+    let mut results = EpochResults::new(5);
     results.arm_days = vec![arm_day(1, 0, 9, 1)];
     results.segments = vec![segment(2, 0)];
     results.counts.pending = -3;

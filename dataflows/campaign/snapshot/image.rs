@@ -1,0 +1,340 @@
+//! The bytes of customers: one block of plain rows for each kind of row, those of a customer in a row, customers in the order of the first block.
+
+use super::SnapshotError;
+use crate::codec::rows::{Row, decode_next, encode};
+use crate::customer::Transaction;
+use crate::customer::history::{Decided, Extras, History, Interaction, Reward};
+use crate::event::{Attachment, CustomerId, Millis, Profile};
+use bytemuck::{Pod, Zeroable};
+
+/// A customer, and how many of the rows in the other blocks are theirs.
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+#[repr(C)]
+pub(super) struct CustomerRow {
+    pub(super) customer: CustomerId,
+    transactions: u32,
+    interactions: u32,
+    profiles: u32,
+    rewards: u32,
+    decisions: u32,
+    attachments: u32,
+    /// Everything dated up to then is erased; `Millis::MIN` where nothing is.
+    erased: Millis,
+    pub(super) kept: Kept,
+}
+
+/// What is kept of a customer beside the history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub(super) struct Kept {
+    /// The segment that the customer was last shown in, or [`Kept::NOT_SHOWN`].
+    pub(super) shown: i32,
+    /// Purchases that count in the totals only from `late_day` on, because their own day had been applied before they came (fewer than none where
+    /// some were taken back).
+    pub(super) late_purchases: i32,
+    /// Their amounts.
+    pub(super) late_amount: i64,
+    /// The day from which on they count.
+    pub(super) late_day: i64,
+}
+
+impl Kept {
+    /// The views do not have the customer.
+    pub(super) const NOT_SHOWN: i32 = -1;
+}
+
+/// A profile version.
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+#[repr(C)]
+struct ProfileRow {
+    from: Millis,
+    signup: Millis,
+    email_open_rate: f64,
+    complaint_count: f64,
+    avg_discount: f64,
+    premium: u64,
+}
+
+/// What an interaction carried; its features and template are in the block of words, each padded to whole words.
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+#[repr(C)]
+struct AttachmentRow {
+    interaction: u64,
+    decision: u64,
+    /// Number of features, or [`AttachmentRow::NONE`].
+    features: u32,
+    /// Bytes of the template's id, or [`AttachmentRow::NONE`].
+    template: u32,
+    decided: u64,
+}
+
+impl AttachmentRow {
+    const NONE: u32 = u32::MAX;
+}
+
+/// Eight bytes of something.
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+#[repr(transparent)]
+struct Word(u64);
+
+impl Row for CustomerRow {
+    const NAME: &'static str = "snapshot::CustomerRow 1";
+}
+impl Row for Transaction {
+    const NAME: &'static str = "customer::Transaction 1";
+}
+impl Row for Interaction {
+    const NAME: &'static str = "history::Interaction 1";
+}
+impl Row for ProfileRow {
+    const NAME: &'static str = "snapshot::ProfileRow 1";
+}
+impl Row for Reward {
+    const NAME: &'static str = "history::Reward 1";
+}
+impl Row for Decided {
+    const NAME: &'static str = "history::Decided 1";
+}
+impl Row for AttachmentRow {
+    const NAME: &'static str = "snapshot::AttachmentRow 1";
+}
+impl Row for Word {
+    const NAME: &'static str = "snapshot::Word 1";
+}
+
+/// The customers of one virtual shard on their way to bytes.
+#[derive(Debug, Default)]
+pub(super) struct Image {
+    customers: Vec<CustomerRow>,
+    transactions: Vec<Transaction>,
+    interactions: Vec<Interaction>,
+    profiles: Vec<ProfileRow>,
+    rewards: Vec<Reward>,
+    decisions: Vec<Decided>,
+    attachments: Vec<AttachmentRow>,
+    words: Vec<Word>,
+}
+
+impl Image {
+    /// How many customers are in it.
+    pub(super) fn customers(&self) -> u64 {
+        self.customers.len() as u64
+    }
+
+    /// Adds a settled customer.
+    pub(super) fn push(&mut self, history: &History, kept: Kept) {
+        let nothing = Extras::default();
+        let extras = history.extras.as_deref().unwrap_or(&nothing);
+        self.customers.push(CustomerRow {
+            customer: history.customer,
+            transactions: history.transactions.len() as u32,
+            interactions: history.interactions.len() as u32,
+            profiles: history.profiles.len() as u32,
+            rewards: extras.rewards.len() as u32,
+            decisions: extras.decisions.len() as u32,
+            attachments: extras.attachments.len() as u32,
+            erased: extras.erased.unwrap_or(Millis::MIN),
+            kept,
+        });
+        self.transactions.extend_from_slice(&history.transactions);
+        self.interactions.extend_from_slice(&history.interactions);
+        self.profiles.extend(history.profiles.iter().map(ProfileRow::of));
+        self.rewards.extend_from_slice(&extras.rewards);
+        self.decisions.extend_from_slice(&extras.decisions);
+        extras.attachments.iter().for_each(|(interaction, attachment)| self.push_attachment(*interaction, attachment));
+    }
+
+    fn push_attachment(&mut self, interaction: u64, attachment: &Attachment) {
+        let length = |length: Option<usize>| length.map_or(AttachmentRow::NONE, |length| length as u32);
+        self.attachments.push(AttachmentRow {
+            interaction,
+            decision: attachment.decision.unwrap_or(0),
+            features: length(attachment.features.as_ref().map(Vec::len)),
+            template: length(attachment.template.as_ref().map(String::len)),
+            decided: u64::from(attachment.decision.is_some()),
+        });
+        if let Some(features) = &attachment.features {
+            self.push_words(bytemuck::cast_slice(features));
+        }
+        if let Some(template) = &attachment.template {
+            self.push_words(template.as_bytes());
+        }
+    }
+
+    fn push_words(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.words.push(Word(u64::from_ne_bytes(word)));
+        }
+    }
+
+    /// All of it as bytes.
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        let mut bytes = encode(&self.customers);
+        bytes.extend(encode(&self.transactions));
+        bytes.extend(encode(&self.interactions));
+        bytes.extend(encode(&self.profiles));
+        bytes.extend(encode(&self.rewards));
+        bytes.extend(encode(&self.decisions));
+        bytes.extend(encode(&self.attachments));
+        bytes.extend(encode(&self.words));
+        bytes
+    }
+
+    /// An image from its bytes.
+    pub(super) fn from_bytes(mut bytes: &[u8]) -> Result<Image, SnapshotError> {
+        let bytes = &mut bytes;
+        Ok(Image {
+            customers: decode_next(bytes)?,
+            transactions: decode_next(bytes)?,
+            interactions: decode_next(bytes)?,
+            profiles: decode_next(bytes)?,
+            rewards: decode_next(bytes)?,
+            decisions: decode_next(bytes)?,
+            attachments: decode_next(bytes)?,
+            words: decode_next(bytes)?,
+        })
+    }
+
+    /// Hands over every customer, with an otherwise empty history that holds what is settled.
+    pub(super) fn unpack(&self, mut take: impl FnMut(CustomerRow, History)) -> Result<(), &'static str> {
+        let (mut transactions, mut interactions) = (self.transactions.as_slice(), self.interactions.as_slice());
+        let (mut profiles, mut rewards) = (self.profiles.as_slice(), self.rewards.as_slice());
+        let (mut decisions, mut attachments) = (self.decisions.as_slice(), self.attachments.as_slice());
+        let mut words = self.words.as_slice();
+        for row in &self.customers {
+            let mut history = History::new(row.customer);
+            history.transactions = split(&mut transactions, row.transactions)?.to_vec();
+            history.interactions = split(&mut interactions, row.interactions)?.to_vec();
+            history.profiles = split(&mut profiles, row.profiles)?.iter().map(ProfileRow::profile).collect();
+            let extras = Extras {
+                rewards: split(&mut rewards, row.rewards)?.to_vec(),
+                decisions: split(&mut decisions, row.decisions)?.to_vec(),
+                attachments: split(&mut attachments, row.attachments)?
+                    .iter()
+                    .map(|attachment| attachment.unpack(&mut words))
+                    .collect::<Result<_, &'static str>>()?,
+                erased: Some(row.erased).filter(|&erased| erased > Millis::MIN),
+            };
+            history.extras = (extras != Extras::default()).then(|| Box::new(extras));
+            take(*row, history);
+        }
+        let left = transactions.len() + interactions.len() + profiles.len() + rewards.len() + decisions.len() + attachments.len() + words.len();
+        if left > 0 { Err("it has rows that belong to no customer") } else { Ok(()) }
+    }
+}
+
+/// The next so many rows.
+fn split<'a, T>(rows: &mut &'a [T], number: u32) -> Result<&'a [T], &'static str> {
+    let (taken, rest) = rows.split_at_checked(number as usize).ok_or("a customer has more rows than there are")?;
+    *rows = rest;
+    Ok(taken)
+}
+
+impl ProfileRow {
+    fn of(profile: &Profile) -> Self {
+        let Profile { from, signup, email_open_rate, complaint_count, avg_discount, premium } = *profile;
+        ProfileRow { from, signup, email_open_rate, complaint_count, avg_discount, premium: u64::from(premium) }
+    }
+
+    fn profile(&self) -> Profile {
+        let ProfileRow { from, signup, email_open_rate, complaint_count, avg_discount, premium } = *self;
+        Profile { from, signup, email_open_rate, complaint_count, avg_discount, premium: premium != 0 }
+    }
+}
+
+impl AttachmentRow {
+    fn unpack(&self, words: &mut &[Word]) -> Result<(u64, Attachment), &'static str> {
+        let features = match self.features {
+            Self::NONE => None,
+            number => Some(take_bytes(words, number as usize * 2)?.chunks_exact(2).map(|pair| i16::from_ne_bytes([pair[0], pair[1]])).collect()),
+        };
+        let template = match self.template {
+            Self::NONE => None,
+            length => Some(String::from_utf8(take_bytes(words, length as usize)?).map_err(|_| "the id of a template is not UTF-8")?),
+        };
+        Ok((self.interaction, Attachment { features, template, decision: (self.decided != 0).then_some(self.decision) }))
+    }
+}
+
+/// The next so many bytes, which begin with a word and are padded to whole ones.
+fn take_bytes(words: &mut &[Word], length: usize) -> Result<Vec<u8>, &'static str> {
+    let number = u32::try_from(length.div_ceil(8)).map_err(|_| "an attachment is too long")?;
+    let mut bytes: Vec<u8> = split(words, number)?.iter().flat_map(|word| word.0.to_ne_bytes()).collect();
+    bytes.truncate(length);
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Contact, Purchase};
+
+    fn customer(number: i64) -> History {
+        let mut history = History::new(number);
+        history.transactions = (0..number as u64).map(|i| Transaction::new(i, i as i64 * 1000, Purchase::new(i, 1, 2, 3, true))).collect();
+        history.interactions = (0..number as u64 / 2)
+            .map(|id| Interaction { id, timestamp: 5, contact: Contact::new(2, Some(-7), id % 2 == 0), propensity: 0.25 })
+            .collect();
+        if number % 3 == 0 {
+            history.profiles.push(Profile {
+                from: Millis::MIN,
+                signup: 7,
+                email_open_rate: 0.5,
+                complaint_count: 2.0,
+                avg_discount: 0.1,
+                premium: true,
+            });
+        }
+        if number % 4 == 0 {
+            let extras = history.extras_mut();
+            extras.erased = Some(Millis::MAX);
+            extras.rewards.push(Reward { id: 1, interaction: 2, timestamp: 3, value: -4 });
+            extras.decisions.push(Decided { key: 1, timestamp: 9, propensity: 1.0, model_version: 8 });
+            let features = Some((0..number as i16).collect());
+            extras.attachments.push((0, Attachment { features, template: Some("sale é".repeat(number as usize)), decision: Some(0) }));
+            extras.attachments.push((2, Attachment { features: Some(Vec::new()), template: Some(String::new()), decision: None }));
+            extras.attachments.push((4, Attachment::default()));
+        }
+        history
+    }
+
+    fn kept(number: i64) -> Kept {
+        Kept { shown: number as i32 - 1, late_purchases: -1, late_amount: -number, late_day: 3 }
+    }
+
+    fn image() -> Image {
+        let mut image = Image::default();
+        (0..20).for_each(|number| image.push(&customer(number), kept(number)));
+        image
+    }
+
+    #[test]
+    fn customers_come_back_as_they_were() {
+        let mut number = 0;
+        let image = Image::from_bytes(&image().into_bytes()).expect("the bytes are whole");
+        let unpacked = image.unpack(|row, history| {
+            let expected = customer(number);
+            assert_eq!((row.customer, row.kept), (number, kept(number)));
+            assert_eq!((&history.transactions, &history.interactions), (&expected.transactions, &expected.interactions));
+            assert_eq!((&history.profiles, &history.extras), (&expected.profiles, &expected.extras));
+            number += 1;
+        });
+        assert_eq!((unpacked, number), (Ok(()), 20));
+    }
+
+    #[test]
+    fn rows_that_do_not_fit_together_are_refused() {
+        let unpack = |change: fn(&mut Image)| {
+            let mut image = image();
+            change(&mut image);
+            image.unpack(|_, _| {})
+        };
+        assert_eq!(unpack(|_| {}), Ok(()));
+        assert!(unpack(|image| image.transactions.truncate(1)).is_err());
+        assert!(unpack(|image| image.customers.truncate(3)).is_err());
+        assert!(unpack(|image| image.words.truncate(2)).is_err());
+        assert!(unpack(|image| image.attachments.iter_mut().for_each(|row| row.template = row.template.saturating_sub(1))).is_err(), "half a letter");
+    }
+}

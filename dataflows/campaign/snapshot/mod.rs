@@ -1,0 +1,205 @@
+//! Snapshots: all state of the dataflow at the end of an epoch, as bytes, and back.
+//!
+//! A snapshot has two parts. What belongs to customers is written per virtual shard ([`image`]), so that any number of workers can take it up again:
+//! histories, and the little about them that is not a pure function of history, thresholds and watermark. What belongs to all ([`Common`]) is put
+//! together by whoever gathers the outputs. Running rows, contexts, filters of known ids and queues are computed again on loading ([`restore`]).
+//!
+//! A snapshot is taken while the stream goes on ([`changes`]): an epoch says that it is to be taken, and from then on a customer is written either
+//! in its turn, one virtual shard at a time, or just before it changes. Nothing waits, and memory holds one shard and what changed meanwhile.
+
+pub mod changes;
+mod image;
+pub mod restore;
+
+use crate::bandit::totals::Totals;
+use crate::campaign::output::{ArmDay, ArmUpdate, Closed, Counts, Day, Segment};
+use crate::event::{Millis, Topic};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Version of the form of images and of [`Common`]; to be raised whenever either changes.
+pub const FORMAT: u32 = 1;
+
+/// Customers of one virtual shard, as bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShardImage {
+    /// The epoch at whose end they looked so.
+    pub epoch: u64,
+    /// Which virtual shard.
+    pub shard: u16,
+    /// Whether it has all its customers; otherwise those that changed since the snapshot before.
+    pub whole: bool,
+    /// How many customers.
+    pub customers: u64,
+    /// Their rows.
+    pub bytes: Vec<u8>,
+}
+
+/// Who takes the images of one worker.
+pub trait Images {
+    /// Whether another image can be taken now; otherwise the worker goes on and asks again.
+    fn has_room(&self) -> bool;
+    /// Takes an image. Must not wait.
+    fn take(&mut self, image: ShardImage);
+    /// The worker has given every image of the epoch's snapshot.
+    fn complete(&mut self, epoch: u64);
+}
+
+/// What does not belong to one customer, as it stands at the end of an epoch.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Common {
+    /// The epoch.
+    pub epoch: u64,
+    /// Its watermark.
+    pub watermark: Option<Millis>,
+    /// The greatest valid event time of each partition.
+    pub highs: Vec<(Topic, u32, Millis)>,
+    /// The published thresholds, by day. Which days are closed follows from the watermark; one that is closed and not here has none.
+    pub thresholds: Vec<(Day, u64)>,
+    /// For each arm, in ascending order of epochs: the epoch that it was learned to the end of, and its sums. The last ones are the newest; earlier
+    /// ones still decide.
+    pub arms: Vec<Version>,
+    /// Contacts and rewards by day and arm.
+    pub arm_days: Vec<ArmDay>,
+    /// Customers by segment.
+    pub segments: Vec<Segment>,
+    /// What was counted since the first epoch.
+    pub counts: Counts,
+}
+
+/// An arm's sums at the end of an epoch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Version {
+    /// The epoch.
+    pub epoch: u64,
+    /// The arm.
+    pub arm: u32,
+    /// Its sums.
+    pub totals: Totals,
+}
+
+/// Why a snapshot cannot be taken up.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SnapshotError {
+    /// A block of rows.
+    #[error(transparent)]
+    Block(#[from] crate::codec::rows::CodecError),
+    /// Rows that do not belong together.
+    #[error("virtual shard {shard} cannot be taken up: {why}")]
+    Rows {
+        /// The virtual shard.
+        shard: u16,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// The common part.
+    #[error("the common part of a snapshot cannot be read: {0}")]
+    Common(String),
+}
+
+impl Common {
+    /// The common part as bytes: JSON, to be looked at with common tools.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("plain values have a form in JSON")
+    }
+
+    /// The common part from bytes.
+    ///
+    /// # Errors
+    /// Anything but what [`Common::to_bytes`] gave.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Common, SnapshotError> {
+        serde_json::from_slice(bytes).map_err(|error| SnapshotError::Common(error.to_string()))
+    }
+}
+
+/// Follows the outputs of the dataflow, epoch by epoch, so that the common part is at hand when a snapshot is taken.
+#[derive(Clone, Debug, Default)]
+pub struct Follower {
+    model_lag: u64,
+    arms: BTreeMap<u32, Vec<(u64, Totals)>>,
+    arm_days: BTreeMap<(Day, u8), ArmDay>,
+    segments: BTreeMap<u8, Segment>,
+    common: Common,
+}
+
+impl Follower {
+    /// Starts from nothing, for models that decide so many epochs later.
+    pub fn new(model_lag: u64) -> Self {
+        Follower { model_lag, common: Common { counts: Counts::none(), ..Common::default() }, ..Follower::default() }
+    }
+
+    /// Starts from a snapshot.
+    pub fn restored(model_lag: u64, common: &Common) -> Self {
+        let mut arms: BTreeMap<u32, Vec<(u64, Totals)>> = BTreeMap::new();
+        for version in &common.arms {
+            arms.entry(version.arm).or_default().push((version.epoch, version.totals.clone()));
+        }
+        Follower {
+            model_lag,
+            arms,
+            arm_days: common.arm_days.iter().map(|row| ((row.day, row.arm), *row)).collect(),
+            segments: common.segments.iter().map(|row| (row.flags, *row)).collect(),
+            common: common.clone(),
+        }
+    }
+
+    /// An arm was learned to the end of an epoch. Epochs follow each other.
+    pub fn learn(&mut self, epoch: u64, update: &ArmUpdate) {
+        self.arms.entry(update.arm).or_default().push((epoch, update.totals.clone()));
+    }
+
+    /// An arm's day stands so now.
+    pub fn arm_day(&mut self, row: &ArmDay) {
+        match row.interactions {
+            0 => self.arm_days.remove(&(row.day, row.arm)),
+            _ => self.arm_days.insert((row.day, row.arm), *row),
+        };
+    }
+
+    /// A segment stands so now.
+    pub fn segment(&mut self, row: &Segment) {
+        match row.customers {
+            0 => self.segments.remove(&row.flags),
+            _ => self.segments.insert(row.flags, *row),
+        };
+    }
+
+    /// The newest sums of an arm.
+    pub fn totals(&self, arm: u32) -> Option<&Totals> {
+        self.arms.get(&arm).and_then(|versions| versions.last()).map(|(_, totals)| totals)
+    }
+
+    /// Customers that the views have.
+    pub fn customers(&self) -> u64 {
+        self.segments.values().map(|segment| segment.customers.max(0) as u64).sum()
+    }
+
+    /// Ends an epoch, with the thresholds that closed in it and what was counted: of each arm the versions stay that still decide, or will.
+    pub fn end(&mut self, epoch: u64, thresholds: &[(Day, u64)], counts: &Counts, closed: &Closed) {
+        self.common.epoch = epoch;
+        self.common.thresholds.extend_from_slice(thresholds);
+        self.common.thresholds.sort_unstable();
+        self.common.counts.add(counts);
+        self.common.watermark = closed.watermark;
+        self.common.highs.clone_from(&closed.highs);
+        // Epoch e + 1 is decided by what was learned up to e + 1 - lag.
+        let decides = (epoch + 1).saturating_sub(self.model_lag);
+        for versions in self.arms.values_mut() {
+            let older = versions.partition_point(|(learned, _)| *learned <= decides);
+            versions.drain(..older.saturating_sub(1));
+        }
+    }
+
+    /// The common part as it stands.
+    pub fn common(&self) -> Common {
+        let version = |(&arm, versions): (&u32, &Vec<(u64, Totals)>)| {
+            versions.iter().map(move |(epoch, totals)| Version { epoch: *epoch, arm, totals: totals.clone() }).collect::<Vec<_>>()
+        };
+        Common {
+            arms: self.arms.iter().flat_map(version).collect(),
+            arm_days: self.arm_days.values().copied().collect(),
+            segments: self.segments.values().copied().collect(),
+            ..self.common.clone()
+        }
+    }
+}

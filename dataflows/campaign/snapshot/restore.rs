@@ -1,0 +1,89 @@
+//! Taking up a snapshot: customers from their images, and everything about them that is a function of history, thresholds and watermark.
+
+use super::image::{Image, Kept};
+use super::{Common, SnapshotError};
+use crate::campaign::graph::Campaign;
+use crate::campaign::ledger::Ledger;
+use crate::campaign::shard::{Shard, Slot};
+use crate::campaign::thresholds::{Thresholds, closed_by};
+use crate::campaign::visit::Shown;
+use crate::customer::summary::Summary;
+use crate::event::text::virtual_shard;
+
+/// One worker's customers while they are being loaded.
+pub struct Loading {
+    shard: Shard,
+    /// What is kept of each customer beside the history, by slot.
+    kept: Vec<Kept>,
+}
+
+impl Loading {
+    /// Begins to load the customers of worker `worker` of `peers` as of the snapshot whose common part this is.
+    pub fn new(campaign: &Campaign, worker: usize, peers: usize, common: &Common) -> Self {
+        let mut shard = campaign.shard(worker, peers);
+        let closed = common.watermark.map(closed_by);
+        shard.watermark = common.watermark;
+        if campaign.thresholds.is_none() {
+            shard.thresholds = Thresholds::restored(&common.thresholds, closed);
+        }
+        if let (Some(ledger), Some(closed)) = (&mut shard.ledger, closed) {
+            *ledger = Ledger::restored(worker, peers, closed.saturating_sub(2));
+        }
+        Loading { shard, kept: Vec::new() }
+    }
+
+    /// Loads an image of a virtual shard: the whole one, or changes after it, in the order in which they were taken. Says how many customers it has.
+    ///
+    /// # Errors
+    /// Bytes that are no image of this virtual shard. What was loaded so far is then of no use.
+    pub fn load(&mut self, shard: u16, whole: bool, bytes: &[u8]) -> Result<u64, SnapshotError> {
+        let refused = |why| SnapshotError::Rows { shard, why };
+        let image = Image::from_bytes(bytes)?;
+        let mut strange = false;
+        let unpacked = image.unpack(|row, history| {
+            strange |= virtual_shard(row.customer) != u64::from(shard);
+            let slot = self.shard.slot(row.customer) as usize;
+            self.shard.histories[slot] = history;
+            if self.kept.len() <= slot {
+                self.kept.resize(slot + 1, row.kept);
+            }
+            self.kept[slot] = row.kept;
+        });
+        unpacked.map_err(refused)?;
+        if strange {
+            return Err(refused("it has customers of another virtual shard"));
+        }
+        if let Some(changes) = &mut self.shard.changes {
+            changes.written(shard, whole, bytes.len() as u64);
+        }
+        Ok(image.customers())
+    }
+
+    /// The customers, ready for the epoch after the snapshot.
+    pub fn finish(self) -> Shard {
+        let Loading { mut shard, kept } = self;
+        let stride = shard.features.layout().stride();
+        shard.summaries.resize(shard.histories.len(), Summary::default());
+        shard.counts_of.resize(shard.histories.len() * stride, 0);
+        shard.shown.resize(shard.histories.len(), None);
+        shard.know_all();
+        for (slot, kept) in kept.into_iter().enumerate() {
+            shard.apply_to_ledger(slot as Slot, &kept);
+            let amount = shard.histories[slot].transactions.iter().fold(0u64, |sum, transaction| sum.saturating_add(transaction.amount()));
+            shard.shown[slot] = u8::try_from(kept.shown).ok().map(|flags| Shown { flags, amount });
+            shard.take_up(slot as Slot);
+        }
+        shard
+    }
+}
+
+impl Shard {
+    /// Brings a loaded customer's purchases into the totals by day.
+    fn apply_to_ledger(&mut self, slot: Slot, kept: &Kept) {
+        let Some(ledger) = &mut self.ledger else { return };
+        ledger.take_up(slot, &self.histories[slot as usize].transactions);
+        if kept.late_purchases != 0 || kept.late_amount != 0 {
+            ledger.take_up_late(slot, kept.late_day, kept.late_purchases, kept.late_amount);
+        }
+    }
+}

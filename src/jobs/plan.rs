@@ -1,0 +1,65 @@
+//! What the first process decides for all before they begin, and how the others hear of it.
+
+use super::live::Bounds;
+use crate::checkpoint::Manifest;
+use dataflows::event::Topic;
+use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
+use std::rc::Rc;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::InputHandle;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::Operator;
+use timely::dataflow::operators::vec::Broadcast;
+use timely::worker::Worker;
+
+/// Where the job begins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The checkpoint that it goes on from, as the text of its manifest.
+    manifest: Option<String>,
+    /// The offsets to begin with; a partition that is not among them is new and read from its beginning.
+    starts: Vec<(Topic, u32, u64)>,
+}
+
+impl Plan {
+    /// To go on from this checkpoint, if there is one, and these offsets.
+    pub fn new(manifest: Option<&Manifest>, starts: Vec<(Topic, u32, u64)>) -> Self {
+        Plan { manifest: manifest.map(Manifest::to_text), starts }
+    }
+
+    /// The checkpoint.
+    ///
+    /// # Panics
+    /// If the processes are of different versions of the program, which then must not go on together.
+    pub fn manifest(&self) -> Option<Manifest> {
+        let read = |text: &String| Manifest::from_text(text.as_bytes());
+        let read = self.manifest.as_ref().map(read).transpose();
+        read.unwrap_or_else(|why| panic!("the processes of the job are of different versions of the program: {why:?}"))
+    }
+
+    /// The offsets to begin with.
+    pub fn starts(&self) -> Bounds {
+        self.starts.iter().map(|&(topic, partition, next)| ((topic, partition), next)).collect()
+    }
+}
+
+/// Gives every worker of every process the plan of the first worker. Each worker must call it, the first one with the plan.
+pub fn agree(worker: &mut Worker, plan: Option<Plan>) -> Plan {
+    let heard = Rc::new(RefCell::new(None));
+    let mut input = InputHandle::<u64, CapacityContainerBuilder<Vec<Plan>>>::new();
+    worker.dataflow::<u64, _, _>(|scope| {
+        let heard = Rc::clone(&heard);
+        input.to_stream(scope).broadcast().sink(Pipeline, "Plan", move |(input, _)| {
+            input.for_each(|_, plans| *heard.borrow_mut() = plans.pop());
+        });
+    });
+    plan.into_iter().for_each(|plan| input.send(plan));
+    input.close();
+    loop {
+        if let Some(plan) = heard.borrow_mut().take() {
+            return plan;
+        }
+        worker.step_or_park(None);
+    }
+}

@@ -1,0 +1,70 @@
+//! The way of a worker's customers into checkpoints and back.
+
+use super::plan::Plan;
+use crate::checkpoint::saver::Intake;
+use crate::checkpoint::{CheckpointError, Checkpoints, Kind, Piece};
+use dataflows::campaign::graph::{Beginning, Campaign};
+use dataflows::campaign::snapshot::restore::Loading;
+use dataflows::campaign::snapshot::{Common, Images, ShardImage, SnapshotError};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Why a checkpoint was not taken up.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// Its files.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// What is in them.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+}
+
+/// The beginning of worker `worker` of `peers`: its virtual shards of the checkpoint, or nothing where there is none.
+///
+/// # Errors
+/// The checkpoint cannot be read.
+pub fn load(checkpoints: &Checkpoints, plan: &Plan, campaign: &Campaign, worker: usize, peers: usize) -> Result<Beginning, LoadError> {
+    let Some(manifest) = plan.manifest() else { return Ok(campaign.anew(worker, peers)) };
+    let started = Instant::now();
+    let common = Common::from_bytes(&checkpoints.read(&manifest.shared)?)?;
+    let mut loading = Loading::new(campaign, worker, peers, &common);
+    let mut customers = 0;
+    for (&shard, chain) in manifest.shards.iter().filter(|(shard, _)| usize::from(**shard) % peers == worker) {
+        for file in chain {
+            customers += loading.load(shard, file.kind == Kind::Base, &checkpoints.read(file)?)?;
+        }
+    }
+    let shard = loading.finish();
+    tracing::info!(worker, epoch = common.epoch, customers, took = ?started.elapsed(), "The checkpoint is loaded.");
+    Ok(Beginning { shard, common: Some(Arc::new(common)), images: None })
+}
+
+/// Hands a worker's images to the saver of its process.
+pub struct ToSaver {
+    saver: Intake,
+    worker: usize,
+}
+
+impl ToSaver {
+    /// The images of this worker.
+    pub fn new(saver: Intake, worker: usize) -> Self {
+        ToSaver { saver, worker }
+    }
+}
+
+impl Images for ToSaver {
+    fn has_room(&self) -> bool {
+        self.saver.has_room()
+    }
+
+    fn take(&mut self, image: ShardImage) {
+        let ShardImage { epoch, shard, whole, customers, bytes } = image;
+        let kind = if whole { Kind::Base } else { Kind::Delta };
+        self.saver.hand(Piece::Shard { epoch, shard, kind, customers, bytes });
+    }
+
+    fn complete(&mut self, epoch: u64) {
+        self.saver.hand(Piece::WorkerDone { epoch, worker: self.worker });
+    }
+}

@@ -1,0 +1,126 @@
+//! Checkpoints of the long-running job: killed and drained, it goes on from them with another number of workers, and gives what a replay gives.
+
+mod services;
+
+use services::{Stage, field};
+use std::process::Stdio;
+
+const WORLD: [&str; 8] = ["--customers", "2000", "--transactions", "60000", "--interactions", "60000", "--seed", "11"];
+
+/// A configuration with many small epochs and a checkpoint each second.
+fn configure(stage: &Stage) {
+    let toml = stage.toml("max_events = 1000\n").replace("[checkpoint]\n", "[checkpoint]\ninterval = \"1s\"\n");
+    std::fs::write(stage.config(), toml).expect("the configuration can be written");
+}
+
+/// Writes the world into files and replays it; gives the digest of the model.
+fn replay(stage: &Stage) -> String {
+    let (files, results) = (stage.path("world"), stage.path("results"));
+    let (files, results) = (files.to_str().expect("UTF-8"), results.to_str().expect("UTF-8"));
+    stage.sluice(&[&["generate", "--out", files], &WORLD[..]].concat());
+    stage.sluice(&["replay", "--input", files, "--output", results]);
+    field(&stage.path("results").join("summary.json"), "digest").as_str().expect("a digest").to_string()
+}
+
+fn produce(stage: &Stage) {
+    stage.sluice(&[&["generate", "--kafka", &stage.brokers, "--config", stage.config().to_str().expect("UTF-8")], &WORLD[..]].concat());
+}
+
+/// Starts the job, drains it at once, and gives what it logged: where it began.
+fn beginning(stage: &Stage, workers: &str) -> String {
+    let mut command = services::program();
+    command.arg("run").arg(stage.config()).args(["--workers", workers]).stdout(Stdio::null()).stderr(Stdio::piped());
+    let incarnation: i64 = stage.database().query_one("SELECT incarnation FROM sluice.progress", &[]).expect("progress").get(0);
+    let child = command.spawn().expect("the program can be started");
+    stage.wait_for("SELECT incarnation FROM sluice.progress", incarnation + 1);
+    let killed = std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill can be started");
+    let output = child.wait_with_output().expect("it ends");
+    let log = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(killed.success() && output.status.success(), "{log}");
+    log
+}
+
+fn settled(stage: &Stage) {
+    stage.wait_for("SELECT count(*) FROM sluice.interactions WHERE learned", 60_000);
+    stage.wait_for("SELECT sum(frequency) FROM sluice.customer_features", 60_000);
+}
+
+fn checkpoints(stage: &Stage) -> usize {
+    let folder = stage.path("checkpoints").join("campaign").join("manifests");
+    let is_manifest = |entry: &std::fs::DirEntry| entry.path().extension().is_some_and(|extension| extension == "json");
+    std::fs::read_dir(folder).map_or(0, |entries| entries.flatten().filter(is_manifest).count())
+}
+
+#[test]
+fn a_killed_job_goes_on_from_its_checkpoint_with_other_workers() {
+    let Some(stage) = Stage::set("checkpoints") else { return };
+    configure(&stage);
+    let digest = replay(&stage);
+    produce(&stage);
+    let job = stage.start(&["--workers", "2"]);
+    while checkpoints(&stage) == 0 {
+        stage.wait_for("SELECT (count(*) > 0)::int FROM sluice.epochs", 1);
+    }
+    job.kill();
+    let job = stage.start(&["--workers", "3"]);
+    settled(&stage);
+    job.drain();
+    let mut database = stage.database();
+    let mut digest_of = || -> (i64, String) {
+        let row = database.query_one("SELECT epoch, digest FROM sluice.epochs ORDER BY epoch DESC LIMIT 1", &[]).expect("an epoch");
+        (row.get(0), row.get(1))
+    };
+    let (epoch, found) = digest_of();
+    assert_eq!(found, digest, "the digest of the model");
+    // Drained, it has left a checkpoint of its last epoch: nothing is to be repeated.
+    let log = beginning(&stage, "1");
+    assert!(log.contains("The checkpoint is loaded.") && log.contains(&format!("checkpoint={epoch} repeated=0")), "{log}");
+    assert_eq!(digest_of().1, digest);
+}
+
+#[test]
+fn without_its_checkpoints_a_job_repeats_every_epoch() {
+    let Some(stage) = Stage::set("repeats") else { return };
+    configure(&stage);
+    let digest = replay(&stage);
+    produce(&stage);
+    let job = stage.start(&[]);
+    settled(&stage);
+    job.drain();
+    std::fs::remove_dir_all(stage.path("checkpoints")).expect("there are checkpoints");
+    let log = beginning(&stage, "2");
+    assert!(log.contains("checkpoint=0"), "{log}");
+    let job = stage.start(&["--workers", "2"]);
+    produce(&stage);
+    stage.wait_for("SELECT (sum((counts->>'duplicates')::bigint) > 0)::int FROM sluice.epochs", 1);
+    job.drain();
+    let row = stage.database().query_one("SELECT digest FROM sluice.epochs ORDER BY epoch DESC LIMIT 1", &[]).expect("an epoch");
+    assert_eq!(row.get::<_, String>(0), digest);
+}
+
+#[test]
+fn a_partition_that_is_added_is_read_within_a_minute() {
+    let Some(stage) = Stage::set("added") else { return };
+    configure(&stage);
+    // Two years arrive in a moment: a partition that counted as idle meanwhile would let time run ahead of its own records.
+    let toml = std::fs::read_to_string(stage.config()).expect("a configuration").replace("idle = \"1s\"", "idle = \"8s\"");
+    std::fs::write(stage.config(), toml).expect("the configuration can be written");
+    let digest = replay(&stage);
+    stage.sluice(&["topics", "create", stage.config().to_str().expect("UTF-8")]);
+    let job = stage.start(&["--workers", "2"]);
+    stage.wait_for("SELECT incarnation FROM sluice.progress", 1);
+    stage.add_partitions(7);
+    // What came before they were seen would find its thresholds closed.
+    stage.wait_for(&format!("SELECT max(({PARTITIONS_READ})) FROM sluice.epochs"), 7);
+    produce(&stage);
+    settled(&stage);
+    job.drain();
+    let row = stage.database().query_one("SELECT digest FROM sluice.epochs ORDER BY epoch DESC LIMIT 1", &[]).expect("an epoch");
+    assert_eq!(row.get::<_, String>(0), digest);
+    let log = beginning(&stage, "3");
+    assert!(log.contains("repeated=0"), "{log}");
+}
+
+/// How many partitions of the transactions an epoch has read.
+const PARTITIONS_READ: &str = "SELECT count(*) FROM jsonb_each(offsets) AS t (topic, partitions), jsonb_object_keys(partitions) \
+                               WHERE topic LIKE '%-transactions'";
