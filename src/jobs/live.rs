@@ -64,7 +64,7 @@ pub struct Pace {
     pub ahead: u64,
     /// The first epoch: 1, or the one after the checkpoint that the job goes on from.
     pub first: u64,
-    /// Epochs that were committed before, from the first on.
+    /// Epochs that were committed before, from the first on. All of them are repeated, even by a job that is told to drain.
     pub replayed: Vec<Replayed>,
     /// When checkpoints are due; without it none are taken.
     pub saves: Option<Arc<Schedule>>,
@@ -102,8 +102,8 @@ impl Control {
 enum Command {
     /// The epoch ends here.
     Cut { last: bool, open: bool, save: Option<Save> },
-    /// The epoch ends where it ended before.
-    CutAt(Replayed),
+    /// The epoch ends where it ended before; if `more`, so does the next.
+    CutAt { replayed: Replayed, more: bool },
     /// A sign of life.
     Beat,
 }
@@ -127,6 +127,9 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// How long a drain waits for a checkpoint that is on its way.
 const LAST_BUT_ONE: Duration = Duration::from_secs(3);
+
+/// How soon the pacer looks whether it may repeat the next epoch.
+const AGAIN: Duration = Duration::from_millis(1);
 
 /// How often the pacer gives a sign of life.
 const BEAT: Duration = Duration::from_secs(2);
@@ -260,13 +263,13 @@ impl Pacing {
 
     /// The next thing to be told, if it is time.
     fn decide(&mut self, epoch: u64, control: &Control) -> Option<Command> {
-        if let Some(replayed) = self.replayed.pop_front() {
-            self.opened = true;
-            return Some(Command::CutAt(replayed));
-        }
-        let last = self.is_draining() || self.ended == self.peers;
+        let last = self.replayed.is_empty() && (self.is_draining() || self.ended == self.peers);
         if !last && epoch > control.committed.load(Ordering::Acquire) + self.pace.ahead {
             return None;
+        }
+        if let Some(replayed) = self.replayed.pop_front() {
+            self.opened = true;
+            return Some(Command::CutAt { replayed, more: !self.replayed.is_empty() });
         }
         let due = self.began.elapsed() >= self.pace.interval;
         let opens = !self.opened && self.prepared == self.peers;
@@ -284,6 +287,9 @@ impl Pacing {
 
     /// How long nothing can become due without news.
     fn patience(&self) -> Duration {
+        if !self.replayed.is_empty() {
+            return AGAIN;
+        }
         self.pace.interval.saturating_sub(self.began.elapsed()).clamp(Duration::from_millis(1), LOOK)
     }
 }
@@ -375,6 +381,8 @@ struct Reading<I> {
     commands: VecDeque<Command>,
     /// Records that an epoch may have from this worker before it is cut. A worker may have all of them, for partitions differ in size.
     max_events: u64,
+    /// The next epoch too ends where it ended before, and nothing may be read before that is known.
+    repeating: bool,
     in_epoch: u64,
     untold: News,
     in_a_row: u32,
@@ -394,6 +402,7 @@ impl<I: Intake> Reading<I> {
             intake,
             commands: VecDeque::new(),
             max_events,
+            repeating: false,
             in_epoch: 0,
             untold: News::default(),
             in_a_row: 0,
@@ -415,10 +424,11 @@ impl<I: Intake> Reading<I> {
                 self.commands.pop_front();
                 return self.cut(last, open, None, save, &mut give);
             }
-            Some(Command::CutAt(replayed)) => {
+            Some(Command::CutAt { replayed, more }) => {
                 let bounds: Bounds = replayed.bounds.iter().map(|&(topic, partition, next)| ((topic, partition), next)).collect();
                 let watermark = Recorded(replayed.watermark);
                 if self.intake.marks().iter().all(|mark| bounds.get(&(mark.topic, mark.partition)).is_none_or(|&bound| mark.next >= bound)) {
+                    self.repeating = *more;
                     self.commands.pop_front();
                     return self.cut(false, true, Some(watermark), None, &mut give);
                 }
@@ -427,7 +437,7 @@ impl<I: Intake> Reading<I> {
             }
             Some(Command::Beat) | None => {}
         }
-        if self.in_epoch >= self.max_events { Step::Wait } else { self.take(None, &mut give) }
+        if self.repeating || self.in_epoch >= self.max_events { Step::Wait } else { self.take(None, &mut give) }
     }
 
     fn take(&mut self, until: Option<&Bounds>, give: &mut impl FnMut(Feed)) -> Step {
