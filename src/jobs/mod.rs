@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod demo;
 pub mod gather;
+pub mod history;
 pub mod live;
 mod plan;
 pub mod predictions;

@@ -6,6 +6,7 @@ use dataflows::event::Topic;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::rc::Rc;
+use timely::ExchangeData;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::InputHandle;
 use timely::dataflow::channels::pact::Pipeline;
@@ -45,9 +46,9 @@ impl Plan {
 }
 
 /// Gives every worker of every process the plan of the first worker. Each worker must call it, the first one with the plan.
-pub fn agree(worker: &mut Worker, plan: Option<Plan>) -> Plan {
+pub fn agree<T: ExchangeData + Clone>(worker: &mut Worker, plan: Option<T>) -> T {
     let heard = Rc::new(RefCell::new(None));
-    let mut input = InputHandle::<u64, CapacityContainerBuilder<Vec<Plan>>>::new();
+    let mut input = InputHandle::<u64, CapacityContainerBuilder<Vec<T>>>::new();
     worker.dataflow::<u64, _, _>(|scope| {
         let heard = Rc::clone(&heard);
         input.to_stream(scope).broadcast().sink(Pipeline, "Plan", move |(input, _)| {

@@ -115,10 +115,19 @@ pub fn positions(
     partitions: &BTreeMap<Topic, Vec<u32>>,
     from: Position,
 ) -> Result<BTreeMap<(Topic, u32), Range<u64>>, KafkaError> {
+    let all = partitions.iter().flat_map(|(topic, partitions)| partitions.iter().map(|partition| (*topic, *partition)));
+    find(settings, all.map(|(topic, partition)| Assigned { topic, partition, from }))
+}
+
+/// The same, each partition from a position of its own.
+///
+/// # Errors
+/// The broker does not answer, or has no such offset.
+pub fn find(settings: &KafkaSettings, assigned: impl Iterator<Item = Assigned>) -> Result<BTreeMap<(Topic, u32), Range<u64>>, KafkaError> {
     let (consumer, connection) = asking(settings)?;
     let mut found = BTreeMap::new();
-    for (topic, partition) in partitions.iter().flat_map(|(topic, partitions)| partitions.iter().map(|partition| (*topic, *partition))) {
-        let assigned = Assigned { topic, partition, from };
+    for assigned in assigned {
+        let Assigned { topic, partition, .. } = assigned;
         match position::find(&consumer, &settings.brokers, settings.topic_name(topic), &assigned)? {
             Found::At(start, end) => drop(found.insert((topic, partition), start..end)),
             Found::NoTopic => {

@@ -7,6 +7,7 @@
 pub mod admin;
 mod batch;
 mod blocks;
+pub mod bounded;
 pub mod connection;
 pub mod consumer;
 pub mod error;

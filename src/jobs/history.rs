@@ -1,0 +1,161 @@
+//! The campaign dataflow over a stretch of the topics that is there already. Nothing is committed and nothing published, so a running job is not disturbed.
+
+use super::live::{Bounds, Control, Pace, Replayed, live};
+use super::plan::agree;
+use crate::cluster::{Cluster, ClusterError};
+use crate::kafka::bounded::{Bounded, Manner};
+use crate::kafka::intake::{Seat, Sight};
+use crate::kafka::{Assigned, KafkaError, KafkaSettings, Position};
+use dataflows::campaign::graph::{Campaign, campaign};
+use dataflows::campaign::output::Output;
+use dataflows::event::Topic;
+use dataflows::operators::deliver::{Delivery, deliver};
+use serde::{Deserialize, Serialize};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use timely::worker::Worker;
+
+/// Epochs at most that are read and not yet taken in by whoever receives them.
+pub const AHEAD: u64 = 64;
+
+/// About how many records may be in them: large epochs are fewer, for what comes of them lies in memory.
+const RECORDS_AHEAD: u64 = 250_000;
+
+/// Why a stretch cannot be put through the dataflow.
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryError {
+    /// The broker or its topics.
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
+    /// The workers.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+}
+
+/// A stretch of the topics: for each partition the first offset, and the one after the last.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stretch(pub Vec<(Topic, u32, u64, u64)>);
+
+impl Stretch {
+    /// How many offsets it has; transactions' marks and compacted records count too.
+    pub fn len(&self) -> u64 {
+        self.0.iter().map(|(.., from, until)| until.saturating_sub(*from)).sum()
+    }
+
+    /// How many of its epochs may be on their way.
+    fn ahead(&self, epochs: usize) -> u64 {
+        let each = self.len() / (epochs as u64).max(1);
+        (RECORDS_AHEAD / each.max(1)).clamp(2, AHEAD)
+    }
+
+    /// What a worker reads of it: partitions with their first offsets, and their bounds.
+    fn share(&self, seat: Seat) -> (Vec<Assigned>, Bounds) {
+        let mine = || self.0.iter().filter(|(_, partition, ..)| seat.has(*partition));
+        let assigned = mine().map(|&(topic, partition, from, _)| Assigned { topic, partition, from: Position::Offset(from) });
+        (assigned.collect(), mine().map(|&(topic, partition, _, until)| ((topic, partition), until)).collect())
+    }
+}
+
+/// What the first process decides.
+pub struct Decided {
+    /// What is read.
+    pub stretch: Stretch,
+    /// How it is cut; without any all of it is one epoch.
+    pub epochs: Vec<Replayed>,
+    /// Called on the first worker with what comes of it.
+    pub receive: Box<dyn FnMut(Delivery<Output>) + Send>,
+}
+
+/// Everything that all workers are told.
+#[derive(Clone)]
+pub struct History {
+    /// The broker.
+    pub kafka: KafkaSettings,
+    /// The dataflow.
+    pub described: Campaign,
+    /// At the end of the stretch the input ends, in an epoch of its own where epochs are given; otherwise it is left as if more were to come.
+    pub closes: bool,
+    /// `committed` must be moved by whoever receives epochs, for no more than [`AHEAD`] are read beyond it.
+    pub control: Control,
+    /// Where the partitions stand.
+    pub sight: Sight,
+    /// Told on the first process of so many more records.
+    pub read: Arc<dyn Fn(u64) + Send + Sync>,
+}
+
+impl History {
+    /// Puts it all through the dataflow; `decided` is given by the first process.
+    ///
+    /// # Errors
+    /// The broker or a worker cannot go on.
+    pub fn run(&self, cluster: &Cluster, workers: usize, decided: Option<Decided>) -> Result<(), HistoryError> {
+        let history = self.clone();
+        let together = cluster.peers() > workers;
+        // A job that is told to drain repeats its recorded epochs, and ends.
+        self.control.drain.store(!self.closes, std::sync::atomic::Ordering::Release);
+        let decided = Mutex::new(decided);
+        let outcome = cluster.run(move |worker| {
+            let decided = if worker.index() == 0 { decided.lock().ok().and_then(|mut decided| decided.take()) } else { None };
+            history.work(worker, together, decided);
+        });
+        match self.sight.take_failure() {
+            Some(error) => Err(error.into()),
+            None => outcome.map(drop).map_err(HistoryError::from),
+        }
+    }
+
+    fn work(&self, worker: &mut Worker, together: bool, decided: Option<Decided>) {
+        let (plan, epochs, mut receive) = match decided {
+            Some(Decided { stretch, epochs, receive }) => (Some((stretch, !epochs.is_empty())), epochs, Some(receive)),
+            None => (None, Vec::new(), None),
+        };
+        let seat = Seat { index: worker.index(), peers: worker.peers() };
+        let (stretch, recorded) = agree(worker, plan);
+        let (assigned, until) = stretch.share(seat);
+        let manner = Manner { recorded, closes: self.closes, together };
+        // No epoch ends by time or number: each where it ended before, and the last with the input.
+        let ahead = stretch.ahead(epochs.len());
+        let pace = Pace { interval: Duration::MAX, max_events: u64::MAX, ahead, first: 1, replayed: epochs, saves: None };
+        worker.dataflow::<u64, _, _>(|scope| {
+            let feed = live(scope, pace, self.control.clone(), |activator| {
+                let wake = move || {
+                    // A worker that has ended needs no waking.
+                    let _ = activator.activate();
+                };
+                let read = Arc::clone(&self.read);
+                Bounded::start(&self.kafka, assigned, until, seat, manner, self.sight.clone(), move |records| read(records), wake)
+            });
+            let beginning = self.described.anew(scope.index(), scope.peers());
+            deliver(campaign(feed, &self.described, beginning), move |delivery| {
+                if let Some(receive) = &mut receive {
+                    receive(delivery);
+                }
+            });
+        });
+        while worker.step_or_park(Some(Duration::from_millis(100))) {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_epochs_are_fewer_on_their_way() {
+        let stretch = Stretch(vec![(Topic::Transactions, 0, 50, 600_050), (Topic::Rewards, 3, 7, 400_007)]);
+        assert_eq!(stretch.len(), 1_000_000);
+        for (epochs, ahead) in [(1, 2), (10, 2), (100, 25), (100_000, AHEAD)] {
+            assert_eq!(stretch.ahead(epochs), ahead, "{epochs} epochs");
+        }
+    }
+
+    #[test]
+    fn each_partition_is_read_by_one_worker() {
+        let stretch = Stretch((0..5).map(|partition| (Topic::Customers, partition, 0, 9)).collect());
+        let shares: Vec<_> = (0..3).map(|index| stretch.share(Seat { index, peers: 3 })).collect();
+        let mut all: Vec<u32> = shares.iter().flat_map(|(assigned, _)| assigned.iter().map(|a| a.partition)).collect();
+        all.sort_unstable();
+        assert_eq!(all, [0, 1, 2, 3, 4]);
+        assert!(shares.iter().all(|(assigned, until)| assigned.len() == until.len()));
+    }
+}
