@@ -24,7 +24,7 @@ const INT2: u32 = 21;
 const FLOAT8: u32 = 701;
 
 /// 2000-01-01 in milliseconds since 1970: where PostgreSQL counts its microseconds from.
-const YEAR_2000: Millis = 946_684_800_000;
+pub const YEAR_2000: Millis = 946_684_800_000;
 
 /// Rows on their way into one table.
 #[derive(Debug)]
@@ -55,6 +55,22 @@ impl CopyBuffer {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.rows == 0
+    }
+
+    /// The rows, each as its values behind their lengths.
+    pub fn each_row(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = &self.bytes[HEADER.len()..];
+        std::iter::from_fn(move || {
+            let (columns, row) = rest.split_first_chunk::<2>()?;
+            let mut length = 0;
+            for _ in 0..i16::from_be_bytes(*columns) {
+                let value = row[length..].first_chunk::<4>()?;
+                length += 4 + usize::try_from(i32::from_be_bytes(*value)).unwrap_or(0);
+            }
+            let (row, after) = row.split_at(length);
+            rest = after;
+            Some(row)
+        })
     }
 
     /// Begins a row of so many columns; that many values must follow.
@@ -181,7 +197,7 @@ impl CopyBuffer {
 }
 
 /// The client wraps its own errors for the `Write` trait.
-fn broken_off(error: io::Error, doing: &'static str) -> PostgresError {
+pub fn broken_off(error: io::Error, doing: &'static str) -> PostgresError {
     match error.downcast::<postgres::Error>() {
         Ok(source) => PostgresError::Statement { doing, source },
         Err(error) => PostgresError::Copy(error),
@@ -195,7 +211,7 @@ pub fn storable(text: &[u8]) -> Cow<'_, str> {
 }
 
 /// Microseconds since 2000-01-01; the ends of the range are `infinity` and `-infinity`, as are instants beyond it.
-fn microseconds(instant: Millis) -> i64 {
+pub fn microseconds(instant: Millis) -> i64 {
     match instant.checked_sub(YEAR_2000).and_then(|since| since.checked_mul(1_000)) {
         Some(microseconds) => microseconds,
         None if instant < 0 => i64::MIN,
@@ -251,6 +267,19 @@ mod tests {
         assert_eq!(written(|b| b.float8(1.0)), [0, 0, 0, 8, 0x3f, 0xf0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(written(|b| b.text(b"ab")), [0, 0, 0, 2, b'a', b'b']);
         assert_eq!(written(|b| b.wide_integers(&[-2]))[..6], [0, 0, 0, 16, 254, 255]);
+    }
+
+    #[test]
+    fn rows_come_one_by_one() {
+        let mut buffer = CopyBuffer::default();
+        assert_eq!(buffer.each_row().count(), 0);
+        buffer.row(2);
+        buffer.boolean(true);
+        buffer.null();
+        buffer.row(1);
+        buffer.text(b"ab");
+        let rows: Vec<&[u8]> = buffer.each_row().collect();
+        assert_eq!(rows, [&[0, 0, 0, 1, 1, 255, 255, 255, 255][..], &[0, 0, 0, 2, b'a', b'b']]);
     }
 
     #[test]

@@ -39,6 +39,20 @@ pub enum PostgresError {
     /// The schema could not be brought up to date.
     #[error("schema `sluice` cannot be brought up to date: {0}; it may have been made by a newer version of this program")]
     Migration(#[from] Box<refinery::Error>),
+    /// The schema is not the one of this program, and nothing may be changed.
+    #[error(
+        "schema `sluice` is at version {found} where this program needs {wanted} (0: there is none); what only reads does not change it: use the \
+         job's own version of the program, or start the job once with this one"
+    )]
+    Version {
+        /// Its version.
+        found: i64,
+        /// The one that is needed.
+        wanted: i64,
+    },
+    /// The database knows no such job.
+    #[error("the database has no job `{0}`; correct `job` or postgres.url, or start the job once")]
+    NoJob(String),
     /// A configured feature cannot be a column.
     #[error("feature `{name}` cannot be a column of customer_features: {why}; rename it")]
     FeatureName {
@@ -145,6 +159,8 @@ impl PostgresError {
             PostgresError::Address
             | PostgresError::Encoding { .. }
             | PostgresError::Migration(_)
+            | PostgresError::Version { .. }
+            | PostgresError::NoJob(_)
             | PostgresError::FeatureName { .. }
             | PostgresError::Column { .. }
             | PostgresError::Fenced { .. }

@@ -3,8 +3,9 @@
 //!
 //! [`Writer::open_telling`] connects, brings the schema up to date and fences whoever wrote for the job before; what the job needs to go on
 //! (progress, recorded epochs, thresholds) is read from it. [`sink::spawn`] then moves it to a thread of its own, which commits
-//! [`EpochResults`](crate::results::EpochResults) as they come and survives outages of the database.
+//! [`EpochResults`](crate::results::EpochResults) as they come and survives outages of the database. [`comparison`] reads the tables beside it.
 
+pub mod comparison;
 pub mod connection;
 pub mod encode;
 pub mod error;

@@ -118,7 +118,7 @@ fn epoch_of(row: &Row, settings: &PostgresSettings) -> Result<RecordedEpoch, Pos
 }
 
 /// Offsets from the form in which they are kept, sorted.
-fn offsets_of(text: &str, settings: &PostgresSettings) -> Result<Positions, String> {
+pub fn offsets_of(text: &str, settings: &PostgresSettings) -> Result<Positions, String> {
     let named: Offsets = serde_json::from_str(text).map_err(|error| format!("its offsets: {error}"))?;
     let mut offsets = Vec::new();
     for (name, partitions) in named {

@@ -32,6 +32,21 @@ pub fn prepare(client: &mut Client, settings: &PostgresSettings) -> Result<(), P
     Ok(())
 }
 
+/// Makes sure that the schema is the one of this program, without changing anything.
+///
+/// # Errors
+/// [`PostgresError::Version`], or that of a statement.
+pub fn check_version(client: &mut Client) -> Result<(), PostgresError> {
+    let failed = || PostgresError::statement("tell the version of the schema");
+    let wanted = migrations::migrations::runner().get_migrations().iter().map(|migration| i64::from(migration.version())).max().unwrap_or(0);
+    let there = client.query_one("SELECT to_regclass('sluice.refinery_schema_history') IS NOT NULL", &[]).map_err(failed())?;
+    let found = match there.get(0) {
+        false => 0,
+        true => client.query_one("SELECT coalesce(max(version), 0)::int8 FROM sluice.refinery_schema_history", &[]).map_err(failed())?.get(0),
+    };
+    if found == wanted { Ok(()) } else { Err(PostgresError::Version { found, wanted }) }
+}
+
 /// The columns of `customer_features` in the order in which rows are written.
 pub fn feature_columns(features: &[String]) -> Vec<&str> {
     let names = features.iter().map(String::as_str);

@@ -18,7 +18,7 @@ use postgres::{Client, Transaction};
 use std::collections::BTreeMap;
 
 /// Epochs between two rounds of deleting what is no longer kept.
-const PRUNE_EVERY: u64 = 64;
+pub const PRUNE_EVERY: u64 = 64;
 
 /// What became of an epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

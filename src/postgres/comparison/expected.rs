@@ -1,0 +1,360 @@
+//! What the tables must hold after an epoch: the results of every epoch before it, folded as the writer's transactions would.
+
+use super::difference::Findings;
+use super::shapes::{self, DEAD_LETTER_EPOCH, DECISION_INSTANT, INTERACTION_NAME, MODEL_SUMS};
+use super::table::{Key, Table};
+use super::value::{Kind, number};
+use crate::postgres::encode::{CopyBuffer, microseconds};
+use crate::postgres::error::PostgresError;
+use crate::postgres::recorded::digest_to_hex;
+use crate::postgres::rows::Staging;
+use crate::postgres::settings::PostgresSettings;
+use crate::postgres::transaction::PRUNE_EVERY;
+use crate::results::EpochResults;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is known beforehand of the rows that are deleted in time, so that nothing is held that nobody will ask for.
+#[derive(Clone, Debug, Default)]
+pub struct Kept {
+    /// Model versions and arms that are there: a pinned one may be older than those that must be kept.
+    pub models: BTreeSet<(i64, i64)>,
+    /// The first epoch of which a dead letter is there.
+    pub first_dead_letter: u64,
+    /// The first epoch whose dead letters are too young to have been deleted.
+    pub fresh: u64,
+}
+
+/// The tables as they must be.
+pub struct Expected {
+    settings: PostgresSettings,
+    kept: Kept,
+    staging: Staging,
+    buffer: CopyBuffer,
+    /// Interactions that wait: changes of all epochs so far.
+    pending: i64,
+    interactions: Table,
+    features: Table,
+    decisions: Table,
+    models: Table,
+    dead_letters: Table,
+    thresholds: Table,
+    erasures: Table,
+    arm_stats: Table,
+    segments: Table,
+    metrics: Table,
+}
+
+impl Expected {
+    /// Nothing committed yet.
+    pub fn new(settings: &PostgresSettings, kept: Kept) -> Self {
+        Expected {
+            kept,
+            staging: Staging::default(),
+            buffer: CopyBuffer::default(),
+            pending: 0,
+            interactions: Table::new(shapes::interactions()),
+            features: Table::new(shapes::customer_features(&settings.features)),
+            decisions: Table::new(shapes::decisions()),
+            models: Table::new(shapes::model_versions()),
+            dead_letters: Table::new(shapes::dead_letters()),
+            thresholds: Table::new(shapes::thresholds()),
+            erasures: Table::new(shapes::erasures()),
+            arm_stats: Table::new(shapes::arm_stats()),
+            segments: Table::new(shapes::segments()),
+            metrics: Table::new(shapes::model_metrics()),
+            settings: settings.clone(),
+        }
+    }
+
+    /// Folds in the next epoch.
+    ///
+    /// # Errors
+    /// [`PostgresError::Shape`] when contexts or features are not as many as the settings name.
+    pub fn fold(&mut self, results: &EpochResults) -> Result<(), PostgresError> {
+        self.staging.fill(results, &self.settings)?;
+        self.metrics(results);
+        self.interactions();
+        self.features();
+        self.staging.decisions.each_row().for_each(|row| self.decisions.put(row));
+        self.staging.models.each_row().for_each(|row| self.models.put(row));
+        self.thresholds(results);
+        self.erasures(results);
+        self.arm_stats(results);
+        self.segments(results);
+        if results.epoch >= self.kept.fresh.min(self.kept.first_dead_letter) {
+            self.staging.dead_letters.each_row().for_each(|row| self.dead_letters.put_new(row));
+        }
+        if results.epoch.is_multiple_of(PRUNE_EVERY) {
+            self.prune_models();
+        }
+        Ok(())
+    }
+
+    /// The tables, each to be compared by `compare` and then asked for what is missing.
+    ///
+    /// # Errors
+    /// Those of `compare`.
+    pub fn into_findings<E>(self, mut compare: impl FnMut(&mut Table, &mut Findings) -> Result<(), E>) -> Result<Vec<Findings>, E> {
+        let fresh = self.kept.fresh as i64;
+        let tables = [
+            self.features,
+            self.interactions,
+            self.decisions,
+            self.segments,
+            self.arm_stats,
+            self.models,
+            self.metrics,
+            self.dead_letters,
+            self.thresholds,
+            self.erasures,
+        ];
+        let mut all = Vec::with_capacity(tables.len());
+        for mut table in tables {
+            let mut findings = Findings::new(table.shape().table);
+            compare(&mut table, &mut findings)?;
+            let of_dead_letters = findings.table == "dead_letters";
+            let is_fresh = |values: &[Option<&[u8]>]| values[DEAD_LETTER_EPOCH].and_then(|epoch| number(Kind::Bigint, epoch)) >= Some(fresh);
+            table.finish(&mut findings, |values| !of_dead_letters || is_fresh(values));
+            all.push(findings);
+        }
+        Ok(all)
+    }
+
+    fn interactions(&mut self) {
+        let (customers, keys) = &self.staging.gone_interactions;
+        customers.iter().zip(keys).for_each(|(&customer, &key)| self.interactions.remove(&(customer, key, Box::from([]))));
+        self.staging.new_interactions.each_row().for_each(|row| self.interactions.put(row));
+        self.staging.changed_interactions.each_row().for_each(|row| self.interactions.update(row, Some(INTERACTION_NAME)));
+    }
+
+    fn features(&mut self) {
+        self.staging.gone_customers.iter().for_each(|&customer| self.features.remove(&(customer, 0, Box::from([]))));
+        self.staging.new_features.each_row().for_each(|row| self.features.put(row));
+        self.staging.changed_features.each_row().for_each(|row| self.features.update(row, None));
+    }
+
+    fn thresholds(&mut self, results: &EpochResults) {
+        for &(day, high_value) in &results.thresholds {
+            let row = one_row(&mut self.buffer, 3, |buffer| {
+                buffer.integer(day);
+                buffer.bigint(high_value as i64);
+                buffer.bigint(results.epoch as i64);
+            });
+            self.thresholds.put_new(row);
+        }
+    }
+
+    /// What an erasure takes away beside the rows that the epoch itself takes back, and its report.
+    fn erasures(&mut self, results: &EpochResults) {
+        let (before, after) = (digest_to_hex(&results.digest_before), digest_to_hex(&results.digest));
+        let mut repetitions: BTreeMap<(i64, i64), i64> = BTreeMap::new();
+        for erasure in &results.erasures {
+            let until = microseconds(erasure.until);
+            let is_later = |values: &[Option<&[u8]>]| values[DECISION_INSTANT].and_then(|at| number(Kind::Timestamp, at)) > Some(until);
+            self.decisions.retain_of(erasure.customer, is_later);
+            let repetition = repetitions.entry((erasure.customer, until)).or_default();
+            *repetition += 1;
+            let counts = [erasure.transactions, erasure.interactions, erasure.rewards, erasure.profiles, erasure.learned, erasure.decisions];
+            let row = one_row(&mut self.buffer, 12, |buffer| {
+                buffer.bigint(results.epoch as i64);
+                buffer.bigint(erasure.customer);
+                buffer.timestamp(erasure.until);
+                counts.iter().for_each(|count| buffer.bigint(*count as i64));
+                buffer.text(before.as_bytes());
+                buffer.text(after.as_bytes());
+                buffer.bigint(*repetition);
+            });
+            self.erasures.put(row);
+        }
+        if results.erasures.iter().any(|erasure| erasure.learned > 0) {
+            let newest: BTreeMap<i64, i64> = self.models.keys().map(|&(version, arm, _)| (arm, version)).collect();
+            self.models.set_null(&MODEL_SUMS, |(version, arm, _)| newest.get(arm).is_some_and(|newest| version < newest));
+        }
+    }
+
+    fn arm_stats(&mut self, results: &EpochResults) {
+        for stats in &results.arm_days {
+            if stats.interactions == 0 {
+                self.arm_stats.remove(&(i64::from(stats.day), i64::from(stats.arm), Box::from([])));
+                continue;
+            }
+            let name = self.settings.arms.get(usize::from(stats.arm));
+            let row = one_row(&mut self.buffer, 7, |buffer| {
+                buffer.integer(stats.day);
+                buffer.smallint(i16::from(stats.arm));
+                buffer.optional(name, |buffer, name| buffer.text(name.as_bytes()));
+                buffer.bigint(stats.interactions);
+                buffer.bigint(stats.responses);
+                buffer.text(decimal_q16(stats.reward).as_bytes());
+                buffer.bigint(results.epoch as i64);
+            });
+            self.arm_stats.put(row);
+        }
+    }
+
+    fn segments(&mut self, results: &EpochResults) {
+        for segment in &results.segments {
+            let row = one_row(&mut self.buffer, 7, |buffer| {
+                [8, 4, 2, 1].into_iter().for_each(|flag| buffer.boolean(segment.flags & flag != 0));
+                buffer.bigint(segment.customers);
+                buffer.text(decimal(i128::from(segment.amount), self.settings.decimals).as_bytes());
+                buffer.bigint(results.epoch as i64);
+            });
+            match segment.customers {
+                0 => self.segments.remove_row(row),
+                _ => self.segments.put(row),
+            }
+        }
+    }
+
+    fn metrics(&mut self, results: &EpochResults) {
+        let counts = &results.counts;
+        self.pending += counts.pending;
+        let row = one_row(&mut self.buffer, 10, |buffer| {
+            buffer.bigint(results.epoch as i64);
+            buffer.bigint(counts.records as i64);
+            buffer.bigint(counts.interactions);
+            buffer.bigint(counts.decisions as i64);
+            buffer.optional(self.staging.mean_reward, CopyBuffer::float8);
+            buffer.bigint(counts.late as i64);
+            buffer.bigint(counts.duplicates as i64);
+            buffer.bigint(counts.corrected as i64);
+            buffer.bigint(self.pending);
+            buffer.bigint(results.rejected.len() as i64);
+        });
+        self.metrics.put(row);
+    }
+
+    /// Forgets the versions that the writer deletes, unless they are there all the same.
+    fn prune_models(&mut self) {
+        let versions: BTreeSet<i64> = self.models.keys().map(|key| key.0).collect();
+        let keep = self.settings.keep_model_versions.max(1) as usize;
+        let Some(&oldest) = versions.iter().rev().nth(keep - 1) else { return };
+        let mut next: BTreeMap<i64, i64> = BTreeMap::new();
+        let mut gone: Vec<Key> = Vec::new();
+        for key in self.models.keys().collect::<Vec<_>>().into_iter().rev() {
+            let replaced = next.insert(key.1, key.0).is_some_and(|next| next <= oldest);
+            if replaced && !self.kept.models.contains(&(key.0, key.1)) {
+                gone.push(key.clone());
+            }
+        }
+        gone.iter().for_each(|key| self.models.remove(key));
+    }
+}
+
+/// One row of so many columns, in a buffer that is used again.
+fn one_row(buffer: &mut CopyBuffer, columns: usize, write: impl FnOnce(&mut CopyBuffer)) -> &[u8] {
+    buffer.clear();
+    buffer.row(columns);
+    write(buffer);
+    buffer.each_row().next().unwrap_or_default()
+}
+
+/// 2^-16 is this many of its last decimals.
+const Q16_DECIMALS: u32 = 16;
+const Q16_STEP: i128 = 152_587_890_625;
+
+/// A number in Q16 as an exact decimal, without zeros at its end.
+fn decimal_q16(value: i128) -> String {
+    let (whole, rest) = (value / 65_536, value % 65_536);
+    let sign = if value < 0 { "-" } else { "" };
+    trimmed(format!("{sign}{}.{:0width$}", whole.unsigned_abs(), (rest * Q16_STEP).unsigned_abs(), width = Q16_DECIMALS as usize))
+}
+
+/// A number of units of 10^-`decimals` as an exact decimal, without zeros at its end.
+fn decimal(value: i128, decimals: u32) -> String {
+    let unit = 10u128.pow(decimals);
+    let sign = if value < 0 { "-" } else { "" };
+    let value = value.unsigned_abs();
+    trimmed(format!("{sign}{}.{:0width$}", value / unit, value % unit, width = decimals as usize))
+}
+
+fn trimmed(decimal: String) -> String {
+    decimal.trim_end_matches('0').trim_end_matches('.').to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dataflows::bandit::linucb::solve;
+    use dataflows::bandit::totals::Totals;
+    use dataflows::campaign::output::{ArmDay, ArmUpdate, Decision, Erasure, Segment};
+    use dataflows::event::Millis;
+
+    #[test]
+    fn decimals_are_exact_and_have_no_zeros_at_their_end() {
+        for (value, text) in [(0, "0"), (65_536, "1"), (-32_768, "-0.5"), (1, "0.0000152587890625"), (65_536 * 100 + 16_384, "100.25")] {
+            assert_eq!(decimal_q16(value), text);
+        }
+        for (value, decimals, text) in [(0, 2, "0"), (1050, 2, "10.5"), (-7, 2, "-0.07"), (300, 0, "300"), (12_345, 4, "1.2345")] {
+            assert_eq!(decimal(value, decimals), text);
+        }
+    }
+
+    fn expected(keep: u32, kept: Kept) -> Expected {
+        Expected::new(&PostgresSettings { keep_model_versions: keep, ..PostgresSettings::new("", "campaign") }, kept)
+    }
+
+    /// An epoch that changes an arm.
+    fn learned(epoch: u64, arm: u32) -> EpochResults {
+        let totals = Totals::new(1);
+        let model = solve(arm, &totals, 1.0);
+        EpochResults { arms: vec![ArmUpdate { arm, totals, model }], ..EpochResults::new(epoch) }
+    }
+
+    fn versions(expected: &Expected) -> Vec<(i64, i64)> {
+        expected.models.keys().map(|key| (key.0, key.1)).collect()
+    }
+
+    #[test]
+    fn versions_go_as_the_writer_deletes_them() {
+        let kept = Kept { models: BTreeSet::from([(3, 0)]), ..Kept::default() };
+        let mut expected = expected(2, kept);
+        for epoch in 1..=PRUNE_EVERY {
+            let results = if epoch == 1 { learned(1, 1) } else { learned(epoch, 0) };
+            expected.fold(&results).unwrap();
+        }
+        // Arm 1 was never learned again, version 3 is there because somebody has pinned it.
+        let last = PRUNE_EVERY as i64;
+        assert_eq!(versions(&expected), [(1, 1), (3, 0), (last - 1, 0), (last, 0)]);
+    }
+
+    fn decided(customer: i64, key: u64, timestamp: Millis) -> Decision {
+        Decision {
+            customer,
+            key,
+            decision: format!("d{key}"),
+            timestamp,
+            arm: Some(0),
+            propensity: 1.0,
+            expected_reward: 0.0,
+            uncertainty: 1.0,
+            scores: vec![1.0],
+            model_version: 0,
+            context: vec![4096],
+        }
+    }
+
+    #[test]
+    fn an_erasure_takes_decisions_up_to_its_instant() {
+        let mut own = expected(10, Kept::default());
+        let decisions = vec![decided(1, 1, 100), decided(1, 2, 101), decided(2, 1, 100)];
+        own.fold(&EpochResults { decisions, ..EpochResults::new(1) }).unwrap();
+        let erasure = Erasure { customer: 1, until: 100, transactions: 0, interactions: 1, learned: 1, rewards: 0, profiles: 0, decisions: 1 };
+        own.fold(&EpochResults { erasures: vec![erasure, erasure], ..EpochResults::new(2) }).unwrap();
+        assert_eq!(own.erasures.keys().count(), 2, "each is reported");
+        let left: Vec<(i64, i64)> = own.decisions.keys().map(|key| (key.0, key.1)).collect();
+        assert_eq!(left, [(1, 2), (2, 1)]);
+    }
+
+    #[test]
+    fn rows_with_nothing_in_them_are_none() {
+        let mut own = expected(10, Kept::default());
+        let day = |interactions| ArmDay { day: 1, arm: 0, interactions, responses: 0, reward: 0 };
+        let segment = |customers| Segment { flags: 5, customers, amount: 7 };
+        own.fold(&EpochResults { arm_days: vec![day(2)], segments: vec![segment(1)], ..EpochResults::new(1) }).unwrap();
+        assert_eq!((own.arm_stats.keys().count(), own.segments.keys().count()), (1, 1));
+        own.fold(&EpochResults { arm_days: vec![day(0)], segments: vec![segment(0)], ..EpochResults::new(2) }).unwrap();
+        assert_eq!((own.arm_stats.keys().count(), own.segments.keys().count()), (0, 0));
+    }
+}

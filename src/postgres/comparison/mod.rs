@@ -1,0 +1,15 @@
+//! The tables compared with what they should hold: read beside the job that writes them, and changed in nothing.
+//!
+//! [`Snapshot`] sees all tables as of one commit. [`Expected`] folds the results of every epoch up to it into the rows that the tables must then have,
+//! encoded by the very code that the writer uses; [`Snapshot::compare`] reads each table once and names whatever differs.
+
+pub mod difference;
+pub mod expected;
+pub mod shapes;
+pub mod snapshot;
+pub mod table;
+pub mod value;
+
+pub use difference::{Difference, Findings};
+pub use expected::Expected;
+pub use snapshot::{Recorded, Snapshot, Standing};

@@ -1,0 +1,224 @@
+//! All tables as of one commit, in a transaction that only reads.
+//!
+//! What the job commits meanwhile is not seen, so the epoch that is recorded in the snapshot and the rows beside it always agree. The transaction takes
+//! no lock that a writer waits for; while it is open, though, the server keeps the old versions of rows.
+
+use super::difference::Findings;
+use super::expected::{Expected, Kept};
+use super::table::Table;
+use crate::postgres::connection;
+use crate::postgres::encode::{Timestamp, broken_off};
+use crate::postgres::error::PostgresError;
+use crate::postgres::recorded::{self, Positions, Progress};
+use crate::postgres::schema;
+use crate::postgres::settings::PostgresSettings;
+use dataflows::event::Millis;
+use postgres::Client;
+use std::io::{self, BufRead};
+
+/// A connection with a snapshot.
+pub struct Snapshot {
+    client: Client,
+    settings: PostgresSettings,
+}
+
+/// What is recorded of a committed epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// Which.
+    pub epoch: u64,
+    /// Its watermark.
+    pub watermark: Option<Millis>,
+    /// Next offset of every partition, sorted.
+    pub offsets: Positions,
+    /// The digest of the model, as it is written there.
+    pub digest: String,
+    /// What was counted, as JSON.
+    pub counts: String,
+}
+
+/// Where the job stands in the snapshot.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// Its row of progress.
+    pub progress: Progress,
+    /// The first offset of every partition; `None` where that was not recorded.
+    pub starts: Option<Positions>,
+    /// Its epochs, in order.
+    pub epochs: Vec<Recorded>,
+    /// What of tables that forget is there.
+    pub kept: Kept,
+}
+
+/// The transaction, and what lets it wait while everything is computed again.
+const BEGIN: &str = "
+    SET idle_in_transaction_session_timeout = 0;
+    BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;
+";
+
+impl Snapshot {
+    /// Connects and takes the snapshot.
+    ///
+    /// # Errors
+    /// Whatever keeps it from reading: see [`PostgresError`].
+    pub fn open(settings: PostgresSettings) -> Result<Snapshot, PostgresError> {
+        let mut client = connection::connect(&settings)?;
+        schema::check_version(&mut client)?;
+        client.batch_execute(BEGIN).map_err(PostgresError::statement("begin to read"))?;
+        Ok(Snapshot { client, settings })
+    }
+
+    /// Where the job stands.
+    ///
+    /// # Errors
+    /// [`PostgresError::NoJob`], [`PostgresError::Recorded`], or that of a statement.
+    pub fn standing(&mut self) -> Result<Standing, PostgresError> {
+        let Snapshot { client, settings } = self;
+        let progress = recorded::progress(client, &settings.job)?.ok_or_else(|| PostgresError::NoJob(settings.job.clone()))?;
+        let starts = recorded::starts(client, settings)?;
+        let epochs = self.epochs()?;
+        let kept = self.kept()?;
+        Ok(Standing { progress, starts, epochs, kept })
+    }
+
+    fn epochs(&mut self) -> Result<Vec<Recorded>, PostgresError> {
+        let Snapshot { client, settings } = self;
+        let rows = client
+            .query("SELECT epoch, watermark, offsets::text, digest, counts::text FROM epochs WHERE job = $1 ORDER BY epoch", &[&settings.job])
+            .map_err(PostgresError::statement("read the recorded epochs"))?;
+        let read = |row: &postgres::Row| {
+            let epoch = row.get::<_, i64>(0) as u64;
+            let offsets = recorded::offsets_of(row.get(2), settings).map_err(|why| PostgresError::Recorded { epoch, why })?;
+            let watermark = row.get::<_, Option<Timestamp>>(1).map(|watermark| watermark.0);
+            Ok(Recorded { epoch, watermark, offsets, digest: row.get(3), counts: row.get(4) })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    fn kept(&mut self) -> Result<Kept, PostgresError> {
+        let Snapshot { client, settings } = self;
+        let failed = || PostgresError::statement("tell what is kept");
+        let models = client.query("SELECT version, arm FROM model_versions", &[]).map_err(failed())?;
+        let row = client
+            .query_one(
+                "SELECT (SELECT min(epoch) FROM dead_letters),
+                    (SELECT min(epoch) FROM epochs WHERE job = $1 AND committed_at >= now() - make_interval(days => $2::int4))",
+                &[&settings.job, &(settings.dead_letter_days.min(i32::MAX as u32) as i32)],
+            )
+            .map_err(failed())?;
+        let epoch = |place| row.get::<_, Option<i64>>(place).map_or(u64::MAX, |epoch| epoch.max(0) as u64);
+        Ok(Kept {
+            models: models.iter().map(|row| (row.get(0), i64::from(row.get::<_, i16>(1)))).collect(),
+            first_dead_letter: epoch(0),
+            fresh: epoch(1).min(i64::MAX as u64),
+        })
+    }
+
+    /// Compares every table with what it should hold. `reads` is told which table comes next.
+    ///
+    /// # Errors
+    /// A table cannot be read.
+    pub fn compare(&mut self, expected: Expected, mut reads: impl FnMut(&'static str)) -> Result<Vec<Findings>, PostgresError> {
+        expected.into_findings(|table, findings| {
+            reads(findings.table);
+            self.compare_table(table, findings)
+        })
+    }
+
+    fn compare_table(&mut self, table: &mut Table, findings: &mut Findings) -> Result<(), PostgresError> {
+        const DOING: &str = "read a table";
+        let copy = format!("COPY ({}) TO STDOUT (FORMAT binary)", table.shape().select);
+        let reader = self.client.copy_out(&copy).map_err(PostgresError::statement(DOING))?;
+        let mut rows = CopyRows { reader, row: Vec::new(), begun: false };
+        while let Some(row) = rows.next().map_err(|error| broken_off(error, DOING))? {
+            table.check(row, findings);
+        }
+        Ok(())
+    }
+}
+
+/// The rows of a binary COPY, one at a time.
+struct CopyRows<R> {
+    reader: R,
+    row: Vec<u8>,
+    begun: bool,
+}
+
+/// Bytes of the header before the length of its extension: signature and flags.
+const SIGNATURE: usize = 15;
+
+impl<R: BufRead> CopyRows<R> {
+    /// The values of the next row, each behind its length.
+    fn next(&mut self) -> io::Result<Option<&[u8]>> {
+        if !std::mem::replace(&mut self.begun, true) {
+            self.reader.read_exact(&mut [0; SIGNATURE])?;
+            let extension = self.length()?;
+            self.row.resize(usize::try_from(extension).unwrap_or(0), 0);
+            self.reader.read_exact(&mut self.row)?;
+        }
+        let mut columns = [0; 2];
+        self.reader.read_exact(&mut columns)?;
+        self.row.clear();
+        let columns = i16::from_be_bytes(columns);
+        if columns < 0 {
+            return self.end();
+        }
+        for _ in 0..columns {
+            let length = self.length()?;
+            self.row.extend_from_slice(&length.to_be_bytes());
+            let start = self.row.len();
+            self.row.resize(start + usize::try_from(length).unwrap_or(0), 0);
+            self.reader.read_exact(&mut self.row[start..])?;
+        }
+        Ok(Some(&self.row))
+    }
+
+    fn length(&mut self) -> io::Result<i32> {
+        let mut length = [0; 4];
+        self.reader.read_exact(&mut length)?;
+        Ok(i32::from_be_bytes(length))
+    }
+
+    /// What comes after the last row is read too, for the connection serves the next statement only then.
+    fn end(&mut self) -> io::Result<Option<&[u8]>> {
+        loop {
+            let left = self.reader.fill_buf()?.len();
+            if left == 0 {
+                return Ok(None);
+            }
+            self.reader.consume(left);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stream(extension: &[u8], rows: &[&[u8]]) -> Vec<u8> {
+        let mut bytes = b"PGCOPY\n\xff\r\n\0\0\0\0\0".to_vec();
+        bytes.extend((extension.len() as i32).to_be_bytes());
+        bytes.extend(extension);
+        rows.iter().for_each(|row| bytes.extend_from_slice(row));
+        bytes.extend((-1i16).to_be_bytes());
+        bytes
+    }
+
+    #[test]
+    fn rows_are_read_to_the_trailer() {
+        let row: &[u8] = &[0, 2, 0, 0, 0, 1, 7, 255, 255, 255, 255];
+        let bytes = stream(b"more", &[row, &[0, 0], row]);
+        let mut rows = CopyRows { reader: &bytes[..], row: Vec::new(), begun: false };
+        for wanted in [&row[2..], &[], &row[2..]] {
+            assert_eq!(rows.next().unwrap(), Some(wanted));
+        }
+        assert_eq!(rows.next().unwrap(), None);
+    }
+
+    #[test]
+    fn a_stream_that_breaks_off_is_an_error() {
+        let bytes = stream(b"", &[&[0, 1, 0, 0, 0, 9, 1]]);
+        let mut rows = CopyRows { reader: &bytes[..], row: Vec::new(), begun: false };
+        assert!(rows.next().is_err());
+    }
+}

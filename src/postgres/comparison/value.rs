@@ -1,0 +1,125 @@
+//! Single values: what type they have, and how people read them.
+
+use crate::files::thresholds::format_day;
+use crate::postgres::encode::YEAR_2000;
+use dataflows::campaign::output::Day;
+use jiff::Timestamp;
+
+/// The type of a column, as far as packing and showing it need to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `boolean`.
+    Boolean,
+    /// `smallint`.
+    Smallint,
+    /// `integer`.
+    Integer,
+    /// `bigint`.
+    Bigint,
+    /// An `integer` that counts days since 1970-01-01.
+    Day,
+    /// `float8`, compared bit for bit.
+    Float8,
+    /// `text`.
+    Text,
+    /// `bytea`.
+    Bytes,
+    /// `timestamptz`.
+    Timestamp,
+    /// `smallint[]`.
+    Smallints,
+    /// `float8[]`.
+    Float8s,
+}
+
+/// A value as a number, if that is what its column holds.
+pub fn number(kind: Kind, value: &[u8]) -> Option<i64> {
+    match kind {
+        Kind::Smallint => Some(i64::from(i16::from_be_bytes(value.try_into().ok()?))),
+        Kind::Integer | Kind::Day => Some(i64::from(i32::from_be_bytes(value.try_into().ok()?))),
+        Kind::Bigint | Kind::Timestamp => Some(i64::from_be_bytes(value.try_into().ok()?)),
+        Kind::Boolean | Kind::Float8 | Kind::Text | Kind::Bytes | Kind::Smallints | Kind::Float8s => None,
+    }
+}
+
+/// Characters of a text that are shown, and bytes.
+const SHOWN: usize = 120;
+const SHOWN_BYTES: usize = 16;
+
+/// A value as people read it.
+pub fn show(kind: Kind, value: Option<&[u8]>) -> String {
+    let Some(value) = value else { return "NULL".to_string() };
+    let shown = match kind {
+        Kind::Boolean => value.first().map(|value| (*value != 0).to_string()),
+        Kind::Smallint | Kind::Integer | Kind::Bigint => number(kind, value).map(|number| number.to_string()),
+        Kind::Day => number(kind, value).map(|day| format_day(day as Day)),
+        Kind::Timestamp => number(kind, value).map(instant),
+        Kind::Float8 => value.try_into().ok().map(|bytes| f64::from_be_bytes(bytes).to_string()),
+        Kind::Text => Some(text(value)),
+        Kind::Bytes => None,
+        Kind::Smallints => array::<2>(value, |bytes| i16::from_be_bytes(bytes).to_string()),
+        Kind::Float8s => array::<8>(value, |bytes| f64::from_be_bytes(bytes).to_string()),
+    };
+    shown.unwrap_or_else(|| bytes(value))
+}
+
+fn text(value: &[u8]) -> String {
+    let text = String::from_utf8_lossy(value);
+    match text.char_indices().nth(SHOWN) {
+        None => format!("{text:?}"),
+        Some((end, _)) => format!("{:?} and {} more bytes (CRC-32 {:08x})", &text[..end], text.len() - end, crc32fast::hash(value)),
+    }
+}
+
+fn bytes(value: &[u8]) -> String {
+    let shown: String = value.iter().take(SHOWN_BYTES).map(|byte| format!("{byte:02x}")).collect();
+    match value.len() {
+        0..=SHOWN_BYTES => format!("\\x{shown}"),
+        length => format!("\\x{shown}… ({length} bytes, CRC-32 {:08x})", crc32fast::hash(value)),
+    }
+}
+
+fn array<const N: usize>(value: &[u8], show: impl Fn([u8; N]) -> String) -> Option<String> {
+    let (1, elements) = value.split_first()? else { return None };
+    let shown: Vec<String> = elements.as_chunks::<N>().0.iter().map(|element| show(*element)).collect();
+    Some(format!("{{{}}}", shown.join(",")))
+}
+
+/// An instant, given in microseconds since 2000-01-01.
+fn instant(microseconds: i64) -> String {
+    match microseconds {
+        i64::MAX => "infinity".to_string(),
+        i64::MIN => "-infinity".to_string(),
+        microseconds => {
+            let since_1970 = microseconds.checked_add(YEAR_2000 * 1_000);
+            let known = since_1970.and_then(|microseconds| Timestamp::from_microsecond(microseconds).ok());
+            known.map_or_else(|| format!("{microseconds} µs after 2000-01-01"), |instant| instant.to_string())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_shown_as_people_read_them() {
+        let long = "é".repeat(SHOWN + 10);
+        let shown = [
+            show(Kind::Boolean, Some(&[1])),
+            show(Kind::Smallint, Some(&[255, 254])),
+            show(Kind::Day, Some(&19_783i32.to_be_bytes())),
+            show(Kind::Timestamp, Some(&1i64.to_be_bytes())),
+            show(Kind::Timestamp, Some(&i64::MAX.to_be_bytes())),
+            show(Kind::Float8, Some(&0.1f64.to_be_bytes())),
+            show(Kind::Bytes, Some(b"ab")),
+            show(Kind::Smallints, Some(&[1, 0, 7, 255, 255])),
+            show(Kind::Bigint, Some(b"odd")),
+            show(Kind::Text, None),
+        ];
+        assert_eq!(shown, ["true", "-2", "2024-03-01", "2000-01-01T00:00:00.000001Z", "infinity", "0.1", "\\x6162", "{7,-1}", "\\x6f6464", "NULL"]);
+        let text = show(Kind::Text, Some(long.as_bytes()));
+        assert!(text.contains("and 20 more bytes") && text.len() < long.len() + 60, "{text}");
+        assert_ne!(show(Kind::Bytes, Some(&[0; 99])), show(Kind::Bytes, Some(&[[0; 98].as_slice(), &[1]].concat())), "the end differs");
+    }
+}
