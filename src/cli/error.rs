@@ -6,7 +6,8 @@ use crate::config::fault::Faults;
 use crate::files::error::FileError;
 use crate::jobs::bench::BenchError;
 use crate::jobs::demo::DemoError;
-use crate::jobs::replay::ReplayError;
+use crate::jobs::history::HistoryError;
+use crate::jobs::replay::{ReplayError, TopicsError};
 use crate::jobs::run::RunError;
 use crate::kafka::KafkaError;
 use crate::kafka::load::LoadError;
@@ -69,7 +70,7 @@ pub enum ProgramError {
 
 fn file_code(error: &FileError) -> u8 {
     match error {
-        FileError::Directory { .. } | FileError::Ambiguous { .. } | FileError::Missing { .. } | FileError::Thresholds { .. } => MISUSED,
+        FileError::Directory { .. } | FileError::Ambiguous { .. } | FileError::Missing { .. } | FileError::Line { .. } => MISUSED,
         FileError::Read { .. } | FileError::Header { .. } => FAILED,
     }
 }
@@ -90,17 +91,24 @@ impl ProgramError {
             ProgramError::Config(_) => MISUSED,
             ProgramError::Check { configuration: 1.., .. } => MISUSED,
             ProgramError::Check { configuration: 0, .. } => FAILED,
-            ProgramError::Load(LoadError::Files(error)) | ProgramError::Files(error) | ProgramError::Replay(ReplayError::Files(error)) => {
-                file_code(error)
-            }
+            ProgramError::Load(LoadError::Files(error))
+            | ProgramError::Files(error)
+            | ProgramError::Replay(ReplayError::Files(error) | ReplayError::Topics(TopicsError::Files(error))) => file_code(error),
             ProgramError::Run(RunError::Cluster(ClusterError::Hosts(_)))
             | ProgramError::Demo(DemoError::Cluster(ClusterError::Hosts(_)) | DemoError::World(_))
-            | ProgramError::Replay(ReplayError::Cluster(ClusterError::Hosts(_)))
+            | ProgramError::Replay(
+                ReplayError::Cluster(ClusterError::Hosts(_))
+                | ReplayError::Topics(TopicsError::UnknownTopic(_) | TopicsError::UnknownPartition { .. } | TopicsError::Backwards { .. }),
+            )
             | ProgramError::Load(LoadError::Form(_))
             | ProgramError::Bench(BenchError::World(_) | BenchError::Directory { .. })
             | ProgramError::Checkpoint(CheckpointError::Address { .. } | CheckpointError::Unknown { .. })
             | ProgramError::World(_) => MISUSED,
-            ProgramError::Replay(ReplayError::Cluster(_) | ReplayError::Results(_))
+            ProgramError::Replay(
+                ReplayError::Cluster(_)
+                | ReplayError::Results(_)
+                | ReplayError::Topics(TopicsError::History(HistoryError::Kafka(_) | HistoryError::Cluster(_))),
+            )
             | ProgramError::Run(_)
             | ProgramError::Demo(_)
             | ProgramError::Bench(_)

@@ -42,7 +42,7 @@ pub enum Command {
     Demo(demo::DemoArgs),
     /// Runs the job: Kafka in, PostgreSQL and Kafka out
     Run(run::RunArgs),
-    /// Puts historical files through the dataflow as fast as possible
+    /// Puts historical files, or a stretch of the topics, through the dataflow as fast as possible
     Replay(replay::ReplayArgs),
     /// Writes the simulated world as files, or into Kafka
     Generate(generate::GenerateArgs),

@@ -1,31 +1,47 @@
-//! `sluice replay`: historical files through the dataflow as fast as possible.
+//! `sluice replay`: historical files, or a stretch of the topics, through the dataflow as fast as possible.
 
 use super::cluster::ClusterArgs;
 use super::error::ProgramError;
 use super::{GlobalArgs, duration, instant, load, print, print_json};
 use crate::files::sink::Summary;
 use crate::files::thresholds;
-use crate::jobs::replay::{Replay, replay};
+use crate::jobs::replay::{Input, Place, Replay, Span, replay};
 use crate::telemetry::logging;
 use clap::Args;
 use dataflows::event::Millis;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Flags of `sluice replay`.
 #[derive(Clone, Debug, Args)]
+#[command(group = clap::ArgGroup::new("source").required(true).args(["input", "from"]))]
 #[command(
     after_help = "The input directory has transactions.jsonl or .csv and, if wanted, customers, interactions, rewards and requests, each also as .gz or .zst.
+Topics are read at the brokers of the configuration, beside a job that may be running and without disturbing it; nothing is late, as with files. \
+WHERE is earliest, latest, a timestamp (as the broker dates records), or offsets, as a file or as they are: '{\"transactions\": {\"0\": 17}}'.
 The output directory gets features.csv, model.json, thresholds.csv, summary.json and dead_letters.jsonl.
 
 Examples:
   sluice replay --input history --output results
   sluice replay --input history --output results --workers 4 --as-of 2024-03-01
-  sluice replay --input new --output results --thresholds old/thresholds.csv"
+  sluice replay --input new --output results --thresholds old/thresholds.csv
+  sluice replay --config sluice.toml --from earliest --output results
+  sluice replay --config sluice.toml --from 2024-03-01 --until 2024-04-01 --output results
+  psql -At -c \"SELECT row_to_json(e) FROM sluice.epochs e WHERE job = 'campaign' ORDER BY epoch\" > epochs.jsonl
+  sluice replay --config sluice.toml --from earliest --epochs epochs.jsonl --output results"
 )]
 pub struct ReplayArgs {
     /// Directory of the files
     #[arg(long, value_name = "DIR", env = "SLUICE_REPLAY_INPUT", hide_env_values = true)]
-    pub input: PathBuf,
+    pub input: Option<PathBuf>,
+    /// Replays the topics instead, from here on: earliest, a timestamp, or offsets
+    #[arg(long, value_name = "WHERE", value_parser = first, requires = "config", env = "SLUICE_REPLAY_FROM", hide_env_values = true)]
+    pub from: Option<Place>,
+    /// And up to here: latest, a timestamp, or offsets; without it the ends as they are at the start
+    #[arg(long, value_name = "WHERE", value_parser = last, requires = "from", env = "SLUICE_REPLAY_UNTIL", hide_env_values = true)]
+    pub until: Option<Place>,
+    /// Cuts them into these epochs, as the table epochs has them, and ends with the last; a JSON object a line
+    #[arg(long, value_name = "FILE", requires = "from", conflicts_with = "until", env = "SLUICE_REPLAY_EPOCHS", hide_env_values = true)]
+    pub epochs: Option<PathBuf>,
     /// Directory for the results; made if it is not there
     #[arg(long, value_name = "DIR", env = "SLUICE_REPLAY_OUTPUT", hide_env_values = true)]
     pub output: PathBuf,
@@ -36,7 +52,7 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "T", value_parser = instant, env = "SLUICE_REPLAY_AS_OF", hide_env_values = true)]
     pub as_of: Option<Millis>,
     /// Treats the files as streams: each is one partition, read in order, and what is later than this is late
-    #[arg(long, value_name = "D", value_parser = duration, env = "SLUICE_REPLAY_LATENESS", hide_env_values = true)]
+    #[arg(long, value_name = "D", value_parser = duration, conflicts_with = "from", env = "SLUICE_REPLAY_LATENESS", hide_env_values = true)]
     pub lateness: Option<Millis>,
     /// Published daily thresholds to take instead of computing them, in the form of thresholds.csv
     #[arg(long, value_name = "FILE", env = "SLUICE_REPLAY_THRESHOLDS", hide_env_values = true)]
@@ -46,19 +62,61 @@ pub struct ReplayArgs {
     pub cluster: ClusterArgs,
 }
 
-/// Replays the files and prints what came of it.
+impl ReplayArgs {
+    /// What is replayed. One of the two is given: the command line is refused otherwise.
+    fn source(&self) -> Input {
+        match (&self.from, &self.input) {
+            (Some(from), _) => {
+                Input::Topics(Span { from: from.clone(), until: self.until.clone().unwrap_or(Place::Latest), epochs: self.epochs.clone() })
+            }
+            (None, input) => Input::Files(input.clone().unwrap_or_default()),
+        }
+    }
+}
+
+/// Where a replay of topics begins.
+fn first(text: &str) -> Result<Place, String> {
+    place(text).filter(|place| *place != Place::Latest).ok_or_else(|| format!("expected earliest, {ELSEWHERE}"))
+}
+
+/// Where it ends.
+fn last(text: &str) -> Result<Place, String> {
+    place(text).filter(|place| *place != Place::Earliest).ok_or_else(|| format!("expected latest, {ELSEWHERE}"))
+}
+
+/// What both may be.
+const ELSEWHERE: &str =
+    "a timestamp such as 2024-03-01 or 2024-03-01T00:00:00Z, a file of offsets that is there, or offsets such as {\"transactions\": {\"0\": 17}}";
+
+fn place(text: &str) -> Option<Place> {
+    match text.trim() {
+        "earliest" => Some(Place::Earliest),
+        "latest" => Some(Place::Latest),
+        offsets if offsets.starts_with('{') => serde_json::from_str(offsets).ok().map(Place::Offsets),
+        other => match instant(other) {
+            Ok(instant) => Some(Place::Instant(instant)),
+            Err(_) => Path::new(text).is_file().then(|| Place::File(PathBuf::from(text))),
+        },
+    }
+}
+
+/// Replays the files or topics and prints what came of it.
 ///
 /// # Errors
 /// The configuration is wrong, files cannot be read or written, or a worker ended.
 pub fn run(args: &ReplayArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
-    let loaded = load(args.config.as_deref(), &[global.overrides(), args.cluster.overrides()].concat());
+    let mut loaded = load(args.config.as_deref(), &[global.overrides(), args.cluster.overrides()].concat());
+    if args.from.is_some() {
+        let needed = loaded.config.faults_for_run().into_iter().filter(|(key, _)| *key == "kafka.brokers");
+        loaded.add_faults(needed.collect());
+    }
     let warnings = loaded.warnings.clone();
     let config = loaded.accept()?;
     logging::start(&config.log);
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let thresholds = args.thresholds.as_deref().map(thresholds::read).transpose()?;
     let features = config.features()?;
-    let job = Replay { input: args.input.clone(), output: args.output.clone(), as_of: args.as_of, lateness: args.lateness, thresholds };
+    let job = Replay { input: args.source(), output: args.output.clone(), as_of: args.as_of, lateness: args.lateness, thresholds };
     match replay(&config, features, &job)? {
         None => Ok(()),
         Some(summary) if global.json => print_json(&serde_json::to_value(&summary).unwrap_or_default()),
@@ -66,7 +124,7 @@ pub fn run(args: &ReplayArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
     }
 }
 
-fn describe(summary: &Summary, output: &std::path::Path) -> String {
+fn describe(summary: &Summary, output: &Path) -> String {
     let rejected: u64 = summary.dead_letters.values().sum();
     format!(
         "{} records: {} purchases and {} interactions of {} customers settled, {} duplicates, {} rejected

@@ -112,3 +112,30 @@ fn replay_reads_instants_and_durations() {
         assert_eq!(error.exit_code(), 2);
     }
 }
+
+#[test]
+fn replay_reads_files_or_topics() {
+    use crate::jobs::replay::Place;
+    let topics = ["--config", "a.toml", "--output", "b", "--from"];
+    let replay: replay::ReplayArgs = parse(&[&topics[..], &["earliest", "--until", "2024-03-01"]].concat()).expect("valid usage");
+    assert_eq!((replay.from, replay.until), (Some(Place::Earliest), Some(Place::Instant(1_709_251_200_000))));
+    let replay: replay::ReplayArgs = parse(&[&topics[..], &[r#"{"transactions":{"0":17}}"#]].concat()).expect("valid usage");
+    let offsets = [("transactions".to_string(), [(0, 17)].into())].into();
+    assert_eq!(replay.from, Some(Place::Offsets(offsets)));
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let replay: replay::ReplayArgs = parse(&[&topics[..], &["2024-03-01", "--until", file]].concat()).expect("valid usage");
+    assert_eq!(replay.until, Some(Place::File(file.into())));
+    for wrong in [
+        &["--output", "b"][..],
+        &["--output", "b", "--from", "earliest"],
+        &["--output", "b", "--input", "a", "--config", "c", "--from", "earliest"],
+        &["--output", "b", "--input", "a", "--until", "latest"],
+        &["--output", "b", "--config", "c", "--from", "latest"],
+        &["--output", "b", "--config", "c", "--from", "no such file"],
+        &["--output", "b", "--config", "c", "--from", "{"],
+        &["--output", "b", "--config", "c", "--from", "earliest", "--lateness", "1h"],
+        &["--output", "b", "--config", "c", "--from", "earliest", "--until", "latest", "--epochs", "e"],
+    ] {
+        assert_eq!(parse::<replay::ReplayArgs>(wrong).expect_err("refused").exit_code(), 2, "{wrong:?}");
+    }
+}

@@ -36,9 +36,9 @@ pub enum FileError {
         /// What is wrong.
         problem: String,
     },
-    /// The file of thresholds is not in the form of thresholds.csv.
+    /// A line of a file is not in its form.
     #[error("{path} line {line}: {problem}")]
-    Thresholds {
+    Line {
         /// The file.
         path: PathBuf,
         /// The line, counted from 1.

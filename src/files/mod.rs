@@ -1,5 +1,6 @@
 //! Files as a source and a sink: the input directory of `replay`, and the directory that it writes.
 
+pub mod epochs;
 pub mod error;
 mod open;
 pub mod reader;

@@ -6,7 +6,7 @@ use super::thresholds;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use dataflows::campaign::output::{ArmUpdate, Change, Counts, Day, FeatureRows};
-use dataflows::event::{CustomerId, Millis, Rejected, Topic};
+use dataflows::event::{CustomerId, Millis, Rejected};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -275,12 +275,12 @@ impl OutputDirectory {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn dead_letters(&self, rejected: &[Rejected], source: impl Fn(Topic) -> String) -> Result<(), SinkError> {
+    pub fn dead_letters(&self, rejected: &[Rejected], source: impl Fn(&Rejected) -> String) -> Result<(), SinkError> {
         let mut sorted: Vec<&Rejected> = rejected.iter().collect();
         sorted.sort_by_key(|rejected| (rejected.topic, rejected.place));
         self.file("dead_letters.jsonl", |out| {
             sorted.iter().try_for_each(|rejected| {
-                serde_json::to_writer(&mut *out, &dead_letter(rejected, source(rejected.topic)))?;
+                serde_json::to_writer(&mut *out, &dead_letter(rejected, source(rejected)))?;
                 writeln!(out)
             })
         })
@@ -385,6 +385,7 @@ mod tests {
     use dataflows::bandit::linucb::solve;
     use dataflows::bandit::totals::Totals;
     use dataflows::campaign::output::FeatureRow;
+    use dataflows::event::Topic;
     use dataflows::event::{Place, Reason};
     use proptest::prelude::*;
 
@@ -531,7 +532,7 @@ mod tests {
             rejected(Topic::Transactions, 9, b"\xff"),
             rejected(Topic::Transactions, 3, "é".as_bytes()),
         ];
-        output.dead_letters(&letters, |topic| format!("{}.jsonl", topic.file_stem())).expect("writing");
+        output.dead_letters(&letters, |rejected| format!("{}.jsonl", rejected.topic.file_stem())).expect("writing");
         let lines: Vec<Value> = content(&output, "dead_letters.jsonl").lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
         let line = |source: &str, position: u64, key: &str, raw: &str| json!({"source": source, "position": position, "reason": "bad_amount", "detail": "the amount is negative", key: raw});
         assert_eq!(

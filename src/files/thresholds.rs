@@ -30,7 +30,7 @@ pub fn write(out: &mut impl Write, thresholds: &[(Day, u64)]) -> io::Result<()> 
 /// The file cannot be read; a line is no date and whole number, or its day stands there twice.
 pub fn read(path: &Path) -> Result<Vec<(Day, u64)>, FileError> {
     let bytes = std::fs::read(path).map_err(|source| FileError::Read { path: path.to_path_buf(), position: 0, source })?;
-    parse(&bytes).map_err(|(line, problem)| FileError::Thresholds { path: path.to_path_buf(), line, problem })
+    parse(&bytes).map_err(|(line, problem)| FileError::Line { path: path.to_path_buf(), line, problem })
 }
 
 /// Thresholds, or the line that is wrong and why.

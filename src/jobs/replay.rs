@@ -1,4 +1,6 @@
-//! The bounded job over files: everything through the dataflow as fast as possible, and the results into files.
+//! The bounded job over files or topics: everything through the dataflow as fast as possible, and the results into files.
+
+mod topics;
 
 use crate::cluster::{Cluster, ClusterError};
 use crate::config::types::Config;
@@ -7,6 +9,7 @@ use crate::files::reader::{Distribution, Seat, open_all};
 use crate::files::sink::{ArmFile, Cost, ModelFile, OutputDirectory, SinkError, Summary, hexadecimal, sorted_rows};
 use crate::files::source::{Epochs, Failure, source};
 use crate::files::{InputFile, find_inputs};
+use crate::kafka::KafkaSettings;
 use crate::results::EpochResults;
 use crate::telemetry::progress::{Progress, Unit};
 use crate::telemetry::usage::usage;
@@ -15,7 +18,7 @@ use dataflows::bandit::totals::{Totals, digest};
 use dataflows::campaign::graph::{Campaign, campaign};
 use dataflows::campaign::output::{ArmUpdate, Day};
 use dataflows::customer::Features;
-use dataflows::event::Millis;
+use dataflows::event::{Millis, Rejected};
 use dataflows::operators::deliver::{Delivery, deliver};
 use dataflows::settings::Settings;
 use std::path::PathBuf;
@@ -23,12 +26,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use timely::worker::Worker;
+pub use topics::{Place, Span, TopicsError};
 
 /// What is replayed, and where the results go.
 #[derive(Clone, Debug)]
 pub struct Replay {
-    /// Directory of the files.
-    pub input: PathBuf,
+    /// What is read.
+    pub input: Input,
     /// Directory of the results.
     pub output: PathBuf,
     /// The instant of features.csv; `None`: that of the latest event.
@@ -39,9 +43,21 @@ pub struct Replay {
     pub thresholds: Option<Vec<(Day, u64)>>,
 }
 
+/// What is replayed.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// The files of a directory.
+    Files(PathBuf),
+    /// A stretch of the topics.
+    Topics(Span),
+}
+
 /// Why a replay failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
+    /// The topics.
+    #[error(transparent)]
+    Topics(#[from] TopicsError),
     /// The input.
     #[error(transparent)]
     Files(#[from] FileError),
@@ -63,19 +79,43 @@ const STREAMED: Epochs = Epochs { blocks: 4, ahead: 4 };
 pub fn replay(config: &Config, features: Features, replay: &Replay) -> Result<Option<Summary>, ReplayError> {
     let started = Instant::now();
     let cluster = Cluster::of(config)?;
-    let inputs = find_inputs(&replay.input)?;
     let settings = settings(config, replay);
     let campaign = Campaign { settings: Arc::new(settings), features: Arc::new(features), thresholds: replay.thresholds.clone().map(Arc::new) };
-    let results = through_dataflow(&cluster, &inputs, &campaign, replay.lateness.is_some())?;
+    let (results, sources) = match &replay.input {
+        Input::Files(directory) => {
+            let inputs = find_inputs(directory)?;
+            (through_dataflow(&cluster, &inputs, &campaign, replay.lateness.is_some())?, Sources::Files(inputs))
+        }
+        Input::Topics(span) => {
+            let kafka = config.kafka_settings();
+            (topics::replay(&cluster, config.workers, &kafka, &campaign, span)?, Sources::Topics(Box::new(kafka)))
+        }
+    };
     if !cluster.is_first() {
         return Ok(None);
     }
-    write_results(&results, &campaign, &inputs, replay, config.workers, || {
+    write_results(&results, &campaign, &sources, replay, config.workers, || {
         let used = usage();
         let wall_seconds = started.elapsed().as_secs_f64();
         Cost { wall_seconds, cpu_seconds: used.cpu_seconds, peak_memory_bytes: used.peak_memory_bytes, workers: cluster.peers() }
     })
     .map(Some)
+}
+
+/// Where records came from.
+enum Sources {
+    Files(Vec<InputFile>),
+    Topics(Box<KafkaSettings>),
+}
+
+impl Sources {
+    /// The name of the file or the partition that a record was in.
+    fn name(&self, rejected: &Rejected) -> String {
+        match self {
+            Sources::Files(inputs) => inputs.iter().find(|input| input.topic == rejected.topic).map(InputFile::name).unwrap_or_default(),
+            Sources::Topics(kafka) => format!("{}[{}]", kafka.topic_name(rejected.topic), rejected.place.partition()),
+        }
+    }
 }
 
 fn settings(config: &Config, replay: &Replay) -> Settings {
@@ -143,7 +183,7 @@ fn work(
 fn write_results(
     results: &EpochResults,
     described: &Campaign,
-    inputs: &[InputFile],
+    sources: &Sources,
     replay: &Replay,
     threads: usize,
     cost: impl FnOnce() -> Cost,
@@ -158,7 +198,7 @@ fn write_results(
     let mut thresholds = replay.thresholds.clone().unwrap_or_else(|| results.thresholds.clone());
     thresholds.sort_unstable();
     output.thresholds(&thresholds)?;
-    output.dead_letters(&results.rejected, |topic| inputs.iter().find(|input| input.topic == topic).map(InputFile::name).unwrap_or_default())?;
+    output.dead_letters(&results.rejected, |rejected| sources.name(rejected))?;
     let summary = Summary::new(&results.counts, customers, &results.rejected, &model, cost());
     output.summary(&summary)?;
     Ok(summary)

@@ -93,7 +93,6 @@ impl KafkaSettings {
     }
 
     /// The topic of this name.
-    #[cfg(test)]
     pub fn topic_named(&self, name: &str) -> Option<Topic> {
         Topic::ALL.into_iter().find(|topic| self.topic_name(*topic) == name)
     }
