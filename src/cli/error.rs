@@ -9,6 +9,7 @@ use crate::jobs::demo::DemoError;
 use crate::jobs::history::HistoryError;
 use crate::jobs::replay::{ReplayError, TopicsError};
 use crate::jobs::run::RunError;
+use crate::jobs::verify::VerifyError;
 use crate::kafka::KafkaError;
 use crate::kafka::load::LoadError;
 use crate::world::WorldError;
@@ -33,6 +34,17 @@ pub enum ProgramError {
     /// The replay failed.
     #[error(transparent)]
     Replay(#[from] ReplayError),
+    /// The job cannot be computed again.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    /// `verify` found differences, which it has printed.
+    #[error("{differences} of what was written differ from what the records give, in {tables} tables; they are named above")]
+    Differs {
+        /// How many.
+        differences: u64,
+        /// In so many tables.
+        tables: usize,
+    },
     /// The job cannot go on.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -109,6 +121,8 @@ impl ProgramError {
                 | ReplayError::Results(_)
                 | ReplayError::Topics(TopicsError::History(HistoryError::Kafka(_) | HistoryError::Cluster(_))),
             )
+            | ProgramError::Verify(_)
+            | ProgramError::Differs { .. }
             | ProgramError::Run(_)
             | ProgramError::Demo(_)
             | ProgramError::Bench(_)

@@ -14,6 +14,7 @@ pub mod serve;
 #[cfg(test)]
 mod tests;
 pub mod topics;
+pub mod verify;
 
 use crate::config::load::{Layers, Loaded, Override};
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -44,6 +45,8 @@ pub enum Command {
     Run(run::RunArgs),
     /// Puts historical files, or a stretch of the topics, through the dataflow as fast as possible
     Replay(replay::ReplayArgs),
+    /// Computes everything again from the topics, beside the running job, and says what differs
+    Verify(verify::VerifyArgs),
     /// Writes the simulated world as files, or into Kafka
     Generate(generate::GenerateArgs),
     /// Measures what an event costs on this machine
@@ -88,6 +91,7 @@ pub fn dispatch(cli: Cli) -> Result<(), ProgramError> {
         Command::Demo(args) => demo::run(&args, &cli.global),
         Command::Run(args) => run::run(&args, &cli.global),
         Command::Replay(args) => replay::run(&args, &cli.global),
+        Command::Verify(args) => verify::run(&args, &cli.global),
         Command::Generate(args) => generate::run(&args, &cli.global),
         Command::Bench(args) => bench::run(&args, &cli.global),
         Command::Topics(args) => topics::run(&args, &cli.global),

@@ -21,6 +21,7 @@ fn commands() -> Vec<clap::Command> {
         command::<replay::ReplayArgs>("replay"),
         command::<run::RunArgs>("run"),
         command::<topics::CreateArgs>("create"),
+        command::<verify::VerifyArgs>("verify"),
     ]
 }
 

@@ -12,4 +12,5 @@ mod restart;
 pub mod run;
 mod saving;
 pub mod schedule;
+pub mod verify;
 mod watch;

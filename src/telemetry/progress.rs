@@ -10,6 +10,8 @@ pub enum Unit {
     Bytes,
     /// Events.
     Events,
+    /// Epochs.
+    Epochs,
 }
 
 /// Progress of one piece of work.
@@ -61,7 +63,7 @@ impl Progress {
 fn bar(label: &'static str, unit: Unit, total: u64) -> ProgressBar {
     let template = match unit {
         Unit::Bytes => "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
-        Unit::Events => "{msg} {wide_bar} {human_pos}/{human_len} {per_sec} {eta}",
+        Unit::Events | Unit::Epochs => "{msg} {wide_bar} {human_pos}/{human_len} {per_sec} {eta}",
     };
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(10)).with_style(style).with_message(label)
@@ -85,6 +87,7 @@ impl Lines {
             let unit = match self.unit {
                 Unit::Bytes => "bytes",
                 Unit::Events => "events",
+                Unit::Epochs => "epochs",
             };
             // Progress is a courtesy: a closed standard error must not end the work.
             let _ = writeln!(self.out, "{}: {}0 % ({done} of {} {unit})", self.label, tenths, self.total);

@@ -1,0 +1,277 @@
+//! Everything once more from the topics, beside the job that runs: with the epochs as they were recorded the same digests must come out, and the rows
+//! that the tables have.
+//!
+//! One transaction sees the recorded epochs and all tables as of the same commit, however far the job goes meanwhile. Thresholds are not taken from
+//! their table but computed again, for recorded watermarks close them where they closed before.
+
+mod recorded;
+
+use super::gather::{Failure, Gather};
+use super::history::{AHEAD, Decided, History, HistoryError, Stretch};
+use super::live::{Control, Replayed};
+use crate::cluster::{Cluster, ClusterError};
+use crate::config::types::Config;
+use crate::kafka::intake::Sight;
+use crate::kafka::{KafkaError, KafkaSettings, Position, admin};
+use crate::postgres::comparison::{Expected, Findings, Snapshot, Standing};
+use crate::postgres::{PostgresError, PostgresSettings};
+use crate::results::EpochResults;
+use crate::telemetry::progress::{Progress, Unit};
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
+use dataflows::campaign::graph::Campaign;
+use dataflows::customer::Features;
+use dataflows::event::Topic;
+use dataflows::settings::Emit;
+use recorded::{Checker, check_progress};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Why nothing can be said.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// The broker or its topics.
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
+    /// The database.
+    #[error(transparent)]
+    Postgres(#[from] PostgresError),
+    /// The workers.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// The topics cannot be read to the end.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// The records that the job began with are gone.
+    #[error(
+        "partition {partition} of `{topic}` starts at offset {low}, but the job began with offset {wanted}: retention has removed the records between, \
+         so it cannot be computed from its beginning again. Restore the topic from a copy, or verify before retention takes records away \
+         (retention.ms=-1 keeps all)"
+    )]
+    Removed {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// Where the job began.
+        wanted: u64,
+        /// The first offset that is there.
+        low: u64,
+    },
+    /// The job has recorded more than there is.
+    #[error(
+        "epoch {epoch} is recorded to end at offset {wanted} of partition {partition} of `{topic}`, which ends at {high}: the topic was made anew, the \
+         broker has lost records, or the recorded offsets were changed"
+    )]
+    PastEnd {
+        /// The epoch.
+        epoch: u64,
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// The offset that is recorded.
+        wanted: u64,
+        /// The offset after the last that is there.
+        high: u64,
+    },
+    /// The beginning is not known.
+    #[error("job `{0}` has no record of the offsets that it began with, and did not begin with the earliest: it cannot be computed again")]
+    Unrepeatable(String),
+    /// The thread that compares could not be started, or ended.
+    #[error("the thread that compares epochs: {0}")]
+    Thread(String),
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    /// The job.
+    pub job: String,
+    /// The epoch as of which everything was compared.
+    pub epoch: u64,
+    /// What was found, table by table.
+    pub findings: Vec<Findings>,
+    /// Why the tables of results were not compared; `None`: they were.
+    pub incomplete: Option<String>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Verdict {
+    /// Differences in all tables.
+    pub fn differences(&self) -> u64 {
+        self.findings.iter().map(|findings| findings.total).sum()
+    }
+
+    /// Rows in all tables.
+    pub fn rows(&self) -> u64 {
+        self.findings.iter().map(|findings| findings.rows).sum()
+    }
+}
+
+/// How long a silent broker is waited for before it is said.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// Verifies the job of this configuration, in this process alone.
+///
+/// # Errors
+/// What keeps it from being computed again; that something differs is no error.
+pub fn verify(config: &Config, features: Features) -> Result<Verdict, VerifyError> {
+    let started = Instant::now();
+    let config = Config { processes: 1, process: 0, hostfile: None, ..config.clone() };
+    let settings = config.postgres_settings(&features);
+    let mut snapshot = Snapshot::open(settings.clone())?;
+    let standing = snapshot.standing()?;
+    let mut verdict = Verdict { job: config.job.clone(), epoch: 0, findings: Vec::new(), incomplete: None, took: Duration::ZERO };
+    let mut progress = Findings::new("progress");
+    let mut epochs = Findings::new("epochs");
+    verdict.incomplete = check_progress(&standing, &settings.job, &mut progress, &mut epochs);
+    if verdict.incomplete.is_none() {
+        verdict.epoch = standing.epochs.last().map_or(0, |epoch| epoch.epoch);
+        let recomputed = recompute(&config, features, settings, standing, epochs)?;
+        epochs = recomputed.checker.into_findings();
+        tracing::info!(epoch = verdict.epoch, "Everything is computed again; the tables are read.");
+        verdict.findings = snapshot.compare(recomputed.expected, |table| tracing::debug!(table, "Compared."))?;
+    }
+    verdict.findings.extend([epochs, progress]);
+    verdict.took = started.elapsed();
+    Ok(verdict)
+}
+
+/// What comes of all epochs: nothing where there is none.
+struct Recomputed {
+    expected: Expected,
+    checker: Checker,
+}
+
+fn recompute(
+    config: &Config,
+    features: Features,
+    postgres: PostgresSettings,
+    standing: Standing,
+    epochs: Findings,
+) -> Result<Recomputed, VerifyError> {
+    if standing.epochs.is_empty() {
+        return Ok(Recomputed { expected: Expected::new(&postgres, standing.kept), checker: Checker::new(Vec::new(), postgres, epochs) });
+    }
+    let cluster = Cluster::of(config)?;
+    let kafka = config.kafka_settings();
+    let stretch = stretch(&kafka, &standing, &config.job)?;
+    let described = described(config, features);
+    let (control, sight, failure) = (Control::default(), Sight::default(), Failure::default());
+    let (to_fold, results) = bounded(AHEAD as usize + 1);
+    let mut gather = Gather::new(described.clone(), control.clone(), to_fold, failure);
+    let replayed = standing.epochs.iter().map(|epoch| Replayed { bounds: epoch.offsets.clone(), watermark: epoch.watermark }).collect();
+    let fold = Fold {
+        last: standing.epochs.last().map_or(0, |epoch| epoch.epoch),
+        expected: Expected::new(&postgres, standing.kept),
+        checker: Checker::new(standing.epochs, postgres.clone(), epochs),
+        control: control.clone(),
+        sight: sight.clone(),
+    };
+    let folding = fold.start(results)?;
+    let history = History { kafka, described, closes: false, control, sight, read: Arc::new(|_| ()) };
+    let decided = Decided { stretch, epochs: replayed, receive: Box::new(move |delivery| gather.receive(delivery)) };
+    let outcome = history.run(&cluster, config.workers, Some(decided));
+    let folded = folding.join().map_err(|_| VerifyError::Thread("it ended before its time".to_string()))?;
+    outcome?;
+    Ok(folded?)
+}
+
+fn described(config: &Config, features: Features) -> Campaign {
+    let mut settings = config.settings();
+    settings.input.names = true;
+    settings.emit = Emit { interactions: true, features: true, final_features: None, snapshots: false };
+    Campaign { settings: Arc::new(settings), features: Arc::new(features), thresholds: None }
+}
+
+/// What has to be read: from the offsets that the job began with to those of its last recorded epoch.
+fn stretch(kafka: &KafkaSettings, standing: &Standing, job: &str) -> Result<Stretch, VerifyError> {
+    if standing.starts.is_none() && Position::from(kafka.start) != Position::Earliest {
+        return Err(VerifyError::Unrepeatable(job.to_string()));
+    }
+    let starts: BTreeMap<(Topic, u32), u64> = standing.starts.iter().flatten().map(|&(topic, partition, next)| ((topic, partition), next)).collect();
+    let mut ends: BTreeMap<(Topic, u32), (u64, u64)> = BTreeMap::new();
+    for epoch in &standing.epochs {
+        for &(topic, partition, next) in &epoch.offsets {
+            let end = ends.entry((topic, partition)).or_insert((next, epoch.epoch));
+            *end = (*end).max((next, epoch.epoch));
+        }
+    }
+    let mut partitions: BTreeMap<Topic, Vec<u32>> = BTreeMap::new();
+    ends.keys().for_each(|(topic, partition)| partitions.entry(*topic).or_default().push(*partition));
+    let there = admin::positions(kafka, &partitions, Position::Earliest)?;
+    let mut stretch = Vec::new();
+    for ((topic, partition), (until, epoch)) in ends {
+        let range = there.get(&(topic, partition)).cloned().unwrap_or_default();
+        // A partition that came later was read from its first record on.
+        let wanted = starts.get(&(topic, partition)).copied().unwrap_or(0);
+        let name = || kafka.topic_name(topic).to_string();
+        if wanted < range.start {
+            return Err(VerifyError::Removed { topic: name(), partition, wanted, low: range.start });
+        }
+        if until.max(wanted) > range.end {
+            return Err(VerifyError::PastEnd { epoch, topic: name(), partition, wanted: until.max(wanted), high: range.end });
+        }
+        stretch.push((topic, partition, wanted, until));
+    }
+    Ok(Stretch(stretch))
+}
+
+/// Takes in epoch after epoch, on a thread of its own.
+struct Fold {
+    expected: Expected,
+    checker: Checker,
+    /// The last epoch that is compared.
+    last: u64,
+    control: Control,
+    sight: Sight,
+}
+
+type Folding = JoinHandle<Result<Recomputed, PostgresError>>;
+
+impl Fold {
+    fn start(self, results: Receiver<Box<EpochResults>>) -> Result<Folding, VerifyError> {
+        let fold = move || self.run(&results);
+        std::thread::Builder::new().name("fold".to_string()).spawn(fold).map_err(|error| VerifyError::Thread(error.to_string()))
+    }
+
+    fn run(mut self, results: &Receiver<Box<EpochResults>>) -> Result<Recomputed, PostgresError> {
+        let mut progress = Progress::start("verifying", Unit::Epochs, self.last);
+        let mut failed = None;
+        let mut warned = false;
+        loop {
+            match results.recv_timeout(SILENCE) {
+                // The epoch after the last is the drained one: nothing was read for it.
+                Ok(results) if results.epoch > self.last => {}
+                Ok(results) => {
+                    self.checker.check(&results);
+                    // After a failure epochs are still taken, so that the workers can end.
+                    if failed.is_none() {
+                        failed = self.expected.fold(&results).err();
+                    }
+                    self.control.committed.store(results.epoch, Ordering::Release);
+                    progress.set(results.epoch);
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    if let Some(trouble) = self.sight.trouble().filter(|_| !std::mem::replace(&mut warned, true)) {
+                        tracing::warn!("The broker is away; it is waited for: {trouble}.");
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        if self.sight.has_failed() {
+            drop(progress);
+        } else {
+            progress.finish();
+        }
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(Recomputed { expected: self.expected, checker: self.checker }),
+        }
+    }
+}
