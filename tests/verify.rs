@@ -1,0 +1,319 @@
+//! `sluice verify` beside a job that takes in a hostile history, killed and gone on from a checkpoint, and with rows changed by hand; and `sluice replay` of its topics: from offsets and
+//! timestamps, in one epoch and in the recorded ones.
+
+mod hostile;
+mod services;
+
+use hostile::History;
+use postgres::{Client, NoTls};
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use serde_json::{Value, json};
+use services::topics::Sender;
+use services::{Stage, eventually, field, program};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// When the broker is told that the first record of each topic came, 2026-01-01; the next ones come a millisecond after each other.
+const BROKER_TIME: i64 = 1_767_225_600_000;
+const LINES: usize = 2_500;
+const SEED: u64 = 23;
+const FILES: [&str; 5] = ["customers", "transactions", "interactions", "rewards", "requests"];
+
+/// The lines of each file, in order.
+type Lines = BTreeMap<&'static str, Vec<Vec<u8>>>;
+
+/// A hostile history, and requests for decisions all over its time.
+fn history() -> Lines {
+    let files = History::generate(SEED, LINES).jsonl();
+    let split = |bytes: &Vec<u8>| -> Vec<Vec<u8>> {
+        let lines = bytes.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+        lines.filter(|line| !line.trim_ascii().is_empty()).map(<[u8]>::to_vec).collect()
+    };
+    let mut lines: Lines = FILES.iter().filter_map(|name| Some((*name, split(files.get(&format!("{name}.jsonl"))?)))).collect();
+    let request = |number: i64| {
+        let (customer, instant) = (100 + number % 40, 1_650_000_000_000 + number * 1_500_000_000);
+        json!({ "decision_id": format!("d-{number}"), "customer_id": customer, "timestamp": instant }).to_string().into_bytes()
+    };
+    lines.insert("requests", (0..60).map(request).collect());
+    lines
+}
+
+/// Writes lines as the files of a directory, and replays them; gives the digests of model and features.
+fn replay_files(stage: &Stage, name: &str, lines: &Lines) -> (String, String) {
+    let (input, output) = (stage.path(&format!("{name}-in")), stage.path(name));
+    std::fs::create_dir_all(&input).expect("a folder");
+    for (file, lines) in lines {
+        let mut bytes = lines.join(&b'\n');
+        bytes.push(b'\n');
+        std::fs::write(input.join(format!("{file}.jsonl")), bytes).expect("a file");
+    }
+    stage.sluice(&["replay", "--input", text(&input), "--output", text(&output), "--workers", "2"]);
+    digests(&output)
+}
+
+/// Replays the topics; gives the digests of model and features.
+fn replay_topics(stage: &Stage, name: &str, more: &[&str]) -> (String, String) {
+    let output = stage.path(name);
+    stage.sluice(&[&["replay", "--config", text(&stage.config()), "--output", text(&output)], more].concat());
+    digests(&output)
+}
+
+fn digests(output: &Path) -> (String, String) {
+    let digest = |name: &str| field(&output.join("model.json"), name).as_str().expect("a digest").to_string();
+    (digest("digest"), digest("features_digest"))
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}
+
+/// Each topic's records lie in one partition of their own, in the order of the lines.
+fn partition(file: &str) -> i32 {
+    FILES.iter().position(|name| *name == file).map_or(0, |place| place as i32 % 3)
+}
+
+/// Sends the lines of each file from `from` to `until`, in parts of its length.
+fn produce(sender: &mut Sender, stage: &Stage, lines: &Lines, from: (usize, usize), until: (usize, usize)) {
+    for (file, lines) in lines {
+        let place = |(part, of)| lines.len() * part / of;
+        for (line, at) in lines[place(from)..place(until)].iter().zip(place(from)..) {
+            sender.send(&stage.topic(file), partition(file), None, Some(line), BROKER_TIME + at as i64);
+        }
+    }
+}
+
+/// What `sluice verify` says, and its exit code.
+fn verify(config: &Path, more: &[&str]) -> (Option<i32>, Value) {
+    let output = program().args(["verify", text(config), "--json"]).args(more).output().expect("the program can be started");
+    let said = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&output.stderr).into_owned()));
+    (output.status.code(), said)
+}
+
+/// The differences that were named: table, column (empty: the row as a whole), and how many there are of it.
+fn named(said: &Value) -> BTreeSet<(String, String, u64)> {
+    let tables = said["tables"].as_array().unwrap_or_else(|| panic!("no tables: {said}"));
+    let of = |table: &Value| {
+        let (name, total) = (table["table"].as_str().unwrap_or_default().to_string(), table["total"].as_u64().unwrap_or_default());
+        let named = table["named"].as_array().cloned().unwrap_or_default();
+        named
+            .into_iter()
+            .map(move |difference| (name.clone(), difference["column"].as_str().unwrap_or_default().to_string(), total))
+            .collect::<Vec<_>>()
+    };
+    tables.iter().flat_map(of).collect()
+}
+
+/// A copy of the stage's database with these changes, and a configuration that points there.
+fn changed(stage: &Stage, name: &str, changes: &[String]) -> std::path::PathBuf {
+    let (base, database) = stage.url().rsplit_once('/').expect("an address");
+    let copy = format!("{database}_{name}");
+    let mut server = Client::connect(&format!("{base}/postgres"), NoTls).expect("the server answers");
+    server.batch_execute(&format!("CREATE DATABASE {copy} TEMPLATE {database}")).expect("a copy");
+    let mut client = Client::connect(&format!("{base}/{copy}"), NoTls).expect("the copy answers");
+    client.batch_execute("SET search_path = sluice").expect("a schema");
+    for change in changes {
+        let changed = client.execute(change.as_str(), &[]).unwrap_or_else(|error| panic!("{change}: {error}"));
+        assert!(changed <= 1 || change.starts_with("CREATE"), "{change} changed {changed} rows");
+        assert!(changed == 1 || !["UPDATE", "DELETE", "INSERT"].contains(&&change[..6]), "{change} changed nothing");
+    }
+    let config = stage.path(&format!("{name}.toml"));
+    std::fs::write(&config, stage.toml("").replace(stage.url(), &format!("{base}/{copy}"))).expect("a configuration");
+    config
+}
+
+/// The tables of results, a row of each, and its key.
+const ROWS: [(&str, &str); 10] = [
+    ("customer_features", "customer_id = (SELECT max(customer_id) FROM customer_features WHERE monetary > 0)"),
+    ("interactions", "(customer_id, interaction_key) = (SELECT customer_id, interaction_key FROM interactions WHERE learned ORDER BY 1, 2 LIMIT 1)"),
+    ("decisions", "(customer_id, decision_key) = (SELECT customer_id, decision_key FROM decisions ORDER BY 1, 2 LIMIT 1)"),
+    (
+        "segments",
+        "(is_high_value, is_at_risk, is_frequent_buyer, is_recent_active) =
+         (SELECT is_high_value, is_at_risk, is_frequent_buyer, is_recent_active FROM segments ORDER BY customers DESC LIMIT 1)",
+    ),
+    ("arm_stats", "(day, arm) = (SELECT day, arm FROM arm_stats ORDER BY day, arm LIMIT 1)"),
+    ("model_versions", "(version, arm) = (SELECT version, arm FROM model_versions WHERE a IS NOT NULL ORDER BY 1 DESC, 2 LIMIT 1)"),
+    ("model_metrics", "epoch = 2"),
+    ("dead_letters", "id = (SELECT min(id) FROM dead_letters)"),
+    ("thresholds", "day = (SELECT min(day) FROM thresholds)"),
+    ("erasures", "id = (SELECT min(id) FROM erasures)"),
+];
+
+/// What is changed in that row: an assignment, and the column that differs then.
+const ASSIGNMENTS: [(&str, &str); 10] = [
+    ("monetary = monetary + 0.01", "monetary"),
+    ("context[3] = context[3] + 1", "context"),
+    ("uncertainty = uncertainty * 2", "uncertainty"),
+    ("customers = customers + 1", "customers"),
+    ("reward = reward + 0.0000152587890625", "reward"),
+    ("a = set_byte(a, 0, get_byte(a, 0) # 1)", "a"),
+    ("late = late + 1", "late"),
+    ("raw = raw || '\\x00'", "raw"),
+    ("high_value = high_value + 1", "high_value"),
+    ("transactions = transactions + 1", "transactions"),
+];
+
+/// How a row of another key is made of that row.
+const OTHERS: [&str; 10] = [
+    "customer_id = -1",
+    "interaction_key = interaction_key + 1",
+    "decision_key = decision_key + 1",
+    "(is_high_value, is_at_risk, is_frequent_buyer, is_recent_active) = (SELECT h, a, f, r FROM
+        (VALUES (false), (true)) h (h), (VALUES (false), (true)) a (a), (VALUES (false), (true)) f (f), (VALUES (false), (true)) r (r)
+        WHERE NOT EXISTS (SELECT FROM segments s WHERE (s.is_high_value, s.is_at_risk, s.is_frequent_buyer, s.is_recent_active) = (h, a, f, r)) LIMIT 1)",
+    "arm = 99",
+    "version = -1",
+    "epoch = -1",
+    "id = -1, position = -1",
+    "day = '1999-01-01'",
+    "id = -1",
+];
+
+fn updated() -> Vec<String> {
+    let results = ROWS.iter().zip(ASSIGNMENTS).map(|((table, row), (assignment, _))| format!("UPDATE {table} SET {assignment} WHERE {row}"));
+    let others = [
+        "UPDATE epochs SET digest = repeat('0', 64) WHERE epoch = 2",
+        "UPDATE epochs SET counts = jsonb_set(counts, '{late}', '-1') WHERE epoch = 3",
+        "UPDATE epochs SET watermark = watermark + interval '1 millisecond' WHERE epoch = (SELECT max(epoch) FROM epochs)",
+        "UPDATE progress SET published = epoch + 5",
+    ];
+    results.chain(others.map(str::to_string)).collect()
+}
+
+fn inserted() -> Vec<String> {
+    let of = |((table, row), other): (&(&str, &str), &str)| {
+        [
+            format!("CREATE TEMP TABLE one AS SELECT * FROM {table} WHERE {row}"),
+            format!("UPDATE one SET {other}"),
+            format!("INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM one"),
+            "DROP TABLE one".to_string(),
+        ]
+    };
+    ROWS.iter().zip(OTHERS).flat_map(of).collect()
+}
+
+/// Every change is found, each in its table, and nothing else.
+fn find_changes(stage: &Stage) {
+    let row = |table: &str, column: &str, total| (table.to_string(), column.to_string(), total);
+    let (code, said) = verify(&changed(stage, "updated", &updated()), &[]);
+    let mut wanted: BTreeSet<_> = ROWS.iter().zip(ASSIGNMENTS).map(|((table, _), (_, column))| row(table, column, 1)).collect();
+    wanted.extend([row("epochs", "digest", 3), row("epochs", "counts.late", 3), row("epochs", "watermark", 3), row("progress", "published", 1)]);
+    assert_eq!((code, named(&said)), (Some(1), wanted), "{said:#}");
+
+    let whole: BTreeSet<_> = ROWS.iter().map(|(table, _)| row(table, "", 1)).collect();
+    let deleted: Vec<String> = ROWS.iter().map(|(table, key)| format!("DELETE FROM {table} WHERE {key}")).collect();
+    let (code, said) = verify(&changed(stage, "deleted", &deleted), &["--workers", "2"]);
+    assert_eq!((code, named(&said)), (Some(1), whole.clone()), "{said:#}");
+
+    let (code, said) = verify(&changed(stage, "inserted", &inserted()), &[]);
+    assert_eq!((code, named(&said)), (Some(1), whole), "{said:#}");
+
+    let (code, said) = verify(&changed(stage, "gap", &["DELETE FROM epochs WHERE epoch = 2".to_string()]), &[]);
+    assert_eq!((code, named(&said)), (Some(1), BTreeSet::from([row("epochs", "", 1)])), "{said:#}");
+    assert!(said["incomplete"].as_str().is_some_and(|why| why.contains("epoch 2")), "{said:#}");
+}
+
+/// Whatever part of the topics is replayed gives what the same part gives from files.
+fn replay_parts(stage: &Stage, lines: &Lines) {
+    let whole = replay_files(stage, "files", lines);
+    assert_eq!(replay_topics(stage, "topics", &["--from", "earliest", "--workers", "2"]), whole, "all of the topics");
+    let dead = |name: &str| std::fs::read_to_string(stage.path(name).join("dead_letters.jsonl")).expect("dead letters").lines().count();
+    assert_eq!(dead("topics"), dead("files"));
+
+    // By offsets: the first two thirds of each file but the first ten lines, given inline and in a file.
+    let part = |from: usize, until: usize| -> Lines {
+        lines.iter().map(|(file, lines)| (*file, lines[from.min(lines.len())..until.min(lines.len())].to_vec())).collect()
+    };
+    let offsets = |at: &dyn Fn(usize) -> usize| {
+        let of = |(file, lines): (&&str, &Vec<Vec<u8>>)| (stage.topic(file), json!({ (partition(file).to_string()): at(lines.len()) }));
+        Value::Object(lines.iter().map(of).collect()).to_string()
+    };
+    let third: Lines = lines.iter().map(|(file, lines)| (*file, lines[10..lines.len() * 2 / 3].to_vec())).collect();
+    let until = stage.path("until.json");
+    std::fs::write(&until, offsets(&|length| length * 2 / 3)).expect("a file");
+    let found = replay_topics(stage, "by-offsets", &["--from", &offsets(&|_| 10), "--until", text(&until)]);
+    assert_eq!(found, replay_files(stage, "thirds", &third), "from and until offsets");
+
+    // By timestamps: a record's is the broker's, a millisecond a line.
+    let (from, until) = ((BROKER_TIME + 20).to_string(), (BROKER_TIME + 400).to_string());
+    let found = replay_topics(stage, "by-time", &["--from", &from, "--until", &until]);
+    assert_eq!(found, replay_files(stage, "some", &part(20, 400)), "from and until timestamps");
+}
+
+/// With the recorded epochs the model comes out as the job had it, and with the same late events.
+fn replay_epochs(stage: &Stage) {
+    let mut database = stage.database();
+    let rows = database.query("SELECT row_to_json(e)::text FROM sluice.epochs e ORDER BY epoch", &[]).expect("epochs");
+    let epochs: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    let file = stage.path("epochs.jsonl");
+    std::fs::write(&file, epochs.join("\n")).expect("a file");
+    let (digest, _) = replay_topics(stage, "epochs", &["--from", "earliest", "--epochs", text(&file)]);
+    let row = database.query_one(
+        "SELECT (SELECT digest FROM sluice.epochs ORDER BY epoch DESC LIMIT 1), sum((counts->>'late')::bigint)::bigint FROM sluice.epochs",
+        &[],
+    );
+    let row = row.expect("epochs");
+    assert_eq!(digest, row.get::<_, String>(0), "the digest of the last epoch");
+    assert_eq!(field(&stage.path("epochs").join("summary.json"), "late"), row.get::<_, i64>(1));
+    assert!(row.get::<_, i64>(1) > 0, "a hostile history has late events");
+}
+
+/// Removes the first records of a partition, as retention would.
+fn forget_records(stage: &Stage) {
+    let admin: AdminClient<_> = ClientConfig::new().set("bootstrap.servers", &stage.brokers).create().expect("a client");
+    let mut before = TopicPartitionList::new();
+    before.add_partition_offset(&stage.topic("rewards"), partition("rewards"), Offset::Offset(5)).expect("an offset");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(admin.delete_records(&before, &AdminOptions::new())).expect("the broker answers");
+}
+
+#[test]
+fn a_job_is_verified_beside_its_running_and_every_change_by_hand_is_found() {
+    let Some(stage) = Stage::set("verify") else { return };
+    let toml = stage.toml("max_events = 100\n").replace("[checkpoint]\n", "[checkpoint]\ninterval = \"1s\"\n");
+    std::fs::write(stage.config(), toml).expect("the configuration can be written");
+    stage.sluice(&["topics", "create", text(&stage.config())]);
+    let lines = history();
+    let all: usize = lines.values().map(Vec::len).sum();
+    let job = stage.start_with_log(&["--workers", "2"]);
+    // Only when the first half has been learned from the second comes: much of it is late then.
+    let mut sender = Sender::new(&stage);
+    produce(&mut sender, &stage, &lines, (0, 2), (1, 2));
+    stage.wait_for("SELECT (count(*) > 50)::int FROM sluice.interactions WHERE learned", 1);
+    let manifests = stage.path("checkpoints").join("campaign").join("manifests");
+    eventually("a checkpoint", || std::fs::read_dir(&manifests).is_ok_and(|mut entries| entries.next().is_some()));
+    produce(&mut sender, &stage, &lines, (1, 2), (2, 3));
+    job.kill();
+    let job = stage.start_with_log(&["--workers", "3"]);
+    produce(&mut sender, &stage, &lines, (2, 3), (1, 1));
+    sender.finish();
+    let (code, said) = verify(&stage.config(), &["--workers", "2"]);
+    assert_eq!((code, &said["ok"]), (Some(0), &Value::Bool(true)), "beside the running job: {said:#}");
+
+    let read = "SELECT (SELECT sum(next.value::bigint) FROM jsonb_each(e.offsets) topic, jsonb_each_text(topic.value) next)
+                FROM sluice.epochs e ORDER BY epoch DESC LIMIT 1";
+    stage.wait_for(read, all as i64);
+    let incarnation = "SELECT incarnation FROM sluice.progress";
+    stage.wait_for(incarnation, 2);
+    job.drain();
+    let log = stage.log();
+    assert!(!log.contains("ERROR") && log.contains("The checkpoint is loaded."), "{log}");
+
+    let (code, said) = verify(&stage.config(), &[]);
+    assert_eq!((code, &said["ok"]), (Some(0), &Value::Bool(true)), "{said:#}");
+    let rows: BTreeMap<&str, u64> =
+        said["tables"].as_array().into_iter().flatten().map(|t| (t["table"].as_str().unwrap_or_default(), t["rows"].as_u64().unwrap_or(0))).collect();
+    assert_eq!(rows.len(), 12, "{rows:?}");
+    assert!(rows.values().all(|rows| *rows > 0), "every table has rows to be compared: {rows:?}");
+    stage.wait_for(incarnation, 2);
+
+    find_changes(&stage);
+    replay_parts(&stage, &lines);
+    replay_epochs(&stage);
+    forget_records(&stage);
+    let (code, said) = verify(&stage.config(), &[]);
+    assert_eq!(code, Some(1));
+    assert!(said.as_str().is_some_and(|said| said.contains("retention has removed") && said.contains("offset 5")), "{said}");
+}
