@@ -243,10 +243,9 @@ fn codec(criterion: &mut Criterion) {
         customer: numbers.below(CUSTOMERS) as i64,
         id: numbers.next(),
         timestamp: numbers.instant(),
-        place: Place::new(0, position).0,
+        origin: Record::origin(Kind::Transaction, Place::new(0, position)),
         value: numbers.purchase().0,
         extra: 0,
-        kind: Kind::Transaction as u64,
     };
     let rows: Vec<Record> = (0..EVENTS as u64).map(row).collect();
     let bytes = encode(&rows);

@@ -191,6 +191,9 @@ impl Learner {
         let counts =
             Counts { learned: std::mem::take(&mut self.emission.learned), corrected: std::mem::take(&mut self.emission.corrected), ..counts };
         outputs.push(Output::Counts(counts));
+        if end.last {
+            shard.let_go();
+        }
         outputs
     }
 

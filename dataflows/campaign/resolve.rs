@@ -176,7 +176,7 @@ impl<'a> Resolution<'a> {
         rejected: &mut Vec<Rejected>,
     ) {
         for record in records {
-            let attachment = attachments.remove(&(self.slot, Place(record.place))).map(|(_, attachment)| attachment);
+            let attachment = attachments.remove(&(self.slot, record.place())).map(|(_, attachment)| attachment);
             self.apply(record, attachment);
         }
         self.erase();
@@ -240,7 +240,7 @@ impl<'a> Resolution<'a> {
         if take(self) {
             self.shard.counts.retracted += 1;
         } else {
-            self.unknown.push(Place(record.place));
+            self.unknown.push(record.place());
         }
         None
     }

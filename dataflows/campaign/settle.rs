@@ -10,17 +10,29 @@ use crate::campaign::shard::{Shard, Slot};
 use crate::campaign::thresholds::day_of;
 use crate::customer::Transaction;
 use crate::customer::history::Interaction;
-use crate::event::{Aside, Attachment, Contact, Kind, Millis, Place, Profile, Purchase, Record, Rejected};
+use crate::event::{Aside, Attachment, Contact, Kind, Millis, Place, Purchase, Record, Rejected};
 use hashbrown::HashMap;
 
 /// The rare news of one epoch, sorted by what they are.
 #[derive(Debug, Default)]
 struct Asides {
-    profiles: Vec<(Slot, Place, Profile)>,
+    /// Batches of profile versions.
+    profiles: Vec<Vec<Aside>>,
+    /// In which order they count.
+    order: Vec<ProfileAt>,
     /// Retractions as they would be rejected, by slot and place.
     retractions: HashMap<(Slot, Place), Rejected>,
     /// What goes with interactions, by slot and place: the interaction's id, and what it carries.
     attachments: HashMap<(Slot, Place), (u64, Attachment)>,
+}
+
+/// Where a profile version is, among batches of them.
+#[derive(Clone, Copy, Debug)]
+struct ProfileAt {
+    slot: Slot,
+    batch: u32,
+    index: u32,
+    place: Place,
 }
 
 impl Shard {
@@ -45,7 +57,7 @@ impl Shard {
             self.settle_carefully(batches, &careful, &mut asides, rejected);
         }
         self.attach(asides.attachments, &careful);
-        self.settle_profiles(asides.profiles);
+        self.settle_profiles(&asides.profiles, &asides.order);
         self.settle_appended();
     }
 
@@ -75,13 +87,11 @@ impl Shard {
         }
     }
 
-    fn sort_asides(&mut self, asides: Vec<Vec<Aside>>) -> Asides {
-        let profiles = asides.iter().flatten().filter(|aside| matches!(aside, Aside::Profile { .. })).count();
-        let mut sorted = Asides { profiles: Vec::with_capacity(profiles), ..Asides::default() };
-        for aside in asides.into_iter().flatten() {
+    fn sort_asides(&mut self, mut batches: Vec<Vec<Aside>>) -> Asides {
+        let mut sorted = Asides::default();
+        for aside in batches.iter_mut().flat_map(|batch| batch.extract_if(.., |aside| !matches!(aside, Aside::Profile { .. }))) {
             let slot = self.slot(aside.customer());
             match aside {
-                Aside::Profile { place, profile, .. } => sorted.profiles.push((slot, place, profile)),
                 Aside::Retraction { rejected, .. } => {
                     sorted.retractions.insert((slot, rejected.place), *rejected);
                 }
@@ -92,10 +102,26 @@ impl Shard {
                     self.touch(slot);
                     self.requests.push((slot, place, *request));
                 }
+                Aside::Profile { .. } => {}
             }
         }
-        sorted.profiles.sort_by_key(|(slot, place, _)| (*slot, *place));
+        sorted.order = self.order_of_profiles(&batches);
+        sorted.profiles = batches;
         sorted
+    }
+
+    /// Where the profile versions are, by slot and place. They are many at a time where customers are first read, so they stay where they are.
+    fn order_of_profiles(&mut self, batches: &[Vec<Aside>]) -> Vec<ProfileAt> {
+        let mut order = Vec::with_capacity(batches.iter().map(Vec::len).sum());
+        for (batch, asides) in (0..).zip(batches) {
+            for (index, aside) in (0..).zip(asides) {
+                if let Aside::Profile { customer, place, .. } = aside {
+                    order.push(ProfileAt { slot: self.slot(*customer), batch, index, place: *place });
+                }
+            }
+        }
+        order.sort_by_key(|at| (at.slot, at.place));
+        order
     }
 
     /// Keeps what goes with interactions that were appended; the resolution has kept that of the others.
@@ -108,9 +134,10 @@ impl Shard {
         }
     }
 
-    /// Profile versions, sorted by slot and place: of two of one instant the later one holds. Erasures of the epoch have been applied.
-    fn settle_profiles(&mut self, profiles: Vec<(Slot, Place, Profile)>) {
-        for (slot, _, profile) in profiles {
+    /// Profile versions, by slot and place: of two of one instant the later one holds. Erasures of the epoch have been applied.
+    fn settle_profiles(&mut self, batches: &[Vec<Aside>], order: &[ProfileAt]) {
+        for &ProfileAt { slot, batch, index, .. } in order {
+            let Aside::Profile { profile, .. } = batches[batch as usize][index as usize] else { continue };
             self.counts.records += 1;
             self.touch(slot);
             if self.histories[slot as usize].erased().is_some_and(|until| profile.from <= until) {
@@ -152,7 +179,7 @@ impl Shard {
                 records.push((slot, record));
             }
         }
-        records.sort_by_key(|(slot, record)| (*slot, record.place));
+        records.sort_by_key(|(slot, record)| (*slot, record.place()));
         for news in records.chunk_by(|(a, _), (b, _)| a == b) {
             let slot = news[0].0;
             let news = news.iter().map(|(_, record)| *record);

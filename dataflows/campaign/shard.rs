@@ -253,6 +253,14 @@ impl Shard {
         });
     }
 
+    /// The input has ended, and with it the process will: giving back some lists for each of a million customers would only make it wait. Where
+    /// snapshots are taken, the last one still needs them.
+    pub(super) fn let_go(&mut self) {
+        if self.changes.is_none() {
+            std::mem::forget(std::mem::take(&mut self.histories));
+        }
+    }
+
     /// Starts an epoch.
     pub(super) fn begin(&mut self) {
         self.epoch_mark = self.epoch_mark.wrapping_add(1).max(1);

@@ -56,7 +56,7 @@ fn rest_of_transaction<const SPACED: bool>(rules: &Rules, cursor: &mut Cursor, p
     let discount = if key!(cursor, "discount_used") { cursor.truth()? } else { false };
     cursor.expect(b"}")?;
     let value = Purchase::new(amount, category, device, payment, discount).0;
-    Some(Record { customer, id, timestamp, place: place.0, value, extra: 0, kind: Kind::Transaction as u64 })
+    Some(Record { customer, id, timestamp, origin: Record::origin(Kind::Transaction, place), value, extra: 0 })
 }
 
 /// An interaction without attachment, and where the text of its id stands.
@@ -86,7 +86,7 @@ fn rest_of_interaction<const SPACED: bool>(rules: &Rules, cursor: &mut Cursor, p
     }
     let value = Contact::new(arm, reward, false).0;
     let extra = propensity.to_bits();
-    Some((Record { customer, id, timestamp, place: place.0, value, extra, kind: Kind::Interaction as u64 }, name))
+    Some((Record { customer, id, timestamp, origin: Record::origin(Kind::Interaction, place), value, extra }, name))
 }
 
 /// A delayed reward, and nothing after its closing brace.
@@ -104,7 +104,7 @@ fn rest_of_reward<const SPACED: bool>(cursor: &mut Cursor, place: Place, latest:
     let reward = reward_q16(cursor.number()?)?;
     let id = if key!(cursor, "reward_id") { cursor.id()?.0 } else { interaction };
     cursor.expect(b"}")?;
-    Some(Record { customer, id, timestamp, place: place.0, value: reward as u64, extra: interaction, kind: Kind::Reward as u64 })
+    Some(Record { customer, id, timestamp, origin: Record::origin(Kind::Reward, place), value: reward as u64, extra: interaction })
 }
 
 /// A profile, and nothing after its closing brace.

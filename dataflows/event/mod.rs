@@ -197,25 +197,35 @@ pub struct Record {
     pub id: u64,
     /// Event time; 0 for retractions.
     pub timestamp: Millis,
-    /// [`Place`], as a number.
-    pub place: u64,
+    /// [`Kind`] and [`Place`] in one word: see [`Record::origin`].
+    pub origin: u64,
     /// By kind.
     pub value: u64,
     /// By kind.
     pub extra: u64,
-    /// [`Kind`], as a number.
-    pub kind: u64,
 }
 
 impl Record {
+    /// Kind and place in one word: a place leaves the top four bits free.
+    #[inline]
+    pub fn origin(kind: Kind, place: Place) -> u64 {
+        ((kind as u64) << Self::KIND_SHIFT) | place.0
+    }
+
     /// What it says.
-    ///
-    /// # Panics
-    /// Never for records made by the parser.
     #[inline]
     pub fn kind(&self) -> Kind {
-        Kind::from_number(self.kind as u8).unwrap_or(Kind::Erase)
+        Kind::from_number((self.origin >> Self::KIND_SHIFT) as u8).unwrap_or(Kind::Erase)
     }
+
+    /// Where it stands.
+    #[inline]
+    pub fn place(&self) -> Place {
+        Place(self.origin & ((1 << Self::KIND_SHIFT) - 1))
+    }
+
+    /// Bits of a place: partition and position.
+    const KIND_SHIFT: u32 = (Place::PARTITIONS as u64 * Place::POSITIONS).trailing_zeros();
 }
 
 /// The facts of a purchase beside its id and time, packed into one word so that two purchases are equal exactly when their words are.

@@ -206,7 +206,7 @@ fn erasure<'a>(fields: &Fields<'a>, origin: &Origin, customer: CustomerId) -> Re
 }
 
 fn erased<'a>(customer: CustomerId, until: Millis, origin: &Origin) -> Event<'a> {
-    let record = Record { customer, timestamp: until, place: origin.place.0, kind: Kind::Erase as u64, ..Record::default() };
+    let record = Record { customer, timestamp: until, origin: Record::origin(Kind::Erase, origin.place), ..Record::default() };
     plain(record, Cow::Borrowed(""))
 }
 
@@ -250,7 +250,7 @@ fn reward_id<'a>(fields: &Fields<'a>) -> Result<Cow<'a, str>, Problem> {
 
 /// A record of a kind, without customer, time and value.
 fn blank(kind: Kind, id: &str, origin: &Origin) -> Record {
-    Record { id: id_hash(id.as_bytes()), place: origin.place.0, kind: kind as u64, ..Record::default() }
+    Record { id: id_hash(id.as_bytes()), origin: Record::origin(kind, origin.place), ..Record::default() }
 }
 
 fn plain(record: Record, id: Cow<str>) -> Event {

@@ -70,7 +70,7 @@ fn line_with(topic: Topic, rest: &str) -> String {
 }
 
 fn expected(kind: Kind, id: &str, value: u64, extra: u64) -> Record {
-    Record { customer: 42, id: id_hash(id.as_bytes()), timestamp: NOON, place: Place::new(5, 0).0, value, extra, kind: kind as u64 }
+    Record { customer: 42, id: id_hash(id.as_bytes()), timestamp: NOON, origin: Record::origin(kind, Place::new(5, 0)), value, extra }
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn erasures_come_as_operations_and_as_null_messages() {
     assert_eq!(one_line(Topic::Customers, dated).records, [erased(NOON)]);
     let keys: [(&[u8], bool); 6] = [(b"42", true), (b" \"42\" ", true), (b"", true), (b"x", true), (b"\"4", true), (b"\xff", true)];
     let out = parsed(parser(settings()), &messages_of(Topic::Customers, &keys));
-    assert_eq!(out.records, [100, 101].map(|position| Record { place: Place::new(5, position).0, ..erased(NOON) }));
+    assert_eq!(out.records, [100, 101].map(|position| Record { origin: Record::origin(Kind::Erase, Place::new(5, position)), ..erased(NOON) }));
     let reasons: Vec<_> = out.rejected.iter().map(|rejected| rejected.reason).collect();
     assert_eq!(reasons, [Reason::MissingField, Reason::BadField, Reason::BadField, Reason::Malformed]);
     let out = parsed(parser(settings()), &messages_of(Topic::Transactions, &[(b"42", true), (b"", false)]));
@@ -281,7 +281,7 @@ fn lines_stand_where_they_start() {
     let line = r#"{"transaction_id":"a","customer_id":2,"timestamp":"2024-01-01","amount":1}"#;
     let text = format!("\u{feff}{line}\r\n\n  \t\r\n {line} \n\r\n{line}");
     let block = Block { base: 0, ..lines_of(Topic::Transactions, text.as_bytes()) };
-    let places = |out: Parsed| out.records.iter().map(|record| Place(record.place).position()).collect::<Vec<_>>();
+    let places = |out: Parsed| out.records.iter().map(|record| record.place().position()).collect::<Vec<_>>();
     let length = line.len() as u64;
     let starts = [3, 3 + length + 8, 3 + length + 8 + length + 5];
     assert_eq!(places(parsed(parser(settings()), &block)), starts);
@@ -297,8 +297,9 @@ fn csv_says_what_json_says() {
                 42,x,1,2024-02-29,,maybe,,\n";
     let out = parsed(parser(settings()), &csv_of(Topic::Transactions, header, rows));
     let first = expected(Kind::Transaction, "x1", Purchase::new(1234, 1, 3, 3, true).0, 0);
-    let place = Place::new(5, rows.find("42,x1,1,").unwrap() as u64).0;
-    let second = Record { place, ..expected(Kind::Transaction, "x1", Purchase::new(100, 4, 0, 3, false).0, 0) };
+    let place = Place::new(5, rows.find("42,x1,1,").unwrap() as u64);
+    let second =
+        Record { origin: Record::origin(Kind::Transaction, place), ..expected(Kind::Transaction, "x1", Purchase::new(100, 4, 0, 3, false).0, 0) };
     assert_eq!(out.records, [first, second]);
     let reasons: Vec<_> = out.rejected.iter().map(|rejected| (rejected.reason, String::from_utf8_lossy(&rejected.raw))).collect();
     let expected = [(Reason::Malformed, "1,2,3"), (Reason::MissingField, "42,,1,2024-02-29,,,,"), (Reason::BadField, "42,x,1,2024-02-29,,maybe,,")];
