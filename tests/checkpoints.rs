@@ -2,8 +2,7 @@
 
 mod services;
 
-use services::{Stage, field};
-use std::process::Stdio;
+use services::{Stage, eventually, field};
 
 const WORLD: [&str; 8] = ["--customers", "2000", "--transactions", "60000", "--interactions", "60000", "--seed", "11"];
 
@@ -26,18 +25,12 @@ fn produce(stage: &Stage) {
     stage.sluice(&[&["generate", "--kafka", &stage.brokers, "--config", stage.config().to_str().expect("UTF-8")], &WORLD[..]].concat());
 }
 
-/// Starts the job, drains it at once, and gives what it logged: where it began.
+/// Starts the job, drains it as soon as it reads, and gives what it logged: where it began.
 fn beginning(stage: &Stage, workers: &str) -> String {
-    let mut command = services::program();
-    command.arg("run").arg(stage.config()).args(["--workers", workers]).stdout(Stdio::null()).stderr(Stdio::piped());
-    let incarnation: i64 = stage.database().query_one("SELECT incarnation FROM sluice.progress", &[]).expect("progress").get(0);
-    let child = command.spawn().expect("the program can be started");
-    stage.wait_for("SELECT incarnation FROM sluice.progress", incarnation + 1);
-    let killed = std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill can be started");
-    let output = child.wait_with_output().expect("it ends");
-    let log = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(killed.success() && output.status.success(), "{log}");
-    log
+    let job = stage.start_with_log(&["--workers", workers]);
+    eventually("the job reads", || stage.log().contains("The job begins to read."));
+    job.drain();
+    stage.log()
 }
 
 fn settled(stage: &Stage) {

@@ -233,6 +233,8 @@ pub struct Counts {
 pub struct Closed {
     /// Event time below which nothing is expected any more; `None` before there is one.
     pub watermark: Option<Millis>,
+    /// The partition that holds it back; `None` where all are idle.
+    pub held_by: Option<(Topic, u32)>,
     /// Next offset of every partition.
     pub offsets: Vec<(Topic, u32, u64)>,
     /// The greatest valid event time of every partition that has had one.

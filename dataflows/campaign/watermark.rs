@@ -44,10 +44,17 @@ impl Partitions {
             Some(recorded) => recorded.0,
             None => self.observe(),
         };
+        let held_by = self.holder();
         self.watermark = self.watermark.max(watermark);
         let offsets = self.standing.iter().map(|(&(topic, partition), standing)| (topic, partition, standing.mark.next)).collect();
         let highs = self.standing.iter().filter_map(|(&(topic, partition), standing)| Some((topic, partition, standing.high?))).collect();
-        Closed { watermark: self.watermark, offsets, highs, last, save }
+        Closed { watermark: self.watermark, held_by, offsets, highs, last, save }
+    }
+
+    /// The partition that holds time back: of those that are not idle the one with the least greatest timestamp, or without any.
+    fn holder(&self) -> Option<(Topic, u32)> {
+        let moving = self.standing.iter().filter(|((topic, _), standing)| topic.moves_watermark() && !standing.mark.idle);
+        moving.min_by_key(|(_, standing)| standing.high).map(|(&partition, _)| partition)
     }
 
     /// The least over the partitions that are not idle of the greatest valid timestamp seen there, less the lateness; if all are idle, the
@@ -84,6 +91,15 @@ mod tests {
         assert_eq!(watermark(&[at(0, Some(100), false), at(1, None, false)]), None);
         assert_eq!(watermark(&[at(0, Some(100), false), at(1, None, true)]), Some(90));
         assert_eq!(watermark(&[]), None);
+    }
+
+    #[test]
+    fn the_partition_that_holds_time_back_is_named() {
+        let held_by = |marks: &[Standing]| Partitions::new(10, None).close(marks.iter().copied()).held_by;
+        assert_eq!(held_by(&[at(0, Some(100), false), at(1, Some(50), false)]), Some((Topic::Transactions, 1)));
+        assert_eq!(held_by(&[at(0, Some(100), false), at(1, None, false)]), Some((Topic::Transactions, 1)));
+        assert_eq!(held_by(&[at(0, Some(100), false), at(1, Some(50), true)]), Some((Topic::Transactions, 0)));
+        assert_eq!(held_by(&[at(0, Some(100), true)]), None);
     }
 
     #[test]

@@ -171,7 +171,15 @@ fn catch_signals() -> Result<Arc<AtomicBool>, DemoError> {
 }
 
 fn pace(config: &Config) -> Pace {
-    Pace { interval: config.epoch.interval, max_events: config.epoch.max_events, ahead: AHEAD, first: 1, replayed: Vec::new(), saves: None }
+    Pace {
+        interval: config.epoch.interval,
+        max_events: config.epoch.max_events,
+        ahead: AHEAD,
+        first: 1,
+        repeats: false,
+        replayed: Vec::new(),
+        saves: None,
+    }
 }
 
 fn described(config: &Config, features: Features) -> Campaign {

@@ -64,7 +64,9 @@ pub struct Pace {
     pub ahead: u64,
     /// The first epoch: 1, or the one after the checkpoint that the job goes on from.
     pub first: u64,
-    /// Epochs that were committed before, from the first on. All of them are repeated, even by a job that is told to drain.
+    /// Whether there are epochs that were committed before, which every worker must know: nothing may be read before their ends are.
+    pub repeats: bool,
+    /// Those epochs, from the first on; only the first worker has them. All of them are repeated, even by a job that is told to drain.
     pub replayed: Vec<Replayed>,
     /// When checkpoints are due; without it none are taken.
     pub saves: Option<Arc<Schedule>>,
@@ -79,6 +81,8 @@ pub struct Control {
     pub gathered: Arc<AtomicU64>,
     /// The newest epoch that is cut.
     pub cut: Arc<AtomicU64>,
+    /// The last epoch that was committed before this start.
+    pub repeated: Arc<AtomicU64>,
     /// Stop reading, finish the epoch, end.
     pub drain: Arc<AtomicBool>,
     /// Signs of life that the pacer has given, as heard in this process.
@@ -402,7 +406,7 @@ impl<I: Intake> Reading<I> {
             intake,
             commands: VecDeque::new(),
             max_events,
-            repeating: false,
+            repeating: pace.repeats,
             in_epoch: 0,
             untold: News::default(),
             in_a_row: 0,

@@ -21,12 +21,19 @@ pub struct Plan {
     manifest: Option<String>,
     /// The offsets to begin with; a partition that is not among them is new and read from its beginning.
     starts: Vec<(Topic, u32, u64)>,
+    /// Whether epochs are repeated first.
+    repeats: bool,
 }
 
 impl Plan {
-    /// To go on from this checkpoint, if there is one, and these offsets.
-    pub fn new(manifest: Option<&Manifest>, starts: Vec<(Topic, u32, u64)>) -> Self {
-        Plan { manifest: manifest.map(Manifest::to_text), starts }
+    /// To go on from this checkpoint, if there is one, and these offsets; first with epochs that were committed before, if it `repeats` any.
+    pub fn new(manifest: Option<&Manifest>, starts: Vec<(Topic, u32, u64)>, repeats: bool) -> Self {
+        Plan { manifest: manifest.map(Manifest::to_text), starts, repeats }
+    }
+
+    /// Whether epochs are repeated first.
+    pub fn repeats(&self) -> bool {
+        self.repeats
     }
 
     /// The checkpoint.

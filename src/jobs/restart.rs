@@ -100,8 +100,9 @@ impl Restart {
             _ => tracing::info!(checkpoint = after, repeated = repeated.len(), committed = progress, "The job goes on where it was."),
         }
         let digests = repeated.iter().map(|epoch| (epoch.epoch, epoch.digest)).collect();
+        let repeats = !repeated.is_empty();
         let replayed = repeated.into_iter().map(|epoch| Replayed { bounds: epoch.offsets, watermark: epoch.watermark }).collect();
-        Ok(Restart { plan: Plan::new(manifest.as_ref(), starts), replayed, digests })
+        Ok(Restart { plan: Plan::new(manifest.as_ref(), starts, repeats), replayed, digests })
     }
 }
 

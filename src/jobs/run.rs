@@ -130,6 +130,7 @@ impl Job {
             sight: Sight::default(),
             failure: gather::Failure::default(),
             trouble: Trouble::default(),
+            saved: Arc::default(),
             status,
             begun: Arc::new(AtomicBool::new(false)),
             ended: Arc::new(AtomicBool::new(false)),
@@ -270,12 +271,20 @@ impl Job {
         let assigned = assign(partitions, &plan, seat);
         let control = &self.watched.control;
         let first = beginning.common.as_ref().map_or(1, |common| common.epoch + 1);
-        let mut pace =
-            Pace { interval: config.epoch.interval, max_events: config.epoch.max_events, ahead: AHEAD, first, replayed: Vec::new(), saves: None };
+        let mut pace = Pace {
+            interval: config.epoch.interval,
+            max_events: config.epoch.max_events,
+            ahead: AHEAD,
+            first,
+            repeats: plan.repeats(),
+            replayed: Vec::new(),
+            saves: None,
+        };
         let mut gather = lead.map(|Lead { restart, to_sink }| {
             control.committed.fetch_max(first - 1, Ordering::AcqRel);
             let gather = Gather::new(self.described.clone(), control.clone(), to_sink, Arc::clone(&self.watched.failure));
             let gather = gather.comparing(restart.digests, Arc::clone(&self.watched.status));
+            control.repeated.store(first - 1 + restart.replayed.len() as u64, Ordering::Release);
             pace.replayed = restart.replayed;
             let gather = match &beginning.common {
                 Some(common) => gather.after(common),
@@ -331,7 +340,9 @@ impl Job {
         let mut saver = self.saver.lock().unwrap_or_else(PoisonError::into_inner);
         if saver.is_none() {
             let committed = Arc::clone(&self.watched.control.committed);
-            *saver = Some(Saver::start(self.checkpoints.clone(), settings.clone(), committed, plan.manifest())?);
+            let started = Saver::start(self.checkpoints.clone(), settings.clone(), committed, plan.manifest())?;
+            self.watched.saved.get_or_init(|| Arc::clone(started.saved()));
+            *saver = Some(started);
         }
         Ok(())
     }

@@ -2,11 +2,12 @@
 
 use super::gather;
 use super::live::Control;
+use crate::checkpoint::Saved;
 use crate::kafka::intake::Sight;
 use crate::postgres::Trouble;
 use crate::telemetry::status::{State, Status};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,8 @@ pub struct Watched {
     pub failure: gather::Failure,
     /// Why the database is waited for.
     pub trouble: Trouble,
+    /// What has become of the checkpoints, once the saver is up.
+    pub saved: Arc<OnceLock<Arc<Saved>>>,
     /// How the job is shown.
     pub status: Arc<Status>,
     /// Reading has begun, so that there is something to finish.
@@ -86,6 +89,10 @@ pub fn watch(watched: Watched) -> JoinHandle<()> {
                     tracing::info!("The job ends before it has read anything.");
                     std::process::exit(0);
                 }
+                if watched.control.gathered.load(Ordering::Acquire) < watched.control.repeated.load(Ordering::Acquire) {
+                    tracing::info!("The job ends while it repeats what is committed: there is nothing to be finished.");
+                    std::process::exit(0);
+                }
                 let since = *draining.get_or_insert_with(|| {
                     tracing::info!("Draining: the epoch is finished and committed.");
                     Instant::now()
@@ -118,6 +125,7 @@ impl Watched {
         let ends: Vec<_> = partitions.iter().filter_map(|p| p.end.map(|end| (p.topic, p.partition, end))).collect();
         self.status.high_watermarks(&ends);
         self.status.cut(self.control.cut.load(Ordering::Acquire));
+        self.saved.get().into_iter().for_each(|saved| self.status.checkpoint(saved.newest()));
         let state = match (self.sight.trouble(), self.trouble.reason()) {
             _ if draining => State::Draining,
             (_, Some(trouble)) => State::WaitingForDatabase(trouble),

@@ -4,7 +4,7 @@
 //! by the configuration (arms), the topics' partitions, or an enum.
 
 use super::status::State;
-use super::status::snapshot::{Arm, Partition, Snapshot};
+use super::status::snapshot::{Arm, Holder, Partition, Snapshot};
 use metrics::{Label, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use std::time::Duration;
@@ -39,6 +39,10 @@ pub enum Metric {
     CommitSeconds,
     /// Event time.
     WatermarkSeconds,
+    /// Which partition holds event time back.
+    WatermarkHeld,
+    /// The newest checkpoint.
+    CheckpointEpoch,
     /// Records behind the broker.
     KafkaConsumerLag,
     /// Next offset.
@@ -82,7 +86,7 @@ pub enum Kind {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Metric; 26] = [
+    pub const ALL: [Metric; 28] = [
         Metric::Events,
         Metric::InputRejected,
         Metric::Late,
@@ -95,6 +99,8 @@ impl Metric {
         Metric::EpochsInFlight,
         Metric::CommitSeconds,
         Metric::WatermarkSeconds,
+        Metric::WatermarkHeld,
+        Metric::CheckpointEpoch,
         Metric::KafkaConsumerLag,
         Metric::KafkaConsumerOffset,
         Metric::PendingInteractions,
@@ -141,6 +147,8 @@ impl Metric {
             Metric::EpochsInFlight => ("sluice_epochs_in_flight", Gauge, "Epochs cut and not yet committed."),
             Metric::CommitSeconds => ("sluice_commit_seconds", Histogram, "Time that the commit of an epoch took."),
             Metric::WatermarkSeconds => ("sluice_watermark_seconds", Gauge, "Event time below which nothing is expected, in seconds since 1970."),
+            Metric::WatermarkHeld => ("sluice_watermark_held", Gauge, "1 for the partition that holds event time back, 0 for the others."),
+            Metric::CheckpointEpoch => ("sluice_checkpoint_epoch", Gauge, "The epoch of the newest complete checkpoint, 0 before the first."),
             Metric::KafkaConsumerLag => ("sluice_kafka_consumer_lag", Gauge, "Records of a partition that are not committed yet."),
             Metric::KafkaConsumerOffset => ("sluice_kafka_consumer_offset", Gauge, "The first offset of a partition that is not committed."),
             Metric::PendingInteractions => ("sluice_pending_interactions", Gauge, "Interactions that wait for a threshold or a reward."),
@@ -218,7 +226,9 @@ fn record(snapshot: &Snapshot) {
     set(Metric::EpochCommitted, Vec::new(), snapshot.epoch.committed as f64);
     set(Metric::EpochsInFlight, Vec::new(), snapshot.epoch.in_flight as f64);
     set_known(Metric::WatermarkSeconds, Vec::new(), snapshot.watermark.as_ref().map(|watermark| watermark.timestamp_ms as f64 * 1e-3));
-    snapshot.partitions.iter().for_each(record_partition);
+    set(Metric::CheckpointEpoch, Vec::new(), snapshot.epoch.checkpoint as f64);
+    let holder = snapshot.watermark.as_ref().and_then(|watermark| watermark.held_by.as_ref());
+    snapshot.partitions.iter().for_each(|partition| record_partition(partition, holder));
     snapshot.arms.iter().for_each(record_arm);
     set_known(Metric::MeanReward, Vec::new(), snapshot.reward.mean);
     set_known(Metric::RecentMeanReward, Vec::new(), snapshot.reward.recent_mean);
@@ -230,10 +240,12 @@ fn record(snapshot: &Snapshot) {
     set(Metric::UptimeSeconds, Vec::new(), snapshot.uptime_seconds);
 }
 
-fn record_partition(partition: &Partition) {
+fn record_partition(partition: &Partition, holder: Option<&Holder>) {
     let labels = || vec![Label::new("topic", partition.topic), Label::new("partition", partition.partition.to_string())];
     set(Metric::KafkaConsumerOffset, labels(), partition.next_offset as f64);
     set_known(Metric::KafkaConsumerLag, labels(), partition.lag.map(|lag| lag as f64));
+    let holds = holder.is_some_and(|holder| (holder.topic, holder.partition) == (partition.topic, partition.partition));
+    set(Metric::WatermarkHeld, labels(), truth(holds));
 }
 
 fn record_arm(arm: &Arm) {

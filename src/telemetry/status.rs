@@ -99,6 +99,7 @@ struct Known {
     digest: Option<[u8; 32]>,
     watermark: Option<Millis>,
     held_by: Option<(Topic, u32)>,
+    checkpoint: u64,
     next_offsets: BTreeMap<(Topic, u32), u64>,
     high_watermarks: BTreeMap<(Topic, u32), u64>,
     counts: Counts,
@@ -146,10 +147,9 @@ impl Status {
         self.known().cut = epoch;
     }
 
-    /// The partition that holds the watermark back, if it is one alone.
-    #[cfg(test)]
-    pub fn watermark_held_by(&self, holder: Option<(Topic, u32)>) {
-        self.known().held_by = holder;
+    /// The newest complete checkpoint.
+    pub fn checkpoint(&self, epoch: u64) {
+        self.known().checkpoint = epoch;
     }
 
     /// The ends of partitions at the broker: the offsets that their next records will have.
@@ -247,6 +247,7 @@ impl Known {
             digest: None,
             watermark: None,
             held_by: None,
+            checkpoint: 0,
             next_offsets: BTreeMap::new(),
             high_watermarks: BTreeMap::new(),
             counts: Counts::none(),
@@ -277,6 +278,7 @@ impl Known {
         self.cut = self.cut.max(results.epoch);
         self.digest = Some(results.digest);
         self.watermark = self.watermark.max(results.closed.watermark);
+        self.held_by = results.closed.held_by;
         self.next_offsets.extend(results.closed.offsets.iter().map(|(topic, partition, next)| ((*topic, *partition), *next)));
         self.counts.add(&results.counts);
         self.threshold = self.threshold.max(results.thresholds.iter().copied().max());
@@ -333,6 +335,7 @@ impl Known {
             cut: self.cut,
             committed: self.committed,
             in_flight: self.cut.saturating_sub(self.committed),
+            checkpoint: self.checkpoint,
             commit_seconds: self.commit_took.map(|took| took.as_secs_f64()),
             digest: self.digest.as_ref().map(|digest| hexadecimal(digest)),
         }

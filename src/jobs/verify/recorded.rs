@@ -144,7 +144,7 @@ mod tests {
     fn epoch(epoch: u64, high: Millis) -> EpochResults {
         let highs = vec![(Topic::Transactions, 0, high), (Topic::Interactions, 1, high + 7), (Topic::Customers, 0, high * 2)];
         let offsets = vec![(Topic::Transactions, 0, epoch * 10), (Topic::Interactions, 1, epoch)];
-        let closed = Closed { watermark: Some(high - DAY), offsets, highs, last: false, save: None };
+        let closed = Closed { watermark: Some(high - DAY), offsets, highs, ..Closed::default() };
         EpochResults { closed, counts: Counts { records: epoch, ..Counts::default() }, ..EpochResults::new(epoch) }
     }
 

@@ -58,6 +58,8 @@ pub struct Epochs {
     pub committed: u64,
     /// Cut and not yet committed.
     pub in_flight: u64,
+    /// The newest complete checkpoint; 0 before the first.
+    pub checkpoint: u64,
     /// How long the last commit took.
     pub commit_seconds: Option<f64>,
     /// SHA-256 of the model's statistics after the last commit, in hexadecimal digits.

@@ -16,6 +16,7 @@ pub(crate) fn a_busy_epoch() -> EpochResults {
     let mut totals = Totals::new(1);
     totals.n = 12;
     results.closed.watermark = Some(1_700_000_000_500);
+    results.closed.held_by = Some((Topic::Transactions, 3));
     results.closed.offsets = vec![(Topic::Transactions, 3, 500)];
     results.counts = Counts { records: 70, late: 2, duplicates: 3, pending: 5, decisions: 4, ..Counts::none() };
     results.decisions = [Some(0), Some(0), Some(1), Some(0), None].map(decision).to_vec();
@@ -107,11 +108,11 @@ fn a_committed_epoch_shows_in_everything() {
     let status = status();
     status.cut(9);
     status.high_watermarks(&[(Topic::Transactions, 3, 620), (Topic::Rewards, 0, 7)]);
-    status.watermark_held_by(Some((Topic::Transactions, 3)));
+    status.checkpoint(5);
     status.compare_with(Benchmark { best_possible: Some(0.5), best_fixed: Some(0.25) });
     status.committed(&a_busy_epoch(), TOOK);
     let snapshot = status.snapshot();
-    let epochs = Epochs { cut: 9, committed: 7, in_flight: 2, commit_seconds: Some(0.02), digest: Some("ab".repeat(32)) };
+    let epochs = Epochs { cut: 9, committed: 7, in_flight: 2, checkpoint: 5, commit_seconds: Some(0.02), digest: Some("ab".repeat(32)) };
     assert_eq!(snapshot.epoch, epochs);
     let held_by = Some(Holder { topic: "transactions", partition: 3 });
     assert_eq!(snapshot.watermark, Some(Watermark { timestamp_ms: 1_700_000_000_500, held_by }));
