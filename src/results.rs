@@ -1,6 +1,8 @@
 //! All that one epoch changed, gathered from the workers for whoever commits it.
 
-use dataflows::campaign::output::{ArmDay, ArmUpdate, Closed, Counts, Day, Decision, Erasure, FeatureRows, InteractionRows, Output, Segment};
+use dataflows::campaign::output::{
+    ArmDay, ArmUpdate, Closed, Counts, Day, Decision, Erasure, FeatureRows, InteractionRows, LastRows, Output, Segment,
+};
 use dataflows::event::{Names, Rejected};
 
 /// Everything that one epoch changed. Rows come in batches as the workers sent them, in no particular order.
@@ -18,6 +20,8 @@ pub struct EpochResults {
     pub names: Vec<Names>,
     /// Rows of features.
     pub features: Vec<FeatureRows>,
+    /// Rows of features at the end of a bounded input.
+    pub last_features: Vec<LastRows>,
     /// Decisions.
     pub decisions: Vec<Decision>,
     /// Arms whose statistics changed.
@@ -48,6 +52,7 @@ impl EpochResults {
             interactions: Vec::new(),
             names: Vec::new(),
             features: Vec::new(),
+            last_features: Vec::new(),
             decisions: Vec::new(),
             arms: Vec::new(),
             thresholds: Vec::new(),
@@ -66,6 +71,7 @@ impl EpochResults {
             Output::Interactions(rows) => self.interactions.push(rows),
             Output::Names(names) => self.names.push(names),
             Output::Features(rows) => self.features.push(rows),
+            Output::LastFeatures(rows) => self.last_features.push(rows),
             Output::Decisions(mut decisions) => self.decisions.append(&mut decisions),
             Output::Arm(update) => self.arms.push(*update),
             Output::Threshold(day, total) => self.thresholds.push((day, total)),

@@ -185,7 +185,7 @@ impl Learner {
             outputs.push(Output::Erasures(erasures));
         }
         if let Some(end) = published.end {
-            outputs.extend(shard.final_features(&end).into_iter().map(Output::Features));
+            outputs.extend(shard.final_features(&end).into_iter().map(Output::LastFeatures));
         }
         let counts = shard.take_counts(end.last);
         let counts =

@@ -21,6 +21,8 @@ pub enum Output {
     Names(Names),
     /// Features of customers that changed.
     Features(FeatureRows),
+    /// Features of customers at the end of a bounded input.
+    LastFeatures(LastRows),
     /// Decisions made.
     Decisions(Vec<Decision>),
     /// An arm's statistics after the epoch, and its solved model.
@@ -106,6 +108,75 @@ pub struct FeatureRow {
     pub last_purchase: Option<Millis>,
     /// The signup, where the profile has it.
     pub signup: Option<Millis>,
+}
+
+/// Rows of features at the end of a bounded input. They are many at once, and about half of their values are 0: those are left out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LastRows {
+    customers: Vec<CustomerId>,
+    /// Values in a row.
+    width: usize,
+    /// Of each row a bit for each value, set where it is not 0, in whole words.
+    present: Vec<u64>,
+    /// Of each row the end of its values in `values`.
+    ends: Vec<u32>,
+    values: Vec<f64>,
+}
+
+/// One row of them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LastRow<'a> {
+    /// Whose.
+    pub customer: CustomerId,
+    present: &'a [u64],
+    values: &'a [f64],
+}
+
+impl LastRows {
+    /// No rows yet, each with so many values.
+    pub fn new(width: usize) -> Self {
+        LastRows { width, ..LastRows::default() }
+    }
+
+    /// Adds a row.
+    pub fn push(&mut self, customer: CustomerId, values: &[f64]) {
+        debug_assert_eq!(values.len(), self.width);
+        // The negative zero is another number than 0.
+        let is_present = |value: &f64| value.to_bits() != 0;
+        let word = |values: &[f64]| values.iter().rev().fold(0, |word, value| word << 1 | u64::from(is_present(value)));
+        self.customers.push(customer);
+        self.present.extend(values.chunks(64).map(word));
+        self.values.extend(values.iter().copied().filter(is_present));
+        self.ends.push(self.values.len() as u32);
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.customers.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.customers.is_empty()
+    }
+
+    /// The rows.
+    pub fn iter(&self) -> impl Iterator<Item = LastRow<'_>> {
+        let starts = std::iter::once(&0).chain(&self.ends);
+        let values = starts.zip(&self.ends).map(|(&start, &end)| &self.values[start as usize..end as usize]);
+        let words = self.width.div_ceil(64).max(1);
+        let rows = self.customers.iter().zip(self.present.chunks_exact(words)).zip(values);
+        rows.map(|((&customer, present), values)| LastRow { customer, present, values })
+    }
+}
+
+impl LastRow<'_> {
+    /// Its first `width` values.
+    pub fn values(&self, width: usize) -> impl Iterator<Item = f64> + '_ {
+        let mut left = self.values.iter();
+        let is_present = |at: usize| self.present.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 == 1);
+        (0..width).map(move |at| if is_present(at) { left.next().copied().unwrap_or(0.0) } else { 0.0 })
+    }
 }
 
 /// A decision: which arm, and everything needed to explain and repeat it.
@@ -268,5 +339,23 @@ impl Counts {
         self.decisions += other.decisions;
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_come_back_with_their_zeros() {
+        for width in [1, 3, 64, 65, 130] {
+            let row =
+                |customer: i64| (0..width).map(|at| [0.0, 1.5, -0.0, f64::from(at)][(customer as usize + at as usize) % 4]).collect::<Vec<f64>>();
+            let mut rows = LastRows::new(width as usize);
+            (0..5).for_each(|customer| rows.push(customer, &row(customer)));
+            let bits = |values: Vec<f64>| values.into_iter().map(f64::to_bits).collect::<Vec<_>>();
+            let found: Vec<(i64, Vec<u64>)> = rows.iter().map(|found| (found.customer, bits(found.values(width as usize).collect()))).collect();
+            assert_eq!((rows.len(), found), (5, (0..5).map(|customer| (customer, bits(row(customer)))).collect()));
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::campaign::known::Known;
 use crate::campaign::ledger::Ledger;
-use crate::campaign::output::{Change, Counts, Day, Erasure, FeatureRow, FeatureRows};
+use crate::campaign::output::{Counts, Day, Erasure, LastRows};
 use crate::campaign::snapshot::changes::Changes;
 use crate::campaign::thresholds::{End, NONE, Thresholds, day_of};
 use crate::campaign::visit::{Scratch, Shown};
@@ -210,23 +210,26 @@ impl Shard {
     }
 
     /// The rows of features of every customer with a purchase or a profile, as of the end's instant, in batches.
-    pub(super) fn final_features(&self, end: &End) -> Vec<FeatureRows> {
+    pub(super) fn final_features(&self, end: &End) -> Vec<LastRows> {
         let threshold = self.thresholds.at(day_of(end.as_of));
         let threshold = end.beyond.map_or(threshold, |beyond| Some(beyond).filter(|&value| value != NONE));
-        let mut scratch = Scratch::new(&self.features);
+        let (mut scratch, mut values) = (Scratch::new(&self.features), Vec::with_capacity(self.features.names().len()));
         let mut batches = Vec::with_capacity(self.histories.len() / FEATURES_BATCH + 1);
         let mut slots = (0..self.histories.len()).filter(|&slot| !self.histories[slot].is_blank()).peekable();
         while slots.peek().is_some() {
-            let values = Vec::with_capacity(FEATURES_BATCH * self.features.names().len());
-            let mut batch = FeatureRows { rows: Vec::with_capacity(FEATURES_BATCH), values };
-            slots.by_ref().take(FEATURES_BATCH).for_each(|slot| self.final_row(slot, end.as_of, threshold, &mut scratch, &mut batch));
+            let mut batch = LastRows::new(self.features.names().len());
+            for slot in slots.by_ref().take(FEATURES_BATCH) {
+                values.clear();
+                self.final_row(slot, end.as_of, threshold, &mut scratch, &mut values);
+                batch.push(self.histories[slot].customer, &values);
+            }
             batches.push(batch);
         }
         batches
     }
 
-    /// Adds a customer's row of features as of an instant, which goes on from the running row where that lies before it.
-    fn final_row(&self, slot: usize, as_of: Millis, threshold: Option<u64>, scratch: &mut Scratch, out: &mut FeatureRows) {
+    /// A customer's features as of an instant, going on from the running row where that lies before it.
+    fn final_row(&self, slot: usize, as_of: Millis, threshold: Option<u64>, scratch: &mut Scratch, values: &mut Vec<f64>) {
         let history = &self.histories[slot];
         let stride = self.features.layout().stride();
         let mut covered = history.done_transactions as usize;
@@ -243,14 +246,7 @@ impl Shard {
         }
         let profile = history.view().profile_at(as_of).copied();
         let state = State { summary: &scratch.summary, counts: &scratch.counts, profile: profile.as_ref() };
-        self.features.row(&state, as_of, threshold, &mut out.values);
-        out.rows.push(FeatureRow {
-            change: Change::Insert,
-            customer: history.customer,
-            as_of,
-            last_purchase: (scratch.summary.purchases > 0).then_some(scratch.summary.last),
-            signup: profile.map(|p| p.signup).filter(|&signup| signup > Millis::MIN),
-        });
+        self.features.row(&state, as_of, threshold, values);
     }
 
     /// The input has ended, and with it the process will: giving back some lists for each of a million customers would only make it wait. Where

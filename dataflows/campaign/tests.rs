@@ -171,7 +171,7 @@ impl Told {
             }
             Output::Closed(closed) => self.closed.push(closed),
             Output::Erasures(erasures) => self.erasures.extend(erasures),
-            Output::Names(_) => {}
+            Output::Names(_) | Output::LastFeatures(_) => {}
         }
     }
 

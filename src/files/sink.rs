@@ -5,8 +5,8 @@
 use super::thresholds;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use dataflows::campaign::output::{ArmUpdate, Change, Counts, Day, FeatureRows};
-use dataflows::event::{CustomerId, Millis, Rejected};
+use dataflows::campaign::output::{ArmUpdate, Counts, Day, LastRow, LastRows};
+use dataflows::event::{Millis, Rejected};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -194,19 +194,12 @@ fn instant(millis: Millis) -> Option<String> {
     Timestamp::from_millisecond(millis).ok().map(|timestamp| timestamp.to_string())
 }
 
-/// A customer's values, in the order of the table of features.
-pub type Row<'a> = (CustomerId, &'a [f64]);
-
-/// The rows of all batches in ascending order of customers, each with its `width` values, as [`OutputDirectory::features`] takes them. Of a customer
-/// that went there is no row.
-pub fn sorted_rows(batches: &[FeatureRows], width: usize) -> Vec<Row<'_>> {
-    let mut rows = Vec::with_capacity(batches.iter().map(|batch| batch.rows.len()).sum());
-    for batch in batches {
-        let standing = batch.rows.iter().filter(|row| row.change != Change::Delete);
-        rows.extend(standing.map(|row| row.customer).zip(batch.values.chunks_exact(width)));
-    }
+/// The rows of all batches in ascending order of customers, as [`OutputDirectory::features`] takes them.
+pub fn sorted_rows(batches: &[LastRows]) -> Vec<LastRow<'_>> {
+    let mut rows = Vec::with_capacity(batches.iter().map(LastRows::len).sum());
+    rows.extend(batches.iter().flat_map(LastRows::iter));
     // Stable, because it finds what is sorted already: nearly always the rows of each worker.
-    rows.sort_by_key(|(customer, _)| *customer);
+    rows.sort_by_key(|row| row.customer);
     rows
 }
 
@@ -227,13 +220,13 @@ impl OutputDirectory {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn features(&self, names: &[impl AsRef<str>], rows: &[Row<'_>], threads: usize) -> Result<[u8; 32], SinkError> {
+    pub fn features(&self, names: &[impl AsRef<str>], rows: &[LastRow<'_>], threads: usize) -> Result<[u8; 32], SinkError> {
         self.file("features.csv", |out| {
             write!(out, "customer_id")?;
             names.iter().try_for_each(|name| write!(out, ",{}", name.as_ref()))?;
             writeln!(out)?;
             let mut digest = Sha256::new();
-            for_each_text(rows, threads, |text| {
+            for_each_text(rows, names.len(), threads, |text| {
                 digest.update(text);
                 out.write_all(text)
             })?;
@@ -312,17 +305,17 @@ const ROWS_OF_A_TEXT: usize = 1024;
 const TEXTS_AHEAD: usize = 2;
 
 /// Calls `take` with the lines of all rows, many at a time and in their order. With two threads or more they are made in that many, else here.
-fn for_each_text(rows: &[Row<'_>], threads: usize, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+fn for_each_text(rows: &[LastRow<'_>], width: usize, threads: usize, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
     let texts = rows.chunks(ROWS_OF_A_TEXT);
     if threads < 2 {
-        return texts.into_iter().try_for_each(|rows| take(&lines(rows)));
+        return texts.into_iter().try_for_each(|rows| take(&lines(rows, width)));
     }
     std::thread::scope(|scope| {
         let made_in = |thread| {
             let (sender, receiver) = sync_channel(TEXTS_AHEAD);
             let mut own = texts.clone().skip(thread).step_by(threads);
             // Nobody receives any more once writing has failed: then there is nothing left to do.
-            scope.spawn(move || own.try_for_each(|rows| sender.send(lines(rows))).is_ok());
+            scope.spawn(move || own.try_for_each(|rows| sender.send(lines(rows, width))).is_ok());
             receiver
         };
         let receivers: Vec<Receiver<Vec<u8>>> = (0..threads).map(made_in).collect();
@@ -331,12 +324,12 @@ fn for_each_text(rows: &[Row<'_>], threads: usize, mut take: impl FnMut(&[u8]) -
     })
 }
 
-/// The lines of some rows.
-fn lines(rows: &[Row<'_>]) -> Vec<u8> {
-    let mut text = Vec::with_capacity(rows.first().map_or(0, |(_, values)| rows.len() * values.len() * TYPICAL_VALUE_BYTES));
-    for (customer, values) in rows {
-        text.extend_from_slice(itoa::Buffer::new().format(*customer).as_bytes());
-        values.iter().for_each(|value| write_value(&mut text, *value));
+/// The lines of some rows, each with so many values.
+fn lines(rows: &[LastRow<'_>], width: usize) -> Vec<u8> {
+    let mut text = Vec::with_capacity(rows.len() * width * TYPICAL_VALUE_BYTES);
+    for row in rows {
+        text.extend_from_slice(itoa::Buffer::new().format(row.customer).as_bytes());
+        row.values(width).for_each(|value| write_value(&mut text, value));
         text.push(b'\n');
     }
     text
@@ -384,7 +377,6 @@ mod tests {
     use super::*;
     use dataflows::bandit::linucb::solve;
     use dataflows::bandit::totals::Totals;
-    use dataflows::campaign::output::FeatureRow;
     use dataflows::event::Topic;
     use dataflows::event::{Place, Reason};
     use proptest::prelude::*;
@@ -399,11 +391,18 @@ mod tests {
         std::fs::read_to_string(output.path.join(name)).expect("it is written")
     }
 
+    /// Rows of values in a batch.
+    fn rows(rows: &[(i64, &[f64])]) -> Vec<LastRows> {
+        let mut batch = LastRows::new(rows.first().map_or(1, |(_, values)| values.len()));
+        rows.iter().for_each(|(customer, values)| batch.push(*customer, values));
+        vec![batch]
+    }
+
     #[test]
     fn features_have_a_header_and_a_digest_of_their_rows() {
         let (_held, output) = output();
-        let rows: [Row<'_>; 2] = [(7, &[1.0, 0.1]), (12, &[-0.0, 1e21])];
-        let digest = output.features(&["n", "share"], &rows, 1).expect("writing");
+        let rows = rows(&[(7, &[1.0, 0.1]), (12, &[-0.0, 1e21])]);
+        let digest = output.features(&["n", "share"], &sorted_rows(&rows), 1).expect("writing");
         assert_eq!(content(&output, "features.csv"), "customer_id,n,share\n7,1,0.1\n12,-0.0,1e+21\n");
         assert_eq!(digest, <[u8; 32]>::from(Sha256::digest(b"7,1,0.1\n12,-0.0,1e+21\n")));
         let none = output.features(&["n"], &[], 1).expect("writing");
@@ -413,7 +412,8 @@ mod tests {
     #[test]
     fn many_threads_write_what_one_writes() {
         let values: Vec<f64> = (0..7 * ROWS_OF_A_TEXT + 5).map(|i| i as f64 / 7.0).collect();
-        let rows: Vec<Row<'_>> = (-9..).zip(values.chunks(1)).collect();
+        let batches = rows(&(-9..).zip(values.chunks(1)).collect::<Vec<_>>());
+        let rows = sorted_rows(&batches);
         let written = |threads: usize| {
             let (_held, output) = output();
             let digest = output.features(&["x"], &rows, threads).expect("writing");
@@ -427,9 +427,9 @@ mod tests {
     #[test]
     fn a_failure_ends_the_threads() {
         let values = vec![0.5; 40 * ROWS_OF_A_TEXT];
-        let rows: Vec<Row<'_>> = (0..).zip(values.chunks(1)).collect();
+        let batches = rows(&(0..).zip(values.chunks(1)).collect::<Vec<_>>());
         let mut left = 3;
-        let failed = for_each_text(&rows, 2, |_| {
+        let failed = for_each_text(&sorted_rows(&batches), 1, 2, |_| {
             left -= 1;
             if left == 0 { Err(io::Error::other("full")) } else { Ok(()) }
         });
@@ -501,13 +501,10 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_all_workers_are_sorted_and_those_that_went_are_left_out() {
-        let row = |customer, change| FeatureRow { change, customer, as_of: 0, last_purchase: None, signup: None };
-        let batches = [
-            FeatureRows { rows: vec![row(9, Change::Insert), row(4, Change::Delete), row(1, Change::Update)], values: vec![9.0, 9.5, 1.0, 1.5] },
-            FeatureRows { rows: vec![row(5, Change::Insert)], values: vec![5.0, 5.5] },
-        ];
-        assert_eq!(sorted_rows(&batches, 2), [(1, &[1.0, 1.5][..]), (5, &[5.0, 5.5]), (9, &[9.0, 9.5])]);
+    fn rows_of_all_workers_are_sorted() {
+        let batches = [rows(&[(9, &[9.0, 0.0]), (1, &[1.0, 1.5])]), rows(&[(5, &[0.0, 5.5])])].concat();
+        let found: Vec<(i64, Vec<f64>)> = sorted_rows(&batches).iter().map(|row| (row.customer, row.values(2).collect())).collect();
+        assert_eq!(found, [(1, vec![1.0, 1.5]), (5, vec![0.0, 5.5]), (9, vec![9.0, 0.0])]);
     }
 
     #[test]

@@ -190,7 +190,7 @@ fn write_results(
 ) -> Result<Summary, ReplayError> {
     let output = OutputDirectory::create(&replay.output)?;
     let names = described.features.names();
-    let rows = sorted_rows(&results.features, names.len());
+    let rows = sorted_rows(&results.last_features);
     let customers = rows.len() as u64;
     let features_digest = output.features(names, &rows, threads)?;
     let model = model_file(results, described, &features_digest);

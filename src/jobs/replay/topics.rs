@@ -119,7 +119,7 @@ fn collect(recorded: u64, results: Arc<Mutex<EpochResults>>, control: Control) -
             let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
             match output {
                 output if recorded == 0 || epoch <= recorded => results.add(output),
-                Output::Features(rows) => results.features.push(rows),
+                Output::LastFeatures(rows) => results.last_features.push(rows),
                 Output::Counts(counts) => {
                     results.counts.first = results.counts.first.min(counts.first);
                     results.counts.last = results.counts.last.max(counts.last);
