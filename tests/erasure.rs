@@ -1,0 +1,100 @@
+//! Erasing a customer from a running job: rows, history, model and checkpoints are as if the customer had never been there.
+
+mod services;
+
+use rdkafka::config::ClientConfig;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use services::{Stage, eventually, field};
+use std::path::Path;
+use std::time::Duration;
+
+const WORLD: [&str; 8] = ["--customers", "300", "--transactions", "6000", "--interactions", "6000", "--seed", "21"];
+const ERASED: i64 = 17;
+
+/// Sends a record of the erased customer.
+fn put(stage: &Stage, topic: &str, value: Option<&[u8]>, timestamp: i64) {
+    let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", &stage.brokers).create().expect("a producer");
+    let (topic, key) = (stage.topic(topic), ERASED.to_string());
+    let mut record = BaseRecord::<str, [u8]>::to(&topic).key(&key).timestamp(timestamp);
+    record.payload = value;
+    producer.send(record).map_err(|(error, _)| error).expect("the record is taken");
+    producer.flush(Duration::from_secs(60)).expect("the broker has it");
+}
+
+/// Epochs of the checkpoints that are there.
+fn checkpoints(stage: &Stage) -> Vec<u64> {
+    let folder = stage.path("checkpoints").join("campaign").join("manifests");
+    let names = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let epoch = |path: std::path::PathBuf| path.file_name()?.to_str()?.strip_suffix(".json")?.parse().ok();
+    names.filter_map(epoch).collect()
+}
+
+/// The digest of a replay of the world without a customer, given the published thresholds.
+fn without(stage: &Stage, customer: i64) -> String {
+    let (world, rest) = (stage.path("world"), stage.path("rest"));
+    std::fs::create_dir_all(&rest).expect("a folder");
+    for name in ["customers", "transactions", "interactions"] {
+        let lines = std::fs::read_to_string(world.join(format!("{name}.jsonl"))).expect("a file of the world");
+        let is_theirs = |line: &&str| serde_json::from_str::<serde_json::Value>(line).expect("JSON")["customer_id"] == customer;
+        let kept: String = lines.lines().filter(|line| !is_theirs(line)).map(|line| format!("{line}\n")).collect();
+        assert!(kept.len() < lines.len(), "customer {customer} has no {name}");
+        std::fs::write(rest.join(format!("{name}.jsonl")), kept).expect("a file");
+    }
+    let rows = stage.database().query("SELECT day::text, high_value FROM sluice.thresholds ORDER BY day", &[]).expect("thresholds");
+    let thresholds: String = rows.iter().map(|row| format!("{},{}\n", row.get::<_, String>(0), row.get::<_, i64>(1))).collect();
+    std::fs::write(stage.path("thresholds.csv"), format!("day,high_value\n{thresholds}")).expect("a file");
+    replay(stage, &rest, &["--thresholds", stage.path("thresholds.csv").to_str().expect("UTF-8")])
+}
+
+fn replay(stage: &Stage, input: &Path, more: &[&str]) -> String {
+    let output = stage.path("output");
+    stage.sluice(&[&["replay", "--input", input.to_str().expect("UTF-8"), "--output", output.to_str().expect("UTF-8")], more].concat());
+    field(&output.join("summary.json"), "digest").as_str().expect("a digest").to_string()
+}
+
+#[test]
+fn an_erased_customer_leaves_nothing_but_the_report() {
+    let Some(stage) = Stage::set("erasure") else { return };
+    let toml = stage.toml("max_events = 500\n").replace("[checkpoint]\n", "[checkpoint]\ninterval = \"1s\"\n");
+    std::fs::write(stage.config(), toml).expect("the configuration can be written");
+    let world = stage.path("world");
+    stage.sluice(&[&["generate", "--out", world.to_str().expect("UTF-8")], &WORLD[..]].concat());
+    stage.sluice(&[&["generate", "--kafka", &stage.brokers, "--config", stage.config().to_str().expect("UTF-8")], &WORLD[..]].concat());
+    let job = stage.start(&["--workers", "2"]);
+    stage.wait_for("SELECT count(*) FROM sluice.interactions WHERE learned", 6_000);
+    eventually("a checkpoint is there", || !checkpoints(&stage).is_empty());
+
+    let now = jiff::Timestamp::now().as_millisecond();
+    put(&stage, "customers", None, now);
+    stage.wait_for("SELECT count(*) FROM sluice.erasures", 1);
+    let mut database = stage.database();
+    let report = database
+        .query_one("SELECT customer_id, transactions, interactions, learned, profiles, digest_before <> digest_after, digest_after, epoch FROM sluice.erasures", &[])
+        .expect("the report");
+    let (interactions, learned): (i64, i64) = (report.get(2), report.get(3));
+    assert_eq!((report.get::<_, i64>(0), report.get::<_, i64>(4), report.get::<_, bool>(5)), (ERASED, 1, true));
+    assert!(report.get::<_, i64>(1) > 0 && interactions > 0 && learned == interactions, "{report:?}");
+    for table in ["customer_features", "interactions", "decisions"] {
+        stage.wait_for(&format!("SELECT count(*) FROM sluice.{table} WHERE customer_id = {ERASED}"), 0);
+    }
+    stage.wait_for("SELECT count(*) FROM sluice.model_versions m WHERE a IS NOT NULL AND version < (SELECT max(version) FROM sluice.model_versions n WHERE n.arm = m.arm)", 0);
+
+    // The older checkpoints, which still had the customer, go without anything else arriving.
+    let epoch = report.get::<_, i64>(7) as u64;
+    eventually("the older checkpoints are gone", || {
+        let left = checkpoints(&stage);
+        !left.is_empty() && left.iter().all(|checkpoint| *checkpoint >= epoch)
+    });
+    job.kill();
+
+    // What goes on from there knows nothing of the customer, and drops what is dated before the erasure.
+    let job = stage.start(&["--workers", "1"]);
+    stage.wait_for("SELECT incarnation FROM sluice.progress", 2);
+    let old = format!(r#"{{"transaction_id":"old","customer_id":{ERASED},"timestamp":"2024-01-01","amount":7}}"#);
+    put(&stage, "transactions", Some(old.as_bytes()), now);
+    stage.wait_for(&format!("SELECT sum((counts->>'erased')::bigint) FROM sluice.epochs WHERE epoch > {epoch}"), 1);
+    job.drain();
+    stage.wait_for(&format!("SELECT count(*) FROM sluice.customer_features WHERE customer_id = {ERASED}"), 0);
+    let last: String = database.query_one("SELECT digest FROM sluice.epochs ORDER BY epoch DESC LIMIT 1", &[]).expect("an epoch").get(0);
+    assert_eq!((last.clone(), last), (without(&stage, ERASED), report.get(6)));
+}
