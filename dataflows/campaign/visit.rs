@@ -28,7 +28,12 @@ struct Clock<'a> {
     time: &'a TimeSettings,
 }
 
-impl Clock<'_> {
+impl<'a> Clock<'a> {
+    /// As things stand now.
+    fn now(thresholds: &'a Thresholds, features: &Features, watermark: Option<Millis>, time: &'a TimeSettings) -> Self {
+        Clock { thresholds, closed: thresholds.closed(), waits_for_threshold: features.context().uses_threshold(), watermark, time }
+    }
+
     #[inline]
     fn is_open(&self, at: Millis) -> bool {
         self.waits_for_threshold && self.closed.is_none_or(|closed| day_of(at) > closed)
@@ -128,13 +133,7 @@ impl Shard {
         let stride = self.features.layout().stride();
         let summary = &mut self.summaries[slot as usize];
         let counts = &mut self.counts_of[slot as usize * stride..][..stride];
-        let clock = Clock {
-            thresholds: &self.thresholds,
-            closed: self.thresholds.closed(),
-            waits_for_threshold: self.features.context().uses_threshold(),
-            watermark: self.watermark,
-            time: &self.settings.time,
-        };
+        let clock = Clock::now(&self.thresholds, &self.features, self.watermark, &self.settings.time);
         let own_features = self.settings.bandit.own_features;
         let (done_transactions, done_interactions) = (history.done_transactions as usize, history.done_interactions as usize);
         let mut unrewarded = history.unrewarded;
@@ -191,15 +190,8 @@ impl Shard {
         let since = old.since.min(history.first_appended());
         history.sort_all();
         let stride = self.features.layout().stride();
-        let waits_for_threshold = self.features.context().uses_threshold();
         let own_features = self.settings.bandit.own_features;
-        let now = Clock {
-            thresholds: &self.thresholds,
-            closed: self.thresholds.closed(),
-            waits_for_threshold,
-            watermark: self.watermark,
-            time: &self.settings.time,
-        };
+        let now = Clock::now(&self.thresholds, &self.features, self.watermark, &self.settings.time);
         let then = Clock { closed, watermark, ..now };
         let before = {
             let mut walk = Walk::start(&self.features, old.view(), &mut scratch.summary, &mut scratch.counts, &mut scratch.context);
@@ -236,13 +228,7 @@ impl Shard {
     /// Works out how far a customer from a snapshot has been worked through: the running row, and what the customer waits for.
     pub(super) fn take_up(&mut self, slot: Slot) {
         let history = &self.histories[slot as usize];
-        let clock = Clock {
-            thresholds: &self.thresholds,
-            closed: self.thresholds.closed(),
-            waits_for_threshold: self.features.context().uses_threshold(),
-            watermark: self.watermark,
-            time: &self.settings.time,
-        };
+        let clock = Clock::now(&self.thresholds, &self.features, self.watermark, &self.settings.time);
         let view = history.view();
         let done = view.interactions.partition_point(|interaction| !clock.is_open(interaction.timestamp));
         let covered = match done.checked_sub(1) {
