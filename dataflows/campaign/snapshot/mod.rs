@@ -1,6 +1,6 @@
 //! Snapshots: all state of the dataflow at the end of an epoch, as bytes, and back.
 //!
-//! A snapshot has two parts. What belongs to customers is written per virtual shard ([`image`]), so that any number of workers can take it up again:
+//! A snapshot has two parts. What belongs to customers is written per virtual shard (`image.rs`), so that any number of workers can take it up again:
 //! histories, and the little about them that is not a pure function of history, thresholds and watermark. What belongs to all ([`Common`]) is put
 //! together by whoever gathers the outputs. Running rows, contexts, filters of known ids and queues are computed again on loading ([`restore`]).
 //!
