@@ -8,7 +8,7 @@ use crate::campaign::shard::{Shard, Slot};
 use crate::campaign::thresholds::day_of;
 use crate::customer::Transaction;
 use crate::customer::history::{Extras, Interaction, Reward};
-use crate::event::{Attachment, Kind, Millis, Place, Record, Rejected};
+use crate::event::{Attachment, Kind, Millis, Place, Record, Rejected, Topic};
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
@@ -143,7 +143,7 @@ pub(super) struct Resolution<'a> {
     /// Interactions whose delayed rewards changed.
     rewarded: Vec<u64>,
     /// Retractions of ids that were not known.
-    unknown: Vec<Place>,
+    unknown: Vec<(Topic, Place)>,
     /// An erasure is among the records.
     erasing: bool,
 }
@@ -171,12 +171,16 @@ impl<'a> Resolution<'a> {
     pub(super) fn settle<'r>(
         mut self,
         records: impl Iterator<Item = &'r Record>,
-        notes: &mut HashMap<(Slot, Place), Rejected>,
+        notes: &mut HashMap<(Slot, Topic, Place), Rejected>,
         attachments: &mut HashMap<(Slot, Place), (u64, Attachment)>,
         rejected: &mut Vec<Rejected>,
     ) {
         for record in records {
-            let attachment = attachments.remove(&(self.slot, record.place())).map(|(_, attachment)| attachment);
+            // Records of other topics may stand at the same place.
+            let attachment = match record.kind() {
+                Kind::Interaction => attachments.remove(&(self.slot, record.place())).map(|(_, attachment)| attachment),
+                _ => None,
+            };
             self.apply(record, attachment);
         }
         self.erase();
@@ -197,14 +201,15 @@ impl<'a> Resolution<'a> {
                 self.rewarded.push(new.interaction);
                 Some(self.rewards.put(new, |old| *old == new))
             }
-            Kind::RetractTransaction => self.retracted(|of| of.transactions.take(record.id).is_some(), record),
-            Kind::RetractInteraction => self.retracted(|of| of.interactions.take(record.id).is_some(), record),
+            Kind::RetractTransaction => self.retracted(|of| of.transactions.take(record.id).is_some(), Topic::Transactions, record),
+            Kind::RetractInteraction => self.retracted(|of| of.interactions.take(record.id).is_some(), Topic::Interactions, record),
             Kind::RetractReward => self.retracted(
                 |of| {
                     let taken = of.rewards.take(record.id);
                     of.rewarded.extend(taken.map(|reward| reward.interaction));
                     taken.is_some()
                 },
+                Topic::Rewards,
                 record,
             ),
             Kind::Erase => {
@@ -236,11 +241,11 @@ impl<'a> Resolution<'a> {
         put
     }
 
-    fn retracted(&mut self, take: impl FnOnce(&mut Self) -> bool, record: &Record) -> Option<Put> {
+    fn retracted(&mut self, take: impl FnOnce(&mut Self) -> bool, topic: Topic, record: &Record) -> Option<Put> {
         if take(self) {
             self.shard.counts.retracted += 1;
         } else {
-            self.unknown.push(record.place());
+            self.unknown.push((topic, record.place()));
         }
         None
     }
@@ -280,9 +285,9 @@ impl<'a> Resolution<'a> {
     }
 
     /// A retraction of an unknown id is rejected, unless the customer was erased: then the event may have been here.
-    fn judge_unknown(&mut self, notes: &mut HashMap<(Slot, Place), Rejected>, rejected: &mut Vec<Rejected>) {
-        for place in std::mem::take(&mut self.unknown) {
-            match notes.remove(&(self.slot, place)) {
+    fn judge_unknown(&mut self, notes: &mut HashMap<(Slot, Topic, Place), Rejected>, rejected: &mut Vec<Rejected>) {
+        for (topic, place) in std::mem::take(&mut self.unknown) {
+            match notes.remove(&(self.slot, topic, place)) {
                 Some(note) if self.extras.erased.is_none() => rejected.push(note),
                 _ => self.shard.counts.erased += 1,
             }

@@ -10,7 +10,7 @@ use crate::campaign::shard::{Shard, Slot};
 use crate::campaign::thresholds::day_of;
 use crate::customer::Transaction;
 use crate::customer::history::Interaction;
-use crate::event::{Aside, Attachment, Contact, Kind, Millis, Place, Purchase, Record, Rejected};
+use crate::event::{Aside, Attachment, Contact, Kind, Millis, Place, Purchase, Record, Rejected, Topic};
 use hashbrown::HashMap;
 
 /// The rare news of one epoch, sorted by what they are.
@@ -20,9 +20,9 @@ struct Asides {
     profiles: Vec<Vec<Aside>>,
     /// In which order they count.
     order: Vec<ProfileAt>,
-    /// Retractions as they would be rejected, by slot and place.
-    retractions: HashMap<(Slot, Place), Rejected>,
-    /// What goes with interactions, by slot and place: the interaction's id, and what it carries.
+    /// Retractions as they would be rejected, by slot, topic and place.
+    retractions: HashMap<(Slot, Topic, Place), Rejected>,
+    /// What goes with interactions, by slot and place in their topic: the interaction's id, and what it carries.
     attachments: HashMap<(Slot, Place), (u64, Attachment)>,
 }
 
@@ -93,7 +93,7 @@ impl Shard {
             let slot = self.slot(aside.customer());
             match aside {
                 Aside::Retraction { rejected, .. } => {
-                    sorted.retractions.insert((slot, rejected.place), *rejected);
+                    sorted.retractions.insert((slot, rejected.topic, rejected.place), *rejected);
                 }
                 Aside::Attachment { id, place, attachment, .. } => {
                     sorted.attachments.insert((slot, place), (id, *attachment));

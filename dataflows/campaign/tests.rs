@@ -333,8 +333,10 @@ impl Run {
             if epoch > done {
                 input.advance_to(epoch);
                 for topic in Topic::ALL {
-                    let mine = (start..end).filter(|i| i % worker.peers() == worker.index() && self.arrivals[*i].0 == topic);
-                    let texts: Vec<(u64, &str)> = mine.map(|i| (i as u64, self.arrivals[i].1.as_str())).collect();
+                    // Offsets are counted in each topic for itself: records of different topics stand at the same ones.
+                    let all = (start..end).filter(|i| self.arrivals[*i].0 == topic);
+                    let mine = all.zip(start as u64..).filter(|(i, _)| i % worker.peers() == worker.index());
+                    let texts: Vec<(u64, &str)> = mine.map(|(i, offset)| (offset, self.arrivals[i].1.as_str())).collect();
                     input.send(Feed::Block(block(topic, start as u64, &texts)));
                     let recorded = self.recorded.get(&epoch).map(|&watermark| Recorded(watermark));
                     let partition = worker.index() as u32;

@@ -74,7 +74,8 @@ impl Topic {
     }
 }
 
-/// Where a record stands: its partition and its position in it, in one comparable word.
+/// Where a record stands in its topic: its partition and its position in it, in one comparable word. Records of different topics may stand at the
+/// same place.
 ///
 /// Of two records of one id the one with the greater place is the later one. A partition is a Kafka partition, or the number of a reader's
 /// share of a file; a position is a Kafka offset or a byte offset.
