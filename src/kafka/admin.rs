@@ -19,6 +19,9 @@ use std::time::{Duration, Instant};
 /// How long the broker may take to answer.
 const ANSWER: Duration = Duration::from_secs(10);
 
+/// How often it is asked for topics that it has just made.
+const LOOK: Duration = Duration::from_millis(50);
+
 /// What became of a topic that was to be created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Creation {
@@ -52,7 +55,7 @@ pub(super) fn create(
     let topics: Vec<NewTopic<'_>> = settings.all_names().map(topic).collect();
     let options = AdminOptions::new().request_timeout(Some(ANSWER)).operation_timeout(Some(ANSWER));
     let results = block_on(admin.create_topics(&topics, &options))?.map_err(|error| failure(&connection, "create topics", &error))?;
-    results
+    let created: Vec<(String, Creation)> = results
         .into_iter()
         .map(|result| match result {
             Ok(name) => Ok((name, Creation::Created)),
@@ -62,7 +65,25 @@ pub(super) fn create(
                 Err(KafkaError::Refused { brokers, doing, why: code.to_string() })
             }
         })
-        .collect()
+        .collect::<Result<_, _>>()?;
+    await_topics(settings)?;
+    Ok(created)
+}
+
+/// Waits until the broker knows of every topic: it says that one is made a moment before, and a job that is started then would miss it.
+fn await_topics(settings: &KafkaSettings) -> Result<(), KafkaError> {
+    let started = Instant::now();
+    loop {
+        let there = all_partitions(settings)?;
+        let topics: Vec<String> = settings.all_names().filter(|name| !there.contains_key(*name)).map(str::to_string).collect();
+        if topics.is_empty() {
+            return Ok(());
+        }
+        if started.elapsed() >= ANSWER {
+            return Err(KafkaError::MissingTopics { brokers: settings.brokers.clone(), topics });
+        }
+        std::thread::sleep(LOOK);
+    }
 }
 
 /// Deletes every topic that the job reads or writes, with all that is in them: for topics that were made to measure something.
