@@ -157,7 +157,7 @@ impl Job {
         self.look_for_partitions(&partitions);
         tracing::info!(partitions = keys(&partitions).len(), "{READING}");
         let outcome = self.run_workers(cluster, config, partitions, lead);
-        self.end(sink);
+        self.end(sink, outcome.is_ok());
         self.verdict(outcome)
     }
 
@@ -353,15 +353,17 @@ impl Job {
         saver.as_ref().map(|saver| (saver.intake(), Arc::clone(saver.saved())))
     }
 
-    /// Waits for the last commit and the last checkpoint.
-    fn end(&self, sink: Option<Sink>) {
+    /// Waits for the last commit and the last checkpoint; for that only if it can still become complete: `finished`, the workers have ended in order.
+    fn end(&self, sink: Option<Sink>, finished: bool) {
         // Whatever is left to be published waits for no broker any more.
         self.watched.ended.store(true, Ordering::Release);
         if let Some(Ok(Err(error))) = sink.map(JoinHandle::join) {
             *self.sunk.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         }
+        let all_committed =
+            self.sunk.lock().unwrap_or_else(PoisonError::into_inner).is_none() && self.watched.failure.lock().is_ok_and(|failure| failure.is_none());
         if let Some(saver) = self.saver.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            saver.finish(SAVING);
+            saver.finish(if finished && all_committed { SAVING } else { Duration::ZERO });
         }
     }
 
