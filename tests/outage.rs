@@ -5,61 +5,19 @@
 mod services;
 
 use services::console::Console;
+use services::own::{Services, wanted};
 use services::{Stage, field};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 const WORLD: [&str; 8] = ["--customers", "1000", "--transactions", "30000", "--interactions", "30000", "--seed", "8"];
 /// Events of each kind.
 const EACH: i64 = 30_000;
 
-/// A broker and a database of a test's own.
-struct Services {
-    folder: tempfile::TempDir,
-}
-
-impl Services {
-    /// Starts both; gives the brokers and the database's address too.
-    fn up() -> (Services, String, String) {
-        let services = Services { folder: tempfile::Builder::new().permissions(public()).tempdir().expect("a folder") };
-        let environment = services.run(&["up"]);
-        let value = |name: &str| {
-            let line = environment.lines().find_map(|line| line.strip_prefix(name));
-            line.unwrap_or_else(|| panic!("no {name} in {environment}")).to_string()
-        };
-        let (brokers, url) = (value("SLUICE_KAFKA_BROKERS="), value("SLUICE_POSTGRES_URL="));
-        (services, brokers, url)
-    }
-
-    fn run(&self, arguments: &[&str]) -> String {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/services");
-        let output = Command::new(script).args(arguments).arg("--data").arg(self.folder.path()).output().expect("the script can be started");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).expect("UTF-8")
-    }
-}
-
-impl Drop for Services {
-    fn drop(&mut self) {
-        self.run(&["down", "--wipe"]);
-    }
-}
-
 /// The database may run as another user, who must get through.
 fn public() -> std::fs::Permissions {
     std::os::unix::fs::PermissionsExt::from_mode(0o711)
-}
-
-/// Whether tests that need services are wanted: where there are none for the others, these are left out too.
-fn wanted() -> bool {
-    let is = |name: &str| std::env::var(name).is_ok_and(|value| !value.is_empty());
-    let wanted = is("SLUICE_KAFKA_BROKERS") || is("SLUICE_REQUIRE_SERVICES");
-    if !wanted {
-        eprintln!("left out: no SLUICE_KAFKA_BROKERS; scripts/test starts services");
-    }
-    wanted
 }
 
 #[test]
@@ -67,7 +25,8 @@ fn what_was_away_is_waited_for_and_nothing_is_lost() {
     if !wanted() {
         return;
     }
-    let (services, brokers, url) = Services::up();
+    let folder = tempfile::Builder::new().permissions(public()).tempdir().expect("a folder");
+    let (services, brokers, url) = Services::up(folder.path());
     let stage = Stage::at("outage", brokers.clone(), &url);
     // Small epochs, so that there is something to do whenever something is away. High value by an amount: daily thresholds close by event time,
     // and what is sent after a pause of idle partitions comes a year at once here, so that much of it would rightly count as late.

@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 
 pub(crate) mod console;
+pub(crate) mod own;
 pub(crate) mod topics;
 
 use postgres::{Client, NoTls};
@@ -46,12 +47,18 @@ impl Stage {
 
     /// A stage of its own at these services.
     pub(crate) fn at(name: &str, brokers: String, server: &str) -> Stage {
+        Stage::within(&std::env::temp_dir(), name, brokers, server)
+    }
+
+    /// The same, with the test's files in a folder.
+    pub(crate) fn within(folder: &Path, name: &str, brokers: String, server: &str) -> Stage {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("{name}_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let mut client = Client::connect(server, NoTls).expect("the database answers");
         client.batch_execute(&format!("CREATE DATABASE {name}")).expect("a database can be made");
         let (base, _) = server.rsplit_once('/').expect("the address ends with a database");
-        let stage = Stage { directory: tempfile::tempdir().expect("a folder"), brokers, url: format!("{base}/{name}"), name };
+        let directory = tempfile::tempdir_in(folder).expect("a folder");
+        let stage = Stage { directory, brokers, url: format!("{base}/{name}"), name };
         stage.configure("");
         stage
     }
@@ -173,9 +180,14 @@ pub(crate) fn program() -> Command {
 }
 
 /// A running process of the job.
-pub(crate) struct Job(Child);
+pub(crate) struct Job(pub(crate) Child);
 
 impl Job {
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     /// Asks it to drain, and waits until it has ended well.
     pub(crate) fn drain(mut self) {
         let killed = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().expect("kill can be started");

@@ -49,9 +49,19 @@ impl Sender {
         (topic.to_string(), partition, *next - 1)
     }
 
+    /// Waits until the broker has everything that was sent so far.
+    pub(crate) fn flush(&self) {
+        self.client.flush(PATIENCE).expect("the broker takes everything");
+    }
+
+    /// How many records there are in each partition that has any, by what was sent.
+    pub(crate) fn ends(&self) -> &BTreeMap<(String, i32), i64> {
+        &self.next
+    }
+
     /// Waits until the broker has everything, where it was said to lie.
     pub(crate) fn finish(self) {
-        self.client.flush(PATIENCE).expect("the broker takes everything");
+        self.flush();
         for ((topic, partition), next) in &self.next {
             let (low, high) = self.client.client().fetch_watermarks(topic, *partition, PATIENCE).expect("the broker says where a partition ends");
             assert_eq!((low, high), (0, *next), "{topic}, partition {partition}");
