@@ -31,7 +31,7 @@ impl Sender {
         let mut config = ClientConfig::new();
         // Idempotent: nothing changes places. The broker that scripts/services starts takes records of up to 16 MiB.
         config.set("bootstrap.servers", &stage.brokers).set("enable.idempotence", "true").set("message.max.bytes", "16000000");
-        config.set("linger.ms", "20").set("queue.buffering.max.kbytes", "262144");
+        config.set("linger.ms", "20").set("queue.buffering.max.kbytes", "262144").set("reconnect.backoff.max.ms", "500");
         Sender { client: config.create().expect("a producer"), next: BTreeMap::new() }
     }
 

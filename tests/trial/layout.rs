@@ -1,0 +1,55 @@
+//! How many processes a job has, and how many workers each.
+
+use crate::services::{Job, Stage, program};
+use std::fmt;
+use std::fs::File;
+use std::net::TcpListener;
+use std::process::Stdio;
+
+/// Processes, and workers in each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Layout {
+    /// Processes.
+    pub(crate) processes: usize,
+    /// Workers in each.
+    pub(crate) workers: usize,
+}
+
+impl Layout {
+    /// So many of both.
+    pub(crate) const fn of(processes: usize, workers: usize) -> Layout {
+        Layout { processes, workers }
+    }
+
+    /// Starts a job's processes; what each logs is written to a file of this name and the process's number.
+    pub(crate) fn start(self, stage: &Stage, log: &str) -> Vec<Job> {
+        let ports: Vec<TcpListener> = (0..self.processes).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
+        let hosts: String = ports.iter().map(|port| format!("{}\n", port.local_addr().expect("an address"))).collect();
+        let hostfile = stage.path(&format!("{log}-hosts"));
+        std::fs::write(&hostfile, hosts).expect("the hostfile can be written");
+        drop(ports);
+        let start = |process: usize| {
+            let file = File::create(log_of(stage, log, process)).expect("the log can be made");
+            let mut command = program();
+            command.arg("run").arg(stage.config()).args(["--workers", &self.workers.to_string(), "--processes", &self.processes.to_string()]);
+            command.args(["--process", &process.to_string()]).arg("--hostfile").arg(&hostfile);
+            Job(command.stdout(Stdio::null()).stderr(file).spawn().expect("the program can be started"))
+        };
+        (0..self.processes).map(start).collect()
+    }
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}x{}", self.processes, self.workers)
+    }
+}
+
+/// What a process has logged so far.
+pub(crate) fn log(stage: &Stage, log: &str, process: usize) -> String {
+    std::fs::read_to_string(log_of(stage, log, process)).expect("there is a log")
+}
+
+fn log_of(stage: &Stage, log: &str, process: usize) -> std::path::PathBuf {
+    stage.path(&format!("{log}-{process}.log"))
+}

@@ -1,0 +1,119 @@
+//! The verdict on a drained job: nothing lost, nothing twice, every row what the records give.
+
+use super::Producer;
+use crate::services::{Stage, program};
+use postgres::Client;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+
+/// Features that hold for an instant, or for a threshold that is open at the end: the table has them as of each customer's own last event, the replay as
+/// of the last of all. `sluice verify` compares these.
+const OF_AN_INSTANT: [&str; 7] = ["customer_id", "recency", "days_since_signup", "is_high_value", "is_at_risk", "is_recent_active", "clv_score"];
+
+/// Has every epoch, decision and erasure noted in a table that is only ever appended to. The tables must be there.
+pub(crate) fn note_effects(stage: &Stage) {
+    let triggers = |(table, key): (&str, &str)| {
+        format!(
+            "CREATE FUNCTION note_{table}() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN INSERT INTO public.effects (kind, key) VALUES ('{table}', concat_ws(' ', {key})); RETURN NULL; END $$;
+             CREATE TRIGGER note AFTER INSERT OR UPDATE ON sluice.{table} FOR EACH ROW EXECUTE FUNCTION note_{table}();"
+        )
+    };
+    let noted = [
+        ("epochs", "NEW.job, NEW.epoch"),
+        ("decisions", "NEW.customer_id, NEW.decision_id"),
+        ("erasures", "NEW.customer_id, NEW.instant, NEW.epoch"),
+    ];
+    let all: String = noted.into_iter().map(triggers).collect();
+    let table = "CREATE TABLE public.effects (id bigserial PRIMARY KEY, kind text NOT NULL, key text NOT NULL, by xid8 NOT NULL DEFAULT pg_current_xact_id());";
+    stage.database().batch_execute(&format!("{table} {all}")).expect("effects can be noted");
+}
+
+/// What was found, a line each.
+///
+/// # Panics
+/// If anything is not as it must be.
+pub(crate) fn judge(stage: &Stage, producer: &Producer) -> Vec<String> {
+    vec![complete(stage, producer), once(stage), verified(stage), replayed(stage)]
+}
+
+/// The last epoch ends where the topics end, and every record was counted once.
+fn complete(stage: &Stage, producer: &Producer) -> String {
+    let mut database = stage.database();
+    let query =
+        "SELECT topic.key, next.key::int, next.value::bigint FROM sluice.epochs e, jsonb_each(e.offsets) topic, jsonb_each_text(topic.value) next
+                 WHERE e.epoch = (SELECT max(epoch) FROM sluice.epochs) AND next.value::bigint > 0";
+    let rows = database.query(query, &[]).expect("offsets");
+    let found: BTreeMap<(String, i32), i64> = rows.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect();
+    assert_eq!(&found, producer.sender.ends(), "offsets of the last epoch, and the ends of the topics");
+    let (sent, bad) = (producer.sent(), producer.bad);
+    let counted = one(&mut database, "SELECT sum((counts->>'records')::bigint)::bigint FROM sluice.epochs");
+    assert_eq!(counted, sent - bad, "valid records that were counted, of {sent} of which {bad} are bad");
+    format!("the last epoch ends where the topics end; {sent} records sent, {bad} of them bad, and as many counted")
+}
+
+/// No effect was there in two transactions, and no epoch is missing.
+fn once(stage: &Stage) -> String {
+    let mut database = stage.database();
+    let query = "SELECT kind || ' ' || key FROM public.effects GROUP BY kind, key HAVING count(DISTINCT by) > 1 ORDER BY 1 LIMIT 10";
+    let doubles: Vec<String> = database.query(query, &[]).expect("effects").iter().map(|row| row.get(0)).collect();
+    assert!(doubles.is_empty(), "more than once: {doubles:?}");
+    let mut count = |kind: &str| one(&mut database, &format!("SELECT count(*) FROM public.effects WHERE kind = '{kind}'"));
+    let [epochs, decisions, erasures] = ["epochs", "decisions", "erasures"].map(&mut count);
+    let last = one(&mut database, "SELECT max(epoch) FROM sluice.epochs");
+    assert_eq!(epochs, last, "every epoch once");
+    assert_eq!(one(&mut database, "SELECT epoch FROM sluice.progress"), last, "progress");
+    format!("once each: {epochs} epochs, {decisions} decisions, {erasures} erasures")
+}
+
+/// `sluice verify` finds no difference.
+fn verified(stage: &Stage) -> String {
+    let output = program().arg("verify").arg(stage.config()).args(["--workers", "2"]).output().expect("the program can be started");
+    let said = String::from_utf8_lossy(&output.stdout).trim().to_string();
+    assert!(output.status.success(), "sluice verify: {}\n{said}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+    format!("sluice verify: {said}")
+}
+
+/// All records at once, given the published thresholds, come to the same model and the same features.
+fn replayed(stage: &Stage) -> String {
+    let mut database = stage.database();
+    let days = database.query("SELECT day::text || ',' || high_value FROM sluice.thresholds ORDER BY day", &[]).expect("thresholds");
+    let lines: String = days.iter().map(|row| format!("{}\n", row.get::<_, String>(0))).collect();
+    let (thresholds, output, config) = (stage.path("published.csv"), stage.path("replayed"), stage.config());
+    fs::write(&thresholds, format!("day,high_value\n{lines}")).expect("the thresholds can be written");
+    let [given, into, config] = [&thresholds, &output, &config].map(|path| path.to_str().expect("UTF-8"));
+    stage.sluice(&["replay", "--config", config, "--from", "earliest", "--thresholds", given, "--output", into]);
+    let digest = database.query_one("SELECT digest FROM sluice.epochs ORDER BY epoch DESC LIMIT 1", &[]).expect("an epoch").get::<_, String>(0);
+    let model: Value = serde_json::from_str(&fs::read_to_string(output.join("model.json")).expect("a model")).expect("JSON");
+    assert_eq!(model["digest"], digest, "the model of a replay in one epoch with {} published thresholds", days.len());
+    let customers = same_features(&mut database, &fs::read_to_string(output.join("features.csv")).expect("features"));
+    format!(
+        "a replay in one epoch with the {} published thresholds has the same model, {}…, and features of {customers} customers",
+        days.len(),
+        &digest[..12]
+    )
+}
+
+/// Compares the features that hold for no instant; gives how many customers have them.
+fn same_features(database: &mut Client, csv: &str) -> usize {
+    let mut lines = csv.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let header = lines.next().expect("a header");
+    let compared: Vec<usize> = (0..header.len()).filter(|&column| !OF_AN_INSTANT.contains(&header[column])).collect();
+    let number = |text: &str| text.parse::<f64>().expect("a number");
+    let wanted: Vec<(i64, Vec<f64>)> =
+        lines.map(|row| (row[0].parse().expect("a customer"), compared.iter().map(|&column| number(row[column])).collect())).collect();
+    let names: Vec<String> = compared.iter().map(|&column| format!("\"{}\"", header[column])).collect();
+    let rows = database.query(&format!("SELECT customer_id, {} FROM sluice.customer_features ORDER BY 1", names.join(", ")), &[]);
+    let found: Vec<(i64, Vec<f64>)> =
+        rows.expect("customers").iter().map(|row| (row.get(0), (1..=compared.len()).map(|column| row.get(column)).collect())).collect();
+    assert_eq!(found.len(), wanted.len(), "customers");
+    for (found, wanted) in found.iter().zip(&wanted) {
+        assert_eq!(found, wanted, "features {names:?} of a customer");
+    }
+    found.len()
+}
+
+fn one(database: &mut Client, query: &str) -> i64 {
+    database.query_one(&format!("SELECT ({query})::bigint"), &[]).expect("a row").get::<_, Option<i64>>(0).unwrap_or_default()
+}
