@@ -97,6 +97,14 @@ pub fn run(config: &Config, features: Features, rebuild: bool) -> Result<(), Run
     outcome
 }
 
+/// The dataflow of the job, and of whoever computes again what it did; `snapshots` only where checkpoints are taken.
+pub(super) fn described(config: &Config, features: Features, snapshots: bool) -> Campaign {
+    let mut settings = config.settings();
+    settings.input.names = true;
+    settings.emit = Emit { interactions: true, features: true, final_features: None, snapshots };
+    Campaign { settings: Arc::new(settings), features: Arc::new(features), thresholds: None }
+}
+
 /// What all threads of the process share.
 struct Job {
     described: Campaign,
@@ -119,12 +127,9 @@ type Sink = JoinHandle<Result<Writer, PostgresError>>;
 
 impl Job {
     fn new(config: &Config, features: Features) -> Result<Self, RunError> {
-        let mut settings = config.settings();
-        settings.input.names = true;
-        settings.emit = Emit { interactions: true, features: true, final_features: None, snapshots: true };
-        let status = Arc::new(Status::new(&config.job, &settings.input.arms, config.input.decimals));
-        let checkpoints = Checkpoints::open(&config.checkpoint.dir, &config.job, Fingerprint::of(&settings))?;
-        let described = Campaign { settings: Arc::new(settings), features: Arc::new(features), thresholds: None };
+        let described = described(config, features, true);
+        let status = Arc::new(Status::new(&config.job, &described.settings.input.arms, config.input.decimals));
+        let checkpoints = Checkpoints::open(&config.checkpoint.dir, &config.job, Fingerprint::of(&described.settings))?;
         let watched = Watched {
             control: Control::default(),
             sight: Sight::default(),

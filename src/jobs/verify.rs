@@ -9,6 +9,7 @@ mod recorded;
 use super::gather::{Failure, Gather};
 use super::history::{AHEAD, Decided, History, HistoryError, Stretch};
 use super::live::{Control, Replayed};
+use super::run::described;
 use crate::cluster::{Cluster, ClusterError};
 use crate::config::types::Config;
 use crate::kafka::intake::Sight;
@@ -18,10 +19,8 @@ use crate::postgres::{PostgresError, PostgresSettings};
 use crate::results::EpochResults;
 use crate::telemetry::progress::{Progress, Unit};
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
-use dataflows::campaign::graph::Campaign;
 use dataflows::customer::Features;
 use dataflows::event::Topic;
-use dataflows::settings::Emit;
 use recorded::{Checker, check_progress};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -160,7 +159,7 @@ fn recompute(
     let cluster = Cluster::of(config)?;
     let kafka = config.kafka_settings();
     let stretch = stretch(&kafka, &standing, &config.job)?;
-    let described = described(config, features);
+    let described = described(config, features, false);
     let (control, sight, failure) = (Control::default(), Sight::default(), Failure::default());
     let (to_fold, results) = bounded(AHEAD as usize + 1);
     let mut gather = Gather::new(described.clone(), control.clone(), to_fold, failure);
@@ -179,13 +178,6 @@ fn recompute(
     let folded = folding.join().map_err(|_| VerifyError::Thread("it ended before its time".to_string()))?;
     outcome?;
     Ok(folded?)
-}
-
-fn described(config: &Config, features: Features) -> Campaign {
-    let mut settings = config.settings();
-    settings.input.names = true;
-    settings.emit = Emit { interactions: true, features: true, final_features: None, snapshots: false };
-    Campaign { settings: Arc::new(settings), features: Arc::new(features), thresholds: None }
 }
 
 /// What has to be read: from the offsets that the job began with to those of its last recorded epoch.
