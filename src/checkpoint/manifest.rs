@@ -2,7 +2,7 @@
 
 use super::fingerprint::Fingerprint;
 use super::names;
-use crate::postgres::recorded::{digest_from_hex, digest_to_hex};
+use crate::results::{digest_from_hex, hexadecimal};
 use dataflows::event::{Millis, Topic};
 use jiff::Timestamp;
 use serde::de::{DeserializeOwned, Error};
@@ -210,7 +210,7 @@ fn unsealed<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
 }
 
 fn write_digest<S: Serializer>(digest: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&digest_to_hex(digest))
+    serializer.serialize_str(&hexadecimal(digest))
 }
 
 fn read_digest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::Error> {

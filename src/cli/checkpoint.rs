@@ -186,7 +186,7 @@ fn manifest_text(manifest: &Manifest) -> String {
         format!("epoch      {}", manifest.epoch),
         format!("created    {}", shown(manifest.created)),
         format!("format     {}", manifest.format),
-        format!("digest     {}", crate::postgres::recorded::digest_to_hex(&manifest.digest)),
+        format!("digest     {}", crate::results::hexadecimal(&manifest.digest)),
         format!("watermark  {}", watermark.map_or("none".to_string(), shown)),
         format!("customers  {}", manifest.customers),
         format!("files      {} with {}", manifest.files().count(), size(manifest.bytes())),

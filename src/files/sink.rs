@@ -367,14 +367,10 @@ fn dead_letter(rejected: &Rejected, source: String) -> Value {
     })
 }
 
-/// Bytes as hexadecimal digits.
-pub fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::results::hexadecimal;
     use dataflows::bandit::linucb::solve;
     use dataflows::bandit::totals::Totals;
     use dataflows::event::Topic;

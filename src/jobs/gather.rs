@@ -185,7 +185,7 @@ impl Gather {
         let epoch = results.epoch;
         if let Some(committed) = self.committed_digests.remove(&epoch) {
             if committed != results.digest {
-                let shown = crate::files::sink::hexadecimal;
+                let shown = crate::results::hexadecimal;
                 return Err(GatherError::Changed { epoch, committed: shown(&committed), now: shown(&results.digest) });
             }
             self.control.committed.fetch_max(epoch, Ordering::Release);

@@ -4,8 +4,8 @@ use super::live::Replayed;
 use super::plan::Plan;
 use crate::checkpoint::{CheckpointError, Checkpoints, Manifest};
 use crate::kafka::{KafkaError, KafkaSettings, Position, admin};
-use crate::postgres::recorded::digest_to_hex;
 use crate::postgres::{PostgresError, RecordedEpoch, Writer};
+use crate::results::hexadecimal;
 use dataflows::event::Topic;
 use std::collections::BTreeMap;
 
@@ -112,7 +112,7 @@ fn compare(manifest: &Manifest, recorded: &[RecordedEpoch]) -> Result<(), Restar
     if committed.digest == manifest.digest {
         return Ok(());
     }
-    let (checkpoint, database) = (digest_to_hex(&manifest.digest), digest_to_hex(&committed.digest));
+    let (checkpoint, database) = (hexadecimal(&manifest.digest), hexadecimal(&committed.digest));
     Err(RestartError::Strange { epoch: manifest.epoch, checkpoint, database })
 }
 

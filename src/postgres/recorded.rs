@@ -3,6 +3,7 @@
 use super::encode::Timestamp;
 use super::error::PostgresError;
 use super::settings::PostgresSettings;
+use crate::results::digest_from_hex;
 #[cfg(test)]
 use dataflows::campaign::output::Day;
 use dataflows::campaign::output::Decision;
@@ -175,35 +176,9 @@ pub fn offsets_by_name(offsets: &[(Topic, u32, u64)], settings: &PostgresSetting
     named
 }
 
-/// A digest as 64 hexadecimal digits.
-pub fn digest_to_hex(digest: &[u8; 32]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// A digest from its 64 hexadecimal digits; `None` for anything else.
-pub fn digest_from_hex(text: &str) -> Option<[u8; 32]> {
-    let mut digest = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    for (byte, digits) in digest.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-    }
-    Some(digest)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_digest_reads_back_and_nothing_else_does() {
-        let digest: [u8; 32] = std::array::from_fn(|i| (i * 37) as u8);
-        assert_eq!(digest_from_hex(&digest_to_hex(&digest)), Some(digest));
-        for bad in ["", "ab", &"g".repeat(64), &"é".repeat(32)] {
-            assert_eq!(digest_from_hex(bad), None);
-        }
-    }
 
     #[test]
     fn offsets_are_kept_by_topic_and_partition() {

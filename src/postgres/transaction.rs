@@ -12,7 +12,7 @@ use super::statements::{
     DELETE_FEATURES, DELETE_INTERACTIONS, ERASE_DECISIONS, ERASE_SUMS, INSERT_ERASURE, INSERT_THRESHOLD, PRUNE_DEAD_LETTERS, PRUNE_MODELS,
     Statements, UPSERT_ARM_STATS, UPSERT_SEGMENTS,
 };
-use crate::results::EpochResults;
+use crate::results::{EpochResults, hexadecimal};
 use postgres::types::Json;
 use postgres::{Client, Transaction};
 use std::collections::BTreeMap;
@@ -102,10 +102,7 @@ impl Commit<'_> {
         let watermark = closed.watermark.map(Timestamp);
         let offsets = Json(recorded::offsets_by_name(&closed.offsets, self.settings));
         transaction
-            .execute(
-                &self.statements.epoch,
-                &[&self.settings.job, &self.epoch(), &watermark, &offsets, &recorded::digest_to_hex(digest), &Json(counts)],
-            )
+            .execute(&self.statements.epoch, &[&self.settings.job, &self.epoch(), &watermark, &offsets, &hexadecimal(digest), &Json(counts)])
             .map_err(PostgresError::statement("record the epoch"))?;
         transaction
             .execute(
@@ -186,7 +183,7 @@ impl Commit<'_> {
     /// Removes what the rows of this epoch do not take back of an erased customer, and reports each erasure.
     fn erase(&self, transaction: &mut Transaction<'_>) -> Result<(), PostgresError> {
         let failed = || PostgresError::statement("erase a customer");
-        let (before, after) = (recorded::digest_to_hex(&self.results.digest_before), recorded::digest_to_hex(&self.results.digest));
+        let (before, after) = (hexadecimal(&self.results.digest_before), hexadecimal(&self.results.digest));
         for erasure in &self.results.erasures {
             let instant = Timestamp(erasure.until);
             transaction.execute(ERASE_DECISIONS, &[&erasure.customer, &instant]).map_err(failed())?;

@@ -7,8 +7,7 @@ pub(crate) mod tests;
 
 use super::metrics::Metrics;
 use super::usage::{resident_memory_bytes, usage};
-use crate::files::sink::hexadecimal;
-use crate::results::EpochResults;
+use crate::results::{EpochResults, hexadecimal};
 use dataflows::campaign::output::{ArmDay, Counts, Day, Segment};
 use dataflows::campaign::snapshot::Common;
 use dataflows::event::{DAY, Millis, Rejected, Topic};

@@ -3,8 +3,8 @@
 use crate::postgres::PostgresSettings;
 use crate::postgres::comparison::difference::NAMED;
 use crate::postgres::comparison::{Findings, Recorded, Standing};
-use crate::postgres::recorded::{digest_to_hex, offsets_by_name};
-use crate::results::EpochResults;
+use crate::postgres::recorded::offsets_by_name;
+use crate::results::{EpochResults, hexadecimal};
 use dataflows::event::{Millis, Topic};
 use serde_json::Value;
 use std::collections::VecDeque;
@@ -60,7 +60,7 @@ impl Checker {
     pub fn check(&mut self, results: &EpochResults) {
         let Some(recorded) = self.recorded.pop_front() else { return };
         let key = format!("epoch {}", recorded.epoch);
-        let digest = digest_to_hex(&results.digest);
+        let digest = hexadecimal(&results.digest);
         if recorded.digest != digest {
             self.findings.differs(&key, "digest", digest, recorded.digest.clone());
         }
@@ -136,7 +136,7 @@ mod tests {
             epoch: results.epoch,
             watermark: results.closed.watermark,
             offsets: results.closed.offsets.clone(),
-            digest: digest_to_hex(&results.digest),
+            digest: hexadecimal(&results.digest),
             counts: serde_json::to_string(&results.counts).expect("a count is JSON"),
         }
     }

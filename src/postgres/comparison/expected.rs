@@ -6,11 +6,10 @@ use super::table::{Key, Table};
 use super::value::{Kind, number};
 use crate::postgres::encode::{CopyBuffer, microseconds};
 use crate::postgres::error::PostgresError;
-use crate::postgres::recorded::digest_to_hex;
 use crate::postgres::rows::Staging;
 use crate::postgres::settings::PostgresSettings;
 use crate::postgres::transaction::PRUNE_EVERY;
-use crate::results::EpochResults;
+use crate::results::{EpochResults, hexadecimal};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is known beforehand of the rows that are deleted in time, so that nothing is held that nobody will ask for.
@@ -146,7 +145,7 @@ impl Expected {
 
     /// What an erasure takes away beside the rows that the epoch itself takes back, and its report.
     fn erasures(&mut self, results: &EpochResults) {
-        let (before, after) = (digest_to_hex(&results.digest_before), digest_to_hex(&results.digest));
+        let (before, after) = (hexadecimal(&results.digest_before), hexadecimal(&results.digest));
         let mut repetitions: BTreeMap<(i64, i64), i64> = BTreeMap::new();
         for erasure in &results.erasures {
             let until = microseconds(erasure.until);
