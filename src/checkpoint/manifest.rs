@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Version of the manifest and of what the files hold; raised whenever either changes its meaning.
+/// Version of the manifest and of what the files hold, the core's images and common part; raised whenever one of them changes its meaning.
 pub const FORMAT: u32 = 1;
 
 /// What a checkpoint consists of.

@@ -34,5 +34,7 @@ pub use manifest::{Kind, Manifest};
 pub use saver::{Piece, Saved, Saver, SaverSettings, Shared};
 pub use store::Location;
 
+use dataflows::event::text::VIRTUAL_SHARDS;
+
 /// Virtual shards that the customers are spread over; frozen, as the number of workers is not.
-pub const SHARDS: u16 = 256;
+pub const SHARDS: u16 = VIRTUAL_SHARDS as u16;

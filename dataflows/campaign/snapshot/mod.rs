@@ -17,9 +17,6 @@ use crate::event::{Millis, Topic};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Version of the form of images and of [`Common`]; to be raised whenever either changes.
-pub const FORMAT: u32 = 1;
-
 /// Customers of one virtual shard, as bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShardImage {
