@@ -103,7 +103,7 @@ pub fn settle<'scope>(
             let mut rejected = Vec::new();
             shared.shard.settle(news.records.iter().map(|rows| rows.0.as_slice()), news.asides, &mut rejected);
             drop(news.records);
-            let end = news.closed.unwrap_or(Closed::default());
+            let end = news.closed.unwrap_or_default();
             totals.activate().session(&rights[0]).give(close_days(&mut shared.shard, &end));
             closed.activate().session(&rights[1]).give(end);
             if !rejected.is_empty() {
