@@ -9,7 +9,6 @@ use crate::campaign::shard::{Shard, Slot};
 use crate::campaign::thresholds::day_of;
 use crate::campaign::visit::Scratch;
 use crate::campaign::walk::Walk;
-use crate::customer::State;
 use crate::customer::Transaction;
 use crate::customer::history::Decided;
 use crate::event::text::id_hash;
@@ -46,7 +45,7 @@ impl Shard {
         Some(decision)
     }
 
-    /// The context as of the request: from the running row where that covers just the purchases up to then, else from the history.
+    /// The context as of the request: from the running row where that covers no later purchase, else from the whole history.
     fn write_context(&self, slot: Slot, request: &Request, scratch: &mut Scratch) {
         if let (true, Some(own)) = (self.settings.bandit.own_features, &request.features) {
             scratch.context.copy_from_slice(own);
@@ -54,21 +53,8 @@ impl Shard {
         }
         let history = &self.histories[slot as usize];
         let threshold = self.thresholds.at(day_of(request.timestamp));
-        let covered = history.done_transactions as usize == history.transactions.len();
-        if covered && history.transactions.last().is_none_or(|last| last.timestamp <= request.timestamp) {
-            let stride = self.features.layout().stride();
-            let view = history.view();
-            let state = State {
-                summary: &self.summaries[slot as usize],
-                counts: &self.counts_of[slot as usize * stride..][..stride],
-                profile: view.profile_at(request.timestamp),
-            };
-            let map = self.features.context();
-            map.purchases(&state, &mut scratch.context);
-            map.instant(&state, request.timestamp, threshold, &mut scratch.context);
-            return;
-        }
-        let mut walk = Walk::start(&self.features, history.view(), &mut scratch.summary, &mut scratch.counts, &mut scratch.context);
+        let covered = self.rows.copy_until(history, request.timestamp, &mut scratch.row);
+        let mut walk = Walk::resume(&self.features, history.view(), covered, scratch.row.as_mut(), &mut scratch.context);
         walk.context_at(request.timestamp, threshold);
     }
 

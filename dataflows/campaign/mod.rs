@@ -10,6 +10,7 @@ pub mod ledger;
 pub mod output;
 pub mod parsing;
 mod resolve;
+mod running;
 mod settle;
 pub mod settling;
 pub mod shard;

@@ -3,15 +3,14 @@
 use crate::campaign::known::Known;
 use crate::campaign::ledger::Ledger;
 use crate::campaign::output::{Counts, Day, Erasure, LastRows};
+use crate::campaign::running::RunningRows;
 use crate::campaign::snapshot::changes::Changes;
 use crate::campaign::thresholds::{End, NONE, Thresholds, day_of};
 use crate::campaign::visit::{Scratch, Shown};
-use crate::customer::State;
 use crate::customer::Transaction;
 use crate::customer::features::Features;
 use crate::customer::histories::Histories;
 use crate::customer::history::{Extras, History, Interaction, View};
-use crate::customer::summary::Summary;
 use crate::event::text::customer_hash;
 use crate::event::{CustomerId, Millis, Place, Profile, Request};
 use crate::settings::Settings;
@@ -30,9 +29,7 @@ pub struct Shard {
     pub(super) features: Arc<Features>,
     pub(super) histories: Histories,
     slots: HashMap<CustomerId, Slot, BuildHasherDefault<CustomerHasher>>,
-    /// The running rows, by slot, and their counts, `stride` to a slot.
-    pub(super) summaries: Vec<Summary>,
-    pub(super) counts_of: Vec<u32>,
+    pub(super) rows: RunningRows,
     pub(super) known: Known,
     pub(super) ledger: Option<Ledger>,
     pub(super) thresholds: Thresholds,
@@ -103,11 +100,10 @@ impl Shard {
         let column = |name: &str| features.names().iter().position(|n| n == name);
         Shard {
             flag_columns: ["is_high_value", "is_at_risk", "is_frequent_buyer", "is_recent_active"].map(column),
+            rows: RunningRows::new(features.layout()),
             features,
             histories: Histories::new(),
             slots: HashMap::default(),
-            summaries: Vec::new(),
-            counts_of: Vec::new(),
             known: Known::new(),
             ledger: (daily && given.is_none()).then(|| Ledger::new(worker, peers)),
             thresholds: given.map(Thresholds::given).unwrap_or_default(),
@@ -231,21 +227,11 @@ impl Shard {
     /// A customer's features as of an instant, going on from the running row where that lies before it.
     fn final_row(&self, slot: usize, as_of: Millis, threshold: Option<u64>, scratch: &mut Scratch, values: &mut Vec<f64>) {
         let history = &self.histories[slot];
-        let stride = self.features.layout().stride();
-        let mut covered = history.done_transactions as usize;
-        if covered > 0 && self.summaries[slot].last <= as_of {
-            scratch.summary = self.summaries[slot];
-            scratch.counts.copy_from_slice(&self.counts_of[slot * stride..][..stride]);
-        } else {
-            covered = 0;
-            scratch.summary = Summary::default();
-            scratch.counts.fill(0);
-        }
-        for transaction in history.transactions[covered..].iter().take_while(|t| t.timestamp <= as_of) {
-            self.features.layout().add(&mut scratch.summary, &mut scratch.counts, transaction);
-        }
-        let profile = history.view().profile_at(as_of).copied();
-        let state = State { summary: &scratch.summary, counts: &scratch.counts, profile: profile.as_ref() };
+        let covered = self.rows.copy_until(history, as_of, &mut scratch.row);
+        let counted = history.transactions.partition_point(|transaction| transaction.timestamp <= as_of);
+        scratch.row.as_mut().add(self.features.layout(), &history.transactions[covered..counted]);
+        let view = history.view();
+        let state = scratch.row.state(view.profile_at(as_of));
         self.features.row(&state, as_of, threshold, values);
     }
 

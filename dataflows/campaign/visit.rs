@@ -5,13 +5,12 @@
 
 use crate::campaign::emission::{Customer, Emission, SegmentChange, Standing};
 use crate::campaign::output::{Change, FeatureRow};
+use crate::campaign::running::Row;
 use crate::campaign::shard::{Before, Shard, Slot};
 use crate::campaign::thresholds::{Published, Thresholds, day_of};
 use crate::campaign::walk::Walk;
-use crate::customer::State;
 use crate::customer::features::Features;
 use crate::customer::history::{History, Interaction, View};
-use crate::customer::summary::Summary;
 use crate::event::Millis;
 use crate::settings::TimeSettings;
 use hashbrown::{HashMap, HashSet};
@@ -80,9 +79,6 @@ impl Shard {
         self.thresholds.publish(published);
         self.watermark = self.watermark.max(watermark);
         self.wake_waiting();
-        let stride = self.features.layout().stride();
-        self.summaries.resize(self.histories.len(), Summary::default());
-        self.counts_of.resize(self.histories.len() * stride, 0);
         let touched = std::mem::take(&mut self.touched);
         let mut before = std::mem::take(&mut self.before);
         let mut scratch = Scratch::new(&self.features);
@@ -130,20 +126,14 @@ impl Shard {
     fn go_on(&mut self, slot: Slot, emission: &mut Emission, scratch: &mut Scratch) {
         let history = &mut self.histories[slot as usize];
         let unseen = history.sort_appended();
-        let stride = self.features.layout().stride();
-        let summary = &mut self.summaries[slot as usize];
-        let counts = &mut self.counts_of[slot as usize * stride..][..stride];
+        let row = self.rows.of(history, self.features.layout(), &mut scratch.row);
         let clock = Clock::now(&self.thresholds, &self.features, self.watermark, &self.settings.time);
         let own_features = self.settings.bandit.own_features;
         let (done_transactions, done_interactions) = (history.done_transactions as usize, history.done_interactions as usize);
         let mut unrewarded = history.unrewarded;
         let view = history.view();
         let customer = Customer { id: history.customer, view };
-        let mut walk = if done_transactions == 0 {
-            Walk::start(&self.features, view, summary, counts, &mut scratch.context)
-        } else {
-            Walk::resume(&self.features, view, done_transactions, summary, counts, &mut scratch.context)
-        };
+        let mut walk = Walk::resume(&self.features, view, done_transactions, row, &mut scratch.context);
         let mut done = done_interactions;
         for interaction in &view.interactions[done_interactions..] {
             if clock.is_open(interaction.timestamp) {
@@ -174,7 +164,7 @@ impl Shard {
             }
         }
         let covered = if done == view.interactions.len() { walk.finish() } else { walk.position() };
-        self.note_done(slot, covered, done, unrewarded);
+        self.note_done(slot, covered, done, unrewarded, &scratch.row);
     }
 
     /// Something that was emitted may be different now: the difference is emitted.
@@ -189,18 +179,18 @@ impl Shard {
         let history = &mut self.histories[slot as usize];
         let since = old.since.min(history.first_appended());
         history.sort_all();
-        let stride = self.features.layout().stride();
         let own_features = self.settings.bandit.own_features;
         let now = Clock::now(&self.thresholds, &self.features, self.watermark, &self.settings.time);
         let then = Clock { closed, watermark, ..now };
         let before = {
-            let mut walk = Walk::start(&self.features, old.view(), &mut scratch.summary, &mut scratch.counts, &mut scratch.context);
+            let mut row = scratch.row.as_mut();
+            row.clear();
+            let mut walk = Walk::resume(&self.features, old.view(), 0, row, &mut scratch.context);
             picture(old.view(), since, &then, own_features, &mut walk)
         };
         let view = history.view();
-        let summary = &mut self.summaries[slot as usize];
-        let counts = &mut self.counts_of[slot as usize * stride..][..stride];
-        let mut walk = Walk::start(&self.features, view, summary, counts, &mut scratch.context);
+        let row = self.rows.cleared(history, &mut scratch.row);
+        let mut walk = Walk::resume(&self.features, view, 0, row, &mut scratch.context);
         let after = picture(view, since, &now, own_features, &mut walk);
         let done = view.interactions.partition_point(|i| !now.is_open(i.timestamp));
         let covered = if done == view.interactions.len() { walk.finish() } else { walk.position() };
@@ -213,20 +203,22 @@ impl Shard {
                 self.waiting_for_reward.push(Reverse((now.window_end(interaction), slot)));
             }
         }
-        self.note_done(slot, covered, done, unrewarded);
+        self.note_done(slot, covered, done, unrewarded, &scratch.row);
     }
 
-    /// Notes how far the customer has been worked through; one with an open interaction waits for the threshold of its day.
-    fn note_done(&mut self, slot: Slot, transactions: usize, interactions: usize, unrewarded: u32) {
+    /// Notes how far the customer has been worked through, with `row` unless it has one; one with an open interaction waits for the threshold of
+    /// its day.
+    fn note_done(&mut self, slot: Slot, transactions: usize, interactions: usize, unrewarded: u32, row: &Row) {
         let history = &mut self.histories[slot as usize];
         history.settle_done(transactions, interactions, unrewarded);
+        self.rows.settle(history, row);
         if let Some(open) = history.interactions.get(interactions) {
             self.waiting_for_day.entry(day_of(open.timestamp)).or_default().push(slot);
         }
     }
 
     /// Works out how far a customer from a snapshot has been worked through: the running row, and what the customer waits for.
-    pub(super) fn take_up(&mut self, slot: Slot) {
+    pub(super) fn take_up(&mut self, slot: Slot, scratch: &mut Scratch) {
         let history = &self.histories[slot as usize];
         let clock = Clock::now(&self.thresholds, &self.features, self.watermark, &self.settings.time);
         let view = history.view();
@@ -236,10 +228,7 @@ impl Shard {
             Some(last) => view.transactions.partition_point(|transaction| transaction.timestamp <= view.interactions[last].timestamp),
             None => 0,
         };
-        let stride = self.features.layout().stride();
-        let (summary, counts) = (&mut self.summaries[slot as usize], &mut self.counts_of[slot as usize * stride..][..stride]);
-        (*summary, _) = (Summary::default(), counts.fill(0));
-        view.transactions[..covered].iter().for_each(|transaction| self.features.layout().add(summary, counts, transaction));
+        self.rows.cleared(history, &mut scratch.row).add(self.features.layout(), &view.transactions[..covered]);
         let mut unrewarded = 0;
         for interaction in view.interactions[..done].iter().filter(|interaction| clock.reward_of(&view, interaction).is_none()) {
             unrewarded += 1;
@@ -249,7 +238,7 @@ impl Shard {
         if let (Some(day), true) = (shown_open, self.ledger.is_some()) {
             self.waiting_for_day.entry(day).or_default().push(slot);
         }
-        self.note_done(slot, covered, done, unrewarded);
+        self.note_done(slot, covered, done, unrewarded, &scratch.row);
         let history = &mut self.histories[slot as usize];
         history.pending = history.unlearned();
     }
@@ -286,14 +275,10 @@ impl Shard {
     /// Writes the customer's row as of `at`; says how it counts in its segment.
     fn write_features(&mut self, slot: Slot, at: Millis, known: bool, emission: &mut Emission, scratch: &mut Scratch) -> Shown {
         let history = &self.histories[slot as usize];
-        let stride = self.features.layout().stride();
-        scratch.summary = self.summaries[slot as usize];
-        scratch.counts.copy_from_slice(&self.counts_of[slot as usize * stride..][..stride]);
-        for transaction in &history.transactions[history.done_transactions as usize..] {
-            self.features.layout().add(&mut scratch.summary, &mut scratch.counts, transaction);
-        }
+        let covered = self.rows.copy_until(history, Millis::MAX, &mut scratch.row);
+        scratch.row.as_mut().add(self.features.layout(), &history.transactions[covered..]);
         let profile = history.view().profile_at(at).copied();
-        let state = State { summary: &scratch.summary, counts: &scratch.counts, profile: profile.as_ref() };
+        let state = scratch.row.state(profile.as_ref());
         let day = day_of(at);
         if !self.thresholds.is_closed(day) && self.ledger.is_some() {
             let waiting = self.waiting_for_day.entry(day).or_default();
@@ -310,7 +295,7 @@ impl Shard {
             last_purchase: history.transactions.last().map(|t| t.timestamp),
             signup: profile.map(|p| p.signup).filter(|&signup| signup > Millis::MIN),
         });
-        Shown { flags: self.segment_of(&emission.features.values[start..]), amount: scratch.summary.amount }
+        Shown { flags: self.segment_of(&emission.features.values[start..]), amount: scratch.row.summary.amount }
     }
 }
 
@@ -329,16 +314,15 @@ fn move_between_segments(segments: &mut HashMap<u8, SegmentChange>, was: Option<
     }
 }
 
-/// Reused memory for walks beside the running row.
+/// Reused memory for walks.
 pub(super) struct Scratch {
-    pub(super) summary: Summary,
-    pub(super) counts: Vec<u32>,
+    pub(super) row: Row,
     pub(super) context: Vec<i16>,
 }
 
 impl Scratch {
     pub(super) fn new(features: &Features) -> Self {
-        Scratch { summary: Summary::default(), counts: vec![0; features.layout().stride()], context: vec![0; features.context().dimension()] }
+        Scratch { row: Row::new(features.layout()), context: vec![0; features.context().dimension()] }
     }
 }
 

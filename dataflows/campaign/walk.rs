@@ -1,17 +1,16 @@
 //! Walking through a history in order of time, with the running row and the context as of each instant.
 
+use crate::campaign::running::RowMut;
 use crate::customer::State;
 use crate::customer::features::Features;
 use crate::customer::history::View;
-use crate::customer::summary::Summary;
 use crate::event::{Millis, Profile};
 
 /// A position in a history: the running row covers the purchases before it.
 pub(super) struct Walk<'a> {
     features: &'a Features,
     view: View<'a>,
-    summary: &'a mut Summary,
-    counts: &'a mut [u32],
+    row: RowMut<'a>,
     /// The context; its standing part holds for the row and profile unless `stale`.
     context: &'a mut [i16],
     next: usize,
@@ -23,22 +22,8 @@ pub(super) struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     /// A walk that goes on after the first `done` purchases, which the row covers.
-    pub(super) fn resume(
-        features: &'a Features,
-        view: View<'a>,
-        done: usize,
-        summary: &'a mut Summary,
-        counts: &'a mut [u32],
-        context: &'a mut [i16],
-    ) -> Self {
-        Walk { features, view, summary, counts, context, next: done, profile: None, profile_until: Millis::MIN, stale: true }
-    }
-
-    /// A walk from the start; clears the row.
-    pub(super) fn start(features: &'a Features, view: View<'a>, summary: &'a mut Summary, counts: &'a mut [u32], context: &'a mut [i16]) -> Self {
-        *summary = Summary::default();
-        counts.fill(0);
-        Walk::resume(features, view, 0, summary, counts, context)
+    pub(super) fn resume(features: &'a Features, view: View<'a>, done: usize, row: RowMut<'a>, context: &'a mut [i16]) -> Self {
+        Walk { features, view, row, context, next: done, profile: None, profile_until: Millis::MIN, stale: true }
     }
 
     /// Takes in every purchase up to and at `at`.
@@ -47,7 +32,7 @@ impl<'a> Walk<'a> {
         while let Some(transaction) = self.view.transactions.get(self.next)
             && transaction.timestamp <= at
         {
-            self.features.layout().add(self.summary, self.counts, transaction);
+            self.features.layout().add(self.row.summary, self.row.counts, transaction);
             self.next += 1;
             self.stale = true;
         }
@@ -72,7 +57,7 @@ impl<'a> Walk<'a> {
             self.find_profile(at);
         }
         let map = self.features.context();
-        let state = State { summary: self.summary, counts: self.counts, profile: self.profile };
+        let state = State { summary: self.row.summary, counts: self.row.counts, profile: self.profile };
         if self.stale {
             map.purchases(&state, self.context);
             self.stale = false;

@@ -2,6 +2,7 @@
 
 use crate::customer::Transaction;
 use crate::event::{Attachment, Contact, CustomerId, Millis, Profile};
+use std::num::NonZeroU32;
 
 /// A settled interaction (32 bytes).
 #[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
@@ -61,8 +62,8 @@ pub struct Extras {
 /// The settled events of one customer, each list sorted by (timestamp, id), and how far they have been worked through.
 ///
 /// Between two epochs `settled_* = len`. While an epoch settles, in-order news are appended behind it; they are sorted in when the customer is
-/// visited. Of the settled interactions the first `done_interactions` have been emitted, and the row of running sums covers exactly the first
-/// `done_transactions` purchases; what lies behind waits for a daily threshold.
+/// visited. Of the settled interactions the first `done_interactions` have been emitted, and with them the first `done_transactions` purchases have
+/// been worked through: the row of running sums, if one is kept, covers just these. What lies behind waits for a daily threshold.
 #[derive(Clone, Debug)]
 pub struct History {
     /// Whose.
@@ -79,7 +80,7 @@ pub struct History {
     pub settled_transactions: u32,
     /// Interactions that were settled before this epoch.
     pub settled_interactions: u32,
-    /// Purchases that the running row covers.
+    /// Purchases that have been worked through.
     pub done_transactions: u32,
     /// Interactions that have been emitted.
     pub done_interactions: u32,
@@ -89,6 +90,8 @@ pub struct History {
     pub pending: u32,
     /// The epoch in which it was last touched, as far as 32 bits tell.
     pub touched: u32,
+    /// Number of the row of running sums, where one is kept.
+    pub row: Option<NonZeroU32>,
     /// The period between two snapshots in which it last changed: see [`snapshot::changes`](crate::campaign::snapshot::changes).
     pub changed: u32,
 }
@@ -122,6 +125,7 @@ impl History {
             unrewarded: 0,
             pending: 0,
             touched: 0,
+            row: None,
             changed: 0,
         }
     }

@@ -6,8 +6,7 @@ use crate::campaign::graph::Campaign;
 use crate::campaign::ledger::Ledger;
 use crate::campaign::shard::{Shard, Slot};
 use crate::campaign::thresholds::{Thresholds, closed_by};
-use crate::campaign::visit::Shown;
-use crate::customer::summary::Summary;
+use crate::campaign::visit::{Scratch, Shown};
 use crate::event::text::virtual_shard;
 
 /// One worker's customers while they are being loaded.
@@ -62,16 +61,14 @@ impl Loading {
     /// The customers, ready for the epoch after the snapshot.
     pub fn finish(self) -> Shard {
         let Loading { mut shard, kept } = self;
-        let stride = shard.features.layout().stride();
-        shard.summaries.resize(shard.histories.len(), Summary::default());
-        shard.counts_of.resize(shard.histories.len() * stride, 0);
+        let mut scratch = Scratch::new(&shard.features);
         shard.shown.resize(shard.histories.len(), None);
         shard.know_all();
         for (slot, kept) in kept.into_iter().enumerate() {
             shard.apply_to_ledger(slot as Slot, &kept);
             let amount = shard.histories[slot].transactions.iter().fold(0u64, |sum, transaction| sum.saturating_add(transaction.amount()));
             shard.shown[slot] = u8::try_from(kept.shown).ok().map(|flags| Shown { flags, amount });
-            shard.take_up(slot as Slot);
+            shard.take_up(slot as Slot, &mut scratch);
         }
         shard
     }

@@ -1,0 +1,137 @@
+//! Running rows: the sums over the purchases of a customer that have been worked through.
+//!
+//! Only customers with many purchases keep one. Adding up a few again takes less time than the memory of a row takes to be fetched, and most
+//! customers of a large shop have few.
+
+use crate::customer::history::History;
+use crate::customer::summary::{Layout, Summary};
+use crate::customer::{State, Transaction};
+use crate::event::{Millis, Profile};
+use std::num::NonZeroU32;
+
+/// Purchases from which on a customer keeps a row; few in tests, whose customers are small.
+const MANY: u32 = if cfg!(test) { 3 } else { 16 };
+
+/// A row of its own.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) summary: Summary,
+    pub(super) counts: Vec<u32>,
+}
+
+/// A row to be worked on, wherever it lies.
+pub(super) struct RowMut<'a> {
+    pub(super) summary: &'a mut Summary,
+    pub(super) counts: &'a mut [u32],
+}
+
+/// The rows of one worker's customers, each known by its number in the history.
+#[derive(Debug)]
+pub(super) struct RunningRows {
+    summaries: Vec<Summary>,
+    /// `stride` to a row.
+    counts: Vec<u32>,
+    stride: usize,
+    /// Numbers of rows that nobody has any more.
+    free: Vec<NonZeroU32>,
+}
+
+impl Row {
+    /// A row without any purchase.
+    pub(super) fn new(layout: &Layout) -> Self {
+        Row { summary: Summary::default(), counts: vec![0; layout.stride()] }
+    }
+
+    /// A customer with this row and profile.
+    pub(super) fn state<'a>(&'a self, profile: Option<&'a Profile>) -> State<'a> {
+        State { summary: &self.summary, counts: &self.counts, profile }
+    }
+
+    /// This row, to be worked on.
+    pub(super) fn as_mut(&mut self) -> RowMut<'_> {
+        RowMut { summary: &mut self.summary, counts: &mut self.counts }
+    }
+}
+
+impl RowMut<'_> {
+    /// Makes it a row without any purchase.
+    pub(super) fn clear(&mut self) {
+        *self.summary = Summary::default();
+        self.counts.fill(0);
+    }
+
+    /// Adds purchases that follow in time.
+    pub(super) fn add(&mut self, layout: &Layout, transactions: &[Transaction]) {
+        transactions.iter().for_each(|transaction| layout.add(self.summary, self.counts, transaction));
+    }
+}
+
+impl RunningRows {
+    /// None yet.
+    pub(super) fn new(layout: &Layout) -> Self {
+        RunningRows { summaries: Vec::new(), counts: Vec::new(), stride: layout.stride(), free: Vec::new() }
+    }
+
+    /// The customer's row, of the purchases that have been worked through: the one that is kept, or `spare`, in which they are added up.
+    #[inline]
+    pub(super) fn of<'a>(&'a mut self, history: &History, layout: &Layout, spare: &'a mut Row) -> RowMut<'a> {
+        match history.row {
+            Some(number) if history.done_transactions > 0 => self.kept(number),
+            _ => {
+                let mut row = self.cleared(history, spare);
+                row.add(layout, &history.transactions[..history.done_transactions as usize]);
+                row
+            }
+        }
+    }
+
+    /// The customer's row for what is worked through from the start: cleared.
+    pub(super) fn cleared<'a>(&'a mut self, history: &History, spare: &'a mut Row) -> RowMut<'a> {
+        let mut row = history.row.map_or_else(|| spare.as_mut(), |number| self.kept(number));
+        row.clear();
+        row
+    }
+
+    /// Makes `row` the sums of the customer's first purchases, none of them later than `at`: a copy of the row that is kept, or without any purchase.
+    /// Says how many purchases it covers.
+    pub(super) fn copy_until(&self, history: &History, at: Millis, row: &mut Row) -> usize {
+        let number = history.row.filter(|_| history.done_transactions > 0).map(|number| number.get() as usize - 1);
+        let Some(number) = number.filter(|&number| self.summaries[number].last <= at) else {
+            row.as_mut().clear();
+            return 0;
+        };
+        row.summary = self.summaries[number];
+        row.counts.copy_from_slice(&self.counts[number * self.stride..][..self.stride]);
+        history.done_transactions as usize
+    }
+
+    /// The customer has been worked through, and `spare` is its row unless it has one: keeps that if it is worth it.
+    #[inline]
+    pub(super) fn settle(&mut self, history: &mut History, spare: &Row) {
+        match (history.row, history.done_transactions >= MANY) {
+            (Some(_), true) | (None, false) => {}
+            (None, true) => history.row = Some(self.keep(spare)),
+            (Some(number), false) => {
+                self.free.push(number);
+                history.row = None;
+            }
+        }
+    }
+
+    fn kept(&mut self, number: NonZeroU32) -> RowMut<'_> {
+        let at = number.get() as usize - 1;
+        RowMut { summary: &mut self.summaries[at], counts: &mut self.counts[at * self.stride..][..self.stride] }
+    }
+
+    fn keep(&mut self, row: &Row) -> NonZeroU32 {
+        let number = self.free.pop().unwrap_or_else(|| {
+            self.summaries.push(Summary::default());
+            self.counts.resize(self.summaries.len() * self.stride, 0);
+            NonZeroU32::MIN.saturating_add(self.summaries.len() as u32 - 1)
+        });
+        let RowMut { summary, counts } = self.kept(number);
+        *summary = row.summary;
+        counts.copy_from_slice(&row.counts);
+        number
+    }
+}
