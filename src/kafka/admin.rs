@@ -6,7 +6,7 @@ use super::error::{KafkaError, passes};
 use super::position::{self, Found};
 use super::settings::{KafkaSettings, Role};
 use dataflows::event::{Place, Topic};
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError as ClientError;
 use rdkafka::types::RDKafkaErrorCode;
@@ -31,12 +31,14 @@ pub enum Creation {
     Exists,
 }
 
-/// Creates every topic that the job reads or writes, kept for ever and never compacted; says what became of each, by name.
+/// Creates every topic that the job reads or writes, kept for ever, never compacted, and open to records of any length that is taken; says what became
+/// of each, by name.
 ///
 /// # Errors
 /// The broker cannot be reached, or refuses to create a topic.
 pub fn create_topics(settings: &KafkaSettings, partitions: u32, replication: u32) -> Result<Vec<(String, Creation)>, KafkaError> {
-    create(settings, partitions, replication, &[("cleanup.policy", "delete"), ("retention.ms", "-1")])
+    let longest = settings.max_message().to_string();
+    create(settings, partitions, replication, &[("cleanup.policy", "delete"), ("retention.ms", "-1"), ("max.message.bytes", &longest)])
 }
 
 /// Creates every topic, with these properties.
@@ -195,13 +197,8 @@ pub fn check(settings: &KafkaSettings) -> Result<(), Vec<String>> {
 /// # Errors
 /// The broker cannot be reached, or does not say.
 pub fn warnings(settings: &KafkaSettings) -> Result<Vec<String>, KafkaError> {
-    let (admin, connection) = admin(settings)?;
-    let topics: Vec<ResourceSpecifier<'_>> = settings.topics.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
-    let options = AdminOptions::new().request_timeout(Some(ANSWER));
-    let described = block_on(admin.describe_configs(&topics, &options))?.map_err(|error| failure(&connection, "describe topics", &error))?;
     let mut warnings = Vec::new();
-    for (name, resource) in settings.topics.iter().zip(described) {
-        let Ok(resource) = resource else { continue };
+    for (name, resource) in described(settings)? {
         let property = |wanted: &str| resource.get(wanted).and_then(|entry| entry.value.clone()).unwrap_or_default();
         let policy = property("cleanup.policy");
         if policy.contains("compact") {
@@ -219,6 +216,15 @@ pub fn warnings(settings: &KafkaSettings) -> Result<Vec<String>, KafkaError> {
         }
     }
     Ok(warnings)
+}
+
+/// The properties of every topic that is read and there.
+pub(super) fn described(settings: &KafkaSettings) -> Result<Vec<(&str, ConfigResource)>, KafkaError> {
+    let (admin, connection) = admin(settings)?;
+    let topics: Vec<ResourceSpecifier<'_>> = settings.topics.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
+    let options = AdminOptions::new().request_timeout(Some(ANSWER));
+    let described = block_on(admin.describe_configs(&topics, &options))?.map_err(|error| failure(&connection, "describe topics", &error))?;
+    Ok(settings.topics.iter().map(String::as_str).zip(described).filter_map(|(name, resource)| Some((name, resource.ok()?))).collect())
 }
 
 /// Every topic of the broker, with its partitions in order.

@@ -102,6 +102,11 @@ impl KafkaSettings {
         self.topics.iter().chain([&self.dead_letters, &self.predictions]).map(String::as_str)
     }
 
+    /// Bytes that a message of the protocol may have, with a record in it.
+    pub(super) fn max_message(&self) -> usize {
+        self.max_record + PROTOCOL_OVERHEAD
+    }
+
     /// The configuration of a client: ours, then the user's properties, then what is fixed.
     pub(super) fn client(&self, role: Role) -> Result<ClientConfig, KafkaError> {
         let mut config = ClientConfig::new();
@@ -121,12 +126,12 @@ impl KafkaSettings {
                     // Costs nothing that can be measured, and a broken disk or network is then an error, not an event.
                     .set("check.crcs", "true")
                     .set("max.partition.fetch.bytes", PARTITION_FETCH.to_string())
-                    .set("fetch.max.bytes", (self.max_record + PROTOCOL_OVERHEAD).max(50 << 20).to_string())
+                    .set("fetch.max.bytes", self.max_message().max(50 << 20).to_string())
                     .set("receive.message.max.bytes", (self.max_record + 2 * PROTOCOL_OVERHEAD).max(100 << 20).to_string())
                     .set("queued.max.messages.kbytes", QUEUED_KILOBYTES.to_string());
             }
             Role::Producer => {
-                config.set("message.max.bytes", (self.max_record + PROTOCOL_OVERHEAD).to_string());
+                config.set("message.max.bytes", self.max_message().to_string());
             }
             Role::Admin => {}
         }

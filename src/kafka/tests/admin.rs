@@ -22,6 +22,10 @@ fn topics_are_made_once_and_found_with_their_partitions() {
     let partitions = admin::partitions(&settings).unwrap();
     assert!(partitions.len() == 5 && partitions.values().all(|partitions| partitions[..] == [0, 1, 2]));
     assert_eq!(admin::warnings(&settings).unwrap(), Vec::<String>::new());
+    for (name, topic) in admin::described(&settings).unwrap() {
+        let longest: usize = topic.get("max.message.bytes").and_then(|entry| entry.value.as_ref()?.parse().ok()).unwrap();
+        assert!(longest > settings.max_record, "{name} takes {longest} bytes: a record that is too long is for the job to reject");
+    }
     produce(&settings, Topic::Rewards, 0..100);
     let watermarks = admin::positions(&settings, &partitions, Position::Earliest).unwrap();
     assert_eq!(watermarks.len(), 15);
