@@ -4,6 +4,7 @@ mod services;
 
 use rdkafka::config::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use services::console::Console;
 use services::{Stage, eventually, field};
 use std::path::Path;
 use std::time::Duration;
@@ -12,12 +13,10 @@ const WORLD: [&str; 8] = ["--customers", "300", "--transactions", "6000", "--int
 const ERASED: i64 = 17;
 
 /// Sends a record of the erased customer.
-fn put(stage: &Stage, topic: &str, value: Option<&[u8]>, timestamp: i64) {
+fn put(stage: &Stage, topic: &str, value: &[u8]) {
     let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", &stage.brokers).create().expect("a producer");
     let (topic, key) = (stage.topic(topic), ERASED.to_string());
-    let mut record = BaseRecord::<str, [u8]>::to(&topic).key(&key).timestamp(timestamp);
-    record.payload = value;
-    producer.send(record).map_err(|(error, _)| error).expect("the record is taken");
+    producer.send(BaseRecord::<str, [u8]>::to(&topic).key(&key).payload(value)).map_err(|(error, _)| error).expect("the record is taken");
     producer.flush(Duration::from_secs(60)).expect("the broker has it");
 }
 
@@ -60,12 +59,13 @@ fn an_erased_customer_leaves_nothing_but_the_report() {
     let world = stage.path("world");
     stage.sluice(&[&["generate", "--out", world.to_str().expect("UTF-8")], &WORLD[..]].concat());
     stage.sluice(&[&["generate", "--kafka", &stage.brokers, "--config", stage.config().to_str().expect("UTF-8")], &WORLD[..]].concat());
-    let job = stage.start(&["--workers", "2"]);
+    let job = stage.start_with_log(&["--workers", "2"]);
     stage.wait_for("SELECT count(*) FROM sluice.interactions WHERE learned", 6_000);
     eventually("a checkpoint is there", || !checkpoints(&stage).is_empty());
 
-    let now = jiff::Timestamp::now().as_millisecond();
-    put(&stage, "customers", None, now);
+    let (code, answer) = Console::of(&stage).delete(&format!("/customers/{ERASED}"));
+    let asked: serde_json::Value = serde_json::from_str(&answer).expect("JSON");
+    assert_eq!((code, &asked["customer_id"]), (202, &ERASED.into()), "{answer}");
     stage.wait_for("SELECT count(*) FROM sluice.erasures", 1);
     let mut database = stage.database();
     let report = database
@@ -91,7 +91,7 @@ fn an_erased_customer_leaves_nothing_but_the_report() {
     let job = stage.start(&["--workers", "1"]);
     stage.wait_for("SELECT incarnation FROM sluice.progress", 2);
     let old = format!(r#"{{"transaction_id":"old","customer_id":{ERASED},"timestamp":"2024-01-01","amount":7}}"#);
-    put(&stage, "transactions", Some(old.as_bytes()), now);
+    put(&stage, "transactions", old.as_bytes());
     stage.wait_for(&format!("SELECT sum((counts->>'erased')::bigint) FROM sluice.epochs WHERE epoch > {epoch}"), 1);
     job.drain();
     stage.wait_for(&format!("SELECT count(*) FROM sluice.customer_features WHERE customer_id = {ERASED}"), 0);

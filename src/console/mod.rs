@@ -7,8 +7,10 @@
 //! | `/metrics` | the text form of Prometheus |
 //! | `/healthz` | 200 as long as the process answers |
 //! | `/readyz` | 200 while the job keeps up with its input, else 503 |
+//! | `DELETE /customers/{id}` | 202 once the wish to erase the customer is in the log |
 
 mod access;
+mod customers;
 mod problem;
 mod routes;
 #[cfg(test)]
@@ -17,6 +19,8 @@ mod tests;
 use crate::config::types::Http;
 use crate::telemetry::status::Status;
 use access::Access;
+pub use customers::Erase;
+use customers::Eraser;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -56,18 +60,20 @@ pub enum ConsoleError {
 pub struct Console;
 
 impl Console {
-    /// Serves `status` at the address of the configuration until the console is stopped; with port 0 at a free port.
+    /// Serves `status` at the address of the configuration until the console is stopped; with port 0 at a free port. Customers can be erased where
+    /// something is given that does it.
     ///
     /// # Errors
     /// The address is taken or is none of this machine's, the token cannot be read, or others could reach the address without a token.
-    pub fn start(http: &Http, status: Arc<Status>) -> Result<Running, ConsoleError> {
+    pub fn start(http: &Http, status: Arc<Status>, erase: Option<Erase>) -> Result<Running, ConsoleError> {
         let token = http.token().map_err(ConsoleError::Token)?;
         if token.is_none() && !http.insecure && !http.listen.ip().is_loopback() {
             return Err(ConsoleError::Exposed(http.listen));
         }
         let listener = listen(http.listen)?;
         let address = listener.local_addr().map_err(ConsoleError::Start)?;
-        let router = routes::router(status, Access::new(token.as_ref()));
+        let eraser = Eraser { erase, open: token.is_none() && !http.insecure };
+        let router = routes::router(status, eraser, Access::new(token.as_ref()));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().map_err(ConsoleError::Start)?;
         let (stop, stopped) = oneshot::channel();
         let serve = move || {

@@ -1,13 +1,14 @@
 //! What is answered at which path, and what holds for every answer.
 
 use super::access::Access;
+use super::customers::{self, Eraser};
 use super::problem::{Problem, as_problem};
 use crate::telemetry::status::{State as JobState, Status};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{delete, get};
 use axum::{Json, Router};
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,12 +48,13 @@ const HEADERS: [(HeaderName, HeaderValue); 4] = [
 ];
 
 /// All paths, behind the token, the limits and the common headers.
-pub(super) fn router(status: Arc<Status>, access: Access) -> Router {
+pub(super) fn router(status: Arc<Status>, eraser: Eraser, access: Access) -> Router {
     Router::new()
         .route("/", get(page))
         .route("/status", get(status_json))
         .route("/metrics", get(metrics))
         .route("/readyz", get(readyz))
+        .route("/customers/{id}", delete(customers::erase).with_state(eraser))
         .fallback(unknown)
         .layer(from_fn_with_state(access, guard))
         .route("/healthz", get(healthz))

@@ -44,7 +44,7 @@ fn free_port() -> Http {
 
 fn start() -> (Running, Arc<Status>) {
     let status = Arc::new(Status::new("campaign", &["Email".to_string()], 2));
-    (Console::start(&free_port(), Arc::clone(&status)).expect("a free port"), status)
+    (Console::start(&free_port(), Arc::clone(&status), None).expect("a free port"), status)
 }
 
 fn token_file(token: &str) -> tempfile::NamedTempFile {
@@ -118,7 +118,7 @@ fn readiness_follows_the_state() {
 fn a_token_protects_everything_but_health() {
     let file = token_file("hunter2");
     let http = Http { api_token_file: Some(file.path().to_path_buf()), ..free_port() };
-    let running = Console::start(&http, Arc::new(Status::new("campaign", &[], 2))).expect("a free port");
+    let running = Console::start(&http, Arc::new(Status::new("campaign", &[], 2)), None).expect("a free port");
     for path in ["/", "/status", "/metrics", "/readyz", "/nothing"] {
         for headers in [&[] as &[&str], &["Authorization: Bearer wrong"]] {
             let answer = ask(&running, &format!("GET {path}"), headers);
@@ -138,7 +138,7 @@ fn a_token_protects_everything_but_health() {
 fn a_taken_port_is_named_with_the_way_out() {
     let (running, status) = start();
     let http = Http { listen: running.address(), ..free_port() };
-    let error = Console::start(&http, status).expect_err("the port is taken").to_string();
+    let error = Console::start(&http, status, None).expect_err("the port is taken").to_string();
     let expected = "another program has this port; give another one with http.listen or --listen, or port 0 for any free one";
     assert_eq!(error, format!("cannot listen at {}: {expected}", running.address()));
 }
@@ -147,15 +147,15 @@ fn a_taken_port_is_named_with_the_way_out() {
 fn an_address_that_others_reach_needs_a_token_or_insecure() {
     let status = || Arc::new(Status::new("campaign", &[], 2));
     let open = Http { listen: SocketAddr::from(([0, 0, 0, 0], 0)), ..free_port() };
-    assert!(matches!(Console::start(&open, status()), Err(ConsoleError::Exposed(address)) if address == open.listen));
+    assert!(matches!(Console::start(&open, status(), None), Err(ConsoleError::Exposed(address)) if address == open.listen));
     let file = token_file("hunter2");
     let with_token = Http { api_token_file: Some(file.path().to_path_buf()), ..open.clone() };
     let insecure = Http { insecure: true, ..open.clone() };
     for allowed in [with_token, insecure] {
-        assert!(Console::start(&allowed, status()).is_ok(), "{allowed:?}");
+        assert!(Console::start(&allowed, status(), None).is_ok(), "{allowed:?}");
     }
     let absent = Http { api_token_file: Some("/nonexistent/token".into()), ..open };
-    assert!(matches!(Console::start(&absent, status()), Err(ConsoleError::Token(_))));
+    assert!(matches!(Console::start(&absent, status(), None), Err(ConsoleError::Token(_))));
 }
 
 #[test]
@@ -171,4 +171,35 @@ fn it_stops_within_a_second_whoever_holds_a_connection() {
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
     assert!(TcpStream::connect(address).is_err(), "nobody listens any more");
     drop((silent, unfinished));
+}
+
+#[test]
+fn a_customer_is_erased_through_the_log() {
+    let status = || Arc::new(Status::new("campaign", &[], 2));
+    let erase: Erase = Arc::new(|customer| if customer == -17 { Ok(1_000) } else { Err("the broker is away".to_string()) });
+    let running = Console::start(&free_port(), status(), Some(Arc::clone(&erase))).expect("a free port");
+    let delete = |path: &str| ask(&running, &format!("DELETE {path}"), &[]);
+    let taken = delete("/customers/-17");
+    let body: serde_json::Value = serde_json::from_str(&taken.body).expect("JSON");
+    assert_eq!((taken.status, &body["customer_id"], &body["until"]), (202, &(-17).into(), &1_000.into()));
+    let away = delete("/customers/5");
+    assert_eq!((away.status, &away.problem()["detail"]), (503, &"the broker is away; asking again does no harm".into()));
+    for unreadable in ["/customers/ann", "/customers/99999999999999999999", "/customers/1.5"] {
+        assert_eq!(delete(unreadable).problem()["status"], 400, "{unreadable}");
+    }
+    assert_eq!(get(&running, "/customers/5").status, 405);
+    let named = |running: &Running| {
+        let mut stream = TcpStream::connect(running.address()).expect("the console listens");
+        write!(stream, "DELETE /customers/-17 HTTP/1.0\r\nHost: evil.example\r\nAuthorization: Bearer hunter2\r\n\r\n")
+            .expect("the request is taken");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("the answer is text");
+        answer.split(' ').nth(1).and_then(|status| status.parse::<u16>().ok())
+    };
+    assert_eq!(named(&running), Some(403), "a page from elsewhere could have sent it");
+    let file = token_file("hunter2");
+    let http = Http { api_token_file: Some(file.path().to_path_buf()), ..free_port() };
+    assert_eq!(named(&Console::start(&http, status(), Some(erase)).expect("a free port")), Some(202));
+    let without = Console::start(&free_port(), status(), None).expect("a free port");
+    assert_eq!(ask(&without, "DELETE /customers/1", &[]).problem()["status"], 501);
 }

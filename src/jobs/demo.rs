@@ -123,7 +123,7 @@ pub fn demo<E: From<DemoError> + Send>(
     let script = Script::new(asked.seed).map_err(DemoError::from)?;
     let comparison = comparison(&script, config);
     let status = status(config, &comparison);
-    let console = Console::start(&config.http, Arc::clone(&status)).map_err(DemoError::from)?;
+    let console = Console::start(&config.http, Arc::clone(&status), None).map_err(DemoError::from)?;
     let stop = catch_signals()?;
     let (customers, purchases) = script.history();
     tell(Told::Beginning(&Beginning { customers, purchases, comparison: comparison.clone(), console: console.address() }))?;

@@ -12,7 +12,8 @@ use crate::checkpoint::saver::Intake;
 use crate::checkpoint::{CheckpointError, Checkpoints, Fingerprint, Saved, Saver, SaverSettings};
 use crate::cluster::{Cluster, ClusterError};
 use crate::config::types::Config;
-use crate::console::{Console, ConsoleError};
+use crate::console::{Console, ConsoleError, Erase};
+use crate::kafka::eraser::Eraser;
 use crate::kafka::intake::{KafkaIntake, Seat, Sight};
 use crate::kafka::{Assigned, KafkaError, KafkaSettings, Position, admin};
 use crate::postgres::{Commit, PostgresError, Trouble, Writer, sink};
@@ -86,7 +87,7 @@ pub fn run(config: &Config, features: Features, rebuild: bool) -> Result<(), Run
     let cluster = Cluster::of(config)?;
     let job = Arc::new(Job::new(config, features)?);
     job.catch_signals()?;
-    let console = Console::start(&config.http, Arc::clone(&job.watched.status))?;
+    let console = Console::start(&config.http, Arc::clone(&job.watched.status), Some(job.erase()))?;
     tracing::info!(address = %console.address(), "The console is up.");
     let watching = watch(job.watched.clone());
     let outcome = job.run(&cluster, config, rebuild);
@@ -142,6 +143,12 @@ impl Job {
             finished: Arc::new(AtomicBool::new(false)),
         };
         Ok(Job { described, kafka: config.kafka_settings(), checkpoints, saver: Mutex::new(None), sunk: Mutex::new(None), watched })
+    }
+
+    /// What erases a customer for the console.
+    fn erase(&self) -> Erase {
+        let eraser = Eraser::new(&self.kafka);
+        Arc::new(move |customer| eraser.erase(customer).map_err(|error| error.to_string()))
     }
 
     fn catch_signals(&self) -> Result<(), RunError> {

@@ -2,7 +2,8 @@
 //!
 //! Partitions are assigned by the caller, who also keeps the offsets: no consumer group decides what is read, and nothing is committed on its own.
 //! [`consumer::spawn`] starts a thread that reads; [`admin`] makes and inspects topics; [`producer`] writes events as fast as it can,
-//! [`paced`] at a steady rate, and [`publisher`] writes what an epoch decided, and waits until the broker has it.
+//! [`paced`] at a steady rate, [`publisher`] writes what an epoch decided and waits until the broker has it, and [`eraser`] asks for a
+//! customer's erasure.
 
 pub mod admin;
 mod batch;
@@ -10,6 +11,7 @@ mod blocks;
 pub mod bounded;
 pub mod connection;
 pub mod consumer;
+pub mod eraser;
 pub mod error;
 pub mod intake;
 pub mod load;

@@ -28,9 +28,18 @@ impl Console {
 
     /// Status code and body of an answer.
     pub(crate) fn get(self, path: &str) -> (u16, String) {
+        self.ask("GET", path)
+    }
+
+    /// Status code and body of the answer to a deletion.
+    pub(crate) fn delete(self, path: &str) -> (u16, String) {
+        self.ask("DELETE", path)
+    }
+
+    fn ask(self, method: &str, path: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.0).expect("the console answers");
         stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: console\r\nConnection: close\r\n\r\n").expect("a request");
+        write!(stream, "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("a request");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer");
         let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
