@@ -38,12 +38,6 @@ fn settled(stage: &Stage) {
     stage.wait_for("SELECT sum(frequency) FROM sluice.customer_features", 60_000);
 }
 
-fn checkpoints(stage: &Stage) -> usize {
-    let folder = stage.path("checkpoints").join("campaign").join("manifests");
-    let is_manifest = |entry: &std::fs::DirEntry| entry.path().extension().is_some_and(|extension| extension == "json");
-    std::fs::read_dir(folder).map_or(0, |entries| entries.flatten().filter(is_manifest).count())
-}
-
 #[test]
 fn a_killed_job_goes_on_from_its_checkpoint_with_other_workers() {
     let Some(stage) = Stage::set("checkpoints") else { return };
@@ -51,7 +45,7 @@ fn a_killed_job_goes_on_from_its_checkpoint_with_other_workers() {
     let digest = replay(&stage);
     produce(&stage);
     let job = stage.start(&["--workers", "2"]);
-    while checkpoints(&stage) == 0 {
+    while stage.checkpoints().is_empty() {
         stage.wait_for("SELECT (count(*) > 0)::int FROM sluice.epochs", 1);
     }
     job.kill();

@@ -3,7 +3,7 @@
 mod services;
 
 use serde_json::Value;
-use services::{Stage, topics};
+use services::{Stage, eventually, topics};
 use std::collections::BTreeMap;
 
 const WORLD: [&str; 8] = ["--customers", "200", "--transactions", "3000", "--interactions", "3000", "--seed", "3"];
@@ -14,7 +14,8 @@ const REQUESTS: i64 = 40;
 #[test]
 fn every_purchase_is_decided_on_once() {
     let Some(stage) = Stage::set("decisions") else { return };
-    stage.configure("[bandit]\ndecide_on = \"transaction\"");
+    let toml = stage.toml("max_events = 300\n[bandit]\ndecide_on = \"transaction\"");
+    std::fs::write(stage.config(), toml.replace("[checkpoint]\n", "[checkpoint]\ninterval = \"1s\"\n")).expect("the configuration can be written");
     let config = stage.config();
     let config = config.to_str().expect("UTF-8");
     let send_all = || stage.sluice(&[&["generate", "--kafka", &stage.brokers, "--config", config], &WORLD[..]].concat());
@@ -26,6 +27,7 @@ fn every_purchase_is_decided_on_once() {
     // What was decided before the kill stands after it, whether it had been published or not.
     let job = stage.start_with_log(&["--workers", "2"]);
     stage.wait_for("SELECT (count(*) > 0)::int FROM sluice.decisions", 1);
+    eventually("a checkpoint is there", || !stage.checkpoints().is_empty());
     job.kill();
     let early = decisions(&stage);
     let job = stage.start_with_log(&["--workers", "1"]);

@@ -20,14 +20,6 @@ fn put(stage: &Stage, topic: &str, value: &[u8]) {
     producer.flush(Duration::from_secs(60)).expect("the broker has it");
 }
 
-/// Epochs of the checkpoints that are there.
-fn checkpoints(stage: &Stage) -> Vec<u64> {
-    let folder = stage.path("checkpoints").join("campaign").join("manifests");
-    let names = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let epoch = |path: std::path::PathBuf| path.file_name()?.to_str()?.strip_suffix(".json")?.parse().ok();
-    names.filter_map(epoch).collect()
-}
-
 /// The digest of a replay of the world without a customer, given the published thresholds.
 fn without(stage: &Stage, customer: i64) -> String {
     let (world, rest) = (stage.path("world"), stage.path("rest"));
@@ -61,7 +53,7 @@ fn an_erased_customer_leaves_nothing_but_the_report() {
     stage.sluice(&[&["generate", "--kafka", &stage.brokers, "--config", stage.config().to_str().expect("UTF-8")], &WORLD[..]].concat());
     let job = stage.start_with_log(&["--workers", "2"]);
     stage.wait_for("SELECT count(*) FROM sluice.interactions WHERE learned", 6_000);
-    eventually("a checkpoint is there", || !checkpoints(&stage).is_empty());
+    eventually("a checkpoint is there", || !stage.checkpoints().is_empty());
 
     let (code, answer) = Console::of(&stage).delete(&format!("/customers/{ERASED}"));
     let asked: serde_json::Value = serde_json::from_str(&answer).expect("JSON");
@@ -82,7 +74,7 @@ fn an_erased_customer_leaves_nothing_but_the_report() {
     // The older checkpoints, which still had the customer, go without anything else arriving.
     let epoch = report.get::<_, i64>(7) as u64;
     eventually("the older checkpoints are gone", || {
-        let left = checkpoints(&stage);
+        let left = stage.checkpoints();
         !left.is_empty() && left.iter().all(|checkpoint| *checkpoint >= epoch)
     });
     job.kill();

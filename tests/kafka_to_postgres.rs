@@ -8,7 +8,7 @@ use oracle::settle::{Settled, settle};
 use oracle::{Config, DAY, features, read, thresholds};
 use postgres::Client;
 use serde_json::Value;
-use services::{Stage, field};
+use services::{Course, Stage, field};
 use std::collections::BTreeMap;
 
 const WORLD: [&str; 8] = ["--customers", "5000", "--transactions", "150000", "--interactions", "150000", "--seed", "31"];
@@ -17,11 +17,20 @@ const EACH: i64 = 150_000;
 
 #[test]
 fn three_hundred_thousand_events_give_the_tables_that_they_should() {
-    let Some(stage) = Stage::set("proof") else { return };
+    prove("proof", Course::Undisturbed);
+}
+
+#[test]
+fn three_hundred_thousand_events_give_the_same_tables_to_a_job_that_is_killed() {
+    prove("proof_killed", Course::Killed);
+}
+
+fn prove(name: &str, course: Course) {
+    let Some(stage) = Stage::set(name) else { return };
     let (world, results, config) = (stage.path("world"), stage.path("results"), stage.config());
     let [world, results, config] = [&world, &results, &config].map(|path| path.to_str().expect("UTF-8"));
     stage.sluice(&[&["generate", "--kafka", &stage.brokers, "--config", config], &WORLD[..]].concat());
-    let job = stage.start_with_log(&["--workers", "2"]);
+    let job = stage.start_on(course);
     stage.sluice(&[&["generate", "--out", world], &WORLD[..]].concat());
     stage.sluice(&["replay", "--input", world, "--output", results]);
     let settled = settled(&stage);

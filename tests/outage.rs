@@ -6,7 +6,7 @@ mod services;
 
 use services::console::Console;
 use services::own::{Services, wanted};
-use services::{Stage, field};
+use services::{Stage, eventually, field};
 use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -30,7 +30,8 @@ fn what_was_away_is_waited_for_and_nothing_is_lost() {
     let stage = Stage::at("outage", brokers.clone(), &url);
     // Small epochs, so that there is something to do whenever something is away. High value by an amount: daily thresholds close by event time,
     // and what is sent after a pause of idle partitions comes a year at once here, so that much of it would rightly count as late.
-    stage.configure("max_events = 1000\n[customers]\nhigh_value = 500");
+    let toml = stage.toml("max_events = 1000\n[customers]\nhigh_value = 500");
+    std::fs::write(stage.config(), toml.replace("[checkpoint]\n", "[checkpoint]\ninterval = \"1s\"\n")).expect("the configuration can be written");
     let (world, results) = (stage.path("world"), stage.path("results"));
     let [world, results] = [&world, &results].map(|path| path.to_str().expect("UTF-8"));
     stage.sluice(&[&["generate", "--out", world], &WORLD[..]].concat());
@@ -49,6 +50,15 @@ fn what_was_away_is_waited_for_and_nothing_is_lost() {
     console.await_state("running");
     stage.wait_for("SELECT count(*) FROM sluice.interactions", EACH / 2);
 
+    // Killed as well, it goes on from a checkpoint with another number of workers.
+    eventually("a checkpoint is there", || !stage.checkpoints().is_empty());
+    let before = stage.log();
+    job.kill();
+    let job = stage.start_with_log(&["--workers", "3"]);
+    let console = Console::of(&stage);
+    console.await_state("running");
+    assert!(stage.log().contains("The checkpoint is loaded."), "{}", stage.log());
+
     services.run(&["stop", "postgres", "--kill"]);
     send(&stage, &second);
     let said = console.await_state("waiting_for_database");
@@ -62,7 +72,7 @@ fn what_was_away_is_waited_for_and_nothing_is_lost() {
 
     let digest = stage.database().query_one("SELECT digest FROM sluice.epochs ORDER BY epoch DESC LIMIT 1", &[]).expect("an epoch");
     assert_eq!(field(&stage.path("results").join("summary.json"), "digest"), digest.get::<_, String>(0));
-    let log = stage.log();
+    let log = before + &stage.log();
     for line in ["cannot be reached", "Connected to Kafka again", "The database is away", "The database is back"] {
         assert!(log.contains(line), "the log does not say `{line}`: {log}");
     }

@@ -10,7 +10,7 @@ use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};
 use serde_json::Value;
 use services::topics::{At, PARTITIONS, Sender};
-use services::{Stage, field};
+use services::{Course, Stage, field};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -29,14 +29,23 @@ struct Sent {
 
 #[test]
 fn rubbish_in_every_topic_becomes_dead_letters_and_changes_nothing_else() {
-    let Some(stage) = Stage::set("rubbish") else { return };
+    reject("rubbish", Course::Undisturbed);
+}
+
+#[test]
+fn rubbish_becomes_the_same_dead_letters_to_a_job_that_is_killed() {
+    reject("rubbish_killed", Course::Killed);
+}
+
+fn reject(name: &str, course: Course) {
+    let Some(stage) = Stage::set(name) else { return };
     let world = world(&stage);
     let (input, results) = (stage.path("world"), stage.path("results"));
     stage.sluice(&["replay", "--input", input.to_str().expect("UTF-8"), "--output", results.to_str().expect("UTF-8")]);
     stage.sluice(&["topics", "create", stage.config().to_str().expect("UTF-8")]);
     let thrown = throw(&stage, &world);
 
-    let job = stage.start_with_log(&["--workers", "2"]);
+    let job = stage.start_on(course);
     stage.wait_for("SELECT count(*) FROM sluice.dead_letters", thrown.len() as i64);
     stage.wait_for("SELECT count(*) FROM sluice.interactions WHERE learned", 4_000);
     stage.wait_for("SELECT sum(frequency) FROM sluice.customer_features", 4_001);
@@ -50,7 +59,7 @@ fn rubbish_in_every_topic_becomes_dead_letters_and_changes_nothing_else() {
     assert!(!log.contains("panicked") && !log.contains("ERROR"), "{log}");
     let mut database = stage.database();
     let incarnation: i64 = database.query_one("SELECT incarnation FROM sluice.progress", &[]).expect("progress").get(0);
-    assert_eq!(incarnation, 1, "the job was started once");
+    assert_eq!(incarnation, course.starts(), "nothing else has ended the job");
     same_dead_letters(&mut database, &thrown);
     for (name, count) in [("transactions", 4_001), ("interactions", 4_000), ("rewards", 200)] {
         assert_eq!(field(&summary, name), count, "{name} of the replay");

@@ -39,8 +39,8 @@ impl Trouble {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn note(&self, error: Option<&PostgresError>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = error.map(ToString::to_string);
+    fn note(&self, reason: Option<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = reason;
     }
 }
 
@@ -100,7 +100,7 @@ impl Writer {
                 return Err(with_waiting_time(error, waited));
             }
             let error = with_waiting_time(error, waited);
-            trouble.note(Some(&error));
+            trouble.note(Some(error.to_string()));
             if backoff.tries() == 0 {
                 tracing::warn!(timeout = ?settings.start_timeout, "The database is not ready; waiting for it: {error}.");
             }
@@ -219,10 +219,15 @@ impl Writer {
                 return Err(PostgresError::GaveUp { epoch: results.epoch, waited, last: Box::new(error) });
             }
             let error = with_waiting_time(error, waited);
-            self.trouble.note(Some(&error));
+            let address = connection::address(&self.settings.url);
             if backoff.tries() == 0 {
-                tracing::warn!(epoch = results.epoch, "The database is away; the epoch waits for it: {error}.");
+                tracing::warn!(epoch = results.epoch, address, "The database is away; the epoch waits for it: {error}.");
             }
+            self.trouble.note(Some(match error {
+                PostgresError::Unreachable { .. } => error.to_string(),
+                // A connection that breaks does not say where it led.
+                other => format!("{address}: {other}"),
+            }));
             thread::sleep(backoff.pause());
         }
         let retries = backoff.tries();

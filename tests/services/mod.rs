@@ -138,10 +138,37 @@ impl Stage {
 
     /// Starts the job, and has what it logs written to a file.
     pub(crate) fn start_with_log(&self, more: &[&str]) -> Job {
+        self.launch(more, &[])
+    }
+
+    fn launch(&self, more: &[&str], variables: &[(&str, &str)]) -> Job {
         let log = File::create(self.path("job.log")).expect("the log can be made");
         let mut command = program();
-        command.arg("run").arg(self.config()).args(more).stdout(Stdio::null()).stderr(log);
+        command.arg("run").arg(self.config()).args(more).envs(variables.iter().copied()).stdout(Stdio::null()).stderr(log);
         Job(command.spawn().expect("the program can be started"))
+    }
+
+    /// Starts the job with two workers. One that is to be killed has small epochs, is killed in the middle as soon as a checkpoint is complete, and goes
+    /// on with three workers.
+    pub(crate) fn start_on(&self, course: Course) -> Job {
+        if course == Course::Undisturbed {
+            return self.start_with_log(&["--workers", "2"]);
+        }
+        let often = [("SLUICE_CHECKPOINT_INTERVAL", "1s"), ("SLUICE_EPOCH_MAX_EVENTS", "200")];
+        let job = self.launch(&["--workers", "2"], &often);
+        eventually("a checkpoint is there", || !self.checkpoints().is_empty());
+        job.kill();
+        let epoch: i64 = self.database().query_one("SELECT max(epoch) FROM sluice.epochs", &[]).expect("epochs").get(0);
+        let job = self.launch(&["--workers", "3"], &[]);
+        self.wait_for(&format!("SELECT (max(epoch) > {epoch})::int FROM sluice.epochs"), 1);
+        assert!(self.log().contains("The checkpoint is loaded."), "{}", self.log());
+        job
+    }
+
+    /// Epochs of the complete checkpoints that are there.
+    pub(crate) fn checkpoints(&self) -> Vec<u64> {
+        let names = std::fs::read_dir(self.path("checkpoints").join("campaign").join("manifests")).into_iter().flatten().flatten();
+        names.filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".json")?.parse().ok()).collect()
     }
 
     /// What the job that was started last has logged so far.
@@ -177,6 +204,25 @@ pub(crate) fn program() -> Command {
         program.env_remove(variable);
     }
     program
+}
+
+/// What befalls the job of a test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Course {
+    /// Nothing.
+    Undisturbed,
+    /// It is killed, and goes on from a checkpoint with another number of workers.
+    Killed,
+}
+
+impl Course {
+    /// How often the job is started.
+    pub(crate) fn starts(self) -> i64 {
+        match self {
+            Course::Undisturbed => 1,
+            Course::Killed => 2,
+        }
+    }
 }
 
 /// A running process of the job.
