@@ -57,7 +57,7 @@ fn what_was_away_is_waited_for_and_nothing_is_lost() {
     let job = stage.start_with_log(&["--workers", "3"]);
     let console = Console::of(&stage);
     console.await_state("running");
-    assert!(stage.log().contains("The checkpoint is loaded."), "{}", stage.log());
+    eventually("the checkpoint is loaded", || stage.log().contains("The checkpoint is loaded."));
 
     services.run(&["stop", "postgres", "--kill"]);
     send(&stage, &second);

@@ -11,7 +11,7 @@ use crate::world::{World, WorldSettings, write};
 use clap::{Args, ValueEnum};
 use dataflows::event::Topic;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Flags of `sluice generate`.
 #[derive(Clone, Debug, Args)]
@@ -21,7 +21,8 @@ use std::time::Duration;
 Examples:
   sluice generate --out world
   sluice generate --transactions 10000000 --interactions 5000000 --out world --format csv
-  sluice generate --kafka 127.0.0.1:9092")]
+  sluice generate --kafka 127.0.0.1:9092
+  sluice generate --kafka 127.0.0.1:9092 --rate 5000")]
 pub struct GenerateArgs {
     /// Customers
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..), env = "SLUICE_GENERATE_CUSTOMERS", hide_env_values = true)]
@@ -44,6 +45,9 @@ pub struct GenerateArgs {
     /// Brokers to write to instead of files
     #[arg(long, value_name = "BROKERS", conflicts_with = "format", env = "SLUICE_GENERATE_KAFKA", hide_env_values = true)]
     pub kafka: Option<String>,
+    /// Events a second, as from customers who are there now [default: as fast as the broker takes them]
+    #[arg(long, value_name = "N", requires = "kafka", conflicts_with = "files", value_parser = clap::value_parser!(u32).range(1..), env = "SLUICE_GENERATE_RATE", hide_env_values = true)]
+    pub rate: Option<u32>,
     /// Configuration that names the topics, their partitions and replicas
     #[arg(long, value_name = "FILE", requires = "kafka", env = "SLUICE_GENERATE_CONFIG", hide_env_values = true)]
     pub config: Option<PathBuf>,
@@ -96,7 +100,7 @@ pub fn run(args: &GenerateArgs, global: &GlobalArgs) -> Result<(), ProgramError>
         }
         (None, Some(brokers)) => {
             let config = load_config(args.config.as_deref(), &global.overrides()).accept()?;
-            (into_kafka(&world, brokers, &config, |events| progress.set(events))?, brokers.clone())
+            (into_kafka(&world, brokers, &config, args.rate, |events| progress.set(events))?, brokers.clone())
         }
         (None, None) => return Ok(()),
     };
@@ -142,8 +146,16 @@ struct Written {
 /// How long the broker may take for the last records.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Writes the world into its topics, which are made if they are not there. A record is dated by its event.
-fn into_kafka(world: &World, brokers: &str, config: &Config, mut progress: impl FnMut(u64)) -> Result<Written, KafkaError> {
+/// Waits until the event of this number is due. What becomes due within a millisecond goes together.
+fn await_turn(started: Instant, number: u64, rate: u32) {
+    let due = Duration::from_secs_f64(number as f64 / f64::from(rate));
+    if let Some(early) = due.checked_sub(started.elapsed()).filter(|early| *early >= Duration::from_millis(1)) {
+        std::thread::sleep(early);
+    }
+}
+
+/// Writes the world into its topics, which are made if they are not there; its events at a rate a second if one is given. A record is dated by its event.
+fn into_kafka(world: &World, brokers: &str, config: &Config, rate: Option<u32>, mut progress: impl FnMut(u64)) -> Result<Written, KafkaError> {
     let settings = KafkaSettings { brokers: brokers.to_string(), ..config.kafka_settings() };
     create_topics(&settings, config.kafka.partitions.unsigned_abs(), config.kafka.replication.unsigned_abs())?;
     let mut producer = Producer::new(&settings)?;
@@ -156,7 +168,11 @@ fn into_kafka(world: &World, brokers: &str, config: &Config, mut progress: impl 
         written.bytes += line.len() as u64;
         producer.send(settings.topic_name(Topic::Customers), customer.id, Some(&line), world.settings().start)?;
     }
-    for event in world.events() {
+    let started = Instant::now();
+    for (number, event) in world.events().enumerate() {
+        if let Some(rate) = rate {
+            await_turn(started, number as u64, rate);
+        }
         line.clear();
         let (topic, customer) = write::line(&event, &mut line);
         written.bytes += line.len() as u64;
