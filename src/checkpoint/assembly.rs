@@ -46,6 +46,8 @@ struct Attempt {
     unwritten: Vec<(String, Bytes)>,
     /// Workers of this process that have handed over everything.
     done: BTreeSet<usize>,
+    /// How long one of them stood still for it at a time, at most.
+    longest_pause: Duration,
     /// On process 0: what belongs to no customer, with its file.
     shared: Option<(Shared, File)>,
     /// On process 0: what the others have written, as far as they have told.
@@ -130,8 +132,9 @@ impl Assembly {
                 attempt.unwritten.push((file.name.clone(), packed));
                 attempt.shared = Some((Shared { bytes: Vec::new(), ..shared }, file));
             }
-            Piece::WorkerDone { worker, .. } => {
+            Piece::WorkerDone { worker, longest_pause, .. } => {
                 attempt.done.insert(worker);
+                attempt.longest_pause = attempt.longest_pause.max(longest_pause);
             }
         }
         let bytes: usize = attempt.unwritten.iter().map(|(_, packed)| packed.len()).sum();
@@ -178,6 +181,7 @@ impl Assembly {
             shards = attempt.written().count(),
             full = shared.full,
             seconds = attempt.started.elapsed().as_secs_f64(),
+            longest_pause = ?attempt.longest_pause,
             "A checkpoint is complete."
         );
         let passed_over_after = self.former.as_ref().map_or(0, |former| former.epoch);
@@ -282,7 +286,7 @@ impl Assembly {
 impl Attempt {
     fn new(epoch: u64) -> Self {
         let (files, unwritten, done) = (Vec::new(), Vec::new(), BTreeSet::new());
-        Attempt { epoch, started: Instant::now(), files, unwritten, done, shared: None, parts: BTreeMap::new() }
+        Attempt { epoch, started: Instant::now(), files, unwritten, done, longest_pause: Duration::ZERO, shared: None, parts: BTreeMap::new() }
     }
 
     /// Files of shards that were written for it, here and elsewhere.

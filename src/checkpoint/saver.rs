@@ -36,6 +36,8 @@ pub enum Piece {
         epoch: u64,
         /// The worker, any number that is its own in this process.
         worker: usize,
+        /// How long it stood still for it at a time, at most.
+        longest_pause: Duration,
     },
     /// On process 0: what belongs to no customer.
     Shared(Shared),

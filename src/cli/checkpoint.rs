@@ -323,7 +323,7 @@ mod tests {
         [
             Piece::Shard { epoch, shard: 3, kind: Kind::Base, customers: 5, bytes: bytes.clone() },
             Piece::Shared(Shared { epoch, bytes, digest, watermark, offsets, customers: 5, full: true, erases: false }),
-            Piece::WorkerDone { epoch, worker: 0 },
+            Piece::WorkerDone { epoch, worker: 0, longest_pause: Duration::ZERO },
         ]
     }
 

@@ -6,8 +6,9 @@ use crate::checkpoint::{CheckpointError, Checkpoints, Kind, Piece};
 use dataflows::campaign::graph::{Beginning, Campaign};
 use dataflows::campaign::snapshot::restore::Loading;
 use dataflows::campaign::snapshot::{Common, Images, ShardImage, SnapshotError};
+use std::cell::Cell;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Why a checkpoint was not taken up.
 #[derive(Debug, thiserror::Error)]
@@ -44,27 +45,34 @@ pub fn load(checkpoints: &Checkpoints, plan: &Plan, campaign: &Campaign, worker:
 pub struct ToSaver {
     saver: Intake,
     worker: usize,
+    /// When the worker last asked for room: it then stands still until it has made the image.
+    asked: Cell<Instant>,
+    /// How long it stood still since the last checkpoint, at most.
+    longest_pause: Duration,
 }
 
 impl ToSaver {
     /// The images of this worker.
     pub fn new(saver: Intake, worker: usize) -> Self {
-        ToSaver { saver, worker }
+        ToSaver { saver, worker, asked: Cell::new(Instant::now()), longest_pause: Duration::ZERO }
     }
 }
 
 impl Images for ToSaver {
     fn has_room(&self) -> bool {
+        self.asked.set(Instant::now());
         self.saver.has_room()
     }
 
     fn take(&mut self, image: ShardImage) {
         let ShardImage { epoch, shard, whole, customers, bytes } = image;
         let kind = if whole { Kind::Base } else { Kind::Delta };
+        self.longest_pause = self.longest_pause.max(self.asked.get().elapsed());
         self.saver.hand(Piece::Shard { epoch, shard, kind, customers, bytes });
     }
 
     fn complete(&mut self, epoch: u64) {
-        self.saver.hand(Piece::WorkerDone { epoch, worker: self.worker });
+        let longest_pause = std::mem::take(&mut self.longest_pause);
+        self.saver.hand(Piece::WorkerDone { epoch, worker: self.worker, longest_pause });
     }
 }
