@@ -95,6 +95,14 @@ pub struct FeatureRows {
     pub values: Vec<f64>,
 }
 
+impl FeatureRows {
+    /// Takes back the last row, with its so many values.
+    pub(crate) fn take_back(&mut self, width: usize) {
+        self.rows.pop();
+        self.values.truncate(self.values.len().saturating_sub(width));
+    }
+}
+
 /// One customer's row of features.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FeatureRow {

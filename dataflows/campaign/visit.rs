@@ -78,17 +78,18 @@ impl Shard {
         let watermark_before = self.watermark;
         self.thresholds.publish(published);
         self.watermark = self.watermark.max(watermark);
+        let with_news = self.touched.len();
         self.wake_waiting();
         let touched = std::mem::take(&mut self.touched);
         let mut before = std::mem::take(&mut self.before);
         let mut scratch = Scratch::new(&self.features);
-        for &slot in &touched {
+        for (index, &slot) in touched.iter().enumerate() {
             let old = before.remove(&slot).or_else(|| self.out_of_order(slot));
             match old {
                 None => self.go_on(slot, emission, &mut scratch),
                 Some(old) => self.correct(slot, &old, (closed_before, watermark_before), emission, &mut scratch),
             }
-            self.finish_visit(slot, emission, &mut scratch);
+            self.finish_visit(slot, index < with_news, emission, &mut scratch);
         }
     }
 
@@ -243,18 +244,18 @@ impl Shard {
         history.pending = history.unlearned();
     }
 
-    /// Counts what waits, and emits the row of features where a sink wants it.
-    fn finish_visit(&mut self, slot: Slot, emission: &mut Emission, scratch: &mut Scratch) {
+    /// Counts what waits, and emits the row of features where a sink wants it and it may be another one.
+    fn finish_visit(&mut self, slot: Slot, has_news: bool, emission: &mut Emission, scratch: &mut Scratch) {
         let history = &mut self.histories[slot as usize];
         let unlearned = history.unlearned();
         self.counts.pending += i64::from(unlearned) - i64::from(history.pending);
         history.pending = unlearned;
         if self.settings.emit.features {
-            self.emit_features(slot, emission, scratch);
+            self.emit_features(slot, has_news, emission, scratch);
         }
     }
 
-    fn emit_features(&mut self, slot: Slot, emission: &mut Emission, scratch: &mut Scratch) {
+    fn emit_features(&mut self, slot: Slot, has_news: bool, emission: &mut Emission, scratch: &mut Scratch) {
         let history = &self.histories[slot as usize];
         let customer = history.customer;
         let at = if history.is_blank() { None } else { Some(history.latest().unwrap_or(0)) };
@@ -262,6 +263,11 @@ impl Shard {
         let now = at.map(|at| self.write_features(slot, at, was.is_some(), emission, scratch));
         if now.is_none() && was.is_some() {
             emission.features.rows.push(FeatureRow { change: Change::Delete, customer, as_of: 0, last_purchase: None, signup: None });
+        }
+        if !has_news && now.is_some() && was == now {
+            // Only the threshold of the row's day is another one, of which only is_high_value, one of the flags, depends. Days close for many
+            // customers at once, and most stay on their side.
+            emission.features.take_back(self.features.names().len());
         }
         if was != now {
             move_between_segments(&mut emission.segments, was, now);
