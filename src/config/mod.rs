@@ -95,7 +95,8 @@ impl Config {
                 Start::At(instant) => crate::kafka::Start::Timestamp(instant),
             },
             properties: self.kafka.properties.clone(),
-            ..KafkaSettings::new(&self.kafka.brokers)
+            max_fetched: self.limits.fetched,
+            ..KafkaSettings::new(&self.kafka.brokers).for_records(self.input.max_record)
         }
     }
 

@@ -102,6 +102,8 @@ fn another_value(key: &str) -> &'static str {
         "checkpoint.keep" => "5",
         "checkpoint.interval" | "epoch.interval" | "epoch.idle" | "epoch.lateness" | "bandit.attribution_window" | "input.future" => "90s",
         "epoch.max_events" => "5000",
+        "limits.fetched" => "8MiB",
+        "limits.epochs_in_flight" | "limits.unsaved" => "3",
         "http.listen" => "127.0.0.1:9999",
         "http.insecure" | "bandit.own_features" => "1",
         "input.max_record" => "64KiB",

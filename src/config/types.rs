@@ -59,6 +59,23 @@ pub struct Config {
     pub context: Context,
     /// The learner.
     pub bandit: Bandit,
+    /// What bounds memory.
+    pub limits: Limits,
+}
+
+/// What bounds memory beside the history itself.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Epochs that are cut and not committed.
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 64>")]
+    pub epochs_in_flight: u64,
+    /// Bytes of records that a worker's Kafka client keeps ready.
+    #[serde(deserialize_with = "values::size::<_, { 1 << 20 }, { 4 << 30 }>")]
+    pub fetched: usize,
+    /// Pieces of a checkpoint that wait to be written.
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 4096>")]
+    pub unsaved: usize,
 }
 
 /// Logging.

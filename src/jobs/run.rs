@@ -67,9 +67,6 @@ pub enum RunError {
 /// What is logged when everything is connected and the first record is asked for.
 pub const READING: &str = "The job begins to read.";
 
-/// Epochs that are cut and not committed: one that the sink commits, one that waits for it, and two that the workers have.
-const AHEAD: u64 = 4;
-
 /// How long a start waits for a broker that does not answer.
 const START: Duration = Duration::from_secs(30);
 
@@ -190,7 +187,7 @@ impl Job {
         let restart = Restart::find(&mut writer, &Sources { checkpoints: &self.checkpoints, kafka: &self.kafka, partitions })?;
         let mut predictions = Predictions::new(&self.kafka, &config.bandit.arms)?;
         predictions.resume(&mut writer)?;
-        let (to_sink, results) = bounded(AHEAD as usize + 1);
+        let (to_sink, results) = bounded(config.limits.epochs_in_flight as usize + 1);
         let watched = self.watched.clone();
         let then = move |writer: &mut Writer, results: Box<EpochResults>, commit: Commit| {
             watched.status.committed(&results, commit.took);
@@ -256,6 +253,7 @@ impl Job {
             process: config.process,
             processes: config.processes,
             keep: config.checkpoint.keep,
+            room: config.limits.unsaved,
             ..SaverSettings::new(config.workers)
         };
         let (job, config) = (Arc::clone(self), config.clone());
@@ -286,7 +284,7 @@ impl Job {
         let mut pace = Pace {
             interval: config.epoch.interval,
             max_events: config.epoch.max_events,
-            ahead: AHEAD,
+            ahead: config.limits.epochs_in_flight,
             first,
             repeats: plan.repeats(),
             replayed: Vec::new(),

@@ -164,7 +164,9 @@ pub fn spawn(
 ) -> Result<ConsumerHandle, KafkaError> {
     let shared = Arc::new(Shared::new(&settings.brokers, settings.topics.clone()));
     let context = Context(Arc::clone(&shared));
-    let consumer = settings.client(Role::Consumer)?.create_with_context(context).map_err(|error| KafkaError::Configuration(error.to_string()))?;
+    let mut client = settings.client(Role::Consumer)?;
+    settings.share_fetched(assignment.len(), &mut client);
+    let consumer = client.create_with_context(context).map_err(|error| KafkaError::Configuration(error.to_string()))?;
     let (commands, asked) = unbounded();
     let (ending, ended) = bounded(0);
     let stop = Arc::new(AtomicBool::new(false));

@@ -26,6 +26,8 @@ pub struct KafkaSettings {
     pub properties: BTreeMap<String, String>,
     /// Bytes that a record may have, on its way in and out.
     pub max_record: usize,
+    /// Bytes of records that a consumer keeps ready, all its partitions together. The client needs about as much again to keep books of them.
+    pub max_fetched: usize,
 }
 
 /// Where a job without progress starts to read.
@@ -67,8 +69,8 @@ pub const FIXED: [(Role, &str, &str); 9] = [
 /// Bytes of one partition that the broker puts into an answer. Four times less than librdkafka's default: measured, smaller answers stay in
 /// the processor's cache, and a message costs a tenth less.
 const PARTITION_FETCH: usize = 256 * 1024;
-/// Kilobytes that a consumer keeps ready; with a stuck reader its memory stays bounded by that and one answer.
-const QUEUED_KILOBYTES: usize = 32 * 1024;
+/// Kilobytes of one partition that a consumer keeps ready at least: a few answers of the broker.
+const LEAST_QUEUED_KILOBYTES: usize = 4 * PARTITION_FETCH / 1024;
 /// Bytes beside the records that a message of the protocol may have.
 const PROTOCOL_OVERHEAD: usize = 64 * 1024;
 
@@ -84,7 +86,13 @@ impl KafkaSettings {
             start: Start::Earliest,
             properties: BTreeMap::new(),
             max_record: 12 << 20,
+            max_fetched: 32 << 20,
         }
+    }
+
+    /// These settings for records of so many bytes at least.
+    pub fn for_records(self, bytes: usize) -> Self {
+        KafkaSettings { max_record: self.max_record.max(bytes), ..self }
     }
 
     /// The name of a topic at the broker.
@@ -127,8 +135,7 @@ impl KafkaSettings {
                     .set("check.crcs", "true")
                     .set("max.partition.fetch.bytes", PARTITION_FETCH.to_string())
                     .set("fetch.max.bytes", self.max_message().max(50 << 20).to_string())
-                    .set("receive.message.max.bytes", (self.max_record + 2 * PROTOCOL_OVERHEAD).max(100 << 20).to_string())
-                    .set("queued.max.messages.kbytes", QUEUED_KILOBYTES.to_string());
+                    .set("receive.message.max.bytes", (self.max_record + 2 * PROTOCOL_OVERHEAD).max(100 << 20).to_string());
             }
             Role::Producer => {
                 config.set("message.max.bytes", self.max_message().to_string());
@@ -140,6 +147,15 @@ impl KafkaSettings {
         }
         self.set_fixed(role, &mut config)?;
         Ok(config)
+    }
+
+    /// Shares what a consumer may keep ready among so many partitions: each has a queue of its own, and the client counts each by itself.
+    pub(super) fn share_fetched(&self, partitions: usize, config: &mut ClientConfig) {
+        let name = "queued.max.messages.kbytes";
+        if !self.properties.contains_key(name) {
+            let share = self.max_fetched / 1024 / partitions.max(1);
+            config.set(name, share.max(LEAST_QUEUED_KILOBYTES).to_string());
+        }
     }
 
     /// Sets what is fixed, and refuses a property that says otherwise.
