@@ -1,6 +1,6 @@
 //! What the core must be told: lists, limits, features and learner of the campaign dataflow, validated before it starts.
 
-use crate::event::{DAY, Millis, Topic};
+use crate::event::{DAY, Horizon, Millis, Topic};
 
 /// Settings of the campaign dataflow. The program reads them from its configuration; the defaults are those of the specification.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -114,6 +114,25 @@ pub struct TimeSettings {
     pub attribution_window: Millis,
     /// What an interaction without any reward counts, in Q16.
     pub no_response_reward: i64,
+    /// How long before the watermark's day events are kept one by one; older ones are folded into sums. `None`: for ever.
+    ///
+    /// At least [`TimeSettings::least_keep`]: what is folded has then been learned from, with the reward and threshold that it will always have.
+    pub keep: Option<Millis>,
+}
+
+impl TimeSettings {
+    /// The least time that events must be kept: until nothing can be in order any more that belongs to them.
+    pub fn least_keep(&self) -> Millis {
+        self.lateness.saturating_add(self.attribution_window).saturating_add(3 * DAY)
+    }
+
+    /// Up to when events are folded in an epoch, given the watermark of the epoch before: nothing else may be asked, so that an epoch that is repeated
+    /// has the same horizon.
+    pub fn horizon(&self, watermark: Option<Millis>) -> Horizon {
+        let (Some(keep), Some(watermark)) = (self.keep, watermark) else { return Horizon::NONE };
+        let events = watermark.div_euclid(DAY).saturating_mul(DAY).saturating_sub(keep);
+        Horizon { events, rewards: events.saturating_add(self.attribution_window) }
+    }
 }
 
 /// What the sinks want to have.
@@ -208,6 +227,6 @@ impl Default for BanditSettings {
 
 impl Default for TimeSettings {
     fn default() -> Self {
-        TimeSettings { lateness: DAY, attribution_window: 7 * DAY, no_response_reward: 0 }
+        TimeSettings { lateness: DAY, attribution_window: 7 * DAY, no_response_reward: 0, keep: None }
     }
 }

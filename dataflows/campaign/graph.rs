@@ -3,7 +3,8 @@
 //! ```text
 //! feed ─ parse ─▶ records ── exchange by customer ─▶ settle ─▶ totals ─▶ thresholds ─ broadcast ─▶ learn ─▶ sums ─ exchange by arm ─▶ solve ─┐
 //!           └───▶ standings ─▶ watermark ─ broadcast ──▲                                             ▲                                      │
-//!                                                                                                    └───────── models, K epochs later ◀────┘
+//!      ▲                            │                                                                └───────── models, K epochs later ◀────┘
+//!      └── an epoch later, where old events are folded
 //! ```
 
 use crate::bandit::linucb::{Model, solve};
@@ -13,7 +14,7 @@ use crate::campaign::emission::Emission;
 use crate::campaign::feed::Feed;
 use crate::campaign::learning::{Learned, Learner, learn};
 use crate::campaign::output::{ArmUpdate, Closed, Day, Output};
-use crate::campaign::parsing::parse;
+use crate::campaign::parsing::{Past, parse};
 use crate::campaign::settling::{Shared, TotalChanges, settle};
 use crate::campaign::shard::Shard;
 use crate::campaign::snapshot::{Common, Images, Version};
@@ -21,6 +22,7 @@ use crate::campaign::thresholds::{Owner, Published, Thresholds};
 use crate::campaign::views;
 use crate::campaign::watermark::{Partitions, Standing};
 use crate::customer::features::Features;
+use crate::event::Millis;
 use crate::operators::by_epoch::by_epoch;
 use crate::settings::{HighValue, Settings};
 use std::cell::RefCell;
@@ -78,8 +80,14 @@ pub fn campaign<'scope>(feed: StreamVec<'scope, u64, Feed>, campaign: &Campaign,
     let (arms, dimension, ridge) = (settings.input.arms.len(), features.context().dimension(), settings.bandit.ridge);
     let emission = Emission::new(arms, dimension, settings.emit.interactions);
 
-    let parsed = parse(feed, Arc::new(settings.input.clone()), &common.highs);
+    // Only where old events are folded must an epoch know the watermark of the one before when it is parsed.
+    let (watermarks_in, watermarks) = settings.time.keep.map(|_| scope.feedback::<Vec<Option<Millis>>>(1)).unzip();
+    let past = Past { highs: common.highs.clone(), watermark: common.watermark, watermarks };
+    let parsed = parse(feed, &settings, past);
     let closings = watermark(parsed.standings, Partitions::new(settings.time.lateness, common.watermark));
+    if let Some(watermarks_in) = watermarks_in {
+        closings.clone().map(|closed| closed.watermark).broadcast().connect_loop(watermarks_in);
+    }
     let settled = settle(parsed.records, parsed.asides, closings.clone().broadcast(), Rc::clone(&shared));
     let published = close_thresholds(settled.totals, owner, settings.emit.final_features.flatten());
     let (models_in, models) = scope.feedback::<Vec<Learned>>(settings.bandit.model_lag);

@@ -13,10 +13,13 @@ pub(super) struct Known {
 /// Bits of the filter a key, below which it must grow.
 const BITS_PER_KEY: usize = 16;
 
+/// Words of the smallest filter.
+const FEWEST_WORDS: usize = 1 << 12;
+
 impl Known {
     /// An empty filter with room for some thousands of keys.
     pub(super) fn new() -> Self {
-        Known { words: vec![0; 1 << 12], keys: 0 }
+        Known { words: vec![0; FEWEST_WORDS], keys: 0 }
     }
 
     /// The key of an id within its topic and customer.
@@ -41,6 +44,12 @@ impl Known {
     /// Whether so many more keys would make it say "perhaps" too often.
     pub(super) fn is_short_of(&self, more: usize) -> bool {
         (self.keys + more) * BITS_PER_KEY > self.words.len() * 64
+    }
+
+    /// An empty filter with room for so many keys.
+    pub(super) fn with_room_for(keys: usize) -> Self {
+        let words = (keys * BITS_PER_KEY).div_ceil(64).next_power_of_two();
+        Known { words: vec![0; words.max(FEWEST_WORDS)], keys: 0 }
     }
 
     /// An empty filter with room for so many more keys than this one has, to be filled again from the histories. It is larger by four times at least.

@@ -3,6 +3,8 @@
 use crate::campaign::output::Day;
 use crate::campaign::thresholds::day_of;
 use crate::customer::Transaction;
+use crate::customer::folded::Folded;
+use crate::customer::summary::Summary;
 use hashbrown::HashMap;
 
 /// A customer's new total after a day; `None` when no purchase is left.
@@ -92,6 +94,19 @@ impl Ledger {
         for transaction in transactions.iter().filter(|transaction| day_of(transaction.timestamp) > applied) {
             self.note(customer, day_of(transaction.timestamp), 1, transaction.amount() as i64);
         }
+    }
+
+    /// Takes up a customer's folded purchases. All their days were applied long before they were folded.
+    pub fn take_up_folded(&mut self, customer: u32, folded: &Folded) {
+        let total = self.total(customer);
+        total.amount = total.amount.wrapping_add(folded.summary.amount);
+        total.purchases = total.purchases.wrapping_add(folded.summary.purchases);
+    }
+
+    /// Notes that a customer's folded purchases went, as those of a day already applied.
+    pub fn note_folded_gone(&mut self, customer: u32, folded: &Folded) {
+        let Summary { purchases, amount, last, .. } = folded.summary;
+        self.note(customer, day_of(last), (purchases as i32).wrapping_neg(), (amount as i64).wrapping_neg());
     }
 
     /// Takes up that some of a customer's purchases came late and count from `day` on, unless that day has been applied since.

@@ -3,6 +3,7 @@
 mod decide;
 pub mod emission;
 pub mod feed;
+mod folding;
 pub mod graph;
 mod known;
 pub mod learning;

@@ -270,6 +270,10 @@ pub struct Erasure {
     pub profiles: u64,
     /// Decisions.
     pub decisions: u64,
+    /// Contributions to models that stay in them, because the interactions had been folded.
+    pub folded: u64,
+    /// Where folded events went too: everything dated before this instant is gone, though it was no longer kept one by one and is not counted here.
+    pub folded_before: Option<Millis>,
 }
 
 /// What was counted in an epoch; sums over epochs and workers are totals.
@@ -301,6 +305,12 @@ pub struct Counts {
     pub pending: i64,
     /// Decisions made.
     pub decisions: u64,
+    /// Records rejected because they concern events older than is kept.
+    #[serde(default)]
+    pub past_history: u64,
+    /// Contributions of erased customers that stay in the models because their interactions had been folded.
+    #[serde(default)]
+    pub erased_folded: u64,
     /// The earliest event time settled; `Millis::MAX` for none.
     pub first: Millis,
     /// The latest event time settled; `Millis::MIN` for none.
@@ -345,6 +355,8 @@ impl Counts {
         self.corrected += other.corrected;
         self.pending += other.pending;
         self.decisions += other.decisions;
+        self.past_history += other.past_history;
+        self.erased_folded += other.erased_folded;
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
     }

@@ -6,8 +6,9 @@ use crate::campaign::watermark::Standing;
 use crate::codec::rows::Rows;
 use crate::event::parse::{Parsed, Parser};
 use crate::event::{Aside, Millis, Record, Topic};
-use crate::settings::InputSettings;
-use std::collections::HashMap;
+use crate::operators::stash::Stash;
+use crate::settings::{Settings, TimeSettings};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use timely::container::CapacityContainerBuilder as Builder;
 use timely::dataflow::channels::pact::Pipeline;
@@ -27,10 +28,22 @@ pub struct ParsedStreams<'scope> {
     pub outputs: StreamVec<'scope, u64, Output>,
 }
 
-/// Parses every block where it was read. `highs` are the greatest valid timestamps of partitions that were read before.
-pub fn parse<'scope>(feed: StreamVec<'scope, u64, Feed>, settings: Arc<InputSettings>, highs: &[(Topic, u32, Millis)]) -> ParsedStreams<'scope> {
+/// What the parser must be told of the job's past.
+pub struct Past<'scope> {
+    /// The greatest valid timestamps of partitions that were read before.
+    pub highs: Vec<(Topic, u32, Millis)>,
+    /// The watermark before the first epoch.
+    pub watermark: Option<Millis>,
+    /// At each epoch the watermark of the one before, on every worker; `None` where it changes nothing.
+    pub watermarks: Option<StreamVec<'scope, u64, Option<Millis>>>,
+}
+
+/// Parses every block where it was read. Where there are watermarks, an epoch's blocks wait for that of the epoch before, because they tell what is older
+/// than is kept, and only here a record's bytes are at hand.
+pub fn parse<'scope>(feed: StreamVec<'scope, u64, Feed>, settings: &Settings, past: Past<'scope>) -> ParsedStreams<'scope> {
     let mut builder = OperatorBuilder::new("Parse".to_owned(), feed.scope());
     let mut input = builder.new_input(feed, Pipeline);
+    let mut watermarks = past.watermarks.map(|watermarks| builder.new_input(watermarks, Pipeline));
     let (records, record_stream) = builder.new_output::<Rows<Record>>();
     let (asides, aside_stream) = builder.new_output::<Vec<Aside>>();
     let (standings, standing_stream) = builder.new_output::<Vec<Standing>>();
@@ -39,28 +52,41 @@ pub fn parse<'scope>(feed: StreamVec<'scope, u64, Feed>, settings: Arc<InputSett
     let mut asides = OutputBuilder::<_, Builder<Vec<Aside>>>::from(asides);
     let mut standings = OutputBuilder::<_, Builder<Vec<Standing>>>::from(standings);
     let mut outputs = OutputBuilder::<_, Builder<Vec<Output>>>::from(outputs);
+    let mut desk = Desk::new(settings, &past.highs, past.watermark);
     builder.build(move |_| {
-        let mut desk = Desk::new(settings, highs);
-        move |_frontiers| {
+        let mut stash: Stash<Vec<Feed>> = Stash::new();
+        move |frontiers| {
             let (mut records, mut asides) = (records.activate(), asides.activate());
             let (mut standings, mut outputs) = (standings.activate(), outputs.activate());
             input.for_each(|capability, feed| {
                 let Some(&epoch) = capability.least() else { return };
-                for item in feed.drain(..) {
+                let rights = || (0..4).filter_map(|port| capability.retain_least(port)).collect();
+                stash.at(epoch, rights).append(feed);
+            });
+            if let Some(watermarks) = &mut watermarks {
+                watermarks.for_each(|capability, values| {
+                    let Some(&epoch) = capability.least() else { return };
+                    desk.coming.extend(values.drain(..).map(|watermark| (epoch, watermark)));
+                });
+            }
+            let is_known = |epoch: &u64| frontiers.get(1).is_none_or(|frontier| !frontier.less_equal(epoch));
+            while let Some((epoch, rights, feed)) = stash.take_closed(is_known) {
+                desk.begin(epoch);
+                for item in feed {
                     match item {
                         Feed::Block(block) => {
                             desk.parse(&block);
-                            records.session(&capability.delayed(&epoch, 0)).give_iterator(desk.parsed.records.drain(..));
-                            asides.session(&capability.delayed(&epoch, 1)).give_iterator(desk.parsed.asides.drain(..));
-                            outputs.session(&capability.delayed(&epoch, 3)).give_iterator(desk.outputs().into_iter());
+                            records.session(&rights[0]).give_iterator(desk.parsed.records.drain(..));
+                            asides.session(&rights[1]).give_iterator(desk.parsed.asides.drain(..));
+                            outputs.session(&rights[3]).give_iterator(desk.outputs().into_iter());
                         }
                         Feed::Mark(mark) => {
                             let high = desk.highs.get(&(mark.topic, mark.partition)).copied();
-                            standings.session(&capability.delayed(&epoch, 2)).give(Standing { mark, high });
+                            standings.session(&rights[2]).give(Standing { mark, high });
                         }
                     }
                 }
-            });
+            }
         }
     });
     ParsedStreams { records: record_stream, asides: aside_stream, standings: standing_stream, outputs: output_stream }
@@ -71,13 +97,25 @@ struct Desk {
     parser: Parser,
     parsed: Parsed,
     highs: HashMap<(Topic, u32), Millis>,
+    time: TimeSettings,
+    /// Watermarks of epochs before, by the epoch that they are for.
+    coming: BTreeMap<u64, Option<Millis>>,
 }
 
 impl Desk {
-    fn new(settings: Arc<InputSettings>, highs: &[(Topic, u32, Millis)]) -> Self {
+    fn new(settings: &Settings, highs: &[(Topic, u32, Millis)], watermark: Option<Millis>) -> Self {
         let highs = highs.iter().map(|&(topic, partition, high)| ((topic, partition), high)).collect();
         // Names go to whoever commits, not to the customer's worker: one batch is enough.
-        Desk { parser: Parser::new(settings, 1, |_| 0), parsed: Parsed::default(), highs }
+        let mut parser = Parser::new(Arc::new(settings.input.clone()), 1, |_| 0);
+        parser.set_horizon(settings.time.horizon(watermark));
+        Desk { parser, parsed: Parsed::default(), highs, time: settings.time.clone(), coming: BTreeMap::new() }
+    }
+
+    /// Begins or goes on with an epoch, of which the watermark before is known.
+    fn begin(&mut self, epoch: u64) {
+        while let Some(entry) = self.coming.first_entry().filter(|entry| *entry.key() <= epoch) {
+            self.parser.set_horizon(self.time.horizon(entry.remove()));
+        }
     }
 
     fn parse(&mut self, block: &crate::event::Block) {

@@ -7,8 +7,9 @@ use crate::campaign::settle::{interaction, transaction};
 use crate::campaign::shard::{Shard, Slot};
 use crate::campaign::thresholds::day_of;
 use crate::customer::Transaction;
+use crate::customer::folded::Folded;
 use crate::customer::history::{Extras, Interaction, Reward};
-use crate::event::{Attachment, Kind, Millis, Place, Record, Rejected, Topic};
+use crate::event::{Attachment, Kind, Millis, Place, Reason, Record, Rejected, Topic};
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
@@ -144,8 +145,12 @@ pub(super) struct Resolution<'a> {
     rewarded: Vec<u64>,
     /// Retractions of ids that were not known.
     unknown: Vec<(Topic, Place)>,
+    /// Rewards whose interaction may have been folded.
+    refused: Vec<Place>,
     /// An erasure is among the records.
     erasing: bool,
+    /// It took away what was folded.
+    unfolded: bool,
 }
 
 impl<'a> Resolution<'a> {
@@ -161,7 +166,9 @@ impl<'a> Resolution<'a> {
             extras,
             rewarded: Vec::new(),
             unknown: Vec::new(),
+            refused: Vec::new(),
             erasing: false,
+            unfolded: false,
             shard,
             slot,
         }
@@ -170,12 +177,15 @@ impl<'a> Resolution<'a> {
     /// Applies the records, sorted by place, and leaves the customer settled.
     pub(super) fn settle<'r>(
         mut self,
-        records: impl Iterator<Item = &'r Record>,
+        records: impl Iterator<Item = &'r Record> + Clone,
         notes: &mut HashMap<(Slot, Topic, Place), Rejected>,
         attachments: &mut HashMap<(Slot, Place), (u64, Attachment)>,
         rejected: &mut Vec<Rejected>,
     ) {
-        for record in records {
+        // Whether a reward can be taken may depend on the interactions and erasures that are left, wherever these stand.
+        let is_of_rewards = |record: &&Record| matches!(record.kind(), Kind::Reward | Kind::RetractReward);
+        let rewards = records.clone().filter(is_of_rewards);
+        for record in records.filter(|record| !is_of_rewards(record)).chain(rewards) {
             // Records of other topics may stand at the same place.
             let attachment = match record.kind() {
                 Kind::Interaction => attachments.remove(&(self.slot, record.place())).map(|(_, attachment)| attachment),
@@ -185,6 +195,7 @@ impl<'a> Resolution<'a> {
         }
         self.erase();
         self.judge_unknown(notes, rejected);
+        self.judge_refused(notes, rejected);
         self.finish();
     }
 
@@ -197,9 +208,7 @@ impl<'a> Resolution<'a> {
             Kind::Interaction => Some(self.put_interaction(interaction(record), attachment)),
             Kind::Reward => {
                 let new = Reward { id: record.id, interaction: record.extra, timestamp: record.timestamp, value: record.value as i64 };
-                self.rewarded.extend(self.rewards.get(new.id).map(|old| old.interaction));
-                self.rewarded.push(new.interaction);
-                Some(self.rewards.put(new, |old| *old == new))
+                self.put_reward(new, record.place())
             }
             Kind::RetractTransaction => self.retracted(|of| of.transactions.take(record.id).is_some(), Topic::Transactions, record),
             Kind::RetractInteraction => self.retracted(|of| of.interactions.take(record.id).is_some(), Topic::Interactions, record),
@@ -241,6 +250,19 @@ impl<'a> Resolution<'a> {
         put
     }
 
+    /// A reward whose interaction is not there, and may have been folded, is not taken: what has this id stays as it is.
+    fn put_reward(&mut self, new: Reward, place: Place) -> Option<Put> {
+        let may_be_folded = new.timestamp < self.shard.folding.horizon.rewards && self.interactions.get(new.interaction).is_none();
+        let is_erased = self.extras.erased.is_some_and(|until| new.timestamp <= until);
+        if may_be_folded && !is_erased && self.rewards.get(new.id) != Some(&new) {
+            self.refused.push(place);
+            return None;
+        }
+        self.rewarded.extend(self.rewards.get(new.id).map(|old| old.interaction));
+        self.rewarded.push(new.interaction);
+        Some(self.rewards.put(new, |old| *old == new))
+    }
+
     fn retracted(&mut self, take: impl FnOnce(&mut Self) -> bool, topic: Topic, record: &Record) -> Option<Put> {
         if take(self) {
             self.shard.counts.retracted += 1;
@@ -261,14 +283,35 @@ impl<'a> Resolution<'a> {
             self.shard.remember(self.slot, Millis::MIN);
             self.shard.histories[self.slot as usize].profiles.drain(..profiles);
         }
+        let folded = if self.erasing { self.erase_folded(until) } else { None };
+        let folded_before = folded.as_ref().map(|_| self.shard.folding.horizon.events);
         let decisions = self.extras.decisions.len();
-        self.extras.decisions.retain(|decided| decided.timestamp > until);
+        self.extras.decisions.retain(|decided| decided.timestamp > until && folded_before.is_none_or(|before| decided.timestamp >= before));
         self.shard.counts.erased += transactions + interactions + rewards + profiles as u64;
         if self.erasing {
             let (profiles, decisions) = (profiles as u64, (decisions - self.extras.decisions.len()) as u64);
             let customer = self.shard.histories[self.slot as usize].customer;
-            self.shard.erased(Erasure { customer, until, transactions, interactions, learned, rewards, profiles, decisions });
+            let folded = folded.map_or(0, |folded| folded.contributions);
+            let erasure = Erasure { customer, until, transactions, interactions, learned, rewards, profiles, decisions, folded, folded_before };
+            self.shard.erased(erasure);
         }
+    }
+
+    /// Takes away what is folded, all of it if anything of it is dated up to `until`: which part of the sums that is cannot be told.
+    fn erase_folded(&mut self, until: Millis) -> Option<Box<Folded>> {
+        // Instants of a profile are no event's; without them, less is known.
+        self.extras.folded.iter_mut().for_each(|folded| folded.profiled = Millis::MIN);
+        let folded = self.extras.folded.take_if(|folded| folded.reaches_back_to(until))?;
+        self.unfolded = true;
+        let counts = &mut self.shard.counts;
+        counts.transactions -= i64::from(folded.summary.purchases);
+        counts.interactions -= folded.contributions as i64;
+        counts.rewards -= folded.rewards as i64;
+        counts.erased_folded += folded.contributions;
+        if let Some(ledger) = self.shard.ledger.as_mut().filter(|_| folded.has_purchases()) {
+            ledger.note_folded_gone(self.slot, &folded);
+        }
+        Some(folded)
     }
 
     /// Interactions dated up to `until` that have entered the model.
@@ -284,13 +327,37 @@ impl<'a> Resolution<'a> {
         learned.count() as u64
     }
 
-    /// A retraction of an unknown id is rejected, unless the customer was erased: then the event may have been here.
+    /// A retraction of an unknown id is rejected, unless the customer was erased: then the event may have been here. Where events of its kind were
+    /// folded, it may have been among them.
     fn judge_unknown(&mut self, notes: &mut HashMap<(Slot, Topic, Place), Rejected>, rejected: &mut Vec<Rejected>) {
         for (topic, place) in std::mem::take(&mut self.unknown) {
             match notes.remove(&(self.slot, topic, place)) {
-                Some(note) if self.extras.erased.is_none() => rejected.push(note),
+                Some(mut note) if self.extras.erased.is_none() => {
+                    if self.has_folded(topic) {
+                        self.shard.counts.past_history += 1;
+                        note.reason = Reason::PastHistory;
+                        note.detail.push_str(", but it may be among those that `history.keep` has folded");
+                    }
+                    rejected.push(note);
+                }
                 _ => self.shard.counts.erased += 1,
             }
+        }
+    }
+
+    fn has_folded(&self, topic: Topic) -> bool {
+        let folded = self.extras.folded.as_ref();
+        folded.is_some_and(|folded| match topic {
+            Topic::Transactions => folded.has_purchases(),
+            Topic::Interactions => folded.contributions > 0,
+            _ => folded.rewards > 0,
+        })
+    }
+
+    fn judge_refused(&mut self, notes: &mut HashMap<(Slot, Topic, Place), Rejected>, rejected: &mut Vec<Rejected>) {
+        for place in std::mem::take(&mut self.refused) {
+            self.shard.counts.past_history += 1;
+            rejected.extend(notes.remove(&(self.slot, Topic::Rewards, place)));
         }
     }
 
@@ -320,6 +387,9 @@ impl<'a> Resolution<'a> {
 
     /// Since when something settled is different: changed itself, or through its delayed rewards.
     fn changed_since(&self) -> Option<Millis> {
+        if self.unfolded {
+            return Some(Millis::MIN);
+        }
         let settled = self.interactions.settled.len();
         let rewarded = self.rewarded.iter().filter_map(|id| self.interactions.at.get(id)).filter(|&&at| at < settled);
         let rewarded = rewarded.filter_map(|&at| self.interactions.items[at]).map(|i| i.timestamp).min();

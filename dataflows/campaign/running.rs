@@ -1,8 +1,9 @@
-//! Running rows: the sums over the purchases of a customer that have been worked through.
+//! Running rows: the sums over the purchases of a customer that have been worked through, starting from those that are folded.
 //!
 //! Only customers with many purchases keep one. Adding up a few again takes less time than the memory of a row takes to be fetched, and most
 //! customers of a large shop have few.
 
+use crate::customer::folded::Folded;
 use crate::customer::history::History;
 use crate::customer::summary::{Layout, Summary};
 use crate::customer::{State, Transaction};
@@ -54,10 +55,18 @@ impl Row {
 }
 
 impl RowMut<'_> {
-    /// Makes it a row without any purchase.
-    pub(super) fn clear(&mut self) {
-        *self.summary = Summary::default();
-        self.counts.fill(0);
+    /// Makes it the row of what is folded, without any purchase behind.
+    pub(super) fn start(&mut self, folded: Option<&Folded>) {
+        match folded {
+            None => {
+                *self.summary = Summary::default();
+                self.counts.fill(0);
+            }
+            Some(folded) => {
+                *self.summary = folded.summary;
+                self.counts.copy_from_slice(&folded.counts);
+            }
+        }
     }
 
     /// Adds purchases that follow in time.
@@ -78,26 +87,26 @@ impl RunningRows {
         match history.row {
             Some(number) if history.done_transactions > 0 => self.kept(number),
             _ => {
-                let mut row = self.cleared(history, spare);
+                let mut row = self.started(history, spare);
                 row.add(layout, &history.transactions[..history.done_transactions as usize]);
                 row
             }
         }
     }
 
-    /// The customer's row for what is worked through from the start: cleared.
-    pub(super) fn cleared<'a>(&'a mut self, history: &History, spare: &'a mut Row) -> RowMut<'a> {
+    /// The customer's row for what is worked through from the start.
+    pub(super) fn started<'a>(&'a mut self, history: &History, spare: &'a mut Row) -> RowMut<'a> {
         let mut row = history.row.map_or_else(|| spare.as_mut(), |number| self.kept(number));
-        row.clear();
+        row.start(history.folded());
         row
     }
 
-    /// Makes `row` the sums of the customer's first purchases, none of them later than `at`: a copy of the row that is kept, or without any purchase.
+    /// Makes `row` the sums of the customer's first purchases, none of them later than `at`: a copy of the row that is kept, or what is folded.
     /// Says how many purchases it covers.
     pub(super) fn copy_until(&self, history: &History, at: Millis, row: &mut Row) -> usize {
         let number = history.row.filter(|_| history.done_transactions > 0).map(|number| number.get() as usize - 1);
         let Some(number) = number.filter(|&number| self.summaries[number].last <= at) else {
-            row.as_mut().clear();
+            row.as_mut().start(history.folded());
             return 0;
         };
         row.summary = self.summaries[number];

@@ -10,7 +10,7 @@ use crate::campaign::shard::{Shard, Slot};
 use crate::campaign::thresholds::day_of;
 use crate::customer::Transaction;
 use crate::customer::history::Interaction;
-use crate::event::{Aside, Attachment, Contact, Kind, Millis, Place, Purchase, Record, Rejected, Topic};
+use crate::event::{Aside, Attachment, Contact, CustomerId, Kind, Millis, Place, Purchase, Record, Rejected, Topic};
 use hashbrown::HashMap;
 
 /// The rare news of one epoch, sorted by what they are.
@@ -20,10 +20,20 @@ struct Asides {
     profiles: Vec<Vec<Aside>>,
     /// In which order they count.
     order: Vec<ProfileAt>,
-    /// Retractions as they would be rejected, by slot, topic and place.
-    retractions: HashMap<(Slot, Topic, Place), Rejected>,
+    /// Retractions and rewards as they would be rejected, by slot, topic and place.
+    doubtful: HashMap<(Slot, Topic, Place), Rejected>,
+    /// Events and requests older than is kept.
+    past: Vec<Past>,
     /// What goes with interactions, by slot and place in their topic: the interaction's id, and what it carries.
     attachments: HashMap<(Slot, Place), (u64, Attachment)>,
+}
+
+/// An event or a request older than is kept.
+#[derive(Debug)]
+struct Past {
+    customer: CustomerId,
+    timestamp: Millis,
+    rejected: Rejected,
 }
 
 /// Where a profile version is, among batches of them.
@@ -56,6 +66,7 @@ impl Shard {
         if !careful.slots.is_empty() {
             self.settle_carefully(batches, &careful, &mut asides, rejected);
         }
+        self.judge_past(asides.past, rejected);
         self.attach(asides.attachments, &careful);
         self.settle_profiles(&asides.profiles, &asides.order);
         self.settle_appended();
@@ -90,10 +101,14 @@ impl Shard {
     fn sort_asides(&mut self, mut batches: Vec<Vec<Aside>>) -> Asides {
         let mut sorted = Asides::default();
         for aside in batches.iter_mut().flat_map(|batch| batch.extract_if(.., |aside| !matches!(aside, Aside::Profile { .. }))) {
+            if let Aside::Past { customer, timestamp, rejected } = aside {
+                sorted.past.push(Past { customer, timestamp, rejected: *rejected });
+                continue;
+            }
             let slot = self.slot(aside.customer());
             match aside {
-                Aside::Retraction { rejected, .. } => {
-                    sorted.retractions.insert((slot, rejected.topic, rejected.place), *rejected);
+                Aside::Doubtful { rejected, .. } => {
+                    sorted.doubtful.insert((slot, rejected.topic, rejected.place), *rejected);
                 }
                 Aside::Attachment { id, place, attachment, .. } => {
                     sorted.attachments.insert((slot, place), (id, *attachment));
@@ -102,7 +117,7 @@ impl Shard {
                     self.touch(slot);
                     self.requests.push((slot, place, *request));
                 }
-                Aside::Profile { .. } => {}
+                Aside::Profile { .. } | Aside::Past { .. } => {}
             }
         }
         sorted.order = self.order_of_profiles(&batches);
@@ -122,6 +137,20 @@ impl Shard {
         }
         order.sort_by_key(|at| (at.slot, at.place));
         order
+    }
+
+    /// What is older than is kept is rejected, unless its customer was erased: nothing of an erased customer may be kept anywhere.
+    fn judge_past(&mut self, past: Vec<Past>, rejected: &mut Vec<Rejected>) {
+        for Past { customer, timestamp, rejected: record } in past {
+            self.counts.records += 1;
+            let erased = self.slot_of(customer).and_then(|slot| self.histories[slot as usize].erased());
+            if erased.is_some_and(|until| timestamp <= until) {
+                self.counts.erased += 1;
+            } else {
+                self.counts.past_history += 1;
+                rejected.push(record);
+            }
+        }
     }
 
     /// Keeps what goes with interactions that were appended; the resolution has kept that of the others.
@@ -183,7 +212,7 @@ impl Shard {
         for news in records.chunk_by(|(a, _), (b, _)| a == b) {
             let slot = news[0].0;
             let news = news.iter().map(|(_, record)| *record);
-            Resolution::of(self, slot).settle(news, &mut asides.retractions, &mut asides.attachments, rejected);
+            Resolution::of(self, slot).settle(news, &mut asides.doubtful, &mut asides.attachments, rejected);
         }
     }
 
@@ -214,14 +243,22 @@ impl Shard {
         if !self.known.is_short_of(records) {
             return;
         }
-        self.known = self.known.grown_for(records);
+        self.known = match self.settings.time.keep {
+            None => self.known.grown_for(records),
+            // Most of the ids that it has may have been folded. With room for as many again as are there, it is not made anew all the time.
+            Some(_) => Known::with_room_for(2 * self.ids() + records),
+        };
         self.fill_known();
+    }
+
+    /// Ids of purchases and interactions that are kept.
+    fn ids(&self) -> usize {
+        self.histories.iter().map(|history| history.transactions.len() + history.interactions.len()).sum()
     }
 
     /// Makes the filter of known ids anew from loaded histories.
     pub(super) fn know_all(&mut self) {
-        let ids = self.histories.iter().map(|history| history.transactions.len() + history.interactions.len()).sum();
-        self.known = self.known.grown_for(ids);
+        self.known = self.known.grown_for(self.ids());
         self.fill_known();
     }
 

@@ -1,5 +1,6 @@
 //! One worker's customers: their histories, running rows, the ids that are known, and who waits for what.
 
+use crate::campaign::folding::Folding;
 use crate::campaign::known::Known;
 use crate::campaign::ledger::Ledger;
 use crate::campaign::output::{Counts, Day, Erasure, LastRows};
@@ -9,6 +10,7 @@ use crate::campaign::thresholds::{End, NONE, Thresholds, day_of};
 use crate::campaign::visit::{Scratch, Shown};
 use crate::customer::Transaction;
 use crate::customer::features::Features;
+use crate::customer::folded::Folded;
 use crate::customer::histories::Histories;
 use crate::customer::history::{Extras, History, Interaction, View};
 use crate::event::text::customer_hash;
@@ -35,6 +37,8 @@ pub struct Shard {
     pub(super) thresholds: Thresholds,
     /// The watermark when customers were last visited.
     pub(super) watermark: Option<Millis>,
+    /// How far customers are folded.
+    pub(super) folding: Folding,
     /// Slots with news in the epoch.
     pub(super) touched: Vec<Slot>,
     /// Number of the epoch, to tell what is touched.
@@ -108,6 +112,7 @@ impl Shard {
             ledger: (daily && given.is_none()).then(|| Ledger::new(worker, peers)),
             thresholds: given.map(Thresholds::given).unwrap_or_default(),
             watermark: None,
+            folding: Folding::new(),
             touched: Vec::new(),
             epoch_mark: 0,
             before: HashMap::new(),
@@ -125,6 +130,11 @@ impl Shard {
     /// The closed thresholds.
     pub(super) fn thresholds(&self) -> &Thresholds {
         &self.thresholds
+    }
+
+    /// The customer's slot, if it was ever seen.
+    pub(super) fn slot_of(&self, customer: CustomerId) -> Option<Slot> {
+        self.slots.get(&customer).copied()
     }
 
     /// The customer's slot, given on first sight.
@@ -147,6 +157,9 @@ impl Shard {
             history.touched = self.epoch_mark;
             self.touched.push(slot);
             self.note_change(slot);
+            if self.folding.horizon.is_set() {
+                self.fold(slot);
+            }
         }
     }
 
@@ -182,7 +195,8 @@ impl Shard {
     pub(super) fn latest_event(&self) -> Option<Millis> {
         // Appended events are not sorted in yet: all are looked at.
         let transactions = self.histories.iter().flat_map(|h| h.transactions.iter().map(|t| t.timestamp)).max();
-        transactions.max(self.histories.iter().flat_map(|h| h.interactions.iter().map(|i| i.timestamp)).max())
+        let folded = self.histories.iter().filter_map(|h| h.folded()?.range()).map(|(_, last)| last).max();
+        folded.max(transactions).max(self.histories.iter().flat_map(|h| h.interactions.iter().map(|i| i.timestamp)).max())
     }
 
     /// The first and the last instant of a purchase or an interaction, once all customers have been visited: their lists are sorted then.
@@ -191,7 +205,7 @@ impl Shard {
             let (transactions, interactions) = (&history.transactions, &history.interactions);
             let purchases = transactions.first().zip(transactions.last()).map(|(first, last)| (first.timestamp, last.timestamp));
             let contacts = interactions.first().zip(interactions.last()).map(|(first, last)| (first.timestamp, last.timestamp));
-            [purchases, contacts].into_iter().flatten()
+            [purchases, contacts, history.folded().and_then(Folded::range)].into_iter().flatten()
         });
         ends.reduce(|(first, last), (start, end)| (first.min(start), last.max(end)))
     }
@@ -224,7 +238,8 @@ impl Shard {
         batches
     }
 
-    /// A customer's features as of an instant, going on from the running row where that lies before it.
+    /// A customer's features as of an instant, going on from the running row where that lies before it. Folded purchases are always in them: as of an
+    /// instant before the horizon there is nothing finer.
     fn final_row(&self, slot: usize, as_of: Millis, threshold: Option<u64>, scratch: &mut Scratch, values: &mut Vec<f64>) {
         let history = &self.histories[slot];
         let covered = self.rows.copy_until(history, as_of, &mut scratch.row);
@@ -247,6 +262,7 @@ impl Shard {
     pub(super) fn begin(&mut self) {
         self.epoch_mark = self.epoch_mark.wrapping_add(1).max(1);
         self.counts = Counts::none();
+        self.begin_folding();
     }
 }
 

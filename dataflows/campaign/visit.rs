@@ -110,10 +110,12 @@ impl Shard {
             let since = end.saturating_sub(window);
             match self.before.get_mut(&slot) {
                 Some(before) => before.since = before.since.min(since),
-                None if self.histories[slot as usize].unrewarded > 0 => self.remember(slot, since),
-                None => continue,
+                None if self.histories[slot as usize].unrewarded > 0 => {
+                    self.touch(slot);
+                    self.remember(slot, since);
+                }
+                None => {}
             }
-            self.touch(slot);
         }
     }
 
@@ -185,12 +187,12 @@ impl Shard {
         let then = Clock { closed, watermark, ..now };
         let before = {
             let mut row = scratch.row.as_mut();
-            row.clear();
+            row.start(old.view().folded());
             let mut walk = Walk::resume(&self.features, old.view(), 0, row, &mut scratch.context);
             picture(old.view(), since, &then, own_features, &mut walk)
         };
         let view = history.view();
-        let row = self.rows.cleared(history, &mut scratch.row);
+        let row = self.rows.started(history, &mut scratch.row);
         let mut walk = Walk::resume(&self.features, view, 0, row, &mut scratch.context);
         let after = picture(view, since, &now, own_features, &mut walk);
         let done = view.interactions.partition_point(|i| !now.is_open(i.timestamp));
@@ -229,7 +231,7 @@ impl Shard {
             Some(last) => view.transactions.partition_point(|transaction| transaction.timestamp <= view.interactions[last].timestamp),
             None => 0,
         };
-        self.rows.cleared(history, &mut scratch.row).add(self.features.layout(), &view.transactions[..covered]);
+        self.rows.started(history, &mut scratch.row).add(self.features.layout(), &view.transactions[..covered]);
         let mut unrewarded = 0;
         for interaction in view.interactions[..done].iter().filter(|interaction| clock.reward_of(&view, interaction).is_none()) {
             unrewarded += 1;
@@ -298,7 +300,7 @@ impl Shard {
             change: if known { Change::Update } else { Change::Insert },
             customer: history.customer,
             as_of: at,
-            last_purchase: history.transactions.last().map(|t| t.timestamp),
+            last_purchase: history.last_purchase(),
             signup: profile.map(|p| p.signup).filter(|&signup| signup > Millis::MIN),
         });
         Shown { flags: self.segment_of(&emission.features.values[start..]), amount: scratch.row.summary.amount }

@@ -1,6 +1,7 @@
 //! A customer as a history: the settled events, sorted by time and packed. Everything else about a customer is a pure function of it.
 
 use crate::customer::Transaction;
+use crate::customer::folded::Folded;
 use crate::event::{Attachment, Contact, CustomerId, Millis, Profile};
 use std::num::NonZeroU32;
 
@@ -57,13 +58,16 @@ pub struct Extras {
     pub decisions: Vec<Decided>,
     /// Everything dated up to then is erased.
     pub erased: Option<Millis>,
+    /// What is left of events that are older than is kept. It comes before all others.
+    pub folded: Option<Box<Folded>>,
 }
 
 /// The settled events of one customer, each list sorted by (timestamp, id), and how far they have been worked through.
 ///
 /// Between two epochs `settled_* = len`. While an epoch settles, in-order news are appended behind it; they are sorted in when the customer is
 /// visited. Of the settled interactions the first `done_interactions` have been emitted, and with them the first `done_transactions` purchases have
-/// been worked through: the row of running sums, if one is kept, covers just these. What lies behind waits for a daily threshold.
+/// been worked through: the row of running sums, if one is kept, covers what is folded and just these. What lies behind waits for a daily
+/// threshold.
 #[derive(Clone, Debug)]
 pub struct History {
     /// Whose.
@@ -168,9 +172,14 @@ impl History {
         self.unrewarded = 0;
     }
 
+    /// What is left of events that are older than is kept.
+    pub fn folded(&self) -> Option<&Folded> {
+        self.view().folded()
+    }
+
     /// Whether nothing at all is known of the customer.
     pub fn is_blank(&self) -> bool {
-        self.transactions.is_empty() && self.profiles.is_empty()
+        self.transactions.is_empty() && self.profiles.is_empty() && !self.folded().is_some_and(Folded::has_purchases)
     }
 
     /// Whether there is nothing at all to be kept.
@@ -181,7 +190,14 @@ impl History {
     /// The latest instant of a purchase, an interaction, the signup or a profile version; `None` for a blank history.
     pub fn latest(&self) -> Option<Millis> {
         let profiled = self.profiles.iter().flat_map(|p| [p.from, p.signup]).max().filter(|&t| t > Millis::MIN);
-        [self.transactions.last().map(|t| t.timestamp), self.interactions.last().map(|i| i.timestamp), profiled].into_iter().flatten().max()
+        let last = [self.transactions.last().map(|t| t.timestamp), self.interactions.last().map(|i| i.timestamp), profiled];
+        last.into_iter().chain([self.folded().and_then(Folded::latest)]).flatten().max()
+    }
+
+    /// The last purchase.
+    pub fn last_purchase(&self) -> Option<Millis> {
+        let folded = || self.folded().filter(|folded| folded.has_purchases()).map(|folded| folded.summary.last);
+        self.transactions.last().map(|t| t.timestamp).or_else(folded)
     }
 
     /// Interactions that have not entered the model.
@@ -191,6 +207,11 @@ impl History {
 }
 
 impl<'a> View<'a> {
+    /// What is left of events that are older than is kept.
+    pub fn folded(&self) -> Option<&'a Folded> {
+        self.extras?.folded.as_deref()
+    }
+
     /// The profile that holds at an instant: the version with the greatest `from` not after it.
     pub fn profile_at(&self, at: Millis) -> Option<&'a Profile> {
         match self.profiles {

@@ -4,6 +4,7 @@ pub mod calendar;
 pub mod context;
 mod counts;
 pub mod features;
+pub mod folded;
 mod formulas;
 pub mod histories;
 pub mod history;

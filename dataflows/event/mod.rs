@@ -348,11 +348,21 @@ pub enum Aside {
         /// The version.
         profile: Profile,
     },
-    /// What a retraction looked like, in case its id turns out to be unknown.
-    Retraction {
+    /// What a record looked like that may have to be rejected once it meets its customer: a retraction, whose id may be unknown, or a reward dated
+    /// before the [`Horizon`] for rewards, whose interaction may have been folded.
+    Doubtful {
         /// Whose.
         customer: CustomerId,
         /// The raw record, as it would be rejected.
+        rejected: Box<Rejected>,
+    },
+    /// A new event or request dated before the [`Horizon`]: it is rejected, unless its customer was erased.
+    Past {
+        /// Whose.
+        customer: CustomerId,
+        /// When it happened.
+        timestamp: Millis,
+        /// The raw record, as it is rejected.
         rejected: Box<Rejected>,
     },
     /// What goes with an interaction beside its fixed part.
@@ -382,7 +392,8 @@ impl Aside {
     pub fn customer(&self) -> CustomerId {
         match self {
             Aside::Profile { customer, .. }
-            | Aside::Retraction { customer, .. }
+            | Aside::Doubtful { customer, .. }
+            | Aside::Past { customer, .. }
             | Aside::Attachment { customer, .. }
             | Aside::Request { customer, .. } => *customer,
         }
@@ -422,6 +433,26 @@ pub struct Names {
     pub keys: Vec<(CustomerId, u64, u32)>,
     /// All texts in a row.
     pub text: Vec<u8>,
+}
+
+/// Up to when events are folded into sums in an epoch, and no longer kept one by one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Horizon {
+    /// What is dated before this instant is folded.
+    pub events: Millis,
+    /// A reward dated before this instant may belong to an interaction that is folded.
+    pub rewards: Millis,
+}
+
+impl Horizon {
+    /// Nothing is folded.
+    pub const NONE: Horizon = Horizon { events: Millis::MIN, rewards: Millis::MIN };
+
+    /// Whether anything is folded at all.
+    #[inline]
+    pub fn is_set(&self) -> bool {
+        self.events > Millis::MIN
+    }
 }
 
 /// A record that could not be taken, with everything needed to find and mend it.
@@ -469,6 +500,8 @@ pub enum Reason {
     BadOp,
     /// A retraction of an id that is not known.
     UnknownId,
+    /// It concerns events that are older than is kept one by one.
+    PastHistory,
 }
 
 impl Reason {
@@ -486,6 +519,7 @@ impl Reason {
             Reason::UnknownArm => "unknown_arm",
             Reason::BadOp => "bad_op",
             Reason::UnknownId => "unknown_id",
+            Reason::PastHistory => "past_history",
         }
     }
 }

@@ -4,7 +4,7 @@ use super::csv::{Columns, Rows};
 use super::cursor::Cursor;
 use super::fields::{FieldNames, Fields, Problem};
 use super::rules::{self, Event, Origin, Rules};
-use super::{Aside, Block, CustomerId, Format, Head, Kind, Millis, Names, Place, Profile, Reason, Record, Rejected, Topic, fast, json};
+use super::{Aside, Block, CustomerId, Format, Head, Horizon, Kind, Millis, Names, Place, Profile, Reason, Record, Rejected, Topic, fast, json};
 use crate::settings::InputSettings;
 use ::csv::ByteRecord;
 use std::ops::Range;
@@ -70,6 +70,8 @@ pub struct Parser {
     field_names: [FieldNames; Topic::ALL.len()],
     /// Topics without aliases: only their keys can be the usual ones.
     unaliased: [bool; Topic::ALL.len()],
+    /// What is dated before it concerns what is folded.
+    horizon: Horizon,
     /// The row at hand, kept for its memory.
     row: ByteRecord,
 }
@@ -83,8 +85,14 @@ impl Parser {
             rules: Rules::new(settings),
             peers: peers.max(1),
             route,
+            horizon: Horizon::NONE,
             row: ByteRecord::new(),
         }
+    }
+
+    /// From now on, what is dated before this horizon becomes [`Aside::Past`] or is [`Aside::Doubtful`].
+    pub fn set_horizon(&mut self, horizon: Horizon) {
+        self.horizon = horizon;
     }
 
     /// Adds what a block holds to `out`.
@@ -214,9 +222,21 @@ impl Parser {
         out.lines += 1;
         match event {
             Err(problem) => return out.reject(origin, problem),
+            Ok(Event::Aside(Aside::Request { customer, request, .. })) if request.timestamp < self.horizon.events => {
+                out.asides.push(past(customer, request.timestamp, origin));
+            }
             Ok(Event::Aside(aside)) => out.asides.push(aside),
+            Ok(Event::Record { record, .. }) if self.is_past(&record) => {
+                // It moves the watermark as any valid record does.
+                out.high = out.high.max(Some(record.timestamp));
+                out.asides.push(past(record.customer, record.timestamp, origin));
+            }
             Ok(Event::Record { record, aside, id }) => {
                 let kind = record.kind();
+                if kind == Kind::Reward && record.timestamp < self.horizon.rewards {
+                    let rejected = origin.rejected(Reason::PastHistory, UNKEPT_INTERACTION.to_string());
+                    out.asides.push(Aside::Doubtful { customer: record.customer, rejected: Box::new(rejected) });
+                }
                 out.push_record(record, matches!(kind, Kind::Transaction | Kind::Interaction));
                 out.asides.extend(aside);
                 if kind == Kind::Interaction {
@@ -248,7 +268,22 @@ impl Parser {
             Topic::Requests => return None,
         };
         let end = cursor.position();
-        (end - start <= self.rules.settings.max_record).then_some((event, end))
+        // What may concern folded events is looked at with its raw bytes at hand.
+        (end - start <= self.rules.settings.max_record && !self.is_before_horizon(&event)).then_some((event, end))
+    }
+
+    #[inline(always)]
+    fn is_before_horizon(&self, event: &Quick) -> bool {
+        match event {
+            Quick::Transaction(record) | Quick::Interaction(record, _) => record.timestamp < self.horizon.events,
+            Quick::Reward(record) => record.timestamp < self.horizon.rewards,
+            Quick::Profile(..) => false,
+        }
+    }
+
+    /// Whether it is a new event dated so long ago that those of then are folded.
+    fn is_past(&self, record: &Record) -> bool {
+        matches!(record.kind(), Kind::Transaction | Kind::Interaction) && record.timestamp < self.horizon.events
     }
 
     /// Takes what the fast path made of a record.
@@ -277,6 +312,15 @@ impl Parser {
         names.text.extend_from_slice(text);
         names.keys.push((record.customer, record.id, names.text.len() as u32));
     }
+}
+
+/// Why a reward of long ago is rejected.
+const UNKEPT_INTERACTION: &str = "its interaction is not there, and may be among those that `history.keep` has folded";
+
+/// A new event, or a request, of long ago.
+fn past(customer: CustomerId, timestamp: Millis, origin: &Origin) -> Aside {
+    let detail = "it is dated before all that is kept one by one (`history.keep`)".to_string();
+    Aside::Past { customer, timestamp, rejected: Box::new(origin.rejected(Reason::PastHistory, detail)) }
 }
 
 /// What the fast path makes of a record.

@@ -218,7 +218,7 @@ fn retraction<'a>(fields: &Fields<'a>, origin: &Origin, customer: CustomerId) ->
     };
     let rejected = origin.rejected(Reason::UnknownId, format!("there is no {id} of customer {customer} to retract"));
     let record = Record { customer, ..blank(kind, &id, origin) };
-    Ok(Event::Record { record, aside: Some(Aside::Retraction { customer, rejected: Box::new(rejected) }), id })
+    Ok(Event::Record { record, aside: Some(Aside::Doubtful { customer, rejected: Box::new(rejected) }), id })
 }
 
 fn profile<'a>(fields: &Fields<'a>, origin: &Origin, customer: CustomerId) -> Result<Event<'a>, Problem> {

@@ -192,6 +192,7 @@ impl Shard {
             late_purchases: late.purchases,
             late_amount: late.amount,
             late_day: i64::from(late.day),
+            folded_to: self.folding.folded_to(slot),
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use super::SnapshotError;
 use crate::codec::rows::{Row, decode_next, encode};
-use crate::customer::Transaction;
+use crate::customer::folded::Folded;
 use crate::customer::history::{Decided, Extras, History, Interaction, Reward};
+use crate::customer::{Summary, Transaction};
 use crate::event::{Attachment, CustomerId, Millis, Profile};
 use bytemuck::{Pod, Zeroable};
 
@@ -18,6 +19,10 @@ pub(super) struct CustomerRow {
     rewards: u32,
     decisions: u32,
     attachments: u32,
+    /// 1 where events have been folded, else 0.
+    folded: u32,
+    /// How many counts their purchases have.
+    counts: u32,
     /// Everything dated up to then is erased; `Millis::MIN` where nothing is.
     erased: Millis,
     pub(super) kept: Kept,
@@ -36,6 +41,8 @@ pub(super) struct Kept {
     pub(super) late_amount: i64,
     /// The day from which on they count.
     pub(super) late_day: i64,
+    /// Up to when events were folded; `Millis::MIN` where they never were.
+    pub(super) folded_to: Millis,
 }
 
 impl Kept {
@@ -72,13 +79,38 @@ impl AttachmentRow {
     const NONE: u32 = u32::MAX;
 }
 
+/// What is folded, but for the counts of purchases, which are in a block of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+#[repr(C)]
+struct FoldedRow {
+    purchases: u64,
+    first: Millis,
+    last: Millis,
+    amount: u64,
+    /// The lower and the upper half of the sum of squares.
+    squares: [u64; 2],
+    least: u64,
+    greatest: u64,
+    contributions: u64,
+    rewards: u64,
+    first_contact: Millis,
+    last_contact: Millis,
+    first_reward: Millis,
+    profiled: Millis,
+}
+
+/// One count of a customer's folded purchases.
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+#[repr(transparent)]
+struct Count(u32);
+
 /// Eight bytes of something.
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 #[repr(transparent)]
 struct Word(u64);
 
 impl Row for CustomerRow {
-    const NAME: &'static str = "snapshot::CustomerRow 1";
+    const NAME: &'static str = "snapshot::CustomerRow 2";
 }
 impl Row for Transaction {
     const NAME: &'static str = "customer::Transaction 1";
@@ -98,6 +130,12 @@ impl Row for Decided {
 impl Row for AttachmentRow {
     const NAME: &'static str = "snapshot::AttachmentRow 1";
 }
+impl Row for FoldedRow {
+    const NAME: &'static str = "snapshot::FoldedRow 1";
+}
+impl Row for Count {
+    const NAME: &'static str = "snapshot::Count 1";
+}
 impl Row for Word {
     const NAME: &'static str = "snapshot::Word 1";
 }
@@ -112,6 +150,8 @@ pub(super) struct Image {
     rewards: Vec<Reward>,
     decisions: Vec<Decided>,
     attachments: Vec<AttachmentRow>,
+    folded: Vec<FoldedRow>,
+    counts: Vec<Count>,
     words: Vec<Word>,
 }
 
@@ -133,6 +173,8 @@ impl Image {
             rewards: extras.rewards.len() as u32,
             decisions: extras.decisions.len() as u32,
             attachments: extras.attachments.len() as u32,
+            folded: u32::from(extras.folded.is_some()),
+            counts: extras.folded.as_ref().map_or(0, |folded| folded.counts.len() as u32),
             erased: extras.erased.unwrap_or(Millis::MIN),
             kept,
         });
@@ -142,6 +184,10 @@ impl Image {
         self.rewards.extend_from_slice(&extras.rewards);
         self.decisions.extend_from_slice(&extras.decisions);
         extras.attachments.iter().for_each(|(interaction, attachment)| self.push_attachment(*interaction, attachment));
+        if let Some(folded) = &extras.folded {
+            self.folded.push(FoldedRow::of(folded));
+            self.counts.extend(folded.counts.iter().map(|&count| Count(count)));
+        }
     }
 
     fn push_attachment(&mut self, interaction: u64, attachment: &Attachment) {
@@ -178,6 +224,8 @@ impl Image {
         bytes.extend(encode(&self.rewards));
         bytes.extend(encode(&self.decisions));
         bytes.extend(encode(&self.attachments));
+        bytes.extend(encode(&self.folded));
+        bytes.extend(encode(&self.counts));
         bytes.extend(encode(&self.words));
         bytes
     }
@@ -193,6 +241,8 @@ impl Image {
             rewards: decode_next(bytes)?,
             decisions: decode_next(bytes)?,
             attachments: decode_next(bytes)?,
+            folded: decode_next(bytes)?,
+            counts: decode_next(bytes)?,
             words: decode_next(bytes)?,
         })
     }
@@ -202,7 +252,7 @@ impl Image {
         let (mut transactions, mut interactions) = (self.transactions.as_slice(), self.interactions.as_slice());
         let (mut profiles, mut rewards) = (self.profiles.as_slice(), self.rewards.as_slice());
         let (mut decisions, mut attachments) = (self.decisions.as_slice(), self.attachments.as_slice());
-        let mut words = self.words.as_slice();
+        let (mut folded, mut counts, mut words) = (self.folded.as_slice(), self.counts.as_slice(), self.words.as_slice());
         for row in &self.customers {
             let mut history = History::new(row.customer);
             history.transactions = split(&mut transactions, row.transactions)?.to_vec();
@@ -216,12 +266,17 @@ impl Image {
                     .map(|attachment| attachment.unpack(&mut words))
                     .collect::<Result<_, &'static str>>()?,
                 erased: Some(row.erased).filter(|&erased| erased > Millis::MIN),
+                folded: match (split(&mut folded, row.folded)?, split(&mut counts, row.counts)?) {
+                    ([], []) => None,
+                    ([folded], counts) => Some(Box::new(folded.unpack(counts))),
+                    _ => return Err("a customer has folded events more than once"),
+                },
             };
             history.extras = (extras != Extras::default()).then(|| Box::new(extras));
             take(*row, history);
         }
-        let left = transactions.len() + interactions.len() + profiles.len() + rewards.len() + decisions.len() + attachments.len() + words.len();
-        if left > 0 { Err("it has rows that belong to no customer") } else { Ok(()) }
+        let events = transactions.len() + interactions.len() + profiles.len() + rewards.len() + decisions.len() + attachments.len();
+        if events + folded.len() + counts.len() + words.len() > 0 { Err("it has rows that belong to no customer") } else { Ok(()) }
     }
 }
 
@@ -241,6 +296,39 @@ impl ProfileRow {
     fn profile(&self) -> Profile {
         let ProfileRow { from, signup, email_open_rate, complaint_count, avg_discount, premium } = *self;
         Profile { from, signup, email_open_rate, complaint_count, avg_discount, premium: premium != 0 }
+    }
+}
+
+impl FoldedRow {
+    fn of(folded: &Folded) -> Self {
+        let Folded { summary, counts: _, contributions, rewards, first_contact, last_contact, first_reward, profiled } = *folded;
+        let Summary { purchases, first, last, amount, squares, least, greatest } = summary;
+        let squares = [squares as u64, (squares >> 64) as u64];
+        let purchases = u64::from(purchases);
+        FoldedRow {
+            purchases,
+            first,
+            last,
+            amount,
+            squares,
+            least,
+            greatest,
+            contributions,
+            rewards,
+            first_contact,
+            last_contact,
+            first_reward,
+            profiled,
+        }
+    }
+
+    fn unpack(&self, counts: &[Count]) -> Folded {
+        let FoldedRow { first, last, amount, least, greatest, contributions, rewards, first_contact, last_contact, first_reward, profiled, .. } =
+            *self;
+        let squares = u128::from(self.squares[0]) | u128::from(self.squares[1]) << 64;
+        let summary = Summary { purchases: self.purchases as u32, first, last, amount, squares, least, greatest };
+        let counts = counts.iter().map(|count| count.0).collect();
+        Folded { summary, counts, contributions, rewards, first_contact, last_contact, first_reward, profiled }
     }
 }
 
@@ -297,11 +385,25 @@ mod tests {
             extras.attachments.push((2, Attachment { features: Some(Vec::new()), template: Some(String::new()), decision: None }));
             extras.attachments.push((4, Attachment::default()));
         }
+        if number % 5 == 0 {
+            let summary =
+                Summary { purchases: 3, first: -number, last: 8, amount: 9, squares: u128::MAX - number as u128, least: 1, greatest: u64::MAX };
+            history.extras_mut().folded = Some(Box::new(Folded {
+                summary,
+                counts: (0..number as u32).collect(),
+                contributions: 4,
+                rewards: 2,
+                first_contact: Millis::MAX,
+                last_contact: Millis::MIN,
+                first_reward: 5,
+                profiled: 6,
+            }));
+        }
         history
     }
 
     fn kept(number: i64) -> Kept {
-        Kept { shown: number as i32 - 1, late_purchases: -1, late_amount: -number, late_day: 3 }
+        Kept { shown: number as i32 - 1, late_purchases: -1, late_amount: -number, late_day: 3, folded_to: number - 5 }
     }
 
     fn image() -> Image {
@@ -335,6 +437,9 @@ mod tests {
         assert!(unpack(|image| image.transactions.truncate(1)).is_err());
         assert!(unpack(|image| image.customers.truncate(3)).is_err());
         assert!(unpack(|image| image.words.truncate(2)).is_err());
+        assert!(unpack(|image| image.folded.truncate(1)).is_err());
+        assert!(unpack(|image| image.counts.truncate(1)).is_err());
+        assert!(unpack(|image| image.customers.iter_mut().for_each(|row| row.folded *= 2)).is_err());
         assert!(unpack(|image| image.attachments.iter_mut().for_each(|row| row.template = row.template.saturating_sub(1))).is_err(), "half a letter");
     }
 }

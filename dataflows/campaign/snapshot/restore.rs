@@ -38,9 +38,11 @@ impl Loading {
     pub fn load(&mut self, shard: u16, whole: bool, bytes: &[u8]) -> Result<u64, SnapshotError> {
         let refused = |why| SnapshotError::Rows { shard, why };
         let image = Image::from_bytes(bytes)?;
-        let mut strange = false;
+        let (mut strange, mut unlike) = (false, false);
+        let stride = self.shard.features.layout().stride();
         let unpacked = image.unpack(|row, history| {
             strange |= virtual_shard(row.customer) != u64::from(shard);
+            unlike |= history.folded().is_some_and(|folded| folded.counts.len() != stride);
             let slot = self.shard.slot(row.customer) as usize;
             self.shard.histories[slot] = history;
             if self.kept.len() <= slot {
@@ -51,6 +53,9 @@ impl Loading {
         unpacked.map_err(refused)?;
         if strange {
             return Err(refused("it has customers of another virtual shard"));
+        }
+        if unlike {
+            return Err(refused("its folded purchases were counted by other lists"));
         }
         if let Some(changes) = &mut self.shard.changes {
             changes.written(shard, whole, bytes.len() as u64);
@@ -66,7 +71,9 @@ impl Loading {
         shard.know_all();
         for (slot, kept) in kept.into_iter().enumerate() {
             shard.apply_to_ledger(slot as Slot, &kept);
-            let amount = shard.histories[slot].transactions.iter().fold(0u64, |sum, transaction| sum.saturating_add(transaction.amount()));
+            shard.folding.note(slot as Slot, kept.folded_to);
+            let folded = shard.histories[slot].folded().map_or(0, |folded| folded.summary.amount);
+            let amount = shard.histories[slot].transactions.iter().fold(folded, |sum, transaction| sum.saturating_add(transaction.amount()));
             shard.shown[slot] = u8::try_from(kept.shown).ok().map(|flags| Shown { flags, amount });
             shard.take_up(slot as Slot, &mut scratch);
         }
@@ -78,7 +85,11 @@ impl Shard {
     /// Brings a loaded customer's purchases into the totals by day.
     fn apply_to_ledger(&mut self, slot: Slot, kept: &Kept) {
         let Some(ledger) = &mut self.ledger else { return };
-        ledger.take_up(slot, &self.histories[slot as usize].transactions);
+        let history = &self.histories[slot as usize];
+        ledger.take_up(slot, &history.transactions);
+        if let Some(folded) = history.folded() {
+            ledger.take_up_folded(slot, folded);
+        }
         if kept.late_purchases != 0 || kept.late_amount != 0 {
             ledger.take_up_late(slot, kept.late_day, kept.late_purchases, kept.late_amount);
         }

@@ -166,7 +166,7 @@ fn a_retraction_needs_no_more_than_customer_and_id() {
         let line = format!(r#"{{"op": "retract", "{id}": "x1", "customer_id": 42, "amount": "none", "reward": [], "timestamp": 7.5}}"#);
         let out = one_line(topic, &line);
         assert_eq!(out.records, [Record { timestamp: 0, ..expected(kind, "x1", 0, 0) }]);
-        let [Aside::Retraction { customer: 42, rejected }] = &out.asides[..] else { panic!("{:?}", out.asides) };
+        let [Aside::Doubtful { customer: 42, rejected }] = &out.asides[..] else { panic!("{:?}", out.asides) };
         assert_eq!((rejected.reason, &rejected.raw[..], rejected.place), (Reason::UnknownId, line.as_bytes(), Place::new(5, 0)));
         assert_eq!(out.high, None);
     }
