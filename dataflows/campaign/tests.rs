@@ -4,6 +4,8 @@
 //! erasures meet. The run in one epoch takes the thresholds that the run in many published; what the sinks were told change by change must add up to
 //! what they are told at once. What this cannot catch: a mistake that both runs share; that is for the batch oracle of the program's tests.
 
+mod folding;
+
 use super::feed::{Feed, Mark, Recorded, Save};
 use super::graph::{Beginning, Campaign, campaign};
 use super::output::{ArmDay, Change, Closed, Counts, Day, Decision, Erasure, FeatureRow, InteractionRow, Output, Segment};
@@ -16,6 +18,7 @@ use crate::operators::deliver::{Delivery, deliver};
 use crate::settings::{Emit, Settings};
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::InputHandle;
@@ -52,14 +55,15 @@ fn arrivals(random: &mut Random, count: u64) -> Vec<Arrival> {
             let now = (START as u64 + i * DAYS * DAY as u64 / count).saturating_sub(late) as i64;
             // Whole hours make equal instants common.
             let at = now - now.rem_euclid(DAY / 24);
-            arrival(random, at)
+            arrival(random, at, 0..40)
         })
         .collect()
 }
 
-fn arrival(random: &mut Random, at: i64) -> Arrival {
+/// A record dated `at`, with an id of these.
+fn arrival(random: &mut Random, at: i64, ids: Range<u64>) -> Arrival {
     let customer = random.below(6);
-    let id = random.below(40);
+    let id = ids.start + random.below(ids.end - ids.start);
     let amount = format!("{}.{:02}", random.below(500), random.below(4) * 25);
     match random.below(40) {
         0..=15 => {
@@ -126,6 +130,8 @@ struct Told {
     erasures: BTreeSet<Erasure>,
     rejected: usize,
     counts: Counts,
+    /// Events are folded in the run.
+    folding: bool,
 }
 
 impl Told {
@@ -136,6 +142,11 @@ impl Told {
                 for row in rows.rows {
                     let context = if row.learned { contexts.next().expect("a learned row has a context").to_vec() } else { Vec::new() };
                     let key = (row.customer, row.key);
+                    // The id of a folded interaction may come again.
+                    if self.folding && row.change == Change::Insert {
+                        let old = self.interactions.remove(&key);
+                        assert!(old.is_none_or(|(old, _)| old.timestamp < row.timestamp), "{row:?}");
+                    }
                     assert_eq!(row.change == Change::Insert, !self.interactions.contains_key(&key), "{row:?}");
                     match row.change {
                         Change::Delete => self.interactions.remove(&key),
@@ -170,7 +181,13 @@ impl Told {
                 self.decisions.extend(decisions.into_iter().map(|decision| ((decision.customer, decision.key), decision)));
             }
             Output::Closed(closed) => self.closed.push(closed),
-            Output::Erasures(erasures) => self.erasures.extend(erasures),
+            Output::Erasures(erasures) => {
+                for erasure in &erasures {
+                    let is_gone = |row: &InteractionRow| row.customer == erasure.customer && Some(row.timestamp) < erasure.folded_before;
+                    self.interactions.retain(|_, (row, _)| !is_gone(row));
+                }
+                self.erasures.extend(erasures);
+            }
             Output::Names(_) | Output::LastFeatures(_) => {}
         }
     }
@@ -235,6 +252,8 @@ struct Run {
     snapshot: Option<Snapshot>,
     /// Whether each purchase asks for a decision.
     asking: bool,
+    /// How long events are kept.
+    keep: Option<i64>,
 }
 
 /// What a run gave.
@@ -285,6 +304,7 @@ impl Run {
     fn run(&self) -> Outcome {
         let mut settings = settings();
         settings.bandit.decide_on_transaction = self.asking;
+        settings.time.keep = self.keep;
         let described = Campaign { settings: Arc::new(settings), features: features(), thresholds: self.thresholds.clone().map(Arc::new) };
         let outcome = Arc::new(Mutex::new(Outcome::default()));
         let (sink, run) = (Arc::clone(&outcome), self.clone());

@@ -102,7 +102,7 @@ struct FoldedRow {
 /// One count of a customer's folded purchases.
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 #[repr(transparent)]
-struct Count(u32);
+struct Count(u64);
 
 /// Eight bytes of something.
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
@@ -186,7 +186,7 @@ impl Image {
         extras.attachments.iter().for_each(|(interaction, attachment)| self.push_attachment(*interaction, attachment));
         if let Some(folded) = &extras.folded {
             self.folded.push(FoldedRow::of(folded));
-            self.counts.extend(folded.counts.iter().map(|&count| Count(count)));
+            self.counts.extend(folded.counts.iter().map(|&count| Count(u64::from(count))));
         }
     }
 
@@ -327,7 +327,7 @@ impl FoldedRow {
             *self;
         let squares = u128::from(self.squares[0]) | u128::from(self.squares[1]) << 64;
         let summary = Summary { purchases: self.purchases as u32, first, last, amount, squares, least, greatest };
-        let counts = counts.iter().map(|count| count.0).collect();
+        let counts = counts.iter().map(|count| count.0 as u32).collect();
         Folded { summary, counts, contributions, rewards, first_contact, last_contact, first_reward, profiled }
     }
 }
