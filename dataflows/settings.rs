@@ -116,7 +116,7 @@ pub struct TimeSettings {
     pub no_response_reward: i64,
     /// How long before the watermark's day events are kept one by one; older ones are folded into sums. `None`: for ever.
     ///
-    /// At least [`TimeSettings::least_keep`]: what is folded has then been learned from, with the reward and threshold that it will always have.
+    /// Less than [`TimeSettings::least_keep`] counts as that: what is folded has then been learned from, and nothing that is in order can change it.
     pub keep: Option<Millis>,
 }
 
@@ -130,7 +130,7 @@ impl TimeSettings {
     /// has the same horizon.
     pub fn horizon(&self, watermark: Option<Millis>) -> Horizon {
         let (Some(keep), Some(watermark)) = (self.keep, watermark) else { return Horizon::NONE };
-        let events = watermark.div_euclid(DAY).saturating_mul(DAY).saturating_sub(keep);
+        let events = watermark.div_euclid(DAY).saturating_mul(DAY).saturating_sub(keep.max(self.least_keep()));
         Horizon { events, rewards: events.saturating_add(self.attribution_window) }
     }
 }

@@ -276,6 +276,13 @@ pub struct Erasure {
     pub folded_before: Option<Millis>,
 }
 
+impl Erasure {
+    /// What went and what stays, in the order of the columns of a report: transactions, interactions, rewards, profiles, learned, decisions, folded.
+    pub fn numbers(&self) -> [u64; 7] {
+        [self.transactions, self.interactions, self.rewards, self.profiles, self.learned, self.decisions, self.folded]
+    }
+}
+
 /// What was counted in an epoch; sums over epochs and workers are totals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {

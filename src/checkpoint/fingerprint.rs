@@ -100,11 +100,12 @@ fn bandit_values(bandit: &BanditSettings) -> Vec<Value> {
 }
 
 fn time_values(time: &TimeSettings) -> Vec<Value> {
-    let TimeSettings { lateness, attribution_window, no_response_reward } = time;
+    let TimeSettings { lateness, attribution_window, no_response_reward, keep } = time;
     vec![
         ("epoch.lateness", millis(*lateness)),
         ("bandit.attribution_window", millis(*attribution_window)),
         ("bandit.no_response_reward", format!("{no_response_reward} / 65536")),
+        ("history.keep", keep.map_or("for ever".to_string(), millis)),
     ]
 }
 
@@ -153,6 +154,7 @@ mod tests {
         let told = changed(|settings| {
             settings.input.decimals = 3;
             settings.time.lateness = 3_600_000;
+            settings.time.keep = Some(400 * dataflows::event::DAY);
             settings.customer.high_value = HighValue::Fixed(5);
             settings.customer.context[1].transform = Transform::Cap(100.0);
         });
@@ -162,6 +164,7 @@ mod tests {
                 r#"context.terms had "recency: cap 365" and has now "recency: cap 100""#,
                 "customers.high_value was percentile 90 and is 5 minor units",
                 "epoch.lateness was 1d and is 1h",
+                "history.keep was for ever and is 400d",
                 "input.decimals was 2 and is 3",
             ]
         );

@@ -20,6 +20,7 @@ use dataflows::event::{DAY, Topic};
 use dataflows::settings::{BanditSettings, CustomerSettings, Emit, HighValue, InputSettings, Settings, Term, TimeSettings, Transform};
 use std::path::Path;
 use types::{Config, DecideOn, Fields, HighValueRule, Http, Postgres, Start};
+use units::format_duration;
 
 impl Config {
     /// What the core must be told. What the sinks want is left at nothing: the command knows.
@@ -56,6 +57,7 @@ impl Config {
                 lateness: self.epoch.lateness,
                 attribution_window: self.bandit.attribution_window,
                 no_response_reward: reward_q16(self.bandit.no_response_reward).unwrap_or_default(),
+                keep: self.history.keep,
             },
             emit: Emit::default(),
         }
@@ -113,6 +115,7 @@ impl Config {
             features: features.names().to_vec(),
             topics: self.topic_names(),
             lateness: self.epoch.lateness,
+            folding: self.history.keep.is_some(),
             at_risk_days: self.customers.at_risk_days,
             recent_days: self.customers.recent_days,
             decimals: self.input.decimals,
@@ -153,6 +156,11 @@ impl Config {
         faults.extend(self.postgres.connection().err());
         if !self.customers.high_value.is_exact(self.input.decimals) {
             faults.push(("customers.high_value", format!("expected no more than the {} decimals of input.decimals", self.input.decimals)));
+        }
+        let least_keep = self.settings().time.least_keep();
+        if self.history.keep.is_some_and(|keep| keep < least_keep) {
+            let sum = "epoch.lateness + bandit.attribution_window + 3 days";
+            faults.push(("history.keep", format!("expected at least {}, which is {sum}", format_duration(least_keep))));
         }
         faults.extend(self.fields.faults());
         faults.extend(self.feature_faults());

@@ -110,6 +110,7 @@ fn another_value(key: &str) -> &'static str {
         fields if fields.starts_with("fields.") => "customer_id=buyer",
         "customers.categories" | "customers.devices" | "customers.payments" | "bandit.arms" => "One, Two",
         "customers.holiday_months" => "1, 2",
+        "history.keep" => "400d",
         "customers.high_value" => "top 5%",
         "customers.at_risk_days" | "customers.recent_days" => "60",
         "context.terms" => "intercept, recency: cap 100",

@@ -53,6 +53,8 @@ pub struct Config {
     pub input: Input,
     /// Fields that are called otherwise in the source.
     pub fields: Fields,
+    /// What is kept of customers.
+    pub history: History,
     /// Customers and their features.
     pub customers: Customers,
     /// The context vector.
@@ -281,6 +283,15 @@ pub struct Fields {
     /// Of requests.
     #[serde(deserialize_with = "values::texts")]
     pub requests: BTreeMap<String, String>,
+}
+
+/// What is kept of customers.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct History {
+    /// How long events are kept one by one; `None`: for ever.
+    #[serde(deserialize_with = "values::optional_millis::<_, DAY, { 36_500 * DAY }>")]
+    pub keep: Option<Millis>,
 }
 
 /// Customers and their features.

@@ -54,6 +54,15 @@ pub fn millis<'de, D: Deserializer<'de>, const MIN: i64, const MAX: i64>(deseria
     value(deserializer, read, format!("a duration such as \"500ms\", \"10s\" or \"24h\", from {} to {}", format_duration(MIN), format_duration(MAX)))
 }
 
+/// As [`millis`], or empty.
+pub fn optional_millis<'de, D: Deserializer<'de>, const MIN: i64, const MAX: i64>(deserializer: D) -> Result<Option<Millis>, D::Error> {
+    let read = |v: &Value| match v.as_str()? {
+        "" => Some(None),
+        text => parse_duration(text).filter(|n| (MIN..=MAX).contains(n)).map(Some),
+    };
+    value(deserializer, read, format!("empty, or a duration such as \"400d\", from {} to {}", format_duration(MIN), format_duration(MAX)))
+}
+
 /// A duration of the clock on the wall, with limits as for [`millis`].
 pub fn duration<'de, D: Deserializer<'de>, const MIN: i64, const MAX: i64>(deserializer: D) -> Result<Duration, D::Error> {
     millis::<D, MIN, MAX>(deserializer).map(|millis| Duration::from_millis(millis.unsigned_abs()))

@@ -109,6 +109,10 @@ pub struct Summary {
     pub retracted: u64,
     /// Records and events dropped because their customer was erased.
     pub erased: u64,
+    /// Records rejected because they concern events older than is kept.
+    pub past_history: u64,
+    /// Contributions of erased customers that stay in the models because they were folded.
+    pub erased_folded: u64,
     /// Events dated before the instant of a closed threshold.
     pub late: u64,
     /// Interactions in the model.
@@ -170,6 +174,8 @@ impl Summary {
             replaced: counts.replaced,
             retracted: counts.retracted,
             erased: counts.erased,
+            past_history: counts.past_history,
+            erased_folded: counts.erased_folded,
             late: counts.late,
             learned: counts.learned,
             corrected: counts.corrected,

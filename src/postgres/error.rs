@@ -151,6 +151,11 @@ pub enum PostgresError {
 }
 
 impl PostgresError {
+    /// Whether a row was to be written under a key that is there already.
+    pub fn is_repeated_key(&self) -> bool {
+        matches!(self, PostgresError::Statement { source, .. } if source.code() == Some(&SqlState::UNIQUE_VIOLATION))
+    }
+
     /// Whether the same again, on a new connection, may succeed.
     pub fn is_transient(&self) -> bool {
         match self {

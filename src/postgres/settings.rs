@@ -39,6 +39,8 @@ pub struct PostgresSettings {
     pub topics: [String; Topic::ALL.len()],
     /// How late an event may come and still count as in order.
     pub lateness: Millis,
+    /// Whether old events are folded: the id of one that is may come again.
+    pub folding: bool,
     /// Days of recency from which a customer is at risk.
     pub at_risk_days: f64,
     /// Days of recency up to which a customer is recently active.
@@ -67,6 +69,7 @@ impl PostgresSettings {
             policy: "linucb".to_string(),
             topics: Topic::ALL.map(|topic| topic.name().to_string()),
             lateness: dataflows::event::DAY,
+            folding: false,
             at_risk_days: 180.0,
             recent_days: 30.0,
             decimals: 2,
@@ -103,6 +106,7 @@ impl fmt::Debug for PostgresSettings {
             .field("policy", &self.policy)
             .field("topics", &self.topics)
             .field("lateness", &self.lateness)
+            .field("folding", &self.folding)
             .field("at_risk_days", &self.at_risk_days)
             .field("recent_days", &self.recent_days)
             .field("decimals", &self.decimals)

@@ -16,8 +16,10 @@ pub struct Statements {
     pub metrics: Statement,
     /// New interactions.
     pub copy_interactions: String,
-    /// Changed interactions, on their way.
+    /// New or changed interactions, on their way.
     pub stage_interactions: String,
+    /// New interactions, from there, of which some have the id of one that was folded; nothing is left on its way.
+    pub upsert_interactions: String,
     /// Changed interactions, from there; the text of the id stays.
     pub update_interactions: String,
     /// New customers.
@@ -59,13 +61,20 @@ const INSERT_METRICS: &str = "
         decisions = excluded.decisions, mean_reward = excluded.mean_reward, events_per_second = excluded.events_per_second, late = excluded.late,
         duplicates = excluded.duplicates, corrected = excluded.corrected, dead_letters = excluded.dead_letters, pending = excluded.pending";
 
-/// One erasure: customer, instant, transactions, interactions, rewards, profiles, learned, decisions, digest before, digest after, epoch.
+/// One erasure: customer, instant, transactions, interactions, rewards, profiles, learned, decisions, folded, digest before, digest after, epoch.
 pub const INSERT_ERASURE: &str = "
-    INSERT INTO erasures (customer_id, instant, transactions, interactions, rewards, profiles, learned, decisions, digest_before, digest_after, epoch)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    INSERT INTO erasures
+        (customer_id, instant, transactions, interactions, rewards, profiles, learned, decisions, folded, digest_before, digest_after, epoch)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
 
 /// Customer, instant.
 pub const ERASE_DECISIONS: &str = "DELETE FROM decisions WHERE customer_id = $1 AND ts <= $2";
+
+/// Customer, the instant before which everything was folded.
+pub const ERASE_FOLDED_DECISIONS: &str = "DELETE FROM decisions WHERE customer_id = $1 AND ts < $2";
+
+/// Customer, the instant before which everything was folded: no other rows are there of that time.
+pub const ERASE_FOLDED_INTERACTIONS: &str = "DELETE FROM interactions WHERE customer_id = $1 AND ts < $2";
 
 /// Takes the sums out of every version but the newest of each arm, which no longer has the erased in it.
 pub const ERASE_SUMS: &str = "
@@ -136,6 +145,11 @@ impl Statements {
             metrics: client.prepare(INSERT_METRICS).map_err(failed())?,
             copy_interactions: copy_into("interactions", &INTERACTION_COLUMNS),
             stage_interactions: copy_into("staged_interactions", &INTERACTION_COLUMNS),
+            upsert_interactions: format!(
+                "INSERT INTO interactions SELECT * FROM staged_interactions ON CONFLICT (customer_id, interaction_key) DO UPDATE SET {};
+                DELETE FROM staged_interactions",
+                assignments(INTERACTION_COLUMNS.into_iter().filter(|column| !["customer_id", "interaction_key"].contains(column)), "excluded"),
+            ),
             update_interactions: format!(
                 "UPDATE interactions t SET {} FROM staged_interactions s WHERE t.customer_id = s.customer_id AND t.interaction_key = s.interaction_key",
                 assignments(interaction_updates, "s"),

@@ -9,8 +9,8 @@ use super::recorded::{self, Progress};
 use super::rows::Staging;
 use super::settings::PostgresSettings;
 use super::statements::{
-    DELETE_FEATURES, DELETE_INTERACTIONS, ERASE_DECISIONS, ERASE_SUMS, INSERT_ERASURE, INSERT_THRESHOLD, PRUNE_DEAD_LETTERS, PRUNE_MODELS,
-    Statements, UPSERT_ARM_STATS, UPSERT_SEGMENTS,
+    DELETE_FEATURES, DELETE_INTERACTIONS, ERASE_DECISIONS, ERASE_FOLDED_DECISIONS, ERASE_FOLDED_INTERACTIONS, ERASE_SUMS, INSERT_ERASURE,
+    INSERT_THRESHOLD, PRUNE_DEAD_LETTERS, PRUNE_MODELS, Statements, UPSERT_ARM_STATS, UPSERT_SEGMENTS,
 };
 use crate::results::{EpochResults, hexadecimal};
 use postgres::types::Json;
@@ -132,7 +132,7 @@ impl Commit<'_> {
             let rows = transaction.execute(DELETE_INTERACTIONS, &[customers, keys]).map_err(PostgresError::statement("delete interactions"))?;
             self.expect("interactions", customers.len() as u64, rows);
         }
-        self.staging.new_interactions.copy(transaction, &self.statements.copy_interactions, "copy new interactions")?;
+        self.write_new_interactions(transaction)?;
         let changed = &self.staging.changed_interactions;
         if !changed.is_empty() {
             changed.copy(transaction, &self.statements.stage_interactions, "stage changed interactions")?;
@@ -140,6 +140,24 @@ impl Commit<'_> {
             self.expect("interactions", changed.rows(), rows);
         }
         Ok(())
+    }
+
+    /// New rows go in as they are. Where old events are folded, the id of one may come again, though it hardly ever does: then its row becomes the new
+    /// one's.
+    fn write_new_interactions(&self, transaction: &mut Transaction<'_>) -> Result<(), PostgresError> {
+        let new = &self.staging.new_interactions;
+        if !self.settings.folding || new.is_empty() {
+            return new.copy(transaction, &self.statements.copy_interactions, "copy new interactions");
+        }
+        let failed = || PostgresError::statement("write new interactions");
+        let mut trial = transaction.savepoint("new_interactions").map_err(failed())?;
+        match new.copy(&mut trial, &self.statements.copy_interactions, "copy new interactions") {
+            Ok(()) => return trial.commit().map_err(failed()),
+            Err(error) if !error.is_repeated_key() => return Err(error),
+            Err(_) => trial.rollback().map_err(failed())?,
+        }
+        new.copy(transaction, &self.statements.stage_interactions, "stage new interactions")?;
+        transaction.batch_execute(&self.statements.upsert_interactions).map_err(failed())
     }
 
     fn write_features(&self, transaction: &mut Transaction<'_>) -> Result<(), PostgresError> {
@@ -187,8 +205,11 @@ impl Commit<'_> {
         for erasure in &self.results.erasures {
             let instant = Timestamp(erasure.until);
             transaction.execute(ERASE_DECISIONS, &[&erasure.customer, &instant]).map_err(failed())?;
-            let counts = [erasure.transactions, erasure.interactions, erasure.rewards, erasure.profiles, erasure.learned, erasure.decisions];
-            let [transactions, interactions, rewards, profiles, learned, decisions] = counts.map(|count| count as i64);
+            if let Some(before) = erasure.folded_before.map(Timestamp) {
+                transaction.execute(ERASE_FOLDED_DECISIONS, &[&erasure.customer, &before]).map_err(failed())?;
+                transaction.execute(ERASE_FOLDED_INTERACTIONS, &[&erasure.customer, &before]).map_err(failed())?;
+            }
+            let [transactions, interactions, rewards, profiles, learned, decisions, folded] = erasure.numbers().map(|number| number as i64);
             transaction
                 .execute(
                     INSERT_ERASURE,
@@ -201,6 +222,7 @@ impl Commit<'_> {
                         &profiles,
                         &learned,
                         &decisions,
+                        &folded,
                         &before,
                         &after,
                         &self.epoch(),

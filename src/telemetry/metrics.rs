@@ -31,6 +31,10 @@ pub enum Metric {
     Retracted,
     /// Dropped with their customer.
     Erased,
+    /// Records about what is no longer kept.
+    PastHistory,
+    /// What stays in the models of erased customers.
+    ErasedFolded,
     /// The committed epoch.
     EpochCommitted,
     /// Epochs on their way.
@@ -86,7 +90,7 @@ pub enum Kind {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Metric; 28] = [
+    pub const ALL: [Metric; 30] = [
         Metric::Events,
         Metric::InputRejected,
         Metric::Late,
@@ -95,6 +99,8 @@ impl Metric {
         Metric::Corrected,
         Metric::Retracted,
         Metric::Erased,
+        Metric::PastHistory,
+        Metric::ErasedFolded,
         Metric::EpochCommitted,
         Metric::EpochsInFlight,
         Metric::CommitSeconds,
@@ -143,6 +149,10 @@ impl Metric {
             Metric::Corrected => ("sluice_corrected_total", Counter, "Contexts or rewards corrected after they had entered the model."),
             Metric::Retracted => ("sluice_retracted_total", Counter, "Events taken back."),
             Metric::Erased => ("sluice_erased_total", Counter, "Records and events dropped because their customer was erased."),
+            Metric::PastHistory => ("sluice_past_history_total", Counter, "Records rejected because they concern events older than is kept."),
+            Metric::ErasedFolded => {
+                ("sluice_erased_folded_total", Counter, "Contributions of erased customers that stay in the models because they were folded.")
+            }
             Metric::EpochCommitted => ("sluice_epoch_committed", Gauge, "The newest epoch that is committed."),
             Metric::EpochsInFlight => ("sluice_epochs_in_flight", Gauge, "Epochs cut and not yet committed."),
             Metric::CommitSeconds => ("sluice_commit_seconds", Histogram, "Time that the commit of an epoch took."),
@@ -221,6 +231,8 @@ fn record(snapshot: &Snapshot) {
     count(Metric::Corrected, Vec::new(), counts.corrected);
     count(Metric::Retracted, Vec::new(), counts.retracted);
     count(Metric::Erased, Vec::new(), counts.erased);
+    count(Metric::PastHistory, Vec::new(), counts.past_history);
+    count(Metric::ErasedFolded, Vec::new(), counts.erased_folded);
     snapshot.rejected.iter().for_each(|(reason, rejected)| count(Metric::InputRejected, vec![Label::new("reason", *reason)], *rejected));
     set(Metric::PendingInteractions, Vec::new(), counts.pending as f64);
     set(Metric::EpochCommitted, Vec::new(), snapshot.epoch.committed as f64);

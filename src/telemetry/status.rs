@@ -388,9 +388,24 @@ impl Known {
     }
 
     fn counted(&self) -> Counted {
-        let Counts { transactions, interactions, rewards, duplicates, replaced, late, corrected, retracted, erased, pending, .. } = self.counts;
+        let Counts { transactions, interactions, rewards, duplicates, replaced, late, corrected, retracted, pending, .. } = self.counts;
+        let Counts { erased, past_history, erased_folded, .. } = self.counts;
         let rejected = self.rejected.values().sum();
-        Counted { transactions, interactions, rewards, duplicates, replaced, late, corrected, retracted, erased, pending, rejected }
+        Counted {
+            transactions,
+            interactions,
+            rewards,
+            duplicates,
+            replaced,
+            late,
+            corrected,
+            retracted,
+            erased,
+            past_history,
+            erased_folded,
+            pending,
+            rejected,
+        }
     }
 
     fn segments(&self) -> Vec<SegmentSize> {

@@ -1,7 +1,7 @@
 //! What the tables must hold after an epoch: the results of every epoch before it, folded as the writer's transactions would.
 
 use super::difference::Findings;
-use super::shapes::{self, DEAD_LETTER_EPOCH, DECISION_INSTANT, INTERACTION_NAME, MODEL_SUMS};
+use super::shapes::{self, DEAD_LETTER_EPOCH, DECISION_INSTANT, INTERACTION_INSTANT, INTERACTION_NAME, MODEL_SUMS};
 use super::table::{Key, Table};
 use super::value::{Kind, number};
 use crate::postgres::encode::{CopyBuffer, microseconds};
@@ -149,16 +149,19 @@ impl Expected {
         let mut repetitions: BTreeMap<(i64, i64), i64> = BTreeMap::new();
         for erasure in &results.erasures {
             let until = microseconds(erasure.until);
-            let is_later = |values: &[Option<&[u8]>]| values[DECISION_INSTANT].and_then(|at| number(Kind::Timestamp, at)) > Some(until);
-            self.decisions.retain_of(erasure.customer, is_later);
+            let instant = |values: &[Option<&[u8]>], column: usize| values[column].and_then(|at| number(Kind::Timestamp, at));
+            self.decisions.retain_of(erasure.customer, |values| instant(values, DECISION_INSTANT) > Some(until));
+            if let Some(before) = erasure.folded_before.map(microseconds) {
+                self.decisions.retain_of(erasure.customer, |values| instant(values, DECISION_INSTANT) >= Some(before));
+                self.interactions.retain_of(erasure.customer, |values| instant(values, INTERACTION_INSTANT) >= Some(before));
+            }
             let repetition = repetitions.entry((erasure.customer, until)).or_default();
             *repetition += 1;
-            let counts = [erasure.transactions, erasure.interactions, erasure.rewards, erasure.profiles, erasure.learned, erasure.decisions];
-            let row = one_row(&mut self.buffer, 12, |buffer| {
+            let row = one_row(&mut self.buffer, 13, |buffer| {
                 buffer.bigint(results.epoch as i64);
                 buffer.bigint(erasure.customer);
                 buffer.timestamp(erasure.until);
-                counts.iter().for_each(|count| buffer.bigint(*count as i64));
+                erasure.numbers().into_iter().for_each(|number| buffer.bigint(number as i64));
                 buffer.text(before.as_bytes());
                 buffer.text(after.as_bytes());
                 buffer.bigint(*repetition);
@@ -277,7 +280,7 @@ mod tests {
     use super::*;
     use dataflows::bandit::linucb::solve;
     use dataflows::bandit::totals::Totals;
-    use dataflows::campaign::output::{ArmDay, ArmUpdate, Decision, Erasure, Segment};
+    use dataflows::campaign::output::{ArmDay, ArmUpdate, Change, Decision, Erasure, InteractionRow, InteractionRows, Segment};
     use dataflows::event::Millis;
 
     #[test]
@@ -335,15 +338,43 @@ mod tests {
     }
 
     #[test]
-    fn an_erasure_takes_decisions_up_to_its_instant() {
+    fn an_erasure_takes_decisions_up_to_its_instant_and_rows_of_folded_interactions() {
         let mut own = expected(10, Kept::default());
-        let decisions = vec![decided(1, 1, 100), decided(1, 2, 101), decided(2, 1, 100)];
-        own.fold(&EpochResults { decisions, ..EpochResults::new(1) }).unwrap();
-        let erasure = Erasure { customer: 1, until: 100, transactions: 0, interactions: 1, learned: 1, rewards: 0, profiles: 0, decisions: 1 };
-        own.fold(&EpochResults { erasures: vec![erasure, erasure], ..EpochResults::new(2) }).unwrap();
+        let decisions = vec![decided(1, 1, 100), decided(1, 2, 101), decided(1, 3, 110), decided(2, 1, 100)];
+        let contact = |customer, timestamp| InteractionRow {
+            change: Change::Insert,
+            customer,
+            key: timestamp as u64,
+            timestamp,
+            arm: 0,
+            propensity: 1.0,
+            reward: None,
+            learned: false,
+            decision: None,
+        };
+        let rows = vec![contact(1, 104), contact(1, 105), contact(2, 104)];
+        let interactions = vec![InteractionRows { rows, contexts: Vec::new() }];
+        own.fold(&EpochResults { decisions, interactions, ..EpochResults::new(1) }).unwrap();
+        let erasure = |until, folded_before| Erasure {
+            customer: 1,
+            until,
+            transactions: 0,
+            interactions: 1,
+            learned: 1,
+            rewards: 0,
+            profiles: 0,
+            decisions: 1,
+            folded: 3,
+            folded_before,
+        };
+        let left = |table: &Table| table.keys().map(|key| (key.0, key.1)).collect::<Vec<(i64, i64)>>();
+        own.fold(&EpochResults { erasures: vec![erasure(100, None), erasure(100, None)], ..EpochResults::new(2) }).unwrap();
         assert_eq!(own.erasures.keys().count(), 2, "each is reported");
-        let left: Vec<(i64, i64)> = own.decisions.keys().map(|key| (key.0, key.1)).collect();
-        assert_eq!(left, [(1, 2), (2, 1)]);
+        assert_eq!(left(&own.decisions), [(1, 2), (1, 3), (2, 1)]);
+        assert_eq!(left(&own.interactions), [(1, 104), (1, 105), (2, 104)]);
+        own.fold(&EpochResults { erasures: vec![erasure(100, Some(105))], ..EpochResults::new(3) }).unwrap();
+        assert_eq!(left(&own.decisions), [(1, 3), (2, 1)]);
+        assert_eq!(left(&own.interactions), [(1, 105), (2, 104)]);
     }
 
     #[test]

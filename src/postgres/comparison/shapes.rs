@@ -34,6 +34,9 @@ pub fn interactions() -> Shape {
 /// Where the text of its id stands among the columns of `interactions`: it is written once.
 pub const INTERACTION_NAME: usize = 2;
 
+/// Where its instant stands among the columns of `interactions`.
+pub const INTERACTION_INSTANT: usize = 3;
+
 /// `customer_features`, by customer.
 pub fn customer_features(features: &[String]) -> Shape {
     let kinds = [Bigint].into_iter().chain(features.iter().map(|_| Float8)).chain([Timestamp, Timestamp, Timestamp, Bigint]);
@@ -111,7 +114,7 @@ pub fn model_metrics() -> Shape {
 }
 
 /// Columns of `erasures` that follow from the records.
-const ERASURES: [&str; 11] = [
+const ERASURES: [&str; 12] = [
     "epoch",
     "customer_id",
     "instant",
@@ -121,13 +124,14 @@ const ERASURES: [&str; 11] = [
     "profiles",
     "learned",
     "decisions",
+    "folded",
     "digest_before",
     "digest_after",
 ];
 
 /// `erasures` that have been carried out, by epoch, customer, instant and which of these it is.
 pub fn erasures() -> Shape {
-    let kinds = [Bigint, Bigint, Timestamp, Bigint, Bigint, Bigint, Bigint, Bigint, Bigint, Text, Text];
+    let kinds = [Bigint, Bigint, Timestamp, Bigint, Bigint, Bigint, Bigint, Bigint, Bigint, Bigint, Text, Text];
     let columns: Vec<(&str, Kind)> = ERASURES.into_iter().zip(kinds).chain([("repetition", Bigint)]).collect();
     let select = format!(
         "SELECT {}, row_number() OVER (PARTITION BY epoch, customer_id, instant ORDER BY id) FROM erasures WHERE epoch IS NOT NULL",

@@ -9,7 +9,7 @@ use super::settings::PostgresSettings;
 use super::writer::Writer;
 use crate::results::EpochResults;
 use dataflows::bandit::{linucb, totals::Totals};
-use dataflows::campaign::output::{ArmDay, ArmUpdate, Change, Decision, FeatureRow, FeatureRows, InteractionRow, InteractionRows, Segment};
+use dataflows::campaign::output::{ArmDay, ArmUpdate, Change, Decision, Erasure, FeatureRow, FeatureRows, InteractionRow, InteractionRows, Segment};
 use dataflows::event::{CustomerId, DAY, Millis, Names, Place, Reason, Rejected, Topic};
 use postgres::{Client, NoTls};
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -178,6 +178,10 @@ pub struct Counted {
     pub retracted: u64,
     /// Records and events dropped with their customer.
     pub erased: u64,
+    /// Records rejected because they concern events older than is kept.
+    pub past_history: u64,
+    /// Contributions of erased customers that stay in the models because they were folded.
+    pub erased_folded: u64,
     /// Interactions that wait for a threshold or a reward.
     pub pending: i64,
     /// Records rejected.
