@@ -80,6 +80,14 @@ mod tests {
     }
 
     #[test]
+    fn a_filter_may_be_made_anew_as_large_as_is_needed() {
+        for (keys, words) in [(0, FEWEST_WORDS), (FEWEST_WORDS * 4, FEWEST_WORDS), (FEWEST_WORDS * 4 + 1, FEWEST_WORDS * 2)] {
+            let known = Known::with_room_for(keys);
+            assert_eq!((known.words.len(), known.is_short_of(keys)), (words, false));
+        }
+    }
+
+    #[test]
     fn few_new_ids_are_taken_for_known_ones() {
         let mut known = Known::new();
         let new = |i: u64| Known::key(2, (i % 1000) as u32, i.wrapping_mul(0xD134_2543_DE82_EF95));

@@ -173,6 +173,47 @@ fn a_retraction_needs_no_more_than_customer_and_id() {
 }
 
 #[test]
+fn what_concerns_folded_events_comes_with_its_bytes() {
+    let at = |topic: Topic, events: Millis, rewards: Millis, rest: &str| {
+        let line = line_with(topic, rest);
+        let both = [parser(settings()), complete_parser()].map(|mut parser| {
+            parser.set_horizon(Horizon { events, rewards });
+            parsed(parser, &lines_of(topic, line.as_bytes()))
+        });
+        let [quick, complete] = &both;
+        assert_eq!((&quick.records, &quick.asides, quick.high), (&complete.records, &complete.asides, complete.high), "{line}");
+        let [quick, _] = both;
+        let note = quick.asides.first().map(|aside| match aside {
+            Aside::Past { customer: 42, timestamp: NOON, rejected } => ("past", (**rejected).clone()),
+            Aside::Doubtful { customer: 42, rejected } => ("doubtful", (**rejected).clone()),
+            other => panic!("{other:?}"),
+        });
+        let note = note.map(|(what, rejected)| {
+            assert_eq!(
+                (rejected.topic, rejected.place, rejected.reason, &rejected.raw[..]),
+                (topic, Place::new(5, 0), Reason::PastHistory, line.as_bytes())
+            );
+            what
+        });
+        (quick.records.len(), note, quick.high)
+    };
+    let purchase = r#", "amount": 1"#;
+    assert_eq!(at(Topic::Transactions, NOON, NOON, purchase), (1, None, Some(NOON)));
+    assert_eq!(at(Topic::Transactions, NOON + 1, NOON + 1, purchase), (0, Some("past"), Some(NOON)));
+    for contact in [r#", "action": 1"#, r#", "action": 1, "template_id": "t"}"#.trim_end_matches('}')] {
+        assert_eq!(at(Topic::Interactions, NOON + 1, NOON + 1, contact), (0, Some("past"), Some(NOON)));
+    }
+    let reward = r#", "reward": 1"#;
+    assert_eq!(at(Topic::Rewards, NOON - DAY, NOON, reward), (1, None, None));
+    assert_eq!(at(Topic::Rewards, NOON - DAY, NOON + 1, reward), (1, Some("doubtful"), None));
+    assert_eq!(at(Topic::Requests, NOON + 1, NOON + 1, ""), (0, Some("past"), None));
+    let mut late = parser(settings());
+    late.set_horizon(Horizon { events: NOON + 1, rewards: NOON + 1 });
+    let profile = parsed(late, &lines_of(Topic::Customers, line_with(Topic::Customers, "").as_bytes()));
+    assert!(matches!(&profile.asides[..], [Aside::Profile { profile: Profile { from: NOON, .. }, .. }]), "profiles are always taken");
+}
+
+#[test]
 fn erasures_come_as_operations_and_as_null_messages() {
     let erased = |timestamp| Record { id: 0, timestamp, ..expected(Kind::Erase, "", 0, 0) };
     let forever = r#"{"customer_id": 42, "op": "erase"}"#;
