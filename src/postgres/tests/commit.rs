@@ -132,14 +132,14 @@ fn where_events_are_folded_an_id_may_come_again_and_an_erasure_takes_their_rows(
         let names = vec![Names { text: b"again".to_vec(), keys: vec![(1, 11, 5)], ..Names::default() }];
         EpochResults { interactions: vec![interactions(rows)], names, ..EpochResults::new(2) }
     };
-    let rows = "SELECT string_agg(concat_ws(' ', customer_id, interaction_key, interaction_id, learned, epoch), ', ' ORDER BY 1) FROM interactions";
+    let rows = "SELECT string_agg(concat_ws(' ', customer_id, interaction_key, interaction_id, learned, epoch), ', ' ORDER BY customer_id, interaction_key) FROM interactions";
     let mut writer = database.writer();
     writer.commit(&first_epoch()).unwrap();
     assert!(matches!(writer.commit(&again()), Err(error @ PostgresError::Statement { .. }) if error.is_repeated_key()), "nothing is folded");
 
     let mut writer = Writer::open(PostgresSettings { folding: true, ..database.settings() }).unwrap();
     writer.commit(&again()).unwrap();
-    assert_eq!(database.text(rows), "1 11 again false 2, 1 14 true 2, 2 -2 i-18446744073709551614 false 1, 3 13 i-13 false 2");
+    assert_eq!(database.text(rows), "1 11 again f 2, 1 14 t 2, 2 -2 i-18446744073709551614 f 1, 3 13 i-13 f 2");
 
     let erasure = Erasure {
         customer: 1,
@@ -154,7 +154,7 @@ fn where_events_are_folded_an_id_may_come_again_and_an_erasure_takes_their_rows(
         folded_before: Some(MARCH + 14),
     };
     writer.commit(&EpochResults { erasures: vec![erasure], ..EpochResults::new(3) }).unwrap();
-    assert_eq!(database.text(rows), "1 14 true 2, 2 -2 i-18446744073709551614 false 1, 3 13 i-13 false 2");
+    assert_eq!(database.text(rows), "1 14 t 2, 2 -2 i-18446744073709551614 f 1, 3 13 i-13 f 2");
     assert_eq!(database.text("SELECT string_agg(customer_id::text, ' ') FROM decisions"), "2");
     assert_eq!(database.text("SELECT concat_ws(' ', customer_id, transactions, folded) FROM erasures"), "1 4 7");
 }
