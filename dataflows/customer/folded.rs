@@ -189,7 +189,7 @@ mod tests {
     }
 
     fn purchase(at: usize, amount: u64) -> Transaction {
-        Transaction::new(at as u64, at as Millis, Purchase::new(amount, at % 5, 0, 1, amount % 2 == 0))
+        Transaction::new(at as u64, at as Millis, Purchase::new(amount, at % 5, 0, 1, amount.is_multiple_of(2)))
     }
 
     fn contact(id: u64) -> Interaction {
@@ -217,7 +217,10 @@ mod tests {
         history
     }
 
-    fn content(history: &History) -> (&[Transaction], &[Interaction], &[Profile], Option<&Extras>, [u32; 4]) {
+    /// What a history holds, and how far it has been worked through.
+    type Content<'a> = (&'a [Transaction], &'a [Interaction], &'a [Profile], Option<&'a Extras>, [u32; 4]);
+
+    fn content(history: &History) -> Content<'_> {
         let History { transactions, interactions, profiles, extras, .. } = history;
         let marks = [history.settled_transactions, history.settled_interactions, history.done_transactions, history.done_interactions];
         (transactions, interactions, profiles, extras.as_deref(), marks)
