@@ -90,3 +90,87 @@ impl Shard {
         self.histories[slot as usize].fold(before, self.features.layout());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::campaign::emission::Emission;
+    use crate::campaign::feed::Save;
+    use crate::campaign::graph::Campaign;
+    use crate::campaign::snapshot::restore::Loading;
+    use crate::campaign::snapshot::{Common, Images, ShardImage};
+    use crate::campaign::thresholds::Published;
+    use crate::customer::Features;
+    use crate::event::{DAY, Kind, Place, Purchase, Record};
+    use crate::settings::{Emit, HighValue, Settings};
+    use std::sync::Arc;
+
+    #[test]
+    fn a_round_comes_to_every_customer() {
+        for customers in [1, 63, 64, 65, 200] {
+            let mut folding = Folding::new();
+            folding.move_to(Horizon { events: 1, rewards: 2 }, customers);
+            let mut seen: Vec<Slot> = (0..ROUND).flat_map(|_| folding.turn(customers).collect::<Vec<_>>()).collect();
+            assert!(folding.turn(customers).next().is_none(), "the round is over");
+            seen.sort_unstable();
+            assert_eq!(seen, (0..customers as Slot).collect::<Vec<_>>());
+        }
+    }
+
+    #[derive(Default)]
+    struct Shelf(Vec<ShardImage>);
+
+    impl Images for Shelf {
+        fn has_room(&self) -> bool {
+            true
+        }
+
+        fn take(&mut self, image: ShardImage) {
+            self.0.push(image);
+        }
+
+        fn complete(&mut self, _: u64) {}
+    }
+
+    const WATERMARK: Millis = 130 * DAY;
+
+    fn campaign() -> Campaign {
+        let mut settings = Settings::default();
+        settings.customer.high_value = HighValue::Fixed(1);
+        settings.time.keep = Some(settings.time.least_keep());
+        settings.emit = Emit { snapshots: true, ..Emit::default() };
+        let features = Features::new(&settings.input, &settings.customer).expect("the default features are valid");
+        Campaign { settings: Arc::new(settings), features: Arc::new(features), thresholds: None }
+    }
+
+    fn epoch(shard: &mut Shard, records: &[Record]) {
+        let mut rejected = Vec::new();
+        shard.settle(std::iter::once(records), Vec::new(), &mut rejected);
+        assert_eq!(rejected, []);
+        shard.visit(&Published::default(), Some(WATERMARK), &mut Emission::new(4, 32, false));
+    }
+
+    #[test]
+    fn a_snapshot_has_a_customer_as_of_its_epoch_who_is_folded_while_it_is_taken() {
+        let campaign = campaign();
+        let mut shard = campaign.shard(0, 1);
+        let origin = Record::origin(Kind::Transaction, Place::new(0, 0));
+        let record = Record { customer: 7, id: 1, timestamp: 100 * DAY, origin, value: Purchase::new(500, 0, 0, 0, false).0, extra: 0 };
+        epoch(&mut shard, &[record]);
+        shard.begin_snapshot(1, Save::Everything);
+        epoch(&mut shard, &[]);
+        let held = |shard: &Shard| (shard.histories[0].transactions.len(), shard.histories[0].folded().is_some());
+        assert_eq!(held(&shard), (0, true));
+
+        let mut shelf = Shelf::default();
+        while shard.go_on_with_snapshot(&mut shelf) {}
+        let mut loading = Loading::new(&campaign, 0, 1, &Common { epoch: 1, watermark: Some(WATERMARK), ..Common::default() });
+        for image in &shelf.0 {
+            loading.load(image.shard, image.whole, &image.bytes).expect("the bytes are whole");
+        }
+        let mut loaded = loading.finish();
+        assert_eq!(held(&loaded), (1, false));
+        epoch(&mut loaded, &[]);
+        assert_eq!(held(&loaded), (0, true));
+    }
+}
