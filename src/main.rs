@@ -6,6 +6,7 @@ mod cli;
 mod cluster;
 mod config;
 mod console;
+mod durable;
 mod files;
 mod jobs;
 mod kafka;

@@ -2,11 +2,11 @@
 
 use super::{CheckpointError, Entry, Store};
 use crate::checkpoint::at_once::at_once;
+use crate::durable::{self, present};
 use bytes::Bytes;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read, Write};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::io::{self, ErrorKind, Read};
+use std::path::PathBuf;
 
 /// A folder.
 #[derive(Debug)]
@@ -17,9 +17,6 @@ pub struct Folder {
 /// Files that are written or removed at once.
 const AT_ONCE: usize = 16;
 
-/// Temporary files that this process has made, which tells them apart.
-static TEMPORARY: AtomicU64 = AtomicU64::new(0);
-
 impl Folder {
     /// The store in a folder, which is made with the first file.
     pub fn new(root: PathBuf) -> Self {
@@ -29,28 +26,6 @@ impl Folder {
     fn error(&self, name: &str, done: &'static str) -> impl Fn(io::Error) -> CheckpointError {
         let object = self.object(name);
         move |source| CheckpointError::Store { object: object.clone(), done, source: source.into() }
-    }
-
-    fn write(&self, name: &str, content: &[u8]) -> io::Result<()> {
-        let path = self.root.join(name);
-        let folder = path.parent().ok_or(ErrorKind::InvalidInput)?;
-        make_folder(folder)?;
-        let number = TEMPORARY.fetch_add(1, Ordering::Relaxed);
-        let temporary = self.root.join(format!("{name}.{}-{number}.tmp", std::process::id()));
-        let written = write_through(&temporary, content).and_then(|()| fs::rename(&temporary, &path));
-        if written.is_err() {
-            // Best effort: what stays behind is found by its epoch when the checkpoints are pruned.
-            let _ = fs::remove_file(&temporary);
-        }
-        written.and_then(|()| sync_folder(folder))
-    }
-
-    fn remove(&self, name: &str) -> io::Result<()> {
-        let path = self.root.join(name);
-        match (present(fs::remove_file(&path))?, path.parent()) {
-            (Some(()), Some(folder)) => present(sync_folder(folder)).map(|_| ()),
-            _ => Ok(()),
-        }
     }
 
     fn read(&self, name: &str, at_most: u64) -> io::Result<Vec<u8>> {
@@ -87,7 +62,7 @@ impl Store for Folder {
     }
 
     fn put(&self, files: &[(String, Bytes)]) -> Result<(), CheckpointError> {
-        each(files, |(name, content)| self.write(name, content).map_err(self.error(name, "written")))
+        each(files, |(name, content)| durable::replace(&self.root.join(name), content).map_err(self.error(name, "written")))
     }
 
     fn get(&self, name: &str, at_most: u64) -> Result<Bytes, CheckpointError> {
@@ -104,44 +79,11 @@ impl Store for Folder {
     }
 
     fn delete(&self, names: &[String]) -> Result<(), CheckpointError> {
-        each(names, |name| self.remove(name).map_err(self.error(name, "deleted")))
+        each(names, |name| durable::remove(&self.root.join(name)).map_err(self.error(name, "deleted")))
     }
 }
 
 /// Does something with each file, some at once: a file system writes its journal once for all that wait for it.
 fn each<T: Sync>(files: &[T], act: impl Fn(&T) -> Result<(), CheckpointError> + Sync) -> Result<(), CheckpointError> {
     files.chunks(AT_ONCE).try_for_each(|some| at_once(some, &act).into_iter().collect())
-}
-
-/// Writes a file and waits until it lies on the disk.
-fn write_through(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(content)?;
-    file.sync_all()
-}
-
-/// Makes a folder with those above it, and waits until each lies in the one above.
-fn make_folder(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    let missing: Vec<&Path> = folder.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.is_dir()).collect();
-    fs::create_dir_all(folder)?;
-    missing.iter().filter_map(|path| path.parent()).try_for_each(sync_folder)
-}
-
-/// Waits until what a folder holds lies on the disk.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    // The parent of a relative path of one part is the empty path.
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    File::open(folder)?.sync_all()
-}
-
-/// Nothing rather than an error where there is no such file.
-fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
 }
