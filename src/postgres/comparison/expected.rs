@@ -2,6 +2,7 @@
 
 use super::difference::Findings;
 use super::shapes::{self, DEAD_LETTER_EPOCH, DECISION_INSTANT, INTERACTION_INSTANT, INTERACTION_NAME, MODEL_SUMS};
+use super::single;
 use super::table::{Key, Table};
 use super::value::{Kind, number};
 use crate::postgres::encode::{CopyBuffer, microseconds};
@@ -9,7 +10,7 @@ use crate::postgres::error::PostgresError;
 use crate::postgres::rows::Staging;
 use crate::postgres::settings::PostgresSettings;
 use crate::postgres::transaction::PRUNE_EVERY;
-use crate::results::{EpochResults, hexadecimal};
+use crate::results::EpochResults;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is known beforehand of the rows that are deleted in time, so that nothing is held that nobody will ask for.
@@ -134,18 +135,12 @@ impl Expected {
 
     fn thresholds(&mut self, results: &EpochResults) {
         for &(day, high_value) in &results.thresholds {
-            let row = one_row(&mut self.buffer, 3, |buffer| {
-                buffer.integer(day);
-                buffer.bigint(high_value as i64);
-                buffer.bigint(results.epoch as i64);
-            });
-            self.thresholds.put_new(row);
+            self.thresholds.put_new(single::threshold(&mut self.buffer, day, high_value, results.epoch));
         }
     }
 
     /// What an erasure takes away beside the rows that the epoch itself takes back, and its report.
     fn erasures(&mut self, results: &EpochResults) {
-        let (before, after) = (hexadecimal(&results.digest_before), hexadecimal(&results.digest));
         let mut repetitions: BTreeMap<(i64, i64), i64> = BTreeMap::new();
         for erasure in &results.erasures {
             let until = microseconds(erasure.until);
@@ -157,16 +152,7 @@ impl Expected {
             }
             let repetition = repetitions.entry((erasure.customer, until)).or_default();
             *repetition += 1;
-            let row = one_row(&mut self.buffer, 13, |buffer| {
-                buffer.bigint(results.epoch as i64);
-                buffer.bigint(erasure.customer);
-                buffer.timestamp(erasure.until);
-                erasure.numbers().into_iter().for_each(|number| buffer.bigint(number as i64));
-                buffer.text(before.as_bytes());
-                buffer.text(after.as_bytes());
-                buffer.bigint(*repetition);
-            });
-            self.erasures.put(row);
+            self.erasures.put(single::erasure(&mut self.buffer, erasure, *repetition, results));
         }
         if results.erasures.iter().any(|erasure| erasure.learned > 0) {
             let newest: BTreeMap<i64, i64> = self.models.keys().map(|&(version, arm, _)| (arm, version)).collect();
@@ -180,28 +166,13 @@ impl Expected {
                 self.arm_stats.remove(&(i64::from(stats.day), i64::from(stats.arm), Box::from([])));
                 continue;
             }
-            let name = self.settings.arms.get(usize::from(stats.arm));
-            let row = one_row(&mut self.buffer, 7, |buffer| {
-                buffer.integer(stats.day);
-                buffer.smallint(i16::from(stats.arm));
-                buffer.optional(name, |buffer, name| buffer.text(name.as_bytes()));
-                buffer.bigint(stats.interactions);
-                buffer.bigint(stats.responses);
-                buffer.text(decimal_q16(stats.reward).as_bytes());
-                buffer.bigint(results.epoch as i64);
-            });
-            self.arm_stats.put(row);
+            self.arm_stats.put(single::arm_day(&mut self.buffer, stats, &self.settings.arms, results.epoch));
         }
     }
 
     fn segments(&mut self, results: &EpochResults) {
         for segment in &results.segments {
-            let row = one_row(&mut self.buffer, 7, |buffer| {
-                [8, 4, 2, 1].into_iter().for_each(|flag| buffer.boolean(segment.flags & flag != 0));
-                buffer.bigint(segment.customers);
-                buffer.text(decimal(i128::from(segment.amount), self.settings.decimals).as_bytes());
-                buffer.bigint(results.epoch as i64);
-            });
+            let row = single::segment(&mut self.buffer, segment, self.settings.decimals, results.epoch);
             match segment.customers {
                 0 => self.segments.remove_row(row),
                 _ => self.segments.put(row),
@@ -210,21 +181,8 @@ impl Expected {
     }
 
     fn metrics(&mut self, results: &EpochResults) {
-        let counts = &results.counts;
-        self.pending += counts.pending;
-        let row = one_row(&mut self.buffer, 10, |buffer| {
-            buffer.bigint(results.epoch as i64);
-            buffer.bigint(counts.records as i64);
-            buffer.bigint(counts.interactions);
-            buffer.bigint(counts.decisions as i64);
-            buffer.optional(self.staging.mean_reward, CopyBuffer::float8);
-            buffer.bigint(counts.late as i64);
-            buffer.bigint(counts.duplicates as i64);
-            buffer.bigint(counts.corrected as i64);
-            buffer.bigint(self.pending);
-            buffer.bigint(results.rejected.len() as i64);
-        });
-        self.metrics.put(row);
+        self.pending += results.counts.pending;
+        self.metrics.put(single::metrics(&mut self.buffer, results, self.staging.mean_reward, self.pending));
     }
 
     /// Forgets the versions that the writer deletes, unless they are there all the same.
@@ -244,37 +202,6 @@ impl Expected {
     }
 }
 
-/// One row of so many columns, in a buffer that is used again.
-fn one_row(buffer: &mut CopyBuffer, columns: usize, write: impl FnOnce(&mut CopyBuffer)) -> &[u8] {
-    buffer.clear();
-    buffer.row(columns);
-    write(buffer);
-    buffer.each_row().next().unwrap_or_default()
-}
-
-/// 2^-16 is this many of its last decimals.
-const Q16_DECIMALS: u32 = 16;
-const Q16_STEP: i128 = 152_587_890_625;
-
-/// A number in Q16 as an exact decimal, without zeros at its end.
-fn decimal_q16(value: i128) -> String {
-    let (whole, rest) = (value / 65_536, value % 65_536);
-    let sign = if value < 0 { "-" } else { "" };
-    trimmed(format!("{sign}{}.{:0width$}", whole.unsigned_abs(), (rest * Q16_STEP).unsigned_abs(), width = Q16_DECIMALS as usize))
-}
-
-/// A number of units of 10^-`decimals` as an exact decimal, without zeros at its end.
-fn decimal(value: i128, decimals: u32) -> String {
-    let unit = 10u128.pow(decimals);
-    let sign = if value < 0 { "-" } else { "" };
-    let value = value.unsigned_abs();
-    trimmed(format!("{sign}{}.{:0width$}", value / unit, value % unit, width = decimals as usize))
-}
-
-fn trimmed(decimal: String) -> String {
-    decimal.trim_end_matches('0').trim_end_matches('.').to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -282,16 +209,6 @@ mod tests {
     use dataflows::bandit::totals::Totals;
     use dataflows::campaign::output::{ArmDay, ArmUpdate, Change, Decision, Erasure, InteractionRow, InteractionRows, Segment};
     use dataflows::event::Millis;
-
-    #[test]
-    fn decimals_are_exact_and_have_no_zeros_at_their_end() {
-        for (value, text) in [(0, "0"), (65_536, "1"), (-32_768, "-0.5"), (1, "0.0000152587890625"), (65_536 * 100 + 16_384, "100.25")] {
-            assert_eq!(decimal_q16(value), text);
-        }
-        for (value, decimals, text) in [(0, 2, "0"), (1050, 2, "10.5"), (-7, 2, "-0.07"), (300, 0, "300"), (12_345, 4, "1.2345")] {
-            assert_eq!(decimal(value, decimals), text);
-        }
-    }
 
     fn expected(keep: u32, kept: Kept) -> Expected {
         Expected::new(&PostgresSettings { keep_model_versions: keep, ..PostgresSettings::new("", "campaign") }, kept)

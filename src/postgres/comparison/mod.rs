@@ -6,6 +6,7 @@
 pub mod difference;
 pub mod expected;
 pub mod shapes;
+pub mod single;
 pub mod snapshot;
 pub mod table;
 pub mod value;
