@@ -9,9 +9,11 @@ mod console;
 mod durable;
 mod files;
 mod jobs;
+mod journal;
 mod kafka;
 mod postgres;
 mod results;
+mod sink;
 mod telemetry;
 mod world;
 

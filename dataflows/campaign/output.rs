@@ -281,6 +281,11 @@ impl Erasure {
     pub fn numbers(&self) -> [u64; 7] {
         [self.transactions, self.interactions, self.rewards, self.profiles, self.learned, self.decisions, self.folded]
     }
+
+    /// Up to which instant every interaction and decision of the customer is gone, folded or not.
+    pub fn gone_until(&self) -> Millis {
+        self.folded_before.map_or(self.until, |before| self.until.max(before - 1))
+    }
 }
 
 /// What was counted in an epoch; sums over epochs and workers are totals.

@@ -5,6 +5,7 @@ use super::{GlobalArgs, load, print, print_json};
 use crate::checkpoint::{CheckpointError, Location};
 use crate::config::fault::Fault;
 use crate::config::load::Loaded;
+use crate::journal;
 use crate::kafka::{KafkaSettings, admin};
 use clap::Args;
 use serde::Serialize;
@@ -108,15 +109,22 @@ impl Report {
 /// What the job would connect to, as far as the configuration of it has no fault.
 fn probes(loaded: &Loaded) -> Vec<Box<dyn Probe>> {
     let mut probes: Vec<Box<dyn Probe>> = Vec::new();
-    if let (false, Ok(connection)) = (loaded.is_faulty("postgres"), loaded.config.postgres.connection()) {
-        probes.push(Box::new(PostgresProbe { shown: loaded.config.postgres.url.to_string(), connection }));
+    let config = &loaded.config;
+    if let (false, false, Ok(connection)) = (loaded.is_faulty("postgres"), config.postgres.url.is_empty(), config.postgres.connection()) {
+        probes.push(Box::new(PostgresProbe { shown: config.postgres.url.to_string(), connection }));
+    }
+    if let (false, Some(path)) = (loaded.is_faulty("files"), config.files.dir.clone()) {
+        probes.push(Box::new(DirectoryProbe { name: "files", path }));
+    }
+    if let (false, Some(folder)) = (loaded.is_faulty("checkpoint") || loaded.is_faulty("postgres"), config.journal_folder()) {
+        probes.push(Box::new(JournalProbe { folder, job: config.job.clone() }));
     }
     if !loaded.is_faulty("kafka") && !loaded.config.kafka.brokers.is_empty() {
         probes.push(Box::new(KafkaProbe { settings: loaded.config.kafka_settings() }));
     }
     if !loaded.is_faulty("checkpoint") {
         probes.push(match &loaded.config.checkpoint.dir {
-            Location::Folder(path) => Box::new(DirectoryProbe { path: path.clone() }),
+            Location::Folder(path) => Box::new(DirectoryProbe { name: "checkpoints", path: path.clone() }),
             Location::Url(_) => Box::new(ObjectStoreProbe { location: loaded.config.checkpoint.dir.clone() }),
         });
     }
@@ -196,12 +204,13 @@ fn explain(error: &dyn std::error::Error) -> String {
 
 /// Makes sure that a directory is there, or can be made, and takes files.
 struct DirectoryProbe {
+    name: &'static str,
     path: PathBuf,
 }
 
 impl Probe for DirectoryProbe {
     fn name(&self) -> &'static str {
-        "checkpoints"
+        self.name
     }
 
     fn target(&self) -> String {
@@ -215,6 +224,29 @@ impl Probe for DirectoryProbe {
         let written = std::fs::write(&trial, b"").and_then(|()| std::fs::remove_file(&trial));
         written.map_err(|error| format!("cannot write in {}: {error}", existing.display()))?;
         Ok(if existing == absolute { "can be written" } else { "can be made" }.to_string())
+    }
+}
+
+/// Where the job stands by the journal beside its checkpoints; whoever has the journal is not disturbed.
+struct JournalProbe {
+    folder: PathBuf,
+    job: String,
+}
+
+impl Probe for JournalProbe {
+    fn name(&self) -> &'static str {
+        "progress"
+    }
+
+    fn target(&self) -> String {
+        journal::path_in(&self.folder).display().to_string()
+    }
+
+    fn probe(&self) -> Result<String, String> {
+        match journal::inspect(&self.folder, &self.job).map_err(|error| error.to_string())? {
+            Some(progress) => Ok(format!("epoch {} is committed", progress.epoch)),
+            None => Ok("nothing is committed yet".to_string()),
+        }
     }
 }
 
@@ -311,7 +343,7 @@ mod tests {
     #[test]
     fn a_directory_that_can_be_made_is_fine_and_a_file_is_not() {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let probe = |path: PathBuf| DirectoryProbe { path }.probe();
+        let probe = |path: PathBuf| DirectoryProbe { name: "files", path }.probe();
         assert_eq!(probe(dir.path().to_path_buf()), Ok("can be written".to_string()));
         assert_eq!(probe(dir.path().join("a/b")), Ok("can be made".to_string()));
         std::fs::write(dir.path().join("file"), b"").expect("writing");

@@ -107,8 +107,8 @@ fn place(text: &str) -> Option<Place> {
 pub fn run(args: &ReplayArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
     let mut loaded = load(args.config.as_deref(), &[global.overrides(), args.cluster.overrides()].concat());
     if args.from.is_some() {
-        let needed = loaded.config.faults_for_run().into_iter().filter(|(key, _)| *key == "kafka.brokers");
-        loaded.add_faults(needed.collect());
+        let needed = loaded.config.faults_for_topics();
+        loaded.add_faults(needed);
     }
     let warnings = loaded.warnings.clone();
     let config = loaded.accept()?;

@@ -42,7 +42,7 @@ pub struct VerifyArgs {
 pub fn run(args: &VerifyArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
     let flags = overrides([("job", "--job", &args.job), ("workers", "--workers", &args.workers)]);
     let mut loaded = load(Some(&args.config), &[global.overrides(), flags].concat());
-    let needed = loaded.config.faults_for_run();
+    let needed = loaded.config.faults_for_verify();
     loaded.add_faults(needed);
     warn(&loaded);
     let config = loaded.accept()?;

@@ -11,6 +11,7 @@ pub mod types;
 pub mod units;
 mod values;
 
+use crate::checkpoint::Location;
 use crate::kafka::KafkaSettings;
 use crate::postgres::PostgresSettings;
 use dataflows::customer::Features;
@@ -18,7 +19,7 @@ use dataflows::customer::context::INTERCEPT;
 use dataflows::event::text::reward_q16;
 use dataflows::event::{DAY, Topic};
 use dataflows::settings::{BanditSettings, CustomerSettings, Emit, HighValue, InputSettings, Settings, Term, TimeSettings, Transform};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use types::{Config, DecideOn, Fields, HighValueRule, Http, Postgres, Start};
 use units::format_duration;
 
@@ -154,6 +155,9 @@ impl Config {
         faults.extend(self.hosts().err().map(|problem| ("hostfile", problem)));
         faults.extend(self.http.fault());
         faults.extend(self.postgres.connection().err());
+        if self.files.dir.is_some() && !self.postgres.url.is_empty() {
+            faults.push(("files.dir", "expected only one of files.dir and postgres.url: results go to one place".to_string()));
+        }
         if !self.customers.high_value.is_exact(self.input.decimals) {
             faults.push(("customers.high_value", format!("expected no more than the {} decimals of input.decimals", self.input.decimals)));
         }
@@ -180,13 +184,40 @@ impl Config {
         of_lists.iter().map(|problem| ("customers", problem.clone())).chain(of_terms).collect()
     }
 
-    /// What `run` needs and has no default: (key, what is wrong).
+    /// What reading the topics needs and has no default: (key, what is wrong).
+    pub fn faults_for_topics(&self) -> Vec<(&'static str, String)> {
+        let fault = ("kafka.brokers", "expected the brokers to read from, such as \"127.0.0.1:9092\"".to_string());
+        self.kafka.brokers.is_empty().then_some(fault).into_iter().collect()
+    }
+
+    /// What `run` needs beside valid values: (key, what is wrong).
     pub fn faults_for_run(&self) -> Vec<(&'static str, String)> {
-        let needed = [
-            ("kafka.brokers", self.kafka.brokers.is_empty(), "the brokers to read from, such as \"127.0.0.1:9092\""),
-            ("postgres.url", self.postgres.url.is_empty(), "the database to write to, such as \"postgres://sluice@127.0.0.1/sluice\""),
-        ];
-        needed.into_iter().filter(|(_, missing, _)| *missing).map(|(key, _, what)| (key, format!("expected {what}"))).collect()
+        let mut faults = self.faults_for_topics();
+        if self.postgres.url.is_empty() && self.journal_folder().is_none() {
+            let problem = "expected a folder: without postgres.url the progress is kept beside the checkpoints, and an object store has no lock \
+                           that ends with the process";
+            faults.push(("checkpoint.dir", problem.to_string()));
+        }
+        faults
+    }
+
+    /// What `verify` needs beside valid values: (key, what is wrong).
+    pub fn faults_for_verify(&self) -> Vec<(&'static str, String)> {
+        let mut faults = self.faults_for_topics();
+        if self.postgres.url.is_empty() {
+            let problem = "expected the database of the job, whose tables are compared; without one, `sluice replay --config CONFIG --from earliest` \
+                           computes the model anew, and its digest can be compared with the newest one in the job's journal";
+            faults.push(("postgres.url", problem.to_string()));
+        }
+        faults
+    }
+
+    /// Where the journal of a job without a database lies; `None` where a database keeps the progress, or where there can be none.
+    pub fn journal_folder(&self) -> Option<PathBuf> {
+        match &self.checkpoint.dir {
+            Location::Folder(dir) if self.postgres.url.is_empty() => Some(dir.join(&self.job)),
+            Location::Folder(_) | Location::Url(_) => None,
+        }
     }
 }
 

@@ -74,8 +74,25 @@ fn a_first_configuration_needs_three_keys() {
     let text =
         "[kafka]\nbrokers = \"127.0.0.1:9092\"\n[postgres]\nurl = \"postgres://sluice@127.0.0.1/sluice\"\n[checkpoint]\ndir = \"checkpoints\"\n";
     let config = from_file(text).accept().expect("no fault");
-    assert_eq!(config.faults_for_run(), []);
-    assert_eq!(defaults().faults_for_run().len(), 2);
+    assert_eq!((config.faults_for_run(), config.faults_for_verify()), (Vec::new(), Vec::new()));
+    let keys = |faults: Vec<(&'static str, String)>| faults.into_iter().map(|(key, _)| key).collect::<Vec<_>>();
+    assert_eq!(keys(defaults().faults_for_run()), ["kafka.brokers"]);
+    assert_eq!(keys(defaults().faults_for_verify()), ["kafka.brokers", "postgres.url"]);
+}
+
+#[test]
+fn results_go_to_one_place_and_progress_without_a_database_into_a_folder() {
+    let brokers = "[kafka]\nbrokers = \"127.0.0.1:9092\"\n";
+    for own in ["", "[files]\ndir = \"results\"\n"] {
+        let config = from_file(&format!("{brokers}{own}")).accept().expect("no fault");
+        assert_eq!((config.faults_for_run(), config.journal_folder()), (Vec::new(), Some("checkpoints/campaign".into())));
+    }
+    let both =
+        from_file("[files]\ndir = \"results\"\n[postgres]\nurl = \"postgres://sluice@127.0.0.1/sluice\"\n[checkpoint]\ndir = \"s3://bucket\"\n");
+    assert_eq!(messages(&both), ["files.dir = \"results\" (line 2): expected only one of files.dir and postgres.url: results go to one place"]);
+    let store = from_file("[checkpoint]\ndir = \"s3://bucket\"\n").accept().expect("no fault");
+    let faults = store.faults_for_run();
+    assert!(faults.iter().any(|(key, problem)| *key == "checkpoint.dir" && problem.starts_with("expected a folder")), "{faults:?}");
 }
 
 /// A value for each key that differs from its default, as an environment variable has it.
@@ -98,6 +115,7 @@ fn another_value(key: &str) -> &'static str {
         "postgres.password_file" | "http.api_token_file" => "/nonexistent/secret",
         "postgres.keep_models" => "10",
         "postgres.keep_dead_letters" => "90d",
+        "files.dir" => "results",
         "checkpoint.dir" => "s3://bucket/sluice",
         "checkpoint.keep" => "5",
         "checkpoint.interval" | "epoch.interval" | "epoch.idle" | "epoch.lateness" | "bandit.attribution_window" | "input.future" => "90s",

@@ -43,6 +43,8 @@ pub struct Config {
     pub kafka: Kafka,
     /// The database.
     pub postgres: Postgres,
+    /// Files in its place.
+    pub files: Files,
     /// Checkpoints.
     pub checkpoint: Checkpoint,
     /// Cutting of the input.
@@ -199,6 +201,15 @@ pub struct Postgres {
     /// How long dead letters are kept.
     #[serde(deserialize_with = "values::millis::<_, DAY, { 36_500 * DAY }>")]
     pub keep_dead_letters: Millis,
+}
+
+/// Files of results.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Files {
+    /// Where they lie; `None`: there are none.
+    #[serde(deserialize_with = "values::optional_path")]
+    pub dir: Option<PathBuf>,
 }
 
 /// Checkpoints.

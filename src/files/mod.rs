@@ -1,5 +1,6 @@
-//! Files as a source and a sink: the input directory of `replay`, and the directory that it writes.
+//! Files as a source and a sink: the input directory of `replay`, the directory that it writes, and the changes of each epoch of a job.
 
+pub mod changes;
 pub mod epochs;
 pub mod error;
 mod open;

@@ -4,8 +4,8 @@
 
 use crate::kafka::publisher::{Destination, Publication, Published, Publisher};
 use crate::kafka::{KafkaError, KafkaSettings};
-use crate::postgres::{PostgresError, Writer};
 use crate::results::EpochResults;
+use crate::sink::{Sink, SinkError};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use dataflows::campaign::output::Decision;
@@ -20,7 +20,7 @@ pub enum PredictionError {
     Kafka(#[from] KafkaError),
     /// The mark of what has been published.
     #[error(transparent)]
-    Postgres(#[from] PostgresError),
+    Sink(#[from] SinkError),
 }
 
 /// The way to the topics of decisions and dead letters.
@@ -45,16 +45,15 @@ impl Predictions {
     /// Sends again what may not have been published before the last end of the job.
     ///
     /// # Errors
-    /// The database cannot be read, or the broker refuses a decision.
-    pub fn resume(&mut self, writer: &mut Writer) -> Result<(), PredictionError> {
-        let progress = writer.progress();
+    /// What was committed cannot be read, or the broker refuses a record.
+    pub fn resume(&mut self, sink: &mut dyn Sink) -> Result<(), PredictionError> {
+        let progress = sink.progress();
         if progress.published >= progress.epoch {
             return Ok(());
         }
-        let decisions = writer.decisions(progress.published)?;
-        let publications: Vec<Publication> = decisions.iter().map(|(_, decision)| self.prediction(decision)).collect();
-        self.publisher.publish(&publications, || true)?;
-        writer.set_published(progress.epoch)?;
+        let unpublished = sink.unpublished()?;
+        self.publisher.publish(&self.publications(&unpublished.decisions, &unpublished.rejected), || true)?;
+        sink.set_published(progress.epoch)?;
         Ok(())
     }
 
@@ -62,16 +61,20 @@ impl Predictions {
     ///
     /// # Errors
     /// The broker refuses a record, or the mark cannot be set.
-    pub fn publish(&mut self, writer: &mut Writer, results: &EpochResults, go_on: impl Fn() -> bool) -> Result<(), PredictionError> {
-        let decisions = results.decisions.iter().map(|decision| self.prediction(decision));
-        let publications: Vec<Publication> = decisions.chain(results.rejected.iter().map(|rejected| self.dead_letter(rejected))).collect();
+    pub fn publish(&mut self, sink: &mut dyn Sink, results: &EpochResults, go_on: impl Fn() -> bool) -> Result<(), PredictionError> {
+        let publications = self.publications(&results.decisions, &results.rejected);
         if publications.is_empty() {
             return Ok(());
         }
         if self.publisher.publish(&publications, go_on)? == Published::All {
-            writer.set_published(results.epoch)?;
+            sink.set_published(results.epoch)?;
         }
         Ok(())
+    }
+
+    fn publications(&self, decisions: &[Decision], rejected: &[Rejected]) -> Vec<Publication> {
+        let decisions = decisions.iter().map(|decision| self.prediction(decision));
+        decisions.chain(rejected.iter().map(|rejected| self.dead_letter(rejected))).collect()
     }
 
     fn prediction(&self, decision: &Decision) -> Publication {

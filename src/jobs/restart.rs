@@ -1,11 +1,11 @@
-//! Where a job begins: what the database has recorded, the checkpoint that agrees with it, and the offsets to read from.
+//! Where a job begins: what its sink has recorded, the checkpoint that agrees with it, and the offsets to read from.
 
 use super::live::Replayed;
 use super::plan::Plan;
 use crate::checkpoint::{CheckpointError, Checkpoints, Manifest};
 use crate::kafka::{KafkaError, KafkaSettings, Position, admin};
-use crate::postgres::{PostgresError, RecordedEpoch, Writer};
 use crate::results::hexadecimal;
+use crate::sink::{RecordedEpoch, Sink, SinkError};
 use dataflows::event::Topic;
 use std::collections::BTreeMap;
 
@@ -15,15 +15,15 @@ pub enum RestartError {
     /// The broker.
     #[error(transparent)]
     Kafka(#[from] KafkaError),
-    /// The database.
+    /// What is recorded of it.
     #[error(transparent)]
-    Postgres(#[from] PostgresError),
+    Sink(#[from] SinkError),
     /// The checkpoints.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// The checkpoint does not belong to what is in the database.
+    /// The checkpoint does not belong to what is recorded.
     #[error(
-        "the checkpoint of epoch {epoch} has the model digest {checkpoint}, but the database has {database} for it: they are of different histories. \
+        "the checkpoint of epoch {epoch} has the model digest {checkpoint}, but its epoch was committed with {committed}: they are of different histories. \
          Give each job a name and a place for checkpoints of its own, or remove the checkpoints to repeat every recorded epoch"
     )]
     Strange {
@@ -31,12 +31,12 @@ pub enum RestartError {
         epoch: u64,
         /// In the checkpoint.
         checkpoint: String,
-        /// In the database.
-        database: String,
+        /// As recorded.
+        committed: String,
     },
-    /// The database knows nothing of what the checkpoints hold.
+    /// Nothing is recorded of what the checkpoints hold.
     #[error(
-        "there are checkpoints of job `{job}` up to epoch {epoch}, but the database has no progress of it: is it another database? \
+        "there are checkpoints of job `{job}` up to epoch {epoch}, but no progress of it is recorded: is it another database, or another sink? \
          With --rebuild the checkpoints are removed and everything is made anew from the topics"
     )]
     Forgotten {
@@ -51,6 +51,19 @@ pub enum RestartError {
          Restore its checkpoints, or start a job of another name"
     )]
     Unrepeatable(String),
+    /// The first epochs to be repeated are no longer recorded.
+    #[error(
+        "job `{job}` would have to repeat its epochs from {needed} on, for no newer checkpoint can be used, but they are recorded only from {first} \
+         on: restore its checkpoints, or make everything anew from the topics with --rebuild"
+    )]
+    Unrecorded {
+        /// The job.
+        job: String,
+        /// The first that is needed.
+        needed: u64,
+        /// The first that is recorded.
+        first: u64,
+    },
 }
 
 /// What is known before the workers begin; on the first process.
@@ -74,27 +87,31 @@ pub struct Sources<'a> {
 }
 
 impl Restart {
-    /// Finds out where the job that `writer` has taken over begins: after the newest sound checkpoint of a committed epoch, else with its first
+    /// Finds out where the job that `sink` has taken over begins: after the newest sound checkpoint of a committed epoch, else with its first
     /// records.
     ///
     /// # Errors
     /// What keeps it from going on exactly where it was.
-    pub fn find(writer: &mut Writer, sources: &Sources<'_>) -> Result<Restart, RestartError> {
-        let progress = writer.progress().epoch;
+    pub fn find(sink: &mut dyn Sink, sources: &Sources<'_>) -> Result<Restart, RestartError> {
+        let progress = sink.progress().epoch;
         if let (0, Some(newest)) = (progress, sources.checkpoints.list()?.first()) {
-            return Err(RestartError::Forgotten { job: writer.job().to_string(), epoch: newest.epoch });
+            return Err(RestartError::Forgotten { job: sink.job().to_string(), epoch: newest.epoch });
         }
         let manifest = sources.checkpoints.newest_sound(progress)?;
         let after = manifest.as_ref().map_or(0, |manifest| manifest.epoch);
-        let recorded = writer.recorded_epochs(after.saturating_sub(1))?;
+        let recorded = sink.recorded_epochs(after.saturating_sub(1))?;
         if let Some(manifest) = &manifest {
             compare(manifest, &recorded)?;
         }
         let starts = match &manifest {
             Some(manifest) => manifest.offsets.clone(),
-            None => starts(writer, sources)?,
+            None => starts(sink, sources)?,
         };
         let repeated: Vec<RecordedEpoch> = recorded.into_iter().filter(|epoch| epoch.epoch > after).collect();
+        let first = repeated.first().map_or(progress + 1, |epoch| epoch.epoch);
+        if first > after + 1 {
+            return Err(RestartError::Unrecorded { job: sink.job().to_string(), needed: after + 1, first });
+        }
         match progress {
             0 => tracing::info!(partitions = starts.len(), "The job begins."),
             _ => tracing::info!(checkpoint = after, repeated = repeated.len(), committed = progress, "The job goes on where it was."),
@@ -112,21 +129,78 @@ fn compare(manifest: &Manifest, recorded: &[RecordedEpoch]) -> Result<(), Restar
     if committed.digest == manifest.digest {
         return Ok(());
     }
-    let (checkpoint, database) = (hexadecimal(&manifest.digest), hexadecimal(&committed.digest));
-    Err(RestartError::Strange { epoch: manifest.epoch, checkpoint, database })
+    let (checkpoint, committed) = (hexadecimal(&manifest.digest), hexadecimal(&committed.digest));
+    Err(RestartError::Strange { epoch: manifest.epoch, checkpoint, committed })
 }
 
 /// The offsets that the job began with, recorded on its first start.
-fn starts(writer: &mut Writer, sources: &Sources<'_>) -> Result<Vec<(Topic, u32, u64)>, RestartError> {
-    if let Some(starts) = writer.starts()? {
+fn starts(sink: &mut dyn Sink, sources: &Sources<'_>) -> Result<Vec<(Topic, u32, u64)>, RestartError> {
+    if let Some(starts) = sink.starts()? {
         return Ok(starts);
     }
     let from = Position::from(sources.kafka.start);
-    if writer.progress().epoch > 0 && from != Position::Earliest {
-        return Err(RestartError::Unrepeatable(writer.job().to_string()));
+    if sink.progress().epoch > 0 && from != Position::Earliest {
+        return Err(RestartError::Unrepeatable(sink.job().to_string()));
     }
     let found = admin::positions(sources.kafka, sources.partitions, from)?;
     let starts: Vec<_> = found.into_iter().map(|((topic, partition), range)| (topic, partition, range.start)).collect();
-    writer.set_starts(&starts)?;
+    sink.set_starts(&starts)?;
     Ok(starts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::{Fingerprint, Location};
+    use crate::results::EpochResults;
+    use crate::sink::{Commit, Positions, Progress, Unpublished};
+    use dataflows::settings::Settings;
+
+    /// A sink that has committed epochs, of which it has these.
+    struct Recorded(u64, std::ops::Range<u64>);
+
+    impl Sink for Recorded {
+        fn job(&self) -> &str {
+            "campaign"
+        }
+        fn progress(&self) -> Progress {
+            Progress { epoch: self.0, ..Progress::default() }
+        }
+        fn recorded_epochs(&mut self, after: u64) -> Result<Vec<RecordedEpoch>, SinkError> {
+            let recorded = |epoch| RecordedEpoch { epoch, watermark: None, offsets: Vec::new(), digest: [0; 32] };
+            Ok(self.1.clone().filter(|epoch| *epoch > after).map(recorded).collect())
+        }
+        fn starts(&mut self) -> Result<Option<Positions>, SinkError> {
+            Ok(Some(Vec::new()))
+        }
+        fn set_starts(&mut self, _: &[(Topic, u32, u64)]) -> Result<(), SinkError> {
+            Ok(())
+        }
+        fn forget(&mut self) -> Result<(), SinkError> {
+            Ok(())
+        }
+        fn unpublished(&mut self) -> Result<Unpublished, SinkError> {
+            Ok(Unpublished::default())
+        }
+        fn set_published(&mut self, _: u64) -> Result<(), SinkError> {
+            Ok(())
+        }
+        fn commit(&mut self, results: &EpochResults) -> Result<Commit, SinkError> {
+            Ok(Commit { epoch: results.epoch, took: std::time::Duration::ZERO, retries: 0 })
+        }
+    }
+
+    #[test]
+    fn without_a_checkpoint_every_epoch_must_be_recorded() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let location = Location::Folder(folder.path().to_path_buf());
+        let checkpoints = Checkpoints::open(&location, "campaign", Fingerprint::of(&Settings::default())).expect("a store");
+        let (kafka, partitions) = (KafkaSettings::new("127.0.0.1:1"), BTreeMap::new());
+        let sources = Sources { checkpoints: &checkpoints, kafka: &kafka, partitions: &partitions };
+        let find = |mut sink: Recorded| Restart::find(&mut sink, &sources).map(|restart| restart.replayed.len());
+        assert_eq!(find(Recorded(0, 1..1)).ok(), Some(0));
+        assert_eq!(find(Recorded(6, 1..7)).ok(), Some(6));
+        assert!(matches!(find(Recorded(6, 4..7)), Err(RestartError::Unrecorded { needed: 1, first: 4, .. })));
+        assert!(matches!(find(Recorded(6, 7..7)), Err(RestartError::Unrecorded { needed: 1, first: 7, .. })));
+    }
 }

@@ -1,4 +1,4 @@
-//! The long-running job: Kafka in, the campaign dataflow, PostgreSQL and the predictions topic out.
+//! The long-running job: Kafka in, the campaign dataflow, the sink and the predictions topic out.
 
 use super::gather::{self, Checkpointing, Gather, GatherError};
 use super::live::{Control, Pace, live};
@@ -16,8 +16,10 @@ use crate::console::{Console, ConsoleError, Erase};
 use crate::kafka::eraser::Eraser;
 use crate::kafka::intake::{KafkaIntake, Seat, Sight};
 use crate::kafka::{Assigned, KafkaError, KafkaSettings, Position, admin};
-use crate::postgres::{Commit, PostgresError, Trouble, Writer, sink};
+use crate::postgres::Trouble;
 use crate::results::EpochResults;
+use crate::sink::thread::{SinkThread, spawn};
+use crate::sink::{self, Commit, Sink, SinkError};
 use crate::telemetry::status::Status;
 use crossbeam_channel::{Sender, bounded};
 use dataflows::campaign::graph::{Beginning, Campaign, campaign};
@@ -38,9 +40,9 @@ pub enum RunError {
     /// The broker or its topics.
     #[error(transparent)]
     Kafka(#[from] KafkaError),
-    /// The database.
+    /// The sink.
     #[error(transparent)]
-    Postgres(#[from] PostgresError),
+    Sink(#[from] SinkError),
     /// The checkpoints.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -98,7 +100,8 @@ pub fn run(config: &Config, features: Features, rebuild: bool) -> Result<(), Run
 /// The dataflow of the job, and of whoever computes again what it did; `snapshots` only where checkpoints are taken.
 pub(super) fn described(config: &Config, features: Features, snapshots: bool) -> Campaign {
     let mut settings = config.settings();
-    settings.input.names = true;
+    // Texts of ids are only for whoever keeps rows.
+    settings.input.names = !config.postgres.url.is_empty() || config.files.dir.is_some();
     settings.emit = Emit { interactions: true, features: true, final_features: None, snapshots };
     Campaign { settings: Arc::new(settings), features: Arc::new(features), thresholds: None }
 }
@@ -111,7 +114,7 @@ struct Job {
     /// Writes checkpoints, once it is known what the job begins with.
     saver: Mutex<Option<Saver>>,
     /// Why the sink ended.
-    sunk: Mutex<Option<PostgresError>>,
+    sunk: Mutex<Option<SinkError>>,
     watched: Watched,
 }
 
@@ -120,8 +123,6 @@ struct Lead {
     restart: Restart,
     to_sink: Sender<Box<EpochResults>>,
 }
-
-type Sink = JoinHandle<Result<Writer, PostgresError>>;
 
 impl Job {
     fn new(config: &Config, features: Features) -> Result<Self, RunError> {
@@ -159,8 +160,8 @@ impl Job {
     fn run(self: &Arc<Self>, cluster: &Cluster, config: &Config, rebuild: bool) -> Result<(), RunError> {
         // The broker first: an instance that cannot read must not take the job over from one that can.
         let partitions = self.await_partitions()?;
-        let writer = if cluster.is_first() { Some(self.open_writer(config, rebuild)?) } else { None };
-        let first = writer.map(|writer| self.take_over(config, writer, &partitions)).transpose()?;
+        let sink = if cluster.is_first() { Some(self.open_sink(config, rebuild)?) } else { None };
+        let first = sink.map(|sink| self.take_over(config, sink, &partitions)).transpose()?;
         let (sink, lead) = first.unzip();
         self.watched.begun.store(true, Ordering::Release);
         self.look_for_partitions(&partitions);
@@ -171,32 +172,38 @@ impl Job {
     }
 
     /// Takes the job over from whoever had it: from then on nobody else writes.
-    fn open_writer(&self, config: &Config, rebuild: bool) -> Result<Writer, RunError> {
-        let mut writer = Writer::open_telling(config.postgres_settings(&self.described.features), self.watched.trouble.clone())?;
+    fn open_sink(&self, config: &Config, rebuild: bool) -> Result<Box<dyn Sink>, RunError> {
+        let mut sink = sink::open(config, &self.described.features, &self.checkpoints, self.watched.trouble.clone(), rebuild)?;
         if rebuild {
             // In this order: without its checkpoints the job would repeat its epochs, but checkpoints without their epochs are of no use.
             self.checkpoints.erase_before(u64::MAX)?;
-            writer.forget()?;
+            sink.forget()?;
             tracing::warn!("Everything is made anew from the topics.");
         }
-        Ok(writer)
+        Ok(sink)
     }
 
     /// On the first process: where the job goes on, and the sink's thread.
-    fn take_over(self: &Arc<Self>, config: &Config, mut writer: Writer, partitions: &BTreeMap<Topic, Vec<u32>>) -> Result<(Sink, Lead), RunError> {
-        let restart = Restart::find(&mut writer, &Sources { checkpoints: &self.checkpoints, kafka: &self.kafka, partitions })?;
+    fn take_over(
+        self: &Arc<Self>,
+        config: &Config,
+        mut sink: Box<dyn Sink>,
+        partitions: &BTreeMap<Topic, Vec<u32>>,
+    ) -> Result<(SinkThread, Lead), RunError> {
+        let restart = Restart::find(sink.as_mut(), &Sources { checkpoints: &self.checkpoints, kafka: &self.kafka, partitions })?;
         let mut predictions = Predictions::new(&self.kafka, &config.bandit.arms)?;
-        predictions.resume(&mut writer)?;
+        predictions.resume(sink.as_mut())?;
         let (to_sink, results) = bounded(config.limits.epochs_in_flight as usize + 1);
         let watched = self.watched.clone();
-        let then = move |writer: &mut Writer, results: Box<EpochResults>, commit: Commit| {
+        let then = move |sink: &mut dyn Sink, results: Box<EpochResults>, commit: Commit| {
             watched.status.committed(&results, commit.took);
             watched.sight.committed(&results.closed.offsets);
-            if let Err(error) = predictions.publish(writer, &results, || !watched.ended.load(Ordering::Acquire)) {
+            if let Err(error) = predictions.publish(sink, &results, || !watched.ended.load(Ordering::Acquire)) {
                 tracing::error!(epoch = results.epoch, "Predictions are not published: {error}.");
             }
+            watched.saved.get().into_iter().for_each(|saved| sink.checkpointed(saved.newest()));
         };
-        let sink = sink::spawn(writer, results, Arc::clone(&self.watched.control.committed), then)?;
+        let sink = spawn(sink, results, Arc::clone(&self.watched.control.committed), then)?;
         Ok((sink, Lead { restart, to_sink }))
     }
 
@@ -364,7 +371,7 @@ impl Job {
     }
 
     /// Waits for the last commit and the last checkpoint; for that only if it can still become complete: `finished`, the workers have ended in order.
-    fn end(&self, sink: Option<Sink>, finished: bool) {
+    fn end(&self, sink: Option<SinkThread>, finished: bool) {
         // Whatever is left to be published waits for no broker any more.
         self.watched.ended.store(true, Ordering::Release);
         if let Some(Ok(Err(error))) = sink.map(JoinHandle::join) {

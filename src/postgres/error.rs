@@ -145,9 +145,6 @@ pub enum PostgresError {
         /// The last failure.
         last: Box<PostgresError>,
     },
-    /// The sink's thread could not be started.
-    #[error("the thread of the PostgreSQL sink cannot be started: {0}")]
-    Thread(#[source] io::Error),
 }
 
 impl PostgresError {
@@ -174,8 +171,7 @@ impl PostgresError {
             | PostgresError::Threshold { .. }
             | PostgresError::Shape { .. }
             | PostgresError::Recorded { .. }
-            | PostgresError::GaveUp { .. }
-            | PostgresError::Thread(_) => false,
+            | PostgresError::GaveUp { .. } => false,
         }
     }
 

@@ -2,8 +2,8 @@
 //! write beside.
 //!
 //! [`Writer::open_telling`] connects, brings the schema up to date and fences whoever wrote for the job before; what the job needs to go on
-//! (progress, recorded epochs, thresholds) is read from it. [`sink::spawn`] then moves it to a thread of its own, which commits
-//! [`EpochResults`](crate::results::EpochResults) as they come and survives outages of the database. [`comparison`] reads the tables beside it.
+//! (progress, recorded epochs, thresholds) is read from it. It is a [`Sink`](crate::sink::Sink), whose thread commits
+//! [`EpochResults`](crate::results::EpochResults) as they come, and survives outages of the database. [`comparison`] reads the tables beside it.
 
 pub mod comparison;
 pub mod connection;
@@ -13,15 +13,14 @@ pub mod recorded;
 pub mod rows;
 pub mod schema;
 pub mod settings;
-pub mod sink;
+mod sink;
 pub mod statements;
 pub mod transaction;
 pub mod writer;
 
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 pub use error::PostgresError;
-pub use recorded::RecordedEpoch;
 pub use settings::PostgresSettings;
-pub use writer::{Commit, Trouble, Writer};
+pub use writer::{Trouble, Writer};

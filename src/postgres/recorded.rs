@@ -4,42 +4,12 @@ use super::encode::Timestamp;
 use super::error::PostgresError;
 use super::settings::PostgresSettings;
 use crate::results::digest_from_hex;
+use crate::sink::{self, Offsets, Positions, Progress, RecordedEpoch, offsets_by_name};
 #[cfg(test)]
 use dataflows::campaign::output::Day;
 use dataflows::campaign::output::Decision;
-use dataflows::event::{Millis, Topic};
+use dataflows::event::Topic;
 use postgres::{Client, Row};
-use std::collections::BTreeMap;
-
-/// Where a job stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// The last committed epoch; 0 before the first.
-    pub epoch: u64,
-    /// Which instance of the job writes; each start counts one up.
-    pub incarnation: i64,
-    /// The last epoch whose predictions are known to have been published.
-    pub published: u64,
-}
-
-/// A committed epoch: what it takes to run it again as it was.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RecordedEpoch {
-    /// Which.
-    pub epoch: u64,
-    /// Its watermark.
-    pub watermark: Option<Millis>,
-    /// Next offset of every partition.
-    pub offsets: Positions,
-    /// Digest of the statistics of all arms after it, SHA-256.
-    pub digest: [u8; 32],
-}
-
-/// Next offset of every partition, sorted.
-pub type Positions = Vec<(Topic, u32, u64)>;
-
-/// The form in which offsets are kept: topic, partition, next offset.
-pub type Offsets = BTreeMap<String, BTreeMap<u32, u64>>;
 
 /// Fences off whoever wrote for the job before, then tells where it stands.
 ///
@@ -80,7 +50,10 @@ pub fn starts(client: &mut Client, settings: &PostgresSettings) -> Result<Option
 /// Records where the job begins.
 pub fn set_starts(client: &mut Client, settings: &PostgresSettings, offsets: &[(Topic, u32, u64)]) -> Result<(), PostgresError> {
     client
-        .execute("UPDATE progress SET starts = $2 WHERE job = $1", &[&settings.job, &postgres::types::Json(offsets_by_name(offsets, settings))])
+        .execute(
+            "UPDATE progress SET starts = $2 WHERE job = $1",
+            &[&settings.job, &postgres::types::Json(offsets_by_name(offsets, &settings.topics))],
+        )
         .map_err(PostgresError::statement("record where the job begins"))?;
     Ok(())
 }
@@ -118,16 +91,10 @@ fn epoch_of(row: &Row, settings: &PostgresSettings) -> Result<RecordedEpoch, Pos
     Ok(RecordedEpoch { epoch, watermark: row.get::<_, Option<Timestamp>>(1).map(|watermark| watermark.0), offsets, digest })
 }
 
-/// Offsets from the form in which they are kept, sorted.
+/// Offsets from the text in which they are kept, sorted.
 pub fn offsets_of(text: &str, settings: &PostgresSettings) -> Result<Positions, String> {
     let named: Offsets = serde_json::from_str(text).map_err(|error| format!("its offsets: {error}"))?;
-    let mut offsets = Vec::new();
-    for (name, partitions) in named {
-        let topic = settings.topic_named(&name).ok_or_else(|| format!("it has read topic `{name}`, which is not configured"))?;
-        offsets.extend(partitions.into_iter().map(|(partition, next)| (topic, partition, next)));
-    }
-    offsets.sort_unstable();
-    Ok(offsets)
+    sink::offsets_of(&named, &settings.topics)
 }
 
 /// The published thresholds, by day.
@@ -164,27 +131,5 @@ fn decision_of(row: &Row) -> Decision {
         scores: row.get(9),
         model_version: row.get::<_, i64>(10) as u64,
         context: row.get(11),
-    }
-}
-
-/// Offsets in the form in which they are kept.
-pub fn offsets_by_name(offsets: &[(Topic, u32, u64)], settings: &PostgresSettings) -> Offsets {
-    let mut named = Offsets::new();
-    for &(topic, partition, next) in offsets {
-        named.entry(settings.topic_name(topic).to_string()).or_default().insert(partition, next);
-    }
-    named
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn offsets_are_kept_by_topic_and_partition() {
-        let settings = PostgresSettings::new("", "campaign");
-        let offsets = [(Topic::Rewards, 0, 7), (Topic::Transactions, 10, 1), (Topic::Transactions, 2, 5)];
-        let json = serde_json::to_string(&offsets_by_name(&offsets, &settings)).unwrap();
-        assert_eq!(json, r#"{"rewards":{"0":7},"transactions":{"2":5,"10":1}}"#);
     }
 }

@@ -80,11 +80,6 @@ impl PostgresSettings {
     pub fn topic_name(&self, topic: Topic) -> &str {
         &self.topics[topic as usize]
     }
-
-    /// The topic of this name.
-    pub fn topic_named(&self, name: &str) -> Option<Topic> {
-        Topic::ALL.into_iter().find(|topic| self.topic_name(*topic) == name)
-    }
 }
 
 /// The address is left out but for what is certain not to be a password.
@@ -124,14 +119,5 @@ mod tests {
             let shown = format!("{:?}", PostgresSettings::new(url, "campaign"));
             assert!(!shown.contains("s3cret"), "{shown}");
         }
-    }
-
-    #[test]
-    fn topics_go_by_their_configured_names() {
-        let mut settings = PostgresSettings::new("", "campaign");
-        settings.topics[Topic::Customers as usize] = "profiles".to_string();
-        assert_eq!(settings.topic_name(Topic::Customers), "profiles");
-        assert_eq!(settings.topic_named("profiles"), Some(Topic::Customers));
-        assert_eq!(settings.topic_named("customers"), None);
     }
 }

@@ -1,34 +1,46 @@
-//! The thread that commits epochs, one after the other, as they come.
+//! The writer as the sink of a job.
 
-use super::error::PostgresError;
-use super::writer::{Commit, Writer};
+use super::writer::Writer;
 use crate::results::EpochResults;
-use crossbeam_channel::Receiver;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::{self, JoinHandle};
+use crate::sink::{Commit, Positions, Progress, RecordedEpoch, Sink, SinkError, Unpublished};
+use dataflows::event::Topic;
 
-/// Starts the sink's thread.
-///
-/// It commits what comes through `results`, in order, raises `committed` after each commit and then hands the epoch to `then`, which runs on the
-/// sink's thread (publish its predictions, wake whoever waits for it). The channel's bound is how many epochs may wait. When the channel is closed
-/// and empty the thread ends and gives the writer back; on an error it ends at once and drops its side of the channel, so that senders notice.
-///
-/// # Errors
-/// [`PostgresError::Thread`].
-pub fn spawn(
-    mut writer: Writer,
-    results: Receiver<Box<EpochResults>>,
-    committed: Arc<AtomicU64>,
-    mut then: impl FnMut(&mut Writer, Box<EpochResults>, Commit) + Send + 'static,
-) -> Result<JoinHandle<Result<Writer, PostgresError>>, PostgresError> {
-    let commit_all = move || {
-        for epoch in results {
-            let commit = writer.commit(&epoch)?;
-            committed.fetch_max(commit.epoch, Ordering::Release);
-            then(&mut writer, epoch, commit);
-        }
-        Ok(writer)
-    };
-    thread::Builder::new().name("postgres-sink".to_string()).spawn(commit_all).map_err(PostgresError::Thread)
+impl Sink for Writer {
+    fn job(&self) -> &str {
+        Writer::job(self)
+    }
+
+    fn progress(&self) -> Progress {
+        Writer::progress(self)
+    }
+
+    fn recorded_epochs(&mut self, after: u64) -> Result<Vec<RecordedEpoch>, SinkError> {
+        Ok(Writer::recorded_epochs(self, after)?)
+    }
+
+    fn starts(&mut self) -> Result<Option<Positions>, SinkError> {
+        Ok(Writer::starts(self)?)
+    }
+
+    fn set_starts(&mut self, offsets: &[(Topic, u32, u64)]) -> Result<(), SinkError> {
+        Ok(Writer::set_starts(self, offsets)?)
+    }
+
+    fn forget(&mut self) -> Result<(), SinkError> {
+        Ok(Writer::forget(self)?)
+    }
+
+    /// Rejected records are not sent again: they are in their table.
+    fn unpublished(&mut self) -> Result<Unpublished, SinkError> {
+        let decisions = self.decisions(Writer::progress(self).published)?;
+        Ok(Unpublished { decisions: decisions.into_iter().map(|(_, decision)| decision).collect(), rejected: Vec::new() })
+    }
+
+    fn set_published(&mut self, epoch: u64) -> Result<(), SinkError> {
+        Ok(Writer::set_published(self, epoch)?)
+    }
+
+    fn commit(&mut self, results: &EpochResults) -> Result<Commit, SinkError> {
+        Ok(Writer::commit(self, results)?)
+    }
 }

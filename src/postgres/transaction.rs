@@ -5,7 +5,7 @@
 
 use super::encode::Timestamp;
 use super::error::PostgresError;
-use super::recorded::{self, Progress};
+use super::recorded;
 use super::rows::Staging;
 use super::settings::PostgresSettings;
 use super::statements::{
@@ -13,6 +13,7 @@ use super::statements::{
     INSERT_THRESHOLD, PRUNE_DEAD_LETTERS, PRUNE_MODELS, Statements, UPSERT_ARM_STATS, UPSERT_SEGMENTS,
 };
 use crate::results::{EpochResults, hexadecimal};
+use crate::sink::{Progress, offsets_by_name};
 use postgres::types::Json;
 use postgres::{Client, Transaction};
 use std::collections::BTreeMap;
@@ -100,7 +101,7 @@ impl Commit<'_> {
     fn record_epoch(&self, transaction: &mut Transaction<'_>) -> Result<(), PostgresError> {
         let EpochResults { closed, counts, rejected, digest, .. } = self.results;
         let watermark = closed.watermark.map(Timestamp);
-        let offsets = Json(recorded::offsets_by_name(&closed.offsets, self.settings));
+        let offsets = Json(offsets_by_name(&closed.offsets, &self.settings.topics));
         transaction
             .execute(&self.statements.epoch, &[&self.settings.job, &self.epoch(), &watermark, &offsets, &hexadecimal(digest), &Json(counts)])
             .map_err(PostgresError::statement("record the epoch"))?;

@@ -2,13 +2,14 @@
 
 use super::connection::{self, Backoff};
 use super::error::PostgresError;
-use super::recorded::{self, Positions, Progress, RecordedEpoch};
+use super::recorded;
 use super::rows::Staging;
 use super::schema;
 use super::settings::PostgresSettings;
 use super::statements::Statements;
 use super::transaction::{self, Outcome};
 use crate::results::EpochResults;
+use crate::sink::{Commit, Positions, Progress, RecordedEpoch};
 #[cfg(test)]
 use dataflows::campaign::output::Day;
 use dataflows::campaign::output::Decision;
@@ -17,17 +18,6 @@ use postgres::Client;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
-
-/// How an epoch was committed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Commit {
-    /// The epoch.
-    pub epoch: u64,
-    /// From the first try to the commit's acknowledgment.
-    pub took: Duration,
-    /// Tries that failed before.
-    pub retries: u32,
-}
 
 /// Why the database is waited for, for whoever shows it; nothing while it need not be.
 #[derive(Clone, Debug, Default)]

@@ -3,8 +3,8 @@
 use crate::postgres::PostgresSettings;
 use crate::postgres::comparison::difference::NAMED;
 use crate::postgres::comparison::{Findings, Recorded, Standing};
-use crate::postgres::recorded::offsets_by_name;
 use crate::results::{EpochResults, hexadecimal};
+use crate::sink::offsets_by_name;
 use dataflows::event::{Millis, Topic};
 use serde_json::Value;
 use std::collections::VecDeque;
@@ -79,7 +79,7 @@ impl Checker {
             results.closed.offsets.iter().copied().filter(|(topic, partition, _)| is_known(&(*topic, *partition))).collect();
         expected.sort_unstable();
         if expected != recorded.offsets {
-            let shown = |offsets: &[_]| serde_json::to_string(&offsets_by_name(offsets, &self.settings)).unwrap_or_default();
+            let shown = |offsets: &[_]| serde_json::to_string(&offsets_by_name(offsets, &self.settings.topics)).unwrap_or_default();
             let (expected, found) = (shown(&expected), shown(&recorded.offsets));
             self.findings.differs(key, "offsets", expected, found);
         }
@@ -127,7 +127,7 @@ fn shown(watermark: Option<Millis>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::postgres::recorded::Progress;
+    use crate::sink::Progress;
     use dataflows::campaign::output::{Closed, Counts};
     use dataflows::event::DAY;
 

@@ -9,9 +9,10 @@ use super::table::Table;
 use crate::postgres::connection;
 use crate::postgres::encode::{Timestamp, broken_off};
 use crate::postgres::error::PostgresError;
-use crate::postgres::recorded::{self, Positions, Progress};
+use crate::postgres::recorded;
 use crate::postgres::schema;
 use crate::postgres::settings::PostgresSettings;
+use crate::sink::{Positions, Progress};
 use dataflows::event::Millis;
 use postgres::Client;
 use std::io::{self, BufRead};
@@ -129,7 +130,7 @@ impl Snapshot {
         const DOING: &str = "read a table";
         let copy = format!("COPY ({}) TO STDOUT (FORMAT binary)", table.shape().select);
         let reader = self.client.copy_out(&copy).map_err(PostgresError::statement(DOING))?;
-        let mut rows = CopyRows { reader, row: Vec::new(), begun: false };
+        let mut rows = CopyRows::new(reader);
         while let Some(row) = rows.next().map_err(|error| broken_off(error, DOING))? {
             table.check(row, findings);
         }
@@ -138,7 +139,7 @@ impl Snapshot {
 }
 
 /// The rows of a binary COPY, one at a time.
-struct CopyRows<R> {
+pub struct CopyRows<R> {
     reader: R,
     row: Vec<u8>,
     begun: bool,
@@ -148,8 +149,16 @@ struct CopyRows<R> {
 const SIGNATURE: usize = 15;
 
 impl<R: BufRead> CopyRows<R> {
+    /// Of a stream from its beginning.
+    pub fn new(reader: R) -> Self {
+        CopyRows { reader, row: Vec::new(), begun: false }
+    }
+
     /// The values of the next row, each behind its length.
-    fn next(&mut self) -> io::Result<Option<&[u8]>> {
+    ///
+    /// # Errors
+    /// The stream breaks off.
+    pub fn next(&mut self) -> io::Result<Option<&[u8]>> {
         if !std::mem::replace(&mut self.begun, true) {
             self.reader.read_exact(&mut [0; SIGNATURE])?;
             let extension = self.length()?;
@@ -208,7 +217,7 @@ mod tests {
     fn rows_are_read_to_the_trailer() {
         let row: &[u8] = &[0, 2, 0, 0, 0, 1, 7, 255, 255, 255, 255];
         let bytes = stream(b"more", &[row, &[0, 0], row]);
-        let mut rows = CopyRows { reader: &bytes[..], row: Vec::new(), begun: false };
+        let mut rows = CopyRows::new(&bytes[..]);
         for wanted in [&row[2..], &[], &row[2..]] {
             assert_eq!(rows.next().unwrap(), Some(wanted));
         }
@@ -218,7 +227,7 @@ mod tests {
     #[test]
     fn a_stream_that_breaks_off_is_an_error() {
         let bytes = stream(b"", &[&[0, 1, 0, 0, 0, 9, 1]]);
-        let mut rows = CopyRows { reader: &bytes[..], row: Vec::new(), begun: false };
+        let mut rows = CopyRows::new(&bytes[..]);
         assert!(rows.next().is_err());
     }
 }

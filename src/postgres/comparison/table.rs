@@ -33,7 +33,7 @@ pub struct Shape {
 pub type Key = (i64, i64, Box<[u8]>);
 
 /// A row's values, each as its bytes; `None`: NULL.
-type Values<'a> = Vec<Option<&'a [u8]>>;
+pub type Values<'a> = Vec<Option<&'a [u8]>>;
 
 /// A table as it should be.
 #[derive(Debug)]
@@ -168,7 +168,7 @@ impl Table {
 }
 
 /// The values of a row: each behind its length, which is negative for NULL.
-fn values(row: &[u8]) -> Values<'_> {
+pub fn values(row: &[u8]) -> Values<'_> {
     let mut values = Vec::new();
     let mut rest = row;
     while let Some((length, after)) = rest.split_first_chunk::<4>() {
@@ -238,7 +238,7 @@ fn unpack(packed: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
 }
 
 /// Bytes before the elements of an array of one dimension: dimensions, whether there are NULLs, type, length, first index.
-const ARRAY_HEADER: usize = 20;
+pub const ARRAY_HEADER: usize = 20;
 
 /// The elements of an array of one dimension, from index 1 and without NULL; anything else as it came.
 fn elements<const N: usize>(array: &[u8]) -> Vec<u8> {

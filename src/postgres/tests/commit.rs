@@ -2,8 +2,7 @@
 
 use super::*;
 use crate::postgres::error::PostgresError;
-use crate::postgres::recorded::RecordedEpoch;
-use crate::postgres::sink;
+use crate::sink::{RecordedEpoch, Sink, SinkError, thread as sink};
 use std::sync::{Arc, Barrier, Mutex, atomic::AtomicU64};
 use std::thread;
 
@@ -330,10 +329,10 @@ fn the_sink_commits_in_order_tells_and_gives_the_writer_back() {
     let committed = Arc::new(AtomicU64::new(0));
     let seen = Arc::new(Mutex::new(Vec::new()));
     let (mark, list) = (committed.clone(), seen.clone());
-    let then = move |_: &mut Writer, epoch: Box<EpochResults>, commit: crate::postgres::Commit| {
+    let then = move |_: &mut dyn Sink, epoch: Box<EpochResults>, commit: crate::sink::Commit| {
         list.lock().unwrap().push((epoch.epoch, commit.epoch, commit.retries, mark.load(Ordering::Acquire)));
     };
-    let sink = sink::spawn(database.writer(), receiver, committed.clone(), then).unwrap();
+    let sink = sink::spawn(Box::new(database.writer()), receiver, committed.clone(), then).unwrap();
     for epoch in [first_epoch(), second_epoch()] {
         sender.send(Box::new(epoch)).unwrap();
     }
@@ -349,8 +348,8 @@ fn a_fenced_sink_ends_and_its_sender_notices() {
     let (sender, receiver) = crossbeam_channel::bounded(1);
     let old = database.writer();
     let _new = database.writer();
-    let sink = sink::spawn(old, receiver, Arc::default(), |_, _, _| panic!("nothing was committed")).unwrap();
+    let sink = sink::spawn(Box::new(old), receiver, Arc::default(), |_, _, _| panic!("nothing was committed")).unwrap();
     sender.send(Box::new(first_epoch())).unwrap();
-    assert!(matches!(sink.join().unwrap(), Err(PostgresError::Fenced { .. })));
+    assert!(matches!(sink.join().unwrap(), Err(SinkError::Postgres(PostgresError::Fenced { .. }))));
     assert!(sender.send(Box::new(second_epoch())).is_err());
 }

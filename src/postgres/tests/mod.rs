@@ -16,17 +16,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// 2024-03-01T00:00:00Z.
-const MARCH: Millis = 1_709_251_200_000;
+pub const MARCH: Millis = 1_709_251_200_000;
 
 /// A database that lives as long as its test.
-struct TestDatabase {
+pub struct TestDatabase {
     server: String,
     name: String,
 }
 
 impl TestDatabase {
     /// `None`, with the reason printed, where no server is given and none is demanded.
-    fn create() -> Option<TestDatabase> {
+    pub fn create() -> Option<TestDatabase> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let Ok(server) = std::env::var("SLUICE_POSTGRES_URL") else {
             assert_ne!(std::env::var("SLUICE_REQUIRE_SERVICES").as_deref(), Ok("1"), "SLUICE_POSTGRES_URL is not set");
@@ -47,14 +47,14 @@ impl TestDatabase {
         format!("{host}/{}?{options}", self.name)
     }
 
-    fn client(&self) -> Client {
+    pub fn client(&self) -> Client {
         let mut client = Client::connect(&self.url(), NoTls).unwrap();
         client.batch_execute("SET search_path = sluice; SET timezone = 'UTC'; SET client_min_messages = warning").unwrap();
         client
     }
 
     /// Two arms, three features that the view treats in its three ways, contexts of two terms, retries without delay.
-    fn settings(&self) -> PostgresSettings {
+    pub fn settings(&self) -> PostgresSettings {
         let list = |names: &[&str]| names.iter().map(|name| name.to_string()).collect();
         PostgresSettings {
             arms: list(&["Email", "SMS"]),
@@ -65,7 +65,7 @@ impl TestDatabase {
         }
     }
 
-    fn writer(&self) -> Writer {
+    pub fn writer(&self) -> Writer {
         Writer::open(self.settings()).unwrap()
     }
 
@@ -106,13 +106,13 @@ impl Drop for TestDatabase {
 }
 
 /// An interaction of a customer; a learned one needs a context beside it.
-fn interaction(change: Change, customer: CustomerId, key: u64, learned: bool) -> InteractionRow {
+pub fn interaction(change: Change, customer: CustomerId, key: u64, learned: bool) -> InteractionRow {
     let reward = learned.then_some(98_304);
     InteractionRow { change, customer, key, timestamp: MARCH + key as i64, arm: 1, propensity: 0.1, reward, learned, decision: None }
 }
 
 /// A batch of interactions with the context [4096, customer] for the learned ones.
-fn interactions(rows: Vec<InteractionRow>) -> InteractionRows {
+pub fn interactions(rows: Vec<InteractionRow>) -> InteractionRows {
     let contexts = rows.iter().filter(|row| row.learned).flat_map(|row| [4_096, row.customer as i16]).collect();
     InteractionRows { rows, contexts }
 }
@@ -128,12 +128,12 @@ fn names(rows: &[InteractionRow]) -> Names {
 }
 
 /// A batch with one customer's features.
-fn features(change: Change, customer: CustomerId, values: [f64; 3]) -> FeatureRows {
+pub fn features(change: Change, customer: CustomerId, values: [f64; 3]) -> FeatureRows {
     let row = FeatureRow { change, customer, as_of: MARCH, last_purchase: Some(MARCH - DAY), signup: None };
     FeatureRows { rows: vec![row], values: if change == Change::Delete { Vec::new() } else { values.to_vec() } }
 }
 
-fn decision(customer: CustomerId, key: u64) -> Decision {
+pub fn decision(customer: CustomerId, key: u64) -> Decision {
     Decision {
         customer,
         key,
@@ -149,18 +149,18 @@ fn decision(customer: CustomerId, key: u64) -> Decision {
     }
 }
 
-fn arm_update(arm: u32, n: i64) -> ArmUpdate {
+pub fn arm_update(arm: u32, n: i64) -> ArmUpdate {
     let totals = Totals { n, a: vec![1 << 24, -5, i128::from(i64::MAX) * 8], b: vec![i128::MIN, 7] };
     let model = linucb::solve(arm, &Totals { n, a: vec![1 << 24, 0, 1 << 24], b: vec![1 << 28, 0] }, 1.0);
     ArmUpdate { arm, totals, model }
 }
 
-fn rejected(position: u64, detail: &str) -> Rejected {
+pub fn rejected(position: u64, detail: &str) -> Rejected {
     Rejected { topic: Topic::Rewards, place: Place::new(2, position), reason: Reason::BadReward, detail: detail.to_string(), raw: vec![0, 255, b'x'] }
 }
 
 /// An epoch with rows of every kind: customers 1 to 3, interactions 11 to 13.
-fn first_epoch() -> EpochResults {
+pub fn first_epoch() -> EpochResults {
     let mut results = EpochResults::new(1);
     let early = vec![interaction(Change::Insert, 3, 13, true), interaction(Change::Insert, 1, 11, true)];
     let mut pending = interaction(Change::Insert, 2, u64::MAX - 1, false);
@@ -184,7 +184,7 @@ fn first_epoch() -> EpochResults {
 }
 
 /// An epoch that changes what the first one wrote.
-fn second_epoch() -> EpochResults {
+pub fn second_epoch() -> EpochResults {
     let mut results = EpochResults::new(2);
     let settled = interaction(Change::Update, 2, u64::MAX - 1, true);
     results.interactions =

@@ -1,0 +1,183 @@
+//! What every epoch changed, as a file of its own: a line for each row of a table that appeared, changed or went.
+//!
+//! ```text
+//! <files.dir>/<job>/00000000000000000007.jsonl
+//!
+//! {"table":"epochs","change":"insert","job":"campaign","epoch":7,"watermark":"2024-03-01T00:00:00Z","offsets":{"transactions":{"0":17}},…}
+//! {"table":"interactions","change":"delete","customer_id":5,"interaction_key":-71}
+//! {"table":"customer_features","change":"update","customer_id":5,"recency":12.5,…}
+//! ```
+//!
+//! The tables, columns and keys are those of PostgreSQL; what it fills in by its clock (`committed_at` and the like) and ids that only count are left
+//! out. Instants and days are texts in RFC 3339, `numeric` is an exact decimal as a text, `bytea` is base64. An `insert` or `update` says how the row
+//! now stands, and either may be the first that a reader meets; a column that an `update` does not name stays (the text of an interaction's id is
+//! written once). Read in the order of the epochs, the files come to the rows that the database would have, but that nothing is deleted for its age.
+//!
+//! A file is complete when it has its name, and its epoch is committed when the journal says so: only the newest file may not be yet, and is
+//! written anew, maybe with other records, after a crash at that moment. Whoever takes the files in as they come leaves the newest one until there is a newer.
+//!
+//! When a customer is erased, every older file is read once, and those with rows of that customer are rewritten without them: see
+//! [`erased`]. Older files may be moved away or removed at any time; the program never needs them for anything else.
+
+mod erased;
+mod lines;
+#[cfg(test)]
+mod tests;
+
+use crate::durable::{self, TEMPORARY};
+use crate::journal::FileMark;
+use crate::postgres::{PostgresError, PostgresSettings};
+use crate::results::EpochResults;
+use dataflows::event::{CustomerId, Millis};
+use erased::Erased;
+use lines::Lines;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a file of changes cannot be written, read or trusted.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangesError {
+    /// The file system fails.
+    #[error("{path} cannot be {done}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What was to be done with it.
+        done: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A file is not the one that its epoch was committed with.
+    #[error("{path} is damaged: {why}. Restore it from a copy, or move it away: the program goes on without it")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// How it shows.
+        why: String,
+    },
+    /// The results do not fit the configured lists.
+    #[error(transparent)]
+    Rows(#[from] PostgresError),
+}
+
+/// The files of one job.
+pub struct ChangeFiles {
+    folder: PathBuf,
+    lines: Lines,
+}
+
+/// What a file's name ends with.
+const ENDING: &str = ".jsonl";
+
+/// Digits of an epoch: as many as the largest has, so that names sort as epochs do.
+const DIGITS: usize = 20;
+
+impl ChangeFiles {
+    /// Those of a job in a folder that several jobs may share. The rows are the ones that PostgreSQL would get, so its settings say what is in them.
+    pub fn new(folder: &Path, settings: PostgresSettings) -> ChangeFiles {
+        ChangeFiles { folder: folder.join(&settings.job), lines: Lines::new(settings) }
+    }
+
+    /// Writes the file of an epoch, in the place of any other; `pending` interactions wait after it.
+    ///
+    /// # Errors
+    /// [`ChangesError::Io`], [`ChangesError::Rows`].
+    pub fn write(&mut self, results: &EpochResults, pending: i64) -> Result<FileMark, ChangesError> {
+        let path = self.path(results.epoch);
+        let content = self.lines.write(results, pending)?;
+        durable::replace(&path, content).map_err(failed(&path, "written"))?;
+        Ok(FileMark::of(content))
+    }
+
+    /// Makes sure that the file of an epoch is the one that it was committed with. One that is gone has been moved away.
+    ///
+    /// # Errors
+    /// [`ChangesError::Damaged`], [`ChangesError::Io`].
+    pub fn check(&self, epoch: u64, mark: FileMark) -> Result<(), ChangesError> {
+        let path = self.path(epoch);
+        let Some(content) = self.read(epoch)? else {
+            tracing::warn!(path = %path.display(), "The newest file of changes is not there any more.");
+            return Ok(());
+        };
+        match FileMark::of(&content) {
+            found if found == mark => Ok(()),
+            found => {
+                let shown = |mark: FileMark| format!("{} bytes with CRC-32 {:08x}", mark.bytes, mark.crc32);
+                Err(ChangesError::Damaged { path, why: format!("it has {}, and was committed with {}", shown(found), shown(mark)) })
+            }
+        }
+    }
+
+    /// Removes the files of epochs after this one, and what was written by half.
+    ///
+    /// # Errors
+    /// [`ChangesError::Io`].
+    pub fn remove_after(&self, epoch: u64) -> Result<(), ChangesError> {
+        for name in self.names()? {
+            if name.ends_with(TEMPORARY) || epoch_of(&name).is_some_and(|other| other > epoch) {
+                let path = self.folder.join(name);
+                durable::remove(&path).map_err(failed(&path, "removed"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Rewrites the files of earlier epochs without what an epoch has erased of these customers, each up to an instant; newest first. Gives how
+    /// many had something of it.
+    ///
+    /// # Errors
+    /// [`ChangesError::Io`], [`ChangesError::Damaged`]; what is left is done when it is called again.
+    pub fn erase(&self, epoch: u64, customers: &[(CustomerId, Millis)]) -> Result<usize, ChangesError> {
+        let damaged = |epoch| move |why| ChangesError::Damaged { path: self.path(epoch), why };
+        let mut erased = Erased::new(customers);
+        // Should it have been moved away, the newest lines of older files count as standing.
+        if let Some(own) = self.read(epoch)? {
+            erased.stand(&own).map_err(damaged(epoch))?;
+        }
+        let mut older: Vec<u64> = self.names()?.iter().filter_map(|name| epoch_of(name)).filter(|other| *other < epoch).collect();
+        older.sort_unstable();
+        let mut rewritten = 0;
+        for older in older.into_iter().rev() {
+            let Some(content) = self.read(older)? else { continue };
+            if let Some(rest) = erased.rest_of(&content).map_err(damaged(older))? {
+                let path = self.path(older);
+                durable::replace(&path, &rest).map_err(failed(&path, "written"))?;
+                rewritten += 1;
+            }
+        }
+        Ok(rewritten)
+    }
+
+    fn path(&self, epoch: u64) -> PathBuf {
+        self.folder.join(format!("{epoch:020}{ENDING}"))
+    }
+
+    fn read(&self, epoch: u64) -> Result<Option<Vec<u8>>, ChangesError> {
+        let path = self.path(epoch);
+        durable::present(std::fs::read(&path)).map_err(failed(&path, "read"))
+    }
+
+    /// Names of everything in the folder.
+    fn names(&self) -> Result<Vec<String>, ChangesError> {
+        let list = || -> io::Result<Vec<String>> {
+            let mut names = Vec::new();
+            for found in durable::present(std::fs::read_dir(&self.folder))?.into_iter().flatten() {
+                // What has another kind of name is nobody's here.
+                names.extend(found?.file_name().into_string());
+            }
+            Ok(names)
+        };
+        list().map_err(failed(&self.folder, "listed"))
+    }
+}
+
+/// The epoch of a file of this name.
+fn epoch_of(name: &str) -> Option<u64> {
+    let digits = name.strip_suffix(ENDING).filter(|digits| digits.len() == DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit()));
+    digits?.parse().ok()
+}
+
+fn failed(path: &Path, done: &'static str) -> impl FnOnce(io::Error) -> ChangesError {
+    let path = path.to_path_buf();
+    move |source| ChangesError::Io { path, done, source }
+}

@@ -1,0 +1,121 @@
+//! What can be wrong with a journal and the files beside it.
+
+use super::record::FORMAT;
+use crate::checkpoint::CheckpointError;
+use crate::files::changes::ChangesError;
+use std::io;
+use std::path::PathBuf;
+
+/// Why the journal cannot go on. Each names the file.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// Another process has the journal.
+    #[error(
+        "job `{job}` runs already: {} has {path}. End that one first; one that hangs must be killed, and its hold on the journal ends with it",
+        holder.as_ref().map_or("another process".to_string(), |holder| format!("process {holder}"))
+    )]
+    Held {
+        /// The job.
+        job: String,
+        /// The file that is locked.
+        path: PathBuf,
+        /// What the other one has written there: its number.
+        holder: Option<String>,
+    },
+    /// The file system fails.
+    #[error("{path} cannot be {done}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What was to be done with it.
+        done: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A line is not what was written.
+    #[error(
+        "{path} is damaged from byte {at} on: {why}. Restore it from a copy together with the checkpoints and files; or remove it and start with \
+         --rebuild, which makes everything anew from the topics"
+    )]
+    Damaged {
+        /// The journal.
+        path: PathBuf,
+        /// Where the line begins.
+        at: usize,
+        /// How it shows.
+        why: String,
+    },
+    /// The journal is of another version of the program.
+    #[error("{path} has format {found}, and this program reads format {FORMAT}: run the version that wrote it")]
+    Format {
+        /// The journal.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+    },
+    /// Another sink than before.
+    #[error(
+        "{path} was begun {} files.dir, and now it is {}: the files would lack epochs. Configure the job as before, or make everything anew from the \
+         topics with --rebuild",
+        if *before { "with" } else { "without" },
+        if *before { "not set" } else { "set" }
+    )]
+    OtherSink {
+        /// The journal.
+        path: PathBuf,
+        /// Whether there were files before.
+        before: bool,
+    },
+    /// Another instance of the job has taken over.
+    #[error("job `{job}` was taken over by another instance (its incarnation is {current}, ours was {own}); nothing more is written here")]
+    Fenced {
+        /// The job.
+        job: String,
+        /// The incarnation that this instance got.
+        own: i64,
+        /// The incarnation that is recorded.
+        current: i64,
+    },
+    /// The journal was changed by nobody who may.
+    #[error("{path} was changed or removed while the job ran; start the job again, from a copy of it where it is gone")]
+    Changed {
+        /// The journal.
+        path: PathBuf,
+    },
+    /// The epoch does not follow the recorded one.
+    #[error("epoch {epoch} of job `{job}` cannot be committed after epoch {recorded}: those between are missing")]
+    Gap {
+        /// The job.
+        job: String,
+        /// The epoch that was to be committed.
+        epoch: u64,
+        /// The last that is committed.
+        recorded: u64,
+    },
+    /// A published threshold would change.
+    #[error("the threshold of day {day} (days since 1970) is published as {published}, and would now be {now}; it is never reopened")]
+    Threshold {
+        /// The day.
+        day: i32,
+        /// As published.
+        published: u64,
+        /// The value that was to be written.
+        now: u64,
+    },
+    /// A recorded epoch cannot be used.
+    #[error("epoch {epoch} in {path} cannot be used: {why}")]
+    Recorded {
+        /// The epoch; 0: where the job began.
+        epoch: u64,
+        /// The journal.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
+    /// The files of changes.
+    #[error(transparent)]
+    Changes(#[from] ChangesError),
+    /// The checkpoints cannot be listed.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+}

@@ -1,0 +1,171 @@
+//! The file of a journal: locked by one process, appended to, and replaced as a whole.
+
+use super::error::JournalError;
+use crate::durable;
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Name of the journal in the job's folder.
+const NAME: &str = "journal.log";
+
+/// Name of the file that is locked. It is never removed, for a lock on a file that is gone keeps nobody out.
+const LOCK: &str = "journal.lock";
+
+/// The journal's file in a folder.
+pub fn path_in(folder: &Path) -> PathBuf {
+    folder.join(NAME)
+}
+
+/// The only handle on a journal that may write.
+///
+/// # Contract
+/// Nothing is appended and nothing replaced unless the file is the one that this handle has left, in identity and length: the lock keeps others
+/// out, and should it ever not (a file system without locks between machines), whoever comes second sees that the file is another's.
+#[derive(Debug)]
+pub struct Log {
+    path: PathBuf,
+    file: File,
+    /// Where this handle's last line ends.
+    length: u64,
+    /// Held for as long as this is there; the system lets go of it when the process ends, however that happens.
+    _lock: File,
+}
+
+impl Log {
+    /// Locks the journal in a folder, for a job, and opens it; makes an empty one where there is none. Also gives what it holds.
+    ///
+    /// # Errors
+    /// [`JournalError::Held`], [`JournalError::Io`].
+    pub fn open(folder: &Path, job: &str) -> Result<(Log, Vec<u8>), JournalError> {
+        durable::make_folder(folder).map_err(failed(folder, "made"))?;
+        let lock = lock(&folder.join(LOCK), job)?;
+        let path = path_in(folder);
+        remove_temporary(folder).map_err(failed(folder, "cleared"))?;
+        if !path.try_exists().map_err(failed(&path, "looked for"))? {
+            durable::replace(&path, b"").map_err(failed(&path, "made"))?;
+        }
+        let mut file = open(&path)?;
+        let mut content = Vec::new();
+        file.read_to_end(&mut content).map_err(failed(&path, "read"))?;
+        let length = content.len() as u64;
+        Ok((Log { path, file, length, _lock: lock }, content))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How long it is.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Cuts off what comes after `length`.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`].
+    pub fn cut(&mut self, length: u64) -> Result<(), JournalError> {
+        self.file.set_len(length).and_then(|()| self.file.sync_all()).map_err(failed(&self.path, "cut"))?;
+        self.length = length;
+        Ok(())
+    }
+
+    /// Whether the file is still the one that this handle has left.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`].
+    pub fn is_own(&self) -> Result<bool, JournalError> {
+        let there = durable::present(std::fs::metadata(&self.path)).map_err(failed(&self.path, "looked at"))?;
+        let own = self.file.metadata().map_err(failed(&self.path, "looked at"))?;
+        let identity = |metadata: &Metadata| (metadata.dev(), metadata.ino());
+        Ok(there.is_some_and(|there| identity(&there) == identity(&own) && there.len() == self.length))
+    }
+
+    /// Appends lines, and where they are to be `durable` waits until they lie on the disk. False: somebody else has written meanwhile, so the lines
+    /// either were not appended or come after those of another.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`]; nobody knows then how much of it is there, and this handle must not be used again.
+    pub fn append(&mut self, lines: &[u8], durable: bool) -> Result<bool, JournalError> {
+        if !self.is_own()? {
+            return Ok(false);
+        }
+        let mut write = || -> io::Result<u64> {
+            self.file.write_all(lines)?;
+            if durable {
+                self.file.sync_data()?;
+            }
+            self.file.stream_position()
+        };
+        let end = write().map_err(failed(&self.path, "written"))?;
+        self.length += lines.len() as u64;
+        Ok(end == self.length)
+    }
+
+    /// Puts a new file in the place of the old one; false where somebody else has done so.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`]; the old file or the new one is there.
+    pub fn replace(&mut self, content: &[u8]) -> Result<bool, JournalError> {
+        if !self.is_own()? {
+            return Ok(false);
+        }
+        durable::replace(&self.path, content).map_err(failed(&self.path, "replaced"))?;
+        self.file = open(&self.path)?;
+        self.length = content.len() as u64;
+        Ok(true)
+    }
+}
+
+/// What the journal in a folder holds now, whoever has it; `None` where there is none.
+///
+/// # Errors
+/// [`JournalError::Io`].
+pub fn content(folder: &Path) -> Result<Option<Vec<u8>>, JournalError> {
+    let path = path_in(folder);
+    durable::present(std::fs::read(&path)).map_err(failed(&path, "read"))
+}
+
+/// Removes what an instance that died while it wrote the journal anew has left.
+fn remove_temporary(folder: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        if name.to_str().is_some_and(|name| name.starts_with(NAME) && name.ends_with(durable::TEMPORARY)) {
+            durable::remove(&folder.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Every write goes to the end, wherever that is by then.
+fn open(path: &Path) -> Result<File, JournalError> {
+    OpenOptions::new().read(true).append(true).open(path).map_err(failed(path, "opened"))
+}
+
+/// Locks a file, and writes into it who has it.
+fn lock(path: &Path, job: &str) -> Result<File, JournalError> {
+    let open = || OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+    let mut file = open().map_err(failed(path, "opened"))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::Error(source)) => return Err(failed(path, "locked")(source)),
+        Err(TryLockError::WouldBlock) => {
+            let holder = std::fs::read_to_string(path).ok().map(|text| text.trim().to_string()).filter(|text| !text.is_empty());
+            return Err(JournalError::Held { job: job.to_string(), path: path.to_path_buf(), holder });
+        }
+    }
+    let mut name_holder = || -> io::Result<()> {
+        file.set_len(0)?;
+        writeln!(file, "{}", std::process::id())
+    };
+    name_holder().map_err(failed(path, "written"))?;
+    Ok(file)
+}
+
+fn failed(path: &Path, done: &'static str) -> impl FnOnce(io::Error) -> JournalError {
+    let path = path.to_path_buf();
+    move |source| JournalError::Io { path, done, source }
+}

@@ -1,0 +1,298 @@
+//! The records of a journal: a line each, which begins with its checksum and its length.
+//!
+//! ```text
+//! 0c9f4a31 000000a7 {"epoch":{"epoch":7,"incarnation":2,"watermark":1709251200000,"offsets":{"transactions":{"0":17}},…}}
+//! ```
+//!
+//! Both numbers are hexadecimal: the length is that of the JSON in bytes, the CRC-32 is over the length and the JSON. No line has a line end or a zero
+//! byte in it. So a line that was written by half is told from one that was changed: it lacks its end, or has the zeros of a block that never came
+//! to the disk.
+
+use crate::sink::Offsets;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use dataflows::campaign::output::{Day, Decision};
+use dataflows::event::{CustomerId, Millis, Place, Reason, Rejected, Topic};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::collections::BTreeMap;
+
+/// Version of the records; raised whenever one of them changes its meaning.
+pub const FORMAT: u32 = 1;
+
+/// A record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Record {
+    /// The first one: whose journal it is.
+    Journal {
+        /// [`FORMAT`] of the program that began it.
+        format: u32,
+        /// The job.
+        job: String,
+        /// Whether each epoch's changes are in a file.
+        files: bool,
+    },
+    /// An instance has taken the job over.
+    Start {
+        /// Its incarnation: one more than that of the instance before.
+        incarnation: i64,
+    },
+    /// Where the job began.
+    Starts(Offsets),
+    /// What epochs that are no longer here have left.
+    Standing(Standing),
+    /// An epoch is committed.
+    Epoch(Box<Epoch>),
+    /// What the epochs up to this one had to publish is published.
+    Published(u64),
+}
+
+/// What epochs that are no longer here have left.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Standing {
+    /// The last of them; 0 for none.
+    pub epoch: u64,
+    /// Interactions that waited after it.
+    pub pending: i64,
+    /// The thresholds that they published.
+    pub thresholds: BTreeMap<Day, u64>,
+}
+
+/// A committed epoch.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Epoch {
+    /// Which.
+    pub epoch: u64,
+    /// The instance that committed it.
+    pub incarnation: i64,
+    /// Its watermark.
+    pub watermark: Option<Millis>,
+    /// Next offset of every partition, by the topic's name at the broker.
+    pub offsets: Offsets,
+    /// Digest of the statistics of all arms after it, SHA-256, in hexadecimal digits.
+    pub digest: String,
+    /// Interactions that wait after it.
+    pub pending: i64,
+    /// The thresholds that it published.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub thresholds: BTreeMap<Day, u64>,
+    /// Its file of changes, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<FileMark>,
+    /// Customers that were erased in it, each up to an instant, as long as older files and records may have something of theirs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub erased: Vec<(CustomerId, Millis)>,
+    /// Its decisions, as long as they are not known to be published.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<Decision>,
+    /// Its rejected records, likewise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", serialize_with = "write_rejected", deserialize_with = "read_rejected")]
+    pub rejected: Vec<Rejected>,
+}
+
+/// What tells a file from any other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileMark {
+    /// Its length.
+    pub bytes: u64,
+    /// Its checksum.
+    pub crc32: u32,
+}
+
+impl FileMark {
+    /// Of a file with this content.
+    pub fn of(content: &[u8]) -> FileMark {
+        FileMark { bytes: content.len() as u64, crc32: crc32fast::hash(content) }
+    }
+}
+
+/// A rejected record, with its bytes as text.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RejectedText {
+    topic: Topic,
+    place: Place,
+    reason: Reason,
+    detail: String,
+    raw: String,
+}
+
+fn write_rejected<S: Serializer>(rejected: &[Rejected], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(rejected.iter().map(|rejected| {
+        let Rejected { topic, place, reason, detail, raw } = rejected.clone();
+        RejectedText { topic, place, reason, detail, raw: BASE64_STANDARD.encode(raw) }
+    }))
+}
+
+fn read_rejected<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Rejected>, D::Error> {
+    let read = |RejectedText { topic, place, reason, detail, raw }| {
+        let raw = BASE64_STANDARD.decode(raw).map_err(D::Error::custom)?;
+        Ok(Rejected { topic, place, reason, detail, raw })
+    };
+    Vec::deserialize(deserializer)?.into_iter().map(read).collect()
+}
+
+/// Digits of the checksum and of the length, each with a space behind it.
+const HEAD: usize = 18;
+
+/// Where the length begins, and with it what the checksum is over.
+const CHECKED: usize = 9;
+
+impl Record {
+    /// The record's line.
+    pub fn to_line(&self) -> Vec<u8> {
+        let json = serde_json::to_string(self).expect("texts, numbers and lists of them always are JSON");
+        let checked = format!("{:08x} {json}\n", json.len());
+        let crc32 = crc32fast::hash(checked.trim_end_matches('\n').as_bytes());
+        format!("{crc32:08x} {checked}").into_bytes()
+    }
+}
+
+/// What the file of a journal holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lines<'a> {
+    /// The JSON of each record, and where its line begins.
+    pub records: Vec<(usize, &'a str)>,
+    /// Where the last whole line ends; what comes after it was written by half.
+    pub end: usize,
+}
+
+/// Splits what the file of a journal holds into records.
+///
+/// # Errors
+/// Where a line begins that is not what was written.
+pub fn split(bytes: &[u8]) -> Result<Lines<'_>, usize> {
+    let mut lines = Lines { records: Vec::new(), end: 0 };
+    while lines.end < bytes.len() {
+        let rest = &bytes[lines.end..];
+        match whole_line(rest) {
+            Some(json) => {
+                lines.records.push((lines.end, json));
+                lines.end += HEAD + json.len() + 1;
+            }
+            None if is_torn(rest) => break,
+            None => return Err(lines.end),
+        }
+    }
+    Ok(lines)
+}
+
+/// The JSON of the line that the bytes begin with.
+fn whole_line(bytes: &[u8]) -> Option<&str> {
+    let number = |digits: &[u8]| u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
+    let head = bytes.first_chunk::<HEAD>()?;
+    let (crc32, length) = (number(&head[..CHECKED - 1])?, number(&head[CHECKED..HEAD - 1])?);
+    let end = HEAD.checked_add(length as usize)?;
+    let checked = bytes.get(CHECKED..end)?;
+    let is_whole = head[CHECKED - 1] == b' ' && bytes.get(end) == Some(&b'\n') && crc32fast::hash(checked) == crc32;
+    std::str::from_utf8(&bytes[HEAD..end]).ok().filter(|_| is_whole)
+}
+
+/// Whether the bytes are a line that was written by half, and nothing follows it.
+fn is_torn(bytes: &[u8]) -> bool {
+    let ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(place, _)| place + 1);
+    let by_half = bytes.last() != Some(&b'\n') || bytes.contains(&0);
+    by_half && !ends.into_iter().any(|end| whole_line(&bytes[end..]).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn epoch(epoch: u64) -> Record {
+        let rejected = Rejected {
+            topic: Topic::Rewards,
+            place: Place::new(2, 7),
+            reason: Reason::BadReward,
+            detail: "no \"number\"\n".to_string(),
+            raw: vec![0, 255, b'\n'],
+        };
+        let decision = Decision {
+            customer: -5,
+            key: u64::MAX,
+            decision: "d\n\u{1F600}".to_string(),
+            timestamp: i64::MAX,
+            arm: None,
+            propensity: 0.1 + 0.2,
+            expected_reward: -0.0,
+            uncertainty: 5e-324,
+            scores: vec![f64::MAX, 1.0 / 3.0],
+            model_version: 3,
+            context: vec![4_096, -1],
+        };
+        Record::Epoch(Box::new(Epoch {
+            epoch,
+            watermark: Some(-1),
+            offsets: Offsets::from([("rewards".to_string(), BTreeMap::from([(0, 7), (10, u64::MAX)]))]),
+            digest: "ab".repeat(32),
+            thresholds: BTreeMap::from([(-3, u64::MAX)]),
+            file: Some(FileMark { bytes: 5, crc32: u32::MAX }),
+            erased: vec![(i64::MIN, i64::MAX)],
+            decisions: vec![decision],
+            rejected: vec![rejected],
+            ..Epoch::default()
+        }))
+    }
+
+    fn all() -> Vec<Record> {
+        let starts = Offsets::from([("transactions".to_string(), BTreeMap::from([(0, 17)]))]);
+        let standing = Standing { epoch: 3, pending: -1, thresholds: BTreeMap::from([(19_783, 5)]) };
+        let journal = Record::Journal { format: FORMAT, job: "campaign".to_string(), files: true };
+        vec![journal, Record::Start { incarnation: 2 }, Record::Starts(starts), Record::Standing(standing), epoch(4), Record::Published(4)]
+    }
+
+    fn bytes() -> Vec<u8> {
+        all().iter().flat_map(Record::to_line).collect()
+    }
+
+    fn read(bytes: &[u8]) -> Result<(Vec<Record>, usize), usize> {
+        let Lines { records, end } = split(bytes)?;
+        Ok((records.into_iter().map(|(_, json)| serde_json::from_str(json).expect("a record")).collect(), end))
+    }
+
+    #[test]
+    fn every_record_reads_back_bit_for_bit() {
+        let (records, end) = read(&bytes()).expect("they are whole");
+        assert_eq!((records.as_slice(), end), (all().as_slice(), bytes().len()));
+        let Some(Record::Epoch(epoch)) = records.into_iter().nth(4) else { panic!("the fifth is an epoch") };
+        assert!(epoch.decisions[0].expected_reward.is_sign_negative());
+    }
+
+    #[test]
+    fn a_journal_that_breaks_off_anywhere_loses_only_the_line_in_which_it_does() {
+        let bytes = bytes();
+        let whole: Vec<usize> = split(&bytes).expect("it is whole").records.iter().map(|(start, _)| *start).chain([bytes.len()]).collect();
+        for length in 0..=bytes.len() {
+            let end = *whole.iter().rev().find(|end| **end <= length).expect("0 is one");
+            assert_eq!(split(&bytes[..length]).map(|lines| lines.end), Ok(end), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn a_block_that_never_came_to_the_disk_is_part_of_a_torn_line() {
+        let bytes = bytes();
+        let last = split(&bytes).expect("it is whole").records.last().expect("a record").0;
+        let mut torn = bytes.clone();
+        torn[last + 3..last + 9].fill(0);
+        assert_eq!(split(&torn).map(|lines| lines.end), Ok(last));
+        let mut longer = bytes.clone();
+        longer.extend([0; 4096]);
+        assert_eq!(split(&longer).map(|lines| lines.end), Ok(bytes.len()));
+    }
+
+    #[test]
+    fn whatever_bit_is_flipped_the_line_is_damaged_and_not_cut_off() {
+        let bytes = bytes();
+        let starts: Vec<usize> = split(&bytes).expect("it is whole").records.iter().map(|(start, _)| *start).collect();
+        for place in 0..bytes.len() - 1 {
+            let mut damaged = bytes.clone();
+            damaged[place] ^= 4;
+            let line = *starts.iter().rev().find(|start| **start <= place).expect("0 is one");
+            assert_eq!(split(&damaged), Err(line), "byte {place}");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! What the records of a journal come to.
+
+use super::record::{Epoch, FORMAT, Record, Standing};
+use crate::results::digest_from_hex;
+use crate::sink::{Offsets, Progress, Unpublished};
+use dataflows::campaign::output::Day;
+use dataflows::event::{CustomerId, Millis};
+use std::collections::BTreeMap;
+
+/// Where a job stands by its journal.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct State {
+    /// Where it stands.
+    pub progress: Progress,
+    /// Interactions that wait.
+    pub pending: i64,
+    /// Where it began, once that is recorded.
+    pub starts: Option<Offsets>,
+    /// Every published threshold.
+    pub thresholds: BTreeMap<Day, u64>,
+    /// The epochs that are still here, without gaps up to the last committed one.
+    pub epochs: BTreeMap<u64, Epoch>,
+}
+
+impl State {
+    /// Takes a record in, whose format and job are known to be right. An epoch of an instance that had been taken over when it came does not count.
+    ///
+    /// # Errors
+    /// Why it cannot follow those before it.
+    pub fn apply(&mut self, record: Record) -> Result<(), String> {
+        match record {
+            Record::Journal { .. } => {}
+            Record::Start { incarnation } if incarnation <= self.progress.incarnation => {
+                return Err(format!("incarnation {incarnation} follows incarnation {}", self.progress.incarnation));
+            }
+            Record::Start { incarnation } => self.progress.incarnation = incarnation,
+            Record::Starts(offsets) => self.starts = Some(offsets),
+            Record::Standing(Standing { epoch, pending, thresholds }) => {
+                (self.progress.epoch, self.pending, self.thresholds) = (epoch, pending, thresholds);
+            }
+            Record::Epoch(epoch) if epoch.incarnation == self.progress.incarnation => return self.add(*epoch),
+            Record::Epoch(_) => {}
+            Record::Published(epoch) => {
+                self.progress.published = self.progress.published.max(epoch);
+                for (_, epoch) in self.epochs.range_mut(..=epoch) {
+                    (epoch.decisions, epoch.rejected) = (Vec::new(), Vec::new());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, epoch: Epoch) -> Result<(), String> {
+        if epoch.epoch != self.progress.epoch + 1 {
+            return Err(format!("epoch {} follows epoch {}", epoch.epoch, self.progress.epoch));
+        }
+        if digest_from_hex(&epoch.digest).is_none() {
+            return Err(format!("the digest of epoch {} is not 64 hexadecimal digits", epoch.epoch));
+        }
+        self.progress.epoch = epoch.epoch;
+        self.pending = epoch.pending;
+        self.thresholds.extend(&epoch.thresholds);
+        self.epochs.insert(epoch.epoch, epoch);
+        Ok(())
+    }
+
+    /// What is not known to be published.
+    pub fn unpublished(&self) -> Unpublished {
+        let mut unpublished = Unpublished::default();
+        for (_, epoch) in self.epochs.range(self.progress.published.saturating_add(1)..) {
+            unpublished.decisions.extend_from_slice(&epoch.decisions);
+            unpublished.rejected.extend_from_slice(&epoch.rejected);
+        }
+        unpublished
+    }
+
+    /// Forgets the epochs before one, but for what has to be published of them.
+    pub fn forget_before(&mut self, epoch: u64) {
+        let first_unpublished = |epoch: &Epoch| !epoch.decisions.is_empty() || !epoch.rejected.is_empty();
+        let held = self.epochs.values().find(|epoch| first_unpublished(epoch)).map_or(u64::MAX, |epoch| epoch.epoch);
+        self.epochs = self.epochs.split_off(&epoch.min(held));
+    }
+
+    /// Takes out what was decided for customers up to an instant, in the epoch that erased them and before it.
+    pub fn erase(&mut self, through: u64, erased: &[(CustomerId, Millis)]) {
+        for (_, epoch) in self.epochs.range_mut(..=through) {
+            epoch.decisions.retain(|decision| !erased.iter().any(|(customer, until)| *customer == decision.customer && decision.timestamp <= *until));
+            epoch.erased.retain(|of| !erased.contains(of));
+        }
+    }
+
+    /// The fewest records that come to this.
+    pub fn records(&self, job: &str, files: bool) -> Vec<Record> {
+        let mut records = vec![Record::Journal { format: FORMAT, job: job.to_string(), files }];
+        records.push(Record::Start { incarnation: self.progress.incarnation });
+        records.extend(self.starts.clone().map(Record::Starts));
+        records.push(Record::Standing(self.standing()));
+        let own = |epoch: &Epoch| Record::Epoch(Box::new(Epoch { incarnation: self.progress.incarnation, ..epoch.clone() }));
+        records.extend(self.epochs.values().map(own));
+        records.push(Record::Published(self.progress.published));
+        records
+    }
+
+    /// What the epochs have left that are no longer here.
+    fn standing(&self) -> Standing {
+        let of_kept = |day: &Day| self.epochs.values().any(|epoch| epoch.thresholds.contains_key(day));
+        let thresholds = self.thresholds.iter().filter(|(day, _)| !of_kept(day)).map(|(&day, &value)| (day, value)).collect();
+        match self.epochs.first_key_value() {
+            // Nobody asks how many waited before an epoch that says how many wait after it.
+            Some((&first, _)) => Standing { epoch: first - 1, pending: 0, thresholds },
+            None => Standing { epoch: self.progress.epoch, pending: self.pending, thresholds },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dataflows::campaign::output::Decision;
+
+    fn decision(customer: CustomerId, timestamp: Millis) -> Decision {
+        Decision {
+            customer,
+            key: 1,
+            decision: "d".to_string(),
+            timestamp,
+            arm: Some(0),
+            propensity: 1.0,
+            expected_reward: 0.0,
+            uncertainty: 1.0,
+            scores: vec![1.0],
+            model_version: 0,
+            context: vec![4096],
+        }
+    }
+
+    fn epoch(epoch: u64, incarnation: i64) -> Epoch {
+        let thresholds = BTreeMap::from([(epoch as Day, 10 * epoch)]);
+        let decisions = vec![decision(epoch as i64, 100)];
+        Epoch { epoch, incarnation, digest: "ab".repeat(32), pending: epoch as i64, thresholds, decisions, ..Epoch::default() }
+    }
+
+    fn commit(epoch_number: u64, incarnation: i64) -> Record {
+        Record::Epoch(Box::new(epoch(epoch_number, incarnation)))
+    }
+
+    fn state(records: impl IntoIterator<Item = Record>) -> State {
+        let mut state = State::default();
+        records.into_iter().for_each(|record| state.apply(record).expect("it follows"));
+        state
+    }
+
+    fn five() -> State {
+        let start = Record::Start { incarnation: 1 };
+        state([start].into_iter().chain((1..=5).map(|number| commit(number, 1))).chain([Record::Published(3)]))
+    }
+
+    #[test]
+    fn an_epoch_of_an_instance_that_was_taken_over_does_not_count() {
+        let taken_over = state([Record::Start { incarnation: 1 }, commit(1, 1), Record::Start { incarnation: 2 }, commit(2, 1), commit(2, 2)]);
+        assert_eq!((taken_over.progress.epoch, taken_over.epochs[&2].incarnation), (2, 2));
+    }
+
+    #[test]
+    fn epochs_and_incarnations_follow_one_another() {
+        let mut state = five();
+        assert!(state.apply(commit(7, 1)).is_err_and(|why| why == "epoch 7 follows epoch 5"));
+        assert!(state.apply(commit(5, 1)).is_err());
+        assert!(state.apply(Record::Start { incarnation: 1 }).is_err());
+    }
+
+    #[test]
+    fn the_records_of_a_state_come_to_the_same_state() {
+        let mut state = five();
+        for before in [0, 3, 5, 6] {
+            state.forget_before(before);
+            let again = self::state(state.records("campaign", true));
+            assert_eq!(again, state, "without those before {before}");
+        }
+        assert_eq!(state.epochs.keys().copied().collect::<Vec<_>>(), [4, 5], "what has to be published stays");
+        state.apply(Record::Published(5)).expect("a mark");
+        state.forget_before(6);
+        let again = self::state(state.records("campaign", true));
+        assert_eq!((again.progress.epoch, again.progress.published, again.pending, again.thresholds.len()), (5, 5, 5, 5));
+        assert!(again.epochs.is_empty());
+    }
+
+    #[test]
+    fn what_was_decided_for_an_erased_customer_is_not_published() {
+        let mut state = five();
+        assert_eq!(state.unpublished().decisions.iter().map(|decision| decision.customer).collect::<Vec<_>>(), [4, 5]);
+        state.erase(5, &[(4, 99), (5, 100)]);
+        assert_eq!(state.unpublished().decisions.iter().map(|decision| decision.customer).collect::<Vec<_>>(), [4]);
+    }
+}

@@ -1,0 +1,375 @@
+//! Tests of the journal as a sink: what is committed is found again, by one instance at a time, whatever befell the last one.
+
+use super::record::{Epoch, Record};
+use super::*;
+use crate::checkpoint::{Checkpoints, Fingerprint, Kind, Location, Manifest};
+use crate::files::changes::ChangeFiles;
+use crate::postgres::PostgresSettings;
+use crate::results::{EpochResults, hexadecimal};
+use crate::sink::{Progress, Sink, SinkError, offsets_by_name};
+use dataflows::campaign::output::{Decision, Erasure};
+use dataflows::event::{Place, Reason, Rejected, Topic};
+use dataflows::settings::Settings;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The checkpoints of a job, in a folder of a test's folder.
+pub fn checkpoints(folder: &Path) -> Checkpoints {
+    let location = Location::Folder(folder.join("checkpoints"));
+    Checkpoints::open(&location, "campaign", Fingerprint::of(&Settings::default())).expect("a store")
+}
+
+struct Scene {
+    folder: tempfile::TempDir,
+}
+
+impl Scene {
+    fn new() -> Scene {
+        Scene { folder: tempfile::tempdir().expect("a folder") }
+    }
+
+    fn journal(&self) -> PathBuf {
+        path_in(&self.folder())
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.folder.path().join("checkpoints/campaign")
+    }
+
+    fn file(&self, epoch: u64) -> PathBuf {
+        self.folder.path().join(format!("files/campaign/{epoch:020}.jsonl"))
+    }
+
+    fn settings(&self) -> JournalSettings {
+        JournalSettings { prune_at: 2, ..JournalSettings::new("campaign", self.folder()) }
+    }
+
+    fn files(&self) -> ChangeFiles {
+        ChangeFiles::new(&self.folder.path().join("files"), PostgresSettings::new("", "campaign"))
+    }
+
+    /// A job with files.
+    fn try_open(&self) -> Result<Writer, JournalError> {
+        Writer::open(self.settings(), checkpoints(self.folder.path()), Some(self.files()))
+    }
+
+    fn open(&self) -> Writer {
+        self.try_open().expect("a writer")
+    }
+
+    fn refused(&self) -> String {
+        self.try_open().err().expect("it is refused").to_string()
+    }
+}
+
+fn decision(customer: i64) -> Decision {
+    Decision {
+        customer,
+        key: 1,
+        decision: format!("d-{customer}"),
+        timestamp: 100,
+        arm: Some(0),
+        propensity: 1.0,
+        expected_reward: 0.1 + 0.2,
+        uncertainty: 1.0,
+        scores: vec![1.0],
+        model_version: 0,
+        context: Vec::new(),
+    }
+}
+
+/// An epoch that reads so many records, and decides for the customer of its number.
+fn epoch(number: u64, records: u64) -> EpochResults {
+    let mut results = EpochResults::new(number);
+    results.closed.watermark = Some(number as i64 * 1_000);
+    results.closed.offsets = vec![(Topic::Transactions, 0, records)];
+    results.counts.pending = 1;
+    results.thresholds = vec![(number as i32, number * 10)];
+    results.decisions = vec![decision(number as i64)];
+    results.digest = [number as u8; 32];
+    results
+}
+
+fn starts() -> Vec<(Topic, u32, u64)> {
+    vec![(Topic::Transactions, 0, 3), (Topic::Rewards, 7, 0)]
+}
+
+/// A complete checkpoint of an epoch.
+fn save(scene: &Scene, epoch: u64) {
+    let name = format!("shared/{epoch:020}.zst");
+    fs::create_dir_all(scene.folder().join("shared")).expect("a folder");
+    fs::write(scene.folder().join(&name), b"x").expect("a file");
+    let shared = serde_json::json!({ "name": name, "bytes": 1, "raw_bytes": 1, "crc32": 0, "kind": Kind::Base, "epoch": epoch, "customers": 0 });
+    let checkpoints = checkpoints(scene.folder.path());
+    let manifest = Manifest {
+        format: crate::checkpoint::manifest::FORMAT,
+        job: "campaign".to_string(),
+        fingerprint: checkpoints.fingerprint().clone(),
+        epoch,
+        digest: [epoch as u8; 32],
+        watermark: None,
+        offsets: Vec::new(),
+        created: jiff::Timestamp::UNIX_EPOCH,
+        customers: 0,
+        erases: false,
+        shared: serde_json::from_value(shared).expect("a file"),
+        shards: Default::default(),
+    };
+    checkpoints.commit(&manifest).expect("a manifest");
+}
+
+#[test]
+fn what_is_committed_is_found_again() {
+    let scene = Scene::new();
+    let mut writer = scene.open();
+    assert_eq!((writer.progress(), writer.starts().unwrap()), (Progress { epoch: 0, incarnation: 1, published: 0 }, None));
+    writer.set_starts(&starts()).unwrap();
+    let mut rejecting = epoch(3, 30);
+    let place = Place::new(2, 7);
+    let reason = Reason::BadReward;
+    rejecting.rejected = vec![Rejected { topic: Topic::Rewards, place, reason, detail: "x".to_string(), raw: vec![0, 255] }];
+    for results in [epoch(1, 10), epoch(2, 20), rejecting.clone()] {
+        assert_eq!(writer.commit(&results).unwrap().epoch, results.epoch);
+    }
+    writer.set_published(2).unwrap();
+    drop(writer);
+
+    let mut writer = scene.open();
+    assert_eq!(writer.progress(), Progress { epoch: 3, incarnation: 2, published: 2 });
+    assert_eq!(writer.starts().unwrap(), Some(vec![(Topic::Transactions, 0, 3), (Topic::Rewards, 7, 0)]));
+    let recorded = writer.recorded_epochs(1).unwrap();
+    let seen: Vec<_> = recorded.iter().map(|r| (r.epoch, r.watermark, r.offsets.clone(), r.digest)).collect();
+    assert_eq!(seen[0], (2, Some(2_000), vec![(Topic::Transactions, 0, 20)], [2; 32]));
+    assert_eq!((seen.len(), seen[1].0), (2, 3));
+    let unpublished = writer.unpublished().unwrap();
+    assert_eq!((unpublished.decisions, unpublished.rejected), (rejecting.decisions, rejecting.rejected));
+}
+
+#[test]
+fn an_epoch_is_committed_once_and_in_order_and_a_threshold_stays() {
+    let scene = Scene::new();
+    let mut writer = scene.open();
+    writer.commit(&epoch(1, 10)).unwrap();
+    let before = (fs::read(scene.journal()).unwrap(), fs::read(scene.file(1)).unwrap());
+    writer.commit(&epoch(1, 99)).unwrap();
+    assert_eq!((fs::read(scene.journal()).unwrap(), fs::read(scene.file(1)).unwrap()), before, "nothing is written twice");
+    let gap = writer.commit(&epoch(3, 30)).expect_err("epoch 2 is missing");
+    assert!(matches!(gap, SinkError::Journal(JournalError::Gap { epoch: 3, recorded: 1, .. })), "{gap}");
+    let changed = EpochResults { thresholds: vec![(1, 11)], ..epoch(2, 20) };
+    let refused = writer.commit(&changed).expect_err("day 1 is published");
+    assert!(matches!(refused, SinkError::Journal(JournalError::Threshold { day: 1, published: 10, now: 11 })), "{refused}");
+    assert!(!scene.file(2).exists());
+    writer.commit(&EpochResults { thresholds: vec![(1, 10)], ..epoch(2, 20) }).unwrap();
+}
+
+#[test]
+fn a_second_instance_is_refused_for_as_long_as_the_first_lives() {
+    let scene = Scene::new();
+    let first = scene.open();
+    let refused = scene.refused();
+    assert!(refused.contains("runs already") && refused.contains(&format!("process {}", std::process::id())), "{refused}");
+    drop(first);
+    let left = scene.folder().join("journal.log.1-2.tmp");
+    fs::write(&left, b"half of one").unwrap();
+    assert_eq!(scene.open().progress().incarnation, 2);
+    assert!(!left.exists(), "what one that was killed has left goes");
+}
+
+#[test]
+fn without_a_lock_the_older_instance_sees_the_newer_one_and_writes_no_more() {
+    let scene = Scene::new();
+    let mut older = scene.open();
+    older.commit(&epoch(1, 10)).unwrap();
+    // A file system that keeps no locks between machines.
+    fs::remove_file(scene.folder().join("journal.lock")).unwrap();
+    let mut newer = scene.open();
+    let fenced = older.commit(&epoch(2, 20)).expect_err("it was taken over");
+    assert!(matches!(fenced, SinkError::Journal(JournalError::Fenced { own: 1, current: 2, .. })), "{fenced}");
+    assert!(!scene.file(2).exists(), "nor a file");
+    assert!(older.set_published(1).is_err());
+    newer.commit(&epoch(2, 21)).unwrap();
+    assert_eq!(newer.recorded_epochs(1).unwrap()[0].offsets, [(Topic::Transactions, 0, 21)]);
+}
+
+#[test]
+fn a_journal_that_is_removed_ends_the_job() {
+    let scene = Scene::new();
+    let mut writer = scene.open();
+    fs::remove_file(scene.journal()).unwrap();
+    let changed = writer.commit(&epoch(1, 10)).expect_err("it is gone");
+    assert!(matches!(changed, SinkError::Journal(JournalError::Changed { .. })), "{changed}");
+}
+
+#[test]
+fn whatever_was_written_by_half_is_cut_off_and_its_epoch_made_anew() {
+    let scene = Scene::new();
+    let mut writer = scene.open();
+    writer.commit(&epoch(1, 10)).unwrap();
+    let whole = fs::read(scene.journal()).unwrap().len();
+    writer.commit(&epoch(2, 20)).unwrap();
+    drop(writer);
+    let content = fs::read(scene.journal()).unwrap();
+    let file = fs::read(scene.file(2)).unwrap();
+    for length in [whole + 1, whole + 20, (whole + content.len()) / 2, content.len() - 1] {
+        fs::write(scene.journal(), &content[..length]).unwrap();
+        fs::write(scene.file(2), &file).unwrap();
+        let mut writer = scene.open();
+        assert_eq!(writer.progress().epoch, 1, "{length} of {} bytes", content.len());
+        assert!(!scene.file(2).exists(), "what is not committed is no result");
+        writer.commit(&epoch(2, 27)).unwrap();
+        drop(writer);
+        assert_eq!(scene.open().recorded_epochs(1).unwrap()[0].offsets, [(Topic::Transactions, 0, 27)]);
+        assert_ne!(fs::read(scene.file(2)).unwrap(), file, "the file has the other cut");
+    }
+}
+
+#[test]
+fn damage_is_refused_by_name_and_nothing_is_changed() {
+    let scene = Scene::new();
+    let mut writer = scene.open();
+    writer.commit(&epoch(1, 10)).unwrap();
+    writer.commit(&epoch(2, 20)).unwrap();
+    drop(writer);
+    let content = fs::read(scene.journal()).unwrap();
+    for place in [3, content.len() / 2, content.len() - 10] {
+        let mut damaged = content.clone();
+        damaged[place] ^= 1;
+        fs::write(scene.journal(), &damaged).unwrap();
+        let refused = scene.refused();
+        assert!(refused.contains(&scene.journal().display().to_string()) && refused.contains("is damaged from byte"), "{refused}");
+        assert_eq!(fs::read(scene.journal()).unwrap(), damaged);
+        assert!(scene.file(2).exists());
+    }
+    fs::write(scene.journal(), &content).unwrap();
+    fs::write(scene.file(2), b"other rows\n").unwrap();
+    assert!(scene.refused().contains(&format!("{} is damaged", scene.file(2).display())));
+    fs::remove_file(scene.file(2)).unwrap();
+    assert_eq!(scene.open().progress().epoch, 2, "one that was moved away is none of our business");
+}
+
+#[test]
+fn a_journal_of_another_job_version_or_kind_is_refused() {
+    let scene = Scene::new();
+    drop(scene.open());
+    let other = Writer::open(scene.settings(), checkpoints(scene.folder.path()), None).err().expect("it had files");
+    assert!(other.to_string().contains("was begun with files.dir, and now it is not set"), "{other}");
+    let anew = JournalSettings { anew: true, ..scene.settings() };
+    let mut writer = Writer::open(anew, checkpoints(scene.folder.path()), None).expect("everything is made anew");
+    writer.forget().unwrap();
+    drop(writer);
+    Writer::open(scene.settings(), checkpoints(scene.folder.path()), None).expect("it has none any more");
+
+    let first = |format, job: &str| Record::Journal { format, job: job.to_string(), files: true }.to_line();
+    fs::write(scene.journal(), first(9, "campaign")).unwrap();
+    assert!(scene.refused().contains("has format 9"));
+    fs::write(scene.journal(), first(record::FORMAT, "other")).unwrap();
+    assert!(scene.refused().contains("it is the journal of job \"other\""));
+}
+
+#[test]
+fn everything_is_forgotten_but_where_the_job_began() {
+    let scene = Scene::new();
+    let mut writer = scene.open();
+    writer.set_starts(&starts()).unwrap();
+    writer.commit(&epoch(1, 10)).unwrap();
+    writer.commit(&epoch(2, 20)).unwrap();
+    writer.forget().unwrap();
+    assert!(!scene.file(1).exists() && !scene.file(2).exists());
+    writer.commit(&EpochResults { thresholds: vec![(1, 77)], ..epoch(1, 15) }).unwrap();
+    drop(writer);
+    let mut writer = scene.open();
+    assert_eq!(writer.progress(), Progress { epoch: 1, incarnation: 2, published: 0 });
+    assert_eq!(writer.recorded_epochs(0).unwrap()[0].offsets, [(Topic::Transactions, 0, 15)]);
+    assert!(writer.starts().unwrap().is_some());
+}
+
+#[test]
+fn epochs_that_no_checkpoint_needs_go_and_the_rest_stays() {
+    let scene = Scene::new();
+    let mut writer = scene.open();
+    writer.set_starts(&starts()).unwrap();
+    for number in 1..=6 {
+        writer.commit(&epoch(number, number * 10)).unwrap();
+    }
+    let length = || fs::metadata(scene.journal()).unwrap().len();
+    let before = length();
+    writer.set_published(6).unwrap();
+    writer.checkpointed(6);
+    assert!(length() > before, "without a checkpoint every epoch is needed");
+    save(&scene, 2);
+    save(&scene, 5);
+    let mut writer_after = |newest| {
+        writer.checkpointed(newest);
+        writer.recorded_epochs(0).unwrap().iter().map(|epoch| epoch.epoch).collect::<Vec<_>>()
+    };
+    assert_eq!(writer_after(7), [1, 2, 3, 4, 5, 6], "one epoch is not worth a new file");
+    save(&scene, 4);
+    fs::remove_file(scene.folder().join(format!("manifests/{:020}.json", 2))).unwrap();
+    assert_eq!(writer_after(8), [4, 5, 6]);
+    assert!(length() < before);
+    writer.commit(&epoch(7, 70)).unwrap();
+    drop(writer);
+    let mut writer = scene.open();
+    assert_eq!(writer.progress(), Progress { epoch: 7, incarnation: 2, published: 6 });
+    assert_eq!((writer.recorded_epochs(0).unwrap().len(), writer.starts().unwrap().is_some()), (4, true));
+    let changed = writer.commit(&EpochResults { thresholds: vec![(1, 11)], ..epoch(8, 80) });
+    assert!(changed.is_err(), "a threshold of an epoch that is gone is still published");
+}
+
+#[test]
+fn an_erasure_that_was_interrupted_is_carried_out_at_the_next_start() {
+    let scene = Scene::new();
+    let mut writer = scene.open();
+    writer.commit(&epoch(1, 10)).unwrap();
+    writer.commit(&epoch(2, 20)).unwrap();
+    drop(writer);
+    let erasure = Erasure {
+        customer: 1,
+        until: 100,
+        transactions: 0,
+        interactions: 0,
+        learned: 0,
+        rewards: 0,
+        profiles: 0,
+        decisions: 1,
+        folded: 0,
+        folded_before: None,
+    };
+    let erasing = EpochResults { erasures: vec![erasure], ..epoch(3, 30) };
+    // As far as the commit: the epoch's file, and its line.
+    let file = scene.files().write(&erasing, 3).unwrap();
+    let names = Topic::ALL.map(|topic| topic.name().to_string());
+    let line = Record::Epoch(Box::new(Epoch {
+        epoch: 3,
+        incarnation: 1,
+        offsets: offsets_by_name(&erasing.closed.offsets, &names),
+        digest: hexadecimal(&erasing.digest),
+        pending: 3,
+        file: Some(file),
+        erased: vec![(1, 100)],
+        ..Epoch::default()
+    }));
+    let mut content = fs::read(scene.journal()).unwrap();
+    content.extend(line.to_line());
+    fs::write(scene.journal(), content).unwrap();
+    assert!(fs::read_to_string(scene.file(1)).unwrap().contains("\"d-1\""));
+
+    let mut writer = scene.open();
+    assert!(!fs::read_to_string(scene.file(1)).unwrap().contains("\"d-1\""));
+    assert!(fs::read_to_string(scene.file(2)).unwrap().contains("\"d-2\""));
+    let decided: Vec<i64> = writer.unpublished().unwrap().decisions.iter().map(|decision| decision.customer).collect();
+    assert_eq!(decided, [2], "nor is it published");
+    let journal = fs::read_to_string(scene.journal()).unwrap();
+    assert!(!journal.contains("erased") && !journal.contains("\"d-1\""), "{journal}");
+    writer.commit(&epoch(4, 40)).unwrap();
+}
+
+#[test]
+fn whoever_only_looks_disturbs_nobody() {
+    let scene = Scene::new();
+    assert_eq!(inspect(&scene.folder(), "campaign").unwrap(), None);
+    let mut writer = scene.open();
+    writer.commit(&epoch(1, 10)).unwrap();
+    assert_eq!(inspect(&scene.folder(), "campaign").unwrap().map(|progress| progress.epoch), Some(1));
+    writer.commit(&epoch(2, 20)).unwrap();
+}

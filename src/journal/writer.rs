@@ -1,0 +1,328 @@
+//! The one writer of a job without a database: the journal, and the files of changes where there are any.
+
+use super::error::JournalError;
+use super::log::{self, Log};
+use super::record::{Epoch, FORMAT, FileMark, Record, split};
+use super::state::State;
+use crate::checkpoint::Checkpoints;
+use crate::files::changes::ChangeFiles;
+use crate::results::{EpochResults, digest_from_hex, hexadecimal};
+use crate::sink::{Commit, Positions, Progress, RecordedEpoch, Sink, SinkError, Unpublished, offsets_by_name, offsets_of};
+use dataflows::campaign::output::Day;
+use dataflows::event::Topic;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// What the writer must be told.
+#[derive(Clone, Debug)]
+pub struct JournalSettings {
+    /// The job.
+    pub job: String,
+    /// The folder of its checkpoints.
+    pub folder: PathBuf,
+    /// Names of the topics, in the order of [`Topic::ALL`].
+    pub topics: [String; Topic::ALL.len()],
+    /// Epochs from before the oldest checkpoint that may be there before the journal is written anew without them.
+    pub prune_at: usize,
+    /// Bytes from which on it is written anew without them, be they ever so few.
+    pub prune_at_bytes: u64,
+    /// Whether everything will be forgotten at once, so that nothing of what was before need be sound but the journal itself.
+    pub anew: bool,
+}
+
+impl JournalSettings {
+    /// For a job whose checkpoints are in a folder, with the default of everything else.
+    pub fn new(job: &str, folder: PathBuf) -> Self {
+        let topics = Topic::ALL.map(|topic| topic.name().to_string());
+        JournalSettings { job: job.to_string(), folder, topics, prune_at: 1024, prune_at_bytes: 64 << 20, anew: false }
+    }
+}
+
+/// Writes the epochs of one job.
+pub struct Writer {
+    settings: JournalSettings,
+    checkpoints: Checkpoints,
+    files: Option<ChangeFiles>,
+    log: Log,
+    state: State,
+    /// The newest checkpoint for which it was looked what may go.
+    looked_at: u64,
+}
+
+impl Writer {
+    /// Takes over the job: from here on no earlier instance of it can write, and no later one can start. What the end of the last instance has left
+    /// unfinished is finished.
+    ///
+    /// # Errors
+    /// Another process has the job, or the journal or the file of its last epoch cannot be read, or are not what was written.
+    pub fn open(settings: JournalSettings, checkpoints: Checkpoints, files: Option<ChangeFiles>) -> Result<Writer, JournalError> {
+        let (mut log, content) = Log::open(&settings.folder, &settings.job)?;
+        let read = read(log.path(), &content, &settings.job)?;
+        if let Some(before) = read.files.filter(|before| *before != files.is_some() && !settings.anew) {
+            return Err(JournalError::OtherSink { path: log.path().to_path_buf(), before });
+        }
+        if read.end < content.len() {
+            let bytes = content.len() - read.end;
+            tracing::warn!(path = %log.path().display(), bytes, "The last line of the journal was written by half, and is cut off.");
+            log.cut(read.end as u64)?;
+        }
+        let is_new = read.files.is_none();
+        let mut writer = Writer { settings, checkpoints, files, log, state: read.state, looked_at: 0 };
+        let incarnation = writer.state.progress.incarnation + 1;
+        if is_new {
+            let journal = Record::Journal { format: FORMAT, job: writer.settings.job.clone(), files: writer.files.is_some() };
+            writer.append(journal, false)?;
+        }
+        writer.append(Record::Start { incarnation }, true)?;
+        if !writer.settings.anew {
+            writer.finish_last()?;
+        }
+        let Progress { epoch, incarnation, .. } = writer.state.progress;
+        tracing::info!(job = writer.settings.job, path = %writer.log.path().display(), epoch, incarnation, "The journal is ready.");
+        Ok(writer)
+    }
+
+    /// What the last instance may have begun: a file whose epoch was not committed goes, and erasures are carried out to the end.
+    fn finish_last(&mut self) -> Result<(), JournalError> {
+        let Progress { epoch, .. } = self.state.progress;
+        if let Some(files) = &self.files {
+            files.remove_after(epoch)?;
+            if let Some(mark) = self.state.epochs.get(&epoch).and_then(|epoch| epoch.file) {
+                files.check(epoch, mark)?;
+            }
+        }
+        self.erase()
+    }
+
+    /// Appends a record, and takes it in. Only that of an epoch can be long.
+    fn append(&mut self, record: Record, durable: bool) -> Result<(), JournalError> {
+        let line = record.to_line();
+        if line.len() > u32::MAX as usize {
+            let (epoch, path) = (self.state.progress.epoch + 1, self.log.path().to_path_buf());
+            let why = format!("it would take {} bytes, and a line has at most 4 GiB; lower epoch.max_events", line.len());
+            return Err(JournalError::Recorded { epoch, path, why });
+        }
+        match self.log.append(&line, durable)? {
+            true => self.state.apply(record).map_err(|why| self.damaged(why)),
+            false => Err(self.overtaken()),
+        }
+    }
+
+    /// Writes the journal anew, as short as it can be.
+    fn rewrite(&mut self) -> Result<(), JournalError> {
+        let records = self.state.records(&self.settings.job, self.files.is_some());
+        let content: Vec<u8> = records.iter().flat_map(Record::to_line).collect();
+        if self.log.replace(&content)? { Ok(()) } else { Err(self.overtaken()) }
+    }
+
+    /// Removes what is still there of the customers that were erased, in order of the epochs that erased them.
+    fn erase(&mut self) -> Result<(), JournalError> {
+        let erasing: Vec<u64> = self.state.epochs.values().filter(|epoch| !epoch.erased.is_empty()).map(|epoch| epoch.epoch).collect();
+        for epoch in erasing {
+            let erased = self.state.epochs.get(&epoch).map(|epoch| epoch.erased.clone()).unwrap_or_default();
+            if let Some(files) = &self.files {
+                let rewritten = files.erase(epoch, &erased)?;
+                tracing::info!(epoch, rewritten, "What older files had of erased customers is gone.");
+            }
+            self.state.erase(epoch, &erased);
+            self.rewrite()?;
+        }
+        Ok(())
+    }
+
+    /// Whoever has written: another instance, or nobody that is known.
+    fn overtaken(&self) -> JournalError {
+        let path = self.log.path();
+        let content = log::content(&self.settings.folder).ok().flatten().unwrap_or_default();
+        let current = read(path, &content, &self.settings.job).map(|read| read.state.progress.incarnation);
+        match (current, self.state.progress.incarnation) {
+            (Ok(current), own) if current > own => JournalError::Fenced { job: self.settings.job.clone(), own, current },
+            _ => JournalError::Changed { path: path.to_path_buf() },
+        }
+    }
+
+    fn damaged(&self, why: String) -> JournalError {
+        JournalError::Damaged { path: self.log.path().to_path_buf(), at: self.log.length() as usize, why }
+    }
+
+    fn try_commit(&mut self, results: &EpochResults) -> Result<(), JournalError> {
+        let recorded = self.state.progress.epoch;
+        if results.epoch <= recorded {
+            return Ok(());
+        }
+        if results.epoch != recorded + 1 {
+            return Err(JournalError::Gap { job: self.settings.job.clone(), epoch: results.epoch, recorded });
+        }
+        let thresholds = self.thresholds(results)?;
+        // Before the file too: an instance that was taken over must not touch one.
+        if !self.log.is_own()? {
+            return Err(self.overtaken());
+        }
+        let pending = self.state.pending + results.counts.pending;
+        let file = self.files.as_mut().map(|files| files.write(results, pending)).transpose()?;
+        self.append(Record::Epoch(Box::new(self.record(results, thresholds, pending, file))), true)?;
+        if results.erasures.is_empty() { Ok(()) } else { self.erase() }
+    }
+
+    /// The thresholds of an epoch, of which none may differ from one that is published.
+    fn thresholds(&self, results: &EpochResults) -> Result<BTreeMap<Day, u64>, JournalError> {
+        let differs = |&(day, now): &(Day, u64)| {
+            let published = self.state.thresholds.get(&day).copied().filter(|published| *published != now)?;
+            Some(JournalError::Threshold { day, published, now })
+        };
+        match results.thresholds.iter().find_map(differs) {
+            Some(error) => Err(error),
+            None => Ok(results.thresholds.iter().copied().collect()),
+        }
+    }
+
+    fn record(&self, results: &EpochResults, thresholds: BTreeMap<Day, u64>, pending: i64, file: Option<FileMark>) -> Epoch {
+        Epoch {
+            epoch: results.epoch,
+            incarnation: self.state.progress.incarnation,
+            watermark: results.closed.watermark,
+            offsets: offsets_by_name(&results.closed.offsets, &self.settings.topics),
+            digest: hexadecimal(&results.digest),
+            pending,
+            thresholds,
+            file,
+            erased: results.erasures.iter().map(|erasure| (erasure.customer, erasure.gone_until())).collect(),
+            decisions: results.decisions.clone(),
+            rejected: results.rejected.clone(),
+        }
+    }
+
+    /// Writes the journal anew without the epochs that no checkpoint needs any more, if they are many or it is long.
+    fn prune(&mut self, newest: u64) -> Result<(), SinkError> {
+        let JournalSettings { prune_at, prune_at_bytes, .. } = self.settings;
+        let wanted = if self.log.length() >= prune_at_bytes { 1 } else { prune_at.max(1) };
+        let before = |state: &State, epoch: u64| state.epochs.range(..epoch).count();
+        if before(&self.state, newest) < wanted {
+            return Ok(());
+        }
+        let complete = self.checkpoints.list().map_err(JournalError::from)?.into_iter().filter(|listed| listed.problem.is_none());
+        let Some(oldest) = complete.map(|listed| listed.epoch).min() else { return Ok(()) };
+        let epochs = before(&self.state, oldest);
+        if epochs >= wanted {
+            self.state.forget_before(oldest);
+            self.rewrite()?;
+            tracing::info!(epochs, oldest, "The journal is written anew without the epochs from before the oldest checkpoint.");
+        }
+        Ok(())
+    }
+
+    fn positions(&self, epoch: u64, named: &crate::sink::Offsets) -> Result<Positions, JournalError> {
+        let path = || self.log.path().to_path_buf();
+        offsets_of(named, &self.settings.topics).map_err(|why| JournalError::Recorded { epoch, path: path(), why })
+    }
+
+    fn recorded(&self, epoch: &Epoch) -> Result<RecordedEpoch, JournalError> {
+        // Whatever is no digest was refused when it was read.
+        let digest = digest_from_hex(&epoch.digest).unwrap_or_default();
+        let offsets = self.positions(epoch.epoch, &epoch.offsets)?;
+        Ok(RecordedEpoch { epoch: epoch.epoch, watermark: epoch.watermark, offsets, digest })
+    }
+}
+
+impl Sink for Writer {
+    fn job(&self) -> &str {
+        &self.settings.job
+    }
+
+    fn progress(&self) -> Progress {
+        self.state.progress
+    }
+
+    fn recorded_epochs(&mut self, after: u64) -> Result<Vec<RecordedEpoch>, SinkError> {
+        let epochs = self.state.epochs.range(after.saturating_add(1)..);
+        Ok(epochs.map(|(_, epoch)| self.recorded(epoch)).collect::<Result<_, _>>()?)
+    }
+
+    fn starts(&mut self) -> Result<Option<Positions>, SinkError> {
+        Ok(self.state.starts.as_ref().map(|starts| self.positions(0, starts)).transpose()?)
+    }
+
+    fn set_starts(&mut self, offsets: &[(Topic, u32, u64)]) -> Result<(), SinkError> {
+        Ok(self.append(Record::Starts(offsets_by_name(offsets, &self.settings.topics)), true)?)
+    }
+
+    /// The journal first: files without their epochs are removed at the next start, too.
+    fn forget(&mut self) -> Result<(), SinkError> {
+        let State { starts, progress, .. } = std::mem::take(&mut self.state);
+        self.state = State { starts, progress: Progress { incarnation: progress.incarnation, ..Progress::default() }, ..State::default() };
+        self.rewrite()?;
+        Ok(self.files.as_ref().map_or(Ok(()), |files| files.remove_after(0)).map_err(JournalError::from)?)
+    }
+
+    fn unpublished(&mut self) -> Result<Unpublished, SinkError> {
+        Ok(self.state.unpublished())
+    }
+
+    /// Not waited for: without the mark the same is published once more.
+    fn set_published(&mut self, epoch: u64) -> Result<(), SinkError> {
+        Ok(self.append(Record::Published(epoch), false)?)
+    }
+
+    /// After an error nobody knows what lies on the disk, so nothing is tried again: the next start reads it.
+    fn commit(&mut self, results: &EpochResults) -> Result<Commit, SinkError> {
+        let started = Instant::now();
+        self.try_commit(results)?;
+        Ok(Commit { epoch: results.epoch, took: started.elapsed(), retries: 0 })
+    }
+
+    /// That it fails does not end the job: the journal is only longer than it need be.
+    fn checkpointed(&mut self, newest: u64) {
+        if newest <= self.looked_at {
+            return;
+        }
+        self.looked_at = newest;
+        if let Err(error) = self.prune(newest) {
+            tracing::warn!("The journal is not shortened: {error}.");
+        }
+    }
+}
+
+/// What the content of a journal comes to.
+struct Read {
+    state: State,
+    /// Whether each epoch has a file; `None` for a journal that has not begun.
+    files: Option<bool>,
+    /// Where the last whole line ends.
+    end: usize,
+}
+
+fn read(path: &Path, content: &[u8], job: &str) -> Result<Read, JournalError> {
+    let damaged = |at: usize, why: String| JournalError::Damaged { path: path.to_path_buf(), at, why };
+    let lines = split(content).map_err(|at| damaged(at, "a line is not the one that was written".to_string()))?;
+    let mut read = Read { state: State::default(), files: None, end: lines.end };
+    for (at, json) in lines.records {
+        if let (None, Some(found)) = (read.files, format_of(json).filter(|found| *found != FORMAT)) {
+            return Err(JournalError::Format { path: path.to_path_buf(), found });
+        }
+        let record: Record = serde_json::from_str(json).map_err(|error| damaged(at, format!("a record cannot be read: {error}")))?;
+        match (&record, read.files) {
+            (Record::Journal { job: own, files, .. }, None) if own == job => read.files = Some(*files),
+            (Record::Journal { job: own, .. }, None) => return Err(damaged(at, format!("it is the journal of job {own:?}"))),
+            (Record::Journal { .. }, Some(_)) | (_, None) => return Err(damaged(at, "it does not begin as a journal does".to_string())),
+            _ => {}
+        }
+        read.state.apply(record).map_err(|why| damaged(at, why))?;
+    }
+    Ok(read)
+}
+
+/// The format that a journal of any version says it has in its first line.
+fn format_of(json: &str) -> Option<u32> {
+    let first: serde_json::Value = serde_json::from_str(json).ok()?;
+    first.get("journal")?.get("format")?.as_u64().and_then(|format| u32::try_from(format).ok())
+}
+
+/// Where a job stands by the journal in a folder, whoever has it and without changing anything; `None` where there is none.
+///
+/// # Errors
+/// It cannot be read, or is not what was written.
+pub fn inspect(folder: &Path, job: &str) -> Result<Option<Progress>, JournalError> {
+    let Some(content) = log::content(folder)? else { return Ok(None) };
+    Ok(Some(read(&log::path_in(folder), &content, job)?.state.progress))
+}

@@ -1,0 +1,135 @@
+//! What commits the epochs of a job and knows where it stands: the one face that the database and the journal show to whoever runs the job.
+//!
+//! [`postgres::Writer`](crate::postgres::Writer) keeps results and progress in one database; [`journal::Writer`](crate::journal::Writer) keeps the
+//! progress beside the checkpoints, and the results as files or not at all. [`thread::spawn`] moves either to a thread of its own.
+
+mod open;
+mod positions;
+pub mod thread;
+
+use crate::journal::JournalError;
+use crate::postgres::PostgresError;
+use crate::results::EpochResults;
+use dataflows::campaign::output::Decision;
+use dataflows::event::{Millis, Rejected, Topic};
+use std::io;
+use std::time::Duration;
+
+pub use open::open;
+pub use positions::{Offsets, Positions, offsets_by_name, offsets_of};
+
+/// Why a sink could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    /// The database.
+    #[error(transparent)]
+    Postgres(#[from] PostgresError),
+    /// The journal, or the files beside it.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The sink's thread could not be started.
+    #[error("the thread of the sink cannot be started: {0}")]
+    Thread(#[source] io::Error),
+}
+
+/// Where a job stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// The last committed epoch; 0 before the first.
+    pub epoch: u64,
+    /// Which instance of the job writes; each start counts one up.
+    pub incarnation: i64,
+    /// The last epoch whose predictions are known to have been published.
+    pub published: u64,
+}
+
+/// A committed epoch: what it takes to run it again as it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedEpoch {
+    /// Which.
+    pub epoch: u64,
+    /// Its watermark.
+    pub watermark: Option<Millis>,
+    /// Next offset of every partition.
+    pub offsets: Positions,
+    /// Digest of the statistics of all arms after it, SHA-256.
+    pub digest: [u8; 32],
+}
+
+/// How an epoch was committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// The epoch.
+    pub epoch: u64,
+    /// From the first try to the commit's acknowledgment.
+    pub took: Duration,
+    /// Tries that failed before.
+    pub retries: u32,
+}
+
+/// What was committed and is not known to have been published.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Unpublished {
+    /// Decisions.
+    pub decisions: Vec<Decision>,
+    /// Rejected records, where the sink keeps those for it.
+    pub rejected: Vec<Rejected>,
+}
+
+/// Commits the epochs of one job. Whoever has it has taken the job over: no earlier instance can commit any more, or this one cannot either.
+///
+/// # Contract
+/// - `commit` is called with the epoch after the last committed one, or with one that is committed already.
+/// - Once it returns, the epoch's results, offsets, watermark and digest and the job's progress are there to stay; before, none of them counts.
+pub trait Sink: Send {
+    /// The job that it writes for.
+    fn job(&self) -> &str;
+
+    /// Where the job stands, as far as this sink knows.
+    fn progress(&self) -> Progress;
+
+    /// The job's committed epochs after `after`, in order. The first of them may be missing, where only an older checkpoint would need it.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    fn recorded_epochs(&mut self, after: u64) -> Result<Vec<RecordedEpoch>, SinkError>;
+
+    /// Where the job began: the first offset of every partition; `None` where that was not recorded.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn starts(&mut self) -> Result<Option<Positions>, SinkError>;
+
+    /// Records where the job begins, before its first epoch.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    fn set_starts(&mut self, offsets: &[(Topic, u32, u64)]) -> Result<(), SinkError>;
+
+    /// Removes every result of the job, and sets it back to before its first epoch; where it began stays recorded.
+    ///
+    /// # Errors
+    /// They cannot be removed.
+    fn forget(&mut self) -> Result<(), SinkError>;
+
+    /// What was committed after the published mark.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn unpublished(&mut self) -> Result<Unpublished, SinkError>;
+
+    /// Records that the predictions of all epochs up to this one are published; the mark never falls.
+    ///
+    /// # Errors
+    /// It cannot be written, or another instance has taken the job over.
+    fn set_published(&mut self, epoch: u64) -> Result<(), SinkError>;
+
+    /// Commits an epoch, once.
+    ///
+    /// # Errors
+    /// It is not committed, or nobody knows whether it is; the next start finds out.
+    fn commit(&mut self, results: &EpochResults) -> Result<Commit, SinkError>;
+
+    /// A checkpoint of this epoch is complete: what only older ones would need may go.
+    fn checkpointed(&mut self, _newest: u64) {}
+}

@@ -1,0 +1,53 @@
+//! Offsets as they are kept for people and programs: by the names of the topics at the broker.
+
+use dataflows::event::Topic;
+use std::collections::BTreeMap;
+
+/// Next offset of every partition, sorted.
+pub type Positions = Vec<(Topic, u32, u64)>;
+
+/// The form in which offsets are kept: topic, partition, next offset.
+pub type Offsets = BTreeMap<String, BTreeMap<u32, u64>>;
+
+/// Names of the topics, in the order of [`Topic::ALL`].
+type Names = [String; Topic::ALL.len()];
+
+/// Offsets in the form in which they are kept.
+pub fn offsets_by_name(offsets: &[(Topic, u32, u64)], names: &Names) -> Offsets {
+    let mut named = Offsets::new();
+    for &(topic, partition, next) in offsets {
+        named.entry(names[topic as usize].clone()).or_default().insert(partition, next);
+    }
+    named
+}
+
+/// Offsets from the form in which they are kept.
+///
+/// # Errors
+/// A sentence about an epoch that has read a topic of another name.
+pub fn offsets_of(named: &Offsets, names: &Names) -> Result<Positions, String> {
+    let mut offsets = Vec::new();
+    for (name, partitions) in named {
+        let topic = Topic::ALL.into_iter().find(|topic| names[*topic as usize] == *name);
+        let topic = topic.ok_or_else(|| format!("it has read topic `{name}`, which is not configured"))?;
+        offsets.extend(partitions.iter().map(|(&partition, &next)| (topic, partition, next)));
+    }
+    offsets.sort_unstable();
+    Ok(offsets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_are_kept_by_topic_and_partition() {
+        let names = Topic::ALL.map(|topic| topic.name().to_string());
+        let offsets = vec![(Topic::Transactions, 2, 5), (Topic::Transactions, 10, 1), (Topic::Rewards, 0, 7)];
+        let named = offsets_by_name(&offsets, &names);
+        assert_eq!(serde_json::to_string(&named).unwrap(), r#"{"rewards":{"0":7},"transactions":{"2":5,"10":1}}"#);
+        assert_eq!(offsets_of(&named, &names), Ok(offsets));
+        let other = Topic::ALL.map(|topic| format!("{}-2", topic.name()));
+        assert!(offsets_of(&named, &other).is_err_and(|why| why.contains("`rewards`")));
+    }
+}

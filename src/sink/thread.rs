@@ -1,0 +1,36 @@
+//! The thread that commits epochs, one after the other, as they come.
+
+use super::{Commit, Sink, SinkError};
+use crate::results::EpochResults;
+use crossbeam_channel::Receiver;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+
+/// The thread, which gives the sink back.
+pub type SinkThread = JoinHandle<Result<Box<dyn Sink>, SinkError>>;
+
+/// Starts the sink's thread.
+///
+/// It commits what comes through `results`, in order, raises `committed` after each commit and then hands the epoch to `then`, which runs on the
+/// sink's thread (publish its predictions, wake whoever waits for it). The channel's bound is how many epochs may wait. When the channel is closed
+/// and empty the thread ends and gives the sink back; on an error it ends at once and drops its side of the channel, so that senders notice.
+///
+/// # Errors
+/// [`SinkError::Thread`].
+pub fn spawn(
+    mut sink: Box<dyn Sink>,
+    results: Receiver<Box<EpochResults>>,
+    committed: Arc<AtomicU64>,
+    mut then: impl FnMut(&mut dyn Sink, Box<EpochResults>, Commit) + Send + 'static,
+) -> Result<SinkThread, SinkError> {
+    let commit_all = move || {
+        for epoch in results {
+            let commit = sink.commit(&epoch)?;
+            committed.fetch_max(commit.epoch, Ordering::Release);
+            then(sink.as_mut(), epoch, commit);
+        }
+        Ok(sink)
+    };
+    thread::Builder::new().name("sink".to_string()).spawn(commit_all).map_err(SinkError::Thread)
+}
