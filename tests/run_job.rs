@@ -2,7 +2,7 @@
 
 mod services;
 
-use services::{Job, Stage, field};
+use services::{Job, Stage, eventually, field};
 use std::net::TcpListener;
 
 const WORLD: [&str; 8] = ["--customers", "1000", "--transactions", "20000", "--interactions", "20000", "--seed", "5"];
@@ -63,6 +63,19 @@ fn one_worker_and_then_three_give_what_the_replay_gives() {
     stage.wait_for(&format!("SELECT (max(epoch) > {epochs})::int FROM sluice.epochs WHERE (counts->>'duplicates')::int > 0"), 1);
     job.drain();
     assert_replayed(&stage, &digest);
+}
+
+#[test]
+fn a_process_whose_others_never_come_ends_well_when_it_is_told_to() {
+    let Some(stage) = Stage::set("alone") else { return };
+    let port = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("an address");
+    let hosts = stage.path("hosts");
+    std::fs::write(&hosts, format!("{port}\n{port}\n")).expect("the hostfile can be written");
+    stage.sluice(&["topics", "create", stage.config().to_str().expect("UTF-8")]);
+    let job = stage.start_with_log(&["--processes", "2", "--process", "1", "--hostfile", hosts.to_str().expect("UTF-8")]);
+    eventually("it looks for the other", || stage.log().contains("The job begins to read."));
+    job.drain();
+    assert!(stage.log().contains("before its processes have found each other"), "{}", stage.log());
 }
 
 #[test]

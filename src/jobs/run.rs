@@ -137,6 +137,7 @@ impl Job {
             saved: Arc::default(),
             status,
             begun: Arc::new(AtomicBool::new(false)),
+            connected: Arc::new(AtomicBool::new(false)),
             ended: Arc::new(AtomicBool::new(false)),
             finished: Arc::new(AtomicBool::new(false)),
         };
@@ -282,6 +283,7 @@ impl Job {
         partitions: &BTreeSet<(Topic, u32)>,
         lead: Option<Lead>,
     ) {
+        self.watched.connected.store(true, Ordering::Release);
         let plan = agree(worker, lead.as_ref().map(|lead| lead.restart.plan.clone()));
         let beginning = self.begin(worker, &plan, settings);
         let seat = Seat { index: worker.index(), peers: worker.peers() };

@@ -20,6 +20,9 @@ const KEPT_UP: u64 = 100_000;
 /// How long a drain may take before the process ends without it.
 const DRAIN: Duration = Duration::from_secs(9);
 
+/// How long a drain waits for processes that have not found each other yet: they try it once a second.
+const CONNECTING: Duration = Duration::from_secs(3);
+
 /// How long a worker may give no sign of life: an epoch that was cut does not reach the sink, or the first worker is not heard of.
 const HUNG: Duration = Duration::from_secs(30);
 
@@ -40,6 +43,8 @@ pub struct Watched {
     pub status: Arc<Status>,
     /// Reading has begun, so that there is something to finish.
     pub begun: Arc<AtomicBool>,
+    /// The workers have begun: in a job of several processes, these have found each other.
+    pub connected: Arc<AtomicBool>,
     /// The workers have ended.
     pub ended: Arc<AtomicBool>,
     /// The job has ended.
@@ -97,6 +102,10 @@ pub fn watch(watched: Watched) -> JoinHandle<()> {
                     tracing::info!("Draining: the epoch is finished and committed.");
                     Instant::now()
                 });
+                if since.elapsed() > CONNECTING && !watched.connected.load(Ordering::Acquire) {
+                    tracing::info!("The job ends before its processes have found each other: there is nothing to be finished.");
+                    std::process::exit(0);
+                }
                 if since.elapsed() > DRAIN {
                     tracing::error!("The drain did not end in time; what is not committed is read again at the next start.");
                     std::process::exit(1);
