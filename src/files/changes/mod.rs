@@ -17,7 +17,8 @@
 //! written anew, maybe with other records, after a crash at that moment. Whoever takes the files in as they come leaves the newest one until there is a newer.
 //!
 //! When a customer is erased, every older file is read once, and those with rows of that customer are rewritten without them: see
-//! [`erased`]. Older files may be moved away or removed at any time; the program never needs them for anything else.
+//! [`erased`]. Whoever has taken them in must take that customer's rows in again. Older files may be moved away or removed at any time; the program
+//! never needs them for anything else.
 
 mod erased;
 mod lines;

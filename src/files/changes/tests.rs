@@ -76,20 +76,13 @@ fn stored(database: &TestDatabase, shape: &Shape) -> Rows {
     rows
 }
 
+fn erasure(customer: i64, until: i64, learned: u64) -> Erasure {
+    let (transactions, interactions, rewards, profiles, decisions) = (1, 1, 0, 1, 1);
+    Erasure { customer, until, transactions, interactions, learned, rewards, profiles, decisions, folded: 0, folded_before: None }
+}
+
 /// Erases customer 2 for ever and customer 9 up to an instant.
 fn third_epoch() -> EpochResults {
-    let erasure = |customer, until, learned| Erasure {
-        customer,
-        until,
-        transactions: 1,
-        interactions: 1,
-        learned,
-        rewards: 0,
-        profiles: 1,
-        decisions: 1,
-        folded: 0,
-        folded_before: None,
-    };
     let mut results = EpochResults::new(3);
     results.interactions = vec![interactions(vec![interaction(Change::Delete, 2, u64::MAX - 1, false)])];
     results.features = vec![features(Change::Delete, 2, [0.0; 3]), features(Change::Update, 9, [1.0, 2.0, 3.0])];
@@ -101,6 +94,12 @@ fn third_epoch() -> EpochResults {
     results.thresholds = vec![(19_785, 9)];
     results.digest_before = [0xab; 32];
     results
+}
+
+/// Erases two customers of whom events had been folded: their rows go by their instants.
+fn fourth_epoch() -> EpochResults {
+    let folded = |customer, before| Erasure { folded: 2, folded_before: Some(before), ..erasure(customer, MARCH - 1, 0) };
+    EpochResults { erasures: vec![folded(3, MARCH + 14), folded(1, MARCH + 1)], ..EpochResults::new(4) }
 }
 
 struct Scene {
@@ -129,7 +128,7 @@ fn the_files_come_to_the_rows_of_the_database() {
     let Some(database) = TestDatabase::create() else { return };
     let (scene, settings) = (Scene::new(), database.settings());
     let (mut tables_of, mut writer) = (database.writer(), scene.writer(&settings));
-    for results in [first_epoch(), second_epoch(), third_epoch()] {
+    for results in [first_epoch(), second_epoch(), third_epoch(), fourth_epoch()] {
         tables_of.commit(&results).expect("a commit");
         writer.commit(&results).expect("a commit");
         for shape in tables(&settings) {
