@@ -69,8 +69,7 @@ impl Trial {
         let (services, brokers, url) = Services::up(&folder.path.join("services"));
         let mut stage = Stage::within(&folder.path, "chaos", brokers, &url);
         stage.directory.disable_cleanup(true);
-        let toml = stage.toml("").replace("[checkpoint]\n", "[checkpoint]\ninterval = \"1s\"\n");
-        std::fs::write(stage.config(), toml).expect("the configuration can be written");
+        stage.configure_saving("");
         stage.sluice(&["topics", "create", stage.config().to_str().expect("UTF-8")]);
         let producer = Producer::new(&stage);
         let (population, started) = (Population::new(seed), Instant::now());

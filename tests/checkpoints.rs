@@ -8,8 +8,7 @@ const WORLD: [&str; 8] = ["--customers", "2000", "--transactions", "60000", "--i
 
 /// A configuration with many small epochs and a checkpoint each second.
 fn configure(stage: &Stage) {
-    let toml = stage.toml("max_events = 1000\n").replace("[checkpoint]\n", "[checkpoint]\ninterval = \"1s\"\n");
-    std::fs::write(stage.config(), toml).expect("the configuration can be written");
+    stage.configure_saving("max_events = 1000\n");
 }
 
 /// Writes the world into files and replays it; gives the digest of the model.

@@ -14,8 +14,7 @@ const REQUESTS: i64 = 40;
 #[test]
 fn every_purchase_is_decided_on_once() {
     let Some(stage) = Stage::set("decisions") else { return };
-    let toml = stage.toml("max_events = 300\n[bandit]\ndecide_on = \"transaction\"");
-    std::fs::write(stage.config(), toml.replace("[checkpoint]\n", "[checkpoint]\ninterval = \"1s\"\n")).expect("the configuration can be written");
+    stage.configure_saving("max_events = 300\n[bandit]\ndecide_on = \"transaction\"");
     let config = stage.config();
     let config = config.to_str().expect("UTF-8");
     let send_all = || stage.sluice(&[&["generate", "--kafka", &stage.brokers, "--config", config], &WORLD[..]].concat());

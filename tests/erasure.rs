@@ -46,8 +46,7 @@ fn replay(stage: &Stage, input: &Path, more: &[&str]) -> String {
 #[test]
 fn an_erased_customer_leaves_nothing_but_the_report() {
     let Some(stage) = Stage::set("erasure") else { return };
-    let toml = stage.toml("max_events = 500\n").replace("[checkpoint]\n", "[checkpoint]\ninterval = \"1s\"\n");
-    std::fs::write(stage.config(), toml).expect("the configuration can be written");
+    stage.configure_saving("max_events = 500\n");
     let world = stage.path("world");
     stage.sluice(&[&["generate", "--out", world.to_str().expect("UTF-8")], &WORLD[..]].concat());
     stage.sluice(&[&["generate", "--kafka", &stage.brokers, "--config", stage.config().to_str().expect("UTF-8")], &WORLD[..]].concat());

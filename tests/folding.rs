@@ -38,7 +38,7 @@ fn wait_for_past_history(stage: &Stage, number: i64) {
 #[test]
 fn what_is_folded_cannot_be_taken_back_and_all_the_rest_is_as_it_should_be() {
     let Some(stage) = Stage::set("folding") else { return };
-    let toml = stage.toml("max_events = 500\n").replace("[checkpoint]\n", "[checkpoint]\ninterval = \"1s\"\n");
+    let toml = stage.saving_toml("max_events = 500\n");
     std::fs::write(stage.config(), format!("{toml}[history]\nkeep = \"30d\"\n")).expect("the configuration can be written");
     let folder = stage.path("world");
     stage.sluice(&[&["generate", "--out", folder.to_str().expect("UTF-8")], &WORLD[..]].concat());

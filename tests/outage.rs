@@ -30,8 +30,7 @@ fn what_was_away_is_waited_for_and_nothing_is_lost() {
     let stage = Stage::at("outage", brokers.clone(), &url);
     // Small epochs, so that there is something to do whenever something is away. High value by an amount: daily thresholds close by event time,
     // and what is sent after a pause of idle partitions comes a year at once here, so that much of it would rightly count as late.
-    let toml = stage.toml("max_events = 1000\n[customers]\nhigh_value = 500");
-    std::fs::write(stage.config(), toml.replace("[checkpoint]\n", "[checkpoint]\ninterval = \"1s\"\n")).expect("the configuration can be written");
+    stage.configure_saving("max_events = 1000\n[customers]\nhigh_value = 500");
     let (world, results) = (stage.path("world"), stage.path("results"));
     let [world, results] = [&world, &results].map(|path| path.to_str().expect("UTF-8"));
     stage.sluice(&[&["generate", "--out", world], &WORLD[..]].concat());

@@ -272,8 +272,7 @@ fn forget_records(stage: &Stage) {
 #[test]
 fn a_job_is_verified_beside_its_running_and_every_change_by_hand_is_found() {
     let Some(stage) = Stage::set("verify") else { return };
-    let toml = stage.toml("max_events = 100\n").replace("[checkpoint]\n", "[checkpoint]\ninterval = \"1s\"\n");
-    std::fs::write(stage.config(), toml).expect("the configuration can be written");
+    stage.configure_saving("max_events = 100\n");
     stage.sluice(&["topics", "create", text(&stage.config())]);
     let lines = history();
     let all: usize = lines.values().map(Vec::len).sum();

@@ -41,7 +41,7 @@ impl Scene {
         let stage = Stage::set(name)?;
         let database = format!("[postgres]\nurl = \"{}\"\n", stage.url());
         let own = if files { format!("[files]\ndir = \"{}\"\n", stage.path("files").display()) } else { String::new() };
-        let toml = stage.toml("max_events = 60\n").replace("200ms", "50ms").replace("[checkpoint]\n", "[checkpoint]\ninterval = \"1s\"\n");
+        let toml = stage.saving_toml("max_events = 60\n").replace("200ms", "50ms");
         assert!(toml.contains(&database));
         std::fs::write(stage.config(), toml.replace(&database, &own)).expect("the configuration can be written");
         stage.sluice(&["topics", "create", text(&stage.config())]);

@@ -103,6 +103,16 @@ impl Stage {
         std::fs::write(self.config(), self.toml(epoch)).expect("the configuration can be written");
     }
 
+    /// As [`toml`](Self::toml), with a checkpoint each second.
+    pub(crate) fn saving_toml(&self, epoch: &str) -> String {
+        self.toml(epoch).replace("[checkpoint]\n", "[checkpoint]\ninterval = \"1s\"\n")
+    }
+
+    /// Writes the configuration again, with a checkpoint each second and more lines under `[epoch]`.
+    pub(crate) fn configure_saving(&self, epoch: &str) {
+        std::fs::write(self.config(), self.saving_toml(epoch)).expect("the configuration can be written");
+    }
+
     /// Where the configuration is.
     pub(crate) fn config(&self) -> PathBuf {
         self.path("sluice.toml")
