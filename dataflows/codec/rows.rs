@@ -181,11 +181,10 @@ fn revive<T: Row>(body: &[u8]) -> Vec<T> {
     rows
 }
 
-/// Writes rows as a block, for a snapshot.
-pub fn encode<T: Row>(rows: &[T]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(block_bytes::<T>(rows.len()));
-    write_block(rows, &mut bytes).expect("memory takes whatever is written to it");
-    bytes
+/// Writes rows as a block behind what is there, for a snapshot.
+pub fn encode<T: Row>(rows: &[T], bytes: &mut Vec<u8>) {
+    bytes.reserve(block_bytes::<T>(rows.len()));
+    write_block(rows, bytes).expect("memory takes whatever is written to it");
 }
 
 /// Reads a block that fills `bytes` exactly; they need not be aligned.
@@ -324,22 +323,28 @@ mod tests {
             .collect()
     }
 
+    fn encoded<T: Row>(rows: &[T]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        encode(rows, &mut bytes);
+        bytes
+    }
+
     #[test]
     fn rows_come_back_as_they_were() {
         for number in [0, 1, 2, 31, 32, 33, 100] {
             let rows = records(number);
-            let bytes = encode(&rows);
+            let bytes = encoded(&rows);
             assert_eq!(bytes.len(), HEADER_BYTES + number as usize * 48);
             assert_eq!(decode::<Record>(&bytes), Ok(rows));
         }
         let wide = vec![Wide { sums: [i128::MIN, 1] }, Wide { sums: [2, i128::MAX] }];
-        assert_eq!(decode::<Wide>(&encode(&wide)), Ok(wide));
+        assert_eq!(decode::<Wide>(&encoded(&wide)), Ok(wide));
     }
 
     #[test]
     fn blocks_in_a_row_are_read_one_by_one() {
-        let mut bytes = encode(&records(3));
-        bytes.extend(encode(&[Other { words: [7; 6] }]));
+        let mut bytes = encoded(&records(3));
+        bytes.extend(encoded(&[Other { words: [7; 6] }]));
         let mut rest = bytes.as_slice();
         assert_eq!(decode_next::<Record>(&mut rest), Ok(records(3)));
         assert!(matches!(decode_next::<Record>(&mut &*rest), Err(CodecError::Layout { .. })));
@@ -354,13 +359,13 @@ mod tests {
     fn the_body_is_what_bytemuck_would_write() {
         for number in [0, 1, 32, 70] {
             let rows = records(number);
-            assert_eq!(&encode(&rows)[HEADER_BYTES..], bytemuck::cast_slice::<Record, u8>(&rows));
+            assert_eq!(&encoded(&rows)[HEADER_BYTES..], bytemuck::cast_slice::<Record, u8>(&rows));
         }
     }
 
     #[test]
     fn what_is_cut_anywhere_is_refused() {
-        let mut bytes = encode(&records(3));
+        let mut bytes = encoded(&records(3));
         for length in 0..bytes.len() {
             assert!(matches!(decode::<Record>(&bytes[..length]), Err(CodecError::Length { .. })), "cut to {length} bytes");
         }
@@ -370,7 +375,7 @@ mod tests {
 
     #[test]
     fn every_flipped_bit_is_found() {
-        let mut bytes = encode(&records(2));
+        let mut bytes = encoded(&records(2));
         for bit in 0..8 * bytes.len() {
             bytes[bit / 8] ^= 1 << (bit % 8);
             assert!(decode::<Record>(&bytes).is_err(), "bit {bit}");
@@ -381,7 +386,7 @@ mod tests {
 
     #[test]
     fn bytes_may_lie_anywhere() {
-        let block = encode(&records(2));
+        let block = encoded(&records(2));
         for offset in 0..16 {
             let mut bytes = vec![0xff; offset];
             bytes.extend_from_slice(&block);
@@ -394,11 +399,11 @@ mod tests {
         let error = |bytes: &[u8]| decode::<Record>(bytes).expect_err("not a block of records").to_string();
         assert!(error(&[]).contains("should have 32 bytes, but has 0"));
         assert!(error(&[b'{'; 64]).contains("begins with 0x7b7b7b7b7b7b7b7b"));
-        assert!(error(&encode(&[Other { words: [1; 6] }])).contains("not `event::Record 2`"));
-        let mut bytes = encode(&records(1));
+        assert!(error(&encoded(&[Other { words: [1; 6] }])).contains("not `event::Record 2`"));
+        let mut bytes = encoded(&records(1));
         bytes[..8].reverse();
         assert!(error(&bytes).contains("another byte order"));
-        let mut endless = encode(&records(1));
+        let mut endless = encoded(&records(1));
         endless[16..24].copy_from_slice(&u64::MAX.to_ne_bytes());
         assert!(matches!(decode::<Record>(&endless), Err(CodecError::Length { .. })), "a number of rows whose bytes overflow");
     }

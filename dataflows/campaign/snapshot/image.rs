@@ -217,16 +217,17 @@ impl Image {
 
     /// All of it as bytes.
     pub(super) fn into_bytes(self) -> Vec<u8> {
-        let mut bytes = encode(&self.customers);
-        bytes.extend(encode(&self.transactions));
-        bytes.extend(encode(&self.interactions));
-        bytes.extend(encode(&self.profiles));
-        bytes.extend(encode(&self.rewards));
-        bytes.extend(encode(&self.decisions));
-        bytes.extend(encode(&self.attachments));
-        bytes.extend(encode(&self.folded));
-        bytes.extend(encode(&self.counts));
-        bytes.extend(encode(&self.words));
+        let mut bytes = Vec::new();
+        encode(&self.customers, &mut bytes);
+        encode(&self.transactions, &mut bytes);
+        encode(&self.interactions, &mut bytes);
+        encode(&self.profiles, &mut bytes);
+        encode(&self.rewards, &mut bytes);
+        encode(&self.decisions, &mut bytes);
+        encode(&self.attachments, &mut bytes);
+        encode(&self.folded, &mut bytes);
+        encode(&self.counts, &mut bytes);
+        encode(&self.words, &mut bytes);
         bytes
     }
 
