@@ -70,11 +70,8 @@ pub const INSERT_ERASURE: &str = "
 /// Customer, instant.
 pub const ERASE_DECISIONS: &str = "DELETE FROM decisions WHERE customer_id = $1 AND ts <= $2";
 
-/// Customer, the instant before which everything was folded.
-pub const ERASE_FOLDED_DECISIONS: &str = "DELETE FROM decisions WHERE customer_id = $1 AND ts < $2";
-
-/// Customer, the instant before which everything was folded: no other rows are there of that time.
-pub const ERASE_FOLDED_INTERACTIONS: &str = "DELETE FROM interactions WHERE customer_id = $1 AND ts < $2";
+/// Customer, up to which instant everything is gone, folded or not.
+pub const ERASE_FOLDED_INTERACTIONS: &str = "DELETE FROM interactions WHERE customer_id = $1 AND ts <= $2";
 
 /// Takes the sums out of every version but the newest of each arm, which no longer has the erased in it.
 pub const ERASE_SUMS: &str = "

@@ -9,8 +9,8 @@ use super::recorded;
 use super::rows::Staging;
 use super::settings::PostgresSettings;
 use super::statements::{
-    DELETE_FEATURES, DELETE_INTERACTIONS, ERASE_DECISIONS, ERASE_FOLDED_DECISIONS, ERASE_FOLDED_INTERACTIONS, ERASE_SUMS, INSERT_ERASURE,
-    INSERT_THRESHOLD, PRUNE_DEAD_LETTERS, PRUNE_MODELS, Statements, UPSERT_ARM_STATS, UPSERT_SEGMENTS,
+    DELETE_FEATURES, DELETE_INTERACTIONS, ERASE_DECISIONS, ERASE_FOLDED_INTERACTIONS, ERASE_SUMS, INSERT_ERASURE, INSERT_THRESHOLD,
+    PRUNE_DEAD_LETTERS, PRUNE_MODELS, Statements, UPSERT_ARM_STATS, UPSERT_SEGMENTS,
 };
 use crate::results::{EpochResults, hexadecimal};
 use crate::sink::{Progress, offsets_by_name};
@@ -204,11 +204,10 @@ impl Commit<'_> {
         let failed = || PostgresError::statement("erase a customer");
         let (before, after) = (hexadecimal(&self.results.digest_before), hexadecimal(&self.results.digest));
         for erasure in &self.results.erasures {
-            let instant = Timestamp(erasure.until);
-            transaction.execute(ERASE_DECISIONS, &[&erasure.customer, &instant]).map_err(failed())?;
-            if let Some(before) = erasure.folded_before.map(Timestamp) {
-                transaction.execute(ERASE_FOLDED_DECISIONS, &[&erasure.customer, &before]).map_err(failed())?;
-                transaction.execute(ERASE_FOLDED_INTERACTIONS, &[&erasure.customer, &before]).map_err(failed())?;
+            let (instant, gone) = (Timestamp(erasure.until), Timestamp(erasure.gone_until()));
+            transaction.execute(ERASE_DECISIONS, &[&erasure.customer, &gone]).map_err(failed())?;
+            if erasure.folded_before.is_some() {
+                transaction.execute(ERASE_FOLDED_INTERACTIONS, &[&erasure.customer, &gone]).map_err(failed())?;
             }
             let [transactions, interactions, rewards, profiles, learned, decisions, folded] = erasure.numbers().map(|number| number as i64);
             transaction

@@ -144,11 +144,11 @@ impl Expected {
         let mut repetitions: BTreeMap<(i64, i64), i64> = BTreeMap::new();
         for erasure in &results.erasures {
             let until = microseconds(erasure.until);
-            let instant = |values: &[Option<&[u8]>], column: usize| values[column].and_then(|at| number(Kind::Timestamp, at));
-            self.decisions.retain_of(erasure.customer, |values| instant(values, DECISION_INSTANT) > Some(until));
-            if let Some(before) = erasure.folded_before.map(microseconds) {
-                self.decisions.retain_of(erasure.customer, |values| instant(values, DECISION_INSTANT) >= Some(before));
-                self.interactions.retain_of(erasure.customer, |values| instant(values, INTERACTION_INSTANT) >= Some(before));
+            let gone = microseconds(erasure.gone_until());
+            let is_later = |column: usize| move |values: &[Option<&[u8]>]| values[column].and_then(|at| number(Kind::Timestamp, at)) > Some(gone);
+            self.decisions.retain_of(erasure.customer, is_later(DECISION_INSTANT));
+            if erasure.folded_before.is_some() {
+                self.interactions.retain_of(erasure.customer, is_later(INTERACTION_INSTANT));
             }
             let repetition = repetitions.entry((erasure.customer, until)).or_default();
             *repetition += 1;
