@@ -4,6 +4,7 @@ use super::error::ProgramError;
 use super::{GlobalArgs, load as load_config, print, print_json};
 use crate::config::types::Config;
 use crate::kafka::admin::create_topics;
+use crate::kafka::paced::Timetable;
 use crate::kafka::producer::Producer;
 use crate::kafka::{KafkaError, KafkaSettings, load};
 use crate::telemetry::progress::{Progress, Unit};
@@ -146,14 +147,6 @@ struct Written {
 /// How long the broker may take for the last records.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Waits until the event of this number is due. What becomes due within a millisecond goes together.
-fn await_turn(started: Instant, number: u64, rate: u32) {
-    let due = Duration::from_secs_f64(number as f64 / f64::from(rate));
-    if let Some(early) = due.checked_sub(started.elapsed()).filter(|early| *early >= Duration::from_millis(1)) {
-        std::thread::sleep(early);
-    }
-}
-
 /// Writes the world into its topics, which are made if they are not there; its events at a rate a second if one is given. A record is dated by its event.
 fn into_kafka(world: &World, brokers: &str, config: &Config, rate: Option<u32>, mut progress: impl FnMut(u64)) -> Result<Written, KafkaError> {
     let settings = KafkaSettings { brokers: brokers.to_string(), ..config.kafka_settings() };
@@ -168,11 +161,11 @@ fn into_kafka(world: &World, brokers: &str, config: &Config, rate: Option<u32>, 
         written.bytes += line.len() as u64;
         producer.send(settings.topic_name(Topic::Customers), customer.id, Some(&line), world.settings().start)?;
     }
-    let started = Instant::now();
+    let timetable = rate.map(|rate| Timetable::new(rate, Instant::now()));
     for (number, event) in world.events().enumerate() {
-        if let Some(rate) = rate {
-            await_turn(started, number as u64, rate);
-        }
+        // What becomes due within a millisecond goes together.
+        let early = timetable.and_then(|timetable| timetable.early(timetable.due(number)));
+        early.filter(|early| *early >= Duration::from_millis(1)).into_iter().for_each(std::thread::sleep);
         line.clear();
         let (topic, customer) = write::line(&event, &mut line);
         written.bytes += line.len() as u64;

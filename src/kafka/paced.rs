@@ -49,13 +49,36 @@ pub struct Landed {
     pub due: Duration,
 }
 
+/// When each event is due: the first at once, and so many a second.
+#[derive(Clone, Copy, Debug)]
+pub struct Timetable {
+    started: Instant,
+    rate: f64,
+}
+
+impl Timetable {
+    /// A timetable that begins at `started`.
+    pub fn new(rate: u32, started: Instant) -> Self {
+        Timetable { started, rate: f64::from(rate.max(1)) }
+    }
+
+    /// When the event of this number, counted from 0, is due, from the start on.
+    pub fn due(&self, number: usize) -> Duration {
+        Duration::from_secs_f64(number as f64 / self.rate)
+    }
+
+    /// How long it is until then; nothing once it is due.
+    pub fn early(&self, due: Duration) -> Option<Duration> {
+        due.checked_sub(self.started.elapsed()).filter(|early| !early.is_zero())
+    }
+}
+
 /// Writes events, the first at once and so many a second.
 pub struct PacedProducer<'a> {
     settings: &'a KafkaSettings,
     client: BaseProducer<Landing>,
     landing: Landing,
-    rate: f64,
-    started: Instant,
+    timetable: Timetable,
     /// Topic and instant of every event so far.
     sent: Vec<(Topic, Duration)>,
 }
@@ -68,7 +91,7 @@ impl<'a> PacedProducer<'a> {
     pub fn new(settings: &'a KafkaSettings, rate: u32, started: Instant) -> Result<Self, KafkaError> {
         let landing = Landing { deliveries: Arc::new(Deliveries::new(&settings.brokers)), places: Arc::default() };
         let client = config(settings, "2")?.create_with_context(landing.clone()).map_err(|error| KafkaError::Configuration(error.to_string()))?;
-        Ok(PacedProducer { settings, client, landing, rate: f64::from(rate.max(1)), started, sent: Vec::new() })
+        Ok(PacedProducer { settings, client, landing, timetable: Timetable::new(rate, started), sent: Vec::new() })
     }
 
     /// Waits until the next event is due, and writes it; says whether it did, for `stop` ends the waiting.
@@ -76,8 +99,8 @@ impl<'a> PacedProducer<'a> {
     /// # Errors
     /// The record cannot be sent at all.
     pub fn send(&mut self, event: Due<'_>, stop: &AtomicBool) -> Result<bool, KafkaError> {
-        let due = Duration::from_secs_f64(self.sent.len() as f64 / self.rate);
-        while let Some(early) = due.checked_sub(self.started.elapsed()).filter(|early| !early.is_zero()) {
+        let due = self.timetable.due(self.sent.len());
+        while let Some(early) = self.timetable.early(due) {
             self.client.poll(Duration::ZERO);
             std::thread::sleep(early.min(NAP));
             if stop.load(Ordering::Relaxed) {
