@@ -1,7 +1,8 @@
 //! What goes from older files when customers are erased.
 //!
 //! As in the tables: rows of features, and interactions and decisions up to the erasure's instant, go; of a row that stands, what older lines have is
-//! of before and goes too (the context of an interaction that is dated later, the sums of a model that had learned from the customer). What stays is
+//! of before and goes too (the context of an interaction that is dated later, the sums of a model that had learned from the customer), but for what
+//! newer ones do not repeat: the text of an interaction's id. What stays is
 //! the report of the erasure, sums over many customers, dead letters, and of a customer who is not erased for ever the keys of interactions
 //! that were taken back.
 
@@ -23,8 +24,13 @@ pub struct Erased {
     /// Rows of which a line was seen that is newer than the lines to come.
     customers: BTreeSet<CustomerId>,
     interactions: BTreeSet<(CustomerId, i64)>,
+    /// Interactions that the epoch has deleted.
+    gone: BTreeSet<(CustomerId, i64)>,
     arms: BTreeSet<i64>,
 }
+
+/// The column that an update of an interaction does not name.
+const ID: &str = "interaction_id";
 
 /// What becomes of a line.
 enum Fate {
@@ -54,7 +60,11 @@ impl Erased {
             match table(line) {
                 "erasures" => self.learned |= integer(&parse(line)?, "learned")? > 0,
                 "customer_features" if self.until_of(line).is_some() => drop(self.customers.insert(integer(&parse(line)?, "customer_id")?)),
-                "interactions" if self.until_of(line).is_some() => drop(self.interactions.insert(interaction(&parse(line)?)?)),
+                "interactions" if self.until_of(line).is_some() => {
+                    let row = parse(line)?;
+                    let rows = if row["change"] == "delete" { &mut self.gone } else { &mut self.interactions };
+                    rows.insert(interaction(&row)?);
+                }
                 "model_versions" => drop(self.arms.insert(integer(&parse(line)?, "arm")?)),
                 _ => {}
             }
@@ -106,14 +116,21 @@ impl Erased {
             return Ok(Fate::Goes);
         }
         // One that was taken back: its line says only which.
-        if row.get("ts").is_none() {
+        if row["change"] == "delete" {
             return Ok(Fate::Stays);
         }
-        if instant(&row, "ts")? <= until {
-            return Ok(Fate::Goes);
+        let key = interaction(&row)?;
+        let is_later = row.get("ts").is_some() && instant(&row, "ts")? > until;
+        match (is_later, self.interactions.contains(&key)) {
+            _ if self.gone.contains(&key) => Ok(Fate::Goes),
+            (true, true) => without(line, &["context"]),
+            (true, false) => {
+                self.interactions.insert(key);
+                Ok(Fate::Stays)
+            }
+            (false, true) if row.get(ID).is_some() => only(line, &["table", "change", "customer_id", "interaction_key", ID]),
+            (false, _) => Ok(Fate::Goes),
         }
-        let newest = self.interactions.insert(interaction(&row)?);
-        if newest { Ok(Fate::Stays) } else { without(line, &["context"]) }
     }
 
     /// Up to which instant the customer of a line is erased.
@@ -159,13 +176,19 @@ fn instant(row: &Value, column: &str) -> Result<Millis, String> {
 
 /// The line with null in some columns.
 fn without(line: &str, columns: &[&str]) -> Result<Fate, String> {
+    rewritten(line, |name, value| Some(if columns.contains(&name) { "null" } else { value }))
+}
+
+/// The line with some columns and no others.
+fn only(line: &str, columns: &[&str]) -> Result<Fate, String> {
+    rewritten(line, |name, value| columns.contains(&name).then_some(value))
+}
+
+/// The line with the values that `column` gives for its columns' names and values.
+fn rewritten(line: &str, column: impl for<'a> Fn(&str, &'a str) -> Option<&'a str>) -> Result<Fate, String> {
     let Fields(fields) = serde_json::from_str(line).map_err(|error| format!("a line cannot be read: {error}"))?;
-    let field = |(name, value): &(String, &RawValue)| {
-        let value = if columns.contains(&name.as_str()) { "null" } else { value.get() };
-        format!("{}:{value}", Value::from(name.as_str()))
-    };
-    let fields: Vec<String> = fields.iter().map(field).collect();
-    Ok(Fate::Becomes(format!("{{{}}}", fields.join(","))))
+    let fields = fields.iter().filter_map(|(name, value)| Some(format!("{}:{}", Value::from(name.as_str()), column(name, value.get())?)));
+    Ok(Fate::Becomes(format!("{{{}}}", fields.collect::<Vec<_>>().join(","))))
 }
 
 /// The fields of an object in their order, each value as it is written.
@@ -255,6 +278,20 @@ mod tests {
         assert_eq!(left, [Some(vec![interaction(5, 2, THIRD), emptied(3)]), Some(vec![emptied(2)])]);
         let untouched = rest(&[(5, 0)], &[], &[&[&features(5, "insert")], &[&features(5, "insert")]]);
         assert_eq!(untouched, [None, Some(Vec::new())], "what nothing was taken from stands");
+    }
+
+    #[test]
+    fn of_an_interaction_that_was_moved_the_id_stays_as_long_as_it_stands() {
+        let named = |ts| interaction(5, 1, ts).replace(r#""ts""#, r#""interaction_id":"a","ts""#);
+        let moved = interaction(5, 1, THIRD).replace("insert", "update");
+        let id = r#"{"table":"interactions","change":"insert","customer_id":5,"interaction_key":1,"interaction_id":"a"}"#;
+        assert_eq!(rest(&[(5, UNTIL)], &[], &[&[&moved], &[&named(FIRST)]]), [None, Some(vec![id.to_string()])]);
+        assert_eq!(rest(&[(5, UNTIL)], &[], &[&[&moved], &[id]]), [None, None], "erased once more");
+        let gone = r#"{"table":"interactions","change":"delete","customer_id":5,"interaction_key":1}"#;
+        let later = instant(&Value::from_iter([("ts", THIRD)]), "ts").expect("an instant");
+        assert_eq!(rest(&[(5, later)], &[gone], &[&[&moved], &[id]]), [Some(vec![]), Some(vec![])]);
+        let back = interaction(5, 1, FIRST).replace("insert", "update");
+        assert_eq!(rest(&[(5, UNTIL)], &[gone], &[&[&back], &[&named(THIRD)]]), [Some(vec![]), Some(vec![])], "moved back, and so erased");
     }
 
     #[test]
