@@ -13,16 +13,12 @@ use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
 use trial::Producer;
 use trial::layout::{Layout, log};
 use trial::population::Population;
 
 /// Digits of checksum and length before the JSON of a journal's line, with a space behind each.
 const HEAD: usize = 18;
-
-/// How long the job may take to be caught where it is to be killed.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A table's rows by their keys.
 type Rows = BTreeMap<String, Map<String, Value>>;
@@ -106,6 +102,15 @@ impl Scene {
         eventually("everything is committed", || self.committed() == self.producer.sent());
     }
 
+    /// Waits until what was committed is published too: nothing more is written then until records come.
+    fn await_rest(&self) {
+        let has = |epoch: &Value, what: &str| epoch[what].as_array().is_some_and(|rows| !rows.is_empty());
+        eventually("everything is published", || {
+            let due = self.epochs().iter().rfind(|epoch| has(epoch, "decisions") || has(epoch, "rejected")).and_then(|epoch| epoch["epoch"].as_u64());
+            self.records().iter().filter_map(|record| record["published"].as_u64()).max() >= due
+        });
+    }
+
     fn incarnation(&self) -> i64 {
         let starts: Vec<Value> = self.records().into_iter().filter_map(|record| record.get("start").cloned()).collect();
         starts.last().and_then(|start| start["incarnation"].as_i64()).unwrap_or(0)
@@ -123,20 +128,15 @@ impl Scene {
         }
     }
 
-    /// Sends records, and kills the job when some of them are committed and others are not.
+    /// Sends records, and kills the job when at least one epoch of them is committed and at least some are not: these come while it is stopped.
     fn kill_within(&mut self, job: Job) {
-        let started = Instant::now();
-        loop {
-            assert!(started.elapsed() < PATIENCE, "the job always has committed everything: {}", self.stage.log());
-            let before = self.last();
-            self.send(400);
-            eventually("an epoch is committed", || self.last() > before);
-            signal(&job, "-STOP");
-            if self.committed() < self.producer.sent() {
-                return job.kill();
-            }
-            signal(&job, "-CONT");
-        }
+        let before = self.last();
+        self.send(400);
+        eventually("an epoch is committed", || self.last() > before);
+        signal(&job, "-STOP");
+        self.send(100);
+        assert!(self.committed() < self.producer.sent());
+        job.kill();
     }
 
     /// Makes the journal longer than any other file that the job writes.
@@ -153,6 +153,7 @@ impl Scene {
     fn kill_between(&mut self, job: Job) {
         self.send(20);
         self.await_all();
+        self.await_rest();
         let limit = std::fs::metadata(self.journal()).expect("a journal").len() + 20;
         let limited = Command::new("prlimit").args(["--pid", &job.id().to_string(), &format!("--fsize={limit}")]).status();
         assert!(limited.expect("prlimit can be started").success());

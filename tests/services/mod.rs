@@ -266,6 +266,15 @@ impl Job {
     }
 }
 
+impl Drop for Stage {
+    /// What the job said is gone with the stage: a test that fails shows it.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("the job's log:\n{}", std::fs::read_to_string(self.path("job.log")).unwrap_or_default());
+        }
+    }
+}
+
 impl Drop for Job {
     fn drop(&mut self) {
         // A test that fails must not leave its job behind.
