@@ -100,6 +100,7 @@ mod tests {
     use crate::campaign::snapshot::restore::Loading;
     use crate::campaign::snapshot::{Common, Images, ShardImage};
     use crate::campaign::thresholds::Published;
+    use crate::codec::rows::Rows;
     use crate::customer::Features;
     use crate::event::{DAY, Kind, Place, Purchase, Record};
     use crate::settings::{Emit, HighValue, Settings};
@@ -145,7 +146,7 @@ mod tests {
 
     fn epoch(shard: &mut Shard, records: &[Record]) {
         let mut rejected = Vec::new();
-        shard.settle(std::iter::once(records), Vec::new(), &mut rejected);
+        shard.settle(vec![Rows(records.to_vec())], Vec::new(), &mut rejected);
         assert_eq!(rejected, []);
         shard.visit(&Published::default(), Some(WATERMARK), &mut Emission::new(4, 32, false));
     }

@@ -8,6 +8,7 @@ use crate::campaign::known::Known;
 use crate::campaign::resolve::Resolution;
 use crate::campaign::shard::{Shard, Slot};
 use crate::campaign::thresholds::day_of;
+use crate::codec::rows::Rows;
 use crate::customer::Transaction;
 use crate::customer::history::Interaction;
 use crate::event::{Aside, Attachment, Contact, CustomerId, Kind, Millis, Place, Purchase, Record, Rejected, Topic};
@@ -18,8 +19,6 @@ use hashbrown::HashMap;
 struct Asides {
     /// Batches of profile versions.
     profiles: Vec<Vec<Aside>>,
-    /// In which order they count.
-    order: Vec<ProfileAt>,
     /// Retractions and rewards as they would be rejected, by slot, topic and place.
     doubtful: HashMap<(Slot, Topic, Place), Rejected>,
     /// Events and requests older than is kept.
@@ -49,53 +48,88 @@ impl Shard {
     /// Settles the records of an epoch. Batches and asides may come in any order: their places decide.
     ///
     /// After it every touched history holds its settled events, in-order news appended and unsorted; what was rejected is in `rejected`.
-    pub fn settle<'a>(&mut self, batches: impl Iterator<Item = &'a [Record]> + Clone, asides: Vec<Vec<Aside>>, rejected: &mut Vec<Rejected>) {
+    pub fn settle(&mut self, batches: Vec<Rows<Record>>, asides: Vec<Vec<Aside>>, rejected: &mut Vec<Rejected>) {
         self.begin();
-        self.make_room_for(batches.clone().map(<[Record]>::len).sum());
-        let mut careful = Careful::default();
+        self.make_room_for(batches.iter().map(|batch| batch.0.len()).sum());
         let mut asides = self.sort_asides(asides);
-        let mut slots = Vec::new();
-        for batch in batches.clone() {
-            // Looking up the whole batch first lets the memory accesses of different customers overlap.
-            slots.clear();
-            slots.extend(batch.iter().map(|record| self.slot(record.customer)));
-            for (record, &slot) in batch.iter().zip(&slots) {
-                self.append(record, slot, &mut careful);
-            }
-        }
-        if !careful.slots.is_empty() {
-            self.settle_carefully(batches, &careful, &mut asides, rejected);
-        }
+        self.settle_profiles(std::mem::take(&mut asides.profiles));
+        let (slots, mut careful) = self.look_over(&batches);
+        let left = self.append_all(batches, &slots, &mut careful);
+        self.settle_carefully(left, &mut asides, rejected);
         self.judge_past(asides.past, rejected);
         self.attach(asides.attachments, &careful);
-        self.settle_profiles(&asides.profiles, &asides.order);
-        self.settle_appended();
+        self.settle_resolved(&careful);
+        if self.settings.bandit.decide_on_transaction {
+            self.request_for_appended();
+        }
     }
 
-    /// Appends the record where that is all there is to do, else leaves it to the resolution.
-    #[inline]
-    fn append(&mut self, record: &Record, slot: Slot, careful: &mut Careful) {
-        self.counts.records += 1;
-        self.touch(slot);
-        let history = &mut self.histories[slot as usize];
-        if history.extras.is_some() && history.erased().is_some() {
-            return careful.add(slot);
+    /// Finds each record's slot, and the slots of customers with a record that is more than a new id.
+    fn look_over(&mut self, batches: &[Rows<Record>]) -> (Vec<Slot>, Careful) {
+        let mut slots = Vec::with_capacity(batches.iter().map(|batch| batch.0.len()).sum());
+        let mut careful = Careful::default();
+        let mut seen = HashMap::new();
+        for Rows(batch) in batches {
+            // Looking up the whole batch first lets the memory accesses of different customers overlap.
+            let first = slots.len();
+            slots.extend(batch.iter().map(|record| self.slot(record.customer)));
+            for (record, &slot) in batch.iter().zip(&slots[first..]) {
+                match key(record, slot) {
+                    None => careful.add(slot),
+                    Some(key) if self.known.insert(key) => {
+                        if self.has(slot, record) {
+                            careful.add(slot);
+                        } else {
+                            seen.insert(key, 0);
+                        }
+                    }
+                    Some(_) => {}
+                }
+            }
         }
+        add_repeated(batches, &slots, &mut seen, &mut careful);
+        (slots, careful)
+    }
+
+    /// Whether an id was settled before the epoch.
+    fn has(&self, slot: Slot, record: &Record) -> bool {
+        let history = &self.histories[slot as usize];
         match record.kind() {
-            Kind::Transaction => {
-                if self.known.insert(Known::key(TRANSACTIONS, slot, record.id)) && history.transactions.iter().any(|t| t.id == record.id) {
-                    return careful.add(slot);
-                }
-                push(&mut history.transactions, transaction(record));
-            }
-            Kind::Interaction => {
-                if self.known.insert(Known::key(INTERACTIONS, slot, record.id)) && history.interactions.iter().any(|i| i.id == record.id) {
-                    return careful.add(slot);
-                }
-                push(&mut history.interactions, interaction(record));
-            }
-            Kind::Reward | Kind::RetractTransaction | Kind::RetractInteraction | Kind::RetractReward | Kind::Erase => careful.add(slot),
+            Kind::Transaction => history.transactions.iter().any(|transaction| transaction.id == record.id),
+            _ => history.interactions.iter().any(|interaction| interaction.id == record.id),
         }
+    }
+
+    /// Appends every record where that is all there is to do, and gives back the memory of each batch for those to come; returns the others.
+    fn append_all(&mut self, batches: Vec<Rows<Record>>, slots: &[Slot], careful: &mut Careful) -> Vec<(Slot, Record)> {
+        let late_before = self.thresholds.late_before();
+        let mut left = Vec::new();
+        let mut slots = slots.iter();
+        for Rows(batch) in batches {
+            self.counts.records += batch.len() as u64;
+            for (record, &slot) in batch.iter().zip(slots.by_ref()) {
+                self.touch(slot);
+                let history = &mut self.histories[slot as usize];
+                if history.extras.is_some() && history.erased().is_some() {
+                    careful.add(slot);
+                }
+                if careful.contains(slot) {
+                    left.push((slot, *record));
+                    continue;
+                }
+                if record.kind() == Kind::Transaction {
+                    let new = transaction(record);
+                    push(&mut history.transactions, new);
+                    self.counts.transactions += 1;
+                    self.ledger.iter_mut().for_each(|ledger| ledger.note(slot, day_of(new.timestamp), 1, new.amount() as i64));
+                } else {
+                    push(&mut history.interactions, interaction(record));
+                    self.counts.interactions += 1;
+                }
+                self.counts.late += u64::from(record.timestamp < late_before);
+            }
+        }
+        left
     }
 
     fn sort_asides(&mut self, mut batches: Vec<Vec<Aside>>) -> Asides {
@@ -120,14 +154,47 @@ impl Shard {
                 Aside::Profile { .. } | Aside::Past { .. } => {}
             }
         }
-        sorted.order = self.order_of_profiles(&batches);
         sorted.profiles = batches;
         sorted
     }
 
+    /// Profile versions, by slot and place: of two of one instant the later one holds. They come before all records, so that where customers are
+    /// first read their memory is there for the events; an erasure of the epoch takes its share of them with it.
+    fn settle_profiles(&mut self, batches: Vec<Vec<Aside>>) {
+        for ProfileAt { slot, batch, index, .. } in self.order_of_profiles(&batches) {
+            let Aside::Profile { profile, .. } = batches[batch as usize][index as usize] else { continue };
+            self.counts.records += 1;
+            self.touch(slot);
+            if self.histories[slot as usize].erased().is_some_and(|until| profile.from <= until) {
+                self.counts.erased += 1;
+                continue;
+            }
+            let profiles = &self.histories[slot as usize].profiles;
+            match profiles.binary_search_by_key(&profile.from, |p| p.from) {
+                Ok(at) if profiles[at] == profile => {}
+                Ok(at) => {
+                    self.remember(slot, profile.from);
+                    self.histories[slot as usize].profiles[at] = profile;
+                }
+                Err(at) => {
+                    self.remember(slot, profile.from);
+                    let profiles = &mut self.histories[slot as usize].profiles;
+                    if profiles.is_empty() {
+                        // Few customers ever have a second version.
+                        profiles.reserve_exact(1);
+                    }
+                    push(profiles, profile);
+                    profiles[at..].rotate_right(1);
+                }
+            }
+        }
+    }
+
     /// Where the profile versions are, by slot and place. They are many at a time where customers are first read, so they stay where they are.
     fn order_of_profiles(&mut self, batches: &[Vec<Aside>]) -> Vec<ProfileAt> {
-        let mut order = Vec::with_capacity(batches.iter().map(Vec::len).sum());
+        let profiles = batches.iter().map(Vec::len).sum();
+        let mut order = Vec::with_capacity(profiles);
+        self.expect_customers(profiles);
         for (batch, asides) in (0..).zip(batches) {
             for (index, aside) in (0..).zip(asides) {
                 if let Aside::Profile { customer, place, .. } = aside {
@@ -163,75 +230,26 @@ impl Shard {
         }
     }
 
-    /// Profile versions, by slot and place: of two of one instant the later one holds. Erasures of the epoch have been applied.
-    fn settle_profiles(&mut self, batches: &[Vec<Aside>], order: &[ProfileAt]) {
-        for &ProfileAt { slot, batch, index, .. } in order {
-            let Aside::Profile { profile, .. } = batches[batch as usize][index as usize] else { continue };
-            self.counts.records += 1;
-            self.touch(slot);
-            if self.histories[slot as usize].erased().is_some_and(|until| profile.from <= until) {
-                self.counts.erased += 1;
-                continue;
-            }
-            let profiles = &self.histories[slot as usize].profiles;
-            match profiles.binary_search_by_key(&profile.from, |p| p.from) {
-                Ok(at) if profiles[at] == profile => {}
-                Ok(at) => {
-                    self.remember(slot, profile.from);
-                    self.histories[slot as usize].profiles[at] = profile;
-                }
-                Err(at) => {
-                    self.remember(slot, profile.from);
-                    let profiles = &mut self.histories[slot as usize].profiles;
-                    if profiles.is_empty() {
-                        // Few customers ever have a second version.
-                        profiles.reserve_exact(1);
-                    }
-                    push(profiles, profile);
-                    profiles[at..].rotate_right(1);
-                }
-            }
-        }
-    }
-
-    fn settle_carefully<'a>(
-        &mut self,
-        batches: impl Iterator<Item = &'a [Record]>,
-        careful: &Careful,
-        asides: &mut Asides,
-        rejected: &mut Vec<Rejected>,
-    ) {
-        let mut records: Vec<(Slot, &Record)> = Vec::new();
-        for record in batches.flatten() {
-            let slot = self.slot(record.customer);
-            if careful.contains(slot) {
-                records.push((slot, record));
-            }
-        }
+    /// Resolves the records of customers with anything but new ids.
+    fn settle_carefully(&mut self, mut records: Vec<(Slot, Record)>, asides: &mut Asides, rejected: &mut Vec<Rejected>) {
         records.sort_by_key(|(slot, record)| (*slot, record.place()));
         for news in records.chunk_by(|(a, _), (b, _)| a == b) {
             let slot = news[0].0;
-            let news = news.iter().map(|(_, record)| *record);
+            let news = news.iter().map(|(_, record)| record);
             Resolution::of(self, slot).settle(news, &mut asides.doubtful, &mut asides.attachments, rejected);
         }
     }
 
-    /// Counts what was appended, and enters appended purchases into the ledger.
-    fn settle_appended(&mut self) {
+    /// Counts what the resolution left appended, and enters its purchases into the ledger.
+    fn settle_resolved(&mut self, careful: &Careful) {
         let late_before = self.thresholds.late_before();
-        if self.settings.bandit.decide_on_transaction {
-            self.request_for_appended();
-        }
-        for &slot in &self.touched {
+        for &slot in self.touched.iter().filter(|slot| careful.contains(**slot)) {
             let history = &self.histories[slot as usize];
             let (transactions, interactions) = history.appended();
             self.counts.transactions += transactions.len() as i64;
             self.counts.interactions += interactions.len() as i64;
-            // Before the first closing nothing is late, and the events need not be read again.
-            if late_before > Millis::MIN {
-                let late = transactions.iter().map(|t| t.timestamp).chain(interactions.iter().map(|i| i.timestamp)).filter(|&at| at < late_before);
-                self.counts.late += late.count() as u64;
-            }
+            let late = transactions.iter().map(|t| t.timestamp).chain(interactions.iter().map(|i| i.timestamp)).filter(|&at| at < late_before);
+            self.counts.late += late.count() as u64;
             if let Some(ledger) = &mut self.ledger {
                 transactions.iter().for_each(|t| ledger.note(slot, day_of(t.timestamp), 1, t.amount() as i64));
             }
@@ -292,6 +310,31 @@ impl Careful {
 
     fn contains(&self, slot: Slot) -> bool {
         self.slots.contains(&slot)
+    }
+}
+
+/// The key by which the filter of known ids has a purchase or an interaction; `None` for any other record.
+#[inline]
+fn key(record: &Record, slot: Slot) -> Option<u64> {
+    match record.kind() {
+        Kind::Transaction => Some(Known::key(TRANSACTIONS, slot, record.id)),
+        Kind::Interaction => Some(Known::key(INTERACTIONS, slot, record.id)),
+        Kind::Reward | Kind::RetractTransaction | Kind::RetractInteraction | Kind::RetractReward | Kind::Erase => None,
+    }
+}
+
+/// Adds the slots of ids that more than one record has. The filter takes each of them for a known one, and some others: only `seen` are counted.
+fn add_repeated(batches: &[Rows<Record>], slots: &[Slot], seen: &mut HashMap<u64, u32>, careful: &mut Careful) {
+    if seen.is_empty() {
+        return;
+    }
+    for (record, &slot) in batches.iter().flat_map(|batch| &batch.0).zip(slots) {
+        if let Some(count) = key(record, slot).and_then(|key| seen.get_mut(&key)) {
+            *count += 1;
+            if *count > 1 {
+                careful.add(slot);
+            }
+        }
     }
 }
 

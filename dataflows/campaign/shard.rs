@@ -149,6 +149,11 @@ impl Shard {
         })
     }
 
+    /// Makes room for so many customers more: a table that grows step by step takes twice its memory.
+    pub(super) fn expect_customers(&mut self, number: usize) {
+        self.slots.reserve(number);
+    }
+
     /// Notes that the customer is to be visited in this epoch. Call it before anything of the customer changes.
     #[inline]
     pub(super) fn touch(&mut self, slot: Slot) {

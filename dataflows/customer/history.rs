@@ -68,18 +68,25 @@ pub struct Extras {
 /// visited. Of the settled interactions the first `done_interactions` have been emitted, and with them the first `done_transactions` purchases have
 /// been worked through: the row of running sums, if one is kept, covers what is folded and just these. What lies behind waits for a daily
 /// threshold.
+///
+/// What appending looks at comes first, and fills a cache line.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct History {
-    /// Whose.
-    pub customer: CustomerId,
     /// Purchases.
     pub transactions: Vec<Transaction>,
     /// Interactions.
     pub interactions: Vec<Interaction>,
-    /// Profile versions, sorted by `from`, one each instant.
-    pub profiles: Vec<Profile>,
     /// What only some have.
     pub extras: Option<Box<Extras>>,
+    /// The epoch in which it was last touched, as far as 32 bits tell.
+    pub touched: u32,
+    /// The period between two snapshots in which it last changed: see [`snapshot::changes`](crate::campaign::snapshot::changes).
+    pub changed: u32,
+    /// Whose.
+    pub customer: CustomerId,
+    /// Profile versions, sorted by `from`, one each instant.
+    pub profiles: Vec<Profile>,
     /// Purchases that were settled before this epoch.
     pub settled_transactions: u32,
     /// Interactions that were settled before this epoch.
@@ -92,12 +99,8 @@ pub struct History {
     pub unrewarded: u32,
     /// How many interactions had not entered the model when that was last counted.
     pub pending: u32,
-    /// The epoch in which it was last touched, as far as 32 bits tell.
-    pub touched: u32,
     /// Number of the row of running sums, where one is kept.
     pub row: Option<NonZeroU32>,
-    /// The period between two snapshots in which it last changed: see [`snapshot::changes`](crate::campaign::snapshot::changes).
-    pub changed: u32,
 }
 
 /// Slices of a history: what contexts are computed from.

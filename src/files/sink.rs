@@ -290,7 +290,8 @@ impl OutputDirectory {
         let path = self.path.join(name);
         let partial = self.path.join(format!(".{name}.partial"));
         let written = || -> io::Result<T> {
-            let mut out = BufWriter::with_capacity(1 << 18, File::create(&partial)?);
+            // Texts of many rows are longer and go straight to the file.
+            let mut out = BufWriter::with_capacity(1 << 16, File::create(&partial)?);
             let result = write(&mut out)?;
             out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
             std::fs::rename(&partial, &path)?;
