@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 const NAP: Duration = Duration::from_millis(1);
 /// How long a full queue is waited for at a time.
 const FULL_QUEUE: Duration = Duration::from_millis(5);
+/// How long the broker may take to say where a topic is.
+const ANSWER: Duration = Duration::from_secs(10);
 /// How long the broker may take for the last records.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -84,14 +86,24 @@ pub struct PacedProducer<'a> {
 }
 
 impl<'a> PacedProducer<'a> {
-    /// A producer whose schedule begins at `started`.
+    /// A connected producer, whose schedule begins now: what connecting takes is no event's way.
     ///
     /// # Errors
-    /// What is wrong with the settings.
-    pub fn new(settings: &'a KafkaSettings, rate: u32, started: Instant) -> Result<Self, KafkaError> {
+    /// What is wrong with the settings, or the broker does not answer.
+    pub fn new(settings: &'a KafkaSettings, rate: u32) -> Result<Self, KafkaError> {
         let landing = Landing { deliveries: Arc::new(Deliveries::new(&settings.brokers)), places: Arc::default() };
-        let client = config(settings, "2")?.create_with_context(landing.clone()).map_err(|error| KafkaError::Configuration(error.to_string()))?;
-        Ok(PacedProducer { settings, client, landing, timetable: Timetable::new(rate, started), sent: Vec::new() })
+        let client: BaseProducer<Landing> =
+            config(settings, "2")?.create_with_context(landing.clone()).map_err(|error| KafkaError::Configuration(error.to_string()))?;
+        for topic in &settings.topics {
+            let known = client.client().fetch_metadata(Some(topic), ANSWER);
+            known.map_err(|error| refused(&landing.deliveries.connection, topic, error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown)))?;
+        }
+        Ok(PacedProducer { settings, client, landing, timetable: Timetable::new(rate, Instant::now()), sent: Vec::new() })
+    }
+
+    /// When its schedule began.
+    pub fn started(&self) -> Instant {
+        self.timetable.started
     }
 
     /// Waits until the next event is due, and writes it; says whether it did, for `stop` ends the waiting.

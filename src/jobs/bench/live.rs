@@ -222,8 +222,8 @@ impl Arena {
 
     /// Sends the events at a steady rate; gives when that began, and where they lie.
     fn send_paced(&self, world: &World, rate: u32, stop: &AtomicBool) -> Result<(Instant, Vec<Landed>), BenchError> {
-        let started = Instant::now();
-        let mut producer = PacedProducer::new(&self.kafka, rate, started)?;
+        let mut producer = PacedProducer::new(&self.kafka, rate)?;
+        let started = producer.started();
         let mut line = Vec::new();
         for event in world.events() {
             line.clear();
