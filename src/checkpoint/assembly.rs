@@ -8,7 +8,7 @@ use super::checkpoints::Checkpoints;
 use super::error::CheckpointError;
 use super::manifest::{FORMAT, File, Kind, Manifest, Part};
 use super::names;
-use super::saver::{Piece, Saved, SaverSettings, Shared};
+use super::saver::{Pause, Piece, Saved, SaverSettings, Shared};
 use bytes::Bytes;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,8 +46,8 @@ struct Attempt {
     unwritten: Vec<(String, Bytes)>,
     /// Workers of this process that have handed over everything.
     done: BTreeSet<usize>,
-    /// How long one of them stood still for it at a time, at most.
-    longest_pause: Duration,
+    /// The longest turn of one of them.
+    longest: Pause,
     /// On process 0: what belongs to no customer, with its file.
     shared: Option<(Shared, File)>,
     /// On process 0: what the others have written, as far as they have told.
@@ -132,9 +132,9 @@ impl Assembly {
                 attempt.unwritten.push((file.name.clone(), packed));
                 attempt.shared = Some((Shared { bytes: Vec::new(), ..shared }, file));
             }
-            Piece::WorkerDone { worker, longest_pause, .. } => {
+            Piece::WorkerDone { worker, longest, .. } => {
                 attempt.done.insert(worker);
-                attempt.longest_pause = attempt.longest_pause.max(longest_pause);
+                attempt.longest.extend(longest);
             }
         }
         let bytes: usize = attempt.unwritten.iter().map(|(_, packed)| packed.len()).sum();
@@ -181,7 +181,8 @@ impl Assembly {
             shards = attempt.written().count(),
             full = shared.full,
             seconds = attempt.started.elapsed().as_secs_f64(),
-            longest_pause = ?attempt.longest_pause,
+            longest_pause = ?attempt.longest.took,
+            longest_work = ?attempt.longest.worked,
             "A checkpoint is complete."
         );
         let passed_over_after = self.former.as_ref().map_or(0, |former| former.epoch);
@@ -286,7 +287,7 @@ impl Assembly {
 impl Attempt {
     fn new(epoch: u64) -> Self {
         let (files, unwritten, done) = (Vec::new(), Vec::new(), BTreeSet::new());
-        Attempt { epoch, started: Instant::now(), files, unwritten, done, longest_pause: Duration::ZERO, shared: None, parts: BTreeMap::new() }
+        Attempt { epoch, started: Instant::now(), files, unwritten, done, longest: Pause::default(), shared: None, parts: BTreeMap::new() }
     }
 
     /// Files of shards that were written for it, here and elsewhere.

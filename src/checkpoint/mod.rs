@@ -31,7 +31,7 @@ pub use checkpoints::{Checkpoints, Listed};
 pub use error::CheckpointError;
 pub use fingerprint::Fingerprint;
 pub use manifest::{Kind, Manifest};
-pub use saver::{Piece, Saved, Saver, SaverSettings, Shared};
+pub use saver::{Pause, Piece, Saved, Saver, SaverSettings, Shared};
 pub use store::Location;
 
 use dataflows::event::text::VIRTUAL_SHARDS;

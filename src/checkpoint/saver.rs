@@ -36,11 +36,27 @@ pub enum Piece {
         epoch: u64,
         /// The worker, any number that is its own in this process.
         worker: usize,
-        /// How long it stood still for it at a time, at most.
-        longest_pause: Duration,
+        /// The longest turn.
+        longest: Pause,
     },
     /// On process 0: what belongs to no customer.
     Shared(Shared),
+}
+
+/// How long the stream stood still on a worker while it wrote some customers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pause {
+    /// From its beginning to its end.
+    pub took: Duration,
+    /// Of that, how long the worker had a processor.
+    pub worked: Duration,
+}
+
+impl Pause {
+    /// Takes in another one: of both, the longer time and the longer work.
+    pub fn extend(&mut self, other: Pause) {
+        *self = Pause { took: self.took.max(other.took), worked: self.worked.max(other.worked) };
+    }
 }
 
 /// What belongs to no customer, and what describes the checkpoint as a whole.

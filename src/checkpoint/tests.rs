@@ -106,7 +106,7 @@ impl Checkpoint {
     fn pieces(&self) -> Vec<Piece> {
         let epoch = self.epoch;
         let shard = |(shard, kind): &(u16, Kind)| Piece::Shard { epoch, shard: *shard, kind: *kind, customers: 3, bytes: content(epoch, *shard) };
-        let done = [Piece::WorkerDone { epoch, worker: 0, longest_pause: Duration::ZERO }, Piece::Shared(self.shared())];
+        let done = [Piece::WorkerDone { epoch, worker: 0, longest: Pause::default() }, Piece::Shared(self.shared())];
         self.shards.iter().map(shard).chain(done).collect()
     }
 

@@ -291,7 +291,7 @@ fn size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::{Kind, Piece, Saver, SaverSettings, Shared};
+    use crate::checkpoint::{Kind, Pause, Piece, Saver, SaverSettings, Shared};
     use std::sync::Arc;
     use std::sync::atomic::AtomicU64;
     use std::time::Duration;
@@ -323,7 +323,7 @@ mod tests {
         [
             Piece::Shard { epoch, shard: 3, kind: Kind::Base, customers: 5, bytes: bytes.clone() },
             Piece::Shared(Shared { epoch, bytes, digest, watermark, offsets, customers: 5, full: true, erases: false }),
-            Piece::WorkerDone { epoch, worker: 0, longest_pause: Duration::ZERO },
+            Piece::WorkerDone { epoch, worker: 0, longest: Pause::default() },
         ]
     }
 

@@ -2,10 +2,11 @@
 
 use super::plan::Plan;
 use crate::checkpoint::saver::Intake;
-use crate::checkpoint::{CheckpointError, Checkpoints, Kind, Piece};
+use crate::checkpoint::{CheckpointError, Checkpoints, Kind, Pause, Piece};
 use dataflows::campaign::graph::{Beginning, Campaign};
 use dataflows::campaign::snapshot::restore::Loading;
 use dataflows::campaign::snapshot::{Common, Images, ShardImage, SnapshotError};
+use nix::time::{ClockId, clock_gettime};
 use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -45,34 +46,43 @@ pub fn load(checkpoints: &Checkpoints, plan: &Plan, campaign: &Campaign, worker:
 pub struct ToSaver {
     saver: Intake,
     worker: usize,
-    /// When the worker last asked for room: it then stands still until it has made the image.
-    asked: Cell<Instant>,
-    /// How long it stood still since the last checkpoint, at most.
-    longest_pause: Duration,
+    /// When the worker last asked for room, and the time that it had worked by then: the stream stands still until its turn is done.
+    asked: Cell<(Instant, Duration)>,
+    /// The longest turn since the last checkpoint.
+    longest: Pause,
 }
 
 impl ToSaver {
     /// The images of this worker.
     pub fn new(saver: Intake, worker: usize) -> Self {
-        ToSaver { saver, worker, asked: Cell::new(Instant::now()), longest_pause: Duration::ZERO }
+        ToSaver { saver, worker, asked: Cell::new((Instant::now(), worked())), longest: Pause::default() }
     }
 }
 
 impl Images for ToSaver {
     fn has_room(&self) -> bool {
-        self.asked.set(Instant::now());
+        self.asked.set((Instant::now(), worked()));
         self.saver.has_room()
+    }
+
+    fn rest(&mut self) {
+        let (asked, before) = self.asked.get();
+        self.longest.extend(Pause { took: asked.elapsed(), worked: worked().saturating_sub(before) });
     }
 
     fn take(&mut self, image: ShardImage) {
         let ShardImage { epoch, shard, whole, customers, bytes } = image;
         let kind = if whole { Kind::Base } else { Kind::Delta };
-        self.longest_pause = self.longest_pause.max(self.asked.get().elapsed());
         self.saver.hand(Piece::Shard { epoch, shard, kind, customers, bytes });
     }
 
     fn complete(&mut self, epoch: u64) {
-        let longest_pause = std::mem::take(&mut self.longest_pause);
-        self.saver.hand(Piece::WorkerDone { epoch, worker: self.worker, longest_pause });
+        let longest = std::mem::take(&mut self.longest);
+        self.saver.hand(Piece::WorkerDone { epoch, worker: self.worker, longest });
     }
+}
+
+/// Processor time of this thread so far.
+fn worked() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map(Duration::from).unwrap_or_default()
 }

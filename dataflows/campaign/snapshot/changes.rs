@@ -2,8 +2,8 @@
 //!
 //! Time is divided into periods, one from each snapshot to the next. A customer carries the number of the period in which it last changed, and a list
 //! for each virtual shard has those that changed in the running one. When a snapshot begins, the lists are put aside and a new period begins. Then the
-//! shards are written in turn, one a call; a customer that is about to change and is not yet written goes into its shard's image first. So the
-//! image shows every customer as of the epoch's end, whenever it is written.
+//! shards are written one after the other, some customers a call; a customer that is about to change and is not yet written goes into its shard's
+//! image first. So the image shows every customer as of the epoch's end, whenever it is written.
 
 use super::image::{Image, Kept};
 use super::{Images, ShardImage};
@@ -12,6 +12,9 @@ use crate::campaign::shard::{Shard, Slot};
 use crate::customer::history::History;
 use crate::event::CustomerId;
 use crate::event::text::{VIRTUAL_SHARDS, virtual_shard};
+
+/// Customers that are written in one turn, before the stream goes on: of ten purchases and as many interactions each, some 300 KB. Tests have few.
+const IN_A_TURN: usize = if cfg!(test) { 2 } else { 512 };
 
 /// What changed, by virtual shard.
 #[derive(Debug)]
@@ -25,6 +28,7 @@ pub(in crate::campaign) struct Changes {
 /// One virtual shard's customers on this worker.
 #[derive(Debug, Default)]
 struct VirtualShard {
+    /// Ascending, as slots are given.
     members: Vec<Slot>,
     /// Members that changed in the running period.
     changed: Vec<Slot>,
@@ -42,6 +46,10 @@ struct Taking {
     epoch: u64,
     /// Virtual shards before this one are written.
     next: usize,
+    /// So many of its customers are.
+    done: usize,
+    /// Which are all before this slot.
+    upto: Slot,
     parts: Vec<Part>,
 }
 
@@ -49,10 +57,10 @@ struct Taking {
 #[derive(Debug, Default)]
 struct Part {
     whole: bool,
-    /// Without `whole`: who changed in the period that ended.
+    /// Without `whole`: who changed in the period that ended; ascending once the part's turn has come.
     changed: Vec<Slot>,
-    /// Those who changed again before it was written.
-    early: Image,
+    /// What is written of it: those who changed again before their turn, and those whose turn has come.
+    image: Image,
 }
 
 impl Changes {
@@ -88,9 +96,9 @@ impl Changes {
             // A chain of changes as long as the whole image doubles what a restart reads.
             whole: std::mem::take(&mut shard.disowned) || everything || shard.whole_bytes == 0 || shard.change_bytes >= shard.whole_bytes,
             changed: std::mem::take(&mut shard.changed),
-            early: Image::default(),
+            image: Image::default(),
         };
-        self.taking = Some(Taking { epoch, next: 0, parts: self.shards.iter_mut().map(part).collect() });
+        self.taking = Some(Taking { epoch, next: 0, done: 0, upto: 0, parts: self.shards.iter_mut().map(part).collect() });
         self.period += 1;
     }
 
@@ -102,7 +110,14 @@ impl Changes {
         }
         let shard = virtual_shard(history.customer) as usize;
         self.shards[shard].changed.push(slot);
-        self.taking.as_ref().is_some_and(|taking| shard >= taking.next && (taking.parts[shard].whole || was == self.period - 1))
+        self.taking.as_ref().is_some_and(|taking| taking.lacks(shard, slot) && (taking.parts[shard].whole || was == self.period - 1))
+    }
+}
+
+impl Taking {
+    /// Whether the turn of a customer is still to come.
+    fn lacks(&self, shard: usize, slot: Slot) -> bool {
+        shard > self.next || (shard == self.next && slot >= self.upto)
     }
 }
 
@@ -116,7 +131,7 @@ impl Shard {
         }
     }
 
-    /// Writes one more virtual shard of the snapshot that is being taken, if there is room for it; says whether more is left. Call it between two epochs.
+    /// Writes some more customers of the snapshot that is being taken, if there is room for them; says whether more is left. Call it between two epochs.
     pub fn go_on_with_snapshot(&mut self, images: &mut dyn Images) -> bool {
         let Some(shard) = self.next_part() else {
             if let Some(taking) = self.changes.as_mut().and_then(|changes| changes.taking.take()) {
@@ -126,7 +141,8 @@ impl Shard {
             return false;
         };
         if images.has_room() {
-            self.write_part(shard, images);
+            self.write_turn(shard, images);
+            images.rest();
         }
         true
     }
@@ -143,28 +159,42 @@ impl Shard {
         Some(taking.next).filter(|&next| next < VIRTUAL_SHARDS)
     }
 
-    fn write_part(&mut self, shard: usize, images: &mut dyn Images) {
+    fn write_turn(&mut self, shard: usize, images: &mut dyn Images) {
         let Some(changes) = &mut self.changes else { return };
         let Some(taking) = &mut changes.taking else { return };
-        let Part { whole, changed, early: mut image } = std::mem::take(&mut taking.parts[shard]);
-        let (epoch, period) = (taking.epoch, changes.period);
-        taking.next = shard + 1;
-        let members = if whole { std::mem::take(&mut changes.shards[shard].members) } else { changed };
-        for &slot in &members {
+        let (period, from) = (changes.period, taking.done);
+        let part = &mut taking.parts[shard];
+        let whole = part.whole;
+        let members = std::mem::take(if whole { &mut changes.shards[shard].members } else { &mut part.changed });
+        let (mut members, mut image) = (members, std::mem::take(&mut part.image));
+        if from == 0 && !whole {
+            members.sort_unstable();
+        }
+        let end = members.len().min(from + IN_A_TURN);
+        for &slot in &members[from..end] {
             let history = &self.histories[slot as usize];
             // Whoever changed since is in the image, and is new if not; a customer without anything matters only where an earlier image has more.
             if history.changed != period && !(whole && history.is_void()) {
                 image.push(history, self.kept(slot));
             }
         }
-        let customers = image.customers();
-        let image = ShardImage { epoch, shard: shard as u16, whole, customers, bytes: image.into_bytes() };
-        if let Some(changes) = &mut self.changes {
-            if whole {
-                changes.shards[shard].members = members;
-            }
-            changes.written(image.shard, whole, image.bytes.len() as u64);
+        let next = members.get(end).copied();
+        let Some(changes) = &mut self.changes else { return };
+        let Some(taking) = &mut changes.taking else { return };
+        match whole {
+            true => changes.shards[shard].members = members,
+            false => taking.parts[shard].changed = members,
         }
+        if let Some(next) = next {
+            taking.parts[shard].image = image;
+            (taking.done, taking.upto) = (end, next);
+            return;
+        }
+        taking.parts[shard].changed = Vec::new();
+        (taking.next, taking.done, taking.upto) = (shard + 1, 0, 0);
+        let (epoch, customers) = (taking.epoch, image.customers());
+        let image = ShardImage { epoch, shard: shard as u16, whole, customers, bytes: image.into_bytes() };
+        changes.written(image.shard, whole, image.bytes.len() as u64);
         images.take(image);
     }
 
@@ -180,7 +210,7 @@ impl Shard {
         if let Some(taking) = self.changes.as_mut().and_then(|changes| changes.taking.as_mut())
             && !(taking.parts[shard].whole && history.is_void())
         {
-            taking.parts[shard].early.push(history, kept);
+            taking.parts[shard].image.push(history, kept);
         }
     }
 

@@ -5,7 +5,7 @@
 //! together by whoever gathers the outputs. Running rows, contexts, filters of known ids and queues are computed again on loading ([`restore`]).
 //!
 //! A snapshot is taken while the stream goes on ([`changes`]): an epoch says that it is to be taken, and from then on a customer is written either
-//! in its turn, one virtual shard at a time, or just before it changes. Nothing waits, and memory holds one shard and what changed meanwhile.
+//! in its turn, some customers at a time, or just before it changes. Nothing waits, and memory holds one shard and what changed meanwhile.
 
 pub mod changes;
 mod image;
@@ -36,6 +36,8 @@ pub struct ShardImage {
 pub trait Images {
     /// Whether another image can be taken now; otherwise the worker goes on and asks again.
     fn has_room(&self) -> bool;
+    /// The worker has done its turn, and goes on with other things.
+    fn rest(&mut self) {}
     /// Takes an image. Must not wait.
     fn take(&mut self, image: ShardImage);
     /// The worker has given every image of the epoch's snapshot.

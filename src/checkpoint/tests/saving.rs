@@ -172,7 +172,7 @@ fn a_process_that_fails_tells_the_first() {
     let committed = Arc::new(AtomicU64::new(4));
     let savers = [process(&scene, 0, &committed), process(&scene, 1, &committed)];
     offer(&savers[0], Piece::Shared(Checkpoint::full(4, &[1]).shared()));
-    offer(&savers[0], Piece::WorkerDone { epoch: 4, worker: 0, longest_pause: Duration::ZERO });
+    offer(&savers[0], Piece::WorkerDone { epoch: 4, worker: 0, longest: Pause::default() });
     offer(&savers[1], Piece::Shard { epoch: 4, shard: 1, kind: Kind::Delta, customers: 1, bytes: Vec::new() });
     let [first, second] = savers;
     let saved = [Arc::clone(first.saved()), Arc::clone(second.saved())];
