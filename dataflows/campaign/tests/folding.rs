@@ -156,7 +156,6 @@ impl Oracle {
         self.counts.records += arrivals.len() as u64;
         let learned_before: BTreeMap<i64, Vec<(i64, bool)>> =
             self.people.iter().map(|(&of, person)| (of, person.live().map(|contact| (contact.at, contact.learned.is_some())).collect())).collect();
-        records(Topic::Customers).filter(|record| record["op"] != "erase").for_each(|record| self.profile(&record));
         let erasing: BTreeSet<i64> =
             records(Topic::Customers).filter(|record| record["op"] == "erase").map(|record| self.note_erasure(&record)).collect();
         records(Topic::Transactions).for_each(|record| self.purchase(&record));
@@ -167,6 +166,7 @@ impl Oracle {
             let learned = learned_before.get(&of).map(Vec::as_slice).unwrap_or_default();
             self.erase(of, erasing.contains(&of), learned);
         }
+        records(Topic::Customers).filter(|record| record["op"] != "erase").for_each(|record| self.profile(&record));
         self.watermark = watermark;
         self.close_days(if last { None } else { watermark }, last);
         self.learn(last);
