@@ -348,11 +348,16 @@ const TYPICAL_VALUE_BYTES: usize = 10;
 /// Greatest whole number up to which every one is an f64.
 const WHOLE: f64 = 9_007_199_254_740_992.0;
 
-/// Writes a comma and a value. Most values are whole numbers, for which the digits of an integer are the same and sooner found.
+/// Writes a comma and a value. Most values are whole numbers, for which the digits of an integer are the same and sooner found, and of those most have
+/// one digit: flags, small counts, shares of none or all.
 fn write_value(line: &mut Vec<u8>, value: f64) {
-    line.push(b',');
     let whole = value as i64;
-    if value.abs() < WHOLE && (whole as f64).to_bits() == value.to_bits() {
+    let is_whole = value.abs() < WHOLE && (whole as f64).to_bits() == value.to_bits();
+    if is_whole && (0..10).contains(&whole) {
+        return line.extend_from_slice(&[b',', b'0' + whole as u8]);
+    }
+    line.push(b',');
+    if is_whole {
         line.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
     } else {
         line.extend_from_slice(zmij::Buffer::new().format(value).as_bytes());
