@@ -52,8 +52,9 @@ impl Shard {
         self.begin();
         self.make_room_for(batches.iter().map(|batch| batch.0.len()).sum());
         let mut asides = self.sort_asides(asides);
-        self.settle_profiles(std::mem::take(&mut asides.profiles));
+        let profiles = self.order_of_profiles(&asides.profiles);
         let (slots, mut careful) = self.look_over(&batches);
+        self.settle_profiles(std::mem::take(&mut asides.profiles), profiles, &careful);
         let left = self.append_all(batches, &slots, &mut careful);
         self.settle_carefully(left, &mut asides, rejected);
         self.judge_past(asides.past, rejected);
@@ -75,7 +76,7 @@ impl Shard {
             slots.extend(batch.iter().map(|record| self.slot(record.customer)));
             for (record, &slot) in batch.iter().zip(&slots[first..]) {
                 match key(record, slot) {
-                    None => careful.add(slot),
+                    None => careful.take(record, slot),
                     Some(key) if self.known.insert(key) => {
                         if self.has(slot, record) {
                             careful.add(slot);
@@ -158,14 +159,14 @@ impl Shard {
         sorted
     }
 
-    /// Profile versions, by slot and place: of two of one instant the later one holds. They come before all records, so that where customers are
-    /// first read their memory is there for the events; an erasure of the epoch takes its share of them with it.
-    fn settle_profiles(&mut self, batches: Vec<Vec<Aside>>) {
-        for ProfileAt { slot, batch, index, .. } in self.order_of_profiles(&batches) {
+    /// Profile versions, by slot and place: of two of one instant the later one holds. They come before all events, so that where customers are first
+    /// read their memory is there for these.
+    fn settle_profiles(&mut self, batches: Vec<Vec<Aside>>, order: Vec<ProfileAt>, careful: &Careful) {
+        for ProfileAt { slot, batch, index, .. } in order {
             let Aside::Profile { profile, .. } = batches[batch as usize][index as usize] else { continue };
             self.counts.records += 1;
             self.touch(slot);
-            if self.histories[slot as usize].erased().is_some_and(|until| profile.from <= until) {
+            if self.histories[slot as usize].erased().max(careful.erased(slot)).is_some_and(|until| profile.from <= until) {
                 self.counts.erased += 1;
                 continue;
             }
@@ -300,12 +301,28 @@ const INTERACTIONS: u64 = 0x2545_F491;
 #[derive(Debug, Default)]
 struct Careful {
     slots: hashbrown::HashSet<Slot>,
+    /// Up to which instant the epoch erases some of them.
+    erased: HashMap<Slot, Millis>,
 }
 
 impl Careful {
     #[cold]
     fn add(&mut self, slot: Slot) {
         self.slots.insert(slot);
+    }
+
+    /// Adds the slot of a record that is neither a purchase nor an interaction.
+    #[cold]
+    fn take(&mut self, record: &Record, slot: Slot) {
+        self.add(slot);
+        if record.kind() == Kind::Erase {
+            let until = self.erased.entry(slot).or_insert(record.timestamp);
+            *until = record.timestamp.max(*until);
+        }
+    }
+
+    fn erased(&self, slot: Slot) -> Option<Millis> {
+        self.erased.get(&slot).copied()
     }
 
     fn contains(&self, slot: Slot) -> bool {
