@@ -2,6 +2,7 @@
 //!
 //! The schedule alone says when an event is due, and its way is counted from then: a producer or a broker that stalls is seen in every event that waited.
 
+use super::connection::code_of;
 use super::error::KafkaError;
 use super::producer::{Deliveries, config, refused};
 use super::settings::KafkaSettings;
@@ -96,7 +97,7 @@ impl<'a> PacedProducer<'a> {
             config(settings, "2")?.create_with_context(landing.clone()).map_err(|error| KafkaError::Configuration(error.to_string()))?;
         for topic in &settings.topics {
             let known = client.client().fetch_metadata(Some(topic), ANSWER);
-            known.map_err(|error| refused(&landing.deliveries.connection, topic, error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown)))?;
+            known.map_err(|error| refused(&landing.deliveries.connection, topic, code_of(&error)))?;
         }
         Ok(PacedProducer { settings, client, landing, timetable: Timetable::new(rate, Instant::now()), sent: Vec::new() })
     }
@@ -123,10 +124,10 @@ impl<'a> PacedProducer<'a> {
         let key = event.customer.to_string();
         let mut record = BaseRecord::with_opaque_to(topic, self.sent.len()).key(&key).payload(event.value).timestamp(event.timestamp);
         while let Err((error, back)) = self.client.send(record) {
-            match error.rdkafka_error_code() {
-                Some(RDKafkaErrorCode::QueueFull) if !stop.load(Ordering::Relaxed) => self.client.poll(FULL_QUEUE),
-                Some(RDKafkaErrorCode::QueueFull) => return Ok(false),
-                code => return Err(refused(&self.landing.deliveries.connection, topic, code.unwrap_or(RDKafkaErrorCode::Unknown))),
+            match code_of(&error) {
+                RDKafkaErrorCode::QueueFull if !stop.load(Ordering::Relaxed) => self.client.poll(FULL_QUEUE),
+                RDKafkaErrorCode::QueueFull => return Ok(false),
+                code => return Err(refused(&self.landing.deliveries.connection, topic, code)),
             }
             record = back;
         }
