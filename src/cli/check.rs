@@ -1,11 +1,10 @@
 //! `sluice check`: validates a configuration and its connections without starting, and names every fault at once.
 
 use super::error::ProgramError;
-use super::{GlobalArgs, load, print, print_json};
+use super::{GlobalArgs, load, print, print_json, progress};
 use crate::checkpoint::{CheckpointError, Location};
 use crate::config::fault::Fault;
 use crate::config::load::Loaded;
-use crate::journal;
 use crate::kafka::{KafkaSettings, admin};
 use clap::Args;
 use serde::Serialize;
@@ -116,8 +115,8 @@ fn probes(loaded: &Loaded) -> Vec<Box<dyn Probe>> {
     if let (false, Some(path)) = (loaded.is_faulty("files"), config.files.dir.clone()) {
         probes.push(Box::new(DirectoryProbe { name: "files", path }));
     }
-    if let (false, Some(folder)) = (loaded.is_faulty("checkpoint") || loaded.is_faulty("postgres"), config.journal_folder()) {
-        probes.push(Box::new(JournalProbe { folder, job: config.job.clone() }));
+    if !loaded.is_faulty("checkpoint") && !loaded.is_faulty("postgres") && !loaded.is_faulty("job") {
+        probes.extend(progress::probe(config));
     }
     if !loaded.is_faulty("kafka") && !loaded.config.kafka.brokers.is_empty() {
         probes.push(Box::new(KafkaProbe { settings: loaded.config.kafka_settings() }));
@@ -224,29 +223,6 @@ impl Probe for DirectoryProbe {
         let written = std::fs::write(&trial, b"").and_then(|()| std::fs::remove_file(&trial));
         written.map_err(|error| format!("cannot write in {}: {error}", existing.display()))?;
         Ok(if existing == absolute { "can be written" } else { "can be made" }.to_string())
-    }
-}
-
-/// Where the job stands by the journal beside its checkpoints; whoever has the journal is not disturbed.
-struct JournalProbe {
-    folder: PathBuf,
-    job: String,
-}
-
-impl Probe for JournalProbe {
-    fn name(&self) -> &'static str {
-        "progress"
-    }
-
-    fn target(&self) -> String {
-        journal::path_in(&self.folder).display().to_string()
-    }
-
-    fn probe(&self) -> Result<String, String> {
-        match journal::inspect(&self.folder, &self.job).map_err(|error| error.to_string())? {
-            Some(progress) => Ok(format!("epoch {} is committed", progress.epoch)),
-            None => Ok("nothing is committed yet".to_string()),
-        }
     }
 }
 

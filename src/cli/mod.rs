@@ -8,6 +8,7 @@ pub mod config;
 pub mod demo;
 pub mod error;
 pub mod generate;
+mod progress;
 pub mod replay;
 pub mod run;
 pub mod serve;

@@ -105,23 +105,26 @@ impl Config {
 
     /// What the PostgreSQL sink must be told, for these features.
     pub fn postgres_settings(&self, features: &Features) -> PostgresSettings {
-        // What is wrong with the password was found when the configuration was loaded.
-        let password = self.postgres.connection().ok().and_then(|connection| connection.get_password().map(<[u8]>::to_vec));
         PostgresSettings {
-            password,
             keep_model_versions: self.postgres.keep_models,
             dead_letter_days: u32::try_from(self.postgres.keep_dead_letters / DAY).unwrap_or(u32::MAX),
             arms: self.bandit.arms.clone(),
             context: features.context().names().to_vec(),
             features: features.names().to_vec(),
-            topics: self.topic_names(),
             lateness: self.epoch.lateness,
             folding: self.history.keep.is_some(),
             at_risk_days: self.customers.at_risk_days,
             recent_days: self.customers.recent_days,
             decimals: self.input.decimals,
-            ..PostgresSettings::new(self.postgres.url.expose(), &self.job)
+            ..self.postgres_address()
         }
+    }
+
+    /// What it takes to find the job in its database.
+    pub fn postgres_address(&self) -> PostgresSettings {
+        // What is wrong with the password was found when the configuration was loaded.
+        let password = self.postgres.connection().ok().and_then(|connection| connection.get_password().map(<[u8]>::to_vec));
+        PostgresSettings { password, topics: self.topic_names(), ..PostgresSettings::new(self.postgres.url.expose(), &self.job) }
     }
 
     /// Consumer group for tools that show lag.

@@ -373,3 +373,32 @@ fn whoever_only_looks_disturbs_nobody() {
     assert_eq!(inspect(&scene.folder(), "campaign").unwrap().map(|progress| progress.epoch), Some(1));
     writer.commit(&epoch(2, 20)).unwrap();
 }
+
+#[test]
+fn jobs_of_two_names_share_nothing_in_the_same_folders() {
+    let scene = Scene::new();
+    let other_folder = scene.folder.path().join("checkpoints/other");
+    let location = Location::Folder(scene.folder.path().join("checkpoints"));
+    let of_other = Checkpoints::open(&location, "other", Fingerprint::of(&Settings::default())).expect("a store");
+    let other = || {
+        let files = ChangeFiles::new(&scene.folder.path().join("files"), PostgresSettings::new("", "other"));
+        Writer::open(JournalSettings::new("other", other_folder.clone()), of_other.clone(), Some(files)).expect("a writer")
+    };
+    let mut first = scene.open();
+    for number in 1..=2 {
+        first.commit(&epoch(number, 10)).unwrap();
+    }
+    save(&scene, 2);
+    let mut second = other();
+    assert_eq!(second.progress().epoch, 0);
+    for number in 1..=3 {
+        second.commit(&epoch(number, 10)).unwrap();
+    }
+    assert!(of_other.list().unwrap().is_empty());
+    of_other.erase_before(u64::MAX).unwrap();
+    second.forget().unwrap();
+    drop((first, second));
+    assert_eq!(checkpoints(scene.folder.path()).list().unwrap().len(), 1);
+    assert_eq!((scene.open().progress().epoch, other().progress().epoch), (2, 0));
+    assert!(scene.file(2).exists());
+}

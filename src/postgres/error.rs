@@ -53,6 +53,19 @@ pub enum PostgresError {
     /// The database knows no such job.
     #[error("the database has no job `{0}`; correct `job` or postgres.url, or start the job once")]
     NoJob(String),
+    /// The schema is another job's.
+    #[error(
+        "schema `sluice` at {address} belongs to job `{owner}`: what job `{job}` writes would mix with that, so nothing was changed. Give `{job}` a \
+         database of its own in postgres.url, or correct `job`"
+    )]
+    OtherJob {
+        /// The address.
+        address: String,
+        /// The job that it belongs to.
+        owner: String,
+        /// The job that was to be run.
+        job: String,
+    },
     /// A configured feature cannot be a column.
     #[error("feature `{name}` cannot be a column of customer_features: {why}; rename it")]
     FeatureName {
@@ -163,6 +176,7 @@ impl PostgresError {
             | PostgresError::Migration(_)
             | PostgresError::Version { .. }
             | PostgresError::NoJob(_)
+            | PostgresError::OtherJob { .. }
             | PostgresError::FeatureName { .. }
             | PostgresError::Column { .. }
             | PostgresError::Fenced { .. }

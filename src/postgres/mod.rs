@@ -9,6 +9,7 @@ pub mod comparison;
 pub mod connection;
 pub mod encode;
 pub mod error;
+mod owner;
 pub mod recorded;
 pub mod rows;
 pub mod schema;
@@ -22,5 +23,6 @@ pub mod writer;
 pub mod tests;
 
 pub use error::PostgresError;
+pub use owner::inspect;
 pub use settings::PostgresSettings;
 pub use writer::{Trouble, Writer};

@@ -2,6 +2,7 @@
 
 use super::connection::address;
 use super::error::PostgresError;
+use super::owner;
 use super::rows::{FEATURE_ENDS, FEATURE_KEY};
 use super::settings::PostgresSettings;
 use postgres::{Client, GenericClient};
@@ -17,19 +18,30 @@ mod migrations {
     refinery::embed_migrations!("src/postgres/migrations");
 }
 
-/// Brings the schema up to date with this program and its configuration.
+/// Brings the schema up to date with this program and its configuration, unless it is another job's; then does `then`, before any other instance that
+/// starts can have looked whose it is.
 ///
 /// # Errors
-/// [`PostgresError::Migration`], [`PostgresError::Encoding`], [`PostgresError::FeatureName`], [`PostgresError::Column`], or that of a statement.
-pub fn prepare(client: &mut Client, settings: &PostgresSettings) -> Result<(), PostgresError> {
+/// [`PostgresError::OtherJob`], [`PostgresError::Migration`], [`PostgresError::Encoding`], [`PostgresError::FeatureName`], [`PostgresError::Column`], or that of a statement.
+pub fn prepare<T>(
+    client: &mut Client,
+    settings: &PostgresSettings,
+    then: impl FnOnce(&mut Client) -> Result<T, PostgresError>,
+) -> Result<T, PostgresError> {
     check_names(&settings.features)?;
     check_encoding(client, settings)?;
     client.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).map_err(PostgresError::statement("wait for other instances that start"))?;
-    let outcome = migrate(client).and_then(|()| follow(client, settings));
+    let begin = || {
+        owner::check(client, settings)?;
+        migrate(client)?;
+        follow(client, settings)?;
+        then(client)
+    };
+    let outcome = begin();
     let unlocked = client.execute("SELECT pg_advisory_unlock($1)", &[&LOCK]);
-    outcome?;
+    let done = outcome?;
     unlocked.map_err(PostgresError::statement("let other instances start"))?;
-    Ok(())
+    Ok(done)
 }
 
 /// Makes sure that the schema is the one of this program, without changing anything.

@@ -100,9 +100,10 @@ impl Writer {
 
     fn try_open(settings: &PostgresSettings) -> Result<(Session, Progress), PostgresError> {
         let mut client = connection::connect(settings)?;
-        schema::prepare(&mut client, settings)?;
-        let statements = Statements::prepare(&mut client, settings)?;
-        let progress = recorded::start(&mut client, &settings.job)?;
+        let (statements, progress) = schema::prepare(&mut client, settings, |client| {
+            let statements = Statements::prepare(client, settings)?;
+            Ok((statements, recorded::start(client, &settings.job)?))
+        })?;
         Ok((Session { client, statements }, progress))
     }
 

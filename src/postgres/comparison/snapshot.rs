@@ -9,6 +9,7 @@ use super::table::Table;
 use crate::postgres::connection;
 use crate::postgres::encode::{Timestamp, broken_off};
 use crate::postgres::error::PostgresError;
+use crate::postgres::owner;
 use crate::postgres::recorded;
 use crate::postgres::schema;
 use crate::postgres::settings::PostgresSettings;
@@ -64,6 +65,7 @@ impl Snapshot {
     /// Whatever keeps it from reading: see [`PostgresError`].
     pub fn open(settings: PostgresSettings) -> Result<Snapshot, PostgresError> {
         let mut client = connection::connect(&settings)?;
+        owner::check(&mut client, &settings)?;
         schema::check_version(&mut client)?;
         client.batch_execute(BEGIN).map_err(PostgresError::statement("begin to read"))?;
         Ok(Snapshot { client, settings })

@@ -3,6 +3,7 @@
 mod commit;
 mod measure;
 mod outage;
+mod owner;
 mod views;
 
 use super::settings::PostgresSettings;

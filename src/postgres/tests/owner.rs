@@ -1,0 +1,71 @@
+//! One job a schema: another name is refused, and finds everything as it was.
+
+use super::*;
+use crate::postgres::comparison::Snapshot;
+use crate::postgres::{PostgresError, inspect};
+
+impl TestDatabase {
+    /// Every table of the schema with every row, and its columns.
+    fn dump(&self) -> String {
+        let mut client = self.client();
+        let names = "SELECT coalesce(string_agg(c.table_name || '.' || c.column_name, ' ' ORDER BY c.table_name, c.ordinal_position), '')
+                     FROM information_schema.columns c WHERE c.table_schema = 'sluice'";
+        let mut dump: String = client.query_one(names, &[]).unwrap().get(0);
+        for table in client.query("SELECT tablename::text FROM pg_tables WHERE schemaname = 'sluice' ORDER BY 1", &[]).unwrap() {
+            let table: String = table.get(0);
+            let rows = client.query_one(&format!("SELECT coalesce(string_agg(t::text, '\n' ORDER BY t::text), '') FROM sluice.{table} t"), &[]);
+            dump = format!("{dump}\n{table}:\n{}", rows.unwrap().get::<_, String>(0));
+        }
+        dump
+    }
+
+    fn other(&self) -> PostgresSettings {
+        let features = vec!["recency".to_string(), "a_feature_of_its_own".to_string()];
+        PostgresSettings { job: "other".to_string(), arms: vec!["Letter".to_string()], features, ..self.settings() }
+    }
+}
+
+fn refused<T>(outcome: Result<T, PostgresError>) -> String {
+    match outcome.err() {
+        Some(error @ PostgresError::OtherJob { .. }) => error.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_job_of_another_name_is_refused_before_anything_is_written() {
+    let Some(database) = TestDatabase::create() else { return };
+    let mut writer = database.writer();
+    writer.commit(&first_epoch()).unwrap();
+    let before = database.dump();
+    let said = refused(Writer::open(database.other()));
+    assert!(said.contains("belongs to job `campaign`") && said.contains("database of its own in postgres.url"), "{said}");
+    refused(inspect(&database.other()));
+    refused(Snapshot::open(database.other()));
+    assert_eq!(database.dump(), before);
+    writer.commit(&second_epoch()).expect("nobody has taken the job over");
+}
+
+#[test]
+fn by_either_table_a_schema_has_its_owner() {
+    let Some(database) = TestDatabase::create() else { return };
+    assert_eq!(inspect(&database.other()).unwrap(), None, "nothing is there yet");
+    database.writer().commit(&first_epoch()).unwrap();
+    for table in ["epochs", "progress"] {
+        database.client().batch_execute(&format!("CREATE TABLE kept AS SELECT * FROM {table}; DELETE FROM {table}")).unwrap();
+        refused(Writer::open(database.other()));
+        database.client().batch_execute(&format!("INSERT INTO {table} SELECT * FROM kept; DROP TABLE kept")).unwrap();
+    }
+    database.client().batch_execute("DELETE FROM epochs; DELETE FROM progress").unwrap();
+    assert_eq!(Writer::open(database.other()).unwrap().progress().incarnation, 1, "nobody's any more");
+    assert_eq!(inspect(&database.other()).unwrap().map(|progress| progress.epoch), Some(0));
+}
+
+#[test]
+fn of_two_names_that_start_at_once_one_gets_the_schema() {
+    let Some(database) = TestDatabase::create() else { return };
+    let settings = [database.settings(), database.other()];
+    let opened = settings.map(|settings| std::thread::spawn(move || Writer::open(settings).map(|_| ()))).map(|thread| thread.join().unwrap());
+    assert_eq!(opened.iter().filter(|opened| opened.is_ok()).count(), 1, "{opened:?}");
+    assert_eq!(database.text("SELECT count(*) FROM progress"), "1");
+}

@@ -1,0 +1,63 @@
+//! Whose results are these, and of what: a job of another name, topics that were made anew, checkpoints of another history.
+
+mod services;
+
+use serde_json::json;
+use services::topics::Sender;
+use services::{Stage, program};
+use std::ops::RangeInclusive;
+use std::process::{Command, Output};
+
+/// Every row of every table of the schema.
+fn dump(stage: &Stage) -> String {
+    let mut database = stage.database();
+    let mut dump = String::new();
+    for table in database.query("SELECT tablename::text FROM pg_tables WHERE schemaname = 'sluice' ORDER BY 1", &[]).expect("tables") {
+        let table: String = table.get(0);
+        let rows = format!("SELECT coalesce(string_agg(t::text, '\n' ORDER BY t::text), '') FROM sluice.{table} t");
+        dump += &format!("{table}:\n{}\n", database.query_one(&rows, &[]).expect("rows").get::<_, String>(0));
+    }
+    dump
+}
+
+/// Runs the program to its end; gives its exit code and all that it said.
+fn ended(mut command: Command) -> (Option<i32>, String) {
+    let Output { status, stdout, stderr } = command.output().expect("the program can be started");
+    (status.code(), format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr)))
+}
+
+fn text(path: &std::path::Path) -> &str {
+    path.to_str().expect("UTF-8")
+}
+
+#[test]
+fn a_second_name_in_one_database_is_refused_by_every_command() {
+    let Some(stage) = Stage::set("second_name") else { return };
+    let config = stage.config();
+    stage.sluice(&["topics", "create", text(&config)]);
+    purchases(&stage, 1..=1);
+    let job = stage.start_with_log(&[]);
+    stage.wait_for("SELECT count(*) FROM sluice.customer_features", 1);
+    job.drain();
+    let before = dump(&stage);
+    let commands: [&[&str]; 4] = [&["run"], &["run", "--rebuild"], &["check"], &["verify"]];
+    for command in commands {
+        let mut program = program();
+        program.args(command).arg(&config).env("SLUICE_JOB", "other");
+        let (code, said) = ended(program);
+        assert_eq!(code, Some(1), "{command:?}: {said}");
+        assert!(said.contains("belongs to job `campaign`") && said.contains("postgres.url"), "{command:?}: {said}");
+        assert_eq!(dump(&stage), before, "{command:?}");
+    }
+    assert!(!stage.path("checkpoints").join("other").exists());
+}
+
+/// Sends a purchase of each customer.
+fn purchases(stage: &Stage, customers: RangeInclusive<i64>) {
+    let mut sender = Sender::new(stage);
+    for customer in customers {
+        let value = json!({ "transaction_id": format!("t{customer}"), "customer_id": customer, "timestamp": "2024-03-01T10:00:00Z", "amount": 5 });
+        sender.send(&stage.topic("transactions"), 0, Some(customer.to_string().as_bytes()), Some(value.to_string().as_bytes()), 0);
+    }
+    sender.flush();
+}
