@@ -6,6 +6,7 @@ mod cli;
 mod cluster;
 mod config;
 mod console;
+mod counted;
 mod durable;
 mod files;
 mod jobs;

@@ -1,5 +1,6 @@
 //! The campaign dataflow: purchases and interactions in; features, models and decisions out. [`graph`] is its drawing.
 
+pub mod counts;
 mod decide;
 pub mod emission;
 pub mod feed;

@@ -5,6 +5,7 @@
 
 use crate::bandit::linucb::ArmModel;
 use crate::bandit::totals::Totals;
+pub use crate::campaign::counts::{Count, Counts};
 use crate::campaign::feed::Save;
 use crate::event::{CustomerId, Millis, Names, Rejected, Topic};
 use serde::{Deserialize, Serialize};
@@ -288,47 +289,6 @@ impl Erasure {
     }
 }
 
-/// What was counted in an epoch; sums over epochs and workers are totals.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counts {
-    /// Records that were read and valid.
-    pub records: u64,
-    /// Settled purchases: those that appeared less those that went.
-    pub transactions: i64,
-    /// Settled interactions, likewise.
-    pub interactions: i64,
-    /// Settled delayed rewards, likewise.
-    pub rewards: i64,
-    /// Records that repeated what was there.
-    pub duplicates: u64,
-    /// Records that replaced an earlier one of their id.
-    pub replaced: u64,
-    /// Events taken back.
-    pub retracted: u64,
-    /// Records and events dropped because their customer was erased.
-    pub erased: u64,
-    /// Events dated before the instant of a closed threshold.
-    pub late: u64,
-    /// Interactions that entered the model, less those that were taken back.
-    pub learned: i64,
-    /// Contexts or rewards that were corrected after they had entered the model.
-    pub corrected: u64,
-    /// Interactions that wait for a threshold or a reward: change against the epoch before.
-    pub pending: i64,
-    /// Decisions made.
-    pub decisions: u64,
-    /// Records rejected because they concern events older than is kept.
-    #[serde(default)]
-    pub past_history: u64,
-    /// Contributions of erased customers that stay in the models because their interactions had been folded.
-    #[serde(default)]
-    pub erased_folded: u64,
-    /// The earliest event time settled; `Millis::MAX` for none.
-    pub first: Millis,
-    /// The latest event time settled; `Millis::MIN` for none.
-    pub last: Millis,
-}
-
 /// The end of an epoch.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closed {
@@ -344,34 +304,6 @@ pub struct Closed {
     pub last: bool,
     /// Whether a snapshot is taken of how things stand now.
     pub save: Option<Save>,
-}
-
-impl Counts {
-    /// No event seen.
-    pub fn none() -> Self {
-        Counts { first: Millis::MAX, last: Millis::MIN, ..Counts::default() }
-    }
-
-    /// Adds another count.
-    pub fn add(&mut self, other: &Counts) {
-        self.records += other.records;
-        self.transactions += other.transactions;
-        self.interactions += other.interactions;
-        self.rewards += other.rewards;
-        self.duplicates += other.duplicates;
-        self.replaced += other.replaced;
-        self.retracted += other.retracted;
-        self.erased += other.erased;
-        self.late += other.late;
-        self.learned += other.learned;
-        self.corrected += other.corrected;
-        self.pending += other.pending;
-        self.decisions += other.decisions;
-        self.past_history += other.past_history;
-        self.erased_folded += other.erased_folded;
-        self.first = self.first.min(other.first);
-        self.last = self.last.max(other.last);
-    }
 }
 
 #[cfg(test)]

@@ -125,18 +125,12 @@ pub fn run(args: &ReplayArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
 }
 
 fn describe(summary: &Summary, output: &Path) -> String {
-    let rejected: u64 = summary.dead_letters.values().sum();
     format!(
-        "{} records: {} purchases and {} interactions of {} customers settled, {} duplicates, {} rejected
+        "{}
 model digest     {}
 features digest  {}
 {:.2} s, {:.2} s of CPU, {:.0} events/s, {:.0} MB at the peak; results in {}",
-        summary.records,
-        summary.transactions,
-        summary.interactions,
-        summary.customers,
-        summary.duplicates,
-        rejected,
+        summary.counted.line(summary.customers),
         summary.digest,
         summary.features_digest,
         summary.wall_seconds,

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::telemetry::status::State;
+use dataflows::campaign::output::Count;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Instant;
@@ -79,6 +80,13 @@ fn the_pages_load_nothing_from_elsewhere() {
             assert!(!page.contains(foreign), "{foreign}");
         }
     }
+}
+
+#[test]
+fn the_page_shows_every_count() {
+    let names = Count::ALL.iter().map(|count| count.name()).chain(["rejected"]);
+    let missing: Vec<&str> = names.filter(|name| !include_str!("page.html").contains(&format!("[\"{name}\", "))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[test]

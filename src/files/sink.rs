@@ -3,6 +3,7 @@
 //! Each is written under another name and renamed when it is complete, so that nobody ever reads half of one.
 
 use super::thresholds;
+use crate::counted::Counted;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use dataflows::campaign::output::{ArmUpdate, Counts, Day, LastRow, LastRows};
@@ -91,38 +92,11 @@ impl ArmFile {
 /// What a replay did, as summary.json has it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Summary {
-    /// Records that were read and valid.
-    pub records: u64,
-    /// Settled purchases.
-    pub transactions: i64,
-    /// Settled interactions.
-    pub interactions: i64,
-    /// Settled delayed rewards.
-    pub rewards: i64,
+    /// What was counted, each by its name.
+    #[serde(flatten)]
+    pub counted: Counted,
     /// Customers in features.csv.
     pub customers: u64,
-    /// Records that repeated what was there.
-    pub duplicates: u64,
-    /// Records that replaced an earlier one of their id.
-    pub replaced: u64,
-    /// Events taken back.
-    pub retracted: u64,
-    /// Records and events dropped because their customer was erased.
-    pub erased: u64,
-    /// Records rejected because they concern events older than is kept.
-    pub past_history: u64,
-    /// Contributions of erased customers that stay in the models because they were folded.
-    pub erased_folded: u64,
-    /// Events dated before the instant of a closed threshold.
-    pub late: u64,
-    /// Interactions in the model.
-    pub learned: i64,
-    /// Interactions that were corrected after they had entered the model.
-    pub corrected: u64,
-    /// Interactions that still wait.
-    pub pending: i64,
-    /// Decisions made.
-    pub decisions: u64,
     /// Rejected records by reason.
     pub dead_letters: BTreeMap<&'static str, u64>,
     /// The earliest event, RFC 3339.
@@ -165,22 +139,8 @@ impl Summary {
         rejected.iter().for_each(|rejected| *dead_letters.entry(rejected.reason.word()).or_insert(0) += 1);
         let seen = counts.first <= counts.last;
         Summary {
-            records: counts.records,
-            transactions: counts.transactions,
-            interactions: counts.interactions,
-            rewards: counts.rewards,
+            counted: Counted { counts: *counts, rejected: rejected.len() as u64 },
             customers,
-            duplicates: counts.duplicates,
-            replaced: counts.replaced,
-            retracted: counts.retracted,
-            erased: counts.erased,
-            past_history: counts.past_history,
-            erased_folded: counts.erased_folded,
-            late: counts.late,
-            learned: counts.learned,
-            corrected: counts.corrected,
-            pending: counts.pending,
-            decisions: counts.decisions,
             dead_letters,
             first_event: instant(counts.first).filter(|_| seen),
             last_event: instant(counts.last).filter(|_| seen),

@@ -5,6 +5,7 @@
 
 use super::status::State;
 use super::status::snapshot::{Arm, Holder, Partition, Snapshot};
+use dataflows::campaign::output::Count;
 use metrics::{Label, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use std::time::Duration;
@@ -51,6 +52,14 @@ pub enum Metric {
     KafkaConsumerLag,
     /// Next offset.
     KafkaConsumerOffset,
+    /// Settled purchases.
+    Transactions,
+    /// Settled interactions.
+    Interactions,
+    /// Settled delayed rewards.
+    Rewards,
+    /// Learned interactions.
+    LearnedInteractions,
     /// Waiting interactions.
     PendingInteractions,
     /// Decisions.
@@ -90,7 +99,7 @@ pub enum Kind {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Metric; 30] = [
+    pub const ALL: [Metric; 34] = [
         Metric::Events,
         Metric::InputRejected,
         Metric::Late,
@@ -109,6 +118,10 @@ impl Metric {
         Metric::CheckpointEpoch,
         Metric::KafkaConsumerLag,
         Metric::KafkaConsumerOffset,
+        Metric::Transactions,
+        Metric::Interactions,
+        Metric::Rewards,
+        Metric::LearnedInteractions,
         Metric::PendingInteractions,
         Metric::Decisions,
         Metric::ArmInteractions,
@@ -161,6 +174,10 @@ impl Metric {
             Metric::CheckpointEpoch => ("sluice_checkpoint_epoch", Gauge, "The epoch of the newest complete checkpoint, 0 before the first."),
             Metric::KafkaConsumerLag => ("sluice_kafka_consumer_lag", Gauge, "Records of a partition that are not committed yet."),
             Metric::KafkaConsumerOffset => ("sluice_kafka_consumer_offset", Gauge, "The first offset of a partition that is not committed."),
+            Metric::Transactions => ("sluice_transactions", Gauge, "Purchases that are settled."),
+            Metric::Interactions => ("sluice_interactions", Gauge, "Interactions that are settled."),
+            Metric::Rewards => ("sluice_rewards", Gauge, "Delayed rewards that are settled."),
+            Metric::LearnedInteractions => ("sluice_learned_interactions", Gauge, "Interactions that have entered the model."),
             Metric::PendingInteractions => ("sluice_pending_interactions", Gauge, "Interactions that wait for a threshold or a reward."),
             Metric::Decisions => ("sluice_decisions_total", Counter, "Decisions made, by arm."),
             Metric::ArmInteractions => ("sluice_arm_interactions", Gauge, "Interactions learned that stand, by arm."),
@@ -223,18 +240,9 @@ fn describe(metric: Metric) {
 
 /// Sets every metric, except the histogram, to what the snapshot says.
 fn record(snapshot: &Snapshot) {
-    let counts = &snapshot.counts;
-    count(Metric::Events, Vec::new(), snapshot.events.total);
-    count(Metric::Late, Vec::new(), counts.late);
-    count(Metric::Duplicates, Vec::new(), counts.duplicates);
-    count(Metric::Replaced, Vec::new(), counts.replaced);
-    count(Metric::Corrected, Vec::new(), counts.corrected);
-    count(Metric::Retracted, Vec::new(), counts.retracted);
-    count(Metric::Erased, Vec::new(), counts.erased);
-    count(Metric::PastHistory, Vec::new(), counts.past_history);
-    count(Metric::ErasedFolded, Vec::new(), counts.erased_folded);
+    let counts = &snapshot.counts.counts;
+    Count::ALL.iter().filter_map(|of| Some((*of, of_count(*of)?))).for_each(|(of, metric)| record_count(metric, counts.get(of)));
     snapshot.rejected.iter().for_each(|(reason, rejected)| count(Metric::InputRejected, vec![Label::new("reason", *reason)], *rejected));
-    set(Metric::PendingInteractions, Vec::new(), counts.pending as f64);
     set(Metric::EpochCommitted, Vec::new(), snapshot.epoch.committed as f64);
     set(Metric::EpochsInFlight, Vec::new(), snapshot.epoch.in_flight as f64);
     set_known(Metric::WatermarkSeconds, Vec::new(), snapshot.watermark.as_ref().map(|watermark| watermark.timestamp_ms as f64 * 1e-3));
@@ -250,6 +258,35 @@ fn record(snapshot: &Snapshot) {
     count(Metric::ProcessCpuSeconds, Vec::new(), snapshot.cpu_seconds as u64);
     set(Metric::ProcessResidentMemoryBytes, Vec::new(), snapshot.memory_bytes as f64);
     set(Metric::UptimeSeconds, Vec::new(), snapshot.uptime_seconds);
+}
+
+/// The metric of a count; `None` where another metric says it.
+fn of_count(count: Count) -> Option<Metric> {
+    match count {
+        Count::Records => Some(Metric::Events),
+        Count::Transactions => Some(Metric::Transactions),
+        Count::Interactions => Some(Metric::Interactions),
+        Count::Rewards => Some(Metric::Rewards),
+        Count::Duplicates => Some(Metric::Duplicates),
+        Count::Replaced => Some(Metric::Replaced),
+        Count::Retracted => Some(Metric::Retracted),
+        Count::Erased => Some(Metric::Erased),
+        Count::ErasedFolded => Some(Metric::ErasedFolded),
+        Count::PastHistory => Some(Metric::PastHistory),
+        Count::Late => Some(Metric::Late),
+        Count::Learned => Some(Metric::LearnedInteractions),
+        Count::Corrected => Some(Metric::Corrected),
+        Count::Pending => Some(Metric::PendingInteractions),
+        // Decisions are told by arm.
+        Count::Decisions => None,
+    }
+}
+
+fn record_count(metric: Metric, value: i64) {
+    match metric.kind() {
+        Kind::Counter => count(metric, Vec::new(), value.max(0) as u64),
+        Kind::Gauge | Kind::Histogram => set(metric, Vec::new(), value as f64),
+    }
 }
 
 fn record_partition(partition: &Partition, holder: Option<&Holder>) {
@@ -289,6 +326,8 @@ fn truth(holds: bool) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::counted::tests::all_different;
+    use crate::results::EpochResults;
     use crate::telemetry::status::{Status, tests::a_busy_epoch};
     use dataflows::event::Topic;
     use std::collections::BTreeSet;
@@ -332,6 +371,22 @@ mod tests {
             concat!("sluice_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
         ] {
             assert!(text.lines().any(|rendered| rendered == line), "{line} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn every_count_is_a_metric_from_the_start() {
+        let (counts, numbers) = all_different();
+        for (results, expected) in [(None, false), (Some(EpochResults { counts, ..EpochResults::new(1) }), true)] {
+            let status = Status::new("campaign", &[], 2);
+            results.iter().for_each(|results| status.committed(results, Duration::from_millis(20)));
+            let text = status.metrics();
+            for (of, number) in &numbers {
+                let Some(metric) = of_count(*of) else { continue };
+                assert_eq!(metric.kind() == Kind::Counter, of.only_rises(), "{}", metric.name());
+                let line = format!("\n{} {}\n", metric.name(), if expected { *number } else { 0 });
+                assert!(text.contains(&line), "{line} in\n{text}");
+            }
         }
     }
 

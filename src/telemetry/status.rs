@@ -7,12 +7,13 @@ pub(crate) mod tests;
 
 use super::metrics::Metrics;
 use super::usage::{resident_memory_bytes, usage};
+use crate::counted::Counted;
 use crate::results::{EpochResults, hexadecimal};
 use dataflows::campaign::output::{ArmDay, Counts, Day, Segment};
 use dataflows::campaign::snapshot::Common;
 use dataflows::event::{DAY, Millis, Rejected, Topic};
 use recent::{Choices, Outcomes, Rate, mean_q16};
-use snapshot::{Arm, Counted, DeadLetter, Epochs, Events, Holder, Partition, Reward, SegmentSize, Snapshot, Threshold, Watermark};
+use snapshot::{Arm, DeadLetter, Epochs, Events, Holder, Partition, Reward, SegmentSize, Snapshot, Threshold, Watermark};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -388,24 +389,7 @@ impl Known {
     }
 
     fn counted(&self) -> Counted {
-        let Counts { transactions, interactions, rewards, duplicates, replaced, late, corrected, retracted, pending, .. } = self.counts;
-        let Counts { erased, past_history, erased_folded, .. } = self.counts;
-        let rejected = self.rejected.values().sum();
-        Counted {
-            transactions,
-            interactions,
-            rewards,
-            duplicates,
-            replaced,
-            late,
-            corrected,
-            retracted,
-            erased,
-            past_history,
-            erased_folded,
-            pending,
-            rejected,
-        }
+        Counted { counts: self.counts, rejected: self.rejected.values().sum() }
     }
 
     fn segments(&self) -> Vec<SegmentSize> {

@@ -1,5 +1,6 @@
 //! What `/status` says, as plain values: times in milliseconds since 1970 or in seconds, rewards in their own unit, shares from 0 to 1.
 
+use crate::counted::Counted;
 use dataflows::event::Millis;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -39,7 +40,7 @@ pub struct Snapshot {
     pub arms: Vec<Arm>,
     /// The newest daily threshold.
     pub threshold: Option<Threshold>,
-    /// What was counted.
+    /// What was counted since the job's first epoch, and rejected since the start.
     pub counts: Counted,
     /// Rejected records by the word of their reason.
     pub rejected: BTreeMap<&'static str, u64>,
@@ -155,37 +156,6 @@ pub struct Threshold {
     pub day_ms: Millis,
     /// Total from which a customer is of high value, in the currency.
     pub high_value: f64,
-}
-
-/// What was counted since the start.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Counted {
-    /// Settled purchases.
-    pub transactions: i64,
-    /// Settled interactions.
-    pub interactions: i64,
-    /// Settled delayed rewards.
-    pub rewards: i64,
-    /// Repeated records.
-    pub duplicates: u64,
-    /// Records that replaced an earlier one.
-    pub replaced: u64,
-    /// Events dated before a closed threshold.
-    pub late: u64,
-    /// Contexts and rewards corrected after they were learned.
-    pub corrected: u64,
-    /// Events taken back.
-    pub retracted: u64,
-    /// Records and events dropped with their customer.
-    pub erased: u64,
-    /// Records rejected because they concern events older than is kept.
-    pub past_history: u64,
-    /// Contributions of erased customers that stay in the models because they were folded.
-    pub erased_folded: u64,
-    /// Interactions that wait for a threshold or a reward.
-    pub pending: i64,
-    /// Records rejected.
-    pub rejected: u64,
 }
 
 /// A rejected record, without its bytes.
