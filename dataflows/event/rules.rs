@@ -7,7 +7,7 @@
 
 use super::fields::{Field, Fields, Problem, Value};
 use super::listed::Listed;
-use super::text::{self, AmountError, TimestampError, id_hash};
+use super::text::{self, AmountError, TimestampError, customer_number, id_hash};
 use super::{Aside, Attachment, Contact, CustomerId, Kind, Millis, Place, Profile, Purchase, Reason, Record, Rejected, Request, Topic, json};
 use crate::settings::InputSettings;
 use std::borrow::Cow;
@@ -276,12 +276,7 @@ fn customer(value: &Value) -> Result<CustomerId, Problem> {
         Value::Text(text) => text.as_bytes(),
         Value::Bool(_) | Value::Compound(_) => b"",
     };
-    let step = |number: CustomerId, byte: &u8| {
-        let digit = byte.is_ascii_digit().then(|| CustomerId::from(byte - b'0'))?;
-        number.checked_mul(10)?.checked_add(digit)
-    };
-    let number = text.iter().try_fold(0, step).filter(|_| !text.is_empty());
-    number.ok_or_else(|| Problem::of(Reason::BadField, Field::CustomerId, value, "is not an integer from 0 to 2^63 - 1"))
+    customer_number(text).ok_or_else(|| Problem::of(Reason::BadField, Field::CustomerId, value, "is not an integer from 0 to 2^63 - 1"))
 }
 
 fn id<'a>(fields: &Fields<'a>, field: Field) -> Result<Cow<'a, str>, Problem> {

@@ -74,6 +74,17 @@ fn fold(a: u64, b: u64) -> u64 {
     product as u64 ^ (product >> 64) as u64
 }
 
+/// The customer that a text of decimal digits numbers: 0 to 2^63 - 1, with neither sign, space nor point.
+///
+/// Whatever takes a customer's number from outside goes through this, so that nothing can be asked for that no record can carry.
+pub fn customer_number(text: &[u8]) -> Option<CustomerId> {
+    let step = |number: CustomerId, byte: &u8| {
+        let digit = byte.is_ascii_digit().then(|| CustomerId::from(byte - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    };
+    text.iter().try_fold(0, step).filter(|_| !text.is_empty())
+}
+
 /// The frozen hash of a customer: one to one and well mixed (the finalizer of SplitMix64).
 #[inline]
 pub fn customer_hash(customer: CustomerId) -> u64 {
@@ -322,6 +333,17 @@ fn round_to_even(value: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_customer_is_numbered_by_digits_alone() {
+        for (text, number) in [("0", 0), ("5", 5), ("007", 7), ("9223372036854775807", CustomerId::MAX)] {
+            assert_eq!(customer_number(text.as_bytes()), Some(number), "{text}");
+        }
+        for text in ["", "-1", "+5", " 5", "5 ", "5.0", "1e3", "9223372036854775808", "18446744073709551616", "\u{0665}", "0x5"] {
+            assert_eq!(customer_number(text.as_bytes()), None, "{text:?}");
+        }
+        assert_eq!(customer_number(b"\xff"), None);
+    }
 
     #[test]
     fn the_hashes_are_frozen() {

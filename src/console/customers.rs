@@ -2,9 +2,11 @@
 
 use super::problem::Problem;
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use dataflows::event::text::customer_number;
 use dataflows::event::{CustomerId, Millis};
 use serde_json::json;
 use std::net::IpAddr;
@@ -22,12 +24,14 @@ pub(super) struct Eraser {
 }
 
 /// Takes the wish once it is in the log; that it has come true is seen in the table of erasures.
-pub(super) async fn erase(State(eraser): State<Eraser>, Path(id): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
+///
+/// A number that is none is refused here: in the log it could only become a dead letter, after the wish was taken.
+pub(super) async fn erase(State(eraser): State<Eraser>, path: Result<Path<String>, PathRejection>, headers: HeaderMap) -> Result<Response, Problem> {
     if eraser.open && !names_this_machine(&headers) {
         let why = "without a token, erasing takes an address of numbers or localhost in the header Host: set http.api_token_file";
         return Err(Problem::new(StatusCode::FORBIDDEN, why));
     }
-    let customer: CustomerId = id.parse().map_err(|_| Problem::new(StatusCode::BAD_REQUEST, format!("expected a customer's number, got {id:?}")))?;
+    let customer = customer(path)?;
     let none = || Problem::new(StatusCode::NOT_IMPLEMENTED, "this program keeps no log that an erasure could be written to; `sluice run` does");
     let erase = eraser.erase.ok_or_else(none)?;
     let asked = tokio::task::spawn_blocking(move || erase(customer)).await;
@@ -42,6 +46,13 @@ pub(super) async fn erase(State(eraser): State<Eraser>, Path(id): Path<String>, 
         "detail": "everything of the customer dated up to `until` goes with the next epoch; its row in the table erasures reports what went",
     });
     Ok((StatusCode::ACCEPTED, Json(body)).into_response())
+}
+
+/// The customer that the path names. Without a name, or with one that is no text, there is no path to take it from.
+fn customer(path: Result<Path<String>, PathRejection>) -> Result<CustomerId, Problem> {
+    let id = path.map(|Path(id)| id).unwrap_or_default();
+    let wrong = || Problem::new(StatusCode::BAD_REQUEST, format!("expected a customer's number, 0 to 2^63 - 1 in digits alone, got {id:?}"));
+    customer_number(id.as_bytes()).ok_or_else(wrong)
 }
 
 /// Whether the request was addressed to a number or to localhost. A page from elsewhere can make a browser send requests to a name of its own that

@@ -184,22 +184,22 @@ fn it_stops_within_a_second_whoever_holds_a_connection() {
 #[test]
 fn a_customer_is_erased_through_the_log() {
     let status = || Arc::new(Status::new("campaign", &[], 2));
-    let erase: Erase = Arc::new(|customer| if customer == -17 { Ok(1_000) } else { Err("the broker is away".to_string()) });
+    let erase: Erase = Arc::new(|customer| if customer == 17 { Ok(1_000) } else { Err("the broker is away".to_string()) });
     let running = Console::start(&free_port(), status(), Some(Arc::clone(&erase))).expect("a free port");
     let delete = |path: &str| ask(&running, &format!("DELETE {path}"), &[]);
-    let taken = delete("/customers/-17");
+    let taken = delete("/customers/17");
     let body: serde_json::Value = serde_json::from_str(&taken.body).expect("JSON");
-    assert_eq!((taken.status, &body["customer_id"], &body["until"]), (202, &(-17).into(), &1_000.into()));
+    assert_eq!((taken.status, &body["customer_id"], &body["until"]), (202, &17.into(), &1_000.into()));
     let away = delete("/customers/5");
     assert_eq!((away.status, &away.problem()["detail"]), (503, &"the broker is away; asking again does no harm".into()));
-    for unreadable in ["/customers/ann", "/customers/99999999999999999999", "/customers/1.5"] {
-        assert_eq!(delete(unreadable).problem()["status"], 400, "{unreadable}");
+    for unreadable in ["ann", "1.5", "-1", "+5", "5.0", "%205", "5%20", "5%00", "%ff", "", "9223372036854775808", "99999999999999999999"] {
+        assert_eq!(delete(&format!("/customers/{unreadable}")).problem()["status"], 400, "{unreadable}");
     }
+    assert_eq!(delete("/customers/9223372036854775807").status, 503, "the greatest number is one");
     assert_eq!(get(&running, "/customers/5").status, 405);
     let named = |running: &Running| {
         let mut stream = TcpStream::connect(running.address()).expect("the console listens");
-        write!(stream, "DELETE /customers/-17 HTTP/1.0\r\nHost: evil.example\r\nAuthorization: Bearer hunter2\r\n\r\n")
-            .expect("the request is taken");
+        write!(stream, "DELETE /customers/17 HTTP/1.0\r\nHost: evil.example\r\nAuthorization: Bearer hunter2\r\n\r\n").expect("the request is taken");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("the answer is text");
         answer.split(' ').nth(1).and_then(|status| status.parse::<u16>().ok())
