@@ -74,9 +74,11 @@ fn fold(a: u64, b: u64) -> u64 {
     product as u64 ^ (product >> 64) as u64
 }
 
-/// The customer that a text of decimal digits numbers: 0 to 2^63 - 1, with neither sign, space nor point.
+/// The customer that a text of decimal digits numbers: 0 to 2^63 - 1, with neither sign, space nor
+/// point.
 ///
-/// Whatever takes a customer's number from outside goes through this, so that nothing can be asked for that no record can carry.
+/// Whatever takes a customer's number from outside goes through this, so that nothing can be asked
+/// for that no record can carry.
 pub fn customer_number(text: &[u8]) -> Option<CustomerId> {
     let step = |number: CustomerId, byte: &u8| {
         let digit = byte.is_ascii_digit().then(|| CustomerId::from(byte - b'0'))?;

@@ -6,6 +6,7 @@ use crate::checkpoint::{CheckpointError, Location};
 use crate::config::fault::Fault;
 use crate::config::load::Loaded;
 use crate::kafka::{KafkaSettings, admin};
+use crate::postgres::{PostgresError, Target};
 use clap::Args;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -109,8 +110,8 @@ impl Report {
 fn probes(loaded: &Loaded) -> Vec<Box<dyn Probe>> {
     let mut probes: Vec<Box<dyn Probe>> = Vec::new();
     let config = &loaded.config;
-    if let (false, false, Ok(connection)) = (loaded.is_faulty("postgres"), config.postgres.url.is_empty(), config.postgres.connection()) {
-        probes.push(Box::new(PostgresProbe { shown: config.postgres.url.to_string(), connection }));
+    if let (false, false, Ok(target)) = (loaded.is_faulty("postgres"), config.postgres.url.is_empty(), config.postgres.target()) {
+        probes.push(Box::new(PostgresProbe { shown: config.postgres.url.to_string(), target }));
     }
     if let (false, Some(path)) = (loaded.is_faulty("files"), config.files.dir.clone()) {
         probes.push(Box::new(DirectoryProbe { name: "files", path }));
@@ -174,7 +175,7 @@ fn probe_all(probes: Vec<Box<dyn Probe>>, patience: Duration) -> Vec<Connection>
 /// Connects to PostgreSQL and asks for its version.
 struct PostgresProbe {
     shown: String,
-    connection: postgres::Config,
+    target: Target,
 }
 
 impl Probe for PostgresProbe {
@@ -187,18 +188,14 @@ impl Probe for PostgresProbe {
     }
 
     fn probe(&self) -> Result<String, String> {
-        let version = || -> Result<String, postgres::Error> {
-            let mut client = self.connection.clone().connect_timeout(PATIENCE).connect(postgres::NoTls)?;
-            client.query_one("SHOW server_version", &[])?.try_get(0)
+        let version = || -> Result<String, PostgresError> {
+            let mut target = self.target.clone();
+            target.config_mut().connect_timeout(PATIENCE);
+            let row = target.connect()?.query_one("SHOW server_version", &[]);
+            Ok(row.map_err(PostgresError::statement("tell its version"))?.get(0))
         };
-        version().map(|version| format!("version {version}")).map_err(|error| explain(&error))
+        version().map(|version| format!("version {version}")).map_err(|error| error.to_string())
     }
-}
-
-/// An error with everything that caused it, for the outermost alone says only "db error".
-fn explain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// Makes sure that a directory is there, or can be made, and takes files.
@@ -332,8 +329,8 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("its address").port();
         drop(listener);
-        let connection = format!("postgres://sluice@127.0.0.1:{port}/sluice").parse().expect("an address");
-        let problem = PostgresProbe { shown: String::new(), connection }.probe().expect_err("nothing listens");
+        let target = Target::at(&format!("postgres://sluice@127.0.0.1:{port}/sluice")).expect("an address");
+        let problem = PostgresProbe { shown: String::new(), target }.probe().expect_err("nothing listens");
         assert!(problem.contains("refused"), "{problem}");
     }
 }

@@ -3,7 +3,7 @@
 use super::check::Probe;
 use crate::config::types::Config;
 use crate::journal;
-use crate::postgres::{self, PostgresError, PostgresSettings, connection};
+use crate::postgres::{self, PostgresError, PostgresSettings, address};
 use crate::sink::Progress;
 use std::path::PathBuf;
 
@@ -47,14 +47,16 @@ impl Probe for DatabaseProbe {
     }
 
     fn target(&self) -> String {
-        connection::address(&self.settings.url)
+        address::shown(&self.settings.url)
     }
 
     fn probe(&self) -> Result<String, String> {
         match postgres::inspect(&self.settings) {
             Ok(progress) => Ok(shown(progress)),
             // Said once is enough.
-            Err(PostgresError::Unreachable { .. } | PostgresError::Refused { .. }) => Ok("not known, for PostgreSQL cannot be used".to_string()),
+            Err(PostgresError::Unreachable { .. } | PostgresError::Refused { .. } | PostgresError::Tls { .. }) => {
+                Ok("not known, for PostgreSQL cannot be used".to_string())
+            }
             Err(error) => Err(error.to_string()),
         }
     }

@@ -409,8 +409,8 @@ fn shown(key: &str, value: &Value) -> String {
 fn masked(key: &str, value: &Value) -> Value {
     let mask = || Value::String(MASK.to_string());
     match (key, value) {
-        ("postgres.password", Value::String(text)) if text.is_empty() => value.clone(),
-        ("postgres.password", _) => mask(),
+        ("postgres.password" | "postgres.sslpassword", Value::String(text)) if text.is_empty() => value.clone(),
+        ("postgres.password" | "postgres.sslpassword", _) => mask(),
         ("postgres.url", Value::String(url)) => Value::String(mask_url(url)),
         ("kafka.properties", Value::Table(entries)) => {
             let entry = |(name, value): (&String, &Value)| (name.clone(), if is_secret_property(name) { mask() } else { value.clone() });

@@ -14,6 +14,9 @@ mod values;
 use crate::checkpoint::Location;
 use crate::kafka::KafkaSettings;
 use crate::postgres::PostgresSettings;
+use crate::postgres::address::{Parameter, Parameters};
+use crate::postgres::target::{Surroundings, Target};
+use crate::postgres::tls::Problem;
 use dataflows::customer::Features;
 use dataflows::customer::context::INTERCEPT;
 use dataflows::event::text::reward_q16;
@@ -123,8 +126,13 @@ impl Config {
     /// What it takes to find the job in its database.
     pub fn postgres_address(&self) -> PostgresSettings {
         // What is wrong with the password was found when the configuration was loaded.
-        let password = self.postgres.connection().ok().and_then(|connection| connection.get_password().map(<[u8]>::to_vec));
-        PostgresSettings { password, topics: self.topic_names(), ..PostgresSettings::new(self.postgres.url.expose(), &self.job) }
+        let password = self.postgres.password().ok().flatten();
+        PostgresSettings {
+            password: password.map(|password| password.expose().as_bytes().to_vec()),
+            parameters: self.postgres.parameters(),
+            topics: self.topic_names(),
+            ..PostgresSettings::new(self.postgres.url.expose(), &self.job)
+        }
     }
 
     /// Consumer group for tools that show lag.
@@ -157,7 +165,7 @@ impl Config {
         }
         faults.extend(self.hosts().err().map(|problem| ("hostfile", problem)));
         faults.extend(self.http.fault());
-        faults.extend(self.postgres.connection().err());
+        faults.extend(self.postgres.faults());
         if self.files.dir.is_some() && !self.postgres.url.is_empty() {
             faults.push(("files.dir", "expected only one of files.dir and postgres.url: results go to one place".to_string()));
         }
@@ -250,21 +258,51 @@ impl Http {
 }
 
 impl Postgres {
-    /// How to connect, password included.
+    /// How the database is reached, password included.
     ///
     /// # Errors
-    /// Key and problem, where the password's file cannot be read or there is a password twice.
-    pub fn connection(&self) -> Result<postgres::Config, (&'static str, String)> {
-        // The error itself might quote the password.
-        let mut connection: postgres::Config = self.url.expose().parse().map_err(|_| ("postgres.url", "expected an address".to_string()))?;
+    /// Keys and problems: what is unknown, missing or given twice.
+    pub fn target(&self) -> Result<Target, Vec<Problem>> {
+        let password = self.password().map_err(|problem| vec![problem])?;
+        let password = password.as_ref().map(|password| password.expose().as_bytes());
+        Target::settle(self.url.expose(), password, &self.parameters(), &Surroundings::of_process())
+    }
+
+    /// The password that stands beside the address.
+    fn password(&self) -> Result<Option<secret::Secret>, Problem> {
         let file = self.password_file.as_deref().map(secret_file).transpose().map_err(|problem| ("postgres.password_file", problem))?;
         if file.is_some() && !self.password.is_empty() {
             return Err(("postgres.password_file", "expected a password either here or in postgres.password, not both".to_string()));
         }
-        if let Some(password) = file.as_ref().or(Some(&self.password)).filter(|password| !password.is_empty()) {
-            connection.password(password.expose());
+        Ok(file.or_else(|| Some(self.password.clone()).filter(|password| !password.is_empty())))
+    }
+
+    /// What of libpq's parameters stands beside the address.
+    fn parameters(&self) -> Parameters {
+        let mut parameters = Parameters::default();
+        for parameter in Parameter::ALL {
+            let value = match parameter {
+                Parameter::SslMode => &self.sslmode,
+                Parameter::SslRootCert => &self.sslrootcert,
+                Parameter::SslCert => &self.sslcert,
+                Parameter::SslKey => &self.sslkey,
+                Parameter::SslPassword => self.sslpassword.expose(),
+                Parameter::SslNegotiation => &self.sslnegotiation,
+                Parameter::ChannelBinding => &self.channel_binding,
+                Parameter::PassFile => &self.passfile,
+            };
+            parameters.set(parameter, value);
         }
-        Ok(connection)
+        parameters
+    }
+
+    /// What is wrong with them; of the surroundings only where there is a database to reach.
+    fn faults(&self) -> Vec<Problem> {
+        match self.target() {
+            Ok(target) if !self.url.is_empty() => target.faults_of_files(),
+            Ok(_) => Vec::new(),
+            Err(problems) => problems,
+        }
     }
 }
 

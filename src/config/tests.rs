@@ -113,6 +113,13 @@ fn another_value(key: &str) -> &'static str {
         "postgres.url" => "postgres://a:b@c/d",
         "postgres.password" => "hunter2",
         "postgres.password_file" | "http.api_token_file" => "/nonexistent/secret",
+        "postgres.sslmode" => "require",
+        "postgres.sslrootcert" => "/nonexistent/ca.crt",
+        "postgres.sslcert" | "postgres.sslkey" => "/nonexistent/client",
+        "postgres.sslpassword" => "hunter2",
+        "postgres.sslnegotiation" => "postgres",
+        "postgres.channel_binding" => "require",
+        "postgres.passfile" => "/nonexistent/passwords",
         "postgres.keep_models" => "10",
         "postgres.keep_dead_letters" => "90d",
         "files.dir" => "results",
@@ -144,8 +151,10 @@ fn every_key_has_an_environment_variable_that_works() {
     assert_eq!(variables.len(), keys().len(), "two keys share a variable");
     for key in keys() {
         let loaded = from_environment(&[(&variable(&key), another_value(&key))]);
-        // Files that are not there, a process beyond the last, and the default context, which needs the default lists.
-        let expected = ["hostfile", "process", "postgres.password_file", "http.api_token_file", "context.terms"];
+        // Files that are not there, a certificate without its key and the other way around, a
+        // process beyond the last, and the default context, which needs the default lists.
+        let expected =
+            ["hostfile", "process", "postgres.password_file", "postgres.sslcert", "postgres.sslkey", "http.api_token_file", "context.terms"];
         let refused = loaded.faults.iter().filter(|fault| !expected.contains(&fault.key.as_str()));
         assert_eq!(refused.map(Fault::to_string).collect::<Vec<_>>(), Vec::<String>::new());
         assert_ne!(loaded.config, defaults(), "{key} changes nothing");
@@ -231,7 +240,7 @@ fn secrets_are_shown_nowhere() {
     let text = "[postgres]\nurl = \"postgres://a:hunter2@c/d\"\npassword = \"hunter2\"\n[kafka.properties]\nsasl.password = \"hunter2\"\nsasl.username = \"me\"\n";
     let loaded = from_file(text);
     assert_eq!(loaded.config.kafka.properties["sasl.password"], "hunter2");
-    assert_eq!(loaded.config.postgres.connection().expect("no fault").get_password(), Some("hunter2".as_bytes()));
+    assert_eq!(loaded.config.postgres.target().expect("no fault").config().get_password(), Some("hunter2".as_bytes()));
     for shown in [loaded.to_toml(), loaded.to_json().to_string(), format!("{loaded:?}").replace(&format!("{:?}", loaded), "")] {
         assert!(!shown.contains("hunter2"), "{shown}");
     }
@@ -248,9 +257,25 @@ fn a_password_comes_from_its_file() {
     secret.write_all(b"hunter2\n").expect("writing to it");
     let path = secret.path().display();
     let config = from_file(&format!("[postgres]\nurl = \"postgres://a@c/d\"\npassword_file = \"{path}\"\n")).accept().expect("no fault");
-    assert_eq!(config.postgres.connection().expect("no fault").get_password(), Some("hunter2".as_bytes()));
+    assert_eq!(config.postgres.target().expect("no fault").config().get_password(), Some("hunter2".as_bytes()));
     let twice = from_file(&format!("[postgres]\npassword = \"x\"\npassword_file = \"{path}\"\n"));
     assert_eq!(twice.faults.len(), 1);
+}
+
+#[test]
+fn faults_of_tls_are_named_where_they_stand() {
+    let loaded = from_file(
+        "[postgres]\nurl = \"postgres://a:hunter2@c/d?sslmode=on&sslrootcert=/nonexistent/ca.crt\"\nchannel_binding = \"maybe\"\nsslrootcert = \"system\"\n",
+    );
+    insta::assert_snapshot!(messages(&loaded).join("\n"), @r#"
+    postgres.channel_binding = "maybe" (line 3): expected one of disable, prefer, require, not "maybe"
+    postgres.sslrootcert = "system" (line 4): expected sslrootcert either here or in postgres.url, not two that differ
+    postgres.url = "postgres://a:***@c/d?sslmode=on&sslrootcert=/nonexistent/ca.crt" (line 2): sslmode: expected disable, allow, prefer, require, verify-ca or verify-full, not "on"
+    "#);
+    let absent = from_file("[postgres]\nurl = \"postgres://a:hunter2@c/d\"\nsslmode = \"verify-full\"\nsslrootcert = \"/nonexistent/ca.crt\"\n");
+    insta::assert_snapshot!(messages(&absent).join("\n"), @r#"postgres.sslrootcert = "/nonexistent/ca.crt" (line 4): /nonexistent/ca.crt cannot be read: No such file or directory (os error 2)"#);
+    let secret = from_file("[postgres]\nsslpassword = \"hunter2\"\n");
+    assert!(!secret.to_toml().contains("hunter2") && !format!("{:?}", secret.config).contains("hunter2"));
 }
 
 #[test]

@@ -195,6 +195,30 @@ pub struct Postgres {
     /// File that holds the password.
     #[serde(deserialize_with = "values::optional_path")]
     pub password_file: Option<PathBuf>,
+    /// Whether TLS is used, and how the server is verified; empty for the default.
+    #[serde(deserialize_with = "values::text")]
+    pub sslmode: String,
+    /// What the server's certificate is trusted by.
+    #[serde(deserialize_with = "values::text")]
+    pub sslrootcert: String,
+    /// The client's certificate.
+    #[serde(deserialize_with = "values::text")]
+    pub sslcert: String,
+    /// Its key.
+    #[serde(deserialize_with = "values::text")]
+    pub sslkey: String,
+    /// What the key is encrypted with.
+    #[serde(deserialize_with = "values::secret")]
+    pub sslpassword: Secret,
+    /// Whether TLS is asked for or begun at once.
+    #[serde(deserialize_with = "values::text")]
+    pub sslnegotiation: String,
+    /// Whether the password is bound to the connection.
+    #[serde(deserialize_with = "values::text")]
+    pub channel_binding: String,
+    /// File of passwords.
+    #[serde(deserialize_with = "values::text")]
+    pub passfile: String,
     /// Models kept beside the pinned ones.
     #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000_000>")]
     pub keep_models: u32,

@@ -111,10 +111,14 @@ pub fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::E
     value(deserializer, |v| v.as_str().map(|s| Secret::new(s.to_string())), "a text")
 }
 
-/// An address of PostgreSQL; empty for none.
+/// A text that is looked at together with others.
+pub fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    value(deserializer, |v| v.as_str().map(str::to_string), "a text, or empty for none")
+}
+
+/// An address of PostgreSQL, which is read together with what stands beside it; empty for none.
 pub fn postgres_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretUrl, D::Error> {
-    let read = |v: &Value| v.as_str().filter(|s| s.is_empty() || s.parse::<postgres::Config>().is_ok()).map(|s| SecretUrl::new(s.to_string()));
-    value(deserializer, read, "an address such as \"postgres://user@host:5432/database\"")
+    value(deserializer, |v| v.as_str().map(|s| SecretUrl::new(s.to_string())), "an address such as \"postgres://user@host:5432/database\"")
 }
 
 /// Brokers as librdkafka wants them; empty for none.

@@ -25,7 +25,8 @@ pub(super) struct Eraser {
 
 /// Takes the wish once it is in the log; that it has come true is seen in the table of erasures.
 ///
-/// A number that is none is refused here: in the log it could only become a dead letter, after the wish was taken.
+/// A number that is none is refused here: in the log it could only become a dead letter, after the
+/// wish was taken.
 pub(super) async fn erase(State(eraser): State<Eraser>, path: Result<Path<String>, PathRejection>, headers: HeaderMap) -> Result<Response, Problem> {
     if eraser.open && !names_this_machine(&headers) {
         let why = "without a token, erasing takes an address of numbers or localhost in the header Host: set http.api_token_file";
@@ -48,7 +49,8 @@ pub(super) async fn erase(State(eraser): State<Eraser>, path: Result<Path<String
     Ok((StatusCode::ACCEPTED, Json(body)).into_response())
 }
 
-/// The customer that the path names. Without a name, or with one that is no text, there is no path to take it from.
+/// The customer that the path names. Without a name, or with one that is no text, there is no path
+/// to take it from.
 fn customer(path: Result<Path<String>, PathRejection>) -> Result<CustomerId, Problem> {
     let id = path.map(|Path(id)| id).unwrap_or_default();
     let wrong = || Problem::new(StatusCode::BAD_REQUEST, format!("expected a customer's number, 0 to 2^63 - 1 in digits alone, got {id:?}"));

@@ -129,6 +129,9 @@ pub enum BenchError {
     /// The world cannot be sent.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// The database cannot be reached.
+    #[error(transparent)]
+    Database(#[from] crate::postgres::PostgresError),
     /// The database.
     #[error("the database of --postgres cannot be used: {}", said(.0))]
     Postgres(#[source] ::postgres::Error),

@@ -1,9 +1,9 @@
 //! Connecting: one session as the sink wants it, and the pauses between tries.
 
-use super::error::{self, PostgresError};
+use super::error::PostgresError;
 use super::settings::PostgresSettings;
-use postgres::config::Host;
-use postgres::{Client, Config, NoTls};
+use super::target::{Surroundings, Target};
+use postgres::Client;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant};
 
@@ -33,50 +33,27 @@ const SESSION: &str = "
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
 ";
 
-/// An address without its password, for messages.
-pub fn address(url: &str) -> String {
-    let Ok(config) = url.parse::<Config>() else { return "an address that cannot be read".to_string() };
-    let hosts = config.get_hosts().iter().enumerate().map(|(i, host)| {
-        let ports = config.get_ports();
-        let port = ports.get(i).or(ports.first()).copied().unwrap_or(5432);
-        match host {
-            Host::Tcp(name) => format!("{name}:{port}"),
-            Host::Unix(folder) => format!("{}:{port}", folder.display()),
-        }
-    });
-    let hosts = hosts.collect::<Vec<_>>().join(",");
-    let user = config.get_user().map(|user| format!("{user}@")).unwrap_or_default();
-    format!("postgres://{user}{hosts}/{}", config.get_dbname().unwrap_or_default())
-}
-
 /// Opens one session.
 ///
+/// Password and certificates are read anew each time, so that a connection after they were
+/// exchanged has the new ones.
+///
 /// # Errors
-/// [`PostgresError::Address`], [`PostgresError::Unreachable`], or [`PostgresError::Refused`].
+/// [`PostgresError::Target`], those of [`Target::connect`], or that of a statement.
 pub fn connect(settings: &PostgresSettings) -> Result<Client, PostgresError> {
-    let mut config: Config = settings.url.parse().map_err(|_| PostgresError::Address)?;
-    if let Some(password) = &settings.password {
-        config.password(password);
-    }
-    config
+    let mut target = Target::settle(&settings.url, settings.password.as_deref(), &settings.parameters, &Surroundings::of_process())
+        .map_err(PostgresError::Target)?;
+    target
+        .config_mut()
         .application_name(&format!("sluice {}", settings.job))
         .connect_timeout(settings.connect_timeout)
         .keepalives_idle(KEEPALIVE_IDLE)
         .keepalives_interval(KEEPALIVE_INTERVAL)
         .keepalives_retries(KEEPALIVE_RETRIES)
         .tcp_user_timeout(SEND_TIMEOUT);
-    let mut client = config.connect(NoTls).map_err(|source| connect_error(settings, source))?;
+    let mut client = target.connect()?;
     client.batch_execute(SESSION).map_err(PostgresError::statement("set up the session"))?;
     Ok(client)
-}
-
-/// A server that answers with an error refuses; anything else is not there.
-fn connect_error(settings: &PostgresSettings, source: postgres::Error) -> PostgresError {
-    let address = address(&settings.url);
-    match error::passes(&source) && source.as_db_error().is_none() {
-        true => PostgresError::Unreachable { address, waited: Duration::ZERO, source },
-        false => PostgresError::Refused { address, source },
-    }
 }
 
 /// Growing pauses between tries, with chance in them so that several clients do not come back at once.
@@ -117,13 +94,6 @@ impl Backoff {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_address_shows_everything_but_the_password() {
-        assert_eq!(address("postgres://ann:s3cret@db.example:5433/shop"), "postgres://ann@db.example:5433/shop");
-        assert_eq!(address("host=a,b port=5433 user=ann password=s3cret dbname=shop"), "postgres://ann@a:5433,b:5433/shop");
-        assert_eq!(address("host=/run/postgresql user=ann"), "postgres://ann@/run/postgresql:5432/");
-    }
 
     #[test]
     fn pauses_double_up_to_the_longest() {

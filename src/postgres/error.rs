@@ -1,5 +1,6 @@
 //! What can go wrong with the database, and whether trying again can help.
 
+use super::tls::Problem;
 use postgres::error::SqlState;
 use std::io;
 use std::time::Duration;
@@ -7,9 +8,22 @@ use std::time::Duration;
 /// Why the sink could not go on. No variant ever shows a password.
 #[derive(Debug, thiserror::Error)]
 pub enum PostgresError {
-    /// The address cannot be read.
-    #[error("postgres.url cannot be read; it should look like postgres://user@host:5432/database")]
-    Address,
+    /// Address, password and TLS do not say how the database is reached.
+    #[error("the database cannot be reached so: {}", listed(.0))]
+    Target(Vec<Problem>),
+    /// A file of certificates or keys cannot be used.
+    #[error("the database cannot be reached securely: {}", listed(.0))]
+    Files(Vec<Problem>),
+    /// There is no TLS with the server.
+    #[error("PostgreSQL at {address} cannot be reached securely: {why} [{}]", reason(.source))]
+    Tls {
+        /// The address.
+        address: String,
+        /// What is wrong and what to do.
+        why: String,
+        /// What the library says.
+        source: postgres::Error,
+    },
     /// Nothing answers there.
     #[error("no PostgreSQL answers at {address} after {:.1} s ({}); start it, or correct postgres.url", .waited.as_secs_f64(), reason(.source))]
     Unreachable {
@@ -21,10 +35,12 @@ pub enum PostgresError {
         source: postgres::Error,
     },
     /// The server answers but does not let us in.
-    #[error("PostgreSQL at {address} refuses the connection ({}); check user, password and database in postgres.url", reason(.source))]
+    #[error("PostgreSQL at {address} refuses the connection ({}); {advice}", reason(.source))]
     Refused {
         /// The address.
         address: String,
+        /// What to do about it.
+        advice: &'static str,
         /// What it says.
         source: postgres::Error,
     },
@@ -169,9 +185,12 @@ impl PostgresError {
     /// Whether the same again, on a new connection, may succeed.
     pub fn is_transient(&self) -> bool {
         match self {
-            PostgresError::Unreachable { .. } | PostgresError::Copy(_) => true,
+            // What is exchanged may be half written for a moment; at the start it was looked at
+            // with the configuration.
+            PostgresError::Unreachable { .. } | PostgresError::Copy(_) | PostgresError::Files(_) => true,
             PostgresError::Refused { source, .. } | PostgresError::Statement { source, .. } => passes(source),
-            PostgresError::Address
+            PostgresError::Target(_)
+            | PostgresError::Tls { .. }
             | PostgresError::Encoding { .. }
             | PostgresError::Migration(_)
             | PostgresError::Version { .. }
@@ -193,6 +212,10 @@ impl PostgresError {
     pub fn statement(doing: &'static str) -> impl FnOnce(postgres::Error) -> PostgresError {
         move |source| PostgresError::Statement { doing, source }
     }
+}
+
+fn listed(problems: &[Problem]) -> String {
+    problems.iter().map(|(key, problem)| format!("{key}: {problem}")).collect::<Vec<_>>().join("; ")
 }
 
 /// Whether a failure of the server or the connection passes by itself.
@@ -265,8 +288,9 @@ mod tests {
 
     #[test]
     fn a_refused_connection_is_transient_and_says_why() {
-        let error = "host=127.0.0.1 port=1 connect_timeout=1".parse::<postgres::Config>().unwrap().connect(postgres::NoTls).err().unwrap();
-        assert!(passes(&error));
-        assert!(reason(&error).contains("refused"), "{}", reason(&error));
+        let target = super::super::target::Target::at("host=127.0.0.1 port=1 connect_timeout=1").unwrap();
+        let error = target.connect().err().unwrap();
+        assert!(error.is_transient() && matches!(error, PostgresError::Unreachable { .. }), "{error:?}");
+        assert!(error.to_string().contains("refused"), "{error}");
     }
 }

@@ -5,17 +5,21 @@
 //! (progress, recorded epochs, thresholds) is read from it. It is a [`Sink`](crate::sink::Sink), whose thread commits
 //! [`EpochResults`](crate::results::EpochResults) as they come, and survives outages of the database. [`comparison`] reads the tables beside it.
 
+pub mod address;
 pub mod comparison;
 pub mod connection;
 pub mod encode;
 pub mod error;
 mod owner;
+mod passwords;
 pub mod recorded;
 pub mod rows;
 pub mod schema;
 pub mod settings;
 mod sink;
 pub mod statements;
+pub mod target;
+pub mod tls;
 pub mod transaction;
 pub mod writer;
 
@@ -25,4 +29,5 @@ pub mod tests;
 pub use error::PostgresError;
 pub use owner::inspect;
 pub use settings::PostgresSettings;
+pub use target::Target;
 pub use writer::{Trouble, Writer};

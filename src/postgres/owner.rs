@@ -1,6 +1,7 @@
 //! Whose the schema is: its tables hold the rows of one job, and a job of another name is refused before it has written anything.
 
-use super::connection::{self, address};
+use super::address;
+use super::connection;
 use super::error::PostgresError;
 use super::recorded;
 use super::settings::PostgresSettings;
@@ -28,7 +29,7 @@ pub fn check(client: &mut impl GenericClient, settings: &PostgresSettings) -> Re
         }
         let other = client.query(query, &[&settings.job]).map_err(PostgresError::statement("tell whose schema it is"))?;
         if let Some(row) = other.first() {
-            return Err(PostgresError::OtherJob { address: address(&settings.url), owner: row.get(0), job: settings.job.clone() });
+            return Err(PostgresError::OtherJob { address: address::shown(&settings.url), owner: row.get(0), job: settings.job.clone() });
         }
     }
     Ok(())

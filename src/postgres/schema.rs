@@ -1,6 +1,6 @@
 //! The schema `sluice`: migrations, and what follows the configuration: the columns of features, the view over them, and the names.
 
-use super::connection::address;
+use super::address;
 use super::error::PostgresError;
 use super::owner;
 use super::rows::{FEATURE_ENDS, FEATURE_KEY};
@@ -94,7 +94,7 @@ fn check_names(features: &[String]) -> Result<(), PostgresError> {
 fn check_encoding(client: &mut Client, settings: &PostgresSettings) -> Result<(), PostgresError> {
     let row = client.query_one("SELECT current_setting('server_encoding')", &[]).map_err(PostgresError::statement("tell its encoding"))?;
     let encoding: String = row.get(0);
-    if encoding == "UTF8" { Ok(()) } else { Err(PostgresError::Encoding { address: address(&settings.url), encoding }) }
+    if encoding == "UTF8" { Ok(()) } else { Err(PostgresError::Encoding { address: address::shown(&settings.url), encoding }) }
 }
 
 fn migrate(client: &mut Client) -> Result<(), PostgresError> {

@@ -1,5 +1,6 @@
 //! What the sink must be told.
 
+use super::address::{self, Parameters};
 use dataflows::event::{Millis, Topic};
 use std::fmt;
 use std::time::Duration;
@@ -11,6 +12,8 @@ pub struct PostgresSettings {
     pub url: String,
     /// Password, where it is not in the address.
     pub password: Option<Vec<u8>>,
+    /// What libpq would take of the address beside it: TLS and the file of passwords.
+    pub parameters: Parameters,
     /// Name of the job whose progress is kept.
     pub job: String,
     /// How long one attempt to connect may take.
@@ -55,6 +58,7 @@ impl PostgresSettings {
         PostgresSettings {
             url: url.to_string(),
             password: None,
+            parameters: Parameters::default(),
             job: job.to_string(),
             connect_timeout: Duration::from_secs(5),
             start_timeout: Duration::from_secs(30),
@@ -86,7 +90,8 @@ impl PostgresSettings {
 impl fmt::Debug for PostgresSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresSettings")
-            .field("url", &super::connection::address(&self.url))
+            .field("url", &address::shown(&self.url))
+            .field("parameters", &self.parameters)
             .field("job", &self.job)
             .field("connect_timeout", &self.connect_timeout)
             .field("start_timeout", &self.start_timeout)

@@ -1,5 +1,6 @@
 //! The one writer of a job: a session, the incarnation that entitles it to write, and the patience to survive outages.
 
+use super::address;
 use super::connection::{self, Backoff};
 use super::error::PostgresError;
 use super::recorded;
@@ -79,7 +80,7 @@ impl Writer {
             let error = match Writer::try_open(&settings) {
                 Ok((session, progress)) => {
                     let PostgresSettings { job, url, .. } = &settings;
-                    tracing::info!(job, address = connection::address(url), progress.epoch, progress.incarnation, "The database is ready.");
+                    tracing::info!(job, address = address::shown(url), progress.epoch, progress.incarnation, "The database is ready.");
                     trouble.note(None);
                     return Ok(Writer { settings, trouble, session: Some(session), staging: Staging::default(), progress, last_commit: None });
                 }
@@ -210,7 +211,7 @@ impl Writer {
                 return Err(PostgresError::GaveUp { epoch: results.epoch, waited, last: Box::new(error) });
             }
             let error = with_waiting_time(error, waited);
-            let address = connection::address(&self.settings.url);
+            let address = address::shown(&self.settings.url);
             if backoff.tries() == 0 {
                 tracing::warn!(epoch = results.epoch, address, "The database is away; the epoch waits for it: {error}.");
             }

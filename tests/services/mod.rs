@@ -3,6 +3,7 @@
 // Each test program uses its own part of what is here.
 #![allow(dead_code)]
 
+pub(crate) mod certificates;
 pub(crate) mod console;
 pub(crate) mod own;
 pub(crate) mod topics;
@@ -151,7 +152,8 @@ impl Stage {
         self.launch(more, &[])
     }
 
-    fn launch(&self, more: &[&str], variables: &[(&str, &str)]) -> Job {
+    /// The same, with variables of the environment.
+    pub(crate) fn launch(&self, more: &[&str], variables: &[(&str, &str)]) -> Job {
         let log = File::create(self.path("job.log")).expect("the log can be made");
         let mut command = program();
         command.arg("run").arg(self.config()).args(more).envs(variables.iter().copied()).stdout(Stdio::null()).stderr(log);

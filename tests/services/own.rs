@@ -21,6 +21,14 @@ impl Services {
         (services, brokers, url)
     }
 
+    /// Starts a database alone; gives its address too.
+    pub(crate) fn postgres(folder: &Path) -> (Services, String) {
+        let services = Services { folder: folder.to_path_buf() };
+        let environment = services.run(&["start", "postgres"]);
+        let url = environment.lines().find_map(|line| line.strip_prefix("SLUICE_POSTGRES_URL=")).expect("its address").to_string();
+        (services, url)
+    }
+
     /// Runs a command of `scripts/services` for them.
     pub(crate) fn run(&self, arguments: &[&str]) -> String {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/services");

@@ -10,8 +10,9 @@ use crate::jobs::run::READING;
 use crate::kafka::paced::{Due, Landed, PacedProducer};
 use crate::kafka::producer::Producer;
 use crate::kafka::{KafkaSettings, admin, load};
+use crate::postgres::{PostgresError, Target};
 use crate::world::{World, WorldSettings, write};
-use ::postgres::{Client, NoTls};
+use ::postgres::Client;
 use dataflows::event::Topic;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -164,7 +165,7 @@ impl Arena {
         let named = |topic: &str| format!("{}-{topic}", database.replace('_', "-"));
         kafka.topics = kafka.topics.map(|topic| named(&topic));
         (kafka.predictions, kafka.dead_letters) = (named(&kafka.predictions), named(&kafka.dead_letters));
-        let mut client = Client::connect(&plan.postgres, NoTls).map_err(BenchError::Postgres)?;
+        let mut client = Target::at(&plan.postgres)?.connect()?;
         client.batch_execute(&format!("CREATE DATABASE {database}")).map_err(BenchError::Postgres)?;
         let arena = Arena { kafka, postgres: plan.postgres.clone(), database };
         admin::create_topics(&arena.kafka, PARTITIONS, 1)?;
@@ -241,8 +242,10 @@ impl Drop for Arena {
         if let Err(error) = admin::delete_topics(&self.kafka) {
             tracing::warn!("Topics of the bench are left behind: {error}.");
         }
-        let dropped = Client::connect(&self.postgres, NoTls)
-            .and_then(|mut client| client.batch_execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.database)));
+        let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.database);
+        let dropped = Target::at(&self.postgres)
+            .and_then(|target| target.connect())
+            .and_then(|mut client| client.batch_execute(&drop).map_err(PostgresError::statement("drop the database")));
         if let Err(error) = dropped {
             tracing::warn!("Database {} is left behind: {error}.", self.database);
         }
@@ -345,7 +348,7 @@ struct Seen {
 
 impl Seen {
     fn connect(arena: &Arena) -> Result<Self, BenchError> {
-        let client = Client::connect(&arena.url(), NoTls).map_err(BenchError::Postgres)?;
+        let client = Target::at(&arena.url())?.connect()?;
         Ok(Seen { client, newest: 0, digest: String::new(), commits: Vec::new() })
     }
 

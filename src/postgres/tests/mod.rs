@@ -8,11 +8,12 @@ mod views;
 
 use super::settings::PostgresSettings;
 use super::writer::Writer;
+use crate::postgres::Target;
 use crate::results::EpochResults;
 use dataflows::bandit::{linucb, totals::Totals};
 use dataflows::campaign::output::{ArmDay, ArmUpdate, Change, Decision, Erasure, FeatureRow, FeatureRows, InteractionRow, InteractionRows, Segment};
 use dataflows::event::{CustomerId, DAY, Millis, Names, Place, Reason, Rejected, Topic};
-use postgres::{Client, NoTls};
+use postgres::Client;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -37,7 +38,7 @@ impl TestDatabase {
         let name = format!("sluice_test_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let database = TestDatabase { server, name };
         let make = format!("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0", database.name);
-        Client::connect(&database.server, NoTls).unwrap().batch_execute(&make).unwrap();
+        connect(&database.server).batch_execute(&make).unwrap();
         Some(database)
     }
 
@@ -49,7 +50,7 @@ impl TestDatabase {
     }
 
     pub fn client(&self) -> Client {
-        let mut client = Client::connect(&self.url(), NoTls).unwrap();
+        let mut client = connect(&self.url());
         client.batch_execute("SET search_path = sluice; SET timezone = 'UTC'; SET client_min_messages = warning").unwrap();
         client
     }
@@ -98,12 +99,15 @@ impl TestDatabase {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        let dropped = Client::connect(&self.server, NoTls)
-            .and_then(|mut client| client.batch_execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name)));
+        let dropped = connect(&self.server).batch_execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
         if let Err(error) = dropped {
             eprintln!("database {} is left behind: {error}", self.name);
         }
     }
+}
+
+fn connect(url: &str) -> Client {
+    Target::at(url).unwrap().connect().unwrap()
 }
 
 /// An interaction of a customer; a learned one needs a context beside it.

@@ -1,0 +1,270 @@
+//! A database as it is reached: address, password and TLS put together. Every connection of the
+//! program is made here.
+
+use super::address::{self, Parameter, Parameters};
+use super::error::{self, PostgresError};
+use super::passwords;
+use super::tls::{self, Failure, Mode, Problem, Tls, Verdict};
+use postgres::config::SslMode;
+use postgres::error::SqlState;
+use postgres::{Client, Config};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The key of the address in the configuration.
+const URL: &str = "postgres.url";
+
+/// What the system around the process says of databases.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// Parameters by libpq's variables of the environment.
+    pub parameters: Parameters,
+    /// `PGPASSWORD`.
+    pub password: Option<Vec<u8>>,
+    /// The home folder.
+    pub home: Option<PathBuf>,
+}
+
+impl Surroundings {
+    /// Those of this process.
+    pub fn of_process() -> Self {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let mut parameters = Parameters::default();
+        for parameter in Parameter::ALL {
+            parameters.set(parameter, &parameter.variable().and_then(variable).unwrap_or_default());
+        }
+        Surroundings { parameters, password: variable("PGPASSWORD").map(String::into_bytes), home: std::env::home_dir() }
+    }
+}
+
+/// How a database is reached.
+#[derive(Clone, Debug)]
+pub struct Target {
+    address: String,
+    config: Config,
+    tls: Tls,
+    origins: Origins,
+}
+
+/// Where parameters were given, other than by their keys: key, then the key and the words that a
+/// fault of it is told with.
+#[derive(Clone, Debug, Default)]
+struct Origins(BTreeMap<&'static str, (&'static str, &'static str)>);
+
+impl Origins {
+    /// Problems as whoever gave the values knows them.
+    fn tell(&self, problems: Vec<Problem>) -> Vec<Problem> {
+        let told = |(key, problem): Problem| match self.0.get(key) {
+            Some((key, words)) => (*key, format!("{words}: {problem}")),
+            None => (key, problem),
+        };
+        problems.into_iter().map(told).collect()
+    }
+}
+
+impl Target {
+    /// Puts an address, a password beside it, and parameters beside it together; what they leave
+    /// open the surroundings say, as for libpq.
+    ///
+    /// # Errors
+    /// Everything that is unknown, or contradicts something else.
+    pub fn settle(url: &str, password: Option<&[u8]>, beside: &Parameters, around: &Surroundings) -> Result<Self, Vec<Problem>> {
+        let (mut config, within) = address::read(url).map_err(|problem| vec![(URL, problem)])?;
+        let (mut problems, mut parameters, mut origins) = (Vec::new(), Parameters::default(), Origins::default());
+        for parameter in Parameter::ALL {
+            let (key, name) = (parameter.key(), parameter.name());
+            let (here, there, surrounding) = (within.get(parameter), beside.get(parameter), around.parameters.get(parameter));
+            if here.is_some() && there.is_some() && here != there {
+                problems.push((key, format!("expected {name} either here or in postgres.url, not two that differ")));
+            }
+            match (here, there) {
+                (Some(_), _) => drop(origins.0.insert(key, (URL, name))),
+                (None, None) if surrounding.is_some() => drop(origins.0.insert(key, (URL, parameter.variable().unwrap_or(name)))),
+                (None, _) => {}
+            }
+            parameters.set(parameter, here.or(there).or(surrounding).unwrap_or_default());
+        }
+        let tls = Tls::settle(&parameters, around.home.as_deref()).map_err(|found| problems.extend(origins.tell(found)));
+        let (Ok(tls), true) = (tls, problems.is_empty()) else { return Err(problems) };
+        let given = password.map(<[u8]>::to_vec).or_else(|| config.get_password().map(<[u8]>::to_vec)).or_else(|| around.password.clone());
+        if let Some(password) = given.or_else(|| from_file(&parameters, around, &config)) {
+            config.password(password);
+        }
+        tls.apply(&mut config);
+        if config.get_hosts().iter().all(|host| matches!(host, postgres::config::Host::Unix(_))) {
+            // A socket on this machine needs no TLS, and the server has none there.
+            config.ssl_mode(SslMode::Disable);
+        }
+        Ok(Target { address: address::shown(url), config, tls, origins })
+    }
+
+    /// A database by its address alone, in the surroundings of this process.
+    ///
+    /// # Errors
+    /// [`PostgresError::Target`].
+    pub fn at(url: &str) -> Result<Self, PostgresError> {
+        Target::settle(url, None, &Parameters::default(), &Surroundings::of_process()).map_err(PostgresError::Target)
+    }
+
+    /// What the library is told.
+    #[cfg(test)]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What the library is told, to be changed.
+    pub fn config_mut(&mut self) -> &mut Config {
+        &mut self.config
+    }
+
+    /// What is wrong with the files of certificates and keys.
+    pub fn faults_of_files(&self) -> Vec<Problem> {
+        if self.is_plain() { Vec::new() } else { self.origins.tell(self.tls.connector().err().unwrap_or_default()) }
+    }
+
+    fn is_plain(&self) -> bool {
+        self.config.get_ssl_mode() == SslMode::Disable && self.tls.mode() != Mode::Allow
+    }
+
+    /// Opens a connection.
+    ///
+    /// # Errors
+    /// [`PostgresError::Files`], [`PostgresError::Tls`], [`PostgresError::Unreachable`], or
+    /// [`PostgresError::Refused`].
+    pub fn connect(&self) -> Result<Client, PostgresError> {
+        if self.is_plain() {
+            let plain = self.config.connect(postgres::NoTls);
+            return plain.map_err(|source| self.failed(source, &Verdict::default()));
+        }
+        let (connector, verdict) = self.tls.connector().map_err(|found| PostgresError::Files(self.origins.tell(found)))?;
+        let with = |mode| self.config.clone().ssl_mode(mode).connect(connector.clone());
+        let outcome = match self.tls.mode() {
+            Mode::Allow => with(SslMode::Disable).or_else(|error| if refuses(&error) { with(SslMode::Require) } else { Err(error) }),
+            Mode::Prefer => with(SslMode::Prefer).or_else(|error| {
+                let plain_may_do = Failure::of(&error, &verdict).is_some() || refuses(&error);
+                if plain_may_do { with(SslMode::Disable).map_err(|_| error) } else { Err(error) }
+            }),
+            Mode::Disable | Mode::Require | Mode::VerifyCa | Mode::VerifyFull => with(self.config.get_ssl_mode()),
+        };
+        outcome.map_err(|source| self.failed(source, &verdict))
+    }
+
+    /// A server that answers with an error refuses; one with which there is no TLS is told apart;
+    /// anything else is not there.
+    fn failed(&self, source: postgres::Error, verdict: &Verdict) -> PostgresError {
+        let address = self.address.clone();
+        match Failure::of(&source, verdict) {
+            Some(failure) if !failure.passes() => PostgresError::Tls { address, why: failure.explain(&self.tls), source },
+            Some(_) => PostgresError::Unreachable { address, waited: Duration::ZERO, source },
+            None if error::passes(&source) && source.as_db_error().is_none() => {
+                PostgresError::Unreachable { address, waited: Duration::ZERO, source }
+            }
+            None => PostgresError::Refused { address, advice: tls::advice(&source, &self.tls), source },
+        }
+    }
+}
+
+/// The password that a file of passwords has. One that is passed over is warned of, once for each
+/// reason.
+fn from_file(parameters: &Parameters, around: &Surroundings, config: &Config) -> Option<Vec<u8>> {
+    let given = parameters.get(Parameter::PassFile).map(PathBuf::from);
+    let path = given.or_else(|| around.home.as_ref().map(|home| home.join(".pgpass")))?;
+    passwords::look_up(&path, config).unwrap_or_else(|why| {
+        warn_once(why);
+        None
+    })
+}
+
+fn warn_once(why: String) {
+    static SAID: std::sync::Mutex<BTreeMap<String, ()>> = std::sync::Mutex::new(BTreeMap::new());
+    let mut said = SAID.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if said.insert(why.clone(), ()).is_none() {
+        tracing::warn!("{why}.");
+    }
+}
+
+/// Whether a server has no line for such a connection: with TLS, or without it, there may be one.
+fn refuses(error: &postgres::Error) -> bool {
+    error.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settled(url: &str, beside: &[(Parameter, &str)], around: &[(Parameter, &str)]) -> Result<Target, Vec<Problem>> {
+        let set = |given: &[(Parameter, &str)]| {
+            let mut parameters = Parameters::default();
+            given.iter().for_each(|(parameter, value)| parameters.set(*parameter, value));
+            parameters
+        };
+        let around = Surroundings { parameters: set(around), ..Surroundings::default() };
+        Target::settle(url, None, &set(beside), &around)
+    }
+
+    #[test]
+    fn the_address_comes_first_then_the_keys_then_the_environment() {
+        use Parameter::SslMode;
+        let mode = |url, beside: &[_], around: &[_]| settled(url, beside, around).map(|target| target.tls.mode()).map_err(|problems| problems[0].0);
+        let given = "postgres://db/shop?sslmode=require";
+        assert_eq!(mode(given, &[], &[(SslMode, "disable")]), Ok(Mode::Require));
+        assert_eq!(mode(given, &[(SslMode, "require")], &[]), Ok(Mode::Require));
+        assert_eq!(mode("postgres://db/shop", &[(SslMode, "allow")], &[(SslMode, "disable")]), Ok(Mode::Allow));
+        assert_eq!(mode("postgres://db/shop", &[], &[(SslMode, "disable")]), Ok(Mode::Disable));
+        assert_eq!(mode(given, &[(SslMode, "disable")], &[]), Err("postgres.sslmode"));
+        assert_eq!(mode("postgres://db/shop", &[], &[(SslMode, "on")]), Err("postgres.url"));
+    }
+
+    #[test]
+    fn a_password_comes_from_the_nearest_place() {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let file = home.path().join(".pgpass");
+        std::fs::write(&file, "db:*:*:ann:filed\n").expect("writing");
+        let only_owner = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&file, only_owner).expect("its owner may");
+        let around = |password: Option<&str>| Surroundings {
+            password: password.map(|password| password.as_bytes().to_vec()),
+            home: Some(home.path().to_path_buf()),
+            ..Surroundings::default()
+        };
+        let password = |url: &str, beside: Option<&str>, around: &Surroundings| {
+            let target = Target::settle(url, beside.map(str::as_bytes), &Parameters::default(), around).expect("nothing is wrong");
+            target.config().get_password().map(|password| String::from_utf8_lossy(password).into_owned())
+        };
+        let both = around(Some("around"));
+        assert_eq!(password("postgres://ann:within@db/shop", Some("beside"), &both).as_deref(), Some("beside"));
+        assert_eq!(password("postgres://ann:within@db/shop", None, &both).as_deref(), Some("within"));
+        assert_eq!(password("postgres://ann@db/shop", None, &both).as_deref(), Some("around"));
+        assert_eq!(password("postgres://ann@db/shop", None, &around(None)).as_deref(), Some("filed"));
+        assert_eq!(password("postgres://bob@db/shop", None, &around(None)), None);
+    }
+
+    #[test]
+    fn a_socket_needs_no_tls() {
+        let target = settled("host=/run/postgresql sslmode=verify-full sslrootcert=/nonexistent.crt", &[], &[]).expect("nothing is wrong");
+        assert!(target.is_plain() && target.faults_of_files().is_empty());
+    }
+
+    /// Whatever connects by another way would know nothing of certificates.
+    #[test]
+    fn nothing_else_in_the_program_connects() {
+        let mut folders = vec![PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))];
+        let mut sources = 0;
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).expect("a folder of the sources") {
+                let path = entry.expect("an entry").path();
+                match path.extension() {
+                    None => folders.push(path),
+                    Some(extension) if extension == "rs" && !path.ends_with("postgres/target.rs") => {
+                        let text = std::fs::read_to_string(&path).expect("a source");
+                        sources += 1;
+                        assert!(!text.contains("NoTls") && !text.contains("Client::connect("), "{} connects by itself", path.display());
+                    }
+                    Some(_) => {}
+                }
+            }
+        }
+        assert!(sources > 100, "{sources} sources");
+    }
+}

@@ -1,0 +1,285 @@
+//! TLS to the database, as libpq understands its parameters.
+//!
+//! | `sslmode` | without TLS | certificate of the server |
+//! |---|---|---|
+//! | `disable` | always | |
+//! | `allow` | first; with TLS where the server refuses that | as for `require` |
+//! | `prefer` (default) | where TLS fails | as for `require` |
+//! | `require` | never | not looked at, but where there is a file of roots: as for `verify-ca` |
+//! | `verify-ca` | never | must be signed by one of the roots |
+//! | `verify-full` | never | and must name the host |
+//!
+//! The roots are `sslrootcert`, else `~/.postgresql/root.crt` where that is there;
+//! `sslrootcert=system` stands for those of the system, and makes `verify-full` the default and the
+//! only mode that is allowed. The client shows `sslcert` with `sslkey`, else
+//! `~/.postgresql/postgresql.crt` and `.key` where they are there.
+
+mod failure;
+mod files;
+mod verify;
+
+pub use failure::{Failure, advice};
+pub use verify::Verdict;
+
+use super::address::{Parameter, Parameters};
+use postgres::config::{ChannelBinding, SslMode, SslNegotiation};
+use postgres_openssl::MakeTlsConnector;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// A key of the configuration and what is wrong with its value.
+pub type Problem = (&'static str, String);
+
+/// Whether TLS is used, and how the server is verified; the strictest last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mode {
+    /// Without TLS.
+    Disable,
+    /// With TLS only where the server asks for it.
+    Allow,
+    /// Without TLS only where the server has none.
+    Prefer,
+    /// With TLS.
+    Require,
+    /// And with a trusted certificate.
+    VerifyCa,
+    /// And with one that names the host.
+    VerifyFull,
+}
+
+impl Mode {
+    /// Its name in `sslmode`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Mode::Disable => "disable",
+            Mode::Allow => "allow",
+            Mode::Prefer => "prefer",
+            Mode::Require => "require",
+            Mode::VerifyCa => "verify-ca",
+            Mode::VerifyFull => "verify-full",
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        [Mode::Disable, Mode::Allow, Mode::Prefer, Mode::Require, Mode::VerifyCa, Mode::VerifyFull].into_iter().find(|mode| mode.name() == name)
+    }
+}
+
+/// A file, and the key that a fault of it is told under.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Located {
+    path: PathBuf,
+    key: &'static str,
+}
+
+/// What the server's certificate is trusted by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Roots {
+    System,
+    File(Located),
+}
+
+/// What the client shows.
+#[derive(Clone, PartialEq, Eq)]
+struct Identity {
+    certificate: Located,
+    key: Located,
+    password: Option<String>,
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity").field("certificate", &self.certificate).field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+/// How TLS is to be spoken with a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    mode: Mode,
+    roots: Option<Roots>,
+    identity: Option<Identity>,
+    direct: bool,
+    binding: ChannelBinding,
+}
+
+impl Tls {
+    /// Reads the parameters; what they leave open is looked for in the home folder.
+    ///
+    /// # Errors
+    /// Every value that is unknown, and all that contradict each other.
+    pub fn settle(parameters: &Parameters, home: Option<&Path>) -> Result<Self, Vec<Problem>> {
+        let usual = |name: &str| home.map(|home| home.join(".postgresql").join(name)).filter(|path| path.is_file());
+        let mut problems = Vec::new();
+        let file = |parameter: Parameter, name| match parameters.get(parameter) {
+            Some(given) => Some(Located { path: given.into(), key: parameter.key() }),
+            None => usual(name).map(|path| Located { path, key: parameter.key() }),
+        };
+        let roots = match parameters.get(Parameter::SslRootCert) {
+            Some("system") => Some(Roots::System),
+            _ => file(Parameter::SslRootCert, "root.crt").map(Roots::File),
+        };
+        let direct = choice(parameters, Parameter::SslNegotiation, &[("postgres", false), ("direct", true)], false, &mut problems);
+        let bindings = [("disable", ChannelBinding::Disable), ("prefer", ChannelBinding::Prefer), ("require", ChannelBinding::Require)];
+        let binding = choice(parameters, Parameter::ChannelBinding, &bindings, ChannelBinding::Prefer, &mut problems);
+        let usual_mode = if roots == Some(Roots::System) { Mode::VerifyFull } else { Mode::Prefer };
+        let mode = match parameters.get(Parameter::SslMode) {
+            None => usual_mode,
+            Some(name) => Mode::named(name).unwrap_or_else(|| {
+                let allowed = "expected disable, allow, prefer, require, verify-ca or verify-full";
+                problems.push((Parameter::SslMode.key(), format!("{allowed}, not {name:?}")));
+                Mode::VerifyFull
+            }),
+        };
+        let identity = identity(parameters, file(Parameter::SslCert, "postgresql.crt"), file(Parameter::SslKey, "postgresql.key"), &mut problems);
+        let tls = Tls { mode, roots, identity, direct, binding };
+        problems.extend(tls.contradictions());
+        if problems.is_empty() { Ok(tls) } else { Err(problems) }
+    }
+
+    /// What cannot hold together.
+    fn contradictions(&self) -> Vec<Problem> {
+        let mode = self.mode.name();
+        let mut problems = Vec::new();
+        if self.roots == Some(Roots::System) && self.mode != Mode::VerifyFull {
+            let why = format!("expected verify-full beside sslrootcert=system, not {mode}: anybody may have a certificate that the system trusts");
+            problems.push((Parameter::SslMode.key(), why));
+        }
+        if self.direct && self.mode < Mode::Require {
+            let why = format!("expected sslmode=require or a stricter one beside `direct`, not {mode}: there is nobody to ask whether TLS is there");
+            problems.push((Parameter::SslNegotiation.key(), why));
+        }
+        if self.binding == ChannelBinding::Require && self.mode == Mode::Disable {
+            let why = "expected another sslmode than disable beside `require`: without TLS there is no channel to bind to".to_string();
+            problems.push((Parameter::ChannelBinding.key(), why));
+        }
+        if self.mode >= Mode::VerifyCa && self.roots.is_none() {
+            let why = format!("expected the file of certificates that {mode} trusts, or `system` for those of the system");
+            problems.push((Parameter::SslRootCert.key(), why));
+        }
+        problems
+    }
+
+    /// Whether TLS is used, and how the server is verified.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Whether the client has a certificate to show.
+    pub fn has_identity(&self) -> bool {
+        self.identity.is_some()
+    }
+
+    /// Tells the library what of it concerns the library.
+    pub fn apply(&self, config: &mut postgres::Config) {
+        config.ssl_negotiation(if self.direct { SslNegotiation::Direct } else { SslNegotiation::Postgres }).channel_binding(self.binding);
+        config.ssl_mode(match self.mode {
+            Mode::Disable | Mode::Allow => SslMode::Disable,
+            Mode::Prefer => SslMode::Prefer,
+            Mode::Require | Mode::VerifyCa | Mode::VerifyFull => SslMode::Require,
+        });
+    }
+
+    /// Reads certificates and keys; gives what makes a connection secure, and what will have found
+    /// out about the server's certificate.
+    ///
+    /// # Errors
+    /// Every file that cannot be read, or is none of its kind.
+    pub fn connector(&self) -> Result<(MakeTlsConnector, Verdict), Vec<Problem>> {
+        let builder = files::builder(self)?;
+        let (mut connector, verdict) = (MakeTlsConnector::new(builder.build()), Verdict::default());
+        let (verifies, full, seen) = (self.roots.is_some(), self.mode == Mode::VerifyFull, verdict.clone());
+        connector.set_callback(move |configuration, host| {
+            match verifies {
+                true => verify::by_roots(configuration, host, full, &seen),
+                false => verify::not_at_all(configuration),
+            }
+            Ok(())
+        });
+        Ok((connector, verdict))
+    }
+}
+
+fn choice<T: Copy>(parameters: &Parameters, parameter: Parameter, allowed: &[(&str, T)], usual: T, problems: &mut Vec<Problem>) -> T {
+    let Some(given) = parameters.get(parameter) else { return usual };
+    let found = allowed.iter().find(|(name, _)| *name == given).map(|(_, value)| *value);
+    found.unwrap_or_else(|| {
+        let names = allowed.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        problems.push((parameter.key(), format!("expected one of {names}, not {given:?}")));
+        usual
+    })
+}
+
+/// A certificate is shown with its key or not at all.
+fn identity(parameters: &Parameters, certificate: Option<Located>, key: Option<Located>, problems: &mut Vec<Problem>) -> Option<Identity> {
+    let given = |parameter| parameters.get(parameter).is_some();
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Some(Identity { certificate, key, password: parameters.get(Parameter::SslPassword).map(str::to_string) }),
+        (Some(_), None) => {
+            problems.push((Parameter::SslKey.key(), "expected the key of the client's certificate, which sslcert names".to_string()));
+            None
+        }
+        (None, Some(_)) if given(Parameter::SslKey) => {
+            problems.push((Parameter::SslCert.key(), "expected the client's certificate, for sslkey names its key".to_string()));
+            None
+        }
+        (None, _) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settle(given: &[(Parameter, &str)], home: Option<&Path>) -> Result<Tls, Vec<&'static str>> {
+        let mut parameters = Parameters::default();
+        given.iter().for_each(|(parameter, value)| parameters.set(*parameter, value));
+        Tls::settle(&parameters, home).map_err(|problems| problems.into_iter().map(|(key, _)| key).collect())
+    }
+
+    #[test]
+    fn modes_are_as_libpq_has_them() {
+        use Parameter::*;
+        assert_eq!(settle(&[], None).expect("nothing is wrong").mode(), Mode::Prefer);
+        assert_eq!(settle(&[(SslRootCert, "system")], None).expect("nothing is wrong").mode(), Mode::VerifyFull);
+        assert_eq!(settle(&[(SslMode, "verify-ca"), (SslRootCert, "root.crt")], None).expect("nothing is wrong").mode(), Mode::VerifyCa);
+        for mode in ["disable", "allow", "prefer", "require"] {
+            assert_eq!(settle(&[(SslMode, mode)], None).expect("nothing is wrong").mode().name(), mode);
+        }
+    }
+
+    #[test]
+    fn unknown_and_contradictory_values_are_all_named() {
+        use Parameter::*;
+        for (given, keys) in [
+            (
+                &[(SslMode, "on"), (ChannelBinding, "maybe"), (SslNegotiation, "quick")] as &[_],
+                &[SslNegotiation, ChannelBinding, SslMode, SslRootCert] as &[_],
+            ),
+            (&[(SslMode, "require"), (SslRootCert, "system")], &[SslMode]),
+            (&[(SslNegotiation, "direct")], &[SslNegotiation]),
+            (&[(SslMode, "disable"), (ChannelBinding, "require")], &[ChannelBinding]),
+            (&[(SslMode, "verify-full")], &[SslRootCert]),
+            (&[(SslCert, "a.crt")], &[SslKey]),
+            (&[(SslKey, "a.key"), (SslMode, "verify-ca")], &[SslCert, SslRootCert]),
+        ] {
+            let wanted: Vec<_> = keys.iter().map(|parameter| parameter.key()).collect();
+            assert_eq!(settle(given, None), Err(wanted), "{given:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_in_the_home_folder_counts() {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let folder = home.path().join(".postgresql");
+        std::fs::create_dir(&folder).expect("a folder");
+        for name in ["root.crt", "postgresql.crt", "postgresql.key"] {
+            std::fs::write(folder.join(name), "").expect("a file");
+        }
+        let tls = settle(&[(Parameter::SslMode, "verify-full")], Some(home.path())).expect("nothing is wrong");
+        assert!(tls.has_identity() && matches!(&tls.roots, Some(Roots::File(file)) if file.path == folder.join("root.crt")));
+        let faults = tls.connector().err().expect("the files are empty");
+        let keys: Vec<_> = faults.iter().map(|(key, _)| *key).collect();
+        assert_eq!(keys, ["postgres.sslrootcert", "postgres.sslcert", "postgres.sslkey"]);
+    }
+}
