@@ -14,6 +14,8 @@ pub struct EpochResults {
     pub closed: Closed,
     /// What was counted in it.
     pub counts: Counts,
+    /// Of the rewards without an interaction, those that name one of another customer, where that was looked for.
+    pub of_other_customers: Option<u64>,
     /// Rows of interactions.
     pub interactions: Vec<InteractionRows>,
     /// Ids of those that are new.
@@ -49,6 +51,7 @@ impl EpochResults {
             epoch,
             closed: Closed::default(),
             counts: Counts::none(),
+            of_other_customers: None,
             interactions: Vec::new(),
             names: Vec::new(),
             features: Vec::new(),
@@ -80,6 +83,7 @@ impl EpochResults {
             Output::ArmDay(row) => self.arm_days.push(row),
             Output::Segment(row) => self.segments.push(row),
             Output::Counts(counts) => self.counts.add(&counts),
+            Output::OfOtherCustomers(number) => self.of_other_customers = Some(number),
             Output::Closed(closed) => self.closed = closed,
         }
     }

@@ -6,7 +6,7 @@ mod oracle;
 use hostile::History;
 use oracle::run::{Layout, Output, by_reason, replay};
 use oracle::{Config, Files, Outcome, outcome};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const SEEDS: [u64; 3] = [11, 12, 13];
 const SIZE: usize = 1_500;
@@ -20,6 +20,7 @@ fn every_layout_gives_what_the_oracle_gives_and_the_same_bits() {
         let expected = outcome(&files, &Config::default());
         let digests = LAYOUTS.map(|layout| checked(&files, layout, &[], &expected, &format!("seed {seed}, {layout:?}")));
         assert!(digests.iter().all(|digest| *digest == digests[0]), "seed {seed}: {digests:?}");
+        assert!(expected.unmatched.values().all(|number| *number > 0), "seed {seed}: {:?}", expected.unmatched);
     }
 }
 
@@ -66,12 +67,17 @@ fn checked(files: &Files, layout: Layout, more: &[&str], expected: &Outcome, of:
     for (name, count) in [
         ("transactions", expected.transactions),
         ("interactions", expected.interactions),
+        ("rewards", expected.rewards),
+        ("rewards_unmatched", expected.unmatched.values().sum()),
+        ("replaced", expected.replaced),
+        ("retracted", expected.retracted),
         ("duplicates", expected.duplicates),
         ("erased", expected.erased),
         ("late", 0),
     ] {
         assert_eq!(output.count(name), count, "{of}: {name}");
     }
+    assert_eq!(*output.count("rewards_unmatched_by"), json!(expected.unmatched), "{of}");
     output.digests()
 }
 

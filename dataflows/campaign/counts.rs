@@ -3,6 +3,7 @@
 //! A number belongs here when it says what became of records. Whoever shows counts goes through [`Count::ALL`] or matches on [`Count`] without a
 //! wildcard, so that none can be left out by mistake.
 
+use crate::customer::unmatched::Unmatched;
 use crate::event::Millis;
 use serde::{Deserialize, Serialize};
 
@@ -79,6 +80,12 @@ counts! {
     Interactions = interactions: i64,
     /// Delayed rewards that are settled.
     Rewards = rewards: i64,
+    /// Delayed rewards that name an interaction which their customer does not have.
+    NoInteraction = rewards_no_interaction: i64,
+    /// Delayed rewards dated before their interaction.
+    BeforeInteraction = rewards_before: i64,
+    /// Delayed rewards dated at the end of their interaction's window or later.
+    AfterWindow = rewards_after: i64,
     /// Records that repeated what was there.
     Duplicates = duplicates: u64,
     /// Records that replaced an earlier one of their id.
@@ -107,6 +114,14 @@ impl Counts {
     /// No event seen.
     pub fn none() -> Self {
         Counts { first: Millis::MAX, last: Millis::MIN, ..Counts::default() }
+    }
+
+    /// A customer's unmatched rewards are other ones now.
+    pub(super) fn unmatched_change(&mut self, was: &Unmatched, now: &Unmatched) {
+        let change = |was: u32, now: u32| i64::from(now) - i64::from(was);
+        self.rewards_no_interaction += change(was.no_interaction, now.no_interaction);
+        self.rewards_before += change(was.before, now.before);
+        self.rewards_after += change(was.after, now.after);
     }
 }
 

@@ -87,7 +87,7 @@ impl Shard {
             return;
         }
         self.folding.note(slot, before);
-        self.histories[slot as usize].fold(before, self.features.layout());
+        self.histories[slot as usize].fold(before, self.settings.time.attribution_window, self.features.layout());
     }
 }
 

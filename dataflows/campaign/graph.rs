@@ -14,6 +14,7 @@ use crate::campaign::emission::Emission;
 use crate::campaign::feed::Feed;
 use crate::campaign::learning::{Learned, Learner, learn};
 use crate::campaign::output::{ArmUpdate, Closed, Day, Output};
+use crate::campaign::owners::find_owners;
 use crate::campaign::parsing::{Past, parse};
 use crate::campaign::settling::{Shared, TotalChanges, settle};
 use crate::campaign::shard::Shard;
@@ -92,7 +93,7 @@ pub fn campaign<'scope>(feed: StreamVec<'scope, u64, Feed>, campaign: &Campaign,
     let published = close_thresholds(settled.totals, owner, settings.emit.final_features.flatten());
     let (models_in, models) = scope.feedback::<Vec<Learned>>(settings.bandit.model_lag);
     let versions = common.arms.iter().map(|version| Learned { version: version.epoch, model: solve(version.arm, &version.totals, ridge) });
-    let learner = Learner::new(shared, emission, unlearned(arms, dimension, ridge)).knowing(versions, settings.bandit.model_lag);
+    let learner = Learner::new(Rc::clone(&shared), emission, unlearned(arms, dimension, ridge)).knowing(versions, settings.bandit.model_lag);
     let learned = learn(settled.closed, published.clone().broadcast(), models, learner, images);
     let updates = sum_by_arm(learned.deltas, dimension, ridge, &common.arms);
     updates.clone().map(|(version, update)| Learned { version, model: update.model }).broadcast().connect_loop(models_in);
@@ -104,6 +105,7 @@ pub fn campaign<'scope>(feed: StreamVec<'scope, u64, Feed>, campaign: &Campaign,
         views::arm_days(learned.arm_days, &common),
         views::segments(learned.segments, &common),
         updates.map(|(_, update)| Output::Arm(Box::new(update))),
+        find_owners(learned.asked, shared),
         published.flat_map(Published::into_outputs),
         closings.map(Output::Closed),
     ])

@@ -5,6 +5,7 @@ use crate::bandit::statistics::Delta;
 use crate::campaign::emission::Emission;
 use crate::campaign::feed::Save;
 use crate::campaign::output::{Closed, Counts, Output};
+use crate::campaign::owners::Asked;
 use crate::campaign::settling::Shared;
 use crate::campaign::snapshot::Images;
 use crate::campaign::thresholds::Published;
@@ -41,6 +42,8 @@ pub struct LearnedStreams<'scope> {
     pub segments: StreamVec<'scope, u64, SegmentUpdate>,
     /// Rows, decisions and counts.
     pub outputs: StreamVec<'scope, u64, Output>,
+    /// Which interactions are looked for.
+    pub asked: StreamVec<'scope, u64, Asked>,
 }
 
 /// Learns from each epoch that has settled, once its thresholds are published and the model that decides in it is there.
@@ -61,12 +64,14 @@ pub fn learn<'scope>(
     let (arm_days, arm_day_stream) = builder.new_output::<Vec<ArmDayUpdate>>();
     let (segments, segment_stream) = builder.new_output::<Vec<SegmentUpdate>>();
     let (outputs, output_stream) = builder.new_output::<Vec<Output>>();
-    // Nobody listens to the fifth output: the right to send at it keeps the dataflow up until a snapshot is complete.
+    let (asked, asked_stream) = builder.new_output::<Vec<Asked>>();
+    // Nobody listens to the last output: the right to send at it keeps the dataflow up until a snapshot is complete.
     builder.new_output::<Vec<()>>();
     let mut deltas = OutputBuilder::<_, Builder<Vec<Delta>>>::from(deltas);
     let mut arm_days = OutputBuilder::<_, Builder<Vec<ArmDayUpdate>>>::from(arm_days);
     let mut segments = OutputBuilder::<_, Builder<Vec<SegmentUpdate>>>::from(segments);
     let mut outputs = OutputBuilder::<_, Builder<Vec<Output>>>::from(outputs);
+    let mut asked = OutputBuilder::<_, Builder<Vec<Asked>>>::from(asked);
     builder.build(move |_| {
         // At most one epoch has settled and waits here: settling waits for it in turn.
         let mut open: Option<(u64, Vec<Capability<u64>>, Closed)> = None;
@@ -74,7 +79,7 @@ pub fn learn<'scope>(
         move |frontiers| {
             settled.for_each(|capability, ends| {
                 let Some(&epoch) = capability.least() else { return };
-                let rights = (0..5).filter_map(|port| capability.retain_least(port)).collect();
+                let rights = (0..6).filter_map(|port| capability.retain_least(port)).collect();
                 open = ends.pop().map(|end| (epoch, rights, end));
             });
             published.for_each(|capability, values| {
@@ -99,6 +104,7 @@ pub fn learn<'scope>(
                     .session(&rights[2])
                     .give_iterator(learner.emission.segments.drain().map(|(flags, change)| segment_update(epoch, flags, change)));
                 outputs.activate().session(&rights[3]).give_iterator(results.into_iter());
+                asked.activate().session(&rights[4]).give(learner.shared.borrow().shard.ask(epoch, end.last));
                 learner.release();
                 if let (Some(snapshots), Some(save)) = (&mut snapshots, end.save) {
                     snapshots.begin(&learner, epoch, save, rights);
@@ -109,7 +115,7 @@ pub fn learn<'scope>(
             }
         }
     });
-    LearnedStreams { deltas: delta_stream, arm_days: arm_day_stream, segments: segment_stream, outputs: output_stream }
+    LearnedStreams { deltas: delta_stream, arm_days: arm_day_stream, segments: segment_stream, outputs: output_stream, asked: asked_stream }
 }
 
 /// How long a snapshot rests between two virtual shards: others have their turn, and whoever takes the images keeps up.
@@ -191,9 +197,6 @@ impl Learner {
         let counts =
             Counts { learned: std::mem::take(&mut self.emission.learned), corrected: std::mem::take(&mut self.emission.corrected), ..counts };
         outputs.push(Output::Counts(counts));
-        if end.last {
-            shard.let_go();
-        }
         outputs
     }
 

@@ -10,6 +10,7 @@ mod known;
 pub mod learning;
 pub mod ledger;
 pub mod output;
+pub mod owners;
 pub mod parsing;
 mod resolve;
 mod running;

@@ -40,6 +40,8 @@ pub enum Output {
     Erasures(Vec<Erasure>),
     /// What was counted.
     Counts(Counts),
+    /// Of the rewards without an interaction, those that name one of another customer, as was found last: exact at the end of the input.
+    OfOtherCustomers(u64),
     /// The epoch's end: its watermark and offsets. One a process-wide epoch, from worker 0.
     Closed(Closed),
 }

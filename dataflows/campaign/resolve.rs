@@ -9,6 +9,7 @@ use crate::campaign::thresholds::day_of;
 use crate::customer::Transaction;
 use crate::customer::folded::Folded;
 use crate::customer::history::{Extras, Interaction, Reward};
+use crate::customer::unmatched::Unmatched;
 use crate::event::{Attachment, Kind, Millis, Place, Reason, Record, Rejected, Topic};
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
@@ -371,7 +372,8 @@ impl<'a> Resolution<'a> {
                 self.replace();
             }
         }
-        let extras = std::mem::take(&mut self.extras);
+        let mut extras = std::mem::take(&mut self.extras);
+        extras.recount = !extras.rewards.is_empty() || extras.unmatched != Unmatched::default();
         let history = &mut self.shard.histories[self.slot as usize];
         history.extras = (extras != Extras::default()).then(|| Box::new(extras));
     }

@@ -4,6 +4,7 @@ use crate::campaign::folding::Folding;
 use crate::campaign::known::Known;
 use crate::campaign::ledger::Ledger;
 use crate::campaign::output::{Counts, Day, Erasure, LastRows};
+use crate::campaign::owners::Searching;
 use crate::campaign::running::RunningRows;
 use crate::campaign::snapshot::changes::Changes;
 use crate::campaign::thresholds::{End, NONE, Thresholds, day_of};
@@ -55,6 +56,8 @@ pub struct Shard {
     flag_columns: [Option<usize>; 4],
     /// What changed since the last snapshot, where snapshots are taken.
     pub(super) changes: Option<Changes>,
+    /// Whose interactions are named by rewards of other customers.
+    pub(super) searching: Searching,
     /// Requests of the epoch.
     pub(super) requests: Vec<(Slot, Place, Request)>,
     /// Customers that were erased in the epoch.
@@ -120,6 +123,7 @@ impl Shard {
             waiting_for_reward: BinaryHeap::new(),
             shown: Vec::new(),
             changes: settings.emit.snapshots.then(Changes::new),
+            searching: Searching::default(),
             requests: Vec::new(),
             erasures: Vec::new(),
             counts: Counts::none(),

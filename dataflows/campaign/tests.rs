@@ -130,6 +130,7 @@ struct Told {
     erasures: BTreeSet<Erasure>,
     rejected: usize,
     counts: Counts,
+    of_other_customers: u64,
     /// Events are folded in the run.
     folding: bool,
 }
@@ -177,6 +178,7 @@ impl Told {
                 self.segments.insert(row.flags, row);
             }
             Output::Counts(counts) => self.counts.add(&counts),
+            Output::OfOtherCustomers(number) => self.of_other_customers = number,
             Output::Decisions(decisions) => {
                 self.decisions.extend(decisions.into_iter().map(|decision| ((decision.customer, decision.key), decision)));
             }
@@ -203,6 +205,7 @@ impl Told {
         assert_eq!(self.rejected, other.rejected, "seed {seed}");
         assert_eq!(self.erasures, other.erasures, "seed {seed}");
         assert_eq!(self.counts, other.counts, "seed {seed}");
+        assert_eq!(self.of_other_customers, other.of_other_customers, "seed {seed}");
     }
 
     /// What does not depend on how the arrivals were cut.
@@ -211,7 +214,9 @@ impl Told {
         self.arm_days.retain(|_, row| row.interactions != 0);
         self.segments.retain(|_, row| row.customers != 0);
         let Counts { transactions, interactions, rewards, learned, pending, first, last, .. } = self.counts;
-        self.counts = Counts { transactions, interactions, rewards, learned, pending, first, last, ..Counts::default() };
+        let Counts { rewards_no_interaction, rewards_before, rewards_after, .. } = self.counts;
+        let unmatched = Counts { rewards_no_interaction, rewards_before, rewards_after, ..Counts::default() };
+        self.counts = Counts { transactions, interactions, rewards, learned, pending, first, last, ..unmatched };
         // Decisions see the models of their epochs, so what rows say of them depends on the cuts.
         self.interactions.values_mut().for_each(|(row, _)| row.decision = row.decision.map(|(key, _)| (key, None)));
         self.rejected = 0;

@@ -10,7 +10,7 @@ use crate::campaign::shard::{Before, Shard, Slot};
 use crate::campaign::thresholds::{Published, Thresholds, day_of};
 use crate::campaign::walk::Walk;
 use crate::customer::features::Features;
-use crate::customer::history::{History, Interaction, View};
+use crate::customer::history::{Extras, History, Interaction, View};
 use crate::event::Millis;
 use crate::settings::TimeSettings;
 use hashbrown::{HashMap, HashSet};
@@ -244,6 +244,11 @@ impl Shard {
         self.note_done(slot, covered, done, unrewarded, &scratch.row);
         let history = &mut self.histories[slot as usize];
         history.pending = history.unlearned();
+        let unmatched = history.view().unmatched(self.settings.time.attribution_window);
+        if let Some(extras) = &mut history.extras {
+            extras.unmatched = unmatched;
+        }
+        self.searching.note(slot, &unmatched);
     }
 
     /// Counts what waits, and emits the row of features where a sink wants it and it may be another one.
@@ -252,9 +257,25 @@ impl Shard {
         let unlearned = history.unlearned();
         self.counts.pending += i64::from(unlearned) - i64::from(history.pending);
         history.pending = unlearned;
+        if history.extras.as_ref().is_some_and(|extras| extras.recount || extras.unmatched.no_interaction > 0) {
+            self.count_unmatched(slot);
+        }
         if self.settings.emit.features {
             self.emit_features(slot, has_news, emission, scratch);
         }
+    }
+
+    /// Counts the customer's rewards that join nothing. Only an interaction that is new to a reward without one can change that number unless something
+    /// was resolved.
+    #[cold]
+    fn count_unmatched(&mut self, slot: Slot) {
+        let history = &mut self.histories[slot as usize];
+        let now = history.view().unmatched(self.settings.time.attribution_window);
+        let Some(extras) = &mut history.extras else { return };
+        self.counts.unmatched_change(&extras.unmatched, &now);
+        (extras.unmatched, extras.recount) = (now, false);
+        history.extras.take_if(|extras| **extras == Extras::default());
+        self.searching.note(slot, &now);
     }
 
     fn emit_features(&mut self, slot: Slot, has_news: bool, emission: &mut Emission, scratch: &mut Scratch) {

@@ -6,8 +6,9 @@
 use super::Transaction;
 use super::history::{Extras, History, Interaction, Reward};
 use super::summary::{Layout, Summary};
+use super::unmatched::Unmatched;
 use crate::event::Millis;
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 
 /// The sums of folded events: every walk through the history starts from them.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +21,8 @@ pub struct Folded {
     pub contributions: u64,
     /// Delayed rewards.
     pub rewards: u64,
+    /// Of these, those that had joined nothing when they were folded.
+    pub unmatched: Unmatched,
     /// The earliest of these interactions; `Millis::MAX` for none.
     pub first_contact: Millis,
     /// The latest of them; `Millis::MIN` for none.
@@ -38,6 +41,7 @@ impl Folded {
             counts: vec![0; stride].into(),
             contributions: 0,
             rewards: 0,
+            unmatched: Unmatched::default(),
             first_contact: Millis::MAX,
             last_contact: Millis::MIN,
             first_reward: Millis::MAX,
@@ -83,8 +87,8 @@ impl History {
     /// Folds everything dated before an instant: purchases into their sums, interactions into their number, with their rewards and attachments; of
     /// profile versions the newest stays, and of decisions those that an interaction still there has carried out.
     ///
-    /// Nothing may have been appended, and every interaction dated before must have been emitted.
-    pub fn fold(&mut self, before: Millis, layout: &Layout) {
+    /// Nothing may have been appended, and every interaction dated before must have been emitted. Rewards join within `window`.
+    pub fn fold(&mut self, before: Millis, window: Millis, layout: &Layout) {
         debug_assert_eq!(
             (self.settled_transactions as usize, self.settled_interactions as usize),
             (self.transactions.len(), self.interactions.len())
@@ -95,7 +99,7 @@ impl History {
         let profiles = self.profiles.partition_point(|p| p.from < before).saturating_sub(1);
         if let Some(extras) = &mut self.extras {
             let (gone, kept) = self.interactions.split_at(contacts);
-            fold_extras(extras, gone, kept, before, layout);
+            fold_extras(extras, gone, kept, (before, window), layout);
         }
         fold_purchases(&mut self.extras, &self.transactions[..purchases], layout);
         fold_contacts(&mut self.extras, &self.interactions[..contacts], layout);
@@ -143,17 +147,18 @@ fn fold_contacts(extras: &mut Option<Box<Extras>>, gone: &[Interaction], layout:
 }
 
 /// A reward goes with its interaction. One whose interaction is not there goes when no interaction can come any more that it would belong to.
-fn fold_extras(extras: &mut Extras, gone: &[Interaction], kept: &[Interaction], before: Millis, layout: &Layout) {
-    let ids = |interactions: &[Interaction]| interactions.iter().map(|interaction| interaction.id).collect::<HashSet<u64>>();
-    let (gone, kept) = (ids(gone), ids(kept));
+fn fold_extras(extras: &mut Extras, gone: &[Interaction], kept: &[Interaction], (before, window): (Millis, Millis), layout: &Layout) {
+    let gone: HashMap<u64, Millis> = gone.iter().map(|interaction| (interaction.id, interaction.timestamp)).collect();
+    let kept: HashSet<u64> = kept.iter().map(|interaction| interaction.id).collect();
     let rewards = std::mem::take(&mut extras.rewards);
-    let stays = |reward: &Reward| kept.contains(&reward.interaction) || reward.timestamp >= before && !gone.contains(&reward.interaction);
+    let stays = |reward: &Reward| kept.contains(&reward.interaction) || reward.timestamp >= before && !gone.contains_key(&reward.interaction);
     let (staying, leaving): (Vec<Reward>, Vec<Reward>) = rewards.into_iter().partition(stays);
     extras.rewards = staying;
     if let Some(first) = leaving.iter().map(|reward| reward.timestamp).min() {
         let folded = extras.folded.get_or_insert_with(|| Box::new(Folded::new(layout.stride())));
         folded.rewards += leaving.len() as u64;
         folded.first_reward = folded.first_reward.min(first);
+        leaving.iter().for_each(|reward| folded.unmatched.take_in(reward.timestamp, gone.get(&reward.interaction).copied(), window));
     }
     extras.attachments.retain(|(id, _)| kept.contains(id));
     give_back(&mut extras.attachments);
@@ -184,6 +189,8 @@ mod tests {
     use crate::settings::{CustomerSettings, InputSettings};
     use proptest::prelude::*;
 
+    const WINDOW: Millis = 5;
+
     fn layout() -> Layout {
         Layout::new(&InputSettings::default(), &CustomerSettings::default())
     }
@@ -210,6 +217,7 @@ mod tests {
         let extras = history.extras_mut();
         let reward = |(id, &(interaction, timestamp)): (u64, &(u64, Millis))| Reward { id, interaction, timestamp, value: 1 };
         extras.rewards = (0..).zip(rewards).map(reward).collect();
+        extras.rewards.sort_unstable_by_key(|reward| (reward.interaction, reward.id));
         extras.attachments = contacts.iter().map(|&id| (id, Attachment { decision: Some(id / 2), ..Attachment::default() })).collect();
         extras.decisions = (0..20).map(|key| Decided { key, timestamp: key as Millis, propensity: 1.0, model_version: 1 }).collect();
         (history.settled_transactions, history.settled_interactions) = (amounts.len() as u32, contacts.len() as u32);
@@ -237,11 +245,12 @@ mod tests {
         ) {
             let (contacts, profiles): (Vec<u64>, Vec<Millis>) = (contacts.into_iter().collect(), profiles.into_iter().collect());
             let mut once = settled(&amounts, &contacts, &rewards, &profiles, done);
-            let (mut twice, latest) = (once.clone(), once.latest());
-            once.fold(first.max(second), &layout());
-            twice.fold(first.min(second), &layout());
-            twice.fold(first.max(second), &layout());
+            let (mut twice, latest, unmatched) = (once.clone(), once.latest(), once.view().unmatched(WINDOW));
+            once.fold(first.max(second), WINDOW, &layout());
+            twice.fold(first.min(second), WINDOW, &layout());
+            twice.fold(first.max(second), WINDOW, &layout());
             prop_assert_eq!(content(&once), content(&twice));
+            prop_assert_eq!(once.view().unmatched(WINDOW), unmatched, "that a reward joined nothing stays known");
             prop_assert_eq!((once.latest(), once.is_blank()), (latest, amounts.is_empty() && profiles.is_empty()));
             prop_assert_eq!(once.last_purchase(), amounts.len().checked_sub(1).map(|last| last as Millis));
             let kept_for_others = once.extras.as_ref().is_some_and(|extras| {
@@ -256,13 +265,14 @@ mod tests {
     fn what_belongs_to_folded_interactions_goes_with_them() {
         // Interactions at 4 and 12. Rewards: of the first at 6; of the second at 3, before it; of interactions that are not there at 9 and 11.
         let mut history = settled(&[5, 7], &[4, 12], &[(4, 6), (12, 3), (7, 9), (7, 11)], &[0, 5, 8], 2);
-        history.fold(10, &layout());
+        history.fold(10, WINDOW, &layout());
         let folded = history.folded().expect("there is something").clone();
         assert_eq!((folded.summary.purchases, folded.summary.amount, folded.contributions, folded.rewards), (2, 12, 1, 2));
+        assert_eq!(folded.unmatched, Unmatched { no_interaction: 1, before: 0, after: 0 });
         assert_eq!((folded.range(), folded.first_reward, folded.profiled), (Some((0, 4)), 6, 30));
         assert_eq!((history.done_transactions, history.done_interactions, history.profiles), (0, 1, vec![version(8)]));
         let extras = history.extras.expect("there is something");
-        assert_eq!(extras.rewards.iter().map(|reward| (reward.interaction, reward.timestamp)).collect::<Vec<_>>(), [(12, 3), (7, 11)]);
+        assert_eq!(extras.rewards.iter().map(|reward| (reward.interaction, reward.timestamp)).collect::<Vec<_>>(), [(7, 11), (12, 3)]);
         assert_eq!(extras.attachments.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [12]);
         // Decision 6 is older, but it is the one that the interaction at 12 carried out.
         assert_eq!(extras.decisions.iter().map(|decided| decided.key).collect::<Vec<_>>(), [vec![6], (10..20).collect()].concat());
@@ -271,9 +281,9 @@ mod tests {
     #[test]
     fn memory_is_given_back() {
         let mut history = settled(&[1; 100], &[], &[], &[], 100);
-        history.fold(99, &layout());
+        history.fold(99, WINDOW, &layout());
         assert_eq!((history.transactions.len(), history.transactions.capacity()), (1, 1));
-        history.fold(100, &layout());
+        history.fold(100, WINDOW, &layout());
         assert_eq!(history.transactions.capacity(), 0);
     }
 }

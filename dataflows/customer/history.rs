@@ -2,6 +2,7 @@
 
 use crate::customer::Transaction;
 use crate::customer::folded::Folded;
+use crate::customer::unmatched::{Unmatched, against_window};
 use crate::event::{Attachment, Contact, CustomerId, Millis, Profile};
 use std::num::NonZeroU32;
 
@@ -60,6 +61,10 @@ pub struct Extras {
     pub erased: Option<Millis>,
     /// What is left of events that are older than is kept. It comes before all others.
     pub folded: Option<Box<Folded>>,
+    /// The rewards that join nothing, as they were last counted, folded ones with them.
+    pub unmatched: Unmatched,
+    /// Rewards or interactions have changed since.
+    pub recount: bool,
 }
 
 /// The settled events of one customer, each list sorted by (timestamp, id), and how far they have been worked through.
@@ -228,20 +233,22 @@ impl<'a> View<'a> {
     /// the watermark has reached the window's end; `None` while none of these is known.
     pub fn reward_of(&self, interaction: &Interaction, window: Millis, no_response: i64, watermark: Option<Millis>) -> Option<i64> {
         let end = interaction.timestamp.saturating_add(window);
-        self.delayed_reward(interaction, end)
+        self.delayed_reward(interaction, window)
             .or_else(|| interaction.contact.reward())
             .or_else(|| watermark.is_some_and(|w| w >= end).then_some(no_response))
     }
 
-    fn delayed_reward(&self, interaction: &Interaction, end: Millis) -> Option<i64> {
-        let rewards = &self.extras?.rewards;
-        let first = rewards.partition_point(|r| r.interaction < interaction.id);
-        rewards[first..]
-            .iter()
-            .take_while(|r| r.interaction == interaction.id)
-            .filter(|r| interaction.timestamp <= r.timestamp && r.timestamp < end)
-            .map(|r| r.value)
-            .reduce(i64::wrapping_add)
+    fn delayed_reward(&self, interaction: &Interaction, window: Millis) -> Option<i64> {
+        let joined = self.rewards_of(interaction).filter(|reward| against_window(reward.timestamp, interaction.timestamp, window).is_eq());
+        joined.map(|reward| reward.value).reduce(i64::wrapping_add)
+    }
+
+    /// The rewards that name an interaction, joined or not.
+    #[inline]
+    pub(super) fn rewards_of(&self, interaction: &Interaction) -> impl Iterator<Item = &'a Reward> + use<'a> {
+        let rewards = self.extras.map_or(&[][..], |extras| extras.rewards.as_slice());
+        let (id, first) = (interaction.id, rewards.partition_point(|reward| reward.interaction < interaction.id));
+        rewards[first..].iter().take_while(move |reward| reward.interaction == id)
     }
 
     /// What the interaction carried beside its fixed part.

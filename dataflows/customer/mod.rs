@@ -10,6 +10,7 @@ pub mod histories;
 pub mod history;
 pub mod ranks;
 pub mod summary;
+pub mod unmatched;
 
 pub use context::ContextMap;
 pub use features::Features;

@@ -4,9 +4,10 @@
 
 use super::thresholds;
 use crate::counted::Counted;
+use crate::results::EpochResults;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use dataflows::campaign::output::{ArmUpdate, Counts, Day, LastRow, LastRows};
+use dataflows::campaign::output::{ArmUpdate, Day, LastRow, LastRows};
 use dataflows::event::{Millis, Rejected};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -134,12 +135,13 @@ pub struct Cost {
 
 impl Summary {
     /// The summary of a replay; `customers` is the number of rows of features.csv, the digests are those of the model and of these rows.
-    pub fn new(counts: &Counts, customers: u64, rejected: &[Rejected], model: &ModelFile, cost: Cost) -> Self {
+    pub fn new(results: &EpochResults, customers: u64, model: &ModelFile, cost: Cost) -> Self {
+        let EpochResults { counts, rejected, of_other_customers, .. } = results;
         let mut dead_letters = BTreeMap::new();
         rejected.iter().for_each(|rejected| *dead_letters.entry(rejected.reason.word()).or_insert(0) += 1);
         let seen = counts.first <= counts.last;
         Summary {
-            counted: Counted { counts: *counts, rejected: rejected.len() as u64 },
+            counted: Counted { counts: *counts, rejected: rejected.len() as u64, of_other_customers: of_other_customers.unwrap_or(0) },
             customers,
             dead_letters,
             first_event: instant(counts.first).filter(|_| seen),
@@ -345,6 +347,7 @@ mod tests {
     use crate::results::hexadecimal;
     use dataflows::bandit::linucb::solve;
     use dataflows::bandit::totals::Totals;
+    use dataflows::campaign::output::Counts;
     use dataflows::event::Topic;
     use dataflows::event::{Place, Reason};
     use proptest::prelude::*;
@@ -460,11 +463,12 @@ mod tests {
         let rejected = Rejected { topic: Topic::Rewards, place: Place::new(0, 0), reason: Reason::BadReward, detail: String::new(), raw: Vec::new() };
         let counts = Counts { records: 100, first: 0, last: 1_709_251_200_000, ..Counts::none() };
         let cost = Cost { wall_seconds: 0.5, cpu_seconds: 0.4, peak_memory_bytes: 1, workers: 2 };
-        let summary = Summary::new(&counts, 7, &[rejected.clone(), rejected], &model, cost);
+        let results = EpochResults { counts, rejected: vec![rejected.clone(), rejected], ..EpochResults::new(1) };
+        let summary = Summary::new(&results, 7, &model, cost);
         assert_eq!(summary.dead_letters, BTreeMap::from([("bad_reward", 2)]));
         assert_eq!((summary.first_event.as_deref(), summary.last_event.as_deref()), (Some("1970-01-01T00:00:00Z"), Some("2024-03-01T00:00:00Z")));
         assert_eq!((summary.events_per_second, summary.customers), (200.0, 7));
-        let nothing = Summary::new(&Counts::none(), 0, &[], &model, Cost { wall_seconds: 0.0, ..cost });
+        let nothing = Summary::new(&EpochResults::new(1), 0, &model, Cost { wall_seconds: 0.0, ..cost });
         assert_eq!((nothing.first_event, nothing.last_event, nothing.events_per_second), (None, None, 0.0));
     }
 

@@ -199,7 +199,7 @@ fn write_results(
     thresholds.sort_unstable();
     output.thresholds(&thresholds)?;
     output.dead_letters(&results.rejected, |rejected| sources.name(rejected))?;
-    let summary = Summary::new(&results.counts, customers, &results.rejected, &model, cost());
+    let summary = Summary::new(results, customers, &model, cost());
     output.summary(&summary)?;
     Ok(summary)
 }

@@ -58,6 +58,8 @@ pub enum Metric {
     Interactions,
     /// Settled delayed rewards.
     Rewards,
+    /// Rewards that join nothing.
+    RewardsUnmatched,
     /// Learned interactions.
     LearnedInteractions,
     /// Waiting interactions.
@@ -99,7 +101,7 @@ pub enum Kind {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Metric; 34] = [
+    pub const ALL: [Metric; 35] = [
         Metric::Events,
         Metric::InputRejected,
         Metric::Late,
@@ -121,6 +123,7 @@ impl Metric {
         Metric::Transactions,
         Metric::Interactions,
         Metric::Rewards,
+        Metric::RewardsUnmatched,
         Metric::LearnedInteractions,
         Metric::PendingInteractions,
         Metric::Decisions,
@@ -177,6 +180,7 @@ impl Metric {
             Metric::Transactions => ("sluice_transactions", Gauge, "Purchases that are settled."),
             Metric::Interactions => ("sluice_interactions", Gauge, "Interactions that are settled."),
             Metric::Rewards => ("sluice_rewards", Gauge, "Delayed rewards that are settled."),
+            Metric::RewardsUnmatched => ("sluice_rewards_unmatched", Gauge, "Delayed rewards that join no interaction, by reason."),
             Metric::LearnedInteractions => ("sluice_learned_interactions", Gauge, "Interactions that have entered the model."),
             Metric::PendingInteractions => ("sluice_pending_interactions", Gauge, "Interactions that wait for a threshold or a reward."),
             Metric::Decisions => ("sluice_decisions_total", Counter, "Decisions made, by arm."),
@@ -242,6 +246,8 @@ fn describe(metric: Metric) {
 fn record(snapshot: &Snapshot) {
     let counts = &snapshot.counts.counts;
     Count::ALL.iter().filter_map(|of| Some((*of, of_count(*of)?))).for_each(|(of, metric)| record_count(metric, counts.get(of)));
+    let unmatched = snapshot.counts.unmatched_by();
+    unmatched.into_iter().for_each(|(reason, rewards)| set(Metric::RewardsUnmatched, vec![Label::new("reason", reason)], rewards as f64));
     snapshot.rejected.iter().for_each(|(reason, rejected)| count(Metric::InputRejected, vec![Label::new("reason", *reason)], *rejected));
     set(Metric::EpochCommitted, Vec::new(), snapshot.epoch.committed as f64);
     set(Metric::EpochsInFlight, Vec::new(), snapshot.epoch.in_flight as f64);
@@ -277,8 +283,8 @@ fn of_count(count: Count) -> Option<Metric> {
         Count::Learned => Some(Metric::LearnedInteractions),
         Count::Corrected => Some(Metric::Corrected),
         Count::Pending => Some(Metric::PendingInteractions),
-        // Decisions are told by arm.
-        Count::Decisions => None,
+        // Rewards that join nothing are told by reason, decisions by arm.
+        Count::NoInteraction | Count::BeforeInteraction | Count::AfterWindow | Count::Decisions => None,
     }
 }
 
@@ -329,6 +335,7 @@ mod tests {
     use crate::counted::tests::all_different;
     use crate::results::EpochResults;
     use crate::telemetry::status::{Status, tests::a_busy_epoch};
+    use dataflows::campaign::output::Counts;
     use dataflows::event::Topic;
     use std::collections::BTreeSet;
 
@@ -377,7 +384,7 @@ mod tests {
     #[test]
     fn every_count_is_a_metric_from_the_start() {
         let (counts, numbers) = all_different();
-        for (results, expected) in [(None, false), (Some(EpochResults { counts, ..EpochResults::new(1) }), true)] {
+        for (results, expected) in [(None, false), (Some(EpochResults { counts, of_other_customers: Some(9), ..EpochResults::new(1) }), true)] {
             let status = Status::new("campaign", &[], 2);
             results.iter().for_each(|results| status.committed(results, Duration::from_millis(20)));
             let text = status.metrics();
@@ -385,6 +392,11 @@ mod tests {
                 let Some(metric) = of_count(*of) else { continue };
                 assert_eq!(metric.kind() == Kind::Counter, of.only_rises(), "{}", metric.name());
                 let line = format!("\n{} {}\n", metric.name(), if expected { *number } else { 0 });
+                assert!(text.contains(&line), "{line} in\n{text}");
+            }
+            let Counts { rewards_no_interaction: unknown, rewards_before: before, rewards_after: after, .. } = counts;
+            for (reason, number) in [("unknown_id", unknown - 9), ("other_customer", 9), ("before", before), ("after", after)] {
+                let line = format!("\nsluice_rewards_unmatched{{reason=\"{reason}\"}} {}\n", if expected { number } else { 0 });
                 assert!(text.contains(&line), "{line} in\n{text}");
             }
         }

@@ -4,6 +4,7 @@ mod recent;
 pub mod snapshot;
 #[cfg(test)]
 pub(crate) mod tests;
+mod unmatched;
 
 use super::metrics::Metrics;
 use super::usage::{resident_memory_bytes, usage};
@@ -17,6 +18,7 @@ use snapshot::{Arm, DeadLetter, Epochs, Events, Holder, Partition, Reward, Segme
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use unmatched::UnmatchedWatch;
 
 /// Rejected records that are shown.
 const DEAD_LETTERS: usize = 20;
@@ -103,6 +105,8 @@ struct Known {
     next_offsets: BTreeMap<(Topic, u32), u64>,
     high_watermarks: BTreeMap<(Topic, u32), u64>,
     counts: Counts,
+    of_other_customers: u64,
+    unmatched: UnmatchedWatch,
     rate: Rate,
     arms: Vec<KnownArm>,
     arm_days: BTreeMap<(Day, u8), ArmDay>,
@@ -251,6 +255,8 @@ impl Known {
             next_offsets: BTreeMap::new(),
             high_watermarks: BTreeMap::new(),
             counts: Counts::none(),
+            of_other_customers: 0,
+            unmatched: UnmatchedWatch::default(),
             rate: Rate::new(started),
             arms: arms.iter().map(|name| KnownArm { name: name.clone(), ..KnownArm::default() }).collect(),
             arm_days: BTreeMap::new(),
@@ -269,6 +275,7 @@ impl Known {
         self.rate.add(now, results.counts.records);
         self.repeat(results);
         self.decide(results);
+        self.unmatched.look(&self.counted(), now);
         results.rejected.iter().for_each(|rejected| self.reject(rejected));
     }
 
@@ -281,6 +288,7 @@ impl Known {
         self.held_by = results.closed.held_by;
         self.next_offsets.extend(results.closed.offsets.iter().map(|(topic, partition, next)| ((*topic, *partition), *next)));
         self.counts.add(&results.counts);
+        self.of_other_customers = results.of_other_customers.unwrap_or(self.of_other_customers);
         self.threshold = self.threshold.max(results.thresholds.iter().copied().max());
         self.stand(&results.arm_days, &results.segments);
         results.arms.iter().for_each(|update| self.count(update.arm, update.totals.n));
@@ -389,7 +397,7 @@ impl Known {
     }
 
     fn counted(&self) -> Counted {
-        Counted { counts: self.counts, rejected: self.rejected.values().sum() }
+        Counted { counts: self.counts, of_other_customers: self.of_other_customers, rejected: self.rejected.values().sum() }
     }
 
     fn segments(&self) -> Vec<SegmentSize> {

@@ -3,6 +3,7 @@
 use super::read::Contact;
 use super::settle::Settled;
 use super::{Config, DAY, Transform, features, thresholds};
+use std::collections::BTreeMap;
 
 /// What a model is made of: sums over an arm's interactions.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,6 +85,22 @@ pub(crate) fn reward(customer: i64, id: &str, contact: &Contact, settled: &Settl
     }
     // "An interaction without a reward counts with the no-response reward when none came."
     contact.reward.unwrap_or((config.no_response_reward * 65_536.0).round_ties_even() as i128)
+}
+
+/// Rewards that join nothing: their customer has no interaction of that id, though another may, or theirs is later or too long ago.
+pub(crate) fn unmatched(settled: &Settled, config: &Config) -> BTreeMap<&'static str, usize> {
+    let mut reasons = BTreeMap::from(["unknown_id", "other_customer", "before", "after"].map(|reason| (reason, 0)));
+    for ((customer, _), reward) in &settled.rewards {
+        let reason = match settled.interactions.get(&(*customer, reward.interaction.clone())) {
+            Some(contact) if reward.timestamp < contact.timestamp => "before",
+            Some(contact) if reward.timestamp >= contact.timestamp + config.attribution_window => "after",
+            Some(_) => continue,
+            None if settled.interactions.keys().any(|(_, id)| *id == reward.interaction) => "other_customer",
+            None => "unknown_id",
+        };
+        *reasons.entry(reason).or_default() += 1;
+    }
+    reasons
 }
 
 /// The default context, d = 32, in its order: "where no transform is named the value enters as it is".

@@ -120,6 +120,14 @@ pub(crate) struct Outcome {
     pub(crate) transactions: usize,
     /// Interactions that stand in the end.
     pub(crate) interactions: usize,
+    /// Delayed rewards that stand in the end.
+    pub(crate) rewards: usize,
+    /// Of these, those that join nothing, by reason.
+    pub(crate) unmatched: BTreeMap<&'static str, usize>,
+    /// Records that took the place of an earlier one of their id.
+    pub(crate) replaced: usize,
+    /// Events taken back.
+    pub(crate) retracted: usize,
     /// Records that repeated what their id said already.
     pub(crate) duplicates: usize,
     /// Settled events and profile versions dropped because of an erasure, and retractions of unknown ids of erased customers.
@@ -165,6 +173,10 @@ pub(crate) fn outcome(files: &Files, config: &Config) -> Outcome {
         arms: learn::sums(&settled, config),
         transactions: settled.transactions.len(),
         interactions: settled.interactions.len(),
+        rewards: settled.rewards.len(),
+        unmatched: learn::unmatched(&settled, config),
+        replaced: settled.replaced,
+        retracted: settled.retracted,
         duplicates: settled.duplicates,
         erased: settled.erased,
         dead_letters,

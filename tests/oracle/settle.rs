@@ -13,6 +13,8 @@ pub(crate) struct Settled {
     /// Customer and version, in the order of the file.
     pub(crate) profiles: Vec<(i64, Profile)>,
     pub(crate) duplicates: usize,
+    pub(crate) replaced: usize,
+    pub(crate) retracted: usize,
     pub(crate) erased: usize,
     /// Retractions of unknown ids.
     pub(crate) unknown: Vec<DeadLetter>,
@@ -63,9 +65,9 @@ fn settle_ids<C: Clone + PartialEq>(file: &str, records: &[Keyed<C>], erasures: 
             // "The same id again with the same content, as kept, is a duplicate and changes nothing."
             Some(content) if standing.get(&key) == Some(content) => settled.duplicates += 1,
             // "With other content it replaces the earlier one; after a retraction it is a new event."
-            Some(content) => _ = standing.insert(key, content.clone()),
+            Some(content) => settled.replaced += usize::from(standing.insert(key, content.clone()).is_some()),
             // "Takes back the event of that id."
-            None if standing.contains_key(&key) => _ = standing.remove(&key),
+            None if standing.remove(&key).is_some() => settled.retracted += 1,
             // "A retraction of an id that is not known is a dead letter; of an erased customer it is counted as erased."
             None if erasures.iter().any(|(customer, _)| *customer == record.customer) => settled.erased += 1,
             None => settled.unknown.push(DeadLetter { file: file.to_owned(), position: record.position, reason: "unknown_id" }),

@@ -4,6 +4,7 @@ use super::SnapshotError;
 use crate::codec::rows::{Row, decode_next, encode};
 use crate::customer::folded::Folded;
 use crate::customer::history::{Decided, Extras, History, Interaction, Reward};
+use crate::customer::unmatched::Unmatched;
 use crate::customer::{Summary, Transaction};
 use crate::event::{Attachment, CustomerId, Millis, Profile};
 use bytemuck::{Pod, Zeroable};
@@ -97,6 +98,8 @@ struct FoldedRow {
     last_contact: Millis,
     first_reward: Millis,
     profiled: Millis,
+    /// Rewards that had joined nothing: for want of an interaction, before it, after its window.
+    unmatched: [u64; 3],
 }
 
 /// One count of a customer's folded purchases.
@@ -131,7 +134,7 @@ impl Row for AttachmentRow {
     const NAME: &'static str = "snapshot::AttachmentRow 1";
 }
 impl Row for FoldedRow {
-    const NAME: &'static str = "snapshot::FoldedRow 1";
+    const NAME: &'static str = "snapshot::FoldedRow 2";
 }
 impl Row for Count {
     const NAME: &'static str = "snapshot::Count 1";
@@ -267,6 +270,8 @@ impl Image {
                     .map(|attachment| attachment.unpack(&mut words))
                     .collect::<Result<_, &'static str>>()?,
                 erased: Some(row.erased).filter(|&erased| erased > Millis::MIN),
+                unmatched: Unmatched::default(),
+                recount: false,
                 folded: match (split(&mut folded, row.folded)?, split(&mut counts, row.counts)?) {
                     ([], []) => None,
                     ([folded], counts) => Some(Box::new(folded.unpack(counts))),
@@ -302,7 +307,8 @@ impl ProfileRow {
 
 impl FoldedRow {
     fn of(folded: &Folded) -> Self {
-        let Folded { summary, counts: _, contributions, rewards, first_contact, last_contact, first_reward, profiled } = *folded;
+        let Folded { summary, counts: _, contributions, rewards, unmatched, first_contact, last_contact, first_reward, profiled } = *folded;
+        let Unmatched { no_interaction, before, after } = unmatched;
         let Summary { purchases, first, last, amount, squares, least, greatest } = summary;
         let squares = [squares as u64, (squares >> 64) as u64];
         let purchases = u64::from(purchases);
@@ -320,16 +326,19 @@ impl FoldedRow {
             last_contact,
             first_reward,
             profiled,
+            unmatched: [no_interaction, before, after].map(u64::from),
         }
     }
 
     fn unpack(&self, counts: &[Count]) -> Folded {
         let FoldedRow { first, last, amount, least, greatest, contributions, rewards, first_contact, last_contact, first_reward, profiled, .. } =
             *self;
+        let [no_interaction, before, after] = self.unmatched.map(|number| number as u32);
+        let unmatched = Unmatched { no_interaction, before, after };
         let squares = u128::from(self.squares[0]) | u128::from(self.squares[1]) << 64;
         let summary = Summary { purchases: self.purchases as u32, first, last, amount, squares, least, greatest };
         let counts = counts.iter().map(|count| count.0 as u32).collect();
-        Folded { summary, counts, contributions, rewards, first_contact, last_contact, first_reward, profiled }
+        Folded { summary, counts, contributions, rewards, unmatched, first_contact, last_contact, first_reward, profiled }
     }
 }
 
@@ -394,6 +403,7 @@ mod tests {
                 counts: (0..number as u32).collect(),
                 contributions: 4,
                 rewards: 2,
+                unmatched: Unmatched { no_interaction: 1, before: 0, after: number as u32 },
                 first_contact: Millis::MAX,
                 last_contact: Millis::MIN,
                 first_reward: 5,

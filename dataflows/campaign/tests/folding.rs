@@ -78,6 +78,23 @@ struct Rewarded {
     at: i64,
     value: i64,
     folded: bool,
+    /// Where it joins nothing: why, as of the last epoch or when it was folded.
+    unmatched: Option<Why>,
+}
+
+/// Why a reward joins nothing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Why {
+    NoInteraction,
+    Before,
+    After,
+}
+
+impl Rewarded {
+    /// Whether both are the same and say the same.
+    fn says(&self, other: &Rewarded) -> bool {
+        !self.folded && (&self.id, &self.contact, self.at, self.value) == (&other.id, &other.contact, other.at, other.value)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -170,6 +187,7 @@ impl Oracle {
         self.watermark = watermark;
         self.close_days(if last { None } else { watermark }, last);
         self.learn(last);
+        self.join();
         records(Topic::Requests).for_each(|record| self.decide(&record));
     }
 
@@ -279,10 +297,10 @@ impl Oracle {
             return if found { self.counts.retracted += 1 } else { self.unknown(erased, folded) };
         }
         let at = record["timestamp"].as_i64().expect("an instant");
-        let new = Rewarded { id, contact, at, value: record["reward"].as_i64().expect("a reward") << 16, folded: false };
+        let new = Rewarded { id, contact, at, value: record["reward"].as_i64().expect("a reward") << 16, folded: false, unmatched: None };
         let limit = self.horizon.saturating_add(WINDOW);
         let person = self.person(record);
-        let is_there = person.live().any(|contact| contact.id == new.contact) || person.rewards.contains(&new);
+        let is_there = person.live().any(|contact| contact.id == new.contact) || person.rewards.iter().any(|reward| reward.says(&new));
         let is_erased = person.erased.is_some_and(|until| at <= until);
         if !is_there && !is_erased && self.is_past(record, limit) {
             return;
@@ -290,7 +308,7 @@ impl Oracle {
         let person = self.person(record);
         match person.rewards.iter_mut().find(|reward| !reward.folded && reward.id == new.id) {
             None => person.rewards.push(new),
-            Some(old) if *old == new => self.counts.duplicates += 1,
+            Some(old) if old.says(&new) => self.counts.duplicates += 1,
             Some(old) => {
                 *old = new;
                 self.counts.replaced += 1;
@@ -409,6 +427,21 @@ impl Oracle {
         self.people = people;
     }
 
+    /// Looks anew why each reward that is not folded joins nothing.
+    fn join(&mut self) {
+        for person in self.people.values_mut() {
+            let contacts: Vec<Contacted> = person.live().cloned().collect();
+            for reward in person.rewards.iter_mut().filter(|reward| !reward.folded) {
+                reward.unmatched = match contacts.iter().find(|contact| contact.id == reward.contact) {
+                    None => Some(Why::NoInteraction),
+                    Some(contact) if reward.at < contact.at => Some(Why::Before),
+                    Some(contact) if reward.at >= contact.at + WINDOW => Some(Why::After),
+                    Some(_) => None,
+                };
+            }
+        }
+    }
+
     fn context(&self, person: &Person, at: i64) -> Vec<i16> {
         let (summary, counts) = self.sums(person, at);
         let state = State { summary: &summary, counts: &counts, profile: person.profile_at(at) };
@@ -483,7 +516,7 @@ impl Oracle {
         standing.chain(self.stayed.iter().cloned()).collect()
     }
 
-    fn assert_same(&self, told: &Told, what: &str) {
+    fn assert_same(&self, told: &Told, last: bool, what: &str) {
         self.assert_models(told, what);
         let thresholds: BTreeMap<Day, u64> = self.thresholds.iter().filter_map(|(&day, &value)| Some((day, value?))).collect();
         assert_eq!(told.thresholds, thresholds, "{what}");
@@ -493,6 +526,16 @@ impl Oracle {
             told.decisions.values().map(|decision| ((decision.customer, decision.decision.clone()), decision.context.clone())).collect();
         assert_eq!(decisions, self.decisions, "{what}");
         self.assert_counts(told, what);
+        if last {
+            assert_eq!(told.of_other_customers, self.of_other_customers(), "{what}");
+        }
+    }
+
+    /// Rewards that name an interaction of somebody else.
+    fn of_other_customers(&self) -> u64 {
+        let ids: BTreeSet<&str> = self.people.values().flat_map(Person::live).map(|contact| contact.id.as_str()).collect();
+        let rewards = self.people.values().flat_map(|person| &person.rewards).filter(|reward| !reward.folded);
+        rewards.filter(|reward| reward.unmatched == Some(Why::NoInteraction) && ids.contains(reward.contact.as_str())).count() as u64
     }
 
     fn assert_models(&self, told: &Told, what: &str) {
@@ -560,9 +603,12 @@ impl Oracle {
             rewards += person.rewards.len() as i64;
             pending += person.live().filter(|contact| contact.learned.is_none()).count() as i64;
         }
+        let unmatched = |why| self.people.values().flat_map(|person| &person.rewards).filter(|reward| reward.unmatched == Some(why)).count() as i64;
+        let [rewards_no_interaction, rewards_before, rewards_after] = [Why::NoInteraction, Why::Before, Why::After].map(unmatched);
+        let joined = Counts { rewards_no_interaction, rewards_before, rewards_after, ..self.counts };
         let learned = self.contributions().len() as i64;
         let Counts { late, corrected, first, last, .. } = told.counts;
-        let own = Counts { transactions, interactions, rewards, pending, learned, late, corrected, first, last, ..self.counts };
+        let own = Counts { transactions, interactions, rewards, pending, learned, late, corrected, first, last, ..joined };
         assert_eq!((told.counts, told.rejected), (own, self.rejected), "{what}");
     }
 }
@@ -607,9 +653,10 @@ fn follow(oracle: &mut Oracle, told: &mut Told, run: &Run, outcome: &Outcome, (d
         let start = end;
         end = run.epochs.get(epoch - 1).map_or(run.arrivals.len(), |size| (start + size).min(run.arrivals.len()));
         if epoch > done {
-            oracle.epoch(&run.arrivals[start..end], watermarks[epoch - 1], end == run.arrivals.len());
+            let last = end == run.arrivals.len();
+            oracle.epoch(&run.arrivals[start..end], watermarks[epoch - 1], last);
             outcome.tell(told, epoch as u64 - 1, epoch as u64);
-            oracle.assert_same(told, &format!("{what}, epoch {epoch}"));
+            oracle.assert_same(told, last, &format!("{what}, epoch {epoch}"));
         }
     }
 }
@@ -622,6 +669,7 @@ fn last_epoch(outcome: &Outcome) -> usize {
 #[test]
 fn a_stream_that_folds_is_what_an_oracle_says_that_keeps_everything() {
     let (mut past, mut stayed, mut folded) = (0, 0, 0);
+    let mut unmatched = [0; 4];
     for seed in 0..24 {
         let (run, _) = folding_run(seed);
         let outcome = run.run();
@@ -629,8 +677,12 @@ fn a_stream_that_folds_is_what_an_oracle_says_that_keeps_everything() {
         follow(&mut oracle, &mut told, &run, &outcome, (0, last_epoch(&outcome)), &format!("seed {seed}"));
         (past, stayed) = (past + oracle.counts.past_history, stayed + oracle.counts.erased_folded);
         folded += oracle.people.values().flat_map(|person| &person.contacts).filter(|contact| contact.folded).count();
+        let Counts { rewards_no_interaction, rewards_before, rewards_after, .. } = told.counts;
+        let of_others = told.of_other_customers as i64;
+        zip(&mut unmatched, [rewards_no_interaction - of_others, of_others, rewards_before, rewards_after]).for_each(|(sum, number)| *sum += number);
     }
     assert!(past > 1_000 && stayed > 100 && folded > 1_000, "{past} refused, {stayed} stayed, {folded} folded");
+    assert!(unmatched.iter().all(|number| *number > 20), "{unmatched:?}");
 }
 
 /// A snapshot is as of its epoch even where epochs after it, during which it was taken, never came to be: what comes may be cut otherwise.

@@ -120,6 +120,7 @@ fn collect(recorded: u64, results: Arc<Mutex<EpochResults>>, control: Control) -
             match output {
                 output if recorded == 0 || epoch <= recorded => results.add(output),
                 Output::LastFeatures(rows) => results.last_features.push(rows),
+                Output::OfOtherCustomers(number) => results.of_other_customers = Some(number),
                 Output::Counts(counts) => {
                     results.counts.first = results.counts.first.min(counts.first);
                     results.counts.last = results.counts.last.max(counts.last);

@@ -120,7 +120,7 @@ fn a_committed_epoch_shows_in_everything() {
     assert_eq!(snapshot.partitions, [partition]);
     assert_eq!(snapshot.threshold, Some(Threshold { day_ms: 19_701 * DAY, high_value: 123.45 }));
     assert_eq!((snapshot.events.total, snapshot.decisions), (70, 4));
-    let counted = Counted { counts: a_busy_epoch().counts, rejected: 1 };
+    let counted = Counted { counts: a_busy_epoch().counts, of_other_customers: 0, rejected: 1 };
     assert_eq!(snapshot.counts, counted);
     let reward = Reward { mean: Some(0.25), recent_mean: Some(0.5), recent_outcomes: 2, best_possible: Some(0.5), best_fixed: Some(0.25) };
     assert_eq!(snapshot.reward, reward);
