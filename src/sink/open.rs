@@ -5,22 +5,33 @@ use crate::checkpoint::Checkpoints;
 use crate::config::types::Config;
 use crate::files::changes::ChangeFiles;
 use crate::journal::{self, JournalSettings};
+use crate::kafka::TopicIds;
 use crate::postgres::{self, Trouble};
 use dataflows::customer::Features;
 
-/// Takes over the job of a configuration. `trouble` is told why a database is waited for; with `anew`, everything will be forgotten at once.
+/// Takes over the job of a configuration, unless one of the topics, which `now` have these ids, is not the one that it has read. `trouble` is told why a
+/// database is waited for; with `anew`, everything will be forgotten at once.
 ///
 /// # Errors
 /// Whatever keeps the sink from going on where it was.
-pub fn open(config: &Config, features: &Features, checkpoints: &Checkpoints, trouble: Trouble, anew: bool) -> Result<Box<dyn Sink>, SinkError> {
+pub fn open(
+    config: &Config,
+    features: &Features,
+    checkpoints: &Checkpoints,
+    now: &TopicIds,
+    trouble: Trouble,
+    anew: bool,
+) -> Result<Box<dyn Sink>, SinkError> {
+    // What is made anew may be made of other topics.
+    let now = if anew { TopicIds::UNKNOWN } else { *now };
     let Some(folder) = config.journal_folder() else {
-        return Ok(Box::new(postgres::Writer::open_telling(config.postgres_settings(features), trouble)?));
+        return Ok(Box::new(postgres::Writer::open_telling(config.postgres_settings(features), now, trouble)?));
     };
     match &config.files.dir {
         Some(dir) => tracing::info!(dir = %dir.display(), "There is no database: the changes of each epoch go into a file."),
         None => tracing::info!("There is no database and no files.dir: results are published, shown and counted, and not kept."),
     }
     let files = config.files.dir.as_deref().map(|dir| ChangeFiles::new(dir, config.postgres_settings(features)));
-    let settings = JournalSettings { topics: config.topic_names(), anew, ..JournalSettings::new(&config.job, folder) };
+    let settings = JournalSettings { topics: config.topic_names(), now, anew, ..JournalSettings::new(&config.job, folder) };
     Ok(Box::new(journal::Writer::open(settings, checkpoints.clone(), files)?))
 }
