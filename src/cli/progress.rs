@@ -3,29 +3,23 @@
 use super::check::Probe;
 use crate::config::types::Config;
 use crate::journal;
-use crate::kafka::{KafkaSettings, TopicIds, identify};
 use crate::postgres::{self, PostgresError, PostgresSettings, address};
 use crate::sink::Progress;
 use std::path::PathBuf;
-use std::time::Duration;
-
-/// How long the broker may take to say which topics it has.
-const ANSWER: Duration = Duration::from_secs(5);
 
 /// The probe of a configuration; `None` where there can be no progress.
 pub fn probe(config: &Config) -> Option<Box<dyn Probe>> {
     if let Some(folder) = config.journal_folder() {
-        return Some(Box::new(JournalProbe { folder, job: config.job.clone(), kafka: config.kafka_settings() }));
+        return Some(Box::new(JournalProbe { folder, job: config.job.clone() }));
     }
     let is_known = !config.postgres.url.is_empty();
-    is_known.then(|| Box::new(DatabaseProbe { settings: config.postgres_address(), kafka: config.kafka_settings() }) as Box<dyn Probe>)
+    is_known.then(|| Box::new(DatabaseProbe { settings: config.postgres_address() }) as Box<dyn Probe>)
 }
 
 /// Where the job stands by the journal beside its checkpoints.
 struct JournalProbe {
     folder: PathBuf,
     job: String,
-    kafka: KafkaSettings,
 }
 
 impl Probe for JournalProbe {
@@ -38,14 +32,13 @@ impl Probe for JournalProbe {
     }
 
     fn probe(&self) -> Result<String, String> {
-        shown(journal::inspect(&self.folder, &self.job, &self.kafka.topics).map_err(|error| error.to_string())?, &self.kafka)
+        journal::inspect(&self.folder, &self.job).map(shown).map_err(|error| error.to_string())
     }
 }
 
 /// Where the job stands by its database, and whether that is another job's.
 struct DatabaseProbe {
     settings: PostgresSettings,
-    kafka: KafkaSettings,
 }
 
 impl Probe for DatabaseProbe {
@@ -59,7 +52,7 @@ impl Probe for DatabaseProbe {
 
     fn probe(&self) -> Result<String, String> {
         match postgres::inspect(&self.settings) {
-            Ok(standing) => shown(standing, &self.kafka),
+            Ok(progress) => Ok(shown(progress)),
             // Said once is enough.
             Err(PostgresError::Unreachable { .. } | PostgresError::Refused { .. } | PostgresError::Tls { .. }) => {
                 Ok("not known, for PostgreSQL cannot be used".to_string())
@@ -69,11 +62,9 @@ impl Probe for DatabaseProbe {
     }
 }
 
-/// Where the job stands; or why it cannot go on, when one of the topics is not the one that it has read.
-fn shown(standing: Option<(Progress, TopicIds)>, kafka: &KafkaSettings) -> Result<String, String> {
-    let Some((progress, read)) = standing else { return Ok("nothing is committed yet".to_string()) };
-    // That the broker does not answer is said where it is tried itself.
-    let now = if read == TopicIds::UNKNOWN { read } else { identify::topic_ids(kafka, ANSWER).unwrap_or_default() };
-    read.compare(&now, &kafka.topics).map_err(|remade| remade.to_string())?;
-    Ok(format!("epoch {} is committed", progress.epoch))
+fn shown(progress: Option<Progress>) -> String {
+    match progress {
+        Some(progress) => format!("epoch {} is committed", progress.epoch),
+        None => "nothing is committed yet".to_string(),
+    }
 }

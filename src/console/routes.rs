@@ -82,10 +82,11 @@ async fn healthz() -> &'static str {
     "ok\n"
 }
 
-async fn readyz(State(status): State<Arc<Status>>) -> Result<&'static str, Problem> {
+async fn readyz(State(status): State<Arc<Status>>) -> Result<String, Problem> {
     let state = status.state();
     if state.is_ready() {
-        return Ok("ready\n");
+        // Whoever relies on the tables can: what is published is behind them.
+        return Ok(status.publishing_trouble().map_or("ready\n".to_string(), |why| format!("ready, but decisions are not published: {why}\n")));
     }
     let why = match &state {
         JobState::Starting => "the job is starting".to_string(),

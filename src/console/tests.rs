@@ -120,6 +120,16 @@ fn readiness_follows_the_state() {
             _ => assert_eq!(answer.problem()["detail"], detail),
         }
     }
+    status.enter(State::Running);
+    status.cannot_publish(Some("topic `predictions` at nowhere:9092 is not there".to_string()));
+    let answer = get(&running, "/readyz");
+    assert_eq!(
+        (answer.status, answer.body.as_str()),
+        (200, "ready, but decisions are not published: topic `predictions` at nowhere:9092 is not there\n")
+    );
+    assert!(get(&running, "/metrics").body.contains("sluice_publishing_held 1"));
+    status.cannot_publish(None);
+    assert_eq!(get(&running, "/readyz").body, "ready\n");
 }
 
 #[test]

@@ -1,122 +1,122 @@
-//! Decisions and rejected records on their way to Kafka, after the commit of their epoch.
-//!
-//! At least once, identical on repetition: the mark of what has been published follows the publishing, and on a start what lies past it is sent again.
+//! Decisions and rejected records as the records that are published of them: the same of the same,
+//! whenever and from wherever it is published.
 
-use crate::kafka::publisher::{Destination, Publication, Published, Publisher};
-use crate::kafka::{KafkaError, KafkaSettings};
-use crate::results::EpochResults;
-use crate::sink::{Sink, SinkError};
+use crate::kafka::publisher::{Destination, Publication};
+use crate::postgres::encode::storable;
+use crate::sink::outbox::{Letter, Owed};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use dataflows::campaign::output::Decision;
-use dataflows::event::Rejected;
 use serde_json::json;
-
-/// Why something was not published.
-#[derive(Debug, thiserror::Error)]
-pub enum PredictionError {
-    /// The broker.
-    #[error(transparent)]
-    Kafka(#[from] KafkaError),
-    /// The mark of what has been published.
-    #[error(transparent)]
-    Sink(#[from] SinkError),
-}
-
-/// The way to the topics of decisions and dead letters.
-pub struct Predictions {
-    publisher: Publisher,
-    arms: Vec<String>,
-    topics: [String; 5],
-}
 
 /// The name of the policy that decides.
 const POLICY: &str = "linucb";
 
-impl Predictions {
-    /// A way that connects when there is something to send.
-    ///
-    /// # Errors
-    /// The settings are wrong.
-    pub fn new(kafka: &KafkaSettings, arms: &[String]) -> Result<Self, KafkaError> {
-        Ok(Predictions { publisher: Publisher::new(kafka)?, arms: arms.to_vec(), topics: kafka.topics.clone() })
+/// What epochs owe, as records.
+pub fn publications(owed: &[Owed], arms: &[String]) -> Vec<Publication> {
+    let of_epoch = |owed: &Owed| {
+        let decisions = owed.decisions.iter().map(|decision| prediction(decision, arms));
+        decisions.chain(owed.letters.iter().map(dead_letter)).collect::<Vec<_>>()
+    };
+    owed.iter().flat_map(of_epoch).collect()
+}
+
+/// The key is the customer, so that whoever reads them has one customer's decisions in order; which
+/// decision it is, the value says. A text is as the table holds it.
+fn prediction(decision: &Decision, arms: &[String]) -> Publication {
+    let value = json!({
+        "decision_id": storable(decision.decision.as_bytes()),
+        "customer_id": decision.customer,
+        "timestamp": decision.timestamp,
+        "action": decision.arm,
+        "campaign_name": decision.arm.and_then(|arm| arms.get(usize::from(arm))),
+        "propensity": decision.propensity,
+        "expected_reward": decision.expected_reward,
+        "uncertainty": decision.uncertainty,
+        "scores": decision.scores,
+        "model_version": decision.model_version,
+        "policy": POLICY,
+    });
+    Publication {
+        destination: Destination::Predictions,
+        key: decision.customer.to_string().into_bytes(),
+        value: value.to_string().into_bytes(),
+        timestamp: decision.timestamp,
+    }
+}
+
+fn dead_letter(letter: &Letter) -> Publication {
+    let mut value = json!({
+        "topic": letter.topic,
+        "partition": letter.place.partition(),
+        "offset": letter.place.position(),
+        "reason": letter.reason,
+        "detail": storable(letter.detail.as_bytes()),
+    });
+    match std::str::from_utf8(&letter.raw) {
+        Ok(text) => value["raw"] = json!(text),
+        Err(_) => value["raw_base64"] = json!(STANDARD.encode(&letter.raw)),
+    }
+    Publication {
+        destination: Destination::DeadLetters,
+        key: letter.place.0.to_le_bytes().to_vec(),
+        value: value.to_string().into_bytes(),
+        // No instant of its own can be trusted: it is dated by the clock.
+        timestamp: jiff::Timestamp::now().as_millisecond(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dataflows::event::Place;
+    use serde_json::Value;
+    use std::borrow::Cow;
+
+    fn value(publication: &Publication) -> Value {
+        serde_json::from_slice(&publication.value).expect("JSON")
     }
 
-    /// Sends again what may not have been published before the last end of the job.
-    ///
-    /// # Errors
-    /// What was committed cannot be read, or the broker refuses a record.
-    pub fn resume(&mut self, sink: &mut dyn Sink) -> Result<(), PredictionError> {
-        let progress = sink.progress();
-        if progress.published >= progress.epoch {
-            return Ok(());
-        }
-        let unpublished = sink.unpublished()?;
-        self.publisher.publish(&self.publications(&unpublished.decisions, &unpublished.rejected), || true)?;
-        sink.set_published(progress.epoch)?;
-        Ok(())
-    }
-
-    /// Publishes an epoch that has been committed, for as long as `go_on` says so.
-    ///
-    /// # Errors
-    /// The broker refuses a record, or the mark cannot be set.
-    pub fn publish(&mut self, sink: &mut dyn Sink, results: &EpochResults, go_on: impl Fn() -> bool) -> Result<(), PredictionError> {
-        let publications = self.publications(&results.decisions, &results.rejected);
-        if publications.is_empty() {
-            return Ok(());
-        }
-        if self.publisher.publish(&publications, go_on)? == Published::All {
-            sink.set_published(results.epoch)?;
-        }
-        Ok(())
-    }
-
-    fn publications(&self, decisions: &[Decision], rejected: &[Rejected]) -> Vec<Publication> {
-        let decisions = decisions.iter().map(|decision| self.prediction(decision));
-        decisions.chain(rejected.iter().map(|rejected| self.dead_letter(rejected))).collect()
-    }
-
-    fn prediction(&self, decision: &Decision) -> Publication {
-        let value = json!({
-            "decision_id": decision.decision,
-            "customer_id": decision.customer,
-            "timestamp": decision.timestamp,
-            "action": decision.arm,
-            "campaign_name": decision.arm.and_then(|arm| self.arms.get(usize::from(arm))),
-            "propensity": decision.propensity,
-            "expected_reward": decision.expected_reward,
-            "uncertainty": decision.uncertainty,
-            "scores": decision.scores,
-            "model_version": decision.model_version,
-            "policy": POLICY,
+    #[test]
+    fn the_key_is_the_customer_and_the_decision_is_in_the_value() {
+        let decision = Decision {
+            customer: -17,
+            key: 99,
+            decision: "d\0\"1".to_string(),
+            timestamp: 5,
+            arm: Some(1),
+            propensity: 0.5,
+            expected_reward: 0.1 + 0.2,
+            uncertainty: 1.0,
+            scores: vec![0.25],
+            model_version: 3,
+            context: vec![1],
+        };
+        let owed = [Owed { epoch: 1, decisions: vec![decision], letters: Vec::new() }];
+        let made = publications(&owed, &["Email".to_string(), "SMS".to_string()]);
+        assert_eq!((made.len(), made[0].destination, made[0].key.as_slice(), made[0].timestamp), (1, Destination::Predictions, &b"-17"[..], 5));
+        let wanted = json!({
+            "decision_id": "d\u{FFFD}\"1", "customer_id": -17, "timestamp": 5, "action": 1, "campaign_name": "SMS", "propensity": 0.5,
+            "expected_reward": 0.1 + 0.2, "uncertainty": 1.0, "scores": [0.25], "model_version": 3, "policy": "linucb",
         });
-        Publication {
-            destination: Destination::Predictions,
-            key: decision.customer.to_string().into_bytes(),
-            value: value.to_string().into_bytes(),
-            timestamp: decision.timestamp,
-        }
+        assert_eq!(value(&made[0]), wanted);
+        assert_eq!(publications(&owed, &["Email".to_string(), "SMS".to_string()]), made, "the same once more");
     }
 
-    fn dead_letter(&self, rejected: &Rejected) -> Publication {
-        let mut value = json!({
-            "topic": self.topics[rejected.topic as usize],
-            "partition": rejected.place.partition(),
-            "offset": rejected.place.position(),
-            "reason": rejected.reason.word(),
-            "detail": rejected.detail,
-        });
-        match std::str::from_utf8(&rejected.raw) {
-            Ok(text) => value["raw"] = json!(text),
-            Err(_) => value["raw_base64"] = json!(STANDARD.encode(&rejected.raw)),
-        }
-        Publication {
-            destination: Destination::DeadLetters,
-            key: rejected.place.0.to_le_bytes().to_vec(),
-            value: value.to_string().into_bytes(),
-            // No instant of its own can be trusted: it is dated by the clock.
-            timestamp: jiff::Timestamp::now().as_millisecond(),
+    #[test]
+    fn a_dead_letter_names_its_place_and_keeps_its_bytes() {
+        let letter = |raw: &[u8]| {
+            let (place, reason) = (Place::new(2, 9), Cow::Borrowed("bad_amount"));
+            Letter { topic: "purchases".to_string(), place, reason, detail: "a\0b".to_string(), raw: raw.to_vec() }
+        };
+        let owed = [Owed { epoch: 1, decisions: Vec::new(), letters: vec![letter(b"{}"), letter(b"\xff")] }];
+        let made = publications(&owed, &[]);
+        let head = json!({"topic": "purchases", "partition": 2, "offset": 9, "reason": "bad_amount", "detail": "a\u{FFFD}b"});
+        for (publication, (name, raw)) in made.iter().zip([("raw", "{}"), ("raw_base64", "/w==")]) {
+            let mut wanted = head.clone();
+            wanted[name] = json!(raw);
+            assert_eq!((publication.destination, value(publication)), (Destination::DeadLetters, wanted));
+            assert_eq!(publication.key, Place::new(2, 9).0.to_le_bytes());
         }
     }
 }

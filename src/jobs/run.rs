@@ -3,11 +3,10 @@
 use super::gather::{self, Checkpointing, Gather, GatherError};
 use super::live::{Control, Pace, live};
 use super::plan::{Plan, agree};
-use super::predictions::Predictions;
-use super::restart::{self, Restart, RestartError, Sources};
+use super::publishing::Publishing;
+use super::restart::{Restart, RestartError, Sources};
 use super::saving::{LoadError, ToSaver, load};
 use super::schedule::Schedule;
-use super::topics::{self, keys};
 use super::watch::{Watched, watch};
 use crate::checkpoint::saver::Intake;
 use crate::checkpoint::{CheckpointError, Checkpoints, Fingerprint, Saved, Saver, SaverSettings};
@@ -16,11 +15,11 @@ use crate::config::types::Config;
 use crate::console::{Console, ConsoleError, Erase};
 use crate::kafka::eraser::Eraser;
 use crate::kafka::intake::{KafkaIntake, Seat, Sight};
-use crate::kafka::{Assigned, KafkaError, KafkaSettings, Position, TopicIds, admin};
+use crate::kafka::{Assigned, KafkaError, KafkaSettings, Position, admin};
 use crate::postgres::Trouble;
 use crate::results::EpochResults;
 use crate::sink::thread::{SinkThread, spawn};
-use crate::sink::{self, Commit, Sink, SinkError};
+use crate::sink::{self, Commit, Opened, Sink, SinkError};
 use crate::telemetry::status::Status;
 use crossbeam_channel::{Sender, bounded};
 use dataflows::campaign::graph::{Beginning, Campaign, campaign};
@@ -30,7 +29,7 @@ use dataflows::operators::deliver::deliver;
 use dataflows::settings::Emit;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use timely::worker::Worker;
@@ -59,9 +58,6 @@ pub enum RunError {
     /// The console.
     #[error(transparent)]
     Console(#[from] ConsoleError),
-    /// The predictions of before cannot be published.
-    #[error(transparent)]
-    Predictions(#[from] super::predictions::PredictionError),
     /// The signals cannot be caught.
     #[error("SIGTERM and SIGINT cannot be caught: {0}")]
     Signals(#[source] std::io::Error),
@@ -73,8 +69,14 @@ pub const READING: &str = "The job begins to read.";
 /// How long a start waits for a broker that does not answer.
 const START: Duration = Duration::from_secs(30);
 
+/// How often topics are looked at for new partitions.
+const LOOK_FOR_PARTITIONS: Duration = Duration::from_secs(20);
+
 /// How long the end waits for the last checkpoint.
 const SAVING: Duration = Duration::from_secs(8);
+
+/// How long the end publishes what is owed.
+const PUBLISHING: Duration = Duration::from_secs(5);
 
 /// Runs the job until it is told to drain or cannot go on. With `rebuild` it forgets its results and checkpoints first.
 ///
@@ -108,8 +110,6 @@ pub(super) fn described(config: &Config, features: Features, snapshots: bool) ->
 struct Job {
     described: Campaign,
     kafka: KafkaSettings,
-    /// The ids of the topics that it reads, once they are asked for.
-    topic_ids: OnceLock<TopicIds>,
     checkpoints: Checkpoints,
     /// Writes checkpoints, once it is known what the job begins with.
     saver: Mutex<Option<Saver>>,
@@ -138,18 +138,9 @@ impl Job {
             status,
             begun: Arc::new(AtomicBool::new(false)),
             connected: Arc::new(AtomicBool::new(false)),
-            ended: Arc::new(AtomicBool::new(false)),
             finished: Arc::new(AtomicBool::new(false)),
         };
-        Ok(Job {
-            described,
-            kafka: config.kafka_settings(),
-            topic_ids: OnceLock::new(),
-            checkpoints,
-            saver: Mutex::new(None),
-            sunk: Mutex::new(None),
-            watched,
-        })
+        Ok(Job { described, kafka: config.kafka_settings(), checkpoints, saver: Mutex::new(None), sunk: Mutex::new(None), watched })
     }
 
     /// What erases a customer for the console.
@@ -169,60 +160,50 @@ impl Job {
     fn run(self: &Arc<Self>, cluster: &Cluster, config: &Config, rebuild: bool) -> Result<(), RunError> {
         // The broker first: an instance that cannot read must not take the job over from one that can.
         let partitions = self.await_partitions()?;
-        let now = topics::ids(&self.kafka);
-        let sink = if cluster.is_first() { Some(self.open_sink(config, &partitions, &now, rebuild)?) } else { None };
+        let sink = if cluster.is_first() { Some(self.open_sink(config, rebuild)?) } else { None };
         let first = sink.map(|sink| self.take_over(config, sink, &partitions)).transpose()?;
         let (sink, lead) = first.unzip();
+        let (sink, publishing) = sink.unzip();
         self.watched.begun.store(true, Ordering::Release);
-        topics::watch(&self.kafka, &partitions, *self.topic_ids.get_or_init(|| now), &self.watched.sight);
+        self.look_for_partitions(&partitions);
         tracing::info!(partitions = keys(&partitions).len(), "{READING}");
         let outcome = self.run_workers(cluster, config, partitions, lead);
-        self.end(sink, outcome.is_ok());
+        self.end(sink, publishing.as_deref(), outcome.is_ok());
         self.verdict(outcome)
     }
 
     /// Takes the job over from whoever had it: from then on nobody else writes.
-    fn open_sink(&self, config: &Config, partitions: &BTreeMap<Topic, Vec<u32>>, now: &TopicIds, rebuild: bool) -> Result<Box<dyn Sink>, RunError> {
-        let mut sink = sink::open(config, &self.described.features, &self.checkpoints, now, self.watched.trouble.clone(), rebuild)?;
+    fn open_sink(&self, config: &Config, rebuild: bool) -> Result<Opened, RunError> {
+        let (mut sink, outbox) = sink::open(config, &self.described.features, &self.checkpoints, self.watched.trouble.clone(), rebuild)?;
         if rebuild {
             // In this order: without its checkpoints the job would repeat its epochs, but checkpoints without their epochs are of no use.
-            let sources = Sources { checkpoints: &self.checkpoints, kafka: &self.kafka, partitions };
-            let starts = restart::starts_anew(sink.as_mut(), &sources, now)?;
             self.checkpoints.erase_before(u64::MAX)?;
-            sink.forget(&starts, now)?;
+            sink.forget()?;
             tracing::warn!("Everything is made anew from the topics.");
         }
-        let recorded = sink.topic_ids()?;
-        let known = recorded.or(now);
-        if known != recorded {
-            sink.set_topic_ids(&known)?;
-        }
-        self.topic_ids.get_or_init(|| known);
-        Ok(sink)
+        Ok((sink, outbox))
     }
 
-    /// On the first process: where the job goes on, and the sink's thread.
+    /// On the first process: where the job goes on, the sink's thread and the publisher's.
     fn take_over(
         self: &Arc<Self>,
         config: &Config,
-        mut sink: Box<dyn Sink>,
+        (mut sink, outbox): Opened,
         partitions: &BTreeMap<Topic, Vec<u32>>,
-    ) -> Result<(SinkThread, Lead), RunError> {
+    ) -> Result<((SinkThread, Arc<Publishing>), Lead), RunError> {
         let restart = Restart::find(sink.as_mut(), &Sources { checkpoints: &self.checkpoints, kafka: &self.kafka, partitions })?;
-        let mut predictions = Predictions::new(&self.kafka, &config.bandit.arms)?;
-        predictions.resume(sink.as_mut())?;
+        let status = Arc::clone(&self.watched.status);
+        let publishing = Arc::new(Publishing::start(&self.kafka, &config.bandit.arms, outbox, sink.progress(), status)?);
         let (to_sink, results) = bounded(config.limits.epochs_in_flight as usize + 1);
-        let watched = self.watched.clone();
-        let then = move |sink: &mut dyn Sink, results: Box<EpochResults>, commit: Commit| {
+        let (watched, published) = (self.watched.clone(), Arc::clone(&publishing));
+        let then = move |sink: &mut dyn Sink, mut results: Box<EpochResults>, commit: Commit| {
             watched.status.committed(&results, commit.took);
             watched.sight.committed(&results.closed.offsets);
-            if let Err(error) = predictions.publish(sink, &results, || !watched.ended.load(Ordering::Acquire)) {
-                tracing::error!(epoch = results.epoch, "Predictions are not published: {error}.");
-            }
+            published.committed(&mut results);
             watched.saved.get().into_iter().for_each(|saved| sink.checkpointed(saved.newest()));
         };
         let sink = spawn(sink, results, Arc::clone(&self.watched.control.committed), then)?;
-        Ok((sink, Lead { restart, to_sink }))
+        Ok(((sink, publishing), Lead { restart, to_sink }))
     }
 
     /// The partitions of every topic; a broker that is not there yet is waited for.
@@ -249,6 +230,22 @@ impl Job {
             Err(error) => tracing::warn!("The topics are not checked: {error}."),
         }
         Ok(partitions)
+    }
+
+    /// Looks now and then for partitions that were added to a topic. The thread ends with the process.
+    fn look_for_partitions(&self, known: &BTreeMap<Topic, Vec<u32>>) {
+        let (kafka, sight) = (self.kafka.clone(), self.watched.sight.clone());
+        let mut known = keys(known);
+        std::thread::spawn(move || {
+            loop {
+                std::thread::sleep(LOOK_FOR_PARTITIONS);
+                // A broker that does not answer is asked again the next time.
+                let Ok(found) = admin::partitions(&kafka) else { continue };
+                let new: Vec<_> = keys(&found).difference(&known).copied().collect();
+                known.extend(&new);
+                sight.found(new);
+            }
+        });
     }
 
     fn run_workers(
@@ -316,9 +313,7 @@ impl Job {
             gather.saving(Checkpointing::new(saver, schedule))
         });
         worker.dataflow::<u64, _, _>(|scope| {
-            let topic_ids = self.topic_ids.get().copied().unwrap_or_default();
-            let kafka = KafkaSettings { topic_ids, ..self.kafka.clone() };
-            let (sight, idle) = (self.watched.sight.clone(), config.epoch.idle);
+            let (sight, kafka, idle) = (self.watched.sight.clone(), self.kafka.clone(), config.epoch.idle);
             let feed = live(scope, pace, control.clone(), move |activator| {
                 let wake = move || {
                     // A worker that has ended needs no waking.
@@ -375,18 +370,20 @@ impl Job {
         saver.as_ref().map(|saver| (saver.intake(), Arc::clone(saver.saved())))
     }
 
-    /// Waits for the last commit and the last checkpoint; for that only if it can still become complete: `finished`, the workers have ended in order.
-    fn end(&self, sink: Option<SinkThread>, finished: bool) {
-        // Whatever is left to be published waits for no broker any more.
-        self.watched.ended.store(true, Ordering::Release);
+    /// Waits for the last commit, for what is to be published, and for the last checkpoint; for
+    /// that only if it can still become complete: `finished`, the workers have ended in order.
+    fn end(&self, sink: Option<SinkThread>, publishing: Option<&Publishing>, finished: bool) {
         if let Some(Ok(Err(error))) = sink.map(JoinHandle::join) {
             *self.sunk.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         }
         let all_committed =
             self.sunk.lock().unwrap_or_else(PoisonError::into_inner).is_none() && self.watched.failure.lock().is_ok_and(|failure| failure.is_none());
+        let patience = if all_committed { PUBLISHING } else { Duration::ZERO };
+        publishing.into_iter().for_each(|publishing| publishing.close(patience));
         if let Some(saver) = self.saver.lock().unwrap_or_else(PoisonError::into_inner).take() {
             saver.finish(if finished && all_committed { SAVING } else { Duration::ZERO });
         }
+        publishing.into_iter().for_each(|publishing| publishing.join(patience));
     }
 
     /// Why the job ended: the first cause is told, not what followed from it.
@@ -402,6 +399,11 @@ impl Job {
         }
         outcome
     }
+}
+
+/// Each partition of each topic.
+fn keys(partitions: &BTreeMap<Topic, Vec<u32>>) -> BTreeSet<(Topic, u32)> {
+    partitions.iter().flat_map(|(topic, all)| all.iter().map(|partition| (*topic, *partition))).collect()
 }
 
 /// The partitions of a worker, and where each begins.

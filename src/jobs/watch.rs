@@ -45,8 +45,6 @@ pub struct Watched {
     pub begun: Arc<AtomicBool>,
     /// The workers have begun: in a job of several processes, these have found each other.
     pub connected: Arc<AtomicBool>,
-    /// The workers have ended.
-    pub ended: Arc<AtomicBool>,
     /// The job has ended.
     pub finished: Arc<AtomicBool>,
 }

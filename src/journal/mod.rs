@@ -18,6 +18,7 @@
 pub mod error;
 mod log;
 mod record;
+mod shared;
 mod state;
 #[cfg(test)]
 pub mod tests;
@@ -26,4 +27,5 @@ mod writer;
 pub use error::JournalError;
 pub use log::path_in;
 pub use record::FileMark;
+pub use shared::share;
 pub use writer::{JournalSettings, Writer, inspect};

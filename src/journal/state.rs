@@ -2,9 +2,10 @@
 
 use super::record::{Epoch, FORMAT, Record, Standing};
 use crate::results::digest_from_hex;
-use crate::sink::{Offsets, Progress, Unpublished};
+use crate::sink::outbox::{Backlog, Letter, Owed, STRETCH_RECORDS, Stretch};
+use crate::sink::{Offsets, Progress};
 use dataflows::campaign::output::Day;
-use dataflows::event::{CustomerId, Millis};
+use dataflows::event::{CustomerId, Millis, Topic};
 use std::collections::BTreeMap;
 
 /// Where a job stands by its journal.
@@ -16,8 +17,6 @@ pub struct State {
     pub pending: i64,
     /// Where it began, once that is recorded.
     pub starts: Option<Offsets>,
-    /// The ids of the topics that are read, by their names; empty as long as none was recorded.
-    pub topics: BTreeMap<String, String>,
     /// Every published threshold.
     pub thresholds: BTreeMap<Day, u64>,
     /// The epochs that are still here, without gaps up to the last committed one.
@@ -37,13 +36,14 @@ impl State {
             }
             Record::Start { incarnation } => self.progress.incarnation = incarnation,
             Record::Starts(offsets) => self.starts = Some(offsets),
-            Record::Topics(topics) => self.topics = topics,
             Record::Standing(Standing { epoch, pending, thresholds }) => {
                 (self.progress.epoch, self.pending, self.thresholds) = (epoch, pending, thresholds);
             }
             Record::Epoch(epoch) if epoch.incarnation == self.progress.incarnation => return self.add(*epoch),
             Record::Epoch(_) => {}
             Record::Published(epoch) => {
+                // A journal of before the mark moved from where it stood may have lower ones after
+                // higher ones; what is published stays so.
                 self.progress.published = self.progress.published.max(epoch);
                 for (_, epoch) in self.epochs.range_mut(..=epoch) {
                     (epoch.decisions, epoch.rejected) = (Vec::new(), Vec::new());
@@ -67,20 +67,43 @@ impl State {
         Ok(())
     }
 
-    /// What is not known to be published.
-    pub fn unpublished(&self) -> Unpublished {
-        let mut unpublished = Unpublished::default();
-        for (_, epoch) in self.epochs.range(self.progress.published.saturating_add(1)..) {
-            unpublished.decisions.extend_from_slice(&epoch.decisions);
-            unpublished.rejected.extend_from_slice(&epoch.rejected);
+    /// What is owed of the epochs after `after` up to `through`, with the names of the topics.
+    pub fn owed(&self, after: u64, through: u64, topics: &[String; Topic::ALL.len()]) -> Stretch {
+        let mut stretch = Stretch { epochs: Vec::new(), through: after };
+        let mut records = 0;
+        for (_, epoch) in self.epochs.range(after.saturating_add(1)..=through) {
+            let own = epoch.decisions.len() + epoch.rejected.len();
+            if records > 0 && records + own > STRETCH_RECORDS {
+                return stretch;
+            }
+            (records, stretch.through) = (records + own, epoch.epoch);
+            if own > 0 {
+                let letters = epoch.rejected.iter().cloned().map(|rejected| Letter::of(rejected, topics)).collect();
+                let mut owed = Owed { epoch: epoch.epoch, decisions: epoch.decisions.clone(), letters };
+                owed.sort();
+                stretch.epochs.push(owed);
+            }
         }
-        unpublished
+        // Whatever has something to publish is here.
+        Stretch { through, ..stretch }
+    }
+
+    /// How much is owed of the epochs after `after` up to `through`. When they were committed is
+    /// not recorded.
+    pub fn backlog(&self, after: u64, through: u64) -> Backlog {
+        let epochs = self.epochs.range(after.saturating_add(1)..=through);
+        Backlog { records: epochs.map(|(_, epoch)| (epoch.decisions.len() + epoch.rejected.len()) as u64).sum(), oldest: None }
+    }
+
+    /// How many epochs before one may be forgotten: those from the first on that has something to
+    /// be published may not.
+    pub fn forgettable(&self, before: u64) -> usize {
+        self.epochs.range(..before).take_while(|(_, epoch)| !owes(epoch)).count()
     }
 
     /// Forgets the epochs before one, but for what has to be published of them.
     pub fn forget_before(&mut self, epoch: u64) {
-        let first_unpublished = |epoch: &Epoch| !epoch.decisions.is_empty() || !epoch.rejected.is_empty();
-        let held = self.epochs.values().find(|epoch| first_unpublished(epoch)).map_or(u64::MAX, |epoch| epoch.epoch);
+        let held = self.epochs.values().find(|epoch| owes(epoch)).map_or(u64::MAX, |epoch| epoch.epoch);
         self.epochs = self.epochs.split_off(&epoch.min(held));
     }
 
@@ -97,7 +120,6 @@ impl State {
         let mut records = vec![Record::Journal { format: FORMAT, job: job.to_string(), files }];
         records.push(Record::Start { incarnation: self.progress.incarnation });
         records.extend(self.starts.clone().map(Record::Starts));
-        records.extend(Some(&self.topics).filter(|topics| !topics.is_empty()).cloned().map(Record::Topics));
         records.push(Record::Standing(self.standing()));
         let own = |epoch: &Epoch| Record::Epoch(Box::new(Epoch { incarnation: self.progress.incarnation, ..epoch.clone() }));
         records.extend(self.epochs.values().map(own));
@@ -115,6 +137,11 @@ impl State {
             None => Standing { epoch: self.progress.epoch, pending: self.pending, thresholds },
         }
     }
+}
+
+/// Whether an epoch has something to be published.
+fn owes(epoch: &Epoch) -> bool {
+    !epoch.decisions.is_empty() || !epoch.rejected.is_empty()
 }
 
 #[cfg(test)]
@@ -155,8 +182,8 @@ mod tests {
     }
 
     fn five() -> State {
-        let topics = Record::Topics(BTreeMap::from([("transactions".to_string(), "AAAAAAAAAAAAAAAAAAAABQ".to_string())]));
-        state([Record::Start { incarnation: 1 }, topics].into_iter().chain((1..=5).map(|number| commit(number, 1))).chain([Record::Published(3)]))
+        let start = Record::Start { incarnation: 1 };
+        state([start].into_iter().chain((1..=5).map(|number| commit(number, 1))).chain([Record::Published(3)]))
     }
 
     #[test]
@@ -192,8 +219,29 @@ mod tests {
     #[test]
     fn what_was_decided_for_an_erased_customer_is_not_published() {
         let mut state = five();
-        assert_eq!(state.unpublished().decisions.iter().map(|decision| decision.customer).collect::<Vec<_>>(), [4, 5]);
+        let owed = |state: &State| {
+            let stretch = state.owed(3, 5, &Topic::ALL.map(|topic| topic.name().to_string()));
+            assert_eq!(stretch.through, 5);
+            stretch.epochs.into_iter().flat_map(|owed| owed.decisions).map(|decision| decision.customer).collect::<Vec<_>>()
+        };
+        assert_eq!((owed(&state), state.backlog(3, 5).records), (vec![4, 5], 2));
         state.erase(5, &[(4, 99), (5, 100)]);
-        assert_eq!(state.unpublished().decisions.iter().map(|decision| decision.customer).collect::<Vec<_>>(), [4]);
+        assert_eq!((owed(&state), state.backlog(3, 5).records), (vec![4], 1));
+    }
+
+    #[test]
+    fn a_stretch_ends_before_it_has_too_many_records_and_never_within_an_epoch() {
+        let mut state = State::default();
+        for (number, decisions) in (1..).zip([400, 600, 0, 1, 5000, 2]) {
+            let decisions = (0..decisions).map(|customer| decision(customer, 1)).collect();
+            state.apply(Record::Epoch(Box::new(Epoch { decisions, ..epoch(number, 0) }))).expect("it follows");
+        }
+        let (mut at, mut stretches) = (0, Vec::new());
+        while at < 6 {
+            let stretch = state.owed(at, 6, &Topic::ALL.map(|topic| topic.name().to_string()));
+            stretches.push((stretch.through, stretch.epochs.iter().map(Owed::records).sum::<usize>()));
+            at = stretch.through;
+        }
+        assert_eq!(stretches, [(3, 1000), (4, 1), (5, 5000), (6, 2)]);
     }
 }

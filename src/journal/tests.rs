@@ -4,10 +4,9 @@ use super::record::{Epoch, Record};
 use super::*;
 use crate::checkpoint::{Checkpoints, Fingerprint, Kind, Location, Manifest};
 use crate::files::changes::ChangeFiles;
-use crate::kafka::TopicIds;
-use crate::kafka::topic_ids::TopicId;
 use crate::postgres::PostgresSettings;
 use crate::results::{EpochResults, hexadecimal};
+use crate::sink::outbox::{Letter, Outbox, Owed, Stretch};
 use crate::sink::{Progress, Sink, SinkError, offsets_by_name};
 use dataflows::campaign::output::{Decision, Erasure};
 use dataflows::event::{Place, Reason, Rejected, Topic};
@@ -133,7 +132,8 @@ fn what_is_committed_is_found_again() {
     for results in [epoch(1, 10), epoch(2, 20), rejecting.clone()] {
         assert_eq!(writer.commit(&results).unwrap().epoch, results.epoch);
     }
-    writer.set_published(2).unwrap();
+    assert_eq!(writer.advance(1, 2).unwrap(), 0, "the mark moves from where it stands");
+    assert_eq!(writer.advance(0, 2).unwrap(), 2);
     drop(writer);
 
     let mut writer = scene.open();
@@ -143,8 +143,9 @@ fn what_is_committed_is_found_again() {
     let seen: Vec<_> = recorded.iter().map(|r| (r.epoch, r.watermark, r.offsets.clone(), r.digest)).collect();
     assert_eq!(seen[0], (2, Some(2_000), vec![(Topic::Transactions, 0, 20)], [2; 32]));
     assert_eq!((seen.len(), seen[1].0), (2, 3));
-    let unpublished = writer.unpublished().unwrap();
-    assert_eq!((unpublished.decisions, unpublished.rejected), (rejecting.decisions, rejecting.rejected));
+    let letters = vec![Letter::of(rejecting.rejected[0].clone(), &Topic::ALL.map(|topic| topic.name().to_string()))];
+    let owed = Owed { epoch: 3, decisions: rejecting.decisions, letters };
+    assert_eq!((writer.owed(2, 3), writer.backlog(2, 3).records), (Stretch { epochs: vec![owed], through: 3 }, 2));
 }
 
 #[test]
@@ -188,7 +189,8 @@ fn without_a_lock_the_older_instance_sees_the_newer_one_and_writes_no_more() {
     let fenced = older.commit(&epoch(2, 20)).expect_err("it was taken over");
     assert!(matches!(fenced, SinkError::Journal(JournalError::Fenced { own: 1, current: 2, .. })), "{fenced}");
     assert!(!scene.file(2).exists(), "nor a file");
-    assert!(older.set_published(1).is_err());
+    assert!(older.confirm().is_err() && older.advance(0, 1).is_err());
+    newer.confirm().unwrap();
     newer.commit(&epoch(2, 21)).unwrap();
     assert_eq!(newer.recorded_epochs(1).unwrap()[0].offsets, [(Topic::Transactions, 0, 21)]);
 }
@@ -257,7 +259,7 @@ fn a_journal_of_another_job_version_or_kind_is_refused() {
     assert!(other.to_string().contains("was begun with files.dir, and now it is not set"), "{other}");
     let anew = JournalSettings { anew: true, ..scene.settings() };
     let mut writer = Writer::open(anew, checkpoints(scene.folder.path()), None).expect("everything is made anew");
-    writer.forget(&starts(), &TopicIds::UNKNOWN).unwrap();
+    writer.forget().unwrap();
     drop(writer);
     Writer::open(scene.settings(), checkpoints(scene.folder.path()), None).expect("it has none any more");
 
@@ -275,7 +277,7 @@ fn everything_is_forgotten_but_where_the_job_began() {
     writer.set_starts(&starts()).unwrap();
     writer.commit(&epoch(1, 10)).unwrap();
     writer.commit(&epoch(2, 20)).unwrap();
-    writer.forget(&starts(), &TopicIds::UNKNOWN).unwrap();
+    writer.forget().unwrap();
     assert!(!scene.file(1).exists() && !scene.file(2).exists());
     writer.commit(&EpochResults { thresholds: vec![(1, 77)], ..epoch(1, 15) }).unwrap();
     drop(writer);
@@ -295,7 +297,7 @@ fn epochs_that_no_checkpoint_needs_go_and_the_rest_stays() {
     }
     let length = || fs::metadata(scene.journal()).unwrap().len();
     let before = length();
-    writer.set_published(6).unwrap();
+    writer.advance(0, 6).unwrap();
     writer.checkpointed(6);
     assert!(length() > before, "without a checkpoint every epoch is needed");
     save(&scene, 2);
@@ -316,6 +318,47 @@ fn epochs_that_no_checkpoint_needs_go_and_the_rest_stays() {
     assert_eq!((writer.recorded_epochs(0).unwrap().len(), writer.starts().unwrap().is_some()), (4, true));
     let changed = writer.commit(&EpochResults { thresholds: vec![(1, 11)], ..epoch(8, 80) });
     assert!(changed.is_err(), "a threshold of an epoch that is gone is still published");
+}
+
+#[test]
+fn what_is_owed_stays_and_does_not_have_the_journal_written_again_and_again() {
+    let scene = Scene::new();
+    let mut writer = scene.open();
+    for number in 1..=9 {
+        writer.commit(&epoch(number, number * 10)).unwrap();
+    }
+    writer.advance(0, 3).unwrap();
+    save(&scene, 8);
+    let recorded = |writer: &mut Writer| writer.recorded_epochs(0).unwrap().iter().map(|epoch| epoch.epoch).collect::<Vec<_>>();
+    writer.checkpointed(8);
+    assert_eq!(recorded(&mut writer), [4, 5, 6, 7, 8, 9]);
+    let inode = || std::os::unix::fs::MetadataExt::ino(&fs::metadata(scene.journal()).unwrap());
+    let before = inode();
+    writer.checkpointed(9);
+    assert_eq!(inode(), before, "there is nothing that could go");
+    drop(writer);
+    let mut writer = scene.open();
+    assert_eq!(writer.owed(3, 9).epochs.iter().map(|owed| owed.epoch).collect::<Vec<_>>(), [4, 5, 6, 7, 8, 9]);
+    writer.advance(3, 9).unwrap();
+    writer.checkpointed(10);
+    assert_eq!(recorded(&mut writer), [8, 9]);
+}
+
+#[test]
+fn one_hand_commits_while_the_other_publishes() {
+    let scene = Scene::new();
+    let (mut journal, mut outbox) = share(scene.open());
+    let outbox: &mut dyn Outbox = &mut outbox;
+    journal.commit(&epoch(1, 10)).unwrap();
+    journal.commit(&epoch(2, 20)).unwrap();
+    outbox.confirm(1).unwrap();
+    let stretch = outbox.owed(0, 2).unwrap();
+    assert_eq!((stretch.epochs.len(), stretch.through, outbox.backlog(0, 2).unwrap().records), (2, 2, 2));
+    assert_eq!((outbox.advance(0, 1).unwrap(), journal.progress().published), (1, 1));
+    journal.commit(&epoch(3, 30)).unwrap();
+    assert_eq!((journal.job(), outbox.backlog(1, 3).unwrap().records), ("campaign", 2));
+    drop(journal);
+    assert!(scene.refused().contains("runs already"), "who still publishes has the job");
 }
 
 #[test]
@@ -359,7 +402,7 @@ fn an_erasure_that_was_interrupted_is_carried_out_at_the_next_start() {
     let mut writer = scene.open();
     assert!(!fs::read_to_string(scene.file(1)).unwrap().contains("\"d-1\""));
     assert!(fs::read_to_string(scene.file(2)).unwrap().contains("\"d-2\""));
-    let decided: Vec<i64> = writer.unpublished().unwrap().decisions.iter().map(|decision| decision.customer).collect();
+    let decided: Vec<i64> = writer.owed(0, 3).epochs.iter().flat_map(|owed| &owed.decisions).map(|decision| decision.customer).collect();
     assert_eq!(decided, [2], "nor is it published");
     let journal = fs::read_to_string(scene.journal()).unwrap();
     assert!(!journal.contains("erased") && !journal.contains("\"d-1\""), "{journal}");
@@ -369,10 +412,10 @@ fn an_erasure_that_was_interrupted_is_carried_out_at_the_next_start() {
 #[test]
 fn whoever_only_looks_disturbs_nobody() {
     let scene = Scene::new();
-    assert_eq!(inspect(&scene.folder(), "campaign", &scene.settings().topics).unwrap(), None);
+    assert_eq!(inspect(&scene.folder(), "campaign").unwrap(), None);
     let mut writer = scene.open();
     writer.commit(&epoch(1, 10)).unwrap();
-    assert_eq!(inspect(&scene.folder(), "campaign", &scene.settings().topics).unwrap().map(|(progress, _)| progress.epoch), Some(1));
+    assert_eq!(inspect(&scene.folder(), "campaign").unwrap().map(|progress| progress.epoch), Some(1));
     writer.commit(&epoch(2, 20)).unwrap();
 }
 
@@ -398,51 +441,9 @@ fn jobs_of_two_names_share_nothing_in_the_same_folders() {
     }
     assert!(of_other.list().unwrap().is_empty());
     of_other.erase_before(u64::MAX).unwrap();
-    second.forget(&starts(), &TopicIds::UNKNOWN).unwrap();
+    second.forget().unwrap();
     drop((first, second));
     assert_eq!(checkpoints(scene.folder.path()).list().unwrap().len(), 1);
     assert_eq!((scene.open().progress().epoch, other().progress().epoch), (2, 0));
     assert!(scene.file(2).exists());
-}
-
-#[test]
-fn a_topic_that_was_made_anew_is_refused_before_anything_is_written() {
-    let scene = Scene::new();
-    let ids = |id| TopicIds::UNKNOWN.with(Topic::Rewards, TopicId::of(1, id));
-    let open = |now, anew| {
-        let settings = JournalSettings { now, anew, ..scene.settings() };
-        Writer::open(settings, checkpoints(scene.folder.path()), Some(scene.files()))
-    };
-    let mut writer = open(ids(1), false).expect("a new job");
-    assert_eq!(writer.topic_ids().unwrap(), TopicIds::UNKNOWN);
-    writer.set_topic_ids(&ids(1)).unwrap();
-    writer.commit(&epoch(1, 10)).unwrap();
-    drop(writer);
-    let before = fs::read(scene.journal()).unwrap();
-    let refused = open(ids(2), false).err().expect("another topic").to_string();
-    assert!(refused.contains("topic `rewards` was deleted and made anew") && refused.contains("--rebuild"), "{refused}");
-    assert_eq!(fs::read(scene.journal()).unwrap(), before);
-    let read = inspect(&scene.folder(), "campaign", &scene.settings().topics).unwrap().expect("a journal");
-    assert_eq!((read.0.epoch, read.1), (1, ids(1)));
-
-    let mut writer = open(TopicIds::UNKNOWN, true).expect("it is made anew");
-    writer.forget(&[(Topic::Rewards, 0, 0)], &ids(2)).unwrap();
-    drop(writer);
-    let mut writer = open(ids(2), false).expect("the new topic is the one that is read");
-    assert_eq!((writer.progress().epoch, writer.starts().unwrap()), (0, Some(vec![(Topic::Rewards, 0, 0)])));
-}
-
-#[test]
-fn a_journal_of_the_format_before_goes_on_in_this_one() {
-    let scene = Scene::new();
-    let old = [Record::Journal { format: 1, job: "campaign".to_string(), files: true }, Record::Start { incarnation: 4 }];
-    fs::create_dir_all(scene.folder()).unwrap();
-    fs::write(scene.journal(), old.iter().flat_map(Record::to_line).collect::<Vec<_>>()).unwrap();
-    let mut writer = scene.open();
-    writer.commit(&epoch(1, 10)).unwrap();
-    assert_eq!(writer.progress().incarnation, 5);
-    drop(writer);
-    let now = String::from_utf8(fs::read(scene.journal()).unwrap()).unwrap();
-    assert!(now.contains(&format!("\"format\":{}", record::FORMAT)), "{now}");
-    assert_eq!(scene.open().progress().epoch, 1);
 }

@@ -257,7 +257,7 @@ fn asking(settings: &KafkaSettings) -> Result<(BaseConsumer<Tracked>, Arc<Connec
     Ok((consumer, connection))
 }
 
-pub(super) fn admin(settings: &KafkaSettings) -> Result<(AdminClient<Tracked>, Arc<Connection>), KafkaError> {
+fn admin(settings: &KafkaSettings) -> Result<(AdminClient<Tracked>, Arc<Connection>), KafkaError> {
     let connection = Arc::new(Connection::new(&settings.brokers, "admin"));
     let created = settings.client(Role::Admin)?.create_with_context(Tracked(Arc::clone(&connection)));
     Ok((created.map_err(|error| KafkaError::Configuration(error.to_string()))?, connection))
@@ -269,8 +269,7 @@ fn report(consumer: &BaseConsumer<Tracked>, connection: &Connection, doing: &'st
     failure(connection, doing, error)
 }
 
-/// What a failed question means.
-pub(super) fn failure(connection: &Connection, doing: &'static str, error: &ClientError) -> KafkaError {
+fn failure(connection: &Connection, doing: &'static str, error: &ClientError) -> KafkaError {
     let brokers = connection.brokers().to_string();
     match code_of(error) {
         code if passes(code) => KafkaError::Unreachable { brokers, doing, waited: ANSWER, why: connection.reason() },

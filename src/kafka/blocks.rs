@@ -1,6 +1,6 @@
 //! Records of one partition, gathered into blocks.
 
-use super::sys::batch::Message;
+use super::batch::Message;
 use dataflows::event::{Block, Format, Head, Topic};
 use std::time::{Duration, Instant};
 

@@ -172,7 +172,7 @@ impl ClientContext for Landing {
     }
 
     fn error(&self, error: ClientError, reason: &str) {
-        self.deliveries.report(&error, reason);
+        self.deliveries.connection.trouble(code_of(&error), reason);
     }
 
     fn stats_raw(&self, _statistics: &[u8]) {}

@@ -30,14 +30,12 @@ pub(super) struct Deliveries {
     failed: AtomicU64,
     /// The first failure: topic and code.
     first: Mutex<Option<(String, RDKafkaErrorCode)>>,
-    /// The last report that the client can do nothing more.
-    fatal: Mutex<Option<String>>,
 }
 
 impl Deliveries {
     pub(super) fn new(brokers: &str) -> Self {
         let connection = Connection::new(brokers, "producer");
-        Deliveries { connection, delivered: AtomicU64::new(0), failed: AtomicU64::new(0), first: Mutex::default(), fatal: Mutex::default() }
+        Deliveries { connection, delivered: AtomicU64::new(0), failed: AtomicU64::new(0), first: Mutex::default() }
     }
 
     /// Notes what became of a record.
@@ -56,14 +54,6 @@ impl Deliveries {
         }
     }
 
-    /// Notes what the client reports.
-    pub(super) fn report(&self, error: &ClientError, reason: &str) {
-        match code_of(error) {
-            RDKafkaErrorCode::Fatal => *self.fatal.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_string()),
-            code => self.connection.trouble(code, reason),
-        }
-    }
-
     /// Records that the broker has.
     pub(super) fn delivered(&self) -> u64 {
         self.delivered.load(Ordering::Relaxed)
@@ -72,11 +62,6 @@ impl Deliveries {
     /// Records that it has not, and will not get.
     pub(super) fn failed(&self) -> u64 {
         self.failed.load(Ordering::Relaxed)
-    }
-
-    /// Why the client can do nothing more.
-    pub(super) fn fatal(&self) -> Option<String> {
-        self.fatal.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The first failure: topic and code.
@@ -100,7 +85,7 @@ impl ClientContext for Counting {
     }
 
     fn error(&self, error: ClientError, reason: &str) {
-        self.0.report(&error, reason);
+        self.0.connection.trouble(code_of(&error), reason);
     }
 
     fn stats_raw(&self, _statistics: &[u8]) {}

@@ -1,15 +1,19 @@
 //! The PostgreSQL sink: every epoch in one transaction, together with its offsets and the job's progress, by one writer that others cannot
 //! write beside.
 //!
-//! [`Writer::open_telling`] connects, brings the schema up to date and fences whoever wrote for the job before; what the job needs to go on
-//! (progress, recorded epochs, thresholds) is read from it. It is a [`Sink`](crate::sink::Sink), whose thread commits
-//! [`EpochResults`](crate::results::EpochResults) as they come, and survives outages of the database. [`comparison`] reads the tables beside it.
+//! [`Writer::open_telling`] connects, brings the schema up to date and fences whoever wrote for the
+//! job before; what the job needs to go on (progress, recorded epochs, thresholds) is read from it.
+//! It is a [`Sink`](crate::sink::Sink), whose thread commits
+//! [`EpochResults`](crate::results::EpochResults) as they come, and survives outages of the
+//! database. [`comparison`] reads the tables beside it. What its epochs have to publish, [`Outbox`]
+//! reads and marks, on a session of its own.
 
 pub mod address;
 pub mod comparison;
 pub mod connection;
 pub mod encode;
 pub mod error;
+mod outbox;
 mod owner;
 mod passwords;
 pub mod recorded;
@@ -27,6 +31,7 @@ pub mod writer;
 pub mod tests;
 
 pub use error::PostgresError;
+pub use outbox::Outbox;
 pub use owner::inspect;
 pub use settings::PostgresSettings;
 pub use target::Target;

@@ -1,17 +1,14 @@
-//! What is read back: where the job stands, its recorded epochs, the published thresholds, decisions.
+//! What is read back: where the job stands, its recorded epochs, the published thresholds.
 
 use super::encode::Timestamp;
 use super::error::PostgresError;
 use super::settings::PostgresSettings;
-use crate::kafka::TopicIds;
 use crate::results::digest_from_hex;
 use crate::sink::{self, Offsets, Positions, Progress, RecordedEpoch, offsets_by_name};
 #[cfg(test)]
 use dataflows::campaign::output::Day;
-use dataflows::campaign::output::Decision;
 use dataflows::event::Topic;
-use postgres::types::Json;
-use postgres::{Client, GenericClient, Row};
+use postgres::{Client, Row};
 
 /// Fences off whoever wrote for the job before, then tells where it stands.
 ///
@@ -29,7 +26,7 @@ pub fn start(client: &mut Client, job: &str) -> Result<Progress, PostgresError> 
 }
 
 /// Where the job stands; `None` when it has no row.
-pub fn progress(client: &mut impl GenericClient, job: &str) -> Result<Option<Progress>, PostgresError> {
+pub fn progress(client: &mut impl postgres::GenericClient, job: &str) -> Result<Option<Progress>, PostgresError> {
     let row = client
         .query_opt("SELECT epoch, incarnation, published FROM progress WHERE job = $1", &[&job])
         .map_err(PostgresError::statement("tell where the job stands"))?;
@@ -52,37 +49,16 @@ pub fn starts(client: &mut Client, settings: &PostgresSettings) -> Result<Option
 /// Records where the job begins.
 pub fn set_starts(client: &mut Client, settings: &PostgresSettings, offsets: &[(Topic, u32, u64)]) -> Result<(), PostgresError> {
     client
-        .execute("UPDATE progress SET starts = $2 WHERE job = $1", &[&settings.job, &Json(offsets_by_name(offsets, &settings.topics))])
+        .execute(
+            "UPDATE progress SET starts = $2 WHERE job = $1",
+            &[&settings.job, &postgres::types::Json(offsets_by_name(offsets, &settings.topics))],
+        )
         .map_err(PostgresError::statement("record where the job begins"))?;
     Ok(())
 }
 
-/// The ids of the topics that the job has read, as far as they were recorded.
-pub fn topic_ids(client: &mut impl GenericClient, settings: &PostgresSettings) -> Result<TopicIds, PostgresError> {
-    let row = client
-        .query_opt("SELECT topic_ids::text FROM sluice.progress WHERE job = $1", &[&settings.job])
-        .map_err(PostgresError::statement("tell which topics the job has read"))?;
-    topic_ids_of(row.as_ref().and_then(|row| row.get(0)), settings).map_err(|why| PostgresError::Recorded { epoch: 0, why })
-}
-
-/// Ids of topics from the text in which they are kept.
-pub fn topic_ids_of(text: Option<&str>, settings: &PostgresSettings) -> Result<TopicIds, String> {
-    let Some(text) = text else { return Ok(TopicIds::UNKNOWN) };
-    let named = serde_json::from_str(text).map_err(|error| format!("its ids of topics: {error}"))?;
-    TopicIds::of_named(&named, &settings.topics)
-}
-
-/// Records the ids of the topics that the job reads.
-pub fn set_topic_ids(client: &mut Client, settings: &PostgresSettings, ids: &TopicIds) -> Result<(), PostgresError> {
-    client
-        .execute("UPDATE progress SET topic_ids = $2 WHERE job = $1", &[&settings.job, &Json(ids.named(&settings.topics))])
-        .map_err(PostgresError::statement("record which topics the job reads"))?;
-    Ok(())
-}
-
-/// Removes every result, and sets the job back to before its first epoch, to begin with these offsets of these topics.
-pub fn forget(client: &mut Client, settings: &PostgresSettings, starts: &[(Topic, u32, u64)], ids: &TopicIds) -> Result<(), PostgresError> {
-    let job = &settings.job;
+/// Removes every result, and sets the job back to before its first epoch; where it began stays recorded.
+pub fn forget(client: &mut Client, job: &str) -> Result<(), PostgresError> {
     let failed = || PostgresError::statement("forget the job's results");
     let mut transaction = client.transaction().map_err(failed())?;
     transaction
@@ -90,11 +66,8 @@ pub fn forget(client: &mut Client, settings: &PostgresSettings, starts: &[(Topic
             "TRUNCATE customer_features, interactions, decisions, segments, arm_stats, model_versions, model_metrics, dead_letters, thresholds, erasures",
         )
         .map_err(failed())?;
-    transaction.execute("DELETE FROM epochs WHERE job = $1", &[job]).map_err(failed())?;
-    let (starts, ids) = (Json(offsets_by_name(starts, &settings.topics)), Json(ids.named(&settings.topics)));
-    transaction
-        .execute("UPDATE progress SET epoch = 0, published = 0, starts = $2, topic_ids = $3 WHERE job = $1", &[job, &starts, &ids])
-        .map_err(failed())?;
+    transaction.execute("DELETE FROM epochs WHERE job = $1", &[&job]).map_err(failed())?;
+    transaction.execute("UPDATE progress SET epoch = 0, published = 0 WHERE job = $1", &[&job]).map_err(failed())?;
     transaction.commit().map_err(failed())
 }
 
@@ -130,32 +103,4 @@ pub fn thresholds(client: &mut Client) -> Result<Vec<(Day, u64)>, PostgresError>
         .query("SELECT day - date '1970-01-01', high_value FROM thresholds ORDER BY day", &[])
         .map_err(PostgresError::statement("read the published thresholds"))?;
     Ok(rows.iter().map(|row| (row.get(0), row.get::<_, i64>(1) as u64)).collect())
-}
-
-/// The decisions of the epochs after `after`, each with its epoch, in the order of epoch, customer and key.
-pub fn decisions(client: &mut Client, after: u64) -> Result<Vec<(u64, Decision)>, PostgresError> {
-    let rows = client
-        .query(
-            "SELECT epoch, customer_id, decision_key, decision_id, ts, arm, propensity, expected_reward, uncertainty, scores, model_version, context
-             FROM decisions WHERE epoch > $1 ORDER BY epoch, customer_id, decision_key",
-            &[&(after as i64)],
-        )
-        .map_err(PostgresError::statement("read the decisions"))?;
-    Ok(rows.iter().map(|row| (row.get::<_, i64>(0) as u64, decision_of(row))).collect())
-}
-
-fn decision_of(row: &Row) -> Decision {
-    Decision {
-        customer: row.get(1),
-        key: row.get::<_, i64>(2) as u64,
-        decision: row.get(3),
-        timestamp: row.get::<_, Timestamp>(4).0,
-        arm: row.get::<_, Option<i16>>(5).map(|arm| arm as u8),
-        propensity: row.get(6),
-        expected_reward: row.get(7),
-        uncertainty: row.get(8),
-        scores: row.get(9),
-        model_version: row.get::<_, i64>(10) as u64,
-        context: row.get(11),
-    }
 }

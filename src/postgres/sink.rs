@@ -1,9 +1,8 @@
 //! The writer as the sink of a job.
 
 use super::writer::Writer;
-use crate::kafka::TopicIds;
 use crate::results::EpochResults;
-use crate::sink::{Commit, Positions, Progress, RecordedEpoch, Sink, SinkError, Unpublished};
+use crate::sink::{Commit, Positions, Progress, RecordedEpoch, Sink, SinkError};
 use dataflows::event::Topic;
 
 impl Sink for Writer {
@@ -27,29 +26,14 @@ impl Sink for Writer {
         Ok(Writer::set_starts(self, offsets)?)
     }
 
-    fn topic_ids(&mut self) -> Result<TopicIds, SinkError> {
-        Ok(Writer::topic_ids(self))
-    }
-
-    fn set_topic_ids(&mut self, ids: &TopicIds) -> Result<(), SinkError> {
-        Ok(Writer::set_topic_ids(self, ids)?)
-    }
-
-    fn forget(&mut self, starts: &[(Topic, u32, u64)], ids: &TopicIds) -> Result<(), SinkError> {
-        Ok(Writer::forget(self, starts, ids)?)
-    }
-
-    /// Rejected records are not sent again: they are in their table.
-    fn unpublished(&mut self) -> Result<Unpublished, SinkError> {
-        let decisions = self.decisions(Writer::progress(self).published)?;
-        Ok(Unpublished { decisions: decisions.into_iter().map(|(_, decision)| decision).collect(), rejected: Vec::new() })
-    }
-
-    fn set_published(&mut self, epoch: u64) -> Result<(), SinkError> {
-        Ok(Writer::set_published(self, epoch)?)
+    fn forget(&mut self) -> Result<(), SinkError> {
+        Ok(Writer::forget(self)?)
     }
 
     fn commit(&mut self, results: &EpochResults) -> Result<Commit, SinkError> {
         Ok(Writer::commit(self, results)?)
     }
+
+    /// Recorded epochs stay.
+    fn checkpointed(&mut self, _newest: u64) {}
 }

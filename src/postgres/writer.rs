@@ -9,12 +9,10 @@ use super::schema;
 use super::settings::PostgresSettings;
 use super::statements::Statements;
 use super::transaction::{self, Outcome};
-use crate::kafka::TopicIds;
 use crate::results::EpochResults;
 use crate::sink::{Commit, Positions, Progress, RecordedEpoch};
 #[cfg(test)]
 use dataflows::campaign::output::Day;
-use dataflows::campaign::output::Decision;
 use dataflows::event::Topic;
 use postgres::Client;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -43,8 +41,6 @@ pub struct Writer {
     session: Option<Session>,
     staging: Staging,
     progress: Progress,
-    /// Of the topics that are read.
-    ids: TopicIds,
     last_commit: Option<Instant>,
 }
 
@@ -69,25 +65,23 @@ impl Writer {
     /// Likewise.
     #[cfg(test)]
     pub fn open(settings: PostgresSettings) -> Result<Writer, PostgresError> {
-        Writer::open_telling(settings, TopicIds::UNKNOWN, Trouble::default())
+        Writer::open_telling(settings, Trouble::default())
     }
 
-    /// Connects, makes sure that the topics, which `now` have these ids, are those that the job has read, brings the schema up to date and takes over the
-    /// job: from here on no earlier instance of it can write. Waits up to
+    /// Connects, brings the schema up to date and takes over the job: from here on no earlier instance of it can write. Waits up to
     /// `start_timeout` for a database that does not answer yet. Whenever the database is waited for, now or later, `trouble` tells why.
     ///
     /// # Errors
     /// Whatever keeps the job from starting: see [`PostgresError`].
-    pub fn open_telling(settings: PostgresSettings, now: TopicIds, trouble: Trouble) -> Result<Writer, PostgresError> {
+    pub fn open_telling(settings: PostgresSettings, trouble: Trouble) -> Result<Writer, PostgresError> {
         let mut backoff = Backoff::new(settings.retry_first, settings.retry_longest);
         loop {
-            let error = match Writer::try_open(&settings, &now) {
-                Ok((session, progress, ids)) => {
+            let error = match Writer::try_open(&settings) {
+                Ok((session, progress)) => {
                     let PostgresSettings { job, url, .. } = &settings;
                     tracing::info!(job, address = address::shown(url), progress.epoch, progress.incarnation, "The database is ready.");
                     trouble.note(None);
-                    let staging = Staging::default();
-                    return Ok(Writer { settings, trouble, session: Some(session), staging, progress, ids, last_commit: None });
+                    return Ok(Writer { settings, trouble, session: Some(session), staging: Staging::default(), progress, last_commit: None });
                 }
                 Err(error) => error,
             };
@@ -104,14 +98,13 @@ impl Writer {
         }
     }
 
-    fn try_open(settings: &PostgresSettings, now: &TopicIds) -> Result<(Session, Progress, TopicIds), PostgresError> {
+    fn try_open(settings: &PostgresSettings) -> Result<(Session, Progress), PostgresError> {
         let mut client = connection::connect(settings)?;
-        let (statements, progress) = schema::prepare(&mut client, settings, now, |client| {
+        let (statements, progress) = schema::prepare(&mut client, settings, |client| {
             let statements = Statements::prepare(client, settings)?;
             Ok((statements, recorded::start(client, &settings.job)?))
         })?;
-        let ids = recorded::topic_ids(&mut client, settings)?;
-        Ok((Session { client, statements }, progress, ids))
+        Ok((Session { client, statements }, progress))
     }
 
     /// The job that it writes for.
@@ -151,30 +144,14 @@ impl Writer {
         recorded::set_starts(&mut self.session()?.client, &settings, offsets)
     }
 
-    /// The ids of the topics that the job has read, as far as they were recorded.
-    pub fn topic_ids(&self) -> TopicIds {
-        self.ids
-    }
-
-    /// Records the ids of the topics that the job reads from now on.
+    /// Removes every result of the job, and sets it back to before its first epoch.
     ///
     /// # Errors
     /// That of a statement.
-    pub fn set_topic_ids(&mut self, ids: &TopicIds) -> Result<(), PostgresError> {
-        let settings = self.settings.clone();
-        recorded::set_topic_ids(&mut self.session()?.client, &settings, ids)?;
-        self.ids = *ids;
-        Ok(())
-    }
-
-    /// Removes every result of the job, and sets it back to before its first epoch, to begin with these offsets of these topics.
-    ///
-    /// # Errors
-    /// That of a statement.
-    pub fn forget(&mut self, starts: &[(Topic, u32, u64)], ids: &TopicIds) -> Result<(), PostgresError> {
-        let settings = self.settings.clone();
-        recorded::forget(&mut self.session()?.client, &settings, starts, ids)?;
-        (self.progress.epoch, self.progress.published, self.ids) = (0, 0, *ids);
+    pub fn forget(&mut self) -> Result<(), PostgresError> {
+        let job = self.settings.job.clone();
+        recorded::forget(&mut self.session()?.client, &job)?;
+        (self.progress.epoch, self.progress.published) = (0, 0);
         Ok(())
     }
 
@@ -185,34 +162,6 @@ impl Writer {
     #[cfg(test)]
     pub fn thresholds(&mut self) -> Result<Vec<(Day, u64)>, PostgresError> {
         recorded::thresholds(&mut self.session()?.client)
-    }
-
-    /// The decisions of the epochs after `after`, each with its epoch: after the published mark, those to be sent again.
-    ///
-    /// # Errors
-    /// That of a statement.
-    pub fn decisions(&mut self, after: u64) -> Result<Vec<(u64, Decision)>, PostgresError> {
-        recorded::decisions(&mut self.session()?.client, after)
-    }
-
-    /// Records that the predictions of all epochs up to this one are published; the mark never falls.
-    ///
-    /// # Errors
-    /// [`PostgresError::Fenced`], [`PostgresError::NoProgress`], or that of a statement.
-    pub fn set_published(&mut self, epoch: u64) -> Result<(), PostgresError> {
-        let (job, own) = (self.settings.job.clone(), self.progress.incarnation);
-        let client = &mut self.session()?.client;
-        let rows = client
-            .execute("UPDATE progress SET published = greatest(published, $2) WHERE job = $1 AND incarnation = $3", &[&job, &(epoch as i64), &own])
-            .map_err(PostgresError::statement("record what is published"))?;
-        if rows == 0 {
-            return Err(match recorded::progress(client, &job)? {
-                Some(at) => PostgresError::Fenced { job, epoch, own, current: at.incarnation },
-                None => PostgresError::NoProgress(job),
-            });
-        }
-        self.progress.published = self.progress.published.max(epoch);
-        Ok(())
     }
 
     /// Commits an epoch; whatever passes by itself (a connection lost, a server going down, a conflict) is waited out and the same epoch tried
@@ -262,9 +211,9 @@ impl Writer {
             Some(session) => session,
             None => Session::open(&self.settings)?,
         };
-        let Writer { settings, staging, progress, ids, .. } = self;
+        let Writer { settings, staging, progress, .. } = self;
         let statements = &session.statements;
-        let commit = transaction::Commit { settings, statements, results, staging, ids, incarnation: progress.incarnation, events_per_second };
+        let commit = transaction::Commit { settings, statements, results, staging, incarnation: progress.incarnation, events_per_second };
         let outcome = commit.run(&mut session.client)?;
         self.session = Some(session);
         Ok(outcome)

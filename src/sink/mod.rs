@@ -4,19 +4,18 @@
 //! progress beside the checkpoints, and the results as files or not at all. [`thread::spawn`] moves either to a thread of its own.
 
 mod open;
+pub mod outbox;
 mod positions;
 pub mod thread;
 
 use crate::journal::JournalError;
-use crate::kafka::TopicIds;
 use crate::postgres::PostgresError;
 use crate::results::EpochResults;
-use dataflows::campaign::output::Decision;
-use dataflows::event::{Millis, Rejected, Topic};
+use dataflows::event::{Millis, Topic};
 use std::io;
 use std::time::Duration;
 
-pub use open::open;
+pub use open::{Opened, open};
 pub use positions::{Offsets, Positions, offsets_by_name, offsets_of};
 
 /// Why a sink could not go on.
@@ -33,6 +32,18 @@ pub enum SinkError {
     Thread(#[source] io::Error),
 }
 
+impl SinkError {
+    /// Whether another instance has the job, or it has none any more: nothing more may be done for
+    /// it here.
+    pub fn is_fenced(&self) -> bool {
+        matches!(
+            self,
+            SinkError::Postgres(PostgresError::Fenced { .. } | PostgresError::NoProgress(_))
+                | SinkError::Journal(JournalError::Fenced { .. } | JournalError::Changed { .. })
+        )
+    }
+}
+
 /// Where a job stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
@@ -40,7 +51,7 @@ pub struct Progress {
     pub epoch: u64,
     /// Which instance of the job writes; each start counts one up.
     pub incarnation: i64,
-    /// The last epoch whose predictions are known to have been published.
+    /// The last epoch up to which everything is known to have been published.
     pub published: u64,
 }
 
@@ -68,20 +79,12 @@ pub struct Commit {
     pub retries: u32,
 }
 
-/// What was committed and is not known to have been published.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Unpublished {
-    /// Decisions.
-    pub decisions: Vec<Decision>,
-    /// Rejected records, where the sink keeps those for it.
-    pub rejected: Vec<Rejected>,
-}
-
 /// Commits the epochs of one job. Whoever has it has taken the job over: no earlier instance can commit any more, or this one cannot either.
 ///
 /// # Contract
 /// - `commit` is called with the epoch after the last committed one, or with one that is committed already.
 /// - Once it returns, the epoch's results, offsets, watermark and digest and the job's progress are there to stay; before, none of them counts.
+/// - No method has a default: a sink that stands before another one must pass everything on.
 pub trait Sink: Send {
     /// The job that it writes for.
     fn job(&self) -> &str;
@@ -107,35 +110,11 @@ pub trait Sink: Send {
     /// It cannot be written.
     fn set_starts(&mut self, offsets: &[(Topic, u32, u64)]) -> Result<(), SinkError>;
 
-    /// The ids of the topics that it has read, as far as they were recorded.
-    ///
-    /// # Errors
-    /// They cannot be read.
-    fn topic_ids(&mut self) -> Result<TopicIds, SinkError>;
-
-    /// Records the ids of the topics that it reads from now on.
-    ///
-    /// # Errors
-    /// They cannot be written.
-    fn set_topic_ids(&mut self, ids: &TopicIds) -> Result<(), SinkError>;
-
-    /// Removes every result of the job, and sets it back to before its first epoch: it begins anew, in one step, with these offsets of these topics.
+    /// Removes every result of the job, and sets it back to before its first epoch; where it began stays recorded.
     ///
     /// # Errors
     /// They cannot be removed.
-    fn forget(&mut self, starts: &[(Topic, u32, u64)], ids: &TopicIds) -> Result<(), SinkError>;
-
-    /// What was committed after the published mark.
-    ///
-    /// # Errors
-    /// It cannot be read.
-    fn unpublished(&mut self) -> Result<Unpublished, SinkError>;
-
-    /// Records that the predictions of all epochs up to this one are published; the mark never falls.
-    ///
-    /// # Errors
-    /// It cannot be written, or another instance has taken the job over.
-    fn set_published(&mut self, epoch: u64) -> Result<(), SinkError>;
+    fn forget(&mut self) -> Result<(), SinkError>;
 
     /// Commits an epoch, once.
     ///
@@ -144,5 +123,5 @@ pub trait Sink: Send {
     fn commit(&mut self, results: &EpochResults) -> Result<Commit, SinkError>;
 
     /// A checkpoint of this epoch is complete: what only older ones would need may go.
-    fn checkpointed(&mut self, _newest: u64) {}
+    fn checkpointed(&mut self, newest: u64);
 }

@@ -1,37 +1,33 @@
-//! The sink that a configuration asks for.
+//! The sink that a configuration asks for, and the outbox of its epochs.
 
+use super::outbox::Outbox;
 use super::{Sink, SinkError};
 use crate::checkpoint::Checkpoints;
 use crate::config::types::Config;
 use crate::files::changes::ChangeFiles;
 use crate::journal::{self, JournalSettings};
-use crate::kafka::TopicIds;
 use crate::postgres::{self, Trouble};
 use dataflows::customer::Features;
 
-/// Takes over the job of a configuration, unless one of the topics, which `now` have these ids, is not the one that it has read. `trouble` is told why a
-/// database is waited for; with `anew`, everything will be forgotten at once.
+/// A sink, and the way to what its epochs have to publish.
+pub type Opened = (Box<dyn Sink>, Box<dyn Outbox>);
+
+/// Takes over the job of a configuration. `trouble` is told why a database is waited for; with `anew`, everything will be forgotten at once.
 ///
 /// # Errors
 /// Whatever keeps the sink from going on where it was.
-pub fn open(
-    config: &Config,
-    features: &Features,
-    checkpoints: &Checkpoints,
-    now: &TopicIds,
-    trouble: Trouble,
-    anew: bool,
-) -> Result<Box<dyn Sink>, SinkError> {
-    // What is made anew may be made of other topics.
-    let now = if anew { TopicIds::UNKNOWN } else { *now };
+pub fn open(config: &Config, features: &Features, checkpoints: &Checkpoints, trouble: Trouble, anew: bool) -> Result<Opened, SinkError> {
     let Some(folder) = config.journal_folder() else {
-        return Ok(Box::new(postgres::Writer::open_telling(config.postgres_settings(features), now, trouble)?));
+        let writer = postgres::Writer::open_telling(config.postgres_settings(features), trouble)?;
+        let outbox = postgres::Outbox::new(config.postgres_settings(features), writer.progress().incarnation);
+        return Ok((Box::new(writer), Box::new(outbox)));
     };
     match &config.files.dir {
         Some(dir) => tracing::info!(dir = %dir.display(), "There is no database: the changes of each epoch go into a file."),
         None => tracing::info!("There is no database and no files.dir: results are published, shown and counted, and not kept."),
     }
     let files = config.files.dir.as_deref().map(|dir| ChangeFiles::new(dir, config.postgres_settings(features)));
-    let settings = JournalSettings { topics: config.topic_names(), now, anew, ..JournalSettings::new(&config.job, folder) };
-    Ok(Box::new(journal::Writer::open(settings, checkpoints.clone(), files)?))
+    let settings = JournalSettings { topics: config.topic_names(), anew, ..JournalSettings::new(&config.job, folder) };
+    let (journal, outbox) = journal::share(journal::Writer::open(settings, checkpoints.clone(), files)?);
+    Ok((Box::new(journal), Box::new(outbox)))
 }

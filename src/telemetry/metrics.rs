@@ -4,7 +4,7 @@
 //! by the configuration (arms), the topics' partitions, or an enum.
 
 use super::status::State;
-use super::status::snapshot::{Arm, Holder, Partition, Snapshot};
+use super::status::snapshot::{Arm, Holder, Partition, Publishing, Snapshot};
 use dataflows::campaign::output::Count;
 use metrics::{Label, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
@@ -42,6 +42,18 @@ pub enum Metric {
     EpochsInFlight,
     /// Time of a commit.
     CommitSeconds,
+    /// The published epoch.
+    EpochPublished,
+    /// Epochs that are not published.
+    UnpublishedEpochs,
+    /// Their records.
+    UnpublishedRecords,
+    /// How old they are.
+    UnpublishedSeconds,
+    /// Whether something keeps them.
+    PublishingHeld,
+    /// Records that are passed over.
+    Unpublishable,
     /// Event time.
     WatermarkSeconds,
     /// Which partition holds event time back.
@@ -101,7 +113,7 @@ pub enum Kind {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Metric; 35] = [
+    pub const ALL: [Metric; 41] = [
         Metric::Events,
         Metric::InputRejected,
         Metric::Late,
@@ -115,6 +127,12 @@ impl Metric {
         Metric::EpochCommitted,
         Metric::EpochsInFlight,
         Metric::CommitSeconds,
+        Metric::EpochPublished,
+        Metric::UnpublishedEpochs,
+        Metric::UnpublishedRecords,
+        Metric::UnpublishedSeconds,
+        Metric::PublishingHeld,
+        Metric::Unpublishable,
         Metric::WatermarkSeconds,
         Metric::WatermarkHeld,
         Metric::CheckpointEpoch,
@@ -172,6 +190,12 @@ impl Metric {
             Metric::EpochCommitted => ("sluice_epoch_committed", Gauge, "The newest epoch that is committed."),
             Metric::EpochsInFlight => ("sluice_epochs_in_flight", Gauge, "Epochs cut and not yet committed."),
             Metric::CommitSeconds => ("sluice_commit_seconds", Histogram, "Time that the commit of an epoch took."),
+            Metric::EpochPublished => ("sluice_epoch_published", Gauge, "The epoch up to which everything is published."),
+            Metric::UnpublishedEpochs => ("sluice_unpublished_epochs", Gauge, "Epochs that are committed and not published."),
+            Metric::UnpublishedRecords => ("sluice_unpublished_records", Gauge, "Decisions and dead letters of these epochs."),
+            Metric::UnpublishedSeconds => ("sluice_unpublished_seconds", Gauge, "Time since the oldest of them was committed, 0 for none."),
+            Metric::PublishingHeld => ("sluice_publishing_held", Gauge, "1 while something keeps what is committed from being published, else 0."),
+            Metric::Unpublishable => ("sluice_unpublishable_total", Counter, "Records passed over because their topic never takes them, by topic."),
             Metric::WatermarkSeconds => ("sluice_watermark_seconds", Gauge, "Event time below which nothing is expected, in seconds since 1970."),
             Metric::WatermarkHeld => ("sluice_watermark_held", Gauge, "1 for the partition that holds event time back, 0 for the others."),
             Metric::CheckpointEpoch => ("sluice_checkpoint_epoch", Gauge, "The epoch of the newest complete checkpoint, 0 before the first."),
@@ -251,6 +275,7 @@ fn record(snapshot: &Snapshot) {
     snapshot.rejected.iter().for_each(|(reason, rejected)| count(Metric::InputRejected, vec![Label::new("reason", *reason)], *rejected));
     set(Metric::EpochCommitted, Vec::new(), snapshot.epoch.committed as f64);
     set(Metric::EpochsInFlight, Vec::new(), snapshot.epoch.in_flight as f64);
+    record_publishing(&snapshot.publishing);
     set_known(Metric::WatermarkSeconds, Vec::new(), snapshot.watermark.as_ref().map(|watermark| watermark.timestamp_ms as f64 * 1e-3));
     set(Metric::CheckpointEpoch, Vec::new(), snapshot.epoch.checkpoint as f64);
     let holder = snapshot.watermark.as_ref().and_then(|watermark| watermark.held_by.as_ref());
@@ -295,6 +320,16 @@ fn record_count(metric: Metric, value: i64) {
     }
 }
 
+fn record_publishing(publishing: &Publishing) {
+    set(Metric::EpochPublished, Vec::new(), publishing.published as f64);
+    set(Metric::UnpublishedEpochs, Vec::new(), publishing.epochs as f64);
+    set(Metric::UnpublishedRecords, Vec::new(), publishing.records as f64);
+    set(Metric::UnpublishedSeconds, Vec::new(), publishing.oldest_seconds);
+    set(Metric::PublishingHeld, Vec::new(), truth(publishing.trouble.is_some()));
+    let passed_over = [("predictions", publishing.unpublishable_predictions), ("dead_letters", publishing.unpublishable_dead_letters)];
+    passed_over.into_iter().for_each(|(topic, records)| count(Metric::Unpublishable, vec![Label::new("topic", topic)], records));
+}
+
 fn record_partition(partition: &Partition, holder: Option<&Holder>) {
     let labels = || vec![Label::new("topic", partition.topic), Label::new("partition", partition.partition.to_string())];
     set(Metric::KafkaConsumerOffset, labels(), partition.next_offset as f64);
@@ -333,6 +368,7 @@ fn truth(holds: bool) -> f64 {
 mod tests {
     use super::*;
     use crate::counted::tests::all_different;
+    use crate::kafka::publisher::Destination;
     use crate::results::EpochResults;
     use crate::telemetry::status::{Status, tests::a_busy_epoch};
     use dataflows::campaign::output::Counts;
@@ -357,6 +393,8 @@ mod tests {
         let status = Status::new("campaign", &["Email".to_string(), "a \"quoted\" one".to_string()], 2);
         status.committed(&a_busy_epoch(), Duration::from_millis(20));
         status.high_watermarks(&[(Topic::Transactions, 3, 620)]);
+        status.publishing(4, 3, 12, None);
+        status.unpublishable(Destination::DeadLetters);
         let text = status.metrics();
         for metric in Metric::ALL {
             let (name, kind) = (metric.name(), format!("{:?}", metric.kind()).to_lowercase());
@@ -367,6 +405,12 @@ mod tests {
             "sluice_events_total 70",
             "sluice_input_rejected_total{reason=\"bad_amount\"} 1",
             "sluice_epoch_committed 7",
+            "sluice_epoch_published 4",
+            "sluice_unpublished_epochs 3",
+            "sluice_unpublished_records 12",
+            "sluice_publishing_held 0",
+            "sluice_unpublishable_total{topic=\"predictions\"} 0",
+            "sluice_unpublishable_total{topic=\"dead_letters\"} 1",
             "sluice_commit_seconds_bucket{le=\"0.025\"} 1",
             "sluice_commit_seconds_bucket{le=\"0.01\"} 0",
             "sluice_kafka_consumer_lag{topic=\"transactions\",partition=\"3\"} 120",

@@ -1,5 +1,6 @@
 //! How the job stands: written once an epoch by those who run it, read by the console, `/status` and `/metrics`.
 
+mod publishing;
 mod recent;
 pub mod snapshot;
 #[cfg(test)]
@@ -13,6 +14,7 @@ use crate::results::{EpochResults, hexadecimal};
 use dataflows::campaign::output::{ArmDay, Counts, Day, Segment};
 use dataflows::campaign::snapshot::Common;
 use dataflows::event::{DAY, Millis, Rejected, Topic};
+use publishing::Owing;
 use recent::{Choices, Outcomes, Rate, mean_q16};
 use snapshot::{Arm, DeadLetter, Epochs, Events, Holder, Partition, Reward, SegmentSize, Snapshot, Threshold, Watermark};
 use std::collections::{BTreeMap, VecDeque};
@@ -102,6 +104,7 @@ struct Known {
     watermark: Option<Millis>,
     held_by: Option<(Topic, u32)>,
     checkpoint: u64,
+    owing: Owing,
     next_offsets: BTreeMap<(Topic, u32), u64>,
     high_watermarks: BTreeMap<(Topic, u32), u64>,
     counts: Counts,
@@ -213,6 +216,7 @@ impl Status {
             cpu_seconds: usage().cpu_seconds,
             memory_bytes: resident_memory_bytes(),
             epoch: known.epochs(),
+            publishing: known.owing.at(now),
             watermark: known.watermark(),
             partitions: known.partitions(),
             events: Events { total: known.counts.records, per_second: known.rate.per_second(now) },
@@ -252,6 +256,7 @@ impl Known {
             watermark: None,
             held_by: None,
             checkpoint: 0,
+            owing: Owing::default(),
             next_offsets: BTreeMap::new(),
             high_watermarks: BTreeMap::new(),
             counts: Counts::none(),

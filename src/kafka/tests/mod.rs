@@ -54,7 +54,7 @@ fn create(settings: &KafkaSettings, partitions: u32) {
 }
 
 /// Waits until something holds.
-fn eventually(what: &str, holds: impl Fn() -> bool) {
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let started = Instant::now();
     while !holds() {
         assert!(started.elapsed() < PATIENCE, "not in {PATIENCE:?}: {what}");

@@ -63,7 +63,7 @@ fn a_broker_that_comes_late_and_goes_in_the_middle_costs_nothing_but_time() {
     let mut publisher = Publisher::new(&settings).unwrap();
     let decisions: Vec<Publication> = (0..100).map(decision).collect();
     let began = Instant::now();
-    assert_eq!(publisher.publish(&decisions, || began.elapsed() < Duration::from_millis(200)).unwrap(), Published::Stopped);
+    assert_eq!(publisher.publish(&decisions, |_| began.elapsed() < Duration::from_millis(200)).unwrap(), Published::Stopped);
 
     broker.services(&["start", "kafka"]);
     produce(&settings, Topic::Transactions, 20_000..40_000);
@@ -72,7 +72,7 @@ fn a_broker_that_comes_late_and_goes_in_the_middle_costs_nothing_but_time() {
     eventually("the consumer is connected again", || reading.handle.is_connected());
     reading.stop();
 
-    assert_eq!(publisher.publish(&decisions, || true).unwrap(), Published::All);
+    assert_eq!(publisher.publish(&decisions, |_| true).unwrap(), Published::All(Vec::new()));
     let mut predictions = settings.clone();
     predictions.topics[Topic::Requests as usize] = settings.predictions.clone();
     let mut published = Reading::start(&predictions, all(Topic::Requests, 3, Position::Earliest), 8);

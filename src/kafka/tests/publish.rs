@@ -1,10 +1,10 @@
 //! What is published is there, whole and in order, or the error says why not.
 
 use super::super::KafkaError;
-use super::super::publisher::{Destination, Publication, Published, Publisher};
+use super::super::publisher::{Destination, Publication, Published, Publisher, Refused};
 use super::*;
 use rdkafka::mocking::MockCluster;
-use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+use rdkafka::types::{RDKafkaApiKey, RDKafkaErrorCode, RDKafkaRespErr};
 
 fn publication(destination: Destination, number: u64) -> Publication {
     let (customer, value) = event(number);
@@ -29,14 +29,13 @@ fn an_epoch_is_published_whole_and_in_order() {
         let mut publications: Vec<Publication> =
             (epoch * 1_000..(epoch + 1) * 1_000).map(|number| publication(Destination::Predictions, number)).collect();
         publications.push(publication(Destination::DeadLetters, epoch));
-        assert_eq!(publisher.publish(&publications, || true).unwrap(), Published::All);
+        assert_eq!(publisher.publish(&publications, |_| true).unwrap(), Published::All(Vec::new()));
         // All of it is there when it says so.
         let there = read_back(&settings, &settings.predictions, 3);
         assert_eq!(there.numbers(), (0..(epoch + 1) * 1_000).collect::<Vec<_>>());
         there.stop();
     }
-    assert!(publisher.is_connected());
-    assert_eq!(publisher.publish(&[], || true).unwrap(), Published::All);
+    assert_eq!(publisher.publish(&[], |_| true).unwrap(), Published::All(Vec::new()));
     let predictions = read_back(&settings, &settings.predictions, 3);
     assert!(predictions.records.values().all(|records| records.is_sorted_by_key(|record| number(&record.bytes))));
     let dead = read_back(&settings, &settings.dead_letters, 3);
@@ -46,7 +45,7 @@ fn an_epoch_is_published_whole_and_in_order() {
 }
 
 #[test]
-fn a_record_that_is_too_long_is_an_error_with_the_way_out() {
+fn a_record_that_is_too_long_is_passed_over_or_an_error_with_the_way_out() {
     let Some(settings) = settings() else { return };
     super::super::admin::create(&settings, 1, 1, &[("max.message.bytes", "1000000")]).unwrap();
     let mut publisher = Publisher::new(&settings).unwrap();
@@ -57,11 +56,12 @@ fn a_record_that_is_too_long_is_an_error_with_the_way_out() {
     };
     // Longer than the topic takes, and not to be compressed.
     let long = Publication { value: std::iter::repeat_with(noise).take(2 << 20).collect(), ..publication(Destination::DeadLetters, 1) };
-    let error = publisher.publish(std::slice::from_ref(&long), || true).unwrap_err();
-    assert!(matches!(error, KafkaError::Delivery { .. }) && error.to_string().contains("max.message.bytes"), "{error}");
+    let refused = Refused { index: 0, code: RDKafkaErrorCode::MessageSizeTooLarge };
+    assert_eq!(publisher.publish(std::slice::from_ref(&long), |_| true).unwrap(), Published::All(vec![refused]));
     let mut producer = Producer::new(&settings).unwrap();
     producer.send(&settings.dead_letters, 1, Some(&long.value), MARCH).unwrap();
-    assert!(matches!(producer.finish(PATIENCE).unwrap_err(), KafkaError::Delivery { .. }));
+    let error = producer.finish(PATIENCE).unwrap_err();
+    assert!(matches!(error, KafkaError::Delivery { .. }) && error.to_string().contains("max.message.bytes"), "{error}");
     let mut producer = Producer::new(&settings).unwrap();
     let error = producer.send(&settings.dead_letters, 1, Some(&vec![0; settings.max_record + (1 << 20)]), MARCH).unwrap_err();
     assert!(error.to_string().contains(&settings.dead_letters), "{error}");
@@ -78,9 +78,12 @@ fn an_unreachable_broker_is_waited_for_only_as_long_as_is_wanted() {
     assert!(error.to_string().contains("127.0.0.1:1"), "{error}");
     let mut publisher = Publisher::new(&settings).unwrap();
     let began = Instant::now();
-    let stopped = publisher.publish(&[publication(Destination::Predictions, 1)], || began.elapsed() < Duration::from_millis(300));
-    assert_eq!(stopped.unwrap(), Published::Stopped);
-    assert!(!publisher.is_connected());
+    let mut reason = String::new();
+    let stopped = publisher.publish(&[publication(Destination::Predictions, 1)], |connection| {
+        reason = connection.reason();
+        began.elapsed() < Duration::from_millis(300) || !reason.contains("efused")
+    });
+    assert_eq!(stopped.unwrap(), Published::Stopped, "{reason}");
 }
 
 #[test]
@@ -96,7 +99,7 @@ fn answers_that_fail_cost_neither_records_nor_their_order() {
     for epoch in 0..3 {
         cluster.request_errors(RDKafkaApiKey::Produce, &passing);
         let publications: Vec<Publication> = (epoch * 100..(epoch + 1) * 100).map(|number| publication(Destination::Predictions, number)).collect();
-        assert_eq!(publisher.publish(&publications, || true).unwrap(), Published::All);
+        assert_eq!(publisher.publish(&publications, |_| true).unwrap(), Published::All(Vec::new()));
     }
     let there = read_back(&settings, &settings.predictions, 1);
     let order: Vec<u64> = there.records[&0].iter().map(|record| number(&record.bytes)).collect();
@@ -113,9 +116,9 @@ fn a_client_that_has_lost_count_is_replaced_and_the_epoch_sent_again() {
     }
     let mut publisher = Publisher::new(&settings).unwrap();
     let publications: Vec<Publication> = (0..200).map(|number| publication(Destination::Predictions, number)).collect();
-    assert_eq!(publisher.publish(&publications[..100], || true).unwrap(), Published::All);
+    assert_eq!(publisher.publish(&publications[..100], |_| true).unwrap(), Published::All(Vec::new()));
     cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER]);
-    assert_eq!(publisher.publish(&publications[100..], || true).unwrap(), Published::All);
+    assert_eq!(publisher.publish(&publications[100..], |_| true).unwrap(), Published::All(Vec::new()));
     let there = read_back(&settings, &settings.predictions, 1);
     let mut numbers = there.numbers();
     numbers.dedup();
@@ -125,16 +128,69 @@ fn a_client_that_has_lost_count_is_replaced_and_the_epoch_sent_again() {
     there.stop();
 }
 
+/// A publication that no compression makes shorter than 3,000 bytes.
+fn long(number: u64) -> Publication {
+    let value: Vec<u8> = (0..4_000_u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    Publication { value, ..publication(Destination::Predictions, number) }
+}
+
 #[test]
-fn a_record_that_is_not_wanted_does_not_stop_the_epochs_after_it() {
+fn records_that_their_topic_never_takes_are_named_and_the_others_are_there_in_order() {
     let Some(settings) = settings() else { return };
     super::super::admin::create(&settings, 1, 1, &[("max.message.bytes", "2000")]).unwrap();
     let mut publisher = Publisher::new(&settings).unwrap();
-    let long: Vec<u8> = (0..4_000_u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    let long = Publication { value: long, ..publication(Destination::Predictions, 1) };
-    assert!(publisher.publish(&[long], || true).is_err());
-    assert_eq!(publisher.publish(&[publication(Destination::Predictions, 2)], || true).unwrap(), Published::All);
+    let mut publications: Vec<Publication> = (0..40).map(|number| publication(Destination::Predictions, number)).collect();
+    publications[0] = long(0);
+    publications[17] = long(17);
+    publications[39] = long(39);
+    let refused = [0, 17, 39].map(|index| Refused { index, code: RDKafkaErrorCode::MessageSizeTooLarge });
+    assert_eq!(publisher.publish(&publications, |_| true).unwrap(), Published::All(refused.to_vec()));
     let there = read_back(&settings, &settings.predictions, 1);
-    assert_eq!(there.numbers(), [2]);
+    let mut seen: Vec<u64> = there.records[&0].iter().map(|record| number(&record.bytes)).collect();
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen, (1..39).filter(|number| *number != 17).collect::<Vec<_>>());
+    there.stop();
+}
+
+#[test]
+fn an_instant_that_its_topic_does_not_take_is_no_reason_to_lose_a_record() {
+    let Some(settings) = settings() else { return };
+    super::super::admin::create(&settings, 1, 1, &[("message.timestamp.before.max.ms", "3600000"), ("message.timestamp.after.max.ms", "3600000")])
+        .unwrap();
+    let mut publisher = Publisher::new(&settings).unwrap();
+    let now = jiff::Timestamp::now().as_millisecond();
+    let at = |number: u64, timestamp| Publication { timestamp, ..publication(Destination::Predictions, number) };
+    let publications = [at(0, now), at(1, MARCH), at(2, now + 10 * 86_400_000), at(3, now - 1_000)];
+    assert_eq!(publisher.publish(&publications, |_| true).unwrap(), Published::All(Vec::new()));
+    let there = read_back(&settings, &settings.predictions, 1);
+    assert_eq!(there.numbers().into_iter().collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>(), [0, 1, 2, 3]);
+    there.stop();
+}
+
+#[test]
+fn a_topic_that_is_gone_is_named_at_once_and_written_when_it_is_there_again() {
+    let Some(settings) = settings() else { return };
+    create(&settings, 1);
+    let mut publisher = Publisher::new(&settings).unwrap();
+    let publications: Vec<Publication> = (0..100).map(|number| publication(Destination::Predictions, number)).collect();
+    assert_eq!(publisher.publish(&publications, |_| true).unwrap(), Published::All(Vec::new()));
+    super::super::admin::delete_topics(&settings).unwrap();
+    let began = Instant::now();
+    // The broker may still know of it for a moment.
+    let mut last = publisher.publish(&publications, |_| true);
+    eventually("the topic is not there", || {
+        if last.is_ok() {
+            last = publisher.publish(&publications, |_| true);
+        }
+        last.is_err()
+    });
+    let error = last.unwrap_err().to_string();
+    assert!(error.contains(&settings.predictions) && error.contains(&settings.brokers) && error.contains("topics create"), "{error}");
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    create(&settings, 1);
+    eventually("it is written again", || publisher.publish(&publications, |_| true).is_ok_and(|end| end == Published::All(Vec::new())));
+    let there = read_back(&settings, &settings.predictions, 1);
+    assert_eq!(there.numbers().into_iter().collect::<std::collections::BTreeSet<_>>(), (0..100).collect());
     there.stop();
 }

@@ -3,6 +3,7 @@
 mod commit;
 mod measure;
 mod outage;
+mod outbox;
 mod owner;
 mod views;
 

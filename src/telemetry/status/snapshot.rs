@@ -26,6 +26,8 @@ pub struct Snapshot {
     pub memory_bytes: u64,
     /// Epochs.
     pub epoch: Epochs,
+    /// What committed epochs have still to publish.
+    pub publishing: Publishing,
     /// Event time.
     pub watermark: Option<Watermark>,
     /// Partitions, sorted by topic and number.
@@ -65,6 +67,25 @@ pub struct Epochs {
     pub commit_seconds: Option<f64>,
     /// SHA-256 of the model's statistics after the last commit, in hexadecimal digits.
     pub digest: Option<String>,
+}
+
+/// What committed epochs have still to publish: decisions and dead letters, to their topics.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Publishing {
+    /// The epoch up to which everything is published.
+    pub published: u64,
+    /// Epochs that are committed and not published.
+    pub epochs: u64,
+    /// Records of these.
+    pub records: u64,
+    /// Seconds since the oldest of them was committed; 0 where there are none.
+    pub oldest_seconds: f64,
+    /// What keeps them, while something does.
+    pub trouble: Option<String>,
+    /// Records that were passed over, because their topic never takes them: decisions.
+    pub unpublishable_predictions: u64,
+    /// Likewise: dead letters.
+    pub unpublishable_dead_letters: u64,
 }
 
 /// Event time.

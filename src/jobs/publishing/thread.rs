@@ -1,0 +1,288 @@
+//! The thread that publishes: takes what waits, reads what was left out, sends it until it is
+//! there, and moves the mark.
+
+use super::Shared;
+use super::queue::Next;
+use crate::jobs::predictions::publications;
+use crate::kafka::connection::Connection;
+use crate::kafka::publisher::{Publication, Published, Publisher};
+use crate::sink::SinkError;
+use crate::sink::outbox::{Outbox, Stretch};
+use crossbeam_channel::{Receiver, bounded};
+use std::io;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Nothing is sent unless the job was seen to be this instance's so shortly before.
+const OWN: Duration = Duration::from_secs(1);
+
+/// How long a mark may stand behind where only epochs come that have nothing to publish.
+const MARK: Duration = Duration::from_secs(1);
+
+/// Pause before what has failed is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// A record that has not been taken for so long is worth saying.
+const SLOW: Duration = Duration::from_secs(3);
+
+/// How often the log says again what keeps it.
+const SAY: Duration = Duration::from_secs(60);
+
+/// Starts the thread, which goes on behind the epoch `marked`; what it gives is closed when it has
+/// ended.
+pub(super) fn spawn(shared: Arc<Shared>, publisher: Publisher, outbox: Box<dyn Outbox>, arms: Vec<String>, marked: u64) -> io::Result<Receiver<()>> {
+    let (end, ended) = bounded(0);
+    let mark = Mark { at: marked, wanted: marked, tried: Instant::now() };
+    let mut thread = Thread { shared, publisher, outbox, arms, mark, trouble: Trouble { said: None } };
+    let run = move || {
+        let _end = end;
+        thread.run();
+    };
+    std::thread::Builder::new().name("publisher".to_string()).spawn(run)?;
+    Ok(ended)
+}
+
+struct Thread {
+    shared: Arc<Shared>,
+    publisher: Publisher,
+    outbox: Box<dyn Outbox>,
+    arms: Vec<String>,
+    mark: Mark,
+    trouble: Trouble,
+}
+
+/// The mark of how far it is published.
+struct Mark {
+    /// Where it stands.
+    at: u64,
+    /// Where it should stand.
+    wanted: u64,
+    /// When it was last tried to move it.
+    tried: Instant,
+}
+
+/// Why what is in hand is not sent on.
+enum Held {
+    /// Something of it was erased: the rest is sent.
+    Erased,
+    /// The time is over.
+    Over,
+    /// Another instance has the job.
+    Fenced(SinkError),
+    /// This, until it has passed.
+    Trouble(String),
+}
+
+impl Held {
+    fn by(error: SinkError, doing: &str) -> Held {
+        if error.is_fenced() { Held::Fenced(error) } else { Held::Trouble(format!("{doing}: {error}")) }
+    }
+}
+
+impl Thread {
+    fn run(&mut self) {
+        let ended = loop {
+            let Some(next) = self.next() else { break Ok(()) };
+            if let Err(held) = self.step(next) {
+                break Err(held);
+            }
+        };
+        match ended {
+            Err(Held::Fenced(error)) => tracing::error!("Nothing more is published here: {error}."),
+            // What has failed once more at the end is said already.
+            _ => drop(self.set_mark(Duration::ZERO)),
+        }
+    }
+
+    /// Waits for something to be done; `None`: there is nothing more to come.
+    fn next(&self) -> Option<Next> {
+        let mut queue = self.shared.queue();
+        loop {
+            let next = queue.take();
+            if next != Next::Nothing || self.mark.is_due() {
+                return Some(next);
+            }
+            if queue.until().is_some() {
+                return None;
+            }
+            queue = if self.mark.is_behind() {
+                self.shared.changed.wait_timeout(queue, MARK).unwrap_or_else(PoisonError::into_inner).0
+            } else {
+                self.shared.changed.wait(queue).unwrap_or_else(PoisonError::into_inner)
+            };
+        }
+    }
+
+    fn step(&mut self, next: Next) -> Result<(), Held> {
+        match next {
+            Next::Nothing => self.set_mark(MARK),
+            Next::Queued(stretch) => self.publish(stretch),
+            Next::Left { after, through, uncounted } => {
+                let stretch = self.patiently(|thread| thread.read(after, through, uncounted))?;
+                self.publish(stretch)
+            }
+        }
+    }
+
+    /// Does something until it succeeds, or there is no sense or time any more.
+    fn patiently<T>(&mut self, mut act: impl FnMut(&mut Thread) -> Result<T, Held>) -> Result<T, Held> {
+        loop {
+            if self.shared.is_over() {
+                return Err(Held::Over);
+            }
+            match act(self) {
+                Err(Held::Erased) => {}
+                Err(Held::Trouble(why)) => {
+                    self.trouble.say(&self.shared, &why);
+                    let queue = self.shared.queue();
+                    if queue.until().is_some() {
+                        return Err(Held::Over);
+                    }
+                    drop(self.shared.changed.wait_timeout_while(queue, RETRY, |queue| queue.until().is_none()));
+                }
+                end => return end,
+            }
+        }
+    }
+
+    fn read(&mut self, after: u64, through: u64, uncounted: bool) -> Result<Stretch, Held> {
+        let failed = |error| Held::by(error, "what is owed cannot be read");
+        if uncounted {
+            let counting = self.shared.queue().counting();
+            let backlog = self.outbox.backlog(after, counting).map_err(failed)?;
+            let oldest = backlog.oldest.and_then(|age| Instant::now().checked_sub(age));
+            self.shared.queue().counted(backlog.records, oldest);
+            self.shared.show();
+        }
+        self.outbox.owed(after, through).map_err(failed)
+    }
+
+    /// Sends what epochs owe until it is there.
+    fn publish(&mut self, mut stretch: Stretch) -> Result<(), Held> {
+        self.patiently(|thread| thread.try_publish(&mut stretch))?;
+        let records = stretch.epochs.iter().map(|owed| owed.records() as u64).sum();
+        self.shared.queue().published(stretch.through, records);
+        self.shared.show();
+        self.trouble.passes(&self.shared);
+        self.mark.wanted = stretch.through;
+        self.set_mark(if records > 0 { Duration::ZERO } else { MARK })
+    }
+
+    fn try_publish(&mut self, stretch: &mut Stretch) -> Result<(), Held> {
+        let erased = self.shared.queue().erased().to_vec();
+        let gone: usize = stretch.epochs.iter_mut().map(|owed| owed.erase(&erased)).sum();
+        self.shared.queue().forgive(gone as u64);
+        let records = publications(&stretch.epochs, &self.arms);
+        if records.is_empty() {
+            return Ok(());
+        }
+        confirm(&self.shared, self.outbox.as_mut(), stretch.through)?;
+        self.send(&records, stretch)
+    }
+
+    fn send(&mut self, records: &[Publication], stretch: &Stretch) -> Result<(), Held> {
+        let Thread { shared, publisher, outbox, trouble, .. } = self;
+        let topic = publisher.topic(records[0].destination).to_string();
+        let (began, mut held) = (Instant::now(), None);
+        let go_on = |connection: &Connection| {
+            held = match shared.is_over() {
+                true => Some(Held::Over),
+                false if shared.has_erased(stretch) => Some(Held::Erased),
+                false => confirm(shared, outbox.as_mut(), stretch.through).err(),
+            };
+            if began.elapsed() >= SLOW {
+                let (brokers, why) = (connection.brokers(), connection.reason());
+                let waited = began.elapsed().as_secs();
+                trouble.say(shared, &format!("topic `{topic}` at {brokers} has not taken a record for {waited} s: {why}"));
+            }
+            held.is_none()
+        };
+        match publisher.publish(records, go_on) {
+            Ok(Published::All(refused)) => {
+                for refused in refused {
+                    let record = &records[refused.index];
+                    let (topic, value) = (publisher.topic(record.destination), String::from_utf8_lossy(&record.value));
+                    let shown: String = value.chars().take(200).collect();
+                    tracing::error!(topic, bytes = value.len(), "A record is passed over, for its topic never takes it ({}): {shown}", refused.code);
+                    shared.status.unpublishable(record.destination);
+                }
+                Ok(())
+            }
+            Ok(Published::Stopped) => Err(held.unwrap_or(Held::Over)),
+            Err(error) => Err(Held::Trouble(error.to_string())),
+        }
+    }
+
+    /// Moves the mark, if that was last tried so long ago. That it cannot be moved holds up
+    /// nothing: it is tried again.
+    fn set_mark(&mut self, after: Duration) -> Result<(), Held> {
+        if !self.mark.is_behind() || self.mark.tried.elapsed() < after {
+            return Ok(());
+        }
+        self.mark.tried = Instant::now();
+        match self.outbox.advance(self.mark.at, self.mark.wanted) {
+            Ok(at) => {
+                if at != self.mark.wanted {
+                    tracing::warn!(was = self.mark.at, now = at, "Somebody has moved the mark of what is published; it goes on from there.");
+                    self.shared.queue().moved(at);
+                }
+                (self.mark.at, self.mark.wanted) = (at, at);
+                self.shared.queue().confirm();
+                Ok(())
+            }
+            Err(error) if error.is_fenced() => Err(Held::Fenced(error)),
+            Err(error) => {
+                tracing::debug!("The mark of what is published is not moved: {error}.");
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Mark {
+    fn is_behind(&self) -> bool {
+        self.at < self.wanted
+    }
+
+    fn is_due(&self) -> bool {
+        self.is_behind() && self.tried.elapsed() >= MARK
+    }
+}
+
+/// Makes sure that this instance has the job: a commit or a mark of its own shows it as well.
+fn confirm(shared: &Shared, outbox: &mut dyn Outbox, epoch: u64) -> Result<(), Held> {
+    if shared.queue().confirmed().elapsed() < OWN {
+        return Ok(());
+    }
+    outbox.confirm(epoch).map_err(|error| Held::by(error, "nobody can say whether the job is still this instance's"))?;
+    shared.queue().confirm();
+    Ok(())
+}
+
+/// What keeps it, as it is said.
+struct Trouble {
+    /// When the log last said it.
+    said: Option<Instant>,
+}
+
+impl Trouble {
+    fn say(&mut self, shared: &Shared, why: &str) {
+        shared.status.cannot_publish(Some(why.to_string()));
+        if self.said.is_none_or(|said| said.elapsed() >= SAY) {
+            self.said = Some(Instant::now());
+            let lag = shared.queue().lag();
+            tracing::warn!(
+                records = lag.records,
+                epochs = lag.epochs,
+                "What is decided and rejected is committed, but cannot be published: {why}. It is kept and tried again; commits go on."
+            );
+        }
+    }
+
+    fn passes(&mut self, shared: &Shared) {
+        if self.said.take().is_some() {
+            shared.status.cannot_publish(None);
+            tracing::info!("Publishing goes on.");
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! What committed epochs have to publish, and how far it is published: the face that the database
+//! and the journal show to whoever publishes.
+
+use super::SinkError;
+use crate::results::EpochResults;
+use dataflows::campaign::output::Decision;
+use dataflows::event::{CustomerId, Millis, Place, Rejected, Topic};
+use std::borrow::Cow;
+use std::time::Duration;
+
+/// Records of a stretch, from which on it is read no further. An epoch is never split, so that one
+/// of more records is a stretch of its own.
+pub const STRETCH_RECORDS: usize = 1_000;
+
+/// What is left of a record that could not be taken, by the names that are published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Letter {
+    /// Name of its topic at the broker.
+    pub topic: String,
+    /// Where in it.
+    pub place: Place,
+    /// Why: a stable word.
+    pub reason: Cow<'static, str>,
+    /// Why, for a person.
+    pub detail: String,
+    /// Its first bytes.
+    pub raw: Vec<u8>,
+}
+
+impl Letter {
+    /// Of a rejected record, with the names of the topics in the order of [`Topic::ALL`].
+    pub fn of(rejected: Rejected, topics: &[String; Topic::ALL.len()]) -> Letter {
+        let Rejected { topic, place, reason, detail, raw } = rejected;
+        Letter { topic: topics[topic as usize].clone(), place, reason: Cow::Borrowed(reason.word()), detail, raw }
+    }
+}
+
+/// What an epoch has to publish.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Owed {
+    /// Which epoch.
+    pub epoch: u64,
+    /// Its decisions, by customer and instant.
+    pub decisions: Vec<Decision>,
+    /// What it could not take, by topic and place.
+    pub letters: Vec<Letter>,
+}
+
+impl Owed {
+    /// Of an epoch that has just been committed: what it keeps. Decisions that it erases itself it
+    /// does not keep.
+    pub fn of(results: &mut EpochResults, topics: &[String; Topic::ALL.len()]) -> Owed {
+        let letters = std::mem::take(&mut results.rejected).into_iter().map(|rejected| Letter::of(rejected, topics)).collect();
+        let mut owed = Owed { epoch: results.epoch, decisions: std::mem::take(&mut results.decisions), letters };
+        owed.erase(&erased(results));
+        owed.sort();
+        owed
+    }
+
+    /// Puts it into the order in which it is published, whoever gives it.
+    pub fn sort(&mut self) {
+        self.decisions.sort_by_key(|decision| (decision.customer, decision.timestamp, decision.key));
+        self.letters.sort_by(|a, b| (&a.topic, a.place, &a.reason).cmp(&(&b.topic, b.place, &b.reason)));
+    }
+
+    /// How many records that makes.
+    pub fn records(&self) -> usize {
+        self.decisions.len() + self.letters.len()
+    }
+
+    /// Bytes that it takes in memory, roughly.
+    pub fn bytes(&self) -> usize {
+        let decision = |decision: &Decision| size_of::<Decision>() + decision.decision.len() + 8 * decision.scores.len() + 2 * decision.context.len();
+        let letter = |letter: &Letter| size_of::<Letter>() + letter.topic.len() + letter.detail.len() + letter.raw.len();
+        size_of::<Owed>() + self.decisions.iter().map(decision).sum::<usize>() + self.letters.iter().map(letter).sum::<usize>()
+    }
+
+    /// Whether something in it was decided for an erased customer.
+    pub fn concerns(&self, erased: &[(CustomerId, Millis)]) -> bool {
+        self.decisions.iter().any(|decision| is_erased(decision, erased))
+    }
+
+    /// Takes out what was decided for erased customers, each up to an instant; gives how many
+    /// records that were.
+    pub fn erase(&mut self, erased: &[(CustomerId, Millis)]) -> usize {
+        let before = self.decisions.len();
+        self.decisions.retain(|decision| !is_erased(decision, erased));
+        before - self.decisions.len()
+    }
+}
+
+/// The customers that an epoch erases, each up to an instant.
+pub fn erased(results: &EpochResults) -> Vec<(CustomerId, Millis)> {
+    results.erasures.iter().map(|erasure| (erasure.customer, erasure.gone_until())).collect()
+}
+
+fn is_erased(decision: &Decision, erased: &[(CustomerId, Millis)]) -> bool {
+    erased.iter().any(|(customer, until)| *customer == decision.customer && decision.timestamp <= *until)
+}
+
+/// What epochs that follow one another have to publish.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Stretch {
+    /// The epochs that have something, in order.
+    pub epochs: Vec<Owed>,
+    /// The last epoch of the stretch, whether it has something or not.
+    pub through: u64,
+}
+
+/// What is owed in sum.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Records.
+    pub records: u64,
+    /// How long ago the oldest of them was committed, where that is known.
+    pub oldest: Option<Duration>,
+}
+
+/// What the committed epochs of a job have to publish, kept until they are known to have been
+/// published.
+///
+/// # Contract
+/// The mark says: everything of every epoch up to this one is published. It moves from where it
+/// stood, and by nobody but the instance that has the job.
+pub trait Outbox: Send {
+    /// Makes sure, before epochs from this one on are published, that no other instance has taken
+    /// the job over.
+    ///
+    /// # Errors
+    /// One has, or nobody knows.
+    fn confirm(&mut self, epoch: u64) -> Result<(), SinkError>;
+
+    /// What is owed of the epochs after `after` up to `through`: [`STRETCH_RECORDS`] at most, or
+    /// one epoch.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn owed(&mut self, after: u64, through: u64) -> Result<Stretch, SinkError>;
+
+    /// How much is owed of the epochs after `after` up to `through`.
+    ///
+    /// # Errors
+    /// It cannot be counted.
+    fn backlog(&mut self, after: u64, through: u64) -> Result<Backlog, SinkError>;
+
+    /// Moves the mark from one epoch to another, if it stands there; gives where it stands then.
+    ///
+    /// # Errors
+    /// It cannot be moved, or another instance has taken the job over.
+    fn advance(&mut self, from: u64, to: u64) -> Result<u64, SinkError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dataflows::campaign::output::Erasure;
+    use dataflows::event::Reason;
+
+    fn decision(customer: CustomerId, timestamp: Millis) -> Decision {
+        let (key, decision, scores, context) = (timestamp as u64, format!("d-{customer}-{timestamp}"), Vec::new(), Vec::new());
+        let (arm, propensity, expected_reward, uncertainty, model_version) = (None, 1.0, 0.0, 0.0, 0);
+        Decision { customer, key, decision, timestamp, arm, propensity, expected_reward, uncertainty, scores, model_version, context }
+    }
+
+    fn erasure(customer: CustomerId, until: Millis) -> Erasure {
+        let (transactions, interactions, learned, rewards, profiles, decisions, folded, folded_before) = (0, 0, 0, 0, 0, 1, 0, None);
+        Erasure { customer, until, transactions, interactions, learned, rewards, profiles, decisions, folded, folded_before }
+    }
+
+    #[test]
+    fn an_epoch_owes_what_it_keeps_in_the_order_of_customers_and_instants() {
+        let rejected = |topic, position| {
+            let (place, reason) = (Place::new(0, position), Reason::BadAmount);
+            Rejected { topic, place, reason, detail: String::new(), raw: Vec::new() }
+        };
+        let mut results = EpochResults::new(3);
+        results.decisions = vec![decision(2, 5), decision(1, 7), decision(1, 6), decision(9, 4), decision(9, 5)];
+        results.rejected = vec![rejected(Topic::Rewards, 2), rejected(Topic::Rewards, 1), rejected(Topic::Customers, 8)];
+        results.erasures = vec![erasure(9, 4)];
+        let topics = Topic::ALL.map(|topic| format!("own-{}", topic.name()));
+        let owed = Owed::of(&mut results, &topics);
+        let decided: Vec<_> = owed.decisions.iter().map(|decision| (decision.customer, decision.timestamp)).collect();
+        assert_eq!(decided, [(1, 6), (1, 7), (2, 5), (9, 5)]);
+        let letters: Vec<_> = owed.letters.iter().map(|letter| (letter.topic.as_str(), letter.place.position())).collect();
+        assert_eq!(letters, [("own-customers", 8), ("own-rewards", 1), ("own-rewards", 2)]);
+        assert_eq!((owed.epoch, owed.records()), (3, 7));
+        assert!(owed.bytes() > 7 * 100 && results.decisions.is_empty());
+    }
+
+    #[test]
+    fn what_was_decided_for_an_erased_customer_goes_up_to_the_instant() {
+        let mut owed = Owed { epoch: 1, decisions: vec![decision(1, 5), decision(1, 6), decision(2, 5)], letters: Vec::new() };
+        assert!(!owed.concerns(&[(1, 4), (3, 9)]) && owed.concerns(&[(3, 9), (1, 5)]));
+        assert_eq!(owed.erase(&[(1, 5)]), 1);
+        assert_eq!(owed.decisions.iter().map(|decision| decision.timestamp).collect::<Vec<_>>(), [6, 5]);
+    }
+}

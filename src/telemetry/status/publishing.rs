@@ -1,0 +1,60 @@
+//! What committed epochs have still to publish, as the publisher's thread tells it.
+
+use super::{Status, snapshot};
+use crate::kafka::publisher::Destination;
+use std::time::Instant;
+
+/// What is known of it.
+#[derive(Debug, Default)]
+pub(super) struct Owing {
+    published: u64,
+    epochs: u64,
+    records: u64,
+    oldest: Option<Instant>,
+    trouble: Option<String>,
+    unpublishable_predictions: u64,
+    unpublishable_dead_letters: u64,
+}
+
+impl Owing {
+    /// As it stands now.
+    pub(super) fn at(&self, now: Instant) -> snapshot::Publishing {
+        snapshot::Publishing {
+            published: self.published,
+            epochs: self.epochs,
+            records: self.records,
+            oldest_seconds: self.oldest.map_or(0.0, |oldest| now.saturating_duration_since(oldest).as_secs_f64()),
+            trouble: self.trouble.clone(),
+            unpublishable_predictions: self.unpublishable_predictions,
+            unpublishable_dead_letters: self.unpublishable_dead_letters,
+        }
+    }
+}
+
+impl Status {
+    /// Everything up to the epoch `published` is; so many epochs with so many records are not, the
+    /// oldest of which was committed then.
+    pub fn publishing(&self, published: u64, epochs: u64, records: u64, oldest: Option<Instant>) {
+        let owing = &mut self.known().owing;
+        (owing.published, owing.epochs, owing.records, owing.oldest) = (published, epochs, records, oldest);
+    }
+
+    /// This keeps what is committed from being published; `None`: nothing does any more.
+    pub fn cannot_publish(&self, trouble: Option<String>) {
+        self.known().owing.trouble = trouble;
+    }
+
+    /// What keeps it.
+    pub fn publishing_trouble(&self) -> Option<String> {
+        self.known().owing.trouble.clone()
+    }
+
+    /// A record was passed over, because its topic never takes it.
+    pub fn unpublishable(&self, destination: Destination) {
+        let owing = &mut self.known().owing;
+        match destination {
+            Destination::Predictions => owing.unpublishable_predictions += 1,
+            Destination::DeadLetters => owing.unpublishable_dead_letters += 1,
+        }
+    }
+}
