@@ -91,6 +91,11 @@ impl Assembly {
     /// abandons that.
     pub fn take(&mut self, piece: Piece) {
         let epoch = piece.epoch();
+        if let Piece::Shared(shared) = &piece
+            && self.saved.is_abandoned(epoch)
+        {
+            self.leave_erased(shared);
+        }
         if self.saved.is_settled(epoch) || self.attempt.as_ref().is_some_and(|attempt| attempt.epoch > epoch) {
             return;
         }
@@ -185,10 +190,11 @@ impl Assembly {
             longest_work = ?attempt.longest.worked,
             "A checkpoint is complete."
         );
+        let erases = manifest.erases;
         let passed_over_after = self.former.as_ref().map_or(0, |former| former.epoch);
         self.former = Some(manifest);
         self.saved.complete(attempt.epoch);
-        self.clean(passed_over_after, attempt.epoch);
+        self.clean(passed_over_after, attempt.epoch, erases);
         Ok(true)
     }
 
@@ -243,9 +249,16 @@ impl Assembly {
     }
 
     /// Removes what the new checkpoint makes needless. What fails here is made up for after the next checkpoint.
-    fn clean(&self, passed_over_after: u64, epoch: u64) {
+    fn clean(&self, passed_over_after: u64, epoch: u64, erases: bool) {
         let cleaned = self.checkpoints.remove_passed_over(passed_over_after, epoch).and_then(|()| self.checkpoints.prune(self.settings.keep));
         if let Err(error) = cleaned {
+            if erases {
+                self.saved.erasure_failed();
+                return tracing::error!(
+                    epoch,
+                    "Older checkpoints still hold customers that were erased: they are not removed, and will be after the next one: {error}."
+                );
+            }
             tracing::warn!(epoch, "Older checkpoints are not removed, and will be after the next one: {error}.");
         }
     }
@@ -253,6 +266,7 @@ impl Assembly {
     fn abandon(&mut self, why: &Abandoned) {
         let Some(attempt) = self.attempt.take() else { return };
         self.saved.abandon(attempt.epoch);
+        attempt.shared.iter().for_each(|(shared, _)| self.leave_erased(shared));
         tracing::warn!(
             epoch = attempt.epoch,
             "A checkpoint is abandoned: {why}. The job goes on, a restart would begin at the one before, and the next one will be full; see that \
@@ -264,6 +278,14 @@ impl Assembly {
             if let Err(error) = self.checkpoints.write_part(&part) {
                 tracing::warn!(epoch = attempt.epoch, "Process 0 cannot be told of it, and will wait until the next checkpoint begins: {error}.");
             }
+        }
+    }
+
+    /// Notes that an abandoned checkpoint does not take the place of older ones, where these hold customers that were erased.
+    fn leave_erased(&self, shared: &Shared) {
+        if shared.erases {
+            self.saved.erasure_failed();
+            tracing::error!(epoch = shared.epoch, "Older checkpoints still hold customers that were erased, until the next checkpoint is complete.");
         }
     }
 

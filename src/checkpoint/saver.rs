@@ -133,6 +133,7 @@ impl SaverSettings {
 pub struct Saved {
     newest: AtomicU64,
     abandoned: AtomicU64,
+    failed_erasures: AtomicU64,
 }
 
 impl Saved {
@@ -151,9 +152,23 @@ impl Saved {
         epoch <= self.newest().max(self.abandoned())
     }
 
+    /// Whether this checkpoint was abandoned.
+    pub fn is_abandoned(&self, epoch: u64) -> bool {
+        epoch <= self.abandoned() && epoch > self.newest()
+    }
+
     /// Whether the next checkpoint must be full: there is none yet, or the last one was abandoned, and with it what had changed.
     pub fn needs_full(&self) -> bool {
         self.newest() <= self.abandoned()
+    }
+
+    /// How often older checkpoints were to go because a customer was erased, and did not. They go with a later one.
+    pub fn failed_erasures(&self) -> u64 {
+        self.failed_erasures.load(Ordering::Acquire)
+    }
+
+    pub(super) fn erasure_failed(&self) {
+        self.failed_erasures.fetch_add(1, Ordering::AcqRel);
     }
 
     pub(super) fn complete(&self, epoch: u64) {

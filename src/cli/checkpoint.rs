@@ -348,7 +348,7 @@ mod tests {
         job        campaign
         epoch      7
         created    2024-03-01T00:00:00Z
-        format     1
+        format     2
         digest     abababababababababababababababababababababababababababababababab
         watermark  2024-03-01T00:00:00Z
         customers  5

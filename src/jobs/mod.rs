@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod demo;
+mod erasing;
 pub mod gather;
 pub mod history;
 pub mod live;

@@ -1,5 +1,6 @@
 //! The long-running job: Kafka in, the campaign dataflow, the sink and the predictions topic out.
 
+use super::erasing::erase;
 use super::gather::{self, Checkpointing, Gather, GatherError};
 use super::live::{Control, Pace, live};
 use super::plan::{Plan, agree};
@@ -12,8 +13,7 @@ use crate::checkpoint::saver::Intake;
 use crate::checkpoint::{CheckpointError, Checkpoints, Fingerprint, Saved, Saver, SaverSettings};
 use crate::cluster::{Cluster, ClusterError};
 use crate::config::types::Config;
-use crate::console::{Console, ConsoleError, Erase};
-use crate::kafka::eraser::Eraser;
+use crate::console::{Console, ConsoleError};
 use crate::kafka::intake::{KafkaIntake, Seat, Sight};
 use crate::kafka::{Assigned, KafkaError, KafkaSettings, Position, admin};
 use crate::postgres::Trouble;
@@ -86,7 +86,7 @@ pub fn run(config: &Config, features: Features, rebuild: bool) -> Result<(), Run
     let cluster = Cluster::of(config)?;
     let job = Arc::new(Job::new(config, features)?);
     job.catch_signals()?;
-    let console = Console::start(&config.http, Arc::clone(&job.watched.status), Some(job.erase()))?;
+    let console = Console::start(&config.http, Arc::clone(&job.watched.status), Some(erase(&job.kafka, &job.watched.status)))?;
     tracing::info!(address = %console.address(), "The console is up.");
     let watching = watch(job.watched.clone());
     let outcome = job.run(&cluster, config, rebuild);
@@ -141,12 +141,6 @@ impl Job {
             finished: Arc::new(AtomicBool::new(false)),
         };
         Ok(Job { described, kafka: config.kafka_settings(), checkpoints, saver: Mutex::new(None), sunk: Mutex::new(None), watched })
-    }
-
-    /// What erases a customer for the console.
-    fn erase(&self) -> Erase {
-        let eraser = Eraser::new(&self.kafka);
-        Arc::new(move |customer| eraser.erase(customer).map_err(|error| error.to_string()))
     }
 
     fn catch_signals(&self) -> Result<(), RunError> {

@@ -5,6 +5,7 @@ use super::live::Control;
 use crate::checkpoint::Saved;
 use crate::kafka::intake::Sight;
 use crate::postgres::Trouble;
+use crate::telemetry::status::erasures::ErasureFault;
 use crate::telemetry::status::{State, Status};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -138,7 +139,10 @@ impl Watched {
         let ends: Vec<_> = partitions.iter().filter_map(|p| p.end.map(|end| (p.topic, p.partition, end))).collect();
         self.status.high_watermarks(&ends);
         self.status.cut(self.control.cut.load(Ordering::Acquire));
-        self.saved.get().into_iter().for_each(|saved| self.status.checkpoint(saved.newest()));
+        self.saved.get().into_iter().for_each(|saved| {
+            self.status.checkpoint(saved.newest());
+            self.status.erasures_failed(ErasureFault::Checkpoints, saved.failed_erasures());
+        });
         let state = match (self.sight.trouble(), self.trouble.reason()) {
             _ if draining => State::Draining,
             (_, Some(trouble)) => State::WaitingForDatabase(trouble),

@@ -36,6 +36,8 @@ pub enum Metric {
     PastHistory,
     /// What stays in the models of erased customers.
     ErasedFolded,
+    /// Erasures that were not done.
+    ErasuresFailed,
     /// The committed epoch.
     EpochCommitted,
     /// Epochs on their way.
@@ -113,7 +115,7 @@ pub enum Kind {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Metric; 41] = [
+    pub const ALL: [Metric; 42] = [
         Metric::Events,
         Metric::InputRejected,
         Metric::Late,
@@ -124,6 +126,7 @@ impl Metric {
         Metric::Erased,
         Metric::PastHistory,
         Metric::ErasedFolded,
+        Metric::ErasuresFailed,
         Metric::EpochCommitted,
         Metric::EpochsInFlight,
         Metric::CommitSeconds,
@@ -187,6 +190,11 @@ impl Metric {
             Metric::ErasedFolded => {
                 ("sluice_erased_folded_total", Counter, "Contributions of erased customers that stay in the models because they were folded.")
             }
+            Metric::ErasuresFailed => (
+                "sluice_erasures_failed_total",
+                Counter,
+                "Erasures that were not done, by reason: alert on any, something of a customer is still there.",
+            ),
             Metric::EpochCommitted => ("sluice_epoch_committed", Gauge, "The newest epoch that is committed."),
             Metric::EpochsInFlight => ("sluice_epochs_in_flight", Gauge, "Epochs cut and not yet committed."),
             Metric::CommitSeconds => ("sluice_commit_seconds", Histogram, "Time that the commit of an epoch took."),
@@ -272,6 +280,7 @@ fn record(snapshot: &Snapshot) {
     Count::ALL.iter().filter_map(|of| Some((*of, of_count(*of)?))).for_each(|(of, metric)| record_count(metric, counts.get(of)));
     let unmatched = snapshot.counts.unmatched_by();
     unmatched.into_iter().for_each(|(reason, rewards)| set(Metric::RewardsUnmatched, vec![Label::new("reason", reason)], rewards as f64));
+    snapshot.failed_erasures.iter().for_each(|(reason, failed)| count(Metric::ErasuresFailed, vec![Label::new("reason", *reason)], *failed));
     snapshot.rejected.iter().for_each(|(reason, rejected)| count(Metric::InputRejected, vec![Label::new("reason", *reason)], *rejected));
     set(Metric::EpochCommitted, Vec::new(), snapshot.epoch.committed as f64);
     set(Metric::EpochsInFlight, Vec::new(), snapshot.epoch.in_flight as f64);
@@ -370,6 +379,7 @@ mod tests {
     use crate::counted::tests::all_different;
     use crate::kafka::publisher::Destination;
     use crate::results::EpochResults;
+    use crate::telemetry::status::erasures::ErasureFault;
     use crate::telemetry::status::{Status, tests::a_busy_epoch};
     use dataflows::campaign::output::Counts;
     use dataflows::event::Topic;
@@ -441,6 +451,20 @@ mod tests {
             let Counts { rewards_no_interaction: unknown, rewards_before: before, rewards_after: after, .. } = counts;
             for (reason, number) in [("unknown_id", unknown - 9), ("other_customer", 9), ("before", before), ("after", after)] {
                 let line = format!("\nsluice_rewards_unmatched{{reason=\"{reason}\"}} {}\n", if expected { number } else { 0 });
+                assert!(text.contains(&line), "{line} in\n{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn failed_erasures_are_there_from_the_start_by_reason() {
+        let status = Status::new("campaign", &[], 2);
+        for (fault, number) in [(None, 0), (Some(ErasureFault::NotWritten), 1), (Some(ErasureFault::NotWritten), 2)] {
+            fault.into_iter().for_each(|fault| status.erasure_failed(fault));
+            status.erasures_failed(ErasureFault::Checkpoints, 3 * number);
+            let text = status.metrics();
+            for (reason, number) in [("not_written", number), ("checkpoints", 3 * number)] {
+                let line = format!("\nsluice_erasures_failed_total{{reason=\"{reason}\"}} {number}\n");
                 assert!(text.contains(&line), "{line} in\n{text}");
             }
         }

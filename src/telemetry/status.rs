@@ -1,5 +1,6 @@
 //! How the job stands: written once an epoch by those who run it, read by the console, `/status` and `/metrics`.
 
+pub mod erasures;
 mod publishing;
 mod recent;
 pub mod snapshot;
@@ -14,6 +15,7 @@ use crate::results::{EpochResults, hexadecimal};
 use dataflows::campaign::output::{ArmDay, Counts, Day, Segment};
 use dataflows::campaign::snapshot::Common;
 use dataflows::event::{DAY, Millis, Rejected, Topic};
+use erasures::{ErasureFault, FailedErasures};
 use publishing::Owing;
 use recent::{Choices, Outcomes, Rate, mean_q16};
 use snapshot::{Arm, DeadLetter, Epochs, Events, Holder, Partition, Reward, SegmentSize, Snapshot, Threshold, Watermark};
@@ -110,6 +112,7 @@ struct Known {
     counts: Counts,
     of_other_customers: u64,
     unmatched: UnmatchedWatch,
+    failed_erasures: FailedErasures,
     rate: Rate,
     arms: Vec<KnownArm>,
     arm_days: BTreeMap<(Day, u8), ArmDay>,
@@ -157,6 +160,16 @@ impl Status {
     /// The newest complete checkpoint.
     pub fn checkpoint(&self, epoch: u64) {
         self.known().checkpoint = epoch;
+    }
+
+    /// An erasure was not done.
+    pub fn erasure_failed(&self, fault: ErasureFault) {
+        self.known().failed_erasures.add(fault);
+    }
+
+    /// So many erasures were not done since the start, as the one counts them in whose hands they are.
+    pub fn erasures_failed(&self, fault: ErasureFault, total: u64) {
+        self.known().failed_erasures.raise(fault, total);
     }
 
     /// The ends of partitions at the broker: the offsets that their next records will have.
@@ -227,6 +240,7 @@ impl Status {
                 .threshold
                 .map(|(day, total)| Threshold { day_ms: Millis::from(day) * DAY, high_value: total as f64 / 10f64.powi(self.decimals as i32) }),
             counts: known.counted(),
+            failed_erasures: known.failed_erasures.numbers(),
             rejected: known.rejected.clone(),
             dead_letters: known.dead_letters.iter().cloned().collect(),
             segments: known.segments(),
@@ -262,6 +276,7 @@ impl Known {
             counts: Counts::none(),
             of_other_customers: 0,
             unmatched: UnmatchedWatch::default(),
+            failed_erasures: FailedErasures::none(),
             rate: Rate::new(started),
             arms: arms.iter().map(|name| KnownArm { name: name.clone(), ..KnownArm::default() }).collect(),
             arm_days: BTreeMap::new(),

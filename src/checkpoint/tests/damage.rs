@@ -151,9 +151,9 @@ fn forge(scene: &Scene, from: &str, to: &str) {
 #[test]
 fn another_format_is_refused_whatever_else_it_says() {
     let scene = two();
-    forge(&scene, "\"format\":1,", "\"format\":2,\"new\":true,");
+    forge(&scene, "\"format\":2,", "\"format\":3,\"new\":true,");
     let error = scene.checkpoints().newest(u64::MAX).expect_err("an older one is no way out");
-    assert!(matches!(error, CheckpointError::Format { found: 2, .. }) && FORMAT == 1, "{error}");
+    assert!(matches!(error, CheckpointError::Format { found: 3, .. }) && FORMAT == 2, "{error}");
     assert!(scene.checkpoints().prune(1).is_err(), "nobody knows what it names");
     assert_eq!(scene.names().len(), 8, "so nothing is removed");
 }

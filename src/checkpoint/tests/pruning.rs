@@ -1,6 +1,7 @@
 //! Tests of what is removed, and of what stays.
 
 use super::*;
+use crate::checkpoint::store::tests::Stopping;
 use std::fs;
 
 /// Names of the manifests that are there, and whether every file there is named by one of them.
@@ -101,6 +102,26 @@ fn an_erasure_leaves_no_older_checkpoint() {
     assert_eq!(scene.names().len(), 4, "a manifest, two shards and what is shared: {:?}", scene.names());
     assert!(bench.save(Checkpoint::of(4, &[(1, Kind::Delta)])));
     assert_eq!(kept(&scene), (vec![4, 3], true));
+}
+
+#[test]
+fn an_erasure_that_leaves_older_checkpoints_is_counted() {
+    let scene = Scene::new();
+    let erasing = |epoch| Checkpoint { erases: true, ..Checkpoint::full(epoch, &[1]) };
+    let mut bench = Bench::new(scene.checkpoints(), None);
+    assert!(bench.save(Checkpoint::full(1, &[1])) && bench.save(erasing(2)));
+    assert_eq!(bench.saved.failed_erasures(), 0);
+    // Two files and the manifest can be written, and nothing removed.
+    for (epoch, changes, complete) in [(10, 3, true), (20, 2, false), (30, 0, false)] {
+        let (store, before) = (Stopping::after(changes, scene.store()), restored(&scene.checkpoints(), u64::MAX));
+        let mut bench = Bench::new(over(store.clone()), before);
+        assert_eq!(bench.save(erasing(epoch)), complete, "{changes} changes");
+        assert_eq!(bench.saved.failed_erasures(), 1, "{changes} changes");
+        // What erases nothing fails without an erasure that did.
+        store.changes_left.store(0, Ordering::Release);
+        assert!(!bench.save(Checkpoint::full(epoch + 5, &[1])));
+        assert_eq!(bench.saved.failed_erasures(), 1, "{changes} changes");
+    }
 }
 
 #[test]

@@ -44,6 +44,8 @@ pub struct Snapshot {
     pub threshold: Option<Threshold>,
     /// What was counted since the job's first epoch, and rejected since the start.
     pub counts: Counted,
+    /// Erasures that were not done since the start, by the word for where they failed.
+    pub failed_erasures: BTreeMap<&'static str, u64>,
     /// Rejected records by the word of their reason.
     pub rejected: BTreeMap<&'static str, u64>,
     /// The last rejected records, newest first.
