@@ -11,7 +11,7 @@ use dataflows::bandit::totals::Totals;
 use dataflows::codec::rows::{decode, encode};
 use dataflows::customer::{Features, Layout, Ranks, State, Summary, Transaction};
 use dataflows::event::parse::{Parsed, Parser};
-use dataflows::event::{Block, Format, Kind, Millis, Place, Profile, Purchase, Record, Topic};
+use dataflows::event::{Block, Format, Kind, Lines, Millis, Place, Profile, Purchase, Record, Topic};
 use dataflows::settings::Settings;
 use std::fmt::Write;
 use std::hint::black_box;
@@ -142,7 +142,7 @@ fn block(topic: Topic, settings: &Settings, line: fn(usize, &mut Numbers, &Setti
     let mut bytes = text.into_bytes();
     bytes.truncate(length);
     bytes.resize(length + Block::PADDING, 0);
-    (Block { topic, partition: 0, format: Format::Json, base: 0, bytes, length, heads: Vec::new() }, count - 1)
+    (Lines { topic, partition: 0, format: Format::Json, base: 0, bytes, length }.into(), count - 1)
 }
 
 fn parsing(criterion: &mut Criterion) {

@@ -122,7 +122,7 @@ impl Desk {
         self.parsed.clear();
         self.parser.parse(block, &mut self.parsed);
         if let Some(high) = self.parsed.high {
-            let known = self.highs.entry((block.topic, block.partition)).or_insert(high);
+            let known = self.highs.entry(block.source()).or_insert(high);
             *known = high.max(*known);
         }
     }

@@ -13,7 +13,7 @@ use super::snapshot::restore::Loading;
 use super::snapshot::{Common, Follower, Images, ShardImage};
 use crate::bandit::totals::Totals;
 use crate::customer::features::Features;
-use crate::event::{Block, CustomerId, DAY, Format, Head, Topic};
+use crate::event::{CustomerId, DAY, Head, Messages, Topic};
 use crate::operators::deliver::{Delivery, deliver};
 use crate::settings::{Emit, Settings};
 use std::cell::Cell;
@@ -104,16 +104,14 @@ fn arrival(random: &mut Random, at: i64, ids: Range<u64>) -> Arrival {
     }
 }
 
-fn block(topic: Topic, first: u64, texts: &[(u64, &str)]) -> Block {
-    let mut block = Block { topic, partition: 0, format: Format::Json, base: first, bytes: Vec::new(), length: 0, heads: Vec::new() };
+fn block(topic: Topic, texts: &[(u64, &str)]) -> Messages {
+    let (mut bytes, mut heads) = (Vec::new(), Vec::new());
     for (position, text) in texts {
-        block.heads.push(Head { position: *position, timestamp: -1, start: block.bytes.len() as u32, length: text.len() as u32, null: false });
-        block.bytes.extend_from_slice(text.as_bytes());
-        block.bytes.push(b'\n');
+        heads.push(Head { position: *position, timestamp: -1, start: bytes.len() as u32, length: text.len() as u32, null: false });
+        bytes.extend_from_slice(text.as_bytes());
+        bytes.push(b'\n');
     }
-    block.length = block.bytes.len();
-    block.bytes.resize(block.length + Block::PADDING, 0);
-    block
+    Messages::new(topic, 0, bytes, heads)
 }
 
 /// Everything that sinks were told, added up.
@@ -362,7 +360,7 @@ impl Run {
                     let all = (start..end).filter(|i| self.arrivals[*i].0 == topic);
                     let mine = all.zip(start as u64..).filter(|(i, _)| i % worker.peers() == worker.index());
                     let texts: Vec<(u64, &str)> = mine.map(|(i, offset)| (offset, self.arrivals[i].1.as_str())).collect();
-                    input.send(Feed::Block(block(topic, start as u64, &texts)));
+                    input.send(Feed::Block(block(topic, &texts).into()));
                     let recorded = self.recorded.get(&epoch).map(|&watermark| Recorded(watermark));
                     let partition = worker.index() as u32;
                     let save = self.saves.get(&epoch).copied();

@@ -5,8 +5,8 @@
 //! [`Rejected`] records. Nothing from outside is an `Err`: bad input is data.
 
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
+mod block;
 mod csv;
 mod cursor;
 mod fast;
@@ -17,6 +17,7 @@ pub mod parse;
 mod rules;
 pub mod text;
 
+pub use block::{Block, Format, Head, Lines, Messages};
 pub use fields::field_names;
 
 /// A customer's number, 0 to 2^63 - 1.
@@ -104,58 +105,6 @@ impl Place {
     pub fn position(self) -> u64 {
         self.0 & (Self::POSITIONS - 1)
     }
-}
-
-/// How the bytes of a block are written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// One JSON object a record.
-    Json,
-    /// Comma-separated values; the names of the columns come from the file's first line.
-    Csv(Arc<Vec<String>>),
-}
-
-/// One record of a block that does not delimit its records itself (Kafka).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Head {
-    /// Offset in the partition.
-    pub position: u64,
-    /// The broker's timestamp of the record.
-    pub timestamp: Millis,
-    /// Start of the value in the block's bytes; for a null value the start of the key.
-    pub start: u32,
-    /// Length of the value; for a null value that of the key.
-    pub length: u32,
-    /// Whether the value was null (a tombstone): the bytes are then the key.
-    pub null: bool,
-}
-
-/// A run of raw records of one partition.
-///
-/// With `heads` each record is `bytes[start..start + length]`, and `bytes` carries at least [`Block::PADDING`] bytes after the last one. Without
-/// heads the bytes are whole lines (the last one perhaps without its line end), `base` is the byte offset of the first, and a record's position is
-/// the byte offset at which its line starts.
-#[derive(Clone, Debug)]
-pub struct Block {
-    /// What kind of records these are.
-    pub topic: Topic,
-    /// The partition that they come from (for a file: the reader's share of it).
-    pub partition: u32,
-    /// How they are written.
-    pub format: Format,
-    /// Position of the first byte, for blocks without heads.
-    pub base: u64,
-    /// The bytes, padded.
-    pub bytes: Vec<u8>,
-    /// How many of `bytes` are records; the rest is padding.
-    pub length: usize,
-    /// Where the records stand, for Kafka; empty for files.
-    pub heads: Vec<Head>,
-}
-
-impl Block {
-    /// Bytes of padding that the fast parser may read past the last record.
-    pub const PADDING: usize = 64;
 }
 
 /// What a [`Record`] says.

@@ -4,7 +4,8 @@ use super::csv::{Columns, Rows};
 use super::cursor::Cursor;
 use super::fields::{FieldNames, Fields, Problem};
 use super::rules::{self, Event, Origin, Rules};
-use super::{Aside, Block, CustomerId, Format, Head, Horizon, Kind, Millis, Names, Place, Profile, Reason, Record, Rejected, Topic, fast, json};
+use super::{Aside, Block, CustomerId, Format, Head, Horizon, Kind, Lines, Messages, Millis, Names, Place, Profile, Reason, Record, Rejected, Topic};
+use super::{fast, json};
 use crate::settings::InputSettings;
 use ::csv::ByteRecord;
 use std::ops::Range;
@@ -97,14 +98,16 @@ impl Parser {
 
     /// Adds what a block holds to `out`.
     ///
-    /// A block without heads holds lines (ended by `\n` or `\r\n`, blank ones skipped) or CSV rows; one with heads holds a record a head. Whatever
-    /// the bytes are, each record is either taken or rejected.
+    /// Lines are ended by `\n` or `\r\n`, and blank ones skipped, or they are CSV rows; of messages each head is a record. Whatever the bytes are, each
+    /// record is either taken or rejected.
     pub fn parse(&mut self, block: &Block, out: &mut Parsed) {
         self.prepare_names(out);
-        match (&block.format, block.heads.is_empty()) {
-            (Format::Json, true) => self.lines(block, out),
-            (Format::Csv(header), true) => self.rows(block, header, out),
-            (_, false) => self.messages(block, out),
+        match block {
+            Block::Lines(lines) => match &lines.format {
+                Format::Json => self.lines(lines, out),
+                Format::Csv(header) => self.rows(lines, header, out),
+            },
+            Block::Messages(messages) => self.messages(messages, out),
         }
     }
 
@@ -114,7 +117,7 @@ impl Parser {
         out.names.extend((known..wanted as u64).map(|worker| Names { worker, ..Names::default() }));
     }
 
-    fn lines(&self, block: &Block, out: &mut Parsed) {
+    fn lines(&self, block: &Lines, out: &mut Parsed) {
         let bytes = &block.bytes[..];
         let length = block.length.min(bytes.len());
         let mut start = start_of_text(block);
@@ -139,7 +142,7 @@ impl Parser {
         }
     }
 
-    fn messages(&mut self, block: &Block, out: &mut Parsed) {
+    fn messages(&mut self, block: &Messages, out: &mut Parsed) {
         for head in &block.heads {
             let place = Place::new(block.partition, head.position);
             let latest = self.latest(head);
@@ -180,7 +183,7 @@ impl Parser {
         }
     }
 
-    fn rows(&mut self, block: &Block, header: &[String], out: &mut Parsed) {
+    fn rows(&mut self, block: &Lines, header: &[String], out: &mut Parsed) {
         let columns = Columns::new(header, &self.field_names[block.topic as usize]);
         let first = start_of_text(block);
         let bytes = block.bytes.get(first..block.length.min(block.bytes.len())).unwrap_or_default();
@@ -333,11 +336,11 @@ enum Quick {
 }
 
 /// Where the first record may start: after a byte order mark at the start of a file.
-fn start_of_text(block: &Block) -> usize {
+fn start_of_text(block: &Lines) -> usize {
     if block.base == 0 && block.bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 }
 }
 
-fn place_of(block: &Block, start: usize) -> Place {
+fn place_of(block: &Lines, start: usize) -> Place {
     Place::new(block.partition, block.base + start as u64)
 }
 

@@ -8,7 +8,7 @@ use super::open::{self, Bytes};
 use super::rows::{Cut, Limits, cut, first_csv_row};
 use super::split::share;
 use super::{Compression, InputFile, Syntax};
-use dataflows::event::{Block, Format, Topic};
+use dataflows::event::{Block, Format, Lines, Topic};
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::PathBuf;
@@ -127,7 +127,7 @@ impl Reader {
     ///
     /// # Errors
     /// The file cannot be read on, for example because its compressed content is broken.
-    pub fn next(&mut self) -> Result<Option<Block>, FileError> {
+    pub fn next(&mut self) -> Result<Option<Lines>, FileError> {
         let mut target = BLOCK.max(self.pending.len());
         let mut bytes = vec![0; target + Block::PADDING];
         let mut filled = self.pending.len();
@@ -155,11 +155,11 @@ impl Reader {
     }
 
     /// The first `length` bytes as a block, padded with zeros.
-    fn block(&mut self, mut bytes: Vec<u8>, length: usize) -> Block {
+    fn block(&mut self, mut bytes: Vec<u8>, length: usize) -> Lines {
         bytes[length..length + Block::PADDING].fill(0);
         let base = self.position;
         self.position += length as u64;
-        Block { topic: self.topic, partition: self.partition, format: self.format.clone(), base, bytes, length, heads: Vec::new() }
+        Lines { topic: self.topic, partition: self.partition, format: self.format.clone(), base, bytes, length }
     }
 
     /// Reads until the buffer is full or the content ends; says how much of it is filled.

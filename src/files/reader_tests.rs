@@ -25,7 +25,7 @@ fn open(input: &InputFile, index: usize, of: usize, distribution: Distribution) 
 }
 
 /// All blocks of a file, in the order of the seats.
-fn blocks(input: &InputFile, of: usize, distribution: Distribution) -> Vec<Block> {
+fn blocks(input: &InputFile, of: usize, distribution: Distribution) -> Vec<Lines> {
     let mut blocks = Vec::new();
     for mut reader in (0..of).filter_map(|index| open(input, index, of, distribution)) {
         while let Some(block) = reader.next().expect("reading") {
@@ -38,16 +38,16 @@ fn blocks(input: &InputFile, of: usize, distribution: Distribution) -> Vec<Block
     blocks
 }
 
-fn only(input: &InputFile) -> Vec<Block> {
+fn only(input: &InputFile) -> Vec<Lines> {
     blocks(input, 1, Distribution::Split)
 }
 
-fn text(block: &Block) -> String {
+fn text(block: &Lines) -> String {
     String::from_utf8_lossy(&block.bytes[..block.length]).into_owned()
 }
 
 /// Checks that each block stands where it says, and puts them together.
-fn joined(blocks: &[Block], content: &[u8]) -> Vec<u8> {
+fn joined(blocks: &[Lines], content: &[u8]) -> Vec<u8> {
     let mut all = Vec::new();
     for block in blocks {
         let base = block.base as usize;

@@ -4,6 +4,7 @@ use super::error::FileError;
 use super::reader::Reader;
 use crate::telemetry::progress::Progress;
 use dataflows::campaign::feed::{Feed, Mark};
+use dataflows::event::Lines;
 use std::sync::{Arc, Mutex};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::operators::Capability;
@@ -54,7 +55,7 @@ pub fn source<'scope>(
             again.activate();
             match files.next(epochs.is_some()) {
                 Ok(Some(block)) => {
-                    output.session(&*held).give(Feed::Block(block));
+                    output.session(&*held).give(Feed::Block(block.into()));
                     blocks += 1;
                     progress.set(files.done());
                     if epochs.is_some_and(|epochs| blocks % epochs.blocks == 0) {
@@ -93,7 +94,7 @@ impl Files {
     }
 
     /// The next block: of one file after the other, or (`abreast`) of the file that is behind the others.
-    fn next(&mut self, abreast: bool) -> Result<Option<dataflows::event::Block>, FileError> {
+    fn next(&mut self, abreast: bool) -> Result<Option<Lines>, FileError> {
         while let Some(at) = self.pick(abreast) {
             match self.readers[at].next()? {
                 Some(block) => return Ok(Some(block)),

@@ -28,7 +28,7 @@ use crate::world::WorldError;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use dataflows::campaign::graph::{Campaign, campaign};
 use dataflows::customer::Features;
-use dataflows::event::Block;
+use dataflows::event::Messages;
 use dataflows::operators::deliver::deliver;
 use dataflows::settings::Emit;
 use director::{Director, Stage};
@@ -199,7 +199,7 @@ struct House {
 
 impl House {
     /// Runs the workers until everything that comes through `blocks` has reached `sink`.
-    fn run(self, cluster: &Cluster, blocks: Receiver<Block>, sink: Sender<Box<EpochResults>>) -> Result<(), ClusterError> {
+    fn run(self, cluster: &Cluster, blocks: Receiver<Messages>, sink: Sender<Box<EpochResults>>) -> Result<(), ClusterError> {
         // The first worker reads and gathers; both channels close when it is done.
         let ends = Mutex::new(Some((blocks, sink)));
         cluster.run(move |worker| {
@@ -209,7 +209,7 @@ impl House {
         Ok(())
     }
 
-    fn work(&self, worker: &mut Worker, (blocks, sink): (Option<Receiver<Block>>, Option<Sender<Box<EpochResults>>>)) {
+    fn work(&self, worker: &mut Worker, (blocks, sink): (Option<Receiver<Messages>>, Option<Sender<Box<EpochResults>>>)) {
         worker.dataflow::<u64, _, _>(|scope| {
             let feed = live(scope, self.pace.clone(), self.control.clone(), |_| WorldIntake::new(blocks));
             let mut gather = sink.map(|sink| Gather::new(self.described.clone(), self.control.clone(), sink, Arc::clone(&self.failure)));

@@ -3,9 +3,9 @@
 use super::live::{Bounds, Control, Pace, Replayed, live};
 use super::plan::agree;
 use crate::cluster::{Cluster, ClusterError};
-use crate::kafka::bounded::{Bounded, Manner};
+use crate::kafka::bounded::{Bounded, Manner, Read};
 use crate::kafka::intake::{Seat, Sight};
-use crate::kafka::{Assigned, KafkaError, KafkaSettings, Position};
+use crate::kafka::{KafkaError, KafkaSettings};
 use dataflows::campaign::graph::{Campaign, campaign};
 use dataflows::campaign::output::Output;
 use dataflows::event::Topic;
@@ -37,7 +37,7 @@ pub enum HistoryError {
 pub struct Stretch(pub Vec<(Topic, u32, u64, u64)>);
 
 impl Stretch {
-    /// How many offsets it has; transactions' marks and compacted records count too.
+    /// How many offsets it has: as many records at most, for some may be gaps.
     pub fn len(&self) -> u64 {
         self.0.iter().map(|(.., from, until)| until.saturating_sub(*from)).sum()
     }
@@ -48,11 +48,13 @@ impl Stretch {
         (RECORDS_AHEAD / each.max(1)).clamp(2, AHEAD)
     }
 
-    /// What a worker reads of it: partitions with their first offsets, and their bounds.
-    fn share(&self, seat: Seat) -> (Vec<Assigned>, Bounds) {
+    /// What a worker reads of it: the first offset of each of its partitions, and their bounds.
+    fn share(&self, seat: Seat) -> (Bounds, Bounds) {
         let mine = || self.0.iter().filter(|(_, partition, ..)| seat.has(*partition));
-        let assigned = mine().map(|&(topic, partition, from, _)| Assigned { topic, partition, from: Position::Offset(from) });
-        (assigned.collect(), mine().map(|&(topic, partition, _, until)| ((topic, partition), until)).collect())
+        (
+            mine().map(|&(topic, partition, from, _)| ((topic, partition), from)).collect(),
+            mine().map(|&(topic, partition, _, until)| ((topic, partition), until)).collect(),
+        )
     }
 }
 
@@ -79,8 +81,8 @@ pub struct History {
     pub control: Control,
     /// Where the partitions stand.
     pub sight: Sight,
-    /// Told on the first process of so many more records.
-    pub read: Arc<dyn Fn(u64) + Send + Sync>,
+    /// Told on the first process of what more was read.
+    pub read: Arc<dyn Fn(Read) + Send + Sync>,
 }
 
 impl History {
@@ -111,7 +113,7 @@ impl History {
         };
         let seat = Seat { index: worker.index(), peers: worker.peers() };
         let (stretch, recorded) = agree(worker, plan);
-        let (assigned, until) = stretch.share(seat);
+        let (from, until) = stretch.share(seat);
         let manner = Manner { recorded, closes: self.closes, together };
         // No epoch ends by time or number: each where it ended before, and the last with the input.
         let ahead = stretch.ahead(epochs.len());
@@ -123,7 +125,7 @@ impl History {
                     let _ = activator.activate();
                 };
                 let read = Arc::clone(&self.read);
-                Bounded::start(&self.kafka, assigned, until, seat, manner, self.sight.clone(), move |records| read(records), wake)
+                Bounded::start(&self.kafka, from, until, seat, manner, self.sight.clone(), move |more| read(more), wake)
             });
             let beginning = self.described.anew(scope.index(), scope.peers());
             deliver(campaign(feed, &self.described, beginning), move |delivery| {
@@ -153,9 +155,9 @@ mod tests {
     fn each_partition_is_read_by_one_worker() {
         let stretch = Stretch((0..5).map(|partition| (Topic::Customers, partition, 0, 9)).collect());
         let shares: Vec<_> = (0..3).map(|index| stretch.share(Seat { index, peers: 3 })).collect();
-        let mut all: Vec<u32> = shares.iter().flat_map(|(assigned, _)| assigned.iter().map(|a| a.partition)).collect();
+        let mut all: Vec<u32> = shares.iter().flat_map(|(from, _)| from.keys().map(|(_, partition)| *partition)).collect();
         all.sort_unstable();
         assert_eq!(all, [0, 1, 2, 3, 4]);
-        assert!(shares.iter().all(|(assigned, until)| assigned.len() == until.len()));
+        assert!(shares.iter().all(|(from, until)| from.keys().eq(until.keys())));
     }
 }

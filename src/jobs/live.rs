@@ -11,7 +11,7 @@
 
 use super::schedule::Schedule;
 use dataflows::campaign::feed::{Feed, Mark, Recorded, Save};
-use dataflows::event::{Block, Millis, Topic};
+use dataflows::event::{Messages, Millis, Topic};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -32,10 +32,14 @@ pub type Bounds = BTreeMap<(Topic, u32), u64>;
 
 /// What feeds a live source on one worker.
 pub trait Intake {
-    /// The next block that has arrived; never waits. With `until` no partition goes past its bound.
-    fn next(&mut self, until: Option<&Bounds>) -> Option<Block>;
-    /// Where each of this worker's partitions stands, after the blocks that were handed out.
-    fn marks(&self) -> Vec<Mark>;
+    /// The next records that have arrived, at least one; never waits. With `until` no partition goes past its bound, and one that is not named there was
+    /// not there yet: nothing comes of it.
+    fn next(&mut self, until: Option<&Bounds>) -> Option<Messages>;
+    /// Whether all that this worker's partitions have before the bounds was handed out. A bound need not be where a record is.
+    fn has_reached(&self, bounds: &Bounds) -> bool;
+    /// Where each of this worker's partitions stands, after the records that were handed out. With `until` only those that are named there, and none past
+    /// its bound.
+    fn marks(&self, until: Option<&Bounds>) -> Vec<Mark>;
     /// Whether what must be read before everything else has been read.
     fn is_prepared(&self) -> bool;
     /// Lets everything else come.
@@ -426,15 +430,19 @@ impl<I: Intake> Reading<I> {
             Some(Command::Cut { last, open, save }) => {
                 let (last, open, save) = (*last, *open, *save);
                 self.commands.pop_front();
-                return self.cut(last, open, None, save, &mut give);
+                let ended = last && self.intake.is_ended();
+                let marks = self.intake.marks(None).into_iter().map(|mark| Mark { last: ended, save, ..mark });
+                return self.cut(marks.collect(), last, open, &mut give);
             }
             Some(Command::CutAt { replayed, more }) => {
                 let bounds: Bounds = replayed.bounds.iter().map(|&(topic, partition, next)| ((topic, partition), next)).collect();
                 let watermark = Recorded(replayed.watermark);
-                if self.intake.marks().iter().all(|mark| bounds.get(&(mark.topic, mark.partition)).is_none_or(|&bound| mark.next >= bound)) {
+                if self.intake.has_reached(&bounds) {
                     self.repeating = *more;
                     self.commands.pop_front();
-                    return self.cut(false, true, Some(watermark), None, &mut give);
+                    let marks = self.intake.marks(Some(&bounds));
+                    let recorded = |mark| Mark { recorded: Some(watermark), ..mark };
+                    return self.cut(marks.into_iter().map(recorded).collect(), false, true, &mut give);
                 }
                 self.intake.open();
                 return self.take(Some(&bounds), &mut give);
@@ -445,24 +453,21 @@ impl<I: Intake> Reading<I> {
     }
 
     fn take(&mut self, until: Option<&Bounds>, give: &mut impl FnMut(Feed)) -> Step {
-        let Some(block) = self.intake.next(until) else {
+        let Some(messages) = self.intake.next(until) else {
             self.in_a_row = 0;
             return Step::Wait;
         };
-        let records = block.heads.len().max(1) as u64;
+        let records = messages.heads.len() as u64;
         self.in_epoch += records;
         self.untold.records += records;
         self.in_a_row += 1;
-        give(Feed::Block(block));
+        give(Feed::Block(messages.into()));
         Step::Read
     }
 
-    fn cut(&mut self, last: bool, open: bool, recorded: Option<Recorded>, save: Option<Save>, give: &mut impl FnMut(Feed)) -> Step {
-        let marks = self.intake.marks();
+    fn cut(&mut self, marks: Vec<Mark>, last: bool, open: bool, give: &mut impl FnMut(Feed)) -> Step {
         self.idle = marks.iter().map(|mark| mark.idle).collect();
-        for mark in marks {
-            give(Feed::Mark(Mark { recorded, last: last && self.intake.is_ended(), save, ..mark }));
-        }
+        marks.into_iter().for_each(|mark| give(Feed::Mark(mark)));
         if open {
             self.intake.open();
         }
@@ -475,7 +480,7 @@ impl<I: Intake> Reading<I> {
     fn news(&mut self, drain: bool) -> Option<News> {
         let mut news = std::mem::take(&mut self.untold);
         if self.commands.is_empty() {
-            let idle: Vec<bool> = self.intake.marks().iter().map(|mark| mark.idle).collect();
+            let idle: Vec<bool> = self.intake.marks(None).iter().map(|mark| mark.idle).collect();
             // A partition that is new is news too; but the first look is none.
             news.restless = !self.idle.is_empty() && self.idle != idle;
             if news.restless {
@@ -495,3 +500,6 @@ fn first_time(told: &mut bool, holds: bool) -> bool {
     *told |= holds;
     first
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! Records of one partition, gathered into blocks.
 
 use super::batch::Message;
-use dataflows::event::{Block, Format, Head, Topic};
+use dataflows::event::{Head, Messages, Topic};
 use std::time::{Duration, Instant};
 
 /// Bytes from which a block is handed over at once.
@@ -72,23 +72,14 @@ impl Gathering {
     }
 
     /// Takes the block out.
-    pub(super) fn finish(&mut self) -> Option<Block> {
+    pub(super) fn finish(&mut self) -> Option<Messages> {
         if self.is_empty() {
             return None;
         }
-        let length = self.bytes.len();
-        self.bytes.resize(length + Block::PADDING, 0);
         // One huge record does not make all blocks after it huge.
         self.room = (self.bytes.len().min(2 * FULL), self.heads.len());
         self.since = None;
-        Some(Block {
-            topic: self.topic,
-            partition: self.partition,
-            format: Format::Json,
-            base: 0,
-            bytes: std::mem::take(&mut self.bytes),
-            length,
-            heads: std::mem::take(&mut self.heads),
-        })
+        let (bytes, heads) = (std::mem::take(&mut self.bytes), std::mem::take(&mut self.heads));
+        Some(Messages::new(self.topic, self.partition, bytes, heads))
     }
 }

@@ -8,7 +8,7 @@ use super::reader::Reader;
 use super::settings::{KafkaSettings, Role, Start};
 use super::status::{Context, PartitionStatus, Shared};
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded, unbounded};
-use dataflows::event::{Block, Millis, Topic};
+use dataflows::event::{Messages, Millis, Topic};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -52,12 +52,7 @@ impl From<Start> for Position {
 #[derive(Debug)]
 pub enum Arrival {
     /// Records of one partition; at least one.
-    Records {
-        /// The records.
-        block: Block,
-        /// The offset after the last of them.
-        next: u64,
-    },
+    Records(Messages),
     /// A partition is read to its end as it is now. `next` may be past the last record: transactions' marks and compacted records take offsets too.
     CaughtUp {
         /// The topic.
@@ -252,7 +247,7 @@ struct Handed {
 impl Handed {
     fn of(arrival: &Arrival) -> Handed {
         let partition = match arrival {
-            Arrival::Records { block, next } => Some((block.topic, block.partition, *next, false)),
+            Arrival::Records(messages) => messages.end().map(|next| (messages.topic, messages.partition, next, false)),
             Arrival::CaughtUp { topic, partition, next } => Some((*topic, *partition, *next, true)),
             Arrival::Failed(_) => None,
         };

@@ -1,13 +1,14 @@
 //! One worker's partitions as a live source: merged by time, so that a fast partition does not run ahead of a slow one.
 
 use super::consumer::spawn;
+use super::partition::Partition;
 use super::{Arrival, Assigned, ConsumerHandle, KafkaError, KafkaSettings, PartitionStatus, Position};
 use crate::jobs::live::{Bounds, Intake};
 use crossbeam_channel::{Receiver, bounded};
 use dataflows::campaign::feed::Mark;
-use dataflows::event::{Block, Head, Millis, Topic};
+use dataflows::event::{Messages, Millis, Topic};
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -105,17 +106,6 @@ impl Sight {
     }
 }
 
-/// One partition: blocks that wait, and where it stands.
-#[derive(Debug, Default)]
-struct Partition {
-    waiting: VecDeque<(Block, u64)>,
-    /// After the blocks that were handed out; `None` before its start is known.
-    next: Option<u64>,
-    /// The end of the partition as it was when it was last reached, if nothing has come since.
-    caught_up: Option<u64>,
-    held: bool,
-}
-
 /// One worker's partitions.
 pub struct KafkaIntake {
     /// `None` when it could not be started, which `sight` tells.
@@ -163,15 +153,28 @@ impl KafkaIntake {
         let (sender, arrivals) = bounded(ARRIVALS);
         // All are started at once, for a broker answers questions about offsets slowly once it is being read from; what is not wanted yet is held back.
         let consumer = spawn(settings, assigned.clone(), sender, wake).map_err(|error| sight.fail(error)).ok();
-        let later: Vec<_> = assigned.iter().filter(|a| a.topic != Topic::Customers).map(|a| (a.topic, a.partition)).collect();
-        if let Some(consumer) = &consumer {
-            later.iter().for_each(|(topic, partition)| consumer.hold(*topic, *partition));
+        let intake = KafkaIntake::over(consumer, arrivals, &assigned, seat, idle_after, sight);
+        if let Some(consumer) = &intake.consumer {
+            intake.later.iter().for_each(|(topic, partition)| consumer.hold(*topic, *partition));
         }
+        intake
+    }
+
+    /// Over what a consumer hands over.
+    pub(crate) fn over(
+        consumer: Option<ConsumerHandle>,
+        arrivals: Receiver<Arrival>,
+        assigned: &[Assigned],
+        seat: Seat,
+        idle_after: Duration,
+        sight: Sight,
+    ) -> Self {
         let known = |assigned: &Assigned| match assigned.from {
             Position::Offset(offset) => Some(offset),
             Position::Earliest | Position::Latest | Position::Timestamp(_) => None,
         };
-        let partitions = assigned.iter().map(|a| ((a.topic, a.partition), Partition { next: known(a), ..Partition::default() })).collect();
+        let partitions = assigned.iter().map(|a| ((a.topic, a.partition), Partition::from(known(a)))).collect();
+        let later = assigned.iter().filter(|a| a.topic != Topic::Customers).map(|a| (a.topic, a.partition)).collect();
         KafkaIntake {
             consumer,
             arrivals,
@@ -191,22 +194,17 @@ impl KafkaIntake {
         let mut partitions = self.partitions.borrow_mut();
         for arrival in self.arrivals.try_iter() {
             match arrival {
-                Arrival::Records { block, next } => {
-                    let key = (block.topic, block.partition);
+                Arrival::Records(messages) => {
+                    let key = (messages.topic, messages.partition);
                     let partition = partitions.entry(key).or_default();
-                    partition.caught_up = None;
-                    partition.waiting.push_back((block, next));
-                    if partition.waiting.len() >= HOLD_AT && !partition.held {
-                        partition.held = true;
+                    partition.arrive(messages);
+                    if partition.waiting() >= HOLD_AT && !partition.is_held {
+                        partition.is_held = true;
                         self.consumer.iter().for_each(|consumer| consumer.hold(key.0, key.1));
                     }
                 }
                 Arrival::CaughtUp { topic, partition, next } => {
-                    let partition = partitions.entry((topic, partition)).or_default();
-                    partition.caught_up = Some(next);
-                    if partition.waiting.is_empty() {
-                        partition.next = Some(partition.next.map_or(next, |known| known.max(next)));
-                    }
+                    partitions.entry((topic, partition)).or_default().reach_end(next);
                 }
                 Arrival::Failed(error) => self.sight.fail(error),
             }
@@ -252,16 +250,15 @@ impl KafkaIntake {
         let open = |key: &(Topic, u32)| !self.later.contains(key);
         let mut best: Option<(Millis, (Topic, u32))> = None;
         for (key, partition) in partitions.iter().filter(|(key, _)| open(key)) {
-            // A partition that is not among the bounds was not there yet.
-            let bound = until.map(|until| until.get(key).copied().unwrap_or(0));
-            if bound.is_some_and(|bound| partition.next.is_some_and(|next| next >= bound)) {
+            let Some(bound) = bound_of(until, key) else { continue };
+            if bound.is_some_and(|bound| partition.has_reached(bound)) {
                 continue;
             }
-            match partition.waiting.front().and_then(|(block, _)| block.heads.first()) {
+            match partition.first() {
                 Some(head) if best.is_none_or(|(at, _)| head.timestamp < at) => best = Some((head.timestamp, *key)),
                 Some(_) => {}
                 // Nothing is here of a partition that has more: waiting for it keeps partitions side by side.
-                None if partition.caught_up.is_none() && self.has_more(*key) => return None,
+                None if !partition.is_caught_up() && self.has_more(*key) => return None,
                 None => {}
             }
         }
@@ -279,33 +276,26 @@ impl Drop for KafkaIntake {
 }
 
 impl Intake for KafkaIntake {
-    fn next(&mut self, until: Option<&Bounds>) -> Option<Block> {
+    fn next(&mut self, until: Option<&Bounds>) -> Option<Messages> {
         self.receive();
         let key = self.pick(until)?;
         let mut partitions = self.partitions.borrow_mut();
         let partition = partitions.get_mut(&key)?;
-        let (block, next) = partition.waiting.pop_front()?;
-        let bound = until.and_then(|until| until.get(&key)).copied();
-        let (block, next) = match bound {
-            Some(bound) if next > bound => {
-                let (before, after) = split(block, bound);
-                partition.waiting.push_front((after, next));
-                (before, bound)
-            }
-            _ => (block, next),
-        };
-        partition.next = Some(next);
-        if partition.waiting.is_empty() {
-            partition.next = partition.next.max(partition.caught_up);
-        }
-        if partition.held && partition.waiting.len() < RELEASE_AT {
-            partition.held = false;
+        let messages = partition.take(bound_of(until, &key)?)?;
+        if partition.is_held && partition.waiting() < RELEASE_AT {
+            partition.is_held = false;
             self.consumer.iter().for_each(|consumer| consumer.release(key.0, key.1));
         }
-        Some(block)
+        Some(messages)
     }
 
-    fn marks(&self) -> Vec<Mark> {
+    fn has_reached(&self, bounds: &Bounds) -> bool {
+        self.receive();
+        let partitions = self.partitions.borrow();
+        partitions.iter().all(|(key, partition)| bounds.get(key).is_none_or(|&bound| partition.has_reached(bound)))
+    }
+
+    fn marks(&self, until: Option<&Bounds>) -> Vec<Mark> {
         self.receive();
         let now = Instant::now();
         let quiet: BTreeMap<(Topic, u32), bool> = self
@@ -317,8 +307,9 @@ impl Intake for KafkaIntake {
         let partitions = self.partitions.borrow();
         // A partition whose start is not known yet has no place in an epoch.
         let mark = |(&(topic, partition), of): (&(Topic, u32), &Partition)| {
-            let idle = of.waiting.is_empty() && quiet.get(&(topic, partition)).copied().unwrap_or(false);
-            Some(Mark { topic, partition, next: of.next?, idle, recorded: None, last: false, save: None })
+            let next = of.stands_at(bound_of(until, &(topic, partition))?)?;
+            let idle = of.waiting() == 0 && quiet.get(&(topic, partition)).copied().unwrap_or(false);
+            Some(Mark { topic, partition, next, idle, recorded: None, last: false, save: None })
         };
         partitions.iter().filter_map(mark).collect()
     }
@@ -327,13 +318,13 @@ impl Intake for KafkaIntake {
         self.receive();
         let partitions = self.partitions.borrow();
         let mut customers = partitions.iter().filter(|((topic, _), _)| *topic == Topic::Customers);
-        customers.all(|(_, partition)| partition.caught_up.is_some() && partition.waiting.is_empty())
+        customers.all(|(_, partition)| partition.is_caught_up() && partition.waiting() == 0)
     }
 
     fn open(&mut self) {
         let partitions = self.partitions.borrow();
         for (topic, partition) in std::mem::take(&mut self.later) {
-            let held = partitions.get(&(topic, partition)).is_some_and(|of| of.held);
+            let held = partitions.get(&(topic, partition)).is_some_and(|of| of.is_held);
             if let (Some(consumer), false) = (&self.consumer, held) {
                 consumer.release(topic, partition);
             }
@@ -345,9 +336,13 @@ impl Intake for KafkaIntake {
     }
 }
 
-/// Splits a block before the record at `bound`.
-fn split(block: Block, bound: u64) -> (Block, Block) {
-    let at = block.heads.partition_point(|head| head.position < bound);
-    let part = |heads: &[Head]| Block { heads: heads.to_vec(), bytes: block.bytes.clone(), format: block.format.clone(), ..block };
-    (part(&block.heads[..at]), part(&block.heads[at..]))
+/// Up to where a partition is read, if it has a bound at all; `None` for one that is not among the bounds, for it was not there yet.
+fn bound_of(until: Option<&Bounds>, key: &(Topic, u32)) -> Option<Option<u64>> {
+    match until {
+        Some(until) => until.get(key).map(|&bound| Some(bound)),
+        None => Some(None),
+    }
 }
+
+#[cfg(test)]
+mod tests;

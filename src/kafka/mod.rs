@@ -16,6 +16,7 @@ pub mod error;
 pub mod intake;
 pub mod load;
 pub mod paced;
+mod partition;
 mod position;
 pub mod producer;
 pub mod publisher;

@@ -286,8 +286,7 @@ impl Reader {
 
 impl Lane {
     fn finish(&mut self, arrivals: &mut Vec<Arrival>) {
-        let next = self.gathering.next();
-        arrivals.extend(self.gathering.finish().map(|block| Arrival::Records { block, next }));
+        arrivals.extend(self.gathering.finish().map(Arrival::Records));
     }
 
     fn reach_end(&mut self, offset: i64, arrivals: &mut Vec<Arrival>) {

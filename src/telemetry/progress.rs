@@ -50,6 +50,15 @@ impl Progress {
         }
     }
 
+    /// The total turns out to be another.
+    pub fn expect(&mut self, total: u64) {
+        match &mut self.shown {
+            Shown::Bar(bar) => bar.set_length(total),
+            Shown::Lines(lines) => lines.total = total,
+            Shown::Nothing => {}
+        }
+    }
+
     /// Everything is done.
     pub fn finish(mut self) {
         match &mut self.shown {
@@ -125,6 +134,19 @@ mod tests {
     fn a_line_is_written_for_each_tenth_reached() {
         let expected = "reading: 10 % (150 of 1000 bytes)\nreading: 50 % (599 of 1000 bytes)\nreading: 100 % (1000 of 1000 bytes)\n";
         assert_eq!(lines(1000, &[0, 99, 150, 160, 599]), expected);
+    }
+
+    #[test]
+    fn a_total_may_turn_out_to_be_smaller() {
+        let captured = Captured::default();
+        let shown = Shown::Lines(Lines { label: "reading", unit: Unit::Events, total: 20, tenths: 0, out: Box::new(captured.clone()) });
+        let mut progress = Progress { shown };
+        progress.set(5);
+        progress.expect(10);
+        progress.set(6);
+        progress.finish();
+        let text = String::from_utf8(captured.0.lock().expect("no other holder panics").clone()).expect("text");
+        assert_eq!(text, "reading: 20 % (5 of 20 events)\nreading: 60 % (6 of 10 events)\nreading: 100 % (10 of 10 events)\n");
     }
 
     #[test]

@@ -25,29 +25,29 @@ fn padded(text: &[u8]) -> Vec<u8> {
     [text, &[0; Block::PADDING]].concat()
 }
 
-fn lines_of(topic: Topic, text: &[u8]) -> Block {
-    Block { topic, partition: 5, format: Format::Json, base: 0, bytes: padded(text), length: text.len(), heads: Vec::new() }
+fn lines_of(topic: Topic, text: &[u8]) -> Lines {
+    Lines { topic, partition: 5, format: Format::Json, base: 0, bytes: padded(text), length: text.len() }
 }
 
-fn csv_of(topic: Topic, header: &str, text: &str) -> Block {
+fn csv_of(topic: Topic, header: &str, text: &str) -> Lines {
     let header = header.split(',').map(str::to_string).collect();
-    Block { format: Format::Csv(Arc::new(header)), ..lines_of(topic, text.as_bytes()) }
+    Lines { format: Format::Csv(Arc::new(header)), ..lines_of(topic, text.as_bytes()) }
 }
 
 /// Messages, stamped with noon, and whether each is null.
-fn messages_of(topic: Topic, messages: &[(&[u8], bool)]) -> Block {
+fn messages_of(topic: Topic, messages: &[(&[u8], bool)]) -> Messages {
     let (mut bytes, mut heads) = (Vec::new(), Vec::new());
     for (position, (message, null)) in (100..).zip(messages) {
         let (start, length) = (bytes.len() as u32, message.len() as u32);
         heads.push(Head { position, timestamp: NOON, start, length, null: *null });
         bytes.extend_from_slice(message);
     }
-    Block { length: bytes.len(), bytes: padded(&bytes), heads, ..lines_of(topic, b"") }
+    Messages::new(topic, 5, bytes, heads)
 }
 
-fn parsed(mut parser: Parser, block: &Block) -> Parsed {
+fn parsed(mut parser: Parser, block: &(impl Clone + Into<Block>)) -> Parsed {
     let mut out = Parsed::default();
-    parser.parse(block, &mut out);
+    parser.parse(&block.clone().into(), &mut out);
     assert_eq!(out.lines, out.valid + out.rejected.len() as u64);
     out
 }
@@ -306,6 +306,17 @@ fn each_broken_rule_has_its_reason() {
 }
 
 #[test]
+fn of_messages_without_a_head_nothing_is_read() {
+    let line = r#"{"transaction_id":1,"customer_id":2,"timestamp":0,"amount":1}"#;
+    let mut block = messages_of(Topic::Transactions, &[(line.as_bytes(), false), (b"not a record", false)]);
+    let all = parsed(parser(settings()), &block);
+    assert_eq!((all.lines, all.valid), (2, 1));
+    block.heads.clear();
+    let none = parsed(parser(settings()), &block);
+    assert_eq!((none.lines, none.records.len(), none.rejected.len(), none.high), (0, 0, 0, None));
+}
+
+#[test]
 fn only_messages_can_be_too_far_in_the_future() {
     let line = |timestamp: Millis| format!(r#"{{"transaction_id":1,"customer_id":2,"timestamp":{timestamp},"amount":1}}"#);
     let (near, far) = (line(NOON + DAY), line(NOON + DAY + 1));
@@ -321,12 +332,12 @@ fn only_messages_can_be_too_far_in_the_future() {
 fn lines_stand_where_they_start() {
     let line = r#"{"transaction_id":"a","customer_id":2,"timestamp":"2024-01-01","amount":1}"#;
     let text = format!("\u{feff}{line}\r\n\n  \t\r\n {line} \n\r\n{line}");
-    let block = Block { base: 0, ..lines_of(Topic::Transactions, text.as_bytes()) };
+    let lines = lines_of(Topic::Transactions, text.as_bytes());
     let places = |out: Parsed| out.records.iter().map(|record| record.place().position()).collect::<Vec<_>>();
     let length = line.len() as u64;
     let starts = [3, 3 + length + 8, 3 + length + 8 + length + 5];
-    assert_eq!(places(parsed(parser(settings()), &block)), starts);
-    let out = parsed(parser(settings()), &Block { base: 1000, ..block });
+    assert_eq!(places(parsed(parser(settings()), &lines)), starts);
+    let out = parsed(parser(settings()), &Lines { base: 1000, ..lines });
     assert_eq!((out.rejected[0].reason, out.valid), (Reason::Malformed, 2));
     assert_eq!(places(out), [1000 + starts[1], 1000 + starts[2]]);
 }
@@ -356,7 +367,7 @@ fn csv_reads_arms_lists_and_numbers_from_cells() {
     let reasons: Vec<_> = out.rejected.iter().map(|rejected| rejected.reason).collect();
     assert_eq!(reasons, [Reason::BadReward, Reason::BadPropensity]);
     let message = messages_of(Topic::Customers, &[(b"42,erase", false), (b"1,\n2,", false)]);
-    let block = Block { format: Format::Csv(Arc::new(vec!["customer_id".to_string(), "op".to_string()])), ..message };
+    let block = Messages { format: Format::Csv(Arc::new(vec!["customer_id".to_string(), "op".to_string()])), ..message };
     let out = parsed(parser(settings()), &block);
     assert_eq!((out.records[0].kind(), out.rejected[0].reason), (Kind::Erase, Reason::Malformed));
 }
@@ -369,7 +380,7 @@ fn names_go_to_the_worker_of_their_customer() {
     let mut out = Parsed::default();
     for _ in 0..2 {
         out.clear();
-        parser(settings()).parse(&lines_of(Topic::Interactions, text.as_bytes()), &mut out);
+        parser(settings()).parse(&lines_of(Topic::Interactions, text.as_bytes()).into(), &mut out);
         let mut seen = 0;
         for (worker, names) in out.names.iter().enumerate() {
             assert_eq!(names.worker, worker as u64);
@@ -433,7 +444,7 @@ fn no_bytes_make_it_panic() {
         let topic = Topic::ALL[round as usize % Topic::ALL.len()];
         parsed(parser(settings()), &lines_of(topic, &bytes));
         parsed(parser(settings()), &messages_of(topic, &[(&bytes, false), (&bytes, true)]));
-        let block = Block { format: Format::Csv(Arc::new(vec!["customer_id".to_string(), "action".to_string()])), ..lines_of(topic, &bytes) };
+        let block = Lines { format: Format::Csv(Arc::new(vec!["customer_id".to_string(), "action".to_string()])), ..lines_of(topic, &bytes) };
         parsed(parser(settings()), &block);
     }
 }
@@ -656,7 +667,7 @@ proptest! {
         let messages: Vec<(&[u8], bool)> = records.iter().map(|record| (&record[..], false)).collect();
         let mut unpadded = lines.clone();
         unpadded.bytes.truncate(unpadded.length);
-        for block in [lines, unpadded, messages_of(topic, &messages)] {
+        for block in [Block::from(lines), unpadded.into(), messages_of(topic, &messages).into()] {
             let (fast, complete) = (parsed(parser(settings()), &block), parsed(complete_parser(), &block));
             prop_assert_eq!(format!("{:?}", fast), format!("{:?}", complete));
         }

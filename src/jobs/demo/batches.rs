@@ -1,6 +1,6 @@
 //! Records of the simulated world, gathered into blocks as a broker would hand them over: each with its offset and its timestamp.
 
-use dataflows::event::{Block, Format, Head, Millis, Topic};
+use dataflows::event::{Head, Messages, Millis, Topic};
 
 /// Records that wait to be handed over, one partition a topic.
 pub(super) struct Batches([Batch; Topic::ALL.len()]);
@@ -29,7 +29,7 @@ impl Batches {
     }
 
     /// What has been added since the last time.
-    pub(super) fn take(&mut self) -> impl Iterator<Item = Block> {
+    pub(super) fn take(&mut self) -> impl Iterator<Item = Messages> {
         self.0.iter_mut().filter(|batch| !batch.heads.is_empty()).map(Batch::take)
     }
 
@@ -40,11 +40,8 @@ impl Batches {
 }
 
 impl Batch {
-    fn take(&mut self) -> Block {
-        let (mut bytes, heads) = (std::mem::take(&mut self.bytes), std::mem::take(&mut self.heads));
-        let length = bytes.len();
-        bytes.resize(length + Block::PADDING, 0);
-        Block { topic: self.topic, partition: 0, format: Format::Json, base: 0, bytes, length, heads }
+    fn take(&mut self) -> Messages {
+        Messages::new(self.topic, 0, std::mem::take(&mut self.bytes), std::mem::take(&mut self.heads))
     }
 }
 
@@ -58,11 +55,12 @@ mod tests {
         for (topic, text) in [(Topic::Requests, "one"), (Topic::Customers, "two"), (Topic::Requests, "three")] {
             batches.add(topic, 7, |out| out.extend_from_slice(text.as_bytes()));
         }
-        let first: Vec<Block> = batches.take().collect();
+        let first: Vec<Messages> = batches.take().collect();
         batches.add(Topic::Requests, 8, |out| out.extend_from_slice(b"four"));
-        let second: Vec<Block> = batches.take().collect();
-        let texts = |blocks: &[Block]| -> Vec<(Topic, u64, String)> {
-            let text = |block: &Block, head: &Head| String::from_utf8(block.bytes[head.start as usize..][..head.length as usize].to_vec()).unwrap();
+        let second: Vec<Messages> = batches.take().collect();
+        let texts = |blocks: &[Messages]| -> Vec<(Topic, u64, String)> {
+            let text =
+                |block: &Messages, head: &Head| String::from_utf8(block.bytes[head.start as usize..][..head.length as usize].to_vec()).unwrap();
             blocks.iter().flat_map(|block| block.heads.iter().map(move |head| (block.topic, head.position, text(block, head)))).collect()
         };
         assert_eq!(
@@ -70,7 +68,6 @@ mod tests {
             [(Topic::Customers, 0, "two".to_owned()), (Topic::Requests, 0, "one".to_owned()), (Topic::Requests, 1, "three".to_owned())]
         );
         assert_eq!(texts(&second), [(Topic::Requests, 2, "four".to_owned())]);
-        assert!(first.iter().chain(&second).all(|block| block.bytes.len() == block.length + Block::PADDING));
         assert_eq!((batches.records(), batches.take().count()), (4, 0));
     }
 }

@@ -11,7 +11,7 @@ use crate::results::EpochResults;
 use crate::results::hexadecimal;
 use crate::telemetry::status::{State, Status};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
-use dataflows::event::{Block, Millis};
+use dataflows::event::{Messages, Millis};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -74,7 +74,7 @@ pub struct Summary {
 /// How the director and the dataflow are connected.
 pub(super) struct Stage {
     /// To the dataflow; it ends when the sender is gone.
-    pub(super) blocks: Sender<Block>,
+    pub(super) blocks: Sender<Messages>,
     /// From the dataflow, epoch by epoch.
     pub(super) results: Receiver<Box<EpochResults>>,
     /// Where the newest taken epoch is told.
@@ -103,7 +103,7 @@ pub(super) struct Director {
     script: Script,
     asked: Asked,
     /// `None` once nothing more is handed over.
-    blocks: Option<Sender<Block>>,
+    blocks: Option<Sender<Messages>>,
     results: Receiver<Box<EpochResults>>,
     control: Control,
     status: Arc<Status>,

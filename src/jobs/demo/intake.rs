@@ -3,14 +3,14 @@
 use crate::jobs::live::{Bounds, Intake};
 use crossbeam_channel::{Receiver, TryRecvError};
 use dataflows::campaign::feed::Mark;
-use dataflows::event::{Block, Topic};
+use dataflows::event::{Messages, Topic};
 use std::collections::VecDeque;
 
 /// The blocks of the script on the worker that has their channel.
 pub(super) struct WorldIntake {
     /// `None` where nothing will come, or no more.
-    blocks: Option<Receiver<Block>>,
-    waiting: VecDeque<Block>,
+    blocks: Option<Receiver<Messages>>,
+    waiting: VecDeque<Messages>,
     next: Vec<(Topic, u64)>,
 }
 
@@ -19,7 +19,7 @@ const TOPICS: [Topic; 4] = [Topic::Transactions, Topic::Customers, Topic::Intera
 
 impl WorldIntake {
     /// Reads what comes through the channel, until its sender is gone.
-    pub(super) fn new(blocks: Option<Receiver<Block>>) -> Self {
+    pub(super) fn new(blocks: Option<Receiver<Messages>>) -> Self {
         let next = if blocks.is_some() { TOPICS.map(|topic| (topic, 0)).to_vec() } else { Vec::new() };
         WorldIntake { blocks, waiting: VecDeque::new(), next }
     }
@@ -40,7 +40,7 @@ impl WorldIntake {
 }
 
 impl Intake for WorldIntake {
-    fn next(&mut self, _until: Option<&Bounds>) -> Option<Block> {
+    fn next(&mut self, _until: Option<&Bounds>) -> Option<Messages> {
         self.receive();
         let block = self.waiting.pop_front()?;
         for (_, next) in self.next.iter_mut().filter(|(topic, _)| *topic == block.topic) {
@@ -49,7 +49,11 @@ impl Intake for WorldIntake {
         Some(block)
     }
 
-    fn marks(&self) -> Vec<Mark> {
+    fn has_reached(&self, bounds: &Bounds) -> bool {
+        self.next.iter().all(|(topic, next)| bounds.get(&(*topic, 0)).is_none_or(|bound| next >= bound))
+    }
+
+    fn marks(&self, _until: Option<&Bounds>) -> Vec<Mark> {
         // Nobody is contacted while the history is read: contacts hold time back from the first request on.
         let idle = |topic| topic == Topic::Interactions && self.next_of(Topic::Requests) == 0;
         let mark = |&(topic, next): &(Topic, u64)| Mark { topic, partition: 0, next, idle: idle(topic), recorded: None, last: false, save: None };
@@ -74,7 +78,7 @@ mod tests {
     use super::*;
     use crossbeam_channel::unbounded;
 
-    fn block(topic: Topic) -> Block {
+    fn block(topic: Topic) -> Messages {
         let mut batches = Batches::new();
         batches.add(topic, 0, |out| out.extend_from_slice(b"{}"));
         batches.take().next().expect("one record makes a block")
@@ -84,7 +88,7 @@ mod tests {
     fn contacts_are_idle_until_somebody_is_asked_for() {
         let (sender, receiver) = unbounded();
         let mut intake = WorldIntake::new(Some(receiver));
-        let idle = |intake: &WorldIntake| -> Vec<Topic> { intake.marks().iter().filter(|mark| mark.idle).map(|mark| mark.topic).collect() };
+        let idle = |intake: &WorldIntake| -> Vec<Topic> { intake.marks(None).iter().filter(|mark| mark.idle).map(|mark| mark.topic).collect() };
         sender.send(block(Topic::Customers)).expect("the intake listens");
         assert_eq!(intake.next(None).map(|block| block.topic), Some(Topic::Customers));
         assert_eq!(idle(&intake), [Topic::Interactions]);
@@ -103,6 +107,6 @@ mod tests {
         drop(sender);
         assert!(!intake.is_ended());
         assert!(intake.next(None).is_some() && intake.next(None).is_none() && intake.is_ended());
-        assert!(WorldIntake::new(None).is_ended() && WorldIntake::new(None).marks().is_empty());
+        assert!(WorldIntake::new(None).is_ended() && WorldIntake::new(None).marks(None).is_empty());
     }
 }

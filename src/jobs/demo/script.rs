@@ -177,7 +177,7 @@ mod tests {
     use super::*;
     use crate::world::population::Segment;
     use dataflows::event::parse::{Parsed, Parser};
-    use dataflows::event::{Aside, Block, Kind};
+    use dataflows::event::{Aside, Kind, Messages};
     use dataflows::settings::InputSettings;
     use std::sync::Arc;
 
@@ -186,10 +186,10 @@ mod tests {
         Script::of(settings).expect("a world can be made of these")
     }
 
-    fn parse(blocks: impl IntoIterator<Item = Block>) -> Parsed {
+    fn parse(blocks: impl IntoIterator<Item = Messages>) -> Parsed {
         let mut parser = Parser::new(Arc::new(InputSettings::default()), 1, |_| 0);
         let mut parsed = Parsed::default();
-        blocks.into_iter().for_each(|block| parser.parse(&block, &mut parsed));
+        blocks.into_iter().for_each(|block| parser.parse(&block.into(), &mut parsed));
         parsed
     }
 

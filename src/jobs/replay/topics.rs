@@ -8,6 +8,7 @@ use crate::files::epochs::{NamedEpoch, NamedOffsets, read_epochs, read_offsets};
 use crate::files::error::FileError;
 use crate::jobs::history::{Decided, History, HistoryError, Stretch};
 use crate::jobs::live::{Control, Replayed};
+use crate::kafka::bounded::Read;
 use crate::kafka::intake::Sight;
 use crate::kafka::{Assigned, KafkaError, KafkaSettings, Position, admin};
 use crate::results::EpochResults;
@@ -94,14 +95,14 @@ impl From<KafkaError> for TopicsError {
 pub fn replay(cluster: &Cluster, workers: usize, kafka: &KafkaSettings, described: &Campaign, span: &Span) -> Result<EpochResults, TopicsError> {
     let control = Control::default();
     let results = Arc::new(Mutex::new(EpochResults::new(0)));
-    let mut read: Arc<dyn Fn(u64) + Send + Sync> = Arc::new(|_| ());
+    let mut read: Arc<dyn Fn(Read) + Send + Sync> = Arc::new(|_| ());
     let mut decided = None;
     let mut shown = None;
     if cluster.is_first() {
         let (stretch, epochs) = Asked::new(kafka)?.decide(span)?;
         let progress = Arc::new(Shown::start(stretch.len()));
         shown = Some(Arc::clone(&progress));
-        read = Arc::new(move |records| progress.add(records));
+        read = Arc::new(move |read| progress.add(read));
         decided = Some(Decided { stretch, receive: collect(epochs.len() as u64, Arc::clone(&results), control.clone()), epochs });
     }
     let history = History { kafka: kafka.clone(), described: described.clone(), closes: true, control, sight: Sight::default(), read };
@@ -133,28 +134,34 @@ fn collect(recorded: u64, results: Arc<Mutex<EpochResults>>, control: Control) -
     })
 }
 
-/// A bar over the records of this process.
+/// A bar over the records of this process. How many there are shows as they are read: at first each offset is taken for one.
 struct Shown {
-    read: AtomicU64,
+    records: AtomicU64,
+    total: AtomicU64,
     progress: Mutex<Option<Progress>>,
 }
 
 impl Shown {
     fn start(total: u64) -> Self {
-        Shown { read: AtomicU64::new(0), progress: Mutex::new(Some(Progress::start("replay", Unit::Events, total))) }
+        Shown { records: AtomicU64::new(0), total: AtomicU64::new(total), progress: Mutex::new(Some(Progress::start("replay", Unit::Events, total))) }
     }
 
-    fn add(&self, records: u64) {
-        let read = self.read.fetch_add(records, Ordering::Relaxed) + records;
+    fn add(&self, read: Read) {
+        let records = self.records.fetch_add(read.records, Ordering::Relaxed) + read.records;
+        let total = self.total.fetch_sub(read.gaps, Ordering::Relaxed) - read.gaps;
         // Whoever finds it taken leaves it to the next block.
         if let Ok(Some(progress)) = self.progress.try_lock().as_deref_mut() {
-            progress.set(read);
+            progress.expect(total);
+            progress.set(records);
         }
     }
 
     fn finish(&self) {
         let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner).take();
-        progress.into_iter().for_each(Progress::finish);
+        if let Some(mut progress) = progress {
+            progress.expect(self.total.load(Ordering::Relaxed));
+            progress.finish();
+        }
     }
 }
 

@@ -200,8 +200,8 @@ fn an_event_is_handed_over_at_once_when_little_comes() {
         let sent = Instant::now();
         producer.send(BaseRecord::<[u8], str>::to(settings.topic_name(Topic::Requests)).payload(&value)).unwrap();
         producer.flush(PATIENCE).unwrap();
-        let Arrival::Records { block, next } = arrivals.recv_timeout(PATIENCE).unwrap() else { panic!("an end before the record") };
-        assert_eq!((block.heads.len(), next), (1, number + 1));
+        let Arrival::Records(block) = arrivals.recv_timeout(PATIENCE).unwrap() else { panic!("an end before the record") };
+        assert_eq!((block.heads.len(), block.end()), (1, Some(number + 1)));
         let delay = woken.recv_timeout(PATIENCE).unwrap() - sent;
         assert!(matches!(arrivals.recv_timeout(PATIENCE).unwrap(), Arrival::CaughtUp { .. }));
         woken.recv_timeout(PATIENCE).unwrap();

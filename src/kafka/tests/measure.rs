@@ -83,7 +83,7 @@ fn by_batch(settings: &KafkaSettings) -> usize {
     let (mut ends, mut count, mut blocks) = (0, 0, 0);
     while ends < 3 {
         match arrivals.recv_timeout(PATIENCE).unwrap() {
-            Arrival::Records { block, .. } => {
+            Arrival::Records(block) => {
                 count += block.heads.len();
                 blocks += 1;
             }

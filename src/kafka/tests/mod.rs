@@ -11,7 +11,7 @@ use super::consumer::{self, Arrival, Assigned, ConsumerHandle, Position};
 use super::producer::Producer;
 use super::settings::KafkaSettings;
 use crossbeam_channel::{Receiver, bounded, never};
-use dataflows::event::{Block, Millis, Topic};
+use dataflows::event::{Block, Messages, Millis, Topic};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -121,9 +121,9 @@ impl Reading {
     /// Takes one arrival.
     fn take(&mut self) {
         match self.arrivals.recv_timeout(PATIENCE).unwrap() {
-            Arrival::Records { block, next } => {
+            Arrival::Records(block) => {
                 let records = unpack(&block);
-                assert_eq!(records.last().map(|record| record.offset + 1), Some(next));
+                let next = block.end().expect("at least one record");
                 assert!(records[0].offset >= self.next.get(&block.partition).copied().unwrap_or(0), "an offset came twice");
                 self.records.entry(block.partition).or_default().extend(records);
                 self.next.insert(block.partition, next);
@@ -170,11 +170,10 @@ impl Reading {
 }
 
 /// The records of a block; checks that it is made as a block has to be.
-fn unpack(block: &Block) -> Vec<Read> {
-    assert_eq!(block.bytes.len(), block.length + Block::PADDING);
+fn unpack(block: &Messages) -> Vec<Read> {
     assert!(!block.heads.is_empty() && block.heads.is_sorted_by(|one, next| one.position < next.position));
     let end = block.heads.last().map(|head| (head.start + head.length + 1) as usize);
-    assert_eq!(end, Some(block.length));
+    assert_eq!(end.map(|end| end + Block::PADDING), Some(block.bytes.len()));
     let read = |head: &dataflows::event::Head| {
         let bytes = &block.bytes[head.start as usize..][..head.length as usize];
         assert_eq!(block.bytes[(head.start + head.length) as usize], b'\n');
