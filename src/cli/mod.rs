@@ -8,7 +8,6 @@ pub mod config;
 pub mod demo;
 pub mod error;
 pub mod generate;
-mod progress;
 pub mod replay;
 pub mod run;
 pub mod serve;

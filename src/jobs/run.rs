@@ -15,7 +15,7 @@ use crate::cluster::{Cluster, ClusterError};
 use crate::config::types::Config;
 use crate::console::{Console, ConsoleError};
 use crate::kafka::intake::{KafkaIntake, Seat, Sight};
-use crate::kafka::{Assigned, KafkaError, KafkaSettings, Position, admin};
+use crate::kafka::{Assigned, KafkaError, KafkaSettings, Position, admin, properties};
 use crate::postgres::Trouble;
 use crate::results::EpochResults;
 use crate::sink::thread::{SinkThread, spawn};
@@ -219,7 +219,7 @@ impl Job {
             std::thread::park_timeout(Duration::from_millis(500));
         };
         self.watched.sight.begins();
-        match admin::warnings(&self.kafka) {
+        match properties::warnings(&self.kafka) {
             Ok(warnings) => warnings.iter().for_each(|warning| tracing::warn!("{warning}")),
             Err(error) => tracing::warn!("The topics are not checked: {error}."),
         }

@@ -6,7 +6,7 @@ use super::error::{KafkaError, passes};
 use super::position::{self, Found};
 use super::settings::{KafkaSettings, Role};
 use dataflows::event::{Place, Topic};
-use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError as ClientError;
 use rdkafka::types::RDKafkaErrorCode;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long the broker may take to answer.
-const ANSWER: Duration = Duration::from_secs(10);
+pub(super) const ANSWER: Duration = Duration::from_secs(10);
 
 /// How often it is asked for topics that it has just made.
 const LOOK: Duration = Duration::from_millis(50);
@@ -191,42 +191,6 @@ pub fn check(settings: &KafkaSettings) -> Result<(), Vec<String>> {
     if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 
-/// What is not as it should be with topics that are there, yet does not keep a job from running: compaction and retention take records away,
-/// and what is rebuilt later is rebuilt without them.
-///
-/// # Errors
-/// The broker cannot be reached, or does not say.
-pub fn warnings(settings: &KafkaSettings) -> Result<Vec<String>, KafkaError> {
-    let mut warnings = Vec::new();
-    for (name, resource) in described(settings)? {
-        let property = |wanted: &str| resource.get(wanted).and_then(|entry| entry.value.clone()).unwrap_or_default();
-        let policy = property("cleanup.policy");
-        if policy.contains("compact") {
-            warnings.push(format!(
-                "topic `{name}` is compacted (cleanup.policy={policy}): whatever is rebuilt from it later sees only the last record of each key; \
-                 cleanup.policy=delete with retention.ms=-1 keeps all"
-            ));
-        }
-        if policy.contains("delete") && (property("retention.ms") != "-1" || property("retention.bytes") != "-1") {
-            warnings.push(format!(
-                "topic `{name}` forgets (retention.ms={}, retention.bytes={}): whatever is rebuilt from it later lacks the older records; set both to -1",
-                property("retention.ms"),
-                property("retention.bytes")
-            ));
-        }
-    }
-    Ok(warnings)
-}
-
-/// The properties of every topic that is read and there.
-pub(super) fn described(settings: &KafkaSettings) -> Result<Vec<(&str, ConfigResource)>, KafkaError> {
-    let (admin, connection) = admin(settings)?;
-    let topics: Vec<ResourceSpecifier<'_>> = settings.topics.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
-    let options = AdminOptions::new().request_timeout(Some(ANSWER));
-    let described = block_on(admin.describe_configs(&topics, &options))?.map_err(|error| failure(&connection, "describe topics", &error))?;
-    Ok(settings.topics.iter().map(String::as_str).zip(described).filter_map(|(name, resource)| Some((name, resource.ok()?))).collect())
-}
-
 /// Every topic of the broker, with its partitions in order.
 fn all_partitions(settings: &KafkaSettings) -> Result<BTreeMap<String, Vec<u32>>, KafkaError> {
     let (consumer, connection) = asking(settings)?;
@@ -257,7 +221,7 @@ fn asking(settings: &KafkaSettings) -> Result<(BaseConsumer<Tracked>, Arc<Connec
     Ok((consumer, connection))
 }
 
-fn admin(settings: &KafkaSettings) -> Result<(AdminClient<Tracked>, Arc<Connection>), KafkaError> {
+pub(super) fn admin(settings: &KafkaSettings) -> Result<(AdminClient<Tracked>, Arc<Connection>), KafkaError> {
     let connection = Arc::new(Connection::new(&settings.brokers, "admin"));
     let created = settings.client(Role::Admin)?.create_with_context(Tracked(Arc::clone(&connection)));
     Ok((created.map_err(|error| KafkaError::Configuration(error.to_string()))?, connection))
@@ -269,7 +233,7 @@ fn report(consumer: &BaseConsumer<Tracked>, connection: &Connection, doing: &'st
     failure(connection, doing, error)
 }
 
-fn failure(connection: &Connection, doing: &'static str, error: &ClientError) -> KafkaError {
+pub(super) fn failure(connection: &Connection, doing: &'static str, error: &ClientError) -> KafkaError {
     let brokers = connection.brokers().to_string();
     match code_of(error) {
         code if passes(code) => KafkaError::Unreachable { brokers, doing, waited: ANSWER, why: connection.reason() },
@@ -278,7 +242,7 @@ fn failure(connection: &Connection, doing: &'static str, error: &ClientError) ->
 }
 
 /// Waits for an answer on this thread; the client has threads of its own that bring it.
-fn block_on<F: Future>(future: F) -> Result<F::Output, KafkaError> {
+pub(super) fn block_on<F: Future>(future: F) -> Result<F::Output, KafkaError> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(KafkaError::Thread)?;
     Ok(runtime.block_on(future))
 }

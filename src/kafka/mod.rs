@@ -19,6 +19,7 @@ pub mod paced;
 mod partition;
 mod position;
 pub mod producer;
+pub mod properties;
 pub mod publisher;
 mod reader;
 pub mod settings;

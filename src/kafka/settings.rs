@@ -106,7 +106,7 @@ impl KafkaSettings {
     }
 
     /// Every topic that the job reads or writes, by name.
-    pub fn all_names(&self) -> impl Iterator<Item = &str> {
+    pub fn all_names(&self) -> impl Iterator<Item = &str> + Clone {
         self.topics.iter().chain([&self.dead_letters, &self.predictions]).map(String::as_str)
     }
 

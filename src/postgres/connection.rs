@@ -1,6 +1,7 @@
 //! Connecting: one session as the sink wants it, and the pauses between tries.
 
 use super::error::PostgresError;
+use super::pooling;
 use super::settings::PostgresSettings;
 use super::target::{Surroundings, Target};
 use postgres::Client;
@@ -41,6 +42,25 @@ const SESSION: &str = "
 /// # Errors
 /// [`PostgresError::Target`], those of [`Target::connect`], or that of a statement.
 pub fn connect(settings: &PostgresSettings) -> Result<Client, PostgresError> {
+    prepared(open(settings)?)
+}
+
+/// Opens one session, and makes sure that it is one before anything is set in it: a pool of
+/// transactions would hand that to others.
+///
+/// # Errors
+/// As for [`connect`], or [`PostgresError::Pooled`].
+pub fn connect_alone(settings: &PostgresSettings) -> Result<Client, PostgresError> {
+    let mut client = open(settings)?;
+    pooling::check(&mut client, open(settings).ok().as_mut(), settings)?;
+    prepared(client)
+}
+
+/// Opens one session and leaves it as the server makes it.
+///
+/// # Errors
+/// [`PostgresError::Target`], or those of [`Target::connect`].
+pub fn open(settings: &PostgresSettings) -> Result<Client, PostgresError> {
     let mut target = Target::settle(&settings.url, settings.password.as_deref(), &settings.parameters, &Surroundings::of_process())
         .map_err(PostgresError::Target)?;
     target
@@ -51,7 +71,10 @@ pub fn connect(settings: &PostgresSettings) -> Result<Client, PostgresError> {
         .keepalives_interval(KEEPALIVE_INTERVAL)
         .keepalives_retries(KEEPALIVE_RETRIES)
         .tcp_user_timeout(SEND_TIMEOUT);
-    let mut client = target.connect()?;
+    target.connect()
+}
+
+fn prepared(mut client: Client) -> Result<Client, PostgresError> {
     client.batch_execute(SESSION).map_err(PostgresError::statement("set up the session"))?;
     Ok(client)
 }

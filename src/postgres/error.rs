@@ -44,6 +44,12 @@ pub enum PostgresError {
         /// What it says.
         source: postgres::Error,
     },
+    /// The session is a pool's.
+    #[error(
+        "at {0} a pool hands each transaction to another session, as PgBouncer does with pool_mode = transaction; the job keeps search path, temporary \
+         tables, prepared statements and a lock in its session: use pool_mode = session for it, or the server's own address"
+    )]
+    Pooled(String),
     /// The database cannot hold every text.
     #[error("the database at {address} has the encoding {encoding}; create one with ENCODING 'UTF8'")]
     Encoding {
@@ -53,7 +59,7 @@ pub enum PostgresError {
         encoding: String,
     },
     /// The schema could not be brought up to date.
-    #[error("schema `sluice` cannot be brought up to date: {0}; it may have been made by a newer version of this program")]
+    #[error("schema `sluice` cannot be brought up to date: {}", migration(.0))]
     Migration(#[from] Box<refinery::Error>),
     /// The schema is not the one of this program, and nothing may be changed.
     #[error(
@@ -188,11 +194,12 @@ impl PostgresError {
             // What is exchanged may be half written for a moment; at the start it was looked at
             // with the configuration.
             PostgresError::Unreachable { .. } | PostgresError::Copy(_) | PostgresError::Files(_) => true,
+            PostgresError::Migration(error) => said(error.as_ref()).is_some_and(passes),
             PostgresError::Refused { source, .. } | PostgresError::Statement { source, .. } => passes(source),
             PostgresError::Target(_)
             | PostgresError::Tls { .. }
+            | PostgresError::Pooled(_)
             | PostgresError::Encoding { .. }
-            | PostgresError::Migration(_)
             | PostgresError::Version { .. }
             | PostgresError::NoJob(_)
             | PostgresError::OtherJob { .. }
@@ -241,6 +248,19 @@ fn state_passes(state: &SqlState) -> bool {
             SqlState::READ_ONLY_SQL_TRANSACTION,
         ]
         .contains(state)
+}
+
+/// What the library says somewhere among the causes of an error.
+fn said<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a postgres::Error> {
+    super::tls::causes(error).into_iter().find_map(|cause| cause.downcast_ref())
+}
+
+/// Why there was no migration. Only one of the server's is sure not to be of another version.
+fn migration(error: &refinery::Error) -> String {
+    match said(error) {
+        Some(source) => reason(source),
+        None => format!("{error}; it may have been made by a newer version of this program"),
+    }
 }
 
 fn is_io(error: &postgres::Error) -> bool {

@@ -40,7 +40,7 @@ pub fn check(client: &mut impl GenericClient, settings: &PostgresSettings) -> Re
 /// # Errors
 /// The database cannot be reached or read, or the schema is another job's.
 pub fn inspect(settings: &PostgresSettings) -> Result<Option<Progress>, PostgresError> {
-    let mut client = connection::connect(settings)?;
+    let mut client = connection::connect_alone(settings)?;
     check(&mut client, settings)?;
     if is_there(&mut client, "sluice.progress")? { recorded::progress(&mut client, &settings.job) } else { Ok(None) }
 }

@@ -91,7 +91,8 @@ fn check_names(features: &[String]) -> Result<(), PostgresError> {
     Ok(())
 }
 
-fn check_encoding(client: &mut Client, settings: &PostgresSettings) -> Result<(), PostgresError> {
+/// Makes sure that the database can hold every text.
+pub(super) fn check_encoding(client: &mut Client, settings: &PostgresSettings) -> Result<(), PostgresError> {
     let row = client.query_one("SELECT current_setting('server_encoding')", &[]).map_err(PostgresError::statement("tell its encoding"))?;
     let encoding: String = row.get(0);
     if encoding == "UTF8" { Ok(()) } else { Err(PostgresError::Encoding { address: address::shown(&settings.url), encoding }) }

@@ -99,7 +99,7 @@ impl Writer {
     }
 
     fn try_open(settings: &PostgresSettings) -> Result<(Session, Progress), PostgresError> {
-        let mut client = connection::connect(settings)?;
+        let mut client = connection::connect_alone(settings)?;
         let (statements, progress) = schema::prepare(&mut client, settings, |client| {
             let statements = Statements::prepare(client, settings)?;
             Ok((statements, recorded::start(client, &settings.job)?))

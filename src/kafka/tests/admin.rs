@@ -1,6 +1,7 @@
 //! Topics are made once, and what is wrong with them is said at once.
 
 use super::super::admin::{self, Creation};
+use super::super::properties;
 use super::super::{KafkaError, Position};
 use super::*;
 
@@ -21,8 +22,8 @@ fn topics_are_made_once_and_found_with_their_partitions() {
     admin::check(&settings).unwrap();
     let partitions = admin::partitions(&settings).unwrap();
     assert!(partitions.len() == 5 && partitions.values().all(|partitions| partitions[..] == [0, 1, 2]));
-    assert_eq!(admin::warnings(&settings).unwrap(), Vec::<String>::new());
-    for (name, topic) in admin::described(&settings).unwrap() {
+    assert_eq!(properties::warnings(&settings).unwrap(), Vec::<String>::new());
+    for (name, topic) in properties::described(&settings, settings.all_names()).unwrap() {
         let longest: usize = topic.get("max.message.bytes").and_then(|entry| entry.value.as_ref()?.parse().ok()).unwrap();
         assert!(longest > settings.max_record, "{name} takes {longest} bytes: a record that is too long is for the job to reject");
     }
@@ -43,9 +44,19 @@ fn more_replicas_than_brokers_are_refused() {
 fn topics_that_forget_are_warned_of() {
     let Some(settings) = settings() else { return };
     admin::create(&settings, 1, 1, &[("cleanup.policy", "compact,delete"), ("retention.ms", "1000000")]).unwrap();
-    let warnings = admin::warnings(&settings).unwrap();
+    let warnings = properties::warnings(&settings).unwrap();
     assert_eq!(warnings.len(), 10, "{warnings:?}");
+    let written = properties::warnings_of_written(&settings).unwrap();
+    assert!(written.len() == 2 && written.iter().all(|warning| warning.contains("is compacted")), "{written:?}");
     assert!(warnings[0].contains("compacted") && warnings[1].contains("retention.ms=1000000"), "{warnings:?}");
+}
+
+#[test]
+fn topics_that_take_too_short_records_are_warned_of() {
+    let Some(settings) = settings() else { return };
+    admin::create(&settings, 1, 1, &[("max.message.bytes", "10000")]).unwrap();
+    let written = properties::warnings_of_written(&settings).unwrap();
+    assert!(written.len() == 2 && written.iter().all(|warning| warning.contains("10000 bytes (max.message.bytes)")), "{written:?}");
 }
 
 #[test]

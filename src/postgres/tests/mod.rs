@@ -5,6 +5,8 @@ mod measure;
 mod outage;
 mod outbox;
 mod owner;
+pub mod pooling;
+mod rights;
 mod views;
 
 use super::settings::PostgresSettings;
@@ -43,7 +45,7 @@ impl TestDatabase {
         Some(database)
     }
 
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         let (address, options) = self.server.split_once('?').map_or((self.server.as_str(), ""), |(address, options)| (address, options));
         let host_end = address.find("://").map_or(0, |at| at + 3);
         let host = address[host_end..].find('/').map_or(address, |slash| &address[..host_end + slash]);

@@ -104,8 +104,9 @@ pub fn advice(error: &postgres::Error, tls: &Tls) -> &'static str {
     }
 }
 
-fn causes(error: &postgres::Error) -> Vec<&(dyn Error + 'static)> {
-    std::iter::successors(Some(error as &(dyn Error + 'static)), |error| inner(*error)).collect()
+/// An error and all that caused it.
+pub fn causes<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| inner(*error)).collect()
 }
 
 /// The cause of an error. One of input and output passes over the error that it was made of when it

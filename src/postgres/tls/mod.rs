@@ -18,7 +18,7 @@ mod failure;
 mod files;
 mod verify;
 
-pub use failure::{Failure, advice};
+pub use failure::{Failure, advice, causes};
 pub use verify::Verdict;
 
 use super::address::{Parameter, Parameters};

@@ -1,6 +1,6 @@
 //! What `sluice check` finds where the job's progress is kept; whoever runs the job is not disturbed.
 
-use super::check::Probe;
+use super::{Finding, Probe};
 use crate::config::types::Config;
 use crate::journal;
 use crate::postgres::{self, PostgresError, PostgresSettings, address};
@@ -31,8 +31,9 @@ impl Probe for JournalProbe {
         journal::path_in(&self.folder).display().to_string()
     }
 
-    fn probe(&self) -> Result<String, String> {
-        journal::inspect(&self.folder, &self.job).map(shown).map_err(|error| error.to_string())
+    fn probe(&self) -> Vec<Finding> {
+        let standing = journal::inspect(&self.folder, &self.job);
+        vec![standing.map_or_else(|error| Finding::fault(error.to_string()), shown)]
     }
 }
 
@@ -50,21 +51,25 @@ impl Probe for DatabaseProbe {
         address::shown(&self.settings.url)
     }
 
-    fn probe(&self) -> Result<String, String> {
+    fn probe(&self) -> Vec<Finding> {
         match postgres::inspect(&self.settings) {
-            Ok(progress) => Ok(shown(progress)),
+            Ok(progress) => vec![shown(progress)],
             // Said once is enough.
-            Err(PostgresError::Unreachable { .. } | PostgresError::Refused { .. } | PostgresError::Tls { .. }) => {
-                Ok("not known, for PostgreSQL cannot be used".to_string())
-            }
-            Err(error) => Err(error.to_string()),
+            Err(
+                PostgresError::Unreachable { .. }
+                | PostgresError::Refused { .. }
+                | PostgresError::Tls { .. }
+                | PostgresError::Files(_)
+                | PostgresError::Pooled(_),
+            ) => vec![Finding::ok("not known, for PostgreSQL cannot be used")],
+            Err(error) => vec![Finding::fault(error.to_string())],
         }
     }
 }
 
-fn shown(progress: Option<Progress>) -> String {
+fn shown(progress: Option<Progress>) -> Finding {
     match progress {
-        Some(progress) => format!("epoch {} is committed", progress.epoch),
-        None => "nothing is committed yet".to_string(),
+        Some(progress) => Finding::ok(format!("epoch {} is committed", progress.epoch)),
+        None => Finding::ok("nothing is committed yet"),
     }
 }

@@ -1,0 +1,278 @@
+//! `sluice check`: validates a configuration and its connections without starting, and names every fault at once.
+
+mod database;
+mod places;
+mod progress;
+mod topics;
+
+use super::error::ProgramError;
+use super::{GlobalArgs, load, print, print_json};
+use crate::checkpoint::Location;
+use crate::config::fault::Fault;
+use crate::config::load::Loaded;
+use clap::Args;
+use database::DatabaseProbe;
+use places::{DirectoryProbe, ObjectStoreProbe};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+use topics::KafkaProbe;
+
+/// Flags of `sluice check`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:
+  sluice check sluice.toml           faults of the configuration and of its connections
+  sluice check sluice.toml --json    the same for programs")]
+pub struct CheckArgs {
+    /// Configuration file
+    #[arg(value_name = "CONFIG")]
+    pub config: PathBuf,
+}
+
+/// How long a connection may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Something outside that the job will need.
+pub trait Probe: Send {
+    /// What it is.
+    fn name(&self) -> &'static str;
+    /// Where it is, without secrets.
+    fn target(&self) -> String;
+    /// Tries it. It may take as long as it likes; `check` waits for [`PATIENCE`].
+    fn probe(&self) -> Vec<Finding>;
+}
+
+/// How much a finding matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// It is as it should be.
+    Ok,
+    /// The job runs, and something else will not be as it should.
+    Warn,
+    /// The job cannot run.
+    Fault,
+}
+
+impl Level {
+    /// As it begins a line.
+    fn word(self) -> &'static str {
+        match self {
+            Level::Ok => "ok   ",
+            Level::Warn => "warn ",
+            Level::Fault => "FAULT",
+        }
+    }
+}
+
+/// One thing that a probe has found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// How much it matters.
+    pub level: Level,
+    /// What was found, or what is wrong and what to do.
+    pub detail: String,
+}
+
+impl Finding {
+    /// It is as it should be.
+    pub fn ok(detail: impl Into<String>) -> Self {
+        Finding { level: Level::Ok, detail: detail.into() }
+    }
+
+    /// Something will not be as it should.
+    pub fn warn(detail: impl Into<String>) -> Self {
+        Finding { level: Level::Warn, detail: detail.into() }
+    }
+
+    /// The job cannot run.
+    pub fn fault(detail: impl Into<String>) -> Self {
+        Finding { level: Level::Fault, detail: detail.into() }
+    }
+}
+
+/// One finding of a probe.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Connection {
+    /// What it is.
+    pub name: &'static str,
+    /// Where it is.
+    pub target: String,
+    /// Whether it can be used.
+    pub ok: bool,
+    /// How much it matters.
+    pub level: Level,
+    /// What was found, or what is wrong and what to do.
+    pub detail: String,
+}
+
+/// Everything that `check` found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Whether there is nothing to mend.
+    pub ok: bool,
+    /// What is wrong with the configuration.
+    pub faults: Vec<Fault>,
+    /// What is odd about it.
+    pub warnings: Vec<String>,
+    /// What became of its connections. Those whose section has a fault are not tried.
+    pub connections: Vec<Connection>,
+}
+
+/// Checks a configuration.
+///
+/// # Errors
+/// There is a fault, or standard output cannot be written.
+pub fn run(args: &CheckArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
+    let mut loaded = load(Some(&args.config), &global.overrides());
+    crate::telemetry::logging::start(&loaded.config.log);
+    let needed = loaded.config.faults_for_run();
+    loaded.add_faults(needed);
+    let report = report(loaded.faults.clone(), loaded.warnings.clone(), probe_all(probes(&loaded), PATIENCE));
+    match global.json {
+        true => print_json(&serde_json::json!(report))?,
+        false => print(&report.to_text(&args.config))?,
+    }
+    match report.ok {
+        true => Ok(()),
+        false => Err(ProgramError::Check {
+            configuration: report.faults.len(),
+            connections: report.connections.iter().filter(|connection| !connection.ok).count(),
+        }),
+    }
+}
+
+fn report(faults: Vec<Fault>, warnings: Vec<String>, connections: Vec<Connection>) -> Report {
+    Report { ok: faults.is_empty() && connections.iter().all(|connection| connection.ok), faults, warnings, connections }
+}
+
+impl Report {
+    /// The report for a person, a line for each finding.
+    fn to_text(&self, path: &Path) -> String {
+        let mut lines = vec![match self.faults.len() {
+            0 => format!("ok    {}", path.display()),
+            1 => format!("FAULT {}: 1 fault", path.display()),
+            count => format!("FAULT {}: {count} faults", path.display()),
+        }];
+        lines.extend(self.faults.iter().map(|fault| format!("        {fault}")));
+        lines.extend(self.warnings.iter().map(|warning| format!("{} {warning}", Level::Warn.word())));
+        lines.extend(self.connections.iter().map(|c| format!("{} {} {}: {}", c.level.word(), c.name, c.target, c.detail)));
+        lines.join("\n")
+    }
+}
+
+/// What the job would connect to, as far as the configuration of it has no fault.
+fn probes(loaded: &Loaded) -> Vec<Box<dyn Probe>> {
+    let mut probes: Vec<Box<dyn Probe>> = Vec::new();
+    let config = &loaded.config;
+    if !loaded.is_faulty("postgres") && !config.postgres.url.is_empty() {
+        probes.push(Box::new(DatabaseProbe { shown: config.postgres.url.to_string(), settings: config.postgres_address() }));
+    }
+    if let (false, Some(path)) = (loaded.is_faulty("files"), config.files.dir.clone()) {
+        probes.push(Box::new(DirectoryProbe { name: "files", path }));
+    }
+    if !loaded.is_faulty("checkpoint") && !loaded.is_faulty("postgres") && !loaded.is_faulty("job") {
+        probes.extend(progress::probe(config));
+    }
+    if !loaded.is_faulty("kafka") && !loaded.config.kafka.brokers.is_empty() {
+        probes.push(Box::new(KafkaProbe { settings: loaded.config.kafka_settings() }));
+    }
+    if !loaded.is_faulty("checkpoint") {
+        probes.push(match &loaded.config.checkpoint.dir {
+            Location::Folder(path) => Box::new(DirectoryProbe { name: "checkpoints", path: path.clone() }),
+            Location::Url(_) => Box::new(ObjectStoreProbe { location: loaded.config.checkpoint.dir.clone() }),
+        });
+    }
+    probes
+}
+
+/// Tries all at once, and gives up on those that do not answer in time: their threads end with the program.
+fn probe_all(probes: Vec<Box<dyn Probe>>, patience: Duration) -> Vec<Connection> {
+    let deadline = Instant::now() + patience;
+    let start = |probe: Box<dyn Probe>| {
+        let (name, target) = (probe.name(), probe.target());
+        let (answer, answered) = mpsc::channel();
+        std::thread::spawn(move || answer.send(probe.probe()));
+        (name, target, answered)
+    };
+    let started: Vec<_> = probes.into_iter().map(start).collect();
+    let wait = |(name, target, answered): (&'static str, String, mpsc::Receiver<Vec<Finding>>)| {
+        let answer = answered.recv_timeout(deadline.saturating_duration_since(Instant::now()));
+        let found = answer.unwrap_or_else(|_| vec![Finding::fault(format!("no answer within {} s", patience.as_secs()))]);
+        found.into_iter().map(move |Finding { level, detail }| Connection { name, target: target.clone(), ok: level != Level::Fault, level, detail })
+    };
+    started.into_iter().flat_map(wait).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::fault::Origin;
+
+    struct Fixed(Finding);
+
+    impl Probe for Fixed {
+        fn name(&self) -> &'static str {
+            "fixed"
+        }
+        fn target(&self) -> String {
+            "here".to_string()
+        }
+        fn probe(&self) -> Vec<Finding> {
+            vec![self.0.clone(), Finding::warn("old")]
+        }
+    }
+
+    /// Answers only when its other end is gone, which the test keeps until it is over.
+    struct Mute(mpsc::Receiver<()>);
+
+    impl Probe for Mute {
+        fn name(&self) -> &'static str {
+            "mute"
+        }
+        fn target(&self) -> String {
+            "there".to_string()
+        }
+        fn probe(&self) -> Vec<Finding> {
+            let _ = self.0.recv();
+            Vec::new()
+        }
+    }
+
+    #[test]
+    fn every_connection_is_named_and_a_mute_one_is_given_up() {
+        let (_held, mute) = mpsc::channel();
+        let probes: Vec<Box<dyn Probe>> =
+            vec![Box::new(Mute(mute)), Box::new(Fixed(Finding::fault("refused"))), Box::new(Fixed(Finding::ok("fine")))];
+        let found = probe_all(probes, Duration::from_millis(50));
+        let words: Vec<_> = found.iter().map(|c| (c.name, c.ok, c.detail.as_str())).collect();
+        assert_eq!(words[0], ("mute", false, "no answer within 0 s"));
+        assert_eq!(words[1..], [("fixed", false, "refused"), ("fixed", true, "old"), ("fixed", true, "fine"), ("fixed", true, "old")]);
+    }
+
+    #[test]
+    fn a_report_names_every_fault() {
+        let origin = Origin::File { path: "sluice.toml".into(), line: 2 };
+        let fault =
+            Fault { key: "workers".to_string(), value: Some("0".to_string()), origin, problem: "expected a whole number from 1 to 1024".to_string() };
+        let refused = Connection {
+            name: "PostgreSQL",
+            target: "postgres://a:***@b/c".to_string(),
+            ok: false,
+            level: Level::Fault,
+            detail: "connection refused".to_string(),
+        };
+        let warned = Connection { ok: true, level: Level::Warn, detail: "its clock is late".to_string(), ..refused.clone() };
+        let report = report(vec![fault], vec!["SLUICE_X is set, but no key has this variable".to_string()], vec![refused, warned]);
+        insta::assert_snapshot!(report.to_text(Path::new("sluice.toml")), @r"
+        FAULT sluice.toml: 1 fault
+                workers = 0 (sluice.toml line 2): expected a whole number from 1 to 1024
+        warn  SLUICE_X is set, but no key has this variable
+        FAULT PostgreSQL postgres://a:***@b/c: connection refused
+        warn  PostgreSQL postgres://a:***@b/c: its clock is late
+        ");
+        let json = serde_json::json!(report);
+        assert_eq!((&json["ok"], &json["faults"][0]["key"], &json["connections"][0]["level"]), (&false.into(), &"workers".into(), &"fault".into()));
+    }
+}

@@ -1,0 +1,58 @@
+//! What a role may not do is found without leaving anything, and a migration that fails says what
+//! the server says.
+
+use super::super::rights::{self, Lacking};
+use super::super::{PostgresError, Writer, connection};
+use super::TestDatabase;
+
+fn lacking(database: &TestDatabase) -> Lacking {
+    rights::lacking(&mut connection::open(&database.settings()).unwrap(), &database.settings()).unwrap()
+}
+
+#[test]
+fn who_may_do_everything_lacks_nothing_and_nothing_is_left() {
+    let Some(database) = TestDatabase::create() else { return };
+    let schemas = "SELECT count(*) FROM pg_namespace WHERE nspname = 'sluice'";
+    assert_eq!((lacking(&database), database.text(schemas).as_str()), (Lacking::default(), "0"));
+    drop(database.writer());
+    let tables = "SELECT count(*) FROM pg_class WHERE relnamespace = 'sluice'::regnamespace";
+    let before = database.text(tables);
+    assert_eq!((lacking(&database), database.text(tables)), (Lacking::default(), before));
+}
+
+#[test]
+fn what_the_database_does_not_allow_is_all_named() {
+    let Some(database) = TestDatabase::create() else { return };
+    database.client().batch_execute(&format!("REVOKE CREATE, TEMPORARY ON DATABASE {} FROM PUBLIC, CURRENT_USER", database.name)).unwrap();
+    let Lacking { faults, warnings } = lacking(&database);
+    assert_eq!((faults.len(), warnings.len()), (2, 0), "{faults:?}");
+    for (fault, (doing, grant)) in faults.iter().zip([("make the schema `sluice`", "GRANT CREATE"), ("make temporary tables", "GRANT TEMPORARY")]) {
+        assert!(fault.contains(doing) && fault.contains(grant) && fault.contains("[42501]"), "{fault}");
+    }
+}
+
+#[test]
+fn what_the_tables_do_not_allow_is_all_named() {
+    let Some(database) = TestDatabase::create() else { return };
+    drop(database.writer());
+    let revoke = "REVOKE INSERT, DELETE ON epochs FROM CURRENT_USER; REVOKE TRUNCATE ON decisions FROM CURRENT_USER; REVOKE CREATE ON SCHEMA sluice FROM CURRENT_USER";
+    database.client().batch_execute(revoke).unwrap();
+    let Lacking { faults, warnings } = lacking(&database);
+    assert!(
+        faults.len() == 2 && faults[0].contains("make tables in the schema") && faults[1].contains("GRANT INSERT, DELETE ON sluice.epochs"),
+        "{faults:?}"
+    );
+    assert!(warnings.len() == 1 && warnings[0].contains("GRANT TRUNCATE ON sluice.decisions"), "{warnings:?}");
+    database.client().batch_execute("REVOKE USAGE ON SCHEMA sluice FROM CURRENT_USER").unwrap();
+    let faults = lacking(&database).faults;
+    assert!(faults.len() == 1 && faults[0].contains("GRANT USAGE"), "{faults:?}");
+}
+
+#[test]
+fn a_migration_that_fails_says_what_the_server_says() {
+    let Some(database) = TestDatabase::create() else { return };
+    database.client().batch_execute("CREATE SCHEMA sluice; CREATE TABLE sluice.decisions (mine int)").unwrap();
+    let error = Writer::open(database.settings()).err().unwrap();
+    let text = error.to_string();
+    assert!(matches!(error, PostgresError::Migration(_)) && text.contains("\"decisions\" already exists") && text.contains("[42P07]"), "{text}");
+}
