@@ -1,5 +1,6 @@
 //! What the core must be told: lists, limits, features and learner of the campaign dataflow, validated before it starts.
 
+use crate::event::instant::TimeUnit;
 use crate::event::{DAY, Horizon, Millis, Topic};
 
 /// Settings of the campaign dataflow. The program reads them from its configuration; the defaults are those of the specification.
@@ -40,6 +41,12 @@ pub struct InputSettings {
     pub names: bool,
     /// How far past the broker's timestamp an event may be dated.
     pub future: Millis,
+    /// What numbers that are instants count; `None`: milliseconds, but those that would lie in January 1970 are rejected.
+    pub time_unit: Option<TimeUnit>,
+    /// Forms of dates (of strptime) that are read beside those that everybody knows.
+    pub date_formats: Vec<String>,
+    /// Whether the `features` that an event carries take the place of the joined context, as in [`BanditSettings::own_features`].
+    pub own_features: bool,
 }
 
 /// Customers and their features.
@@ -162,6 +169,9 @@ impl Default for InputSettings {
             dimension: 32,
             names: false,
             future: DAY,
+            time_unit: None,
+            date_formats: Vec::new(),
+            own_features: false,
         }
     }
 }

@@ -91,6 +91,7 @@ fn words(count: Count) -> Option<(&'static str, bool)> {
         Count::Replaced => Some(("replaced by a later record of their id", true)),
         Count::Retracted => Some(("retracted", false)),
         Count::Erased => Some(("dropped with their erased customer", false)),
+        Count::UnreadErasures => Some(("erasures that could not be read and are not done", false)),
         Count::ErasedFolded => Some(("contributions of erased customers left in the models", false)),
         Count::PastHistory => Some(("about events older than is kept", false)),
         Count::Late => Some(("late", false)),

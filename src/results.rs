@@ -3,7 +3,8 @@
 use dataflows::campaign::output::{
     ArmDay, ArmUpdate, Closed, Counts, Day, Decision, Erasure, FeatureRows, InteractionRows, LastRows, Output, Segment,
 };
-use dataflows::event::{Names, Rejected};
+use dataflows::event::{Names, Rejected, Topic};
+use std::collections::BTreeMap;
 
 /// Everything that one epoch changed. Rows come in batches as the workers sent them, in no particular order.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub struct EpochResults {
     pub thresholds: Vec<(Day, u64)>,
     /// Rejected records.
     pub rejected: Vec<Rejected>,
+    /// Fields that could not be read and were left out: in how many records, by topic and name.
+    pub ignored: BTreeMap<(Topic, String), u64>,
     /// Customers that were erased.
     pub erasures: Vec<Erasure>,
     /// Arm statistics by day, as they now stand.
@@ -60,6 +63,7 @@ impl EpochResults {
             arms: Vec::new(),
             thresholds: Vec::new(),
             rejected: Vec::new(),
+            ignored: BTreeMap::new(),
             erasures: Vec::new(),
             arm_days: Vec::new(),
             segments: Vec::new(),
@@ -79,6 +83,9 @@ impl EpochResults {
             Output::Arm(update) => self.arms.push(*update),
             Output::Threshold(day, total) => self.thresholds.push((day, total)),
             Output::Rejected(mut rejected) => self.rejected.append(&mut rejected),
+            Output::Ignored(fields) => {
+                fields.into_iter().for_each(|(topic, field, records)| *self.ignored.entry((topic, field)).or_default() += records)
+            }
             Output::Erasures(mut erasures) => self.erasures.append(&mut erasures),
             Output::ArmDay(row) => self.arm_days.push(row),
             Output::Segment(row) => self.segments.push(row),
@@ -87,6 +94,21 @@ impl EpochResults {
             Output::Closed(closed) => self.closed = closed,
         }
     }
+}
+
+/// Says on the log what was to be erased and is not: nobody but people can see to it.
+pub fn alert_of_unread_erasures(results: &EpochResults) {
+    let mut unread = results.rejected.iter().filter(|rejected| rejected.is_erasure());
+    let Some(first) = unread.next() else { return };
+    tracing::error!(
+        erasures = 1 + unread.count(),
+        partition = first.place.partition(),
+        position = first.place.position(),
+        "Records that were to erase customers could not be read, so these customers are still there: {}. The records are among the dead letters of \
+         {}; erase the customers by DELETE /customers/{{id}}, or send their records anew.",
+        first.detail,
+        first.topic.name(),
+    );
 }
 
 /// Bytes as hexadecimal digits.

@@ -5,6 +5,11 @@ mod oracle;
 use oracle::written::{day_number, minor_units};
 use oracle::{Config, DAY, DeadLetter, Files, HighValue, Transform, outcome};
 
+/// The defaults, for small numbers that are milliseconds.
+fn config() -> Config {
+    Config { numbers_are_milliseconds: true, ..Config::default() }
+}
+
 /// 2024-01-01T00:00:00Z: 54 years of which 13 are leap years.
 const NEW_YEAR: i64 = (54 * 365 + 13) * DAY;
 
@@ -44,7 +49,7 @@ fn on_paper() -> Files {
 
 #[test]
 fn the_customer_worked_out_on_paper_has_the_features_of_the_paper() {
-    let outcome = outcome(&on_paper(), &Config::default());
+    let outcome = outcome(&on_paper(), &config());
     // ln 3 for three different devices (mobile, desktop, other) and payments; for categories 2 electronics and 1 other:
     // -(2/3) ln (2/3) - (1/3) ln (1/3) = ln 3 - (2/3) ln 2 = 1.0986122886681098 - 0.4620981203732969.
     let (three, two_and_one) = (1.0986122886681098, 0.6365141682948129);
@@ -92,14 +97,14 @@ fn the_customer_worked_out_on_paper_has_the_features_of_the_paper() {
     assert_close(outcome.feature(7, "clv_score"), 60.0 * 3.0 / 11.0);
     assert_close(outcome.feature(8, "is_high_value"), 1.0);
     let order: Vec<&str> = paper.iter().map(|(name, _)| *name).chain(["is_recent_active", "clv_score"]).collect();
-    assert_eq!(oracle::features::names(&Config::default()), order);
+    assert_eq!(oracle::features::names(&config()), order);
     assert_eq!(outcome.features.keys().copied().collect::<Vec<_>>(), [7, 8], "an interaction alone makes no row");
     assert!(outcome.features.values().all(|row| row.len() == order.len()));
 }
 
 #[test]
 fn as_of_an_earlier_instant_later_purchases_do_not_exist_but_every_row_does() {
-    let at = |t: i64| outcome(&on_paper(), &Config { as_of: Some(t), ..Config::default() });
+    let at = |t: i64| outcome(&on_paper(), &Config { as_of: Some(t), ..config() });
     // 2024-11-02 12:00 is 306 days after New Year's (2024 is a leap year: 305 days lie before November), and half a day.
     let saturday = NEW_YEAR + 306 * DAY + DAY / 2;
     let outcome = at(saturday);
@@ -118,7 +123,7 @@ fn as_of_an_earlier_instant_later_purchases_do_not_exist_but_every_row_does() {
 fn after_purchases(timestamps: &[i64], t: i64, name: &str) -> f64 {
     let lines: Vec<String> = timestamps.iter().enumerate().map(|(k, t)| format!("'transaction_id':{k},'timestamp':{t},'amount':1")).collect();
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-    outcome(&files(&[("transactions", &lines)]), &Config { as_of: Some(t), ..Config::default() }).feature(7, name)
+    outcome(&files(&[("transactions", &lines)]), &Config { as_of: Some(t), ..config() }).feature(7, name)
 }
 
 #[test]
@@ -155,7 +160,7 @@ fn thresholds_are_nearest_rank_and_one_day_behind() {
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     let files = files(&[("transactions", &lines)]);
     let first = NEW_YEAR / DAY;
-    let daily = |high_value| outcome(&files, &Config { high_value, ..Config::default() }).thresholds;
+    let daily = |high_value| outcome(&files, &Config { high_value, ..config() }).thresholds;
 
     // Of day 3 January counts what came before 2 January 00:00: totals 1 x 8, 5, 10; rank 9 is 5.00. From 4 January on 10 twice: rank 9 is 10.00.
     let ninety = daily(HighValue::Percentile(90));
@@ -165,7 +170,7 @@ fn thresholds_are_nearest_rank_and_one_day_behind() {
     assert_eq!(daily(HighValue::Percentile(80))[&(first + 2)], 100);
     assert_eq!(daily(HighValue::Percentile(80))[&(first + 3)], 500);
     assert!(daily(HighValue::Fixed(300)).is_empty());
-    let fixed = outcome(&files, &Config { high_value: HighValue::Fixed(500), ..Config::default() });
+    let fixed = outcome(&files, &Config { high_value: HighValue::Fixed(500), ..config() });
     assert_close(fixed.feature(3, "is_high_value"), 1.0);
     assert_close(fixed.feature(4, "is_high_value"), 0.0);
 }
@@ -223,7 +228,7 @@ fn an_instant_is_the_same_in_every_form() {
     ];
     for form in forms {
         let line = format!("'transaction_id':1,'amount':1,'timestamp':{form}");
-        let outcome = outcome(&files(&[("transactions", &[&line])]), &Config { as_of: Some(NEW_YEAR), ..Config::default() });
+        let outcome = outcome(&files(&[("transactions", &[&line])]), &Config { as_of: Some(NEW_YEAR), ..config() });
         assert!(outcome.dead_letters.is_empty(), "{form}: {:?}", outcome.dead_letters);
         assert_eq!((outcome.feature(7, "frequency"), outcome.feature(7, "recency")), (1.0, 0.0), "{form}");
     }
@@ -239,8 +244,7 @@ type Left = (f64, usize, usize, usize);
 
 /// What a list of lines leaves of the amounts of customer 7, and how often it was a duplicate, a dead letter, erased.
 fn settled(transactions: &[&str], customers: &[&str]) -> Left {
-    let outcome =
-        outcome(&files(&[("transactions", transactions), ("customers", customers)]), &Config { as_of: Some(NEW_YEAR), ..Config::default() });
+    let outcome = outcome(&files(&[("transactions", transactions), ("customers", customers)]), &Config { as_of: Some(NEW_YEAR), ..config() });
     let total = if outcome.features.contains_key(&7) { outcome.feature(7, "monetary") } else { 0.0 };
     (total, outcome.duplicates, outcome.dead_letters.len(), outcome.erased)
 }
@@ -305,7 +309,7 @@ fn a_profile_holds_from_its_timestamp_on_and_of_two_the_later_record() {
         "'timestamp':1000,'complaint_count':9",
     ];
     let complaints = |skip: usize, t: i64| {
-        let outcome = outcome(&files(&[("customers", &lines[skip..])]), &Config { as_of: Some(t), ..Config::default() });
+        let outcome = outcome(&files(&[("customers", &lines[skip..])]), &Config { as_of: Some(t), ..config() });
         outcome.feature(7, "complaint_count")
     };
     assert_eq!([999, 1000, 1999, 2000, 3000].map(|t| complaints(0, t)), [2.0, 9.0, 9.0, 4.0, 4.0]);
@@ -315,7 +319,7 @@ fn a_profile_holds_from_its_timestamp_on_and_of_two_the_later_record() {
 #[test]
 fn rewards_join_within_their_window_and_replace_the_interactions_own() {
     const WINDOW: i64 = 7 * DAY;
-    let config = Config { no_response_reward: -0.5, context: vec![("intercept".to_owned(), Transform::Identity)], ..Config::default() };
+    let config = Config { no_response_reward: -0.5, context: vec![("intercept".to_owned(), Transform::Identity)], ..config() };
     // In multiples of 2^-28: an intercept of 2^12 times the reward in 2^-16.
     let learned = |own: &str, rewards: &[&str]| {
         let interaction = format!("'interaction_id':'i','timestamp':1000,'action':2{own}");
@@ -355,7 +359,7 @@ fn the_sums_worked_out_on_paper_are_the_sums() {
             ],
         ),
     ]);
-    let outcome = outcome(&files, &Config { context, ..Config::default() });
+    let outcome = outcome(&files, &Config { context, ..config() });
     // First: 1, 1/8, 5/10, ln 2 = 0.693147 x 4096 = 2839.13. Second: 1, 2/8, 0, ln 3001 = 8.0067, clipped to 8 - 2^-12.
     let (x, y): ([i128; 4], [i128; 4]) = ([4096, 512, 2048, 2839], [4096, 1024, 0, 32_767]);
     let (r, s) = (98_304, -131_072);
@@ -372,7 +376,7 @@ fn the_sums_worked_out_on_paper_are_the_sums() {
 #[test]
 fn a_dead_letter_has_the_byte_its_line_starts_at_and_a_reason() {
     let dead = |file: &str, text: &str| {
-        let letters = outcome(&Files::from([(file.to_owned(), text.as_bytes().to_vec())]), &Config::default()).dead_letters;
+        let letters = outcome(&Files::from([(file.to_owned(), text.as_bytes().to_vec())]), &config()).dead_letters;
         letters.into_iter().map(|DeadLetter { position, reason, .. }| (position, reason)).collect::<Vec<_>>()
     };
     assert_eq!(dead("rewards.jsonl", "\r\n\n{]\r\nx\n{}"), [(3, "malformed"), (7, "malformed"), (9, "missing_field")]);
@@ -383,7 +387,7 @@ fn a_dead_letter_has_the_byte_its_line_starts_at_and_a_reason() {
         ("1,7,1000\r\n", 10),
         ("2,7,1000,-1,0,\n\n", 16),
         ("3,7,x,1,,\n", 10),
-        ("4,7,1000,1,yes,\n", 16),
+        ("4,7,1000,1,odd,\n", 16),
         ("5,7,1000,1,,undo\n", 17),
         ("9,7,,,,retract", 14),
     ];

@@ -94,6 +94,8 @@ counts! {
     Retracted = retracted: u64,
     /// Records and events dropped because their customer was erased.
     Erased = erased: u64,
+    /// Erasures that could not be read: their customers are still there.
+    UnreadErasures = unread_erasures: u64,
     /// Contributions of erased customers that stay in the models because their interactions had been folded.
     ErasedFolded = erased_folded: u64,
     /// Records rejected because they concern events older than is kept.

@@ -32,6 +32,8 @@ pub enum Output {
     Threshold(Day, u64),
     /// Records that were rejected.
     Rejected(Vec<Rejected>),
+    /// Fields of valid records that could not be read and were left out, since nothing depends on them: topic, name, and in how many records.
+    Ignored(Vec<(Topic, String, u64)>),
     /// Contacts and rewards of a day and arm, as they now stand.
     ArmDay(ArmDay),
     /// Customers in a segment, as they now stand.

@@ -1,7 +1,7 @@
 //! The driver of the parser: blocks in; records, asides, rejected records and the standing of partitions out, all on the worker that read them.
 
 use crate::campaign::feed::Feed;
-use crate::campaign::output::Output;
+use crate::campaign::output::{Counts, Output};
 use crate::campaign::watermark::Standing;
 use crate::codec::rows::Rows;
 use crate::event::parse::{Parsed, Parser};
@@ -132,6 +132,13 @@ impl Desk {
         let mut outputs: Vec<Output> = names.collect();
         if !self.parsed.rejected.is_empty() {
             outputs.push(Output::Rejected(std::mem::take(&mut self.parsed.rejected)));
+        }
+        if self.parsed.unread_erasures > 0 {
+            outputs.push(Output::Counts(Counts { unread_erasures: self.parsed.unread_erasures, ..Counts::none() }));
+        }
+        if !self.parsed.ignored.is_empty() {
+            let ignored = std::mem::take(&mut self.parsed.ignored).into_iter();
+            outputs.push(Output::Ignored(ignored.map(|((topic, field), records)| (topic, field.to_string(), records)).collect()));
         }
         outputs
     }

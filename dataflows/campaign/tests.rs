@@ -169,6 +169,7 @@ impl Told {
             }
             Output::Threshold(day, value) => assert!(self.thresholds.insert(day, value).is_none(), "day {day} closed twice"),
             Output::Rejected(rejected) => self.rejected += rejected.len(),
+            Output::Ignored(_) => {}
             Output::ArmDay(row) => {
                 self.arm_days.insert((row.day, row.arm), row);
             }

@@ -2,33 +2,36 @@
 //!
 //! Cells may be quoted (RFC 4180) and may then hold commas, line ends and doubled quotes. Of two columns of one name the last one counts.
 
-use super::fields::{Field, FieldNames, Fields, Problem};
+use super::fields::{FieldNames, Fields, Problem, Slots};
 use super::{Reason, Topic};
 use csv::{ByteRecord, Reader, ReaderBuilder};
 use std::io::{Chain, Read};
 use std::ops::Range;
 
-/// The columns of a file: which field each holds.
-pub(super) struct Columns(Vec<Option<Field>>);
+/// The columns of a file: what each fills.
+pub(super) struct Columns<'n> {
+    filled: Vec<Slots>,
+    names: &'n FieldNames,
+}
 
-impl Columns {
+impl<'n> Columns<'n> {
     /// The columns of these names.
-    pub(super) fn new(header: &[String], names: &FieldNames) -> Self {
-        Columns(header.iter().map(|name| names.find(name.trim())).collect())
+    pub(super) fn new(header: &[String], names: &'n FieldNames) -> Self {
+        Columns { filled: header.iter().map(|name| names.find(name.trim())).collect(), names }
     }
 
     /// The fields of a row that has been read.
     pub(super) fn fields<'a>(&self, row: &'a ByteRecord, topic: Topic) -> Result<Fields<'a>, Problem> {
-        if row.len() != self.0.len() {
-            return Err(Problem::new(Reason::Malformed, format!("the row has {} columns, not {}", row.len(), self.0.len())));
+        if row.len() != self.filled.len() {
+            return Err(Problem::new(Reason::Malformed, format!("the row has {} columns, not {}", row.len(), self.filled.len())));
         }
         let mut fields = Fields::new(topic);
-        for (field, cell) in self.0.iter().zip(row) {
+        // Columns that nothing reads may be of any encoding.
+        for (slots, cell) in self.filled.iter().zip(row).filter(|(slots, _)| !slots.is_empty()) {
             let cell = std::str::from_utf8(cell).map_err(|error| Problem::new(Reason::Malformed, error.to_string()))?;
-            if let Some(field) = field {
-                fields.set_cell(*field, cell);
-            }
+            fields.set_cell(*slots, cell);
         }
+        self.names.compose(&mut fields);
         Ok(fields)
     }
 }

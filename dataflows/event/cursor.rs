@@ -5,7 +5,7 @@
 //! record; without that padding it gives up a little earlier.
 
 use super::listed::Listed;
-use super::text::{self, HASH_BLOCK, IdHash, TIMESTAMP_END, block_words, days_from_civil};
+use super::text::{self, HASH_BLOCK, IdHash, block_words, days_from_civil};
 use super::{CustomerId, DAY, Millis, Purchase};
 use std::ops::Range;
 
@@ -108,7 +108,7 @@ impl<'a> Cursor<'a> {
             hash.block(low & mask as u64, high & (mask >> 64) as u64);
             let text = start..self.at + end;
             self.at += end + 1;
-            return (!text.is_empty()).then(|| (hash.finish(text.len()), text));
+            return is_kept_as_it_is(&self.bytes[text.clone()]).then(|| (hash.finish(text.len()), text));
         }
     }
 
@@ -139,7 +139,7 @@ impl<'a> Cursor<'a> {
             self.at += 1 + spelling.length;
             return Some(spelling.code);
         }
-        self.string().map(|text| list.code(text))
+        self.string().map(|text| list.code(text.trim_ascii()))
     }
 
     /// A number of up to 19 digits without a needless zero in front, and how many digits it has.
@@ -278,12 +278,12 @@ impl<'a> Cursor<'a> {
         (count > 0).then_some(())
     }
 
-    /// A timestamp in the forms `"YYYY-MM-DDTHH:MM:SS[.fff]Z"` and `"YYYY-MM-DD HH:MM:SS[.fff]"`, or integer milliseconds.
+    /// A timestamp in the forms `"YYYY-MM-DDTHH:MM:SS[.fff]Z"` and `"YYYY-MM-DD HH:MM:SS[.fff]"`, or an integer of those that are instants as they stand.
     #[inline(always)]
-    pub(super) fn timestamp(&mut self) -> Option<Millis> {
+    pub(super) fn timestamp(&mut self, plain: &Range<u64>) -> Option<Millis> {
         if !self.take(b"\"") {
             let instant = self.digits()?.0;
-            return (instant < TIMESTAMP_END as u64).then_some(instant as Millis);
+            return plain.contains(&instant).then_some(instant as Millis);
         }
         let text = self.chunk::<24>()?;
         let words = text.as_chunks::<8>().0;
@@ -333,6 +333,22 @@ impl<'a> Cursor<'a> {
             _ => self.number_text().map(drop),
         }
     }
+}
+
+/// Whether a plain text is an id that is kept as it is: not empty, without space around it, and surely not an integral float.
+#[inline(always)]
+fn is_kept_as_it_is(text: &[u8]) -> bool {
+    match text {
+        [] | [b' ', ..] | [.., b' '] => false,
+        [.., b'0'] => !ends_in_point_and_zeros(text),
+        _ => true,
+    }
+}
+
+/// Many ids end in a zero, but few of these zeros come after a point.
+#[inline(always)]
+fn ends_in_point_and_zeros(text: &[u8]) -> bool {
+    text.iter().rev().find(|byte| **byte != b'0') == Some(&b'.')
 }
 
 /// Where, among 16 bytes, a string ends or stops to be plain; 16 if nowhere.
@@ -387,6 +403,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// Numbers that are instants.
+    const NUMBERS: Range<u64> = 1_000..2_000;
+
     /// What a cursor reads from a value that a brace follows.
     fn read<T>(value: &str, read: impl Fn(&mut Cursor) -> Option<T>) -> Option<T> {
         let bytes = [value.as_bytes(), &[b'}'; super::super::Block::PADDING]].concat();
@@ -411,8 +430,9 @@ mod tests {
         }
 
         #[test]
-        fn plain_ids_are_hashed_and_others_left(text in "[ -~]{0,50}|[ -~]{0,20}[\u{0}-\u{1f}é\u{7f}][ -~]{0,20}") {
-            let plain = !text.is_empty() && text.bytes().all(|byte| (b' '..128).contains(&byte) && byte != b'"' && byte != b'\\');
+        fn plain_ids_are_hashed_and_others_left(text in "[ -~]{0,50}|[0-9]{1,9}\\.?0{0,3}|[ -~]{0,20}[\u{0}-\u{1f}é\u{7f}][ -~]{0,20}") {
+            let plain = text.bytes().all(|byte| (b' '..128).contains(&byte) && byte != b'"' && byte != b'\\');
+            let plain = plain && !text.is_empty() && text.trim() == text && !(text.ends_with('0') && text.trim_end_matches('0').ends_with('.'));
             let expected = plain.then(|| (text::id_hash(text.as_bytes()), 1..text.len() + 1));
             prop_assert_eq!(read(&format!("\"{text}\""), |cursor| cursor.id()), expected);
         }
@@ -429,30 +449,37 @@ mod tests {
 
     #[test]
     fn timestamps_of_every_day_are_read() {
-        for day in 0..TIMESTAMP_END / DAY {
+        for day in 0..text::TIMESTAMP_END / DAY {
             let (year, month, date) = text::civil_from_days(day);
             let second = day * 7919 % 86_400;
             let clock = format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60);
             let expected = Some(day * DAY + second * 1000);
             for (separator, end) in [("T", "Z"), (" ", "")] {
                 let text = format!("\"{year}-{month:02}-{date:02}{separator}{clock}{end}\"");
-                assert_eq!(read(&text, |cursor| cursor.timestamp()), expected, "{text}");
+                assert_eq!(read(&text, |cursor| cursor.timestamp(&NUMBERS)), expected, "{text}");
             }
             let text = format!("\"{year}-{month:02}-{date:02}T{clock}.007Z\"");
-            assert_eq!(read(&text, |cursor| cursor.timestamp()), expected.map(|instant| instant + 7), "{text}");
+            assert_eq!(read(&text, |cursor| cursor.timestamp(&NUMBERS)), expected.map(|instant| instant + 7), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_numbers_that_are_instants_are_taken() {
+        for (text, expected) in [("999", None), ("1000", Some(1000)), ("1999", Some(1999)), ("2000", None), ("\"1000\"", None)] {
+            assert_eq!(read(text, |cursor| cursor.timestamp(&NUMBERS)), expected, "{text}");
         }
     }
 
     #[test]
     fn what_is_nearly_a_timestamp_is_left() {
         let good = "\"2024-02-29T12:34:56Z\"";
-        let known = read(good, |cursor| cursor.timestamp());
+        let known = read(good, |cursor| cursor.timestamp(&NUMBERS));
         for at in 1..good.len() - 1 {
             for byte in 0..=255_u8 {
                 let mut bytes = [good.as_bytes(), &[0; 64]].concat();
                 bytes[at] = byte;
-                let found = Cursor::new(&bytes, 0).timestamp();
-                let expected = std::str::from_utf8(&bytes[1..good.len() - 1]).ok().and_then(|text| text::timestamp(text).ok());
+                let found = Cursor::new(&bytes, 0).timestamp(&NUMBERS);
+                let expected = std::str::from_utf8(&bytes[1..good.len() - 1]).ok().and_then(|text| super::super::instant::timestamp(text).ok());
                 assert!(found.is_none() || found == expected, "{at} {byte}");
                 assert!(byte != good.as_bytes()[at] || found == known);
             }

@@ -6,8 +6,8 @@
 
 use super::cursor::Cursor;
 use super::rules::Rules;
-use super::text::{self, reward_q16};
-use super::{Contact, CustomerId, Kind, Millis, Place, Profile, Purchase, Record};
+use super::text::reward_q16;
+use super::{Contact, CustomerId, Kind, Millis, Place, Profile, Purchase, Record, instant};
 use std::ops::Range;
 
 /// Steps over a record's first key; whether there is a space after its colon.
@@ -47,7 +47,7 @@ fn rest_of_transaction<const SPACED: bool>(rules: &Rules, cursor: &mut Cursor, p
     expect_key!(cursor, "customer_id");
     let customer = cursor.customer()?;
     expect_key!(cursor, "timestamp");
-    let timestamp = cursor.timestamp().filter(|timestamp| *timestamp <= latest)?;
+    let timestamp = cursor.timestamp(&rules.plain_instants).filter(|timestamp| *timestamp <= latest)?;
     expect_key!(cursor, "amount");
     let amount = cursor.amount(rules.settings.decimals)?;
     let category = if key!(cursor, "category") { cursor.listed(&rules.categories)? } else { rules.categories.len() };
@@ -75,7 +75,7 @@ fn rest_of_interaction<const SPACED: bool>(rules: &Rules, cursor: &mut Cursor, p
     expect_key!(cursor, "customer_id");
     let customer = cursor.customer()?;
     expect_key!(cursor, "timestamp");
-    let timestamp = cursor.timestamp().filter(|timestamp| *timestamp <= latest)?;
+    let timestamp = cursor.timestamp(&rules.plain_instants).filter(|timestamp| *timestamp <= latest)?;
     expect_key!(cursor, "action");
     let arm = cursor.arm(&rules.arms)?;
     let reward = if key!(cursor, "reward") { Some(reward_q16(cursor.number()?)?) } else { None };
@@ -90,16 +90,20 @@ fn rest_of_interaction<const SPACED: bool>(rules: &Rules, cursor: &mut Cursor, p
 }
 
 /// A delayed reward, and nothing after its closing brace.
-pub(super) fn reward(cursor: &mut Cursor, place: Place, latest: Millis) -> Option<Record> {
-    if first_key!(cursor, "interaction_id")? { rest_of_reward::<true>(cursor, place, latest) } else { rest_of_reward::<false>(cursor, place, latest) }
+pub(super) fn reward(rules: &Rules, cursor: &mut Cursor, place: Place, latest: Millis) -> Option<Record> {
+    if first_key!(cursor, "interaction_id")? {
+        rest_of_reward::<true>(rules, cursor, place, latest)
+    } else {
+        rest_of_reward::<false>(rules, cursor, place, latest)
+    }
 }
 
-fn rest_of_reward<const SPACED: bool>(cursor: &mut Cursor, place: Place, latest: Millis) -> Option<Record> {
+fn rest_of_reward<const SPACED: bool>(rules: &Rules, cursor: &mut Cursor, place: Place, latest: Millis) -> Option<Record> {
     let (interaction, _) = cursor.id()?;
     expect_key!(cursor, "customer_id");
     let customer = cursor.customer()?;
     expect_key!(cursor, "timestamp");
-    let timestamp = cursor.timestamp().filter(|timestamp| *timestamp <= latest)?;
+    let timestamp = cursor.timestamp(&rules.plain_instants).filter(|timestamp| *timestamp <= latest)?;
     expect_key!(cursor, "reward");
     let reward = reward_q16(cursor.number()?)?;
     let id = if key!(cursor, "reward_id") { cursor.id()?.0 } else { interaction };
@@ -121,11 +125,19 @@ fn rest_of_profile<const SPACED: bool>(cursor: &mut Cursor, latest: Millis) -> O
             }
         };
     }
+    /// The same for one that is a number.
+    macro_rules! skip_number {
+        ($name:literal) => {
+            if key!(cursor, $name) {
+                optional(cursor, Cursor::number)?.is_none_or(f64::is_finite).then_some(())?;
+            }
+        };
+    }
     let customer = cursor.customer()?;
-    let signup = if key!(cursor, "signup_date") { optional(cursor, instant)?.unwrap_or(Millis::MIN) } else { Millis::MIN };
+    let signup = if key!(cursor, "signup_date") { optional(cursor, any_instant)?.unwrap_or(Millis::MIN) } else { Millis::MIN };
     skip!("country");
     skip!("city");
-    skip!("age");
+    skip_number!("age");
     skip!("age_group");
     let email_open_rate = if key!(cursor, "email_open_rate") { quantity(cursor, 1.0)? } else { 0.0 };
     let premium = if key!(cursor, "is_premium_member") { optional(cursor, Cursor::truth)?.unwrap_or(false) } else { false };
@@ -134,8 +146,8 @@ fn rest_of_profile<const SPACED: bool>(cursor: &mut Cursor, latest: Millis) -> O
     skip!("preferred_payment");
     skip!("favorite_category");
     let avg_discount = if key!(cursor, "avg_discount_used") { quantity(cursor, 1.0)? } else { 0.0 };
-    skip!("last_login_days");
-    let from = if key!(cursor, "timestamp") { optional(cursor, instant)?.unwrap_or(Millis::MIN) } else { Millis::MIN };
+    skip_number!("last_login_days");
+    let from = if key!(cursor, "timestamp") { optional(cursor, any_instant)?.unwrap_or(Millis::MIN) } else { Millis::MIN };
     cursor.expect(b"}")?;
     (from <= latest).then_some((customer, Profile { from, signup, email_open_rate, complaint_count, avg_discount, premium }))
 }
@@ -149,9 +161,9 @@ fn optional<'a, T>(cursor: &mut Cursor<'a>, read: impl Fn(&mut Cursor<'a>) -> Op
     read(cursor).map(Some)
 }
 
-/// An instant in any form: profiles bear dates as a rule.
-fn instant(cursor: &mut Cursor) -> Option<Millis> {
-    text::timestamp(cursor.string()?).ok()
+/// An instant in any form that needs no configuration: profiles bear dates as a rule.
+fn any_instant(cursor: &mut Cursor) -> Option<Millis> {
+    instant::timestamp(cursor.string()?).ok()
 }
 
 /// A number from 0 to `greatest`; 0 if absent.

@@ -1,6 +1,7 @@
 //! The fields of one record as they were written, whatever the format: what JSON and CSV are read into and what the rules read from.
 
-use super::{Reason, Topic};
+use super::composed::{self, Composed, MAX_COMPOSED, MAX_PARTS};
+use super::{Reason, Rejected, Topic};
 use std::borrow::Cow;
 
 /// A field that means something in at least one topic.
@@ -20,6 +21,8 @@ pub(super) enum Field {
     PremiumMember,
     ComplaintCount,
     AverageDiscount,
+    Age,
+    LastLoginDays,
     InteractionId,
     Action,
     CampaignName,
@@ -52,6 +55,8 @@ impl Field {
             Field::PremiumMember => "is_premium_member",
             Field::ComplaintCount => "complaint_count",
             Field::AverageDiscount => "avg_discount_used",
+            Field::Age => "age",
+            Field::LastLoginDays => "last_login_days",
             Field::InteractionId => "interaction_id",
             Field::Action => "action",
             Field::CampaignName => "campaign_name",
@@ -66,11 +71,13 @@ impl Field {
     }
 
     /// The fields that a topic reads; all others in its records are ignored.
-    fn of(topic: Topic) -> &'static [Field] {
+    pub(super) fn of(topic: Topic) -> &'static [Field] {
         use Field::*;
         match topic {
             Topic::Transactions => &[Op, CustomerId, Timestamp, TransactionId, Amount, Category, Device, PaymentMethod, DiscountUsed],
-            Topic::Customers => &[Op, CustomerId, Timestamp, SignupDate, EmailOpenRate, PremiumMember, ComplaintCount, AverageDiscount],
+            Topic::Customers => {
+                &[Op, CustomerId, Timestamp, SignupDate, EmailOpenRate, PremiumMember, ComplaintCount, AverageDiscount, Age, LastLoginDays]
+            }
             Topic::Interactions => {
                 &[Op, CustomerId, Timestamp, InteractionId, Action, CampaignName, Reward, Propensity, Features, TemplateId, DecisionId]
             }
@@ -85,25 +92,94 @@ pub fn field_names(topic: Topic) -> impl Iterator<Item = &'static str> {
     Field::of(topic).iter().map(|field| field.name())
 }
 
-/// What the fields of a topic are called in the source.
+/// The optional fields that nothing depends on: where one cannot be read it is left out, and counted. Of the `features` only where they are not used.
+pub const IGNORABLE: [(Topic, &str); 6] = [
+    (Topic::Customers, "age"),
+    (Topic::Customers, "last_login_days"),
+    (Topic::Interactions, "features"),
+    (Topic::Interactions, "template_id"),
+    (Topic::Interactions, "decision_id"),
+    (Topic::Requests, "features"),
+];
+
+/// What the columns that a topic reads are called in the source, under these aliases (topic, name here, name there).
+pub fn source_names(topic: Topic, aliases: &[(Topic, String, String)]) -> Vec<String> {
+    FieldNames::new(topic, aliases).0.into_iter().map(|(name, _)| name).collect()
+}
+
+/// What is wrong with a field's name in the source, where it is made of several.
+pub fn alias_fault(topic: Topic, here: &str, there: &str) -> Option<String> {
+    composed::fault_of(topic, here, there)
+}
+
+/// Places for values in [`Fields`]: one for each field, and behind them the parts of fields that are made of several columns.
+const SLOTS: usize = FIELDS + MAX_COMPOSED * MAX_PARTS;
+
+/// A set of slots.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Slots(u64);
+
+const _: () = assert!(SLOTS <= u64::BITS as usize);
+
+impl Slots {
+    /// Whether there is none.
+    pub(super) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    fn insert(&mut self, slot: usize) {
+        self.0 |= 1 << slot;
+    }
+
+    fn each(self) -> impl Iterator<Item = usize> {
+        (0..SLOTS).filter(move |slot| self.0 >> slot & 1 == 1)
+    }
+}
+
+/// What the fields of a topic are called in the source: the slots that each name fills, and what is made of several.
 ///
-/// A field with an alias is read under its alias only, so that a field of the source that happens to bear its name is not mistaken for it.
+/// A field with an alias is read under its alias only, so that a field of the source that happens to bear its name is not mistaken for it. Two fields may
+/// have one name in the source.
 #[derive(Clone, Debug)]
-pub(super) struct FieldNames(Vec<(String, Field)>);
+pub(super) struct FieldNames(Vec<(String, Slots)>, Vec<Composed>);
 
 impl FieldNames {
     /// The names for a topic under these aliases (topic, name here, name there).
     pub(super) fn new(topic: Topic, aliases: &[(Topic, String, String)]) -> Self {
-        let in_source = |field: &Field| {
+        let mut names = FieldNames(Vec::new(), Vec::new());
+        for field in Field::of(topic) {
             let alias = aliases.iter().find(|(of, here, _)| *of == topic && here == field.name());
-            (alias.map_or(field.name(), |(_, _, there)| there).to_string(), *field)
-        };
-        FieldNames(Field::of(topic).iter().map(in_source).collect())
+            let there = alias.map_or(field.name(), |(_, _, there)| there);
+            match Composed::new(*field, there, FIELDS + names.1.len() * MAX_PARTS) {
+                Some(composed) => {
+                    composed.parts().iter().for_each(|(part, slot)| names.fill(part, *slot));
+                    names.1.push(composed);
+                }
+                None => names.fill(there, *field as usize),
+            }
+        }
+        names
     }
 
-    /// The field of this name, if the topic reads it.
-    pub(super) fn find(&self, name: &str) -> Option<Field> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, field)| *field)
+    fn fill(&mut self, name: &str, slot: usize) {
+        let at = self.0.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
+            self.0.push((name.to_string(), Slots::default()));
+            self.0.len() - 1
+        });
+        self.0[at].1.insert(slot);
+    }
+
+    /// The slots that a value of this name fills; none if the topic does not read it.
+    pub(super) fn find(&self, name: &str) -> Slots {
+        self.0.iter().find(|(known, _)| known == name).map_or(Slots::default(), |(_, slots)| *slots)
+    }
+
+    /// Makes the fields that are made of several columns, once all columns are set.
+    pub(super) fn compose(&self, fields: &mut Fields) {
+        for composed in &self.1 {
+            let value = composed.value(fields);
+            fields.made.push((composed.field(), value));
+        }
     }
 }
 
@@ -120,6 +196,11 @@ impl Problem {
 
     pub(super) fn new(reason: Reason, detail: impl Into<String>) -> Self {
         Problem { reason, detail: detail.into() }
+    }
+
+    /// The same, where the record was to erase somebody.
+    pub(super) fn of_erasure(self) -> Self {
+        Problem { detail: format!("{}{}", Rejected::ERASURE_NOT_DONE, self.detail), ..self }
     }
 
     /// A problem with the value of a field.
@@ -185,29 +266,39 @@ impl<'a> Value<'a> {
 /// The fields of one record.
 #[derive(Clone, Debug)]
 pub(super) struct Fields<'a> {
-    written: [Written<'a>; FIELDS],
+    written: [Written<'a>; SLOTS],
+    /// Those that are made of several columns.
+    made: Vec<(Field, Result<Option<Value<'a>>, Problem>)>,
     empty_is_absent: bool,
 }
 
 impl<'a> Fields<'a> {
     /// No field yet. In profiles an empty string counts as absent.
     pub(super) fn new(topic: Topic) -> Self {
-        Fields { written: [Written::Absent; FIELDS], empty_is_absent: topic == Topic::Customers }
+        Fields { written: [Written::Absent; SLOTS], made: Vec::new(), empty_is_absent: topic == Topic::Customers }
     }
 
-    /// Sets a field to a JSON value, in place of an earlier one.
-    pub(super) fn set_json(&mut self, field: Field, json: &'a str) {
-        self.written[field as usize] = Written::Json(json);
+    /// Fills slots with a JSON value, in place of an earlier one.
+    pub(super) fn set_json(&mut self, slots: Slots, json: &'a str) {
+        slots.each().for_each(|slot| self.written[slot] = Written::Json(json));
     }
 
-    /// Sets a field to a CSV cell, in place of an earlier one.
-    pub(super) fn set_cell(&mut self, field: Field, cell: &'a str) {
-        self.written[field as usize] = Written::Cell(cell);
+    /// Fills slots with a CSV cell, in place of an earlier one; space around it does not count.
+    pub(super) fn set_cell(&mut self, slots: Slots, cell: &'a str) {
+        slots.each().for_each(|slot| self.written[slot] = Written::Cell(cell.trim_ascii()));
     }
 
     /// The value of a field, `None` if it is absent (or null, or an empty cell).
     pub(super) fn get(&self, field: Field) -> Result<Option<Value<'a>>, Problem> {
-        let value = match self.written[field as usize] {
+        match self.made.iter().find(|(made, _)| *made == field) {
+            Some((_, value)) => value.clone(),
+            None => self.at(field as usize, field),
+        }
+    }
+
+    /// The value in a slot, for a field.
+    pub(super) fn at(&self, slot: usize, field: Field) -> Result<Option<Value<'a>>, Problem> {
+        let value = match self.written[slot] {
             Written::Absent | Written::Cell("") => None,
             Written::Cell(cell) => Some(Value::Cell(cell)),
             Written::Json(json) => Value::from_json(json).map_err(|error| Problem::new(Reason::BadField, format!("{}: {error}", field.name())))?,

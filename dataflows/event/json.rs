@@ -3,7 +3,7 @@
 //! Unknown fields are skipped whatever they hold, nested as deeply as they like (serde_json does not recurse there). Of a field that stands in
 //! an object twice the last one counts, as in most readers of JSON.
 
-use super::fields::{Field, FieldNames, Fields, Problem};
+use super::fields::{FieldNames, Fields, Problem, Slots};
 use super::{Reason, Topic};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -12,8 +12,10 @@ use std::fmt;
 /// The fields of a record that is one JSON object, perhaps with white space around it.
 pub(super) fn fields<'a>(text: &'a str, topic: Topic, names: &FieldNames) -> Result<Fields<'a>, Problem> {
     let mut reader = serde_json::Deserializer::from_str(text);
-    let fields = Object { topic, names }.deserialize(&mut reader);
-    fields.and_then(|fields| reader.end().map(|()| fields)).map_err(|error| Problem::new(Reason::Malformed, error.to_string()))
+    let fields = Object { topic, names }.deserialize(&mut reader).and_then(|fields| reader.end().map(|()| fields));
+    let mut fields = fields.map_err(|error| Problem::new(Reason::Malformed, error.to_string()))?;
+    names.compose(&mut fields);
+    Ok(fields)
 }
 
 /// The elements of a JSON array, as written; `None` if it is none.
@@ -45,23 +47,22 @@ impl<'de> Visitor<'de> for Object<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut fields = Fields::new(self.topic);
-        while let Some(field) = map.next_key_seed(Key(self.names))? {
-            match field {
-                Some(field) => fields.set_json(field, map.next_value::<&RawValue>()?.get()),
-                None => {
-                    map.next_value::<IgnoredAny>()?;
-                }
+        while let Some(slots) = map.next_key_seed(Key(self.names))? {
+            if slots.is_empty() {
+                map.next_value::<IgnoredAny>()?;
+            } else {
+                fields.set_json(slots, map.next_value::<&RawValue>()?.get());
             }
         }
         Ok(fields)
     }
 }
 
-/// Reads a key and finds the field of that name.
+/// Reads a key and finds what a value of that name fills.
 struct Key<'n>(&'n FieldNames);
 
 impl<'de> DeserializeSeed<'de> for Key<'_> {
-    type Value = Option<Field>;
+    type Value = Slots;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_str(self)
@@ -69,7 +70,7 @@ impl<'de> DeserializeSeed<'de> for Key<'_> {
 }
 
 impl Visitor<'_> for Key<'_> {
-    type Value = Option<Field>;
+    type Value = Slots;
 
     fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         formatter.write_str("the name of a field")
@@ -82,7 +83,7 @@ impl Visitor<'_> for Key<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fields::Value;
+    use super::super::fields::{Field, Value};
     use super::*;
 
     fn read(text: &str) -> Result<Fields<'_>, Problem> {
@@ -119,5 +120,29 @@ mod tests {
         let names = FieldNames::new(Topic::Transactions, &aliases);
         let fields = fields(r#"{"amount": 1, "total": 2}"#, Topic::Transactions, &names).unwrap();
         assert_eq!(fields.get(Field::Amount), Ok(Some(Value::Number("2"))));
+    }
+
+    #[test]
+    fn a_field_may_be_made_of_several_and_share_them() {
+        let alias = |here: &str, there: &str| (Topic::Transactions, here.to_string(), there.to_string());
+        let aliases = [alias("transaction_id", "Invoice + Stock Code"), alias("amount", "Quantity * Price"), alias("category", "Stock Code")];
+        let names = FieldNames::new(Topic::Transactions, &aliases);
+        let made = |text: &str, field| {
+            fields(text, Topic::Transactions, &names).unwrap().get(field).map(|value| value.map(|value| value.as_written().to_string()))
+        };
+        let whole = r#"{"Invoice": 536365.0, "Stock Code": " 8+5\\123A ", "Quantity": "6", "Price": 2.55, "amount": 1}"#;
+        assert_eq!(made(whole, Field::TransactionId), Ok(Some(r"536365+8\+5\\123A".to_string())));
+        assert_eq!(made(whole, Field::Amount), Ok(Some("15.30".to_string())));
+        assert_eq!(made(whole, Field::Category), Ok(Some(r" 8+5\123A ".to_string())));
+        assert_eq!(made("{}", Field::TransactionId), Ok(None));
+        for (text, field, reason) in [
+            (r#"{"Invoice": 1}"#, Field::TransactionId, Reason::MissingField),
+            (r#"{"Invoice": 1, "Stock Code": true}"#, Field::TransactionId, Reason::BadField),
+            (r#"{"Quantity": "six", "Price": 1}"#, Field::Amount, Reason::BadAmount),
+            (r#"{"Quantity": [6], "Price": 1}"#, Field::Amount, Reason::BadAmount),
+            (r#"{"Quantity": 9999999999999999999, "Price": 1}"#, Field::Amount, Reason::BadAmount),
+        ] {
+            assert_eq!(made(text, field).unwrap_err().reason, reason, "{text}");
+        }
     }
 }

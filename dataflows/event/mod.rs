@@ -7,18 +7,22 @@
 use serde::{Deserialize, Serialize};
 
 mod block;
+mod composed;
 mod csv;
 mod cursor;
+mod decimal;
 mod fast;
 mod fields;
+pub mod instant;
 mod json;
+mod key;
 mod listed;
 pub mod parse;
 mod rules;
 pub mod text;
 
 pub use block::{Block, Format, Head, Lines, Messages};
-pub use fields::field_names;
+pub use fields::{IGNORABLE, alias_fault, field_names, source_names};
 
 /// A customer's number, 0 to 2^63 - 1.
 pub type CustomerId = i64;
@@ -422,6 +426,13 @@ pub struct Rejected {
 impl Rejected {
     /// Raw bytes that are kept.
     pub const MAX_RAW: usize = 64 * 1024;
+    /// What `detail` begins with where somebody was to be erased and is not.
+    pub const ERASURE_NOT_DONE: &str = "this erasure is not done: ";
+
+    /// Whether somebody was to be erased by this record and is not.
+    pub fn is_erasure(&self) -> bool {
+        self.detail.starts_with(Self::ERASURE_NOT_DONE)
+    }
 }
 
 /// Why a record was rejected.
@@ -451,6 +462,8 @@ pub enum Reason {
     UnknownId,
     /// It concerns events that are older than is kept one by one.
     PastHistory,
+    /// The timestamp is a number that would lie in January 1970 if it were one of milliseconds.
+    NotMilliseconds,
 }
 
 impl Reason {
@@ -469,6 +482,7 @@ impl Reason {
             Reason::BadOp => "bad_op",
             Reason::UnknownId => "unknown_id",
             Reason::PastHistory => "past_history",
+            Reason::NotMilliseconds => "not_milliseconds",
         }
     }
 }

@@ -3,11 +3,13 @@
 use super::csv::{Columns, Rows};
 use super::cursor::Cursor;
 use super::fields::{FieldNames, Fields, Problem};
+use super::key::{customer_of_key, name_in_source};
 use super::rules::{self, Event, Origin, Rules};
 use super::{Aside, Block, CustomerId, Format, Head, Horizon, Kind, Lines, Messages, Millis, Names, Place, Profile, Reason, Record, Rejected, Topic};
 use super::{fast, json};
 use crate::settings::InputSettings;
 use ::csv::ByteRecord;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -31,6 +33,10 @@ pub struct Parsed {
     pub valid: u64,
     /// Records in all; blank lines do not count.
     pub lines: u64,
+    /// Fields of valid records that could not be read and were left out, since nothing depends on them: how many, by topic and name.
+    pub ignored: BTreeMap<(Topic, &'static str), u64>,
+    /// Rejected records that were to erase somebody.
+    pub unread_erasures: u64,
 }
 
 impl Parsed {
@@ -46,6 +52,8 @@ impl Parsed {
         self.high = None;
         self.valid = 0;
         self.lines = 0;
+        self.ignored.clear();
+        self.unread_erasures = 0;
     }
 
     #[inline(always)]
@@ -57,7 +65,9 @@ impl Parsed {
     }
 
     fn reject(&mut self, origin: &Origin, problem: Problem) {
-        self.rejected.push(origin.rejected(problem.reason, problem.detail));
+        let rejected = origin.rejected(problem.reason, problem.detail);
+        self.unread_erasures += u64::from(rejected.is_erasure());
+        self.rejected.push(rejected);
     }
 }
 
@@ -69,6 +79,8 @@ pub struct Parser {
     route: fn(CustomerId) -> u64,
     /// By topic.
     field_names: [FieldNames; Topic::ALL.len()],
+    /// What customer_id is called in the keys of null records.
+    customer_name: String,
     /// Topics without aliases: only their keys can be the usual ones.
     unaliased: [bool; Topic::ALL.len()],
     /// What is dated before it concerns what is folded.
@@ -83,6 +95,7 @@ impl Parser {
         Parser {
             field_names: Topic::ALL.map(|topic| FieldNames::new(topic, &settings.aliases)),
             unaliased: Topic::ALL.map(|topic| settings.aliases.iter().all(|(aliased, _, _)| *aliased != topic)),
+            customer_name: name_in_source(&settings.aliases),
             rules: Rules::new(settings),
             peers: peers.max(1),
             route,
@@ -168,7 +181,10 @@ impl Parser {
     /// A null value erases a customer; elsewhere it has no meaning.
     fn null_message(&self, origin: &Origin, timestamp: Millis, out: &mut Parsed) {
         let event = match origin.topic {
-            Topic::Customers => rules::erasure_by_key(origin.raw, timestamp, origin),
+            Topic::Customers => match customer_of_key(origin.raw, &self.customer_name) {
+                Ok(customer) => Ok(rules::erasure_by_key(customer, timestamp, origin)),
+                Err(problem) => Err(problem.of_erasure()),
+            },
             _ => Err(Problem::new(Reason::Malformed, "the value is null")),
         };
         self.take(event, origin, out);
@@ -197,12 +213,19 @@ impl Parser {
     /// Takes the row at hand.
     fn csv_record(&self, origin: &Origin, columns: &Columns, out: &mut Parsed) {
         let fields = self.short_enough(origin).and_then(|()| columns.fields(&self.row, origin.topic));
-        let event = fields.and_then(|fields| self.rules.event(&fields, origin));
-        self.take(event, origin, out);
+        self.record(fields, origin, out);
     }
 
     fn json_record(&self, origin: &Origin, out: &mut Parsed) {
-        let event = self.json_fields(origin).and_then(|fields| self.rules.event(&fields, origin));
+        self.record(self.json_fields(origin), origin, out);
+    }
+
+    fn record(&self, fields: Result<Fields, Problem>, origin: &Origin, out: &mut Parsed) {
+        let mut ignored = rules::Ignored::new();
+        let event = fields.and_then(|fields| self.rules.event(&fields, origin, &mut ignored));
+        if event.is_ok() {
+            ignored.into_iter().for_each(|field| *out.ignored.entry((origin.topic, field.name())).or_default() += 1);
+        }
         self.take(event, origin, out);
     }
 
@@ -267,7 +290,7 @@ impl Parser {
                 let (customer, profile) = fast::profile(&mut cursor, latest)?;
                 Quick::Profile(customer, profile)
             }
-            Topic::Rewards => Quick::Reward(fast::reward(&mut cursor, place, latest)?),
+            Topic::Rewards => Quick::Reward(fast::reward(&self.rules, &mut cursor, place, latest)?),
             Topic::Requests => return None,
         };
         let end = cursor.position();
@@ -355,5 +378,7 @@ fn next_line(bytes: &[u8], end: usize) -> Option<usize> {
     }
 }
 
+#[cfg(test)]
+mod forms;
 #[cfg(test)]
 mod tests;

@@ -3,14 +3,17 @@
 //! Checks are made in a fixed order and the first that fails gives the reason: `op`, customer_id, the id, timestamp, then the other fields in
 //! the order of the specification's table. A retraction is only looked at as far as its id. Of a field that cannot be read (of the wrong type,
 //! or no text of the kind) the reason is [`Reason::BadField`], but [`Reason::BadAmount`] and [`Reason::BadReward`] stand for anything that is no
-//! valid amount or reward.
+//! valid amount or reward. An optional field that enters no feature and no model is left out where it cannot be read, and noted.
 
+use super::decimal::Decimal;
 use super::fields::{Field, Fields, Problem, Value};
+use super::instant::{Instants, TimeUnit, TimestampError};
 use super::listed::Listed;
-use super::text::{self, AmountError, TimestampError, customer_number, id_hash};
+use super::text::{self, AmountError, customer_number, id_hash};
 use super::{Aside, Attachment, Contact, CustomerId, Kind, Millis, Place, Profile, Purchase, Reason, Record, Rejected, Request, Topic, json};
 use crate::settings::InputSettings;
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Where a record comes from.
@@ -41,6 +44,9 @@ pub(super) enum Event<'a> {
     Aside(Aside),
 }
 
+/// Optional fields of a record that could not be read and that nothing depends on.
+pub(super) type Ignored = Vec<Field>;
+
 /// What `op` asks for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Operation {
@@ -57,6 +63,9 @@ pub(super) struct Rules {
     pub(super) devices: Listed,
     pub(super) payments: Listed,
     pub(super) arms: Listed,
+    instants: Instants,
+    /// Integers that are instants as they stand.
+    pub(super) plain_instants: Range<u64>,
 }
 
 impl Rules {
@@ -64,7 +73,10 @@ impl Rules {
     const MAX_ARMS: usize = 256;
 
     pub(super) fn new(settings: Arc<InputSettings>) -> Self {
+        let instants = Instants { unit: settings.time_unit, formats: settings.date_formats.clone() };
         Rules {
+            plain_instants: instants.plain_numbers(),
+            instants,
             categories: Listed::new(&settings.categories),
             devices: Listed::new(&settings.devices),
             payments: Listed::new(&settings.payments),
@@ -73,24 +85,36 @@ impl Rules {
         }
     }
 
-    /// What the record of these fields says.
-    pub(super) fn event<'a>(&self, fields: &Fields<'a>, origin: &Origin) -> Result<Event<'a>, Problem> {
+    /// What the record of these fields says. Adds to `ignored` what was left out of a record that is taken.
+    pub(super) fn event<'a>(&self, fields: &Fields<'a>, origin: &Origin, ignored: &mut Ignored) -> Result<Event<'a>, Problem> {
         let operation = operation(fields, origin.topic)?;
-        let customer = customer(&fields.required(Field::CustomerId)?)?;
+        let event = fields.required(Field::CustomerId).and_then(|value| customer(&value));
+        let event = event.and_then(|customer| self.event_of(operation, fields, origin, customer, ignored));
+        event.map_err(|problem| if operation == Operation::Erase { problem.of_erasure() } else { problem })
+    }
+
+    fn event_of<'a>(
+        &self,
+        operation: Operation,
+        fields: &Fields<'a>,
+        origin: &Origin,
+        customer: CustomerId,
+        ignored: &mut Ignored,
+    ) -> Result<Event<'a>, Problem> {
         match (origin.topic, operation) {
-            (_, Operation::Erase) => erasure(fields, origin, customer),
+            (_, Operation::Erase) => self.erasure(fields, origin, customer),
             (_, Operation::Retract) => retraction(fields, origin, customer),
             (Topic::Transactions, _) => self.purchase(fields, origin, customer),
-            (Topic::Customers, _) => profile(fields, origin, customer),
-            (Topic::Interactions, _) => self.contact(fields, origin, customer),
-            (Topic::Rewards, _) => reward_record(fields, origin, customer),
-            (Topic::Requests, _) => self.request(fields, origin, customer),
+            (Topic::Customers, _) => self.profile(fields, origin, customer, ignored),
+            (Topic::Interactions, _) => self.contact(fields, origin, customer, ignored),
+            (Topic::Rewards, _) => self.reward_record(fields, origin, customer),
+            (Topic::Requests, _) => self.request(fields, origin, customer, ignored),
         }
     }
 
     fn purchase<'a>(&self, fields: &Fields<'a>, origin: &Origin, customer: CustomerId) -> Result<Event<'a>, Problem> {
         let id = id(fields, Field::TransactionId)?;
-        let timestamp = event_time(&fields.required(Field::Timestamp)?, origin)?;
+        let timestamp = self.event_time(&fields.required(Field::Timestamp)?, origin)?;
         let amount = self.amount(&fields.required(Field::Amount)?)?;
         let category = listed(fields, Field::Category, &self.categories)?;
         let device = listed(fields, Field::Device, &self.devices)?;
@@ -116,9 +140,9 @@ impl Rules {
         })
     }
 
-    fn contact<'a>(&self, fields: &Fields<'a>, origin: &Origin, customer: CustomerId) -> Result<Event<'a>, Problem> {
+    fn contact<'a>(&self, fields: &Fields<'a>, origin: &Origin, customer: CustomerId, ignored: &mut Ignored) -> Result<Event<'a>, Problem> {
         let id = id(fields, Field::InteractionId)?;
-        let timestamp = event_time(&fields.required(Field::Timestamp)?, origin)?;
+        let timestamp = self.event_time(&fields.required(Field::Timestamp)?, origin)?;
         let arm = match (fields.get(Field::Action)?, fields.get(Field::CampaignName)?) {
             (Some(action), _) => self.arm(&action, Field::Action)?,
             (None, Some(name)) => self.arm(&name, Field::CampaignName)?,
@@ -127,9 +151,9 @@ impl Rules {
         let reward = fields.get(Field::Reward)?.map(|value| reward(&value)).transpose()?;
         let propensity = fields.get(Field::Propensity)?.map_or(Ok(1.0), |value| propensity(&value))?;
         let attachment = Attachment {
-            features: self.features(fields)?,
-            template: optional_id(fields, Field::TemplateId)?.map(Cow::into_owned),
-            decision: optional_id(fields, Field::DecisionId)?.map(|text| id_hash(text.as_bytes())),
+            features: self.features(fields, ignored)?,
+            template: lenient(optional_id(fields, Field::TemplateId), Field::TemplateId, ignored).map(Cow::into_owned),
+            decision: lenient(optional_id(fields, Field::DecisionId), Field::DecisionId, ignored).map(|text| id_hash(text.as_bytes())),
         };
         let attached = attachment != Attachment::default();
         let value = Contact::new(arm, reward, attached).0;
@@ -140,11 +164,15 @@ impl Rules {
 
     /// The arm of an integer or a name.
     fn arm(&self, value: &Value, field: Field) -> Result<u8, Problem> {
+        let text = value.as_written().trim_ascii();
+        let number = || if text::is_integer(text) { text.parse().ok() } else { integral(text).map(|number| number as usize) };
+        let (unknown, named) = (self.arms.len(), || Some(self.arms.code(text)).filter(|code| *code < self.arms.len()));
         let arm = match value {
-            Value::Number(text) | Value::Cell(text) if text::is_integer(text) => text.parse().unwrap_or(self.arms.len()),
-            Value::Cell(name) => self.arms.code(name),
-            Value::Text(name) => self.arms.code(name),
-            Value::Number(_) | Value::Bool(_) | Value::Compound(_) => {
+            Value::Number(_) if text::is_integer(text) => number().unwrap_or(unknown),
+            Value::Number(_) => number().ok_or_else(|| Problem::of(Reason::BadField, field, value, "is neither an integer nor a name"))?,
+            Value::Cell(_) => number().or_else(named).unwrap_or(unknown),
+            Value::Text(_) => named().or_else(number).unwrap_or(unknown),
+            Value::Bool(_) | Value::Compound(_) => {
                 return Err(Problem::of(Reason::BadField, field, value, "is neither an integer nor a name"));
             }
         };
@@ -152,8 +180,13 @@ impl Rules {
         known.ok_or_else(|| Problem::of(Reason::UnknownArm, field, value, "is not a configured arm"))
     }
 
-    /// A context of the record's own, in Q12.
-    fn features(&self, fields: &Fields) -> Result<Option<Vec<i16>>, Problem> {
+    /// A context of the record's own, in Q12. Where such contexts are not used, one that cannot be read is left out.
+    fn features(&self, fields: &Fields, ignored: &mut Ignored) -> Result<Option<Vec<i16>>, Problem> {
+        let features = self.own_features(fields);
+        if self.settings.own_features { features } else { Ok(lenient(features, Field::Features, ignored)) }
+    }
+
+    fn own_features(&self, fields: &Fields) -> Result<Option<Vec<i16>>, Problem> {
         let Some(value) = fields.get(Field::Features)? else {
             return Ok(None);
         };
@@ -170,9 +203,9 @@ impl Rules {
         Ok(Some(features))
     }
 
-    fn request<'a>(&self, fields: &Fields<'a>, origin: &Origin, customer: CustomerId) -> Result<Event<'a>, Problem> {
+    fn request<'a>(&self, fields: &Fields<'a>, origin: &Origin, customer: CustomerId, ignored: &mut Ignored) -> Result<Event<'a>, Problem> {
         let decision = id(fields, Field::DecisionId)?.into_owned();
-        let timestamp = event_time(&fields.required(Field::Timestamp)?, origin)?;
+        let timestamp = self.event_time(&fields.required(Field::Timestamp)?, origin)?;
         let mut exclude = [0; 4];
         if let Some(value) = fields.get(Field::Exclude)? {
             for element in list(&value, Field::Exclude)? {
@@ -181,28 +214,88 @@ impl Rules {
                 exclude[arm / 64] |= 1 << (arm % 64);
             }
         }
-        let request = Request { decision, timestamp, exclude, features: self.features(fields)? };
+        let request = Request { decision, timestamp, exclude, features: self.features(fields, ignored)? };
         Ok(Event::Aside(Aside::Request { customer, place: origin.place, request: Box::new(request) }))
+    }
+
+    fn erasure<'a>(&self, fields: &Fields<'a>, origin: &Origin, customer: CustomerId) -> Result<Event<'a>, Problem> {
+        let until = fields.get(Field::Timestamp)?.map_or(Ok(Millis::MAX), |value| self.event_time(&value, origin))?;
+        Ok(erased(customer, until, origin))
+    }
+
+    fn profile<'a>(&self, fields: &Fields<'a>, origin: &Origin, customer: CustomerId, ignored: &mut Ignored) -> Result<Event<'a>, Problem> {
+        let from = fields.get(Field::Timestamp)?.map_or(Ok(Millis::MIN), |value| self.event_time(&value, origin))?;
+        let profile = Profile {
+            from,
+            signup: fields.get(Field::SignupDate)?.map_or(Ok(Millis::MIN), |value| self.instant(&value, Field::SignupDate))?,
+            email_open_rate: quantity(fields, Field::EmailOpenRate, 1.0)?,
+            premium: truth(fields, Field::PremiumMember)?,
+            complaint_count: quantity(fields, Field::ComplaintCount, f64::MAX)?,
+            avg_discount: quantity(fields, Field::AverageDiscount, 1.0)?,
+        };
+        for field in [Field::Age, Field::LastLoginDays] {
+            let is_number = |value: Value| match number(&value) {
+                Some(number) if number.is_finite() => Ok(Some(())),
+                _ => Err(Problem::of(Reason::BadField, field, &value, "is not a number")),
+            };
+            lenient(fields.get(field).and_then(|value| value.map_or(Ok(None), is_number)), field, ignored);
+        }
+        Ok(Event::Aside(Aside::Profile { customer, place: origin.place, profile }))
+    }
+
+    fn reward_record<'a>(&self, fields: &Fields<'a>, origin: &Origin, customer: CustomerId) -> Result<Event<'a>, Problem> {
+        let interaction = id(fields, Field::InteractionId)?;
+        let id = reward_id(fields)?;
+        let timestamp = self.event_time(&fields.required(Field::Timestamp)?, origin)?;
+        let value = reward(&fields.required(Field::Reward)?)? as u64;
+        let extra = id_hash(interaction.as_bytes());
+        Ok(plain(Record { customer, timestamp, value, extra, ..blank(Kind::Reward, &id, origin) }, id))
+    }
+
+    /// A timestamp that is not too far in the future.
+    fn event_time(&self, value: &Value, origin: &Origin) -> Result<Millis, Problem> {
+        let timestamp = self.instant(value, Field::Timestamp)?;
+        if timestamp > origin.latest {
+            return Err(Problem::of(Reason::BadTimestamp, Field::Timestamp, value, "is too far past the broker's timestamp"));
+        }
+        Ok(timestamp)
+    }
+
+    fn instant(&self, value: &Value, field: Field) -> Result<Millis, Problem> {
+        let instant = match value {
+            Value::Number(text) | Value::Cell(text) => self.instants.read(text),
+            Value::Text(text) => self.instants.read(text),
+            Value::Bool(_) | Value::Compound(_) => Err(TimestampError::Unreadable),
+        };
+        instant.map_err(|error| match error {
+            TimestampError::Unreadable => Problem::of(Reason::BadField, field, value, "is not a timestamp"),
+            TimestampError::OutOfRange => {
+                let unit = self.instants.likely_unit(value.as_written());
+                let hint = unit.map_or(String::new(), |unit| format!("; are these {}? Then set input.time_unit", unit.name()));
+                Problem::of(Reason::BadTimestamp, field, value, &format!("is not from 1970 to 2099{hint}"))
+            }
+            TimestampError::NotMilliseconds => {
+                let unit = self.instants.likely_unit(value.as_written()).unwrap_or(TimeUnit::Seconds);
+                let wrong = format!("would lie in January 1970 if these are milliseconds; set input.time_unit: probably they are {}", unit.name());
+                Problem::of(Reason::NotMilliseconds, field, value, &wrong)
+            }
+        })
     }
 }
 
-/// Erases the customer whose number is this Kafka key (decimal text, or a JSON number or string), as of the broker's timestamp.
-pub(super) fn erasure_by_key(key: &[u8], timestamp: Millis, origin: &Origin) -> Result<Event<'static>, Problem> {
-    let text = std::str::from_utf8(key).map_err(|error| Problem::new(Reason::Malformed, error.to_string()))?.trim_ascii();
-    let value = match text.as_bytes() {
-        [] => return Err(Problem::new(Reason::MissingField, "customer_id is missing: the key is empty")),
-        [b'"', ..] => serde_json::from_str(text).map(|text| Value::Text(Cow::Owned(text))),
-        _ => Ok(Value::Number(text)),
-    };
-    let value = value.map_err(|error| Problem::new(Reason::BadField, format!("customer_id: {error}")))?;
-    // A broker that keeps no timestamps says -1; an erasure without an instant is for ever.
-    let until = if timestamp < 0 { Millis::MAX } else { timestamp };
-    Ok(erased(customer(&value)?, until, origin))
+/// The value of a field that nothing depends on: one that cannot be read is left out, and noted.
+fn lenient<T>(value: Result<Option<T>, Problem>, field: Field, ignored: &mut Ignored) -> Option<T> {
+    value.unwrap_or_else(|_| {
+        ignored.push(field);
+        None
+    })
 }
 
-fn erasure<'a>(fields: &Fields<'a>, origin: &Origin, customer: CustomerId) -> Result<Event<'a>, Problem> {
-    let until = fields.get(Field::Timestamp)?.map_or(Ok(Millis::MAX), |value| event_time(&value, origin))?;
-    Ok(erased(customer, until, origin))
+/// Erases the customer that the key of a null record names, as of the broker's timestamp.
+pub(super) fn erasure_by_key(customer: CustomerId, timestamp: Millis, origin: &Origin) -> Event<'static> {
+    // A broker that keeps no timestamps says -1; an erasure without an instant is for ever.
+    let until = if timestamp < 0 { Millis::MAX } else { timestamp };
+    erased(customer, until, origin)
 }
 
 fn erased<'a>(customer: CustomerId, until: Millis, origin: &Origin) -> Event<'a> {
@@ -219,28 +312,6 @@ fn retraction<'a>(fields: &Fields<'a>, origin: &Origin, customer: CustomerId) ->
     let rejected = origin.rejected(Reason::UnknownId, format!("there is no {id} of customer {customer} to retract"));
     let record = Record { customer, ..blank(kind, &id, origin) };
     Ok(Event::Record { record, aside: Some(Aside::Doubtful { customer, rejected: Box::new(rejected) }), id })
-}
-
-fn profile<'a>(fields: &Fields<'a>, origin: &Origin, customer: CustomerId) -> Result<Event<'a>, Problem> {
-    let from = fields.get(Field::Timestamp)?.map_or(Ok(Millis::MIN), |value| event_time(&value, origin))?;
-    let profile = Profile {
-        from,
-        signup: fields.get(Field::SignupDate)?.map_or(Ok(Millis::MIN), |value| instant(&value, Field::SignupDate))?,
-        email_open_rate: quantity(fields, Field::EmailOpenRate, 1.0)?,
-        premium: truth(fields, Field::PremiumMember)?,
-        complaint_count: quantity(fields, Field::ComplaintCount, f64::MAX)?,
-        avg_discount: quantity(fields, Field::AverageDiscount, 1.0)?,
-    };
-    Ok(Event::Aside(Aside::Profile { customer, place: origin.place, profile }))
-}
-
-fn reward_record<'a>(fields: &Fields<'a>, origin: &Origin, customer: CustomerId) -> Result<Event<'a>, Problem> {
-    let interaction = id(fields, Field::InteractionId)?;
-    let id = reward_id(fields)?;
-    let timestamp = event_time(&fields.required(Field::Timestamp)?, origin)?;
-    let value = reward(&fields.required(Field::Reward)?)? as u64;
-    let extra = id_hash(interaction.as_bytes());
-    Ok(plain(Record { customer, timestamp, value, extra, ..blank(Kind::Reward, &id, origin) }, id))
 }
 
 /// The id of a reward: its own, or that of its interaction.
@@ -261,7 +332,7 @@ fn operation(fields: &Fields, topic: Topic) -> Result<Operation, Problem> {
     let Some(value) = fields.get(Field::Op)? else {
         return Ok(Operation::Insert);
     };
-    let operation = match (&value, value.as_written(), topic) {
+    let operation = match (&value, value.as_written().trim_ascii(), topic) {
         (Value::Text(_) | Value::Cell(_), "insert", _) => Some(Operation::Insert),
         (Value::Text(_) | Value::Cell(_), "erase", Topic::Customers) => Some(Operation::Erase),
         (Value::Text(_) | Value::Cell(_), "retract", Topic::Transactions | Topic::Interactions | Topic::Rewards) => Some(Operation::Retract),
@@ -270,13 +341,24 @@ fn operation(fields: &Fields, topic: Topic) -> Result<Operation, Problem> {
     operation.ok_or_else(|| Problem::of(Reason::BadOp, Field::Op, &value, "is no operation of this topic"))
 }
 
-fn customer(value: &Value) -> Result<CustomerId, Problem> {
+pub(super) fn customer(value: &Value) -> Result<CustomerId, Problem> {
     let text = match value {
-        Value::Number(text) | Value::Cell(text) => text.as_bytes(),
-        Value::Text(text) => text.as_bytes(),
-        Value::Bool(_) | Value::Compound(_) => b"",
+        Value::Number(_) | Value::Cell(_) | Value::Text(_) => value.as_written().trim_ascii(),
+        Value::Bool(_) | Value::Compound(_) => "",
     };
-    customer_number(text).ok_or_else(|| Problem::of(Reason::BadField, Field::CustomerId, value, "is not an integer from 0 to 2^63 - 1"))
+    written_customer(text).ok_or_else(|| Problem::of(Reason::BadField, Field::CustomerId, value, "is not an integer from 0 to 2^63 - 1"))
+}
+
+/// A customer's number: decimal digits, or an integral float.
+pub(super) fn written_customer(text: &str) -> Option<CustomerId> {
+    customer_number(text.as_bytes()).or_else(|| integral(text).map(|number| number as CustomerId))
+}
+
+/// The integer that a float written with a point or an exponent is; `None` for what is none, is negative, or has so many digits that a float may have
+/// lost some.
+fn integral(text: &str) -> Option<u64> {
+    let is_float = text.contains(['.', 'e', 'E']) && !text.starts_with('+');
+    Decimal::read(text).filter(|_| is_float)?.integral()
 }
 
 fn id<'a>(fields: &Fields<'a>, field: Field) -> Result<Cow<'a, str>, Problem> {
@@ -287,38 +369,40 @@ fn optional_id<'a>(fields: &Fields<'a>, field: Field) -> Result<Option<Cow<'a, s
     fields.get(field)?.map(|value| id_text(value, field)).transpose()
 }
 
-/// The text of an id that is a string, not empty, or an integer.
-fn id_text(value: Value, field: Field) -> Result<Cow<str>, Problem> {
+/// The text of an id: a string that is not blank, without the space around it, or an integer. An integral float is its integer, as a number and, where it
+/// is printed as such (`536365.0`), as a string too.
+pub(super) fn id_text(value: Value, field: Field) -> Result<Cow<str>, Problem> {
     match value {
-        Value::Text(text) if !text.is_empty() => Ok(text),
-        Value::Cell(text) => Ok(Cow::Borrowed(text)),
+        Value::Text(Cow::Borrowed(text)) | Value::Cell(text) if !text.trim_ascii().is_empty() => Ok(Cow::Borrowed(printed_id(text))),
+        Value::Text(Cow::Owned(text)) if !text.trim_ascii().is_empty() => Ok(Cow::Owned(printed_id(&text).to_string())),
         Value::Number("-0") => Ok(Cow::Borrowed("0")),
         Value::Number(text) if text::is_integer(text) => Ok(Cow::Borrowed(text)),
+        Value::Number(text) if integral_id(text).is_some() => Ok(Cow::Owned(integral_id(text).unwrap_or_default())),
         other => Err(Problem::of(Reason::BadField, field, &other, "is neither a text nor an integer")),
     }
 }
 
-/// A timestamp that is not too far in the future.
-fn event_time(value: &Value, origin: &Origin) -> Result<Millis, Problem> {
-    let timestamp = instant(value, Field::Timestamp)?;
-    if timestamp > origin.latest {
-        return Err(Problem::of(Reason::BadTimestamp, Field::Timestamp, value, "is too far past the broker's timestamp"));
-    }
-    Ok(timestamp)
+/// The integer of either sign that a float is, as a text.
+fn integral_id(text: &str) -> Option<String> {
+    let number = integral(text.strip_prefix('-').unwrap_or(text))?;
+    let sign = if text.starts_with('-') && number > 0 { "-" } else { "" };
+    Some(format!("{sign}{number}"))
 }
 
-fn instant(value: &Value, field: Field) -> Result<Millis, Problem> {
-    let instant = match value {
-        Value::Number(text) => text::timestamp_integer(text),
-        Value::Cell(text) if text::is_integer(text.trim_ascii()) => text::timestamp_integer(text.trim_ascii()),
-        Value::Cell(text) => text::timestamp(text.trim_ascii()),
-        Value::Text(text) => text::timestamp(text),
-        Value::Bool(_) | Value::Compound(_) => Err(TimestampError::Unreadable),
+/// An id as it is kept: without the space around it, and without the point and zeros of an integral float.
+fn printed_id(text: &str) -> &str {
+    let text = text.trim_ascii();
+    let Some(whole) = text.trim_end_matches('0').strip_suffix('.') else {
+        return text;
     };
-    instant.map_err(|error| match error {
-        TimestampError::Unreadable => Problem::of(Reason::BadField, field, value, "is not a timestamp"),
-        TimestampError::OutOfRange => Problem::of(Reason::BadTimestamp, field, value, "is not from 1970 to 2099"),
-    })
+    let digits = whole.strip_prefix('-').unwrap_or(whole);
+    let is_plain = digits.bytes().all(|byte| byte.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));
+    let is_float = is_plain && text.len() > whole.len() + 1 && integral(text.strip_prefix('-').unwrap_or(text)).is_some();
+    match (is_float, whole) {
+        (false, _) => text,
+        (true, "-0") => "0",
+        (true, whole) => whole,
+    }
 }
 
 fn reward(value: &Value) -> Result<i64, Problem> {
@@ -343,14 +427,18 @@ fn quantity(fields: &Fields, field: Field, greatest: f64) -> Result<f64, Problem
     number.ok_or_else(|| Problem::of(Reason::BadField, field, &value, &format!("is not a number from 0 to {greatest:e}")))
 }
 
-/// A number, correctly rounded; of CSV perhaps one that is not finite.
+/// A number, correctly rounded, perhaps written as a text; of a text perhaps one that is not finite.
 fn number(value: &Value) -> Option<f64> {
     match value {
         Value::Number(text) => text.parse().ok(),
-        Value::Cell(text) => text.trim_ascii().parse().ok(),
-        Value::Text(_) | Value::Bool(_) | Value::Compound(_) => None,
+        Value::Cell(_) | Value::Text(_) => value.as_written().trim_ascii().parse().ok(),
+        Value::Bool(_) | Value::Compound(_) => None,
     }
 }
+
+/// Words for a truth, in any case.
+const TRUTHS: [(&str, bool); 8] =
+    [("true", true), ("false", false), ("t", true), ("f", false), ("yes", true), ("no", false), ("y", true), ("n", false)];
 
 /// A truth value; false if absent.
 fn truth(fields: &Fields, field: Field) -> Result<bool, Problem> {
@@ -359,21 +447,19 @@ fn truth(fields: &Fields, field: Field) -> Result<bool, Problem> {
         Some(Value::Bool(truth)) => return Ok(truth),
         Some(value) => value,
     };
-    if let Value::Cell(text) = value {
-        let text = text.trim_ascii();
-        if text == "1" || text.eq_ignore_ascii_case("true") {
-            return Ok(true);
-        }
-        if text == "0" || text.eq_ignore_ascii_case("false") {
-            return Ok(false);
-        }
-    }
-    Err(Problem::of(Reason::BadField, field, &value, "is neither true nor false"))
+    let text = value.as_written().trim_ascii();
+    let word = TRUTHS.into_iter().find(|(word, _)| text.eq_ignore_ascii_case(word)).map(|(_, truth)| truth);
+    let number = || match Decimal::read(text)?.integral()? {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    };
+    word.or_else(number).ok_or_else(|| Problem::of(Reason::BadField, field, &value, "is neither true nor false"))
 }
 
 /// The code of a listed value; whatever is not listed, of any type, is `other`.
 fn listed(fields: &Fields, field: Field, list: &Listed) -> Result<usize, Problem> {
-    Ok(fields.get(field)?.map_or(list.len(), |value| list.code(value.as_written())))
+    Ok(fields.get(field)?.map_or(list.len(), |value| list.code(value.as_written().trim_ascii())))
 }
 
 /// The elements of a JSON array; in CSV a cell that holds one.

@@ -62,9 +62,23 @@ fn list_difference(there: &[String], here: &[String]) -> String {
 type Value = (&'static str, String);
 
 fn input_values(input: &InputSettings) -> Vec<Value> {
-    let InputSettings { categories, devices, payments, arms, decimals, max_record, aliases, dimension: _, names: _, future } = input;
+    let InputSettings {
+        categories,
+        devices,
+        payments,
+        arms,
+        decimals,
+        max_record,
+        aliases,
+        dimension: _,
+        names: _,
+        future,
+        time_unit,
+        date_formats,
+        own_features: _,
+    } = input;
     let aliases = aliases.iter().map(|(topic, here, there)| format!("{}.{here} = {there}", topic.name())).collect::<Vec<_>>();
-    vec![
+    let mut values = vec![
         ("customers.categories", list(categories)),
         ("customers.devices", list(devices)),
         ("customers.payments", list(payments)),
@@ -73,7 +87,11 @@ fn input_values(input: &InputSettings) -> Vec<Value> {
         ("input.max_record", format!("{max_record} bytes")),
         ("input.future", millis(*future)),
         ("fields", list(&aliases)),
-    ]
+    ];
+    // Only where they are set: checkpoints of before there were such keys read as they do without.
+    values.extend(time_unit.map(|unit| ("input.time_unit", unit.name().to_string())));
+    values.extend((!date_formats.is_empty()).then(|| ("input.date_format", list(date_formats))));
+    values
 }
 
 fn customer_values(customer: &CustomerSettings) -> Vec<Value> {

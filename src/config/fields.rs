@@ -1,6 +1,6 @@
 //! The sections `[fields.*]`: fields that are called otherwise in the source.
 
-use dataflows::event::{Topic, field_names};
+use dataflows::event::{Topic, alias_fault, field_names};
 
 /// The key of a topic's section.
 pub fn key(topic: Topic) -> &'static str {
@@ -19,5 +19,8 @@ pub fn fault(topic: Topic, here: &str, there: &str) -> Option<String> {
         let names: Vec<&str> = field_names(topic).collect();
         return Some(format!("`{here}` is no field here; the name on the left is one of {}", names.join(", ")));
     }
-    there.is_empty().then(|| format!("expected the name that `{here}` has in the source"))
+    if there.is_empty() {
+        return Some(format!("expected the name that `{here}` has in the source"));
+    }
+    alias_fault(topic, here, there)
 }

@@ -41,6 +41,9 @@ impl Config {
                 dimension: self.context.terms.len(),
                 names: false,
                 future: self.input.future,
+                time_unit: self.input.time_unit,
+                date_formats: self.input.date_format.clone(),
+                own_features: self.bandit.own_features,
             },
             customer: CustomerSettings {
                 holiday_months: self.customers.holiday_months,

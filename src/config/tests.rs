@@ -132,6 +132,8 @@ fn another_value(key: &str) -> &'static str {
         "http.listen" => "127.0.0.1:9999",
         "http.insecure" | "bandit.own_features" => "1",
         "input.max_record" => "64KiB",
+        "input.time_unit" => "seconds",
+        "input.date_format" => "%m/%d/%Y %H:%M",
         fields if fields.starts_with("fields.") => "customer_id=buyer",
         "customers.categories" | "customers.devices" | "customers.payments" | "bandit.arms" => "One, Two",
         "customers.holiday_months" => "1, 2",
@@ -203,6 +205,28 @@ fn what_must_hold_between_keys_is_checked_with_the_rest() {
     log.level = "loud" (line 13): expected off, error, warn, info, debug or trace, or by module as in "info,sluice=debug"
     process = 2 (line 1): expected less than `processes`, which is 2: the first process is 0
     "#);
+}
+
+#[test]
+fn how_dates_numbers_and_several_columns_are_read_is_checked() {
+    let loaded = from_file(
+        "[input]\ntime_unit = \"hours\"\ndate_format = \"%H:%M\"\n[fields.transactions]\ncustomer_id = \"A + B\"\ntransaction_id = \"A * B\"\n\
+         amount = \"A *  * B\"\ncategory = \"A + B\"\n[fields.rewards]\nreward_id = \"A + B * C\"\n",
+    );
+    insta::assert_snapshot!(messages(&loaded).join("\n"), @r#"
+    fields.rewards = { reward_id = "A + B * C" } (line 9): expected 2 to 5 names of columns with the same sign between them, not `A + B * C`
+    fields.transactions = { amount = "A *  * B", category = "A + B", customer_id = "A + B", transaction_id… (line 4): `category` cannot be `A + B`: only ids can be joined of several columns with ` + `, and customer_id is a number
+    fields.transactions = { amount = "A *  * B", category = "A + B", customer_id = "A + B", transaction_id… (line 4): `customer_id` cannot be `A + B`: only ids can be joined of several columns with ` + `, and customer_id is a number
+    fields.transactions = { amount = "A *  * B", category = "A + B", customer_id = "A + B", transaction_id… (line 4): `transaction_id` cannot be `A * B`: only amount can be a product of several columns with ` * `
+    fields.transactions = { amount = "A *  * B", category = "A + B", customer_id = "A + B", transaction_id… (line 4): expected 2 to 5 names of columns with the same sign between them, not `A *  * B`
+    input.date_format = "%H:%M" (line 3): expected a form of strptime that tells year, month and day, such as "%m/%d/%Y %H:%M", or a list of such forms
+    input.time_unit = "hours" (line 2): expected empty, "seconds", "milliseconds", "microseconds" or "nanoseconds"
+    "#);
+    let accepted = "[input]\ntime_unit = \"ms\"\ndate_format = [\"%d.%m.%Y\", \"%d.%m.%Y %H:%M\"]\n[fields.transactions]\n\
+                    transaction_id = \"Invoice + Stock Code\"\namount = \"Quantity * Price\"\ncategory = \"Stock Code\"\n";
+    let config = from_file(accepted).accept().expect("no fault");
+    let input = config.settings().input;
+    assert_eq!((input.time_unit, input.date_formats.len()), (Some(dataflows::event::instant::TimeUnit::Milliseconds), 2));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use super::secret::{Secret, SecretUrl, is_secret_property};
 use super::values;
 use crate::checkpoint::Location;
 use dataflows::event::Millis;
+use dataflows::event::instant::TimeUnit;
 use dataflows::settings::Term;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -297,6 +298,12 @@ pub struct Input {
     /// How far past the broker's timestamp an event may be dated.
     #[serde(deserialize_with = "values::millis::<_, 0, { 36_500 * DAY }>")]
     pub future: Millis,
+    /// What numbers that are instants count; `None`: milliseconds, but for those that would lie in January 1970.
+    #[serde(deserialize_with = "values::time_unit")]
+    pub time_unit: Option<TimeUnit>,
+    /// Forms of dates that are read beside those that need no configuration.
+    #[serde(deserialize_with = "values::date_formats")]
+    pub date_format: Vec<String>,
 }
 
 /// Fields that are called otherwise in the source: name here to name there, topic by topic.

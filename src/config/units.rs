@@ -1,6 +1,6 @@
 //! Durations, sizes and instants as people write them.
 
-use dataflows::event::text::{timestamp, timestamp_integer};
+use dataflows::event::instant::{timestamp, timestamp_integer};
 use dataflows::event::{DAY, Millis};
 
 /// Units of a duration, in milliseconds.

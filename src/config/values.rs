@@ -8,6 +8,7 @@ use super::types::{DecideOn, HighValueRule, LogFormat, Start};
 use super::units::{format_duration, format_size, parse_duration, parse_instant, parse_size};
 use crate::checkpoint::Location;
 use dataflows::event::Millis;
+use dataflows::event::instant::{TimeUnit, is_date_format};
 use dataflows::settings::Term;
 use serde::de::{Deserialize, Deserializer, Error};
 use std::collections::BTreeMap;
@@ -166,6 +167,33 @@ pub fn log_format<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LogForma
 pub fn log_level<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let read = |v: &Value| v.as_str().filter(|s| crate::telemetry::logging::is_level(s)).map(str::to_string);
     value(deserializer, read, "off, error, warn, info, debug or trace, or by module as in \"info,sluice=debug\"")
+}
+
+/// What numbers that are instants count, by its name or its symbol; empty for milliseconds that are not in January 1970.
+pub fn time_unit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TimeUnit>, D::Error> {
+    let symbol = |unit| match unit {
+        TimeUnit::Seconds => "s",
+        TimeUnit::Milliseconds => "ms",
+        TimeUnit::Microseconds => "us",
+        TimeUnit::Nanoseconds => "ns",
+    };
+    let is_called = |unit: TimeUnit, name: &str| unit.name() == name || unit.name().strip_suffix('s') == Some(name) || symbol(unit) == name;
+    let read = |v: &Value| match v.as_str()? {
+        "" => Some(None),
+        name => TimeUnit::ALL.into_iter().find(|unit| is_called(*unit, name)).map(Some),
+    };
+    value(deserializer, read, "empty, \"seconds\", \"milliseconds\", \"microseconds\" or \"nanoseconds\"")
+}
+
+/// One form of dates, or a list of them.
+pub fn date_formats<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let form = |v: &Value| v.as_str().filter(|text| is_date_format(text)).map(str::to_string);
+    let read = |v: &Value| match v {
+        Value::String(text) if text.is_empty() => Some(Vec::new()),
+        Value::Array(list) => list.iter().map(form).collect(),
+        one => form(one).map(|form| vec![form]),
+    };
+    value(deserializer, read, "a form of strptime that tells year, month and day, such as \"%m/%d/%Y %H:%M\", or a list of such forms")
 }
 
 /// What asks for a decision.

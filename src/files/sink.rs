@@ -100,6 +100,8 @@ pub struct Summary {
     pub customers: u64,
     /// Rejected records by reason.
     pub dead_letters: BTreeMap<&'static str, u64>,
+    /// Optional fields that could not be read and were left out, by file and field.
+    pub ignored_fields: BTreeMap<String, u64>,
     /// The earliest event, RFC 3339.
     pub first_event: Option<String>,
     /// The latest event, RFC 3339.
@@ -136,7 +138,7 @@ pub struct Cost {
 impl Summary {
     /// The summary of a replay; `customers` is the number of rows of features.csv, the digests are those of the model and of these rows.
     pub fn new(results: &EpochResults, customers: u64, model: &ModelFile, cost: Cost) -> Self {
-        let EpochResults { counts, rejected, of_other_customers, .. } = results;
+        let EpochResults { counts, rejected, ignored, of_other_customers, .. } = results;
         let mut dead_letters = BTreeMap::new();
         rejected.iter().for_each(|rejected| *dead_letters.entry(rejected.reason.word()).or_insert(0) += 1);
         let seen = counts.first <= counts.last;
@@ -144,6 +146,7 @@ impl Summary {
             counted: Counted { counts: *counts, rejected: rejected.len() as u64, of_other_customers: of_other_customers.unwrap_or(0) },
             customers,
             dead_letters,
+            ignored_fields: ignored.iter().map(|((topic, field), records)| (format!("{}.{field}", topic.file_stem()), *records)).collect(),
             first_event: instant(counts.first).filter(|_| seen),
             last_event: instant(counts.last).filter(|_| seen),
             digest: model.digest.clone(),

@@ -10,7 +10,7 @@ use crate::files::sink::{ArmFile, Cost, ModelFile, OutputDirectory, SinkError, S
 use crate::files::source::{Epochs, Failure, source};
 use crate::files::{InputFile, find_inputs};
 use crate::kafka::KafkaSettings;
-use crate::results::{EpochResults, hexadecimal};
+use crate::results::{EpochResults, alert_of_unread_erasures, hexadecimal};
 use crate::telemetry::progress::{Progress, Unit};
 use crate::telemetry::usage::usage;
 use dataflows::bandit::linucb::solve;
@@ -200,6 +200,7 @@ fn write_results(
     output.thresholds(&thresholds)?;
     output.dead_letters(&results.rejected, |rejected| sources.name(rejected))?;
     let summary = Summary::new(results, customers, &model, cost());
+    alert_of_unread_erasures(results);
     output.summary(&summary)?;
     Ok(summary)
 }

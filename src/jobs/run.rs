@@ -17,7 +17,7 @@ use crate::console::{Console, ConsoleError};
 use crate::kafka::intake::{KafkaIntake, Seat, Sight};
 use crate::kafka::{Assigned, KafkaError, KafkaSettings, Position, admin, properties};
 use crate::postgres::Trouble;
-use crate::results::EpochResults;
+use crate::results::{EpochResults, alert_of_unread_erasures};
 use crate::sink::thread::{SinkThread, spawn};
 use crate::sink::{self, Commit, Opened, Sink, SinkError};
 use crate::telemetry::status::Status;
@@ -192,6 +192,7 @@ impl Job {
         let (watched, published) = (self.watched.clone(), Arc::clone(&publishing));
         let then = move |sink: &mut dyn Sink, mut results: Box<EpochResults>, commit: Commit| {
             watched.status.committed(&results, commit.took);
+            alert_of_unread_erasures(&results);
             watched.sight.committed(&results.closed.offsets);
             published.committed(&mut results);
             watched.saved.get().into_iter().for_each(|saved| sink.checkpointed(saved.newest()));

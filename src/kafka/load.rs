@@ -5,7 +5,7 @@ use super::{KafkaError, KafkaSettings};
 use crate::files::error::FileError;
 use crate::files::reader::{Distribution, Reader, Seat};
 use crate::files::{InputFile, Syntax, find_inputs};
-use dataflows::event::text::{timestamp, timestamp_integer};
+use dataflows::event::instant::{timestamp, timestamp_integer};
 use dataflows::event::{CustomerId, Millis};
 use serde::Deserialize;
 use serde_json::value::RawValue;

@@ -4,7 +4,7 @@
 //! by the configuration (arms), the topics' partitions, or an enum.
 
 use super::status::State;
-use super::status::snapshot::{Arm, Holder, Partition, Publishing, Snapshot};
+use super::status::snapshot::{Arm, Holder, IgnoredField, Partition, Publishing, Snapshot};
 use dataflows::campaign::output::Count;
 use metrics::{Label, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
@@ -38,6 +38,10 @@ pub enum Metric {
     ErasedFolded,
     /// Erasures that were not done.
     ErasuresFailed,
+    /// Erasures that could not be read.
+    ErasuresUnread,
+    /// Fields left out.
+    IgnoredFields,
     /// The committed epoch.
     EpochCommitted,
     /// Epochs on their way.
@@ -115,7 +119,7 @@ pub enum Kind {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Metric; 42] = [
+    pub const ALL: [Metric; 44] = [
         Metric::Events,
         Metric::InputRejected,
         Metric::Late,
@@ -127,6 +131,8 @@ impl Metric {
         Metric::PastHistory,
         Metric::ErasedFolded,
         Metric::ErasuresFailed,
+        Metric::ErasuresUnread,
+        Metric::IgnoredFields,
         Metric::EpochCommitted,
         Metric::EpochsInFlight,
         Metric::CommitSeconds,
@@ -195,6 +201,12 @@ impl Metric {
                 Counter,
                 "Erasures that were not done, by reason: alert on any, something of a customer is still there.",
             ),
+            Metric::ErasuresUnread => {
+                ("sluice_erasures_unread_total", Counter, "Erasures that could not be read: alert on any, for these customers are still there.")
+            }
+            Metric::IgnoredFields => {
+                ("sluice_ignored_fields_total", Counter, "Optional fields that could not be read and were left out, by topic and field.")
+            }
             Metric::EpochCommitted => ("sluice_epoch_committed", Gauge, "The newest epoch that is committed."),
             Metric::EpochsInFlight => ("sluice_epochs_in_flight", Gauge, "Epochs cut and not yet committed."),
             Metric::CommitSeconds => ("sluice_commit_seconds", Histogram, "Time that the commit of an epoch took."),
@@ -282,6 +294,7 @@ fn record(snapshot: &Snapshot) {
     unmatched.into_iter().for_each(|(reason, rewards)| set(Metric::RewardsUnmatched, vec![Label::new("reason", reason)], rewards as f64));
     snapshot.failed_erasures.iter().for_each(|(reason, failed)| count(Metric::ErasuresFailed, vec![Label::new("reason", *reason)], *failed));
     snapshot.rejected.iter().for_each(|(reason, rejected)| count(Metric::InputRejected, vec![Label::new("reason", *reason)], *rejected));
+    snapshot.ignored_fields.iter().for_each(record_ignored);
     set(Metric::EpochCommitted, Vec::new(), snapshot.epoch.committed as f64);
     set(Metric::EpochsInFlight, Vec::new(), snapshot.epoch.in_flight as f64);
     record_publishing(&snapshot.publishing);
@@ -312,6 +325,7 @@ fn of_count(count: Count) -> Option<Metric> {
         Count::Retracted => Some(Metric::Retracted),
         Count::Erased => Some(Metric::Erased),
         Count::ErasedFolded => Some(Metric::ErasedFolded),
+        Count::UnreadErasures => Some(Metric::ErasuresUnread),
         Count::PastHistory => Some(Metric::PastHistory),
         Count::Late => Some(Metric::Late),
         Count::Learned => Some(Metric::LearnedInteractions),
@@ -337,6 +351,11 @@ fn record_publishing(publishing: &Publishing) {
     set(Metric::PublishingHeld, Vec::new(), truth(publishing.trouble.is_some()));
     let passed_over = [("predictions", publishing.unpublishable_predictions), ("dead_letters", publishing.unpublishable_dead_letters)];
     passed_over.into_iter().for_each(|(topic, records)| count(Metric::Unpublishable, vec![Label::new("topic", topic)], records));
+}
+
+fn record_ignored(ignored: &IgnoredField) {
+    let labels = vec![Label::new("topic", ignored.topic), Label::new("field", ignored.field.clone())];
+    count(Metric::IgnoredFields, labels, ignored.records);
 }
 
 fn record_partition(partition: &Partition, holder: Option<&Holder>) {
@@ -414,6 +433,8 @@ mod tests {
         for line in [
             "sluice_events_total 70",
             "sluice_input_rejected_total{reason=\"bad_amount\"} 1",
+            "sluice_ignored_fields_total{topic=\"customer-interactions\",field=\"template_id\"} 0",
+            "sluice_erasures_unread_total 0",
             "sluice_epoch_committed 7",
             "sluice_epoch_published 4",
             "sluice_unpublished_epochs 3",

@@ -14,11 +14,11 @@ use crate::counted::Counted;
 use crate::results::{EpochResults, hexadecimal};
 use dataflows::campaign::output::{ArmDay, Counts, Day, Segment};
 use dataflows::campaign::snapshot::Common;
-use dataflows::event::{DAY, Millis, Rejected, Topic};
+use dataflows::event::{DAY, IGNORABLE, Millis, Rejected, Topic};
 use erasures::{ErasureFault, FailedErasures};
 use publishing::Owing;
 use recent::{Choices, Outcomes, Rate, mean_q16};
-use snapshot::{Arm, DeadLetter, Epochs, Events, Holder, Partition, Reward, SegmentSize, Snapshot, Threshold, Watermark};
+use snapshot::{Arm, DeadLetter, Epochs, Events, Holder, IgnoredField, Partition, Reward, SegmentSize, Snapshot, Threshold, Watermark};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -121,6 +121,7 @@ struct Known {
     benchmark: Benchmark,
     threshold: Option<(Day, u64)>,
     rejected: BTreeMap<&'static str, u64>,
+    ignored: BTreeMap<(Topic, String), u64>,
     dead_letters: VecDeque<DeadLetter>,
     segments: BTreeMap<u8, i64>,
 }
@@ -242,6 +243,7 @@ impl Status {
             counts: known.counted(),
             failed_erasures: known.failed_erasures.numbers(),
             rejected: known.rejected.clone(),
+            ignored_fields: known.ignored_fields(),
             dead_letters: known.dead_letters.iter().cloned().collect(),
             segments: known.segments(),
         }
@@ -285,6 +287,7 @@ impl Known {
             benchmark: Benchmark::default(),
             threshold: None,
             rejected: BTreeMap::new(),
+            ignored: IGNORABLE.into_iter().map(|(topic, field)| ((topic, field.to_string()), 0)).collect(),
             dead_letters: VecDeque::new(),
             segments: BTreeMap::new(),
         }
@@ -297,6 +300,7 @@ impl Known {
         self.decide(results);
         self.unmatched.look(&self.counted(), now);
         results.rejected.iter().for_each(|rejected| self.reject(rejected));
+        results.ignored.iter().for_each(|(field, records)| *self.ignored.entry(field.clone()).or_default() += records);
     }
 
     /// What an epoch changed, whenever it was committed.
@@ -414,6 +418,11 @@ impl Known {
             recent_mean_reward: self.outcomes.mean(Some(number)),
         };
         self.arms.iter().enumerate().map(of_arm).collect()
+    }
+
+    fn ignored_fields(&self) -> Vec<IgnoredField> {
+        let of = |((topic, field), records): (&(Topic, String), &u64)| IgnoredField { topic: topic.name(), field: field.clone(), records: *records };
+        self.ignored.iter().map(of).collect()
     }
 
     fn counted(&self) -> Counted {

@@ -67,7 +67,7 @@ pub(super) enum Token {
     Text(String),
     /// Anything else of JSON: number, null, array.
     Bare(String),
-    /// A truth value, which CSV has more words for.
+    /// A truth value, which has many words.
     Flag(bool),
 }
 
@@ -103,9 +103,11 @@ fn token(meaning: &Meaning, dice: &mut Dice) -> Option<Token> {
             1 => null(),
             _ => Token::Text(String::new()),
         },
-        Meaning::Id(id) if id.parse::<u64>().is_ok() && dice.chance(50) => Token::Bare(id.clone()),
-        Meaning::Id(text) | Meaning::Text(text) => Token::Text(text.clone()),
-        Meaning::Integer(integer) => Token::Bare(integer.to_string()),
+        Meaning::Id(id) if id.parse::<u64>().is_ok_and(|number| number.to_string() == *id) && dice.chance(60) => integer_token(id, dice),
+        Meaning::Id(text) => Token::Text(if dice.chance(10) { format!(" {text} ") } else { text.clone() }),
+        Meaning::Text(text) => Token::Text(text.clone()),
+        Meaning::Integer(integer) => integer_token(&integer.to_string(), dice),
+        Meaning::Number(number) if dice.chance(10) => Token::Text(format!(" {number}")),
         Meaning::Number(number) => Token::Bare((*number).to_owned()),
         Meaning::Flag(flag) => Token::Flag(*flag),
         Meaning::Listed(text) => match dice.below(4) {
@@ -120,6 +122,18 @@ fn token(meaning: &Meaning, dice: &mut Dice) -> Option<Token> {
     Some(token)
 }
 
+/// An integer as a number or a text, and where a float could say it, as one.
+fn integer_token(integer: &str, dice: &mut Dice) -> Token {
+    let fits = integer.len() < 16;
+    match dice.below(8) {
+        0 if fits => Token::Bare(format!("{integer}.0")),
+        1 if fits => Token::Text(format!("{integer}.00")),
+        2 => Token::Text(format!("  {integer} ")),
+        3 => Token::Text(integer.to_owned()),
+        _ => Token::Bare(integer.to_owned()),
+    }
+}
+
 fn null() -> Token {
     Token::Bare("null".to_owned())
 }
@@ -128,8 +142,26 @@ fn null() -> Token {
 fn instant_token(instant: i64, dice: &mut Dice) -> Token {
     let (day, in_day) = (instant.div_euclid(DAY), instant.rem_euclid(DAY));
     let finer = dice.pick(&["", "0", "999", "499999"]);
-    Token::Text(match dice.below(7) {
+    let hours = |zone: i64| (date((instant + zone * 3_600_000).div_euclid(DAY)), clock((instant + zone * 3_600_000).rem_euclid(DAY)));
+    Token::Text(match dice.below(13) {
         0 | 1 => return Token::Bare(instant.to_string()),
+        7 => return Token::Bare(format!("{instant}.{finer}0")),
+        8 => format!(" {instant} "),
+        9 if in_day == 0 => format!("{} 24:00:00", date(day - 1)),
+        9 if in_day % 60_000 == 0 => {
+            let before = instant - 60_000;
+            let clock = clock(before.rem_euclid(DAY));
+            format!("{}T{}60Z", date(before.div_euclid(DAY)), &clock[..6])
+        }
+        9 | 10 => format!("{} {},{:03}{finer} UTC", date(day), clock(in_day), in_day % 1000),
+        11 => {
+            let (date, clock) = hours(5);
+            format!("{date} {clock}.{:03}+05", in_day % 1000)
+        }
+        12 => {
+            let (date, clock) = hours(-8);
+            format!("{date}T{clock},{:03}{finer}-0800", in_day % 1000)
+        }
         2 if in_day == 0 => date(day),
         2 | 3 if in_day % 1000 == 0 => format!("{} {}", date(day), clock(in_day)),
         4 => {
@@ -187,7 +219,8 @@ fn json(token: &Token, dice: &mut Dice) -> String {
     match token {
         Token::Text(string) => text(string, 8, dice),
         Token::Bare(token) => token.clone(),
-        Token::Flag(flag) => flag.to_string(),
+        Token::Flag(true) => dice.pick(&["true", "true", "1", "1.0", "\"yes\"", "\"T\"", "\" Y \"", "\"TRUE\""]).to_owned(),
+        Token::Flag(false) => dice.pick(&["false", "false", "0", "0.0", "\"No\"", "\"f\"", "\"N\"", "\"0\""]).to_owned(),
     }
 }
 
@@ -206,8 +239,8 @@ pub(super) fn cells(fields: &[(String, Token)], dice: &mut Dice) -> BTreeMap<Str
         Token::Text(text) => text.clone(),
         Token::Bare(token) if token == "null" => String::new(),
         Token::Bare(token) => token.clone(),
-        Token::Flag(true) => dice.pick(&["true", "TRUE", "True", "1"]).to_owned(),
-        Token::Flag(false) => dice.pick(&["false", "FALSE", "False", "0"]).to_owned(),
+        Token::Flag(true) => dice.pick(&["true", "TRUE", " t", "1", "1.0", "Yes", "y"]).to_owned(),
+        Token::Flag(false) => dice.pick(&["false", "FALSE", "f ", "0", "0.0", "NO", "n"]).to_owned(),
     };
     fields.iter().map(|(name, token)| (name.clone(), cell(token, dice))).collect()
 }

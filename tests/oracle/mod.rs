@@ -57,6 +57,8 @@ pub(crate) struct Config {
     pub(crate) own_features: bool,
     /// Added to the diagonal of every arm's matrix in `model.json`.
     pub(crate) ridge: f64,
+    /// Whether numbers that would lie in January 1970 are taken for milliseconds too.
+    pub(crate) numbers_are_milliseconds: bool,
     /// The instant of the feature rows; none: that of the latest settled transaction or interaction.
     pub(crate) as_of: Option<i64>,
 }
@@ -102,6 +104,7 @@ impl Default for Config {
             context: learn::default_context(),
             own_features: false,
             ridge: 1.0,
+            numbers_are_milliseconds: false,
             as_of: None,
         }
     }

@@ -156,7 +156,8 @@ fn csv_fields(line: &[u8], header: &[String], config: &Config) -> Result<Fields,
         return Err("too_long");
     }
     let cells = cells(line).filter(|cells| cells.len() == header.len()).ok_or("malformed")?;
-    let named = header.iter().cloned().zip(cells.into_iter().map(Value::Cell));
+    // "Space around a value does not count."
+    let named = header.iter().cloned().zip(cells.into_iter().map(|cell| Value::Cell(cell.trim().to_owned())));
     Ok(named.filter(|(_, value)| !matches!(value, Value::Cell(text) if text.is_empty())).collect())
 }
 
@@ -172,7 +173,7 @@ fn record(stem: &str, position: u64, fields: &Fields, config: &Config, records: 
         (None, _) => false,
         (Some(Some("insert")), _) => false,
         (Some(Some("retract")), "transactions" | "interactions" | "rewards") => true,
-        (Some(Some("erase")), "customers") => return erasure(fields, records),
+        (Some(Some("erase")), "customers") => return erasure(fields, config, records),
         // "Any other op: bad."
         (Some(_), _) => return Err("bad_op"),
     };
@@ -193,25 +194,25 @@ fn record(stem: &str, position: u64, fields: &Fields, config: &Config, records: 
             let interaction = id(fields, "interaction_id")?;
             let own = id(fields, "reward_id")?;
             let id = required(own.or_else(|| interaction.clone()))?;
-            let content = if retract { None } else { Some(reward(fields, required(interaction)?)?) };
+            let content = if retract { None } else { Some(reward(fields, required(interaction)?, config)?) };
             records.rewards.push(Keyed { position, customer, id, content });
         }
-        "customers" => records.profiles.push((customer, profile(fields)?)),
+        "customers" => records.profiles.push((customer, profile(fields, config)?)),
         other => panic!("{other} is none of the files that the oracle knows"),
     }
     Ok(())
 }
 
 /// "An erasure has an instant: with `op` its timestamp; absent: for ever."
-fn erasure(fields: &Fields, records: &mut Records) -> Result<(), Reason> {
+fn erasure(fields: &Fields, config: &Config, records: &mut Records) -> Result<(), Reason> {
     let customer = customer(fields)?;
-    records.erasures.push((customer, optional_timestamp(fields)?.unwrap_or(i64::MAX)));
+    records.erasures.push((customer, optional_timestamp(fields, config)?.unwrap_or(i64::MAX)));
     Ok(())
 }
 
 fn purchase(fields: &Fields, config: &Config) -> Result<Purchase, Reason> {
     Ok(Purchase {
-        timestamp: required(timestamp(fields)?)?,
+        timestamp: required(timestamp(fields, config)?)?,
         amount: amount(fields.get("amount").ok_or("missing_field")?, config)?,
         category: code(fields, "category", &config.categories),
         device: code(fields, "device", &config.devices),
@@ -221,7 +222,7 @@ fn purchase(fields: &Fields, config: &Config) -> Result<Purchase, Reason> {
 }
 
 fn contact(fields: &Fields, config: &Config) -> Result<Contact, Reason> {
-    let timestamp = required(timestamp(fields)?)?;
+    let timestamp = required(timestamp(fields, config)?)?;
     let arm = arm(fields, config)?;
     let reward = fields.get("reward").map(reward_in_q16).transpose()?;
     // "propensity in (0, 1]"; kept as 1 where it is absent.
@@ -236,14 +237,14 @@ fn contact(fields: &Fields, config: &Config) -> Result<Contact, Reason> {
     Ok(Contact { timestamp, arm, reward, propensity, features, template: id(fields, "template_id")?, decision: id(fields, "decision_id")? })
 }
 
-fn reward(fields: &Fields, interaction: String) -> Result<Reward, Reason> {
-    let timestamp = required(timestamp(fields)?)?;
+fn reward(fields: &Fields, interaction: String, config: &Config) -> Result<Reward, Reason> {
+    let timestamp = required(timestamp(fields, config)?)?;
     let reward = reward_in_q16(fields.get("reward").ok_or("missing_field")?)?;
     Ok(Reward { interaction, timestamp, reward })
 }
 
 /// "All else optional; absent, null or empty: 0 or none." "email_open_rate and avg_discount_used in [0, 1], complaint_count >= 0, else bad."
-fn profile(fields: &Fields) -> Result<Profile, Reason> {
+fn profile(fields: &Fields, config: &Config) -> Result<Profile, Reason> {
     let filled: Fields = fields.iter().filter(|(_, value)| text(value) != Some("")).map(|(name, value)| (name.clone(), value.clone())).collect();
     let within = |name: &str, most: f64| match filled.get(name) {
         None => Ok(0.0),
@@ -255,7 +256,7 @@ fn profile(fields: &Fields) -> Result<Profile, Reason> {
         Some(value) => Some(instant(value).ok_or("bad_field")?.div_euclid(DAY) * DAY),
     };
     Ok(Profile {
-        from: optional_timestamp(&filled)?,
+        from: optional_timestamp(&filled, config)?,
         signup,
         email_open_rate: within("email_open_rate", 1.0)?,
         complaint_count: within("complaint_count", f64::MAX)?,
@@ -275,11 +276,16 @@ fn text(value: &Value) -> Option<&str> {
     }
 }
 
+/// A number may be written as a text.
 fn digits(value: &Value) -> Option<&str> {
     match value {
-        Value::Number(digits) | Value::Cell(digits) => Some(digits),
+        Value::Number(digits) | Value::Cell(digits) | Value::Text(digits) => Some(digits.trim()),
         _ => None,
     }
+}
+
+fn is_number(value: &Value) -> bool {
+    digits(value).is_some_and(|digits| digits.parse::<f64>().is_ok())
 }
 
 fn number(value: &Value) -> Option<f64> {
@@ -289,33 +295,50 @@ fn number(value: &Value) -> Option<f64> {
 /// "customer_id: integer, 0 to 2^63 - 1."
 fn customer(fields: &Fields) -> Result<i64, Reason> {
     let value = fields.get("customer_id").ok_or("missing_field")?;
-    digits(value).and_then(|digits| digits.parse().ok()).filter(|customer| *customer >= 0).ok_or("bad_field")
+    let whole = |digits: &str| digits.parse().ok().or_else(|| integral_float(digits));
+    digits(value).and_then(whole).filter(|customer| *customer >= 0).ok_or("bad_field")
+}
+
+/// "Integral floats below 2^53 are the integer."
+fn integral_float(text: &str) -> Option<i64> {
+    let number: f64 = text.parse().ok()?;
+    (number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0).then_some(number as i64)
+}
+
+/// An id as it is kept: without the space around it, and an integral float as its integer.
+fn kept_id(text: &str) -> String {
+    let text = text.trim();
+    let is_float = text.split_once('.').is_some_and(|(whole, zeros)| {
+        whole.parse::<i64>().is_ok_and(|number| number.to_string() == whole) && !zeros.is_empty() && zeros.bytes().all(|byte| byte == b'0')
+    });
+    integral_float(text).filter(|_| is_float).map_or(text.to_owned(), |number| number.to_string())
 }
 
 /// "String or integer": an id is its text, so that 17 and "17" are one id (a CSV cell could not tell them apart).
 fn id(fields: &Fields, name: &str) -> Result<Option<String>, Reason> {
     match fields.get(name) {
         None => Ok(None),
-        Some(Value::Text(text) | Value::Cell(text)) => Ok(Some(text.clone())),
+        Some(Value::Text(text) | Value::Cell(text)) => Ok(Some(kept_id(text))),
         Some(Value::Number(digits)) if digits.parse::<i128>().is_ok() => Ok(Some(digits.clone())),
+        Some(Value::Number(digits)) if integral_float(digits).is_some() => Ok(integral_float(digits).map(|number| number.to_string())),
         Some(_) => Err("bad_field"),
     }
 }
 
 /// "The list is configuration; case ignored; anything else or absent counts as one `other`."
 fn code(fields: &Fields, name: &str, list: &[String]) -> usize {
-    let written = fields.get(name).and_then(text).unwrap_or("");
+    let written = fields.get(name).and_then(text).unwrap_or("").trim();
     list.iter().position(|listed| listed.to_lowercase() == written.to_lowercase()).unwrap_or(list.len())
 }
 
-/// "Booleans in CSV: true, false, 1, 0 in any case."
+/// "Booleans 0/1, yes/no, t/f, true/false, y/n, in any case."
 fn flag(fields: &Fields, name: &str) -> Result<bool, Reason> {
     match fields.get(name) {
         None => Ok(false),
         Some(Value::Bool(flag)) => Ok(*flag),
-        Some(Value::Cell(text)) => match text.to_lowercase().as_str() {
-            "true" | "1" => Ok(true),
-            "false" | "0" => Ok(false),
+        Some(Value::Cell(text) | Value::Text(text) | Value::Number(text)) => match text.trim().to_lowercase().as_str() {
+            "true" | "1" | "1.0" | "yes" | "t" | "y" => Ok(true),
+            "false" | "0" | "0.0" | "no" | "f" | "n" => Ok(false),
             _ => Err("bad_field"),
         },
         Some(_) => Err("bad_field"),
@@ -325,7 +348,8 @@ fn flag(fields: &Fields, name: &str) -> Result<bool, Reason> {
 /// "action: integer, or arm name in campaign_name"; "unknown arm: a dead letter".
 fn arm(fields: &Fields, config: &Config) -> Result<usize, Reason> {
     if let Some(value) = fields.get("action") {
-        let action: i128 = digits(value).and_then(|digits| digits.parse().ok()).ok_or("bad_field")?;
+        let whole = |digits: &str| digits.parse::<i128>().ok().or_else(|| integral_float(digits).map(i128::from));
+        let action: i128 = digits(value).and_then(whole).ok_or("bad_field")?;
         return usize::try_from(action).ok().filter(|arm| *arm < config.arms.len()).ok_or("unknown_arm");
     }
     let name = text(fields.get("campaign_name").ok_or("missing_field")?).ok_or("bad_field")?;
@@ -348,32 +372,32 @@ fn own_features(value: &Value, config: &Config) -> Result<Vec<i128>, Reason> {
     Ok(list.into_iter().map(super::learn::to_q12).collect())
 }
 
-fn timestamp(fields: &Fields) -> Result<Option<i64>, Reason> {
+fn timestamp(fields: &Fields, config: &Config) -> Result<Option<i64>, Reason> {
     // "Before 1970, from 2100 on: a bad record."
     let valid = 0..130 * 365 * DAY + 32 * DAY;
     match fields.get("timestamp") {
         None => Ok(None),
         Some(value) => match instant(value) {
             None => Err("bad_field"),
+            // "A number that would lie in January 1970 as milliseconds."
+            Some(t) if !config.numbers_are_milliseconds && (0..31 * DAY).contains(&t) && is_number(value) => Err("not_milliseconds"),
             Some(t) if valid.contains(&t) => Ok(Some(t)),
             Some(_) => Err("bad_timestamp"),
         },
     }
 }
 
-fn optional_timestamp(fields: &Fields) -> Result<Option<i64>, Reason> {
+fn optional_timestamp(fields: &Fields, config: &Config) -> Result<Option<i64>, Reason> {
     match fields.get("timestamp") {
         Some(Value::Text(text)) if text.is_empty() => Ok(None),
-        _ => timestamp(fields),
+        _ => timestamp(fields, config),
     }
 }
 
 /// "RFC 3339, `YYYY-MM-DD[ HH:MM:SS]` read as UTC, or integer milliseconds since 1970."
 fn instant(value: &Value) -> Option<i64> {
     match value {
-        Value::Number(digits) => integer(digits),
-        Value::Text(text) => written_instant(text),
-        Value::Cell(text) => integer(text).or_else(|| written_instant(text)),
+        Value::Number(text) | Value::Text(text) | Value::Cell(text) => integer(text.trim()).or_else(|| written_instant(text.trim())),
         Value::Bool(_) | Value::Nested(_) => None,
     }
 }

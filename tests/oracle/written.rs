@@ -2,9 +2,10 @@
 
 use super::DAY;
 
-/// An integer; one that is too long is out of range, but an integer still.
+/// An integer, digits after its point cut off; one that is too long is out of range, but an integer still.
 pub(crate) fn integer(text: &str) -> Option<i64> {
-    let integer: i128 = text.parse().ok()?;
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let integer: i128 = whole.parse().ok().filter(|_| !fraction.is_empty() && fraction.bytes().all(|byte| byte.is_ascii_digit()))?;
     Some(integer.clamp(i64::MIN.into(), i64::MAX.into()) as i64)
 }
 
@@ -17,37 +18,34 @@ pub(crate) fn written_instant(text: &str) -> Option<i64> {
     }
     let (clock, zone) = rest.split_at_checked(9)?;
     let in_day = time_of_day(&clock[1..])?;
-    match clock.as_bytes()[0] {
-        b' ' if zone.is_empty() => Some(midnight + in_day),
-        b'T' | b't' => {
-            let (fraction, offset) = fraction_and_offset(zone)?;
-            Some(midnight + in_day + fraction - offset)
-        }
-        _ => None,
-    }
+    let (fraction, offset) = fraction_and_offset(zone)?;
+    let is_past_the_day = in_day + fraction > super::DAY && clock[1..].starts_with("24");
+    let is_separated = matches!(clock.as_bytes()[0], b' ' | b'T' | b't');
+    (is_separated && !is_past_the_day).then_some(midnight + in_day + fraction - offset)
 }
 
 /// HH:MM:SS in milliseconds.
 fn time_of_day(text: &str) -> Option<i64> {
     let parts: Vec<&str> = text.split(':').collect();
     let [hour, minute, second] = parts[..] else { return None };
-    let (hour, minute, second) = (two_digits(hour, 23)?, two_digits(minute, 59)?, two_digits(second, 59)?);
+    let (hour, minute, second) = (two_digits(hour, 24)?, two_digits(minute, 59)?, two_digits(second, 60)?);
     Some(((hour * 60 + minute) * 60 + second) * 1000)
 }
 
-/// What follows the seconds of RFC 3339, in milliseconds; "finer digits are cut off".
+/// What follows the seconds, in milliseconds; "finer digits are cut off", and without a zone it is UTC.
 fn fraction_and_offset(text: &str) -> Option<(i64, i64)> {
-    let (fraction, zone) = match text.strip_prefix('.') {
+    let (fraction, zone) = match text.strip_prefix(['.', ',']) {
         None => (0, text),
         Some(rest) => {
-            let end = rest.find(|c: char| !c.is_ascii_digit()).filter(|end| *end > 0)?;
+            let end = Some(rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len())).filter(|end| *end > 0)?;
             let padded = format!("{}00", &rest[..end]);
             (padded[..3].parse().ok()?, &rest[end..])
         }
     };
-    if zone == "Z" || zone == "z" {
+    if ["", "Z", "z", "UTC", " Z", " z", " UTC"].contains(&zone) {
         return Some((fraction, 0));
     }
+    let zone = zone.strip_prefix(' ').unwrap_or(zone);
     let sign = if zone.starts_with('+') {
         1
     } else if zone.starts_with('-') {
@@ -55,7 +53,11 @@ fn fraction_and_offset(text: &str) -> Option<(i64, i64)> {
     } else {
         return None;
     };
-    let (hour, minute) = zone[1..].split_once(':')?;
+    let (hour, minute) = match zone.len() {
+        3 => (&zone[1..], "00"),
+        5 => zone[1..].split_at(2),
+        _ => zone[1..].split_once(':')?,
+    };
     Some((fraction, sign * (two_digits(hour, 23)? * 60 + two_digits(minute, 59)?) * 60_000))
 }
 

@@ -7,11 +7,11 @@ use proptest::prelude::*;
 
 const NOON: Millis = 1_709_208_000_000; // 2024-02-29T12:00:00Z
 
-fn settings() -> InputSettings {
-    InputSettings { dimension: 3, names: true, max_record: 4096, ..InputSettings::default() }
+pub(super) fn settings() -> InputSettings {
+    InputSettings { dimension: 3, names: true, max_record: 4096, own_features: true, ..InputSettings::default() }
 }
 
-fn parser(settings: InputSettings) -> Parser {
+pub(super) fn parser(settings: InputSettings) -> Parser {
     Parser::new(Arc::new(settings), 3, customer_hash)
 }
 
@@ -25,17 +25,17 @@ fn padded(text: &[u8]) -> Vec<u8> {
     [text, &[0; Block::PADDING]].concat()
 }
 
-fn lines_of(topic: Topic, text: &[u8]) -> Lines {
+pub(super) fn lines_of(topic: Topic, text: &[u8]) -> Lines {
     Lines { topic, partition: 5, format: Format::Json, base: 0, bytes: padded(text), length: text.len() }
 }
 
-fn csv_of(topic: Topic, header: &str, text: &str) -> Lines {
+pub(super) fn csv_of(topic: Topic, header: &str, text: &str) -> Lines {
     let header = header.split(',').map(str::to_string).collect();
     Lines { format: Format::Csv(Arc::new(header)), ..lines_of(topic, text.as_bytes()) }
 }
 
 /// Messages, stamped with noon, and whether each is null.
-fn messages_of(topic: Topic, messages: &[(&[u8], bool)]) -> Messages {
+pub(super) fn messages_of(topic: Topic, messages: &[(&[u8], bool)]) -> Messages {
     let (mut bytes, mut heads) = (Vec::new(), Vec::new());
     for (position, (message, null)) in (100..).zip(messages) {
         let (start, length) = (bytes.len() as u32, message.len() as u32);
@@ -45,7 +45,7 @@ fn messages_of(topic: Topic, messages: &[(&[u8], bool)]) -> Messages {
     Messages::new(topic, 5, bytes, heads)
 }
 
-fn parsed(mut parser: Parser, block: &(impl Clone + Into<Block>)) -> Parsed {
+pub(super) fn parsed(mut parser: Parser, block: &(impl Clone + Into<Block>)) -> Parsed {
     let mut out = Parsed::default();
     parser.parse(&block.clone().into(), &mut out);
     assert_eq!(out.lines, out.valid + out.rejected.len() as u64);
@@ -67,6 +67,18 @@ fn line_with(topic: Topic, rest: &str) -> String {
         Topic::Requests => "decision_id",
     };
     format!(r#"{{"{id}": "x1", "customer_id": 42, "timestamp": "2024-02-29T12:00:00Z"{rest}}}"#)
+}
+
+/// A good record of a topic, field by field.
+pub(super) fn usual(topic: Topic) -> Vec<(&'static str, &'static str)> {
+    let own: &[_] = match topic {
+        Topic::Transactions => &[("transaction_id", "\"x1\""), ("amount", "1")],
+        Topic::Customers => &[],
+        Topic::Interactions => &[("interaction_id", "\"x1\""), ("action", "1")],
+        Topic::Rewards => &[("interaction_id", "\"x1\""), ("reward", "1")],
+        Topic::Requests => &[("decision_id", "\"x1\"")],
+    };
+    [&[("customer_id", "42"), ("timestamp", "\"2024-02-29\"")], own].concat()
 }
 
 fn expected(kind: Kind, id: &str, value: u64, extra: u64) -> Record {
@@ -248,17 +260,28 @@ fn each_broken_rule_has_its_reason() {
         (Transactions, r#", "amount": 1, "op": 7"#, BadOp),
         (Transactions, r#", "amount": 1, "customer_id": -1"#, BadField),
         (Transactions, r#", "amount": 1, "customer_id": 9223372036854775808"#, BadField),
-        (Transactions, r#", "amount": 1, "customer_id": 7.0"#, BadField),
+        (Transactions, r#", "amount": 1, "customer_id": 7.5"#, BadField),
+        (Transactions, r#", "amount": 1, "customer_id": -7.0"#, BadField),
+        (Transactions, r#", "amount": 1, "customer_id": 9007199254740992.0"#, BadField),
+        (Transactions, r#", "amount": 1, "customer_id": " ""#, BadField),
+        (Transactions, r#", "amount": 1, "transaction_id": " ""#, BadField),
+        (Transactions, r#", "amount": 1, "transaction_id": 9007199254740992.0"#, BadField),
         (Transactions, r#", "amount": 1, "customer_id": null"#, MissingField),
         (Transactions, r#", "amount": 1, "transaction_id": """#, BadField),
         (Transactions, r#", "amount": 1, "transaction_id": 1.5"#, BadField),
         (Transactions, r#", "amount": 1, "transaction_id": ["x"]"#, BadField),
         (Transactions, r#", "amount": 1, "timestamp": "2023-02-29""#, BadField),
-        (Transactions, r#", "amount": 1, "timestamp": "1709208000000""#, BadField),
-        (Transactions, r#", "amount": 1, "timestamp": 1.7e12"#, BadField),
+        (Transactions, r#", "amount": 1, "timestamp": "12/1/2010 8:26""#, BadField),
+        (Transactions, r#", "amount": 1, "timestamp": 1709208000"#, NotMilliseconds),
+        (Transactions, r#", "amount": 1, "timestamp": "1709208000.5""#, NotMilliseconds),
+        (Transactions, r#", "amount": 1, "timestamp": 0"#, NotMilliseconds),
+        (Transactions, r#", "amount": 1, "timestamp": 1709208000000000"#, BadTimestamp),
+        (Customers, r#", "signup_date": 1709208000"#, NotMilliseconds),
         (Transactions, r#", "amount": 1, "timestamp": -1"#, BadTimestamp),
         (Transactions, r#", "amount": 1, "timestamp": "2100-01-01""#, BadTimestamp),
-        (Transactions, r#", "amount": 1, "discount_used": 1"#, BadField),
+        (Transactions, r#", "amount": 1, "discount_used": 2"#, BadField),
+        (Transactions, r#", "amount": 1, "discount_used": "on""#, BadField),
+        (Transactions, r#", "amount": 1, "discount_used": """#, BadField),
         (Transactions, r#", "amount": -1, "timestamp": -1, "op": "undo""#, BadOp),
         (Transactions, r#", "amount": -1, "timestamp": -1"#, BadTimestamp),
         (Customers, r#", "op": "retract""#, BadOp),
@@ -266,7 +289,8 @@ fn each_broken_rule_has_its_reason() {
         (Customers, r#", "avg_discount_used": -0.01"#, BadField),
         (Customers, r#", "complaint_count": -1"#, BadField),
         (Customers, r#", "complaint_count": 1e999"#, BadField),
-        (Customers, r#", "is_premium_member": "yes""#, BadField),
+        (Customers, r#", "is_premium_member": "maybe""#, BadField),
+        (Customers, r#", "is_premium_member": -1"#, BadField),
         (Customers, r#", "signup_date": "soon""#, BadField),
         (Customers, r#", "signup_date": "1950-01-01""#, BadTimestamp),
         (Interactions, "", MissingField),
@@ -275,9 +299,12 @@ fn each_broken_rule_has_its_reason() {
         (Interactions, r#", "action": 99999999999999999999999"#, UnknownArm),
         (Interactions, r#", "action": "Fax""#, UnknownArm),
         (Interactions, r#", "campaign_name": "Fax""#, UnknownArm),
-        (Interactions, r#", "action": 1.0"#, BadField),
+        (Interactions, r#", "action": 1.5"#, BadField),
+        (Interactions, r#", "action": 4.0"#, UnknownArm),
+        (Interactions, r#", "action": "4""#, UnknownArm),
         (Interactions, r#", "action": 1, "reward": 10000000.1"#, BadReward),
-        (Interactions, r#", "action": 1, "reward": "5""#, BadReward),
+        (Interactions, r#", "action": 1, "reward": "5 %""#, BadReward),
+        (Interactions, r#", "action": 1, "reward": "inf""#, BadReward),
         (Interactions, r#", "action": 1, "propensity": 0"#, BadPropensity),
         (Interactions, r#", "action": 1, "propensity": 1e-400"#, BadPropensity),
         (Interactions, r#", "action": 1, "propensity": 1.0000001"#, BadPropensity),
@@ -285,7 +312,6 @@ fn each_broken_rule_has_its_reason() {
         (Interactions, r#", "action": 1, "features": [1, 2]"#, BadField),
         (Interactions, r#", "action": 1, "features": [1, 2, null]"#, BadField),
         (Interactions, r#", "action": 1, "features": {"a": 1}"#, BadField),
-        (Interactions, r#", "action": 1, "template_id": {}"#, BadField),
         (Rewards, "", MissingField),
         (Rewards, r#", "reward": -1e8"#, BadReward),
         (Rewards, r#", "reward": 1, "interaction_id": null, "reward_id": 4"#, MissingField),
@@ -374,7 +400,7 @@ fn csv_reads_arms_lists_and_numbers_from_cells() {
 
 #[test]
 fn names_go_to_the_worker_of_their_customer() {
-    let line = |id: &str, customer| format!("{{\"interaction_id\":{id},\"customer_id\":{customer},\"timestamp\":0,\"action\":0}}\n");
+    let line = |id: &str, customer| format!("{{\"interaction_id\":{id},\"customer_id\":{customer},\"timestamp\":1709208000000,\"action\":0}}\n");
     let ids = [("\"plain\"", "plain"), ("7", "7"), ("\"esc\\u0061ped\"", "escaped"), ("\"é\"", "é")];
     let text: String = (0..40).map(|customer| line(ids[customer % 4].0, customer)).collect();
     let mut out = Parsed::default();
@@ -400,7 +426,7 @@ fn names_go_to_the_worker_of_their_customer() {
 #[test]
 fn aliases_rename_fields() {
     let aliases = vec![(Topic::Transactions, "amount".to_string(), "total".to_string())];
-    let line = r#"{"transaction_id":"x","customer_id":42,"timestamp":0,"total":3,"amount":4}"#;
+    let line = r#"{"transaction_id":"x","customer_id":42,"timestamp":"1970-01-01","total":3,"amount":4}"#;
     let out = parsed(parser(InputSettings { aliases, ..settings() }), &lines_of(Topic::Transactions, line.as_bytes()));
     assert_eq!(Purchase(out.records[0].value).amount(), 300);
     assert!(super::super::field_names(Topic::Transactions).any(|name| name == "amount"));
@@ -478,6 +504,13 @@ const IDS: &[&str] = &[
     r#""T-000123""#,
     r#""a""#,
     r#""exactly16 bytes!""#,
+    r#"" 7 ""#,
+    r#"" ""#,
+    r#""7.0""#,
+    r#""x.00""#,
+    r#""10.50""#,
+    "7.0",
+    "7e2",
     r#""0b9e4a9c-5d7d-4c0e-9d6b-2f7c6a1f0e55""#,
     "7",
     "12345678",
@@ -494,7 +527,7 @@ const IDS: &[&str] = &[
     "12345678901234567890123",
 ];
 const CUSTOMERS: &[&str] =
-    &["0", "42", "12345678", "9223372036854775807", "9223372036854775808", "18446744073709551617", "-1", r#""42""#, "4.0", "042"];
+    &["0", "42", "12345678", "9223372036854775807", "9223372036854775808", "18446744073709551617", "-1", r#""42""#, r#"" 42.0 ""#, "4.0", "042"];
 const TIMESTAMPS: &[&str] = &[
     r#""2024-02-29T12:00:00Z""#,
     r#""2024-02-29T12:00:00.123Z""#,
@@ -505,6 +538,10 @@ const TIMESTAMPS: &[&str] = &[
     r#""2024-02-29""#,
     r#""2024-02-29T12:00:00+05:30""#,
     "1709208000000",
+    "1709208000",
+    "1709208000000.5",
+    r#""1709208000000""#,
+    r#""2024-02-29 12:00:00,5+0530""#,
     "4102444800000",
     r#""2023-02-29T12:00:00Z""#,
     r#""2100-01-01T00:00:00Z""#,
@@ -570,13 +607,14 @@ const LISTED: &[&str] = &[
     r#""""#,
     r#""\u0046ashion""#,
     r#""Été""#,
+    r#"" Fashion ""#,
     r#""Fashionable and of more than sixteen bytes""#,
     "null",
     "7",
     "{}",
 ];
-const ARMS: &[&str] = &["0", "3", "4", "256", "1.0", r#""SMS""#, r#""sms""#, r#""Fax""#, "-0", "null"];
-const TRUTHS: &[&str] = &["true", "false", "null", "1", r#""true""#, r#""""#, "truex"];
+const ARMS: &[&str] = &["2.0", r#""2""#, r#"" SMS""#, "0", "3", "4", "256", "1.0", r#""SMS""#, r#""sms""#, r#""Fax""#, "-0", "null"];
+const TRUTHS: &[&str] = &["true", "false", "null", "1", "0.0", r#""Yes""#, r#""true""#, r#""""#, "truex"];
 
 /// Keys in their usual order with the spellings of their values.
 fn usual_keys(topic: Topic) -> Vec<(&'static str, &'static [&'static str])> {
@@ -607,6 +645,7 @@ fn usual_keys(topic: Topic) -> Vec<(&'static str, &'static [&'static str])> {
             ("signup_date", TIMESTAMPS),
             ("city", LISTED),
             ("age", NUMBERS),
+            ("age_group", LISTED),
             ("email_open_rate", NUMBERS),
             ("is_premium_member", TRUTHS),
             ("complaint_count", NUMBERS),

@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(differing(|recorded| recorded.digest = "no digest".to_string()), ["digest"]);
         assert_eq!(differing(|recorded| recorded.offsets[0].2 += 1), ["offsets"]);
         assert_eq!(differing(|recorded| recorded.offsets.truncate(1)), ["offsets"]);
-        assert_eq!(differing(|recorded| recorded.counts = "{}".to_string()).len(), Count::ALL.len() + 2);
+        assert_eq!(differing(|recorded| recorded.counts = "{}".to_string()).len(), NAMED.min(Count::ALL.len() + 2));
         assert_eq!(differing(|recorded| recorded.counts = recorded.counts.replacen(":2", ":3", 1)), ["counts.records"]);
     }
 

@@ -48,6 +48,8 @@ pub struct Snapshot {
     pub failed_erasures: BTreeMap<&'static str, u64>,
     /// Rejected records by the word of their reason.
     pub rejected: BTreeMap<&'static str, u64>,
+    /// Optional fields that could not be read and were left out, those too of which there are none.
+    pub ignored_fields: Vec<IgnoredField>,
     /// The last rejected records, newest first.
     pub dead_letters: Vec<DeadLetter>,
     /// Segments, the largest first.
@@ -179,6 +181,17 @@ pub struct Threshold {
     pub day_ms: Millis,
     /// Total from which a customer is of high value, in the currency.
     pub high_value: f64,
+}
+
+/// An optional field that could not be read and was left out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct IgnoredField {
+    /// Its topic.
+    pub topic: &'static str,
+    /// Its name.
+    pub field: String,
+    /// In how many records.
+    pub records: u64,
 }
 
 /// A rejected record, without its bytes.
