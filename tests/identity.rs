@@ -3,8 +3,8 @@
 mod services;
 
 use serde_json::json;
-use services::topics::Sender;
-use services::{Stage, program};
+use services::topics::{self, Sender};
+use services::{Stage, eventually, program};
 use std::ops::RangeInclusive;
 use std::process::{Command, Output};
 
@@ -60,4 +60,86 @@ fn purchases(stage: &Stage, customers: RangeInclusive<i64>) {
         sender.send(&stage.topic("transactions"), 0, Some(customer.to_string().as_bytes()), Some(value.to_string().as_bytes()), 0);
     }
     sender.flush();
+}
+
+/// Deletes the topic of purchases and makes it anew.
+fn make_anew(stage: &Stage) {
+    topics::delete(&stage.brokers, &stage.topic("transactions"));
+    topics::create(&stage.brokers, &stage.topic("transactions"), 1);
+}
+
+/// A job with five purchases, drained.
+fn five_purchases(stage: &Stage) {
+    stage.sluice(&["topics", "create", text(&stage.config()), "--partitions", "1"]);
+    purchases(stage, 1..=5);
+    let job = stage.start_with_log(&[]);
+    stage.wait_for("SELECT count(*) FROM sluice.customer_features", 5);
+    job.drain();
+}
+
+fn refused(said: &str) -> bool {
+    said.contains("-transactions` was deleted and made anew") && said.contains("--rebuild")
+}
+
+/// The job begins anew with the new topic, and has all of it, and nothing else.
+fn rebuild(stage: &Stage, customers: RangeInclusive<i64>) {
+    let job = stage.start_with_log(&["--rebuild"]);
+    stage.wait_for("SELECT count(*) FROM sluice.customer_features", 1 + customers.end() - customers.start());
+    stage.wait_for("SELECT min(customer_id) FROM sluice.customer_features", *customers.start());
+    job.drain();
+    stage.sluice(&["verify", text(&stage.config())]);
+    let job = stage.start_with_log(&[]);
+    eventually("the job reads", || stage.log().contains("The job begins to read."));
+    job.drain();
+}
+
+#[test]
+fn a_topic_made_anew_is_refused_at_the_start_and_a_rebuild_reads_it() {
+    let Some(stage) = Stage::set("made_anew") else { return };
+    five_purchases(&stage);
+    make_anew(&stage);
+    // Of more records than were read, of fewer, of none.
+    for customers in [Some(101..=112), Some(201..=202), None] {
+        customers.iter().for_each(|customers| purchases(&stage, customers.clone()));
+        let before = dump(&stage);
+        for command in ["run", "check", "verify"] {
+            let mut program = program();
+            program.arg(command).arg(stage.config());
+            let (code, said) = ended(program);
+            assert!(code == Some(1) && refused(&said), "{command}, {customers:?}: {code:?} {said}");
+            assert_eq!(dump(&stage), before, "{command}");
+        }
+        if let Some(customers) = customers {
+            rebuild(&stage, customers);
+            make_anew(&stage);
+        }
+    }
+}
+
+#[test]
+fn a_topic_made_anew_under_a_running_job_ends_it() {
+    let Some(stage) = Stage::set("made_anew_running") else { return };
+    five_purchases(&stage);
+    let job = stage.start_with_log(&[]);
+    eventually("the job reads", || stage.log().contains("The job begins to read."));
+    make_anew(&stage);
+    purchases(&stage, 101..=112);
+    assert_eq!(job.wait(), Some(1));
+    let log = stage.log();
+    assert!(refused(&log) || log.contains("was deleted while it was read"), "{log}");
+    rebuild(&stage, 101..=112);
+}
+
+#[test]
+fn a_topic_deleted_under_a_running_job_is_said() {
+    let Some(stage) = Stage::set("deleted_running") else { return };
+    five_purchases(&stage);
+    let job = stage.start_with_log(&[]);
+    eventually("the job reads", || stage.log().contains("The job begins to read."));
+    topics::delete(&stage.brokers, &stage.topic("transactions"));
+    eventually("it is said", || stage.log().contains("was deleted while"));
+    assert_eq!(job.wait(), Some(1));
+    topics::create(&stage.brokers, &stage.topic("transactions"), 1);
+    purchases(&stage, 101..=103);
+    rebuild(&stage, 101..=103);
 }

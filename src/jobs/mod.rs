@@ -14,5 +14,6 @@ mod restart;
 pub mod run;
 mod saving;
 pub mod schedule;
+pub mod topics;
 pub mod verify;
 mod watch;

@@ -3,11 +3,12 @@
 use super::live::Replayed;
 use super::plan::Plan;
 use crate::checkpoint::{CheckpointError, Checkpoints, Manifest};
-use crate::kafka::{KafkaError, KafkaSettings, Position, admin};
+use crate::kafka::{KafkaError, KafkaSettings, Position, TopicIds, admin};
 use crate::results::hexadecimal;
-use crate::sink::{RecordedEpoch, Sink, SinkError};
+use crate::sink::{Positions, RecordedEpoch, Sink, SinkError};
 use dataflows::event::Topic;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Why a job cannot begin where it was.
 #[derive(Debug, thiserror::Error)]
@@ -148,12 +149,43 @@ fn starts(sink: &mut dyn Sink, sources: &Sources<'_>) -> Result<Vec<(Topic, u32,
     Ok(starts)
 }
 
+/// The offsets that a job begins anew with: those that it began with, where the topic is still the same and has them; else the first that are there.
+///
+/// # Errors
+/// The broker does not say what is there.
+pub fn starts_anew(sink: &mut dyn Sink, sources: &Sources<'_>, now: &TopicIds) -> Result<Positions, RestartError> {
+    let Sources { kafka, partitions, .. } = sources;
+    // What cannot be read is of other topics, or damaged, and is about to be forgotten.
+    let (before, recorded) = (sink.topic_ids().unwrap_or_default(), sink.starts().unwrap_or_default());
+    let Some(recorded) = recorded else {
+        let found = admin::positions(kafka, partitions, Position::from(kafka.start))?;
+        return Ok(found.into_iter().map(|((topic, partition), range)| (topic, partition, range.start)).collect());
+    };
+    let recorded: BTreeMap<(Topic, u32), u64> = recorded.into_iter().map(|(topic, partition, next)| ((topic, partition), next)).collect();
+    let is_remade = |topic| before.get(topic).zip(now.get(topic)).is_some_and(|(before, now)| before != now);
+    let start = |((topic, partition), there): ((Topic, u32), Range<u64>)| {
+        let began = recorded.get(&(topic, partition)).copied().filter(|_| !is_remade(topic));
+        if let Some(began) = began.filter(|began| !(there.start..=there.end).contains(began)) {
+            tracing::warn!(
+                topic = kafka.topic_name(topic),
+                partition,
+                began,
+                first = there.start,
+                "The job began with records that are gone: it begins anew with the first that is there."
+            );
+        }
+        let from = began.filter(|began| (there.start..=there.end).contains(began)).unwrap_or(there.start);
+        (topic, partition, from)
+    };
+    Ok(admin::positions(kafka, partitions, Position::Earliest)?.into_iter().map(start).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::checkpoint::{Fingerprint, Location};
     use crate::results::EpochResults;
-    use crate::sink::{Commit, Positions, Progress};
+    use crate::sink::{Commit, Progress};
     use dataflows::settings::Settings;
 
     /// A sink that has committed epochs, of which it has these.
@@ -176,7 +208,13 @@ mod tests {
         fn set_starts(&mut self, _: &[(Topic, u32, u64)]) -> Result<(), SinkError> {
             Ok(())
         }
-        fn forget(&mut self) -> Result<(), SinkError> {
+        fn topic_ids(&mut self) -> Result<TopicIds, SinkError> {
+            Ok(TopicIds::UNKNOWN)
+        }
+        fn set_topic_ids(&mut self, _: &TopicIds) -> Result<(), SinkError> {
+            Ok(())
+        }
+        fn forget(&mut self, _: &[(Topic, u32, u64)], _: &TopicIds) -> Result<(), SinkError> {
             Ok(())
         }
         fn commit(&mut self, results: &EpochResults) -> Result<Commit, SinkError> {

@@ -5,9 +5,10 @@ use super::gather::{self, Checkpointing, Gather, GatherError};
 use super::live::{Control, Pace, live};
 use super::plan::{Plan, agree};
 use super::publishing::Publishing;
-use super::restart::{Restart, RestartError, Sources};
+use super::restart::{self, Restart, RestartError, Sources};
 use super::saving::{LoadError, ToSaver, load};
 use super::schedule::Schedule;
+use super::topics::{self, keys};
 use super::watch::{Watched, watch};
 use crate::checkpoint::saver::Intake;
 use crate::checkpoint::{CheckpointError, Checkpoints, Fingerprint, Saved, Saver, SaverSettings};
@@ -15,7 +16,7 @@ use crate::cluster::{Cluster, ClusterError};
 use crate::config::types::Config;
 use crate::console::{Console, ConsoleError};
 use crate::kafka::intake::{KafkaIntake, Seat, Sight};
-use crate::kafka::{Assigned, KafkaError, KafkaSettings, Position, admin, properties};
+use crate::kafka::{Assigned, KafkaError, KafkaSettings, Position, TopicIds, admin, properties};
 use crate::postgres::Trouble;
 use crate::results::{EpochResults, alert_of_unread_erasures};
 use crate::sink::thread::{SinkThread, spawn};
@@ -29,7 +30,7 @@ use dataflows::operators::deliver::deliver;
 use dataflows::settings::Emit;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use timely::worker::Worker;
@@ -69,9 +70,6 @@ pub const READING: &str = "The job begins to read.";
 /// How long a start waits for a broker that does not answer.
 const START: Duration = Duration::from_secs(30);
 
-/// How often topics are looked at for new partitions.
-const LOOK_FOR_PARTITIONS: Duration = Duration::from_secs(20);
-
 /// How long the end waits for the last checkpoint.
 const SAVING: Duration = Duration::from_secs(8);
 
@@ -110,6 +108,8 @@ pub(super) fn described(config: &Config, features: Features, snapshots: bool) ->
 struct Job {
     described: Campaign,
     kafka: KafkaSettings,
+    /// The ids of the topics that it reads, once they are asked for.
+    topic_ids: OnceLock<TopicIds>,
     checkpoints: Checkpoints,
     /// Writes checkpoints, once it is known what the job begins with.
     saver: Mutex<Option<Saver>>,
@@ -140,7 +140,15 @@ impl Job {
             connected: Arc::new(AtomicBool::new(false)),
             finished: Arc::new(AtomicBool::new(false)),
         };
-        Ok(Job { described, kafka: config.kafka_settings(), checkpoints, saver: Mutex::new(None), sunk: Mutex::new(None), watched })
+        Ok(Job {
+            described,
+            kafka: config.kafka_settings(),
+            topic_ids: OnceLock::new(),
+            checkpoints,
+            saver: Mutex::new(None),
+            sunk: Mutex::new(None),
+            watched,
+        })
     }
 
     fn catch_signals(&self) -> Result<(), RunError> {
@@ -154,12 +162,13 @@ impl Job {
     fn run(self: &Arc<Self>, cluster: &Cluster, config: &Config, rebuild: bool) -> Result<(), RunError> {
         // The broker first: an instance that cannot read must not take the job over from one that can.
         let partitions = self.await_partitions()?;
-        let sink = if cluster.is_first() { Some(self.open_sink(config, rebuild)?) } else { None };
+        let now = topics::ids(&self.kafka);
+        let sink = if cluster.is_first() { Some(self.open_sink(config, &partitions, &now, rebuild)?) } else { None };
         let first = sink.map(|sink| self.take_over(config, sink, &partitions)).transpose()?;
         let (sink, lead) = first.unzip();
         let (sink, publishing) = sink.unzip();
         self.watched.begun.store(true, Ordering::Release);
-        self.look_for_partitions(&partitions);
+        topics::watch(&self.kafka, &partitions, *self.topic_ids.get_or_init(|| now), &self.watched.sight);
         tracing::info!(partitions = keys(&partitions).len(), "{READING}");
         let outcome = self.run_workers(cluster, config, partitions, lead);
         self.end(sink, publishing.as_deref(), outcome.is_ok());
@@ -167,14 +176,23 @@ impl Job {
     }
 
     /// Takes the job over from whoever had it: from then on nobody else writes.
-    fn open_sink(&self, config: &Config, rebuild: bool) -> Result<Opened, RunError> {
-        let (mut sink, outbox) = sink::open(config, &self.described.features, &self.checkpoints, self.watched.trouble.clone(), rebuild)?;
+    fn open_sink(&self, config: &Config, partitions: &BTreeMap<Topic, Vec<u32>>, now: &TopicIds, rebuild: bool) -> Result<Opened, RunError> {
+        let trouble = self.watched.trouble.clone();
+        let (mut sink, outbox) = sink::open(config, &self.described.features, &self.checkpoints, now, trouble, rebuild)?;
         if rebuild {
             // In this order: without its checkpoints the job would repeat its epochs, but checkpoints without their epochs are of no use.
+            let sources = Sources { checkpoints: &self.checkpoints, kafka: &self.kafka, partitions };
+            let starts = restart::starts_anew(sink.as_mut(), &sources, now)?;
             self.checkpoints.erase_before(u64::MAX)?;
-            sink.forget()?;
+            sink.forget(&starts, now)?;
             tracing::warn!("Everything is made anew from the topics.");
         }
+        let recorded = sink.topic_ids()?;
+        let known = recorded.or(now);
+        if known != recorded {
+            sink.set_topic_ids(&known)?;
+        }
+        self.topic_ids.get_or_init(|| known);
         Ok((sink, outbox))
     }
 
@@ -225,22 +243,6 @@ impl Job {
             Err(error) => tracing::warn!("The topics are not checked: {error}."),
         }
         Ok(partitions)
-    }
-
-    /// Looks now and then for partitions that were added to a topic. The thread ends with the process.
-    fn look_for_partitions(&self, known: &BTreeMap<Topic, Vec<u32>>) {
-        let (kafka, sight) = (self.kafka.clone(), self.watched.sight.clone());
-        let mut known = keys(known);
-        std::thread::spawn(move || {
-            loop {
-                std::thread::sleep(LOOK_FOR_PARTITIONS);
-                // A broker that does not answer is asked again the next time.
-                let Ok(found) = admin::partitions(&kafka) else { continue };
-                let new: Vec<_> = keys(&found).difference(&known).copied().collect();
-                known.extend(&new);
-                sight.found(new);
-            }
-        });
     }
 
     fn run_workers(
@@ -308,7 +310,9 @@ impl Job {
             gather.saving(Checkpointing::new(saver, schedule))
         });
         worker.dataflow::<u64, _, _>(|scope| {
-            let (sight, kafka, idle) = (self.watched.sight.clone(), self.kafka.clone(), config.epoch.idle);
+            let topic_ids = self.topic_ids.get().copied().unwrap_or_default();
+            let kafka = KafkaSettings { topic_ids, ..self.kafka.clone() };
+            let (sight, idle) = (self.watched.sight.clone(), config.epoch.idle);
             let feed = live(scope, pace, control.clone(), move |activator| {
                 let wake = move || {
                     // A worker that has ended needs no waking.
@@ -394,11 +398,6 @@ impl Job {
         }
         outcome
     }
-}
-
-/// Each partition of each topic.
-fn keys(partitions: &BTreeMap<Topic, Vec<u32>>) -> BTreeSet<(Topic, u32)> {
-    partitions.iter().flat_map(|(topic, all)| all.iter().map(|partition| (*topic, *partition))).collect()
 }
 
 /// The partitions of a worker, and where each begins.

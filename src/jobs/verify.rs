@@ -10,6 +10,7 @@ use super::gather::{Failure, Gather};
 use super::history::{AHEAD, Decided, History, HistoryError, Stretch};
 use super::live::{Control, Replayed};
 use super::run::described;
+use super::topics;
 use crate::cluster::{Cluster, ClusterError};
 use crate::config::types::Config;
 use crate::kafka::intake::Sight;
@@ -157,7 +158,8 @@ fn recompute(
         return Ok(Recomputed { expected: Expected::new(&postgres, standing.kept), checker: Checker::new(Vec::new(), postgres, epochs) });
     }
     let cluster = Cluster::of(config)?;
-    let kafka = config.kafka_settings();
+    let kafka = KafkaSettings { topic_ids: standing.topic_ids, ..config.kafka_settings() };
+    kafka.topic_ids.compare(&topics::ids(&kafka), &kafka.topics).map_err(KafkaError::from)?;
     let stretch = stretch(&kafka, &standing, &config.job)?;
     let described = described(config, features, false);
     let (control, sight, failure) = (Control::default(), Sight::default(), Failure::default());

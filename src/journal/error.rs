@@ -3,6 +3,7 @@
 use super::record::FORMAT;
 use crate::checkpoint::CheckpointError;
 use crate::files::changes::ChangesError;
+use crate::kafka::Remade;
 use std::io;
 use std::path::PathBuf;
 
@@ -53,6 +54,9 @@ pub enum JournalError {
         /// Its format.
         found: u32,
     },
+    /// A topic is not the one that the job has read.
+    #[error(transparent)]
+    Remade(#[from] Remade),
     /// Another sink than before.
     #[error(
         "{path} was begun {} files.dir, and now it is {}: the files would lack epochs. Configure the job as before, or make everything anew from the \

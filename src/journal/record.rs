@@ -18,7 +18,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 
 /// Version of the records; raised whenever one of them changes its meaning.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
+
+/// The oldest version that is still read.
+pub const OLDEST_FORMAT: u32 = 1;
 
 /// A record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,6 +43,8 @@ pub enum Record {
     },
     /// Where the job began.
     Starts(Offsets),
+    /// The ids of the topics that the epochs from here on are read from, by the topic's name at the broker.
+    Topics(BTreeMap<String, String>),
     /// What epochs that are no longer here have left.
     Standing(Standing),
     /// An epoch is committed.
@@ -72,6 +77,9 @@ pub struct Epoch {
     pub watermark: Option<Millis>,
     /// Next offset of every partition, by the topic's name at the broker.
     pub offsets: Offsets,
+    /// The ids of the topics that it was read from, likewise.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub topics: BTreeMap<String, String>,
     /// Digest of the statistics of all arms after it, SHA-256, in hexadecimal digits.
     pub digest: String,
     /// Interactions that wait after it.
@@ -242,7 +250,8 @@ mod tests {
         let starts = Offsets::from([("transactions".to_string(), BTreeMap::from([(0, 17)]))]);
         let standing = Standing { epoch: 3, pending: -1, thresholds: BTreeMap::from([(19_783, 5)]) };
         let journal = Record::Journal { format: FORMAT, job: "campaign".to_string(), files: true };
-        vec![journal, Record::Start { incarnation: 2 }, Record::Starts(starts), Record::Standing(standing), epoch(4), Record::Published(4)]
+        let topics = Record::Topics(BTreeMap::from([("transactions".to_string(), "AAAAAAAAAAAAAAAAAAAABQ".to_string())]));
+        vec![journal, Record::Start { incarnation: 2 }, Record::Starts(starts), topics, Record::Standing(standing), epoch(4), Record::Published(4)]
     }
 
     fn bytes() -> Vec<u8> {
@@ -258,7 +267,7 @@ mod tests {
     fn every_record_reads_back_bit_for_bit() {
         let (records, end) = read(&bytes()).expect("they are whole");
         assert_eq!((records.as_slice(), end), (all().as_slice(), bytes().len()));
-        let Some(Record::Epoch(epoch)) = records.into_iter().nth(4) else { panic!("the fifth is an epoch") };
+        let Some(Record::Epoch(epoch)) = records.into_iter().nth(5) else { panic!("the sixth is an epoch") };
         assert!(epoch.decisions[0].expected_reward.is_sign_negative());
     }
 

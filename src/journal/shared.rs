@@ -5,6 +5,7 @@
 //! mark, which is short and not waited for by the disk.
 
 use super::writer::Writer;
+use crate::kafka::TopicIds;
 use crate::results::EpochResults;
 use crate::sink::outbox::{self, Backlog, Stretch};
 use crate::sink::{Commit, Positions, Progress, RecordedEpoch, Sink, SinkError};
@@ -59,8 +60,16 @@ impl Sink for Journal {
         self.writer.lock().set_starts(offsets)
     }
 
-    fn forget(&mut self) -> Result<(), SinkError> {
-        self.writer.lock().forget()
+    fn topic_ids(&mut self) -> Result<TopicIds, SinkError> {
+        self.writer.lock().topic_ids()
+    }
+
+    fn set_topic_ids(&mut self, ids: &TopicIds) -> Result<(), SinkError> {
+        self.writer.lock().set_topic_ids(ids)
+    }
+
+    fn forget(&mut self, starts: &[(Topic, u32, u64)], ids: &TopicIds) -> Result<(), SinkError> {
+        self.writer.lock().forget(starts, ids)
     }
 
     fn commit(&mut self, results: &EpochResults) -> Result<Commit, SinkError> {

@@ -17,6 +17,8 @@ pub struct State {
     pub pending: i64,
     /// Where it began, once that is recorded.
     pub starts: Option<Offsets>,
+    /// The ids of the topics that are read, by their names; empty as long as none was recorded.
+    pub topics: BTreeMap<String, String>,
     /// Every published threshold.
     pub thresholds: BTreeMap<Day, u64>,
     /// The epochs that are still here, without gaps up to the last committed one.
@@ -36,6 +38,7 @@ impl State {
             }
             Record::Start { incarnation } => self.progress.incarnation = incarnation,
             Record::Starts(offsets) => self.starts = Some(offsets),
+            Record::Topics(topics) => self.topics = topics,
             Record::Standing(Standing { epoch, pending, thresholds }) => {
                 (self.progress.epoch, self.pending, self.thresholds) = (epoch, pending, thresholds);
             }
@@ -120,6 +123,7 @@ impl State {
         let mut records = vec![Record::Journal { format: FORMAT, job: job.to_string(), files }];
         records.push(Record::Start { incarnation: self.progress.incarnation });
         records.extend(self.starts.clone().map(Record::Starts));
+        records.extend(Some(&self.topics).filter(|topics| !topics.is_empty()).cloned().map(Record::Topics));
         records.push(Record::Standing(self.standing()));
         let own = |epoch: &Epoch| Record::Epoch(Box::new(Epoch { incarnation: self.progress.incarnation, ..epoch.clone() }));
         records.extend(self.epochs.values().map(own));
@@ -182,8 +186,8 @@ mod tests {
     }
 
     fn five() -> State {
-        let start = Record::Start { incarnation: 1 };
-        state([start].into_iter().chain((1..=5).map(|number| commit(number, 1))).chain([Record::Published(3)]))
+        let topics = Record::Topics(BTreeMap::from([("transactions".to_string(), "AAAAAAAAAAAAAAAAAAAABQ".to_string())]));
+        state([Record::Start { incarnation: 1 }, topics].into_iter().chain((1..=5).map(|number| commit(number, 1))).chain([Record::Published(3)]))
     }
 
     #[test]

@@ -4,6 +4,8 @@ use super::record::{Epoch, Record};
 use super::*;
 use crate::checkpoint::{Checkpoints, Fingerprint, Kind, Location, Manifest};
 use crate::files::changes::ChangeFiles;
+use crate::kafka::TopicIds;
+use crate::kafka::topic_ids::TopicId;
 use crate::postgres::PostgresSettings;
 use crate::results::{EpochResults, hexadecimal};
 use crate::sink::outbox::{Letter, Outbox, Owed, Stretch};
@@ -259,7 +261,7 @@ fn a_journal_of_another_job_version_or_kind_is_refused() {
     assert!(other.to_string().contains("was begun with files.dir, and now it is not set"), "{other}");
     let anew = JournalSettings { anew: true, ..scene.settings() };
     let mut writer = Writer::open(anew, checkpoints(scene.folder.path()), None).expect("everything is made anew");
-    writer.forget().unwrap();
+    writer.forget(&starts(), &TopicIds::UNKNOWN).unwrap();
     drop(writer);
     Writer::open(scene.settings(), checkpoints(scene.folder.path()), None).expect("it has none any more");
 
@@ -277,7 +279,7 @@ fn everything_is_forgotten_but_where_the_job_began() {
     writer.set_starts(&starts()).unwrap();
     writer.commit(&epoch(1, 10)).unwrap();
     writer.commit(&epoch(2, 20)).unwrap();
-    writer.forget().unwrap();
+    writer.forget(&starts(), &TopicIds::UNKNOWN).unwrap();
     assert!(!scene.file(1).exists() && !scene.file(2).exists());
     writer.commit(&EpochResults { thresholds: vec![(1, 77)], ..epoch(1, 15) }).unwrap();
     drop(writer);
@@ -412,10 +414,10 @@ fn an_erasure_that_was_interrupted_is_carried_out_at_the_next_start() {
 #[test]
 fn whoever_only_looks_disturbs_nobody() {
     let scene = Scene::new();
-    assert_eq!(inspect(&scene.folder(), "campaign").unwrap(), None);
+    assert_eq!(inspect(&scene.folder(), "campaign", &scene.settings().topics).unwrap(), None);
     let mut writer = scene.open();
     writer.commit(&epoch(1, 10)).unwrap();
-    assert_eq!(inspect(&scene.folder(), "campaign").unwrap().map(|progress| progress.epoch), Some(1));
+    assert_eq!(inspect(&scene.folder(), "campaign", &scene.settings().topics).unwrap().map(|(progress, _)| progress.epoch), Some(1));
     writer.commit(&epoch(2, 20)).unwrap();
 }
 
@@ -441,9 +443,51 @@ fn jobs_of_two_names_share_nothing_in_the_same_folders() {
     }
     assert!(of_other.list().unwrap().is_empty());
     of_other.erase_before(u64::MAX).unwrap();
-    second.forget().unwrap();
+    second.forget(&starts(), &TopicIds::UNKNOWN).unwrap();
     drop((first, second));
     assert_eq!(checkpoints(scene.folder.path()).list().unwrap().len(), 1);
     assert_eq!((scene.open().progress().epoch, other().progress().epoch), (2, 0));
     assert!(scene.file(2).exists());
+}
+
+#[test]
+fn a_topic_that_was_made_anew_is_refused_before_anything_is_written() {
+    let scene = Scene::new();
+    let ids = |id| TopicIds::UNKNOWN.with(Topic::Rewards, TopicId::of(1, id));
+    let open = |now, anew| {
+        let settings = JournalSettings { now, anew, ..scene.settings() };
+        Writer::open(settings, checkpoints(scene.folder.path()), Some(scene.files()))
+    };
+    let mut writer = open(ids(1), false).expect("a new job");
+    assert_eq!(writer.topic_ids().unwrap(), TopicIds::UNKNOWN);
+    writer.set_topic_ids(&ids(1)).unwrap();
+    writer.commit(&epoch(1, 10)).unwrap();
+    drop(writer);
+    let before = fs::read(scene.journal()).unwrap();
+    let refused = open(ids(2), false).err().expect("another topic").to_string();
+    assert!(refused.contains("topic `rewards` was deleted and made anew") && refused.contains("--rebuild"), "{refused}");
+    assert_eq!(fs::read(scene.journal()).unwrap(), before);
+    let read = inspect(&scene.folder(), "campaign", &scene.settings().topics).unwrap().expect("a journal");
+    assert_eq!((read.0.epoch, read.1), (1, ids(1)));
+
+    let mut writer = open(TopicIds::UNKNOWN, true).expect("it is made anew");
+    writer.forget(&[(Topic::Rewards, 0, 0)], &ids(2)).unwrap();
+    drop(writer);
+    let mut writer = open(ids(2), false).expect("the new topic is the one that is read");
+    assert_eq!((writer.progress().epoch, writer.starts().unwrap()), (0, Some(vec![(Topic::Rewards, 0, 0)])));
+}
+
+#[test]
+fn a_journal_of_the_format_before_goes_on_in_this_one() {
+    let scene = Scene::new();
+    let old = [Record::Journal { format: 1, job: "campaign".to_string(), files: true }, Record::Start { incarnation: 4 }];
+    fs::create_dir_all(scene.folder()).unwrap();
+    fs::write(scene.journal(), old.iter().flat_map(Record::to_line).collect::<Vec<_>>()).unwrap();
+    let mut writer = scene.open();
+    writer.commit(&epoch(1, 10)).unwrap();
+    assert_eq!(writer.progress().incarnation, 5);
+    drop(writer);
+    let now = String::from_utf8(fs::read(scene.journal()).unwrap()).unwrap();
+    assert!(now.contains(&format!("\"format\":{}", record::FORMAT)), "{now}");
+    assert_eq!(scene.open().progress().epoch, 1);
 }

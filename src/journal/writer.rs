@@ -2,10 +2,11 @@
 
 use super::error::JournalError;
 use super::log::{self, Log};
-use super::record::{Epoch, FORMAT, FileMark, Record, split};
+use super::record::{Epoch, FORMAT, FileMark, OLDEST_FORMAT, Record, split};
 use super::state::State;
 use crate::checkpoint::Checkpoints;
 use crate::files::changes::ChangeFiles;
+use crate::kafka::TopicIds;
 use crate::results::{EpochResults, digest_from_hex, hexadecimal};
 use crate::sink::outbox::{Backlog, Stretch};
 use crate::sink::{Commit, Positions, Progress, RecordedEpoch, Sink, SinkError, offsets_by_name, offsets_of};
@@ -24,6 +25,8 @@ pub struct JournalSettings {
     pub folder: PathBuf,
     /// Names of the topics, in the order of [`Topic::ALL`].
     pub topics: [String; Topic::ALL.len()],
+    /// The ids of the topics as they now are.
+    pub now: TopicIds,
     /// Epochs from before the oldest checkpoint that may be there before the journal is written anew without them.
     pub prune_at: usize,
     /// Bytes from which on it is written anew without them, be they ever so few.
@@ -36,7 +39,7 @@ impl JournalSettings {
     /// For a job whose checkpoints are in a folder, with the default of everything else.
     pub fn new(job: &str, folder: PathBuf) -> Self {
         let topics = Topic::ALL.map(|topic| topic.name().to_string());
-        JournalSettings { job: job.to_string(), folder, topics, prune_at: 1024, prune_at_bytes: 64 << 20, anew: false }
+        JournalSettings { job: job.to_string(), folder, topics, now: TopicIds::UNKNOWN, prune_at: 1024, prune_at_bytes: 64 << 20, anew: false }
     }
 }
 
@@ -56,19 +59,21 @@ impl Writer {
     /// unfinished is finished.
     ///
     /// # Errors
-    /// Another process has the job, or the journal or the file of its last epoch cannot be read, or are not what was written.
+    /// Another process has the job, or one of the topics is not the one that it has read, or the journal or the file of its last epoch cannot be read, or
+    /// are not what was written.
     pub fn open(settings: JournalSettings, checkpoints: Checkpoints, files: Option<ChangeFiles>) -> Result<Writer, JournalError> {
         let (mut log, content) = Log::open(&settings.folder, &settings.job)?;
         let read = read(log.path(), &content, &settings.job)?;
         if let Some(before) = read.files.filter(|before| *before != files.is_some() && !settings.anew) {
             return Err(JournalError::OtherSink { path: log.path().to_path_buf(), before });
         }
+        ids_of(log.path(), &read.state, &settings.topics)?.compare(&settings.now, &settings.topics)?;
         if read.end < content.len() {
             let bytes = content.len() - read.end;
             tracing::warn!(path = %log.path().display(), bytes, "The last line of the journal was written by half, and is cut off.");
             log.cut(read.end as u64)?;
         }
-        let is_new = read.files.is_none();
+        let (is_new, is_old) = (read.files.is_none(), read.format.is_some_and(|format| format < FORMAT));
         let mut writer = Writer { settings, checkpoints, files, log, state: read.state, looked_at: 0 };
         let incarnation = writer.state.progress.incarnation + 1;
         if is_new {
@@ -76,6 +81,10 @@ impl Writer {
             writer.append(journal, false)?;
         }
         writer.append(Record::Start { incarnation }, true)?;
+        if is_old {
+            // So that an older version of the program, which could not read what comes, says that it is of another one.
+            writer.rewrite()?;
+        }
         if !writer.settings.anew {
             writer.finish_last()?;
         }
@@ -184,6 +193,7 @@ impl Writer {
             incarnation: self.state.progress.incarnation,
             watermark: results.closed.watermark,
             offsets: offsets_by_name(&results.closed.offsets, &self.settings.topics),
+            topics: self.state.topics.clone(),
             digest: hexadecimal(&results.digest),
             pending,
             thresholds,
@@ -271,10 +281,19 @@ impl Sink for Writer {
         Ok(self.append(Record::Starts(offsets_by_name(offsets, &self.settings.topics)), true)?)
     }
 
+    fn topic_ids(&mut self) -> Result<TopicIds, SinkError> {
+        Ok(ids_of(self.log.path(), &self.state, &self.settings.topics)?)
+    }
+
+    fn set_topic_ids(&mut self, ids: &TopicIds) -> Result<(), SinkError> {
+        Ok(self.append(Record::Topics(ids.named(&self.settings.topics)), true)?)
+    }
+
     /// The journal first: files without their epochs are removed at the next start, too.
-    fn forget(&mut self) -> Result<(), SinkError> {
-        let State { starts, progress, .. } = std::mem::take(&mut self.state);
-        self.state = State { starts, progress: Progress { incarnation: progress.incarnation, ..Progress::default() }, ..State::default() };
+    fn forget(&mut self, starts: &[(Topic, u32, u64)], ids: &TopicIds) -> Result<(), SinkError> {
+        let progress = Progress { incarnation: self.state.progress.incarnation, ..Progress::default() };
+        let (starts, topics) = (Some(offsets_by_name(starts, &self.settings.topics)), ids.named(&self.settings.topics));
+        self.state = State { progress, starts, topics, ..State::default() };
         self.rewrite()?;
         Ok(self.files.as_ref().map_or(Ok(()), |files| files.remove_after(0)).map_err(JournalError::from)?)
     }
@@ -301,6 +320,8 @@ impl Sink for Writer {
 /// What the content of a journal comes to.
 struct Read {
     state: State,
+    /// The version of its records; `None` for a journal that has not begun.
+    format: Option<u32>,
     /// Whether each epoch has a file; `None` for a journal that has not begun.
     files: Option<bool>,
     /// Where the last whole line ends.
@@ -310,14 +331,14 @@ struct Read {
 fn read(path: &Path, content: &[u8], job: &str) -> Result<Read, JournalError> {
     let damaged = |at: usize, why: String| JournalError::Damaged { path: path.to_path_buf(), at, why };
     let lines = split(content).map_err(|at| damaged(at, "a line is not the one that was written".to_string()))?;
-    let mut read = Read { state: State::default(), files: None, end: lines.end };
+    let mut read = Read { state: State::default(), format: None, files: None, end: lines.end };
     for (at, json) in lines.records {
-        if let (None, Some(found)) = (read.files, format_of(json).filter(|found| *found != FORMAT)) {
+        if let (None, Some(found)) = (read.files, format_of(json).filter(|found| !(OLDEST_FORMAT..=FORMAT).contains(found))) {
             return Err(JournalError::Format { path: path.to_path_buf(), found });
         }
         let record: Record = serde_json::from_str(json).map_err(|error| damaged(at, format!("a record cannot be read: {error}")))?;
         match (&record, read.files) {
-            (Record::Journal { job: own, files, .. }, None) if own == job => read.files = Some(*files),
+            (Record::Journal { job: own, files, format }, None) if own == job => (read.files, read.format) = (Some(*files), Some(*format)),
             (Record::Journal { job: own, .. }, None) => return Err(damaged(at, format!("it is the journal of job {own:?}"))),
             (Record::Journal { .. }, Some(_)) | (_, None) => return Err(damaged(at, "it does not begin as a journal does".to_string())),
             _ => {}
@@ -333,11 +354,18 @@ fn format_of(json: &str) -> Option<u32> {
     first.get("journal")?.get("format")?.as_u64().and_then(|format| u32::try_from(format).ok())
 }
 
-/// Where a job stands by the journal in a folder, whoever has it and without changing anything; `None` where there is none.
+/// The ids of the topics that the job has read.
+fn ids_of(path: &Path, state: &State, names: &[String; Topic::ALL.len()]) -> Result<TopicIds, JournalError> {
+    TopicIds::of_named(&state.topics, names).map_err(|why| JournalError::Recorded { epoch: 0, path: path.to_path_buf(), why })
+}
+
+/// Where a job stands, and the ids of the topics that it has read, by the journal in a folder, whoever has it and without changing anything; `None` where there is none.
 ///
 /// # Errors
 /// It cannot be read, or is not what was written.
-pub fn inspect(folder: &Path, job: &str) -> Result<Option<Progress>, JournalError> {
+pub fn inspect(folder: &Path, job: &str, topics: &[String; Topic::ALL.len()]) -> Result<Option<(Progress, TopicIds)>, JournalError> {
     let Some(content) = log::content(folder)? else { return Ok(None) };
-    Ok(Some(read(&log::path_in(folder), &content, job)?.state.progress))
+    let path = log::path_in(folder);
+    let state = read(&path, &content, job)?.state;
+    Ok(Some((state.progress, ids_of(&path, &state, topics)?)))
 }

@@ -233,6 +233,7 @@ fn report(consumer: &BaseConsumer<Tracked>, connection: &Connection, doing: &'st
     failure(connection, doing, error)
 }
 
+/// What a failed question means.
 pub(super) fn failure(connection: &Connection, doing: &'static str, error: &ClientError) -> KafkaError {
     let brokers = connection.brokers().to_string();
     match code_of(error) {

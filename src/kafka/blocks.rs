@@ -1,6 +1,6 @@
 //! Records of one partition, gathered into blocks.
 
-use super::batch::Message;
+use super::sys::batch::Message;
 use dataflows::event::{Head, Messages, Topic};
 use std::time::{Duration, Instant};
 

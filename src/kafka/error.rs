@@ -1,5 +1,6 @@
 //! What can go wrong with Kafka, and whether trying again can help.
 
+use super::topic_ids::Remade;
 use dataflows::event::Place;
 use rdkafka::types::RDKafkaErrorCode;
 use std::io;
@@ -40,6 +41,20 @@ pub enum KafkaError {
         brokers: String,
         /// The names.
         topics: Vec<String>,
+    },
+    /// A topic is not the one that was read.
+    #[error(transparent)]
+    Remade(#[from] Remade),
+    /// A topic is gone.
+    #[error(
+        "topic `{topic}` at {brokers} was deleted while it was read, and nobody can tell what was lost with it. Once it is made anew, make everything \
+         anew from the topics with --rebuild"
+    )]
+    Deleted {
+        /// The addresses.
+        brokers: String,
+        /// The topic.
+        topic: String,
     },
     /// A partition is not there.
     #[error("topic `{topic}` at {brokers} has no partition {partition}: it has {found}; was it made anew with fewer?")]
@@ -146,6 +161,8 @@ impl KafkaError {
             KafkaError::FixedProperty { .. }
             | KafkaError::Configuration(_)
             | KafkaError::MissingTopics { .. }
+            | KafkaError::Remade(_)
+            | KafkaError::Deleted { .. }
             | KafkaError::MissingPartition { .. }
             | KafkaError::TooManyPartitions { .. }
             | KafkaError::Removed { .. }

@@ -26,6 +26,8 @@ pub struct Sight(Arc<Mutex<Seen>>);
 struct Seen {
     partitions: BTreeMap<(Topic, u32), PartitionStatus>,
     trouble: Option<String>,
+    /// Why there is nothing to be read, though the broker answers.
+    gone: Option<String>,
     committed: Vec<(Topic, u32, u64)>,
     /// Partitions that were found after the start.
     found: Vec<(Topic, u32)>,
@@ -54,7 +56,17 @@ impl Sight {
 
     /// Why no broker is connected; `None` while one is.
     pub fn trouble(&self) -> Option<String> {
-        self.0.lock().ok().and_then(|seen| seen.trouble.clone())
+        self.0.lock().ok().and_then(|seen| seen.gone.clone().or_else(|| seen.trouble.clone()))
+    }
+
+    /// Topics are gone, or none is any more.
+    pub fn gone(&self, topics: Option<String>) {
+        if let Ok(mut seen) = self.0.lock() {
+            if let (Some(topics), None) = (&topics, &seen.gone) {
+                tracing::error!("At the broker, {topics}.");
+            }
+            seen.gone = topics;
+        }
     }
 
     /// What ended the reading for good.
@@ -99,7 +111,8 @@ impl Sight {
         }
     }
 
-    fn fail(&self, error: KafkaError) {
+    /// What ends the reading for good; the first that comes is told.
+    pub fn fail(&self, error: KafkaError) {
         if let Ok(mut seen) = self.0.lock() {
             seen.failure.get_or_insert(error);
         }

@@ -1,18 +1,18 @@
 //! Kafka: the source that reads partitions into blocks, the producers, and what is asked of the broker beforehand.
 //!
 //! Partitions are assigned by the caller, who also keeps the offsets: no consumer group decides what is read, and nothing is committed on its own.
-//! [`consumer::spawn`] starts a thread that reads; [`admin`] makes and inspects topics; [`producer`] writes events as fast as it can,
+//! [`consumer::spawn`] starts a thread that reads; [`admin`] makes and inspects topics, [`identify`] tells them from others of their names; [`producer`] writes events as fast as it can,
 //! [`paced`] at a steady rate, [`publisher`] writes what an epoch decided and waits until the broker has it, and [`eraser`] asks for a
 //! customer's erasure.
 
 pub mod admin;
-mod batch;
 mod blocks;
 pub mod bounded;
 pub mod connection;
 pub mod consumer;
 pub mod eraser;
 pub mod error;
+pub mod identify;
 pub mod intake;
 pub mod load;
 pub mod paced;
@@ -24,6 +24,8 @@ pub mod publisher;
 mod reader;
 pub mod settings;
 pub mod status;
+mod sys;
+pub mod topic_ids;
 
 #[cfg(test)]
 mod tests;
@@ -32,3 +34,4 @@ pub use consumer::{Arrival, Assigned, ConsumerHandle, Position};
 pub use error::KafkaError;
 pub use settings::{KafkaSettings, Start};
 pub use status::PartitionStatus;
+pub use topic_ids::{Remade, TopicIds};

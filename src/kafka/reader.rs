@@ -1,12 +1,14 @@
 //! A consumer's side towards the broker: starts partitions, takes their messages, and makes arrivals of them.
 
-use super::batch::{BatchQueue, Message, PartitionQueue};
 use super::blocks::Gathering;
 use super::consumer::{Arrival, Assigned, Command, Position};
 use super::error::{KafkaError, passes};
+use super::identify;
 use super::position::{self, Found};
 use super::settings::KafkaSettings;
 use super::status::{Context, PartitionStatus, Shared};
+use super::sys::batch::{BatchQueue, Message, PartitionQueue};
+use super::topic_ids::TopicIds;
 use dataflows::event::Topic;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -23,6 +25,8 @@ const WAIT: Duration = Duration::from_millis(10);
 const RETRY: Duration = Duration::from_millis(500);
 /// How long a topic may be unknown: one that was just made takes a moment to be known to every broker.
 const UNKNOWN_TOPIC: Duration = Duration::from_secs(3);
+/// How long the broker may take to say whether a topic that cannot be read is another one.
+const EXPLANATION: Duration = Duration::from_secs(3);
 
 /// The broker's side of a consumer. Fields are dropped in their order: queues before the client.
 pub(super) struct Reader {
@@ -144,16 +148,27 @@ impl Reader {
             && Instant::now() >= self.retry
             && let Err(error) = self.start()
         {
-            return self.arrivals.push(Arrival::Failed(error));
+            return self.fail(error);
         }
         let faults = self.take_messages();
         if let Some(error) = faults.into_iter().find_map(|fault| self.judge(fault)) {
-            return self.arrivals.push(Arrival::Failed(error));
+            return self.fail(error);
         }
         let now = Instant::now();
         for lane in self.lanes.iter_mut().filter(|lane| lane.gathering.due().is_some_and(|due| due <= now)) {
             lane.finish(&mut self.arrivals);
         }
+    }
+
+    /// Ends the reading. A topic that was made anew explains whatever else is found wrong with it.
+    fn fail(&mut self, error: KafkaError) {
+        let KafkaSettings { topic_ids, topics, .. } = &self.settings;
+        let now = match *topic_ids == TopicIds::UNKNOWN {
+            true => TopicIds::UNKNOWN,
+            false => identify::ask(self.consumer.client(), &self.settings, EXPLANATION).unwrap_or_default().0,
+        };
+        let error = topic_ids.compare(&now, topics).map_or_else(KafkaError::from, |()| error);
+        self.arrivals.push(Arrival::Failed(error));
     }
 
     /// Looks up where the waiting partitions begin, and assigns those that are found.
@@ -252,7 +267,8 @@ impl Reader {
         match (code, lane) {
             (RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange, Some(lane)) => Some(self.out_of_range(lane, &text)),
             (RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownPartition, Some(lane)) => {
-                Some(self.missing(lane.topic))
+                let (brokers, topic) = (self.settings.brokers.clone(), self.settings.topic_name(lane.topic).to_string());
+                Some(KafkaError::Deleted { brokers, topic })
             }
             (code, _) if passes(code) => {
                 self.shared.connection.trouble(code, &text);

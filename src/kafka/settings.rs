@@ -1,6 +1,7 @@
 //! What Kafka's clients must be told.
 
 use super::error::KafkaError;
+use super::topic_ids::TopicIds;
 use dataflows::event::{Millis, Topic};
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
@@ -18,6 +19,8 @@ pub struct KafkaSettings {
     pub dead_letters: String,
     /// Name of the topic for decisions.
     pub predictions: String,
+    /// The ids of the topics that are meant, as far as they are known: with them a reader tells why it cannot go on.
+    pub topic_ids: TopicIds,
     /// The consumer group that progress is shown under; it decides nothing.
     pub group: String,
     /// Where a job without progress starts.
@@ -80,6 +83,7 @@ impl KafkaSettings {
         KafkaSettings {
             brokers: brokers.to_string(),
             topics: Topic::ALL.map(|topic| topic.name().to_string()),
+            topic_ids: TopicIds::UNKNOWN,
             dead_letters: "dead-letters".to_string(),
             predictions: "campaign-predictions".to_string(),
             group: "sluice".to_string(),

@@ -1,6 +1,7 @@
 //! What can go wrong with the database, and whether trying again can help.
 
 use super::tls::Problem;
+use crate::kafka::Remade;
 use postgres::error::SqlState;
 use std::io;
 use std::time::Duration;
@@ -88,6 +89,9 @@ pub enum PostgresError {
         /// The job that was to be run.
         job: String,
     },
+    /// A topic is not the one that the job has read.
+    #[error(transparent)]
+    Remade(#[from] Remade),
     /// A configured feature cannot be a column.
     #[error("feature `{name}` cannot be a column of customer_features: {why}; rename it")]
     FeatureName {
@@ -203,6 +207,7 @@ impl PostgresError {
             | PostgresError::Version { .. }
             | PostgresError::NoJob(_)
             | PostgresError::OtherJob { .. }
+            | PostgresError::Remade(_)
             | PostgresError::FeatureName { .. }
             | PostgresError::Column { .. }
             | PostgresError::Fenced { .. }

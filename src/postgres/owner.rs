@@ -5,6 +5,7 @@ use super::connection;
 use super::error::PostgresError;
 use super::recorded;
 use super::settings::PostgresSettings;
+use crate::kafka::TopicIds;
 use crate::sink::Progress;
 use postgres::GenericClient;
 
@@ -35,14 +36,28 @@ pub fn check(client: &mut impl GenericClient, settings: &PostgresSettings) -> Re
     Ok(())
 }
 
-/// Where the job stands, whoever runs it and without changing anything; `None` where it has not begun.
+/// Where the job stands, and the ids of the topics that it has read, whoever runs it and without changing anything; `None` where it has not begun.
 ///
 /// # Errors
 /// The database cannot be reached or read, or the schema is another job's.
-pub fn inspect(settings: &PostgresSettings) -> Result<Option<Progress>, PostgresError> {
+pub fn inspect(settings: &PostgresSettings) -> Result<Option<(Progress, TopicIds)>, PostgresError> {
     let mut client = connection::connect_alone(settings)?;
     check(&mut client, settings)?;
-    if is_there(&mut client, "sluice.progress")? { recorded::progress(&mut client, &settings.job) } else { Ok(None) }
+    if !is_there(&mut client, "sluice.progress")? {
+        return Ok(None);
+    }
+    let ids = topic_ids(&mut client, settings)?;
+    Ok(recorded::progress(&mut client, &settings.job)?.map(|progress| (progress, ids)))
+}
+
+/// The ids of the topics that the job has read, without changing anything; none where an older version of this program was the last to write.
+///
+/// # Errors
+/// [`PostgresError::Recorded`], or that of a statement.
+pub fn topic_ids(client: &mut impl GenericClient, settings: &PostgresSettings) -> Result<TopicIds, PostgresError> {
+    let known = "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('sluice.progress') AND attname = 'topic_ids')";
+    let row = client.query_one(known, &[]).map_err(PostgresError::statement("look for the schema"))?;
+    if row.get(0) { recorded::topic_ids(client, settings) } else { Ok(TopicIds::UNKNOWN) }
 }
 
 fn is_there(client: &mut impl GenericClient, table: &str) -> Result<bool, PostgresError> {

@@ -3,12 +3,14 @@
 use super::encode::Timestamp;
 use super::error::PostgresError;
 use super::settings::PostgresSettings;
+use crate::kafka::TopicIds;
 use crate::results::digest_from_hex;
 use crate::sink::{self, Offsets, Positions, Progress, RecordedEpoch, offsets_by_name};
 #[cfg(test)]
 use dataflows::campaign::output::Day;
 use dataflows::event::Topic;
-use postgres::{Client, Row};
+use postgres::types::Json;
+use postgres::{Client, GenericClient, Row};
 
 /// Fences off whoever wrote for the job before, then tells where it stands.
 ///
@@ -26,7 +28,7 @@ pub fn start(client: &mut Client, job: &str) -> Result<Progress, PostgresError> 
 }
 
 /// Where the job stands; `None` when it has no row.
-pub fn progress(client: &mut impl postgres::GenericClient, job: &str) -> Result<Option<Progress>, PostgresError> {
+pub fn progress(client: &mut impl GenericClient, job: &str) -> Result<Option<Progress>, PostgresError> {
     let row = client
         .query_opt("SELECT epoch, incarnation, published FROM progress WHERE job = $1", &[&job])
         .map_err(PostgresError::statement("tell where the job stands"))?;
@@ -49,16 +51,37 @@ pub fn starts(client: &mut Client, settings: &PostgresSettings) -> Result<Option
 /// Records where the job begins.
 pub fn set_starts(client: &mut Client, settings: &PostgresSettings, offsets: &[(Topic, u32, u64)]) -> Result<(), PostgresError> {
     client
-        .execute(
-            "UPDATE progress SET starts = $2 WHERE job = $1",
-            &[&settings.job, &postgres::types::Json(offsets_by_name(offsets, &settings.topics))],
-        )
+        .execute("UPDATE progress SET starts = $2 WHERE job = $1", &[&settings.job, &Json(offsets_by_name(offsets, &settings.topics))])
         .map_err(PostgresError::statement("record where the job begins"))?;
     Ok(())
 }
 
-/// Removes every result, and sets the job back to before its first epoch; where it began stays recorded.
-pub fn forget(client: &mut Client, job: &str) -> Result<(), PostgresError> {
+/// The ids of the topics that the job has read, as far as they were recorded.
+pub fn topic_ids(client: &mut impl GenericClient, settings: &PostgresSettings) -> Result<TopicIds, PostgresError> {
+    let row = client
+        .query_opt("SELECT topic_ids::text FROM sluice.progress WHERE job = $1", &[&settings.job])
+        .map_err(PostgresError::statement("tell which topics the job has read"))?;
+    topic_ids_of(row.as_ref().and_then(|row| row.get(0)), settings).map_err(|why| PostgresError::Recorded { epoch: 0, why })
+}
+
+/// Ids of topics from the text in which they are kept.
+pub fn topic_ids_of(text: Option<&str>, settings: &PostgresSettings) -> Result<TopicIds, String> {
+    let Some(text) = text else { return Ok(TopicIds::UNKNOWN) };
+    let named = serde_json::from_str(text).map_err(|error| format!("its ids of topics: {error}"))?;
+    TopicIds::of_named(&named, &settings.topics)
+}
+
+/// Records the ids of the topics that the job reads.
+pub fn set_topic_ids(client: &mut Client, settings: &PostgresSettings, ids: &TopicIds) -> Result<(), PostgresError> {
+    client
+        .execute("UPDATE progress SET topic_ids = $2 WHERE job = $1", &[&settings.job, &Json(ids.named(&settings.topics))])
+        .map_err(PostgresError::statement("record which topics the job reads"))?;
+    Ok(())
+}
+
+/// Removes every result, and sets the job back to before its first epoch, to begin with these offsets of these topics.
+pub fn forget(client: &mut Client, settings: &PostgresSettings, starts: &[(Topic, u32, u64)], ids: &TopicIds) -> Result<(), PostgresError> {
+    let job = &settings.job;
     let failed = || PostgresError::statement("forget the job's results");
     let mut transaction = client.transaction().map_err(failed())?;
     transaction
@@ -66,8 +89,11 @@ pub fn forget(client: &mut Client, job: &str) -> Result<(), PostgresError> {
             "TRUNCATE customer_features, interactions, decisions, segments, arm_stats, model_versions, model_metrics, dead_letters, thresholds, erasures",
         )
         .map_err(failed())?;
-    transaction.execute("DELETE FROM epochs WHERE job = $1", &[&job]).map_err(failed())?;
-    transaction.execute("UPDATE progress SET epoch = 0, published = 0 WHERE job = $1", &[&job]).map_err(failed())?;
+    transaction.execute("DELETE FROM epochs WHERE job = $1", &[job]).map_err(failed())?;
+    let (starts, ids) = (Json(offsets_by_name(starts, &settings.topics)), Json(ids.named(&settings.topics)));
+    transaction
+        .execute("UPDATE progress SET epoch = 0, published = 0, starts = $2, topic_ids = $3 WHERE job = $1", &[job, &starts, &ids])
+        .map_err(failed())?;
     transaction.commit().map_err(failed())
 }
 

@@ -5,6 +5,7 @@ use super::error::PostgresError;
 use super::owner;
 use super::rows::{FEATURE_ENDS, FEATURE_KEY};
 use super::settings::PostgresSettings;
+use crate::kafka::TopicIds;
 use postgres::{Client, GenericClient};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,14 +19,15 @@ mod migrations {
     refinery::embed_migrations!("src/postgres/migrations");
 }
 
-/// Brings the schema up to date with this program and its configuration, unless it is another job's; then does `then`, before any other instance that
-/// starts can have looked whose it is.
+/// Brings the schema up to date with this program and its configuration, unless it is another job's, or of topics that are not those of `now`; then
+/// does `then`, before any other instance that starts can have looked whose it is.
 ///
 /// # Errors
-/// [`PostgresError::OtherJob`], [`PostgresError::Migration`], [`PostgresError::Encoding`], [`PostgresError::FeatureName`], [`PostgresError::Column`], or that of a statement.
+/// [`PostgresError::OtherJob`], [`PostgresError::Remade`], [`PostgresError::Migration`], [`PostgresError::Encoding`], [`PostgresError::FeatureName`], [`PostgresError::Column`], or that of a statement.
 pub fn prepare<T>(
     client: &mut Client,
     settings: &PostgresSettings,
+    now: &TopicIds,
     then: impl FnOnce(&mut Client) -> Result<T, PostgresError>,
 ) -> Result<T, PostgresError> {
     check_names(&settings.features)?;
@@ -33,6 +35,7 @@ pub fn prepare<T>(
     client.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).map_err(PostgresError::statement("wait for other instances that start"))?;
     let begin = || {
         owner::check(client, settings)?;
+        owner::topic_ids(client, settings)?.compare(now, &settings.topics)?;
         migrate(client)?;
         follow(client, settings)?;
         then(client)

@@ -1,6 +1,7 @@
 //! The writer as the sink of a job.
 
 use super::writer::Writer;
+use crate::kafka::TopicIds;
 use crate::results::EpochResults;
 use crate::sink::{Commit, Positions, Progress, RecordedEpoch, Sink, SinkError};
 use dataflows::event::Topic;
@@ -26,8 +27,16 @@ impl Sink for Writer {
         Ok(Writer::set_starts(self, offsets)?)
     }
 
-    fn forget(&mut self) -> Result<(), SinkError> {
-        Ok(Writer::forget(self)?)
+    fn topic_ids(&mut self) -> Result<TopicIds, SinkError> {
+        Ok(Writer::topic_ids(self))
+    }
+
+    fn set_topic_ids(&mut self, ids: &TopicIds) -> Result<(), SinkError> {
+        Ok(Writer::set_topic_ids(self, ids)?)
+    }
+
+    fn forget(&mut self, starts: &[(Topic, u32, u64)], ids: &TopicIds) -> Result<(), SinkError> {
+        Ok(Writer::forget(self, starts, ids)?)
     }
 
     fn commit(&mut self, results: &EpochResults) -> Result<Commit, SinkError> {

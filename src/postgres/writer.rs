@@ -9,6 +9,7 @@ use super::schema;
 use super::settings::PostgresSettings;
 use super::statements::Statements;
 use super::transaction::{self, Outcome};
+use crate::kafka::TopicIds;
 use crate::results::EpochResults;
 use crate::sink::{Commit, Positions, Progress, RecordedEpoch};
 #[cfg(test)]
@@ -41,6 +42,8 @@ pub struct Writer {
     session: Option<Session>,
     staging: Staging,
     progress: Progress,
+    /// Of the topics that are read.
+    ids: TopicIds,
     last_commit: Option<Instant>,
 }
 
@@ -65,23 +68,25 @@ impl Writer {
     /// Likewise.
     #[cfg(test)]
     pub fn open(settings: PostgresSettings) -> Result<Writer, PostgresError> {
-        Writer::open_telling(settings, Trouble::default())
+        Writer::open_telling(settings, TopicIds::UNKNOWN, Trouble::default())
     }
 
-    /// Connects, brings the schema up to date and takes over the job: from here on no earlier instance of it can write. Waits up to
+    /// Connects, makes sure that the topics, which `now` have these ids, are those that the job has read, brings the schema up to date and takes over the
+    /// job: from here on no earlier instance of it can write. Waits up to
     /// `start_timeout` for a database that does not answer yet. Whenever the database is waited for, now or later, `trouble` tells why.
     ///
     /// # Errors
     /// Whatever keeps the job from starting: see [`PostgresError`].
-    pub fn open_telling(settings: PostgresSettings, trouble: Trouble) -> Result<Writer, PostgresError> {
+    pub fn open_telling(settings: PostgresSettings, now: TopicIds, trouble: Trouble) -> Result<Writer, PostgresError> {
         let mut backoff = Backoff::new(settings.retry_first, settings.retry_longest);
         loop {
-            let error = match Writer::try_open(&settings) {
-                Ok((session, progress)) => {
+            let error = match Writer::try_open(&settings, &now) {
+                Ok((session, progress, ids)) => {
                     let PostgresSettings { job, url, .. } = &settings;
                     tracing::info!(job, address = address::shown(url), progress.epoch, progress.incarnation, "The database is ready.");
                     trouble.note(None);
-                    return Ok(Writer { settings, trouble, session: Some(session), staging: Staging::default(), progress, last_commit: None });
+                    let staging = Staging::default();
+                    return Ok(Writer { settings, trouble, session: Some(session), staging, progress, ids, last_commit: None });
                 }
                 Err(error) => error,
             };
@@ -98,13 +103,14 @@ impl Writer {
         }
     }
 
-    fn try_open(settings: &PostgresSettings) -> Result<(Session, Progress), PostgresError> {
+    fn try_open(settings: &PostgresSettings, now: &TopicIds) -> Result<(Session, Progress, TopicIds), PostgresError> {
         let mut client = connection::connect_alone(settings)?;
-        let (statements, progress) = schema::prepare(&mut client, settings, |client| {
+        let (statements, progress) = schema::prepare(&mut client, settings, now, |client| {
             let statements = Statements::prepare(client, settings)?;
             Ok((statements, recorded::start(client, &settings.job)?))
         })?;
-        Ok((Session { client, statements }, progress))
+        let ids = recorded::topic_ids(&mut client, settings)?;
+        Ok((Session { client, statements }, progress, ids))
     }
 
     /// The job that it writes for.
@@ -144,14 +150,30 @@ impl Writer {
         recorded::set_starts(&mut self.session()?.client, &settings, offsets)
     }
 
-    /// Removes every result of the job, and sets it back to before its first epoch.
+    /// The ids of the topics that the job has read, as far as they were recorded.
+    pub fn topic_ids(&self) -> TopicIds {
+        self.ids
+    }
+
+    /// Records the ids of the topics that the job reads from now on.
     ///
     /// # Errors
     /// That of a statement.
-    pub fn forget(&mut self) -> Result<(), PostgresError> {
-        let job = self.settings.job.clone();
-        recorded::forget(&mut self.session()?.client, &job)?;
-        (self.progress.epoch, self.progress.published) = (0, 0);
+    pub fn set_topic_ids(&mut self, ids: &TopicIds) -> Result<(), PostgresError> {
+        let settings = self.settings.clone();
+        recorded::set_topic_ids(&mut self.session()?.client, &settings, ids)?;
+        self.ids = *ids;
+        Ok(())
+    }
+
+    /// Removes every result of the job, and sets it back to before its first epoch, to begin with these offsets of these topics.
+    ///
+    /// # Errors
+    /// That of a statement.
+    pub fn forget(&mut self, starts: &[(Topic, u32, u64)], ids: &TopicIds) -> Result<(), PostgresError> {
+        let settings = self.settings.clone();
+        recorded::forget(&mut self.session()?.client, &settings, starts, ids)?;
+        (self.progress.epoch, self.progress.published, self.ids) = (0, 0, *ids);
         Ok(())
     }
 
@@ -211,9 +233,9 @@ impl Writer {
             Some(session) => session,
             None => Session::open(&self.settings)?,
         };
-        let Writer { settings, staging, progress, .. } = self;
+        let Writer { settings, staging, progress, ids, .. } = self;
         let statements = &session.statements;
-        let commit = transaction::Commit { settings, statements, results, staging, incarnation: progress.incarnation, events_per_second };
+        let commit = transaction::Commit { settings, statements, results, staging, ids, incarnation: progress.incarnation, events_per_second };
         let outcome = commit.run(&mut session.client)?;
         self.session = Some(session);
         Ok(outcome)

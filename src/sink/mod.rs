@@ -9,6 +9,7 @@ mod positions;
 pub mod thread;
 
 use crate::journal::JournalError;
+use crate::kafka::TopicIds;
 use crate::postgres::PostgresError;
 use crate::results::EpochResults;
 use dataflows::event::{Millis, Topic};
@@ -110,11 +111,23 @@ pub trait Sink: Send {
     /// It cannot be written.
     fn set_starts(&mut self, offsets: &[(Topic, u32, u64)]) -> Result<(), SinkError>;
 
-    /// Removes every result of the job, and sets it back to before its first epoch; where it began stays recorded.
+    /// The ids of the topics that it has read, as far as they were recorded.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    fn topic_ids(&mut self) -> Result<TopicIds, SinkError>;
+
+    /// Records the ids of the topics that it reads from now on.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    fn set_topic_ids(&mut self, ids: &TopicIds) -> Result<(), SinkError>;
+
+    /// Removes every result of the job, and sets it back to before its first epoch: it begins anew, in one step, with these offsets of these topics.
     ///
     /// # Errors
     /// They cannot be removed.
-    fn forget(&mut self) -> Result<(), SinkError>;
+    fn forget(&mut self, starts: &[(Topic, u32, u64)], ids: &TopicIds) -> Result<(), SinkError>;
 
     /// Commits an epoch, once.
     ///

@@ -6,19 +6,30 @@ use crate::checkpoint::Checkpoints;
 use crate::config::types::Config;
 use crate::files::changes::ChangeFiles;
 use crate::journal::{self, JournalSettings};
+use crate::kafka::TopicIds;
 use crate::postgres::{self, Trouble};
 use dataflows::customer::Features;
 
 /// A sink, and the way to what its epochs have to publish.
 pub type Opened = (Box<dyn Sink>, Box<dyn Outbox>);
 
-/// Takes over the job of a configuration. `trouble` is told why a database is waited for; with `anew`, everything will be forgotten at once.
+/// Takes over the job of a configuration, unless one of the topics, which `now` have these ids, is not the one that it has read. `trouble` is told why a
+/// database is waited for; with `anew`, everything will be forgotten at once.
 ///
 /// # Errors
 /// Whatever keeps the sink from going on where it was.
-pub fn open(config: &Config, features: &Features, checkpoints: &Checkpoints, trouble: Trouble, anew: bool) -> Result<Opened, SinkError> {
+pub fn open(
+    config: &Config,
+    features: &Features,
+    checkpoints: &Checkpoints,
+    now: &TopicIds,
+    trouble: Trouble,
+    anew: bool,
+) -> Result<Opened, SinkError> {
+    // What is made anew may be made of other topics.
+    let now = if anew { TopicIds::UNKNOWN } else { *now };
     let Some(folder) = config.journal_folder() else {
-        let writer = postgres::Writer::open_telling(config.postgres_settings(features), trouble)?;
+        let writer = postgres::Writer::open_telling(config.postgres_settings(features), now, trouble)?;
         let outbox = postgres::Outbox::new(config.postgres_settings(features), writer.progress().incarnation);
         return Ok((Box::new(writer), Box::new(outbox)));
     };
@@ -27,7 +38,7 @@ pub fn open(config: &Config, features: &Features, checkpoints: &Checkpoints, tro
         None => tracing::info!("There is no database and no files.dir: results are published, shown and counted, and not kept."),
     }
     let files = config.files.dir.as_deref().map(|dir| ChangeFiles::new(dir, config.postgres_settings(features)));
-    let settings = JournalSettings { topics: config.topic_names(), anew, ..JournalSettings::new(&config.job, folder) };
+    let settings = JournalSettings { topics: config.topic_names(), now, anew, ..JournalSettings::new(&config.job, folder) };
     let (journal, outbox) = journal::share(journal::Writer::open(settings, checkpoints.clone(), files)?);
     Ok((Box::new(journal), Box::new(outbox)))
 }

@@ -1,6 +1,8 @@
 //! Records put into topics as they are, and read back from them.
 
 use super::Stage;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -95,4 +97,27 @@ pub(crate) fn names(brokers: &str) -> Vec<String> {
     let consumer: BaseConsumer = ClientConfig::new().set("bootstrap.servers", brokers).create().expect("a consumer");
     let metadata = consumer.fetch_metadata(None, PATIENCE).expect("the broker lists its topics");
     metadata.topics().iter().map(|topic| topic.name().to_string()).collect()
+}
+
+/// Deletes a topic, and waits until the broker knows of it no more.
+pub(crate) fn delete(brokers: &str, topic: &str) {
+    let deleted = block_on(admin(brokers).delete_topics(&[topic], &AdminOptions::new()));
+    deleted.expect("the broker answers").into_iter().for_each(|deleted| drop(deleted.expect("it is deleted")));
+    super::eventually("the topic is gone", || !names(brokers).iter().any(|name| name == topic));
+}
+
+/// Makes a topic, and waits until the broker knows of it.
+pub(crate) fn create(brokers: &str, topic: &str, partitions: i32) {
+    let new = [NewTopic::new(topic, partitions, TopicReplication::Fixed(1))];
+    let created = block_on(admin(brokers).create_topics(&new, &AdminOptions::new()));
+    created.expect("the broker answers").into_iter().for_each(|created| drop(created.expect("it is made")));
+    super::eventually("the topic is there", || names(brokers).iter().any(|name| name == topic));
+}
+
+fn admin(brokers: &str) -> AdminClient<DefaultClientContext> {
+    ClientConfig::new().set("bootstrap.servers", brokers).create().expect("a client")
+}
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
 }

@@ -173,7 +173,7 @@ mod tests {
         let check = |epochs: &[u64], at: u64| {
             let epochs = epochs.iter().map(|number| recorded(&epoch(*number, 10 * DAY))).collect();
             let progress = Progress { epoch: at, incarnation: 1, published: 0 };
-            let standing = Standing { progress, starts: None, epochs, kept: Default::default() };
+            let standing = Standing { progress, starts: None, topic_ids: Default::default(), epochs, kept: Default::default() };
             let (mut progress, mut epochs) = (Findings::new("progress"), Findings::new("epochs"));
             let incomplete = check_progress(&standing, "campaign", &mut progress, &mut epochs).is_some();
             let keys: Vec<String> = epochs.named.into_iter().map(|difference| difference.key).collect();

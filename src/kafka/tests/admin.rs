@@ -2,7 +2,7 @@
 
 use super::super::admin::{self, Creation};
 use super::super::properties;
-use super::super::{KafkaError, Position};
+use super::super::{KafkaError, Position, TopicIds, identify};
 use super::*;
 
 #[test]
@@ -67,4 +67,20 @@ fn an_unreachable_broker_is_named_with_the_reason() {
     assert!(error.is_transient(), "{error}");
     let text = error.to_string();
     assert!(text.contains("127.0.0.1:1") && text.contains("kafka.brokers") && text.contains("refused"), "{text}");
+}
+
+#[test]
+fn a_topic_that_is_made_anew_has_another_id() {
+    let Some(settings) = settings() else { return };
+    let ids = || identify::topic_ids(&settings, Duration::from_secs(10)).unwrap();
+    assert_eq!(ids(), TopicIds::UNKNOWN, "none is there");
+    admin::create_topics(&settings, 1, 1).unwrap();
+    let first = ids();
+    assert_eq!((first.unknown().count(), ids()), (0, first));
+    admin::delete_topics(&settings).unwrap();
+    admin::create_topics(&settings, 1, 1).unwrap();
+    let second = ids();
+    let remade = first.compare(&second, &settings.topics).expect_err("all are new");
+    assert_eq!(remade.topic, settings.topics[0]);
+    assert_eq!(ids(), second);
 }

@@ -6,6 +6,7 @@
 use super::difference::Findings;
 use super::expected::{Expected, Kept};
 use super::table::Table;
+use crate::kafka::TopicIds;
 use crate::postgres::connection;
 use crate::postgres::encode::{Timestamp, broken_off};
 use crate::postgres::error::PostgresError;
@@ -46,6 +47,8 @@ pub struct Standing {
     pub progress: Progress,
     /// The first offset of every partition; `None` where that was not recorded.
     pub starts: Option<Positions>,
+    /// The ids of the topics that it has read, as far as they were recorded.
+    pub topic_ids: TopicIds,
     /// Its epochs, in order.
     pub epochs: Vec<Recorded>,
     /// What of tables that forget is there.
@@ -79,9 +82,10 @@ impl Snapshot {
         let Snapshot { client, settings } = self;
         let progress = recorded::progress(client, &settings.job)?.ok_or_else(|| PostgresError::NoJob(settings.job.clone()))?;
         let starts = recorded::starts(client, settings)?;
+        let topic_ids = recorded::topic_ids(client, settings)?;
         let epochs = self.epochs()?;
         let kept = self.kept()?;
-        Ok(Standing { progress, starts, epochs, kept })
+        Ok(Standing { progress, starts, topic_ids, epochs, kept })
     }
 
     fn epochs(&mut self) -> Result<Vec<Recorded>, PostgresError> {

@@ -1,7 +1,10 @@
 //! One job a schema: another name is refused, and finds everything as it was.
 
 use super::*;
+use crate::kafka::TopicIds;
+use crate::kafka::topic_ids::TopicId;
 use crate::postgres::comparison::Snapshot;
+use crate::postgres::writer::Trouble;
 use crate::postgres::{PostgresError, inspect};
 
 impl TestDatabase {
@@ -58,7 +61,7 @@ fn by_either_table_a_schema_has_its_owner() {
     }
     database.client().batch_execute("DELETE FROM epochs; DELETE FROM progress").unwrap();
     assert_eq!(Writer::open(database.other()).unwrap().progress().incarnation, 1, "nobody's any more");
-    assert_eq!(inspect(&database.other()).unwrap().map(|progress| progress.epoch), Some(0));
+    assert_eq!(inspect(&database.other()).unwrap().map(|(progress, _)| progress.epoch), Some(0));
 }
 
 #[test]
@@ -68,4 +71,27 @@ fn of_two_names_that_start_at_once_one_gets_the_schema() {
     let opened = settings.map(|settings| std::thread::spawn(move || Writer::open(settings).map(|_| ()))).map(|thread| thread.join().unwrap());
     assert_eq!(opened.iter().filter(|opened| opened.is_ok()).count(), 1, "{opened:?}");
     assert_eq!(database.text("SELECT count(*) FROM progress"), "1");
+}
+
+#[test]
+fn a_topic_that_was_made_anew_is_refused_before_anything_is_written() {
+    let Some(database) = TestDatabase::create() else { return };
+    let ids = |id| TopicIds::UNKNOWN.with(Topic::Rewards, TopicId::of(1, id));
+    let open = |now| Writer::open_telling(database.settings(), now, Trouble::default());
+    let mut writer = open(ids(1)).unwrap();
+    assert_eq!(writer.topic_ids(), TopicIds::UNKNOWN);
+    writer.set_topic_ids(&ids(1)).unwrap();
+    writer.commit(&first_epoch()).unwrap();
+    assert_eq!(database.text("SELECT topic_ids FROM epochs"), database.text("SELECT topic_ids FROM progress"));
+    let before = database.dump();
+    let refused = open(ids(2)).err().expect("another topic").to_string();
+    assert!(refused.contains("topic `rewards` was deleted and made anew") && refused.contains("--rebuild"), "{refused}");
+    assert_eq!(database.dump(), before);
+    assert_eq!(inspect(&database.settings()).unwrap().map(|(progress, ids)| (progress.epoch, ids)), Some((1, ids(1))));
+    assert_eq!(open(TopicIds::UNKNOWN).unwrap().topic_ids(), ids(1), "nothing can be said of them now");
+
+    let mut writer = open(TopicIds::UNKNOWN).unwrap();
+    writer.forget(&[(Topic::Rewards, 0, 3)], &ids(2)).unwrap();
+    let mut writer = open(ids(2)).expect("the new topic is the one that is read");
+    assert_eq!((writer.progress().epoch, writer.starts().unwrap()), (0, Some(vec![(Topic::Rewards, 0, 3)])));
 }

@@ -2,8 +2,7 @@
 //!
 //! Each partition's own queue is forwarded to one queue of ours, out of which batches are taken; statistics and errors of the client itself go on
 //! arriving on the consumer's main queue. Measured against `BaseConsumer::poll` (`tests::measure`), that takes half the time of the processor a
-//! message. This is the shell's only home of `unsafe`; everything that it shows outside is safe.
-#![allow(unsafe_code)]
+//! message.
 
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaMessage, RDKafkaQueue};
@@ -15,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The queue that the partitions' messages are taken from.
-pub(super) struct BatchQueue<C: ConsumerContext + 'static> {
+pub(in crate::kafka) struct BatchQueue<C: ConsumerContext + 'static> {
     queue: Queue,
     /// Where a batch's pointers go; all its entries are unused between batches.
     slots: Vec<*mut RDKafkaMessage>,
@@ -24,7 +23,7 @@ pub(super) struct BatchQueue<C: ConsumerContext + 'static> {
 }
 
 /// The queue of one partition. It must live for as long as the partition is read.
-pub(super) struct PartitionQueue<C: ConsumerContext + 'static> {
+pub(in crate::kafka) struct PartitionQueue<C: ConsumerContext + 'static> {
     queue: Queue,
     /// Released after the queue: fields are dropped in their order.
     _consumer: Arc<BaseConsumer<C>>,
@@ -43,14 +42,14 @@ impl Drop for Queue {
 
 impl<C: ConsumerContext + 'static> BatchQueue<C> {
     /// A queue that hands out at most `size` messages at a time; `None` where the client has no memory for it.
-    pub(super) fn new(consumer: Arc<BaseConsumer<C>>, size: usize) -> Option<Self> {
+    pub(in crate::kafka) fn new(consumer: Arc<BaseConsumer<C>>, size: usize) -> Option<Self> {
         // SAFETY: the client's pointer is valid while `consumer` lives, and the queue is dropped before it.
         let queue = NonNull::new(unsafe { native::rd_kafka_queue_new(consumer.client().native_ptr()) })?;
         Some(BatchQueue { queue: Queue(queue), slots: vec![ptr::null_mut(); size], consumer })
     }
 
     /// Takes the messages of a partition from now on. To be called before the partition is assigned; `None` for a name that cannot be one.
-    pub(super) fn take(&self, topic: &str, partition: i32) -> Option<PartitionQueue<C>> {
+    pub(in crate::kafka) fn take(&self, topic: &str, partition: i32) -> Option<PartitionQueue<C>> {
         let topic = CString::new(topic).ok()?;
         // SAFETY: client and name are valid for the call, which copies the name.
         let queue = unsafe { native::rd_kafka_queue_get_partition(self.consumer.client().native_ptr(), topic.as_ptr(), partition) };
@@ -60,19 +59,19 @@ impl<C: ConsumerContext + 'static> BatchQueue<C> {
     }
 
     /// Lets the messages of a held partition come again, those first that have waited.
-    pub(super) fn release(&self, partition: &PartitionQueue<C>) {
+    pub(in crate::kafka) fn release(&self, partition: &PartitionQueue<C>) {
         // SAFETY: both references are valid; the call is made under the queues' locks and keeps a reference of its own to the destination.
         unsafe { native::rd_kafka_queue_forward(partition.queue.0.as_ptr(), self.queue.0.as_ptr()) }
     }
 
     /// Keeps back the messages of a partition from now on: they wait in its own queue, and when that is full the client stops fetching them.
-    pub(super) fn hold(&self, partition: &PartitionQueue<C>) {
+    pub(in crate::kafka) fn hold(&self, partition: &PartitionQueue<C>) {
         // SAFETY: the reference is valid; no destination means that the queue keeps what it gets.
         unsafe { native::rd_kafka_queue_forward(partition.queue.0.as_ptr(), ptr::null_mut()) }
     }
 
     /// Waits for a message until `wait` has passed, and takes all that are there then, up to the queue's size.
-    pub(super) fn poll(&mut self, wait: Duration) -> Messages<'_> {
+    pub(in crate::kafka) fn poll(&mut self, wait: Duration) -> Messages<'_> {
         // librdkafka waits until a batch is full: so a batch of one is awaited, and the rest taken without waiting.
         let mut filled = self.fill(0, 1, wait);
         if filled == 1 {
@@ -92,13 +91,13 @@ impl<C: ConsumerContext + 'static> BatchQueue<C> {
 }
 
 /// Messages just taken; they are given back when this is dropped.
-pub(super) struct Messages<'queue> {
+pub(in crate::kafka) struct Messages<'queue> {
     slots: &'queue mut [*mut RDKafkaMessage],
 }
 
 impl Messages<'_> {
     /// In the order in which they came.
-    pub(super) fn iter(&self) -> impl Iterator<Item = Message<'_>> {
+    pub(in crate::kafka) fn iter(&self) -> impl Iterator<Item = Message<'_>> {
         // SAFETY: each slot points to a message that librdkafka has handed over and that stays as it is until `self` is dropped.
         self.slots.iter().map(|slot| Message(unsafe { &**slot }))
     }
@@ -115,11 +114,11 @@ impl Drop for Messages<'_> {
 
 /// A message, or an error of a partition in its place.
 #[derive(Clone, Copy)]
-pub(super) struct Message<'batch>(&'batch RDKafkaMessage);
+pub(in crate::kafka) struct Message<'batch>(&'batch RDKafkaMessage);
 
 impl<'batch> Message<'batch> {
     /// The error that stands in place of a message.
-    pub(super) fn error(&self) -> Option<RDKafkaErrorCode> {
+    pub(in crate::kafka) fn error(&self) -> Option<RDKafkaErrorCode> {
         match RDKafkaErrorCode::from(self.0.err) {
             RDKafkaErrorCode::NoError => None,
             code => Some(code),
@@ -127,42 +126,42 @@ impl<'batch> Message<'batch> {
     }
 
     /// Name of the topic; `None` for an error that belongs to none.
-    pub(super) fn topic(&self) -> Option<&'batch CStr> {
+    pub(in crate::kafka) fn topic(&self) -> Option<&'batch CStr> {
         // SAFETY: a topic that is not null is kept alive by the message, and its name lives as long as it.
         (!self.0.rkt.is_null()).then(|| unsafe { CStr::from_ptr(native::rd_kafka_topic_name(self.0.rkt)) })
     }
 
     /// The partition.
-    pub(super) fn partition(&self) -> i32 {
+    pub(in crate::kafka) fn partition(&self) -> i32 {
         self.0.partition
     }
 
     /// Whether it is of the same topic and partition as another message of the batch.
-    pub(super) fn is_beside(&self, other: &Message<'_>) -> bool {
+    pub(in crate::kafka) fn is_beside(&self, other: &Message<'_>) -> bool {
         // Both messages keep their topic alive, so equal pointers are one topic.
         ptr::eq(self.0.rkt, other.0.rkt) && self.0.partition == other.0.partition
     }
 
     /// The offset; of the end of a partition the next that will be.
-    pub(super) fn offset(&self) -> i64 {
+    pub(in crate::kafka) fn offset(&self) -> i64 {
         self.0.offset
     }
 
     /// The broker's or the producer's timestamp in milliseconds, as the topic is configured; -1 where there is none.
-    pub(super) fn timestamp(&self) -> i64 {
+    pub(in crate::kafka) fn timestamp(&self) -> i64 {
         let mut kind = native::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
         // SAFETY: message and destination are valid for the call.
         unsafe { native::rd_kafka_message_timestamp(self.0, &mut kind) }
     }
 
     /// The value, or the text of the error; `None` for null.
-    pub(super) fn value(&self) -> Option<&'batch [u8]> {
+    pub(in crate::kafka) fn value(&self) -> Option<&'batch [u8]> {
         // SAFETY: librdkafka says where the value is and how long, and keeps it until the message is destroyed.
         unsafe { bytes(self.0.payload, self.0.len) }
     }
 
     /// The key; `None` for null.
-    pub(super) fn key(&self) -> Option<&'batch [u8]> {
+    pub(in crate::kafka) fn key(&self) -> Option<&'batch [u8]> {
         // SAFETY: as for the value; an error has no key.
         unsafe { bytes(self.0.key, self.0.key_len) }
     }

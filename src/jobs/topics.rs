@@ -1,0 +1,73 @@
+//! The topics of a running job: whether they are still the ones that it reads, and whether partitions were added to them.
+
+use crate::kafka::identify::{self, Ids};
+use crate::kafka::intake::Sight;
+use crate::kafka::{KafkaError, KafkaSettings, TopicIds, admin};
+use dataflows::event::Topic;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+/// How often topics are looked at for new partitions.
+const LOOK_FOR_PARTITIONS: Duration = Duration::from_secs(20);
+
+/// How often the broker is asked which topics they are: what is read of one that was made anew meanwhile has to be made again.
+const LOOK_FOR_IDS: Duration = Duration::from_secs(2);
+
+/// How long the broker may take to say so.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// Each partition of each topic.
+pub fn keys(partitions: &BTreeMap<Topic, Vec<u32>>) -> BTreeSet<(Topic, u32)> {
+    partitions.iter().flat_map(|(topic, all)| all.iter().map(|partition| (*topic, *partition))).collect()
+}
+
+/// The ids of the topics. Where the broker gives none the job goes on without, and says so.
+pub fn ids(kafka: &KafkaSettings) -> TopicIds {
+    let ids = identify::topic_ids(kafka, ANSWER).unwrap_or_else(|error| {
+        tracing::debug!("The topics have no ids: {error}.");
+        TopicIds::UNKNOWN
+    });
+    let unknown: Vec<&str> = ids.unknown().map(|topic| kafka.topic_name(topic)).collect();
+    if !unknown.is_empty() {
+        tracing::warn!(
+            topics = unknown.join(", "),
+            "The broker does not say which ids its topics have (it is older than Kafka 2.8, or this user may not describe them): one that is deleted and \
+             made anew will be taken for the former."
+        );
+    }
+    ids
+}
+
+/// Looks at the topics of a running job now and then, for as long as the process lives: partitions that were added are told to `sight`, as is that a
+/// topic is gone, or is another one than `expected`.
+pub fn watch(kafka: &KafkaSettings, partitions: &BTreeMap<Topic, Vec<u32>>, expected: TopicIds, sight: &Sight) {
+    let (kafka, sight, mut known) = (kafka.clone(), sight.clone(), keys(partitions));
+    std::thread::spawn(move || {
+        let ids = Ids::asking(&kafka).ok().filter(|_| expected != TopicIds::UNKNOWN);
+        let mut looked = Instant::now();
+        loop {
+            std::thread::sleep(LOOK_FOR_IDS);
+            if let Some(Err(error)) = ids.as_ref().map(|ids| look(ids, &kafka, &expected, &sight)) {
+                return sight.fail(error);
+            }
+            if looked.elapsed() < LOOK_FOR_PARTITIONS {
+                continue;
+            }
+            looked = Instant::now();
+            // A broker that does not answer is asked again the next time.
+            let Ok(found) = admin::partitions(&kafka) else { continue };
+            let new: Vec<_> = keys(&found).difference(&known).copied().collect();
+            known.extend(&new);
+            sight.found(new);
+        }
+    });
+}
+
+/// Whether the topics are still there, and the same.
+fn look(ids: &Ids, kafka: &KafkaSettings, expected: &TopicIds, sight: &Sight) -> Result<(), KafkaError> {
+    let Ok((now, missing)) = ids.ask(ANSWER) else { return Ok(()) };
+    expected.compare(&now, &kafka.topics)?;
+    let gone = missing.iter().map(|topic| format!("`{}`", kafka.topic_name(*topic))).collect::<Vec<_>>().join(", ");
+    sight.gone(Some(gone).filter(|gone| !gone.is_empty()).map(|gone| format!("topic {gone} was deleted while the job reads it")));
+    Ok(())
+}
