@@ -1,5 +1,7 @@
 //! All that one epoch changed, gathered from the workers for whoever commits it.
 
+use crate::kafka::TopicIds;
+use crate::sink::{Link, Made};
 use dataflows::campaign::output::{
     ArmDay, ArmUpdate, Closed, Counts, Day, Decision, Erasure, FeatureRows, InteractionRows, LastRows, Output, Segment,
 };
@@ -45,6 +47,10 @@ pub struct EpochResults {
     pub digest: [u8; 32],
     /// The same before the epoch.
     pub digest_before: [u8; 32],
+    /// The ids of the topics that it was read from, as far as they are known.
+    pub topic_ids: TopicIds,
+    /// Its link in the chain of the job's epochs, where it is one of a job.
+    pub chain: Option<Link>,
 }
 
 impl EpochResults {
@@ -69,7 +75,15 @@ impl EpochResults {
             segments: Vec::new(),
             digest: [0; 32],
             digest_before: [0; 32],
+            topic_ids: TopicIds::UNKNOWN,
+            chain: None,
         }
+    }
+
+    /// What it was made of.
+    pub fn made(&self) -> Made<'_> {
+        let EpochResults { epoch, closed, counts, digest, topic_ids, .. } = self;
+        Made { epoch: *epoch, watermark: closed.watermark, offsets: &closed.offsets, digest, records: counts.records, topic_ids }
     }
 
     /// Takes in one batch.

@@ -2,6 +2,7 @@
 
 mod services;
 
+use postgres::{Client, NoTls};
 use serde_json::json;
 use services::topics::{self, Sender};
 use services::{Stage, eventually, program};
@@ -84,6 +85,7 @@ fn refused(said: &str) -> bool {
 /// The job begins anew with the new topic, and has all of it, and nothing else.
 fn rebuild(stage: &Stage, customers: RangeInclusive<i64>) {
     let job = stage.start_with_log(&["--rebuild"]);
+    eventually("what was there is forgotten", || stage.log().contains("The job begins to read."));
     stage.wait_for("SELECT count(*) FROM sluice.customer_features", 1 + customers.end() - customers.start());
     stage.wait_for("SELECT min(customer_id) FROM sluice.customer_features", *customers.start());
     job.drain();
@@ -142,4 +144,102 @@ fn a_topic_deleted_under_a_running_job_is_said() {
     topics::create(&stage.brokers, &stage.topic("transactions"), 1);
     purchases(&stage, 101..=103);
     rebuild(&stage, 101..=103);
+}
+
+/// A connection to the server beside the stage's database, and the name of that.
+fn server(stage: &Stage) -> (Client, String) {
+    let server = std::env::var("SLUICE_POSTGRES_URL").expect("the stage is there");
+    let name = stage.url().rsplit_once('/').expect("an address").1.to_string();
+    (Client::connect(&server, NoTls).expect("the database answers"), name)
+}
+
+/// Sends purchases of these customers one after the other, each in an epoch of its own.
+fn one_by_one(stage: &Stage, customers: RangeInclusive<i64>) {
+    for customer in customers {
+        purchases(stage, customer..=customer);
+        stage.wait_for(&format!("SELECT count(*) FROM sluice.customer_features WHERE customer_id = {customer}"), 1);
+    }
+}
+
+/// The newest epoch.
+fn newest(stage: &Stage) -> i64 {
+    stage.database().query_one("SELECT epoch FROM sluice.progress", &[]).expect("progress").get(0)
+}
+
+#[test]
+fn a_checkpoint_of_before_a_restored_database_is_passed_over() {
+    let Some(stage) = Stage::set("restored") else { return };
+    stage.sluice(&["topics", "create", text(&stage.config()), "--partitions", "1"]);
+    stage.configure_saving("");
+    let job = stage.start_with_log(&[]);
+    one_by_one(&stage, 1..=3);
+    job.drain();
+    let (mut server, name) = server(&stage);
+    server.batch_execute(&format!("CREATE DATABASE {name}_copy TEMPLATE {name}")).expect("a copy");
+    let copied = newest(&stage);
+
+    let job = stage.start_with_log(&[]);
+    one_by_one(&stage, 4..=6);
+    eventually("a checkpoint of what is lost", || stage.checkpoints().into_iter().any(|epoch| epoch as i64 > copied));
+    job.kill();
+    let lost = stage.checkpoints().into_iter().max().expect("a checkpoint") as i64;
+    server.batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)")).expect("it is gone");
+    server.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {name}_copy")).expect("it is restored");
+
+    // It goes on by itself, past the epoch of the lost checkpoint, and is killed before it has one of its own.
+    std::fs::write(stage.config(), stage.toml("").replace("[checkpoint]\n", "[checkpoint]\ninterval = \"1h\"\n")).expect("a configuration");
+    let job = stage.start_with_log(&[]);
+    stage.wait_for("SELECT count(*) FROM sluice.customer_features", 6);
+    let mut customer = 6;
+    while newest(&stage) <= lost {
+        customer += 1;
+        one_by_one(&stage, customer..=customer);
+    }
+    job.kill();
+    let job = stage.start_with_log(&[]);
+    eventually("the job reads", || stage.log().contains("The job begins to read."));
+    assert!(stage.log().contains("A checkpoint is passed over: it is of another history"), "{}", stage.log());
+    one_by_one(&stage, customer + 1..=customer + 1);
+    job.drain();
+    stage.sluice(&["verify", text(&stage.config())]);
+    server.batch_execute(&format!("DROP DATABASE {name}_copy")).expect("it is gone");
+    let log = {
+        let job = stage.start_with_log(&[]);
+        eventually("the job reads", || stage.log().contains("The job begins to read."));
+        job.drain();
+        stage.log()
+    };
+    assert!(log.contains("repeated=0") && !log.contains("passed over"), "the drained job has a checkpoint, and no foreign one is left: {log}");
+}
+
+#[test]
+fn checkpoints_without_their_progress_are_refused_and_a_rebuild_goes_on() {
+    let Some(stage) = Stage::set("forgotten") else { return };
+    five_purchases(&stage);
+    let (mut server, name) = server(&stage);
+    server.batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)")).expect("it is gone");
+    server.batch_execute(&format!("CREATE DATABASE {name}")).expect("an empty one");
+    let mut run = program();
+    run.arg("run").arg(stage.config());
+    let (code, said) = ended(run);
+    assert!(code == Some(1) && said.contains("no progress of it is recorded") && said.contains("--rebuild"), "{code:?} {said}");
+    rebuild(&stage, 1..=5);
+}
+
+#[test]
+fn a_record_that_was_changed_by_hand_is_found_where_nothing_else_shows_it() {
+    let Some(stage) = Stage::set("changed_by_hand") else { return };
+    five_purchases(&stage);
+    stage.sluice(&["verify", text(&stage.config())]);
+    stage.database().batch_execute("UPDATE sluice.epochs SET topic_ids = '{}' WHERE epoch = 1").expect("a change");
+    let mut verify = program();
+    verify.arg("verify").arg(stage.config());
+    let (code, said) = ended(verify);
+    assert!(code == Some(1) && said.contains("epochs: epoch 1: chain should be"), "{code:?} {said}");
+    std::fs::remove_dir_all(stage.path("checkpoints")).expect("there are checkpoints");
+    let mut run = program();
+    run.arg("run").arg(stage.config());
+    let (code, said) = ended(run);
+    assert!(code == Some(1) && said.contains("recorded of epoch 1 is not what was committed"), "{code:?} {said}");
+    rebuild(&stage, 1..=5);
 }

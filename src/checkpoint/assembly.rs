@@ -234,6 +234,8 @@ impl Assembly {
             fingerprint: self.checkpoints.fingerprint().clone(),
             epoch: attempt.epoch,
             digest: shared.digest,
+            chain: shared.chain,
+            topic_ids: shared.topic_ids,
             watermark: shared.watermark,
             offsets: shared.offsets.clone(),
             created: Timestamp::now(),

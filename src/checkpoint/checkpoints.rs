@@ -88,41 +88,43 @@ impl Checkpoints {
         Ok(listed)
     }
 
-    /// The newest complete checkpoint of an epoch up to `at_most`. A damaged one is warned of and the one before it taken.
-    ///
-    /// Whether it belongs to the history that is recorded, the caller can tell by its digest.
+    /// The newest complete checkpoint. A damaged one is warned of and the one before it taken.
     ///
     /// # Errors
     /// [`CheckpointError::Format`] and [`CheckpointError::Foreign`], which no older one would mend, and [`CheckpointError::Store`].
-    pub fn newest(&self, at_most: u64) -> Result<Option<Manifest>, CheckpointError> {
-        for listed in self.list()? {
-            match (listed.manifest, listed.problem) {
-                _ if listed.epoch > at_most => {
-                    tracing::warn!(epoch = listed.epoch, committed = at_most, "A checkpoint is passed over: its epoch is not committed.");
-                }
-                (Some(manifest), None) => return Ok(Some(manifest)),
-                (_, Some(problem)) if problem.is_damage() => self.warn_of_damage(listed.epoch, &problem),
-                (_, Some(problem)) => return Err(problem),
-                (None, None) => {}
-            }
-        }
-        Ok(None)
+    pub fn newest(&self) -> Result<Option<Manifest>, CheckpointError> {
+        self.find(u64::MAX, |_| None, |_| None)
     }
 
-    /// As [`newest`](Checkpoints::newest), but every file has been read and compared with its checksum: what is then loaded will not fail.
+    /// The newest sound checkpoint of an epoch up to `at_most`: every file has been read and compared with its checksum, so what is then loaded will not
+    /// fail. One that `strange` gives a reason for is of another history: it is passed over like one whose epoch is not committed, and both are said.
     ///
     /// # Errors
-    /// As there.
-    pub fn newest_sound(&self, at_most: u64) -> Result<Option<Manifest>, CheckpointError> {
-        let mut at_most = Some(at_most);
-        while let Some(limit) = at_most {
-            let Some(manifest) = self.newest(limit)? else { return Ok(None) };
-            let Some(problem) = self.verify(&manifest, |_| ()).into_iter().next() else { return Ok(Some(manifest)) };
-            if !problem.is_damage() {
-                return Err(problem);
+    /// As for [`newest`](Checkpoints::newest).
+    pub fn newest_sound(&self, at_most: u64, strange: impl Fn(&Manifest) -> Option<String>) -> Result<Option<Manifest>, CheckpointError> {
+        self.find(at_most, strange, |manifest| self.verify(manifest, |_| ()).into_iter().next())
+    }
+
+    fn find(
+        &self,
+        at_most: u64,
+        strange: impl Fn(&Manifest) -> Option<String>,
+        unsound: impl Fn(&Manifest) -> Option<CheckpointError>,
+    ) -> Result<Option<Manifest>, CheckpointError> {
+        for Listed { epoch, manifest, problem } in self.list()? {
+            if epoch > at_most {
+                tracing::warn!(epoch, committed = at_most, "A checkpoint is passed over: its epoch is not committed.");
+                continue;
             }
-            self.warn_of_damage(manifest.epoch, &problem);
-            at_most = manifest.epoch.checked_sub(1);
+            if let Some(why) = manifest.as_ref().and_then(&strange) {
+                tracing::warn!(epoch, "A checkpoint is passed over: {why}.");
+                continue;
+            }
+            match problem.or_else(|| manifest.as_ref().and_then(&unsound)) {
+                Some(problem) if problem.is_damage() => self.warn_of_damage(epoch, &problem),
+                Some(problem) => return Err(problem),
+                None => return Ok(manifest),
+            }
         }
         Ok(None)
     }

@@ -2,7 +2,9 @@
 
 use super::fingerprint::Fingerprint;
 use super::names;
+use crate::kafka::TopicIds;
 use crate::results::{digest_from_hex, hexadecimal};
+use crate::sink::Link;
 use dataflows::event::{Millis, Topic};
 use jiff::Timestamp;
 use serde::de::{DeserializeOwned, Error};
@@ -11,7 +13,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// Version of the manifest and of what the files hold, the core's images and common part; raised whenever one of them changes its meaning.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
+
+/// The oldest version that is still read.
+pub const OLDEST_FORMAT: u32 = 2;
 
 /// What a checkpoint consists of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +33,12 @@ pub struct Manifest {
     /// Digest of the statistics of all arms after the epoch, SHA-256: as recorded with the epoch, else the two are of different histories.
     #[serde(serialize_with = "write_digest", deserialize_with = "read_digest")]
     pub digest: [u8; 32],
+    /// The epoch's link in the chain of the job's epochs, which tells its history from any other; none in one of before there were links.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<Link>,
+    /// The ids of the topics that were read, as far as they were known.
+    #[serde(default)]
+    pub topic_ids: TopicIds,
     /// The epoch's watermark.
     pub watermark: Option<Millis>,
     /// Next offset of every partition, sorted.
@@ -137,7 +148,7 @@ impl Manifest {
         let body = unseal(text).map_err(Unreadable::Damaged)?;
         let unreadable = |error: serde_json::Error| Unreadable::Damaged(format!("it is no manifest: {error}"));
         let Version { format } = serde_json::from_str(body).map_err(unreadable)?;
-        if format != FORMAT {
+        if !(OLDEST_FORMAT..=FORMAT).contains(&format) {
             return Err(Unreadable::Format(format));
         }
         let manifest: Manifest = serde_json::from_str(body).map_err(unreadable)?;

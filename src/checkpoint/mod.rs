@@ -10,6 +10,9 @@
 //! <job>/parts/<epoch>-<process>.json        what another process has written, for process 0; gone when the manifest is there
 //! ```
 //!
+//! A manifest names its epoch's link in the chain of the job's epochs, so that one of another history is never taken. Where a file of such a one has the name
+//! of one that is written, it is written over, and the other manifest is damaged from then on: what a manifest names it knows by length and checksum.
+//!
 //! [`Checkpoints`] finds, reads, commits and prunes them; [`Saver`] is the thread that writes one while the job goes on. What the bytes mean
 //! is the core's affair. Everything is checked before it is believed: the manifest and the parts carry a checksum of themselves, and the
 //! manifest the length and the checksum of each file, so that nothing truncated, flipped or foreign is ever loaded.

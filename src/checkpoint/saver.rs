@@ -7,6 +7,8 @@ use super::assembly::Assembly;
 use super::checkpoints::Checkpoints;
 use super::error::CheckpointError;
 use super::manifest::{Kind, Manifest};
+use crate::kafka::TopicIds;
+use crate::sink::Link;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use dataflows::event::{Millis, Topic};
 use std::sync::Arc;
@@ -68,6 +70,10 @@ pub struct Shared {
     pub bytes: Vec<u8>,
     /// Digest of the statistics of all arms after the epoch.
     pub digest: [u8; 32],
+    /// The epoch's link in the chain of the job's epochs, where it has one.
+    pub chain: Option<Link>,
+    /// The ids of the topics that were read, as far as they are known.
+    pub topic_ids: TopicIds,
     /// The epoch's watermark.
     pub watermark: Option<Millis>,
     /// Next offset of every partition.
@@ -182,7 +188,7 @@ impl Saved {
 
 /// What goes through the channel.
 enum Message {
-    Piece(Piece),
+    Piece(Box<Piece>),
     /// Finish what has begun, for at most so long.
     End(Duration),
 }
@@ -211,7 +217,7 @@ impl Intake {
     /// Hands over a piece, without ever waiting.
     pub fn hand(&self, piece: Piece) {
         // Without its thread nothing will ever be saved; the job goes on.
-        let _ = self.messages.send(Message::Piece(piece));
+        let _ = self.messages.send(Message::Piece(Box::new(piece)));
     }
 }
 
@@ -265,7 +271,7 @@ fn save(mut assembly: Assembly, messages: &Receiver<Message>, poll: Duration) {
     let mut polled = Instant::now();
     loop {
         match next(messages, assembly.is_busy().then_some(poll)) {
-            Ok(Message::Piece(piece)) => assembly.take(piece),
+            Ok(Message::Piece(piece)) => assembly.take(*piece),
             Ok(Message::End(patience)) => end = Some(Instant::now() + patience),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,

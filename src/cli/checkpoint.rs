@@ -133,11 +133,13 @@ fn list(checkpoints: &Checkpoints, json: bool) -> Result<(), ProgramError> {
 }
 
 fn listed_text(listed: &Listed) -> String {
+    let link = listed.manifest.as_ref().and_then(|manifest| manifest.chain);
+    let chain = link.map_or(String::new(), |link| format!(", chain {:.8}", link.to_string()));
     let state = listed.problem.as_ref().map_or("complete".to_string(), |problem| format!("CANNOT BE USED: {problem}"));
     match &listed.manifest {
         None => format!("epoch {:<10} {state}", listed.epoch),
         Some(manifest) => format!(
-            "epoch {:<10} {}  {} customers, {} files, {}: {state}",
+            "epoch {:<10} {}  {} customers, {} files, {}{chain}: {state}",
             listed.epoch,
             shown(manifest.created),
             manifest.customers,
@@ -155,6 +157,7 @@ fn listed_json(listed: &Listed) -> Value {
         "customers": manifest.map(|manifest| manifest.customers),
         "files": manifest.map(|manifest| manifest.files().count()),
         "bytes": manifest.map(Manifest::bytes),
+        "chain": manifest.and_then(|manifest| manifest.chain),
         "complete": listed.problem.is_none(),
         "problem": listed.problem.as_ref().map(ToString::to_string),
     })
@@ -171,7 +174,7 @@ fn inspect(checkpoints: &Checkpoints, epoch: Option<u64>, json: bool) -> Result<
 /// The manifest of an epoch, be it usable here or not; without an epoch, the newest that is usable.
 fn chosen(checkpoints: &Checkpoints, epoch: Option<u64>) -> Result<Manifest, CheckpointError> {
     let Some(epoch) = epoch else {
-        return checkpoints.newest(u64::MAX)?.ok_or_else(|| CheckpointError::Nothing { address: checkpoints.address() });
+        return checkpoints.newest()?.ok_or_else(|| CheckpointError::Nothing { address: checkpoints.address() });
     };
     checkpoints.manifest(epoch).map_err(|error| match error {
         CheckpointError::Missing { .. } => CheckpointError::Unknown { address: checkpoints.address(), epoch },
@@ -187,6 +190,7 @@ fn manifest_text(manifest: &Manifest) -> String {
         format!("created    {}", shown(manifest.created)),
         format!("format     {}", manifest.format),
         format!("digest     {}", crate::results::hexadecimal(&manifest.digest)),
+        format!("chain      {}", manifest.chain.map_or("none".to_string(), |link| link.to_string())),
         format!("watermark  {}", watermark.map_or("none".to_string(), shown)),
         format!("customers  {}", manifest.customers),
         format!("files      {} with {}", manifest.files().count(), size(manifest.bytes())),
@@ -198,6 +202,7 @@ fn manifest_text(manifest: &Manifest) -> String {
         if !offsets.is_empty() {
             lines.push(format!("offsets    {} {}", topic.name(), offsets.join(", ")));
         }
+        lines.extend(manifest.topic_ids.get(topic).map(|id| format!("topic      {} {id}", topic.name())));
     }
     lines.join("\n")
 }
@@ -292,6 +297,7 @@ fn size(bytes: u64) -> String {
 mod tests {
     use super::*;
     use crate::checkpoint::{Kind, Pause, Piece, Saver, SaverSettings, Shared};
+    use crate::sink::Link;
     use std::sync::Arc;
     use std::sync::atomic::AtomicU64;
     use std::time::Duration;
@@ -322,7 +328,18 @@ mod tests {
         let (bytes, digest, watermark) = (b"content".to_vec(), [0xab; 32], Some(1_709_251_200_000));
         [
             Piece::Shard { epoch, shard: 3, kind: Kind::Base, customers: 5, bytes: bytes.clone() },
-            Piece::Shared(Shared { epoch, bytes, digest, watermark, offsets, customers: 5, full: true, erases: false }),
+            Piece::Shared(Shared {
+                epoch,
+                bytes,
+                digest,
+                chain: Link::from_hex(&"cd".repeat(32)),
+                topic_ids: Default::default(),
+                watermark,
+                offsets,
+                customers: 5,
+                full: true,
+                erases: false,
+            }),
             Piece::WorkerDone { epoch, worker: 0, longest: Pause::default() },
         ]
     }
@@ -348,8 +365,9 @@ mod tests {
         job        campaign
         epoch      7
         created    2024-03-01T00:00:00Z
-        format     2
+        format     3
         digest     abababababababababababababababababababababababababababababababab
+        chain      cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd
         watermark  2024-03-01T00:00:00Z
         customers  5
         files      2 with 32 B
@@ -360,8 +378,8 @@ mod tests {
         let listed = |problem| listed_text(&Listed { epoch: 7, manifest: Some(manifest.clone()), problem });
         let missing = CheckpointError::Missing { object: "checkpoints/campaign/shared/7.zst".to_string() };
         insta::assert_snapshot!([listed(None), listed(Some(missing))].join("\n"), @r"
-        epoch 7          2024-03-01T00:00:00Z  5 customers, 2 files, 32 B: complete
-        epoch 7          2024-03-01T00:00:00Z  5 customers, 2 files, 32 B: CANNOT BE USED: checkpoints/campaign/shared/7.zst is missing
+        epoch 7          2024-03-01T00:00:00Z  5 customers, 2 files, 32 B, chain cdcdcdcd: complete
+        epoch 7          2024-03-01T00:00:00Z  5 customers, 2 files, 32 B, chain cdcdcdcd: CANNOT BE USED: checkpoints/campaign/shared/7.zst is missing
         ");
     }
 

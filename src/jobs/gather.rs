@@ -4,7 +4,9 @@ use super::live::Control;
 use super::schedule::Schedule;
 use crate::checkpoint::saver::Intake;
 use crate::checkpoint::{Piece, Shared};
+use crate::kafka::TopicIds;
 use crate::results::EpochResults;
+use crate::sink::{History, Link, RecordedEpoch};
 use crate::telemetry::status::Status;
 use crossbeam_channel::{Sender, TrySendError};
 use dataflows::bandit::totals::{Totals, digest};
@@ -23,7 +25,7 @@ pub enum GatherError {
     /// An epoch that was committed before came out differently.
     #[error(
         "epoch {epoch} was committed with the model digest {committed}, but its records now give {now}: the topics, the configuration or the program \
-         have changed; start a job of another name to begin anew"
+         have changed; make everything anew from the topics with --rebuild"
     )]
     Changed {
         /// Which.
@@ -49,8 +51,14 @@ pub struct Gather {
     next: u64,
     /// Digest of the newest complete epoch, once there is one.
     last_digest: Option<[u8; 32]>,
-    /// Digests of epochs that are committed already: they are compared, not handed on.
-    committed_digests: BTreeMap<u64, [u8; 32]>,
+    /// Epochs that are committed already: they are compared, not handed on.
+    committed: BTreeMap<u64, RecordedEpoch>,
+    /// Where the chain of the epochs begins, where they are those of a job.
+    history: Option<History>,
+    /// The link of the newest complete epoch, where it has one.
+    link: Option<Link>,
+    /// The ids of the topics that are read.
+    topic_ids: TopicIds,
     status: Option<Arc<Status>>,
     control: Control,
     sink: Sender<Box<EpochResults>>,
@@ -85,7 +93,10 @@ impl Gather {
             follower,
             next: 1,
             last_digest: None,
-            committed_digests: BTreeMap::new(),
+            committed: BTreeMap::new(),
+            history: None,
+            link: None,
+            topic_ids: TopicIds::UNKNOWN,
             status: None,
             control,
             sink,
@@ -102,9 +113,15 @@ impl Gather {
         self
     }
 
-    /// Epochs with a digest here are only compared with it, count as committed, and are shown.
-    pub fn comparing(mut self, committed_digests: BTreeMap<u64, [u8; 32]>, status: Arc<Status>) -> Self {
-        (self.committed_digests, self.status) = (committed_digests, Some(status));
+    /// Epochs that are here are only compared, count as committed, and are shown.
+    pub fn comparing(mut self, committed: BTreeMap<u64, RecordedEpoch>, status: Arc<Status>) -> Self {
+        (self.committed, self.status) = (committed, Some(status));
+        self
+    }
+
+    /// Goes on with the chain of a job's epochs after this link, with what is read of these topics.
+    pub fn chaining(mut self, history: History, link: Option<Link>, topic_ids: TopicIds) -> Self {
+        (self.history, self.link, self.topic_ids) = (Some(history), link, topic_ids);
         self
     }
 
@@ -132,6 +149,7 @@ impl Gather {
             self.follow(&results);
             results.digest = self.digest();
             self.last_digest = Some(results.digest);
+            self.chain(&mut results);
             self.save(&results);
             if let Err(error) = self.hand_on(results) {
                 if let Ok(mut failure) = self.failure.lock() {
@@ -141,6 +159,17 @@ impl Gather {
             }
             self.control.gathered.store(epoch, Ordering::Release);
         }
+    }
+
+    /// Gives an epoch its link: that which it was committed with, else one that follows from what it is made of.
+    fn chain(&mut self, results: &mut EpochResults) {
+        if let Some(committed) = self.committed.get(&results.epoch) {
+            (results.topic_ids, results.chain) = (committed.topic_ids, committed.chain);
+        } else if let Some(history) = &self.history {
+            results.topic_ids = self.topic_ids;
+            results.chain = history.link(self.link, &results.made());
+        }
+        self.link = results.chain;
     }
 
     fn follow(&mut self, results: &EpochResults) {
@@ -172,6 +201,8 @@ impl Gather {
             epoch: results.epoch,
             bytes: self.follower.common().to_bytes(),
             digest: results.digest,
+            chain: results.chain,
+            topic_ids: results.topic_ids,
             watermark: results.closed.watermark,
             offsets: results.closed.offsets.clone(),
             customers: self.follower.customers(),
@@ -183,10 +214,10 @@ impl Gather {
 
     fn hand_on(&mut self, results: EpochResults) -> Result<(), GatherError> {
         let epoch = results.epoch;
-        if let Some(committed) = self.committed_digests.remove(&epoch) {
-            if committed != results.digest {
+        if let Some(committed) = self.committed.remove(&epoch) {
+            if committed.digest != results.digest {
                 let shown = crate::results::hexadecimal;
-                return Err(GatherError::Changed { epoch, committed: shown(&committed), now: shown(&results.digest) });
+                return Err(GatherError::Changed { epoch, committed: shown(&committed.digest), now: shown(&results.digest) });
             }
             self.control.committed.fetch_max(epoch, Ordering::Release);
             self.status.iter().for_each(|status| status.repeated(&results));

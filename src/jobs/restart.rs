@@ -5,7 +5,7 @@ use super::plan::Plan;
 use crate::checkpoint::{CheckpointError, Checkpoints, Manifest};
 use crate::kafka::{KafkaError, KafkaSettings, Position, TopicIds, admin};
 use crate::results::hexadecimal;
-use crate::sink::{Positions, RecordedEpoch, Sink, SinkError};
+use crate::sink::{History, Link, Positions, RecordedEpoch, Sink, SinkError};
 use dataflows::event::Topic;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -22,19 +22,12 @@ pub enum RestartError {
     /// The checkpoints.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// The checkpoint does not belong to what is recorded.
+    /// What is recorded of an epoch is not what was committed.
     #[error(
-        "the checkpoint of epoch {epoch} has the model digest {checkpoint}, but its epoch was committed with {committed}: they are of different histories. \
-         Give each job a name and a place for checkpoints of its own, or remove the checkpoints to repeat every recorded epoch"
+        "what is recorded of epoch {0} is not what was committed: its chain does not follow from it. Somebody has changed it, or restored it without the \
+         others; restore all of the job's progress from one copy, or make everything anew from the topics with --rebuild"
     )]
-    Strange {
-        /// The epoch of both.
-        epoch: u64,
-        /// In the checkpoint.
-        checkpoint: String,
-        /// As recorded.
-        committed: String,
-    },
+    Broken(u64),
     /// Nothing is recorded of what the checkpoints hold.
     #[error(
         "there are checkpoints of job `{job}` up to epoch {epoch}, but no progress of it is recorded: is it another database, or another sink? \
@@ -49,7 +42,7 @@ pub enum RestartError {
     /// A start in the middle cannot be repeated.
     #[error(
         "job `{0}` has progress, but neither a checkpoint nor a record of the offsets that it began with: its first records cannot be found again. \
-         Restore its checkpoints, or start a job of another name"
+         Restore its checkpoints, or make everything anew from the topics with --rebuild"
     )]
     Unrepeatable(String),
     /// The first epochs to be repeated are no longer recorded.
@@ -73,8 +66,12 @@ pub struct Restart {
     pub plan: Plan,
     /// Epochs to be repeated.
     pub replayed: Vec<Replayed>,
-    /// What their digests must be.
-    pub digests: BTreeMap<u64, [u8; 32]>,
+    /// What they were committed with.
+    pub committed: BTreeMap<u64, RecordedEpoch>,
+    /// Where the chain of the job's epochs begins, and the link of the epoch that it goes on after.
+    pub history: History,
+    /// That link; `None` before the first.
+    pub link: Option<Link>,
 }
 
 /// The sources that a job can begin with.
@@ -98,16 +95,23 @@ impl Restart {
         if let (0, Some(newest)) = (progress, sources.checkpoints.list()?.first()) {
             return Err(RestartError::Forgotten { job: sink.job().to_string(), epoch: newest.epoch });
         }
-        let manifest = sources.checkpoints.newest_sound(progress)?;
+        let oldest = sources.checkpoints.list()?.iter().map(|listed| listed.epoch).filter(|epoch| *epoch <= progress).min();
+        let mut recorded = sink.recorded_epochs(oldest.unwrap_or(1).saturating_sub(1))?;
+        let manifest = sources.checkpoints.newest_sound(progress, |manifest| strange(manifest, &recorded))?;
         let after = manifest.as_ref().map_or(0, |manifest| manifest.epoch);
-        let recorded = sink.recorded_epochs(after.saturating_sub(1))?;
-        if let Some(manifest) = &manifest {
-            compare(manifest, &recorded)?;
+        if manifest.is_none() && oldest.is_some_and(|oldest| oldest > 1) {
+            recorded = sink.recorded_epochs(0)?;
+        }
+        recorded.retain(|epoch| epoch.epoch >= after);
+        let history = sink.history()?;
+        if let Some(broken) = history.broken(&recorded) {
+            return Err(RestartError::Broken(broken));
         }
         let starts = match &manifest {
             Some(manifest) => manifest.offsets.clone(),
             None => starts(sink, sources)?,
         };
+        let before = recorded.first().filter(|epoch| epoch.epoch == after).and_then(|epoch| epoch.chain);
         let repeated: Vec<RecordedEpoch> = recorded.into_iter().filter(|epoch| epoch.epoch > after).collect();
         let first = repeated.first().map_or(progress + 1, |epoch| epoch.epoch);
         if first > after + 1 {
@@ -117,21 +121,31 @@ impl Restart {
             0 => tracing::info!(partitions = starts.len(), "The job begins."),
             _ => tracing::info!(checkpoint = after, repeated = repeated.len(), committed = progress, "The job goes on where it was."),
         }
-        let digests = repeated.iter().map(|epoch| (epoch.epoch, epoch.digest)).collect();
         let repeats = !repeated.is_empty();
-        let replayed = repeated.into_iter().map(|epoch| Replayed { bounds: epoch.offsets, watermark: epoch.watermark }).collect();
-        Ok(Restart { plan: Plan::new(manifest.as_ref(), starts, repeats), replayed, digests })
+        let replayed = repeated.iter().map(|epoch| Replayed { bounds: epoch.offsets.clone(), watermark: epoch.watermark }).collect();
+        let committed = repeated.into_iter().map(|epoch| (epoch.epoch, epoch)).collect();
+        let link = before.or(manifest.as_ref().and_then(|manifest| manifest.chain));
+        Ok(Restart { plan: Plan::new(manifest.as_ref(), starts, repeats), replayed, committed, history, link })
     }
 }
 
-/// The checkpoint's statistics must be those that its epoch was committed with.
-fn compare(manifest: &Manifest, recorded: &[RecordedEpoch]) -> Result<(), RestartError> {
-    let Some(committed) = recorded.iter().find(|epoch| epoch.epoch == manifest.epoch) else { return Ok(()) };
-    if committed.digest == manifest.digest {
-        return Ok(());
+/// Why a checkpoint is of another history than what is recorded: its link is not that of its epoch, or does not lead to the next one's. One of before
+/// there were links is judged by the digest of its statistics.
+fn strange(manifest: &Manifest, recorded: &[RecordedEpoch]) -> Option<String> {
+    let of = |epoch| recorded.iter().find(|recorded| recorded.epoch == epoch);
+    let other = |what: &str, own: String, committed: String| {
+        (own != committed).then(|| format!("it is of another history: it has the {what} {own}, and its epoch was committed with {committed}"))
+    };
+    match (manifest.chain, of(manifest.epoch)) {
+        (Some(own), Some(committed)) => other("chain", own.to_string(), committed.chain.map_or("none".to_string(), |link| link.to_string())),
+        (None, Some(committed)) => other("model digest", hexadecimal(&manifest.digest), hexadecimal(&committed.digest)),
+        (Some(own), None) => {
+            let next = of(manifest.epoch + 1)?;
+            (Some(own.then(&next.made())) != next.chain)
+                .then(|| "it is of another history: its chain does not lead to the epoch after it".to_string())
+        }
+        (None, None) => None,
     }
-    let (checkpoint, committed) = (hexadecimal(&manifest.digest), hexadecimal(&committed.digest));
-    Err(RestartError::Strange { epoch: manifest.epoch, checkpoint, committed })
 }
 
 /// The offsets that the job began with, recorded on its first start.
@@ -199,7 +213,15 @@ mod tests {
             Progress { epoch: self.0, ..Progress::default() }
         }
         fn recorded_epochs(&mut self, after: u64) -> Result<Vec<RecordedEpoch>, SinkError> {
-            let recorded = |epoch| RecordedEpoch { epoch, watermark: None, offsets: Vec::new(), digest: [0; 32] };
+            let recorded = |epoch| RecordedEpoch {
+                epoch,
+                watermark: None,
+                offsets: Vec::new(),
+                digest: [0; 32],
+                records: 0,
+                topic_ids: TopicIds::UNKNOWN,
+                chain: None,
+            };
             Ok(self.1.clone().filter(|epoch| *epoch > after).map(recorded).collect())
         }
         fn starts(&mut self) -> Result<Option<Positions>, SinkError> {
@@ -207,6 +229,9 @@ mod tests {
         }
         fn set_starts(&mut self, _: &[(Topic, u32, u64)]) -> Result<(), SinkError> {
             Ok(())
+        }
+        fn history(&mut self) -> Result<History, SinkError> {
+            Ok(History::begin(self.0))
         }
         fn topic_ids(&mut self) -> Result<TopicIds, SinkError> {
             Ok(TopicIds::UNKNOWN)
@@ -221,6 +246,55 @@ mod tests {
             Ok(Commit { epoch: results.epoch, took: std::time::Duration::ZERO, retries: 0 })
         }
         fn checkpointed(&mut self, _: u64) {}
+    }
+
+    /// A manifest of epoch 3.
+    fn manifest(chain: Option<Link>, digest: [u8; 32]) -> Manifest {
+        let shared = serde_json::json!({ "name": "shared/00000000000000000003.zst", "bytes": 1, "raw_bytes": 1, "crc32": 0, "kind": "base", "epoch": 3,
+            "customers": 0 });
+        Manifest {
+            format: crate::checkpoint::manifest::FORMAT,
+            job: "campaign".to_string(),
+            fingerprint: Fingerprint::of(&Settings::default()),
+            epoch: 3,
+            digest,
+            chain,
+            topic_ids: TopicIds::UNKNOWN,
+            watermark: None,
+            offsets: Vec::new(),
+            created: jiff::Timestamp::UNIX_EPOCH,
+            customers: 0,
+            erases: false,
+            shared: serde_json::from_value(shared).expect("a file"),
+            shards: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_is_of_the_history_whose_link_it_has() {
+        let history = History::begin(0);
+        let mut link = None;
+        let mut epochs = Recorded(4, 1..5).recorded_epochs(0).expect("epochs");
+        for epoch in &mut epochs {
+            link = history.link(link, &epoch.made());
+            epoch.chain = link;
+        }
+        let own = epochs[2].chain;
+        let other = Some(Link::random());
+        let before: Vec<RecordedEpoch> = epochs.iter().map(|epoch| RecordedEpoch { chain: None, ..epoch.clone() }).collect();
+        let unchained = [0; 32];
+        assert_eq!(strange(&manifest(own, unchained), &epochs), None);
+        assert_eq!(strange(&manifest(own, unchained), &epochs[3..]), None, "its link leads to the next one");
+        assert_eq!(strange(&manifest(None, unchained), &epochs), None, "of the format before, with the digest");
+        assert_eq!(strange(&manifest(other, unchained), &[]), None, "nothing is known");
+        for (manifest, recorded, word) in [
+            (manifest(other, unchained), &epochs[..], "chain"),
+            (manifest(other, unchained), &epochs[3..], "chain"),
+            (manifest(other, unchained), &before[..], "committed with none"),
+            (manifest(None, [1; 32]), &epochs[..], "model digest"),
+        ] {
+            assert!(strange(&manifest, recorded).is_some_and(|why| why.contains("of another history") && why.contains(word)), "{word}");
+        }
     }
 
     #[test]

@@ -297,7 +297,8 @@ impl Job {
         let mut gather = lead.map(|Lead { restart, to_sink }| {
             control.committed.fetch_max(first - 1, Ordering::AcqRel);
             let gather = Gather::new(self.described.clone(), control.clone(), to_sink, Arc::clone(&self.watched.failure));
-            let gather = gather.comparing(restart.digests, Arc::clone(&self.watched.status));
+            let gather = gather.comparing(restart.committed, Arc::clone(&self.watched.status));
+            let gather = gather.chaining(restart.history, restart.link, self.topic_ids.get().copied().unwrap_or_default());
             control.repeated.store(first - 1 + restart.replayed.len() as u64, Ordering::Release);
             pace.replayed = restart.replayed;
             let gather = match &beginning.common {

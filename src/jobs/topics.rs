@@ -13,6 +13,9 @@ const LOOK_FOR_PARTITIONS: Duration = Duration::from_secs(20);
 /// How often the broker is asked which topics they are: what is read of one that was made anew meanwhile has to be made again.
 const LOOK_FOR_IDS: Duration = Duration::from_secs(2);
 
+/// How long a topic may be gone before the job ends: the clients do not always notice by themselves, and would wait for ever.
+const GONE: Duration = Duration::from_secs(10);
+
 /// How long the broker may take to say so.
 const ANSWER: Duration = Duration::from_secs(5);
 
@@ -45,9 +48,10 @@ pub fn watch(kafka: &KafkaSettings, partitions: &BTreeMap<Topic, Vec<u32>>, expe
     std::thread::spawn(move || {
         let ids = Ids::asking(&kafka).ok().filter(|_| expected != TopicIds::UNKNOWN);
         let mut looked = Instant::now();
+        let mut gone = None;
         loop {
             std::thread::sleep(LOOK_FOR_IDS);
-            if let Some(Err(error)) = ids.as_ref().map(|ids| look(ids, &kafka, &expected, &sight)) {
+            if let Some(Err(error)) = ids.as_ref().map(|ids| look(ids, &kafka, &expected, &sight, &mut gone)) {
                 return sight.fail(error);
             }
             if looked.elapsed() < LOOK_FOR_PARTITIONS {
@@ -63,10 +67,16 @@ pub fn watch(kafka: &KafkaSettings, partitions: &BTreeMap<Topic, Vec<u32>>, expe
     });
 }
 
-/// Whether the topics are still there, and the same.
-fn look(ids: &Ids, kafka: &KafkaSettings, expected: &TopicIds, sight: &Sight) -> Result<(), KafkaError> {
+/// Whether the topics are still there, and the same; `since` is when one was first seen to be gone.
+fn look(ids: &Ids, kafka: &KafkaSettings, expected: &TopicIds, sight: &Sight, since: &mut Option<Instant>) -> Result<(), KafkaError> {
     let Ok((now, missing)) = ids.ask(ANSWER) else { return Ok(()) };
     expected.compare(&now, &kafka.topics)?;
+    *since = missing.first().map(|_| since.unwrap_or_else(Instant::now));
+    if let (Some(topic), Some(since)) = (missing.first(), since)
+        && since.elapsed() >= GONE
+    {
+        return Err(KafkaError::Deleted { brokers: kafka.brokers.clone(), topic: kafka.topic_name(*topic).to_string() });
+    }
     let gone = missing.iter().map(|topic| format!("`{}`", kafka.topic_name(*topic))).collect::<Vec<_>>().join(", ");
     sight.gone(Some(gone).filter(|gone| !gone.is_empty()).map(|gone| format!("topic {gone} was deleted while the job reads it")));
     Ok(())

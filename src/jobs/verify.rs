@@ -22,7 +22,7 @@ use crate::telemetry::progress::{Progress, Unit};
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use dataflows::customer::Features;
 use dataflows::event::Topic;
-use recorded::{Checker, check_progress};
+use recorded::{Checker, check_chain, check_progress};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -128,6 +128,7 @@ pub fn verify(config: &Config, features: Features) -> Result<Verdict, VerifyErro
     let mut verdict = Verdict { job: config.job.clone(), epoch: 0, findings: Vec::new(), incomplete: None, took: Duration::ZERO };
     let mut progress = Findings::new("progress");
     let mut epochs = Findings::new("epochs");
+    check_chain(&standing, &mut epochs);
     verdict.incomplete = check_progress(&standing, &settings.job, &mut progress, &mut epochs);
     if verdict.incomplete.is_none() {
         verdict.epoch = standing.epochs.last().map_or(0, |epoch| epoch.epoch);

@@ -8,7 +8,7 @@
 //! byte in it. So a line that was written by half is told from one that was changed: it lacks its end, or has the zeros of a block that never came
 //! to the disk.
 
-use crate::sink::Offsets;
+use crate::sink::{History, Link, Offsets};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use dataflows::campaign::output::{Day, Decision};
@@ -45,6 +45,8 @@ pub enum Record {
     Starts(Offsets),
     /// The ids of the topics that the epochs from here on are read from, by the topic's name at the broker.
     Topics(BTreeMap<String, String>),
+    /// Where the chain of the epochs begins.
+    History(History),
     /// What epochs that are no longer here have left.
     Standing(Standing),
     /// An epoch is committed.
@@ -82,6 +84,12 @@ pub struct Epoch {
     pub topics: BTreeMap<String, String>,
     /// Digest of the statistics of all arms after it, SHA-256, in hexadecimal digits.
     pub digest: String,
+    /// Valid records that were read for it.
+    #[serde(default)]
+    pub records: u64,
+    /// Its link; none where it was committed before there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<Link>,
     /// Interactions that wait after it.
     pub pending: i64,
     /// The thresholds that it published.
@@ -251,7 +259,17 @@ mod tests {
         let standing = Standing { epoch: 3, pending: -1, thresholds: BTreeMap::from([(19_783, 5)]) };
         let journal = Record::Journal { format: FORMAT, job: "campaign".to_string(), files: true };
         let topics = Record::Topics(BTreeMap::from([("transactions".to_string(), "AAAAAAAAAAAAAAAAAAAABQ".to_string())]));
-        vec![journal, Record::Start { incarnation: 2 }, Record::Starts(starts), topics, Record::Standing(standing), epoch(4), Record::Published(4)]
+        let history = Record::History(History { identity: Link::from_hex(&"ef".repeat(32)).expect("a link"), after: 3 });
+        vec![
+            journal,
+            Record::Start { incarnation: 2 },
+            history,
+            Record::Starts(starts),
+            topics,
+            Record::Standing(standing),
+            epoch(4),
+            Record::Published(4),
+        ]
     }
 
     fn bytes() -> Vec<u8> {
@@ -267,7 +285,7 @@ mod tests {
     fn every_record_reads_back_bit_for_bit() {
         let (records, end) = read(&bytes()).expect("they are whole");
         assert_eq!((records.as_slice(), end), (all().as_slice(), bytes().len()));
-        let Some(Record::Epoch(epoch)) = records.into_iter().nth(5) else { panic!("the sixth is an epoch") };
+        let Some(Record::Epoch(epoch)) = records.into_iter().nth(6) else { panic!("the seventh is an epoch") };
         assert!(epoch.decisions[0].expected_reward.is_sign_negative());
     }
 

@@ -8,7 +8,7 @@ use super::writer::Writer;
 use crate::kafka::TopicIds;
 use crate::results::EpochResults;
 use crate::sink::outbox::{self, Backlog, Stretch};
-use crate::sink::{Commit, Positions, Progress, RecordedEpoch, Sink, SinkError};
+use crate::sink::{Commit, History, Positions, Progress, RecordedEpoch, Sink, SinkError};
 use dataflows::event::Topic;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -58,6 +58,10 @@ impl Sink for Journal {
 
     fn set_starts(&mut self, offsets: &[(Topic, u32, u64)]) -> Result<(), SinkError> {
         self.writer.lock().set_starts(offsets)
+    }
+
+    fn history(&mut self) -> Result<History, SinkError> {
+        self.writer.lock().history()
     }
 
     fn topic_ids(&mut self) -> Result<TopicIds, SinkError> {

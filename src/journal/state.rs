@@ -3,7 +3,7 @@
 use super::record::{Epoch, FORMAT, Record, Standing};
 use crate::results::digest_from_hex;
 use crate::sink::outbox::{Backlog, Letter, Owed, STRETCH_RECORDS, Stretch};
-use crate::sink::{Offsets, Progress};
+use crate::sink::{History, Offsets, Progress};
 use dataflows::campaign::output::Day;
 use dataflows::event::{CustomerId, Millis, Topic};
 use std::collections::BTreeMap;
@@ -17,6 +17,8 @@ pub struct State {
     pub pending: i64,
     /// Where it began, once that is recorded.
     pub starts: Option<Offsets>,
+    /// Where the chain of the epochs begins, once that is recorded.
+    pub history: Option<History>,
     /// The ids of the topics that are read, by their names; empty as long as none was recorded.
     pub topics: BTreeMap<String, String>,
     /// Every published threshold.
@@ -39,6 +41,7 @@ impl State {
             Record::Start { incarnation } => self.progress.incarnation = incarnation,
             Record::Starts(offsets) => self.starts = Some(offsets),
             Record::Topics(topics) => self.topics = topics,
+            Record::History(history) => self.history = Some(history),
             Record::Standing(Standing { epoch, pending, thresholds }) => {
                 (self.progress.epoch, self.pending, self.thresholds) = (epoch, pending, thresholds);
             }
@@ -122,6 +125,7 @@ impl State {
     pub fn records(&self, job: &str, files: bool) -> Vec<Record> {
         let mut records = vec![Record::Journal { format: FORMAT, job: job.to_string(), files }];
         records.push(Record::Start { incarnation: self.progress.incarnation });
+        records.extend(self.history.map(Record::History));
         records.extend(self.starts.clone().map(Record::Starts));
         records.extend(Some(&self.topics).filter(|topics| !topics.is_empty()).cloned().map(Record::Topics));
         records.push(Record::Standing(self.standing()));
@@ -187,7 +191,12 @@ mod tests {
 
     fn five() -> State {
         let topics = Record::Topics(BTreeMap::from([("transactions".to_string(), "AAAAAAAAAAAAAAAAAAAABQ".to_string())]));
-        state([Record::Start { incarnation: 1 }, topics].into_iter().chain((1..=5).map(|number| commit(number, 1))).chain([Record::Published(3)]))
+        state(
+            [Record::Start { incarnation: 1 }, Record::History(History::begin(0)), topics]
+                .into_iter()
+                .chain((1..=5).map(|number| commit(number, 1)))
+                .chain([Record::Published(3)]),
+        )
     }
 
     #[test]

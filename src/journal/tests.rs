@@ -110,6 +110,8 @@ fn save(scene: &Scene, epoch: u64) {
         fingerprint: checkpoints.fingerprint().clone(),
         epoch,
         digest: [epoch as u8; 32],
+        chain: None,
+        topic_ids: TopicIds::UNKNOWN,
         watermark: None,
         offsets: Vec::new(),
         created: jiff::Timestamp::UNIX_EPOCH,

@@ -9,7 +9,7 @@ use crate::files::changes::ChangeFiles;
 use crate::kafka::TopicIds;
 use crate::results::{EpochResults, digest_from_hex, hexadecimal};
 use crate::sink::outbox::{Backlog, Stretch};
-use crate::sink::{Commit, Positions, Progress, RecordedEpoch, Sink, SinkError, offsets_by_name, offsets_of};
+use crate::sink::{Commit, History, Positions, Progress, RecordedEpoch, Sink, SinkError, offsets_by_name, offsets_of};
 use dataflows::campaign::output::Day;
 use dataflows::event::Topic;
 use std::collections::BTreeMap;
@@ -81,6 +81,9 @@ impl Writer {
             writer.append(journal, false)?;
         }
         writer.append(Record::Start { incarnation }, true)?;
+        if writer.state.history.is_none() {
+            writer.append(Record::History(History::begin(writer.state.progress.epoch)), true)?;
+        }
         if is_old {
             // So that an older version of the program, which could not read what comes, says that it is of another one.
             writer.rewrite()?;
@@ -193,8 +196,10 @@ impl Writer {
             incarnation: self.state.progress.incarnation,
             watermark: results.closed.watermark,
             offsets: offsets_by_name(&results.closed.offsets, &self.settings.topics),
-            topics: self.state.topics.clone(),
+            topics: results.topic_ids.named(&self.settings.topics),
             digest: hexadecimal(&results.digest),
+            records: results.counts.records,
+            chain: results.chain,
             pending,
             thresholds,
             file,
@@ -255,7 +260,10 @@ impl Writer {
         // Whatever is no digest was refused when it was read.
         let digest = digest_from_hex(&epoch.digest).unwrap_or_default();
         let offsets = self.positions(epoch.epoch, &epoch.offsets)?;
-        Ok(RecordedEpoch { epoch: epoch.epoch, watermark: epoch.watermark, offsets, digest })
+        let damaged = |why| JournalError::Recorded { epoch: epoch.epoch, path: self.log.path().to_path_buf(), why };
+        let topic_ids = TopicIds::of_named(&epoch.topics, &self.settings.topics).map_err(damaged)?;
+        let Epoch { watermark, records, chain, .. } = *epoch;
+        Ok(RecordedEpoch { epoch: epoch.epoch, watermark, offsets, digest, records, topic_ids, chain })
     }
 }
 
@@ -281,6 +289,10 @@ impl Sink for Writer {
         Ok(self.append(Record::Starts(offsets_by_name(offsets, &self.settings.topics)), true)?)
     }
 
+    fn history(&mut self) -> Result<History, SinkError> {
+        Ok(self.state.history.ok_or_else(|| self.damaged("it does not say where the chain of its epochs begins".to_string()))?)
+    }
+
     fn topic_ids(&mut self) -> Result<TopicIds, SinkError> {
         Ok(ids_of(self.log.path(), &self.state, &self.settings.topics)?)
     }
@@ -293,7 +305,7 @@ impl Sink for Writer {
     fn forget(&mut self, starts: &[(Topic, u32, u64)], ids: &TopicIds) -> Result<(), SinkError> {
         let progress = Progress { incarnation: self.state.progress.incarnation, ..Progress::default() };
         let (starts, topics) = (Some(offsets_by_name(starts, &self.settings.topics)), ids.named(&self.settings.topics));
-        self.state = State { progress, starts, topics, ..State::default() };
+        self.state = State { progress, starts, topics, history: Some(History::begin(0)), ..State::default() };
         self.rewrite()?;
         Ok(self.files.as_ref().map_or(Ok(()), |files| files.remove_after(0)).map_err(JournalError::from)?)
     }

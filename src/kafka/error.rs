@@ -79,7 +79,7 @@ pub enum KafkaError {
     /// The wanted records are no longer there.
     #[error(
         "partition {partition} of `{topic}` starts at offset {low}, but offset {wanted} is wanted: retention has removed the records between; \
-         restore a checkpoint that is newer, or start anew with kafka.start = \"earliest\""
+         restore a checkpoint that is newer, or make everything anew from what is left with --rebuild"
     )]
     Removed {
         /// The topic.
@@ -94,7 +94,7 @@ pub enum KafkaError {
     /// The wanted records are not there yet, and were once.
     #[error(
         "partition {partition} of `{topic}` ends at offset {high}, but offset {wanted} is wanted: the topic was made anew, or the broker has lost \
-         records; restore the topic, or start a new job"
+         records; restore the topic, or make everything anew with --rebuild"
     )]
     PastEnd {
         /// The topic.

@@ -5,7 +5,7 @@ use super::error::PostgresError;
 use super::settings::PostgresSettings;
 use crate::kafka::TopicIds;
 use crate::results::digest_from_hex;
-use crate::sink::{self, Offsets, Positions, Progress, RecordedEpoch, offsets_by_name};
+use crate::sink::{self, History, Link, Offsets, Positions, Progress, RecordedEpoch, offsets_by_name};
 #[cfg(test)]
 use dataflows::campaign::output::Day;
 use dataflows::event::Topic;
@@ -18,10 +18,10 @@ use postgres::{Client, GenericClient, Row};
 pub fn start(client: &mut Client, job: &str) -> Result<Progress, PostgresError> {
     let row = client
         .query_one(
-            "INSERT INTO progress (job, epoch, incarnation) VALUES ($1, 0, 1)
-             ON CONFLICT (job) DO UPDATE SET incarnation = progress.incarnation + 1
+            "INSERT INTO progress (job, epoch, incarnation, identity) VALUES ($1, 0, 1, $2)
+             ON CONFLICT (job) DO UPDATE SET incarnation = progress.incarnation + 1, identity = coalesce(progress.identity, excluded.identity)
              RETURNING epoch, incarnation, published",
-            &[&job],
+            &[&job, &Link::random().to_string()],
         )
         .map_err(PostgresError::statement("register this start of the job"))?;
     Ok(progress_of(&row))
@@ -37,6 +37,18 @@ pub fn progress(client: &mut impl GenericClient, job: &str) -> Result<Option<Pro
 
 fn progress_of(row: &Row) -> Progress {
     Progress { epoch: row.get::<_, i64>(0) as u64, incarnation: row.get(1), published: row.get::<_, i64>(2) as u64 }
+}
+
+/// Where the chain of the job's epochs begins.
+pub fn history(client: &mut impl GenericClient, job: &str) -> Result<History, PostgresError> {
+    let row = client
+        .query_opt("SELECT identity, chained_after FROM progress WHERE job = $1", &[&job])
+        .map_err(PostgresError::statement("tell which history the job has"))?
+        .ok_or_else(|| PostgresError::NoProgress(job.to_string()))?;
+    let identity = row.get::<_, Option<&str>>(0).and_then(Link::from_hex);
+    let why = || "the identity of its history is not 64 hexadecimal digits".to_string();
+    let identity = identity.ok_or_else(|| PostgresError::Recorded { epoch: 0, why: why() })?;
+    Ok(History { identity, after: row.get::<_, i64>(1) as u64 })
 }
 
 /// Where the job began: the first offset of every partition; `None` where that was not recorded.
@@ -79,8 +91,14 @@ pub fn set_topic_ids(client: &mut Client, settings: &PostgresSettings, ids: &Top
     Ok(())
 }
 
-/// Removes every result, and sets the job back to before its first epoch, to begin with these offsets of these topics.
-pub fn forget(client: &mut Client, settings: &PostgresSettings, starts: &[(Topic, u32, u64)], ids: &TopicIds) -> Result<(), PostgresError> {
+/// Removes every result, and sets the job back to before its first epoch, to begin another history with these offsets of these topics.
+pub fn forget(
+    client: &mut Client,
+    settings: &PostgresSettings,
+    history: &History,
+    starts: &[(Topic, u32, u64)],
+    ids: &TopicIds,
+) -> Result<(), PostgresError> {
     let job = &settings.job;
     let failed = || PostgresError::statement("forget the job's results");
     let mut transaction = client.transaction().map_err(failed())?;
@@ -92,7 +110,10 @@ pub fn forget(client: &mut Client, settings: &PostgresSettings, starts: &[(Topic
     transaction.execute("DELETE FROM epochs WHERE job = $1", &[job]).map_err(failed())?;
     let (starts, ids) = (Json(offsets_by_name(starts, &settings.topics)), Json(ids.named(&settings.topics)));
     transaction
-        .execute("UPDATE progress SET epoch = 0, published = 0, starts = $2, topic_ids = $3 WHERE job = $1", &[job, &starts, &ids])
+        .execute(
+            "UPDATE progress SET epoch = 0, published = 0, starts = $2, topic_ids = $3, identity = $4, chained_after = $5 WHERE job = $1",
+            &[job, &starts, &ids, &history.identity.to_string(), &(history.after as i64)],
+        )
         .map_err(failed())?;
     transaction.commit().map_err(failed())
 }
@@ -101,7 +122,7 @@ pub fn forget(client: &mut Client, settings: &PostgresSettings, starts: &[(Topic
 pub fn epochs(client: &mut Client, settings: &PostgresSettings, after: u64) -> Result<Vec<RecordedEpoch>, PostgresError> {
     let rows = client
         .query(
-            "SELECT epoch, watermark, offsets::text, digest FROM epochs WHERE job = $1 AND epoch > $2 ORDER BY epoch",
+            "SELECT epoch, watermark, offsets::text, digest, counts::text, topic_ids::text, chain FROM epochs WHERE job = $1 AND epoch > $2 ORDER BY epoch",
             &[&settings.job, &(after as i64)],
         )
         .map_err(PostgresError::statement("read the recorded epochs"))?;
@@ -113,7 +134,22 @@ fn epoch_of(row: &Row, settings: &PostgresSettings) -> Result<RecordedEpoch, Pos
     let unreadable = |why: String| PostgresError::Recorded { epoch, why };
     let offsets = offsets_of(row.get(2), settings).map_err(unreadable)?;
     let digest = digest_from_hex(row.get(3)).ok_or_else(|| unreadable("its digest is not 64 hexadecimal digits".to_string()))?;
-    Ok(RecordedEpoch { epoch, watermark: row.get::<_, Option<Timestamp>>(1).map(|watermark| watermark.0), offsets, digest })
+    let records = records_of(row.get(4)).ok_or_else(|| unreadable("its counts have no number of records".to_string()))?;
+    let topic_ids = topic_ids_of(row.get(5), settings).map_err(unreadable)?;
+    let chain = chain_of(row.get(6)).map_err(unreadable)?;
+    let watermark = row.get::<_, Option<Timestamp>>(1).map(|watermark| watermark.0);
+    Ok(RecordedEpoch { epoch, watermark, offsets, digest, records, topic_ids, chain })
+}
+
+/// How many valid records an epoch had, by its counts.
+pub fn records_of(counts: &str) -> Option<u64> {
+    serde_json::from_str::<serde_json::Value>(counts).ok()?.get("records")?.as_u64()
+}
+
+/// A link from the text in which it is kept.
+pub fn chain_of(text: Option<&str>) -> Result<Option<Link>, String> {
+    let read = |text: &str| Link::from_hex(text).ok_or_else(|| "its chain is not 64 hexadecimal digits".to_string());
+    text.map(read).transpose()
 }
 
 /// Offsets from the text in which they are kept, sorted.

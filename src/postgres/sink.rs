@@ -3,7 +3,7 @@
 use super::writer::Writer;
 use crate::kafka::TopicIds;
 use crate::results::EpochResults;
-use crate::sink::{Commit, Positions, Progress, RecordedEpoch, Sink, SinkError};
+use crate::sink::{Commit, History, Positions, Progress, RecordedEpoch, Sink, SinkError};
 use dataflows::event::Topic;
 
 impl Sink for Writer {
@@ -25,6 +25,10 @@ impl Sink for Writer {
 
     fn set_starts(&mut self, offsets: &[(Topic, u32, u64)]) -> Result<(), SinkError> {
         Ok(Writer::set_starts(self, offsets)?)
+    }
+
+    fn history(&mut self) -> Result<History, SinkError> {
+        Ok(Writer::history(self))
     }
 
     fn topic_ids(&mut self) -> Result<TopicIds, SinkError> {

@@ -10,7 +10,7 @@ use postgres::{Client, Statement};
 pub struct Statements {
     /// Moves progress from the epoch before: job, epoch, incarnation.
     pub compare_and_set: Statement,
-    /// Records an epoch: job, epoch, watermark, offsets, digest, counts, ids of the topics.
+    /// Records an epoch: job, epoch, watermark, offsets, digest, counts, ids of the topics, link.
     pub epoch: Statement,
     /// Records its metrics, in the order of the columns named in it.
     pub metrics: Statement,
@@ -51,7 +51,8 @@ const STAGES: &str = "
 
 const COMPARE_AND_SET: &str = "UPDATE progress SET epoch = $2::int8 WHERE job = $1 AND epoch = $2::int8 - 1 AND incarnation = $3::int8";
 
-const INSERT_EPOCH: &str = "INSERT INTO epochs (job, epoch, watermark, offsets, digest, counts, topic_ids) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+const INSERT_EPOCH: &str = "INSERT INTO epochs (job, epoch, watermark, offsets, digest, counts, topic_ids, chain)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 
 const INSERT_METRICS: &str = "
     INSERT INTO model_metrics (epoch, events, interactions, decisions, mean_reward, events_per_second, late, duplicates, corrected, dead_letters, pending)

@@ -12,7 +12,6 @@ use super::statements::{
     DELETE_FEATURES, DELETE_INTERACTIONS, ERASE_DECISIONS, ERASE_FOLDED_INTERACTIONS, ERASE_SUMS, INSERT_ERASURE, INSERT_THRESHOLD,
     PRUNE_DEAD_LETTERS, PRUNE_MODELS, Statements, UPSERT_ARM_STATS, UPSERT_SEGMENTS,
 };
-use crate::kafka::TopicIds;
 use crate::results::{EpochResults, hexadecimal};
 use crate::sink::{Progress, offsets_by_name};
 use postgres::types::Json;
@@ -41,8 +40,6 @@ pub struct Commit<'a> {
     pub results: &'a EpochResults,
     /// Its rows, filled from the results.
     pub staging: &'a Staging,
-    /// The ids of the topics that it was read from.
-    pub ids: &'a TopicIds,
     /// The incarnation that this instance got at its start.
     pub incarnation: i64,
     /// Records a second since the commit before.
@@ -102,12 +99,16 @@ impl Commit<'_> {
     }
 
     fn record_epoch(&self, transaction: &mut Transaction<'_>) -> Result<(), PostgresError> {
-        let EpochResults { closed, counts, rejected, digest, .. } = self.results;
+        let EpochResults { closed, counts, rejected, digest, topic_ids, chain, .. } = self.results;
         let watermark = closed.watermark.map(Timestamp);
         let offsets = Json(offsets_by_name(&closed.offsets, &self.settings.topics));
-        let ids = Json(self.ids.named(&self.settings.topics));
+        let ids = Json(topic_ids.named(&self.settings.topics));
+        let chain = chain.map(|link| link.to_string());
         transaction
-            .execute(&self.statements.epoch, &[&self.settings.job, &self.epoch(), &watermark, &offsets, &hexadecimal(digest), &Json(counts), &ids])
+            .execute(
+                &self.statements.epoch,
+                &[&self.settings.job, &self.epoch(), &watermark, &offsets, &hexadecimal(digest), &Json(counts), &ids, &chain],
+            )
             .map_err(PostgresError::statement("record the epoch"))?;
         transaction
             .execute(

@@ -11,7 +11,7 @@ use super::statements::Statements;
 use super::transaction::{self, Outcome};
 use crate::kafka::TopicIds;
 use crate::results::EpochResults;
-use crate::sink::{Commit, Positions, Progress, RecordedEpoch};
+use crate::sink::{Commit, History, Positions, Progress, RecordedEpoch};
 #[cfg(test)]
 use dataflows::campaign::output::Day;
 use dataflows::event::Topic;
@@ -42,6 +42,7 @@ pub struct Writer {
     session: Option<Session>,
     staging: Staging,
     progress: Progress,
+    history: History,
     /// Of the topics that are read.
     ids: TopicIds,
     last_commit: Option<Instant>,
@@ -81,12 +82,12 @@ impl Writer {
         let mut backoff = Backoff::new(settings.retry_first, settings.retry_longest);
         loop {
             let error = match Writer::try_open(&settings, &now) {
-                Ok((session, progress, ids)) => {
+                Ok((session, progress, history, ids)) => {
                     let PostgresSettings { job, url, .. } = &settings;
                     tracing::info!(job, address = address::shown(url), progress.epoch, progress.incarnation, "The database is ready.");
                     trouble.note(None);
                     let staging = Staging::default();
-                    return Ok(Writer { settings, trouble, session: Some(session), staging, progress, ids, last_commit: None });
+                    return Ok(Writer { settings, trouble, session: Some(session), staging, progress, history, ids, last_commit: None });
                 }
                 Err(error) => error,
             };
@@ -103,14 +104,14 @@ impl Writer {
         }
     }
 
-    fn try_open(settings: &PostgresSettings, now: &TopicIds) -> Result<(Session, Progress, TopicIds), PostgresError> {
+    fn try_open(settings: &PostgresSettings, now: &TopicIds) -> Result<(Session, Progress, History, TopicIds), PostgresError> {
         let mut client = connection::connect_alone(settings)?;
         let (statements, progress) = schema::prepare(&mut client, settings, now, |client| {
             let statements = Statements::prepare(client, settings)?;
             Ok((statements, recorded::start(client, &settings.job)?))
         })?;
-        let ids = recorded::topic_ids(&mut client, settings)?;
-        Ok((Session { client, statements }, progress, ids))
+        let (history, ids) = (recorded::history(&mut client, &settings.job)?, recorded::topic_ids(&mut client, settings)?);
+        Ok((Session { client, statements }, progress, history, ids))
     }
 
     /// The job that it writes for.
@@ -150,6 +151,11 @@ impl Writer {
         recorded::set_starts(&mut self.session()?.client, &settings, offsets)
     }
 
+    /// Where the chain of the job's epochs begins.
+    pub fn history(&self) -> History {
+        self.history
+    }
+
     /// The ids of the topics that the job has read, as far as they were recorded.
     pub fn topic_ids(&self) -> TopicIds {
         self.ids
@@ -172,8 +178,10 @@ impl Writer {
     /// That of a statement.
     pub fn forget(&mut self, starts: &[(Topic, u32, u64)], ids: &TopicIds) -> Result<(), PostgresError> {
         let settings = self.settings.clone();
-        recorded::forget(&mut self.session()?.client, &settings, starts, ids)?;
-        (self.progress.epoch, self.progress.published, self.ids) = (0, 0, *ids);
+        let history = History::begin(0);
+        recorded::forget(&mut self.session()?.client, &settings, &history, starts, ids)?;
+        (self.progress.epoch, self.progress.published) = (0, 0);
+        (self.history, self.ids) = (history, *ids);
         Ok(())
     }
 
@@ -233,9 +241,9 @@ impl Writer {
             Some(session) => session,
             None => Session::open(&self.settings)?,
         };
-        let Writer { settings, staging, progress, ids, .. } = self;
+        let Writer { settings, staging, progress, .. } = self;
         let statements = &session.statements;
-        let commit = transaction::Commit { settings, statements, results, staging, ids, incarnation: progress.incarnation, events_per_second };
+        let commit = transaction::Commit { settings, statements, results, staging, incarnation: progress.incarnation, events_per_second };
         let outcome = commit.run(&mut session.client)?;
         self.session = Some(session);
         Ok(outcome)

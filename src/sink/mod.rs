@@ -3,6 +3,7 @@
 //! [`postgres::Writer`](crate::postgres::Writer) keeps results and progress in one database; [`journal::Writer`](crate::journal::Writer) keeps the
 //! progress beside the checkpoints, and the results as files or not at all. [`thread::spawn`] moves either to a thread of its own.
 
+pub mod chain;
 mod open;
 pub mod outbox;
 mod positions;
@@ -16,6 +17,7 @@ use dataflows::event::{Millis, Topic};
 use std::io;
 use std::time::Duration;
 
+pub use chain::{History, Link, Made};
 pub use open::{Opened, open};
 pub use positions::{Offsets, Positions, offsets_by_name, offsets_of};
 
@@ -67,6 +69,20 @@ pub struct RecordedEpoch {
     pub offsets: Positions,
     /// Digest of the statistics of all arms after it, SHA-256.
     pub digest: [u8; 32],
+    /// Valid records that were read for it.
+    pub records: u64,
+    /// The ids of the topics that it was read from, as far as they were known.
+    pub topic_ids: TopicIds,
+    /// Its link; `None` where it was committed before there were any.
+    pub chain: Option<Link>,
+}
+
+impl RecordedEpoch {
+    /// What it was made of.
+    pub fn made(&self) -> Made<'_> {
+        let RecordedEpoch { epoch, watermark, offsets, digest, records, topic_ids, .. } = self;
+        Made { epoch: *epoch, watermark: *watermark, offsets, digest, records: *records, topic_ids }
+    }
 }
 
 /// How an epoch was committed.
@@ -111,6 +127,12 @@ pub trait Sink: Send {
     /// It cannot be written.
     fn set_starts(&mut self, offsets: &[(Topic, u32, u64)]) -> Result<(), SinkError>;
 
+    /// Where the chain of its epochs begins.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn history(&mut self) -> Result<History, SinkError>;
+
     /// The ids of the topics that it has read, as far as they were recorded.
     ///
     /// # Errors
@@ -123,7 +145,7 @@ pub trait Sink: Send {
     /// They cannot be written.
     fn set_topic_ids(&mut self, ids: &TopicIds) -> Result<(), SinkError>;
 
-    /// Removes every result of the job, and sets it back to before its first epoch: it begins anew, in one step, with these offsets of these topics.
+    /// Removes every result of the job, and sets it back to before its first epoch: a new history begins, in one step, with these offsets of these topics.
     ///
     /// # Errors
     /// They cannot be removed.

@@ -99,7 +99,7 @@ fn the_manifest_of_another_job_is_foreign() {
     fs::rename(scene.folder.path().join("campaign"), scene.folder.path().join("other")).expect("a move");
     let error = other.manifest(2).expect_err("it is of another job");
     assert!(error.is_damage() && error.to_string().contains("of job \"campaign\""), "{error}");
-    assert!(other.newest(u64::MAX).expect("the store works").is_none());
+    assert!(other.newest().expect("the store works").is_none());
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn a_length_that_is_wrong_shows_without_reading_the_file() {
     let listed = scene.checkpoints().list().expect("a list");
     assert_eq!(listed.iter().map(|listed| (listed.epoch, listed.problem.is_none())).collect::<Vec<_>>(), [(2, false), (1, true)]);
     assert!(listed[0].problem.as_ref().is_some_and(|problem| problem.to_string().contains(SHARD)));
-    assert_eq!(scene.checkpoints().newest(2).expect("the store works").expect("the older one").epoch, 1);
+    assert_eq!(scene.checkpoints().newest().expect("the store works").expect("the older one").epoch, 1);
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn another_configuration_is_refused_with_what_differs() {
     let mut settings = Settings::default();
     settings.customer.context.pop();
     let other = Checkpoints::over(scene.store(), "campaign", Fingerprint::of(&settings));
-    let error = other.newest_sound(u64::MAX).expect_err("an older one would not do either");
+    let error = other.newest_sound(u64::MAX, |_| None).expect_err("an older one would not do either");
     assert_eq!(
         error.to_string(),
         format!(
@@ -151,9 +151,9 @@ fn forge(scene: &Scene, from: &str, to: &str) {
 #[test]
 fn another_format_is_refused_whatever_else_it_says() {
     let scene = two();
-    forge(&scene, "\"format\":2,", "\"format\":3,\"new\":true,");
-    let error = scene.checkpoints().newest(u64::MAX).expect_err("an older one is no way out");
-    assert!(matches!(error, CheckpointError::Format { found: 3, .. }) && FORMAT == 2, "{error}");
+    forge(&scene, "\"format\":3,", "\"format\":4,\"new\":true,");
+    let error = scene.checkpoints().newest().expect_err("an older one is no way out");
+    assert!(matches!(error, CheckpointError::Format { found: 4, .. }) && FORMAT == 3, "{error}");
     assert!(scene.checkpoints().prune(1).is_err(), "nobody knows what it names");
     assert_eq!(scene.names().len(), 8, "so nothing is removed");
 }
@@ -184,4 +184,32 @@ fn a_checkpoint_whose_epoch_is_not_committed_is_passed_over() {
     let scene = two();
     assert_eq!(restored(&scene.checkpoints(), 1).expect("the older one").epoch, 1);
     assert_eq!(restored(&scene.checkpoints(), 0), None);
+}
+
+#[test]
+fn one_of_another_history_is_passed_over_for_the_one_before() {
+    let scene = Scene::new();
+    let mut bench = Bench::new(scene.checkpoints(), None);
+    for epoch in 1..=3 {
+        assert!(bench.save(Checkpoint::full(epoch, &[1])));
+    }
+    let checkpoints = scene.checkpoints();
+    let taken = |at_most, strange: u64| {
+        let strange = |manifest: &Manifest| (manifest.epoch == strange).then(|| "it is of another history".to_string());
+        checkpoints.newest_sound(at_most, strange).expect("the store works").map(|manifest| manifest.epoch)
+    };
+    assert_eq!((taken(3, 0), taken(3, 3), taken(3, 2), taken(2, 2)), (Some(3), Some(2), Some(3), None));
+    std::fs::remove_file(scene.path("shared/00000000000000000003.zst")).expect("a file");
+    assert_eq!((taken(3, 0), taken(3, 2)), (Some(2), None), "the newest is damaged, and two are kept");
+}
+
+#[test]
+fn a_manifest_of_the_format_before_is_read_and_has_no_link() {
+    let scene = two();
+    let manifest = scene.checkpoints().manifest(2).expect("it is whole");
+    forge(&scene, "\"topic_ids\":{},", "");
+    forge(&scene, "\"format\":3,", "\"format\":2,");
+    let before = restored(&scene.checkpoints(), 2).expect("it is taken");
+    assert_eq!((before.format, before.chain), (2, None));
+    assert_eq!(Manifest { format: FORMAT, ..before }, manifest);
 }

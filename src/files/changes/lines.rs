@@ -84,7 +84,7 @@ impl Lines {
 
     /// As `sluice replay --epochs` reads it.
     fn epoch(&mut self, results: &EpochResults) {
-        let EpochResults { epoch, closed, counts, digest, .. } = results;
+        let EpochResults { epoch, closed, counts, digest, topic_ids, chain, .. } = results;
         let watermark = closed.watermark.map(|at| show(Kind::Timestamp, Some(&microseconds(at).to_be_bytes())));
         let values = [
             ("table", json!("epochs")),
@@ -95,6 +95,8 @@ impl Lines {
             ("offsets", json!(offsets_by_name(&closed.offsets, &self.settings.topics))),
             ("digest", json!(hexadecimal(digest))),
             ("counts", json!(counts)),
+            ("topic_ids", json!(topic_ids.named(&self.settings.topics))),
+            ("chain", json!(chain)),
         ];
         let fields: Vec<String> = values.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
         self.out.extend_from_slice(format!("{{{}}}\n", fields.join(",")).as_bytes());

@@ -3,8 +3,9 @@
 use crate::postgres::PostgresSettings;
 use crate::postgres::comparison::difference::NAMED;
 use crate::postgres::comparison::{Findings, Recorded, Standing};
-use crate::results::{EpochResults, hexadecimal};
-use crate::sink::offsets_by_name;
+use crate::postgres::recorded::records_of;
+use crate::results::{EpochResults, digest_from_hex, hexadecimal};
+use crate::sink::{Link, Made, offsets_by_name};
 use dataflows::event::Millis;
 use serde_json::Value;
 use std::collections::VecDeque;
@@ -33,6 +34,27 @@ pub fn check_progress(standing: &Standing, job: &str, progress: &mut Findings, e
     }
     epochs.rows = standing.epochs.len() as u64;
     missing.map(|epoch| format!("without the record of epoch {epoch} its records cannot be cut as they were: the results were not computed again"))
+}
+
+/// Compares the link of each recorded epoch with what is recorded of it, and with the link before; of one that follows a gap nothing can be said.
+pub fn check_chain(standing: &Standing, epochs: &mut Findings) {
+    let Standing { history, epochs: recorded, .. } = standing;
+    let mut before: Option<(u64, Option<Link>)> = Some((0, None));
+    for epoch in recorded {
+        let follows = before.is_some_and(|(number, _)| number + 1 == epoch.epoch) || epoch.epoch == history.after + 1;
+        let found = epoch.chain.as_deref().and_then(Link::from_hex);
+        // What is no digest and no count is found where they are compared.
+        if let (true, Some(digest), Some(records)) = (follows, digest_from_hex(&epoch.digest), records_of(&epoch.counts)) {
+            let Recorded { epoch: number, watermark, offsets, topic_ids, .. } = epoch;
+            let made = Made { epoch: *number, watermark: *watermark, offsets, digest: &digest, records, topic_ids };
+            let expected = history.link(before.and_then(|(_, link)| link), &made);
+            if expected != found || found.is_some() != epoch.chain.is_some() {
+                let expected = expected.map_or("NULL".to_string(), |link| link.to_string());
+                epochs.differs(&format!("epoch {number}"), "chain", expected, epoch.chain.clone().unwrap_or_else(|| "NULL".to_string()));
+            }
+        }
+        before = Some((epoch.epoch, found));
+    }
 }
 
 /// Compares epoch after epoch.
@@ -122,7 +144,7 @@ fn shown(watermark: Option<Millis>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sink::Progress;
+    use crate::sink::{History, Progress};
     use dataflows::campaign::output::{Closed, Count, Counts};
     use dataflows::event::{DAY, Topic};
 
@@ -133,6 +155,8 @@ mod tests {
             offsets: results.closed.offsets.clone(),
             digest: hexadecimal(&results.digest),
             counts: serde_json::to_string(&results.counts).expect("a count is JSON"),
+            topic_ids: results.topic_ids,
+            chain: results.chain.map(|link| link.to_string()),
         }
     }
 
@@ -169,11 +193,47 @@ mod tests {
     }
 
     #[test]
+    fn a_record_that_was_changed_is_found_by_its_link_and_no_other_is() {
+        let history = History::begin(1);
+        let mut link = None;
+        let mut recorded = |number| {
+            let mut results = epoch(number, 10 * DAY);
+            results.digest = [number as u8; 32];
+            link = history.link(link, &results.made());
+            self::recorded(&EpochResults { chain: link, ..results })
+        };
+        let all: Vec<Recorded> = (1..=5).map(&mut recorded).collect();
+        let found = |change: &dyn Fn(&mut Vec<Recorded>)| {
+            let mut epochs = all.clone();
+            change(&mut epochs);
+            let progress = Progress { epoch: 5, incarnation: 1, published: 0 };
+            let standing = Standing { progress, starts: None, history, topic_ids: Default::default(), epochs, kept: Default::default() };
+            let mut findings = Findings::new("epochs");
+            check_chain(&standing, &mut findings);
+            findings.named.into_iter().map(|difference| difference.key).collect::<Vec<_>>()
+        };
+        assert!(found(&|_| ()).is_empty());
+        assert_eq!(found(&|epochs| epochs[2].watermark = Some(3)), ["epoch 3"]);
+        assert_eq!(found(&|epochs| epochs[4].offsets[0].2 += 1), ["epoch 5"]);
+        assert_eq!(found(&|epochs| epochs[4].chain = None), ["epoch 5"]);
+        assert_eq!(found(&|epochs| epochs[0].chain = Some("ab".repeat(32))), ["epoch 1"]);
+        assert_eq!(found(&|epochs| epochs[3].chain = Some("nothing".to_string())), ["epoch 4", "epoch 5"]);
+        assert!(found(&|epochs| drop(epochs.remove(2))).is_empty(), "that one is missing is said by itself");
+    }
+
+    #[test]
     fn a_missing_epoch_and_progress_behind_are_named() {
         let check = |epochs: &[u64], at: u64| {
             let epochs = epochs.iter().map(|number| recorded(&epoch(*number, 10 * DAY))).collect();
             let progress = Progress { epoch: at, incarnation: 1, published: 0 };
-            let standing = Standing { progress, starts: None, topic_ids: Default::default(), epochs, kept: Default::default() };
+            let standing = Standing {
+                progress,
+                starts: None,
+                history: History::begin(u64::MAX - 1),
+                topic_ids: Default::default(),
+                epochs,
+                kept: Default::default(),
+            };
             let (mut progress, mut epochs) = (Findings::new("progress"), Findings::new("epochs"));
             let incomplete = check_progress(&standing, "campaign", &mut progress, &mut epochs).is_some();
             let keys: Vec<String> = epochs.named.into_iter().map(|difference| difference.key).collect();

@@ -14,7 +14,7 @@ use crate::postgres::owner;
 use crate::postgres::recorded;
 use crate::postgres::schema;
 use crate::postgres::settings::PostgresSettings;
-use crate::sink::{Positions, Progress};
+use crate::sink::{History, Positions, Progress};
 use dataflows::event::Millis;
 use postgres::Client;
 use std::io::{self, BufRead};
@@ -38,6 +38,10 @@ pub struct Recorded {
     pub digest: String,
     /// What was counted, as JSON.
     pub counts: String,
+    /// The ids of the topics that it was read from.
+    pub topic_ids: TopicIds,
+    /// Its link, as it is written there.
+    pub chain: Option<String>,
 }
 
 /// Where the job stands in the snapshot.
@@ -47,6 +51,8 @@ pub struct Standing {
     pub progress: Progress,
     /// The first offset of every partition; `None` where that was not recorded.
     pub starts: Option<Positions>,
+    /// Where the chain of its epochs begins.
+    pub history: History,
     /// The ids of the topics that it has read, as far as they were recorded.
     pub topic_ids: TopicIds,
     /// Its epochs, in order.
@@ -82,22 +88,27 @@ impl Snapshot {
         let Snapshot { client, settings } = self;
         let progress = recorded::progress(client, &settings.job)?.ok_or_else(|| PostgresError::NoJob(settings.job.clone()))?;
         let starts = recorded::starts(client, settings)?;
+        let history = recorded::history(client, &settings.job)?;
         let topic_ids = recorded::topic_ids(client, settings)?;
         let epochs = self.epochs()?;
         let kept = self.kept()?;
-        Ok(Standing { progress, starts, topic_ids, epochs, kept })
+        Ok(Standing { progress, starts, history, topic_ids, epochs, kept })
     }
 
     fn epochs(&mut self) -> Result<Vec<Recorded>, PostgresError> {
         let Snapshot { client, settings } = self;
         let rows = client
-            .query("SELECT epoch, watermark, offsets::text, digest, counts::text FROM epochs WHERE job = $1 ORDER BY epoch", &[&settings.job])
+            .query(
+                "SELECT epoch, watermark, offsets::text, digest, counts::text, topic_ids::text, chain FROM epochs WHERE job = $1 ORDER BY epoch",
+                &[&settings.job],
+            )
             .map_err(PostgresError::statement("read the recorded epochs"))?;
         let read = |row: &postgres::Row| {
             let epoch = row.get::<_, i64>(0) as u64;
             let offsets = recorded::offsets_of(row.get(2), settings).map_err(|why| PostgresError::Recorded { epoch, why })?;
             let watermark = row.get::<_, Option<Timestamp>>(1).map(|watermark| watermark.0);
-            Ok(Recorded { epoch, watermark, offsets, digest: row.get(3), counts: row.get(4) })
+            let topic_ids = recorded::topic_ids_of(row.get(5), settings).map_err(|why| PostgresError::Recorded { epoch, why })?;
+            Ok(Recorded { epoch, watermark, offsets, digest: row.get(3), counts: row.get(4), topic_ids, chain: row.get(6) })
         };
         rows.iter().map(read).collect()
     }

@@ -281,6 +281,9 @@ fn recorded_epochs_thresholds_and_the_published_mark_read_back() {
             watermark: Some(MARCH - DAY),
             offsets: vec![(Topic::Transactions, 0, 17), (Topic::Transactions, 1, 0), (Topic::Rewards, 2, 7)],
             digest: [0xab; 32],
+            records: 9,
+            topic_ids: Default::default(),
+            chain: None,
         }
     );
     assert_eq!(epochs[1].watermark, Some(Millis::MAX));

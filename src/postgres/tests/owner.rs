@@ -81,7 +81,7 @@ fn a_topic_that_was_made_anew_is_refused_before_anything_is_written() {
     let mut writer = open(ids(1)).unwrap();
     assert_eq!(writer.topic_ids(), TopicIds::UNKNOWN);
     writer.set_topic_ids(&ids(1)).unwrap();
-    writer.commit(&first_epoch()).unwrap();
+    writer.commit(&EpochResults { topic_ids: ids(1), ..first_epoch() }).unwrap();
     assert_eq!(database.text("SELECT topic_ids FROM epochs"), database.text("SELECT topic_ids FROM progress"));
     let before = database.dump();
     let refused = open(ids(2)).err().expect("another topic").to_string();
