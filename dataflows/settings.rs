@@ -151,6 +151,8 @@ pub struct Emit {
     pub features: bool,
     /// Rows of features of every customer at the end, as of an instant (`None`: the latest event).
     pub final_features: Option<Option<Millis>>,
+    /// Which customers have profiles.
+    pub profiled: bool,
     /// Images for snapshots, when an epoch says so.
     pub snapshots: bool,
 }

@@ -5,7 +5,7 @@ use crate::sink::{Link, Made};
 use dataflows::campaign::output::{
     ArmDay, ArmUpdate, Closed, Counts, Day, Decision, Erasure, FeatureRows, InteractionRows, LastRows, Output, Segment,
 };
-use dataflows::event::{Names, Rejected, Topic};
+use dataflows::event::{CustomerId, Kept, Names, Rejected, Topic};
 use std::collections::BTreeMap;
 
 /// Everything that one epoch changed. Rows come in batches as the workers sent them, in no particular order.
@@ -43,6 +43,10 @@ pub struct EpochResults {
     pub arm_days: Vec<ArmDay>,
     /// Segments, as they now stand.
     pub segments: Vec<Segment>,
+    /// Customers of whom there was a profile, where that was asked for.
+    pub profiled: Vec<CustomerId>,
+    /// Raw records that are kept with it.
+    pub kept: Vec<Kept>,
     /// Digest of the statistics of all arms after the epoch, SHA-256.
     pub digest: [u8; 32],
     /// The same before the epoch.
@@ -73,6 +77,8 @@ impl EpochResults {
             erasures: Vec::new(),
             arm_days: Vec::new(),
             segments: Vec::new(),
+            profiled: Vec::new(),
+            kept: Vec::new(),
             digest: [0; 32],
             digest_before: [0; 32],
             topic_ids: TopicIds::UNKNOWN,
@@ -103,6 +109,8 @@ impl EpochResults {
             Output::Erasures(mut erasures) => self.erasures.append(&mut erasures),
             Output::ArmDay(row) => self.arm_days.push(row),
             Output::Segment(row) => self.segments.push(row),
+            Output::Profiled(mut customers) => self.profiled.append(&mut customers),
+            Output::Kept(mut kept) => self.kept.append(&mut kept),
             Output::Counts(counts) => self.counts.add(&counts),
             Output::OfOtherCustomers(number) => self.of_other_customers = Some(number),
             Output::Closed(closed) => self.closed = closed,

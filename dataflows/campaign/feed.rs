@@ -1,6 +1,6 @@
 //! What a source hands to the campaign dataflow: blocks of raw records, and a mark for each of its partitions at the end of each epoch.
 
-use crate::event::{Block, Millis, Topic};
+use crate::event::{Block, CustomerId, Kept, Kind, Millis, Record, Topic};
 use serde::{Deserialize, Serialize};
 
 /// One item from a source; it stays on the worker that read it.
@@ -10,6 +10,11 @@ pub enum Feed {
     Block(Block),
     /// Where a partition stands at the epoch's end.
     Mark(Mark),
+    /// A customer who was erased up to an instant, as is on record: a topic may have forgotten it. Where it has not, this adds nothing, and it counts as no
+    /// record.
+    Erased(CustomerId, Millis),
+    /// What is to be kept of the epoch's raw records, for whoever commits it: it goes through as it is.
+    Kept(Vec<Kept>),
 }
 
 /// Where a partition stands at the end of an epoch. Each source worker sends one for each of its partitions, moved or not, in each epoch; a worker
@@ -44,3 +49,16 @@ pub enum Save {
 /// The watermark of an epoch that is replayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recorded(pub Option<Millis>);
+
+/// The record that an erasure on record comes to.
+pub(crate) fn erased(customer: CustomerId, until: Millis) -> Record {
+    Record { customer, timestamp: until, origin: Record::origin(Kind::Erase, Default::default()), extra: ON_RECORD, ..Record::default() }
+}
+
+/// Whether a record is an erasure that no source has read.
+pub(crate) fn is_on_record(record: &Record) -> bool {
+    record.kind() == Kind::Erase && record.extra == ON_RECORD
+}
+
+/// Told in `extra` of an erasure, where one that was read has 0.
+const ON_RECORD: u64 = 1;

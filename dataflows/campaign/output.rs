@@ -7,7 +7,7 @@ use crate::bandit::linucb::ArmModel;
 use crate::bandit::totals::Totals;
 pub use crate::campaign::counts::{Count, Counts};
 use crate::campaign::feed::Save;
-use crate::event::{CustomerId, Millis, Names, Rejected, Topic};
+use crate::event::{CustomerId, Kept, Millis, Names, Rejected, Topic};
 use serde::{Deserialize, Serialize};
 
 /// Days since 1970-01-01.
@@ -40,6 +40,10 @@ pub enum Output {
     Segment(Segment),
     /// Customers that were erased.
     Erasures(Vec<Erasure>),
+    /// Customers of whom there was a profile, where that is asked for.
+    Profiled(Vec<CustomerId>),
+    /// Raw records of the epoch that are kept with its results.
+    Kept(Vec<Kept>),
     /// What was counted.
     Counts(Counts),
     /// Of the rewards without an interaction, those that name one of another customer, as was found last: exact at the end of the input.
@@ -302,6 +306,8 @@ pub struct Closed {
     pub held_by: Option<(Topic, u32)>,
     /// Next offset of every partition.
     pub offsets: Vec<(Topic, u32, u64)>,
+    /// How many records were read of every partition that had any, valid or not.
+    pub read: Vec<(Topic, u32, u64)>,
     /// The greatest valid event time of every partition that has had one.
     pub highs: Vec<(Topic, u32, Millis)>,
     /// Whether the input ended with this epoch.

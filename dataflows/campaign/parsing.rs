@@ -1,11 +1,11 @@
 //! The driver of the parser: blocks in; records, asides, rejected records and the standing of partitions out, all on the worker that read them.
 
-use crate::campaign::feed::Feed;
+use crate::campaign::feed::{Feed, erased};
 use crate::campaign::output::{Counts, Output};
 use crate::campaign::watermark::Standing;
 use crate::codec::rows::Rows;
 use crate::event::parse::{Parsed, Parser};
-use crate::event::{Aside, Millis, Record, Topic};
+use crate::event::{Aside, Block, CustomerId, Millis, Record, Topic};
 use crate::operators::stash::Stash;
 use crate::settings::{Settings, TimeSettings};
 use std::collections::{BTreeMap, HashMap};
@@ -80,9 +80,11 @@ pub fn parse<'scope>(feed: StreamVec<'scope, u64, Feed>, settings: &Settings, pa
                             asides.session(&rights[1]).give_iterator(desk.parsed.asides.drain(..));
                             outputs.session(&rights[3]).give_iterator(desk.outputs().into_iter());
                         }
+                        Feed::Erased(customer, until) => records.session(&rights[0]).give_iterator(std::iter::once(erased(customer, until))),
+                        Feed::Kept(kept) => outputs.session(&rights[3]).give(Output::Kept(kept)),
                         Feed::Mark(mark) => {
                             let high = desk.highs.get(&(mark.topic, mark.partition)).copied();
-                            standings.session(&rights[2]).give(Standing { mark, high });
+                            standings.session(&rights[2]).give(Standing { mark, high, read: desk.take_read(mark.topic, mark.partition) });
                         }
                     }
                 }
@@ -97,6 +99,10 @@ struct Desk {
     parser: Parser,
     parsed: Parsed,
     highs: HashMap<(Topic, u32), Millis>,
+    /// Records of the epoch of each partition.
+    read: HashMap<(Topic, u32), u64>,
+    /// Customers who have profiles in the block; nobody where it is not asked for.
+    profiled: Option<Vec<CustomerId>>,
     time: TimeSettings,
     /// Watermarks of epochs before, by the epoch that they are for.
     coming: BTreeMap<u64, Option<Millis>>,
@@ -108,7 +114,8 @@ impl Desk {
         // Names go to whoever commits, not to the customer's worker: one batch is enough.
         let mut parser = Parser::new(Arc::new(settings.input.clone()), 1, |_| 0);
         parser.set_horizon(settings.time.horizon(watermark));
-        Desk { parser, parsed: Parsed::default(), highs, time: settings.time.clone(), coming: BTreeMap::new() }
+        let profiled = settings.emit.profiled.then(Vec::new);
+        Desk { parser, parsed: Parsed::default(), highs, read: HashMap::new(), profiled, time: settings.time.clone(), coming: BTreeMap::new() }
     }
 
     /// Begins or goes on with an epoch, of which the watermark before is known.
@@ -125,6 +132,18 @@ impl Desk {
             let known = self.highs.entry(block.source()).or_insert(high);
             *known = high.max(*known);
         }
+        if let Block::Messages(messages) = block {
+            *self.read.entry(block.source()).or_default() += messages.heads.len() as u64;
+        }
+        if let Some(profiled) = &mut self.profiled {
+            let profiles = self.parsed.asides.iter().filter(|aside| matches!(aside, Aside::Profile { .. }));
+            profiled.extend(profiles.map(Aside::customer));
+        }
+    }
+
+    /// Records of a partition since this was last asked for.
+    fn take_read(&mut self, topic: Topic, partition: u32) -> u64 {
+        self.read.get_mut(&(topic, partition)).map_or(0, std::mem::take)
     }
 
     fn outputs(&mut self) -> Vec<Output> {
@@ -140,6 +159,8 @@ impl Desk {
             let ignored = std::mem::take(&mut self.parsed.ignored).into_iter();
             outputs.push(Output::Ignored(ignored.map(|((topic, field), records)| (topic, field.to_string(), records)).collect()));
         }
+        let profiled = self.profiled.as_mut().map(std::mem::take).filter(|profiled| !profiled.is_empty());
+        outputs.extend(profiled.map(Output::Profiled));
         outputs
     }
 }

@@ -4,6 +4,7 @@
 //! with anything else (an id seen before, a retraction, a delayed reward, an erasure) have all their records of the epoch resolved by
 //! [`resolve`](super::resolve), in order of their places.
 
+use crate::campaign::feed::is_on_record;
 use crate::campaign::known::Known;
 use crate::campaign::resolve::Resolution;
 use crate::campaign::shard::{Shard, Slot};
@@ -115,6 +116,7 @@ impl Shard {
                     careful.add(slot);
                 }
                 if careful.contains(slot) {
+                    self.counts.records -= u64::from(is_on_record(record));
                     left.push((slot, *record));
                     continue;
                 }

@@ -181,6 +181,7 @@ impl Told {
             Output::Decisions(decisions) => {
                 self.decisions.extend(decisions.into_iter().map(|decision| ((decision.customer, decision.key), decision)));
             }
+            Output::Profiled(_) | Output::Kept(_) => panic!("nothing of that was asked for"),
             Output::Closed(closed) => self.closed.push(closed),
             Output::Erasures(erasures) => {
                 for erasure in &erasures {
@@ -236,7 +237,7 @@ fn settings() -> Settings {
     let mut settings = Settings::default();
     settings.time.lateness = DAY;
     settings.time.attribution_window = 3 * DAY;
-    settings.emit = Emit { interactions: true, features: true, final_features: None, snapshots: true };
+    settings.emit = Emit { interactions: true, features: true, final_features: None, profiled: false, snapshots: true };
     settings
 }
 

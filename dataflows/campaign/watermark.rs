@@ -13,6 +13,8 @@ pub struct Standing {
     pub mark: Mark,
     /// The greatest valid event time, if any record was valid.
     pub high: Option<Millis>,
+    /// Records of the epoch, valid or not.
+    pub read: u64,
 }
 
 /// All partitions of the job.
@@ -34,10 +36,14 @@ impl Partitions {
         let mut last = false;
         let mut save = None;
         let mut recorded = None;
+        let mut read = Vec::new();
         for standing in marks {
             last |= standing.mark.last;
             save = save.max(standing.mark.save);
             recorded = recorded.or(standing.mark.recorded);
+            if standing.read > 0 {
+                read.push((standing.mark.topic, standing.mark.partition, standing.read));
+            }
             self.standing.insert((standing.mark.topic, standing.mark.partition), standing);
         }
         let watermark = match recorded {
@@ -48,7 +54,8 @@ impl Partitions {
         self.watermark = self.watermark.max(watermark);
         let offsets = self.standing.iter().map(|(&(topic, partition), standing)| (topic, partition, standing.mark.next)).collect();
         let highs = self.standing.iter().filter_map(|(&(topic, partition), standing)| Some((topic, partition, standing.high?))).collect();
-        Closed { watermark: self.watermark, held_by, offsets, highs, last, save }
+        read.sort_unstable();
+        Closed { watermark: self.watermark, held_by, offsets, read, highs, last, save }
     }
 
     /// The partition that holds time back: of those that are not idle the one with the least greatest timestamp, or without any.
@@ -76,7 +83,7 @@ mod tests {
     use crate::campaign::feed::Recorded;
 
     fn at(partition: u32, high: Option<Millis>, idle: bool) -> Standing {
-        Standing { mark: Mark { topic: Topic::Transactions, partition, next: 7, idle, recorded: None, last: false, save: None }, high }
+        Standing { mark: Mark { topic: Topic::Transactions, partition, next: 7, idle, recorded: None, last: false, save: None }, high, read: 0 }
     }
 
     fn watermark(marks: &[Standing]) -> Option<Millis> {

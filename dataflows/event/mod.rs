@@ -15,6 +15,7 @@ mod fast;
 mod fields;
 pub mod instant;
 mod json;
+mod kept;
 mod key;
 mod listed;
 pub mod parse;
@@ -23,6 +24,7 @@ pub mod text;
 
 pub use block::{Block, Format, Head, Lines, Messages};
 pub use fields::{IGNORABLE, alias_fault, field_names, source_names};
+pub use kept::Kept;
 
 /// A customer's number, 0 to 2^63 - 1.
 pub type CustomerId = i64;

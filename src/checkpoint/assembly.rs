@@ -253,15 +253,16 @@ impl Assembly {
     /// Removes what the new checkpoint makes needless. What fails here is made up for after the next checkpoint.
     fn clean(&self, passed_over_after: u64, epoch: u64, erases: bool) {
         let cleaned = self.checkpoints.remove_passed_over(passed_over_after, epoch).and_then(|()| self.checkpoints.prune(self.settings.keep));
-        if let Err(error) = cleaned {
-            if erases {
+        match cleaned {
+            Ok(oldest) => self.saved.begins_with(oldest.unwrap_or(0)),
+            Err(error) if erases => {
                 self.saved.erasure_failed();
-                return tracing::error!(
+                tracing::error!(
                     epoch,
                     "Older checkpoints still hold customers that were erased: they are not removed, and will be after the next one: {error}."
                 );
             }
-            tracing::warn!(epoch, "Older checkpoints are not removed, and will be after the next one: {error}.");
+            Err(error) => tracing::warn!(epoch, "Older checkpoints are not removed, and will be after the next one: {error}."),
         }
     }
 

@@ -183,19 +183,20 @@ impl Checkpoints {
     }
 
     /// Removes what is no longer needed: all but the newest `keep` complete checkpoints, those older than the newest that erases, and every file that
-    /// none of the kept ones names, unless it is newer than the newest: that may be on its way into the next.
+    /// none of the kept ones names, unless it is newer than the newest: that may be on its way into the next. Says which is the oldest that is kept.
     ///
     /// # Errors
     /// [`CheckpointError::Store`]; [`CheckpointError::Format`] where a manifest cannot be read, so that nobody knows what it names.
-    pub fn prune(&self, keep: usize) -> Result<(), CheckpointError> {
+    pub fn prune(&self, keep: usize) -> Result<Option<u64>, CheckpointError> {
         let mut complete = self.readable()?;
         let lengths: BTreeMap<String, u64> = self.files("")?.into_iter().collect();
         complete.retain(|manifest| self.absence(manifest, &lengths).is_none());
         let erased = complete.iter().rev().find(|manifest| manifest.erases).map_or(0, |manifest| manifest.epoch);
         let kept: Vec<&Manifest> = complete.iter().rev().take(keep.max(1)).filter(|manifest| manifest.epoch >= erased).collect();
-        let Some(newest) = kept.first().map(|manifest| manifest.epoch) else { return Ok(()) };
+        let Some(newest) = kept.first().map(|manifest| manifest.epoch) else { return Ok(None) };
         self.remove_manifests(|epoch| epoch <= newest && !kept.iter().any(|manifest| manifest.epoch == epoch))?;
-        self.sweep(&kept, newest)
+        self.sweep(&kept, newest)?;
+        Ok(kept.last().map(|manifest| manifest.epoch))
     }
 
     /// Removes every checkpoint older than `epoch` and what only they name, whether it can be read or not. With `u64::MAX`, everything.

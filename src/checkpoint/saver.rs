@@ -138,6 +138,7 @@ impl SaverSettings {
 #[derive(Debug, Default)]
 pub struct Saved {
     newest: AtomicU64,
+    oldest: AtomicU64,
     abandoned: AtomicU64,
     failed_erasures: AtomicU64,
 }
@@ -146,6 +147,11 @@ impl Saved {
     /// The newest complete checkpoint's epoch; 0 before the first.
     pub fn newest(&self) -> u64 {
         self.newest.load(Ordering::Acquire)
+    }
+
+    /// The epoch of the oldest checkpoint that a restart may have to take; 0 before that is known.
+    pub fn oldest(&self) -> u64 {
+        self.oldest.load(Ordering::Acquire)
     }
 
     /// The newest abandoned checkpoint's epoch; 0 as long as none was.
@@ -179,6 +185,10 @@ impl Saved {
 
     pub(super) fn complete(&self, epoch: u64) {
         self.newest.fetch_max(epoch, Ordering::AcqRel);
+    }
+
+    pub(super) fn begins_with(&self, oldest: u64) {
+        self.oldest.fetch_max(oldest, Ordering::AcqRel);
     }
 
     pub(super) fn abandon(&self, epoch: u64) {

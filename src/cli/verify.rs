@@ -2,7 +2,7 @@
 
 use super::error::ProgramError;
 use super::{GlobalArgs, load, overrides, print, print_json, warn};
-use crate::jobs::verify::{Verdict, verify};
+use crate::jobs::verify::{Removed, Verdict, verify};
 use crate::postgres::comparison::{Difference, Findings};
 use crate::telemetry::logging;
 use clap::Args;
@@ -68,7 +68,8 @@ fn describe(verdict: &Verdict) -> String {
     let seconds = took.as_secs_f64();
     if verdict.differences() == 0 {
         let (rows, tables) = (verdict.rows(), verdict.findings.len());
-        return format!("job `{job}` is what its records give: {epoch} epochs, {rows} rows of {tables} tables compared in {seconds:.1} s");
+        let line = format!("job `{job}` is what its records give: {epoch} epochs, {rows} rows of {tables} tables compared in {seconds:.1} s");
+        return removed(verdict).into_iter().chain([line]).collect::<Vec<_>>().join("\n");
     }
     let mut lines = Vec::new();
     for findings in differing(verdict) {
@@ -78,9 +79,21 @@ fn describe(verdict: &Verdict) -> String {
             lines.push(format!("{}: and {more} more", findings.table));
         }
     }
+    lines.extend(removed(verdict));
     lines.extend(verdict.incomplete.clone());
     lines.push(format!("job `{job}` as of epoch {epoch}, compared in {seconds:.1} s"));
     lines.join("\n")
+}
+
+/// What cannot be told, and why.
+fn removed(verdict: &Verdict) -> Option<String> {
+    let Removed { records, from } = verdict.removed.as_ref()?;
+    let of = records.iter().map(|(topic, records)| format!("{records} records of `{topic}`")).collect::<Vec<_>>().join(" and ");
+    Some(format!(
+        "{of} that the job has read are no longer there, for the topic is compacted: digests, models and decisions of epochs from {from} on, and contexts and \
+         features of customers with newer records, cannot be told; {} values that differ there are passed over",
+        verdict.untold()
+    ))
 }
 
 fn line(table: &str, Difference { key, column, expected, found }: &Difference) -> String {
@@ -98,6 +111,8 @@ fn to_json(verdict: &Verdict) -> serde_json::Value {
         "epoch": verdict.epoch,
         "differences": verdict.differences(),
         "tables": verdict.findings,
+        "removed": verdict.removed.as_ref().map(|removed| json!({ "records": removed.records, "from_epoch": removed.from })),
+        "untold": verdict.untold(),
         "incomplete": verdict.incomplete,
         "seconds": verdict.took.as_secs_f64(),
     })
@@ -111,9 +126,22 @@ mod tests {
     #[test]
     fn a_verdict_reads_well() {
         let mut features = Findings { rows: 7, ..Findings::new("customer_features") };
-        let mut verdict =
-            Verdict { job: "campaign".to_string(), epoch: 3, findings: vec![features.clone()], incomplete: None, took: Duration::from_millis(1_250) };
+        let mut verdict = Verdict {
+            job: "campaign".to_string(),
+            epoch: 3,
+            findings: vec![features.clone()],
+            removed: None,
+            incomplete: None,
+            took: Duration::from_millis(1_250),
+        };
         assert_eq!(describe(&verdict), "job `campaign` is what its records give: 3 epochs, 7 rows of 1 tables compared in 1.2 s");
+        features.untold = 4;
+        let removed = Removed { records: std::collections::BTreeMap::from([("profiles".to_string(), 2)]), from: 9 };
+        let lacking = Verdict { findings: vec![features.clone()], removed: Some(removed), ..verdict.clone() };
+        let (said, told) = (describe(&lacking), to_json(&lacking));
+        assert!(said.starts_with("2 records of `profiles` that the job has read are no longer there") && said.contains("from 9 on"), "{said}");
+        assert!(said.contains("4 values") && said.ends_with("compared in 1.2 s"), "{said}");
+        assert_eq!((&told["ok"], &told["removed"]["records"]["profiles"], &told["untold"]), (&json!(true), &json!(2), &json!(4)));
         features.differs("customer_id 5", "monetary", "12.5".to_string(), "13".to_string());
         features.is_missing(|| "customer_id 6".to_string());
         features.is_surplus(|| "customer_id 7".to_string());

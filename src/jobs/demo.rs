@@ -178,6 +178,7 @@ fn pace(config: &Config) -> Pace {
         first: 1,
         repeats: false,
         replayed: Vec::new(),
+        erased: Vec::new(),
         saves: None,
     }
 }
@@ -185,7 +186,7 @@ fn pace(config: &Config) -> Pace {
 fn described(config: &Config, features: Features) -> Campaign {
     let mut settings = config.settings();
     // The status page shows what came of the decisions.
-    settings.emit = Emit { interactions: true, features: true, final_features: None, snapshots: false };
+    settings.emit = Emit { interactions: true, features: true, final_features: None, profiled: false, snapshots: false };
     Campaign { settings: Arc::new(settings), features: Arc::new(features), thresholds: None }
 }
 

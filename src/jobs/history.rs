@@ -117,7 +117,16 @@ impl History {
         let manner = Manner { recorded, closes: self.closes, together };
         // No epoch ends by time or number: each where it ended before, and the last with the input.
         let ahead = stretch.ahead(epochs.len());
-        let pace = Pace { interval: Duration::MAX, max_events: u64::MAX, ahead, first: 1, repeats: manner.recorded, replayed: epochs, saves: None };
+        let pace = Pace {
+            interval: Duration::MAX,
+            max_events: u64::MAX,
+            ahead,
+            first: 1,
+            repeats: manner.recorded,
+            replayed: epochs,
+            erased: Vec::new(),
+            saves: None,
+        };
         worker.dataflow::<u64, _, _>(|scope| {
             let feed = live(scope, pace, self.control.clone(), |activator| {
                 let wake = move || {

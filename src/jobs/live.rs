@@ -11,7 +11,7 @@
 
 use super::schedule::Schedule;
 use dataflows::campaign::feed::{Feed, Mark, Recorded, Save};
-use dataflows::event::{Messages, Millis, Topic};
+use dataflows::event::{CustomerId, Kept, Messages, Millis, Topic};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -40,6 +40,10 @@ pub trait Intake {
     /// Where each of this worker's partitions stands, after the records that were handed out. With `until` only those that are named there, and none past
     /// its bound.
     fn marks(&self, until: Option<&Bounds>) -> Vec<Mark>;
+    /// What is to be kept of an epoch that ends with these marks.
+    fn keep(&mut self, _marks: &[Mark]) -> Vec<Kept> {
+        Vec::new()
+    }
     /// Whether what must be read before everything else has been read.
     fn is_prepared(&self) -> bool;
     /// Lets everything else come.
@@ -55,6 +59,8 @@ pub struct Replayed {
     pub bounds: Vec<(Topic, u32, u64)>,
     /// Its watermark.
     pub watermark: Option<Millis>,
+    /// The customers that it erased, each up to an instant: its records may no longer say so.
+    pub erased: Vec<(CustomerId, Millis)>,
 }
 
 /// How epochs are cut.
@@ -72,6 +78,8 @@ pub struct Pace {
     pub repeats: bool,
     /// Those epochs, from the first on; only the first worker has them. All of them are repeated, even by a job that is told to drain.
     pub replayed: Vec<Replayed>,
+    /// The customers that are erased from the first record on, each up to an instant; only the first worker has them.
+    pub erased: Vec<(CustomerId, Millis)>,
     /// When checkpoints are due; without it none are taken.
     pub saves: Option<Arc<Schedule>>,
 }
@@ -310,6 +318,7 @@ fn read<'scope, I: Intake + 'static>(
     intake: impl FnOnce(SyncActivator) -> I,
 ) -> (StreamVec<'scope, u64, Feed>, StreamVec<'scope, u64, News>) {
     let scope = commands.scope();
+    let leads = scope.index() == 0;
     let mut builder = OperatorBuilder::new("Source".to_owned(), scope);
     let address = builder.operator_info().address;
     let again = Rc::new(scope.activator_for(address.clone()));
@@ -322,7 +331,7 @@ fn read<'scope, I: Intake + 'static>(
     builder.build(move |capabilities| {
         let mut held = Some(capabilities);
         held.iter_mut().flatten().for_each(|capability| capability.downgrade(&pace.first));
-        let mut reading = Reading::new(intake, &pace);
+        let mut reading = Reading::new(intake, &pace, leads);
         move |_| {
             commands.for_each(|_, told| {
                 control.hear(told);
@@ -391,6 +400,10 @@ struct Reading<I> {
     max_events: u64,
     /// The next epoch too ends where it ended before, and nothing may be read before that is known.
     repeating: bool,
+    /// Customers that the epoch has to erase, whatever its records say.
+    erased: Vec<(CustomerId, Millis)>,
+    /// Whether it is this worker that says so.
+    leads: bool,
     in_epoch: u64,
     untold: News,
     in_a_row: u32,
@@ -401,7 +414,7 @@ struct Reading<I> {
 }
 
 impl<I: Intake> Reading<I> {
-    fn new(mut intake: I, pace: &Pace) -> Self {
+    fn new(mut intake: I, pace: &Pace, leads: bool) -> Self {
         if pace.first > 1 {
             intake.open();
         }
@@ -411,6 +424,8 @@ impl<I: Intake> Reading<I> {
             commands: VecDeque::new(),
             max_events,
             repeating: pace.repeats,
+            erased: pace.erased.clone(),
+            leads,
             in_epoch: 0,
             untold: News::default(),
             in_a_row: 0,
@@ -438,6 +453,8 @@ impl<I: Intake> Reading<I> {
                 let bounds: Bounds = replayed.bounds.iter().map(|&(topic, partition, next)| ((topic, partition), next)).collect();
                 let watermark = Recorded(replayed.watermark);
                 if self.intake.has_reached(&bounds) {
+                    let erased = replayed.erased.iter().filter(|_| self.leads);
+                    self.erased.extend(erased);
                     self.repeating = *more;
                     self.commands.pop_front();
                     let marks = self.intake.marks(Some(&bounds));
@@ -467,6 +484,11 @@ impl<I: Intake> Reading<I> {
 
     fn cut(&mut self, marks: Vec<Mark>, last: bool, open: bool, give: &mut impl FnMut(Feed)) -> Step {
         self.idle = marks.iter().map(|mark| mark.idle).collect();
+        self.erased.drain(..).for_each(|(customer, until)| give(Feed::Erased(customer, until)));
+        let kept = self.intake.keep(&marks);
+        if !kept.is_empty() {
+            give(Feed::Kept(kept));
+        }
         marks.into_iter().for_each(|mark| give(Feed::Mark(mark)));
         if open {
             self.intake.open();

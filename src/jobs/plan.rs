@@ -23,12 +23,25 @@ pub struct Plan {
     starts: Vec<(Topic, u32, u64)>,
     /// Whether epochs are repeated first.
     repeats: bool,
+    /// Up to where partitions are read from what was kept of them, before they are read from their topics.
+    kept: Vec<(Topic, u32, u64)>,
 }
 
 impl Plan {
     /// To go on from this checkpoint, if there is one, and these offsets; first with epochs that were committed before, if it `repeats` any.
     pub fn new(manifest: Option<&Manifest>, starts: Vec<(Topic, u32, u64)>, repeats: bool) -> Self {
-        Plan { manifest: manifest.map(Manifest::to_text), starts, repeats }
+        Plan { manifest: manifest.map(Manifest::to_text), starts, repeats, kept: Vec::new() }
+    }
+
+    /// The same, with these partitions read from what was kept of them, each up to an offset.
+    pub fn recalling(mut self, kept: Bounds) -> Self {
+        self.kept = kept.into_iter().map(|((topic, partition), until)| (topic, partition, until)).collect();
+        self
+    }
+
+    /// Up to where partitions are read from what was kept of them.
+    pub fn kept(&self) -> Bounds {
+        self.kept.iter().map(|&(topic, partition, until)| ((topic, partition), until)).collect()
     }
 
     /// Whether epochs are repeated first.

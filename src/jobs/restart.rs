@@ -5,8 +5,9 @@ use super::plan::Plan;
 use crate::checkpoint::{CheckpointError, Checkpoints, Manifest};
 use crate::kafka::{KafkaError, KafkaSettings, Position, TopicIds, admin};
 use crate::results::hexadecimal;
+use crate::sink::kept::covered;
 use crate::sink::{History, Link, Positions, RecordedEpoch, Sink, SinkError};
-use dataflows::event::Topic;
+use dataflows::event::{CustomerId, Millis, Topic};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -66,6 +67,8 @@ pub struct Restart {
     pub plan: Plan,
     /// Epochs to be repeated.
     pub replayed: Vec<Replayed>,
+    /// Customers that are erased from the first record on, each up to an instant, where everything is made anew.
+    pub erased: Vec<(CustomerId, Millis)>,
     /// What they were committed with.
     pub committed: BTreeMap<u64, RecordedEpoch>,
     /// Where the chain of the job's epochs begins, and the link of the epoch that it goes on after.
@@ -122,10 +125,21 @@ impl Restart {
             _ => tracing::info!(checkpoint = after, repeated = repeated.len(), committed = progress, "The job goes on where it was."),
         }
         let repeats = !repeated.is_empty();
-        let replayed = repeated.iter().map(|epoch| Replayed { bounds: epoch.offsets.clone(), watermark: epoch.watermark }).collect();
+        let kept = if repeats { sink.kept(after)? } else { Vec::new() };
+        let covered = covered(&kept, &starts.iter().map(|&(topic, partition, next)| ((topic, partition), next)).collect());
+        let mut erasures: BTreeMap<u64, Vec<_>> = BTreeMap::new();
+        for (epoch, customer, until) in if repeats { sink.erasures(after)? } else { Vec::new() } {
+            erasures.entry(epoch).or_default().push((customer, until));
+        }
+        let mut replay = |epoch: &RecordedEpoch| {
+            let erased = erasures.remove(&epoch.epoch).unwrap_or_default();
+            Replayed { bounds: epoch.offsets.clone(), watermark: epoch.watermark, erased }
+        };
+        let replayed = repeated.iter().map(&mut replay).collect();
+        let erased = if progress == 0 { sink.erased()? } else { Vec::new() };
         let committed = repeated.into_iter().map(|epoch| (epoch.epoch, epoch)).collect();
         let link = before.or(manifest.as_ref().and_then(|manifest| manifest.chain));
-        Ok(Restart { plan: Plan::new(manifest.as_ref(), starts, repeats), replayed, committed, history, link })
+        Ok(Restart { plan: Plan::new(manifest.as_ref(), starts, repeats).recalling(covered), replayed, erased, committed, history, link })
     }
 }
 
@@ -199,6 +213,7 @@ mod tests {
     use super::*;
     use crate::checkpoint::{Fingerprint, Location};
     use crate::results::EpochResults;
+    use crate::sink::kept::KeptAt;
     use crate::sink::{Commit, Progress};
     use dataflows::settings::Settings;
 
@@ -242,10 +257,19 @@ mod tests {
         fn forget(&mut self, _: &[(Topic, u32, u64)], _: &TopicIds) -> Result<(), SinkError> {
             Ok(())
         }
+        fn erasures(&mut self, _: u64) -> Result<Vec<(u64, CustomerId, Millis)>, SinkError> {
+            Ok(Vec::new())
+        }
+        fn erased(&mut self) -> Result<Vec<(CustomerId, Millis)>, SinkError> {
+            Ok(Vec::new())
+        }
+        fn kept(&mut self, _: u64) -> Result<Vec<KeptAt>, SinkError> {
+            Ok(Vec::new())
+        }
+        fn checkpointed(&mut self, _: u64, _: u64) {}
         fn commit(&mut self, results: &EpochResults) -> Result<Commit, SinkError> {
             Ok(Commit { epoch: results.epoch, took: std::time::Duration::ZERO, retries: 0 })
         }
-        fn checkpointed(&mut self, _: u64) {}
     }
 
     /// A manifest of epoch 3.

@@ -2,9 +2,11 @@
 
 use super::erasing::erase;
 use super::gather::{self, Checkpointing, Gather, GatherError};
+use super::keeping::Keeping;
 use super::live::{Control, Pace, live};
 use super::plan::{Plan, agree};
 use super::publishing::Publishing;
+use super::recalling::{Recalling, Share};
 use super::restart::{self, Restart, RestartError, Sources};
 use super::saving::{LoadError, ToSaver, load};
 use super::schedule::Schedule;
@@ -15,6 +17,7 @@ use crate::checkpoint::{CheckpointError, Checkpoints, Fingerprint, Saved, Saver,
 use crate::cluster::{Cluster, ClusterError};
 use crate::config::types::Config;
 use crate::console::{Console, ConsoleError};
+use crate::kafka::compacted::Compacted;
 use crate::kafka::intake::{KafkaIntake, Seat, Sight};
 use crate::kafka::{Assigned, KafkaError, KafkaSettings, Position, TopicIds, admin, properties};
 use crate::postgres::Trouble;
@@ -100,7 +103,7 @@ pub(super) fn described(config: &Config, features: Features, snapshots: bool) ->
     let mut settings = config.settings();
     // Texts of ids are only for whoever keeps rows.
     settings.input.names = !config.postgres.url.is_empty() || config.files.dir.is_some();
-    settings.emit = Emit { interactions: true, features: true, final_features: None, snapshots };
+    settings.emit = Emit { interactions: true, features: true, final_features: None, profiled: false, snapshots };
     Campaign { settings: Arc::new(settings), features: Arc::new(features), thresholds: None }
 }
 
@@ -111,6 +114,8 @@ struct Job {
     /// The ids of the topics that it reads, once they are asked for.
     topic_ids: OnceLock<TopicIds>,
     checkpoints: Checkpoints,
+    /// The topics of which what is read is kept.
+    compacted: Compacted,
     /// Writes checkpoints, once it is known what the job begins with.
     saver: Mutex<Option<Saver>>,
     /// Why the sink ended.
@@ -145,6 +150,7 @@ impl Job {
             kafka: config.kafka_settings(),
             topic_ids: OnceLock::new(),
             checkpoints,
+            compacted: Compacted::default(),
             saver: Mutex::new(None),
             sunk: Mutex::new(None),
             watched,
@@ -168,7 +174,7 @@ impl Job {
         let (sink, lead) = first.unzip();
         let (sink, publishing) = sink.unzip();
         self.watched.begun.store(true, Ordering::Release);
-        topics::watch(&self.kafka, &partitions, *self.topic_ids.get_or_init(|| now), &self.watched.sight);
+        topics::watch(&self.kafka, &partitions, *self.topic_ids.get_or_init(|| now), &self.watched.sight, &self.compacted);
         tracing::info!(partitions = keys(&partitions).len(), "{READING}");
         let outcome = self.run_workers(cluster, config, partitions, lead);
         self.end(sink, publishing.as_deref(), outcome.is_ok());
@@ -213,7 +219,7 @@ impl Job {
             alert_of_unread_erasures(&results);
             watched.sight.committed(&results.closed.offsets);
             published.committed(&mut results);
-            watched.saved.get().into_iter().for_each(|saved| sink.checkpointed(saved.newest()));
+            watched.saved.get().into_iter().for_each(|saved| sink.checkpointed(saved.newest(), saved.oldest()));
         };
         let sink = spawn(sink, results, Arc::clone(&self.watched.control.committed), then)?;
         Ok(((sink, publishing), Lead { restart, to_sink }))
@@ -238,6 +244,7 @@ impl Job {
             std::thread::park_timeout(Duration::from_millis(500));
         };
         self.watched.sight.begins();
+        self.compacted.look(&self.kafka);
         match properties::warnings(&self.kafka) {
             Ok(warnings) => warnings.iter().for_each(|warning| tracing::warn!("{warning}")),
             Err(error) => tracing::warn!("The topics are not checked: {error}."),
@@ -292,6 +299,7 @@ impl Job {
             first,
             repeats: plan.repeats(),
             replayed: Vec::new(),
+            erased: Vec::new(),
             saves: None,
         };
         let mut gather = lead.map(|Lead { restart, to_sink }| {
@@ -301,6 +309,7 @@ impl Job {
             let gather = gather.chaining(restart.history, restart.link, self.topic_ids.get().copied().unwrap_or_default());
             control.repeated.store(first - 1 + restart.replayed.len() as u64, Ordering::Release);
             pace.replayed = restart.replayed;
+            pace.erased = restart.erased;
             let gather = match &beginning.common {
                 Some(common) => gather.after(common),
                 None => gather,
@@ -314,12 +323,17 @@ impl Job {
             let topic_ids = self.topic_ids.get().copied().unwrap_or_default();
             let kafka = KafkaSettings { topic_ids, ..self.kafka.clone() };
             let (sight, idle) = (self.watched.sight.clone(), config.epoch.idle);
+            let (compacted, starts) = (self.compacted.clone(), plan.starts());
+            let share = Share { after: first - 1, until: plan.kept().into_iter().filter(|((_, partition), _)| seat.has(*partition)).collect() };
+            let store = sink::kept_store(config, &self.described.features);
             let feed = live(scope, pace, control.clone(), move |activator| {
                 let wake = move || {
                     // A worker that has ended needs no waking.
                     let _ = activator.activate();
                 };
-                KafkaIntake::start(&kafka, assigned, seat, idle, sight, wake)
+                let topics = KafkaIntake::start(&kafka, assigned, seat, idle, sight.clone(), wake.clone());
+                let recalling = Recalling::start(topics, &store, &share, &starts, sight, wake);
+                Keeping::new(recalling, compacted, starts)
             });
             deliver(campaign(feed, &self.described, beginning), move |delivery| {
                 if let Some(gather) = &mut gather {
@@ -373,9 +387,14 @@ impl Job {
     /// Waits for the last commit, for what is to be published, and for the last checkpoint; for
     /// that only if it can still become complete: `finished`, the workers have ended in order.
     fn end(&self, sink: Option<SinkThread>, publishing: Option<&Publishing>, finished: bool) {
-        if let Some(Ok(Err(error))) = sink.map(JoinHandle::join) {
-            *self.sunk.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-        }
+        let sink = match sink.map(JoinHandle::join) {
+            Some(Ok(Ok(sink))) => Some(sink),
+            Some(Ok(Err(error))) => {
+                *self.sunk.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                None
+            }
+            Some(Err(_)) | None => None,
+        };
         let all_committed =
             self.sunk.lock().unwrap_or_else(PoisonError::into_inner).is_none() && self.watched.failure.lock().is_ok_and(|failure| failure.is_none());
         let patience = if all_committed { PUBLISHING } else { Duration::ZERO };
@@ -384,6 +403,10 @@ impl Job {
             saver.finish(if finished && all_committed { SAVING } else { Duration::ZERO });
         }
         publishing.into_iter().for_each(|publishing| publishing.join(patience));
+        // What the last checkpoint covers goes at once, for nobody knows when the next start is.
+        if let (Some(mut sink), Some(saved)) = (sink, self.watched.saved.get()) {
+            sink.checkpointed(saved.newest(), saved.oldest());
+        }
     }
 
     /// Why the job ended: the first cause is told, not what followed from it.
@@ -403,10 +426,11 @@ impl Job {
 
 /// The partitions of a worker, and where each begins.
 fn assign(partitions: &BTreeSet<(Topic, u32)>, plan: &Plan, seat: Seat) -> Vec<Assigned> {
-    let starts = plan.starts();
+    let (starts, kept) = (plan.starts(), plan.kept());
     let mine = partitions.iter().filter(|(_, partition)| seat.has(*partition));
     mine.map(|&(topic, partition)| {
-        let from = starts.get(&(topic, partition)).map_or(Position::Earliest, |&next| Position::Offset(next));
+        let from =
+            kept.get(&(topic, partition)).or_else(|| starts.get(&(topic, partition))).map_or(Position::Earliest, |&next| Position::Offset(next));
         Assigned { topic, partition, from }
     })
     .collect()

@@ -1,5 +1,6 @@
 //! The topics of a running job: whether they are still the ones that it reads, and whether partitions were added to them.
 
+use crate::kafka::compacted::Compacted;
 use crate::kafka::identify::{self, Ids};
 use crate::kafka::intake::Sight;
 use crate::kafka::{KafkaError, KafkaSettings, TopicIds, admin};
@@ -42,9 +43,9 @@ pub fn ids(kafka: &KafkaSettings) -> TopicIds {
 }
 
 /// Looks at the topics of a running job now and then, for as long as the process lives: partitions that were added are told to `sight`, as is that a
-/// topic is gone, or is another one than `expected`.
-pub fn watch(kafka: &KafkaSettings, partitions: &BTreeMap<Topic, Vec<u32>>, expected: TopicIds, sight: &Sight) {
-    let (kafka, sight, mut known) = (kafka.clone(), sight.clone(), keys(partitions));
+/// topic is gone, or is another one than `expected`, and to `compacted` which ones the broker compacts.
+pub fn watch(kafka: &KafkaSettings, partitions: &BTreeMap<Topic, Vec<u32>>, expected: TopicIds, sight: &Sight, compacted: &Compacted) {
+    let (kafka, sight, compacted, mut known) = (kafka.clone(), sight.clone(), compacted.clone(), keys(partitions));
     std::thread::spawn(move || {
         let ids = Ids::asking(&kafka).ok().filter(|_| expected != TopicIds::UNKNOWN);
         let mut looked = Instant::now();
@@ -60,6 +61,10 @@ pub fn watch(kafka: &KafkaSettings, partitions: &BTreeMap<Topic, Vec<u32>>, expe
             looked = Instant::now();
             // A broker that does not answer is asked again the next time.
             let Ok(found) = admin::partitions(&kafka) else { continue };
+            for topic in compacted.look(&kafka) {
+                let topic = kafka.topic_name(topic);
+                tracing::warn!(topic, "The topic is compacted now: what is read of it from now on is kept until checkpoints cover it.");
+            }
             let new: Vec<_> = keys(&found).difference(&known).copied().collect();
             known.extend(&new);
             sight.found(new);

@@ -4,6 +4,7 @@
 //! One transaction sees the recorded epochs and all tables as of the same commit, however far the job goes meanwhile. Thresholds are not taken from
 //! their table but computed again, for recorded watermarks close them where they closed before.
 
+mod lost;
 mod recorded;
 
 use super::gather::{Failure, Gather};
@@ -13,15 +14,18 @@ use super::run::described;
 use super::topics;
 use crate::cluster::{Cluster, ClusterError};
 use crate::config::types::Config;
+use crate::kafka::compacted::{Compacted, Topics};
 use crate::kafka::intake::Sight;
 use crate::kafka::{KafkaError, KafkaSettings, Position, admin};
-use crate::postgres::comparison::{Expected, Findings, Snapshot, Standing};
+use crate::postgres::comparison::{Expected, Findings, Recorded, Snapshot, Standing};
 use crate::postgres::{PostgresError, PostgresSettings};
 use crate::results::EpochResults;
 use crate::telemetry::progress::{Progress, Unit};
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use dataflows::customer::Features;
-use dataflows::event::Topic;
+use dataflows::event::{CustomerId, Millis, Topic};
+use lost::Lost;
+pub use lost::Removed;
 use recorded::{Checker, check_chain, check_progress};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -94,6 +98,8 @@ pub struct Verdict {
     pub epoch: u64,
     /// What was found, table by table.
     pub findings: Vec<Findings>,
+    /// Records that the job has read and that compaction has removed since; `None`: there are none.
+    pub removed: Option<Removed>,
     /// Why the tables of results were not compared; `None`: they were.
     pub incomplete: Option<String>,
     /// How long it took.
@@ -104,6 +110,11 @@ impl Verdict {
     /// Differences in all tables.
     pub fn differences(&self) -> u64 {
         self.findings.iter().map(|findings| findings.total).sum()
+    }
+
+    /// Values and rows that are otherwise than computed again and may be right, because of what is removed.
+    pub fn untold(&self) -> u64 {
+        self.findings.iter().map(|findings| findings.untold).sum()
     }
 
     /// Rows in all tables.
@@ -125,17 +136,20 @@ pub fn verify(config: &Config, features: Features) -> Result<Verdict, VerifyErro
     let settings = config.postgres_settings(&features);
     let mut snapshot = Snapshot::open(settings.clone())?;
     let standing = snapshot.standing()?;
-    let mut verdict = Verdict { job: config.job.clone(), epoch: 0, findings: Vec::new(), incomplete: None, took: Duration::ZERO };
+    let mut verdict = Verdict { job: config.job.clone(), epoch: 0, findings: Vec::new(), removed: None, incomplete: None, took: Duration::ZERO };
     let mut progress = Findings::new("progress");
     let mut epochs = Findings::new("epochs");
     check_chain(&standing, &mut epochs);
     verdict.incomplete = check_progress(&standing, &settings.job, &mut progress, &mut epochs);
     if verdict.incomplete.is_none() {
         verdict.epoch = standing.epochs.last().map_or(0, |epoch| epoch.epoch);
+        let names = settings.topics.clone();
         let recomputed = recompute(&config, features, settings, standing, epochs)?;
-        epochs = recomputed.checker.into_findings();
+        let (found, lost) = recomputed.checker.into_findings();
+        epochs = found;
+        verdict.removed = lost.removed(&names);
         tracing::info!(epoch = verdict.epoch, "Everything is computed again; the tables are read.");
-        verdict.findings = snapshot.compare(recomputed.expected, |table| tracing::debug!(table, "Compared."))?;
+        verdict.findings = snapshot.compare(recomputed.expected, lost.doubt(&names).as_ref(), |table| tracing::debug!(table, "Compared."))?;
     }
     verdict.findings.extend([epochs, progress]);
     verdict.took = started.elapsed();
@@ -156,21 +170,27 @@ fn recompute(
     epochs: Findings,
 ) -> Result<Recomputed, VerifyError> {
     if standing.epochs.is_empty() {
-        return Ok(Recomputed { expected: Expected::new(&postgres, standing.kept), checker: Checker::new(Vec::new(), postgres, epochs) });
+        return Ok(Recomputed {
+            expected: Expected::new(&postgres, standing.kept),
+            checker: Checker::new(Vec::new(), postgres, epochs, Lost::default()),
+        });
     }
     let cluster = Cluster::of(config)?;
     let kafka = KafkaSettings { topic_ids: standing.topic_ids, ..config.kafka_settings() };
     kafka.topic_ids.compare(&topics::ids(&kafka), &kafka.topics).map_err(KafkaError::from)?;
-    let stretch = stretch(&kafka, &standing, &config.job)?;
-    let described = described(config, features, false);
+    let compacted = Compacted::default();
+    compacted.look(&kafka);
+    let (stretch, lost) = stretch(&kafka, &standing, &config.job, compacted.topics())?;
+    let mut described = described(config, features, false);
+    Arc::make_mut(&mut described.settings).emit.profiled = true;
     let (control, sight, failure) = (Control::default(), Sight::default(), Failure::default());
     let (to_fold, results) = bounded(AHEAD as usize + 1);
     let mut gather = Gather::new(described.clone(), control.clone(), to_fold, failure);
-    let replayed = standing.epochs.iter().map(|epoch| Replayed { bounds: epoch.offsets.clone(), watermark: epoch.watermark }).collect();
+    let replayed = replayed(&standing);
     let fold = Fold {
         last: standing.epochs.last().map_or(0, |epoch| epoch.epoch),
         expected: Expected::new(&postgres, standing.kept),
-        checker: Checker::new(standing.epochs, postgres.clone(), epochs),
+        checker: Checker::new(standing.epochs, postgres.clone(), epochs, lost),
         control: control.clone(),
         sight: sight.clone(),
     };
@@ -183,8 +203,21 @@ fn recompute(
     Ok(folded?)
 }
 
-/// What has to be read: from the offsets that the job began with to those of its last recorded epoch.
-fn stretch(kafka: &KafkaSettings, standing: &Standing, job: &str) -> Result<Stretch, VerifyError> {
+/// Its epochs as they were, each with the erasures that it has carried out.
+fn replayed(standing: &Standing) -> Vec<Replayed> {
+    let mut erasures: BTreeMap<u64, Vec<(CustomerId, Millis)>> = BTreeMap::new();
+    for &(epoch, customer, until) in &standing.erasures {
+        erasures.entry(epoch).or_default().push((customer, until));
+    }
+    let mut replay = |epoch: &Recorded| {
+        let erased = erasures.remove(&epoch.epoch).unwrap_or_default();
+        Replayed { bounds: epoch.offsets.clone(), watermark: epoch.watermark, erased }
+    };
+    standing.epochs.iter().map(&mut replay).collect()
+}
+
+/// What has to be read: from the offsets that the job began with to those of its last recorded epoch. Of that, compaction may have removed some.
+fn stretch(kafka: &KafkaSettings, standing: &Standing, job: &str, compacted: Topics) -> Result<(Stretch, Lost), VerifyError> {
     if standing.starts.is_none() && Position::from(kafka.start) != Position::Earliest {
         return Err(VerifyError::Unrepeatable(job.to_string()));
     }
@@ -199,7 +232,7 @@ fn stretch(kafka: &KafkaSettings, standing: &Standing, job: &str) -> Result<Stre
     let mut partitions: BTreeMap<Topic, Vec<u32>> = BTreeMap::new();
     ends.keys().for_each(|(topic, partition)| partitions.entry(*topic).or_default().push(*partition));
     let there = admin::positions(kafka, &partitions, Position::Earliest)?;
-    let mut stretch = Vec::new();
+    let (mut stretch, mut goes_on) = (Vec::new(), false);
     for ((topic, partition), (until, epoch)) in ends {
         let range = there.get(&(topic, partition)).cloned().unwrap_or_default();
         // A partition that came later was read from its first record on.
@@ -211,9 +244,10 @@ fn stretch(kafka: &KafkaSettings, standing: &Standing, job: &str) -> Result<Stre
         if until.max(wanted) > range.end {
             return Err(VerifyError::PastEnd { epoch, topic: name(), partition, wanted: until.max(wanted), high: range.end });
         }
+        goes_on |= compacted.contains(topic) && until < range.end;
         stretch.push((topic, partition, wanted, until));
     }
-    Ok(Stretch(stretch))
+    Ok((Stretch(stretch), Lost::new(compacted, goes_on)))
 }
 
 /// Takes in epoch after epoch, on a thread of its own.

@@ -3,6 +3,7 @@
 //! ```text
 //! <checkpoint.dir>/<job>/journal.log     who has the job, where it began, and of each epoch offsets, watermark, digest, thresholds: a line each
 //! <checkpoint.dir>/<job>/journal.lock    locked by the process that has it
+//! <checkpoint.dir>/<job>/kept/           what is kept of compacted topics, a file an epoch
 //! ```
 //!
 //! An epoch counts from the moment at which its line lies on the disk; where the changes of each epoch go into a file, that file lies there before.
@@ -16,6 +17,7 @@
 //! newer one has started none counts: even without any lock, two instances would not both go on.
 
 pub mod error;
+pub mod kept;
 mod log;
 mod record;
 mod shared;

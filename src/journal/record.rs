@@ -65,6 +65,9 @@ pub struct Standing {
     pub pending: i64,
     /// The thresholds that they published.
     pub thresholds: BTreeMap<Day, u64>,
+    /// The customers that were ever erased, each up to an instant: topics may have forgotten it when everything is made anew from them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub erased: BTreeMap<CustomerId, Millis>,
 }
 
 /// A committed epoch.
@@ -101,6 +104,9 @@ pub struct Epoch {
     /// Customers that were erased in it, each up to an instant, as long as older files and records may have something of theirs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub erased: Vec<(CustomerId, Millis)>,
+    /// Customers that it has erased, each up to an instant, for whoever repeats it: its records may no longer say so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub erasures: Vec<(CustomerId, Millis)>,
     /// Its decisions, as long as they are not known to be published.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub decisions: Vec<Decision>,
@@ -256,7 +262,7 @@ mod tests {
 
     fn all() -> Vec<Record> {
         let starts = Offsets::from([("transactions".to_string(), BTreeMap::from([(0, 17)]))]);
-        let standing = Standing { epoch: 3, pending: -1, thresholds: BTreeMap::from([(19_783, 5)]) };
+        let standing = Standing { epoch: 3, pending: -1, thresholds: BTreeMap::from([(19_783, 5)]), erased: BTreeMap::from([(7, i64::MAX)]) };
         let journal = Record::Journal { format: FORMAT, job: "campaign".to_string(), files: true };
         let topics = Record::Topics(BTreeMap::from([("transactions".to_string(), "AAAAAAAAAAAAAAAAAAAABQ".to_string())]));
         let history = Record::History(History { identity: Link::from_hex(&"ef".repeat(32)).expect("a link"), after: 3 });

@@ -7,9 +7,10 @@
 use super::writer::Writer;
 use crate::kafka::TopicIds;
 use crate::results::EpochResults;
+use crate::sink::kept::KeptAt;
 use crate::sink::outbox::{self, Backlog, Stretch};
 use crate::sink::{Commit, History, Positions, Progress, RecordedEpoch, Sink, SinkError};
-use dataflows::event::Topic;
+use dataflows::event::{CustomerId, Millis, Topic};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The hand that commits.
@@ -80,8 +81,20 @@ impl Sink for Journal {
         self.writer.lock().commit(results)
     }
 
-    fn checkpointed(&mut self, newest: u64) {
-        self.writer.lock().checkpointed(newest);
+    fn erasures(&mut self, after: u64) -> Result<Vec<(u64, CustomerId, Millis)>, SinkError> {
+        self.writer.lock().erasures(after)
+    }
+
+    fn erased(&mut self) -> Result<Vec<(CustomerId, Millis)>, SinkError> {
+        self.writer.lock().erased()
+    }
+
+    fn kept(&mut self, after: u64) -> Result<Vec<KeptAt>, SinkError> {
+        self.writer.lock().kept(after)
+    }
+
+    fn checkpointed(&mut self, newest: u64, oldest: u64) {
+        self.writer.lock().checkpointed(newest, oldest);
     }
 }
 

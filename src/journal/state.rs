@@ -23,6 +23,8 @@ pub struct State {
     pub topics: BTreeMap<String, String>,
     /// Every published threshold.
     pub thresholds: BTreeMap<Day, u64>,
+    /// Every customer that was ever erased, up to an instant.
+    pub erased: BTreeMap<CustomerId, Millis>,
     /// The epochs that are still here, without gaps up to the last committed one.
     pub epochs: BTreeMap<u64, Epoch>,
 }
@@ -42,8 +44,8 @@ impl State {
             Record::Starts(offsets) => self.starts = Some(offsets),
             Record::Topics(topics) => self.topics = topics,
             Record::History(history) => self.history = Some(history),
-            Record::Standing(Standing { epoch, pending, thresholds }) => {
-                (self.progress.epoch, self.pending, self.thresholds) = (epoch, pending, thresholds);
+            Record::Standing(Standing { epoch, pending, thresholds, erased }) => {
+                (self.progress.epoch, self.pending, self.thresholds, self.erased) = (epoch, pending, thresholds, erased);
             }
             Record::Epoch(epoch) if epoch.incarnation == self.progress.incarnation => return self.add(*epoch),
             Record::Epoch(_) => {}
@@ -69,6 +71,10 @@ impl State {
         self.progress.epoch = epoch.epoch;
         self.pending = epoch.pending;
         self.thresholds.extend(&epoch.thresholds);
+        for &(customer, until) in &epoch.erasures {
+            let known = self.erased.entry(customer).or_insert(until);
+            *known = until.max(*known);
+        }
         self.epochs.insert(epoch.epoch, epoch);
         Ok(())
     }
@@ -139,10 +145,11 @@ impl State {
     fn standing(&self) -> Standing {
         let of_kept = |day: &Day| self.epochs.values().any(|epoch| epoch.thresholds.contains_key(day));
         let thresholds = self.thresholds.iter().filter(|(day, _)| !of_kept(day)).map(|(&day, &value)| (day, value)).collect();
+        let erased = self.erased.clone();
         match self.epochs.first_key_value() {
             // Nobody asks how many waited before an epoch that says how many wait after it.
-            Some((&first, _)) => Standing { epoch: first - 1, pending: 0, thresholds },
-            None => Standing { epoch: self.progress.epoch, pending: self.pending, thresholds },
+            Some((&first, _)) => Standing { epoch: first - 1, pending: 0, thresholds, erased },
+            None => Standing { epoch: self.progress.epoch, pending: self.pending, thresholds, erased },
         }
     }
 }

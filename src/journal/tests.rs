@@ -302,12 +302,12 @@ fn epochs_that_no_checkpoint_needs_go_and_the_rest_stays() {
     let length = || fs::metadata(scene.journal()).unwrap().len();
     let before = length();
     writer.advance(0, 6).unwrap();
-    writer.checkpointed(6);
+    writer.checkpointed(6, 0);
     assert!(length() > before, "without a checkpoint every epoch is needed");
     save(&scene, 2);
     save(&scene, 5);
     let mut writer_after = |newest| {
-        writer.checkpointed(newest);
+        writer.checkpointed(newest, 0);
         writer.recorded_epochs(0).unwrap().iter().map(|epoch| epoch.epoch).collect::<Vec<_>>()
     };
     assert_eq!(writer_after(7), [1, 2, 3, 4, 5, 6], "one epoch is not worth a new file");
@@ -334,17 +334,17 @@ fn what_is_owed_stays_and_does_not_have_the_journal_written_again_and_again() {
     writer.advance(0, 3).unwrap();
     save(&scene, 8);
     let recorded = |writer: &mut Writer| writer.recorded_epochs(0).unwrap().iter().map(|epoch| epoch.epoch).collect::<Vec<_>>();
-    writer.checkpointed(8);
+    writer.checkpointed(8, 0);
     assert_eq!(recorded(&mut writer), [4, 5, 6, 7, 8, 9]);
     let inode = || std::os::unix::fs::MetadataExt::ino(&fs::metadata(scene.journal()).unwrap());
     let before = inode();
-    writer.checkpointed(9);
+    writer.checkpointed(9, 0);
     assert_eq!(inode(), before, "there is nothing that could go");
     drop(writer);
     let mut writer = scene.open();
     assert_eq!(writer.owed(3, 9).epochs.iter().map(|owed| owed.epoch).collect::<Vec<_>>(), [4, 5, 6, 7, 8, 9]);
     writer.advance(3, 9).unwrap();
-    writer.checkpointed(10);
+    writer.checkpointed(10, 0);
     assert_eq!(recorded(&mut writer), [8, 9]);
 }
 

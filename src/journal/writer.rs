@@ -1,6 +1,7 @@
 //! The one writer of a job without a database: the journal, and the files of changes where there are any.
 
 use super::error::JournalError;
+use super::kept::KeptFiles;
 use super::log::{self, Log};
 use super::record::{Epoch, FORMAT, FileMark, OLDEST_FORMAT, Record, split};
 use super::state::State;
@@ -8,10 +9,11 @@ use crate::checkpoint::Checkpoints;
 use crate::files::changes::ChangeFiles;
 use crate::kafka::TopicIds;
 use crate::results::{EpochResults, digest_from_hex, hexadecimal};
+use crate::sink::kept::KeptAt;
 use crate::sink::outbox::{Backlog, Stretch};
 use crate::sink::{Commit, History, Positions, Progress, RecordedEpoch, Sink, SinkError, offsets_by_name, offsets_of};
 use dataflows::campaign::output::Day;
-use dataflows::event::Topic;
+use dataflows::event::{CustomerId, Millis, Topic};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -48,10 +50,13 @@ pub struct Writer {
     settings: JournalSettings,
     checkpoints: Checkpoints,
     files: Option<ChangeFiles>,
+    kept: KeptFiles,
     log: Log,
     state: State,
     /// The newest checkpoint for which it was looked what may go.
     looked_at: u64,
+    /// Up to which epoch kept records were removed.
+    forgotten: u64,
 }
 
 impl Writer {
@@ -74,7 +79,8 @@ impl Writer {
             log.cut(read.end as u64)?;
         }
         let (is_new, is_old) = (read.files.is_none(), read.format.is_some_and(|format| format < FORMAT));
-        let mut writer = Writer { settings, checkpoints, files, log, state: read.state, looked_at: 0 };
+        let kept = KeptFiles::new(&settings.folder, settings.topics.clone());
+        let mut writer = Writer { settings, checkpoints, files, kept, log, state: read.state, looked_at: 0, forgotten: 0 };
         let incarnation = writer.state.progress.incarnation + 1;
         if is_new {
             let journal = Record::Journal { format: FORMAT, job: writer.settings.job.clone(), files: writer.files.is_some() };
@@ -99,6 +105,7 @@ impl Writer {
     /// What the last instance may have begun: a file whose epoch was not committed goes, and erasures are carried out to the end.
     fn finish_last(&mut self) -> Result<(), JournalError> {
         let Progress { epoch, .. } = self.state.progress;
+        self.kept.remove(|kept| kept > epoch)?;
         if let Some(files) = &self.files {
             files.remove_after(epoch)?;
             if let Some(mark) = self.state.epochs.get(&epoch).and_then(|epoch| epoch.file) {
@@ -174,6 +181,9 @@ impl Writer {
         }
         let pending = self.state.pending + results.counts.pending;
         let file = self.files.as_mut().map(|files| files.write(results, pending)).transpose()?;
+        if !results.kept.is_empty() {
+            self.kept.write(results.epoch, &results.kept)?;
+        }
         self.append(Record::Epoch(Box::new(self.record(results, thresholds, pending, file))), true)?;
         if results.erasures.is_empty() { Ok(()) } else { self.erase() }
     }
@@ -204,6 +214,7 @@ impl Writer {
             thresholds,
             file,
             erased: results.erasures.iter().map(|erasure| (erasure.customer, erasure.gone_until())).collect(),
+            erasures: results.erasures.iter().map(|erasure| (erasure.customer, erasure.until)).collect(),
             decisions: results.decisions.clone(),
             rejected: results.rejected.clone(),
         }
@@ -305,8 +316,11 @@ impl Sink for Writer {
     fn forget(&mut self, starts: &[(Topic, u32, u64)], ids: &TopicIds) -> Result<(), SinkError> {
         let progress = Progress { incarnation: self.state.progress.incarnation, ..Progress::default() };
         let (starts, topics) = (Some(offsets_by_name(starts, &self.settings.topics)), ids.named(&self.settings.topics));
-        self.state = State { progress, starts, topics, history: Some(History::begin(0)), ..State::default() };
+        let erased = std::mem::take(&mut self.state.erased);
+        self.state = State { progress, starts, topics, erased, history: Some(History::begin(0)), ..State::default() };
         self.rewrite()?;
+        self.kept.remove(|_| true)?;
+        self.forgotten = 0;
         Ok(self.files.as_ref().map_or(Ok(()), |files| files.remove_after(0)).map_err(JournalError::from)?)
     }
 
@@ -317,8 +331,27 @@ impl Sink for Writer {
         Ok(Commit { epoch: results.epoch, took: started.elapsed(), retries: 0 })
     }
 
-    /// That it fails does not end the job: the journal is only longer than it need be.
-    fn checkpointed(&mut self, newest: u64) {
+    fn erasures(&mut self, after: u64) -> Result<Vec<(u64, CustomerId, Millis)>, SinkError> {
+        let epochs = self.state.epochs.range(after.saturating_add(1)..);
+        Ok(epochs.flat_map(|(&number, epoch)| epoch.erasures.iter().map(move |&(customer, until)| (number, customer, until))).collect())
+    }
+
+    fn erased(&mut self) -> Result<Vec<(CustomerId, Millis)>, SinkError> {
+        Ok(self.state.erased.iter().map(|(&customer, &until)| (customer, until)).collect())
+    }
+
+    fn kept(&mut self, after: u64) -> Result<Vec<KeptAt>, SinkError> {
+        Ok(self.kept.all_after(after)?)
+    }
+
+    /// That it fails does not end the job: the journal is only longer than it need be, or there are more files beside it.
+    fn checkpointed(&mut self, newest: u64, oldest: u64) {
+        if oldest > self.forgotten {
+            match self.kept.remove(|epoch| epoch <= oldest) {
+                Ok(()) => self.forgotten = oldest,
+                Err(error) => tracing::warn!("Kept records are not removed, and will be after the next checkpoint: {error}."),
+            }
+        }
         if newest <= self.looked_at {
             return;
         }

@@ -140,6 +140,12 @@ pub enum KafkaError {
         /// The last that is known of the reason.
         why: String,
     },
+    /// Records that were kept of a topic.
+    #[error(
+        "the records that were kept of epochs that are repeated cannot be read back: {0}. Restore them with the database, or where there is none with the \
+         folder of the checkpoints, or make everything anew from the topics with --rebuild"
+    )]
+    Kept(String),
     /// A thread could not be started.
     #[error("a thread of the Kafka client cannot be started: {0}")]
     Thread(#[source] io::Error),
@@ -169,6 +175,7 @@ impl KafkaError {
             | KafkaError::PastEnd { .. }
             | KafkaError::Refused { .. }
             | KafkaError::Delivery { .. }
+            | KafkaError::Kept(_)
             | KafkaError::Thread(_) => false,
         }
     }

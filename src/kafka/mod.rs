@@ -8,6 +8,7 @@
 pub mod admin;
 mod blocks;
 pub mod bounded;
+pub mod compacted;
 pub mod connection;
 pub mod consumer;
 pub mod eraser;

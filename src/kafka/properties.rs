@@ -3,7 +3,9 @@
 use super::admin::{ANSWER, admin, block_on, failure};
 use super::error::KafkaError;
 use super::settings::KafkaSettings;
+use dataflows::event::Topic;
 use rdkafka::admin::{AdminOptions, ConfigResource, ResourceSpecifier};
+use std::collections::BTreeMap;
 
 /// What is not as it should be with topics that are there, yet does not keep a job from running:
 /// compaction and retention take records away, and what is rebuilt later is rebuilt without them.
@@ -17,8 +19,8 @@ pub fn warnings(settings: &KafkaSettings) -> Result<Vec<String>, KafkaError> {
         let policy = property("cleanup.policy");
         if policy.contains("compact") {
             warnings.push(format!(
-                "topic `{name}` is compacted (cleanup.policy={policy}): whatever is rebuilt from it later sees only the last record of each key; \
-                 cleanup.policy=delete with retention.ms=-1 keeps all"
+                "topic `{name}` is compacted (cleanup.policy={policy}): whatever is rebuilt from it later sees only the last record of each key, and what is \
+                 read of it is kept a second time until checkpoints cover it; cleanup.policy=delete with retention.ms=-1 keeps all"
             ));
         }
         if policy.contains("delete") && (property("retention.ms") != "-1" || property("retention.bytes") != "-1") {
@@ -59,6 +61,20 @@ pub fn warnings_of_written(settings: &KafkaSettings) -> Result<Vec<String>, Kafk
         }
     }
     Ok(warnings)
+}
+
+/// How each topic that is read and there is cleaned up, as far as the broker says.
+///
+/// # Errors
+/// The broker cannot be reached.
+pub fn policies(settings: &KafkaSettings) -> Result<BTreeMap<Topic, String>, KafkaError> {
+    let mut policies = BTreeMap::new();
+    for (name, resource) in described(settings, settings.topics.iter().map(String::as_str))? {
+        let policy = resource.get("cleanup.policy").and_then(|entry| entry.value.clone());
+        let of = Topic::ALL.into_iter().filter(|topic| settings.topic_name(*topic) == name);
+        of.for_each(|topic| policies.extend(policy.clone().map(|policy| (topic, policy))));
+    }
+    Ok(policies)
 }
 
 /// The properties of those of the topics that are there.

@@ -13,6 +13,7 @@ pub mod comparison;
 pub mod connection;
 pub mod encode;
 pub mod error;
+mod kept;
 mod outbox;
 mod owner;
 mod passwords;
@@ -33,6 +34,7 @@ pub mod writer;
 pub mod tests;
 
 pub use error::PostgresError;
+pub use kept::KeptRows;
 pub use outbox::Outbox;
 pub use owner::inspect;
 pub use settings::PostgresSettings;

@@ -8,7 +8,7 @@ use crate::results::digest_from_hex;
 use crate::sink::{self, History, Link, Offsets, Positions, Progress, RecordedEpoch, offsets_by_name};
 #[cfg(test)]
 use dataflows::campaign::output::Day;
-use dataflows::event::Topic;
+use dataflows::event::{CustomerId, Millis, Topic};
 use postgres::types::Json;
 use postgres::{Client, GenericClient, Row};
 
@@ -108,6 +108,7 @@ pub fn forget(
         )
         .map_err(failed())?;
     transaction.execute("DELETE FROM epochs WHERE job = $1", &[job]).map_err(failed())?;
+    transaction.execute("DELETE FROM kept_records WHERE job = $1", &[job]).map_err(failed())?;
     let (starts, ids) = (Json(offsets_by_name(starts, &settings.topics)), Json(ids.named(&settings.topics)));
     transaction
         .execute(
@@ -116,6 +117,22 @@ pub fn forget(
         )
         .map_err(failed())?;
     transaction.commit().map_err(failed())
+}
+
+/// The customers that the epochs after `after` have erased, each with its epoch and up to an instant.
+pub fn erasures(client: &mut Client, after: u64) -> Result<Vec<(u64, CustomerId, Millis)>, PostgresError> {
+    let rows = client
+        .query("SELECT epoch, customer_id, instant FROM erasures WHERE epoch > $1 ORDER BY epoch, customer_id, instant", &[&(after as i64)])
+        .map_err(PostgresError::statement("read the erasures of epochs"))?;
+    Ok(rows.iter().map(|row| (row.get::<_, i64>(0) as u64, row.get(1), row.get::<_, Timestamp>(2).0)).collect())
+}
+
+/// Every customer that was ever erased, up to an instant.
+pub fn erased(client: &mut Client, job: &str) -> Result<Vec<(CustomerId, Millis)>, PostgresError> {
+    let rows = client
+        .query("SELECT customer_id, instant FROM erased_customers WHERE job = $1 ORDER BY customer_id", &[&job])
+        .map_err(PostgresError::statement("read which customers were erased"))?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get::<_, Timestamp>(1).0)).collect())
 }
 
 /// The job's epochs after `after`, in order.

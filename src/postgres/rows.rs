@@ -2,6 +2,7 @@
 
 use super::encode::CopyBuffer;
 use super::error::PostgresError;
+use super::kept::KEPT_COLUMNS;
 use super::settings::PostgresSettings;
 use crate::results::EpochResults;
 use dataflows::campaign::output::{Change, Decision, FeatureRow, InteractionRow};
@@ -73,6 +74,8 @@ pub struct Staging {
     pub models: CopyBuffer,
     /// Rejected records.
     pub dead_letters: CopyBuffer,
+    /// Kept records.
+    pub kept: CopyBuffer,
     /// Mean reward of the learned interactions that appeared or changed.
     pub mean_reward: Option<f64>,
     entries: Vec<Entry>,
@@ -122,6 +125,7 @@ impl Staging {
         self.decisions(results, settings);
         self.models(results);
         self.dead_letters(results, settings);
+        self.kept(results, settings);
         Ok(())
     }
 
@@ -134,6 +138,7 @@ impl Staging {
             &mut self.decisions,
             &mut self.models,
             &mut self.dead_letters,
+            &mut self.kept,
         ];
         buffers.into_iter().for_each(CopyBuffer::clear);
         self.gone_interactions.0.clear();
@@ -257,6 +262,20 @@ impl Staging {
             buffer.text(rejected.detail.as_bytes());
             buffer.bytes(&rejected.raw);
             buffer.bigint(results.epoch as i64);
+        }
+    }
+
+    fn kept(&mut self, results: &EpochResults, settings: &PostgresSettings) {
+        for kept in &results.kept {
+            let buffer = &mut self.kept;
+            buffer.row(KEPT_COLUMNS.len());
+            buffer.text(settings.job.as_bytes());
+            buffer.bigint(results.epoch as i64);
+            buffer.text(settings.topic_name(kept.topic).as_bytes());
+            buffer.integer(kept.partition as i32);
+            buffer.bigint(kept.from as i64);
+            buffer.bigint(kept.until as i64);
+            buffer.bytes(&kept.records);
         }
     }
 }

@@ -3,8 +3,9 @@
 use super::writer::Writer;
 use crate::kafka::TopicIds;
 use crate::results::EpochResults;
+use crate::sink::kept::KeptAt;
 use crate::sink::{Commit, History, Positions, Progress, RecordedEpoch, Sink, SinkError};
-use dataflows::event::Topic;
+use dataflows::event::{CustomerId, Millis, Topic};
 
 impl Sink for Writer {
     fn job(&self) -> &str {
@@ -43,10 +44,26 @@ impl Sink for Writer {
         Ok(Writer::forget(self, starts, ids)?)
     }
 
+    fn erasures(&mut self, after: u64) -> Result<Vec<(u64, CustomerId, Millis)>, SinkError> {
+        Ok(Writer::erasures(self, after)?)
+    }
+
+    fn erased(&mut self) -> Result<Vec<(CustomerId, Millis)>, SinkError> {
+        Ok(Writer::erased(self)?)
+    }
+
+    fn kept(&mut self, after: u64) -> Result<Vec<KeptAt>, SinkError> {
+        Ok(Writer::kept(self, after)?)
+    }
+
+    /// That it fails does not end the job: there is only more than need be.
+    fn checkpointed(&mut self, _newest: u64, oldest: u64) {
+        if let Err(error) = self.forget_kept(oldest) {
+            tracing::warn!("Kept records are not removed, and will be after the next checkpoint: {error}.");
+        }
+    }
+
     fn commit(&mut self, results: &EpochResults) -> Result<Commit, SinkError> {
         Ok(Writer::commit(self, results)?)
     }
-
-    /// Recorded epochs stay.
-    fn checkpointed(&mut self, _newest: u64) {}
 }

@@ -1,6 +1,7 @@
 //! The statements of an epoch's transaction, as text or prepared for a session.
 
 use super::error::PostgresError;
+use super::kept::KEPT_COLUMNS;
 use super::rows::{DEAD_LETTER_COLUMNS, DECISION_COLUMNS, INTERACTION_COLUMNS, MODEL_COLUMNS};
 use super::schema::{feature_columns, quote, quote_all};
 use super::settings::PostgresSettings;
@@ -34,6 +35,8 @@ pub struct Statements {
     pub upsert_decisions: String,
     /// Model versions.
     pub copy_models: String,
+    /// Kept records.
+    pub copy_kept: String,
     /// Dead letters, on their way.
     pub stage_dead_letters: String,
     /// Dead letters, from there; one that is there stays.
@@ -51,8 +54,8 @@ const STAGES: &str = "
 
 const COMPARE_AND_SET: &str = "UPDATE progress SET epoch = $2::int8 WHERE job = $1 AND epoch = $2::int8 - 1 AND incarnation = $3::int8";
 
-const INSERT_EPOCH: &str = "INSERT INTO epochs (job, epoch, watermark, offsets, digest, counts, topic_ids, chain)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+const INSERT_EPOCH: &str = "INSERT INTO epochs (job, epoch, watermark, offsets, digest, counts, topic_ids, chain, read)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 
 const INSERT_METRICS: &str = "
     INSERT INTO model_metrics (epoch, events, interactions, decisions, mean_reward, events_per_second, late, duplicates, corrected, dead_letters, pending)
@@ -67,6 +70,11 @@ pub const INSERT_ERASURE: &str = "
     INSERT INTO erasures
         (customer_id, instant, transactions, interactions, rewards, profiles, learned, decisions, folded, digest_before, digest_after, epoch)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+
+/// Job, customer, instant: of several erasures of one customer the one that reaches farthest.
+pub const REMEMBER_ERASED: &str = "
+    INSERT INTO erased_customers (job, customer_id, instant) VALUES ($1, $2, $3)
+    ON CONFLICT (job, customer_id) DO UPDATE SET instant = greatest(erased_customers.instant, excluded.instant)";
 
 /// Customer, instant.
 pub const ERASE_DECISIONS: &str = "DELETE FROM decisions WHERE customer_id = $1 AND ts <= $2";
@@ -166,6 +174,7 @@ impl Statements {
                 assignments(decision_updates, "excluded"),
             ),
             copy_models: copy_into("model_versions", &MODEL_COLUMNS),
+            copy_kept: copy_into("kept_records", &KEPT_COLUMNS),
             stage_dead_letters: copy_into("staged_dead_letters", &DEAD_LETTER_COLUMNS),
             insert_dead_letters: format!(
                 "INSERT INTO dead_letters ({0}) SELECT {0} FROM staged_dead_letters ON CONFLICT DO NOTHING",

@@ -10,7 +10,7 @@ use super::rows::Staging;
 use super::settings::PostgresSettings;
 use super::statements::{
     DELETE_FEATURES, DELETE_INTERACTIONS, ERASE_DECISIONS, ERASE_FOLDED_INTERACTIONS, ERASE_SUMS, INSERT_ERASURE, INSERT_THRESHOLD,
-    PRUNE_DEAD_LETTERS, PRUNE_MODELS, Statements, UPSERT_ARM_STATS, UPSERT_SEGMENTS,
+    PRUNE_DEAD_LETTERS, PRUNE_MODELS, REMEMBER_ERASED, Statements, UPSERT_ARM_STATS, UPSERT_SEGMENTS,
 };
 use crate::results::{EpochResults, hexadecimal};
 use crate::sink::{Progress, offsets_by_name};
@@ -65,6 +65,7 @@ impl Commit<'_> {
         self.erase(&mut transaction)?;
         self.write_aggregates(&mut transaction)?;
         self.write_dead_letters(&mut transaction)?;
+        self.staging.kept.copy(&mut transaction, &self.statements.copy_kept, "keep records of compacted topics")?;
         if self.results.epoch.is_multiple_of(PRUNE_EVERY) {
             self.prune(&mut transaction)?;
         }
@@ -102,12 +103,13 @@ impl Commit<'_> {
         let EpochResults { closed, counts, rejected, digest, topic_ids, chain, .. } = self.results;
         let watermark = closed.watermark.map(Timestamp);
         let offsets = Json(offsets_by_name(&closed.offsets, &self.settings.topics));
+        let read = Json(offsets_by_name(&closed.read, &self.settings.topics));
         let ids = Json(topic_ids.named(&self.settings.topics));
         let chain = chain.map(|link| link.to_string());
         transaction
             .execute(
                 &self.statements.epoch,
-                &[&self.settings.job, &self.epoch(), &watermark, &offsets, &hexadecimal(digest), &Json(counts), &ids, &chain],
+                &[&self.settings.job, &self.epoch(), &watermark, &offsets, &hexadecimal(digest), &Json(counts), &ids, &chain, &read],
             )
             .map_err(PostgresError::statement("record the epoch"))?;
         transaction
@@ -210,6 +212,7 @@ impl Commit<'_> {
         let (before, after) = (hexadecimal(&self.results.digest_before), hexadecimal(&self.results.digest));
         for erasure in &self.results.erasures {
             let (instant, gone) = (Timestamp(erasure.until), Timestamp(erasure.gone_until()));
+            transaction.execute(REMEMBER_ERASED, &[&self.settings.job, &erasure.customer, &instant]).map_err(failed())?;
             transaction.execute(ERASE_DECISIONS, &[&erasure.customer, &gone]).map_err(failed())?;
             if erasure.folded_before.is_some() {
                 transaction.execute(ERASE_FOLDED_INTERACTIONS, &[&erasure.customer, &gone]).map_err(failed())?;

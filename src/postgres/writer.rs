@@ -3,6 +3,7 @@
 use super::address;
 use super::connection::{self, Backoff};
 use super::error::PostgresError;
+use super::kept;
 use super::recorded;
 use super::rows::Staging;
 use super::schema;
@@ -11,10 +12,11 @@ use super::statements::Statements;
 use super::transaction::{self, Outcome};
 use crate::kafka::TopicIds;
 use crate::results::EpochResults;
+use crate::sink::kept::KeptAt;
 use crate::sink::{Commit, History, Positions, Progress, RecordedEpoch};
 #[cfg(test)]
 use dataflows::campaign::output::Day;
-use dataflows::event::Topic;
+use dataflows::event::{CustomerId, Millis, Topic};
 use postgres::Client;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -46,6 +48,8 @@ pub struct Writer {
     /// Of the topics that are read.
     ids: TopicIds,
     last_commit: Option<Instant>,
+    /// Up to which epoch kept records were removed.
+    forgotten: u64,
 }
 
 /// A connection that is ready for epochs.
@@ -87,7 +91,17 @@ impl Writer {
                     tracing::info!(job, address = address::shown(url), progress.epoch, progress.incarnation, "The database is ready.");
                     trouble.note(None);
                     let staging = Staging::default();
-                    return Ok(Writer { settings, trouble, session: Some(session), staging, progress, history, ids, last_commit: None });
+                    return Ok(Writer {
+                        settings,
+                        trouble,
+                        session: Some(session),
+                        staging,
+                        progress,
+                        history,
+                        ids,
+                        last_commit: None,
+                        forgotten: 0,
+                    });
                 }
                 Err(error) => error,
             };
@@ -172,6 +186,45 @@ impl Writer {
         Ok(())
     }
 
+    /// The customers that the epochs after `after` have erased, each with its epoch and up to an instant.
+    ///
+    /// # Errors
+    /// That of a statement.
+    pub fn erasures(&mut self, after: u64) -> Result<Vec<(u64, CustomerId, Millis)>, PostgresError> {
+        recorded::erasures(&mut self.session()?.client, after)
+    }
+
+    /// Every customer that was ever erased, up to an instant.
+    ///
+    /// # Errors
+    /// That of a statement.
+    pub fn erased(&mut self) -> Result<Vec<(CustomerId, Millis)>, PostgresError> {
+        let job = self.settings.job.clone();
+        recorded::erased(&mut self.session()?.client, &job)
+    }
+
+    /// Where everything lies that is kept of the epochs after `after`.
+    ///
+    /// # Errors
+    /// That of a statement.
+    pub fn kept(&mut self, after: u64) -> Result<Vec<KeptAt>, PostgresError> {
+        let settings = self.settings.clone();
+        kept::all_after(&mut self.session()?.client, &settings, after)
+    }
+
+    /// Removes what is kept of the epochs up to this one, once.
+    ///
+    /// # Errors
+    /// That of a statement.
+    pub fn forget_kept(&mut self, through: u64) -> Result<(), PostgresError> {
+        if through > self.forgotten {
+            let job = self.settings.job.clone();
+            kept::remove_through(&mut self.session()?.client, &job, through)?;
+            self.forgotten = through;
+        }
+        Ok(())
+    }
+
     /// Removes every result of the job, and sets it back to before its first epoch, to begin with these offsets of these topics.
     ///
     /// # Errors
@@ -182,6 +235,7 @@ impl Writer {
         recorded::forget(&mut self.session()?.client, &settings, &history, starts, ids)?;
         (self.progress.epoch, self.progress.published) = (0, 0);
         (self.history, self.ids) = (history, *ids);
+        self.forgotten = 0;
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 //! progress beside the checkpoints, and the results as files or not at all. [`thread::spawn`] moves either to a thread of its own.
 
 pub mod chain;
+pub mod kept;
 mod open;
 pub mod outbox;
 mod positions;
@@ -13,12 +14,13 @@ use crate::journal::JournalError;
 use crate::kafka::TopicIds;
 use crate::postgres::PostgresError;
 use crate::results::EpochResults;
-use dataflows::event::{Millis, Topic};
+use dataflows::event::{CustomerId, Millis, Topic};
+use kept::KeptAt;
 use std::io;
 use std::time::Duration;
 
 pub use chain::{History, Link, Made};
-pub use open::{Opened, open};
+pub use open::{Opened, kept_store, open};
 pub use positions::{Offsets, Positions, offsets_by_name, offsets_of};
 
 /// Why a sink could not go on.
@@ -157,6 +159,25 @@ pub trait Sink: Send {
     /// It is not committed, or nobody knows whether it is; the next start finds out.
     fn commit(&mut self, results: &EpochResults) -> Result<Commit, SinkError>;
 
-    /// A checkpoint of this epoch is complete: what only older ones would need may go.
-    fn checkpointed(&mut self, newest: u64);
+    /// The customers that the epochs after `after` have erased, each with its epoch and up to an instant.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    fn erasures(&mut self, after: u64) -> Result<Vec<(u64, CustomerId, Millis)>, SinkError>;
+
+    /// Every customer that was ever erased, up to an instant. [`forget`](Sink::forget) does not forget them.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    fn erased(&mut self) -> Result<Vec<(CustomerId, Millis)>, SinkError>;
+
+    /// Where everything lies that is kept of the epochs after `after`.
+    ///
+    /// # Errors
+    /// It cannot be told.
+    fn kept(&mut self, after: u64) -> Result<Vec<KeptAt>, SinkError>;
+
+    /// Of the checkpoints that are there the newest is of this epoch, and the oldest that a restart may have to take of that one: what only others would
+    /// need may go. Either is 0 as long as none is known.
+    fn checkpointed(&mut self, newest: u64, oldest: u64);
 }

@@ -1,5 +1,6 @@
 //! The sink that a configuration asks for, and the outbox of its epochs.
 
+use super::kept::KeptStore;
 use super::outbox::Outbox;
 use super::{Sink, SinkError};
 use crate::checkpoint::Checkpoints;
@@ -41,4 +42,12 @@ pub fn open(
     let settings = JournalSettings { topics: config.topic_names(), now, anew, ..JournalSettings::new(&config.job, folder) };
     let (journal, outbox) = journal::share(journal::Writer::open(settings, checkpoints.clone(), files)?);
     Ok((Box::new(journal), Box::new(outbox)))
+}
+
+/// Where the sink of this configuration keeps records, for any process of the job.
+pub fn kept_store(config: &Config, features: &Features) -> KeptStore {
+    match config.journal_folder() {
+        Some(folder) => KeptStore::Journal(folder, config.topic_names()),
+        None => KeptStore::Postgres(Box::new(config.postgres_settings(features))),
+    }
 }

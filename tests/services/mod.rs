@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 
 pub(crate) mod certificates;
+pub(crate) mod compaction;
 pub(crate) mod console;
 pub(crate) mod own;
 pub(crate) mod topics;

@@ -67,7 +67,7 @@ impl<'a> Run<'a> {
             let assigned: Vec<Assigned> = mine.map(|(&(topic, partition), log)| Assigned { topic, partition, from: from(log) }).collect();
             let (sender, arrivals) = unbounded();
             let intake = KafkaIntake::over(None, arrivals, &assigned, seat, Duration::MAX, sight.clone());
-            (sender, Reading::new(intake, &Pace { repeats, ..pace() }))
+            (sender, Reading::new(intake, &Pace { repeats, ..pace() }, true))
         };
         Run { logs, dice: Dice::of(seed), handed: BTreeMap::new(), ended: BTreeSet::new(), seats: (0..peers).map(seat).collect(), sight }
     }
@@ -116,7 +116,7 @@ impl<'a> Run<'a> {
                     assert!(epoch.records.insert(((messages.topic, messages.partition), head.position)), "{head:?} came twice");
                 }
             }
-            Feed::Block(Block::Lines(_)) => panic!("a file"),
+            Feed::Block(Block::Lines(_)) | Feed::Erased(..) | Feed::Kept(_) => panic!("nothing of that is there"),
             Feed::Mark(mark) => marks.push(mark),
         })
     }
@@ -127,7 +127,7 @@ impl<'a> Run<'a> {
 }
 
 fn pace() -> Pace {
-    Pace { interval: Duration::MAX, max_events: u64::MAX, ahead: 1, first: 1, repeats: false, replayed: Vec::new(), saves: None }
+    Pace { interval: Duration::MAX, max_events: u64::MAX, ahead: 1, first: 1, repeats: false, replayed: Vec::new(), erased: Vec::new(), saves: None }
 }
 
 fn bounds_of(marks: &[Mark]) -> Bounds {
@@ -173,6 +173,7 @@ fn repeat(logs: &Logs, seed: u64, peers: usize, recorded: &[Epoch]) -> Vec<Epoch
         let replayed = Replayed {
             bounds: wanted.bounds.iter().map(|(&(topic, partition), &next)| (topic, partition, next)).collect(),
             watermark: Some(number as i64),
+            erased: Vec::new(),
         };
         let command = Command::CutAt { replayed, more: number + 1 < recorded.len() };
         (0..peers).for_each(|seat| run.tell(seat, &command));

@@ -238,7 +238,7 @@ impl<'a> Asked<'a> {
                 }
             }
             let bounds = offsets.into_iter().map(|((topic, partition), next)| (topic, partition, next)).collect();
-            replayed.push(Replayed { bounds, watermark: *watermark });
+            replayed.push(Replayed { bounds, watermark: *watermark, erased: Vec::new() });
         }
         // That they are there shows now, and not when the reading stands still.
         self.all(|at| ends.get(&at).map_or(Position::Latest, |&next| Position::Offset(next)))?;

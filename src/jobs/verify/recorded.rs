@@ -1,7 +1,9 @@
 //! The recorded epochs against those that were computed again: digest, offsets, counts, and whether the watermark can have been one.
 
+use super::lost::Lost;
 use crate::postgres::PostgresSettings;
 use crate::postgres::comparison::difference::NAMED;
+use crate::postgres::comparison::doubt::COUNTS;
 use crate::postgres::comparison::{Findings, Recorded, Standing};
 use crate::postgres::recorded::records_of;
 use crate::results::{EpochResults, digest_from_hex, hexadecimal};
@@ -62,27 +64,31 @@ pub struct Checker {
     recorded: VecDeque<Recorded>,
     settings: PostgresSettings,
     findings: Findings,
+    lost: Lost,
     /// Watermark of the epoch before.
     watermark: Option<Millis>,
 }
 
 impl Checker {
     /// With what is recorded, from the first epoch on, and what was found already.
-    pub fn new(recorded: Vec<Recorded>, settings: PostgresSettings, findings: Findings) -> Self {
-        Checker { recorded: recorded.into(), settings, findings, watermark: None }
+    pub fn new(recorded: Vec<Recorded>, settings: PostgresSettings, findings: Findings, lost: Lost) -> Self {
+        Checker { recorded: recorded.into(), settings, findings, lost, watermark: None }
     }
 
-    /// What was found.
-    pub fn into_findings(self) -> Findings {
-        self.findings
+    /// What was found, and which records are gone.
+    pub fn into_findings(self) -> (Findings, Lost) {
+        (self.findings, self.lost)
     }
 
     /// Compares the next epoch.
     pub fn check(&mut self, results: &EpochResults) {
         let Some(recorded) = self.recorded.pop_front() else { return };
         let key = format!("epoch {}", recorded.epoch);
+        self.lost.take(results, recorded.read.as_ref());
         let digest = hexadecimal(&results.digest);
-        if recorded.digest != digest {
+        if recorded.digest != digest && self.lost.is_any() {
+            self.findings.untold += 1;
+        } else if recorded.digest != digest {
             self.findings.differs(&key, "digest", digest, recorded.digest.clone());
         }
         self.check_offsets(&key, results, &recorded);
@@ -109,11 +115,12 @@ impl Checker {
             return;
         }
         let names = expected.as_object().into_iter().flat_map(|counts| counts.keys()).filter(|name| expected[name.as_str()] != found[name.as_str()]);
-        let names: Vec<&String> = names.collect();
+        let (untold, names): (Vec<&String>, Vec<&String>) = names.partition(|name| self.lost.is_any() && COUNTS.contains(&name.as_str()));
+        self.findings.untold += untold.len() as u64;
         for name in &names {
             self.findings.differs(key, &format!("counts.{name}"), expected[name.as_str()].to_string(), found[name.as_str()].to_string());
         }
-        if names.is_empty() {
+        if names.is_empty() && untold.is_empty() {
             self.findings.differs(key, "counts", expected.to_string(), found.to_string());
         }
     }
@@ -157,6 +164,7 @@ mod tests {
             counts: serde_json::to_string(&results.counts).expect("a count is JSON"),
             topic_ids: results.topic_ids,
             chain: results.chain.map(|link| link.to_string()),
+            read: Some(results.closed.read.clone()),
         }
     }
 
@@ -172,9 +180,9 @@ mod tests {
         let all = [epoch(1, 10 * DAY), epoch(2, 11 * DAY), epoch(3, 12 * DAY)];
         let mut own: Vec<Recorded> = all.iter().map(recorded).collect();
         change(&mut own[1]);
-        let mut checker = Checker::new(own, PostgresSettings::new("", "campaign"), Findings::new("epochs"));
+        let mut checker = Checker::new(own, PostgresSettings::new("", "campaign"), Findings::new("epochs"), Lost::default());
         all.iter().for_each(|results| checker.check(results));
-        let findings = checker.into_findings();
+        let (findings, _) = checker.into_findings();
         assert!(findings.named.iter().all(|difference| difference.key == "epoch 2"), "{findings:?}");
         findings.named.into_iter().filter_map(|difference| difference.column).collect()
     }
@@ -207,7 +215,8 @@ mod tests {
             let mut epochs = all.clone();
             change(&mut epochs);
             let progress = Progress { epoch: 5, incarnation: 1, published: 0 };
-            let standing = Standing { progress, starts: None, history, topic_ids: Default::default(), epochs, kept: Default::default() };
+            let standing =
+                Standing { progress, starts: None, history, topic_ids: Default::default(), epochs, erasures: Vec::new(), kept: Default::default() };
             let mut findings = Findings::new("epochs");
             check_chain(&standing, &mut findings);
             findings.named.into_iter().map(|difference| difference.key).collect::<Vec<_>>()
@@ -232,6 +241,7 @@ mod tests {
                 history: History::begin(u64::MAX - 1),
                 topic_ids: Default::default(),
                 epochs,
+                erasures: Vec::new(),
                 kept: Default::default(),
             };
             let (mut progress, mut epochs) = (Findings::new("progress"), Findings::new("epochs"));

@@ -1,6 +1,7 @@
 //! What the tables must hold after an epoch: the results of every epoch before it, folded as the writer's transactions would.
 
 use super::difference::Findings;
+use super::doubt::Doubt;
 use super::shapes::{self, DEAD_LETTER_EPOCH, DECISION_INSTANT, INTERACTION_INSTANT, INTERACTION_NAME, MODEL_SUMS};
 use super::single;
 use super::table::{Key, Table};
@@ -94,7 +95,11 @@ impl Expected {
     ///
     /// # Errors
     /// Those of `compare`.
-    pub fn into_findings<E>(self, mut compare: impl FnMut(&mut Table, &mut Findings) -> Result<(), E>) -> Result<Vec<Findings>, E> {
+    pub fn into_findings<E>(
+        self,
+        doubt: Option<&Doubt>,
+        mut compare: impl FnMut(&mut Table, &mut Findings) -> Result<(), E>,
+    ) -> Result<Vec<Findings>, E> {
         let fresh = self.kept.fresh as i64;
         let tables = [
             self.features,
@@ -114,7 +119,7 @@ impl Expected {
             compare(&mut table, &mut findings)?;
             let of_dead_letters = findings.table == "dead_letters";
             let is_fresh = |values: &[Option<&[u8]>]| values[DEAD_LETTER_EPOCH].and_then(|epoch| number(Kind::Bigint, epoch)) >= Some(fresh);
-            table.finish(&mut findings, |values| !of_dead_letters || is_fresh(values));
+            table.finish(&mut findings, doubt, |values| !of_dead_letters || is_fresh(values));
             all.push(findings);
         }
         Ok(all)

@@ -4,6 +4,7 @@
 //! encoded by the very code that the writer uses; [`Snapshot::compare`] reads each table once and names whatever differs.
 
 pub mod difference;
+pub mod doubt;
 pub mod expected;
 pub mod shapes;
 pub mod single;
@@ -12,5 +13,6 @@ pub mod table;
 pub mod value;
 
 pub use difference::{Difference, Findings};
+pub use doubt::Doubt;
 pub use expected::Expected;
 pub use snapshot::{Recorded, Snapshot, Standing};

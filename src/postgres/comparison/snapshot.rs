@@ -4,6 +4,7 @@
 //! no lock that a writer waits for; while it is open, though, the server keeps the old versions of rows.
 
 use super::difference::Findings;
+use super::doubt::Doubt;
 use super::expected::{Expected, Kept};
 use super::table::Table;
 use crate::kafka::TopicIds;
@@ -15,7 +16,7 @@ use crate::postgres::recorded;
 use crate::postgres::schema;
 use crate::postgres::settings::PostgresSettings;
 use crate::sink::{History, Positions, Progress};
-use dataflows::event::Millis;
+use dataflows::event::{CustomerId, Millis};
 use postgres::Client;
 use std::io::{self, BufRead};
 
@@ -42,6 +43,8 @@ pub struct Recorded {
     pub topic_ids: TopicIds,
     /// Its link, as it is written there.
     pub chain: Option<String>,
+    /// How many records it has read of each partition, where that is recorded.
+    pub read: Option<Positions>,
 }
 
 /// Where the job stands in the snapshot.
@@ -57,6 +60,8 @@ pub struct Standing {
     pub topic_ids: TopicIds,
     /// Its epochs, in order.
     pub epochs: Vec<Recorded>,
+    /// The customers that its epochs have erased, each with its epoch and up to an instant: the topics may no longer say so.
+    pub erasures: Vec<(u64, CustomerId, Millis)>,
     /// What of tables that forget is there.
     pub kept: Kept,
 }
@@ -90,25 +95,29 @@ impl Snapshot {
         let starts = recorded::starts(client, settings)?;
         let history = recorded::history(client, &settings.job)?;
         let topic_ids = recorded::topic_ids(client, settings)?;
+        let erasures = recorded::erasures(client, 0)?;
         let epochs = self.epochs()?;
         let kept = self.kept()?;
-        Ok(Standing { progress, starts, history, topic_ids, epochs, kept })
+        Ok(Standing { progress, starts, history, topic_ids, epochs, erasures, kept })
     }
 
     fn epochs(&mut self) -> Result<Vec<Recorded>, PostgresError> {
         let Snapshot { client, settings } = self;
         let rows = client
             .query(
-                "SELECT epoch, watermark, offsets::text, digest, counts::text, topic_ids::text, chain FROM epochs WHERE job = $1 ORDER BY epoch",
+                "SELECT epoch, watermark, offsets::text, digest, counts::text, topic_ids::text, chain, read::text FROM epochs WHERE job = $1
+                 ORDER BY epoch",
                 &[&settings.job],
             )
             .map_err(PostgresError::statement("read the recorded epochs"))?;
         let read = |row: &postgres::Row| {
             let epoch = row.get::<_, i64>(0) as u64;
             let offsets = recorded::offsets_of(row.get(2), settings).map_err(|why| PostgresError::Recorded { epoch, why })?;
+            let read = row.get::<_, Option<&str>>(7).map(|read| recorded::offsets_of(read, settings)).transpose();
+            let read = read.map_err(|why| PostgresError::Recorded { epoch, why })?;
             let watermark = row.get::<_, Option<Timestamp>>(1).map(|watermark| watermark.0);
             let topic_ids = recorded::topic_ids_of(row.get(5), settings).map_err(|why| PostgresError::Recorded { epoch, why })?;
-            Ok(Recorded { epoch, watermark, offsets, digest: row.get(3), counts: row.get(4), topic_ids, chain: row.get(6) })
+            Ok(Recorded { epoch, watermark, offsets, digest: row.get(3), counts: row.get(4), topic_ids, chain: row.get(6), read })
         };
         rows.iter().map(read).collect()
     }
@@ -132,24 +141,29 @@ impl Snapshot {
         })
     }
 
-    /// Compares every table with what it should hold. `reads` is told which table comes next.
+    /// Compares every table with what it should hold, but for what is in `doubt`. `reads` is told which table comes next.
     ///
     /// # Errors
     /// A table cannot be read.
-    pub fn compare(&mut self, expected: Expected, mut reads: impl FnMut(&'static str)) -> Result<Vec<Findings>, PostgresError> {
-        expected.into_findings(|table, findings| {
+    pub fn compare(
+        &mut self,
+        expected: Expected,
+        doubt: Option<&Doubt>,
+        mut reads: impl FnMut(&'static str),
+    ) -> Result<Vec<Findings>, PostgresError> {
+        expected.into_findings(doubt, |table, findings| {
             reads(findings.table);
-            self.compare_table(table, findings)
+            self.compare_table(table, findings, doubt)
         })
     }
 
-    fn compare_table(&mut self, table: &mut Table, findings: &mut Findings) -> Result<(), PostgresError> {
+    fn compare_table(&mut self, table: &mut Table, findings: &mut Findings, doubt: Option<&Doubt>) -> Result<(), PostgresError> {
         const DOING: &str = "read a table";
         let copy = format!("COPY ({}) TO STDOUT (FORMAT binary)", table.shape().select);
         let reader = self.client.copy_out(&copy).map_err(PostgresError::statement(DOING))?;
         let mut rows = CopyRows::new(reader);
         while let Some(row) = rows.next().map_err(|error| broken_off(error, DOING))? {
-            table.check(row, findings);
+            table.check(row, findings, doubt);
         }
         Ok(())
     }

@@ -4,6 +4,7 @@
 //! an array only the bytes of its elements.
 
 use super::difference::Findings;
+use super::doubt::{Doubt, Row, What};
 use super::value::{Kind, number, show};
 use std::collections::BTreeMap;
 
@@ -110,31 +111,42 @@ impl Table {
         }
     }
 
-    /// Compares a row that is there with the one that should be; a row is not asked for twice.
-    pub fn check(&mut self, row: &[u8], findings: &mut Findings) {
+    /// Compares a row that is there with the one that should be, but for what is in doubt; a row is not asked for twice.
+    pub fn check(&mut self, row: &[u8], findings: &mut Findings, doubt: Option<&Doubt>) {
         findings.rows += 1;
         let values = values(row);
         let key = self.key(&values);
         let found = pack(&self.shape.columns, &values);
+        let unpacked: Vec<_> = unpack(&found).collect();
+        let is_untold = |what: What<'_>| doubt.is_some_and(|doubt| doubt.covers(&Row { shape: &self.shape, values: &unpacked }, what));
         let Some(expected) = self.rows.remove(&key) else {
-            return findings.is_surplus(|| self.label(&unpack(&found).collect::<Vec<_>>()));
+            match is_untold(What::Surplus) {
+                true => findings.untold += 1,
+                false => findings.is_surplus(|| self.label(&unpacked)),
+            }
+            return;
         };
         if expected == found {
             return;
         }
-        let label = self.label(&unpack(&found).collect::<Vec<_>>());
+        let label = self.label(&unpacked);
         for ((column, expected), found) in self.shape.columns.iter().zip(unpack(&expected)).zip(unpack(&found)) {
-            if expected != found {
+            if expected != found && is_untold(What::Column(&column.name)) {
+                findings.untold += 1;
+            } else if expected != found {
                 findings.differs(&label, &column.name, show(column.kind, expected), show(column.kind, found));
             }
         }
     }
 
-    /// Names the rows that were not found, of those that must be there.
-    pub fn finish(self, findings: &mut Findings, must_be_there: impl Fn(&[Option<&[u8]>]) -> bool) {
+    /// Names the rows that were not found, of those that must be there and are not in doubt.
+    pub fn finish(self, findings: &mut Findings, doubt: Option<&Doubt>, must_be_there: impl Fn(&[Option<&[u8]>]) -> bool) {
         for packed in self.rows.values() {
             let values: Vec<_> = unpack(packed).collect();
-            if must_be_there(&values) {
+            let is_untold = || doubt.is_some_and(|doubt| doubt.covers(&Row { shape: &self.shape, values: &values }, What::Missing));
+            if must_be_there(&values) && is_untold() {
+                findings.untold += 1;
+            } else if must_be_there(&values) {
                 findings.is_missing(|| self.label(&values));
             }
         }
@@ -284,8 +296,8 @@ mod tests {
 
     fn compare(mut table: Table, found: &CopyBuffer) -> Vec<Named> {
         let mut findings = Findings::new("interactions");
-        found.each_row().for_each(|row| table.check(row, &mut findings));
-        table.finish(&mut findings, |_| true);
+        found.each_row().for_each(|row| table.check(row, &mut findings, None));
+        table.finish(&mut findings, None, |_| true);
         assert_eq!(findings.total as usize, findings.named.len());
         findings.named.into_iter().map(|d| (d.key, d.column, d.expected, d.found)).collect()
     }

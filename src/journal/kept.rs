@@ -1,0 +1,213 @@
+//! Kept records beside a journal: a file an epoch that has any, which lies on the disk before the epoch's line does.
+//!
+//! ```text
+//! <checkpoint.dir>/<job>/kept/00000000000000000007     of each run of records a line of JSON, with its length and checksum, and then its bytes
+//! ```
+
+use super::error::JournalError;
+use crate::durable;
+use crate::sink::SinkError;
+use crate::sink::kept::{KeptAt, KeptReader};
+use dataflows::event::{Kept, Topic};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The folder in the job's.
+const FOLDER: &str = "kept";
+
+/// The line before some records.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    topic: String,
+    partition: u32,
+    first: u64,
+    next: u64,
+    bytes: usize,
+    crc32: u32,
+}
+
+/// The files of a job.
+#[derive(Clone, Debug)]
+pub struct KeptFiles {
+    folder: PathBuf,
+    topics: [String; Topic::ALL.len()],
+}
+
+impl KeptFiles {
+    /// In the job's folder, of topics with these names.
+    pub fn new(folder: &Path, topics: [String; Topic::ALL.len()]) -> Self {
+        KeptFiles { folder: folder.join(FOLDER), topics }
+    }
+
+    fn path(&self, epoch: u64) -> PathBuf {
+        self.folder.join(format!("{epoch:020}"))
+    }
+
+    /// Writes what an epoch keeps; when it returns that lies on the disk.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`].
+    pub fn write(&self, epoch: u64, kept: &[Kept]) -> Result<(), JournalError> {
+        let mut content = Vec::new();
+        for Kept { topic, partition, from, until, records } in kept {
+            let topic = self.topics[*topic as usize].clone();
+            let line = Line { topic, partition: *partition, first: *from, next: *until, bytes: records.len(), crc32: crc32fast::hash(records) };
+            content.extend(serde_json::to_vec(&line).expect("texts and numbers always are JSON"));
+            content.push(b'\n');
+            content.extend_from_slice(records);
+        }
+        let path = self.path(epoch);
+        durable::replace(&path, &content).map_err(failed(&path, "written"))
+    }
+
+    /// Removes the files of epochs that are `gone`, and what an instance that died while it wrote has left.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`].
+    pub fn remove(&self, gone: impl Fn(u64) -> bool) -> Result<(), JournalError> {
+        for (epoch, path) in self.there()? {
+            if epoch.is_none_or(&gone) {
+                durable::remove(&path).map_err(failed(&path, "removed"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where everything that is kept of the epochs after `after` lies.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`], [`JournalError::Damaged`].
+    pub fn all_after(&self, after: u64) -> Result<Vec<KeptAt>, JournalError> {
+        let mut all = Vec::new();
+        for epoch in self.epochs()?.into_iter().filter(|epoch| *epoch > after) {
+            all.extend(self.read(epoch)?.into_iter().map(|(at, _)| at));
+        }
+        Ok(all)
+    }
+
+    /// Every file, with its epoch; of a temporary one without.
+    fn there(&self) -> Result<Vec<(Option<u64>, PathBuf)>, JournalError> {
+        let failed = || failed(&self.folder, "listed");
+        let Some(entries) = durable::present(fs::read_dir(&self.folder)).map_err(failed())? else { return Ok(Vec::new()) };
+        let entries: Vec<_> = entries.collect::<io::Result<_>>().map_err(failed())?;
+        Ok(entries.into_iter().map(|entry| (entry.file_name().to_str().and_then(|name| name.parse().ok()), entry.path())).collect())
+    }
+
+    fn epochs(&self) -> Result<Vec<u64>, JournalError> {
+        let mut epochs: Vec<u64> = self.there()?.into_iter().filter_map(|(epoch, _)| epoch).collect();
+        epochs.sort_unstable();
+        Ok(epochs)
+    }
+
+    /// What an epoch has kept; nothing where its file is gone.
+    fn read(&self, epoch: u64) -> Result<Vec<(KeptAt, Kept)>, JournalError> {
+        let path = self.path(epoch);
+        let Some(content) = durable::present(fs::read(&path)).map_err(failed(&path, "read"))? else { return Ok(Vec::new()) };
+        let mut kept = Vec::new();
+        let mut rest = content.as_slice();
+        while !rest.is_empty() {
+            let at = content.len() - rest.len();
+            let damaged = |why: &str| JournalError::Damaged { path: path.clone(), at, why: why.to_string() };
+            let end = rest.iter().position(|byte| *byte == b'\n').ok_or_else(|| damaged("a line has no end"))?;
+            let line: Line = serde_json::from_slice(&rest[..end]).map_err(|error| damaged(&format!("a line cannot be read: {error}")))?;
+            let (records, after) = rest[end + 1..].split_at_checked(line.bytes).ok_or_else(|| damaged("records are missing"))?;
+            if crc32fast::hash(records) != line.crc32 {
+                return Err(damaged("records are not those that were written"));
+            }
+            rest = after;
+            let Some(topic) = Topic::ALL.into_iter().find(|topic| self.topics[*topic as usize] == line.topic) else { continue };
+            let Line { partition, first: from, next: until, .. } = line;
+            let records = Kept { topic, partition, from, until, records: records.to_vec() };
+            kept.push((KeptAt { epoch, topic, partition, from, until }, records));
+        }
+        kept.sort_unstable_by_key(|(at, _)| *at);
+        Ok(kept)
+    }
+}
+
+impl KeptReader for KeptFiles {
+    fn next(&mut self, after: KeptAt, of: &[(Topic, u32)]) -> Result<Vec<(KeptAt, Kept)>, SinkError> {
+        for epoch in self.epochs()?.into_iter().filter(|epoch| *epoch >= after.epoch) {
+            let mut kept = self.read(epoch)?;
+            kept.retain(|(at, _)| *at > after && of.contains(&(at.topic, at.partition)));
+            if !kept.is_empty() {
+                return Ok(kept);
+            }
+        }
+        Ok(Vec::new())
+    }
+}
+
+fn failed(path: &Path, done: &'static str) -> impl FnOnce(io::Error) -> JournalError {
+    let path = path.to_path_buf();
+    move |source| JournalError::Io { path, done, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(partition: u32, from: u64, until: u64) -> Kept {
+        Kept { topic: Topic::Customers, partition, from, until, records: vec![b'\n'; (until - from) as usize] }
+    }
+
+    fn files() -> (tempfile::TempDir, KeptFiles) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let files = KeptFiles::new(folder.path(), Topic::ALL.map(|topic| topic.name().to_string()));
+        files.write(3, &[kept(0, 5, 9), kept(1, 0, 0)]).expect("it can be written");
+        files.write(5, &[kept(0, 9, 11)]).expect("it can be written");
+        (folder, files)
+    }
+
+    /// Everything of partition 0, a few at a time.
+    fn read(files: &KeptFiles, mut after: KeptAt) -> Vec<Kept> {
+        let (mut files, mut all) = (files.clone(), Vec::new());
+        loop {
+            let some = files.next(after, &[(Topic::Customers, 0)]).expect("they can be read");
+            let Some((last, _)) = some.last() else { return all };
+            after = *last;
+            all.extend(some.into_iter().map(|(_, kept)| kept));
+        }
+    }
+
+    const BEGIN: KeptAt = KeptAt { epoch: 0, topic: Topic::Transactions, partition: 0, from: 0, until: 0 };
+
+    #[test]
+    fn kept_records_come_back_in_the_order_of_their_epochs() {
+        let (_folder, files) = files();
+        assert_eq!(read(&files, BEGIN), [kept(0, 5, 9), kept(0, 9, 11)]);
+        assert_eq!(read(&files, KeptAt { epoch: 4, ..BEGIN }), [kept(0, 9, 11)]);
+        let all: Vec<(u64, u32, u64, u64)> =
+            files.all_after(2).expect("they are there").iter().map(|at| (at.epoch, at.partition, at.from, at.until)).collect();
+        assert_eq!(all, [(3, 0, 5, 9), (3, 1, 0, 0), (5, 0, 9, 11)]);
+        assert_eq!(files.all_after(3).expect("they are there").len(), 1);
+    }
+
+    #[test]
+    fn files_go_with_their_epochs_and_what_was_left_by_half() {
+        let (_folder, files) = files();
+        let half = files.path(9).with_extension("1-2.tmp");
+        fs::write(&half, b"half").expect("it can be written");
+        files.remove(|epoch| epoch > 3).expect("they can be removed");
+        assert_eq!((files.epochs().expect("they are there"), half.exists()), (vec![3], false));
+        files.remove(|epoch| epoch <= 3).expect("they can be removed");
+        assert!(read(&files, BEGIN).is_empty());
+    }
+
+    #[test]
+    fn a_damaged_file_is_named() {
+        let (_folder, files) = files();
+        let content = fs::read(files.path(3)).expect("it is there");
+        for at in 0..content.len() {
+            let mut damaged = content.clone();
+            damaged[at] ^= 1;
+            fs::write(files.path(3), &damaged).expect("it can be written");
+            let told = files.read(3);
+            let unharmed = told.as_ref().is_ok_and(|kept| kept.iter().all(|(_, kept)| kept.records.iter().all(|byte| *byte == b'\n')));
+            assert!(unharmed || matches!(&told, Err(JournalError::Damaged { path, .. }) if *path == files.path(3)), "byte {at}");
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Which topics the broker compacts, as it says itself: they may lose records that the job has read and may have to read once more.
+
+use super::{KafkaSettings, properties};
+use dataflows::event::Topic;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// The topics that are compacted as far as this process knows, shared by all who ask.
+#[derive(Clone, Debug, Default)]
+pub struct Compacted(Arc<AtomicU8>);
+
+/// Some of the topics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Topics(u8);
+
+impl Topics {
+    /// Whether it is one of them.
+    pub fn contains(self, topic: Topic) -> bool {
+        self.0 & bit(topic) != 0
+    }
+}
+
+impl FromIterator<Topic> for Topics {
+    fn from_iter<T: IntoIterator<Item = Topic>>(topics: T) -> Self {
+        Topics(topics.into_iter().map(bit).fold(0, |all, bit| all | bit))
+    }
+}
+
+fn bit(topic: Topic) -> u8 {
+    1 << topic as u8
+}
+
+impl Compacted {
+    /// Asks the broker. Of topics of which it does not say, only customers are taken for compacted: no other topic may be without a warning, and to keep
+    /// all that they have would cost much. Says which were not known to be compacted before.
+    pub fn look(&self, settings: &KafkaSettings) -> Vec<Topic> {
+        let policies = properties::policies(settings).unwrap_or_else(|error| {
+            tracing::debug!("The broker does not say how topics are cleaned up: {error}.");
+            Default::default()
+        });
+        let is_compacted = |topic: &Topic| policies.get(topic).map_or(*topic == Topic::Customers, |policy| policy.contains("compact"));
+        let now: Vec<Topic> = Topic::ALL.into_iter().filter(is_compacted).collect();
+        let before = Topics(self.0.swap(now.iter().copied().collect::<Topics>().0, Ordering::AcqRel));
+        now.into_iter().filter(|topic| !before.contains(*topic)).collect()
+    }
+
+    /// Those that are compacted.
+    pub fn topics(&self) -> Topics {
+        Topics(self.0.load(Ordering::Acquire))
+    }
+}

@@ -1,0 +1,101 @@
+//! Topics that the broker's cleaner really compacts, and the wait until it has.
+
+use super::{Stage, eventually};
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::Message;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use std::time::Duration;
+
+/// How long the broker may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What makes the cleaner remove whatever a newer record of the same key replaces within a moment, and tombstones with it. Only segments that are closed
+/// are cleaned, and one is closed by the first record that comes after its time.
+const COMPACTED: [(&str, &str); 6] = [
+    ("cleanup.policy", "compact"),
+    ("segment.ms", "100"),
+    ("min.cleanable.dirty.ratio", "0.001"),
+    ("delete.retention.ms", "100"),
+    ("max.compaction.lag.ms", "200"),
+    ("max.message.bytes", "16000000"),
+];
+
+/// The customer whose profile is sent again and again to close segments.
+pub(crate) const NUDGED: i64 = 999_999;
+
+/// Makes a topic that is there, of this name at the broker, a compacted one.
+pub(crate) fn compact(brokers: &str, topic: &str) {
+    configure(brokers, topic, &COMPACTED);
+}
+
+/// Has the properties of a topic replaced.
+pub(crate) fn configure(brokers: &str, topic: &str, properties: &[(&str, &str)]) {
+    let admin: AdminClient<_> = ClientConfig::new().set("bootstrap.servers", brokers).create().expect("a client");
+    let wanted = AlterConfig::new(ResourceSpecifier::Topic(topic));
+    let wanted = properties.iter().fold(wanted, |wanted, (name, value)| wanted.set(name, value));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let altered = runtime.block_on(admin.alter_configs([&wanted], &AdminOptions::new())).expect("the broker answers");
+    altered.into_iter().for_each(|altered| drop(altered.expect("the topic is configured")));
+}
+
+/// The offsets of the records that a partition now has.
+pub(crate) fn offsets(brokers: &str, topic: &str, partition: i32) -> Vec<i64> {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", brokers).set("group.id", "offsets").set("enable.partition.eof", "true").set("enable.auto.commit", "false");
+    let consumer: BaseConsumer = config.create().expect("a consumer");
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(topic, partition, Offset::Beginning).expect("an offset");
+    consumer.assign(&list).expect("an assignment");
+    let mut found = Vec::new();
+    loop {
+        match consumer.poll(PATIENCE).expect("the broker answers") {
+            Ok(message) => found.push(message.offset()),
+            Err(KafkaError::PartitionEOF(_)) => return found,
+            Err(error) => panic!("{topic}: {error}"),
+        }
+    }
+}
+
+/// The offset after the last of a partition.
+pub(crate) fn end(brokers: &str, topic: &str, partition: i32) -> i64 {
+    let consumer: BaseConsumer = ClientConfig::new().set("bootstrap.servers", brokers).create().expect("a consumer");
+    consumer.fetch_watermarks(topic, partition, PATIENCE).expect("the broker says where a partition ends").1
+}
+
+/// Sends [`NUDGED`]'s profile, by a producer that may be used for it again.
+pub(crate) fn nudge(brokers: &str, topic: &str, partition: i32) -> BaseProducer {
+    let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", brokers).create().expect("a producer");
+    nudge_by(&producer, topic, partition);
+    producer
+}
+
+fn nudge_by(producer: &BaseProducer, topic: &str, partition: i32) {
+    let (key, value) = (NUDGED.to_string(), format!("{{\"customer_id\":{NUDGED}}}"));
+    producer.send(BaseRecord::to(topic).partition(partition).key(&key).payload(&value)).map_err(|(error, _)| error).expect("there is room");
+    producer.flush(PATIENCE).expect("the broker takes it");
+}
+
+/// Waits until the cleaner has removed these records from a partition of a topic of customers. So that it can, [`NUDGED`]'s profile comes again and again:
+/// the job reads it as any other.
+pub(crate) fn until_gone(brokers: &str, topic: &str, partition: i32, gone: &[i64]) {
+    let producer = nudge(brokers, topic, partition);
+    eventually("the cleaner has removed what newer records replace", || {
+        nudge_by(&producer, topic, partition);
+        let there = offsets(brokers, topic, partition);
+        gone.iter().all(|offset| !there.contains(offset))
+    });
+}
+
+impl Stage {
+    /// Makes the topics, that of customers a compacted one; gives its name.
+    pub(crate) fn create_topics_with_compacted_customers(&self) -> String {
+        self.sluice(&["topics", "create", self.config().to_str().expect("UTF-8")]);
+        let customers = self.topic("customers");
+        compact(&self.brokers, &customers);
+        customers
+    }
+}
