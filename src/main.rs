@@ -1,6 +1,7 @@
 //! Sluice: customer features, contextual bandits and decisions from Kafka to PostgreSQL.
 #![allow(unreachable_pub, reason = "a program exports nothing: `pub` says what a module offers to the others")]
 
+mod blame;
 mod checkpoint;
 mod cli;
 mod cluster;
@@ -9,6 +10,7 @@ mod console;
 mod counted;
 mod durable;
 mod files;
+mod first;
 mod jobs;
 mod journal;
 mod kafka;
@@ -19,6 +21,8 @@ mod telemetry;
 mod world;
 
 use clap::Parser;
+use cli::error::ProgramError;
+use first::caught;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -28,7 +32,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     let json = cli.global.json;
-    match cli::dispatch(cli) {
+    // Whatever panics, here or in a thread that was waited for, ends the program as every other failure does.
+    match caught("main", || cli::dispatch(cli)).map_err(ProgramError::from).flatten() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let text = if json { error.to_json().to_string() } else { format!("error: {error}") };

@@ -56,19 +56,30 @@ struct Attempt {
 
 /// Why a checkpoint is abandoned.
 #[derive(Debug, thiserror::Error)]
-enum Abandoned {
+pub enum Abandoned {
+    /// The store fails.
     #[error(transparent)]
     Store(#[from] CheckpointError),
+    /// The next one has begun.
     #[error("the checkpoint of epoch {0} has begun")]
     Overtaken(u64),
+    /// The one before is missing.
     #[error("it holds only changes, and the checkpoint that they add to is not there")]
     Baseless,
+    /// A fault of the program.
     #[error("shard {0} was handed over twice, where each belongs to one worker")]
     Twice(u16),
+    /// A fault of the program.
     #[error("its manifest would not be consistent: {0}")]
     Inconsistent(String),
+    /// Another process failed.
     #[error("process {process} could not write its part: {why}")]
-    Elsewhere { process: usize, why: String },
+    Elsewhere {
+        /// Which.
+        process: usize,
+        /// What it says.
+        why: String,
+    },
 }
 
 impl Assembly {
@@ -100,7 +111,7 @@ impl Assembly {
             return;
         }
         if self.attempt.as_ref().is_some_and(|attempt| attempt.epoch < epoch) {
-            self.abandon(&Abandoned::Overtaken(epoch));
+            self.abandon(Abandoned::Overtaken(epoch));
         }
         let mut attempt = self.attempt.take().unwrap_or_else(|| Attempt::new(epoch));
         let told = self.add(&mut attempt, piece).and_then(|()| self.tell_part(&mut attempt));
@@ -118,7 +129,7 @@ impl Assembly {
     fn go_on(&mut self, attempt: Attempt, done: Result<bool, Abandoned>) {
         self.attempt = (!matches!(done, Ok(true))).then_some(attempt);
         if let Err(why) = done {
-            self.abandon(&why);
+            self.abandon(why);
         }
     }
 
@@ -266,9 +277,8 @@ impl Assembly {
         }
     }
 
-    fn abandon(&mut self, why: &Abandoned) {
+    fn abandon(&mut self, why: Abandoned) {
         let Some(attempt) = self.attempt.take() else { return };
-        self.saved.abandon(attempt.epoch);
         attempt.shared.iter().for_each(|(shared, _)| self.leave_erased(shared));
         tracing::warn!(
             epoch = attempt.epoch,
@@ -276,8 +286,10 @@ impl Assembly {
              {} can be written and has room.",
             self.checkpoints.address()
         );
+        let said = why.to_string();
+        self.saved.abandon(attempt.epoch, why);
         if !self.is_first() {
-            let part = Part { process: self.settings.process, epoch: attempt.epoch, files: Err(why.to_string()) };
+            let part = Part { process: self.settings.process, epoch: attempt.epoch, files: Err(said) };
             if let Err(error) = self.checkpoints.write_part(&part) {
                 tracing::warn!(epoch = attempt.epoch, "Process 0 cannot be told of it, and will wait until the next checkpoint begins: {error}.");
             }

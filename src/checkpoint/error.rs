@@ -1,6 +1,8 @@
 //! What can be wrong with checkpoints, and whether an older one helps.
 
 use super::manifest::FORMAT;
+use crate::blame::Blame;
+use crate::first::Panicked;
 use std::io;
 
 /// Why a checkpoint cannot be written, found or read. Each names the file.
@@ -77,9 +79,27 @@ pub enum CheckpointError {
     /// The saver's thread could not be started.
     #[error("the thread that saves checkpoints cannot be started: {0}")]
     Thread(#[source] io::Error),
+    /// The saver's thread panicked.
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
 }
 
 impl CheckpointError {
+    /// Whose fault it is. What another configuration has written is part of the world: the configuration alone is not wrong.
+    pub fn blame(&self) -> Blame {
+        match self {
+            CheckpointError::Address { .. } | CheckpointError::Unknown { .. } => Blame::Usage,
+            CheckpointError::Store { .. }
+            | CheckpointError::Missing { .. }
+            | CheckpointError::Damaged { .. }
+            | CheckpointError::Format { .. }
+            | CheckpointError::Foreign { .. }
+            | CheckpointError::Nothing { .. }
+            | CheckpointError::Thread(_)
+            | CheckpointError::Panicked(_) => Blame::World,
+        }
+    }
+
     /// Whether this checkpoint is lost and an older one may be whole.
     pub fn is_damage(&self) -> bool {
         match self {
@@ -90,7 +110,8 @@ impl CheckpointError {
             | CheckpointError::Foreign { .. }
             | CheckpointError::Unknown { .. }
             | CheckpointError::Nothing { .. }
-            | CheckpointError::Thread(_) => false,
+            | CheckpointError::Thread(_)
+            | CheckpointError::Panicked(_) => false,
         }
     }
 }

@@ -30,11 +30,13 @@ pub mod store;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub use assembly::Abandoned;
 pub use checkpoints::{Checkpoints, Listed};
 pub use error::CheckpointError;
 pub use fingerprint::Fingerprint;
 pub use manifest::{Kind, Manifest};
-pub use saver::{Pause, Piece, Saved, Saver, SaverSettings, Shared};
+pub use saver::{Pause, Piece, Saved, Saver, SaverSettings, Shared, Unsaved};
 pub use store::Location;
 
 use dataflows::event::text::VIRTUAL_SHARDS;

@@ -3,16 +3,17 @@
 //! The workers of all processes hand over their shards of one epoch; process 0 adds what belongs to no customer, waits for the others and for
 //! the epoch's commit, and writes the manifest. Nothing that fails here ends the job: see [`Saved`].
 
-use super::assembly::Assembly;
+use super::assembly::{Abandoned, Assembly};
 use super::checkpoints::Checkpoints;
 use super::error::CheckpointError;
 use super::manifest::{Kind, Manifest};
+use crate::first::{Panicked, caught};
 use crate::kafka::TopicIds;
 use crate::sink::Link;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use dataflows::event::{Millis, Topic};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -141,6 +142,9 @@ pub struct Saved {
     oldest: AtomicU64,
     abandoned: AtomicU64,
     failed_erasures: AtomicU64,
+    /// Why the newest one was abandoned.
+    why: Mutex<Option<Abandoned>>,
+    panicked: OnceLock<Panicked>,
 }
 
 impl Saved {
@@ -191,9 +195,35 @@ impl Saved {
         self.oldest.fetch_max(oldest, Ordering::AcqRel);
     }
 
-    pub(super) fn abandon(&self, epoch: u64) {
+    pub(super) fn abandon(&self, epoch: u64, why: Abandoned) {
+        *self.why.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
         self.abandoned.fetch_max(epoch, Ordering::AcqRel);
     }
+
+    /// The last checkpoint, if it was abandoned.
+    fn unsaved(&self) -> Option<Unsaved> {
+        let epoch = Some(self.abandoned()).filter(|&abandoned| abandoned > self.newest())?;
+        let why = self.why.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        Some(Unsaved { epoch, why })
+    }
+
+    /// Set once the saver's thread has panicked: nothing will be saved any more.
+    pub fn panicked(&self) -> Option<Panicked> {
+        self.panicked.get().cloned()
+    }
+}
+
+/// The last checkpoint could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "everything is committed, but the last checkpoint, of epoch {epoch}, could not be written: {why}. The next start begins at the one before, and repeats \
+     what was committed since"
+)]
+pub struct Unsaved {
+    /// Its epoch.
+    pub epoch: u64,
+    /// Why it was abandoned.
+    pub why: Abandoned,
 }
 
 /// What goes through the channel.
@@ -226,7 +256,7 @@ impl Intake {
 
     /// Hands over a piece, without ever waiting.
     pub fn hand(&self, piece: Piece) {
-        // Without its thread nothing will ever be saved; the job goes on.
+        // Without its thread nothing will ever be saved: whoever watches `Saved` ends the job.
         let _ = self.messages.send(Message::Piece(Box::new(piece)));
     }
 }
@@ -250,9 +280,15 @@ impl Saver {
         let saved = Arc::new(Saved::default());
         saved.complete(restored.as_ref().map_or(0, |manifest| manifest.epoch));
         let (messages, taken) = unbounded();
-        let (poll, room) = (settings.poll, settings.room.max(1));
+        let (poll, room, told) = (settings.poll, settings.room.max(1), Arc::clone(&saved));
         let assembly = Assembly::new(checkpoints, settings, committed, Arc::clone(&saved), restored);
-        let thread = thread::Builder::new().name("checkpoint-saver".to_string()).spawn(move || save(assembly, &taken, poll));
+        let save = move || {
+            if let Err(panicked) = caught("checkpoint-saver", || save(assembly, &taken, poll)) {
+                // Nobody else sets it.
+                drop(told.panicked.set(panicked));
+            }
+        };
+        let thread = thread::Builder::new().name("checkpoint-saver".to_string()).spawn(save);
         Ok(Saver { intake: Intake { messages, room }, saved, thread: thread.map_err(CheckpointError::Thread)? })
     }
 
@@ -268,10 +304,14 @@ impl Saver {
 
     /// Ends the thread once what has begun is finished, at the latest after `patience` (and a write that is under way). A saver that is dropped
     /// instead ends with the process, and leaves what has begun.
-    pub fn finish(self, patience: Duration) {
-        // Only a thread that has panicked does not take it; then there is nothing to wait for.
+    ///
+    /// # Errors
+    /// The last checkpoint was abandoned. One that takes too long is none: it is logged, and nothing but time is lost.
+    pub fn finish(self, patience: Duration) -> Result<(), Unsaved> {
+        // Only a thread that has panicked does not take it, which `Saved` tells; then there is nothing to wait for.
         let _ = self.intake.messages.send(Message::End(patience));
         let _ = self.thread.join();
+        self.saved.unsaved().map_or(Ok(()), Err)
     }
 }
 

@@ -319,7 +319,7 @@ mod tests {
                 std::thread::yield_now();
             }
         }
-        saver.finish(Duration::from_secs(60));
+        saver.finish(Duration::from_secs(60)).expect("it is saved");
         (folder, config)
     }
 

@@ -1,13 +1,14 @@
 //! What can end the program, and the exit code of each.
 
+use crate::blame::Blame;
 use crate::checkpoint::CheckpointError;
-use crate::cluster::ClusterError;
 use crate::config::fault::Faults;
 use crate::files::error::FileError;
+use crate::first::Panicked;
 use crate::jobs::bench::BenchError;
 use crate::jobs::demo::DemoError;
-use crate::jobs::history::HistoryError;
-use crate::jobs::replay::{ReplayError, TopicsError};
+use crate::jobs::ending::{Cause, told};
+use crate::jobs::replay::ReplayError;
 use crate::jobs::run::RunError;
 use crate::jobs::verify::VerifyError;
 use crate::kafka::KafkaError;
@@ -78,19 +79,10 @@ pub enum ProgramError {
     /// Standard output cannot be written.
     #[error("cannot write to standard output: {0}")]
     Output(#[source] io::Error),
+    /// The program is at fault.
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
 }
-
-fn file_code(error: &FileError) -> u8 {
-    match error {
-        FileError::Directory { .. } | FileError::Ambiguous { .. } | FileError::Missing { .. } | FileError::Line { .. } => MISUSED,
-        FileError::Read { .. } | FileError::Header { .. } => FAILED,
-    }
-}
-
-/// Failed while running.
-const FAILED: u8 = 1;
-/// Wrong usage or configuration.
-const MISUSED: u8 = 2;
 
 impl ProgramError {
     /// The program's exit code.
@@ -98,40 +90,29 @@ impl ProgramError {
         ExitCode::from(self.code())
     }
 
-    fn code(&self) -> u8 {
+    /// The same as a number. What ended a job is told in one place.
+    pub fn code(&self) -> u8 {
         match self {
-            ProgramError::Config(_) => MISUSED,
-            ProgramError::Check { configuration: 1.., .. } => MISUSED,
-            ProgramError::Check { configuration: 0, .. } => FAILED,
-            ProgramError::Load(LoadError::Files(error))
-            | ProgramError::Files(error)
-            | ProgramError::Replay(ReplayError::Files(error) | ReplayError::Topics(TopicsError::Files(error))) => file_code(error),
-            ProgramError::Run(RunError::Cluster(ClusterError::Hosts(_)))
-            | ProgramError::Demo(DemoError::Cluster(ClusterError::Hosts(_)) | DemoError::World(_))
-            | ProgramError::Replay(
-                ReplayError::Cluster(ClusterError::Hosts(_))
-                | ReplayError::Topics(TopicsError::UnknownTopic(_) | TopicsError::UnknownPartition { .. } | TopicsError::Backwards { .. }),
-            )
-            | ProgramError::Load(LoadError::Form(_))
-            | ProgramError::Bench(BenchError::World(_) | BenchError::Directory { .. })
-            | ProgramError::Checkpoint(CheckpointError::Address { .. } | CheckpointError::Unknown { .. })
-            | ProgramError::World(_) => MISUSED,
-            ProgramError::Replay(
-                ReplayError::Cluster(_)
-                | ReplayError::Results(_)
-                | ReplayError::Topics(TopicsError::History(HistoryError::Kafka(_) | HistoryError::Cluster(_))),
-            )
-            | ProgramError::Verify(_)
-            | ProgramError::Differs { .. }
-            | ProgramError::Run(_)
-            | ProgramError::Demo(_)
-            | ProgramError::Bench(_)
-            | ProgramError::Checkpoint(_)
-            | ProgramError::Damaged(_)
-            | ProgramError::Kafka(_)
-            | ProgramError::Write(_)
-            | ProgramError::Load(LoadError::Kafka(_))
-            | ProgramError::Output(_) => FAILED,
+            ProgramError::Run(error) => told(Cause::Failed(error)).code,
+            other => other.blame().code(),
+        }
+    }
+
+    fn blame(&self) -> Blame {
+        match self {
+            ProgramError::Config(_) | ProgramError::Check { configuration: 1.., .. } => Blame::Usage,
+            ProgramError::Check { configuration: 0, .. } | ProgramError::Differs { .. } | ProgramError::Damaged(_) => Blame::World,
+            ProgramError::Replay(error) => error.blame(),
+            ProgramError::Verify(error) => error.blame(),
+            ProgramError::Run(error) => error.blame(),
+            ProgramError::Demo(error) => error.blame(),
+            ProgramError::Bench(error) => error.blame(),
+            ProgramError::Kafka(error) => error.blame(),
+            ProgramError::Checkpoint(error) => error.blame(),
+            ProgramError::Files(error) => error.blame(),
+            ProgramError::Load(error) => error.blame(),
+            ProgramError::World(error) => error.blame(),
+            ProgramError::Write(_) | ProgramError::Output(_) | ProgramError::Panicked(_) => Blame::World,
         }
     }
 

@@ -1,6 +1,10 @@
 //! Starts the workers of this process, alone or together with other processes, and waits for them.
 
+use crate::blame::Blame;
 use crate::config::types::Config;
+use crate::first::{Panicked, caught};
+use crossbeam_channel::unbounded;
+use std::panic::resume_unwind;
 use timely::CommunicationConfig;
 use timely::worker::Worker;
 use timely::{Config as TimelyConfig, WorkerConfig};
@@ -23,8 +27,27 @@ pub enum ClusterError {
     #[error("the processes of the job cannot be connected: {0}; each needs the same hostfile and a free port")]
     Start(String),
     /// A worker panicked.
-    #[error("a worker ended: {0}; the job has to be started again, in all its processes")]
-    Worker(String),
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
+    /// Another process ended, or the network between is gone.
+    #[error(
+        "the connection to another process of the job is lost: that process has ended, and its own log says why, or it cannot be reached. None can go on \
+         without the others; start all of them again"
+    )]
+    Lost,
+    /// Another process has said that it fails.
+    #[error("another process of the job has failed, and its own log says why. None can go on without the others; start all of them again")]
+    Elsewhere,
+}
+
+impl ClusterError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            ClusterError::Hosts(_) => Blame::Usage,
+            ClusterError::Start(_) | ClusterError::Panicked(_) | ClusterError::Lost | ClusterError::Elsewhere => Blame::World,
+        }
+    }
 }
 
 /// The port of the first process on this machine, where there is no hostfile; the next ones follow.
@@ -51,20 +74,46 @@ impl Cluster {
         self.process == 0
     }
 
-    /// Runs `work` on each worker of this process until all have returned.
+    /// Runs `work` on each worker of this process until all have returned, or one has failed or panicked: the others would wait for it for ever, so they
+    /// are left to the end of the process.
     ///
     /// # Errors
-    /// The processes cannot be connected, or a worker panicked, here or in another process.
-    pub fn run<T, F>(&self, work: F) -> Result<Vec<T>, ClusterError>
+    /// The processes cannot be connected or have lost each other, or what the first worker failed with.
+    pub fn run<T, E, F>(&self, work: F) -> Result<Vec<T>, E>
     where
         T: Send + 'static,
-        F: Fn(&mut Worker) -> T + Send + Sync + 'static,
+        E: From<ClusterError> + Send + 'static,
+        F: Fn(&mut Worker) -> Result<T, E> + Send + Sync + 'static,
     {
-        let guards = timely::execute(self.timely(), work).map_err(ClusterError::Start)?;
-        // Losing another process panics in the thread that waits, not in a worker.
-        let joined = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| guards.join()));
-        let results = joined.map_err(|_| ClusterError::Worker("the connection to another process was lost".to_string()))?;
-        results.into_iter().map(|result| result.map_err(ClusterError::Worker)).collect()
+        let (tell, told) = unbounded();
+        let telling = move |worker: &mut Worker| {
+            let name = format!("worker {}", worker.index());
+            let outcome = caught(&name, || work(worker)).unwrap_or_else(|panicked| Err(worker_error(panicked).into()));
+            let failed = outcome.is_err();
+            // Whoever has heard of a failure listens no more.
+            drop(tell.send(outcome));
+            if failed {
+                // What it has half done must not go on as if it were whole; this ends its thread, and its connections to other processes.
+                resume_unwind(Box::new("told already"));
+            }
+        };
+        let guards = timely::execute(self.timely(), telling).map_err(ClusterError::Start)?;
+        let mut results = Vec::new();
+        for outcome in told.iter().take(self.workers) {
+            match outcome {
+                Ok(result) => results.push(result),
+                Err(error) => {
+                    // Dropped, they would wait for the other workers.
+                    std::mem::forget(guards);
+                    return Err(error);
+                }
+            }
+        }
+        // Losing another process in the very end panics in the thread that waits, not in a worker.
+        match caught("workers", || guards.join().into_iter().all(|ended| ended.is_ok())) {
+            Ok(true) => Ok(results),
+            Ok(false) | Err(_) => Err(ClusterError::Lost.into()),
+        }
     }
 
     fn timely(&self) -> TimelyConfig {
@@ -78,5 +127,52 @@ impl Cluster {
             }
         };
         TimelyConfig { communication, worker }
+    }
+}
+
+/// What a panic of a worker means. One that finds its queues poisoned has lost another process: the threads of the connections panic first, and nothing else
+/// does that is not told before.
+fn worker_error(panicked: Panicked) -> ClusterError {
+    match panicked.message.as_str() {
+        "MergeQueue poisoned." => ClusterError::Lost,
+        message if message.starts_with("timely communication error:") => ClusterError::Lost,
+        _ => ClusterError::Panicked(panicked),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(workers: usize, work: fn(usize) -> Result<usize, ClusterError>) -> Result<Vec<usize>, ClusterError> {
+        let cluster = Cluster { workers, process: 0, addresses: vec!["localhost:0".to_string()] };
+        cluster.run(move |worker| work(worker.index()))
+    }
+
+    #[test]
+    fn what_one_worker_fails_with_ends_the_waiting_for_all() {
+        let mut all = run(3, Ok).expect("nothing fails");
+        all.sort_unstable();
+        assert_eq!(all, [0, 1, 2]);
+        // The others never end by themselves.
+        let alone = |index: usize| if index == 1 { Err(ClusterError::Elsewhere) } else { wait() };
+        assert!(matches!(run(3, alone), Err(ClusterError::Elsewhere)));
+        let panicking = |index: usize| if index == 2 { panic!("row {index} is gone") } else { wait() };
+        let error = run(3, panicking).expect_err("it panics").to_string();
+        assert_eq!(error, "the thread `worker 2` panicked, which is a fault of this program: row 2 is gone");
+    }
+
+    fn wait() -> Result<usize, ClusterError> {
+        loop {
+            std::thread::park();
+        }
+    }
+
+    #[test]
+    fn a_lost_process_is_told_from_a_panic() {
+        let error = |message: &str| worker_error(Panicked { thread: "worker 0".to_string(), message: message.to_string() });
+        assert!(matches!(error("MergeQueue poisoned."), ClusterError::Lost));
+        assert!(matches!(error("timely communication error: reading data: connection closed"), ClusterError::Lost));
+        assert!(matches!(error("index out of bounds"), ClusterError::Panicked(_)));
     }
 }

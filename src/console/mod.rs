@@ -16,6 +16,7 @@ mod routes;
 #[cfg(test)]
 mod tests;
 
+use crate::blame::Blame;
 use crate::config::types::Http;
 use crate::telemetry::status::Status;
 use access::Access;
@@ -54,6 +55,16 @@ pub enum ConsoleError {
     /// The system gives no thread or no events.
     #[error("cannot start the console: {0}")]
     Start(io::Error),
+}
+
+impl ConsoleError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            ConsoleError::Token(_) | ConsoleError::Exposed(_) => Blame::Usage,
+            ConsoleError::Taken(_) | ConsoleError::Listen { .. } | ConsoleError::Start(_) => Blame::World,
+        }
+    }
 }
 
 /// The console of a job.

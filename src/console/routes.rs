@@ -3,7 +3,7 @@
 use super::access::Access;
 use super::customers::{self, Eraser};
 use super::problem::{Problem, as_problem};
-use crate::telemetry::status::{State as JobState, Status};
+use crate::telemetry::status::Status;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state, map_response};
@@ -83,20 +83,11 @@ async fn healthz() -> &'static str {
 }
 
 async fn readyz(State(status): State<Arc<Status>>) -> Result<String, Problem> {
-    let state = status.state();
-    if state.is_ready() {
+    match status.state().unready() {
         // Whoever relies on the tables can: what is published is behind them.
-        return Ok(status.publishing_trouble().map_or("ready\n".to_string(), |why| format!("ready, but decisions are not published: {why}\n")));
+        None => Ok(status.publishing_trouble().map_or("ready\n".to_string(), |why| format!("ready, but decisions are not published: {why}\n"))),
+        Some(why) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, why)),
     }
-    let why = match &state {
-        JobState::Starting => "the job is starting".to_string(),
-        JobState::CatchingUp => "the job is catching up with its input".to_string(),
-        JobState::WaitingForDatabase(message) => format!("the job waits for the database: {message}"),
-        JobState::WaitingForBroker(message) => format!("the job waits for the broker: {message}"),
-        JobState::Draining => "the job is draining, to end then".to_string(),
-        JobState::Running | JobState::Stopped => "the job has stopped".to_string(),
-    };
-    Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, why))
 }
 
 async fn unknown(uri: Uri) -> Problem {

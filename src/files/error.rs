@@ -1,5 +1,6 @@
 //! What can go wrong with the files that are read.
 
+use crate::blame::Blame;
 use std::io;
 use std::path::PathBuf;
 
@@ -56,4 +57,14 @@ pub enum FileError {
         /// Why.
         source: io::Error,
     },
+}
+
+impl FileError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            FileError::Directory { .. } | FileError::Ambiguous { .. } | FileError::Missing { .. } | FileError::Line { .. } => Blame::Usage,
+            FileError::Read { .. } | FileError::Header { .. } => Blame::World,
+        }
+    }
 }

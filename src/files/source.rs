@@ -2,17 +2,14 @@
 
 use super::error::FileError;
 use super::reader::Reader;
+use crate::first::Tell;
 use crate::telemetry::progress::Progress;
 use dataflows::campaign::feed::{Feed, Mark};
 use dataflows::event::Lines;
-use std::sync::{Arc, Mutex};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::source as timely_source;
 use timely::dataflow::{Scope, StreamVec};
-
-/// The first thing that went wrong in a source of this process.
-pub type Failure = Arc<Mutex<Option<FileError>>>;
 
 /// The epoch of a replay that takes everything at once, and the first of one in epochs.
 const FIRST_EPOCH: u64 = 1;
@@ -29,14 +26,14 @@ pub struct Epochs {
 /// Feeds what the readers read. Without `epochs` all of it is one epoch, which ends the input; with them the files advance side by side, in proportion
 /// to their lengths, customers first of all, and `complete_before` says which epochs are done.
 ///
-/// When a file cannot be read, the input ends there and `failure` says why.
+/// When a file cannot be read, `failure` is told why. The input then never ends, so that nothing can take what was read for the whole.
 pub fn source<'scope>(
     scope: Scope<'scope, u64>,
     readers: Vec<Reader>,
     epochs: Option<Epochs>,
     complete_before: impl Fn() -> u64 + 'static,
     mut progress: Progress,
-    failure: Failure,
+    failure: Tell<FileError>,
 ) -> StreamVec<'scope, u64, Feed> {
     timely_source::<_, CapacityContainerBuilder<Vec<Feed>>, _, _>(scope, "Files", move |capability, info| {
         let again = scope.activator_for(info.address.clone());
@@ -46,8 +43,9 @@ pub fn source<'scope>(
             capability.downgrade(&FIRST_EPOCH);
         }
         let mut blocks = 0;
+        let mut failed = false;
         move |output| {
-            let Some(held) = &mut capability else { return };
+            let Some(held) = capability.as_mut().filter(|_| !failed) else { return };
             if epochs.is_some_and(|epochs| *held.time() > complete_before() + epochs.ahead) {
                 again.activate_after(std::time::Duration::from_millis(1));
                 return;
@@ -66,10 +64,8 @@ pub fn source<'scope>(
                 }
                 Ok(None) => end(&mut capability, |held| files.marks(true).for_each(|mark| output.session(held).give(Feed::Mark(mark)))),
                 Err(error) => {
-                    if let Ok(mut failure) = failure.lock() {
-                        failure.get_or_insert(error);
-                    }
-                    capability = None;
+                    failure.tell(error);
+                    failed = true;
                 }
             }
         }

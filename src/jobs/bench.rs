@@ -6,6 +6,7 @@
 pub mod live;
 pub mod machine;
 
+use crate::blame::Blame;
 use crate::kafka::KafkaError;
 use crate::kafka::load::LoadError;
 use crate::telemetry::progress::{Progress, Unit};
@@ -141,6 +142,28 @@ pub enum BenchError {
     /// A signal came.
     #[error("stopped by a signal before everything was measured")]
     Stopped,
+}
+
+impl BenchError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            BenchError::World(error) => error.blame(),
+            BenchError::Directory { .. } => Blame::Usage,
+            BenchError::Kafka(error) => error.blame(),
+            BenchError::Database(error) => error.blame(),
+            BenchError::Load(error) => error.blame(),
+            BenchError::Write(_)
+            | BenchError::Signals(_)
+            | BenchError::Start(_)
+            | BenchError::Replay { .. }
+            | BenchError::Summary(_)
+            | BenchError::Digests { .. }
+            | BenchError::Postgres(_)
+            | BenchError::Job(_)
+            | BenchError::Stopped => Blame::World,
+        }
+    }
 }
 
 /// What the server says, where it says something.

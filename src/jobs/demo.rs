@@ -17,11 +17,13 @@ mod script;
 pub use director::{Progress, Summary};
 pub use outcomes::{WINDOW, Window};
 
-use super::gather::{self, Gather, GatherError};
+use super::gather::{Gather, GatherError};
 use super::live::{Control, Pace, live};
+use crate::blame::Blame;
 use crate::cluster::{Cluster, ClusterError};
 use crate::config::types::Config;
 use crate::console::{Console, ConsoleError};
+use crate::first::First;
 use crate::results::EpochResults;
 use crate::telemetry::status::{Benchmark, Status};
 use crate::world::WorldError;
@@ -35,7 +37,7 @@ use director::{Director, Stage};
 use intake::WorldIntake;
 use script::Script;
 use std::net::SocketAddr;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use timely::worker::Worker;
@@ -97,6 +99,19 @@ pub enum DemoError {
     Signals(#[source] std::io::Error),
 }
 
+impl DemoError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            DemoError::World(error) => error.blame(),
+            DemoError::Cluster(error) => error.blame(),
+            DemoError::Gather(error) => error.blame(),
+            DemoError::Console(error) => error.blame(),
+            DemoError::Signals(_) => Blame::World,
+        }
+    }
+}
+
 /// What the demo tells while it plays.
 #[derive(Debug)]
 pub enum Told<'a> {
@@ -129,21 +144,23 @@ pub fn demo<E: From<DemoError> + Send>(
     tell(Told::Beginning(&Beginning { customers, purchases, comparison: comparison.clone(), console: console.address() }))?;
     let (blocks, intake) = unbounded();
     let (sink, results) = bounded(AHEAD as usize + 1);
-    let house =
-        House { pace: pace(config), control: Control::default(), described: described(config, features), failure: gather::Failure::default() };
+    let house = House { pace: pace(config), control: Control::default(), described: described(config, features), failure: First::default() };
     let stage = Stage { blocks, results, control: house.control.clone(), status, stop };
     let director = Director::new(script, asked, comparison.clone(), stage);
-    let failure = Arc::clone(&house.failure);
+    let failure = house.failure.clone();
+    let control = house.control.clone();
     let (worked, played) = std::thread::scope(|scope| {
         let playing = scope.spawn(|| director.play(|progress| tell(Told::Progress(progress, &comparison))));
         let worked = house.run(&cluster, intake, sink);
+        // The play waits for results; after a failure there may be no end of them.
+        control.failed.store(worked.is_err(), Ordering::Release);
         (worked, playing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     });
     console.stop();
+    worked?;
     let summary = played?;
-    worked.map_err(DemoError::from)?;
-    match failure.lock().ok().and_then(|mut failure| failure.take()) {
-        Some(error) => Err(DemoError::from(error).into()),
+    match failure.take() {
+        Some(error) => Err(error.into()),
         None => Ok(summary),
     }
 }
@@ -195,25 +212,27 @@ struct House {
     pace: Pace,
     control: Control,
     described: Campaign,
-    failure: gather::Failure,
+    failure: First<DemoError>,
 }
 
 impl House {
     /// Runs the workers until everything that comes through `blocks` has reached `sink`.
-    fn run(self, cluster: &Cluster, blocks: Receiver<Messages>, sink: Sender<Box<EpochResults>>) -> Result<(), ClusterError> {
+    fn run(self, cluster: &Cluster, blocks: Receiver<Messages>, sink: Sender<Box<EpochResults>>) -> Result<(), DemoError> {
         // The first worker reads and gathers; both channels close when it is done.
         let ends = Mutex::new(Some((blocks, sink)));
-        cluster.run(move |worker| {
-            let ends = if worker.index() == 0 { ends.lock().ok().and_then(|mut ends| ends.take()) } else { None };
-            self.work(worker, ends.unzip());
-        })?;
-        Ok(())
+        cluster
+            .run(move |worker| {
+                let ends = if worker.index() == 0 { ends.lock().ok().and_then(|mut ends| ends.take()) } else { None };
+                self.work(worker, ends.unzip());
+                Ok(())
+            })
+            .map(drop)
     }
 
     fn work(&self, worker: &mut Worker, (blocks, sink): (Option<Receiver<Messages>>, Option<Sender<Box<EpochResults>>>)) {
         worker.dataflow::<u64, _, _>(|scope| {
             let feed = live(scope, self.pace.clone(), self.control.clone(), |_| WorldIntake::new(blocks));
-            let mut gather = sink.map(|sink| Gather::new(self.described.clone(), self.control.clone(), sink, Arc::clone(&self.failure)));
+            let mut gather = sink.map(|sink| Gather::new(self.described.clone(), self.control.clone(), sink, self.failure.teller()));
             deliver(campaign(feed, &self.described, self.described.anew(scope.index(), scope.peers())), move |delivery| {
                 if let Some(gather) = &mut gather {
                     gather.receive(delivery);

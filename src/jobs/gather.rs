@@ -2,8 +2,10 @@
 
 use super::live::Control;
 use super::schedule::Schedule;
+use crate::blame::Blame;
 use crate::checkpoint::saver::Intake;
 use crate::checkpoint::{Piece, Shared};
+use crate::first::Tell;
 use crate::kafka::TopicIds;
 use crate::results::EpochResults;
 use crate::sink::{History, Link, RecordedEpoch};
@@ -16,8 +18,8 @@ use dataflows::campaign::output::Output;
 use dataflows::campaign::snapshot::{Common, Follower};
 use dataflows::operators::deliver::Delivery;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 
 /// What kept an epoch from being handed on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,8 +42,14 @@ pub enum GatherError {
     SinkEnded(u64),
 }
 
-/// Why nothing more is handed on.
-pub type Failure = Arc<Mutex<Option<GatherError>>>;
+impl GatherError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            GatherError::Changed { .. } | GatherError::SinkEnded(_) => Blame::World,
+        }
+    }
+}
 
 /// The epochs that are not complete, and what is known of all of them.
 pub struct Gather {
@@ -62,7 +70,9 @@ pub struct Gather {
     status: Option<Arc<Status>>,
     control: Control,
     sink: Sender<Box<EpochResults>>,
-    failure: Failure,
+    failure: Tell<GatherError>,
+    /// It has failed: an epoch after one that was not handed on must not be either.
+    failed: bool,
     checkpoints: Option<Checkpointing>,
 }
 
@@ -85,7 +95,7 @@ impl Checkpointing {
 
 impl Gather {
     /// Hands epochs to `sink`, whose channel must hold as many as may be on their way at once.
-    pub fn new(described: Campaign, control: Control, sink: Sender<Box<EpochResults>>, failure: Failure) -> Self {
+    pub fn new(described: Campaign, control: Control, sink: Sender<Box<EpochResults>>, failure: Tell<GatherError>) -> Self {
         let follower = Follower::new(described.settings.bandit.model_lag);
         Gather {
             described,
@@ -101,6 +111,7 @@ impl Gather {
             control,
             sink,
             failure,
+            failed: false,
             checkpoints: None,
         }
     }
@@ -141,7 +152,7 @@ impl Gather {
     }
 
     fn complete(&mut self, before: u64) {
-        while self.next < before {
+        while self.next < before && !self.failed {
             let epoch = self.next;
             let mut results = self.open.remove(&epoch).unwrap_or_else(|| EpochResults::new(epoch));
             self.next += 1;
@@ -152,10 +163,8 @@ impl Gather {
             self.chain(&mut results);
             self.save(&results);
             if let Err(error) = self.hand_on(results) {
-                if let Ok(mut failure) = self.failure.lock() {
-                    failure.get_or_insert(error);
-                }
-                return;
+                self.failed = true;
+                return self.failure.tell(error);
             }
             self.control.gathered.store(epoch, Ordering::Release);
         }

@@ -1,8 +1,11 @@
 //! The campaign dataflow over a stretch of the topics that is there already. Nothing is committed and nothing published, so a running job is not disturbed.
 
+use super::gather::GatherError;
 use super::live::{Bounds, Control, Pace, Replayed, live};
 use super::plan::agree;
+use crate::blame::Blame;
 use crate::cluster::{Cluster, ClusterError};
+use crate::first::{First, Panicked};
 use crate::kafka::bounded::{Bounded, Manner, Read};
 use crate::kafka::intake::{Seat, Sight};
 use crate::kafka::{KafkaError, KafkaSettings};
@@ -30,6 +33,24 @@ pub enum HistoryError {
     /// The workers.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
+    /// The epochs.
+    #[error(transparent)]
+    Gather(#[from] GatherError),
+    /// A thread beside the workers.
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
+}
+
+impl HistoryError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            HistoryError::Kafka(error) => error.blame(),
+            HistoryError::Cluster(error) => error.blame(),
+            HistoryError::Gather(error) => error.blame(),
+            HistoryError::Panicked(_) => Blame::World,
+        }
+    }
 }
 
 /// A stretch of the topics: for each partition the first offset, and the one after the last.
@@ -81,6 +102,8 @@ pub struct History {
     pub control: Control,
     /// Where the partitions stand.
     pub sight: Sight,
+    /// What failed first, in whichever thread: `sight` tells it too. With it the workers end at once, for what came of them is not the whole.
+    pub failure: First<HistoryError>,
     /// Told on the first process of what more was read.
     pub read: Arc<dyn Fn(Read) + Send + Sync>,
 }
@@ -90,23 +113,24 @@ impl History {
     ///
     /// # Errors
     /// The broker or a worker cannot go on.
-    pub fn run(&self, cluster: &Cluster, workers: usize, decided: Option<Decided>) -> Result<(), HistoryError> {
+    pub fn run(&self, cluster: &Cluster, decided: Option<Decided>) -> Result<(), HistoryError> {
         let history = self.clone();
-        let together = cluster.peers() > workers;
         // A job that is told to drain repeats its recorded epochs, and ends.
         self.control.drain.store(!self.closes, std::sync::atomic::Ordering::Release);
         let decided = Mutex::new(decided);
         let outcome = cluster.run(move |worker| {
             let decided = if worker.index() == 0 { decided.lock().ok().and_then(|mut decided| decided.take()) } else { None };
-            history.work(worker, together, decided);
+            history.work(worker, decided)
         });
-        match self.sight.take_failure() {
-            Some(error) => Err(error.into()),
-            None => outcome.map(drop).map_err(HistoryError::from),
-        }
+        self.sound().and(outcome.map(drop))
     }
 
-    fn work(&self, worker: &mut Worker, together: bool, decided: Option<Decided>) {
+    /// What failed, if anything did.
+    fn sound(&self) -> Result<(), HistoryError> {
+        self.failure.take().map_or(Ok(()), Err)
+    }
+
+    fn work(&self, worker: &mut Worker, decided: Option<Decided>) -> Result<(), HistoryError> {
         let (plan, epochs, mut receive) = match decided {
             Some(Decided { stretch, epochs, receive }) => (Some((stretch, !epochs.is_empty())), epochs, Some(receive)),
             None => (None, Vec::new(), None),
@@ -114,7 +138,7 @@ impl History {
         let seat = Seat { index: worker.index(), peers: worker.peers() };
         let (stretch, recorded) = agree(worker, plan);
         let (from, until) = stretch.share(seat);
-        let manner = Manner { recorded, closes: self.closes, together };
+        let manner = Manner { recorded, closes: self.closes };
         // No epoch ends by time or number: each where it ended before, and the last with the input.
         let ahead = stretch.ahead(epochs.len());
         let pace = Pace {
@@ -143,7 +167,10 @@ impl History {
                 }
             });
         });
-        while worker.step_or_park(Some(Duration::from_millis(100))) {}
+        while worker.step_or_park(Some(Duration::from_millis(100))) {
+            self.sound()?;
+        }
+        Ok(())
     }
 }
 

@@ -101,11 +101,23 @@ pub struct Control {
     pub beat: Arc<AtomicU64>,
     /// There is a pacer that gives them.
     pub is_listening: Arc<AtomicBool>,
+    /// Epochs are repeated that were committed before; every process knows it.
+    pub repeats: Arc<AtomicBool>,
+    /// Something failed in this process: the others must not take its end for a drain.
+    pub failed: Arc<AtomicBool>,
+    /// Another process ends the job because something failed in it.
+    pub failed_elsewhere: Arc<AtomicBool>,
 }
 
 impl Control {
-    /// Notes signs of life among what the pacer told, and takes them out.
+    /// Notes signs of life among what the pacer told, and takes them out; and what this process should know of the others.
     fn hear(&self, told: &mut Vec<Command>) {
+        for command in told.iter() {
+            if let Command::Cut { failed, .. } = command {
+                self.repeats.store(false, Ordering::Release);
+                self.failed_elsewhere.fetch_or(*failed, Ordering::AcqRel);
+            }
+        }
         let before = told.len();
         told.retain(|command| !matches!(command, Command::Beat));
         self.beat.fetch_add((before - told.len()) as u64, Ordering::AcqRel);
@@ -116,8 +128,8 @@ impl Control {
 /// What the pacer tells every source.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Command {
-    /// The epoch ends here.
-    Cut { last: bool, open: bool, save: Option<Save> },
+    /// The epoch ends here; with the last one the job does, because something `failed` in one of its processes or else because it was asked to.
+    Cut { last: bool, open: bool, save: Option<Save>, failed: bool },
     /// The epoch ends where it ended before; if `more`, so does the next.
     CutAt { replayed: Replayed, more: bool },
     /// A sign of life.
@@ -136,6 +148,8 @@ struct News {
     ended: bool,
     /// The process was asked to drain.
     drain: bool,
+    /// Something failed in the process.
+    failed: bool,
 }
 
 /// How often a source looks for what no wake-up announces: idle partitions, a request to drain.
@@ -216,6 +230,7 @@ struct Pacing {
     opened: bool,
     ended: usize,
     drain: bool,
+    failed: bool,
     /// When the job was asked to drain.
     asked: Option<Instant>,
     began: Instant,
@@ -237,6 +252,7 @@ impl Pacing {
             opened,
             ended: 0,
             drain: false,
+            failed: false,
             asked: None,
             began: Instant::now(),
             beat: Instant::now(),
@@ -257,6 +273,7 @@ impl Pacing {
         self.prepared += usize::from(news.prepared);
         self.ended += usize::from(news.ended);
         self.drain |= news.drain;
+        self.failed |= news.failed;
     }
 
     /// Whether the job was asked to drain. A checkpoint that is on its way is waited for a little, so that the last one can follow it.
@@ -298,7 +315,7 @@ impl Pacing {
         self.restless = false;
         self.began = Instant::now();
         let save = self.pace.saves.as_ref().and_then(|saves| saves.due(epoch, last));
-        Some(Command::Cut { last, open: self.opened, save })
+        Some(Command::Cut { last, open: self.opened, save, failed: self.failed })
     }
 
     /// How long nothing can become due without news.
@@ -343,7 +360,7 @@ fn read<'scope, I: Intake + 'static>(
                 let mut session = feed.session(&rights[0]);
                 let outcome = reading.step(|item| session.give(item));
                 drop(session);
-                if let Some(told) = reading.news(control.drain.load(Ordering::Acquire)) {
+                if let Some(told) = reading.news(control.drain.load(Ordering::Acquire), control.failed.load(Ordering::Acquire)) {
                     news.activate().session(&rights[1]).give(News { epoch: *rights[1].time(), ..told });
                 }
                 match outcome {
@@ -411,6 +428,7 @@ struct Reading<I> {
     told_prepared: bool,
     told_ended: bool,
     told_drain: bool,
+    told_failed: bool,
 }
 
 impl<I: Intake> Reading<I> {
@@ -433,6 +451,7 @@ impl<I: Intake> Reading<I> {
             told_prepared: false,
             told_ended: false,
             told_drain: false,
+            told_failed: false,
         }
     }
 
@@ -442,7 +461,7 @@ impl<I: Intake> Reading<I> {
             return Step::Yield;
         }
         match self.commands.front() {
-            Some(Command::Cut { last, open, save }) => {
+            Some(Command::Cut { last, open, save, .. }) => {
                 let (last, open, save) = (*last, *open, *save);
                 self.commands.pop_front();
                 let ended = last && self.intake.is_ended();
@@ -499,7 +518,7 @@ impl<I: Intake> Reading<I> {
     }
 
     /// What the pacer should know and was not told.
-    fn news(&mut self, drain: bool) -> Option<News> {
+    fn news(&mut self, drain: bool, failed: bool) -> Option<News> {
         let mut news = std::mem::take(&mut self.untold);
         if self.commands.is_empty() {
             let idle: Vec<bool> = self.intake.marks(None).iter().map(|mark| mark.idle).collect();
@@ -511,8 +530,9 @@ impl<I: Intake> Reading<I> {
         }
         news.prepared = first_time(&mut self.told_prepared, self.intake.is_prepared());
         news.ended = first_time(&mut self.told_ended, self.intake.is_ended());
+        news.failed = first_time(&mut self.told_failed, failed);
         news.drain = first_time(&mut self.told_drain, drain);
-        (news.records > 0 || news.restless || news.prepared || news.ended || news.drain).then_some(news)
+        (news.records > 0 || news.restless || news.prepared || news.ended || news.drain || news.failed).then_some(news)
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod demo;
+pub mod ending;
 mod erasing;
 pub mod gather;
 pub mod history;

@@ -2,13 +2,15 @@
 
 mod topics;
 
+use crate::blame::Blame;
 use crate::cluster::{Cluster, ClusterError};
 use crate::config::types::Config;
 use crate::files::error::FileError;
 use crate::files::reader::{Distribution, Seat, open_all};
 use crate::files::sink::{ArmFile, Cost, ModelFile, OutputDirectory, SinkError, Summary, sorted_rows};
-use crate::files::source::{Epochs, Failure, source};
+use crate::files::source::{Epochs, source};
 use crate::files::{InputFile, find_inputs};
+use crate::first::First;
 use crate::kafka::KafkaSettings;
 use crate::results::{EpochResults, alert_of_unread_erasures, hexadecimal};
 use crate::telemetry::progress::{Progress, Unit};
@@ -23,7 +25,7 @@ use dataflows::operators::deliver::{Delivery, deliver};
 use dataflows::settings::Settings;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use timely::worker::Worker;
 pub use topics::{Place, Span, TopicsError};
@@ -69,6 +71,18 @@ pub enum ReplayError {
     Results(#[from] SinkError),
 }
 
+impl ReplayError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            ReplayError::Topics(error) => error.blame(),
+            ReplayError::Files(error) => error.blame(),
+            ReplayError::Cluster(error) => error.blame(),
+            ReplayError::Results(SinkError::Write { .. }) => Blame::World,
+        }
+    }
+}
+
 /// With `lateness`, files are cut into epochs of so many blocks.
 const STREAMED: Epochs = Epochs { blocks: 4, ahead: 4 };
 
@@ -88,7 +102,7 @@ pub fn replay(config: &Config, features: Features, replay: &Replay) -> Result<Op
         }
         Input::Topics(span) => {
             let kafka = config.kafka_settings();
-            (topics::replay(&cluster, config.workers, &kafka, &campaign, span)?, Sources::Topics(Box::new(kafka)))
+            (topics::replay(&cluster, &kafka, &campaign, span)?, Sources::Topics(Box::new(kafka)))
         }
     };
     if !cluster.is_first() {
@@ -129,18 +143,11 @@ fn settings(config: &Config, replay: &Replay) -> Settings {
 
 fn through_dataflow(cluster: &Cluster, inputs: &[InputFile], described: &Campaign, streamed: bool) -> Result<EpochResults, ReplayError> {
     let results = Arc::new(Mutex::new(EpochResults::new(0)));
-    let failure = Failure::default();
-    let (shared, failed, inputs, described) = (Arc::clone(&results), Arc::clone(&failure), inputs.to_vec(), described.clone());
+    let (shared, inputs, described) = (Arc::clone(&results), inputs.to_vec(), described.clone());
     let first = cluster.is_first();
-    cluster.run(move |worker| {
-        if let Err(error) = work(worker, &inputs, &described, streamed, first, &shared, &failed) {
-            failed.lock().ok().map(|mut failed| failed.get_or_insert(error).to_string());
-        }
-    })?;
-    if let Some(error) = failure.lock().ok().and_then(|mut failure| failure.take()) {
-        return Err(error.into());
-    }
-    let mut results = results.lock().map_err(|_| ClusterError::Worker("the results are incomplete".to_string()))?;
+    cluster.run(move |worker| work(worker, &inputs, &described, streamed, first, &shared))?;
+    // Whoever panicked with the lock in hand has ended the replay.
+    let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(std::mem::replace(&mut results, EpochResults::new(0)))
 }
 
@@ -151,8 +158,7 @@ fn work(
     streamed: bool,
     first: bool,
     results: &Arc<Mutex<EpochResults>>,
-    failure: &Failure,
-) -> Result<(), FileError> {
+) -> Result<(), ReplayError> {
     // A stream's behavior needs one order of all records: one worker reads, the others share the rest of the work.
     let (distribution, seat) = match streamed {
         true => (Distribution::Whole, Seat { index: worker.index(), of: 1 }),
@@ -163,20 +169,21 @@ fn work(
     let progress = if first && worker.index() == 0 { Progress::start("replay", Unit::Bytes, total) } else { Progress::silent() };
     let complete = Arc::new(AtomicU64::new(0));
     let results = Arc::clone(results);
+    let failure = First::<FileError>::default();
     worker.dataflow::<u64, _, _>(|scope| {
         let done = Arc::clone(&complete);
-        let feed = source(scope, readers, streamed.then_some(STREAMED), move || done.load(Ordering::Relaxed), progress, Arc::clone(failure));
+        let feed = source(scope, readers, streamed.then_some(STREAMED), move || done.load(Ordering::Relaxed), progress, failure.teller());
         deliver(campaign(feed, described, described.anew(scope.index(), scope.peers())), move |delivery| match delivery {
             Delivery::Item(_, output) => {
-                if let Ok(mut results) = results.lock() {
-                    results.add(output);
-                }
+                results.lock().unwrap_or_else(PoisonError::into_inner).add(output);
             }
             Delivery::CompleteBefore(epoch) => complete.store(epoch, Ordering::Relaxed),
             Delivery::End => complete.store(u64::MAX / 2, Ordering::Relaxed),
         });
     });
-    while worker.step_or_park(None) {}
+    while worker.step_or_park(None) {
+        failure.take().map_or(Ok(()), Err)?;
+    }
     Ok(())
 }
 

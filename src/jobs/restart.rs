@@ -2,6 +2,7 @@
 
 use super::live::Replayed;
 use super::plan::Plan;
+use crate::blame::Blame;
 use crate::checkpoint::{CheckpointError, Checkpoints, Manifest};
 use crate::kafka::{KafkaError, KafkaSettings, Position, TopicIds, admin};
 use crate::results::hexadecimal;
@@ -59,6 +60,20 @@ pub enum RestartError {
         /// The first that is recorded.
         first: u64,
     },
+}
+
+impl RestartError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            RestartError::Kafka(error) => error.blame(),
+            RestartError::Sink(error) => error.blame(),
+            RestartError::Checkpoint(error) => error.blame(),
+            RestartError::Broken(_) | RestartError::Forgotten { .. } | RestartError::Unrepeatable(_) | RestartError::Unrecorded { .. } => {
+                Blame::World
+            }
+        }
+    }
 }
 
 /// What is known before the workers begin; on the first process.

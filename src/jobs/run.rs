@@ -1,7 +1,8 @@
 //! The long-running job: Kafka in, the campaign dataflow, the sink and the predictions topic out.
 
+use super::ending::Ending;
 use super::erasing::erase;
-use super::gather::{self, Checkpointing, Gather, GatherError};
+use super::gather::{Checkpointing, Gather, GatherError};
 use super::keeping::Keeping;
 use super::live::{Control, Pace, live};
 use super::plan::{Plan, agree};
@@ -12,11 +13,13 @@ use super::saving::{LoadError, ToSaver, load};
 use super::schedule::Schedule;
 use super::topics::{self, keys};
 use super::watch::{Watched, watch};
+use crate::blame::Blame;
 use crate::checkpoint::saver::Intake;
-use crate::checkpoint::{CheckpointError, Checkpoints, Fingerprint, Saved, Saver, SaverSettings};
+use crate::checkpoint::{CheckpointError, Checkpoints, Fingerprint, Saved, Saver, SaverSettings, Unsaved};
 use crate::cluster::{Cluster, ClusterError};
 use crate::config::types::Config;
 use crate::console::{Console, ConsoleError};
+use crate::first::Panicked;
 use crate::kafka::compacted::Compacted;
 use crate::kafka::intake::{KafkaIntake, Seat, Sight};
 use crate::kafka::{Assigned, KafkaError, KafkaSettings, Position, TopicIds, admin, properties};
@@ -34,7 +37,6 @@ use dataflows::settings::Emit;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use timely::worker::Worker;
 
@@ -62,9 +64,54 @@ pub enum RunError {
     /// The console.
     #[error(transparent)]
     Console(#[from] ConsoleError),
+    /// The checkpoint that the job goes on from cannot be taken up.
+    #[error("the job cannot begin: {0}")]
+    Load(#[from] LoadError),
+    /// The drain was in order but for the last checkpoint.
+    #[error(transparent)]
+    Unsaved(#[from] Unsaved),
     /// The signals cannot be caught.
     #[error("SIGTERM and SIGINT cannot be caught: {0}")]
     Signals(#[source] std::io::Error),
+    /// There is no thread to be had.
+    #[error("the thread `{name}` cannot be started: {source}")]
+    Thread {
+        /// What it was to do.
+        name: &'static str,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A thread panicked.
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
+    /// A worker gives no sign of life.
+    #[error("a worker of the job hangs, here or in another process: it has given no sign of life for {} s. Start all processes again", .0.as_secs())]
+    Hung(Duration),
+    /// The drain did not end in time, and not everything is committed.
+    #[error("the drain did not end in {} s; what is not committed is read again at the next start", .0.as_secs())]
+    Undrained(Duration),
+}
+
+impl RunError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            RunError::Kafka(error) => error.blame(),
+            RunError::Sink(error) => error.blame(),
+            RunError::Checkpoint(error) => error.blame(),
+            RunError::Restart(error) => error.blame(),
+            RunError::Cluster(error) => error.blame(),
+            RunError::Gather(error) => error.blame(),
+            RunError::Console(error) => error.blame(),
+            RunError::Load(error) => error.blame(),
+            RunError::Unsaved(_)
+            | RunError::Signals(_)
+            | RunError::Thread { .. }
+            | RunError::Panicked(_)
+            | RunError::Hung(_)
+            | RunError::Undrained(_) => Blame::World,
+        }
+    }
 }
 
 /// What is logged when everything is connected and the first record is asked for.
@@ -89,11 +136,12 @@ pub fn run(config: &Config, features: Features, rebuild: bool) -> Result<(), Run
     job.catch_signals()?;
     let console = Console::start(&config.http, Arc::clone(&job.watched.status), Some(erase(&job.kafka, &job.watched.status)))?;
     tracing::info!(address = %console.address(), "The console is up.");
-    let watching = watch(job.watched.clone());
-    let outcome = job.run(&cluster, config, rebuild);
-    job.watched.finished.store(true, Ordering::Release);
-    // The watch looks at it within a moment.
-    let _ = watching.join();
+    let ending = job.watched.ending.clone();
+    let (own, config) = (Arc::clone(&job), config.clone());
+    let over = ending.spawn("job", move || own.run(&cluster, &config, rebuild))?;
+    // What is not waited for ends with the process, which has nothing more to do after this.
+    let how = watch(&job.watched, &over);
+    let outcome = ending.end(how);
     console.stop();
     outcome
 }
@@ -118,8 +166,6 @@ struct Job {
     compacted: Compacted,
     /// Writes checkpoints, once it is known what the job begins with.
     saver: Mutex<Option<Saver>>,
-    /// Why the sink ended.
-    sunk: Mutex<Option<SinkError>>,
     watched: Watched,
 }
 
@@ -134,16 +180,17 @@ impl Job {
         let described = described(config, features, true);
         let status = Arc::new(Status::new(&config.job, &described.settings.input.arms, config.input.decimals));
         let checkpoints = Checkpoints::open(&config.checkpoint.dir, &config.job, Fingerprint::of(&described.settings))?;
+        let control = Control::default();
+        let ending = Ending::new(control.clone(), Arc::clone(&status));
         let watched = Watched {
-            control: Control::default(),
-            sight: Sight::default(),
-            failure: gather::Failure::default(),
+            control,
+            sight: Sight::new(ending.teller()),
+            ending,
             trouble: Trouble::default(),
             saved: Arc::default(),
             status,
             begun: Arc::new(AtomicBool::new(false)),
             connected: Arc::new(AtomicBool::new(false)),
-            finished: Arc::new(AtomicBool::new(false)),
         };
         Ok(Job {
             described,
@@ -152,7 +199,6 @@ impl Job {
             checkpoints,
             compacted: Compacted::default(),
             saver: Mutex::new(None),
-            sunk: Mutex::new(None),
             watched,
         })
     }
@@ -167,18 +213,19 @@ impl Job {
     /// From the first connection to the last commit.
     fn run(self: &Arc<Self>, cluster: &Cluster, config: &Config, rebuild: bool) -> Result<(), RunError> {
         // The broker first: an instance that cannot read must not take the job over from one that can.
-        let partitions = self.await_partitions()?;
+        let Some(partitions) = self.await_partitions()? else { return Ok(()) };
         let now = topics::ids(&self.kafka);
         let sink = if cluster.is_first() { Some(self.open_sink(config, &partitions, &now, rebuild)?) } else { None };
         let first = sink.map(|sink| self.take_over(config, sink, &partitions)).transpose()?;
         let (sink, lead) = first.unzip();
         let (sink, publishing) = sink.unzip();
         self.watched.begun.store(true, Ordering::Release);
-        topics::watch(&self.kafka, &partitions, *self.topic_ids.get_or_init(|| now), &self.watched.sight, &self.compacted);
+        let looking = topics::looking(&self.kafka, &partitions, *self.topic_ids.get_or_init(|| now), &self.watched.sight, &self.compacted);
+        self.watched.ending.spawn("topics", looking)?;
         tracing::info!(partitions = keys(&partitions).len(), "{READING}");
-        let outcome = self.run_workers(cluster, config, partitions, lead);
-        self.end(sink, publishing.as_deref(), outcome.is_ok());
-        self.verdict(outcome)
+        self.run_workers(cluster, config, partitions, lead)?;
+        self.end(sink, publishing.as_deref());
+        Ok(())
     }
 
     /// Takes the job over from whoever had it: from then on nobody else writes.
@@ -211,7 +258,8 @@ impl Job {
     ) -> Result<((SinkThread, Arc<Publishing>), Lead), RunError> {
         let restart = Restart::find(sink.as_mut(), &Sources { checkpoints: &self.checkpoints, kafka: &self.kafka, partitions })?;
         let status = Arc::clone(&self.watched.status);
-        let publishing = Arc::new(Publishing::start(&self.kafka, &config.bandit.arms, outbox, sink.progress(), status)?);
+        let publishing =
+            Arc::new(Publishing::start(&self.kafka, &config.bandit.arms, outbox, sink.progress(), status, self.watched.ending.teller())?);
         let (to_sink, results) = bounded(config.limits.epochs_in_flight as usize + 1);
         let (watched, published) = (self.watched.clone(), Arc::clone(&publishing));
         let then = move |sink: &mut dyn Sink, mut results: Box<EpochResults>, commit: Commit| {
@@ -221,12 +269,12 @@ impl Job {
             published.committed(&mut results);
             watched.saved.get().into_iter().for_each(|saved| sink.checkpointed(saved.newest(), saved.oldest()));
         };
-        let sink = spawn(sink, results, Arc::clone(&self.watched.control.committed), then)?;
+        let sink = spawn(sink, results, Arc::clone(&self.watched.control.committed), then, self.watched.ending.teller())?;
         Ok(((sink, publishing), Lead { restart, to_sink }))
     }
 
-    /// The partitions of every topic; a broker that is not there yet is waited for.
-    fn await_partitions(&self) -> Result<BTreeMap<Topic, Vec<u32>>, KafkaError> {
+    /// The partitions of every topic; a broker that is not there yet is waited for, unless the job is told to drain.
+    fn await_partitions(&self) -> Result<Option<BTreeMap<Topic, Vec<u32>>>, KafkaError> {
         let started = Instant::now();
         let mut warned = false;
         let partitions = loop {
@@ -234,8 +282,11 @@ impl Job {
                 Ok(partitions) => break partitions,
                 Err(error) => error,
             };
-            if !error.is_transient() || started.elapsed() >= START || self.watched.control.drain.load(Ordering::Acquire) {
+            if !error.is_transient() || started.elapsed() >= START {
                 return Err(error.after(started.elapsed()));
+            }
+            if self.watched.control.drain.load(Ordering::Acquire) {
+                return Ok(None);
             }
             self.watched.sight.waits(error.to_string());
             if !std::mem::replace(&mut warned, true) {
@@ -247,9 +298,10 @@ impl Job {
         self.compacted.look(&self.kafka);
         match properties::warnings(&self.kafka) {
             Ok(warnings) => warnings.iter().for_each(|warning| tracing::warn!("{warning}")),
+            // What is odd about topics keeps nobody from reading them.
             Err(error) => tracing::warn!("The topics are not checked: {error}."),
         }
-        Ok(partitions)
+        Ok(Some(partitions))
     }
 
     fn run_workers(
@@ -270,11 +322,12 @@ impl Job {
         let partitions = keys(&partitions);
         // Only one worker of one process leads; the channel to the sink closes when it is done.
         let lead = Mutex::new(lead);
-        cluster.run(move |worker| {
-            let lead = if worker.index() == 0 { lead.lock().ok().and_then(|mut lead| lead.take()) } else { None };
-            job.work(worker, &config, &settings, &partitions, lead);
-        })?;
-        Ok(())
+        cluster
+            .run(move |worker| {
+                let lead = if worker.index() == 0 { lead.lock().ok().and_then(|mut lead| lead.take()) } else { None };
+                job.work(worker, &config, &settings, &partitions, lead)
+            })
+            .map(drop)
     }
 
     fn work(
@@ -284,10 +337,11 @@ impl Job {
         settings: &SaverSettings,
         partitions: &BTreeSet<(Topic, u32)>,
         lead: Option<Lead>,
-    ) {
+    ) -> Result<(), RunError> {
         self.watched.connected.store(true, Ordering::Release);
         let plan = agree(worker, lead.as_ref().map(|lead| lead.restart.plan.clone()));
-        let beginning = self.begin(worker, &plan, settings);
+        self.watched.control.repeats.store(plan.repeats(), Ordering::Release);
+        let beginning = self.begin(worker, &plan, settings)?;
         let seat = Seat { index: worker.index(), peers: worker.peers() };
         let assigned = assign(partitions, &plan, seat);
         let control = &self.watched.control;
@@ -304,7 +358,7 @@ impl Job {
         };
         let mut gather = lead.map(|Lead { restart, to_sink }| {
             control.committed.fetch_max(first - 1, Ordering::AcqRel);
-            let gather = Gather::new(self.described.clone(), control.clone(), to_sink, Arc::clone(&self.watched.failure));
+            let gather = Gather::new(self.described.clone(), control.clone(), to_sink, self.watched.ending.teller());
             let gather = gather.comparing(restart.committed, Arc::clone(&self.watched.status));
             let gather = gather.chaining(restart.history, restart.link, self.topic_ids.get().copied().unwrap_or_default());
             control.repeated.store(first - 1 + restart.replayed.len() as u64, Ordering::Release);
@@ -342,28 +396,18 @@ impl Job {
             });
         });
         while worker.step_or_park(Some(Duration::from_millis(100))) {}
+        Ok(())
     }
 
-    /// What this worker begins with. A checkpoint that was found sound and cannot be taken up all the same ends the process, and with it the job.
-    fn begin(&self, worker: &Worker, plan: &Plan, settings: &SaverSettings) -> Beginning {
-        let begin = || -> Result<Beginning, LoadError> {
-            self.start_saver(plan, settings)?;
-            let mut beginning = load(&self.checkpoints, plan, &self.described, worker.index(), worker.peers())?;
-            beginning.images = self.saver().map(|(saver, _)| Box::new(ToSaver::new(saver, worker.index())) as _);
-            Ok(beginning)
-        };
-        match begin() {
-            Ok(beginning) => {
-                if let (0, Some(common)) = (worker.index(), &beginning.common) {
-                    self.watched.status.restored(common);
-                }
-                beginning
-            }
-            Err(error) => {
-                tracing::error!("The job cannot begin: {error}.");
-                std::process::exit(1);
-            }
+    /// What this worker begins with. A checkpoint that was found sound and cannot be taken up all the same ends the job.
+    fn begin(&self, worker: &Worker, plan: &Plan, settings: &SaverSettings) -> Result<Beginning, LoadError> {
+        self.start_saver(plan, settings)?;
+        let mut beginning = load(&self.checkpoints, plan, &self.described, worker.index(), worker.peers())?;
+        beginning.images = self.saver().map(|(saver, _)| Box::new(ToSaver::new(saver, worker.index())) as _);
+        if let (0, Some(common)) = (worker.index(), &beginning.common) {
+            self.watched.status.restored(common);
         }
+        Ok(beginning)
     }
 
     /// Starts the saver of the process, with whichever worker comes first.
@@ -384,43 +428,25 @@ impl Job {
         saver.as_ref().map(|saver| (saver.intake(), Arc::clone(saver.saved())))
     }
 
-    /// Waits for the last commit, for what is to be published, and for the last checkpoint; for
-    /// that only if it can still become complete: `finished`, the workers have ended in order.
-    fn end(&self, sink: Option<SinkThread>, publishing: Option<&Publishing>, finished: bool) {
-        let sink = match sink.map(JoinHandle::join) {
-            Some(Ok(Ok(sink))) => Some(sink),
-            Some(Ok(Err(error))) => {
-                *self.sunk.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                None
-            }
-            Some(Err(_)) | None => None,
-        };
-        let all_committed =
-            self.sunk.lock().unwrap_or_else(PoisonError::into_inner).is_none() && self.watched.failure.lock().is_ok_and(|failure| failure.is_none());
-        let patience = if all_committed { PUBLISHING } else { Duration::ZERO };
+    /// The workers have ended in order: waits for the last commit, for what is to be published, and
+    /// for the last checkpoint; for the latter two only after no failure.
+    fn end(&self, sink: Option<SinkThread>, publishing: Option<&Publishing>) {
+        // What it failed with, or panicked with, it has told.
+        let sink = sink.and_then(|sink| sink.join().ok().flatten());
+        self.watched.hear();
+        let failed = self.watched.ending.has_failed();
+        let patience = if failed { Duration::ZERO } else { PUBLISHING };
         publishing.into_iter().for_each(|publishing| publishing.close(patience));
-        if let Some(saver) = self.saver.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            saver.finish(if finished && all_committed { SAVING } else { Duration::ZERO });
+        if let Some(saver) = self.saver.lock().unwrap_or_else(PoisonError::into_inner).take()
+            && let Err(unsaved) = saver.finish(if failed { Duration::ZERO } else { SAVING })
+        {
+            self.watched.ending.fail(unsaved);
         }
         publishing.into_iter().for_each(|publishing| publishing.join(patience));
         // What the last checkpoint covers goes at once, for nobody knows when the next start is.
         if let (Some(mut sink), Some(saved)) = (sink, self.watched.saved.get()) {
             sink.checkpointed(saved.newest(), saved.oldest());
         }
-    }
-
-    /// Why the job ended: the first cause is told, not what followed from it.
-    fn verdict(&self, outcome: Result<(), RunError>) -> Result<(), RunError> {
-        if let Some(error) = self.watched.sight.take_failure() {
-            return Err(error.into());
-        }
-        if let Some(error) = self.sunk.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            return Err(error.into());
-        }
-        if let Some(error) = self.watched.failure.lock().ok().and_then(|mut failure| failure.take()) {
-            return Err(error.into());
-        }
-        outcome
     }
 }
 

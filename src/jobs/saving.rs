@@ -1,6 +1,7 @@
 //! The way of a worker's customers into checkpoints and back.
 
 use super::plan::Plan;
+use crate::blame::Blame;
 use crate::checkpoint::saver::Intake;
 use crate::checkpoint::{CheckpointError, Checkpoints, Kind, Pause, Piece};
 use dataflows::campaign::graph::{Beginning, Campaign};
@@ -20,6 +21,16 @@ pub enum LoadError {
     /// What is in them.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
+}
+
+impl LoadError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            LoadError::Checkpoint(error) => error.blame(),
+            LoadError::Snapshot(SnapshotError::Block(_) | SnapshotError::Rows { .. } | SnapshotError::Common(_)) => Blame::World,
+        }
+    }
 }
 
 /// The beginning of worker `worker` of `peers`: its virtual shards of the checkpoint, or nothing where there is none.

@@ -44,16 +44,25 @@ pub fn ids(kafka: &KafkaSettings) -> TopicIds {
 
 /// Looks at the topics of a running job now and then, for as long as the process lives: partitions that were added are told to `sight`, as is that a
 /// topic is gone, or is another one than `expected`, and to `compacted` which ones the broker compacts.
-pub fn watch(kafka: &KafkaSettings, partitions: &BTreeMap<Topic, Vec<u32>>, expected: TopicIds, sight: &Sight, compacted: &Compacted) {
+///
+/// # Errors
+/// What is done gives that a topic is another one, or stays away.
+pub fn looking(
+    kafka: &KafkaSettings,
+    partitions: &BTreeMap<Topic, Vec<u32>>,
+    expected: TopicIds,
+    sight: &Sight,
+    compacted: &Compacted,
+) -> impl FnOnce() -> Result<(), KafkaError> + Send + use<> {
     let (kafka, sight, compacted, mut known) = (kafka.clone(), sight.clone(), compacted.clone(), keys(partitions));
-    std::thread::spawn(move || {
+    move || {
         let ids = Ids::asking(&kafka).ok().filter(|_| expected != TopicIds::UNKNOWN);
         let mut looked = Instant::now();
         let mut gone = None;
         loop {
             std::thread::sleep(LOOK_FOR_IDS);
-            if let Some(Err(error)) = ids.as_ref().map(|ids| look(ids, &kafka, &expected, &sight, &mut gone)) {
-                return sight.fail(error);
+            if let Some(ids) = &ids {
+                look(ids, &kafka, &expected, &sight, &mut gone)?;
             }
             if looked.elapsed() < LOOK_FOR_PARTITIONS {
                 continue;
@@ -69,7 +78,7 @@ pub fn watch(kafka: &KafkaSettings, partitions: &BTreeMap<Topic, Vec<u32>>, expe
             known.extend(&new);
             sight.found(new);
         }
-    });
+    }
 }
 
 /// Whether the topics are still there, and the same; `since` is when one was first seen to be gone.

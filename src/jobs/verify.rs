@@ -7,13 +7,15 @@
 mod lost;
 mod recorded;
 
-use super::gather::{Failure, Gather};
+use super::gather::Gather;
 use super::history::{AHEAD, Decided, History, HistoryError, Stretch};
 use super::live::{Control, Replayed};
 use super::run::described;
 use super::topics;
+use crate::blame::Blame;
 use crate::cluster::{Cluster, ClusterError};
 use crate::config::types::Config;
+use crate::first::{First, Panicked, caught};
 use crate::kafka::compacted::{Compacted, Topics};
 use crate::kafka::intake::Sight;
 use crate::kafka::{KafkaError, KafkaSettings, Position, admin};
@@ -87,6 +89,19 @@ pub enum VerifyError {
     /// The thread that compares could not be started, or ended.
     #[error("the thread that compares epochs: {0}")]
     Thread(String),
+}
+
+impl VerifyError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            VerifyError::Kafka(error) => error.blame(),
+            VerifyError::Postgres(error) => error.blame(),
+            VerifyError::Cluster(error) => error.blame(),
+            VerifyError::History(error) => error.blame(),
+            VerifyError::Removed { .. } | VerifyError::PastEnd { .. } | VerifyError::Unrepeatable(_) | VerifyError::Thread(_) => Blame::World,
+        }
+    }
 }
 
 /// What came of it.
@@ -183,9 +198,10 @@ fn recompute(
     let (stretch, lost) = stretch(&kafka, &standing, &config.job, compacted.topics())?;
     let mut described = described(config, features, false);
     Arc::make_mut(&mut described.settings).emit.profiled = true;
-    let (control, sight, failure) = (Control::default(), Sight::default(), Failure::default());
+    let (control, failure) = (Control::default(), First::<HistoryError>::default());
+    let sight = Sight::new(failure.teller());
     let (to_fold, results) = bounded(AHEAD as usize + 1);
-    let mut gather = Gather::new(described.clone(), control.clone(), to_fold, failure);
+    let mut gather = Gather::new(described.clone(), control.clone(), to_fold, failure.teller());
     let replayed = replayed(&standing);
     let fold = Fold {
         last: standing.epochs.last().map_or(0, |epoch| epoch.epoch),
@@ -193,14 +209,15 @@ fn recompute(
         checker: Checker::new(standing.epochs, postgres.clone(), epochs, lost),
         control: control.clone(),
         sight: sight.clone(),
+        failure: failure.clone(),
     };
     let folding = fold.start(results)?;
-    let history = History { kafka, described, closes: false, control, sight, read: Arc::new(|_| ()) };
+    let history = History { kafka, described, closes: false, control, sight, failure, read: Arc::new(|_| ()) };
     let decided = Decided { stretch, epochs: replayed, receive: Box::new(move |delivery| gather.receive(delivery)) };
-    let outcome = history.run(&cluster, config.workers, Some(decided));
+    // The thread that folds is not waited for after a failure: nothing says that its epochs have an end then.
+    history.run(&cluster, Some(decided))?;
     let folded = folding.join().map_err(|_| VerifyError::Thread("it ended before its time".to_string()))?;
-    outcome?;
-    Ok(folded?)
+    Ok(folded.map_err(HistoryError::from)??)
 }
 
 /// Its epochs as they were, each with the erasures that it has carried out.
@@ -258,13 +275,20 @@ struct Fold {
     last: u64,
     control: Control,
     sight: Sight,
+    failure: First<HistoryError>,
 }
 
-type Folding = JoinHandle<Result<Recomputed, PostgresError>>;
+type Folding = JoinHandle<Result<Result<Recomputed, PostgresError>, Panicked>>;
 
 impl Fold {
     fn start(self, results: Receiver<Box<EpochResults>>) -> Result<Folding, VerifyError> {
-        let fold = move || self.run(&results);
+        let failure = self.failure.clone();
+        // Told before the channel closes: that it does is what follows.
+        let fold = move || {
+            caught("fold", || self.run(&results)).inspect_err(|panicked| {
+                failure.teller::<Panicked>().tell(panicked.clone());
+            })
+        };
         std::thread::Builder::new().name("fold".to_string()).spawn(fold).map_err(|error| VerifyError::Thread(error.to_string()))
     }
 
@@ -293,9 +317,7 @@ impl Fold {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        if self.sight.has_failed() {
-            drop(progress);
-        } else {
+        if self.control.committed.load(Ordering::Acquire) == self.last {
             progress.finish();
         }
         match failed {

@@ -1,15 +1,17 @@
-//! Watching over a running job: shows where it stands, drains it when it cannot go on, and ends what hangs.
+//! Watching over a running job: shows where it stands, drains it when it cannot go on, and gives up what hangs.
 
-use super::gather;
+use super::ending::{Drained, Ending};
 use super::live::Control;
-use crate::checkpoint::Saved;
+use super::run::RunError;
+use crate::checkpoint::{CheckpointError, Saved};
+use crate::cluster::ClusterError;
 use crate::kafka::intake::Sight;
 use crate::postgres::Trouble;
 use crate::telemetry::status::erasures::ErasureFault;
 use crate::telemetry::status::{State, Status};
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// An epoch that waits so long to be committed waits for the database.
@@ -17,6 +19,9 @@ const STALLED: Duration = Duration::from_secs(5);
 
 /// A partition that is so few records behind counts as kept up with.
 const KEPT_UP: u64 = 100_000;
+
+/// How often is looked.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// How long a drain may take before the process ends without it.
 const DRAIN: Duration = Duration::from_secs(9);
@@ -32,10 +37,10 @@ const HUNG: Duration = Duration::from_secs(30);
 pub struct Watched {
     /// What the pacer and the rest share.
     pub control: Control,
+    /// Why the job ends.
+    pub ending: Ending,
     /// Where the partitions stand.
     pub sight: Sight,
-    /// Why nothing more is handed on.
-    pub failure: gather::Failure,
     /// Why the database is waited for.
     pub trouble: Trouble,
     /// What has become of the checkpoints, once the saver is up.
@@ -46,8 +51,6 @@ pub struct Watched {
     pub begun: Arc<AtomicBool>,
     /// The workers have begun: in a job of several processes, these have found each other.
     pub connected: Arc<AtomicBool>,
-    /// The job has ended.
-    pub finished: Arc<AtomicBool>,
 }
 
 /// A number, and since when it has been the same.
@@ -70,57 +73,121 @@ impl Since {
     }
 }
 
-/// Starts to watch.
-pub fn watch(watched: Watched) -> JoinHandle<()> {
-    std::thread::spawn(move || {
-        let mut draining: Option<Instant> = None;
-        let (mut commits, mut gathered, mut beats) = (Since::new(), Since::new(), Since::new());
-        while !watched.finished.load(Ordering::Acquire) {
-            std::thread::park_timeout(Duration::from_millis(100));
-            let stalled = commits.waited(watched.control.committed.load(Ordering::Acquire), watched.has_uncommitted());
-            watched.show(draining.is_some(), stalled);
-            let hung = gathered.waited(watched.control.gathered.load(Ordering::Acquire), watched.has_ungathered());
-            let silent = beats.waited(watched.control.beat.load(Ordering::Acquire), watched.control.is_listening.load(Ordering::Acquire));
-            if hung.max(silent) > HUNG {
-                tracing::error!(waited = ?hung.max(silent), "A worker of the job hangs, here or in another process. This process ends; start all of them again.");
-                std::process::exit(1);
-            }
-            if watched.has_failed() {
+/// How far the job has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// It has read nothing.
+    Starting,
+    /// Its processes have not found each other.
+    Connecting,
+    /// It repeats what is committed.
+    Repeating,
+    /// It reads what is new.
+    Running,
+}
+
+/// What is seen at one look.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    pub(super) phase: Phase,
+    /// Something has failed.
+    pub(super) failed: bool,
+    /// The job was asked to drain, or has to.
+    pub(super) asked: bool,
+    /// For how long it has been draining.
+    pub(super) draining: Option<Duration>,
+    /// An epoch is cut and not committed.
+    pub(super) uncommitted: bool,
+    /// For how long a worker has given no sign of life.
+    pub(super) silent: Duration,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// To look on.
+    Watch,
+    /// To finish the epoch.
+    Drain,
+    /// To wait no longer for what was read to be finished: it failed, or else was asked to drain.
+    End(Drained),
+    /// To fail.
+    Fail(RunError),
+}
+
+impl Seen {
+    pub(super) fn step(self) -> Step {
+        if self.silent > HUNG {
+            return Step::Fail(RunError::Hung(self.silent));
+        }
+        if !self.failed && !self.asked {
+            return Step::Watch;
+        }
+        let drained = self.draining.unwrap_or_default();
+        match self.phase {
+            Phase::Starting => Step::End(Drained::Unread),
+            Phase::Repeating => Step::End(Drained::Repeating),
+            Phase::Connecting if self.failed || drained > CONNECTING => Step::End(Drained::Unconnected),
+            Phase::Connecting | Phase::Running => match self.draining {
+                None => Step::Drain,
+                Some(since) if since <= DRAIN => Step::Watch,
+                Some(since) if self.uncommitted => Step::Fail(RunError::Undrained(since)),
+                Some(_) => Step::End(Drained::Late),
+            },
+        }
+    }
+}
+
+/// Watches until the job is over, which closes `over`, or until it is not waited for any longer; says how a drain has ended, if it was one.
+pub fn watch(watched: &Watched, over: &Receiver<()>) -> Drained {
+    let mut draining: Option<Instant> = None;
+    let (mut commits, mut gathered, mut beats) = (Since::new(), Since::new(), Since::new());
+    loop {
+        let is_over = over.recv_timeout(LOOK) != Err(RecvTimeoutError::Timeout);
+        watched.hear();
+        if is_over {
+            return if watched.begun.load(Ordering::Acquire) { Drained::Finished } else { Drained::Unread };
+        }
+        let stalled = commits.waited(watched.control.committed.load(Ordering::Acquire), watched.has_uncommitted());
+        watched.show(draining.is_some(), stalled);
+        let hung = gathered.waited(watched.control.gathered.load(Ordering::Acquire), watched.has_ungathered());
+        let silent = beats.waited(watched.control.beat.load(Ordering::Acquire), watched.control.is_listening.load(Ordering::Acquire));
+        let failed = watched.ending.has_failed();
+        let seen = Seen {
+            phase: watched.phase(failed),
+            failed,
+            asked: watched.control.drain.load(Ordering::Acquire),
+            draining: draining.map(|since| since.elapsed()),
+            uncommitted: watched.has_uncommitted(),
+            silent: hung.max(silent),
+        };
+        match seen.step() {
+            Step::Watch => {}
+            Step::Drain => {
+                tracing::info!("Draining: the epoch is finished and committed.");
                 watched.control.drain.store(true, Ordering::Release);
+                draining = Some(Instant::now());
             }
-            if watched.control.drain.load(Ordering::Acquire) {
-                if !watched.begun.load(Ordering::Acquire) {
-                    tracing::info!("The job ends before it has read anything.");
-                    std::process::exit(0);
-                }
-                if watched.control.gathered.load(Ordering::Acquire) < watched.control.repeated.load(Ordering::Acquire) {
-                    tracing::info!("The job ends while it repeats what is committed: there is nothing to be finished.");
-                    std::process::exit(0);
-                }
-                let since = *draining.get_or_insert_with(|| {
-                    tracing::info!("Draining: the epoch is finished and committed.");
-                    Instant::now()
-                });
-                if since.elapsed() > CONNECTING && !watched.connected.load(Ordering::Acquire) {
-                    tracing::info!("The job ends before its processes have found each other: there is nothing to be finished.");
-                    std::process::exit(0);
-                }
-                if since.elapsed() > DRAIN && !watched.has_uncommitted() && !watched.has_failed() {
-                    tracing::warn!(
-                        "The drain did not end in time. Everything is committed; the next start begins at the newest complete checkpoint."
-                    );
-                    std::process::exit(0);
-                }
-                if since.elapsed() > DRAIN {
-                    tracing::error!("The drain did not end in time; what is not committed is read again at the next start.");
-                    std::process::exit(1);
-                }
+            Step::End(how) => return how,
+            Step::Fail(error) => {
+                watched.ending.fail(error);
+                return Drained::Late;
             }
         }
-    })
+    }
 }
 
 impl Watched {
+    /// Takes up what failed where nobody could say so.
+    pub fn hear(&self) {
+        if let Some(panicked) = self.saved.get().and_then(|saved| saved.panicked()) {
+            self.ending.fail(CheckpointError::from(panicked));
+        }
+        if self.control.failed_elsewhere.load(Ordering::Acquire) {
+            self.ending.fail(ClusterError::Elsewhere);
+        }
+    }
+
     fn has_uncommitted(&self) -> bool {
         self.control.cut.load(Ordering::Acquire) > self.control.committed.load(Ordering::Acquire)
     }
@@ -129,8 +196,16 @@ impl Watched {
         self.control.cut.load(Ordering::Acquire) > self.control.gathered.load(Ordering::Acquire)
     }
 
-    fn has_failed(&self) -> bool {
-        self.sight.has_failed() || self.failure.lock().is_ok_and(|failure| failure.is_some())
+    /// How far the job has come. Only the first process knows which epochs are repeated; on the others one that was asked to drain leaves the end to it,
+    /// but one that failed can bring no epoch to its end as long as they are.
+    fn phase(&self, failed: bool) -> Phase {
+        let repeats = || self.control.gathered.load(Ordering::Acquire) < self.control.repeated.load(Ordering::Acquire);
+        match () {
+            () if !self.begun.load(Ordering::Acquire) => Phase::Starting,
+            () if !self.connected.load(Ordering::Acquire) => Phase::Connecting,
+            () if repeats() || (failed && self.control.repeats.load(Ordering::Acquire)) => Phase::Repeating,
+            () => Phase::Running,
+        }
     }
 
     /// Shows where the job stands.

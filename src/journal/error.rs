@@ -1,6 +1,7 @@
 //! What can be wrong with a journal and the files beside it.
 
 use super::record::FORMAT;
+use crate::blame::Blame;
 use crate::checkpoint::CheckpointError;
 use crate::files::changes::ChangesError;
 use crate::kafka::Remade;
@@ -122,4 +123,25 @@ pub enum JournalError {
     /// The checkpoints cannot be listed.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+}
+
+impl JournalError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            JournalError::Held { .. }
+            | JournalError::Io { .. }
+            | JournalError::Damaged { .. }
+            | JournalError::Format { .. }
+            | JournalError::OtherSink { .. }
+            | JournalError::Remade(_)
+            | JournalError::Fenced { .. }
+            | JournalError::Changed { .. }
+            | JournalError::Gap { .. }
+            | JournalError::Threshold { .. }
+            | JournalError::Recorded { .. } => Blame::World,
+            JournalError::Changes(error) => error.blame(),
+            JournalError::Checkpoint(error) => error.blame(),
+        }
+    }
 }

@@ -15,8 +15,6 @@ pub struct Manner {
     pub recorded: bool,
     /// At its end the input ends: whatever waits for more closes.
     pub closes: bool,
-    /// Other processes read with this one, and must not go on when it cannot.
-    pub together: bool,
 }
 
 /// What more was read.
@@ -36,14 +34,13 @@ pub struct Bounded<P> {
     /// What was told so far.
     told: Cell<Read>,
     manner: Manner,
-    sight: Sight,
     /// Told of what more was read.
     read: P,
 }
 
 impl<P: Fn(Read)> Bounded<P> {
     /// Reads partitions from these offsets on up to `until`, where each of them must be named. `read` is told what more was read, `wake` called when something
-    /// has arrived. What goes wrong is told by `sight`, and ends the reading as if the bounds were reached: what came of it is then to be thrown away.
+    /// has arrived. What goes wrong is told to `sight`: the bounds are then never reached, so that nothing can take what came of it for the whole.
     pub fn start(
         settings: &KafkaSettings,
         from: Bounds,
@@ -56,23 +53,13 @@ impl<P: Fn(Read)> Bounded<P> {
     ) -> Self {
         let assigned = from.iter().map(|(&(topic, partition), &from)| Assigned { topic, partition, from: Position::Offset(from) });
         // Nothing here is ever idle: it has either more or ended.
-        let mut inner = KafkaIntake::start(settings, assigned.collect(), seat, Duration::MAX, sight.clone(), wake);
+        let mut inner = KafkaIntake::start(settings, assigned.collect(), seat, Duration::MAX, sight, wake);
         inner.open();
-        Bounded::over(inner, from, until, manner, sight, read)
+        Bounded::over(inner, from, until, manner, read)
     }
 
-    fn over(inner: KafkaIntake, from: Bounds, until: Bounds, manner: Manner, sight: Sight, read: P) -> Self {
-        Bounded { inner, from, until, told: Cell::default(), manner, sight, read }
-    }
-
-    fn has_failed(&self) -> bool {
-        let failed = self.sight.has_failed();
-        if failed && self.manner.together {
-            let why = self.sight.take_failure().map(|error| error.to_string()).unwrap_or_default();
-            tracing::error!("This process cannot read on, and the others cannot go on without it: {why}.");
-            std::process::exit(1);
-        }
-        failed
+    fn over(inner: KafkaIntake, from: Bounds, until: Bounds, manner: Manner, read: P) -> Self {
+        Bounded { inner, from, until, told: Cell::default(), manner, read }
     }
 
     fn is_read(&self, mark: &Mark) -> bool {
@@ -102,7 +89,7 @@ impl<P: Fn(Read)> Intake for Bounded<P> {
     }
 
     fn has_reached(&self, bounds: &Bounds) -> bool {
-        self.has_failed() || self.inner.has_reached(bounds)
+        self.inner.has_reached(bounds)
     }
 
     fn marks(&self, until: Option<&Bounds>) -> Vec<Mark> {
@@ -135,12 +122,12 @@ pub(super) mod tests {
     /// A stretch that is one epoch and at whose end the input ends, over this intake.
     pub(in crate::kafka) fn bounded_over(inner: KafkaIntake, from: Bounds, until: Bounds) -> (Told, Bounded<impl Fn(Read)>) {
         let told = Told::default();
-        let manner = Manner { recorded: false, closes: true, together: false };
+        let manner = Manner { recorded: false, closes: true };
         let add = Rc::clone(&told);
         let read = move |more: Read| {
             let mut told = add.borrow_mut();
             *told = Read { records: told.records + more.records, gaps: told.gaps + more.gaps };
         };
-        (told, Bounded::over(inner, from, until, manner, Sight::default(), read))
+        (told, Bounded::over(inner, from, until, manner, read))
     }
 }

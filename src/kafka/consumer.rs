@@ -7,6 +7,7 @@ use super::error::KafkaError;
 use super::reader::Reader;
 use super::settings::{KafkaSettings, Role, Start};
 use super::status::{Context, PartitionStatus, Shared};
+use crate::first::caught;
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded, unbounded};
 use dataflows::event::{Messages, Millis, Topic};
 use std::sync::Arc;
@@ -172,9 +173,9 @@ pub fn spawn(
     let read = move || {
         // Closed at the end of the thread, however it ends.
         let _ending: Sender<()> = ending;
-        match Reader::new(settings, shared, consumer) {
-            Ok(reader) => outlet.run(reader),
-            Err(error) => drop(outlet.arrivals.send(Arrival::Failed(error))),
+        let outcome = caught("kafka-consumer", || Reader::new(settings, shared, consumer).map(|reader| outlet.run(reader)));
+        if let Err(error) = outcome.map_err(KafkaError::from).flatten() {
+            outlet.fail(error);
         }
     };
     handle.thread = Some(thread::Builder::new().name("kafka-consumer".to_string()).spawn(read).map_err(KafkaError::Thread)?);
@@ -202,6 +203,12 @@ impl<W: Fn()> Outlet<W> {
                 }
             }
         }
+    }
+
+    /// Hands over that it cannot go on, if anybody still listens.
+    fn fail(&self, error: KafkaError) {
+        drop(self.arrivals.send(Arrival::Failed(error)));
+        (self.wake)();
     }
 
     /// Waits for room in the channel, and cares for the connection meanwhile; says whether there is anything more to do.

@@ -1,6 +1,8 @@
 //! What can go wrong with Kafka, and whether trying again can help.
 
 use super::topic_ids::Remade;
+use crate::blame::Blame;
+use crate::first::Panicked;
 use dataflows::event::Place;
 use rdkafka::types::RDKafkaErrorCode;
 use std::io;
@@ -149,9 +151,33 @@ pub enum KafkaError {
     /// A thread could not be started.
     #[error("a thread of the Kafka client cannot be started: {0}")]
     Thread(#[source] io::Error),
+    /// A thread panicked.
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
 }
 
 impl KafkaError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            KafkaError::FixedProperty { .. } | KafkaError::Configuration(_) => Blame::Usage,
+            KafkaError::Unreachable { .. }
+            | KafkaError::MissingTopics { .. }
+            | KafkaError::MissingPartition { .. }
+            | KafkaError::TooManyPartitions { .. }
+            | KafkaError::Removed { .. }
+            | KafkaError::PastEnd { .. }
+            | KafkaError::Remade(_)
+            | KafkaError::Deleted { .. }
+            | KafkaError::Kept(_)
+            | KafkaError::Refused { .. }
+            | KafkaError::Delivery { .. }
+            | KafkaError::Undelivered { .. }
+            | KafkaError::Thread(_)
+            | KafkaError::Panicked(_) => Blame::World,
+        }
+    }
+
     /// The same after so long a time, where the time is part of it.
     pub fn after(self, elapsed: Duration) -> Self {
         match self {
@@ -176,7 +202,8 @@ impl KafkaError {
             | KafkaError::Refused { .. }
             | KafkaError::Delivery { .. }
             | KafkaError::Kept(_)
-            | KafkaError::Thread(_) => false,
+            | KafkaError::Thread(_)
+            | KafkaError::Panicked(_) => false,
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::consumer::spawn;
 use super::partition::Partition;
 use super::{Arrival, Assigned, ConsumerHandle, KafkaError, KafkaSettings, PartitionStatus, Position};
+use crate::first::Tell;
 use crate::jobs::live::{Bounds, Intake};
 use crossbeam_channel::{Receiver, bounded};
 use dataflows::campaign::feed::Mark;
@@ -18,9 +19,12 @@ const ARRIVALS: usize = 16;
 const HOLD_AT: usize = 8;
 const RELEASE_AT: usize = 4;
 
-/// Where all partitions of this process stand, for whoever shows it; and what ended the reading, if something did.
-#[derive(Clone, Debug, Default)]
-pub struct Sight(Arc<Mutex<Seen>>);
+/// Where all partitions of this process stand, for whoever shows it; what ends the reading is told to whoever keeps the first cause.
+#[derive(Clone, Debug)]
+pub struct Sight {
+    seen: Arc<Mutex<Seen>>,
+    failure: Tell<KafkaError>,
+}
 
 #[derive(Debug, Default)]
 struct Seen {
@@ -31,37 +35,41 @@ struct Seen {
     committed: Vec<(Topic, u32, u64)>,
     /// Partitions that were found after the start.
     found: Vec<(Topic, u32)>,
-    failure: Option<KafkaError>,
 }
 
 impl Sight {
+    /// Nothing is seen yet.
+    pub fn new(failure: Tell<KafkaError>) -> Self {
+        Sight { seen: Arc::default(), failure }
+    }
+
     /// Where the partitions stand.
     pub fn partitions(&self) -> Vec<PartitionStatus> {
-        self.0.lock().map(|seen| seen.partitions.values().copied().collect()).unwrap_or_default()
+        self.seen.lock().map(|seen| seen.partitions.values().copied().collect()).unwrap_or_default()
     }
 
     /// A start waits for the broker, and why.
     pub fn waits(&self, why: String) {
-        if let Ok(mut seen) = self.0.lock() {
+        if let Ok(mut seen) = self.seen.lock() {
             seen.trouble = Some(why);
         }
     }
 
     /// The broker has answered, and the start goes on.
     pub fn begins(&self) {
-        if let Ok(mut seen) = self.0.lock() {
+        if let Ok(mut seen) = self.seen.lock() {
             seen.trouble = None;
         }
     }
 
     /// Why no broker is connected; `None` while one is.
     pub fn trouble(&self) -> Option<String> {
-        self.0.lock().ok().and_then(|seen| seen.gone.clone().or_else(|| seen.trouble.clone()))
+        self.seen.lock().ok().and_then(|seen| seen.gone.clone().or_else(|| seen.trouble.clone()))
     }
 
     /// Topics are gone, or none is any more.
     pub fn gone(&self, topics: Option<String>) {
-        if let Ok(mut seen) = self.0.lock() {
+        if let Ok(mut seen) = self.seen.lock() {
             if let (Some(topics), None) = (&topics, &seen.gone) {
                 tracing::error!("At the broker, {topics}.");
             }
@@ -69,53 +77,41 @@ impl Sight {
         }
     }
 
-    /// What ended the reading for good.
-    pub fn take_failure(&self) -> Option<KafkaError> {
-        self.0.lock().ok().and_then(|mut seen| seen.failure.take())
-    }
-
-    /// Whether something ended the reading for good.
-    pub fn has_failed(&self) -> bool {
-        self.0.lock().is_ok_and(|seen| seen.failure.is_some())
-    }
-
     /// The offsets of a commit, for tools that show lag.
     pub fn committed(&self, offsets: &[(Topic, u32, u64)]) {
-        if let Ok(mut seen) = self.0.lock() {
+        if let Ok(mut seen) = self.seen.lock() {
             seen.committed = offsets.to_vec();
         }
     }
 
     /// Partitions that have come since the start, to be adopted by the workers that they belong to.
     pub fn found(&self, partitions: impl IntoIterator<Item = (Topic, u32)>) {
-        if let Ok(mut seen) = self.0.lock() {
+        if let Ok(mut seen) = self.seen.lock() {
             seen.found.extend(partitions);
         }
     }
 
     /// Of the found partitions those after the first so many.
     fn found_after(&self, known: usize) -> Vec<(Topic, u32)> {
-        self.0.lock().ok().and_then(|seen| seen.found.get(known..).map(<[_]>::to_vec)).unwrap_or_default()
+        self.seen.lock().ok().and_then(|seen| seen.found.get(known..).map(<[_]>::to_vec)).unwrap_or_default()
     }
 
     /// Of the committed offsets those of these partitions.
     fn committed_among(&self, partitions: &BTreeMap<(Topic, u32), Partition>) -> Vec<(Topic, u32, u64)> {
-        let seen = self.0.lock().map(|seen| seen.committed.clone()).unwrap_or_default();
+        let seen = self.seen.lock().map(|seen| seen.committed.clone()).unwrap_or_default();
         seen.into_iter().filter(|(topic, partition, _)| partitions.contains_key(&(*topic, *partition))).collect()
     }
 
     fn show(&self, partitions: Vec<PartitionStatus>, trouble: Option<String>) {
-        if let Ok(mut seen) = self.0.lock() {
+        if let Ok(mut seen) = self.seen.lock() {
             seen.partitions.extend(partitions.into_iter().map(|status| ((status.topic, status.partition), status)));
             seen.trouble = trouble;
         }
     }
 
-    /// What ends the reading for good; the first that comes is told.
+    /// The reading has ended for good.
     pub fn fail(&self, error: KafkaError) {
-        if let Ok(mut seen) = self.0.lock() {
-            seen.failure.get_or_insert(error);
-        }
+        self.failure.tell(error);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::producer::{Produced, Producer};
 use super::{KafkaError, KafkaSettings};
+use crate::blame::Blame;
 use crate::files::error::FileError;
 use crate::files::reader::{Distribution, Reader, Seat};
 use crate::files::{InputFile, Syntax, find_inputs};
@@ -24,6 +25,17 @@ pub enum LoadError {
     /// A file of another form.
     #[error("{0} is CSV: only files of JSON lines can be sent as they are")]
     Form(String),
+}
+
+impl LoadError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            LoadError::Files(error) => error.blame(),
+            LoadError::Kafka(error) => error.blame(),
+            LoadError::Form(_) => Blame::Usage,
+        }
+    }
 }
 
 /// What of a line decides where it goes and how it is dated.

@@ -35,4 +35,6 @@ pub use consumer::{Arrival, Assigned, ConsumerHandle, Position};
 pub use error::KafkaError;
 pub use settings::{KafkaSettings, Start};
 pub use status::PartitionStatus;
+#[cfg(test)]
+pub use topic_ids::TopicId;
 pub use topic_ids::{Remade, TopicIds};

@@ -1,6 +1,7 @@
 //! What can go wrong with the database, and whether trying again can help.
 
 use super::tls::Problem;
+use crate::blame::Blame;
 use crate::kafka::Remade;
 use postgres::error::SqlState;
 use std::io;
@@ -187,6 +188,34 @@ pub enum PostgresError {
 }
 
 impl PostgresError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            PostgresError::Target(_) | PostgresError::FeatureName { .. } => Blame::Usage,
+            PostgresError::Unreachable { .. }
+            | PostgresError::Refused { .. }
+            | PostgresError::Tls { .. }
+            | PostgresError::Files(_)
+            | PostgresError::OtherJob { .. }
+            | PostgresError::Pooled(_)
+            | PostgresError::Remade(_)
+            | PostgresError::Encoding { .. }
+            | PostgresError::Migration(_)
+            | PostgresError::Version { .. }
+            | PostgresError::NoJob(_)
+            | PostgresError::Column { .. }
+            | PostgresError::Fenced { .. }
+            | PostgresError::Gap { .. }
+            | PostgresError::NoProgress(_)
+            | PostgresError::Threshold { .. }
+            | PostgresError::Shape { .. }
+            | PostgresError::Recorded { .. }
+            | PostgresError::Statement { .. }
+            | PostgresError::Copy(_) => Blame::World,
+            PostgresError::GaveUp { last, .. } => last.blame(),
+        }
+    }
+
     /// Whether a row was to be written under a key that is there already.
     pub fn is_repeated_key(&self) -> bool {
         matches!(self, PostgresError::Statement { source, .. } if source.code() == Some(&SqlState::UNIQUE_VIOLATION))

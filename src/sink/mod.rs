@@ -10,6 +10,8 @@ pub mod outbox;
 mod positions;
 pub mod thread;
 
+use crate::blame::Blame;
+use crate::first::Panicked;
 use crate::journal::JournalError;
 use crate::kafka::TopicIds;
 use crate::postgres::PostgresError;
@@ -35,6 +37,20 @@ pub enum SinkError {
     /// The sink's thread could not be started.
     #[error("the thread of the sink cannot be started: {0}")]
     Thread(#[source] io::Error),
+    /// The sink's thread panicked.
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
+}
+
+impl SinkError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            SinkError::Postgres(error) => error.blame(),
+            SinkError::Journal(error) => error.blame(),
+            SinkError::Thread(_) | SinkError::Panicked(_) => Blame::World,
+        }
+    }
 }
 
 impl SinkError {

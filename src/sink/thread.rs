@@ -1,20 +1,22 @@
 //! The thread that commits epochs, one after the other, as they come.
 
 use super::{Commit, Sink, SinkError};
+use crate::first::{Tell, caught};
 use crate::results::EpochResults;
 use crossbeam_channel::Receiver;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 
-/// The thread, which gives the sink back.
-pub type SinkThread = JoinHandle<Result<Box<dyn Sink>, SinkError>>;
+/// The thread, which gives the sink back unless it failed.
+pub type SinkThread = JoinHandle<Option<Box<dyn Sink>>>;
 
 /// Starts the sink's thread.
 ///
 /// It commits what comes through `results`, in order, raises `committed` after each commit and then hands the epoch to `then`, which runs on the
 /// sink's thread (publish its predictions, wake whoever waits for it). The channel's bound is how many epochs may wait. When the channel is closed
-/// and empty the thread ends and gives the sink back; on an error it ends at once and drops its side of the channel, so that senders notice.
+/// and empty the thread ends and gives the sink back; on an error, or a panic, it says so to `failure`, and only then drops its side of the channel: that
+/// senders notice is what follows, and not the cause.
 ///
 /// # Errors
 /// [`SinkError::Thread`].
@@ -23,14 +25,29 @@ pub fn spawn(
     results: Receiver<Box<EpochResults>>,
     committed: Arc<AtomicU64>,
     mut then: impl FnMut(&mut dyn Sink, Box<EpochResults>, Commit) + Send + 'static,
+    failure: Tell<SinkError>,
 ) -> Result<SinkThread, SinkError> {
     let commit_all = move || {
-        for epoch in results {
-            let commit = sink.commit(&epoch)?;
-            committed.fetch_max(commit.epoch, Ordering::Release);
-            then(sink.as_mut(), epoch, commit);
+        let outcome = caught("sink", || {
+            for epoch in &results {
+                let commit = sink.commit(&epoch)?;
+                committed.fetch_max(commit.epoch, Ordering::Release);
+                then(sink.as_mut(), epoch, commit);
+            }
+            Ok(())
+        });
+        match outcome {
+            Ok(Ok(())) => Some(sink),
+            Ok(Err(error)) => told(&failure, error, results),
+            Err(panicked) => told(&failure, panicked.into(), results),
         }
-        Ok(sink)
     };
     thread::Builder::new().name("sink".to_string()).spawn(commit_all).map_err(SinkError::Thread)
+}
+
+/// Says what failed, and ends the channel after that.
+fn told(failure: &Tell<SinkError>, error: SinkError, results: Receiver<Box<EpochResults>>) -> Option<Box<dyn Sink>> {
+    failure.tell(error);
+    drop(results);
+    None
 }

@@ -44,11 +44,14 @@ pub enum State {
     Draining,
     /// Ended.
     Stopped,
+    /// It cannot go on, and will end; the first cause.
+    Failed(String),
 }
 
 impl State {
     /// The words for every state, for metrics.
-    pub const WORDS: [&str; 7] = ["starting", "catching_up", "running", "waiting_for_database", "waiting_for_broker", "draining", "stopped"];
+    pub const WORDS: [&str; 8] =
+        ["starting", "catching_up", "running", "waiting_for_database", "waiting_for_broker", "draining", "stopped", "failed"];
 
     /// The word for it.
     pub fn word(&self) -> &'static str {
@@ -60,17 +63,32 @@ impl State {
             State::WaitingForBroker(_) => "waiting_for_broker",
             State::Draining => "draining",
             State::Stopped => "stopped",
+            State::Failed(_) => "failed",
         }
     }
 
     /// Whether the job keeps up with its input, so that others may rely on it.
     pub fn is_ready(&self) -> bool {
-        matches!(self, State::Running)
+        self.unready().is_none()
+    }
+
+    /// Why others cannot rely on it, for `/readyz`; `None` while they can.
+    pub fn unready(&self) -> Option<String> {
+        match self {
+            State::Running => None,
+            State::Starting => Some("the job is starting".to_string()),
+            State::CatchingUp => Some("the job is catching up with its input".to_string()),
+            State::WaitingForDatabase(message) => Some(format!("the job waits for the database: {message}")),
+            State::WaitingForBroker(message) => Some(format!("the job waits for the broker: {message}")),
+            State::Draining => Some("the job is draining, to end then".to_string()),
+            State::Stopped => Some("the job has stopped".to_string()),
+            State::Failed(cause) => Some(format!("the job has failed: {cause}")),
+        }
     }
 
     fn message(&self) -> Option<&str> {
         match self {
-            State::WaitingForDatabase(message) | State::WaitingForBroker(message) => Some(message),
+            State::WaitingForDatabase(message) | State::WaitingForBroker(message) | State::Failed(message) => Some(message),
             State::Starting | State::CatchingUp | State::Running | State::Draining | State::Stopped => None,
         }
     }
@@ -143,9 +161,12 @@ impl Status {
         Status { job: job.to_string(), decimals, started, metrics: Metrics::new(), known: Mutex::new(Known::new(arms, started)) }
     }
 
-    /// The job is now in this state.
+    /// The job is now in this state. One that has failed stays so: nothing that follows may hide the first cause.
     pub fn enter(&self, state: State) {
-        self.known().state = state;
+        let mut known = self.known();
+        if !matches!(known.state, State::Failed(_)) {
+            known.state = state;
+        }
     }
 
     /// What the job is doing.

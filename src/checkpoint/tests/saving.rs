@@ -124,7 +124,7 @@ fn a_write_is_tried_several_times() {
     let checkpoints = over(Arc::new(Hiccup(scene.store(), AtomicU64::new(0))));
     let saver = Saver::start(checkpoints, SaverSettings { tries: 2, ..settings() }, Arc::new(AtomicU64::new(1)), None).expect("a thread");
     Checkpoint::full(1, &[1, 2]).pieces().into_iter().for_each(|piece| offer(&saver, piece));
-    saver.finish(LONG);
+    saver.finish(LONG).expect("it is saved");
     assert!(restored(&scene.checkpoints(), 1).is_some());
 }
 
@@ -157,10 +157,10 @@ fn two_processes_make_one_checkpoint() {
         }
     }
     let [first, second] = savers;
-    second.finish(LONG);
+    second.finish(LONG).expect("it is saved");
     assert!(restored(&scene.checkpoints(), 4).is_none(), "not yet committed");
     committed.store(4, Ordering::Release);
-    first.finish(LONG);
+    first.finish(LONG).expect("it is saved");
     let manifest = restored(&scene.checkpoints(), 4).expect("a checkpoint");
     assert_eq!(loaded(&scene.checkpoints(), &manifest), BTreeMap::from([10, 11, 12, 13].map(|shard| (shard, vec![4]))));
     assert!(!scene.names().iter().any(|name| name.starts_with("parts/")), "{:?}", scene.names());
@@ -176,9 +176,38 @@ fn a_process_that_fails_tells_the_first() {
     offer(&savers[1], Piece::Shard { epoch: 4, shard: 1, kind: Kind::Delta, customers: 1, bytes: Vec::new() });
     let [first, second] = savers;
     let saved = [Arc::clone(first.saved()), Arc::clone(second.saved())];
-    second.finish(LONG);
-    first.finish(LONG);
+    let said = |saver: Saver| saver.finish(LONG).expect_err("the last checkpoint is abandoned").to_string();
+    let (second, first) = (said(second), said(first));
+    assert!(second.contains("of epoch 4, could not be written: it holds only changes"), "{second}");
+    assert!(first.contains("process 1 could not write its part: it holds only changes"), "{first}");
     assert_eq!(saved.map(|saved| (saved.newest(), saved.abandoned())), [(0, 4), (0, 4)]);
+}
+
+#[test]
+fn a_saver_that_panics_says_so() {
+    struct Rotten;
+    impl Store for Rotten {
+        fn address(&self) -> String {
+            "nowhere".to_string()
+        }
+        fn put(&self, _: &[(String, Bytes)]) -> Result<(), CheckpointError> {
+            panic!("the pack is rotten")
+        }
+        fn get(&self, _: &str, _: u64) -> Result<Bytes, CheckpointError> {
+            Ok(Bytes::new())
+        }
+        fn list(&self, _: &str) -> Result<Vec<Entry>, CheckpointError> {
+            Ok(Vec::new())
+        }
+        fn delete(&self, _: &[String]) -> Result<(), CheckpointError> {
+            Ok(())
+        }
+    }
+    let saver = Saver::start(over(Arc::new(Rotten)), settings(), Arc::new(AtomicU64::new(1)), None).expect("a thread");
+    let saved = Arc::clone(saver.saved());
+    Checkpoint::full(1, &[1]).pieces().into_iter().for_each(|piece| saver.intake().hand(piece));
+    saver.finish(LONG).expect("no checkpoint was abandoned");
+    assert_eq!(saved.panicked().map(|panicked| panicked.message).as_deref(), Some("the pack is rotten"));
 }
 
 #[test]
@@ -186,7 +215,7 @@ fn what_is_not_committed_in_time_is_left() {
     let scene = Scene::new();
     let saver = Saver::start(scene.checkpoints(), settings(), Arc::default(), None).expect("a thread");
     Checkpoint::full(1, &[1]).pieces().into_iter().for_each(|piece| offer(&saver, piece));
-    saver.finish(Duration::from_millis(5));
+    assert!(saver.finish(Duration::from_millis(5)).is_ok(), "nothing but time is lost");
     assert!(restored(&scene.checkpoints(), u64::MAX).is_none());
 }
 
@@ -238,6 +267,6 @@ fn a_worker_never_waits_for_a_slow_store() {
     hand_over();
     drop((opener, at_gate));
     pieces.for_each(|piece| offer(&saver, piece));
-    saver.finish(LONG);
+    saver.finish(LONG).expect("it is saved");
     assert_eq!(restored(&scene.checkpoints(), 1).expect("a checkpoint").shards.len(), 4);
 }

@@ -25,6 +25,7 @@ mod lines;
 #[cfg(test)]
 mod tests;
 
+use crate::blame::Blame;
 use crate::durable::{self, TEMPORARY};
 use crate::journal::FileMark;
 use crate::postgres::{PostgresError, PostgresSettings};
@@ -59,6 +60,16 @@ pub enum ChangesError {
     /// The results do not fit the configured lists.
     #[error(transparent)]
     Rows(#[from] PostgresError),
+}
+
+impl ChangesError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            ChangesError::Io { .. } | ChangesError::Damaged { .. } => Blame::World,
+            ChangesError::Rows(error) => error.blame(),
+        }
+    }
 }
 
 /// The files of one job.

@@ -156,6 +156,7 @@ impl Director {
         loop {
             match self.results.recv_timeout(TICK) {
                 Ok(results) => self.take(&results),
+                Err(RecvTimeoutError::Timeout) if self.control.failed.load(Ordering::Acquire) => return Ok(self.summary()),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(self.summary()),
             }

@@ -1,8 +1,9 @@
 //! Epochs over logs with gaps: cut live wherever it falls, then repeated by other seats, with other blocks, to other ends.
 
 use super::*;
+use crate::first::First;
 use crate::kafka::intake::{KafkaIntake, Seat, Sight};
-use crate::kafka::{Arrival, Assigned, Position};
+use crate::kafka::{Arrival, Assigned, KafkaError, Position};
 use crossbeam_channel::{Sender, unbounded};
 use dataflows::event::{Block, Head};
 use proptest::prelude::*;
@@ -59,7 +60,7 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     /// The partitions of each topic are known at the start, but for those that are yet to be added.
     fn start(logs: &'a Logs, seed: u64, peers: usize, repeats: bool) -> Self {
-        let sight = Sight::default();
+        let sight = Sight::new(First::<KafkaError>::default().teller());
         let seat = |index| {
             let seat = Seat { index, peers };
             let mine = logs.iter().filter(|((_, partition), log)| seat.has(*partition) && (repeats || !log.added));
@@ -156,7 +157,7 @@ fn live(logs: &Logs, seed: u64, peers: usize, epochs: usize) -> Vec<Epoch> {
             while taken < steps && !matches!(run.step(seat, &mut epoch, &mut marks), Step::Wait) {
                 taken += 1;
             }
-            run.tell(seat, &Command::Cut { last: false, open: true, save: None });
+            run.tell(seat, &Command::Cut { last: false, open: true, save: None, failed: false });
             while !matches!(run.step(seat, &mut epoch, &mut marks), Step::Cut) {}
         }
         epoch.bounds = bounds_of(&marks);
@@ -197,7 +198,7 @@ fn repeat(logs: &Logs, seed: u64, peers: usize, recorded: &[Epoch]) -> Vec<Epoch
     while run.hand_over(|_| true) {}
     for seat in 0..peers {
         while !matches!(run.step(seat, &mut rest, &mut marks), Step::Wait) {}
-        run.tell(seat, &Command::Cut { last: false, open: true, save: None });
+        run.tell(seat, &Command::Cut { last: false, open: true, save: None, failed: false });
         while !matches!(run.step(seat, &mut rest, &mut marks), Step::Cut) {}
     }
     rest.bounds = bounds_of(&marks);

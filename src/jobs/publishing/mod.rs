@@ -15,6 +15,7 @@ mod queue;
 mod tests;
 mod thread;
 
+use crate::first::{Panicked, Tell};
 use crate::kafka::publisher::Publisher;
 use crate::kafka::{KafkaError, KafkaSettings};
 use crate::results::EpochResults;
@@ -68,7 +69,7 @@ impl Shared {
 
 impl Publishing {
     /// Starts the thread, which goes on where the last one was. `arms` are the names of the
-    /// campaigns.
+    /// campaigns; that the thread panics is told to `failure`.
     ///
     /// # Errors
     /// What is wrong with the settings of Kafka. That a topic is not there, or the broker, is none.
@@ -78,12 +79,13 @@ impl Publishing {
         outbox: Box<dyn Outbox>,
         progress: Progress,
         status: Arc<Status>,
+        failure: Tell<Panicked>,
     ) -> Result<Publishing, KafkaError> {
         let queue = Mutex::new(Queue::new(progress.epoch, progress.published));
         let shared = Arc::new(Shared { queue, changed: Condvar::new(), status });
         shared.show();
         let publisher = Publisher::new(kafka)?;
-        let ended = thread::spawn(Arc::clone(&shared), publisher, outbox, arms.to_vec(), progress.published).map_err(KafkaError::Thread)?;
+        let ended = thread::spawn(Arc::clone(&shared), publisher, outbox, arms.to_vec(), progress.published, failure).map_err(KafkaError::Thread)?;
         Ok(Publishing { shared, topics: kafka.topics.clone(), ended })
     }
 

@@ -2,6 +2,7 @@
 //! order, and the mark never passes over what does not.
 
 use super::*;
+use crate::first::{First, Panicked};
 use crate::journal::JournalError;
 use crate::sink::SinkError;
 use crate::sink::outbox::Backlog;
@@ -97,7 +98,8 @@ impl Scene {
     fn start(&self, committed: u64) -> Publishing {
         let published = self.memory.held().mark;
         let progress = Progress { epoch: committed, incarnation: 1, published };
-        Publishing::start(&self.kafka, &[], Box::new(self.memory.clone()), progress, Arc::clone(&self.status)).unwrap()
+        Publishing::start(&self.kafka, &[], Box::new(self.memory.clone()), progress, Arc::clone(&self.status), First::<Panicked>::default().teller())
+            .unwrap()
     }
 
     /// Commits an epoch: into the outbox, and on its way.

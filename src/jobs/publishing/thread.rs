@@ -3,6 +3,7 @@
 
 use super::Shared;
 use super::queue::Next;
+use crate::first::{Panicked, Tell, caught};
 use crate::jobs::predictions::publications;
 use crate::kafka::connection::Connection;
 use crate::kafka::publisher::{Publication, Published, Publisher};
@@ -29,14 +30,24 @@ const SLOW: Duration = Duration::from_secs(3);
 const SAY: Duration = Duration::from_secs(60);
 
 /// Starts the thread, which goes on behind the epoch `marked`; what it gives is closed when it has
-/// ended.
-pub(super) fn spawn(shared: Arc<Shared>, publisher: Publisher, outbox: Box<dyn Outbox>, arms: Vec<String>, marked: u64) -> io::Result<Receiver<()>> {
+/// ended. A panic is told to `failure`.
+pub(super) fn spawn(
+    shared: Arc<Shared>,
+    publisher: Publisher,
+    outbox: Box<dyn Outbox>,
+    arms: Vec<String>,
+    marked: u64,
+    failure: Tell<Panicked>,
+) -> io::Result<Receiver<()>> {
     let (end, ended) = bounded(0);
     let mark = Mark { at: marked, wanted: marked, tried: Instant::now() };
     let mut thread = Thread { shared, publisher, outbox, arms, mark, trouble: Trouble { said: None } };
     let run = move || {
         let _end = end;
-        thread.run();
+        // What is owed would never be published any more, and nobody would hear of it.
+        if let Err(panicked) = caught("publisher", || thread.run()) {
+            failure.tell(panicked);
+        }
     };
     std::thread::Builder::new().name("publisher".to_string()).spawn(run)?;
     Ok(ended)

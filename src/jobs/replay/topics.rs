@@ -3,9 +3,11 @@
 //! Partitions are read side by side by the timestamps of their records, so none runs ahead of the others by more than a few blocks. Without recorded epochs
 //! all of it is one epoch, in which nothing is late, as with files.
 
+use crate::blame::Blame;
 use crate::cluster::Cluster;
 use crate::files::epochs::{NamedEpoch, NamedOffsets, read_epochs, read_offsets};
 use crate::files::error::FileError;
+use crate::first::First;
 use crate::jobs::history::{Decided, History, HistoryError, Stretch};
 use crate::jobs::live::{Control, Replayed};
 use crate::kafka::bounded::Read;
@@ -82,6 +84,17 @@ pub enum TopicsError {
     },
 }
 
+impl TopicsError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            TopicsError::History(error) => error.blame(),
+            TopicsError::Files(error) => error.blame(),
+            TopicsError::UnknownTopic(_) | TopicsError::UnknownPartition { .. } | TopicsError::Backwards { .. } => Blame::Usage,
+        }
+    }
+}
+
 impl From<KafkaError> for TopicsError {
     fn from(error: KafkaError) -> Self {
         TopicsError::History(error.into())
@@ -92,7 +105,7 @@ impl From<KafkaError> for TopicsError {
 ///
 /// # Errors
 /// The span is not there, or the broker or a worker cannot go on.
-pub fn replay(cluster: &Cluster, workers: usize, kafka: &KafkaSettings, described: &Campaign, span: &Span) -> Result<EpochResults, TopicsError> {
+pub fn replay(cluster: &Cluster, kafka: &KafkaSettings, described: &Campaign, span: &Span) -> Result<EpochResults, TopicsError> {
     let control = Control::default();
     let results = Arc::new(Mutex::new(EpochResults::new(0)));
     let mut read: Arc<dyn Fn(Read) + Send + Sync> = Arc::new(|_| ());
@@ -105,8 +118,10 @@ pub fn replay(cluster: &Cluster, workers: usize, kafka: &KafkaSettings, describe
         read = Arc::new(move |read| progress.add(read));
         decided = Some(Decided { stretch, receive: collect(epochs.len() as u64, Arc::clone(&results), control.clone()), epochs });
     }
-    let history = History { kafka: kafka.clone(), described: described.clone(), closes: true, control, sight: Sight::default(), read };
-    history.run(cluster, workers, decided)?;
+    let failure = First::default();
+    let sight = Sight::new(failure.teller());
+    let history = History { kafka: kafka.clone(), described: described.clone(), closes: true, control, sight, failure, read };
+    history.run(cluster, decided)?;
     shown.iter().for_each(|shown| shown.finish());
     let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(std::mem::replace(&mut results, EpochResults::new(0)))

@@ -2,6 +2,7 @@
 
 use super::super::partition::tests::messages;
 use super::*;
+use crate::first::First;
 use crate::kafka::bounded::Read;
 use crate::kafka::bounded::tests::bounded_over;
 use crossbeam_channel::{Sender, unbounded};
@@ -14,7 +15,7 @@ fn intake() -> (Sender<Arrival>, KafkaIntake) {
     let (sender, arrivals) = unbounded();
     let assigned = [(ONE, Position::Offset(2)), (TWO, Position::Earliest)].map(|((topic, partition), from)| Assigned { topic, partition, from });
     let seat = Seat { index: 0, peers: 1 };
-    let mut intake = KafkaIntake::over(None, arrivals, &assigned, seat, Duration::MAX, Sight::default());
+    let mut intake = KafkaIntake::over(None, arrivals, &assigned, seat, Duration::MAX, Sight::new(First::<KafkaError>::default().teller()));
     intake.open();
     (sender, intake)
 }

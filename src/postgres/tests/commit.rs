@@ -324,7 +324,8 @@ fn the_sink_commits_in_order_tells_and_gives_the_writer_back() {
     let then = move |_: &mut dyn Sink, epoch: Box<EpochResults>, commit: crate::sink::Commit| {
         list.lock().unwrap().push((epoch.epoch, commit.epoch, commit.retries, mark.load(Ordering::Acquire)));
     };
-    let sink = sink::spawn(Box::new(database.writer()), receiver, committed.clone(), then).unwrap();
+    let sink =
+        sink::spawn(Box::new(database.writer()), receiver, committed.clone(), then, crate::first::First::<SinkError>::default().teller()).unwrap();
     for epoch in [first_epoch(), second_epoch()] {
         sender.send(Box::new(epoch)).unwrap();
     }
@@ -340,8 +341,10 @@ fn a_fenced_sink_ends_and_its_sender_notices() {
     let (sender, receiver) = crossbeam_channel::bounded(1);
     let old = database.writer();
     let _new = database.writer();
-    let sink = sink::spawn(Box::new(old), receiver, Arc::default(), |_, _, _| panic!("nothing was committed")).unwrap();
+    let failure = crate::first::First::<SinkError>::default();
+    let sink = sink::spawn(Box::new(old), receiver, Arc::default(), |_, _, _| panic!("nothing was committed"), failure.teller()).unwrap();
     sender.send(Box::new(first_epoch())).unwrap();
-    assert!(matches!(sink.join().unwrap(), Err(SinkError::Postgres(PostgresError::Fenced { .. }))));
+    assert!(sink.join().unwrap().is_none());
+    assert!(matches!(failure.take(), Some(SinkError::Postgres(PostgresError::Fenced { .. }))));
     assert!(sender.send(Box::new(second_epoch())).is_err());
 }

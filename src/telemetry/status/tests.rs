@@ -92,15 +92,18 @@ fn every_state_has_its_word_and_only_running_is_ready() {
         State::WaitingForBroker("no route".to_string()),
         State::Draining,
         State::Stopped,
+        State::Failed("no route".to_string()),
     ];
     let status = status();
     for (state, word) in states.into_iter().zip(State::WORDS) {
         status.enter(state.clone());
         let snapshot = status.snapshot();
         assert_eq!((snapshot.state, snapshot.ready), (word, word == "running"));
-        assert_eq!(snapshot.message.as_deref(), word.starts_with("waiting").then_some("no route"));
+        assert_eq!(snapshot.message.as_deref(), (word.starts_with("waiting") || word == "failed").then_some("no route"));
         assert_eq!(status.state(), state);
     }
+    status.enter(State::Draining);
+    assert_eq!(status.state().unready().as_deref(), Some("the job has failed: no route"), "what follows does not hide it");
 }
 
 #[test]

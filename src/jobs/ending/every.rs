@@ -1,0 +1,341 @@
+//! Every variant of every error that can end a job or another command, once. A variant that is new does not compile until it has its row here.
+
+use crate::checkpoint::{Abandoned, CheckpointError, Unsaved};
+use crate::cluster::ClusterError;
+use crate::console::ConsoleError;
+use crate::files::changes::ChangesError;
+use crate::files::error::FileError;
+use crate::first::Panicked;
+use crate::jobs::gather::GatherError;
+use crate::jobs::history::HistoryError;
+use crate::jobs::replay::TopicsError;
+use crate::jobs::restart::RestartError;
+use crate::jobs::run::RunError;
+use crate::jobs::saving::LoadError;
+use crate::jobs::verify::VerifyError;
+use crate::journal::JournalError;
+use crate::kafka::{KafkaError, Remade, TopicId};
+use crate::postgres::{PostgresError, Target};
+use crate::sink::SinkError;
+use dataflows::campaign::snapshot::SnapshotError;
+use dataflows::codec::rows::CodecError;
+use rdkafka::types::RDKafkaErrorCode;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// A value for each pattern; together the patterns are all that there is.
+macro_rules! every {
+    ($error:ty; $($variant:pat => $value:expr),+ $(,)?) => {{
+        let name = |error: &$error| match error { $($variant => stringify!($variant)),+ };
+        let all: Vec<$error> = vec![$($value),+];
+        let named: Vec<&str> = all.iter().map(name).collect();
+        assert_eq!(named, [$(stringify!($variant)),+], "each row has the value of its variant");
+        all
+    }};
+}
+
+fn text(text: &str) -> String {
+    text.to_string()
+}
+
+fn full() -> io::Error {
+    io::Error::other("no room")
+}
+
+fn panicked() -> Panicked {
+    Panicked { thread: text("sink"), message: text("row 3 is gone") }
+}
+
+/// What the client of the database says where nothing answers.
+fn silent() -> postgres::Error {
+    let target = Target::at("host=127.0.0.1 port=1 connect_timeout=1").expect("an address");
+    match target.connect() {
+        Err(PostgresError::Unreachable { source, .. }) => source,
+        other => panic!("nobody is there: {:?}", other.err()),
+    }
+}
+
+fn target() -> PostgresError {
+    PostgresError::Target(vec![("postgres.url", text("it has no host"))])
+}
+
+fn remade() -> Remade {
+    let id = |half| TopicId::of(half, half).expect("an id");
+    Remade { topic: text("orders"), before: id(1), now: id(2) }
+}
+
+fn migration() -> Box<refinery::Error> {
+    Box::new(refinery::Migration::unapplied("no number", "").expect_err("its name is wrong"))
+}
+
+pub fn kafka() -> Vec<KafkaError> {
+    let (brokers, topic, why) = (|| text("b:9092"), || text("orders"), || text("timed out"));
+    let waited = Duration::from_secs(30);
+    every![KafkaError;
+        KafkaError::FixedProperty { .. } => KafkaError::FixedProperty { name: "acks", value: text("0"), wanted: text("all") },
+        KafkaError::Configuration(_) => KafkaError::Configuration(text("no such property")),
+        KafkaError::Unreachable { .. } => KafkaError::Unreachable { brokers: brokers(), doing: "ask for its topics", waited, why: why() },
+        KafkaError::MissingTopics { .. } => KafkaError::MissingTopics { brokers: brokers(), topics: vec![topic()] },
+        KafkaError::Kept(_) => KafkaError::Kept(text("a file is gone")),
+        KafkaError::Remade(_) => KafkaError::Remade(remade()),
+        KafkaError::Deleted { .. } => KafkaError::Deleted { brokers: brokers(), topic: topic() },
+        KafkaError::MissingPartition { .. } => KafkaError::MissingPartition { brokers: brokers(), topic: topic(), partition: 2, found: 1 },
+        KafkaError::TooManyPartitions { .. } => KafkaError::TooManyPartitions { topic: topic(), partition: 70_000 },
+        KafkaError::Removed { .. } => KafkaError::Removed { topic: topic(), partition: 0, wanted: 0, low: 4 },
+        KafkaError::PastEnd { .. } => KafkaError::PastEnd { topic: topic(), partition: 0, wanted: 9, high: 4 },
+        KafkaError::Refused { .. } => KafkaError::Refused { brokers: brokers(), doing: text("read"), why: text("not authorized") },
+        KafkaError::Delivery { .. } => KafkaError::Delivery { brokers: brokers(), topic: topic(), why: text("too large"), code: RDKafkaErrorCode::MessageSizeTooLarge },
+        KafkaError::Undelivered { .. } => KafkaError::Undelivered { brokers: brokers(), waiting: 3, waited, why: why() },
+        KafkaError::Thread(_) => KafkaError::Thread(full()),
+        KafkaError::Panicked(_) => KafkaError::Panicked(panicked()),
+    ]
+}
+
+pub fn postgres() -> Vec<PostgresError> {
+    let (address, job, waited) = (|| text("postgres://db/shop"), || text("campaign"), Duration::from_secs(30));
+    every![PostgresError;
+        PostgresError::Target(_) => target(),
+        PostgresError::Files(_) => PostgresError::Files(vec![("postgres.sslrootcert", text("root.crt is missing"))]),
+        PostgresError::Tls { .. } => PostgresError::Tls { address: address(), why: text("the server has no TLS"), source: silent() },
+        PostgresError::Unreachable { .. } => PostgresError::Unreachable { address: address(), waited, source: silent() },
+        PostgresError::Refused { .. } => PostgresError::Refused { address: address(), advice: "check user, password and database", source: silent() },
+        PostgresError::Encoding { .. } => PostgresError::Encoding { address: address(), encoding: text("LATIN1") },
+        PostgresError::Migration(_) => PostgresError::Migration(migration()),
+        PostgresError::Version { .. } => PostgresError::Version { found: 3, wanted: 4 },
+        PostgresError::NoJob(_) => PostgresError::NoJob(job()),
+        PostgresError::Remade(_) => PostgresError::Remade(remade()),
+        PostgresError::Pooled(_) => PostgresError::Pooled(address()),
+        PostgresError::OtherJob { .. } => PostgresError::OtherJob { address: address(), owner: text("shop"), job: job() },
+        PostgresError::FeatureName { .. } => PostgresError::FeatureName { name: text("oid"), why: "it is a column of every table" },
+        PostgresError::Column { .. } => PostgresError::Column { column: text("recency"), found: text("text"), wanted: "double precision" },
+        PostgresError::Fenced { .. } => PostgresError::Fenced { job: job(), epoch: 7, own: 1, current: 2 },
+        PostgresError::Gap { .. } => PostgresError::Gap { job: job(), epoch: 9, recorded: 7 },
+        PostgresError::NoProgress(_) => PostgresError::NoProgress(job()),
+        PostgresError::Threshold { .. } => PostgresError::Threshold { day: 19_000, high_value: 5 },
+        PostgresError::Shape { .. } => PostgresError::Shape { epoch: 7, what: "features", found: 3, wanted: 4 },
+        PostgresError::Recorded { .. } => PostgresError::Recorded { epoch: 7, why: text("its digest is no number") },
+        PostgresError::Statement { .. } => PostgresError::Statement { doing: "commit", source: silent() },
+        PostgresError::Copy(_) => PostgresError::Copy(full()),
+        PostgresError::GaveUp { .. } => PostgresError::GaveUp { epoch: 7, waited, last: Box::new(PostgresError::Copy(full())) },
+    ]
+}
+
+pub fn checkpoint() -> Vec<CheckpointError> {
+    let object = || text("manifests/7.json");
+    every![CheckpointError;
+        CheckpointError::Address { .. } => CheckpointError::Address { address: text("ftp://x"), why: text("no such store") },
+        CheckpointError::Store { .. } => CheckpointError::Store { object: object(), done: "written", source: Box::new(full()) },
+        CheckpointError::Missing { .. } => CheckpointError::Missing { object: object() },
+        CheckpointError::Damaged { .. } => CheckpointError::Damaged { object: object(), why: text("its checksum differs") },
+        CheckpointError::Format { .. } => CheckpointError::Format { object: object(), found: 99 },
+        CheckpointError::Foreign { .. } => CheckpointError::Foreign { object: object(), differences: vec![text("bandit.arms: 3 instead of 2")] },
+        CheckpointError::Unknown { .. } => CheckpointError::Unknown { address: text("checkpoints/campaign"), epoch: 7 },
+        CheckpointError::Nothing { .. } => CheckpointError::Nothing { address: text("checkpoints/campaign") },
+        CheckpointError::Thread(_) => CheckpointError::Thread(full()),
+        CheckpointError::Panicked(_) => CheckpointError::Panicked(panicked()),
+    ]
+}
+
+fn changes() -> Vec<ChangesError> {
+    let own = every![ChangesError;
+        ChangesError::Io { .. } => ChangesError::Io { path: "7.jsonl".into(), done: "written", source: full() },
+        ChangesError::Damaged { .. } => ChangesError::Damaged { path: "7.jsonl".into(), why: text("it is cut short") },
+        ChangesError::Rows(_) => ChangesError::Rows(target()),
+    ];
+    own.into_iter().filter(|error| !matches!(error, ChangesError::Rows(_))).chain(postgres().into_iter().map(ChangesError::Rows).take(1)).collect()
+}
+
+fn journal() -> Vec<JournalError> {
+    let (path, job) = (|| "campaign/journal".into(), || text("campaign"));
+    let own = every![JournalError;
+        JournalError::Held { .. } => JournalError::Held { job: job(), path: path(), holder: Some(text("4711")) },
+        JournalError::Io { .. } => JournalError::Io { path: path(), done: "written", source: full() },
+        JournalError::Damaged { .. } => JournalError::Damaged { path: path(), at: 120, why: text("its checksum differs") },
+        JournalError::Format { .. } => JournalError::Format { path: path(), found: 9 },
+        JournalError::Remade(_) => JournalError::Remade(remade()),
+        JournalError::OtherSink { .. } => JournalError::OtherSink { path: path(), before: true },
+        JournalError::Fenced { .. } => JournalError::Fenced { job: job(), own: 1, current: 2 },
+        JournalError::Changed { .. } => JournalError::Changed { path: path() },
+        JournalError::Gap { .. } => JournalError::Gap { job: job(), epoch: 9, recorded: 7 },
+        JournalError::Threshold { .. } => JournalError::Threshold { day: 19_000, published: 4, now: 5 },
+        JournalError::Recorded { .. } => JournalError::Recorded { epoch: 7, path: path(), why: text("its topic is not configured") },
+        JournalError::Changes(_) => JournalError::Changes(ChangesError::Io { path: "7.jsonl".into(), done: "written", source: full() }),
+        JournalError::Checkpoint(_) => JournalError::Checkpoint(CheckpointError::Thread(full())),
+    ];
+    let own = own.into_iter().filter(|error| !matches!(error, JournalError::Changes(_) | JournalError::Checkpoint(_)));
+    own.chain(changes().into_iter().map(JournalError::Changes)).chain(checkpoint().into_iter().map(JournalError::Checkpoint).take(2)).collect()
+}
+
+pub fn sink() -> Vec<SinkError> {
+    let own = every![SinkError;
+        SinkError::Postgres(_) => SinkError::Postgres(target()),
+        SinkError::Journal(_) => SinkError::Journal(JournalError::Fenced { job: text("campaign"), own: 1, current: 2 }),
+        SinkError::Thread(_) => SinkError::Thread(full()),
+        SinkError::Panicked(_) => SinkError::Panicked(panicked()),
+    ];
+    let own = own.into_iter().filter(|error| matches!(error, SinkError::Thread(_) | SinkError::Panicked(_)));
+    postgres().into_iter().map(SinkError::Postgres).chain(journal().into_iter().map(SinkError::Journal)).chain(own).collect()
+}
+
+fn restart() -> Vec<RestartError> {
+    let job = || text("campaign");
+    every![RestartError;
+        RestartError::Kafka(_) => RestartError::Kafka(KafkaError::Removed { topic: text("orders"), partition: 0, wanted: 0, low: 4 }),
+        RestartError::Sink(_) => RestartError::Sink(SinkError::Postgres(PostgresError::NoProgress(job()))),
+        RestartError::Checkpoint(_) => RestartError::Checkpoint(CheckpointError::Missing { object: text("manifests/7.json") }),
+        RestartError::Broken(_) => RestartError::Broken(7),
+        RestartError::Forgotten { .. } => RestartError::Forgotten { job: job(), epoch: 7 },
+        RestartError::Unrepeatable(_) => RestartError::Unrepeatable(job()),
+        RestartError::Unrecorded { .. } => RestartError::Unrecorded { job: job(), needed: 1, first: 4 },
+    ]
+}
+
+fn cluster() -> Vec<ClusterError> {
+    every![ClusterError;
+        ClusterError::Hosts(_) => ClusterError::Hosts(text("hosts has 3 lines for 2 processes")),
+        ClusterError::Start(_) => ClusterError::Start(text("address in use")),
+        ClusterError::Panicked(_) => ClusterError::Panicked(panicked()),
+        ClusterError::Lost => ClusterError::Lost,
+        ClusterError::Elsewhere => ClusterError::Elsewhere,
+    ]
+}
+
+fn gather() -> Vec<GatherError> {
+    every![GatherError;
+        GatherError::Changed { .. } => GatherError::Changed { epoch: 7, committed: "a1".repeat(8), now: "b2".repeat(8) },
+        GatherError::SinkEnded(_) => GatherError::SinkEnded(7),
+    ]
+}
+
+fn console() -> Vec<ConsoleError> {
+    let address: SocketAddr = "10.0.0.1:80".parse().expect("an address");
+    every![ConsoleError;
+        ConsoleError::Token(_) => ConsoleError::Token(text("token is empty")),
+        ConsoleError::Exposed(_) => ConsoleError::Exposed(address),
+        ConsoleError::Taken(_) => ConsoleError::Taken(address),
+        ConsoleError::Listen { .. } => ConsoleError::Listen { address, source: full() },
+        ConsoleError::Start(_) => ConsoleError::Start(full()),
+    ]
+}
+
+fn codec() -> Vec<CodecError> {
+    let name = "event::Record 2";
+    every![CodecError;
+        CodecError::Length { .. } => CodecError::Length { name, expected: 64, found: 60 },
+        CodecError::Magic { .. } => CodecError::Magic { name, found: 7 },
+        CodecError::Layout { .. } => CodecError::Layout { name, expected: 7, found: 8 },
+        CodecError::Checksum { .. } => CodecError::Checksum { name, expected: 7, found: 8 },
+    ]
+}
+
+fn load() -> Vec<LoadError> {
+    let own = every![SnapshotError;
+        SnapshotError::Block(_) => SnapshotError::Block(CodecError::Magic { name: "event::Record 2", found: 7 }),
+        SnapshotError::Rows { .. } => SnapshotError::Rows { shard: 3, why: "a customer comes twice" },
+        SnapshotError::Common(_) => SnapshotError::Common(text("a field is missing")),
+    ];
+    let snapshot = own.into_iter().filter(|error| !matches!(error, SnapshotError::Block(_))).chain(codec().into_iter().map(SnapshotError::Block));
+    drop(every![LoadError;
+        LoadError::Checkpoint(_) => LoadError::Checkpoint(CheckpointError::Missing { object: text("7") }),
+        LoadError::Snapshot(_) => LoadError::Snapshot(SnapshotError::Common(text("a field is missing"))),
+    ]);
+    checkpoint().into_iter().map(LoadError::Checkpoint).chain(snapshot.map(LoadError::Snapshot)).collect()
+}
+
+fn unsaved() -> Vec<Unsaved> {
+    let why = every![Abandoned;
+        Abandoned::Store(_) => Abandoned::Store(CheckpointError::Store { object: text("7.json"), done: "written", source: Box::new(full()) }),
+        Abandoned::Overtaken(_) => Abandoned::Overtaken(8),
+        Abandoned::Baseless => Abandoned::Baseless,
+        Abandoned::Twice(_) => Abandoned::Twice(3),
+        Abandoned::Inconsistent(_) => Abandoned::Inconsistent(text("shard 3 has no base")),
+        Abandoned::Elsewhere { .. } => Abandoned::Elsewhere { process: 1, why: text("no room") },
+    ];
+    why.into_iter().map(|why| Unsaved { epoch: 7, why }).collect()
+}
+
+/// Everything that can end the job.
+pub fn run() -> Vec<RunError> {
+    let own = every![RunError;
+        RunError::Kafka(_) => RunError::Kafka(KafkaError::Thread(full())),
+        RunError::Sink(_) => RunError::Sink(SinkError::Thread(full())),
+        RunError::Checkpoint(_) => RunError::Checkpoint(CheckpointError::Thread(full())),
+        RunError::Restart(_) => RunError::Restart(RestartError::Unrepeatable(text("campaign"))),
+        RunError::Cluster(_) => RunError::Cluster(ClusterError::Lost),
+        RunError::Gather(_) => RunError::Gather(GatherError::SinkEnded(7)),
+        RunError::Console(_) => RunError::Console(ConsoleError::Start(full())),
+        RunError::Load(_) => RunError::Load(LoadError::Checkpoint(CheckpointError::Thread(full()))),
+        RunError::Unsaved(_) => RunError::Unsaved(Unsaved { epoch: 7, why: Abandoned::Baseless }),
+        RunError::Signals(_) => RunError::Signals(full()),
+        RunError::Thread { .. } => RunError::Thread { name: "job", source: full() },
+        RunError::Panicked(_) => RunError::Panicked(panicked()),
+        RunError::Hung(_) => RunError::Hung(Duration::from_secs(30)),
+        RunError::Undrained(_) => RunError::Undrained(Duration::from_secs(9)),
+    ];
+    let mut all: Vec<RunError> = kafka().into_iter().map(RunError::Kafka).collect();
+    all.extend(sink().into_iter().map(RunError::Sink));
+    all.extend(checkpoint().into_iter().map(RunError::Checkpoint));
+    all.extend(restart().into_iter().map(RunError::Restart));
+    all.extend(cluster().into_iter().map(RunError::Cluster));
+    all.extend(gather().into_iter().map(RunError::Gather));
+    all.extend(console().into_iter().map(RunError::Console));
+    all.extend(load().into_iter().map(RunError::Load));
+    all.extend(unsaved().into_iter().map(RunError::Unsaved));
+    let ends = |error: &RunError| {
+        matches!(error, RunError::Signals(_) | RunError::Thread { .. } | RunError::Panicked(_) | RunError::Hung(_) | RunError::Undrained(_))
+    };
+    all.extend(own.into_iter().filter(ends));
+    all
+}
+
+fn history() -> Vec<HistoryError> {
+    every![HistoryError;
+        HistoryError::Kafka(_) => HistoryError::Kafka(KafkaError::Removed { topic: text("orders"), partition: 0, wanted: 0, low: 4 }),
+        HistoryError::Cluster(_) => HistoryError::Cluster(ClusterError::Lost),
+        HistoryError::Gather(_) => HistoryError::Gather(GatherError::SinkEnded(7)),
+        HistoryError::Panicked(_) => HistoryError::Panicked(panicked()),
+    ]
+}
+
+/// Everything that can end `verify`.
+pub fn verify() -> Vec<VerifyError> {
+    let topic = || text("orders");
+    let own = every![VerifyError;
+        VerifyError::Kafka(_) => VerifyError::Kafka(KafkaError::MissingTopics { brokers: text("b:9092"), topics: vec![topic()] }),
+        VerifyError::Postgres(_) => VerifyError::Postgres(PostgresError::NoJob(text("campaign"))),
+        VerifyError::Cluster(_) => VerifyError::Cluster(ClusterError::Panicked(panicked())),
+        VerifyError::History(_) => VerifyError::History(HistoryError::Cluster(ClusterError::Lost)),
+        VerifyError::Removed { .. } => VerifyError::Removed { topic: topic(), partition: 0, wanted: 0, low: 4 },
+        VerifyError::PastEnd { .. } => VerifyError::PastEnd { epoch: 7, topic: topic(), partition: 0, wanted: 9, high: 4 },
+        VerifyError::Unrepeatable(_) => VerifyError::Unrepeatable(text("campaign")),
+        VerifyError::Thread(_) => VerifyError::Thread(text("no room")),
+    ];
+    own.into_iter().filter(|error| !matches!(error, VerifyError::History(_))).chain(history().into_iter().map(VerifyError::History)).collect()
+}
+
+/// Everything that can end a replay of topics.
+pub fn topics() -> Vec<TopicsError> {
+    let topic = || text("orders");
+    let own = every![TopicsError;
+        TopicsError::History(_) => TopicsError::History(HistoryError::Cluster(ClusterError::Lost)),
+        TopicsError::Files(_) => TopicsError::Files(FileError::Line { path: "epochs.jsonl".into(), line: 3, problem: text("no epoch") }),
+        TopicsError::UnknownTopic(_) => TopicsError::UnknownTopic(topic()),
+        TopicsError::UnknownPartition { .. } => TopicsError::UnknownPartition { topic: topic(), partition: 2 },
+        TopicsError::Backwards { .. } => TopicsError::Backwards { epoch: 7, topic: topic(), partition: 0, next: 3 },
+    ];
+    own.into_iter().filter(|error| !matches!(error, TopicsError::History(_))).chain(history().into_iter().map(TopicsError::History)).collect()
+}
+
+/// Everything that can end a replay of files.
+pub fn files() -> Vec<FileError> {
+    let path = || "in/transactions.jsonl".into();
+    every![FileError;
+        FileError::Directory { .. } => FileError::Directory { path: "in".into(), source: full() },
+        FileError::Ambiguous { .. } => FileError::Ambiguous { topic: "transactions", names: vec![text("transactions.csv"), text("transactions.jsonl")] },
+        FileError::Missing { .. } => FileError::Missing { directory: "in".into() },
+        FileError::Header { .. } => FileError::Header { path: path(), problem: text("it is empty") },
+        FileError::Line { .. } => FileError::Line { path: path(), line: 3, problem: text("no JSON") },
+        FileError::Read { .. } => FileError::Read { path: path(), position: 64, source: full() },
+    ]
+}

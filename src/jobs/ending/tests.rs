@@ -1,0 +1,213 @@
+//! The table of ends: every error in every phase gives its exit code, its line in the log and its text at `/readyz`; nothing else ends the program.
+
+use super::super::watch::{Phase, Seen, Step};
+use super::*;
+use crate::cli::error::ProgramError;
+use crate::jobs::ending::every;
+use std::io;
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::Duration;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// A log that can be read.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn take(&self) -> String {
+        String::from_utf8(std::mem::take(&mut *self.0.lock().expect("no panic"))).expect("text")
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("no panic").write(bytes)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Log;
+    fn make_writer(&'a self) -> Log {
+        self.clone()
+    }
+}
+
+/// Runs something; gives what it logged too.
+fn logged<T>(work: impl FnOnce(&Log) -> T) -> T {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).with_target(false).without_time().finish();
+    tracing::subscriber::with_default(subscriber, || work(&log))
+}
+
+fn ending() -> Ending {
+    Ending::new(Control::default(), Arc::new(Status::new("campaign", &[], 2)))
+}
+
+/// The variants' names, outermost first, as the debug form of an error has them.
+fn name(error: &impl std::fmt::Debug) -> String {
+    let debug = format!("{error:?}");
+    let names = debug.split(|c: char| !c.is_alphanumeric() && c != '(').next().unwrap_or_default();
+    let mut names: Vec<&str> = names.split('(').filter(|name| name.starts_with(|c: char| c.is_uppercase())).collect();
+    names.dedup();
+    names.join("/")
+}
+
+/// When something fails.
+const PHASES: [(&str, Phase, bool); 4] = [
+    ("starting", Phase::Starting, false),
+    ("repeating", Phase::Repeating, false),
+    ("running", Phase::Running, false),
+    ("draining", Phase::Running, true),
+];
+
+/// What a phase adds: whether what was read can still be finished, which is waited for.
+fn step(phase: Phase, drains: bool) -> Step {
+    let draining = drains.then_some(Duration::from_secs(1));
+    Seen { phase, failed: true, asked: drains, draining, uncommitted: false, silent: Duration::ZERO }.step()
+}
+
+/// Fails in a phase; gives exit code, log and `/readyz` as they are then.
+fn fail(error: RunError, phase: Phase, drains: bool) -> (u8, String, String) {
+    logged(|log| {
+        let ending = ending();
+        if drains {
+            ending.control.drain.store(true, Ordering::Release);
+            ending.status.enter(State::Draining);
+        }
+        ending.fail(error);
+        ending.fail(RunError::Hung(Duration::from_secs(31)));
+        ending.status.enter(State::Draining);
+        let ready = ending.status.state().unready().expect("it is not ready");
+        let how = match step(phase, drains) {
+            Step::End(how) => how,
+            Step::Watch | Step::Drain => Drained::Finished,
+            Step::Fail(error) => panic!("{error}"),
+        };
+        let error = ending.end(how).expect_err("a failure is no drain, whatever was asked for");
+        (ProgramError::from(error).code(), log.take(), ready)
+    })
+}
+
+#[test]
+fn every_error_in_every_phase_has_its_exit_code_log_line_and_readyz_text() {
+    let mut table = Vec::new();
+    for error in every::run() {
+        let (name, sentence) = (name(&error), error.to_string());
+        let Told { code, line, state } = told(Cause::Failed(&error));
+        let ready = state.unready().unwrap_or_default();
+        assert!(line.contains(&sentence) && ready.contains(&sentence), "{name}");
+        table.push((name, code, line, ready));
+    }
+    for (word, phase, drains) in PHASES {
+        let failed = every::run();
+        assert_eq!(failed.len(), table.len());
+        for (error, (name, code, line, ready)) in failed.into_iter().zip(&table) {
+            let (found, log, shown) = fail(error, phase, drains);
+            assert_eq!((found, &shown), (*code, ready), "{name} {word}");
+            assert!(log.starts_with(&format!("ERROR {line}\n")), "{name} {word}: {log}");
+            assert_eq!(log.matches("ERROR").count(), 1, "only the first cause is an error: {log}");
+        }
+    }
+    let table: Vec<String> = table.iter().map(|(name, code, line, ready)| format!("{name}: {code}\n  log     {line}\n  readyz  {ready}")).collect();
+    insta::assert_snapshot!("run", table.join("\n"));
+}
+
+#[test]
+fn every_error_of_the_other_commands_has_its_exit_code() {
+    let verify = every::verify().into_iter().map(|error| (format!("verify {}", name(&error)), ProgramError::from(error)));
+    let topics = every::topics().into_iter().map(|error| {
+        let name = format!("replay {}", name(&error));
+        (name, ProgramError::Replay(error.into()))
+    });
+    let files = every::files().into_iter().map(|error| {
+        let name = format!("replay --input {}", name(&error));
+        (name, ProgramError::Replay(error.into()))
+    });
+    let table: Vec<String> = verify.chain(topics).chain(files).map(|(name, error)| format!("{name}: {}\n  error: {error}", error.code())).collect();
+    insta::assert_snapshot!("others", table.join("\n"));
+}
+
+#[test]
+fn every_drain_has_its_exit_code_log_line_and_readyz_text() {
+    let mut table = Vec::new();
+    for how in [Drained::Finished, Drained::Unread, Drained::Unconnected, Drained::Repeating, Drained::Late] {
+        let Told { code, line, state } = told(Cause::Drained(how));
+        logged(|log| {
+            let ending = ending();
+            ending.end(how).expect("nothing failed");
+            assert!(log.take().contains(&line));
+            assert_eq!(ending.status.state(), state);
+        });
+        table.push(format!("{how:?}: {code}\n  log     {line}\n  readyz  {}", state.unready().unwrap_or_default()));
+    }
+    insta::assert_snapshot!("drains", table.join("\n"));
+}
+
+#[test]
+fn what_can_still_be_finished_is_waited_for_and_nothing_else() {
+    let seen = Seen { phase: Phase::Running, failed: false, asked: false, draining: None, uncommitted: true, silent: Duration::ZERO };
+    let seconds = |seconds| Some(Duration::from_secs(seconds));
+    let word = |seen: Seen| match seen.step() {
+        Step::Watch => "watch".to_string(),
+        Step::Drain => "drain".to_string(),
+        Step::End(how) => format!("{how:?}"),
+        Step::Fail(error) => name(&error),
+    };
+    for (seen, wanted) in [
+        (seen, "watch"),
+        (Seen { asked: true, ..seen }, "drain"),
+        (Seen { failed: true, ..seen }, "drain"),
+        (Seen { asked: true, draining: seconds(8), ..seen }, "watch"),
+        (Seen { asked: true, draining: seconds(10), ..seen }, "Undrained"),
+        (Seen { asked: true, draining: seconds(10), uncommitted: false, ..seen }, "Late"),
+        (Seen { phase: Phase::Starting, asked: true, ..seen }, "Unread"),
+        (Seen { phase: Phase::Repeating, asked: true, ..seen }, "Repeating"),
+        (Seen { phase: Phase::Connecting, asked: true, ..seen }, "drain"),
+        (Seen { phase: Phase::Connecting, asked: true, draining: seconds(4), ..seen }, "Unconnected"),
+        (Seen { phase: Phase::Connecting, failed: true, ..seen }, "Unconnected"),
+        (Seen { silent: Duration::from_secs(31), ..seen }, "Hung"),
+        (Seen { phase: Phase::Repeating, silent: Duration::from_secs(31), ..seen }, "Hung"),
+    ] {
+        assert_eq!(word(seen), wanted, "{seen:?}");
+    }
+}
+
+#[test]
+fn a_thread_that_fails_or_panics_has_said_so_when_it_is_over() {
+    for (work, wanted) in
+        [((|| Err(RunError::Hung(Duration::ZERO))) as fn() -> Result<(), RunError>, "Hung"), (|| panic!("row 3 is gone"), "Panicked")]
+    {
+        let ending = ending();
+        let over = ending.spawn("job", work).expect("a thread");
+        assert!(over.recv().is_err(), "it closes");
+        assert!(ending.has_failed() && ending.control.failed.load(Ordering::Acquire), "the other processes hear of it");
+        assert_eq!(name(&ending.end(Drained::Finished).expect_err("it failed")), wanted);
+    }
+}
+
+/// Ends of the process that pass by the first cause.
+const BANNED: [&str; 2] = ["process::exit", "process::abort"];
+
+#[test]
+fn nothing_ends_the_process_but_the_end_of_main() {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("the sources") {
+            let path = entry.expect("an entry").path();
+            match path.extension().and_then(|extension| extension.to_str()) {
+                _ if path.is_dir() => folders.push(path),
+                Some("rs") if !path.ends_with(file!().trim_start_matches("src/")) => {
+                    let text = std::fs::read_to_string(&path).expect("a source");
+                    found.extend(BANNED.iter().filter(|banned| text.contains(*banned)).map(|banned| format!("{}: {banned}", path.display())));
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found:?}: tell `Ending` or return the error instead");
+}
