@@ -1,6 +1,6 @@
 //! A long-running job that everything is done to: its processes killed and stopped, its broker and its database killed, its layout changed, and records
-//! sent that are late, double, replaced, taken back, erased or bad. At the end nothing may be lost, nothing there twice, and every row must be what the
-//! records give.
+//! sent that are late, double, replaced, taken back, erased or bad, plainly or in transactions that are committed, aborted or stay open. At the end nothing
+//! may be lost, nothing there twice, and every row must be what the records give.
 //!
 //! What is done is drawn from a seed and printed before it begins: `scripts/chaos --seed N --actions N` does the same again.
 
@@ -15,15 +15,15 @@ mod trial;
 
 use nix::sys::signal::{Signal, kill};
 use postgres::{Client, NoTls};
-use sequence::{Action, Kind, LAYOUTS, Then, draw};
+use sequence::{Action, Kind, LAYOUTS, Then, draw, ended};
 use services::own::{Services, wanted};
 use services::{Stage, eventually};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use supervised::Supervised;
-use trial::population::Population;
-use trial::{COMMITTED, Producer, WAITING, verdict};
+use trial::population::{Population, Record};
+use trial::{Producer, WAITING, committed, verdict};
 
 /// How long a commit is waited for to be in the middle of it.
 const LURK: Duration = Duration::from_secs(3);
@@ -47,6 +47,18 @@ fn whatever_befalls_the_job_nothing_is_lost_and_nothing_is_double() {
     let mut trial = Trial::begin(seed);
     sequence.iter().enumerate().for_each(|(number, action)| trial.perform(number + 1, action));
     trial.end();
+}
+
+#[test]
+fn every_kind_of_action_is_among_two_hundred() {
+    for seed in 0..100 {
+        let sequence = draw(seed, 200);
+        let mut counts = std::collections::HashMap::new();
+        sequence.iter().for_each(|action| *counts.entry(format!("{:?}", action.kind)).or_insert(0) += 1);
+        assert!(counts.len() == 17 && counts.values().all(|count| *count >= 5), "seed {seed}: {counts:?}");
+        let so_many = |holds: fn(&Action) -> bool| sequence.iter().filter(|action| holds(action)).count();
+        assert!(so_many(|action| action.in_transaction) >= 5, "seed {seed}: records in transactions");
+    }
 }
 
 /// Everything that is on trial.
@@ -97,40 +109,67 @@ impl Trial {
         let before = self.epochs();
         let note = match action.kind {
             Kind::Produce | Kind::Late | Kind::Duplicate | Kind::Replace | Kind::Retract | Kind::Erase | Kind::Bad => self.send(action),
+            Kind::Abort | Kind::Open => self.transact(action),
+            Kind::End => self.end_open(),
             Kind::KillOne | Kind::KillAll => self.kill(action),
             Kind::KillBroker | Kind::KillDatabase => self.take_away(action),
             Kind::Pause => self.pause(action),
             Kind::Rescale | Kind::Drain => self.start_anew(action),
         };
-        self.wait(action.then, before);
+        let ended = self.wait(action.then, before);
         let (sent, layout) = (self.producer.sent(), self.job().layout);
-        self.say(&format!("{number:5}  {action}{note}  [{layout}, {sent} sent, epoch {}]", self.epochs()));
+        self.say(&format!("{number:5}  {action}{note}{ended}  [{layout}, {sent} sent, epoch {}]", self.epochs()));
     }
 
     fn send(&mut self, action: &Action) -> String {
-        let Trial { population, producer, stage, .. } = self;
+        let Trial { population, producer, .. } = self;
         let records = match action.kind {
             Kind::Late => population.late(action.records),
             Kind::Duplicate => population.duplicates(action.records),
             Kind::Replace => population.replacements(action.records),
             Kind::Retract => population.retractions(action.records),
             Kind::Erase => population.erasure(),
-            Kind::Bad => {
-                let bad = population.bad(action.records);
-                producer.send_bad(stage, &bad);
-                Vec::new()
-            }
+            Kind::Bad => population.bad(action.records),
             _ => population.mixed(action.records),
         };
-        producer.send(stage, &records);
-        producer.flush();
+        if action.kind == Kind::Bad {
+            producer.bad += records.len() as i64;
+        }
+        self.hand_over(action, &records);
+        self.producer.flush();
         String::new()
     }
 
     /// Sends ordinary records, which may take their time.
     fn send_mixed(&mut self, action: &Action) {
         let records = self.population.mixed(action.records);
-        self.producer.send(&self.stage, &records);
+        self.hand_over(action, &records);
+    }
+
+    fn hand_over(&mut self, action: &Action, records: &[Record]) {
+        if action.in_transaction {
+            self.producer.commit(&self.stage, records);
+        } else {
+            self.producer.send(&self.stage, records);
+        }
+    }
+
+    /// A transaction that is aborted, or stays open; at most one does.
+    fn transact(&mut self, action: &Action) -> String {
+        if action.kind == Kind::Abort {
+            self.producer.abort(&self.stage, &self.population.unseen(action.records));
+            return String::new();
+        }
+        let note = self.end_open();
+        let Trial { population, producer, stage, .. } = self;
+        let records = if action.commits { population.troubled(action.records) } else { population.unseen(action.records) };
+        producer.open(stage, &records, action.commits);
+        note
+    }
+
+    /// Ends the transaction that is open, if one is.
+    fn end_open(&mut self) -> String {
+        self.producer.end_open().map_or_else(String::new, |commits| format!(" (one that was open is {})", ended(commits)))
     }
 
     fn kill(&mut self, action: &Action) -> String {
@@ -160,6 +199,8 @@ impl Trial {
     }
 
     fn take_away(&mut self, action: &Action) -> String {
+        // Of a transaction in the hands of a broker that is killed nobody knows what becomes.
+        let note = if action.kind == Kind::KillBroker { self.end_open() } else { String::new() };
         let service = if action.kind == Kind::KillBroker { "kafka" } else { "postgres" };
         self.services.run(&["stop", service, "--kill"]);
         self.send_mixed(action);
@@ -168,7 +209,7 @@ impl Trial {
         }
         self.services.run(&["start", service]);
         self.producer.flush();
-        String::new()
+        note
     }
 
     fn pause(&mut self, action: &Action) -> String {
@@ -208,19 +249,22 @@ impl Trial {
         last
     }
 
-    fn wait(&mut self, then: Then, before: i64) {
-        let (sent, url) = (self.producer.sent(), self.stage.url().to_string());
-        let mut database = Client::connect(&url, NoTls).expect("the database answers");
-        let query = format!("SELECT coalesce(max(epoch), 0), coalesce(({COMMITTED}), 0)::bigint FROM sluice.epochs");
-        if then != Then::GoOn {
-            self.producer.flush();
-            eventually(&format!("the job has committed what it should, log: {}", self.stage.directory.path().display()), || {
-                self.job().assert_alive();
-                let row = database.query_one(&query, &[]).expect("the database answers");
-                let (epoch, committed): (i64, i64) = (row.get(0), row.get(1));
-                committed == sent || (then == Then::Commit && epoch > before)
-            });
+    /// Waits for the job. What an open transaction holds back would be waited for in vain: before all is waited for, it ends.
+    fn wait(&mut self, then: Then, before: i64) -> String {
+        let note = if then == Then::CatchUp { self.end_open() } else { String::new() };
+        if then == Then::GoOn {
+            return note;
         }
+        self.producer.flush();
+        let url = self.stage.url().to_string();
+        let mut database = Client::connect(&url, NoTls).expect("the database answers");
+        eventually(&format!("the job has committed what it should, log: {}", self.stage.directory.path().display()), || {
+            self.job().assert_alive();
+            let next = committed(&mut database);
+            let epoch: i64 = database.query_one("SELECT coalesce(max(epoch), 0) FROM sluice.epochs", &[]).expect("the database answers").get(0);
+            self.producer.is_read(&next) || (then == Then::Commit && epoch > before)
+        });
+        note
     }
 
     /// Closes what is open, drains the job and judges it.

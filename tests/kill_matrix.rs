@@ -16,7 +16,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 use trial::layout::{Layout, log};
 use trial::population::Population;
-use trial::{COMMITTED, Producer, WAITING, verdict};
+use trial::{Producer, WAITING, committed, verdict};
 
 const LAYOUTS: [Layout; 4] = [Layout::of(1, 1), Layout::of(1, 2), Layout::of(2, 1), Layout::of(2, 2)];
 const POINTS: [Point; 3] = [Point::Before, Point::Inside, Point::After];
@@ -62,6 +62,8 @@ struct Scene {
     producer: Producer,
     /// Checkpoints are taken.
     saves: bool,
+    /// How the next transaction that stays open will end.
+    commits: bool,
 }
 
 impl Scene {
@@ -73,7 +75,7 @@ impl Scene {
         std::fs::write(stage.config(), toml).expect("the configuration can be written");
         stage.sluice(&["topics", "create", stage.config().to_str().expect("UTF-8")]);
         let producer = Producer::new(&stage);
-        Some(Scene { stage, population: Population::new(seed), producer, saves })
+        Some(Scene { stage, population: Population::new(seed), producer, saves, commits: true })
     }
 
     /// The same, with a job that has made its tables, and every effect noted from then on.
@@ -91,20 +93,32 @@ impl Scene {
         self.producer.flush();
     }
 
-    /// Late events, changes and bad records too; and an erasure, unless no checkpoint may follow from it.
+    /// Late events, changes and bad records too, some of them in a transaction; and an erasure, unless no checkpoint may follow from it. A transaction is
+    /// aborted; and one begins that stays open, or ends that was open while all this came behind it: where the job is killed, it knows of records that
+    /// it cannot read yet.
     fn send_trouble(&mut self) {
-        let Scene { stage, population, producer, saves } = self;
+        let Scene { stage, population, producer, saves, .. } = self;
         let records = [population.late(10), population.replacements(10), population.retractions(10)].concat();
         producer.send(stage, &records);
         if *saves {
             producer.send(stage, &population.erasure());
         }
+        producer.abort(stage, &population.unseen(20));
         producer.send_bad(stage, &population.bad(5));
+        producer.commit(stage, &population.mixed(20));
         self.send(60);
+        if self.producer.end_open().is_none() {
+            let Scene { stage, population, producer, commits, .. } = self;
+            let records = if *commits { population.mixed(30) } else { population.unseen(30) };
+            producer.open(stage, &records, *commits);
+            *commits = !*commits;
+        }
     }
 
-    fn await_all(&self) {
-        self.stage.wait_for(COMMITTED, self.producer.sent());
+    fn await_all(&mut self) {
+        self.producer.end_open();
+        let (mut database, producer) = (self.stage.database(), &self.producer);
+        eventually("everything is committed", || producer.is_read(&committed(&mut database)));
     }
 
     /// Closes what is open, drains the job and judges it.
@@ -263,6 +277,8 @@ impl Cell {
         println!("{self:?}");
         let name = format!("kill_{layout}_{point:?}_{saving}").to_lowercase();
         let Some((mut scene, mut jobs)) = Scene::running(&name, 7, saving, layout) else { return };
+        // Each end at each point.
+        scene.commits = saving == (layout.workers == 1);
         scene.stage.database().batch_execute(GATE).expect("the gate can be made");
         scene.send(150);
         scene.await_all();

@@ -21,6 +21,9 @@ pub(crate) enum Kind {
     Retract,
     Erase,
     Bad,
+    Abort,
+    Open,
+    End,
     KillOne,
     KillAll,
     KillBroker,
@@ -31,7 +34,7 @@ pub(crate) enum Kind {
 }
 
 /// Every kind, and its weight beyond the first few.
-const KINDS: [(Kind, u64); 14] = [
+const KINDS: [(Kind, u64); 17] = [
     (Kind::Produce, 30),
     (Kind::Late, 8),
     (Kind::Duplicate, 6),
@@ -39,6 +42,9 @@ const KINDS: [(Kind, u64); 14] = [
     (Kind::Retract, 8),
     (Kind::Erase, 3),
     (Kind::Bad, 4),
+    (Kind::Abort, 5),
+    (Kind::Open, 6),
+    (Kind::End, 3),
     (Kind::KillOne, 10),
     (Kind::KillAll, 8),
     (Kind::KillBroker, 1),
@@ -66,6 +72,10 @@ pub(crate) struct Action {
     pub(crate) kind: Kind,
     /// Records that are sent with it.
     pub(crate) records: usize,
+    /// They are sent in a transaction, which is committed; but not while the broker is away.
+    pub(crate) in_transaction: bool,
+    /// A transaction that stays open is committed later, and not aborted.
+    pub(crate) commits: bool,
     /// Which process is meant; the remainder by their number counts.
     pub(crate) process: usize,
     /// A kill waits until the job is in the middle of a commit.
@@ -103,23 +113,33 @@ pub(crate) fn draw(seed: u64, length: usize) -> Vec<Action> {
                 Kind::Produce => 20 + below(180) as usize,
                 Kind::Late | Kind::Duplicate | Kind::Replace | Kind::Retract | Kind::Bad => 1 + below(20) as usize,
                 Kind::Erase => 1,
+                Kind::End => 0,
                 _ => 10 + below(60) as usize,
             },
+            in_transaction: below(3) == 0 && !matches!(kind, Kind::KillBroker | Kind::Abort | Kind::Open | Kind::End),
+            commits: below(3) > 0,
             process: below(2) as usize,
             in_commit: below(2) == 0,
             layout: LAYOUTS[below(LAYOUTS.len() as u64) as usize],
             then: match below(10) {
                 0..4 => Then::GoOn,
                 4..8 => Then::Commit,
+                // It would have to end at once.
+                _ if kind == Kind::Open => Then::Commit,
                 _ => Then::CatchUp,
             },
         })
         .collect()
 }
 
+/// How a transaction ends.
+pub(crate) fn ended(commits: bool) -> &'static str {
+    if commits { "committed" } else { "aborted" }
+}
+
 impl fmt::Display for Action {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Action { kind, records, process, in_commit, layout, then } = self;
+        let Action { kind, records, in_transaction, commits, process, in_commit, layout, then } = self;
         let at = if *in_commit { " in the middle of a commit" } else { "" };
         match kind {
             Kind::Produce => write!(formatter, "send {records} records")?,
@@ -129,6 +149,9 @@ impl fmt::Display for Action {
             Kind::Retract => write!(formatter, "take back {records} events")?,
             Kind::Erase => write!(formatter, "erase a customer")?,
             Kind::Bad => write!(formatter, "send {records} bad records")?,
+            Kind::Abort => write!(formatter, "send {records} records and more in a transaction, and abort it")?,
+            Kind::Open => write!(formatter, "send {records} records and more in a transaction that stays open, to be {}", ended(*commits))?,
+            Kind::End => write!(formatter, "end the open transaction")?,
             Kind::KillOne => write!(formatter, "send {records} records and kill process {process}{at}")?,
             Kind::KillAll => write!(formatter, "send {records} records and kill all processes{at}")?,
             Kind::KillBroker => write!(formatter, "kill the broker, send {records} records, start the broker")?,
@@ -136,6 +159,9 @@ impl fmt::Display for Action {
             Kind::Pause => write!(formatter, "stop process {process}, send {records} records, let it go on")?,
             Kind::Rescale => write!(formatter, "send {records} records, kill all{at} and start as {layout}")?,
             Kind::Drain => write!(formatter, "send {records} records, drain and start as {layout}")?,
+        }
+        if *in_transaction {
+            write!(formatter, ", in a transaction")?;
         }
         match then {
             Then::GoOn => Ok(()),

@@ -5,54 +5,23 @@
 
 pub(crate) mod layout;
 pub(crate) mod population;
+pub(crate) mod producer;
 pub(crate) mod verdict;
 
-use crate::services::Stage;
-use crate::services::topics::{PARTITIONS, Sender};
-use population::Record;
+pub(crate) use producer::Producer;
 
-/// Sends records and counts them.
-pub(crate) struct Producer {
-    sender: Sender,
-    /// Records that nobody should have sent.
-    pub(crate) bad: i64,
+use postgres::Client;
+use producer::Place;
+use std::collections::BTreeMap;
+
+/// Where the job goes on in each partition after the last committed epoch.
+pub(crate) fn committed(database: &mut Client) -> BTreeMap<Place, i64> {
+    let query =
+        "SELECT topic.key, next.key::int, next.value::bigint FROM sluice.epochs e, jsonb_each(e.offsets) topic, jsonb_each_text(topic.value) next
+                 WHERE e.epoch = (SELECT max(epoch) FROM sluice.epochs) AND next.value::bigint > 0";
+    let rows = database.query(query, &[]).expect("offsets");
+    rows.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect()
 }
-
-impl Producer {
-    /// Into a stage's topics, which must be there and empty.
-    pub(crate) fn new(stage: &Stage) -> Producer {
-        Producer { sender: Sender::new(stage), bad: 0 }
-    }
-
-    /// Hands records over; the broker may be away. A customer's records of one topic lie in one partition.
-    pub(crate) fn send(&mut self, stage: &Stage, records: &[Record]) {
-        for Record { file, customer, value, at } in records {
-            let partition = (customer % i64::from(PARTITIONS)) as i32;
-            self.sender.send(&stage.topic(file), partition, Some(customer.to_string().as_bytes()), value.as_deref(), *at);
-        }
-    }
-
-    /// As [`send`](Producer::send), of bad ones.
-    pub(crate) fn send_bad(&mut self, stage: &Stage, records: &[Record]) {
-        self.bad += records.len() as i64;
-        self.send(stage, records);
-    }
-
-    /// Waits until the broker has everything.
-    pub(crate) fn flush(&self) {
-        self.sender.flush();
-    }
-
-    /// How many records were sent.
-    pub(crate) fn sent(&self) -> i64 {
-        self.sender.ends().values().sum()
-    }
-}
-
-/// How many records the job has committed, by the offsets of its last epoch. 0 before the first.
-pub(crate) const COMMITTED: &str =
-    "SELECT coalesce((SELECT sum(next.value::bigint) FROM jsonb_each(e.offsets) topic, jsonb_each_text(topic.value) next), 0)
-    FROM sluice.epochs e ORDER BY epoch DESC LIMIT 1";
 
 /// Contacts that are not learned: they wait for a threshold or a reward.
 pub(crate) const WAITING: &str = "SELECT count(*) FROM sluice.interactions WHERE NOT learned";

@@ -116,6 +116,21 @@ impl Population {
         vec![Record { file: "customers", customer, value: value.map(|value| value.to_string().into_bytes()), at }]
     }
 
+    /// Records of all kinds for a transaction: what is changed, late and erased too.
+    pub(crate) fn troubled(&mut self, records: usize) -> Vec<Record> {
+        let few = 1 + records / 8;
+        [self.mixed(records), self.late(few), self.replacements(few), self.retractions(few), self.erasure()].concat()
+    }
+
+    /// As [`troubled`](Population::troubled), of records that nobody will ever see: what comes later does not follow from them.
+    pub(crate) fn unseen(&mut self, records: usize) -> Vec<Record> {
+        let (sent, decisions) = (self.sent.len(), self.decisions.len());
+        let unseen = self.troubled(records);
+        self.sent.truncate(sent);
+        self.decisions.truncate(decisions);
+        unseen
+    }
+
     /// Records that nobody should send.
     pub(crate) fn bad(&mut self, records: usize) -> Vec<Record> {
         let file = ["transactions", "customers", "interactions", "rewards", "requests"][self.below(5) as usize];

@@ -1,0 +1,245 @@
+//! Sends a trial's records, plainly and in transactions, and knows which of them can be read.
+
+use super::population::Record;
+use crate::services::Stage;
+use crate::services::topics::PARTITIONS;
+use rdkafka::client::ClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::message::Message;
+use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::time::Duration;
+
+/// How long the broker may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Topics that are written to, by the names of their files.
+const FILES: [&str; 5] = ["transactions", "customers", "interactions", "rewards", "requests"];
+
+/// A partition of a topic.
+pub(crate) type Place = (String, i32);
+
+/// Where records lie that a client has sent, and what the broker did not take.
+#[derive(Default)]
+struct Receipts(Mutex<(Vec<(Place, i64)>, Vec<String>)>);
+
+impl ClientContext for Receipts {}
+
+impl ProducerContext for Receipts {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        let mut receipts = self.0.lock().expect("nobody panics with it");
+        match result {
+            Ok(message) => receipts.0.push(((message.topic().to_string(), message.partition()), message.offset())),
+            Err((error, _)) => receipts.1.push(error.to_string()),
+        }
+    }
+}
+
+/// A client. Whoever writes in transactions can have one open at a time.
+struct Client(BaseProducer<Receipts>);
+
+impl Client {
+    fn new(stage: &Stage, transactional: Option<&str>) -> Client {
+        let mut config = ClientConfig::new();
+        // Idempotent: nothing changes places. The broker that scripts/services starts takes records of up to 16 MiB.
+        config.set("bootstrap.servers", &stage.brokers).set("enable.idempotence", "true").set("message.max.bytes", "16000000");
+        config.set("linger.ms", "20").set("queue.buffering.max.kbytes", "262144").set("reconnect.backoff.max.ms", "500");
+        if let Some(name) = transactional {
+            // No broker may end what the trial leaves open.
+            config.set("transactional.id", stage.topic(name)).set("transaction.timeout.ms", "800000");
+        }
+        let client = Client(config.create_with_context(Receipts::default()).expect("a producer"));
+        if transactional.is_some() {
+            retried("begin with transactions", || client.0.init_transactions(PATIENCE));
+        }
+        client
+    }
+
+    /// Hands records over. A customer's records of one topic lie in one partition.
+    fn send(&self, stage: &Stage, records: &[Record]) {
+        for Record { file, customer, value, at } in records {
+            let (topic, key) = (stage.topic(file), customer.to_string());
+            let mut record = BaseRecord::<[u8], [u8]>::to(&topic).partition((customer % i64::from(PARTITIONS)) as i32).timestamp(*at);
+            (record.key, record.payload) = (Some(key.as_bytes()), value.as_deref());
+            while let Err((error, back)) = self.0.send(record) {
+                assert_eq!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::QueueFull), "{error}");
+                self.0.poll(Duration::from_millis(5));
+                record = back;
+            }
+        }
+    }
+
+    /// Waits until the broker has everything.
+    fn flush(&self) {
+        self.0.flush(PATIENCE).expect("the broker takes everything");
+    }
+
+    /// Where the records lie that the broker has taken since this was last asked.
+    fn landed(&self) -> Vec<(Place, i64)> {
+        let mut receipts = self.0.context().0.lock().expect("nobody panics with it");
+        assert_eq!(receipts.1, Vec::<String>::new(), "what the broker did not take");
+        std::mem::take(&mut receipts.0)
+    }
+
+    fn begin(&self) {
+        self.0.begin_transaction().expect("no other transaction is open");
+    }
+
+    fn end(&self, commits: bool) {
+        if commits {
+            retried("commit", || self.0.commit_transaction(PATIENCE));
+        } else {
+            // What was not sent yet could not be aborted either.
+            self.flush();
+            retried("abort", || self.0.abort_transaction(PATIENCE));
+        }
+    }
+}
+
+/// Does again what the client says can be done again.
+fn retried(what: &str, mut attempt: impl FnMut() -> KafkaResult<()>) {
+    while let Err(error) = attempt() {
+        let again = matches!(&error, KafkaError::Transaction(error) if error.is_retriable());
+        assert!(again, "a transaction cannot {what}: {error}");
+    }
+}
+
+/// A transaction that has begun.
+struct Open {
+    /// How it will end.
+    commits: bool,
+    landed: Vec<(Place, i64)>,
+}
+
+/// Sends records and counts them.
+pub(crate) struct Producer {
+    plain: Client,
+    /// Of transactions that end at once, and of those that stay open; made when first needed.
+    transactional: [Option<Client>; 2],
+    open: Option<Open>,
+    /// Where the records lie that were sent plainly or are committed.
+    readable: BTreeMap<Place, BTreeSet<i64>>,
+    sent: i64,
+    /// Records that nobody should have sent.
+    pub(crate) bad: i64,
+}
+
+impl Producer {
+    /// Into a stage's topics, which must be there and empty.
+    pub(crate) fn new(stage: &Stage) -> Producer {
+        Producer { plain: Client::new(stage, None), transactional: [None, None], open: None, readable: BTreeMap::new(), sent: 0, bad: 0 }
+    }
+
+    /// Hands records over; the broker may be away.
+    pub(crate) fn send(&mut self, stage: &Stage, records: &[Record]) {
+        self.plain.send(stage, records);
+        self.sent += records.len() as i64;
+    }
+
+    /// As [`send`](Producer::send), of bad ones.
+    pub(crate) fn send_bad(&mut self, stage: &Stage, records: &[Record]) {
+        self.bad += records.len() as i64;
+        self.send(stage, records);
+    }
+
+    /// Sends records in a transaction that is committed.
+    pub(crate) fn commit(&mut self, stage: &Stage, records: &[Record]) {
+        let landed = self.transact(stage, records, true);
+        self.take(landed);
+    }
+
+    /// Sends records in a transaction that is aborted: nobody may ever see them.
+    pub(crate) fn abort(&mut self, stage: &Stage, records: &[Record]) {
+        self.transact(stage, records, false);
+    }
+
+    fn transact(&mut self, stage: &Stage, records: &[Record], commits: bool) -> Vec<(Place, i64)> {
+        // What was sent before comes before.
+        self.flush();
+        let client = self.transactional[0].get_or_insert_with(|| Client::new(stage, Some("brief")));
+        client.begin();
+        client.send(stage, records);
+        client.end(commits);
+        client.landed()
+    }
+
+    /// Sends records in a transaction that stays open until [`end_open`](Producer::end_open): until then nobody sees them, nor what lies behind them.
+    ///
+    /// # Panics
+    /// If another one is open.
+    pub(crate) fn open(&mut self, stage: &Stage, records: &[Record], commits: bool) {
+        assert!(self.open.is_none(), "another transaction is open");
+        self.flush();
+        let client = self.transactional[1].get_or_insert_with(|| Client::new(stage, Some("open")));
+        client.begin();
+        client.send(stage, records);
+        client.flush();
+        self.open = Some(Open { commits, landed: client.landed() });
+    }
+
+    /// Ends the transaction that is open, as was said when it began; gives whether it is committed, or `None` if there is none.
+    pub(crate) fn end_open(&mut self) -> Option<bool> {
+        let Open { commits, landed } = self.open.take()?;
+        self.transactional[1].as_ref().expect("whoever has begun it").end(commits);
+        if commits {
+            self.take(landed);
+        }
+        Some(commits)
+    }
+
+    /// Records of a transaction are committed.
+    fn take(&mut self, landed: Vec<(Place, i64)>) {
+        self.sent += landed.len() as i64;
+        self.note(landed);
+    }
+
+    fn note(&mut self, landed: Vec<(Place, i64)>) {
+        for (place, offset) in landed {
+            self.readable.entry(place).or_default().insert(offset);
+        }
+    }
+
+    /// Waits until the broker has everything that was sent plainly.
+    pub(crate) fn flush(&mut self) {
+        self.plain.flush();
+        let landed = self.plain.landed();
+        self.note(landed);
+    }
+
+    /// How many records were sent, but for those of transactions that are open or aborted.
+    pub(crate) fn sent(&self) -> i64 {
+        self.sent
+    }
+
+    /// Whether a job that goes on from here has read everything that can be read now. All that was sent must have been flushed.
+    ///
+    /// # Panics
+    /// If it has passed a record of an open transaction.
+    pub(crate) fn is_read(&self, next: &BTreeMap<Place, i64>) -> bool {
+        let mut held: BTreeMap<&Place, i64> = BTreeMap::new();
+        for (place, offset) in self.open.iter().flat_map(|open| &open.landed) {
+            held.entry(place).and_modify(|first| *first = (*first).min(*offset)).or_insert(*offset);
+        }
+        for (place, first) in &held {
+            let next = next.get(*place).copied().unwrap_or(0);
+            assert!(next <= *first, "the job has passed {place:?}, {first}, where a transaction is open, and stands at {next}");
+        }
+        self.readable.iter().all(|(place, offsets)| {
+            let before = held.get(place).copied().unwrap_or(i64::MAX);
+            offsets.range(..before).next_back().is_none_or(|last| next.get(place).copied().unwrap_or(0) > *last)
+        })
+    }
+
+    /// Where each partition ends that is not empty, as the broker says: marks of transactions and aborted records have offsets too.
+    pub(crate) fn ends(&self, stage: &Stage) -> BTreeMap<Place, i64> {
+        let places = FILES.iter().flat_map(|file| (0..PARTITIONS).map(|partition| (stage.topic(file), partition)));
+        let end = |(topic, partition): &Place| {
+            self.plain.0.client().fetch_watermarks(topic, *partition, PATIENCE).expect("the broker says where a partition ends").1
+        };
+        places.map(|place| (end(&place), place)).filter(|(end, _)| *end > 0).map(|(end, place)| (place, end)).collect()
+    }
+}
