@@ -21,9 +21,15 @@ const FILES: [&str; 5] = ["transactions", "customers", "interactions", "rewards"
 /// A partition of a topic.
 pub(crate) type Place = (String, i32);
 
-/// Where records lie that a client has sent, and what the broker did not take.
+/// Where a record lies.
+type Landed = (Place, i64);
+
+/// Where the records lie that a client has sent, and what the broker did not take.
 #[derive(Default)]
-struct Receipts(Mutex<(Vec<(Place, i64)>, Vec<String>)>);
+struct Receipts {
+    landed: Mutex<Vec<Landed>>,
+    refused: Mutex<Vec<String>>,
+}
 
 impl ClientContext for Receipts {}
 
@@ -31,10 +37,12 @@ impl ProducerContext for Receipts {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        let mut receipts = self.0.lock().expect("nobody panics with it");
         match result {
-            Ok(message) => receipts.0.push(((message.topic().to_string(), message.partition()), message.offset())),
-            Err((error, _)) => receipts.1.push(error.to_string()),
+            Ok(message) => {
+                let place = (message.topic().to_string(), message.partition());
+                self.landed.lock().expect("nobody panics with it").push((place, message.offset()));
+            }
+            Err((error, _)) => self.refused.lock().expect("nobody panics with it").push(error.to_string()),
         }
     }
 }
@@ -79,10 +87,10 @@ impl Client {
     }
 
     /// Where the records lie that the broker has taken since this was last asked.
-    fn landed(&self) -> Vec<(Place, i64)> {
-        let mut receipts = self.0.context().0.lock().expect("nobody panics with it");
-        assert_eq!(receipts.1, Vec::<String>::new(), "what the broker did not take");
-        std::mem::take(&mut receipts.0)
+    fn landed(&self) -> Vec<Landed> {
+        let receipts = self.0.context();
+        assert_eq!(*receipts.refused.lock().expect("nobody panics with it"), Vec::<String>::new(), "what the broker did not take");
+        std::mem::take(&mut *receipts.landed.lock().expect("nobody panics with it"))
     }
 
     fn begin(&self) {
@@ -112,7 +120,7 @@ fn retried(what: &str, mut attempt: impl FnMut() -> KafkaResult<()>) {
 struct Open {
     /// How it will end.
     commits: bool,
-    landed: Vec<(Place, i64)>,
+    landed: Vec<Landed>,
 }
 
 /// Sends records and counts them.
@@ -157,7 +165,7 @@ impl Producer {
         self.transact(stage, records, false);
     }
 
-    fn transact(&mut self, stage: &Stage, records: &[Record], commits: bool) -> Vec<(Place, i64)> {
+    fn transact(&mut self, stage: &Stage, records: &[Record], commits: bool) -> Vec<Landed> {
         // What was sent before comes before.
         self.flush();
         let client = self.transactional[0].get_or_insert_with(|| Client::new(stage, Some("brief")));
@@ -192,12 +200,12 @@ impl Producer {
     }
 
     /// Records of a transaction are committed.
-    fn take(&mut self, landed: Vec<(Place, i64)>) {
+    fn take(&mut self, landed: Vec<Landed>) {
         self.sent += landed.len() as i64;
         self.note(landed);
     }
 
-    fn note(&mut self, landed: Vec<(Place, i64)>) {
+    fn note(&mut self, landed: Vec<Landed>) {
         for (place, offset) in landed {
             self.readable.entry(place).or_default().insert(offset);
         }
