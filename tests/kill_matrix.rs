@@ -98,11 +98,13 @@ impl Scene {
     /// it cannot read yet.
     fn send_trouble(&mut self) {
         let Scene { stage, population, producer, saves, .. } = self;
+        if *saves {
+            // First: with the epoch that has it the job takes a checkpoint, due or not.
+            producer.send(stage, &population.erasure());
+            producer.flush();
+        }
         let records = [population.late(10), population.replacements(10), population.retractions(10)].concat();
         producer.send(stage, &records);
-        if *saves {
-            producer.send(stage, &population.erasure());
-        }
         producer.abort(stage, &population.unseen(20));
         producer.send_bad(stage, &population.bad(5));
         producer.commit(stage, &population.mixed(20));
