@@ -5,6 +5,7 @@ pub mod demo;
 pub mod ending;
 mod erasing;
 pub mod gather;
+mod held_back;
 pub mod history;
 mod keeping;
 pub mod live;

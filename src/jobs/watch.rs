@@ -1,6 +1,7 @@
 //! Watching over a running job: shows where it stands, drains it when it cannot go on, and gives up what hangs.
 
 use super::ending::{Drained, Ending};
+use super::held_back::HeldBack;
 use super::live::Control;
 use super::run::RunError;
 use crate::checkpoint::{CheckpointError, Saved};
@@ -8,7 +9,7 @@ use crate::cluster::ClusterError;
 use crate::kafka::intake::Sight;
 use crate::postgres::Trouble;
 use crate::telemetry::status::erasures::ErasureFault;
-use crate::telemetry::status::{State, Status};
+use crate::telemetry::status::{End, State, Status};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -141,6 +142,7 @@ impl Seen {
 /// Watches until the job is over, which closes `over`, or until it is not waited for any longer; says how a drain has ended, if it was one.
 pub fn watch(watched: &Watched, over: &Receiver<()>) -> Drained {
     let mut draining: Option<Instant> = None;
+    let mut held_back = HeldBack::default();
     let (mut commits, mut gathered, mut beats) = (Since::new(), Since::new(), Since::new());
     loop {
         let is_over = over.recv_timeout(LOOK) != Err(RecvTimeoutError::Timeout);
@@ -150,6 +152,7 @@ pub fn watch(watched: &Watched, over: &Receiver<()>) -> Drained {
         }
         let stalled = commits.waited(watched.control.committed.load(Ordering::Acquire), watched.has_uncommitted());
         watched.show(draining.is_some(), stalled);
+        held_back.look(&watched.sight.partitions(), Instant::now());
         let hung = gathered.waited(watched.control.gathered.load(Ordering::Acquire), watched.has_ungathered());
         let silent = beats.waited(watched.control.beat.load(Ordering::Acquire), watched.control.is_listening.load(Ordering::Acquire));
         let failed = watched.ending.has_failed();
@@ -211,8 +214,7 @@ impl Watched {
     /// Shows where the job stands.
     fn show(&self, draining: bool, stalled: Duration) {
         let partitions = self.sight.partitions();
-        let ends: Vec<_> = partitions.iter().filter_map(|p| p.end.map(|end| (p.topic, p.partition, end))).collect();
-        self.status.high_watermarks(&ends);
+        self.status.ends(partitions.iter().map(|p| ((p.topic, p.partition), End { high_watermark: p.high, last_stable: p.end })));
         self.status.cut(self.control.cut.load(Ordering::Acquire));
         self.saved.get().into_iter().for_each(|saved| {
             self.status.checkpoint(saved.newest());

@@ -274,6 +274,7 @@ impl Handed {
         self.note(reader, |status, next, end| {
             status.next = Some(next);
             status.end = status.end.map(|known| known.max(next));
+            status.high = status.high.map(|known| known.max(next));
             status.caught_up = end;
             if !end {
                 status.last_news = Instant::now();

@@ -95,8 +95,8 @@ pub enum KafkaError {
     },
     /// The wanted records are not there yet, and were once.
     #[error(
-        "partition {partition} of `{topic}` ends at offset {high}, but offset {wanted} is wanted: the topic was made anew, or the broker has lost \
-         records; restore the topic, or make everything anew with --rebuild"
+        "partition {partition} of `{topic}` can be read up to offset {high}, but offset {wanted} is wanted: the topic was made anew, or the broker has lost \
+         records; restore the topic, or make everything anew with --rebuild. Or a transaction is open there: then wait for its end"
     )]
     PastEnd {
         /// The topic.

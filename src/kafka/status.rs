@@ -22,8 +22,10 @@ pub struct PartitionStatus {
     pub partition: u32,
     /// The offset after the last that was handed over; `None` until the broker has said where the partition starts.
     pub next: Option<u64>,
-    /// The offset after the last that can be read, as the broker last said: aborted and open transactions end before it.
+    /// The last stable offset, as the broker last said: before it every transaction has ended, and no more can be read.
     pub end: Option<u64>,
+    /// The high watermark, as the broker last said: the offset after the last record that there is. It is past `end` while a transaction is open.
+    pub high: Option<u64>,
     /// Whether the last that was handed over is the partition's end.
     pub caught_up: bool,
     /// Whether the partition's leader is connected; of one that is not, nothing can be said.
@@ -34,13 +36,18 @@ pub struct PartitionStatus {
 
 impl PartitionStatus {
     /// A partition of which nothing is known yet.
-    pub(super) fn new(topic: Topic, partition: u32, now: Instant) -> Self {
-        PartitionStatus { topic, partition, next: None, end: None, caught_up: false, reachable: false, last_news: now }
+    pub(crate) fn new(topic: Topic, partition: u32, now: Instant) -> Self {
+        PartitionStatus { topic, partition, next: None, end: None, high: None, caught_up: false, reachable: false, last_news: now }
     }
 
     /// How many records are left to be read, at most.
     pub fn lag(&self) -> Option<u64> {
         Some(self.end?.saturating_sub(self.next?))
+    }
+
+    /// How many offsets lie behind the first record of a transaction that has not ended: nothing there can be read, whoever wrote it.
+    pub fn held_back(&self) -> Option<u64> {
+        Some(self.high?.saturating_sub(self.end?))
     }
 
     /// For how long nothing new has come while the partition was read to its end and its leader connected; `None` otherwise.
@@ -83,6 +90,9 @@ impl Shared {
             // Negative: not known yet. The statistics may be older than what was handed over since.
             if let Ok(end) = u64::try_from(said.ls_offset) {
                 status.end = Some(end.max(status.next.unwrap_or(0)));
+            }
+            if let Ok(high) = u64::try_from(said.hi_offset) {
+                status.high = Some(high.max(status.end.unwrap_or(0)));
             }
         }
     }
@@ -149,6 +159,7 @@ struct TopicStatistics<'json> {
 struct PartitionStatistics {
     leader: i32,
     ls_offset: i64,
+    hi_offset: i64,
 }
 
 #[cfg(test)]
@@ -192,6 +203,25 @@ mod tests {
         assert_eq!(status().idle_for(minute), Some(Duration::ZERO));
         shared.unreachable();
         assert_eq!(status().idle_for(minute), None);
+    }
+
+    #[test]
+    fn what_an_open_transaction_holds_back_is_between_the_last_stable_offset_and_the_high_watermark() {
+        let now = Instant::now();
+        let shared = shared(now);
+        let status = || shared.partitions()[&(Topic::Rewards, 2)];
+        assert_eq!((status().high, status().held_back()), (None, None));
+        shared.note(&serde_json::from_str(&statistics("UP", 7)).unwrap(), now);
+        assert_eq!((status().end, status().high, status().held_back(), status().lag()), (Some(7), Some(9), Some(2), Some(2)));
+        shared.note(&serde_json::from_str(&statistics("UP", 9)).unwrap(), now);
+        assert_eq!((status().end, status().high, status().held_back()), (Some(9), Some(9), Some(0)));
+        // Neither is known yet, or they are older than what was handed over since.
+        let unknown = statistics("UP", -1001).replace("\"hi_offset\": 9", "\"hi_offset\": -1001");
+        shared.note(&serde_json::from_str(&unknown).unwrap(), now);
+        assert_eq!((status().end, status().high), (Some(9), Some(9)));
+        shared.partitions().get_mut(&(Topic::Rewards, 2)).unwrap().next = Some(12);
+        shared.note(&serde_json::from_str(&statistics("UP", 9)).unwrap(), now);
+        assert_eq!((status().end, status().high, status().held_back()), (Some(12), Some(12), Some(0)));
     }
 
     #[test]

@@ -70,6 +70,12 @@ pub enum Metric {
     KafkaConsumerLag,
     /// Next offset.
     KafkaConsumerOffset,
+    /// The broker's end.
+    KafkaHighWatermark,
+    /// The end of what can be read.
+    KafkaLastStableOffset,
+    /// What cannot be read yet.
+    KafkaHeldBack,
     /// Settled purchases.
     Transactions,
     /// Settled interactions.
@@ -119,7 +125,7 @@ pub enum Kind {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Metric; 44] = [
+    pub const ALL: [Metric; 47] = [
         Metric::Events,
         Metric::InputRejected,
         Metric::Late,
@@ -147,6 +153,9 @@ impl Metric {
         Metric::CheckpointEpoch,
         Metric::KafkaConsumerLag,
         Metric::KafkaConsumerOffset,
+        Metric::KafkaHighWatermark,
+        Metric::KafkaLastStableOffset,
+        Metric::KafkaHeldBack,
         Metric::Transactions,
         Metric::Interactions,
         Metric::Rewards,
@@ -219,13 +228,20 @@ impl Metric {
             Metric::WatermarkSeconds => ("sluice_watermark_seconds", Gauge, "Event time below which nothing is expected, in seconds since 1970."),
             Metric::WatermarkHeld => ("sluice_watermark_held", Gauge, "1 for the partition that holds event time back, 0 for the others."),
             Metric::CheckpointEpoch => ("sluice_checkpoint_epoch", Gauge, "The epoch of the newest complete checkpoint, 0 before the first."),
-            Metric::KafkaConsumerLag => ("sluice_kafka_consumer_lag", Gauge, "Records of a partition that are not committed yet."),
+            Metric::KafkaConsumerLag => ("sluice_kafka_consumer_lag", Gauge, "Offsets of a partition that can be read and are not committed yet."),
             Metric::KafkaConsumerOffset => ("sluice_kafka_consumer_offset", Gauge, "The first offset of a partition that is not committed."),
             Metric::Transactions => ("sluice_transactions", Gauge, "Purchases that are settled."),
             Metric::Interactions => ("sluice_interactions", Gauge, "Interactions that are settled."),
             Metric::Rewards => ("sluice_rewards", Gauge, "Delayed rewards that are settled."),
             Metric::RewardsUnmatched => ("sluice_rewards_unmatched", Gauge, "Delayed rewards that join no interaction, by reason."),
             Metric::LearnedInteractions => ("sluice_learned_interactions", Gauge, "Interactions that have entered the model."),
+            Metric::KafkaHighWatermark => ("sluice_kafka_high_watermark", Gauge, "The offset after the last record of a partition."),
+            Metric::KafkaLastStableOffset => {
+                ("sluice_kafka_last_stable_offset", Gauge, "The offset of a partition before which every transaction has ended: no more can be read.")
+            }
+            Metric::KafkaHeldBack => {
+                ("sluice_kafka_held_back", Gauge, "Offsets of a partition that cannot be read because a transaction before them is open.")
+            }
             Metric::PendingInteractions => ("sluice_pending_interactions", Gauge, "Interactions that wait for a threshold or a reward."),
             Metric::Decisions => ("sluice_decisions_total", Counter, "Decisions made, by arm."),
             Metric::ArmInteractions => ("sluice_arm_interactions", Gauge, "Interactions learned that stand, by arm."),
@@ -360,8 +376,12 @@ fn record_ignored(ignored: &IgnoredField) {
 
 fn record_partition(partition: &Partition, holder: Option<&Holder>) {
     let labels = || vec![Label::new("topic", partition.topic), Label::new("partition", partition.partition.to_string())];
-    set(Metric::KafkaConsumerOffset, labels(), partition.next_offset as f64);
-    set_known(Metric::KafkaConsumerLag, labels(), partition.lag.map(|lag| lag as f64));
+    let offset = |offset: Option<u64>| offset.map(|offset| offset as f64);
+    set_known(Metric::KafkaConsumerOffset, labels(), offset(partition.next_offset));
+    set_known(Metric::KafkaConsumerLag, labels(), offset(partition.lag));
+    set_known(Metric::KafkaHighWatermark, labels(), offset(partition.high_watermark));
+    set_known(Metric::KafkaLastStableOffset, labels(), offset(partition.last_stable_offset));
+    set_known(Metric::KafkaHeldBack, labels(), offset(partition.held_back));
     let holds = holder.is_some_and(|holder| (holder.topic, holder.partition) == (partition.topic, partition.partition));
     set(Metric::WatermarkHeld, labels(), truth(holds));
 }
@@ -399,7 +419,7 @@ mod tests {
     use crate::kafka::publisher::Destination;
     use crate::results::EpochResults;
     use crate::telemetry::status::erasures::ErasureFault;
-    use crate::telemetry::status::{Status, tests::a_busy_epoch};
+    use crate::telemetry::status::{End, Status, tests::a_busy_epoch};
     use dataflows::campaign::output::Counts;
     use dataflows::event::Topic;
     use std::collections::BTreeSet;
@@ -421,7 +441,7 @@ mod tests {
     fn everything_is_rendered_with_its_description() {
         let status = Status::new("campaign", &["Email".to_string(), "a \"quoted\" one".to_string()], 2);
         status.committed(&a_busy_epoch(), Duration::from_millis(20));
-        status.high_watermarks(&[(Topic::Transactions, 3, 620)]);
+        status.ends([((Topic::Transactions, 3), End { last_stable: Some(620), high_watermark: Some(655) })]);
         status.publishing(4, 3, 12, None);
         status.unpublishable(Destination::DeadLetters);
         let text = status.metrics();
@@ -446,6 +466,9 @@ mod tests {
             "sluice_commit_seconds_bucket{le=\"0.01\"} 0",
             "sluice_kafka_consumer_lag{topic=\"transactions\",partition=\"3\"} 120",
             "sluice_kafka_consumer_offset{topic=\"transactions\",partition=\"3\"} 500",
+            "sluice_kafka_high_watermark{topic=\"transactions\",partition=\"3\"} 655",
+            "sluice_kafka_last_stable_offset{topic=\"transactions\",partition=\"3\"} 620",
+            "sluice_kafka_held_back{topic=\"transactions\",partition=\"3\"} 35",
             "sluice_decisions_total{arm=\"Email\"} 3",
             "sluice_decisions_total{arm=\"a \\\"quoted\\\" one\"} 1",
             "sluice_state{state=\"starting\"} 1",

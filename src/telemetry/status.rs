@@ -19,7 +19,7 @@ use erasures::{ErasureFault, FailedErasures};
 use publishing::Owing;
 use recent::{Choices, Outcomes, Rate, mean_q16};
 use snapshot::{Arm, DeadLetter, Epochs, Events, Holder, IgnoredField, Partition, Reward, SegmentSize, Snapshot, Threshold, Watermark};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use unmatched::UnmatchedWatch;
@@ -94,6 +94,15 @@ impl State {
     }
 }
 
+/// Where a partition ends at the broker, where that is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct End {
+    /// After the last record that there is.
+    pub high_watermark: Option<u64>,
+    /// After the last record that can be read: before it every transaction has ended.
+    pub last_stable: Option<u64>,
+}
+
 /// What there is to learn, where it is known: mean rewards of a decision in the simulated world.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Benchmark {
@@ -126,7 +135,7 @@ struct Known {
     checkpoint: u64,
     owing: Owing,
     next_offsets: BTreeMap<(Topic, u32), u64>,
-    high_watermarks: BTreeMap<(Topic, u32), u64>,
+    ends: BTreeMap<(Topic, u32), End>,
     counts: Counts,
     of_other_customers: u64,
     unmatched: UnmatchedWatch,
@@ -194,10 +203,9 @@ impl Status {
         self.known().failed_erasures.raise(fault, total);
     }
 
-    /// The ends of partitions at the broker: the offsets that their next records will have.
-    pub fn high_watermarks(&self, ends: &[(Topic, u32, u64)]) {
-        let mut known = self.known();
-        known.high_watermarks.extend(ends.iter().map(|(topic, partition, end)| ((*topic, *partition), *end)));
+    /// Where partitions end at the broker.
+    pub fn ends(&self, ends: impl IntoIterator<Item = ((Topic, u32), End)>) {
+        self.known().ends.extend(ends);
     }
 
     /// What there is to learn.
@@ -295,7 +303,7 @@ impl Known {
             checkpoint: 0,
             owing: Owing::default(),
             next_offsets: BTreeMap::new(),
-            high_watermarks: BTreeMap::new(),
+            ends: BTreeMap::new(),
             counts: Counts::none(),
             of_other_customers: 0,
             unmatched: UnmatchedWatch::default(),
@@ -399,17 +407,24 @@ impl Known {
         self.watermark.map(|timestamp_ms| Watermark { timestamp_ms, held_by })
     }
 
+    /// Those that the broker has, and those that are committed, for what has an end need not have been read yet.
     fn partitions(&self) -> Vec<Partition> {
-        let end = |at| self.high_watermarks.get(at).copied();
-        let read = self.next_offsets.iter().map(|(at, &next_offset)| Partition {
-            topic: at.0.name(),
-            partition: at.1,
-            next_offset,
-            high_watermark: end(at),
-            // The end was asked for before the latest records were read.
-            lag: end(at).map(|end| end.saturating_sub(next_offset)),
-        });
-        read.collect()
+        let all: BTreeSet<(Topic, u32)> = self.ends.keys().chain(self.next_offsets.keys()).copied().collect();
+        let partition = |at: (Topic, u32)| {
+            let End { high_watermark, last_stable } = self.ends.get(&at).copied().unwrap_or_default();
+            let next_offset = self.next_offsets.get(&at).copied();
+            Partition {
+                topic: at.0.name(),
+                partition: at.1,
+                next_offset,
+                last_stable_offset: last_stable,
+                high_watermark,
+                // The ends were asked for before the latest records were read.
+                lag: last_stable.zip(next_offset).map(|(end, next)| end.saturating_sub(next)),
+                held_back: high_watermark.zip(last_stable).map(|(high, stable)| high.saturating_sub(stable)),
+            }
+        };
+        all.into_iter().map(partition).collect()
     }
 
     fn reward(&self) -> Reward {

@@ -117,12 +117,16 @@ pub struct Partition {
     pub topic: &'static str,
     /// Its number.
     pub partition: u32,
-    /// The first offset that is not committed.
-    pub next_offset: u64,
-    /// The broker's end of the partition, where it is known.
+    /// The first offset that is not committed; before the first commit it is not known.
+    pub next_offset: Option<u64>,
+    /// The offset after the last record that can be read, where it is known: before it every transaction has ended.
+    pub last_stable_offset: Option<u64>,
+    /// The offset after the last record that the broker has, where it is known.
     pub high_watermark: Option<u64>,
-    /// How many records lie between them.
+    /// How many offsets can be read and are not committed.
     pub lag: Option<u64>,
+    /// How many offsets cannot be read, because a transaction before them is open.
+    pub held_back: Option<u64>,
 }
 
 /// Valid records that were read.

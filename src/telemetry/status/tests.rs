@@ -110,7 +110,8 @@ fn every_state_has_its_word_and_only_running_is_ready() {
 fn a_committed_epoch_shows_in_everything() {
     let status = status();
     status.cut(9);
-    status.high_watermarks(&[(Topic::Transactions, 3, 620), (Topic::Rewards, 0, 7)]);
+    let end = |stable, high| End { last_stable: Some(stable), high_watermark: Some(high) };
+    status.ends([((Topic::Transactions, 3), end(620, 655)), ((Topic::Rewards, 0), end(7, 7))]);
     status.checkpoint(5);
     status.compare_with(Benchmark { best_possible: Some(0.5), best_fixed: Some(0.25) });
     status.committed(&a_busy_epoch(), TOOK);
@@ -119,8 +120,18 @@ fn a_committed_epoch_shows_in_everything() {
     assert_eq!(snapshot.epoch, epochs);
     let held_by = Some(Holder { topic: "transactions", partition: 3 });
     assert_eq!(snapshot.watermark, Some(Watermark { timestamp_ms: 1_700_000_000_500, held_by }));
-    let partition = Partition { topic: "transactions", partition: 3, next_offset: 500, high_watermark: Some(620), lag: Some(120) };
-    assert_eq!(snapshot.partitions, [partition]);
+    let partition = |topic, partition, next_offset, (stable, high), lag, held_back| Partition {
+        topic,
+        partition,
+        next_offset,
+        last_stable_offset: Some(stable),
+        high_watermark: Some(high),
+        lag,
+        held_back: Some(held_back),
+    };
+    // Of rewards nothing is committed yet.
+    let rewards = partition("rewards", 0, None, (7, 7), None, 0);
+    assert_eq!(snapshot.partitions, [partition("transactions", 3, Some(500), (620, 655), Some(120), 35), rewards]);
     assert_eq!(snapshot.threshold, Some(Threshold { day_ms: 19_701 * DAY, high_value: 123.45 }));
     assert_eq!((snapshot.events.total, snapshot.decisions), (70, 4));
     let counted = Counted { counts: a_busy_epoch().counts, of_other_customers: 0, rejected: 1 };
