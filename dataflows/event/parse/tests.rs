@@ -333,7 +333,7 @@ fn each_broken_rule_has_its_reason() {
 
 #[test]
 fn of_messages_without_a_head_nothing_is_read() {
-    let line = r#"{"transaction_id":1,"customer_id":2,"timestamp":0,"amount":1}"#;
+    let line = r#"{"transaction_id":1,"customer_id":2,"timestamp":1709164800000,"amount":1}"#;
     let mut block = messages_of(Topic::Transactions, &[(line.as_bytes(), false), (b"not a record", false)]);
     let all = parsed(parser(settings()), &block);
     assert_eq!((all.lines, all.valid), (2, 1));
