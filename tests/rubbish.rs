@@ -51,3 +51,36 @@ fn rubbish_in_every_file_changes_nothing_but_the_dead_letters() {
     assert_eq!(letters.len() as u64, thrown);
     assert!(letters.iter().all(|letter| letter["reason"].is_string() && (letter["raw"].is_string() || letter["raw_base64"].is_string())));
 }
+
+#[test]
+fn csv_is_read_whatever_ends_its_lines_and_refused_where_it_is_none() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    let text = |name: &str| path(name).to_str().expect("UTF-8").to_string();
+    std::fs::create_dir(path("in")).expect("a folder");
+    let write = |content: &[u8]| std::fs::write(path("in/transactions.csv"), content).expect("the file can be written");
+    let header = "transaction_id,customer_id,timestamp,amount,note";
+    for workers in ["1", "3"] {
+        for end in ["\n", "\r\n", "\r"] {
+            let rows = [header, "A,1,2024-03-01,10,fine", "S,1,2024-03-01,10,\"oops", "B,1,2024-03-02,10,fine", "C,2,2024-03-02,10,\"fine\"", ""];
+            write(rows.join(end).as_bytes());
+            sluice(&["replay", "--input", &text("in"), "--output", &text("out"), "--workers", workers]);
+            assert_eq!(summary(&path("out"))["transactions"], 3, "{end:?}");
+            let letters = std::fs::read_to_string(path("out/dead_letters.jsonl")).expect("dead letters");
+            assert!(letters.lines().count() == 1 && letters.contains("quote") && letters.contains("(line 3)"), "{end:?}: {letters}");
+        }
+        let wide: Vec<u8> = header.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for (content, said) in [
+            (&wide[..], "UTF-16"),
+            (b"id,kunde\nA,1\n", "kunde"),
+            (b"transaction_id;customer_id\nA;1\n", "semicolons"),
+            (b"transaction_id,customer_id,customer_id\nA,1,1\n", "column 3"),
+        ] {
+            write(content);
+            let arguments = ["replay", "--input", &text("in"), "--output", &text("out"), "--workers", workers];
+            let refused = Command::new(assert_cmd::cargo::cargo_bin!("sluice")).args(arguments).assert().code(1);
+            let error = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+            assert!(error.contains(said) && error.contains("transactions.csv"), "{error}");
+        }
+    }
+}

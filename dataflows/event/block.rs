@@ -44,8 +44,13 @@ impl From<Messages> for Block {
 pub enum Format {
     /// One JSON object a record.
     Json,
-    /// Comma-separated values; the names of the columns come from the file's first line.
-    Csv(Arc<Vec<String>>),
+    /// Comma-separated values.
+    Csv {
+        /// The names of the columns, from the file's first line.
+        columns: Arc<Vec<String>>,
+        /// The line at which the block begins, counted from 1.
+        line: u64,
+    },
 }
 
 /// Whole lines of a file, the last one perhaps without its line end. A record's position is the byte offset at which its line starts.

@@ -1,6 +1,6 @@
 //! CSV rows into [`Fields`]: columns by the names in the file's first line, an empty cell is absent.
 //!
-//! Cells may be quoted (RFC 4180) and may then hold commas, line ends and doubled quotes. Of two columns of one name the last one counts.
+//! Cells may be quoted (RFC 4180) and may then hold commas, line ends and doubled quotes. Lines end in LF, CR LF or CR.
 
 use super::fields::{FieldNames, Fields, Problem, Slots};
 use super::{Reason, Topic};
@@ -18,6 +18,11 @@ impl<'n> Columns<'n> {
     /// The columns of these names.
     pub(super) fn new(header: &[String], names: &'n FieldNames) -> Self {
         Columns { filled: header.iter().map(|name| names.find(name.trim())).collect(), names }
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.filled.len()
     }
 
     /// The fields of a row that has been read.
@@ -39,6 +44,8 @@ impl<'n> Columns<'n> {
 /// The rows of some bytes, each with the range of bytes that it takes.
 pub(super) struct Rows<'a> {
     bytes: &'a [u8],
+    /// Where in the bytes the reader began.
+    from: usize,
     reader: Reader<Chain<&'static [u8], &'a [u8]>>,
 }
 
@@ -48,8 +55,17 @@ impl<'a> Rows<'a> {
 
     /// The rows of bytes that hold no header.
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        let reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(Self::LEAD.chain(bytes));
-        Rows { bytes, reader }
+        Rows { bytes, from: 0, reader: Self::reader(bytes) }
+    }
+
+    fn reader(bytes: &'a [u8]) -> Reader<Chain<&'static [u8], &'a [u8]>> {
+        ReaderBuilder::new().has_headers(false).flexible(true).from_reader(Self::LEAD.chain(bytes))
+    }
+
+    /// Goes on from here, as if a row began here.
+    pub(super) fn go_to(&mut self, position: usize) {
+        self.from = position.min(self.bytes.len());
+        self.reader = Self::reader(&self.bytes[self.from..]);
     }
 
     /// Reads the next row that is not blank; `None` at the end.
@@ -71,7 +87,43 @@ impl<'a> Rows<'a> {
 
     /// How far the bytes have been read.
     fn position(&self) -> usize {
-        (self.reader.position().byte() as usize).saturating_sub(Self::LEAD.len()).min(self.bytes.len())
+        ((self.reader.position().byte() as usize).saturating_sub(Self::LEAD.len()) + self.from).min(self.bytes.len())
+    }
+}
+
+/// Where the first of several lines ends, without its line end; `None` for a single line.
+pub(super) fn first_line(raw: &[u8]) -> Option<usize> {
+    raw.iter().position(|byte| matches!(byte, b'\r' | b'\n'))
+}
+
+/// The lines of a row. A CR LF makes an empty one between its two bytes.
+pub(super) fn lines(raw: &[u8]) -> impl Iterator<Item = &[u8]> {
+    raw.split(|byte| matches!(byte, b'\r' | b'\n'))
+}
+
+/// The numbers of the lines of some bytes, asked for in ascending order.
+pub(super) struct LineNumbers<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    number: u64,
+}
+
+impl<'a> LineNumbers<'a> {
+    /// Of bytes of which the first line has this number.
+    pub(super) fn new(bytes: &'a [u8], number: u64) -> Self {
+        LineNumbers { bytes, at: 0, number }
+    }
+
+    /// The number of the line at this position, which is not before one that was asked for.
+    pub(super) fn number(&mut self, position: usize) -> u64 {
+        let ends = |at: &usize| match self.bytes[*at] {
+            b'\n' => true,
+            b'\r' => self.bytes.get(at + 1) != Some(&b'\n'),
+            _ => false,
+        };
+        self.number += (self.at..position.max(self.at)).filter(ends).count() as u64;
+        self.at = position.max(self.at);
+        self.number
     }
 }
 

@@ -1,6 +1,6 @@
 //! Blocks of raw bytes into records: finds the records in a block, tries the fast path, then the complete one, and keeps what is refused.
 
-use super::csv::{Columns, Rows};
+use super::csv::{self, Columns, LineNumbers, Rows};
 use super::cursor::Cursor;
 use super::fields::{FieldNames, Fields, Problem};
 use super::key::{customer_of_key, name_in_source};
@@ -118,7 +118,7 @@ impl Parser {
         match block {
             Block::Lines(lines) => match &lines.format {
                 Format::Json => self.lines(lines, out),
-                Format::Csv(header) => self.rows(lines, header, out),
+                Format::Csv { columns, line } => self.rows(lines, columns, *line, out),
             },
             Block::Messages(messages) => self.messages(messages, out),
         }
@@ -164,7 +164,7 @@ impl Parser {
             let origin = Origin { topic: block.topic, place, latest, raw };
             match &block.format {
                 _ if head.null => self.null_message(&origin, head.timestamp, out),
-                Format::Csv(header) => self.csv_message(&origin, header, out),
+                Format::Csv { columns, .. } => self.csv_message(&origin, columns, out),
                 Format::Json => match self.quick(block.topic, &block.bytes, start, place, latest) {
                     Some((event, found)) if found == end => self.take_quick(event, &block.bytes, place, out),
                     _ => self.json_record(&origin, out),
@@ -199,14 +199,46 @@ impl Parser {
         }
     }
 
-    fn rows(&mut self, block: &Lines, header: &[String], out: &mut Parsed) {
+    fn rows(&mut self, block: &Lines, header: &[String], line: u64, out: &mut Parsed) {
         let columns = Columns::new(header, &self.field_names[block.topic as usize]);
         let first = start_of_text(block);
         let bytes = block.bytes.get(first..block.length.min(block.bytes.len())).unwrap_or_default();
+        let mut lines = LineNumbers::new(bytes, line);
         let mut rows = Rows::new(bytes);
         while let Some(Range { start, end }) = rows.next(&mut self.row) {
-            let origin = Origin { topic: block.topic, place: place_of(block, first + start), latest: Millis::MAX, raw: &bytes[start..end] };
-            self.csv_record(&origin, &columns, out);
+            let mut origin = Origin { topic: block.topic, place: place_of(block, first + start), latest: Millis::MAX, raw: &bytes[start..end] };
+            let rejected = out.rejected.len();
+            match csv::first_line(origin.raw).filter(|_| self.swallows_rows(&columns, &origin)) {
+                None => self.csv_record(&origin, &columns, out),
+                Some(end) => {
+                    // The quote that opens in its first line is a stray one: that line is lost, and those after it are read as what they are.
+                    origin.raw = &origin.raw[..end];
+                    let detail = "a quote opens in this line and closes in a later one, over lines that are rows";
+                    self.take(Err(Problem::new(Reason::Malformed, detail)), &origin, out);
+                    rows.go_to(start + end);
+                }
+            }
+            if let Some(rejected) = out.rejected.get_mut(rejected) {
+                rejected.detail.push_str(&format!(" (line {})", lines.number(start)));
+            }
+        }
+    }
+
+    /// Whether a row goes over several lines because of a quote that should not be there: one of the later lines is a row by itself, with the right number of
+    /// columns and a customer. Where there are so few columns that a sentence with a comma has as many, all of them must be.
+    fn swallows_rows(&self, columns: &Columns, origin: &Origin) -> bool {
+        const FEW: usize = 2;
+        let Some(first) = csv::first_line(origin.raw) else { return false };
+        let is_row = |line: &[u8]| {
+            let mut row = ByteRecord::new();
+            let is_one = Rows::new(line).next(&mut row).is_some();
+            is_one && columns.fields(&row, origin.topic).is_ok_and(|fields| rules::has_customer(&fields))
+        };
+        let mut lines = csv::lines(&origin.raw[first..]).filter(|line| !line.trim_ascii().is_empty()).peekable();
+        match columns.count() {
+            ..FEW => false,
+            FEW => lines.peek().is_some() && lines.all(is_row),
+            _ => lines.any(is_row),
         }
     }
 

@@ -361,6 +361,11 @@ fn integral(text: &str) -> Option<u64> {
     Decimal::read(text).filter(|_| is_float)?.integral()
 }
 
+/// Whether the fields name a customer, whatever else they say.
+pub(super) fn has_customer(fields: &Fields) -> bool {
+    fields.required(Field::CustomerId).is_ok_and(|value| customer(&value).is_ok())
+}
+
 fn id<'a>(fields: &Fields<'a>, field: Field) -> Result<Cow<'a, str>, Problem> {
     id_text(fields.required(field)?, field)
 }

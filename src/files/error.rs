@@ -30,12 +30,26 @@ pub enum FileError {
         directory: PathBuf,
     },
     /// The first line of a CSV file does not name its columns.
-    #[error("the first line of {path} must name the columns: {problem}")]
+    #[error("{path} line 1: the first line must name the columns: {problem}")]
     Header {
         /// The file.
         path: PathBuf,
         /// What is wrong.
         problem: String,
+    },
+    /// A file is not UTF-8, nor anything that could be mended line by line.
+    #[error("{path} is {found}: save it as UTF-8")]
+    Encoding {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        found: &'static str,
+    },
+    /// The lines of a file of JSON lines end in a carriage return alone.
+    #[error("the line ends of {path} are carriage returns alone: end its lines in a line feed, as `tr '\\r' '\\n'` does it")]
+    LineEnds {
+        /// The file.
+        path: PathBuf,
     },
     /// A line of a file is not in its form.
     #[error("{path} line {line}: {problem}")]
@@ -64,7 +78,7 @@ impl FileError {
     pub fn blame(&self) -> Blame {
         match self {
             FileError::Directory { .. } | FileError::Ambiguous { .. } | FileError::Missing { .. } | FileError::Line { .. } => Blame::Usage,
-            FileError::Read { .. } | FileError::Header { .. } => Blame::World,
+            FileError::Read { .. } | FileError::Header { .. } | FileError::Encoding { .. } | FileError::LineEnds { .. } => Blame::World,
         }
     }
 }

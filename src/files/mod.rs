@@ -3,6 +3,7 @@
 pub mod changes;
 pub mod epochs;
 pub mod error;
+mod header;
 mod open;
 pub mod reader;
 mod rows;

@@ -4,11 +4,13 @@
 //! the start shows where their rows end. A position is always a byte offset in the content of the whole file, after decompression.
 
 use super::error::FileError;
+use super::header;
 use super::open::{self, Bytes};
-use super::rows::{Cut, Limits, cut, first_csv_row};
+use super::rows::{Cut, Limits, cut, first_csv_row, first_line, line_ends};
 use super::split::share;
 use super::{Compression, InputFile, Syntax};
 use dataflows::event::{Block, Format, Lines, Topic};
+use dataflows::settings::InputSettings;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::PathBuf;
@@ -20,6 +22,9 @@ pub const BLOCK: usize = 256 * 1024;
 
 /// Bytes beyond the limit of a record after which a line without end is given up.
 pub const REMAINDER: usize = 64 * 1024;
+
+/// Bytes at the start of a file of JSON lines that are looked at, to see what it is.
+const LOOK: usize = 64 * 1024;
 
 /// The mark with which some programs begin a file of UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
@@ -67,17 +72,27 @@ pub struct Reader {
 /// Opens what one reader has to read of all files, in the order of the files.
 ///
 /// # Errors
-/// A file cannot be opened, or the header of a CSV file cannot be understood.
-pub fn open_all(inputs: &[InputFile], seat: Seat, distribution: Distribution, max_record: usize) -> Result<Vec<Reader>, FileError> {
-    inputs.iter().filter_map(|input| Reader::open(input, seat, distribution, max_record).transpose()).collect()
+/// A file cannot be opened, is not UTF-8, or the header of a CSV file cannot be understood.
+pub fn open_all(inputs: &[InputFile], seat: Seat, distribution: Distribution, settings: &InputSettings) -> Result<Vec<Reader>, FileError> {
+    let open = |input: &InputFile| Reader::open(input, seat, distribution, settings.max_record, &settings.aliases).transpose();
+    inputs.iter().filter_map(open).collect()
 }
+
+/// Fields that are called otherwise in the source: topic, name here, name there.
+pub type Aliases = [(Topic, String, String)];
 
 impl Reader {
     /// Opens what one reader has to read of a file; `None` where another reads all of it.
     ///
     /// # Errors
     /// As for [`open_all`].
-    pub fn open(input: &InputFile, seat: Seat, distribution: Distribution, max_record: usize) -> Result<Option<Reader>, FileError> {
+    pub fn open(
+        input: &InputFile,
+        seat: Seat,
+        distribution: Distribution,
+        max_record: usize,
+        aliases: &Aliases,
+    ) -> Result<Option<Reader>, FileError> {
         let splits = distribution == Distribution::Split && input.syntax == Syntax::Json && input.compression == Compression::None;
         if !splits && seat.index != input.topic as usize % seat.of {
             return Ok(None);
@@ -99,7 +114,7 @@ impl Reader {
             ended: false,
             total: range.end - range.start,
         };
-        reader.begin()?;
+        reader.begin(aliases)?;
         Ok(Some(reader))
     }
 
@@ -159,7 +174,11 @@ impl Reader {
         bytes[length..length + Block::PADDING].fill(0);
         let base = self.position;
         self.position += length as u64;
-        Lines { topic: self.topic, partition: self.partition, format: self.format.clone(), base, bytes, length }
+        let format = self.format.clone();
+        if let Format::Csv { line, .. } = &mut self.format {
+            *line += line_ends(&bytes[..length]);
+        }
+        Lines { topic: self.topic, partition: self.partition, format, base, bytes, length }
     }
 
     /// Reads until the buffer is full or the content ends; says how much of it is filled.
@@ -181,9 +200,14 @@ impl Reader {
         let mut bytes = vec![0; REMAINDER];
         loop {
             let filled = self.fill(&mut bytes, 0)?;
-            if let Some(end) = bytes[..filled].iter().position(|b| *b == b'\n') {
-                self.position += end as u64 + 1;
-                self.pending.extend_from_slice(&bytes[end + 1..filled]);
+            let end = match &mut self.format {
+                Format::Json => bytes[..filled].iter().position(|b| *b == b'\n').map(|at| at + 1),
+                // Should an LF follow a CR at the very end, it makes a blank line; the row after it is not skipped with this one.
+                Format::Csv { line, .. } => first_line(&bytes[..filled], true).inspect(|_| *line += 1),
+            };
+            if let Some(end) = end {
+                self.position += end as u64;
+                self.pending.extend_from_slice(&bytes[end..filled]);
                 return Ok(());
             }
             self.position += filled as u64;
@@ -194,22 +218,28 @@ impl Reader {
     }
 
     /// Reads what stands before the first row: a byte order mark, and the header of a CSV file.
-    fn begin(&mut self) -> Result<(), FileError> {
+    fn begin(&mut self, aliases: &Aliases) -> Result<(), FileError> {
         let is_csv = self.syntax == Syntax::Csv;
         if self.position > 0 {
             return Ok(());
         }
         let mut bytes = vec![0; BLOCK];
-        // For JSON the first bytes are enough to see the mark; the blocks read the rest for themselves.
-        let wanted = if is_csv { BLOCK } else { BYTE_ORDER_MARK.len() };
+        // For JSON the first bytes are enough to see the mark and the first line ends; the blocks read the rest for themselves.
+        let wanted = if is_csv { BLOCK } else { LOOK };
         let filled = self.fill(&mut bytes[..wanted], 0)?;
+        if let Some(found) = header::foreign_encoding(&bytes[..filled]) {
+            return Err(FileError::Encoding { path: self.path.clone(), found });
+        }
+        if !is_csv && header::has_only_carriage_returns(&bytes[..filled]) {
+            return Err(FileError::LineEnds { path: self.path.clone() });
+        }
         let mut start = if bytes[..filled].starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
         if is_csv {
             let content = &bytes[start..filled];
-            let end = first_csv_row(content).or(self.ended.then_some(content.len()));
+            let end = first_csv_row(content, self.ended).or(self.ended.then_some(content.len()));
             let header = end.ok_or_else(|| self.bad_header(format!("there is no line end in the first {BLOCK} bytes")))?;
-            let columns = columns(&content[..header]).map_err(|problem| self.bad_header(problem))?;
-            self.format = Format::Csv(Arc::new(columns));
+            let columns = header::columns(&content[..header], self.topic, aliases).map_err(|problem| self.bad_header(problem))?;
+            self.format = Format::Csv { columns: Arc::new(columns), line: 1 + line_ends(&content[..header]) };
             start += header;
         }
         self.pending = bytes[start..filled].to_vec();
@@ -224,13 +254,6 @@ impl Reader {
     fn failed(&self, position: u64, source: io::Error) -> FileError {
         FileError::Read { path: self.path.clone(), position, source }
     }
-}
-
-/// The names of the columns; none for an empty file.
-fn columns(header: &[u8]) -> Result<Vec<String>, String> {
-    let mut rows = csv::ReaderBuilder::new().has_headers(false).from_reader(header);
-    let Some(row) = rows.records().next() else { return Ok(Vec::new()) };
-    Ok(row.map_err(|error| error.to_string())?.iter().map(|name| name.trim().to_string()).collect())
 }
 
 #[cfg(test)]

@@ -8,6 +8,9 @@ use std::path::Path;
 /// A limit for records that keeps the tests small.
 const LIMIT: usize = 1024;
 
+/// What the files of these tests call the customer.
+const ALIASES: &Aliases = &[];
+
 fn write(directory: &Path, name: &str, content: &[u8]) -> InputFile {
     let path = directory.join(name);
     std::fs::write(&path, content).expect("writing");
@@ -21,7 +24,7 @@ fn write(directory: &Path, name: &str, content: &[u8]) -> InputFile {
 }
 
 fn open(input: &InputFile, index: usize, of: usize, distribution: Distribution) -> Option<Reader> {
-    Reader::open(input, Seat { index, of }, distribution, LIMIT).expect("it can be opened")
+    Reader::open(input, Seat { index, of }, distribution, LIMIT, ALIASES).expect("it can be opened")
 }
 
 /// All blocks of a file, in the order of the seats.
@@ -147,7 +150,8 @@ fn a_line_longer_than_a_block_but_within_the_limit_comes_whole() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let content = [vec![b'x'; 5 * BLOCK], b"\nlast".to_vec()].concat();
     let input = write(directory.path(), "interactions.jsonl", &content);
-    let mut reader = Reader::open(&input, Seat { index: 0, of: 1 }, Distribution::Split, 8 * BLOCK).expect("opening").expect("its only reader");
+    let mut reader =
+        Reader::open(&input, Seat { index: 0, of: 1 }, Distribution::Split, 8 * BLOCK, ALIASES).expect("opening").expect("its only reader");
     let first = reader.next().expect("reading").expect("the long line");
     assert!(first.length > 5 * BLOCK && first.bytes[5 * BLOCK] == b'\n');
     let mut rest = text(&first)[5 * BLOCK + 1..].to_string();
@@ -175,7 +179,8 @@ fn csv_has_its_columns_and_whole_rows() {
     let blocks = blocks(&input, 3, Distribution::Split);
     assert_eq!(joined(&blocks, content.as_bytes()), rows.as_bytes());
     for block in &blocks {
-        assert_eq!(block.format, Format::Csv(Arc::new(["interaction_id", "customer_id", "note"].map(str::to_string).to_vec())));
+        let Format::Csv { columns, .. } = &block.format else { panic!("{:?}", block.format) };
+        assert_eq!(columns[..], ["interaction_id", "customer_id", "note"]);
         assert!(text(block).ends_with("\"\r\n"));
     }
     assert_eq!(blocks[0].base, header.len() as u64);
@@ -185,7 +190,7 @@ fn csv_has_its_columns_and_whole_rows() {
 fn a_stray_quote_in_csv_costs_one_row() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let good: String = (0..2_000).map(|i| format!("{i},fine\n")).collect();
-    let content = format!("a,b\n{good}1,\"stray\n{good}2,\"late\n3,x\n");
+    let content = format!("op,b\n{good}1,\"stray\n{good}2,\"late\n3,x\n");
     let input = write(directory.path(), "interactions.csv", content.as_bytes());
     let blocks: Vec<String> = only(&input).iter().map(text).collect();
     assert_eq!(blocks, [good.clone(), "1,\"stray\n".to_string(), good, "2,\"late\n".to_string(), "3,x\n".to_string()]);
@@ -196,8 +201,43 @@ fn a_header_that_is_no_text_is_refused() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     for header in [&b"a,\xff\n1,2\n"[..], &[vec![b'a'; 2 * BLOCK], b"\n1\n".to_vec()].concat()] {
         let input = write(directory.path(), "interactions.csv", header);
-        let error = Reader::open(&input, Seat { index: 0, of: 1 }, Distribution::Split, LIMIT).err().expect("refused");
+        let error = Reader::open(&input, Seat { index: 0, of: 1 }, Distribution::Split, LIMIT, ALIASES).err().expect("refused");
         assert!(matches!(error, FileError::Header { .. }), "{error}");
+    }
+}
+
+#[test]
+fn lines_of_csv_are_numbered_whatever_ends_them() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    for end in ["\n", "\r\n", "\r"] {
+        let rows: String = (0..60_000).map(|i| format!("x,\"{i}\"{end}")).collect();
+        let content = format!("op,\"b{end}c\"{end}{rows}");
+        let input = write(directory.path(), "interactions.csv", content.as_bytes());
+        let blocks = only(&input);
+        assert!(blocks.len() > 1);
+        for block in &blocks {
+            let Format::Csv { line, .. } = block.format else { panic!("{:?}", block.format) };
+            let first = text(block).split('"').nth(1).and_then(|number| number.parse::<u64>().ok());
+            assert_eq!(first.map(|first| first + 3), Some(line), "{end:?}");
+        }
+        assert_eq!(joined(&blocks, content.as_bytes()), rows.as_bytes());
+    }
+}
+
+#[test]
+fn files_that_are_no_utf_8_or_one_line_are_refused_by_name() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let wide: Vec<u8> = "\u{feff}{\"interaction_id\":1}\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (name, bytes, said) in [
+        ("interactions.jsonl", &wide[..], "UTF-16"),
+        ("interactions.csv", &wide[..], "UTF-16"),
+        ("interactions.jsonl", b"{\"a\":1}\r{\"a\":2}\r", "line ends"),
+        ("interactions.csv", b"interaction_id;customer_id\n1;2\n", "semicolons"),
+        ("interactions.csv", b"id,kunde\n1,2\n", "kunde"),
+    ] {
+        let input = write(directory.path(), name, bytes);
+        let error = Reader::open(&input, Seat { index: 0, of: 1 }, Distribution::Split, LIMIT, ALIASES).err().expect("refused").to_string();
+        assert!(error.contains(said) && error.contains(name), "{error}");
     }
 }
 
@@ -207,7 +247,7 @@ fn empty_files_have_no_blocks() {
     for name in ["interactions.jsonl", "interactions.csv"] {
         assert_eq!(blocks(&write(directory.path(), name, b""), 3, Distribution::Split).len(), 0, "{name}");
     }
-    assert_eq!(only(&write(directory.path(), "interactions.csv", b"a,b\n")).len(), 0);
+    assert_eq!(only(&write(directory.path(), "interactions.csv", b"op,b\n")).len(), 0);
 }
 
 #[test]
@@ -239,7 +279,7 @@ proptest! {
     #[test]
     fn every_byte_of_any_csv_is_read_once(body in "([a-z\",\n]|\r\n){0,400}") {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let content = format!("a,b\n{body}");
+        let content = format!("op,b\n{body}");
         let input = write(directory.path(), "interactions.csv", content.as_bytes());
         prop_assert_eq!(joined(&only(&input), content.as_bytes()), body.as_bytes());
     }

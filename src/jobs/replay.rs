@@ -142,6 +142,8 @@ fn settings(config: &Config, replay: &Replay) -> Settings {
 }
 
 fn through_dataflow(cluster: &Cluster, inputs: &[InputFile], described: &Campaign, streamed: bool) -> Result<EpochResults, ReplayError> {
+    // What is wrong with a file is known before any worker waits for another.
+    open_all(inputs, Seat { index: 0, of: 1 }, Distribution::Whole, &described.settings.input)?;
     let results = Arc::new(Mutex::new(EpochResults::new(0)));
     let (shared, inputs, described) = (Arc::clone(&results), inputs.to_vec(), described.clone());
     let first = cluster.is_first();
@@ -164,7 +166,7 @@ fn work(
         true => (Distribution::Whole, Seat { index: worker.index(), of: 1 }),
         false => (Distribution::Split, Seat { index: worker.index(), of: worker.peers() }),
     };
-    let readers = if seat.index < seat.of { open_all(inputs, seat, distribution, described.settings.input.max_record)? } else { Vec::new() };
+    let readers = if seat.index < seat.of { open_all(inputs, seat, distribution, &described.settings.input)? } else { Vec::new() };
     let total = readers.iter().map(|reader| reader.progress().1).sum();
     let progress = if first && worker.index() == 0 { Progress::start("replay", Unit::Bytes, total) } else { Progress::silent() };
     let complete = Arc::new(AtomicU64::new(0));

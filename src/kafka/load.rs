@@ -73,7 +73,7 @@ fn send(
     sent: &mut u64,
     progress: &mut impl FnMut(u64),
 ) -> Result<(), LoadError> {
-    let Some(mut reader) = Reader::open(input, Seat { index: 0, of: 1 }, Distribution::Whole, settings.max_record)? else { return Ok(()) };
+    let Some(mut reader) = Reader::open(input, Seat { index: 0, of: 1 }, Distribution::Whole, settings.max_record, &[])? else { return Ok(()) };
     while let Some(block) = reader.next()? {
         let lines = block.bytes[..block.length].split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
         for line in lines {

@@ -335,6 +335,8 @@ pub fn files() -> Vec<FileError> {
         FileError::Ambiguous { .. } => FileError::Ambiguous { topic: "transactions", names: vec![text("transactions.csv"), text("transactions.jsonl")] },
         FileError::Missing { .. } => FileError::Missing { directory: "in".into() },
         FileError::Header { .. } => FileError::Header { path: path(), problem: text("it is empty") },
+        FileError::Encoding { .. } => FileError::Encoding { path: path(), found: "UTF-16" },
+        FileError::LineEnds { .. } => FileError::LineEnds { path: path() },
         FileError::Line { .. } => FileError::Line { path: path(), line: 3, problem: text("no JSON") },
         FileError::Read { .. } => FileError::Read { path: path(), position: 64, source: full() },
     ]

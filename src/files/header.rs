@@ -1,0 +1,121 @@
+//! What the first bytes of a file tell: how it is encoded, and which columns it has.
+
+use super::reader::Aliases;
+use dataflows::event::{Topic, source_names};
+use std::collections::BTreeSet;
+
+/// Names of columns that a message shows.
+const SHOWN: usize = 40;
+
+/// What separates columns in files that only call themselves CSV.
+const OTHER_SEPARATORS: [(char, &str); 3] = [(';', "semicolons"), ('\t', "tabs"), ('|', "vertical bars")];
+
+/// The encoding of a file that is not read, by its first bytes.
+pub fn foreign_encoding(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => Some("UTF-32"),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some("UTF-16"),
+        // Without a mark: every character of ASCII has a zero beside it.
+        [0, 1..=u8::MAX, 0, 1..=u8::MAX, ..] | [1..=u8::MAX, 0, 1..=u8::MAX, 0, ..] => Some("UTF-16"),
+        _ => None,
+    }
+}
+
+/// Whether several objects are kept apart by carriage returns and none by a line feed, so that all of them would be one line.
+pub fn has_only_carriage_returns(bytes: &[u8]) -> bool {
+    !bytes.contains(&b'\n') && bytes.split(|byte| *byte == b'\r').filter(|line| line.trim_ascii_start().starts_with(b"{")).count() > 1
+}
+
+/// The names of the columns; none for an empty file.
+///
+/// # Errors
+/// What is wrong with them, as a sentence.
+pub fn columns(header: &[u8], topic: Topic, aliases: &Aliases) -> Result<Vec<String>, String> {
+    let mut rows = csv::ReaderBuilder::new().has_headers(false).from_reader(header);
+    let Some(row) = rows.byte_records().next() else { return Ok(Vec::new()) };
+    let row = row.map_err(|error| error.to_string())?;
+    let named = |(at, name): (usize, &[u8])| match std::str::from_utf8(name) {
+        Ok(name) => Ok(name.trim().to_string()),
+        Err(_) => Err(format!("the name of column {} is not UTF-8", at + 1)),
+    };
+    let columns: Vec<String> = row.iter().enumerate().map(named).collect::<Result<_, _>>()?;
+    fault(&columns, &source_names(topic, aliases)).map_or(Ok(columns), Err)
+}
+
+/// What is wrong with the columns of a file, of which those `wanted` are read.
+fn fault(columns: &[String], wanted: &[String]) -> Option<String> {
+    let mut seen = BTreeSet::new();
+    if let Some((at, twice)) = columns.iter().enumerate().find(|(_, name)| !seen.insert(*name) && wanted.contains(name)) {
+        return Some(format!("column {} is another `{twice}`; leave one of them", at + 1));
+    }
+    if columns.iter().any(|name| wanted.contains(name)) {
+        return None;
+    }
+    let list = |names: &[String]| {
+        let more = if names.len() > SHOWN { ", ..." } else { "" };
+        format!("{}{more}", names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", "))
+    };
+    let separated = OTHER_SEPARATORS.iter().find(|(separator, _)| {
+        columns.iter().flat_map(|name| name.split(*separator)).any(|piece| wanted.iter().any(|name| name == piece.trim().trim_matches('"')))
+    });
+    if let Some((_, what)) = separated {
+        return Some(format!("the columns are separated by {what} ({}); they must be separated by commas", list(columns)));
+    }
+    Some(format!("none of {} is known; wanted are {}, or set their names in the configuration: [fields]", list(columns), list(wanted)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(header: &str) -> Result<Vec<String>, String> {
+        columns(header.as_bytes(), Topic::Rewards, &[(Topic::Rewards, "reward".to_string(), "Gain * Share".to_string())])
+    }
+
+    #[test]
+    fn columns_are_named_or_the_fault_is() {
+        let names = |text: &str| Ok(text.split(',').map(str::to_string).collect::<Vec<_>>());
+        assert_eq!(read("interaction_id, customer_id ,\"note\"\r"), names("interaction_id,customer_id,note"));
+        assert_eq!(read("op,note,note,\n"), names("op,note,note,"), "what is not read may be there twice");
+        assert_eq!(read(""), Ok(Vec::new()));
+        for (header, parts) in [
+            ("customer_id,op,customer_id", &["column 3", "`customer_id`"][..]),
+            ("id,kunde", &["id, kunde", "interaction_id", "customer_id", "[fields]"]),
+            ("interaction_id;customer_id;reward", &["semicolons", "commas"]),
+            ("interaction_id\tcustomer_id", &["tabs"]),
+            ("\"interaction_id\"|\"customer_id\"", &["vertical bars"]),
+            ("\u{0}", &["wanted"]),
+        ] {
+            let problem = read(header).expect_err(header);
+            assert!(parts.iter().all(|part| problem.contains(part)), "{header}: {problem}");
+        }
+        let latin = columns(b"customer_id,gr\xf6\xdfe", Topic::Rewards, &[]).expect_err("not UTF-8");
+        assert!(latin.contains("column 2"), "{latin}");
+    }
+
+    #[test]
+    fn foreign_encodings_are_known_by_their_first_bytes() {
+        let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+        let big = |text: &str| text.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<u8>>();
+        for (bytes, expected) in [
+            (utf16("\u{feff}customer_id"), Some("UTF-16")),
+            (big("\u{feff}customer_id"), Some("UTF-16")),
+            (utf16("customer_id"), Some("UTF-16")),
+            (big("{}"), Some("UTF-16")),
+            (b"\xff\xfe\0\0c\0\0\0".to_vec(), Some("UTF-32")),
+            (b"\xef\xbb\xbfcustomer_id".to_vec(), None),
+            (b"{}".to_vec(), None),
+            (Vec::new(), None),
+        ] {
+            assert_eq!(foreign_encoding(&bytes), expected, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn only_lines_without_any_line_feed_are_named() {
+        assert!(has_only_carriage_returns(b"{\"a\":1}\r{\"a\":2}\r"));
+        for text in [&b"{\"a\":1}\r\n{}\r\n"[..], b"{\"a\":\r1}", b"{}", b"", b"\r\r"] {
+            assert!(!has_only_carriage_returns(text));
+        }
+    }
+}
