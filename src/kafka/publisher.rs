@@ -275,7 +275,17 @@ fn is_own(code: RDKafkaErrorCode) -> bool {
 /// Whether a failure says that the client has lost count of what the broker has, rather than that a record is not wanted.
 fn breaks_client(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode::*;
-    matches!(code, Fatal | OutOfOrderSequenceNumber | DuplicateSequenceNumber | UnknownProducerId | InvalidProducerEpoch | PurgeQueue | PurgeInflight)
+    matches!(
+        code,
+        Fatal
+            | OutOfOrderSequenceNumber
+            | DuplicateSequenceNumber
+            | UnknownProducerId
+            | InvalidProducerEpoch
+            | PurgeQueue
+            | PurgeInflight
+            | BrokerDestroy
+    )
 }
 
 /// How one attempt to send records ended.
