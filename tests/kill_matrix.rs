@@ -362,7 +362,7 @@ fn hang(name: &str, stopped: usize) {
     let hung = jobs.remove(stopped);
     assert_eq!(jobs.remove(0).wait(), Some(1), "the other process ends by itself");
     let said = log(&scene.stage, "first", 1 - stopped);
-    assert!(said.contains("A worker of the job hangs"), "{said}");
+    assert!(said.contains("a worker of the job hangs"), "{said}");
     hung.kill();
     let jobs = Layout::of(2, 2).start(&scene.stage, "second");
     scene.stage.wait_for("SELECT incarnation FROM sluice.progress", 2);
