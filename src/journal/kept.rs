@@ -6,6 +6,7 @@
 
 use super::error::JournalError;
 use crate::durable;
+use crate::kafka::{TopicNames, topic_named};
 use crate::sink::SinkError;
 use crate::sink::kept::{KeptAt, KeptReader};
 use dataflows::event::{Kept, Topic};
@@ -33,12 +34,12 @@ struct Line {
 #[derive(Clone, Debug)]
 pub struct KeptFiles {
     folder: PathBuf,
-    topics: [String; Topic::ALL.len()],
+    topics: TopicNames,
 }
 
 impl KeptFiles {
     /// In the job's folder, of topics with these names.
-    pub fn new(folder: &Path, topics: [String; Topic::ALL.len()]) -> Self {
+    pub fn new(folder: &Path, topics: TopicNames) -> Self {
         KeptFiles { folder: folder.join(FOLDER), topics }
     }
 
@@ -118,7 +119,7 @@ impl KeptFiles {
                 return Err(damaged("records are not those that were written"));
             }
             rest = after;
-            let Some(topic) = Topic::ALL.into_iter().find(|topic| self.topics[*topic as usize] == line.topic) else { continue };
+            let Some(topic) = topic_named(&self.topics, &line.topic) else { continue };
             let Line { partition, first: from, next: until, .. } = line;
             let records = Kept { topic, partition, from, until, records: records.to_vec() };
             kept.push((KeptAt { epoch, topic, partition, from, until }, records));

@@ -1,11 +1,12 @@
 //! What the records of a journal come to.
 
 use super::record::{Epoch, FORMAT, Record, Standing};
+use crate::kafka::TopicNames;
 use crate::results::digest_from_hex;
 use crate::sink::outbox::{Backlog, Letter, Owed, STRETCH_RECORDS, Stretch};
 use crate::sink::{History, Offsets, Progress};
 use dataflows::campaign::output::Day;
-use dataflows::event::{CustomerId, Millis, Topic};
+use dataflows::event::{CustomerId, Millis};
 use std::collections::BTreeMap;
 
 /// Where a job stands by its journal.
@@ -80,7 +81,7 @@ impl State {
     }
 
     /// What is owed of the epochs after `after` up to `through`, with the names of the topics.
-    pub fn owed(&self, after: u64, through: u64, topics: &[String; Topic::ALL.len()]) -> Stretch {
+    pub fn owed(&self, after: u64, through: u64, topics: &TopicNames) -> Stretch {
         let mut stretch = Stretch { epochs: Vec::new(), through: after };
         let mut records = 0;
         for (_, epoch) in self.epochs.range(after.saturating_add(1)..=through) {
@@ -163,6 +164,7 @@ fn owes(epoch: &Epoch) -> bool {
 mod tests {
     use super::*;
     use dataflows::campaign::output::Decision;
+    use dataflows::event::Topic;
 
     fn decision(customer: CustomerId, timestamp: Millis) -> Decision {
         Decision {

@@ -7,10 +7,10 @@ use super::record::{Epoch, FORMAT, FileMark, OLDEST_FORMAT, Record, split};
 use super::state::State;
 use crate::checkpoint::Checkpoints;
 use crate::files::changes::ChangeFiles;
-use crate::kafka::TopicIds;
+use crate::kafka::{TopicIds, TopicNames};
 use crate::results::{EpochResults, digest_from_hex, hexadecimal};
 use crate::sink::kept::KeptAt;
-use crate::sink::outbox::{Backlog, Stretch};
+use crate::sink::outbox::{Backlog, Stretch, erased};
 use crate::sink::{Commit, History, Positions, Progress, RecordedEpoch, Sink, SinkError, offsets_by_name, offsets_of};
 use dataflows::campaign::output::Day;
 use dataflows::event::{CustomerId, Millis, Topic};
@@ -26,7 +26,7 @@ pub struct JournalSettings {
     /// The folder of its checkpoints.
     pub folder: PathBuf,
     /// Names of the topics, in the order of [`Topic::ALL`].
-    pub topics: [String; Topic::ALL.len()],
+    pub topics: TopicNames,
     /// The ids of the topics as they now are.
     pub now: TopicIds,
     /// Epochs from before the oldest checkpoint that may be there before the journal is written anew without them.
@@ -213,7 +213,7 @@ impl Writer {
             pending,
             thresholds,
             file,
-            erased: results.erasures.iter().map(|erasure| (erasure.customer, erasure.gone_until())).collect(),
+            erased: erased(results),
             erasures: results.erasures.iter().map(|erasure| (erasure.customer, erasure.until)).collect(),
             decisions: results.decisions.clone(),
             rejected: results.rejected.clone(),
@@ -400,7 +400,7 @@ fn format_of(json: &str) -> Option<u32> {
 }
 
 /// The ids of the topics that the job has read.
-fn ids_of(path: &Path, state: &State, names: &[String; Topic::ALL.len()]) -> Result<TopicIds, JournalError> {
+fn ids_of(path: &Path, state: &State, names: &TopicNames) -> Result<TopicIds, JournalError> {
     TopicIds::of_named(&state.topics, names).map_err(|why| JournalError::Recorded { epoch: 0, path: path.to_path_buf(), why })
 }
 
@@ -408,7 +408,7 @@ fn ids_of(path: &Path, state: &State, names: &[String; Topic::ALL.len()]) -> Res
 ///
 /// # Errors
 /// It cannot be read, or is not what was written.
-pub fn inspect(folder: &Path, job: &str, topics: &[String; Topic::ALL.len()]) -> Result<Option<(Progress, TopicIds)>, JournalError> {
+pub fn inspect(folder: &Path, job: &str, topics: &TopicNames) -> Result<Option<(Progress, TopicIds)>, JournalError> {
     let Some(content) = log::content(folder)? else { return Ok(None) };
     let path = log::path_in(folder);
     let state = read(&path, &content, job)?.state;

@@ -33,7 +33,7 @@ mod tests;
 
 pub use consumer::{Arrival, Assigned, ConsumerHandle, Position};
 pub use error::KafkaError;
-pub use settings::{KafkaSettings, Start};
+pub use settings::{KafkaSettings, Start, TopicNames, topic_named};
 pub use status::PartitionStatus;
 #[cfg(test)]
 pub use topic_ids::TopicId;

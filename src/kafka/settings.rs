@@ -8,13 +8,21 @@ use rdkafka::config::RDKafkaLogLevel;
 use std::collections::BTreeMap;
 use std::fmt;
 
+/// Names of the topics at the broker, in the order of [`Topic::ALL`].
+pub type TopicNames = [String; Topic::ALL.len()];
+
+/// The topic that has this name at the broker.
+pub fn topic_named(names: &TopicNames, name: &str) -> Option<Topic> {
+    Topic::ALL.into_iter().find(|topic| names[*topic as usize] == name)
+}
+
 /// Settings of everything that reads from or writes to Kafka.
 #[derive(Clone)]
 pub struct KafkaSettings {
     /// Addresses of brokers, `host:port`, separated by commas; the others are learned from these.
     pub brokers: String,
     /// Names of the topics, in the order of [`Topic::ALL`].
-    pub topics: [String; Topic::ALL.len()],
+    pub topics: TopicNames,
     /// Name of the topic for records that could not be taken.
     pub dead_letters: String,
     /// Name of the topic for decisions.
@@ -106,7 +114,7 @@ impl KafkaSettings {
 
     /// The topic of this name.
     pub fn topic_named(&self, name: &str) -> Option<Topic> {
-        Topic::ALL.into_iter().find(|topic| self.topic_name(*topic) == name)
+        topic_named(&self.topics, name)
     }
 
     /// Every topic that the job reads or writes, by name.

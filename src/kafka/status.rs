@@ -1,6 +1,7 @@
 //! Where each partition stands, for metrics, readiness and the question whether a partition is idle.
 
 use super::connection::{self, Connection, code_of};
+use super::settings::TopicNames;
 use dataflows::event::Topic;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -60,12 +61,12 @@ impl PartitionStatus {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) connection: Connection,
-    topics: [String; Topic::ALL.len()],
+    topics: TopicNames,
     partitions: Mutex<BTreeMap<(Topic, u32), PartitionStatus>>,
 }
 
 impl Shared {
-    pub(super) fn new(brokers: &str, topics: [String; Topic::ALL.len()]) -> Self {
+    pub(super) fn new(brokers: &str, topics: TopicNames) -> Self {
         Shared { connection: Connection::new(brokers, "consumer"), topics, partitions: Mutex::default() }
     }
 

@@ -1,5 +1,6 @@
 //! Which topics they are: the broker gives each an id when it is made. One that was deleted and made anew has another, and its offsets mean other records.
 
+use super::settings::TopicNames;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use dataflows::event::Topic;
@@ -39,9 +40,6 @@ impl fmt::Display for TopicId {
 /// The ids of the topics that are read, as far as they are known: an old broker gives none, and one may not let everybody ask.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TopicIds([Option<TopicId>; Topic::ALL.len()]);
-
-/// Names of the topics, in the order of [`Topic::ALL`].
-type Names = [String; Topic::ALL.len()];
 
 /// A topic is not the one that was read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -87,7 +85,7 @@ impl TopicIds {
     ///
     /// # Errors
     /// The first that is another one.
-    pub fn compare(&self, now: &TopicIds, names: &Names) -> Result<(), Remade> {
+    pub fn compare(&self, now: &TopicIds, names: &TopicNames) -> Result<(), Remade> {
         let remade = |topic: Topic| {
             let (before, now) = (self.get(topic)?, now.get(topic)?);
             (before != now).then(|| Remade { topic: names[topic as usize].clone(), before, now })
@@ -96,7 +94,7 @@ impl TopicIds {
     }
 
     /// By the names of the topics at the broker, as they are kept for people and programs.
-    pub fn named(&self, names: &Names) -> BTreeMap<String, String> {
+    pub fn named(&self, names: &TopicNames) -> BTreeMap<String, String> {
         self.known().map(|(topic, id)| (names[topic as usize].clone(), id.to_string())).collect()
     }
 
@@ -104,7 +102,7 @@ impl TopicIds {
     ///
     /// # Errors
     /// A sentence about what is no id.
-    pub fn of_named(named: &BTreeMap<String, String>, names: &Names) -> Result<TopicIds, String> {
+    pub fn of_named(named: &BTreeMap<String, String>, names: &TopicNames) -> Result<TopicIds, String> {
         let of = |topic: Topic| named.get(&names[topic as usize]).map(|text| TopicId::from_text(text).ok_or_else(|| no_id(text))).transpose();
         Topic::ALL.into_iter().try_fold(TopicIds::UNKNOWN, |ids, topic| Ok(ids.with(topic, of(topic)?)))
     }
@@ -141,7 +139,7 @@ mod tests {
         TopicIds::UNKNOWN.with(Topic::Transactions, id(transactions)).with(Topic::Rewards, id(rewards))
     }
 
-    fn names() -> Names {
+    fn names() -> TopicNames {
         Topic::ALL.map(|topic| format!("shop.{}", topic.name()))
     }
 

@@ -3,6 +3,7 @@
 use super::connection;
 use super::error::PostgresError;
 use super::settings::PostgresSettings;
+use crate::kafka::topic_named;
 use crate::sink::SinkError;
 use crate::sink::kept::{KeptAt, KeptReader};
 use dataflows::event::{Kept, Topic};
@@ -32,7 +33,7 @@ pub fn remove_through(client: &mut Client, job: &str, through: u64) -> Result<u6
 /// Where a row's records lie; `None` for those of a topic that is not configured.
 fn at(row: &Row, settings: &PostgresSettings) -> Option<KeptAt> {
     let name: &str = row.get(1);
-    let topic = Topic::ALL.into_iter().find(|topic| settings.topic_name(*topic) == name)?;
+    let topic = topic_named(&settings.topics, name)?;
     let number = |column| row.get::<_, i64>(column) as u64;
     Some(KeptAt { epoch: number(0), topic, partition: row.get::<_, i32>(2) as u32, from: number(3), until: number(4) })
 }

@@ -1,6 +1,7 @@
 //! What the sink must be told.
 
 use super::address::{self, Parameters};
+use crate::kafka::TopicNames;
 use dataflows::event::{Millis, Topic};
 use std::fmt;
 use std::time::Duration;
@@ -39,7 +40,7 @@ pub struct PostgresSettings {
     /// Name of the policy that decides.
     pub policy: String,
     /// Names of the topics, in the order of [`Topic::ALL`].
-    pub topics: [String; Topic::ALL.len()],
+    pub topics: TopicNames,
     /// How late an event may come and still count as in order.
     pub lateness: Millis,
     /// Whether old events are folded: the id of one that is may come again.

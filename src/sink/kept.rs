@@ -4,6 +4,7 @@
 //! the epoch's results: whatever is committed can be repeated, up to the oldest checkpoint that a restart may have to take.
 
 use crate::journal::kept::KeptFiles;
+use crate::kafka::TopicNames;
 use crate::postgres::{KeptRows, PostgresSettings};
 use crate::sink::SinkError;
 use dataflows::event::{Kept, Topic};
@@ -31,7 +32,7 @@ pub enum KeptStore {
     /// The job's database.
     Postgres(Box<PostgresSettings>),
     /// The folder of its journal, and the names of the topics.
-    Journal(PathBuf, [String; Topic::ALL.len()]),
+    Journal(PathBuf, TopicNames),
 }
 
 /// Reads kept records in the order of their epochs, a few at a time.

@@ -51,9 +51,7 @@ impl SinkError {
             SinkError::Thread(_) | SinkError::Panicked(_) => Blame::World,
         }
     }
-}
 
-impl SinkError {
     /// Whether another instance has the job, or it has none any more: nothing more may be done for
     /// it here.
     pub fn is_fenced(&self) -> bool {

@@ -2,9 +2,10 @@
 //! and the journal show to whoever publishes.
 
 use super::SinkError;
+use crate::kafka::TopicNames;
 use crate::results::EpochResults;
 use dataflows::campaign::output::Decision;
-use dataflows::event::{CustomerId, Millis, Place, Rejected, Topic};
+use dataflows::event::{CustomerId, Millis, Place, Rejected};
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -28,8 +29,8 @@ pub struct Letter {
 }
 
 impl Letter {
-    /// Of a rejected record, with the names of the topics in the order of [`Topic::ALL`].
-    pub fn of(rejected: Rejected, topics: &[String; Topic::ALL.len()]) -> Letter {
+    /// Of a rejected record of one of these topics.
+    pub fn of(rejected: Rejected, topics: &TopicNames) -> Letter {
         let Rejected { topic, place, reason, detail, raw } = rejected;
         Letter { topic: topics[topic as usize].clone(), place, reason: Cow::Borrowed(reason.word()), detail, raw }
     }
@@ -49,7 +50,7 @@ pub struct Owed {
 impl Owed {
     /// Of an epoch that has just been committed: what it keeps. Decisions that it erases itself it
     /// does not keep.
-    pub fn of(results: &mut EpochResults, topics: &[String; Topic::ALL.len()]) -> Owed {
+    pub fn of(results: &mut EpochResults, topics: &TopicNames) -> Owed {
         let letters = std::mem::take(&mut results.rejected).into_iter().map(|rejected| Letter::of(rejected, topics)).collect();
         let mut owed = Owed { epoch: results.epoch, decisions: std::mem::take(&mut results.decisions), letters };
         owed.erase(&erased(results));
@@ -154,7 +155,7 @@ pub trait Outbox: Send {
 mod tests {
     use super::*;
     use dataflows::campaign::output::Erasure;
-    use dataflows::event::Reason;
+    use dataflows::event::{Reason, Topic};
 
     fn decision(customer: CustomerId, timestamp: Millis) -> Decision {
         let (key, decision, scores, context) = (timestamp as u64, format!("d-{customer}-{timestamp}"), Vec::new(), Vec::new());

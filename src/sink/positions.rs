@@ -1,5 +1,6 @@
 //! Offsets as they are kept for people and programs: by the names of the topics at the broker.
 
+use crate::kafka::{TopicNames, topic_named};
 use dataflows::event::Topic;
 use std::collections::BTreeMap;
 
@@ -9,11 +10,8 @@ pub type Positions = Vec<(Topic, u32, u64)>;
 /// The form in which offsets are kept: topic, partition, next offset.
 pub type Offsets = BTreeMap<String, BTreeMap<u32, u64>>;
 
-/// Names of the topics, in the order of [`Topic::ALL`].
-type Names = [String; Topic::ALL.len()];
-
 /// Offsets in the form in which they are kept.
-pub fn offsets_by_name(offsets: &[(Topic, u32, u64)], names: &Names) -> Offsets {
+pub fn offsets_by_name(offsets: &[(Topic, u32, u64)], names: &TopicNames) -> Offsets {
     let mut named = Offsets::new();
     for &(topic, partition, next) in offsets {
         named.entry(names[topic as usize].clone()).or_default().insert(partition, next);
@@ -25,11 +23,10 @@ pub fn offsets_by_name(offsets: &[(Topic, u32, u64)], names: &Names) -> Offsets 
 ///
 /// # Errors
 /// A sentence about an epoch that has read a topic of another name.
-pub fn offsets_of(named: &Offsets, names: &Names) -> Result<Positions, String> {
+pub fn offsets_of(named: &Offsets, names: &TopicNames) -> Result<Positions, String> {
     let mut offsets = Vec::new();
     for (name, partitions) in named {
-        let topic = Topic::ALL.into_iter().find(|topic| names[*topic as usize] == *name);
-        let topic = topic.ok_or_else(|| format!("it has read topic `{name}`, which is not configured"))?;
+        let topic = topic_named(names, name).ok_or_else(|| format!("it has read topic `{name}`, which is not configured"))?;
         offsets.extend(partitions.iter().map(|(&partition, &next)| (topic, partition, next)));
     }
     offsets.sort_unstable();

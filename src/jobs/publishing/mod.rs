@@ -17,13 +17,12 @@ mod thread;
 
 use crate::first::{Panicked, Tell};
 use crate::kafka::publisher::Publisher;
-use crate::kafka::{KafkaError, KafkaSettings};
+use crate::kafka::{KafkaError, KafkaSettings, TopicNames};
 use crate::results::EpochResults;
 use crate::sink::Progress;
 use crate::sink::outbox::{Outbox, Owed, Stretch, erased};
 use crate::telemetry::status::Status;
 use crossbeam_channel::Receiver;
-use dataflows::event::Topic;
 use queue::Queue;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -31,7 +30,7 @@ use std::time::{Duration, Instant};
 /// The way to the thread that publishes.
 pub struct Publishing {
     shared: Arc<Shared>,
-    topics: [String; Topic::ALL.len()],
+    topics: TopicNames,
     /// Closed when the thread has ended.
     ended: Receiver<()>,
 }

@@ -1,5 +1,6 @@
 //! Records that the job has read and that compaction has since removed: how many, from which epoch on, and whose they may have been.
 
+use crate::kafka::TopicNames;
 use crate::kafka::compacted::Topics;
 use crate::postgres::comparison::Doubt;
 use crate::results::EpochResults;
@@ -62,13 +63,13 @@ impl Lost {
     }
 
     /// What they are, by the names of the topics; `None`: there are none.
-    pub fn removed(&self, names: &[String; Topic::ALL.len()]) -> Option<Removed> {
+    pub fn removed(&self, names: &TopicNames) -> Option<Removed> {
         let records = self.records.iter().map(|(topic, records)| (names[*topic as usize].clone(), *records)).collect();
         Some(Removed { records, from: self.from? })
     }
 
     /// What cannot be told without them.
-    pub fn doubt(&self, names: &[String; Topic::ALL.len()]) -> Option<Doubt> {
+    pub fn doubt(&self, names: &TopicNames) -> Option<Doubt> {
         let topics = self.records.keys().map(|topic| names[*topic as usize].clone()).collect();
         Some(Doubt { from: self.from?, customers: (!self.anybody).then(|| self.customers.clone()), topics })
     }
