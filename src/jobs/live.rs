@@ -30,6 +30,11 @@ use timely::scheduling::SyncActivator;
 /// Next offset of every partition.
 pub type Bounds = BTreeMap<(Topic, u32), u64>;
 
+/// Positions as bounds.
+pub fn bounds_of(positions: &[(Topic, u32, u64)]) -> Bounds {
+    positions.iter().map(|&(topic, partition, next)| ((topic, partition), next)).collect()
+}
+
 /// What feeds a live source on one worker.
 pub trait Intake {
     /// The next records that have arrived, at least one; never waits. With `until` no partition goes past its bound, and one that is not named there was
@@ -61,6 +66,25 @@ pub struct Replayed {
     pub watermark: Option<Millis>,
     /// The customers that it erased, each up to an instant: its records may no longer say so.
     pub erased: Vec<(CustomerId, Millis)>,
+}
+
+impl Replayed {
+    /// Committed epochs, each by its number, offsets and watermark, with what it has erased of all that they have.
+    pub fn each<'a>(
+        epochs: impl Iterator<Item = (u64, &'a [(Topic, u32, u64)], Option<Millis>)>,
+        erasures: impl IntoIterator<Item = (u64, CustomerId, Millis)>,
+    ) -> Vec<Replayed> {
+        let mut erased: BTreeMap<u64, Vec<(CustomerId, Millis)>> = BTreeMap::new();
+        for (epoch, customer, until) in erasures {
+            erased.entry(epoch).or_default().push((customer, until));
+        }
+        let replayed = |(epoch, bounds, watermark): (u64, &[_], _)| Replayed {
+            bounds: bounds.to_vec(),
+            watermark,
+            erased: erased.remove(&epoch).unwrap_or_default(),
+        };
+        epochs.map(replayed).collect()
+    }
 }
 
 /// How epochs are cut.
@@ -469,7 +493,7 @@ impl<I: Intake> Reading<I> {
                 return self.cut(marks.collect(), last, open, &mut give);
             }
             Some(Command::CutAt { replayed, more }) => {
-                let bounds: Bounds = replayed.bounds.iter().map(|&(topic, partition, next)| ((topic, partition), next)).collect();
+                let bounds = bounds_of(&replayed.bounds);
                 let watermark = Recorded(replayed.watermark);
                 if self.intake.has_reached(&bounds) {
                     let erased = replayed.erased.iter().filter(|_| self.leads);

@@ -1,6 +1,6 @@
 //! What the first process decides for all before they begin, and how the others hear of it.
 
-use super::live::Bounds;
+use super::live::{Bounds, bounds_of};
 use crate::checkpoint::Manifest;
 use dataflows::event::Topic;
 use serde::{Deserialize, Serialize};
@@ -41,7 +41,7 @@ impl Plan {
 
     /// Up to where partitions are read from what was kept of them.
     pub fn kept(&self) -> Bounds {
-        self.kept.iter().map(|&(topic, partition, until)| ((topic, partition), until)).collect()
+        bounds_of(&self.kept)
     }
 
     /// Whether epochs are repeated first.
@@ -61,7 +61,7 @@ impl Plan {
 
     /// The offsets to begin with.
     pub fn starts(&self) -> Bounds {
-        self.starts.iter().map(|&(topic, partition, next)| ((topic, partition), next)).collect()
+        bounds_of(&self.starts)
     }
 }
 

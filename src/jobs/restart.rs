@@ -1,6 +1,6 @@
 //! Where a job begins: what its sink has recorded, the checkpoint that agrees with it, and the offsets to read from.
 
-use super::live::Replayed;
+use super::live::{Replayed, bounds_of};
 use super::plan::Plan;
 use crate::blame::Blame;
 use crate::checkpoint::{CheckpointError, Checkpoints, Manifest};
@@ -110,10 +110,11 @@ impl Restart {
     /// What keeps it from going on exactly where it was.
     pub fn find(sink: &mut dyn Sink, sources: &Sources<'_>) -> Result<Restart, RestartError> {
         let progress = sink.progress().epoch;
-        if let (0, Some(newest)) = (progress, sources.checkpoints.list()?.first()) {
+        let listed = sources.checkpoints.list()?;
+        if let (0, Some(newest)) = (progress, listed.first()) {
             return Err(RestartError::Forgotten { job: sink.job().to_string(), epoch: newest.epoch });
         }
-        let oldest = sources.checkpoints.list()?.iter().map(|listed| listed.epoch).filter(|epoch| *epoch <= progress).min();
+        let oldest = listed.iter().map(|listed| listed.epoch).filter(|epoch| *epoch <= progress).min();
         let mut recorded = sink.recorded_epochs(oldest.unwrap_or(1).saturating_sub(1))?;
         let manifest = sources.checkpoints.newest_sound(progress, |manifest| strange(manifest, &recorded))?;
         let after = manifest.as_ref().map_or(0, |manifest| manifest.epoch);
@@ -141,16 +142,9 @@ impl Restart {
         }
         let repeats = !repeated.is_empty();
         let kept = if repeats { sink.kept(after)? } else { Vec::new() };
-        let covered = covered(&kept, &starts.iter().map(|&(topic, partition, next)| ((topic, partition), next)).collect());
-        let mut erasures: BTreeMap<u64, Vec<_>> = BTreeMap::new();
-        for (epoch, customer, until) in if repeats { sink.erasures(after)? } else { Vec::new() } {
-            erasures.entry(epoch).or_default().push((customer, until));
-        }
-        let mut replay = |epoch: &RecordedEpoch| {
-            let erased = erasures.remove(&epoch.epoch).unwrap_or_default();
-            Replayed { bounds: epoch.offsets.clone(), watermark: epoch.watermark, erased }
-        };
-        let replayed = repeated.iter().map(&mut replay).collect();
+        let covered = covered(&kept, &bounds_of(&starts));
+        let erasures = if repeats { sink.erasures(after)? } else { Vec::new() };
+        let replayed = Replayed::each(repeated.iter().map(|epoch| (epoch.epoch, epoch.offsets.as_slice(), epoch.watermark)), erasures);
         let erased = if progress == 0 { sink.erased()? } else { Vec::new() };
         let committed = repeated.into_iter().map(|epoch| (epoch.epoch, epoch)).collect();
         let link = before.or(manifest.as_ref().and_then(|manifest| manifest.chain));
@@ -186,10 +180,15 @@ fn starts(sink: &mut dyn Sink, sources: &Sources<'_>) -> Result<Vec<(Topic, u32,
     if sink.progress().epoch > 0 && from != Position::Earliest {
         return Err(RestartError::Unrepeatable(sink.job().to_string()));
     }
-    let found = admin::positions(sources.kafka, sources.partitions, from)?;
-    let starts: Vec<_> = found.into_iter().map(|((topic, partition), range)| (topic, partition, range.start)).collect();
+    let starts = first_offsets(sources, from)?;
     sink.set_starts(&starts)?;
     Ok(starts)
+}
+
+/// The offset of every partition that there is from this position on.
+fn first_offsets(sources: &Sources<'_>, from: Position) -> Result<Positions, RestartError> {
+    let found = admin::positions(sources.kafka, sources.partitions, from)?;
+    Ok(found.into_iter().map(|((topic, partition), range)| (topic, partition, range.start)).collect())
 }
 
 /// The offsets that a job begins anew with: those that it began with, where the topic is still the same and has them; else the first that are there.
@@ -201,10 +200,9 @@ pub fn starts_anew(sink: &mut dyn Sink, sources: &Sources<'_>, now: &TopicIds) -
     // What cannot be read is of other topics, or damaged, and is about to be forgotten.
     let (before, recorded) = (sink.topic_ids().unwrap_or_default(), sink.starts().unwrap_or_default());
     let Some(recorded) = recorded else {
-        let found = admin::positions(kafka, partitions, Position::from(kafka.start))?;
-        return Ok(found.into_iter().map(|((topic, partition), range)| (topic, partition, range.start)).collect());
+        return first_offsets(sources, Position::from(kafka.start));
     };
-    let recorded: BTreeMap<(Topic, u32), u64> = recorded.into_iter().map(|(topic, partition, next)| ((topic, partition), next)).collect();
+    let recorded = bounds_of(&recorded);
     let is_remade = |topic| before.get(topic).zip(now.get(topic)).is_some_and(|(before, now)| before != now);
     let start = |((topic, partition), there): ((Topic, u32), Range<u64>)| {
         let began = recorded.get(&(topic, partition)).copied().filter(|_| !is_remade(topic));

@@ -9,7 +9,7 @@ mod recorded;
 
 use super::gather::Gather;
 use super::history::{AHEAD, Decided, History, HistoryError, Stretch};
-use super::live::{Control, Replayed};
+use super::live::{Control, Replayed, bounds_of};
 use super::run::described;
 use super::topics;
 use crate::blame::Blame;
@@ -19,13 +19,13 @@ use crate::first::{First, Panicked, caught};
 use crate::kafka::compacted::{Compacted, Topics};
 use crate::kafka::intake::Sight;
 use crate::kafka::{KafkaError, KafkaSettings, Position, admin};
-use crate::postgres::comparison::{Expected, Findings, Recorded, Snapshot, Standing};
+use crate::postgres::comparison::{Expected, Findings, Snapshot, Standing};
 use crate::postgres::{PostgresError, PostgresSettings};
 use crate::results::EpochResults;
 use crate::telemetry::progress::{Progress, Unit};
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use dataflows::customer::Features;
-use dataflows::event::{CustomerId, Millis, Topic};
+use dataflows::event::Topic;
 use lost::Lost;
 pub use lost::Removed;
 use recorded::{Checker, check_chain, check_progress};
@@ -202,7 +202,8 @@ fn recompute(
     let sight = Sight::new(failure.teller());
     let (to_fold, results) = bounded(AHEAD as usize + 1);
     let mut gather = Gather::new(described.clone(), control.clone(), to_fold, failure.teller());
-    let replayed = replayed(&standing);
+    let recorded = standing.epochs.iter().map(|epoch| (epoch.epoch, epoch.offsets.as_slice(), epoch.watermark));
+    let replayed = Replayed::each(recorded, standing.erasures.iter().copied());
     let fold = Fold {
         last: standing.epochs.last().map_or(0, |epoch| epoch.epoch),
         expected: Expected::new(&postgres, standing.kept),
@@ -220,25 +221,12 @@ fn recompute(
     Ok(folded.map_err(HistoryError::from)??)
 }
 
-/// Its epochs as they were, each with the erasures that it has carried out.
-fn replayed(standing: &Standing) -> Vec<Replayed> {
-    let mut erasures: BTreeMap<u64, Vec<(CustomerId, Millis)>> = BTreeMap::new();
-    for &(epoch, customer, until) in &standing.erasures {
-        erasures.entry(epoch).or_default().push((customer, until));
-    }
-    let mut replay = |epoch: &Recorded| {
-        let erased = erasures.remove(&epoch.epoch).unwrap_or_default();
-        Replayed { bounds: epoch.offsets.clone(), watermark: epoch.watermark, erased }
-    };
-    standing.epochs.iter().map(&mut replay).collect()
-}
-
 /// What has to be read: from the offsets that the job began with to those of its last recorded epoch. Of that, compaction may have removed some.
 fn stretch(kafka: &KafkaSettings, standing: &Standing, job: &str, compacted: Topics) -> Result<(Stretch, Lost), VerifyError> {
     if standing.starts.is_none() && Position::from(kafka.start) != Position::Earliest {
         return Err(VerifyError::Unrepeatable(job.to_string()));
     }
-    let starts: BTreeMap<(Topic, u32), u64> = standing.starts.iter().flatten().map(|&(topic, partition, next)| ((topic, partition), next)).collect();
+    let starts = bounds_of(standing.starts.as_deref().unwrap_or_default());
     let mut ends: BTreeMap<(Topic, u32), (u64, u64)> = BTreeMap::new();
     for epoch in &standing.epochs {
         for &(topic, partition, next) in &epoch.offsets {
