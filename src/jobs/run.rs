@@ -295,9 +295,10 @@ impl Job {
             std::thread::park_timeout(Duration::from_millis(500));
         };
         self.watched.sight.begins();
-        self.compacted.look(&self.kafka);
-        match properties::warnings(&self.kafka) {
-            Ok(warnings) => warnings.iter().for_each(|warning| tracing::warn!("{warning}")),
+        let found = properties::of_read(&self.kafka);
+        self.compacted.learn(found.as_ref().ok(), &self.kafka);
+        match found {
+            Ok(found) => found.warnings().iter().for_each(|warning| tracing::warn!("{warning}")),
             // What is odd about topics keeps nobody from reading them.
             Err(error) => tracing::warn!("The topics are not checked: {error}."),
         }

@@ -1,6 +1,7 @@
 //! Which topics the broker compacts, as it says itself: they may lose records that the job has read and may have to read once more.
 
-use super::{KafkaSettings, properties};
+use super::KafkaSettings;
+use super::properties::{self, Properties};
 use dataflows::event::Topic;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -31,13 +32,19 @@ fn bit(topic: Topic) -> u8 {
 }
 
 impl Compacted {
-    /// Asks the broker. Of topics of which it does not say, only customers are taken for compacted: no other topic may be without a warning, and to keep
-    /// all that they have would cost much. Says which were not known to be compacted before.
+    /// Asks the broker, and says which were not known to be compacted before.
     pub fn look(&self, settings: &KafkaSettings) -> Vec<Topic> {
-        let policies = properties::policies(settings).unwrap_or_else(|error| {
+        let found = properties::of_read(settings);
+        if let Err(error) = &found {
             tracing::debug!("The broker does not say how topics are cleaned up: {error}.");
-            Default::default()
-        });
+        }
+        self.learn(found.as_ref().ok(), settings)
+    }
+
+    /// Takes in what the broker says. Of topics of which it does not say, only customers are taken for compacted: no other topic may be without a warning,
+    /// and to keep all that they have would cost much. Says which were not known to be compacted before.
+    pub fn learn(&self, found: Option<&Properties<'_>>, settings: &KafkaSettings) -> Vec<Topic> {
+        let policies = found.map(|found| found.policies(&settings.topics)).unwrap_or_default();
         let is_compacted = |topic: &Topic| policies.get(topic).map_or(*topic == Topic::Customers, |policy| policy.contains("compact"));
         let now: Vec<Topic> = Topic::ALL.into_iter().filter(is_compacted).collect();
         let before = Topics(self.0.swap(now.iter().copied().collect::<Topics>().0, Ordering::AcqRel));

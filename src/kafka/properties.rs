@@ -2,36 +2,63 @@
 
 use super::admin::{ANSWER, admin, block_on, failure};
 use super::error::KafkaError;
-use super::settings::KafkaSettings;
+use super::settings::{KafkaSettings, TopicNames, topic_named};
 use dataflows::event::Topic;
 use rdkafka::admin::{AdminOptions, ConfigResource, ResourceSpecifier};
 use std::collections::BTreeMap;
 
-/// What is not as it should be with topics that are there, yet does not keep a job from running:
-/// compaction and retention take records away, and what is rebuilt later is rebuilt without them.
+/// What the broker says of those topics that are read and are there, by their names.
+pub struct Properties<'a>(Vec<(&'a str, ConfigResource)>);
+
+/// Asks for the properties of the topics that are read.
+///
+/// # Errors
+/// The broker cannot be reached.
+pub fn of_read(settings: &KafkaSettings) -> Result<Properties<'_>, KafkaError> {
+    Ok(Properties(described(settings, settings.topics.iter().map(String::as_str))?))
+}
+
+/// What is not as it should be with topics that are there, yet does not keep a job from running.
 ///
 /// # Errors
 /// The broker cannot be reached, or does not say.
 pub fn warnings(settings: &KafkaSettings) -> Result<Vec<String>, KafkaError> {
-    let mut warnings = Vec::new();
-    for (name, resource) in described(settings, settings.topics.iter().map(String::as_str))? {
-        let property = |wanted: &str| resource.get(wanted).and_then(|entry| entry.value.clone()).unwrap_or_default();
-        let policy = property("cleanup.policy");
-        if policy.contains("compact") {
-            warnings.push(format!(
+    Ok(of_read(settings)?.warnings())
+}
+
+impl Properties<'_> {
+    /// How each topic is cleaned up, as far as the broker says.
+    pub fn policies(&self, names: &TopicNames) -> BTreeMap<Topic, String> {
+        let policy = |(name, resource): &(&str, ConfigResource)| {
+            let policy = resource.get("cleanup.policy").and_then(|entry| entry.value.clone())?;
+            Some((topic_named(names, name)?, policy))
+        };
+        self.0.iter().filter_map(policy).collect()
+    }
+
+    /// What is not as it should be: compaction and retention take records away, and what is
+    /// rebuilt later is rebuilt without them.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        for (name, resource) in &self.0 {
+            let property = |wanted: &str| resource.get(wanted).and_then(|entry| entry.value.clone()).unwrap_or_default();
+            let policy = property("cleanup.policy");
+            if policy.contains("compact") {
+                warnings.push(format!(
                 "topic `{name}` is compacted (cleanup.policy={policy}): whatever is rebuilt from it later sees only the last record of each key, and what is \
                  read of it is kept a second time until checkpoints cover it; cleanup.policy=delete with retention.ms=-1 keeps all"
             ));
-        }
-        if policy.contains("delete") && (property("retention.ms") != "-1" || property("retention.bytes") != "-1") {
-            warnings.push(format!(
+            }
+            if policy.contains("delete") && (property("retention.ms") != "-1" || property("retention.bytes") != "-1") {
+                warnings.push(format!(
                 "topic `{name}` forgets (retention.ms={}, retention.bytes={}): whatever is rebuilt from it later lacks the older records; set both to -1",
                 property("retention.ms"),
                 property("retention.bytes")
             ));
+            }
         }
+        warnings
     }
-    Ok(warnings)
 }
 
 /// What is not as it should be with the topics that are written: one that is compacted keeps only
@@ -61,20 +88,6 @@ pub fn warnings_of_written(settings: &KafkaSettings) -> Result<Vec<String>, Kafk
         }
     }
     Ok(warnings)
-}
-
-/// How each topic that is read and there is cleaned up, as far as the broker says.
-///
-/// # Errors
-/// The broker cannot be reached.
-pub fn policies(settings: &KafkaSettings) -> Result<BTreeMap<Topic, String>, KafkaError> {
-    let mut policies = BTreeMap::new();
-    for (name, resource) in described(settings, settings.topics.iter().map(String::as_str))? {
-        let policy = resource.get("cleanup.policy").and_then(|entry| entry.value.clone());
-        let of = Topic::ALL.into_iter().filter(|topic| settings.topic_name(*topic) == name);
-        of.for_each(|topic| policies.extend(policy.clone().map(|policy| (topic, policy))));
-    }
-    Ok(policies)
 }
 
 /// The properties of those of the topics that are there.
