@@ -6,6 +6,7 @@ use super::live::Control;
 use super::run::RunError;
 use crate::checkpoint::{CheckpointError, Saved};
 use crate::cluster::ClusterError;
+use crate::kafka::PartitionStatus;
 use crate::kafka::intake::Sight;
 use crate::postgres::Trouble;
 use crate::telemetry::status::erasures::ErasureFault;
@@ -151,8 +152,9 @@ pub fn watch(watched: &Watched, over: &Receiver<()>) -> Drained {
             return if watched.begun.load(Ordering::Acquire) { Drained::Finished } else { Drained::Unread };
         }
         let stalled = commits.waited(watched.control.committed.load(Ordering::Acquire), watched.has_uncommitted());
-        watched.show(draining.is_some(), stalled);
-        held_back.look(&watched.sight.partitions(), Instant::now());
+        let partitions = watched.sight.partitions();
+        watched.show(&partitions, draining.is_some(), stalled);
+        held_back.look(&partitions, Instant::now());
         let hung = gathered.waited(watched.control.gathered.load(Ordering::Acquire), watched.has_ungathered());
         let silent = beats.waited(watched.control.beat.load(Ordering::Acquire), watched.control.is_listening.load(Ordering::Acquire));
         let failed = watched.ending.has_failed();
@@ -212,8 +214,7 @@ impl Watched {
     }
 
     /// Shows where the job stands.
-    fn show(&self, draining: bool, stalled: Duration) {
-        let partitions = self.sight.partitions();
+    fn show(&self, partitions: &[PartitionStatus], draining: bool, stalled: Duration) {
         self.status.ends(partitions.iter().map(|p| ((p.topic, p.partition), End { high_watermark: p.high, last_stable: p.end })));
         self.status.cut(self.control.cut.load(Ordering::Acquire));
         self.saved.get().into_iter().for_each(|saved| {
