@@ -116,15 +116,14 @@ impl Composed {
     }
 
     fn multiplied(&self, values: &[(&String, Value)]) -> Result<String, Problem> {
-        let factor = |(name, value): &(&String, Value<'_>)| {
-            match value {
+        let mut factors = Vec::with_capacity(values.len());
+        for (name, value) in values {
+            let factor = match value {
                 Value::Bool(_) | Value::Compound(_) => None,
-                _ => Decimal::read(value.as_written().trim_ascii()).map(|_| ()),
-            }
-            .ok_or_else(|| Problem::of(Reason::BadAmount, self.field, value, &format!("in {name} is not a number")))
-        };
-        values.iter().try_for_each(factor)?;
-        let factors: Vec<Decimal> = values.iter().filter_map(|(_, value)| Decimal::read(value.as_written().trim_ascii())).collect();
+                Value::Text(_) | Value::Cell(_) | Value::Number(_) => Decimal::read(value.as_written().trim_ascii()),
+            };
+            factors.push(factor.ok_or_else(|| Problem::of(Reason::BadAmount, self.field, value, &format!("in {name} is not a number")))?);
+        }
         product(&factors).ok_or_else(|| Problem::new(Reason::BadAmount, format!("{}: the product has too many digits", self.field.name())))
     }
 }

@@ -107,6 +107,12 @@ pub fn source_names(topic: Topic, aliases: &[(Topic, String, String)]) -> Vec<St
     FieldNames::new(topic, aliases).0.into_iter().map(|(name, _)| name).collect()
 }
 
+/// What a field is called in the source, under these aliases.
+pub(super) fn name_in_source(topic: Topic, field: Field, aliases: &[(Topic, String, String)]) -> &str {
+    let alias = aliases.iter().find(|(of, here, _)| *of == topic && here == field.name());
+    alias.map_or(field.name(), |(_, _, there)| there)
+}
+
 /// What is wrong with a field's name in the source, where it is made of several.
 pub fn alias_fault(topic: Topic, here: &str, there: &str) -> Option<String> {
     composed::fault_of(topic, here, there)
@@ -148,8 +154,7 @@ impl FieldNames {
     pub(super) fn new(topic: Topic, aliases: &[(Topic, String, String)]) -> Self {
         let mut names = FieldNames(Vec::new(), Vec::new());
         for field in Field::of(topic) {
-            let alias = aliases.iter().find(|(of, here, _)| *of == topic && here == field.name());
-            let there = alias.map_or(field.name(), |(_, _, there)| there);
+            let there = name_in_source(topic, *field, aliases);
             match Composed::new(*field, there, FIELDS + names.1.len() * MAX_PARTS) {
                 Some(composed) => {
                     composed.parts().iter().for_each(|(part, slot)| names.fill(part, *slot));

@@ -3,9 +3,9 @@
 //! A key that is text is never taken for bytes of a number: a customer who was erased by mistake does not come back, while a key that could not be read
 //! is told of until somebody has seen to it.
 
-use super::fields::{Field, Problem, Value};
+use super::fields::{Problem, Value};
 use super::rules::{customer, written_customer};
-use super::{CustomerId, Reason, Topic};
+use super::{CustomerId, Reason};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -81,11 +81,4 @@ fn may_be_framed(key: &[u8]) -> bool {
     let is_text = a == 4 && b.is_ascii_digit() && c.is_ascii_digit();
     let is_optional = (a == 0 || a == 2) && goes_on(b) && b % 2 == 0 && is_last(c);
     [s1, s2, s3, s4] != [0; 4] && (is_number || is_text || is_optional)
-}
-
-/// What customer_id is called in the source, under these aliases.
-pub(super) fn name_in_source(aliases: &[(Topic, String, String)]) -> String {
-    let here = Field::CustomerId.name();
-    let alias = aliases.iter().find(|(topic, of, _)| *topic == Topic::Customers && of == here);
-    alias.map_or(here, |(_, _, there)| there).to_string()
 }

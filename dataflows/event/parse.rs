@@ -2,8 +2,8 @@
 
 use super::csv::{self, Columns, LineNumbers, Rows};
 use super::cursor::Cursor;
-use super::fields::{FieldNames, Fields, Problem};
-use super::key::{customer_of_key, name_in_source};
+use super::fields::{Field, FieldNames, Fields, Problem, name_in_source};
+use super::key::customer_of_key;
 use super::rules::{self, Event, Origin, Rules};
 use super::{Aside, Block, CustomerId, Format, Head, Horizon, Kind, Lines, Messages, Millis, Names, Place, Profile, Reason, Record, Rejected, Topic};
 use super::{fast, json};
@@ -95,7 +95,7 @@ impl Parser {
         Parser {
             field_names: Topic::ALL.map(|topic| FieldNames::new(topic, &settings.aliases)),
             unaliased: Topic::ALL.map(|topic| settings.aliases.iter().all(|(aliased, _, _)| *aliased != topic)),
-            customer_name: name_in_source(&settings.aliases),
+            customer_name: name_in_source(Topic::Customers, Field::CustomerId, &settings.aliases).to_string(),
             rules: Rules::new(settings),
             peers: peers.max(1),
             route,
