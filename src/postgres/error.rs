@@ -298,14 +298,7 @@ fn migration(error: &refinery::Error) -> String {
 }
 
 fn is_io(error: &postgres::Error) -> bool {
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        if cause.is::<io::Error>() {
-            return true;
-        }
-        source = cause.source();
-    }
-    false
+    super::tls::causes(error).into_iter().any(|cause| cause.is::<io::Error>())
 }
 
 /// What the server says, with its detail and hint; without a server the chain of causes.
