@@ -5,8 +5,8 @@ use crate::sink::{Link, Made};
 use dataflows::campaign::output::{
     ArmDay, ArmUpdate, Closed, Counts, Day, Decision, Erasure, FeatureRows, InteractionRows, LastRows, Output, Segment,
 };
-use dataflows::event::{CustomerId, Kept, Names, Rejected, Topic};
-use std::collections::BTreeMap;
+use dataflows::event::{CustomerId, Kept, Names, Reason, Rejected, Topic};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that one epoch changed. Rows come in batches as the workers sent them, in no particular order.
 #[derive(Clone, Debug)]
@@ -133,6 +133,23 @@ pub fn alert_of_unread_erasures(results: &EpochResults) {
     );
 }
 
+/// What is to be said of records that were rejected because their timestamps are in another unit: a line of each topic, the first time it has any.
+pub fn of_other_units(rejected: &[Rejected], told: &mut BTreeSet<Topic>) -> Vec<String> {
+    let mut by_topic: BTreeMap<Topic, (u64, &Rejected)> = BTreeMap::new();
+    for rejected in rejected.iter().filter(|rejected| rejected.reason == Reason::NotMilliseconds) {
+        by_topic.entry(rejected.topic).or_insert((0, rejected)).0 += 1;
+    }
+    let new = by_topic.into_iter().filter(|(topic, _)| told.insert(*topic));
+    new.map(|(topic, (records, first))| {
+        format!(
+            "Timestamps of {} are hardly in milliseconds, and {records} records are rejected as not_milliseconds: {}.",
+            topic.name(),
+            first.detail
+        )
+    })
+    .collect()
+}
+
 /// Bytes as hexadecimal digits.
 pub fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -153,6 +170,21 @@ pub fn digest_from_hex(text: &str) -> Option<[u8; 32]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dataflows::event::Place;
+
+    #[test]
+    fn another_unit_is_said_once_of_each_topic() {
+        let rejected =
+            |topic, position, reason| Rejected { topic, place: Place::new(0, position), reason, detail: format!("at {position}"), raw: Vec::new() };
+        let other = |topic, position| rejected(topic, position, Reason::NotMilliseconds);
+        let mut told = BTreeSet::new();
+        assert_eq!(of_other_units(&[rejected(Topic::Rewards, 1, Reason::BadField)], &mut told), Vec::<String>::new());
+        let lines =
+            of_other_units(&[other(Topic::Transactions, 4), rejected(Topic::Rewards, 5, Reason::BadField), other(Topic::Transactions, 6)], &mut told);
+        assert_eq!(lines, ["Timestamps of transactions are hardly in milliseconds, and 2 records are rejected as not_milliseconds: at 4."]);
+        let lines = of_other_units(&[other(Topic::Transactions, 7), other(Topic::Interactions, 8)], &mut told);
+        assert!(lines.len() == 1 && lines[0].contains("interactions"), "{lines:?}");
+    }
 
     #[test]
     fn a_digest_reads_back_and_nothing_else_does() {

@@ -353,6 +353,14 @@ impl Aside {
             | Aside::Request { customer, .. } => *customer,
         }
     }
+
+    /// Where the record stands that it comes of.
+    pub fn place(&self) -> Place {
+        match self {
+            Aside::Profile { place, .. } | Aside::Attachment { place, .. } | Aside::Request { place, .. } => *place,
+            Aside::Doubtful { rejected, .. } | Aside::Past { rejected, .. } => rejected.place,
+        }
+    }
 }
 
 /// What an interaction carried beside its fixed part.

@@ -8,7 +8,7 @@ use crate::first::Panicked;
 use crate::jobs::bench::BenchError;
 use crate::jobs::demo::DemoError;
 use crate::jobs::ending::{Cause, told};
-use crate::jobs::replay::ReplayError;
+use crate::jobs::replay::{ReplayError, SourceFaults};
 use crate::jobs::run::RunError;
 use crate::jobs::verify::VerifyError;
 use crate::kafka::KafkaError;
@@ -35,6 +35,9 @@ pub enum ProgramError {
     /// The replay failed.
     #[error(transparent)]
     Replay(#[from] ReplayError),
+    /// The replay was made, but of files that were hardly meant so.
+    #[error(transparent)]
+    Sources(#[from] SourceFaults),
     /// The job cannot be computed again.
     #[error(transparent)]
     Verify(#[from] VerifyError),
@@ -102,6 +105,7 @@ impl ProgramError {
         match self {
             ProgramError::Config(_) | ProgramError::Check { configuration: 1.., .. } => Blame::Usage,
             ProgramError::Check { configuration: 0, .. } | ProgramError::Differs { .. } | ProgramError::Damaged(_) => Blame::World,
+            ProgramError::Sources(_) => Blame::World,
             ProgramError::Replay(error) => error.blame(),
             ProgramError::Verify(error) => error.blame(),
             ProgramError::Run(error) => error.blame(),

@@ -5,7 +5,7 @@ use super::error::ProgramError;
 use super::{GlobalArgs, duration, instant, load, print, print_json};
 use crate::files::sink::Summary;
 use crate::files::thresholds;
-use crate::jobs::replay::{Input, Place, Replay, Span, replay};
+use crate::jobs::replay::{Input, Place, Replay, Replayed, SourceFaults, Span, replay};
 use crate::telemetry::logging;
 use clap::Args;
 use dataflows::event::Millis;
@@ -19,6 +19,8 @@ use std::path::{Path, PathBuf};
 Topics are read at the brokers of the configuration, beside a job that may be running and without disturbing it; nothing is late, as with files. \
 WHERE is earliest, latest, a timestamp (as the broker dates records), or offsets, as a file or as they are: '{\"transactions\": {\"0\": 17}}'.
 The output directory gets features.csv, model.json, thresholds.csv, summary.json and dead_letters.jsonl.
+The exit code is 1 where the files were hardly meant so: all rows of a file, or its first 1,000, are rejected for one reason, or files look like input but \
+have other names (Transactions.csv, rewards.ndjson). The results are written all the same; --allow-rejects takes the files as they are.
 
 Examples:
   sluice replay --input history --output results
@@ -57,6 +59,9 @@ pub struct ReplayArgs {
     /// Published daily thresholds to take instead of computing them, in the form of thresholds.csv
     #[arg(long, value_name = "FILE", env = "SLUICE_REPLAY_THRESHOLDS", hide_env_values = true)]
     pub thresholds: Option<PathBuf>,
+    /// Ends with 0 also where all first rows of a file are rejected for one reason, or files look like input and are not read
+    #[arg(long, env = "SLUICE_REPLAY_ALLOW_REJECTS", hide_env_values = true)]
+    pub allow_rejects: bool,
     /// Workers and processes.
     #[command(flatten)]
     pub cluster: ClusterArgs,
@@ -117,11 +122,17 @@ pub fn run(args: &ReplayArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
     let thresholds = args.thresholds.as_deref().map(thresholds::read).transpose()?;
     let features = config.features()?;
     let job = Replay { input: args.source(), output: args.output.clone(), as_of: args.as_of, lateness: args.lateness, thresholds };
-    match replay(&config, features, &job)? {
-        None => Ok(()),
-        Some(summary) if global.json => print_json(&serde_json::to_value(&summary).unwrap_or_default()),
-        Some(summary) => print(&describe(&summary, &args.output)),
+    let Some(Replayed { summary, faults }) = replay(&config, features, &job)? else { return Ok(()) };
+    if global.json {
+        print_json(&serde_json::to_value(&summary).unwrap_or_default())?;
+    } else {
+        print(&describe(&summary, &args.output))?;
     }
+    if !faults.is_empty() && !args.allow_rejects {
+        return Err(SourceFaults(faults).into());
+    }
+    faults.iter().for_each(|fault| tracing::warn!("{fault}"));
+    Ok(())
 }
 
 fn describe(summary: &Summary, output: &Path) -> String {

@@ -24,10 +24,12 @@ pub enum FileError {
         names: Vec<String>,
     },
     /// There are no transactions.
-    #[error("no transactions.jsonl or transactions.csv (or either with .gz or .zst) in {directory}")]
+    #[error("no transactions.jsonl or transactions.csv (or either with .gz or .zst) in {directory}{}", not_read(alike))]
     Missing {
         /// The input directory.
         directory: PathBuf,
+        /// Files in it that look like input.
+        alike: Vec<String>,
     },
     /// The first line of a CSV file does not name its columns.
     #[error("{path} line 1: the first line must name the columns: {problem}")]
@@ -77,8 +79,15 @@ impl FileError {
     /// Whose fault it is.
     pub fn blame(&self) -> Blame {
         match self {
+            // The command is right where the files are there: it is they that have other names.
+            FileError::Missing { alike, .. } if !alike.is_empty() => Blame::World,
             FileError::Directory { .. } | FileError::Ambiguous { .. } | FileError::Missing { .. } | FileError::Line { .. } => Blame::Usage,
             FileError::Read { .. } | FileError::Header { .. } | FileError::Encoding { .. } | FileError::LineEnds { .. } => Blame::World,
         }
     }
+}
+
+/// What is said of files that look like input.
+fn not_read(alike: &[String]) -> String {
+    if alike.is_empty() { String::new() } else { format!("; not read, though it looks like input: {}", alike.join(", ")) }
 }

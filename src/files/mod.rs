@@ -11,6 +11,7 @@ pub mod sink;
 pub mod source;
 mod split;
 pub mod thresholds;
+pub mod unread;
 
 use dataflows::event::Topic;
 use error::FileError;
@@ -68,6 +69,10 @@ impl InputFile {
     }
 }
 
+/// What files are called that are read.
+pub const NAMES: &str =
+    "files are read that are called transactions, customers, interactions, rewards or requests, with .jsonl or .csv, and .gz or .zst after it";
+
 /// Finds the files of an input directory, one a topic, in the order of the topics.
 ///
 /// # Errors
@@ -84,7 +89,7 @@ pub fn find_inputs(directory: &Path) -> Result<Vec<InputFile>, FileError> {
     }
     match inputs.first() {
         Some(first) if first.topic == Topic::Transactions => Ok(inputs),
-        _ => Err(FileError::Missing { directory: directory.to_path_buf() }),
+        _ => Err(FileError::Missing { directory: directory.to_path_buf(), alike: unread::unread(directory, &inputs).alike }),
     }
 }
 
@@ -105,6 +110,7 @@ fn candidates(directory: &Path, topic: Topic) -> Result<Vec<InputFile>, FileErro
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::blame::Blame;
 
     fn directory(names: &[&str]) -> tempfile::TempDir {
         let directory = tempfile::tempdir().expect("a temporary directory");
@@ -141,5 +147,16 @@ mod tests {
         let error = find_inputs(directory.path()).expect_err("missing").to_string();
         assert!(error.contains("no transactions.jsonl or transactions.csv"), "{error}");
         assert!(matches!(find_inputs(&directory.path().join("none")), Err(FileError::Directory { .. })));
+    }
+
+    #[test]
+    fn where_transactions_have_another_name_that_is_said() {
+        let directory = directory(&["Transactions.csv", "customers.csv"]);
+        let error = find_inputs(directory.path()).expect_err("missing");
+        assert!(error.to_string().contains("not read, though it looks like input: Transactions.csv"), "{error}");
+        assert_eq!(
+            (error.blame(), FileError::Missing { directory: directory.path().into(), alike: Vec::new() }.blame()),
+            (Blame::World, Blame::Usage)
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! The bounded job over files or topics: everything through the dataflow as fast as possible, and the results into files.
 
+mod sources;
 mod topics;
 
 use crate::blame::Blame;
@@ -23,6 +24,7 @@ use dataflows::customer::Features;
 use dataflows::event::{Millis, Rejected};
 use dataflows::operators::deliver::{Delivery, deliver};
 use dataflows::settings::Settings;
+pub use sources::{SourceFault, SourceFaults};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -86,11 +88,20 @@ impl ReplayError {
 /// With `lateness`, files are cut into epochs of so many blocks.
 const STREAMED: Epochs = Epochs { blocks: 4, ahead: 4 };
 
-/// Replays the files; the summary is `None` in processes other than the first.
+/// What came of a replay.
+#[derive(Debug)]
+pub struct Replayed {
+    /// As the file has it.
+    pub summary: Summary,
+    /// What was hardly meant so with the files that were read, and those that were not.
+    pub faults: Vec<SourceFault>,
+}
+
+/// Replays the files or topics; `None` in processes other than the first.
 ///
 /// # Errors
 /// Files cannot be read or written, or a worker ended.
-pub fn replay(config: &Config, features: Features, replay: &Replay) -> Result<Option<Summary>, ReplayError> {
+pub fn replay(config: &Config, features: Features, replay: &Replay) -> Result<Option<Replayed>, ReplayError> {
     let started = Instant::now();
     let cluster = Cluster::of(config)?;
     let settings = settings(config, replay);
@@ -108,12 +119,16 @@ pub fn replay(config: &Config, features: Features, replay: &Replay) -> Result<Op
     if !cluster.is_first() {
         return Ok(None);
     }
-    write_results(&results, &campaign, &sources, replay, config.workers, || {
+    let summary = write_results(&results, &campaign, &sources, replay, config.workers, || {
         let used = usage();
         let wall_seconds = started.elapsed().as_secs_f64();
         Cost { wall_seconds, cpu_seconds: used.cpu_seconds, peak_memory_bytes: used.peak_memory_bytes, workers: cluster.peers() }
-    })
-    .map(Some)
+    })?;
+    let faults = match (&replay.input, &sources) {
+        (Input::Files(directory), Sources::Files(inputs)) => sources::faults(directory, inputs, &campaign.settings.input, &results.rejected)?,
+        _ => Vec::new(),
+    };
+    Ok(Some(Replayed { summary, faults }))
 }
 
 /// Where records came from.

@@ -24,7 +24,7 @@ use crate::kafka::compacted::Compacted;
 use crate::kafka::intake::{KafkaIntake, Seat, Sight};
 use crate::kafka::{Assigned, KafkaError, KafkaSettings, Position, TopicIds, admin, properties};
 use crate::postgres::Trouble;
-use crate::results::{EpochResults, alert_of_unread_erasures};
+use crate::results::{EpochResults, alert_of_unread_erasures, of_other_units};
 use crate::sink::thread::{SinkThread, spawn};
 use crate::sink::{self, Commit, Opened, Sink, SinkError};
 use crate::telemetry::status::Status;
@@ -262,9 +262,11 @@ impl Job {
             Arc::new(Publishing::start(&self.kafka, &config.bandit.arms, outbox, sink.progress(), status, self.watched.ending.teller())?);
         let (to_sink, results) = bounded(config.limits.epochs_in_flight as usize + 1);
         let (watched, published) = (self.watched.clone(), Arc::clone(&publishing));
+        let mut of_units = BTreeSet::new();
         let then = move |sink: &mut dyn Sink, mut results: Box<EpochResults>, commit: Commit| {
             watched.status.committed(&results, commit.took);
             alert_of_unread_erasures(&results);
+            of_other_units(&results.rejected, &mut of_units).iter().for_each(|line| tracing::warn!("{line}"));
             watched.sight.committed(&results.closed.offsets);
             published.committed(&mut results);
             watched.saved.get().into_iter().for_each(|saved| sink.checkpointed(saved.newest(), saved.oldest()));

@@ -5,7 +5,8 @@ use super::{KafkaError, KafkaSettings};
 use crate::blame::Blame;
 use crate::files::error::FileError;
 use crate::files::reader::{Distribution, Reader, Seat};
-use crate::files::{InputFile, Syntax, find_inputs};
+use crate::files::unread::unread;
+use crate::files::{InputFile, NAMES, Syntax, find_inputs};
 use dataflows::event::instant::{timestamp, timestamp_integer};
 use dataflows::event::{CustomerId, Millis};
 use serde::Deserialize;
@@ -25,6 +26,9 @@ pub enum LoadError {
     /// A file of another form.
     #[error("{0} is CSV: only files of JSON lines can be sent as they are")]
     Form(String),
+    /// Files that would be left out, though they look like those that are sent.
+    #[error("not sent, though it looks like input: {}; {NAMES}. Nothing was sent: rename what is to be sent, and move away what is not", .0.join(", "))]
+    NotRead(Vec<String>),
 }
 
 impl LoadError {
@@ -34,6 +38,7 @@ impl LoadError {
             LoadError::Files(error) => error.blame(),
             LoadError::Kafka(error) => error.blame(),
             LoadError::Form(_) => Blame::Usage,
+            LoadError::NotRead(_) => Blame::World,
         }
     }
 }
@@ -55,13 +60,19 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// # Errors
 /// A file cannot be read, or the broker does not take a record.
 pub fn load(settings: &KafkaSettings, directory: &Path, mut progress: impl FnMut(u64)) -> Result<Produced, LoadError> {
+    // What is wrong with the directory is known before anything is sent.
+    let inputs = find_inputs(directory)?;
+    if let Some(other) = inputs.iter().find(|input| input.syntax != Syntax::Json) {
+        return Err(LoadError::Form(other.name()));
+    }
+    let unread = unread(directory, &inputs);
+    if !unread.alike.is_empty() {
+        return Err(LoadError::NotRead(unread.alike));
+    }
     let mut producer = Producer::new(settings)?;
     let mut sent = 0;
-    for input in find_inputs(directory)? {
-        if input.syntax != Syntax::Json {
-            return Err(LoadError::Form(input.name()));
-        }
-        send(settings, &mut producer, &input, &mut sent, &mut progress)?;
+    for input in &inputs {
+        send(settings, &mut producer, input, &mut sent, &mut progress)?;
     }
     Ok(producer.finish(PATIENCE)?)
 }
