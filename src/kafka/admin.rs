@@ -5,7 +5,7 @@ use super::consumer::{Assigned, Position};
 use super::error::{KafkaError, passes};
 use super::position::{self, Found};
 use super::settings::{KafkaSettings, Role};
-use dataflows::event::{Place, Topic};
+use dataflows::event::{Millis, Place, Topic};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError as ClientError;
@@ -164,6 +164,21 @@ pub fn find(settings: &KafkaSettings, assigned: impl Iterator<Item = Assigned>) 
         }
     }
     Ok(found)
+}
+
+/// The topics that are read which have records dated at this instant or later, each with a partition
+/// and the offset of the first such record in it.
+///
+/// # Errors
+/// The broker cannot be reached.
+pub fn dated_since(settings: &KafkaSettings, instant: Millis) -> Result<BTreeMap<String, (u32, u64)>, KafkaError> {
+    let partitions = partitions(settings)?;
+    let all: Vec<(&str, u32)> =
+        partitions.iter().flat_map(|(topic, partitions)| partitions.iter().map(|partition| (settings.topic_name(*topic), *partition))).collect();
+    let (consumer, connection) = asking(settings)?;
+    let found =
+        position::since(&consumer, &all, instant, ANSWER).map_err(|error| report(&consumer, &connection, "look up offsets by time", &error))?;
+    Ok(found.into_iter().rev().map(|(topic, partition, offset)| (topic, (partition, offset))).collect())
 }
 
 /// What would keep a job from running, all at once.

@@ -29,7 +29,7 @@ mod sys;
 pub mod topic_ids;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use consumer::{Arrival, Assigned, ConsumerHandle, Position};
 pub use error::KafkaError;

@@ -3,7 +3,7 @@
 use super::connection::code_of;
 use super::consumer::{Assigned, Position};
 use super::error::{KafkaError, passes};
-use dataflows::event::Place;
+use dataflows::event::{Millis, Place};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError as ClientError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -106,6 +106,25 @@ fn offset_at<C: ConsumerContext>(
         Offset::Offset(offset) => Ok(u64::try_from(offset).ok()),
         _ => Ok(None),
     }
+}
+
+/// The first record of each of these partitions that is dated at this instant or later.
+pub(super) fn since<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    partitions: &[(&str, u32)],
+    instant: Millis,
+    answer: Duration,
+) -> Result<Vec<(String, u32, u64)>, ClientError> {
+    let mut wanted = TopicPartitionList::new();
+    for (name, partition) in partitions {
+        wanted.add_partition_offset(name, i32::try_from(*partition).unwrap_or(i32::MAX), Offset::Offset(instant.max(0)))?;
+    }
+    let found = consumer.offsets_for_times(wanted, answer)?;
+    let there = found.elements().into_iter().filter_map(|element| match element.offset() {
+        Offset::Offset(offset) => Some((element.topic().to_string(), u32::try_from(element.partition()).ok()?, u64::try_from(offset).ok()?)),
+        _ => None,
+    });
+    Ok(there.collect())
 }
 
 /// What a failed question means.

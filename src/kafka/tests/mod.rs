@@ -17,12 +17,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long anything may take that a test waits for.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// Timestamp of a first record, 2024-03-01.
 const MARCH: Millis = 1_709_251_200_000;
 
 /// Settings for the broker of the environment, with topics that no other test has; `None`, where there is no broker and the test is skipped.
-fn settings() -> Option<KafkaSettings> {
+pub(crate) fn settings() -> Option<KafkaSettings> {
     match std::env::var("SLUICE_KAFKA_BROKERS") {
         Ok(brokers) => Some(own_topics(&brokers)),
         Err(_) if std::env::var("SLUICE_REQUIRE_SERVICES").is_ok_and(|value| value == "1") => {
