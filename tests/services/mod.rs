@@ -14,7 +14,7 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -251,15 +251,30 @@ impl Job {
 
     /// Asks it to drain, and waits until it has ended well.
     pub(crate) fn drain(mut self) {
-        let killed = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().expect("kill can be started");
-        assert!(killed.success());
-        let status = self.0.wait().expect("it can be waited for");
+        self.terminate();
+        let status = self.ended();
         assert!(status.success(), "the job ended with {status}");
+    }
+
+    /// Asks it to drain.
+    pub(crate) fn terminate(&self) {
+        let told = Command::new("kill").args(["-TERM", &self.id().to_string()]).status().expect("kill can be started");
+        assert!(told.success());
     }
 
     /// Waits until it has ended by itself; gives its exit code.
     pub(crate) fn wait(mut self) -> Option<i32> {
-        self.0.wait().expect("it can be waited for").code()
+        self.ended().code()
+    }
+
+    /// How it has ended. One that does not end must not keep its test for ever.
+    fn ended(&mut self) -> ExitStatus {
+        let mut status = None;
+        eventually("the job has ended", || {
+            status = self.0.try_wait().expect("it can be waited for");
+            status.is_some()
+        });
+        status.expect("it has just been found")
     }
 
     /// Kills it at once.

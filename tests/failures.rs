@@ -1,0 +1,260 @@
+//! A job that cannot go on says why, whatever it was doing: the exit code is 1, the first cause is
+//! told once, and `/readyz` has it as long as the process is there. What each error says is in the
+//! table beside `src/jobs/ending.rs`; here the program itself is led into some of them while it
+//! starts, repeats, runs and drains.
+
+mod services;
+
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use services::console::Console;
+use services::topics::Sender;
+use services::{Job, Stage, eventually};
+use std::net::TcpListener;
+use std::process::Stdio;
+use tokio::runtime::Runtime;
+
+/// One test's job, which takes no checkpoint before its end.
+struct Scene {
+    stage: Stage,
+    sender: Sender,
+    sent: i64,
+}
+
+impl Scene {
+    fn set(name: &str) -> Option<Scene> {
+        let stage = Stage::set(name)?;
+        Scene::configure(&stage, "");
+        stage.sluice(&["topics", "create", "--partitions", "1", stage.config().to_str().expect("UTF-8")]);
+        let sender = Sender::new(&stage);
+        Some(Scene { stage, sender, sent: 0 })
+    }
+
+    /// Without a database: a journal, and nothing else.
+    fn without_database(&self) {
+        let toml = std::fs::read_to_string(self.stage.config()).expect("the configuration");
+        let database = format!("[postgres]\nurl = \"{}\"\n", self.stage.url());
+        assert!(toml.contains(&database));
+        std::fs::write(self.stage.config(), toml.replace(&database, "")).expect("the configuration can be written");
+    }
+
+    fn configure(stage: &Stage, more: &str) {
+        let toml = stage.toml(more).replace("[checkpoint]\n", "[checkpoint]\ninterval = \"1h\"\n");
+        std::fs::write(stage.config(), toml).expect("the configuration can be written");
+    }
+
+    /// Purchases of one customer, each with an interaction two hours later: one pair a day, so that
+    /// all before the last are settled.
+    fn send(&mut self, records: i64) {
+        for _ in 0..records {
+            self.sent += 1;
+            let (at, day) = (self.sent, format!("2024-03-{:02}", self.sent));
+            let purchase =
+                format!(r#"{{"transaction_id":"t{at}","customer_id":1,"timestamp":"{day}T10:00:00Z","amount":5,"product_category":"Travel"}}"#);
+            let interaction = format!(r#"{{"interaction_id":"i{at}","customer_id":1,"timestamp":"{day}T12:00:00Z","action":1,"reward":1}}"#);
+            for (topic, value) in [("transactions", purchase), ("interactions", interaction)] {
+                self.sender.send(&self.stage.topic(topic), 0, Some(b"1"), Some(value.as_bytes()), 1_709_251_200_000 + at * 86_400_000);
+            }
+        }
+        self.sender.flush();
+    }
+
+    fn start(&self, more: &[&str]) -> Job {
+        let job = self.stage.start_with_log(more);
+        eventually("the job reads", || self.stage.log().contains("The job begins to read."));
+        job
+    }
+
+    /// Waits until the console shows that everything is committed.
+    fn settle(&self) {
+        let console = Console::of(&self.stage);
+        eventually("everything is committed", || {
+            let status: serde_json::Value = serde_json::from_str(&console.get("/status").1).expect("JSON");
+            status["counts"]["transactions"].as_i64() == Some(self.sent) && status["counts"]["interactions"].as_i64() == Some(self.sent)
+        });
+    }
+
+    /// Sends, commits and kills: with no checkpoint everything has to be repeated.
+    fn crash(&mut self, records: i64) {
+        let job = self.start(&[]);
+        self.send(records);
+        self.settle();
+        job.kill();
+    }
+
+    /// The job ends by itself, with this cause.
+    fn fails(&self, job: Job, cause: &str) {
+        assert_eq!(job.wait(), Some(1), "{}", self.stage.log());
+        told(&self.stage.log(), cause);
+    }
+
+    /// For what is asked of the broker.
+    fn broker(&self) -> (AdminClient<DefaultClientContext>, Runtime) {
+        let admin = ClientConfig::new().set("bootstrap.servers", &self.stage.brokers).create().expect("a client");
+        (admin, tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime"))
+    }
+}
+
+/// The log says once why the job cannot go on, as an error, and the program says it at its end.
+fn told(log: &str, cause: &str) {
+    let causes: Vec<&str> = log.lines().filter(|line| line.contains("The job cannot go on: ")).collect();
+    assert!(causes.len() == 1 && causes[0].contains("ERROR") && causes[0].contains(cause), "{cause}: {log}");
+    assert!(log.lines().any(|line| line.starts_with("error: ") && line.contains(cause)), "{cause}: {log}");
+}
+
+/// Retention takes what a killed job would have to repeat.
+fn passed(scene: &mut Scene) {
+    scene.crash(5);
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(&scene.stage.topic("transactions"), 0, Offset::Offset(4)).expect("an offset");
+    let (admin, runtime) = scene.broker();
+    runtime.block_on(admin.delete_records(&list, &AdminOptions::new())).expect("the records go");
+    scene.fails(scene.stage.start_with_log(&[]), "starts at offset 4, but offset 0 is wanted");
+}
+
+#[test]
+fn records_that_retention_took_while_a_killed_job_was_down_are_missed_with_a_database() {
+    let Some(mut scene) = Scene::set("passed") else { return };
+    passed(&mut scene);
+}
+
+#[test]
+fn records_that_retention_took_while_a_killed_job_was_down_are_missed_without_a_database() {
+    let Some(mut scene) = Scene::set("passed_journal") else { return };
+    scene.without_database();
+    passed(&mut scene);
+}
+
+#[test]
+fn epochs_that_come_out_differently_are_said_and_nothing_is_committed_after_them() {
+    let Some(mut scene) = Scene::set("differs") else { return };
+    scene.crash(5);
+    Scene::configure(&scene.stage, "[context]\nterms = [\"intercept\"]\n");
+    // There is more to read after what is repeated.
+    scene.send(5);
+    scene.fails(scene.stage.start_with_log(&[]), "was committed with the model digest");
+    let count = "SELECT (sum((counts->>'transactions')::bigint))::bigint FROM sluice.epochs";
+    let committed: i64 = scene.stage.database().query_one(count, &[]).expect("the epochs").get(0);
+    assert_eq!(committed, 5);
+}
+
+#[test]
+fn a_database_that_refuses_ends_a_running_job_and_a_draining_one() {
+    let Some(mut scene) = Scene::set("refuses") else { return };
+    let job = scene.start(&[]);
+    scene.send(3);
+    scene.settle();
+    let row = "CREATE TABLE kept AS TABLE sluice.progress; DELETE FROM sluice.progress";
+    scene.stage.database().batch_execute(row).expect("the row goes");
+    scene.send(1);
+    scene.fails(job, "table progress has no row of job");
+    // The same once it was asked to drain: the last commit waits, and is refused then.
+    scene.stage.database().batch_execute("INSERT INTO sluice.progress TABLE kept").expect("the row is back");
+    let job = scene.start(&[]);
+    scene.settle();
+    let mut database = scene.stage.database();
+    let mut holding = database.transaction().expect("a transaction");
+    holding.batch_execute("LOCK TABLE sluice.progress").expect("it is locked");
+    scene.send(1);
+    job.terminate();
+    eventually("it drains", || scene.stage.log().contains("Draining"));
+    holding.batch_execute("DELETE FROM sluice.progress").expect("the row goes");
+    holding.commit().expect("it is unlocked");
+    scene.fails(job, "table progress has no row of job");
+}
+
+#[test]
+fn a_topic_that_is_deleted_ends_the_job_and_readyz_says_so() {
+    let Some(mut scene) = Scene::set("deleted") else { return };
+    let job = scene.start(&[]);
+    scene.send(3);
+    scene.settle();
+    // An epoch that cannot be committed keeps the process for a while.
+    let mut database = scene.stage.database();
+    let mut holding = database.transaction().expect("a transaction");
+    holding.batch_execute("LOCK TABLE sluice.progress").expect("it is locked");
+    let console = Console::of(&scene.stage);
+    scene.send(1);
+    let topic = scene.stage.topic("rewards");
+    let (admin, runtime) = scene.broker();
+    runtime.block_on(admin.delete_topics(&[&topic], &AdminOptions::new())).expect("the topic goes");
+    eventually("it has failed", || scene.stage.log().contains("The job cannot go on"));
+    let (code, body) = console.get("/readyz");
+    assert!(code == 503 && body.contains("the job has failed: ") && body.contains(&topic), "{code} {body}");
+    drop(holding);
+    scene.fails(job, &topic);
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_read_is_named() {
+    let Some(mut scene) = Scene::set("unreadable") else { return };
+    let job = scene.start(&[]);
+    scene.send(3);
+    scene.settle();
+    job.drain();
+    let folder = scene.stage.path("checkpoints").join("campaign").join("manifests");
+    let manifest = std::fs::read_dir(&folder).expect("manifests").next().expect("a checkpoint").expect("an entry").path();
+    let length = std::fs::metadata(&manifest).expect("it is there").len();
+    std::fs::write(&manifest, vec![0; length as usize]).expect("nothing of it is left");
+    let name = manifest.file_name().and_then(|name| name.to_str()).expect("UTF-8").to_string();
+    // Everything is committed: the job goes on from its first records, and what could not be read is no failure.
+    let job = scene.start(&[]);
+    scene.send(1);
+    scene.settle();
+    job.drain();
+    let log = scene.stage.log();
+    assert!(log.lines().any(|line| line.contains("WARN") && line.contains(&name)), "{log}");
+}
+
+#[test]
+fn a_last_checkpoint_that_cannot_be_written_is_no_drain() {
+    let Some(mut scene) = Scene::set("unsaved") else { return };
+    let job = scene.start(&[]);
+    scene.send(3);
+    scene.settle();
+    std::fs::write(scene.stage.path("checkpoints"), "no folder").expect("a file in its place");
+    job.terminate();
+    scene.fails(job, "the last checkpoint, of epoch");
+    // Nor does a job begin where its checkpoints cannot be looked for.
+    scene.fails(scene.stage.start_with_log(&[]), "cannot be listed");
+}
+
+/// One process of two, with a log of its own.
+fn process(stage: &Stage, number: &str) -> Job {
+    let log = std::fs::File::create(stage.path(&format!("{number}.log"))).expect("a log");
+    let mut command = services::program();
+    command.arg("run").arg(stage.config()).args(["--processes", "2", "--process", number, "--hostfile"]).arg(stage.path("hosts"));
+    Job(command.stdout(Stdio::null()).stderr(log).spawn().expect("the program can be started"))
+}
+
+/// Both processes of a job, once they have committed what was sent.
+fn pair(scene: &mut Scene, incarnation: i64) -> [Job; 2] {
+    let ports: Vec<TcpListener> = (0..2).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
+    let hosts: String = ports.iter().map(|port| format!("{}\n", port.local_addr().expect("an address"))).collect();
+    std::fs::write(scene.stage.path("hosts"), hosts).expect("the hostfile can be written");
+    drop(ports);
+    let both = ["0", "1"].map(|number| process(&scene.stage, number));
+    scene.stage.wait_for("SELECT incarnation FROM sluice.progress", incarnation);
+    scene.send(1);
+    scene.stage.wait_for("SELECT (sum((counts->>'transactions')::bigint))::bigint FROM sluice.epochs", scene.sent);
+    both
+}
+
+#[test]
+fn of_two_processes_the_one_that_did_not_fail_says_what_it_knows() {
+    let Some(mut scene) = Scene::set("pair") else { return };
+    let log = |stage: &Stage, number: &str| std::fs::read_to_string(stage.path(&format!("{number}.log"))).expect("a log");
+    let [first, second] = pair(&mut scene, 1);
+    second.kill();
+    assert_eq!(first.wait(), Some(1), "{}", log(&scene.stage, "0"));
+    told(&log(&scene.stage, "0"), "the connection to another process of the job is lost");
+    // The first one fails in order: the other hears of it with the last epoch.
+    let [first, second] = pair(&mut scene, 2);
+    scene.stage.database().batch_execute("DELETE FROM sluice.progress").expect("the row goes");
+    scene.send(1);
+    assert_eq!((first.wait(), second.wait()), (Some(1), Some(1)), "{}\n{}", log(&scene.stage, "0"), log(&scene.stage, "1"));
+    told(&log(&scene.stage, "0"), "table progress has no row of job");
+    told(&log(&scene.stage, "1"), "another process of the job");
+}
