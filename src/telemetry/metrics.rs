@@ -39,7 +39,6 @@ pub enum Metric {
     /// Erasures that were not done.
     ErasuresFailed,
     /// Erasures that could not be read.
-    ErasuresUnread,
     /// Fields left out.
     IgnoredFields,
     /// The committed epoch.
@@ -125,7 +124,7 @@ pub enum Kind {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Metric; 47] = [
+    pub const ALL: [Metric; 46] = [
         Metric::Events,
         Metric::InputRejected,
         Metric::Late,
@@ -137,7 +136,6 @@ impl Metric {
         Metric::PastHistory,
         Metric::ErasedFolded,
         Metric::ErasuresFailed,
-        Metric::ErasuresUnread,
         Metric::IgnoredFields,
         Metric::EpochCommitted,
         Metric::EpochsInFlight,
@@ -210,9 +208,6 @@ impl Metric {
                 Counter,
                 "Erasures that were not done, by reason: alert on any, something of a customer is still there.",
             ),
-            Metric::ErasuresUnread => {
-                ("sluice_erasures_unread_total", Counter, "Erasures that could not be read: alert on any, for these customers are still there.")
-            }
             Metric::IgnoredFields => {
                 ("sluice_ignored_fields_total", Counter, "Optional fields that could not be read and were left out, by topic and field.")
             }
@@ -341,14 +336,13 @@ fn of_count(count: Count) -> Option<Metric> {
         Count::Retracted => Some(Metric::Retracted),
         Count::Erased => Some(Metric::Erased),
         Count::ErasedFolded => Some(Metric::ErasedFolded),
-        Count::UnreadErasures => Some(Metric::ErasuresUnread),
         Count::PastHistory => Some(Metric::PastHistory),
         Count::Late => Some(Metric::Late),
         Count::Learned => Some(Metric::LearnedInteractions),
         Count::Corrected => Some(Metric::Corrected),
         Count::Pending => Some(Metric::PendingInteractions),
-        // Rewards that join nothing are told by reason, decisions by arm.
-        Count::NoInteraction | Count::BeforeInteraction | Count::AfterWindow | Count::Decisions => None,
+        // Rewards that join nothing and erasures that were not done are told by reason, decisions by arm.
+        Count::NoInteraction | Count::BeforeInteraction | Count::AfterWindow | Count::UnreadErasures | Count::Decisions => None,
     }
 }
 
@@ -422,7 +416,7 @@ mod tests {
     use crate::telemetry::status::{End, Status, tests::a_busy_epoch};
     use dataflows::campaign::output::Counts;
     use dataflows::event::Topic;
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     #[test]
     fn every_name_is_valid_unique_and_described() {
@@ -454,7 +448,7 @@ mod tests {
             "sluice_events_total 70",
             "sluice_input_rejected_total{reason=\"bad_amount\"} 1",
             "sluice_ignored_fields_total{topic=\"customer-interactions\",field=\"template_id\"} 0",
-            "sluice_erasures_unread_total 0",
+            "sluice_erasures_failed_total{reason=\"unread\"} 0",
             "sluice_epoch_committed 7",
             "sluice_epoch_published 4",
             "sluice_unpublished_epochs 3",
@@ -503,14 +497,25 @@ mod tests {
     #[test]
     fn failed_erasures_are_there_from_the_start_by_reason() {
         let status = Status::new("campaign", &[], 2);
-        for (fault, number) in [(None, 0), (Some(ErasureFault::NotWritten), 1), (Some(ErasureFault::NotWritten), 2)] {
-            fault.into_iter().for_each(|fault| status.erasure_failed(fault));
+        for number in 0..3 {
+            if number > 0 {
+                status.erasure_failed(ErasureFault::NotWritten);
+                let counts = Counts { unread_erasures: 5, ..Counts::none() };
+                status.committed(&EpochResults { counts, ..EpochResults::new(number) }, Duration::from_millis(20));
+            }
             status.erasures_failed(ErasureFault::Checkpoints, 3 * number);
-            let text = status.metrics();
-            for (reason, number) in [("not_written", number), ("checkpoints", 3 * number)] {
+            let wanted = BTreeMap::from([("unread", 5 * number), ("not_written", number), ("checkpoints", 3 * number)]);
+            let (text, shown) = (status.metrics(), status.snapshot().failed_erasures);
+            for (reason, number) in &wanted {
                 let line = format!("\nsluice_erasures_failed_total{{reason=\"{reason}\"}} {number}\n");
                 assert!(text.contains(&line), "{line} in\n{text}");
             }
+            assert_eq!(shown, wanted, "the status says the same");
+            assert_eq!(
+                text.lines().filter(|line| line.contains("erasures") && !line.starts_with('#')).count(),
+                ErasureFault::ALL.len(),
+                "and nothing twice"
+            );
         }
     }
 

@@ -270,7 +270,7 @@ impl Status {
                 .threshold
                 .map(|(day, total)| Threshold { day_ms: Millis::from(day) * DAY, high_value: total as f64 / 10f64.powi(self.decimals as i32) }),
             counts: known.counted(),
-            failed_erasures: known.failed_erasures.numbers(),
+            failed_erasures: known.failed_erasures.numbers(known.counts.unread_erasures),
             rejected: known.rejected.clone(),
             ignored_fields: known.ignored_fields(),
             dead_letters: known.dead_letters.iter().cloned().collect(),

@@ -1,10 +1,12 @@
-//! Erasures that were not done, by where they failed: whoever is responsible for them must hear of each.
+//! Erasures that were not done, by why: whoever is responsible for them must hear of each.
 
 use std::collections::BTreeMap;
 
-/// Where an erasure failed.
+/// Why an erasure was not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErasureFault {
+    /// Its record could not be read.
+    Unread,
     /// The wish could not be written to the topic of customers.
     NotWritten,
     /// Older checkpoints still hold what was erased.
@@ -13,18 +15,20 @@ pub enum ErasureFault {
 
 impl ErasureFault {
     /// Every one.
-    pub const ALL: [ErasureFault; 2] = [ErasureFault::NotWritten, ErasureFault::Checkpoints];
+    pub const ALL: [ErasureFault; 3] = [ErasureFault::Unread, ErasureFault::NotWritten, ErasureFault::Checkpoints];
 
     /// The word for it in metrics and the status.
     pub fn word(self) -> &'static str {
         match self {
+            ErasureFault::Unread => "unread",
             ErasureFault::NotWritten => "not_written",
             ErasureFault::Checkpoints => "checkpoints",
         }
     }
 }
 
-/// How many erasures have failed since the start, by the word for where.
+/// How many erasures were not done, by the word for why. The epochs count those that could not be
+/// read, over every start of the job; the others are counted here, since this one.
 #[derive(Clone, Debug)]
 pub(super) struct FailedErasures(BTreeMap<&'static str, u64>);
 
@@ -43,7 +47,10 @@ impl FailedErasures {
         *number = total.max(*number);
     }
 
-    pub(super) fn numbers(&self) -> BTreeMap<&'static str, u64> {
-        self.0.clone()
+    /// All of them, with those that could not be read.
+    pub(super) fn numbers(&self, unread: u64) -> BTreeMap<&'static str, u64> {
+        let mut numbers = self.0.clone();
+        numbers.insert(ErasureFault::Unread.word(), unread);
+        numbers
     }
 }

@@ -44,7 +44,7 @@ pub struct Snapshot {
     pub threshold: Option<Threshold>,
     /// What was counted since the job's first epoch, and rejected since the start.
     pub counts: Counted,
-    /// Erasures that were not done since the start, by the word for where they failed.
+    /// Erasures that were not done, by the word for why.
     pub failed_erasures: BTreeMap<&'static str, u64>,
     /// Rejected records by the word of their reason.
     pub rejected: BTreeMap<&'static str, u64>,
