@@ -1,6 +1,9 @@
-//! A long-running job that everything is done to: its processes killed and stopped, its broker and its database killed, its layout changed, and records
-//! sent that are late, double, replaced, taken back, erased or bad, plainly or in transactions that are committed, aborted or stay open. At the end nothing
-//! may be lost, nothing there twice, and every row must be what the records give.
+//! A long-running job that everything is done to: its processes killed and stopped, its broker and
+//! its database killed, its layout changed, and records sent that are late, double, replaced, taken
+//! back, renewed, erased or bad, plainly or in transactions that are committed, aborted or stay
+//! open. At some time the topic of customers becomes a compacted one, which forgets what newer
+//! records replace. At the end nothing may be lost, nothing there twice, and every row must be what
+//! the records give.
 //!
 //! What is done is drawn from a seed and printed before it begins: `scripts/chaos --seed N --actions N` does the same again.
 
@@ -17,16 +20,19 @@ use nix::sys::signal::{Signal, kill};
 use postgres::{Client, NoTls};
 use sequence::{Action, Kind, LAYOUTS, Then, draw, ended};
 use services::own::{Services, wanted};
-use services::{Stage, eventually};
+use services::{Stage, compaction, eventually};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use supervised::Supervised;
 use trial::population::{Population, Record};
-use trial::{Producer, WAITING, committed, verdict};
+use trial::{Forgotten, Producer, WAITING, committed, verdict};
 
 /// How long a commit is waited for to be in the middle of it.
 const LURK: Duration = Duration::from_secs(3);
+
+/// Profiles that are renewed at the end, twice: some are the same customers'.
+const RENEWALS: usize = 30;
 
 /// A number of the environment.
 fn number(variable: &str, otherwise: u64) -> u64 {
@@ -55,7 +61,8 @@ fn every_kind_of_action_is_among_two_hundred() {
         let sequence = draw(seed, 200);
         let mut counts = std::collections::HashMap::new();
         sequence.iter().for_each(|action| *counts.entry(format!("{:?}", action.kind)).or_insert(0) += 1);
-        assert!(counts.len() == 17 && counts.values().all(|count| *count >= 5), "seed {seed}: {counts:?}");
+        assert_eq!(counts.remove("Compact"), Some(1), "seed {seed}");
+        assert!(counts.len() == 18 && counts.values().all(|count| *count >= 5), "seed {seed}: {counts:?}");
         let so_many = |holds: fn(&Action) -> bool| sequence.iter().filter(|action| holds(action)).count();
         assert!(so_many(|action| action.in_transaction) >= 5, "seed {seed}: records in transactions");
     }
@@ -108,13 +115,13 @@ impl Trial {
     fn perform(&mut self, number: usize, action: &Action) {
         let before = self.epochs();
         let note = match action.kind {
-            Kind::Produce | Kind::Late | Kind::Duplicate | Kind::Replace | Kind::Retract | Kind::Erase | Kind::Bad => self.send(action),
+            Kind::Produce | Kind::Late | Kind::Duplicate | Kind::Replace | Kind::Retract | Kind::Renew | Kind::Erase | Kind::Bad => self.send(action),
             Kind::Abort | Kind::Open => self.transact(action),
             Kind::End => self.end_open(),
             Kind::KillOne | Kind::KillAll => self.kill(action),
             Kind::KillBroker | Kind::KillDatabase => self.take_away(action),
             Kind::Pause => self.pause(action),
-            Kind::Rescale | Kind::Drain => self.start_anew(action),
+            Kind::Rescale | Kind::Drain | Kind::Compact => self.start_anew(action),
         };
         let ended = self.wait(action.then, before);
         let (sent, layout) = (self.producer.sent(), self.job().layout);
@@ -122,19 +129,17 @@ impl Trial {
     }
 
     fn send(&mut self, action: &Action) -> String {
-        let Trial { population, producer, .. } = self;
+        let population = &mut self.population;
         let records = match action.kind {
             Kind::Late => population.late(action.records),
             Kind::Duplicate => population.duplicates(action.records),
             Kind::Replace => population.replacements(action.records),
             Kind::Retract => population.retractions(action.records),
+            Kind::Renew => population.renewals(action.records),
             Kind::Erase => population.erasure(),
             Kind::Bad => population.bad(action.records),
             _ => population.mixed(action.records),
         };
-        if action.kind == Kind::Bad {
-            producer.bad += records.len() as i64;
-        }
         self.hand_over(action, &records);
         self.producer.flush();
         String::new()
@@ -235,8 +240,19 @@ impl Trial {
         } else {
             job.drain()
         }
+        if action.kind == Kind::Compact {
+            self.compact();
+        }
         self.start(action.layout);
         note
+    }
+
+    /// Has the broker compact the topic of customers. The job has ended: of what it reads from now
+    /// on it keeps what a restart may need.
+    fn compact(&mut self) {
+        let read = committed(&mut self.stage.database());
+        self.producer.forget(&self.stage, &read);
+        compaction::compact(&self.stage.brokers, &self.stage.topic("customers"));
     }
 
     /// The last epoch. At no moment does anybody see a part of one: progress, epochs and what follows from them move together.
@@ -270,13 +286,17 @@ impl Trial {
     /// Closes what is open, drains the job and judges it.
     fn end(mut self) {
         self.say("       everything was done; what is open closes");
-        let closing = self.population.closing();
-        self.producer.send(&self.stage, &closing);
-        self.wait(Then::CatchUp, 0);
+        for records in [self.population.renewals(RENEWALS), self.population.renewals(RENEWALS), self.population.closing()] {
+            self.producer.send(&self.stage, &records);
+            self.wait(Then::CatchUp, 0);
+        }
         self.stage.wait_for(WAITING, 0);
         self.job.take().expect("there always is a job while actions are performed").drain();
         self.say("       drained");
         self.assert_calm();
+        if let Some(forgotten) = Forgotten::of(&self.stage, &self.producer) {
+            eventually("the cleaner has removed what the job has read", || forgotten.gone(&self.stage) > 0);
+        }
         for line in verdict::judge(&self.stage, &self.producer) {
             self.say(&format!("       {line}"));
         }

@@ -1,5 +1,8 @@
-//! A job killed at every point that matters: before the commit of an epoch, inside it and after it, while a checkpoint is half written or without one,
-//! in every layout; then started in the next layout. Each time everything must come out exact.
+//! A job killed at every point that matters: before the commit of an epoch, inside it and after it,
+//! while a checkpoint is half written or without one, in every layout; then started in the next
+//! layout. In half of the cells the topic of customers is compacted, and lacks by then records that
+//! the job has read, and without a checkpoint has to repeat. Each time everything must come out
+//! exact.
 //!
 //! No kill is left to chance. Locks that the test holds in the database keep the job where it is to be killed: the row of its progress before a commit
 //! and after one, a trigger that asks for a lock inside one. So held, it cannot complete a checkpoint of that epoch either: its files lie there, and the
@@ -11,12 +14,13 @@ mod trial;
 
 use postgres::{Client, NoTls};
 use services::{Job, Stage, eventually};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 use trial::layout::{Layout, log};
 use trial::population::Population;
-use trial::{Producer, WAITING, committed, verdict};
+use trial::{Forgotten, Producer, WAITING, committed, verdict};
 
 const LAYOUTS: [Layout; 4] = [Layout::of(1, 1), Layout::of(1, 2), Layout::of(2, 1), Layout::of(2, 2)];
 const POINTS: [Point; 3] = [Point::Before, Point::Inside, Point::After];
@@ -41,6 +45,8 @@ struct Cell {
     point: Point,
     /// A checkpoint is half written.
     saving: bool,
+    /// The topic of customers is compacted.
+    compacted: bool,
     layout: Layout,
     /// What is started afterwards.
     next: Layout,
@@ -49,8 +55,9 @@ struct Cell {
 /// All cells.
 fn cells() -> Vec<Cell> {
     let of = |(number, layout): (usize, Layout)| {
-        let cell = move |point, saving| Cell { point, saving, layout, next: LAYOUTS[(number + 1) % LAYOUTS.len()] };
-        POINTS.into_iter().flat_map(move |point| [false, true].map(|saving| cell(point, saving)))
+        let next = LAYOUTS[(number + 1) % LAYOUTS.len()];
+        let cell = move |place, point, saving| Cell { point, saving, compacted: (number + place + usize::from(saving)) % 2 == 0, layout, next };
+        (0..).zip(POINTS).flat_map(move |(place, point)| [false, true].map(|saving| cell(place, point, saving)))
     };
     LAYOUTS.into_iter().enumerate().flat_map(of).collect()
 }
@@ -80,7 +87,19 @@ impl Scene {
 
     /// The same, with a job that has made its tables, and every effect noted from then on.
     fn running(name: &str, seed: u64, saves: bool, layout: Layout) -> Option<(Scene, Vec<Job>)> {
-        let scene = Scene::set(name, seed, saves)?;
+        Scene::set(name, seed, saves)?.run(layout)
+    }
+
+    /// The same, with a topic of customers that is compacted.
+    fn running_compacted(name: &str, seed: u64, saves: bool, layout: Layout) -> Option<(Scene, Vec<Job>)> {
+        let mut scene = Scene::set(name, seed, saves)?;
+        services::compaction::compact(&scene.stage.brokers, &scene.stage.topic("customers"));
+        scene.producer.forget(&scene.stage, &BTreeMap::new());
+        scene.run(layout)
+    }
+
+    fn run(self, layout: Layout) -> Option<(Scene, Vec<Job>)> {
+        let scene = self;
         let jobs = layout.start(&scene.stage, "first");
         scene.stage.wait_for("SELECT incarnation FROM sluice.progress", 1);
         verdict::note_effects(&scene.stage);
@@ -103,10 +122,10 @@ impl Scene {
             producer.send(stage, &population.erasure());
             producer.flush();
         }
-        let records = [population.late(10), population.replacements(10), population.retractions(10)].concat();
+        let records = [population.late(10), population.replacements(10), population.retractions(10), population.renewals(10)].concat();
         producer.send(stage, &records);
         producer.abort(stage, &population.unseen(20));
-        producer.send_bad(stage, &population.bad(5));
+        producer.send(stage, &population.bad(5));
         producer.commit(stage, &population.mixed(20));
         self.send(60);
         if self.producer.end_open().is_none() {
@@ -133,6 +152,14 @@ impl Scene {
         drain(jobs);
         for line in verdict::judge(&self.stage, &self.producer) {
             println!("    {line}");
+        }
+    }
+
+    /// Waits until the broker has removed something that the job has read, where a topic is
+    /// compacted.
+    fn await_forgotten(&self) {
+        if let Some(forgotten) = Forgotten::of(&self.stage, &self.producer) {
+            eventually("the cleaner has removed what the job has read", || forgotten.gone(&self.stage) > 0);
         }
     }
 
@@ -275,10 +302,11 @@ fn epochs(stage: &Stage) -> i64 {
 
 impl Cell {
     fn play(self) {
-        let Cell { point, saving, layout, next } = self;
+        let Cell { point, saving, compacted, layout, next } = self;
         println!("{self:?}");
         let name = format!("kill_{layout}_{point:?}_{saving}").to_lowercase();
-        let Some((mut scene, mut jobs)) = Scene::running(&name, 7, saving, layout) else { return };
+        let running = if compacted { Scene::running_compacted } else { Scene::running };
+        let Some((mut scene, mut jobs)) = running(&name, 7, saving, layout) else { return };
         // Each end at each point.
         scene.commits = saving == (layout.workers == 1);
         scene.stage.database().batch_execute(GATE).expect("the gate can be made");
@@ -301,6 +329,7 @@ impl Cell {
         first.kill();
         jobs.into_iter().for_each(|job| assert_eq!(job.wait(), Some(1), "a job ends when one of its processes does"));
         holder.open();
+        scene.await_forgotten();
 
         let jobs = next.start(&scene.stage, "second");
         scene.stage.wait_for("SELECT incarnation FROM sluice.progress", 2);
@@ -314,7 +343,7 @@ impl Cell {
 
 /// Plays cells a few at a time.
 fn play(cells: Vec<Cell>) {
-    const AT_ONCE: usize = 3;
+    const AT_ONCE: usize = 6;
     let cells = Mutex::new(cells.into_iter());
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {

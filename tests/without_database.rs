@@ -49,7 +49,7 @@ impl Scene {
         let Scene { stage, population, producer, .. } = self;
         let records = [population.mixed(records), population.late(10), population.replacements(10), population.retractions(5)].concat();
         producer.send(stage, &records);
-        producer.send_bad(stage, &population.bad(3));
+        producer.send(stage, &population.bad(3));
         producer.flush();
     }
 
@@ -297,7 +297,7 @@ fn same_epochs(scene: &Scene, lines: &[Value], digest: &str) {
         assert_eq!((&file["epoch"], &file["offsets"], &file["digest"]), (&journal["epoch"], &journal["offsets"], &journal["digest"]));
     }
     let counted: i64 = of_files.iter().map(|epoch| epoch["counts"]["records"].as_i64().expect("a count")).sum();
-    assert_eq!(counted, scene.producer.sent() - scene.producer.bad, "valid records");
+    assert_eq!(counted, scene.producer.sent() - scene.producer.bad(), "valid records");
     let text: String = of_files.iter().map(|epoch| format!("{epoch}\n")).collect();
     let path = scene.stage.path("epochs.jsonl");
     std::fs::write(&path, text).expect("a file");

@@ -19,6 +19,7 @@ pub(crate) enum Kind {
     Duplicate,
     Replace,
     Retract,
+    Renew,
     Erase,
     Bad,
     Abort,
@@ -31,15 +32,18 @@ pub(crate) enum Kind {
     Pause,
     Rescale,
     Drain,
+    /// Only once.
+    Compact,
 }
 
-/// Every kind, and its weight beyond the first few.
-const KINDS: [(Kind, u64); 17] = [
+/// Every kind that comes again and again, and its weight beyond the first few.
+const KINDS: [(Kind, u64); 18] = [
     (Kind::Produce, 30),
     (Kind::Late, 8),
     (Kind::Duplicate, 6),
     (Kind::Replace, 8),
     (Kind::Retract, 8),
+    (Kind::Renew, 8),
     (Kind::Erase, 3),
     (Kind::Bad, 4),
     (Kind::Abort, 5),
@@ -86,14 +90,16 @@ pub(crate) struct Action {
     pub(crate) then: Then,
 }
 
-/// The same sequence for the same seed.
+/// The same sequence for the same seed. Somewhere in its first half the topic of customers becomes
+/// a compacted one.
 pub(crate) fn draw(seed: u64, length: usize) -> Vec<Action> {
     let mut random = Pcg64Mcg::seed_from_u64(seed);
     let mut below = move |end: u64| random.next_u64() % end;
-    let least = LEAST.min(length / KINDS.len());
+    let others = length.saturating_sub(1);
+    let least = LEAST.min(others / KINDS.len());
     let mut kinds: Vec<Kind> = KINDS.iter().flat_map(|(kind, _)| std::iter::repeat_n(*kind, least)).collect();
     let all: u64 = KINDS.iter().map(|(_, weight)| weight).sum();
-    while kinds.len() < length {
+    while kinds.len() < others {
         let mut at = below(all);
         let drawn = KINDS.iter().find(|(_, weight)| {
             let here = at < *weight;
@@ -105,13 +111,16 @@ pub(crate) fn draw(seed: u64, length: usize) -> Vec<Action> {
     for last in (1..kinds.len()).rev() {
         kinds.swap(last, below(last as u64 + 1) as usize);
     }
+    if length > 0 {
+        kinds.insert(below(length as u64 / 2 + 1).min(others as u64) as usize, Kind::Compact);
+    }
     kinds
         .into_iter()
         .map(|kind| Action {
             kind,
             records: match kind {
                 Kind::Produce => 20 + below(180) as usize,
-                Kind::Late | Kind::Duplicate | Kind::Replace | Kind::Retract | Kind::Bad => 1 + below(20) as usize,
+                Kind::Late | Kind::Duplicate | Kind::Replace | Kind::Retract | Kind::Renew | Kind::Bad => 1 + below(20) as usize,
                 Kind::Erase => 1,
                 Kind::End => 0,
                 _ => 10 + below(60) as usize,
@@ -147,6 +156,7 @@ impl fmt::Display for Action {
             Kind::Duplicate => write!(formatter, "repeat {records} events")?,
             Kind::Replace => write!(formatter, "replace {records} events")?,
             Kind::Retract => write!(formatter, "take back {records} events")?,
+            Kind::Renew => write!(formatter, "renew {records} profiles")?,
             Kind::Erase => write!(formatter, "erase a customer")?,
             Kind::Bad => write!(formatter, "send {records} bad records")?,
             Kind::Abort => write!(formatter, "send {records} records and more in a transaction, and abort it")?,
@@ -159,6 +169,9 @@ impl fmt::Display for Action {
             Kind::Pause => write!(formatter, "stop process {process}, send {records} records, let it go on")?,
             Kind::Rescale => write!(formatter, "send {records} records, kill all{at} and start as {layout}")?,
             Kind::Drain => write!(formatter, "send {records} records, drain and start as {layout}")?,
+            Kind::Compact => {
+                write!(formatter, "send {records} records, drain, have the topic of customers compacted from now on, and start as {layout}")?
+            }
         }
         if *in_transaction {
             write!(formatter, ", in a transaction")?;

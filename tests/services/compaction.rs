@@ -8,6 +8,8 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use std::collections::BTreeSet;
+use std::ops::Range;
 use std::time::Duration;
 
 /// How long the broker may take.
@@ -27,9 +29,19 @@ const COMPACTED: [(&str, &str); 6] = [
 /// The customer whose profile is sent again and again to close segments.
 pub(crate) const NUDGED: i64 = 999_999;
 
-/// Makes a topic that is there, of this name at the broker, a compacted one.
+/// Makes a topic that is there, of this name at the broker, a compacted one. When that is done, the
+/// broker tells whoever asks.
 pub(crate) fn compact(brokers: &str, topic: &str) {
     configure(brokers, topic, &COMPACTED);
+    let admin: AdminClient<_> = ClientConfig::new().set("bootstrap.servers", brokers).create().expect("a client");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    eventually("the broker says that the topic is compacted", || {
+        let described = runtime.block_on(admin.describe_configs([&ResourceSpecifier::Topic(topic)], &AdminOptions::new()));
+        let described: Vec<_> =
+            described.expect("the broker answers").into_iter().map(|described| described.expect("the topic is described")).collect();
+        let is = |name, value| described.iter().any(|described| described.get(name).and_then(|entry| entry.value.as_deref()) == Some(value));
+        COMPACTED.iter().all(|(name, value)| is(name, *value))
+    });
 }
 
 /// Has the properties of a topic replaced.
@@ -42,22 +54,29 @@ pub(crate) fn configure(brokers: &str, topic: &str, properties: &[(&str, &str)])
     altered.into_iter().for_each(|altered| drop(altered.expect("the topic is configured")));
 }
 
-/// The offsets of the records that a partition now has.
-pub(crate) fn offsets(brokers: &str, topic: &str, partition: i32) -> Vec<i64> {
+/// Partition and offset of each record that some partitions now have.
+pub(crate) fn offsets(brokers: &str, topic: &str, partitions: Range<i32>) -> BTreeSet<(i32, i64)> {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", brokers).set("group.id", "offsets").set("enable.partition.eof", "true").set("enable.auto.commit", "false");
+    // That a partition ends the broker says after this time.
+    config.set("fetch.wait.max.ms", "10");
     let consumer: BaseConsumer = config.create().expect("a consumer");
     let mut list = TopicPartitionList::new();
-    list.add_partition_offset(topic, partition, Offset::Beginning).expect("an offset");
+    for partition in partitions.clone() {
+        // A client that has to ask for the first offset itself asks late.
+        let (low, _) = consumer.fetch_watermarks(topic, partition, PATIENCE).expect("the broker says where a partition begins");
+        list.add_partition_offset(topic, partition, Offset::Offset(low)).expect("an offset");
+    }
     consumer.assign(&list).expect("an assignment");
-    let mut found = Vec::new();
-    loop {
+    let (mut found, mut ended) = (BTreeSet::new(), BTreeSet::new());
+    while ended.len() < partitions.len() {
         match consumer.poll(PATIENCE).expect("the broker answers") {
-            Ok(message) => found.push(message.offset()),
-            Err(KafkaError::PartitionEOF(_)) => return found,
+            Ok(message) => drop(found.insert((message.partition(), message.offset()))),
+            Err(KafkaError::PartitionEOF(partition)) => drop(ended.insert(partition)),
             Err(error) => panic!("{topic}: {error}"),
         }
     }
+    found
 }
 
 /// The offset after the last of a partition.
@@ -85,8 +104,8 @@ pub(crate) fn until_gone(brokers: &str, topic: &str, partition: i32, gone: &[i64
     let producer = nudge(brokers, topic, partition);
     eventually("the cleaner has removed what newer records replace", || {
         nudge_by(&producer, topic, partition);
-        let there = offsets(brokers, topic, partition);
-        gone.iter().all(|offset| !there.contains(offset))
+        let there = offsets(brokers, topic, partition..partition + 1);
+        gone.iter().all(|offset| !there.contains(&(partition, *offset)))
     });
 }
 

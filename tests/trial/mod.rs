@@ -3,11 +3,13 @@
 // Each test program uses its own part of what is here.
 #![allow(dead_code)]
 
+pub(crate) mod forgotten;
 pub(crate) mod layout;
 pub(crate) mod population;
 pub(crate) mod producer;
 pub(crate) mod verdict;
 
+pub(crate) use forgotten::Forgotten;
 pub(crate) use producer::Producer;
 
 use postgres::Client;

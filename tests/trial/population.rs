@@ -13,6 +13,8 @@ const FIRST: i64 = 19_783 * DAY;
 const CUSTOMERS: u64 = 48;
 /// Customers from here on only ever close what is open; nobody takes their events back.
 const CLOSING: i64 = 1_000;
+/// So many of what came last are done something with again.
+const RECENT: usize = 40;
 /// A bad record is not longer than this: many small ones tell more than a few huge ones.
 const LONGEST: usize = 4_000;
 
@@ -27,6 +29,15 @@ pub(crate) struct Record {
     pub(crate) value: Option<Vec<u8>>,
     /// When it was sent: event time, in milliseconds.
     pub(crate) at: i64,
+    /// Nobody should have sent it.
+    pub(crate) bad: bool,
+}
+
+impl Record {
+    /// Its key.
+    pub(crate) fn key(&self) -> String {
+        self.customer.to_string()
+    }
 }
 
 /// An event that was sent, so that it can come again, differ, or be taken back.
@@ -44,12 +55,15 @@ pub(crate) struct Population {
     count: u64,
     sent: Vec<Sent>,
     decisions: Vec<(i64, String)>,
+    /// Whose profiles were sent.
+    profiled: Vec<i64>,
 }
 
 impl Population {
     /// A population that has done nothing.
     pub(crate) fn new(seed: u64) -> Population {
-        Population { random: Pcg64Mcg::seed_from_u64(seed), now: FIRST, count: 0, sent: Vec::new(), decisions: Vec::new() }
+        let random = Pcg64Mcg::seed_from_u64(seed);
+        Population { random, now: FIRST, count: 0, sent: Vec::new(), decisions: Vec::new(), profiled: Vec::new() }
     }
 
     /// Purchases, contacts, profiles, delayed rewards and requests, in the order of their time.
@@ -79,6 +93,21 @@ impl Population {
                     2..4 => self.contact(at),
                     _ => self.profile(at),
                 }
+            })
+            .collect()
+    }
+
+    /// Profiles of customers who have one: a topic that is compacted forgets the former.
+    pub(crate) fn renewals(&mut self, records: usize) -> Vec<Record> {
+        (0..records)
+            .map(|_| {
+                self.now += MINUTE;
+                let recent = self.profiled.len().min(RECENT);
+                if recent == 0 {
+                    return self.profile(self.now);
+                }
+                let index = self.profiled.len() - recent + self.below(recent as u64) as usize;
+                self.profile_of(self.profiled[index], self.now)
             })
             .collect()
     }
@@ -113,21 +142,22 @@ impl Population {
             0..2 => Some(json!({ "customer_id": customer, "op": "erase", "timestamp": at - self.below(4 * DAY as u64) as i64 })),
             _ => None,
         };
-        vec![Record { file: "customers", customer, value: value.map(|value| value.to_string().into_bytes()), at }]
+        vec![Record { file: "customers", customer, value: value.map(|value| value.to_string().into_bytes()), at, bad: false }]
     }
 
     /// Records of all kinds for a transaction: what is changed, late and erased too.
     pub(crate) fn troubled(&mut self, records: usize) -> Vec<Record> {
         let few = 1 + records / 8;
-        [self.mixed(records), self.late(few), self.replacements(few), self.retractions(few), self.erasure()].concat()
+        [self.mixed(records), self.late(few), self.replacements(few), self.retractions(few), self.renewals(few), self.erasure()].concat()
     }
 
     /// As [`troubled`](Population::troubled), of records that nobody will ever see: what comes later does not follow from them.
     pub(crate) fn unseen(&mut self, records: usize) -> Vec<Record> {
-        let (sent, decisions) = (self.sent.len(), self.decisions.len());
+        let (sent, decisions, profiled) = (self.sent.len(), self.decisions.len(), self.profiled.len());
         let unseen = self.troubled(records);
         self.sent.truncate(sent);
         self.decisions.truncate(decisions);
+        self.profiled.truncate(profiled);
         unseen
     }
 
@@ -139,15 +169,16 @@ impl Population {
         (0..records)
             .map(|_| {
                 let piece = pieces[self.below(pieces.len() as u64) as usize].clone();
-                Record { file, customer: self.below(CUSTOMERS) as i64, value: Some(piece), at: self.now }
+                Record { file, customer: self.below(CUSTOMERS) as i64, value: Some(piece), at: self.now, bad: true }
             })
             .collect()
     }
 
-    /// Purchases so much later that every threshold and every window of what came before closes.
+    /// Purchases so much later that every threshold and every window of what came before closes,
+    /// and as many profiles: the last record of each partition is one that no compaction removes.
     pub(crate) fn closing(&mut self) -> Vec<Record> {
         self.now += 20 * DAY;
-        (CLOSING..CLOSING + 3).map(|customer| self.purchase_of(customer, self.now)).collect()
+        (CLOSING..CLOSING + 3).flat_map(|customer| [self.purchase_of(customer, self.now), self.profile_of(customer, self.now)]).collect()
     }
 
     fn purchase(&mut self, at: i64) -> Record {
@@ -183,11 +214,16 @@ impl Population {
 
     fn profile(&mut self, at: i64) -> Record {
         let customer = self.customer();
+        self.profile_of(customer, at)
+    }
+
+    fn profile_of(&mut self, customer: i64, at: i64) -> Record {
         let event = json!({
             "customer_id": customer, "timestamp": at, "signup_date": "2023-05-01", "email_open_rate": self.below(5) as f64 / 4.0,
             "is_premium_member": self.below(2) == 0, "complaint_count": self.below(9),
         });
-        Record { file: "customers", customer, value: Some(event.to_string().into_bytes()), at: self.now }
+        self.profiled.push(customer);
+        Record { file: "customers", customer, value: Some(event.to_string().into_bytes()), at: self.now, bad: false }
     }
 
     /// A reward of a contact that was sent, within its window or just past it.
@@ -196,7 +232,7 @@ impl Population {
         if contacts.is_empty() {
             return self.purchase(self.now);
         }
-        let recent = &contacts[contacts.len().saturating_sub(40)..];
+        let recent = &contacts[contacts.len().saturating_sub(RECENT)..];
         let index = self.below(recent.len() as u64) as usize;
         let contact = self.sent[recent[index]].clone();
         let at = contact.value["timestamp"].as_i64().unwrap_or(self.now) + self.below(8 * DAY as u64) as i64;
@@ -224,7 +260,13 @@ impl Population {
                 let before = sent.value.clone();
                 change(&mut sent.value, self);
                 let value = if sent.file == "requests" { before } else { sent.value };
-                changed.push(Record { file: sent.file, customer: sent.customer, value: Some(value.to_string().into_bytes()), at: self.now });
+                changed.push(Record {
+                    file: sent.file,
+                    customer: sent.customer,
+                    value: Some(value.to_string().into_bytes()),
+                    at: self.now,
+                    bad: false,
+                });
             }
         }
         changed
@@ -232,7 +274,7 @@ impl Population {
 
     fn send(&mut self, file: &'static str, customer: i64, value: Value) -> Record {
         self.sent.push(Sent { file, customer, value: value.clone() });
-        Record { file, customer, value: Some(value.to_string().into_bytes()), at: self.now }
+        Record { file, customer, value: Some(value.to_string().into_bytes()), at: self.now, bad: false }
     }
 
     /// The first customers have the most events.

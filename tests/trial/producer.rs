@@ -8,7 +8,7 @@ use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ const FILES: [&str; 5] = ["transactions", "customers", "interactions", "rewards"
 pub(crate) type Place = (String, i32);
 
 /// Where a record lies.
-type Landed = (Place, i64);
+type Landed = (Place, i64, Record);
 
 /// Where the records lie that a client has sent, and what the broker did not take.
 #[derive(Default)]
@@ -34,13 +34,13 @@ struct Receipts {
 impl ClientContext for Receipts {}
 
 impl ProducerContext for Receipts {
-    type DeliveryOpaque = ();
+    type DeliveryOpaque = Box<Record>;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+    fn delivery(&self, result: &DeliveryResult<'_>, record: Box<Record>) {
         match result {
             Ok(message) => {
                 let place = (message.topic().to_string(), message.partition());
-                self.landed.lock().expect("nobody panics with it").push((place, message.offset()));
+                self.landed.lock().expect("nobody panics with it").push((place, message.offset(), *record));
             }
             Err((error, _)) => self.refused.lock().expect("nobody panics with it").push(error.to_string()),
         }
@@ -69,10 +69,11 @@ impl Client {
 
     /// Hands records over. A customer's records of one topic lie in one partition.
     fn send(&self, stage: &Stage, records: &[Record]) {
-        for Record { file, customer, value, at } in records {
-            let (topic, key) = (stage.topic(file), customer.to_string());
-            let mut record = BaseRecord::<[u8], [u8]>::to(&topic).partition((customer % i64::from(PARTITIONS)) as i32).timestamp(*at);
-            (record.key, record.payload) = (Some(key.as_bytes()), value.as_deref());
+        for sent in records {
+            let (topic, key) = (stage.topic(sent.file), sent.key());
+            let mut record = BaseRecord::<[u8], [u8], _>::with_opaque_to(&topic, Box::new(sent.clone()));
+            record = record.partition((sent.customer % i64::from(PARTITIONS)) as i32).timestamp(sent.at);
+            (record.key, record.payload) = (Some(key.as_bytes()), sent.value.as_deref());
             while let Err((error, back)) = self.0.send(record) {
                 assert_eq!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::QueueFull), "{error}");
                 self.0.poll(Duration::from_millis(5));
@@ -129,29 +130,23 @@ pub(crate) struct Producer {
     /// Of transactions that end at once, and of those that stay open; made when first needed.
     transactional: [Option<Client>; 2],
     open: Option<Open>,
-    /// Where the records lie that were sent plainly or are committed.
-    readable: BTreeMap<Place, BTreeSet<i64>>,
+    /// The records that were sent plainly or are committed, where they lie.
+    readable: BTreeMap<Place, BTreeMap<i64, Record>>,
     sent: i64,
-    /// Records that nobody should have sent.
-    pub(crate) bad: i64,
+    /// From where on partitions of a compacted topic may lack records.
+    forgetful: Option<BTreeMap<Place, i64>>,
 }
 
 impl Producer {
     /// Into a stage's topics, which must be there and empty.
     pub(crate) fn new(stage: &Stage) -> Producer {
-        Producer { plain: Client::new(stage, None), transactional: [None, None], open: None, readable: BTreeMap::new(), sent: 0, bad: 0 }
+        Producer { plain: Client::new(stage, None), transactional: [None, None], open: None, readable: BTreeMap::new(), sent: 0, forgetful: None }
     }
 
     /// Hands records over; the broker may be away.
     pub(crate) fn send(&mut self, stage: &Stage, records: &[Record]) {
         self.plain.send(stage, records);
         self.sent += records.len() as i64;
-    }
-
-    /// As [`send`](Producer::send), of bad ones.
-    pub(crate) fn send_bad(&mut self, stage: &Stage, records: &[Record]) {
-        self.bad += records.len() as i64;
-        self.send(stage, records);
     }
 
     /// Sends records in a transaction that is committed.
@@ -206,8 +201,8 @@ impl Producer {
     }
 
     fn note(&mut self, landed: Vec<Landed>) {
-        for (place, offset) in landed {
-            self.readable.entry(place).or_default().insert(offset);
+        for (place, offset, record) in landed {
+            self.readable.entry(place).or_default().insert(offset, record);
         }
     }
 
@@ -223,22 +218,49 @@ impl Producer {
         self.sent
     }
 
+    /// How many of them nobody should have sent. All that was sent must have been flushed.
+    pub(crate) fn bad(&self) -> i64 {
+        self.readable.values().flat_map(BTreeMap::values).filter(|record| record.bad).count() as i64
+    }
+
+    /// The topic of customers is compacted from now on. Records before these offsets have been
+    /// read.
+    pub(crate) fn forget(&mut self, stage: &Stage, read: &BTreeMap<Place, i64>) {
+        let customers = stage.topic("customers");
+        let places = (0..PARTITIONS).map(|partition| (customers.clone(), partition));
+        self.forgetful = Some(places.map(|place| (read.get(&place).copied().unwrap_or(0), place)).map(|(from, place)| (place, from)).collect());
+    }
+
+    /// From where on partitions may lack records, once the topic of customers is compacted.
+    pub(crate) fn forgetful(&self) -> Option<&BTreeMap<Place, i64>> {
+        self.forgetful.as_ref()
+    }
+
+    /// The records of a partition that were sent plainly or are committed, by their offsets.
+    pub(crate) fn readable(&self, place: &Place) -> impl DoubleEndedIterator<Item = (i64, &Record)> {
+        self.readable.get(place).into_iter().flatten().map(|(offset, record)| (*offset, record))
+    }
+
     /// Whether a job that goes on from here has read everything that can be read now. All that was sent must have been flushed.
     ///
     /// # Panics
     /// If it has passed a record of an open transaction.
     pub(crate) fn is_read(&self, next: &BTreeMap<Place, i64>) -> bool {
         let mut held: BTreeMap<&Place, i64> = BTreeMap::new();
-        for (place, offset) in self.open.iter().flat_map(|open| &open.landed) {
+        for (place, offset, _) in self.open.iter().flat_map(|open| &open.landed) {
             held.entry(place).and_modify(|first| *first = (*first).min(*offset)).or_insert(*offset);
         }
         for (place, first) in &held {
             let next = next.get(*place).copied().unwrap_or(0);
             assert!(next <= *first, "the job has passed {place:?}, {first}, where a transaction is open, and stands at {next}");
         }
-        self.readable.iter().all(|(place, offsets)| {
+        self.readable.iter().all(|(place, records)| {
             let before = held.get(place).copied().unwrap_or(i64::MAX);
-            offsets.range(..before).next_back().is_none_or(|last| next.get(place).copied().unwrap_or(0) > *last)
+            // Compaction may have removed an order to erase before it was read, and nothing tells
+            // of it but what comes behind it.
+            let forgets = self.forgetful.as_ref().is_some_and(|forgetful| forgetful.contains_key(place));
+            let last = records.range(..before).rev().find(|(_, record)| !forgets || record.value.is_some());
+            last.is_none_or(|(last, _)| next.get(place).copied().unwrap_or(0) > *last)
         })
     }
 

@@ -1,16 +1,18 @@
 //! The verdict on a drained job: nothing lost, nothing twice, every row what the records give.
 
-use super::{Producer, committed};
+use super::{Forgotten, Producer, committed, forgotten};
 use crate::services::{Stage, program};
 use postgres::Client;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fs;
 
 /// Features that hold for an instant, or for a threshold that is open at the end: the table has them as of each customer's own last event, the replay as
 /// of the last of all. `sluice verify` compares these.
 const OF_AN_INSTANT: [&str; 7] = ["customer_id", "recency", "days_since_signup", "is_high_value", "is_at_risk", "is_recent_active", "clv_score"];
 
-/// Has every epoch, decision and erasure noted in a table that is only ever appended to. The tables must be there.
+/// Has every epoch, decision and erasure noted in a table that is only ever appended to, and so
+/// what the job keeps. The tables must be there.
 pub(crate) fn note_effects(stage: &Stage) {
     let triggers = |(table, key): (&str, &str)| {
         format!(
@@ -27,6 +29,7 @@ pub(crate) fn note_effects(stage: &Stage) {
     let all: String = noted.into_iter().map(triggers).collect();
     let table = "CREATE TABLE public.effects (id bigserial PRIMARY KEY, kind text NOT NULL, key text NOT NULL, by xid8 NOT NULL DEFAULT pg_current_xact_id());";
     stage.database().batch_execute(&format!("{table} {all}")).expect("effects can be noted");
+    forgotten::note_kept(stage);
 }
 
 /// What was found, a line each.
@@ -34,11 +37,14 @@ pub(crate) fn note_effects(stage: &Stage) {
 /// # Panics
 /// If anything is not as it must be.
 pub(crate) fn judge(stage: &Stage, producer: &Producer) -> Vec<String> {
-    vec![complete(stage, producer), once(stage), verified(stage), replayed(stage)]
+    let forgotten = Forgotten::of(stage, producer);
+    let forgotten = forgotten.as_ref();
+    vec![complete(stage, producer, forgotten), once(stage), verified(stage, forgotten), replayed(stage, forgotten)]
 }
 
-/// The last epoch ends behind the last record that can be read, and not behind the end of its partition; and every record was counted once.
-fn complete(stage: &Stage, producer: &Producer) -> String {
+/// The last epoch ends behind the last record that can be read, and not behind the end of its
+/// partition; and every record was counted once, but for those that were gone before.
+fn complete(stage: &Stage, producer: &Producer, forgotten: Option<&Forgotten<'_>>) -> String {
     let mut database = stage.database();
     let (found, ends) = (committed(&mut database), producer.ends(stage));
     assert!(producer.is_read(&found), "the last epoch ends at {found:?}, and the topics at {ends:?}");
@@ -46,12 +52,13 @@ fn complete(stage: &Stage, producer: &Producer) -> String {
         // What comes after the last record, of aborted ones and marks, may be passed or not.
         assert!(ends.get(place).is_some_and(|end| next <= end), "{place:?}: the last epoch ends at {next}, and the topics at {ends:?}");
     }
-    let (sent, bad) = (producer.sent(), producer.bad);
+    let (sent, bad, unread) = (producer.sent(), producer.bad(), forgotten.map_or(0, |forgotten| forgotten.unread));
     let counted = one(&mut database, "SELECT sum((counts->>'records')::bigint)::bigint FROM sluice.epochs");
-    assert_eq!(counted, sent - bad, "valid records that were counted, of {sent} of which {bad} are bad");
+    assert_eq!(counted, sent - bad - unread, "valid records that were counted, of {sent} of which {bad} are bad, and {unread} were gone before");
     let without: i64 = ends.values().sum::<i64>() - sent;
     format!(
-        "the last epoch ends where the topics end; {sent} records sent, {bad} of them bad, and as many counted; {without} offsets without a record"
+        "the last epoch ends where the topics end; {sent} records sent, {bad} of them bad, {unread} replaced before they were read, and all others counted; \
+         {without} offsets without a record"
     )
 }
 
@@ -69,20 +76,34 @@ fn once(stage: &Stage) -> String {
     format!("once each: {epochs} epochs, {decisions} decisions, {erasures} erasures")
 }
 
-/// `sluice verify` finds no difference.
-fn verified(stage: &Stage) -> String {
-    let output = program().arg("verify").arg(stage.config()).args(["--workers", "2"]).output().expect("the program can be started");
-    let said = String::from_utf8_lossy(&output.stdout).trim().to_string();
-    assert!(output.status.success(), "sluice verify: {}\n{said}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
-    format!("sluice verify: {said}")
+/// `sluice verify` finds no difference, and of a compacted topic it knows how much is gone of what
+/// the job has read.
+fn verified(stage: &Stage, forgotten: Option<&Forgotten<'_>>) -> String {
+    let gone = || forgotten.map_or(0, |forgotten| forgotten.gone(stage) as u64);
+    let before = gone();
+    let output = program().arg("verify").arg(stage.config()).args(["--workers", "2", "--json"]).output().expect("the program can be started");
+    let after = gone();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "sluice verify: {}\n{text}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+    let said: Value = serde_json::from_str(&text).expect("JSON");
+    let removed: BTreeMap<String, u64> = serde_json::from_value(said["removed"]["records"].clone()).unwrap_or_default();
+    let removed: u64 = removed.values().sum();
+    assert!((before..=after).contains(&removed), "{before} to {after} records that the job has read are gone: {said}");
+    let rows: u64 = said["tables"].as_array().expect("tables").iter().filter_map(|table| table["rows"].as_u64()).sum();
+    let of = forgotten.map_or_else(String::new, |forgotten| {
+        format!("; {removed} of {} records of customers are gone since, and {} values cannot be told", forgotten.read(), said["untold"])
+    });
+    format!("sluice verify: no difference in {rows} rows as of epoch {}{of}", said["epoch"])
 }
 
-/// All records at once, given the published thresholds, come to the same model and the same features.
-fn replayed(stage: &Stage) -> String {
+/// All records that the job has read at once, given the published thresholds, come to the same
+/// model and the same features.
+fn replayed(stage: &Stage, forgotten: Option<&Forgotten<'_>>) -> String {
+    let config = forgotten.map_or_else(|| stage.config(), |forgotten| forgotten.made_anew(stage));
     let mut database = stage.database();
     let days = database.query("SELECT day::text || ',' || high_value FROM sluice.thresholds ORDER BY day", &[]).expect("thresholds");
     let lines: String = days.iter().map(|row| format!("{}\n", row.get::<_, String>(0))).collect();
-    let (thresholds, output, config) = (stage.path("published.csv"), stage.path("replayed"), stage.config());
+    let (thresholds, output) = (stage.path("published.csv"), stage.path("replayed"));
     fs::write(&thresholds, format!("day,high_value\n{lines}")).expect("the thresholds can be written");
     let [given, into, config] = [&thresholds, &output, &config].map(|path| path.to_str().expect("UTF-8"));
     stage.sluice(&["replay", "--config", config, "--from", "earliest", "--thresholds", given, "--output", into]);
