@@ -1,7 +1,11 @@
 //! Files and folders that are there after a crash, and files that are never there by half.
+//!
+//! What is made here holds customers' data: nobody but the user that the job runs as may look at it
+//! (0600, folders 0700). A folder that is there keeps its mode, which an operator may have given it.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -48,8 +52,26 @@ pub fn make_folder(folder: &Path) -> io::Result<()> {
         return Ok(());
     }
     let missing: Vec<&Path> = folder.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.is_dir()).collect();
-    fs::create_dir_all(folder)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     missing.iter().filter_map(|path| path.parent()).try_for_each(sync_folder)
+}
+
+/// How a file is opened so that, where it is made, nobody else may look at it.
+pub fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.mode(0o600);
+    options
+}
+
+/// Closes a file to others that was made when files were still open to them.
+///
+/// # Errors
+/// Those of the file system.
+pub fn close_to_others(file: &File) -> io::Result<()> {
+    match file.metadata()?.permissions().mode() & 0o077 {
+        0 => Ok(()),
+        _ => file.set_permissions(Permissions::from_mode(0o600)),
+    }
 }
 
 /// Nothing rather than an error where there is no such file.
@@ -74,7 +96,7 @@ fn temporary(path: &Path) -> PathBuf {
 
 /// Writes a file and waits until it lies on the disk.
 fn write_through(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
+    let mut file = private().write(true).create(true).truncate(true).open(path)?;
     file.write_all(content)?;
     file.sync_all()
 }
@@ -84,4 +106,58 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     // The parent of a relative path of one part is the empty path.
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).expect("it is there").permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn nobody_else_may_look_at_what_is_made() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let given = folder.path().join("given");
+        fs::create_dir(&given).expect("a folder");
+        fs::set_permissions(&given, Permissions::from_mode(0o750)).expect("its mode");
+        let path = given.join("a/b/file");
+        replace(&path, b"secret").expect("it is written");
+        assert_eq!([&given, &given.join("a"), &given.join("a/b"), &path].map(|path| mode(path)), [0o750, 0o700, 0o700, 0o600]);
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("its mode");
+        close_to_others(&File::open(&path).expect("it is there")).expect("it is closed");
+        assert_eq!(mode(&path), 0o600);
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("its mode");
+        replace(&path, b"another").expect("it is written");
+        assert_eq!(mode(&path), 0o600);
+    }
+
+    /// Whoever makes files otherwise leaves them open to others, which is for results that are
+    /// asked for, for what is made up, and for a trial.
+    #[test]
+    fn files_are_made_here_alone() {
+        let open =
+            ["src/cli/check/places.rs", "src/files/sink.rs", "src/world/write.rs", "src/jobs/bench.rs", "src/jobs/bench/live.rs", "src/durable.rs"];
+        let mut folders = vec![PathBuf::from("src")];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).expect("a folder of sources") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "rs") && !open.iter().any(|open| path.ends_with(open)) {
+                    let source = fs::read_to_string(&path).expect("a source");
+                    let program = source.split("#[cfg(test)]").next().unwrap_or_default();
+                    for way in ["File::create", "OpenOptions::new", "create_dir", "fs::write("] {
+                        assert!(!program.contains(way) || is_test(&path), "{} makes files by {way}", path.display());
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_test(path: &Path) -> bool {
+        path.components().any(|part| part.as_os_str() == "tests")
+            || path.file_stem().and_then(|stem| stem.to_str()).is_some_and(|stem| stem.ends_with("tests"))
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::error::JournalError;
 use crate::durable;
-use std::fs::{File, Metadata, OpenOptions, TryLockError};
+use std::fs::{File, Metadata, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -142,12 +142,16 @@ fn remove_temporary(folder: &Path) -> io::Result<()> {
 
 /// Every write goes to the end, wherever that is by then.
 fn open(path: &Path) -> Result<File, JournalError> {
-    OpenOptions::new().read(true).append(true).open(path).map_err(failed(path, "opened"))
+    let file = durable::private().read(true).append(true).open(path).map_err(failed(path, "opened"))?;
+    if let Err(error) = durable::close_to_others(&file) {
+        tracing::warn!("The journal {} can be read by other users, and cannot be closed to them: {error}.", path.display());
+    }
+    Ok(file)
 }
 
 /// Locks a file, and writes into it who has it.
 fn lock(path: &Path, job: &str) -> Result<File, JournalError> {
-    let open = || OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+    let open = || durable::private().read(true).write(true).create(true).truncate(false).open(path);
     let mut file = open().map_err(failed(path, "opened"))?;
     match file.try_lock() {
         Ok(()) => {}
