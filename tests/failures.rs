@@ -21,6 +21,8 @@ struct Scene {
     stage: Stage,
     sender: Sender,
     sent: i64,
+    /// Where the purchases go.
+    partition: i32,
 }
 
 impl Scene {
@@ -29,7 +31,7 @@ impl Scene {
         Scene::configure(&stage, "");
         stage.sluice(&["topics", "create", "--partitions", "1", stage.config().to_str().expect("UTF-8")]);
         let sender = Sender::new(&stage);
-        Some(Scene { stage, sender, sent: 0 })
+        Some(Scene { stage, sender, sent: 0, partition: 0 })
     }
 
     /// Without a database: a journal, and nothing else.
@@ -54,8 +56,8 @@ impl Scene {
             let purchase =
                 format!(r#"{{"transaction_id":"t{at}","customer_id":1,"timestamp":"{day}T10:00:00Z","amount":5,"product_category":"Travel"}}"#);
             let interaction = format!(r#"{{"interaction_id":"i{at}","customer_id":1,"timestamp":"{day}T12:00:00Z","action":1,"reward":1}}"#);
-            for (topic, value) in [("transactions", purchase), ("interactions", interaction)] {
-                self.sender.send(&self.stage.topic(topic), 0, Some(b"1"), Some(value.as_bytes()), 1_709_251_200_000 + at * 86_400_000);
+            for (topic, partition, value) in [("transactions", self.partition, purchase), ("interactions", 0, interaction)] {
+                self.sender.send(&self.stage.topic(topic), partition, Some(b"1"), Some(value.as_bytes()), 1_709_251_200_000 + at * 86_400_000);
             }
         }
         self.sender.flush();
@@ -108,7 +110,7 @@ fn told(log: &str, cause: &str) {
 fn passed(scene: &mut Scene) {
     scene.crash(5);
     let mut list = TopicPartitionList::new();
-    list.add_partition_offset(&scene.stage.topic("transactions"), 0, Offset::Offset(4)).expect("an offset");
+    list.add_partition_offset(&scene.stage.topic("transactions"), scene.partition, Offset::Offset(4)).expect("an offset");
     let (admin, runtime) = scene.broker();
     runtime.block_on(admin.delete_records(&list, &AdminOptions::new())).expect("the records go");
     scene.fails(scene.stage.start_with_log(&[]), "starts at offset 4, but offset 0 is wanted");
@@ -124,6 +126,18 @@ fn records_that_retention_took_while_a_killed_job_was_down_are_missed_with_a_dat
 fn records_that_retention_took_while_a_killed_job_was_down_are_missed_without_a_database() {
     let Some(mut scene) = Scene::set("passed_journal") else { return };
     scene.without_database();
+    passed(&mut scene);
+}
+
+#[test]
+fn records_that_retention_took_of_a_partition_that_no_checkpoint_knows_are_missed() {
+    let Some(mut scene) = Scene::set("passed_added") else { return };
+    let job = scene.start(&[]);
+    scene.send(1);
+    scene.settle();
+    job.drain();
+    scene.stage.add_partitions(2);
+    (scene.partition, scene.sender) = (1, Sender::new(&scene.stage));
     passed(&mut scene);
 }
 

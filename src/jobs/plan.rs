@@ -2,9 +2,12 @@
 
 use super::live::{Bounds, bounds_of};
 use crate::checkpoint::Manifest;
+use crate::kafka::intake::Seat;
+use crate::kafka::{Assigned, Position};
 use dataflows::event::Topic;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use timely::ExchangeData;
 use timely::container::CapacityContainerBuilder;
@@ -19,7 +22,7 @@ use timely::worker::Worker;
 pub struct Plan {
     /// The checkpoint that it goes on from, as the text of its manifest.
     manifest: Option<String>,
-    /// The offsets to begin with; a partition that is not among them is new and read from its beginning.
+    /// The offsets to begin with; a partition that is not among them was added later, and is read from its first record on.
     starts: Vec<(Topic, u32, u64)>,
     /// Whether epochs are repeated first.
     repeats: bool,
@@ -42,6 +45,14 @@ impl Plan {
     /// Up to where partitions are read from what was kept of them.
     pub fn kept(&self) -> Bounds {
         bounds_of(&self.kept)
+    }
+
+    /// Of these partitions those of a worker, and where each begins.
+    pub fn assigned(&self, partitions: &BTreeSet<(Topic, u32)>, seat: Seat) -> Vec<Assigned> {
+        let (starts, kept) = (self.starts(), self.kept());
+        let from = |key| kept.get(key).or_else(|| starts.get(key)).map_or(Position::OF_ADDED, |&next| Position::Offset(next));
+        let mine = partitions.iter().filter(|(_, partition)| seat.has(*partition));
+        mine.map(|key| Assigned { topic: key.0, partition: key.1, from: from(key) }).collect()
     }
 
     /// Whether epochs are repeated first.
@@ -82,5 +93,20 @@ pub fn agree<T: ExchangeData + Clone>(worker: &mut Worker, plan: Option<T>) -> T
             return plan;
         }
         worker.step_or_park(None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partition_that_was_added_is_wanted_from_its_first_record_on() {
+        let key = |partition| (Topic::Customers, partition);
+        let plan = Plan::new(None, vec![(Topic::Customers, 0, 7), (Topic::Customers, 2, 8)], true).recalling(Bounds::from([(key(2), 12)]));
+        let assigned = plan.assigned(&(0..5).map(key).collect(), Seat { index: 0, peers: 2 });
+        let from: Vec<(u32, Position)> = assigned.iter().map(|assigned| (assigned.partition, assigned.from)).collect();
+        // Not from the first that is left of it.
+        assert_eq!(from, [(0, Position::Offset(7)), (2, Position::Offset(12)), (4, Position::Offset(0))]);
     }
 }

@@ -22,7 +22,7 @@ use crate::console::{Console, ConsoleError};
 use crate::first::Panicked;
 use crate::kafka::compacted::Compacted;
 use crate::kafka::intake::{KafkaIntake, Seat, Sight};
-use crate::kafka::{Assigned, KafkaError, KafkaSettings, Position, TopicIds, admin, properties};
+use crate::kafka::{KafkaError, KafkaSettings, TopicIds, admin, properties};
 use crate::postgres::Trouble;
 use crate::results::{EpochResults, alert_of_unread_erasures, of_other_units};
 use crate::sink::thread::{SinkThread, spawn};
@@ -346,7 +346,7 @@ impl Job {
         self.watched.control.repeats.store(plan.repeats(), Ordering::Release);
         let beginning = self.begin(worker, &plan, settings)?;
         let seat = Seat { index: worker.index(), peers: worker.peers() };
-        let assigned = assign(partitions, &plan, seat);
+        let assigned = plan.assigned(partitions, seat);
         let control = &self.watched.control;
         let first = beginning.common.as_ref().map_or(1, |common| common.epoch + 1);
         let mut pace = Pace {
@@ -451,16 +451,4 @@ impl Job {
             sink.checkpointed(saved.newest(), saved.oldest());
         }
     }
-}
-
-/// The partitions of a worker, and where each begins.
-fn assign(partitions: &BTreeSet<(Topic, u32)>, plan: &Plan, seat: Seat) -> Vec<Assigned> {
-    let (starts, kept) = (plan.starts(), plan.kept());
-    let mine = partitions.iter().filter(|(_, partition)| seat.has(*partition));
-    mine.map(|&(topic, partition)| {
-        let from =
-            kept.get(&(topic, partition)).or_else(|| starts.get(&(topic, partition))).map_or(Position::Earliest, |&next| Position::Offset(next));
-        Assigned { topic, partition, from }
-    })
-    .collect()
 }

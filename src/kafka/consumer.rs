@@ -39,6 +39,20 @@ pub enum Position {
     Offset(u64),
 }
 
+impl Position {
+    /// Of a partition that was added to its topic while there was a job: all that it has had was
+    /// written for the job to read, so what is gone of it is missed like anything else.
+    pub const OF_ADDED: Position = Position::Offset(0);
+
+    /// The offset, where it is one.
+    pub fn offset(self) -> Option<u64> {
+        match self {
+            Position::Offset(offset) => Some(offset),
+            Position::Earliest | Position::Latest | Position::Timestamp(_) => None,
+        }
+    }
+}
+
 impl From<Start> for Position {
     fn from(start: Start) -> Self {
         match start {

@@ -178,11 +178,7 @@ impl KafkaIntake {
         idle_after: Duration,
         sight: Sight,
     ) -> Self {
-        let known = |assigned: &Assigned| match assigned.from {
-            Position::Offset(offset) => Some(offset),
-            Position::Earliest | Position::Latest | Position::Timestamp(_) => None,
-        };
-        let partitions = assigned.iter().map(|a| ((a.topic, a.partition), Partition::from(known(a)))).collect();
+        let partitions = assigned.iter().map(|a| ((a.topic, a.partition), Partition::from(a.from.offset()))).collect();
         let later = assigned.iter().filter(|a| a.topic != Topic::Customers).map(|a| (a.topic, a.partition)).collect();
         KafkaIntake {
             consumer,
@@ -240,8 +236,9 @@ impl KafkaIntake {
             self.adopted.set(self.adopted.get() + 1);
             if self.seat.has(key.1) && !partitions.contains_key(&key) {
                 tracing::info!(topic = key.0.name(), partition = key.1, "A new partition is read.");
-                partitions.insert(key, Partition::default());
-                self.consumer.iter().for_each(|consumer| consumer.add(vec![Assigned { topic: key.0, partition: key.1, from: Position::Earliest }]));
+                let from = Position::OF_ADDED;
+                partitions.insert(key, Partition::from(from.offset()));
+                self.consumer.iter().for_each(|consumer| consumer.add(vec![Assigned { topic: key.0, partition: key.1, from }]));
             }
         }
     }

@@ -138,7 +138,7 @@ impl Stage {
         Job(child)
     }
 
-    /// Adds partitions to each topic that is read, up to so many.
+    /// Adds partitions to each topic that is read, up to so many, and waits until the broker knows of them.
     pub(crate) fn add_partitions(&self, partitions: usize) {
         let admin: AdminClient<_> = ClientConfig::new().set("bootstrap.servers", &self.brokers).create().expect("a client");
         let names: Vec<String> = ["transactions", "customers", "interactions"].iter().map(|topic| format!("{}-{topic}", self.name)).collect();
@@ -146,6 +146,11 @@ impl Stage {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let added = runtime.block_on(admin.create_partitions(&wanted, &AdminOptions::new())).expect("the broker answers");
         added.into_iter().for_each(|added| drop(added.expect("partitions are added")));
+        let known = |name: &String| {
+            let found = admin.inner().fetch_metadata(Some(name), PATIENCE).expect("the broker answers");
+            found.topics().iter().all(|topic| topic.partitions().len() == partitions)
+        };
+        eventually("the partitions are there", || names.iter().all(known));
     }
 
     /// Starts the job, and has what it logs written to a file.

@@ -64,8 +64,7 @@ impl<'a> Run<'a> {
         let seat = |index| {
             let seat = Seat { index, peers };
             let mine = logs.iter().filter(|((_, partition), log)| seat.has(*partition) && (repeats || !log.added));
-            let from = |log: &Log| if log.added { Position::Earliest } else { Position::Offset(0) };
-            let assigned: Vec<Assigned> = mine.map(|(&(topic, partition), log)| Assigned { topic, partition, from: from(log) }).collect();
+            let assigned: Vec<Assigned> = mine.map(|(&(topic, partition), _)| Assigned { topic, partition, from: Position::OF_ADDED }).collect();
             let (sender, arrivals) = unbounded();
             let intake = KafkaIntake::over(None, arrivals, &assigned, seat, Duration::MAX, sight.clone());
             (sender, Reading::new(intake, &Pace { repeats, ..pace() }, true))

@@ -39,6 +39,14 @@ fn stand(intake: &impl Intake, until: Option<&Bounds>) -> Vec<(Topic, u64)> {
 }
 
 #[test]
+fn a_partition_that_is_added_is_read_from_its_first_record_on() {
+    let (_sender, intake) = intake();
+    intake.sight.found([(Topic::Rewards, 5)]);
+    // Nothing has come of it, and whatever comes later is behind its beginning.
+    assert_eq!(stand(&intake, None), [(Topic::Transactions, 2), (Topic::Rewards, 0)]);
+}
+
+#[test]
 fn a_partition_whose_bound_lies_in_the_gap_at_its_end_is_waited_for_until_its_end_is_known() {
     let (sender, mut intake) = intake();
     let bounds = Bounds::from([(ONE, 6), (TWO, 9)]);
