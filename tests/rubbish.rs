@@ -69,12 +69,28 @@ fn csv_is_read_whatever_ends_its_lines_and_refused_where_it_is_none() {
             let letters = std::fs::read_to_string(path("out/dead_letters.jsonl")).expect("dead letters");
             assert!(letters.lines().count() == 1 && letters.contains("quote") && letters.contains("(line 3)"), "{end:?}: {letters}");
         }
+        // What is within sound quotes is no record, and a row that may have swallowed others is none either.
+        write(
+            format!(
+                "\n{header}\nA,1,2024-03-01,10,\"look:\nX,66,2024-03-01,99,x\nbye\"\n\"B\n2\",1,2024-03-02,10,\"so,\nit is\"\nC,2,2024-03-02,10,x\nC, 2, 2024-03-02, 10, \"x\"\n \"C\",2,2024-03-02,10,x\n"
+            )
+            .as_bytes(),
+        );
+        sluice(&["replay", "--input", &text("in"), "--output", &text("out"), "--workers", workers]);
+        assert_eq!((&summary(&path("out"))["transactions"], &summary(&path("out"))["duplicates"]), (&2.into(), &2.into()));
+        let letters = std::fs::read_to_string(path("out/dead_letters.jsonl")).expect("dead letters");
+        assert!(letters.lines().count() == 1 && letters.contains("closes in line 5") && letters.contains("(line 3)"), "{letters}");
         let wide: Vec<u8> = header.encode_utf16().flat_map(u16::to_le_bytes).collect();
         for (content, said) in [
             (&wide[..], "UTF-16"),
             (b"id,kunde\nA,1\n", "kunde"),
             (b"transaction_id;customer_id\nA;1\n", "semicolons"),
             (b"transaction_id,customer_id,customer_id\nA,1,1\n", "column 3"),
+            (b"transaction_id,customer_id,timestamp,\"amount\nA,1,2024-03-01,5\n", "the quote that opens in column 4 does not close"),
+            (
+                b"\n\ntransaction_id,customer_id,amount,\"note\nA,1,5,x\nB,1,5,y\"\nC,1,5,z\n",
+                "line 3: the first line must name the columns: the quote",
+            ),
         ] {
             write(content);
             let arguments = ["replay", "--input", &text("in"), "--output", &text("out"), "--workers", workers];

@@ -2,7 +2,7 @@
 //!
 //! Cells may be quoted (RFC 4180) and may then hold commas, line ends and doubled quotes. Lines end in LF, CR LF or CR.
 
-use super::fields::{FieldNames, Fields, Problem, Slots};
+use super::fields::{FieldNames, Fields, Problem, Slots, cell_text};
 use super::{Reason, Topic};
 use csv::{ByteRecord, Reader, ReaderBuilder};
 use std::io::{Chain, Read};
@@ -17,7 +17,7 @@ pub(super) struct Columns<'n> {
 impl<'n> Columns<'n> {
     /// The columns of these names.
     pub(super) fn new(header: &[String], names: &'n FieldNames) -> Self {
-        Columns { filled: header.iter().map(|name| names.find(name.trim())).collect(), names }
+        Columns { filled: header.iter().map(|name| names.find(cell_text(name))).collect(), names }
     }
 
     /// How many there are.
@@ -28,7 +28,9 @@ impl<'n> Columns<'n> {
     /// The fields of a row that has been read.
     pub(super) fn fields<'a>(&self, row: &'a ByteRecord, topic: Topic) -> Result<Fields<'a>, Problem> {
         if row.len() != self.filled.len() {
-            return Err(Problem::new(Reason::Malformed, format!("the row has {} columns, not {}", row.len(), self.filled.len())));
+            let spaced = row.iter().any(|cell| cell.starts_with(b" ") && cell.trim_ascii_start().starts_with(b"\""));
+            let hint = if spaced { "; a quote after a space does not quote: write no space after commas" } else { "" };
+            return Err(Problem::new(Reason::Malformed, format!("the row has {} columns, not {}{hint}", row.len(), self.filled.len())));
         }
         let mut fields = Fields::new(topic);
         // Columns that nothing reads may be of any encoding.
@@ -94,11 +96,6 @@ impl<'a> Rows<'a> {
 /// Where the first of several lines ends, without its line end; `None` for a single line.
 pub(super) fn first_line(raw: &[u8]) -> Option<usize> {
     raw.iter().position(|byte| matches!(byte, b'\r' | b'\n'))
-}
-
-/// The lines of a row. A CR LF makes an empty one between its two bytes.
-pub(super) fn lines(raw: &[u8]) -> impl Iterator<Item = &[u8]> {
-    raw.split(|byte| matches!(byte, b'\r' | b'\n'))
 }
 
 /// The numbers of the lines of some bytes, asked for in ascending order.

@@ -102,6 +102,17 @@ pub const IGNORABLE: [(Topic, &str); 6] = [
     (Topic::Requests, "features"),
 ];
 
+/// What counts of a CSV cell: not the space around it, nor quotes after such space, which some
+/// programs write behind `, ` and which quote nothing by RFC 4180.
+pub fn cell_text(cell: &str) -> &str {
+    let text = cell.trim_ascii();
+    let quoted = || text.strip_prefix('"')?.strip_suffix('"').filter(|inner| !inner.contains('"'));
+    match cell.starts_with([' ', '\t']) {
+        true => quoted().map_or(text, str::trim_ascii),
+        false => text,
+    }
+}
+
 /// What the columns that a topic reads are called in the source, under these aliases (topic, name here, name there).
 pub fn source_names(topic: Topic, aliases: &[(Topic, String, String)]) -> Vec<String> {
     FieldNames::new(topic, aliases).0.into_iter().map(|(name, _)| name).collect()
@@ -288,9 +299,9 @@ impl<'a> Fields<'a> {
         slots.each().for_each(|slot| self.written[slot] = Written::Json(json));
     }
 
-    /// Fills slots with a CSV cell, in place of an earlier one; space around it does not count.
+    /// Fills slots with a CSV cell, in place of an earlier one; [`cell_text`] tells what counts of it.
     pub(super) fn set_cell(&mut self, slots: Slots, cell: &'a str) {
-        slots.each().for_each(|slot| self.written[slot] = Written::Cell(cell.trim_ascii()));
+        slots.each().for_each(|slot| self.written[slot] = Written::Cell(cell_text(cell)));
     }
 
     /// The value of a field, `None` if it is absent (or null, or an empty cell).

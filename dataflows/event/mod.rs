@@ -19,11 +19,12 @@ mod kept;
 mod key;
 mod listed;
 pub mod parse;
+pub mod quotes;
 mod rules;
 pub mod text;
 
 pub use block::{Block, Format, Head, Lines, Messages};
-pub use fields::{IGNORABLE, alias_fault, field_names, source_names};
+pub use fields::{IGNORABLE, alias_fault, cell_text, field_names, source_names};
 pub use kept::Kept;
 
 /// A customer's number, 0 to 2^63 - 1.

@@ -4,6 +4,7 @@ use super::csv::{self, Columns, LineNumbers, Rows};
 use super::cursor::Cursor;
 use super::fields::{Field, FieldNames, Fields, Problem, name_in_source};
 use super::key::customer_of_key;
+use super::quotes::{self, Span};
 use super::rules::{self, Event, Origin, Rules};
 use super::{Aside, Block, CustomerId, Format, Head, Horizon, Kind, Lines, Messages, Millis, Names, Place, Profile, Reason, Record, Rejected, Topic};
 use super::{fast, json};
@@ -208,14 +209,22 @@ impl Parser {
         while let Some(Range { start, end }) = rows.next(&mut self.row) {
             let mut origin = Origin { topic: block.topic, place: place_of(block, first + start), latest: Millis::MAX, raw: &bytes[start..end] };
             let rejected = out.rejected.len();
-            match csv::first_line(origin.raw).filter(|_| self.swallows_rows(&columns, &origin)) {
-                None => self.csv_record(&origin, &columns, out),
-                Some(end) => {
-                    // The quote that opens in its first line is a stray one: that line is lost, and those after it are read as what they are.
+            match self.span(&columns, &origin) {
+                Span::Row => self.csv_record(&origin, &columns, out),
+                Span::Stray => {
+                    let end = csv::first_line(origin.raw).unwrap_or(origin.raw.len());
                     origin.raw = &origin.raw[..end];
                     let detail = "a quote opens in this line and closes in a later one, over lines that are rows";
                     self.take(Err(Problem::new(Reason::Malformed, detail)), &origin, out);
                     rows.go_to(start + end);
+                }
+                Span::Doubtful => {
+                    let last = LineNumbers::new(origin.raw, lines.number(start)).number(origin.raw.len());
+                    let detail = format!(
+                        "a quote opens in this line and closes in line {last}, and lines between look like rows: neither it nor they are taken, for \
+                         one of the two is not what it seems"
+                    );
+                    self.take(Err(Problem::new(Reason::Malformed, detail)), &origin, out);
                 }
             }
             if let Some(rejected) = out.rejected.get_mut(rejected) {
@@ -224,21 +233,17 @@ impl Parser {
         }
     }
 
-    /// Whether a row goes over several lines because of a quote that should not be there: one of the later lines is a row by itself, with the right number of
-    /// columns and a customer. Where there are so few columns that a sentence with a comma has as many, all of them must be.
-    fn swallows_rows(&self, columns: &Columns, origin: &Origin) -> bool {
-        const FEW: usize = 2;
-        let Some(first) = csv::first_line(origin.raw) else { return false };
+    /// What a row is that may go over several lines.
+    fn span(&self, columns: &Columns, origin: &Origin) -> Span {
         let is_row = |line: &[u8]| {
             let mut row = ByteRecord::new();
             let is_one = Rows::new(line).next(&mut row).is_some();
             is_one && columns.fields(&row, origin.topic).is_ok_and(|fields| rules::has_customer(&fields))
         };
-        let mut lines = csv::lines(&origin.raw[first..]).filter(|line| !line.trim_ascii().is_empty()).peekable();
-        match columns.count() {
-            ..FEW => false,
-            FEW => lines.peek().is_some() && lines.all(is_row),
-            _ => lines.any(is_row),
+        match csv::first_line(origin.raw) {
+            // A line of one column says nothing.
+            Some(_) if columns.count() > 1 => quotes::judge(origin.raw, columns.count(), is_row),
+            _ => Span::Row,
         }
     }
 

@@ -32,10 +32,12 @@ pub enum FileError {
         alike: Vec<String>,
     },
     /// The first line of a CSV file does not name its columns.
-    #[error("{path} line 1: the first line must name the columns: {problem}")]
+    #[error("{path} line {line}: the first line must name the columns: {problem}")]
     Header {
         /// The file.
         path: PathBuf,
+        /// Where the header stands, counted from 1.
+        line: u64,
         /// What is wrong.
         problem: String,
     },

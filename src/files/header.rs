@@ -1,7 +1,9 @@
 //! What the first bytes of a file tell: how it is encoded, and which columns it has.
 
 use super::reader::Aliases;
-use dataflows::event::{Topic, source_names};
+use super::rows::line_ends;
+use dataflows::event::quotes::Structure;
+use dataflows::event::{Topic, cell_text, source_names};
 use std::collections::BTreeSet;
 
 /// Names of columns that a message shows.
@@ -31,15 +33,44 @@ pub fn has_only_carriage_returns(bytes: &[u8]) -> bool {
 /// # Errors
 /// What is wrong with them, as a sentence.
 pub fn columns(header: &[u8], topic: Topic, aliases: &Aliases) -> Result<Vec<String>, String> {
+    stray_quote(header).map_or(Ok(()), Err)?;
     let mut rows = csv::ReaderBuilder::new().has_headers(false).from_reader(header);
     let Some(row) = rows.byte_records().next() else { return Ok(Vec::new()) };
     let row = row.map_err(|error| error.to_string())?;
     let named = |(at, name): (usize, &[u8])| match std::str::from_utf8(name) {
-        Ok(name) => Ok(name.trim().to_string()),
+        Ok(name) => Ok(cell_text(name).to_string()),
         Err(_) => Err(format!("the name of column {} is not UTF-8", at + 1)),
     };
     let columns: Vec<String> = row.iter().enumerate().map(named).collect::<Result<_, _>>()?;
     fault(&columns, &source_names(topic, aliases)).map_or(Ok(columns), Err)
+}
+
+/// What is wrong with the quotes of a header, which would take rows for the names of columns.
+fn stray_quote(header: &[u8]) -> Option<String> {
+    let header = header.trim_ascii_end();
+    let found = Structure::of(header);
+    let column = found.last.or(found.first).map_or(found.columns, |cell| cell.column + 1);
+    if !found.closed {
+        return Some(format!("the quote that opens in column {column} does not close"));
+    }
+    let cell = found.first?;
+    let last = found.last.and_then(|cell| cell.close)?;
+    let line = 1 + line_ends(&header[..last]);
+    let before = format!("the quote that opens in column {} closes in line {line}", cell.column + 1);
+    if !found.sound {
+        return Some(format!("{before}, and neither a comma nor a line end follows it"));
+    }
+    // A name may go over lines, but hardly over several cells with a number among them.
+    let is_number = |cell: &[u8]| {
+        let text = std::str::from_utf8(cell).unwrap_or_default().trim().trim_matches('"');
+        text.trim_start_matches(['-', '+']).starts_with(|first: char| first.is_ascii_digit()) && text.parse::<f64>().is_ok()
+    };
+    let is_row = |line: &[u8]| {
+        let cells: Vec<&[u8]> = line.split(|byte| *byte == b',').collect();
+        cells.len() > 1 && cells.into_iter().any(is_number)
+    };
+    let mut later = header.split(|byte| matches!(byte, b'\r' | b'\n')).skip(1);
+    later.any(is_row).then(|| format!("{before}, over lines that look like rows"))
 }
 
 /// What is wrong with the columns of a file, of which those `wanted` are read.
@@ -76,6 +107,7 @@ mod tests {
     fn columns_are_named_or_the_fault_is() {
         let names = |text: &str| Ok(text.split(',').map(str::to_string).collect::<Vec<_>>());
         assert_eq!(read("interaction_id, customer_id ,\"note\"\r"), names("interaction_id,customer_id,note"));
+        assert_eq!(read("op, \"customer_id\" ,note"), names("op,customer_id,note"));
         assert_eq!(read("op,note,note,\n"), names("op,note,note,"), "what is not read may be there twice");
         assert_eq!(read(""), Ok(Vec::new()));
         for (header, parts) in [
@@ -91,6 +123,22 @@ mod tests {
         }
         let latin = columns(b"customer_id,gr\xf6\xdfe", Topic::Rewards, &[]).expect_err("not UTF-8");
         assert!(latin.contains("column 2"), "{latin}");
+    }
+
+    #[test]
+    fn a_quote_that_would_take_rows_for_names_is_found() {
+        for sound in ["customer_id,\"the\nnote\"\n", "\"customer_id\",\"amount\r\n(EUR), gross\"\r\n", "customer_id,\"a, b\n2nd, c\"\n"] {
+            assert!(read(sound).is_ok(), "{sound}: {:?}", read(sound));
+        }
+        for (header, said) in [
+            ("customer_id,amount,\"note\n1,5,a\n2,6,b\n", "column 3 does not close"),
+            ("customer_id,amount,\"note", "column 3 does not close"),
+            ("customer_id,amount,\"note\n1,5,a\n2,6,\"b\"\n", "column 3 closes in line 3, and neither"),
+            ("customer_id,amount,\"note\r\n1,5,a\r\n2,6,b\"\r\n", "column 3 closes in line 3, over lines that look like rows"),
+        ] {
+            let problem = read(header).expect_err(header);
+            assert!(problem.contains(said), "{header}: {problem}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use super::error::FileError;
 use super::header;
 use super::open::{self, Bytes};
-use super::rows::{Cut, Limits, cut, first_csv_row, first_line, line_ends};
+use super::rows::{Cut, Limits, blank_lines, cut, first_csv_row, first_line, line_ends};
 use super::split::share;
 use super::{Compression, InputFile, Syntax};
 use dataflows::event::{Block, Format, Lines, Topic};
@@ -235,11 +235,15 @@ impl Reader {
         }
         let mut start = if bytes[..filled].starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
         if is_csv {
+            let blank = blank_lines(&bytes[start..filled]);
+            let line = 1 + line_ends(&bytes[start..start + blank]);
+            start += blank;
             let content = &bytes[start..filled];
-            let end = first_csv_row(content, self.ended).or(self.ended.then_some(content.len()));
-            let header = end.ok_or_else(|| self.bad_header(format!("there is no line end in the first {BLOCK} bytes")))?;
-            let columns = header::columns(&content[..header], self.topic, aliases).map_err(|problem| self.bad_header(problem))?;
-            self.format = Format::Csv { columns: Arc::new(columns), line: 1 + line_ends(&content[..header]) };
+            // Of a header that does not end, its first line tells why.
+            let end = first_csv_row(content, self.ended).or(self.ended.then_some(content.len())).or_else(|| first_line(content, self.ended));
+            let header = end.ok_or_else(|| self.bad_header(line, format!("there is no line end in the first {BLOCK} bytes")))?;
+            let columns = header::columns(&content[..header], self.topic, aliases).map_err(|problem| self.bad_header(line, problem))?;
+            self.format = Format::Csv { columns: Arc::new(columns), line: line + line_ends(&content[..header]) };
             start += header;
         }
         self.pending = bytes[start..filled].to_vec();
@@ -247,8 +251,8 @@ impl Reader {
         Ok(())
     }
 
-    fn bad_header(&self, problem: String) -> FileError {
-        FileError::Header { path: self.path.clone(), problem }
+    fn bad_header(&self, line: u64, problem: String) -> FileError {
+        FileError::Header { path: self.path.clone(), line, problem }
     }
 
     fn failed(&self, position: u64, source: io::Error) -> FileError {

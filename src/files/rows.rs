@@ -110,6 +110,12 @@ pub fn first_line(bytes: &[u8], ended: bool) -> Option<usize> {
     candidates.map(|(at, _)| at).find(|at| ends_line(bytes, *at, ended)).map(|at| at + 1)
 }
 
+/// How many bytes at the beginning are lines without anything in them.
+pub fn blank_lines(bytes: &[u8]) -> usize {
+    let space = bytes.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+    bytes[..space].iter().rposition(|byte| matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1)
+}
+
 fn csv_rows(bytes: &[u8], ended: bool, max_record: usize) -> Rows {
     let mut at = At::FieldStart;
     let (mut end, mut inner_line_end) = (0, None);
@@ -210,6 +216,7 @@ mod tests {
 
     #[test]
     fn a_header_may_have_quotes() {
+        assert_eq!([&b"\r\n \t\n a,b\n"[..], b" a\n", b"", b"\n"].map(blank_lines), [5, 0, 0, 1]);
         assert_eq!(first_csv_row(b"a,b\nc\n", false), Some(4));
         assert_eq!(first_csv_row(b"a,\"b\nc\"\nd\n", false), Some(8));
         assert_eq!(first_csv_row(b"a,\"b\rc\"\rd\r", false), Some(8));

@@ -334,7 +334,7 @@ pub fn files() -> Vec<FileError> {
         FileError::Directory { .. } => FileError::Directory { path: "in".into(), source: full() },
         FileError::Ambiguous { .. } => FileError::Ambiguous { topic: "transactions", names: vec![text("transactions.csv"), text("transactions.jsonl")] },
         FileError::Missing { .. } => FileError::Missing { directory: "in".into(), alike: Vec::new() },
-        FileError::Header { .. } => FileError::Header { path: path(), problem: text("it is empty") },
+        FileError::Header { .. } => FileError::Header { path: path(), line: 1, problem: text("it is empty") },
         FileError::Encoding { .. } => FileError::Encoding { path: path(), found: "UTF-16" },
         FileError::LineEnds { .. } => FileError::LineEnds { path: path() },
         FileError::Line { .. } => FileError::Line { path: path(), line: 3, problem: text("no JSON") },
