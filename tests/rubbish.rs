@@ -83,6 +83,7 @@ fn csv_is_read_whatever_ends_its_lines_and_refused_where_it_is_none() {
         let wide: Vec<u8> = header.encode_utf16().flat_map(u16::to_le_bytes).collect();
         for (content, said) in [
             (&wide[..], "UTF-16"),
+            (b"\x1f\x8b\x08", "let its name end in .gz"),
             (b"id,kunde\nA,1\n", "kunde"),
             (b"transaction_id;customer_id\nA;1\n", "semicolons"),
             (b"transaction_id,customer_id,customer_id\nA,1,1\n", "column 3"),

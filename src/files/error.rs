@@ -49,6 +49,16 @@ pub enum FileError {
         /// What it is.
         found: &'static str,
     },
+    /// A file is compressed, and its name does not say so.
+    #[error("{path} is compressed ({found}): let its name end in .{ending}")]
+    Packed {
+        /// The file.
+        path: PathBuf,
+        /// By what.
+        found: &'static str,
+        /// How the name should end.
+        ending: &'static str,
+    },
     /// The lines of a file of JSON lines end in a carriage return alone.
     #[error("the line ends of {path} are carriage returns alone: end its lines in a line feed, as `tr '\\r' '\\n'` does it")]
     LineEnds {
@@ -84,7 +94,11 @@ impl FileError {
             // The command is right where the files are there: it is they that have other names.
             FileError::Missing { alike, .. } if !alike.is_empty() => Blame::World,
             FileError::Directory { .. } | FileError::Ambiguous { .. } | FileError::Missing { .. } | FileError::Line { .. } => Blame::Usage,
-            FileError::Read { .. } | FileError::Header { .. } | FileError::Encoding { .. } | FileError::LineEnds { .. } => Blame::World,
+            FileError::Read { .. }
+            | FileError::Header { .. }
+            | FileError::Encoding { .. }
+            | FileError::Packed { .. }
+            | FileError::LineEnds { .. } => Blame::World,
         }
     }
 }

@@ -23,6 +23,15 @@ pub fn foreign_encoding(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
+/// What a file is compressed by, by its first bytes, and how its name should end.
+pub fn packed(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
+    match bytes {
+        [0x1f, 0x8b, ..] => Some(("gzip", "gz")),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(("Zstandard", "zst")),
+        _ => None,
+    }
+}
+
 /// Whether several objects are kept apart by carriage returns and none by a line feed, so that all of them would be one line.
 pub fn has_only_carriage_returns(bytes: &[u8]) -> bool {
     !bytes.contains(&b'\n') && bytes.split(|byte| *byte == b'\r').filter(|line| line.trim_ascii_start().starts_with(b"{")).count() > 1
@@ -156,7 +165,10 @@ mod tests {
             (Vec::new(), None),
         ] {
             assert_eq!(foreign_encoding(&bytes), expected, "{bytes:?}");
+            assert_eq!(packed(&bytes), None);
         }
+        assert_eq!(packed(b"\x1f\x8b\x08"), Some(("gzip", "gz")));
+        assert_eq!(packed(b"\x28\xb5\x2f\xfd"), Some(("Zstandard", "zst")));
     }
 
     #[test]

@@ -227,6 +227,9 @@ impl Reader {
         // For JSON the first bytes are enough to see the mark and the first line ends; the blocks read the rest for themselves.
         let wanted = if is_csv { BLOCK } else { LOOK };
         let filled = self.fill(&mut bytes[..wanted], 0)?;
+        if let Some((found, ending)) = header::packed(&bytes[..filled]) {
+            return Err(FileError::Packed { path: self.path.clone(), found, ending });
+        }
         if let Some(found) = header::foreign_encoding(&bytes[..filled]) {
             return Err(FileError::Encoding { path: self.path.clone(), found });
         }

@@ -336,6 +336,7 @@ pub fn files() -> Vec<FileError> {
         FileError::Missing { .. } => FileError::Missing { directory: "in".into(), alike: Vec::new() },
         FileError::Header { .. } => FileError::Header { path: path(), line: 1, problem: text("it is empty") },
         FileError::Encoding { .. } => FileError::Encoding { path: path(), found: "UTF-16" },
+        FileError::Packed { .. } => FileError::Packed { path: path(), found: "gzip", ending: "gz" },
         FileError::LineEnds { .. } => FileError::LineEnds { path: path() },
         FileError::Line { .. } => FileError::Line { path: path(), line: 3, problem: text("no JSON") },
         FileError::Read { .. } => FileError::Read { path: path(), position: 64, source: full() },
