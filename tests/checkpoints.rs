@@ -2,9 +2,13 @@
 
 mod services;
 
+use services::sender::Sender;
+use services::topics::PARTITIONS;
 use services::{Stage, eventually, field};
 
 const WORLD: [&str; 8] = ["--customers", "2000", "--transactions", "60000", "--interactions", "60000", "--seed", "11"];
+/// Records that are sent alike.
+const STRETCH: usize = 5_000;
 
 /// A configuration with many small epochs and a checkpoint each second.
 fn configure(stage: &Stage) {
@@ -20,8 +24,14 @@ fn replay(stage: &Stage) -> String {
     field(&stage.path("results").join("summary.json"), "digest").as_str().expect("a digest").to_string()
 }
 
-fn produce(stage: &Stage) {
-    stage.sluice(&[&["generate", "--kafka", &stage.brokers, "--config", stage.config().to_str().expect("UTF-8")], &WORLD[..]].concat());
+/// Makes the topics, that of customers a compacted one, and sends the world; a transaction stays
+/// open behind it.
+fn produce(stage: &Stage) -> Sender {
+    stage.create_topics_with_compacted_customers();
+    let mut sender = Sender::new(stage, STRETCH);
+    sender.send_world(stage, &stage.path("world"), PARTITIONS);
+    sender.leave_open();
+    sender
 }
 
 /// Starts the job, drains it as soon as it reads, and gives what it logged: where it began.
@@ -42,7 +52,7 @@ fn a_killed_job_goes_on_from_its_checkpoint_with_other_workers() {
     let Some(stage) = Stage::set("checkpoints") else { return };
     configure(&stage);
     let digest = replay(&stage);
-    produce(&stage);
+    let _sender = produce(&stage);
     let job = stage.start(&["--workers", "2"]);
     while stage.checkpoints().is_empty() {
         stage.wait_for("SELECT (count(*) > 0)::int FROM sluice.epochs", 1);
@@ -69,7 +79,7 @@ fn without_its_checkpoints_a_job_repeats_every_epoch() {
     let Some(stage) = Stage::set("repeats") else { return };
     configure(&stage);
     let digest = replay(&stage);
-    produce(&stage);
+    let mut sender = produce(&stage);
     let job = stage.start(&[]);
     settled(&stage);
     job.drain();
@@ -77,7 +87,7 @@ fn without_its_checkpoints_a_job_repeats_every_epoch() {
     let log = beginning(&stage, "2");
     assert!(log.contains("checkpoint=0"), "{log}");
     let job = stage.start(&["--workers", "2"]);
-    produce(&stage);
+    sender.send_world(&stage, &stage.path("world"), PARTITIONS);
     stage.wait_for("SELECT (sum((counts->>'duplicates')::bigint) > 0)::int FROM sluice.epochs", 1);
     job.drain();
     let row = stage.database().query_one("SELECT digest FROM sluice.epochs ORDER BY epoch DESC LIMIT 1", &[]).expect("an epoch");
@@ -92,13 +102,13 @@ fn a_partition_that_is_added_is_read_within_a_minute() {
     let toml = std::fs::read_to_string(stage.config()).expect("a configuration").replace("idle = \"1s\"", "idle = \"8s\"");
     std::fs::write(stage.config(), toml).expect("the configuration can be written");
     let digest = replay(&stage);
-    stage.sluice(&["topics", "create", stage.config().to_str().expect("UTF-8")]);
+    stage.create_topics();
     let job = stage.start(&["--workers", "2"]);
     stage.wait_for("SELECT incarnation FROM sluice.progress", 1);
     stage.add_partitions(7);
     // What came before they were seen would find its thresholds closed.
     stage.wait_for(&format!("SELECT max(({PARTITIONS_READ})) FROM sluice.epochs"), 7);
-    produce(&stage);
+    Sender::new(&stage, STRETCH).send_world(&stage, &stage.path("world"), 7);
     settled(&stage);
     job.drain();
     let row = stage.database().query_one("SELECT digest FROM sluice.epochs ORDER BY epoch DESC LIMIT 1", &[]).expect("an epoch");

@@ -7,7 +7,8 @@ mod trial;
 
 use serde_json::{Value, json};
 use services::compaction::{NUDGED, until_gone};
-use services::topics::{PARTITIONS, Sender};
+use services::sender::Sender;
+use services::topics::PARTITIONS;
 use services::{Job, Stage, eventually, program};
 use std::collections::BTreeMap;
 use trial::layout::{Layout, log};
@@ -41,9 +42,9 @@ impl Scene {
         if compacted {
             stage.create_topics_with_compacted_customers();
         } else {
-            stage.sluice(&["topics", "create", stage.config().to_str().expect("UTF-8")]);
+            stage.create_topics();
         }
-        let sender = Sender::new(&stage);
+        let sender = Sender::plain(&stage);
         Some(Scene { stage, sender, journal, erases })
     }
 

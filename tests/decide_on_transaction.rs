@@ -3,6 +3,7 @@
 mod services;
 
 use serde_json::Value;
+use services::sender::Sender;
 use services::{Stage, eventually, topics};
 use std::collections::BTreeMap;
 
@@ -15,13 +16,11 @@ const REQUESTS: i64 = 40;
 fn every_purchase_is_decided_on_once() {
     let Some(stage) = Stage::set("decisions") else { return };
     stage.configure_saving("max_events = 300\n[bandit]\ndecide_on = \"transaction\"");
-    let config = stage.config();
-    let config = config.to_str().expect("UTF-8");
-    let send_all = || stage.sluice(&[&["generate", "--kafka", &stage.brokers, "--config", config], &WORLD[..]].concat());
-    send_all();
-    let lines: Vec<String> = (0..REQUESTS).map(|n| format!(r#"{{"decision_id":"asked-{n}","customer_id":{n},"timestamp":"2024-06-01"}}"#)).collect();
-    let send_requests = || send(&stage, "requests", &lines.join("\n"));
-    send_requests();
+    let folder = stage.path("world");
+    stage.sluice(&[&["generate", "--out", folder.to_str().expect("UTF-8")], &WORLD[..]].concat());
+    stage.create_topics_with_compacted_customers();
+    let mut sender = Sender::new(&stage, 300);
+    send_all(&stage, &mut sender);
 
     // What was decided before the kill stands after it, whether it had been published or not.
     let job = stage.start_with_log(&["--workers", "2"]);
@@ -39,8 +38,7 @@ fn every_purchase_is_decided_on_once() {
     let published = same_predictions(&stage, &first);
 
     // Known purchases and requests ask for nothing, whether they are repeated or the job is started again.
-    send_all();
-    send_requests();
+    send_all(&stage, &mut sender);
     let job = stage.start_with_log(&["--workers", "3"]);
     stage.wait_for("SELECT sum((counts->>'duplicates')::bigint) FROM sluice.epochs", 6_000 + REQUESTS);
     job.drain();
@@ -49,7 +47,9 @@ fn every_purchase_is_decided_on_once() {
 
     // A purchase that is replaced was decided on; a new one was not.
     let purchase = |id: &str, amount: u32| format!(r#"{{"transaction_id":"{id}","customer_id":3,"timestamp":"2024-12-30","amount":{amount}}}"#);
-    send(&stage, "transactions", &[purchase("new", 10), purchase("new", 10), purchase("new", 20), purchase("newer", 30)].join("\n"));
+    for purchase in [purchase("new", 10), purchase("new", 10), purchase("new", 20), purchase("newer", 30)] {
+        sender.put(&stage, "transactions", 3, &purchase);
+    }
     let job = stage.start_with_log(&[]);
     stage.wait_for("SELECT incarnation FROM sluice.progress", 4);
     stage.wait_for("SELECT sum(frequency) FROM sluice.customer_features", 3_002);
@@ -60,16 +60,14 @@ fn every_purchase_is_decided_on_once() {
     assert_eq!(same_predictions(&stage, &last), published + 2);
 }
 
-/// Sends lines to the topic of a file.
-fn send(stage: &Stage, file: &str, lines: &str) {
-    let folder = tempfile::tempdir().expect("a folder");
-    // Without purchases, even none, a folder is no history.
-    for (name, content) in [("transactions", ""), (file, lines)] {
-        std::fs::write(folder.path().join(format!("{name}.jsonl")), content).expect("a file");
+/// Sends the world and the requests; a transaction stays open behind them.
+fn send_all(stage: &Stage, sender: &mut Sender) {
+    sender.send_world(stage, &stage.path("world"), topics::PARTITIONS);
+    for customer in 0..REQUESTS {
+        let request = format!(r#"{{"decision_id":"asked-{customer}","customer_id":{customer},"timestamp":"2024-06-01"}}"#);
+        sender.add(stage, "requests", customer, &request);
     }
-    let config = stage.config();
-    let [config, folder] = [config.as_path(), folder.path()].map(|path| path.to_str().expect("UTF-8").to_string());
-    stage.sluice(&["generate", "--kafka", &stage.brokers, "--config", &config, "--files", &folder]);
+    sender.leave_open();
 }
 
 /// What stands in the table, by customer and id.

@@ -2,23 +2,14 @@
 
 mod services;
 
-use rdkafka::config::ClientConfig;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use services::console::Console;
+use services::sender::Sender;
+use services::topics::PARTITIONS;
 use services::{Stage, eventually, field};
 use std::path::Path;
-use std::time::Duration;
 
 const WORLD: [&str; 8] = ["--customers", "300", "--transactions", "6000", "--interactions", "6000", "--seed", "21"];
 const ERASED: i64 = 17;
-
-/// Sends a record of the erased customer.
-fn put(stage: &Stage, topic: &str, value: &[u8]) {
-    let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", &stage.brokers).create().expect("a producer");
-    let (topic, key) = (stage.topic(topic), ERASED.to_string());
-    producer.send(BaseRecord::<str, [u8]>::to(&topic).key(&key).payload(value)).map_err(|(error, _)| error).expect("the record is taken");
-    producer.flush(Duration::from_secs(60)).expect("the broker has it");
-}
 
 /// The digest of a replay of the world without a customer, given the published thresholds.
 fn without(stage: &Stage, customer: i64) -> String {
@@ -49,7 +40,10 @@ fn an_erased_customer_leaves_nothing_but_the_report() {
     stage.configure_saving("max_events = 500\n");
     let world = stage.path("world");
     stage.sluice(&[&["generate", "--out", world.to_str().expect("UTF-8")], &WORLD[..]].concat());
-    stage.sluice(&[&["generate", "--kafka", &stage.brokers, "--config", stage.config().to_str().expect("UTF-8")], &WORLD[..]].concat());
+    stage.create_topics_with_compacted_customers();
+    let mut sender = Sender::new(&stage, 700);
+    sender.send_world(&stage, &world, PARTITIONS);
+    sender.leave_open();
     let job = stage.start_with_log(&["--workers", "2"]);
     stage.wait_for("SELECT count(*) FROM sluice.interactions WHERE learned", 6_000);
     eventually("a checkpoint is there", || !stage.checkpoints().is_empty());
@@ -82,7 +76,7 @@ fn an_erased_customer_leaves_nothing_but_the_report() {
     let job = stage.start(&["--workers", "1"]);
     stage.wait_for("SELECT incarnation FROM sluice.progress", 2);
     let old = format!(r#"{{"transaction_id":"old","customer_id":{ERASED},"timestamp":"2024-01-01","amount":7}}"#);
-    put(&stage, "transactions", old.as_bytes());
+    sender.put(&stage, "transactions", ERASED, &old);
     stage.wait_for(&format!("SELECT sum((counts->>'erased')::bigint) FROM sluice.epochs WHERE epoch > {epoch}"), 1);
     job.drain();
     stage.wait_for(&format!("SELECT count(*) FROM sluice.customer_features WHERE customer_id = {ERASED}"), 0);

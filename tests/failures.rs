@@ -10,7 +10,7 @@ use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use services::console::Console;
-use services::topics::Sender;
+use services::sender::Sender;
 use services::{Job, Stage, eventually};
 use std::net::TcpListener;
 use std::process::Stdio;
@@ -30,7 +30,7 @@ impl Scene {
         let stage = Stage::set(name)?;
         Scene::configure(&stage, "");
         stage.sluice(&["topics", "create", "--partitions", "1", stage.config().to_str().expect("UTF-8")]);
-        let sender = Sender::new(&stage);
+        let sender = Sender::new(&stage, 4);
         Some(Scene { stage, sender, sent: 0, partition: 0 })
     }
 
@@ -137,7 +137,7 @@ fn records_that_retention_took_of_a_partition_that_no_checkpoint_knows_are_misse
     scene.settle();
     job.drain();
     scene.stage.add_partitions(2);
-    (scene.partition, scene.sender) = (1, Sender::new(&scene.stage));
+    (scene.partition, scene.sender) = (1, Sender::new(&scene.stage, 4));
     passed(&mut scene);
 }
 

@@ -2,21 +2,12 @@
 
 mod services;
 
-use rdkafka::config::ClientConfig;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use serde_json::Value;
+use services::sender::Sender;
+use services::topics::PARTITIONS;
 use services::{Stage, eventually, program};
-use std::time::Duration;
 
 const WORLD: [&str; 8] = ["--customers", "300", "--transactions", "6000", "--interactions", "6000", "--seed", "21"];
-
-/// Sends a record of a customer.
-fn put(stage: &Stage, topic: &str, customer: i64, value: &str) {
-    let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", &stage.brokers).create().expect("a producer");
-    let (topic, key) = (stage.topic(topic), customer.to_string());
-    producer.send(BaseRecord::<str, str>::to(&topic).key(&key).payload(value)).map_err(|(error, _)| error).expect("the record is taken");
-    producer.flush(Duration::from_secs(60)).expect("the broker has it");
-}
 
 /// The records of a file of the world, in order of time.
 fn world(stage: &Stage, name: &str) -> Vec<Value> {
@@ -42,17 +33,19 @@ fn what_is_folded_cannot_be_taken_back_and_all_the_rest_is_as_it_should_be() {
     std::fs::write(stage.config(), format!("{toml}[history]\nkeep = \"30d\"\n")).expect("the configuration can be written");
     let folder = stage.path("world");
     stage.sluice(&[&["generate", "--out", folder.to_str().expect("UTF-8")], &WORLD[..]].concat());
-    stage.sluice(&[&["generate", "--kafka", &stage.brokers, "--config", stage.config().to_str().expect("UTF-8")], &WORLD[..]].concat());
+    stage.create_topics_with_compacted_customers();
+    let mut sender = Sender::new(&stage, 700);
+    sender.send_world(&stage, &folder, PARTITIONS);
     let (purchases, contacts) = (world(&stage, "transactions"), world(&stage, "interactions"));
     let job = stage.start(&["--workers", "2"]);
     stage.wait_for("SELECT count(*) FROM sluice.interactions WHERE learned", 6_000);
     wait_for_past_history(&stage, 0);
 
     let bought = oldest(&purchases, 17)["transaction_id"].as_str().expect("an id");
-    put(&stage, "transactions", 17, &format!(r#"{{"transaction_id":"{bought}","customer_id":17,"op":"retract"}}"#));
+    sender.put(&stage, "transactions", 17, &format!(r#"{{"transaction_id":"{bought}","customer_id":17,"op":"retract"}}"#));
     wait_for_past_history(&stage, 1);
     let again = oldest(&purchases, 17).to_string();
-    put(&stage, "transactions", 17, &again);
+    sender.put(&stage, "transactions", 17, &again);
     wait_for_past_history(&stage, 2);
     let raw = stage.database().query_one("SELECT raw FROM sluice.dead_letters ORDER BY id DESC LIMIT 1", &[]).expect("a dead letter");
     assert_eq!(raw.get::<_, Vec<u8>>(0), again.as_bytes());
@@ -60,7 +53,7 @@ fn what_is_folded_cannot_be_taken_back_and_all_the_rest_is_as_it_should_be() {
     // The id of a folded interaction comes again with an instant of today: its row is then the new one's.
     let mut renewed = oldest(&contacts, 18).clone();
     renewed["timestamp"] = contacts.last().expect("an interaction")["timestamp"].clone();
-    put(&stage, "interactions", 18, &renewed.to_string());
+    sender.put(&stage, "interactions", 18, &renewed.to_string());
     let (id, at) = (renewed["interaction_id"].as_str().expect("an id"), renewed["timestamp"].as_str().expect("an instant"));
     stage.wait_for(&format!("SELECT count(*) FROM sluice.interactions WHERE customer_id = 18 AND interaction_id = '{id}' AND ts = '{at}'"), 1);
     stage.wait_for("SELECT count(*) FROM sluice.interactions", 6_000);
@@ -71,9 +64,9 @@ fn what_is_folded_cannot_be_taken_back_and_all_the_rest_is_as_it_should_be() {
     let job = stage.start(&["--workers", "3"]);
     stage.wait_for("SELECT incarnation FROM sluice.progress", 2);
     let contacted = oldest(&contacts, 17)["interaction_id"].as_str().expect("an id");
-    put(&stage, "interactions", 17, &format!(r#"{{"interaction_id":"{contacted}","customer_id":17,"op":"retract"}}"#));
+    sender.put(&stage, "interactions", 17, &format!(r#"{{"interaction_id":"{contacted}","customer_id":17,"op":"retract"}}"#));
     wait_for_past_history(&stage, 3);
-    put(&stage, "customers", 17, r#"{"customer_id":17,"op":"erase"}"#);
+    sender.put(&stage, "customers", 17, r#"{"customer_id":17,"op":"erase"}"#);
     stage.wait_for("SELECT count(*) FROM sluice.erasures", 1);
     let report = stage.database().query_one("SELECT interactions, learned, folded FROM sluice.erasures", &[]).expect("the report");
     let [interactions, learned, folded] = [0, 1, 2].map(|column| report.get::<_, i64>(column));

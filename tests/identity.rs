@@ -4,8 +4,8 @@ mod services;
 
 use postgres::{Client, NoTls};
 use serde_json::json;
-use services::topics::{self, Sender};
-use services::{Stage, eventually, program};
+use services::sender::Sender;
+use services::{Stage, eventually, program, topics};
 use std::ops::RangeInclusive;
 use std::process::{Command, Output};
 
@@ -53,9 +53,13 @@ fn a_second_name_in_one_database_is_refused_by_every_command() {
     assert!(!stage.path("checkpoints").join("other").exists());
 }
 
-/// Sends a purchase of each customer.
+/// Sends a purchase of each customer into topics that were empty.
 fn purchases(stage: &Stage, customers: RangeInclusive<i64>) {
-    let mut sender = Sender::new(stage);
+    send(stage, &mut Sender::new(stage, 2), customers);
+}
+
+/// Sends a purchase of each customer.
+fn send(stage: &Stage, sender: &mut Sender, customers: RangeInclusive<i64>) {
     for customer in customers {
         let value = json!({ "transaction_id": format!("t{customer}"), "customer_id": customer, "timestamp": "2024-03-01T10:00:00Z", "amount": 5 });
         sender.send(&stage.topic("transactions"), 0, Some(customer.to_string().as_bytes()), Some(value.to_string().as_bytes()), 0);
@@ -154,9 +158,9 @@ fn server(stage: &Stage) -> (Client, String) {
 }
 
 /// Sends purchases of these customers one after the other, each in an epoch of its own.
-fn one_by_one(stage: &Stage, customers: RangeInclusive<i64>) {
+fn one_by_one(stage: &Stage, sender: &mut Sender, customers: RangeInclusive<i64>) {
     for customer in customers {
-        purchases(stage, customer..=customer);
+        send(stage, sender, customer..=customer);
         stage.wait_for(&format!("SELECT count(*) FROM sluice.customer_features WHERE customer_id = {customer}"), 1);
     }
 }
@@ -171,15 +175,16 @@ fn a_checkpoint_of_before_a_restored_database_is_passed_over() {
     let Some(stage) = Stage::set("restored") else { return };
     stage.sluice(&["topics", "create", text(&stage.config()), "--partitions", "1"]);
     stage.configure_saving("");
+    let mut sender = Sender::new(&stage, 2);
     let job = stage.start_with_log(&[]);
-    one_by_one(&stage, 1..=3);
+    one_by_one(&stage, &mut sender, 1..=3);
     job.drain();
     let (mut server, name) = server(&stage);
     server.batch_execute(&format!("CREATE DATABASE {name}_copy TEMPLATE {name}")).expect("a copy");
     let copied = newest(&stage);
 
     let job = stage.start_with_log(&[]);
-    one_by_one(&stage, 4..=6);
+    one_by_one(&stage, &mut sender, 4..=6);
     eventually("a checkpoint of what is lost", || stage.checkpoints().into_iter().any(|epoch| epoch as i64 > copied));
     job.kill();
     let lost = stage.checkpoints().into_iter().max().expect("a checkpoint") as i64;
@@ -193,13 +198,13 @@ fn a_checkpoint_of_before_a_restored_database_is_passed_over() {
     let mut customer = 6;
     while newest(&stage) <= lost {
         customer += 1;
-        one_by_one(&stage, customer..=customer);
+        one_by_one(&stage, &mut sender, customer..=customer);
     }
     job.kill();
     let job = stage.start_with_log(&[]);
     eventually("the job reads", || stage.log().contains("The job begins to read."));
     assert!(stage.log().contains("A checkpoint is passed over: it is of another history"), "{}", stage.log());
-    one_by_one(&stage, customer + 1..=customer + 1);
+    one_by_one(&stage, &mut sender, customer + 1..=customer + 1);
     job.drain();
     stage.sluice(&["verify", text(&stage.config())]);
     server.batch_execute(&format!("DROP DATABASE {name}_copy")).expect("it is gone");

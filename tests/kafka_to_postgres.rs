@@ -8,6 +8,8 @@ use oracle::settle::{Settled, settle};
 use oracle::{Config, DAY, features, read, thresholds};
 use postgres::Client;
 use serde_json::Value;
+use services::sender::Sender;
+use services::topics::PARTITIONS;
 use services::{Course, Stage, field};
 use std::collections::BTreeMap;
 
@@ -27,11 +29,14 @@ fn three_hundred_thousand_events_give_the_same_tables_to_a_job_that_is_killed() 
 
 fn prove(name: &str, course: Course) {
     let Some(stage) = Stage::set(name) else { return };
-    let (world, results, config) = (stage.path("world"), stage.path("results"), stage.config());
-    let [world, results, config] = [&world, &results, &config].map(|path| path.to_str().expect("UTF-8"));
-    stage.sluice(&[&["generate", "--kafka", &stage.brokers, "--config", config], &WORLD[..]].concat());
-    let job = stage.start_on(course);
+    let (world, results) = (stage.path("world"), stage.path("results"));
+    let [world, results] = [&world, &results].map(|path| path.to_str().expect("UTF-8"));
     stage.sluice(&[&["generate", "--out", world], &WORLD[..]].concat());
+    stage.create_topics_with_compacted_customers();
+    let mut sender = Sender::new(&stage, 10_000);
+    sender.send_world(&stage, &stage.path("world"), PARTITIONS);
+    sender.leave_open();
+    let job = stage.start_on(course);
     stage.sluice(&["replay", "--input", world, "--output", results]);
     let settled = settled(&stage);
 

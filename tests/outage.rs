@@ -6,9 +6,11 @@ mod services;
 
 use services::console::Console;
 use services::own::{Services, wanted};
+use services::sender::Sender;
+use services::topics::PARTITIONS;
 use services::{Stage, eventually, field};
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 const WORLD: [&str; 8] = ["--customers", "1000", "--transactions", "30000", "--interactions", "30000", "--seed", "8"];
@@ -37,7 +39,11 @@ fn what_was_away_is_waited_for_and_nothing_is_lost() {
     stage.sluice(&["replay", "--input", world, "--output", results, "--config", stage.config().to_str().expect("UTF-8")]);
     let [first, second] = halves(Path::new(world), &stage);
 
-    send(&stage, &first);
+    stage.create_topics_with_compacted_customers();
+    let mut sender = Sender::new(&stage, 4_000);
+    sender.send_world(&stage, &first, PARTITIONS);
+    // The broker and the job are killed with a transaction open.
+    sender.leave_open();
     let job = stage.start_with_log(&["--workers", "2"]);
     let console = Console::of(&stage);
     stage.wait_for("SELECT (max(epoch) > 3)::int FROM sluice.epochs", 1);
@@ -59,7 +65,8 @@ fn what_was_away_is_waited_for_and_nothing_is_lost() {
     eventually("the checkpoint is loaded", || stage.log().contains("The checkpoint is loaded."));
 
     services.run(&["stop", "postgres", "--kill"]);
-    send(&stage, &second);
+    sender.send_world(&stage, &second, PARTITIONS);
+    sender.leave_open();
     let said = console.await_state("waiting_for_database");
     assert!(said.contains(stage.server()), "{said}");
     refuses(console, "the job waits for the database");
@@ -69,6 +76,7 @@ fn what_was_away_is_waited_for_and_nothing_is_lost() {
     console.await_state("running");
     job.drain();
 
+    stage.sluice(&["verify", stage.config().to_str().expect("UTF-8")]);
     let digest = stage.database().query_one("SELECT digest FROM sluice.epochs ORDER BY epoch DESC LIMIT 1", &[]).expect("an epoch");
     assert_eq!(field(&stage.path("results").join("summary.json"), "digest"), digest.get::<_, String>(0));
     let log = before + &stage.log();
@@ -85,11 +93,13 @@ fn refuses(console: Console, why: &str) {
     assert_eq!(console.get("/healthz").0, 200);
 }
 
-/// The earlier and the later half of a world's events, as folders; profiles belong to the earlier one.
-fn halves(world: &Path, stage: &Stage) -> [String; 2] {
+/// The earlier and the later half of a world's events, as folders, each with all profiles.
+fn halves(world: &Path, stage: &Stage) -> [PathBuf; 2] {
     let folders = ["first", "second"].map(|name| stage.path(name));
-    folders.iter().for_each(|folder| std::fs::create_dir(folder).expect("a folder"));
-    std::fs::copy(world.join("customers.jsonl"), folders[0].join("customers.jsonl")).expect("profiles");
+    for folder in &folders {
+        std::fs::create_dir(folder).expect("a folder");
+        std::fs::copy(world.join("customers.jsonl"), folder.join("customers.jsonl")).expect("profiles");
+    }
     for name in ["transactions.jsonl", "interactions.jsonl"] {
         let text = std::fs::read_to_string(world.join(name)).expect("events");
         let middle = text.match_indices('\n').nth(EACH as usize / 2 - 1).expect("as many lines as events").0 + 1;
@@ -97,11 +107,7 @@ fn halves(world: &Path, stage: &Stage) -> [String; 2] {
             std::fs::write(folder.join(name), half).expect("half of the events");
         }
     }
-    folders.map(|folder| folder.to_str().expect("UTF-8").to_string())
-}
-
-fn send(stage: &Stage, folder: &str) {
-    stage.sluice(&["generate", "--kafka", &stage.brokers, "--config", stage.config().to_str().expect("UTF-8"), "--files", folder]);
+    folders
 }
 
 /// An address at which nobody listens.

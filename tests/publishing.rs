@@ -7,8 +7,10 @@ mod services;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use serde_json::Value;
+use services::client::Place;
 use services::console::Console;
-use services::topics::{Sender, read_all};
+use services::sender::Sender;
+use services::topics::read_all;
 use services::{Job, Stage, eventually};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -53,7 +55,7 @@ impl Scene {
         };
         std::fs::write(stage.config(), toml.replace(&database, &own)).expect("the configuration can be written");
         create_topics(&stage);
-        let sender = Sender::new(&stage);
+        let sender = Sender::new(&stage, 4);
         Some(Scene { stage, kept, sender, rounds: 0 })
     }
 
@@ -143,21 +145,24 @@ impl Scene {
         }
     }
 
+    /// Where the job goes on after the last committed epoch.
+    fn committed(&self) -> BTreeMap<Place, i64> {
+        if self.kept == Kept::Database {
+            return self.stage.committed();
+        }
+        let journal = self.journal();
+        let offsets = journal.iter().rev().find_map(|record| record["epoch"]["offsets"].as_object());
+        let of = |(topic, next): (&String, &Value)| {
+            let next = next.as_object().expect("partitions").iter();
+            let next = next.map(|(partition, next)| (partition.parse().expect("a number"), next.as_i64().expect("an offset")));
+            next.map(|(partition, next)| ((topic.clone(), partition), next)).collect::<Vec<_>>()
+        };
+        offsets.into_iter().flatten().flat_map(of).collect()
+    }
+
     /// Waits until everything that was sent is committed, by the offsets of the last epoch.
     fn await_commits(&self) {
-        let wanted: i64 = self.sender.ends().values().sum();
-        let sum = |offsets: &Value| -> i64 {
-            let topics = offsets.as_object().into_iter().flat_map(|topics| topics.values());
-            topics.flat_map(|next| next.as_object()).flat_map(|next| next.values()).filter_map(Value::as_i64).sum()
-        };
-        eventually("everything is committed", || match self.kept {
-            Kept::Database => {
-                let query = "SELECT offsets::text FROM sluice.epochs ORDER BY epoch DESC LIMIT 1";
-                let row = self.stage.database().query_opt(query, &[]).ok().flatten();
-                row.is_some_and(|row| sum(&serde_json::from_str(row.get(0)).expect("JSON")) == wanted)
-            }
-            _ => self.journal().iter().rev().find_map(|record| record.get("epoch")).is_some_and(|epoch| sum(&epoch["offsets"]) == wanted),
-        });
+        eventually("everything is committed", || self.sender.is_read(&self.committed()));
     }
 
     /// Waits until everything that is committed is published; gives the epoch.

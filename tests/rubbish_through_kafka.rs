@@ -9,7 +9,8 @@ use postgres::Client;
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};
 use serde_json::Value;
-use services::topics::{At, PARTITIONS, Sender};
+use services::sender::{At, Sender};
+use services::topics::PARTITIONS;
 use services::{Course, Stage, field};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -42,7 +43,7 @@ fn reject(name: &str, course: Course) {
     let world = world(&stage);
     let (input, results) = (stage.path("world"), stage.path("results"));
     stage.sluice(&["replay", "--input", input.to_str().expect("UTF-8"), "--output", results.to_str().expect("UTF-8")]);
-    stage.sluice(&["topics", "create", stage.config().to_str().expect("UTF-8")]);
+    stage.create_topics();
     let thrown = throw(&stage, &world);
 
     let job = stage.start_on(course);
@@ -133,7 +134,7 @@ fn instant(event: &Value) -> i64 {
 /// Sends the world into the topics with rubbish between its records; gives the rubbish by its place.
 fn throw(stage: &Stage, world: &BTreeMap<&str, Vec<String>>) -> BTreeMap<At, Sent> {
     let mut random = Pcg64Mcg::seed_from_u64(23);
-    let mut sender = Sender::new(stage);
+    let mut sender = Sender::new(stage, 2_000);
     let mut thrown = BTreeMap::new();
     for file in files() {
         let topic = stage.topic(file);

@@ -2,19 +2,27 @@
 
 mod services;
 
+use services::sender::Sender;
+use services::topics::PARTITIONS;
 use services::{Job, Stage, eventually, field};
 use std::net::TcpListener;
 
 const WORLD: [&str; 8] = ["--customers", "1000", "--transactions", "20000", "--interactions", "20000", "--seed", "5"];
 
-/// Writes the world into topics and files, and replays the files; gives the digest of the model.
-fn generate(stage: &Stage) -> String {
+/// Writes the world into topics and files, and replays the files; gives the digest of the model,
+/// and who has sent the world. That of customers is a compacted topic, and in each a transaction
+/// stays open.
+fn generate(stage: &Stage) -> (String, Sender) {
     let (files, results) = (stage.path("world"), stage.path("results"));
-    let (files, results, config) = (files.to_str().expect("UTF-8"), results.to_str().expect("UTF-8"), stage.config());
-    stage.sluice(&[&["generate", "--kafka", &stage.brokers, "--config", config.to_str().expect("UTF-8")], &WORLD[..]].concat());
+    let (files, results) = (files.to_str().expect("UTF-8"), results.to_str().expect("UTF-8"));
     stage.sluice(&[&["generate", "--out", files], &WORLD[..]].concat());
+    stage.create_topics_with_compacted_customers();
+    let mut sender = Sender::new(stage, 1_500);
+    sender.send_world(stage, &stage.path("world"), PARTITIONS);
+    sender.leave_open();
     stage.sluice(&["replay", "--input", files, "--output", results]);
-    field(&stage.path("results").join("summary.json"), "digest").as_str().expect("a digest").to_string()
+    let digest = field(&stage.path("results").join("summary.json"), "digest").as_str().expect("a digest").to_string();
+    (digest, sender)
 }
 
 /// Rows and sums in the database equal those of the replay.
@@ -50,7 +58,7 @@ fn settled(stage: &Stage) {
 #[test]
 fn one_worker_and_then_three_give_what_the_replay_gives() {
     let Some(stage) = Stage::set("layouts") else { return };
-    let digest = generate(&stage);
+    let (digest, mut sender) = generate(&stage);
     let job = stage.start(&[]);
     settled(&stage);
     job.drain();
@@ -59,7 +67,7 @@ fn one_worker_and_then_three_give_what_the_replay_gives() {
     let epochs: i64 = stage.database().query_one("SELECT max(epoch) FROM sluice.epochs", &[]).expect("an epoch").get(0);
     let job = stage.start(&["--workers", "3"]);
     stage.wait_for("SELECT incarnation FROM sluice.progress", 2);
-    stage.sluice(&[&["generate", "--kafka", &stage.brokers, "--config", stage.config().to_str().expect("UTF-8")], &WORLD[..]].concat());
+    sender.send_world(&stage, &stage.path("world"), PARTITIONS);
     stage.wait_for(&format!("SELECT (max(epoch) > {epochs})::int FROM sluice.epochs WHERE (counts->>'duplicates')::int > 0"), 1);
     job.drain();
     assert_replayed(&stage, &digest);
@@ -71,7 +79,7 @@ fn a_process_whose_others_never_come_ends_well_when_it_is_told_to() {
     let port = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("an address");
     let hosts = stage.path("hosts");
     std::fs::write(&hosts, format!("{port}\n{port}\n")).expect("the hostfile can be written");
-    stage.sluice(&["topics", "create", stage.config().to_str().expect("UTF-8")]);
+    stage.create_topics();
     let job = stage.start_with_log(&["--processes", "2", "--process", "1", "--hostfile", hosts.to_str().expect("UTF-8")]);
     eventually("it looks for the other", || stage.log().contains("The job begins to read."));
     job.drain();
@@ -81,7 +89,7 @@ fn a_process_whose_others_never_come_ends_well_when_it_is_told_to() {
 #[test]
 fn two_processes_give_what_the_replay_gives_even_if_killed() {
     let Some(stage) = Stage::set("processes") else { return };
-    let digest = generate(&stage);
+    let (digest, _sender) = generate(&stage);
     let pair = |stage: &Stage| -> [Job; 2] {
         let ports: Vec<TcpListener> = (0..2).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
         let hosts: String = ports.iter().map(|port| format!("{}\n", port.local_addr().expect("an address"))).collect();

@@ -4,7 +4,7 @@
 mod services;
 
 use services::console::Console;
-use services::topics::Sender;
+use services::sender::Sender;
 use services::{Stage, eventually, program};
 
 /// 2024-03-01T00:00:00Z.
@@ -51,8 +51,8 @@ fn wait_for_told(stage: &Stage, sender: &mut Sender, purchases: &mut i64, expect
 fn a_running_job_says_which_rewards_join_nothing() {
     let Some(stage) = Stage::set("unmatched") else { return };
     std::fs::write(stage.config(), stage.saving_toml("").replace("200ms", "10ms")).expect("the configuration can be written");
-    stage.sluice(&["topics", "create", stage.config().to_str().expect("UTF-8")]);
-    let (mut sender, mut purchases) = (Sender::new(&stage), 0);
+    stage.create_topics();
+    let (mut sender, mut purchases) = (Sender::new(&stage, 3), 0);
     let job = stage.start_with_log(&["--workers", "2"]);
     assert_eq!(told(Console::of(&stage)), [0; 4]);
 

@@ -10,13 +10,11 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde_json::{Value, json};
-use services::topics::Sender;
+use services::sender::Sender;
 use services::{Stage, eventually, field, program};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// When the broker is told that the first record of each topic came, 2026-01-01; the next ones come a millisecond after each other.
-const BROKER_TIME: i64 = 1_767_225_600_000;
 const LINES: usize = 2_500;
 const SEED: u64 = 23;
 const FILES: [&str; 5] = ["customers", "transactions", "interactions", "rewards", "requests"];
@@ -74,12 +72,34 @@ fn partition(file: &str) -> i32 {
     FILES.iter().position(|name| *name == file).map_or(0, |place| place as i32 % 3)
 }
 
-/// Sends the lines of each file from `from` to `until`, in parts of its length.
-fn produce(sender: &mut Sender, stage: &Stage, lines: &Lines, from: (usize, usize), until: (usize, usize)) {
-    for (file, lines) in lines {
-        let place = |(part, of)| lines.len() * part / of;
-        for (line, at) in lines[place(from)..place(until)].iter().zip(place(from)..) {
-            sender.send(&stage.topic(file), partition(file), None, Some(line), BROKER_TIME + at as i64);
+/// The lines of each file, sent into the topics.
+struct Produced {
+    sender: Sender,
+    /// The offset of each line.
+    offsets: BTreeMap<&'static str, Vec<i64>>,
+    /// When the broker is told that the first record of each topic came; the next ones come a
+    /// millisecond after each other. Marks of transactions bear the time of the day, and would be
+    /// found before records that are older: so all of it is soon to come.
+    began: i64,
+}
+
+impl Produced {
+    fn new(stage: &Stage) -> Produced {
+        let soon = jiff::Timestamp::now().as_millisecond() + 1_800_000;
+        Produced { sender: Sender::new(stage, 100), offsets: BTreeMap::new(), began: soon }
+    }
+
+    /// Sends the lines of each file from `from` to `until`, in parts of its length.
+    fn produce(&mut self, stage: &Stage, lines: &Lines, from: (usize, usize), until: (usize, usize)) {
+        for (&file, lines) in lines {
+            let place = |(part, of)| lines.len() * part / of;
+            let offsets = self.offsets.entry(file).or_default();
+            for (line, at) in lines[place(from)..place(until)].iter().zip(place(from)..) {
+                // A topic that is compacted takes no records without a key; here each has its own.
+                let key = at.to_string();
+                let (_, _, offset) = self.sender.send(&stage.topic(file), partition(file), Some(key.as_bytes()), Some(line), self.began + at as i64);
+                offsets.push(offset);
+            }
         }
     }
 }
@@ -218,7 +238,7 @@ fn find_changes(stage: &Stage) {
 }
 
 /// Whatever part of the topics is replayed gives what the same part gives from files.
-fn replay_parts(stage: &Stage, lines: &Lines) {
+fn replay_parts(stage: &Stage, lines: &Lines, produced: &Produced) {
     let whole = replay_files(stage, "files", lines);
     assert_eq!(replay_topics(stage, "topics", &["--from", "earliest", "--workers", "2"]), whole, "all of the topics");
     let dead = |name: &str| std::fs::read_to_string(stage.path(name).join("dead_letters.jsonl")).expect("dead letters").lines().count();
@@ -228,9 +248,10 @@ fn replay_parts(stage: &Stage, lines: &Lines) {
     let part = |from: usize, until: usize| -> Lines {
         lines.iter().map(|(file, lines)| (*file, lines[from.min(lines.len())..until.min(lines.len())].to_vec())).collect()
     };
-    let offsets = |at: &dyn Fn(usize) -> usize| {
-        let of = |(file, lines): (&&str, &Vec<Vec<u8>>)| (stage.topic(file), json!({ (partition(file).to_string()): at(lines.len()) }));
-        Value::Object(lines.iter().map(of).collect()).to_string()
+    let offsets = |behind: &dyn Fn(usize) -> usize| {
+        let behind = |offsets: &Vec<i64>| offsets[behind(offsets.len()) - 1] + 1;
+        let of = |(file, offsets): (&&str, &Vec<i64>)| (stage.topic(file), json!({ (partition(file).to_string()): behind(offsets) }));
+        Value::Object(produced.offsets.iter().map(of).collect()).to_string()
     };
     let third: Lines = lines.iter().map(|(file, lines)| (*file, lines[10..lines.len() * 2 / 3].to_vec())).collect();
     let until = stage.path("until.json");
@@ -239,7 +260,7 @@ fn replay_parts(stage: &Stage, lines: &Lines) {
     assert_eq!(found, replay_files(stage, "thirds", &third), "from and until offsets");
 
     // By timestamps: a record's is the broker's, a millisecond a line.
-    let (from, until) = ((BROKER_TIME + 20).to_string(), (BROKER_TIME + 400).to_string());
+    let (from, until) = ((produced.began + 20).to_string(), (produced.began + 400).to_string());
     let found = replay_topics(stage, "by-time", &["--from", &from, "--until", &until]);
     assert_eq!(found, replay_files(stage, "some", &part(20, 400)), "from and until timestamps");
 }
@@ -275,26 +296,24 @@ fn forget_records(stage: &Stage) {
 fn a_job_is_verified_beside_its_running_and_every_change_by_hand_is_found() {
     let Some(stage) = Stage::set("verify") else { return };
     stage.configure_saving("max_events = 100\n");
-    stage.sluice(&["topics", "create", text(&stage.config())]);
+    stage.create_topics_with_compacted_customers();
     let lines = history();
-    let all: usize = lines.values().map(Vec::len).sum();
     let job = stage.start_with_log(&["--workers", "2"]);
     // Only when the first half has been learned from the second comes: much of it is late then.
-    let mut sender = Sender::new(&stage);
-    produce(&mut sender, &stage, &lines, (0, 2), (1, 2));
+    let mut produced = Produced::new(&stage);
+    produced.produce(&stage, &lines, (0, 2), (1, 2));
     stage.wait_for("SELECT (count(*) > 50)::int FROM sluice.interactions WHERE learned", 1);
     eventually("a checkpoint", || !stage.checkpoints().is_empty());
-    produce(&mut sender, &stage, &lines, (1, 2), (2, 3));
+    produced.produce(&stage, &lines, (1, 2), (2, 3));
+    produced.sender.leave_open();
     job.kill();
     let job = stage.start_with_log(&["--workers", "3"]);
-    produce(&mut sender, &stage, &lines, (2, 3), (1, 1));
-    sender.finish();
+    produced.produce(&stage, &lines, (2, 3), (1, 1));
+    produced.sender.leave_open();
     let (code, said) = verify(&stage.config(), &["--workers", "2"]);
     assert_eq!((code, &said["ok"]), (Some(0), &Value::Bool(true)), "beside the running job: {said:#}");
 
-    let read = "SELECT (SELECT sum(next.value::bigint) FROM jsonb_each(e.offsets) topic, jsonb_each_text(topic.value) next)
-                FROM sluice.epochs e ORDER BY epoch DESC LIMIT 1";
-    stage.wait_for(read, all as i64);
+    eventually("everything is committed", || produced.sender.is_read(&stage.committed()));
     let incarnation = "SELECT incarnation FROM sluice.progress";
     stage.wait_for(incarnation, 2);
     job.drain();
@@ -310,8 +329,9 @@ fn a_job_is_verified_beside_its_running_and_every_change_by_hand_is_found() {
     stage.wait_for(incarnation, 2);
 
     find_changes(&stage);
-    replay_parts(&stage, &lines);
+    replay_parts(&stage, &lines, &produced);
     replay_epochs(&stage);
+    produced.sender.finish();
     forget_records(&stage);
     let (code, said) = verify(&stage.config(), &[]);
     assert_eq!(code, Some(1));

@@ -112,7 +112,7 @@ pub(crate) fn until_gone(brokers: &str, topic: &str, partition: i32, gone: &[i64
 impl Stage {
     /// Makes the topics, that of customers a compacted one; gives its name.
     pub(crate) fn create_topics_with_compacted_customers(&self) -> String {
-        self.sluice(&["topics", "create", self.config().to_str().expect("UTF-8")]);
+        self.create_topics();
         let customers = self.topic("customers");
         compact(&self.brokers, &customers);
         customers

@@ -4,14 +4,19 @@
 #![allow(dead_code)]
 
 pub(crate) mod certificates;
+pub(crate) mod client;
 pub(crate) mod compaction;
 pub(crate) mod console;
 pub(crate) mod own;
+pub(crate) mod sender;
 pub(crate) mod topics;
+pub(crate) mod world;
 
+use client::Place;
 use postgres::{Client, NoTls};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -125,6 +130,11 @@ impl Stage {
         self.directory.path().join(name)
     }
 
+    /// Makes the topics.
+    pub(crate) fn create_topics(&self) {
+        self.sluice(&["topics", "create", self.config().to_str().expect("UTF-8")]);
+    }
+
     /// Runs the program to its end.
     pub(crate) fn sluice(&self, arguments: &[&str]) -> Output {
         let output = program().args(arguments).output().expect("the program can be started");
@@ -185,6 +195,11 @@ impl Stage {
         job
     }
 
+    /// Where the job goes on in each partition after the last committed epoch.
+    pub(crate) fn committed(&self) -> BTreeMap<Place, i64> {
+        committed(&mut self.database())
+    }
+
     /// Epochs of the complete checkpoints that are there.
     pub(crate) fn checkpoints(&self) -> Vec<u64> {
         let names = std::fs::read_dir(self.path("checkpoints").join("campaign").join("manifests")).into_iter().flatten().flatten();
@@ -215,6 +230,15 @@ impl Stage {
         }
         panic!("{query} is {last:?} after {PATIENCE:?}, not {wanted}");
     }
+}
+
+/// Where the job goes on in each partition after the last committed epoch.
+pub(crate) fn committed(database: &mut Client) -> BTreeMap<Place, i64> {
+    let query =
+        "SELECT topic.key, next.key::int, next.value::bigint FROM sluice.epochs e, jsonb_each(e.offsets) topic, jsonb_each_text(topic.value) next
+                 WHERE e.epoch = (SELECT max(epoch) FROM sluice.epochs) AND next.value::bigint > 0";
+    let rows = database.query(query, &[]).expect("offsets");
+    rows.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect()
 }
 
 /// The program under test. The variables that name the services to the tests would override its configuration.

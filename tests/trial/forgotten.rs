@@ -3,9 +3,10 @@
 //! after that, which must make no difference.
 
 use super::population::Record;
-use super::producer::Place;
 use super::{Producer, committed};
-use crate::services::topics::{PARTITIONS, Sender};
+use crate::services::client::Place;
+use crate::services::sender::Sender;
+use crate::services::topics::PARTITIONS;
 use crate::services::{Stage, compaction};
 use dataflows::event::{Kept, Topic};
 use std::collections::{BTreeMap, BTreeSet};
@@ -87,7 +88,7 @@ impl<'a> Forgotten<'a> {
         assert!(config.contains(&format!("\"{topic}\"")), "{config}");
         fs::write(&path, config.replace(&format!("\"{topic}\""), &format!("\"{anew}\""))).expect("a configuration can be written");
         stage.sluice(&["topics", "create", path.to_str().expect("UTF-8")]);
-        let mut sender = Sender::new(stage);
+        let mut sender = Sender::plain(stage);
         for ((_, partition), _, record) in &self.read {
             sender.send(&anew, *partition, Some(record.key().as_bytes()), record.value.as_deref(), record.at);
         }

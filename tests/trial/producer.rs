@@ -2,120 +2,18 @@
 
 use super::population::Record;
 use crate::services::Stage;
+use crate::services::client::{self, Place};
 use crate::services::topics::PARTITIONS;
-use rdkafka::client::ClientContext;
-use rdkafka::config::ClientConfig;
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::message::Message;
-use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
 use std::collections::BTreeMap;
-use std::sync::Mutex;
-use std::time::Duration;
-
-/// How long the broker may take.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Topics that are written to, by the names of their files.
 const FILES: [&str; 5] = ["transactions", "customers", "interactions", "rewards", "requests"];
 
-/// A partition of a topic.
-pub(crate) type Place = (String, i32);
+/// A client that is told which record it is that lies somewhere.
+type Client = client::Client<Record>;
 
 /// Where a record lies.
-type Landed = (Place, i64, Record);
-
-/// Where the records lie that a client has sent, and what the broker did not take.
-#[derive(Default)]
-struct Receipts {
-    landed: Mutex<Vec<Landed>>,
-    refused: Mutex<Vec<String>>,
-}
-
-impl ClientContext for Receipts {}
-
-impl ProducerContext for Receipts {
-    type DeliveryOpaque = Box<Record>;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, record: Box<Record>) {
-        match result {
-            Ok(message) => {
-                let place = (message.topic().to_string(), message.partition());
-                self.landed.lock().expect("nobody panics with it").push((place, message.offset(), *record));
-            }
-            Err((error, _)) => self.refused.lock().expect("nobody panics with it").push(error.to_string()),
-        }
-    }
-}
-
-/// A client. Whoever writes in transactions can have one open at a time.
-struct Client(BaseProducer<Receipts>);
-
-impl Client {
-    fn new(stage: &Stage, transactional: Option<&str>) -> Client {
-        let mut config = ClientConfig::new();
-        // Idempotent: nothing changes places. The broker that scripts/services starts takes records of up to 16 MiB.
-        config.set("bootstrap.servers", &stage.brokers).set("enable.idempotence", "true").set("message.max.bytes", "16000000");
-        config.set("linger.ms", "20").set("queue.buffering.max.kbytes", "262144").set("reconnect.backoff.max.ms", "500");
-        if let Some(name) = transactional {
-            // No broker may end what the trial leaves open.
-            config.set("transactional.id", stage.topic(name)).set("transaction.timeout.ms", "800000");
-        }
-        let client = Client(config.create_with_context(Receipts::default()).expect("a producer"));
-        if transactional.is_some() {
-            retried("begin with transactions", || client.0.init_transactions(PATIENCE));
-        }
-        client
-    }
-
-    /// Hands records over. A customer's records of one topic lie in one partition.
-    fn send(&self, stage: &Stage, records: &[Record]) {
-        for sent in records {
-            let (topic, key) = (stage.topic(sent.file), sent.key());
-            let mut record = BaseRecord::<[u8], [u8], _>::with_opaque_to(&topic, Box::new(sent.clone()));
-            record = record.partition((sent.customer % i64::from(PARTITIONS)) as i32).timestamp(sent.at);
-            (record.key, record.payload) = (Some(key.as_bytes()), sent.value.as_deref());
-            while let Err((error, back)) = self.0.send(record) {
-                assert_eq!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::QueueFull), "{error}");
-                self.0.poll(Duration::from_millis(5));
-                record = back;
-            }
-        }
-    }
-
-    /// Waits until the broker has everything.
-    fn flush(&self) {
-        self.0.flush(PATIENCE).expect("the broker takes everything");
-    }
-
-    /// Where the records lie that the broker has taken since this was last asked.
-    fn landed(&self) -> Vec<Landed> {
-        let receipts = self.0.context();
-        assert_eq!(*receipts.refused.lock().expect("nobody panics with it"), Vec::<String>::new(), "what the broker did not take");
-        std::mem::take(&mut *receipts.landed.lock().expect("nobody panics with it"))
-    }
-
-    fn begin(&self) {
-        self.0.begin_transaction().expect("no other transaction is open");
-    }
-
-    fn end(&self, commits: bool) {
-        if commits {
-            retried("commit", || self.0.commit_transaction(PATIENCE));
-        } else {
-            // What was not sent yet could not be aborted either.
-            self.flush();
-            retried("abort", || self.0.abort_transaction(PATIENCE));
-        }
-    }
-}
-
-/// Does again what the client says can be done again.
-fn retried(what: &str, mut attempt: impl FnMut() -> KafkaResult<()>) {
-    while let Err(error) = attempt() {
-        let again = matches!(&error, KafkaError::Transaction(error) if error.is_retriable());
-        assert!(again, "a transaction cannot {what}: {error}");
-    }
-}
+type Landed = client::Landed<Record>;
 
 /// A transaction that has begun.
 struct Open {
@@ -140,12 +38,19 @@ pub(crate) struct Producer {
 impl Producer {
     /// Into a stage's topics, which must be there and empty.
     pub(crate) fn new(stage: &Stage) -> Producer {
-        Producer { plain: Client::new(stage, None), transactional: [None, None], open: None, readable: BTreeMap::new(), sent: 0, forgetful: None }
+        Producer {
+            plain: Client::new(&stage.brokers, None),
+            transactional: [None, None],
+            open: None,
+            readable: BTreeMap::new(),
+            sent: 0,
+            forgetful: None,
+        }
     }
 
     /// Hands records over; the broker may be away.
     pub(crate) fn send(&mut self, stage: &Stage, records: &[Record]) {
-        self.plain.send(stage, records);
+        hand_over(&self.plain, stage, records);
         self.sent += records.len() as i64;
     }
 
@@ -163,9 +68,9 @@ impl Producer {
     fn transact(&mut self, stage: &Stage, records: &[Record], commits: bool) -> Vec<Landed> {
         // What was sent before comes before.
         self.flush();
-        let client = self.transactional[0].get_or_insert_with(|| Client::new(stage, Some("brief")));
+        let client = self.transactional[0].get_or_insert_with(|| Client::new(&stage.brokers, Some(&stage.topic("brief"))));
         client.begin();
-        client.send(stage, records);
+        hand_over(client, stage, records);
         client.end(commits);
         client.landed()
     }
@@ -177,9 +82,9 @@ impl Producer {
     pub(crate) fn open(&mut self, stage: &Stage, records: &[Record], commits: bool) {
         assert!(self.open.is_none(), "another transaction is open");
         self.flush();
-        let client = self.transactional[1].get_or_insert_with(|| Client::new(stage, Some("open")));
+        let client = self.transactional[1].get_or_insert_with(|| Client::new(&stage.brokers, Some(&stage.topic("open"))));
         client.begin();
-        client.send(stage, records);
+        hand_over(client, stage, records);
         client.flush();
         self.open = Some(Open { commits, landed: client.landed() });
     }
@@ -267,9 +172,16 @@ impl Producer {
     /// Where each partition ends that is not empty, as the broker says: marks of transactions and aborted records have offsets too.
     pub(crate) fn ends(&self, stage: &Stage) -> BTreeMap<Place, i64> {
         let places = FILES.iter().flat_map(|file| (0..PARTITIONS).map(|partition| (stage.topic(file), partition)));
-        let end = |(topic, partition): &Place| {
-            self.plain.0.client().fetch_watermarks(topic, *partition, PATIENCE).expect("the broker says where a partition ends").1
-        };
+        let end = |(topic, partition): &Place| self.plain.bounds(topic, *partition).1;
         places.map(|place| (end(&place), place)).filter(|(end, _)| *end > 0).map(|(end, place)| (place, end)).collect()
+    }
+}
+
+/// Hands records over to a client. A customer's records of one topic lie in one partition.
+fn hand_over(client: &Client, stage: &Stage, records: &[Record]) {
+    for record in records {
+        let (topic, key) = (stage.topic(record.file), record.key());
+        let partition = (record.customer % i64::from(PARTITIONS)) as i32;
+        client.send((&topic, partition), Some(key.as_bytes()), record.value.as_deref(), record.at, record.clone());
     }
 }
