@@ -231,28 +231,38 @@ impl Trial {
     fn start_anew(&mut self, action: &Action) -> String {
         self.send_mixed(action);
         let mut note = String::new();
-        if action.kind == Kind::Rescale {
-            note = self.lurk(action);
-        }
-        let job = self.job.take().expect("there always is a job while actions are performed");
-        if action.kind == Kind::Rescale {
-            job.kill()
-        } else {
-            job.drain()
-        }
-        if action.kind == Kind::Compact {
-            self.compact();
+        match action.kind {
+            Kind::Rescale => {
+                note = self.lurk(action);
+                self.take_job().kill();
+            }
+            Kind::Compact => note = self.compact(action),
+            _ => self.take_job().drain(),
         }
         self.start(action.layout);
         note
     }
 
-    /// Has the broker compact the topic of customers. The job has ended: of what it reads from now
-    /// on it keeps what a restart may need.
-    fn compact(&mut self) {
+    fn take_job(&mut self) -> Supervised {
+        self.job.take().expect("there always is a job while actions are performed")
+    }
+
+    /// Drains the job, and has the broker compact the topic of customers. What the job reads from
+    /// then on it keeps; what it has read is kept by nobody, so a checkpoint must cover it. One that
+    /// is told to drain while it starts leaves none, nor one that is still writing another.
+    fn compact(&mut self, action: &Action) -> String {
+        let note = self.wait(Then::CatchUp, 0);
+        self.take_job().drain();
+        while self.stage.checkpoints().into_iter().max() < u64::try_from(self.epochs()).ok() {
+            self.start(action.layout);
+            self.send_mixed(action);
+            self.wait(Then::CatchUp, 0);
+            self.take_job().drain();
+        }
         let read = committed(&mut self.stage.database());
         self.producer.forget(&self.stage, &read);
         compaction::compact(&self.stage.brokers, &self.stage.topic("customers"));
+        note
     }
 
     /// The last epoch. At no moment does anybody see a part of one: progress, epochs and what follows from them move together.
@@ -291,7 +301,7 @@ impl Trial {
             self.wait(Then::CatchUp, 0);
         }
         self.stage.wait_for(WAITING, 0);
-        self.job.take().expect("there always is a job while actions are performed").drain();
+        self.take_job().drain();
         self.say("       drained");
         self.assert_calm();
         if let Some(forgotten) = Forgotten::of(&self.stage, &self.producer) {
