@@ -78,7 +78,10 @@ impl Scene {
     fn set(name: &str, seed: u64, saves: bool) -> Option<Scene> {
         let stage = Stage::set(name)?;
         let interval = if saves { "1s" } else { "1h" };
-        let toml = stage.toml("").replace("[checkpoint]\n", &format!("[checkpoint]\ninterval = \"{interval}\"\n")).replace("200ms", "100ms");
+        let checkpoint = format!("[checkpoint]\ninterval = \"{interval}\"\n");
+        // So many that a commit which is held keeps no later epoch from coming with a checkpoint.
+        let limits = "[limits]\nepochs_in_flight = 32\n";
+        let toml = stage.toml("").replace("[checkpoint]\n", &checkpoint).replace("200ms", "100ms") + limits;
         std::fs::write(stage.config(), toml).expect("the configuration can be written");
         stage.sluice(&["topics", "create", stage.config().to_str().expect("UTF-8")]);
         let producer = Producer::new(&stage);
@@ -343,7 +346,7 @@ impl Cell {
 
 /// Plays cells a few at a time.
 fn play(cells: Vec<Cell>) {
-    const AT_ONCE: usize = 6;
+    const AT_ONCE: usize = 4;
     let cells = Mutex::new(cells.into_iter());
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
