@@ -28,6 +28,7 @@ struct Scene {
     stage: Stage,
     population: Population,
     producer: Producer,
+    rounds: usize,
     files: bool,
 }
 
@@ -42,13 +43,29 @@ impl Scene {
         std::fs::write(stage.config(), toml.replace(&database, &own)).expect("the configuration can be written");
         stage.sluice(&["topics", "create", text(&stage.config())]);
         let producer = Producer::new(&stage);
-        Some(Scene { stage, population: Population::new(seed), producer, files })
+        Some(Scene { stage, population: Population::new(seed), producer, rounds: 0, files })
     }
 
+    /// Sends records plainly, in a transaction with an aborted one behind it, or behind one that is
+    /// open for so long; in turn.
     fn send(&mut self, records: usize) {
-        let Scene { stage, population, producer, .. } = self;
+        let Scene { stage, population, producer, rounds, .. } = self;
+        producer.end_open();
+        *rounds += 1;
         let records = [population.mixed(records), population.late(10), population.replacements(10), population.retractions(5)].concat();
-        producer.send(stage, &records);
+        match *rounds % 3 {
+            0 => producer.send(stage, &records),
+            1 => {
+                producer.commit(stage, &records);
+                producer.abort(stage, &population.unseen(8));
+            }
+            _ => {
+                producer.open(stage, &population.unseen(8), false);
+                producer.send(stage, &records);
+                producer.flush();
+                producer.end_open();
+            }
+        }
         producer.send(stage, &population.bad(3));
         producer.flush();
     }
@@ -86,20 +103,20 @@ impl Scene {
         self.epochs().last().map_or(0, |epoch| epoch["epoch"].as_u64().expect("a number"))
     }
 
-    fn committed(&self) -> i64 {
+    /// Whether everything that can be read is committed.
+    fn is_read(&self) -> bool {
         let epochs = self.epochs();
         let offsets = epochs.last().and_then(|epoch| epoch["offsets"].as_object());
-        offsets
-            .into_iter()
-            .flat_map(|topics| topics.values())
-            .flat_map(|next| next.as_object())
-            .flat_map(|next| next.values())
-            .filter_map(Value::as_i64)
-            .sum()
+        let next = |(topic, next): (&String, &Value)| {
+            let next = next.as_object().expect("partitions").iter();
+            let next = next.map(|(partition, next)| (partition.parse().expect("a number"), next.as_i64().expect("an offset")));
+            next.map(|(partition, next)| ((topic.clone(), partition), next)).collect::<Vec<_>>()
+        };
+        self.producer.is_read(&offsets.into_iter().flatten().flat_map(next).collect())
     }
 
     fn await_all(&self) {
-        eventually("everything is committed", || self.committed() == self.producer.sent());
+        eventually("everything is committed", || self.is_read());
     }
 
     /// Waits until what was committed is published too: nothing more is written then until records come.
@@ -131,7 +148,9 @@ impl Scene {
         eventually("an epoch is committed", || self.last() > before);
         signal(&job, "-STOP");
         self.send(100);
-        assert!(self.committed() < self.producer.sent());
+        // A transaction is open when it is killed.
+        self.producer.open(&self.stage, &self.population.unseen(8), false);
+        assert!(!self.is_read());
         job.kill();
     }
 
@@ -155,7 +174,7 @@ impl Scene {
         assert!(limited.expect("prlimit can be started").success());
         self.send(400);
         assert_eq!(job.wait(), None, "a signal ends it: {}", self.stage.log());
-        assert!(self.file(self.last() + 1).exists() && self.committed() < self.producer.sent());
+        assert!(self.file(self.last() + 1).exists() && !self.is_read());
     }
 
     /// What a crash of the machine may leave: half a line, and a file whose epoch is not committed.
@@ -211,6 +230,7 @@ impl Scene {
 
     /// Closes what is open, drains the job, and compares what it has learned with a replay of all topics at once.
     fn end(&mut self, job: Job) -> String {
+        self.producer.end_open();
         let closing = self.population.closing();
         self.producer.send(&self.stage, &closing);
         self.producer.flush();
