@@ -4,15 +4,11 @@ use crate::checkpoint::{Abandoned, CheckpointError, Unsaved};
 use crate::cluster::ClusterError;
 use crate::console::ConsoleError;
 use crate::files::changes::ChangesError;
-use crate::files::error::FileError;
 use crate::first::Panicked;
 use crate::jobs::gather::GatherError;
-use crate::jobs::history::HistoryError;
-use crate::jobs::replay::TopicsError;
 use crate::jobs::restart::RestartError;
 use crate::jobs::run::RunError;
 use crate::jobs::saving::LoadError;
-use crate::jobs::verify::VerifyError;
 use crate::journal::JournalError;
 use crate::kafka::{KafkaError, Remade, TopicId};
 use crate::postgres::{PostgresError, Target};
@@ -34,6 +30,10 @@ macro_rules! every {
         all
     }};
 }
+
+mod commands;
+
+pub use commands::program;
 
 fn text(text: &str) -> String {
     text.to_string()
@@ -287,58 +287,4 @@ pub fn run() -> Vec<RunError> {
     };
     all.extend(own.into_iter().filter(ends));
     all
-}
-
-fn history() -> Vec<HistoryError> {
-    every![HistoryError;
-        HistoryError::Kafka(_) => HistoryError::Kafka(KafkaError::Removed { topic: text("orders"), partition: 0, wanted: 0, low: 4 }),
-        HistoryError::Cluster(_) => HistoryError::Cluster(ClusterError::Lost),
-        HistoryError::Gather(_) => HistoryError::Gather(GatherError::SinkEnded(7)),
-        HistoryError::Panicked(_) => HistoryError::Panicked(panicked()),
-    ]
-}
-
-/// Everything that can end `verify`.
-pub fn verify() -> Vec<VerifyError> {
-    let topic = || text("orders");
-    let own = every![VerifyError;
-        VerifyError::Kafka(_) => VerifyError::Kafka(KafkaError::MissingTopics { brokers: text("b:9092"), topics: vec![topic()] }),
-        VerifyError::Postgres(_) => VerifyError::Postgres(PostgresError::NoJob(text("campaign"))),
-        VerifyError::Cluster(_) => VerifyError::Cluster(ClusterError::Panicked(panicked())),
-        VerifyError::History(_) => VerifyError::History(HistoryError::Cluster(ClusterError::Lost)),
-        VerifyError::Removed { .. } => VerifyError::Removed { topic: topic(), partition: 0, wanted: 0, low: 4 },
-        VerifyError::PastEnd { .. } => VerifyError::PastEnd { epoch: 7, topic: topic(), partition: 0, wanted: 9, high: 4 },
-        VerifyError::Unrepeatable(_) => VerifyError::Unrepeatable(text("campaign")),
-        VerifyError::Thread(_) => VerifyError::Thread(text("no room")),
-    ];
-    own.into_iter().filter(|error| !matches!(error, VerifyError::History(_))).chain(history().into_iter().map(VerifyError::History)).collect()
-}
-
-/// Everything that can end a replay of topics.
-pub fn topics() -> Vec<TopicsError> {
-    let topic = || text("orders");
-    let own = every![TopicsError;
-        TopicsError::History(_) => TopicsError::History(HistoryError::Cluster(ClusterError::Lost)),
-        TopicsError::Files(_) => TopicsError::Files(FileError::Line { path: "epochs.jsonl".into(), line: 3, problem: text("no epoch") }),
-        TopicsError::UnknownTopic(_) => TopicsError::UnknownTopic(topic()),
-        TopicsError::UnknownPartition { .. } => TopicsError::UnknownPartition { topic: topic(), partition: 2 },
-        TopicsError::Backwards { .. } => TopicsError::Backwards { epoch: 7, topic: topic(), partition: 0, next: 3 },
-    ];
-    own.into_iter().filter(|error| !matches!(error, TopicsError::History(_))).chain(history().into_iter().map(TopicsError::History)).collect()
-}
-
-/// Everything that can end a replay of files.
-pub fn files() -> Vec<FileError> {
-    let path = || "in/transactions.jsonl".into();
-    every![FileError;
-        FileError::Directory { .. } => FileError::Directory { path: "in".into(), source: full() },
-        FileError::Ambiguous { .. } => FileError::Ambiguous { topic: "transactions", names: vec![text("transactions.csv"), text("transactions.jsonl")] },
-        FileError::Missing { .. } => FileError::Missing { directory: "in".into(), alike: Vec::new() },
-        FileError::Header { .. } => FileError::Header { path: path(), line: 1, problem: text("it is empty") },
-        FileError::Encoding { .. } => FileError::Encoding { path: path(), found: "UTF-16" },
-        FileError::Packed { .. } => FileError::Packed { path: path(), found: "gzip", ending: "gz" },
-        FileError::LineEnds { .. } => FileError::LineEnds { path: path() },
-        FileError::Line { .. } => FileError::Line { path: path(), line: 3, problem: text("no JSON") },
-        FileError::Read { .. } => FileError::Read { path: path(), position: 64, source: full() },
-    ]
 }

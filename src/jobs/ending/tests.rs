@@ -4,8 +4,9 @@ use super::super::watch::{Phase, Seen, Step};
 use super::*;
 use crate::cli::error::ProgramError;
 use crate::jobs::ending::every;
+use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 use tracing_subscriber::fmt::MakeWriter;
@@ -118,16 +119,8 @@ fn every_error_in_every_phase_has_its_exit_code_log_line_and_readyz_text() {
 
 #[test]
 fn every_error_of_the_other_commands_has_its_exit_code() {
-    let verify = every::verify().into_iter().map(|error| (format!("verify {}", name(&error)), ProgramError::from(error)));
-    let topics = every::topics().into_iter().map(|error| {
-        let name = format!("replay {}", name(&error));
-        (name, ProgramError::Replay(error.into()))
-    });
-    let files = every::files().into_iter().map(|error| {
-        let name = format!("replay --input {}", name(&error));
-        (name, ProgramError::Replay(error.into()))
-    });
-    let table: Vec<String> = verify.chain(topics).chain(files).map(|(name, error)| format!("{name}: {}\n  error: {error}", error.code())).collect();
+    let table = every::program().into_iter().map(|error| format!("{}: {}\n  error: {error}", name(&error), error.code()));
+    let table: Vec<String> = table.collect();
     insta::assert_snapshot!("others", table.join("\n"));
 }
 
@@ -189,25 +182,75 @@ fn a_thread_that_fails_or_panics_has_said_so_when_it_is_over() {
     }
 }
 
-/// Ends of the process that pass by the first cause.
-const BANNED: [&str; 2] = ["process::exit", "process::abort"];
-
-#[test]
-fn nothing_ends_the_process_but_the_end_of_main() {
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+/// Sources, below a folder of the package.
+fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
     let mut found = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).expect("the sources") {
             let path = entry.expect("an entry").path();
             match path.extension().and_then(|extension| extension.to_str()) {
                 _ if path.is_dir() => folders.push(path),
-                Some("rs") if !path.ends_with(file!().trim_start_matches("src/")) => {
-                    let text = std::fs::read_to_string(&path).expect("a source");
-                    found.extend(BANNED.iter().filter(|banned| text.contains(*banned)).map(|banned| format!("{}: {banned}", path.display())));
-                }
+                Some("rs") => found.push((path.clone(), std::fs::read_to_string(&path).expect("a source"))),
                 _ => {}
             }
         }
     }
+    found
+}
+
+/// Errors that are a value of their own in the table, for there is only one of each.
+const SINGLE: [&str; 6] = ["Faults", "Panicked", "Remade", "SourceFaults", "Unsaved", "WriteError"];
+
+/// Errors of a value in a record: they make it a dead letter, and end nothing.
+const OF_VALUES: [&str; 2] = ["AmountError", "TimestampError"];
+
+#[test]
+fn every_kind_of_error_is_in_the_table() {
+    let table = [include_str!("every.rs"), include_str!("every/commands.rs")].concat();
+    let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
+    for (_, text) in [sources("src"), sources("dataflows")].concat() {
+        let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
+        for (at, line) in lines.iter().enumerate() {
+            let words: Vec<&str> = line.split_whitespace().take(3).collect();
+            let (word, kind) = match words[..] {
+                [word @ ("enum" | "struct"), kind, ..] => (word, kind),
+                [visible, word @ ("enum" | "struct"), kind] if visible.starts_with("pub") => (word, kind),
+                _ => continue,
+            };
+            let kind = kind.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+            // Attributes and comments stand between the derivation and the name.
+            let before = lines[..at].iter().rev().take_while(|line| !line.is_empty() && **line != "}");
+            if kind.ends_with("Error") && word == "enum"
+                || before.into_iter().any(|line| line.starts_with("#[derive(") && line.contains("thiserror::Error"))
+            {
+                *kinds.entry(kind.to_string()).or_default() += 1;
+            }
+        }
+    }
+    assert!(kinds.len() > 30, "{kinds:?}");
+    let listed = |kind: &str| table.matches(&format!("every![{kind};")).count();
+    let missing: Vec<_> = kinds
+        .iter()
+        .filter(|(kind, number)| {
+            let single = SINGLE.contains(&kind.as_str()) && table.contains(kind.as_str());
+            !single && !OF_VALUES.contains(&kind.as_str()) && listed(kind) < **number
+        })
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}: give each of their variants a row in `every.rs`");
+}
+
+/// Ends of the process that pass by the first cause.
+const BANNED: [&str; 2] = ["process::exit", "process::abort"];
+
+#[test]
+fn nothing_ends_the_process_but_the_end_of_main() {
+    let own = |path: &Path| path.ends_with(file!().trim_start_matches("src/"));
+    let others = sources("src").into_iter().filter(|(path, _)| !own(path));
+    let of = |(path, text): (PathBuf, String)| {
+        let found = BANNED.iter().filter(move |banned| text.contains(**banned));
+        found.map(|banned| format!("{}: {banned}", path.display())).collect::<Vec<_>>()
+    };
+    let found: Vec<String> = others.flat_map(of).collect();
     assert!(found.is_empty(), "{found:?}: tell `Ending` or return the error instead");
 }
