@@ -4,7 +4,7 @@
 use super::address::{self, Parameter, Parameters};
 use super::error::{self, PostgresError};
 use super::passwords;
-use super::tls::{self, Failure, Mode, Problem, Tls, Verdict};
+use super::tls::{self, Failure, Listening, Mode, Problem, Tls, Verdict};
 use postgres::config::SslMode;
 use postgres::error::SqlState;
 use postgres::{Client, Config};
@@ -138,7 +138,14 @@ impl Target {
             return plain.map_err(|source| self.failed(source, &Verdict::default()));
         }
         let (connector, verdict) = self.tls.connector().map_err(|found| PostgresError::Files(self.origins.tell(found)))?;
-        let with = |mode| self.config.clone().ssl_mode(mode).connect(connector.clone());
+        let with = |mode| {
+            let mut config = self.config.clone();
+            config.ssl_mode(mode);
+            config.connect(connector.clone()).or_else(|error| match mode != SslMode::Disable && tls::broke_off(&tls::causes(&error)) {
+                true => explained(error, config.connect(Listening(connector.clone())), &verdict),
+                false => Err(error),
+            })
+        };
         let outcome = match self.tls.mode() {
             Mode::Allow => with(SslMode::Disable).or_else(|error| if refuses(&error) { with(SslMode::Require) } else { Err(error) }),
             Mode::Prefer => with(SslMode::Prefer).or_else(|error| {
@@ -182,6 +189,12 @@ fn warn_once(why: String) {
     if said.insert(why.clone(), ()).is_none() {
         tracing::warn!("{why}.");
     }
+}
+
+/// Why a connection broke off, if the server says so when it is asked again.
+fn explained(error: postgres::Error, again: Result<Client, postgres::Error>, verdict: &Verdict) -> Result<Client, postgres::Error> {
+    let says = |again: &postgres::Error| Failure::of(again, verdict).is_some_and(|failure| !failure.passes());
+    again.map_err(|again| if says(&again) { again } else { error })
 }
 
 /// Whether a server has no line for such a connection: with TLS, or without it, there may be one.

@@ -26,9 +26,6 @@ pub enum Failure {
 
 /// OpenSSL's numbers of alerts that the other side sent begin here.
 const ALERTS: i32 = 1000;
-/// Those about a client's certificate: bad, unsupported, revoked, expired, unknown, of an unknown
-/// authority, denied, missing.
-const ABOUT_CERTIFICATES: [i32; 8] = [42, 43, 44, 45, 46, 48, 49, 116];
 
 impl Failure {
     /// What of a failed connection was TLS's fault; `None` where it was not.
@@ -67,13 +64,11 @@ impl Failure {
                 let names = if names.is_empty() { "no host at all".to_string() } else { names.join(", ") };
                 format!("the certificate of the server is for {names}, not for {wanted}; connect by a name that it has, or use sslmode=verify-ca")
             }
-            Failure::Alert(alert) if ABOUT_CERTIFICATES.contains(alert) && tls.has_identity() => {
-                format!("the server does not take the client's certificate (alert {alert}); correct sslcert and sslkey, or have the server trust it")
-            }
-            Failure::Alert(alert) if ABOUT_CERTIFICATES.contains(alert) => {
-                format!("the server asks for a client's certificate (alert {alert}); name one with sslcert and sslkey")
-            }
-            Failure::Alert(alert) => format!("the server ended the handshake with alert {alert}; its log says why"),
+            Failure::Alert(alert) => match (about_certificate(*alert), tls.has_identity()) {
+                (Some((why, remedy)), true) => format!("the server does not take the client's certificate: {why} (alert {alert}); {remedy}"),
+                (Some(_), false) => format!("the server asks for a client's certificate (alert {alert}); name one with sslcert and sslkey"),
+                (None, _) => format!("the server ended the handshake with alert {alert}; its log says why"),
+            },
             Failure::Binding => {
                 "the password cannot be bound to the channel, which channel_binding=require asks for; store it there with password_encryption = \
                  'scram-sha-256', use `scram-sha-256` in pg_hba.conf and TLS, or use channel_binding=prefer"
@@ -82,6 +77,27 @@ impl Failure {
             Failure::Other(why) => format!("the handshake failed ({why}); is there a PostgreSQL with TLS?"),
             Failure::Broken => "the connection broke off during the handshake".to_string(),
         }
+    }
+}
+
+/// What an alert says of the client's certificate, and what to do; `None` for one about something
+/// else.
+fn about_certificate(alert: i32) -> Option<(&'static str, &'static str)> {
+    let another = "name another one with sslcert and sslkey";
+    match alert {
+        42 => Some(("it cannot be read there, or its signature is wrong", another)),
+        43 => Some(("it is of a kind that is not supported there", another)),
+        44 => Some(("it was revoked", another)),
+        45 => Some(("it has expired, or is not valid yet", "renew it, and name the new one with sslcert and sslkey")),
+        46 => Some(("something about it is not accepted", "the log of the server says what; correct sslcert and sslkey")),
+        48 => Some((
+            "its authority is not known there",
+            "name one of an authority that the server trusts with sslcert and sslkey, or add the authority to ssl_ca_file there \
+             (sslrootcert is the authority of the server, not of the client)",
+        )),
+        49 => Some(("it is valid, but access is denied", "the log of the server says why")),
+        116 => Some(("it misses one", "the file of sslcert must have the client's certificate first, then those between it and its authority")),
+        _ => None,
     }
 }
 

@@ -16,9 +16,11 @@
 
 mod failure;
 mod files;
+mod listening;
 mod verify;
 
 pub use failure::{Failure, advice, causes};
+pub use listening::{Listening, broke_off};
 pub use verify::Verdict;
 
 use super::address::{Parameter, Parameters};
