@@ -93,7 +93,7 @@ pub fn learn<'scope>(
                 }
             });
             if let Some((epoch, rights, end)) = open.take_if(|(epoch, ..)| frontiers[1..].iter().all(|frontier| !frontier.less_equal(epoch))) {
-                let results = learner.learn(epoch, &end);
+                let (results, asks) = learner.learn(epoch, &end);
                 deltas.activate().session(&rights[0]).give_iterator(learner.emission.drain_sums());
                 arm_days
                     .activate()
@@ -104,7 +104,7 @@ pub fn learn<'scope>(
                     .session(&rights[2])
                     .give_iterator(learner.emission.segments.drain().map(|(flags, change)| segment_update(epoch, flags, change)));
                 outputs.activate().session(&rights[3]).give_iterator(results.into_iter());
-                asked.activate().session(&rights[4]).give(learner.shared.borrow().shard.ask(epoch, end.last));
+                asked.activate().session(&rights[4]).give(asks);
                 learner.release();
                 if let (Some(snapshots), Some(save)) = (&mut snapshots, end.save) {
                     snapshots.begin(&learner, epoch, save, rights);
@@ -169,7 +169,8 @@ impl Learner {
         self
     }
 
-    fn learn(&mut self, epoch: u64, end: &Closed) -> Vec<Output> {
+    /// What an epoch gives, and what is asked in it.
+    fn learn(&mut self, epoch: u64, end: &Closed) -> (Vec<Output>, Asked) {
         self.take_models(epoch);
         let published = self.published.remove(&epoch).unwrap_or_default();
         let shard = &mut self.shared.borrow_mut().shard;
@@ -197,7 +198,7 @@ impl Learner {
         let counts =
             Counts { learned: std::mem::take(&mut self.emission.learned), corrected: std::mem::take(&mut self.emission.corrected), ..counts };
         outputs.push(Output::Counts(counts));
-        outputs
+        (outputs, shard.ask(epoch, end.last, counts.records))
     }
 
     /// The model that decides in `epoch`: for each arm the newest that has come by then.

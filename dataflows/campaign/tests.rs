@@ -5,6 +5,7 @@
 //! what they are told at once. What this cannot catch: a mistake that both runs share; that is for the batch oracle of the program's tests.
 
 mod folding;
+mod owners;
 
 use super::feed::{Feed, Mark, Recorded, Save};
 use super::graph::{Beginning, Campaign, campaign};

@@ -228,7 +228,12 @@ impl Metric {
             Metric::Transactions => ("sluice_transactions", Gauge, "Purchases that are settled."),
             Metric::Interactions => ("sluice_interactions", Gauge, "Interactions that are settled."),
             Metric::Rewards => ("sluice_rewards", Gauge, "Delayed rewards that are settled."),
-            Metric::RewardsUnmatched => ("sluice_rewards_unmatched", Gauge, "Delayed rewards that join no interaction, by reason."),
+            Metric::RewardsUnmatched => (
+                "sluice_rewards_unmatched",
+                Gauge,
+                "Delayed rewards that join no interaction, by reason. Which of those with an unknown_id name another customer's interaction is looked up among \
+                 all customers: with the next epoch or two while epochs have few records, within 128 epochs where they are full.",
+            ),
             Metric::LearnedInteractions => ("sluice_learned_interactions", Gauge, "Interactions that have entered the model."),
             Metric::KafkaHighWatermark => ("sluice_kafka_high_watermark", Gauge, "The offset after the last record of a partition."),
             Metric::KafkaLastStableOffset => {
