@@ -3,7 +3,7 @@
 
 mod services;
 
-use openssl::ssl::{SslAcceptor, SslConnector, SslFiletype, SslMethod, SslVerifyMode};
+use openssl::ssl::{HandshakeError, SslAcceptor, SslConnector, SslFiletype, SslMethod, SslVerifyMode};
 use postgres::{Client, NoTls};
 use postgres_openssl::MakeTlsConnector;
 use services::certificates::{Signed, only_owner_reads};
@@ -260,9 +260,11 @@ fn that_resets(folder: &Path) -> u16 {
             let mut client = client.expect("a client");
             client.read_exact(&mut [0; 8]).expect("it asks for TLS");
             client.write_all(b"S").expect("it may");
-            if let Ok(secured) = acceptor.accept(client) {
-                // What is left unread when a connection is closed resets it.
-                secured.get_ref().peek(&mut [0]).expect("it writes");
+            // What is left unread when a connection is closed resets it; an alert must not be overtaken by that.
+            match acceptor.accept(client) {
+                Ok(secured) => drop(secured.get_ref().peek(&mut [0]).expect("it writes")),
+                Err(HandshakeError::Failure(refused)) => drop(refused.get_ref().read_to_end(&mut Vec::new())),
+                Err(error) => panic!("{error}"),
             }
         }
     });

@@ -142,7 +142,7 @@ impl Target {
             let mut config = self.config.clone();
             config.ssl_mode(mode);
             config.connect(connector.clone()).or_else(|error| match mode != SslMode::Disable && tls::broke_off(&tls::causes(&error)) {
-                true => explained(error, config.connect(Listening(connector.clone())), &verdict),
+                true => explained(error, || config.connect(Listening(connector.clone())), &verdict),
                 false => Err(error),
             })
         };
@@ -191,10 +191,21 @@ fn warn_once(why: String) {
     }
 }
 
+/// How often a server is asked: a reset may overtake the alert before it.
+const ASKED: usize = 5;
+
 /// Why a connection broke off, if the server says so when it is asked again.
-fn explained(error: postgres::Error, again: Result<Client, postgres::Error>, verdict: &Verdict) -> Result<Client, postgres::Error> {
+fn explained(error: postgres::Error, ask: impl Fn() -> Result<Client, postgres::Error>, verdict: &Verdict) -> Result<Client, postgres::Error> {
     let says = |again: &postgres::Error| Failure::of(again, verdict).is_some_and(|failure| !failure.passes());
-    again.map_err(|again| if says(&again) { again } else { error })
+    let broke_off = |again: &postgres::Error| tls::broke_off(&tls::causes(again)) && !says(again);
+    for _ in 0..ASKED {
+        match ask() {
+            Err(again) if broke_off(&again) => {}
+            Err(again) => return Err(if says(&again) { again } else { error }),
+            client => return client,
+        }
+    }
+    Err(error)
 }
 
 /// Whether a server has no line for such a connection: with TLS, or without it, there may be one.
