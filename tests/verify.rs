@@ -10,7 +10,7 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde_json::{Value, json};
-use services::sender::Sender;
+use services::sender::{COPIES, Sender};
 use services::{Stage, eventually, field, program};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -243,6 +243,10 @@ fn replay_parts(stage: &Stage, lines: &Lines, produced: &Produced) {
     assert_eq!(replay_topics(stage, "topics", &["--from", "earliest", "--workers", "2"]), whole, "all of the topics");
     let dead = |name: &str| std::fs::read_to_string(stage.path(name).join("dead_letters.jsonl")).expect("dead letters").lines().count();
     assert_eq!(dead("topics"), dead("files"));
+    let held_back = field(&stage.path("topics").join("summary.json"), "held_back");
+    let partitions = held_back.as_object().into_iter().flatten().filter_map(|(_, partitions)| partitions.as_object());
+    let offsets: u64 = partitions.flatten().filter_map(|(_, offsets)| offsets.as_u64()).sum();
+    assert_eq!(offsets, COPIES as u64, "what was sent in the transaction that is left open: {held_back}");
 
     // By offsets: the first two thirds of each file but the first ten lines, given inline and in a file.
     let part = |from: usize, until: usize| -> Lines {

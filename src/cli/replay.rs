@@ -17,7 +17,9 @@ use std::path::{Path, PathBuf};
 #[command(
     after_help = "The input directory has transactions.jsonl or .csv and, if wanted, customers, interactions, rewards and requests, each also as .gz or .zst.
 Topics are read at the brokers of the configuration, beside a job that may be running and without disturbing it; nothing is late, as with files. \
-WHERE is earliest, latest, a timestamp (as the broker dates records), or offsets, as a file or as they are: '{\"transactions\": {\"0\": 17}}'.
+WHERE is earliest, latest, a timestamp (as the broker dates records), or offsets, as a file or as they are: '{\"transactions\": {\"0\": 17}}'. \
+Topics and partitions that are left out of the offsets are read whole: of --from from their first record on, of --until to their end. What lies behind a \
+transaction that is open is not read; a warning and held_back in summary.json say how many offsets of which partitions that are.
 The output directory gets features.csv, model.json, thresholds.csv, summary.json and dead_letters.jsonl.
 The exit code is 1 where the files were hardly meant so: all rows of a file, or its first 1,000, are rejected for one reason, or files look like input but \
 have other names (Transactions.csv, rewards.ndjson). The results are written all the same; --allow-rejects takes the files as they are.

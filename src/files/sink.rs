@@ -2,6 +2,7 @@
 //!
 //! Each is written under another name and renamed when it is complete, so that nobody ever reads half of one.
 
+use super::epochs::NamedOffsets;
 use super::thresholds;
 use crate::counted::Counted;
 use crate::results::EpochResults;
@@ -102,6 +103,9 @@ pub struct Summary {
     pub dead_letters: BTreeMap<&'static str, u64>,
     /// Optional fields that could not be read and were left out, by file and field.
     pub ignored_fields: BTreeMap<String, u64>,
+    /// Offsets that lie behind a transaction which was open, by topic and partition; only of topics.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_back: Option<NamedOffsets>,
     /// The earliest event, RFC 3339.
     pub first_event: Option<String>,
     /// The latest event, RFC 3339.
@@ -147,6 +151,7 @@ impl Summary {
             customers,
             dead_letters,
             ignored_fields: ignored.iter().map(|((topic, field), records)| (format!("{}.{field}", topic.file_stem()), *records)).collect(),
+            held_back: None,
             first_event: instant(counts.first).filter(|_| seen),
             last_event: instant(counts.last).filter(|_| seen),
             digest: model.digest.clone(),

@@ -1,11 +1,13 @@
 //! The bounded job over files or topics: everything through the dataflow as fast as possible, and the results into files.
 
 mod sources;
+pub mod span;
 mod topics;
 
 use crate::blame::Blame;
 use crate::cluster::{Cluster, ClusterError};
 use crate::config::types::Config;
+use crate::files::epochs::NamedOffsets;
 use crate::files::error::FileError;
 use crate::files::reader::{Distribution, Seat, open_all};
 use crate::files::sink::{ArmFile, Cost, ModelFile, OutputDirectory, SinkError, Summary, sorted_rows};
@@ -25,12 +27,13 @@ use dataflows::event::{Millis, Rejected};
 use dataflows::operators::deliver::{Delivery, deliver};
 use dataflows::settings::Settings;
 pub use sources::{SourceFault, SourceFaults};
+pub use span::{Place, Span};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use timely::worker::Worker;
-pub use topics::{Place, Span, TopicsError};
+pub use topics::TopicsError;
 
 /// What is replayed, and where the results go.
 #[derive(Clone, Debug)]
@@ -113,7 +116,8 @@ pub fn replay(config: &Config, features: Features, replay: &Replay) -> Result<Op
         }
         Input::Topics(span) => {
             let kafka = config.kafka_settings();
-            (topics::replay(&cluster, &kafka, &campaign, span)?, Sources::Topics(Box::new(kafka)))
+            let (results, held_back) = topics::replay(&cluster, &kafka, &campaign, span)?;
+            (results, Sources::Topics(Box::new(kafka), held_back))
         }
     };
     if !cluster.is_first() {
@@ -134,7 +138,8 @@ pub fn replay(config: &Config, features: Features, replay: &Replay) -> Result<Op
 /// Where records came from.
 enum Sources {
     Files(Vec<InputFile>),
-    Topics(Box<KafkaSettings>),
+    /// The topics, and what open transactions held back of them.
+    Topics(Box<KafkaSettings>, NamedOffsets),
 }
 
 impl Sources {
@@ -142,7 +147,7 @@ impl Sources {
     fn name(&self, rejected: &Rejected) -> String {
         match self {
             Sources::Files(inputs) => inputs.iter().find(|input| input.topic == rejected.topic).map(InputFile::name).unwrap_or_default(),
-            Sources::Topics(kafka) => format!("{}[{}]", kafka.topic_name(rejected.topic), rejected.place.partition()),
+            Sources::Topics(kafka, _) => format!("{}[{}]", kafka.topic_name(rejected.topic), rejected.place.partition()),
         }
     }
 }
@@ -223,7 +228,11 @@ fn write_results(
     thresholds.sort_unstable();
     output.thresholds(&thresholds)?;
     output.dead_letters(&results.rejected, |rejected| sources.name(rejected))?;
-    let summary = Summary::new(results, customers, &model, cost());
+    let held_back = match sources {
+        Sources::Files(_) => None,
+        Sources::Topics(_, held_back) => Some(held_back.clone()),
+    };
+    let summary = Summary { held_back, ..Summary::new(results, customers, &model, cost()) };
     alert_of_unread_erasures(results);
     output.summary(&summary)?;
     Ok(summary)

@@ -147,7 +147,28 @@ pub fn positions(
 /// # Errors
 /// The broker does not answer, or has no such offset.
 pub fn find(settings: &KafkaSettings, assigned: impl Iterator<Item = Assigned>) -> Result<BTreeMap<(Topic, u32), Range<u64>>, KafkaError> {
-    let (consumer, connection) = asking(settings)?;
+    find_as(settings, assigned, Isolation::Committed)
+}
+
+/// Which end of a partition is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// The last stable offset: before it every transaction has ended, and no more can be read.
+    Committed,
+    /// The high watermark: the offset after the last record that there is.
+    Uncommitted,
+}
+
+/// The same, with this end.
+///
+/// # Errors
+/// The broker does not answer, or has no such offset.
+pub fn find_as(
+    settings: &KafkaSettings,
+    assigned: impl Iterator<Item = Assigned>,
+    isolation: Isolation,
+) -> Result<BTreeMap<(Topic, u32), Range<u64>>, KafkaError> {
+    let (consumer, connection) = asking_as(settings, isolation)?;
     let mut found = BTreeMap::new();
     for assigned in assigned {
         let Assigned { topic, partition, .. } = assigned;
@@ -229,9 +250,18 @@ fn all_partitions(settings: &KafkaSettings) -> Result<BTreeMap<String, Vec<u32>>
 
 /// A consumer that only asks. It has a group's name, as every consumer, and never joins or commits to it.
 fn asking(settings: &KafkaSettings) -> Result<(BaseConsumer<Tracked>, Arc<Connection>), KafkaError> {
+    asking_as(settings, Isolation::Committed)
+}
+
+/// The broker's answer to where a partition ends depends on who asks.
+fn asking_as(settings: &KafkaSettings, isolation: Isolation) -> Result<(BaseConsumer<Tracked>, Arc<Connection>), KafkaError> {
+    let level = match isolation {
+        Isolation::Committed => "read_committed",
+        Isolation::Uncommitted => "read_uncommitted",
+    };
     let connection = Arc::new(Connection::new(&settings.brokers, "admin"));
     let mut config = settings.client(Role::Admin)?;
-    config.set("group.id", &settings.group).set("isolation.level", "read_committed").set("allow.auto.create.topics", "false");
+    config.set("group.id", &settings.group).set("isolation.level", level).set("allow.auto.create.topics", "false");
     let consumer = config.create_with_context(Tracked(Arc::clone(&connection))).map_err(|error| KafkaError::Configuration(error.to_string()))?;
     Ok((consumer, connection))
 }

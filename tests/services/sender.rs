@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 pub(crate) type At = (String, i32, i64);
 
 /// Records of which an aborted transaction has copies.
-const COPIES: usize = 32;
+pub(crate) const COPIES: usize = 32;
 
 /// Longer records are not copied.
 const LONGEST: usize = 4_096;

@@ -3,52 +3,24 @@
 //! Partitions are read side by side by the timestamps of their records, so none runs ahead of the others by more than a few blocks. Without recorded epochs
 //! all of it is one epoch, in which nothing is late, as with files.
 
+use super::span::{Crossed, Decision, Span, TopicsNow};
 use crate::blame::Blame;
 use crate::cluster::Cluster;
-use crate::files::epochs::{NamedEpoch, NamedOffsets, read_epochs, read_offsets};
+use crate::files::epochs::NamedOffsets;
 use crate::files::error::FileError;
 use crate::first::First;
-use crate::jobs::history::{Decided, History, HistoryError, Stretch};
-use crate::jobs::live::{Control, Replayed};
+use crate::jobs::history::{Decided, History, HistoryError};
+use crate::jobs::live::Control;
 use crate::kafka::bounded::Read;
 use crate::kafka::intake::Sight;
-use crate::kafka::{Assigned, KafkaError, KafkaSettings, Position, admin};
+use crate::kafka::{KafkaError, KafkaSettings};
 use crate::results::EpochResults;
 use crate::telemetry::progress::{Progress, Unit};
 use dataflows::campaign::graph::Campaign;
 use dataflows::campaign::output::Output;
-use dataflows::event::{Millis, Topic};
 use dataflows::operators::deliver::Delivery;
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// A place in the topics.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// Their first records.
-    Earliest,
-    /// Their ends as they are at the start.
-    Latest,
-    /// The first record of each partition that the broker dates at this instant or later.
-    Instant(Millis),
-    /// An offset for each partition; one that is not named is read from its beginning, or to its end.
-    Offsets(NamedOffsets),
-    /// The same, in a file.
-    File(PathBuf),
-}
-
-/// Which records are replayed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Span {
-    /// The first ones.
-    pub from: Place,
-    /// Those after the last ones.
-    pub until: Place,
-    /// A file of epochs as they were recorded; the last one is where it ends.
-    pub epochs: Option<PathBuf>,
-}
 
 /// Why topics cannot be replayed.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +42,9 @@ pub enum TopicsError {
         /// The partition.
         partition: u32,
     },
+    /// It ends before it begins.
+    #[error(transparent)]
+    Crossed(#[from] Crossed),
     /// The recorded epochs go back.
     #[error("epoch {epoch} ends at offset {next} of partition {partition} of `{topic}`, before the epoch in front of it")]
     Backwards {
@@ -90,7 +65,9 @@ impl TopicsError {
         match self {
             TopicsError::History(error) => error.blame(),
             TopicsError::Files(error) => error.blame(),
-            TopicsError::UnknownTopic(_) | TopicsError::UnknownPartition { .. } | TopicsError::Backwards { .. } => Blame::Usage,
+            TopicsError::UnknownTopic(_) | TopicsError::UnknownPartition { .. } | TopicsError::Crossed(_) | TopicsError::Backwards { .. } => {
+                Blame::Usage
+            }
         }
     }
 }
@@ -101,18 +78,21 @@ impl From<KafkaError> for TopicsError {
     }
 }
 
-/// Replays the span; in processes other than the first nothing comes of it.
+/// Replays the span; in processes other than the first nothing comes of it. With the results comes what open transactions held back.
 ///
 /// # Errors
 /// The span is not there, or the broker or a worker cannot go on.
-pub fn replay(cluster: &Cluster, kafka: &KafkaSettings, described: &Campaign, span: &Span) -> Result<EpochResults, TopicsError> {
+pub fn replay(cluster: &Cluster, kafka: &KafkaSettings, described: &Campaign, span: &Span) -> Result<(EpochResults, NamedOffsets), TopicsError> {
     let control = Control::default();
     let results = Arc::new(Mutex::new(EpochResults::new(0)));
     let mut read: Arc<dyn Fn(Read) + Send + Sync> = Arc::new(|_| ());
     let mut decided = None;
     let mut shown = None;
+    let mut held_back = NamedOffsets::new();
     if cluster.is_first() {
-        let (stretch, epochs) = Asked::new(kafka)?.decide(span)?;
+        let Decision { stretch, epochs, held_back: held } = TopicsNow::ask(kafka)?.decide(span)?;
+        held_back = held;
+        warning(&held_back).iter().for_each(|warning| tracing::warn!("{warning}"));
         let progress = Arc::new(Shown::start(stretch.len()));
         shown = Some(Arc::clone(&progress));
         read = Arc::new(move |read| progress.add(read));
@@ -124,7 +104,20 @@ pub fn replay(cluster: &Cluster, kafka: &KafkaSettings, described: &Campaign, sp
     history.run(cluster, decided)?;
     shown.iter().for_each(|shown| shown.finish());
     let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(std::mem::replace(&mut results, EpochResults::new(0)))
+    Ok((std::mem::replace(&mut results, EpochResults::new(0)), held_back))
+}
+
+/// Which offsets are there and cannot be read, in one line; `None`: all can be.
+fn warning(held_back: &NamedOffsets) -> Option<String> {
+    let partitions = held_back.iter().flat_map(|(topic, partitions)| partitions.iter().map(move |(partition, offsets)| (topic, partition, offsets)));
+    let named: Vec<String> = partitions.map(|(topic, partition, offsets)| format!("{offsets} of {topic}[{partition}]")).collect();
+    (!named.is_empty()).then(|| {
+        format!(
+            "Offsets that lie behind the first record of an open transaction are not replayed: {}. Replay again once it has ended. The broker ends one that \
+             was left open after its transaction.timeout.ms; `kafka-transactions.sh find-hanging` shows it.",
+            named.join(", ")
+        )
+    })
 }
 
 /// Collects what comes of the `recorded` epochs, or of the only one. Of the one in which the input ends after recorded ones only the features of all
@@ -180,100 +173,18 @@ impl Shown {
     }
 }
 
-/// The topics as they are at the start.
-struct Asked<'a> {
-    kafka: &'a KafkaSettings,
-    partitions: BTreeMap<Topic, Vec<u32>>,
-}
-
-type Offsets = BTreeMap<(Topic, u32), u64>;
-
-impl<'a> Asked<'a> {
-    fn new(kafka: &'a KafkaSettings) -> Result<Self, TopicsError> {
-        Ok(Asked { kafka, partitions: admin::partitions(kafka)? })
-    }
-
-    fn decide(&self, span: &Span) -> Result<(Stretch, Vec<Replayed>), TopicsError> {
-        let from = self.find(&span.from, Position::Earliest)?;
-        let (until, epochs) = match &span.epochs {
-            Some(path) => self.cut(&read_epochs(path)?)?,
-            None => (self.find(&span.until, Position::Latest)?, Vec::new()),
-        };
-        let stretch = from.into_iter().map(|((topic, partition), from)| {
-            // A partition that no epoch names was not there yet.
-            let until = until.get(&(topic, partition)).copied().unwrap_or(from);
-            (topic, partition, from, until.max(from))
-        });
-        Ok((Stretch(stretch.collect()), epochs))
-    }
-
-    /// The place as offsets that are there, of every partition.
-    fn find(&self, place: &Place, otherwise: Position) -> Result<Offsets, TopicsError> {
-        let named = match place {
-            Place::Earliest => return self.all(|_| Position::Earliest),
-            Place::Latest => return self.all(|_| Position::Latest),
-            Place::Instant(instant) => return self.all(|_| Position::Timestamp(*instant)),
-            Place::Offsets(offsets) => self.known(offsets)?,
-            Place::File(path) => self.known(&read_offsets(path)?)?,
-        };
-        self.all(|at| named.get(&at).map_or(otherwise, |&offset| Position::Offset(offset)))
-    }
-
-    fn all(&self, from: impl Fn((Topic, u32)) -> Position) -> Result<Offsets, TopicsError> {
-        let all = self.partitions.iter().flat_map(|(topic, partitions)| partitions.iter().map(|partition| (*topic, *partition)));
-        let found = admin::find(self.kafka, all.map(|(topic, partition)| Assigned { topic, partition, from: from((topic, partition)) }))?;
-        Ok(found.into_iter().map(|(at, range)| (at, range.start)).collect())
-    }
-
-    /// Offsets by topic instead of its name.
-    fn known(&self, named: &NamedOffsets) -> Result<Offsets, TopicsError> {
-        let mut offsets = Offsets::new();
-        for (name, partitions) in named {
-            let topic = self.kafka.topic_named(name).ok_or_else(|| TopicsError::UnknownTopic(name.clone()))?;
-            for (&partition, &next) in partitions {
-                if !self.partitions.get(&topic).is_some_and(|there| there.contains(&partition)) {
-                    return Err(TopicsError::UnknownPartition { topic: name.clone(), partition });
-                }
-                offsets.insert((topic, partition), next);
-            }
-        }
-        Ok(offsets)
-    }
-
-    /// Where the last of the epochs ends, and how each is cut.
-    fn cut(&self, epochs: &[NamedEpoch]) -> Result<(Offsets, Vec<Replayed>), TopicsError> {
-        let mut ends = Offsets::new();
-        let mut replayed = Vec::with_capacity(epochs.len());
-        for NamedEpoch { epoch, watermark, offsets } in epochs {
-            let offsets = self.known(offsets)?;
-            for (&(topic, partition), &next) in &offsets {
-                if ends.insert((topic, partition), next).is_some_and(|before| next < before) {
-                    let topic = self.kafka.topic_name(topic).to_string();
-                    return Err(TopicsError::Backwards { epoch: *epoch, topic, partition, next });
-                }
-            }
-            let bounds = offsets.into_iter().map(|((topic, partition), next)| (topic, partition, next)).collect();
-            replayed.push(Replayed { bounds, watermark: *watermark, erased: Vec::new() });
-        }
-        // That they are there shows now, and not when the reading stands still.
-        self.all(|at| ends.get(&at).map_or(Position::Latest, |&next| Position::Offset(next)))?;
-        Ok((ends, replayed))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
 
     #[test]
-    fn epochs_that_go_back_and_topics_that_are_not_read_are_refused() {
-        let kafka = KafkaSettings::new("127.0.0.1:1");
-        let asked = Asked { kafka: &kafka, partitions: BTreeMap::from([(Topic::Transactions, vec![0, 1])]) };
-        let offsets = |name: &str, partition, next| NamedOffsets::from([(name.to_string(), BTreeMap::from([(partition, next)]))]);
-        assert!(matches!(asked.known(&offsets("orders", 0, 1)), Err(TopicsError::UnknownTopic(name)) if name == "orders"));
-        assert!(matches!(asked.known(&offsets("transactions", 2, 1)), Err(TopicsError::UnknownPartition { partition: 2, .. })));
-        assert_eq!(asked.known(&offsets("transactions", 1, 9)).unwrap(), Offsets::from([((Topic::Transactions, 1), 9)]));
-        let epoch = |epoch, next| NamedEpoch { epoch, watermark: None, offsets: offsets("transactions", 1, next) };
-        assert!(matches!(asked.cut(&[epoch(1, 9), epoch(2, 8)]), Err(TopicsError::Backwards { epoch: 2, next: 8, .. })));
+    fn partitions_that_are_held_back_are_named() {
+        assert_eq!(warning(&NamedOffsets::new()), None);
+        let partitions = |partitions: &[(u32, u64)]| BTreeMap::from_iter(partitions.iter().copied());
+        let held_back = NamedOffsets::from([("orders".to_string(), partitions(&[(0, 7), (2, 1)])), ("rewards".to_string(), partitions(&[(1, 5)]))]);
+        let said = warning(&held_back).expect("a warning");
+        assert!(said.contains(" are not replayed: 7 of orders[0], 1 of orders[2], 5 of rewards[1]. "), "{said}");
+        assert!(!said.contains('\n'));
     }
 }

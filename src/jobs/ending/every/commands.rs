@@ -12,6 +12,7 @@ use crate::jobs::bench::BenchError;
 use crate::jobs::demo::DemoError;
 use crate::jobs::gather::GatherError;
 use crate::jobs::history::HistoryError;
+use crate::jobs::replay::span::Crossed;
 use crate::jobs::replay::{ReplayError, SourceFault, SourceFaults, TopicsError};
 use crate::jobs::run::RunError;
 use crate::jobs::verify::VerifyError;
@@ -59,9 +60,19 @@ fn topics() -> Vec<TopicsError> {
         TopicsError::Files(_) => TopicsError::Files(FileError::Line { path: "epochs.jsonl".into(), line: 3, problem: text("no epoch") }),
         TopicsError::UnknownTopic(_) => TopicsError::UnknownTopic(topic()),
         TopicsError::UnknownPartition { .. } => TopicsError::UnknownPartition { topic: topic(), partition: 2 },
+        TopicsError::Crossed(_) => TopicsError::Crossed(Crossed::Offsets(vec![(topic(), 0, 9, 3)])),
         TopicsError::Backwards { .. } => TopicsError::Backwards { epoch: 7, topic: topic(), partition: 0, next: 3 },
     ];
-    own.into_iter().filter(|error| !matches!(error, TopicsError::History(_))).chain(history().into_iter().map(TopicsError::History)).collect()
+    let inner = |error: &TopicsError| matches!(error, TopicsError::History(_) | TopicsError::Crossed(_));
+    let nested = crossed().into_iter().map(TopicsError::Crossed).chain(history().into_iter().map(TopicsError::History));
+    own.into_iter().filter(|error| !inner(error)).chain(nested).collect()
+}
+
+fn crossed() -> Vec<Crossed> {
+    every![Crossed;
+        Crossed::Offsets(_) => Crossed::Offsets(vec![(text("orders"), 0, 9, 3)]),
+        Crossed::Instants { .. } => Crossed::Instants { from: 1_709_251_200_000, until: 1_704_067_200_000 },
+    ]
 }
 
 /// Everything that can end a replay of files.
