@@ -20,7 +20,7 @@ use nix::sys::signal::{Signal, kill};
 use postgres::{Client, NoTls};
 use sequence::{Action, Kind, LAYOUTS, Then, draw, ended};
 use services::own::{Services, wanted};
-use services::{Stage, compaction, eventually};
+use services::{Stage, compaction, eventually, topics};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -205,8 +205,14 @@ impl Trial {
 
     fn take_away(&mut self, action: &Action) -> String {
         // Of a transaction in the hands of a broker that is killed nobody knows what becomes.
-        let note = if action.kind == Kind::KillBroker { self.end_open() } else { String::new() };
-        let service = if action.kind == Kind::KillBroker { "kafka" } else { "postgres" };
+        let (service, note) = match action.kind {
+            Kind::KillBroker => ("kafka", self.end_open()),
+            _ => ("postgres", String::new()),
+        };
+        if service == "kafka" {
+            self.producer.flush();
+            topics::await_marks(&self.stage.brokers);
+        }
         self.services.run(&["stop", service, "--kill"]);
         self.send_mixed(action);
         if service == "postgres" {

@@ -9,11 +9,17 @@ use std::process::{Command, Output};
 
 /// Runs the script to its end with something else in the program's place.
 fn cluster(folder: &Path, arguments: &[&str], program: &str) -> Output {
+    command(folder, arguments, program).output().expect("the script can be started")
+}
+
+/// The script, in a folder, with something else in the program's place.
+fn command(folder: &Path, arguments: &[&str], program: &str) -> Command {
     let stand_in = folder.join("program");
     std::fs::write(&stand_in, format!("#!/bin/sh\n{program}\n")).expect("a program can be written");
     std::fs::set_permissions(&stand_in, std::fs::Permissions::from_mode(0o755)).expect("it can be made one");
     let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/cluster"));
-    command.current_dir(folder).env("PROGRAM", stand_in).env("PAUSE", "1").args(arguments).output().expect("the script can be started")
+    command.current_dir(folder).env("PROGRAM", stand_in).env("PAUSE", "1").args(arguments);
+    command
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -43,6 +49,21 @@ fn when_one_process_fails_all_are_started_again_with_what_they_need() {
     let ports = std::fs::read_to_string(folder.path().join("ports")).expect("there was a hostfile");
     let ports: Vec<&str> = ports.lines().collect();
     assert!(ports.len() == 4 && ports[0] != ports[1] && ports[..2] == ports[2..], "{ports:?}");
+}
+
+#[test]
+fn what_a_process_says_is_told_while_it_runs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // Exit code 2 is not tried again.
+    let program = r#"
+        printf 'a line with \\ and * \nthe last one'
+        tries=0
+        while ! grep -q '^0| a line' said; do tries=$((tries + 1)); [ "$tries" -lt 1000 ] || exit 2; sleep 0.02; done"#;
+    let said = std::fs::File::create(folder.path().join("said")).expect("a file");
+    let status = command(folder.path(), &["1", "1", "job.toml"], program).stderr(said).status().expect("the script can be started");
+    let said = text(&std::fs::read(folder.path().join("said")).expect("the file"));
+    assert_eq!(status.code(), Some(0), "{said}");
+    assert!(said.contains("0| a line with \\ and * \n0| the last one\n"), "{said}");
 }
 
 #[test]

@@ -36,6 +36,23 @@ pub(crate) fn read_all(brokers: &str, topic: &str) -> Vec<Vec<u8>> {
     values
 }
 
+/// Waits until the broker has marked the ends of all transactions in all partitions; none may be
+/// open. Whoever ends one is answered before that, and a broker that ends first may forget the rest:
+/// the records stay held back for ever.
+pub(crate) fn await_marks(brokers: &str) {
+    let consumer = |isolation: &str| -> BaseConsumer {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", brokers).set("isolation.level", isolation).create().expect("a consumer")
+    };
+    let (committed, all) = (consumer("read_committed"), consumer("read_uncommitted"));
+    let metadata = all.fetch_metadata(None, PATIENCE).expect("the broker lists its topics");
+    let topics = metadata.topics().iter().filter(|topic| !topic.name().starts_with("__"));
+    for (name, partition) in topics.flat_map(|topic| topic.partitions().iter().map(|partition| (topic.name(), partition.id()))) {
+        let end = |consumer: &BaseConsumer| consumer.fetch_watermarks(name, partition, PATIENCE).expect("the broker says where it ends").1;
+        super::eventually(&format!("no transaction is open in {name}, {partition}"), || end(&committed) == end(&all));
+    }
+}
+
 /// The names of all topics at the broker.
 pub(crate) fn names(brokers: &str) -> Vec<String> {
     let consumer: BaseConsumer = ClientConfig::new().set("bootstrap.servers", brokers).create().expect("a consumer");
