@@ -4,7 +4,7 @@
 use super::address::{self, Parameter, Parameters};
 use super::error::{self, PostgresError};
 use super::passwords;
-use super::tls::{self, Failure, Listening, Mode, Problem, Tls, Verdict};
+use super::tls::{self, Failure, Mode, Problem, Tls, Verdict};
 use postgres::config::SslMode;
 use postgres::error::SqlState;
 use postgres::{Client, Config};
@@ -142,7 +142,7 @@ impl Target {
             let mut config = self.config.clone();
             config.ssl_mode(mode);
             config.connect(connector.clone()).or_else(|error| match mode != SslMode::Disable && tls::broke_off(&tls::causes(&error)) {
-                true => explained(error, || config.connect(Listening(connector.clone())), &verdict),
+                true => explained(error, || config.connect(connector.clone().listening()), &verdict),
                 false => Err(error),
             })
         };

@@ -14,13 +14,13 @@
 //! only mode that is allowed. The client shows `sslcert` with `sslkey`, else
 //! `~/.postgresql/postgresql.crt` and `.key` where they are there.
 
+mod connector;
 mod failure;
 mod files;
-mod listening;
 mod verify;
 
+pub use connector::{Connector, broke_off};
 pub use failure::{Failure, advice, causes};
-pub use listening::{Listening, broke_off};
 pub use verify::Verdict;
 
 use super::address::{Parameter, Parameters};
@@ -182,23 +182,32 @@ impl Tls {
         });
     }
 
+    /// Whether certificates or keys of files are needed.
+    fn has_files(&self) -> bool {
+        self.identity.is_some() || matches!(self.roots, Some(Roots::File(_)))
+    }
+
     /// Reads certificates and keys; gives what makes a connection secure, and what will have found
     /// out about the server's certificate.
     ///
     /// # Errors
     /// Every file that cannot be read, or is none of its kind.
-    pub fn connector(&self) -> Result<(MakeTlsConnector, Verdict), Vec<Problem>> {
-        let builder = files::builder(self)?;
-        let (mut connector, verdict) = (MakeTlsConnector::new(builder.build()), Verdict::default());
+    pub fn connector(&self) -> Result<(Connector, Verdict), Vec<Problem>> {
+        Connector::new(self.clone())
+    }
+
+    /// What makes connections secure, with a place for what is found out about a certificate.
+    fn prepared(&self, verdict: &Verdict) -> Result<MakeTlsConnector, Vec<Problem>> {
+        let mut prepared = MakeTlsConnector::new(files::builder(self)?.build());
         let (verifies, full, seen) = (self.roots.is_some(), self.mode == Mode::VerifyFull, verdict.clone());
-        connector.set_callback(move |configuration, host| {
+        prepared.set_callback(move |configuration, host| {
             match verifies {
                 true => verify::by_roots(configuration, host, full, &seen),
                 false => verify::not_at_all(configuration),
             }
             Ok(())
         });
-        Ok((connector, verdict))
+        Ok(prepared)
     }
 }
 
