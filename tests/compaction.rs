@@ -6,7 +6,7 @@ mod services;
 mod trial;
 
 use serde_json::{Value, json};
-use services::compaction::{NUDGED, until_gone};
+use services::compaction::{NUDGED, compact, until_gone};
 use services::sender::Sender;
 use services::topics::PARTITIONS;
 use services::{Job, Stage, eventually, program};
@@ -277,6 +277,18 @@ fn topics_that_forget_nothing_are_not_kept() {
     scene.settle(&mut jobs);
     scene.stage.wait_for("SELECT count(*) FROM sluice.kept_records", 0);
     jobs.into_iter().for_each(Job::drain);
+}
+
+#[test]
+fn what_was_read_of_a_topic_before_it_is_compacted_is_covered_at_once() {
+    let Some((digest, tables)) = undisturbed("kept_late_wanted", 1, false) else { return };
+    let Some(mut scene) = Scene::set("kept_late", false, false, "1h", false) else { return };
+    goes_on(&mut scene, &LAYOUTS[3..4], &digest, |scene| {
+        compact(&scene.stage.brokers, &scene.stage.topic("customers"));
+        eventually("a checkpoint is there", || !scene.stage.checkpoints().is_empty());
+    });
+    assert_eq!(scene.tables(), tables);
+    assert_verified(&scene);
 }
 
 /// A customer of whom everything is gone, the order to erase it too.

@@ -131,6 +131,8 @@ pub struct Control {
     pub failed: Arc<AtomicBool>,
     /// Another process ends the job because something failed in it.
     pub failed_elsewhere: Arc<AtomicBool>,
+    /// A checkpoint is wanted at once.
+    pub wants_checkpoint: Arc<AtomicBool>,
 }
 
 impl Control {

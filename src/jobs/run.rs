@@ -220,7 +220,9 @@ impl Job {
         let (sink, lead) = first.unzip();
         let (sink, publishing) = sink.unzip();
         self.watched.begun.store(true, Ordering::Release);
-        let looking = topics::looking(&self.kafka, &partitions, *self.topic_ids.get_or_init(|| now), &self.watched.sight, &self.compacted);
+        let wants_checkpoint = Arc::clone(&self.watched.control.wants_checkpoint);
+        let expected = *self.topic_ids.get_or_init(|| now);
+        let looking = topics::looking(&self.kafka, &partitions, expected, &self.watched.sight, &self.compacted, wants_checkpoint);
         self.watched.ending.spawn("topics", looking)?;
         tracing::info!(partitions = keys(&partitions).len(), "{READING}");
         self.run_workers(cluster, config, partitions, lead)?;
@@ -372,7 +374,7 @@ impl Job {
                 None => gather,
             };
             let Some((saver, saved)) = self.saver() else { return gather };
-            let schedule = Arc::new(Schedule::new(config.checkpoint.interval, saved));
+            let schedule = Arc::new(Schedule::new(config.checkpoint.interval, saved, Arc::clone(&control.wants_checkpoint)));
             pace.saves = Some(Arc::clone(&schedule));
             gather.saving(Checkpointing::new(saver, schedule))
         });

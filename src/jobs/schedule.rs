@@ -6,24 +6,26 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Says with which epochs checkpoints are taken: one each interval, one at the end, and one at once when a customer was erased.
+/// Says with which epochs checkpoints are taken: one each interval, one at the end, and one at once
+/// where something must not wait that long.
 #[derive(Debug)]
 pub struct Schedule {
     interval: Duration,
     saved: Arc<Saved>,
     /// The last one that was begun, and when.
     begun: Mutex<(u64, Instant)>,
-    /// A customer was erased since.
-    erased: AtomicBool,
+    /// One is wanted at once: a customer was erased since the last one, or a topic began to forget
+    /// what no checkpoint covers.
+    wanted: Arc<AtomicBool>,
 }
 
 /// A checkpoint that is not complete after so many intervals is given up for the next one.
 const PATIENCE: u32 = 10;
 
 impl Schedule {
-    /// One each interval; `saved` tells what became of those before.
-    pub fn new(interval: Duration, saved: Arc<Saved>) -> Self {
-        Schedule { interval, begun: Mutex::new((saved.newest(), Instant::now())), saved, erased: AtomicBool::new(false) }
+    /// One each interval, and whenever it is `wanted`; `saved` tells what became of those before.
+    pub fn new(interval: Duration, saved: Arc<Saved>, wanted: Arc<AtomicBool>) -> Self {
+        Schedule { interval, begun: Mutex::new((saved.newest(), Instant::now())), saved, wanted }
     }
 
     /// The newest complete checkpoint's epoch; 0 before the first.
@@ -33,12 +35,12 @@ impl Schedule {
 
     /// A customer was erased: older checkpoints must go soon, so a new one is due.
     pub fn erased(&self) {
-        self.erased.store(true, Ordering::Release);
+        self.wanted.store(true, Ordering::Release);
     }
 
     /// Whether a checkpoint is due even if nothing arrives.
     pub fn is_urgent(&self) -> bool {
-        self.erased.load(Ordering::Acquire) && self.is_free()
+        self.wanted.load(Ordering::Acquire) && self.is_free()
     }
 
     /// Whether no checkpoint is on its way.
@@ -54,7 +56,7 @@ impl Schedule {
         if !free && !overdue {
             return None;
         }
-        if !(last || since.elapsed() >= self.interval || self.erased.swap(false, Ordering::AcqRel)) {
+        if !(last || since.elapsed() >= self.interval || self.wanted.swap(false, Ordering::AcqRel)) {
             return None;
         }
         let broken = !free || self.saved.needs_full();

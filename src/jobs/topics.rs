@@ -6,6 +6,8 @@ use crate::kafka::intake::Sight;
 use crate::kafka::{KafkaError, KafkaSettings, TopicIds, admin};
 use dataflows::event::Topic;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// How often topics are looked at for new partitions.
@@ -43,7 +45,8 @@ pub fn ids(kafka: &KafkaSettings) -> TopicIds {
 }
 
 /// Looks at the topics of a running job now and then, for as long as the process lives: partitions that were added are told to `sight`, as is that a
-/// topic is gone, or is another one than `expected`, and to `compacted` which ones the broker compacts.
+/// topic is gone, or is another one than `expected`, and to `compacted` which ones the broker compacts. Once it compacts another one, a checkpoint is
+/// wanted: nobody has kept what was read of it.
 ///
 /// # Errors
 /// What is done gives that a topic is another one, or stays away.
@@ -53,6 +56,7 @@ pub fn looking(
     expected: TopicIds,
     sight: &Sight,
     compacted: &Compacted,
+    wants_checkpoint: Arc<AtomicBool>,
 ) -> impl FnOnce() -> Result<(), KafkaError> + Send + use<> {
     let (kafka, sight, compacted, mut known) = (kafka.clone(), sight.clone(), compacted.clone(), keys(partitions));
     move || {
@@ -72,7 +76,11 @@ pub fn looking(
             let Ok(found) = admin::partitions(&kafka) else { continue };
             for topic in compacted.look(&kafka) {
                 let topic = kafka.topic_name(topic);
-                tracing::warn!(topic, "The topic is compacted now: what is read of it from now on is kept until checkpoints cover it.");
+                tracing::warn!(
+                    topic,
+                    "The topic is compacted now: what is read of it from now on is kept until checkpoints cover it, and one is taken at once for the rest."
+                );
+                wants_checkpoint.store(true, Ordering::Release);
             }
             let new: Vec<_> = keys(&found).difference(&known).copied().collect();
             known.extend(&new);

@@ -1,6 +1,6 @@
 //! A client that sends records plainly or in transactions, and is told where each lies.
 
-use super::topics::PATIENCE;
+use super::topics::{PATIENCE, bounds};
 use rdkafka::client::ClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
@@ -103,7 +103,7 @@ impl<T: Send + Sync + 'static> Client<T> {
     /// says: marks of transactions and aborted records have offsets too, and an open transaction
     /// holds back all from its first record on.
     pub(crate) fn bounds(&self, topic: &str, partition: i32) -> (i64, i64) {
-        self.0.client().fetch_watermarks(topic, partition, PATIENCE).expect("the broker says where a partition ends")
+        bounds(self.0.client(), topic, partition)
     }
 }
 

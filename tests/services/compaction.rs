@@ -1,6 +1,6 @@
 //! Topics that the broker's cleaner really compacts, and the wait until it has.
 
-use super::{Stage, eventually};
+use super::{Stage, eventually, topics};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -64,7 +64,7 @@ pub(crate) fn offsets(brokers: &str, topic: &str, partitions: Range<i32>) -> BTr
     let mut list = TopicPartitionList::new();
     for partition in partitions.clone() {
         // A client that has to ask for the first offset itself asks late.
-        let (low, _) = consumer.fetch_watermarks(topic, partition, PATIENCE).expect("the broker says where a partition begins");
+        let (low, _) = topics::bounds(consumer.client(), topic, partition);
         list.add_partition_offset(topic, partition, Offset::Offset(low)).expect("an offset");
     }
     consumer.assign(&list).expect("an assignment");
@@ -82,7 +82,7 @@ pub(crate) fn offsets(brokers: &str, topic: &str, partitions: Range<i32>) -> BTr
 /// The offset after the last of a partition.
 pub(crate) fn end(brokers: &str, topic: &str, partition: i32) -> i64 {
     let consumer: BaseConsumer = ClientConfig::new().set("bootstrap.servers", brokers).create().expect("a consumer");
-    consumer.fetch_watermarks(topic, partition, PATIENCE).expect("the broker says where a partition ends").1
+    topics::bounds(consumer.client(), topic, partition).1
 }
 
 /// Sends [`NUDGED`]'s profile, by a producer that may be used for it again.

@@ -1,7 +1,7 @@
 //! Topics: what they have, and that they come and go.
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
+use rdkafka::client::{Client, ClientContext, DefaultClientContext};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
@@ -36,6 +36,17 @@ pub(crate) fn read_all(brokers: &str, topic: &str) -> Vec<Vec<u8>> {
     values
 }
 
+/// The first offset of a partition and the one behind its last, as a client sees them. A broker that
+/// has only just made the topic, or has only just started, may not know yet that it leads it.
+pub(crate) fn bounds<C: ClientContext>(client: &Client<C>, topic: &str, partition: i32) -> (i64, i64) {
+    let mut found = None;
+    super::eventually(&format!("the broker says where {topic}, {partition} ends"), || {
+        found = client.fetch_watermarks(topic, partition, PATIENCE).ok();
+        found.is_some()
+    });
+    found.expect("it is waited for")
+}
+
 /// Waits until the broker has marked the ends of all transactions in all partitions; none may be
 /// open. Whoever ends one is answered before that, and a broker that ends first may forget the rest:
 /// the records stay held back for ever.
@@ -48,7 +59,7 @@ pub(crate) fn await_marks(brokers: &str) {
     let metadata = all.fetch_metadata(None, PATIENCE).expect("the broker lists its topics");
     let topics = metadata.topics().iter().filter(|topic| !topic.name().starts_with("__"));
     for (name, partition) in topics.flat_map(|topic| topic.partitions().iter().map(|partition| (topic.name(), partition.id()))) {
-        let end = |consumer: &BaseConsumer| consumer.fetch_watermarks(name, partition, PATIENCE).expect("the broker says where it ends").1;
+        let end = |consumer: &BaseConsumer| bounds(consumer.client(), name, partition).1;
         super::eventually(&format!("no transaction is open in {name}, {partition}"), || end(&committed) == end(&all));
     }
 }
