@@ -80,7 +80,9 @@ fn what_was_away_is_waited_for_and_nothing_is_lost() {
     let digest = stage.database().query_one("SELECT digest FROM sluice.epochs ORDER BY epoch DESC LIMIT 1", &[]).expect("an epoch");
     assert_eq!(field(&stage.path("results").join("summary.json"), "digest"), digest.get::<_, String>(0));
     let log = before + &stage.log();
-    for line in ["cannot be reached", "Connected to Kafka again", "The database is away", "The database is back"] {
+    for line in
+        ["cannot be reached", "Connected to Kafka again", "The job waits for the broker", "The job waits for the database", "The database is back"]
+    {
         assert!(log.contains(line), "the log does not say `{line}`: {log}");
     }
     assert!(!log.contains("panicked"), "{log}");

@@ -224,14 +224,16 @@ fn course(name: &str, kept: Kept) {
     scene.ask(None);
     scene.await_commits();
     let console = Console::of(&scene.stage);
-    eventually("it is said which topic it is", || {
+    eventually("it is said which topics it is", || {
         let (code, body) = console.get("/readyz");
-        let named = ["predictions", "dead_letters"].iter().any(|topic| body.contains(&scene.stage.topic(topic)));
-        code == 200 && body.contains("not published") && named && body.contains(&scene.stage.brokers) && body.contains("topics create")
+        let named = ["predictions", "dead_letters"].iter().all(|topic| body.contains(&scene.stage.topic(topic)));
+        code == 200 && body.contains("decisions are not published") && named && body.contains(&scene.stage.brokers) && body.contains("topics create")
     });
     let metrics = console.get("/metrics").1;
+    let stalled = |cause: &str, holds: u8| metrics.contains(&format!("\nsluice_stalled{{cause=\"{cause}\"}} {holds}\n"));
+    assert!(stalled("predictions_topic", 1) && stalled("dead_letters_topic", 1) && stalled("database", 0), "{metrics}");
     assert!(metrics.contains("\nsluice_unpublished_records 10\n") && metrics.contains("\nsluice_publishing_held 1\n"), "{metrics}");
-    assert!(scene.stage.log().contains("cannot be published"), "{}", scene.stage.log());
+    eventually("the log says it", || scene.stage.log().contains("Decisions are not published: topic"));
     job.kill();
 
     // A start does not depend on them either, nor does an end.

@@ -207,6 +207,13 @@ impl Saved {
         Some(Unsaved { epoch, why })
     }
 
+    /// Why the last checkpoint was abandoned; `None` once one is complete.
+    pub fn trouble(&self) -> Option<String> {
+        let epoch = Some(self.abandoned()).filter(|&abandoned| abandoned > self.newest())?;
+        let why = self.why.lock().unwrap_or_else(PoisonError::into_inner);
+        why.as_ref().map(|why| format!("that of epoch {epoch} was abandoned, for {why}; see that the store can be written and has room"))
+    }
+
     /// Set once the saver's thread has panicked: nothing will be saved any more.
     pub fn panicked(&self) -> Option<Panicked> {
         self.panicked.get().cloned()

@@ -83,11 +83,9 @@ async fn healthz() -> &'static str {
 }
 
 async fn readyz(State(status): State<Arc<Status>>) -> Result<String, Problem> {
-    match status.state().unready() {
-        // Whoever relies on the tables can: what is published is behind them.
-        None => Ok(status.publishing_trouble().map_or("ready\n".to_string(), |why| format!("ready, but decisions are not published: {why}\n"))),
-        Some(why) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, why)),
-    }
+    // Whoever relies on the tables can, though what is published may be behind them.
+    let ready = status.readiness().map_err(|why| Problem::new(StatusCode::SERVICE_UNAVAILABLE, why))?;
+    Ok(format!("{ready}\n"))
 }
 
 async fn unknown(uri: Uri) -> Problem {

@@ -1,6 +1,7 @@
 //! The console over real connections.
 
 use super::*;
+use crate::telemetry::stalls::{Cause, Seen};
 use crate::telemetry::status::State;
 use crate::telemetry::status::erasures::ErasureFault;
 use dataflows::campaign::output::Count;
@@ -112,7 +113,7 @@ fn readiness_follows_the_state() {
     let (running, status) = start();
     for (state, code, detail) in [
         (State::Starting, 503, "the job is starting"),
-        (State::WaitingForDatabase("connection refused".to_string()), 503, "the job waits for the database: connection refused"),
+        (State::Stalled(Cause::Database, "connection refused".to_string()), 503, "the job waits for the database: connection refused"),
         (State::Running, 200, ""),
         (State::Draining, 503, "the job is draining, to end then"),
     ] {
@@ -125,14 +126,23 @@ fn readiness_follows_the_state() {
         }
     }
     status.enter(State::Running);
-    status.cannot_publish(Some("topic `predictions` at nowhere:9092 is not there".to_string()));
+    let seen = |cause, what| Seen::of(cause, what);
+    assert_eq!(status.look(vec![seen(Cause::PredictionsTopic, "topic `predictions` at nowhere:9092 is not there")]), None);
     let answer = get(&running, "/readyz");
     assert_eq!(
         (answer.status, answer.body.as_str()),
-        (200, "ready, but decisions are not published: topic `predictions` at nowhere:9092 is not there\n")
+        (200, "ready, but decisions are not published: topic `predictions` at nowhere:9092 is not there (for 0 s)\n")
     );
-    assert!(get(&running, "/metrics").body.contains("sluice_publishing_held 1"));
-    status.cannot_publish(None);
+    let state =
+        status.look(vec![seen(Cause::Checkpoints, "no room"), seen(Cause::DatabaseLock, "session 7 has it"), seen(Cause::Broker, "no answer")]);
+    status.enter(state.expect("two of them stop the job"));
+    assert_eq!(
+        get(&running, "/readyz").problem()["detail"],
+        "the epoch waits for a lock in the database: session 7 has it (for 0 s); and the job waits for the broker: no answer (for 0 s); and \
+         checkpoints cannot be written: no room (for 0 s)"
+    );
+    assert_eq!(status.look(Vec::new()), None);
+    status.enter(State::Running);
     assert_eq!(get(&running, "/readyz").body, "ready\n");
 }
 

@@ -18,6 +18,7 @@ mod restart;
 pub mod run;
 mod saving;
 pub mod schedule;
+mod stalling;
 pub mod topics;
 pub mod verify;
 mod watch;

@@ -23,10 +23,9 @@ use crate::first::Panicked;
 use crate::kafka::compacted::Compacted;
 use crate::kafka::intake::{KafkaIntake, Seat, Sight};
 use crate::kafka::{KafkaError, KafkaSettings, TopicIds, admin, properties};
-use crate::postgres::Trouble;
 use crate::results::{EpochResults, alert_of_unread_erasures, of_other_units};
 use crate::sink::thread::{SinkThread, spawn};
-use crate::sink::{self, Commit, Opened, Sink, SinkError};
+use crate::sink::{self, Commit, Opened, Sink, SinkError, Trouble};
 use crate::telemetry::status::Status;
 use crossbeam_channel::{Sender, bounded};
 use dataflows::campaign::graph::{Beginning, Campaign, campaign};
@@ -184,7 +183,7 @@ impl Job {
         let ending = Ending::new(control.clone(), Arc::clone(&status));
         let watched = Watched {
             control,
-            sight: Sight::new(ending.teller()),
+            sight: Sight::new(&config.kafka.brokers, ending.teller()),
             ending,
             trouble: Trouble::default(),
             saved: Arc::default(),

@@ -60,13 +60,14 @@ pub fn looking(
 ) -> impl FnOnce() -> Result<(), KafkaError> + Send + use<> {
     let (kafka, sight, compacted, mut known) = (kafka.clone(), sight.clone(), compacted.clone(), keys(partitions));
     move || {
-        let ids = Ids::asking(&kafka).ok().filter(|_| expected != TopicIds::UNKNOWN);
+        let ids = Ids::asking(&kafka).ok();
         let mut looked = Instant::now();
-        let mut gone = None;
+        let (mut gone, mut lost) = (None, None);
         loop {
             std::thread::sleep(LOOK_FOR_IDS);
             if let Some(ids) = &ids {
-                look(ids, &kafka, &expected, &sight, &mut gone)?;
+                let deleted = look(ids, &kafka, &expected, &mut gone)?;
+                sight.lose(deleted.or_else(|| lost.clone()));
             }
             if looked.elapsed() < LOOK_FOR_PARTITIONS {
                 continue;
@@ -84,14 +85,22 @@ pub fn looking(
             }
             let new: Vec<_> = keys(&found).difference(&known).copied().collect();
             known.extend(&new);
+            lost = lost_of(&known, &keys(&found), &kafka);
             sight.found(new);
         }
     }
 }
 
-/// Whether the topics are still there, and the same; `since` is when one was first seen to be gone.
-fn look(ids: &Ids, kafka: &KafkaSettings, expected: &TopicIds, sight: &Sight, since: &mut Option<Instant>) -> Result<(), KafkaError> {
-    let Ok((now, missing)) = ids.ask(ANSWER) else { return Ok(()) };
+/// Partitions that were there and are not any more, though their topics are: made anew with fewer, where the broker gives no ids.
+fn lost_of(known: &BTreeSet<(Topic, u32)>, found: &BTreeSet<(Topic, u32)>, kafka: &KafkaSettings) -> Option<String> {
+    let lost: Vec<String> =
+        known.difference(found).map(|(topic, partition)| format!("partition {partition} of `{}`", kafka.topic_name(*topic))).collect();
+    (!lost.is_empty()).then(|| format!("at {}, {} is not there any more", kafka.brokers, lost.join(", ")))
+}
+
+/// Whether the topics are still there, and the same; gives what is gone of them, and `since` is when that was first seen.
+fn look(ids: &Ids, kafka: &KafkaSettings, expected: &TopicIds, since: &mut Option<Instant>) -> Result<Option<String>, KafkaError> {
+    let Ok((now, missing)) = ids.ask(ANSWER) else { return Ok(None) };
     expected.compare(&now, &kafka.topics)?;
     *since = missing.first().map(|_| since.unwrap_or_else(Instant::now));
     if let (Some(topic), Some(since)) = (missing.first(), since)
@@ -100,6 +109,5 @@ fn look(ids: &Ids, kafka: &KafkaSettings, expected: &TopicIds, sight: &Sight, si
         return Err(KafkaError::Deleted { brokers: kafka.brokers.clone(), topic: kafka.topic_name(*topic).to_string() });
     }
     let gone = missing.iter().map(|topic| format!("`{}`", kafka.topic_name(*topic))).collect::<Vec<_>>().join(", ");
-    sight.gone(Some(gone).filter(|gone| !gone.is_empty()).map(|gone| format!("topic {gone} was deleted while the job reads it")));
-    Ok(())
+    Ok((!missing.is_empty()).then(|| format!("at {}, topic {gone} was deleted while the job reads it", kafka.brokers)))
 }

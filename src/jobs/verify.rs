@@ -199,7 +199,7 @@ fn recompute(
     let mut described = described(config, features, false);
     Arc::make_mut(&mut described.settings).emit.profiled = true;
     let (control, failure) = (Control::default(), First::<HistoryError>::default());
-    let sight = Sight::new(failure.teller());
+    let sight = Sight::new(&kafka.brokers, failure.teller());
     let (to_fold, results) = bounded(AHEAD as usize + 1);
     let mut gather = Gather::new(described.clone(), control.clone(), to_fold, failure.teller());
     let recorded = standing.epochs.iter().map(|epoch| (epoch.epoch, epoch.offsets.as_slice(), epoch.watermark));

@@ -1,23 +1,20 @@
 //! Watching over a running job: shows where it stands, drains it when it cannot go on, and gives up what hangs.
 
 use super::ending::{Drained, Ending};
-use super::held_back::HeldBack;
 use super::live::Control;
 use super::run::RunError;
+use super::stalling::Stalling;
 use crate::checkpoint::{CheckpointError, Saved};
 use crate::cluster::ClusterError;
 use crate::kafka::PartitionStatus;
 use crate::kafka::intake::Sight;
-use crate::postgres::Trouble;
+use crate::sink::Trouble;
 use crate::telemetry::status::erasures::ErasureFault;
 use crate::telemetry::status::{End, State, Status};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
-
-/// An epoch that waits so long to be committed waits for the database.
-const STALLED: Duration = Duration::from_secs(5);
 
 /// A partition that is so few records behind counts as kept up with.
 const KEPT_UP: u64 = 100_000;
@@ -43,7 +40,7 @@ pub struct Watched {
     pub ending: Ending,
     /// Where the partitions stand.
     pub sight: Sight,
-    /// Why the database is waited for.
+    /// Why the sink waits.
     pub trouble: Trouble,
     /// What has become of the checkpoints, once the saver is up.
     pub saved: Arc<OnceLock<Arc<Saved>>>,
@@ -56,18 +53,18 @@ pub struct Watched {
 }
 
 /// A number, and since when it has been the same.
-struct Since {
+pub(super) struct Since {
     value: u64,
     since: Instant,
 }
 
 impl Since {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Since { value: 0, since: Instant::now() }
     }
 
     /// For how long it has been the same, or has not been waited for.
-    fn waited(&mut self, value: u64, waiting: bool) -> Duration {
+    pub(super) fn waited(&mut self, value: u64, waiting: bool) -> Duration {
         if self.value != value || !waiting {
             *self = Since { value, since: Instant::now() };
         }
@@ -143,18 +140,17 @@ impl Seen {
 /// Watches until the job is over, which closes `over`, or until it is not waited for any longer; says how a drain has ended, if it was one.
 pub fn watch(watched: &Watched, over: &Receiver<()>) -> Drained {
     let mut draining: Option<Instant> = None;
-    let mut held_back = HeldBack::default();
-    let (mut commits, mut gathered, mut beats) = (Since::new(), Since::new(), Since::new());
+    let mut stalling = Stalling::new();
+    let (mut gathered, mut beats) = (Since::new(), Since::new());
     loop {
         let is_over = over.recv_timeout(LOOK) != Err(RecvTimeoutError::Timeout);
         watched.hear();
         if is_over {
             return if watched.begun.load(Ordering::Acquire) { Drained::Finished } else { Drained::Unread };
         }
-        let stalled = commits.waited(watched.control.committed.load(Ordering::Acquire), watched.has_uncommitted());
         let partitions = watched.sight.partitions();
+        let stalled = watched.status.look(stalling.look(watched, &partitions));
         watched.show(&partitions, draining.is_some(), stalled);
-        held_back.look(&partitions, Instant::now());
         let hung = gathered.waited(watched.control.gathered.load(Ordering::Acquire), watched.has_ungathered());
         let silent = beats.waited(watched.control.beat.load(Ordering::Acquire), watched.control.is_listening.load(Ordering::Acquire));
         let failed = watched.ending.has_failed();
@@ -193,7 +189,7 @@ impl Watched {
         }
     }
 
-    fn has_uncommitted(&self) -> bool {
+    pub(super) fn has_uncommitted(&self) -> bool {
         self.control.cut.load(Ordering::Acquire) > self.control.committed.load(Ordering::Acquire)
     }
 
@@ -214,21 +210,19 @@ impl Watched {
     }
 
     /// Shows where the job stands.
-    fn show(&self, partitions: &[PartitionStatus], draining: bool, stalled: Duration) {
+    fn show(&self, partitions: &[PartitionStatus], draining: bool, stalled: Option<State>) {
         self.status.ends(partitions.iter().map(|p| ((p.topic, p.partition), End { high_watermark: p.high, last_stable: p.end })));
         self.status.cut(self.control.cut.load(Ordering::Acquire));
         self.saved.get().into_iter().for_each(|saved| {
             self.status.checkpoint(saved.newest());
             self.status.erasures_failed(ErasureFault::Checkpoints, saved.failed_erasures());
         });
-        let state = match (self.sight.trouble(), self.trouble.reason()) {
+        let state = match stalled {
             _ if draining => State::Draining,
-            (_, Some(trouble)) => State::WaitingForDatabase(trouble),
-            (Some(trouble), None) => State::WaitingForBroker(trouble),
-            _ if stalled >= STALLED => State::WaitingForDatabase(format!("no epoch has been committed for {} s", stalled.as_secs())),
-            _ if partitions.is_empty() => State::Starting,
-            _ if partitions.iter().all(|p| p.caught_up || p.lag().is_some_and(|lag| lag < KEPT_UP)) => State::Running,
-            _ => State::CatchingUp,
+            Some(stalled) => stalled,
+            None if partitions.is_empty() => State::Starting,
+            None if partitions.iter().all(|p| p.caught_up || p.lag().is_some_and(|lag| lag < KEPT_UP)) => State::Running,
+            None => State::CatchingUp,
         };
         self.status.enter(state);
     }

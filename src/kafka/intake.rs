@@ -22,6 +22,7 @@ const RELEASE_AT: usize = 4;
 /// Where all partitions of this process stand, for whoever shows it; what ends the reading is told to whoever keeps the first cause.
 #[derive(Clone, Debug)]
 pub struct Sight {
+    brokers: Arc<str>,
     seen: Arc<Mutex<Seen>>,
     failure: Tell<KafkaError>,
 }
@@ -29,7 +30,10 @@ pub struct Sight {
 #[derive(Debug, Default)]
 struct Seen {
     partitions: BTreeMap<(Topic, u32), PartitionStatus>,
-    trouble: Option<String>,
+    /// A start waits for the broker, and why.
+    waits: Option<String>,
+    /// Why no broker is connected, by the worker whose consumer it is.
+    trouble: BTreeMap<usize, String>,
     /// Why there is nothing to be read, though the broker answers.
     gone: Option<String>,
     committed: Vec<(Topic, u32, u64)>,
@@ -39,8 +43,13 @@ struct Seen {
 
 impl Sight {
     /// Nothing is seen yet.
-    pub fn new(failure: Tell<KafkaError>) -> Self {
-        Sight { seen: Arc::default(), failure }
+    pub fn new(brokers: &str, failure: Tell<KafkaError>) -> Self {
+        Sight { brokers: brokers.into(), seen: Arc::default(), failure }
+    }
+
+    /// The addresses of the brokers.
+    pub fn brokers(&self) -> &str {
+        &self.brokers
     }
 
     /// Where the partitions stand.
@@ -51,30 +60,32 @@ impl Sight {
     /// A start waits for the broker, and why.
     pub fn waits(&self, why: String) {
         if let Ok(mut seen) = self.seen.lock() {
-            seen.trouble = Some(why);
+            seen.waits = Some(why);
         }
     }
 
     /// The broker has answered, and the start goes on.
     pub fn begins(&self) {
         if let Ok(mut seen) = self.seen.lock() {
-            seen.trouble = None;
+            seen.waits = None;
         }
     }
 
-    /// Why no broker is connected; `None` while one is.
+    /// Why a worker has no broker connected; `None` while each has one.
     pub fn trouble(&self) -> Option<String> {
-        self.seen.lock().ok().and_then(|seen| seen.gone.clone().or_else(|| seen.trouble.clone()))
+        self.seen.lock().ok().and_then(|seen| seen.waits.clone().or_else(|| seen.trouble.values().next().cloned()))
     }
 
-    /// Topics are gone, or none is any more.
-    pub fn gone(&self, topics: Option<String>) {
+    /// Topics or partitions are gone, or none is any more.
+    pub fn lose(&self, gone: Option<String>) {
         if let Ok(mut seen) = self.seen.lock() {
-            if let (Some(topics), None) = (&topics, &seen.gone) {
-                tracing::error!("At the broker, {topics}.");
-            }
-            seen.gone = topics;
+            seen.gone = gone;
         }
+    }
+
+    /// What is gone of the topics.
+    pub fn gone(&self) -> Option<String> {
+        self.seen.lock().ok().and_then(|seen| seen.gone.clone())
     }
 
     /// The offsets of a commit, for tools that show lag.
@@ -102,10 +113,14 @@ impl Sight {
         seen.into_iter().filter(|(topic, partition, _)| partitions.contains_key(&(*topic, *partition))).collect()
     }
 
-    fn show(&self, partitions: Vec<PartitionStatus>, trouble: Option<String>) {
+    /// Where the partitions of a worker stand, and why it has no broker connected.
+    fn show(&self, worker: usize, partitions: Vec<PartitionStatus>, trouble: Option<String>) {
         if let Ok(mut seen) = self.seen.lock() {
             seen.partitions.extend(partitions.into_iter().map(|status| ((status.topic, status.partition), status)));
-            seen.trouble = trouble;
+            match trouble {
+                Some(trouble) => drop(seen.trouble.insert(worker, trouble)),
+                None => drop(seen.trouble.remove(&worker)),
+            }
         }
     }
 
@@ -219,7 +234,7 @@ impl KafkaIntake {
         if shown.elapsed() > Duration::from_millis(200) {
             *shown = Instant::now();
             if let Some(consumer) = &self.consumer {
-                self.sight.show(consumer.status(), consumer.trouble());
+                self.sight.show(self.seat.index, consumer.status(), consumer.trouble());
                 let committed = self.sight.committed_among(&partitions);
                 if *self.progress.borrow() != committed {
                     consumer.show_progress(committed.clone());

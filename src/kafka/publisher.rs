@@ -9,6 +9,7 @@ use super::connection::{self, Connection, code_of};
 use super::error::KafkaError;
 use super::producer::{config, refused};
 use super::settings::KafkaSettings;
+use crate::telemetry::stalls::{Cause, Seen};
 use dataflows::event::Millis;
 use rdkafka::Message;
 use rdkafka::client::ClientContext;
@@ -24,6 +25,9 @@ const WAIT: Duration = Duration::from_millis(20);
 
 /// How long a topic that the broker does not know may be on its way to it.
 const UNKNOWN_TOPIC: Duration = Duration::from_secs(2);
+
+/// How long the broker may take to say which topics it has, when something was not taken.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Bytes of a batch, at most, unless one record alone is longer: a topic that takes a record of so
 /// many bytes takes every batch.
@@ -49,6 +53,19 @@ pub enum Destination {
     Predictions,
     /// The topic of records that could not be taken.
     DeadLetters,
+}
+
+impl Destination {
+    /// Both.
+    pub const ALL: [Destination; 2] = [Destination::Predictions, Destination::DeadLetters];
+
+    /// What stands still while its topic takes nothing.
+    pub fn cause(self) -> Cause {
+        match self {
+            Destination::Predictions => Cause::PredictionsTopic,
+            Destination::DeadLetters => Cause::DeadLettersTopic,
+        }
+    }
 }
 
 /// How publishing ended.
@@ -96,6 +113,21 @@ impl Publisher {
             Destination::Predictions => &self.settings.predictions,
             Destination::DeadLetters => &self.settings.dead_letters,
         }
+    }
+
+    /// Why records were not taken: what failed first, and the other topic too, where the broker does not have it or does not let this user see it.
+    pub fn explain(&self, error: &KafkaError) -> Vec<Seen> {
+        let KafkaError::Delivery { topic: failed, .. } = error else { return vec![Seen::of(Cause::Publishing, error.to_string())] };
+        let explain = |destination: Destination| {
+            let topic = self.topic(destination);
+            if topic == failed {
+                return Some(Seen::of(destination.cause(), error.to_string()));
+            }
+            let metadata = self.client.producer.client().fetch_metadata(Some(topic), LOOK).ok()?;
+            let code = metadata.topics().iter().find(|found| found.name() == topic)?.error()?;
+            Some(Seen::of(destination.cause(), refused(&self.client.notes.connection, topic, code.into()).to_string()))
+        };
+        Destination::ALL.into_iter().filter_map(explain).collect()
     }
 
     /// Sends records and waits until the broker has them all, for as long as `go_on` says so: a

@@ -3,6 +3,7 @@
 use super::tls::Problem;
 use crate::blame::Blame;
 use crate::kafka::Remade;
+use crate::telemetry::stalls::Cause;
 use postgres::error::SqlState;
 use std::io;
 use std::time::Duration;
@@ -249,6 +250,16 @@ impl PostgresError {
         }
     }
 
+    /// What stands still where the same is tried again.
+    pub fn cause(&self) -> Cause {
+        match self {
+            PostgresError::Statement { source, .. } => source.code().map_or(Cause::Database, cause_of),
+            PostgresError::Migration(error) => said(error.as_ref()).and_then(postgres::Error::code).map_or(Cause::Database, cause_of),
+            PostgresError::GaveUp { last, .. } => last.cause(),
+            _ => Cause::Database,
+        }
+    }
+
     /// Makes a failed statement's error; `doing` completes "PostgreSQL failed to …".
     pub fn statement(doing: &'static str) -> impl FnOnce(postgres::Error) -> PostgresError {
         move |source| PostgresError::Statement { doing, source }
@@ -273,6 +284,8 @@ fn state_passes(state: &SqlState) -> bool {
     let code = state.code();
     matches!(&code[..2], "08" | "53")
         || code.starts_with("57P0")
+        // A transaction that took longer than transaction_timeout.
+        || code == "25P04"
         || [
             SqlState::QUERY_CANCELED,
             SqlState::T_R_SERIALIZATION_FAILURE,
@@ -282,6 +295,16 @@ fn state_passes(state: &SqlState) -> bool {
             SqlState::READ_ONLY_SQL_TRANSACTION,
         ]
         .contains(state)
+}
+
+/// Locks that others hold (waited for too long, a deadlock, a conflict), and what ends after a time: a statement (which is also what an operator cancels),
+/// or a transaction. With everything else the database itself does not take the epoch.
+fn cause_of(state: &SqlState) -> Cause {
+    match state.code() {
+        "55P03" | "40P01" | "40001" => Cause::DatabaseLock,
+        "57014" | "25P03" | "25P04" => Cause::DatabaseSlow,
+        _ => Cause::Database,
+    }
 }
 
 /// What the library says somewhere among the causes of an error.
@@ -325,11 +348,19 @@ mod tests {
 
     #[test]
     fn what_passes_is_retried_and_what_stays_is_not() {
-        for code in ["08006", "53300", "57P01", "57P02", "57P03", "57014", "40001", "40P01", "55P03", "25P03", "25006"] {
+        for code in ["08006", "53300", "57P01", "57P02", "57P03", "57014", "40001", "40P01", "55P03", "25P03", "25P04", "25006"] {
             assert!(state_passes(&SqlState::from_code(code)), "{code}");
         }
         for code in ["23505", "42P01", "28P01", "3D000", "22021", "42501", "57000"] {
             assert!(!state_passes(&SqlState::from_code(code)), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_lock_and_a_time_limit_are_told_from_a_database_that_is_away() {
+        let causes = [("55P03", Cause::DatabaseLock), ("40P01", Cause::DatabaseLock), ("57014", Cause::DatabaseSlow), ("25P04", Cause::DatabaseSlow)];
+        for (code, cause) in causes.into_iter().chain(["57P01", "53300", "08006"].map(|code| (code, Cause::Database))) {
+            assert_eq!(cause_of(&SqlState::from_code(code)), cause, "{code}");
         }
     }
 

@@ -39,4 +39,4 @@ pub use outbox::Outbox;
 pub use owner::inspect;
 pub use settings::PostgresSettings;
 pub use target::Target;
-pub use writer::{Trouble, Writer};
+pub use writer::Writer;

@@ -13,29 +13,14 @@ use super::transaction::{self, Outcome};
 use crate::kafka::TopicIds;
 use crate::results::EpochResults;
 use crate::sink::kept::KeptAt;
-use crate::sink::{Commit, History, Positions, Progress, RecordedEpoch};
+use crate::sink::{Commit, History, Positions, Progress, RecordedEpoch, Trouble};
+use crate::telemetry::stalls::Seen;
 #[cfg(test)]
 use dataflows::campaign::output::Day;
 use dataflows::event::{CustomerId, Millis, Topic};
 use postgres::Client;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
-
-/// Why the database is waited for, for whoever shows it; nothing while it need not be.
-#[derive(Clone, Debug, Default)]
-pub struct Trouble(Arc<Mutex<Option<String>>>);
-
-impl Trouble {
-    /// What the database says, without secrets; `None` while it works.
-    pub fn reason(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn note(&self, reason: Option<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = reason;
-    }
-}
 
 /// Writes the epochs of one job.
 pub struct Writer {
@@ -110,7 +95,7 @@ impl Writer {
                 return Err(with_waiting_time(error, waited));
             }
             let error = with_waiting_time(error, waited);
-            trouble.note(Some(error.to_string()));
+            trouble.note(Some(Seen::of(error.cause(), error.to_string())));
             if backoff.tries() == 0 {
                 tracing::warn!(timeout = ?settings.start_timeout, "The database is not ready; waiting for it: {error}.");
             }
@@ -268,19 +253,20 @@ impl Writer {
             let error = with_waiting_time(error, waited);
             let address = address::shown(&self.settings.url);
             if backoff.tries() == 0 {
-                tracing::warn!(epoch = results.epoch, address, "The database is away; the epoch waits for it: {error}.");
+                tracing::debug!(epoch = results.epoch, address, "The epoch waits for the database: {error}.");
             }
-            self.trouble.note(Some(match error {
+            let what = match &error {
                 PostgresError::Unreachable { .. } => error.to_string(),
                 // A connection that breaks does not say where it led.
                 other => format!("{address}: {other}"),
-            }));
+            };
+            self.trouble.note(Some(Seen::of(error.cause(), what)));
             thread::sleep(backoff.pause());
         }
         let retries = backoff.tries();
         if retries > 0 {
             self.trouble.note(None);
-            tracing::info!(epoch = results.epoch, retries, waited = ?backoff.waited(), "The database is back and the epoch is committed.");
+            tracing::debug!(epoch = results.epoch, retries, waited = ?backoff.waited(), "The epoch is committed after all.");
         }
         self.progress.epoch = self.progress.epoch.max(results.epoch);
         self.last_commit = Some(Instant::now());

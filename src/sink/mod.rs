@@ -9,6 +9,7 @@ mod open;
 pub mod outbox;
 mod positions;
 pub mod thread;
+mod trouble;
 
 use crate::blame::Blame;
 use crate::first::Panicked;
@@ -24,6 +25,7 @@ use std::time::Duration;
 pub use chain::{History, Link, Made};
 pub use open::{Opened, kept_store, open};
 pub use positions::{Offsets, Positions, offsets_by_name, offsets_of};
+pub use trouble::Trouble;
 
 /// Why a sink could not go on.
 #[derive(Debug, thiserror::Error)]

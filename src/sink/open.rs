@@ -2,20 +2,20 @@
 
 use super::kept::KeptStore;
 use super::outbox::Outbox;
-use super::{Sink, SinkError};
+use super::{Sink, SinkError, Trouble};
 use crate::checkpoint::Checkpoints;
 use crate::config::types::Config;
 use crate::files::changes::ChangeFiles;
 use crate::journal::{self, JournalSettings};
 use crate::kafka::TopicIds;
-use crate::postgres::{self, Trouble};
+use crate::postgres;
 use dataflows::customer::Features;
 
 /// A sink, and the way to what its epochs have to publish.
 pub type Opened = (Box<dyn Sink>, Box<dyn Outbox>);
 
-/// Takes over the job of a configuration, unless one of the topics, which `now` have these ids, is not the one that it has read. `trouble` is told why a
-/// database is waited for; with `anew`, everything will be forgotten at once.
+/// Takes over the job of a configuration, unless one of the topics, which `now` have these ids, is not the one that it has read. `trouble` is told why it
+/// waits; with `anew`, everything will be forgotten at once.
 ///
 /// # Errors
 /// Whatever keeps the sink from going on where it was.

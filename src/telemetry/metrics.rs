@@ -3,8 +3,9 @@
 //! Names begin with `sluice_`, except those of the process, which every program has. Units are base units. The values of every label are bounded:
 //! by the configuration (arms), the topics' partitions, or an enum.
 
+use super::stalls::Cause;
 use super::status::State;
-use super::status::snapshot::{Arm, Holder, IgnoredField, Partition, Publishing, Snapshot};
+use super::status::snapshot::{Arm, Holder, IgnoredField, Partition, Publishing, Snapshot, Stall};
 use dataflows::campaign::output::Count;
 use metrics::{Label, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
@@ -101,6 +102,8 @@ pub enum Metric {
     State,
     /// Readiness.
     Ready,
+    /// What stands still.
+    Stalled,
     /// The version.
     BuildInfo,
     /// CPU time.
@@ -124,7 +127,7 @@ pub enum Kind {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Metric; 46] = [
+    pub const ALL: [Metric; 47] = [
         Metric::Events,
         Metric::InputRejected,
         Metric::Late,
@@ -167,6 +170,7 @@ impl Metric {
         Metric::RecentMeanReward,
         Metric::State,
         Metric::Ready,
+        Metric::Stalled,
         Metric::BuildInfo,
         Metric::ProcessCpuSeconds,
         Metric::ProcessResidentMemoryBytes,
@@ -250,6 +254,7 @@ impl Metric {
             Metric::RecentMeanReward => ("sluice_recent_mean_reward", Gauge, "Mean reward of the last decisions whose outcome is known."),
             Metric::State => ("sluice_state", Gauge, "1 for the state that the job is in, 0 for the others."),
             Metric::Ready => ("sluice_ready", Gauge, "1 while the job keeps up with its input, else 0."),
+            Metric::Stalled => ("sluice_stalled", Gauge, "1 while something stands still for this cause, else 0."),
             Metric::BuildInfo => ("sluice_build_info", Gauge, "Always 1; the label says which version runs."),
             Metric::ProcessCpuSeconds => ("process_cpu_seconds_total", Counter, "CPU time used by the process, in whole seconds."),
             Metric::ProcessResidentMemoryBytes => ("process_resident_memory_bytes", Gauge, "Resident memory of the process."),
@@ -323,6 +328,7 @@ fn record(snapshot: &Snapshot) {
     set_known(Metric::RecentMeanReward, Vec::new(), snapshot.reward.recent_mean);
     State::WORDS.iter().for_each(|word| set(Metric::State, vec![Label::new("state", *word)], truth(*word == snapshot.state)));
     set(Metric::Ready, Vec::new(), truth(snapshot.ready));
+    Cause::ALL.iter().for_each(|cause| record_stall(*cause, &snapshot.stalls));
     set(Metric::BuildInfo, vec![Label::new("version", snapshot.version)], 1.0);
     count(Metric::ProcessCpuSeconds, Vec::new(), snapshot.cpu_seconds as u64);
     set(Metric::ProcessResidentMemoryBytes, Vec::new(), snapshot.memory_bytes as f64);
@@ -366,6 +372,10 @@ fn record_publishing(publishing: &Publishing) {
     set(Metric::PublishingHeld, Vec::new(), truth(publishing.trouble.is_some()));
     let passed_over = [("predictions", publishing.unpublishable_predictions), ("dead_letters", publishing.unpublishable_dead_letters)];
     passed_over.into_iter().for_each(|(topic, records)| count(Metric::Unpublishable, vec![Label::new("topic", topic)], records));
+}
+
+fn record_stall(cause: Cause, holding: &[Stall]) {
+    set(Metric::Stalled, vec![Label::new("cause", cause.word())], truth(holding.iter().any(|stall| stall.cause == cause.word())));
 }
 
 fn record_ignored(ignored: &IgnoredField) {
@@ -417,6 +427,7 @@ mod tests {
     use crate::counted::tests::all_different;
     use crate::kafka::publisher::Destination;
     use crate::results::EpochResults;
+    use crate::telemetry::stalls::Seen;
     use crate::telemetry::status::erasures::ErasureFault;
     use crate::telemetry::status::{End, Status, tests::a_busy_epoch};
     use dataflows::campaign::output::Counts;
@@ -494,6 +505,19 @@ mod tests {
             let Counts { rewards_no_interaction: unknown, rewards_before: before, rewards_after: after, .. } = counts;
             for (reason, number) in [("unknown_id", unknown - 9), ("other_customer", 9), ("before", before), ("after", after)] {
                 let line = format!("\nsluice_rewards_unmatched{{reason=\"{reason}\"}} {}\n", if expected { number } else { 0 });
+                assert!(text.contains(&line), "{line} in\n{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_cause_of_a_stall_is_there_from_the_start() {
+        let status = Status::new("campaign", &[], 2);
+        for seen in [None, Some(Cause::HeldBack), Some(Cause::Unknown), None] {
+            status.look(seen.map(|cause| Seen::of(cause, "for a reason")).into_iter().collect());
+            let text = status.metrics();
+            for cause in Cause::ALL {
+                let line = format!("\nsluice_stalled{{cause=\"{}\"}} {}\n", cause.word(), u8::from(seen == Some(cause)));
                 assert!(text.contains(&line), "{line} in\n{text}");
             }
         }

@@ -3,5 +3,6 @@
 pub mod logging;
 pub mod metrics;
 pub mod progress;
+pub mod stalls;
 pub mod status;
 pub mod usage;

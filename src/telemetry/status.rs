@@ -4,11 +4,13 @@ pub mod erasures;
 mod publishing;
 mod recent;
 pub mod snapshot;
+mod stalling;
 #[cfg(test)]
 pub(crate) mod tests;
 mod unmatched;
 
 use super::metrics::Metrics;
+use super::stalls::{Cause, Stalls};
 use super::usage::{resident_memory_bytes, usage};
 use crate::counted::Counted;
 use crate::results::{EpochResults, hexadecimal};
@@ -36,10 +38,8 @@ pub enum State {
     CatchingUp,
     /// Keeping up.
     Running,
-    /// The database does not answer; what it says, without secrets.
-    WaitingForDatabase(String),
-    /// The broker does not answer; what it says, without secrets.
-    WaitingForBroker(String),
+    /// Something keeps epochs from being committed; what is seen of it, without secrets.
+    Stalled(Cause, String),
     /// Finishing what was read, to end then.
     Draining,
     /// Ended.
@@ -50,8 +50,8 @@ pub enum State {
 
 impl State {
     /// The words for every state, for metrics.
-    pub const WORDS: [&str; 8] =
-        ["starting", "catching_up", "running", "waiting_for_database", "waiting_for_broker", "draining", "stopped", "failed"];
+    pub const WORDS: [&str; 9] =
+        ["starting", "catching_up", "running", "waiting_for_database", "waiting_for_broker", "stalled", "draining", "stopped", "failed"];
 
     /// The word for it.
     pub fn word(&self) -> &'static str {
@@ -59,8 +59,9 @@ impl State {
             State::Starting => "starting",
             State::CatchingUp => "catching_up",
             State::Running => "running",
-            State::WaitingForDatabase(_) => "waiting_for_database",
-            State::WaitingForBroker(_) => "waiting_for_broker",
+            State::Stalled(Cause::Database | Cause::DatabaseLock | Cause::DatabaseSlow, _) => "waiting_for_database",
+            State::Stalled(Cause::Broker, _) => "waiting_for_broker",
+            State::Stalled(..) => "stalled",
             State::Draining => "draining",
             State::Stopped => "stopped",
             State::Failed(_) => "failed",
@@ -78,8 +79,7 @@ impl State {
             State::Running => None,
             State::Starting => Some("the job is starting".to_string()),
             State::CatchingUp => Some("the job is catching up with its input".to_string()),
-            State::WaitingForDatabase(message) => Some(format!("the job waits for the database: {message}")),
-            State::WaitingForBroker(message) => Some(format!("the job waits for the broker: {message}")),
+            State::Stalled(cause, what) => Some(cause.told(what)),
             State::Draining => Some("the job is draining, to end then".to_string()),
             State::Stopped => Some("the job has stopped".to_string()),
             State::Failed(cause) => Some(format!("the job has failed: {cause}")),
@@ -88,7 +88,7 @@ impl State {
 
     fn message(&self) -> Option<&str> {
         match self {
-            State::WaitingForDatabase(message) | State::WaitingForBroker(message) | State::Failed(message) => Some(message),
+            State::Stalled(_, message) | State::Failed(message) => Some(message),
             State::Starting | State::CatchingUp | State::Running | State::Draining | State::Stopped => None,
         }
     }
@@ -126,6 +126,7 @@ pub struct Status {
 #[derive(Debug)]
 struct Known {
     state: State,
+    stalls: Stalls,
     cut: u64,
     committed: u64,
     commit_took: Option<Duration>,
@@ -179,6 +180,7 @@ impl Status {
     }
 
     /// What the job is doing.
+    #[cfg(test)]
     pub fn state(&self) -> State {
         self.known().state.clone()
     }
@@ -255,6 +257,7 @@ impl Status {
             state: known.state.word(),
             message: known.state.message().map(str::to_string),
             ready: known.state.is_ready(),
+            stalls: stalling::shown(&known.stalls, now),
             uptime_seconds: now.duration_since(self.started).as_secs_f64(),
             cpu_seconds: usage().cpu_seconds,
             memory_bytes: resident_memory_bytes(),
@@ -294,6 +297,7 @@ impl Known {
     fn new(arms: &[String], started: Instant) -> Self {
         Known {
             state: State::Starting,
+            stalls: Stalls::default(),
             cut: 0,
             committed: 0,
             commit_took: None,

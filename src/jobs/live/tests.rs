@@ -60,7 +60,7 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     /// The partitions of each topic are known at the start, but for those that are yet to be added.
     fn start(logs: &'a Logs, seed: u64, peers: usize, repeats: bool) -> Self {
-        let sight = Sight::new(First::<KafkaError>::default().teller());
+        let sight = Sight::new("nowhere", First::<KafkaError>::default().teller());
         let seat = |index| {
             let seat = Seat { index, peers };
             let mine = logs.iter().filter(|((_, partition), log)| seat.has(*partition) && (repeats || !log.added));

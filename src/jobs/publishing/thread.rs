@@ -9,6 +9,7 @@ use crate::kafka::connection::Connection;
 use crate::kafka::publisher::{Publication, Published, Publisher};
 use crate::sink::SinkError;
 use crate::sink::outbox::{Outbox, Stretch};
+use crate::telemetry::stalls::{Cause, Seen};
 use crossbeam_channel::{Receiver, bounded};
 use std::io;
 use std::sync::{Arc, PoisonError};
@@ -26,9 +27,6 @@ const RETRY: Duration = Duration::from_secs(1);
 /// A record that has not been taken for so long is worth saying.
 const SLOW: Duration = Duration::from_secs(3);
 
-/// How often the log says again what keeps it.
-const SAY: Duration = Duration::from_secs(60);
-
 /// Starts the thread, which goes on behind the epoch `marked`; what it gives is closed when it has
 /// ended. A panic is told to `failure`.
 pub(super) fn spawn(
@@ -41,7 +39,7 @@ pub(super) fn spawn(
 ) -> io::Result<Receiver<()>> {
     let (end, ended) = bounded(0);
     let mark = Mark { at: marked, wanted: marked, tried: Instant::now() };
-    let mut thread = Thread { shared, publisher, outbox, arms, mark, trouble: Trouble { said: None } };
+    let mut thread = Thread { shared, publisher, outbox, arms, mark, trouble: Trouble { noted: false } };
     let run = move || {
         let _end = end;
         // What is owed would never be published any more, and nobody would hear of it.
@@ -81,12 +79,12 @@ enum Held {
     /// Another instance has the job.
     Fenced(SinkError),
     /// This, until it has passed.
-    Trouble(String),
+    Trouble(Vec<Seen>),
 }
 
 impl Held {
     fn by(error: SinkError, doing: &str) -> Held {
-        if error.is_fenced() { Held::Fenced(error) } else { Held::Trouble(format!("{doing}: {error}")) }
+        if error.is_fenced() { Held::Fenced(error) } else { Held::Trouble(vec![Seen::of(Cause::Publishing, format!("{doing}: {error}"))]) }
     }
 }
 
@@ -144,7 +142,7 @@ impl Thread {
             match act(self) {
                 Err(Held::Erased) => {}
                 Err(Held::Trouble(why)) => {
-                    self.trouble.say(&self.shared, &why);
+                    self.trouble.note(&self.shared, why);
                     let queue = self.shared.queue();
                     if queue.until().is_some() {
                         return Err(Held::Over);
@@ -193,7 +191,7 @@ impl Thread {
 
     fn send(&mut self, records: &[Publication], stretch: &Stretch) -> Result<(), Held> {
         let Thread { shared, publisher, outbox, trouble, .. } = self;
-        let topic = publisher.topic(records[0].destination).to_string();
+        let (destination, topic) = (records[0].destination, publisher.topic(records[0].destination).to_string());
         let (began, mut held) = (Instant::now(), None);
         let go_on = |connection: &Connection| {
             held = match shared.is_over() {
@@ -204,7 +202,9 @@ impl Thread {
             if began.elapsed() >= SLOW {
                 let (brokers, why) = (connection.brokers(), connection.reason());
                 let waited = began.elapsed().as_secs();
-                trouble.say(shared, &format!("topic `{topic}` at {brokers} has not taken a record for {waited} s: {why}"));
+                let cause = if connection.is_up() { destination.cause() } else { Cause::Publishing };
+                let what = format!("topic `{topic}` at {brokers} has not taken a record for {waited} s: {why}");
+                trouble.note(shared, vec![Seen::of(cause, what).since(began)]);
             }
             held.is_none()
         };
@@ -220,7 +220,7 @@ impl Thread {
                 Ok(())
             }
             Ok(Published::Stopped) => Err(held.unwrap_or(Held::Over)),
-            Err(error) => Err(Held::Trouble(error.to_string())),
+            Err(error) => Err(Held::Trouble(publisher.explain(&error))),
         }
     }
 
@@ -270,30 +270,21 @@ fn confirm(shared: &Shared, outbox: &mut dyn Outbox, epoch: u64) -> Result<(), H
     Ok(())
 }
 
-/// What keeps it, as it is said.
+/// What keeps it.
 struct Trouble {
-    /// When the log last said it.
-    said: Option<Instant>,
+    /// Something does, and whoever watches was told.
+    noted: bool,
 }
 
 impl Trouble {
-    fn say(&mut self, shared: &Shared, why: &str) {
-        shared.status.cannot_publish(Some(why.to_string()));
-        if self.said.is_none_or(|said| said.elapsed() >= SAY) {
-            self.said = Some(Instant::now());
-            let lag = shared.queue().lag();
-            tracing::warn!(
-                records = lag.records,
-                epochs = lag.epochs,
-                "What is decided and rejected is committed, but cannot be published: {why}. It is kept and tried again; commits go on."
-            );
-        }
+    fn note(&mut self, shared: &Shared, why: Vec<Seen>) {
+        self.noted = true;
+        shared.status.cannot_publish(why);
     }
 
     fn passes(&mut self, shared: &Shared) {
-        if self.said.take().is_some() {
-            shared.status.cannot_publish(None);
-            tracing::info!("Publishing goes on.");
+        if std::mem::take(&mut self.noted) {
+            shared.status.cannot_publish(Vec::new());
         }
     }
 }

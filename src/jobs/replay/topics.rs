@@ -99,7 +99,7 @@ pub fn replay(cluster: &Cluster, kafka: &KafkaSettings, described: &Campaign, sp
         decided = Some(Decided { stretch, receive: collect(epochs.len() as u64, Arc::clone(&results), control.clone()), epochs });
     }
     let failure = First::default();
-    let sight = Sight::new(failure.teller());
+    let sight = Sight::new(&kafka.brokers, failure.teller());
     let history = History { kafka: kafka.clone(), described: described.clone(), closes: true, control, sight, failure, read };
     history.run(cluster, decided)?;
     shown.iter().for_each(|shown| shown.finish());

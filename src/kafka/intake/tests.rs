@@ -15,7 +15,8 @@ fn intake() -> (Sender<Arrival>, KafkaIntake) {
     let (sender, arrivals) = unbounded();
     let assigned = [(ONE, Position::Offset(2)), (TWO, Position::Earliest)].map(|((topic, partition), from)| Assigned { topic, partition, from });
     let seat = Seat { index: 0, peers: 1 };
-    let mut intake = KafkaIntake::over(None, arrivals, &assigned, seat, Duration::MAX, Sight::new(First::<KafkaError>::default().teller()));
+    let mut intake =
+        KafkaIntake::over(None, arrivals, &assigned, seat, Duration::MAX, Sight::new("nowhere", First::<KafkaError>::default().teller()));
     intake.open();
     (sender, intake)
 }

@@ -4,8 +4,8 @@ use super::*;
 use crate::kafka::TopicIds;
 use crate::kafka::topic_ids::TopicId;
 use crate::postgres::comparison::Snapshot;
-use crate::postgres::writer::Trouble;
 use crate::postgres::{PostgresError, inspect};
+use crate::sink::Trouble;
 
 impl TestDatabase {
     /// Every table of the schema with every row, and its columns.

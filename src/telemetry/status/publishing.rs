@@ -2,6 +2,7 @@
 
 use super::{Status, snapshot};
 use crate::kafka::publisher::Destination;
+use crate::telemetry::stalls::Seen;
 use std::time::Instant;
 
 /// What is known of it.
@@ -11,7 +12,7 @@ pub(super) struct Owing {
     epochs: u64,
     records: u64,
     oldest: Option<Instant>,
-    trouble: Option<String>,
+    trouble: Vec<Seen>,
     unpublishable_predictions: u64,
     unpublishable_dead_letters: u64,
 }
@@ -24,7 +25,7 @@ impl Owing {
             epochs: self.epochs,
             records: self.records,
             oldest_seconds: self.oldest.map_or(0.0, |oldest| now.saturating_duration_since(oldest).as_secs_f64()),
-            trouble: self.trouble.clone(),
+            trouble: self.trouble.first().map(|seen| seen.what.clone()),
             unpublishable_predictions: self.unpublishable_predictions,
             unpublishable_dead_letters: self.unpublishable_dead_letters,
         }
@@ -39,13 +40,13 @@ impl Status {
         (owing.published, owing.epochs, owing.records, owing.oldest) = (published, epochs, records, oldest);
     }
 
-    /// This keeps what is committed from being published; `None`: nothing does any more.
-    pub fn cannot_publish(&self, trouble: Option<String>) {
+    /// This keeps what is committed from being published; without any, nothing does any more.
+    pub fn cannot_publish(&self, trouble: Vec<Seen>) {
         self.known().owing.trouble = trouble;
     }
 
     /// What keeps it.
-    pub fn publishing_trouble(&self) -> Option<String> {
+    pub fn publishing_trouble(&self) -> Vec<Seen> {
         self.known().owing.trouble.clone()
     }
 

@@ -18,6 +18,8 @@ pub struct Snapshot {
     pub message: Option<String>,
     /// Whether the job keeps up with its input.
     pub ready: bool,
+    /// What stands still, the gravest first.
+    pub stalls: Vec<Stall>,
     /// Seconds since the start.
     pub uptime_seconds: f64,
     /// Seconds of CPU time used by the process.
@@ -54,6 +56,19 @@ pub struct Snapshot {
     pub dead_letters: Vec<DeadLetter>,
     /// Segments, the largest first.
     pub segments: Vec<SegmentSize>,
+}
+
+/// Something that stands still.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Stall {
+    /// The word for its cause: see [`Cause`](crate::telemetry::stalls::Cause).
+    pub cause: &'static str,
+    /// Whether epochs cannot be committed for it.
+    pub stops: bool,
+    /// What it is, as a sentence.
+    pub what: String,
+    /// For how long.
+    pub seconds: u64,
 }
 
 /// Epochs.

@@ -88,8 +88,9 @@ fn every_state_has_its_word_and_only_running_is_ready() {
         State::Starting,
         State::CatchingUp,
         State::Running,
-        State::WaitingForDatabase("no route".to_string()),
-        State::WaitingForBroker("no route".to_string()),
+        State::Stalled(Cause::Database, "no route".to_string()),
+        State::Stalled(Cause::Broker, "no route".to_string()),
+        State::Stalled(Cause::Unknown, "no route".to_string()),
         State::Draining,
         State::Stopped,
         State::Failed("no route".to_string()),
@@ -99,7 +100,7 @@ fn every_state_has_its_word_and_only_running_is_ready() {
         status.enter(state.clone());
         let snapshot = status.snapshot();
         assert_eq!((snapshot.state, snapshot.ready), (word, word == "running"));
-        assert_eq!(snapshot.message.as_deref(), (word.starts_with("waiting") || word == "failed").then_some("no route"));
+        assert_eq!(snapshot.message.as_deref(), (word.starts_with("waiting") || ["stalled", "failed"].contains(&word)).then_some("no route"));
         assert_eq!(status.state(), state);
     }
     status.enter(State::Draining);

@@ -1,0 +1,63 @@
+//! Sees what stands still: puts together what the parts of a running job know of it.
+
+use super::held_back::HeldBack;
+use super::watch::{Since, Watched};
+use crate::kafka::PartitionStatus;
+use crate::telemetry::stalls::{Cause, Seen};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// An epoch that waits so long to be committed stands still; likewise a partition whose broker is not connected for so long.
+const STALLED: Duration = Duration::from_secs(5);
+
+/// What has to be remembered from one look to the next.
+pub(super) struct Stalling {
+    commits: Since,
+    unreachable: Since,
+    held_back: HeldBack,
+}
+
+impl Stalling {
+    /// Nothing is seen yet.
+    pub(super) fn new() -> Self {
+        Stalling { commits: Since::new(), unreachable: Since::new(), held_back: HeldBack::default() }
+    }
+
+    /// Everything that stands still now.
+    pub(super) fn look(&mut self, watched: &Watched, partitions: &[PartitionStatus]) -> Vec<Seen> {
+        let mut seen: Vec<Seen> = watched.sight.gone().map(|gone| Seen::of(Cause::InputGone, gone)).into_iter().collect();
+        seen.extend(watched.trouble.seen());
+        let connection = watched.sight.trouble().map(|trouble| Seen::of(Cause::Broker, trouble));
+        seen.extend(connection.or_else(|| self.unreachable(watched, partitions)));
+        let waited = self.commits.waited(watched.control.committed.load(Ordering::Acquire), watched.has_uncommitted());
+        if waited >= STALLED && !seen.iter().any(|seen| seen.cause.stops()) {
+            seen.extend(Instant::now().checked_sub(waited).map(|since| unexplained(watched).since(since)));
+        }
+        seen.extend(watched.status.publishing_trouble());
+        seen.extend(self.held_back.look(partitions, Instant::now()));
+        let unsaved = watched.saved.get().and_then(|saved| saved.trouble());
+        seen.extend(unsaved.map(|why| Seen::of(Cause::Checkpoints, why)));
+        seen
+    }
+
+    /// Partitions whose broker is not connected, though another one is.
+    fn unreachable(&mut self, watched: &Watched, partitions: &[PartitionStatus]) -> Option<Seen> {
+        let away: Vec<&PartitionStatus> = partitions.iter().filter(|partition| partition.next.is_some() && !partition.reachable).collect();
+        let waited = self.unreachable.waited(1, !away.is_empty());
+        let first = away.first().filter(|_| waited >= STALLED)?;
+        let (topic, partition, brokers) = (first.topic.name(), first.partition, watched.sight.brokers());
+        let others = if away.len() > 1 { format!(", nor those of {} other partitions", away.len() - 1) } else { String::new() };
+        let what = format!("of those at {brokers}, the one that has partition {partition} of {topic} is not connected{others}; start it");
+        Some(Seen::of(Cause::Broker, what).since(Instant::now().checked_sub(waited)?))
+    }
+}
+
+/// An epoch waits, and nobody has said why: what is waited for is all that can be told.
+fn unexplained(watched: &Watched) -> Seen {
+    let (committed, gathered) = (watched.control.committed.load(Ordering::Acquire), watched.control.gathered.load(Ordering::Acquire));
+    let what = match gathered > committed {
+        true => format!("epoch {} is with the sink, which has not said why it waits", committed + 1),
+        false => format!("epoch {} is cut, and the workers have not finished it", committed + 1),
+    };
+    Seen::of(Cause::Unknown, what)
+}
