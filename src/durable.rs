@@ -32,6 +32,26 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     written.and_then(|()| sync_folder(folder))
 }
 
+/// Writes a file where there is none, and says whether it has: one that is there stays as it is. A reader never finds half of it.
+///
+/// # Errors
+/// Those of the file system.
+pub fn create(path: &Path, content: &[u8]) -> io::Result<bool> {
+    let folder = path.parent().ok_or(ErrorKind::InvalidInput)?;
+    if path.exists() {
+        return Ok(false);
+    }
+    make_folder(folder)?;
+    let temporary = temporary(path);
+    let linked = write_through(&temporary, content).and_then(|()| fs::hard_link(&temporary, path));
+    // Best effort: whoever cleans up knows it by its name.
+    let _ = fs::remove_file(&temporary);
+    match linked {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+        other => other.and_then(|()| sync_folder(folder)).map(|()| true),
+    }
+}
+
 /// Removes a file; one that is not there is no fault.
 ///
 /// # Errors

@@ -8,6 +8,7 @@ mod cluster;
 mod config;
 mod console;
 mod counted;
+mod descriptors;
 mod durable;
 mod files;
 mod first;

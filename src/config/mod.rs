@@ -228,9 +228,14 @@ impl Config {
 
     /// Where the journal of a job without a database lies; `None` where a database keeps the progress, or where there can be none.
     pub fn journal_folder(&self) -> Option<PathBuf> {
+        self.job_folder().filter(|_| self.postgres.url.is_empty())
+    }
+
+    /// The job's own folder among the checkpoints; `None` where they are in an object store.
+    pub fn job_folder(&self) -> Option<PathBuf> {
         match &self.checkpoint.dir {
-            Location::Folder(dir) if self.postgres.url.is_empty() => Some(dir.join(&self.job)),
-            Location::Folder(_) | Location::Url(_) => None,
+            Location::Folder(dir) => Some(dir.join(&self.job)),
+            Location::Url(_) => None,
         }
     }
 }

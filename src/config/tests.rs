@@ -130,6 +130,7 @@ fn another_value(key: &str) -> &'static str {
         "limits.fetched" => "8MiB",
         "limits.epochs_in_flight" | "limits.unsaved" => "3",
         "http.listen" => "127.0.0.1:9999",
+        "http.open" => "readyz, /metrics",
         "http.insecure" | "bandit.own_features" => "1",
         "input.max_record" => "64KiB",
         "input.time_unit" => "seconds",

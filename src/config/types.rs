@@ -283,6 +283,31 @@ pub struct Http {
     /// Allows an address that others can reach without a token.
     #[serde(deserialize_with = "values::truth")]
     pub insecure: bool,
+    /// What probes may ask for without a token and by any name.
+    #[serde(deserialize_with = "values::open_paths")]
+    pub open: Vec<OpenPath>,
+}
+
+/// A path that can be opened to probes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenPath {
+    /// Whether the job keeps up.
+    Readyz,
+    /// The text form of Prometheus.
+    Metrics,
+}
+
+impl OpenPath {
+    /// All of them.
+    pub const ALL: [OpenPath; 2] = [OpenPath::Readyz, OpenPath::Metrics];
+
+    /// As a request names it.
+    pub fn path(self) -> &'static str {
+        match self {
+            OpenPath::Readyz => "/readyz",
+            OpenPath::Metrics => "/metrics",
+        }
+    }
 }
 
 /// Reading of records.

@@ -4,7 +4,7 @@
 
 use super::secret::{Secret, SecretUrl};
 use super::terms;
-use super::types::{DecideOn, HighValueRule, LogFormat, Start};
+use super::types::{DecideOn, HighValueRule, LogFormat, OpenPath, Start};
 use super::units::{format_duration, format_size, parse_duration, parse_instant, parse_size};
 use crate::checkpoint::Location;
 use dataflows::event::Millis;
@@ -215,6 +215,15 @@ pub const MAX_ARMS: usize = 256;
 /// An address to listen at.
 pub fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
     value(deserializer, |v| v.as_str()?.parse().ok(), "an IP address and a port such as \"127.0.0.1:8080\"")
+}
+
+/// Paths that are open to probes, with or without the slash before them.
+pub fn open_paths<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<OpenPath>, D::Error> {
+    let named = |v: &Value| {
+        let name = v.as_str()?.trim_start_matches('/');
+        OpenPath::ALL.into_iter().find(|open| open.path().trim_start_matches('/') == name)
+    };
+    value(deserializer, |v| v.as_array()?.iter().map(named).collect(), "a list of \"readyz\" and \"metrics\", or an empty one")
 }
 
 /// A list of 1 to MAX different names; case does not tell them apart.

@@ -1,26 +1,68 @@
 //! Erasing a customer by `DELETE /customers/{id}`.
 
-use super::problem::Problem;
+use super::access::Access;
+use super::erasing_token::ErasingToken;
+use super::problem::{Kind, Problem};
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use dataflows::event::text::customer_number;
 use dataflows::event::{CustomerId, Millis};
 use serde_json::json;
-use std::net::IpAddr;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// Erasures that are asked for at once: the log takes one after the other.
+const ERASURES: usize = 16;
 
 /// Asks for a customer's erasure, in the same durable log as every event; gives the instant up to which everything of the customer goes, or what
 /// stands in the way.
 pub type Erase = Arc<dyn Fn(CustomerId) -> Result<Millis, String> + Send + Sync>;
 
-/// What erases, for the handler; `open` where no token is asked for.
+/// What erases, and the token that it takes where no other is asked for.
+#[derive(Clone)]
+pub struct Erasing {
+    /// What erases.
+    pub erase: Erase,
+    /// The token.
+    pub token: ErasingToken,
+}
+
+/// What erases, for the handler.
 #[derive(Clone)]
 pub(super) struct Eraser {
-    pub(super) erase: Option<Erase>,
-    pub(super) open: bool,
+    erasing: Option<Erasing>,
+    access: Access,
+    places: Arc<Semaphore>,
+}
+
+impl Eraser {
+    pub(super) fn new(erasing: Option<Erasing>, access: Access) -> Self {
+        Eraser { erasing, access, places: Arc::new(Semaphore::new(ERASURES)) }
+    }
+
+    /// What erases, for a request that may.
+    fn permitted(&self, headers: &HeaderMap) -> Result<Erase, Problem> {
+        let none = || Problem::new(Kind::NotHere, "this program keeps no log that an erasure could be written to; `sluice run` does");
+        let Erasing { erase, token } = self.erasing.as_ref().ok_or_else(none)?;
+        // Whoever has come so far with a token has shown it.
+        if self.access.has_token() {
+            return Ok(Arc::clone(erase));
+        }
+        match (token.path(), token.hash()) {
+            (_, Some(hash)) if hash.is_carried(headers) => Ok(Arc::clone(erase)),
+            (Some(path), Some(_)) => {
+                let why = format!("erasing takes the header Authorization: Bearer TOKEN with the token in {}", path.display());
+                Err(Problem::new(Kind::Unauthorized, why))
+            }
+            (Some(_), None) => {
+                Err(Problem::new(Kind::NotReady, "erasing takes a token, which is made once the job has begun; its log says where it lies"))
+            }
+            (None, _) => Err(Problem::new(Kind::NotHere, "erasing takes a token, and there is no folder to keep one in: set http.api_token_file")),
+        }
+    }
 }
 
 /// Takes the wish once it is in the log; that it has come true is seen in the table of erasures.
@@ -28,18 +70,19 @@ pub(super) struct Eraser {
 /// A number that is none is refused here: in the log it could only become a dead letter, after the
 /// wish was taken.
 pub(super) async fn erase(State(eraser): State<Eraser>, path: Result<Path<String>, PathRejection>, headers: HeaderMap) -> Result<Response, Problem> {
-    if eraser.open && !names_this_machine(&headers) {
-        let why = "without a token, erasing takes an address of numbers or localhost in the header Host: set http.api_token_file";
-        return Err(Problem::new(StatusCode::FORBIDDEN, why));
-    }
+    let erase = eraser.permitted(&headers)?;
     let customer = customer(path)?;
-    let none = || Problem::new(StatusCode::NOT_IMPLEMENTED, "this program keeps no log that an erasure could be written to; `sluice run` does");
-    let erase = eraser.erase.ok_or_else(none)?;
-    let asked = tokio::task::spawn_blocking(move || erase(customer)).await;
-    let until = match asked {
+    let many = |_| Problem::new(Kind::Overloaded, format!("{ERASURES} erasures are being asked for, and no more are taken; ask again later"));
+    let place = Arc::clone(&eraser.places).try_acquire_owned().map_err(many)?;
+    let asked = tokio::task::spawn_blocking(move || {
+        let asked = erase(customer);
+        drop(place);
+        asked
+    });
+    let until = match asked.await {
         Ok(Ok(until)) => until,
-        Ok(Err(why)) => return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, format!("{why}; asking again does no harm"))),
-        Err(_) => return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the erasure was not asked for; see the log")),
+        Ok(Err(why)) => return Err(Problem::new(Kind::NoBroker, format!("{why}; asking again does no harm"))),
+        Err(_) => return Err(Problem::new(Kind::Internal, "the erasure was not asked for; see the log")),
     };
     let body = json!({
         "customer_id": customer,
@@ -53,35 +96,6 @@ pub(super) async fn erase(State(eraser): State<Eraser>, path: Result<Path<String
 /// to take it from.
 fn customer(path: Result<Path<String>, PathRejection>) -> Result<CustomerId, Problem> {
     let id = path.map(|Path(id)| id).unwrap_or_default();
-    let wrong = || Problem::new(StatusCode::BAD_REQUEST, format!("expected a customer's number, 0 to 2^63 - 1 in digits alone, got {id:?}"));
+    let wrong = || Problem::new(Kind::Malformed, format!("expected a customer's number, 0 to 2^63 - 1 in digits alone, got {id:?}"));
     customer_number(id.as_bytes()).ok_or_else(wrong)
-}
-
-/// Whether the request was addressed to a number or to localhost. A page from elsewhere can make a browser send requests to a name of its own that
-/// leads here, but not to these.
-fn names_this_machine(headers: &HeaderMap) -> bool {
-    let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) else { return true };
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
-    let name = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
-    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_numbers_and_localhost_name_this_machine() {
-        let named = |host: &'static str| names_this_machine(&[(header::HOST, host.parse().expect("a header"))].into_iter().collect());
-        for ours in ["localhost", "LOCALHOST:8080", "127.0.0.1", "127.0.0.1:8080", "[::1]:8080", "[::1]", "10.0.0.3:80"] {
-            assert!(named(ours), "{ours}");
-        }
-        for foreign in ["evil.example", "evil.example:8080", "localhost.evil.example", "127.0.0.1.evil.example:80", ""] {
-            assert!(!named(foreign), "{foreign}");
-        }
-        assert!(names_this_machine(&HeaderMap::new()), "no browser leaves it out");
-    }
 }

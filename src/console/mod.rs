@@ -7,12 +7,15 @@
 //! | `/metrics` | the text form of Prometheus |
 //! | `/healthz` | 200 as long as the process answers |
 //! | `/readyz` | 200 while the job keeps up with its input, else 503 |
-//! | `DELETE /customers/{id}` | 202 once the wish to erase the customer is in the log |
+//! | `DELETE /customers/{id}` | 202 once the wish to erase the customer is in the log; it always takes a token |
 
 mod access;
 mod customers;
+mod erasing_token;
+mod limits;
 mod problem;
 mod routes;
+mod server;
 #[cfg(test)]
 mod tests;
 
@@ -20,17 +23,15 @@ use crate::blame::Blame;
 use crate::config::types::Http;
 use crate::telemetry::status::Status;
 use access::Access;
-pub use customers::Erase;
 use customers::Eraser;
+pub use customers::{Erase, Erasing};
+pub use erasing_token::ErasingToken;
+use limits::Limits;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 use tokio::sync::oneshot;
-
-/// How long requests that are under way may still take once the console is told to stop.
-const GRACE: Duration = Duration::from_millis(500);
 
 /// Why there is no console.
 #[derive(Debug, thiserror::Error)]
@@ -76,21 +77,29 @@ impl Console {
     ///
     /// # Errors
     /// The address is taken or is none of this machine's, the token cannot be read, or others could reach the address without a token.
-    pub fn start(http: &Http, status: Arc<Status>, erase: Option<Erase>) -> Result<Running, ConsoleError> {
+    pub fn start(http: &Http, status: Arc<Status>, erasing: Option<Erasing>) -> Result<Running, ConsoleError> {
         let token = http.token().map_err(ConsoleError::Token)?;
         if token.is_none() && !http.insecure && !http.listen.ip().is_loopback() {
             return Err(ConsoleError::Exposed(http.listen));
         }
+        let access = Access::new(token.as_ref(), http);
+        let paths = routes::paths(status, Eraser::new(erasing, access.clone()));
+        Console::serve(http, paths, access, Limits::of_process())
+    }
+
+    /// Serves paths at the address of the configuration, behind access and limits.
+    fn serve(http: &Http, paths: axum::Router, access: Access, limits: Limits) -> Result<Running, ConsoleError> {
         let listener = listen(http.listen)?;
         let address = listener.local_addr().map_err(ConsoleError::Start)?;
-        let eraser = Eraser { erase, open: token.is_none() && !http.insecure };
-        let router = routes::router(status, eraser, Access::new(token.as_ref()));
+        let router = routes::behind(paths, access, limits);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().map_err(ConsoleError::Start)?;
         let (stop, stopped) = oneshot::channel();
         let serve = move || {
-            if let Err(error) = runtime.block_on(serve(listener, router, stopped)) {
+            if let Err(error) = runtime.block_on(server::serve(listener, router, limits, stopped)) {
                 tracing::error!(%error, "The console has ended.");
             }
+            // What still waits for a broker keeps nobody from ending.
+            runtime.shutdown_background();
         };
         let thread = std::thread::Builder::new().name("console".to_string()).spawn(serve).map_err(ConsoleError::Start)?;
         Ok(Running { address, stop: Some(stop), thread: Some(thread) })
@@ -141,21 +150,4 @@ fn listen(address: SocketAddr) -> Result<TcpListener, ConsoleError> {
     })?;
     listener.set_nonblocking(true).map_err(ConsoleError::Start)?;
     Ok(listener)
-}
-
-async fn serve(listener: TcpListener, router: axum::Router, stopped: oneshot::Receiver<()>) -> io::Result<()> {
-    let listener = tokio::net::TcpListener::from_std(listener)?;
-    let (drain, drained) = oneshot::channel::<()>();
-    let server = axum::serve(listener, router).with_graceful_shutdown(async move {
-        // An error means that the sender is gone, which is the same wish.
-        let _ = drained.await;
-    });
-    let server = tokio::spawn(server.into_future());
-    let _ = stopped.await;
-    drop(drain);
-    match tokio::time::timeout(GRACE, server).await {
-        Ok(ended) => ended.map_err(io::Error::other)?,
-        // Whoever still holds a connection open is cut off with the runtime.
-        Err(_) => Ok(()),
-    }
 }

@@ -2,24 +2,16 @@
 
 use super::access::Access;
 use super::customers::{self, Eraser};
-use super::problem::{Problem, as_problem};
+use super::limits::{self, Limits};
+use super::problem::{Kind, Problem, told};
 use crate::telemetry::status::Status;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
-use axum::middleware::{Next, from_fn_with_state, map_response};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get};
 use axum::{Json, Router};
 use std::sync::Arc;
-use std::time::Duration;
-use tower_http::limit::RequestBodyLimitLayer;
-use tower_http::timeout::TimeoutLayer;
-
-/// Bytes of a request's body that are taken: nothing that is asked here needs more.
-pub(super) const MAX_BODY: usize = 64 * 1024;
-
-/// Time that an answer may take.
-const MAX_TIME: Duration = Duration::from_secs(5);
 
 /// The media type of the pages.
 pub(super) const HTML: &str = "text/html; charset=utf-8";
@@ -47,23 +39,37 @@ const HEADERS: [(HeaderName, HeaderValue); 4] = [
     ),
 ];
 
-/// All paths, behind the token, the limits and the common headers.
-pub(super) fn router(status: Arc<Status>, eraser: Eraser, access: Access) -> Router {
+/// Which program it was, on every answer.
+const VERSION: HeaderName = HeaderName::from_static("sluice-version");
+
+/// Which request it was, on every answer.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Characters of a request's id.
+const MAX_REQUEST_ID: usize = 64;
+
+/// All paths.
+pub(super) fn paths(status: Arc<Status>, eraser: Eraser) -> Router {
     Router::new()
         .route("/", get(page))
         .route("/status", get(status_json))
         .route("/metrics", get(metrics))
         .route("/readyz", get(readyz))
+        .with_state(status)
         .route("/customers/{id}", delete(customers::erase).with_state(eraser.clone()))
         .route("/customers/", delete(customers::erase).with_state(eraser))
+}
+
+/// Paths behind the token, the limits and the common headers. Who may not ask is told so before
+/// anything of the body is read.
+pub(super) fn behind(paths: Router, access: Access, limits: Limits) -> Router {
+    paths
         .fallback(unknown)
+        .layer(from_fn_with_state(limits, limits::answered))
+        .layer(from_fn_with_state(limits, limits::with_body))
         .layer(from_fn_with_state(access, guard))
         .route("/healthz", get(healthz))
-        .with_state(status)
-        .layer(RequestBodyLimitLayer::new(MAX_BODY))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, MAX_TIME))
-        .layer(map_response(as_problem))
-        .layer(map_response(with_headers))
+        .layer(from_fn(complete))
 }
 
 async fn page() -> Response {
@@ -84,25 +90,23 @@ async fn healthz() -> &'static str {
 
 async fn readyz(State(status): State<Arc<Status>>) -> Result<String, Problem> {
     // Whoever relies on the tables can, though what is published may be behind them.
-    let ready = status.readiness().map_err(|why| Problem::new(StatusCode::SERVICE_UNAVAILABLE, why))?;
+    let ready = status.readiness().map_err(|why| Problem::new(Kind::NotReady, why))?;
     Ok(format!("{ready}\n"))
 }
 
 async fn unknown(uri: Uri) -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, format!("there is nothing at {}", uri.path()))
+    Problem::new(Kind::NotFound, format!("there is nothing at {}", uri.path()))
 }
 
 /// Lets pass who may; to a browser that asks for the page without the token, gives a page that asks for it.
 async fn guard(State(access): State<Access>, request: Request, next: Next) -> Response {
-    if access.allows(request.headers()) {
-        return next.run(request).await;
-    }
+    let Err(problem) = access.check(request.uri(), request.headers()) else { return next.run(request).await };
     let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
-    if request.uri().path() == "/" && is_browser(request.headers()) {
-        return (StatusCode::UNAUTHORIZED, challenge, [(header::CONTENT_TYPE, HTML)], SIGN_IN).into_response();
+    match (access.has_token(), request.uri().path() == "/" && is_browser(request.headers())) {
+        (true, true) => (StatusCode::UNAUTHORIZED, challenge, [(header::CONTENT_TYPE, HTML)], SIGN_IN).into_response(),
+        (true, false) => (challenge, problem).into_response(),
+        (false, _) => problem.into_response(),
     }
-    let problem = Problem::new(StatusCode::UNAUTHORIZED, "expected the header Authorization: Bearer TOKEN with the token of http.api_token_file");
-    (challenge, problem).into_response()
 }
 
 fn is_browser(headers: &HeaderMap) -> bool {
@@ -110,7 +114,24 @@ fn is_browser(headers: &HeaderMap) -> bool {
     accept.is_some_and(|accept| accept.contains("text/html"))
 }
 
-async fn with_headers(mut response: Response) -> Response {
-    response.headers_mut().extend(HEADERS);
+/// Gives an answer its common headers, and a problem its form.
+async fn complete(request: Request, next: Next) -> Response {
+    let id = request_id(Some(request.headers()));
+    let mut response = told(next.run(request).await, &id);
+    let headers = response.headers_mut();
+    headers.extend(HEADERS);
+    headers.insert(VERSION, HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
+    headers.extend(HeaderValue::from_str(&id).ok().map(|id| (REQUEST_ID, id)));
     response
+}
+
+/// The id that a request brings, if it is one that can be shown anywhere, or a new one.
+pub(super) fn request_id(headers: Option<&HeaderMap>) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    let given = headers.and_then(|headers| headers.get(REQUEST_ID)?.to_str().ok());
+    match given.filter(|id| (1..=MAX_REQUEST_ID).contains(&id.len()) && id.bytes().all(is_plain)) {
+        Some(id) => id.to_string(),
+        // It only has to differ from those of other requests.
+        None => format!("{:016x}", getrandom::u64().unwrap_or_default()),
+    }
 }

@@ -1,5 +1,8 @@
 //! The console over real connections.
 
+mod erasing;
+mod limits;
+
 use super::*;
 use crate::telemetry::stalls::{Cause, Seen};
 use crate::telemetry::status::State;
@@ -7,7 +10,7 @@ use crate::telemetry::status::erasures::ErasureFault;
 use dataflows::campaign::output::Count;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// An answer, taken apart.
 struct Answer {
@@ -21,18 +24,39 @@ impl Answer {
         assert!(self.head.contains("content-type: application/problem+json\r\n"), "{}", self.head);
         let problem: serde_json::Value = serde_json::from_str(&self.body).expect("a problem is JSON");
         assert_eq!(problem["status"], self.status);
+        let id = problem["request_id"].as_str().expect("a request has an id");
+        assert!(self.head.contains(&format!("x-request-id: {id}\r\n")), "{}", self.head);
         problem
+    }
+
+    /// The name of the problem's kind.
+    fn kind(&self) -> String {
+        let kind = self.problem()["type"].as_str().expect("a problem has a type").to_string();
+        kind.strip_prefix("urn:sluice:problem:").expect("the name of a problem").to_string()
     }
 }
 
 /// Sends a request and reads the whole answer. With HTTP/1.0 the connection ends with it.
 fn ask(running: &Running, request_line: &str, headers: &[&str]) -> Answer {
-    let mut stream = TcpStream::connect(running.address()).expect("the console listens");
+    let host = if headers.iter().any(|header| header.starts_with("Host:")) { "" } else { "Host: localhost\r\n" };
     let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
-    write!(stream, "{request_line} HTTP/1.0\r\nHost: localhost\r\n{headers}\r\n").expect("the request is taken");
+    let mut stream = connect(running);
+    write!(stream, "{request_line} HTTP/1.0\r\n{host}{headers}\r\n").expect("the request is taken");
+    answer(stream)
+}
+
+/// A connection on which nobody waits for ever.
+fn connect(running: &Running) -> TcpStream {
+    let stream = TcpStream::connect(running.address()).expect("the console listens");
+    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a socket");
+    stream
+}
+
+/// What comes until the other side closes the connection.
+fn answer(mut stream: TcpStream) -> Answer {
     let mut text = String::new();
     stream.read_to_string(&mut text).expect("the answer is text");
-    let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head and body: {text:?}"));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
     Answer { status, head: format!("{}\r\n", head.to_lowercase()), body: body.to_string() }
 }
@@ -42,7 +66,7 @@ fn get(running: &Running, path: &str) -> Answer {
 }
 
 fn free_port() -> Http {
-    Http { listen: SocketAddr::from(([127, 0, 0, 1], 0)), api_token_file: None, insecure: false }
+    Http { listen: SocketAddr::from(([127, 0, 0, 1], 0)), api_token_file: None, insecure: false, open: Vec::new() }
 }
 
 fn start() -> (Running, Arc<Status>) {
@@ -69,7 +93,12 @@ fn every_path_answers_in_its_form() {
         assert_eq!(answer.status, 200, "{path}");
         assert!(answer.head.contains(&format!("content-type: {form}\r\n")), "{path}: {}", answer.head);
         assert!(answer.body.starts_with(begins), "{path}: {}", answer.body);
-        for header in ["cache-control: no-store\r\n", "x-content-type-options: nosniff\r\n", "content-security-policy: default-src 'none'"] {
+        for header in [
+            "cache-control: no-store\r\n",
+            "x-content-type-options: nosniff\r\n",
+            "content-security-policy: default-src 'none'",
+            "\r\nsluice-version: 0.",
+        ] {
             assert!(answer.head.contains(header), "{path}: {}", answer.head);
         }
     }
@@ -98,14 +127,76 @@ fn the_page_shows_every_count() {
 fn errors_are_problems() {
     let (running, _status) = start();
     let unknown = get(&running, "/nothing?here=1");
-    assert_eq!(unknown.status, 404);
+    assert_eq!((unknown.status, unknown.kind().as_str()), (404, "not-found"));
     assert_eq!((&unknown.problem()["title"], &unknown.problem()["detail"]), (&"Not Found".into(), &"there is nothing at /nothing".into()));
-    let method = ask(&running, "DELETE /status", &[]);
-    assert_eq!((method.status, &method.problem()["title"]), (405, &"Method Not Allowed".into()));
-    assert!(method.head.contains("allow: get,head\r\n"), "{}", method.head);
-    let length = format!("Content-Length: {}", routes::MAX_BODY + 1);
-    let large = ask(&running, "POST /status", &[&length]);
-    assert_eq!((large.status, &large.problem()["title"]), (413, &"Payload Too Large".into()));
+    for path in ["/status", "/healthz", "/"] {
+        let method = ask(&running, &format!("DELETE {path}"), &[]);
+        assert_eq!((method.status, method.kind().as_str(), &method.problem()["title"]), (405, "method", &"Method Not Allowed".into()));
+        assert!(method.head.contains("allow: get,head\r\n"), "{}", method.head);
+    }
+    assert_eq!(get(&running, "/customers/").kind(), "method");
+    let unready = get(&running, "/readyz");
+    assert_eq!((unready.status, unready.kind().as_str()), (503, "not-ready"));
+    assert!(unready.head.contains("retry-after: 1\r\n"), "{}", unready.head);
+}
+
+#[test]
+fn a_request_keeps_an_id_that_can_be_shown() {
+    let (running, _status) = start();
+    let id_of = |header: &str| get_with(&running, header).problem()["request_id"].as_str().expect("an id").to_string();
+    assert_eq!(id_of("X-Request-Id: Ab.c_1-2"), "Ab.c_1-2");
+    let long = "x".repeat(65);
+    for header in [format!("X-Request-Id: {long}"), "X-Request-Id: a b".to_string(), "X-Request-Id:".to_string(), "X-Other: a".to_string()] {
+        let id = id_of(&header);
+        assert!(id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{header}: {id}");
+    }
+    assert_ne!(id_of("X-Other: a"), id_of("X-Other: a"));
+}
+
+fn get_with(running: &Running, header: &str) -> Answer {
+    let mut answer = ask(running, "GET /nothing", &[header]);
+    // Heads are compared in small letters; an id keeps its own.
+    let id = answer.body.split("request_id\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
+    answer.head = answer.head.replace(&id.to_lowercase(), id);
+    answer
+}
+
+#[test]
+fn without_a_token_only_this_machine_is_named() {
+    let (running, status) = start();
+    for path in ["/", "/status", "/metrics", "/readyz", "/nothing"] {
+        for host in ["Host: evil.example", "Host: evil.example:8080", "Host: localhost.evil.example", "Host:"] {
+            let answer = ask(&running, &format!("GET {path}"), &[host]);
+            assert_eq!((answer.status, answer.kind().as_str()), (403, "foreign-host"), "{path} {host}");
+        }
+        assert_ne!(ask(&running, &format!("GET {path}"), &["Host: 127.0.0.1:8080"]).status, 403);
+    }
+    assert_eq!(ask(&running, "GET /healthz", &["Host: evil.example"]).status, 200);
+    // An address that others may reach is no less a page's aim.
+    let insecure = Http { insecure: true, ..free_port() };
+    let running = Console::start(&insecure, Arc::clone(&status), None).expect("a free port");
+    assert_eq!(ask(&running, "GET /status", &["Host: evil.example"]).status, 403);
+}
+
+#[test]
+fn what_is_open_to_probes_takes_neither_token_nor_number() {
+    use crate::config::types::OpenPath;
+    let file = token_file("hunter2");
+    let status = Arc::new(Status::new("campaign", &[], 2));
+    status.enter(State::Running);
+    for api_token_file in [None, Some(file.path().to_path_buf())] {
+        let http = Http { api_token_file, open: vec![OpenPath::Metrics], ..free_port() };
+        let running = Console::start(&http, Arc::clone(&status), None).expect("a free port");
+        let code = |path: &str| ask(&running, &format!("GET {path}"), &["Host: sluice:8080"]).status;
+        assert_eq!((code("/metrics"), code("/healthz")), (200, 200));
+        for closed in ["/readyz", "/status", "/", "/metrics/", "//metrics", "/metrics/../status"] {
+            assert!(matches!(code(closed), 401 | 403), "{closed}");
+        }
+        drop(running);
+        let http = Http { open: OpenPath::ALL.to_vec(), ..http };
+        let running = Console::start(&http, Arc::clone(&status), None).expect("a free port");
+        assert_eq!(ask(&running, "GET /readyz?verbose", &["Host: sluice:8080"]).status, 200);
+    }
 }
 
 #[test]
@@ -203,35 +294,4 @@ fn it_stops_within_a_second_whoever_holds_a_connection() {
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
     assert!(TcpStream::connect(address).is_err(), "nobody listens any more");
     drop((silent, unfinished));
-}
-
-#[test]
-fn a_customer_is_erased_through_the_log() {
-    let status = || Arc::new(Status::new("campaign", &[], 2));
-    let erase: Erase = Arc::new(|customer| if customer == 17 { Ok(1_000) } else { Err("the broker is away".to_string()) });
-    let running = Console::start(&free_port(), status(), Some(Arc::clone(&erase))).expect("a free port");
-    let delete = |path: &str| ask(&running, &format!("DELETE {path}"), &[]);
-    let taken = delete("/customers/17");
-    let body: serde_json::Value = serde_json::from_str(&taken.body).expect("JSON");
-    assert_eq!((taken.status, &body["customer_id"], &body["until"]), (202, &17.into(), &1_000.into()));
-    let away = delete("/customers/5");
-    assert_eq!((away.status, &away.problem()["detail"]), (503, &"the broker is away; asking again does no harm".into()));
-    for unreadable in ["ann", "1.5", "-1", "+5", "5.0", "%205", "5%20", "5%00", "%ff", "", "9223372036854775808", "99999999999999999999"] {
-        assert_eq!(delete(&format!("/customers/{unreadable}")).problem()["status"], 400, "{unreadable}");
-    }
-    assert_eq!(delete("/customers/9223372036854775807").status, 503, "the greatest number is one");
-    assert_eq!(get(&running, "/customers/5").status, 405);
-    let named = |running: &Running| {
-        let mut stream = TcpStream::connect(running.address()).expect("the console listens");
-        write!(stream, "DELETE /customers/17 HTTP/1.0\r\nHost: evil.example\r\nAuthorization: Bearer hunter2\r\n\r\n").expect("the request is taken");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("the answer is text");
-        answer.split(' ').nth(1).and_then(|status| status.parse::<u16>().ok())
-    };
-    assert_eq!(named(&running), Some(403), "a page from elsewhere could have sent it");
-    let file = token_file("hunter2");
-    let http = Http { api_token_file: Some(file.path().to_path_buf()), ..free_port() };
-    assert_eq!(named(&Console::start(&http, status(), Some(erase)).expect("a free port")), Some(202));
-    let without = Console::start(&free_port(), status(), None).expect("a free port");
-    assert_eq!(ask(&without, "DELETE /customers/1", &[]).problem()["status"], 501);
 }

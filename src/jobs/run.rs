@@ -18,7 +18,7 @@ use crate::checkpoint::saver::Intake;
 use crate::checkpoint::{CheckpointError, Checkpoints, Fingerprint, Saved, Saver, SaverSettings, Unsaved};
 use crate::cluster::{Cluster, ClusterError};
 use crate::config::types::Config;
-use crate::console::{Console, ConsoleError};
+use crate::console::{Console, ConsoleError, Erasing, ErasingToken};
 use crate::first::Panicked;
 use crate::kafka::compacted::Compacted;
 use crate::kafka::intake::{KafkaIntake, Seat, Sight};
@@ -133,7 +133,8 @@ pub fn run(config: &Config, features: Features, rebuild: bool) -> Result<(), Run
     let cluster = Cluster::of(config)?;
     let job = Arc::new(Job::new(config, features)?);
     job.catch_signals()?;
-    let console = Console::start(&config.http, Arc::clone(&job.watched.status), Some(erase(&job.kafka, &job.watched.status)))?;
+    let erasing = Erasing { erase: erase(&job.kafka, &job.watched.status), token: job.erasing_token.clone() };
+    let console = Console::start(&config.http, Arc::clone(&job.watched.status), Some(erasing))?;
     tracing::info!(address = %console.address(), "The console is up.");
     let ending = job.watched.ending.clone();
     let (own, config) = (Arc::clone(&job), config.clone());
@@ -163,6 +164,8 @@ struct Job {
     checkpoints: Checkpoints,
     /// The topics of which what is read is kept.
     compacted: Compacted,
+    /// What erasing takes at the console, from when the job has begun.
+    erasing_token: ErasingToken,
     /// Writes checkpoints, once it is known what the job begins with.
     saver: Mutex<Option<Saver>>,
     watched: Watched,
@@ -197,6 +200,7 @@ impl Job {
             topic_ids: OnceLock::new(),
             checkpoints,
             compacted: Compacted::default(),
+            erasing_token: ErasingToken::of(config),
             saver: Mutex::new(None),
             watched,
         })
@@ -219,6 +223,7 @@ impl Job {
         let (sink, lead) = first.unzip();
         let (sink, publishing) = sink.unzip();
         self.watched.begun.store(true, Ordering::Release);
+        self.erasing_token.prepare();
         let wants_checkpoint = Arc::clone(&self.watched.control.wants_checkpoint);
         let expected = *self.topic_ids.get_or_init(|| now);
         let looking = topics::looking(&self.kafka, &partitions, expected, &self.watched.sight, &self.compacted, wants_checkpoint);

@@ -13,6 +13,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Console(SocketAddr);
 
+/// The job's own token, which erasing takes.
+fn erasing_token(stage: &Stage) -> String {
+    let path = stage.path("checkpoints").join("campaign").join("erase.token");
+    eventually("the token is there", || path.exists());
+    std::fs::read_to_string(path).expect("the token")
+}
+
 impl Console {
     /// Of the job that the stage started last, with its log in a file: there it says its address.
     pub(crate) fn of(stage: &Stage) -> Console {
@@ -28,18 +35,32 @@ impl Console {
 
     /// Status code and body of an answer.
     pub(crate) fn get(self, path: &str) -> (u16, String) {
-        self.ask("GET", path)
+        self.ask("GET", path, "")
     }
 
-    /// Status code and body of the answer to a deletion.
-    pub(crate) fn delete(self, path: &str) -> (u16, String) {
-        self.ask("DELETE", path)
+    /// Status codes of an erasure that nobody may ask for, and of one with the token of the stage's job; and the body of the latter.
+    pub(crate) fn erase(self, stage: &Stage, customer: i64) -> (u16, u16, String) {
+        let path = format!("/customers/{customer}");
+        let (refused, _) = self.ask("DELETE", &path, "");
+        let (code, body) = self.ask("DELETE", &path, &format!("Authorization: Bearer {}\r\n", erasing_token(stage)));
+        (refused, code, body)
     }
 
-    fn ask(self, method: &str, path: &str) -> (u16, String) {
+    /// Connections on which strangers say nothing, the half of something, or nonsense. They stay open with what is given.
+    pub(crate) fn besieged(self) -> Vec<TcpStream> {
+        let say = |words: &str| {
+            let mut stream = TcpStream::connect(self.0).expect("the console listens");
+            stream.write_all(words.as_bytes()).expect("the system takes it");
+            stream
+        };
+        let words = ["", "GET /status HTTP/1.1\r\n", "\u{16}\u{3}\u{1}", "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"];
+        words.iter().cycle().take(100).map(|words| say(words)).collect()
+    }
+
+    fn ask(self, method: &str, path: &str, headers: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.0).expect("the console answers");
         stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
-        write!(stream, "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("a request");
+        write!(stream, "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n").expect("a request");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer");
         let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
