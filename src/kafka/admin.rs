@@ -169,20 +169,28 @@ pub fn find_as(
     isolation: Isolation,
 ) -> Result<BTreeMap<(Topic, u32), Range<u64>>, KafkaError> {
     let (consumer, connection) = asking_as(settings, isolation)?;
-    let mut found = BTreeMap::new();
+    let (mut found, started) = (BTreeMap::new(), Instant::now());
     for assigned in assigned {
         let Assigned { topic, partition, .. } = assigned;
-        match position::find(&consumer, &settings.brokers, settings.topic_name(topic), &assigned)? {
-            Found::At(start, end) => drop(found.insert((topic, partition), start..end)),
-            Found::NoTopic => {
-                let topics = vec![settings.topic_name(topic).to_string()];
-                return Err(KafkaError::MissingTopics { brokers: settings.brokers.clone(), topics });
+        let (start, end) = loop {
+            // What passes by itself is asked for again: a broker that has only just made a topic,
+            // or has only just started, may not know yet that it leads a partition.
+            let why = match position::find(&consumer, &settings.brokers, settings.topic_name(topic), &assigned)? {
+                Found::At(start, end) => break (start, end),
+                Found::NoTopic => {
+                    let topics = vec![settings.topic_name(topic).to_string()];
+                    return Err(KafkaError::MissingTopics { brokers: settings.brokers.clone(), topics });
+                }
+                Found::NoAnswer(why) => why,
+            };
+            if started.elapsed() >= ANSWER {
+                // What the client reports itself says more.
+                let (brokers, why) = (settings.brokers.clone(), connection.reported().unwrap_or(why));
+                return Err(KafkaError::Unreachable { brokers, doing: "say where partitions begin and end", waited: started.elapsed(), why });
             }
-            Found::NoAnswer => {
-                let (brokers, why) = (settings.brokers.clone(), connection.reason());
-                return Err(KafkaError::Unreachable { brokers, doing: "say where partitions begin and end", waited: ANSWER, why });
-            }
-        }
+            let _ = consumer.poll(LOOK);
+        };
+        found.insert((topic, partition), start..end);
     }
     Ok(found)
 }

@@ -7,6 +7,9 @@ use rdkafka::error::KafkaError as ClientError;
 use rdkafka::types::RDKafkaErrorCode;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+/// What is said where no trouble was reported.
+const SILENT: &str = "no answer";
+
 /// What is known of the connection to the brokers.
 #[derive(Debug)]
 pub struct Connection {
@@ -20,7 +23,7 @@ pub struct Connection {
 struct Known {
     state: State,
     /// The last trouble that was reported.
-    reason: String,
+    reason: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +37,7 @@ enum State {
 impl Connection {
     /// A connection of which nothing is known yet.
     pub fn new(brokers: &str, role: &'static str) -> Self {
-        let known = Known { state: State::Unknown, reason: "no answer".to_string() };
+        let known = Known { state: State::Unknown, reason: None };
         Connection { brokers: brokers.to_string(), role, known: Mutex::new(known) }
     }
 
@@ -48,8 +51,13 @@ impl Connection {
         self.known().state == State::Up
     }
 
-    /// The last trouble that was reported.
+    /// The last trouble that was reported, or that there was no answer.
     pub fn reason(&self) -> String {
+        self.reported().unwrap_or_else(|| SILENT.to_string())
+    }
+
+    /// The last trouble that was reported.
+    pub fn reported(&self) -> Option<String> {
         self.known().reason.clone()
     }
 
@@ -72,7 +80,7 @@ impl Connection {
                 role = self.role,
                 "Broker {} cannot be reached ({}); start it, or correct kafka.brokers. It is tried again until it answers; nothing is lost.",
                 self.brokers,
-                known.reason
+                known.reason.as_deref().unwrap_or(SILENT)
             );
         }
     }
@@ -87,7 +95,7 @@ impl Connection {
         } else {
             tracing::error!(brokers = self.brokers, role = self.role, "Kafka client: {reason}.");
         }
-        self.known().reason = reason.to_string();
+        self.known().reason = Some(reason.to_string());
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {

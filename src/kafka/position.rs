@@ -20,8 +20,8 @@ pub(super) enum Found {
     At(u64, u64),
     /// The topic is not there (yet: one that was just made takes a moment to be known everywhere).
     NoTopic,
-    /// The broker did not answer.
-    NoAnswer,
+    /// The broker did not answer, or not yet: why.
+    NoAnswer(String),
 }
 
 /// Looks up where a partition is to be read from.
@@ -45,7 +45,7 @@ pub(super) fn find<C: ConsumerContext>(consumer: &BaseConsumer<C>, brokers: &str
     }
     let Range { start: low, end: high } = match range(consumer, name, number, ANSWER) {
         Ok(Some(range)) => range,
-        Ok(None) => return Ok(Found::NoAnswer),
+        Ok(None) => return Ok(Found::NoAnswer("no offset is known yet".to_string())),
         Err(error) => return refused(error),
     };
     let topic = || name.to_string();
@@ -131,7 +131,7 @@ pub(super) fn since<C: ConsumerContext>(
 fn refusal(brokers: &str, name: &str, error: &ClientError) -> Result<Found, KafkaError> {
     match code_of(error) {
         RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownPartition => Ok(Found::NoTopic),
-        code if passes(code) => Ok(Found::NoAnswer),
+        code if passes(code) => Ok(Found::NoAnswer(code.to_string())),
         code => Err(KafkaError::Refused { brokers: brokers.to_string(), doing: format!("read topic `{name}`"), why: code.to_string() }),
     }
 }

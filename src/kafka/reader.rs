@@ -184,7 +184,7 @@ impl Reader {
             match position::find(&self.consumer, &self.settings.brokers, name, &waiting.assigned)? {
                 Found::At(next, end) => self.open(&waiting.assigned, next, end, &mut list)?,
                 Found::NoTopic => self.await_topic(waiting)?,
-                Found::NoAnswer => {
+                Found::NoAnswer(_) => {
                     answered = false;
                     self.waiting.push(waiting);
                 }

@@ -313,11 +313,22 @@ impl Job {
     }
 }
 
+/// How much of each log a test shows that fails.
+const LAST_LINES: usize = 100;
+
 impl Drop for Stage {
-    /// What the job said is gone with the stage: a test that fails shows it.
+    /// What the jobs said is gone with the stage: a test that fails shows it.
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            println!("the job's log:\n{}", std::fs::read_to_string(self.path("job.log")).unwrap_or_default());
+        if !std::thread::panicking() {
+            return;
+        }
+        let files = std::fs::read_dir(self.directory.path()).into_iter().flatten().flatten().map(|entry| entry.path());
+        let mut logs: Vec<_> = files.filter(|path| path.extension().is_some_and(|extension| extension == "log")).collect();
+        logs.sort();
+        for log in logs {
+            let said = String::from_utf8_lossy(&std::fs::read(&log).unwrap_or_default()).into_owned();
+            let lines: Vec<&str> = said.lines().collect();
+            println!("{}, its last lines:\n{}", log.display(), lines[lines.len().saturating_sub(LAST_LINES)..].join("\n"));
         }
     }
 }

@@ -88,6 +88,10 @@ fn a_leader_that_moves_and_answers_that_fail_are_waited_out() {
     let (cluster, settings) = mock();
     use RDKafkaRespErr::*;
     let passing = [RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR, RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE];
+    // So does a job that looks, before it begins, where its partitions begin and end.
+    cluster.request_errors(RDKafkaApiKey::ListOffsets, &passing);
+    let found = crate::kafka::admin::find(&settings, one(Position::Earliest).into_iter()).unwrap();
+    assert_eq!(found[&(Topic::Transactions, 0)], 0..1_000);
     cluster.request_errors(RDKafkaApiKey::Fetch, &passing);
     cluster.request_errors(RDKafkaApiKey::ListOffsets, &passing);
     let mut reading = Reading::start(&settings, one(Position::Earliest), 8);
