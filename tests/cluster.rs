@@ -1,11 +1,14 @@
-//! `scripts/cluster`: what it starts again and what not. That a job goes on after each new start, and drains when the script is told to, `tests/chaos.rs` shows.
+//! Several processes: `scripts/cluster`, what it starts again and what not; and processes that meet strangers on their ports, or do not fit each other. That a
+//! job goes on after each new start, and drains when the script is told to, `tests/chaos.rs` shows.
 
 mod services;
 
-use services::program;
+use services::{eventually, program};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 /// Runs the script to its end with something else in the program's place.
 fn cluster(folder: &Path, arguments: &[&str], program: &str) -> Output {
@@ -36,7 +39,10 @@ fn when_one_process_fails_all_are_started_again_with_what_they_need() {
         if [ "$2" = 1 ] && [ ! -e failed ]; then while [ ! -e first ]; do sleep 0.05; done; touch failed; echo broken >&2; exit 1; fi
         [ "$2" = 1 ] || [ -e first ] || { echo $$ >first; exec sleep 600; }
         [ "$2" = 1 ] || ! kill -0 "$(cat first)" 2>/dev/null || exit 7
-        cat "$4" >>ports"#;
+        cat "$4" >>ports
+        wc -c <"$SLUICE_CLUSTER_SECRET_FILE" >>secrets
+        cat "$SLUICE_CLUSTER_SECRET_FILE" >>secrets
+        ls -l "$SLUICE_CLUSTER_SECRET_FILE" | cut -c1-10 >>secrets"#;
     let output = cluster(folder.path(), &["2", "3", "job.toml", "--", "--rebuild"], program);
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{said}");
@@ -49,6 +55,8 @@ fn when_one_process_fails_all_are_started_again_with_what_they_need() {
     let ports = std::fs::read_to_string(folder.path().join("ports")).expect("there was a hostfile");
     let ports: Vec<&str> = ports.lines().collect();
     assert!(ports.len() == 4 && ports[0] != ports[1] && ports[..2] == ports[2..], "{ports:?}");
+    let secrets = std::fs::read_to_string(folder.path().join("secrets")).expect("there was a secret");
+    assert!(secrets.contains("64\n") && secrets.matches("-rw-------").count() == 2, "{secrets}");
 }
 
 #[test]
@@ -75,4 +83,113 @@ fn a_wrong_configuration_is_not_tried_again() {
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("missing.toml") && !said.contains("starting again"), "{said}");
     assert_eq!(cluster(folder.path(), &["0", "1", "job.toml"], "exit 0").status.code(), Some(2));
+}
+
+/// A replay in two processes, of which each takes more arguments.
+struct Pair {
+    folder: tempfile::TempDir,
+    hosts: [String; 2],
+}
+
+impl Pair {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ports = [0, 1].map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+        let hosts = ports.map(|port| port.local_addr().expect("an address").to_string());
+        std::fs::write(folder.path().join("hosts"), hosts.join("\n")).expect("a hostfile");
+        std::fs::create_dir(folder.path().join("in")).expect("a folder");
+        let purchases = "transaction_id,customer_id,timestamp,amount\n1,1,2024-03-01,2.55\n2,2,2024-03-02,3.39\n";
+        std::fs::write(folder.path().join("in/transactions.csv"), purchases).expect("a file");
+        Pair { folder, hosts }
+    }
+
+    fn start(&self, process: usize, more: &[&str]) -> Child {
+        let mut command = program();
+        command.current_dir(self.folder.path()).args(["replay", "--input", "in", "--output", "out", "--processes", "2", "--hostfile", "hosts"]);
+        command.arg("--process").arg(process.to_string()).args(more).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().expect("the program can be started")
+    }
+
+    /// Calls process 0 once it listens.
+    fn call(&self) -> TcpStream {
+        let mut socket = None;
+        eventually("process 0 listens", || {
+            socket = TcpStream::connect(&self.hosts[0]).ok();
+            socket.is_some()
+        });
+        socket.expect("it listens")
+    }
+
+    /// A file for one of the processes.
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.folder.path().join(name), text).expect("a file");
+    }
+}
+
+fn ended(process: Child) -> (Option<i32>, String) {
+    let output = process.wait_with_output().expect("it ends");
+    (output.status.code(), text(&output.stderr))
+}
+
+#[test]
+fn strangers_on_the_port_keep_no_process_from_the_others() {
+    let pair = Pair::new();
+    let first = pair.start(0, &[]);
+    let mut silent = pair.call();
+    drop(pair.call());
+    for said in [b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".as_slice(), &[0xff; 100_000]] {
+        // It may be sent away before it has said all.
+        drop(pair.call().write_all(said));
+    }
+    let second = pair.start(1, &[]);
+    for (code, said) in [ended(first), ended(second)] {
+        assert_eq!(code, Some(0), "{said}");
+    }
+    // Nobody waited for it.
+    drop(silent.read_to_end(&mut Vec::new()));
+    assert!(pair.folder.path().join("out/model.json").is_file());
+}
+
+#[test]
+fn processes_that_do_not_fit_each_other_all_say_why() {
+    let pair = Pair::new();
+    pair.write("two.toml", "[input]\ndecimals = 2\n");
+    pair.write("three.toml", "job = \"other\"\n[input]\ndecimals = 3\n[kafka.topics]\nrewards = \"r\"\n");
+    for (zero, one, told) in [
+        (["--workers", "1"], ["--workers", "2"], "workers is 1 in process 0 and 2 in process 1"),
+        (["--as-of", "2024-03-05"], ["--as-of", "2024-03-06"], "--as-of is "),
+        (
+            ["--config", "two.toml"],
+            ["--config", "three.toml"],
+            "input.decimals is 2 in process 0 and 3 in process 1; job is campaign in process 0 and other in process 1; kafka.topics.rewards is rewards in \
+             process 0 and r in process 1",
+        ),
+    ] {
+        let (zero, one) = (pair.start(0, &zero), pair.start(1, &one));
+        for (code, said) in [ended(zero), ended(one)] {
+            assert_eq!(code, Some(2), "{said}");
+            assert!(said.contains("the processes of the job do not fit each other: ") && said.contains(told) && !said.contains("panicked"), "{said}");
+            assert_eq!(said.matches("error: ").count(), 1, "{said}");
+        }
+    }
+}
+
+#[test]
+fn without_the_secret_there_is_no_way_in_and_on_a_network_none_without_one() {
+    let pair = Pair::new();
+    for name in ["one", "other"] {
+        pair.write(name, &name.repeat(20));
+        pair.write(&format!("{name}.toml"), &format!("[cluster]\nsecret_file = \"{name}\"\n"));
+    }
+    let first = pair.start(0, &["--config", "one.toml"]);
+    let (code, said) = ended(pair.start(1, &["--config", "other.toml"]));
+    assert!(code == Some(2) && said.contains(&format!("the process at {} has another secret", pair.hosts[0])), "{code:?} {said}");
+    assert!(!said.contains("otherother"), "{said}");
+    // The first one waits for the right one.
+    for (code, said) in [ended(pair.start(1, &["--config", "one.toml"])), ended(first)] {
+        assert_eq!(code, Some(0), "{said}");
+    }
+    pair.write("hosts", "10.0.0.1:2101\n10.0.0.2:2101\n");
+    let (code, said) = ended(pair.start(1, &[]));
+    assert!(code == Some(2) && said.contains("others can reach 10.0.0.1:2101: set cluster.secret_file"), "{code:?} {said}");
 }

@@ -76,12 +76,13 @@ fn one_worker_and_then_three_give_what_the_replay_gives() {
 #[test]
 fn a_process_whose_others_never_come_ends_well_when_it_is_told_to() {
     let Some(stage) = Stage::set("alone") else { return };
-    let port = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("an address");
+    let ports = [0, 1].map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    let addresses = ports.map(|port| port.local_addr().expect("an address").to_string());
     let hosts = stage.path("hosts");
-    std::fs::write(&hosts, format!("{port}\n{port}\n")).expect("the hostfile can be written");
+    std::fs::write(&hosts, addresses.join("\n")).expect("the hostfile can be written");
     stage.create_topics();
     let job = stage.start_with_log(&["--processes", "2", "--process", "1", "--hostfile", hosts.to_str().expect("UTF-8")]);
-    eventually("it looks for the other", || stage.log().contains("The job begins to read."));
+    eventually("it looks for the other", || stage.log().contains("The other processes of the job are looked for."));
     job.drain();
     assert!(stage.log().contains("before its processes have found each other"), "{}", stage.log());
 }

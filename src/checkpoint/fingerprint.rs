@@ -28,6 +28,11 @@ impl Fingerprint {
         Fingerprint(values.into_iter().map(|(key, value)| (key.to_string(), value)).collect())
     }
 
+    /// Every key with its value.
+    pub fn values(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
     /// What differs between this one, of a checkpoint, and `configured`: a sentence for each key.
     pub fn differences(&self, configured: &Fingerprint) -> Vec<String> {
         let keys: std::collections::BTreeSet<&String> = self.0.keys().chain(configured.0.keys()).collect();

@@ -1,72 +1,88 @@
 //! Starts the workers of this process, alone or together with other processes, and waits for them.
+//!
+//! Processes know each other before timely sees a byte: `meeting` finds them, in a `handshake` each proves who it is, its `identity` is what has to be the same
+//! in all, and `frames` are what goes between them afterwards. A process that is alone opens no port.
 
-use crate::blame::Blame;
+mod error;
+mod frames;
+mod handshake;
+mod identity;
+mod meeting;
+mod secret;
+mod waiting;
+
+pub use error::ClusterError;
+
+use crate::config::secret::Secret;
 use crate::config::types::Config;
-use crate::first::{Panicked, caught};
+use crate::first::caught;
 use crossbeam_channel::unbounded;
+use error::worker_error;
+use handshake::Party;
+use identity::Identity;
+use meeting::{Met, meet};
+use std::any::Any;
 use std::panic::resume_unwind;
-use timely::CommunicationConfig;
+use timely::communication::Hooks;
+use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
+use timely::communication::allocator::{AllocatorBuilder, ProcessBuilder};
+use timely::execute::execute_from;
 use timely::worker::Worker;
-use timely::{Config as TimelyConfig, WorkerConfig};
+use timely::{CommunicationConfig, WorkerConfig};
 
 /// Where the workers of the job run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Cluster {
     workers: usize,
     process: usize,
-    addresses: Vec<String>,
+    hosts: Vec<String>,
+    secret: Secret,
+    identity: Identity,
 }
 
-/// Why the workers ended.
-#[derive(Debug, thiserror::Error)]
-pub enum ClusterError {
-    /// The hosts of the processes are not known.
-    #[error("{0}")]
-    Hosts(String),
-    /// The processes cannot be connected.
-    #[error("the processes of the job cannot be connected: {0}; each needs the same hostfile and a free port")]
-    Start(String),
-    /// A worker panicked.
-    #[error(transparent)]
-    Panicked(#[from] Panicked),
-    /// Another process ended, or the network between is gone.
-    #[error(
-        "the connection to another process of the job is lost: that process has ended, and its own log says why, or it cannot be reached. None can go on \
-         without the others; start all of them again"
-    )]
-    Lost,
-    /// Another process has said that it fails.
-    #[error("another process of the job has failed, and its own log says why. None can go on without the others; start all of them again")]
-    Elsewhere,
+/// A process that is connected with all others of its job.
+pub struct Connected {
+    workers: usize,
+    process: usize,
+    /// `None` for a process that is alone.
+    met: Option<Met>,
 }
-
-impl ClusterError {
-    /// Whose fault it is.
-    pub fn blame(&self) -> Blame {
-        match self {
-            ClusterError::Hosts(_) => Blame::Usage,
-            ClusterError::Start(_) | ClusterError::Panicked(_) | ClusterError::Lost | ClusterError::Elsewhere => Blame::World,
-        }
-    }
-}
-
-/// The port of the first process on this machine, where there is no hostfile; the next ones follow.
-const FIRST_PORT: usize = 2101;
 
 impl Cluster {
     /// As the configuration says.
     ///
     /// # Errors
-    /// The hostfile cannot be read or has another number of lines than there are processes.
+    /// The hostfile or the file of the secret cannot be read, or is not as it should be.
     pub fn of(config: &Config) -> Result<Self, ClusterError> {
         let hosts = config.hosts().map_err(ClusterError::Hosts)?;
-        let local = || (0..config.processes).map(|process| format!("localhost:{}", FIRST_PORT + process)).collect();
-        Ok(Cluster { workers: config.workers, process: config.process, addresses: hosts.unwrap_or_else(local) })
+        let secret = config.cluster_secret().map_err(ClusterError::SecretFile)?;
+        Ok(Cluster { workers: config.workers, process: config.process, hosts, secret, identity: Identity::of(config) })
+    }
+
+    /// One process that has to do with no other, however many the job has.
+    pub fn alone(config: &Config) -> Self {
+        let hosts = vec![String::new()];
+        Cluster { workers: config.workers, process: 0, hosts, secret: Secret::default(), identity: Identity::default() }
+    }
+
+    /// The same, where one thing more has to be the same in all processes: what they were started with beside the configuration.
+    pub fn started_with(self, what: &str, value: impl ToString) -> Self {
+        Cluster { identity: self.identity.started_with(what, value), ..self }
+    }
+
+    /// The same, where all processes have to find the same in one thing more, as far as each of them finds anything.
+    pub fn finding(self, what: &str, value: impl ToString) -> Self {
+        Cluster { identity: self.identity.finding(what, value), ..self }
+    }
+
+    /// Whether there are other processes.
+    pub fn has_others(&self) -> bool {
+        self.hosts.len() > 1
     }
 
     /// Workers in all processes together.
     pub fn peers(&self) -> usize {
-        self.workers * self.addresses.len()
+        self.workers * self.hosts.len()
     }
 
     /// Whether this is the process that writes the results.
@@ -74,12 +90,37 @@ impl Cluster {
         self.process == 0
     }
 
-    /// Runs `work` on each worker of this process until all have returned, or one has failed or panicked: the others would wait for it for ever, so they
-    /// are left to the end of the process.
+    /// Waits until this process is connected with all others, and each has said who it is.
+    ///
+    /// # Errors
+    /// It cannot listen at its own address, or another process is not one of this job.
+    pub fn connect(&self) -> Result<Connected, ClusterError> {
+        let party = || Party { process: self.process, secret: self.secret.clone(), identity: self.identity.clone() };
+        let met = if self.has_others() { Some(meet(&self.hosts, party())?) } else { None };
+        Ok(Connected { workers: self.workers, process: self.process, met })
+    }
+
+    /// Connects, and runs `work` on each worker of this process: see [`Connected::run`].
     ///
     /// # Errors
     /// The processes cannot be connected or have lost each other, or what the first worker failed with.
     pub fn run<T, E, F>(&self, work: F) -> Result<Vec<T>, E>
+    where
+        T: Send + 'static,
+        E: From<ClusterError> + Send + 'static,
+        F: Fn(&mut Worker) -> Result<T, E> + Send + Sync + 'static,
+    {
+        self.connect()?.run(work)
+    }
+}
+
+impl Connected {
+    /// Runs `work` on each worker of this process until all have returned, or one has failed or panicked: the others would wait for it for ever, so they
+    /// are left to the end of the process.
+    ///
+    /// # Errors
+    /// The processes have lost each other, or what the first worker failed with.
+    pub fn run<T, E, F>(self, work: F) -> Result<Vec<T>, E>
     where
         T: Send + 'static,
         E: From<ClusterError> + Send + 'static,
@@ -97,9 +138,11 @@ impl Cluster {
                 resume_unwind(Box::new("told already"));
             }
         };
-        let guards = timely::execute(self.timely(), telling).map_err(ClusterError::Start)?;
+        let workers = self.workers;
+        let (builders, others) = self.build().map_err(ClusterError::Start)?;
+        let guards = execute_from(builders, others, settings(), telling).map_err(ClusterError::Start)?;
         let mut results = Vec::new();
-        for outcome in told.iter().take(self.workers) {
+        for outcome in told.iter().take(workers) {
             match outcome {
                 Ok(result) => results.push(result),
                 Err(error) => {
@@ -116,28 +159,26 @@ impl Cluster {
         }
     }
 
-    fn timely(&self) -> TimelyConfig {
-        let mut worker = WorkerConfig::default();
-        differential_dataflow::configure(&mut worker, &differential_dataflow::Config::default().idle_merge_effort(Some(1000)));
-        let communication = match (self.addresses.len(), self.workers) {
-            (1, 1) => CommunicationConfig::Thread,
-            (1, workers) => CommunicationConfig::Process(workers),
-            (_, threads) => {
-                CommunicationConfig::Cluster { threads, process: self.process, addresses: self.addresses.clone(), report: false, zerocopy: false }
+    /// What timely builds its workers of, and what has to be kept until they have ended.
+    fn build(self) -> Result<(Vec<AllocatorBuilder>, Box<dyn Any + Send>), String> {
+        match (self.met, self.workers) {
+            (None, 1) => CommunicationConfig::Thread.try_build(),
+            (None, workers) => CommunicationConfig::Process(workers).try_build(),
+            (Some(Met { connections, listener }), workers) => {
+                let hooks = Hooks::default();
+                let local = ProcessBuilder::new_typed_vector(workers, hooks.refill.clone(), hooks.spill.clone());
+                let built = initialize_networking_from_sockets(local, connections, self.process, workers, hooks);
+                let (builders, guard) = built.map_err(|error| error.to_string())?;
+                Ok((builders.into_iter().map(AllocatorBuilder::Tcp).collect(), Box::new((guard, listener))))
             }
-        };
-        TimelyConfig { communication, worker }
+        }
     }
 }
 
-/// What a panic of a worker means. One that finds its queues poisoned has lost another process: the threads of the connections panic first, and nothing else
-/// does that is not told before.
-fn worker_error(panicked: Panicked) -> ClusterError {
-    match panicked.message.as_str() {
-        "MergeQueue poisoned." => ClusterError::Lost,
-        message if message.starts_with("timely communication error:") => ClusterError::Lost,
-        _ => ClusterError::Panicked(panicked),
-    }
+fn settings() -> WorkerConfig {
+    let mut worker = WorkerConfig::default();
+    differential_dataflow::configure(&mut worker, &differential_dataflow::Config::default().idle_merge_effort(Some(1000)));
+    worker
 }
 
 #[cfg(test)]
@@ -145,8 +186,7 @@ mod tests {
     use super::*;
 
     fn run(workers: usize, work: fn(usize) -> Result<usize, ClusterError>) -> Result<Vec<usize>, ClusterError> {
-        let cluster = Cluster { workers, process: 0, addresses: vec!["localhost:0".to_string()] };
-        cluster.run(move |worker| work(worker.index()))
+        Connected { workers, process: 0, met: None }.run(move |worker| work(worker.index()))
     }
 
     #[test]
@@ -166,13 +206,5 @@ mod tests {
         loop {
             std::thread::park();
         }
-    }
-
-    #[test]
-    fn a_lost_process_is_told_from_a_panic() {
-        let error = |message: &str| worker_error(Panicked { thread: "worker 0".to_string(), message: message.to_string() });
-        assert!(matches!(error("MergeQueue poisoned."), ClusterError::Lost));
-        assert!(matches!(error("timely communication error: reading data: connection closed"), ClusterError::Lost));
-        assert!(matches!(error("index out of bounds"), ClusterError::Panicked(_)));
     }
 }

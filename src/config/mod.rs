@@ -3,10 +3,11 @@
 pub mod fault;
 mod fields;
 pub mod load;
+mod processes;
 pub mod secret;
 mod terms;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod types;
 pub mod units;
 mod values;
@@ -143,30 +144,10 @@ impl Config {
         self.kafka.group.clone().unwrap_or_else(|| format!("sluice-{}", self.job))
     }
 
-    /// Addresses of the processes; `None` where all are on this machine.
-    ///
-    /// # Errors
-    /// The file cannot be read, or has not one line for each process: a sentence for the key `hostfile`.
-    pub fn hosts(&self) -> Result<Option<Vec<String>>, String> {
-        let Some(path) = &self.hostfile else { return Ok(None) };
-        let text = std::fs::read_to_string(path).map_err(|error| format!("cannot be read: {error}"))?;
-        let hosts: Vec<String> = text.lines().map(|line| line.trim().to_string()).filter(|line| !line.is_empty()).collect();
-        if let Some(bad) = hosts.iter().find(|host| !is_address(host)) {
-            return Err(format!("expected host:port on each line, not {bad:?}"));
-        }
-        match hosts.len() == self.processes {
-            true => Ok(Some(hosts)),
-            false => Err(format!("expected a line for each of the {} processes, found {}", self.processes, hosts.len())),
-        }
-    }
-
     /// What must hold between keys, or of files that they name: (key, what is wrong).
     fn faults_between(&self) -> Vec<(&'static str, String)> {
         let mut faults = Vec::new();
-        if self.process >= self.processes {
-            faults.push(("process", format!("expected less than `processes`, which is {}: the first process is 0", self.processes)));
-        }
-        faults.extend(self.hosts().err().map(|problem| ("hostfile", problem)));
+        faults.extend(self.faults_of_processes());
         faults.extend(self.http.fault());
         faults.extend(self.postgres.faults());
         if self.files.dir.is_some() && !self.postgres.url.is_empty() {
@@ -238,10 +219,6 @@ impl Config {
             Location::Url(_) => None,
         }
     }
-}
-
-fn is_address(text: &str) -> bool {
-    text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
 }
 
 impl Http {

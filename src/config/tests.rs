@@ -96,7 +96,7 @@ fn results_go_to_one_place_and_progress_without_a_database_into_a_folder() {
 }
 
 /// A value for each key that differs from its default, as an environment variable has it.
-fn another_value(key: &str) -> &'static str {
+pub(crate) fn another_value(key: &str) -> &'static str {
     match key {
         "job" => "other",
         "workers" | "processes" | "bandit.model_lag" | "customers.frequent_purchases" | "input.decimals" => "3",
@@ -112,7 +112,7 @@ fn another_value(key: &str) -> &'static str {
         topic if topic.starts_with("kafka.topics.") => "renamed",
         "postgres.url" => "postgres://a:b@c/d",
         "postgres.password" => "hunter2",
-        "postgres.password_file" | "http.api_token_file" => "/nonexistent/secret",
+        "cluster.secret_file" | "postgres.password_file" | "http.api_token_file" => "/nonexistent/secret",
         "postgres.sslmode" => "require",
         "postgres.sslrootcert" => "/nonexistent/ca.crt",
         "postgres.sslcert" | "postgres.sslkey" => "/nonexistent/client",
@@ -156,8 +156,16 @@ fn every_key_has_an_environment_variable_that_works() {
         let loaded = from_environment(&[(&variable(&key), another_value(&key))]);
         // Files that are not there, a certificate without its key and the other way around, a
         // process beyond the last, and the default context, which needs the default lists.
-        let expected =
-            ["hostfile", "process", "postgres.password_file", "postgres.sslcert", "postgres.sslkey", "http.api_token_file", "context.terms"];
+        let expected = [
+            "hostfile",
+            "process",
+            "cluster.secret_file",
+            "postgres.password_file",
+            "postgres.sslcert",
+            "postgres.sslkey",
+            "http.api_token_file",
+            "context.terms",
+        ];
         let refused = loaded.faults.iter().filter(|fault| !expected.contains(&fault.key.as_str()));
         assert_eq!(refused.map(Fault::to_string).collect::<Vec<_>>(), Vec::<String>::new());
         assert_ne!(loaded.config, defaults(), "{key} changes nothing");
@@ -370,14 +378,43 @@ fn lists_and_context_must_fit_each_other() {
     "#);
 }
 
+/// A file with this text.
+fn file_of(text: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+    file.write_all(text.as_bytes()).expect("writing to it");
+    file
+}
+
 #[test]
-fn a_hostfile_has_a_line_for_each_process() {
-    let mut hosts = tempfile::NamedTempFile::new().expect("a temporary file");
-    hosts.write_all(b"a:2101\n\nb:2101\n").expect("writing to it");
+fn a_hostfile_has_an_address_for_each_process() {
+    let hosts = file_of("127.0.0.1:2101\n\nlocalhost:2101\n");
     let path = hosts.path().display();
     let loaded = |processes: usize| from_file(&format!("processes = {processes}\nhostfile = \"{path}\"\n"));
-    assert_eq!(loaded(2).config.hosts(), Ok(Some(vec!["a:2101".to_string(), "b:2101".to_string()])));
+    assert_eq!(loaded(2).accept().expect("no fault").hosts(), Ok(vec!["127.0.0.1:2101".to_string(), "localhost:2101".to_string()]));
     assert_eq!(loaded(3).faults[0].problem, "expected a line for each of the 3 processes, found 2");
+    let twice = file_of("a:1\na:1\n");
+    let loaded = from_file(&format!("processes = 2\nhostfile = \"{}\"\n", twice.path().display()));
+    assert_eq!(loaded.faults[0].problem, "expected an address of its own for each process, and a:1 is there twice");
+}
+
+#[test]
+fn processes_that_others_can_reach_need_a_secret() {
+    let hosts = file_of("127.0.0.1:2101\n10.0.0.2:2101\n");
+    let faults = |processes: usize, secret: Option<&str>| -> Vec<String> {
+        let secret = secret.map(file_of);
+        let key = secret.as_ref().map_or(String::new(), |file| format!("[cluster]\nsecret_file = \"{}\"\n", file.path().display()));
+        let loaded = from_file(&format!("processes = {processes}\nhostfile = \"{}\"\n{key}", hosts.path().display()));
+        loaded.faults.iter().map(|fault| format!("{}: {}", fault.key, fault.problem)).collect()
+    };
+    let told = faults(2, None);
+    assert!(told.len() == 1 && told[0].starts_with("hostfile: others can reach 10.0.0.2:2101: set cluster.secret_file"), "{told:?}");
+    assert_eq!(faults(2, Some("0123456789abcdef\n")), Vec::<String>::new());
+    let short = "cluster.secret_file: expected at least 16 characters, as `openssl rand -hex 32` makes them, found 15";
+    assert_eq!(faults(2, Some("0123456789abcde\n")), [short]);
+    assert_eq!(faults(2, Some("\n")), ["cluster.secret_file: expected a secret in this file, which is empty"]);
+    // A process that is alone listens nowhere.
+    let alone = from_file("processes = 1\n").accept().expect("no fault");
+    assert_eq!(alone.hosts(), Ok(vec!["localhost:2101".to_string()]));
 }
 
 #[test]

@@ -38,6 +38,8 @@ pub struct Config {
     /// Addresses of the processes, one a line.
     #[serde(deserialize_with = "values::optional_path")]
     pub hostfile: Option<PathBuf>,
+    /// What the processes are to each other.
+    pub cluster: Together,
     /// Logging.
     pub log: Log,
     /// The broker.
@@ -81,6 +83,15 @@ pub struct Limits {
     /// Pieces of a checkpoint that wait to be written.
     #[serde(deserialize_with = "values::whole::<_, _, 1, 4096>")]
     pub unsaved: usize,
+}
+
+/// What the processes are to each other.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Together {
+    /// File that holds the secret by which they know each other.
+    #[serde(deserialize_with = "values::optional_path")]
+    pub secret_file: Option<PathBuf>,
 }
 
 /// Logging.

@@ -106,7 +106,7 @@ pub struct Replayed {
 /// Files cannot be read or written, or a worker ended.
 pub fn replay(config: &Config, features: Features, replay: &Replay) -> Result<Option<Replayed>, ReplayError> {
     let started = Instant::now();
-    let cluster = Cluster::of(config)?;
+    let cluster = cluster(config, replay)?;
     let settings = settings(config, replay);
     let campaign = Campaign { settings: Arc::new(settings), features: Arc::new(features), thresholds: replay.thresholds.clone().map(Arc::new) };
     let (results, sources) = match &replay.input {
@@ -133,6 +133,16 @@ pub fn replay(config: &Config, features: Features, replay: &Replay) -> Result<Op
         _ => Vec::new(),
     };
     Ok(Some(Replayed { summary, faults }))
+}
+
+/// The processes, which have to be started with the same flags.
+fn cluster(config: &Config, replay: &Replay) -> Result<Cluster, ClusterError> {
+    let cluster = Cluster::of(config)?.started_with("command", "replay").started_with("--as-of", format!("{:?}", replay.as_of));
+    let thresholds = replay.thresholds.as_ref().map(|thresholds| crc32fast::hash(format!("{thresholds:?}").as_bytes()));
+    Ok(cluster
+        .started_with("--lateness", format!("{:?}", replay.lateness))
+        .started_with("--thresholds", thresholds.map_or("none".to_string(), |checksum| format!("a file with checksum {checksum:08x}")))
+        .started_with("input", if matches!(replay.input, Input::Files(_)) { "files" } else { "topics" }))
 }
 
 /// Where records came from.

@@ -16,7 +16,7 @@ use super::watch::{Watched, watch};
 use crate::blame::Blame;
 use crate::checkpoint::saver::Intake;
 use crate::checkpoint::{CheckpointError, Checkpoints, Fingerprint, Saved, Saver, SaverSettings, Unsaved};
-use crate::cluster::{Cluster, ClusterError};
+use crate::cluster::{Cluster, ClusterError, Connected};
 use crate::config::types::Config;
 use crate::console::{Console, ConsoleError, Erasing, ErasingToken};
 use crate::first::Panicked;
@@ -116,6 +116,9 @@ impl RunError {
 /// What is logged when everything is connected and the first record is asked for.
 pub const READING: &str = "The job begins to read.";
 
+/// What is logged by a process that looks for the others of its job.
+pub const CONNECTING: &str = "The other processes of the job are looked for.";
+
 /// How long a start waits for a broker that does not answer.
 const START: Duration = Duration::from_secs(30);
 
@@ -130,7 +133,7 @@ const PUBLISHING: Duration = Duration::from_secs(5);
 /// # Errors
 /// What ended it.
 pub fn run(config: &Config, features: Features, rebuild: bool) -> Result<(), RunError> {
-    let cluster = Cluster::of(config)?;
+    let cluster = Cluster::of(config)?.started_with("command", "run").started_with("--rebuild", rebuild);
     let job = Arc::new(Job::new(config, features)?);
     job.catch_signals()?;
     let erasing = Erasing { erase: erase(&job.kafka, &job.watched.status), token: job.erasing_token.clone() };
@@ -192,7 +195,7 @@ impl Job {
             saved: Arc::default(),
             status,
             begun: Arc::new(AtomicBool::new(false)),
-            connected: Arc::new(AtomicBool::new(false)),
+            connecting: Arc::new(AtomicBool::new(false)),
         };
         Ok(Job {
             described,
@@ -218,6 +221,8 @@ impl Job {
         // The broker first: an instance that cannot read must not take the job over from one that can.
         let Some(partitions) = self.await_partitions()? else { return Ok(()) };
         let now = topics::ids(&self.kafka);
+        // Then the other processes: one that is of another job must not take this one over either.
+        let connected = self.connect(cluster, &partitions, &now)?;
         let sink = if cluster.is_first() { Some(self.open_sink(config, &partitions, &now, rebuild)?) } else { None };
         let first = sink.map(|sink| self.take_over(config, sink, &partitions)).transpose()?;
         let (sink, lead) = first.unzip();
@@ -229,7 +234,7 @@ impl Job {
         let looking = topics::looking(&self.kafka, &partitions, expected, &self.watched.sight, &self.compacted, wants_checkpoint);
         self.watched.ending.spawn("topics", looking)?;
         tracing::info!(partitions = keys(&partitions).len(), "{READING}");
-        self.run_workers(cluster, config, partitions, lead)?;
+        self.run_workers(connected, config, partitions, lead)?;
         self.end(sink, publishing.as_deref());
         Ok(())
     }
@@ -313,9 +318,28 @@ impl Job {
         Ok(Some(partitions))
     }
 
+    /// Waits for the other processes of the job, which have to see the same topics.
+    fn connect(&self, cluster: &Cluster, partitions: &BTreeMap<Topic, Vec<u32>>, now: &TopicIds) -> Result<Connected, ClusterError> {
+        let mut cluster = cluster.clone();
+        for (&topic, partitions) in partitions {
+            let name = self.kafka.topic_name(topic);
+            cluster = cluster.finding(&format!("the number of partitions of {name}"), partitions.len());
+            if let Some(id) = now.get(topic) {
+                cluster = cluster.finding(&format!("the id of topic {name}"), id);
+            }
+        }
+        if cluster.has_others() {
+            tracing::info!("{CONNECTING}");
+        }
+        self.watched.connecting.store(true, Ordering::Release);
+        let connected = cluster.connect();
+        self.watched.connecting.store(false, Ordering::Release);
+        connected
+    }
+
     fn run_workers(
         self: &Arc<Self>,
-        cluster: &Cluster,
+        connected: Connected,
         config: &Config,
         partitions: BTreeMap<Topic, Vec<u32>>,
         lead: Option<Lead>,
@@ -331,7 +355,7 @@ impl Job {
         let partitions = keys(&partitions);
         // Only one worker of one process leads; the channel to the sink closes when it is done.
         let lead = Mutex::new(lead);
-        cluster
+        connected
             .run(move |worker| {
                 let lead = if worker.index() == 0 { lead.lock().ok().and_then(|mut lead| lead.take()) } else { None };
                 job.work(worker, &config, &settings, &partitions, lead)
@@ -347,7 +371,6 @@ impl Job {
         partitions: &BTreeSet<(Topic, u32)>,
         lead: Option<Lead>,
     ) -> Result<(), RunError> {
-        self.watched.connected.store(true, Ordering::Release);
         let plan = agree(worker, lead.as_ref().map(|lead| lead.restart.plan.clone()));
         self.watched.control.repeats.store(plan.repeats(), Ordering::Release);
         let beginning = self.begin(worker, &plan, settings)?;

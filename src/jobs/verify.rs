@@ -190,7 +190,7 @@ fn recompute(
             checker: Checker::new(Vec::new(), postgres, epochs, Lost::default()),
         });
     }
-    let cluster = Cluster::of(config)?;
+    let cluster = Cluster::alone(config);
     let kafka = KafkaSettings { topic_ids: standing.topic_ids, ..config.kafka_settings() };
     kafka.topic_ids.compare(&topics::ids(&kafka), &kafka.topics).map_err(KafkaError::from)?;
     let compacted = Compacted::default();

@@ -48,8 +48,8 @@ pub struct Watched {
     pub status: Arc<Status>,
     /// Reading has begun, so that there is something to finish.
     pub begun: Arc<AtomicBool>,
-    /// The workers have begun: in a job of several processes, these have found each other.
-    pub connected: Arc<AtomicBool>,
+    /// The other processes of the job are waited for.
+    pub connecting: Arc<AtomicBool>,
 }
 
 /// A number, and since when it has been the same.
@@ -202,8 +202,8 @@ impl Watched {
     fn phase(&self, failed: bool) -> Phase {
         let repeats = || self.control.gathered.load(Ordering::Acquire) < self.control.repeated.load(Ordering::Acquire);
         match () {
+            () if self.connecting.load(Ordering::Acquire) => Phase::Connecting,
             () if !self.begun.load(Ordering::Acquire) => Phase::Starting,
-            () if !self.connected.load(Ordering::Acquire) => Phase::Connecting,
             () if repeats() || (failed && self.control.repeats.load(Ordering::Acquire)) => Phase::Repeating,
             () => Phase::Running,
         }

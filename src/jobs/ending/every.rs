@@ -194,7 +194,13 @@ fn restart() -> Vec<RestartError> {
 fn cluster() -> Vec<ClusterError> {
     every![ClusterError;
         ClusterError::Hosts(_) => ClusterError::Hosts(text("hosts has 3 lines for 2 processes")),
-        ClusterError::Start(_) => ClusterError::Start(text("address in use")),
+        ClusterError::SecretFile(_) => ClusterError::SecretFile(text("cannot be read: no such file")),
+        ClusterError::Listen { .. } => ClusterError::Listen { process: 1, address: text("10.0.0.1:2101"), source: full() },
+        ClusterError::Secret(_) => ClusterError::Secret(text("10.0.0.1:2101")),
+        ClusterError::Claimed { .. } => ClusterError::Claimed { process: 1, address: text("10.0.0.1:2101") },
+        ClusterError::Differs(_) => ClusterError::Differs(text("workers is 2 in process 0 and 3 in process 1")),
+        ClusterError::Moved(_) => ClusterError::Moved(text("partitions of rewards is 3 in process 0 and 4 in process 1")),
+        ClusterError::Start(_) => ClusterError::Start(text("no room")),
         ClusterError::Panicked(_) => ClusterError::Panicked(panicked()),
         ClusterError::Lost => ClusterError::Lost,
         ClusterError::Elsewhere => ClusterError::Elsewhere,

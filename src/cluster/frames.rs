@@ -1,0 +1,227 @@
+//! What goes between two processes once they know each other: frames of bounded length, encrypted and authenticated with the keys of their handshake.
+//!
+//! A frame is the length of its text (4 bytes), the text under AES-256-GCM, and its tag (16 bytes). The length is authenticated with it, and a frame's number
+//! is its nonce, so that none can be changed, left out, repeated or put elsewhere. Without a secret the keys are no secret either: the tag then is a checksum.
+
+use super::secret::Code;
+use openssl::cipher::Cipher;
+use openssl::cipher_ctx::CipherCtx;
+use openssl::error::ErrorStack;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::{Arc, Mutex, PoisonError};
+use timely::communication::allocator::zero_copy::stream::Stream;
+
+/// Bytes of text in a frame at most: what timely gathers before it writes.
+const TEXT: usize = 1 << 16;
+/// Bytes of a frame's length.
+const LENGTH: usize = 4;
+/// Bytes of a frame's tag.
+const TAG: usize = 16;
+/// Bytes of the longest frame.
+const FRAME: usize = LENGTH + TEXT + TAG;
+/// Bytes of a nonce.
+const NONCE: usize = 12;
+
+/// The keys of a connection, one for each direction.
+#[derive(Clone)]
+pub(super) struct Keys {
+    /// Of what this process sends.
+    pub(super) sending: Code,
+    /// Of what it receives.
+    pub(super) receiving: Code,
+}
+
+/// A connection to another process, as timely reads and writes it. Clones share the numbers of their frames; one thread reads and one writes.
+pub(super) struct Framed {
+    socket: TcpStream,
+    peer: usize,
+    sealing: Arc<Mutex<Sealing>>,
+    opening: Arc<Mutex<Opening>>,
+}
+
+impl Framed {
+    /// The connection to the process `peer`, over this socket and with these keys.
+    pub(super) fn new(socket: TcpStream, peer: usize, keys: &Keys) -> io::Result<Self> {
+        let (sealing, opening) = (Sealing::new(&keys.sending)?, Opening::new(&keys.receiving)?);
+        Ok(Framed { socket, peer, sealing: Arc::new(Mutex::new(sealing)), opening: Arc::new(Mutex::new(opening)) })
+    }
+}
+
+impl Read for Framed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        opening.read(&mut self.socket, buffer).inspect_err(|error| {
+            if error.kind() == ErrorKind::InvalidData {
+                tracing::error!(
+                    process = self.peer,
+                    "What came from another process is not what it sent: {error}. Something between them changes it."
+                );
+            }
+        })
+    }
+}
+
+impl Write for Framed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = &bytes[..bytes.len().min(TEXT)];
+        if !text.is_empty() {
+            let mut sealing = self.sealing.lock().unwrap_or_else(PoisonError::into_inner);
+            self.socket.write_all(sealing.seal(text)?)?;
+        }
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.socket.flush()
+    }
+}
+
+impl Stream for Framed {
+    fn try_clone(&self) -> io::Result<Self> {
+        let socket = self.socket.try_clone()?;
+        Ok(Framed { socket, peer: self.peer, sealing: Arc::clone(&self.sealing), opening: Arc::clone(&self.opening) })
+    }
+
+    fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        self.socket.set_nonblocking(nonblocking)
+    }
+
+    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.socket.shutdown(how)
+    }
+}
+
+/// Numbers the frames of one direction: a nonce is never used twice under one key.
+#[derive(Default)]
+struct Count(u64);
+
+impl Count {
+    fn next(&mut self) -> [u8; NONCE] {
+        let mut nonce = [0; NONCE];
+        nonce[NONCE - 8..].copy_from_slice(&self.0.to_be_bytes());
+        self.0 += 1;
+        nonce
+    }
+}
+
+struct Sealing {
+    cipher: CipherCtx,
+    count: Count,
+    frame: Vec<u8>,
+}
+
+impl Sealing {
+    fn new(key: &Code) -> Result<Self, ErrorStack> {
+        let mut cipher = CipherCtx::new()?;
+        cipher.encrypt_init(Some(Cipher::aes_256_gcm()), Some(key), None)?;
+        Ok(Sealing { cipher, count: Count::default(), frame: vec![0; FRAME] })
+    }
+
+    /// The frame of a text of at most [`TEXT`] bytes.
+    fn seal(&mut self, text: &[u8]) -> Result<&[u8], ErrorStack> {
+        let (length, rest) = self.frame.split_at_mut(LENGTH);
+        let (sealed, tag) = rest[..text.len() + TAG].split_at_mut(text.len());
+        length.copy_from_slice(&(text.len() as u32).to_be_bytes());
+        self.cipher.encrypt_init(None, None, Some(&self.count.next()))?;
+        self.cipher.cipher_update(length, None)?;
+        self.cipher.cipher_update(text, Some(sealed))?;
+        self.cipher.cipher_final(&mut [])?;
+        self.cipher.tag(tag)?;
+        Ok(&self.frame[..LENGTH + text.len() + TAG])
+    }
+}
+
+struct Opening {
+    cipher: CipherCtx,
+    count: Count,
+    /// What was received and not opened: `received[begin..end]`.
+    received: Vec<u8>,
+    begin: usize,
+    end: usize,
+    /// Text that did not fit where it was to go, and how much of it was taken since.
+    text: Vec<u8>,
+    taken: usize,
+}
+
+impl Opening {
+    fn new(key: &Code) -> Result<Self, ErrorStack> {
+        let mut cipher = CipherCtx::new()?;
+        cipher.decrypt_init(Some(Cipher::aes_256_gcm()), Some(key), None)?;
+        Ok(Opening { cipher, count: Count::default(), received: vec![0; 2 * FRAME], begin: 0, end: 0, text: Vec::new(), taken: 0 })
+    }
+
+    /// Text of one frame; 0 at the end of all.
+    fn read(&mut self, socket: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.taken == self.text.len() {
+            let Some(length) = self.receive(socket)? else { return Ok(0) };
+            if length <= buffer.len() {
+                self.open(length, Some(buffer))?;
+                return Ok(length);
+            }
+            self.open(length, None)?;
+            self.taken = 0;
+        }
+        let taken = (self.text.len() - self.taken).min(buffer.len());
+        buffer[..taken].copy_from_slice(&self.text[self.taken..][..taken]);
+        self.taken += taken;
+        Ok(taken)
+    }
+
+    /// Waits for a whole frame, and gives the length of its text; `None` where the other side has ended between two frames.
+    fn receive(&mut self, socket: &mut impl Read) -> io::Result<Option<usize>> {
+        loop {
+            let received = &self.received[self.begin..self.end];
+            if let Some(length) = received.first_chunk() {
+                let length = u32::from_be_bytes(*length) as usize;
+                if length == 0 || length > TEXT {
+                    return Err(invalid(format!("a frame says that it has {length} bytes, and none has more than {TEXT}")));
+                }
+                if received.len() >= LENGTH + length + TAG {
+                    return Ok(Some(length));
+                }
+            }
+            if self.begin + FRAME > self.received.len() {
+                self.received.copy_within(self.begin..self.end, 0);
+                (self.begin, self.end) = (0, self.end - self.begin);
+            }
+            match socket.read(&mut self.received[self.end..]) {
+                Ok(0) if self.begin == self.end => return Ok(None),
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(more) => self.end += more,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Opens the frame that is there whole, into `buffer` or into what is taken later.
+    fn open(&mut self, length: usize, buffer: Option<&mut [u8]>) -> io::Result<()> {
+        let text = match buffer {
+            Some(buffer) => &mut buffer[..length],
+            None => {
+                // Not to be taken before it is known to be what was sent.
+                self.text.resize(length, 0);
+                self.taken = length;
+                &mut self.text[..]
+            }
+        };
+        let frame = &self.received[self.begin..][..LENGTH + length + TAG];
+        let (header, rest) = frame.split_at(LENGTH);
+        let (sealed, tag) = rest.split_at(length);
+        self.begin += frame.len();
+        self.cipher.decrypt_init(None, None, Some(&self.count.next()))?;
+        self.cipher.set_tag(tag)?;
+        self.cipher.cipher_update(header, None)?;
+        self.cipher.cipher_update(sealed, Some(text))?;
+        self.cipher.cipher_final(&mut []).map_err(|_| invalid("the checksum of a frame does not hold".to_string()))?;
+        Ok(())
+    }
+}
+
+fn invalid(problem: String) -> io::Error {
+    io::Error::new(ErrorKind::InvalidData, problem)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,267 @@
+//! How two processes make each other's acquaintance over a connection, before anything else goes over it.
+//!
+//! ```text
+//! caller ── opening: protocol, who calls whom, random bytes ──────────▶ called
+//!        ◀─ opening: the same of the called process ────────────────────
+//!        ── introduction: length, who it is, code over all before ─────▶
+//!        ◀─ verdict; introduction: as above ────────────────────────────
+//! ```
+//! The called process says nothing of itself to whoever does not prove that it knows the secret. Every message has a bounded length, and the whole a deadline.
+
+use super::frames::Keys;
+use super::identity::Identity;
+use super::secret::{BYTES, Code, Nonce, Use, code, proves};
+use crate::config::secret::Secret;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+/// What a process of a job begins with, whichever version it is of.
+const PROTOCOL: &[u8; 8] = b"sluice//";
+/// The version of all that follows.
+const VERSION: u16 = 1;
+/// Bytes of an opening: protocol, version, who calls whom, random bytes.
+const OPENING: usize = PROTOCOL.len() + 2 + 4 + 4 + BYTES;
+/// Bytes of an introduction at most. Lists of a configuration are what makes it long.
+const INTRODUCTION: u32 = 1 << 20;
+/// How long a handshake may take: between two processes of a job it takes milliseconds.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a process brings to a handshake.
+#[derive(Clone, Debug)]
+pub(super) struct Party {
+    pub(super) process: usize,
+    pub(super) secret: Secret,
+    pub(super) identity: Identity,
+}
+
+/// The process at the other end.
+#[derive(Clone)]
+pub(super) struct Peer {
+    pub(super) process: usize,
+    pub(super) keys: Keys,
+}
+
+/// Why no connection came of a handshake.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// Gone, or something else than a process of a job; and how it showed.
+    Stranger(String),
+    /// It did not say what it has to say in time.
+    Silent,
+    /// It does not know the secret.
+    Secret,
+    /// Another one has the place of this process.
+    Claimed(usize),
+    /// It is of another job, or of this one and started otherwise.
+    Differs {
+        /// The process at the other end.
+        process: usize,
+        /// Who it says it is.
+        identity: Box<Identity>,
+    },
+}
+
+impl From<io::Error> for Refusal {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => Refusal::Silent,
+            ErrorKind::UnexpectedEof => Refusal::Stranger("it closed the connection before it had said who it is".to_string()),
+            _ => Refusal::Stranger(error.to_string()),
+        }
+    }
+}
+
+/// What the called process makes of the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Verdict {
+    /// Whatever else differs, each finds out itself.
+    Heard = 0,
+    /// It does not know the secret; nothing follows.
+    Secret = 1,
+    /// Another one has its place.
+    Claimed = 2,
+}
+
+impl Verdict {
+    fn read(byte: u8) -> Result<Self, Refusal> {
+        let all = [Verdict::Heard, Verdict::Secret, Verdict::Claimed];
+        all.into_iter().find(|verdict| *verdict as u8 == byte).ok_or_else(|| foreign("a verdict that there is not"))
+    }
+}
+
+/// Calls the process that should be number `called`.
+pub(super) fn call(socket: &TcpStream, party: &Party, called: usize) -> Result<Peer, Refusal> {
+    let mut line = Line::new(socket)?;
+    let mine = opening(party.process, called)?;
+    line.write(&mine)?;
+    let theirs: [u8; OPENING] = line.read()?;
+    if theirs == mine {
+        return Err(foreign("what it was sent"));
+    }
+    let said = Said::read(&theirs)?;
+    let my_text = party.identity.to_bytes();
+    let proof = code(&party.secret, Use::Caller, &[&mine, &theirs, &my_text]);
+    line.write(&introduction(&my_text, &proof))?;
+    let verdict = line.read::<1>()?;
+    if Verdict::read(verdict[0])? == Verdict::Secret {
+        return Err(Refusal::Secret);
+    }
+    let (text, their_proof) = line.read_introduction()?;
+    if !proves(&their_proof, &party.secret, Use::Called, &[&mine, &theirs, &proof, &verdict, &text]) {
+        return Err(Refusal::Secret);
+    }
+    if Verdict::read(verdict[0])? == Verdict::Claimed {
+        return Err(Refusal::Claimed(party.process));
+    }
+    let keys = [Use::FromCaller, Use::FromCalled].map(|what_for| code(&party.secret, what_for, &[&proof, &their_proof]));
+    let peer = Peer { process: said.process, keys: Keys { sending: keys[0], receiving: keys[1] } };
+    met(party, peer, &text, said.process == called && said.calls == party.process)
+}
+
+/// Answers a caller. `claim` gives it the place of the process that it proves to be, unless another one has that.
+pub(super) fn answer(socket: &TcpStream, party: &Party, claim: impl FnOnce(usize) -> bool) -> Result<Peer, Refusal> {
+    let mut line = Line::new(socket)?;
+    let theirs: [u8; OPENING] = line.read()?;
+    let said = Said::read(&theirs)?;
+    let mine = opening(party.process, said.process)?;
+    line.write(&mine)?;
+    let (text, their_proof) = line.read_introduction()?;
+    if !proves(&their_proof, &party.secret, Use::Caller, &[&theirs, &mine, &text]) {
+        line.write(&[Verdict::Secret as u8])?;
+        return Err(Refusal::Secret);
+    }
+    let rightly = said.calls == party.process && Identity::from_bytes(&text).is_some_and(|identity| identity.fits(&party.identity));
+    let verdict = [if rightly && !claim(said.process) { Verdict::Claimed } else { Verdict::Heard } as u8];
+    let my_text = party.identity.to_bytes();
+    let proof = code(&party.secret, Use::Called, &[&theirs, &mine, &their_proof, &verdict, &my_text]);
+    line.write(&[&verdict, introduction(&my_text, &proof).as_slice()].concat())?;
+    if verdict[0] == Verdict::Claimed as u8 {
+        return Err(Refusal::Claimed(said.process));
+    }
+    let keys = [Use::FromCaller, Use::FromCalled].map(|what_for| code(&party.secret, what_for, &[&their_proof, &proof]));
+    let peer = Peer { process: said.process, keys: Keys { sending: keys[1], receiving: keys[0] } };
+    met(party, peer, &text, said.calls == party.process)
+}
+
+/// The other one, unless it differs. `rightly`: each is the one that the other took it for.
+fn met(party: &Party, peer: Peer, text: &[u8], rightly: bool) -> Result<Peer, Refusal> {
+    let identity = Identity::from_bytes(text).ok_or_else(|| foreign("an introduction that cannot be read"))?;
+    match rightly && identity.fits(&party.identity) {
+        true => Ok(peer),
+        false => Err(Refusal::Differs { process: peer.process, identity: Box::new(identity) }),
+    }
+}
+
+fn foreign(what: &str) -> Refusal {
+    Refusal::Stranger(format!("it sent {what}"))
+}
+
+fn opening(process: usize, calls: usize) -> Result<[u8; OPENING], Refusal> {
+    let mut nonce = Nonce::default();
+    getrandom::fill(&mut nonce).map_err(|error| Refusal::Stranger(format!("there are no random bytes: {error}")))?;
+    let parts = [PROTOCOL.as_slice(), &VERSION.to_be_bytes(), &(process as u32).to_be_bytes(), &(calls as u32).to_be_bytes(), &nonce];
+    let mut bytes = [0; OPENING];
+    bytes.copy_from_slice(&parts.concat());
+    Ok(bytes)
+}
+
+/// What an opening says; nothing of it is proved yet.
+struct Said {
+    process: usize,
+    calls: usize,
+}
+
+impl Said {
+    fn read(bytes: &[u8; OPENING]) -> Result<Self, Refusal> {
+        let (protocol, rest) = bytes.split_at(PROTOCOL.len());
+        if protocol != PROTOCOL {
+            return Err(foreign("something else than a process of a job does"));
+        }
+        let version = u16::from_be_bytes([rest[0], rest[1]]);
+        if version != VERSION {
+            return Err(Refusal::Stranger(format!("it speaks version {version} of the protocol, and this program version {VERSION}")));
+        }
+        let number = |at: usize| u32::from_be_bytes([rest[at], rest[at + 1], rest[at + 2], rest[at + 3]]) as usize;
+        Ok(Said { process: number(2), calls: number(6) })
+    }
+}
+
+fn introduction(text: &[u8], proof: &Code) -> Vec<u8> {
+    [&(text.len() as u32).to_be_bytes(), text, proof].concat()
+}
+
+/// A connection with a deadline for all that is said over it.
+struct Line<'a> {
+    socket: &'a TcpStream,
+    until: Instant,
+}
+
+impl<'a> Line<'a> {
+    fn new(socket: &'a TcpStream) -> io::Result<Self> {
+        socket.set_nonblocking(false)?;
+        socket.set_nodelay(true)?;
+        Ok(Line { socket, until: Instant::now() + PATIENCE })
+    }
+
+    /// What is left of the time.
+    fn left(&self) -> io::Result<Duration> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.socket.set_write_timeout(Some(self.left()?))?;
+        self.socket.write_all(bytes)
+    }
+
+    fn read<const N: usize>(&mut self) -> io::Result<[u8; N]> {
+        let mut bytes = [0; N];
+        self.fill(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Fills the buffer, byte by byte where it comes so, but not for longer than the deadline.
+    fn fill(&mut self, mut buffer: &mut [u8]) -> io::Result<()> {
+        while !buffer.is_empty() {
+            self.socket.set_read_timeout(Some(self.left()?))?;
+            match self.socket.read(buffer) {
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(read) => buffer = &mut buffer[read..],
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// The text of an introduction and its code.
+    fn read_introduction(&mut self) -> Result<(Vec<u8>, Code), Refusal> {
+        let length = u32::from_be_bytes(self.read()?);
+        if length > INTRODUCTION {
+            return Err(foreign(&format!("an introduction of {length} bytes, more than the {INTRODUCTION} that one may have")));
+        }
+        // No more memory than what has come: whoever sends it has proved nothing.
+        let mut text = Vec::new();
+        let mut piece = [0; 4096];
+        while text.len() < length as usize {
+            let more = (length as usize - text.len()).min(piece.len());
+            self.fill(&mut piece[..more])?;
+            text.extend_from_slice(&piece[..more]);
+        }
+        Ok((text, self.read()?))
+    }
+}
+
+impl Drop for Line<'_> {
+    /// Whatever reads and writes afterwards has all the time there is.
+    fn drop(&mut self) {
+        // A connection that is closed already has no use for it.
+        drop(self.socket.set_read_timeout(None));
+        drop(self.socket.set_write_timeout(None));
+    }
+}
+
+#[cfg(test)]
+mod tests;
