@@ -179,6 +179,44 @@ fn a_database_that_refuses_ends_a_running_job_and_a_draining_one() {
     scene.fails(job, "table progress has no row of job");
 }
 
+/// Whether a running job is told to stand still for this cause, as a number and in a sentence with all of these.
+fn stalls(console: Console, cause: &str, sentence: &[&str]) -> bool {
+    let metrics = console.get("/metrics").1;
+    let (code, body) = console.get("/readyz");
+    let numbers =
+        metrics.contains(&format!("\nsluice_stalled{{cause=\"{cause}\"}} 1\n")) && metrics.contains("\nsluice_stalled{cause=\"unknown\"} 0\n");
+    numbers && code == 503 && sentence.iter().all(|part| body.contains(part))
+}
+
+#[test]
+fn a_lock_that_somebody_holds_is_told_with_its_holder_and_a_time_limit_as_such() {
+    let Some(mut scene) = Scene::set("locked") else { return };
+    for (limits, cause, sentence) in [
+        ("", "database_lock", "customer_features that epoch"),
+        ("statement_timeout = \"1s\"\nlock_timeout = \"\"\n", "database_slow", "statement timeout"),
+    ] {
+        let toml = std::fs::read_to_string(scene.stage.config()).expect("the configuration");
+        std::fs::write(scene.stage.config(), toml.replace("[postgres]\n", &format!("[postgres]\n{limits}"))).expect("it can be written");
+        let job = scene.start(&[]);
+        scene.send(1);
+        scene.settle();
+        let console = Console::of(&scene.stage);
+        eventually("it keeps up", || console.get("/readyz") == (200, "ready\n".to_string()));
+        let mut holder = scene.stage.database();
+        let session = holder.query_one("SELECT pg_backend_pid()", &[]).expect("its number").get::<_, i32>(0);
+        let mut holding = holder.transaction().expect("a transaction");
+        holding.batch_execute("LOCK TABLE sluice.customer_features").expect("it is locked");
+        scene.send(1);
+        let holder = if limits.is_empty() { format!("session {session} (") } else { String::new() };
+        eventually(cause, || stalls(console, cause, &[sentence, &holder, scene.stage.server()]));
+        eventually("the log says it", || scene.stage.log().contains(&format!("cause=\"{cause}\"")));
+        holding.commit().expect("it is unlocked");
+        scene.settle();
+        eventually("it keeps up again", || console.get("/readyz") == (200, "ready\n".to_string()));
+        job.drain();
+    }
+}
+
 #[test]
 fn a_topic_that_is_deleted_ends_the_job_and_readyz_says_so() {
     let Some(mut scene) = Scene::set("deleted") else { return };

@@ -14,10 +14,10 @@ mod values;
 
 use crate::checkpoint::Location;
 use crate::kafka::KafkaSettings;
-use crate::postgres::PostgresSettings;
 use crate::postgres::address::{Parameter, Parameters};
 use crate::postgres::target::{Surroundings, Target};
 use crate::postgres::tls::Problem;
+use crate::postgres::{Limits, PostgresSettings};
 use dataflows::customer::Features;
 use dataflows::customer::context::INTERCEPT;
 use dataflows::event::text::reward_q16;
@@ -134,6 +134,7 @@ impl Config {
         PostgresSettings {
             password: password.map(|password| password.expose().as_bytes().to_vec()),
             parameters: self.postgres.parameters(),
+            limits: self.postgres.limits(),
             topics: self.topic_names(),
             ..PostgresSettings::new(self.postgres.url.expose(), &self.job)
         }
@@ -260,6 +261,17 @@ impl Postgres {
             return Err(("postgres.password_file", "expected a password either here or in postgres.password, not both".to_string()));
         }
         Ok(file.or_else(|| Some(self.password.clone()).filter(|password| !password.is_empty())))
+    }
+
+    /// What bounds how long something may take there.
+    fn limits(&self) -> Limits {
+        Limits {
+            statement: self.statement_timeout,
+            lock: self.lock_timeout,
+            idle: self.idle_timeout,
+            transaction: self.transaction_timeout,
+            silence: self.silence_timeout,
+        }
     }
 
     /// What of libpq's parameters stands beside the address.

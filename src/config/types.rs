@@ -231,6 +231,21 @@ pub struct Postgres {
     /// File of passwords.
     #[serde(deserialize_with = "values::text")]
     pub passfile: String,
+    /// What a statement of an epoch may take; `None`: as long as it takes.
+    #[serde(deserialize_with = "values::optional_duration::<_, SECOND, DAY>")]
+    pub statement_timeout: Option<Duration>,
+    /// What waiting for a lock may take.
+    #[serde(deserialize_with = "values::optional_duration::<_, SECOND, DAY>")]
+    pub lock_timeout: Option<Duration>,
+    /// How long a transaction may be without anything happening in it.
+    #[serde(deserialize_with = "values::optional_duration::<_, SECOND, DAY>")]
+    pub idle_timeout: Option<Duration>,
+    /// What a transaction may take as a whole.
+    #[serde(deserialize_with = "values::optional_duration::<_, SECOND, DAY>")]
+    pub transaction_timeout: Option<Duration>,
+    /// After how long a silent line counts as dead.
+    #[serde(deserialize_with = "values::duration::<_, { 6 * SECOND }, { 3_600 * SECOND }>")]
+    pub silence_timeout: Duration,
     /// Models kept beside the pinned ones.
     #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000_000>")]
     pub keep_models: u32,

@@ -69,6 +69,15 @@ pub fn duration<'de, D: Deserializer<'de>, const MIN: i64, const MAX: i64>(deser
     millis::<D, MIN, MAX>(deserializer).map(|millis| Duration::from_millis(millis.unsigned_abs()))
 }
 
+/// A duration of the clock on the wall, or empty for none; with limits as for [`millis`].
+pub fn optional_duration<'de, D: Deserializer<'de>, const MIN: i64, const MAX: i64>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    let read = |v: &Value| match v.as_str()? {
+        "" => Some(None),
+        text => parse_duration(text).filter(|n| (MIN..=MAX).contains(n)).map(|millis| Some(Duration::from_millis(millis.unsigned_abs()))),
+    };
+    value(deserializer, read, format!("empty, or a duration such as \"60s\", from {} to {}", format_duration(MIN), format_duration(MAX)))
+}
+
 /// A size in bytes between two limits.
 pub fn size<'de, D: Deserializer<'de>, const MIN: i64, const MAX: i64>(deserializer: D) -> Result<usize, D::Error> {
     let read = |v: &Value| {

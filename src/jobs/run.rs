@@ -23,6 +23,7 @@ use crate::first::Panicked;
 use crate::kafka::compacted::Compacted;
 use crate::kafka::intake::{KafkaIntake, Seat, Sight};
 use crate::kafka::{KafkaError, KafkaSettings, TopicIds, admin, properties};
+use crate::postgres::waiting;
 use crate::results::{EpochResults, alert_of_unread_erasures, of_other_units};
 use crate::sink::thread::{SinkThread, spawn};
 use crate::sink::{self, Commit, Opened, Sink, SinkError, Trouble};
@@ -242,6 +243,9 @@ impl Job {
     /// Takes the job over from whoever had it: from then on nobody else writes.
     fn open_sink(&self, config: &Config, partitions: &BTreeMap<Topic, Vec<u32>>, now: &TopicIds, rebuild: bool) -> Result<Opened, RunError> {
         let trouble = self.watched.trouble.clone();
+        if config.journal_folder().is_none() {
+            self.watched.ending.spawn("database", waiting::watching(config.postgres_address(), trouble.clone()))?;
+        }
         let (mut sink, outbox) = sink::open(config, &self.described.features, &self.checkpoints, now, trouble, rebuild)?;
         if rebuild {
             // In this order: without its checkpoints the job would repeat its epochs, but checkpoints without their epochs are of no use.

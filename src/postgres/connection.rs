@@ -2,35 +2,30 @@
 
 use super::error::PostgresError;
 use super::pooling;
-use super::settings::PostgresSettings;
+use super::settings::{Limits, PostgresSettings};
 use super::target::{Surroundings, Target};
 use postgres::Client;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant};
 
-/// Silence on the line after which the system asks whether the other side is still there.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
-/// Pause between such questions.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
-/// Unanswered questions, or seconds of unacknowledged data, after which the connection counts as dead.
+/// Questions on a silent line, of which the first comes after a third of the time that it may be silent, until it counts as dead.
 const KEEPALIVE_RETRIES: u32 = 4;
-const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What every session starts with. A dead client must not hold its locks for long, since the row of progress is among them; a commit that is
 /// acknowledged must be on disk, whatever the server's default; and an epoch's rows are to be looked up by their key, where the planner, without
-/// statistics on the staged ones, likes to read the whole table instead.
+/// statistics on the staged ones, likes to read the whole table instead. Every time limit is set, for one that was made for other users of the server
+/// must not end what may take long; those that older servers do not know are passed over.
+///
+/// By statements and not by options of the start, which PgBouncer refuses. They are the session's, as much else is: see [`pooling`].
 const SESSION: &str = "
     SET search_path = sluice;
     SET client_min_messages = warning;
     SET timezone = 'UTC';
     SET default_transaction_isolation = 'read committed';
-    SET lock_timeout = '60s';
     SET enable_hashjoin = off;
     SET enable_mergejoin = off;
-    SET idle_in_transaction_session_timeout = '60s';
-    SET tcp_keepalives_idle = 10;
-    SET tcp_keepalives_interval = 5;
-    SET tcp_keepalives_count = 4;
+    SET statement_timeout = 0;
+    SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout';
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
 ";
 
@@ -42,7 +37,7 @@ const SESSION: &str = "
 /// # Errors
 /// [`PostgresError::Target`], those of [`Target::connect`], or that of a statement.
 pub fn connect(settings: &PostgresSettings) -> Result<Client, PostgresError> {
-    prepared(open(settings)?)
+    prepared(open(settings)?, settings)
 }
 
 /// Opens one session, and makes sure that it is one before anything is set in it: a pool of
@@ -53,7 +48,7 @@ pub fn connect(settings: &PostgresSettings) -> Result<Client, PostgresError> {
 pub fn connect_alone(settings: &PostgresSettings) -> Result<Client, PostgresError> {
     let mut client = open(settings)?;
     pooling::check(&mut client, open(settings).ok().as_mut(), settings)?;
-    prepared(client)
+    prepared(client, settings)
 }
 
 /// Opens one session and leaves it as the server makes it.
@@ -67,16 +62,53 @@ pub fn open(settings: &PostgresSettings) -> Result<Client, PostgresError> {
         .config_mut()
         .application_name(&format!("sluice {}", settings.job))
         .connect_timeout(settings.connect_timeout)
-        .keepalives_idle(KEEPALIVE_IDLE)
-        .keepalives_interval(KEEPALIVE_INTERVAL)
+        .keepalives_idle(settings.limits.silence / 3)
+        .keepalives_interval(settings.limits.silence / 6)
         .keepalives_retries(KEEPALIVE_RETRIES)
-        .tcp_user_timeout(SEND_TIMEOUT);
+        .tcp_user_timeout(settings.limits.silence);
     target.connect()
 }
 
-fn prepared(mut client: Client) -> Result<Client, PostgresError> {
-    client.batch_execute(SESSION).map_err(PostgresError::statement("set up the session"))?;
+fn prepared(mut client: Client, settings: &PostgresSettings) -> Result<Client, PostgresError> {
+    let Limits { lock, idle, transaction, silence, .. } = settings.limits;
+    let own = format!(
+        "{SESSION}
+        SET lock_timeout = {};
+        SET idle_in_transaction_session_timeout = {};
+        SELECT set_config(name, '{}', false) FROM pg_settings WHERE name = 'transaction_timeout';
+        SET tcp_keepalives_idle = {};
+        SET tcp_keepalives_interval = {};
+        SET tcp_keepalives_count = {KEEPALIVE_RETRIES};",
+        milliseconds(lock),
+        milliseconds(idle),
+        milliseconds(transaction),
+        (silence / 3).as_secs().max(1),
+        (silence / 6).as_secs().max(1),
+    );
+    client.batch_execute(&own).map_err(PostgresError::statement("set up the session"))?;
     Ok(client)
+}
+
+/// Limits the statements of a session from now on, which commits epochs: what changes the schema, or reads all of it, takes as long as it takes.
+///
+/// # Errors
+/// That of the statement.
+pub fn limit(client: &mut Client, settings: &PostgresSettings) -> Result<(), PostgresError> {
+    let limit = format!("SET statement_timeout = {}", milliseconds(settings.limits.statement));
+    client.batch_execute(&limit).map_err(PostgresError::statement("limit the session's statements"))
+}
+
+/// The server's number for a session.
+///
+/// # Errors
+/// That of the statement.
+pub fn backend(client: &mut Client) -> Result<i32, PostgresError> {
+    Ok(client.query_one("SELECT pg_backend_pid()", &[]).map_err(PostgresError::statement("tell its session"))?.get(0))
+}
+
+/// As the server takes it; 0 for no limit.
+fn milliseconds(limit: Option<Duration>) -> u128 {
+    limit.map_or(0, |limit| limit.as_millis())
 }
 
 /// Growing pauses between tries, with chance in them so that several clients do not come back at once.
@@ -117,6 +149,7 @@ impl Backoff {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::postgres::tests::TestDatabase;
 
     #[test]
     fn pauses_double_up_to_the_longest() {
@@ -126,6 +159,24 @@ mod tests {
             assert!((f64::from(bound) / 2.0..=f64::from(bound)).contains(&pause), "{pause} ms, bound {bound} ms");
         }
         assert_eq!(backoff.tries(), 5);
+    }
+
+    #[test]
+    fn a_session_has_its_own_limits_whatever_the_server_would_give_it() {
+        let Some(database) = TestDatabase::create() else { return };
+        let role = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET statement_timeout = 50', current_database());
+            EXECUTE format('ALTER DATABASE %I SET lock_timeout = 50', current_database()); END $$";
+        open(&database.settings()).unwrap().batch_execute(role).unwrap();
+        let limits = Limits { statement: Some(Duration::from_secs(90)), lock: Some(Duration::from_secs(7)), idle: None, ..Limits::default() };
+        let settings = PostgresSettings { limits, ..database.settings() };
+        let mut client = connect(&settings).unwrap();
+        let shown = |client: &mut Client| {
+            ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout", "tcp_keepalives_idle"]
+                .map(|name| client.query_one(&format!("SHOW {name}"), &[]).unwrap().get::<_, String>(0))
+        };
+        assert_eq!(shown(&mut client), ["0", "7s", "0", "0", "10"]);
+        limit(&mut client, &settings).unwrap();
+        assert_eq!(shown(&mut client)[0], "90s");
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub mod statements;
 pub mod target;
 pub mod tls;
 pub mod transaction;
+pub mod waiting;
 pub mod writer;
 
 #[cfg(test)]
@@ -37,6 +38,6 @@ pub use error::PostgresError;
 pub use kept::KeptRows;
 pub use outbox::Outbox;
 pub use owner::inspect;
-pub use settings::PostgresSettings;
+pub use settings::{Limits, PostgresSettings};
 pub use target::Target;
 pub use writer::Writer;

@@ -102,9 +102,10 @@ pub fn forget(
     let job = &settings.job;
     let failed = || PostgresError::statement("forget the job's results");
     let mut transaction = client.transaction().map_err(failed())?;
+    // As much as there is takes as long as it takes.
     transaction
         .batch_execute(
-            "TRUNCATE customer_features, interactions, decisions, segments, arm_stats, model_versions, model_metrics, dead_letters, thresholds, erasures",
+            "SET LOCAL statement_timeout = 0; TRUNCATE customer_features, interactions, decisions, segments, arm_stats, model_versions, model_metrics, dead_letters, thresholds, erasures",
         )
         .map_err(failed())?;
     transaction.execute("DELETE FROM epochs WHERE job = $1", &[job]).map_err(failed())?;

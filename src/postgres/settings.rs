@@ -6,6 +6,29 @@ use dataflows::event::{Millis, Topic};
 use std::fmt;
 use std::time::Duration;
 
+/// What bounds how long something in the database may take; `None`: nothing, whatever the server says of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// One statement of an epoch.
+    pub statement: Option<Duration>,
+    /// Waiting for one lock.
+    pub lock: Option<Duration>,
+    /// A transaction in which nothing happens.
+    pub idle: Option<Duration>,
+    /// A transaction as a whole, where the server knows such a limit.
+    pub transaction: Option<Duration>,
+    /// A line on which nothing is heard of the other side.
+    pub silence: Duration,
+}
+
+impl Default for Limits {
+    /// As in `default.toml`.
+    fn default() -> Self {
+        let (statement, lock, idle) = (Some(Duration::from_secs(900)), Some(Duration::from_secs(60)), Some(Duration::from_secs(60)));
+        Limits { statement, lock, idle, transaction: None, silence: Duration::from_secs(30) }
+    }
+}
+
 /// Settings of the PostgreSQL sink.
 #[derive(Clone)]
 pub struct PostgresSettings {
@@ -19,6 +42,8 @@ pub struct PostgresSettings {
     pub job: String,
     /// How long one attempt to connect may take.
     pub connect_timeout: Duration,
+    /// What bounds how long something may take there.
+    pub limits: Limits,
     /// How long a start waits for a database that does not answer.
     pub start_timeout: Duration,
     /// How long a commit is retried while the database is away; `None`: for ever.
@@ -62,6 +87,7 @@ impl PostgresSettings {
             parameters: Parameters::default(),
             job: job.to_string(),
             connect_timeout: Duration::from_secs(5),
+            limits: Limits::default(),
             start_timeout: Duration::from_secs(30),
             retry_timeout: None,
             retry_first: Duration::from_millis(100),
@@ -95,6 +121,7 @@ impl fmt::Debug for PostgresSettings {
             .field("parameters", &self.parameters)
             .field("job", &self.job)
             .field("connect_timeout", &self.connect_timeout)
+            .field("limits", &self.limits)
             .field("start_timeout", &self.start_timeout)
             .field("retry_timeout", &self.retry_timeout)
             .field("retry_first", &self.retry_first)

@@ -41,13 +41,22 @@ pub struct Writer {
 struct Session {
     client: Client,
     statements: Statements,
+    /// The server's number for it.
+    backend: i32,
 }
 
 impl Session {
     fn open(settings: &PostgresSettings) -> Result<Session, PostgresError> {
         let mut client = connection::connect(settings)?;
         let statements = Statements::prepare(&mut client, settings)?;
-        Ok(Session { client, statements })
+        Session::of(client, statements, settings)
+    }
+
+    /// A session that is ready but for its limits.
+    fn of(mut client: Client, statements: Statements, settings: &PostgresSettings) -> Result<Session, PostgresError> {
+        connection::limit(&mut client, settings)?;
+        let backend = connection::backend(&mut client)?;
+        Ok(Session { client, statements, backend })
     }
 }
 
@@ -70,7 +79,9 @@ impl Writer {
     pub fn open_telling(settings: PostgresSettings, now: TopicIds, trouble: Trouble) -> Result<Writer, PostgresError> {
         let mut backoff = Backoff::new(settings.retry_first, settings.retry_longest);
         loop {
-            let error = match Writer::try_open(&settings, &now) {
+            let opened = Writer::try_open(&settings, &now, &trouble);
+            trouble.rests();
+            let error = match opened {
                 Ok((session, progress, history, ids)) => {
                     let PostgresSettings { job, url, .. } = &settings;
                     tracing::info!(job, address = address::shown(url), progress.epoch, progress.incarnation, "The database is ready.");
@@ -103,14 +114,17 @@ impl Writer {
         }
     }
 
-    fn try_open(settings: &PostgresSettings, now: &TopicIds) -> Result<(Session, Progress, History, TopicIds), PostgresError> {
+    fn try_open(settings: &PostgresSettings, now: &TopicIds, trouble: &Trouble) -> Result<(Session, Progress, History, TopicIds), PostgresError> {
+        let begins = || "the start of the job".to_string();
+        trouble.works(begins(), None);
         let mut client = connection::connect_alone(settings)?;
+        trouble.works(begins(), Some(connection::backend(&mut client)?));
         let (statements, progress) = schema::prepare(&mut client, settings, now, |client| {
             let statements = Statements::prepare(client, settings)?;
             Ok((statements, recorded::start(client, &settings.job)?))
         })?;
         let (history, ids) = (recorded::history(&mut client, &settings.job)?, recorded::topic_ids(&mut client, settings)?);
-        Ok((Session { client, statements }, progress, history, ids))
+        Ok((Session::of(client, statements, settings)?, progress, history, ids))
     }
 
     /// The job that it writes for.
@@ -203,8 +217,12 @@ impl Writer {
     /// That of a statement.
     pub fn forget_kept(&mut self, through: u64) -> Result<(), PostgresError> {
         if through > self.forgotten {
-            let job = self.settings.job.clone();
-            kept::remove_through(&mut self.session()?.client, &job, through)?;
+            let (job, trouble) = (self.settings.job.clone(), self.trouble.clone());
+            let session = self.session()?;
+            trouble.works("the removal of kept records".to_string(), Some(session.backend));
+            let removed = kept::remove_through(&mut session.client, &job, through);
+            trouble.rests();
+            removed?;
             self.forgotten = through;
         }
         Ok(())
@@ -242,7 +260,7 @@ impl Writer {
         let started = Instant::now();
         self.staging.fill(results, &self.settings)?;
         let mut backoff = Backoff::new(self.settings.retry_first, self.settings.retry_longest);
-        while let Err(error) = self.try_commit(results) {
+        while let Err(error) = self.attempt(results) {
             if !error.is_transient() {
                 return Err(error);
             }
@@ -273,13 +291,25 @@ impl Writer {
         Ok(Commit { epoch: results.epoch, took: started.elapsed(), retries })
     }
 
+    /// One try, of which others can tell how far it is.
+    fn attempt(&mut self, results: &EpochResults) -> Result<Outcome, PostgresError> {
+        self.trouble.works(format!("epoch {}", results.epoch), self.session.as_ref().map(|session| session.backend));
+        let outcome = self.try_commit(results);
+        self.trouble.rests();
+        outcome
+    }
+
     /// One try; a session in which it fails is not used again.
     fn try_commit(&mut self, results: &EpochResults) -> Result<Outcome, PostgresError> {
         let elapsed = self.last_commit.map(|at| at.elapsed().as_secs_f64());
         let events_per_second = elapsed.filter(|seconds| *seconds > 0.0).map(|seconds| results.counts.records as f64 / seconds);
         let mut session = match self.session.take() {
             Some(session) => session,
-            None => Session::open(&self.settings)?,
+            None => {
+                let session = Session::open(&self.settings)?;
+                self.trouble.works(format!("epoch {}", results.epoch), Some(session.backend));
+                session
+            }
         };
         let Writer { settings, staging, progress, .. } = self;
         let statements = &session.statements;

@@ -25,7 +25,7 @@ use std::time::Duration;
 pub use chain::{History, Link, Made};
 pub use open::{Opened, kept_store, open};
 pub use positions::{Offsets, Positions, offsets_by_name, offsets_of};
-pub use trouble::Trouble;
+pub use trouble::{Trouble, Work};
 
 /// Why a sink could not go on.
 #[derive(Debug, thiserror::Error)]
