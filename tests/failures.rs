@@ -321,6 +321,18 @@ fn of_two_processes_the_one_that_did_not_fail_says_what_it_knows() {
     let Some(mut scene) = Scene::set("pair") else { return };
     let log = |stage: &Stage, number: &str| std::fs::read_to_string(stage.path(&format!("{number}.log"))).expect("a log");
     let [first, second] = pair(&mut scene, 1);
+    // One that is stopped says nothing, and keeps its connections: the other one tells.
+    let [own, other] = ["0", "1"].map(|number| Console::logged(|| log(&scene.stage, number)));
+    for (stopped, number, told) in [(&second, "1", own), (&first, "0", other)] {
+        eventually("both are heard of", || !told.get("/metrics").1.contains("\nsluice_stalled{cause=\"peer\"} 1\n"));
+        stopped.signal("STOP");
+        let process = format!("process {number} of 2");
+        eventually(&process, || stalls(told, "peer", &["another process of the job gives no sign of life", &process]));
+        stopped.signal("CONT");
+        eventually("it is over", || told.get("/metrics").1.contains("\nsluice_stalled{cause=\"peer\"} 0\n"));
+    }
+    scene.send(1);
+    scene.stage.wait_for("SELECT (sum((counts->>'transactions')::bigint))::bigint FROM sluice.epochs", scene.sent);
     second.kill();
     assert_eq!(first.wait(), Some(1), "{}", log(&scene.stage, "0"));
     told(&log(&scene.stage, "0"), "the connection to another process of the job is lost");

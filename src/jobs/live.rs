@@ -9,6 +9,7 @@
 //!   └────────── what arrived ◀─────────┘
 //! ```
 
+use super::peers::Peers;
 use super::schedule::Schedule;
 use dataflows::campaign::feed::{Feed, Mark, Recorded, Save};
 use dataflows::event::{CustomerId, Kept, Messages, Millis, Topic};
@@ -129,6 +130,8 @@ pub struct Control {
     pub repeats: Arc<AtomicBool>,
     /// Something failed in this process: the others must not take its end for a drain.
     pub failed: Arc<AtomicBool>,
+    /// Which workers answer the pacer's signs of life; known where the pacer is.
+    pub peers: Peers,
     /// Another process ends the job because something failed in it.
     pub failed_elsewhere: Arc<AtomicBool>,
     /// A checkpoint is wanted at once.
@@ -136,8 +139,8 @@ pub struct Control {
 }
 
 impl Control {
-    /// Notes signs of life among what the pacer told, and takes them out; and what this process should know of the others.
-    fn hear(&self, told: &mut Vec<Command>) {
+    /// Notes signs of life among what the pacer told, and takes them out; and what this process should know of the others. Says whether there were any.
+    fn hear(&self, told: &mut Vec<Command>) -> bool {
         for command in told.iter() {
             if let Command::Cut { failed, .. } = command {
                 self.repeats.store(false, Ordering::Release);
@@ -148,6 +151,7 @@ impl Control {
         told.retain(|command| !matches!(command, Command::Beat));
         self.beat.fetch_add((before - told.len()) as u64, Ordering::AcqRel);
         self.is_listening.store(true, Ordering::Release);
+        told.len() < before
     }
 }
 
@@ -176,6 +180,10 @@ struct News {
     drain: bool,
     /// Something failed in the process.
     failed: bool,
+    /// The worker.
+    worker: usize,
+    /// It answers a sign of life.
+    alive: bool,
 }
 
 /// How often a source looks for what no wake-up announces: idle partitions, a request to drain.
@@ -221,10 +229,17 @@ fn pacer<'scope>(news: StreamVec<'scope, u64, News>, pace: Pace, control: Contro
         let mut pacing = Pacing::new(pace, peers);
         move |_| {
             let open = held.as_ref().map_or(0, |held| *held.time());
-            news.for_each(|_, news| news.drain(..).for_each(|news| pacing.hear(open, news)));
+            let mut hear = |news: News| {
+                if news.alive || news.prepared {
+                    control.peers.answer(news.worker);
+                }
+                pacing.hear(open, news);
+            };
+            news.for_each(|_, news| news.drain(..).for_each(&mut hear));
             while let Some(capability) = &mut held {
                 let epoch = *capability.time();
                 if pacing.beats() {
+                    control.peers.ask(peers, Instant::now());
                     commands.activate().session(&*capability).give(Command::Beat);
                 }
                 let Some(command) = pacing.decide(epoch, &control) else { break };
@@ -361,7 +376,7 @@ fn read<'scope, I: Intake + 'static>(
     intake: impl FnOnce(SyncActivator) -> I,
 ) -> (StreamVec<'scope, u64, Feed>, StreamVec<'scope, u64, News>) {
     let scope = commands.scope();
-    let leads = scope.index() == 0;
+    let (index, leads) = (scope.index(), scope.index() == 0);
     let mut builder = OperatorBuilder::new("Source".to_owned(), scope);
     let address = builder.operator_info().address;
     let again = Rc::new(scope.activator_for(address.clone()));
@@ -377,7 +392,7 @@ fn read<'scope, I: Intake + 'static>(
         let mut reading = Reading::new(intake, &pace, leads);
         move |_| {
             commands.for_each(|_, told| {
-                control.hear(told);
+                reading.untold.alive |= control.hear(told);
                 reading.commands.extend(told.drain(..));
             });
             loop {
@@ -387,7 +402,7 @@ fn read<'scope, I: Intake + 'static>(
                 let outcome = reading.step(|item| session.give(item));
                 drop(session);
                 if let Some(told) = reading.news(control.drain.load(Ordering::Acquire), control.failed.load(Ordering::Acquire)) {
-                    news.activate().session(&rights[1]).give(News { epoch: *rights[1].time(), ..told });
+                    news.activate().session(&rights[1]).give(News { epoch: *rights[1].time(), worker: index, ..told });
                 }
                 match outcome {
                     Step::Read => {}
@@ -558,7 +573,7 @@ impl<I: Intake> Reading<I> {
         news.ended = first_time(&mut self.told_ended, self.intake.is_ended());
         news.failed = first_time(&mut self.told_failed, failed);
         news.drain = first_time(&mut self.told_drain, drain);
-        (news.records > 0 || news.restless || news.prepared || news.ended || news.drain || news.failed).then_some(news)
+        (news.records > 0 || news.restless || news.prepared || news.ended || news.drain || news.failed || news.alive).then_some(news)
     }
 }
 

@@ -5,6 +5,7 @@ use super::erasing::erase;
 use super::gather::{Checkpointing, Gather, GatherError};
 use super::keeping::Keeping;
 use super::live::{Control, Pace, live};
+use super::peers;
 use super::plan::{Plan, agree};
 use super::publishing::Publishing;
 use super::recalling::{Recalling, Share};
@@ -194,6 +195,7 @@ impl Job {
             ending,
             trouble: Trouble::default(),
             saved: Arc::default(),
+            seat: peers::Seat { process: config.process, processes: config.processes, workers: config.workers },
             status,
             begun: Arc::new(AtomicBool::new(false)),
             connecting: Arc::new(AtomicBool::new(false)),

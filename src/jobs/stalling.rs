@@ -10,9 +10,13 @@ use std::time::{Duration, Instant};
 /// An epoch that waits so long to be committed stands still; likewise a partition whose broker is not connected for so long.
 const STALLED: Duration = Duration::from_secs(5);
 
+/// Signs of life come every two seconds; a process that gives none for so long does nothing.
+const SILENT: Duration = Duration::from_secs(6);
+
 /// What has to be remembered from one look to the next.
 pub(super) struct Stalling {
     commits: Since,
+    beats: Since,
     unreachable: Since,
     held_back: HeldBack,
 }
@@ -20,7 +24,7 @@ pub(super) struct Stalling {
 impl Stalling {
     /// Nothing is seen yet.
     pub(super) fn new() -> Self {
-        Stalling { commits: Since::new(), unreachable: Since::new(), held_back: HeldBack::default() }
+        Stalling { commits: Since::new(), beats: Since::new(), unreachable: Since::new(), held_back: HeldBack::default() }
     }
 
     /// Everything that stands still now.
@@ -29,6 +33,7 @@ impl Stalling {
         seen.extend(watched.trouble.seen());
         let connection = watched.sight.trouble().map(|trouble| Seen::of(Cause::Broker, trouble));
         seen.extend(connection.or_else(|| self.unreachable(watched, partitions)));
+        seen.extend(self.peer(watched));
         let waited = self.commits.waited(watched.control.committed.load(Ordering::Acquire), watched.has_uncommitted());
         if waited >= STALLED && !seen.iter().any(|seen| seen.cause.stops()) {
             seen.extend(Instant::now().checked_sub(waited).map(|since| unexplained(watched).since(since)));
@@ -38,6 +43,18 @@ impl Stalling {
         let unsaved = watched.saved.get().and_then(|saved| saved.trouble());
         seen.extend(unsaved.map(|why| Seen::of(Cause::Checkpoints, why)));
         seen
+    }
+
+    /// Another process that is not heard of: by the first one any other, and by the others the first.
+    fn peer(&mut self, watched: &Watched) -> Option<Seen> {
+        let (seat, now) = (watched.seat, Instant::now());
+        let beats = self.beats.waited(watched.control.beat.load(Ordering::Acquire), watched.control.is_listening.load(Ordering::Acquire));
+        let (process, since) = match seat.process {
+            0 => watched.control.peers.silent(seat, SILENT, now)?,
+            _ => (0, now.checked_sub(beats).filter(|_| beats >= SILENT)?),
+        };
+        let what = format!("process {process} of {} is stopped, hangs, or cannot be reached; see to it, or start all of them again", seat.processes);
+        Some(Seen::of(Cause::Peer, what).since(since))
     }
 
     /// Partitions whose broker is not connected, though another one is.

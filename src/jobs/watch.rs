@@ -2,6 +2,7 @@
 
 use super::ending::{Drained, Ending};
 use super::live::Control;
+use super::peers::Seat;
 use super::run::RunError;
 use super::stalling::Stalling;
 use crate::checkpoint::{CheckpointError, Saved};
@@ -44,6 +45,8 @@ pub struct Watched {
     pub trouble: Trouble,
     /// What has become of the checkpoints, once the saver is up.
     pub saved: Arc<OnceLock<Arc<Saved>>>,
+    /// Where this process is among those of the job.
+    pub seat: Seat,
     /// How the job is shown.
     pub status: Arc<Status>,
     /// Reading has begun, so that there is something to finish.

@@ -23,11 +23,14 @@ fn erasing_token(stage: &Stage) -> String {
 impl Console {
     /// Of the job that the stage started last, with its log in a file: there it says its address.
     pub(crate) fn of(stage: &Stage) -> Console {
+        Console::logged(|| stage.log())
+    }
+
+    /// Of the process with this log.
+    pub(crate) fn logged(log: impl Fn() -> String) -> Console {
         let mut address = None;
         eventually("the console is up", || {
-            let log = stage.log();
-            address =
-                log.lines().find(|line| line.contains("The console is up")).and_then(|line| line.rsplit_once("address=")?.1.trim().parse().ok());
+            address = address_in(&log());
             address.is_some()
         });
         Console(address.expect("it has just been found"))
@@ -86,4 +89,9 @@ impl Console {
         });
         message
     }
+}
+
+/// Where a log says that its console is.
+fn address_in(log: &str) -> Option<SocketAddr> {
+    log.lines().find(|line| line.contains("The console is up")).and_then(|line| line.rsplit_once("address=")?.1.trim().parse().ok())
 }

@@ -287,7 +287,12 @@ impl Job {
 
     /// Asks it to drain.
     pub(crate) fn terminate(&self) {
-        let told = Command::new("kill").args(["-TERM", &self.id().to_string()]).status().expect("kill can be started");
+        self.signal("TERM");
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, name: &str) {
+        let told = Command::new("kill").args([&format!("-{name}"), &self.id().to_string()]).status().expect("kill can be started");
         assert!(told.success());
     }
 
