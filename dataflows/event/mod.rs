@@ -478,6 +478,23 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every reason.
+    pub const ALL: [Reason; 13] = [
+        Reason::Malformed,
+        Reason::TooLong,
+        Reason::MissingField,
+        Reason::BadField,
+        Reason::BadTimestamp,
+        Reason::BadAmount,
+        Reason::BadReward,
+        Reason::BadPropensity,
+        Reason::UnknownArm,
+        Reason::BadOp,
+        Reason::UnknownId,
+        Reason::PastHistory,
+        Reason::NotMilliseconds,
+    ];
+
     /// The word for it in files, tables and metrics.
     pub fn word(self) -> &'static str {
         match self {

@@ -178,7 +178,7 @@ impl Assembly {
         self.flush(attempt)?;
         let part = Part { process: self.settings.process, epoch: attempt.epoch, files: Ok(std::mem::take(&mut attempt.files)) };
         self.patiently(|| self.checkpoints.write_part(&part))?;
-        self.saved.complete(part.epoch);
+        self.saved.complete(part.epoch, Timestamp::now());
         Ok(true)
     }
 
@@ -203,8 +203,8 @@ impl Assembly {
         );
         let erases = manifest.erases;
         let passed_over_after = self.former.as_ref().map_or(0, |former| former.epoch);
+        self.saved.complete(attempt.epoch, manifest.created);
         self.former = Some(manifest);
-        self.saved.complete(attempt.epoch);
         self.clean(passed_over_after, attempt.epoch, erases);
         Ok(true)
     }

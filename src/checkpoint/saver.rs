@@ -12,7 +12,8 @@ use crate::kafka::TopicIds;
 use crate::sink::Link;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use dataflows::event::{Millis, Topic};
-use std::sync::atomic::{AtomicU64, Ordering};
+use jiff::Timestamp;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -142,6 +143,10 @@ pub struct Saved {
     oldest: AtomicU64,
     abandoned: AtomicU64,
     failed_erasures: AtomicU64,
+    /// When the newest complete checkpoint was made, in milliseconds since 1970; 0 before the first.
+    created: AtomicI64,
+    /// Checkpoints that were abandoned since the start.
+    failures: AtomicU64,
     /// Why the newest one was abandoned.
     why: Mutex<Option<Abandoned>>,
     panicked: OnceLock<Panicked>,
@@ -187,8 +192,19 @@ impl Saved {
         self.failed_erasures.fetch_add(1, Ordering::AcqRel);
     }
 
-    pub(super) fn complete(&self, epoch: u64) {
+    /// When the newest complete checkpoint was made, in milliseconds since 1970; `None` before the first.
+    pub fn created(&self) -> Option<Millis> {
+        Some(self.created.load(Ordering::Acquire)).filter(|created| *created > 0)
+    }
+
+    /// How many checkpoints were abandoned since the start.
+    pub fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Acquire)
+    }
+
+    pub(super) fn complete(&self, epoch: u64, created: Timestamp) {
         self.newest.fetch_max(epoch, Ordering::AcqRel);
+        self.created.fetch_max(created.as_millisecond(), Ordering::AcqRel);
     }
 
     pub(super) fn begins_with(&self, oldest: u64) {
@@ -198,6 +214,7 @@ impl Saved {
     pub(super) fn abandon(&self, epoch: u64, why: Abandoned) {
         *self.why.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
         self.abandoned.fetch_max(epoch, Ordering::AcqRel);
+        self.failures.fetch_add(1, Ordering::AcqRel);
     }
 
     /// The last checkpoint, if it was abandoned.
@@ -285,7 +302,7 @@ impl Saver {
             checkpoints.clear_parts()?;
         }
         let saved = Arc::new(Saved::default());
-        saved.complete(restored.as_ref().map_or(0, |manifest| manifest.epoch));
+        restored.iter().for_each(|manifest| saved.complete(manifest.epoch, manifest.created));
         let (messages, taken) = unbounded();
         let (poll, room, told) = (settings.poll, settings.room.max(1), Arc::clone(&saved));
         let assembly = Assembly::new(checkpoints, settings, committed, Arc::clone(&saved), restored);

@@ -70,7 +70,7 @@ struct Bench {
 impl Bench {
     fn new(checkpoints: Checkpoints, restored: Option<Manifest>) -> Self {
         let (saved, committed) = (Arc::new(Saved::default()), Arc::new(AtomicU64::new(u64::MAX)));
-        saved.complete(restored.as_ref().map_or(0, |manifest| manifest.epoch));
+        restored.iter().for_each(|manifest| saved.complete(manifest.epoch, manifest.created));
         let assembly = Assembly::new(checkpoints, settings(), Arc::clone(&committed), Arc::clone(&saved), restored);
         Bench { assembly, saved, committed }
     }

@@ -218,6 +218,7 @@ impl Watched {
         self.status.cut(self.control.cut.load(Ordering::Acquire));
         self.saved.get().into_iter().for_each(|saved| {
             self.status.checkpoint(saved.newest());
+            self.status.checkpoints(saved.created(), saved.failures());
             self.status.erasures_failed(ErasureFault::Checkpoints, saved.failed_erasures());
         });
         let state = match stalled {

@@ -3,16 +3,21 @@
 //! Names begin with `sluice_`, except those of the process, which every program has. Units are base units. The values of every label are bounded:
 //! by the configuration (arms), the topics' partitions, or an enum.
 
+use super::exposition::sorted;
 use super::stalls::Cause;
 use super::status::State;
-use super::status::snapshot::{Arm, Holder, IgnoredField, Partition, Publishing, Snapshot, Stall};
+use super::status::snapshot::{Arm, Holder, IgnoredField, Partition, Publishing, Snapshot, Stall, Times};
 use dataflows::campaign::output::Count;
+use dataflows::event::{Millis, Reason};
 use metrics::{Label, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram, with_local_recorder};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use std::time::Duration;
 
 /// Upper bounds of the buckets of `sluice_commit_seconds`: from a small epoch to one that keeps the next ones waiting.
 const COMMIT_BUCKETS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// Likewise of `sluice_event_to_commit_seconds`: from a job that keeps up to one that reads what happened long ago.
+const EVENT_BUCKETS: [f64; 12] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3_600.0, 86_400.0];
 
 /// A metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,8 +69,18 @@ pub enum Metric {
     WatermarkSeconds,
     /// Which partition holds event time back.
     WatermarkHeld,
+    /// When the last epoch was committed.
+    CommitTimestampSeconds,
+    /// From event to commit.
+    EventToCommitSeconds,
     /// The newest checkpoint.
     CheckpointEpoch,
+    /// When it was made.
+    CheckpointTimestampSeconds,
+    /// How old it is.
+    CheckpointAgeSeconds,
+    /// Checkpoints that could not be written.
+    CheckpointsFailed,
     /// Records behind the broker.
     KafkaConsumerLag,
     /// Next offset.
@@ -127,7 +142,7 @@ pub enum Kind {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Metric; 47] = [
+    pub const ALL: [Metric; 52] = [
         Metric::Events,
         Metric::InputRejected,
         Metric::Late,
@@ -151,7 +166,12 @@ impl Metric {
         Metric::Unpublishable,
         Metric::WatermarkSeconds,
         Metric::WatermarkHeld,
+        Metric::CommitTimestampSeconds,
+        Metric::EventToCommitSeconds,
         Metric::CheckpointEpoch,
+        Metric::CheckpointTimestampSeconds,
+        Metric::CheckpointAgeSeconds,
+        Metric::CheckpointsFailed,
         Metric::KafkaConsumerLag,
         Metric::KafkaConsumerOffset,
         Metric::KafkaHighWatermark,
@@ -227,6 +247,21 @@ impl Metric {
             Metric::WatermarkSeconds => ("sluice_watermark_seconds", Gauge, "Event time below which nothing is expected, in seconds since 1970."),
             Metric::WatermarkHeld => ("sluice_watermark_held", Gauge, "1 for the partition that holds event time back, 0 for the others."),
             Metric::CheckpointEpoch => ("sluice_checkpoint_epoch", Gauge, "The epoch of the newest complete checkpoint, 0 before the first."),
+            Metric::CommitTimestampSeconds => ("sluice_commit_timestamp_seconds", Gauge, "When the last epoch was committed, in seconds since 1970."),
+            Metric::EventToCommitSeconds => (
+                "sluice_event_to_commit_seconds",
+                Histogram,
+                "Time from the newest event of each partition that an epoch has read, by its own timestamp, to the epoch's commit.",
+            ),
+            Metric::CheckpointTimestampSeconds => {
+                ("sluice_checkpoint_timestamp_seconds", Gauge, "When the newest complete checkpoint was made, in seconds since 1970.")
+            }
+            Metric::CheckpointAgeSeconds => (
+                "sluice_checkpoint_age_seconds",
+                Gauge,
+                "Time since the newest complete checkpoint was made, or since the start where there is none.",
+            ),
+            Metric::CheckpointsFailed => ("sluice_checkpoints_failed_total", Counter, "Checkpoints that were abandoned since the start."),
             Metric::KafkaConsumerLag => ("sluice_kafka_consumer_lag", Gauge, "Offsets of a partition that can be read and are not committed yet."),
             Metric::KafkaConsumerOffset => ("sluice_kafka_consumer_offset", Gauge, "The first offset of a partition that is not committed."),
             Metric::Transactions => ("sluice_transactions", Gauge, "Purchases that are settled."),
@@ -278,24 +313,36 @@ impl std::fmt::Debug for Metrics {
 impl Metrics {
     /// Of a job that starts: described, nothing counted.
     pub fn new() -> Self {
-        let builder = PrometheusBuilder::new();
-        let recorder = builder.set_buckets(&COMMIT_BUCKETS).expect("there are buckets, which is all that is asked").build_recorder();
-        with_local_recorder(&recorder, || Metric::ALL.into_iter().for_each(describe));
+        let buckets = [(Metric::CommitSeconds, &COMMIT_BUCKETS[..]), (Metric::EventToCommitSeconds, &EVENT_BUCKETS)];
+        let builder = buckets.into_iter().fold(PrometheusBuilder::new(), |builder, (metric, buckets)| {
+            let name = Matcher::Full(metric.name().to_string());
+            builder.set_buckets_for_metric(name, buckets).expect("there are buckets, which is all that is asked")
+        });
+        let recorder = builder.build_recorder();
+        // A histogram is there once it is asked for.
+        with_local_recorder(&recorder, || {
+            Metric::ALL.into_iter().for_each(describe);
+            buckets.into_iter().for_each(|(metric, _)| drop(histogram!(metric.name())));
+        });
         let handle = recorder.handle();
         Metrics { recorder, handle }
     }
 
-    /// An epoch has been committed in this time.
-    pub fn commit_took(&self, took: Duration) {
-        with_local_recorder(&self.recorder, || histogram!(Metric::CommitSeconds.name()).record(took));
+    /// An epoch has been committed in this time; its newest events happened so long before.
+    pub fn commit_took(&self, took: Duration, delays: impl Iterator<Item = Duration>) {
+        with_local_recorder(&self.recorder, || {
+            histogram!(Metric::CommitSeconds.name()).record(took);
+            let events = histogram!(Metric::EventToCommitSeconds.name());
+            delays.for_each(|delay| events.record(delay));
+        });
         // Sorts what was recorded into its buckets: without that, a job that nobody scrapes would keep every value.
         self.handle.run_upkeep();
     }
 
-    /// The text form of Prometheus, version 0.0.4.
+    /// The text form of Prometheus, version 0.0.4, sorted by name and labels.
     pub fn render(&self, snapshot: &Snapshot) -> String {
         with_local_recorder(&self.recorder, || record(snapshot));
-        self.handle.render()
+        sorted(&self.handle.render())
     }
 }
 
@@ -307,20 +354,23 @@ fn describe(metric: Metric) {
     }
 }
 
-/// Sets every metric, except the histogram, to what the snapshot says.
+/// Sets every metric, except the histograms, to what the snapshot says.
 fn record(snapshot: &Snapshot) {
     let counts = &snapshot.counts.counts;
     Count::ALL.iter().filter_map(|of| Some((*of, of_count(*of)?))).for_each(|(of, metric)| record_count(metric, counts.get(of)));
     let unmatched = snapshot.counts.unmatched_by();
     unmatched.into_iter().for_each(|(reason, rewards)| set(Metric::RewardsUnmatched, vec![Label::new("reason", reason)], rewards as f64));
     snapshot.failed_erasures.iter().for_each(|(reason, failed)| count(Metric::ErasuresFailed, vec![Label::new("reason", *reason)], *failed));
-    snapshot.rejected.iter().for_each(|(reason, rejected)| count(Metric::InputRejected, vec![Label::new("reason", *reason)], *rejected));
+    Reason::ALL.iter().map(|reason| reason.word()).for_each(|reason| {
+        count(Metric::InputRejected, vec![Label::new("reason", reason)], snapshot.rejected.get(reason).copied().unwrap_or(0));
+    });
     snapshot.ignored_fields.iter().for_each(record_ignored);
     set(Metric::EpochCommitted, Vec::new(), snapshot.epoch.committed as f64);
     set(Metric::EpochsInFlight, Vec::new(), snapshot.epoch.in_flight as f64);
     record_publishing(&snapshot.publishing);
     set_known(Metric::WatermarkSeconds, Vec::new(), snapshot.watermark.as_ref().map(|watermark| watermark.timestamp_ms as f64 * 1e-3));
     set(Metric::CheckpointEpoch, Vec::new(), snapshot.epoch.checkpoint as f64);
+    record_times(&snapshot.times);
     let holder = snapshot.watermark.as_ref().and_then(|watermark| watermark.held_by.as_ref());
     snapshot.partitions.iter().for_each(|partition| record_partition(partition, holder));
     snapshot.arms.iter().for_each(record_arm);
@@ -372,6 +422,14 @@ fn record_publishing(publishing: &Publishing) {
     set(Metric::PublishingHeld, Vec::new(), truth(publishing.trouble.is_some()));
     let passed_over = [("predictions", publishing.unpublishable_predictions), ("dead_letters", publishing.unpublishable_dead_letters)];
     passed_over.into_iter().for_each(|(topic, records)| count(Metric::Unpublishable, vec![Label::new("topic", topic)], records));
+}
+
+fn record_times(times: &Times) {
+    let seconds = |millis: Option<Millis>| millis.map(|millis| millis as f64 * 1e-3);
+    set_known(Metric::CommitTimestampSeconds, Vec::new(), seconds(times.commit_ms));
+    set_known(Metric::CheckpointTimestampSeconds, Vec::new(), seconds(times.checkpoint_ms));
+    set(Metric::CheckpointAgeSeconds, Vec::new(), times.checkpoint_age_seconds);
+    count(Metric::CheckpointsFailed, Vec::new(), times.checkpoints_failed);
 }
 
 fn record_stall(cause: Cause, holding: &[Stall]) {
@@ -454,6 +512,7 @@ mod tests {
         status.ends([((Topic::Transactions, 3), End { last_stable: Some(620), high_watermark: Some(655) })]);
         status.publishing(4, 3, 12, None);
         status.unpublishable(Destination::DeadLetters);
+        status.checkpoints(Some(1_709_251_200_000), 2);
         let text = status.metrics();
         for metric in Metric::ALL {
             let (name, kind) = (metric.name(), format!("{:?}", metric.kind()).to_lowercase());
@@ -479,6 +538,9 @@ mod tests {
             "sluice_kafka_high_watermark{topic=\"transactions\",partition=\"3\"} 655",
             "sluice_kafka_last_stable_offset{topic=\"transactions\",partition=\"3\"} 620",
             "sluice_kafka_held_back{topic=\"transactions\",partition=\"3\"} 35",
+            "sluice_checkpoint_timestamp_seconds 1709251200",
+            "sluice_checkpoints_failed_total 2",
+            "sluice_event_to_commit_seconds_count 0",
             "sluice_decisions_total{arm=\"Email\"} 3",
             "sluice_decisions_total{arm=\"a \\\"quoted\\\" one\"} 1",
             "sluice_state{state=\"starting\"} 1",
@@ -508,6 +570,39 @@ mod tests {
                 assert!(text.contains(&line), "{line} in\n{text}");
             }
         }
+    }
+
+    #[test]
+    fn every_counter_is_there_from_the_start_with_every_label() {
+        let status = Status::new("campaign", &["Email".to_string(), "SMS".to_string()], 2);
+        let text = status.metrics();
+        for metric in Metric::ALL.into_iter().filter(|metric| metric.kind() != Kind::Gauge) {
+            let name = metric.name();
+            assert!(text.lines().any(|line| line.starts_with(name)), "{name} in\n{text}");
+        }
+        let zeros = Reason::ALL.map(|reason| format!("sluice_input_rejected_total{{reason=\"{}\"}} 0", reason.word()));
+        for line in
+            zeros.iter().map(String::as_str).chain(["sluice_decisions_total{arm=\"SMS\"} 0", "sluice_unpublishable_total{topic=\"predictions\"} 0"])
+        {
+            assert!(text.lines().any(|rendered| rendered == line), "{line} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn the_table_beside_this_file_has_every_metric_and_every_cause() {
+        let metric = |metric: &Metric| format!("| `{}` | {} | {} |", metric.name(), format!("{:?}", metric.kind()).to_lowercase(), metric.help());
+        let mut metrics: Vec<String> = Metric::ALL.iter().map(metric).collect();
+        metrics.sort();
+        let cause = |cause: &Cause| {
+            let ready = if cause.stops() { "no" } else { "yes" };
+            format!("| `{}` | {ready} | {} | {} |", cause.word(), cause.told("…"), cause.meaning())
+        };
+        let causes: Vec<String> = Cause::ALL.iter().map(cause).collect();
+        let table = |lines: &[String]| lines.join("\n");
+        let wanted = format!("{}\n\n{}", table(&metrics), table(&causes));
+        let rows: Vec<&str> = include_str!("README.md").lines().filter(|line| line.starts_with("| `")).collect();
+        let written = metrics.iter().chain(&causes).map(String::as_str);
+        assert!(written.eq(rows), "src/telemetry/README.md should have these lines:\n{wanted}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What the program tells about itself: logs, progress, status and metrics.
 
+mod exposition;
 pub mod logging;
 pub mod metrics;
 pub mod progress;

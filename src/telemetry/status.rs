@@ -7,6 +7,7 @@ pub mod snapshot;
 mod stalling;
 #[cfg(test)]
 pub(crate) mod tests;
+mod times;
 mod unmatched;
 
 use super::metrics::Metrics;
@@ -18,12 +19,14 @@ use dataflows::campaign::output::{ArmDay, Counts, Day, Segment};
 use dataflows::campaign::snapshot::Common;
 use dataflows::event::{DAY, IGNORABLE, Millis, Rejected, Topic};
 use erasures::{ErasureFault, FailedErasures};
+use jiff::Timestamp;
 use publishing::Owing;
 use recent::{Choices, Outcomes, Rate, mean_q16};
 use snapshot::{Arm, DeadLetter, Epochs, Events, Holder, IgnoredField, Partition, Reward, SegmentSize, Snapshot, Threshold, Watermark};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use times::Times;
 use unmatched::UnmatchedWatch;
 
 /// Rejected records that are shown.
@@ -135,6 +138,7 @@ struct Known {
     held_by: Option<(Topic, u32)>,
     checkpoint: u64,
     owing: Owing,
+    times: Times,
     next_offsets: BTreeMap<(Topic, u32), u64>,
     ends: BTreeMap<(Topic, u32), End>,
     counts: Counts,
@@ -240,8 +244,11 @@ impl Status {
     }
 
     fn committed_at(&self, results: &EpochResults, took: Duration, now: Instant) {
-        self.metrics.commit_took(took);
-        self.known().commit(results, took, now);
+        let at = Timestamp::now().as_millisecond();
+        self.metrics.commit_took(took, times::delays(results, at));
+        let mut known = self.known();
+        known.times.commit = Some(at);
+        known.commit(results, took, now);
     }
 
     /// The job as it stands now.
@@ -263,6 +270,7 @@ impl Status {
             memory_bytes: resident_memory_bytes(),
             epoch: known.epochs(),
             publishing: known.owing.at(now),
+            times: known.times.at(Timestamp::now().as_millisecond(), now.saturating_duration_since(self.started)),
             watermark: known.watermark(),
             partitions: known.partitions(),
             events: Events { total: known.counts.records, per_second: known.rate.per_second(now) },
@@ -306,6 +314,7 @@ impl Known {
             held_by: None,
             checkpoint: 0,
             owing: Owing::default(),
+            times: Times::default(),
             next_offsets: BTreeMap::new(),
             ends: BTreeMap::new(),
             counts: Counts::none(),

@@ -30,6 +30,8 @@ pub struct Snapshot {
     pub epoch: Epochs,
     /// What committed epochs have still to publish.
     pub publishing: Publishing,
+    /// When something last succeeded.
+    pub times: Times,
     /// Event time.
     pub watermark: Option<Watermark>,
     /// Partitions, sorted by topic and number.
@@ -105,6 +107,19 @@ pub struct Publishing {
     pub unpublishable_predictions: u64,
     /// Likewise: dead letters.
     pub unpublishable_dead_letters: u64,
+}
+
+/// When something last succeeded.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Times {
+    /// The last commit; `None` before the first since the start.
+    pub commit_ms: Option<Millis>,
+    /// When the newest complete checkpoint was made; `None` before the first.
+    pub checkpoint_ms: Option<Millis>,
+    /// Seconds since then, or since the start where there is none.
+    pub checkpoint_age_seconds: f64,
+    /// Checkpoints that could not be written since the start.
+    pub checkpoints_failed: u64,
 }
 
 /// Event time.
