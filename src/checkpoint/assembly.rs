@@ -140,6 +140,8 @@ impl Assembly {
             Piece::Shard { kind: Kind::Delta, .. } if self.saved.needs_full() => return Err(Abandoned::Baseless),
             Piece::Shard { shard, kind, customers, bytes, .. } => {
                 let (file, packed) = self.checkpoints.pack(names::shard(shard, epoch, kind), kind, epoch, customers, &bytes)?;
+                // Later checkpoints name it too: without a twin one damaged file would be the end of all of them.
+                attempt.unwritten.push((names::twin(&file.name), packed.clone()));
                 attempt.unwritten.push((file.name.clone(), packed));
                 attempt.files.push((shard, file));
             }

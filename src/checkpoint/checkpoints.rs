@@ -102,7 +102,7 @@ impl Checkpoints {
     /// # Errors
     /// As for [`newest`](Checkpoints::newest).
     pub fn newest_sound(&self, at_most: u64, strange: impl Fn(&Manifest) -> Option<String>) -> Result<Option<Manifest>, CheckpointError> {
-        self.find(at_most, strange, |manifest| self.verify(manifest, |_| ()).into_iter().next())
+        self.find(at_most, strange, |manifest| self.reading(manifest, |file| self.read(file).err(), |_| ()).into_iter().next())
     }
 
     fn find(
@@ -152,22 +152,50 @@ impl Checkpoints {
         }
     }
 
-    /// The content of a file, which is the one that was written.
+    /// The content of a file, which is the one that was written. Where it is missing or damaged, its twin's.
     ///
     /// # Errors
-    /// It is missing or damaged, or the store fails.
+    /// Both are missing or damaged, or the store fails.
     pub fn read(&self, file: &File) -> Result<Vec<u8>, CheckpointError> {
-        let name = self.name(&file.name);
+        self.read_as(&file.name, file).or_else(|problem| {
+            let twin = names::twin(&file.name);
+            match self.read_as(&twin, file) {
+                Ok(content) if problem.is_damage() => {
+                    let twin = self.store.object(&self.name(&twin));
+                    tracing::warn!("A file of a checkpoint cannot be used, and its twin is: {problem}; copy {twin} over it.");
+                    Ok(content)
+                }
+                _ => Err(problem),
+            }
+        })
+    }
+
+    fn read_as(&self, name: &str, file: &File) -> Result<Vec<u8>, CheckpointError> {
+        let name = self.name(name);
         let packed = self.store.get(&name, file.bytes)?;
         pack::unpack(file, &packed).map_err(|why| CheckpointError::Damaged { object: self.store.object(&name), why })
     }
 
-    /// Reads every file of a checkpoint and tells what is wrong. `read` is told the bytes of a few files each time that they have been read.
-    pub fn verify(&self, manifest: &Manifest, mut read: impl FnMut(u64)) -> Vec<CheckpointError> {
+    /// Reads every file of a checkpoint and each twin that is there, and tells what is wrong, though a restart may go on with one of the two. `read` is
+    /// told the bytes of a few files each time that they have been read.
+    pub fn verify(&self, manifest: &Manifest, read: impl FnMut(u64)) -> Vec<CheckpointError> {
+        let twin = |file: &File| match self.read_as(&names::twin(&file.name), file) {
+            // A version that wrote no twins has left none.
+            Ok(_) | Err(CheckpointError::Missing { .. }) => None,
+            Err(problem) => Some(problem),
+        };
+        self.reading(manifest, |file| self.read_as(&file.name, file).err().into_iter().chain(twin(file)).collect::<Vec<_>>(), read)
+    }
+
+    /// What is found in the files of a checkpoint, of which a few are read at once.
+    fn reading<F>(&self, manifest: &Manifest, find: impl Fn(&File) -> F + Sync, mut read: impl FnMut(u64)) -> Vec<CheckpointError>
+    where
+        F: IntoIterator<Item = CheckpointError> + Send,
+    {
         let mut problems = Vec::new();
         let files: Vec<&File> = manifest.files().map(|(_, file)| file).collect();
         for some in files.chunks(READ_AT_ONCE) {
-            let found = at_once(some, |file| self.read(file).err());
+            let found = at_once(some, |file| find(file));
             problems.extend(found.into_iter().flatten());
             read(some.iter().map(|file| file.bytes).sum());
         }
@@ -285,16 +313,18 @@ impl Checkpoints {
 
     /// Removes every file up to an epoch that none of these manifests names.
     fn sweep(&self, kept: &[&Manifest], newest: u64) -> Result<(), CheckpointError> {
-        let named: BTreeSet<&str> = kept.iter().flat_map(|manifest| manifest.files().map(|(_, file)| file.name.as_str())).collect();
+        let named: Vec<&str> = kept.iter().flat_map(|manifest| manifest.files().map(|(_, file)| file.name.as_str())).collect();
+        let named: BTreeSet<String> = named.into_iter().flat_map(|name| [name.to_string(), names::twin(name)]).collect();
         let manifests: BTreeSet<String> = self.epochs()?.into_iter().map(names::manifest).collect();
         let is_old = |name: &str| names::epoch_of(name).is_some_and(|epoch| epoch <= newest);
-        let goes = |name: &String| is_old(name) && !named.contains(name.as_str()) && !manifests.contains(name);
+        let goes = |name: &String| is_old(name) && !named.contains(name) && !manifests.contains(name);
         self.delete(self.files("")?.into_iter().map(|(name, _)| name).filter(goes))
     }
 
-    /// A file of the checkpoint that is not there, or not as long as it should be.
+    /// A file of the checkpoint that is not there, or not as long as it should be, nor its twin.
     fn absence(&self, manifest: &Manifest, lengths: &BTreeMap<String, u64>) -> Option<CheckpointError> {
-        manifest.files().find_map(|(_, file)| {
+        let has_twin = |file: &File| lengths.get(&names::twin(&file.name)) == Some(&file.bytes);
+        manifest.files().filter(|(_, file)| !has_twin(file)).find_map(|(_, file)| {
             let object = || self.store.object(&self.name(&file.name));
             match lengths.get(&file.name) {
                 None => Some(CheckpointError::Missing { object: object() }),

@@ -10,6 +10,8 @@ pub const SHARDS: &str = "shards";
 pub const SHARED: &str = "shared";
 /// Folder of what the other processes have written.
 pub const PARTS: &str = "parts";
+/// Folder of what is there twice: below it each of those files has the name that it has beside it.
+pub const TWINS: &str = "twins";
 /// Digits of an epoch: as many as the largest has, so that names sort as epochs do.
 const DIGITS: usize = 20;
 
@@ -28,6 +30,11 @@ pub fn shared(epoch: u64) -> String {
     format!("{SHARED}/{epoch:020}.zst")
 }
 
+/// Name of the twin of a file of a shard.
+pub fn twin(name: &str) -> String {
+    format!("{TWINS}/{name}")
+}
+
 /// Name of what a process has written of an epoch's checkpoint.
 pub fn part(epoch: u64, process: usize) -> String {
     format!("{PARTS}/{epoch:020}-{process}.json")
@@ -35,7 +42,10 @@ pub fn part(epoch: u64, process: usize) -> String {
 
 /// The epoch in a name, be the file whole or a temporary one; `None` for what is no file of a checkpoint.
 pub fn epoch_of(name: &str) -> Option<u64> {
-    let (folder, rest) = name.split_once('/')?;
+    let (folder, rest) = match name.split_once('/')? {
+        (TWINS, name) => name.split_once('/').filter(|(folder, _)| *folder == SHARDS)?,
+        parts => parts,
+    };
     let rest = match folder {
         SHARDS => rest.split_once('/')?.1,
         MANIFESTS | SHARED | PARTS => rest,
@@ -53,12 +63,24 @@ mod tests {
     #[test]
     fn the_epoch_is_read_back_from_every_name_and_from_no_other() {
         for epoch in [0, 7, u64::MAX] {
-            for name in [manifest(epoch), shard(17, epoch, Kind::Base), shard(255, epoch, Kind::Delta), shared(epoch), part(epoch, 3)] {
+            let shards = [shard(17, epoch, Kind::Base), shard(255, epoch, Kind::Delta)];
+            let twins = shards.each_ref().map(|name| twin(name));
+            for name in shards.into_iter().chain(twins).chain([manifest(epoch), shared(epoch), part(epoch, 3)]) {
                 assert_eq!(epoch_of(&name), Some(epoch), "{name}");
                 assert_eq!(epoch_of(&format!("{name}.123-4.tmp")), Some(epoch), "{name}");
             }
         }
-        for name in ["", "manifests", "manifests/7.json", "notes/00000000000000000007.json", "shared/0000000000000000000é.zst", "shards/017"] {
+        for name in [
+            "",
+            "manifests",
+            "manifests/7.json",
+            "notes/00000000000000000007.json",
+            "shared/0000000000000000000é.zst",
+            "shards/017",
+            "twins",
+            "twins/notes",
+            "twins/shared/00000000000000000007.zst",
+        ] {
             assert_eq!(epoch_of(name), None, "{name}");
         }
         assert_eq!(epoch_of("shared/000000000000000000070.zst"), None, "one digit too many");

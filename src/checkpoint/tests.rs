@@ -55,6 +55,11 @@ fn names_in(store: &dyn Store) -> Vec<String> {
     store.list("campaign").expect("a list").into_iter().map(|entry| name(entry.name)).collect()
 }
 
+/// The name of a file, be it named itself or as a twin.
+fn without_twins(name: &str) -> &str {
+    name.strip_prefix("twins/").unwrap_or(name)
+}
+
 /// Settings of tests: nothing is waited for.
 fn settings() -> SaverSettings {
     SaverSettings { poll: Duration::from_millis(1), tries: 1, first_pause: Duration::ZERO, ..SaverSettings::new(1) }

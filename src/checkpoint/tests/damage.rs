@@ -4,8 +4,16 @@ use super::*;
 use crate::checkpoint::manifest::FORMAT;
 use std::fs;
 
-/// Two checkpoints, of epochs 1 and 2, each of files of its own.
+/// Two checkpoints, of epochs 1 and 2, each of files of its own, which have no twins, as of a version
+/// that wrote none.
 fn two() -> Scene {
+    let scene = two_with_twins();
+    fs::remove_dir_all(scene.path("twins")).expect("a removal");
+    scene
+}
+
+/// The same, with twins.
+fn two_with_twins() -> Scene {
     let scene = Scene::new();
     let mut bench = Bench::new(scene.checkpoints(), None);
     assert!(bench.save(Checkpoint::full(1, &[1, 2])) && bench.save(Checkpoint::full(2, &[1, 2])));
@@ -31,6 +39,40 @@ fn assert_found(scene: &Scene, name: &str, what: &str) {
     assert!(problems[0].is_damage() && problems[0].to_string().contains(name), "{what}: {}", problems[0]);
     let taken = restored(&scene.checkpoints(), 2).expect("the older one is whole");
     assert_eq!(taken.epoch, 1, "{what}");
+}
+
+#[test]
+fn no_single_file_of_a_shard_is_the_end_of_a_checkpoint() {
+    let scene = Scene::new();
+    let mut bench = Bench::new(scene.checkpoints(), None);
+    assert!(bench.save(Checkpoint::full(1, &[1, 2])) && bench.save(Checkpoint::of(2, &[(1, Kind::Delta)])));
+    let shards: Vec<String> = scene.names().into_iter().filter(|name| without_twins(name).starts_with("shards/")).collect();
+    assert_eq!(shards.len(), 6, "a base of each shard and a delta of one, each twice");
+    let undamaged = restored(&scene.checkpoints(), 2);
+    for name in &shards {
+        let whole = fs::read(scene.path(name)).expect("it is there");
+        let flipped: Vec<u8> = whole.iter().map(|byte| byte ^ 1).collect();
+        for damaged in [Some(flipped), Some(whole[1..].to_vec()), None] {
+            let is_there = damaged.is_some();
+            match damaged {
+                Some(damaged) => fs::write(scene.path(name), damaged).expect("a write"),
+                None => fs::remove_file(scene.path(name)).expect("a removal"),
+            }
+            let checkpoints = scene.checkpoints();
+            assert!(checkpoints.list().expect("a list").iter().all(|listed| listed.problem.is_none()), "{name}");
+            let found = restored(&checkpoints, 2);
+            assert_eq!(found, undamaged);
+            loaded(&checkpoints, found.as_ref().expect("the newest"));
+            // Whoever looks for damage hears of it: a file that is not there is damaged, a twin may never have been.
+            let is_told = is_there || !name.starts_with("twins/");
+            assert_eq!(checkpoints.verify(&found.expect("the newest"), |_| ()).len(), usize::from(is_told), "{name}");
+        }
+        fs::write(scene.path(name), whole).expect("a write");
+    }
+    for name in shards.iter().filter(|name| name.contains("shards/002/")) {
+        fs::write(scene.path(name), b"?").expect("a write");
+    }
+    assert_eq!(restored(&scene.checkpoints(), 2), None, "both have one base");
 }
 
 #[test]

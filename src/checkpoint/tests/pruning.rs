@@ -9,7 +9,8 @@ fn kept(scene: &Scene) -> (Vec<u64>, bool) {
     let checkpoints = scene.checkpoints();
     let manifests: Vec<Manifest> = checkpoints.list().expect("a list").into_iter().filter_map(|listed| listed.manifest).collect();
     let named = |name: &String| {
-        manifests.iter().any(|manifest| names::manifest(manifest.epoch) == *name || manifest.files().any(|(_, file)| file.name == *name))
+        let name = without_twins(name);
+        manifests.iter().any(|manifest| names::manifest(manifest.epoch) == name || manifest.files().any(|(_, file)| file.name == name))
     };
     (manifests.iter().map(|manifest| manifest.epoch).collect(), scene.names().iter().all(named))
 }
@@ -37,6 +38,9 @@ fn two_are_kept_and_what_only_older_ones_named_goes() {
             "shards/002/00000000000000000001-base.zst",
             "shared/00000000000000000003.zst",
             "shared/00000000000000000004.zst",
+            "twins/shards/001/00000000000000000003-base.zst",
+            "twins/shards/001/00000000000000000004-delta.zst",
+            "twins/shards/002/00000000000000000001-base.zst",
         ]
     );
 }
@@ -49,6 +53,8 @@ fn what_is_being_written_stays_and_what_a_crash_left_goes() {
     let files = [
         ("shards/001/00000000000000000004-base.zst", true),
         ("shards/001/00000000000000000005-base.zst.17-3.tmp", true),
+        ("twins/shards/001/00000000000000000004-base.zst", true),
+        ("twins/shards/001/00000000000000000006-base.zst", false),
         ("manifests/00000000000000000005.json.17-4.tmp", true),
         ("parts/00000000000000000005-1.json", true),
         ("shards/001/00000000000000000006-delta.zst", false),
@@ -99,7 +105,7 @@ fn an_erasure_leaves_no_older_checkpoint() {
     fs::write(scene.path("manifests/00000000000000000001.json"), b"damaged").expect("a file");
     assert!(bench.save(Checkpoint { erases: true, ..Checkpoint::full(3, &[1, 2]) }));
     assert_eq!(kept(&scene), (vec![3], true));
-    assert_eq!(scene.names().len(), 4, "a manifest, two shards and what is shared: {:?}", scene.names());
+    assert_eq!(scene.names().len(), 6, "a manifest, two shards, each twice, and what is shared: {:?}", scene.names());
     assert!(bench.save(Checkpoint::of(4, &[(1, Kind::Delta)])));
     assert_eq!(kept(&scene), (vec![4, 3], true));
 }
@@ -111,8 +117,8 @@ fn an_erasure_that_leaves_older_checkpoints_is_counted() {
     let mut bench = Bench::new(scene.checkpoints(), None);
     assert!(bench.save(Checkpoint::full(1, &[1])) && bench.save(erasing(2)));
     assert_eq!(bench.saved.failed_erasures(), 0);
-    // Two files and the manifest can be written, and nothing removed.
-    for (epoch, changes, complete) in [(10, 3, true), (20, 2, false), (30, 0, false)] {
+    // A shard with its twin, what is shared and the manifest can be written, and nothing removed.
+    for (epoch, changes, complete) in [(10, 4, true), (20, 3, false), (30, 0, false)] {
         let (store, before) = (Stopping::after(changes, scene.store()), restored(&scene.checkpoints(), u64::MAX));
         let mut bench = Bench::new(over(store.clone()), before);
         assert_eq!(bench.save(erasing(epoch)), complete, "{changes} changes");
@@ -142,7 +148,9 @@ fn what_a_restart_passed_over_goes_with_the_next_checkpoint() {
     let scene = Scene::new();
     let mut bench = Bench::new(scene.checkpoints(), None);
     assert!(bench.save(Checkpoint::full(4, &[1])) && bench.save(Checkpoint::of(8, &[(1, Kind::Delta)])));
-    fs::write(scene.path("shards/001/00000000000000000008-delta.zst"), b"damaged").expect("a file");
+    for folder in ["shards", "twins/shards"] {
+        fs::write(scene.path(&format!("{folder}/001/00000000000000000008-delta.zst")), b"damaged").expect("a file");
+    }
     let restored_from = restored(&scene.checkpoints(), 8).expect("the older one");
     let mut bench = Bench::new(scene.checkpoints(), Some(restored_from));
     assert!(!bench.saved.needs_full());
