@@ -23,6 +23,7 @@ mod world;
 
 use clap::Parser;
 use cli::error::ProgramError;
+use config::secret::scrubbed;
 use first::caught;
 use std::io::Write;
 use std::process::ExitCode;
@@ -39,7 +40,7 @@ fn main() -> ExitCode {
         Err(error) => {
             let text = if json { error.to_json().to_string() } else { format!("error: {error}") };
             // With standard error closed, the exit code has to say it alone.
-            let _ = writeln!(std::io::stderr(), "{text}");
+            let _ = writeln!(std::io::stderr(), "{}", scrubbed(&text));
             error.exit_code()
         }
     }

@@ -17,6 +17,7 @@ pub mod topics;
 pub mod verify;
 
 use crate::config::load::{Layers, Loaded, Override};
+use crate::config::secret::scrubbed;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use error::ProgramError;
 use std::collections::BTreeSet;
@@ -135,7 +136,7 @@ fn flag_variables(command: &clap::Command) -> BTreeSet<String> {
 /// Standard output cannot be written.
 pub fn print(text: &str) -> Result<(), ProgramError> {
     let mut out = std::io::stdout().lock();
-    let text = text.strip_suffix('\n').unwrap_or(text);
+    let text = scrubbed(text.strip_suffix('\n').unwrap_or(text));
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(ProgramError::Output(error)),
         _ => Ok(()),

@@ -4,7 +4,8 @@
 //! the command line is read.
 
 use super::fault::{Fault, Faults, Origin};
-use super::secret::{MASK, is_secret_property, mask_url};
+use super::secret::keep;
+use super::shown::{hidden, masked};
 use super::types::Config;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -173,8 +174,16 @@ impl Layers {
         self.faults.push(Fault { key: key.to_string(), value: None, origin, problem: format!("no such key{hint}") });
     }
 
+    /// Keeps out of every output what may not be shown, but for what another key says openly.
+    fn keep_secrets(&self) {
+        let shown: Vec<String> = self.leaves.iter().map(|(key, leaf)| masked(key, &leaf.value).to_string()).collect();
+        let secrets = self.leaves.iter().flat_map(|(key, leaf)| hidden(key, &leaf.value));
+        secrets.filter(|secret| !shown.iter().any(|shown| shown.contains(secret.as_str()))).for_each(|secret| keep(&secret));
+    }
+
     /// Tries every value, and then what must hold between them.
     pub fn finish(mut self) -> Loaded {
+        self.keep_secrets();
         let mut merged = DEFAULT_TABLE.clone();
         for (key, leaf) in self.leaves.iter_mut().filter(|(_, leaf)| leaf.origin != Origin::Default) {
             let mut alone = DEFAULT_TABLE.clone();
@@ -265,7 +274,7 @@ pub fn keys() -> Vec<String> {
 }
 
 /// The default of a key.
-fn default_of(key: &str) -> Option<&'static Value> {
+pub(super) fn default_of(key: &str) -> Option<&'static Value> {
     let mut parts = key.split('.');
     let first = DEFAULT_TABLE.get(parts.next()?)?;
     parts.try_fold(first, |value, part| value.get(part))
@@ -402,21 +411,5 @@ fn shown(key: &str, value: &Value) -> String {
     match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
-    }
-}
-
-/// A value without its secrets. Of a key that may hold one, nothing is shown that is not understood.
-fn masked(key: &str, value: &Value) -> Value {
-    let mask = || Value::String(MASK.to_string());
-    match (key, value) {
-        ("postgres.password" | "postgres.sslpassword", Value::String(text)) if text.is_empty() => value.clone(),
-        ("postgres.password" | "postgres.sslpassword", _) => mask(),
-        ("postgres.url", Value::String(url)) => Value::String(mask_url(url)),
-        ("kafka.properties", Value::Table(entries)) => {
-            let entry = |(name, value): (&String, &Value)| (name.clone(), if is_secret_property(name) { mask() } else { value.clone() });
-            Value::Table(entries.iter().map(entry).collect())
-        }
-        ("kafka.properties", _) => mask(),
-        _ => value.clone(),
     }
 }

@@ -5,6 +5,7 @@ mod fields;
 pub mod load;
 mod processes;
 pub mod secret;
+pub mod shown;
 mod terms;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -308,7 +309,10 @@ fn secret_file(path: &Path) -> Result<secret::Secret, String> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("cannot be read: {error}"))?;
     match text.trim() {
         "" => Err("expected a secret in this file, which is empty".to_string()),
-        secret => Ok(secret::Secret::new(secret.to_string())),
+        secret => {
+            secret::keep(secret);
+            Ok(secret::Secret::new(secret.to_string()))
+        }
     }
 }
 

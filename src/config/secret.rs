@@ -1,6 +1,10 @@
-//! Secrets mask themselves wherever they are shown.
+//! Secrets mask themselves wherever they are shown, and no output of the process repeats one.
 
+use super::shown::masked_address;
+use std::borrow::Cow;
 use std::fmt;
+use std::io::{self, Write};
+use std::sync::{PoisonError, RwLock};
 
 /// What is shown in place of a secret.
 pub const MASK: &str = "***";
@@ -61,7 +65,7 @@ impl SecretUrl {
 
 impl fmt::Display for SecretUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&mask_url(&self.0))
+        f.write_str(&masked_address(&self.0))
     }
 }
 
@@ -71,64 +75,57 @@ impl fmt::Debug for SecretUrl {
     }
 }
 
-/// Masks the password of an address, be it `scheme://user:password@host`, `?password=` or `password=` among words.
-pub fn mask_url(url: &str) -> String {
-    mask_parameters(&mask_authority(url))
-}
+/// Values that no output of the process may contain, each in every form that it takes in texts, the
+/// longest first.
+static KEPT: RwLock<Vec<String>> = RwLock::new(Vec::new());
 
-/// Masks what stands between the user's colon and the last `@` of the authority.
-fn mask_authority(url: &str) -> String {
-    let Some(scheme) = url.find("://") else { return url.to_string() };
-    let start = scheme + 3;
-    // A password may hold a raw slash, question mark or at sign, so the last `@` of all counts: rather too much masked than too little.
-    let Some(at) = url[start..].rfind('@').map(|at| start + at) else { return url.to_string() };
-    match url[start..at].find(':') {
-        Some(colon) => format!("{}:{MASK}{}", &url[..start + colon], &url[at..]),
-        None => url.to_string(),
+/// Characters from which a value is looked for: a shorter one is in many texts by chance.
+const LEAST: usize = 6;
+
+/// Keeps a value out of whatever the process prints, logs and answers from now on, wherever it came
+/// from: libraries and servers repeat in their messages what they were told.
+pub fn keep(value: &str) {
+    if value.chars().count() < LEAST || value == MASK {
+        return;
     }
-}
-
-/// Masks the value of every `password=`, quoted or not.
-fn mask_parameters(url: &str) -> String {
-    let mut masked = String::new();
-    let mut rest = url;
-    // Lower case in ASCII keeps every byte's place.
-    while let Some(found) = rest.to_ascii_lowercase().find("password") {
-        let after = found + "password".len();
-        let value = &rest[after..];
-        let Some(equals) = value.find(|c: char| c != ' ').filter(|&i| value[i..].starts_with('=')) else {
-            masked.push_str(&rest[..after]);
-            rest = value;
-            continue;
-        };
-        let start = equals + 1 + value[equals + 1..].len() - value[equals + 1..].trim_start().len();
-        masked.push_str(&rest[..after]);
-        masked.push('=');
-        masked.push_str(MASK);
-        rest = &value[start + value_length(&value[start..])..];
-    }
-    masked + rest
-}
-
-/// Length of a value that may be quoted with apostrophes, and escaped with backslashes there.
-fn value_length(text: &str) -> usize {
-    let Some(quoted) = text.strip_prefix('\'') else { return text.find(['&', ' ']).unwrap_or(text.len()) };
-    let mut escaped = false;
-    for (i, c) in quoted.char_indices() {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            '\'' => return i + 2,
-            _ => {}
+    let json = serde_json::Value::from(value).to_string();
+    let debug = format!("{value:?}");
+    let decoded = percent_encoding::percent_decode_str(value).decode_utf8_lossy().into_owned();
+    let forms = [value, &json[1..json.len() - 1], &debug[1..debug.len() - 1], &decoded];
+    let mut kept = KEPT.write().unwrap_or_else(PoisonError::into_inner);
+    for form in forms {
+        if !kept.iter().any(|other| other == form) {
+            kept.push(form.to_string());
         }
     }
-    text.len()
+    kept.sort_by_key(|form| std::cmp::Reverse(form.len()));
 }
 
-/// Whether a property of librdkafka is a secret, by its name.
-pub fn is_secret_property(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    ["password", "secret", "token", "key.pem", "jaas", "oauthbearer.config", "assertion"].iter().any(|word| name.contains(word))
+/// A text without the values that are kept out.
+pub fn scrubbed(text: &str) -> Cow<'_, str> {
+    let kept = KEPT.read().unwrap_or_else(PoisonError::into_inner);
+    let mut text = Cow::Borrowed(text);
+    for form in kept.iter() {
+        if text.contains(form.as_str()) {
+            text = Cow::Owned(text.replace(form.as_str(), MASK));
+        }
+    }
+    text
+}
+
+/// Writes on without the values that are kept out. It must be given whole texts, as a log does.
+#[derive(Debug)]
+pub struct Scrubbing<W>(pub W);
+
+impl<W: Write> Write for Scrubbing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write_all(scrubbed(&String::from_utf8_lossy(bytes)).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 #[cfg(test)]
@@ -139,29 +136,22 @@ mod tests {
     fn a_secret_never_shows() {
         let secret = Secret::new("hunter2".to_string());
         assert_eq!(format!("{secret} {secret:?} {:?}", Some(&secret)), "*** Secret(***) Some(Secret(***))");
+        let url = SecretUrl::new("postgres://sluice:hunter2@127.0.0.1/sluice".to_string());
+        assert_eq!(format!("{url} {url:?}"), "postgres://sluice:***@127.0.0.1/sluice SecretUrl(postgres://sluice:***@127.0.0.1/sluice)");
     }
 
     #[test]
-    fn passwords_in_addresses_are_masked() {
-        for (url, shown) in [
-            ("postgres://sluice@127.0.0.1/sluice", "postgres://sluice@127.0.0.1/sluice"),
-            ("postgres://sluice:hunter2@127.0.0.1/sluice", "postgres://sluice:***@127.0.0.1/sluice"),
-            ("postgres://sluice:hun@ter/2@127.0.0.1/sluice", "postgres://sluice:***@127.0.0.1/sluice"),
-            ("postgres://127.0.0.1/sluice?user=a&password=hunter2&b=c", "postgres://127.0.0.1/sluice?user=a&password=***&b=c"),
-            ("host=a password=hunter2 user=b", "host=a password=*** user=b"),
-            ("host=a Password = 'hunter \\' 2' user=b", "host=a Password=*** user=b"),
-            ("host=a password='hunter2", "host=a password=***"),
-            ("host=a user=password", "host=a user=password"),
-        ] {
-            assert_eq!(mask_url(url), shown);
-            assert_eq!(format!("{:?}", SecretUrl::new(url.to_string())), format!("SecretUrl({shown})"));
-        }
-    }
-
-    #[test]
-    fn secret_properties_are_known_by_name() {
-        assert!(is_secret_property("sasl.password"));
-        assert!(is_secret_property("ssl.key.pem"));
-        assert!(!is_secret_property("security.protocol"));
+    fn what_is_kept_is_in_no_text_in_any_form() {
+        keep("kept-\"secret\\");
+        keep("kept%2Dencoded");
+        keep("kept-\"secret\\-and-more");
+        keep("short");
+        let json = serde_json::json!({ "a": "x kept-\"secret\\" }).to_string();
+        assert_eq!(scrubbed(&json), r#"{"a":"x ***"}"#);
+        assert_eq!(scrubbed("kept-encoded kept%2Dencoded kept-\"secret\\-and-more short"), "*** *** *** short");
+        assert!(matches!(scrubbed("nothing of it"), Cow::Borrowed(_)));
+        let mut written = Vec::new();
+        Scrubbing(&mut written).write_all(b"a kept-encoded line\n").expect("a vector takes everything");
+        assert_eq!(written, b"a *** line\n");
     }
 }

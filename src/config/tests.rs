@@ -249,7 +249,7 @@ fn unknown_keys_are_refused_with_a_suggestion() {
     insta::assert_snapshot!(messages(&loaded).join("\n"), @r#"
     epochs (line 6): no such key; did you mean epoch?
     interval (line 1): no such key; did you mean checkpoint.interval or epoch.interval?
-    kafka.topics = "x" (line 5): expected a section [kafka.topics]
+    kafka.topics = "***" (line 5): expected a section [kafka.topics]
     wrokers (line 2): no such key; did you mean workers?
     zebra (line 3): no such key; `sluice config --defaults` prints every key
     "#);

@@ -2,7 +2,8 @@
 //!
 //! No type has defaults of its own: they are those of `default.toml`, from which every configuration starts.
 
-use super::secret::{Secret, SecretUrl, is_secret_property};
+use super::secret::{MASK, Secret, SecretUrl};
+use super::shown::is_harmless_property;
 use super::values;
 use crate::checkpoint::Location;
 use dataflows::event::Millis;
@@ -136,14 +137,14 @@ pub struct Kafka {
     pub replication: i32,
     /// Names of the topics.
     pub topics: Topics,
-    /// Settings for librdkafka. May hold secrets: see [`is_secret_property`].
+    /// Settings for librdkafka. May hold secrets: see [`is_harmless_property`].
     #[serde(deserialize_with = "values::texts")]
     pub properties: BTreeMap<String, String>,
 }
 
 impl std::fmt::Debug for Kafka {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let shown = self.properties.iter().map(|(name, value)| (name, if is_secret_property(name) { super::secret::MASK } else { value }));
+        let shown = self.properties.iter().map(|(name, value)| (name, if is_harmless_property(name) { value } else { MASK }));
         f.debug_struct("Kafka")
             .field("brokers", &self.brokers)
             .field("start", &self.start)

@@ -140,7 +140,9 @@ pub fn brokers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::
 fn is_broker(text: &str) -> bool {
     // A protocol may stand before the host: SSL://host:port.
     let host_and_port = text.trim().rsplit_once("://").map_or(text.trim(), |(_, rest)| rest);
-    host_and_port.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0))
+    host_and_port
+        .rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && !host.contains('@') && port.parse::<u16>().is_ok_and(|port| port > 0))
 }
 
 /// A broker's topic.

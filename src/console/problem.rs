@@ -1,5 +1,6 @@
 //! Errors as RFC 9457 asks for: `application/problem+json` with type, title, status, detail and the request's id.
 
+use crate::config::secret::scrubbed;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
@@ -113,7 +114,7 @@ impl Problem {
             "type": format!("urn:sluice:problem:{}", self.kind.name()),
             "title": status.canonical_reason().unwrap_or("Error"),
             "status": status.as_u16(),
-            "detail": self.detail,
+            "detail": scrubbed(&self.detail),
             "request_id": request_id,
         });
         problem.to_string()

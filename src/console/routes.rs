@@ -4,17 +4,21 @@ use super::access::Access;
 use super::customers::{self, Eraser};
 use super::limits::{self, Limits};
 use super::problem::{Kind, Problem, told};
+use crate::config::secret::scrubbed;
 use crate::telemetry::status::Status;
+use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get};
-use axum::{Json, Router};
 use std::sync::Arc;
 
 /// The media type of the pages.
 pub(super) const HTML: &str = "text/html; charset=utf-8";
+
+/// The media type of the status.
+const JSON: &str = "application/json";
 
 /// The text form of Prometheus.
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -77,7 +81,10 @@ async fn page() -> Response {
 }
 
 async fn status_json(State(status): State<Arc<Status>>) -> Response {
-    Json(status.snapshot()).into_response()
+    match serde_json::to_string(&status.snapshot()) {
+        Ok(text) => ([(header::CONTENT_TYPE, JSON)], scrubbed(&text).into_owned()).into_response(),
+        Err(error) => Problem::new(Kind::Internal, error.to_string()).into_response(),
+    }
 }
 
 async fn metrics(State(status): State<Arc<Status>>) -> Response {
@@ -91,7 +98,7 @@ async fn healthz() -> &'static str {
 async fn readyz(State(status): State<Arc<Status>>) -> Result<String, Problem> {
     // Whoever relies on the tables can, though what is published may be behind them.
     let ready = status.readiness().map_err(|why| Problem::new(Kind::NotReady, why))?;
-    Ok(format!("{ready}\n"))
+    Ok(format!("{}\n", scrubbed(&ready)))
 }
 
 async fn unknown(uri: Uri) -> Problem {

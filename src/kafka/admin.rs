@@ -270,14 +270,14 @@ fn asking_as(settings: &KafkaSettings, isolation: Isolation) -> Result<(BaseCons
     let connection = Arc::new(Connection::new(&settings.brokers, "admin"));
     let mut config = settings.client(Role::Admin)?;
     config.set("group.id", &settings.group).set("isolation.level", level).set("allow.auto.create.topics", "false");
-    let consumer = config.create_with_context(Tracked(Arc::clone(&connection))).map_err(|error| KafkaError::Configuration(error.to_string()))?;
+    let consumer = config.create_with_context(Tracked(Arc::clone(&connection))).map_err(|error| KafkaError::configuration(&error))?;
     Ok((consumer, connection))
 }
 
 pub(super) fn admin(settings: &KafkaSettings) -> Result<(AdminClient<Tracked>, Arc<Connection>), KafkaError> {
     let connection = Arc::new(Connection::new(&settings.brokers, "admin"));
     let created = settings.client(Role::Admin)?.create_with_context(Tracked(Arc::clone(&connection)));
-    Ok((created.map_err(|error| KafkaError::Configuration(error.to_string()))?, connection))
+    Ok((created.map_err(|error| KafkaError::configuration(&error))?, connection))
 }
 
 /// What a failed question means, after the client has had a moment to say why.

@@ -176,7 +176,7 @@ pub fn spawn(
     let context = Context(Arc::clone(&shared));
     let mut client = settings.client(Role::Consumer)?;
     settings.share_fetched(assignment.len(), &mut client);
-    let consumer = client.create_with_context(context).map_err(|error| KafkaError::Configuration(error.to_string()))?;
+    let consumer = client.create_with_context(context).map_err(|error| KafkaError::configuration(&error))?;
     let (commands, asked) = unbounded();
     let (ending, ended) = bounded(0);
     let stop = Arc::new(AtomicBool::new(false));

@@ -2,8 +2,11 @@
 
 use super::topic_ids::Remade;
 use crate::blame::Blame;
+use crate::config::secret::MASK;
+use crate::config::shown::is_harmless_property;
 use crate::first::Panicked;
 use dataflows::event::Place;
+use rdkafka::error::KafkaError as ClientError;
 use rdkafka::types::RDKafkaErrorCode;
 use std::io;
 use std::time::Duration;
@@ -157,6 +160,13 @@ pub enum KafkaError {
 }
 
 impl KafkaError {
+    /// Why the client library refuses its configuration. It repeats the value, which may be a secret.
+    pub fn configuration(error: &ClientError) -> Self {
+        let ClientError::ClientConfig(_, why, name, value) = error else { return KafkaError::Configuration(error.to_string()) };
+        let why = if is_harmless_property(name) || value.is_empty() { why.clone() } else { why.replace(value.as_str(), MASK) };
+        KafkaError::Configuration(format!("`{name}`: {why}"))
+    }
+
     /// Whose fault it is.
     pub fn blame(&self) -> Blame {
         match self {

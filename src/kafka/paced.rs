@@ -94,7 +94,7 @@ impl<'a> PacedProducer<'a> {
     pub fn new(settings: &'a KafkaSettings, rate: u32) -> Result<Self, KafkaError> {
         let landing = Landing { deliveries: Arc::new(Deliveries::new(&settings.brokers)), places: Arc::default() };
         let client: BaseProducer<Landing> =
-            config(settings, "2")?.create_with_context(landing.clone()).map_err(|error| KafkaError::Configuration(error.to_string()))?;
+            config(settings, "2")?.create_with_context(landing.clone()).map_err(|error| KafkaError::configuration(&error))?;
         for topic in &settings.topics {
             let known = client.client().fetch_metadata(Some(topic), ANSWER);
             known.map_err(|error| refused(&landing.deliveries.connection, topic, code_of(&error)))?;

@@ -141,9 +141,8 @@ impl Producer {
     /// What is wrong with the settings.
     pub fn new(settings: &KafkaSettings) -> Result<Self, KafkaError> {
         let deliveries = Arc::new(Deliveries::new(&settings.brokers));
-        let client = config(settings, "20")?
-            .create_with_context(Counting(Arc::clone(&deliveries)))
-            .map_err(|error| KafkaError::Configuration(error.to_string()))?;
+        let client =
+            config(settings, "20")?.create_with_context(Counting(Arc::clone(&deliveries))).map_err(|error| KafkaError::configuration(&error))?;
         Ok(Producer { client, deliveries, sent: 0, key: Vec::new() })
     }
 

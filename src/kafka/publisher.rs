@@ -343,7 +343,7 @@ impl Client {
         if !settings.properties.contains_key("batch.size") {
             config.set("batch.size", BATCH.to_string());
         }
-        let producer = config.create_with_context(Noting(Arc::clone(&notes))).map_err(|error| KafkaError::Configuration(error.to_string()))?;
+        let producer = config.create_with_context(Noting(Arc::clone(&notes))).map_err(|error| KafkaError::configuration(&error))?;
         Ok(Client { producer, notes })
     }
 }

@@ -5,6 +5,7 @@ use super::address::{self, Parameter, Parameters};
 use super::error::{self, PostgresError};
 use super::passwords;
 use super::tls::{self, Failure, Mode, Problem, Tls, Verdict};
+use crate::config::secret::keep;
 use postgres::config::SslMode;
 use postgres::error::SqlState;
 use postgres::{Client, Config};
@@ -89,6 +90,7 @@ impl Target {
         let (Ok(tls), true) = (tls, problems.is_empty()) else { return Err(problems) };
         let given = password.map(<[u8]>::to_vec).or_else(|| config.get_password().map(<[u8]>::to_vec)).or_else(|| around.password.clone());
         if let Some(password) = given.or_else(|| from_file(&parameters, around, &config)) {
+            keep(&String::from_utf8_lossy(&password));
             config.password(password);
         }
         tls.apply(&mut config);

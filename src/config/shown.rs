@@ -1,0 +1,390 @@
+//! What of a value may be shown: of each key that which is known to be harmless, and of everything else a mask.
+//!
+//! A list of what is secret always lacks one, so there is none: a key, a property of librdkafka or
+//! a parameter of an address that nobody has called harmless is masked.
+
+use super::load::default_of;
+use super::secret::MASK;
+use percent_encoding::percent_decode_str;
+use toml::Value;
+
+/// The keys whose values may be shown whole, one a line.
+const HARMLESS: &str = include_str!("harmless.txt");
+
+/// Keys of which a part may be shown, and those of which nothing may.
+#[cfg(test)]
+pub const NOT_HARMLESS: [&str; 6] =
+    ["kafka.brokers", "kafka.properties", "postgres.url", "postgres.password", "postgres.sslpassword", "checkpoint.dir"];
+
+/// Properties of librdkafka whose values may be shown.
+const PROPERTIES: [&str; 60] = [
+    "acks",
+    "allow.auto.create.topics",
+    "api.version.request",
+    "auto.offset.reset",
+    "batch.num.messages",
+    "batch.size",
+    "broker.address.family",
+    "broker.address.ttl",
+    "builtin.features",
+    "check.crcs",
+    "client.dns.lookup",
+    "client.id",
+    "client.rack",
+    "compression.codec",
+    "compression.level",
+    "compression.type",
+    "connections.max.idle.ms",
+    "debug",
+    "delivery.timeout.ms",
+    "enable.auto.commit",
+    "enable.auto.offset.store",
+    "enable.idempotence",
+    "enable.partition.eof",
+    "enable.ssl.certificate.verification",
+    "fetch.error.backoff.ms",
+    "fetch.max.bytes",
+    "fetch.message.max.bytes",
+    "fetch.min.bytes",
+    "fetch.queue.backoff.ms",
+    "fetch.wait.max.ms",
+    "isolation.level",
+    "linger.ms",
+    "log.connection.close",
+    "max.in.flight",
+    "max.in.flight.requests.per.connection",
+    "max.partition.fetch.bytes",
+    "message.max.bytes",
+    "metadata.max.age.ms",
+    "queue.buffering.max.kbytes",
+    "queue.buffering.max.messages",
+    "queue.buffering.max.ms",
+    "queued.max.messages.kbytes",
+    "queued.min.messages",
+    "receive.message.max.bytes",
+    "reconnect.backoff.max.ms",
+    "reconnect.backoff.ms",
+    "request.timeout.ms",
+    "retries",
+    "retry.backoff.ms",
+    "sasl.mechanism",
+    "sasl.mechanisms",
+    "security.protocol",
+    "socket.connection.setup.timeout.ms",
+    "socket.keepalive.enable",
+    "socket.timeout.ms",
+    "ssl.ca.location",
+    "ssl.certificate.location",
+    "ssl.endpoint.identification.algorithm",
+    "ssl.key.location",
+    "statistics.interval.ms",
+];
+
+/// Parameters of a database's address whose values may be shown.
+const PARAMETERS: [&str; 20] = [
+    "application_name",
+    "channel_binding",
+    "connect_timeout",
+    "dbname",
+    "host",
+    "hostaddr",
+    "keepalives",
+    "keepalives_idle",
+    "keepalives_interval",
+    "keepalives_retries",
+    "load_balance_hosts",
+    "passfile",
+    "port",
+    "sslcert",
+    "sslkey",
+    "sslmode",
+    "sslnegotiation",
+    "sslrootcert",
+    "target_session_attrs",
+    "user",
+];
+
+/// Parameters that may be named, though their values may not be shown.
+const NAMED: [&str; 3] = ["options", "password", "sslpassword"];
+
+/// A part of a text, and whether it may be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Shown(String),
+    Hidden(String),
+}
+
+/// Whether a key's value may be shown whole.
+pub fn is_harmless(key: &str) -> bool {
+    HARMLESS.lines().any(|harmless| harmless == key)
+}
+
+/// Whether the value of a property of librdkafka may be shown.
+pub fn is_harmless_property(name: &str) -> bool {
+    PROPERTIES.contains(&name.to_ascii_lowercase().as_str())
+}
+
+/// A value as it may be shown.
+pub fn masked(key: &str, value: &Value) -> Value {
+    match (key, value) {
+        _ if is_harmless(key) || default_of(key) == Some(value) => value.clone(),
+        (_, Value::String(text)) if text.is_empty() => value.clone(),
+        ("kafka.properties", Value::Table(entries)) => {
+            let mask = || Value::String(MASK.to_string());
+            let entry = |(name, value): (&String, &Value)| (name.clone(), if is_harmless_property(name) { value.clone() } else { mask() });
+            Value::Table(entries.iter().map(entry).collect())
+        }
+        (_, Value::String(text)) => Value::String(joined(&pieces(key, text))),
+        _ => Value::String(MASK.to_string()),
+    }
+}
+
+/// What of a value may not be shown.
+pub fn hidden(key: &str, value: &Value) -> Vec<String> {
+    match (key, value) {
+        _ if is_harmless(key) || default_of(key) == Some(value) => Vec::new(),
+        ("kafka.properties", Value::Table(entries)) => {
+            entries.iter().filter(|(name, _)| !is_harmless_property(name)).flat_map(|(_, value)| texts(value)).collect()
+        }
+        ("postgres.url", Value::String(text)) => hidden_in_address(text),
+        (_, Value::String(text)) => hidden_of(&pieces(key, text)),
+        (_, other) => texts(other),
+    }
+}
+
+/// An address of a database as it may be shown.
+pub fn masked_address(url: &str) -> String {
+    joined(&address(url))
+}
+
+/// What of an address of a database may not be shown: also in parts, and with the name of an option
+/// as the server writes it, for the server repeats one option of many.
+fn hidden_in_address(url: &str) -> Vec<String> {
+    let mut hidden = hidden_of(&address(url));
+    for whole in hidden.clone() {
+        let whole = percent_decode_str(&whole).decode_utf8_lossy().into_owned();
+        let parts = whole.split(|c: char| c.is_whitespace() || c == '=').filter(|part| *part != whole);
+        hidden.extend(parts.flat_map(|part| [part.to_string(), part.trim_start_matches('-').replace('-', "_")]));
+    }
+    hidden
+}
+
+fn hidden_of(pieces: &[Piece]) -> Vec<String> {
+    let hidden = |piece: &Piece| match piece {
+        Piece::Hidden(text) => Some(text.clone()),
+        Piece::Shown(_) => None,
+    };
+    pieces.iter().filter_map(hidden).collect()
+}
+
+/// Every text in a value.
+fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) => vec![text.clone()],
+        Value::Array(items) => items.iter().flat_map(texts).collect(),
+        Value::Table(entries) => entries.values().flat_map(texts).collect(),
+        other => vec![other.to_string()],
+    }
+}
+
+fn joined(pieces: &[Piece]) -> String {
+    let shown = |piece: &Piece| match piece {
+        Piece::Shown(text) => text.clone(),
+        Piece::Hidden(_) => MASK.to_string(),
+    };
+    pieces.iter().map(shown).collect()
+}
+
+fn pieces(key: &str, text: &str) -> Vec<Piece> {
+    match key {
+        "postgres.url" => address(text),
+        "kafka.brokers" => brokers(text),
+        "checkpoint.dir" => store(text),
+        _ => vec![Piece::Hidden(text.to_string())],
+    }
+}
+
+/// `scheme://user:password@host:port/database?name=value`, or `name=value` among words. From where
+/// it is not understood, nothing is shown.
+fn address(text: &str) -> Vec<Piece> {
+    if text.is_empty() {
+        return Vec::new();
+    }
+    let scheme = ["postgres://", "postgresql://"].into_iter().find(|scheme| text.starts_with(scheme));
+    let Some(scheme) = scheme else { return words(text) };
+    let mut pieces = vec![Piece::Shown(scheme.to_string())];
+    let rest = &text[scheme.len()..];
+    // A password may hold a raw slash, question mark or at sign, so the last `@` of all counts.
+    let rest = match rest.rsplit_once('@') {
+        None => rest,
+        Some((login, after)) => {
+            let (user, password) = login.split_once(':').map_or((login, None), |(user, password)| (user, Some(password)));
+            if !is_plain(user) {
+                return hiding(pieces, rest);
+            }
+            pieces.push(Piece::Shown(user.to_string()));
+            if let Some(password) = password {
+                pieces.extend([Piece::Shown(":".to_string()), Piece::Hidden(password.to_string())]);
+            }
+            pieces.push(Piece::Shown("@".to_string()));
+            after
+        }
+    };
+    let (place, parameters) = rest.split_once('?').map_or((rest, None), |(place, parameters)| (place, Some(parameters)));
+    let (hosts, database) = place.split_once('/').map_or((place, ""), |(hosts, database)| (hosts, database));
+    if !hosts.split(',').all(is_host) || !is_plain(database) {
+        return hiding(pieces, rest);
+    }
+    pieces.push(Piece::Shown(place.to_string()));
+    for (i, pair) in parameters.into_iter().flat_map(|parameters| parameters.split('&')).enumerate() {
+        pieces.push(Piece::Shown(if i == 0 { "?" } else { "&" }.to_string()));
+        match pair.split_once('=') {
+            Some((name, value)) if PARAMETERS.contains(&name) || value.is_empty() && NAMED.contains(&name) => {
+                pieces.push(Piece::Shown(format!("{name}={value}")))
+            }
+            Some((name, value)) if NAMED.contains(&name) => pieces.extend([Piece::Shown(format!("{name}=")), Piece::Hidden(value.to_string())]),
+            _ => pieces.push(Piece::Hidden(pair.to_string())),
+        }
+    }
+    pieces
+}
+
+fn words(text: &str) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut rest = text.trim_start();
+    while !rest.is_empty() {
+        let Some((name, value)) = rest.split_once('=') else { return hiding(pieces, rest) };
+        let (name, value) = (name.trim(), value.trim_start());
+        let (value, after) = value.split_at(value_length(value));
+        let is_shown = PARAMETERS.contains(&name);
+        if !is_shown && !NAMED.contains(&name) {
+            return hiding(pieces, rest);
+        }
+        pieces.push(Piece::Shown(format!("{}{name}=", if pieces.is_empty() { "" } else { " " })));
+        pieces.push(if is_shown { Piece::Shown(value.to_string()) } else { Piece::Hidden(value.trim_matches('\'').to_string()) });
+        rest = after.trim_start();
+    }
+    pieces
+}
+
+/// Length of a value that may be quoted with apostrophes, and escaped with backslashes.
+fn value_length(text: &str) -> usize {
+    let is_quoted = text.starts_with('\'');
+    let mut escaped = false;
+    for (i, c) in text.char_indices().skip(usize::from(is_quoted)) {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '\'' if is_quoted => return i + 1,
+            blank if !is_quoted && blank.is_whitespace() => return i,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// Addresses of brokers, in which no login belongs.
+fn brokers(text: &str) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    for (i, broker) in text.split(',').enumerate() {
+        pieces.extend((i > 0).then(|| Piece::Shown(",".to_string())));
+        let host = broker.trim().split_once("://").map_or(broker.trim(), |(_, host)| host);
+        pieces.push(if is_host(host) { Piece::Shown(broker.to_string()) } else { Piece::Hidden(broker.trim().to_string()) });
+    }
+    pieces
+}
+
+/// A folder, or the URL of a bucket, in which no login belongs.
+fn store(text: &str) -> Vec<Piece> {
+    match text.split_once("://") {
+        Some((_, rest)) if rest.contains(['@', '?', '#', ' ', ':']) => vec![Piece::Hidden(text.to_string())],
+        _ => vec![Piece::Shown(text.to_string())],
+    }
+}
+
+fn hiding(mut pieces: Vec<Piece>, rest: &str) -> Vec<Piece> {
+    if !pieces.is_empty() && !matches!(pieces.last(), Some(Piece::Shown(text)) if text.ends_with("://")) {
+        pieces.push(Piece::Shown(" ".to_string()));
+    }
+    pieces.push(Piece::Hidden(rest.to_string()));
+    pieces
+}
+
+fn is_plain(name: &str) -> bool {
+    name.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '%' | '+' | '~' | '$'))
+}
+
+/// A name or a number, with a port or without.
+fn is_host(text: &str) -> bool {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, port),
+        _ => (text, ""),
+    };
+    let name = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let is_name = name.map_or_else(|| is_plain(host), |number| number.chars().all(|c| c.is_ascii_hexdigit() || matches!(c, ':' | '.' | '%')));
+    is_name && port.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::load::keys;
+    use super::*;
+
+    #[test]
+    fn every_key_says_whether_it_may_be_shown() {
+        for key in keys() {
+            assert_ne!(is_harmless(&key), NOT_HARMLESS.contains(&key.as_str()), "{key}: is its value known to be harmless? see harmless.txt");
+        }
+        assert!(HARMLESS.lines().all(|key| keys().contains(&key.to_string())));
+    }
+
+    #[test]
+    fn what_nobody_has_called_harmless_is_masked() {
+        let shown = |key: &str, value: Value| masked(key, &value).to_string();
+        assert_eq!(shown("cluster.new_key", "s3cret".into()), "\"***\"");
+        assert_eq!(shown("cluster.new_key", Value::Array(vec!["s3cret".into()])), "\"***\"");
+        assert_eq!(shown("postgres.password", "".into()), "\"\"");
+        assert_eq!(shown("kafka.properties", "s3cret".into()), "\"***\"");
+        assert!(!is_harmless_property("sasl.password") && !is_harmless_property("new.property") && is_harmless_property("Security.Protocol"));
+    }
+
+    #[test]
+    fn of_an_address_only_what_is_understood_is_shown() {
+        for (url, shown) in [
+            ("", ""),
+            ("postgres://sluice@127.0.0.1/sluice", "postgres://sluice@127.0.0.1/sluice"),
+            ("postgres://sluice:hunter2@127.0.0.1/sluice", "postgres://sluice:***@127.0.0.1/sluice"),
+            ("postgres://sluice:hun@ter/2@127.0.0.1:5432,[::1]:5433/sluice", "postgres://sluice:***@127.0.0.1:5432,[::1]:5433/sluice"),
+            ("postgres://127.0.0.1/sluice?user=a&password=hunter2&b=hunter2", "postgres://127.0.0.1/sluice?user=a&password=***&***"),
+            ("postgres://h/d?sslmode=require&options=-c%20x%3Dhunter2", "postgres://h/d?sslmode=require&options=***"),
+            ("postgres://h/d?password=hun&ter2&sslmode=require", "postgres://h/d?password=***&***&sslmode=require"),
+            ("postgres://h/d?password=hun@ter2", "postgres://***"),
+            ("postgres://sluice:hunter2", "postgres://***"),
+            ("postgres://h/d/hunter2", "postgres://***"),
+            ("mysql://ann:hunter2@db/shop", "***"),
+            ("hunter2", "***"),
+            ("host=a password=hunter2 user=b", "host=a password=*** user=b"),
+            ("host=a password = 'hunter \\' 2' user=b", "host=a password=*** user=b"),
+            ("host=a password='hunter2", "host=a password=***"),
+            ("host=a user=password", "host=a user=password"),
+            ("host=a password=hun ter2=1 user=b", "host=a password=*** ***"),
+            ("host=a pasword=hunter2", "host=a ***"),
+        ] {
+            assert_eq!(masked_address(url), shown, "{url}");
+        }
+        assert_eq!(hidden_in_address("postgres://a:hun%21ter@h/d?options=-c%20x"), ["hun%21ter", "-c%20x", "-c", "c", "x", "x"]);
+    }
+
+    #[test]
+    fn brokers_and_stores_have_no_login() {
+        let shown = |key: &str, text: &str| joined(&pieces(key, text));
+        assert_eq!(shown("kafka.brokers", "SSL://a:1, 10.0.0.1:2,[::1]:3"), "SSL://a:1, 10.0.0.1:2,[::1]:3");
+        assert_eq!(shown("kafka.brokers", "a:1,ann:hunter2@b:2"), "a:1,***");
+        assert_eq!(shown("checkpoint.dir", "s3://bucket/a b"), "***");
+        assert_eq!(shown("checkpoint.dir", "s3://key:hunter2@bucket/p"), "***");
+        assert_eq!(
+            (shown("checkpoint.dir", "/var/lib/a b@c"), shown("checkpoint.dir", "s3://bucket/p")),
+            ("/var/lib/a b@c".into(), "s3://bucket/p".into())
+        );
+    }
+}
