@@ -5,11 +5,16 @@
 FROM rust:1.95-bookworm AS build
 WORKDIR /source
 COPY . .
+# The commit that `sluice --version` tells, for the repository itself stays outside:
+#   docker build --build-arg SLUICE_COMMIT="$(git rev-parse --short=12 HEAD)" .
+ARG SLUICE_COMMIT=
 # Registry and object files stay in the builder's cache, so that a change of the source compiles only what depends on it.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/source/target \
     cargo build --release --locked --bin sluice && \
     install -D target/release/sluice /out/sluice
+# What is left names the functions of a backtrace. The lines of the source are the most of the file, and nobody debugs in the image.
+RUN strip --strip-debug /out/sluice
 
 FROM debian:bookworm-slim
 RUN apt-get update && \

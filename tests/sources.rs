@@ -107,3 +107,22 @@ fn files_that_look_like_input_and_are_not_read_are_named() {
     check(&[&[good()], &files[..]].concat(), Some(named));
     check(&[good(), ("customers.ndjson", String::new()), ("notes.txt", rows()), ("thresholds.csv", rows()), (".rewards.jsonl.swp", rows())], None);
 }
+
+#[test]
+fn where_the_results_go_is_tried_before_anything_is_read() {
+    let folder = folder(&[]);
+    std::fs::write(folder.path().join("file"), "no folder").expect("a file");
+    let within = folder.path().join("file").join("out");
+    let input = folder.path().join("none").display().to_string();
+    // Nothing can be made in the second, whoever asks.
+    for output in [within.as_path(), Path::new("/proc/self")] {
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("sluice"));
+        let run = command.args(["replay", "--input", &input, "--output"]).arg(output).assert().code(1);
+        let stderr = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
+        assert!(stderr.contains(&format!("cannot write {}", output.display())), "{stderr}");
+    }
+    let output = folder.path().join("out");
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("sluice"));
+    command.args(["replay", "--input", &input, "--output"]).arg(&output).assert().failure();
+    assert_eq!(std::fs::read_dir(&output).expect("the folder is made").count(), 0, "the trial is removed");
+}

@@ -4,6 +4,7 @@ use crate::blame::Blame;
 use crate::checkpoint::CheckpointError;
 use crate::config::fault::Faults;
 use crate::files::error::FileError;
+use crate::files::sink::SinkError;
 use crate::first::Panicked;
 use crate::jobs::bench::BenchError;
 use crate::jobs::demo::DemoError;
@@ -76,6 +77,9 @@ pub enum ProgramError {
     /// The simulated world cannot be made as asked.
     #[error(transparent)]
     World(#[from] WorldError),
+    /// Pages of the manual cannot be written.
+    #[error(transparent)]
+    Pages(#[from] SinkError),
     /// The simulated world cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -116,7 +120,7 @@ impl ProgramError {
             ProgramError::Files(error) => error.blame(),
             ProgramError::Load(error) => error.blame(),
             ProgramError::World(error) => error.blame(),
-            ProgramError::Write(_) | ProgramError::Output(_) | ProgramError::Panicked(_) => Blame::World,
+            ProgramError::Pages(_) | ProgramError::Write(_) | ProgramError::Output(_) | ProgramError::Panicked(_) => Blame::World,
         }
     }
 

@@ -6,6 +6,7 @@ pub mod checkpoint;
 pub mod cluster;
 pub mod config;
 pub mod demo;
+pub mod docs;
 pub mod error;
 pub mod generate;
 pub mod replay;
@@ -24,9 +25,12 @@ use std::collections::BTreeSet;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
+/// The package's version, with the commit that the program was built from where that is known.
+const VERSION: &str = env!("SLUICE_VERSION");
+
 /// Customer features, contextual bandits and decisions from Kafka to PostgreSQL, exactly once, bit for bit.
 #[derive(Debug, Parser)]
-#[command(name = "sluice", version, propagate_version = true, max_term_width = 120, disable_help_subcommand = true)]
+#[command(name = "sluice", version = VERSION, propagate_version = true, max_term_width = 120, disable_help_subcommand = true)]
 #[command(after_help = "Exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration.")]
 pub struct Cli {
     /// What to do.
@@ -60,6 +64,10 @@ pub enum Command {
     Checkpoint(checkpoint::CheckpointArgs),
     /// Validates a configuration and its connections without starting, and names every fault at once
     Check(check::CheckArgs),
+    /// Prints what a shell needs to complete commands and flags
+    Completions(docs::CompletionsArgs),
+    /// Writes a manual page for each command
+    Man(docs::ManArgs),
 }
 
 /// Flags of every command.
@@ -99,6 +107,8 @@ pub fn dispatch(cli: Cli) -> Result<(), ProgramError> {
         Command::Config(args) => config::run(&args, &cli.global),
         Command::Checkpoint(args) => checkpoint::run(&args, &cli.global),
         Command::Check(args) => check::run(&args, &cli.global),
+        Command::Completions(args) => docs::completions(&args),
+        Command::Man(args) => docs::man(&args, &cli.global),
     }
 }
 

@@ -15,9 +15,11 @@ fn commands() -> Vec<clap::Command> {
         command::<checkpoint::InspectArgs>("inspect"),
         command::<checkpoint::VerifyArgs>("verify"),
         command::<checkpoint::PruneArgs>("prune"),
+        command::<docs::CompletionsArgs>("completions"),
         command::<config::ConfigArgs>("config"),
         command::<demo::DemoArgs>("demo"),
         command::<generate::GenerateArgs>("generate"),
+        command::<docs::ManArgs>("man"),
         command::<replay::ReplayArgs>("replay"),
         command::<run::RunArgs>("run"),
         command::<topics::CreateArgs>("create"),
@@ -39,6 +41,20 @@ fn parse<A: clap::FromArgMatches + Args>(arguments: &[&str]) -> Result<A, clap::
 fn the_commands_are_sound() {
     Cli::command().debug_assert();
     commands().into_iter().for_each(clap::Command::debug_assert);
+}
+
+#[test]
+fn the_version_tells_the_commit_where_it_is_known() {
+    let rest = VERSION.strip_prefix(env!("CARGO_PKG_VERSION")).expect("the package's version comes first");
+    let commit = rest.strip_prefix(" (").and_then(|rest| rest.strip_suffix(')'));
+    assert!(rest.is_empty() || commit.is_some_and(|commit| commit.bytes().all(|byte| byte.is_ascii_alphanumeric())), "{VERSION}");
+    // Where git knows the commit of this source, so does the program, unless its builder was told another.
+    let root = env!("CARGO_MANIFEST_DIR");
+    let git = |arguments: &[&str]| {
+        std::process::Command::new("git").args(["-C", root]).args(arguments).output().ok().filter(|output| output.status.success())
+    };
+    let is_repository = Path::new(root).join(".git").exists() && git(&["rev-parse", "HEAD"]).is_some();
+    assert!(!is_repository || commit.is_some(), "{VERSION}");
 }
 
 #[test]

@@ -77,7 +77,7 @@ impl ErasingToken {
         let path = self.path.as_ref().ok_or(io::ErrorKind::NotFound)?;
         let made = random()?;
         // Of several processes that begin at once, one makes it.
-        let is_ours = durable::create(path, made.expose().as_bytes())?;
+        let is_ours = durable::create(path, format!("{}\n", made.expose()).as_bytes())?;
         if is_ours {
             return Ok((made, true));
         }

@@ -189,6 +189,25 @@ impl OutputDirectory {
         Ok(OutputDirectory { path: path.to_path_buf() })
     }
 
+    /// Makes sure that files can be written there, by writing one and removing it.
+    ///
+    /// # Errors
+    /// They cannot.
+    pub fn try_out(&self) -> Result<(), SinkError> {
+        let path = self.path.join(format!(".sluice-trial-{}", std::process::id()));
+        let tried = std::fs::write(&path, b"sluice").and_then(|()| std::fs::remove_file(&path));
+        tried.map_err(|source| SinkError::Write { path: self.path.clone(), source })
+    }
+
+    /// Writes a page of the manual, and gives its path.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn page(&self, name: &str, page: &[u8]) -> Result<PathBuf, SinkError> {
+        self.file(name, |out| out.write_all(page))?;
+        Ok(self.path.join(name))
+    }
+
     /// Writes features.csv and returns the SHA-256 over its rows: every line after the header, line end included.
     ///
     /// `rows`: each customer once, in ascending order, with a value for each of `names`. Every value is written in the fewest digits that read back to

@@ -107,6 +107,10 @@ pub struct Replayed {
 pub fn replay(config: &Config, features: Features, replay: &Replay) -> Result<Option<Replayed>, ReplayError> {
     let started = Instant::now();
     let cluster = cluster(config, replay)?;
+    if cluster.is_first() {
+        // Hours of reading are not to end at a folder that nothing can be written to.
+        OutputDirectory::create(&replay.output)?.try_out()?;
+    }
     let settings = settings(config, replay);
     let campaign = Campaign { settings: Arc::new(settings), features: Arc::new(features), thresholds: replay.thresholds.clone().map(Arc::new) };
     let (results, sources) = match &replay.input {

@@ -17,7 +17,7 @@ pub(crate) struct Console(SocketAddr);
 fn erasing_token(stage: &Stage) -> String {
     let path = stage.path("checkpoints").join("campaign").join("erase.token");
     eventually("the token is there", || path.exists());
-    std::fs::read_to_string(path).expect("the token")
+    std::fs::read_to_string(path).expect("the token").trim_end().to_string()
 }
 
 impl Console {

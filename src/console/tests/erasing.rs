@@ -19,7 +19,7 @@ fn within(folder: &Path, http: &Http, erase: Erase) -> (Running, ErasingToken) {
 
 fn bearer(folder: &Path) -> String {
     let token = std::fs::read_to_string(folder.join("erase.token")).expect("the token lies there");
-    format!("Authorization: Bearer {token}")
+    format!("Authorization: Bearer {}", token.trim_end())
 }
 
 fn delete(running: &Running, path: &str, headers: &[&str]) -> Answer {

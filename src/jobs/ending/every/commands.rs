@@ -209,6 +209,7 @@ pub fn program() -> Vec<ProgramError> {
         ProgramError::Files(_) => ProgramError::Files(FileError::Ambiguous { topic: "transactions", names: Vec::new() }),
         ProgramError::Load(_) => ProgramError::Load(LoadError::Form(text("transactions.csv"))),
         ProgramError::World(_) => ProgramError::World(WorldError::NoDays),
+        ProgramError::Pages(_) => ProgramError::Pages(SinkError::Write { path: "man/sluice.1".into(), source: full() }),
         ProgramError::Write(_) => ProgramError::Write(write()),
         ProgramError::Output(_) => ProgramError::Output(full()),
         ProgramError::Panicked(_) => ProgramError::Panicked(panicked()),
