@@ -38,9 +38,14 @@ fn main() -> ExitCode {
     match caught("main", || cli::dispatch(cli)).map_err(ProgramError::from).flatten() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let text = if json { error.to_json().to_string() } else { format!("error: {error}") };
+            let text = match json {
+                // Programs read one document.
+                true if error.is_in_output() => None,
+                true => Some(error.to_json().to_string()),
+                false => Some(format!("error: {error}")),
+            };
             // With standard error closed, the exit code has to say it alone.
-            let _ = writeln!(std::io::stderr(), "{}", scrubbed(&text));
+            text.into_iter().for_each(|text| drop(writeln!(std::io::stderr(), "{}", scrubbed(&text))));
             error.exit_code()
         }
     }

@@ -233,6 +233,14 @@ fn a_server_without_tls_is_told() {
     let Some(stage) = Stage::set("without_tls") else { return };
     let text = stage.toml("").replace(stage.url(), &format!("{}?sslmode=require", stage.url()));
     std::fs::write(stage.config(), text).expect("the configuration");
+    for (workers, code, faults) in [("1", 1, 0), ("0", 2, 1)] {
+        let json =
+            program().env("SLUICE_WORKERS", workers).arg("check").arg(stage.config()).arg("--json").output().expect("the program can be started");
+        let document: serde_json::Value = serde_json::from_slice(&json.stdout).expect("one document, whatever is wrong");
+        let list = |name: &str| document[name].as_array().expect("a list").len();
+        assert_eq!((&document["ok"], &document["exit_code"], json.status.code()), (&false.into(), &code.into(), Some(code)), "{document}");
+        assert!(list("faults") == faults && list("connections") > 1 && !String::from_utf8_lossy(&json.stderr).contains('{'), "{document}");
+    }
     let output = program().arg("check").arg(stage.config()).output().expect("the program can be started");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.code() == Some(1) && said.contains("the server has no TLS, which sslmode=require asks for"), "{said}");

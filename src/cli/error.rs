@@ -105,6 +105,11 @@ impl ProgramError {
         }
     }
 
+    /// Whether all of it stands in the document that `--json` has made on standard output.
+    pub fn is_in_output(&self) -> bool {
+        matches!(self, ProgramError::Check { .. })
+    }
+
     fn blame(&self) -> Blame {
         match self {
             ProgramError::Config(_) | ProgramError::Check { configuration: 1.., .. } => Blame::Usage,

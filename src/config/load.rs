@@ -6,6 +6,7 @@
 use super::fault::{Fault, Faults, Origin};
 use super::secret::keep;
 use super::shown::{hidden, masked};
+use super::terms;
 use super::types::Config;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -203,6 +204,7 @@ impl Layers {
         }
         let config = Config::deserialize(merged).expect("each value was tried alone, and the types look at one value at a time");
         let mut loaded = Loaded { config, faults: self.faults, warnings: self.warnings, leaves: self.leaves };
+        loaded.add_faults_of_names();
         let between = loaded.config.faults_between();
         loaded.add_faults(between);
         loaded
@@ -224,6 +226,19 @@ impl Loaded {
             };
             self.faults.push(Fault { key: key.to_string(), value, origin, problem });
         }
+    }
+
+    /// Terms of the context that cannot be read name features all the same, and both is said at once.
+    fn add_faults_of_names(&mut self) {
+        const TERMS: &str = "context.terms";
+        let named = self.leaves.get(TERMS).filter(|_| self.faults.iter().any(|fault| fault.key == TERMS)).map(|leaf| terms::named(&leaf.value));
+        let Some(named) = named.filter(|named| !named.is_empty()) else { return };
+        let mut config = self.config.clone();
+        config.context.terms = named;
+        let known: Vec<Fault> = self.faults.iter().filter(|fault| fault.key == TERMS).cloned().collect();
+        self.faults.retain(|fault| fault.key != TERMS);
+        self.add_faults(config.faults_between().into_iter().filter(|(key, _)| *key == TERMS).collect());
+        self.faults.extend(known);
     }
 
     /// Whether a key or section has a fault, or the file as a whole.

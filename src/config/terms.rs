@@ -1,6 +1,7 @@
 //! Terms of the context vector as the configuration writes them: "recency: cap 365".
 
 use dataflows::settings::{Term, Transform};
+use toml::Value;
 
 /// What a term may look like.
 pub const ALLOWED: &str = "a term such as \"weekend_shopper_pct\", \"monetary: scale 100\", \"recency: cap 365\" or \"frequency: log 4\"";
@@ -13,6 +14,13 @@ pub fn parse_term(text: &str) -> Option<Term> {
     };
     let is_name = !feature.is_empty() && feature.chars().all(|c| c.is_alphanumeric() || c == '_');
     is_name.then(|| Term { feature: feature.to_string(), transform })
+}
+
+/// The features that a list of terms names, whatever is to be done to them: so that what is wrong with a name is found beside what is wrong with the rest.
+pub fn named(terms: &Value) -> Vec<Term> {
+    let texts = terms.as_array().into_iter().flatten().filter_map(Value::as_str);
+    let name = |text: &str| text.split_once(':').map_or(text, |(name, _)| name).trim().to_string();
+    texts.map(|text| Term { feature: name(text), transform: Transform::Identity }).collect()
 }
 
 fn parse_transform(text: &str) -> Option<Transform> {

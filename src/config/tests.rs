@@ -374,6 +374,16 @@ fn high_value_is_a_share_or_a_sum() {
 }
 
 #[test]
+fn everything_that_is_wrong_with_a_term_is_said_at_once() {
+    let loaded = from_file("[context]\nterms = [\"charm: root 2\", \"recency: cap 365\", \"recency: cap 0\"]\n");
+    insta::assert_snapshot!(messages(&loaded).join("\n"), @r#"
+    context.terms = ["charm: root 2", "recency: cap 365", "recency: cap 0"] (line 2): `recency` enters the context twice: leave one of the terms out
+    context.terms = ["charm: root 2", "recency: cap 365", "recency: cap 0"] (line 2): expected a term such as "weekend_shopper_pct", "monetary: scale 100", "recency: cap 365" or "frequency: log 4", not "charm: root 2" and not "recency: cap 0"
+    context.terms = ["charm: root 2", "recency: cap 365", "recency: cap 0"] (line 2): the context names `charm`, which is no feature: take a column of features.csv or `intercept`
+    "#);
+}
+
+#[test]
 fn lists_and_context_must_fit_each_other() {
     let loaded = from_file("[customers]\ncategories = [\"Books\", \"Mobile\"]\n[context]\nterms = [\"books_pct\", \"travel_pct\", \"books_pct\"]\n");
     insta::assert_snapshot!(messages(&loaded).join("\n"), @r#"

@@ -297,8 +297,13 @@ pub fn context_terms<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T
     let terms = Value::deserialize(deserializer)?;
     let list = terms.as_array().filter(|list| (1..=MAX_TERMS).contains(&list.len()));
     let list = list.ok_or_else(|| D::Error::custom(format!("a list of 1 to {MAX_TERMS} terms")))?;
-    let read = |v: &Value| v.as_str().and_then(terms::parse_term).ok_or_else(|| D::Error::custom(format!("{}, not {v}", terms::ALLOWED)));
-    list.iter().map(read).collect()
+    let (read, refused): (Vec<_>, Vec<_>) = list.iter().map(|v| v.as_str().and_then(terms::parse_term).ok_or(v)).partition(Result::is_ok);
+    let refused: Vec<String> = refused.into_iter().filter_map(Result::err).map(|v| format!("not {v}")).collect();
+    if refused.is_empty() {
+        Ok(read.into_iter().flatten().collect())
+    } else {
+        Err(D::Error::custom(format!("{}, {}", terms::ALLOWED, refused.join(" and "))))
+    }
 }
 
 /// Terms of a context at most: a model takes their number squared for each arm.

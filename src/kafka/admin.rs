@@ -210,31 +210,6 @@ pub fn dated_since(settings: &KafkaSettings, instant: Millis) -> Result<BTreeMap
     Ok(found.into_iter().rev().map(|(topic, partition, offset)| (topic, (partition, offset))).collect())
 }
 
-/// What would keep a job from running, all at once.
-///
-/// # Errors
-/// The faults, each as a sentence.
-pub fn check(settings: &KafkaSettings) -> Result<(), Vec<String>> {
-    let mut faults: Vec<String> =
-        [Role::Consumer, Role::Producer].into_iter().filter_map(|role| settings.client(role).err()).map(|error| error.to_string()).collect();
-    faults.dedup();
-    if !faults.is_empty() {
-        return Err(faults);
-    }
-    match all_partitions(settings) {
-        Err(error) => faults.push(error.to_string()),
-        Ok(there) => {
-            let topics: Vec<String> = settings.all_names().filter(|name| !there.contains_key(*name)).map(str::to_string).collect();
-            if topics.is_empty() {
-                faults.extend(partitions(settings).err().map(|error| error.to_string()));
-            } else {
-                faults.push(KafkaError::MissingTopics { brokers: settings.brokers.clone(), topics }.to_string());
-            }
-        }
-    }
-    if faults.is_empty() { Ok(()) } else { Err(faults) }
-}
-
 /// Every topic of the broker, with its partitions in order.
 fn all_partitions(settings: &KafkaSettings) -> Result<BTreeMap<String, Vec<u32>>, KafkaError> {
     let (consumer, connection) = asking(settings)?;
@@ -257,7 +232,7 @@ fn all_partitions(settings: &KafkaSettings) -> Result<BTreeMap<String, Vec<u32>>
 }
 
 /// A consumer that only asks. It has a group's name, as every consumer, and never joins or commits to it.
-fn asking(settings: &KafkaSettings) -> Result<(BaseConsumer<Tracked>, Arc<Connection>), KafkaError> {
+pub(super) fn asking(settings: &KafkaSettings) -> Result<(BaseConsumer<Tracked>, Arc<Connection>), KafkaError> {
     asking_as(settings, Isolation::Committed)
 }
 

@@ -24,6 +24,10 @@ struct Known {
     state: State,
     /// The last trouble that was reported.
     reason: Option<String>,
+    /// What the client's log last had of a connection that failed, of which it does not always report.
+    logged: Option<String>,
+    /// The brokers do not let this client in.
+    refused: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,13 +41,24 @@ enum State {
 impl Connection {
     /// A connection of which nothing is known yet.
     pub fn new(brokers: &str, role: &'static str) -> Self {
-        let known = Known { state: State::Unknown, reason: None };
+        let known = Known { state: State::Unknown, reason: None, logged: None, refused: false };
         Connection { brokers: brokers.to_string(), role, known: Mutex::new(known) }
     }
 
     /// The addresses.
     pub fn brokers(&self) -> &str {
         &self.brokers
+    }
+
+    /// Why the brokers do not let this client in, which will not pass by itself.
+    pub fn refusal(&self) -> Option<String> {
+        let known = self.known();
+        known.reason.clone().filter(|_| known.refused)
+    }
+
+    /// Whether every broker was tried, and none is connected.
+    pub fn is_down(&self) -> bool {
+        self.known().state == State::Down
     }
 
     /// Whether a broker is connected.
@@ -53,7 +68,17 @@ impl Connection {
 
     /// The last trouble that was reported, or that there was no answer.
     pub fn reason(&self) -> String {
-        self.reported().unwrap_or_else(|| SILENT.to_string())
+        let known = self.known();
+        known.reason.clone().or_else(|| known.logged.clone()).unwrap_or_else(|| SILENT.to_string())
+    }
+
+    /// Takes from a line of the client's log why a connection failed.
+    pub fn hear(&self, facility: &str, message: &str) {
+        if facility == "FAIL" {
+            // The thread of the client is of no use to anybody.
+            let said = message.split_once("]: ").map_or(message, |(_, said)| said);
+            self.known().logged = Some(said.to_string());
+        }
     }
 
     /// The last trouble that was reported.
@@ -64,6 +89,7 @@ impl Connection {
     /// A broker has answered.
     pub fn works(&self) {
         let mut known = self.known();
+        known.refused = false;
         match std::mem::replace(&mut known.state, State::Up) {
             State::Up => {}
             State::Unknown => tracing::info!(brokers = self.brokers, role = self.role, "Connected to Kafka."),
@@ -95,7 +121,9 @@ impl Connection {
         } else {
             tracing::error!(brokers = self.brokers, role = self.role, "Kafka client: {reason}.");
         }
-        self.known().reason = Some(reason.to_string());
+        let mut known = self.known();
+        known.reason = Some(reason.to_string());
+        known.refused = matches!(code, RDKafkaErrorCode::SSL | RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed);
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -109,6 +137,7 @@ pub struct Tracked(pub std::sync::Arc<Connection>);
 
 impl ClientContext for Tracked {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.0.hear(facility, message);
         log(level, facility, message);
     }
 

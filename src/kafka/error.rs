@@ -1,5 +1,6 @@
 //! What can go wrong with Kafka, and whether trying again can help.
 
+use super::advice::advice;
 use super::topic_ids::Remade;
 use crate::blame::Blame;
 use crate::config::secret::MASK;
@@ -28,7 +29,7 @@ pub enum KafkaError {
     #[error("the Kafka client refuses its configuration: {0}; correct [kafka] or [kafka.properties]")]
     Configuration(String),
     /// No broker answers.
-    #[error("broker {brokers} cannot be reached to {doing}: no answer in {:.0} s ({why}); start it, or correct kafka.brokers", .waited.as_secs_f64())]
+    #[error("broker {brokers} cannot be reached to {doing}: no answer in {:.0} s ({why}); {}", .waited.as_secs_f64(), advice(.why))]
     Unreachable {
         /// The addresses.
         brokers: String,

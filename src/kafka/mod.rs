@@ -6,8 +6,10 @@
 //! customer's erasure.
 
 pub mod admin;
+mod advice;
 mod blocks;
 pub mod bounded;
+pub mod checking;
 pub mod compacted;
 pub mod connection;
 pub mod consumer;

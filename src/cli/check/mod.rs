@@ -33,13 +33,16 @@ pub struct CheckArgs {
 /// How long a connection may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How much longer a probe is waited for, which may have to say why a connection took as long.
+const GRACE: Duration = Duration::from_secs(3);
+
 /// Something outside that the job will need.
 pub trait Probe: Send {
     /// What it is.
     fn name(&self) -> &'static str;
     /// Where it is, without secrets.
     fn target(&self) -> String;
-    /// Tries it. It may take as long as it likes; `check` waits for [`PATIENCE`].
+    /// Tries it. It may take as long as it likes; `check` waits for [`PATIENCE`] and a little.
     fn probe(&self) -> Vec<Finding>;
 }
 
@@ -112,6 +115,10 @@ pub struct Connection {
 pub struct Report {
     /// Whether there is nothing to mend.
     pub ok: bool,
+    /// The exit code of the program.
+    pub exit_code: u8,
+    /// What is wrong, in a sentence.
+    pub error: Option<String>,
     /// What is wrong with the configuration.
     pub faults: Vec<Fault>,
     /// What is odd about it.
@@ -129,25 +136,29 @@ pub fn run(args: &CheckArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
     crate::telemetry::logging::start(&loaded.config.log);
     let needed = loaded.config.faults_for_run();
     loaded.add_faults(needed);
-    let report = report(loaded.faults.clone(), loaded.warnings.clone(), probe_all(probes(&loaded), PATIENCE));
+    let report = report(loaded.faults.clone(), loaded.warnings.clone(), probe_all(probes(&loaded), PATIENCE + GRACE));
     match global.json {
         true => print_json(&serde_json::json!(report))?,
         false => print(&report.to_text(&args.config))?,
     }
-    match report.ok {
-        true => Ok(()),
-        false => Err(ProgramError::Check {
-            configuration: report.faults.len(),
-            connections: report.connections.iter().filter(|connection| !connection.ok).count(),
-        }),
-    }
+    report.error().map_or(Ok(()), Err)
 }
 
 fn report(faults: Vec<Fault>, warnings: Vec<String>, connections: Vec<Connection>) -> Report {
-    Report { ok: faults.is_empty() && connections.iter().all(|connection| connection.ok), faults, warnings, connections }
+    let report = Report { ok: true, exit_code: 0, error: None, faults, warnings, connections };
+    match report.error() {
+        None => report,
+        Some(error) => Report { ok: false, exit_code: error.code(), error: Some(error.to_string()), ..report },
+    }
 }
 
 impl Report {
+    /// How the program ends with it.
+    fn error(&self) -> Option<ProgramError> {
+        let (configuration, connections) = (self.faults.len(), self.connections.iter().filter(|connection| !connection.ok).count());
+        (configuration + connections > 0).then_some(ProgramError::Check { configuration, connections })
+    }
+
     /// The report for a person, a line for each finding.
     fn to_text(&self, path: &Path) -> String {
         let mut lines = vec![match self.faults.len() {
@@ -274,5 +285,6 @@ mod tests {
         ");
         let json = serde_json::json!(report);
         assert_eq!((&json["ok"], &json["faults"][0]["key"], &json["connections"][0]["level"]), (&false.into(), &"workers".into(), &"fault".into()));
+        assert_eq!((&json["exit_code"], json["error"].as_str().map(|error| error.contains("1 fault"))), (&2.into(), Some(true)));
     }
 }

@@ -5,7 +5,7 @@
 //! future has been dated by a clock that is ahead. Nor is the right to write tried.
 
 use super::{Finding, Probe};
-use crate::kafka::{KafkaError, KafkaSettings, admin, properties};
+use crate::kafka::{KafkaError, KafkaSettings, admin, checking, properties};
 use dataflows::event::Millis;
 use jiff::Timestamp;
 
@@ -27,7 +27,7 @@ impl Probe for KafkaProbe {
     }
 
     fn probe(&self) -> Vec<Finding> {
-        if let Err(problems) = admin::check(&self.settings) {
+        if let Err(problems) = checking::check(&self.settings) {
             return problems.into_iter().map(Finding::fault).collect();
         }
         self.try_out().unwrap_or_else(|error| vec![Finding::fault(error.to_string())])

@@ -1,8 +1,8 @@
 //! Topics are made once, and what is wrong with them is said at once.
 
 use super::super::admin::{self, Creation};
-use super::super::properties;
 use super::super::{KafkaError, Position, TopicIds, identify};
+use super::super::{checking, properties};
 use super::*;
 
 #[test]
@@ -12,14 +12,14 @@ fn topics_are_made_once_and_found_with_their_partitions() {
         panic!("topics are there before they were made")
     };
     assert_eq!(topics, settings.topics);
-    let faults = admin::check(&settings).unwrap_err();
+    let faults = checking::check(&settings).unwrap_err();
     assert!(faults.len() == 1 && settings.all_names().all(|name| faults[0].contains(name)), "{faults:?}");
 
     let created = admin::create_topics(&settings, 3, 1).unwrap();
     assert_eq!(created, settings.all_names().map(|name| (name.to_string(), Creation::Created)).collect::<Vec<_>>());
     let again = admin::create_topics(&settings, 5, 1).unwrap();
     assert!(again.iter().all(|(_, creation)| *creation == Creation::Exists));
-    admin::check(&settings).unwrap();
+    checking::check(&settings).unwrap();
     let partitions = admin::partitions(&settings).unwrap();
     assert!(partitions.len() == 5 && partitions.values().all(|partitions| partitions[..] == [0, 1, 2]));
     assert_eq!(properties::warnings(&settings).unwrap(), Vec::<String>::new());
