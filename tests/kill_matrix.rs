@@ -433,14 +433,20 @@ fn with_checkpoints(name: &str, seed: u64) -> Option<Scene> {
     Some(scene)
 }
 
-/// Damages the newest checkpoint, and shows that the one before is taken, that the damaged file is named, and that all is exact.
+/// Damages a file of the newest checkpoint, and its twin where it has one, and shows that the checkpoint before is taken, that the damaged file is named, and
+/// that all is exact.
 fn go_on_from_the_older(name: &str, folder: &str, damage: impl Fn(&mut Vec<u8>)) {
     let Some(mut scene) = with_checkpoints(name, 11) else { return };
     let (epoch, files) = newest_files(&scene.stage, folder);
     let file = files.first().expect("the newest checkpoint has such a file").clone();
     let mut bytes = std::fs::read(&file).expect("the file can be read");
     damage(&mut bytes);
-    std::fs::write(&file, bytes).expect("the file can be written");
+    let job = scene.stage.path("checkpoints").join("campaign");
+    let twin = job.join("twins").join(file.strip_prefix(&job).expect("a file of the job"));
+    assert_eq!(twin.exists(), folder == "shards", "{}", twin.display());
+    for copy in [&file, &twin].into_iter().filter(|copy| copy.exists()) {
+        std::fs::write(copy, &bytes).expect("the file can be written");
+    }
     let jobs = Layout::of(1, 1).start(&scene.stage, "second");
     scene.stage.wait_for("SELECT incarnation FROM sluice.progress", 2);
     scene.send_trouble();
