@@ -76,6 +76,30 @@ pub fn make_folder(folder: &Path) -> io::Result<()> {
     missing.iter().filter_map(|path| path.parent()).try_for_each(sync_folder)
 }
 
+/// Makes sure that a folder keeps files, or can be made, by writing one, reading it back and removing it; says which.
+///
+/// # Errors
+/// A sentence about what cannot be done.
+pub fn try_out(folder: &Path) -> Result<&'static str, String> {
+    const TRIAL: &[u8] = b"sluice check";
+    let absolute = std::path::absolute(folder).map_err(|error| error.to_string())?;
+    let existing = absolute.ancestors().find(|path| path.exists()).ok_or("no part of the path exists")?;
+    let file = existing.join(trial());
+    fs::write(&file, TRIAL).map_err(|error| format!("cannot write in {}: {error}", existing.display()))?;
+    let read = fs::read(&file);
+    fs::remove_file(&file).map_err(|error| format!("cannot remove files in {}: {error}", existing.display()))?;
+    match read {
+        Ok(read) if read == TRIAL => Ok(if existing == absolute { "can be written and read" } else { "can be made" }),
+        Ok(_) => Err(format!("what is written in {} is read as something else", existing.display())),
+        Err(error) => Err(format!("cannot read in {}: {error}", existing.display())),
+    }
+}
+
+/// The name of a file that is written only to see whether it can be.
+pub fn trial() -> String {
+    format!(".sluice-check-{}", std::process::id())
+}
+
 /// How a file is opened so that, where it is made, nobody else may look at it.
 pub fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
@@ -179,5 +203,15 @@ mod tests {
     fn is_test(path: &Path) -> bool {
         path.components().any(|part| part.as_os_str() == "tests")
             || path.file_stem().and_then(|stem| stem.to_str()).is_some_and(|stem| stem.ends_with("tests"))
+    }
+
+    #[test]
+    fn a_directory_that_can_be_made_is_fine_and_a_file_is_not() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        assert_eq!(try_out(dir.path()), Ok("can be written and read"));
+        assert_eq!(try_out(&dir.path().join("a/b")), Ok("can be made"));
+        fs::write(dir.path().join("file"), b"").expect("writing");
+        assert!(try_out(&dir.path().join("file")).is_err());
+        assert_eq!(fs::read_dir(dir.path()).expect("reading").count(), 1, "the trial is gone");
     }
 }

@@ -35,6 +35,29 @@ pub struct Listed {
     pub problem: Option<CheckpointError>,
 }
 
+/// What a search for a checkpoint comes to.
+#[derive(Debug)]
+pub struct Found {
+    /// The one to go on from.
+    pub manifest: Option<Manifest>,
+    /// Newer ones, which are not.
+    pub passed_over: Vec<PassedOver>,
+}
+
+/// A checkpoint that is not gone on from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PassedOver {
+    epoch: u64,
+    said: String,
+}
+
+impl PassedOver {
+    /// Says why.
+    pub fn warn(&self) {
+        tracing::warn!(epoch = self.epoch, "{}", self.said);
+    }
+}
+
 impl Checkpoints {
     /// Those of a job at a location, for a job configured so.
     ///
@@ -93,16 +116,25 @@ impl Checkpoints {
     /// # Errors
     /// [`CheckpointError::Format`] and [`CheckpointError::Foreign`], which no older one would mend, and [`CheckpointError::Store`].
     pub fn newest(&self) -> Result<Option<Manifest>, CheckpointError> {
-        self.find(u64::MAX, |_| None, |_| None)
+        let found = self.find(u64::MAX, |_| None, |_| None)?;
+        found.passed_over.iter().for_each(PassedOver::warn);
+        Ok(found.manifest)
     }
 
     /// The newest sound checkpoint of an epoch up to `at_most`: every file has been read and compared with its checksum, so what is then loaded will not
-    /// fail. One that `strange` gives a reason for is of another history: it is passed over like one whose epoch is not committed, and both are said.
+    /// fail. One that `strange` gives a reason for is of another history: it is passed over like one whose epoch is not committed. The files of one that is
+    /// `known` to be sound are not read again.
     ///
     /// # Errors
     /// As for [`newest`](Checkpoints::newest).
-    pub fn newest_sound(&self, at_most: u64, strange: impl Fn(&Manifest) -> Option<String>) -> Result<Option<Manifest>, CheckpointError> {
-        self.find(at_most, strange, |manifest| self.reading(manifest, |file| self.read(file).err(), |_| ()).into_iter().next())
+    pub fn newest_sound(
+        &self,
+        at_most: u64,
+        known: Option<&Manifest>,
+        strange: impl Fn(&Manifest) -> Option<String>,
+    ) -> Result<Found, CheckpointError> {
+        let verify = |manifest: &Manifest| self.reading(manifest, |file| self.read(file).err(), |_| ()).into_iter().next();
+        self.find(at_most, strange, |manifest| if known == Some(manifest) { None } else { verify(manifest) })
     }
 
     fn find(
@@ -110,27 +142,28 @@ impl Checkpoints {
         at_most: u64,
         strange: impl Fn(&Manifest) -> Option<String>,
         unsound: impl Fn(&Manifest) -> Option<CheckpointError>,
-    ) -> Result<Option<Manifest>, CheckpointError> {
+    ) -> Result<Found, CheckpointError> {
+        let mut passed_over = Vec::new();
         for Listed { epoch, manifest, problem } in self.list()? {
             if epoch > at_most {
-                tracing::warn!(epoch, committed = at_most, "A checkpoint is passed over: its epoch is not committed.");
+                let said = format!("A checkpoint is passed over: its epoch is not committed, for the last one that is is {at_most}.");
+                passed_over.push(PassedOver { epoch, said });
                 continue;
             }
             if let Some(why) = manifest.as_ref().and_then(&strange) {
-                tracing::warn!(epoch, "A checkpoint is passed over: {why}.");
+                passed_over.push(PassedOver { epoch, said: format!("A checkpoint is passed over: {why}.") });
                 continue;
             }
             match problem.or_else(|| manifest.as_ref().and_then(&unsound)) {
-                Some(problem) if problem.is_damage() => self.warn_of_damage(epoch, &problem),
+                Some(problem) if problem.is_damage() => {
+                    let said = format!("A checkpoint cannot be used, and the one before it is tried: {problem}.");
+                    passed_over.push(PassedOver { epoch, said });
+                }
                 Some(problem) => return Err(problem),
-                None => return Ok(manifest),
+                None => return Ok(Found { manifest, passed_over }),
             }
         }
-        Ok(None)
-    }
-
-    fn warn_of_damage(&self, epoch: u64, problem: &CheckpointError) {
-        tracing::warn!(epoch, "A checkpoint cannot be used, and the one before it is tried: {problem}.");
+        Ok(Found { manifest: None, passed_over })
     }
 
     /// The manifest of an epoch.

@@ -36,7 +36,7 @@ mod tests;
 
 #[cfg(test)]
 pub use assembly::Abandoned;
-pub use checkpoints::{Checkpoints, Listed};
+pub use checkpoints::{Checkpoints, Found, Listed, PassedOver};
 pub use error::CheckpointError;
 pub use fingerprint::Fingerprint;
 pub use manifest::{Kind, Manifest};

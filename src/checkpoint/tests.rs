@@ -147,5 +147,5 @@ fn loaded(checkpoints: &Checkpoints, manifest: &Manifest) -> BTreeMap<u16, Vec<u
 
 /// What a restart after epoch `at_most` would take.
 fn restored(checkpoints: &Checkpoints, at_most: u64) -> Option<Manifest> {
-    checkpoints.newest_sound(at_most, |_| None).expect("the store works")
+    checkpoints.newest_sound(at_most, None, |_| None).expect("the store works").manifest
 }

@@ -5,6 +5,7 @@ use super::error::ProgramError;
 use super::serve::ServeArgs;
 use super::{GlobalArgs, load, overrides};
 use crate::config::load::Override;
+use crate::jobs::start::Asked;
 use crate::telemetry::logging;
 use clap::Args;
 use std::path::PathBuf;
@@ -32,6 +33,9 @@ pub struct RunArgs {
     /// Forget all results and checkpoints of the job and make them anew from the topics, as after a change of features
     #[arg(long, env = "SLUICE_REBUILD", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new())]
     pub rebuild: bool,
+    /// Make everything anew even where retention has removed records that the job had read
+    #[arg(long, requires = "rebuild", env = "SLUICE_ACCEPT_LOSS", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new())]
+    pub accept_loss: bool,
     /// Console and API.
     #[command(flatten)]
     pub serve: ServeArgs,
@@ -61,5 +65,5 @@ pub fn run(args: &RunArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
     logging::start(&config.log);
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let features = config.features()?;
-    Ok(crate::jobs::run::run(&config, features, args.rebuild)?)
+    Ok(crate::jobs::run::run(&config, features, Asked { rebuild: args.rebuild, accept_loss: args.accept_loss })?)
 }

@@ -2,15 +2,15 @@
 
 use super::live::{Replayed, bounds_of};
 use super::plan::Plan;
+use super::reach::Gone;
 use crate::blame::Blame;
-use crate::checkpoint::{CheckpointError, Checkpoints, Manifest};
-use crate::kafka::{KafkaError, KafkaSettings, Position, TopicIds, admin};
+use crate::checkpoint::{CheckpointError, Checkpoints, Found, Manifest, PassedOver};
+use crate::kafka::{KafkaError, KafkaSettings, Position, admin};
 use crate::results::hexadecimal;
 use crate::sink::kept::covered;
-use crate::sink::{History, Link, Positions, RecordedEpoch, Sink, SinkError};
+use crate::sink::{History, Link, Positions, RecordedEpoch, Records, SinkError};
 use dataflows::event::{CustomerId, Millis, Topic};
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 /// Why a job cannot begin where it was.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +30,38 @@ pub enum RestartError {
          others; restore all of the job's progress from one copy, or make everything anew from the topics with --rebuild"
     )]
     Broken(u64),
+    /// The topics no longer have what the job has to read next.
+    #[error("retention has removed records that the job has not read yet: {}. Restore them, or make everything anew from what is left with --rebuild --accept-loss", listed(.0))]
+    Passed(Vec<Gone>),
+    /// The topics no longer have what the job has to repeat.
+    #[error(
+        "the job has to repeat its epochs from {needed} on, for no newer checkpoint can be used, and retention has removed records of theirs: {}. Restore a newer \
+         checkpoint, or the records, or make everything anew from what is left with --rebuild --accept-loss",
+        listed(gone)
+    )]
+    Unreadable {
+        /// The first epoch that is needed.
+        needed: u64,
+        /// What is gone.
+        gone: Vec<Gone>,
+    },
+    /// Not everything can be made anew.
+    #[error(
+        "--rebuild would make everything anew without records that the job has read and that are gone: {}. Nothing was changed; with --rebuild --accept-loss it \
+         is made anew from what is left",
+        listed(.0)
+    )]
+    Unrebuildable(Vec<Gone>),
+    /// Something cannot be kept where it is to be.
+    #[error("{key} = {place:?} cannot be used: {why}")]
+    Unwritable {
+        /// The key of the configuration.
+        key: &'static str,
+        /// Where.
+        place: String,
+        /// Why not.
+        why: String,
+    },
     /// Nothing is recorded of what the checkpoints hold.
     #[error(
         "there are checkpoints of job `{job}` up to epoch {epoch}, but no progress of it is recorded: is it another database, or another sink? \
@@ -44,7 +76,7 @@ pub enum RestartError {
     /// A start in the middle cannot be repeated.
     #[error(
         "job `{0}` has progress, but neither a checkpoint nor a record of the offsets that it began with: its first records cannot be found again. \
-         Restore its checkpoints, or make everything anew from the topics with --rebuild"
+         Restore its checkpoints, or make everything anew from where kafka.start says with --rebuild --accept-loss"
     )]
     Unrepeatable(String),
     /// The first epochs to be repeated are no longer recorded.
@@ -69,17 +101,32 @@ impl RestartError {
             RestartError::Kafka(error) => error.blame(),
             RestartError::Sink(error) => error.blame(),
             RestartError::Checkpoint(error) => error.blame(),
-            RestartError::Broken(_) | RestartError::Forgotten { .. } | RestartError::Unrepeatable(_) | RestartError::Unrecorded { .. } => {
-                Blame::World
-            }
+            RestartError::Broken(_)
+            | RestartError::Passed(_)
+            | RestartError::Unreadable { .. }
+            | RestartError::Unrebuildable(_)
+            | RestartError::Unwritable { .. }
+            | RestartError::Forgotten { .. }
+            | RestartError::Unrepeatable(_)
+            | RestartError::Unrecorded { .. } => Blame::World,
         }
     }
+}
+
+fn listed(gone: &[Gone]) -> String {
+    gone.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// What is known before the workers begin; on the first process.
 pub struct Restart {
     /// For all workers.
     pub plan: Plan,
+    /// The checkpoint that it goes on from.
+    pub manifest: Option<Manifest>,
+    /// Newer ones, which are not gone on from.
+    pub passed_over: Vec<PassedOver>,
+    /// The offsets that the job begins with, where they are still to be recorded.
+    pub begins: Option<Positions>,
     /// Epochs to be repeated.
     pub replayed: Vec<Replayed>,
     /// Customers that are erased from the first record on, each up to an instant, where everything is made anew.
@@ -103,52 +150,58 @@ pub struct Sources<'a> {
 }
 
 impl Restart {
-    /// Finds out where the job that `sink` has taken over begins: after the newest sound checkpoint of a committed epoch, else with its first
-    /// records.
+    /// Finds out where the job of these records begins: after the newest sound checkpoint of a committed epoch, else with its first records. Nothing is
+    /// changed. What was found `before` need not be looked at again.
     ///
     /// # Errors
     /// What keeps it from going on exactly where it was.
-    pub fn find(sink: &mut dyn Sink, sources: &Sources<'_>) -> Result<Restart, RestartError> {
-        let progress = sink.progress().epoch;
+    pub fn find(records: &mut dyn Records, sources: &Sources<'_>, before: Option<&Restart>) -> Result<Restart, RestartError> {
+        let progress = records.progress().epoch;
         let listed = sources.checkpoints.list()?;
         if let (0, Some(newest)) = (progress, listed.first()) {
-            return Err(RestartError::Forgotten { job: sink.job().to_string(), epoch: newest.epoch });
+            return Err(RestartError::Forgotten { job: records.job().to_string(), epoch: newest.epoch });
         }
         let oldest = listed.iter().map(|listed| listed.epoch).filter(|epoch| *epoch <= progress).min();
-        let mut recorded = sink.recorded_epochs(oldest.unwrap_or(1).saturating_sub(1))?;
-        let manifest = sources.checkpoints.newest_sound(progress, |manifest| strange(manifest, &recorded))?;
+        let mut recorded = records.recorded_epochs(oldest.unwrap_or(1).saturating_sub(1))?;
+        let known = before.and_then(|before| before.manifest.as_ref());
+        let Found { manifest, passed_over } = sources.checkpoints.newest_sound(progress, known, |manifest| strange(manifest, &recorded))?;
+        let told = before.map_or(&[][..], |before| &before.passed_over);
+        passed_over.iter().filter(|passed_over| !told.contains(passed_over)).for_each(PassedOver::warn);
         let after = manifest.as_ref().map_or(0, |manifest| manifest.epoch);
         if manifest.is_none() && oldest.is_some_and(|oldest| oldest > 1) {
-            recorded = sink.recorded_epochs(0)?;
+            recorded = records.recorded_epochs(0)?;
         }
         recorded.retain(|epoch| epoch.epoch >= after);
-        let history = sink.history()?;
+        let history = records.history()?;
         if let Some(broken) = history.broken(&recorded) {
             return Err(RestartError::Broken(broken));
         }
-        let starts = match &manifest {
-            Some(manifest) => manifest.offsets.clone(),
-            None => starts(sink, sources)?,
+        let (starts, is_recorded) = match &manifest {
+            Some(manifest) => (manifest.offsets.clone(), true),
+            None => starts(records, sources)?,
         };
         let before = recorded.first().filter(|epoch| epoch.epoch == after).and_then(|epoch| epoch.chain);
         let repeated: Vec<RecordedEpoch> = recorded.into_iter().filter(|epoch| epoch.epoch > after).collect();
         let first = repeated.first().map_or(progress + 1, |epoch| epoch.epoch);
         if first > after + 1 {
-            return Err(RestartError::Unrecorded { job: sink.job().to_string(), needed: after + 1, first });
-        }
-        match progress {
-            0 => tracing::info!(partitions = starts.len(), "The job begins."),
-            _ => tracing::info!(checkpoint = after, repeated = repeated.len(), committed = progress, "The job goes on where it was."),
+            return Err(RestartError::Unrecorded { job: records.job().to_string(), needed: after + 1, first });
         }
         let repeats = !repeated.is_empty();
-        let kept = if repeats { sink.kept(after)? } else { Vec::new() };
+        let kept = if repeats { records.kept(after)? } else { Vec::new() };
         let covered = covered(&kept, &bounds_of(&starts));
-        let erasures = if repeats { sink.erasures(after)? } else { Vec::new() };
+        let erasures = if repeats { records.erasures(after)? } else { Vec::new() };
         let replayed = Replayed::each(repeated.iter().map(|epoch| (epoch.epoch, epoch.offsets.as_slice(), epoch.watermark)), erasures);
-        let erased = if progress == 0 { sink.erased()? } else { Vec::new() };
+        let erased = if progress == 0 { records.erased()? } else { Vec::new() };
         let committed = repeated.into_iter().map(|epoch| (epoch.epoch, epoch)).collect();
         let link = before.or(manifest.as_ref().and_then(|manifest| manifest.chain));
-        Ok(Restart { plan: Plan::new(manifest.as_ref(), starts, repeats).recalling(covered), replayed, erased, committed, history, link })
+        let begins = (!is_recorded).then(|| starts.clone());
+        let plan = Plan::new(manifest.as_ref(), starts, repeats).recalling(covered);
+        Ok(Restart { plan, manifest, passed_over, begins, replayed, erased, committed, history, link })
+    }
+
+    /// The epoch that it goes on after; 0 for the beginning.
+    pub fn after(&self) -> u64 {
+        self.manifest.as_ref().map_or(0, |manifest| manifest.epoch)
     }
 }
 
@@ -171,69 +224,37 @@ fn strange(manifest: &Manifest, recorded: &[RecordedEpoch]) -> Option<String> {
     }
 }
 
-/// The offsets that the job began with, recorded on its first start.
-fn starts(sink: &mut dyn Sink, sources: &Sources<'_>) -> Result<Vec<(Topic, u32, u64)>, RestartError> {
-    if let Some(starts) = sink.starts()? {
-        return Ok(starts);
+/// The offsets that the job begins with, and whether they are recorded.
+fn starts(records: &mut dyn Records, sources: &Sources<'_>) -> Result<(Positions, bool), RestartError> {
+    if let Some(starts) = records.starts()? {
+        return Ok((starts, true));
     }
     let from = Position::from(sources.kafka.start);
-    if sink.progress().epoch > 0 && from != Position::Earliest {
-        return Err(RestartError::Unrepeatable(sink.job().to_string()));
+    if records.progress().epoch > 0 && from != Position::Earliest {
+        return Err(RestartError::Unrepeatable(records.job().to_string()));
     }
-    let starts = first_offsets(sources, from)?;
-    sink.set_starts(&starts)?;
-    Ok(starts)
+    Ok((first_offsets(sources, from)?, false))
 }
 
 /// The offset of every partition that there is from this position on.
-fn first_offsets(sources: &Sources<'_>, from: Position) -> Result<Positions, RestartError> {
+pub(super) fn first_offsets(sources: &Sources<'_>, from: Position) -> Result<Positions, RestartError> {
     let found = admin::positions(sources.kafka, sources.partitions, from)?;
     Ok(found.into_iter().map(|((topic, partition), range)| (topic, partition, range.start)).collect())
-}
-
-/// The offsets that a job begins anew with: those that it began with, where the topic is still the same and has them; else the first that are there.
-///
-/// # Errors
-/// The broker does not say what is there.
-pub fn starts_anew(sink: &mut dyn Sink, sources: &Sources<'_>, now: &TopicIds) -> Result<Positions, RestartError> {
-    let Sources { kafka, partitions, .. } = sources;
-    // What cannot be read is of other topics, or damaged, and is about to be forgotten.
-    let (before, recorded) = (sink.topic_ids().unwrap_or_default(), sink.starts().unwrap_or_default());
-    let Some(recorded) = recorded else {
-        return first_offsets(sources, Position::from(kafka.start));
-    };
-    let recorded = bounds_of(&recorded);
-    let is_remade = |topic| before.get(topic).zip(now.get(topic)).is_some_and(|(before, now)| before != now);
-    let start = |((topic, partition), there): ((Topic, u32), Range<u64>)| {
-        let began = recorded.get(&(topic, partition)).copied().filter(|_| !is_remade(topic));
-        if let Some(began) = began.filter(|began| !(there.start..=there.end).contains(began)) {
-            tracing::warn!(
-                topic = kafka.topic_name(topic),
-                partition,
-                began,
-                first = there.start,
-                "The job began with records that are gone: it begins anew with the first that is there."
-            );
-        }
-        let from = began.filter(|began| (there.start..=there.end).contains(began)).unwrap_or(there.start);
-        (topic, partition, from)
-    };
-    Ok(admin::positions(kafka, partitions, Position::Earliest)?.into_iter().map(start).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::checkpoint::{Fingerprint, Location};
-    use crate::results::EpochResults;
+    use crate::kafka::TopicIds;
+    use crate::sink::Progress;
     use crate::sink::kept::KeptAt;
-    use crate::sink::{Commit, Progress};
     use dataflows::settings::Settings;
 
     /// A sink that has committed epochs, of which it has these.
     struct Recorded(u64, std::ops::Range<u64>);
 
-    impl Sink for Recorded {
+    impl Records for Recorded {
         fn job(&self) -> &str {
             "campaign"
         }
@@ -255,20 +276,11 @@ mod tests {
         fn starts(&mut self) -> Result<Option<Positions>, SinkError> {
             Ok(Some(Vec::new()))
         }
-        fn set_starts(&mut self, _: &[(Topic, u32, u64)]) -> Result<(), SinkError> {
-            Ok(())
-        }
         fn history(&mut self) -> Result<History, SinkError> {
             Ok(History::begin(self.0))
         }
         fn topic_ids(&mut self) -> Result<TopicIds, SinkError> {
             Ok(TopicIds::UNKNOWN)
-        }
-        fn set_topic_ids(&mut self, _: &TopicIds) -> Result<(), SinkError> {
-            Ok(())
-        }
-        fn forget(&mut self, _: &[(Topic, u32, u64)], _: &TopicIds) -> Result<(), SinkError> {
-            Ok(())
         }
         fn erasures(&mut self, _: u64) -> Result<Vec<(u64, CustomerId, Millis)>, SinkError> {
             Ok(Vec::new())
@@ -278,10 +290,6 @@ mod tests {
         }
         fn kept(&mut self, _: u64) -> Result<Vec<KeptAt>, SinkError> {
             Ok(Vec::new())
-        }
-        fn checkpointed(&mut self, _: u64, _: u64) {}
-        fn commit(&mut self, results: &EpochResults) -> Result<Commit, SinkError> {
-            Ok(Commit { epoch: results.epoch, took: std::time::Duration::ZERO, retries: 0 })
         }
     }
 
@@ -341,7 +349,7 @@ mod tests {
         let checkpoints = Checkpoints::open(&location, "campaign", Fingerprint::of(&Settings::default())).expect("a store");
         let (kafka, partitions) = (KafkaSettings::new("127.0.0.1:1"), BTreeMap::new());
         let sources = Sources { checkpoints: &checkpoints, kafka: &kafka, partitions: &partitions };
-        let find = |mut sink: Recorded| Restart::find(&mut sink, &sources).map(|restart| restart.replayed.len());
+        let find = |mut sink: Recorded| Restart::find(&mut sink, &sources, None).map(|restart| restart.replayed.len());
         assert_eq!(find(Recorded(0, 1..1)).ok(), Some(0));
         assert_eq!(find(Recorded(6, 1..7)).ok(), Some(6));
         assert!(matches!(find(Recorded(6, 4..7)), Err(RestartError::Unrecorded { needed: 1, first: 4, .. })));

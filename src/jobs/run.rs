@@ -9,9 +9,10 @@ use super::peers;
 use super::plan::{Plan, agree};
 use super::publishing::Publishing;
 use super::recalling::{Recalling, Share};
-use super::restart::{self, Restart, RestartError, Sources};
+use super::restart::{Restart, RestartError, Sources};
 use super::saving::{LoadError, ToSaver, load};
 use super::schedule::Schedule;
+use super::start::{Asked, Start, Taken};
 use super::topics::{self, keys};
 use super::watch::{Watched, watch};
 use crate::blame::Blame;
@@ -23,11 +24,12 @@ use crate::console::{Console, ConsoleError, Erasing, ErasingToken};
 use crate::first::Panicked;
 use crate::kafka::compacted::Compacted;
 use crate::kafka::intake::{KafkaIntake, Seat, Sight};
+use crate::kafka::publisher::Publisher;
 use crate::kafka::{KafkaError, KafkaSettings, TopicIds, admin, properties};
 use crate::postgres::waiting;
 use crate::results::{EpochResults, alert_of_unread_erasures, of_other_units};
 use crate::sink::thread::{SinkThread, spawn};
-use crate::sink::{self, Commit, Opened, Sink, SinkError, Trouble};
+use crate::sink::{self, Commit, Sink, SinkError, Trouble};
 use crate::telemetry::status::Status;
 use crossbeam_channel::{Sender, bounded};
 use dataflows::campaign::graph::{Beginning, Campaign, campaign};
@@ -130,12 +132,13 @@ const SAVING: Duration = Duration::from_secs(8);
 /// How long the end publishes what is owed.
 const PUBLISHING: Duration = Duration::from_secs(5);
 
-/// Runs the job until it is told to drain or cannot go on. With `rebuild` it forgets its results and checkpoints first.
+/// Runs the job until it is told to drain or cannot go on. Where that is `asked`, it forgets its results and checkpoints first.
 ///
 /// # Errors
 /// What ended it.
-pub fn run(config: &Config, features: Features, rebuild: bool) -> Result<(), RunError> {
-    let cluster = Cluster::of(config)?.started_with("command", "run").started_with("--rebuild", rebuild);
+pub fn run(config: &Config, features: Features, asked: Asked) -> Result<(), RunError> {
+    let cluster = Cluster::of(config)?.started_with("command", "run");
+    let cluster = cluster.started_with("--rebuild", asked.rebuild).started_with("--accept-loss", asked.accept_loss);
     let job = Arc::new(Job::new(config, features)?);
     job.catch_signals()?;
     let erasing = Erasing { erase: erase(&job.kafka, &job.watched.status), token: job.erasing_token.clone() };
@@ -143,7 +146,7 @@ pub fn run(config: &Config, features: Features, rebuild: bool) -> Result<(), Run
     tracing::info!(address = %console.address(), "The console is up.");
     let ending = job.watched.ending.clone();
     let (own, config) = (Arc::clone(&job), config.clone());
-    let over = ending.spawn("job", move || own.run(&cluster, &config, rebuild))?;
+    let over = ending.spawn("job", move || own.run(&cluster, &config, asked))?;
     // What is not waited for ends with the process, which has nothing more to do after this.
     let how = watch(&job.watched, &over);
     let outcome = ending.end(how);
@@ -181,6 +184,9 @@ struct Lead {
     restart: Restart,
     to_sink: Sender<Box<EpochResults>>,
 }
+
+/// What the first process has beside the others: what commits and publishes, and its first worker's.
+type First = ((SinkThread, Arc<Publishing>), Lead);
 
 impl Job {
     fn new(config: &Config, features: Features) -> Result<Self, RunError> {
@@ -220,14 +226,19 @@ impl Job {
     }
 
     /// From the first connection to the last commit.
-    fn run(self: &Arc<Self>, cluster: &Cluster, config: &Config, rebuild: bool) -> Result<(), RunError> {
+    fn run(self: &Arc<Self>, cluster: &Cluster, config: &Config, asked: Asked) -> Result<(), RunError> {
         // The broker first: an instance that cannot read must not take the job over from one that can.
         let Some(partitions) = self.await_partitions()? else { return Ok(()) };
         let now = topics::ids(&self.kafka);
         // Then the other processes: one that is of another job must not take this one over either.
         let connected = self.connect(cluster, &partitions, &now)?;
-        let sink = if cluster.is_first() { Some(self.open_sink(config, &partitions, &now, rebuild)?) } else { None };
-        let first = sink.map(|sink| self.take_over(config, sink, &partitions)).transpose()?;
+        let first = match cluster.is_first() {
+            true => {
+                let Some(first) = self.lead(config, &partitions, &now, asked)? else { return Ok(()) };
+                Some(first)
+            }
+            false => None,
+        };
         let (sink, lead) = first.unzip();
         let (sink, publishing) = sink.unzip();
         self.watched.begun.store(true, Ordering::Release);
@@ -242,41 +253,30 @@ impl Job {
         Ok(())
     }
 
-    /// Takes the job over from whoever had it: from then on nobody else writes.
-    fn open_sink(&self, config: &Config, partitions: &BTreeMap<Topic, Vec<u32>>, now: &TopicIds, rebuild: bool) -> Result<Opened, RunError> {
-        let trouble = self.watched.trouble.clone();
-        if config.journal_folder().is_none() {
-            self.watched.ending.spawn("database", waiting::watching(config.postgres_address(), trouble.clone()))?;
-        }
-        let (mut sink, outbox) = sink::open(config, &self.described.features, &self.checkpoints, now, trouble, rebuild)?;
-        if rebuild {
-            // In this order: without its checkpoints the job would repeat its epochs, but checkpoints without their epochs are of no use.
-            let sources = Sources { checkpoints: &self.checkpoints, kafka: &self.kafka, partitions };
-            let starts = restart::starts_anew(sink.as_mut(), &sources, now)?;
-            self.checkpoints.erase_before(u64::MAX)?;
-            sink.forget(&starts, now)?;
-            tracing::warn!("Everything is made anew from the topics.");
-        }
-        let recorded = sink.topic_ids()?;
-        let known = recorded.or(now);
-        if known != recorded {
-            sink.set_topic_ids(&known)?;
-        }
-        self.topic_ids.get_or_init(|| known);
-        Ok((sink, outbox))
-    }
-
-    /// On the first process: where the job goes on, the sink's thread and the publisher's.
-    fn take_over(
+    /// On the first process: takes the job over, once nothing speaks against it, and starts the sink's thread and the publisher's; nothing where it is told to
+    /// drain before.
+    fn lead(
         self: &Arc<Self>,
         config: &Config,
-        (mut sink, outbox): Opened,
         partitions: &BTreeMap<Topic, Vec<u32>>,
-    ) -> Result<((SinkThread, Arc<Publishing>), Lead), RunError> {
-        let restart = Restart::find(sink.as_mut(), &Sources { checkpoints: &self.checkpoints, kafka: &self.kafka, partitions })?;
-        let status = Arc::clone(&self.watched.status);
-        let publishing =
-            Arc::new(Publishing::start(&self.kafka, &config.bandit.arms, outbox, sink.progress(), status, self.watched.ending.teller())?);
+        now: &TopicIds,
+        asked: Asked,
+    ) -> Result<Option<First>, RunError> {
+        let publisher = Publisher::new(&self.kafka)?;
+        if config.journal_folder().is_none() {
+            self.watched.ending.spawn("database", waiting::watching(config.postgres_address(), self.watched.trouble.clone()))?;
+        }
+        let sources = Sources { checkpoints: &self.checkpoints, kafka: &self.kafka, partitions };
+        let start = Start { config, features: &self.described.features, sources, now, asked, trouble: &self.watched.trouble };
+        let survey = self.await_broker(|| match start.survey() {
+            Err(RestartError::Kafka(error)) => Err(error),
+            other => Ok(other),
+        });
+        let Some(survey) = survey? else { return Ok(None) };
+        let Taken { sink, outbox, restart, topic_ids } = survey?.take_over()?;
+        self.topic_ids.get_or_init(|| topic_ids);
+        let (status, failure) = (Arc::clone(&self.watched.status), self.watched.ending.teller());
+        let publishing = Arc::new(Publishing::start(&self.kafka, publisher, &config.bandit.arms, outbox, sink.progress(), status, failure)?);
         let (to_sink, results) = bounded(config.limits.epochs_in_flight as usize + 1);
         let (watched, published) = (self.watched.clone(), Arc::clone(&publishing));
         let mut of_units = BTreeSet::new();
@@ -289,16 +289,30 @@ impl Job {
             watched.saved.get().into_iter().for_each(|saved| sink.checkpointed(saved.newest(), saved.oldest()));
         };
         let sink = spawn(sink, results, Arc::clone(&self.watched.control.committed), then, self.watched.ending.teller())?;
-        Ok(((sink, publishing), Lead { restart, to_sink }))
+        Ok(Some(((sink, publishing), Lead { restart, to_sink })))
     }
 
-    /// The partitions of every topic; a broker that is not there yet is waited for, unless the job is told to drain.
+    /// The partitions of every topic; nothing where the job is told to drain before the broker is there.
     fn await_partitions(&self) -> Result<Option<BTreeMap<Topic, Vec<u32>>>, KafkaError> {
+        let Some(partitions) = self.await_broker(|| admin::partitions(&self.kafka))? else { return Ok(None) };
+        self.watched.sight.begins();
+        let found = properties::of_read(&self.kafka);
+        self.compacted.learn(found.as_ref().ok(), &self.kafka);
+        match found {
+            Ok(found) => found.warnings().iter().for_each(|warning| tracing::warn!("{warning}")),
+            // What is odd about topics keeps nobody from reading them.
+            Err(error) => tracing::warn!("The topics are not checked: {error}."),
+        }
+        Ok(Some(partitions))
+    }
+
+    /// What the broker says; one that is not there yet is waited for, unless the job is told to drain.
+    fn await_broker<T>(&self, mut ask: impl FnMut() -> Result<T, KafkaError>) -> Result<Option<T>, KafkaError> {
         let started = Instant::now();
         let mut warned = false;
-        let partitions = loop {
-            let error = match admin::partitions(&self.kafka) {
-                Ok(partitions) => break partitions,
+        loop {
+            let error = match ask() {
+                Ok(said) => return Ok(Some(said)),
                 Err(error) => error,
             };
             if !error.is_transient() || started.elapsed() >= START {
@@ -312,16 +326,7 @@ impl Job {
                 tracing::warn!(timeout = ?START, "The broker is not ready; waiting for it: {error}.");
             }
             std::thread::park_timeout(Duration::from_millis(500));
-        };
-        self.watched.sight.begins();
-        let found = properties::of_read(&self.kafka);
-        self.compacted.learn(found.as_ref().ok(), &self.kafka);
-        match found {
-            Ok(found) => found.warnings().iter().for_each(|warning| tracing::warn!("{warning}")),
-            // What is odd about topics keeps nobody from reading them.
-            Err(error) => tracing::warn!("The topics are not checked: {error}."),
         }
-        Ok(Some(partitions))
     }
 
     /// Waits for the other processes of the job, which have to see the same topics.

@@ -18,6 +18,7 @@
 
 pub mod error;
 pub mod kept;
+mod ledger;
 mod log;
 mod record;
 mod shared;
@@ -27,7 +28,8 @@ pub mod tests;
 mod writer;
 
 pub use error::JournalError;
+pub use ledger::{Ledger, inspect};
 pub use log::path_in;
 pub use record::FileMark;
 pub use shared::share;
-pub use writer::{JournalSettings, Writer, inspect};
+pub use writer::{JournalSettings, Writer};

@@ -9,7 +9,7 @@ use crate::kafka::TopicIds;
 use crate::results::EpochResults;
 use crate::sink::kept::KeptAt;
 use crate::sink::outbox::{self, Backlog, Stretch};
-use crate::sink::{Commit, History, Positions, Progress, RecordedEpoch, Sink, SinkError};
+use crate::sink::{Commit, History, Positions, Progress, RecordedEpoch, Records, Sink, SinkError};
 use dataflows::event::{CustomerId, Millis, Topic};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -40,7 +40,7 @@ pub fn share(writer: Writer) -> (Journal, Outbox) {
     (Journal { job, writer: writer.clone() }, Outbox(writer))
 }
 
-impl Sink for Journal {
+impl Records for Journal {
     fn job(&self) -> &str {
         &self.job
     }
@@ -57,28 +57,12 @@ impl Sink for Journal {
         self.writer.lock().starts()
     }
 
-    fn set_starts(&mut self, offsets: &[(Topic, u32, u64)]) -> Result<(), SinkError> {
-        self.writer.lock().set_starts(offsets)
-    }
-
     fn history(&mut self) -> Result<History, SinkError> {
         self.writer.lock().history()
     }
 
     fn topic_ids(&mut self) -> Result<TopicIds, SinkError> {
         self.writer.lock().topic_ids()
-    }
-
-    fn set_topic_ids(&mut self, ids: &TopicIds) -> Result<(), SinkError> {
-        self.writer.lock().set_topic_ids(ids)
-    }
-
-    fn forget(&mut self, starts: &[(Topic, u32, u64)], ids: &TopicIds) -> Result<(), SinkError> {
-        self.writer.lock().forget(starts, ids)
-    }
-
-    fn commit(&mut self, results: &EpochResults) -> Result<Commit, SinkError> {
-        self.writer.lock().commit(results)
     }
 
     fn erasures(&mut self, after: u64) -> Result<Vec<(u64, CustomerId, Millis)>, SinkError> {
@@ -91,6 +75,24 @@ impl Sink for Journal {
 
     fn kept(&mut self, after: u64) -> Result<Vec<KeptAt>, SinkError> {
         self.writer.lock().kept(after)
+    }
+}
+
+impl Sink for Journal {
+    fn set_starts(&mut self, offsets: &[(Topic, u32, u64)]) -> Result<(), SinkError> {
+        self.writer.lock().set_starts(offsets)
+    }
+
+    fn set_topic_ids(&mut self, ids: &TopicIds) -> Result<(), SinkError> {
+        self.writer.lock().set_topic_ids(ids)
+    }
+
+    fn forget(&mut self, starts: &[(Topic, u32, u64)], ids: &TopicIds) -> Result<(), SinkError> {
+        self.writer.lock().forget(starts, ids)
+    }
+
+    fn commit(&mut self, results: &EpochResults) -> Result<Commit, SinkError> {
+        self.writer.lock().commit(results)
     }
 
     fn checkpointed(&mut self, newest: u64, oldest: u64) {

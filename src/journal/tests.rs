@@ -9,7 +9,7 @@ use crate::kafka::topic_ids::TopicId;
 use crate::postgres::PostgresSettings;
 use crate::results::{EpochResults, hexadecimal};
 use crate::sink::outbox::{Letter, Outbox, Owed, Stretch};
-use crate::sink::{Progress, Sink, SinkError, offsets_by_name};
+use crate::sink::{Progress, Records, Sink, SinkError, offsets_by_name};
 use dataflows::campaign::output::{Decision, Erasure};
 use dataflows::event::{Place, Reason, Rejected, Topic};
 use dataflows::settings::Settings;

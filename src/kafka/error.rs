@@ -84,8 +84,8 @@ pub enum KafkaError {
     },
     /// The wanted records are no longer there.
     #[error(
-        "partition {partition} of `{topic}` starts at offset {low}, but offset {wanted} is wanted: retention has removed the records between; \
-         restore a checkpoint that is newer, or make everything anew from what is left with --rebuild"
+        "partition {partition} of `{topic}` starts at offset {low}, but offset {wanted} is wanted: retention has removed the records between. \
+         Restore them; the next start of a job says how it can go on without"
     )]
     Removed {
         /// The topic.

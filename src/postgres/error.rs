@@ -62,12 +62,16 @@ pub enum PostgresError {
         encoding: String,
     },
     /// The schema could not be brought up to date.
-    #[error("schema `sluice` cannot be brought up to date: {}", migration(.0))]
-    Migration(#[from] Box<refinery::Error>),
+    #[error("schema `sluice` cannot be brought up to date, and is as it was: {}", reason(.0))]
+    Migration(#[source] postgres::Error),
     /// The schema is not the one of this program, and nothing may be changed.
     #[error(
-        "schema `sluice` is at version {found} where this program needs {wanted} (0: there is none); what only reads does not change it: use the \
-         job's own version of the program, or start the job once with this one"
+        "schema `sluice` is at version {found} where this program needs {wanted} (0: there is none): {}",
+        if *found > *wanted {
+            "it is of a newer version of the program, and cannot be made older; run that one"
+        } else {
+            "what only reads does not change it; use the job's own version of the program, or start the job once with this one"
+        }
     )]
     Version {
         /// Its version.
@@ -75,6 +79,15 @@ pub enum PostgresError {
         /// The one that is needed.
         wanted: i64,
     },
+    /// The schema went another way than this program's.
+    #[error(
+        "version {0} of the schema `sluice` is not the one of this program: another program of this name has made it. Run that one, or give the job a \
+         database of its own in postgres.url"
+    )]
+    Diverged(i32),
+    /// The role may not do what the job does.
+    #[error("the database does not allow what the job does: {}", .0.join("; "))]
+    Rights(Vec<String>),
     /// The database knows no such job.
     #[error("the database has no job `{0}`; correct `job` or postgres.url, or start the job once")]
     NoJob(String),
@@ -203,6 +216,8 @@ impl PostgresError {
             | PostgresError::Encoding { .. }
             | PostgresError::Migration(_)
             | PostgresError::Version { .. }
+            | PostgresError::Diverged(_)
+            | PostgresError::Rights(_)
             | PostgresError::NoJob(_)
             | PostgresError::Column { .. }
             | PostgresError::Fenced { .. }
@@ -228,13 +243,14 @@ impl PostgresError {
             // What is exchanged may be half written for a moment; at the start it was looked at
             // with the configuration.
             PostgresError::Unreachable { .. } | PostgresError::Copy(_) | PostgresError::Files(_) => true,
-            PostgresError::Migration(error) => said(error.as_ref()).is_some_and(passes),
-            PostgresError::Refused { source, .. } | PostgresError::Statement { source, .. } => passes(source),
+            PostgresError::Refused { source, .. } | PostgresError::Statement { source, .. } | PostgresError::Migration(source) => passes(source),
             PostgresError::Target(_)
             | PostgresError::Tls { .. }
             | PostgresError::Pooled(_)
             | PostgresError::Encoding { .. }
             | PostgresError::Version { .. }
+            | PostgresError::Diverged(_)
+            | PostgresError::Rights(_)
             | PostgresError::NoJob(_)
             | PostgresError::OtherJob { .. }
             | PostgresError::Remade(_)
@@ -254,7 +270,7 @@ impl PostgresError {
     pub fn cause(&self) -> Cause {
         match self {
             PostgresError::Statement { source, .. } => source.code().map_or(Cause::Database, cause_of),
-            PostgresError::Migration(error) => said(error.as_ref()).and_then(postgres::Error::code).map_or(Cause::Database, cause_of),
+            PostgresError::Migration(error) => error.code().map_or(Cause::Database, cause_of),
             PostgresError::GaveUp { last, .. } => last.cause(),
             _ => Cause::Database,
         }
@@ -304,19 +320,6 @@ fn cause_of(state: &SqlState) -> Cause {
         "55P03" | "40P01" | "40001" => Cause::DatabaseLock,
         "57014" | "25P03" | "25P04" => Cause::DatabaseSlow,
         _ => Cause::Database,
-    }
-}
-
-/// What the library says somewhere among the causes of an error.
-fn said<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a postgres::Error> {
-    super::tls::causes(error).into_iter().find_map(|cause| cause.downcast_ref())
-}
-
-/// Why there was no migration. Only one of the server's is sure not to be of another version.
-fn migration(error: &refinery::Error) -> String {
-    match said(error) {
-        Some(source) => reason(source),
-        None => format!("{error}; it may have been made by a newer version of this program"),
     }
 }
 

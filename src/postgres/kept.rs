@@ -7,7 +7,7 @@ use crate::kafka::topic_named;
 use crate::sink::SinkError;
 use crate::sink::kept::{KeptAt, KeptReader};
 use dataflows::event::{Kept, Topic};
-use postgres::{Client, Row};
+use postgres::{Client, GenericClient, Row};
 
 /// Columns of `kept_records`, in the order in which they are written.
 pub const KEPT_COLUMNS: [&str; 7] = ["job", "epoch", "topic", "partition", "first", "next", "records"];
@@ -16,7 +16,7 @@ pub const KEPT_COLUMNS: [&str; 7] = ["job", "epoch", "topic", "partition", "firs
 const PAGE: i64 = 16;
 
 /// Where everything that is kept of the epochs after `after` lies.
-pub fn all_after(client: &mut Client, settings: &PostgresSettings, after: u64) -> Result<Vec<KeptAt>, PostgresError> {
+pub fn all_after(client: &mut impl GenericClient, settings: &PostgresSettings, after: u64) -> Result<Vec<KeptAt>, PostgresError> {
     let rows = client
         .query("SELECT epoch, topic, partition, first, next FROM kept_records WHERE job = $1 AND epoch > $2", &[&settings.job, &(after as i64)])
         .map_err(PostgresError::statement("tell which records are kept"))?;

@@ -1,9 +1,9 @@
 //! The PostgreSQL sink: every epoch in one transaction, together with its offsets and the job's progress, by one writer that others cannot
 //! write beside.
 //!
-//! [`Writer::open_telling`] connects, brings the schema up to date and fences whoever wrote for the
-//! job before; what the job needs to go on (progress, recorded epochs, thresholds) is read from it.
-//! It is a [`Sink`](crate::sink::Sink), whose thread commits
+//! [`Survey`] looks at what a start finds, and can change nothing. [`Writer::open_telling`] connects,
+//! fences whoever wrote for the job before and brings the schema up to date, all in one step; what
+//! the job needs to go on (progress, recorded epochs, thresholds) is read from it. It is a [`Sink`](crate::sink::Sink), whose thread commits
 //! [`EpochResults`](crate::results::EpochResults) as they come, and survives outages of the
 //! database. [`comparison`] reads the tables beside it. What its epochs have to publish, [`Outbox`]
 //! reads and marks, on a session of its own.
@@ -14,6 +14,7 @@ pub mod connection;
 pub mod encode;
 pub mod error;
 mod kept;
+pub mod migrations;
 mod outbox;
 mod owner;
 mod passwords;
@@ -25,6 +26,7 @@ pub mod schema;
 pub mod settings;
 mod sink;
 pub mod statements;
+mod survey;
 pub mod target;
 pub mod tls;
 pub mod transaction;
@@ -39,5 +41,6 @@ pub use kept::KeptRows;
 pub use outbox::Outbox;
 pub use owner::inspect;
 pub use settings::{Limits, PostgresSettings};
+pub use survey::Survey;
 pub use target::Target;
 pub use writer::Writer;

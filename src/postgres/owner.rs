@@ -55,12 +55,14 @@ pub fn inspect(settings: &PostgresSettings) -> Result<Option<(Progress, TopicIds
 /// # Errors
 /// [`PostgresError::Recorded`], or that of a statement.
 pub fn topic_ids(client: &mut impl GenericClient, settings: &PostgresSettings) -> Result<TopicIds, PostgresError> {
-    let known = "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('sluice.progress') AND attname = 'topic_ids')";
-    let row = client.query_one(known, &[]).map_err(PostgresError::statement("look for the schema"))?;
-    if row.get(0) { recorded::topic_ids(client, settings) } else { Ok(TopicIds::UNKNOWN) }
+    if is_there(client, "sluice.progress")? { recorded::topic_ids(client, settings) } else { Ok(TopicIds::UNKNOWN) }
 }
 
-fn is_there(client: &mut impl GenericClient, table: &str) -> Result<bool, PostgresError> {
+/// Whether there is a table of this name.
+///
+/// # Errors
+/// That of a statement.
+pub fn is_there(client: &mut impl GenericClient, table: &str) -> Result<bool, PostgresError> {
     let row = client.query_one("SELECT to_regclass($1::text) IS NOT NULL", &[&table]).map_err(PostgresError::statement("look for the schema"))?;
     Ok(row.get(0))
 }

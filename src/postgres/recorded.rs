@@ -1,4 +1,6 @@
 //! What is read back: where the job stands, its recorded epochs, the published thresholds.
+//!
+//! Columns that a schema of an older version does not have yet are asked for as fields of the whole row, where such a one is read: they are NULL there.
 
 use super::encode::Timestamp;
 use super::error::PostgresError;
@@ -12,14 +14,22 @@ use dataflows::event::{CustomerId, Millis, Topic};
 use postgres::types::Json;
 use postgres::{Client, GenericClient, Row};
 
-/// Fences off whoever wrote for the job before, then tells where it stands.
+/// Fences off whoever wrote for the job before, where there is a row of it.
 ///
-/// One statement does both: the row's lock makes it wait for a commit that is under way, and none of an older instance can follow.
-pub fn start(client: &mut Client, job: &str) -> Result<Progress, PostgresError> {
+/// The row's lock makes it wait for a commit that is under way, and none of an older instance can follow.
+pub fn fence(client: &mut impl GenericClient, job: &str) -> Result<(), PostgresError> {
+    client
+        .execute("UPDATE progress SET incarnation = incarnation + 1 WHERE job = $1", &[&job])
+        .map_err(PostgresError::statement("take the job over"))?;
+    Ok(())
+}
+
+/// Makes the row of a job that has none, and the identity of a history that has none; tells where the job stands.
+pub fn register(client: &mut impl GenericClient, job: &str) -> Result<Progress, PostgresError> {
     let row = client
         .query_one(
             "INSERT INTO progress (job, epoch, incarnation, identity) VALUES ($1, 0, 1, $2)
-             ON CONFLICT (job) DO UPDATE SET incarnation = progress.incarnation + 1, identity = coalesce(progress.identity, excluded.identity)
+             ON CONFLICT (job) DO UPDATE SET identity = coalesce(progress.identity, excluded.identity)
              RETURNING epoch, incarnation, published",
             &[&job, &Link::random().to_string()],
         )
@@ -39,24 +49,26 @@ fn progress_of(row: &Row) -> Progress {
     Progress { epoch: row.get::<_, i64>(0) as u64, incarnation: row.get(1), published: row.get::<_, i64>(2) as u64 }
 }
 
-/// Where the chain of the job's epochs begins.
+/// Where the chain of the job's epochs begins. One that has no identity yet gets it when the job is taken over.
 pub fn history(client: &mut impl GenericClient, job: &str) -> Result<History, PostgresError> {
     let row = client
-        .query_opt("SELECT identity, chained_after FROM progress WHERE job = $1", &[&job])
+        .query_opt("SELECT to_jsonb(p) ->> 'identity', (to_jsonb(p) ->> 'chained_after')::int8, epoch FROM progress p WHERE job = $1", &[&job])
         .map_err(PostgresError::statement("tell which history the job has"))?
         .ok_or_else(|| PostgresError::NoProgress(job.to_string()))?;
-    let identity = row.get::<_, Option<&str>>(0).and_then(Link::from_hex);
+    // Before there were links, none of the epochs has one.
+    let after = row.get::<_, Option<i64>>(1).unwrap_or_else(|| row.get(2)) as u64;
+    let Some(identity) = row.get::<_, Option<&str>>(0) else { return Ok(History::begin(after)) };
     let why = || "the identity of its history is not 64 hexadecimal digits".to_string();
-    let identity = identity.ok_or_else(|| PostgresError::Recorded { epoch: 0, why: why() })?;
-    Ok(History { identity, after: row.get::<_, i64>(1) as u64 })
+    let identity = Link::from_hex(identity).ok_or_else(|| PostgresError::Recorded { epoch: 0, why: why() })?;
+    Ok(History { identity, after })
 }
 
 /// Where the job began: the first offset of every partition; `None` where that was not recorded.
-pub fn starts(client: &mut Client, settings: &PostgresSettings) -> Result<Option<Positions>, PostgresError> {
+pub fn starts(client: &mut impl GenericClient, settings: &PostgresSettings) -> Result<Option<Positions>, PostgresError> {
     let row = client
-        .query_one("SELECT starts::text FROM progress WHERE job = $1", &[&settings.job])
+        .query_opt("SELECT to_jsonb(p) ->> 'starts' FROM progress p WHERE job = $1", &[&settings.job])
         .map_err(PostgresError::statement("tell where the job began"))?;
-    let Some(text) = row.get::<_, Option<&str>>(0) else { return Ok(None) };
+    let Some(text) = row.as_ref().and_then(|row| row.get::<_, Option<&str>>(0)) else { return Ok(None) };
     offsets_of(text, settings).map(Some).map_err(|why| PostgresError::Recorded { epoch: 0, why })
 }
 
@@ -71,7 +83,7 @@ pub fn set_starts(client: &mut Client, settings: &PostgresSettings, offsets: &[(
 /// The ids of the topics that the job has read, as far as they were recorded.
 pub fn topic_ids(client: &mut impl GenericClient, settings: &PostgresSettings) -> Result<TopicIds, PostgresError> {
     let row = client
-        .query_opt("SELECT topic_ids::text FROM sluice.progress WHERE job = $1", &[&settings.job])
+        .query_opt("SELECT to_jsonb(p) ->> 'topic_ids' FROM sluice.progress p WHERE job = $1", &[&settings.job])
         .map_err(PostgresError::statement("tell which topics the job has read"))?;
     topic_ids_of(row.as_ref().and_then(|row| row.get(0)), settings).map_err(|why| PostgresError::Recorded { epoch: 0, why })
 }
@@ -121,7 +133,7 @@ pub fn forget(
 }
 
 /// The customers that the epochs after `after` have erased, each with its epoch and up to an instant.
-pub fn erasures(client: &mut Client, after: u64) -> Result<Vec<(u64, CustomerId, Millis)>, PostgresError> {
+pub fn erasures(client: &mut impl GenericClient, after: u64) -> Result<Vec<(u64, CustomerId, Millis)>, PostgresError> {
     let rows = client
         .query("SELECT epoch, customer_id, instant FROM erasures WHERE epoch > $1 ORDER BY epoch, customer_id, instant", &[&(after as i64)])
         .map_err(PostgresError::statement("read the erasures of epochs"))?;
@@ -129,7 +141,7 @@ pub fn erasures(client: &mut Client, after: u64) -> Result<Vec<(u64, CustomerId,
 }
 
 /// Every customer that was ever erased, up to an instant.
-pub fn erased(client: &mut Client, job: &str) -> Result<Vec<(CustomerId, Millis)>, PostgresError> {
+pub fn erased(client: &mut impl GenericClient, job: &str) -> Result<Vec<(CustomerId, Millis)>, PostgresError> {
     let rows = client
         .query("SELECT customer_id, instant FROM erased_customers WHERE job = $1 ORDER BY customer_id", &[&job])
         .map_err(PostgresError::statement("read which customers were erased"))?;
@@ -137,10 +149,11 @@ pub fn erased(client: &mut Client, job: &str) -> Result<Vec<(CustomerId, Millis)
 }
 
 /// The job's epochs after `after`, in order.
-pub fn epochs(client: &mut Client, settings: &PostgresSettings, after: u64) -> Result<Vec<RecordedEpoch>, PostgresError> {
+pub fn epochs(client: &mut impl GenericClient, settings: &PostgresSettings, after: u64) -> Result<Vec<RecordedEpoch>, PostgresError> {
     let rows = client
         .query(
-            "SELECT epoch, watermark, offsets::text, digest, counts::text, topic_ids::text, chain FROM epochs WHERE job = $1 AND epoch > $2 ORDER BY epoch",
+            "SELECT epoch, watermark, offsets::text, digest, counts::text, to_jsonb(e) ->> 'topic_ids', to_jsonb(e) ->> 'chain'
+             FROM epochs e WHERE job = $1 AND epoch > $2 ORDER BY epoch",
             &[&settings.job, &(after as i64)],
         )
         .map_err(PostgresError::statement("read the recorded epochs"))?;

@@ -1,9 +1,10 @@
 //! Whether a role may do what the job does, found out without leaving anything.
 
 use super::error::{PostgresError, passes, reason};
+use super::migrations;
 use super::schema;
 use super::settings::PostgresSettings;
-use postgres::{Client, Transaction};
+use postgres::{Client, GenericClient, Transaction};
 
 /// What keeps the job from running, and what will once it is asked for more.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,9 +23,9 @@ pub fn lacking(client: &mut Client, settings: &PostgresSettings) -> Result<Lacki
     let mut found = Lacking::default();
     let failed = || PostgresError::statement("tell what is allowed");
     found.faults.extend(schema::check_encoding(client, settings).err().map(|error| error.to_string()));
-    match schema::check_version(client) {
-        Err(error @ PostgresError::Version { found: there, wanted }) if there > wanted => found.faults.push(error.to_string()),
-        Ok(()) | Err(PostgresError::Version { .. }) => {}
+    match migrations::pending(client) {
+        Err(error @ (PostgresError::Version { .. } | PostgresError::Diverged(_))) => found.faults.push(error.to_string()),
+        Ok(_) => {}
         Err(PostgresError::Statement { source, .. }) if !passes(&source) => {
             found.faults.push(format!("the schema `sluice` cannot be read: {}; GRANT USAGE, CREATE ON SCHEMA sluice", reason(&source)));
             return Ok(found);
@@ -80,7 +81,126 @@ fn try_out(transaction: &mut Transaction<'_>, statement: &str) -> Result<Option<
 /// What is not allowed with the tables that are there. Trying would lock them, where a job may be
 /// writing.
 fn existing(transaction: &mut Transaction<'_>, role: &str, found: &mut Lacking) -> Result<(), PostgresError> {
-    let rows = transaction
+    for table in tables(transaction, &["%"])? {
+        match table.lacks(role) {
+            Some(Lack::Use(fault)) => found.faults.push(fault),
+            Some(Lack::Empty(grant)) => found.warnings.push(grant),
+            Some(Lack::Change(belongs)) => found.warnings.push(format!("new features and versions cannot change what is there: {belongs}")),
+            None => {}
+        }
+    }
+    Ok(())
+}
+
+/// What the job writes, or makes anew at a start; people's own tables beside it are nobody's affair.
+const WRITTEN: [&str; 19] = [
+    "progress",
+    "epochs",
+    "customer_features",
+    "interactions",
+    "decisions",
+    "segments",
+    "arm_stats",
+    "model_versions",
+    "model_metrics",
+    "dead_letters",
+    "erasures",
+    "erased_customers",
+    "thresholds",
+    "kept_records",
+    "settings",
+    "arms",
+    "context_names",
+    "refinery_schema_history",
+    "customer_features_now",
+];
+
+/// Makes sure that the role may use and fill the schema, or make it, by asking only.
+///
+/// # Errors
+/// [`PostgresError::Rights`], or that of a statement.
+pub fn of_schema(client: &mut impl GenericClient) -> Result<(), PostgresError> {
+    let row = client
+        .query_one(
+            "SELECT pg_is_in_recovery(), quote_ident(current_user), quote_ident(current_database()), to_regnamespace('sluice') IS NOT NULL,
+                    has_database_privilege(current_database(), 'CREATE'), has_database_privilege(current_database(), 'TEMPORARY'),
+                    coalesce(has_schema_privilege(to_regnamespace('sluice')::oid, 'USAGE')
+                        AND has_schema_privilege(to_regnamespace('sluice')::oid, 'CREATE'), false)",
+            &[],
+        )
+        .map_err(PostgresError::statement("tell what is allowed"))?;
+    let (is_standby, role, database, is_there): (bool, String, String, bool) = (row.get(0), row.get(1), row.get(2), row.get(3));
+    let (creates, temporary, fills): (bool, bool, bool) = (row.get(4), row.get(5), row.get(6));
+    let faults = [
+        (is_standby, "the server takes only reads, as a standby does: name its primary in postgres.url".to_string()),
+        (!is_there && !creates, format!("the role cannot make the schema `sluice`: GRANT CREATE ON DATABASE {database} TO {role}")),
+        (is_there && !fills, format!("the role cannot use and fill the schema `sluice`: GRANT USAGE, CREATE ON SCHEMA sluice TO {role}")),
+        (!temporary, format!("the role cannot make temporary tables: GRANT TEMPORARY ON DATABASE {database} TO {role}")),
+    ];
+    refuse(faults.into_iter().filter(|(lacks, _)| *lacks).map(|(_, fault)| fault).collect())
+}
+
+/// Makes sure that the role may write the tables that are there, by asking only; where it `changes` them, also that they are its own, and to make everything
+/// `anew` that it may empty them.
+///
+/// # Errors
+/// [`PostgresError::Rights`], or that of a statement.
+pub fn of_tables(client: &mut impl GenericClient, changes: bool, anew: bool) -> Result<(), PostgresError> {
+    let row = client.query_one("SELECT quote_ident(current_user)", &[]).map_err(PostgresError::statement("tell what is allowed"))?;
+    let role: String = row.get(0);
+    let lack = |table: Table| match table.lacks(&role)? {
+        Lack::Use(fault) => Some(fault),
+        Lack::Empty(grant) => anew.then_some(grant),
+        Lack::Change(belongs) => changes.then_some(belongs),
+    };
+    refuse(tables(client, &WRITTEN)?.into_iter().filter_map(lack).collect())
+}
+
+fn refuse(faults: Vec<String>) -> Result<(), PostgresError> {
+    if faults.is_empty() { Ok(()) } else { Err(PostgresError::Rights(faults)) }
+}
+
+/// A table or view of the schema, and what the role may do with it.
+struct Table {
+    name: String,
+    is_view: bool,
+    owner: String,
+    owns: bool,
+    truncates: bool,
+    /// Rights to its rows that the role does not have.
+    missing: String,
+}
+
+/// What a role may not do with a table.
+enum Lack {
+    /// What every start needs.
+    Use(String),
+    /// Empty it.
+    Empty(String),
+    /// Change it.
+    Change(String),
+}
+
+impl Table {
+    fn lacks(&self, role: &str) -> Option<Lack> {
+        let Table { name, is_view, owner, owns, truncates, missing } = self;
+        let belongs = || format!("{name} belongs to {owner}, as whom {role} cannot act: GRANT {owner} TO {role}");
+        match is_view {
+            true => (!owns).then(|| Lack::Use(format!("the view {}", belongs()))),
+            false if !missing.is_empty() => {
+                Some(Lack::Use(format!("the table {name} cannot be written: GRANT {missing} ON sluice.{name} TO {role}")))
+            }
+            false if !truncates => {
+                Some(Lack::Empty(format!("the table {name} cannot be emptied by --rebuild: GRANT TRUNCATE ON sluice.{name} TO {role}")))
+            }
+            false => (!owns).then(|| Lack::Change(format!("the table {}", belongs()))),
+        }
+    }
+}
+
+/// The tables and views of the schema whose names are like one of these.
+fn tables(client: &mut impl GenericClient, like: &[&str]) -> Result<Vec<Table>, PostgresError> {
+    let rows = client
         .query(
             "SELECT c.relname::text, c.relkind = 'v', quote_ident(pg_get_userbyid(c.relowner)), pg_has_role(c.relowner, 'USAGE'),
                     has_table_privilege(c.oid, 'TRUNCATE'),
@@ -89,26 +209,18 @@ fn existing(transaction: &mut Transaction<'_>, role: &str, found: &mut Lacking) 
                     ), ', ')
              FROM pg_class c
              WHERE c.relnamespace = to_regnamespace('sluice') AND c.relkind IN ('r', 'v') AND c.relname NOT LIKE 'sluice\\_check%'
+                AND c.relname LIKE ANY ($1)
              ORDER BY c.relname",
-            &[],
+            &[&like],
         )
         .map_err(PostgresError::statement("tell what is allowed with its tables"))?;
-    for row in rows {
-        let (table, is_view, owner, owns): (String, bool, String, bool) = (row.get(0), row.get(1), row.get(2), row.get(3));
-        let (truncates, missing): (bool, String) = (row.get(4), row.get(5));
-        let belongs = || format!("{table} belongs to {owner}, as whom {role} cannot act: GRANT {owner} TO {role}");
-        match is_view {
-            true if !owns => found.faults.push(format!("the view {}", belongs())),
-            true => {}
-            false if !missing.is_empty() => {
-                found.faults.push(format!("the table {table} cannot be written: GRANT {missing} ON sluice.{table} TO {role}"));
-            }
-            false if !truncates => {
-                found.warnings.push(format!("the table {table} cannot be emptied by --rebuild: GRANT TRUNCATE ON sluice.{table} TO {role}"));
-            }
-            false if !owns => found.warnings.push(format!("new features and versions cannot change what is there: the table {}", belongs())),
-            false => {}
-        }
-    }
-    Ok(())
+    let table = |row: &postgres::Row| Table {
+        name: row.get(0),
+        is_view: row.get(1),
+        owner: row.get(2),
+        owns: row.get(3),
+        truncates: row.get(4),
+        missing: row.get(5),
+    };
+    Ok(rows.iter().map(table).collect())
 }

@@ -1,12 +1,14 @@
-//! The schema `sluice`: migrations, and what follows the configuration: the columns of features, the view over them, and the names.
+//! The schema `sluice`: taken over in one step, and what follows the configuration: the columns of features, the view over them, and the names.
 
 use super::address;
 use super::error::PostgresError;
+use super::migrations;
 use super::owner;
+use super::recorded;
 use super::rows::{FEATURE_ENDS, FEATURE_KEY};
 use super::settings::PostgresSettings;
 use crate::kafka::TopicIds;
-use postgres::{Client, GenericClient};
+use postgres::{Client, GenericClient, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Instances that start at once bring the schema up to date one after the other, by holding this number ("sluice" in ASCII).
@@ -15,51 +17,57 @@ const LOCK: i64 = 0x73_6c75_6963_6500;
 /// Bytes of the name of a column at most.
 const LONGEST_NAME: usize = 63;
 
-mod migrations {
-    refinery::embed_migrations!("src/postgres/migrations");
-}
-
-/// Brings the schema up to date with this program and its configuration, unless it is another job's, or of topics that are not those of `now`; then
-/// does `then`, before any other instance that starts can have looked whose it is.
+/// Takes the schema over for a job, unless it is another job's, or of topics that are not those of `now`: nobody who had it before can write any more, and
+/// it is brought up to date with this program and its configuration. Then does `then`.
+///
+/// All of it is one transaction. Whatever fails, nothing has changed, and whoever had the job goes on undisturbed.
 ///
 /// # Errors
-/// [`PostgresError::OtherJob`], [`PostgresError::Remade`], [`PostgresError::Migration`], [`PostgresError::Encoding`], [`PostgresError::FeatureName`], [`PostgresError::Column`], or that of a statement.
-pub fn prepare<T>(
+/// Those of [`check`], [`PostgresError::Migration`], that of `then`, or that of a statement.
+pub fn take_over<T>(
     client: &mut Client,
     settings: &PostgresSettings,
     now: &TopicIds,
-    then: impl FnOnce(&mut Client) -> Result<T, PostgresError>,
+    then: impl FnOnce(&mut Transaction<'_>) -> Result<T, PostgresError>,
 ) -> Result<T, PostgresError> {
-    check_names(&settings.features)?;
-    check_encoding(client, settings)?;
-    client.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).map_err(PostgresError::statement("wait for other instances that start"))?;
-    let begin = || {
-        owner::check(client, settings)?;
-        owner::topic_ids(client, settings)?.compare(now, &settings.topics)?;
-        migrate(client)?;
-        follow(client, settings)?;
-        then(client)
-    };
-    let outcome = begin();
-    let unlocked = client.execute("SELECT pg_advisory_unlock($1)", &[&LOCK]);
-    let done = outcome?;
-    unlocked.map_err(PostgresError::statement("let other instances start"))?;
+    let failed = || PostgresError::statement("take the job over");
+    let mut transaction = client.transaction().map_err(failed())?;
+    let waits = PostgresError::statement("wait for other instances that start");
+    transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).map_err(waits)?;
+    check(&mut transaction, settings, now)?;
+    // First of all: no epoch may be committed between a migration that computes something from the tables and the fence.
+    if owner::is_there(&mut transaction, "sluice.progress")? {
+        recorded::fence(&mut transaction, &settings.job)?;
+    }
+    migrations::migrate(&mut transaction)?;
+    follow(&mut transaction, settings)?;
+    let done = then(&mut transaction)?;
+    transaction.commit().map_err(failed())?;
     Ok(done)
 }
 
-/// Makes sure that the schema is the one of this program, without changing anything.
+/// What would keep the job of these settings from taking the schema over, found without changing anything.
 ///
 /// # Errors
-/// [`PostgresError::Version`], or that of a statement.
-pub fn check_version(client: &mut Client) -> Result<(), PostgresError> {
-    let failed = || PostgresError::statement("tell the version of the schema");
-    let wanted = migrations::migrations::runner().get_migrations().iter().map(|migration| i64::from(migration.version())).max().unwrap_or(0);
-    let there = client.query_one("SELECT to_regclass('sluice.refinery_schema_history') IS NOT NULL", &[]).map_err(failed())?;
-    let found = match there.get(0) {
-        false => 0,
-        true => client.query_one("SELECT coalesce(max(version), 0)::int8 FROM sluice.refinery_schema_history", &[]).map_err(failed())?.get(0),
-    };
-    if found == wanted { Ok(()) } else { Err(PostgresError::Version { found, wanted }) }
+/// [`PostgresError::FeatureName`], [`PostgresError::Encoding`], [`PostgresError::OtherJob`], [`PostgresError::Remade`], [`PostgresError::Version`],
+/// [`PostgresError::Diverged`], [`PostgresError::Column`], or that of a statement.
+pub fn check(client: &mut impl GenericClient, settings: &PostgresSettings, now: &TopicIds) -> Result<(), PostgresError> {
+    check_names(&settings.features)?;
+    check_encoding(client, settings)?;
+    owner::check(client, settings)?;
+    if *now != TopicIds::UNKNOWN {
+        owner::topic_ids(client, settings)?.compare(now, &settings.topics)?;
+    }
+    migrations::pending(client)?;
+    missing_columns(client, settings).map(|_| ())
+}
+
+/// Whether tables that are there would be changed: by a migration, or for a feature that has no column yet.
+///
+/// # Errors
+/// Those of [`check`].
+pub fn changes_tables(client: &mut impl GenericClient, settings: &PostgresSettings) -> Result<bool, PostgresError> {
+    Ok(!migrations::pending(client)?.is_empty() || !missing_columns(client, settings)?.is_empty())
 }
 
 /// The columns of `customer_features` in the order in which rows are written.
@@ -95,28 +103,17 @@ fn check_names(features: &[String]) -> Result<(), PostgresError> {
 }
 
 /// Makes sure that the database can hold every text.
-pub(super) fn check_encoding(client: &mut Client, settings: &PostgresSettings) -> Result<(), PostgresError> {
+pub(super) fn check_encoding(client: &mut impl GenericClient, settings: &PostgresSettings) -> Result<(), PostgresError> {
     let row = client.query_one("SELECT current_setting('server_encoding')", &[]).map_err(PostgresError::statement("tell its encoding"))?;
     let encoding: String = row.get(0);
     if encoding == "UTF8" { Ok(()) } else { Err(PostgresError::Encoding { address: address::shown(&settings.url), encoding }) }
 }
 
-fn migrate(client: &mut Client) -> Result<(), PostgresError> {
-    // `IF NOT EXISTS` alone asks for the right to create schemas even where there is nothing to create.
-    let found = client.query_one("SELECT to_regnamespace('sluice') IS NOT NULL", &[]).map_err(PostgresError::statement("look for the schema"))?;
-    if !found.get::<_, bool>(0) {
-        client.batch_execute("CREATE SCHEMA sluice").map_err(PostgresError::statement("create the schema `sluice`"))?;
-    }
-    migrations::migrations::runner().set_grouped(true).run(client).map_err(Box::new)?;
-    Ok(())
-}
-
-/// Makes columns, view and names those of the configuration, in one transaction.
-fn follow(client: &mut Client, settings: &PostgresSettings) -> Result<(), PostgresError> {
+/// Makes columns, view and names those of the configuration.
+fn follow(transaction: &mut Transaction<'_>, settings: &PostgresSettings) -> Result<(), PostgresError> {
     let failed = || PostgresError::statement("write the configured names");
-    let mut transaction = client.transaction().map_err(failed())?;
-    add_feature_columns(&mut transaction, settings)?;
-    make_view(&mut transaction, settings)?;
+    add_feature_columns(transaction, settings)?;
+    make_view(transaction, settings)?;
     let lateness_seconds = settings.lateness as f64 / 1e3;
     let row = (&settings.job, &lateness_seconds, &settings.at_risk_days, &settings.recent_days);
     transaction.batch_execute("DELETE FROM settings; DELETE FROM arms; DELETE FROM context_names").map_err(failed())?;
@@ -135,7 +132,7 @@ fn follow(client: &mut Client, settings: &PostgresSettings) -> Result<(), Postgr
             &[&settings.context],
         )
         .map_err(failed())?;
-    transaction.commit().map_err(failed())
+    Ok(())
 }
 
 /// Names and types of a table's columns, in their order.
@@ -150,16 +147,25 @@ fn columns(client: &mut impl GenericClient, table: &str) -> Result<Vec<(String, 
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
-fn add_feature_columns(client: &mut impl GenericClient, settings: &PostgresSettings) -> Result<(), PostgresError> {
+/// The features that `customer_features` has no column for yet; all of them where it is still to be made.
+fn missing_columns<'a>(client: &mut impl GenericClient, settings: &'a PostgresSettings) -> Result<Vec<&'a str>, PostgresError> {
     let found: BTreeMap<String, String> = columns(client, "customer_features")?.into_iter().collect();
+    let mut missing = Vec::new();
     for name in &settings.features {
         match found.get(name) {
             Some(kind) if kind == "double precision" => {}
             Some(kind) => return Err(PostgresError::Column { column: name.clone(), found: kind.clone(), wanted: "double precision" }),
-            None => client
-                .batch_execute(&format!("ALTER TABLE customer_features ADD COLUMN {} float8", quote(name)))
-                .map_err(PostgresError::statement("add the column of a feature"))?,
+            None => missing.push(name.as_str()),
         }
+    }
+    Ok(missing)
+}
+
+fn add_feature_columns(client: &mut impl GenericClient, settings: &PostgresSettings) -> Result<(), PostgresError> {
+    for name in missing_columns(client, settings)? {
+        client
+            .batch_execute(&format!("ALTER TABLE customer_features ADD COLUMN {} float8", quote(name)))
+            .map_err(PostgresError::statement("add the column of a feature"))?;
     }
     Ok(())
 }

@@ -4,10 +4,10 @@ use super::writer::Writer;
 use crate::kafka::TopicIds;
 use crate::results::EpochResults;
 use crate::sink::kept::KeptAt;
-use crate::sink::{Commit, History, Positions, Progress, RecordedEpoch, Sink, SinkError};
+use crate::sink::{Commit, History, Positions, Progress, RecordedEpoch, Records, Sink, SinkError};
 use dataflows::event::{CustomerId, Millis, Topic};
 
-impl Sink for Writer {
+impl Records for Writer {
     fn job(&self) -> &str {
         Writer::job(self)
     }
@@ -24,24 +24,12 @@ impl Sink for Writer {
         Ok(Writer::starts(self)?)
     }
 
-    fn set_starts(&mut self, offsets: &[(Topic, u32, u64)]) -> Result<(), SinkError> {
-        Ok(Writer::set_starts(self, offsets)?)
-    }
-
     fn history(&mut self) -> Result<History, SinkError> {
         Ok(Writer::history(self))
     }
 
     fn topic_ids(&mut self) -> Result<TopicIds, SinkError> {
         Ok(Writer::topic_ids(self))
-    }
-
-    fn set_topic_ids(&mut self, ids: &TopicIds) -> Result<(), SinkError> {
-        Ok(Writer::set_topic_ids(self, ids)?)
-    }
-
-    fn forget(&mut self, starts: &[(Topic, u32, u64)], ids: &TopicIds) -> Result<(), SinkError> {
-        Ok(Writer::forget(self, starts, ids)?)
     }
 
     fn erasures(&mut self, after: u64) -> Result<Vec<(u64, CustomerId, Millis)>, SinkError> {
@@ -54,6 +42,20 @@ impl Sink for Writer {
 
     fn kept(&mut self, after: u64) -> Result<Vec<KeptAt>, SinkError> {
         Ok(Writer::kept(self, after)?)
+    }
+}
+
+impl Sink for Writer {
+    fn set_starts(&mut self, offsets: &[(Topic, u32, u64)]) -> Result<(), SinkError> {
+        Ok(Writer::set_starts(self, offsets)?)
+    }
+
+    fn set_topic_ids(&mut self, ids: &TopicIds) -> Result<(), SinkError> {
+        Ok(Writer::set_topic_ids(self, ids)?)
+    }
+
+    fn forget(&mut self, starts: &[(Topic, u32, u64)], ids: &TopicIds) -> Result<(), SinkError> {
+        Ok(Writer::forget(self, starts, ids)?)
     }
 
     /// That it fails does not end the job: there is only more than need be.

@@ -5,7 +5,7 @@ use super::kept::KEPT_COLUMNS;
 use super::rows::{DEAD_LETTER_COLUMNS, DECISION_COLUMNS, INTERACTION_COLUMNS, MODEL_COLUMNS};
 use super::schema::{feature_columns, quote, quote_all};
 use super::settings::PostgresSettings;
-use postgres::{Client, Statement};
+use postgres::{GenericClient, Statement};
 
 /// One session's statements: those of every epoch prepared, the others as text.
 pub struct Statements {
@@ -140,7 +140,7 @@ impl Statements {
     ///
     /// # Errors
     /// That of a statement.
-    pub fn prepare(client: &mut Client, settings: &PostgresSettings) -> Result<Statements, PostgresError> {
+    pub fn prepare(client: &mut impl GenericClient, settings: &PostgresSettings) -> Result<Statements, PostgresError> {
         let failed = || PostgresError::statement("prepare the session");
         client.batch_execute(STAGES).map_err(failed())?;
         let features = feature_columns(&settings.features);

@@ -77,41 +77,11 @@ impl Writer {
     /// # Errors
     /// Whatever keeps the job from starting: see [`PostgresError`].
     pub fn open_telling(settings: PostgresSettings, now: TopicIds, trouble: Trouble) -> Result<Writer, PostgresError> {
-        let mut backoff = Backoff::new(settings.retry_first, settings.retry_longest);
-        loop {
-            let opened = Writer::try_open(&settings, &now, &trouble);
-            trouble.rests();
-            let error = match opened {
-                Ok((session, progress, history, ids)) => {
-                    let PostgresSettings { job, url, .. } = &settings;
-                    tracing::info!(job, address = address::shown(url), progress.epoch, progress.incarnation, "The database is ready.");
-                    trouble.note(None);
-                    let staging = Staging::default();
-                    return Ok(Writer {
-                        settings,
-                        trouble,
-                        session: Some(session),
-                        staging,
-                        progress,
-                        history,
-                        ids,
-                        last_commit: None,
-                        forgotten: 0,
-                    });
-                }
-                Err(error) => error,
-            };
-            let waited = backoff.waited();
-            if !error.is_transient() || waited >= settings.start_timeout {
-                return Err(with_waiting_time(error, waited));
-            }
-            let error = with_waiting_time(error, waited);
-            trouble.note(Some(Seen::of(error.cause(), error.to_string())));
-            if backoff.tries() == 0 {
-                tracing::warn!(timeout = ?settings.start_timeout, "The database is not ready; waiting for it: {error}.");
-            }
-            thread::sleep(backoff.pause().min(settings.start_timeout.saturating_sub(waited)));
-        }
+        let (session, progress, history, ids) = awaited(&settings, &trouble, || Writer::try_open(&settings, &now, &trouble))?;
+        let PostgresSettings { job, url, .. } = &settings;
+        tracing::info!(job, address = address::shown(url), progress.epoch, progress.incarnation, "The database is ready.");
+        let staging = Staging::default();
+        Ok(Writer { settings, trouble, session: Some(session), staging, progress, history, ids, last_commit: None, forgotten: 0 })
     }
 
     fn try_open(settings: &PostgresSettings, now: &TopicIds, trouble: &Trouble) -> Result<(Session, Progress, History, TopicIds), PostgresError> {
@@ -119,11 +89,12 @@ impl Writer {
         trouble.works(begins(), None);
         let mut client = connection::connect_alone(settings)?;
         trouble.works(begins(), Some(connection::backend(&mut client)?));
-        let (statements, progress) = schema::prepare(&mut client, settings, now, |client| {
-            let statements = Statements::prepare(client, settings)?;
-            Ok((statements, recorded::start(client, &settings.job)?))
+        let (statements, progress, history, ids) = schema::take_over(&mut client, settings, now, |transaction| {
+            let statements = Statements::prepare(transaction, settings)?;
+            let progress = recorded::register(transaction, &settings.job)?;
+            let (history, ids) = (recorded::history(transaction, &settings.job)?, recorded::topic_ids(transaction, settings)?);
+            Ok((statements, progress, history, ids))
         })?;
-        let (history, ids) = (recorded::history(&mut client, &settings.job)?, recorded::topic_ids(&mut client, settings)?);
         Ok((Session::of(client, statements, settings)?, progress, history, ids))
     }
 
@@ -325,6 +296,36 @@ impl Writer {
             None => Session::open(&self.settings)?,
         };
         Ok(self.session.insert(session))
+    }
+}
+
+/// What a start wants of the database, tried for up to `start_timeout` as long as what fails passes by itself; `trouble` tells why it is waited for.
+pub(super) fn awaited<T>(
+    settings: &PostgresSettings,
+    trouble: &Trouble,
+    mut attempt: impl FnMut() -> Result<T, PostgresError>,
+) -> Result<T, PostgresError> {
+    let mut backoff = Backoff::new(settings.retry_first, settings.retry_longest);
+    loop {
+        let attempted = attempt();
+        trouble.rests();
+        let error = match attempted {
+            Ok(done) => {
+                trouble.note(None);
+                return Ok(done);
+            }
+            Err(error) => error,
+        };
+        let waited = backoff.waited();
+        let error = with_waiting_time(error, waited);
+        if !error.is_transient() || waited >= settings.start_timeout {
+            return Err(error);
+        }
+        trouble.note(Some(Seen::of(error.cause(), error.to_string())));
+        if backoff.tries() == 0 {
+            tracing::warn!(timeout = ?settings.start_timeout, "The database is not ready; waiting for it: {error}.");
+        }
+        thread::sleep(backoff.pause().min(settings.start_timeout.saturating_sub(waited)));
     }
 }
 

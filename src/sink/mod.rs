@@ -1,4 +1,5 @@
 //! What commits the epochs of a job and knows where it stands: the one face that the database and the journal show to whoever runs the job.
+//! [`Records`] is what they show to a start that has not taken the job over yet: what is recorded, and no way to write.
 //!
 //! [`postgres::Writer`](crate::postgres::Writer) keeps results and progress in one database; [`journal::Writer`](crate::journal::Writer) keeps the
 //! progress beside the checkpoints, and the results as files or not at all. [`thread::spawn`] moves either to a thread of its own.
@@ -8,6 +9,7 @@ pub mod kept;
 mod open;
 pub mod outbox;
 mod positions;
+mod records;
 pub mod thread;
 mod trouble;
 
@@ -17,14 +19,14 @@ use crate::journal::JournalError;
 use crate::kafka::TopicIds;
 use crate::postgres::PostgresError;
 use crate::results::EpochResults;
-use dataflows::event::{CustomerId, Millis, Topic};
-use kept::KeptAt;
+use dataflows::event::{Millis, Topic};
 use std::io;
 use std::time::Duration;
 
 pub use chain::{History, Link, Made};
-pub use open::{Opened, kept_store, open};
+pub use open::{kept_store, open, survey};
 pub use positions::{Offsets, Positions, offsets_by_name, offsets_of};
+pub use records::Records;
 pub use trouble::{Trouble, Work};
 
 /// Why a sink could not go on.
@@ -120,42 +122,12 @@ pub struct Commit {
 /// - `commit` is called with the epoch after the last committed one, or with one that is committed already.
 /// - Once it returns, the epoch's results, offsets, watermark and digest and the job's progress are there to stay; before, none of them counts.
 /// - No method has a default: a sink that stands before another one must pass everything on.
-pub trait Sink: Send {
-    /// The job that it writes for.
-    fn job(&self) -> &str;
-
-    /// Where the job stands, as far as this sink knows.
-    fn progress(&self) -> Progress;
-
-    /// The job's committed epochs after `after`, in order. The first of them may be missing, where only an older checkpoint would need it.
-    ///
-    /// # Errors
-    /// They cannot be read.
-    fn recorded_epochs(&mut self, after: u64) -> Result<Vec<RecordedEpoch>, SinkError>;
-
-    /// Where the job began: the first offset of every partition; `None` where that was not recorded.
-    ///
-    /// # Errors
-    /// It cannot be read.
-    fn starts(&mut self) -> Result<Option<Positions>, SinkError>;
-
+pub trait Sink: Records + Send {
     /// Records where the job begins, before its first epoch.
     ///
     /// # Errors
     /// It cannot be written.
     fn set_starts(&mut self, offsets: &[(Topic, u32, u64)]) -> Result<(), SinkError>;
-
-    /// Where the chain of its epochs begins.
-    ///
-    /// # Errors
-    /// It cannot be read.
-    fn history(&mut self) -> Result<History, SinkError>;
-
-    /// The ids of the topics that it has read, as far as they were recorded.
-    ///
-    /// # Errors
-    /// They cannot be read.
-    fn topic_ids(&mut self) -> Result<TopicIds, SinkError>;
 
     /// Records the ids of the topics that it reads from now on.
     ///
@@ -174,24 +146,6 @@ pub trait Sink: Send {
     /// # Errors
     /// It is not committed, or nobody knows whether it is; the next start finds out.
     fn commit(&mut self, results: &EpochResults) -> Result<Commit, SinkError>;
-
-    /// The customers that the epochs after `after` have erased, each with its epoch and up to an instant.
-    ///
-    /// # Errors
-    /// They cannot be read.
-    fn erasures(&mut self, after: u64) -> Result<Vec<(u64, CustomerId, Millis)>, SinkError>;
-
-    /// Every customer that was ever erased, up to an instant. [`forget`](Sink::forget) does not forget them.
-    ///
-    /// # Errors
-    /// They cannot be read.
-    fn erased(&mut self) -> Result<Vec<(CustomerId, Millis)>, SinkError>;
-
-    /// Where everything lies that is kept of the epochs after `after`.
-    ///
-    /// # Errors
-    /// It cannot be told.
-    fn kept(&mut self, after: u64) -> Result<Vec<KeptAt>, SinkError>;
 
     /// Of the checkpoints that are there the newest is of this epoch, and the oldest that a restart may have to take of that one: what only others would
     /// need may go. Either is 0 as long as none is known.

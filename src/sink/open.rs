@@ -2,20 +2,42 @@
 
 use super::kept::KeptStore;
 use super::outbox::Outbox;
-use super::{Sink, SinkError, Trouble};
+use super::{Records, Sink, SinkError, Trouble};
 use crate::checkpoint::Checkpoints;
 use crate::config::types::Config;
 use crate::files::changes::ChangeFiles;
-use crate::journal::{self, JournalSettings};
+use crate::journal::{self, JournalSettings, Ledger};
 use crate::kafka::TopicIds;
 use crate::postgres;
 use dataflows::customer::Features;
+use std::path::PathBuf;
 
 /// A sink, and the way to what its epochs have to publish.
 pub type Opened = (Box<dyn Sink>, Box<dyn Outbox>);
 
-/// Takes over the job of a configuration, unless one of the topics, which `now` have these ids, is not the one that it has read. `trouble` is told why it
-/// waits; with `anew`, everything will be forgotten at once.
+/// Looks at what is recorded of the job of a configuration, and makes sure that [`open`] can take it over; nothing is changed, and whoever has the job is not
+/// disturbed.
+///
+/// # Errors
+/// Whatever would keep the sink from going on where it was.
+pub fn survey(config: &Config, features: &Features, now: &TopicIds, trouble: &Trouble, anew: bool) -> Result<Box<dyn Records>, SinkError> {
+    let now = if anew { TopicIds::UNKNOWN } else { *now };
+    let Some(folder) = config.journal_folder() else {
+        return Ok(Box::new(postgres::Survey::open(config.postgres_settings(features), &now, anew, trouble)?));
+    };
+    Ok(Box::new(Ledger::survey(&journal_settings(config, folder, now, anew), change_files(config, features).as_ref())?))
+}
+
+fn journal_settings(config: &Config, folder: PathBuf, now: TopicIds, anew: bool) -> JournalSettings {
+    JournalSettings { topics: config.topic_names(), now, anew, ..JournalSettings::new(&config.job, folder) }
+}
+
+fn change_files(config: &Config, features: &Features) -> Option<ChangeFiles> {
+    config.files.dir.as_deref().map(|dir| ChangeFiles::new(dir, config.postgres_settings(features)))
+}
+
+/// Takes over the job of a configuration, unless one of the topics, which `now` have these ids, is not the one that it has read. `trouble` is told why a
+/// database is waited for; with `anew`, everything will be forgotten at once.
 ///
 /// # Errors
 /// Whatever keeps the sink from going on where it was.
@@ -38,9 +60,8 @@ pub fn open(
         Some(dir) => tracing::info!(dir = %dir.display(), "There is no database: the changes of each epoch go into a file."),
         None => tracing::info!("There is no database and no files.dir: results are published, shown and counted, and not kept."),
     }
-    let files = config.files.dir.as_deref().map(|dir| ChangeFiles::new(dir, config.postgres_settings(features)));
-    let settings = JournalSettings { topics: config.topic_names(), now, anew, ..JournalSettings::new(&config.job, folder) };
-    let (journal, outbox) = journal::share(journal::Writer::open(settings, checkpoints.clone(), files)?);
+    let settings = journal_settings(config, folder, now, anew);
+    let (journal, outbox) = journal::share(journal::Writer::open(settings, checkpoints.clone(), change_files(config, features))?);
     Ok((Box::new(journal), Box::new(outbox)))
 }
 

@@ -8,6 +8,7 @@ mod s3_tests;
 pub mod tests;
 
 use super::error::CheckpointError;
+use crate::durable;
 use bytes::Bytes;
 use std::fmt;
 use std::path::PathBuf;
@@ -95,6 +96,31 @@ impl Location {
             Location::Folder(path) => Arc::new(Folder::new(path.clone())),
             Location::Url(url) => Arc::new(Objects::open(url)?),
         })
+    }
+}
+
+impl Location {
+    /// Makes sure that it takes files, gives them back and removes them, or can be made; says which.
+    ///
+    /// # Errors
+    /// A sentence about what it does not.
+    pub fn try_out(&self) -> Result<&'static str, String> {
+        const TRIAL: &[u8] = b"sluice check";
+        if let Location::Folder(path) = self {
+            return durable::try_out(path);
+        }
+        let tried = || -> Result<bool, CheckpointError> {
+            let (store, name) = (self.open()?, durable::trial());
+            store.put(&[(name.clone(), Bytes::from_static(TRIAL))])?;
+            let read = store.get(&name, TRIAL.len() as u64);
+            store.delete(&[name])?;
+            Ok(read? == TRIAL)
+        };
+        match tried() {
+            Ok(true) => Ok("can be written, read and removed from"),
+            Ok(false) => Err("what is written there is read as something else".to_string()),
+            Err(error) => Err(error.to_string()),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use crate::console::ConsoleError;
 use crate::files::changes::ChangesError;
 use crate::first::Panicked;
 use crate::jobs::gather::GatherError;
+use crate::jobs::reach::{Gone, Instead};
 use crate::jobs::restart::RestartError;
 use crate::jobs::run::RunError;
 use crate::jobs::saving::LoadError;
@@ -65,10 +66,6 @@ fn remade() -> Remade {
     Remade { topic: text("orders"), before: id(1), now: id(2) }
 }
 
-fn migration() -> Box<refinery::Error> {
-    Box::new(refinery::Migration::unapplied("no number", "").expect_err("its name is wrong"))
-}
-
 pub fn kafka() -> Vec<KafkaError> {
     let (brokers, topic, why) = (|| text("b:9092"), || text("orders"), || text("timed out"));
     let waited = Duration::from_secs(30);
@@ -101,8 +98,10 @@ pub fn postgres() -> Vec<PostgresError> {
         PostgresError::Unreachable { .. } => PostgresError::Unreachable { address: address(), waited, source: silent() },
         PostgresError::Refused { .. } => PostgresError::Refused { address: address(), advice: "check user, password and database", source: silent() },
         PostgresError::Encoding { .. } => PostgresError::Encoding { address: address(), encoding: text("LATIN1") },
-        PostgresError::Migration(_) => PostgresError::Migration(migration()),
+        PostgresError::Migration(_) => PostgresError::Migration(silent()),
         PostgresError::Version { .. } => PostgresError::Version { found: 3, wanted: 4 },
+        PostgresError::Diverged(_) => PostgresError::Diverged(7),
+        PostgresError::Rights(_) => PostgresError::Rights(vec![text("the role cannot make temporary tables")]),
         PostgresError::NoJob(_) => PostgresError::NoJob(job()),
         PostgresError::Remade(_) => PostgresError::Remade(remade()),
         PostgresError::Pooled(_) => PostgresError::Pooled(address()),
@@ -178,6 +177,10 @@ pub fn sink() -> Vec<SinkError> {
     postgres().into_iter().map(SinkError::Postgres).chain(journal().into_iter().map(SinkError::Journal)).chain(own).collect()
 }
 
+fn gone() -> Vec<Gone> {
+    vec![Gone { topic: text("orders"), partition: 0, wanted: 0, instead: Instead::Starts(4) }]
+}
+
 fn restart() -> Vec<RestartError> {
     let job = || text("campaign");
     every![RestartError;
@@ -185,6 +188,10 @@ fn restart() -> Vec<RestartError> {
         RestartError::Sink(_) => RestartError::Sink(SinkError::Postgres(PostgresError::NoProgress(job()))),
         RestartError::Checkpoint(_) => RestartError::Checkpoint(CheckpointError::Missing { object: text("manifests/7.json") }),
         RestartError::Broken(_) => RestartError::Broken(7),
+        RestartError::Passed(_) => RestartError::Passed(gone()),
+        RestartError::Unreadable { .. } => RestartError::Unreadable { needed: 7, gone: gone() },
+        RestartError::Unrebuildable(_) => RestartError::Unrebuildable(gone()),
+        RestartError::Unwritable { .. } => RestartError::Unwritable { key: "checkpoint.dir", place: text("/nowhere"), why: text("no room") },
         RestartError::Forgotten { .. } => RestartError::Forgotten { job: job(), epoch: 7 },
         RestartError::Unrepeatable(_) => RestartError::Unrepeatable(job()),
         RestartError::Unrecorded { .. } => RestartError::Unrecorded { job: job(), needed: 1, first: 4 },

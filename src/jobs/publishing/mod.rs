@@ -71,9 +71,10 @@ impl Publishing {
     /// campaigns; that the thread panics is told to `failure`.
     ///
     /// # Errors
-    /// What is wrong with the settings of Kafka. That a topic is not there, or the broker, is none.
+    /// The thread cannot be started. That a topic is not there, or the broker, is none.
     pub fn start(
         kafka: &KafkaSettings,
+        publisher: Publisher,
         arms: &[String],
         outbox: Box<dyn Outbox>,
         progress: Progress,
@@ -83,7 +84,6 @@ impl Publishing {
         let queue = Mutex::new(Queue::new(progress.epoch, progress.published));
         let shared = Arc::new(Shared { queue, changed: Condvar::new(), status });
         shared.show();
-        let publisher = Publisher::new(kafka)?;
         let ended = thread::spawn(Arc::clone(&shared), publisher, outbox, arms.to_vec(), progress.published, failure).map_err(KafkaError::Thread)?;
         Ok(Publishing { shared, topics: kafka.topics.clone(), ended })
     }

@@ -98,8 +98,8 @@ impl Scene {
     fn start(&self, committed: u64) -> Publishing {
         let published = self.memory.held().mark;
         let progress = Progress { epoch: committed, incarnation: 1, published };
-        Publishing::start(&self.kafka, &[], Box::new(self.memory.clone()), progress, Arc::clone(&self.status), First::<Panicked>::default().teller())
-            .unwrap()
+        let (publisher, failure) = (Publisher::new(&self.kafka).unwrap(), First::<Panicked>::default().teller());
+        Publishing::start(&self.kafka, publisher, &[], Box::new(self.memory.clone()), progress, Arc::clone(&self.status), failure).unwrap()
     }
 
     /// Commits an epoch: into the outbox, and on its way.

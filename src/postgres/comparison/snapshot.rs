@@ -11,9 +11,9 @@ use crate::kafka::TopicIds;
 use crate::postgres::connection;
 use crate::postgres::encode::{Timestamp, broken_off};
 use crate::postgres::error::PostgresError;
+use crate::postgres::migrations;
 use crate::postgres::owner;
 use crate::postgres::recorded;
-use crate::postgres::schema;
 use crate::postgres::settings::PostgresSettings;
 use crate::sink::{History, Positions, Progress};
 use dataflows::event::{CustomerId, Millis};
@@ -80,7 +80,7 @@ impl Snapshot {
     pub fn open(settings: PostgresSettings) -> Result<Snapshot, PostgresError> {
         let mut client = connection::connect(&settings)?;
         owner::check(&mut client, &settings)?;
-        schema::check_version(&mut client)?;
+        migrations::check_version(&mut client)?;
         client.batch_execute(BEGIN).map_err(PostgresError::statement("begin to read"))?;
         Ok(Snapshot { client, settings })
     }

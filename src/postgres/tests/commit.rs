@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::postgres::error::PostgresError;
-use crate::postgres::{Outbox, schema};
+use crate::postgres::{Outbox, migrations};
 use crate::sink::outbox::Outbox as _;
 use crate::sink::{RecordedEpoch, Sink, SinkError, thread as sink};
 use std::sync::{Arc, Barrier, Mutex, atomic::AtomicU64};
@@ -23,7 +23,7 @@ fn instances_that_start_at_once_make_one_schema_and_get_different_incarnations()
     incarnations.sort_unstable();
     assert_eq!(incarnations, [1, 2, 3, 4]);
     assert_eq!(database.writer().progress().incarnation, 5);
-    schema::check_version(&mut database.client()).unwrap();
+    migrations::check_version(&mut database.client()).unwrap();
 }
 
 #[test]

@@ -54,5 +54,11 @@ fn a_migration_that_fails_says_what_the_server_says() {
     database.client().batch_execute("CREATE SCHEMA sluice; CREATE TABLE sluice.decisions (mine int)").unwrap();
     let error = Writer::open(database.settings()).err().unwrap();
     let text = error.to_string();
-    assert!(matches!(error, PostgresError::Migration(_)) && text.contains("\"decisions\" already exists") && text.contains("[42P07]"), "{text}");
+    assert!(
+        matches!(error, PostgresError::Migration(_))
+            && text.contains("is as it was")
+            && text.contains("\"decisions\" already exists")
+            && text.contains("[42P07]"),
+        "{text}"
+    );
 }

@@ -1,0 +1,177 @@
+//! A start in two steps. The survey reads everything that can refuse it, over connections that
+//! cannot write, while another instance may go on; only what it yields can take the job over.
+//! Whatever is refused before that has changed nothing and disturbed nobody.
+//!
+//! What the other instance may have moved meanwhile (its epochs, its checkpoints) is looked at once
+//! more after it is fenced off.
+
+use super::reach;
+use super::restart::{Restart, RestartError, Sources};
+use crate::config::types::Config;
+use crate::durable;
+use crate::kafka::TopicIds;
+use crate::sink::outbox::Outbox;
+use crate::sink::{self, Positions, Records, Sink, SinkError, Trouble};
+use dataflows::customer::Features;
+
+/// What the one who starts the job has asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Forget everything, and make it anew from the topics.
+    pub rebuild: bool,
+    /// Do so without what is gone.
+    pub accept_loss: bool,
+}
+
+/// What a start is of.
+pub struct Start<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// The features.
+    pub features: &'a Features,
+    /// What there is to begin with.
+    pub sources: Sources<'a>,
+    /// The ids of the topics as they are.
+    pub now: &'a TopicIds,
+    /// What is asked for.
+    pub asked: Asked,
+    /// Is told why a database is waited for.
+    pub trouble: &'a Trouble,
+}
+
+/// How often it is looked again where another instance has moved on meanwhile.
+const LOOKS: u32 = 8;
+
+/// How the job goes on.
+enum Way {
+    /// Where it was.
+    On(Box<Restart>),
+    /// Anew, with these offsets.
+    Anew(Positions),
+}
+
+/// A start that nothing speaks against. Nothing has been changed for it yet.
+pub struct Survey<'a> {
+    start: &'a Start<'a>,
+    way: Way,
+}
+
+/// A job that was taken over.
+pub struct Taken {
+    /// Commits its epochs.
+    pub sink: Box<dyn Sink>,
+    /// Knows what they have to publish.
+    pub outbox: Box<dyn Outbox>,
+    /// Where it begins.
+    pub restart: Restart,
+    /// The ids of its topics.
+    pub topic_ids: TopicIds,
+}
+
+/// What another instance that goes on moves.
+#[derive(PartialEq, Eq)]
+struct Standing {
+    epoch: u64,
+    checkpoints: Vec<u64>,
+}
+
+impl<'a> Start<'a> {
+    /// Looks for everything that could refuse the start.
+    ///
+    /// # Errors
+    /// The first thing that does.
+    pub fn survey(&'a self) -> Result<Survey<'a>, RestartError> {
+        let way = self.way()?;
+        self.try_out_places()?;
+        Ok(Survey { start: self, way })
+    }
+
+    fn way(&self) -> Result<Way, RestartError> {
+        for _ in 1..LOOKS {
+            let mut records = self.records()?;
+            let standing = self.standing(records.as_ref())?;
+            match self.look(records.as_mut()) {
+                // A checkpoint that was pruned while it was read is no reason.
+                Err(_) if self.standing(self.records()?.as_ref())? != standing => {}
+                found => return found,
+            }
+        }
+        self.look(self.records()?.as_mut())
+    }
+
+    fn look(&self, records: &mut dyn Records) -> Result<Way, RestartError> {
+        if self.asked.rebuild {
+            let (starts, gone) = reach::anew(records, &self.sources, self.now)?;
+            return match gone.is_empty() || self.asked.accept_loss {
+                true => Ok(Way::Anew(starts)),
+                false => Err(RestartError::Unrebuildable(gone)),
+            };
+        }
+        let restart = Restart::find(records, &self.sources, None)?;
+        reach::check(&restart, &self.sources)?;
+        Ok(Way::On(Box::new(restart)))
+    }
+
+    fn records(&self) -> Result<Box<dyn Records>, SinkError> {
+        sink::survey(self.config, self.features, self.now, self.trouble, self.asked.rebuild)
+    }
+
+    fn standing(&self, records: &dyn Records) -> Result<Standing, RestartError> {
+        let checkpoints = self.sources.checkpoints.list()?.iter().map(|listed| listed.epoch).collect();
+        Ok(Standing { epoch: records.progress().epoch, checkpoints })
+    }
+
+    /// Last of all, for this is the only thing that is written to be found out, and removed at
+    /// once.
+    fn try_out_places(&self) -> Result<(), RestartError> {
+        let Config { checkpoint, files, .. } = self.config;
+        let unwritable = |key, place: String| move |why| RestartError::Unwritable { key, place, why };
+        checkpoint.dir.try_out().map_err(unwritable("checkpoint.dir", checkpoint.dir.to_string()))?;
+        let written = files.dir.as_deref().map(|dir| durable::try_out(dir).map_err(unwritable("files.dir", dir.display().to_string())));
+        written.transpose().map(|_| ())
+    }
+}
+
+impl Survey<'_> {
+    /// Takes the job over from whoever had it: from then on nobody else writes.
+    ///
+    /// # Errors
+    /// It cannot be taken over, and nothing has changed; or what another instance has moved since
+    /// the survey keeps it from going on.
+    pub fn take_over(self) -> Result<Taken, RestartError> {
+        let Start { config, features, sources, now, asked, trouble } = self.start;
+        let (mut sink, outbox) = sink::open(config, features, sources.checkpoints, now, (*trouble).clone(), asked.rebuild)?;
+        let surveyed = match self.way {
+            Way::On(restart) => Some(restart),
+            Way::Anew(starts) => {
+                // In this order: without its checkpoints the job would repeat its epochs, but
+                // checkpoints without their epochs are of no use.
+                sources.checkpoints.erase_before(u64::MAX)?;
+                sink.forget(&starts, now)?;
+                tracing::warn!("Everything is made anew from the topics.");
+                None
+            }
+        };
+        let recorded = sink.topic_ids()?;
+        let topic_ids = recorded.or(now);
+        if topic_ids != recorded {
+            sink.set_topic_ids(&topic_ids)?;
+        }
+        let restart = Restart::find(sink.as_mut(), sources, surveyed.as_deref())?;
+        if let Some(begins) = &restart.begins {
+            sink.set_starts(begins)?;
+        }
+        match sink.progress().epoch {
+            0 => tracing::info!(partitions = restart.plan.starts().len(), "The job begins."),
+            progress => {
+                tracing::info!(
+                    checkpoint = restart.after(),
+                    repeated = restart.replayed.len(),
+                    committed = progress,
+                    "The job goes on where it was."
+                );
+            }
+        }
+        Ok(Taken { sink, outbox, restart, topic_ids })
+    }
+}

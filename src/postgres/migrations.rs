@@ -1,0 +1,109 @@
+//! The versions of the schema `sluice`: which one is there, and the way to this program's.
+//!
+//! They are embedded and recorded as refinery does it; they run within the transaction that takes
+//! the job over, where refinery would commit before that.
+
+use super::error::PostgresError;
+use super::owner;
+use jiff::Timestamp;
+use postgres::{GenericClient, Transaction};
+use refinery::Migration;
+use std::collections::BTreeMap;
+
+mod embedded {
+    refinery::embed_migrations!("src/postgres/migrations");
+}
+
+/// Where the versions that a schema went through are recorded, as refinery makes it.
+const HISTORY: &str = "CREATE TABLE sluice.refinery_schema_history
+    (version int4 PRIMARY KEY, name varchar(255), applied_on varchar(255), checksum varchar(255))";
+
+/// The name of that table.
+const NAME: &str = "sluice.refinery_schema_history";
+
+/// The migrations that the schema still needs, oldest first; all of them where there is no schema
+/// yet.
+///
+/// # Errors
+/// [`PostgresError::Version`] for a schema of a newer program, [`PostgresError::Diverged`] for one
+/// of another, or that of a statement.
+pub fn pending(client: &mut impl GenericClient) -> Result<Vec<Migration>, PostgresError> {
+    let mut applied = applied(client)?;
+    let known = known();
+    let newest = known.last().map_or(0, Migration::version);
+    if let Some((&found, _)) = applied.last_key_value().filter(|(version, _)| **version > newest) {
+        return Err(PostgresError::Version { found: i64::from(found), wanted: i64::from(newest) });
+    }
+    let mut pending = Vec::new();
+    for migration in known {
+        match applied.remove(&migration.version()) {
+            None => pending.push(migration),
+            Some(checksum) if checksum == migration.checksum().to_string() => {}
+            Some(_) => return Err(PostgresError::Diverged(migration.version())),
+        }
+    }
+    match applied.first_key_value() {
+        Some((&version, _)) => Err(PostgresError::Diverged(version)),
+        None => Ok(pending),
+    }
+}
+
+/// Brings the schema up to date.
+///
+/// # Errors
+/// Those of [`pending`], and [`PostgresError::Migration`].
+pub fn migrate(transaction: &mut Transaction<'_>) -> Result<(), PostgresError> {
+    let pending = pending(transaction)?;
+    if pending.is_empty() {
+        return Ok(());
+    }
+    // `IF NOT EXISTS` asks for the right to create schemas even where there is nothing to create.
+    let found =
+        transaction.query_one("SELECT to_regnamespace('sluice') IS NOT NULL", &[]).map_err(PostgresError::statement("look for the schema"))?;
+    if !found.get::<_, bool>(0) {
+        transaction.batch_execute("CREATE SCHEMA sluice").map_err(PostgresError::statement("create the schema `sluice`"))?;
+    }
+    if !owner::is_there(transaction, NAME)? {
+        transaction.batch_execute(HISTORY).map_err(PostgresError::Migration)?;
+    }
+    for migration in pending {
+        transaction.batch_execute(migration.sql().unwrap_or_default()).map_err(PostgresError::Migration)?;
+        transaction
+            .execute(
+                "INSERT INTO refinery_schema_history (version, name, applied_on, checksum) VALUES ($1, $2, $3, $4)",
+                &[&migration.version(), &migration.name(), &Timestamp::now().to_string(), &migration.checksum().to_string()],
+            )
+            .map_err(PostgresError::Migration)?;
+    }
+    Ok(())
+}
+
+/// Makes sure that the schema is the one of this program, without changing anything.
+///
+/// # Errors
+/// [`PostgresError::Version`], [`PostgresError::Diverged`], or that of a statement.
+pub fn check_version(client: &mut impl GenericClient) -> Result<(), PostgresError> {
+    if pending(client)?.is_empty() {
+        return Ok(());
+    }
+    let found = applied(client)?.last_key_value().map_or(0, |(version, _)| i64::from(*version));
+    Err(PostgresError::Version { found, wanted: known().last().map_or(0, |newest| i64::from(newest.version())) })
+}
+
+/// This program's migrations, oldest first.
+fn known() -> Vec<Migration> {
+    let mut known = embedded::migrations::runner().get_migrations().clone();
+    known.sort_unstable_by_key(Migration::version);
+    known
+}
+
+/// The versions that the schema went through, each with its checksum.
+fn applied(client: &mut impl GenericClient) -> Result<BTreeMap<i32, String>, PostgresError> {
+    if !owner::is_there(client, NAME)? {
+        return Ok(BTreeMap::new());
+    }
+    let rows = client
+        .query("SELECT version, checksum FROM sluice.refinery_schema_history", &[])
+        .map_err(PostgresError::statement("tell the version of the schema"))?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}

@@ -1,0 +1,112 @@
+//! What the database has recorded of a job, for a start that may still be refused: nothing in it
+//! can write.
+
+use super::connection;
+use super::error::PostgresError;
+use super::kept;
+use super::owner;
+use super::recorded;
+use super::rights;
+use super::schema;
+use super::settings::PostgresSettings;
+use super::writer::awaited;
+use crate::kafka::TopicIds;
+use crate::sink::kept::KeptAt;
+use crate::sink::{History, Positions, Progress, RecordedEpoch, Records, SinkError, Trouble};
+use dataflows::event::{CustomerId, Millis};
+use postgres::Client;
+
+/// A session whose one transaction only reads: the server refuses everything else. Whoever runs the
+/// job meanwhile goes on undisturbed, and is not seen.
+pub struct Survey {
+    client: Client,
+    settings: PostgresSettings,
+    /// Where the job stands; `None` where the database knows nothing of it.
+    progress: Option<Progress>,
+}
+
+/// What lets the transaction wait for the broker and the checkpoints.
+const SESSION: &str = "
+    SET default_transaction_read_only = on;
+    SET idle_in_transaction_session_timeout = 0;
+    SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout';
+";
+
+/// The transaction. Nothing may be sent with it, or before it in the same message.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+
+impl Survey {
+    /// Connects, and makes sure that the job can be taken over here: the database is whole, nobody
+    /// else's and of no other version, its topics are those of `now`, and the role may do what the
+    /// job does; with `anew`, also forget everything. Waits up to `start_timeout` for a database
+    /// that does not answer yet.
+    ///
+    /// # Errors
+    /// Whatever would keep the job from starting: see [`PostgresError`].
+    pub fn open(settings: PostgresSettings, now: &TopicIds, anew: bool, trouble: &Trouble) -> Result<Survey, PostgresError> {
+        let (client, progress) = awaited(&settings, trouble, || Survey::try_open(&settings, now, anew, trouble))?;
+        Ok(Survey { client, settings, progress })
+    }
+
+    fn try_open(settings: &PostgresSettings, now: &TopicIds, anew: bool, trouble: &Trouble) -> Result<(Client, Option<Progress>), PostgresError> {
+        let looks = || "the question where the job stands".to_string();
+        trouble.works(looks(), None);
+        let mut client = connection::connect_alone(settings)?;
+        trouble.works(looks(), Some(connection::backend(&mut client)?));
+        for statements in [SESSION, BEGIN] {
+            client.batch_execute(statements).map_err(PostgresError::statement("begin to read"))?;
+        }
+        rights::of_schema(&mut client)?;
+        schema::check(&mut client, settings, now)?;
+        let changes_tables = schema::changes_tables(&mut client, settings)?;
+        rights::of_tables(&mut client, changes_tables, anew)?;
+        let begun = owner::is_there(&mut client, "sluice.progress")?;
+        let progress = if begun { recorded::progress(&mut client, &settings.job)? } else { None };
+        Ok((client, progress))
+    }
+}
+
+impl Records for Survey {
+    fn job(&self) -> &str {
+        &self.settings.job
+    }
+
+    fn progress(&self) -> Progress {
+        self.progress.unwrap_or_default()
+    }
+
+    fn recorded_epochs(&mut self, after: u64) -> Result<Vec<RecordedEpoch>, SinkError> {
+        let Survey { client, settings, progress } = self;
+        Ok(progress.map_or(Ok(Vec::new()), |_| recorded::epochs(client, settings, after))?)
+    }
+
+    fn starts(&mut self) -> Result<Option<Positions>, SinkError> {
+        let Survey { client, settings, progress } = self;
+        Ok(progress.map_or(Ok(None), |_| recorded::starts(client, settings))?)
+    }
+
+    /// One that has not begun yet begins with the take-over, with another identity.
+    fn history(&mut self) -> Result<History, SinkError> {
+        let Survey { client, settings, progress } = self;
+        Ok(progress.map_or(Ok(History::begin(0)), |_| recorded::history(client, &settings.job))?)
+    }
+
+    fn topic_ids(&mut self) -> Result<TopicIds, SinkError> {
+        Ok(owner::topic_ids(&mut self.client, &self.settings)?)
+    }
+
+    fn erasures(&mut self, after: u64) -> Result<Vec<(u64, CustomerId, Millis)>, SinkError> {
+        let Survey { client, progress, .. } = self;
+        Ok(progress.map_or(Ok(Vec::new()), |_| recorded::erasures(client, after))?)
+    }
+
+    fn erased(&mut self) -> Result<Vec<(CustomerId, Millis)>, SinkError> {
+        let is_there = owner::is_there(&mut self.client, "sluice.erased_customers")?;
+        Ok(if is_there { recorded::erased(&mut self.client, &self.settings.job)? } else { Vec::new() })
+    }
+
+    fn kept(&mut self, after: u64) -> Result<Vec<KeptAt>, SinkError> {
+        let is_there = owner::is_there(&mut self.client, "sluice.kept_records")?;
+        Ok(if is_there { kept::all_after(&mut self.client, &self.settings, after)? } else { Vec::new() })
+    }
+}

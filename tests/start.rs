@@ -1,0 +1,297 @@
+//! A start that is refused has changed nothing: database and checkpoints are as before, byte for
+//! byte, and the instance that has the job goes on. And what a refusal advises works.
+
+mod services;
+
+use postgres::Client;
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use serde_json::json;
+use services::sender::Sender;
+use services::{Job, Stage, eventually, program};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+/// One job with purchases of a customer each, each in an epoch of its own.
+struct Scene {
+    stage: Stage,
+    sender: Sender,
+}
+
+/// Why a start must be refused.
+struct Fault {
+    /// What the program must say.
+    said: &'static str,
+    /// What is another in its configuration: each replaced by the other.
+    edits: &'static [(&'static str, &'static str)],
+    /// Its flags.
+    flags: &'static [&'static str],
+    /// What is done to the database before.
+    sql: &'static str,
+}
+
+/// Checkpoints in a folder that has none.
+const ELSEWHERE: (&str, &str) = ("/checkpoints\"", "/elsewhere\"");
+
+/// Begins at the end of the topics.
+const LATEST: (&str, &str) = ("[kafka]\n", "[kafka]\nstart = \"latest\"\n");
+
+const REBUILD: &[&str] = &["--rebuild"];
+
+const fn fault(said: &'static str, edits: &'static [(&'static str, &'static str)], flags: &'static [&'static str], sql: &'static str) -> Fault {
+    Fault { said, edits, flags, sql }
+}
+
+/// What is wrong with the configuration, the records or the schema.
+const FAULTS: [Fault; 24] = [
+    fault("input.decimals was 2 and is 3", &[("[kafka]\n", "[input]\ndecimals = 3\n[kafka]\n")], &[], ""),
+    fault("bandit.arms had", &[("[kafka]\n", "[bandit]\narms = [\"Letter\", \"Fax\"]\n[kafka]\n")], &[], ""),
+    fault("context.terms had", &[("[kafka]\n", "[context]\nterms = [\"intercept\"]\n[kafka]\n")], &[], ""),
+    fault("epoch.lateness was 1d and is 1h", &[("[epoch]\n", "[epoch]\nlateness = \"1h\"\n")], &[], ""),
+    fault("has no topic", &[("-rewards\"", "-nothing\"")], &[], ""),
+    fault("has no topic", &[("-rewards\"", "-nothing\"")], REBUILD, ""),
+    fault("compression", &[("[kafka.topics]", "[kafka.properties]\n\"compression.codec\" = \"none-such\"\n[kafka.topics]")], &[], ""),
+    fault("belongs to job `campaign`", &[("[kafka]\n", "job = \"other\"\n[kafka]\n")], &[], ""),
+    fault("belongs to job `campaign`", &[("[kafka]\n", "job = \"other\"\n[kafka]\n")], REBUILD, ""),
+    fault("recorded only from 2 on", &[ELSEWHERE], &[], "DELETE FROM epochs WHERE epoch = 1"),
+    fault("recorded of epoch 1 is not what was committed", &[ELSEWHERE], &[], "UPDATE epochs SET topic_ids = '{}' WHERE epoch = 1"),
+    fault("neither a checkpoint nor a record", &[ELSEWHERE, LATEST], &[], "UPDATE progress SET starts = NULL"),
+    fault("as kafka.start says", &[LATEST], REBUILD, "UPDATE progress SET starts = NULL"),
+    fault("has read topic `former`", &[ELSEWHERE], &[], "UPDATE progress SET starts = '{\"former\": {\"0\": 0}}'"),
+    fault(
+        "was deleted and made anew",
+        &[],
+        &[],
+        "UPDATE progress SET topic_ids = regexp_replace(topic_ids::text, '\": \"....', '\": \"AAAA', 'g')::jsonb",
+    ),
+    fault("is not 64 hexadecimal digits", &[], &[], "UPDATE progress SET identity = 'nobody'"),
+    fault("it is of a newer version", &[], &[], "INSERT INTO refinery_schema_history VALUES (99, 'later', '', '5')"),
+    fault("it is of a newer version", &[], REBUILD, "INSERT INTO refinery_schema_history VALUES (99, 'later', '', '5')"),
+    fault("is not the one of this program", &[], &[], "UPDATE refinery_schema_history SET checksum = '5' WHERE version = 2"),
+    fault("sluice.toml.d/", &[("/checkpoints\"", "/sluice.toml.d/\"")], &[], ""),
+    fault("sluice.toml.d/", &[("/checkpoints\"", "/sluice.toml.d/\"")], REBUILD, ""),
+    fault("epochs cannot be written: GRANT INSERT", &[], &[], "REVOKE INSERT ON epochs FROM CURRENT_USER"),
+    fault("decisions cannot be emptied by --rebuild: GRANT TRUNCATE", &[], REBUILD, "REVOKE TRUNCATE ON decisions FROM CURRENT_USER"),
+    fault("GRANT USAGE, CREATE ON SCHEMA sluice", &[], &[], "REVOKE CREATE ON SCHEMA sluice FROM CURRENT_USER"),
+];
+
+/// Puts everything back that a fault has changed in the database, and nothing else: the job may
+/// have committed an epoch meanwhile.
+const UNDO: &str = "
+    GRANT CREATE ON SCHEMA sluice TO CURRENT_USER;
+    GRANT ALL ON epochs, decisions TO CURRENT_USER;
+    UPDATE progress p SET starts = a.starts, topic_ids = a.topic_ids, identity = a.identity FROM aside.progress a;
+    INSERT INTO epochs TABLE aside.epochs ON CONFLICT (job, epoch) DO UPDATE SET topic_ids = excluded.topic_ids;
+    DELETE FROM refinery_schema_history; INSERT INTO refinery_schema_history TABLE aside.refinery_schema_history;
+";
+
+/// How often a fault is tried at most where the job commits an epoch of its own meanwhile, as when
+/// its topics have become idle.
+const TRIES: usize = 5;
+
+impl Scene {
+    fn set(name: &str) -> Option<Scene> {
+        let stage = Stage::set(name)?;
+        let toml = stage.toml("").replace("[checkpoint]\n", "[checkpoint]\ninterval = \"1h\"\n");
+        std::fs::write(stage.config(), toml).expect("the configuration can be written");
+        stage.sluice(&["topics", "create", "--partitions", "1", text(&stage.config())]);
+        let sender = Sender::plain(&stage);
+        Some(Scene { stage, sender })
+    }
+
+    fn start(&self, flags: &[&str]) -> Job {
+        let mut job = self.stage.start_with_log(flags);
+        eventually("the job reads", || {
+            assert!(job.0.try_wait().expect("it can be waited for").is_none(), "the job ended: {}", self.stage.log());
+            self.stage.log().contains("The job begins to read.")
+        });
+        job
+    }
+
+    /// Sends purchases, and waits until each is committed and whatever it owes is published.
+    fn buy(&mut self, customers: RangeInclusive<i64>) {
+        for customer in customers {
+            let value =
+                json!({ "transaction_id": format!("t{customer}"), "customer_id": customer, "timestamp": "2024-03-01T10:00:00Z", "amount": 5 });
+            self.sender.send(&self.stage.topic("transactions"), 0, Some(b"c"), Some(value.to_string().as_bytes()), 0);
+            self.sender.flush();
+            self.stage.wait_for(&format!("SELECT count(*) FROM sluice.customer_features WHERE customer_id = {customer}"), 1);
+        }
+        // All are of one instant: once there is a watermark it moves no more, and no further epoch
+        // comes by itself.
+        let quiet = "SELECT (p.published = p.epoch AND e.watermark IS NOT NULL)::int FROM sluice.progress p JOIN sluice.epochs e USING (job, epoch)";
+        self.stage.wait_for(quiet, 1);
+    }
+
+    /// Retention takes the purchases before an offset.
+    fn trim(&self, low: i64) {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&self.stage.topic("transactions"), 0, Offset::Offset(low)).expect("an offset");
+        let admin: AdminClient<DefaultClientContext> = ClientConfig::new().set("bootstrap.servers", &self.stage.brokers).create().expect("a client");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(admin.delete_records(&list, &AdminOptions::new())).expect("the records go");
+    }
+
+    /// Starts another instance with something wrong, which finds and leaves everything as it was.
+    fn refused(&self, fault: &Fault) {
+        let Fault { said: wanted, edits, flags, sql } = fault;
+        let mut database = self.stage.database();
+        database.batch_execute(&format!("SET search_path = sluice; {sql}")).expect("the fault is made");
+        let toml = std::fs::read_to_string(self.stage.config()).expect("the configuration");
+        let edited = edits.iter().fold(toml, |toml, (from, to)| {
+            assert!(toml.contains(from), "{from} in {toml}");
+            toml.replace(from, to)
+        });
+        let path = self.stage.path("refused.toml");
+        std::fs::write(&path, edited).expect("a configuration");
+        let mut tries = 0;
+        loop {
+            let (standing, before) = (self.standing(), self.state());
+            let (code, said) = self.ended(&path, flags);
+            assert!(matches!(code, Some(1 | 2)) && said.contains(wanted), "{wanted}: {code:?} {said}");
+            assert!(!said.contains("The database is ready.") && !said.contains("The journal is ready."), "it was taken over: {said}");
+            let after = self.state();
+            if before == after {
+                break;
+            }
+            tries += 1;
+            let has_moved = self.standing() != standing;
+            assert!(has_moved && tries < TRIES, "{wanted}: {said}\n{}\n{}", before.0, after.0);
+        }
+        database.batch_execute(if sql.is_empty() { "" } else { UNDO }).expect("the fault is undone");
+    }
+
+    /// Runs the program to its end; gives its exit code and what it said.
+    fn ended(&self, config: &Path, flags: &[&str]) -> (Option<i32>, String) {
+        let path = self.stage.path("refused.log");
+        let log = File::create(&path).expect("a log");
+        let mut command = program();
+        command.arg("run").arg(config).args(flags).stdout(Stdio::null()).stderr(log);
+        let code = Job(command.spawn().expect("the program can be started")).wait();
+        (code, std::fs::read_to_string(path).expect("there is a log"))
+    }
+
+    fn manifest(&self) -> PathBuf {
+        let folder = self.stage.path("checkpoints/campaign/manifests");
+        std::fs::read_dir(folder).expect("manifests").next().expect("a checkpoint").expect("an entry").path()
+    }
+
+    /// What the running job moves, and no other: its incarnation is part of it.
+    fn standing(&self) -> String {
+        let query = "SELECT concat_ws(' ', epoch, published) FROM sluice.progress WHERE incarnation = 2";
+        self.stage.database().query_one(query, &[]).expect("it is the second instance's").get(0)
+    }
+
+    /// Everything that a refused start must leave alone.
+    fn state(&self) -> (String, BTreeMap<PathBuf, Vec<u8>>) {
+        (dump(&mut self.stage.database()), files(&self.stage.path("checkpoints")))
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}
+
+/// Every table, view and column of the schema, and every row.
+fn dump(database: &mut Client) -> String {
+    let columns = "SELECT coalesce(string_agg(concat_ws('.', table_name, column_name, data_type), ' ' ORDER BY table_name, ordinal_position), '')
+                   FROM information_schema.columns WHERE table_schema = 'sluice'";
+    let mut dump: String = database.query_one(columns, &[]).expect("columns").get(0);
+    for table in database.query("SELECT tablename::text FROM pg_tables WHERE schemaname = 'sluice' ORDER BY 1", &[]).expect("tables") {
+        let table: String = table.get(0);
+        let rows = format!("SELECT coalesce(string_agg(t::text, '\n' ORDER BY t::text), '') FROM sluice.{table} t");
+        dump += &format!("\n{table}:\n{}", database.query_one(&rows, &[]).expect("rows").get::<_, String>(0));
+    }
+    dump
+}
+
+/// Every file below a folder.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let (mut found, mut folders) = (BTreeMap::new(), vec![folder.to_path_buf()]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten() {
+            let path = entry.expect("an entry").path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => drop(found.insert(path.clone(), std::fs::read(&path).expect("it can be read"))),
+            }
+        }
+    }
+    found
+}
+
+/// The text of a manifest in another format, with the checksum that it needs.
+fn of_format_99(manifest: &[u8]) -> String {
+    let text = String::from_utf8(manifest.to_vec()).expect("UTF-8");
+    let content = text.split_once("\"content\":").and_then(|(_, rest)| rest.strip_suffix("}\n")).expect("a sealed text");
+    let content = content.replacen("\"format\":3", "\"format\":99", 1);
+    assert!(content.contains("\"format\":99"), "{content}");
+    format!("{{\"crc32\":\"{:08x}\",\"content\":{content}}}\n", crc32fast::hash(content.as_bytes()))
+}
+
+#[test]
+fn a_refused_start_has_changed_nothing_and_disturbed_nobody() {
+    let Some(mut scene) = Scene::set("refused") else { return };
+    let job = scene.start(&[]);
+    scene.buy(1..=3);
+    job.drain();
+    let job = scene.start(&[]);
+    scene.buy(4..=5);
+    let aside = ["progress", "epochs", "refinery_schema_history"].map(|table| format!("CREATE TABLE aside.{table} AS TABLE sluice.{table};"));
+    scene.stage.database().batch_execute(&format!("CREATE SCHEMA aside; {}", aside.concat())).expect("a copy");
+    // No folder can be made in a file.
+    std::fs::write(scene.stage.path("sluice.toml.d"), "a file").expect("a file");
+    FAULTS.iter().for_each(|fault| scene.refused(fault));
+
+    let (manifest, sound) = (scene.manifest(), std::fs::read(scene.manifest()).expect("a manifest"));
+    std::fs::write(&manifest, of_format_99(&sound)).expect("another format");
+    scene.refused(&fault("has format 99", &[], &[], ""));
+    // From here on not everything can be made anew.
+    scene.trim(4);
+    std::fs::write(&manifest, vec![0; sound.len()]).expect("nothing of it is left");
+    scene.refused(&fault("starts at offset 4, but offset 0 is wanted", &[], &[], ""));
+    scene.refused(&fault("--rebuild --accept-loss", &[], &[], ""));
+    scene.refused(&fault("starts at offset 4, but offset 0 is wanted", &[], REBUILD, ""));
+    std::fs::write(&manifest, sound).expect("as it was");
+
+    scene.buy(6..=6);
+    job.drain();
+    let job = scene.start(&[]);
+    scene.buy(7..=7);
+    job.kill();
+    let job = scene.start(&["--rebuild", "--accept-loss"]);
+    scene.stage.wait_for("SELECT (min(customer_id) > 1 AND max(customer_id) = 7)::int FROM sluice.customer_features", 1);
+    job.kill();
+    // Without a checkpoint it begins where it has begun anew.
+    let job = scene.start(&[]);
+    scene.buy(8..=8);
+    job.drain();
+    scene.stage.sluice(&["verify", text(&scene.stage.config())]);
+}
+
+#[test]
+fn checkpoints_of_a_database_that_is_lost_leave_an_empty_one_empty() {
+    let Some(mut scene) = Scene::set("lost_database") else { return };
+    let job = scene.start(&[]);
+    scene.buy(1..=2);
+    job.drain();
+    scene.stage.database().batch_execute("DROP SCHEMA sluice CASCADE").expect("it is gone");
+    let (folder, before) = (scene.stage.path("checkpoints"), files(&scene.stage.path("checkpoints")));
+    let refused = |said: &str, flags: &[&str]| {
+        let (code, told) = scene.ended(&scene.stage.config(), flags);
+        assert!(code == Some(1) && told.contains(said), "{said}: {code:?} {told}");
+        let schemas = scene.stage.database().query_one("SELECT count(*) FROM pg_namespace WHERE nspname = 'sluice'", &[]).expect("schemas");
+        assert_eq!((schemas.get::<_, i64>(0), files(&folder) == before), (0, true), "{said}");
+    };
+    refused("no progress of it is recorded", &[]);
+    scene.trim(1);
+    refused("starts at offset 1, but offset 0 is wanted", REBUILD);
+    let job = scene.start(&["--rebuild", "--accept-loss"]);
+    scene.stage.wait_for("SELECT min(customer_id) FROM sluice.customer_features", 2);
+    job.drain();
+}
