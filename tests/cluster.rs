@@ -6,7 +6,6 @@ mod services;
 use services::{eventually, program};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -18,8 +17,10 @@ fn cluster(folder: &Path, arguments: &[&str], program: &str) -> Output {
 /// The script, in a folder, with something else in the program's place.
 fn command(folder: &Path, arguments: &[&str], program: &str) -> Command {
     let stand_in = folder.join("program");
-    std::fs::write(&stand_in, format!("#!/bin/sh\n{program}\n")).expect("a program can be written");
-    std::fs::set_permissions(&stand_in, std::fs::Permissions::from_mode(0o755)).expect("it can be made one");
+    // Written by another process: a file that this one has open for writing is held by whatever the other tests start at that moment, and cannot be run then.
+    let write = r#"printf '#!/bin/sh\n%s\n' "$2" >"$1" && chmod 755 "$1""#;
+    let written = Command::new("sh").args(["-c", write, "sh"]).arg(&stand_in).arg(program).status().expect("there is a shell");
+    assert!(written.success(), "a program can be written");
     let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/cluster"));
     command.current_dir(folder).env("PROGRAM", stand_in).env("PAUSE", "1").args(arguments);
     command
@@ -104,7 +105,11 @@ impl Pair {
     }
 
     fn start(&self, process: usize, more: &[&str]) -> Child {
-        let mut command = program();
+        self.start_as(program(), process, more)
+    }
+
+    /// With the program at the end of a command line.
+    fn start_as(&self, mut command: Command, process: usize, more: &[&str]) -> Child {
         command.current_dir(self.folder.path()).args(["replay", "--input", "in", "--output", "out", "--processes", "2", "--hostfile", "hosts"]);
         command.arg("--process").arg(process.to_string()).args(more).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().expect("the program can be started")
@@ -192,4 +197,64 @@ fn without_the_secret_there_is_no_way_in_and_on_a_network_none_without_one() {
     pair.write("hosts", "10.0.0.1:2101\n10.0.0.2:2101\n");
     let (code, said) = ended(pair.start(1, &[]));
     assert!(code == Some(2) && said.contains("others can reach 10.0.0.1:2101: set cluster.secret_file"), "{code:?} {said}");
+}
+
+/// Two hosts with a cable between them, as namespaces of this machine.
+struct Network([String; 2]);
+
+impl Network {
+    /// `None` where the machine does not allow it.
+    fn new() -> Option<Self> {
+        let network = Network([0, 1].map(|host| format!("sluice-{}-{host}", std::process::id())));
+        let [one, other] = &network.0;
+        let made = network.0.iter().all(|host| ip(&["netns", "add", host]));
+        let cable = ["link", "add", "cable", "netns", one, "type", "veth", "peer", "name", "cable", "netns", other];
+        if !made || !ip(&cable) {
+            eprintln!("left out: this machine has no network namespaces, or not for this user");
+            return None;
+        }
+        for (host, address) in [(one, "10.77.0.1/24"), (other, "10.77.0.2/24")] {
+            assert!(ip(&["-n", host, "addr", "add", address, "dev", "cable"]) && ip(&["-n", host, "link", "set", "cable", "up"]));
+        }
+        Some(network)
+    }
+
+    /// A command on one of the hosts.
+    fn on(&self, host: usize, program: &std::ffi::OsStr) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.0[host]]).arg(program);
+        command
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        for host in &self.0 {
+            // One that was never made is gone already.
+            ip(&["netns", "del", host]);
+        }
+    }
+}
+
+fn ip(arguments: &[&str]) -> bool {
+    Command::new("ip").args(arguments).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+#[test]
+fn processes_on_two_hosts_meet_whoever_else_calls() {
+    let Some(network) = Network::new() else { return };
+    let pair = Pair::new();
+    pair.write("hosts", "10.77.0.1:2101\n10.77.0.2:2101\n");
+    pair.write("secret", "as long as a secret has to be");
+    pair.write("job.toml", "[cluster]\nsecret_file = \"secret\"\n");
+    let start = |process: usize| pair.start_as(network.on(process, program().get_program()), process, &["--config", "job.toml"]);
+    let first = start(0);
+    let stranger = || {
+        let calls = "exec 3<>/dev/tcp/10.77.0.1/2101 && head -c 5000 /dev/zero >&3";
+        network.on(1, "bash".as_ref()).args(["-c", calls]).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+    };
+    eventually("a stranger reaches process 0", stranger);
+    for (code, said) in [ended(start(1)), ended(first)] {
+        assert_eq!(code, Some(0), "{said}");
+    }
 }
