@@ -39,7 +39,8 @@ pub(super) struct Party {
 #[derive(Clone)]
 pub(super) struct Peer {
     pub(super) process: usize,
-    pub(super) keys: Keys,
+    /// `None` where there is no secret.
+    pub(super) keys: Option<Keys>,
 }
 
 /// Why no connection came of a handshake.
@@ -115,8 +116,8 @@ pub(super) fn call(socket: &TcpStream, party: &Party, called: usize) -> Result<P
     if Verdict::read(verdict[0])? == Verdict::Claimed {
         return Err(Refusal::Claimed(party.process));
     }
-    let keys = [Use::FromCaller, Use::FromCalled].map(|what_for| code(&party.secret, what_for, &[&proof, &their_proof]));
-    let peer = Peer { process: said.process, keys: Keys { sending: keys[0], receiving: keys[1] } };
+    let keys = keys(party, &proof, &their_proof).map(|[sending, receiving]| Keys { sending, receiving });
+    let peer = Peer { process: said.process, keys };
     met(party, peer, &text, said.process == called && said.calls == party.process)
 }
 
@@ -140,9 +141,15 @@ pub(super) fn answer(socket: &TcpStream, party: &Party, claim: impl FnOnce(usize
     if verdict[0] == Verdict::Claimed as u8 {
         return Err(Refusal::Claimed(said.process));
     }
-    let keys = [Use::FromCaller, Use::FromCalled].map(|what_for| code(&party.secret, what_for, &[&their_proof, &proof]));
-    let peer = Peer { process: said.process, keys: Keys { sending: keys[1], receiving: keys[0] } };
+    let keys = keys(party, &their_proof, &proof).map(|[receiving, sending]| Keys { sending, receiving });
+    let peer = Peer { process: said.process, keys };
     met(party, peer, &text, said.calls == party.process)
+}
+
+/// The key of what the caller sends and that of what the called process does, made of the proofs of both.
+fn keys(party: &Party, caller: &Code, called: &Code) -> Option<[Code; 2]> {
+    let key = |what_for| code(&party.secret, what_for, &[caller, called]);
+    (!party.secret.is_empty()).then(|| [key(Use::FromCaller), key(Use::FromCalled)])
 }
 
 /// The other one, unless it differs. `rightly`: each is the one that the other took it for.

@@ -48,7 +48,7 @@ type Places = Arc<Mutex<Vec<Option<TcpStream>>>>;
 struct Meeting {
     hosts: Vec<String>,
     party: Arc<Party>,
-    connections: Vec<Option<(TcpStream, Keys)>>,
+    connections: Vec<Option<(TcpStream, Option<Keys>)>>,
     places: Places,
     callers: VecDeque<TcpStream>,
     waiting: Waiting,
@@ -91,7 +91,7 @@ pub(super) fn meet(hosts: &[String], party: Party) -> Result<Met, ClusterError> 
         meeting.waiting.look(|process| meeting.connections[process].is_some());
     }
     let connected = std::mem::take(&mut meeting.connections).into_iter().enumerate();
-    let framed = connected.map(|(peer, connection)| connection.map(|(socket, keys)| Framed::new(socket, peer, &keys)).transpose());
+    let framed = connected.map(|(peer, connection)| connection.map(|(socket, keys)| Framed::new(socket, peer, keys.as_ref())).transpose());
     let connections = framed.collect::<io::Result<_>>().map_err(|error| ClusterError::Start(error.to_string()))?;
     Ok(Met { connections, listener })
 }
