@@ -126,6 +126,12 @@ pub enum JournalError {
 }
 
 impl JournalError {
+    /// Whether there was no room, or nothing may be written for now: the same may succeed once somebody has seen to it.
+    pub fn is_full(&self) -> bool {
+        let (JournalError::Io { source, .. } | JournalError::Changes(ChangesError::Io { source, .. })) = self else { return false };
+        matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::ReadOnlyFilesystem)
+    }
+
     /// Whose fault it is.
     pub fn blame(&self) -> Blame {
         match self {

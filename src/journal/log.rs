@@ -88,7 +88,7 @@ impl Log {
     /// either were not appended or come after those of another.
     ///
     /// # Errors
-    /// [`JournalError::Io`]; nobody knows then how much of it is there, and this handle must not be used again.
+    /// [`JournalError::Io`]. What was written by half is cut off again; where that fails too, the file is not this handle's any more.
     pub fn append(&mut self, lines: &[u8], durable: bool) -> Result<bool, JournalError> {
         if !self.is_own()? {
             return Ok(false);
@@ -100,9 +100,22 @@ impl Log {
             }
             self.file.stream_position()
         };
-        let end = write().map_err(failed(&self.path, "written"))?;
+        let end = write().map_err(|error| {
+            self.cut_half(lines.len() as u64);
+            failed(&self.path, "written")(error)
+        })?;
         self.length += lines.len() as u64;
         Ok(end == self.length)
+    }
+
+    /// Cuts off what was written by half of a line of so many bytes, unless there is more than that.
+    fn cut_half(&self, longest: u64) {
+        let there = self.file.metadata().map_or(u64::MAX, |metadata| metadata.len());
+        if there <= self.length + longest
+            && let Err(error) = self.file.set_len(self.length).and_then(|()| self.file.sync_all())
+        {
+            tracing::warn!(path = %self.path.display(), "What was written by half is not cut off: {error}.");
+        }
     }
 
     /// Puts a new file in the place of the old one; false where somebody else has done so.

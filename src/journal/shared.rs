@@ -6,18 +6,27 @@
 
 use super::writer::Writer;
 use crate::kafka::TopicIds;
+use crate::postgres::connection::Backoff;
 use crate::results::EpochResults;
 use crate::sink::kept::KeptAt;
 use crate::sink::outbox::{self, Backlog, Stretch};
-use crate::sink::{Commit, History, Positions, Progress, RecordedEpoch, Records, Sink, SinkError};
+use crate::sink::{Commit, History, Positions, Progress, RecordedEpoch, Records, Sink, SinkError, Trouble};
+use crate::telemetry::stalls::{Cause, Seen};
 use dataflows::event::{CustomerId, Millis, Topic};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// The hand that commits.
 pub struct Journal {
     job: String,
     writer: Shared,
+    trouble: Trouble,
 }
+
+/// Pauses before a disk without room is tried again.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// The hand that publishes.
 pub struct Outbox(Shared);
@@ -33,11 +42,11 @@ impl Shared {
     }
 }
 
-/// Gives a journal into two hands.
-pub fn share(writer: Writer) -> (Journal, Outbox) {
+/// Gives a journal into two hands; `trouble` is told what a commit waits for.
+pub fn share(writer: Writer, trouble: Trouble) -> (Journal, Outbox) {
     let job = writer.job().to_string();
     let writer = Shared(Arc::new(Mutex::new(writer)));
-    (Journal { job, writer: writer.clone() }, Outbox(writer))
+    (Journal { job, writer: writer.clone(), trouble }, Outbox(writer))
 }
 
 impl Records for Journal {
@@ -91,8 +100,24 @@ impl Sink for Journal {
         self.writer.lock().forget(starts, ids)
     }
 
+    /// A disk without room is waited for, as a database would be.
     fn commit(&mut self, results: &EpochResults) -> Result<Commit, SinkError> {
-        self.writer.lock().commit(results)
+        let (started, mut backoff) = (Instant::now(), Backoff::new(FIRST_PAUSE, LONGEST_PAUSE));
+        loop {
+            let outcome = self.writer.lock().commit(results);
+            match outcome {
+                Err(SinkError::Journal(error)) if error.is_full() => {
+                    let what = format!("{error}; make room there, or let the job write there");
+                    self.trouble.note(Some(Seen::of(Cause::Journal, what).since(started)));
+                    // Whoever publishes has its turn meanwhile.
+                    thread::sleep(backoff.pause());
+                }
+                outcome => {
+                    self.trouble.note(None);
+                    return Ok(Commit { took: started.elapsed(), retries: backoff.tries(), ..outcome? });
+                }
+            }
+        }
     }
 
     fn checkpointed(&mut self, newest: u64, oldest: u64) {

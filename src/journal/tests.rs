@@ -9,7 +9,7 @@ use crate::kafka::topic_ids::TopicId;
 use crate::postgres::PostgresSettings;
 use crate::results::{EpochResults, hexadecimal};
 use crate::sink::outbox::{Letter, Outbox, Owed, Stretch};
-use crate::sink::{Progress, Records, Sink, SinkError, offsets_by_name};
+use crate::sink::{Progress, Records, Sink, SinkError, Trouble, offsets_by_name};
 use dataflows::campaign::output::{Decision, Erasure};
 use dataflows::event::{Place, Reason, Rejected, Topic};
 use dataflows::settings::Settings;
@@ -351,7 +351,7 @@ fn what_is_owed_stays_and_does_not_have_the_journal_written_again_and_again() {
 #[test]
 fn one_hand_commits_while_the_other_publishes() {
     let scene = Scene::new();
-    let (mut journal, mut outbox) = share(scene.open());
+    let (mut journal, mut outbox) = share(scene.open(), Trouble::default());
     let outbox: &mut dyn Outbox = &mut outbox;
     journal.commit(&epoch(1, 10)).unwrap();
     journal.commit(&epoch(2, 20)).unwrap();

@@ -56,6 +56,8 @@ pub struct Writer {
     looked_at: u64,
     /// Up to which epoch kept records were removed.
     forgotten: u64,
+    /// Erasures are not in the file yet.
+    unwritten: bool,
 }
 
 impl Writer {
@@ -75,7 +77,7 @@ impl Writer {
             log.cut(ledger.end as u64)?;
         }
         let (is_new, is_old) = (ledger.files.is_none(), ledger.format.is_some_and(|format| format < FORMAT));
-        let mut writer = Writer { settings, checkpoints, files, log, ledger, looked_at: 0, forgotten: 0 };
+        let mut writer = Writer { settings, checkpoints, files, log, ledger, looked_at: 0, forgotten: 0, unwritten: false };
         let incarnation = writer.ledger.state.progress.incarnation + 1;
         if is_new {
             let journal = Record::Journal { format: FORMAT, job: writer.settings.job.clone(), files: writer.files.is_some() };
@@ -138,7 +140,11 @@ impl Writer {
                 tracing::info!(epoch, rewritten, "What older files had of erased customers is gone.");
             }
             self.ledger.state.erase(epoch, &erased);
+            self.unwritten = true;
+        }
+        if self.unwritten {
             self.rewrite()?;
+            self.unwritten = false;
         }
         Ok(())
     }
@@ -161,7 +167,8 @@ impl Writer {
     fn try_commit(&mut self, results: &EpochResults) -> Result<(), JournalError> {
         let recorded = self.ledger.state.progress.epoch;
         if results.epoch <= recorded {
-            return Ok(());
+            // Its line may be there, and what it erases not be gone.
+            return if results.erasures.is_empty() { Ok(()) } else { self.erase() };
         }
         if results.epoch != recorded + 1 {
             return Err(JournalError::Gap { job: self.settings.job.clone(), epoch: results.epoch, recorded });
@@ -314,7 +321,7 @@ impl Sink for Writer {
         Ok(self.files.as_ref().map_or(Ok(()), |files| files.remove_after(0)).map_err(JournalError::from)?)
     }
 
-    /// After an error nobody knows what lies on the disk, so nothing is tried again: the next start reads it.
+    /// Where there was no room, the same may be tried again. After any other error nobody knows what lies on the disk: the next start reads it.
     fn commit(&mut self, results: &EpochResults) -> Result<Commit, SinkError> {
         let started = Instant::now();
         self.try_commit(results)?;

@@ -61,7 +61,7 @@ pub fn open(
         None => tracing::info!("There is no database and no files.dir: results are published, shown and counted, and not kept."),
     }
     let settings = journal_settings(config, folder, now, anew);
-    let (journal, outbox) = journal::share(journal::Writer::open(settings, checkpoints.clone(), change_files(config, features))?);
+    let (journal, outbox) = journal::share(journal::Writer::open(settings, checkpoints.clone(), change_files(config, features))?, trouble);
     Ok((Box::new(journal), Box::new(outbox)))
 }
 
