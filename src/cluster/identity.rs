@@ -56,9 +56,8 @@ impl Identity {
         } = config;
         let mut started = values(&Fingerprint::of(&config.settings()));
         started.extend(of_kafka(kafka));
-        let program = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
         let rest = [
-            ("program", [Some(program), option_env!("SLUICE_COMMIT")].into_iter().flatten().collect::<Vec<_>>().join(" ")),
+            ("program", env!("SLUICE_VERSION").to_string()),
             ("job", job.clone()),
             ("workers", workers.to_string()),
             ("processes", processes.to_string()),
