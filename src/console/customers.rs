@@ -70,8 +70,9 @@ impl Eraser {
 /// A number that is none is refused here: in the log it could only become a dead letter, after the
 /// wish was taken.
 pub(super) async fn erase(State(eraser): State<Eraser>, path: Result<Path<String>, PathRejection>, headers: HeaderMap) -> Result<Response, Problem> {
-    let erase = eraser.permitted(&headers)?;
+    // What is no number is nobody's, with a token or without.
     let customer = customer(path)?;
+    let erase = eraser.permitted(&headers)?;
     let many = |_| Problem::new(Kind::Overloaded, format!("{ERASURES} erasures are being asked for, and no more are taken; ask again later"));
     let place = Arc::clone(&eraser.places).try_acquire_owned().map_err(many)?;
     let asked = tokio::task::spawn_blocking(move || {

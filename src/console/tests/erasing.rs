@@ -58,6 +58,7 @@ fn erasing_always_takes_a_token() {
             assert_eq!((refused.status, refused.kind().as_str()), (401, "unauthorized"));
             assert!(refused.body.contains("erase.token"), "it says where the token lies: {}", refused.body);
         }
+        assert_eq!(delete(&running, "/customers/-1", &[]).kind(), "malformed", "there is nothing to be permitted");
         let bearer = bearer(folder.path());
         assert_eq!(delete(&running, "/customers/17", &[&bearer]).status, 202);
         assert_eq!(delete(&running, "/customers/17", &[&bearer, "Host: evil.example"]).kind(), "foreign-host");
