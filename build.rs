@@ -1,4 +1,5 @@
-//! Tells the program its version: that of the package, with the commit it was built from where that is known.
+//! Tells the program its version: that of the package, with the commit it was built from where that
+//! is known.
 //!
 //! Known it is from `SLUICE_COMMIT`, for a builder that has no repository, or from git where the
 //! source is the repository itself. From an archive of the source there is none.

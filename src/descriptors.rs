@@ -1,4 +1,5 @@
-//! File descriptors of the process: as many as the system gives, and how many of them strangers may hold.
+//! File descriptors of the process: as many as the system gives, and how many of them strangers may
+//! hold.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 

@@ -1,4 +1,5 @@
-//! No output repeats a value that nobody has called harmless: each key of the configuration gets a value of its own, which is then looked for.
+//! No output repeats a value that nobody has called harmless: each key of the configuration gets a
+//! value of its own, which is then looked for.
 
 use assert_cmd::cargo::cargo_bin;
 use std::collections::BTreeMap;
@@ -32,7 +33,8 @@ fn canary(key: &str) -> String {
     format!("canary.{key}.yranac")
 }
 
-/// A value with the canary of a key in it. Of some keys a part may be shown, in which it does not lie.
+/// A value with the canary of a key in it. Of some keys a part may be shown, in which it does not
+/// lie.
 fn value(key: &str) -> String {
     match key {
         "kafka.brokers" => format!("ann:{}@127.0.0.1:1", canary(key)),

@@ -1,4 +1,5 @@
-//! `sluice completions` and `sluice man`: what shells and readers of manuals take, made of the command line itself.
+//! `sluice completions` and `sluice man`: what shells and readers of manuals take, made of the
+//! command line itself.
 
 use super::error::ProgramError;
 use super::{Cli, GlobalArgs, print, print_json};

@@ -82,8 +82,8 @@ impl ClusterError {
     }
 }
 
-/// What a panic of a worker means. One that finds its queues poisoned has lost another process: the threads of the connections panic first, and nothing else
-/// does that is not told before.
+/// What a panic of a worker means. One that finds its queues poisoned has lost another process: the
+/// threads of the connections panic first, and nothing else does that is not told before.
 pub(super) fn worker_error(panicked: Panicked) -> ClusterError {
     match panicked.message.as_str() {
         "MergeQueue poisoned." => ClusterError::Lost,

@@ -1,8 +1,11 @@
-//! What goes between two processes once they know each other: frames of bounded length, of which none is taken that is not what was sent.
+//! What goes between two processes once they know each other: frames of bounded length, of which
+//! none is taken that is not what was sent.
 //!
-//! A frame is the length of its text (4 bytes), the text, and its tag (16 bytes). With keys of the handshake the text is under AES-256-GCM: the length is
-//! authenticated with it, and the frame's number is its nonce, so that none can be changed, left out, repeated or put elsewhere. Processes without a secret
-//! have none to make keys of: the text is as it is then, and the tag is a checksum of number, length and text, which costs a quarter of that.
+//! A frame is the length of its text (4 bytes), the text, and its tag (16 bytes). With keys of the
+//! handshake the text is under AES-256-GCM: the length is authenticated with it, and the frame's
+//! number is its nonce, so that none can be changed, left out, repeated or put elsewhere. Processes
+//! without a secret have none to make keys of: the text is as it is then, and the tag is a checksum
+//! of number, length and text, which costs a quarter of that.
 
 use super::secret::Code;
 use openssl::cipher::Cipher;
@@ -33,7 +36,8 @@ pub(super) struct Keys {
     pub(super) receiving: Code,
 }
 
-/// A connection to another process, as timely reads and writes it. Clones share the numbers of their frames; one thread reads and one writes.
+/// A connection to another process, as timely reads and writes it. Clones share the numbers of
+/// their frames; one thread reads and one writes.
 pub(super) struct Framed {
     socket: TcpStream,
     peer: usize,
@@ -42,7 +46,8 @@ pub(super) struct Framed {
 }
 
 impl Framed {
-    /// The connection to the process `peer`, over this socket and with these keys, if there are any.
+    /// The connection to the process `peer`, over this socket and with these keys, if there are
+    /// any.
     pub(super) fn new(socket: TcpStream, peer: usize, keys: Option<&Keys>) -> io::Result<Self> {
         let (sealing, opening) = (Sealing::new(keys.map(|keys| &keys.sending))?, Opening::new(keys.map(|keys| &keys.receiving))?);
         Ok(Framed { socket, peer, sealing: Arc::new(Mutex::new(sealing)), opening: Arc::new(Mutex::new(opening)) })
@@ -202,7 +207,8 @@ impl Opening {
         Ok(taken)
     }
 
-    /// Waits for a whole frame, and gives the length of its text; `None` where the other side has ended between two frames.
+    /// Waits for a whole frame, and gives the length of its text; `None` where the other side has
+    /// ended between two frames.
     fn receive(&mut self, socket: &mut impl Read) -> io::Result<Option<usize>> {
         loop {
             let received = &self.received[self.begin..self.end];

@@ -1,4 +1,5 @@
-//! How two processes make each other's acquaintance over a connection, before anything else goes over it.
+//! How two processes make each other's acquaintance over a connection, before anything else goes
+//! over it.
 //!
 //! ```text
 //! caller ── opening: protocol, who calls whom, random bytes ──────────▶ called
@@ -121,7 +122,8 @@ pub(super) fn call(socket: &TcpStream, party: &Party, called: usize) -> Result<P
     met(party, peer, &text, said.process == called && said.calls == party.process)
 }
 
-/// Answers a caller. `claim` gives it the place of the process that it proves to be, unless another one has that.
+/// Answers a caller. `claim` gives it the place of the process that it proves to be, unless another
+/// one has that.
 pub(super) fn answer(socket: &TcpStream, party: &Party, claim: impl FnOnce(usize) -> bool) -> Result<Peer, Refusal> {
     let mut line = Line::new(socket)?;
     let theirs: [u8; OPENING] = line.read()?;
@@ -146,7 +148,8 @@ pub(super) fn answer(socket: &TcpStream, party: &Party, claim: impl FnOnce(usize
     met(party, peer, &text, said.calls == party.process)
 }
 
-/// The key of what the caller sends and that of what the called process does, made of the proofs of both.
+/// The key of what the caller sends and that of what the called process does, made of the proofs of
+/// both.
 fn keys(party: &Party, caller: &Code, called: &Code) -> Option<[Code; 2]> {
     let key = |what_for| code(&party.secret, what_for, &[caller, called]);
     (!party.secret.is_empty()).then(|| [key(Use::FromCaller), key(Use::FromCalled)])

@@ -1,7 +1,9 @@
-//! What a process says of itself to the others before anything is read: all that has to be the same in each of them.
+//! What a process says of itself to the others before anything is read: all that has to be the same
+//! in each of them.
 //!
-//! Left out is what a machine may have of its own: where the console listens, how it logs, files of secrets and certificates, properties of the client of
-//! Kafka, how much memory is used for what waits.
+//! Left out is what a machine may have of its own: where the console listens, how it logs, files of
+//! secrets and certificates, properties of the client of Kafka, how much memory is used for what
+//! waits.
 
 use crate::checkpoint::Fingerprint;
 use crate::config::types::{Bandit, Checkpoint, Config, Epoch, Files, Kafka, Limits, Postgres, Topics};
@@ -16,7 +18,8 @@ const SHOWN: usize = 120;
 pub(crate) struct Identity {
     /// As it was started. The same again gives the same.
     started: BTreeMap<String, String>,
-    /// As it finds the world, which may have changed between two looks. What one of them could not find is not compared.
+    /// As it finds the world, which may have changed between two looks. What one of them could not
+    /// find is not compared.
     found: BTreeMap<String, String>,
 }
 
@@ -30,7 +33,8 @@ pub(super) struct Differences {
 }
 
 impl Identity {
-    /// As the configuration says. A test holds every key against this, so that a new one has to be decided on.
+    /// As the configuration says. A test holds every key against this, so that a new one has to be
+    /// decided on.
     pub(crate) fn of(config: &Config) -> Self {
         let Config {
             job,
@@ -137,7 +141,8 @@ fn of_kafka(kafka: &Kafka) -> BTreeMap<String, String> {
 /// The values of one process, and its number.
 type Of<'a> = (&'a BTreeMap<String, String>, usize);
 
-/// A clause for each key with another value, the process of the lower number first: both sides say the same.
+/// A clause for each key with another value, the process of the lower number first: both sides say
+/// the same.
 fn clauses(one: Of<'_>, other: Of<'_>) -> Vec<String> {
     let ((first, low), (second, high)) = if one.1 <= other.1 { (one, other) } else { (other, one) };
     let keys: BTreeSet<&String> = first.keys().chain(second.keys()).collect();
@@ -150,7 +155,8 @@ fn clauses(one: Of<'_>, other: Of<'_>) -> Vec<String> {
         .collect()
 }
 
-/// Two values that differ. Of two lists that have not the same items, only those that the other has not.
+/// Two values that differ. Of two lists that have not the same items, only those that the other has
+/// not.
 fn shown(one: Option<&String>, other: Option<&String>) -> (String, String) {
     let list = |value: Option<&String>| serde_json::from_str::<Vec<String>>(value?).ok();
     let (Some(first), Some(second)) = (list(one), list(other)) else { return (short(one), short(other)) };

@@ -1,7 +1,9 @@
-//! How the processes of a job find each other: each calls those of lower numbers, and then is called by the others, until it is connected with all.
+//! How the processes of a job find each other: each calls those of lower numbers, and then is
+//! called by the others, until it is connected with all.
 //!
-//! Whoever else calls is looked at beside them and shown the door: it neither ends the meeting nor holds it up. A process that ends in the meantime leaves its
-//! place to the one that is started after it.
+//! Whoever else calls is looked at beside them and shown the door: it neither ends the meeting nor
+//! holds it up. A process that ends in the meantime leaves its place to the one that is started
+//! after it.
 
 use super::ClusterError;
 use super::frames::{Framed, Keys};
@@ -19,7 +21,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Builder;
 use std::time::Duration;
 
-/// Callers that are looked at together; the one that has been here longest makes room for a new one.
+/// Callers that are looked at together; the one that has been here longest makes room for a new
+/// one.
 const CALLERS: usize = 16;
 /// Time from one look at the port to the next.
 const LOOK: Duration = Duration::from_millis(10);
@@ -248,7 +251,8 @@ fn unreachable(error: io::Error) -> Refusal {
     Refusal::Stranger(error.to_string())
 }
 
-/// Gives a caller the place of the process that it has proved to be, unless another one has it and lives.
+/// Gives a caller the place of the process that it has proved to be, unless another one has it and
+/// lives.
 fn claim(places: &Places, own: usize, process: usize, socket: &TcpStream) -> bool {
     let mut places = places.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(place) = places.get_mut(process).filter(|_| process > own) else { return false };

@@ -1,4 +1,5 @@
-//! What the processes of a job prove to each other with the secret that they share, and the keys that come of it.
+//! What the processes of a job prove to each other with the secret that they share, and the keys
+//! that come of it.
 
 use crate::config::secret::Secret;
 use hmac::digest::KeyInit;
@@ -27,12 +28,14 @@ pub(super) enum Use {
     FromCalled = 4,
 }
 
-/// HMAC-SHA-256 with the secret over the use and all parts, each after its length, so that no two lists of parts read alike.
+/// HMAC-SHA-256 with the secret over the use and all parts, each after its length, so that no two
+/// lists of parts read alike.
 pub(super) fn code(secret: &Secret, what_for: Use, parts: &[&[u8]]) -> Code {
     mac(secret, what_for, parts).finalize().into_bytes().into()
 }
 
-/// Whether `claimed` is the code of all this. How long the answer takes tells nothing about the right one.
+/// Whether `claimed` is the code of all this. How long the answer takes tells nothing about the
+/// right one.
 pub(super) fn proves(claimed: &Code, secret: &Secret, what_for: Use, parts: &[&[u8]]) -> bool {
     mac(secret, what_for, parts).verify_slice(claimed).is_ok()
 }
@@ -71,7 +74,8 @@ mod tests {
 
     #[test]
     fn the_codes_are_those_of_every_hmac() {
-        // RFC 4231 has no use and no lengths; the library's own answer to its second case shows that nothing else is added.
+        // RFC 4231 has no use and no lengths; the library's own answer to its second case shows
+        // that nothing else is added.
         let mut plain = Hmac::<Sha256>::new_from_slice(b"Jefe").expect("a key");
         plain.update(&[Use::Called as u8]);
         plain.update(&4_u64.to_be_bytes());

@@ -1,9 +1,11 @@
-//! What is said while the processes of a job look for each other: whom this one waits for and why, and who else has called.
+//! What is said while the processes of a job look for each other: whom this one waits for and why,
+//! and who else has called.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// How long all may take to be there before it is said who is not; then it is said again from time to time.
+/// How long all may take to be there before it is said who is not; then it is said again from time
+/// to time.
 const FIRST: Duration = Duration::from_secs(5);
 /// Time from one such line to the next.
 const AGAIN: Duration = Duration::from_secs(60);

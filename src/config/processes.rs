@@ -34,7 +34,8 @@ impl Config {
         }
     }
 
-    /// What the processes know each other by; empty where all are on this machine and none is given.
+    /// What the processes know each other by; empty where all are on this machine and none is
+    /// given.
     ///
     /// # Errors
     /// The file cannot be read, or what is in it is too short: a sentence for the key `cluster.secret_file`.
@@ -76,7 +77,8 @@ fn is_address(text: &str) -> bool {
     text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && !host.contains(char::is_whitespace) && port.parse::<u16>().is_ok())
 }
 
-/// Whether nobody but this machine can reach the address. A name other than localhost may mean anything tomorrow.
+/// Whether nobody but this machine can reach the address. A name other than localhost may mean
+/// anything tomorrow.
 fn is_loopback(address: &str) -> bool {
     let Some((host, _)) = address.rsplit_once(':') else { return false };
     let literal = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);

@@ -1,4 +1,5 @@
-//! The token that erasing takes where none is configured: made once for a job, and kept in its folder, which only its user may look at.
+//! The token that erasing takes where none is configured: made once for a job, and kept in its
+//! folder, which only its user may look at.
 
 use super::access::Hash;
 use crate::config::secret::Secret;

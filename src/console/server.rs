@@ -1,4 +1,5 @@
-//! Connections: so many at once, each with so much time, and every one that is refused is told why where that can still be told.
+//! Connections: so many at once, each with so much time, and every one that is refused is told why
+//! where that can still be told.
 
 use super::limits::Limits;
 use super::problem::{Kind, Problem};
@@ -31,7 +32,8 @@ const GRACE: Duration = Duration::from_millis(500);
 const REFUSALS: usize = 16;
 
 /// How long a refusal waits for the other side to have read it, and how much of what it still sends
-/// is passed over meanwhile: closed with something unread, a connection would take the refusal with it.
+/// is passed over meanwhile: closed with something unread, a connection would take the refusal with
+/// it.
 const LINGER: Duration = Duration::from_millis(500);
 const PASSED_OVER: u64 = 1 << 20;
 
@@ -112,7 +114,8 @@ async fn connection(stream: TcpStream, router: Router, limits: Limits, mut drain
     let parts = connection.into_parts();
     let mut stream = parts.io.into_inner();
     let is_slow = ended.is_err_and(|error| error.is_timeout());
-    // A connection on which nothing has begun is just closed: another answer would be taken for that of the next request.
+    // A connection on which nothing has begun is just closed: another answer would be taken for
+    // that of the next request.
     if is_slow && !parts.read_buf.is_empty() {
         let why = format!("the header of the request did not come to its end within {} s", limits.header.as_secs_f64());
         return refuse(stream, &Problem::new(Kind::SlowRequest, why)).await;

@@ -1,4 +1,5 @@
-//! Which workers answer the pacer's signs of life: a process that is stopped, or whose machine is, keeps its connections, and nobody would notice.
+//! Which workers answer the pacer's signs of life: a process that is stopped, or whose machine is,
+//! keeps its connections, and nobody would notice.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -43,8 +44,8 @@ impl Peers {
         owed[worker] = Owed { known: true, since: None };
     }
 
-    /// The process, other than the pacer's, that has owed an answer for the longest, and since when. Where the pacer's own does too, it is the pacer that
-    /// hears nobody.
+    /// The process, other than the pacer's, that has owed an answer for the longest, and since
+    /// when. Where the pacer's own does too, it is the pacer that hears nobody.
     pub fn silent(&self, seat: Seat, longer: Duration, now: Instant) -> Option<(usize, Instant)> {
         let owed = self.owed();
         let silent = owed.iter().enumerate().filter_map(|(worker, owed)| Some((worker / seat.workers.max(1), owed.since?)));

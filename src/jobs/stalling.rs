@@ -7,7 +7,8 @@ use crate::telemetry::stalls::{Cause, Seen};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// An epoch that waits so long to be committed stands still; likewise a partition whose broker is not connected for so long.
+/// An epoch that waits so long to be committed stands still; likewise a partition whose broker is
+/// not connected for so long.
 const STALLED: Duration = Duration::from_secs(5);
 
 /// Signs of life come every two seconds; a process that gives none for so long does nothing.
@@ -45,7 +46,8 @@ impl Stalling {
         seen
     }
 
-    /// Another process that is not heard of: by the first one any other, and by the others the first.
+    /// Another process that is not heard of: by the first one any other, and by the others the
+    /// first.
     fn peer(&mut self, watched: &Watched) -> Option<Seen> {
         let (seat, now) = (watched.seat, Instant::now());
         let beats = self.beats.waited(watched.control.beat.load(Ordering::Acquire), watched.control.is_listening.load(Ordering::Acquire));

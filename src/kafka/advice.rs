@@ -1,4 +1,5 @@
-//! What a person can do about a broker with which there is no talking, by what the client says of it.
+//! What a person can do about a broker with which there is no talking, by what the client says of
+//! it.
 
 /// What the client says, and what to do.
 const ADVICE: [(&[&str], &str); 8] = [

@@ -1,4 +1,5 @@
-//! Everything about brokers and topics that would keep a job from running, all at once, each with the client's own reason.
+//! Everything about brokers and topics that would keep a job from running, all at once, each with
+//! the client's own reason.
 
 use super::admin::{self, asking, failure};
 use super::advice::advice;
@@ -66,7 +67,8 @@ fn reach(consumer: &BaseConsumer<Tracked>, connection: &Connection) -> Result<()
 /// A topic, and why it cannot be used.
 type Found<'a> = (&'a str, Option<RDKafkaErrorCode>);
 
-/// Why a topic cannot be used, as the broker says when it is asked for this one: it leaves out of a list what is not to be seen.
+/// Why a topic cannot be used, as the broker says when it is asked for this one: it leaves out of a
+/// list what is not to be seen.
 fn look(consumer: &BaseConsumer<Tracked>, name: &str) -> Result<Option<RDKafkaErrorCode>, ClientError> {
     let metadata = consumer.fetch_metadata(Some(name), PATIENCE)?;
     let error = metadata.topics().iter().find(|topic| topic.name() == name).map(|topic| topic.error().map(RDKafkaErrorCode::from));
@@ -103,7 +105,8 @@ mod tests {
     use std::io::{Read, Write};
     use std::net::TcpListener;
 
-    /// A listener that is no Kafka broker: it reads, answers, and hangs up. It ends with the process.
+    /// A listener that is no Kafka broker: it reads, answers, and hangs up. It ends with the
+    /// process.
     fn stranger(answer: &'static [u8]) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();

@@ -1,4 +1,5 @@
-//! What the database does while it has an epoch for long: asked on a session of its own, for the sink's waits for an answer.
+//! What the database does while it has an epoch for long: asked on a session of its own, for the
+//! sink's waits for an answer.
 
 use super::address;
 use super::connection;
@@ -18,7 +19,8 @@ const LONG: Duration = Duration::from_secs(2);
 /// From then on it stands still, though no lock is to blame.
 const SLOW: Duration = Duration::from_secs(5);
 
-/// What the session `$1` does, what it waits for, and who is in its way. Not everybody may see what other sessions do.
+/// What the session `$1` does, what it waits for, and who is in its way. Not everybody may see what
+/// other sessions do.
 const WAITS: &str = "
     SELECT concat_ws(', ', a.state, 'waits for ' || nullif(concat_ws(' ', a.wait_event_type, a.wait_event), '')),
         (SELECT string_agg(DISTINCT l.relation::regclass::text, ', ') FROM pg_locks l WHERE l.pid = a.pid AND NOT l.granted AND l.relation IS NOT NULL),
@@ -27,7 +29,8 @@ const WAITS: &str = "
             FROM unnest(pg_blocking_pids(a.pid)) blocking(pid) LEFT JOIN pg_stat_activity b USING (pid))
     FROM pg_stat_activity a WHERE a.pid = $1";
 
-/// Looks, for as long as the process lives, what keeps the sink that `trouble` tells of, and tells that to `trouble`.
+/// Looks, for as long as the process lives, what keeps the sink that `trouble` tells of, and tells
+/// that to `trouble`.
 pub fn watching(settings: PostgresSettings, trouble: Trouble) -> impl FnOnce() -> Result<(), Panicked> + Send {
     move || {
         loop {

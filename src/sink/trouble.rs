@@ -1,4 +1,5 @@
-//! Why a sink waits, for whoever shows it: what it says itself when it tries something again, and what others see while it is at work for long.
+//! Why a sink waits, for whoever shows it: what it says itself when it tries something again, and
+//! what others see while it is at work for long.
 
 use crate::telemetry::stalls::{Cause, Seen};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,7 +35,8 @@ pub struct Work {
 }
 
 impl Trouble {
-    /// What is waited for, without secrets; `None` while the sink works. Who is in its way is told rather than that it tries again.
+    /// What is waited for, without secrets; `None` while the sink works. Who is in its way is told
+    /// rather than that it tries again.
     pub fn seen(&self) -> Option<Seen> {
         let known = self.known();
         let silent = known.asked.as_ref().filter(|(since, _)| since.elapsed() >= SILENT).zip(known.work.as_ref());
@@ -50,7 +52,8 @@ impl Trouble {
         self.known().said = said;
     }
 
-    /// The sink gives something away, on a session of the database or on one that is yet to be opened.
+    /// The sink gives something away, on a session of the database or on one that is yet to be
+    /// opened.
     pub fn works(&self, what: String, backend: Option<i32>) {
         self.known().work = Some(Work { what, backend, since: Instant::now() });
     }

@@ -1,8 +1,10 @@
-//! The order of what Prometheus reads: the exporter has none, and a person who compares two answers wants one.
+//! The order of what Prometheus reads: the exporter has none, and a person who compares two answers
+//! wants one.
 
 use std::collections::BTreeMap;
 
-/// Sorts families by name and, within one, the series by their labels. The buckets of a histogram stay as they are: from the lowest bound up.
+/// Sorts families by name and, within one, the series by their labels. The buckets of a histogram
+/// stay as they are: from the lowest bound up.
 pub fn sorted(text: &str) -> String {
     let mut families: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let mut family = "";

@@ -69,7 +69,8 @@ fn another_secret_is_known_to_both_sides_and_to_nobody_else() {
 fn strangers_are_sent_away_with_the_reason() {
     let says = |bytes: &'static [u8]| {
         move |mut socket: TcpStream| {
-            // It may be sent away before it has said all; whatever the answer is, it listens until the connection is closed.
+            // It may be sent away before it has said all; whatever the answer is, it listens until
+            // the connection is closed.
             drop(socket.write_all(bytes));
             drop(socket.shutdown(Shutdown::Write));
             drop(socket.read_to_end(&mut Vec::new()));

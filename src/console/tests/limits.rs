@@ -9,7 +9,8 @@ use std::io::ErrorKind;
 /// A moment, for what runs out whatever the machine is busy with.
 const MOMENT: Duration = Duration::from_millis(100);
 
-/// Time in which a test that is not disturbed for long has sent a request, and which is to run out after that.
+/// Time in which a test that is not disturbed for long has sent a request, and which is to run out
+/// after that.
 const WHILE: Duration = Duration::from_secs(2);
 
 /// Limits that nothing in a test comes near.

@@ -5,7 +5,8 @@ use crate::telemetry::stalls::{Cause, Seen, Stall, Stalls};
 use std::time::Instant;
 
 impl Status {
-    /// Takes in what is seen to stand still now, and has the log say what is due of it; gives the state of a job that cannot commit for it.
+    /// Takes in what is seen to stand still now, and has the log say what is due of it; gives the
+    /// state of a job that cannot commit for it.
     pub fn look(&self, seen: Vec<Seen>) -> Option<State> {
         let now = Instant::now();
         let mut known = self.known();
@@ -17,7 +18,8 @@ impl Status {
         state
     }
 
-    /// What `/readyz` answers: whether others can rely on the tables; and everything that stands still, the gravest first.
+    /// What `/readyz` answers: whether others can rely on the tables; and everything that stands
+    /// still, the gravest first.
     ///
     /// # Errors
     /// Why they cannot.
