@@ -5,7 +5,7 @@ use super::access::Hash;
 use crate::config::secret::Secret;
 use crate::config::types::Config;
 use crate::durable;
-use std::fmt::Write;
+use crate::results::hexadecimal;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -94,9 +94,7 @@ impl ErasingToken {
 fn random() -> io::Result<Secret> {
     let mut bytes = [0; BYTES];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-    let mut token = String::with_capacity(2 * BYTES);
-    bytes.iter().for_each(|byte| write!(token, "{byte:02x}").expect("a text takes everything"));
-    Ok(Secret::new(token))
+    Ok(Secret::new(hexadecimal(&bytes)))
 }
 
 #[cfg(test)]

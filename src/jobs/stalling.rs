@@ -17,7 +17,6 @@ const SILENT: Duration = Duration::from_secs(6);
 /// What has to be remembered from one look to the next.
 pub(super) struct Stalling {
     commits: Since,
-    beats: Since,
     unreachable: Since,
     held_back: HeldBack,
 }
@@ -25,16 +24,16 @@ pub(super) struct Stalling {
 impl Stalling {
     /// Nothing is seen yet.
     pub(super) fn new() -> Self {
-        Stalling { commits: Since::new(), beats: Since::new(), unreachable: Since::new(), held_back: HeldBack::default() }
+        Stalling { commits: Since::new(), unreachable: Since::new(), held_back: HeldBack::default() }
     }
 
-    /// Everything that stands still now.
-    pub(super) fn look(&mut self, watched: &Watched, partitions: &[PartitionStatus]) -> Vec<Seen> {
+    /// Everything that stands still now, where the pacer has been `silent` for so long.
+    pub(super) fn look(&mut self, watched: &Watched, partitions: &[PartitionStatus], silent: Duration) -> Vec<Seen> {
         let mut seen: Vec<Seen> = watched.sight.gone().map(|gone| Seen::of(Cause::InputGone, gone)).into_iter().collect();
         seen.extend(watched.trouble.seen());
         let connection = watched.sight.trouble().map(|trouble| Seen::of(Cause::Broker, trouble));
         seen.extend(connection.or_else(|| self.unreachable(watched, partitions)));
-        seen.extend(self.peer(watched));
+        seen.extend(peer(watched, silent));
         let waited = self.commits.waited(watched.control.committed.load(Ordering::Acquire), watched.has_uncommitted());
         if waited >= STALLED && !seen.iter().any(|seen| seen.cause.stops()) {
             seen.extend(Instant::now().checked_sub(waited).map(|since| unexplained(watched).since(since)));
@@ -44,19 +43,6 @@ impl Stalling {
         let unsaved = watched.saved.get().and_then(|saved| saved.trouble());
         seen.extend(unsaved.map(|why| Seen::of(Cause::Checkpoints, why)));
         seen
-    }
-
-    /// Another process that is not heard of: by the first one any other, and by the others the
-    /// first.
-    fn peer(&mut self, watched: &Watched) -> Option<Seen> {
-        let (seat, now) = (watched.seat, Instant::now());
-        let beats = self.beats.waited(watched.control.beat.load(Ordering::Acquire), watched.control.is_listening.load(Ordering::Acquire));
-        let (process, since) = match seat.process {
-            0 => watched.control.peers.silent(seat, SILENT, now)?,
-            _ => (0, now.checked_sub(beats).filter(|_| beats >= SILENT)?),
-        };
-        let what = format!("process {process} of {} is stopped, hangs, or cannot be reached; see to it, or start all of them again", seat.processes);
-        Some(Seen::of(Cause::Peer, what).since(since))
     }
 
     /// Partitions whose broker is not connected, though another one is.
@@ -69,6 +55,18 @@ impl Stalling {
         let what = format!("of those at {brokers}, the one that has partition {partition} of {topic} is not connected{others}; start it");
         Some(Seen::of(Cause::Broker, what).since(Instant::now().checked_sub(waited)?))
     }
+}
+
+/// Another process that is not heard of: by the first one any other, and by the others the first,
+/// whose pacer has been `silent` for so long.
+fn peer(watched: &Watched, silent: Duration) -> Option<Seen> {
+    let (seat, now) = (watched.seat, Instant::now());
+    let (process, since) = match seat.process {
+        0 => watched.control.peers.silent(seat, SILENT, now)?,
+        _ => (0, now.checked_sub(silent).filter(|_| silent >= SILENT)?),
+    };
+    let what = format!("process {process} of {} is stopped, hangs, or cannot be reached; see to it, or start all of them again", seat.processes);
+    Some(Seen::of(Cause::Peer, what).since(since))
 }
 
 /// An epoch waits, and nobody has said why: what is waited for is all that can be told.

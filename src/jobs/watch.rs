@@ -152,10 +152,10 @@ pub fn watch(watched: &Watched, over: &Receiver<()>) -> Drained {
             return if watched.begun.load(Ordering::Acquire) { Drained::Finished } else { Drained::Unread };
         }
         let partitions = watched.sight.partitions();
-        let stalled = watched.status.look(stalling.look(watched, &partitions));
+        let silent = beats.waited(watched.control.beat.load(Ordering::Acquire), watched.control.is_listening.load(Ordering::Acquire));
+        let stalled = watched.status.look(stalling.look(watched, &partitions, silent));
         watched.show(&partitions, draining.is_some(), stalled);
         let hung = gathered.waited(watched.control.gathered.load(Ordering::Acquire), watched.has_ungathered());
-        let silent = beats.waited(watched.control.beat.load(Ordering::Acquire), watched.control.is_listening.load(Ordering::Acquire));
         let failed = watched.ending.has_failed();
         let seen = Seen {
             phase: watched.phase(failed),
