@@ -226,13 +226,13 @@ fn learning(criterion: &mut Criterion) {
         let (mut sums, mut totals) = (Sums::new(arm, dimension), Totals::new(dimension));
         (0..EVENTS).for_each(|_| sums.push(&numbers.context(dimension), numbers.reward()));
         sums.drain().iter().for_each(|delta| totals.add(delta));
-        solve(arm, &totals, settings.bandit.ridge)
+        solve(arm, &totals, settings.bandit.serving.ridge)
     });
     let model = Model { version: 1, arms: arms.collect() };
     let contexts: Vec<Vec<f64>> = observations.iter().map(|(x, _)| real_context(x)).collect();
     measure(&mut group, "choose of four arms", EVENTS, || {
         for x in black_box(&contexts) {
-            black_box(choose(&model, x, settings.bandit.alpha, &[0; 4]));
+            black_box(choose(&model, x, settings.bandit.serving.alpha, &[0; 4]));
         }
     });
 }

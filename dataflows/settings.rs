@@ -2,9 +2,10 @@
 
 use crate::event::instant::TimeUnit;
 use crate::event::{DAY, Horizon, Millis, Topic};
+use serde::{Deserialize, Serialize};
 
 /// Settings of the campaign dataflow. The program reads them from its configuration; the defaults are those of the specification.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
     /// Reading of records.
     pub input: InputSettings,
@@ -15,11 +16,42 @@ pub struct Settings {
     /// Time: lateness and windows.
     pub time: TimeSettings,
     /// What the sinks want to have.
+    #[serde(skip)]
     pub emit: Emit,
+    /// What served before, where that was otherwise: each with the last epoch that it held for, in
+    /// ascending order.
+    #[serde(skip)]
+    pub earlier: Vec<(u64, Serving)>,
+}
+
+/// What of the learner may be otherwise from one epoch to the next, for nothing that is kept
+/// depends on it: models are solved from the sums, and decisions made from models.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Serving {
+    /// Ridge added to the diagonal when a model is solved.
+    pub ridge: f64,
+    /// Width of the confidence term.
+    pub alpha: f64,
+    /// Whether each purchase asks for a decision.
+    pub decide_on_transaction: bool,
+}
+
+impl Settings {
+    /// What serves in an epoch.
+    pub fn serving(&self, epoch: u64) -> Serving {
+        self.earlier.iter().find(|(last, _)| epoch <= *last).map_or(self.bandit.serving, |(_, serving)| *serving)
+    }
+
+    /// The epochs after this one with which the ridge becomes another one, and that ridge.
+    pub fn ridges_after(&self, epoch: u64) -> impl Iterator<Item = (u64, f64)> {
+        let changes = self.earlier.iter().map(|(last, _)| last + 1).filter(move |first| *first > epoch);
+        let ridges = move |first: u64| (first, self.serving(first - 1).ridge, self.serving(first).ridge);
+        changes.map(ridges).filter(|(_, before, now)| before != now).map(|(first, _, now)| (first, now))
+    }
 }
 
 /// How records are read.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InputSettings {
     /// Purchase categories that are told apart; anything else counts as one `other`.
     pub categories: Vec<String>,
@@ -50,7 +82,7 @@ pub struct InputSettings {
 }
 
 /// Customers and their features.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CustomerSettings {
     /// Months (1 to 12) that count as holiday season, one bit each (bit 1 = January).
     pub holiday_months: u16,
@@ -67,7 +99,7 @@ pub struct CustomerSettings {
 }
 
 /// What makes a customer one of high value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HighValue {
     /// A fixed total in minor units: monetary >= it.
     Fixed(u64),
@@ -76,7 +108,7 @@ pub enum HighValue {
 }
 
 /// One term of the context vector: a feature and its transform.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Term {
     /// Name of the feature, or `intercept`.
     pub feature: String,
@@ -85,7 +117,7 @@ pub struct Term {
 }
 
 /// What is done to a feature before it enters the context.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Transform {
     /// As it is.
     Identity,
@@ -98,22 +130,18 @@ pub enum Transform {
 }
 
 /// The learner.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BanditSettings {
-    /// Ridge added to the diagonal when a model is solved.
-    pub ridge: f64,
-    /// Width of the confidence term.
-    pub alpha: f64,
+    /// What may change from one epoch to the next.
+    pub serving: Serving,
     /// K: a model learned in epoch e decides from epoch e + K on; at least 1.
     pub model_lag: u64,
     /// Whether an event's own `features` take the place of the joined context.
     pub own_features: bool,
-    /// Whether each purchase asks for a decision.
-    pub decide_on_transaction: bool,
 }
 
 /// Lateness and windows.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TimeSettings {
     /// How late an event may come and still count as in order.
     pub lateness: Millis,
@@ -233,7 +261,7 @@ pub fn default_context() -> Vec<Term> {
 
 impl Default for BanditSettings {
     fn default() -> Self {
-        BanditSettings { ridge: 1.0, alpha: 1.0, model_lag: 1, own_features: false, decide_on_transaction: false }
+        BanditSettings { serving: Serving { ridge: 1.0, alpha: 1.0, decide_on_transaction: false }, model_lag: 1, own_features: false }
     }
 }
 

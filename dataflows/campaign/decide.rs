@@ -16,14 +16,15 @@ use crate::event::{Place, Request};
 
 impl Shard {
     /// Decides every request of the epoch, in order of customers and places. A request whose id is known is a duplicate.
-    pub fn decide(&mut self, model: &Model) -> Vec<Decision> {
+    pub fn decide(&mut self, model: &Model, epoch: u64) -> Vec<Decision> {
+        let alpha = self.settings.serving(epoch).alpha;
         let mut requests = std::mem::take(&mut self.requests);
         requests.sort_by_key(|(slot, place, _)| (*slot, *place));
         let mut scratch = Scratch::new(&self.features);
-        requests.into_iter().filter_map(|(slot, _, request)| self.decide_one(slot, request, model, &mut scratch)).collect()
+        requests.into_iter().filter_map(|(slot, _, request)| self.decide_one(slot, request, model, alpha, &mut scratch)).collect()
     }
 
-    fn decide_one(&mut self, slot: Slot, request: Request, model: &Model, scratch: &mut Scratch) -> Option<Decision> {
+    fn decide_one(&mut self, slot: Slot, request: Request, model: &Model, alpha: f64, scratch: &mut Scratch) -> Option<Decision> {
         self.counts.records += 1;
         let key = id_hash(request.decision.as_bytes());
         let history = &self.histories[slot as usize];
@@ -37,7 +38,7 @@ impl Shard {
         }
         self.counts.decisions += 1;
         self.write_context(slot, &request, scratch);
-        let decision = decision(&request, history.customer, key, &scratch.context, model, self.settings.bandit.alpha);
+        let decision = decision(&request, history.customer, key, &scratch.context, model, alpha);
         let decided = Decided { key, timestamp: decision.timestamp, propensity: decision.propensity, model_version: decision.model_version };
         let decisions = &mut self.histories[slot as usize].extras_mut().decisions;
         let at = decisions.partition_point(|d| d.key < key);
@@ -69,7 +70,7 @@ impl Shard {
 
     /// With `decide_on_transaction`, a purchase asks for a decision; its id is made of the purchase's.
     pub(super) fn request_for_purchase(&mut self, slot: Slot, transaction: &Transaction) {
-        if self.settings.bandit.decide_on_transaction {
+        if self.decides_on_transaction {
             let decision = format!("transaction-{:016x}", transaction.id);
             let request = Request { decision, timestamp: transaction.timestamp, ..Request::default() };
             // Their order decides nothing, but must be the same in every run.

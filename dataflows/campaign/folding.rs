@@ -146,7 +146,7 @@ mod tests {
 
     fn epoch(shard: &mut Shard, records: &[Record]) {
         let mut rejected = Vec::new();
-        shard.settle(vec![Rows(records.to_vec())], Vec::new(), &mut rejected);
+        shard.settle(1, vec![Rows(records.to_vec())], Vec::new(), &mut rejected);
         assert_eq!(rejected, []);
         shard.visit(&Published::default(), Some(WATERMARK), &mut Emission::new(4, 32, false));
     }

@@ -7,7 +7,7 @@
 //!      └── an epoch later, where old events are folded
 //! ```
 
-use crate::bandit::linucb::{Model, solve};
+use crate::bandit::linucb::solve;
 use crate::bandit::statistics::Delta;
 use crate::bandit::totals::Totals;
 use crate::campaign::emission::Emission;
@@ -78,7 +78,7 @@ pub fn campaign<'scope>(feed: StreamVec<'scope, u64, Feed>, campaign: &Campaign,
     let common = common.unwrap_or_default();
     let owner = owner(&settings, thresholds.is_some(), shard.thresholds());
     let shared = Rc::new(RefCell::new(Shared { shard, settled: false, wake_settling: None }));
-    let (arms, dimension, ridge) = (settings.input.arms.len(), features.context().dimension(), settings.bandit.ridge);
+    let (arms, dimension) = (settings.input.arms.len(), features.context().dimension());
     let emission = Emission::new(arms, dimension, settings.emit.interactions);
 
     // Only where old events are folded must an epoch know the watermark of the one before when it is parsed.
@@ -92,11 +92,12 @@ pub fn campaign<'scope>(feed: StreamVec<'scope, u64, Feed>, campaign: &Campaign,
     let settled = settle(parsed.records, parsed.asides, closings.clone().broadcast(), Rc::clone(&shared));
     let published = close_thresholds(settled.totals, owner, settings.emit.final_features.flatten());
     let (models_in, models) = scope.feedback::<Vec<Learned>>(settings.bandit.model_lag);
-    let versions = common.arms.iter().map(|version| Learned { version: version.epoch, model: solve(version.arm, &version.totals, ridge) });
-    let learner = Learner::new(Rc::clone(&shared), emission, unlearned(arms, dimension, ridge)).knowing(versions, settings.bandit.model_lag);
+    let unlearned = (0..arms as u32).map(|arm| Version { epoch: 0, arm, totals: Totals::new(dimension) });
+    let versions: Vec<Learned> = unlearned.chain(common.arms.iter().cloned()).flat_map(|version| solved(&version, &settings)).collect();
+    let learner = Learner::new(Rc::clone(&shared), emission, arms).knowing(versions);
     let learned = learn(settled.closed, published.clone().broadcast(), models, learner, images);
-    let updates = sum_by_arm(learned.deltas, dimension, ridge, &common.arms);
-    updates.clone().map(|(version, update)| Learned { version, model: update.model }).broadcast().connect_loop(models_in);
+    let updates = sum_by_arm(learned.deltas, dimension, Arc::clone(&settings), &common.arms);
+    updates.clone().flat_map(|(_, models)| models).broadcast().connect_loop(models_in);
 
     scope.concatenate([
         parsed.outputs,
@@ -104,7 +105,7 @@ pub fn campaign<'scope>(feed: StreamVec<'scope, u64, Feed>, campaign: &Campaign,
         learned.outputs,
         views::arm_days(learned.arm_days, &common),
         views::segments(learned.segments, &common),
-        updates.map(|(_, update)| Output::Arm(Box::new(update))),
+        updates.map(|(update, _)| Output::Arm(Box::new(update))),
         find_owners(learned.asked, shared),
         published.flat_map(Published::into_outputs),
         closings.map(Output::Closed),
@@ -121,13 +122,14 @@ fn close_thresholds<'scope>(totals: StreamVec<'scope, u64, TotalChanges>, mut ow
     by_epoch(totals, Exchange::new(|_| 0), "Thresholds", move |_, totals| [owner.close_epoch(totals, as_of)])
 }
 
-/// The totals of each arm and the models solved from them, on the arm's worker, with the epoch as their version.
+/// The totals of each arm, on the arm's worker, and the models solved from them: the one that its row
+/// has, and those that decide.
 fn sum_by_arm<'scope>(
     deltas: StreamVec<'scope, u64, Delta>,
     dimension: usize,
-    ridge: f64,
+    settings: Arc<Settings>,
     versions: &[Version],
-) -> StreamVec<'scope, u64, (u64, ArmUpdate)> {
+) -> StreamVec<'scope, u64, (ArmUpdate, Vec<Learned>)> {
     // Of several versions of an arm the last one is the newest.
     let mut totals: BTreeMap<u32, Totals> = versions.iter().map(|version| (version.arm, version.totals.clone())).collect();
     by_epoch(deltas, Exchange::new(|delta: &Delta| u64::from(delta.arm)), "SumByArm", move |epoch, deltas| {
@@ -137,9 +139,26 @@ fn sum_by_arm<'scope>(
         }
         changed.sort_unstable();
         changed.dedup();
-        let solved = changed.into_iter().map(|arm| (epoch, ArmUpdate { arm, totals: totals[&arm].clone(), model: solve(arm, &totals[&arm], ridge) }));
+        let solved = changed.into_iter().map(|arm| {
+            let version = Version { epoch, arm, totals: totals[&arm].clone() };
+            let models = solved(&version, &settings);
+            let ridge = settings.serving(epoch).ridge;
+            let own = models.iter().find(|learned| learned.ridge == ridge).map(|learned| learned.model.clone());
+            let model = own.unwrap_or_else(|| solve(arm, &version.totals, ridge));
+            (ArmUpdate { arm, totals: version.totals, model }, models)
+        });
         solved.collect::<Vec<_>>()
     })
+}
+
+/// The models of a version that decide: solved with the ridge that holds for the first epoch in which
+/// it does, and once more for each change of the ridge after that. What was not yet known of when an
+/// epoch was first computed only adds models that decide after it.
+fn solved(version: &Version, settings: &Settings) -> Vec<Learned> {
+    let first = if version.epoch == 0 { 0 } else { version.epoch + settings.bandit.model_lag };
+    let ridges = std::iter::once((first, settings.serving(first).ridge)).chain(settings.ridges_after(first));
+    let solved = |(from, ridge)| Learned { version: version.epoch, from, ridge, model: solve(version.arm, &version.totals, ridge) };
+    ridges.map(solved).collect()
 }
 
 fn owner(settings: &Settings, given: bool, thresholds: &Thresholds) -> Owner {
@@ -147,10 +166,4 @@ fn owner(settings: &Settings, given: bool, thresholds: &Thresholds) -> Owner {
         HighValue::Percentile(percentile) if !given => Owner::restored(Some(percentile), thresholds),
         HighValue::Percentile(_) | HighValue::Fixed(_) => Owner::new(None),
     }
-}
-
-/// The model before anything was learned.
-fn unlearned(arms: usize, dimension: usize, ridge: f64) -> Model {
-    let empty = Totals::new(dimension);
-    Model { version: 0, arms: (0..arms as u32).map(|arm| solve(arm, &empty, ridge)).collect() }
 }

@@ -23,11 +23,15 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
-/// One arm's model, and the epoch that it was learned to the end of.
+/// One arm's model, the epoch that it was learned to the end of, and from when on it decides.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Learned {
-    /// The epoch.
+    /// The epoch; 0 where nothing was learned.
     pub version: u64,
+    /// The first epoch in which it decides.
+    pub from: u64,
+    /// The ridge that holds then; the model may have taken a greater one.
+    pub ridge: f64,
     /// The model.
     pub model: ArmModel,
 }
@@ -88,8 +92,8 @@ pub fn learn<'scope>(
                 }
             });
             models.for_each(|capability, arms| {
-                if let Some(&epoch) = capability.least() {
-                    learner.coming.entry(epoch).or_default().append(arms);
+                if capability.least().is_some() {
+                    learner.expect(arms.drain(..));
                 }
             });
             if let Some((epoch, rights, end)) = open.take_if(|(epoch, ..)| frontiers[1..].iter().all(|frontier| !frontier.less_equal(epoch))) {
@@ -158,15 +162,20 @@ pub struct Learner {
 }
 
 impl Learner {
-    /// A learner over these customers that decides with `model` until there is a newer one.
-    pub fn new(shared: Rc<RefCell<Shared>>, emission: Emission, model: Model) -> Self {
+    /// A learner over these customers for so many arms.
+    pub fn new(shared: Rc<RefCell<Shared>>, emission: Emission, arms: usize) -> Self {
+        let model = Model { version: 0, arms: Vec::with_capacity(arms) };
         Learner { shared, emission, model, coming: BTreeMap::new(), published: BTreeMap::new() }
     }
 
-    /// With models that were learned before: each decides `lag` epochs after its version.
-    pub fn knowing(mut self, versions: impl Iterator<Item = Learned>, lag: u64) -> Self {
-        versions.for_each(|learned| self.coming.entry(learned.version + lag).or_default().push(learned));
+    /// With models that were learned before, of each arm in the order of their versions.
+    pub fn knowing(mut self, models: impl IntoIterator<Item = Learned>) -> Self {
+        self.expect(models);
         self
+    }
+
+    fn expect(&mut self, models: impl IntoIterator<Item = Learned>) {
+        models.into_iter().for_each(|learned| self.coming.entry(learned.from).or_default().push(learned));
     }
 
     /// What an epoch gives, and what is asked in it.
@@ -176,7 +185,7 @@ impl Learner {
         let shard = &mut self.shared.borrow_mut().shard;
         let watermark = if end.last { Some(Millis::MAX) } else { end.watermark };
         shard.visit(&published, watermark, &mut self.emission);
-        let decisions = shard.decide(&self.model);
+        let decisions = shard.decide(&self.model, epoch);
         let mut outputs = Vec::new();
         if !decisions.is_empty() {
             outputs.push(Output::Decisions(decisions));
@@ -209,8 +218,9 @@ impl Learner {
             }
             for learned in entry.remove() {
                 self.model.version = self.model.version.max(learned.version);
-                if let Some(arm) = self.model.arms.iter_mut().find(|arm| arm.arm == learned.model.arm) {
-                    *arm = learned.model;
+                match self.model.arms.binary_search_by_key(&learned.model.arm, |arm| arm.arm) {
+                    Ok(at) => self.model.arms[at] = learned.model,
+                    Err(at) => self.model.arms.insert(at, learned.model),
                 }
             }
         }

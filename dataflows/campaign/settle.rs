@@ -49,8 +49,9 @@ impl Shard {
     /// Settles the records of an epoch. Batches and asides may come in any order: their places decide.
     ///
     /// After it every touched history holds its settled events, in-order news appended and unsorted; what was rejected is in `rejected`.
-    pub fn settle(&mut self, batches: Vec<Rows<Record>>, asides: Vec<Vec<Aside>>, rejected: &mut Vec<Rejected>) {
+    pub fn settle(&mut self, epoch: u64, batches: Vec<Rows<Record>>, asides: Vec<Vec<Aside>>, rejected: &mut Vec<Rejected>) {
         self.begin();
+        self.decides_on_transaction = self.settings.serving(epoch).decide_on_transaction;
         self.make_room_for(batches.iter().map(|batch| batch.0.len()).sum());
         let mut asides = self.sort_asides(asides);
         let profiles = self.order_of_profiles(&asides.profiles);
@@ -61,7 +62,7 @@ impl Shard {
         self.judge_past(asides.past, rejected);
         self.attach(asides.attachments, &careful);
         self.settle_resolved(&careful);
-        if self.settings.bandit.decide_on_transaction {
+        if self.decides_on_transaction {
             self.request_for_appended();
         }
     }

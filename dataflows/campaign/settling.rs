@@ -99,9 +99,9 @@ pub fn settle<'scope>(
             if shared.settled {
                 return;
             }
-            let Some((_, rights, news)) = stash.take_closed(|epoch| frontiers.iter().all(|frontier| !frontier.less_equal(epoch))) else { return };
+            let Some((epoch, rights, news)) = stash.take_closed(|epoch| frontiers.iter().all(|frontier| !frontier.less_equal(epoch))) else { return };
             let mut rejected = Vec::new();
-            shared.shard.settle(news.records, news.asides, &mut rejected);
+            shared.shard.settle(epoch, news.records, news.asides, &mut rejected);
             let end = news.closed.unwrap_or_default();
             totals.activate().session(&rights[0]).give(close_days(&mut shared.shard, &end));
             closed.activate().session(&rights[1]).give(end);

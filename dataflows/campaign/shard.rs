@@ -58,6 +58,8 @@ pub struct Shard {
     pub(super) changes: Option<Changes>,
     /// Whose interactions are named by rewards of other customers.
     pub(super) searching: Searching,
+    /// Whether each purchase of the epoch asks for a decision.
+    pub(super) decides_on_transaction: bool,
     /// Requests of the epoch.
     pub(super) requests: Vec<(Slot, Place, Request)>,
     /// Customers that were erased in the epoch.
@@ -124,6 +126,7 @@ impl Shard {
             shown: Vec::new(),
             changes: settings.emit.snapshots.then(Changes::new),
             searching: Searching::default(),
+            decides_on_transaction: false,
             requests: Vec::new(),
             erasures: Vec::new(),
             counts: Counts::none(),

@@ -6,6 +6,7 @@
 
 mod folding;
 mod owners;
+mod serving;
 
 use super::feed::{Feed, Mark, Recorded, Save};
 use super::graph::{Beginning, Campaign, campaign};
@@ -16,7 +17,7 @@ use crate::bandit::totals::Totals;
 use crate::customer::features::Features;
 use crate::event::{CustomerId, DAY, Head, Messages, Topic};
 use crate::operators::deliver::{Delivery, deliver};
-use crate::settings::{Emit, Settings};
+use crate::settings::{Emit, Serving, Settings};
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -258,6 +259,11 @@ struct Run {
     snapshot: Option<Snapshot>,
     /// Whether each purchase asks for a decision.
     asking: bool,
+    /// What serves, where that is not the default, and what served before.
+    serving: Option<Serving>,
+    earlier: Vec<(u64, Serving)>,
+    /// K, where it is not the default.
+    lag: Option<u64>,
     /// How long events are kept.
     keep: Option<i64>,
 }
@@ -268,6 +274,8 @@ struct Outcome {
     /// Outputs with their epochs, in order of epochs.
     outputs: Vec<(u64, Output)>,
     images: Vec<ShardImage>,
+    /// K.
+    lag: u64,
     /// Snapshots that each worker completed.
     complete: BTreeMap<u64, usize>,
 }
@@ -309,7 +317,11 @@ fn features() -> Arc<Features> {
 impl Run {
     fn run(&self) -> Outcome {
         let mut settings = settings();
-        settings.bandit.decide_on_transaction = self.asking;
+        settings.bandit.serving.decide_on_transaction = self.asking;
+        settings.bandit.serving = self.serving.unwrap_or(settings.bandit.serving);
+        settings.bandit.model_lag = self.lag.unwrap_or(settings.bandit.model_lag);
+        settings.earlier.clone_from(&self.earlier);
+        let lag = settings.bandit.model_lag;
         settings.time.keep = self.keep;
         let described = Campaign { settings: Arc::new(settings), features: features(), thresholds: self.thresholds.clone().map(Arc::new) };
         let outcome = Arc::new(Mutex::new(Outcome::default()));
@@ -334,6 +346,7 @@ impl Run {
         guards.expect("the workers start").join().into_iter().for_each(|result| result.expect("no worker panics"));
         let mut outcome = std::mem::take(&mut *outcome.lock().expect("no worker panicked"));
         outcome.outputs.sort_by_key(|(epoch, _)| *epoch);
+        outcome.lag = lag;
         outcome
     }
 
@@ -395,7 +408,7 @@ impl Outcome {
 
     /// The snapshot of an epoch, as it would be put together from files.
     fn snapshot(&self, epoch: u64) -> Snapshot {
-        let mut follower = Follower::new(settings().bandit.model_lag);
+        let mut follower = Follower::new(self.lag);
         for now in 1..=epoch {
             let (mut thresholds, mut counts, mut closed) = (Vec::new(), Counts::none(), Closed::default());
             for (_, output) in self.outputs.iter().filter(|(of, _)| *of == now) {

@@ -7,6 +7,7 @@ use super::text::{TIMESTAMP_END, days_from_civil, is_integer};
 use super::{DAY, Millis};
 use jiff::fmt::strtime::BrokenDownTime;
 use jiff::tz::Offset;
+use serde::{Deserialize, Serialize};
 
 /// Milliseconds in a minute.
 const MINUTE: Millis = 60_000;
@@ -26,7 +27,7 @@ pub enum TimestampError {
 }
 
 /// What numbers that are instants count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TimeUnit {
     /// Seconds since 1970.
     Seconds,

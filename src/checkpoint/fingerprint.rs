@@ -20,7 +20,7 @@ pub struct Fingerprint(BTreeMap<String, String>);
 impl Fingerprint {
     /// That of these settings. Each field is named here, so that a new one has to be decided on.
     pub fn of(settings: &Settings) -> Self {
-        let Settings { input, customer, bandit, time, emit: _ } = settings;
+        let Settings { input, customer, bandit, time, emit: _, earlier: _ } = settings;
         let mut values = input_values(input);
         values.extend(customer_values(customer));
         values.extend(bandit_values(bandit));
@@ -117,7 +117,7 @@ fn customer_values(customer: &CustomerSettings) -> Vec<Value> {
 }
 
 fn bandit_values(bandit: &BanditSettings) -> Vec<Value> {
-    let BanditSettings { ridge: _, alpha: _, model_lag, own_features, decide_on_transaction: _ } = bandit;
+    let BanditSettings { serving: _, model_lag, own_features } = bandit;
     // Models that have been learned and do not decide yet are part of the state.
     vec![("bandit.model_lag", model_lag.to_string()), ("bandit.own_features", own_features.to_string())]
 }
@@ -196,9 +196,9 @@ mod tests {
     #[test]
     fn what_only_steers_what_is_made_from_now_on_may_change() {
         let told = changed(|settings| {
-            settings.bandit.ridge = 2.0;
-            settings.bandit.alpha = 0.5;
-            settings.bandit.decide_on_transaction = true;
+            settings.bandit.serving.ridge = 2.0;
+            settings.bandit.serving.alpha = 0.5;
+            settings.bandit.serving.decide_on_transaction = true;
             settings.emit.interactions = true;
             settings.input.names = true;
         });

@@ -23,7 +23,7 @@ use dataflows::customer::Features;
 use dataflows::customer::context::INTERCEPT;
 use dataflows::event::text::reward_q16;
 use dataflows::event::{DAY, Topic};
-use dataflows::settings::{BanditSettings, CustomerSettings, Emit, HighValue, InputSettings, Settings, Term, TimeSettings, Transform};
+use dataflows::settings::{BanditSettings, CustomerSettings, Emit, HighValue, InputSettings, Serving, Settings, Term, TimeSettings, Transform};
 use std::path::{Path, PathBuf};
 use types::{Config, DecideOn, Fields, HighValueRule, Http, Postgres, Start};
 use units::format_duration;
@@ -56,11 +56,13 @@ impl Config {
                 context: self.context.terms.clone(),
             },
             bandit: BanditSettings {
-                ridge: self.bandit.ridge,
-                alpha: self.bandit.alpha,
+                serving: Serving {
+                    ridge: self.bandit.ridge,
+                    alpha: self.bandit.alpha,
+                    decide_on_transaction: self.bandit.decide_on == DecideOn::Transaction,
+                },
                 model_lag: self.bandit.model_lag,
                 own_features: self.bandit.own_features,
-                decide_on_transaction: self.bandit.decide_on == DecideOn::Transaction,
             },
             time: TimeSettings {
                 lateness: self.epoch.lateness,
@@ -69,6 +71,7 @@ impl Config {
                 keep: self.history.keep,
             },
             emit: Emit::default(),
+            earlier: Vec::new(),
         }
     }
 

@@ -353,7 +353,7 @@ fn values_reach_the_settings() {
     assert_eq!(settings.customer.high_value, HighValue::Fixed(49_999_905));
     assert_eq!(settings.customer.holiday_months, 2);
     assert_eq!(settings.customer.context[1], Term { feature: "frequency".to_string(), transform: Transform::Scale(2.5) });
-    assert!(settings.bandit.decide_on_transaction);
+    assert!(settings.bandit.serving.decide_on_transaction);
     assert_eq!(settings.time.no_response_reward, -32_768);
     assert_eq!(config.kafka.topics.interactions, "contacts");
     assert_eq!(config.kafka.properties["security.protocol"], "ssl");

@@ -257,7 +257,7 @@ fn arms(results: &EpochResults, described: &Campaign) -> Vec<ArmUpdate> {
     let dimension = described.features.context().dimension();
     let empty = |arm| {
         let totals = Totals::new(dimension);
-        ArmUpdate { arm, model: solve(arm, &totals, described.settings.bandit.ridge), totals }
+        ArmUpdate { arm, model: solve(arm, &totals, described.settings.bandit.serving.ridge), totals }
     };
     let newest = |arm| results.arms.iter().rev().find(|update| update.arm == arm).cloned();
     (0..described.settings.input.arms.len() as u32).map(|arm| newest(arm).unwrap_or_else(|| empty(arm))).collect()
@@ -271,8 +271,8 @@ fn model_file(results: &EpochResults, described: &Campaign, features_digest: &[u
     ModelFile {
         dimension: context.dimension(),
         context: context.names().to_vec(),
-        ridge: bandit.ridge,
-        alpha: bandit.alpha,
+        ridge: bandit.serving.ridge,
+        alpha: bandit.serving.alpha,
         arms: arms.iter().zip(&described.settings.input.arms).map(|(arm, name)| ArmFile::new(arm, name)).collect(),
         digest: hexadecimal(&digest(context.dimension(), context.names(), &totals)),
         features_digest: hexadecimal(features_digest),
