@@ -82,15 +82,21 @@ impl Sums {
         }
     }
 
+    /// All that was added since the last drain, be it nothing; the sums are empty then.
+    pub fn drain_all(&mut self) -> Delta {
+        self.flush();
+        self.observations = 0;
+        let (a, b) = self.products.drain();
+        Delta { arm: self.arm, n: std::mem::take(&mut self.n), a, b }
+    }
+
     /// What changed since the last drain, or `None` if that is nothing (also where all that was added was taken back); the sums are empty then.
     pub fn drain(&mut self) -> Option<Delta> {
         self.flush();
         if self.observations == 0 {
             return None;
         }
-        self.observations = 0;
-        let (a, b) = self.products.drain();
-        let delta = Delta { arm: self.arm, n: std::mem::take(&mut self.n), a, b };
+        let delta = self.drain_all();
         let changed = delta.n != 0 || delta.a.iter().any(|&sum| sum != 0) || delta.b.iter().any(|&sum| sum != 0);
         changed.then_some(delta)
     }

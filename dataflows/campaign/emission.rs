@@ -78,6 +78,8 @@ pub struct Emission {
     /// Those that were corrected after they had entered it.
     pub corrected: u64,
     with_rows: bool,
+    /// The sums of every arm are told next, be they nothing.
+    pub(super) every_arm: bool,
 }
 
 /// An interaction as it stands: what it counts, and its context once it has entered the model.
@@ -100,6 +102,7 @@ impl Emission {
             learned: 0,
             corrected: 0,
             with_rows,
+            every_arm: false,
         }
     }
 
@@ -153,7 +156,8 @@ impl Emission {
 
     /// The sums of the epoch, arm by arm, of those that changed.
     pub fn drain_sums(&mut self) -> impl Iterator<Item = Delta> + '_ {
-        self.sums.iter_mut().filter_map(Sums::drain)
+        let every_arm = std::mem::take(&mut self.every_arm);
+        self.sums.iter_mut().filter_map(move |sums| if every_arm { Some(sums.drain_all()) } else { sums.drain() })
     }
 }
 

@@ -32,7 +32,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Exchange;
-use timely::dataflow::operators::vec::{Broadcast, Map};
+use timely::dataflow::operators::vec::{Broadcast, Filter, Map};
 use timely::dataflow::operators::{Concatenate, ConnectLoop, Feedback};
 
 /// What a campaign is built from; the same on every worker.
@@ -93,11 +93,23 @@ pub fn campaign<'scope>(feed: StreamVec<'scope, u64, Feed>, campaign: &Campaign,
     let published = close_thresholds(settled.totals, owner, settings.emit.final_features.flatten());
     let (models_in, models) = scope.feedback::<Vec<Learned>>(settings.bandit.model_lag);
     let unlearned = (0..arms as u32).map(|arm| Version { epoch: 0, arm, totals: Totals::new(dimension) });
-    let versions: Vec<Learned> = unlearned.chain(common.arms.iter().cloned()).flat_map(|version| solved(&version, &settings)).collect();
-    let learner = Learner::new(Rc::clone(&shared), emission, arms).knowing(versions);
+    let versions: Vec<Learned> =
+        unlearned.chain(common.arms.iter().cloned()).flat_map(|version| solved(&version, common.changed, &settings)).collect();
+    let mut learner = Learner::new(Rc::clone(&shared), emission, arms).knowing(versions);
+    if common.is_changing() {
+        learner = learner.telling_anew((scope.index() == 0).then_some(common.counts));
+    }
+    // None of before a change can decide after it, so its own models come at once, whatever the lag.
+    let (first_in, first) = (common.is_changing() && settings.bandit.model_lag > 1).then(|| scope.feedback::<Vec<Learned>>(1)).unzip();
+    let at_once = if first_in.is_some() { common.changed } else { 0 };
+    let models = scope.concatenate(first.into_iter().chain([models]));
     let learned = learn(settled.closed, published.clone().broadcast(), models, learner, images);
-    let updates = sum_by_arm(learned.deltas, dimension, Arc::clone(&settings), &common.arms);
-    updates.clone().flat_map(|(_, models)| models).broadcast().connect_loop(models_in);
+    let updates = sum_by_arm(learned.deltas, dimension, Arc::clone(&settings), &common);
+    let models = updates.clone().flat_map(|(_, models)| models);
+    if let Some(first_in) = first_in {
+        models.clone().filter(move |learned| learned.version == at_once).broadcast().connect_loop(first_in);
+    }
+    models.filter(move |learned| learned.version != at_once).broadcast().connect_loop(models_in);
 
     scope.concatenate([
         parsed.outputs,
@@ -128,10 +140,11 @@ fn sum_by_arm<'scope>(
     deltas: StreamVec<'scope, u64, Delta>,
     dimension: usize,
     settings: Arc<Settings>,
-    versions: &[Version],
+    common: &Common,
 ) -> StreamVec<'scope, u64, (ArmUpdate, Vec<Learned>)> {
     // Of several versions of an arm the last one is the newest.
-    let mut totals: BTreeMap<u32, Totals> = versions.iter().map(|version| (version.arm, version.totals.clone())).collect();
+    let mut totals: BTreeMap<u32, Totals> = common.arms.iter().map(|version| (version.arm, version.totals.clone())).collect();
+    let settings_changed = common.changed;
     by_epoch(deltas, Exchange::new(|delta: &Delta| u64::from(delta.arm)), "SumByArm", move |epoch, deltas| {
         let mut changed: Vec<u32> = deltas.iter().map(|delta| delta.arm).collect();
         for delta in &deltas {
@@ -141,7 +154,7 @@ fn sum_by_arm<'scope>(
         changed.dedup();
         let solved = changed.into_iter().map(|arm| {
             let version = Version { epoch, arm, totals: totals[&arm].clone() };
-            let models = solved(&version, &settings);
+            let models = solved(&version, settings_changed, &settings);
             let ridge = settings.serving(epoch).ridge;
             let own = models.iter().find(|learned| learned.ridge == ridge).map(|learned| learned.model.clone());
             let model = own.unwrap_or_else(|| solve(arm, &version.totals, ridge));
@@ -154,8 +167,12 @@ fn sum_by_arm<'scope>(
 /// The models of a version that decide: solved with the ridge that holds for the first epoch in which
 /// it does, and once more for each change of the ridge after that. What was not yet known of when an
 /// epoch was first computed only adds models that decide after it.
-fn solved(version: &Version, settings: &Settings) -> Vec<Learned> {
-    let first = if version.epoch == 0 { 0 } else { version.epoch + settings.bandit.model_lag };
+fn solved(version: &Version, changed: u64, settings: &Settings) -> Vec<Learned> {
+    let first = match version.epoch {
+        0 => 0,
+        epoch if epoch == changed => epoch + 1,
+        epoch => epoch + settings.bandit.model_lag,
+    };
     let ridges = std::iter::once((first, settings.serving(first).ridge)).chain(settings.ridges_after(first));
     let solved = |(from, ridge)| Learned { version: version.epoch, from, ridge, model: solve(version.arm, &version.totals, ridge) };
     ridges.map(solved).collect()

@@ -159,18 +159,27 @@ pub struct Learner {
     /// Models by the epoch from which on they decide.
     coming: BTreeMap<u64, Vec<Learned>>,
     published: BTreeMap<u64, Published>,
+    /// What stood before, where the next epoch counts everything anew; on one worker.
+    stood: Option<Counts>,
 }
 
 impl Learner {
     /// A learner over these customers for so many arms.
     pub fn new(shared: Rc<RefCell<Shared>>, emission: Emission, arms: usize) -> Self {
         let model = Model { version: 0, arms: Vec::with_capacity(arms) };
-        Learner { shared, emission, model, coming: BTreeMap::new(), published: BTreeMap::new() }
+        Learner { shared, emission, model, coming: BTreeMap::new(), published: BTreeMap::new(), stood: None }
     }
 
     /// With models that were learned before, of each arm in the order of their versions.
     pub fn knowing(mut self, models: impl IntoIterator<Item = Learned>) -> Self {
         self.expect(models);
+        self
+    }
+
+    /// Whose next epoch tells everything anew, in place of what stood.
+    pub fn telling_anew(mut self, stood: Option<Counts>) -> Self {
+        self.stood = stood;
+        self.emission.every_arm = true;
         self
     }
 
@@ -204,8 +213,9 @@ impl Learner {
             outputs.extend(shard.final_features(&end).into_iter().map(Output::LastFeatures));
         }
         let counts = shard.take_counts(end.last);
-        let counts =
+        let mut counts =
             Counts { learned: std::mem::take(&mut self.emission.learned), corrected: std::mem::take(&mut self.emission.corrected), ..counts };
+        self.stood.take().iter().for_each(|stood| counts.count_anew(stood));
         outputs.push(Output::Counts(counts));
         (outputs, shard.ask(epoch, end.last, counts.records))
     }

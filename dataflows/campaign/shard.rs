@@ -42,6 +42,8 @@ pub struct Shard {
     pub(super) folding: Folding,
     /// Slots with news in the epoch.
     pub(super) touched: Vec<Slot>,
+    /// Every customer is to be told anew in the next epoch, as nothing that was emitted holds any more.
+    pub(super) anew: bool,
     /// Number of the epoch, to tell what is touched.
     pub(super) epoch_mark: u32,
     /// What customers looked like before the epoch, where something that was settled changes.
@@ -119,6 +121,7 @@ impl Shard {
             watermark: None,
             folding: Folding::new(),
             touched: Vec::new(),
+            anew: false,
             epoch_mark: 0,
             before: HashMap::new(),
             waiting_for_day: BTreeMap::new(),
@@ -275,6 +278,9 @@ impl Shard {
         self.epoch_mark = self.epoch_mark.wrapping_add(1).max(1);
         self.counts = Counts::none();
         self.begin_folding();
+        if self.anew {
+            (0..self.histories.len() as Slot).for_each(|slot| self.touch(slot));
+        }
     }
 }
 

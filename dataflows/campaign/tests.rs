@@ -4,6 +4,7 @@
 //! erasures meet. The run in one epoch takes the thresholds that the run in many published; what the sinks were told change by change must add up to
 //! what they are told at once. What this cannot catch: a mistake that both runs share; that is for the batch oracle of the program's tests.
 
+mod changing;
 mod folding;
 mod owners;
 mod serving;
@@ -11,6 +12,7 @@ mod serving;
 use super::feed::{Feed, Mark, Recorded, Save};
 use super::graph::{Beginning, Campaign, campaign};
 use super::output::{ArmDay, Change, Closed, Counts, Day, Decision, Erasure, FeatureRow, InteractionRow, Output, Segment};
+use super::snapshot::change::{ChangeOfSettings, Former, Inspection, Obstacles};
 use super::snapshot::restore::Loading;
 use super::snapshot::{Common, Follower, Images, ShardImage};
 use crate::bandit::totals::Totals;
@@ -266,6 +268,10 @@ struct Run {
     lag: Option<u64>,
     /// How long events are kept.
     keep: Option<i64>,
+    /// Settings, where they are not those of most tests.
+    settings: Option<Settings>,
+    /// What the snapshot that it begins with was taken under, where that was something else.
+    former: Option<Former>,
 }
 
 /// What a run gave.
@@ -274,10 +280,11 @@ struct Outcome {
     /// Outputs with their epochs, in order of epochs.
     outputs: Vec<(u64, Output)>,
     images: Vec<ShardImage>,
-    /// K.
-    lag: u64,
     /// Snapshots that each worker completed.
     complete: BTreeMap<u64, usize>,
+    settings: Settings,
+    /// What the run began with, where settings changed.
+    base: Option<Common>,
 }
 
 /// A snapshot: the common part, and each virtual shard's images in order.
@@ -309,21 +316,23 @@ impl Images for Shelf {
     }
 }
 
-fn features() -> Arc<Features> {
-    let settings = settings();
-    Arc::new(Features::new(&settings.input, &settings.customer).expect("the default features are valid"))
+fn features(settings: &Settings) -> Arc<Features> {
+    Arc::new(Features::new(&settings.input, &settings.customer).expect("the features are valid"))
 }
 
 impl Run {
     fn run(&self) -> Outcome {
-        let mut settings = settings();
-        settings.bandit.serving.decide_on_transaction = self.asking;
-        settings.bandit.serving = self.serving.unwrap_or(settings.bandit.serving);
-        settings.bandit.model_lag = self.lag.unwrap_or(settings.bandit.model_lag);
-        settings.earlier.clone_from(&self.earlier);
-        let lag = settings.bandit.model_lag;
-        settings.time.keep = self.keep;
-        let described = Campaign { settings: Arc::new(settings), features: features(), thresholds: self.thresholds.clone().map(Arc::new) };
+        let settings = self.settings.clone().unwrap_or_else(|| {
+            let mut settings = settings();
+            settings.bandit.serving.decide_on_transaction = self.asking;
+            settings.bandit.serving = self.serving.unwrap_or(settings.bandit.serving);
+            settings.bandit.model_lag = self.lag.unwrap_or(settings.bandit.model_lag);
+            settings.earlier.clone_from(&self.earlier);
+            settings.time.keep = self.keep;
+            settings
+        });
+        let features = features(&settings);
+        let described = Campaign { settings: Arc::new(settings.clone()), features, thresholds: self.thresholds.clone().map(Arc::new) };
         let outcome = Arc::new(Mutex::new(Outcome::default()));
         let (sink, run) = (Arc::clone(&outcome), self.clone());
         let config = if self.workers > 1 { timely::Config::process(self.workers) } else { timely::Config::thread() };
@@ -346,15 +355,28 @@ impl Run {
         guards.expect("the workers start").join().into_iter().for_each(|result| result.expect("no worker panics"));
         let mut outcome = std::mem::take(&mut *outcome.lock().expect("no worker panicked"));
         outcome.outputs.sort_by_key(|(epoch, _)| *epoch);
-        outcome.lag = lag;
-        outcome
+        outcome.base = self.change(&settings).map(|(_, common)| common);
+        Outcome { settings, ..outcome }
+    }
+
+    /// The change of settings that it begins with, and what belongs to no customer then.
+    fn change(&self, settings: &Settings) -> Option<(ChangeOfSettings, Common)> {
+        let change = ChangeOfSettings::new(self.former.as_ref()?, settings);
+        let common = change.begin(&self.snapshot.as_ref()?.common);
+        Some((change, common))
     }
 
     fn begin(&self, described: &Campaign, worker: usize, peers: usize) -> Beginning {
         let Some(snapshot) = &self.snapshot else { return described.anew(worker, peers) };
-        let common = Common::from_bytes(&snapshot.common.to_bytes()).expect("the bytes are whole");
+        let mut common = Common::from_bytes(&snapshot.common.to_bytes()).expect("the bytes are whole");
         assert_eq!(common, snapshot.common);
-        let mut loading = Loading::new(described, worker, peers, &common);
+        let mut loading = match self.change(&described.settings) {
+            None => Loading::new(described, worker, peers, &common),
+            Some((change, begun)) => {
+                common = begun;
+                Loading::changing(described, worker, peers, &common, change)
+            }
+        };
         for image in snapshot.images.iter().filter(|image| usize::from(image.shard) % peers == worker) {
             let customers = loading.load(image.shard, image.whole, &image.bytes).expect("the bytes are whole");
             assert_eq!(customers, image.customers);
@@ -395,7 +417,7 @@ impl Run {
 impl Outcome {
     /// What sinks were told of the epochs after `after` and up to `until`.
     fn tell(&self, told: &mut Told, after: u64, until: u64) {
-        let features = features();
+        let features = features(&self.settings);
         let outputs = self.outputs.iter().filter(|(epoch, _)| (after + 1..=until).contains(epoch));
         outputs.for_each(|(_, output)| told.take(output.clone(), &features));
     }
@@ -408,8 +430,9 @@ impl Outcome {
 
     /// The snapshot of an epoch, as it would be put together from files.
     fn snapshot(&self, epoch: u64) -> Snapshot {
-        let mut follower = Follower::new(self.lag);
-        for now in 1..=epoch {
+        let lag = self.settings.bandit.model_lag;
+        let mut follower = self.base.as_ref().map_or_else(|| Follower::new(lag), |base| Follower::restored(lag, base));
+        for now in self.base.as_ref().map_or(1, |base| base.epoch + 1)..=epoch {
             let (mut thresholds, mut counts, mut closed) = (Vec::new(), Counts::none(), Closed::default());
             for (_, output) in self.outputs.iter().filter(|(of, _)| *of == now) {
                 match output {

@@ -38,8 +38,11 @@ pub fn segment_update(epoch: u64, flags: u8, change: SegmentChange) -> SegmentUp
 /// Contacts and rewards of each day and arm, as they now stand; all zero where nothing is left.
 pub fn arm_days<'scope>(updates: StreamVec<'scope, u64, ArmDayUpdate>, before: &Common) -> StreamVec<'scope, u64, Output> {
     let row = |row: &ArmDay| ((row.day, row.arm), 0, (row.interactions, row.responses, row.reward));
+    let gone = |row: &ArmDay| ((row.day, row.arm), before.changed, (-row.interactions, -row.responses, -row.reward));
+    // Where settings change, contacts and rewards are counted anew.
+    let gone = before.arm_days.iter().filter(|_| before.is_changing()).map(gone);
     let counted: VecCollection<'scope, u64, ((Day, u8), ArmDayDiff), isize> =
-        since(updates, before.arm_days.iter().map(row)).as_collection().count_total();
+        since(updates, before.arm_days.iter().map(row).chain(gone)).as_collection().count_total();
     newest(counted, |(day, arm), (interactions, responses, reward)| Output::ArmDay(ArmDay { day, arm, interactions, responses, reward }))
 }
 

@@ -11,6 +11,7 @@ use crate::campaign::thresholds::{Published, Thresholds, day_of};
 use crate::campaign::walk::Walk;
 use crate::customer::features::Features;
 use crate::customer::history::{Extras, History, Interaction, View};
+use crate::customer::unmatched::Unmatched;
 use crate::event::Millis;
 use crate::settings::TimeSettings;
 use hashbrown::{HashMap, HashSet};
@@ -91,6 +92,7 @@ impl Shard {
             }
             self.finish_visit(slot, index < with_news, emission, &mut scratch);
         }
+        self.anew = false;
     }
 
     /// Customers whose day's threshold closed, or whose interaction's window ended, are touched.
@@ -127,8 +129,9 @@ impl Shard {
 
     /// All news lie after what was emitted: goes on from the running row.
     fn go_on(&mut self, slot: Slot, emission: &mut Emission, scratch: &mut Scratch) {
+        let anew = self.anew;
         let history = &mut self.histories[slot as usize];
-        let unseen = history.sort_appended();
+        let unseen = if anew { Unseen::All } else { history.sort_appended() };
         let row = self.rows.of(history, self.features.layout(), &mut scratch.row);
         let clock = Clock::now(&self.thresholds, &self.features, self.watermark, &self.settings.time);
         let own_features = self.settings.bandit.own_features;
@@ -147,7 +150,7 @@ impl Shard {
             let Some(reward) = clock.reward_of(&view, interaction) else {
                 unrewarded += 1;
                 self.waiting_for_reward.push(Reverse((clock.window_end(interaction), slot)));
-                if change == Change::Insert {
+                if change == Change::Insert || anew {
                     emission.row(change, &customer, &Standing { interaction: *interaction, reward: None, learned: false }, &[]);
                 }
                 continue;
@@ -161,9 +164,10 @@ impl Shard {
             emission.row(change, &customer, &Standing { interaction: *interaction, reward: Some(reward), learned: true }, context);
         }
         for interaction in &view.interactions[done..] {
-            if !unseen.holds(interaction.id) {
+            let change = if anew { Change::Update } else { Change::Insert };
+            if anew || !unseen.holds(interaction.id) {
                 let reward = clock.reward_of(&view, interaction);
-                emission.row(Change::Insert, &customer, &Standing { interaction: *interaction, reward, learned: false }, &[]);
+                emission.row(change, &customer, &Standing { interaction: *interaction, reward, learned: false }, &[]);
             }
         }
         let covered = if done == view.interactions.len() { walk.finish() } else { walk.position() };
@@ -426,6 +430,8 @@ pub(crate) enum Unseen {
     None,
     /// These ids.
     Ids(HashSet<u64>),
+    /// All of them.
+    All,
 }
 
 impl Unseen {
@@ -434,6 +440,7 @@ impl Unseen {
         match self {
             Unseen::None => false,
             Unseen::Ids(ids) => ids.contains(&id),
+            Unseen::All => true,
         }
     }
 }
@@ -463,6 +470,15 @@ impl History {
         sort_by_time(&mut self.transactions[self.done_transactions as usize..], |t| (t.timestamp, t.id));
         sort_by_time(&mut self.interactions[done..], |i| (i.timestamp, i.id));
         unseen
+    }
+
+    /// From a snapshot: all of it is settled, and nothing of it counts as emitted.
+    pub(super) fn tell_anew(&mut self) {
+        self.settle_done(0, 0, 0);
+        self.pending = 0;
+        if let Some(extras) = &mut self.extras {
+            (extras.unmatched, extras.recount) = (Unmatched::default(), true);
+        }
     }
 
     fn sort_all(&mut self) {

@@ -7,6 +7,7 @@
 //! A snapshot is taken while the stream goes on ([`changes`]): an epoch says that it is to be taken, and from then on a customer is written either
 //! in its turn, some customers at a time, or just before it changes. Nothing waits, and memory holds one shard and what changed meanwhile.
 
+pub mod change;
 pub mod changes;
 mod image;
 pub mod restore;
@@ -64,6 +65,9 @@ pub struct Common {
     pub segments: Vec<Segment>,
     /// What was counted since the first epoch.
     pub counts: Counts,
+    /// The epoch of the last change of settings: its models decide from the next epoch on. 0: there was none.
+    #[serde(default)]
+    pub changed: u64,
 }
 
 /// An arm's sums at the end of an epoch.

@@ -1,5 +1,6 @@
 //! Taking up a snapshot: customers from their images, and everything about them that is a function of history, thresholds and watermark.
 
+use super::change::ChangeOfSettings;
 use super::image::{Image, Kept};
 use super::{Common, SnapshotError};
 use crate::campaign::graph::Campaign;
@@ -14,6 +15,8 @@ pub struct Loading {
     shard: Shard,
     /// What is kept of each customer beside the history, by slot.
     kept: Vec<Kept>,
+    /// To other settings than those of the snapshot.
+    change: Option<ChangeOfSettings>,
 }
 
 impl Loading {
@@ -28,7 +31,18 @@ impl Loading {
         if let (Some(ledger), Some(closed)) = (&mut shard.ledger, closed) {
             *ledger = Ledger::restored(worker, peers, closed.saturating_sub(2));
         }
-        Loading { shard, kept: Vec::new() }
+        Loading { shard, kept: Vec::new(), change: None }
+    }
+
+    /// The same, where `common` begins this change of settings: everything is computed and emitted anew in the next epoch.
+    pub fn changing(campaign: &Campaign, worker: usize, peers: usize, common: &Common, change: ChangeOfSettings) -> Self {
+        let mut loading = Loading::new(campaign, worker, peers, common);
+        loading.shard.anew = true;
+        if change.closes_anew && campaign.thresholds.is_none() {
+            loading.shard.thresholds = Thresholds::default();
+            loading.shard.ledger.iter_mut().for_each(|ledger| *ledger = Ledger::new(worker, peers));
+        }
+        Loading { change: Some(change), ..loading }
     }
 
     /// Loads an image of a virtual shard: the whole one, or changes after it, in the order in which they were taken. Says how many customers it has.
@@ -40,7 +54,9 @@ impl Loading {
         let image = Image::from_bytes(bytes)?;
         let (mut strange, mut unlike) = (false, false);
         let stride = self.shard.features.layout().stride();
-        let unpacked = image.unpack(|row, history| {
+        let change = &self.change;
+        let unpacked = image.unpack(|row, mut history| {
+            change.iter().for_each(|change| change.translate(&mut history));
             strange |= virtual_shard(row.customer) != u64::from(shard);
             unlike |= history.folded().is_some_and(|folded| folded.counts.len() != stride);
             let slot = self.shard.slot(row.customer) as usize;
@@ -57,7 +73,8 @@ impl Loading {
         if unlike {
             return Err(refused("its folded purchases were counted by other lists"));
         }
-        if let Some(changes) = &mut self.shard.changes {
+        // What was written under other settings is no part of a snapshot under these.
+        if let (Some(changes), None) = (&mut self.shard.changes, &self.change) {
             changes.written(shard, whole, bytes.len() as u64);
         }
         Ok(image.customers())
@@ -65,7 +82,7 @@ impl Loading {
 
     /// The customers, ready for the epoch after the snapshot.
     pub fn finish(self) -> Shard {
-        let Loading { mut shard, kept } = self;
+        let Loading { mut shard, kept, change: _ } = self;
         let mut scratch = Scratch::new(&shard.features);
         shard.shown.resize(shard.histories.len(), None);
         shard.know_all();
@@ -75,7 +92,10 @@ impl Loading {
             let folded = shard.histories[slot].folded().map_or(0, |folded| folded.summary.amount);
             let amount = shard.histories[slot].transactions.iter().fold(folded, |sum, transaction| sum.saturating_add(transaction.amount()));
             shard.shown[slot] = u8::try_from(kept.shown).ok().map(|flags| Shown { flags, amount });
-            shard.take_up(slot as Slot, &mut scratch);
+            match shard.anew {
+                true => shard.histories[slot].tell_anew(),
+                false => shard.take_up(slot as Slot, &mut scratch),
+            }
         }
         shard
     }

@@ -148,7 +148,7 @@ impl Oracle {
     fn new(keep: i64) -> Self {
         Oracle {
             keep,
-            features: features(),
+            features: features(&settings()),
             people: BTreeMap::new(),
             watermark: None,
             horizon: i64::MIN,

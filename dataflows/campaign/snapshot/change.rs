@@ -1,0 +1,238 @@
+//! Taking up a snapshot under other settings than it was taken under.
+//!
+//! Histories are the state, and everything else is a function of them: rows, contexts, sums, counts
+//! of what stands and, where they are made of something else, thresholds are computed anew in the
+//! epoch after the snapshot, which has no records and takes the place of all that was emitted. What
+//! comes of it is what an arrival of the same records under the new settings gives, with the same
+//! watermark and, where these stay, with the thresholds as they were published.
+//!
+//! Records are not read again: what was taken stays taken, and what was rejected stays rejected.
+
+use super::image::Image;
+use super::{Common, SnapshotError};
+use crate::campaign::output::Counts;
+use crate::customer::history::{Extras, History};
+use crate::event::{Contact, CustomerId, Purchase};
+use crate::settings::{HighValue, Settings};
+use hashbrown::HashSet;
+
+/// What a snapshot depends on of the settings that it was taken under.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Former {
+    /// Purchase categories.
+    pub categories: Vec<String>,
+    /// Devices.
+    pub devices: Vec<String>,
+    /// Payment methods.
+    pub payments: Vec<String>,
+    /// What made a customer one of high value.
+    pub high_value: HighValue,
+}
+
+/// From the settings of a snapshot to those that it is taken up under.
+#[derive(Clone, Debug)]
+pub struct ChangeOfSettings {
+    categories: Codes,
+    devices: Codes,
+    payments: Codes,
+    /// Terms of the context.
+    dimension: usize,
+    own_features: bool,
+    /// Thresholds are made of something else.
+    pub(super) closes_anew: bool,
+}
+
+/// The codes of one list's values, before and after.
+#[derive(Clone, Debug)]
+struct Codes {
+    /// The new code of each old one; the last is that of `other`.
+    to: Vec<usize>,
+    /// Values have come to the list.
+    grows: bool,
+}
+
+/// What keeps a snapshot from being taken up under other settings: what histories do not tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Obstacles {
+    /// Customers with events that are folded into sums.
+    pub folded: u64,
+    /// Purchases of no listed category, where categories have come to the list.
+    pub categories: u64,
+    /// Purchases with no listed device, where devices have.
+    pub devices: u64,
+    /// Purchases with no listed payment method, where payment methods have.
+    pub payments: u64,
+    /// Interactions that would be learned with features of their own, which are fewer or more than
+    /// the context has terms.
+    pub features: u64,
+}
+
+impl Former {
+    /// That of these settings.
+    pub fn of(settings: &Settings) -> Self {
+        let input = &settings.input;
+        Former {
+            categories: input.categories.clone(),
+            devices: input.devices.clone(),
+            payments: input.payments.clone(),
+            high_value: settings.customer.high_value,
+        }
+    }
+}
+
+impl ChangeOfSettings {
+    /// The one to these settings.
+    pub fn new(former: &Former, settings: &Settings) -> Self {
+        let Settings { input, customer, bandit, .. } = settings;
+        ChangeOfSettings {
+            categories: Codes::new(&former.categories, &input.categories),
+            devices: Codes::new(&former.devices, &input.devices),
+            payments: Codes::new(&former.payments, &input.payments),
+            dimension: customer.context.len(),
+            own_features: bandit.own_features,
+            closes_anew: former.high_value != customer.high_value,
+        }
+    }
+
+    /// What belongs to no customer, to be taken up with the change: no sums are left, and no
+    /// thresholds where they are closed anew.
+    pub fn begin(&self, common: &Common) -> Common {
+        let thresholds = if self.closes_anew { Vec::new() } else { common.thresholds.clone() };
+        Common { changed: common.epoch + 1, arms: Vec::new(), thresholds, ..common.clone() }
+    }
+
+    /// Whether the published thresholds go, and others take their place.
+    pub fn closes_anew(&self) -> bool {
+        self.closes_anew
+    }
+
+    /// Brings a history to the new codes.
+    pub(super) fn translate(&self, history: &mut History) {
+        for transaction in &mut history.transactions {
+            let purchase = transaction.purchase();
+            let (category, device) = (self.categories.translate(purchase.category()), self.devices.translate(purchase.device()));
+            let payment = self.payments.translate(purchase.payment());
+            transaction.purchase = Purchase::new(purchase.amount(), category, device, payment, purchase.discount()).0;
+        }
+        self.forget_features(history);
+    }
+
+    /// Features that are fewer or more than the context has terms are read as none.
+    fn forget_features(&self, history: &mut History) {
+        let Some(extras) = &mut history.extras else { return };
+        let mut bare = Vec::new();
+        extras.attachments.retain_mut(|(interaction, attachment)| {
+            if attachment.features.take_if(|features| features.len() != self.dimension).is_none() || *attachment != Default::default() {
+                return true;
+            }
+            bare.push(*interaction);
+            false
+        });
+        for interaction in history.interactions.iter_mut().filter(|interaction| bare.contains(&interaction.id)) {
+            interaction.contact.0 &= !Contact::ATTACHED;
+        }
+        history.extras.take_if(|extras| **extras == Extras::default());
+    }
+}
+
+impl Codes {
+    fn new(old: &[String], new: &[String]) -> Self {
+        let position = |name: &String, of: &[String]| of.iter().position(|other| other.to_lowercase() == name.to_lowercase());
+        let other = new.len();
+        Codes {
+            to: old.iter().map(|name| position(name, new).unwrap_or(other)).chain([other]).collect(),
+            grows: new.iter().any(|name| position(name, old).is_none()),
+        }
+    }
+
+    fn translate(&self, code: usize) -> usize {
+        self.to[code.min(self.to.len() - 1)]
+    }
+
+    /// Whether a value may have come to the list that this code stands for.
+    fn hides(&self, code: usize) -> bool {
+        self.grows && code + 1 >= self.to.len()
+    }
+}
+
+/// Looks through the images of one virtual shard for what is in the way of a change. Later images
+/// come first: of a customer only the last one counts.
+pub struct Inspection<'a> {
+    change: &'a ChangeOfSettings,
+    seen: HashSet<CustomerId>,
+    found: Obstacles,
+}
+
+impl<'a> Inspection<'a> {
+    /// Nothing looked at yet.
+    pub fn of(change: &'a ChangeOfSettings) -> Self {
+        Inspection { change, seen: HashSet::new(), found: Obstacles::default() }
+    }
+
+    /// Looks through an image of this virtual shard.
+    ///
+    /// # Errors
+    /// Bytes that are no image.
+    pub fn look(&mut self, shard: u16, bytes: &[u8]) -> Result<(), SnapshotError> {
+        let unpacked = Image::from_bytes(bytes)?.unpack(|row, history| {
+            if self.seen.insert(row.customer) {
+                self.found.take_in(self.change, &history);
+            }
+        });
+        unpacked.map_err(|why| SnapshotError::Rows { shard, why })
+    }
+
+    /// What is in the way.
+    pub fn found(&self) -> Obstacles {
+        self.found
+    }
+}
+
+impl Obstacles {
+    /// Whether there are any.
+    pub fn are_there(&self) -> bool {
+        *self != Obstacles::default()
+    }
+
+    /// Adds others.
+    pub fn add(&mut self, other: &Obstacles) {
+        let Obstacles { folded, categories, devices, payments, features } = other;
+        self.folded += folded;
+        self.categories += categories;
+        self.devices += devices;
+        self.payments += payments;
+        self.features += features;
+    }
+
+    fn take_in(&mut self, change: &ChangeOfSettings, history: &History) {
+        self.folded += u64::from(history.folded().is_some());
+        for purchase in history.transactions.iter().map(|transaction| transaction.purchase()) {
+            self.categories += u64::from(change.categories.hides(purchase.category()));
+            self.devices += u64::from(change.devices.hides(purchase.device()));
+            self.payments += u64::from(change.payments.hides(purchase.payment()));
+        }
+        if change.own_features {
+            let attachments = history.extras.iter().flat_map(|extras| &extras.attachments);
+            let features = attachments.filter_map(|(_, attachment)| attachment.features.as_ref());
+            self.features += features.filter(|features| features.len() != change.dimension).count() as u64;
+        }
+    }
+}
+
+impl Common {
+    /// Whether the epoch after this one is a change of settings.
+    pub fn is_changing(&self) -> bool {
+        self.changed == self.epoch + 1
+    }
+}
+
+impl Counts {
+    /// Takes away what stood, where all of it is counted again.
+    pub(in crate::campaign) fn count_anew(&mut self, stood: &Counts) {
+        self.learned -= stood.learned;
+        self.pending -= stood.pending;
+        self.rewards_no_interaction -= stood.rewards_no_interaction;
+        self.rewards_before -= stood.rewards_before;
+        self.rewards_after -= stood.rewards_after;
+    }
+}

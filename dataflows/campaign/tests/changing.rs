@@ -1,0 +1,262 @@
+//! A change of settings at a snapshot against the same arrivals under the new settings from the
+//! beginning: every row, sum, count of what stands and decision afterwards is the same.
+
+use super::*;
+use crate::settings::{HighValue, Term, Transform};
+
+/// What may change, by name.
+type Kind = (&'static str, fn(&mut Settings));
+
+const KINDS: [Kind; 20] = [
+    ("an arm comes", |to| to.input.arms.push("Letter".to_string())),
+    ("terms change their places", |to| to.customer.context.reverse()),
+    ("a term comes", |to| terms(to, |terms| terms.push(term("frequency", Transform::Log(4.0))))),
+    ("a term goes", |to| terms(to, |terms| drop(terms.remove(2)))),
+    ("the threshold no longer enters", |to| terms(to, |terms| terms.retain(|term| term.feature != "is_high_value"))),
+    ("a transform is another", |to| terms(to, |terms| terms[2].transform = Transform::Scale(500.0))),
+    ("limits are others", |to| {
+        let customer = &mut to.customer;
+        (customer.at_risk_days, customer.frequent_purchases, customer.recent_days) = (3.5, 4, 2.0);
+    }),
+    ("other months are holidays", |to| to.customer.holiday_months = 1 << 1),
+    ("high value is fixed", |to| to.customer.high_value = HighValue::Fixed(70_000)),
+    ("high value is another percentile", |to| to.customer.high_value = HighValue::Percentile(40)),
+    ("the window is shorter", |to| to.time.attribution_window = DAY),
+    ("the window is longer", |to| to.time.attribution_window = 9 * DAY),
+    ("less may be late", |to| to.time.lateness = DAY / 12),
+    ("more may be late", |to| to.time.lateness = 4 * DAY),
+    ("no response counts", |to| to.time.no_response_reward = -(1 << 15)),
+    ("own features are used", |to| (to.input.own_features, to.bandit.own_features) = (true, true)),
+    ("models decide later", |to| to.bandit.model_lag = 3),
+    ("lists have another order", |to| {
+        to.input.categories.reverse();
+        to.input.devices.rotate_left(1);
+    }),
+    ("a category goes", |to| to.input.categories.retain(|category| category != "books")),
+    ("a category comes", |to| to.input.categories.insert(1, "Games".to_string())),
+];
+
+fn term(feature: &str, transform: Transform) -> Term {
+    Term { feature: feature.to_string(), transform }
+}
+
+fn terms(settings: &mut Settings, change: impl FnOnce(&mut Vec<Term>)) {
+    change(&mut settings.customer.context);
+    settings.input.dimension = settings.customer.context.len();
+}
+
+/// The settings that change, with every category of the arrivals in its list.
+fn before() -> Settings {
+    let mut settings = settings();
+    settings.input.categories = ["Fashion", "books", "Travel"].map(str::to_string).to_vec();
+    let features = ["is_at_risk", "is_frequent_buyer", "is_recent_active", "is_high_value", "holiday_shopper_pct", "travel_pct", "email_open_rate"];
+    let named = [term("intercept", Transform::Identity), term("recency", Transform::Cap(20.0)), term("monetary", Transform::Log(9.0))];
+    let plain = features.iter().chain(&["category_diversity"]).map(|feature| term(feature, Transform::Identity));
+    terms(&mut settings, |terms| *terms = named.into_iter().chain(plain).collect());
+    settings
+}
+
+/// Some interactions bring features along, of which not all are as many as the context has terms.
+fn with_features(random: &mut Random, arrivals: Vec<Arrival>, terms: usize) -> Vec<Arrival> {
+    let mut brings = |(topic, text): Arrival| {
+        if topic != Topic::Interactions || text.contains("retract") || random.below(3) > 0 {
+            return (topic, text);
+        }
+        let numbers: Vec<String> = (0..terms).map(|_| random.below(4).to_string()).collect();
+        (topic, format!(r#"{},"features":[{}]}}"#, text.trim_end_matches('}'), numbers.join(",")))
+    };
+    arrivals.into_iter().map(&mut brings).collect()
+}
+
+/// A change in the middle of a run, and what the same arrivals give without one.
+struct Case {
+    what: String,
+    seed: u64,
+    epoch: u64,
+    outcome: Outcome,
+    changed: Run,
+    expected: Outcome,
+    /// Thresholds of before stand no more.
+    closes_anew: bool,
+}
+
+impl Case {
+    /// Compares what was told up to an epoch.
+    fn compare(&self, changed: &Outcome, until: u64) {
+        let (mut told, mut expected) = (Told { counts: Counts::none(), ..Told::default() }, Told { counts: Counts::none(), ..Told::default() });
+        self.outcome.tell(&mut told, 0, self.epoch);
+        if self.closes_anew {
+            told.thresholds.clear();
+        }
+        told.decisions.clear();
+        changed.tell(&mut told, self.epoch, until);
+        self.expected.tell(&mut expected, 0, until);
+        let what = format!("{}, {} workers", self.what, self.changed.workers);
+        assert_map(&told.thresholds, &expected.thresholds, &format!("{what}: thresholds"), self.seed);
+        if self.changed.settings.as_ref().is_some_and(|settings| settings.bandit.model_lag == 1) {
+            // Models have the number of the change.
+            expected.decisions.retain(|key, _| told.decisions.contains_key(key));
+            told.decisions.values_mut().chain(expected.decisions.values_mut()).for_each(|decision| decision.model_version = 0);
+            assert_map(&told.decisions, &expected.decisions, &format!("{what}: decisions"), self.seed);
+        }
+        if until < u64::MAX {
+            (told.of_other_customers, expected.of_other_customers) = (0, 0);
+        }
+        let (told, expected) = (told.settled(), expected.settled());
+        assert_map(&told.interactions, &expected.interactions, &format!("{what}: interactions until {until}"), self.seed);
+        told.assert_same(&expected, self.seed);
+    }
+}
+
+/// What a random arrival under `from` gives that is changed to `to`, with a change at each complete
+/// snapshot.
+fn cases(what: &str, from: &Settings, to: &Settings, seed: u64, mut check: impl FnMut(Case, &mut Random)) -> usize {
+    let mut random = Random(seed);
+    let arrivals = arrivals(&mut random, 300);
+    let arrivals = with_features(&mut random, arrivals, from.customer.context.len());
+    // After each epoch whose snapshot is taken comes one without records.
+    let epochs: Vec<usize> = cuts(&mut random, arrivals.len()).into_iter().flat_map(|size| [size, 3, 0]).collect();
+    let kinds = [None, None, None, Some(Save::Changes), Some(Save::Changes), Some(Save::Everything)];
+    let save = |epoch: u64| Some((epoch, kinds[random.below(6) as usize]?));
+    let saves = (1..epochs.len() as u64).filter(|epoch| epoch % 3 == 2).filter_map(save).collect();
+    let run = Run { arrivals, epochs, workers: 1 + seed as usize % 3, saves, settings: Some(from.clone()), ..Run::default() };
+    let outcome = run.run();
+    let closed = outcome.told().closed;
+    let complete: Vec<u64> = outcome.complete.iter().filter(|(_, workers)| **workers == run.workers).map(|(epoch, _)| *epoch).collect();
+    let complete = complete.into_iter().filter(|epoch| closed.len() as u64 > *epoch + 1);
+    // One of the early ones and one of the late.
+    let epochs: Vec<u64> = complete.collect();
+    let chosen: BTreeSet<u64> = [epochs.len() / 4, epochs.len().saturating_sub(1)].into_iter().filter_map(|at| epochs.get(at).copied()).collect();
+    for &epoch in &chosen {
+        let closes_anew = from.customer.high_value != to.customer.high_value;
+        let watermark = |epoch: u64| closed[epoch as usize - 1].watermark;
+        let mut expected = Run { saves: BTreeMap::new(), settings: Some(to.clone()), ..run.clone() };
+        if closes_anew {
+            // As if all had come at once: nothing was late for the thresholds.
+            let all: usize = expected.epochs[..epoch as usize].iter().sum();
+            expected.epochs[..epoch as usize].fill(0);
+            expected.epochs[epoch as usize - 1] = all;
+            expected.recorded = (1..epoch).map(|before| (before, None)).chain([(epoch, watermark(epoch)), (epoch + 1, watermark(epoch))]).collect();
+        } else {
+            expected.recorded = (1..=epoch + 1).map(|epoch| (epoch, watermark(epoch))).collect();
+        }
+        let expected = expected.run();
+        let recorded = (1..).zip(expected.told().closed.iter().map(|closed| closed.watermark)).collect();
+        let workers = 1 + random.below(3) as usize;
+        let saves = [(epoch + 1, Save::Everything), (epoch + 4, Save::Changes)].into();
+        let changed = Run {
+            workers,
+            recorded,
+            saves,
+            settings: Some(to.clone()),
+            former: Some(Former::of(from)),
+            snapshot: Some(outcome.snapshot(epoch)),
+            ..run.clone()
+        };
+        let told = Outcome { outputs: outcome.outputs.clone(), settings: from.clone(), ..Outcome::default() };
+        let case = Case { what: what.to_string(), seed, epoch, outcome: told, changed, expected, closes_anew };
+        check(case, &mut random);
+    }
+    chosen.len()
+}
+
+fn compare(case: Case, random: &mut Random) {
+    let changed = case.changed.run();
+    assert!(changed.outputs.iter().all(|(of, _)| *of > case.epoch), "nothing is told again");
+    for (epoch, output) in &changed.outputs {
+        let Output::Decisions(decisions) = output else { continue };
+        let is_of_change = |decision: &Decision| decision.model_version > case.epoch;
+        assert!(*epoch == case.epoch + 1 || decisions.iter().all(is_of_change), "{}: a model of before decides", case.what);
+    }
+    case.compare(&changed, case.epoch + 1);
+    case.compare(&changed, u64::MAX);
+    // It goes on from a snapshot that was taken since.
+    let complete = changed.complete.iter().filter(|(_, workers)| **workers == case.changed.workers);
+    if let Some(later) = complete.map(|(epoch, _)| *epoch).max() {
+        let workers = 1 + random.below(4) as usize;
+        let resumed = Run { workers, former: None, snapshot: Some(changed.snapshot(later)), ..case.changed.clone() }.run();
+        let (mut there, mut here) = (Told { counts: Counts::none(), ..Told::default() }, Told { counts: Counts::none(), ..Told::default() });
+        case.outcome.tell(&mut there, 0, case.epoch);
+        case.outcome.tell(&mut here, 0, case.epoch);
+        if case.closes_anew {
+            there.thresholds.clear();
+            here.thresholds.clear();
+        }
+        changed.tell(&mut there, case.epoch, u64::MAX);
+        changed.tell(&mut here, case.epoch, later);
+        resumed.tell(&mut here, later, u64::MAX);
+        here.assert_same(&there, case.seed);
+    }
+}
+
+#[test]
+fn a_change_of_settings_gives_what_the_new_ones_give_from_the_beginning() {
+    for (number, (what, change)) in KINDS.iter().enumerate() {
+        let mut compared = 0;
+        for seed in 0..4 {
+            let (one, mut other) = (before(), before());
+            change(&mut other);
+            // And back.
+            let (from, to) = if seed % 2 == 0 { (&one, &other) } else { (&other, &one) };
+            if *what == "a category goes" && seed % 2 == 1 {
+                // Its purchases have counted as others, and do not know their category.
+                continue;
+            }
+            compared += cases(what, from, to, 100 * number as u64 + seed, compare);
+        }
+        assert!(compared > 1, "{what}: only {compared} snapshots were complete");
+    }
+}
+
+#[test]
+fn several_changes_at_once_are_one() {
+    let mut compared = 0;
+    for seed in 0..14 {
+        let mut random = Random(9_000 + seed);
+        let (from, mut to) = (before(), before());
+        let chosen: BTreeSet<usize> = (0..4).map(|_| random.below(KINDS.len() as u64) as usize).collect();
+        chosen.iter().for_each(|&kind| KINDS[kind].1(&mut to));
+        let what: Vec<&str> = chosen.iter().map(|&kind| KINDS[kind].0).collect();
+        if to.bandit.own_features && to.input.dimension != from.input.dimension {
+            continue;
+        }
+        compared += cases(&what.join(" and "), &from, &to, 5_000 + seed, compare);
+    }
+    assert!(compared > 8, "only {compared} snapshots were complete");
+}
+
+#[test]
+fn what_histories_do_not_tell_is_found() {
+    let found = |change: fn(&mut Settings)| {
+        let (from, mut to) = (before(), before());
+        change(&mut to);
+        let mut found = Vec::new();
+        cases("obstacles", &from, &to, 3, |case, _| {
+            let change = ChangeOfSettings::new(&Former::of(&from), &to);
+            let images = case.changed.snapshot.map(|snapshot| snapshot.images).unwrap_or_default();
+            let shards: BTreeSet<u16> = images.iter().map(|image| image.shard).collect();
+            let mut obstacles = Obstacles::default();
+            for shard in shards {
+                let mut inspection = Inspection::of(&change);
+                for image in images.iter().rev().filter(|image| image.shard == shard) {
+                    inspection.look(shard, &image.bytes).expect("the bytes are whole");
+                }
+                obstacles.add(&inspection.found());
+            }
+            found.push(obstacles);
+        });
+        found.pop().expect("a snapshot was complete")
+    };
+    assert_eq!(found(|_| ()), Obstacles::default());
+    assert_eq!(found(|to| to.input.categories.retain(|category| category == "Travel")), Obstacles::default());
+    assert_eq!(found(|to| to.input.categories.push("Games".to_string())), Obstacles::default(), "every purchase has a category of the list");
+    let devices = found(|to| to.input.devices.push("Watch".to_string()));
+    assert!(devices.devices > 0 && devices == Obstacles { devices: devices.devices, ..Obstacles::default() });
+    let payments = found(|to| to.input.payments.push("Gold".to_string()));
+    assert_eq!(payments, Obstacles { payments: devices.devices, ..Obstacles::default() });
+    let features = found(|to| {
+        terms(to, |terms| drop(terms.pop()));
+        to.bandit.own_features = true;
+    });
+    assert!(features.features > 0 && features == Obstacles { features: features.features, ..Obstacles::default() });
+}
