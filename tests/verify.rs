@@ -237,6 +237,32 @@ fn find_changes(stage: &Stage) {
     assert!(said["incomplete"].as_str().is_some_and(|why| why.contains("epoch 2")), "{said:#}");
 }
 
+/// Whatever is changed by hand is found by a verification that goes on from an earlier one too: in rows of before, and in newer ones.
+fn find_changes_since(stage: &Stage, verified: u64) {
+    let row = |table: &str, column: &str, total| (table.to_string(), column.to_string(), total);
+    let since = |config: &Path, since: &str| verify(config, &["--since", since]);
+    let (code, said) = since(&changed(stage, "updated_since", &updated()), "last");
+    let mut wanted: BTreeSet<_> = ROWS.iter().zip(ASSIGNMENTS).map(|((table, _), (_, column))| row(table, column, 1)).collect();
+    // Two of the three changed records are of before; of the third the watermark is found, and its link.
+    wanted.extend(["as they were verified", "watermark", "chain"].map(|column| row("epochs", column, 3)));
+    wanted.insert(row("progress", "published", 1));
+    assert_eq!((code, named(&said), &said["since_epoch"]), (Some(1), wanted, &json!(verified)), "{said:#}");
+
+    let whole: BTreeSet<_> = ROWS.iter().map(|(table, _)| row(table, "", 1)).collect();
+    let deleted: Vec<String> = ROWS.iter().map(|(table, key)| format!("DELETE FROM {table} WHERE {key}")).collect();
+    let (code, said) = since(&changed(stage, "deleted_since", &deleted), "last");
+    assert_eq!((code, named(&said)), (Some(1), whole.clone()), "{said:#}");
+    let (code, said) = since(&changed(stage, "inserted_since", &inserted()), "last");
+    assert_eq!((code, named(&said)), (Some(1), whole), "{said:#}");
+
+    // Of a history that parts from the verified one before its end nothing can be told.
+    let other = format!("UPDATE epochs SET chain = repeat('0', 64) WHERE epoch = {verified}");
+    let (code, said) = since(&changed(stage, "other_since", &[other]), "last");
+    assert!(code == Some(1) && said.as_str().is_some_and(|said| said.contains("another history") && said.contains("without --since")), "{said}");
+    let (code, said) = since(&stage.config(), "999999");
+    assert!(code == Some(1) && said.as_str().is_some_and(|said| said.contains("--since last")), "{said}");
+}
+
 /// Whatever part of the topics is replayed gives what the same part gives from files.
 fn replay_parts(stage: &Stage, lines: &Lines, produced: &Produced) {
     let whole = replay_files(stage, "files", lines);
@@ -316,16 +342,28 @@ fn a_job_is_verified_beside_its_running_and_every_change_by_hand_is_found() {
     produced.sender.leave_open();
     let (code, said) = verify(&stage.config(), &["--workers", "2"]);
     assert_eq!((code, &said["ok"]), (Some(0), &Value::Bool(true)), "beside the running job: {said:#}");
+    let before = said["epoch"].as_u64().expect("an epoch");
 
     eventually("everything is committed", || produced.sender.is_read(&stage.committed()));
     let incarnation = "SELECT incarnation FROM sluice.progress";
     stage.wait_for(incarnation, 2);
+    // Partitions without a record hold time back until they are idle.
+    stage.wait_for("SELECT (count(*) > 0)::int FROM sluice.thresholds", 1);
     job.drain();
     let log = stage.log();
     assert!(!log.contains("ERROR") && log.contains("The checkpoint is loaded."), "{log}");
 
+    find_changes_since(&stage, before);
+    let (code, since) = verify(&stage.config(), &["--since", "last"]);
+    assert_eq!((code, &since["ok"], &since["since_epoch"]), (Some(0), &Value::Bool(true), &json!(before)), "{since:#}");
+    let last = since["epoch"].as_u64().expect("an epoch");
+    assert!(last > before, "the job went on after epoch {before}: {since:#}");
+
     let (code, said) = verify(&stage.config(), &[]);
     assert_eq!((code, &said["ok"]), (Some(0), &Value::Bool(true)), "{said:#}");
+    let compared =
+        |said: &Value| said["tables"].as_array().into_iter().flatten().map(|t| (t["table"].clone(), t["rows"].clone())).collect::<Vec<_>>();
+    assert_eq!(compared(&since), compared(&said), "all rows are compared, whatever was verified before");
     let rows: BTreeMap<&str, u64> =
         said["tables"].as_array().into_iter().flatten().map(|t| (t["table"].as_str().unwrap_or_default(), t["rows"].as_u64().unwrap_or(0))).collect();
     assert_eq!(rows.len(), 12, "{rows:?}");
@@ -340,4 +378,10 @@ fn a_job_is_verified_beside_its_running_and_every_change_by_hand_is_found() {
     let (code, said) = verify(&stage.config(), &[]);
     assert_eq!(code, Some(1));
     assert!(said.as_str().is_some_and(|said| said.contains("retention has removed") && said.contains("offset 5")), "{said}");
+    let (code, said) = verify(&stage.config(), &["--since", "last"]);
+    assert_eq!(
+        (code, &said["ok"], &said["since_epoch"]),
+        (Some(0), &Value::Bool(true), &json!(last)),
+        "what was read before need not be there: {said:#}"
+    );
 }

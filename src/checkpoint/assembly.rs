@@ -50,6 +50,8 @@ struct Attempt {
     longest: Pause,
     /// On process 0: what belongs to no customer, with its file.
     shared: Option<(Shared, File)>,
+    /// What the tables must hold, where a verification leaves it.
+    tables: Vec<File>,
     /// On process 0: what the others have written, as far as they have told.
     parts: BTreeMap<usize, Vec<(u16, File)>>,
 }
@@ -149,6 +151,11 @@ impl Assembly {
                 let (file, packed) = self.checkpoints.pack(names::shared(epoch), Kind::Base, epoch, shared.customers, &shared.bytes)?;
                 attempt.unwritten.push((file.name.clone(), packed));
                 attempt.shared = Some((Shared { bytes: Vec::new(), ..shared }, file));
+            }
+            Piece::Tables { number, bytes, .. } => {
+                let (file, packed) = self.checkpoints.pack(names::tables(epoch, number), Kind::Base, epoch, 0, &bytes)?;
+                attempt.unwritten.push((file.name.clone(), packed));
+                attempt.tables.push(file);
             }
             Piece::WorkerDone { worker, longest, .. } => {
                 attempt.done.insert(worker);
@@ -256,6 +263,7 @@ impl Assembly {
             erases: shared.erases,
             shared: file,
             shards,
+            tables: attempt.tables.clone(),
         };
         match manifest.fault() {
             Some(fault) => Err(Abandoned::Inconsistent(fault)),
@@ -326,7 +334,17 @@ impl Assembly {
 impl Attempt {
     fn new(epoch: u64) -> Self {
         let (files, unwritten, done) = (Vec::new(), Vec::new(), BTreeSet::new());
-        Attempt { epoch, started: Instant::now(), files, unwritten, done, longest: Pause::default(), shared: None, parts: BTreeMap::new() }
+        Attempt {
+            epoch,
+            started: Instant::now(),
+            files,
+            unwritten,
+            done,
+            longest: Pause::default(),
+            shared: None,
+            tables: Vec::new(),
+            parts: BTreeMap::new(),
+        }
     }
 
     /// Files of shards that were written for it, here and elsewhere.

@@ -54,6 +54,9 @@ pub struct Manifest {
     pub shared: File,
     /// By virtual shard, the files to read one after the other: a base, then what has changed since. A shard without customers has none.
     pub shards: BTreeMap<u16, Vec<File>>,
+    /// What the tables of results must hold, in the order in which it was written; only in one that a verification has left.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<File>,
 }
 
 /// A file of a checkpoint, and what tells it from any other.
@@ -120,7 +123,7 @@ impl Manifest {
     /// Every file that it names, each with its shard; first what belongs to none.
     pub fn files(&self) -> impl Iterator<Item = (Option<u16>, &File)> {
         let of_shards = self.shards.iter().flat_map(|(shard, chain)| chain.iter().map(move |file| (Some(*shard), file)));
-        std::iter::once((None, &self.shared)).chain(of_shards)
+        std::iter::once(&self.shared).chain(&self.tables).map(|file| (None, file)).chain(of_shards)
     }
 
     /// Bytes of all its files.
@@ -162,6 +165,9 @@ impl Manifest {
     pub fn fault(&self) -> Option<String> {
         if self.shared.name != names::shared(self.epoch) {
             return Some(format!("it names {} for what belongs to no customer", self.shared.name));
+        }
+        if let Some((_, file)) = (0..).zip(&self.tables).find(|(number, file)| file.name != names::tables(self.epoch, *number)) {
+            return Some(format!("it names {} for what the tables must hold", file.name));
         }
         self.shards.iter().find_map(|(shard, chain)| self.chain_fault(*shard, chain))
     }

@@ -8,6 +8,8 @@ pub const MANIFESTS: &str = "manifests";
 pub const SHARDS: &str = "shards";
 /// Folder of what belongs to no customer.
 pub const SHARED: &str = "shared";
+/// Folder of what the tables must hold.
+pub const TABLES: &str = "tables";
 /// Folder of what the other processes have written.
 pub const PARTS: &str = "parts";
 /// Folder of what is there twice: below it each of those files has the name that it has beside it.
@@ -30,6 +32,11 @@ pub fn shared(epoch: u64) -> String {
     format!("{SHARED}/{epoch:020}.zst")
 }
 
+/// Name of a file of what the tables must hold after an epoch.
+pub fn tables(epoch: u64, number: u64) -> String {
+    format!("{TABLES}/{epoch:020}-{number}.zst")
+}
+
 /// Name of the twin of a file of a shard.
 pub fn twin(name: &str) -> String {
     format!("{TWINS}/{name}")
@@ -48,7 +55,7 @@ pub fn epoch_of(name: &str) -> Option<u64> {
     };
     let rest = match folder {
         SHARDS => rest.split_once('/')?.1,
-        MANIFESTS | SHARED | PARTS => rest,
+        MANIFESTS | SHARED | TABLES | PARTS => rest,
         _ => return None,
     };
     let (digits, rest) = rest.split_at_checked(DIGITS)?;
@@ -65,7 +72,7 @@ mod tests {
         for epoch in [0, 7, u64::MAX] {
             let shards = [shard(17, epoch, Kind::Base), shard(255, epoch, Kind::Delta)];
             let twins = shards.each_ref().map(|name| twin(name));
-            for name in shards.into_iter().chain(twins).chain([manifest(epoch), shared(epoch), part(epoch, 3)]) {
+            for name in shards.into_iter().chain(twins).chain([manifest(epoch), shared(epoch), tables(epoch, 12), part(epoch, 3)]) {
                 assert_eq!(epoch_of(&name), Some(epoch), "{name}");
                 assert_eq!(epoch_of(&format!("{name}.123-4.tmp")), Some(epoch), "{name}");
             }

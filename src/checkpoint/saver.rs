@@ -45,6 +45,15 @@ pub enum Piece {
     },
     /// On process 0: what belongs to no customer.
     Shared(Shared),
+    /// On process 0: some of what the tables must hold, by whoever verifies.
+    Tables {
+        /// The checkpoint.
+        epoch: u64,
+        /// Which of these pieces it is, from 0 on.
+        number: u64,
+        /// The content.
+        bytes: Vec<u8>,
+    },
 }
 
 /// How long the stream stood still on a worker while it wrote some customers.
@@ -93,7 +102,9 @@ impl Piece {
     /// The checkpoint that it is of.
     pub fn epoch(&self) -> u64 {
         match self {
-            Piece::Shard { epoch, .. } | Piece::WorkerDone { epoch, .. } | Piece::Shared(Shared { epoch, .. }) => *epoch,
+            Piece::Shard { epoch, .. } | Piece::WorkerDone { epoch, .. } | Piece::Tables { epoch, .. } | Piece::Shared(Shared { epoch, .. }) => {
+                *epoch
+            }
         }
     }
 }

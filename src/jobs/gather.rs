@@ -65,6 +65,8 @@ pub struct Gather {
     history: Option<History>,
     /// The link of the newest complete epoch, where it has one.
     link: Option<Link>,
+    /// An epoch that is only computed again, with what it was committed with.
+    known: Option<(u64, TopicIds, Option<Link>)>,
     /// The ids of the topics that are read.
     topic_ids: TopicIds,
     status: Option<Arc<Status>>,
@@ -106,6 +108,7 @@ impl Gather {
             committed: BTreeMap::new(),
             history: None,
             link: None,
+            known: None,
             topic_ids: TopicIds::UNKNOWN,
             status: None,
             control,
@@ -133,6 +136,12 @@ impl Gather {
     /// Goes on with the chain of a job's epochs after this link, with what is read of these topics.
     pub fn chaining(mut self, history: History, link: Option<Link>, topic_ids: TopicIds) -> Self {
         (self.history, self.link, self.topic_ids) = (Some(history), link, topic_ids);
+        self
+    }
+
+    /// Gives this epoch the ids and the link that it was committed with; it is handed on all the same.
+    pub fn knowing(mut self, epoch: u64, topic_ids: TopicIds, link: Option<Link>) -> Self {
+        self.known = Some((epoch, topic_ids, link));
         self
     }
 
@@ -174,6 +183,8 @@ impl Gather {
     fn chain(&mut self, results: &mut EpochResults) {
         if let Some(committed) = self.committed.get(&results.epoch) {
             (results.topic_ids, results.chain) = (committed.topic_ids, committed.chain);
+        } else if let Some((_, topic_ids, link)) = self.known.filter(|(epoch, ..)| *epoch == results.epoch) {
+            (results.topic_ids, results.chain) = (topic_ids, link);
         } else if let Some(history) = &self.history {
             results.topic_ids = self.topic_ids;
             results.chain = history.link(self.link, &results.made());

@@ -3,13 +3,14 @@
 use super::gather::GatherError;
 use super::live::{Bounds, Control, Pace, Replayed, live};
 use super::plan::agree;
+use super::saving::{LoadError, Resumption};
 use crate::blame::Blame;
 use crate::cluster::{Cluster, ClusterError};
 use crate::first::{First, Panicked};
 use crate::kafka::bounded::{Bounded, Manner, Read};
 use crate::kafka::intake::{Seat, Sight};
 use crate::kafka::{KafkaError, KafkaSettings};
-use dataflows::campaign::graph::{Campaign, campaign};
+use dataflows::campaign::graph::{Beginning, Campaign, campaign};
 use dataflows::campaign::output::Output;
 use dataflows::event::Topic;
 use dataflows::operators::deliver::{Delivery, deliver};
@@ -39,6 +40,9 @@ pub enum HistoryError {
     /// A thread beside the workers.
     #[error(transparent)]
     Panicked(#[from] Panicked),
+    /// What the workers were to go on from.
+    #[error(transparent)]
+    Load(#[from] LoadError),
 }
 
 impl HistoryError {
@@ -49,6 +53,7 @@ impl HistoryError {
             HistoryError::Cluster(error) => error.blame(),
             HistoryError::Gather(error) => error.blame(),
             HistoryError::Panicked(_) => Blame::World,
+            HistoryError::Load(error) => error.blame(),
         }
     }
 }
@@ -106,6 +111,8 @@ pub struct History {
     pub failure: First<HistoryError>,
     /// Told on the first process of what more was read.
     pub read: Arc<dyn Fn(Read) + Send + Sync>,
+    /// The state that the stretch goes on from; `None`: it begins with nothing.
+    pub resumption: Option<Resumption>,
 }
 
 impl History {
@@ -130,6 +137,14 @@ impl History {
         self.failure.take().map_or(Ok(()), Err)
     }
 
+    /// What a worker begins with.
+    fn begin(&self, worker: &Worker) -> Result<Beginning, LoadError> {
+        match &self.resumption {
+            Some(resumption) => resumption.begin(&self.described, worker.index(), worker.peers()),
+            None => Ok(self.described.anew(worker.index(), worker.peers())),
+        }
+    }
+
     fn work(&self, worker: &mut Worker, decided: Option<Decided>) -> Result<(), HistoryError> {
         let (plan, epochs, mut receive) = match decided {
             Some(Decided { stretch, epochs, receive }) => (Some((stretch, !epochs.is_empty())), epochs, Some(receive)),
@@ -141,11 +156,12 @@ impl History {
         let manner = Manner { recorded, closes: self.closes };
         // No epoch ends by time or number: each where it ended before, and the last with the input.
         let ahead = stretch.ahead(epochs.len());
+        let beginning = self.begin(worker)?;
         let pace = Pace {
             interval: Duration::MAX,
             max_events: u64::MAX,
             ahead,
-            first: 1,
+            first: self.resumption.as_ref().map_or(0, Resumption::after) + 1,
             repeats: manner.recorded,
             replayed: epochs,
             erased: Vec::new(),
@@ -160,7 +176,6 @@ impl History {
                 let read = Arc::clone(&self.read);
                 Bounded::start(&self.kafka, from, until, seat, manner, self.sight.clone(), move |more| read(more), wake)
             });
-            let beginning = self.described.anew(scope.index(), scope.peers());
             deliver(campaign(feed, &self.described, beginning), move |delivery| {
                 if let Some(receive) = &mut receive {
                     receive(delivery);

@@ -67,6 +67,8 @@ pub struct Replayed {
     pub watermark: Option<Millis>,
     /// The customers that it erased, each up to an instant: its records may no longer say so.
     pub erased: Vec<(CustomerId, Millis)>,
+    /// What is saved with it: something only where a verification leaves a checkpoint.
+    pub save: Option<Save>,
 }
 
 impl Replayed {
@@ -83,6 +85,7 @@ impl Replayed {
             bounds: bounds.to_vec(),
             watermark,
             erased: erased.remove(&epoch).unwrap_or_default(),
+            save: None,
         };
         epochs.map(replayed).collect()
     }
@@ -511,14 +514,14 @@ impl<I: Intake> Reading<I> {
             }
             Some(Command::CutAt { replayed, more }) => {
                 let bounds = bounds_of(&replayed.bounds);
-                let watermark = Recorded(replayed.watermark);
+                let (watermark, save) = (Recorded(replayed.watermark), replayed.save);
                 if self.intake.has_reached(&bounds) {
                     let erased = replayed.erased.iter().filter(|_| self.leads);
                     self.erased.extend(erased);
                     self.repeating = *more;
                     self.commands.pop_front();
                     let marks = self.intake.marks(Some(&bounds));
-                    let recorded = |mark| Mark { recorded: Some(watermark), ..mark };
+                    let recorded = |mark| Mark { recorded: Some(watermark), save, ..mark };
                     return self.cut(marks.into_iter().map(recorded).collect(), false, true, &mut give);
                 }
                 self.intake.open();

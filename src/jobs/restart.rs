@@ -312,6 +312,7 @@ mod tests {
             erases: false,
             shared: serde_json::from_value(shared).expect("a file"),
             shards: BTreeMap::new(),
+            tables: Vec::new(),
         }
     }
 

@@ -445,7 +445,7 @@ impl Job {
     /// What this worker begins with. A checkpoint that was found sound and cannot be taken up all the same ends the job.
     fn begin(&self, worker: &Worker, plan: &Plan, settings: &SaverSettings) -> Result<Beginning, LoadError> {
         self.start_saver(plan, settings)?;
-        let mut beginning = load(&self.checkpoints, plan, &self.described, worker.index(), worker.peers())?;
+        let mut beginning = load(&self.checkpoints, plan.manifest().as_ref(), &self.described, worker.index(), worker.peers())?;
         beginning.images = self.saver().map(|(saver, _)| Box::new(ToSaver::new(saver, worker.index())) as _);
         if let (0, Some(common)) = (worker.index(), &beginning.common) {
             self.watched.status.restored(common);

@@ -1,9 +1,8 @@
 //! The way of a worker's customers into checkpoints and back.
 
-use super::plan::Plan;
 use crate::blame::Blame;
 use crate::checkpoint::saver::Intake;
-use crate::checkpoint::{CheckpointError, Checkpoints, Kind, Pause, Piece};
+use crate::checkpoint::{CheckpointError, Checkpoints, Kind, Manifest, Pause, Piece};
 use dataflows::campaign::graph::{Beginning, Campaign};
 use dataflows::campaign::snapshot::restore::Loading;
 use dataflows::campaign::snapshot::{Common, Images, ShardImage, SnapshotError};
@@ -37,8 +36,14 @@ impl LoadError {
 ///
 /// # Errors
 /// The checkpoint cannot be read.
-pub fn load(checkpoints: &Checkpoints, plan: &Plan, campaign: &Campaign, worker: usize, peers: usize) -> Result<Beginning, LoadError> {
-    let Some(manifest) = plan.manifest() else { return Ok(campaign.anew(worker, peers)) };
+pub fn load(
+    checkpoints: &Checkpoints,
+    manifest: Option<&Manifest>,
+    campaign: &Campaign,
+    worker: usize,
+    peers: usize,
+) -> Result<Beginning, LoadError> {
+    let Some(manifest) = manifest else { return Ok(campaign.anew(worker, peers)) };
     let started = Instant::now();
     let common = Common::from_bytes(&checkpoints.read(&manifest.shared)?)?;
     let mut loading = Loading::new(campaign, worker, peers, &common);
@@ -51,6 +56,34 @@ pub fn load(checkpoints: &Checkpoints, plan: &Plan, campaign: &Campaign, worker:
     let shard = loading.finish();
     tracing::info!(worker, epoch = common.epoch, customers, took = ?started.elapsed(), "The checkpoint is loaded.");
     Ok(Beginning { shard, common: Some(Arc::new(common)), images: None })
+}
+
+/// A checkpoint that the workers go on from, if there is one, and whoever saves the next one, if anybody does.
+#[derive(Clone)]
+pub struct Resumption {
+    /// Where it lies.
+    pub checkpoints: Checkpoints,
+    /// Which.
+    pub manifest: Option<Manifest>,
+    /// The saver.
+    pub saver: Option<Intake>,
+}
+
+impl Resumption {
+    /// The epoch that is gone on after; 0 for the beginning.
+    pub fn after(&self) -> u64 {
+        self.manifest.as_ref().map_or(0, |manifest| manifest.epoch)
+    }
+
+    /// The beginning of worker `worker` of `peers`.
+    ///
+    /// # Errors
+    /// The checkpoint cannot be read.
+    pub fn begin(&self, campaign: &Campaign, worker: usize, peers: usize) -> Result<Beginning, LoadError> {
+        let mut beginning = load(&self.checkpoints, self.manifest.as_ref(), campaign, worker, peers)?;
+        beginning.images = self.saver.clone().map(|saver| Box::new(ToSaver::new(saver, worker)) as _);
+        Ok(beginning)
+    }
 }
 
 /// Hands a worker's images to the saver of its process.

@@ -1,11 +1,13 @@
 //! Everything once more from the topics, beside the job that runs: with the epochs as they were recorded the same digests must come out, and the rows
-//! that the tables have.
+//! that the tables have. With `--since` the epochs that an earlier verification has found in order are not computed again: it has left the state after
+//! them and the rows that the tables then had, which are compared as all others.
 //!
 //! One transaction sees the recorded epochs and all tables as of the same commit, however far the job goes meanwhile. Thresholds are not taken from
 //! their table but computed again, for recorded watermarks close them where they closed before.
 
 mod lost;
 mod recorded;
+mod verified;
 
 use super::gather::Gather;
 use super::history::{AHEAD, Decided, History, HistoryError, Stretch};
@@ -13,6 +15,7 @@ use super::live::{Control, Replayed, bounds_of};
 use super::run::described;
 use super::topics;
 use crate::blame::Blame;
+use crate::checkpoint::CheckpointError;
 use crate::cluster::{Cluster, ClusterError};
 use crate::config::types::Config;
 use crate::first::{First, Panicked, caught};
@@ -24,6 +27,7 @@ use crate::postgres::{PostgresError, PostgresSettings};
 use crate::results::EpochResults;
 use crate::telemetry::progress::{Progress, Unit};
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
+use dataflows::campaign::graph::Campaign;
 use dataflows::customer::Features;
 use dataflows::event::Topic;
 use lost::Lost;
@@ -34,6 +38,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+pub use verified::Since;
+use verified::{Basis, Leaving, Verified, compare_seen};
 
 /// Why nothing can be said.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +60,7 @@ pub enum VerifyError {
     #[error(
         "partition {partition} of `{topic}` starts at offset {low}, but the job began with offset {wanted}: retention has removed the records between, \
          so it cannot be computed from its beginning again. Restore the topic from a copy, or verify before retention takes records away \
-         (retention.ms=-1 keeps all)"
+         (retention.ms=-1 keeps all); what was verified before is gone on from with --since last"
     )]
     Removed {
         /// The topic.
@@ -86,9 +92,65 @@ pub enum VerifyError {
     /// The beginning is not known.
     #[error("job `{0}` has no record of the offsets that it began with, and did not begin with the earliest: it cannot be computed again")]
     Unrepeatable(String),
+    /// What earlier verifications have left.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// There is no verification to go on from.
+    #[error("{}", unverified(address, *since))]
+    Unverified {
+        /// Where it would be.
+        address: String,
+        /// Which was asked for.
+        since: Since,
+    },
+    /// The verification cannot be gone on from.
+    #[error("{object} cannot be gone on from: {why}. Verify everything, with `sluice verify` without --since")]
+    Unusable {
+        /// What.
+        object: String,
+        /// Why not.
+        why: String,
+    },
+    /// What was verified is not what is recorded.
+    #[error(
+        "what was verified up to epoch {epoch} is of another history than the job's: {why}. The database was restored from another copy, or the job was made          anew, or somebody has changed the record of that epoch; verify everything, with `sluice verify` without --since"
+    )]
+    OtherHistory {
+        /// The epoch.
+        epoch: u64,
+        /// How that shows.
+        why: String,
+    },
+    /// The records after what was verified are gone.
+    #[error(
+        "partition {partition} of `{topic}` starts at offset {low}, but what was verified up to epoch {epoch} ends at offset {wanted}: retention has removed          the records between. Restore the topic from a copy, or verify more often than retention takes records away"
+    )]
+    RemovedSince {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// The epoch.
+        epoch: u64,
+        /// Where it ends.
+        wanted: u64,
+        /// The first offset that is there.
+        low: u64,
+    },
     /// The thread that compares could not be started, or ended.
     #[error("the thread that compares epochs: {0}")]
     Thread(String),
+}
+
+fn unverified(address: &str, since: Since) -> String {
+    match since {
+        Since::Last => format!(
+            "there is no verification to go on from at {address}: run `sluice verify` without --since, which leaves one there when it finds nothing that differs"
+        ),
+        Since::Epoch(epoch) => {
+            format!("there is no verification up to epoch {epoch} to go on from at {address}: go on from the newest one with --since last")
+        }
+    }
 }
 
 impl VerifyError {
@@ -99,7 +161,15 @@ impl VerifyError {
             VerifyError::Postgres(error) => error.blame(),
             VerifyError::Cluster(error) => error.blame(),
             VerifyError::History(error) => error.blame(),
-            VerifyError::Removed { .. } | VerifyError::PastEnd { .. } | VerifyError::Unrepeatable(_) | VerifyError::Thread(_) => Blame::World,
+            VerifyError::Checkpoint(error) => error.blame(),
+            VerifyError::Removed { .. }
+            | VerifyError::PastEnd { .. }
+            | VerifyError::Unrepeatable(_)
+            | VerifyError::Unverified { .. }
+            | VerifyError::Unusable { .. }
+            | VerifyError::OtherHistory { .. }
+            | VerifyError::RemovedSince { .. }
+            | VerifyError::Thread(_) => Blame::World,
         }
     }
 }
@@ -111,6 +181,8 @@ pub struct Verdict {
     pub job: String,
     /// The epoch as of which everything was compared.
     pub epoch: u64,
+    /// The epoch up to which it was verified before; 0 where it was computed from its beginning.
+    pub since: u64,
     /// What was found, table by table.
     pub findings: Vec<Findings>,
     /// Records that the job has read and that compaction has removed since; `None`: there are none.
@@ -141,32 +213,49 @@ impl Verdict {
 /// How long a silent broker is waited for before it is said.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// Verifies the job of this configuration, in this process alone.
+/// Verifies the job of this configuration, in this process alone; `since` says from which earlier verification on.
 ///
 /// # Errors
 /// What keeps it from being computed again; that something differs is no error.
-pub fn verify(config: &Config, features: Features) -> Result<Verdict, VerifyError> {
+pub fn verify(config: &Config, features: Features, since: Option<Since>) -> Result<Verdict, VerifyError> {
     let started = Instant::now();
     let config = Config { processes: 1, process: 0, hostfile: None, ..config.clone() };
-    let settings = config.postgres_settings(&features);
-    let mut snapshot = Snapshot::open(settings.clone())?;
-    let standing = snapshot.standing()?;
-    let mut verdict = Verdict { job: config.job.clone(), epoch: 0, findings: Vec::new(), removed: None, incomplete: None, took: Duration::ZERO };
+    let postgres = config.postgres_settings(&features);
+    let described = described(&config, features, true);
+    let verified = Verified::open(&config, &described.settings)?;
+    let basis = since.map(|since| verified.find(since)).transpose()?;
+    let since = basis.as_ref().map_or(0, Basis::epoch);
+    let mut snapshot = Snapshot::open(postgres.clone())?;
+    let standing = snapshot.standing(since)?;
+    basis.iter().try_for_each(|basis| basis.check(&standing))?;
+    let (job, epoch) = (config.job.clone(), standing.last());
+    let mut verdict = Verdict { job, epoch: 0, since, findings: Vec::new(), removed: None, incomplete: None, took: Duration::ZERO };
     let mut progress = Findings::new("progress");
     let mut epochs = Findings::new("epochs");
     check_chain(&standing, &mut epochs);
-    verdict.incomplete = check_progress(&standing, &settings.job, &mut progress, &mut epochs);
+    verdict.incomplete = check_progress(&standing, &postgres.job, &mut progress, &mut epochs);
+    let mut leaving = None;
     if verdict.incomplete.is_none() {
-        verdict.epoch = standing.epochs.last().map_or(0, |epoch| epoch.epoch);
-        let names = settings.topics.clone();
-        let recomputed = recompute(&config, features, settings, standing, epochs)?;
+        verdict.epoch = epoch;
+        let names = postgres.topics.clone();
+        let mut expected = Expected::new(&postgres, standing.kept.clone());
+        if let Some(basis) = &basis {
+            let blocks = verified.rows(basis, &mut expected)?;
+            compare_seen(&blocks, &standing.seen, &mut epochs);
+        }
+        let computing = Computing { config: &config, described, postgres, verified: &verified, basis };
+        let recomputed = computing.run(standing, expected, epochs)?;
         let (found, lost) = recomputed.checker.into_findings();
         epochs = found;
+        leaving = recomputed.leaving;
         verdict.removed = lost.removed(&names);
-        tracing::info!(epoch = verdict.epoch, "Everything is computed again; the tables are read.");
+        tracing::info!(epoch, since, "Everything is computed again; the tables are read.");
         verdict.findings = snapshot.compare(recomputed.expected, lost.doubt(&names).as_ref(), |table| tracing::debug!(table, "Compared."))?;
     }
     verdict.findings.extend([epochs, progress]);
+    // What lacks records is not the state that the job has.
+    let is_sound = verdict.differences() == 0 && verdict.removed.is_none();
+    leaving.filter(|_| is_sound).into_iter().for_each(|leaving: Leaving| leaving.keep(epoch));
     verdict.took = started.elapsed();
     Ok(verdict)
 }
@@ -175,84 +264,128 @@ pub fn verify(config: &Config, features: Features) -> Result<Verdict, VerifyErro
 struct Recomputed {
     expected: Expected,
     checker: Checker,
+    /// What was handed over for the next verification, if anything was.
+    leaving: Option<Leaving>,
 }
 
-fn recompute(
-    config: &Config,
-    features: Features,
+/// What computing takes beside what is recorded.
+struct Computing<'a> {
+    config: &'a Config,
+    described: Campaign,
     postgres: PostgresSettings,
-    standing: Standing,
-    epochs: Findings,
-) -> Result<Recomputed, VerifyError> {
-    if standing.epochs.is_empty() {
-        return Ok(Recomputed {
-            expected: Expected::new(&postgres, standing.kept),
-            checker: Checker::new(Vec::new(), postgres, epochs, Lost::default()),
-        });
-    }
-    let cluster = Cluster::alone(config);
-    let kafka = KafkaSettings { topic_ids: standing.topic_ids, ..config.kafka_settings() };
-    kafka.topic_ids.compare(&topics::ids(&kafka), &kafka.topics).map_err(KafkaError::from)?;
-    let compacted = Compacted::default();
-    compacted.look(&kafka);
-    let (stretch, lost) = stretch(&kafka, &standing, &config.job, compacted.topics())?;
-    let mut described = described(config, features, false);
-    Arc::make_mut(&mut described.settings).emit.profiled = true;
-    let (control, failure) = (Control::default(), First::<HistoryError>::default());
-    let sight = Sight::new(&kafka.brokers, failure.teller());
-    let (to_fold, results) = bounded(AHEAD as usize + 1);
-    let mut gather = Gather::new(described.clone(), control.clone(), to_fold, failure.teller());
-    let recorded = standing.epochs.iter().map(|epoch| (epoch.epoch, epoch.offsets.as_slice(), epoch.watermark));
-    let replayed = Replayed::each(recorded, standing.erasures.iter().copied());
-    let fold = Fold {
-        last: standing.epochs.last().map_or(0, |epoch| epoch.epoch),
-        expected: Expected::new(&postgres, standing.kept),
-        checker: Checker::new(standing.epochs, postgres.clone(), epochs, lost),
-        control: control.clone(),
-        sight: sight.clone(),
-        failure: failure.clone(),
-    };
-    let folding = fold.start(results)?;
-    let history = History { kafka, described, closes: false, control, sight, failure, read: Arc::new(|_| ()) };
-    let decided = Decided { stretch, epochs: replayed, receive: Box::new(move |delivery| gather.receive(delivery)) };
-    // The thread that folds is not waited for after a failure: nothing says that its epochs have an end then.
-    history.run(&cluster, Some(decided))?;
-    let folded = folding.join().map_err(|_| VerifyError::Thread("it ended before its time".to_string()))?;
-    Ok(folded.map_err(HistoryError::from)??)
+    verified: &'a Verified,
+    basis: Option<Basis>,
 }
 
-/// What has to be read: from the offsets that the job began with to those of its last recorded epoch. Of that, compaction may have removed some.
-fn stretch(kafka: &KafkaSettings, standing: &Standing, job: &str, compacted: Topics) -> Result<(Stretch, Lost), VerifyError> {
-    if standing.starts.is_none() && Position::from(kafka.start) != Position::Earliest {
-        return Err(VerifyError::Unrepeatable(job.to_string()));
+impl Computing<'_> {
+    fn run(mut self, standing: Standing, expected: Expected, epochs: Findings) -> Result<Recomputed, VerifyError> {
+        let Some(last) = standing.epochs.last().cloned() else {
+            let checker = Checker::new(Vec::new(), self.postgres, epochs, Lost::default());
+            return Ok(Recomputed { expected, checker, leaving: None });
+        };
+        let cluster = Cluster::alone(self.config);
+        let kafka = KafkaSettings { topic_ids: standing.topic_ids, ..self.config.kafka_settings() };
+        kafka.topic_ids.compare(&topics::ids(&kafka), &kafka.topics).map_err(KafkaError::from)?;
+        let compacted = Compacted::default();
+        compacted.look(&kafka);
+        let (stretch, lost) = self.stretch(&kafka, &standing, compacted.topics())?;
+        let (resumption, leaving) = self.verified.resumption(self.basis.as_ref(), self.config.workers);
+        let settings = Arc::make_mut(&mut self.described.settings);
+        (settings.emit.profiled, settings.emit.snapshots) = (true, leaving.is_some());
+        let (control, failure) = (Control::default(), First::<HistoryError>::default());
+        control.committed.store(resumption.after(), Ordering::Release);
+        let sight = Sight::new(&kafka.brokers, failure.teller());
+        let (to_fold, results) = bounded(AHEAD as usize + 1);
+        let mut gather = Gather::new(self.described.clone(), control.clone(), to_fold, failure.teller());
+        if let Some(basis) = &self.basis {
+            gather = gather.after(&basis.common);
+        }
+        let recorded = standing.epochs.iter().map(|epoch| (epoch.epoch, epoch.offsets.as_slice(), epoch.watermark));
+        let mut replayed = Replayed::each(recorded, standing.erasures.iter().copied());
+        if let (Some(leaving), Some(replayed)) = (&leaving, replayed.last_mut()) {
+            gather = leaving.gathering(gather, &last);
+            replayed.save = Some(leaving.save);
+        }
+        let mut blocks = standing.seen.blocks;
+        standing.epochs.iter().for_each(|recorded| blocks.add(recorded));
+        let watermark = self.basis.and_then(|basis| basis.common.watermark);
+        let fold = Fold {
+            last: last.epoch,
+            expected,
+            checker: Checker::new(standing.epochs, self.postgres, epochs, lost).after(watermark),
+            control: control.clone(),
+            sight: sight.clone(),
+            failure: failure.clone(),
+        };
+        let folding = fold.start(results)?;
+        let history = History {
+            kafka,
+            described: self.described,
+            closes: false,
+            control,
+            sight,
+            failure,
+            read: Arc::new(|_| ()),
+            resumption: Some(resumption),
+        };
+        let decided = Decided { stretch, epochs: replayed, receive: Box::new(move |delivery| gather.receive(delivery)) };
+        // The thread that folds is not waited for after a failure: nothing says that its epochs have an end then.
+        history.run(&cluster, Some(decided)).map_err(|error| match error {
+            HistoryError::Load(error) => VerifyError::from(error),
+            other => VerifyError::from(other),
+        })?;
+        let folded = folding.join().map_err(|_| VerifyError::Thread("it ended before its time".to_string()))?;
+        let (expected, checker) = folded.map_err(HistoryError::from)??;
+        leaving.iter().for_each(|leaving| leaving.hand(last.epoch, &expected, &blocks));
+        Ok(Recomputed { expected, checker, leaving })
     }
-    let starts = bounds_of(standing.starts.as_deref().unwrap_or_default());
-    let mut ends: BTreeMap<(Topic, u32), (u64, u64)> = BTreeMap::new();
-    for epoch in &standing.epochs {
-        for &(topic, partition, next) in &epoch.offsets {
-            let end = ends.entry((topic, partition)).or_insert((next, epoch.epoch));
-            *end = (*end).max((next, epoch.epoch));
+
+    /// What has to be read: from the offsets that the job began with, or that what was verified ends with, to those of its last recorded epoch. Of that,
+    /// compaction may have removed some.
+    fn stretch(&self, kafka: &KafkaSettings, standing: &Standing, compacted: Topics) -> Result<(Stretch, Lost), VerifyError> {
+        let starts = match &self.basis {
+            Some(basis) => Some(basis.manifest.offsets.as_slice()),
+            None => standing.starts.as_deref(),
+        };
+        if starts.is_none() && Position::from(kafka.start) != Position::Earliest {
+            return Err(VerifyError::Unrepeatable(self.config.job.clone()));
+        }
+        let starts = bounds_of(starts.unwrap_or_default());
+        let mut ends: BTreeMap<(Topic, u32), (u64, u64)> = BTreeMap::new();
+        for epoch in &standing.epochs {
+            for &(topic, partition, next) in &epoch.offsets {
+                let end = ends.entry((topic, partition)).or_insert((next, epoch.epoch));
+                *end = (*end).max((next, epoch.epoch));
+            }
+        }
+        let mut partitions: BTreeMap<Topic, Vec<u32>> = BTreeMap::new();
+        ends.keys().for_each(|(topic, partition)| partitions.entry(*topic).or_default().push(*partition));
+        let there = admin::positions(kafka, &partitions, Position::Earliest)?;
+        let (mut stretch, mut goes_on) = (Vec::new(), false);
+        for ((topic, partition), (until, epoch)) in ends {
+            let range = there.get(&(topic, partition)).cloned().unwrap_or_default();
+            // A partition that came later was read from its first record on.
+            let wanted = starts.get(&(topic, partition)).copied().unwrap_or(0);
+            let name = || kafka.topic_name(topic).to_string();
+            if wanted < range.start {
+                return Err(self.removed(name(), partition, wanted, range.start));
+            }
+            if until.max(wanted) > range.end {
+                return Err(VerifyError::PastEnd { epoch, topic: name(), partition, wanted: until.max(wanted), high: range.end });
+            }
+            goes_on |= compacted.contains(topic) && until < range.end;
+            stretch.push((topic, partition, wanted, until));
+        }
+        Ok((Stretch(stretch), Lost::new(compacted, goes_on)))
+    }
+
+    /// Records that have to be read are gone.
+    fn removed(&self, topic: String, partition: u32, wanted: u64, low: u64) -> VerifyError {
+        match &self.basis {
+            Some(basis) => VerifyError::RemovedSince { topic, partition, epoch: basis.epoch(), wanted, low },
+            None => VerifyError::Removed { topic, partition, wanted, low },
         }
     }
-    let mut partitions: BTreeMap<Topic, Vec<u32>> = BTreeMap::new();
-    ends.keys().for_each(|(topic, partition)| partitions.entry(*topic).or_default().push(*partition));
-    let there = admin::positions(kafka, &partitions, Position::Earliest)?;
-    let (mut stretch, mut goes_on) = (Vec::new(), false);
-    for ((topic, partition), (until, epoch)) in ends {
-        let range = there.get(&(topic, partition)).cloned().unwrap_or_default();
-        // A partition that came later was read from its first record on.
-        let wanted = starts.get(&(topic, partition)).copied().unwrap_or(0);
-        let name = || kafka.topic_name(topic).to_string();
-        if wanted < range.start {
-            return Err(VerifyError::Removed { topic: name(), partition, wanted, low: range.start });
-        }
-        if until.max(wanted) > range.end {
-            return Err(VerifyError::PastEnd { epoch, topic: name(), partition, wanted: until.max(wanted), high: range.end });
-        }
-        goes_on |= compacted.contains(topic) && until < range.end;
-        stretch.push((topic, partition, wanted, until));
-    }
-    Ok((Stretch(stretch), Lost::new(compacted, goes_on)))
 }
 
 /// Takes in epoch after epoch, on a thread of its own.
@@ -266,7 +399,7 @@ struct Fold {
     failure: First<HistoryError>,
 }
 
-type Folding = JoinHandle<Result<Result<Recomputed, PostgresError>, Panicked>>;
+type Folding = JoinHandle<Result<Result<(Expected, Checker), PostgresError>, Panicked>>;
 
 impl Fold {
     fn start(self, results: Receiver<Box<EpochResults>>) -> Result<Folding, VerifyError> {
@@ -280,7 +413,7 @@ impl Fold {
         std::thread::Builder::new().name("fold".to_string()).spawn(fold).map_err(|error| VerifyError::Thread(error.to_string()))
     }
 
-    fn run(mut self, results: &Receiver<Box<EpochResults>>) -> Result<Recomputed, PostgresError> {
+    fn run(mut self, results: &Receiver<Box<EpochResults>>) -> Result<(Expected, Checker), PostgresError> {
         let mut progress = Progress::start("verifying", Unit::Epochs, self.last);
         let mut failed = None;
         let mut warned = false;
@@ -310,7 +443,7 @@ impl Fold {
         }
         match failed {
             Some(error) => Err(error),
-            None => Ok(Recomputed { expected: self.expected, checker: self.checker }),
+            None => Ok((self.expected, self.checker)),
         }
     }
 }

@@ -119,6 +119,7 @@ fn save(scene: &Scene, epoch: u64) {
         erases: false,
         shared: serde_json::from_value(shared).expect("a file"),
         shards: Default::default(),
+        tables: Vec::new(),
     };
     checkpoints.commit(&manifest).expect("a manifest");
 }

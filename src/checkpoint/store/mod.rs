@@ -87,6 +87,14 @@ impl Location {
         }
     }
 
+    /// The one of this name below it.
+    pub fn below(&self, name: &str) -> Location {
+        match self {
+            Location::Folder(path) => Location::Folder(path.join(name)),
+            Location::Url(url) => Location::Url(format!("{}/{name}", url.trim_end_matches('/'))),
+        }
+    }
+
     /// Opens the store that is there. Nothing is made or asked for yet.
     ///
     /// # Errors

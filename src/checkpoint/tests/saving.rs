@@ -43,6 +43,26 @@ fn a_checkpoint_is_there_only_after_its_epochs_commit() {
 }
 
 #[test]
+fn what_the_tables_hold_comes_back_in_order_and_goes_with_its_checkpoint() {
+    let scene = Scene::new();
+    let mut bench = Bench::new(scene.checkpoints(), None);
+    let pieces = |epoch| (0..12u8).map(move |number| Piece::Tables { epoch, number: number.into(), bytes: vec![number; 9] });
+    let of = |epoch: u64| scene.names().into_iter().filter(|name| name.starts_with(&format!("tables/{epoch:020}-"))).count();
+    pieces(3).for_each(|piece| bench.assembly.take(piece));
+    assert!(bench.save(Checkpoint::full(3, &[1])));
+    let manifest = restored(&scene.checkpoints(), 3).expect("a checkpoint");
+    let read: Vec<_> = manifest.tables.iter().map(|file| scene.checkpoints().read(file).expect("a file")).collect();
+    assert_eq!(read, (0..12u8).map(|number| vec![number; 9]).collect::<Vec<_>>());
+    for epoch in [4, 5] {
+        pieces(epoch).for_each(|piece| bench.assembly.take(piece));
+        assert!(bench.save(Checkpoint::of(epoch, &[(1, Kind::Delta)])));
+    }
+    assert_eq!([3, 4, 5].map(of), [0, 12, 12], "two checkpoints are kept");
+    std::fs::remove_file(scene.path("tables/00000000000000000005-7.zst")).expect("a file");
+    assert_eq!(restored(&scene.checkpoints(), u64::MAX).map(|manifest| manifest.epoch), Some(4), "one that lacks some is not taken");
+}
+
+#[test]
 fn changes_without_what_they_add_to_are_refused() {
     let scene = Scene::new();
     let mut bench = Bench::new(scene.checkpoints(), None);
@@ -152,7 +172,7 @@ fn two_processes_make_one_checkpoint() {
     for piece in pieces {
         match &piece {
             Piece::Shard { shard, .. } => offer(&savers[usize::from(shard % 2)], piece),
-            Piece::Shared(_) => offer(&savers[0], piece),
+            Piece::Shared(_) | Piece::Tables { .. } => offer(&savers[0], piece),
             Piece::WorkerDone { .. } => savers.iter().for_each(|saver| offer(saver, piece.clone())),
         }
     }

@@ -174,6 +174,7 @@ fn repeat(logs: &Logs, seed: u64, peers: usize, recorded: &[Epoch]) -> Vec<Epoch
             bounds: wanted.bounds.iter().map(|(&(topic, partition), &next)| (topic, partition, next)).collect(),
             watermark: Some(number as i64),
             erased: Vec::new(),
+            save: None,
         };
         let command = Command::CutAt { replayed, more: number + 1 < recorded.len() };
         (0..peers).for_each(|seat| run.tell(seat, &command));

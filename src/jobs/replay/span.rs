@@ -191,7 +191,7 @@ impl<'a> TopicsNow<'a> {
                 }
             }
             let bounds = offsets.into_iter().map(|((topic, partition), next)| (topic, partition, next)).collect();
-            replayed.push(Replayed { bounds, watermark: *watermark, erased: Vec::new() });
+            replayed.push(Replayed { bounds, watermark: *watermark, erased: Vec::new(), save: None });
         }
         // That they are there shows now, and not when the reading stands still.
         self.all(Isolation::Committed, |at| ends.get(&at).map_or(Position::Latest, |&next| Position::Offset(next)))?;

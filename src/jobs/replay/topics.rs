@@ -100,7 +100,7 @@ pub fn replay(cluster: &Cluster, kafka: &KafkaSettings, described: &Campaign, sp
     }
     let failure = First::default();
     let sight = Sight::new(&kafka.brokers, failure.teller());
-    let history = History { kafka: kafka.clone(), described: described.clone(), closes: true, control, sight, failure, read };
+    let history = History { kafka: kafka.clone(), described: described.clone(), closes: true, control, sight, failure, read, resumption: None };
     history.run(cluster, decided)?;
     shown.iter().for_each(|shown| shown.finish());
     let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);

@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 pub fn check_progress(standing: &Standing, job: &str, progress: &mut Findings, epochs: &mut Findings) -> Option<String> {
     progress.rows += 1;
     let key = format!("job {job:?}");
-    let last = standing.epochs.last().map_or(0, |epoch| epoch.epoch);
+    let last = standing.last();
     if standing.progress.epoch < last {
         progress.differs(&key, "epoch", last.to_string(), standing.progress.epoch.to_string());
     }
@@ -25,7 +25,7 @@ pub fn check_progress(standing: &Standing, job: &str, progress: &mut Findings, e
         progress.differs(&key, "published", format!("at most {last}"), standing.progress.published.to_string());
     }
     let mut missing = None;
-    let mut next = 1;
+    let mut next = standing.seen.through + 1;
     for there in standing.epochs.iter().map(|epoch| epoch.epoch).chain([standing.progress.epoch.max(last).saturating_add(1)]) {
         if next < there {
             missing.get_or_insert(next);
@@ -40,8 +40,9 @@ pub fn check_progress(standing: &Standing, job: &str, progress: &mut Findings, e
 
 /// Compares the link of each recorded epoch with what is recorded of it, and with the link before; of one that follows a gap nothing can be said.
 pub fn check_chain(standing: &Standing, epochs: &mut Findings) {
-    let Standing { history, epochs: recorded, .. } = standing;
-    let mut before: Option<(u64, Option<Link>)> = Some((0, None));
+    let Standing { history, seen, epochs: recorded, .. } = standing;
+    let link = seen.last.as_ref().and_then(|last| last.chain.as_deref()).and_then(Link::from_hex);
+    let mut before: Option<(u64, Option<Link>)> = Some((seen.through, link));
     for epoch in recorded {
         let follows = before.is_some_and(|(number, _)| number + 1 == epoch.epoch) || epoch.epoch == history.after + 1;
         let found = epoch.chain.as_deref().and_then(Link::from_hex);
@@ -73,6 +74,11 @@ impl Checker {
     /// With what is recorded, from the first epoch on, and what was found already.
     pub fn new(recorded: Vec<Recorded>, settings: PostgresSettings, findings: Findings, lost: Lost) -> Self {
         Checker { recorded: recorded.into(), settings, findings, lost, watermark: None }
+    }
+
+    /// Begins after an epoch with this watermark.
+    pub fn after(self, watermark: Option<Millis>) -> Self {
+        Checker { watermark, ..self }
     }
 
     /// What was found, and which records are gone.
@@ -151,6 +157,7 @@ fn shown(watermark: Option<Millis>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::postgres::comparison::Seen;
     use crate::sink::{History, Progress};
     use dataflows::campaign::output::{Closed, Count, Counts};
     use dataflows::event::{DAY, Topic};
@@ -215,8 +222,16 @@ mod tests {
             let mut epochs = all.clone();
             change(&mut epochs);
             let progress = Progress { epoch: 5, incarnation: 1, published: 0 };
-            let standing =
-                Standing { progress, starts: None, history, topic_ids: Default::default(), epochs, erasures: Vec::new(), kept: Default::default() };
+            let standing = Standing {
+                progress,
+                starts: None,
+                history,
+                topic_ids: Default::default(),
+                seen: Seen::default(),
+                epochs,
+                erasures: Vec::new(),
+                kept: Default::default(),
+            };
             let mut findings = Findings::new("epochs");
             check_chain(&standing, &mut findings);
             findings.named.into_iter().map(|difference| difference.key).collect::<Vec<_>>()
@@ -240,6 +255,7 @@ mod tests {
                 starts: None,
                 history: History::begin(u64::MAX - 1),
                 topic_ids: Default::default(),
+                seen: Seen::default(),
                 epochs,
                 erasures: Vec::new(),
                 kept: Default::default(),

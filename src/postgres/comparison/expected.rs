@@ -67,6 +67,33 @@ impl Expected {
         }
     }
 
+    /// Columns of the features, in their order.
+    pub fn feature_names(&self) -> &[String] {
+        &self.settings.features
+    }
+
+    /// Interactions that wait.
+    pub fn pending(&self) -> i64 {
+        self.pending
+    }
+
+    /// So many interactions wait.
+    pub fn set_pending(&mut self, pending: i64) {
+        self.pending = pending;
+    }
+
+    /// Its tables.
+    pub fn tables(&self) -> [&Table; 10] {
+        let Expected { interactions, features, decisions, models, dead_letters, thresholds, erasures, arm_stats, segments, metrics, .. } = self;
+        [features, interactions, decisions, segments, arm_stats, models, metrics, dead_letters, thresholds, erasures]
+    }
+
+    /// Its tables, to be filled.
+    pub fn tables_mut(&mut self) -> [&mut Table; 10] {
+        let Expected { interactions, features, decisions, models, dead_letters, thresholds, erasures, arm_stats, segments, metrics, .. } = self;
+        [features, interactions, decisions, segments, arm_stats, models, metrics, dead_letters, thresholds, erasures]
+    }
+
     /// Folds in the next epoch.
     ///
     /// # Errors

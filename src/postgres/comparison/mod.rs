@@ -3,16 +3,19 @@
 //! [`Snapshot`] sees all tables as of one commit. [`Expected`] folds the results of every epoch up to it into the rows that the tables must then have,
 //! encoded by the very code that the writer uses; [`Snapshot::compare`] reads each table once and names whatever differs.
 
+pub mod blocks;
 pub mod difference;
 pub mod doubt;
 pub mod expected;
 pub mod shapes;
 pub mod single;
 pub mod snapshot;
+pub mod stored;
 pub mod table;
 pub mod value;
 
+pub use blocks::Blocks;
 pub use difference::{Difference, Findings};
 pub use doubt::Doubt;
 pub use expected::Expected;
-pub use snapshot::{Recorded, Snapshot, Standing};
+pub use snapshot::{Recorded, Seen, Snapshot, Standing};

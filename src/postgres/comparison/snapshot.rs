@@ -3,6 +3,7 @@
 //! What the job commits meanwhile is not seen, so the epoch that is recorded in the snapshot and the rows beside it always agree. The transaction takes
 //! no lock that a writer waits for; while it is open, though, the server keeps the old versions of rows.
 
+use super::blocks::Blocks;
 use super::difference::Findings;
 use super::doubt::Doubt;
 use super::expected::{Expected, Kept};
@@ -18,6 +19,8 @@ use crate::postgres::settings::PostgresSettings;
 use crate::sink::{History, Positions, Progress};
 use dataflows::event::{CustomerId, Millis};
 use postgres::Client;
+use postgres::fallible_iterator::FallibleIterator;
+use serde::Serialize;
 use std::io::{self, BufRead};
 
 /// A connection with a snapshot.
@@ -27,7 +30,7 @@ pub struct Snapshot {
 }
 
 /// What is recorded of a committed epoch.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Recorded {
     /// Which.
     pub epoch: u64,
@@ -58,12 +61,32 @@ pub struct Standing {
     pub history: History,
     /// The ids of the topics that it has read, as far as they were recorded.
     pub topic_ids: TopicIds,
-    /// Its epochs, in order.
+    /// The epochs up to the one that was verified before.
+    pub seen: Seen,
+    /// Those after it, in order.
     pub epochs: Vec<Recorded>,
     /// The customers that its epochs have erased, each with its epoch and up to an instant: the topics may no longer say so.
     pub erasures: Vec<(u64, CustomerId, Millis)>,
     /// What of tables that forget is there.
     pub kept: Kept,
+}
+
+/// Recorded epochs up to one that was verified before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// That epoch; 0 where none was.
+    pub through: u64,
+    /// They are as their blocks say.
+    pub blocks: Blocks,
+    /// That epoch as it is recorded now; `None`: it is not.
+    pub last: Option<Recorded>,
+}
+
+impl Standing {
+    /// The last epoch that is recorded; 0 where none is.
+    pub fn last(&self) -> u64 {
+        self.epochs.last().map_or(self.seen.through, |epoch| epoch.epoch)
+    }
 }
 
 /// The transaction, and what lets it wait while everything is computed again.
@@ -85,32 +108,34 @@ impl Snapshot {
         Ok(Snapshot { client, settings })
     }
 
-    /// Where the job stands.
+    /// Where the job stands, of which everything up to the epoch `verified` was verified before.
     ///
     /// # Errors
     /// [`PostgresError::NoJob`], [`PostgresError::Recorded`], or that of a statement.
-    pub fn standing(&mut self) -> Result<Standing, PostgresError> {
+    pub fn standing(&mut self, verified: u64) -> Result<Standing, PostgresError> {
         let Snapshot { client, settings } = self;
         let progress = recorded::progress(client, &settings.job)?.ok_or_else(|| PostgresError::NoJob(settings.job.clone()))?;
         let starts = recorded::starts(client, settings)?;
         let history = recorded::history(client, &settings.job)?;
         let topic_ids = recorded::topic_ids(client, settings)?;
-        let erasures = recorded::erasures(client, 0)?;
-        let epochs = self.epochs()?;
+        let erasures = recorded::erasures(client, verified)?;
+        let (seen, epochs) = self.epochs(verified)?;
         let kept = self.kept()?;
-        Ok(Standing { progress, starts, history, topic_ids, epochs, erasures, kept })
+        Ok(Standing { progress, starts, history, topic_ids, seen, epochs, erasures, kept })
     }
 
-    fn epochs(&mut self) -> Result<Vec<Recorded>, PostgresError> {
+    /// Of the epochs that were verified only their blocks stay in memory.
+    fn epochs(&mut self, verified: u64) -> Result<(Seen, Vec<Recorded>), PostgresError> {
         let Snapshot { client, settings } = self;
-        let rows = client
-            .query(
+        let failed = || PostgresError::statement("read the recorded epochs");
+        let mut rows = client
+            .query_raw(
                 "SELECT epoch, watermark, offsets::text, digest, counts::text, topic_ids::text, chain, read::text FROM epochs WHERE job = $1
                  ORDER BY epoch",
-                &[&settings.job],
+                [&settings.job],
             )
-            .map_err(PostgresError::statement("read the recorded epochs"))?;
-        let read = |row: &postgres::Row| {
+            .map_err(failed())?;
+        let read = |row: &postgres::Row| -> Result<Recorded, PostgresError> {
             let epoch = row.get::<_, i64>(0) as u64;
             let offsets = recorded::offsets_of(row.get(2), settings).map_err(|why| PostgresError::Recorded { epoch, why })?;
             let read = row.get::<_, Option<&str>>(7).map(|read| recorded::offsets_of(read, settings)).transpose();
@@ -119,7 +144,17 @@ impl Snapshot {
             let topic_ids = recorded::topic_ids_of(row.get(5), settings).map_err(|why| PostgresError::Recorded { epoch, why })?;
             Ok(Recorded { epoch, watermark, offsets, digest: row.get(3), counts: row.get(4), topic_ids, chain: row.get(6), read })
         };
-        rows.iter().map(read).collect()
+        let (mut seen, mut epochs) = (Seen { through: verified, ..Seen::default() }, Vec::new());
+        while let Some(row) = rows.next().map_err(failed())? {
+            let recorded = read(&row)?;
+            if recorded.epoch > verified {
+                epochs.push(recorded);
+                continue;
+            }
+            seen.blocks.add(&recorded);
+            seen.last = Some(recorded).filter(|recorded| recorded.epoch == verified);
+        }
+        Ok((seen, epochs))
     }
 
     fn kept(&mut self) -> Result<Kept, PostgresError> {

@@ -59,6 +59,16 @@ impl Table {
         self.rows.keys()
     }
 
+    /// The rows that should be there, packed, in the order of their keys.
+    pub fn rows(&self) -> impl Iterator<Item = (&Key, &[u8])> {
+        self.rows.iter().map(|(key, packed)| (key, &**packed))
+    }
+
+    /// A row that is packed already should be there.
+    pub fn put_packed(&mut self, key: Key, packed: Box<[u8]>) {
+        self.rows.insert(key, packed);
+    }
+
     /// A row should be there, in the place of any other of its key.
     pub fn put(&mut self, row: &[u8]) {
         let values = values(row);

@@ -15,12 +15,13 @@ use crate::jobs::history::HistoryError;
 use crate::jobs::replay::span::Crossed;
 use crate::jobs::replay::{ReplayError, SourceFault, SourceFaults, TopicsError};
 use crate::jobs::run::RunError;
-use crate::jobs::verify::VerifyError;
+use crate::jobs::verify::{Since, VerifyError};
 use crate::kafka::KafkaError;
 use crate::kafka::load::LoadError;
 use crate::postgres::PostgresError;
 use crate::world::WorldError;
 use crate::world::write::WriteError;
+use dataflows::campaign::snapshot::SnapshotError;
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
@@ -33,6 +34,7 @@ fn history() -> Vec<HistoryError> {
         HistoryError::Cluster(_) => HistoryError::Cluster(ClusterError::Lost),
         HistoryError::Gather(_) => HistoryError::Gather(GatherError::SinkEnded(7)),
         HistoryError::Panicked(_) => HistoryError::Panicked(panicked()),
+        HistoryError::Load(_) => HistoryError::Load(SnapshotError::Common(text("no JSON")).into()),
     ]
 }
 
@@ -47,6 +49,11 @@ fn verify() -> Vec<VerifyError> {
         VerifyError::Removed { .. } => VerifyError::Removed { topic: topic(), partition: 0, wanted: 0, low: 4 },
         VerifyError::PastEnd { .. } => VerifyError::PastEnd { epoch: 7, topic: topic(), partition: 0, wanted: 9, high: 4 },
         VerifyError::Unrepeatable(_) => VerifyError::Unrepeatable(text("campaign")),
+        VerifyError::Checkpoint(_) => VerifyError::Checkpoint(CheckpointError::Address { address: text("s3://"), why: text("no bucket") }),
+        VerifyError::Unverified { .. } => VerifyError::Unverified { address: text("c/campaign"), since: Since::Last },
+        VerifyError::Unusable { .. } => VerifyError::Unusable { object: text("c/7.json"), why: text("it is missing") },
+        VerifyError::OtherHistory { .. } => VerifyError::OtherHistory { epoch: 7, why: text("that epoch is not recorded") },
+        VerifyError::RemovedSince { .. } => VerifyError::RemovedSince { topic: topic(), partition: 0, epoch: 7, wanted: 2, low: 4 },
         VerifyError::Thread(_) => VerifyError::Thread(text("no room")),
     ];
     own.into_iter().filter(|error| !matches!(error, VerifyError::History(_))).chain(history().into_iter().map(VerifyError::History)).collect()

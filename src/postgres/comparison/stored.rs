@@ -1,0 +1,177 @@
+//! What the tables must hold, put aside for the next verification and taken up by it: every row as
+//! it is packed, so that one that was verified is compared as exactly as one that is new.
+//!
+//! It goes in pieces. The first says what is in the others; each of these has rows of one table.
+
+use super::blocks::Blocks;
+use super::expected::Expected;
+use super::table::{Key, Table};
+use serde::{Deserialize, Serialize};
+
+/// Version of the form; raised whenever its meaning changes, that of packed rows and blocks
+/// included.
+const FORMAT: u32 = 1;
+
+/// Bytes of a piece, about.
+const PIECE: usize = 4 << 20;
+
+/// The first piece.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Head {
+    format: u32,
+    /// Columns of the features, in their order.
+    features: Vec<String>,
+    /// Interactions that wait.
+    pending: i64,
+    /// The epochs that were recorded by then.
+    blocks: Blocks,
+}
+
+/// Gives what `expected` holds, and these epochs, piece by piece.
+pub fn store(expected: &Expected, blocks: &Blocks, mut give: impl FnMut(Vec<u8>)) {
+    let head = Head { format: FORMAT, features: expected.feature_names().to_vec(), pending: expected.pending(), blocks: blocks.clone() };
+    give(serde_json::to_vec(&head).expect("texts, numbers and lists of them always are JSON"));
+    for table in expected.tables() {
+        let begin = || {
+            let mut piece = Vec::new();
+            push(&mut piece, table.shape().table.as_bytes());
+            piece
+        };
+        let mut piece = begin();
+        let empty = piece.len();
+        for ((first, second, rest), packed) in table.rows() {
+            piece.extend(first.to_le_bytes());
+            piece.extend(second.to_le_bytes());
+            push(&mut piece, rest);
+            push(&mut piece, packed);
+            if piece.len() >= PIECE {
+                give(std::mem::replace(&mut piece, begin()));
+            }
+        }
+        if piece.len() > empty {
+            give(piece);
+        }
+    }
+}
+
+/// Takes up pieces in the order in which they were given, into what holds nothing yet; gives the
+/// epochs.
+///
+/// # Errors
+/// Why they cannot be taken up: they are of other columns, of another version, or no such pieces.
+pub fn restore<E>(expected: &mut Expected, pieces: impl Iterator<Item = Result<Vec<u8>, E>>) -> Result<Result<Blocks, String>, E> {
+    let mut blocks = None;
+    for piece in pieces {
+        let piece = piece?;
+        let taken = match blocks {
+            None => take_head(expected, &piece).map(|found| blocks = Some(found)),
+            Some(_) => take_rows(expected, &piece).ok_or_else(|| "a row of it cannot be read".to_string()),
+        };
+        if let Err(why) = taken {
+            return Ok(Err(why));
+        }
+    }
+    Ok(blocks.ok_or_else(|| "it does not say what the tables held".to_string()))
+}
+
+fn take_head(expected: &mut Expected, piece: &[u8]) -> Result<Blocks, String> {
+    let head: Head = serde_json::from_slice(piece).map_err(|error| format!("it cannot be read: {error}"))?;
+    if head.format != FORMAT {
+        return Err(format!("it has form {}, and this program reads form {FORMAT}", head.format));
+    }
+    if head.features != expected.feature_names() {
+        return Err("the table of features had other columns".to_string());
+    }
+    expected.set_pending(head.pending);
+    Ok(head.blocks)
+}
+
+fn take_rows(expected: &mut Expected, piece: &[u8]) -> Option<()> {
+    let (name, mut rest) = pull(piece)?;
+    let table: &mut Table = expected.tables_mut().into_iter().find(|table| table.shape().table.as_bytes() == name)?;
+    while !rest.is_empty() {
+        let (first, after) = rest.split_first_chunk::<8>()?;
+        let (second, after) = after.split_first_chunk::<8>()?;
+        let (of_key, after) = pull(after)?;
+        let (packed, after) = pull(after)?;
+        let key: Key = (i64::from_le_bytes(*first), i64::from_le_bytes(*second), of_key.into());
+        table.put_packed(key, packed.into());
+        rest = after;
+    }
+    Some(())
+}
+
+/// Bytes behind their length.
+fn push(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.extend((bytes.len() as u32).to_le_bytes());
+    out.extend_from_slice(bytes);
+}
+
+fn pull(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    rest.split_at_checked(u32::from_le_bytes(*length) as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::postgres::comparison::expected::Kept;
+    use crate::postgres::{PostgresSettings, comparison::Findings};
+    use crate::results::EpochResults;
+    use dataflows::campaign::output::{ArmDay, Change, FeatureRow, FeatureRows};
+    use std::convert::Infallible;
+
+    fn settings(features: &[&str]) -> PostgresSettings {
+        PostgresSettings { features: features.iter().map(|name| (*name).to_string()).collect(), ..PostgresSettings::new("", "campaign") }
+    }
+
+    /// So many customers, and a day of an arm.
+    fn expected(customers: i64) -> Expected {
+        let mut expected = Expected::new(&settings(&["monetary"]), Kept::default());
+        let row = |customer| FeatureRow { change: Change::Insert, customer, as_of: 7, last_purchase: None, signup: Some(3) };
+        let rows: Vec<FeatureRow> = (0..customers).map(row).collect();
+        let features = vec![FeatureRows { values: rows.iter().map(|row| row.customer as f64).collect(), rows }];
+        let arm_days = vec![ArmDay { day: 1, arm: 0, interactions: 2, responses: 1, reward: 5 }];
+        expected.fold(&EpochResults { features, arm_days, ..EpochResults::new(1) }).expect("rows");
+        expected
+    }
+
+    fn stored(expected: &Expected) -> Vec<Vec<u8>> {
+        let mut pieces = Vec::new();
+        store(expected, &Blocks::default(), |piece| pieces.push(piece));
+        pieces
+    }
+
+    fn restored(features: &[&str], pieces: &[Vec<u8>]) -> Result<Expected, String> {
+        let mut expected = Expected::new(&settings(features), Kept::default());
+        let pieces = pieces.iter().cloned().map(Ok::<_, Infallible>);
+        restore(&mut expected, pieces).expect("infallible").map(|_| expected)
+    }
+
+    #[test]
+    fn what_is_put_aside_is_taken_up_again() {
+        let own = expected(120_000);
+        let pieces = stored(&own);
+        assert!(pieces.len() > 3, "more than one piece of one table");
+        let again = restored(&["monetary"], &pieces).expect("it is taken up");
+        assert_eq!(stored(&again), pieces);
+        let findings: Result<Vec<Findings>, Infallible> = again.into_findings(None, |_, _| Ok(()));
+        let missing: u64 = findings.expect("infallible").iter().map(|findings| findings.total).sum();
+        assert_eq!(missing, 120_002, "the customers, the day and the epoch's metrics");
+    }
+
+    #[test]
+    fn what_is_of_another_form_is_not_taken_up() {
+        let pieces = stored(&expected(3));
+        let refused = |features: &[&str], pieces: &[Vec<u8>]| restored(features, pieces).err().unwrap_or_default();
+        assert!(refused(&["recency"], &pieces).contains("other columns"));
+        assert!(refused(&["monetary"], &[]).contains("does not say"));
+        assert!(refused(&["monetary"], &pieces[1..]).contains("cannot be read"));
+        let mut cut = pieces.clone();
+        cut[1].pop();
+        assert!(refused(&["monetary"], &cut).contains("cannot be read"));
+        let mut other = pieces;
+        other[0] = String::from_utf8_lossy(&other[0]).replacen("\"format\":1", "\"format\":9", 1).into_bytes();
+        assert!(refused(&["monetary"], &other).contains("form 9"));
+    }
+}
