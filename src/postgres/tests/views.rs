@@ -107,6 +107,25 @@ fn contexts_have_names() {
 }
 
 #[test]
+fn what_is_asked_by_time_is_found_by_it() {
+    let Some(database) = TestDatabase::create() else { return };
+    database.writer().commit(&first_epoch()).unwrap();
+    let mut client = database.client();
+    client.batch_execute("SET enable_seqscan = off").unwrap();
+    for (query, index) in [
+        ("SELECT arm, avg(reward) FROM interactions WHERE ts >= now() - interval '1 day' GROUP BY arm", "interactions_by_time"),
+        ("SELECT * FROM interactions_named WHERE ts > now() - interval '5 minutes' ORDER BY ts DESC LIMIT 10", "interactions_by_time"),
+        ("SELECT * FROM decisions WHERE ts > now() - interval '5 minutes' ORDER BY ts DESC LIMIT 10", "decisions_by_time"),
+        ("SELECT sum(events) FROM model_metrics WHERE committed_at > now() - interval '1 hour'", "model_metrics_by_time"),
+        ("SELECT max(watermark) FROM epochs WHERE committed_at > now() - interval '1 hour'", "epochs_by_time"),
+        ("SELECT reason, count(*) FROM dead_letters WHERE received_at > now() - interval '1 hour' GROUP BY reason", "dead_letters_by_arrival"),
+    ] {
+        let plan: Vec<String> = client.query(&format!("EXPLAIN {query}"), &[]).unwrap().iter().map(|row| row.get(0)).collect();
+        assert!(plan.iter().any(|line| line.contains(index)), "{query}: {plan:#?}");
+    }
+}
+
+#[test]
 fn the_business_case_comes_to_its_figures() {
     let Some(database) = TestDatabase::create() else { return };
     drop(database.writer());
