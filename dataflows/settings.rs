@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Settings of the campaign dataflow. The program reads them from its configuration; the defaults are those of the specification.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Settings {
     /// Reading of records.
     pub input: InputSettings,
@@ -27,6 +28,7 @@ pub struct Settings {
 /// What of the learner may be otherwise from one epoch to the next, for nothing that is kept
 /// depends on it: models are solved from the sums, and decisions made from models.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Serving {
     /// Ridge added to the diagonal when a model is solved.
     pub ridge: f64,
@@ -52,6 +54,7 @@ impl Settings {
 
 /// How records are read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct InputSettings {
     /// Purchase categories that are told apart; anything else counts as one `other`.
     pub categories: Vec<String>,
@@ -83,6 +86,7 @@ pub struct InputSettings {
 
 /// Customers and their features.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct CustomerSettings {
     /// Months (1 to 12) that count as holiday season, one bit each (bit 1 = January).
     pub holiday_months: u16,
@@ -131,6 +135,7 @@ pub enum Transform {
 
 /// The learner.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct BanditSettings {
     /// What may change from one epoch to the next.
     pub serving: Serving,
@@ -142,6 +147,7 @@ pub struct BanditSettings {
 
 /// Lateness and windows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct TimeSettings {
     /// How late an event may come and still count as in order.
     pub lateness: Millis,
@@ -261,7 +267,13 @@ pub fn default_context() -> Vec<Term> {
 
 impl Default for BanditSettings {
     fn default() -> Self {
-        BanditSettings { serving: Serving { ridge: 1.0, alpha: 1.0, decide_on_transaction: false }, model_lag: 1, own_features: false }
+        BanditSettings { serving: Serving::default(), model_lag: 1, own_features: false }
+    }
+}
+
+impl Default for Serving {
+    fn default() -> Self {
+        Serving { ridge: 1.0, alpha: 1.0, decide_on_transaction: false }
     }
 }
 

@@ -1,4 +1,5 @@
-//! `decide_on = "transaction"`: each purchase asks for a decision, once, whatever is repeated or started again.
+//! `decide_on = "transaction"`: each purchase asks for a decision, once, whatever is repeated or started again; and what serves otherwise
+//! from a start on changes nothing of before.
 
 mod services;
 
@@ -18,7 +19,7 @@ fn every_purchase_is_decided_on_once() {
     stage.configure_saving("max_events = 300\n[bandit]\ndecide_on = \"transaction\"");
     let folder = stage.path("world");
     stage.sluice(&[&["generate", "--out", folder.to_str().expect("UTF-8")], &WORLD[..]].concat());
-    stage.create_topics_with_compacted_customers();
+    stage.create_topics();
     let mut sender = Sender::new(&stage, 300);
     send_all(&stage, &mut sender);
 
@@ -28,6 +29,7 @@ fn every_purchase_is_decided_on_once() {
     eventually("a checkpoint is there", || !stage.checkpoints().is_empty());
     job.kill();
     let early = decisions(&stage);
+    configure(&stage, &[("decide_on = \"transaction\"", "decide_on = \"transaction\"\nalpha = 3.5\nridge = 20.0")]);
     let job = stage.start_with_log(&["--workers", "1"]);
     // All may have been decided before the kill: the job is up once it has registered its start.
     stage.wait_for("SELECT incarnation FROM sluice.progress", 2);
@@ -58,6 +60,40 @@ fn every_purchase_is_decided_on_once() {
     let last = decisions(&stage);
     assert!(first.iter().all(|(id, row)| last.get(id) == Some(row)), "a decision has changed");
     assert_eq!(same_predictions(&stage, &last), published + 2);
+
+    // Without any checkpoint everything is computed again, by what served in each epoch.
+    configure(&stage, &[("\"transaction\"", "\"request\""), ("alpha = 3.5", "alpha = 0.25")]);
+    std::fs::rename(stage.path("checkpoints"), stage.path("former")).expect("no checkpoint is left");
+    sender.put(&stage, "transactions", 3, &purchase("newest", 40));
+    sender.put(&stage, "requests", 3, r#"{"decision_id":"last","customer_id":3,"timestamp":"2024-12-31"}"#);
+    let job = stage.start_with_log(&["--workers", "2"]);
+    stage.wait_for("SELECT count(*) FROM sluice.decisions WHERE decision_id = 'last'", 1);
+    stage.wait_for("SELECT sum(frequency) FROM sluice.customer_features", 3_003);
+    let log = stage.log();
+    assert!(log.contains("bandit.alpha was 3.5 and is 0.25; bandit.decide_on was transaction and is request"), "{log}");
+    job.drain();
+    assert_eq!(decisions(&stage).len(), last.len() + 1, "a purchase asks no more");
+    stage.wait_for("SELECT count(*) FROM sluice.applied_settings", 3);
+    stage.sluice(&["verify", stage.config().to_str().expect("UTF-8"), "--workers", "2"]);
+
+    // What served is read back, whatever is configured; anything else has to be as it was.
+    configure(&stage, &[("alpha = 0.25\nridge = 20.0", "alpha = 9.0")]);
+    stage.sluice(&["verify", stage.config().to_str().expect("UTF-8")]);
+    configure(&stage, &[("alpha = 9.0", "attribution_window = \"3d\"")]);
+    let output = services::program().arg("verify").arg(stage.config()).output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("bandit.attribution_window was 7d and is 3d"), "{said}");
+    assert!(output.stdout.is_empty(), "no row is listed");
+}
+
+/// Changes the configuration, each text to another.
+fn configure(stage: &Stage, changes: &[(&str, &str)]) {
+    let before = std::fs::read_to_string(stage.config()).expect("a configuration");
+    let changed = changes.iter().fold(before, |toml, (from, to)| {
+        assert!(toml.contains(from), "{from} in {toml}");
+        toml.replace(from, to)
+    });
+    std::fs::write(stage.config(), changed).expect("a configuration");
 }
 
 /// Sends the world and the requests; a transaction stays open behind them.

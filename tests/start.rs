@@ -48,8 +48,11 @@ const fn fault(said: &'static str, edits: &'static [(&'static str, &'static str)
 }
 
 /// What is wrong with the configuration, the records or the schema.
-const FAULTS: [Fault; 24] = [
+const FAULTS: [Fault; 26] = [
     fault("input.decimals was 2 and is 3", &[("[kafka]\n", "[input]\ndecimals = 3\n[kafka]\n")], &[], ""),
+    // Without any checkpoint, too.
+    fault("input.decimals was 2 and is 3", &[("[kafka]\n", "[input]\ndecimals = 3\n[kafka]\n"), ELSEWHERE], &[], ""),
+    fault("its settings cannot be read", &[], &[], "UPDATE applied_settings SET settings = '3'"),
     fault("bandit.arms had", &[("[kafka]\n", "[bandit]\narms = [\"Letter\", \"Fax\"]\n[kafka]\n")], &[], ""),
     fault("context.terms had", &[("[kafka]\n", "[context]\nterms = [\"intercept\"]\n[kafka]\n")], &[], ""),
     fault("epoch.lateness was 1d and is 1h", &[("[epoch]\n", "[epoch]\nlateness = \"1h\"\n")], &[], ""),
@@ -87,6 +90,7 @@ const UNDO: &str = "
     GRANT ALL ON epochs, decisions TO CURRENT_USER;
     UPDATE progress p SET starts = a.starts, topic_ids = a.topic_ids, identity = a.identity FROM aside.progress a;
     INSERT INTO epochs TABLE aside.epochs ON CONFLICT (job, epoch) DO UPDATE SET topic_ids = excluded.topic_ids;
+    DELETE FROM applied_settings; INSERT INTO applied_settings TABLE aside.applied_settings;
     DELETE FROM refinery_schema_history; INSERT INTO refinery_schema_history TABLE aside.refinery_schema_history;
 ";
 
@@ -242,7 +246,8 @@ fn a_refused_start_has_changed_nothing_and_disturbed_nobody() {
     job.drain();
     let job = scene.start(&[]);
     scene.buy(4..=5);
-    let aside = ["progress", "epochs", "refinery_schema_history"].map(|table| format!("CREATE TABLE aside.{table} AS TABLE sluice.{table};"));
+    let aside = ["progress", "epochs", "applied_settings", "refinery_schema_history"]
+        .map(|table| format!("CREATE TABLE aside.{table} AS TABLE sluice.{table};"));
     scene.stage.database().batch_execute(&format!("CREATE SCHEMA aside; {}", aside.concat())).expect("a copy");
     // No folder can be made in a file.
     std::fs::write(scene.stage.path("sluice.toml.d"), "a file").expect("a file");

@@ -4,11 +4,14 @@ use super::live::{Bounds, bounds_of};
 use crate::checkpoint::Manifest;
 use crate::kafka::intake::Seat;
 use crate::kafka::{Assigned, Position};
+use dataflows::campaign::graph::Campaign;
 use dataflows::event::Topic;
+use dataflows::settings::Serving;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::sync::Arc;
 use timely::ExchangeData;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::InputHandle;
@@ -18,7 +21,7 @@ use timely::dataflow::operators::vec::Broadcast;
 use timely::worker::Worker;
 
 /// Where the job begins.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// The checkpoint that it goes on from, as the text of its manifest.
     manifest: Option<String>,
@@ -28,18 +31,32 @@ pub struct Plan {
     repeats: bool,
     /// Up to where partitions are read from what was kept of them, before they are read from their topics.
     kept: Vec<(Topic, u32, u64)>,
+    /// What served in the epochs that are repeated, each with its last epoch.
+    served: Vec<(u64, Serving)>,
 }
 
 impl Plan {
     /// To go on from this checkpoint, if there is one, and these offsets; first with epochs that were committed before, if it `repeats` any.
     pub fn new(manifest: Option<&Manifest>, starts: Vec<(Topic, u32, u64)>, repeats: bool) -> Self {
-        Plan { manifest: manifest.map(Manifest::to_text), starts, repeats, kept: Vec::new() }
+        Plan { manifest: manifest.map(Manifest::to_text), starts, repeats, kept: Vec::new(), served: Vec::new() }
     }
 
     /// The same, with these partitions read from what was kept of them, each up to an offset.
     pub fn recalling(mut self, kept: Bounds) -> Self {
         self.kept = kept.into_iter().map(|((topic, partition), until)| (topic, partition, until)).collect();
         self
+    }
+
+    /// The same, where this served in the epochs that are repeated, each with its last epoch.
+    pub fn serving(self, served: Vec<(u64, Serving)>) -> Self {
+        Plan { served, ..self }
+    }
+
+    /// The dataflow of the job, with what served in the epochs that are repeated.
+    pub fn described(&self, job: &Campaign) -> Campaign {
+        let mut described = job.clone();
+        Arc::make_mut(&mut described.settings).earlier.clone_from(&self.served);
+        described
     }
 
     /// Up to where partitions are read from what was kept of them.

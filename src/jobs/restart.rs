@@ -4,7 +4,7 @@ use super::live::{Replayed, bounds_of};
 use super::plan::Plan;
 use super::reach::Gone;
 use crate::blame::Blame;
-use crate::checkpoint::{CheckpointError, Checkpoints, Found, Manifest, PassedOver};
+use crate::checkpoint::{CheckpointError, Checkpoints, Fingerprint, Found, Manifest, PassedOver};
 use crate::kafka::{KafkaError, KafkaSettings, Position, admin};
 use crate::results::hexadecimal;
 use crate::sink::kept::covered;
@@ -62,6 +62,17 @@ pub enum RestartError {
         /// Why not.
         why: String,
     },
+    /// The job's epochs were computed with other settings.
+    #[error(
+        "job `{job}` was run with another configuration: {}; configure it as before, or make everything anew from the topics with --rebuild",
+        differences.join("; ")
+    )]
+    Configured {
+        /// The job.
+        job: String,
+        /// What differs, key by key.
+        differences: Vec<String>,
+    },
     /// Nothing is recorded of what the checkpoints hold.
     #[error(
         "there are checkpoints of job `{job}` up to epoch {epoch}, but no progress of it is recorded: is it another database, or another sink? \
@@ -106,6 +117,7 @@ impl RestartError {
             | RestartError::Unreadable { .. }
             | RestartError::Unrebuildable(_)
             | RestartError::Unwritable { .. }
+            | RestartError::Configured { .. }
             | RestartError::Forgotten { .. }
             | RestartError::Unrepeatable(_)
             | RestartError::Unrecorded { .. } => Blame::World,
@@ -157,6 +169,13 @@ impl Restart {
     /// What keeps it from going on exactly where it was.
     pub fn find(records: &mut dyn Records, sources: &Sources<'_>, before: Option<&Restart>) -> Result<Restart, RestartError> {
         let progress = records.progress().epoch;
+        let applied = records.applied()?;
+        if let Some(last) = applied.at(progress).filter(|_| progress > 0) {
+            let differences = Fingerprint::of(&last.settings).differences(sources.checkpoints.fingerprint());
+            if !differences.is_empty() {
+                return Err(RestartError::Configured { job: records.job().to_string(), differences });
+            }
+        }
         let listed = sources.checkpoints.list()?;
         if let (0, Some(newest)) = (progress, listed.first()) {
             return Err(RestartError::Forgotten { job: records.job().to_string(), epoch: newest.epoch });
@@ -195,7 +214,9 @@ impl Restart {
         let committed = repeated.into_iter().map(|epoch| (epoch.epoch, epoch)).collect();
         let link = before.or(manifest.as_ref().and_then(|manifest| manifest.chain));
         let begins = (!is_recorded).then(|| starts.clone());
-        let plan = Plan::new(manifest.as_ref(), starts, repeats).recalling(covered);
+        let mut served = applied.served(progress);
+        served.retain(|(last, _)| *last > after);
+        let plan = Plan::new(manifest.as_ref(), starts, repeats).recalling(covered).serving(served);
         Ok(Restart { plan, manifest, passed_over, begins, replayed, erased, committed, history, link })
     }
 
@@ -245,9 +266,10 @@ pub(super) fn first_offsets(sources: &Sources<'_>, from: Position) -> Result<Pos
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::{Fingerprint, Location};
+    use crate::checkpoint::Location;
     use crate::kafka::TopicIds;
     use crate::sink::Progress;
+    use crate::sink::applied::AppliedSettings;
     use crate::sink::kept::KeptAt;
     use dataflows::settings::Settings;
 
@@ -281,6 +303,9 @@ mod tests {
         }
         fn topic_ids(&mut self) -> Result<TopicIds, SinkError> {
             Ok(TopicIds::UNKNOWN)
+        }
+        fn applied(&mut self) -> Result<AppliedSettings, SinkError> {
+            Ok(AppliedSettings::default())
         }
         fn erasures(&mut self, _: u64) -> Result<Vec<(u64, CustomerId, Millis)>, SinkError> {
             Ok(Vec::new())

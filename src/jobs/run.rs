@@ -267,7 +267,7 @@ impl Job {
             self.watched.ending.spawn("database", waiting::watching(config.postgres_address(), self.watched.trouble.clone()))?;
         }
         let sources = Sources { checkpoints: &self.checkpoints, kafka: &self.kafka, partitions };
-        let start = Start { config, features: &self.described.features, sources, now, asked, trouble: &self.watched.trouble };
+        let start = Start { config, campaign: &self.described, sources, now, asked, trouble: &self.watched.trouble };
         let survey = self.await_broker(|| match start.survey() {
             Err(RestartError::Kafka(error)) => Err(error),
             other => Ok(other),
@@ -384,7 +384,8 @@ impl Job {
     ) -> Result<(), RunError> {
         let plan = agree(worker, lead.as_ref().map(|lead| lead.restart.plan.clone()));
         self.watched.control.repeats.store(plan.repeats(), Ordering::Release);
-        let beginning = self.begin(worker, &plan, settings)?;
+        let described = plan.described(&self.described);
+        let beginning = self.begin(worker, &plan, &described, settings)?;
         let seat = Seat { index: worker.index(), peers: worker.peers() };
         let assigned = plan.assigned(partitions, seat);
         let control = &self.watched.control;
@@ -401,7 +402,7 @@ impl Job {
         };
         let mut gather = lead.map(|Lead { restart, to_sink }| {
             control.committed.fetch_max(first - 1, Ordering::AcqRel);
-            let gather = Gather::new(self.described.clone(), control.clone(), to_sink, self.watched.ending.teller());
+            let gather = Gather::new(described.clone(), control.clone(), to_sink, self.watched.ending.teller());
             let gather = gather.comparing(restart.committed, Arc::clone(&self.watched.status));
             let gather = gather.chaining(restart.history, restart.link, self.topic_ids.get().copied().unwrap_or_default());
             control.repeated.store(first - 1 + restart.replayed.len() as u64, Ordering::Release);
@@ -432,7 +433,7 @@ impl Job {
                 let recalling = Recalling::start(topics, &store, &share, &starts, sight, wake);
                 Keeping::new(recalling, compacted, starts)
             });
-            deliver(campaign(feed, &self.described, beginning), move |delivery| {
+            deliver(campaign(feed, &described, beginning), move |delivery| {
                 if let Some(gather) = &mut gather {
                     gather.receive(delivery);
                 }
@@ -443,9 +444,9 @@ impl Job {
     }
 
     /// What this worker begins with. A checkpoint that was found sound and cannot be taken up all the same ends the job.
-    fn begin(&self, worker: &Worker, plan: &Plan, settings: &SaverSettings) -> Result<Beginning, LoadError> {
+    fn begin(&self, worker: &Worker, plan: &Plan, described: &Campaign, settings: &SaverSettings) -> Result<Beginning, LoadError> {
         self.start_saver(plan, settings)?;
-        let mut beginning = load(&self.checkpoints, plan.manifest().as_ref(), &self.described, worker.index(), worker.peers())?;
+        let mut beginning = load(&self.checkpoints, plan.manifest().as_ref(), described, worker.index(), worker.peers())?;
         beginning.images = self.saver().map(|(saver, _)| Box::new(ToSaver::new(saver, worker.index())) as _);
         if let (0, Some(common)) = (worker.index(), &beginning.common) {
             self.watched.status.restored(common);

@@ -12,7 +12,8 @@ use crate::durable;
 use crate::kafka::TopicIds;
 use crate::sink::outbox::Outbox;
 use crate::sink::{self, Positions, Records, Sink, SinkError, Trouble};
-use dataflows::customer::Features;
+use dataflows::campaign::graph::Campaign;
+use dataflows::settings::Settings;
 
 /// What the one who starts the job has asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,8 +28,8 @@ pub struct Asked {
 pub struct Start<'a> {
     /// The configuration.
     pub config: &'a Config,
-    /// The features.
-    pub features: &'a Features,
+    /// The dataflow.
+    pub campaign: &'a Campaign,
     /// What there is to begin with.
     pub sources: Sources<'a>,
     /// The ids of the topics as they are.
@@ -113,7 +114,7 @@ impl<'a> Start<'a> {
     }
 
     fn records(&self) -> Result<Box<dyn Records>, SinkError> {
-        sink::survey(self.config, self.features, self.now, self.trouble, self.asked.rebuild)
+        sink::survey(self.config, &self.campaign.features, self.now, self.trouble, self.asked.rebuild)
     }
 
     fn standing(&self, records: &dyn Records) -> Result<Standing, RestartError> {
@@ -139,8 +140,8 @@ impl Survey<'_> {
     /// It cannot be taken over, and nothing has changed; or what another instance has moved since
     /// the survey keeps it from going on.
     pub fn take_over(self) -> Result<Taken, RestartError> {
-        let Start { config, features, sources, now, asked, trouble } = self.start;
-        let (mut sink, outbox) = sink::open(config, features, sources.checkpoints, now, (*trouble).clone(), asked.rebuild)?;
+        let Start { config, campaign, sources, now, asked, trouble } = self.start;
+        let (mut sink, outbox) = sink::open(config, &campaign.features, sources.checkpoints, now, (*trouble).clone(), asked.rebuild)?;
         let surveyed = match self.way {
             Way::On(restart) => Some(restart),
             Way::Anew(starts) => {
@@ -158,6 +159,7 @@ impl Survey<'_> {
             sink.set_topic_ids(&topic_ids)?;
         }
         let restart = Restart::find(sink.as_mut(), sources, surveyed.as_deref())?;
+        apply(sink.as_mut(), &campaign.settings)?;
         if let Some(begins) = &restart.begins {
             sink.set_starts(begins)?;
         }
@@ -174,4 +176,19 @@ impl Survey<'_> {
         }
         Ok(Taken { sink, outbox, restart, topic_ids })
     }
+}
+
+/// Records with which settings the job goes on, and says what it does otherwise than before.
+fn apply(sink: &mut dyn Sink, settings: &Settings) -> Result<(), SinkError> {
+    let epoch = sink.progress().epoch;
+    let before = sink.applied()?.at(epoch).filter(|_| epoch > 0).cloned();
+    if sink.apply(settings)?
+        && let Some(before) = before
+    {
+        let changes = before.serving_differences(settings).join("; ");
+        if !changes.is_empty() {
+            tracing::info!(from = epoch + 1, "From the next epoch on {changes}; those before are computed as they were.");
+        }
+    }
+    Ok(())
 }

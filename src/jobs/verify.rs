@@ -16,6 +16,7 @@ use super::run::described;
 use super::topics;
 use crate::blame::Blame;
 use crate::checkpoint::CheckpointError;
+use crate::checkpoint::Fingerprint;
 use crate::cluster::{Cluster, ClusterError};
 use crate::config::types::Config;
 use crate::first::{First, Panicked, caught};
@@ -113,7 +114,8 @@ pub enum VerifyError {
     },
     /// What was verified is not what is recorded.
     #[error(
-        "what was verified up to epoch {epoch} is of another history than the job's: {why}. The database was restored from another copy, or the job was made          anew, or somebody has changed the record of that epoch; verify everything, with `sluice verify` without --since"
+        "what was verified up to epoch {epoch} is of another history than the job's: {why}. The database was restored from another copy, or the job was made \
+         anew, or somebody has changed the record of that epoch; verify everything, with `sluice verify` without --since"
     )]
     OtherHistory {
         /// The epoch.
@@ -123,7 +125,8 @@ pub enum VerifyError {
     },
     /// The records after what was verified are gone.
     #[error(
-        "partition {partition} of `{topic}` starts at offset {low}, but what was verified up to epoch {epoch} ends at offset {wanted}: retention has removed          the records between. Restore the topic from a copy, or verify more often than retention takes records away"
+        "partition {partition} of `{topic}` starts at offset {low}, but what was verified up to epoch {epoch} ends at offset {wanted}: retention has removed \
+         the records between. Restore the topic from a copy, or verify more often than retention takes records away"
     )]
     RemovedSince {
         /// The topic.
@@ -136,6 +139,17 @@ pub enum VerifyError {
         wanted: u64,
         /// The first offset that is there.
         low: u64,
+    },
+    /// The job was run with other settings.
+    #[error(
+        "job `{job}` was run with another configuration than this one: {}. Nothing was compared; verify it with the configuration that it runs with",
+        differences.join("; ")
+    )]
+    Configured {
+        /// The job.
+        job: String,
+        /// What differs, key by key.
+        differences: Vec<String>,
     },
     /// The thread that compares could not be started, or ended.
     #[error("the thread that compares epochs: {0}")]
@@ -162,7 +176,8 @@ impl VerifyError {
             VerifyError::Cluster(error) => error.blame(),
             VerifyError::History(error) => error.blame(),
             VerifyError::Checkpoint(error) => error.blame(),
-            VerifyError::Removed { .. }
+            VerifyError::Configured { .. }
+            | VerifyError::Removed { .. }
             | VerifyError::PastEnd { .. }
             | VerifyError::Unrepeatable(_)
             | VerifyError::Unverified { .. }
@@ -221,13 +236,14 @@ pub fn verify(config: &Config, features: Features, since: Option<Since>) -> Resu
     let started = Instant::now();
     let config = Config { processes: 1, process: 0, hostfile: None, ..config.clone() };
     let postgres = config.postgres_settings(&features);
-    let described = described(&config, features, true);
+    let mut described = described(&config, features, true);
     let verified = Verified::open(&config, &described.settings)?;
     let basis = since.map(|since| verified.find(since)).transpose()?;
     let since = basis.as_ref().map_or(0, Basis::epoch);
     let mut snapshot = Snapshot::open(postgres.clone())?;
     let standing = snapshot.standing(since)?;
     basis.iter().try_for_each(|basis| basis.check(&standing))?;
+    serve(&mut described, &standing, &config.job)?;
     let (job, epoch) = (config.job.clone(), standing.last());
     let mut verdict = Verdict { job, epoch: 0, since, findings: Vec::new(), removed: None, incomplete: None, took: Duration::ZERO };
     let mut progress = Findings::new("progress");
@@ -386,6 +402,21 @@ impl Computing<'_> {
             None => VerifyError::Removed { topic, partition, wanted, low },
         }
     }
+}
+
+/// Gives the dataflow what served in each epoch, whatever is configured by now; anything else must be
+/// as it was.
+fn serve(described: &mut Campaign, standing: &Standing, job: &str) -> Result<(), VerifyError> {
+    let last = standing.last();
+    let Some(applied) = standing.applied.at(last) else { return Ok(()) };
+    let differences = Fingerprint::of(&applied.settings).differences(&Fingerprint::of(&described.settings));
+    if !differences.is_empty() {
+        return Err(VerifyError::Configured { job: job.to_string(), differences });
+    }
+    let settings = Arc::make_mut(&mut described.settings);
+    settings.bandit.serving = applied.settings.bandit.serving;
+    settings.earlier = standing.applied.served(last);
+    Ok(())
 }
 
 /// Takes in epoch after epoch, on a thread of its own.

@@ -9,6 +9,7 @@ use super::writer::JournalSettings;
 use crate::files::changes::ChangeFiles;
 use crate::kafka::{TopicIds, TopicNames};
 use crate::results::digest_from_hex;
+use crate::sink::applied::AppliedSettings;
 use crate::sink::kept::KeptAt;
 use crate::sink::{History, Offsets, Positions, Progress, RecordedEpoch, Records, SinkError, offsets_of};
 use dataflows::event::{CustomerId, Millis};
@@ -132,6 +133,10 @@ impl Records for Ledger {
 
     fn topic_ids(&mut self) -> Result<TopicIds, SinkError> {
         Ok(self.ids()?)
+    }
+
+    fn applied(&mut self) -> Result<AppliedSettings, SinkError> {
+        Ok(self.state.applied.clone())
     }
 
     fn erasures(&mut self, after: u64) -> Result<Vec<(u64, CustomerId, Millis)>, SinkError> {

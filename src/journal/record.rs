@@ -8,6 +8,7 @@
 //! byte in it. So a line that was written by half is told from one that was changed: it lacks its end, or has the zeros of a block that never came
 //! to the disk.
 
+use crate::sink::applied::Applied;
 use crate::sink::{History, Link, Offsets};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -18,7 +19,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 
 /// Version of the records; raised whenever one of them changes its meaning.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// The oldest version that is still read.
 pub const OLDEST_FORMAT: u32 = 1;
@@ -47,6 +48,8 @@ pub enum Record {
     Topics(BTreeMap<String, String>),
     /// Where the chain of the epochs begins.
     History(History),
+    /// The settings that hold from an epoch on.
+    Applied(Box<Applied>),
     /// What epochs that are no longer here have left.
     Standing(Standing),
     /// An epoch is committed.

@@ -8,11 +8,13 @@ use super::writer::Writer;
 use crate::kafka::TopicIds;
 use crate::postgres::connection::Backoff;
 use crate::results::EpochResults;
+use crate::sink::applied::AppliedSettings;
 use crate::sink::kept::KeptAt;
 use crate::sink::outbox::{self, Backlog, Stretch};
 use crate::sink::{Commit, History, Positions, Progress, RecordedEpoch, Records, Sink, SinkError, Trouble};
 use crate::telemetry::stalls::{Cause, Seen};
 use dataflows::event::{CustomerId, Millis, Topic};
+use dataflows::settings::Settings;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -74,6 +76,10 @@ impl Records for Journal {
         self.writer.lock().topic_ids()
     }
 
+    fn applied(&mut self) -> Result<AppliedSettings, SinkError> {
+        self.writer.lock().applied()
+    }
+
     fn erasures(&mut self, after: u64) -> Result<Vec<(u64, CustomerId, Millis)>, SinkError> {
         self.writer.lock().erasures(after)
     }
@@ -94,6 +100,10 @@ impl Sink for Journal {
 
     fn set_topic_ids(&mut self, ids: &TopicIds) -> Result<(), SinkError> {
         self.writer.lock().set_topic_ids(ids)
+    }
+
+    fn apply(&mut self, settings: &Settings) -> Result<bool, SinkError> {
+        self.writer.lock().apply(settings)
     }
 
     fn forget(&mut self, starts: &[(Topic, u32, u64)], ids: &TopicIds) -> Result<(), SinkError> {

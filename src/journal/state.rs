@@ -3,6 +3,7 @@
 use super::record::{Epoch, FORMAT, Record, Standing};
 use crate::kafka::TopicNames;
 use crate::results::digest_from_hex;
+use crate::sink::applied::AppliedSettings;
 use crate::sink::outbox::{Backlog, Letter, Owed, STRETCH_RECORDS, Stretch};
 use crate::sink::{History, Offsets, Progress};
 use dataflows::campaign::output::Day;
@@ -22,6 +23,8 @@ pub struct State {
     pub history: Option<History>,
     /// The ids of the topics that are read, by their names; empty as long as none was recorded.
     pub topics: BTreeMap<String, String>,
+    /// The settings that the epochs were computed with.
+    pub applied: AppliedSettings,
     /// Every published threshold.
     pub thresholds: BTreeMap<Day, u64>,
     /// Every customer that was ever erased, up to an instant.
@@ -45,6 +48,9 @@ impl State {
             Record::Starts(offsets) => self.starts = Some(offsets),
             Record::Topics(topics) => self.topics = topics,
             Record::History(history) => self.history = Some(history),
+            Record::Applied(applied) => {
+                self.applied.apply(*applied);
+            }
             Record::Standing(Standing { epoch, pending, thresholds, erased }) => {
                 (self.progress.epoch, self.pending, self.thresholds, self.erased) = (epoch, pending, thresholds, erased);
             }
@@ -135,6 +141,7 @@ impl State {
         records.extend(self.history.map(Record::History));
         records.extend(self.starts.clone().map(Record::Starts));
         records.extend(Some(&self.topics).filter(|topics| !topics.is_empty()).cloned().map(Record::Topics));
+        records.extend(self.applied.0.iter().cloned().map(Box::new).map(Record::Applied));
         records.push(Record::Standing(self.standing()));
         let own = |epoch: &Epoch| Record::Epoch(Box::new(Epoch { incarnation: self.progress.incarnation, ..epoch.clone() }));
         records.extend(self.epochs.values().map(own));
@@ -163,8 +170,10 @@ fn owes(epoch: &Epoch) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sink::applied::Applied;
     use dataflows::campaign::output::Decision;
     use dataflows::event::Topic;
+    use dataflows::settings::Settings;
 
     fn decision(customer: CustomerId, timestamp: Millis) -> Decision {
         Decision {
@@ -200,8 +209,9 @@ mod tests {
 
     fn five() -> State {
         let topics = Record::Topics(BTreeMap::from([("transactions".to_string(), "AAAAAAAAAAAAAAAAAAAABQ".to_string())]));
+        let applied = Record::Applied(Box::new(Applied::of(1, &Settings::default())));
         state(
-            [Record::Start { incarnation: 1 }, Record::History(History::begin(0)), topics]
+            [Record::Start { incarnation: 1 }, Record::History(History::begin(0)), topics, applied]
                 .into_iter()
                 .chain((1..=5).map(|number| commit(number, 1)))
                 .chain([Record::Published(3)]),

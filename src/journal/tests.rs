@@ -481,6 +481,29 @@ fn a_topic_that_was_made_anew_is_refused_before_anything_is_written() {
 }
 
 #[test]
+fn settings_come_back_and_outlive_that_the_journal_is_written_anew() {
+    let scene = Scene::new();
+    let mut writer = scene.open();
+    let of = |ridge| {
+        let mut settings = Settings::default();
+        settings.bandit.serving.ridge = ridge;
+        settings
+    };
+    assert!(writer.apply(&of(1.0)).unwrap() && writer.apply(&of(2.0)).unwrap() && !writer.apply(&of(2.0)).unwrap());
+    writer.commit(&epoch(1, 1)).unwrap();
+    assert!(writer.apply(&of(0.1 + 0.2)).unwrap());
+    drop(writer);
+    let recorded = |writer: &mut Writer| -> Vec<(u64, f64)> {
+        writer.applied().unwrap().0.iter().map(|applied| (applied.since, applied.settings.bandit.serving.ridge)).collect()
+    };
+    let mut writer = scene.open();
+    assert_eq!(recorded(&mut writer), [(1, 2.0), (2, 0.1 + 0.2)]);
+    writer.forget(&[], &TopicIds::UNKNOWN).unwrap();
+    drop(writer);
+    assert_eq!(recorded(&mut scene.open()), []);
+}
+
+#[test]
 fn a_journal_of_the_format_before_goes_on_in_this_one() {
     let scene = Scene::new();
     let old = [Record::Journal { format: 1, job: "campaign".to_string(), files: true }, Record::Start { incarnation: 4 }];

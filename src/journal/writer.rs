@@ -9,11 +9,13 @@ use crate::checkpoint::Checkpoints;
 use crate::files::changes::ChangeFiles;
 use crate::kafka::{TopicIds, TopicNames};
 use crate::results::{EpochResults, hexadecimal};
+use crate::sink::applied::{Applied, AppliedSettings};
 use crate::sink::kept::KeptAt;
 use crate::sink::outbox::{Backlog, Stretch, erased};
 use crate::sink::{Commit, History, Positions, Progress, RecordedEpoch, Records, Sink, SinkError, offsets_by_name};
 use dataflows::campaign::output::Day;
 use dataflows::event::{CustomerId, Millis, Topic};
+use dataflows::settings::Settings;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -287,6 +289,10 @@ impl Records for Writer {
         self.ledger.topic_ids()
     }
 
+    fn applied(&mut self) -> Result<AppliedSettings, SinkError> {
+        self.ledger.applied()
+    }
+
     fn erasures(&mut self, after: u64) -> Result<Vec<(u64, CustomerId, Millis)>, SinkError> {
         self.ledger.erasures(after)
     }
@@ -307,6 +313,15 @@ impl Sink for Writer {
 
     fn set_topic_ids(&mut self, ids: &TopicIds) -> Result<(), SinkError> {
         Ok(self.append(Record::Topics(ids.named(&self.settings.topics)), true)?)
+    }
+
+    fn apply(&mut self, settings: &Settings) -> Result<bool, SinkError> {
+        let applied = Applied::of(self.ledger.state.progress.epoch + 1, settings);
+        let is_new = self.ledger.state.applied.clone().apply(applied.clone());
+        if is_new {
+            self.append(Record::Applied(Box::new(applied)), true)?;
+        }
+        Ok(is_new)
     }
 
     /// The journal first: files without their epochs are removed at the next start, too.

@@ -9,6 +9,7 @@
 //! reads and marks, on a session of its own.
 
 pub mod address;
+mod applied;
 pub mod comparison;
 pub mod connection;
 pub mod encode;

@@ -122,6 +122,7 @@ pub fn forget(
         .map_err(failed())?;
     transaction.execute("DELETE FROM epochs WHERE job = $1", &[job]).map_err(failed())?;
     transaction.execute("DELETE FROM kept_records WHERE job = $1", &[job]).map_err(failed())?;
+    transaction.execute("DELETE FROM applied_settings WHERE job = $1", &[job]).map_err(failed())?;
     let (starts, ids) = (Json(offsets_by_name(starts, &settings.topics)), Json(ids.named(&settings.topics)));
     transaction
         .execute(

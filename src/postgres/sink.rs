@@ -3,9 +3,11 @@
 use super::writer::Writer;
 use crate::kafka::TopicIds;
 use crate::results::EpochResults;
+use crate::sink::applied::AppliedSettings;
 use crate::sink::kept::KeptAt;
 use crate::sink::{Commit, History, Positions, Progress, RecordedEpoch, Records, Sink, SinkError};
 use dataflows::event::{CustomerId, Millis, Topic};
+use dataflows::settings::Settings;
 
 impl Records for Writer {
     fn job(&self) -> &str {
@@ -32,6 +34,10 @@ impl Records for Writer {
         Ok(Writer::topic_ids(self))
     }
 
+    fn applied(&mut self) -> Result<AppliedSettings, SinkError> {
+        Ok(Writer::applied(self)?)
+    }
+
     fn erasures(&mut self, after: u64) -> Result<Vec<(u64, CustomerId, Millis)>, SinkError> {
         Ok(Writer::erasures(self, after)?)
     }
@@ -52,6 +58,10 @@ impl Sink for Writer {
 
     fn set_topic_ids(&mut self, ids: &TopicIds) -> Result<(), SinkError> {
         Ok(Writer::set_topic_ids(self, ids)?)
+    }
+
+    fn apply(&mut self, settings: &Settings) -> Result<bool, SinkError> {
+        Ok(Writer::apply(self, settings)?)
     }
 
     fn forget(&mut self, starts: &[(Topic, u32, u64)], ids: &TopicIds) -> Result<(), SinkError> {

@@ -11,6 +11,7 @@ use super::schema;
 use super::settings::PostgresSettings;
 use super::writer::awaited;
 use crate::kafka::TopicIds;
+use crate::sink::applied::AppliedSettings;
 use crate::sink::kept::KeptAt;
 use crate::sink::{History, Positions, Progress, RecordedEpoch, Records, SinkError, Trouble};
 use dataflows::event::{CustomerId, Millis};
@@ -93,6 +94,10 @@ impl Records for Survey {
 
     fn topic_ids(&mut self) -> Result<TopicIds, SinkError> {
         Ok(owner::topic_ids(&mut self.client, &self.settings)?)
+    }
+
+    fn applied(&mut self) -> Result<AppliedSettings, SinkError> {
+        Ok(super::applied::read(&mut self.client, &self.settings.job)?)
     }
 
     fn erasures(&mut self, after: u64) -> Result<Vec<(u64, CustomerId, Millis)>, SinkError> {

@@ -1,6 +1,7 @@
 //! The one writer of a job: a session, the incarnation that entitles it to write, and the patience to survive outages.
 
 use super::address;
+use super::applied;
 use super::connection::{self, Backoff};
 use super::error::PostgresError;
 use super::kept;
@@ -12,12 +13,14 @@ use super::statements::Statements;
 use super::transaction::{self, Outcome};
 use crate::kafka::TopicIds;
 use crate::results::EpochResults;
+use crate::sink::applied::{Applied, AppliedSettings};
 use crate::sink::kept::KeptAt;
 use crate::sink::{Commit, History, Positions, Progress, RecordedEpoch, Trouble};
 use crate::telemetry::stalls::Seen;
 #[cfg(test)]
 use dataflows::campaign::output::Day;
 use dataflows::event::{CustomerId, Millis, Topic};
+use dataflows::settings::Settings;
 use postgres::Client;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -154,6 +157,30 @@ impl Writer {
         recorded::set_topic_ids(&mut self.session()?.client, &settings, ids)?;
         self.ids = *ids;
         Ok(())
+    }
+
+    /// The settings that the job's epochs were computed with, as far as they were recorded.
+    ///
+    /// # Errors
+    /// [`PostgresError::Recorded`], or that of a statement.
+    pub fn applied(&mut self) -> Result<AppliedSettings, PostgresError> {
+        let job = self.settings.job.clone();
+        applied::read(&mut self.session()?.client, &job)
+    }
+
+    /// Records the settings that hold from the epoch after the last committed one on; says whether
+    /// they are other ones than before.
+    ///
+    /// # Errors
+    /// [`PostgresError::Fenced`], or that of a statement.
+    pub fn apply(&mut self, settings: &Settings) -> Result<bool, PostgresError> {
+        let (job, Progress { epoch, incarnation, .. }) = (self.settings.job.clone(), self.progress);
+        let mut history = self.applied()?;
+        let is_new = history.apply(Applied::of(epoch + 1, settings));
+        if is_new {
+            applied::write(&mut self.session()?.client, &job, incarnation, &history, epoch + 1)?;
+        }
+        Ok(is_new)
     }
 
     /// The customers that the epochs after `after` have erased, each with its epoch and up to an instant.

@@ -4,6 +4,7 @@
 //! [`postgres::Writer`](crate::postgres::Writer) keeps results and progress in one database; [`journal::Writer`](crate::journal::Writer) keeps the
 //! progress beside the checkpoints, and the results as files or not at all. [`thread::spawn`] moves either to a thread of its own.
 
+pub mod applied;
 pub mod chain;
 pub mod kept;
 mod open;
@@ -20,6 +21,7 @@ use crate::kafka::TopicIds;
 use crate::postgres::PostgresError;
 use crate::results::EpochResults;
 use dataflows::event::{Millis, Topic};
+use dataflows::settings::Settings;
 use std::io;
 use std::time::Duration;
 
@@ -134,6 +136,13 @@ pub trait Sink: Records + Send {
     /// # Errors
     /// They cannot be written.
     fn set_topic_ids(&mut self, ids: &TopicIds) -> Result<(), SinkError>;
+
+    /// Records the settings that hold from the epoch after the last committed one on, in place of
+    /// what was recorded for it; says whether they are other ones than before.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    fn apply(&mut self, settings: &Settings) -> Result<bool, SinkError>;
 
     /// Removes every result of the job, and sets it back to before its first epoch: a new history begins, in one step, with these offsets of these topics.
     ///

@@ -1,5 +1,6 @@
 //! What is recorded of a job, for whoever reads it back.
 
+use super::applied::AppliedSettings;
 use super::kept::KeptAt;
 use super::{History, Positions, Progress, RecordedEpoch, SinkError};
 use crate::kafka::TopicIds;
@@ -38,6 +39,12 @@ pub trait Records {
     /// # Errors
     /// They cannot be read.
     fn topic_ids(&mut self) -> Result<TopicIds, SinkError>;
+
+    /// The settings that its epochs were computed with, as far as they were recorded.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    fn applied(&mut self) -> Result<AppliedSettings, SinkError>;
 
     /// The customers that the epochs after `after` have erased, each with its epoch and up to an
     /// instant.

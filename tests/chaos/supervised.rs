@@ -34,7 +34,7 @@ impl Supervised {
                 command.env_remove(variable);
             }
         }
-        command.env("PROGRAM", program().get_program()).env("PAUSE", "0").process_group(0);
+        command.env("PROGRAM", program().get_program()).env("PAUSE", "0").envs(layout.serving()).process_group(0);
         let file = File::create(&log).expect("the log can be made");
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).spawn().expect("the script can be started");
         Supervised { child, log, killed: 0, layout }

@@ -21,6 +21,13 @@ impl Layout {
         Layout { processes, workers }
     }
 
+    /// Variables by which other things serve with each number of workers: what is repeated after a
+    /// restart has to come out by what served before.
+    pub(crate) fn serving(self) -> [(&'static str, &'static str); 2] {
+        let (alpha, ridge) = [("1", "1"), ("0.5", "4"), ("2.5", "1")][self.workers % 3];
+        [("SLUICE_BANDIT_ALPHA", alpha), ("SLUICE_BANDIT_RIDGE", ridge)]
+    }
+
     /// Starts a job's processes; what each logs is written to a file of this name and the process's number.
     pub(crate) fn start(self, stage: &Stage, log: &str) -> Vec<Job> {
         let ports: Vec<TcpListener> = (0..self.processes).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
@@ -33,7 +40,7 @@ impl Layout {
             let mut command = program();
             command.arg("run").arg(stage.config()).args(["--workers", &self.workers.to_string(), "--processes", &self.processes.to_string()]);
             command.args(["--process", &process.to_string()]).arg("--hostfile").arg(&hostfile);
-            Job(command.stdout(Stdio::null()).stderr(file).spawn().expect("the program can be started"))
+            Job(command.envs(self.serving()).stdout(Stdio::null()).stderr(file).spawn().expect("the program can be started"))
         };
         (0..self.processes).map(start).collect()
     }

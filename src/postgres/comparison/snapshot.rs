@@ -9,6 +9,7 @@ use super::doubt::Doubt;
 use super::expected::{Expected, Kept};
 use super::table::Table;
 use crate::kafka::TopicIds;
+use crate::postgres::applied;
 use crate::postgres::connection;
 use crate::postgres::encode::{Timestamp, broken_off};
 use crate::postgres::error::PostgresError;
@@ -16,6 +17,7 @@ use crate::postgres::migrations;
 use crate::postgres::owner;
 use crate::postgres::recorded;
 use crate::postgres::settings::PostgresSettings;
+use crate::sink::applied::AppliedSettings;
 use crate::sink::{History, Positions, Progress};
 use dataflows::event::{CustomerId, Millis};
 use postgres::Client;
@@ -61,6 +63,8 @@ pub struct Standing {
     pub history: History,
     /// The ids of the topics that it has read, as far as they were recorded.
     pub topic_ids: TopicIds,
+    /// The settings that its epochs were computed with, as far as they were recorded.
+    pub applied: AppliedSettings,
     /// The epochs up to the one that was verified before.
     pub seen: Seen,
     /// Those after it, in order.
@@ -119,9 +123,10 @@ impl Snapshot {
         let history = recorded::history(client, &settings.job)?;
         let topic_ids = recorded::topic_ids(client, settings)?;
         let erasures = recorded::erasures(client, verified)?;
+        let applied = applied::read(client, &settings.job)?;
         let (seen, epochs) = self.epochs(verified)?;
         let kept = self.kept()?;
-        Ok(Standing { progress, starts, history, topic_ids, seen, epochs, erasures, kept })
+        Ok(Standing { progress, starts, history, topic_ids, applied, seen, epochs, erasures, kept })
     }
 
     /// Of the epochs that were verified only their blocks stay in memory.

@@ -1,10 +1,12 @@
 //! What is committed reads back exactly, once, and only by the one who may write.
 
 use super::*;
+use crate::kafka::TopicIds;
 use crate::postgres::error::PostgresError;
 use crate::postgres::{Outbox, migrations};
 use crate::sink::outbox::Outbox as _;
 use crate::sink::{RecordedEpoch, Sink, SinkError, thread as sink};
+use dataflows::settings::Settings;
 use std::sync::{Arc, Barrier, Mutex, atomic::AtomicU64};
 use std::thread;
 
@@ -333,6 +335,31 @@ fn the_sink_commits_in_order_tells_and_gives_the_writer_back() {
     let writer = sink.join().unwrap().unwrap();
     assert_eq!(*seen.lock().unwrap(), [(1, 1, 0, 1), (2, 2, 0, 2)]);
     assert_eq!((writer.progress().epoch, committed.load(Ordering::Acquire)), (2, 2));
+}
+
+#[test]
+fn settings_are_recorded_with_the_epoch_from_which_on_they_hold() {
+    let Some(database) = TestDatabase::create() else { return };
+    let mut writer = database.writer();
+    let of = |alpha| {
+        let mut settings = Settings::default();
+        settings.bandit.serving.alpha = alpha;
+        settings
+    };
+    let recorded = |writer: &mut Writer| -> Vec<(u64, f64)> {
+        writer.applied().unwrap().0.iter().map(|applied| (applied.since, applied.settings.bandit.serving.alpha)).collect()
+    };
+    assert!(writer.apply(&of(1.0)).unwrap() && !writer.apply(&of(1.0)).unwrap());
+    writer.commit(&first_epoch()).unwrap();
+    assert!(writer.apply(&of(0.1 + 0.2)).unwrap() && writer.apply(&of(3.0)).unwrap());
+    assert_eq!(recorded(&mut writer), [(1, 1.0), (2, 3.0)], "no epoch was computed with what came between");
+    let mut new = database.writer();
+    assert!(matches!(writer.apply(&of(4.0)), Err(PostgresError::Fenced { epoch: 2, .. })));
+    assert_eq!(recorded(&mut new), [(1, 1.0), (2, 3.0)]);
+    assert!(new.apply(&of(1.0)).unwrap(), "as before, from which nothing is left");
+    assert_eq!(recorded(&mut new), [(1, 1.0)]);
+    new.forget(&[], &TopicIds::UNKNOWN).unwrap();
+    assert_eq!(recorded(&mut new), []);
 }
 
 #[test]

@@ -54,6 +54,8 @@ fn verify() -> Vec<VerifyError> {
         VerifyError::Unusable { .. } => VerifyError::Unusable { object: text("c/7.json"), why: text("it is missing") },
         VerifyError::OtherHistory { .. } => VerifyError::OtherHistory { epoch: 7, why: text("that epoch is not recorded") },
         VerifyError::RemovedSince { .. } => VerifyError::RemovedSince { topic: topic(), partition: 0, epoch: 7, wanted: 2, low: 4 },
+        VerifyError::Configured { .. } =>
+            VerifyError::Configured { job: text("campaign"), differences: vec![text("input.decimals was 2 and is 3")] },
         VerifyError::Thread(_) => VerifyError::Thread(text("no room")),
     ];
     own.into_iter().filter(|error| !matches!(error, VerifyError::History(_))).chain(history().into_iter().map(VerifyError::History)).collect()
