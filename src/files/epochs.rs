@@ -26,6 +26,8 @@ pub struct NamedEpoch {
 struct Line {
     epoch: u64,
     #[serde(default)]
+    identity: Option<String>,
+    #[serde(default)]
     watermark: Value,
     offsets: NamedOffsets,
 }
@@ -43,8 +45,9 @@ pub fn read_offsets(path: &Path) -> Result<NamedOffsets, FileError> {
     })
 }
 
-/// Reads epochs from JSON lines such as `{"epoch": 1, "watermark": "2024-03-01T00:00:00Z", "offsets": {"transactions": {"0": 17}}}`; other fields are
-/// passed over. They must be in order, from the first on.
+/// Reads epochs from JSON lines such as `{"epoch": 1, "watermark": "2024-03-01T00:00:00Z",
+/// "offsets": {"transactions": {"0": 17}}}`; other fields are passed over. They must be in order,
+/// from the first on, and of one history, as far as they say of which.
 ///
 /// # Errors
 /// The file cannot be read, or a line is not of that form.
@@ -60,14 +63,23 @@ fn read(path: &Path) -> Result<Vec<u8>, FileError> {
 /// The epochs, or the line that is wrong and why.
 fn parse(bytes: &[u8]) -> Result<Vec<NamedEpoch>, (u64, String)> {
     let mut epochs = Vec::new();
+    let mut history: Option<(u64, String)> = None;
     for (number, line) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let Line { epoch, watermark, offsets } = serde_json::from_slice(line).map_err(|error| (number, error.to_string()))?;
+        let Line { epoch, identity, watermark, offsets } = serde_json::from_slice(line).map_err(|error| (number, error.to_string()))?;
         let wanted = epochs.len() as u64 + 1;
         if epoch != wanted {
             return Err((number, format!("expected epoch {wanted}, not {epoch}: epochs must be in order, from the first on")));
+        }
+        match (&history, identity) {
+            (Some((first, of)), Some(identity)) if *of != identity => {
+                let problem = format!("epoch {epoch} is of another history, {identity}, than epoch {first}, {of}: epochs of two histories make none");
+                return Err((number, problem));
+            }
+            (None, Some(identity)) => history = Some((epoch, identity)),
+            _ => {}
         }
         let watermark = match &watermark {
             Value::Null => None,
@@ -103,6 +115,18 @@ mod tests {
         let march = Some(1_709_251_200_000);
         assert_eq!(epochs.iter().map(|epoch| (epoch.epoch, epoch.watermark)).collect::<Vec<_>>(), [(1, None), (2, march), (3, march), (4, march)]);
         assert_eq!(epochs[0].offsets["transactions"], BTreeMap::from([(0, 17), (10, 1)]));
+    }
+
+    #[test]
+    fn epochs_of_two_histories_are_refused() {
+        let line = |epoch: u64, identity: &str| format!("{{\"epoch\":{epoch},\"identity\":{identity},\"offsets\":{{}}}}\n");
+        let (one, other, none) = ("\"ab\"", "\"cd\"", "null");
+        for (of, wanted) in [([none, one, one], Ok(3)), ([one, none, one], Ok(3)), ([one, none, other], Err(3)), ([none, one, other], Err(3))] {
+            let text: String = (1..).zip(of).map(|(epoch, identity)| line(epoch, identity)).collect();
+            let found = parse(text.as_bytes());
+            assert!(found.as_ref().err().is_none_or(|(_, problem)| problem.contains("another history, cd")), "{found:?}");
+            assert_eq!(found.map(|epochs| epochs.len()).map_err(|(line, _)| line), wanted, "{text}");
+        }
     }
 
     #[test]

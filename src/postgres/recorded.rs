@@ -153,7 +153,8 @@ pub fn erased(client: &mut impl GenericClient, job: &str) -> Result<Vec<(Custome
 pub fn epochs(client: &mut impl GenericClient, settings: &PostgresSettings, after: u64) -> Result<Vec<RecordedEpoch>, PostgresError> {
     let rows = client
         .query(
-            "SELECT epoch, watermark, offsets::text, digest, counts::text, to_jsonb(e) ->> 'topic_ids', to_jsonb(e) ->> 'chain'
+            "SELECT epoch, watermark, offsets::text, digest, counts::text, to_jsonb(e) ->> 'topic_ids', to_jsonb(e) ->> 'chain',
+                 to_jsonb(e) ->> 'identity', (SELECT to_jsonb(p) ->> 'identity' FROM progress p WHERE p.job = e.job)
              FROM epochs e WHERE job = $1 AND epoch > $2 ORDER BY epoch",
             &[&settings.job, &(after as i64)],
         )
@@ -164,6 +165,11 @@ pub fn epochs(client: &mut impl GenericClient, settings: &PostgresSettings, afte
 fn epoch_of(row: &Row, settings: &PostgresSettings) -> Result<RecordedEpoch, PostgresError> {
     let epoch = row.get::<_, i64>(0) as u64;
     let unreadable = |why: String| PostgresError::Recorded { epoch, why };
+    let (identity, own) = (row.get::<_, Option<&str>>(7), row.get::<_, Option<&str>>(8));
+    if identity.is_some() && identity != own {
+        let said = "it is of another history of the job than its progress: restore both from one copy, or make everything anew from the topics with --rebuild";
+        return Err(unreadable(said.to_string()));
+    }
     let offsets = offsets_of(row.get(2), settings).map_err(unreadable)?;
     let digest = digest_from_hex(row.get(3)).ok_or_else(|| unreadable("its digest is not 64 hexadecimal digits".to_string()))?;
     let records = records_of(row.get(4)).ok_or_else(|| unreadable("its counts have no number of records".to_string()))?;

@@ -54,8 +54,8 @@ const STAGES: &str = "
 
 const COMPARE_AND_SET: &str = "UPDATE progress SET epoch = $2::int8 WHERE job = $1 AND epoch = $2::int8 - 1 AND incarnation = $3::int8";
 
-const INSERT_EPOCH: &str = "INSERT INTO epochs (job, epoch, watermark, offsets, digest, counts, topic_ids, chain, read)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+const INSERT_EPOCH: &str = "INSERT INTO epochs (job, epoch, watermark, offsets, digest, counts, topic_ids, chain, read, identity)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, (SELECT identity FROM progress WHERE job = $1))";
 
 const INSERT_METRICS: &str = "
     INSERT INTO model_metrics (epoch, events, interactions, decisions, mean_reward, events_per_second, late, duplicates, corrected, dead_letters, pending)

@@ -38,11 +38,18 @@ pub fn check_progress(standing: &Standing, job: &str, progress: &mut Findings, e
     missing.map(|epoch| format!("without the record of epoch {epoch} its records cannot be cut as they were: the results were not computed again"))
 }
 
-/// Compares the link of each recorded epoch with what is recorded of it, and with the link before; of one that follows a gap nothing can be said.
+/// Compares the history of each recorded epoch with that of the job, and its link with what is
+/// recorded of it, and with the link before; of one that follows a gap nothing can be said of that.
 pub fn check_chain(standing: &Standing, epochs: &mut Findings) {
     let Standing { history, seen, epochs: recorded, .. } = standing;
     let link = seen.last.as_ref().and_then(|last| last.chain.as_deref()).and_then(Link::from_hex);
     let mut before: Option<(u64, Option<Link>)> = Some((seen.through, link));
+    let identity = history.identity.to_string();
+    for (epoch, other) in recorded.iter().filter_map(|epoch| Some((epoch.epoch, epoch.identity.as_ref()?))) {
+        if *other != identity {
+            epochs.differs(&format!("epoch {epoch}"), "identity", identity.clone(), other.clone());
+        }
+    }
     for epoch in recorded {
         let follows = before.is_some_and(|(number, _)| number + 1 == epoch.epoch) || epoch.epoch == history.after + 1;
         let found = epoch.chain.as_deref().and_then(Link::from_hex);
@@ -172,6 +179,7 @@ mod tests {
             topic_ids: results.topic_ids,
             chain: results.chain.map(|link| link.to_string()),
             read: Some(results.closed.read.clone()),
+            identity: None,
         }
     }
 

@@ -72,6 +72,7 @@ mod tests {
             topic_ids: TopicIds::UNKNOWN,
             chain: None,
             read: None,
+            identity: None,
         }
     }
 

@@ -50,6 +50,9 @@ pub struct Recorded {
     pub chain: Option<String>,
     /// How many records it has read of each partition, where that is recorded.
     pub read: Option<Positions>,
+    /// The identity of its history, as it is written there; none where it was committed before that
+    /// was.
+    pub identity: Option<String>,
 }
 
 /// Where the job stands in the snapshot.
@@ -135,8 +138,8 @@ impl Snapshot {
         let failed = || PostgresError::statement("read the recorded epochs");
         let mut rows = client
             .query_raw(
-                "SELECT epoch, watermark, offsets::text, digest, counts::text, topic_ids::text, chain, read::text FROM epochs WHERE job = $1
-                 ORDER BY epoch",
+                "SELECT epoch, watermark, offsets::text, digest, counts::text, topic_ids::text, chain, read::text, identity FROM epochs
+                 WHERE job = $1 ORDER BY epoch",
                 [&settings.job],
             )
             .map_err(failed())?;
@@ -147,7 +150,8 @@ impl Snapshot {
             let read = read.map_err(|why| PostgresError::Recorded { epoch, why })?;
             let watermark = row.get::<_, Option<Timestamp>>(1).map(|watermark| watermark.0);
             let topic_ids = recorded::topic_ids_of(row.get(5), settings).map_err(|why| PostgresError::Recorded { epoch, why })?;
-            Ok(Recorded { epoch, watermark, offsets, digest: row.get(3), counts: row.get(4), topic_ids, chain: row.get(6), read })
+            let (digest, counts, chain, identity) = (row.get(3), row.get(4), row.get(6), row.get(8));
+            Ok(Recorded { epoch, watermark, offsets, digest, counts, topic_ids, chain, read, identity })
         };
         let (mut seen, mut epochs) = (Seen { through: verified, ..Seen::default() }, Vec::new());
         while let Some(row) = rows.next().map_err(failed())? {
