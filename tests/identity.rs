@@ -218,17 +218,29 @@ fn a_checkpoint_of_before_a_restored_database_is_passed_over() {
 }
 
 #[test]
-fn checkpoints_without_their_progress_are_refused_and_a_rebuild_goes_on() {
+fn checkpoints_without_their_progress_are_named_and_passed_over() {
     let Some(stage) = Stage::set("forgotten") else { return };
     five_purchases(&stage);
+    let lost = stage.histories().pop().expect("a history");
+    let manifests = stage.manifests();
     let (mut server, name) = server(&stage);
     server.batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)")).expect("it is gone");
     server.batch_execute(&format!("CREATE DATABASE {name}")).expect("an empty one");
-    let mut run = program();
-    run.arg("run").arg(stage.config());
-    let (code, said) = ended(run);
-    assert!(code == Some(1) && said.contains("no progress of it is recorded") && said.contains("--rebuild"), "{code:?} {said}");
+    let job = stage.start_with_log(&[]);
+    stage.wait_for("SELECT count(*) FROM sluice.customer_features", 5);
+    job.drain();
+    let log = stage.log();
+    assert!(log.contains("are of another history") && log.contains(text(&lost)) && !log.contains("The checkpoint is loaded."), "{log}");
+    assert!(manifests.iter().all(|manifest| manifest.exists()), "they are left alone");
+    stage.sluice(&["verify", text(&stage.config())]);
     rebuild(&stage, 1..=5);
+    assert!(manifests.iter().all(|manifest| manifest.exists()), "a rebuild removes only its own");
+    // As the line in the log says.
+    std::fs::remove_dir_all(lost).expect("it goes");
+    let job = stage.start_with_log(&[]);
+    eventually("the job reads", || stage.log().contains("The job begins to read."));
+    job.drain();
+    assert!(!stage.log().contains("passed over"), "{}", stage.log());
 }
 
 #[test]

@@ -202,7 +202,7 @@ fn drain(jobs: Vec<Job>) {
 
 /// The newest epoch that files in this folder of the checkpoints are of, and these files.
 fn newest_files(stage: &Stage, folder: &str) -> (u64, Vec<PathBuf>) {
-    let mut pending = vec![stage.path("checkpoints").join("campaign").join(folder)];
+    let mut pending: Vec<PathBuf> = stage.histories().into_iter().map(|history| history.join(folder)).collect();
     let mut newest = (0, Vec::new());
     while let Some(path) = pending.pop() {
         // A file may have gone since its folder was listed.
@@ -441,8 +441,8 @@ fn go_on_from_the_older(name: &str, folder: &str, damage: impl Fn(&mut Vec<u8>))
     let file = files.first().expect("the newest checkpoint has such a file").clone();
     let mut bytes = std::fs::read(&file).expect("the file can be read");
     damage(&mut bytes);
-    let job = scene.stage.path("checkpoints").join("campaign");
-    let twin = job.join("twins").join(file.strip_prefix(&job).expect("a file of the job"));
+    let history = scene.stage.histories().pop().expect("a history");
+    let twin = history.join("twins").join(file.strip_prefix(&history).expect("a file of the history"));
     assert_eq!(twin.exists(), folder == "shards", "{}", twin.display());
     for copy in [&file, &twin].into_iter().filter(|copy| copy.exists()) {
         std::fs::write(copy, &bytes).expect("the file can be written");

@@ -181,8 +181,7 @@ impl Scene {
     }
 
     fn manifest(&self) -> PathBuf {
-        let folder = self.stage.path("checkpoints/campaign/manifests");
-        std::fs::read_dir(folder).expect("manifests").next().expect("a checkpoint").expect("an entry").path()
+        self.stage.manifests().pop().expect("a checkpoint")
     }
 
     /// What the running job moves, and no other: its incarnation is part of it.
@@ -233,7 +232,7 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 fn of_format_99(manifest: &[u8]) -> String {
     let text = String::from_utf8(manifest.to_vec()).expect("UTF-8");
     let content = text.split_once("\"content\":").and_then(|(_, rest)| rest.strip_suffix("}\n")).expect("a sealed text");
-    let content = content.replacen("\"format\":3", "\"format\":99", 1);
+    let content = content.replacen("\"format\":4", "\"format\":99", 1);
     assert!(content.contains("\"format\":99"), "{content}");
     format!("{{\"crc32\":\"{:08x}\",\"content\":{content}}}\n", crc32fast::hash(content.as_bytes()))
 }
@@ -285,6 +284,12 @@ fn checkpoints_of_a_database_that_is_lost_leave_an_empty_one_empty() {
     let job = scene.start(&[]);
     scene.buy(1..=2);
     job.drain();
+    // As of a version that did not write whose they are.
+    let history = scene.stage.histories().pop().expect("a history");
+    for folder in std::fs::read_dir(&history).expect("its files") {
+        let folder = folder.expect("an entry").path();
+        std::fs::rename(&folder, history.with_file_name(folder.file_name().expect("a name"))).expect("it can be moved");
+    }
     scene.stage.database().batch_execute("DROP SCHEMA sluice CASCADE").expect("it is gone");
     let (folder, before) = (scene.stage.path("checkpoints"), files(&scene.stage.path("checkpoints")));
     let refused = |said: &str, flags: &[&str]| {

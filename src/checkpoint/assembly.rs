@@ -33,6 +33,8 @@ pub struct Assembly {
     committed: Arc<AtomicU64>,
     saved: Arc<Saved>,
     former: Option<Manifest>,
+    /// Whether checkpoints without an identity are of this history, and go with the next one.
+    follows_unnamed: bool,
     attempt: Option<Attempt>,
 }
 
@@ -85,9 +87,13 @@ pub enum Abandoned {
 }
 
 impl Assembly {
-    /// Begins with what the job was restored from.
+    /// Begins with what the job was restored from. No file is added to those of a checkpoint that
+    /// lies elsewhere: the first one is full then.
     pub fn new(checkpoints: Checkpoints, settings: SaverSettings, committed: Arc<AtomicU64>, saved: Arc<Saved>, restored: Option<Manifest>) -> Self {
-        Assembly { checkpoints, settings, committed, saved, former: restored, attempt: None }
+        let follows = |restored: &Manifest| restored.follows_unnamed || restored.identity != checkpoints.identity();
+        let follows_unnamed = restored.as_ref().is_some_and(follows);
+        let former = restored.filter(|restored| restored.identity == checkpoints.identity());
+        Assembly { checkpoints, settings, committed, saved, former, follows_unnamed, attempt: None }
     }
 
     /// Whether something is being written or waited for.
@@ -251,6 +257,8 @@ impl Assembly {
         let manifest = Manifest {
             format: FORMAT,
             job: self.checkpoints.job().to_string(),
+            identity: self.checkpoints.identity(),
+            follows_unnamed: self.follows_unnamed,
             fingerprint: self.checkpoints.fingerprint().clone(),
             epoch: attempt.epoch,
             digest: shared.digest,
@@ -271,9 +279,10 @@ impl Assembly {
         }
     }
 
-    /// Removes what the new checkpoint makes needless. What fails here is made up for after the next checkpoint.
-    fn clean(&self, passed_over_after: u64, epoch: u64, erases: bool) {
-        let cleaned = self.checkpoints.remove_passed_over(passed_over_after, epoch).and_then(|()| self.checkpoints.prune(self.settings.keep));
+    /// Removes what the new checkpoint makes needless. What fails here is made up for after the
+    /// next checkpoint.
+    fn clean(&mut self, passed_over_after: u64, epoch: u64, erases: bool) {
+        let cleaned = self.remove_needless(passed_over_after, epoch);
         match cleaned {
             Ok(oldest) => self.saved.begins_with(oldest.unwrap_or(0)),
             Err(error) if erases => {
@@ -285,6 +294,16 @@ impl Assembly {
             }
             Err(error) => tracing::warn!(epoch, "Older checkpoints are not removed, and will be after the next one: {error}."),
         }
+    }
+
+    /// Says which is the oldest that is kept.
+    fn remove_needless(&mut self, passed_over_after: u64, epoch: u64) -> Result<Option<u64>, CheckpointError> {
+        if self.follows_unnamed {
+            self.checkpoints.unnamed().erase_before(u64::MAX)?;
+            self.follows_unnamed = false;
+        }
+        self.checkpoints.remove_passed_over(passed_over_after, epoch)?;
+        self.checkpoints.prune(self.settings.keep)
     }
 
     fn abandon(&mut self, why: Abandoned) {

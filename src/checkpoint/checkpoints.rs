@@ -1,4 +1,5 @@
-//! The checkpoints of a job: which there are, what is in them, which may go.
+//! The checkpoints of a history: which there are, what is in them, which may go. Those of any other
+//! history beside them are only looked at.
 
 use super::at_once::at_once;
 use super::error::CheckpointError;
@@ -6,6 +7,7 @@ use super::fingerprint::Fingerprint;
 use super::manifest::{File, Kind, Manifest, Part, Unreadable};
 use super::store::{Location, Store};
 use super::{names, pack};
+use crate::sink::Link;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,12 +18,17 @@ const TEXT_LIMIT: u64 = 64 << 20;
 /// Files that are read at once to verify a checkpoint: an object store takes long for each.
 const READ_AT_ONCE: usize = 8;
 
-/// The checkpoints of one job in a store.
+/// The checkpoints of one history of a job in a store.
 #[derive(Clone)]
 pub struct Checkpoints {
     store: Arc<dyn Store>,
     job: String,
     fingerprint: Fingerprint,
+    /// Their folder: that of the job, with one for the history in it.
+    folder: String,
+    /// The history; none for the checkpoints of before histories had folders, which lie in the
+    /// job's.
+    identity: Option<Link>,
 }
 
 /// A checkpoint that is there.
@@ -29,6 +36,8 @@ pub struct Checkpoints {
 pub struct Listed {
     /// Its epoch, by the manifest's name.
     pub epoch: u64,
+    /// The first digits of its history's identity; none where it has no folder of its own.
+    pub history: Option<String>,
     /// The manifest, where it can be read.
     pub manifest: Option<Manifest>,
     /// Why a restart cannot go on from it; `None` for a complete one. What is in its files has not been looked at.
@@ -52,6 +61,11 @@ pub struct PassedOver {
 }
 
 impl PassedOver {
+    /// One of an epoch, with the reason.
+    pub fn new(epoch: u64, said: String) -> PassedOver {
+        PassedOver { epoch, said }
+    }
+
     /// Says why.
     pub fn warn(&self) {
         tracing::warn!(epoch = self.epoch, "{}", self.said);
@@ -59,7 +73,8 @@ impl PassedOver {
 }
 
 impl Checkpoints {
-    /// Those of a job at a location, for a job configured so.
+    /// Those of a job at a location, for a job configured so, that are of before histories had
+    /// folders; [`of`](Checkpoints::of) has those of a history.
     ///
     /// # Errors
     /// [`CheckpointError::Address`].
@@ -67,9 +82,50 @@ impl Checkpoints {
         Ok(Checkpoints::over(location.open()?, job, fingerprint))
     }
 
-    /// Those of a job in a store.
+    /// The same, in a store.
     pub fn over(store: Arc<dyn Store>, job: &str, fingerprint: Fingerprint) -> Self {
-        Checkpoints { store, job: job.to_string(), fingerprint }
+        Checkpoints { store, job: job.to_string(), fingerprint, folder: job.to_string(), identity: None }
+    }
+
+    /// Those of a history of the job.
+    pub fn of(&self, identity: Link) -> Self {
+        Checkpoints { identity: Some(identity), ..self.within(Some(&identity.short())) }
+    }
+
+    /// Those of before histories had folders.
+    pub fn unnamed(&self) -> Self {
+        self.within(None)
+    }
+
+    /// Those among which a manifest is.
+    pub fn holding(&self, manifest: &Manifest) -> Self {
+        manifest.identity.map_or_else(|| self.unnamed(), |identity| self.of(identity))
+    }
+
+    /// Those of each history that has any, and of before histories had folders.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Store`].
+    pub fn histories(&self) -> Result<Vec<Checkpoints>, CheckpointError> {
+        let job = self.unnamed();
+        let files = job.files("")?;
+        let histories: BTreeSet<Option<&str>> = files.iter().filter_map(|(name, _)| names::history_of_manifest(name)).collect();
+        Ok(histories.into_iter().map(|history| job.within(history)).collect())
+    }
+
+    fn within(&self, history: Option<&str>) -> Self {
+        let folder = history.map_or_else(|| self.job.clone(), |history| format!("{}/{history}", self.job));
+        Checkpoints { folder, identity: None, ..self.clone() }
+    }
+
+    /// The first digits of their history's identity.
+    pub fn history(&self) -> Option<&str> {
+        self.folder.strip_prefix(&self.job)?.strip_prefix('/')
+    }
+
+    /// Their history, where these are opened as those of one.
+    pub fn identity(&self) -> Option<Link> {
+        self.identity
     }
 
     /// The job.
@@ -82,9 +138,9 @@ impl Checkpoints {
         &self.fingerprint
     }
 
-    /// Where they lie, with the job's folder.
+    /// Where they lie.
     pub fn address(&self) -> String {
-        self.store.object(&self.job)
+        self.store.object(&self.folder)
     }
 
     /// Every checkpoint, newest first, each complete or with why not. Lengths are compared, contents are not.
@@ -100,12 +156,12 @@ impl Checkpoints {
             match self.manifest(epoch) {
                 Ok(manifest) => {
                     let problem = self.absence(&manifest, &lengths).or_else(|| self.foreign(&manifest));
-                    listed.push(Listed { epoch, manifest: Some(manifest), problem });
+                    listed.push(Listed { epoch, history: self.own_history(), manifest: Some(manifest), problem });
                 }
                 // Pruned since the epochs were listed.
                 Err(CheckpointError::Missing { .. }) => {}
                 Err(error @ CheckpointError::Store { .. }) => return Err(error),
-                Err(problem) => listed.push(Listed { epoch, manifest: None, problem: Some(problem) }),
+                Err(problem) => listed.push(Listed { epoch, history: self.own_history(), manifest: None, problem: Some(problem) }),
             }
         }
         Ok(listed)
@@ -144,7 +200,7 @@ impl Checkpoints {
         unsound: impl Fn(&Manifest) -> Option<CheckpointError>,
     ) -> Result<Found, CheckpointError> {
         let mut passed_over = Vec::new();
-        for Listed { epoch, manifest, problem } in self.list()? {
+        for Listed { epoch, manifest, problem, .. } in self.list()? {
             if epoch > at_most {
                 let said = format!("A checkpoint is passed over: its epoch is not committed, for the last one that is is {at_most}.");
                 passed_over.push(PassedOver { epoch, said });
@@ -175,9 +231,10 @@ impl Checkpoints {
         let text = self.store.get(&name, TEXT_LIMIT)?;
         let object = self.store.object(&name);
         match Manifest::from_text(&text) {
-            Ok(manifest) if (manifest.epoch, manifest.job.as_str()) == (epoch, self.job.as_str()) => Ok(manifest),
+            Ok(manifest) if (manifest.epoch, manifest.job.as_str()) == (epoch, self.job.as_str()) && self.holds(&manifest) => Ok(manifest),
             Ok(manifest) => {
-                let why = format!("it is the manifest of epoch {} of job {:?}", manifest.epoch, manifest.job);
+                let history = manifest.identity.map_or(String::new(), |identity| format!(" and history {identity}"));
+                let why = format!("it is the manifest of epoch {} of job {:?}{history}", manifest.epoch, manifest.job);
                 Err(CheckpointError::Damaged { object, why })
             }
             Err(Unreadable::Damaged(why)) => Err(CheckpointError::Damaged { object, why }),
@@ -185,7 +242,18 @@ impl Checkpoints {
         }
     }
 
-    /// The content of a file, which is the one that was written. Where it is missing or damaged, its twin's.
+    /// Whether a manifest that lies here is of the history that is meant.
+    fn holds(&self, manifest: &Manifest) -> bool {
+        manifest.identity.map(|identity| identity.short()).as_deref() == self.history()
+            && self.identity.is_none_or(|identity| manifest.identity == Some(identity))
+    }
+
+    fn own_history(&self) -> Option<String> {
+        self.history().map(str::to_string)
+    }
+
+    /// The content of a file, which is the one that was written. Where it is missing or damaged,
+    /// its twin's.
     ///
     /// # Errors
     /// Both are missing or damaged, or the store fails.
@@ -321,7 +389,10 @@ impl Checkpoints {
     }
 
     /// Epochs that have a manifest, oldest first.
-    fn epochs(&self) -> Result<Vec<u64>, CheckpointError> {
+    ///
+    /// # Errors
+    /// [`CheckpointError::Store`].
+    pub fn epochs(&self) -> Result<Vec<u64>, CheckpointError> {
         let is_manifest = |name: &str| names::epoch_of(name).filter(|epoch| names::manifest(*epoch) == name);
         Ok(self.files(names::MANIFESTS)?.iter().filter_map(|(name, _)| is_manifest(name)).collect())
     }
@@ -377,15 +448,15 @@ impl Checkpoints {
         (!differences.is_empty()).then(|| CheckpointError::Foreign { object: object(), differences })
     }
 
-    /// Names below the job's folder, with their lengths.
+    /// Names below their folder, with their lengths.
     fn files(&self, folder: &str) -> Result<Vec<(String, u64)>, CheckpointError> {
-        let folder = if folder.is_empty() { self.job.clone() } else { self.name(folder) };
-        let below = |name: &str| name.strip_prefix(&self.job)?.strip_prefix('/').map(str::to_string);
+        let folder = if folder.is_empty() { self.folder.clone() } else { self.name(folder) };
+        let below = |name: &str| name.strip_prefix(&self.folder)?.strip_prefix('/').map(str::to_string);
         Ok(self.store.list(&folder)?.into_iter().filter_map(|entry| Some((below(&entry.name)?, entry.bytes))).collect())
     }
 
     fn name(&self, name: &str) -> String {
-        format!("{}/{name}", self.job)
+        format!("{}/{name}", self.folder)
     }
 
     /// Writes files.

@@ -70,6 +70,22 @@ pub enum CheckpointError {
         /// The epoch that was asked for.
         epoch: u64,
     },
+    /// No such history.
+    #[error("{address} has no checkpoint of a history {history}; `sluice checkpoint list` names those that are there")]
+    UnknownHistory {
+        /// The place, with the job's folder.
+        address: String,
+        /// The history that was asked for.
+        history: String,
+    },
+    /// Of which history is not said.
+    #[error("{address} has checkpoints of the histories {}: say which one is meant with --history", histories.join(", "))]
+    Ambiguous {
+        /// The place, with the job's folder.
+        address: String,
+        /// Those that there are.
+        histories: Vec<String>,
+    },
     /// No checkpoint at all.
     #[error("{address} has no checkpoint that can be used; `sluice checkpoint list` says why")]
     Nothing {
@@ -88,7 +104,10 @@ impl CheckpointError {
     /// Whose fault it is. What another configuration has written is part of the world: the configuration alone is not wrong.
     pub fn blame(&self) -> Blame {
         match self {
-            CheckpointError::Address { .. } | CheckpointError::Unknown { .. } => Blame::Usage,
+            CheckpointError::Address { .. }
+            | CheckpointError::Unknown { .. }
+            | CheckpointError::UnknownHistory { .. }
+            | CheckpointError::Ambiguous { .. } => Blame::Usage,
             CheckpointError::Store { .. }
             | CheckpointError::Missing { .. }
             | CheckpointError::Damaged { .. }
@@ -109,6 +128,8 @@ impl CheckpointError {
             | CheckpointError::Format { .. }
             | CheckpointError::Foreign { .. }
             | CheckpointError::Unknown { .. }
+            | CheckpointError::UnknownHistory { .. }
+            | CheckpointError::Ambiguous { .. }
             | CheckpointError::Nothing { .. }
             | CheckpointError::Thread(_)
             | CheckpointError::Panicked(_) => false,

@@ -12,8 +12,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Version of the manifest and of what the files hold, the core's images and common part; raised whenever one of them changes its meaning.
-pub const FORMAT: u32 = 3;
+/// Version of the manifest and of what the files hold, the core's images and common part; raised
+/// whenever one of them changes its meaning.
+pub const FORMAT: u32 = 4;
 
 /// The oldest version that is still read.
 pub const OLDEST_FORMAT: u32 = 2;
@@ -26,6 +27,14 @@ pub struct Manifest {
     pub format: u32,
     /// The job.
     pub job: String,
+    /// The identity of the job's history, by which its folder is named; none in one of before there
+    /// were such folders.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Link>,
+    /// Whether checkpoints without an identity may be left that are of its history: they go when
+    /// this one is whole.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub follows_unnamed: bool,
     /// The configuration that its state depends on.
     pub fingerprint: Fingerprint,
     /// The epoch after which the state is this.

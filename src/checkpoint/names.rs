@@ -1,6 +1,8 @@
-//! Names of the files of a job's checkpoints, below the job's folder, and the epoch in each.
+//! Names of the files of a history's checkpoints, below the history's folder, and the epoch in
+//! each.
 
 use super::manifest::Kind;
+use crate::sink::SHORT;
 
 /// Folder of the manifests.
 pub const MANIFESTS: &str = "manifests";
@@ -63,6 +65,17 @@ pub fn epoch_of(name: &str) -> Option<u64> {
     digits.parse().ok().filter(|_| is_epoch)
 }
 
+/// The history of a manifest of this name below the job's folder, by its first digits; no history
+/// for one that lies in that folder itself.
+pub fn history_of_manifest(name: &str) -> Option<Option<&str>> {
+    let is_history = |folder: &str| folder.len() == SHORT && folder.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let is_manifest = |name: &str| epoch_of(name).is_some_and(|epoch| manifest(epoch) == name);
+    match name.split_once('/')? {
+        (folder, rest) if is_history(folder) => is_manifest(rest).then_some(Some(folder)),
+        _ => is_manifest(name).then_some(None),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,6 +105,19 @@ mod tests {
         }
         assert_eq!(epoch_of("shared/000000000000000000070.zst"), None, "one digit too many");
         assert_eq!(epoch_of("shared/99999999999999999999.zst"), None, "no u64");
+    }
+
+    #[test]
+    fn a_manifest_tells_its_history_and_nothing_else_does() {
+        let (history, manifest) = ("0123456789abcdef", manifest(7));
+        assert_eq!(history_of_manifest(&manifest), Some(None));
+        assert_eq!(history_of_manifest(&format!("{history}/{manifest}")), Some(Some(history)));
+        for other in ["0123456789abcde", "0123456789abcdef0", "0123456789ABCDEF", "kept", "twins"] {
+            assert_eq!(history_of_manifest(&format!("{other}/{manifest}")), None, "{other}");
+        }
+        for name in [shard(3, 7, Kind::Base), shared(7), "manifests/7.json".to_string(), format!("{manifest}.1-2.tmp")] {
+            assert_eq!((history_of_manifest(&name), history_of_manifest(&format!("{history}/{name}"))), (None, None), "{name}");
+        }
     }
 
     #[test]

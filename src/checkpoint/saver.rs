@@ -313,7 +313,8 @@ impl Saver {
             checkpoints.clear_parts()?;
         }
         let saved = Arc::new(Saved::default());
-        restored.iter().for_each(|manifest| saved.complete(manifest.epoch, manifest.created));
+        let own = restored.iter().filter(|restored| restored.identity == checkpoints.identity());
+        own.for_each(|manifest| saved.complete(manifest.epoch, manifest.created));
         let (messages, taken) = unbounded();
         let (poll, room, told) = (settings.poll, settings.room.max(1), Arc::clone(&saved));
         let assembly = Assembly::new(checkpoints, settings, committed, Arc::clone(&saved), restored);

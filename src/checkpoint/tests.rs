@@ -2,6 +2,7 @@
 
 mod crashes;
 mod damage;
+mod histories;
 mod measure;
 mod pruning;
 mod saving;
@@ -75,7 +76,8 @@ struct Bench {
 impl Bench {
     fn new(checkpoints: Checkpoints, restored: Option<Manifest>) -> Self {
         let (saved, committed) = (Arc::new(Saved::default()), Arc::new(AtomicU64::new(u64::MAX)));
-        restored.iter().for_each(|manifest| saved.complete(manifest.epoch, manifest.created));
+        let own = restored.iter().filter(|restored| restored.identity == checkpoints.identity());
+        own.for_each(|manifest| saved.complete(manifest.epoch, manifest.created));
         let assembly = Assembly::new(checkpoints, settings(), Arc::clone(&committed), Arc::clone(&saved), restored);
         Bench { assembly, saved, committed }
     }

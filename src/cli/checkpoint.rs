@@ -56,6 +56,9 @@ pub struct InspectArgs {
     /// Its epoch [default: the newest that can be used]
     #[arg(value_name = "EPOCH")]
     pub epoch: Option<u64>,
+    /// Of several histories, which one.
+    #[command(flatten)]
+    pub of: HistoryArgs,
 }
 
 /// Flags of `sluice checkpoint verify`.
@@ -74,11 +77,14 @@ pub struct VerifyArgs {
     /// Verifies every checkpoint
     #[arg(long, env = "SLUICE_CHECKPOINT_VERIFY_ALL", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new())]
     pub all: bool,
+    /// Of several histories, which one.
+    #[command(flatten)]
+    pub of: HistoryArgs,
 }
 
 /// Flags of `sluice checkpoint prune`.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "The newest complete checkpoint is never removed, nor what a running job is writing.
+#[command(after_help = "The newest complete checkpoint of a history is never removed, nor what a running job is writing.
 
 Examples:
   sluice checkpoint prune sluice.toml            keeps as many as checkpoint.keep says
@@ -90,6 +96,36 @@ pub struct PruneArgs {
     /// Checkpoints to keep [default: 2]
     #[arg(long, value_name = "N", env = "SLUICE_CHECKPOINT_KEEP", hide_env_values = true)]
     pub keep: Option<String>,
+    /// Of several histories, which one.
+    #[command(flatten)]
+    pub of: HistoryArgs,
+}
+
+/// What stands for a history where checkpoints do not say whose they are.
+const UNNAMED: &str = "none";
+
+/// Which history is meant where there are checkpoints of several: of another deployment of the job,
+/// or of before its progress was lost.
+#[derive(Clone, Debug, Default, Args)]
+pub struct HistoryArgs {
+    /// Only checkpoints of this history, by the first digits that `list` shows; none: of an older
+    /// version, which named none
+    #[arg(long, value_name = "HISTORY", env = "SLUICE_CHECKPOINT_HISTORY", hide_env_values = true)]
+    pub history: Option<String>,
+}
+
+impl HistoryArgs {
+    /// The checkpoints that are meant: those of each history apart.
+    fn places(&self, checkpoints: &Checkpoints) -> Result<Vec<Checkpoints>, CheckpointError> {
+        let mut places = checkpoints.histories()?;
+        if let Some(wanted) = &self.history {
+            places.retain(|place| place.history().unwrap_or(UNNAMED).starts_with(wanted.as_str()));
+            if places.is_empty() {
+                return Err(CheckpointError::UnknownHistory { address: checkpoints.address(), history: wanted.clone() });
+            }
+        }
+        Ok(if places.is_empty() { vec![checkpoints.clone()] } else { places })
+    }
 }
 
 impl PruneArgs {
@@ -106,11 +142,11 @@ impl PruneArgs {
 pub fn run(args: &CheckpointArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
     match &args.command {
         CheckpointCommand::List(args) => list(&open(&args.config, global, &[])?.0, global.json),
-        CheckpointCommand::Inspect(args) => inspect(&open(&args.config, global, &[])?.0, args.epoch, global.json),
+        CheckpointCommand::Inspect(args) => inspect(&args.of.places(&open(&args.config, global, &[])?.0)?, args.epoch, global.json),
         CheckpointCommand::Verify(args) => verify(&open(&args.config, global, &[])?.0, args, global.json),
         CheckpointCommand::Prune(args) => {
             let (checkpoints, config) = open(&args.config, global, &args.overrides())?;
-            prune(&checkpoints, config.checkpoint.keep, global.json)
+            prune(&only(&args.of.places(&checkpoints)?)?, config.checkpoint.keep, global.json)
         }
     }
 }
@@ -124,7 +160,10 @@ fn open(file: &Path, global: &GlobalArgs, flags: &[Override]) -> Result<(Checkpo
 }
 
 fn list(checkpoints: &Checkpoints, json: bool) -> Result<(), ProgramError> {
-    let listed = checkpoints.list()?;
+    let mut listed = Vec::new();
+    for history in checkpoints.histories()? {
+        listed.extend(history.list()?);
+    }
     match (json, listed.is_empty()) {
         (true, _) => print_json(&listed.iter().map(listed_json).collect()),
         (false, true) => print(&format!("no checkpoint in {}", checkpoints.address())),
@@ -133,13 +172,14 @@ fn list(checkpoints: &Checkpoints, json: bool) -> Result<(), ProgramError> {
 }
 
 fn listed_text(listed: &Listed) -> String {
+    let history = listed.history.as_ref().map_or(String::new(), |history| format!("history {history}  "));
     let link = listed.manifest.as_ref().and_then(|manifest| manifest.chain);
     let chain = link.map_or(String::new(), |link| format!(", chain {:.8}", link.to_string()));
     let state = listed.problem.as_ref().map_or("complete".to_string(), |problem| format!("CANNOT BE USED: {problem}"));
     match &listed.manifest {
-        None => format!("epoch {:<10} {state}", listed.epoch),
+        None => format!("epoch {:<10} {history}{state}", listed.epoch),
         Some(manifest) => format!(
-            "epoch {:<10} {}  {} customers, {} files, {}{chain}: {state}",
+            "epoch {:<10} {history}{}  {} customers, {} files, {}{chain}: {state}",
             listed.epoch,
             shown(manifest.created),
             manifest.customers,
@@ -153,6 +193,7 @@ fn listed_json(listed: &Listed) -> Value {
     let manifest = listed.manifest.as_ref();
     json!({
         "epoch": listed.epoch,
+        "history": listed.history,
         "created": manifest.map(|manifest| manifest.created),
         "customers": manifest.map(|manifest| manifest.customers),
         "files": manifest.map(|manifest| manifest.files().count()),
@@ -163,8 +204,8 @@ fn listed_json(listed: &Listed) -> Value {
     })
 }
 
-fn inspect(checkpoints: &Checkpoints, epoch: Option<u64>, json: bool) -> Result<(), ProgramError> {
-    let manifest = chosen(checkpoints, epoch)?;
+fn inspect(places: &[Checkpoints], epoch: Option<u64>, json: bool) -> Result<(), ProgramError> {
+    let manifest = chosen(places, epoch)?;
     match json {
         true => print_json(&json!(manifest)),
         false => print(&manifest_text(&manifest)),
@@ -172,20 +213,45 @@ fn inspect(checkpoints: &Checkpoints, epoch: Option<u64>, json: bool) -> Result<
 }
 
 /// The manifest of an epoch, be it usable here or not; without an epoch, the newest that is usable.
-fn chosen(checkpoints: &Checkpoints, epoch: Option<u64>) -> Result<Manifest, CheckpointError> {
-    let Some(epoch) = epoch else {
-        return checkpoints.newest()?.ok_or_else(|| CheckpointError::Nothing { address: checkpoints.address() });
+/// Of several histories' the one that was made last.
+fn chosen(places: &[Checkpoints], epoch: Option<u64>) -> Result<Manifest, CheckpointError> {
+    let (mut manifests, mut problem) = (Vec::new(), None);
+    for place in places {
+        let found = match epoch {
+            Some(epoch) => place.manifest(epoch).map(Some),
+            None => place.newest(),
+        };
+        match found {
+            Ok(manifest) => manifests.extend(manifest),
+            Err(CheckpointError::Missing { .. }) => {}
+            Err(error) => problem = problem.or(Some(error)),
+        }
+    }
+    let address = || places.first().map_or(String::new(), |place| place.unnamed().address());
+    let none = || match epoch {
+        Some(epoch) => CheckpointError::Unknown { address: address(), epoch },
+        None => CheckpointError::Nothing { address: address() },
     };
-    checkpoints.manifest(epoch).map_err(|error| match error {
-        CheckpointError::Missing { .. } => CheckpointError::Unknown { address: checkpoints.address(), epoch },
-        error => error,
-    })
+    manifests.into_iter().max_by_key(|manifest| manifest.created).ok_or_else(|| problem.unwrap_or_else(none))
+}
+
+/// The only one of these; which one nobody can know where they are several.
+fn only(places: &[Checkpoints]) -> Result<Checkpoints, CheckpointError> {
+    match places {
+        [place] => Ok(place.clone()),
+        several => {
+            let address = several.first().map_or(String::new(), |place| place.unnamed().address());
+            let histories = several.iter().map(|place| place.history().unwrap_or(UNNAMED).to_string()).collect();
+            Err(CheckpointError::Ambiguous { address, histories })
+        }
+    }
 }
 
 fn manifest_text(manifest: &Manifest) -> String {
     let watermark = manifest.watermark.and_then(|millis| Timestamp::from_millisecond(millis).ok());
     let mut lines = vec![
         format!("job        {}", manifest.job),
+        format!("history    {}", manifest.identity.map_or("none".to_string(), |identity| identity.to_string())),
         format!("epoch      {}", manifest.epoch),
         format!("created    {}", shown(manifest.created)),
         format!("format     {}", manifest.format),
@@ -208,16 +274,16 @@ fn manifest_text(manifest: &Manifest) -> String {
 }
 
 fn verify(checkpoints: &Checkpoints, args: &VerifyArgs, json: bool) -> Result<(), ProgramError> {
-    let (manifests, mut problems) = to_verify(checkpoints, args)?;
+    let (manifests, mut problems) = to_verify(&args.of.places(checkpoints)?, args)?;
     let total = manifests.iter().map(Manifest::bytes).sum();
     let mut progress = Progress::start("verifying", Unit::Bytes, total);
     let mut read = 0;
     for manifest in &manifests {
-        let found = checkpoints.verify(manifest, |bytes| {
+        let found = checkpoints.holding(manifest).verify(manifest, |bytes| {
             read += bytes;
             progress.set(read);
         });
-        problems.extend(found.into_iter().map(|problem| (manifest.epoch, problem)));
+        problems.extend(found.into_iter().map(|problem| (place_of(manifest), problem)));
     }
     progress.finish();
     report(&manifests, &problems, json)?;
@@ -227,35 +293,54 @@ fn verify(checkpoints: &Checkpoints, args: &VerifyArgs, json: bool) -> Result<()
     }
 }
 
-/// A problem of the checkpoint of an epoch.
-type Problem = (u64, CheckpointError);
+/// Which checkpoint: its history, by the first digits, and its epoch.
+type Place = (Option<String>, u64);
+
+/// A problem of a checkpoint.
+type Problem = (Place, CheckpointError);
+
+fn place_of(manifest: &Manifest) -> Place {
+    (manifest.identity.map(|identity| identity.short()), manifest.epoch)
+}
+
+/// A checkpoint as people are told of it.
+fn named_place((history, epoch): &Place) -> String {
+    history.as_ref().map_or_else(|| format!("epoch {epoch}"), |history| format!("epoch {epoch} of history {history}"))
+}
 
 /// The manifests whose files are to be read, and what is wrong with those that cannot be read.
-fn to_verify(checkpoints: &Checkpoints, args: &VerifyArgs) -> Result<(Vec<Manifest>, Vec<Problem>), CheckpointError> {
+fn to_verify(places: &[Checkpoints], args: &VerifyArgs) -> Result<(Vec<Manifest>, Vec<Problem>), CheckpointError> {
     if !args.all {
-        return Ok((vec![chosen(checkpoints, args.epoch)?], Vec::new()));
+        return Ok((vec![chosen(places, args.epoch)?], Vec::new()));
     }
     let (mut manifests, mut problems) = (Vec::new(), Vec::new());
-    for listed in checkpoints.list()? {
+    let listed = places.iter().map(Checkpoints::list).collect::<Result<Vec<_>, _>>()?;
+    for listed in listed.into_iter().flatten() {
         match (listed.manifest, listed.problem) {
             // What else is wrong with it shows when its files are read, or is no damage.
             (Some(manifest), _) => manifests.push(manifest),
-            (None, problem) => problems.extend(problem.map(|problem| (listed.epoch, problem))),
+            (None, problem) => problems.extend(problem.map(|problem| ((listed.history, listed.epoch), problem))),
         }
     }
     Ok((manifests, problems))
 }
 
 fn report(manifests: &[Manifest], problems: &[Problem], json: bool) -> Result<(), ProgramError> {
-    let is_sound = |manifest: &&Manifest| problems.iter().all(|(epoch, _)| *epoch != manifest.epoch);
+    let is_sound = |manifest: &&Manifest| problems.iter().all(|(place, _)| *place != place_of(manifest));
     if json {
-        let problems: Vec<Value> = problems.iter().map(|(epoch, problem)| json!({ "epoch": epoch, "problem": problem.to_string() })).collect();
+        let problems: Vec<Value> = problems
+            .iter()
+            .map(|((history, epoch), problem)| json!({ "history": history, "epoch": epoch, "problem": problem.to_string() }))
+            .collect();
         let sound: Vec<u64> = manifests.iter().filter(is_sound).map(|manifest| manifest.epoch).collect();
         return print_json(&json!({ "ok": problems.is_empty(), "sound": sound, "problems": problems }));
     }
     let sound = manifests.iter().filter(is_sound);
-    let sound = sound.map(|manifest| format!("ok    epoch {}: {} files, {}", manifest.epoch, manifest.files().count(), size(manifest.bytes())));
-    let faults = problems.iter().map(|(epoch, problem)| format!("FAULT epoch {epoch}: {problem}"));
+    let sound = sound.map(|manifest| {
+        let place = named_place(&place_of(manifest));
+        format!("ok    {place}: {} files, {}", manifest.files().count(), size(manifest.bytes()))
+    });
+    let faults = problems.iter().map(|(place, problem)| format!("FAULT {}: {problem}", named_place(place)));
     let lines: Vec<String> = sound.chain(faults).collect();
     match lines.is_empty() {
         true => print("no checkpoint to verify"),
@@ -310,7 +395,7 @@ mod tests {
         std::fs::write(&config, text).expect("a file");
         let checkpoints = open(&config, &GlobalArgs::default(), &[]).expect("a configuration").0;
         let settings = SaverSettings { keep: 10, ..SaverSettings::new(1) };
-        let saver = Saver::start(checkpoints, settings, Arc::new(AtomicU64::new(u64::MAX)), None).expect("a thread");
+        let saver = Saver::start(checkpoints.of(history()), settings, Arc::new(AtomicU64::new(u64::MAX)), None).expect("a thread");
         for &epoch in epochs {
             for piece in pieces(epoch) {
                 saver.intake().hand(piece);
@@ -321,6 +406,10 @@ mod tests {
         }
         saver.finish(Duration::from_secs(60)).expect("it is saved");
         (folder, config)
+    }
+
+    fn history() -> Link {
+        Link::from_hex(&"ef".repeat(32)).expect("a link")
     }
 
     fn pieces(epoch: u64) -> [Piece; 3] {
@@ -349,7 +438,7 @@ mod tests {
     }
 
     fn damage(folder: &tempfile::TempDir, epoch: u64) {
-        let file = folder.path().join(format!("checkpoints/campaign/shared/{epoch:020}.zst"));
+        let file = folder.path().join(format!("checkpoints/campaign/efefefefefefefef/shared/{epoch:020}.zst"));
         let mut content = std::fs::read(&file).expect("it is there");
         content[4] ^= 1;
         std::fs::write(file, content).expect("a write");
@@ -360,12 +449,13 @@ mod tests {
         let (_folder, config) = folder(&[7]);
         let checkpoints = open(&config, &GlobalArgs::default(), &[]).expect("a configuration").0;
         let created = Timestamp::from_second(1_709_251_200).expect("an instant");
-        let manifest = Manifest { created, ..checkpoints.manifest(7).expect("it is there") };
+        let manifest = Manifest { created, ..checkpoints.of(history()).manifest(7).expect("it is there") };
         insta::assert_snapshot!(manifest_text(&manifest), @r"
         job        campaign
+        history    efefefefefefefefefefefefefefefefefefefefefefefefefefefefefefefef
         epoch      7
         created    2024-03-01T00:00:00Z
-        format     3
+        format     4
         digest     abababababababababababababababababababababababababababababababab
         chain      cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd
         watermark  2024-03-01T00:00:00Z
@@ -375,18 +465,18 @@ mod tests {
         offsets    transactions 0: 70, 1: 8
         offsets    rewards 0: 9
         ");
-        let listed = |problem| listed_text(&Listed { epoch: 7, manifest: Some(manifest.clone()), problem });
+        let listed = |problem| listed_text(&Listed { epoch: 7, history: Some(history().short()), manifest: Some(manifest.clone()), problem });
         let missing = CheckpointError::Missing { object: "checkpoints/campaign/shared/7.zst".to_string() };
         insta::assert_snapshot!([listed(None), listed(Some(missing))].join("\n"), @r"
-        epoch 7          2024-03-01T00:00:00Z  5 customers, 2 files, 32 B, chain cdcdcdcd: complete
-        epoch 7          2024-03-01T00:00:00Z  5 customers, 2 files, 32 B, chain cdcdcdcd: CANNOT BE USED: checkpoints/campaign/shared/7.zst is missing
+        epoch 7          history efefefefefefefef  2024-03-01T00:00:00Z  5 customers, 2 files, 32 B, chain cdcdcdcd: complete
+        epoch 7          history efefefefefefefef  2024-03-01T00:00:00Z  5 customers, 2 files, 32 B, chain cdcdcdcd: CANNOT BE USED: checkpoints/campaign/shared/7.zst is missing
         ");
     }
 
     #[test]
     fn verify_ends_with_1_for_damage_and_with_2_for_what_is_not_there() {
         let (folder, config) = folder(&[7, 8]);
-        let verify = |epoch, all| sluice(CheckpointCommand::Verify(VerifyArgs { config: config.clone(), epoch, all }));
+        let verify = |epoch, all| sluice(CheckpointCommand::Verify(VerifyArgs { config: config.clone(), epoch, all, of: HistoryArgs::default() }));
         verify(None, true).expect("both are whole");
         damage(&folder, 8);
         verify(Some(7), false).expect("this one is whole");
@@ -403,10 +493,10 @@ mod tests {
     fn list_and_inspect_say_what_is_there() {
         let (folder, config) = folder(&[7]);
         sluice(CheckpointCommand::List(ListArgs { config: config.clone() })).expect("a list");
-        sluice(CheckpointCommand::Inspect(InspectArgs { config: config.clone(), epoch: None })).expect("a checkpoint");
+        sluice(CheckpointCommand::Inspect(InspectArgs { config: config.clone(), epoch: None, of: HistoryArgs::default() })).expect("a checkpoint");
         std::fs::remove_dir_all(folder.path().join("checkpoints")).expect("a removal");
         sluice(CheckpointCommand::List(ListArgs { config: config.clone() })).expect("an empty list is no fault");
-        let error = sluice(CheckpointCommand::Inspect(InspectArgs { config, epoch: None })).expect_err("there is none");
+        let error = sluice(CheckpointCommand::Inspect(InspectArgs { config, epoch: None, of: HistoryArgs::default() })).expect_err("there is none");
         assert_eq!(error.to_json()["exit_code"], 1);
     }
 
@@ -414,11 +504,12 @@ mod tests {
     fn prune_keeps_as_many_as_it_is_told() {
         let (_folder, config) = folder(&[7, 8, 9]);
         let checkpoints = open(&config, &GlobalArgs::default(), &[]).expect("a configuration").0;
+        let args = |keep: Option<&str>| PruneArgs { config: config.clone(), keep: keep.map(str::to_string), of: HistoryArgs::default() };
         for (keep, left) in [(None, [9, 8].as_slice()), (Some("1"), &[9])] {
-            sluice(CheckpointCommand::Prune(PruneArgs { config: config.clone(), keep: keep.map(str::to_string) })).expect("the folder works");
-            assert_eq!(checkpoints.list().expect("a list").iter().map(|listed| listed.epoch).collect::<Vec<_>>(), left);
+            sluice(CheckpointCommand::Prune(args(keep))).expect("the folder works");
+            assert_eq!(checkpoints.of(history()).list().expect("a list").iter().map(|listed| listed.epoch).collect::<Vec<_>>(), left);
         }
-        let error = sluice(CheckpointCommand::Prune(PruneArgs { config, keep: Some("0".to_string()) })).expect_err("none would be left");
+        let error = sluice(CheckpointCommand::Prune(args(Some("0")))).expect_err("none would be left");
         assert_eq!(error.to_json()["exit_code"], 2);
     }
 }

@@ -4,6 +4,7 @@ use super::live::{Bounds, bounds_of};
 use crate::checkpoint::Manifest;
 use crate::kafka::intake::Seat;
 use crate::kafka::{Assigned, Position};
+use crate::sink::{History, Link};
 use dataflows::campaign::graph::Campaign;
 use dataflows::event::Topic;
 use dataflows::settings::Serving;
@@ -23,6 +24,8 @@ use timely::worker::Worker;
 /// Where the job begins.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
+    /// The identity of the job's history.
+    identity: Link,
     /// The checkpoint that it goes on from, as the text of its manifest.
     manifest: Option<String>,
     /// The offsets to begin with; a partition that is not among them was added later, and is read from its first record on.
@@ -36,9 +39,15 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// To go on from this checkpoint, if there is one, and these offsets; first with epochs that were committed before, if it `repeats` any.
-    pub fn new(manifest: Option<&Manifest>, starts: Vec<(Topic, u32, u64)>, repeats: bool) -> Self {
-        Plan { manifest: manifest.map(Manifest::to_text), starts, repeats, kept: Vec::new(), served: Vec::new() }
+    /// To go on from this checkpoint, if there is one, and these offsets; first with epochs that
+    /// were committed before, if it `repeats` any.
+    pub fn new(history: &History, manifest: Option<&Manifest>, starts: Vec<(Topic, u32, u64)>, repeats: bool) -> Self {
+        Plan { identity: history.identity, manifest: manifest.map(Manifest::to_text), starts, repeats, kept: Vec::new(), served: Vec::new() }
+    }
+
+    /// The identity of the job's history.
+    pub fn identity(&self) -> Link {
+        self.identity
     }
 
     /// The same, with these partitions read from what was kept of them, each up to an offset.
@@ -120,7 +129,8 @@ mod tests {
     #[test]
     fn a_partition_that_was_added_is_wanted_from_its_first_record_on() {
         let key = |partition| (Topic::Customers, partition);
-        let plan = Plan::new(None, vec![(Topic::Customers, 0, 7), (Topic::Customers, 2, 8)], true).recalling(Bounds::from([(key(2), 12)]));
+        let plan = Plan::new(&History::begin(0), None, vec![(Topic::Customers, 0, 7), (Topic::Customers, 2, 8)], true)
+            .recalling(Bounds::from([(key(2), 12)]));
         let assigned = plan.assigned(&(0..5).map(key).collect(), Seat { index: 0, peers: 2 });
         let from: Vec<(u32, Position)> = assigned.iter().map(|assigned| (assigned.partition, assigned.from)).collect();
         // Not from the first that is left of it.

@@ -98,7 +98,7 @@ pub fn anew(records: &mut dyn Records, sources: &Sources<'_>, now: &TopicIds) ->
     let Sources { kafka, partitions, checkpoints } = sources;
     // What cannot be read is of other topics, or damaged, and is about to be forgotten.
     let (before, recorded) = (records.topic_ids().unwrap_or_default(), records.starts().unwrap_or_default());
-    let has_read = records.progress().epoch > 0 || !checkpoints.list()?.is_empty();
+    let has_read = records.progress().epoch > 0 || !checkpoints.unnamed().epochs()?.is_empty();
     let there = admin::positions(kafka, partitions, Position::Earliest)?;
     let is_remade = |topic| before.get(topic).zip(now.get(topic)).is_some_and(|(before, now)| before != now);
     for topic in partitions.keys().copied().filter(|topic| is_remade(*topic)) {

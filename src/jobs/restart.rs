@@ -73,10 +73,10 @@ pub enum RestartError {
         /// What differs, key by key.
         differences: Vec<String>,
     },
-    /// Nothing is recorded of what the checkpoints hold.
+    /// Nothing is recorded of what the checkpoints hold, and they do not say whose they are.
     #[error(
-        "there are checkpoints of job `{job}` up to epoch {epoch}, but no progress of it is recorded: is it another database, or another sink? \
-         With --rebuild the checkpoints are removed and everything is made anew from the topics"
+        "there are checkpoints of job `{job}` up to epoch {epoch}, of a version that did not write whose they are, but no progress of it is recorded: is it \
+         another database, or another sink? With --rebuild the checkpoints are removed and everything is made anew from the topics"
     )]
     Forgotten {
         /// The job.
@@ -176,14 +176,18 @@ impl Restart {
                 return Err(RestartError::Configured { job: records.job().to_string(), differences });
             }
         }
-        let listed = sources.checkpoints.list()?;
-        if let (0, Some(newest)) = (progress, listed.first()) {
+        let history = records.history()?;
+        let (own, unnamed) = (sources.checkpoints.of(history.identity), sources.checkpoints.unnamed());
+        let of_before = unnamed.list()?;
+        if let (0, Some(newest)) = (progress, of_before.first()) {
             return Err(RestartError::Forgotten { job: records.job().to_string(), epoch: newest.epoch });
         }
-        let oldest = listed.iter().map(|listed| listed.epoch).filter(|epoch| *epoch <= progress).min();
+        let listed = own.list()?.into_iter().chain(of_before);
+        let oldest = listed.map(|listed| listed.epoch).filter(|epoch| *epoch <= progress).min();
         let mut recorded = records.recorded_epochs(oldest.unwrap_or(1).saturating_sub(1))?;
         let known = before.and_then(|before| before.manifest.as_ref());
-        let Found { manifest, passed_over } = sources.checkpoints.newest_sound(progress, known, |manifest| strange(manifest, &recorded))?;
+        let Found { manifest, passed_over } = find(&[own, unnamed], progress, known, |manifest| strange(manifest, &recorded))?;
+        let passed_over = [passed_over, of_others(sources.checkpoints, &history)?].concat();
         let told = before.map_or(&[][..], |before| &before.passed_over);
         passed_over.iter().filter(|passed_over| !told.contains(passed_over)).for_each(PassedOver::warn);
         let after = manifest.as_ref().map_or(0, |manifest| manifest.epoch);
@@ -191,7 +195,6 @@ impl Restart {
             recorded = records.recorded_epochs(0)?;
         }
         recorded.retain(|epoch| epoch.epoch >= after);
-        let history = records.history()?;
         if let Some(broken) = history.broken(&recorded) {
             return Err(RestartError::Broken(broken));
         }
@@ -216,7 +219,7 @@ impl Restart {
         let begins = (!is_recorded).then(|| starts.clone());
         let mut served = applied.served(progress);
         served.retain(|(last, _)| *last > after);
-        let plan = Plan::new(manifest.as_ref(), starts, repeats).recalling(covered).serving(served);
+        let plan = Plan::new(&history, manifest.as_ref(), starts, repeats).recalling(covered).serving(served);
         Ok(Restart { plan, manifest, passed_over, begins, replayed, erased, committed, history, link })
     }
 
@@ -226,8 +229,43 @@ impl Restart {
     }
 }
 
-/// Why a checkpoint is of another history than what is recorded: its link is not that of its epoch, or does not lead to the next one's. One of before
-/// there were links is judged by the digest of its statistics.
+/// The checkpoint to go on from: of the first of these places that has one.
+fn find(
+    places: &[Checkpoints],
+    progress: u64,
+    known: Option<&Manifest>,
+    strange: impl Fn(&Manifest) -> Option<String>,
+) -> Result<Found, CheckpointError> {
+    let mut found = Found { manifest: None, passed_over: Vec::new() };
+    for place in places.iter() {
+        if found.manifest.is_none() {
+            let Found { manifest, passed_over } = place.newest_sound(progress, known, &strange)?;
+            found.manifest = manifest;
+            found.passed_over.extend(passed_over);
+        }
+    }
+    Ok(found)
+}
+
+/// What lies beside the checkpoints of a history and is of others: each is named, and left alone.
+fn of_others(checkpoints: &Checkpoints, own: &History) -> Result<Vec<PassedOver>, CheckpointError> {
+    let mut passed_over = Vec::new();
+    for other in checkpoints.histories()? {
+        let Some(history) = other.history().filter(|history| **history != own.identity.short()) else { continue };
+        let Some(newest) = other.epochs()?.last().copied() else { continue };
+        let said = format!(
+            "Checkpoints up to this epoch are passed over: they are of another history, {history}, as of another deployment of the job, or of before its \
+             progress was lost. They stay: remove {} once nobody goes on from them.",
+            other.address()
+        );
+        passed_over.push(PassedOver::new(newest, said));
+    }
+    Ok(passed_over)
+}
+
+/// Why a checkpoint is of another history than what is recorded: its link is not that of its epoch,
+/// or does not lead to the next one's. One of before there were links is judged by the digest of
+/// its statistics.
 fn strange(manifest: &Manifest, recorded: &[RecordedEpoch]) -> Option<String> {
     let of = |epoch| recorded.iter().find(|recorded| recorded.epoch == epoch);
     let other = |what: &str, own: String, committed: String| {
@@ -325,6 +363,8 @@ mod tests {
         Manifest {
             format: crate::checkpoint::manifest::FORMAT,
             job: "campaign".to_string(),
+            identity: None,
+            follows_unnamed: false,
             fingerprint: Fingerprint::of(&Settings::default()),
             epoch: 3,
             digest,

@@ -459,7 +459,7 @@ impl Job {
         let mut saver = self.saver.lock().unwrap_or_else(PoisonError::into_inner);
         if saver.is_none() {
             let committed = Arc::clone(&self.watched.control.committed);
-            let started = Saver::start(self.checkpoints.clone(), settings.clone(), committed, plan.manifest())?;
+            let started = Saver::start(self.checkpoints.of(plan.identity()), settings.clone(), committed, plan.manifest())?;
             self.watched.saved.get_or_init(|| Arc::clone(started.saved()));
             *saver = Some(started);
         }

@@ -44,7 +44,7 @@ pub fn load(
     peers: usize,
 ) -> Result<Beginning, LoadError> {
     let Some(manifest) = manifest else { return Ok(campaign.anew(worker, peers)) };
-    let started = Instant::now();
+    let (started, checkpoints) = (Instant::now(), checkpoints.holding(manifest));
     let common = Common::from_bytes(&checkpoints.read(&manifest.shared)?)?;
     let mut loading = Loading::new(campaign, worker, peers, &common);
     let mut customers = 0;

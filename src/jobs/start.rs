@@ -7,6 +7,7 @@
 
 use super::reach;
 use super::restart::{Restart, RestartError, Sources};
+use crate::checkpoint::{CheckpointError, Checkpoints};
 use crate::config::types::Config;
 use crate::durable;
 use crate::kafka::TopicIds;
@@ -73,7 +74,7 @@ pub struct Taken {
 #[derive(PartialEq, Eq)]
 struct Standing {
     epoch: u64,
-    checkpoints: Vec<u64>,
+    checkpoints: Vec<(String, Vec<u64>)>,
 }
 
 impl<'a> Start<'a> {
@@ -118,7 +119,8 @@ impl<'a> Start<'a> {
     }
 
     fn standing(&self, records: &dyn Records) -> Result<Standing, RestartError> {
-        let checkpoints = self.sources.checkpoints.list()?.iter().map(|listed| listed.epoch).collect();
+        let of = |history: Checkpoints| Ok((history.address(), history.epochs()?));
+        let checkpoints = self.sources.checkpoints.histories()?.into_iter().map(of).collect::<Result<_, CheckpointError>>()?;
         Ok(Standing { epoch: records.progress().epoch, checkpoints })
     }
 
@@ -147,7 +149,9 @@ impl Survey<'_> {
             Way::Anew(starts) => {
                 // In this order: without its checkpoints the job would repeat its epochs, but
                 // checkpoints without their epochs are of no use.
-                sources.checkpoints.erase_before(u64::MAX)?;
+                for forgotten in [sources.checkpoints.of(sink.history()?.identity), sources.checkpoints.unnamed()] {
+                    forgotten.erase_before(u64::MAX)?;
+                }
                 sink.forget(&starts, now)?;
                 tracing::warn!("Everything is made anew from the topics.");
                 None

@@ -36,8 +36,8 @@ pub enum JournalError {
     },
     /// A line is not what was written.
     #[error(
-        "{path} is damaged from byte {at} on: {why}. Restore it from a copy together with the checkpoints and files; or remove it and start with \
-         --rebuild, which makes everything anew from the topics"
+        "{path} is damaged from byte {at} on: {why}. Restore it from a copy together with the checkpoints and files; or move it and the files of files.dir \
+         away and start again, which makes everything anew from the topics"
     )]
     Damaged {
         /// The journal.

@@ -74,13 +74,15 @@ impl Ledger {
     /// Makes sure that the job of these settings can go on with it.
     ///
     /// # Errors
-    /// [`JournalError::OtherSink`], [`JournalError::Remade`], or that the file of its last epoch is
-    /// not the one that was written.
+    /// [`JournalError::OtherSink`], [`JournalError::Remade`], or that there are files of another
+    /// history, or the file of its last epoch is not the one that was written.
     pub fn check(&self, settings: &JournalSettings, files: Option<&ChangeFiles>) -> Result<(), JournalError> {
         if let Some(before) = self.files.filter(|before| *before != files.is_some() && !settings.anew) {
             return Err(JournalError::OtherSink { path: self.path.clone(), before });
         }
         self.ids()?.compare(&settings.now, &settings.topics)?;
+        let own = self.files.map(|_| self.state.identities());
+        files.map(|files| files.check_history(own.as_deref())).transpose()?;
         let last = self.state.epochs.get(&self.state.progress.epoch);
         if let (Some(files), Some(mark), false) = (files, last.and_then(|epoch| epoch.file), settings.anew) {
             files.check(self.state.progress.epoch, mark)?;

@@ -5,7 +5,7 @@ use crate::kafka::TopicNames;
 use crate::results::digest_from_hex;
 use crate::sink::applied::AppliedSettings;
 use crate::sink::outbox::{Backlog, Letter, Owed, STRETCH_RECORDS, Stretch};
-use crate::sink::{History, Offsets, Progress};
+use crate::sink::{History, Link, Offsets, Progress};
 use dataflows::campaign::output::Day;
 use dataflows::event::{CustomerId, Millis};
 use std::collections::BTreeMap;
@@ -21,6 +21,8 @@ pub struct State {
     pub starts: Option<Offsets>,
     /// Where the chain of the epochs begins, once that is recorded.
     pub history: Option<History>,
+    /// The history before that, as long as files of its may be left.
+    pub former: Option<History>,
     /// The ids of the topics that are read, by their names; empty as long as none was recorded.
     pub topics: BTreeMap<String, String>,
     /// The settings that the epochs were computed with.
@@ -47,7 +49,7 @@ impl State {
             Record::Start { incarnation } => self.progress.incarnation = incarnation,
             Record::Starts(offsets) => self.starts = Some(offsets),
             Record::Topics(topics) => self.topics = topics,
-            Record::History(history) => self.history = Some(history),
+            Record::History(history) => self.former = self.history.replace(history),
             Record::Applied(applied) => {
                 self.applied.apply(*applied);
             }
@@ -134,11 +136,16 @@ impl State {
         }
     }
 
+    /// The identities of the histories of which there may be files.
+    pub fn identities(&self) -> Vec<Link> {
+        self.history.into_iter().chain(self.former).map(|history| history.identity).collect()
+    }
+
     /// The fewest records that come to this.
     pub fn records(&self, job: &str, files: bool) -> Vec<Record> {
         let mut records = vec![Record::Journal { format: FORMAT, job: job.to_string(), files }];
         records.push(Record::Start { incarnation: self.progress.incarnation });
-        records.extend(self.history.map(Record::History));
+        records.extend(self.former.into_iter().chain(self.history).map(Record::History));
         records.extend(self.starts.clone().map(Record::Starts));
         records.extend(Some(&self.topics).filter(|topics| !topics.is_empty()).cloned().map(Record::Topics));
         records.extend(self.applied.0.iter().cloned().map(Box::new).map(Record::Applied));

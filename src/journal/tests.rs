@@ -1,5 +1,7 @@
 //! Tests of the journal as a sink: what is committed is found again, by one instance at a time, whatever befell the last one.
 
+mod files;
+
 use super::record::{Epoch, Record};
 use super::*;
 use crate::checkpoint::{Checkpoints, Fingerprint, Kind, Location, Manifest};
@@ -107,6 +109,8 @@ fn save(scene: &Scene, epoch: u64) {
     let manifest = Manifest {
         format: crate::checkpoint::manifest::FORMAT,
         job: "campaign".to_string(),
+        identity: None,
+        follows_unnamed: false,
         fingerprint: checkpoints.fingerprint().clone(),
         epoch,
         digest: [epoch as u8; 32],
@@ -190,6 +194,8 @@ fn without_a_lock_the_older_instance_sees_the_newer_one_and_writes_no_more() {
     older.commit(&epoch(1, 10)).unwrap();
     // A file system that keeps no locks between machines.
     fs::remove_file(scene.folder().join("journal.lock")).unwrap();
+    let files = scene.folder.path().join("files/campaign");
+    fs::rename(&files, files.with_extension("before")).unwrap();
     let mut newer = scene.open();
     let fenced = older.commit(&epoch(2, 20)).expect_err("it was taken over");
     assert!(matches!(fenced, SinkError::Journal(JournalError::Fenced { own: 1, current: 2, .. })), "{fenced}");
@@ -372,6 +378,7 @@ fn an_erasure_that_was_interrupted_is_carried_out_at_the_next_start() {
     let mut writer = scene.open();
     writer.commit(&epoch(1, 10)).unwrap();
     writer.commit(&epoch(2, 20)).unwrap();
+    let history = writer.history().unwrap().identity;
     drop(writer);
     let erasure = Erasure {
         customer: 1,
@@ -387,7 +394,7 @@ fn an_erasure_that_was_interrupted_is_carried_out_at_the_next_start() {
     };
     let erasing = EpochResults { erasures: vec![erasure], ..epoch(3, 30) };
     // As far as the commit: the epoch's file, and its line.
-    let file = scene.files().write(&erasing, 3).unwrap();
+    let file = scene.files().write(&erasing, 3, history).unwrap();
     let names = Topic::ALL.map(|topic| topic.name().to_string());
     let line = Record::Epoch(Box::new(Epoch {
         epoch: 3,

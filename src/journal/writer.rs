@@ -5,7 +5,7 @@ use super::ledger::Ledger;
 use super::log::{self, Log};
 use super::record::{Epoch, FORMAT, FileMark, Record};
 use super::state::State;
-use crate::checkpoint::Checkpoints;
+use crate::checkpoint::{CheckpointError, Checkpoints};
 use crate::files::changes::ChangeFiles;
 use crate::kafka::{TopicIds, TopicNames};
 use crate::results::{EpochResults, hexadecimal};
@@ -67,10 +67,11 @@ impl Writer {
     /// unfinished is finished.
     ///
     /// # Errors
-    /// Another process has the job, or one of the topics is not the one that it has read, or the journal or the file of its last epoch cannot be read, or
+    /// Another process has the job or its files, or one of the topics is not the one that it has read, or the journal or the file of its last epoch cannot be read, or
     /// are not what was written.
-    pub fn open(settings: JournalSettings, checkpoints: Checkpoints, files: Option<ChangeFiles>) -> Result<Writer, JournalError> {
+    pub fn open(settings: JournalSettings, checkpoints: Checkpoints, mut files: Option<ChangeFiles>) -> Result<Writer, JournalError> {
         let (mut log, content) = Log::open(&settings.folder, &settings.job)?;
+        files.as_mut().map(ChangeFiles::hold).transpose()?;
         let ledger = Ledger::read(&settings, &content)?;
         ledger.check(&settings, files.as_ref())?;
         if ledger.end < content.len() {
@@ -106,7 +107,10 @@ impl Writer {
         let Progress { epoch, .. } = self.ledger.state.progress;
         self.ledger.kept.remove(|kept| kept > epoch)?;
         if let Some(files) = &self.files {
-            files.remove_after(epoch)?;
+            files.remove_after(epoch, &self.ledger.state.identities())?;
+        }
+        if self.ledger.state.former.take().is_some() {
+            self.rewrite()?;
         }
         self.erase()
     }
@@ -181,7 +185,9 @@ impl Writer {
             return Err(self.overtaken());
         }
         let pending = self.ledger.state.pending + results.counts.pending;
-        let file = self.files.as_mut().map(|files| files.write(results, pending)).transpose()?;
+        // It was recorded when the job was taken over.
+        let history = self.ledger.state.history.unwrap_or_else(|| History::begin(0)).identity;
+        let file = self.files.as_mut().map(|files| files.write(results, pending, history)).transpose()?;
         if !results.kept.is_empty() {
             self.ledger.kept.write(results.epoch, &results.kept)?;
         }
@@ -228,8 +234,7 @@ impl Writer {
         if self.ledger.state.forgettable(newest) < wanted {
             return Ok(());
         }
-        let complete = self.checkpoints.list().map_err(JournalError::from)?.into_iter().filter(|listed| listed.problem.is_none());
-        let Some(oldest) = complete.map(|listed| listed.epoch).min() else { return Ok(()) };
+        let Some(oldest) = self.oldest().map_err(JournalError::from)? else { return Ok(()) };
         let epochs = self.ledger.state.forgettable(oldest);
         if epochs >= wanted {
             self.ledger.state.forget_before(oldest);
@@ -237,6 +242,17 @@ impl Writer {
             tracing::info!(epochs, oldest, "The journal is written anew without the epochs from before the oldest checkpoint.");
         }
         Ok(())
+    }
+
+    /// The epoch of the oldest complete checkpoint that a restart may take.
+    fn oldest(&self) -> Result<Option<u64>, CheckpointError> {
+        let own = self.ledger.state.history.map(|history| self.checkpoints.of(history.identity));
+        let mut oldest = None;
+        for place in own.into_iter().chain([self.checkpoints.unnamed()]) {
+            let complete = place.list()?.into_iter().filter(|listed| listed.problem.is_none()).map(|listed| listed.epoch).min();
+            oldest = oldest.into_iter().chain(complete).min();
+        }
+        Ok(oldest)
     }
 
     /// Makes sure that nobody else has written.
@@ -328,12 +344,13 @@ impl Sink for Writer {
     fn forget(&mut self, starts: &[(Topic, u32, u64)], ids: &TopicIds) -> Result<(), SinkError> {
         let progress = Progress { incarnation: self.ledger.state.progress.incarnation, ..Progress::default() };
         let (starts, topics) = (Some(offsets_by_name(starts, &self.settings.topics)), ids.named(&self.settings.topics));
-        let erased = std::mem::take(&mut self.ledger.state.erased);
-        self.ledger.state = State { progress, starts, topics, erased, history: Some(History::begin(0)), ..State::default() };
+        let (erased, former) = (std::mem::take(&mut self.ledger.state.erased), self.ledger.state.history);
+        self.ledger.state = State { progress, starts, topics, erased, history: Some(History::begin(0)), former, ..State::default() };
         self.rewrite()?;
         self.ledger.kept.remove(|_| true)?;
         self.forgotten = 0;
-        Ok(self.files.as_ref().map_or(Ok(()), |files| files.remove_after(0)).map_err(JournalError::from)?)
+        let of = self.ledger.state.identities();
+        Ok(self.files.as_ref().map_or(Ok(()), |files| files.remove_after(0, &of)).map_err(JournalError::from)?)
     }
 
     /// Where there was no room, the same may be tried again. After any other error nobody knows what lies on the disk: the next start reads it.

@@ -12,6 +12,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use std::fmt;
 
+/// Digits by which a history is named where all of them would be too many: no two of one job will
+/// ever share as many.
+pub const SHORT: usize = 16;
+
 /// A digest of an epoch and of all before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Link([u8; 32]);
@@ -46,7 +50,13 @@ impl Link {
         digest_from_hex(text).map(Link)
     }
 
-    /// The link of the next epoch. What goes in has a fixed order and fixed lengths, or its length before it.
+    /// Its first digits: what folders and messages name a history by.
+    pub fn short(&self) -> String {
+        hexadecimal(&self.0[..SHORT / 2])
+    }
+
+    /// The link of the next epoch. What goes in has a fixed order and fixed lengths, or its length
+    /// before it.
     pub fn then(&self, made: &Made<'_>) -> Link {
         let mut offsets = made.offsets.to_vec();
         offsets.sort_unstable();

@@ -25,7 +25,7 @@ use dataflows::settings::Settings;
 use std::io;
 use std::time::Duration;
 
-pub use chain::{History, Link, Made};
+pub use chain::{History, Link, Made, SHORT};
 pub use open::{kept_store, open, survey};
 pub use positions::{Offsets, Positions, offsets_by_name, offsets_of};
 pub use records::Records;

@@ -202,8 +202,22 @@ impl Stage {
 
     /// Epochs of the complete checkpoints that are there.
     pub(crate) fn checkpoints(&self) -> Vec<u64> {
-        let names = std::fs::read_dir(self.path("checkpoints").join("campaign").join("manifests")).into_iter().flatten().flatten();
-        names.filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".json")?.parse().ok()).collect()
+        self.manifests().iter().filter_map(|path| path.file_stem()?.to_str()?.parse().ok()).collect()
+    }
+
+    /// Their manifests, of whatever history.
+    pub(crate) fn manifests(&self) -> Vec<PathBuf> {
+        let paths = self.histories().into_iter().flat_map(|folder| std::fs::read_dir(folder.join("manifests")).into_iter().flatten().flatten());
+        paths.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|extension| extension == "json")).collect()
+    }
+
+    /// The folders of histories among the checkpoints: each named by sixteen digits.
+    pub(crate) fn histories(&self) -> Vec<PathBuf> {
+        let folders = std::fs::read_dir(self.path("checkpoints/campaign")).into_iter().flatten().flatten();
+        let is_history = |path: &PathBuf| {
+            path.file_name().is_some_and(|name| name.len() == 16 && name.to_str().is_some_and(|name| u64::from_str_radix(name, 16).is_ok()))
+        };
+        folders.map(|entry| entry.path()).filter(is_history).collect()
     }
 
     /// What the job that was started last has logged so far.

@@ -8,7 +8,7 @@ use crate::postgres::encode::{CopyBuffer, microseconds};
 use crate::postgres::rows::Staging;
 use crate::postgres::{PostgresError, PostgresSettings};
 use crate::results::{EpochResults, hexadecimal};
-use crate::sink::offsets_by_name;
+use crate::sink::{Link, offsets_by_name};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use dataflows::event::CustomerId;
@@ -62,14 +62,14 @@ impl Lines {
         Lines { settings, tables, staging: Staging::default(), row: CopyBuffer::default(), out: Vec::new() }
     }
 
-    /// The lines of an epoch, after which `pending` interactions wait.
+    /// The lines of an epoch of a history, after which `pending` interactions wait.
     ///
     /// # Errors
     /// [`PostgresError::Shape`] when contexts or features are not as many as the settings name.
-    pub fn write(&mut self, results: &EpochResults, pending: i64) -> Result<&[u8], PostgresError> {
+    pub fn write(&mut self, results: &EpochResults, pending: i64, history: Link) -> Result<&[u8], PostgresError> {
         self.out.clear();
         self.staging.fill(results, &self.settings)?;
-        self.epoch(results);
+        self.epoch(results, history);
         self.interactions();
         self.features();
         self.decisions(results);
@@ -83,7 +83,7 @@ impl Lines {
     }
 
     /// As `sluice replay --epochs` reads it.
-    fn epoch(&mut self, results: &EpochResults) {
+    fn epoch(&mut self, results: &EpochResults, history: Link) {
         let EpochResults { epoch, closed, counts, digest, topic_ids, chain, .. } = results;
         let watermark = closed.watermark.map(|at| show(Kind::Timestamp, Some(&microseconds(at).to_be_bytes())));
         let values = [
@@ -97,6 +97,7 @@ impl Lines {
             ("counts", json!(counts)),
             ("topic_ids", json!(topic_ids.named(&self.settings.topics))),
             ("chain", json!(chain)),
+            ("identity", json!(history)),
         ];
         let fields: Vec<String> = values.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
         self.out.extend_from_slice(format!("{{{}}}\n", fields.join(",")).as_bytes());

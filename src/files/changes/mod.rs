@@ -13,8 +13,15 @@
 //! now stands, and either may be the first that a reader meets; a column that an `update` does not name stays (the text of an interaction's id is
 //! written once). Read in the order of the epochs, the files come to the rows that the database would have, but that nothing is deleted for its age.
 //!
-//! A file is complete when it has its name, and its epoch is committed when the journal says so: only the newest file may not be yet, and is
-//! written anew, maybe with other records, after a crash at that moment. Whoever takes the files in as they come leaves the newest one until there is a newer.
+//! The first line, of the epoch, also says of which history of the job the file is (`identity`, as
+//! in `sluice checkpoint inspect`). Files of two histories come to no rows: a job writes into no
+//! folder that has files of another one, nor beside another instance, and `sluice replay --epochs`
+//! refuses them.
+//!
+//! A file is complete when it has its name, and its epoch is committed when the journal says so:
+//! only the newest file may not be yet, and is written anew, maybe with other records, after a
+//! crash at that moment. Whoever takes the files in as they come leaves the newest one until there
+//! is a newer.
 //!
 //! When a customer is erased, every older file is read once, and those with rows of that customer are rewritten without them: see
 //! [`erased`]. Whoever has taken them in must take that customer's rows in again. Older files may be moved away or removed at any time; the program
@@ -30,10 +37,13 @@ use crate::durable::{self, TEMPORARY};
 use crate::journal::FileMark;
 use crate::postgres::{PostgresError, PostgresSettings};
 use crate::results::EpochResults;
+use crate::sink::Link;
 use dataflows::event::{CustomerId, Millis};
 use erased::Erased;
 use lines::Lines;
-use std::io;
+use serde::Deserialize;
+use std::fs::{File, TryLockError};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 /// Why a file of changes cannot be written, read or trusted.
@@ -57,6 +67,21 @@ pub enum ChangesError {
         /// How it shows.
         why: String,
     },
+    /// There are files of another history.
+    #[error(
+        "{path} is of another history of the job{}, as of another deployment, or of before its progress was lost; nobody could tell its rows from those of \
+         this one. Set another files.dir, or move the files away",
+        found.as_ref().map_or(String::new(), |found| format!(", {found}"))
+    )]
+    OtherHistory {
+        /// The newest file.
+        path: PathBuf,
+        /// Its history, by the first digits, where it says it.
+        found: Option<String>,
+    },
+    /// Another instance has them.
+    #[error("another instance writes its files of changes into {0}: end that one first, or set another files.dir")]
+    Held(PathBuf),
     /// The results do not fit the configured lists.
     #[error(transparent)]
     Rows(#[from] PostgresError),
@@ -66,7 +91,7 @@ impl ChangesError {
     /// Whose fault it is.
     pub fn blame(&self) -> Blame {
         match self {
-            ChangesError::Io { .. } | ChangesError::Damaged { .. } => Blame::World,
+            ChangesError::Io { .. } | ChangesError::Damaged { .. } | ChangesError::OtherHistory { .. } | ChangesError::Held(_) => Blame::World,
             ChangesError::Rows(error) => error.blame(),
         }
     }
@@ -76,7 +101,13 @@ impl ChangesError {
 pub struct ChangeFiles {
     folder: PathBuf,
     lines: Lines,
+    /// The folder, locked; the system lets go of it when the process ends, however that happens.
+    held: Option<File>,
 }
+
+/// Bytes that are read of a file's first line at most: more than the offsets of a hundred thousand
+/// partitions take.
+const LONGEST_HEAD: u64 = 4 << 20;
 
 /// What a file's name ends with.
 const ENDING: &str = ".jsonl";
@@ -87,16 +118,17 @@ const DIGITS: usize = 20;
 impl ChangeFiles {
     /// Those of a job in a folder that several jobs may share. The rows are the ones that PostgreSQL would get, so its settings say what is in them.
     pub fn new(folder: &Path, settings: PostgresSettings) -> ChangeFiles {
-        ChangeFiles { folder: folder.join(&settings.job), lines: Lines::new(settings) }
+        ChangeFiles { folder: folder.join(&settings.job), lines: Lines::new(settings), held: None }
     }
 
-    /// Writes the file of an epoch, in the place of any other; `pending` interactions wait after it.
+    /// Writes the file of an epoch of a history, in the place of any other; `pending` interactions
+    /// wait after it.
     ///
     /// # Errors
     /// [`ChangesError::Io`], [`ChangesError::Rows`].
-    pub fn write(&mut self, results: &EpochResults, pending: i64) -> Result<FileMark, ChangesError> {
+    pub fn write(&mut self, results: &EpochResults, pending: i64, history: Link) -> Result<FileMark, ChangesError> {
         let path = self.path(results.epoch);
-        let content = self.lines.write(results, pending)?;
+        let content = self.lines.write(results, pending, history)?;
         durable::replace(&path, content).map_err(failed(&path, "written"))?;
         Ok(FileMark::of(content))
     }
@@ -120,13 +152,47 @@ impl ChangeFiles {
         }
     }
 
-    /// Removes the files of epochs after this one, and what was written by half.
+    /// Keeps every other instance out for as long as this is there.
+    ///
+    /// # Errors
+    /// [`ChangesError::Held`], [`ChangesError::Io`].
+    pub fn hold(&mut self) -> Result<(), ChangesError> {
+        durable::make_folder(&self.folder).map_err(failed(&self.folder, "made"))?;
+        let folder = File::open(&self.folder).map_err(failed(&self.folder, "opened"))?;
+        match folder.try_lock() {
+            Ok(()) => self.held = Some(folder),
+            Err(TryLockError::WouldBlock) => return Err(ChangesError::Held(self.folder.clone())),
+            Err(TryLockError::Error(source)) => return Err(failed(&self.folder, "locked")(source)),
+        }
+        Ok(())
+    }
+
+    /// Makes sure that the newest file is of one of these histories, or of before files said of
+    /// which; no file may be there for a job that has none yet.
+    ///
+    /// # Errors
+    /// [`ChangesError::OtherHistory`], [`ChangesError::Io`].
+    pub fn check_history(&self, own: Option<&[Link]>) -> Result<(), ChangesError> {
+        let Some(newest) = self.names()?.iter().filter_map(|name| epoch_of(name)).max() else { return Ok(()) };
+        let found = self.history_of(newest)?;
+        match own.is_some_and(|own| found.is_none_or(|found| own.contains(&found))) {
+            true => Ok(()),
+            false => Err(ChangesError::OtherHistory { path: self.path(newest), found: found.map(|found| found.short()) }),
+        }
+    }
+
+    /// Removes the files of epochs after this one, and what was written by half; but for what is of
+    /// other histories than these.
     ///
     /// # Errors
     /// [`ChangesError::Io`].
-    pub fn remove_after(&self, epoch: u64) -> Result<(), ChangesError> {
+    pub fn remove_after(&self, epoch: u64, own: &[Link]) -> Result<(), ChangesError> {
         for name in self.names()? {
-            if name.ends_with(TEMPORARY) || epoch_of(&name).is_some_and(|other| other > epoch) {
+            let goes = match epoch_of(&name) {
+                Some(other) => other > epoch && self.history_of(other)?.is_none_or(|history| own.contains(&history)),
+                None => name.ends_with(TEMPORARY),
+            };
+            if goes {
                 let path = self.folder.join(name);
                 durable::remove(&path).map_err(failed(&path, "removed"))?;
             }
@@ -134,8 +200,22 @@ impl ChangeFiles {
         Ok(())
     }
 
-    /// Rewrites the files of earlier epochs without what an epoch has erased of these customers, each up to an instant; newest first. Gives how
-    /// many had something of it.
+    /// The history of an epoch's file, by its first line; none where that does not say it.
+    fn history_of(&self, epoch: u64) -> Result<Option<Link>, ChangesError> {
+        /// What is asked of the line.
+        #[derive(Deserialize)]
+        struct Head {
+            identity: Option<Link>,
+        }
+        let path = self.path(epoch);
+        let Some(file) = durable::present(File::open(&path)).map_err(failed(&path, "read"))? else { return Ok(None) };
+        let mut line = Vec::new();
+        BufReader::new(file).take(LONGEST_HEAD).read_until(b'\n', &mut line).map_err(failed(&path, "read"))?;
+        Ok(serde_json::from_slice::<Head>(&line).ok().and_then(|head| head.identity))
+    }
+
+    /// Rewrites the files of earlier epochs without what an epoch has erased of these customers,
+    /// each up to an instant; newest first. Gives how many had something of it.
     ///
     /// # Errors
     /// [`ChangesError::Io`], [`ChangesError::Damaged`]; what is left is done when it is called again.

@@ -130,6 +130,10 @@ pub fn checkpoint() -> Vec<CheckpointError> {
         CheckpointError::Format { .. } => CheckpointError::Format { object: object(), found: 99 },
         CheckpointError::Foreign { .. } => CheckpointError::Foreign { object: object(), differences: vec![text("bandit.arms: 3 instead of 2")] },
         CheckpointError::Unknown { .. } => CheckpointError::Unknown { address: text("checkpoints/campaign"), epoch: 7 },
+        CheckpointError::UnknownHistory { .. } =>
+            CheckpointError::UnknownHistory { address: text("checkpoints/campaign"), history: text("0123") },
+        CheckpointError::Ambiguous { .. } =>
+            CheckpointError::Ambiguous { address: text("checkpoints/campaign"), histories: vec![text("none"), text("0123456789abcdef")] },
         CheckpointError::Nothing { .. } => CheckpointError::Nothing { address: text("checkpoints/campaign") },
         CheckpointError::Thread(_) => CheckpointError::Thread(full()),
         CheckpointError::Panicked(_) => CheckpointError::Panicked(panicked()),
@@ -140,6 +144,8 @@ fn changes() -> Vec<ChangesError> {
     let own = every![ChangesError;
         ChangesError::Io { .. } => ChangesError::Io { path: "7.jsonl".into(), done: "written", source: full() },
         ChangesError::Damaged { .. } => ChangesError::Damaged { path: "7.jsonl".into(), why: text("it is cut short") },
+        ChangesError::OtherHistory { .. } => ChangesError::OtherHistory { path: "7.jsonl".into(), found: Some(text("0123456789abcdef")) },
+        ChangesError::Held(_) => ChangesError::Held("files/campaign".into()),
         ChangesError::Rows(_) => ChangesError::Rows(target()),
     ];
     own.into_iter().filter(|error| !matches!(error, ChangesError::Rows(_))).chain(postgres().into_iter().map(ChangesError::Rows).take(1)).collect()
