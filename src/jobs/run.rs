@@ -423,7 +423,7 @@ impl Job {
             let (sight, idle) = (self.watched.sight.clone(), config.epoch.idle);
             let (compacted, starts) = (self.compacted.clone(), plan.starts());
             let share = Share { after: first - 1, until: plan.kept().into_iter().filter(|((_, partition), _)| seat.has(*partition)).collect() };
-            let store = sink::kept_store(config, &self.described.features);
+            let store = sink::kept_store(config, &self.described.features, plan.identity());
             let feed = live(scope, pace, control.clone(), move |activator| {
                 let wake = move || {
                     // A worker that has ended needs no waking.

@@ -1,14 +1,14 @@
 //! Kept records beside a journal: a file an epoch that has any, which lies on the disk before the epoch's line does.
 //!
 //! ```text
-//! <checkpoint.dir>/<job>/kept/00000000000000000007     of each run of records a line of JSON, with its length and checksum, and then its bytes
+//! <checkpoint.dir>/<job>/kept/00000000000000000007-0123456789abcdef     of each run of records a line of JSON, with its length and checksum, and then its bytes
 //! ```
 
 use super::error::JournalError;
 use crate::durable;
 use crate::kafka::{TopicNames, topic_named};
-use crate::sink::SinkError;
 use crate::sink::kept::{KeptAt, KeptReader};
+use crate::sink::{Link, SinkError};
 use dataflows::event::{Kept, Topic};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -30,21 +30,40 @@ struct Line {
     crc32: u32,
 }
 
-/// The files of a job.
+/// The files of a history of a job. A journal that takes the place of another one finds none of that one's: they would be other records.
 #[derive(Clone, Debug)]
 pub struct KeptFiles {
     folder: PathBuf,
     topics: TopicNames,
+    /// The first digits of the history's identity, which stand in the names; none in those of before they did.
+    history: Option<String>,
 }
 
 impl KeptFiles {
-    /// In the job's folder, of topics with these names.
-    pub fn new(folder: &Path, topics: TopicNames) -> Self {
-        KeptFiles { folder: folder.join(FOLDER), topics }
+    /// In the job's folder, of topics with these names; of the history with this identity, and of before names had one.
+    pub fn new(folder: &Path, topics: TopicNames, identity: Option<Link>) -> Self {
+        KeptFiles { folder: folder.join(FOLDER), topics, history: identity.map(|identity| identity.short()) }
     }
 
     fn path(&self, epoch: u64) -> PathBuf {
+        match &self.history {
+            Some(history) => self.folder.join(format!("{epoch:020}-{history}")),
+            None => self.unnamed(epoch),
+        }
+    }
+
+    fn unnamed(&self, epoch: u64) -> PathBuf {
         self.folder.join(format!("{epoch:020}"))
+    }
+
+    /// The epoch in a file's name; none where it was written by half, and nothing where it is another history's.
+    fn epoch_of(&self, name: &str) -> Option<Option<u64>> {
+        if name.ends_with(durable::TEMPORARY) {
+            return Some(None);
+        }
+        let (digits, history) = name.split_once('-').map_or((name, None), |(digits, history)| (digits, Some(history)));
+        let is_own = history.is_none_or(|history| self.history.as_deref() == Some(history));
+        digits.parse().ok().filter(|_| is_own).map(Some)
     }
 
     /// Writes what an epoch keeps; when it returns that lies on the disk.
@@ -94,19 +113,28 @@ impl KeptFiles {
         let failed = || failed(&self.folder, "listed");
         let Some(entries) = durable::present(fs::read_dir(&self.folder)).map_err(failed())? else { return Ok(Vec::new()) };
         let entries: Vec<_> = entries.collect::<io::Result<_>>().map_err(failed())?;
-        Ok(entries.into_iter().map(|entry| (entry.file_name().to_str().and_then(|name| name.parse().ok()), entry.path())).collect())
+        Ok(entries.into_iter().filter_map(|entry| Some((self.epoch_of(entry.file_name().to_str()?)?, entry.path()))).collect())
     }
 
     fn epochs(&self) -> Result<Vec<u64>, JournalError> {
         let mut epochs: Vec<u64> = self.there()?.into_iter().filter_map(|(epoch, _)| epoch).collect();
         epochs.sort_unstable();
+        epochs.dedup();
         Ok(epochs)
+    }
+
+    fn content(&self, epoch: u64) -> Result<Option<(PathBuf, Vec<u8>)>, JournalError> {
+        for path in [self.path(epoch), self.unnamed(epoch)] {
+            if let Some(content) = durable::present(fs::read(&path)).map_err(failed(&path, "read"))? {
+                return Ok(Some((path, content)));
+            }
+        }
+        Ok(None)
     }
 
     /// What an epoch has kept; nothing where its file is gone.
     fn read(&self, epoch: u64) -> Result<Vec<(KeptAt, Kept)>, JournalError> {
-        let path = self.path(epoch);
-        let Some(content) = durable::present(fs::read(&path)).map_err(failed(&path, "read"))? else { return Ok(Vec::new()) };
+        let Some((path, content)) = self.content(epoch)? else { return Ok(Vec::new()) };
         let mut kept = Vec::new();
         let mut rest = content.as_slice();
         while !rest.is_empty() {
@@ -155,9 +183,13 @@ mod tests {
         Kept { topic: Topic::Customers, partition, from, until, records: vec![b'\n'; (until - from) as usize] }
     }
 
+    fn of(folder: &tempfile::TempDir, identity: Option<Link>) -> KeptFiles {
+        KeptFiles::new(folder.path(), Topic::ALL.map(|topic| topic.name().to_string()), identity)
+    }
+
     fn files() -> (tempfile::TempDir, KeptFiles) {
         let folder = tempfile::tempdir().expect("a folder");
-        let files = KeptFiles::new(folder.path(), Topic::ALL.map(|topic| topic.name().to_string()));
+        let files = of(&folder, Some(Link::random()));
         files.write(3, &[kept(0, 5, 9), kept(1, 0, 0)]).expect("it can be written");
         files.write(5, &[kept(0, 9, 11)]).expect("it can be written");
         (folder, files)
@@ -185,6 +217,19 @@ mod tests {
             files.all_after(2).expect("they are there").iter().map(|at| (at.epoch, at.partition, at.from, at.until)).collect();
         assert_eq!(all, [(3, 0, 5, 9), (3, 1, 0, 0), (5, 0, 9, 11)]);
         assert_eq!(files.all_after(3).expect("they are there").len(), 1);
+    }
+
+    #[test]
+    fn what_another_history_keeps_is_neither_read_nor_removed() {
+        let (folder, files) = files();
+        let (unnamed, other) = (of(&folder, None), of(&folder, Some(Link::random())));
+        unnamed.write(2, &[kept(0, 2, 5)]).expect("it can be written");
+        unnamed.write(3, &[kept(0, 0, 1)]).expect("it can be written");
+        other.write(5, &[kept(0, 30, 40)]).expect("it can be written");
+        assert_eq!(read(&files, BEGIN), [kept(0, 2, 5), kept(0, 5, 9), kept(0, 9, 11)], "of before there were names what it has none of");
+        assert_eq!(read(&other, BEGIN), [kept(0, 2, 5), kept(0, 0, 1), kept(0, 30, 40)]);
+        other.remove(|_| true).expect("they can be removed");
+        assert_eq!((read(&files, BEGIN), read(&other, BEGIN)), (vec![kept(0, 5, 9), kept(0, 9, 11)], vec![]));
     }
 
     #[test]

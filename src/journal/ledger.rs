@@ -67,7 +67,7 @@ impl Ledger {
             }
             state.apply(record).map_err(|why| damaged(at, why))?;
         }
-        let kept = KeptFiles::new(&settings.folder, settings.topics.clone());
+        let kept = KeptFiles::new(&settings.folder, settings.topics.clone(), state.history.map(|history| history.identity));
         Ok(Ledger { job: settings.job.clone(), path, topics: settings.topics.clone(), kept, state, format, files, end: lines.end })
     }
 

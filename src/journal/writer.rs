@@ -1,6 +1,7 @@
 //! The one writer of a job without a database: the journal, and the files of changes where there are any.
 
 use super::error::JournalError;
+use super::kept::KeptFiles;
 use super::ledger::Ledger;
 use super::log::{self, Log};
 use super::record::{Epoch, FORMAT, FileMark, Record};
@@ -88,7 +89,9 @@ impl Writer {
         }
         writer.append(Record::Start { incarnation }, true)?;
         if writer.ledger.state.history.is_none() {
-            writer.append(Record::History(History::begin(writer.ledger.state.progress.epoch)), true)?;
+            let history = History::begin(writer.ledger.state.progress.epoch);
+            writer.append(Record::History(history), true)?;
+            writer.ledger.kept = writer.kept_of(history);
         }
         if is_old {
             // So that an older version of the program, which could not read what comes, says that it is of another one.
@@ -109,10 +112,15 @@ impl Writer {
         if let Some(files) = &self.files {
             files.remove_after(epoch, &self.ledger.state.identities())?;
         }
-        if self.ledger.state.former.take().is_some() {
+        if let Some(former) = self.ledger.state.former.take() {
+            self.kept_of(former).remove(|_| true)?;
             self.rewrite()?;
         }
         self.erase()
+    }
+
+    fn kept_of(&self, history: History) -> KeptFiles {
+        KeptFiles::new(&self.settings.folder, self.settings.topics.clone(), Some(history.identity))
     }
 
     /// Appends a record, and takes it in. Only that of an epoch can be long.
@@ -345,9 +353,11 @@ impl Sink for Writer {
         let progress = Progress { incarnation: self.ledger.state.progress.incarnation, ..Progress::default() };
         let (starts, topics) = (Some(offsets_by_name(starts, &self.settings.topics)), ids.named(&self.settings.topics));
         let (erased, former) = (std::mem::take(&mut self.ledger.state.erased), self.ledger.state.history);
-        self.ledger.state = State { progress, starts, topics, erased, history: Some(History::begin(0)), former, ..State::default() };
+        let history = History::begin(0);
+        self.ledger.state = State { progress, starts, topics, erased, history: Some(history), former, ..State::default() };
         self.rewrite()?;
         self.ledger.kept.remove(|_| true)?;
+        self.ledger.kept = self.kept_of(history);
         self.forgotten = 0;
         let of = self.ledger.state.identities();
         Ok(self.files.as_ref().map_or(Ok(()), |files| files.remove_after(0, &of)).map_err(JournalError::from)?)

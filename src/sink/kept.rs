@@ -6,7 +6,7 @@
 use crate::journal::kept::KeptFiles;
 use crate::kafka::TopicNames;
 use crate::postgres::{KeptRows, PostgresSettings};
-use crate::sink::SinkError;
+use crate::sink::{Link, SinkError};
 use dataflows::event::{Kept, Topic};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -31,8 +31,8 @@ pub struct KeptAt {
 pub enum KeptStore {
     /// The job's database.
     Postgres(Box<PostgresSettings>),
-    /// The folder of its journal, and the names of the topics.
-    Journal(PathBuf, TopicNames),
+    /// The folder of its journal, the names of the topics, and the identity of its history.
+    Journal(PathBuf, TopicNames, Link),
 }
 
 /// Reads kept records in the order of their epochs, a few at a time.
@@ -52,7 +52,7 @@ impl KeptStore {
     pub fn reader(&self) -> Box<dyn KeptReader> {
         match self {
             KeptStore::Postgres(settings) => Box::new(KeptRows::new(settings.as_ref().clone())),
-            KeptStore::Journal(folder, topics) => Box::new(KeptFiles::new(folder, topics.clone())),
+            KeptStore::Journal(folder, topics, identity) => Box::new(KeptFiles::new(folder, topics.clone(), Some(*identity))),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::kept::KeptStore;
 use super::outbox::Outbox;
-use super::{Records, Sink, SinkError, Trouble};
+use super::{Link, Records, Sink, SinkError, Trouble};
 use crate::checkpoint::Checkpoints;
 use crate::config::types::Config;
 use crate::files::changes::ChangeFiles;
@@ -65,10 +65,10 @@ pub fn open(
     Ok((Box::new(journal), Box::new(outbox)))
 }
 
-/// Where the sink of this configuration keeps records, for any process of the job.
-pub fn kept_store(config: &Config, features: &Features) -> KeptStore {
+/// Where the sink of this configuration keeps records, for any process of the job, whose history has this identity.
+pub fn kept_store(config: &Config, features: &Features, identity: Link) -> KeptStore {
     match config.journal_folder() {
-        Some(folder) => KeptStore::Journal(folder, config.topic_names()),
+        Some(folder) => KeptStore::Journal(folder, config.topic_names(), identity),
         None => KeptStore::Postgres(Box::new(config.postgres_settings(features))),
     }
 }

@@ -43,7 +43,9 @@ fn every_file_names_its_history() {
 fn nothing_is_written_beside_files_of_another_history() {
     let scene = Scene::new();
     let mut writer = scene.open();
-    (1..=3).for_each(|number| drop(writer.commit(&epoch(number, 10 * number)).unwrap()));
+    for number in 1..=3 {
+        writer.commit(&epoch(number, 10 * number)).unwrap();
+    }
     drop(writer);
     let journal = fs::read(scene.journal()).unwrap();
     let all = || [1, 2, 3].map(|epoch| fs::read(scene.file(epoch)).ok());
@@ -96,7 +98,9 @@ fn files_that_name_no_history_are_the_jobs_and_of_nobody_where_it_has_not_begun(
 fn what_a_rebuild_that_was_killed_has_left_of_the_former_history_goes() {
     let scene = Scene::new();
     let mut writer = scene.open();
-    (1..=3).for_each(|number| drop(writer.commit(&epoch(number, 10 * number)).unwrap()));
+    for number in 1..=3 {
+        writer.commit(&epoch(number, 10 * number)).unwrap();
+    }
     drop(writer);
     let files = [1, 2, 3].map(|epoch| fs::read(scene.file(epoch)).unwrap());
     let mut writer = anew(&scene).unwrap();
