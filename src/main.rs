@@ -32,6 +32,7 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    telemetry::panics::scrub();
     let cli = cli::Cli::parse();
     let json = cli.global.json;
     // Whatever panics, here or in a thread that was waited for, ends the program as every other failure does.

@@ -3,6 +3,7 @@
 mod exposition;
 pub mod logging;
 pub mod metrics;
+pub mod panics;
 pub mod progress;
 pub mod stalls;
 pub mod status;
