@@ -128,7 +128,7 @@ pub fn alert_of_unread_erasures(results: &EpochResults) {
         position = first.place.position(),
         "Records that were to erase customers could not be read, so these customers are still there: {}. The records are among the dead letters of \
          {}; erase the customers by DELETE /customers/{{id}}, or send their records anew.",
-        first.detail,
+        first.reason.word(),
         first.topic.name(),
     );
 }
@@ -142,9 +142,11 @@ pub fn of_other_units(rejected: &[Rejected], told: &mut BTreeSet<Topic>) -> Vec<
     let new = by_topic.into_iter().filter(|(topic, _)| told.insert(*topic));
     new.map(|(topic, (records, first))| {
         format!(
-            "Timestamps of {} are hardly in milliseconds, and {records} records are rejected as not_milliseconds: {}.",
+            "Timestamps of {} are hardly in milliseconds, and {records} records are rejected as not_milliseconds: set input.time_unit; their dead letters, \
+             the first of which is that of position {} of partition {}, say what the unit probably is.",
             topic.name(),
-            first.detail
+            first.place.position(),
+            first.place.partition(),
         )
     })
     .collect()
@@ -174,14 +176,22 @@ mod tests {
 
     #[test]
     fn another_unit_is_said_once_of_each_topic() {
-        let rejected =
-            |topic, position, reason| Rejected { topic, place: Place::new(0, position), reason, detail: format!("at {position}"), raw: Vec::new() };
+        let rejected = |topic, position, reason| Rejected {
+            topic,
+            place: Place::new(0, position),
+            reason,
+            detail: format!("at {position}"),
+            raw: Vec::new(),
+            whose: None,
+        };
         let other = |topic, position| rejected(topic, position, Reason::NotMilliseconds);
         let mut told = BTreeSet::new();
         assert_eq!(of_other_units(&[rejected(Topic::Rewards, 1, Reason::BadField)], &mut told), Vec::<String>::new());
         let lines =
             of_other_units(&[other(Topic::Transactions, 4), rejected(Topic::Rewards, 5, Reason::BadField), other(Topic::Transactions, 6)], &mut told);
-        assert_eq!(lines, ["Timestamps of transactions are hardly in milliseconds, and 2 records are rejected as not_milliseconds: at 4."]);
+        let [line] = &lines[..] else { panic!("{lines:?}") };
+        assert!(line.starts_with("Timestamps of transactions are hardly in milliseconds, and 2 records are rejected as not_milliseconds:"), "{line}");
+        assert!(line.contains("position 4 of partition 0") && !line.contains("at 4"), "by its place, not by what it says: {line}");
         let lines = of_other_units(&[other(Topic::Transactions, 7), other(Topic::Interactions, 8)], &mut told);
         assert!(lines.len() == 1 && lines[0].contains("interactions"), "{lines:?}");
     }

@@ -260,7 +260,10 @@ fn course(name: &str, kept: Kept) {
     let mut letters: Vec<String> = scene.topic("dead_letters").iter().map(|letter| letter["raw"].as_str().expect("a text").to_string()).collect();
     letters.sort();
     letters.dedup();
-    assert_eq!(letters, ["rubbish 2", "rubbish 3", "rubbish 4"]);
+    // The key names a customer: what is of the erased one is blank.
+    let mut rubbish: Vec<String> = (2..=4).map(|round| if round == ERASED { String::new() } else { format!("rubbish {round}") }).collect();
+    rubbish.sort();
+    assert_eq!(letters, rubbish);
     if kept != Kept::Nowhere {
         assert_eq!((scene.decisions(before), scene.dead_letters(before)), (wanted, letters.len()));
     }

@@ -128,6 +128,10 @@ impl Desk {
     fn parse(&mut self, block: &crate::event::Block) {
         self.parsed.clear();
         self.parser.parse(block, &mut self.parsed);
+        // Who was erased is known where the customer is at home.
+        let Parsed { rejected, asides, .. } = &mut self.parsed;
+        let named = rejected.extract_if(.., |rejected| rejected.whose.is_some());
+        asides.extend(named.filter_map(|rejected| Some(Aside::Rejected { customer: rejected.whose?.customer, rejected: Box::new(rejected) })));
         if let Some(high) = self.parsed.high {
             let known = self.highs.entry(block.source()).or_insert(high);
             *known = high.max(*known);

@@ -12,7 +12,7 @@ use crate::campaign::thresholds::day_of;
 use crate::codec::rows::Rows;
 use crate::customer::Transaction;
 use crate::customer::history::Interaction;
-use crate::event::{Aside, Attachment, Contact, CustomerId, Kind, Millis, Place, Purchase, Record, Rejected, Topic};
+use crate::event::{Aside, Attachment, Contact, CustomerId, Kind, Millis, Place, Purchase, Record, Rejected, Topic, Whose};
 use hashbrown::HashMap;
 
 /// The rare news of one epoch, sorted by what they are.
@@ -24,6 +24,8 @@ struct Asides {
     doubtful: HashMap<(Slot, Topic, Place), Rejected>,
     /// Events and requests older than is kept.
     past: Vec<Past>,
+    /// Rejected records of customers, who may be erased.
+    rejected: Vec<Rejected>,
     /// What goes with interactions, by slot and place in their topic: the interaction's id, and what it carries.
     attachments: HashMap<(Slot, Place), (u64, Attachment)>,
 }
@@ -60,6 +62,7 @@ impl Shard {
         let left = self.append_all(batches, &slots, &mut careful);
         self.settle_carefully(left, &mut asides, rejected);
         self.judge_past(asides.past, rejected);
+        self.blank_erased(asides.rejected, rejected);
         self.attach(asides.attachments, &careful);
         self.settle_resolved(&careful);
         if self.decides_on_transaction {
@@ -143,6 +146,10 @@ impl Shard {
                 sorted.past.push(Past { customer, timestamp, rejected: *rejected });
                 continue;
             }
+            if let Aside::Rejected { rejected, .. } = aside {
+                sorted.rejected.push(*rejected);
+                continue;
+            }
             let slot = self.slot(aside.customer());
             match aside {
                 Aside::Doubtful { rejected, .. } => {
@@ -155,7 +162,7 @@ impl Shard {
                     self.touch(slot);
                     self.requests.push((slot, place, *request));
                 }
-                Aside::Profile { .. } | Aside::Past { .. } => {}
+                Aside::Profile { .. } | Aside::Past { .. } | Aside::Rejected { .. } => {}
             }
         }
         sorted.profiles = batches;
@@ -221,6 +228,18 @@ impl Shard {
                 self.counts.past_history += 1;
                 rejected.push(record);
             }
+        }
+    }
+
+    /// What was rejected stays so, but of an erased customer nothing is left of it than where it
+    /// stood and why it was not taken.
+    fn blank_erased(&mut self, of_customers: Vec<Rejected>, rejected: &mut Vec<Rejected>) {
+        for mut record in of_customers {
+            let until = |whose: &Whose| self.slot_of(whose.customer).and_then(|slot| self.histories[slot as usize].erased());
+            if record.whose.is_some_and(|whose| until(&whose).is_some_and(|until| whose.dated <= until)) {
+                record.blank();
+            }
+            rejected.push(record);
         }
     }
 

@@ -6,6 +6,7 @@
 
 mod changing;
 mod folding;
+mod letters;
 mod owners;
 mod serving;
 
@@ -111,7 +112,7 @@ fn arrival(random: &mut Random, at: i64, ids: Range<u64>) -> Arrival {
 fn block(topic: Topic, texts: &[(u64, &str)]) -> Messages {
     let (mut bytes, mut heads) = (Vec::new(), Vec::new());
     for (position, text) in texts {
-        heads.push(Head { position: *position, timestamp: -1, start: bytes.len() as u32, length: text.len() as u32, null: false });
+        heads.push(Head { position: *position, timestamp: -1, start: bytes.len() as u32, length: text.len() as u32, null: false, key: 0 });
         bytes.extend_from_slice(text.as_bytes());
         bytes.push(b'\n');
     }

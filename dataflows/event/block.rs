@@ -98,6 +98,19 @@ pub struct Head {
     pub length: u32,
     /// Whether the value was null (a tombstone): the bytes are then the key.
     pub null: bool,
+    /// Bytes of the key, which stand behind the value and a line end; 0 for none, for one that is
+    /// longer than [`Head::MAX_KEY`], and for a null value.
+    pub key: u16,
+}
+
+impl Head {
+    /// Bytes of a key, at most: one that names a customer is shorter.
+    pub const MAX_KEY: usize = 1024;
+
+    /// Where its bytes end in the block, those of the key too.
+    fn end(&self) -> u32 {
+        self.start + self.length + if self.key > 0 { 1 + u32::from(self.key) } else { 0 }
+    }
 }
 
 impl Messages {
@@ -105,6 +118,12 @@ impl Messages {
     pub fn new(topic: Topic, partition: u32, mut bytes: Vec<u8>, heads: Vec<Head>) -> Self {
         bytes.resize(bytes.len() + Block::PADDING, 0);
         Messages { topic, partition, format: Format::Json, bytes, heads }
+    }
+
+    /// The key of a message whose value is not null; empty where it was not kept.
+    pub fn key(&self, head: &Head) -> &[u8] {
+        let start = head.start as usize + head.length as usize + 1;
+        self.bytes.get(start..start + usize::from(head.key)).unwrap_or_default()
     }
 
     /// The position after the last of them; `None` where there are none.
@@ -117,7 +136,7 @@ impl Messages {
         let at = self.heads.partition_point(|head| head.position < position);
         let mut heads: Vec<Head> = self.heads.drain(..at).collect();
         let first = heads.first().map_or(0, |head| head.start);
-        let end = heads.last().map_or(first, |head| head.start + head.length);
+        let end = heads.last().map_or(first, Head::end);
         let bytes = self.bytes.get(first as usize..end as usize).unwrap_or_default().to_vec();
         heads.iter_mut().for_each(|head| head.start -= first);
         Messages { format: self.format.clone(), ..Messages::new(self.topic, self.partition, bytes, heads) }
@@ -132,10 +151,12 @@ mod tests {
     fn at(positions: &[u64]) -> Messages {
         let (mut bytes, mut heads) = (Vec::new(), Vec::new());
         for &position in positions {
-            let text = format!("<{position}>");
-            heads.push(Head { position, timestamp: position as Millis, start: bytes.len() as u32, length: text.len() as u32, null: false });
+            let (text, key) = (format!("<{position}>"), format!("{position}"));
+            let (start, length) = (bytes.len() as u32, text.len() as u32);
+            heads.push(Head { position, timestamp: position as Millis, start, length, null: false, key: key.len() as u16 });
             bytes.extend_from_slice(text.as_bytes());
             bytes.push(b'\n');
+            bytes.extend_from_slice(key.as_bytes());
         }
         Messages::new(Topic::Rewards, 3, bytes, heads)
     }
@@ -145,7 +166,8 @@ mod tests {
         let say = |head: &Head| {
             let text = &messages.bytes[head.start as usize..][..head.length as usize];
             assert_eq!(text, format!("<{}>", head.position).as_bytes());
-            assert!(messages.bytes.len() >= (head.start + head.length) as usize + Block::PADDING);
+            assert_eq!(messages.key(head), head.position.to_string().as_bytes());
+            assert!(messages.bytes.len() >= head.end() as usize + Block::PADDING);
             head.position
         };
         messages.heads.iter().map(say).collect()
@@ -170,7 +192,7 @@ mod tests {
         let whole = rest.bytes.len();
         let parts: Vec<Messages> = (2..6).map(|position| rest.split_before(position)).collect();
         assert_eq!(parts.iter().flat_map(said).collect::<Vec<_>>(), [1, 2, 3, 4]);
-        assert!(parts.iter().all(|part| part.bytes.len() == "<1>".len() + Block::PADDING), "{parts:?}");
+        assert!(parts.iter().all(|part| part.bytes.len() == "<1>\n1".len() + Block::PADDING), "{parts:?}");
         assert_eq!((rest.heads.len(), rest.bytes.len(), rest.end()), (0, whole, None));
     }
 }

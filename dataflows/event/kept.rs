@@ -1,7 +1,9 @@
 //! Records of a partition in a form that outlives their topic: as they were read, to be read once more.
 //!
-//! Each record is its position (8 bytes), its timestamp (8), whether its value is null (1) and its length (4), little-endian, and then its bytes: those of
-//! the value, of a null value those of the key.
+//! Each record is its position (8 bytes), its timestamp (8), whether its value is null (1) and its
+//! length (4), little-endian, and then its bytes: those of the value, of a null value those of the
+//! key. The key of any other value is not kept: only whose a rejected record is may follow from it,
+//! and that is committed by the time that a record is read from here.
 
 use super::{Head, Messages, Topic};
 use serde::{Deserialize, Serialize};
@@ -62,7 +64,7 @@ impl Kept {
                 return None;
             }
             let start = u32::try_from(bytes.len()).ok()?;
-            heads.push(Head { position, timestamp: i64::from_le_bytes(*timestamp), start, length, null: null == 1 });
+            heads.push(Head { position, timestamp: i64::from_le_bytes(*timestamp), start, length, null: null == 1, key: 0 });
             bytes.extend_from_slice(own);
             (rest, at) = (after, position + 1);
         }
@@ -75,7 +77,7 @@ mod tests {
     use super::*;
 
     fn messages() -> Messages {
-        let head = |position, timestamp, start, length, null| Head { position, timestamp, start, length, null };
+        let head = |position, timestamp, start, length, null| Head { position, timestamp, start, length, null, key: 0 };
         let heads = vec![head(4, -1, 0, 3, false), head(7, 1 << 40, 4, 2, true), head(9, 0, 6, 0, true)];
         Messages::new(Topic::Customers, 5, b"{1}\n77".to_vec(), heads)
     }

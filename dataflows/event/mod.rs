@@ -22,6 +22,7 @@ pub mod parse;
 pub mod quotes;
 mod rules;
 pub mod text;
+mod whose;
 
 pub use block::{Block, Format, Head, Lines, Messages};
 pub use fields::{IGNORABLE, alias_fault, cell_text, field_names, source_names};
@@ -321,6 +322,13 @@ pub enum Aside {
         /// The raw record, as it is rejected.
         rejected: Box<Rejected>,
     },
+    /// A rejected record that names its customer: it is blanked if that one was erased.
+    Rejected {
+        /// Whose.
+        customer: CustomerId,
+        /// The record.
+        rejected: Box<Rejected>,
+    },
     /// What goes with an interaction beside its fixed part.
     Attachment {
         /// Whose.
@@ -350,6 +358,7 @@ impl Aside {
             Aside::Profile { customer, .. }
             | Aside::Doubtful { customer, .. }
             | Aside::Past { customer, .. }
+            | Aside::Rejected { customer, .. }
             | Aside::Attachment { customer, .. }
             | Aside::Request { customer, .. } => *customer,
         }
@@ -359,7 +368,7 @@ impl Aside {
     pub fn place(&self) -> Place {
         match self {
             Aside::Profile { place, .. } | Aside::Attachment { place, .. } | Aside::Request { place, .. } => *place,
-            Aside::Doubtful { rejected, .. } | Aside::Past { rejected, .. } => rejected.place,
+            Aside::Doubtful { rejected, .. } | Aside::Past { rejected, .. } | Aside::Rejected { rejected, .. } => rejected.place,
         }
     }
 }
@@ -419,6 +428,24 @@ impl Horizon {
     }
 }
 
+/// Whose a record is that could not be taken, and of when: by that it is told whether it goes with
+/// its customer when that one is erased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Whose {
+    /// The customer that it names.
+    pub customer: CustomerId,
+    /// Its own instant where it has a valid one, else when it was sent; `Millis::MIN`: nobody
+    /// knows, so that it goes with every erasure.
+    pub dated: Millis,
+}
+
+impl Whose {
+    /// Whether it goes with one of these customers, each erased up to an instant.
+    pub fn is_erased(&self, erased: &[(CustomerId, Millis)]) -> bool {
+        erased.iter().any(|(customer, until)| *customer == self.customer && self.dated <= *until)
+    }
+}
+
 /// A record that could not be taken, with everything needed to find and mend it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rejected {
@@ -432,6 +459,8 @@ pub struct Rejected {
     pub detail: String,
     /// The bytes, at most [`Rejected::MAX_RAW`].
     pub raw: Vec<u8>,
+    /// Whose it is, where that can be told.
+    pub whose: Option<Whose>,
 }
 
 impl Rejected {
@@ -439,6 +468,19 @@ impl Rejected {
     pub const MAX_RAW: usize = 64 * 1024;
     /// What `detail` begins with where somebody was to be erased and is not.
     pub const ERASURE_NOT_DONE: &str = "this erasure is not done: ";
+
+    /// What `detail` says where the record was blanked.
+    pub const BLANKED: &str = "its customer was erased";
+
+    /// Takes out what it says, and whose it is, because that customer was erased.
+    pub fn blank(&mut self) {
+        (self.detail, self.raw, self.whose) = (Self::BLANKED.to_string(), Vec::new(), None);
+    }
+
+    /// Whether that was done.
+    pub fn is_blanked(&self) -> bool {
+        self.detail == Self::BLANKED
+    }
 
     /// Whether somebody was to be erased by this record and is not.
     pub fn is_erasure(&self) -> bool {

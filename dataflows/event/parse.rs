@@ -6,8 +6,10 @@ use super::fields::{Field, FieldNames, Fields, Problem, name_in_source};
 use super::key::customer_of_key;
 use super::quotes::{self, Span};
 use super::rules::{self, Event, Origin, Rules};
-use super::{Aside, Block, CustomerId, Format, Head, Horizon, Kind, Lines, Messages, Millis, Names, Place, Profile, Reason, Record, Rejected, Topic};
-use super::{fast, json};
+use super::{
+    Aside, Block, CustomerId, Format, Head, Horizon, Kind, Lines, Messages, Millis, Names, Place, Profile, Reason, Record, Rejected, Topic, Whose,
+};
+use super::{fast, json, whose};
 use crate::settings::InputSettings;
 use ::csv::ByteRecord;
 use std::collections::BTreeMap;
@@ -65,8 +67,8 @@ impl Parsed {
         self.records.push(record);
     }
 
-    fn reject(&mut self, origin: &Origin, problem: Problem) {
-        let rejected = origin.rejected(problem.reason, problem.detail);
+    fn reject(&mut self, origin: &Origin, problem: Problem, whose: Option<Whose>) {
+        let rejected = origin.rejected(problem.reason, problem.detail, whose);
         self.unread_erasures += u64::from(rejected.is_erasure());
         self.rejected.push(rejected);
     }
@@ -82,6 +84,8 @@ pub struct Parser {
     field_names: [FieldNames; Topic::ALL.len()],
     /// What customer_id is called in the keys of null records.
     customer_name: String,
+    /// What it is called in the records of each topic.
+    customer_names: [String; Topic::ALL.len()],
     /// Topics without aliases: only their keys can be the usual ones.
     unaliased: [bool; Topic::ALL.len()],
     /// What is dated before it concerns what is folded.
@@ -97,6 +101,7 @@ impl Parser {
             field_names: Topic::ALL.map(|topic| FieldNames::new(topic, &settings.aliases)),
             unaliased: Topic::ALL.map(|topic| settings.aliases.iter().all(|(aliased, _, _)| *aliased != topic)),
             customer_name: name_in_source(Topic::Customers, Field::CustomerId, &settings.aliases).to_string(),
+            customer_names: Topic::ALL.map(|topic| name_in_source(topic, Field::CustomerId, &settings.aliases).to_string()),
             rules: Rules::new(settings),
             peers: peers.max(1),
             route,
@@ -150,7 +155,7 @@ impl Parser {
             let raw = &line[..end.unwrap_or(line.len())];
             let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
             if !raw.trim_ascii().is_empty() {
-                self.json_record(&Origin { topic: block.topic, place, latest: Millis::MAX, raw }, out);
+                self.json_record(&of_file(block.topic, place, raw), out);
             }
             start = end.map_or(length, |end| start + end + 1);
         }
@@ -162,7 +167,8 @@ impl Parser {
             let latest = self.latest(head);
             let (start, end) = (head.start as usize, head.start as usize + head.length as usize);
             let raw = block.bytes.get(start..end).unwrap_or_default();
-            let origin = Origin { topic: block.topic, place, latest, raw };
+            let sent = if head.timestamp < 0 { Millis::MIN } else { head.timestamp };
+            let origin = Origin { topic: block.topic, place, latest, sent, key: block.key(head), raw };
             match &block.format {
                 _ if head.null => self.null_message(&origin, head.timestamp, out),
                 Format::Csv { columns, .. } => self.csv_message(&origin, columns, out),
@@ -188,7 +194,9 @@ impl Parser {
             },
             _ => Err(Problem::new(Reason::Malformed, "the value is null")),
         };
-        self.take(event, origin, out);
+        // The bytes are the key.
+        let origin = Origin { key: origin.raw, ..*origin };
+        self.take(event, &origin, None, out);
     }
 
     fn csv_message(&mut self, origin: &Origin, header: &[String], out: &mut Parsed) {
@@ -196,7 +204,7 @@ impl Parser {
         let mut rows = Rows::new(origin.raw);
         match rows.next(&mut self.row) {
             Some(_) if rows.next(&mut ByteRecord::new()).is_none() => self.csv_record(origin, &columns, out),
-            _ => self.take(Err(Problem::new(Reason::Malformed, "the message is not one row")), origin, out),
+            _ => self.take(Err(Problem::new(Reason::Malformed, "the message is not one row")), origin, None, out),
         }
     }
 
@@ -207,7 +215,7 @@ impl Parser {
         let mut lines = LineNumbers::new(bytes, line);
         let mut rows = Rows::new(bytes);
         while let Some(Range { start, end }) = rows.next(&mut self.row) {
-            let mut origin = Origin { topic: block.topic, place: place_of(block, first + start), latest: Millis::MAX, raw: &bytes[start..end] };
+            let mut origin = of_file(block.topic, place_of(block, first + start), &bytes[start..end]);
             let rejected = out.rejected.len();
             match self.span(&columns, &origin) {
                 Span::Row => self.csv_record(&origin, &columns, out),
@@ -215,7 +223,7 @@ impl Parser {
                     let end = csv::first_line(origin.raw).unwrap_or(origin.raw.len());
                     origin.raw = &origin.raw[..end];
                     let detail = "a quote opens in this line and closes in a later one, over lines that are rows";
-                    self.take(Err(Problem::new(Reason::Malformed, detail)), &origin, out);
+                    self.take(Err(Problem::new(Reason::Malformed, detail)), &origin, None, out);
                     rows.go_to(start + end);
                 }
                 Span::Doubtful => {
@@ -224,7 +232,7 @@ impl Parser {
                         "a quote opens in this line and closes in line {last}, and lines between look like rows: neither it nor they are taken, for \
                          one of the two is not what it seems"
                     );
-                    self.take(Err(Problem::new(Reason::Malformed, detail)), &origin, out);
+                    self.take(Err(Problem::new(Reason::Malformed, detail)), &origin, None, out);
                 }
             }
             if let Some(rejected) = out.rejected.get_mut(rejected) {
@@ -238,7 +246,7 @@ impl Parser {
         let is_row = |line: &[u8]| {
             let mut row = ByteRecord::new();
             let is_one = Rows::new(line).next(&mut row).is_some();
-            is_one && columns.fields(&row, origin.topic).is_ok_and(|fields| rules::has_customer(&fields))
+            is_one && columns.fields(&row, origin.topic).is_ok_and(|fields| rules::customer_of(&fields).is_some())
         };
         match csv::first_line(origin.raw) {
             // A line of one column says nothing.
@@ -259,11 +267,24 @@ impl Parser {
 
     fn record(&self, fields: Result<Fields, Problem>, origin: &Origin, out: &mut Parsed) {
         let mut ignored = rules::Ignored::new();
-        let event = fields.and_then(|fields| self.rules.event(&fields, origin, &mut ignored));
+        let fields = match fields {
+            Ok(fields) => fields,
+            Err(problem) => return self.take(Err(problem), origin, None, out),
+        };
+        let event = self.rules.event(&fields, origin, &mut ignored);
         if event.is_ok() {
             ignored.into_iter().for_each(|field| *out.ignored.entry((origin.topic, field.name())).or_default() += 1);
         }
-        self.take(event, origin, out);
+        self.take(event, origin, Some(&fields), out);
+    }
+
+    /// Whose a record is that is not taken, as far as its fields were read: the customer that it
+    /// names, or its key does.
+    fn whose(&self, fields: Option<&Fields>, origin: &Origin) -> Option<Whose> {
+        let named = || whose::named_in(origin.raw, &self.customer_names[origin.topic as usize]);
+        let keyed = || customer_of_key(origin.key, &self.customer_name).ok();
+        let customer = fields.and_then(rules::customer_of).or_else(named).or_else(keyed)?;
+        Some(Whose { customer, dated: fields.map_or(origin.sent, |fields| self.rules.dated(fields, origin)) })
     }
 
     fn json_fields<'a>(&self, origin: &Origin<'a>) -> Result<Fields<'a>, Problem> {
@@ -280,11 +301,12 @@ impl Parser {
         Err(Problem::new(Reason::TooLong, format!("the record has {length} bytes; the limit is {limit}")))
     }
 
-    /// Takes what the complete path made of a record.
-    fn take(&self, event: Result<Event, Problem>, origin: &Origin, out: &mut Parsed) {
+    /// Takes what the complete path made of a record, with its fields where they could be told
+    /// apart.
+    fn take(&self, event: Result<Event, Problem>, origin: &Origin, fields: Option<&Fields>, out: &mut Parsed) {
         out.lines += 1;
         match event {
-            Err(problem) => return out.reject(origin, problem),
+            Err(problem) => return out.reject(origin, problem, self.whose(fields, origin)),
             Ok(Event::Aside(Aside::Request { customer, request, .. })) if request.timestamp < self.horizon.events => {
                 out.asides.push(past(customer, request.timestamp, origin));
             }
@@ -297,7 +319,8 @@ impl Parser {
             Ok(Event::Record { record, aside, id }) => {
                 let kind = record.kind();
                 if kind == Kind::Reward && record.timestamp < self.horizon.rewards {
-                    let rejected = origin.rejected(Reason::PastHistory, UNKEPT_INTERACTION.to_string());
+                    let whose = Whose { customer: record.customer, dated: record.timestamp };
+                    let rejected = origin.rejected(Reason::PastHistory, UNKEPT_INTERACTION.to_string(), Some(whose));
                     out.asides.push(Aside::Doubtful { customer: record.customer, rejected: Box::new(rejected) });
                 }
                 out.push_record(record, matches!(kind, Kind::Transaction | Kind::Interaction));
@@ -383,7 +406,13 @@ const UNKEPT_INTERACTION: &str = "its interaction is not there, and may be among
 /// A new event, or a request, of long ago.
 fn past(customer: CustomerId, timestamp: Millis, origin: &Origin) -> Aside {
     let detail = "it is dated before all that is kept one by one (`history.keep`)".to_string();
-    Aside::Past { customer, timestamp, rejected: Box::new(origin.rejected(Reason::PastHistory, detail)) }
+    let whose = Whose { customer, dated: timestamp };
+    Aside::Past { customer, timestamp, rejected: Box::new(origin.rejected(Reason::PastHistory, detail, Some(whose))) }
+}
+
+/// A record of a file: it has no key, and nobody has dated it but itself.
+fn of_file(topic: Topic, place: Place, raw: &[u8]) -> Origin<'_> {
+    Origin { topic, place, latest: Millis::MAX, sent: Millis::MIN, key: &[], raw }
 }
 
 /// What the fast path makes of a record.

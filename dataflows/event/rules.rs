@@ -10,7 +10,7 @@ use super::fields::{Field, Fields, Problem, Value};
 use super::instant::{Instants, TimeUnit, TimestampError};
 use super::listed::Listed;
 use super::text::{self, AmountError, customer_number, id_hash};
-use super::{Aside, Attachment, Contact, CustomerId, Kind, Millis, Place, Profile, Purchase, Reason, Record, Rejected, Request, Topic, json};
+use super::{Aside, Attachment, Contact, CustomerId, Kind, Millis, Place, Profile, Purchase, Reason, Record, Rejected, Request, Topic, Whose, json};
 use crate::settings::InputSettings;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -23,15 +23,19 @@ pub(super) struct Origin<'a> {
     pub(super) place: Place,
     /// The greatest timestamp that it may bear.
     pub(super) latest: Millis,
+    /// When the broker or its producer dated it; `Millis::MIN` where nobody did.
+    pub(super) sent: Millis,
+    /// The key of its message; empty where there is none.
+    pub(super) key: &'a [u8],
     /// Its bytes.
     pub(super) raw: &'a [u8],
 }
 
 impl Origin<'_> {
     /// The record as it is kept when it cannot be taken.
-    pub(super) fn rejected(&self, reason: Reason, detail: String) -> Rejected {
+    pub(super) fn rejected(&self, reason: Reason, detail: String, whose: Option<Whose>) -> Rejected {
         let raw = self.raw[..self.raw.len().min(Rejected::MAX_RAW)].to_vec();
-        Rejected { topic: self.topic, place: self.place, reason, detail, raw }
+        Rejected { topic: self.topic, place: self.place, reason, detail, raw, whose }
     }
 }
 
@@ -103,7 +107,7 @@ impl Rules {
     ) -> Result<Event<'a>, Problem> {
         match (origin.topic, operation) {
             (_, Operation::Erase) => self.erasure(fields, origin, customer),
-            (_, Operation::Retract) => retraction(fields, origin, customer),
+            (_, Operation::Retract) => self.retraction(fields, origin, customer),
             (Topic::Transactions, _) => self.purchase(fields, origin, customer),
             (Topic::Customers, _) => self.profile(fields, origin, customer, ignored),
             (Topic::Interactions, _) => self.contact(fields, origin, customer, ignored),
@@ -252,6 +256,24 @@ impl Rules {
         Ok(plain(Record { customer, timestamp, value, extra, ..blank(Kind::Reward, &id, origin) }, id))
     }
 
+    fn retraction<'a>(&self, fields: &Fields<'a>, origin: &Origin, customer: CustomerId) -> Result<Event<'a>, Problem> {
+        let (kind, id) = match origin.topic {
+            Topic::Transactions => (Kind::RetractTransaction, id(fields, Field::TransactionId)?),
+            Topic::Interactions => (Kind::RetractInteraction, id(fields, Field::InteractionId)?),
+            _ => (Kind::RetractReward, reward_id(fields)?),
+        };
+        let whose = Whose { customer, dated: self.dated(fields, origin) };
+        let rejected = origin.rejected(Reason::UnknownId, format!("there is no {id} of customer {customer} to retract"), Some(whose));
+        let record = Record { customer, ..blank(kind, &id, origin) };
+        Ok(Event::Record { record, aside: Some(Aside::Doubtful { customer, rejected: Box::new(rejected) }), id })
+    }
+
+    /// When a record happened that need not be valid: where it does not say so, when it was sent.
+    pub(super) fn dated(&self, fields: &Fields, origin: &Origin) -> Millis {
+        let own = fields.get(Field::Timestamp).ok().flatten();
+        own.and_then(|value| self.event_time(&value, origin).ok()).unwrap_or(origin.sent)
+    }
+
     /// A timestamp that is not too far in the future.
     fn event_time(&self, value: &Value, origin: &Origin) -> Result<Millis, Problem> {
         let timestamp = self.instant(value, Field::Timestamp)?;
@@ -303,17 +325,6 @@ fn erased<'a>(customer: CustomerId, until: Millis, origin: &Origin) -> Event<'a>
     plain(record, Cow::Borrowed(""))
 }
 
-fn retraction<'a>(fields: &Fields<'a>, origin: &Origin, customer: CustomerId) -> Result<Event<'a>, Problem> {
-    let (kind, id) = match origin.topic {
-        Topic::Transactions => (Kind::RetractTransaction, id(fields, Field::TransactionId)?),
-        Topic::Interactions => (Kind::RetractInteraction, id(fields, Field::InteractionId)?),
-        _ => (Kind::RetractReward, reward_id(fields)?),
-    };
-    let rejected = origin.rejected(Reason::UnknownId, format!("there is no {id} of customer {customer} to retract"));
-    let record = Record { customer, ..blank(kind, &id, origin) };
-    Ok(Event::Record { record, aside: Some(Aside::Doubtful { customer, rejected: Box::new(rejected) }), id })
-}
-
 /// The id of a reward: its own, or that of its interaction.
 fn reward_id<'a>(fields: &Fields<'a>) -> Result<Cow<'a, str>, Problem> {
     optional_id(fields, Field::RewardId)?.map_or_else(|| id(fields, Field::InteractionId), Ok)
@@ -361,9 +372,9 @@ fn integral(text: &str) -> Option<u64> {
     Decimal::read(text).filter(|_| is_float)?.integral()
 }
 
-/// Whether the fields name a customer, whatever else they say.
-pub(super) fn has_customer(fields: &Fields) -> bool {
-    fields.required(Field::CustomerId).is_ok_and(|value| customer(&value).is_ok())
+/// The customer whom the fields name, whatever else they say.
+pub(super) fn customer_of(fields: &Fields) -> Option<CustomerId> {
+    customer(&fields.required(Field::CustomerId).ok()?).ok()
 }
 
 fn id<'a>(fields: &Fields<'a>, field: Field) -> Result<Cow<'a, str>, Problem> {

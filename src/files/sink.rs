@@ -487,7 +487,14 @@ mod tests {
             digest: "ab".to_string(),
             features_digest: "cd".to_string(),
         };
-        let rejected = Rejected { topic: Topic::Rewards, place: Place::new(0, 0), reason: Reason::BadReward, detail: String::new(), raw: Vec::new() };
+        let rejected = Rejected {
+            topic: Topic::Rewards,
+            place: Place::new(0, 0),
+            reason: Reason::BadReward,
+            detail: String::new(),
+            raw: Vec::new(),
+            whose: None,
+        };
         let counts = Counts { records: 100, first: 0, last: 1_709_251_200_000, ..Counts::none() };
         let cost = Cost { wall_seconds: 0.5, cpu_seconds: 0.4, peak_memory_bytes: 1, workers: 2 };
         let results = EpochResults { counts, rejected: vec![rejected.clone(), rejected], ..EpochResults::new(1) };
@@ -522,6 +529,7 @@ mod tests {
             reason: Reason::BadAmount,
             detail: "the amount is negative".to_string(),
             raw: raw.to_vec(),
+            whose: None,
         };
         let letters = [
             rejected(Topic::Interactions, 5, b"{\"a\":1}"),

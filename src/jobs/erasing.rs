@@ -3,6 +3,7 @@
 use crate::console::Erase;
 use crate::kafka::KafkaSettings;
 use crate::kafka::eraser::Eraser;
+use crate::telemetry::pseudonym::Pseudonym;
 use crate::telemetry::status::Status;
 use crate::telemetry::status::erasures::ErasureFault;
 use dataflows::event::{CustomerId, Millis};
@@ -19,7 +20,10 @@ fn counting<E: Display>(status: Arc<Status>, ask: impl Fn(CustomerId) -> Result<
     Arc::new(move |customer| {
         ask(customer).map_err(|error| {
             status.erasure_failed(ErasureFault::NotWritten);
-            tracing::error!(customer, "The erasure of a customer could not be asked for, so it is not done: {error}. Ask again.");
+            tracing::error!(
+                customer = %Pseudonym(customer),
+                "The erasure of a customer could not be asked for, so it is not done: {error}. Ask again."
+            );
             error.to_string()
         })
     })

@@ -4,9 +4,11 @@
 use crate::kafka::publisher::{Destination, Publication};
 use crate::postgres::encode::storable;
 use crate::sink::outbox::{Letter, Owed};
+use crate::telemetry::pseudonym::Pseudonym;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use dataflows::campaign::output::Decision;
+use dataflows::event::Place;
 use serde_json::json;
 
 /// The name of the policy that decides.
@@ -45,6 +47,11 @@ fn prediction(decision: &Decision, arms: &[String]) -> Publication {
     }
 }
 
+/// The key of a dead letter: no other has it.
+fn key_of(topic: &str, place: Place) -> Vec<u8> {
+    format!("{topic}/{}/{}", place.partition(), place.position()).into_bytes()
+}
+
 fn dead_letter(letter: &Letter) -> Publication {
     let mut value = json!({
         "topic": letter.topic,
@@ -59,17 +66,26 @@ fn dead_letter(letter: &Letter) -> Publication {
     }
     Publication {
         destination: Destination::DeadLetters,
-        key: letter.place.0.to_le_bytes().to_vec(),
+        key: key_of(&letter.topic, letter.place),
         value: value.to_string().into_bytes(),
         // No instant of its own can be trusted: it is dated by the clock.
         timestamp: jiff::Timestamp::now().as_millisecond(),
     }
 }
 
+/// Which record it is, for the log: whose a decision is it does not say.
+pub fn told(record: &Publication) -> String {
+    let key = String::from_utf8_lossy(&record.key);
+    match (record.destination, key.parse()) {
+        (Destination::Predictions, Ok(customer)) => format!("a decision of {} for customer {}", record.timestamp, Pseudonym(customer)),
+        (Destination::Predictions, Err(_)) => format!("a decision of {}", record.timestamp),
+        (Destination::DeadLetters, _) => format!("the dead letter of {key}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dataflows::event::Place;
     use serde_json::Value;
     use std::borrow::Cow;
 
@@ -101,13 +117,14 @@ mod tests {
         });
         assert_eq!(value(&made[0]), wanted);
         assert_eq!(publications(&owed, &["Email".to_string(), "SMS".to_string()]), made, "the same once more");
+        assert_eq!(told(&made[0]), format!("a decision of 5 for customer {}", Pseudonym(-17)));
     }
 
     #[test]
     fn a_dead_letter_names_its_place_and_keeps_its_bytes() {
         let letter = |raw: &[u8]| {
             let (place, reason) = (Place::new(2, 9), Cow::Borrowed("bad_amount"));
-            Letter { topic: "purchases".to_string(), place, reason, detail: "a\0b".to_string(), raw: raw.to_vec() }
+            Letter { topic: "purchases".to_string(), place, reason, detail: "a\0b".to_string(), raw: raw.to_vec(), whose: None }
         };
         let owed = [Owed { epoch: 1, decisions: Vec::new(), letters: vec![letter(b"{}"), letter(b"\xff")] }];
         let made = publications(&owed, &[]);
@@ -116,7 +133,8 @@ mod tests {
             let mut wanted = head.clone();
             wanted[name] = json!(raw);
             assert_eq!((publication.destination, value(publication)), (Destination::DeadLetters, wanted));
-            assert_eq!(publication.key, Place::new(2, 9).0.to_le_bytes());
+            assert_eq!(publication.key, b"purchases/2/9");
+            assert_eq!(told(publication), "the dead letter of purchases/2/9");
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::sink::{History, Link, Offsets};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use dataflows::campaign::output::{Day, Decision};
-use dataflows::event::{CustomerId, Millis, Place, Reason, Rejected, Topic};
+use dataflows::event::{CustomerId, Millis, Place, Reason, Rejected, Topic, Whose};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -144,19 +144,21 @@ struct RejectedText {
     reason: Reason,
     detail: String,
     raw: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    whose: Option<Whose>,
 }
 
 fn write_rejected<S: Serializer>(rejected: &[Rejected], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(rejected.iter().map(|rejected| {
-        let Rejected { topic, place, reason, detail, raw } = rejected.clone();
-        RejectedText { topic, place, reason, detail, raw: BASE64_STANDARD.encode(raw) }
+        let Rejected { topic, place, reason, detail, raw, whose } = rejected.clone();
+        RejectedText { topic, place, reason, detail, raw: BASE64_STANDARD.encode(raw), whose }
     }))
 }
 
 fn read_rejected<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Rejected>, D::Error> {
-    let read = |RejectedText { topic, place, reason, detail, raw }| {
+    let read = |RejectedText { topic, place, reason, detail, raw, whose }| {
         let raw = BASE64_STANDARD.decode(raw).map_err(D::Error::custom)?;
-        Ok(Rejected { topic, place, reason, detail, raw })
+        Ok(Rejected { topic, place, reason, detail, raw, whose })
     };
     Vec::deserialize(deserializer)?.into_iter().map(read).collect()
 }
@@ -235,6 +237,7 @@ mod tests {
             reason: Reason::BadReward,
             detail: "no \"number\"\n".to_string(),
             raw: vec![0, 255, b'\n'],
+            whose: Some(Whose { customer: 5, dated: Millis::MIN }),
         };
         let decision = Decision {
             customer: -5,

@@ -7,7 +7,7 @@ use crate::sink::applied::AppliedSettings;
 use crate::sink::outbox::{Backlog, Letter, Owed, STRETCH_RECORDS, Stretch};
 use crate::sink::{History, Link, Offsets, Progress};
 use dataflows::campaign::output::Day;
-use dataflows::event::{CustomerId, Millis};
+use dataflows::event::{CustomerId, Millis, Rejected};
 use std::collections::BTreeMap;
 
 /// Where a job stands by its journal.
@@ -128,9 +128,13 @@ impl State {
         self.epochs = self.epochs.split_off(&epoch.min(held));
     }
 
-    /// Takes out what was decided for customers up to an instant, in the epoch that erased them and before it.
+    /// Takes out what was decided for customers up to an instant, in the epoch that erased them and
+    /// before it, and blanks their rejected records, which in that epoch is done already.
     pub fn erase(&mut self, through: u64, erased: &[(CustomerId, Millis)]) {
         for (_, epoch) in self.epochs.range_mut(..=through) {
+            let own = epoch.epoch == through;
+            let theirs = |rejected: &&mut Rejected| !own && rejected.whose.is_some_and(|whose| whose.is_erased(erased));
+            epoch.rejected.iter_mut().filter(theirs).for_each(Rejected::blank);
             epoch.decisions.retain(|decision| !erased.iter().any(|(customer, until)| *customer == decision.customer && decision.timestamp <= *until));
             epoch.erased.retain(|of| !erased.contains(of));
         }
@@ -179,7 +183,7 @@ mod tests {
     use super::*;
     use crate::sink::applied::Applied;
     use dataflows::campaign::output::Decision;
-    use dataflows::event::Topic;
+    use dataflows::event::{Place, Reason, Topic, Whose};
     use dataflows::settings::Settings;
 
     fn decision(customer: CustomerId, timestamp: Millis) -> Decision {
@@ -266,6 +270,21 @@ mod tests {
         assert_eq!((owed(&state), state.backlog(3, 5).records), (vec![4, 5], 2));
         state.erase(5, &[(4, 99), (5, 100)]);
         assert_eq!((owed(&state), state.backlog(3, 5).records), (vec![4], 1));
+    }
+
+    #[test]
+    fn what_was_rejected_of_an_erased_customer_is_published_blank() {
+        let rejected = |customer, dated| {
+            let (place, whose) = (Place::new(0, 1), Some(Whose { customer, dated }));
+            Rejected { topic: Topic::Rewards, place, reason: Reason::BadReward, detail: "x".to_string(), raw: b"x".to_vec(), whose }
+        };
+        let mut state = five();
+        for number in [4, 5] {
+            state.epochs.get_mut(&number).expect("it is there").rejected = vec![rejected(1, 100), rejected(1, 101), rejected(2, Millis::MIN)];
+        }
+        state.erase(5, &[(1, 100)]);
+        let blanked = |number| state.epochs[&number].rejected.iter().map(Rejected::is_blanked).collect::<Vec<_>>();
+        assert_eq!((blanked(4), blanked(5)), (vec![true, false, false], vec![false; 3]), "the epoch's own are judged before it is committed");
     }
 
     #[test]

@@ -137,7 +137,7 @@ fn what_is_committed_is_found_again() {
     let mut rejecting = epoch(3, 30);
     let place = Place::new(2, 7);
     let reason = Reason::BadReward;
-    rejecting.rejected = vec![Rejected { topic: Topic::Rewards, place, reason, detail: "x".to_string(), raw: vec![0, 255] }];
+    rejecting.rejected = vec![Rejected { topic: Topic::Rewards, place, reason, detail: "x".to_string(), raw: vec![0, 255], whose: None }];
     for results in [epoch(1, 10), epoch(2, 20), rejecting.clone()] {
         assert_eq!(writer.commit(&results).unwrap().epoch, results.epoch);
     }

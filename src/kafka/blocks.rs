@@ -64,9 +64,13 @@ impl Gathering {
         let bytes = value.or(message.key()).unwrap_or_default();
         // A block is handed over when it has 256 KiB, and a record has less than 2 GiB: both fit into 32 bits.
         let (start, length) = (self.bytes.len() as u32, bytes.len() as u32);
+        // Whose a record is that cannot be read, its key may tell.
+        let key = message.key().filter(|key| value.is_some() && key.len() <= Head::MAX_KEY).unwrap_or_default();
         self.bytes.extend_from_slice(bytes);
         self.bytes.push(b'\n');
-        self.heads.push(Head { position, timestamp: message.timestamp(), start, length, null: value.is_none() });
+        self.bytes.extend_from_slice(key);
+        let (timestamp, null, key) = (message.timestamp(), value.is_none(), key.len() as u16);
+        self.heads.push(Head { position, timestamp, start, length, null, key });
         self.next = position + 1;
         self.bytes.len() >= FULL
     }

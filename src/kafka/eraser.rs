@@ -3,6 +3,7 @@
 use super::error::KafkaError;
 use super::producer::Producer;
 use super::settings::KafkaSettings;
+use crate::telemetry::pseudonym::Pseudonym;
 use dataflows::event::{CustomerId, Millis, Topic};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -34,7 +35,7 @@ impl Eraser {
         let mut producer = Producer::new(&self.settings)?;
         producer.send(self.settings.topic_name(Topic::Customers), customer, None, now)?;
         producer.finish(PATIENCE)?;
-        tracing::info!(customer, "The erasure of a customer has been asked for.");
+        tracing::info!(customer = %Pseudonym(customer), "The erasure of a customer has been asked for.");
         Ok(now)
     }
 }

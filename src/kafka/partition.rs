@@ -85,7 +85,7 @@ pub(super) mod tests {
 
     /// Messages without bytes at these offsets, each dated by its offset.
     pub(in crate::kafka) fn messages(topic: Topic, partition: u32, positions: &[u64]) -> Messages {
-        let head = |&position: &u64| Head { position, timestamp: position as i64, start: 0, length: 0, null: false };
+        let head = |&position: &u64| Head { position, timestamp: position as i64, start: 0, length: 0, null: false, key: 0 };
         Messages::new(topic, partition, Vec::new(), positions.iter().map(head).collect())
     }
 

@@ -330,7 +330,10 @@ fn is_io(error: &postgres::Error) -> bool {
 /// What the server says, with its detail and hint; without a server the chain of causes.
 pub fn reason(error: &postgres::Error) -> String {
     if let Some(said) = error.as_db_error() {
-        let extra = [said.detail(), said.hint()].into_iter().flatten().map(|text| format!("; {text}")).collect::<String>();
+        // What a row has that breaks a rule, or a value that cannot be read, is nobody's affair
+        // here.
+        let quotes = ["22", "23"].iter().any(|class| said.code().code().starts_with(class));
+        let extra = [said.detail().filter(|_| !quotes), said.hint()].into_iter().flatten().map(|text| format!("; {text}")).collect::<String>();
         return format!("{}{extra} [{}]", said.message(), said.code().code());
     }
     let mut text = error.to_string();

@@ -9,7 +9,7 @@ use super::settings::PostgresSettings;
 use crate::sink::outbox::{self, Backlog, Letter, Owed, STRETCH_RECORDS, Stretch};
 use crate::sink::{Progress, SinkError};
 use dataflows::campaign::output::Decision;
-use dataflows::event::Place;
+use dataflows::event::{Place, Whose};
 use postgres::{Client, Row};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -33,7 +33,8 @@ const DECISIONS: &str = "
     SELECT epoch, customer_id, decision_key, decision_id, ts, arm, propensity, expected_reward, uncertainty, scores, model_version, context
     FROM decisions WHERE epoch > $1 AND epoch <= $2";
 
-const LETTERS: &str = "SELECT epoch, topic, partition, position, reason, detail, raw FROM dead_letters WHERE epoch > $1 AND epoch <= $2";
+const LETTERS: &str =
+    "SELECT epoch, topic, partition, position, reason, detail, raw, customer_id, dated FROM dead_letters WHERE epoch > $1 AND epoch <= $2";
 
 /// Records, and seconds since the commit of the oldest.
 const BACKLOG: &str = "
@@ -184,5 +185,6 @@ fn letter_of(row: &Row) -> Letter {
         reason: Cow::Owned(row.get(4)),
         detail: row.get(5),
         raw: row.get(6),
+        whose: row.get::<_, Option<i64>>(7).map(|customer| Whose { customer, dated: row.get::<_, Timestamp>(8).0 }),
     }
 }

@@ -126,7 +126,7 @@ pub fn forget(
     let (starts, ids) = (Json(offsets_by_name(starts, &settings.topics)), Json(ids.named(&settings.topics)));
     transaction
         .execute(
-            "UPDATE progress SET epoch = 0, published = 0, starts = $2, topic_ids = $3, identity = $4, chained_after = $5 WHERE job = $1",
+            "UPDATE progress SET epoch = 0, published = 0, starts = $2, topic_ids = $3, identity = $4, chained_after = $5, attributed_after = 0 WHERE job = $1",
             &[job, &starts, &ids, &history.identity.to_string(), &(history.after as i64)],
         )
         .map_err(failed())?;

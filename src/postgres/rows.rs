@@ -46,7 +46,7 @@ pub const DECISION_COLUMNS: [&str; 14] = [
 pub const MODEL_COLUMNS: [&str; 6] = ["version", "arm", "n", "a", "b", "theta"];
 
 /// Columns of `dead_letters`, likewise.
-pub const DEAD_LETTER_COLUMNS: [&str; 7] = ["topic", "partition", "position", "reason", "detail", "raw", "epoch"];
+pub const DEAD_LETTER_COLUMNS: [&str; 10] = ["topic", "partition", "position", "reason", "detail", "raw", "epoch", "customer_id", "dated", "blanked"];
 
 /// Columns of `customer_features` around those of the features.
 pub const FEATURE_KEY: &str = "customer_id";
@@ -262,6 +262,9 @@ impl Staging {
             buffer.text(rejected.detail.as_bytes());
             buffer.bytes(&rejected.raw);
             buffer.bigint(results.epoch as i64);
+            buffer.optional(rejected.whose, |buffer, whose| buffer.bigint(whose.customer));
+            buffer.optional(rejected.whose, |buffer, whose| buffer.timestamp(whose.dated));
+            buffer.optional(rejected.is_blanked().then_some(results.epoch as i64), CopyBuffer::bigint);
         }
     }
 

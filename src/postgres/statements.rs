@@ -65,11 +65,19 @@ const INSERT_METRICS: &str = "
         decisions = excluded.decisions, mean_reward = excluded.mean_reward, events_per_second = excluded.events_per_second, late = excluded.late,
         duplicates = excluded.duplicates, corrected = excluded.corrected, dead_letters = excluded.dead_letters, pending = excluded.pending";
 
-/// One erasure: customer, instant, transactions, interactions, rewards, profiles, learned, decisions, folded, digest before, digest after, epoch.
+/// One erasure: customer, instant, transactions, interactions, rewards, profiles, learned,
+/// decisions, folded, digest before, digest after, epoch, dead letters.
 pub const INSERT_ERASURE: &str = "
     INSERT INTO erasures
-        (customer_id, instant, transactions, interactions, rewards, profiles, learned, decisions, folded, digest_before, digest_after, epoch)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+        (customer_id, instant, transactions, interactions, rewards, profiles, learned, decisions, folded, digest_before, digest_after, epoch,
+         dead_letters)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+
+/// Customer, instant, epoch, what is said in the place of a detail. Those of the epoch itself are
+/// blanked already.
+pub const BLANK_DEAD_LETTERS: &str = "
+    UPDATE dead_letters SET detail = $4, raw = '', customer_id = NULL, dated = NULL, blanked = $3
+    WHERE customer_id = $1 AND dated <= $2";
 
 /// Job, customer, instant: of several erasures of one customer the one that reaches farthest.
 pub const REMEMBER_ERASED: &str = "
@@ -133,7 +141,8 @@ pub const PRUNE_MODELS: &str = "
 /// Those older than so many days, but for what the job has still to publish.
 pub const PRUNE_DEAD_LETTERS: &str = "
     DELETE FROM dead_letters
-    WHERE received_at < now() - make_interval(days => $1::int4) AND epoch <= (SELECT published FROM progress WHERE job = $2)";
+    WHERE received_at < now() - make_interval(days => $1::int4)
+        AND greatest(epoch, blanked) <= (SELECT published FROM progress WHERE job = $2)";
 
 impl Statements {
     /// Prepares a session: its staging tables and statements.

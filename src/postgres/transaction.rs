@@ -9,11 +9,12 @@ use super::recorded;
 use super::rows::Staging;
 use super::settings::PostgresSettings;
 use super::statements::{
-    DELETE_FEATURES, DELETE_INTERACTIONS, ERASE_DECISIONS, ERASE_FOLDED_INTERACTIONS, ERASE_SUMS, INSERT_ERASURE, INSERT_THRESHOLD,
-    PRUNE_DEAD_LETTERS, PRUNE_MODELS, REMEMBER_ERASED, Statements, UPSERT_ARM_STATS, UPSERT_SEGMENTS,
+    BLANK_DEAD_LETTERS, DELETE_FEATURES, DELETE_INTERACTIONS, ERASE_DECISIONS, ERASE_FOLDED_INTERACTIONS, ERASE_SUMS, INSERT_ERASURE,
+    INSERT_THRESHOLD, PRUNE_DEAD_LETTERS, PRUNE_MODELS, REMEMBER_ERASED, Statements, UPSERT_ARM_STATS, UPSERT_SEGMENTS,
 };
 use crate::results::{EpochResults, hexadecimal};
 use crate::sink::{Progress, offsets_by_name};
+use dataflows::event::Rejected;
 use postgres::types::Json;
 use postgres::{Client, Transaction};
 use std::collections::BTreeMap;
@@ -217,6 +218,8 @@ impl Commit<'_> {
             if erasure.folded_before.is_some() {
                 transaction.execute(ERASE_FOLDED_INTERACTIONS, &[&erasure.customer, &gone]).map_err(failed())?;
             }
+            let blanked =
+                transaction.execute(BLANK_DEAD_LETTERS, &[&erasure.customer, &gone, &self.epoch(), &Rejected::BLANKED]).map_err(failed())? as i64;
             let [transactions, interactions, rewards, profiles, learned, decisions, folded] = erasure.numbers().map(|number| number as i64);
             transaction
                 .execute(
@@ -234,6 +237,7 @@ impl Commit<'_> {
                         &before,
                         &after,
                         &self.epoch(),
+                        &blanked,
                     ],
                 )
                 .map_err(failed())?;

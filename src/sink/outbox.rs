@@ -5,7 +5,7 @@ use super::SinkError;
 use crate::kafka::TopicNames;
 use crate::results::EpochResults;
 use dataflows::campaign::output::Decision;
-use dataflows::event::{CustomerId, Millis, Place, Rejected};
+use dataflows::event::{CustomerId, Millis, Place, Rejected, Whose};
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -26,13 +26,19 @@ pub struct Letter {
     pub detail: String,
     /// Its first bytes.
     pub raw: Vec<u8>,
+    /// Whose it is, where that can be told.
+    pub whose: Option<Whose>,
 }
 
 impl Letter {
     /// Of a rejected record of one of these topics.
     pub fn of(rejected: Rejected, topics: &TopicNames) -> Letter {
-        let Rejected { topic, place, reason, detail, raw } = rejected;
-        Letter { topic: topics[topic as usize].clone(), place, reason: Cow::Borrowed(reason.word()), detail, raw }
+        let Rejected { topic, place, reason, detail, raw, whose } = rejected;
+        Letter { topic: topics[topic as usize].clone(), place, reason: Cow::Borrowed(reason.word()), detail, raw, whose }
+    }
+
+    fn is_erased(&self, erased: &[(CustomerId, Millis)]) -> bool {
+        self.whose.is_some_and(|whose| whose.is_erased(erased))
     }
 }
 
@@ -49,11 +55,11 @@ pub struct Owed {
 
 impl Owed {
     /// Of an epoch that has just been committed: what it keeps. Decisions that it erases itself it
-    /// does not keep.
+    /// does not keep; its dead letters are blanked already.
     pub fn of(results: &mut EpochResults, topics: &TopicNames) -> Owed {
-        let letters = std::mem::take(&mut results.rejected).into_iter().map(|rejected| Letter::of(rejected, topics)).collect();
-        let mut owed = Owed { epoch: results.epoch, decisions: std::mem::take(&mut results.decisions), letters };
+        let mut owed = Owed { epoch: results.epoch, decisions: std::mem::take(&mut results.decisions), letters: Vec::new() };
         owed.erase(&erased(results));
+        owed.letters = std::mem::take(&mut results.rejected).into_iter().map(|rejected| Letter::of(rejected, topics)).collect();
         owed.sort();
         owed
     }
@@ -76,14 +82,17 @@ impl Owed {
         size_of::<Owed>() + self.decisions.iter().map(decision).sum::<usize>() + self.letters.iter().map(letter).sum::<usize>()
     }
 
-    /// Whether something in it was decided for an erased customer.
+    /// Whether something in it was decided for an erased customer, or names one.
     pub fn concerns(&self, erased: &[(CustomerId, Millis)]) -> bool {
-        self.decisions.iter().any(|decision| is_erased(decision, erased))
+        self.decisions.iter().any(|decision| is_erased(decision, erased)) || self.letters.iter().any(|letter| letter.is_erased(erased))
     }
 
-    /// Takes out what was decided for erased customers, each up to an instant; gives how many
-    /// records that were.
+    /// Takes out what was decided for erased customers, each up to an instant, and blanks their
+    /// letters; gives how many records fewer that makes.
     pub fn erase(&mut self, erased: &[(CustomerId, Millis)]) -> usize {
+        for letter in self.letters.iter_mut().filter(|letter| letter.is_erased(erased)) {
+            (letter.detail, letter.raw, letter.whose) = (Rejected::BLANKED.to_string(), Vec::new(), None);
+        }
         let before = self.decisions.len();
         self.decisions.retain(|decision| !is_erased(decision, erased));
         before - self.decisions.len()
@@ -172,7 +181,7 @@ mod tests {
     fn an_epoch_owes_what_it_keeps_in_the_order_of_customers_and_instants() {
         let rejected = |topic, position| {
             let (place, reason) = (Place::new(0, position), Reason::BadAmount);
-            Rejected { topic, place, reason, detail: String::new(), raw: Vec::new() }
+            Rejected { topic, place, reason, detail: String::new(), raw: Vec::new(), whose: None }
         };
         let mut results = EpochResults::new(3);
         results.decisions = vec![decision(2, 5), decision(1, 7), decision(1, 6), decision(9, 4), decision(9, 5)];
@@ -190,9 +199,17 @@ mod tests {
 
     #[test]
     fn what_was_decided_for_an_erased_customer_goes_up_to_the_instant() {
-        let mut owed = Owed { epoch: 1, decisions: vec![decision(1, 5), decision(1, 6), decision(2, 5)], letters: Vec::new() };
+        let letter = |dated| {
+            let (place, whose) = (Place::new(0, 1), Some(Whose { customer: 1, dated }));
+            Letter { topic: String::new(), place, reason: Cow::Borrowed("bad_op"), detail: "x".to_string(), raw: b"x".to_vec(), whose }
+        };
+        let letters = vec![letter(5), letter(6)];
+        let mut owed = Owed { epoch: 1, decisions: vec![decision(1, 5), decision(1, 6), decision(2, 5)], letters };
+        let of_letters = Owed { decisions: Vec::new(), ..owed.clone() };
+        assert!(of_letters.concerns(&[(1, 5)]) && !of_letters.concerns(&[(1, 4), (2, 9)]));
         assert!(!owed.concerns(&[(1, 4), (3, 9)]) && owed.concerns(&[(3, 9), (1, 5)]));
         assert_eq!(owed.erase(&[(1, 5)]), 1);
         assert_eq!(owed.decisions.iter().map(|decision| decision.timestamp).collect::<Vec<_>>(), [6, 5]);
+        assert_eq!(owed.letters.iter().map(|letter| letter.raw.len()).collect::<Vec<_>>(), [0, 1], "one is blanked");
     }
 }

@@ -5,6 +5,7 @@ pub mod logging;
 pub mod metrics;
 pub mod panics;
 pub mod progress;
+pub mod pseudonym;
 pub mod stalls;
 pub mod status;
 pub mod usage;

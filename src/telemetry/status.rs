@@ -15,9 +15,10 @@ use super::stalls::{Cause, Stalls};
 use super::usage::{resident_memory_bytes, usage};
 use crate::counted::Counted;
 use crate::results::{EpochResults, hexadecimal};
+use crate::sink::outbox::erased;
 use dataflows::campaign::output::{ArmDay, Counts, Day, Segment};
 use dataflows::campaign::snapshot::Common;
-use dataflows::event::{DAY, IGNORABLE, Millis, Rejected, Topic};
+use dataflows::event::{CustomerId, DAY, IGNORABLE, Millis, Rejected, Topic, Whose};
 use erasures::{ErasureFault, FailedErasures};
 use jiff::Timestamp;
 use publishing::Owing;
@@ -154,7 +155,7 @@ struct Known {
     threshold: Option<(Day, u64)>,
     rejected: BTreeMap<&'static str, u64>,
     ignored: BTreeMap<(Topic, String), u64>,
-    dead_letters: VecDeque<DeadLetter>,
+    dead_letters: VecDeque<(Option<Whose>, DeadLetter)>,
     segments: BTreeMap<u8, i64>,
 }
 
@@ -284,7 +285,7 @@ impl Status {
             failed_erasures: known.failed_erasures.numbers(known.counts.unread_erasures),
             rejected: known.rejected.clone(),
             ignored_fields: known.ignored_fields(),
-            dead_letters: known.dead_letters.iter().cloned().collect(),
+            dead_letters: known.dead_letters.iter().map(|(_, letter)| letter.clone()).collect(),
             segments: known.segments(),
         }
     }
@@ -341,6 +342,7 @@ impl Known {
         self.repeat(results);
         self.decide(results);
         self.unmatched.look(&self.counted(), now);
+        self.blank(&erased(results));
         results.rejected.iter().for_each(|rejected| self.reject(rejected));
         results.ignored.iter().for_each(|(field, records)| *self.ignored.entry(field.clone()).or_default() += records);
     }
@@ -389,15 +391,24 @@ impl Known {
         self.segments.extend(segments.iter().map(|segment| (segment.flags, segment.customers)));
     }
 
+    /// Takes out what is shown of the dead letters of erased customers.
+    fn blank(&mut self, erased: &[(CustomerId, Millis)]) {
+        let theirs = |whose: &Option<Whose>| whose.is_some_and(|whose| whose.is_erased(erased));
+        for (whose, letter) in self.dead_letters.iter_mut().filter(|(whose, _)| theirs(whose)) {
+            (*whose, letter.detail) = (None, Rejected::BLANKED.to_string());
+        }
+    }
+
     fn reject(&mut self, rejected: &Rejected) {
         *self.rejected.entry(rejected.reason.word()).or_default() += 1;
-        self.dead_letters.push_front(DeadLetter {
+        let letter = DeadLetter {
             topic: rejected.topic.name(),
             partition: rejected.place.partition(),
             position: rejected.place.position(),
             reason: rejected.reason.word(),
             detail: rejected.detail.clone(),
-        });
+        };
+        self.dead_letters.push_front((rejected.whose, letter));
         self.dead_letters.truncate(DEAD_LETTERS);
     }
 }

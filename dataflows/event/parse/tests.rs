@@ -39,7 +39,7 @@ pub(super) fn messages_of(topic: Topic, messages: &[(&[u8], bool)]) -> Messages 
     let (mut bytes, mut heads) = (Vec::new(), Vec::new());
     for (position, (message, null)) in (100..).zip(messages) {
         let (start, length) = (bytes.len() as u32, message.len() as u32);
-        heads.push(Head { position, timestamp: NOON, start, length, null: *null });
+        heads.push(Head { position, timestamp: NOON, start, length, null: *null, key: 0 });
         bytes.extend_from_slice(message);
     }
     Messages::new(topic, 5, bytes, heads)
@@ -764,4 +764,47 @@ proptest! {
             prop_assert_eq!(format!("{:?}", fast), format!("{:?}", complete));
         }
     }
+}
+
+#[test]
+fn a_rejected_record_says_whose_it_is_and_of_when() {
+    let late = NOON + 400 * DAY;
+    let fields = format!(r#"{{"customer_id": 7, "transaction_id": "x", "timestamp": {}, "amount": -1}}"#, NOON - DAY);
+    let future = format!(r#"{{"customer_id": 7, "transaction_id": "x", "timestamp": {late}, "amount": 1}}"#);
+    for (value, key, whose) in [
+        (fields.as_str(), "8", Some((7, NOON - DAY))),
+        // An instant that is not valid says nothing.
+        (future.as_str(), "8", Some((7, NOON))),
+        (r#"{"customer_id": 7, "amount": 1"#, "8", Some((7, NOON))),
+        (r#"{"customer": 7, "amount": 1"#, "8", Some((8, NOON))),
+        (r#"{"customer_id": "x", "transaction_id": "x"}"#, r#"{"customer_id": 8}"#, Some((8, NOON))),
+        ("rubbish", "rubbish", None),
+        ("rubbish", "", None),
+    ] {
+        let mut block = messages_of(Topic::Transactions, &[(value.as_bytes(), false)]);
+        let start = value.len();
+        block.bytes.splice(start..start, format!("\n{key}").bytes());
+        block.heads[0].key = key.len() as u16;
+        let out = parsed(parser(settings()), &block);
+        let [rejected] = &out.rejected[..] else { panic!("{value} was taken") };
+        assert_eq!(rejected.whose.map(|whose| (whose.customer, whose.dated)), whose, "{value} with the key {key}");
+    }
+    let null = parsed(parser(settings()), &messages_of(Topic::Rewards, &[(b"17", true)]));
+    assert_eq!(null.rejected[0].whose, Some(Whose { customer: 17, dated: NOON }));
+    let of_file = one_line(Topic::Transactions, r#"{"customer_id": 7, "transaction_id": "x"}"#);
+    assert_eq!(of_file.rejected[0].whose, Some(Whose { customer: 7, dated: Millis::MIN }), "nobody has dated it");
+}
+
+#[test]
+fn what_may_be_rejected_later_says_whose_it_is_too() {
+    let line = format!(r#"{{"op": "retract", "transaction_id": "x", "customer_id": 42, "timestamp": {NOON}}}"#);
+    let out = one_line(Topic::Transactions, &line);
+    let [Aside::Doubtful { rejected, .. }] = &out.asides[..] else { panic!("{:?}", out.asides) };
+    assert_eq!(rejected.whose, Some(Whose { customer: 42, dated: NOON }));
+    let mut parser = parser(settings());
+    parser.set_horizon(Horizon { events: NOON + 1, rewards: NOON + 1 });
+    let purchase = line_with(Topic::Transactions, r#", "amount": 1"#);
+    let out = parsed(parser, &lines_of(Topic::Transactions, purchase.as_bytes()));
+    let [Aside::Past { rejected, .. }] = &out.asides[..] else { panic!("{:?}", out.asides) };
+    assert_eq!(rejected.whose, Some(Whose { customer: 42, dated: NOON }));
 }

@@ -1,12 +1,13 @@
 //! What goes from older files when customers are erased.
 //!
-//! As in the tables: rows of features, and interactions and decisions up to the erasure's instant, go; of a row that stands, what older lines have is
-//! of before and goes too (the context of an interaction that is dated later, the sums of a model that had learned from the customer), but for what
-//! newer ones do not repeat: the text of an interaction's id. What stays is
-//! the report of the erasure, sums over many customers, dead letters, and of a customer who is not erased for ever the keys of interactions
-//! that were taken back.
+//! As in the tables: rows of features, and interactions and decisions up to the erasure's instant,
+//! go; of a row that stands, what older lines have is of before and goes too (the context of an
+//! interaction that is dated later, the sums of a model that had learned from the customer), but
+//! for what newer ones do not repeat: the text of an interaction's id. Dead letters are blanked.
+//! What stays is the report of the erasure, sums over many customers, and of a customer who is not
+//! erased for ever the keys of interactions that were taken back.
 
-use dataflows::event::{CustomerId, Millis};
+use dataflows::event::{CustomerId, Millis, Rejected};
 use jiff::Timestamp;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
@@ -17,6 +18,8 @@ use std::fmt;
 /// What an epoch has erased. Older files are shown to it newest first, so that it knows which rows stand.
 #[derive(Debug, Default)]
 pub struct Erased {
+    /// By which epoch.
+    epoch: u64,
     /// Up to which instant.
     until: BTreeMap<CustomerId, Millis>,
     /// Whether a model may have learned from one of them.
@@ -40,9 +43,9 @@ enum Fate {
 }
 
 impl Erased {
-    /// Of these customers, each up to an instant; `Millis::MAX`: for ever.
-    pub fn new(customers: &[(CustomerId, Millis)]) -> Erased {
-        let mut erased = Erased { learned: true, ..Erased::default() };
+    /// By an epoch, of these customers, each up to an instant; `Millis::MAX`: for ever.
+    pub fn new(epoch: u64, customers: &[(CustomerId, Millis)]) -> Erased {
+        let mut erased = Erased { epoch, learned: true, ..Erased::default() };
         for &(customer, instant) in customers {
             let until = erased.until.entry(customer).or_insert(Millis::MIN);
             *until = instant.max(*until);
@@ -102,12 +105,26 @@ impl Erased {
             }
             ("decisions", Some(until)) => Ok(if instant(&parse(line)?, "ts")? <= until { Fate::Goes } else { Fate::Stays }),
             ("interactions", Some(until)) => self.interaction(line, until),
+            ("dead_letters", Some(until)) if instant(&parse(line)?, "dated")? <= until => self.blanked(line),
             ("model_versions", _) if self.learned => {
                 let newest = self.arms.insert(integer(&parse(line)?, "arm")?);
                 if newest { Ok(Fate::Stays) } else { without(line, &["a", "b"]) }
             }
             _ => Ok(Fate::Stays),
         }
+    }
+
+    /// As in the table.
+    fn blanked(&self, line: &str) -> Result<Fate, String> {
+        let (detail, epoch) = (Value::from(Rejected::BLANKED).to_string(), self.epoch.to_string());
+        let blank = |name: &str| match name {
+            "detail" => Some(detail.as_str()),
+            "raw" => Some("\"\""),
+            "customer_id" | "dated" => Some("null"),
+            "blanked" => Some(epoch.as_str()),
+            _ => None,
+        };
+        rewritten(line, |name, value| Some(blank(name).map_or_else(|| value.to_string(), str::to_string)))
     }
 
     fn interaction(&mut self, line: &str, until: Millis) -> Result<Fate, String> {
@@ -176,16 +193,16 @@ fn instant(row: &Value, column: &str) -> Result<Millis, String> {
 
 /// The line with null in some columns.
 fn without(line: &str, columns: &[&str]) -> Result<Fate, String> {
-    rewritten(line, |name, value| Some(if columns.contains(&name) { "null" } else { value }))
+    rewritten(line, |name, value| Some(if columns.contains(&name) { "null".to_string() } else { value.to_string() }))
 }
 
 /// The line with some columns and no others.
 fn only(line: &str, columns: &[&str]) -> Result<Fate, String> {
-    rewritten(line, |name, value| columns.contains(&name).then_some(value))
+    rewritten(line, |name, value| columns.contains(&name).then(|| value.to_string()))
 }
 
 /// The line with the values that `column` gives for its columns' names and values.
-fn rewritten(line: &str, column: impl for<'a> Fn(&str, &'a str) -> Option<&'a str>) -> Result<Fate, String> {
+fn rewritten(line: &str, column: impl Fn(&str, &str) -> Option<String>) -> Result<Fate, String> {
     let Fields(fields) = serde_json::from_str(line).map_err(|error| format!("a line cannot be read: {error}"))?;
     let fields = fields.iter().filter_map(|(name, value)| Some(format!("{}:{}", Value::from(name.as_str()), column(name, value.get())?)));
     Ok(Fate::Becomes(format!("{{{}}}", fields.collect::<Vec<_>>().join(","))))
@@ -222,7 +239,7 @@ mod tests {
 
     /// What is left of older files, newest first, after an epoch with these lines.
     fn rest(customers: &[(CustomerId, Millis)], own: &[&str], older: &[&[&str]]) -> Vec<Option<Vec<String>>> {
-        let mut erased = Erased::new(customers);
+        let mut erased = Erased::new(9, customers);
         erased.stand(own.join("\n").as_bytes()).expect("lines");
         let rest = |lines: &&[&str]| {
             let rest = erased.rest_of((lines.join("\n") + "\n").as_bytes()).expect("lines")?;
@@ -295,6 +312,21 @@ mod tests {
     }
 
     #[test]
+    fn dead_letters_that_are_dated_up_to_the_instant_are_blanked() {
+        let letter = |raw: &str, detail: &str, customer: &str, dated: &str, blanked: &str| {
+            format!(
+                r#"{{"table":"dead_letters","change":"insert","topic":"rewards","partition":2,"position":5,"reason":"bad_reward","detail":"{detail}","raw":"{raw}","epoch":3,"customer_id":{customer},"dated":{dated},"blanked":{blanked}}}"#
+            )
+        };
+        let dated = |instant: &str| letter("eA==", "x", "5", &format!("\"{instant}\""), "null");
+        let (blank, kept) = (letter("", Rejected::BLANKED, "null", "null", "9"), dated(THIRD));
+        let other = letter("eA==", "\\\"customer_id\\\":5,", "6", "\"-infinity\"", "null");
+        let nobody = letter("eA==", "x", "null", "null", "null");
+        let older: &[&str] = &[&dated("-infinity"), &dated(SECOND), &kept, &other, &nobody];
+        assert_eq!(rest(&[(5, UNTIL)], &[], &[older]), [Some(vec![blank.clone(), blank, kept, other, nobody])]);
+    }
+
+    #[test]
     fn sums_that_had_learned_from_the_customer_go_from_all_but_the_newest_model_of_each_arm() {
         let older = [model(3, 0), model(3, 1)];
         let older: Vec<&str> = older.iter().map(String::as_str).collect();
@@ -307,7 +339,7 @@ mod tests {
 
     #[test]
     fn a_line_that_was_changed_is_named() {
-        let mut erased = Erased::new(&[(5, UNTIL)]);
+        let mut erased = Erased::new(9, &[(5, UNTIL)]);
         assert!(erased.stand(br#"{"table":"erasures","learned":"5"}"#).is_err_and(|why| why.contains("learned")));
         assert!(erased.rest_of(br#"{"table":"decisions","customer_id":5,"ts":"soon"}"#).is_err_and(|why| why.contains("ts")));
         assert!(erased.rest_of(b"\xff").is_err());

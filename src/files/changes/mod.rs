@@ -221,7 +221,7 @@ impl ChangeFiles {
     /// [`ChangesError::Io`], [`ChangesError::Damaged`]; what is left is done when it is called again.
     pub fn erase(&self, epoch: u64, customers: &[(CustomerId, Millis)]) -> Result<usize, ChangesError> {
         let damaged = |epoch| move |why| ChangesError::Damaged { path: self.path(epoch), why };
-        let mut erased = Erased::new(customers);
+        let mut erased = Erased::new(epoch, customers);
         // Should it have been moved away, the newest lines of older files count as standing.
         if let Some(own) = self.read(epoch)? {
             erased.stand(&own).map_err(damaged(epoch))?;

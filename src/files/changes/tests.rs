@@ -6,7 +6,9 @@ use crate::journal::{JournalSettings, Writer};
 use crate::postgres::comparison::shapes;
 use crate::postgres::comparison::snapshot::CopyRows;
 use crate::postgres::comparison::table::Shape;
-use crate::postgres::tests::{MARCH, TestDatabase, arm_update, decision, features, first_epoch, interaction, interactions, rejected, second_epoch};
+use crate::postgres::tests::{
+    MARCH, TestDatabase, arm_update, decision, features, first_epoch, interaction, interactions, rejected, rejected_of, second_epoch,
+};
 use crate::sink::Sink;
 use dataflows::campaign::output::{Change, Decision, Erasure, Segment};
 use serde_json::{Map, Value};
@@ -128,7 +130,9 @@ fn the_files_come_to_the_rows_of_the_database() {
     let Some(database) = TestDatabase::create() else { return };
     let (scene, settings) = (Scene::new(), database.settings());
     let (mut tables_of, mut writer) = (database.writer(), scene.writer(&settings));
-    for results in [first_epoch(), second_epoch(), third_epoch(), fourth_epoch()] {
+    let mut first = first_epoch();
+    first.rejected.extend([rejected_of(2, i64::MIN, 15), rejected_of(9, MARCH, 16), rejected_of(9, MARCH + 1, 17)]);
+    for results in [first, second_epoch(), third_epoch(), fourth_epoch()] {
         tables_of.commit(&results).expect("a commit");
         writer.commit(&results).expect("a commit");
         for shape in tables(&settings) {
@@ -153,7 +157,8 @@ fn settings() -> PostgresSettings {
 fn an_erased_customer_is_in_no_older_file() {
     let (scene, settings) = (Scene::new(), settings());
     let mut writer = scene.writer(&settings);
-    let [first, second, third] = [first_epoch(), second_epoch(), third_epoch()];
+    let [mut first, second, third] = [first_epoch(), second_epoch(), third_epoch()];
+    first.rejected.extend([rejected_of(2, i64::MIN, 15), rejected_of(9, MARCH, 16)]);
     writer.commit(&first).expect("a commit");
     writer.commit(&second).expect("a commit");
     let theirs = |text: &String| text.contains("\"customer_id\":2,") || text.contains("\"customer_id\":9,");

@@ -24,7 +24,7 @@ impl Batches {
         let start = batch.bytes.len();
         write(&mut batch.bytes);
         let (start, length) = (start as u32, (batch.bytes.len() - start) as u32);
-        batch.heads.push(Head { position: batch.next, timestamp, start, length, null: false });
+        batch.heads.push(Head { position: batch.next, timestamp, start, length, null: false, key: 0 });
         batch.next += 1;
     }
 

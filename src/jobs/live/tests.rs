@@ -98,7 +98,7 @@ impl<'a> Run<'a> {
             }
             block @ [.., last] => {
                 self.handed.insert(key, last + 1);
-                let head = |&position: &u64| Head { position, timestamp: self.dice.below(50) as i64, start: 0, length: 0, null: false };
+                let head = |&position: &u64| Head { position, timestamp: self.dice.below(50) as i64, start: 0, length: 0, null: false, key: 0 };
                 Arrival::Records(Messages::new(key.0, key.1, Vec::new(), block.iter().map(head).collect()))
             }
         };

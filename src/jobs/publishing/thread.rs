@@ -4,7 +4,7 @@
 use super::Shared;
 use super::queue::Next;
 use crate::first::{Panicked, Tell, caught};
-use crate::jobs::predictions::publications;
+use crate::jobs::predictions::{publications, told};
 use crate::kafka::connection::Connection;
 use crate::kafka::publisher::{Publication, Published, Publisher};
 use crate::sink::SinkError;
@@ -212,9 +212,8 @@ impl Thread {
             Ok(Published::All(refused)) => {
                 for refused in refused {
                     let record = &records[refused.index];
-                    let (topic, value) = (publisher.topic(record.destination), String::from_utf8_lossy(&record.value));
-                    let shown: String = value.chars().take(200).collect();
-                    tracing::error!(topic, bytes = value.len(), "A record is passed over, for its topic never takes it ({}): {shown}", refused.code);
+                    let (topic, bytes, what) = (publisher.topic(record.destination), record.value.len(), told(record));
+                    tracing::error!(topic, bytes, "A record is passed over, for its topic never takes it ({}): {what}.", refused.code);
                     shared.status.unpublishable(record.destination);
                 }
                 Ok(())

@@ -172,7 +172,7 @@ impl Reading {
 /// The records of a block; checks that it is made as a block has to be.
 fn unpack(block: &Messages) -> Vec<Read> {
     assert!(!block.heads.is_empty() && block.heads.is_sorted_by(|one, next| one.position < next.position));
-    let end = block.heads.last().map(|head| (head.start + head.length + 1) as usize);
+    let end = block.heads.last().map(|head| (head.start + head.length + 1 + u32::from(head.key)) as usize);
     assert_eq!(end.map(|end| end + Block::PADDING), Some(block.bytes.len()));
     let read = |head: &dataflows::event::Head| {
         let bytes = &block.bytes[head.start as usize..][..head.length as usize];

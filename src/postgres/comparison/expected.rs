@@ -2,7 +2,7 @@
 
 use super::difference::Findings;
 use super::doubt::Doubt;
-use super::shapes::{self, DEAD_LETTER_EPOCH, DECISION_INSTANT, INTERACTION_INSTANT, INTERACTION_NAME, MODEL_SUMS};
+use super::shapes::{self, DEAD_LETTER_BLANKS, DEAD_LETTER_EPOCH, DECISION_INSTANT, INTERACTION_INSTANT, INTERACTION_NAME, MODEL_SUMS};
 use super::single;
 use super::table::{Key, Table};
 use super::value::{Kind, number};
@@ -12,6 +12,7 @@ use crate::postgres::rows::Staging;
 use crate::postgres::settings::PostgresSettings;
 use crate::postgres::transaction::PRUNE_EVERY;
 use crate::results::EpochResults;
+use dataflows::event::{CustomerId, Millis, Rejected};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is known beforehand of the rows that are deleted in time, so that nothing is held that nobody will ask for.
@@ -23,6 +24,9 @@ pub struct Kept {
     pub first_dead_letter: u64,
     /// The first epoch whose dead letters are too young to have been deleted.
     pub fresh: u64,
+    /// Of the dead letters of the epochs up to this one it was not recorded whose they are; they
+    /// are not compared.
+    pub attributed_after: u64,
 }
 
 /// The tables as they must be.
@@ -38,6 +42,9 @@ pub struct Expected {
     decisions: Table,
     models: Table,
     dead_letters: Table,
+    /// Dead letters by whose they are, each with when it is dated, in microseconds; made when
+    /// somebody is first erased.
+    letters_of: Option<BTreeMap<CustomerId, Vec<(Key, i64)>>>,
     thresholds: Table,
     erasures: Table,
     arm_stats: Table,
@@ -58,6 +65,7 @@ impl Expected {
             decisions: Table::new(shapes::decisions()),
             models: Table::new(shapes::model_versions()),
             dead_letters: Table::new(shapes::dead_letters()),
+            letters_of: None,
             thresholds: Table::new(shapes::thresholds()),
             erasures: Table::new(shapes::erasures()),
             arm_stats: Table::new(shapes::arm_stats()),
@@ -109,9 +117,7 @@ impl Expected {
         self.erasures(results);
         self.arm_stats(results);
         self.segments(results);
-        if results.epoch >= self.kept.fresh.min(self.kept.first_dead_letter) {
-            self.staging.dead_letters.each_row().for_each(|row| self.dead_letters.put_new(row));
-        }
+        self.dead_letters(results);
         if results.epoch.is_multiple_of(PRUNE_EVERY) {
             self.prune_models();
         }
@@ -182,6 +188,7 @@ impl Expected {
             if erasure.folded_before.is_some() {
                 self.interactions.retain_of(erasure.customer, is_later(INTERACTION_INSTANT));
             }
+            self.blank(erasure.customer, erasure.gone_until(), results.epoch);
             let repetition = repetitions.entry((erasure.customer, until)).or_default();
             *repetition += 1;
             self.erasures.put(single::erasure(&mut self.buffer, erasure, *repetition, results));
@@ -189,6 +196,32 @@ impl Expected {
         if results.erasures.iter().any(|erasure| erasure.learned > 0) {
             let newest: BTreeMap<i64, i64> = self.models.keys().map(|&(version, arm, _)| (arm, version)).collect();
             self.models.set_null(&MODEL_SUMS, |(version, arm, _)| newest.get(arm).is_some_and(|newest| version < newest));
+        }
+    }
+
+    /// Those that may still be there.
+    fn dead_letters(&mut self, results: &EpochResults) {
+        let Kept { first_dead_letter, fresh, attributed_after, .. } = self.kept;
+        if results.epoch < fresh.min(first_dead_letter) || results.epoch <= attributed_after {
+            return;
+        }
+        for (row, rejected) in self.staging.dead_letters.each_row().zip(&results.rejected) {
+            let new = self.dead_letters.put_new(row);
+            if let (Some(key), Some(whose), Some(letters)) = (new, rejected.whose, &mut self.letters_of) {
+                letters.entry(whose.customer).or_default().push((key, microseconds(whose.dated)));
+            }
+        }
+    }
+
+    /// What is left of the dead letters of a customer that are dated up to an instant.
+    fn blank(&mut self, customer: CustomerId, until: Millis, epoch: u64) {
+        let letters_of = self.letters_of.get_or_insert_with(|| letters_of(&self.dead_letters));
+        let Some(letters) = letters_of.get_mut(&customer) else { return };
+        let epoch = (epoch as i64).to_be_bytes();
+        let values = [Some(Rejected::BLANKED.as_bytes()), Some(&[]), None, None, Some(&epoch)];
+        let blank: Vec<_> = DEAD_LETTER_BLANKS.into_iter().zip(values).collect();
+        for (key, _) in letters.extract_if(.., |(_, dated)| *dated <= microseconds(until)) {
+            self.dead_letters.set(&key, &blank);
         }
     }
 
@@ -234,13 +267,26 @@ impl Expected {
     }
 }
 
+/// The dead letters of a table that are somebody's.
+fn letters_of(table: &Table) -> BTreeMap<CustomerId, Vec<(Key, i64)>> {
+    let [_, _, customer, dated, _] = DEAD_LETTER_BLANKS;
+    let mut letters: BTreeMap<CustomerId, Vec<(Key, i64)>> = BTreeMap::new();
+    for (key, values) in table.each() {
+        let of = |column: usize, kind| values[column].and_then(|value| number(kind, value));
+        if let (Some(customer), Some(dated)) = (of(customer, Kind::Bigint), of(dated, Kind::Timestamp)) {
+            letters.entry(customer).or_default().push((key.clone(), dated));
+        }
+    }
+    letters
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use dataflows::bandit::linucb::solve;
     use dataflows::bandit::totals::Totals;
     use dataflows::campaign::output::{ArmDay, ArmUpdate, Change, Decision, Erasure, InteractionRow, InteractionRows, Segment};
-    use dataflows::event::Millis;
+    use dataflows::event::{Place, Reason, Topic, Whose};
 
     fn expected(keep: u32, kept: Kept) -> Expected {
         Expected::new(&PostgresSettings { keep_model_versions: keep, ..PostgresSettings::new("", "campaign") }, kept)
@@ -303,7 +349,12 @@ mod tests {
         };
         let rows = vec![contact(1, 104), contact(1, 105), contact(2, 104)];
         let interactions = vec![InteractionRows { rows, contexts: Vec::new() }];
-        own.fold(&EpochResults { decisions, interactions, ..EpochResults::new(1) }).unwrap();
+        let letter = |position, customer, dated| {
+            let (place, whose) = (Place::new(0, position), Some(Whose { customer, dated }));
+            Rejected { topic: Topic::Rewards, place, reason: Reason::BadReward, detail: "canary".to_string(), raw: b"canary".to_vec(), whose }
+        };
+        let rejected = vec![letter(1, 1, Millis::MIN), letter(2, 1, 101), letter(3, 2, 100)];
+        own.fold(&EpochResults { decisions, interactions, rejected, ..EpochResults::new(1) }).unwrap();
         let erasure = |until, folded_before| Erasure {
             customer: 1,
             until,
@@ -319,6 +370,8 @@ mod tests {
         let left = |table: &Table| table.keys().map(|key| (key.0, key.1)).collect::<Vec<(i64, i64)>>();
         own.fold(&EpochResults { erasures: vec![erasure(100, None), erasure(100, None)], ..EpochResults::new(2) }).unwrap();
         assert_eq!(own.erasures.keys().count(), 2, "each is reported");
+        let canaries = |own: &Expected| own.dead_letters.rows().filter(|(_, row)| row.windows(6).any(|bytes| bytes == b"canary")).count();
+        assert_eq!(canaries(&own), 2, "one of three dead letters is blanked");
         assert_eq!(left(&own.decisions), [(1, 2), (1, 3), (2, 1)]);
         assert_eq!(left(&own.interactions), [(1, 104), (1, 105), (2, 104)]);
         own.fold(&EpochResults { erasures: vec![erasure(100, Some(105))], ..EpochResults::new(3) }).unwrap();

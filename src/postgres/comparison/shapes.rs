@@ -60,10 +60,18 @@ pub fn model_versions() -> Shape {
 /// Where the sums stand among the columns of `model_versions`.
 pub const MODEL_SUMS: [usize; 2] = [3, 4];
 
-/// `dead_letters`, by place and reason.
+/// `dead_letters`, by place and reason; but for those of before it was recorded whose they are, of
+/// which it is not known what was to be blanked.
 pub fn dead_letters() -> Shape {
-    plain("dead_letters", DEAD_LETTER_COLUMNS, [Text, Integer, Bigint, Text, Text, Bytes, Bigint], &[0, 1, 2, 3])
+    let kinds = [Text, Integer, Bigint, Text, Text, Bytes, Bigint, Bigint, Timestamp, Bigint];
+    let shape = plain("dead_letters", DEAD_LETTER_COLUMNS, kinds, &[0, 1, 2, 3]);
+    let select = format!("{} WHERE epoch > (SELECT coalesce(max(attributed_after), 0) FROM progress)", shape.select);
+    Shape { select, ..shape }
 }
+
+/// Where what an erasure takes out of a dead letter stands among the columns: detail, raw,
+/// customer, date; and the epoch that did it.
+pub const DEAD_LETTER_BLANKS: [usize; 5] = [4, 5, 7, 8, 9];
 
 /// Where its epoch stands among the columns of `dead_letters`.
 pub const DEAD_LETTER_EPOCH: usize = 6;

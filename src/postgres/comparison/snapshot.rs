@@ -173,7 +173,8 @@ impl Snapshot {
         let row = client
             .query_one(
                 "SELECT (SELECT min(epoch) FROM dead_letters),
-                    (SELECT min(epoch) FROM epochs WHERE job = $1 AND committed_at >= now() - make_interval(days => $2::int4))",
+                    (SELECT min(epoch) FROM epochs WHERE job = $1 AND committed_at >= now() - make_interval(days => $2::int4)),
+                    (SELECT attributed_after FROM progress WHERE job = $1)",
                 &[&settings.job, &(settings.dead_letter_days.min(i32::MAX as u32) as i32)],
             )
             .map_err(failed())?;
@@ -182,6 +183,7 @@ impl Snapshot {
             models: models.iter().map(|row| (row.get(0), i64::from(row.get::<_, i16>(1)))).collect(),
             first_dead_letter: epoch(0),
             fresh: epoch(1).min(i64::MAX as u64),
+            attributed_after: row.get::<_, Option<i64>>(2).map_or(0, |epoch| epoch as u64),
         })
     }
 

@@ -7,6 +7,7 @@ use super::difference::Findings;
 use super::doubt::{Doubt, Row, What};
 use super::value::{Kind, number, show};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// A column.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +65,11 @@ impl Table {
         self.rows.iter().map(|(key, packed)| (key, &**packed))
     }
 
+    /// The rows that should be there, with their values.
+    pub fn each(&self) -> impl Iterator<Item = (&Key, Values<'_>)> {
+        self.rows.iter().map(|(key, packed)| (key, unpack(packed).collect()))
+    }
+
     /// A row that is packed already should be there.
     pub fn put_packed(&mut self, key: Key, packed: Box<[u8]>) {
         self.rows.insert(key, packed);
@@ -76,12 +82,22 @@ impl Table {
         self.rows.insert(key, pack(&self.shape.columns, &values));
     }
 
-    /// A row should be there, unless one of its key is there already.
-    pub fn put_new(&mut self, row: &[u8]) {
+    /// A row should be there, unless one of its key is there already; gives its key where it is
+    /// new.
+    pub fn put_new(&mut self, row: &[u8]) -> Option<Key> {
         let values = values(row);
         let key = self.key(&values);
-        let columns = &self.shape.columns;
-        self.rows.entry(key).or_insert_with(|| pack(columns, &values));
+        let Entry::Vacant(vacant) = self.rows.entry(key) else { return None };
+        let key = vacant.key().clone();
+        vacant.insert(pack(&self.shape.columns, &values));
+        Some(key)
+    }
+
+    /// Some columns of a row that is there should have these values.
+    pub fn set(&mut self, key: &Key, columns: &[(usize, Option<&[u8]>)]) {
+        let Some(packed) = self.rows.get_mut(key) else { return };
+        let new = |place: usize| columns.iter().find(|(of, _)| *of == place).map(|(_, value)| *value);
+        *packed = join(unpack(packed).enumerate().map(|(place, value)| new(place).unwrap_or(value)));
     }
 
     /// A row that is there should now be so, but for the column `kept`, which stays.
@@ -351,7 +367,7 @@ mod tests {
     fn rows_are_updated_kept_removed_and_emptied() {
         let mut own = table(&[(1, "a", &[1], Some(0.5)), (1, "b", &[2], None), (2, "a", &[3], Some(1.0))]);
         rows(&[(1, "a", &[9], Some(2.0)), (7, "not there", &[1], None)]).each_row().for_each(|row| own.update(row, Some(2)));
-        rows(&[(2, "a", &[4], None), (3, "c", &[5], Some(4.0))]).each_row().for_each(|row| own.put_new(row));
+        rows(&[(2, "a", &[4], None), (3, "c", &[5], Some(4.0))]).each_row().for_each(|row| drop(own.put_new(row)));
         own.retain_of(1, |values| values[3].is_some());
         own.set_null(&[3], |key| key.0 == 2);
         assert_eq!(compare(own, &rows(&[(1, "a", &[1], Some(2.0)), (2, "a", &[3], None), (3, "c", &[5], Some(4.0))])), []);

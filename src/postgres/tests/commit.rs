@@ -189,6 +189,24 @@ fn several_changes_of_one_row_in_an_epoch_come_to_their_sum() {
 }
 
 #[test]
+fn an_erasure_blanks_the_dead_letters_of_the_customer_that_are_dated_up_to_it() {
+    let Some(database) = TestDatabase::create() else { return };
+    let mut writer = database.writer();
+    let mut first = EpochResults::new(1);
+    first.rejected =
+        vec![rejected_of(1, Millis::MIN, 1), rejected_of(1, MARCH, 2), rejected_of(1, MARCH + 1, 3), rejected_of(2, MARCH, 4), rejected(5, "x")];
+    writer.commit(&first).unwrap();
+    let mut blank = rejected_of(1, MARCH, 7);
+    blank.blank();
+    let erasures = vec![erasure_of(1, MARCH), erasure_of(3, MARCH)];
+    // The epoch's own are judged before it is committed.
+    writer.commit(&EpochResults { erasures, rejected: vec![rejected_of(1, MARCH, 6), blank], ..EpochResults::new(2) }).unwrap();
+    let shown = "SELECT string_agg(concat_ws(' ', position, detail = 'its customer was erased', length(raw), customer_id, blanked), ', ' ORDER BY position) FROM dead_letters";
+    assert_eq!(database.text(shown), "1 t 0 2, 2 t 0 2, 3 f 3 1, 4 f 3 2, 5 f 3, 6 f 3 1, 7 t 0 2");
+    assert_eq!(database.text("SELECT string_agg(concat_ws(' ', customer_id, dead_letters), ', ' ORDER BY customer_id) FROM erasures"), "1 2, 3 0");
+}
+
+#[test]
 fn an_epoch_committed_again_changes_nothing() {
     let Some(database) = TestDatabase::create() else { return };
     let mut writer = database.writer();

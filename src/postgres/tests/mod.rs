@@ -15,7 +15,7 @@ use crate::postgres::Target;
 use crate::results::EpochResults;
 use dataflows::bandit::{linucb, totals::Totals};
 use dataflows::campaign::output::{ArmDay, ArmUpdate, Change, Decision, Erasure, FeatureRow, FeatureRows, InteractionRow, InteractionRows, Segment};
-use dataflows::event::{CustomerId, DAY, Millis, Names, Place, Reason, Rejected, Topic};
+use dataflows::event::{CustomerId, DAY, Millis, Names, Place, Reason, Rejected, Topic, Whose};
 use postgres::Client;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -89,7 +89,7 @@ impl TestDatabase {
             ("segments", "t"),
             ("arm_stats", "t"),
             ("thresholds", "t"),
-            ("dead_letters", "(t.topic, t.partition, t.position, t.reason, t.raw, t.epoch)"),
+            ("dead_letters", "(t.topic, t.partition, t.position, t.reason, t.raw, t.epoch, t.customer_id, t.dated, t.blanked)"),
             ("model_versions", "(t.version, t.arm, t.n, t.a, t.b, t.theta)"),
             ("epochs", "(t.job, t.epoch, t.watermark, t.offsets, t.digest, t.counts)"),
             ("model_metrics", "(t.epoch, t.events, t.interactions, t.mean_reward, t.pending)"),
@@ -164,7 +164,25 @@ pub fn arm_update(arm: u32, n: i64) -> ArmUpdate {
 }
 
 pub fn rejected(position: u64, detail: &str) -> Rejected {
-    Rejected { topic: Topic::Rewards, place: Place::new(2, position), reason: Reason::BadReward, detail: detail.to_string(), raw: vec![0, 255, b'x'] }
+    Rejected {
+        topic: Topic::Rewards,
+        place: Place::new(2, position),
+        reason: Reason::BadReward,
+        detail: detail.to_string(),
+        raw: vec![0, 255, b'x'],
+        whose: None,
+    }
+}
+
+/// One of a customer, dated.
+pub fn rejected_of(customer: CustomerId, dated: Millis, position: u64) -> Rejected {
+    Rejected { whose: Some(Whose { customer, dated }), ..rejected(position, "reward: \"x\" is not a number") }
+}
+
+/// The erasure of a customer up to an instant, of whom there was a decision.
+pub fn erasure_of(customer: CustomerId, until: Millis) -> Erasure {
+    let (transactions, interactions, learned, rewards, profiles, decisions, folded, folded_before) = (0, 0, 0, 0, 0, 1, 0, None);
+    Erasure { customer, until, transactions, interactions, learned, rewards, profiles, decisions, folded, folded_before }
 }
 
 /// An epoch with rows of every kind: customers 1 to 3, interactions 11 to 13.

@@ -102,14 +102,9 @@ fn what_is_owed_is_kept_however_old_it_is_and_goes_with_its_customer() {
     outbox.advance(0, 1).unwrap();
     database.client().batch_execute("UPDATE dead_letters SET received_at = now() - interval '25 hours'").unwrap();
     let mut erasing = EpochResults::new(64);
-    erasing.erasures = vec![Erasure { customer: 2, until: MARCH, ..first_erasure() }];
+    erasing.erasures = vec![erasure_of(2, MARCH)];
     writer.commit(&erasing).unwrap();
     assert_eq!(database.text("SELECT string_agg(position::text, ' ' ORDER BY position) FROM dead_letters"), "2 3");
     let epochs = outbox.owed(1, 64).unwrap().epochs;
     assert_eq!(epochs.iter().map(|owed| (owed.epoch, owed.decisions.len(), owed.letters.len())).collect::<Vec<_>>(), [(2, 0, 1), (3, 1, 1)]);
-}
-
-fn first_erasure() -> Erasure {
-    let (transactions, interactions, learned, rewards, profiles, decisions, folded, folded_before) = (0, 0, 0, 0, 0, 1, 0, None);
-    Erasure { customer: 0, until: 0, transactions, interactions, learned, rewards, profiles, decisions, folded, folded_before }
 }

@@ -3,7 +3,7 @@
 use super::*;
 use dataflows::bandit::linucb::solve;
 use dataflows::bandit::totals::Totals;
-use dataflows::campaign::output::{ArmUpdate, Change, Decision, InteractionRow, InteractionRows};
+use dataflows::campaign::output::{ArmUpdate, Change, Decision, Erasure, InteractionRow, InteractionRows};
 use dataflows::campaign::snapshot::Common;
 use dataflows::event::{Place, Reason};
 
@@ -44,6 +44,7 @@ fn rejected(position: u64) -> Rejected {
         reason: Reason::BadAmount,
         detail,
         raw: b"{\"amount\":-1,\"secret\":1}".to_vec(),
+        whose: None,
     }
 }
 
@@ -218,6 +219,20 @@ fn events_a_second_are_those_of_the_last_ten_seconds() {
     let young = super::Status::new("young", &[], 2);
     young.committed_at(&results, TOOK, young.started + Duration::from_secs(2));
     assert_eq!(young.snapshot_at(young.started + Duration::from_secs(4)).events.per_second, 25.0);
+}
+
+#[test]
+fn what_is_shown_of_an_erased_customers_dead_letters_goes() {
+    let status = status();
+    let of = |position, dated| Rejected { whose: Some(Whose { customer: 1, dated }), ..rejected(position) };
+    status.committed(&EpochResults { rejected: vec![of(0, 5), of(1, 6), rejected(2)], ..EpochResults::new(1) }, TOOK);
+    let numbers = (0, 0, 0, 0, 0, 0, 0);
+    let (transactions, interactions, learned, rewards, profiles, decisions, folded) = numbers;
+    let erasure = Erasure { customer: 1, until: 5, transactions, interactions, learned, rewards, profiles, decisions, folded, folded_before: None };
+    status.committed(&EpochResults { erasures: vec![erasure], rejected: vec![of(3, 5)], ..EpochResults::new(2) }, TOOK);
+    let details: Vec<String> = status.snapshot().dead_letters.into_iter().rev().map(|letter| letter.detail).collect();
+    let shown = "amount: -1 is negative";
+    assert_eq!(details, [Rejected::BLANKED, shown, shown, shown], "those of its own epoch were judged before");
 }
 
 #[test]
