@@ -55,6 +55,18 @@ pub struct EpochResults {
     pub topic_ids: TopicIds,
     /// Its link in the chain of the job's epochs, where it is one of a job.
     pub chain: Option<Link>,
+    /// What it takes the place of, where it is a change of settings.
+    pub changed: Option<Changed>,
+}
+
+/// What of before a change of settings does not stand any more, beside the rows that its epoch tells
+/// anew.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changed {
+    /// Published thresholds, by day: all of them, where they are made of something else.
+    pub gone_thresholds: Vec<Day>,
+    /// Features that customers do not have any more.
+    pub gone_features: Vec<String>,
 }
 
 impl EpochResults {
@@ -83,6 +95,7 @@ impl EpochResults {
             digest_before: [0; 32],
             topic_ids: TopicIds::UNKNOWN,
             chain: None,
+            changed: None,
         }
     }
 

@@ -172,14 +172,14 @@ impl Checkpoints {
     /// # Errors
     /// [`CheckpointError::Format`] and [`CheckpointError::Foreign`], which no older one would mend, and [`CheckpointError::Store`].
     pub fn newest(&self) -> Result<Option<Manifest>, CheckpointError> {
-        let found = self.find(u64::MAX, |_| None, |_| None)?;
+        let found = self.find(u64::MAX, |_| None, |_| None, |_| false)?;
         found.passed_over.iter().for_each(PassedOver::warn);
         Ok(found.manifest)
     }
 
     /// The newest sound checkpoint of an epoch up to `at_most`: every file has been read and compared with its checksum, so what is then loaded will not
     /// fail. One that `strange` gives a reason for is of another history: it is passed over like one whose epoch is not committed. The files of one that is
-    /// `known` to be sound are not read again.
+    /// `known` to be sound are not read again. One of another configuration is taken where it `changes` to that of the job.
     ///
     /// # Errors
     /// As for [`newest`](Checkpoints::newest).
@@ -188,9 +188,10 @@ impl Checkpoints {
         at_most: u64,
         known: Option<&Manifest>,
         strange: impl Fn(&Manifest) -> Option<String>,
+        changes: impl Fn(&Manifest) -> bool,
     ) -> Result<Found, CheckpointError> {
         let verify = |manifest: &Manifest| self.reading(manifest, |file| self.read(file).err(), |_| ()).into_iter().next();
-        self.find(at_most, strange, |manifest| if known == Some(manifest) { None } else { verify(manifest) })
+        self.find(at_most, strange, |manifest| if known == Some(manifest) { None } else { verify(manifest) }, changes)
     }
 
     fn find(
@@ -198,6 +199,7 @@ impl Checkpoints {
         at_most: u64,
         strange: impl Fn(&Manifest) -> Option<String>,
         unsound: impl Fn(&Manifest) -> Option<CheckpointError>,
+        changes: impl Fn(&Manifest) -> bool,
     ) -> Result<Found, CheckpointError> {
         let mut passed_over = Vec::new();
         for Listed { epoch, manifest, problem, .. } in self.list()? {
@@ -210,7 +212,8 @@ impl Checkpoints {
                 passed_over.push(PassedOver { epoch, said: format!("A checkpoint is passed over: {why}.") });
                 continue;
             }
-            match problem.or_else(|| manifest.as_ref().and_then(&unsound)) {
+            let is_taken = |problem: &CheckpointError| matches!(problem, CheckpointError::Foreign { .. }) && manifest.as_ref().is_some_and(&changes);
+            match problem.filter(|problem| !is_taken(problem)).or_else(|| manifest.as_ref().and_then(&unsound)) {
                 Some(problem) if problem.is_damage() => {
                     let said = format!("A checkpoint cannot be used, and the one before it is tried: {problem}.");
                     passed_over.push(PassedOver { epoch, said });

@@ -35,9 +35,14 @@ impl Fingerprint {
 
     /// What differs between this one, of a checkpoint, and `configured`: a sentence for each key.
     pub fn differences(&self, configured: &Fingerprint) -> Vec<String> {
+        self.differing(configured).into_iter().map(|(_, said)| said).collect()
+    }
+
+    /// The same, each with its key.
+    pub fn differing<'a>(&'a self, configured: &'a Fingerprint) -> Vec<(&'a str, String)> {
         let keys: std::collections::BTreeSet<&String> = self.0.keys().chain(configured.0.keys()).collect();
         let differing = keys.into_iter().filter(|key| self.0.get(*key) != configured.0.get(*key));
-        differing.map(|key| difference(key, self.0.get(key), configured.0.get(key))).collect()
+        differing.map(|key| (key.as_str(), difference(key, self.0.get(key), configured.0.get(key)))).collect()
     }
 }
 

@@ -189,7 +189,7 @@ impl Saved {
         epoch <= self.abandoned() && epoch > self.newest()
     }
 
-    /// Whether the next checkpoint must be full: there is none yet, or the last one was abandoned, and with it what had changed.
+    /// Whether the next checkpoint must be full: there is none yet, or the last one was abandoned, and with it what had changed, or is of other settings.
     pub fn needs_full(&self) -> bool {
         self.newest() <= self.abandoned()
     }
@@ -216,6 +216,11 @@ impl Saved {
     pub(super) fn complete(&self, epoch: u64, created: Timestamp) {
         self.newest.fetch_max(epoch, Ordering::AcqRel);
         self.created.fetch_max(created.as_millisecond(), Ordering::AcqRel);
+    }
+
+    /// Nothing of the checkpoint that the job goes on from can be part of the next one.
+    pub fn starts_over(&self) {
+        self.abandoned.fetch_max(self.newest(), Ordering::AcqRel);
     }
 
     pub(super) fn begins_with(&self, oldest: u64) {

@@ -149,5 +149,5 @@ fn loaded(checkpoints: &Checkpoints, manifest: &Manifest) -> BTreeMap<u16, Vec<u
 
 /// What a restart after epoch `at_most` would take.
 fn restored(checkpoints: &Checkpoints, at_most: u64) -> Option<Manifest> {
-    checkpoints.newest_sound(at_most, None, |_| None).expect("the store works").manifest
+    checkpoints.newest_sound(at_most, None, |_| None, |_| false).expect("the store works").manifest
 }

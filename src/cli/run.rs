@@ -17,7 +17,8 @@ use std::path::PathBuf;
 Examples:
   sluice run sluice.toml                        one process, one worker
   sluice run sluice.toml --workers 4            four workers
-  sluice run sluice.toml --rebuild              after another list of features: all results are made anew
+  sluice run sluice.toml --reconfigure          with another list of terms or arms, from what is kept
+  sluice run sluice.toml --rebuild              with other fields or decimals, anew from the topics
   sluice run sluice.toml -n 2 -p 0 & sluice run sluice.toml -n 2 -p 1
                                                 two processes on this machine")]
 pub struct RunArgs {
@@ -36,6 +37,9 @@ pub struct RunArgs {
     /// Make everything anew even where retention has removed records that the job had read
     #[arg(long, requires = "rebuild", env = "SLUICE_ACCEPT_LOSS", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new())]
     pub accept_loss: bool,
+    /// Take other settings over, and compute all results anew from the histories that are kept, without reading the topics again
+    #[arg(long, conflicts_with = "rebuild", env = "SLUICE_RECONFIGURE", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new())]
+    pub reconfigure: bool,
     /// Console and API.
     #[command(flatten)]
     pub serve: ServeArgs,
@@ -65,5 +69,5 @@ pub fn run(args: &RunArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
     logging::start(&config.log);
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let features = config.features()?;
-    Ok(crate::jobs::run::run(&config, features, Asked { rebuild: args.rebuild, accept_loss: args.accept_loss })?)
+    Ok(crate::jobs::run::run(&config, features, Asked { rebuild: args.rebuild, accept_loss: args.accept_loss, reconfigure: args.reconfigure })?)
 }

@@ -7,7 +7,7 @@ use crate::checkpoint::saver::Intake;
 use crate::checkpoint::{Piece, Shared};
 use crate::first::Tell;
 use crate::kafka::TopicIds;
-use crate::results::EpochResults;
+use crate::results::{Changed, EpochResults};
 use crate::sink::{History, Link, RecordedEpoch};
 use crate::telemetry::status::Status;
 use crossbeam_channel::{Sender, TrySendError};
@@ -76,6 +76,8 @@ pub struct Gather {
     /// It has failed: an epoch after one that was not handed on must not be either.
     failed: bool,
     checkpoints: Option<Checkpointing>,
+    /// The next epoch is a change of settings.
+    changed: Option<Changed>,
 }
 
 /// The way of what belongs to no customer into checkpoints.
@@ -116,6 +118,7 @@ impl Gather {
             failure,
             failed: false,
             checkpoints: None,
+            changed: None,
         }
     }
 
@@ -145,6 +148,12 @@ impl Gather {
         self
     }
 
+    /// Begins with an epoch that is a change of settings.
+    pub fn changing(mut self, changed: Option<Changed>) -> Self {
+        self.changed = changed;
+        self
+    }
+
     /// Takes part in checkpoints.
     pub fn saving(mut self, checkpoints: Checkpointing) -> Self {
         self.checkpoints = Some(checkpoints);
@@ -165,6 +174,7 @@ impl Gather {
             let epoch = self.next;
             let mut results = self.open.remove(&epoch).unwrap_or_else(|| EpochResults::new(epoch));
             self.next += 1;
+            results.changed = self.changed.take();
             results.digest_before = self.last_digest.take().unwrap_or_else(|| self.digest());
             self.follow(&results);
             results.digest = self.digest();

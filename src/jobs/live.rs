@@ -131,6 +131,8 @@ pub struct Control {
     pub is_listening: Arc<AtomicBool>,
     /// Epochs are repeated that were committed before; every process knows it.
     pub repeats: Arc<AtomicBool>,
+    /// The first epoch is a change of settings, in which everything is computed anew: no worker gives a sign of life before it is done.
+    pub changes: Arc<AtomicBool>,
     /// Something failed in this process: the others must not take its end for a drain.
     pub failed: Arc<AtomicBool>,
     /// Which workers answer the pacer's signs of life; known where the pacer is.
@@ -147,6 +149,7 @@ impl Control {
         for command in told.iter() {
             if let Command::Cut { failed, .. } = command {
                 self.repeats.store(false, Ordering::Release);
+                self.changes.store(false, Ordering::Release);
                 self.failed_elsewhere.fetch_or(*failed, Ordering::AcqRel);
             }
         }

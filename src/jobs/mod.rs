@@ -15,6 +15,7 @@ pub mod predictions;
 pub mod publishing;
 mod reach;
 mod recalling;
+mod reconfiguring;
 pub mod replay;
 mod restart;
 pub mod run;

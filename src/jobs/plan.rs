@@ -7,7 +7,7 @@ use crate::kafka::{Assigned, Position};
 use crate::sink::{History, Link};
 use dataflows::campaign::graph::Campaign;
 use dataflows::event::Topic;
-use dataflows::settings::Serving;
+use dataflows::settings::{Serving, Settings};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -36,13 +36,23 @@ pub struct Plan {
     kept: Vec<(Topic, u32, u64)>,
     /// What served in the epochs that are repeated, each with its last epoch.
     served: Vec<(u64, Serving)>,
+    /// The settings that the checkpoint was taken under, where the epoch after it is a change to those of the job.
+    former: Option<Settings>,
 }
 
 impl Plan {
     /// To go on from this checkpoint, if there is one, and these offsets; first with epochs that
     /// were committed before, if it `repeats` any.
     pub fn new(history: &History, manifest: Option<&Manifest>, starts: Vec<(Topic, u32, u64)>, repeats: bool) -> Self {
-        Plan { identity: history.identity, manifest: manifest.map(Manifest::to_text), starts, repeats, kept: Vec::new(), served: Vec::new() }
+        Plan {
+            identity: history.identity,
+            manifest: manifest.map(Manifest::to_text),
+            starts,
+            repeats,
+            kept: Vec::new(),
+            served: Vec::new(),
+            former: None,
+        }
     }
 
     /// The identity of the job's history.
@@ -59,6 +69,16 @@ impl Plan {
     /// The same, where this served in the epochs that are repeated, each with its last epoch.
     pub fn serving(self, served: Vec<(u64, Serving)>) -> Self {
         Plan { served, ..self }
+    }
+
+    /// The same, where the epoch after the checkpoint is a change from these settings to those of the job.
+    pub fn changing(self, former: Option<Settings>) -> Self {
+        Plan { former, ..self }
+    }
+
+    /// The settings of the checkpoint, where they are not those of the job.
+    pub fn former(&self) -> Option<&Settings> {
+        self.former.as_ref()
     }
 
     /// The dataflow of the job, with what served in the epochs that are repeated.

@@ -3,6 +3,7 @@
 use super::live::{Replayed, bounds_of};
 use super::plan::Plan;
 use super::reach::Gone;
+use super::reconfiguring::{self, Wanted};
 use crate::blame::Blame;
 use crate::checkpoint::{CheckpointError, Checkpoints, Fingerprint, Found, Manifest, PassedOver};
 use crate::kafka::{KafkaError, KafkaSettings, Position, admin};
@@ -63,15 +64,40 @@ pub enum RestartError {
         why: String,
     },
     /// The job's epochs were computed with other settings.
-    #[error(
-        "job `{job}` was run with another configuration: {}; configure it as before, or make everything anew from the topics with --rebuild",
-        differences.join("; ")
-    )]
+    #[error("job `{job}` was run with another configuration: {}; configure it as before, or {}", differences.join("; "), advised(refusals))]
     Configured {
         /// The job.
         job: String,
         /// What differs, key by key.
         differences: Vec<String>,
+        /// What of that cannot be taken over from what is kept.
+        refusals: Vec<String>,
+    },
+    /// What is kept of the job does not tell what it would be with other settings.
+    #[error(
+        "--reconfigure cannot take over for job `{job}` what is configured: {}. Nothing was changed; configure that as before, or make everything anew from \
+         the topics with --rebuild",
+        refusals.join("; ")
+    )]
+    Unreconfigurable {
+        /// The job.
+        job: String,
+        /// What cannot be taken over, and why.
+        refusals: Vec<String>,
+    },
+    /// There is no checkpoint of how things stand.
+    #[error(
+        "--reconfigure goes on from a checkpoint of the last epoch that is committed, which is {epoch}, and {}. Nothing was changed; start job `{job}` once \
+         with the configuration that it had and stop it in order, which leaves such a checkpoint",
+        match newest { Some(newest) => format!("the newest that can be used is of epoch {newest}"), None => "there is none that can be used".to_string() }
+    )]
+    Uncheckpointed {
+        /// The job.
+        job: String,
+        /// The last committed epoch.
+        epoch: u64,
+        /// That of the newest checkpoint.
+        newest: Option<u64>,
     },
     /// Nothing is recorded of what the checkpoints hold, and they do not say whose they are.
     #[error(
@@ -118,10 +144,20 @@ impl RestartError {
             | RestartError::Unrebuildable(_)
             | RestartError::Unwritable { .. }
             | RestartError::Configured { .. }
+            | RestartError::Unreconfigurable { .. }
+            | RestartError::Uncheckpointed { .. }
             | RestartError::Forgotten { .. }
             | RestartError::Unrepeatable(_)
             | RestartError::Unrecorded { .. } => Blame::World,
         }
+    }
+}
+
+/// What to do about another configuration, of which these cannot be taken over.
+fn advised(refusals: &[String]) -> String {
+    match refusals {
+        [] => "take the new one over with --reconfigure, which computes all results anew from the histories that are kept".to_string(),
+        refusals => format!("make everything anew from the topics with --rebuild; --reconfigure cannot take it over ({})", refusals.join("; ")),
     }
 }
 
@@ -149,6 +185,8 @@ pub struct Restart {
     pub history: History,
     /// That link; `None` before the first.
     pub link: Option<Link>,
+    /// The next epoch is a change of settings that was never committed.
+    pub changes: bool,
 }
 
 /// The sources that a job can begin with.
@@ -167,15 +205,10 @@ impl Restart {
     ///
     /// # Errors
     /// What keeps it from going on exactly where it was.
-    pub fn find(records: &mut dyn Records, sources: &Sources<'_>, before: Option<&Restart>) -> Result<Restart, RestartError> {
+    pub fn find(records: &mut dyn Records, sources: &Sources<'_>, wanted: &Wanted<'_>, before: Option<&Restart>) -> Result<Restart, RestartError> {
         let progress = records.progress().epoch;
         let applied = records.applied()?;
-        if let Some(last) = applied.at(progress).filter(|_| progress > 0) {
-            let differences = Fingerprint::of(&last.settings).differences(sources.checkpoints.fingerprint());
-            if !differences.is_empty() {
-                return Err(RestartError::Configured { job: records.job().to_string(), differences });
-            }
-        }
+        let given_up = reconfiguring::given_up(records.job(), &applied, progress, wanted)?;
         let history = records.history()?;
         let (own, unnamed) = (sources.checkpoints.of(history.identity), sources.checkpoints.unnamed());
         let of_before = unnamed.list()?;
@@ -186,11 +219,30 @@ impl Restart {
         let oldest = listed.map(|listed| listed.epoch).filter(|epoch| *epoch <= progress).min();
         let mut recorded = records.recorded_epochs(oldest.unwrap_or(1).saturating_sub(1))?;
         let known = before.and_then(|before| before.manifest.as_ref());
-        let Found { manifest, passed_over } = find(&[own, unnamed], progress, known, |manifest| strange(manifest, &recorded))?;
+        let changes_to = |manifest: &Manifest| match &given_up {
+            Some(given_up) => Fingerprint::of(given_up) == manifest.fingerprint,
+            None => reconfiguring::turned(&applied, progress, manifest, wanted.settings).is_some(),
+        };
+        let Found { manifest, passed_over } = find(&[own, unnamed], progress, known, |manifest| strange(manifest, &recorded), changes_to)?;
         let passed_over = [passed_over, of_others(sources.checkpoints, &history)?].concat();
         let told = before.map_or(&[][..], |before| &before.passed_over);
         passed_over.iter().filter(|passed_over| !told.contains(passed_over)).for_each(PassedOver::warn);
         let after = manifest.as_ref().map_or(0, |manifest| manifest.epoch);
+        let changes = given_up.is_some();
+        let former = match (&manifest, given_up) {
+            (Some(manifest), Some(given_up)) if manifest.epoch == progress => {
+                if known != Some(manifest) {
+                    reconfiguring::inspect(sources.checkpoints, manifest, &given_up, wanted.settings)?;
+                }
+                Some(given_up)
+            }
+            (newest, Some(_)) => {
+                let newest = newest.as_ref().map(|manifest| manifest.epoch);
+                return Err(RestartError::Uncheckpointed { job: records.job().to_string(), epoch: progress, newest });
+            }
+            (Some(manifest), None) => reconfiguring::turned(&applied, progress, manifest, wanted.settings),
+            (None, None) => None,
+        };
         if manifest.is_none() && oldest.is_some_and(|oldest| oldest > 1) {
             recorded = records.recorded_epochs(0)?;
         }
@@ -212,15 +264,19 @@ impl Restart {
         let kept = if repeats { records.kept(after)? } else { Vec::new() };
         let covered = covered(&kept, &bounds_of(&starts));
         let erasures = if repeats { records.erasures(after)? } else { Vec::new() };
-        let replayed = Replayed::each(repeated.iter().map(|epoch| (epoch.epoch, epoch.offsets.as_slice(), epoch.watermark)), erasures);
+        let mut replayed = Replayed::each(repeated.iter().map(|epoch| (epoch.epoch, epoch.offsets.as_slice(), epoch.watermark)), erasures);
+        if let (true, Some(manifest)) = (changes, &manifest) {
+            // An epoch of its own, without records: it ends where the one before has ended.
+            replayed.push(Replayed { bounds: manifest.offsets.clone(), watermark: manifest.watermark, erased: Vec::new(), save: None });
+        }
         let erased = if progress == 0 { records.erased()? } else { Vec::new() };
         let committed = repeated.into_iter().map(|epoch| (epoch.epoch, epoch)).collect();
         let link = before.or(manifest.as_ref().and_then(|manifest| manifest.chain));
         let begins = (!is_recorded).then(|| starts.clone());
         let mut served = applied.served(progress);
         served.retain(|(last, _)| *last > after);
-        let plan = Plan::new(&history, manifest.as_ref(), starts, repeats).recalling(covered).serving(served);
-        Ok(Restart { plan, manifest, passed_over, begins, replayed, erased, committed, history, link })
+        let plan = Plan::new(&history, manifest.as_ref(), starts, repeats || changes).recalling(covered).serving(served).changing(former);
+        Ok(Restart { plan, manifest, passed_over, begins, replayed, erased, committed, history, link, changes })
     }
 
     /// The epoch that it goes on after; 0 for the beginning.
@@ -235,11 +291,12 @@ fn find(
     progress: u64,
     known: Option<&Manifest>,
     strange: impl Fn(&Manifest) -> Option<String>,
+    changes: impl Fn(&Manifest) -> bool,
 ) -> Result<Found, CheckpointError> {
     let mut found = Found { manifest: None, passed_over: Vec::new() };
     for place in places.iter() {
         if found.manifest.is_none() {
-            let Found { manifest, passed_over } = place.newest_sound(progress, known, &strange)?;
+            let Found { manifest, passed_over } = place.newest_sound(progress, known, &strange, &changes)?;
             found.manifest = manifest;
             found.passed_over.extend(passed_over);
         }
@@ -302,7 +359,7 @@ pub(super) fn first_offsets(sources: &Sources<'_>, from: Position) -> Result<Pos
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::checkpoint::Location;
     use crate::kafka::TopicIds;
@@ -357,7 +414,7 @@ mod tests {
     }
 
     /// A manifest of epoch 3.
-    fn manifest(chain: Option<Link>, digest: [u8; 32]) -> Manifest {
+    pub(in crate::jobs) fn manifest(chain: Option<Link>, digest: [u8; 32]) -> Manifest {
         let shared = serde_json::json!({ "name": "shared/00000000000000000003.zst", "bytes": 1, "raw_bytes": 1, "crc32": 0, "kind": "base", "epoch": 3,
             "customers": 0 });
         Manifest {
@@ -415,7 +472,9 @@ mod tests {
         let checkpoints = Checkpoints::open(&location, "campaign", Fingerprint::of(&Settings::default())).expect("a store");
         let (kafka, partitions) = (KafkaSettings::new("127.0.0.1:1"), BTreeMap::new());
         let sources = Sources { checkpoints: &checkpoints, kafka: &kafka, partitions: &partitions };
-        let find = |mut sink: Recorded| Restart::find(&mut sink, &sources, None).map(|restart| restart.replayed.len());
+        let settings = Settings::default();
+        let wanted = Wanted { settings: &settings, reconfigure: false };
+        let find = |mut sink: Recorded| Restart::find(&mut sink, &sources, &wanted, None).map(|restart| restart.replayed.len());
         assert_eq!(find(Recorded(0, 1..1)).ok(), Some(0));
         assert_eq!(find(Recorded(6, 1..7)).ok(), Some(6));
         assert!(matches!(find(Recorded(6, 4..7)), Err(RestartError::Unrecorded { needed: 1, first: 4, .. })));

@@ -27,7 +27,7 @@ use crate::kafka::intake::{KafkaIntake, Seat, Sight};
 use crate::kafka::publisher::Publisher;
 use crate::kafka::{KafkaError, KafkaSettings, TopicIds, admin, properties};
 use crate::postgres::waiting;
-use crate::results::{EpochResults, alert_of_unread_erasures, of_other_units};
+use crate::results::{Changed, EpochResults, alert_of_unread_erasures, of_other_units};
 use crate::sink::thread::{SinkThread, spawn};
 use crate::sink::{self, Commit, Sink, SinkError, Trouble};
 use crate::telemetry::status::Status;
@@ -139,6 +139,7 @@ const PUBLISHING: Duration = Duration::from_secs(5);
 pub fn run(config: &Config, features: Features, asked: Asked) -> Result<(), RunError> {
     let cluster = Cluster::of(config)?.started_with("command", "run");
     let cluster = cluster.started_with("--rebuild", asked.rebuild).started_with("--accept-loss", asked.accept_loss);
+    let cluster = cluster.started_with("--reconfigure", asked.reconfigure);
     let job = Arc::new(Job::new(config, features)?);
     job.catch_signals()?;
     let erasing = Erasing { erase: erase(&job.kafka, &job.watched.status), token: job.erasing_token.clone() };
@@ -384,8 +385,11 @@ impl Job {
     ) -> Result<(), RunError> {
         let plan = agree(worker, lead.as_ref().map(|lead| lead.restart.plan.clone()));
         self.watched.control.repeats.store(plan.repeats(), Ordering::Release);
+        // A change of settings may take its time, and what is there of checkpoints is of the former ones.
+        self.watched.control.changes.store(plan.former().is_some(), Ordering::Release);
+        self.watched.control.wants_checkpoint.fetch_or(plan.former().is_some(), Ordering::AcqRel);
         let described = plan.described(&self.described);
-        let beginning = self.begin(worker, &plan, &described, settings)?;
+        let (beginning, changed) = self.begin(worker, &plan, &described, settings)?;
         let seat = Seat { index: worker.index(), peers: worker.peers() };
         let assigned = plan.assigned(partitions, seat);
         let control = &self.watched.control;
@@ -409,7 +413,7 @@ impl Job {
             pace.replayed = restart.replayed;
             pace.erased = restart.erased;
             let gather = match &beginning.common {
-                Some(common) => gather.after(common),
+                Some(common) => gather.after(common).changing(changed),
                 None => gather,
             };
             let Some((saver, saved)) = self.saver() else { return gather };
@@ -444,14 +448,14 @@ impl Job {
     }
 
     /// What this worker begins with. A checkpoint that was found sound and cannot be taken up all the same ends the job.
-    fn begin(&self, worker: &Worker, plan: &Plan, described: &Campaign, settings: &SaverSettings) -> Result<Beginning, LoadError> {
+    fn begin(&self, worker: &Worker, plan: &Plan, described: &Campaign, settings: &SaverSettings) -> Result<(Beginning, Option<Changed>), LoadError> {
         self.start_saver(plan, settings)?;
-        let mut beginning = load(&self.checkpoints, plan.manifest().as_ref(), described, worker.index(), worker.peers())?;
+        let (mut beginning, changed) = load(&self.checkpoints, plan.manifest().as_ref(), plan.former(), described, worker.index(), worker.peers())?;
         beginning.images = self.saver().map(|(saver, _)| Box::new(ToSaver::new(saver, worker.index())) as _);
         if let (0, Some(common)) = (worker.index(), &beginning.common) {
             self.watched.status.restored(common);
         }
-        Ok(beginning)
+        Ok((beginning, changed))
     }
 
     /// Starts the saver of the process, with whichever worker comes first.
@@ -461,6 +465,9 @@ impl Job {
             let committed = Arc::clone(&self.watched.control.committed);
             let started = Saver::start(self.checkpoints.of(plan.identity()), settings.clone(), committed, plan.manifest())?;
             self.watched.saved.get_or_init(|| Arc::clone(started.saved()));
+            if plan.former().is_some() {
+                started.saved().starts_over();
+            }
             *saver = Some(started);
         }
         Ok(())

@@ -1,11 +1,14 @@
 //! The way of a worker's customers into checkpoints and back.
 
+use super::reconfiguring::Change;
 use crate::blame::Blame;
 use crate::checkpoint::saver::Intake;
 use crate::checkpoint::{CheckpointError, Checkpoints, Kind, Manifest, Pause, Piece};
+use crate::results::Changed;
 use dataflows::campaign::graph::{Beginning, Campaign};
 use dataflows::campaign::snapshot::restore::Loading;
 use dataflows::campaign::snapshot::{Common, Images, ShardImage, SnapshotError};
+use dataflows::settings::Settings;
 use nix::time::{ClockId, clock_gettime};
 use std::cell::Cell;
 use std::sync::Arc;
@@ -32,21 +35,27 @@ impl LoadError {
     }
 }
 
-/// The beginning of worker `worker` of `peers`: its virtual shards of the checkpoint, or nothing where there is none.
+/// The beginning of worker `worker` of `peers`: its virtual shards of the checkpoint, or nothing where there is none. Also what does not stand any more
+/// where it begins with a change of settings.
 ///
 /// # Errors
 /// The checkpoint cannot be read.
 pub fn load(
     checkpoints: &Checkpoints,
     manifest: Option<&Manifest>,
+    former: Option<&Settings>,
     campaign: &Campaign,
     worker: usize,
     peers: usize,
-) -> Result<Beginning, LoadError> {
-    let Some(manifest) = manifest else { return Ok(campaign.anew(worker, peers)) };
+) -> Result<(Beginning, Option<Changed>), LoadError> {
+    let Some(manifest) = manifest else { return Ok((campaign.anew(worker, peers), None)) };
     let (started, checkpoints) = (Instant::now(), checkpoints.holding(manifest));
     let common = Common::from_bytes(&checkpoints.read(&manifest.shared)?)?;
-    let mut loading = Loading::new(campaign, worker, peers, &common);
+    let change = former.map(|former| Change::begin(former, campaign, &common)).transpose()?;
+    let (mut loading, common, changed) = match change {
+        None => (Loading::new(campaign, worker, peers, &common), common, None),
+        Some(Change { of_settings, common, changed }) => (Loading::changing(campaign, worker, peers, &common, of_settings), common, Some(changed)),
+    };
     let mut customers = 0;
     for (&shard, chain) in manifest.shards.iter().filter(|(shard, _)| usize::from(**shard) % peers == worker) {
         for file in chain {
@@ -55,7 +64,7 @@ pub fn load(
     }
     let shard = loading.finish();
     tracing::info!(worker, epoch = common.epoch, customers, took = ?started.elapsed(), "The checkpoint is loaded.");
-    Ok(Beginning { shard, common: Some(Arc::new(common)), images: None })
+    Ok((Beginning { shard, common: Some(Arc::new(common)), images: None }, changed))
 }
 
 /// A checkpoint that the workers go on from, if there is one, and whoever saves the next one, if anybody does.
@@ -65,6 +74,8 @@ pub struct Resumption {
     pub checkpoints: Checkpoints,
     /// Which.
     pub manifest: Option<Manifest>,
+    /// The settings that it was taken under, where the epoch after it is a change to those of the campaign.
+    pub former: Option<Settings>,
     /// The saver.
     pub saver: Option<Intake>,
 }
@@ -80,7 +91,7 @@ impl Resumption {
     /// # Errors
     /// The checkpoint cannot be read.
     pub fn begin(&self, campaign: &Campaign, worker: usize, peers: usize) -> Result<Beginning, LoadError> {
-        let mut beginning = load(&self.checkpoints, self.manifest.as_ref(), campaign, worker, peers)?;
+        let (mut beginning, _) = load(&self.checkpoints, self.manifest.as_ref(), self.former.as_ref(), campaign, worker, peers)?;
         beginning.images = self.saver.clone().map(|saver| Box::new(ToSaver::new(saver, worker)) as _);
         Ok(beginning)
     }

@@ -6,13 +6,14 @@
 //! more after it is fenced off.
 
 use super::reach;
+use super::reconfiguring::Wanted;
 use super::restart::{Restart, RestartError, Sources};
 use crate::checkpoint::{CheckpointError, Checkpoints};
 use crate::config::types::Config;
 use crate::durable;
 use crate::kafka::TopicIds;
 use crate::sink::outbox::Outbox;
-use crate::sink::{self, Positions, Records, Sink, SinkError, Trouble};
+use crate::sink::{self, Manner, Positions, Records, Sink, SinkError, Trouble};
 use dataflows::campaign::graph::Campaign;
 use dataflows::settings::Settings;
 
@@ -23,6 +24,8 @@ pub struct Asked {
     pub rebuild: bool,
     /// Do so without what is gone.
     pub accept_loss: bool,
+    /// Take other settings over.
+    pub reconfigure: bool,
 }
 
 /// What a start is of.
@@ -109,9 +112,14 @@ impl<'a> Start<'a> {
                 false => Err(RestartError::Unrebuildable(gone)),
             };
         }
-        let restart = Restart::find(records, &self.sources, None)?;
+        let restart = Restart::find(records, &self.sources, &self.wanted(), None)?;
         reach::check(&restart, &self.sources)?;
         Ok(Way::On(Box::new(restart)))
+    }
+
+    /// What it wants to go on with.
+    fn wanted(&self) -> Wanted<'_> {
+        Wanted { settings: &self.campaign.settings, reconfigure: self.asked.reconfigure }
     }
 
     fn records(&self) -> Result<Box<dyn Records>, SinkError> {
@@ -143,7 +151,8 @@ impl Survey<'_> {
     /// the survey keeps it from going on.
     pub fn take_over(self) -> Result<Taken, RestartError> {
         let Start { config, campaign, sources, now, asked, trouble } = self.start;
-        let (mut sink, outbox) = sink::open(config, &campaign.features, sources.checkpoints, now, (*trouble).clone(), asked.rebuild)?;
+        let manner = Manner { anew: asked.rebuild, changes: matches!(&self.way, Way::On(restart) if restart.changes) };
+        let (mut sink, outbox) = sink::open(config, &campaign.features, sources.checkpoints, now, (*trouble).clone(), manner)?;
         let surveyed = match self.way {
             Way::On(restart) => Some(restart),
             Way::Anew(starts) => {
@@ -162,12 +171,15 @@ impl Survey<'_> {
         if topic_ids != recorded {
             sink.set_topic_ids(&topic_ids)?;
         }
-        let restart = Restart::find(sink.as_mut(), sources, surveyed.as_deref())?;
+        let restart = Restart::find(sink.as_mut(), sources, &self.start.wanted(), surveyed.as_deref())?;
         apply(sink.as_mut(), &campaign.settings)?;
         if let Some(begins) = &restart.begins {
             sink.set_starts(begins)?;
         }
         match sink.progress().epoch {
+            epoch if restart.changes => {
+                tracing::info!(epoch = epoch + 1, "Other settings are taken over: all results are computed anew from the histories that are kept.");
+            }
             0 => tracing::info!(partitions = restart.plan.starts().len(), "The job begins."),
             progress => {
                 tracing::info!(

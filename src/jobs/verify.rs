@@ -2,11 +2,14 @@
 //! that the tables have. With `--since` the epochs that an earlier verification has found in order are not computed again: it has left the state after
 //! them and the rows that the tables then had, which are compared as all others.
 //!
+//! Where other settings were taken over, the epochs before are computed with those that they had.
+//!
 //! One transaction sees the recorded epochs and all tables as of the same commit, however far the job goes meanwhile. Thresholds are not taken from
 //! their table but computed again, for recorded watermarks close them where they closed before.
 
 mod lost;
 mod recorded;
+mod stretches;
 mod verified;
 
 use super::gather::Gather;
@@ -39,6 +42,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use stretches::parts;
 pub use verified::Since;
 use verified::{Basis, Leaving, Verified, compare_seen};
 
@@ -241,7 +245,7 @@ pub fn verify(config: &Config, features: Features, since: Option<Since>) -> Resu
     let basis = since.map(|since| verified.find(since)).transpose()?;
     let since = basis.as_ref().map_or(0, Basis::epoch);
     let mut snapshot = Snapshot::open(postgres.clone())?;
-    let standing = snapshot.standing(since)?;
+    let mut standing = snapshot.standing(since)?;
     basis.iter().try_for_each(|basis| basis.check(&standing))?;
     serve(&mut described, &standing, &config.job)?;
     let (job, epoch) = (config.job.clone(), standing.last());
@@ -254,13 +258,31 @@ pub fn verify(config: &Config, features: Features, since: Option<Since>) -> Resu
     if verdict.incomplete.is_none() {
         verdict.epoch = epoch;
         let names = postgres.topics.clone();
-        let mut expected = Expected::new(&postgres, standing.kept.clone());
+        let mut parts = parts(&standing.applied, since, epoch);
+        // The last one is what is configured.
+        parts.pop();
+        let first = parts.first().map_or(Ok(described.clone()), |part| part.campaign(&described))?;
+        let mut expected = Expected::new(&stretches::tables(&postgres, &first), standing.kept.clone());
         if let Some(basis) = &basis {
             let blocks = verified.rows(basis, &mut expected)?;
             compare_seen(&blocks, &standing.seen, &mut epochs);
         }
-        let computing = Computing { config: &config, described, postgres, verified: &verified, basis };
-        let recomputed = computing.run(standing, expected, epochs)?;
+        let (mut basis, mut lost, mut campaign) = (basis, None, first);
+        for (place, part) in parts.iter().enumerate() {
+            let next = parts.get(place + 1).map_or(Ok(described.clone()), |part| part.campaign(&described))?;
+            let memory = Verified::in_memory(&config.job, &part.settings)?;
+            let computing =
+                Computing { config: &config, postgres: stretches::tables(&postgres, &campaign), described: campaign, verified: &memory, basis };
+            let recomputed = computing.run(stretches::take_through(&mut standing, part.through), expected, epochs, lost, false)?;
+            let leaving = recomputed.leaving.ok_or_else(|| VerifyError::Thread("what it comes to cannot be held in memory".to_string()))?;
+            let (found, still_lost) = recomputed.checker.into_findings();
+            (epochs, lost, campaign) = (found, Some(still_lost), next);
+            let (from, changed) = stretches::change(&memory, leaving, part, &campaign, &postgres, recomputed.expected)?;
+            (basis, expected) = (Some(from), changed);
+            tracing::info!(epoch = part.through + 1, "Other settings were taken over; it is computed on with these.");
+        }
+        let computing = Computing { config: &config, described: campaign, postgres, verified: &verified, basis };
+        let recomputed = computing.run(standing, expected, epochs, lost, true)?;
         let (found, lost) = recomputed.checker.into_findings();
         epochs = found;
         leaving = recomputed.leaving;
@@ -294,9 +316,10 @@ struct Computing<'a> {
 }
 
 impl Computing<'_> {
-    fn run(mut self, standing: Standing, expected: Expected, epochs: Findings) -> Result<Recomputed, VerifyError> {
+    /// Computes a stretch, with what is lost of those before it; `keeps` the tables for the next verification.
+    fn run(mut self, standing: Standing, expected: Expected, epochs: Findings, before: Option<Lost>, keeps: bool) -> Result<Recomputed, VerifyError> {
         let Some(last) = standing.epochs.last().cloned() else {
-            let checker = Checker::new(Vec::new(), self.postgres, epochs, Lost::default());
+            let checker = Checker::new(Vec::new(), self.postgres, epochs, before.unwrap_or_default());
             return Ok(Recomputed { expected, checker, leaving: None });
         };
         let cluster = Cluster::alone(self.config);
@@ -305,6 +328,7 @@ impl Computing<'_> {
         let compacted = Compacted::default();
         compacted.look(&kafka);
         let (stretch, lost) = self.stretch(&kafka, &standing, compacted.topics())?;
+        let lost = before.unwrap_or(lost);
         let (resumption, leaving) = self.verified.resumption(self.basis.as_ref(), self.config.workers);
         let settings = Arc::make_mut(&mut self.described.settings);
         (settings.emit.profiled, settings.emit.snapshots) = (true, leaving.is_some());
@@ -314,7 +338,7 @@ impl Computing<'_> {
         let (to_fold, results) = bounded(AHEAD as usize + 1);
         let mut gather = Gather::new(self.described.clone(), control.clone(), to_fold, failure.teller());
         if let Some(basis) = &self.basis {
-            gather = gather.after(&basis.common);
+            gather = gather.after(&basis.common).changing(basis.changed.clone());
         }
         let recorded = standing.epochs.iter().map(|epoch| (epoch.epoch, epoch.offsets.as_slice(), epoch.watermark));
         let mut replayed = Replayed::each(recorded, standing.erasures.iter().copied());
@@ -352,7 +376,10 @@ impl Computing<'_> {
         })?;
         let folded = folding.join().map_err(|_| VerifyError::Thread("it ended before its time".to_string()))?;
         let (expected, checker) = folded.map_err(HistoryError::from)??;
-        leaving.iter().for_each(|leaving| leaving.hand(last.epoch, &expected, &blocks));
+        leaving.iter().for_each(|leaving| match keeps {
+            true => leaving.hand(last.epoch, &expected, &blocks),
+            false => leaving.hand_none(last.epoch),
+        });
         Ok(Recomputed { expected, checker, leaving })
     }
 

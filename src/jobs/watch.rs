@@ -163,7 +163,7 @@ pub fn watch(watched: &Watched, over: &Receiver<()>) -> Drained {
             asked: watched.control.drain.load(Ordering::Acquire),
             draining: draining.map(|since| since.elapsed()),
             uncommitted: watched.has_uncommitted(),
-            silent: hung.max(silent),
+            silent: if watched.control.changes.load(Ordering::Acquire) { Duration::ZERO } else { hung.max(silent) },
         };
         match seen.step() {
             Step::Watch => {}

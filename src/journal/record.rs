@@ -101,6 +101,9 @@ pub struct Epoch {
     /// The thresholds that it published.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub thresholds: BTreeMap<Day, u64>,
+    /// Thresholds that do not stand any more: it is a change of settings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gone_thresholds: Vec<Day>,
     /// Its file of changes, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<FileMark>,

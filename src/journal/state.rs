@@ -79,6 +79,9 @@ impl State {
         }
         self.progress.epoch = epoch.epoch;
         self.pending = epoch.pending;
+        epoch.gone_thresholds.iter().for_each(|day| {
+            self.thresholds.remove(day);
+        });
         self.thresholds.extend(&epoch.thresholds);
         for &(customer, until) in &epoch.erasures {
             let known = self.erased.entry(customer).or_insert(until);

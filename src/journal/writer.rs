@@ -205,8 +205,9 @@ impl Writer {
 
     /// The thresholds of an epoch, of which none may differ from one that is published.
     fn thresholds(&self, results: &EpochResults) -> Result<BTreeMap<Day, u64>, JournalError> {
+        let gone = gone_thresholds(results);
         let differs = |&(day, now): &(Day, u64)| {
-            let published = self.ledger.state.thresholds.get(&day).copied().filter(|published| *published != now)?;
+            let published = self.ledger.state.thresholds.get(&day).copied().filter(|published| *published != now && !gone.contains(&day))?;
             Some(JournalError::Threshold { day, published, now })
         };
         match results.thresholds.iter().find_map(differs) {
@@ -227,6 +228,7 @@ impl Writer {
             chain: results.chain,
             pending,
             thresholds,
+            gone_thresholds: gone_thresholds(results).to_vec(),
             file,
             erased: erased(results),
             erasures: results.erasures.iter().map(|erasure| (erasure.customer, erasure.until)).collect(),
@@ -286,6 +288,11 @@ impl Writer {
         }
         Ok(self.ledger.state.progress.published)
     }
+}
+
+/// Thresholds that do not stand any more after an epoch.
+fn gone_thresholds(results: &EpochResults) -> &[Day] {
+    results.changed.as_ref().map_or(&[], |changed| &changed.gone_thresholds)
 }
 
 impl Records for Writer {

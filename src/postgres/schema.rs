@@ -111,8 +111,16 @@ pub(super) fn check_encoding(client: &mut impl GenericClient, settings: &Postgre
 
 /// Makes columns, view and names those of the configuration.
 fn follow(transaction: &mut Transaction<'_>, settings: &PostgresSettings) -> Result<(), PostgresError> {
-    let failed = || PostgresError::statement("write the configured names");
     add_feature_columns(transaction, settings)?;
+    if settings.changes { Ok(()) } else { name(transaction, settings) }
+}
+
+/// Makes view and names those of the configuration.
+///
+/// # Errors
+/// That of a statement.
+pub fn name(transaction: &mut Transaction<'_>, settings: &PostgresSettings) -> Result<(), PostgresError> {
+    let failed = || PostgresError::statement("write the configured names");
     make_view(transaction, settings)?;
     let lateness_seconds = settings.lateness as f64 / 1e3;
     let row = (&settings.job, &lateness_seconds, &settings.at_risk_days, &settings.recent_days);

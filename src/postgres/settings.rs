@@ -76,6 +76,8 @@ pub struct PostgresSettings {
     pub recent_days: f64,
     /// Decimals of the currency.
     pub decimals: u32,
+    /// The tables are of other settings until an epoch changes them: until then their names stay.
+    pub changes: bool,
 }
 
 impl PostgresSettings {
@@ -104,6 +106,7 @@ impl PostgresSettings {
             at_risk_days: 180.0,
             recent_days: 30.0,
             decimals: 2,
+            changes: false,
         }
     }
 
@@ -138,6 +141,7 @@ impl fmt::Debug for PostgresSettings {
             .field("at_risk_days", &self.at_risk_days)
             .field("recent_days", &self.recent_days)
             .field("decimals", &self.decimals)
+            .field("changes", &self.changes)
             .finish()
     }
 }

@@ -7,12 +7,13 @@ use super::encode::Timestamp;
 use super::error::PostgresError;
 use super::recorded;
 use super::rows::Staging;
+use super::schema;
 use super::settings::PostgresSettings;
 use super::statements::{
     BLANK_DEAD_LETTERS, DELETE_FEATURES, DELETE_INTERACTIONS, ERASE_DECISIONS, ERASE_FOLDED_INTERACTIONS, ERASE_SUMS, INSERT_ERASURE,
     INSERT_THRESHOLD, PRUNE_DEAD_LETTERS, PRUNE_MODELS, REMEMBER_ERASED, Statements, UPSERT_ARM_STATS, UPSERT_SEGMENTS,
 };
-use crate::results::{EpochResults, hexadecimal};
+use crate::results::{Changed, EpochResults, hexadecimal};
 use crate::sink::{Progress, offsets_by_name};
 use dataflows::event::Rejected;
 use postgres::types::Json;
@@ -59,6 +60,7 @@ impl Commit<'_> {
             return self.explain(progress);
         }
         self.record_epoch(&mut transaction)?;
+        self.change(&mut transaction)?;
         self.write_interactions(&mut transaction)?;
         self.write_features(&mut transaction)?;
         self.write_decisions(&mut transaction)?;
@@ -98,6 +100,22 @@ impl Commit<'_> {
             Some(at) if at.epoch >= epoch => Ok(Outcome::AlreadyThere),
             Some(at) => Err(PostgresError::Gap { job: job(), epoch, recorded: at.epoch }),
         }
+    }
+
+    /// Where the epoch is a change of settings: names are those of the new ones, and what was made of the
+    /// former ones goes where the epoch does not tell it anew.
+    fn change(&self, transaction: &mut Transaction<'_>) -> Result<(), PostgresError> {
+        let Some(Changed { gone_thresholds, gone_features }) = &self.results.changed else { return Ok(()) };
+        let failed = || PostgresError::statement("change the settings of the tables");
+        schema::name(transaction, self.settings)?;
+        if !gone_thresholds.is_empty() {
+            transaction.execute("DELETE FROM thresholds", &[]).map_err(failed())?;
+        }
+        if !gone_features.is_empty() {
+            let nulls = gone_features.iter().map(|name| format!("{} = NULL", schema::quote(name))).collect::<Vec<_>>().join(", ");
+            transaction.batch_execute(&format!("UPDATE customer_features SET {nulls}")).map_err(failed())?;
+        }
+        Ok(())
     }
 
     fn record_epoch(&self, transaction: &mut Transaction<'_>) -> Result<(), PostgresError> {

@@ -26,7 +26,7 @@ use std::io;
 use std::time::Duration;
 
 pub use chain::{History, Link, Made, SHORT};
-pub use open::{kept_store, open, survey};
+pub use open::{Manner, kept_store, open, survey};
 pub use positions::{Offsets, Positions, offsets_by_name, offsets_of};
 pub use records::Records;
 pub use trouble::{Trouble, Work};

@@ -8,12 +8,21 @@ use crate::config::types::Config;
 use crate::files::changes::ChangeFiles;
 use crate::journal::{self, JournalSettings, Ledger};
 use crate::kafka::TopicIds;
-use crate::postgres;
+use crate::postgres::{self, PostgresSettings};
 use dataflows::customer::Features;
 use std::path::PathBuf;
 
 /// A sink, and the way to what its epochs have to publish.
 pub type Opened = (Box<dyn Sink>, Box<dyn Outbox>);
+
+/// How a job is taken over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Manner {
+    /// Everything will be forgotten at once.
+    pub anew: bool,
+    /// The first epoch is a change of settings: until then everything is of the former ones.
+    pub changes: bool,
+}
 
 /// Looks at what is recorded of the job of a configuration, and makes sure that [`open`] can take it over; nothing is changed, and whoever has the job is not
 /// disturbed.
@@ -37,7 +46,7 @@ fn change_files(config: &Config, features: &Features) -> Option<ChangeFiles> {
 }
 
 /// Takes over the job of a configuration, unless one of the topics, which `now` have these ids, is not the one that it has read. `trouble` is told why a
-/// database is waited for; with `anew`, everything will be forgotten at once.
+/// database is waited for.
 ///
 /// # Errors
 /// Whatever keeps the sink from going on where it was.
@@ -47,12 +56,14 @@ pub fn open(
     checkpoints: &Checkpoints,
     now: &TopicIds,
     trouble: Trouble,
-    anew: bool,
+    manner: Manner,
 ) -> Result<Opened, SinkError> {
+    let Manner { anew, changes } = manner;
     // What is made anew may be made of other topics.
     let now = if anew { TopicIds::UNKNOWN } else { *now };
     let Some(folder) = config.journal_folder() else {
-        let writer = postgres::Writer::open_telling(config.postgres_settings(features), now, trouble)?;
+        let settings = PostgresSettings { changes, ..config.postgres_settings(features) };
+        let writer = postgres::Writer::open_telling(settings, now, trouble)?;
         let outbox = postgres::Outbox::new(config.postgres_settings(features), writer.progress().incarnation);
         return Ok((Box::new(writer), Box::new(outbox)));
     };

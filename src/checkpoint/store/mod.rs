@@ -1,7 +1,7 @@
 //! Where checkpoints lie: a folder or an object store, by the four things that a checkpoint needs of either.
 
 mod folder;
-mod objects;
+pub mod objects;
 #[cfg(test)]
 mod s3_tests;
 #[cfg(test)]

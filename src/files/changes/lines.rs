@@ -7,7 +7,7 @@ use crate::postgres::comparison::value::{Kind, number, show};
 use crate::postgres::encode::{CopyBuffer, microseconds};
 use crate::postgres::rows::Staging;
 use crate::postgres::{PostgresError, PostgresSettings};
-use crate::results::{EpochResults, hexadecimal};
+use crate::results::{Changed, EpochResults, hexadecimal};
 use crate::sink::{Link, offsets_by_name};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -71,7 +71,7 @@ impl Lines {
         self.staging.fill(results, &self.settings)?;
         self.epoch(results, history);
         self.interactions();
-        self.features();
+        self.features(results.changed.as_ref());
         self.decisions(results);
         self.models(results);
         self.erasures(results);
@@ -118,7 +118,8 @@ impl Lines {
         staging.changed_interactions.each_row().for_each(|row| line(out, &tables.interactions, UPDATE, row, Some(INTERACTION_NAME)));
     }
 
-    fn features(&mut self) {
+    /// Where settings changed, with features that customers do not have any more.
+    fn features(&mut self, changed: Option<&Changed>) {
         let Lines { tables, staging, row, out, .. } = self;
         for &customer in &staging.gone_customers {
             row.clear();
@@ -127,7 +128,11 @@ impl Lines {
             row.each_row().for_each(|row| line(out, &tables.features, DELETE, row, None));
         }
         staging.new_features.each_row().for_each(|row| line(out, &tables.features, INSERT, row, None));
-        staging.changed_features.each_row().for_each(|row| line(out, &tables.features, UPDATE, row, None));
+        let gone = changed.map_or(&[][..], |changed| &changed.gone_features);
+        staging.changed_features.each_row().for_each(|row| {
+            line(out, &tables.features, UPDATE, row, None);
+            gone.iter().for_each(|name| add_null(out, name));
+        });
     }
 
     /// But for those that the epoch itself erases.
@@ -151,6 +156,9 @@ impl Lines {
     fn models(&mut self, results: &EpochResults) {
         let Lines { tables, staging, row, out, .. } = self;
         staging.models.each_row().for_each(|row| line(out, &tables.models, INSERT, row, None));
+        for &day in results.changed.iter().flat_map(|changed| &changed.gone_thresholds) {
+            line(out, &tables.thresholds, DELETE, single::threshold(row, day, 0, results.epoch), None);
+        }
         for &(day, high_value) in &results.thresholds {
             line(out, &tables.thresholds, INSERT, single::threshold(row, day, high_value, results.epoch), None);
         }
@@ -201,6 +209,14 @@ pub fn line(out: &mut Vec<u8>, shape: &Shape, change: &str, row: &[u8], kept: Op
         }
     }
     out.extend_from_slice(b"}\n");
+}
+
+/// Adds a column without a value to the line that was written last.
+fn add_null(out: &mut Vec<u8>, name: &str) {
+    out.truncate(out.len() - b"}\n".len());
+    out.push(b',');
+    text(out, name);
+    out.extend_from_slice(b":null}\n");
 }
 
 fn write_value(out: &mut Vec<u8>, kind: Kind, bytes: &[u8]) {

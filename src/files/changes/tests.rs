@@ -9,6 +9,7 @@ use crate::postgres::comparison::table::Shape;
 use crate::postgres::tests::{
     MARCH, TestDatabase, arm_update, decision, features, first_epoch, interaction, interactions, rejected, rejected_of, second_epoch,
 };
+use crate::results::Changed;
 use crate::sink::Sink;
 use dataflows::campaign::output::{Change, Decision, Erasure, Segment};
 use serde_json::{Map, Value};
@@ -104,6 +105,16 @@ fn fourth_epoch() -> EpochResults {
     EpochResults { erasures: vec![folded(3, MARCH + 14), folded(1, MARCH + 1)], ..EpochResults::new(4) }
 }
 
+/// A change of settings: thresholds are made of something else, of which one day has none any more.
+fn fifth_epoch() -> EpochResults {
+    let mut results = EpochResults::new(5);
+    results.changed = Some(Changed { gone_thresholds: vec![19_783, 19_784, 19_785], gone_features: Vec::new() });
+    results.thresholds = vec![(19_783, 5), (19_785, 10)];
+    results.features = vec![features(Change::Update, 9, [0.5, 2.5, 3.5])];
+    results.arms = vec![arm_update(0, 3), arm_update(1, 1)];
+    results
+}
+
 struct Scene {
     folder: tempfile::TempDir,
 }
@@ -132,7 +143,7 @@ fn the_files_come_to_the_rows_of_the_database() {
     let (mut tables_of, mut writer) = (database.writer(), scene.writer(&settings));
     let mut first = first_epoch();
     first.rejected.extend([rejected_of(2, i64::MIN, 15), rejected_of(9, MARCH, 16), rejected_of(9, MARCH + 1, 17)]);
-    for results in [first, second_epoch(), third_epoch(), fourth_epoch()] {
+    for results in [first, second_epoch(), third_epoch(), fourth_epoch(), fifth_epoch()] {
         tables_of.commit(&results).expect("a commit");
         writer.commit(&results).expect("a commit");
         for shape in tables(&settings) {
@@ -151,6 +162,26 @@ fn settings() -> PostgresSettings {
         features: list(&["recency", "frequency", "monetary"]),
         ..PostgresSettings::new("", "campaign")
     }
+}
+
+#[test]
+fn a_feature_that_is_gone_with_a_change_of_settings_has_no_value() {
+    let (scene, settings) = (Scene::new(), settings());
+    let mut writer = scene.writer(&settings);
+    writer.commit(&first_epoch()).expect("a commit");
+    let gone_features = vec!["games \"old\"_pct".to_string(), "x".to_string()];
+    let changed = Some(Changed { gone_thresholds: vec![19_784], gone_features });
+    let all = vec![features(Change::Update, 2, [1.0, 2.0, 3.0])];
+    writer.commit(&EpochResults { changed, features: all, thresholds: vec![(19_784, 8)], ..EpochResults::new(2) }).expect("a commit");
+    let text = texts(&scene.files())[1].clone();
+    let line = text.lines().find(|line| line.contains("customer_features")).expect("a line");
+    let row: Map<String, Value> = serde_json::from_str(line).expect("JSON");
+    assert_eq!((&row["x"], &row["games \"old\"_pct"], row["frequency"].as_f64()), (&Value::Null, &Value::Null, Some(2.0)));
+    // Whoever reads the journal finds the thresholds that stand.
+    drop(writer);
+    let mut writer = scene.writer(&settings);
+    assert!(writer.commit(&EpochResults { thresholds: vec![(19_784, 9)], ..EpochResults::new(3) }).is_err(), "it is another one");
+    writer.commit(&EpochResults { thresholds: vec![(19_784, 8), (19_783, 123_456)], ..EpochResults::new(3) }).expect("a commit");
 }
 
 #[test]

@@ -198,7 +198,14 @@ fn restart() -> Vec<RestartError> {
         RestartError::Unreadable { .. } => RestartError::Unreadable { needed: 7, gone: gone() },
         RestartError::Unrebuildable(_) => RestartError::Unrebuildable(gone()),
         RestartError::Unwritable { .. } => RestartError::Unwritable { key: "checkpoint.dir", place: text("/nowhere"), why: text("no room") },
-        RestartError::Configured { .. } => RestartError::Configured { job: job(), differences: vec![text("input.decimals was 2 and is 3")] },
+        RestartError::Configured { .. } => RestartError::Configured {
+            job: job(),
+            differences: vec![text("input.decimals was 2 and is 3")],
+            refusals: vec![text("input.decimals: amounts are kept in units of it")],
+        },
+        RestartError::Unreconfigurable { .. } =>
+            RestartError::Unreconfigurable { job: job(), refusals: vec![text("input.decimals: amounts are kept in units of it")] },
+        RestartError::Uncheckpointed { .. } => RestartError::Uncheckpointed { job: job(), epoch: 9, newest: Some(7) },
         RestartError::Forgotten { .. } => RestartError::Forgotten { job: job(), epoch: 7 },
         RestartError::Unrepeatable(_) => RestartError::Unrepeatable(job()),
         RestartError::Unrecorded { .. } => RestartError::Unrecorded { job: job(), needed: 1, first: 4 },

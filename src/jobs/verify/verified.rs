@@ -5,17 +5,20 @@
 //! no restart sees it. It counts once its manifest is there, which is written when nothing differs.
 
 use super::VerifyError;
+use crate::checkpoint::store::objects::Objects;
 use crate::checkpoint::{CheckpointError, Checkpoints, Fingerprint, Manifest, Piece, Saved, Saver, SaverSettings};
 use crate::config::types::Config;
 use crate::jobs::gather::{Checkpointing, Gather};
 use crate::jobs::saving::{LoadError, Resumption};
 use crate::jobs::schedule::Schedule;
 use crate::postgres::comparison::{Blocks, Expected, Findings, Recorded, Seen, Standing, stored};
-use crate::results::hexadecimal;
+use crate::results::{Changed, hexadecimal};
 use crate::sink::Link;
 use dataflows::campaign::feed::Save;
 use dataflows::campaign::snapshot::Common;
 use dataflows::settings::Settings;
+use object_store::memory::InMemory;
+use object_store::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -70,6 +73,15 @@ impl Verified {
         Ok(Verified { checkpoints })
     }
 
+    /// Those of a stretch of the job's epochs that is followed by others, in memory.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Address`].
+    pub fn in_memory(job: &str, settings: &Settings) -> Result<Verified, CheckpointError> {
+        let store = Objects::over(Box::new(InMemory::new()), "memory".to_string(), Path::default())?;
+        Ok(Verified { checkpoints: Checkpoints::over(Arc::new(store), job, Fingerprint::of(settings)) })
+    }
+
     /// The one to go on from.
     ///
     /// # Errors
@@ -83,9 +95,21 @@ impl Verified {
             },
         };
         let Some(manifest) = manifest else { return Err(VerifyError::Unverified { address: self.checkpoints.address(), since }) };
+        self.basis(manifest)
+    }
+
+    /// That of an epoch, which has just been kept.
+    ///
+    /// # Errors
+    /// [`VerifyError::Unusable`].
+    pub fn at(&self, epoch: u64) -> Result<Basis, VerifyError> {
+        self.basis(self.checkpoints.manifest(epoch).map_err(unusable)?)
+    }
+
+    fn basis(&self, manifest: Manifest) -> Result<Basis, VerifyError> {
         let common = self.checkpoints.read(&manifest.shared).map_err(unusable)?;
         let common = Common::from_bytes(&common).map_err(|error| self.not_usable(&manifest, error.to_string()))?;
-        Ok(Basis { manifest, common })
+        Ok(Basis { checkpoints: self.checkpoints.clone(), manifest, common, former: None, changed: None })
     }
 
     /// What the tables held, taken up into `expected`, and the epochs that were recorded.
@@ -101,17 +125,22 @@ impl Verified {
     /// they go on without.
     pub fn resumption(&self, basis: Option<&Basis>, workers: usize) -> (Resumption, Option<Leaving>) {
         let manifest = basis.map(|basis| basis.manifest.clone());
+        let former = basis.and_then(|basis| basis.former.clone());
+        // After a change everything is another, and lies elsewhere.
+        let added_to = manifest.clone().filter(|_| former.is_none());
+        let save = if added_to.is_some() { Save::Changes } else { Save::Everything };
         let settings = SaverSettings { keep: KEEP, ..SaverSettings::new(workers + 1) };
         let committed = Arc::new(AtomicU64::new(0));
-        let saver = match Saver::start(self.checkpoints.clone(), settings, Arc::clone(&committed), manifest.clone()) {
-            Ok(saver) => Some(Leaving { saver, committed, seat: workers, save: if basis.is_some() { Save::Changes } else { Save::Everything } }),
+        let saver = match Saver::start(self.checkpoints.clone(), settings, Arc::clone(&committed), added_to) {
+            Ok(saver) => Some(Leaving { saver, committed, seat: workers, save }),
             Err(error) => {
                 not_kept(&error);
                 None
             }
         };
         let intake = saver.as_ref().map(|leaving| leaving.saver.intake());
-        (Resumption { checkpoints: self.checkpoints.clone(), manifest, saver: intake }, saver)
+        let checkpoints = basis.map_or(&self.checkpoints, |basis| &basis.checkpoints).clone();
+        (Resumption { checkpoints, manifest, former, saver: intake }, saver)
     }
 
     fn not_usable(&self, manifest: &Manifest, why: String) -> VerifyError {
@@ -147,10 +176,16 @@ impl From<LoadError> for VerifyError {
 
 /// A verification that is gone on from.
 pub struct Basis {
+    /// Where it lies.
+    checkpoints: Checkpoints,
     /// Its manifest.
     pub manifest: Manifest,
     /// What belonged to no customer.
     pub common: Common,
+    /// The settings that it was taken under, where the next epoch is a change of them.
+    pub former: Option<Settings>,
+    /// What does not stand any more then.
+    pub changed: Option<Changed>,
 }
 
 impl Basis {
@@ -214,6 +249,11 @@ impl Leaving {
             number += 1;
         });
         intake.hand(Piece::WorkerDone { epoch, worker: self.seat, longest: Default::default() });
+    }
+
+    /// Hands over no tables: others follow that are told anew.
+    pub fn hand_none(&self, epoch: u64) {
+        self.saver.intake().hand(Piece::WorkerDone { epoch, worker: self.seat, longest: Default::default() });
     }
 
     /// Nothing differs up to the epoch: what was handed over is to be gone on from.

@@ -11,7 +11,7 @@ use crate::postgres::error::PostgresError;
 use crate::postgres::rows::Staging;
 use crate::postgres::settings::PostgresSettings;
 use crate::postgres::transaction::PRUNE_EVERY;
-use crate::results::EpochResults;
+use crate::results::{Changed, EpochResults};
 use dataflows::event::{CustomerId, Millis, Rejected};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,6 +50,8 @@ pub struct Expected {
     arm_stats: Table,
     segments: Table,
     metrics: Table,
+    /// The next epoch tells every customer anew.
+    anew: bool,
 }
 
 impl Expected {
@@ -72,6 +74,7 @@ impl Expected {
             segments: Table::new(shapes::segments()),
             metrics: Table::new(shapes::model_metrics()),
             settings: settings.clone(),
+            anew: false,
         }
     }
 
@@ -124,6 +127,14 @@ impl Expected {
         Ok(())
     }
 
+    /// The tables of a job whose settings become these with the next epoch, which tells every customer anew.
+    pub fn changed(mut self, settings: &PostgresSettings, changed: &Changed) -> Self {
+        self.features = Table::new(shapes::customer_features(&settings.features));
+        changed.gone_thresholds.iter().for_each(|&day| self.thresholds.remove(&(i64::from(day), 0, Box::from([]))));
+        (self.settings, self.anew) = (settings.clone(), true);
+        self
+    }
+
     /// The tables, each to be compared by `compare` and then asked for what is missing.
     ///
     /// # Errors
@@ -168,7 +179,8 @@ impl Expected {
     fn features(&mut self) {
         self.staging.gone_customers.iter().for_each(|&customer| self.features.remove(&(customer, 0, Box::from([]))));
         self.staging.new_features.each_row().for_each(|row| self.features.put(row));
-        self.staging.changed_features.each_row().for_each(|row| self.features.update(row, None));
+        let anew = std::mem::take(&mut self.anew);
+        self.staging.changed_features.each_row().for_each(|row| if anew { self.features.put(row) } else { self.features.update(row, None) });
     }
 
     fn thresholds(&mut self, results: &EpochResults) {

@@ -104,6 +104,28 @@ fn aggregates_are_exact_decimals() {
 }
 
 #[test]
+fn a_change_of_settings_names_the_tables_anew_with_its_commit_and_not_before() {
+    let Some(database) = TestDatabase::create() else { return };
+    database.writer().commit(&first_epoch()).unwrap();
+    database.client().batch_execute("UPDATE customer_features SET travel_pct = 0.5").unwrap();
+    let mut settings = PostgresSettings { changes: true, at_risk_days: 7.0, ..database.settings() };
+    settings.context.reverse();
+    settings.arms.push("Letter".to_string());
+    settings.features.push("games_pct".to_string());
+    let names = "SELECT concat_ws(' ', (SELECT string_agg(campaign_name, ',' ORDER BY arm) FROM arms), (SELECT string_agg(name, ',' ORDER BY position) \
+                 FROM context_names), (SELECT at_risk_days FROM settings), (SELECT string_agg(day || '=' || high_value, ',' ORDER BY day) FROM thresholds))";
+    let before = database.text(names);
+    let mut writer = Writer::open(settings).unwrap();
+    assert_eq!(database.text(names), before, "until then all is of the former settings");
+    let changed = Changed { gone_thresholds: vec![19_783, 19_784], gone_features: vec!["travel_pct".to_string()] };
+    writer.commit(&EpochResults { changed: Some(changed), thresholds: vec![(19_784, 7)], ..EpochResults::new(2) }).unwrap();
+    let after = database.text(names);
+    assert!(after != before && after.contains("Letter") && after.ends_with("7 2024-03-02=7"), "{before}: {after}");
+    assert_eq!(database.text("SELECT count(travel_pct)::text FROM customer_features"), "0");
+    assert!(database.text("SELECT count(games_pct)::text FROM customer_features_now") == "0", "there is such a column");
+}
+
+#[test]
 fn a_second_epoch_updates_and_deletes() {
     let Some(database) = TestDatabase::create() else { return };
     let mut writer = database.writer();

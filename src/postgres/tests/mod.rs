@@ -12,7 +12,7 @@ mod views;
 use super::settings::PostgresSettings;
 use super::writer::Writer;
 use crate::postgres::Target;
-use crate::results::EpochResults;
+use crate::results::{Changed, EpochResults};
 use dataflows::bandit::{linucb, totals::Totals};
 use dataflows::campaign::output::{ArmDay, ArmUpdate, Change, Decision, Erasure, FeatureRow, FeatureRows, InteractionRow, InteractionRows, Segment};
 use dataflows::event::{CustomerId, DAY, Millis, Names, Place, Reason, Rejected, Topic, Whose};

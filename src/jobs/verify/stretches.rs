@@ -1,0 +1,135 @@
+//! The stretches of a job's epochs that were computed with the same settings. Where other settings
+//! were taken over, the epochs before are computed with the former ones; what they come to is held
+//! in memory, as a checkpoint, and the change goes on from there as it did in the job.
+
+use super::VerifyError;
+use super::verified::{Basis, Leaving, Verified};
+use crate::checkpoint::Fingerprint;
+use crate::jobs::reconfiguring::Change;
+use crate::postgres::PostgresSettings;
+use crate::postgres::comparison::{Expected, Standing};
+use crate::sink::applied::AppliedSettings;
+use dataflows::campaign::graph::Campaign;
+use dataflows::customer::Features;
+use dataflows::settings::Settings;
+use std::sync::Arc;
+
+/// Epochs that were computed with the same settings, but for what may change from one to the next.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    /// The settings.
+    pub settings: Settings,
+    /// The last epoch.
+    pub through: u64,
+}
+
+/// The stretches that the epochs after `since` up to `last` come to; none where nothing is
+/// recorded.
+pub fn parts(applied: &AppliedSettings, since: u64, last: u64) -> Vec<Part> {
+    let Some(mut running) = applied.at(since + 1) else { return Vec::new() };
+    let mut parts = Vec::new();
+    for next in applied.0.iter().filter(|next| next.since > since + 1 && next.since <= last) {
+        if Fingerprint::of(&next.settings) != Fingerprint::of(&running.settings) {
+            parts.push(Part { settings: running.settings.clone(), through: next.since - 1 });
+            running = next;
+        }
+    }
+    parts.push(Part { settings: running.settings.clone(), through: last });
+    parts
+}
+
+impl Part {
+    /// The dataflow of its epochs, where `described` is that of the last ones.
+    ///
+    /// # Errors
+    /// [`VerifyError::Unusable`]: the settings are none.
+    pub fn campaign(&self, described: &Campaign) -> Result<Campaign, VerifyError> {
+        let now = &described.settings;
+        let mut settings = self.settings.clone();
+        (settings.emit, settings.input.names, settings.bandit.serving) = (now.emit, now.input.names, now.bandit.serving);
+        settings.earlier.clone_from(&now.earlier);
+        let features = Features::new(&settings.input, &settings.customer).map_err(|faults| VerifyError::Unusable {
+            object: format!("what is recorded of the settings up to epoch {}", self.through),
+            why: faults.join("; "),
+        })?;
+        Ok(Campaign { settings: Arc::new(settings), features: Arc::new(features), thresholds: described.thresholds.clone() })
+    }
+}
+
+/// What the tables are with the settings of a campaign.
+pub fn tables(postgres: &PostgresSettings, campaign: &Campaign) -> PostgresSettings {
+    let Settings { input, customer, time, .. } = campaign.settings.as_ref();
+    PostgresSettings {
+        arms: input.arms.clone(),
+        context: campaign.features.context().names().to_vec(),
+        features: campaign.features.names().to_vec(),
+        lateness: time.lateness,
+        folding: time.keep.is_some(),
+        at_risk_days: customer.at_risk_days,
+        recent_days: customer.recent_days,
+        decimals: input.decimals,
+        ..postgres.clone()
+    }
+}
+
+/// Takes the epochs up to one out of what is recorded, and notes them as seen there.
+pub fn take_through(standing: &mut Standing, through: u64) -> Standing {
+    let rest = standing.epochs.split_off(standing.epochs.partition_point(|epoch| epoch.epoch <= through));
+    let part = standing.clone();
+    standing.epochs.iter().for_each(|epoch| standing.seen.blocks.add(epoch));
+    standing.epochs = rest;
+    part
+}
+
+/// From the end of a stretch to the beginning of the next: what the workers go on from, and the
+/// tables as they are after the change but for what its epoch tells anew.
+///
+/// # Errors
+/// What was held in memory cannot be read.
+pub fn change(
+    memory: &Verified,
+    leaving: Leaving,
+    part: &Part,
+    next: &Campaign,
+    postgres: &PostgresSettings,
+    expected: Expected,
+) -> Result<(Basis, Expected), VerifyError> {
+    leaving.keep(part.through);
+    let mut basis = memory.at(part.through)?;
+    let Change { of_settings: _, common, changed } = Change::begin(&part.settings, next, &basis.common)?;
+    basis.common = common;
+    basis.former = Some(part.settings.clone());
+    let expected = expected.changed(&tables(postgres, next), &changed);
+    basis.changed = Some(changed);
+    Ok((basis, expected))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::applied::Applied;
+
+    #[test]
+    fn a_stretch_ends_where_settings_were_taken_over_and_nowhere_else() {
+        let of = |at_risk_days: f64, alpha: f64| {
+            let mut settings = Settings::default();
+            (settings.customer.at_risk_days, settings.bandit.serving.alpha) = (at_risk_days, alpha);
+            settings
+        };
+        let applied = AppliedSettings(vec![
+            Applied::of(1, &of(9.0, 1.0)),
+            Applied::of(4, &of(9.0, 2.0)),
+            Applied::of(6, &of(8.0, 2.0)),
+            Applied::of(9, &of(8.0, 3.0)),
+            Applied::of(12, &of(7.0, 3.0)),
+        ]);
+        let found = |since, last| -> Vec<(f64, u64)> {
+            parts(&applied, since, last).iter().map(|part| (part.settings.customer.at_risk_days, part.through)).collect()
+        };
+        assert_eq!(found(0, 20), [(9.0, 5), (8.0, 11), (7.0, 20)]);
+        assert_eq!(found(0, 11), [(9.0, 5), (8.0, 11)]);
+        assert_eq!(found(0, 5), [(9.0, 5)]);
+        assert_eq!((found(5, 11), found(11, 12), found(10, 12)), (vec![(8.0, 11)], vec![(7.0, 12)], vec![(8.0, 11), (7.0, 12)]));
+        assert!(parts(&AppliedSettings::default(), 0, 5).is_empty());
+    }
+}
