@@ -3,7 +3,7 @@
 
 use crate::kafka::publisher::{Destination, Publication};
 use crate::postgres::encode::storable;
-use crate::sink::outbox::{Letter, Owed};
+use crate::sink::outbox::{Letter, Owed, Tombstone};
 use crate::telemetry::pseudonym::Pseudonym;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -17,8 +17,8 @@ const POLICY: &str = "linucb";
 /// What epochs owe, as records.
 pub fn publications(owed: &[Owed], arms: &[String]) -> Vec<Publication> {
     let of_epoch = |owed: &Owed| {
-        let decisions = owed.decisions.iter().map(|decision| prediction(decision, arms));
-        decisions.chain(owed.letters.iter().map(dead_letter)).collect::<Vec<_>>()
+        let decisions = owed.again.iter().chain(&owed.decisions).map(|decision| prediction(decision, arms));
+        owed.tombstones.iter().map(tombstone).chain(decisions).chain(owed.letters.iter().map(dead_letter)).collect::<Vec<_>>()
     };
     owed.iter().flat_map(of_epoch).collect()
 }
@@ -42,9 +42,18 @@ fn prediction(decision: &Decision, arms: &[String]) -> Publication {
     Publication {
         destination: Destination::Predictions,
         key: decision.customer.to_string().into_bytes(),
-        value: value.to_string().into_bytes(),
+        value: Some(value.to_string().into_bytes()),
         timestamp: decision.timestamp,
     }
+}
+
+/// A record without a value: where the topic is compacted, none of its key that came before stays.
+fn tombstone(of: &Tombstone) -> Publication {
+    let (destination, key) = match of {
+        Tombstone::Decisions(customer) => (Destination::Predictions, customer.to_string().into_bytes()),
+        Tombstone::Letter(topic, place) => (Destination::DeadLetters, key_of(topic, *place)),
+    };
+    Publication { destination, key, value: None, timestamp: jiff::Timestamp::now().as_millisecond() }
 }
 
 /// The key of a dead letter: no other has it.
@@ -67,7 +76,7 @@ fn dead_letter(letter: &Letter) -> Publication {
     Publication {
         destination: Destination::DeadLetters,
         key: key_of(&letter.topic, letter.place),
-        value: value.to_string().into_bytes(),
+        value: Some(value.to_string().into_bytes()),
         // No instant of its own can be trusted: it is dated by the clock.
         timestamp: jiff::Timestamp::now().as_millisecond(),
     }
@@ -90,7 +99,7 @@ mod tests {
     use std::borrow::Cow;
 
     fn value(publication: &Publication) -> Value {
-        serde_json::from_slice(&publication.value).expect("JSON")
+        serde_json::from_slice(publication.value.as_ref().expect("a value")).expect("JSON")
     }
 
     #[test]
@@ -108,7 +117,7 @@ mod tests {
             model_version: 3,
             context: vec![1],
         };
-        let owed = [Owed { epoch: 1, decisions: vec![decision], letters: Vec::new() }];
+        let owed = [Owed { epoch: 1, decisions: vec![decision], ..Owed::default() }];
         let made = publications(&owed, &["Email".to_string(), "SMS".to_string()]);
         assert_eq!((made.len(), made[0].destination, made[0].key.as_slice(), made[0].timestamp), (1, Destination::Predictions, &b"-17"[..], 5));
         let wanted = json!({
@@ -121,12 +130,46 @@ mod tests {
     }
 
     #[test]
+    fn tombstones_come_first_with_the_keys_of_what_they_bury() {
+        let decision = |customer, decision: &str| Decision {
+            customer,
+            key: 1,
+            decision: decision.to_string(),
+            timestamp: 5,
+            arm: None,
+            propensity: 1.0,
+            expected_reward: 0.0,
+            uncertainty: 0.0,
+            scores: Vec::new(),
+            model_version: 0,
+            context: Vec::new(),
+        };
+        let place = Place::new(2, 9);
+        let (reason, detail) = (Cow::Borrowed("bad_amount"), String::new());
+        let letter = Letter { topic: "purchases".to_string(), place, reason, detail, raw: Vec::new(), whose: None };
+        let owed = Owed {
+            epoch: 1,
+            tombstones: vec![Tombstone::Decisions(17), Tombstone::Letter("purchases".to_string(), place)],
+            again: vec![decision(17, "again")],
+            decisions: vec![decision(17, "new")],
+            letters: vec![letter],
+        };
+        let made = publications(&[owed], &[]);
+        let shown: Vec<_> = made.iter().map(|made| (made.destination, String::from_utf8_lossy(&made.key), made.value.is_some())).collect();
+        let (of_customer, of_letter) = (Cow::Borrowed("17"), Cow::Borrowed("purchases/2/9"));
+        let [predictions, letters] = Destination::ALL;
+        assert_eq!(shown[..2], [(predictions, of_customer.clone(), false), (letters, of_letter.clone(), false)]);
+        assert_eq!(shown[2..], [(predictions, of_customer.clone(), true), (predictions, of_customer, true), (letters, of_letter, true)]);
+        assert_eq!((&value(&made[2])["decision_id"], &value(&made[3])["decision_id"]), (&json!("again"), &json!("new")));
+    }
+
+    #[test]
     fn a_dead_letter_names_its_place_and_keeps_its_bytes() {
         let letter = |raw: &[u8]| {
             let (place, reason) = (Place::new(2, 9), Cow::Borrowed("bad_amount"));
             Letter { topic: "purchases".to_string(), place, reason, detail: "a\0b".to_string(), raw: raw.to_vec(), whose: None }
         };
-        let owed = [Owed { epoch: 1, decisions: Vec::new(), letters: vec![letter(b"{}"), letter(b"\xff")] }];
+        let owed = [Owed { epoch: 1, letters: vec![letter(b"{}"), letter(b"\xff")], ..Owed::default() }];
         let made = publications(&owed, &[]);
         let head = json!({"topic": "purchases", "partition": 2, "offset": 9, "reason": "bad_amount", "detail": "a\u{FFFD}b"});
         for (publication, (name, raw)) in made.iter().zip([("raw", "{}"), ("raw_base64", "/w==")]) {

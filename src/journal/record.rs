@@ -116,6 +116,10 @@ pub struct Epoch {
     /// Its decisions, as long as they are not known to be published.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub decisions: Vec<Decision>,
+    /// Dead letters of files of earlier epochs that it has blanked, likewise: topic's name at the
+    /// broker, and place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blanked: Vec<(String, Place)>,
     /// Its rejected records, likewise.
     #[serde(default, skip_serializing_if = "Vec::is_empty", serialize_with = "write_rejected", deserialize_with = "read_rejected")]
     pub rejected: Vec<Rejected>,
@@ -264,6 +268,7 @@ mod tests {
             file: Some(FileMark { bytes: 5, crc32: u32::MAX }),
             erased: vec![(i64::MIN, i64::MAX)],
             decisions: vec![decision],
+            blanked: vec![("rewards".to_string(), Place::new(2, 9))],
             rejected: vec![rejected],
             ..Epoch::default()
         }))

@@ -4,10 +4,10 @@ use super::record::{Epoch, FORMAT, Record, Standing};
 use crate::kafka::TopicNames;
 use crate::results::digest_from_hex;
 use crate::sink::applied::AppliedSettings;
-use crate::sink::outbox::{Backlog, Letter, Owed, STRETCH_RECORDS, Stretch};
+use crate::sink::outbox::{Backlog, Letter, Owed, STRETCH_RECORDS, Stretch, Tombstone};
 use crate::sink::{History, Link, Offsets, Progress};
 use dataflows::campaign::output::Day;
-use dataflows::event::{CustomerId, Millis, Rejected};
+use dataflows::event::{CustomerId, Millis, Place, Rejected};
 use std::collections::BTreeMap;
 
 /// Where a job stands by its journal.
@@ -63,7 +63,7 @@ impl State {
                 // higher ones; what is published stays so.
                 self.progress.published = self.progress.published.max(epoch);
                 for (_, epoch) in self.epochs.range_mut(..=epoch) {
-                    (epoch.decisions, epoch.rejected) = (Vec::new(), Vec::new());
+                    (epoch.decisions, epoch.blanked, epoch.rejected) = (Vec::new(), Vec::new(), Vec::new());
                 }
             }
         }
@@ -96,14 +96,16 @@ impl State {
         let mut stretch = Stretch { epochs: Vec::new(), through: after };
         let mut records = 0;
         for (_, epoch) in self.epochs.range(after.saturating_add(1)..=through) {
-            let own = epoch.decisions.len() + epoch.rejected.len();
+            let tombstones = tombstones(epoch);
+            let own = tombstones.len() + epoch.decisions.len() + epoch.rejected.len();
             if records > 0 && records + own > STRETCH_RECORDS {
                 return stretch;
             }
             (records, stretch.through) = (records + own, epoch.epoch);
             if own > 0 {
                 let letters = epoch.rejected.iter().cloned().map(|rejected| Letter::of(rejected, topics)).collect();
-                let mut owed = Owed { epoch: epoch.epoch, decisions: epoch.decisions.clone(), letters };
+                // What stands of earlier epochs is not here any more, once it is published.
+                let mut owed = Owed { epoch: epoch.epoch, tombstones, again: Vec::new(), decisions: epoch.decisions.clone(), letters };
                 owed.sort();
                 stretch.epochs.push(owed);
             }
@@ -116,19 +118,36 @@ impl State {
     /// not recorded.
     pub fn backlog(&self, after: u64, through: u64) -> Backlog {
         let epochs = self.epochs.range(after.saturating_add(1)..=through);
-        Backlog { records: epochs.map(|(_, epoch)| (epoch.decisions.len() + epoch.rejected.len()) as u64).sum(), oldest: None }
+        let records = |epoch: &Epoch| (tombstones(epoch).len() + epoch.decisions.len() + epoch.rejected.len()) as u64;
+        Backlog { records: epochs.map(|(_, epoch)| records(epoch)).sum(), oldest: None }
     }
 
     /// How many epochs before one may be forgotten: those from the first on that has something to
     /// be published may not.
     pub fn forgettable(&self, before: u64) -> usize {
-        self.epochs.range(..before).take_while(|(_, epoch)| !owes(epoch)).count()
+        self.epochs.range(..before).take_while(|(_, epoch)| !self.owes(epoch)).count()
     }
 
     /// Forgets the epochs before one, but for what has to be published of them.
     pub fn forget_before(&mut self, epoch: u64) {
-        let held = self.epochs.values().find(|epoch| owes(epoch)).map_or(u64::MAX, |epoch| epoch.epoch);
+        let held = self.epochs.values().find(|epoch| self.owes(epoch)).map_or(u64::MAX, |epoch| epoch.epoch);
         self.epochs = self.epochs.split_off(&epoch.min(held));
+    }
+
+    /// Whether an epoch has something to be published.
+    fn owes(&self, epoch: &Epoch) -> bool {
+        let erases = epoch.epoch > self.progress.published && !epoch.erasures.is_empty();
+        erases || !epoch.decisions.is_empty() || !epoch.rejected.is_empty()
+    }
+
+    /// Notes which dead letters of files an epoch blanks; says whether any is new.
+    pub fn note_blanked(&mut self, epoch: u64, letters: Vec<(String, Place)>) -> bool {
+        let Some(epoch) = self.epochs.get_mut(&epoch) else { return false };
+        let before = epoch.blanked.len();
+        epoch.blanked.extend(letters);
+        epoch.blanked.sort();
+        epoch.blanked.dedup();
+        epoch.blanked.len() > before
     }
 
     /// Takes out what was decided for customers up to an instant, in the epoch that erased them and
@@ -176,9 +195,13 @@ impl State {
     }
 }
 
-/// Whether an epoch has something to be published.
-fn owes(epoch: &Epoch) -> bool {
-    !epoch.decisions.is_empty() || !epoch.rejected.is_empty()
+/// What the topics are to forget because of an epoch that is not published.
+fn tombstones(epoch: &Epoch) -> Vec<Tombstone> {
+    let letters = epoch.blanked.iter().map(|(topic, place)| Tombstone::Letter(topic.clone(), *place));
+    let mut tombstones: Vec<_> = epoch.erasures.iter().map(|(customer, _)| Tombstone::Decisions(*customer)).chain(letters).collect();
+    tombstones.sort();
+    tombstones.dedup();
+    tombstones
 }
 
 #[cfg(test)]
@@ -186,7 +209,7 @@ mod tests {
     use super::*;
     use crate::sink::applied::Applied;
     use dataflows::campaign::output::Decision;
-    use dataflows::event::{Place, Reason, Topic, Whose};
+    use dataflows::event::{Reason, Topic, Whose};
     use dataflows::settings::Settings;
 
     fn decision(customer: CustomerId, timestamp: Millis) -> Decision {
@@ -288,6 +311,23 @@ mod tests {
         state.erase(5, &[(1, 100)]);
         let blanked = |number| state.epochs[&number].rejected.iter().map(Rejected::is_blanked).collect::<Vec<_>>();
         assert_eq!((blanked(4), blanked(5)), (vec![true, false, false], vec![false; 3]), "the epoch's own are judged before it is committed");
+    }
+
+    #[test]
+    fn an_erasure_is_owed_until_it_is_published() {
+        let mut state = five();
+        state.apply(Record::Published(5)).expect("a mark");
+        let erasing = Epoch { erasures: vec![(7, 100), (7, 100)], decisions: Vec::new(), ..epoch(6, 1) };
+        state.apply(Record::Epoch(Box::new(erasing))).expect("it follows");
+        let letter = ("rewards".to_string(), Place::new(1, 2));
+        assert!(state.note_blanked(6, vec![letter.clone()]) && !state.note_blanked(6, vec![letter.clone()]));
+        let owed = state.owed(5, 6, &Topic::ALL.map(|topic| topic.name().to_string())).epochs;
+        assert_eq!(owed[0].tombstones, [Tombstone::Decisions(7), Tombstone::Letter(letter.0, letter.1)]);
+        assert_eq!((state.backlog(5, 6).records, state.forgettable(7)), (2, 5), "it is kept until then");
+        assert_eq!(self::state(state.records("campaign", true)), state);
+        state.apply(Record::Published(6)).expect("a mark");
+        assert_eq!(state.forgettable(7), 6);
+        assert!(state.epochs[&6].blanked.is_empty() && !state.epochs[&6].erasures.is_empty(), "whoever repeats it needs to know");
     }
 
     #[test]

@@ -153,7 +153,7 @@ fn what_is_committed_is_found_again() {
     assert_eq!(seen[0], (2, Some(2_000), vec![(Topic::Transactions, 0, 20)], [2; 32]));
     assert_eq!((seen.len(), seen[1].0), (2, 3));
     let letters = vec![Letter::of(rejecting.rejected[0].clone(), &Topic::ALL.map(|topic| topic.name().to_string()))];
-    let owed = Owed { epoch: 3, decisions: rejecting.decisions, letters };
+    let owed = Owed { epoch: 3, decisions: rejecting.decisions, letters, ..Owed::default() };
     assert_eq!((writer.owed(2, 3), writer.backlog(2, 3).records), (Stretch { epochs: vec![owed], through: 3 }, 2));
 }
 

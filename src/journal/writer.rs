@@ -149,6 +149,11 @@ impl Writer {
         let erasing: Vec<u64> = self.ledger.state.epochs.values().filter(|epoch| !epoch.erased.is_empty()).map(|epoch| epoch.epoch).collect();
         for epoch in erasing {
             let erased = self.ledger.state.epochs.get(&epoch).map(|epoch| epoch.erased.clone()).unwrap_or_default();
+            // Which letters these were is known only until they are blanked.
+            let letters = self.files.as_ref().map(|files| files.letters_of(epoch, &erased)).transpose()?;
+            if self.ledger.state.note_blanked(epoch, letters.unwrap_or_default()) {
+                self.rewrite()?;
+            }
             if let Some(files) = &self.files {
                 let rewritten = files.erase(epoch, &erased)?;
                 tracing::info!(epoch, rewritten, "What older files had of erased customers is gone.");
@@ -233,6 +238,7 @@ impl Writer {
             erased: erased(results),
             erasures: results.erasures.iter().map(|erasure| (erasure.customer, erasure.until)).collect(),
             decisions: results.decisions.clone(),
+            blanked: Vec::new(),
             rejected: results.rejected.clone(),
         }
     }

@@ -40,8 +40,8 @@ pub struct Publication {
     pub destination: Destination,
     /// Its key; records of one key keep their order.
     pub key: Vec<u8>,
-    /// Its value.
-    pub value: Vec<u8>,
+    /// Its value; `None` buries what its key had before.
+    pub value: Option<Vec<u8>>,
     /// Its timestamp.
     pub timestamp: Millis,
 }
@@ -176,7 +176,8 @@ impl Publisher {
             let topic = self.topic(publication.destination);
             // A broker refuses what is dated later than it is, and a customer's clock may be wrong.
             let timestamp = if undated { now } else { publication.timestamp.min(now) };
-            let mut record = BaseRecord::with_opaque_to(topic, index).key(&publication.key).payload(&publication.value).timestamp(timestamp);
+            let mut record = BaseRecord::<Vec<u8>, Vec<u8>, usize>::with_opaque_to(topic, index).key(&publication.key).timestamp(timestamp);
+            record.payload = publication.value.as_ref();
             while let Err((error, back)) = producer.send(record) {
                 match code_of(&error) {
                     RDKafkaErrorCode::QueueFull if go_on(&notes.connection) => producer.poll(WAIT),

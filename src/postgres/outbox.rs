@@ -6,7 +6,7 @@ use super::encode::Timestamp;
 use super::error::PostgresError;
 use super::recorded;
 use super::settings::PostgresSettings;
-use crate::sink::outbox::{self, Backlog, Letter, Owed, STRETCH_RECORDS, Stretch};
+use crate::sink::outbox::{self, Backlog, Letter, Owed, STRETCH_RECORDS, Stretch, Tombstone};
 use crate::sink::{Progress, SinkError};
 use dataflows::campaign::output::Decision;
 use dataflows::event::{Place, Whose};
@@ -26,6 +26,10 @@ const EXTENT: &str = "
         SELECT epoch FROM decisions WHERE epoch > $1 AND epoch <= $2
         UNION ALL
         SELECT epoch FROM dead_letters WHERE epoch > $1 AND epoch <= $2
+        UNION ALL
+        SELECT epoch FROM erasures WHERE epoch > $1 AND epoch <= $2
+        UNION ALL
+        SELECT blanked FROM dead_letters WHERE blanked > $1 AND blanked <= $2 AND epoch < blanked
         ORDER BY epoch LIMIT $3
     ) owed";
 
@@ -36,13 +40,29 @@ const DECISIONS: &str = "
 const LETTERS: &str =
     "SELECT epoch, topic, partition, position, reason, detail, raw, customer_id, dated FROM dead_letters WHERE epoch > $1 AND epoch <= $2";
 
+const ERASED: &str = "SELECT DISTINCT epoch, customer_id FROM erasures WHERE epoch > $1 AND epoch <= $2";
+
+const BLANKED: &str = "SELECT blanked, topic, partition, position FROM dead_letters WHERE blanked > $1 AND blanked <= $2 AND epoch < blanked";
+
+/// Of each customer whom these epochs have erased the newest decision of an earlier one that
+/// stands.
+const AGAIN: &str = "
+    SELECT DISTINCT ON (g.epoch, d.customer_id) g.epoch, d.customer_id, d.decision_key, d.decision_id, d.ts, d.arm, d.propensity,
+        d.expected_reward, d.uncertainty, d.scores, d.model_version, d.context
+    FROM erasures g JOIN decisions d ON d.customer_id = g.customer_id AND d.epoch < g.epoch
+    WHERE g.epoch > $1 AND g.epoch <= $2
+    ORDER BY g.epoch, d.customer_id, d.epoch DESC, d.ts DESC, d.decision_key DESC";
+
 /// Records, and seconds since the commit of the oldest.
 const BACKLOG: &str = "
-    SELECT d.records + l.records, (
-        SELECT greatest(0, extract(epoch FROM now() - e.committed_at))::float8 FROM epochs e WHERE e.job = $3 AND e.epoch = least(d.first, l.first)
+    SELECT d.records + l.records + g.records + b.records, (
+        SELECT greatest(0, extract(epoch FROM now() - e.committed_at))::float8 FROM epochs e
+        WHERE e.job = $3 AND e.epoch = least(d.first, l.first, g.first, b.first)
     )
     FROM (SELECT count(*) AS records, min(epoch) AS first FROM decisions WHERE epoch > $1 AND epoch <= $2) d,
-        (SELECT count(*) AS records, min(epoch) AS first FROM dead_letters WHERE epoch > $1 AND epoch <= $2) l";
+        (SELECT count(*) AS records, min(epoch) AS first FROM dead_letters WHERE epoch > $1 AND epoch <= $2) l,
+        (SELECT count(DISTINCT (epoch, customer_id)) AS records, min(epoch) AS first FROM erasures WHERE epoch > $1 AND epoch <= $2) g,
+        (SELECT count(*) AS records, min(blanked) AS first FROM dead_letters WHERE blanked > $1 AND blanked <= $2 AND epoch < blanked) b";
 
 /// A compare-and-set: the mark moves from where it was left, by the instance that has the job.
 const ADVANCE: &str = "UPDATE progress SET published = $3 WHERE job = $1 AND published = $2 AND incarnation = $4";
@@ -145,6 +165,16 @@ fn epochs(client: &mut Client, after: u64, through: u64) -> Result<Vec<Owed>, Po
     let bounds = [after as i64, through as i64];
     let decisions = client.query(DECISIONS, &[&bounds[0], &bounds[1]]).map_err(PostgresError::statement("read the decisions"))?;
     let letters = client.query(LETTERS, &[&bounds[0], &bounds[1]]).map_err(PostgresError::statement("read the dead letters"))?;
+    let erased = || PostgresError::statement("read what erasures owe");
+    for row in &client.query(ERASED, &[&bounds[0], &bounds[1]]).map_err(erased())? {
+        entry(&mut epochs, row).tombstones.push(Tombstone::Decisions(row.get(1)));
+    }
+    for row in &client.query(BLANKED, &[&bounds[0], &bounds[1]]).map_err(erased())? {
+        entry(&mut epochs, row).tombstones.push(Tombstone::Letter(row.get(1), place_of(row, 2)));
+    }
+    for row in &client.query(AGAIN, &[&bounds[0], &bounds[1]]).map_err(erased())? {
+        entry(&mut epochs, row).again.push(decision_of(row));
+    }
     for row in &decisions {
         entry(&mut epochs, row).decisions.push(decision_of(row));
     }
@@ -178,10 +208,15 @@ fn decision_of(row: &Row) -> Decision {
     }
 }
 
+/// A place, from the column of its partition on.
+fn place_of(row: &Row, column: usize) -> Place {
+    Place::new(row.get::<_, i32>(column) as u32, row.get::<_, i64>(column + 1) as u64)
+}
+
 fn letter_of(row: &Row) -> Letter {
     Letter {
         topic: row.get(1),
-        place: Place::new(row.get::<_, i32>(2) as u32, row.get::<_, i64>(3) as u64),
+        place: place_of(row, 2),
         reason: Cow::Owned(row.get(4)),
         detail: row.get(5),
         raw: row.get(6),

@@ -6,6 +6,7 @@ use crate::kafka::TopicNames;
 use crate::results::EpochResults;
 use dataflows::campaign::output::Decision;
 use dataflows::event::{CustomerId, Millis, Place, Rejected, Whose};
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -42,11 +43,25 @@ impl Letter {
     }
 }
 
+/// Of what a topic is to keep nothing that came before, because a customer was erased.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Tombstone {
+    /// Whatever was decided for a customer.
+    Decisions(CustomerId),
+    /// The dead letter of a topic, by its name at the broker, and a place.
+    Letter(String, Place),
+}
+
 /// What an epoch has to publish.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Owed {
     /// Which epoch.
     pub epoch: u64,
+    /// What it has erased, before all else.
+    pub tombstones: Vec<Tombstone>,
+    /// Of each erased customer the newest decision that stands of earlier epochs: it goes behind
+    /// the tombstone again.
+    pub again: Vec<Decision>,
     /// Its decisions, by customer and instant.
     pub decisions: Vec<Decision>,
     /// What it could not take, by topic and place.
@@ -57,7 +72,9 @@ impl Owed {
     /// Of an epoch that has just been committed: what it keeps. Decisions that it erases itself it
     /// does not keep; its dead letters are blanked already.
     pub fn of(results: &mut EpochResults, topics: &TopicNames) -> Owed {
-        let mut owed = Owed { epoch: results.epoch, decisions: std::mem::take(&mut results.decisions), letters: Vec::new() };
+        let tombstones = results.erasures.iter().map(|erasure| Tombstone::Decisions(erasure.customer)).collect();
+        let decisions = std::mem::take(&mut results.decisions);
+        let mut owed = Owed { epoch: results.epoch, tombstones, decisions, ..Owed::default() };
         owed.erase(&erased(results));
         owed.letters = std::mem::take(&mut results.rejected).into_iter().map(|rejected| Letter::of(rejected, topics)).collect();
         owed.sort();
@@ -66,25 +83,35 @@ impl Owed {
 
     /// Puts it into the order in which it is published, whoever gives it.
     pub fn sort(&mut self) {
+        self.tombstones.sort();
+        self.tombstones.dedup();
+        self.again.sort_by_key(|decision| decision.customer);
         self.decisions.sort_by_key(|decision| (decision.customer, decision.timestamp, decision.key));
         self.letters.sort_by(|a, b| (&a.topic, a.place, &a.reason).cmp(&(&b.topic, b.place, &b.reason)));
     }
 
     /// How many records that makes.
     pub fn records(&self) -> usize {
-        self.decisions.len() + self.letters.len()
+        self.tombstones.len() + self.again.len() + self.decisions.len() + self.letters.len()
     }
 
     /// Bytes that it takes in memory, roughly.
     pub fn bytes(&self) -> usize {
         let decision = |decision: &Decision| size_of::<Decision>() + decision.decision.len() + 8 * decision.scores.len() + 2 * decision.context.len();
         let letter = |letter: &Letter| size_of::<Letter>() + letter.topic.len() + letter.detail.len() + letter.raw.len();
-        size_of::<Owed>() + self.decisions.iter().map(decision).sum::<usize>() + self.letters.iter().map(letter).sum::<usize>()
+        let tombstone = |tombstone: &Tombstone| match tombstone {
+            Tombstone::Decisions(_) => size_of::<Tombstone>(),
+            Tombstone::Letter(topic, _) => size_of::<Tombstone>() + topic.len(),
+        };
+        let decisions = self.again.iter().chain(&self.decisions).map(decision).sum::<usize>();
+        let letters = self.letters.iter().map(letter).sum::<usize>();
+        size_of::<Owed>() + self.tombstones.iter().map(tombstone).sum::<usize>() + decisions + letters
     }
 
     /// Whether something in it was decided for an erased customer, or names one.
     pub fn concerns(&self, erased: &[(CustomerId, Millis)]) -> bool {
-        self.decisions.iter().any(|decision| is_erased(decision, erased)) || self.letters.iter().any(|letter| letter.is_erased(erased))
+        self.again.iter().chain(&self.decisions).any(|decision| is_erased(decision, erased))
+            || self.letters.iter().any(|letter| letter.is_erased(erased))
     }
 
     /// Takes out what was decided for erased customers, each up to an instant, and blanks their
@@ -93,9 +120,10 @@ impl Owed {
         for letter in self.letters.iter_mut().filter(|letter| letter.is_erased(erased)) {
             (letter.detail, letter.raw, letter.whose) = (Rejected::BLANKED.to_string(), Vec::new(), None);
         }
-        let before = self.decisions.len();
+        let before = self.records();
+        self.again.retain(|decision| !is_erased(decision, erased));
         self.decisions.retain(|decision| !is_erased(decision, erased));
-        before - self.decisions.len()
+        before - self.records()
     }
 }
 
@@ -189,12 +217,12 @@ mod tests {
         results.erasures = vec![erasure(9, 4)];
         let topics = Topic::ALL.map(|topic| format!("own-{}", topic.name()));
         let owed = Owed::of(&mut results, &topics);
+        assert!(owed.bytes() > 7 * 100 && results.decisions.is_empty());
         let decided: Vec<_> = owed.decisions.iter().map(|decision| (decision.customer, decision.timestamp)).collect();
         assert_eq!(decided, [(1, 6), (1, 7), (2, 5), (9, 5)]);
         let letters: Vec<_> = owed.letters.iter().map(|letter| (letter.topic.as_str(), letter.place.position())).collect();
         assert_eq!(letters, [("own-customers", 8), ("own-rewards", 1), ("own-rewards", 2)]);
-        assert_eq!((owed.epoch, owed.records()), (3, 7));
-        assert!(owed.bytes() > 7 * 100 && results.decisions.is_empty());
+        assert_eq!((owed.epoch, owed.records(), owed.tombstones), (3, 8, vec![Tombstone::Decisions(9)]));
     }
 
     #[test]
@@ -204,11 +232,12 @@ mod tests {
             Letter { topic: String::new(), place, reason: Cow::Borrowed("bad_op"), detail: "x".to_string(), raw: b"x".to_vec(), whose }
         };
         let letters = vec![letter(5), letter(6)];
-        let mut owed = Owed { epoch: 1, decisions: vec![decision(1, 5), decision(1, 6), decision(2, 5)], letters };
-        let of_letters = Owed { decisions: Vec::new(), ..owed.clone() };
+        let (decisions, again) = (vec![decision(1, 5), decision(1, 6), decision(2, 5)], vec![decision(1, 4)]);
+        let mut owed = Owed { epoch: 1, tombstones: vec![Tombstone::Decisions(1)], again, decisions, letters };
+        let of_letters = Owed { decisions: Vec::new(), again: Vec::new(), ..owed.clone() };
         assert!(of_letters.concerns(&[(1, 5)]) && !of_letters.concerns(&[(1, 4), (2, 9)]));
-        assert!(!owed.concerns(&[(1, 4), (3, 9)]) && owed.concerns(&[(3, 9), (1, 5)]));
-        assert_eq!(owed.erase(&[(1, 5)]), 1);
+        assert!(!owed.concerns(&[(1, 3), (3, 9)]) && owed.concerns(&[(3, 9), (1, 4)]));
+        assert_eq!((owed.erase(&[(1, 5)]), owed.again.len(), owed.tombstones.len()), (2, 0, 1));
         assert_eq!(owed.decisions.iter().map(|decision| decision.timestamp).collect::<Vec<_>>(), [6, 5]);
         assert_eq!(owed.letters.iter().map(|letter| letter.raw.len()).collect::<Vec<_>>(), [0, 1], "one is blanked");
     }

@@ -15,8 +15,14 @@ pub(crate) const PARTITIONS: i32 = 3;
 /// How long the broker may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The values of all records that a topic now has, partition by partition.
+/// The values of all records that a topic now has, partition by partition; but of tombstones, which
+/// have none.
 pub(crate) fn read_all(brokers: &str, topic: &str) -> Vec<Vec<u8>> {
+    read_keyed(brokers, topic).into_iter().filter_map(|(_, value)| value).collect()
+}
+
+/// Keys and values of all records that a topic now has, partition by partition.
+pub(crate) fn read_keyed(brokers: &str, topic: &str) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", brokers).set("group.id", "proofs").set("enable.partition.eof", "true").set("enable.auto.commit", "false");
     let consumer: BaseConsumer = config.create().expect("a consumer");
@@ -28,7 +34,7 @@ pub(crate) fn read_all(brokers: &str, topic: &str) -> Vec<Vec<u8>> {
     let (mut values, mut ends) = (Vec::new(), 0);
     while ends < PARTITIONS {
         match consumer.poll(PATIENCE).expect("the broker answers") {
-            Ok(message) => values.push(message.payload().unwrap_or_default().to_vec()),
+            Ok(message) => values.push((message.key().unwrap_or_default().to_vec(), message.payload().map(<[u8]>::to_vec))),
             Err(KafkaError::PartitionEOF(_)) => ends += 1,
             Err(error) => panic!("{topic}: {error}"),
         }

@@ -7,7 +7,7 @@
 //! What stays is the report of the erasure, sums over many customers, and of a customer who is not
 //! erased for ever the keys of interactions that were taken back.
 
-use dataflows::event::{CustomerId, Millis, Rejected};
+use dataflows::event::{CustomerId, Millis, Place, Rejected};
 use jiff::Timestamp;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
@@ -95,6 +95,23 @@ impl Erased {
             }
         }
         Ok(changed.then_some(rest))
+    }
+
+    /// Where the dead letters stood that go from a file.
+    ///
+    /// # Errors
+    /// What in it is not as it was written.
+    pub fn letters(&self, content: &[u8]) -> Result<Vec<(String, Place)>, String> {
+        let mut letters = Vec::new();
+        for line in text(content)?.lines().filter(|line| table(line) == "dead_letters") {
+            let Some(until) = self.until_of(line) else { continue };
+            let row = parse(line)?;
+            if instant(&row, "dated")? <= until {
+                let topic = row["topic"].as_str().ok_or("topic of a row is no text")?.to_string();
+                letters.push((topic, Place::new(integer(&row, "partition")? as u32, integer(&row, "position")? as u64)));
+            }
+        }
+        Ok(letters)
     }
 
     fn fate(&mut self, line: &str) -> Result<Fate, String> {
@@ -323,6 +340,8 @@ mod tests {
         let other = letter("eA==", "\\\"customer_id\\\":5,", "6", "\"-infinity\"", "null");
         let nobody = letter("eA==", "x", "null", "null", "null");
         let older: &[&str] = &[&dated("-infinity"), &dated(SECOND), &kept, &other, &nobody];
+        let found = Erased::new(9, &[(5, UNTIL)]).letters(older.join("\n").as_bytes()).expect("lines");
+        assert_eq!(found, vec![("rewards".to_string(), Place::new(2, 5)); 2]);
         assert_eq!(rest(&[(5, UNTIL)], &[], &[older]), [Some(vec![blank.clone(), blank, kept, other, nobody])]);
     }
 

@@ -38,7 +38,7 @@ use crate::journal::FileMark;
 use crate::postgres::{PostgresError, PostgresSettings};
 use crate::results::EpochResults;
 use crate::sink::Link;
-use dataflows::event::{CustomerId, Millis};
+use dataflows::event::{CustomerId, Millis, Place};
 use erased::Erased;
 use lines::Lines;
 use serde::Deserialize;
@@ -238,6 +238,22 @@ impl ChangeFiles {
             }
         }
         Ok(rewritten)
+    }
+
+    /// Where the dead letters stood that [`erase`](Self::erase) would blank: topic's name at the
+    /// broker, and place.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub fn letters_of(&self, epoch: u64, customers: &[(CustomerId, Millis)]) -> Result<Vec<(String, Place)>, ChangesError> {
+        let erased = Erased::new(epoch, customers);
+        let mut letters = Vec::new();
+        for older in self.names()?.iter().filter_map(|name| epoch_of(name)).filter(|other| *other < epoch) {
+            let Some(content) = self.read(older)? else { continue };
+            let found = erased.letters(&content).map_err(|why| ChangesError::Damaged { path: self.path(older), why })?;
+            letters.extend(found);
+        }
+        Ok(letters)
     }
 
     fn path(&self, epoch: u64) -> PathBuf {

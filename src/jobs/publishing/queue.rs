@@ -110,7 +110,10 @@ impl Queue {
             return;
         }
         self.committed = owed.epoch;
+        // What an erasure owes beside is known to the outbox alone: its epoch is read from there.
+        let erases = !erased.is_empty();
         self.erase(erased);
+        self.uncounted |= erases;
         let records = owed.records() as u64;
         self.records += records;
         self.since_count += records;
@@ -118,7 +121,7 @@ impl Queue {
             self.oldest.get_or_insert(since);
         }
         let bytes = owed.bytes();
-        if owed.epoch == self.next && self.bytes + bytes <= self.room {
+        if !erases && owed.epoch == self.next && self.bytes + bytes <= self.room {
             self.next += 1;
             self.bytes += bytes;
             self.waiting.push_back(Waiting { owed, since, bytes });

@@ -212,7 +212,7 @@ impl Thread {
             Ok(Published::All(refused)) => {
                 for refused in refused {
                     let record = &records[refused.index];
-                    let (topic, bytes, what) = (publisher.topic(record.destination), record.value.len(), told(record));
+                    let (topic, bytes, what) = (publisher.topic(record.destination), record.value.as_ref().map_or(0, Vec::len), told(record));
                     tracing::error!(topic, bytes, "A record is passed over, for its topic never takes it ({}): {what}.", refused.code);
                     shared.status.unpublishable(record.destination);
                 }

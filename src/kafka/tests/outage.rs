@@ -34,7 +34,7 @@ impl Drop for Broker {
 
 fn decision(number: u64) -> Publication {
     let (customer, value) = event(number);
-    Publication { destination: Destination::Predictions, key: customer.to_string().into(), value: value.into(), timestamp: MARCH }
+    Publication { destination: Destination::Predictions, key: customer.to_string().into(), value: Some(value.into()), timestamp: MARCH }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use rdkafka::types::{RDKafkaApiKey, RDKafkaErrorCode, RDKafkaRespErr};
 
 fn publication(destination: Destination, number: u64) -> Publication {
     let (customer, value) = event(number);
-    Publication { destination, key: (customer % 10).to_string().into(), value: value.into(), timestamp: MARCH + number as i64 }
+    Publication { destination, key: (customer % 10).to_string().into(), value: Some(value.into()), timestamp: MARCH + number as i64 }
 }
 
 /// Reads a topic that is written only.
@@ -55,11 +55,11 @@ fn a_record_that_is_too_long_is_passed_over_or_an_error_with_the_way_out() {
         (state.get() >> 56) as u8
     };
     // Longer than the topic takes, and not to be compressed.
-    let long = Publication { value: std::iter::repeat_with(noise).take(2 << 20).collect(), ..publication(Destination::DeadLetters, 1) };
+    let long = Publication { value: Some(std::iter::repeat_with(noise).take(2 << 20).collect()), ..publication(Destination::DeadLetters, 1) };
     let refused = Refused { index: 0, code: RDKafkaErrorCode::MessageSizeTooLarge };
     assert_eq!(publisher.publish(std::slice::from_ref(&long), |_| true).unwrap(), Published::All(vec![refused]));
     let mut producer = Producer::new(&settings).unwrap();
-    producer.send(&settings.dead_letters, 1, Some(&long.value), MARCH).unwrap();
+    producer.send(&settings.dead_letters, 1, long.value.as_deref(), MARCH).unwrap();
     let error = producer.finish(PATIENCE).unwrap_err();
     assert!(matches!(error, KafkaError::Delivery { .. }) && error.to_string().contains("max.message.bytes"), "{error}");
     let mut producer = Producer::new(&settings).unwrap();
@@ -131,7 +131,7 @@ fn a_client_that_has_lost_count_is_replaced_and_the_epoch_sent_again() {
 /// A publication that no compression makes shorter than 3,000 bytes.
 fn long(number: u64) -> Publication {
     let value: Vec<u8> = (0..4_000_u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    Publication { value, ..publication(Destination::Predictions, number) }
+    Publication { value: Some(value), ..publication(Destination::Predictions, number) }
 }
 
 #[test]

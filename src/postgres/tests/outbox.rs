@@ -5,7 +5,7 @@ use super::*;
 use crate::postgres::Outbox;
 use crate::postgres::error::PostgresError;
 use crate::sink::SinkError;
-use crate::sink::outbox::{Outbox as _, Owed, STRETCH_RECORDS, Stretch};
+use crate::sink::outbox::{Outbox as _, Owed, STRETCH_RECORDS, Stretch, Tombstone};
 
 fn outbox(database: &TestDatabase, writer: &Writer) -> Outbox {
     Outbox::new(database.settings(), writer.progress().incarnation)
@@ -106,5 +106,35 @@ fn what_is_owed_is_kept_however_old_it_is_and_goes_with_its_customer() {
     writer.commit(&erasing).unwrap();
     assert_eq!(database.text("SELECT string_agg(position::text, ' ' ORDER BY position) FROM dead_letters"), "2 3");
     let epochs = outbox.owed(1, 64).unwrap().epochs;
-    assert_eq!(epochs.iter().map(|owed| (owed.epoch, owed.decisions.len(), owed.letters.len())).collect::<Vec<_>>(), [(2, 0, 1), (3, 1, 1)]);
+    let shown = |owed: &Owed| (owed.epoch, owed.tombstones.len(), owed.decisions.len(), owed.letters.len());
+    assert_eq!(epochs.iter().map(shown).collect::<Vec<_>>(), [(2, 0, 0, 1), (3, 0, 1, 1), (64, 1, 0, 0)]);
+}
+
+#[test]
+fn an_erasure_owes_tombstones_and_what_still_stands_behind_them() {
+    let Some(database) = TestDatabase::create() else { return };
+    let mut writer = database.writer();
+    let mut outbox = outbox(&database, &writer);
+    let at = |timestamp, key| Decision { timestamp, ..decision(2, key) };
+    let first = EpochResults {
+        decisions: vec![at(MARCH, 1), at(MARCH + 9, 2), at(MARCH + 8, 3), decision(5, 4)],
+        rejected: vec![rejected_of(2, MARCH, 1), rejected_of(2, MARCH + 1, 2), rejected_of(5, MARCH, 3)],
+        ..EpochResults::new(1)
+    };
+    writer.commit(&first).unwrap();
+    outbox.advance(0, 1).unwrap();
+    let erasures = vec![erasure_of(2, MARCH), erasure_of(2, MARCH), erasure_of(7, MARCH)];
+    let mut blank = rejected_of(2, MARCH, 8);
+    blank.blank();
+    writer.commit(&EpochResults { erasures, decisions: vec![at(MARCH + 2, 9)], rejected: vec![blank], ..EpochResults::new(2) }).unwrap();
+    let Stretch { epochs, through } = outbox.owed(1, 2).unwrap();
+    let [owed] = &epochs[..] else { panic!("{epochs:?}") };
+    let letter = Tombstone::Letter("rewards".to_string(), Place::new(2, 1));
+    assert_eq!((through, &owed.tombstones), (2, &vec![Tombstone::Decisions(2), Tombstone::Decisions(7), letter]));
+    let keys = |decisions: &[Decision]| decisions.iter().map(|decision| decision.key).collect::<Vec<_>>();
+    assert_eq!((keys(&owed.again), keys(&owed.decisions), owed.letters.len()), (vec![2], vec![9], 1));
+    let backlog = outbox.backlog(1, 2).unwrap();
+    assert!(backlog.records == 5 && backlog.oldest.is_some(), "{backlog:?}");
+    outbox.advance(1, 2).unwrap();
+    assert_eq!((outbox.owed(2, 2).unwrap().epochs, outbox.backlog(2, 2).unwrap().records), (Vec::new(), 0));
 }
