@@ -15,6 +15,7 @@ mod first;
 mod jobs;
 mod journal;
 mod kafka;
+mod places;
 mod postgres;
 mod results;
 mod sink;

@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod config;
 pub mod demo;
 pub mod docs;
+pub mod erasures;
 pub mod error;
 pub mod generate;
 pub mod replay;
@@ -62,6 +63,8 @@ pub enum Command {
     Config(config::ConfigArgs),
     /// Lists, inspects, verifies and prunes the checkpoints of a job
     Checkpoint(checkpoint::CheckpointArgs),
+    /// Reports what was done with each erased customer, place by place, and what is not done yet
+    Erasures(erasures::ErasuresArgs),
     /// Validates a configuration and its connections without starting, and names every fault at once
     Check(check::CheckArgs),
     /// Prints what a shell needs to complete commands and flags
@@ -106,6 +109,7 @@ pub fn dispatch(cli: Cli) -> Result<(), ProgramError> {
         Command::Topics(args) => topics::run(&args, &cli.global),
         Command::Config(args) => config::run(&args, &cli.global),
         Command::Checkpoint(args) => checkpoint::run(&args, &cli.global),
+        Command::Erasures(args) => erasures::run(&args, &cli.global),
         Command::Check(args) => check::run(&args, &cli.global),
         Command::Completions(args) => docs::completions(&args),
         Command::Man(args) => docs::man(&args, &cli.global),

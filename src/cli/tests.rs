@@ -18,6 +18,7 @@ fn commands() -> Vec<clap::Command> {
         command::<docs::CompletionsArgs>("completions"),
         command::<config::ConfigArgs>("config"),
         command::<demo::DemoArgs>("demo"),
+        command::<erasures::ErasuresArgs>("erasures"),
         command::<generate::GenerateArgs>("generate"),
         command::<docs::ManArgs>("man"),
         command::<replay::ReplayArgs>("replay"),

@@ -88,7 +88,7 @@ pub(super) async fn erase(State(eraser): State<Eraser>, path: Result<Path<String
     let body = json!({
         "customer_id": customer,
         "until": until,
-        "detail": "everything of the customer dated up to `until` goes with the next epoch; its row in the table erasures reports what went",
+        "detail": "everything of the customer dated up to `until` goes with the next epoch; `sluice erasures` reports place by place what went, and what remains",
     });
     Ok((StatusCode::ACCEPTED, Json(body)).into_response())
 }

@@ -289,7 +289,16 @@ impl Job {
             published.committed(&mut results);
             watched.saved.get().into_iter().for_each(|saved| sink.checkpointed(saved.newest(), saved.oldest()));
         };
-        let sink = spawn(sink, results, Arc::clone(&self.watched.control.committed), then, self.watched.ending.teller())?;
+        // Records that a checkpoint covers go without waiting for an epoch that may never come.
+        let (saved, mut looked_at) = (self.watched.clone(), 0);
+        let at_rest = move |sink: &mut dyn Sink| {
+            if let Some(saved) = saved.saved.get().filter(|saved| saved.newest() > looked_at) {
+                looked_at = saved.newest();
+                sink.checkpointed(saved.newest(), saved.oldest());
+            }
+        };
+        let committed = Arc::clone(&self.watched.control.committed);
+        let sink = spawn(sink, results, committed, then, at_rest, self.watched.ending.teller())?;
         Ok(Some(((sink, publishing), Lead { restart, to_sink })))
     }
 

@@ -12,6 +12,8 @@ mod recorded;
 mod stretches;
 mod verified;
 
+pub use verified::FOLDER as VERIFIED;
+
 use super::gather::Gather;
 use super::history::{AHEAD, Decided, History, HistoryError, Stretch};
 use super::live::{Control, Replayed, bounds_of};

@@ -3,20 +3,26 @@
 use super::{Commit, Sink, SinkError};
 use crate::first::{Tell, caught};
 use crate::results::EpochResults;
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// How long no epoch comes before what can be done meanwhile is done.
+const REST: Duration = Duration::from_secs(1);
 
 /// The thread, which gives the sink back unless it failed.
 pub type SinkThread = JoinHandle<Option<Box<dyn Sink>>>;
 
 /// Starts the sink's thread.
 ///
-/// It commits what comes through `results`, in order, raises `committed` after each commit and then hands the epoch to `then`, which runs on the
-/// sink's thread (publish its predictions, wake whoever waits for it). The channel's bound is how many epochs may wait. When the channel is closed
-/// and empty the thread ends and gives the sink back; on an error, or a panic, it says so to `failure`, and only then drops its side of the channel: that
-/// senders notice is what follows, and not the cause.
+/// It commits what comes through `results`, in order, raises `committed` after each commit and then
+/// hands the epoch to `then`, which runs on the sink's thread (publish its predictions, wake
+/// whoever waits for it); `at_rest` runs there now and then while none comes. The channel's bound
+/// is how many epochs may wait. When the channel is closed and empty the thread ends and gives the
+/// sink back; on an error, or a panic, it says so to `failure`, and only then drops its side of the
+/// channel: that senders notice is what follows, and not the cause.
 ///
 /// # Errors
 /// [`SinkError::Thread`].
@@ -25,16 +31,22 @@ pub fn spawn(
     results: Receiver<Box<EpochResults>>,
     committed: Arc<AtomicU64>,
     mut then: impl FnMut(&mut dyn Sink, Box<EpochResults>, Commit) + Send + 'static,
+    mut at_rest: impl FnMut(&mut dyn Sink) + Send + 'static,
     failure: Tell<SinkError>,
 ) -> Result<SinkThread, SinkError> {
     let commit_all = move || {
         let outcome = caught("sink", || {
-            for epoch in &results {
-                let commit = sink.commit(&epoch)?;
-                committed.fetch_max(commit.epoch, Ordering::Release);
-                then(sink.as_mut(), epoch, commit);
+            loop {
+                match results.recv_timeout(REST) {
+                    Ok(epoch) => {
+                        let commit = sink.commit(&epoch)?;
+                        committed.fetch_max(commit.epoch, Ordering::Release);
+                        then(sink.as_mut(), epoch, commit);
+                    }
+                    Err(RecvTimeoutError::Timeout) => at_rest(sink.as_mut()),
+                    Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                }
             }
-            Ok(())
         });
         match outcome {
             Ok(Ok(())) => Some(sink),

@@ -27,7 +27,7 @@ use std::time::Duration;
 
 /// The folder below `checkpoint.dir` that has a folder for each job; no job's own can have this
 /// name.
-const FOLDER: &str = "kind=verified";
+pub const FOLDER: &str = "kind=verified";
 
 /// Verifications to keep: should the newest one be damaged, the one before it is gone on from.
 const KEEP: usize = 2;

@@ -367,7 +367,8 @@ fn the_sink_commits_in_order_tells_and_gives_the_writer_back() {
         list.lock().unwrap().push((epoch.epoch, commit.epoch, commit.retries, mark.load(Ordering::Acquire)));
     };
     let sink =
-        sink::spawn(Box::new(database.writer()), receiver, committed.clone(), then, crate::first::First::<SinkError>::default().teller()).unwrap();
+        sink::spawn(Box::new(database.writer()), receiver, committed.clone(), then, |_| {}, crate::first::First::<SinkError>::default().teller())
+            .unwrap();
     for epoch in [first_epoch(), second_epoch()] {
         sender.send(Box::new(epoch)).unwrap();
     }
@@ -409,7 +410,7 @@ fn a_fenced_sink_ends_and_its_sender_notices() {
     let old = database.writer();
     let _new = database.writer();
     let failure = crate::first::First::<SinkError>::default();
-    let sink = sink::spawn(Box::new(old), receiver, Arc::default(), |_, _, _| panic!("nothing was committed"), failure.teller()).unwrap();
+    let sink = sink::spawn(Box::new(old), receiver, Arc::default(), |_, _, _| panic!("nothing was committed"), |_| {}, failure.teller()).unwrap();
     sender.send(Box::new(first_epoch())).unwrap();
     assert!(sink.join().unwrap().is_none());
     assert!(matches!(failure.take(), Some(SinkError::Postgres(PostgresError::Fenced { .. }))));
