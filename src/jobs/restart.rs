@@ -364,7 +364,7 @@ pub(super) mod tests {
     use crate::checkpoint::Location;
     use crate::kafka::TopicIds;
     use crate::sink::Progress;
-    use crate::sink::applied::AppliedSettings;
+    use crate::sink::applied::{Applied, AppliedSettings};
     use crate::sink::kept::KeptAt;
     use dataflows::settings::Settings;
 
@@ -400,7 +400,7 @@ pub(super) mod tests {
             Ok(TopicIds::UNKNOWN)
         }
         fn applied(&mut self) -> Result<AppliedSettings, SinkError> {
-            Ok(AppliedSettings::default())
+            Ok(AppliedSettings(vec![Applied::of(1, &Settings::default())]))
         }
         fn erasures(&mut self, _: u64) -> Result<Vec<(u64, CustomerId, Millis)>, SinkError> {
             Ok(Vec::new())
@@ -479,5 +479,23 @@ pub(super) mod tests {
         assert_eq!(find(Recorded(6, 1..7)).ok(), Some(6));
         assert!(matches!(find(Recorded(6, 4..7)), Err(RestartError::Unrecorded { needed: 1, first: 4, .. })));
         assert!(matches!(find(Recorded(6, 7..7)), Err(RestartError::Unrecorded { needed: 1, first: 7, .. })));
+    }
+
+    #[test]
+    fn other_settings_are_taken_over_only_from_a_checkpoint_of_the_last_epoch() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let location = Location::Folder(folder.path().to_path_buf());
+        let mut other = Settings::default();
+        other.customer.at_risk_days = 7.0;
+        let checkpoints = Checkpoints::open(&location, "campaign", Fingerprint::of(&other)).expect("a store");
+        let (kafka, partitions) = (KafkaSettings::new("127.0.0.1:1"), BTreeMap::new());
+        let sources = Sources { checkpoints: &checkpoints, kafka: &kafka, partitions: &partitions };
+        let find = |mut sink: Recorded, reconfigure| {
+            let found = Restart::find(&mut sink, &sources, &Wanted { settings: &other, reconfigure }, None);
+            found.map(|restart| (restart.replayed.len(), restart.changes))
+        };
+        assert_eq!(find(Recorded(0, 1..1), true).ok(), Some((0, false)), "there is nothing yet");
+        assert!(matches!(find(Recorded(6, 1..7), false), Err(RestartError::Configured { .. })));
+        assert!(matches!(find(Recorded(6, 1..7), true), Err(RestartError::Uncheckpointed { epoch: 6, newest: None, .. })));
     }
 }
