@@ -35,6 +35,12 @@ fn history() -> Lines {
         json!({ "decision_id": format!("d-{number}"), "customer_id": customer, "timestamp": instant }).to_string().into_bytes()
     };
     lines.insert("requests", (0..60).map(request).collect());
+    // Should requests be read first, time stands behind all purchases at once: two more let a day close that has one.
+    let purchase = |days: i64| {
+        let instant = 1_741_000_000_000 + days * 86_400_000;
+        json!({ "transaction_id": format!("last-{days}"), "customer_id": 100, "timestamp": instant, "amount": 5 }).to_string().into_bytes()
+    };
+    lines.entry("transactions").or_default().extend([0, 10].map(purchase));
     lines
 }
 
@@ -384,4 +390,97 @@ fn a_job_is_verified_beside_its_running_and_every_change_by_hand_is_found() {
         (Some(0), &Value::Bool(true), &json!(last)),
         "what was read before need not be there: {said:#}"
     );
+}
+
+/// Six hours, from one round of contacts to the next.
+const ROUND: i64 = 6 * 3_600_000;
+
+/// Contacts and requests of nine customers, in the order of time.
+struct Rounds<'a> {
+    stage: &'a Stage,
+    sender: Sender,
+    round: i64,
+}
+
+impl Rounds<'_> {
+    fn send(&mut self, topic: &str, customer: i64, value: &Value) {
+        let (topic, key) = (self.stage.topic(topic), customer.to_string());
+        let at = value["timestamp"].as_i64().expect("an instant");
+        self.sender.send(&topic, (customer % 3) as i32, Some(key.as_bytes()), Some(value.to_string().as_bytes()), at);
+    }
+
+    /// Sends rounds until this query says so.
+    fn until(&mut self, query: &str) {
+        let mut database = self.stage.database();
+        eventually(query, || {
+            self.round += 1;
+            let (round, at) = (self.round, 1_709_251_200_000 + self.round * ROUND);
+            for customer in 0..9 {
+                let contact =
+                    json!({"interaction_id": format!("i{round}-{customer}"), "customer_id": customer, "timestamp": at, "action": 1, "reward": 1});
+                self.send("interactions", customer, &contact);
+            }
+            self.send("requests", round % 9, &json!({"decision_id": format!("d{round}"), "customer_id": round % 9, "timestamp": at}));
+            self.sender.flush();
+            database.query_one(&format!("SELECT coalesce(({query}), false)"), &[]).expect("an answer").get(0)
+        });
+    }
+
+    /// A purchase of three customers before all their contacts, which corrects every context: of rows that are gone too.
+    fn correct(&mut self) {
+        for customer in 0..3 {
+            let (id, at) = (format!("t{}-{customer}", self.round), 1_709_251_200_000 - customer * ROUND);
+            self.send("transactions", customer, &json!({"transaction_id": id, "customer_id": customer, "timestamp": at, "amount": 5}));
+        }
+        self.sender.flush();
+        eventually("everything is committed", || self.sender.is_read(&self.stage.committed()));
+    }
+}
+
+#[test]
+fn rows_that_are_old_go_beside_kills_and_what_is_left_is_what_the_records_give() {
+    let Some(stage) = Stage::set("retention") else { return };
+    let configure = |interval: &str, more: &str| {
+        let own = format!("[postgres]\nkeep_interactions = \"2d\"\nkeep_decisions = \"3d\"\nkeep_model_metrics = \"1s\"\n{more}");
+        let toml = stage.saving_toml("").replace("[postgres]\n", &own).replace("200ms", interval);
+        std::fs::write(stage.config(), toml).expect("the configuration can be written");
+    };
+    configure("10ms", "");
+    stage.create_topics();
+    let job = stage.start_with_log(&[]);
+    stage.wait_for("SELECT incarnation FROM sluice.progress", 1);
+    let mut rounds = Rounds { stage: &stage, sender: Sender::plain(&stage), round: 0 };
+    rounds.correct();
+    let gone = |table: &str| format!("SELECT max((gone ->> '{table}')::int8) FROM sluice.epochs");
+    // Those of whoever is not corrected go first.
+    let has_none_before = |day: &str| format!("((SELECT min(ts) FROM sluice.interactions WHERE customer_id = 8) > '{day}')");
+    rounds.until(&has_none_before("2024-03-02"));
+    job.kill();
+    let job = stage.start_with_log(&["--workers", "2"]);
+    rounds.correct();
+    rounds.until(&format!("({} AND ({}) > 0 AND ({}) > 0)", has_none_before("2024-03-04"), gone("decisions"), gone("metrics")));
+    rounds.correct();
+    job.kill();
+    let (code, said) = verify(&stage.config(), &[]);
+    assert_eq!((code, &said["ok"]), (Some(0), &Value::Bool(true)), "{said:#}");
+    let contacts: i64 = stage.database().query_one("SELECT count(*) FROM sluice.interactions", &[]).expect("a number").get(0);
+    assert!(0 < contacts && contacts < 9 * rounds.round, "{contacts} rows of {} rounds", rounds.round);
+
+    // Without the first epochs only what was verified can be gone on from.
+    configure("100ms", "keep_epochs = \"1s\"\n");
+    let job = stage.start_with_log(&[]);
+    rounds.until(&format!("(({}) > 0)", gone("epochs")));
+    rounds.correct();
+    job.kill();
+    let (code, failed) = verify(&stage.config(), &[]);
+    assert!(code == Some(1) && failed.as_str().is_some_and(|said| said.contains("no longer recorded") && said.contains("--since last")), "{failed}");
+    let (code, since) = verify(&stage.config(), &["--since", "last"]);
+    assert_eq!((code, &since["ok"], &since["since_epoch"]), (Some(0), &Value::Bool(true), &said["epoch"]), "{since:#}");
+    let deleted =
+        ["DELETE FROM interactions WHERE epoch = (SELECT min(epoch) FROM interactions) AND customer_id = (SELECT min(customer_id) FROM interactions
+        WHERE epoch = (SELECT min(epoch) FROM interactions))"
+            .to_string()];
+    let (code, said) = verify(&changed(&stage, "deleted", &deleted), &["--since", "last"]);
+    assert_eq!((code, named(&said).len()), (Some(1), 1), "{said:#}");
+    rounds.sender.finish();
 }

@@ -16,6 +16,7 @@ mod values;
 use crate::checkpoint::Location;
 use crate::kafka::KafkaSettings;
 use crate::postgres::address::{Parameter, Parameters};
+use crate::postgres::retention::Keep;
 use crate::postgres::target::{Surroundings, Target};
 use crate::postgres::tls::Problem;
 use crate::postgres::{Limits, PostgresSettings};
@@ -119,6 +120,12 @@ impl Config {
         PostgresSettings {
             keep_model_versions: self.postgres.keep_models,
             dead_letter_days: u32::try_from(self.postgres.keep_dead_letters / DAY).unwrap_or(u32::MAX),
+            keep: Keep {
+                interactions: self.postgres.keep_interactions,
+                decisions: self.postgres.keep_decisions,
+                metrics: self.postgres.keep_model_metrics,
+                epochs: self.postgres.keep_epochs,
+            },
             arms: self.bandit.arms.clone(),
             context: features.context().names().to_vec(),
             features: features.names().to_vec(),

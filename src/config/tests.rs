@@ -122,6 +122,7 @@ pub(crate) fn another_value(key: &str) -> &'static str {
         "postgres.passfile" => "/nonexistent/passwords",
         "postgres.keep_models" => "10",
         "postgres.keep_dead_letters" => "90d",
+        "postgres.keep_interactions" | "postgres.keep_decisions" | "postgres.keep_model_metrics" | "postgres.keep_epochs" => "400d",
         "postgres.statement_timeout" => "2m",
         "postgres.lock_timeout" => "5s",
         "postgres.idle_timeout" => "30s",

@@ -253,6 +253,18 @@ pub struct Postgres {
     /// How long dead letters are kept.
     #[serde(deserialize_with = "values::millis::<_, DAY, { 36_500 * DAY }>")]
     pub keep_dead_letters: Millis,
+    /// How long interactions are kept; `None`: for ever.
+    #[serde(deserialize_with = "values::optional_millis::<_, DAY, { 36_500 * DAY }>")]
+    pub keep_interactions: Option<Millis>,
+    /// How long decisions are kept; `None`: for ever.
+    #[serde(deserialize_with = "values::optional_millis::<_, DAY, { 36_500 * DAY }>")]
+    pub keep_decisions: Option<Millis>,
+    /// How long metrics of epochs are kept; `None`: for ever.
+    #[serde(deserialize_with = "values::optional_duration::<_, 1_000, { 36_500 * DAY }>")]
+    pub keep_model_metrics: Option<Duration>,
+    /// How long records of epochs are kept; `None`: for ever.
+    #[serde(deserialize_with = "values::optional_duration::<_, 1_000, { 36_500 * DAY }>")]
+    pub keep_epochs: Option<Duration>,
 }
 
 /// Files of results.

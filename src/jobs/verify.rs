@@ -46,7 +46,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use stretches::parts;
 pub use verified::Since;
-use verified::{Basis, Leaving, Verified, compare_seen};
+use verified::{Basis, Leaving, Verified};
 
 /// Why nothing can be said.
 #[derive(Debug, thiserror::Error)]
@@ -129,6 +129,14 @@ pub enum VerifyError {
         /// How that shows.
         why: String,
     },
+    /// The epochs are no longer recorded.
+    #[error("{}", forgotten(*through, *since))]
+    Forgotten {
+        /// The last one that is not.
+        through: u64,
+        /// The epoch up to which it was verified before; 0 where that was not asked for.
+        since: u64,
+    },
     /// The records after what was verified are gone.
     #[error(
         "partition {partition} of `{topic}` starts at offset {low}, but what was verified up to epoch {epoch} ends at offset {wanted}: retention has removed \
@@ -162,6 +170,14 @@ pub enum VerifyError {
     Thread(String),
 }
 
+fn forgotten(through: u64, since: u64) -> String {
+    let gone = format!("epochs up to {through} are no longer recorded (postgres.keep_epochs)");
+    match since {
+        0 => format!("{gone}, so it cannot be computed from its beginning again: go on from the verification before with --since last"),
+        _ => format!("{gone}, and what was verified before ends with epoch {since}: keep them longer, and verify more often than they go"),
+    }
+}
+
 fn unverified(address: &str, since: Since) -> String {
     match since {
         Since::Last => format!(
@@ -189,6 +205,7 @@ impl VerifyError {
             | VerifyError::Unverified { .. }
             | VerifyError::Unusable { .. }
             | VerifyError::OtherHistory { .. }
+            | VerifyError::Forgotten { .. }
             | VerifyError::RemovedSince { .. }
             | VerifyError::Thread(_) => Blame::World,
         }
@@ -248,6 +265,10 @@ pub fn verify(config: &Config, features: Features, since: Option<Since>) -> Resu
     let since = basis.as_ref().map_or(0, Basis::epoch);
     let mut snapshot = Snapshot::open(postgres.clone())?;
     let mut standing = snapshot.standing(since)?;
+    let gone = standing.gone();
+    if gone.epochs > since {
+        return Err(VerifyError::Forgotten { through: gone.epochs, since });
+    }
     basis.iter().try_for_each(|basis| basis.check(&standing))?;
     serve(&mut described, &standing, &config.job)?;
     let (job, epoch) = (config.job.clone(), standing.last());
@@ -267,7 +288,7 @@ pub fn verify(config: &Config, features: Features, since: Option<Since>) -> Resu
         let mut expected = Expected::new(&stretches::tables(&postgres, &first), standing.kept.clone());
         if let Some(basis) = &basis {
             let blocks = verified.rows(basis, &mut expected)?;
-            compare_seen(&blocks, &standing.seen, &mut epochs);
+            blocks.compare(&standing.seen.blocks, gone.epochs, &mut epochs);
         }
         let (mut basis, mut lost, mut campaign) = (basis, None, first);
         for (place, part) in parts.iter().enumerate() {
@@ -482,6 +503,7 @@ impl Fold {
                 // The epoch after the last is the drained one: nothing was read for it.
                 Ok(results) if results.epoch > self.last => {}
                 Ok(results) => {
+                    self.checker.gone().into_iter().for_each(|gone| self.expected.let_go(gone));
                     self.checker.check(&results);
                     // After a failure epochs are still taken, so that the workers can end.
                     if failed.is_none() {
@@ -503,7 +525,10 @@ impl Fold {
         }
         match failed {
             Some(error) => Err(error),
-            None => Ok((self.expected, self.checker)),
+            None => {
+                self.expected.retire();
+                Ok((self.expected, self.checker))
+            }
         }
     }
 }

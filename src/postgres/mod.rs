@@ -21,6 +21,7 @@ mod owner;
 mod passwords;
 pub mod pooling;
 pub mod recorded;
+pub mod retention;
 pub mod rights;
 pub mod rows;
 pub mod schema;

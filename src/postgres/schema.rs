@@ -112,6 +112,7 @@ pub(super) fn check_encoding(client: &mut impl GenericClient, settings: &Postgre
 /// Makes columns, view and names those of the configuration.
 fn follow(transaction: &mut Transaction<'_>, settings: &PostgresSettings) -> Result<(), PostgresError> {
     add_feature_columns(transaction, settings)?;
+    index_epochs(transaction, settings)?;
     if settings.changes { Ok(()) } else { name(transaction, settings) }
 }
 
@@ -176,6 +177,16 @@ fn add_feature_columns(client: &mut impl GenericClient, settings: &PostgresSetti
             .map_err(PostgresError::statement("add the column of a feature"))?;
     }
     Ok(())
+}
+
+/// Lets old interactions be found by their epoch, where they are to go: only then is it worth what it costs.
+fn index_epochs(client: &mut impl GenericClient, settings: &PostgresSettings) -> Result<(), PostgresError> {
+    if settings.keep.interactions.is_none() || owner::is_there(client, "sluice.interactions_by_epoch")? {
+        return Ok(());
+    }
+    client
+        .batch_execute("CREATE INDEX interactions_by_epoch ON interactions (epoch)")
+        .map_err(PostgresError::statement("index the interactions by their epoch"))
 }
 
 /// Replaces the view where its columns stay the same, so that rights on it stay; otherwise makes it anew.

@@ -1,6 +1,7 @@
 //! What the sink must be told.
 
 use super::address::{self, Parameters};
+use super::retention::Keep;
 use crate::kafka::TopicNames;
 use dataflows::event::{Millis, Topic};
 use std::fmt;
@@ -56,6 +57,8 @@ pub struct PostgresSettings {
     pub keep_model_versions: u32,
     /// Days that dead letters are kept.
     pub dead_letter_days: u32,
+    /// How long rows of the tables that grow are kept.
+    pub keep: Keep,
     /// Names of the arms, in their order.
     pub arms: Vec<String>,
     /// Names of the terms of the context vector, in their order; one a term.
@@ -96,6 +99,7 @@ impl PostgresSettings {
             retry_longest: Duration::from_secs(5),
             keep_model_versions: 1_000,
             dead_letter_days: 30,
+            keep: Keep::default(),
             arms: Vec::new(),
             context: Vec::new(),
             features: Vec::new(),
@@ -131,6 +135,7 @@ impl fmt::Debug for PostgresSettings {
             .field("retry_longest", &self.retry_longest)
             .field("keep_model_versions", &self.keep_model_versions)
             .field("dead_letter_days", &self.dead_letter_days)
+            .field("keep", &self.keep)
             .field("arms", &self.arms)
             .field("context", &self.context)
             .field("features", &self.features)

@@ -70,6 +70,7 @@ impl Sink for Writer {
 
     /// That it fails does not end the job: there is only more than need be.
     fn checkpointed(&mut self, _newest: u64, oldest: u64) {
+        self.begins_with(oldest);
         if let Err(error) = self.forget_kept(oldest) {
             tracing::warn!("Kept records are not removed, and will be after the next checkpoint: {error}.");
         }

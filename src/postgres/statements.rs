@@ -11,7 +11,7 @@ use postgres::{GenericClient, Statement};
 pub struct Statements {
     /// Moves progress from the epoch before: job, epoch, incarnation.
     pub compare_and_set: Statement,
-    /// Records an epoch: job, epoch, watermark, offsets, digest, counts, ids of the topics, link.
+    /// Records an epoch: job, epoch, watermark, offsets, digest, counts, ids of the topics, link, records read, what is gone.
     pub epoch: Statement,
     /// Records its metrics, in the order of the columns named in it.
     pub metrics: Statement,
@@ -54,8 +54,8 @@ const STAGES: &str = "
 
 const COMPARE_AND_SET: &str = "UPDATE progress SET epoch = $2::int8 WHERE job = $1 AND epoch = $2::int8 - 1 AND incarnation = $3::int8";
 
-const INSERT_EPOCH: &str = "INSERT INTO epochs (job, epoch, watermark, offsets, digest, counts, topic_ids, chain, read, identity)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, (SELECT identity FROM progress WHERE job = $1))";
+const INSERT_EPOCH: &str = "INSERT INTO epochs (job, epoch, watermark, offsets, digest, counts, topic_ids, chain, read, gone, identity)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, (SELECT identity FROM progress WHERE job = $1))";
 
 const INSERT_METRICS: &str = "
     INSERT INTO model_metrics (epoch, events, interactions, decisions, mean_reward, events_per_second, late, duplicates, corrected, dead_letters, pending)

@@ -6,6 +6,7 @@
 use super::encode::Timestamp;
 use super::error::PostgresError;
 use super::recorded;
+use super::retention::{Gone, Retention};
 use super::rows::Staging;
 use super::schema;
 use super::settings::PostgresSettings;
@@ -46,19 +47,22 @@ pub struct Commit<'a> {
     pub incarnation: i64,
     /// Records a second since the commit before.
     pub events_per_second: Option<f64>,
+    /// What is gone before the epoch, of each table.
+    pub gone: Gone,
 }
 
 impl Commit<'_> {
-    /// Commits the epoch, once.
+    /// Commits the epoch, once. With it goes what is no longer kept, and `gone` is what is gone then.
     ///
     /// # Errors
     /// [`PostgresError::Fenced`], [`PostgresError::Gap`], [`PostgresError::NoProgress`], [`PostgresError::Threshold`], or that of a statement.
-    pub fn run(&self, client: &mut Client) -> Result<Outcome, PostgresError> {
+    pub fn run(&mut self, client: &mut Client, retention: &mut Retention) -> Result<Outcome, PostgresError> {
         let mut transaction = client.transaction().map_err(PostgresError::statement("begin the epoch's transaction"))?;
         if !self.advance(&mut transaction)? {
             let progress = recorded::progress(&mut transaction, &self.settings.job)?;
             return self.explain(progress);
         }
+        self.gone = retention.advance(&mut transaction, self.settings, self.results, self.gone)?;
         self.record_epoch(&mut transaction)?;
         self.change(&mut transaction)?;
         self.write_interactions(&mut transaction)?;
@@ -125,10 +129,11 @@ impl Commit<'_> {
         let read = Json(offsets_by_name(&closed.read, &self.settings.topics));
         let ids = Json(topic_ids.named(&self.settings.topics));
         let chain = chain.map(|link| link.to_string());
+        let gone = Some(Json(self.gone)).filter(|gone| !gone.0.is_nothing());
         transaction
             .execute(
                 &self.statements.epoch,
-                &[&self.settings.job, &self.epoch(), &watermark, &offsets, &hexadecimal(digest), &Json(counts), &ids, &chain, &read],
+                &[&self.settings.job, &self.epoch(), &watermark, &offsets, &hexadecimal(digest), &Json(counts), &ids, &chain, &read, &gone],
             )
             .map_err(PostgresError::statement("record the epoch"))?;
         transaction
@@ -203,9 +208,10 @@ impl Commit<'_> {
         Ok(())
     }
 
-    /// Rows that somebody else deleted or added cannot be mended here; that they differ is said.
+    /// Rows that somebody else deleted or added cannot be mended here; that they differ is said. Of interactions some may be gone that are old.
     fn expect(&self, table: &'static str, wanted: u64, found: u64) {
-        if wanted != found {
+        let may_be_gone = table == "interactions" && self.gone.interactions > 0 && found < wanted;
+        if wanted != found && !may_be_gone {
             tracing::warn!(
                 epoch = self.results.epoch,
                 table,

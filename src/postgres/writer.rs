@@ -6,6 +6,7 @@ use super::connection::{self, Backoff};
 use super::error::PostgresError;
 use super::kept;
 use super::recorded;
+use super::retention::{self, Gone, Retention};
 use super::rows::Staging;
 use super::schema;
 use super::settings::PostgresSettings;
@@ -38,6 +39,9 @@ pub struct Writer {
     last_commit: Option<Instant>,
     /// Up to which epoch kept records were removed.
     forgotten: u64,
+    /// What lets rows go, and what is gone.
+    retention: Retention,
+    gone: Gone,
 }
 
 /// A connection that is ready for epochs.
@@ -80,25 +84,42 @@ impl Writer {
     /// # Errors
     /// Whatever keeps the job from starting: see [`PostgresError`].
     pub fn open_telling(settings: PostgresSettings, now: TopicIds, trouble: Trouble) -> Result<Writer, PostgresError> {
-        let (session, progress, history, ids) = awaited(&settings, &trouble, || Writer::try_open(&settings, &now, &trouble))?;
+        let (session, progress, history, ids, gone) = awaited(&settings, &trouble, || Writer::try_open(&settings, &now, &trouble))?;
         let PostgresSettings { job, url, .. } = &settings;
         tracing::info!(job, address = address::shown(url), progress.epoch, progress.incarnation, "The database is ready.");
         let staging = Staging::default();
-        Ok(Writer { settings, trouble, session: Some(session), staging, progress, history, ids, last_commit: None, forgotten: 0 })
+        Ok(Writer {
+            settings,
+            trouble,
+            session: Some(session),
+            staging,
+            progress,
+            history,
+            ids,
+            last_commit: None,
+            forgotten: 0,
+            retention: Retention::default(),
+            gone,
+        })
     }
 
-    fn try_open(settings: &PostgresSettings, now: &TopicIds, trouble: &Trouble) -> Result<(Session, Progress, History, TopicIds), PostgresError> {
+    fn try_open(
+        settings: &PostgresSettings,
+        now: &TopicIds,
+        trouble: &Trouble,
+    ) -> Result<(Session, Progress, History, TopicIds, Gone), PostgresError> {
         let begins = || "the start of the job".to_string();
         trouble.works(begins(), None);
         let mut client = connection::connect_alone(settings)?;
         trouble.works(begins(), Some(connection::backend(&mut client)?));
-        let (statements, progress, history, ids) = schema::take_over(&mut client, settings, now, |transaction| {
+        let (statements, progress, history, ids, gone) = schema::take_over(&mut client, settings, now, |transaction| {
             let statements = Statements::prepare(transaction, settings)?;
             let progress = recorded::register(transaction, &settings.job)?;
             let (history, ids) = (recorded::history(transaction, &settings.job)?, recorded::topic_ids(transaction, settings)?);
-            Ok((statements, progress, history, ids))
+            let gone = retention::gone(transaction, &settings.job)?;
+            Ok((statements, progress, history, ids, gone))
         })?;
-        Ok((Session::of(client, statements, settings)?, progress, history, ids))
+        Ok((Session::of(client, statements, settings)?, progress, history, ids, gone))
     }
 
     /// The job that it writes for.
@@ -209,6 +230,17 @@ impl Writer {
         kept::all_after(&mut self.session()?.client, &settings, after)
     }
 
+    /// Which rows are gone.
+    #[cfg(test)]
+    pub fn gone(&self) -> Gone {
+        self.gone
+    }
+
+    /// The oldest checkpoint that a restart may have to take is of this epoch: what is older may go.
+    pub fn begins_with(&mut self, oldest: u64) {
+        self.retention.oldest = oldest;
+    }
+
     /// Removes what is kept of the epochs up to this one, once.
     ///
     /// # Errors
@@ -237,6 +269,7 @@ impl Writer {
         (self.progress.epoch, self.progress.published) = (0, 0);
         (self.history, self.ids) = (history, *ids);
         self.forgotten = 0;
+        (self.retention, self.gone) = (Retention::default(), Gone::default());
         Ok(())
     }
 
@@ -309,10 +342,15 @@ impl Writer {
                 session
             }
         };
-        let Writer { settings, staging, progress, .. } = self;
-        let statements = &session.statements;
-        let commit = transaction::Commit { settings, statements, results, staging, incarnation: progress.incarnation, events_per_second };
-        let outcome = commit.run(&mut session.client)?;
+        let Writer { settings, staging, progress, retention, gone, .. } = self;
+        let (statements, incarnation) = (&session.statements, progress.incarnation);
+        let mut commit = transaction::Commit { settings, statements, results, staging, incarnation, events_per_second, gone: *gone };
+        let outcome = commit.run(&mut session.client, retention)?;
+        *gone = match outcome {
+            Outcome::Committed => commit.gone,
+            // Its transaction has told nobody.
+            Outcome::AlreadyThere => retention::gone(&mut session.client, &settings.job)?,
+        };
         self.session = Some(session);
         Ok(outcome)
     }

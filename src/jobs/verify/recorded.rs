@@ -6,6 +6,7 @@ use crate::postgres::comparison::difference::NAMED;
 use crate::postgres::comparison::doubt::COUNTS;
 use crate::postgres::comparison::{Findings, Recorded, Standing};
 use crate::postgres::recorded::records_of;
+use crate::postgres::retention::Gone;
 use crate::results::{EpochResults, digest_from_hex, hexadecimal};
 use crate::sink::{Link, Made, offsets_by_name};
 use dataflows::event::Millis;
@@ -93,6 +94,11 @@ impl Checker {
         (self.findings, self.lost)
     }
 
+    /// Which rows are gone when those of the next epoch are written.
+    pub fn gone(&self) -> Option<Gone> {
+        self.recorded.front().map(|recorded| recorded.gone)
+    }
+
     /// Compares the next epoch.
     pub fn check(&mut self, results: &EpochResults) {
         let Some(recorded) = self.recorded.pop_front() else { return };
@@ -164,7 +170,7 @@ fn shown(watermark: Option<Millis>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::postgres::comparison::Seen;
+    use crate::postgres::comparison::snapshot::Seen;
     use crate::sink::{History, Progress};
     use dataflows::campaign::output::{Closed, Count, Counts};
     use dataflows::event::{DAY, Topic};
@@ -180,6 +186,7 @@ mod tests {
             chain: results.chain.map(|link| link.to_string()),
             read: Some(results.closed.read.clone()),
             identity: None,
+            gone: Gone::default(),
         }
     }
 

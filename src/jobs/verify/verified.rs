@@ -11,7 +11,7 @@ use crate::config::types::Config;
 use crate::jobs::gather::{Checkpointing, Gather};
 use crate::jobs::saving::{LoadError, Resumption};
 use crate::jobs::schedule::Schedule;
-use crate::postgres::comparison::{Blocks, Expected, Findings, Recorded, Seen, Standing, stored};
+use crate::postgres::comparison::{Blocks, Expected, Recorded, Standing, stored};
 use crate::results::{Changed, hexadecimal};
 use crate::sink::Link;
 use dataflows::campaign::feed::Save;
@@ -268,9 +268,4 @@ impl Leaving {
 /// Whether the saver still takes pieces of the epoch rather than nothing at all.
 fn goes_on(saved: &Saved, epoch: u64) -> bool {
     saved.panicked().is_none() && !saved.is_settled(epoch)
-}
-
-/// Compares the epochs that were verified with those that are recorded now.
-pub fn compare_seen(blocks: &Blocks, seen: &Seen, epochs: &mut Findings) {
-    blocks.compare(&seen.blocks, 0, epochs);
 }

@@ -1,14 +1,12 @@
-//! Recorded epochs that were compared before: a digest of each thousand or so, by which it is told
+//! Recorded epochs that were compared before: a digest of each few, by which it is told
 //! that they are still the same without computing them again.
 
 use super::difference::Findings;
 use super::snapshot::Recorded;
+use crate::postgres::retention::BLOCK;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-
-/// Epochs of a block.
-pub const BLOCK: u64 = 1_024;
 
 /// The blocks, by their number: epoch `n` is in block `n / BLOCK`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +59,7 @@ impl Block {
 mod tests {
     use super::*;
     use crate::kafka::TopicIds;
+    use crate::postgres::retention::Gone;
 
     fn recorded(epoch: u64) -> Recorded {
         Recorded {
@@ -73,6 +72,7 @@ mod tests {
             chain: None,
             read: None,
             identity: None,
+            gone: Gone::default(),
         }
     }
 
@@ -94,22 +94,23 @@ mod tests {
 
     #[test]
     fn whatever_of_an_epoch_is_changed_its_block_is_named() {
-        let changes: [&dyn Fn(&mut Recorded); 7] = [
+        let changes: [&dyn Fn(&mut Recorded); 8] = [
             &|recorded| recorded.watermark = None,
             &|recorded| recorded.offsets = vec![(dataflows::event::Topic::Rewards, 0, 1)],
             &|recorded| recorded.digest.clear(),
             &|recorded| recorded.counts.push(' '),
             &|recorded| recorded.chain = Some(String::new()),
             &|recorded| recorded.read = Some(Vec::new()),
+            &|recorded| recorded.gone.decisions = 3,
             &|recorded| recorded.epoch = 9_000,
         ];
         assert!(differing(|_| (), 0).is_empty());
         for change in changes {
             let named = differing(|epochs| change(&mut epochs[BLOCK as usize + 40]), 0);
-            assert_eq!(named[0], "epochs 1024 to 2047");
+            assert_eq!(named[0], "epochs 64 to 127");
         }
-        assert_eq!(differing(|epochs| drop(epochs.remove(0)), 0), ["epochs 1 to 1023"]);
-        assert!(differing(|epochs| drop(epochs.drain(..1_500)), 1_500).is_empty(), "they were to go");
-        assert_eq!(differing(|epochs| drop(epochs.drain(..2_050)), 1_500), ["epochs 2048 to 3071"]);
+        assert_eq!(differing(|epochs| drop(epochs.remove(0)), 0), ["epochs 1 to 63"]);
+        assert!(differing(|epochs| drop(epochs.drain(..127)), 127).is_empty(), "they were to go");
+        assert_eq!(differing(|epochs| drop(epochs.drain(..130)), 127), ["epochs 128 to 191"]);
     }
 }

@@ -2,12 +2,16 @@
 
 use super::difference::Findings;
 use super::doubt::Doubt;
-use super::shapes::{self, DEAD_LETTER_BLANKS, DEAD_LETTER_EPOCH, DECISION_INSTANT, INTERACTION_INSTANT, INTERACTION_NAME, MODEL_SUMS};
+use super::shapes::{
+    self, DEAD_LETTER_BLANKS, DEAD_LETTER_EPOCH, DECISION_EPOCH, DECISION_INSTANT, INTERACTION_EPOCH, INTERACTION_INSTANT, INTERACTION_NAME,
+    METRICS_EPOCH, MODEL_SUMS,
+};
 use super::single;
 use super::table::{Key, Table};
 use super::value::{Kind, number};
 use crate::postgres::encode::{CopyBuffer, microseconds};
 use crate::postgres::error::PostgresError;
+use crate::postgres::retention::Gone;
 use crate::postgres::rows::Staging;
 use crate::postgres::settings::PostgresSettings;
 use crate::postgres::transaction::PRUNE_EVERY;
@@ -37,6 +41,8 @@ pub struct Expected {
     buffer: CopyBuffer,
     /// Interactions that wait: changes of all epochs so far.
     pending: i64,
+    /// Which rows are gone.
+    gone: Gone,
     interactions: Table,
     features: Table,
     decisions: Table,
@@ -62,6 +68,7 @@ impl Expected {
             staging: Staging::default(),
             buffer: CopyBuffer::default(),
             pending: 0,
+            gone: Gone::default(),
             interactions: Table::new(shapes::interactions()),
             features: Table::new(shapes::customer_features(&settings.features)),
             decisions: Table::new(shapes::decisions()),
@@ -103,6 +110,26 @@ impl Expected {
     pub fn tables_mut(&mut self) -> [&mut Table; 10] {
         let Expected { interactions, features, decisions, models, dead_letters, thresholds, erasures, arm_stats, segments, metrics, .. } = self;
         [features, interactions, decisions, segments, arm_stats, models, metrics, dead_letters, thresholds, erasures]
+    }
+
+    /// Lets go of rows, before the epoch is folded in with which they went. They are looked for when they are asked for, or all at once with
+    /// [`retire`](Expected::retire).
+    pub fn let_go(&mut self, gone: Gone) {
+        self.gone = gone;
+    }
+
+    /// Forgets the rows that are gone.
+    pub fn retire(&mut self) {
+        let Gone { interactions, decisions, metrics, epochs: _ } = self.gone;
+        for (table, column, through) in [
+            (&mut self.interactions, INTERACTION_EPOCH, interactions),
+            (&mut self.decisions, DECISION_EPOCH, decisions),
+            (&mut self.metrics, METRICS_EPOCH, metrics),
+        ] {
+            if through > 0 {
+                table.retire_all(column, through);
+            }
+        }
     }
 
     /// Folds in the next epoch.
@@ -173,7 +200,13 @@ impl Expected {
         let (customers, keys) = &self.staging.gone_interactions;
         customers.iter().zip(keys).for_each(|(&customer, &key)| self.interactions.remove(&(customer, key, Box::from([]))));
         self.staging.new_interactions.each_row().for_each(|row| self.interactions.put(row));
-        self.staging.changed_interactions.each_row().for_each(|row| self.interactions.update(row, Some(INTERACTION_NAME)));
+        for row in self.staging.changed_interactions.each_row() {
+            // A correction of a row that is gone brings none back.
+            if self.gone.interactions > 0 {
+                self.interactions.retire(row, INTERACTION_EPOCH, self.gone.interactions);
+            }
+            self.interactions.update(row, Some(INTERACTION_NAME));
+        }
     }
 
     fn features(&mut self) {

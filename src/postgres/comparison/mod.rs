@@ -18,4 +18,4 @@ pub use blocks::Blocks;
 pub use difference::{Difference, Findings};
 pub use doubt::Doubt;
 pub use expected::Expected;
-pub use snapshot::{Recorded, Seen, Snapshot, Standing};
+pub use snapshot::{Recorded, Snapshot, Standing};

@@ -37,6 +37,9 @@ pub const INTERACTION_NAME: usize = 2;
 /// Where its instant stands among the columns of `interactions`.
 pub const INTERACTION_INSTANT: usize = 3;
 
+/// Where its epoch stands among the columns of `interactions`.
+pub const INTERACTION_EPOCH: usize = 11;
+
 /// `customer_features`, by customer.
 pub fn customer_features(features: &[String]) -> Shape {
     let kinds = [Bigint].into_iter().chain(features.iter().map(|_| Float8)).chain([Timestamp, Timestamp, Timestamp, Bigint]);
@@ -51,6 +54,9 @@ pub fn decisions() -> Shape {
 
 /// Where its instant stands among the columns of `decisions`.
 pub const DECISION_INSTANT: usize = 3;
+
+/// Where its epoch stands among the columns of `decisions`.
+pub const DECISION_EPOCH: usize = 13;
 
 /// `model_versions`, by version and arm.
 pub fn model_versions() -> Shape {
@@ -115,6 +121,9 @@ pub fn segments() -> Shape {
 /// Columns of `model_metrics` that follow from the records.
 const METRICS: [&str; 10] =
     ["epoch", "events", "interactions", "decisions", "mean_reward", "late", "duplicates", "corrected", "pending", "dead_letters"];
+
+/// Where their epoch stands among the columns of `model_metrics`.
+pub const METRICS_EPOCH: usize = 0;
 
 /// `model_metrics`, by epoch.
 pub fn model_metrics() -> Shape {

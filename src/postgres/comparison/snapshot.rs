@@ -16,6 +16,7 @@ use crate::postgres::error::PostgresError;
 use crate::postgres::migrations;
 use crate::postgres::owner;
 use crate::postgres::recorded;
+use crate::postgres::retention::{Gone, gone_of};
 use crate::postgres::settings::PostgresSettings;
 use crate::sink::applied::AppliedSettings;
 use crate::sink::{History, Positions, Progress};
@@ -53,6 +54,8 @@ pub struct Recorded {
     /// The identity of its history, as it is written there; none where it was committed before that
     /// was.
     pub identity: Option<String>,
+    /// Which rows are gone when its own are written.
+    pub gone: Gone,
 }
 
 /// Where the job stands in the snapshot.
@@ -93,6 +96,11 @@ impl Standing {
     /// The last epoch that is recorded; 0 where none is.
     pub fn last(&self) -> u64 {
         self.epochs.last().map_or(self.seen.through, |epoch| epoch.epoch)
+    }
+
+    /// Which rows are gone after it.
+    pub fn gone(&self) -> Gone {
+        self.epochs.last().or(self.seen.last.as_ref()).map_or(Gone::default(), |epoch| epoch.gone)
     }
 }
 
@@ -138,7 +146,7 @@ impl Snapshot {
         let failed = || PostgresError::statement("read the recorded epochs");
         let mut rows = client
             .query_raw(
-                "SELECT epoch, watermark, offsets::text, digest, counts::text, topic_ids::text, chain, read::text, identity FROM epochs
+                "SELECT epoch, watermark, offsets::text, digest, counts::text, topic_ids::text, chain, read::text, identity, gone::text FROM epochs
                  WHERE job = $1 ORDER BY epoch",
                 [&settings.job],
             )
@@ -150,8 +158,9 @@ impl Snapshot {
             let read = read.map_err(|why| PostgresError::Recorded { epoch, why })?;
             let watermark = row.get::<_, Option<Timestamp>>(1).map(|watermark| watermark.0);
             let topic_ids = recorded::topic_ids_of(row.get(5), settings).map_err(|why| PostgresError::Recorded { epoch, why })?;
+            let gone = gone_of(row.get(9)).map_err(|why| PostgresError::Recorded { epoch, why })?;
             let (digest, counts, chain, identity) = (row.get(3), row.get(4), row.get(6), row.get(8));
-            Ok(Recorded { epoch, watermark, offsets, digest, counts, topic_ids, chain, read, identity })
+            Ok(Recorded { epoch, watermark, offsets, digest, counts, topic_ids, chain, read, identity, gone })
         };
         let (mut seen, mut epochs) = (Seen { through: verified, ..Seen::default() }, Vec::new());
         while let Some(row) = rows.next().map_err(failed())? {

@@ -111,6 +111,21 @@ impl Table {
         *standing = join(unpack(standing).zip(unpack(&new)).enumerate().map(kept_or_new));
     }
 
+    /// The row of this row's key should be gone if the number in this column is at most `through`.
+    pub fn retire(&mut self, row: &[u8], column: usize, through: u64) {
+        let key = self.key(&values(row));
+        let kind = self.shape.columns[column].kind;
+        if self.rows.get(&key).is_some_and(|packed| is_gone(kind, packed, column, through)) {
+            self.rows.remove(&key);
+        }
+    }
+
+    /// All rows should be gone of which the number in this column is at most `through`.
+    pub fn retire_all(&mut self, column: usize, through: u64) {
+        let kind = self.shape.columns[column].kind;
+        self.rows.retain(|_, packed| !is_gone(kind, packed, column, through));
+    }
+
     /// No row of this key should be there.
     pub fn remove(&mut self, key: &Key) {
         self.rows.remove(key);
@@ -203,6 +218,11 @@ impl Table {
         };
         self.shape.key.iter().map(part).collect::<Vec<_>>().join(", ")
     }
+}
+
+fn is_gone(kind: Kind, packed: &[u8], column: usize, through: u64) -> bool {
+    let value = unpack(packed).nth(column).flatten().and_then(|value| number(kind, value));
+    value.is_some_and(|value| value <= through as i64)
 }
 
 /// The values of a row: each behind its length, which is negative for NULL.

@@ -6,6 +6,7 @@ mod outage;
 mod outbox;
 mod owner;
 pub mod pooling;
+mod retention;
 mod rights;
 mod views;
 

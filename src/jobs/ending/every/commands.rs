@@ -53,6 +53,7 @@ fn verify() -> Vec<VerifyError> {
         VerifyError::Unverified { .. } => VerifyError::Unverified { address: text("c/campaign"), since: Since::Last },
         VerifyError::Unusable { .. } => VerifyError::Unusable { object: text("c/7.json"), why: text("it is missing") },
         VerifyError::OtherHistory { .. } => VerifyError::OtherHistory { epoch: 7, why: text("that epoch is not recorded") },
+        VerifyError::Forgotten { .. } => VerifyError::Forgotten { through: 63, since: 7 },
         VerifyError::RemovedSince { .. } => VerifyError::RemovedSince { topic: topic(), partition: 0, epoch: 7, wanted: 2, low: 4 },
         VerifyError::Configured { .. } =>
             VerifyError::Configured { job: text("campaign"), differences: vec![text("input.decimals was 2 and is 3")] },
