@@ -4,7 +4,7 @@ use super::live::{Bounds, bounds_of};
 use crate::checkpoint::Manifest;
 use crate::kafka::intake::Seat;
 use crate::kafka::{Assigned, Position};
-use crate::sink::{History, Link};
+use crate::sink::{History, Link, Loss};
 use dataflows::campaign::graph::Campaign;
 use dataflows::event::Topic;
 use dataflows::settings::{Serving, Settings};
@@ -38,6 +38,8 @@ pub struct Plan {
     served: Vec<(u64, Serving)>,
     /// The settings that the checkpoint was taken under, where the epoch after it is a change to those of the job.
     former: Option<Settings>,
+    /// Offsets that are given up.
+    losses: Vec<Loss>,
 }
 
 impl Plan {
@@ -52,6 +54,7 @@ impl Plan {
             kept: Vec::new(),
             served: Vec::new(),
             former: None,
+            losses: Vec::new(),
         }
     }
 
@@ -86,6 +89,17 @@ impl Plan {
         let mut described = job.clone();
         Arc::make_mut(&mut described.settings).earlier.clone_from(&self.served);
         described
+    }
+
+    /// The same, with more offsets given up.
+    pub fn losing(mut self, losses: &[Loss]) -> Self {
+        self.losses.extend_from_slice(losses);
+        self
+    }
+
+    /// Offsets that are given up: of every epoch so far, and of the next one.
+    pub fn losses(&self) -> &[Loss] {
+        &self.losses
     }
 
     /// Up to where partitions are read from what was kept of them.

@@ -1,10 +1,12 @@
 //! Whether the topics still have what a start has to read, and what is gone of it.
 
+use super::live::bounds_of;
 use super::restart::{Restart, RestartError, Sources, first_offsets};
 use super::topics::keys;
 use crate::kafka::intake::Seat;
 use crate::kafka::{KafkaError, Position, TopicIds, admin};
-use crate::sink::{Positions, Records};
+use crate::sink::losses::behind;
+use crate::sink::{Loss, Positions, Records};
 use dataflows::event::Topic;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -53,24 +55,35 @@ impl fmt::Display for Gone {
 /// The offsets that the partitions have, up to the last that can be read.
 type There = BTreeMap<(Topic, u32), Range<u64>>;
 
-/// Makes sure that everything can be read from where a job goes on, and up to where it stood.
+/// Makes sure that everything can be read from where a job goes on, and up to where it stood. Where
+/// `accepts_loss`, records may be gone that no epoch has read: those are returned.
 ///
 /// # Errors
 /// [`RestartError::Passed`], [`RestartError::Unreadable`], or the broker: it does not answer, or
 /// has lost a partition or the end of one.
-pub fn check(restart: &Restart, sources: &Sources<'_>) -> Result<(), RestartError> {
+pub fn check(restart: &Restart, sources: &Sources<'_>, accepts_loss: bool) -> Result<Vec<Loss>, RestartError> {
     let Sources { kafka, partitions, .. } = sources;
     let there = admin::positions(kafka, partitions, Position::Earliest)?;
     let topic = |topic: Topic| kafka.topic_name(topic).to_string();
-    let mut gone = Vec::new();
+    let last = restart.committed.last_key_value().map(|(_, epoch)| epoch.offsets.as_slice());
+    let committed = bounds_of(last.unwrap_or_default());
+    let (mut repeated, mut unread, mut losses) = (Vec::new(), Vec::new(), Vec::new());
     for assigned in restart.plan.assigned(&keys(partitions), Seat { index: 0, peers: 1 }) {
-        let (Some(wanted), Some(range)) = (assigned.from.offset(), there.get(&(assigned.topic, assigned.partition))) else { continue };
-        if wanted < range.start {
-            let instead = Instead::Starts(range.start);
-            gone.push(Gone { topic: topic(assigned.topic), partition: assigned.partition, wanted, instead });
+        let (of, partition) = (assigned.topic, assigned.partition);
+        let (Some(wanted), Some(range)) = (behind(restart.plan.losses(), &assigned).first(), there.get(&(of, partition))) else { continue };
+        if wanted >= range.start {
+            continue;
+        }
+        let gone = Gone { topic: topic(of), partition, wanted, instead: Instead::Starts(range.start) };
+        match committed.get(&(of, partition)).is_some_and(|end| *end > wanted) {
+            true => repeated.push(gone),
+            false => {
+                unread.push(gone);
+                let epoch = restart.next();
+                losses.push(Loss { epoch, topic: of, partition, first: wanted, next: range.start });
+            }
         }
     }
-    let last = restart.committed.last_key_value().map(|(_, epoch)| epoch.offsets.as_slice());
     let ends = restart.plan.starts().into_iter().map(|((topic, partition), next)| (topic, partition, next));
     for (of, partition, wanted) in ends.chain(last.into_iter().flatten().copied()) {
         match there.get(&(of, partition)) {
@@ -82,10 +95,10 @@ pub fn check(restart: &Restart, sources: &Sources<'_>) -> Result<(), RestartErro
             }
         }
     }
-    match (gone.is_empty(), last) {
-        (true, _) => Ok(()),
-        (false, None) => Err(RestartError::Passed(gone)),
-        (false, Some(_)) => Err(RestartError::Unreadable { needed: restart.after() + 1, gone }),
+    match (repeated.is_empty(), unread.is_empty() || accepts_loss) {
+        (false, _) => Err(RestartError::Unreadable { needed: restart.after() + 1, gone: repeated }),
+        (true, false) => Err(RestartError::Passed(unread)),
+        (true, true) => Ok(losses),
     }
 }
 
@@ -131,7 +144,7 @@ pub fn anew(records: &mut dyn Records, sources: &Sources<'_>, now: &TopicIds) ->
 /// Where each partition that is there began: as recorded, or with its first record where it was
 /// added later. One of a topic that was made anew begins with what there is.
 fn began(there: &There, recorded: &Positions, is_remade: impl Fn(Topic) -> bool) -> Positions {
-    let recorded = super::live::bounds_of(recorded);
+    let recorded = bounds_of(recorded);
     let of = |(&(topic, partition), range): (&(Topic, u32), &Range<u64>)| {
         let began = if is_remade(topic) { range.start } else { recorded.get(&(topic, partition)).copied().unwrap_or(0) };
         (topic, partition, began)

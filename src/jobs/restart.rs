@@ -32,12 +32,17 @@ pub enum RestartError {
     )]
     Broken(u64),
     /// The topics no longer have what the job has to read next.
-    #[error("retention has removed records that the job has not read yet: {}. Restore them, or make everything anew from what is left with --rebuild --accept-loss", listed(.0))]
+    #[error(
+        "retention has removed records that the job has not read yet: {}. Restore them, or go on without them with --accept-loss, which records what was not \
+         read; or make everything anew from what is left with --rebuild --accept-loss",
+        listed(.0)
+    )]
     Passed(Vec<Gone>),
     /// The topics no longer have what the job has to repeat.
     #[error(
         "the job has to repeat its epochs from {needed} on, for no newer checkpoint can be used, and retention has removed records of theirs: {}. Restore a newer \
-         checkpoint, or the records, or make everything anew from what is left with --rebuild --accept-loss",
+         checkpoint, or the records, or make everything anew from what is left with --rebuild --accept-loss; --accept-loss alone cannot help, for what is \
+         committed has to be repeated as it was",
         listed(gone)
     )]
     Unreadable {
@@ -275,8 +280,15 @@ impl Restart {
         let begins = (!is_recorded).then(|| starts.clone());
         let mut served = applied.served(progress);
         served.retain(|(last, _)| *last > after);
-        let plan = Plan::new(&history, manifest.as_ref(), starts, repeats || changes).recalling(covered).serving(served).changing(former);
+        let losses = records.losses()?;
+        let plan =
+            Plan::new(&history, manifest.as_ref(), starts, repeats || changes).recalling(covered).serving(served).changing(former).losing(&losses);
         Ok(Restart { plan, manifest, passed_over, begins, replayed, erased, committed, history, link, changes })
+    }
+
+    /// The first epoch that is not committed yet.
+    pub fn next(&self) -> u64 {
+        self.committed.last_key_value().map_or(self.after(), |(epoch, _)| *epoch) + 1
     }
 
     /// The epoch that it goes on after; 0 for the beginning.
@@ -363,9 +375,9 @@ pub(super) mod tests {
     use super::*;
     use crate::checkpoint::Location;
     use crate::kafka::TopicIds;
-    use crate::sink::Progress;
     use crate::sink::applied::{Applied, AppliedSettings};
     use crate::sink::kept::KeptAt;
+    use crate::sink::{Loss, Progress};
     use dataflows::settings::Settings;
 
     /// A sink that has committed epochs, of which it has these.
@@ -401,6 +413,9 @@ pub(super) mod tests {
         }
         fn applied(&mut self) -> Result<AppliedSettings, SinkError> {
             Ok(AppliedSettings(vec![Applied::of(1, &Settings::default())]))
+        }
+        fn losses(&mut self) -> Result<Vec<Loss>, SinkError> {
+            Ok(Vec::new())
         }
         fn erasures(&mut self, _: u64) -> Result<Vec<(u64, CustomerId, Millis)>, SinkError> {
             Ok(Vec::new())

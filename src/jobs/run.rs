@@ -432,7 +432,7 @@ impl Job {
         });
         worker.dataflow::<u64, _, _>(|scope| {
             let topic_ids = self.topic_ids.get().copied().unwrap_or_default();
-            let kafka = KafkaSettings { topic_ids, ..self.kafka.clone() };
+            let kafka = KafkaSettings { topic_ids, losses: plan.losses().to_vec(), ..self.kafka.clone() };
             let (sight, idle) = (self.watched.sight.clone(), config.epoch.idle);
             let (compacted, starts) = (self.compacted.clone(), plan.starts());
             let share = Share { after: first - 1, until: plan.kept().into_iter().filter(|((_, partition), _)| seat.has(*partition)).collect() };

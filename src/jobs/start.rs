@@ -22,7 +22,7 @@ use dataflows::settings::Settings;
 pub struct Asked {
     /// Forget everything, and make it anew from the topics.
     pub rebuild: bool,
-    /// Do so without what is gone.
+    /// Do so, or go on, without what is gone.
     pub accept_loss: bool,
     /// Take other settings over.
     pub reconfigure: bool,
@@ -113,7 +113,7 @@ impl<'a> Start<'a> {
             };
         }
         let restart = Restart::find(records, &self.sources, &self.wanted(), None)?;
-        reach::check(&restart, &self.sources)?;
+        reach::check(&restart, &self.sources, self.asked.accept_loss)?;
         Ok(Way::On(Box::new(restart)))
     }
 
@@ -171,7 +171,16 @@ impl Survey<'_> {
         if topic_ids != recorded {
             sink.set_topic_ids(&topic_ids)?;
         }
-        let restart = Restart::find(sink.as_mut(), sources, &self.start.wanted(), surveyed.as_deref())?;
+        let mut restart = Restart::find(sink.as_mut(), sources, &self.start.wanted(), surveyed.as_deref())?;
+        if surveyed.is_some() && asked.accept_loss {
+            let losses = reach::check(&restart, sources, true)?;
+            sink.lose(&losses)?;
+            for loss in &losses {
+                let told = loss.told(sources.kafka.topic_name(loss.topic));
+                tracing::warn!(epoch = loss.epoch, "Retention has removed {told}, which are not read: that is accepted, and recorded.");
+            }
+            restart.plan = restart.plan.losing(&losses);
+        }
         apply(sink.as_mut(), &campaign.settings)?;
         if let Some(begins) = &restart.begins {
             sink.set_starts(begins)?;

@@ -27,10 +27,11 @@ use crate::config::types::Config;
 use crate::first::{First, Panicked, caught};
 use crate::kafka::compacted::{Compacted, Topics};
 use crate::kafka::intake::Sight;
-use crate::kafka::{KafkaError, KafkaSettings, Position, admin};
+use crate::kafka::{Assigned, KafkaError, KafkaSettings, Position, admin};
 use crate::postgres::comparison::{Expected, Findings, Snapshot, Standing};
 use crate::postgres::{PostgresError, PostgresSettings};
 use crate::results::EpochResults;
+use crate::sink::losses::behind;
 use crate::telemetry::progress::{Progress, Unit};
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use dataflows::campaign::graph::Campaign;
@@ -346,7 +347,7 @@ impl Computing<'_> {
             return Ok(Recomputed { expected, checker, leaving: None });
         };
         let cluster = Cluster::alone(self.config);
-        let kafka = KafkaSettings { topic_ids: standing.topic_ids, ..self.config.kafka_settings() };
+        let kafka = KafkaSettings { topic_ids: standing.topic_ids, losses: standing.losses.clone(), ..self.config.kafka_settings() };
         kafka.topic_ids.compare(&topics::ids(&kafka), &kafka.topics).map_err(KafkaError::from)?;
         let compacted = Compacted::default();
         compacted.look(&kafka);
@@ -433,7 +434,8 @@ impl Computing<'_> {
             // A partition that came later was read from its first record on.
             let wanted = starts.get(&(topic, partition)).copied().unwrap_or(0);
             let name = || kafka.topic_name(topic).to_string();
-            if wanted < range.start {
+            let from = behind(&standing.losses, &Assigned { topic, partition, from: Position::Offset(wanted) });
+            if from.first() < Some(range.start) {
                 return Err(self.removed(name(), partition, wanted, range.start));
             }
             if until.max(wanted) > range.end {

@@ -3,15 +3,15 @@
 use super::error::JournalError;
 use super::kept::KeptFiles;
 use super::log;
-use super::record::{Epoch, FORMAT, OLDEST_FORMAT, Record, split};
+use super::record::{Epoch, FORMAT, Lost, OLDEST_FORMAT, Record, split};
 use super::state::State;
 use super::writer::JournalSettings;
 use crate::files::changes::ChangeFiles;
-use crate::kafka::{TopicIds, TopicNames};
+use crate::kafka::{TopicIds, TopicNames, topic_named};
 use crate::results::digest_from_hex;
 use crate::sink::applied::AppliedSettings;
 use crate::sink::kept::KeptAt;
-use crate::sink::{History, Offsets, Positions, Progress, RecordedEpoch, Records, SinkError, offsets_of};
+use crate::sink::{History, Loss, Offsets, Positions, Progress, RecordedEpoch, Records, SinkError, offsets_of};
 use dataflows::event::{CustomerId, Millis};
 use std::path::{Path, PathBuf};
 
@@ -99,6 +99,13 @@ impl Ledger {
         offsets_of(named, &self.topics).map_err(|why| JournalError::Recorded { epoch, path: self.path.clone(), why })
     }
 
+    fn loss(&self, lost: &Lost) -> Result<Loss, JournalError> {
+        let &Lost { epoch, ref topic, partition, first, next } = lost;
+        let why = || format!("it has given up offsets of topic `{topic}`, which is not configured");
+        let topic = topic_named(&self.topics, topic).ok_or_else(|| JournalError::Recorded { epoch, path: self.path.clone(), why: why() })?;
+        Ok(Loss { epoch, topic, partition, first, next })
+    }
+
     fn recorded(&self, epoch: &Epoch) -> Result<RecordedEpoch, JournalError> {
         // Whatever is no digest was refused when it was read.
         let digest = digest_from_hex(&epoch.digest).unwrap_or_default();
@@ -139,6 +146,10 @@ impl Records for Ledger {
 
     fn applied(&mut self) -> Result<AppliedSettings, SinkError> {
         Ok(self.state.applied.clone())
+    }
+
+    fn losses(&mut self) -> Result<Vec<Loss>, SinkError> {
+        Ok(self.state.losses.iter().map(|lost| self.loss(lost)).collect::<Result<_, _>>()?)
     }
 
     fn erasures(&mut self, after: u64) -> Result<Vec<(u64, CustomerId, Millis)>, SinkError> {

@@ -46,6 +46,8 @@ pub enum Record {
     Starts(Offsets),
     /// The ids of the topics that the epochs from here on are read from, by the topic's name at the broker.
     Topics(BTreeMap<String, String>),
+    /// Offsets that the job goes on behind without having read them, from the epoch after these records on.
+    Losses(Vec<Lost>),
     /// Where the chain of the epochs begins.
     History(History),
     /// The settings that hold from an epoch on.
@@ -56,6 +58,22 @@ pub enum Record {
     Epoch(Box<Epoch>),
     /// What the epochs up to this one had to publish is published.
     Published(u64),
+}
+
+/// Offsets of a partition that no epoch has read, and none will.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lost {
+    /// The epoch that goes on behind them.
+    pub epoch: u64,
+    /// The topic's name at the broker.
+    pub topic: String,
+    /// The partition.
+    pub partition: u32,
+    /// The first of them.
+    pub first: u64,
+    /// The offset that is read next.
+    pub next: u64,
 }
 
 /// What epochs that are no longer here have left.
@@ -279,6 +297,7 @@ mod tests {
         let standing = Standing { epoch: 3, pending: -1, thresholds: BTreeMap::from([(19_783, 5)]), erased: BTreeMap::from([(7, i64::MAX)]) };
         let journal = Record::Journal { format: FORMAT, job: "campaign".to_string(), files: true };
         let topics = Record::Topics(BTreeMap::from([("transactions".to_string(), "AAAAAAAAAAAAAAAAAAAABQ".to_string())]));
+        let lost = Lost { epoch: 4, topic: "transactions".to_string(), partition: 1, first: 0, next: u64::MAX };
         let history = Record::History(History { identity: Link::from_hex(&"ef".repeat(32)).expect("a link"), after: 3 });
         vec![
             journal,
@@ -287,6 +306,7 @@ mod tests {
             Record::Starts(starts),
             topics,
             Record::Standing(standing),
+            Record::Losses(vec![lost]),
             epoch(4),
             Record::Published(4),
         ]
@@ -305,7 +325,7 @@ mod tests {
     fn every_record_reads_back_bit_for_bit() {
         let (records, end) = read(&bytes()).expect("they are whole");
         assert_eq!((records.as_slice(), end), (all().as_slice(), bytes().len()));
-        let Some(Record::Epoch(epoch)) = records.into_iter().nth(6) else { panic!("the seventh is an epoch") };
+        let Some(Record::Epoch(epoch)) = records.into_iter().nth(7) else { panic!("the eighth is an epoch") };
         assert!(epoch.decisions[0].expected_reward.is_sign_negative());
     }
 

@@ -11,7 +11,7 @@ use crate::results::EpochResults;
 use crate::sink::applied::AppliedSettings;
 use crate::sink::kept::KeptAt;
 use crate::sink::outbox::{self, Backlog, Stretch};
-use crate::sink::{Commit, History, Positions, Progress, RecordedEpoch, Records, Sink, SinkError, Trouble};
+use crate::sink::{Commit, History, Loss, Positions, Progress, RecordedEpoch, Records, Sink, SinkError, Trouble};
 use crate::telemetry::stalls::{Cause, Seen};
 use dataflows::event::{CustomerId, Millis, Topic};
 use dataflows::settings::Settings;
@@ -80,6 +80,10 @@ impl Records for Journal {
         self.writer.lock().applied()
     }
 
+    fn losses(&mut self) -> Result<Vec<Loss>, SinkError> {
+        self.writer.lock().losses()
+    }
+
     fn erasures(&mut self, after: u64) -> Result<Vec<(u64, CustomerId, Millis)>, SinkError> {
         self.writer.lock().erasures(after)
     }
@@ -104,6 +108,10 @@ impl Sink for Journal {
 
     fn apply(&mut self, settings: &Settings) -> Result<bool, SinkError> {
         self.writer.lock().apply(settings)
+    }
+
+    fn lose(&mut self, losses: &[Loss]) -> Result<(), SinkError> {
+        self.writer.lock().lose(losses)
     }
 
     fn forget(&mut self, starts: &[(Topic, u32, u64)], ids: &TopicIds) -> Result<(), SinkError> {

@@ -1,6 +1,6 @@
 //! What the records of a journal come to.
 
-use super::record::{Epoch, FORMAT, Record, Standing};
+use super::record::{Epoch, FORMAT, Lost, Record, Standing};
 use crate::kafka::TopicNames;
 use crate::results::digest_from_hex;
 use crate::sink::applied::AppliedSettings;
@@ -23,6 +23,8 @@ pub struct State {
     pub history: Option<History>,
     /// The history before that, as long as files of its may be left.
     pub former: Option<History>,
+    /// The offsets that it has gone on behind without having read them.
+    pub losses: Vec<Lost>,
     /// The ids of the topics that are read, by their names; empty as long as none was recorded.
     pub topics: BTreeMap<String, String>,
     /// The settings that the epochs were computed with.
@@ -49,6 +51,7 @@ impl State {
             Record::Start { incarnation } => self.progress.incarnation = incarnation,
             Record::Starts(offsets) => self.starts = Some(offsets),
             Record::Topics(topics) => self.topics = topics,
+            Record::Losses(losses) => self.losses.extend(losses),
             Record::History(history) => self.former = self.history.replace(history),
             Record::Applied(applied) => {
                 self.applied.apply(*applied);
@@ -175,6 +178,7 @@ impl State {
         records.extend(self.starts.clone().map(Record::Starts));
         records.extend(Some(&self.topics).filter(|topics| !topics.is_empty()).cloned().map(Record::Topics));
         records.extend(self.applied.0.iter().cloned().map(Box::new).map(Record::Applied));
+        records.extend(Some(&self.losses).filter(|losses| !losses.is_empty()).cloned().map(Record::Losses));
         records.push(Record::Standing(self.standing()));
         let own = |epoch: &Epoch| Record::Epoch(Box::new(Epoch { incarnation: self.progress.incarnation, ..epoch.clone() }));
         records.extend(self.epochs.values().map(own));

@@ -4,7 +4,7 @@ use super::error::JournalError;
 use super::kept::KeptFiles;
 use super::ledger::Ledger;
 use super::log::{self, Log};
-use super::record::{Epoch, FORMAT, FileMark, Record};
+use super::record::{Epoch, FORMAT, FileMark, Lost, Record};
 use super::state::State;
 use crate::checkpoint::{CheckpointError, Checkpoints};
 use crate::files::changes::ChangeFiles;
@@ -13,7 +13,7 @@ use crate::results::{EpochResults, hexadecimal};
 use crate::sink::applied::{Applied, AppliedSettings};
 use crate::sink::kept::KeptAt;
 use crate::sink::outbox::{Backlog, Stretch, erased};
-use crate::sink::{Commit, History, Positions, Progress, RecordedEpoch, Records, Sink, SinkError, offsets_by_name};
+use crate::sink::{Commit, History, Loss, Positions, Progress, RecordedEpoch, Records, Sink, SinkError, offsets_by_name};
 use dataflows::campaign::output::Day;
 use dataflows::event::{CustomerId, Millis, Topic};
 use dataflows::settings::Settings;
@@ -330,6 +330,10 @@ impl Records for Writer {
         self.ledger.applied()
     }
 
+    fn losses(&mut self) -> Result<Vec<Loss>, SinkError> {
+        self.ledger.losses()
+    }
+
     fn erasures(&mut self, after: u64) -> Result<Vec<(u64, CustomerId, Millis)>, SinkError> {
         self.ledger.erasures(after)
     }
@@ -359,6 +363,18 @@ impl Sink for Writer {
             self.append(Record::Applied(Box::new(applied)), true)?;
         }
         Ok(is_new)
+    }
+
+    fn lose(&mut self, losses: &[Loss]) -> Result<(), SinkError> {
+        let lost = |loss: &Loss| {
+            let &Loss { epoch, topic, partition, first, next } = loss;
+            Lost { epoch, topic: self.settings.topics[topic as usize].clone(), partition, first, next }
+        };
+        let lost: Vec<Lost> = losses.iter().map(lost).collect();
+        if !lost.is_empty() {
+            self.append(Record::Losses(lost), true)?;
+        }
+        Ok(())
     }
 
     /// The journal first: files without their epochs are removed at the next start, too.

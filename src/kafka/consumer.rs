@@ -37,6 +37,13 @@ pub enum Position {
     Timestamp(Millis),
     /// With this offset, which must be there, or be the next.
     Offset(u64),
+    /// With the offset `from`, likewise, of a partition that stands at `stands`: what is between is given up.
+    Behind {
+        /// Where it stands.
+        stands: u64,
+        /// What is read first.
+        from: u64,
+    },
 }
 
 impl Position {
@@ -44,10 +51,15 @@ impl Position {
     /// written for the job to read, so what is gone of it is missed like anything else.
     pub const OF_ADDED: Position = Position::Offset(0);
 
-    /// The offset, where it is one.
+    /// The offset that is read first, where that is known.
+    pub fn first(self) -> Option<u64> {
+        if let Position::Behind { from, .. } = self { Some(from) } else { self.offset() }
+    }
+
+    /// The offset at which the partition stands, where that is known.
     pub fn offset(self) -> Option<u64> {
         match self {
-            Position::Offset(offset) => Some(offset),
+            Position::Offset(offset) | Position::Behind { stands: offset, .. } => Some(offset),
             Position::Earliest | Position::Latest | Position::Timestamp(_) => None,
         }
     }

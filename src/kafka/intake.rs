@@ -5,6 +5,7 @@ use super::partition::Partition;
 use super::{Arrival, Assigned, ConsumerHandle, KafkaError, KafkaSettings, PartitionStatus, Position};
 use crate::first::Tell;
 use crate::jobs::live::{Bounds, Intake};
+use crate::sink::losses::behind;
 use crossbeam_channel::{Receiver, bounded};
 use dataflows::campaign::feed::Mark;
 use dataflows::event::{Messages, Millis, Topic};
@@ -175,6 +176,8 @@ impl KafkaIntake {
         wake: impl Fn() + Send + 'static,
     ) -> Self {
         let (sender, arrivals) = bounded(ARRIVALS);
+        let behind = |assigned: Assigned| Assigned { from: behind(&settings.losses, &assigned), ..assigned };
+        let assigned: Vec<Assigned> = assigned.into_iter().map(behind).collect();
         // All are started at once, for a broker answers questions about offsets slowly once it is being read from; what is not wanted yet is held back.
         let consumer = spawn(settings, assigned.clone(), sender, wake).map_err(|error| sight.fail(error)).ok();
         let intake = KafkaIntake::over(consumer, arrivals, &assigned, seat, idle_after, sight);

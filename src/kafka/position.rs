@@ -50,6 +50,7 @@ pub(super) fn find<C: ConsumerContext>(consumer: &BaseConsumer<C>, brokers: &str
     };
     let topic = || name.to_string();
     match from {
+        Position::Behind { from, .. } => find(consumer, brokers, name, &Assigned { from: Position::Offset(from), ..*assigned }),
         Position::Earliest => Ok(Found::At(low, high)),
         Position::Latest => Ok(Found::At(high, high)),
         Position::Offset(wanted) if wanted < low => Err(KafkaError::Removed { topic: topic(), partition, wanted, low }),

@@ -2,6 +2,7 @@
 
 use super::error::KafkaError;
 use super::topic_ids::TopicIds;
+use crate::sink::Loss;
 use dataflows::event::{Millis, Topic};
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
@@ -29,6 +30,8 @@ pub struct KafkaSettings {
     pub predictions: String,
     /// The ids of the topics that are meant, as far as they are known: with them a reader tells why it cannot go on.
     pub topic_ids: TopicIds,
+    /// Offsets that are given up: partitions that stand before them are read from behind them.
+    pub losses: Vec<Loss>,
     /// The consumer group that progress is shown under; it decides nothing.
     pub group: String,
     /// Where a job without progress starts.
@@ -92,6 +95,7 @@ impl KafkaSettings {
             brokers: brokers.to_string(),
             topics: Topic::ALL.map(|topic| topic.name().to_string()),
             topic_ids: TopicIds::UNKNOWN,
+            losses: Vec::new(),
             dead_letters: "dead-letters".to_string(),
             predictions: "campaign-predictions".to_string(),
             group: "sluice".to_string(),

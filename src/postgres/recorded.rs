@@ -5,9 +5,9 @@
 use super::encode::Timestamp;
 use super::error::PostgresError;
 use super::settings::PostgresSettings;
-use crate::kafka::TopicIds;
+use crate::kafka::{TopicIds, topic_named};
 use crate::results::digest_from_hex;
-use crate::sink::{self, History, Link, Offsets, Positions, Progress, RecordedEpoch, offsets_by_name};
+use crate::sink::{self, History, Link, Loss, Offsets, Positions, Progress, RecordedEpoch, offsets_by_name};
 #[cfg(test)]
 use dataflows::campaign::output::Day;
 use dataflows::event::{CustomerId, Millis, Topic};
@@ -103,6 +103,37 @@ pub fn set_topic_ids(client: &mut Client, settings: &PostgresSettings, ids: &Top
     Ok(())
 }
 
+/// The offsets that the job has gone on behind without having read them.
+pub fn losses(client: &mut impl GenericClient, settings: &PostgresSettings) -> Result<Vec<Loss>, PostgresError> {
+    let rows = client
+        .query("SELECT epoch, topic, partition, first, next FROM losses WHERE job = $1 ORDER BY epoch, topic, partition, first", &[&settings.job])
+        .map_err(PostgresError::statement("read which offsets were given up"))?;
+    let read = |row: &Row| {
+        let (epoch, name) = (row.get::<_, i64>(0) as u64, row.get(1));
+        let why = || format!("it has given up offsets of topic `{name}`, which is not configured");
+        let topic = topic_named(&settings.topics, name).ok_or_else(|| PostgresError::Recorded { epoch, why: why() })?;
+        let [partition, first, next] = [i64::from(row.get::<_, i32>(2)), row.get(3), row.get(4)];
+        Ok(Loss { epoch, topic, partition: partition as u32, first: first as u64, next: next as u64 })
+    };
+    rows.iter().map(read).collect()
+}
+
+/// Records offsets that the job goes on behind without having read them.
+pub fn lose(client: &mut Client, settings: &PostgresSettings, losses: &[Loss]) -> Result<(), PostgresError> {
+    let failed = || PostgresError::statement("record which offsets are given up");
+    let mut transaction = client.transaction().map_err(failed())?;
+    for Loss { epoch, topic, partition, first, next } in losses {
+        let name = &settings.topics[*topic as usize];
+        transaction
+            .execute(
+                "INSERT INTO losses (job, epoch, topic, partition, first, next) VALUES ($1, $2, $3, $4, $5, $6)",
+                &[&settings.job, &(*epoch as i64), name, &(*partition as i32), &(*first as i64), &(*next as i64)],
+            )
+            .map_err(failed())?;
+    }
+    transaction.commit().map_err(failed())
+}
+
 /// Removes every result, and sets the job back to before its first epoch, to begin another history with these offsets of these topics.
 pub fn forget(
     client: &mut Client,
@@ -122,6 +153,7 @@ pub fn forget(
         .map_err(failed())?;
     transaction.execute("DELETE FROM epochs WHERE job = $1", &[job]).map_err(failed())?;
     transaction.execute("DELETE FROM kept_records WHERE job = $1", &[job]).map_err(failed())?;
+    transaction.execute("DELETE FROM losses WHERE job = $1", &[job]).map_err(failed())?;
     transaction.execute("DELETE FROM applied_settings WHERE job = $1", &[job]).map_err(failed())?;
     let (starts, ids) = (Json(offsets_by_name(starts, &settings.topics)), Json(ids.named(&settings.topics)));
     transaction

@@ -93,7 +93,7 @@ fn existing(transaction: &mut Transaction<'_>, role: &str, found: &mut Lacking) 
 }
 
 /// What the job writes, or makes anew at a start; people's own tables beside it are nobody's affair.
-const WRITTEN: [&str; 20] = [
+const WRITTEN: [&str; 21] = [
     "progress",
     "epochs",
     "customer_features",
@@ -108,6 +108,7 @@ const WRITTEN: [&str; 20] = [
     "erased_customers",
     "thresholds",
     "kept_records",
+    "losses",
     "applied_settings",
     "settings",
     "arms",

@@ -5,7 +5,7 @@ use crate::kafka::TopicIds;
 use crate::results::EpochResults;
 use crate::sink::applied::AppliedSettings;
 use crate::sink::kept::KeptAt;
-use crate::sink::{Commit, History, Positions, Progress, RecordedEpoch, Records, Sink, SinkError};
+use crate::sink::{Commit, History, Loss, Positions, Progress, RecordedEpoch, Records, Sink, SinkError};
 use dataflows::event::{CustomerId, Millis, Topic};
 use dataflows::settings::Settings;
 
@@ -38,6 +38,10 @@ impl Records for Writer {
         Ok(Writer::applied(self)?)
     }
 
+    fn losses(&mut self) -> Result<Vec<Loss>, SinkError> {
+        Ok(Writer::losses(self)?)
+    }
+
     fn erasures(&mut self, after: u64) -> Result<Vec<(u64, CustomerId, Millis)>, SinkError> {
         Ok(Writer::erasures(self, after)?)
     }
@@ -62,6 +66,10 @@ impl Sink for Writer {
 
     fn apply(&mut self, settings: &Settings) -> Result<bool, SinkError> {
         Ok(Writer::apply(self, settings)?)
+    }
+
+    fn lose(&mut self, losses: &[Loss]) -> Result<(), SinkError> {
+        Ok(Writer::lose(self, losses)?)
     }
 
     fn forget(&mut self, starts: &[(Topic, u32, u64)], ids: &TopicIds) -> Result<(), SinkError> {

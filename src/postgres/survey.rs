@@ -13,7 +13,7 @@ use super::writer::awaited;
 use crate::kafka::TopicIds;
 use crate::sink::applied::AppliedSettings;
 use crate::sink::kept::KeptAt;
-use crate::sink::{History, Positions, Progress, RecordedEpoch, Records, SinkError, Trouble};
+use crate::sink::{History, Loss, Positions, Progress, RecordedEpoch, Records, SinkError, Trouble};
 use dataflows::event::{CustomerId, Millis};
 use postgres::Client;
 
@@ -98,6 +98,11 @@ impl Records for Survey {
 
     fn applied(&mut self) -> Result<AppliedSettings, SinkError> {
         Ok(super::applied::read(&mut self.client, &self.settings.job)?)
+    }
+
+    fn losses(&mut self) -> Result<Vec<Loss>, SinkError> {
+        let is_there = owner::is_there(&mut self.client, "sluice.losses")?;
+        Ok(if is_there { recorded::losses(&mut self.client, &self.settings)? } else { Vec::new() })
     }
 
     fn erasures(&mut self, after: u64) -> Result<Vec<(u64, CustomerId, Millis)>, SinkError> {

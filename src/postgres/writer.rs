@@ -16,7 +16,7 @@ use crate::kafka::TopicIds;
 use crate::results::EpochResults;
 use crate::sink::applied::{Applied, AppliedSettings};
 use crate::sink::kept::KeptAt;
-use crate::sink::{Commit, History, Positions, Progress, RecordedEpoch, Trouble};
+use crate::sink::{Commit, History, Loss, Positions, Progress, RecordedEpoch, Trouble};
 use crate::telemetry::stalls::Seen;
 #[cfg(test)]
 use dataflows::campaign::output::Day;
@@ -202,6 +202,24 @@ impl Writer {
             applied::write(&mut self.session()?.client, &job, incarnation, &history, epoch + 1)?;
         }
         Ok(is_new)
+    }
+
+    /// The offsets that the job has gone on behind without having read them.
+    ///
+    /// # Errors
+    /// [`PostgresError::Recorded`], or that of a statement.
+    pub fn losses(&mut self) -> Result<Vec<Loss>, PostgresError> {
+        let settings = self.settings.clone();
+        recorded::losses(&mut self.session()?.client, &settings)
+    }
+
+    /// Records offsets that the job goes on behind without having read them.
+    ///
+    /// # Errors
+    /// That of a statement.
+    pub fn lose(&mut self, losses: &[Loss]) -> Result<(), PostgresError> {
+        let settings = self.settings.clone();
+        recorded::lose(&mut self.session()?.client, &settings, losses)
     }
 
     /// The customers that the epochs after `after` have erased, each with its epoch and up to an instant.

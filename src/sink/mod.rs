@@ -7,6 +7,7 @@
 pub mod applied;
 pub mod chain;
 pub mod kept;
+pub mod losses;
 mod open;
 pub mod outbox;
 mod positions;
@@ -26,6 +27,7 @@ use std::io;
 use std::time::Duration;
 
 pub use chain::{History, Link, Made, SHORT};
+pub use losses::Loss;
 pub use open::{Manner, kept_store, open, survey};
 pub use positions::{Offsets, Positions, offsets_by_name, offsets_of};
 pub use records::Records;
@@ -143,6 +145,12 @@ pub trait Sink: Records + Send {
     /// # Errors
     /// They cannot be written.
     fn apply(&mut self, settings: &Settings) -> Result<bool, SinkError>;
+
+    /// Records offsets that the job goes on behind without having read them, before the epoch that does.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    fn lose(&mut self, losses: &[Loss]) -> Result<(), SinkError>;
 
     /// Removes every result of the job, and sets it back to before its first epoch: a new history begins, in one step, with these offsets of these topics.
     ///

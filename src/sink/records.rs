@@ -2,7 +2,7 @@
 
 use super::applied::AppliedSettings;
 use super::kept::KeptAt;
-use super::{History, Positions, Progress, RecordedEpoch, SinkError};
+use super::{History, Loss, Positions, Progress, RecordedEpoch, SinkError};
 use crate::kafka::TopicIds;
 use dataflows::event::{CustomerId, Millis};
 
@@ -45,6 +45,12 @@ pub trait Records {
     /// # Errors
     /// They cannot be read.
     fn applied(&mut self) -> Result<AppliedSettings, SinkError>;
+
+    /// The offsets that the job has gone on behind without having read them.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    fn losses(&mut self) -> Result<Vec<Loss>, SinkError>;
 
     /// The customers that the epochs after `after` have erased, each with its epoch and up to an
     /// instant.

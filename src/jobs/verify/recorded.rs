@@ -246,6 +246,7 @@ mod tests {
                 applied: Default::default(),
                 epochs,
                 erasures: Vec::new(),
+                losses: Vec::new(),
                 kept: Default::default(),
             };
             let mut findings = Findings::new("epochs");
@@ -275,6 +276,7 @@ mod tests {
                 applied: Default::default(),
                 epochs,
                 erasures: Vec::new(),
+                losses: Vec::new(),
                 kept: Default::default(),
             };
             let (mut progress, mut epochs) = (Findings::new("progress"), Findings::new("epochs"));

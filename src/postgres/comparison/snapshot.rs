@@ -19,7 +19,7 @@ use crate::postgres::recorded;
 use crate::postgres::retention::{Gone, gone_of};
 use crate::postgres::settings::PostgresSettings;
 use crate::sink::applied::AppliedSettings;
-use crate::sink::{History, Positions, Progress};
+use crate::sink::{History, Loss, Positions, Progress};
 use dataflows::event::{CustomerId, Millis};
 use postgres::Client;
 use postgres::fallible_iterator::FallibleIterator;
@@ -77,6 +77,8 @@ pub struct Standing {
     pub epochs: Vec<Recorded>,
     /// The customers that its epochs have erased, each with its epoch and up to an instant: the topics may no longer say so.
     pub erasures: Vec<(u64, CustomerId, Millis)>,
+    /// The offsets that it has gone on behind without having read them.
+    pub losses: Vec<Loss>,
     /// What of tables that forget is there.
     pub kept: Kept,
 }
@@ -134,10 +136,11 @@ impl Snapshot {
         let history = recorded::history(client, &settings.job)?;
         let topic_ids = recorded::topic_ids(client, settings)?;
         let erasures = recorded::erasures(client, verified)?;
+        let losses = recorded::losses(client, settings)?;
         let applied = applied::read(client, &settings.job)?;
         let (seen, epochs) = self.epochs(verified)?;
         let kept = self.kept()?;
-        Ok(Standing { progress, starts, history, topic_ids, applied, seen, epochs, erasures, kept })
+        Ok(Standing { progress, starts, history, topic_ids, applied, seen, epochs, erasures, losses, kept })
     }
 
     /// Of the epochs that were verified only their blocks stay in memory.

@@ -1,0 +1,70 @@
+//! Offsets that a job goes on behind without having read them: retention had removed their records
+//! first, and whoever started the job has accepted that.
+//!
+//! Each loss is recorded before the epoch in which it is crossed, so that a restart, an epoch that is
+//! repeated and whoever computes everything again cross it in the same way.
+
+use crate::kafka::{Assigned, Position};
+use dataflows::event::Topic;
+use serde::{Deserialize, Serialize};
+
+/// Offsets of a partition that no epoch has read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Loss {
+    /// The epoch that goes on behind them.
+    pub epoch: u64,
+    /// The topic.
+    pub topic: Topic,
+    /// The partition.
+    pub partition: u32,
+    /// The first of them.
+    pub first: u64,
+    /// The offset that is read next.
+    pub next: u64,
+}
+
+impl Loss {
+    /// How many offsets.
+    pub fn offsets(&self) -> u64 {
+        self.next.saturating_sub(self.first)
+    }
+
+    /// As people are told of it, with the topic's name at the broker.
+    pub fn told(&self, topic: &str) -> String {
+        let Loss { partition, first, next, .. } = self;
+        format!("{} offsets of partition {partition} of `{topic}`, from {first} to before {next}", self.offsets())
+    }
+}
+
+/// From where a partition is read: behind what is lost from there on, where it is to be read from an
+/// offset.
+pub fn behind(losses: &[Loss], assigned: &Assigned) -> Position {
+    let Assigned { topic, partition, from: Position::Offset(stands) } = *assigned else { return assigned.from };
+    let mut at = stands;
+    // Retention may have gone on before the first record behind a loss was read.
+    while let Some(loss) = losses.iter().find(|loss| (loss.topic, loss.partition, loss.first) == (topic, partition, at) && loss.next > at) {
+        at = loss.next;
+    }
+    if at > stands { Position::Behind { stands, from: at } } else { Position::Offset(stands) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_stands_before_a_loss_goes_on_behind_it_and_nobody_else() {
+        let loss = |partition, first, next| Loss { epoch: 7, topic: Topic::Rewards, partition, first, next };
+        let losses = [loss(0, 30, 35), loss(0, 10, 30), loss(1, 5, 9), loss(2, 4, 4)];
+        let from = |from, topic, partition| behind(&losses, &Assigned { topic, partition, from });
+        let of = |partition, stands| from(Position::Offset(stands), Topic::Rewards, partition);
+        assert_eq!(of(0, 10), Position::Behind { stands: 10, from: 35 });
+        assert_eq!(of(0, 30), Position::Behind { stands: 30, from: 35 });
+        for (partition, stands) in [(0, 9), (0, 11), (0, 35), (1, 10), (2, 4), (3, 10)] {
+            assert_eq!(of(partition, stands), Position::Offset(stands), "{partition} at {stands}");
+        }
+        assert_eq!(from(Position::Offset(10), Topic::Customers, 0), Position::Offset(10));
+        assert_eq!(from(Position::Earliest, Topic::Rewards, 0), Position::Earliest);
+        assert_eq!(losses[1].told("r"), "20 offsets of partition 0 of `r`, from 10 to before 30");
+    }
+}

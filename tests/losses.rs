@@ -1,0 +1,176 @@
+//! Retention takes records that a job has not read yet: it is told, goes on behind them once that is
+//! accepted, and every restart and verification crosses the same gap in the same way.
+
+mod services;
+
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use serde_json::{Value, json};
+use services::sender::Sender;
+use services::{Job, Stage, eventually, program};
+use std::path::Path;
+
+/// A job of one partition a topic, which takes no checkpoint but when it is drained.
+struct Scene {
+    stage: Stage,
+    sender: Sender,
+    database: bool,
+    records: i64,
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}
+
+impl Scene {
+    fn set(name: &str, database: bool) -> Option<Scene> {
+        let stage = Stage::set(name)?;
+        let toml = stage.toml("").replace("[checkpoint]\n", "[checkpoint]\ninterval = \"1h\"\n");
+        let own = format!("[postgres]\nurl = \"{}\"\n", stage.url());
+        let files = format!("[files]\ndir = \"{}\"\n", stage.path("files").display());
+        let toml = if database { toml } else { toml.replace(&own, &files) };
+        std::fs::write(stage.config(), toml).expect("the configuration can be written");
+        stage.sluice(&["topics", "create", "--partitions", "1", text(&stage.config())]);
+        let sender = Sender::plain(&stage);
+        Some(Scene { stage, sender, database, records: 0 })
+    }
+
+    fn start(&self, flags: &[&str]) -> Job {
+        let mut job = self.stage.start_with_log(flags);
+        eventually("the job reads", || {
+            assert!(job.0.try_wait().expect("it can be waited for").is_none(), "the job ended: {}", self.stage.log());
+            self.stage.log().contains("The job begins to read.")
+        });
+        job
+    }
+
+    /// Sends purchases or contacts of a customer each.
+    fn send(&mut self, topic: &str, count: i64) {
+        for _ in 0..count {
+            self.records += 1;
+            let id = if topic == "transactions" { "transaction_id" } else { "interaction_id" };
+            let value = json!({ id: format!("r{}", self.records), "customer_id": self.records, "timestamp": "2024-03-01T10:00:00Z", "amount": 5, "action": 1 });
+            self.sender.send(&self.stage.topic(topic), 0, Some(b"c"), Some(value.to_string().as_bytes()), 0);
+        }
+        self.sender.flush();
+    }
+
+    /// Whether a table has a customer.
+    fn has(&self, table: &str, customer: i64) -> bool {
+        if self.database {
+            let found = format!("SELECT count(*) FROM sluice.{table} WHERE customer_id = {customer}");
+            return self.stage.database().query_one(&found, &[]).is_ok_and(|row| row.get::<_, i64>(0) > 0);
+        }
+        let files = std::fs::read_dir(self.stage.path("files/campaign")).into_iter().flatten().flatten();
+        let texts: String = files.filter_map(|file| std::fs::read_to_string(file.path()).ok()).collect();
+        let table = format!("{{\"table\":\"{table}\",\"change\":\"insert\"");
+        texts.lines().any(|line| line.starts_with(&table) && line.contains(&format!("\"customer_id\":{customer},")))
+    }
+
+    /// Sends records, and waits until the last one is committed.
+    fn commit(&mut self, topic: &str, count: i64) {
+        self.send(topic, count);
+        let table = if topic == "transactions" { "customer_features" } else { "interactions" };
+        eventually("it is committed", || self.has(table, self.records));
+    }
+
+    /// Retention takes the records of a topic before an offset.
+    fn trim(&self, topic: &str, low: i64) {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&self.stage.topic(topic), 0, Offset::Offset(low)).expect("an offset");
+        let admin: AdminClient<DefaultClientContext> = ClientConfig::new().set("bootstrap.servers", &self.stage.brokers).create().expect("a client");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(admin.delete_records(&list, &AdminOptions::new())).expect("the records go");
+    }
+
+    /// Starts the program, which refuses.
+    fn refused(&self, flags: &[&str], wanted: &[&str]) {
+        let output = program().arg("run").arg(self.stage.config()).args(flags).output().expect("the program can be started");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        wanted.iter().for_each(|wanted| assert!(said.contains(wanted), "{wanted}: {said}"));
+    }
+
+    /// What is recorded of losses: epoch, topic, first, next.
+    fn losses(&self) -> Vec<(i64, String, i64, i64)> {
+        if self.database {
+            let rows = self.stage.database().query("SELECT epoch, topic, first, next FROM sluice.losses ORDER BY epoch", &[]).expect("losses");
+            return rows.iter().map(|row| (row.get(0), row.get(1), row.get(2), row.get(3))).collect();
+        }
+        let journal = std::fs::read_to_string(self.stage.path("checkpoints/campaign/journal.log")).expect("a journal");
+        let lost = journal.lines().filter_map(|line| serde_json::from_str::<Value>(&line[18..]).expect("JSON")["losses"].as_array().cloned());
+        let number = |lost: &Value, field: &str| lost[field].as_i64().expect("a number");
+        let told =
+            |lost: &Value| (number(lost, "epoch"), lost["topic"].as_str().expect("a name").to_string(), number(lost, "first"), number(lost, "next"));
+        lost.flatten().map(|lost| told(&lost)).collect()
+    }
+}
+
+/// Unread records are gone of a topic of which nothing was read, and then of one of which something was.
+fn goes_on(name: &str, database: bool) {
+    let Some(mut scene) = Scene::set(name, database) else { return };
+    let job = scene.start(&[]);
+    scene.commit("transactions", 2);
+    job.kill();
+    scene.send("interactions", 3);
+    scene.trim("interactions", 3);
+    let told = ["not read yet", "-interactions` starts at offset 3, but offset 0 is wanted", "go on without them with --accept-loss"];
+    scene.refused(&[], &told);
+    assert_eq!(scene.losses(), []);
+    let job = scene.start(&["--accept-loss"]);
+    let told = format!("3 offsets of partition 0 of `{}`, from 0 to before 3, which are not read", scene.stage.topic("interactions"));
+    assert!(scene.stage.log().contains(&told), "{}", scene.stage.log());
+    scene.commit("interactions", 1);
+    job.kill();
+    let losses = scene.losses();
+    let (epoch, topic) = (losses[0].0, scene.stage.topic("interactions"));
+    assert_eq!(losses, [(epoch, topic.clone(), 0, 3)]);
+    // From the first record on, across what is gone.
+    let job = scene.start(&[]);
+    let log = scene.stage.log();
+    assert!(log.contains("checkpoint=0 ") && !log.contains("which are not read"), "{log}");
+    scene.commit("interactions", 1);
+    job.drain();
+    if database {
+        scene.stage.sluice(&["verify", text(&scene.stage.config())]);
+    }
+
+    // With a checkpoint, before and behind which something was read.
+    scene.send("transactions", 3);
+    scene.trim("transactions", 4);
+    scene.refused(&[], &["starts at offset 4, but offset 2 is wanted", "--accept-loss"]);
+    let job = scene.start(&["--accept-loss"]);
+    let last = scene.records;
+    eventually("what is left is committed", || scene.has("customer_features", last));
+    assert!(!scene.has("customer_features", last - 1) && !scene.has("customer_features", last - 2));
+    job.kill();
+    assert_eq!(scene.losses()[1..], [(scene.losses()[1].0, scene.stage.topic("transactions"), 2, 4)]);
+    let job = scene.start(&[]);
+    assert!(!scene.stage.log().contains("checkpoint=0 "), "{}", scene.stage.log());
+    scene.commit("transactions", 1);
+    job.kill();
+
+    // What has to be repeated is no loss that can be accepted.
+    scene.trim("transactions", 6);
+    for flags in [&[][..], &["--accept-loss"]] {
+        scene.refused(flags, &["has to repeat its epochs from", "starts at offset 6, but offset 4 is wanted", "--accept-loss alone cannot help"]);
+    }
+    // As the message advises.
+    let job = scene.start(&["--rebuild", "--accept-loss"]);
+    scene.commit("transactions", 1);
+    assert!(!scene.has("customer_features", last), "nothing else is left");
+    assert_eq!(scene.losses(), [], "another history begins");
+    job.drain();
+}
+
+#[test]
+fn a_job_goes_on_behind_what_is_gone_unread() {
+    goes_on("losses", true);
+}
+
+#[test]
+fn so_does_one_without_a_database() {
+    goes_on("losses_journal", false);
+}
