@@ -68,7 +68,7 @@ pub const PLACES: [Place; 18] = [
     Place {
         name: "checkpoints and their twins",
         done: "one without the customer is taken at once, and all older ones are removed when it is complete",
-        remains: "number and instant of the erasure; copies that somebody made",
+        remains: "number and instant of the erasure; copies that somebody made, and checkpoints of other histories in the same place (`sluice checkpoint list` names them)",
         by: By::Checkpoints,
     },
     Place {
@@ -161,7 +161,8 @@ mod tests {
     }
 
     /// Tables that have nothing of a person.
-    const NOBODYS: [&str; 7] = ["progress", "settings", "arms", "context_names", "roi_inputs", "refinery_schema_history", "applied_settings"];
+    const NOBODYS: [&str; 8] =
+        ["progress", "losses", "settings", "arms", "context_names", "roi_inputs", "refinery_schema_history", "applied_settings"];
 
     #[test]
     fn every_table_is_a_place_or_nobodys() {
