@@ -8,10 +8,9 @@ mod services;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use services::console::Console;
 use services::sender::Sender;
-use services::{Job, Stage, eventually};
+use services::{Job, Stage, eventually, topics};
 use std::net::TcpListener;
 use std::process::Stdio;
 use tokio::runtime::Runtime;
@@ -109,10 +108,7 @@ fn told(log: &str, cause: &str) {
 /// Retention takes what a killed job would have to repeat.
 fn passed(scene: &mut Scene) {
     scene.crash(5);
-    let mut list = TopicPartitionList::new();
-    list.add_partition_offset(&scene.stage.topic("transactions"), scene.partition, Offset::Offset(4)).expect("an offset");
-    let (admin, runtime) = scene.broker();
-    runtime.block_on(admin.delete_records(&list, &AdminOptions::new())).expect("the records go");
+    topics::trim(&scene.stage.brokers, &scene.stage.topic("transactions"), scene.partition, 4);
     scene.fails(scene.stage.start_with_log(&[]), "starts at offset 4, but offset 0 is wanted");
 }
 

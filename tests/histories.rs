@@ -6,8 +6,7 @@ mod services;
 use postgres::{Client, NoTls};
 use serde_json::json;
 use services::sender::Sender;
-use services::{Job, Stage, eventually, program};
-use std::collections::BTreeMap;
+use services::{Job, Stage, eventually, files_below, program};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
@@ -104,21 +103,6 @@ fn buy(sender: &mut Sender, customer: &mut i64, deployments: &[&Deployment<'_>])
     }
 }
 
-/// Every file below a folder.
-fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let (mut found, mut folders) = (BTreeMap::new(), vec![folder.to_path_buf()]);
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).into_iter().flatten() {
-            let path = entry.expect("an entry").path();
-            match path.is_dir() {
-                true => folders.push(path),
-                false => drop(found.insert(path.clone(), std::fs::read(&path).expect("it can be read"))),
-            }
-        }
-    }
-    found
-}
-
 fn said(command: &[&str]) -> (Option<i32>, String) {
     let Output { status, stdout, stderr } = program().args(command).output().expect("the program can be started");
     (status.code(), format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr)))
@@ -135,11 +119,11 @@ fn two_deployments_of_a_job_share_a_folder_and_nothing_else() {
         buy(&mut sender, &mut customer, &both);
     }
     first.kill();
-    let (kept, newest) = (files(&one.folder()), *other.checkpoints().last().expect("a checkpoint"));
+    let (kept, newest) = (files_below(&one.folder()), *other.checkpoints().last().expect("a checkpoint"));
     while other.checkpoints().last() < Some(&(newest + 2)) {
         buy(&mut sender, &mut customer, &[&other]);
     }
-    assert_eq!(files(&one.folder()), kept, "the other one has left it alone");
+    assert_eq!(files_below(&one.folder()), kept, "the other one has left it alone");
 
     let own = one.checkpoints();
     let first = one.start(&[]);
@@ -157,15 +141,15 @@ fn two_deployments_of_a_job_share_a_folder_and_nothing_else() {
     let (code, refused) = said(&["checkpoint", "prune", "--keep", "1", text(&one.config())]);
     assert!(code == Some(2) && refused.contains("--history") && refused.contains(&ours), "{code:?} {refused}");
 
-    let before = files(&other.folder());
+    let before = files_below(&other.folder());
     stage.sluice(&["checkpoint", "prune", "--keep", "1", "--history", &ours[..6], text(&one.config())]);
-    assert_eq!((one.checkpoints().len(), files(&other.folder())), (1, before.clone()));
+    assert_eq!((one.checkpoints().len(), files_below(&other.folder())), (1, before.clone()));
     let former = one.folder();
     let first = one.start(&["--rebuild"]);
     eventually("it is made anew", || one.number("SELECT count(*) FROM sluice.customer_features") == Some(customer));
     first.drain();
-    assert!(files(&former).is_empty() && one.folder() != former, "another history begins, and the former one is gone");
-    assert_eq!(files(&other.folder()), before);
+    assert!(files_below(&former).is_empty() && one.folder() != former, "another history begins, and the former one is gone");
+    assert_eq!(files_below(&other.folder()), before);
     stage.sluice(&["verify", text(&one.config())]);
 }
 
@@ -184,7 +168,7 @@ fn where_no_epoch_is_recorded_the_identity_tells_whose_a_checkpoint_is() {
     drained(&one, &mut sender, &mut customer);
     let mut database = Client::connect(&one.url, NoTls).expect("the database answers");
     database.batch_execute("DELETE FROM sluice.epochs").expect("they go");
-    let before = files(&stage.path("checkpoints"));
+    let before = files_below(&stage.path("checkpoints"));
     let job = one.start(&[]);
     assert_eq!(Some(&one.went_on_from()), one.checkpoints().last());
     job.kill();
@@ -193,13 +177,13 @@ fn where_no_epoch_is_recorded_the_identity_tells_whose_a_checkpoint_is() {
     database.batch_execute("UPDATE sluice.progress SET identity = repeat('ab', 32)").expect("a change");
     let (code, refused) = said(&["run", text(&one.config())]);
     assert!(code == Some(1) && refused.contains("are of another history") && refused.contains("are recorded only from"), "{code:?} {refused}");
-    assert_eq!(files(&stage.path("checkpoints")), before);
+    assert_eq!(files_below(&stage.path("checkpoints")), before);
 }
 
 /// Makes checkpoints what a version would have written that named no history.
 fn unname(folder: &Path) {
     let job = folder.parent().expect("the job's folder");
-    for (path, content) in files(folder) {
+    for (path, content) in files_below(folder) {
         let to = job.join(path.strip_prefix(folder).expect("a file of the history"));
         let content = match path.extension().is_some_and(|extension| extension == "json") {
             true => unnamed(&String::from_utf8(content).expect("UTF-8")).into_bytes(),
@@ -227,11 +211,11 @@ fn checkpoints_that_name_no_history_are_gone_on_from_where_the_chain_is_theirs()
     drained(&one, &mut sender, &mut customer);
     let newest = *one.checkpoints().last().expect("a checkpoint");
     unname(&one.folder());
-    let (before, folder) = (files(&stage.path("checkpoints")), stage.path("checkpoints"));
+    let (before, folder) = (files_below(&stage.path("checkpoints")), stage.path("checkpoints"));
     // Nobody can tell whose they are where nothing is recorded.
     let (code, refused) = said(&["run", text(&other.config())]);
     assert!(code == Some(1) && refused.contains("no progress of it is recorded") && refused.contains("--rebuild"), "{code:?} {refused}");
-    assert_eq!(files(&folder), before);
+    assert_eq!(files_below(&folder), before);
 
     let job = one.start(&[]);
     assert_eq!(one.went_on_from(), newest);

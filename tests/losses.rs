@@ -3,13 +3,9 @@
 
 mod services;
 
-use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions};
-use rdkafka::client::DefaultClientContext;
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde_json::{Value, json};
 use services::sender::Sender;
-use services::{Job, Stage, eventually, program};
+use services::{Stage, eventually, program, topics};
 use std::path::Path;
 
 /// A job of one partition a topic, which takes no checkpoint but when it is drained.
@@ -35,15 +31,6 @@ impl Scene {
         stage.sluice(&["topics", "create", "--partitions", "1", text(&stage.config())]);
         let sender = Sender::plain(&stage);
         Some(Scene { stage, sender, database, records: 0 })
-    }
-
-    fn start(&self, flags: &[&str]) -> Job {
-        let mut job = self.stage.start_with_log(flags);
-        eventually("the job reads", || {
-            assert!(job.0.try_wait().expect("it can be waited for").is_none(), "the job ended: {}", self.stage.log());
-            self.stage.log().contains("The job begins to read.")
-        });
-        job
     }
 
     /// Sends purchases or contacts of a customer each.
@@ -78,11 +65,7 @@ impl Scene {
 
     /// Retention takes the records of a topic before an offset.
     fn trim(&self, topic: &str, low: i64) {
-        let mut list = TopicPartitionList::new();
-        list.add_partition_offset(&self.stage.topic(topic), 0, Offset::Offset(low)).expect("an offset");
-        let admin: AdminClient<DefaultClientContext> = ClientConfig::new().set("bootstrap.servers", &self.stage.brokers).create().expect("a client");
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(admin.delete_records(&list, &AdminOptions::new())).expect("the records go");
+        topics::trim(&self.stage.brokers, &self.stage.topic(topic), 0, low);
     }
 
     /// Starts the program, which refuses.
@@ -111,7 +94,7 @@ impl Scene {
 /// Unread records are gone of a topic of which nothing was read, and then of one of which something was.
 fn goes_on(name: &str, database: bool) {
     let Some(mut scene) = Scene::set(name, database) else { return };
-    let job = scene.start(&[]);
+    let job = scene.stage.start_reading(&[]);
     scene.commit("transactions", 2);
     job.kill();
     scene.send("interactions", 3);
@@ -119,7 +102,7 @@ fn goes_on(name: &str, database: bool) {
     let told = ["not read yet", "-interactions` starts at offset 3, but offset 0 is wanted", "go on without them with --accept-loss"];
     scene.refused(&[], &told);
     assert_eq!(scene.losses(), []);
-    let job = scene.start(&["--accept-loss"]);
+    let job = scene.stage.start_reading(&["--accept-loss"]);
     let told = format!("3 offsets of partition 0 of `{}`, from 0 to before 3, which are not read", scene.stage.topic("interactions"));
     assert!(scene.stage.log().contains(&told), "{}", scene.stage.log());
     scene.commit("interactions", 1);
@@ -128,7 +111,7 @@ fn goes_on(name: &str, database: bool) {
     let (epoch, topic) = (losses[0].0, scene.stage.topic("interactions"));
     assert_eq!(losses, [(epoch, topic.clone(), 0, 3)]);
     // From the first record on, across what is gone.
-    let job = scene.start(&[]);
+    let job = scene.stage.start_reading(&[]);
     let log = scene.stage.log();
     assert!(log.contains("checkpoint=0 ") && !log.contains("which are not read"), "{log}");
     scene.commit("interactions", 1);
@@ -141,13 +124,13 @@ fn goes_on(name: &str, database: bool) {
     scene.send("transactions", 3);
     scene.trim("transactions", 4);
     scene.refused(&[], &["starts at offset 4, but offset 2 is wanted", "--accept-loss"]);
-    let job = scene.start(&["--accept-loss"]);
+    let job = scene.stage.start_reading(&["--accept-loss"]);
     let last = scene.records;
     eventually("what is left is committed", || scene.has("customer_features", last));
     assert!(!scene.has("customer_features", last - 1) && !scene.has("customer_features", last - 2));
     job.kill();
     assert_eq!(scene.losses()[1..], [(scene.losses()[1].0, scene.stage.topic("transactions"), 2, 4)]);
-    let job = scene.start(&[]);
+    let job = scene.stage.start_reading(&[]);
     assert!(!scene.stage.log().contains("checkpoint=0 "), "{}", scene.stage.log());
     scene.commit("transactions", 1);
     job.kill();
@@ -158,7 +141,7 @@ fn goes_on(name: &str, database: bool) {
         scene.refused(flags, &["has to repeat its epochs from", "starts at offset 6, but offset 4 is wanted", "--accept-loss alone cannot help"]);
     }
     // As the message advises.
-    let job = scene.start(&["--rebuild", "--accept-loss"]);
+    let job = scene.stage.start_reading(&["--rebuild", "--accept-loss"]);
     scene.commit("transactions", 1);
     assert!(!scene.has("customer_features", last), "nothing else is left");
     assert_eq!(scene.losses(), [], "another history begins");

@@ -4,13 +4,9 @@
 mod services;
 
 use postgres::Client;
-use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions};
-use rdkafka::client::DefaultClientContext;
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde_json::json;
 use services::sender::Sender;
-use services::{Job, Stage, eventually, program};
+use services::{Job, Stage, files_below, program, topics};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::ops::RangeInclusive;
@@ -108,15 +104,6 @@ impl Scene {
         Some(Scene { stage, sender })
     }
 
-    fn start(&self, flags: &[&str]) -> Job {
-        let mut job = self.stage.start_with_log(flags);
-        eventually("the job reads", || {
-            assert!(job.0.try_wait().expect("it can be waited for").is_none(), "the job ended: {}", self.stage.log());
-            self.stage.log().contains("The job begins to read.")
-        });
-        job
-    }
-
     /// Sends purchases, and waits until each is committed and whatever it owes is published.
     fn buy(&mut self, customers: RangeInclusive<i64>) {
         for customer in customers {
@@ -134,11 +121,7 @@ impl Scene {
 
     /// Retention takes the purchases before an offset.
     fn trim(&self, low: i64) {
-        let mut list = TopicPartitionList::new();
-        list.add_partition_offset(&self.stage.topic("transactions"), 0, Offset::Offset(low)).expect("an offset");
-        let admin: AdminClient<DefaultClientContext> = ClientConfig::new().set("bootstrap.servers", &self.stage.brokers).create().expect("a client");
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(admin.delete_records(&list, &AdminOptions::new())).expect("the records go");
+        topics::trim(&self.stage.brokers, &self.stage.topic("transactions"), 0, low);
     }
 
     /// Starts another instance with something wrong, which finds and leaves everything as it was.
@@ -192,7 +175,7 @@ impl Scene {
 
     /// Everything that a refused start must leave alone.
     fn state(&self) -> (String, BTreeMap<PathBuf, Vec<u8>>) {
-        (dump(&mut self.stage.database()), files(&self.stage.path("checkpoints")))
+        (dump(&mut self.stage.database()), files_below(&self.stage.path("checkpoints")))
     }
 }
 
@@ -213,21 +196,6 @@ fn dump(database: &mut Client) -> String {
     dump
 }
 
-/// Every file below a folder.
-fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let (mut found, mut folders) = (BTreeMap::new(), vec![folder.to_path_buf()]);
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).into_iter().flatten() {
-            let path = entry.expect("an entry").path();
-            match path.is_dir() {
-                true => folders.push(path),
-                false => drop(found.insert(path.clone(), std::fs::read(&path).expect("it can be read"))),
-            }
-        }
-    }
-    found
-}
-
 /// The text of a manifest in another format, with the checksum that it needs.
 fn of_format_99(manifest: &[u8]) -> String {
     let text = String::from_utf8(manifest.to_vec()).expect("UTF-8");
@@ -240,10 +208,10 @@ fn of_format_99(manifest: &[u8]) -> String {
 #[test]
 fn a_refused_start_has_changed_nothing_and_disturbed_nobody() {
     let Some(mut scene) = Scene::set("refused") else { return };
-    let job = scene.start(&[]);
+    let job = scene.stage.start_reading(&[]);
     scene.buy(1..=3);
     job.drain();
-    let job = scene.start(&[]);
+    let job = scene.stage.start_reading(&[]);
     scene.buy(4..=5);
     let aside = ["progress", "epochs", "applied_settings", "refinery_schema_history"]
         .map(|table| format!("CREATE TABLE aside.{table} AS TABLE sluice.{table};"));
@@ -265,14 +233,14 @@ fn a_refused_start_has_changed_nothing_and_disturbed_nobody() {
 
     scene.buy(6..=6);
     job.drain();
-    let job = scene.start(&[]);
+    let job = scene.stage.start_reading(&[]);
     scene.buy(7..=7);
     job.kill();
-    let job = scene.start(&["--rebuild", "--accept-loss"]);
+    let job = scene.stage.start_reading(&["--rebuild", "--accept-loss"]);
     scene.stage.wait_for("SELECT (min(customer_id) > 1 AND max(customer_id) = 7)::int FROM sluice.customer_features", 1);
     job.kill();
     // Without a checkpoint it begins where it has begun anew.
-    let job = scene.start(&[]);
+    let job = scene.stage.start_reading(&[]);
     scene.buy(8..=8);
     job.drain();
     scene.stage.sluice(&["verify", text(&scene.stage.config())]);
@@ -281,7 +249,7 @@ fn a_refused_start_has_changed_nothing_and_disturbed_nobody() {
 #[test]
 fn checkpoints_of_a_database_that_is_lost_leave_an_empty_one_empty() {
     let Some(mut scene) = Scene::set("lost_database") else { return };
-    let job = scene.start(&[]);
+    let job = scene.stage.start_reading(&[]);
     scene.buy(1..=2);
     job.drain();
     // As of a version that did not write whose they are.
@@ -291,17 +259,17 @@ fn checkpoints_of_a_database_that_is_lost_leave_an_empty_one_empty() {
         std::fs::rename(&folder, history.with_file_name(folder.file_name().expect("a name"))).expect("it can be moved");
     }
     scene.stage.database().batch_execute("DROP SCHEMA sluice CASCADE").expect("it is gone");
-    let (folder, before) = (scene.stage.path("checkpoints"), files(&scene.stage.path("checkpoints")));
+    let (folder, before) = (scene.stage.path("checkpoints"), files_below(&scene.stage.path("checkpoints")));
     let refused = |said: &str, flags: &[&str]| {
         let (code, told) = scene.ended(&scene.stage.config(), flags);
         assert!(code == Some(1) && told.contains(said), "{said}: {code:?} {told}");
         let schemas = scene.stage.database().query_one("SELECT count(*) FROM pg_namespace WHERE nspname = 'sluice'", &[]).expect("schemas");
-        assert_eq!((schemas.get::<_, i64>(0), files(&folder) == before), (0, true), "{said}");
+        assert_eq!((schemas.get::<_, i64>(0), files_below(&folder) == before), (0, true), "{said}");
     };
     refused("no progress of it is recorded", &[]);
     scene.trim(1);
     refused("starts at offset 1, but offset 0 is wanted", REBUILD);
-    let job = scene.start(&["--rebuild", "--accept-loss"]);
+    let job = scene.stage.start_reading(&["--rebuild", "--accept-loss"]);
     scene.stage.wait_for("SELECT min(customer_id) FROM sluice.customer_features", 2);
     job.drain();
 }

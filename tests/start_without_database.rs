@@ -5,7 +5,7 @@ mod services;
 
 use serde_json::json;
 use services::sender::Sender;
-use services::{Job, Stage, eventually, program};
+use services::{Stage, eventually, program};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -32,15 +32,6 @@ impl Scene {
         stage.sluice(&["topics", "create", "--partitions", "1", stage.config().to_str().expect("UTF-8")]);
         let sender = Sender::plain(&stage);
         Some(Scene { stage, sender })
-    }
-
-    fn start(&self, flags: &[&str]) -> Job {
-        let mut job = self.stage.start_with_log(flags);
-        eventually("the job reads", || {
-            assert!(job.0.try_wait().expect("it can be waited for").is_none(), "the job ended: {}", self.stage.log());
-            self.stage.log().contains("The job begins to read.")
-        });
-        job
     }
 
     /// Sends a purchase, and waits until it is in a file.
@@ -114,10 +105,10 @@ fn a_refused_start_has_changed_nothing_and_its_advice_leads_on() {
     let nothing = ("[kafka]\n", "[kafka]\n");
     let decimals = ("[kafka]\n", "[input]\ndecimals = 3\n[kafka]\n");
     let dir = format!("[files]\ndir = \"{}\"\n", scene.stage.path("files").display());
-    let job = scene.start(&[]);
+    let job = scene.stage.start_reading(&[]);
     scene.buy(1);
     job.drain();
-    let job = scene.start(&[]);
+    let job = scene.stage.start_reading(&[]);
     scene.buy(2);
     scene.refused("input.decimals was 2 and is 3", decimals, &[]);
     scene.refused("files.dir, and now it is not set", (&dir, ""), &[]);
@@ -135,7 +126,7 @@ fn a_refused_start_has_changed_nothing_and_its_advice_leads_on() {
     // As the message advises: it and the files are moved away, and everything is made anew.
     std::fs::rename(&journal, scene.stage.path("former.log")).expect("it is moved");
     std::fs::rename(scene.stage.path("files"), scene.stage.path("former")).expect("they are moved");
-    let job = scene.start(&[]);
+    let job = scene.stage.start_reading(&[]);
     eventually("everything is made anew", || (1..=3).all(|customer| scene.has(customer)));
     job.drain();
 
@@ -143,12 +134,12 @@ fn a_refused_start_has_changed_nothing_and_its_advice_leads_on() {
     let toml = std::fs::read_to_string(scene.stage.config()).expect("the configuration");
     scene.refused("with --rebuild", (&dir, ""), &[]);
     std::fs::write(scene.stage.config(), toml.replace(&dir, "")).expect("a configuration");
-    let job = scene.start(&["--rebuild"]);
+    let job = scene.stage.start_reading(&["--rebuild"]);
     job.drain();
     std::fs::write(scene.stage.config(), toml).expect("a configuration");
     scene.refused("without files.dir, and now it is set", nothing, &[]);
     std::fs::rename(scene.stage.path("files"), scene.stage.path("former-too")).expect("they are moved");
-    let job = scene.start(&["--rebuild"]);
+    let job = scene.stage.start_reading(&["--rebuild"]);
     eventually("everything is made anew", || (1..=3).all(|customer| scene.has(customer)));
     job.drain();
 }

@@ -6,12 +6,9 @@ mod services;
 
 use hostile::History;
 use postgres::{Client, NoTls};
-use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde_json::{Value, json};
 use services::sender::{COPIES, Sender};
-use services::{Stage, eventually, field, program};
+use services::{Stage, eventually, field, program, topics};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -321,11 +318,7 @@ fn replay_epochs(stage: &Stage) {
 
 /// Removes the first records of a partition, as retention would.
 fn forget_records(stage: &Stage) {
-    let admin: AdminClient<_> = ClientConfig::new().set("bootstrap.servers", &stage.brokers).create().expect("a client");
-    let mut before = TopicPartitionList::new();
-    before.add_partition_offset(&stage.topic("rewards"), partition("rewards"), Offset::Offset(5)).expect("an offset");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(admin.delete_records(&before, &AdminOptions::new())).expect("the broker answers");
+    topics::trim(&stage.brokers, &stage.topic("rewards"), partition("rewards"), 5);
 }
 
 #[test]

@@ -72,13 +72,7 @@ impl Scene {
 
     /// Starts the job, and waits until it has taken over.
     fn start(&self, workers: &str) -> Job {
-        let mut job = self.stage.start_with_log(&["--workers", workers]);
-        eventually("the job reads", || {
-            let ended = job.0.try_wait().expect("it can be waited for");
-            assert!(ended.is_none(), "the job ended: {}", self.stage.log());
-            self.stage.log().contains("The job begins to read.")
-        });
-        job
+        self.stage.start_reading(&["--workers", workers])
     }
 
     fn journal(&self) -> PathBuf {

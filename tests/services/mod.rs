@@ -163,6 +163,17 @@ impl Stage {
         eventually("the partitions are there", || names.iter().all(known));
     }
 
+    /// Starts the job as [`start_with_log`](Self::start_with_log) does, and waits until it has taken
+    /// over and reads.
+    pub(crate) fn start_reading(&self, more: &[&str]) -> Job {
+        let mut job = self.start_with_log(more);
+        eventually("the job reads", || {
+            assert!(job.0.try_wait().expect("it can be waited for").is_none(), "the job ended: {}", self.log());
+            self.log().contains("The job begins to read.")
+        });
+        job
+    }
+
     /// Starts the job, and has what it logs written to a file.
     pub(crate) fn start_with_log(&self, more: &[&str]) -> Job {
         self.launch(more, &[])
@@ -373,4 +384,19 @@ pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 pub(crate) fn field(path: &Path, name: &str) -> serde_json::Value {
     let text = std::fs::read_to_string(path).expect("the file is there");
     serde_json::from_str::<serde_json::Value>(&text).expect("it is JSON")[name].clone()
+}
+
+/// Every file below a folder.
+pub(crate) fn files_below(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let (mut found, mut folders) = (BTreeMap::new(), vec![folder.to_path_buf()]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten() {
+            let path = entry.expect("an entry").path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => drop(found.insert(path.clone(), std::fs::read(&path).expect("it can be read"))),
+            }
+        }
+    }
+    found
 }

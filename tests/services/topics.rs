@@ -15,6 +15,15 @@ pub(crate) const PARTITIONS: i32 = 3;
 /// How long the broker may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Has retention take the records of a partition before an offset.
+pub(crate) fn trim(brokers: &str, topic: &str, partition: i32, low: i64) {
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(topic, partition, Offset::Offset(low)).expect("an offset");
+    let admin: AdminClient<DefaultClientContext> = ClientConfig::new().set("bootstrap.servers", brokers).create().expect("a client");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(admin.delete_records(&list, &AdminOptions::new())).expect("the records go");
+}
+
 /// The values of all records that a topic now has, partition by partition; but of tombstones, which
 /// have none.
 pub(crate) fn read_all(brokers: &str, topic: &str) -> Vec<Vec<u8>> {

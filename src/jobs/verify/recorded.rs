@@ -175,6 +175,22 @@ mod tests {
     use dataflows::campaign::output::{Closed, Count, Counts};
     use dataflows::event::{DAY, Topic};
 
+    /// Where a job of this history stands, of which nothing else is recorded.
+    fn standing(progress: Progress, history: History, epochs: Vec<Recorded>) -> Standing {
+        Standing {
+            progress,
+            starts: None,
+            history,
+            topic_ids: Default::default(),
+            seen: Seen::default(),
+            applied: Default::default(),
+            epochs,
+            erasures: Vec::new(),
+            losses: Vec::new(),
+            kept: Default::default(),
+        }
+    }
+
     fn recorded(results: &EpochResults) -> Recorded {
         Recorded {
             epoch: results.epoch,
@@ -237,18 +253,7 @@ mod tests {
             let mut epochs = all.clone();
             change(&mut epochs);
             let progress = Progress { epoch: 5, incarnation: 1, published: 0 };
-            let standing = Standing {
-                progress,
-                starts: None,
-                history,
-                topic_ids: Default::default(),
-                seen: Seen::default(),
-                applied: Default::default(),
-                epochs,
-                erasures: Vec::new(),
-                losses: Vec::new(),
-                kept: Default::default(),
-            };
+            let standing = standing(progress, history, epochs);
             let mut findings = Findings::new("epochs");
             check_chain(&standing, &mut findings);
             findings.named.into_iter().map(|difference| difference.key).collect::<Vec<_>>()
@@ -267,18 +272,7 @@ mod tests {
         let check = |epochs: &[u64], at: u64| {
             let epochs = epochs.iter().map(|number| recorded(&epoch(*number, 10 * DAY))).collect();
             let progress = Progress { epoch: at, incarnation: 1, published: 0 };
-            let standing = Standing {
-                progress,
-                starts: None,
-                history: History::begin(u64::MAX - 1),
-                topic_ids: Default::default(),
-                seen: Seen::default(),
-                applied: Default::default(),
-                epochs,
-                erasures: Vec::new(),
-                losses: Vec::new(),
-                kept: Default::default(),
-            };
+            let standing = standing(progress, History::begin(u64::MAX - 1), epochs);
             let (mut progress, mut epochs) = (Findings::new("progress"), Findings::new("epochs"));
             let incomplete = check_progress(&standing, "campaign", &mut progress, &mut epochs).is_some();
             let keys: Vec<String> = epochs.named.into_iter().map(|difference| difference.key).collect();
