@@ -1,11 +1,9 @@
 //! `sluice bench` as its user sees it: a table of what was measured, and no file left behind.
 
-mod services;
-
+use crate::services::Stage;
 use assert_cmd::Command;
 use assert_cmd::cargo::cargo_bin;
 use serde_json::Value;
-use services::Stage;
 use std::path::Path;
 
 /// A bench of a world that is soon replayed; its files go to `directory`.
@@ -84,7 +82,7 @@ fn it_measures_the_job_between_a_broker_and_a_database_and_cleans_up() {
     assert!(is_empty(folder.path()), "files are left");
     let left = "SELECT count(*) FROM pg_database WHERE datname LIKE 'sluice\\_bench\\_%'";
     assert_eq!(stage.database().query_one(left, &[]).expect("a count").get::<_, i64>(0), 0, "a database is left");
-    let topics = services::topics::names(&stage.brokers);
+    let topics = crate::services::topics::names(&stage.brokers);
     assert!(!topics.iter().any(|name| name.starts_with("sluice-bench-")), "{topics:?}");
 }
 

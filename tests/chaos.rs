@@ -7,26 +7,20 @@
 //!
 //! What is done is drawn from a seed and printed before it begins: `scripts/chaos --seed N --actions N` does the same again.
 
-#[path = "chaos/sequence.rs"]
 mod sequence;
-#[path = "chaos/supervised.rs"]
 mod supervised;
 
-mod hostile;
-mod services;
-mod trial;
-
+use crate::services::own::{Services, wanted};
+use crate::services::{Stage, compaction, eventually, topics};
+use crate::trial::population::{Population, Record};
+use crate::trial::{Forgotten, Producer, WAITING, committed, verdict};
 use nix::sys::signal::{Signal, kill};
 use postgres::{Client, NoTls};
 use sequence::{Action, Kind, LAYOUTS, Then, draw, ended};
-use services::own::{Services, wanted};
-use services::{Stage, compaction, eventually, topics};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use supervised::Supervised;
-use trial::population::{Population, Record};
-use trial::{Forgotten, Producer, WAITING, committed, verdict};
 
 /// How long a commit is waited for to be in the middle of it.
 const LURK: Duration = Duration::from_secs(3);
@@ -103,7 +97,7 @@ impl Trial {
         println!("{:7.1} s  {what}", self.started.elapsed().as_secs_f64());
     }
 
-    fn start(&mut self, layout: trial::layout::Layout) {
+    fn start(&mut self, layout: crate::trial::layout::Layout) {
         self.starts += 1;
         self.job = Some(Supervised::start(&self.stage, layout, self.starts));
     }

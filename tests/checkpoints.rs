@@ -1,10 +1,8 @@
 //! Checkpoints of the long-running job: killed and drained, it goes on from them with another number of workers, and gives what a replay gives.
 
-mod services;
-
-use services::sender::Sender;
-use services::topics::PARTITIONS;
-use services::{Stage, eventually, field};
+use crate::services::sender::Sender;
+use crate::services::topics::PARTITIONS;
+use crate::services::{Stage, eventually, field};
 
 const WORLD: [&str; 8] = ["--customers", "2000", "--transactions", "60000", "--interactions", "60000", "--seed", "11"];
 /// Records that are sent alike.

@@ -1,9 +1,7 @@
 //! Several processes: `scripts/cluster`, what it starts again and what not; and processes that meet strangers on their ports, or do not fit each other. That a
 //! job goes on after each new start, and drains when the script is told to, `tests/chaos.rs` shows.
 
-mod services;
-
-use services::{eventually, program};
+use crate::services::{eventually, program};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;

@@ -1,17 +1,13 @@
 //! A job whose topic of customers is compacted: killed, and the records that it has to repeat removed by the broker before it starts again, it goes on as if
 //! they were there.
 
-mod hostile;
-mod services;
-mod trial;
-
+use crate::services::compaction::{NUDGED, compact, until_gone};
+use crate::services::sender::Sender;
+use crate::services::topics::PARTITIONS;
+use crate::services::{Job, Stage, eventually, program};
+use crate::trial::layout::{Layout, log};
 use serde_json::{Value, json};
-use services::compaction::{NUDGED, compact, until_gone};
-use services::sender::Sender;
-use services::topics::PARTITIONS;
-use services::{Job, Stage, eventually, program};
 use std::collections::BTreeMap;
-use trial::layout::{Layout, log};
 
 /// 2026-03-02T10:00Z, the instant of the first events.
 const BEGIN: i64 = 1_772_445_600_000;
@@ -93,7 +89,7 @@ impl Scene {
 
     /// The end of each partition of the topic of customers.
     fn ends(&self) -> Vec<i64> {
-        (0..PARTITIONS).map(|partition| services::compaction::end(&self.stage.brokers, &self.stage.topic("customers"), partition)).collect()
+        (0..PARTITIONS).map(|partition| crate::services::compaction::end(&self.stage.brokers, &self.stage.topic("customers"), partition)).collect()
     }
 
     /// Digest and offsets of the last committed epoch, as far as there is one.
@@ -116,7 +112,9 @@ impl Scene {
         let wanted: BTreeMap<(String, String), i64> = names
             .iter()
             .flat_map(|name| (0..PARTITIONS).map(|partition| (self.stage.topic(name), partition)))
-            .map(|(topic, partition)| ((topic.clone(), partition.to_string()), services::compaction::end(&self.stage.brokers, &topic, partition)))
+            .map(|(topic, partition)| {
+                ((topic.clone(), partition.to_string()), crate::services::compaction::end(&self.stage.brokers, &topic, partition))
+            })
             .collect();
         eventually("everything is committed", || {
             for job in jobs.iter_mut() {
@@ -186,7 +184,7 @@ fn undisturbed(name: &str, rounds: i64, erases: bool) -> Option<(String, Vec<Str
         scene.profiles(round, 0);
         scene.profiles(round, 1);
     }
-    (0..PARTITIONS).for_each(|partition| drop(services::compaction::nudge(&scene.stage.brokers, &scene.stage.topic("customers"), partition)));
+    (0..PARTITIONS).for_each(|partition| drop(crate::services::compaction::nudge(&scene.stage.brokers, &scene.stage.topic("customers"), partition)));
     scene.settle(&mut jobs);
     scene.stage.wait_for("SELECT count(*) FROM sluice.interactions WHERE learned", learned(rounds, erases));
     let (digest, _) = scene.last_epoch().expect("an epoch");

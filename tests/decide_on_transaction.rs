@@ -1,11 +1,9 @@
 //! `decide_on = "transaction"`: each purchase asks for a decision, once, whatever is repeated or started again; and what serves otherwise
 //! from a start on changes nothing of before.
 
-mod services;
-
+use crate::services::sender::Sender;
+use crate::services::{Stage, eventually, topics};
 use serde_json::Value;
-use services::sender::Sender;
-use services::{Stage, eventually, topics};
 use std::collections::BTreeMap;
 
 const WORLD: [&str; 8] = ["--customers", "200", "--transactions", "3000", "--interactions", "3000", "--seed", "3"];
@@ -80,7 +78,7 @@ fn every_purchase_is_decided_on_once() {
     configure(&stage, &[("alpha = 0.25\nridge = 20.0", "alpha = 9.0")]);
     stage.sluice(&["verify", stage.config().to_str().expect("UTF-8")]);
     configure(&stage, &[("alpha = 9.0", "attribution_window = \"3d\"")]);
-    let output = services::program().arg("verify").arg(stage.config()).output().expect("it runs");
+    let output = crate::services::program().arg("verify").arg(stage.config()).output().expect("it runs");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && said.contains("bandit.attribution_window was 7d and is 3d"), "{said}");
     assert!(output.stdout.is_empty(), "no row is listed");

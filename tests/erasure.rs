@@ -2,15 +2,13 @@
 //! customer had never been there, and nothing of what the customer sent is found in any place but
 //! those that are told of.
 
-mod services;
-
+use crate::services::client::Place;
+use crate::services::console::Console;
+use crate::services::sender::Sender;
+use crate::services::topics::{self, PARTITIONS};
+use crate::services::{Job, Stage, eventually, field};
 use base64::Engine;
 use dataflows::event::text::id_hash;
-use services::client::Place;
-use services::console::Console;
-use services::sender::Sender;
-use services::topics::{self, PARTITIONS};
-use services::{Job, Stage, eventually, field};
 use std::collections::BTreeMap;
 use std::path::Path;
 

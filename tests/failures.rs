@@ -3,14 +3,12 @@
 //! table beside `src/jobs/ending.rs`; here the program itself is led into some of them while it
 //! starts, repeats, runs and drains.
 
-mod services;
-
+use crate::services::console::Console;
+use crate::services::sender::Sender;
+use crate::services::{Job, Stage, eventually, topics};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
-use services::console::Console;
-use services::sender::Sender;
-use services::{Job, Stage, eventually, topics};
 use std::net::TcpListener;
 use std::process::Stdio;
 use tokio::runtime::Runtime;
@@ -353,7 +351,7 @@ fn checkpoints_that_cannot_be_written_are_told_and_a_last_one_is_no_drain() {
 /// One process of two, with a log of its own.
 fn process(stage: &Stage, number: &str) -> Job {
     let log = std::fs::File::create(stage.path(&format!("{number}.log"))).expect("a log");
-    let mut command = services::program();
+    let mut command = crate::services::program();
     command.arg("run").arg(stage.config()).args(["--processes", "2", "--process", number, "--hostfile"]).arg(stage.path("hosts"));
     Job(command.stdout(Stdio::null()).stderr(log).spawn().expect("the program can be started"))
 }

@@ -1,11 +1,9 @@
 //! A job that folds old events: what concerns them becomes a dead letter, an erasure reports what stays, and `sluice verify` finds every row as it should be.
 
-mod services;
-
+use crate::services::sender::Sender;
+use crate::services::topics::PARTITIONS;
+use crate::services::{Stage, eventually, program};
 use serde_json::Value;
-use services::sender::Sender;
-use services::topics::PARTITIONS;
-use services::{Stage, eventually, program};
 
 const WORLD: [&str; 8] = ["--customers", "300", "--transactions", "6000", "--interactions", "6000", "--seed", "21"];
 

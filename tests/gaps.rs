@@ -2,13 +2,10 @@
 //! stretches of a replay and `sluice verify` have their bounds; and what an open transaction holds
 //! back. A job is killed at each of them.
 
-mod services;
-
+use crate::services::client::Client;
+use crate::services::console::Console;
+use crate::services::{Job, Stage, eventually, field, text};
 use serde_json::{Value, json};
-use services::client::Client;
-use services::console::Console;
-use services::{Job, Stage, eventually, field};
-use std::path::Path;
 
 /// 2024-03-01T00:00:00Z.
 const MARCH: i64 = 1_709_251_200_000;
@@ -170,10 +167,6 @@ impl Scene {
         let (config, output) = (self.stage.config(), self.stage.path("replayed"));
         self.stage.sluice(&[&["replay", "--config", text(&config), "--output", text(&output)], more].concat());
     }
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("UTF-8")
 }
 
 fn course(name: &str, database: bool) {

@@ -1,19 +1,13 @@
 //! Checkpoints of several histories in one place: of two deployments of a job, of a database that
 //! is lost, and of a version that did not name them.
 
-mod services;
-
+use crate::services::sender::Sender;
+use crate::services::{Job, Stage, eventually, files_below, program, text};
 use postgres::{Client, NoTls};
 use serde_json::json;
-use services::sender::Sender;
-use services::{Job, Stage, eventually, files_below, program};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("UTF-8")
-}
 
 /// A deployment of the job: its configuration and its database.
 struct Deployment<'a> {

@@ -1,12 +1,9 @@
 //! The hostile histories against what they promise, as the oracle sees them.
 
-mod hostile;
-mod oracle;
-
-use hostile::History;
-use oracle::read::{Contact, Records, Reward};
-use oracle::settle::Settled;
-use oracle::{Config, DAY, DeadLetter, Files, Outcome, outcome};
+use crate::hostile::History;
+use crate::oracle::read::{Contact, Records, Reward};
+use crate::oracle::settle::Settled;
+use crate::oracle::{Config, DAY, DeadLetter, Files, Outcome, outcome};
 use std::collections::BTreeSet;
 
 const SEEDS: std::ops::Range<u64> = 0..6;
@@ -15,9 +12,9 @@ const SIZE: usize = 700;
 fn settle(files: &Files) -> Settled {
     let mut records = Records::default();
     for (name, bytes) in files {
-        oracle::read::read(name, bytes, &Config::default(), &mut records);
+        crate::oracle::read::read(name, bytes, &Config::default(), &mut records);
     }
-    oracle::settle::settle(&records)
+    crate::oracle::settle::settle(&records)
 }
 
 /// What does not depend on where the lines stand.
@@ -153,7 +150,7 @@ fn rewards_after_contacts(settled: &Settled, after: i64) -> usize {
 /// Customers whose total at the end is the threshold of high value.
 fn customers_at_the_threshold(settled: &Settled) -> usize {
     let long_after = 20_500;
-    let threshold = oracle::thresholds::of_day(long_after, settled, &Config::default()).expect("there were purchases");
+    let threshold = crate::oracle::thresholds::of_day(long_after, settled, &Config::default()).expect("there were purchases");
     let customers: BTreeSet<i64> = settled.transactions.keys().map(|(customer, _)| *customer).collect();
     let total = |customer: i64| settled.purchases_of(customer).map(|purchase| i128::from(purchase.amount)).sum::<i128>();
     customers.into_iter().filter(|customer| total(*customer) == threshold).count()

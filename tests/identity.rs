@@ -1,11 +1,9 @@
 //! Whose results are these, and of what: a job of another name, topics that were made anew, checkpoints of another history.
 
-mod services;
-
+use crate::services::sender::Sender;
+use crate::services::{Stage, eventually, program, text, topics};
 use postgres::{Client, NoTls};
 use serde_json::json;
-use services::sender::Sender;
-use services::{Stage, eventually, program, topics};
 use std::ops::RangeInclusive;
 use std::process::{Command, Output};
 
@@ -25,10 +23,6 @@ fn dump(stage: &Stage) -> String {
 fn ended(mut command: Command) -> (Option<i32>, String) {
     let Output { status, stdout, stderr } = command.output().expect("the program can be started");
     (status.code(), format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr)))
-}
-
-fn text(path: &std::path::Path) -> &str {
-    path.to_str().expect("UTF-8")
 }
 
 #[test]

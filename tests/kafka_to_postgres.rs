@@ -1,16 +1,13 @@
 //! 300,000 events through a real broker into a real database: every table equals what a replay of the same events wrote to files, and the rows of
 //! customers equal, column by column, what the naive oracle computes for each as of its own instant.
 
-mod oracle;
-mod services;
-
-use oracle::settle::{Settled, settle};
-use oracle::{Config, DAY, features, read, thresholds};
+use crate::oracle::settle::{Settled, settle};
+use crate::oracle::{Config, DAY, features, read, thresholds};
+use crate::services::sender::Sender;
+use crate::services::topics::PARTITIONS;
+use crate::services::{Course, Stage, field};
 use postgres::Client;
 use serde_json::Value;
-use services::sender::Sender;
-use services::topics::PARTITIONS;
-use services::{Course, Stage, field};
 use std::collections::BTreeMap;
 
 const WORLD: [&str; 8] = ["--customers", "5000", "--transactions", "150000", "--interactions", "150000", "--seed", "31"];

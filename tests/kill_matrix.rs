@@ -8,19 +8,15 @@
 //! and after one, a trigger that asks for a lock inside one. So held, it cannot complete a checkpoint of that epoch either: its files lie there, and the
 //! manifest that would make them one does not.
 
-mod hostile;
-mod services;
-mod trial;
-
+use crate::services::{Job, Stage, eventually};
+use crate::trial::layout::{Layout, log};
+use crate::trial::population::Population;
+use crate::trial::{Forgotten, Producer, WAITING, committed, verdict};
 use postgres::{Client, NoTls};
-use services::{Job, Stage, eventually};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
-use trial::layout::{Layout, log};
-use trial::population::Population;
-use trial::{Forgotten, Producer, WAITING, committed, verdict};
 
 const LAYOUTS: [Layout; 4] = [Layout::of(1, 1), Layout::of(1, 2), Layout::of(2, 1), Layout::of(2, 2)];
 const POINTS: [Point; 3] = [Point::Before, Point::Inside, Point::After];
@@ -96,7 +92,7 @@ impl Scene {
     /// The same, with a topic of customers that is compacted.
     fn running_compacted(name: &str, seed: u64, saves: bool, layout: Layout) -> Option<(Scene, Vec<Job>)> {
         let mut scene = Scene::set(name, seed, saves)?;
-        services::compaction::compact(&scene.stage.brokers, &scene.stage.topic("customers"));
+        crate::services::compaction::compact(&scene.stage.brokers, &scene.stage.topic("customers"));
         scene.producer.forget(&scene.stage, &BTreeMap::new());
         scene.run(layout)
     }

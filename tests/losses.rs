@@ -1,12 +1,9 @@
 //! Retention takes records that a job has not read yet: it is told, goes on behind them once that is
 //! accepted, and every restart and verification crosses the same gap in the same way.
 
-mod services;
-
+use crate::services::sender::Sender;
+use crate::services::{Stage, eventually, program, text, topics};
 use serde_json::{Value, json};
-use services::sender::Sender;
-use services::{Stage, eventually, program, topics};
-use std::path::Path;
 
 /// A job of one partition a topic, which takes no checkpoint but when it is drained.
 struct Scene {
@@ -14,10 +11,6 @@ struct Scene {
     sender: Sender,
     database: bool,
     records: i64,
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("UTF-8")
 }
 
 impl Scene {

@@ -1,9 +1,7 @@
 //! The oracle against answers worked out on paper.
 
-mod oracle;
-
-use oracle::written::{day_number, minor_units};
-use oracle::{Config, DAY, DeadLetter, Files, HighValue, Transform, outcome};
+use crate::oracle::written::{day_number, minor_units};
+use crate::oracle::{Config, DAY, DeadLetter, Files, HighValue, Transform, outcome};
 
 /// The defaults, for small numbers that are milliseconds.
 fn config() -> Config {
@@ -97,7 +95,7 @@ fn the_customer_worked_out_on_paper_has_the_features_of_the_paper() {
     assert_close(outcome.feature(7, "clv_score"), 60.0 * 3.0 / 11.0);
     assert_close(outcome.feature(8, "is_high_value"), 1.0);
     let order: Vec<&str> = paper.iter().map(|(name, _)| *name).chain(["is_recent_active", "clv_score"]).collect();
-    assert_eq!(oracle::features::names(&config()), order);
+    assert_eq!(crate::oracle::features::names(&config()), order);
     assert_eq!(outcome.features.keys().copied().collect::<Vec<_>>(), [7, 8], "an interaction alone makes no row");
     assert!(outcome.features.values().all(|row| row.len() == order.len()));
 }

@@ -2,13 +2,11 @@
 //!
 //! The services are stopped and started here, so they are the test's own. `scripts/outage` does the same for longer, with more events.
 
-mod services;
-
-use services::console::Console;
-use services::own::{Services, wanted};
-use services::sender::Sender;
-use services::topics::PARTITIONS;
-use services::{Stage, eventually, field};
+use crate::services::console::Console;
+use crate::services::own::{Services, wanted};
+use crate::services::sender::Sender;
+use crate::services::topics::PARTITIONS;
+use crate::services::{Stage, eventually, field};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

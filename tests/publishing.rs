@@ -2,18 +2,15 @@
 //! names them, and when they are there again, everything arrives that was owed, whatever killed or
 //! ended the job meanwhile: exactly what the tables (or the files) have, one customer's in order.
 
-mod services;
-
+use crate::services::client::Place;
+use crate::services::console::Console;
+use crate::services::sender::Sender;
+use crate::services::topics::read_all;
+use crate::services::{Job, Stage, eventually, text};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use serde_json::Value;
-use services::client::Place;
-use services::console::Console;
-use services::sender::Sender;
-use services::topics::read_all;
-use services::{Job, Stage, eventually};
 use std::collections::BTreeMap;
-use std::path::Path;
 
 const CUSTOMERS: i64 = 9;
 
@@ -199,10 +196,6 @@ fn create_topics(stage: &Stage) {
     stage.sluice(&["topics", "create", text(&stage.config())]);
 }
 
-fn text(path: &Path) -> &str {
-    path.to_str().expect("UTF-8")
-}
-
 /// Deletes the topics that the job writes, and waits until they are gone.
 fn delete_topics(stage: &Stage) {
     let admin: AdminClient<_> = ClientConfig::new().set("bootstrap.servers", &stage.brokers).create().expect("a client");
@@ -210,7 +203,7 @@ fn delete_topics(stage: &Stage) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let deleted = runtime.block_on(admin.delete_topics(&[&names[0], &names[1]], &AdminOptions::new())).expect("the broker answers");
     deleted.into_iter().for_each(|deleted| drop(deleted.expect("it is deleted")));
-    eventually("they are gone", || services::topics::names(&stage.brokers).iter().all(|name| !names.contains(name)));
+    eventually("they are gone", || crate::services::topics::names(&stage.brokers).iter().all(|name| !names.contains(name)));
 }
 
 fn course(name: &str, kept: Kept) {

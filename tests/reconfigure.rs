@@ -2,11 +2,9 @@
 //! job that is killed before or after is what it was before or goes on after, and what is refused
 //! has changed nothing.
 
-mod services;
-
-use services::sender::Sender;
-use services::topics::PARTITIONS;
-use services::{Job, Stage, eventually};
+use crate::services::sender::Sender;
+use crate::services::topics::PARTITIONS;
+use crate::services::{Job, Stage, eventually};
 use std::fmt::Write;
 
 const WORLD: [&str; 8] = ["--customers", "120", "--transactions", "2000", "--interactions", "1500", "--seed", "11"];

@@ -1,11 +1,8 @@
 //! `sluice replay` against the naive oracle: hostile histories, every layout, every order, both formats; same events, same bits.
 
-mod hostile;
-mod oracle;
-
-use hostile::History;
-use oracle::run::{Layout, Output, by_reason, replay};
-use oracle::{Config, Files, Outcome, outcome};
+use crate::hostile::History;
+use crate::oracle::run::{Layout, Output, by_reason, replay};
+use crate::oracle::{Config, DAY, Files, Outcome, outcome};
 use serde_json::{Value, json};
 
 const SEEDS: [u64; 3] = [11, 12, 13];
@@ -50,7 +47,7 @@ fn csv_gives_the_same_bits_as_json_lines() {
 fn an_earlier_instant_changes_the_features_only() {
     let files = History::generate(SEEDS[0], SIZE).jsonl();
     // 2023-06-15T12:00:00Z, in the midst of the history.
-    let t = oracle::written::day_number("2023-06-15").expect("a date") * oracle::DAY + oracle::DAY / 2;
+    let t = crate::oracle::written::day_number("2023-06-15").expect("a date") * DAY + DAY / 2;
     let expected = outcome(&files, &Config { as_of: Some(t), ..Config::default() });
     let (model, _) = checked(&files, ALONE, &["--as-of", "2023-06-15T12:00:00Z"], &expected, "as of 2023-06-15");
     assert_eq!(model, replay(&files, ALONE, &[]).digests().0);
@@ -84,10 +81,10 @@ fn checked(files: &Files, layout: Layout, more: &[&str], expected: &Outcome, of:
 /// Names and order of the columns exactly, customers sorted, values to 1e-9.
 fn same_features(output: &Output, expected: &Outcome, config: &Config, of: &str) {
     let mut header = vec!["customer_id".to_owned()];
-    header.extend(oracle::features::names(config));
+    header.extend(crate::oracle::features::names(config));
     let known = header.len();
     if output.header.len() > known {
-        header.extend(oracle::features::OPEN.map(str::to_owned));
+        header.extend(crate::oracle::features::OPEN.map(str::to_owned));
     }
     assert_eq!(output.header, header, "{of}");
 
@@ -133,7 +130,7 @@ fn same_model(output: &Output, expected: &Outcome, config: &Config, of: &str) {
 }
 
 fn same_thresholds(output: &Output, expected: &Outcome, of: &str) {
-    let day = |text: &str| oracle::written::day_number(text).unwrap_or_else(|| panic!("{of}: {text} is not a day"));
+    let day = |text: &str| crate::oracle::written::day_number(text).unwrap_or_else(|| panic!("{of}: {text} is not a day"));
     let actual: Vec<(i64, i128)> = output.thresholds.iter().map(|(date, minor)| (day(date), minor.parse().expect("whole minor units"))).collect();
     let wanted: Vec<(i64, i128)> = expected.thresholds.iter().map(|(day, minor)| (*day, *minor)).collect();
     let difference = actual.iter().zip(&wanted).find(|(actual, wanted)| actual != wanted);

@@ -1,9 +1,7 @@
 //! Rubbish in every file: each piece becomes a dead letter with a reason, and everything valid is processed as if it were not there.
 
-mod hostile;
-
+use crate::hostile::rubbish::{files, rubbish};
 use assert_cmd::Command;
-use hostile::rubbish::{files, rubbish};
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::SeedableRng;
 use serde_json::Value;

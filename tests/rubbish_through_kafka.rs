@@ -1,17 +1,14 @@
 //! Rubbish in every topic, between the events of a world: the long-running job keeps each piece as a dead letter and comes to what a replay of the
 //! world alone comes to.
 
-mod hostile;
-mod services;
-
-use hostile::rubbish::{MAX_RECORD, files, rubbish};
+use crate::hostile::rubbish::{MAX_RECORD, files, rubbish};
+use crate::services::sender::{At, Sender};
+use crate::services::topics::PARTITIONS;
+use crate::services::{Course, Stage, field};
 use postgres::Client;
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};
 use serde_json::Value;
-use services::sender::{At, Sender};
-use services::topics::PARTITIONS;
-use services::{Course, Stage, field};
 use std::collections::BTreeMap;
 use std::path::Path;
 

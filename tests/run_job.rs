@@ -1,10 +1,8 @@
 //! The long-running job from Kafka to PostgreSQL, against a replay of the same events from files.
 
-mod services;
-
-use services::sender::Sender;
-use services::topics::PARTITIONS;
-use services::{Job, Stage, eventually, field};
+use crate::services::sender::Sender;
+use crate::services::topics::PARTITIONS;
+use crate::services::{Job, Stage, eventually, field};
 use std::net::TcpListener;
 
 const WORLD: [&str; 8] = ["--customers", "1000", "--transactions", "20000", "--interactions", "20000", "--seed", "5"];

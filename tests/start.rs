@@ -1,12 +1,10 @@
 //! A start that is refused has changed nothing: database and checkpoints are as before, byte for
 //! byte, and the instance that has the job goes on. And what a refusal advises works.
 
-mod services;
-
+use crate::services::sender::Sender;
+use crate::services::{Job, Stage, files_below, program, text, topics};
 use postgres::Client;
 use serde_json::json;
-use services::sender::Sender;
-use services::{Job, Stage, files_below, program, topics};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::ops::RangeInclusive;
@@ -177,10 +175,6 @@ impl Scene {
     fn state(&self) -> (String, BTreeMap<PathBuf, Vec<u8>>) {
         (dump(&mut self.stage.database()), files_below(&self.stage.path("checkpoints")))
     }
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("UTF-8")
 }
 
 /// Every table, view and column of the schema, and every row.

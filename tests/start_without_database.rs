@@ -1,11 +1,9 @@
 //! A start without a database that is refused has changed nothing, beside a running instance and
 //! without one; and what each message advises leads on.
 
-mod services;
-
+use crate::services::sender::Sender;
+use crate::services::{Stage, eventually, program};
 use serde_json::json;
-use services::sender::Sender;
-use services::{Stage, eventually, program};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

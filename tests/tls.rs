@@ -1,14 +1,12 @@
 //! A database that takes connections over TLS alone: `check`, `run` and `verify` use it, and what
 //! is wrong is told with what to do.
 
-mod services;
-
+use crate::services::certificates::{Signed, only_owner_reads};
+use crate::services::own::{self, Services};
+use crate::services::{Stage, eventually, program};
 use openssl::ssl::{HandshakeError, SslAcceptor, SslConnector, SslFiletype, SslMethod, SslVerifyMode};
 use postgres::{Client, NoTls};
 use postgres_openssl::MakeTlsConnector;
-use services::certificates::{Signed, only_owner_reads};
-use services::own::{self, Services};
-use services::{Stage, eventually, program};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, chown};

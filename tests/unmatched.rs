@@ -1,11 +1,9 @@
 //! Rewards that join nothing in a job that runs: counted with its epochs, on the console from the start, said in the log, and the same after a kill and for
 //! `sluice verify`.
 
-mod services;
-
-use services::console::Console;
-use services::sender::Sender;
-use services::{Stage, eventually, program};
+use crate::services::console::Console;
+use crate::services::sender::Sender;
+use crate::services::{Stage, eventually, program};
 
 /// 2024-03-01T00:00:00Z.
 const DAY: i64 = 1_709_251_200_000;

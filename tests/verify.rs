@@ -1,14 +1,11 @@
 //! `sluice verify` beside a job that takes in a hostile history, killed and gone on from a checkpoint, and with rows changed by hand; and `sluice replay` of its topics: from offsets and
 //! timestamps, in one epoch and in the recorded ones.
 
-mod hostile;
-mod services;
-
-use hostile::History;
+use crate::hostile::History;
+use crate::services::sender::{COPIES, Sender};
+use crate::services::{Stage, eventually, field, program, text, topics};
 use postgres::{Client, NoTls};
 use serde_json::{Value, json};
-use services::sender::{COPIES, Sender};
-use services::{Stage, eventually, field, program, topics};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -64,10 +61,6 @@ fn replay_topics(stage: &Stage, name: &str, more: &[&str]) -> (String, String) {
 fn digests(output: &Path) -> (String, String) {
     let digest = |name: &str| field(&output.join("model.json"), name).as_str().expect("a digest").to_string();
     (digest("digest"), digest("features_digest"))
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("UTF-8")
 }
 
 /// Each topic's records lie in one partition of their own, in the order of the lines.

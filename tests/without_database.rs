@@ -1,21 +1,17 @@
 //! The long-running job without a database: progress in a journal beside the checkpoints, and the changes of each epoch in a file, or nowhere. Killed
 //! again and again, it is given every kind of trouble; in the end the files must come to what a replay of the topics gives.
 
-mod hostile;
-mod services;
-mod trial;
-
+use crate::services::topics::read_all;
+use crate::services::{Job, Stage, eventually, field, program, text};
+use crate::trial::Producer;
+use crate::trial::layout::{Layout, log};
+use crate::trial::population::Population;
 use serde_json::{Map, Value};
-use services::topics::read_all;
-use services::{Job, Stage, eventually, field, program};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
-use trial::Producer;
-use trial::layout::{Layout, log};
-use trial::population::Population;
 
 /// Digits of checksum and length before the JSON of a journal's line, with a space behind each.
 const HEAD: usize = 18;
@@ -235,10 +231,6 @@ impl Scene {
         assert_eq!(self.replay("replayed", &["--thresholds", text(&self.thresholds())]), digest, "a replay with the published thresholds");
         digest
     }
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("UTF-8")
 }
 
 fn signal(job: &Job, signal: &str) {

@@ -5,9 +5,6 @@
 //! so that its reason is certain. Where the specification leaves a reading open (both `action` and another `campaign_name`, a key twice, an
 //! `op` with another field at fault) no such line is made.
 
-// Each test program uses its own part of what is here.
-#![allow(dead_code)]
-
 mod faults;
 pub(crate) mod rubbish;
 mod spelling;

@@ -9,9 +9,6 @@
 //! What it can catch: any difference in reading, settling, features, thresholds, contexts, rewards and sums of a bounded run. What it cannot:
 //! lateness, decisions, and the columns of [`features::OPEN`], whose values the specification leaves to configuration.
 
-// Each test program uses its own part of what is here.
-#![allow(dead_code)]
-
 pub(crate) mod features;
 pub(crate) mod learn;
 pub(crate) mod read;

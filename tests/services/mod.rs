@@ -1,8 +1,5 @@
 //! A job against the real broker and database: its configuration, its topics and its database, each test its own.
 
-// Each test program uses its own part of what is here.
-#![allow(dead_code)]
-
 pub(crate) mod certificates;
 pub(crate) mod client;
 pub(crate) mod compaction;
@@ -369,6 +366,11 @@ impl Drop for Job {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// A path as a command and a file of configuration name it.
+pub(crate) fn text(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
 }
 
 /// Waits until something holds.

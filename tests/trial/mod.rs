@@ -1,8 +1,5 @@
 //! A job on trial: what is sent to it, and whether it came to what it must, whatever befell it.
 
-// Each test program uses its own part of what is here.
-#![allow(dead_code)]
-
 pub(crate) mod forgotten;
 pub(crate) mod layout;
 pub(crate) mod population;
