@@ -2,7 +2,7 @@
 //! byte, and the instance that has the job goes on. And what a refusal advises works.
 
 use crate::services::sender::Sender;
-use crate::services::{Job, Stage, files_below, program, text, topics};
+use crate::services::{Job, Stage, eventually, files_below, program, text, topics};
 use postgres::Client;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -88,6 +88,9 @@ const UNDO: &str = "
     DELETE FROM refinery_schema_history; INSERT INTO refinery_schema_history TABLE aside.refinery_schema_history;
 ";
 
+/// The lock that every instance takes in the database before it takes a job over.
+const TAKE_OVER: i64 = 0x73_6c75_6963_6500;
+
 /// How often a fault is tried at most where the job commits an epoch of its own meanwhile, as when
 /// its topics have become idle.
 const TRIES: usize = 5;
@@ -159,6 +162,34 @@ impl Scene {
         command.arg("run").arg(config).args(flags).stdout(Stdio::null()).stderr(log);
         let code = Job(command.spawn().expect("the program can be started")).wait();
         (code, std::fs::read_to_string(path).expect("there is a log"))
+    }
+
+    /// Starts another instance, and holds it between its survey and the step in which it takes the
+    /// job over, until `meanwhile` is done; nothing where it did not come so far.
+    fn held(&mut self, config: &Path, flags: &[&str], meanwhile: impl FnOnce(&mut Scene)) -> Option<Job> {
+        let mut holder = self.stage.database();
+        holder.batch_execute(&format!("SELECT pg_advisory_lock({TAKE_OVER})")).expect("it is held");
+        let log = File::create(self.stage.path("held.log")).expect("a log");
+        let mut command = program();
+        command.arg("run").arg(config).args(flags).stdout(Stdio::null()).stderr(log);
+        let mut other = Job(command.spawn().expect("the program can be started"));
+        let waiting = "SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+                       WHERE d.datname = current_database() AND locktype = 'advisory' AND NOT granted)";
+        let mut has_ended = false;
+        eventually("it is about to take the job over", || {
+            has_ended = other.0.try_wait().expect("it can be waited for").is_some();
+            has_ended || holder.query_one(waiting, &[]).expect("locks").get(0)
+        });
+        if has_ended {
+            return None;
+        }
+        meanwhile(self);
+        holder.batch_execute(&format!("SELECT pg_advisory_unlock({TAKE_OVER})")).expect("it is let go");
+        Some(other)
+    }
+
+    fn held_log(&self) -> String {
+        std::fs::read_to_string(self.stage.path("held.log")).expect("there is a log")
     }
 
     fn manifest(&self) -> PathBuf {
@@ -237,6 +268,43 @@ fn a_refused_start_has_changed_nothing_and_disturbed_nobody() {
     let job = scene.stage.start_reading(&[]);
     scene.buy(8..=8);
     job.drain();
+    scene.stage.sluice(&["verify", text(&scene.stage.config())]);
+}
+
+#[test]
+fn what_moves_between_the_survey_and_the_take_over_is_settled_before_anybody_is_fenced_off() {
+    let Some(mut scene) = Scene::set("moved") else { return };
+    let other = scene.stage.path("other.toml");
+    let toml = std::fs::read_to_string(scene.stage.config()).expect("the configuration");
+    std::fs::write(&other, toml.replace("[epoch]\n", "[epoch]\nlateness = \"2h\"\n")).expect("a configuration");
+    let mut job = scene.stage.start_reading(&[]);
+    scene.buy(1..=3);
+    let (mut starts, mut held) = (1, None);
+    while held.is_none() {
+        // Its drain leaves a checkpoint of the last epoch, from which the settings could be taken
+        // over unless another one is committed, as when its topics have become idle.
+        job.drain();
+        job = scene.stage.start_reading(&[]);
+        starts += 1;
+        assert!(starts < TRIES, "{}", scene.held_log());
+        held = scene.held(&other, &["--reconfigure"], |scene| scene.buy(4..=4));
+    }
+    let code = held.and_then(Job::wait);
+    let log = scene.held_log();
+    assert!(code == Some(1) && log.contains("--reconfigure goes on from a checkpoint of the last epoch"), "{code:?} {log}");
+    scene.buy(5..=5);
+    let incarnation: i64 = scene.stage.database().query_one("SELECT incarnation FROM sluice.progress", &[]).expect("progress").get(0);
+    assert_eq!(incarnation, starts as i64, "the job was not taken over");
+
+    // What keeps nobody from going on is gone on from.
+    let mut next = scene.held(&scene.stage.config(), &[], |scene| scene.buy(6..=6)).expect("nothing speaks against it");
+    eventually("the job is taken over", || {
+        assert!(next.0.try_wait().expect("it can be waited for").is_none(), "{}", scene.held_log());
+        scene.held_log().contains("The job begins to read.")
+    });
+    scene.buy(7..=7);
+    assert_eq!(job.wait(), Some(1), "the former instance is fenced off");
+    next.drain();
     scene.stage.sluice(&["verify", text(&scene.stage.config())]);
 }
 

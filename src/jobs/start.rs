@@ -3,7 +3,8 @@
 //! Whatever is refused before that has changed nothing and disturbed nobody.
 //!
 //! What the other instance may have moved meanwhile (its epochs, its checkpoints) is looked at once
-//! more after it is fenced off.
+//! more in the step that takes the job over, while nothing can move: where that speaks against the
+//! start after all, the step is undone as a whole, and whoever has the job goes on.
 
 use super::reach;
 use super::reconfiguring::Wanted;
@@ -13,7 +14,7 @@ use crate::config::types::Config;
 use crate::durable;
 use crate::kafka::TopicIds;
 use crate::sink::outbox::Outbox;
-use crate::sink::{self, Manner, Positions, Records, Sink, SinkError, Trouble};
+use crate::sink::{self, Loss, Manner, Opened, Positions, Progress, Records, Sink, SinkError, Trouble};
 use dataflows::campaign::graph::Campaign;
 use dataflows::settings::Settings;
 
@@ -49,16 +50,39 @@ const LOOKS: u32 = 8;
 
 /// How the job goes on.
 enum Way {
-    /// Where it was.
-    On(Box<Restart>),
+    /// Where it was, behind records that are gone.
+    On(Box<Restart>, Vec<Loss>),
     /// Anew, with these offsets.
     Anew(Positions),
+}
+
+impl Way {
+    /// Whether it begins with a change of settings.
+    fn changes(&self) -> bool {
+        matches!(self, Way::On(restart, _) if restart.changes)
+    }
 }
 
 /// A start that nothing speaks against. Nothing has been changed for it yet.
 pub struct Survey<'a> {
     start: &'a Start<'a>,
     way: Way,
+    /// As it was before that was found.
+    standing: Standing,
+}
+
+/// Why a job cannot be taken over in the way that was found.
+enum Unsettled {
+    /// Another instance has moved on since, and it has to be looked again.
+    Moved,
+    /// Something speaks against it.
+    Refused(RestartError),
+}
+
+impl From<SinkError> for Unsettled {
+    fn from(error: SinkError) -> Self {
+        Unsettled::Refused(error.into())
+    }
 }
 
 /// A job that was taken over.
@@ -73,10 +97,11 @@ pub struct Taken {
     pub topic_ids: TopicIds,
 }
 
-/// What another instance that goes on moves.
+/// What another instance moves that goes on, or starts.
 #[derive(PartialEq, Eq)]
 struct Standing {
     epoch: u64,
+    incarnation: i64,
     checkpoints: Vec<(String, Vec<u64>)>,
 }
 
@@ -86,25 +111,26 @@ impl<'a> Start<'a> {
     /// # Errors
     /// The first thing that does.
     pub fn survey(&'a self) -> Result<Survey<'a>, RestartError> {
-        let way = self.way()?;
+        let (way, standing) = self.way()?;
         self.try_out_places()?;
-        Ok(Survey { start: self, way })
+        Ok(Survey { start: self, way, standing })
     }
 
-    fn way(&self) -> Result<Way, RestartError> {
-        for _ in 1..LOOKS {
+    fn way(&self) -> Result<(Way, Standing), RestartError> {
+        let mut looks = 1;
+        loop {
             let mut records = self.records()?;
             let standing = self.standing(records.as_ref())?;
-            match self.look(records.as_mut()) {
+            match self.look(records.as_mut(), None) {
                 // A checkpoint that was pruned while it was read is no reason.
-                Err(_) if self.standing(self.records()?.as_ref())? != standing => {}
-                found => return found,
+                Err(_) if looks < LOOKS && self.standing(self.records()?.as_ref())? != standing => looks += 1,
+                found => return found.map(|way| (way, standing)),
             }
         }
-        self.look(self.records()?.as_mut())
     }
 
-    fn look(&self, records: &mut dyn Records) -> Result<Way, RestartError> {
+    /// How the job would go on by what is recorded; what was found `before` need not be read again.
+    fn look(&self, records: &mut dyn Records, before: Option<&Restart>) -> Result<Way, RestartError> {
         if self.asked.rebuild {
             let (starts, gone) = reach::anew(records, &self.sources, self.now)?;
             return match gone.is_empty() || self.asked.accept_loss {
@@ -112,9 +138,10 @@ impl<'a> Start<'a> {
                 false => Err(RestartError::Unrebuildable(gone)),
             };
         }
-        let restart = Restart::find(records, &self.sources, &self.wanted(), None)?;
-        reach::check(&restart, &self.sources, self.asked.accept_loss)?;
-        Ok(Way::On(Box::new(restart)))
+        let mut restart = Restart::find(records, &self.sources, &self.wanted(), before)?;
+        let losses = reach::check(&restart, &self.sources, self.asked.accept_loss)?;
+        restart.plan = restart.plan.losing(&losses);
+        Ok(Way::On(Box::new(restart), losses))
     }
 
     /// What it wants to go on with.
@@ -129,7 +156,8 @@ impl<'a> Start<'a> {
     fn standing(&self, records: &dyn Records) -> Result<Standing, RestartError> {
         let of = |history: Checkpoints| Ok((history.address(), history.epochs()?));
         let checkpoints = self.sources.checkpoints.histories()?.into_iter().map(of).collect::<Result<_, CheckpointError>>()?;
-        Ok(Standing { epoch: records.progress().epoch, checkpoints })
+        let Progress { epoch, incarnation, .. } = records.progress();
+        Ok(Standing { epoch, incarnation, checkpoints })
     }
 
     /// Last of all, for this is the only thing that is written to be found out, and removed at
@@ -147,14 +175,59 @@ impl Survey<'_> {
     /// Takes the job over from whoever had it: from then on nobody else writes.
     ///
     /// # Errors
-    /// It cannot be taken over, and nothing has changed; or what another instance has moved since
-    /// the survey keeps it from going on.
-    pub fn take_over(self) -> Result<Taken, RestartError> {
+    /// It cannot be taken over, or what another instance has moved since the survey keeps it from
+    /// going on: nothing has changed, and that instance has the job.
+    pub fn take_over(mut self) -> Result<Taken, RestartError> {
+        let mut looks = 1;
+        let (opened, way) = loop {
+            match self.settle(looks >= LOOKS) {
+                Ok((opened, settled)) => break (opened, settled.unwrap_or(self.way)),
+                Err(Unsettled::Refused(error)) => return Err(error),
+                Err(Unsettled::Moved) => {
+                    looks += 1;
+                    (self.way, self.standing) = self.start.way()?;
+                }
+            }
+        };
+        self.start.begin(opened, way)
+    }
+
+    /// Takes the job over if what was found still holds, or else in the way that is returned. The
+    /// `last` time a checkpoint that has come since is read then and there, though whoever has the
+    /// job waits for that.
+    fn settle(&self, last: bool) -> Result<(Opened, Option<Way>), Unsettled> {
         let Start { config, campaign, sources, now, asked, trouble } = self.start;
-        let manner = Manner { anew: asked.rebuild, changes: matches!(&self.way, Way::On(restart) if restart.changes) };
-        let (mut sink, outbox) = sink::open(config, &campaign.features, sources.checkpoints, now, (*trouble).clone(), manner)?;
-        let surveyed = match self.way {
-            Way::On(restart) => Some(restart),
+        let manner = Manner { anew: asked.rebuild, changes: self.way.changes() };
+        let settle = |records: &mut dyn Records| {
+            let standing = self.start.standing(records).map_err(Unsettled::Refused)?;
+            let before = match &self.way {
+                Way::On(restart, _) => Some(restart.as_ref()),
+                Way::Anew(_) => None,
+            };
+            let identity = records.history()?.identity;
+            if standing == self.standing && before.is_none_or(|before| before.history.identity == identity) {
+                return Ok(None);
+            }
+            // What is recorded of epochs is short; a checkpoint may be long.
+            if standing.checkpoints != self.standing.checkpoints && !last {
+                return Err(Unsettled::Moved);
+            }
+            match self.start.look(records, before) {
+                Ok(way) if way.changes() == manner.changes => Ok(Some(way)),
+                Err(error) if last => Err(Unsettled::Refused(error)),
+                Ok(_) | Err(_) => Err(Unsettled::Moved),
+            }
+        };
+        sink::open(config, &campaign.features, sources.checkpoints, now, (*trouble).clone(), manner, settle)
+    }
+}
+
+impl Start<'_> {
+    /// Begins with a job that was taken over.
+    fn begin(&self, (mut sink, outbox): Opened, way: Way) -> Result<Taken, RestartError> {
+        let Start { campaign, sources, now, .. } = self;
+        let (restart, losses) = match way {
+            Way::On(restart, losses) => (*restart, losses),
             Way::Anew(starts) => {
                 // In this order: without its checkpoints the job would repeat its epochs, but
                 // checkpoints without their epochs are of no use.
@@ -163,7 +236,7 @@ impl Survey<'_> {
                 }
                 sink.forget(&starts, now)?;
                 tracing::warn!("Everything is made anew from the topics.");
-                None
+                (Restart::find(sink.as_mut(), sources, &self.wanted(), None)?, Vec::new())
             }
         };
         let recorded = sink.topic_ids()?;
@@ -171,15 +244,12 @@ impl Survey<'_> {
         if topic_ids != recorded {
             sink.set_topic_ids(&topic_ids)?;
         }
-        let mut restart = Restart::find(sink.as_mut(), sources, &self.start.wanted(), surveyed.as_deref())?;
-        if surveyed.is_some() && asked.accept_loss {
-            let losses = reach::check(&restart, sources, true)?;
+        if !losses.is_empty() {
             sink.lose(&losses)?;
             for loss in &losses {
                 let told = loss.told(sources.kafka.topic_name(loss.topic));
                 tracing::warn!(epoch = loss.epoch, "Retention has removed {told}, which are not read: that is accepted, and recorded.");
             }
-            restart.plan = restart.plan.losing(&losses);
         }
         apply(sink.as_mut(), &campaign.settings)?;
         if let Some(begins) = &restart.begins {

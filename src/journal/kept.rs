@@ -45,6 +45,11 @@ impl KeptFiles {
         KeptFiles { folder: folder.join(FOLDER), topics, history: identity.map(|identity| identity.short()) }
     }
 
+    /// Those of another history of the job.
+    pub fn of(&self, identity: Link) -> Self {
+        KeptFiles { history: Some(identity.short()), ..self.clone() }
+    }
+
     fn path(&self, epoch: u64) -> PathBuf {
         match &self.history {
             Some(history) => self.folder.join(format!("{epoch:020}-{history}")),

@@ -90,6 +90,17 @@ impl Ledger {
         Ok(())
     }
 
+    /// Gives a history that does not say yet which it is its identity, and says which that is.
+    pub fn identify(&mut self) -> Option<History> {
+        if self.state.history.is_some() {
+            return None;
+        }
+        let history = History::begin(self.state.progress.epoch);
+        self.state.history = Some(history);
+        self.kept = self.kept.of(history.identity);
+        Some(history)
+    }
+
     fn ids(&self) -> Result<TopicIds, JournalError> {
         let named = TopicIds::of_named(&self.state.topics, &self.topics);
         named.map_err(|why| JournalError::Recorded { epoch: 0, path: self.path.clone(), why })
@@ -161,8 +172,11 @@ impl Records for Ledger {
         Ok(self.state.erased.iter().map(|(&customer, &until)| (customer, until)).collect())
     }
 
+    /// Not what an epoch has left that was never committed.
     fn kept(&mut self, after: u64) -> Result<Vec<KeptAt>, SinkError> {
-        Ok(self.kept.all_after(after)?)
+        let mut kept = self.kept.all_after(after)?;
+        kept.retain(|kept| kept.epoch <= self.state.progress.epoch);
+        Ok(kept)
     }
 }
 

@@ -67,16 +67,45 @@ impl Writer {
     /// Takes over the job: from here on no earlier instance of it can write, and no later one can start. What the end of the last instance has left
     /// unfinished is finished.
     ///
+    /// What is recorded is settled first, while nobody else can change it: where `settle` refuses, nothing is written.
+    ///
     /// # Errors
-    /// Another process has the job or its files, or one of the topics is not the one that it has read, or the journal or the file of its last epoch cannot be read, or
-    /// are not what was written.
-    pub fn open(settings: JournalSettings, checkpoints: Checkpoints, mut files: Option<ChangeFiles>) -> Result<Writer, JournalError> {
-        let (mut log, content) = Log::open(&settings.folder, &settings.job)?;
-        files.as_mut().map(ChangeFiles::hold).transpose()?;
-        let ledger = Ledger::read(&settings, &content)?;
+    /// That of `settle`, or another process has the job or its files, or one of the topics is not the one that it has read, or the journal or the file of its
+    /// last epoch cannot be read, or are not what was written.
+    pub fn open_settling<S, E: From<JournalError>>(
+        settings: JournalSettings,
+        checkpoints: Checkpoints,
+        mut files: Option<ChangeFiles>,
+        settle: impl FnOnce(&mut dyn Records) -> Result<S, E>,
+    ) -> Result<(Writer, S), E> {
+        let (log, content) = Log::open(&settings.folder, &settings.job)?;
+        files.as_mut().map(ChangeFiles::hold).transpose().map_err(JournalError::from)?;
+        let mut ledger = Ledger::read(&settings, &content)?;
         ledger.check(&settings, files.as_ref())?;
-        if ledger.end < content.len() {
-            let bytes = content.len() - ledger.end;
+        let begins = ledger.identify();
+        let settled = settle(&mut ledger)?;
+        Ok((Writer::begin(settings, checkpoints, files, (log, content.len()), ledger, begins)?, settled))
+    }
+
+    /// As [`open_settling`](Self::open_settling), whatever is recorded.
+    ///
+    /// # Errors
+    /// Likewise.
+    #[cfg(test)]
+    pub fn open(settings: JournalSettings, checkpoints: Checkpoints, files: Option<ChangeFiles>) -> Result<Writer, JournalError> {
+        Writer::open_settling(settings, checkpoints, files, |_| Ok(())).map(|(writer, ())| writer)
+    }
+
+    fn begin(
+        settings: JournalSettings,
+        checkpoints: Checkpoints,
+        files: Option<ChangeFiles>,
+        (mut log, length): (Log, usize),
+        ledger: Ledger,
+        begins: Option<History>,
+    ) -> Result<Writer, JournalError> {
+        if ledger.end < length {
+            let bytes = length - ledger.end;
             tracing::warn!(path = %log.path().display(), bytes, "The last line of the journal was written by half, and is cut off.");
             log.cut(ledger.end as u64)?;
         }
@@ -88,10 +117,8 @@ impl Writer {
             writer.append(journal, false)?;
         }
         writer.append(Record::Start { incarnation }, true)?;
-        if writer.ledger.state.history.is_none() {
-            let history = History::begin(writer.ledger.state.progress.epoch);
+        if let Some(history) = begins {
             writer.append(Record::History(history), true)?;
-            writer.ledger.kept = writer.kept_of(history);
         }
         if is_old {
             // So that an older version of the program, which could not read what comes, says that it is of another one.

@@ -2,6 +2,7 @@
 
 use super::error::PostgresError;
 use super::owner;
+use super::recorded;
 use crate::sink::applied::{Applied, AppliedSettings};
 use dataflows::settings::Settings;
 use postgres::types::Json;
@@ -32,11 +33,7 @@ pub fn read(client: &mut impl GenericClient, job: &str) -> Result<AppliedSetting
 pub fn write(client: &mut Client, job: &str, incarnation: i64, history: &AppliedSettings, since: u64) -> Result<(), PostgresError> {
     let failed = || PostgresError::statement("record the settings of the job");
     let mut transaction = client.transaction().map_err(failed())?;
-    let row = transaction.query_opt("SELECT incarnation FROM progress WHERE job = $1 FOR UPDATE", &[&job]).map_err(failed())?;
-    let current: i64 = row.ok_or_else(|| PostgresError::NoProgress(job.to_string()))?.get(0);
-    if current != incarnation {
-        return Err(PostgresError::Fenced { job: job.to_string(), epoch: since, own: incarnation, current });
-    }
+    recorded::confirm(&mut transaction, job, incarnation)?;
     transaction.execute("DELETE FROM applied_settings WHERE job = $1 AND since >= $2", &[&job, &(since as i64)]).map_err(failed())?;
     for applied in history.0.iter().filter(|applied| applied.since >= since) {
         transaction

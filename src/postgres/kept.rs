@@ -23,10 +23,14 @@ pub fn all_after(client: &mut impl GenericClient, settings: &PostgresSettings, a
     Ok(rows.iter().filter_map(|row| at(row, settings)).collect())
 }
 
-/// Removes what is kept of the epochs up to `through`.
-pub fn remove_through(client: &mut Client, job: &str, through: u64) -> Result<u64, PostgresError> {
+/// Removes what is kept of the epochs up to `through`, as long as the instance that asks has the
+/// job: the next one may have gone on from an older checkpoint.
+pub fn remove_through(client: &mut Client, job: &str, own: i64, through: u64) -> Result<u64, PostgresError> {
     client
-        .execute("DELETE FROM kept_records WHERE job = $1 AND epoch <= $2", &[&job, &(through as i64)])
+        .execute(
+            "DELETE FROM kept_records WHERE job = $1 AND epoch <= $2 AND EXISTS (SELECT FROM progress p WHERE p.job = $1 AND p.incarnation = $3)",
+            &[&job, &(through as i64), &own],
+        )
         .map_err(PostgresError::statement("remove kept records"))
 }
 

@@ -12,7 +12,7 @@ use crate::sink::{self, History, Link, Loss, Offsets, Positions, Progress, Recor
 use dataflows::campaign::output::Day;
 use dataflows::event::{CustomerId, Millis, Topic};
 use postgres::types::Json;
-use postgres::{Client, GenericClient, Row};
+use postgres::{Client, GenericClient, Row, Transaction};
 
 /// Fences off whoever wrote for the job before, where there is a row of it.
 ///
@@ -22,6 +22,22 @@ pub fn fence(client: &mut impl GenericClient, job: &str) -> Result<(), PostgresE
         .execute("UPDATE progress SET incarnation = incarnation + 1 WHERE job = $1", &[&job])
         .map_err(PostgresError::statement("take the job over"))?;
     Ok(())
+}
+
+/// Makes sure that this instance still has the job, and that nobody takes it over before the
+/// transaction ends.
+///
+/// # Errors
+/// [`PostgresError::Fenced`] and [`PostgresError::NoProgress`] where it has not, or that of the statement.
+pub fn confirm(transaction: &mut Transaction<'_>, job: &str, own: i64) -> Result<(), PostgresError> {
+    let row = transaction
+        .query_opt("SELECT incarnation, epoch FROM progress WHERE job = $1 FOR UPDATE", &[&job])
+        .map_err(PostgresError::statement("tell who has the job"))?
+        .ok_or_else(|| PostgresError::NoProgress(job.to_string()))?;
+    match row.get(0) {
+        current if current == own => Ok(()),
+        current => Err(PostgresError::Fenced { job: job.to_string(), epoch: row.get::<_, i64>(1) as u64 + 1, own, current }),
+    }
 }
 
 /// Makes the row of a job that has none, and the identity of a history that has none; tells where the job stands.
@@ -73,11 +89,14 @@ pub fn starts(client: &mut impl GenericClient, settings: &PostgresSettings) -> R
 }
 
 /// Records where the job begins.
-pub fn set_starts(client: &mut Client, settings: &PostgresSettings, offsets: &[(Topic, u32, u64)]) -> Result<(), PostgresError> {
-    client
+pub fn set_starts(client: &mut Client, settings: &PostgresSettings, own: i64, offsets: &[(Topic, u32, u64)]) -> Result<(), PostgresError> {
+    let failed = || PostgresError::statement("record where the job begins");
+    let mut transaction = client.transaction().map_err(failed())?;
+    confirm(&mut transaction, &settings.job, own)?;
+    transaction
         .execute("UPDATE progress SET starts = $2 WHERE job = $1", &[&settings.job, &Json(offsets_by_name(offsets, &settings.topics))])
-        .map_err(PostgresError::statement("record where the job begins"))?;
-    Ok(())
+        .map_err(failed())?;
+    transaction.commit().map_err(failed())
 }
 
 /// The ids of the topics that the job has read, as far as they were recorded.
@@ -96,11 +115,14 @@ pub fn topic_ids_of(text: Option<&str>, settings: &PostgresSettings) -> Result<T
 }
 
 /// Records the ids of the topics that the job reads.
-pub fn set_topic_ids(client: &mut Client, settings: &PostgresSettings, ids: &TopicIds) -> Result<(), PostgresError> {
-    client
+pub fn set_topic_ids(client: &mut Client, settings: &PostgresSettings, own: i64, ids: &TopicIds) -> Result<(), PostgresError> {
+    let failed = || PostgresError::statement("record which topics the job reads");
+    let mut transaction = client.transaction().map_err(failed())?;
+    confirm(&mut transaction, &settings.job, own)?;
+    transaction
         .execute("UPDATE progress SET topic_ids = $2 WHERE job = $1", &[&settings.job, &Json(ids.named(&settings.topics))])
-        .map_err(PostgresError::statement("record which topics the job reads"))?;
-    Ok(())
+        .map_err(failed())?;
+    transaction.commit().map_err(failed())
 }
 
 /// The offsets that the job has gone on behind without having read them.
@@ -119,9 +141,10 @@ pub fn losses(client: &mut impl GenericClient, settings: &PostgresSettings) -> R
 }
 
 /// Records offsets that the job goes on behind without having read them.
-pub fn lose(client: &mut Client, settings: &PostgresSettings, losses: &[Loss]) -> Result<(), PostgresError> {
+pub fn lose(client: &mut Client, settings: &PostgresSettings, own: i64, losses: &[Loss]) -> Result<(), PostgresError> {
     let failed = || PostgresError::statement("record which offsets are given up");
     let mut transaction = client.transaction().map_err(failed())?;
+    confirm(&mut transaction, &settings.job, own)?;
     for Loss { epoch, topic, partition, first, next } in losses {
         let name = &settings.topics[*topic as usize];
         transaction
@@ -138,6 +161,7 @@ pub fn lose(client: &mut Client, settings: &PostgresSettings, losses: &[Loss]) -
 pub fn forget(
     client: &mut Client,
     settings: &PostgresSettings,
+    own: i64,
     history: &History,
     starts: &[(Topic, u32, u64)],
     ids: &TopicIds,
@@ -145,6 +169,7 @@ pub fn forget(
     let job = &settings.job;
     let failed = || PostgresError::statement("forget the job's results");
     let mut transaction = client.transaction().map_err(failed())?;
+    confirm(&mut transaction, job, own)?;
     // As much as there is takes as long as it takes.
     transaction
         .batch_execute(

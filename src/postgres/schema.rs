@@ -7,7 +7,9 @@ use super::owner;
 use super::recorded;
 use super::rows::{FEATURE_ENDS, FEATURE_KEY};
 use super::settings::PostgresSettings;
+use super::survey::Survey;
 use crate::kafka::TopicIds;
+use crate::sink::{Progress, Records};
 use postgres::{Client, GenericClient, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,18 +20,21 @@ const LOCK: i64 = 0x73_6c75_6963_6500;
 const LONGEST_NAME: usize = 63;
 
 /// Takes the schema over for a job, unless it is another job's, or of topics that are not those of `now`: nobody who had it before can write any more, and
-/// it is brought up to date with this program and its configuration. Then does `then`.
+/// it is brought up to date with this program and its configuration. What is recorded then, and
+/// can move no more, `settle` judges. Then does `then`.
 ///
-/// All of it is one transaction. Whatever fails, nothing has changed, and whoever had the job goes on undisturbed.
+/// All of it is one transaction. Whatever fails, nothing has changed, and whoever had the job goes on undisturbed; so too where `settle` refuses, of which
+/// the inner result tells.
 ///
 /// # Errors
 /// Those of [`check`], [`PostgresError::Migration`], that of `then`, or that of a statement.
-pub fn take_over<T>(
+pub fn take_over<S, E, T>(
     client: &mut Client,
     settings: &PostgresSettings,
     now: &TopicIds,
-    then: impl FnOnce(&mut Transaction<'_>) -> Result<T, PostgresError>,
-) -> Result<T, PostgresError> {
+    settle: impl FnOnce(&mut dyn Records) -> Result<S, E>,
+    then: impl FnOnce(&mut Transaction<'_>, Progress) -> Result<T, PostgresError>,
+) -> Result<Result<(S, T), E>, PostgresError> {
     let failed = || PostgresError::statement("take the job over");
     let mut transaction = client.transaction().map_err(failed())?;
     let waits = PostgresError::statement("wait for other instances that start");
@@ -40,10 +45,15 @@ pub fn take_over<T>(
         recorded::fence(&mut transaction, &settings.job)?;
     }
     migrations::migrate(&mut transaction)?;
+    let progress = recorded::register(&mut transaction, &settings.job)?;
+    let settled = match settle(&mut Survey::within(&mut transaction, settings, progress)) {
+        Ok(settled) => settled,
+        Err(refused) => return Ok(Err(refused)),
+    };
     follow(&mut transaction, settings)?;
-    let done = then(&mut transaction)?;
+    let done = then(&mut transaction, progress)?;
     transaction.commit().map_err(failed())?;
-    Ok(done)
+    Ok(Ok((settled, done)))
 }
 
 /// What would keep the job of these settings from taking the schema over, found without changing anything.

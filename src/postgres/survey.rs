@@ -1,5 +1,6 @@
 //! What the database has recorded of a job, for a start that may still be refused: nothing in it
-//! can write.
+//! can write. It is read twice, undisturbed beside whoever has the job, and under the lock of the
+//! transaction that takes it over.
 
 use super::connection;
 use super::error::PostgresError;
@@ -15,15 +16,21 @@ use crate::sink::applied::AppliedSettings;
 use crate::sink::kept::KeptAt;
 use crate::sink::{History, Loss, Positions, Progress, RecordedEpoch, Records, SinkError, Trouble};
 use dataflows::event::{CustomerId, Millis};
-use postgres::Client;
+use postgres::{Client, GenericClient, Transaction};
+use std::borrow::BorrowMut;
+use std::marker::PhantomData;
 
 /// A session whose one transaction only reads: the server refuses everything else. Whoever runs the
 /// job meanwhile goes on undisturbed, and is not seen.
-pub struct Survey {
-    client: Client,
+///
+/// Or, [`within`](Survey::within) a transaction that takes the job over, what nobody else can
+/// change until that ends.
+pub struct Survey<C = Client, B = C> {
+    client: B,
     settings: PostgresSettings,
     /// Where the job stands; `None` where the database knows nothing of it.
     progress: Option<Progress>,
+    of: PhantomData<C>,
 }
 
 /// What lets the transaction wait for the broker and the checkpoints.
@@ -46,7 +53,7 @@ impl Survey {
     /// Whatever would keep the job from starting: see [`PostgresError`].
     pub fn open(settings: PostgresSettings, now: &TopicIds, anew: bool, trouble: &Trouble) -> Result<Survey, PostgresError> {
         let (client, progress) = awaited(&settings, trouble, || Survey::try_open(&settings, now, anew, trouble))?;
-        Ok(Survey { client, settings, progress })
+        Ok(Survey { client, settings, progress, of: PhantomData })
     }
 
     fn try_open(settings: &PostgresSettings, now: &TopicIds, anew: bool, trouble: &Trouble) -> Result<(Client, Option<Progress>), PostgresError> {
@@ -67,7 +74,15 @@ impl Survey {
     }
 }
 
-impl Records for Survey {
+impl<'a, 't> Survey<Transaction<'t>, &'a mut Transaction<'t>> {
+    /// As a transaction sees it that has the job's row to itself, and has counted its own start.
+    pub fn within(client: &'a mut Transaction<'t>, settings: &PostgresSettings, progress: Progress) -> Self {
+        let progress = Progress { incarnation: progress.incarnation - 1, ..progress };
+        Survey { client, settings: settings.clone(), progress: Some(progress), of: PhantomData }
+    }
+}
+
+impl<C: GenericClient, B: BorrowMut<C>> Records for Survey<C, B> {
     fn job(&self) -> &str {
         &self.settings.job
     }
@@ -77,46 +92,46 @@ impl Records for Survey {
     }
 
     fn recorded_epochs(&mut self, after: u64) -> Result<Vec<RecordedEpoch>, SinkError> {
-        let Survey { client, settings, progress } = self;
-        Ok(progress.map_or(Ok(Vec::new()), |_| recorded::epochs(client, settings, after))?)
+        let Survey { client, settings, progress, .. } = self;
+        Ok(progress.map_or(Ok(Vec::new()), |_| recorded::epochs(client.borrow_mut(), settings, after))?)
     }
 
     fn starts(&mut self) -> Result<Option<Positions>, SinkError> {
-        let Survey { client, settings, progress } = self;
-        Ok(progress.map_or(Ok(None), |_| recorded::starts(client, settings))?)
+        let Survey { client, settings, progress, .. } = self;
+        Ok(progress.map_or(Ok(None), |_| recorded::starts(client.borrow_mut(), settings))?)
     }
 
     /// One that has not begun yet begins with the take-over, with another identity.
     fn history(&mut self) -> Result<History, SinkError> {
-        let Survey { client, settings, progress } = self;
-        Ok(progress.map_or(Ok(History::begin(0)), |_| recorded::history(client, &settings.job))?)
+        let Survey { client, settings, progress, .. } = self;
+        Ok(progress.map_or(Ok(History::begin(0)), |_| recorded::history(client.borrow_mut(), &settings.job))?)
     }
 
     fn topic_ids(&mut self) -> Result<TopicIds, SinkError> {
-        Ok(owner::topic_ids(&mut self.client, &self.settings)?)
+        Ok(owner::topic_ids(self.client.borrow_mut(), &self.settings)?)
     }
 
     fn applied(&mut self) -> Result<AppliedSettings, SinkError> {
-        Ok(super::applied::read(&mut self.client, &self.settings.job)?)
+        Ok(super::applied::read(self.client.borrow_mut(), &self.settings.job)?)
     }
 
     fn losses(&mut self) -> Result<Vec<Loss>, SinkError> {
-        let is_there = owner::is_there(&mut self.client, "sluice.losses")?;
-        Ok(if is_there { recorded::losses(&mut self.client, &self.settings)? } else { Vec::new() })
+        let is_there = owner::is_there(self.client.borrow_mut(), "sluice.losses")?;
+        Ok(if is_there { recorded::losses(self.client.borrow_mut(), &self.settings)? } else { Vec::new() })
     }
 
     fn erasures(&mut self, after: u64) -> Result<Vec<(u64, CustomerId, Millis)>, SinkError> {
         let Survey { client, progress, .. } = self;
-        Ok(progress.map_or(Ok(Vec::new()), |_| recorded::erasures(client, after))?)
+        Ok(progress.map_or(Ok(Vec::new()), |_| recorded::erasures(client.borrow_mut(), after))?)
     }
 
     fn erased(&mut self) -> Result<Vec<(CustomerId, Millis)>, SinkError> {
-        let is_there = owner::is_there(&mut self.client, "sluice.erased_customers")?;
-        Ok(if is_there { recorded::erased(&mut self.client, &self.settings.job)? } else { Vec::new() })
+        let is_there = owner::is_there(self.client.borrow_mut(), "sluice.erased_customers")?;
+        Ok(if is_there { recorded::erased(self.client.borrow_mut(), &self.settings.job)? } else { Vec::new() })
     }
 
     fn kept(&mut self, after: u64) -> Result<Vec<KeptAt>, SinkError> {
-        let is_there = owner::is_there(&mut self.client, "sluice.kept_records")?;
-        Ok(if is_there { kept::all_after(&mut self.client, &self.settings, after)? } else { Vec::new() })
+        let is_there = owner::is_there(self.client.borrow_mut(), "sluice.kept_records")?;
+        Ok(if is_there { kept::all_after(self.client.borrow_mut(), &self.settings, after)? } else { Vec::new() })
     }
 }

@@ -16,7 +16,7 @@ use crate::kafka::TopicIds;
 use crate::results::EpochResults;
 use crate::sink::applied::{Applied, AppliedSettings};
 use crate::sink::kept::KeptAt;
-use crate::sink::{Commit, History, Loss, Positions, Progress, RecordedEpoch, Trouble};
+use crate::sink::{Commit, History, Loss, Positions, Progress, RecordedEpoch, Records, Trouble};
 use crate::telemetry::stalls::Seen;
 #[cfg(test)]
 use dataflows::campaign::output::Day;
@@ -44,6 +44,9 @@ pub struct Writer {
     gone: Gone,
 }
 
+/// What a writer begins with.
+type Begun = (Session, Progress, History, TopicIds, Gone);
+
 /// A connection that is ready for epochs.
 struct Session {
     client: Client,
@@ -68,27 +71,35 @@ impl Session {
 }
 
 impl Writer {
-    /// As [`open_telling`](Self::open_telling), to nobody.
+    /// As [`open_settling`](Self::open_settling), whatever is recorded.
     ///
     /// # Errors
     /// Likewise.
     #[cfg(test)]
     pub fn open(settings: PostgresSettings) -> Result<Writer, PostgresError> {
-        Writer::open_telling(settings, TopicIds::UNKNOWN, Trouble::default())
+        Writer::open_settling(settings, TopicIds::UNKNOWN, Trouble::default(), |_| Ok(())).map(|(writer, ())| writer)
     }
 
     /// Connects, makes sure that the topics, which `now` have these ids, are those that the job has read, brings the schema up to date and takes over the
     /// job: from here on no earlier instance of it can write. Waits up to
     /// `start_timeout` for a database that does not answer yet. Whenever the database is waited for, now or later, `trouble` tells why.
     ///
+    /// What is recorded is settled while nobody else can change it: where `settle` refuses, nothing has changed, and nobody was disturbed.
+    ///
     /// # Errors
-    /// Whatever keeps the job from starting: see [`PostgresError`].
-    pub fn open_telling(settings: PostgresSettings, now: TopicIds, trouble: Trouble) -> Result<Writer, PostgresError> {
-        let (session, progress, history, ids, gone) = awaited(&settings, &trouble, || Writer::try_open(&settings, &now, &trouble))?;
+    /// That of `settle`, or whatever keeps the job from starting: see [`PostgresError`].
+    pub fn open_settling<S, E: From<PostgresError>>(
+        settings: PostgresSettings,
+        now: TopicIds,
+        trouble: Trouble,
+        mut settle: impl FnMut(&mut dyn Records) -> Result<S, E>,
+    ) -> Result<(Writer, S), E> {
+        let (settled, (session, progress, history, ids, gone)) =
+            awaited(&settings, &trouble, || Writer::try_open(&settings, &now, &trouble, &mut settle))??;
         let PostgresSettings { job, url, .. } = &settings;
         tracing::info!(job, address = address::shown(url), progress.epoch, progress.incarnation, "The database is ready.");
         let staging = Staging::default();
-        Ok(Writer {
+        let writer = Writer {
             settings,
             trouble,
             session: Some(session),
@@ -100,26 +111,31 @@ impl Writer {
             forgotten: 0,
             retention: Retention::default(),
             gone,
-        })
+        };
+        Ok((writer, settled))
     }
 
-    fn try_open(
+    fn try_open<S, E>(
         settings: &PostgresSettings,
         now: &TopicIds,
         trouble: &Trouble,
-    ) -> Result<(Session, Progress, History, TopicIds, Gone), PostgresError> {
+        settle: impl FnOnce(&mut dyn Records) -> Result<S, E>,
+    ) -> Result<Result<(S, Begun), E>, PostgresError> {
         let begins = || "the start of the job".to_string();
         trouble.works(begins(), None);
         let mut client = connection::connect_alone(settings)?;
         trouble.works(begins(), Some(connection::backend(&mut client)?));
-        let (statements, progress, history, ids, gone) = schema::take_over(&mut client, settings, now, |transaction| {
+        let taken = schema::take_over(&mut client, settings, now, settle, |transaction, progress| {
             let statements = Statements::prepare(transaction, settings)?;
-            let progress = recorded::register(transaction, &settings.job)?;
             let (history, ids) = (recorded::history(transaction, &settings.job)?, recorded::topic_ids(transaction, settings)?);
             let gone = retention::gone(transaction, &settings.job)?;
             Ok((statements, progress, history, ids, gone))
         })?;
-        Ok((Session::of(client, statements, settings)?, progress, history, ids, gone))
+        let (settled, (statements, progress, history, ids, gone)) = match taken {
+            Ok(taken) => taken,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        Ok(Ok((settled, (Session::of(client, statements, settings)?, progress, history, ids, gone))))
     }
 
     /// The job that it writes for.
@@ -153,10 +169,10 @@ impl Writer {
     /// Records where the job begins, before its first epoch.
     ///
     /// # Errors
-    /// That of a statement.
+    /// [`PostgresError::Fenced`], or that of a statement.
     pub fn set_starts(&mut self, offsets: &[(Topic, u32, u64)]) -> Result<(), PostgresError> {
-        let settings = self.settings.clone();
-        recorded::set_starts(&mut self.session()?.client, &settings, offsets)
+        let (settings, own) = (self.settings.clone(), self.progress.incarnation);
+        recorded::set_starts(&mut self.session()?.client, &settings, own, offsets)
     }
 
     /// Where the chain of the job's epochs begins.
@@ -172,10 +188,10 @@ impl Writer {
     /// Records the ids of the topics that the job reads from now on.
     ///
     /// # Errors
-    /// That of a statement.
+    /// [`PostgresError::Fenced`], or that of a statement.
     pub fn set_topic_ids(&mut self, ids: &TopicIds) -> Result<(), PostgresError> {
-        let settings = self.settings.clone();
-        recorded::set_topic_ids(&mut self.session()?.client, &settings, ids)?;
+        let (settings, own) = (self.settings.clone(), self.progress.incarnation);
+        recorded::set_topic_ids(&mut self.session()?.client, &settings, own, ids)?;
         self.ids = *ids;
         Ok(())
     }
@@ -216,10 +232,10 @@ impl Writer {
     /// Records offsets that the job goes on behind without having read them.
     ///
     /// # Errors
-    /// That of a statement.
+    /// [`PostgresError::Fenced`], or that of a statement.
     pub fn lose(&mut self, losses: &[Loss]) -> Result<(), PostgresError> {
-        let settings = self.settings.clone();
-        recorded::lose(&mut self.session()?.client, &settings, losses)
+        let (settings, own) = (self.settings.clone(), self.progress.incarnation);
+        recorded::lose(&mut self.session()?.client, &settings, own, losses)
     }
 
     /// The customers that the epochs after `after` have erased, each with its epoch and up to an instant.
@@ -265,10 +281,10 @@ impl Writer {
     /// That of a statement.
     pub fn forget_kept(&mut self, through: u64) -> Result<(), PostgresError> {
         if through > self.forgotten {
-            let (job, trouble) = (self.settings.job.clone(), self.trouble.clone());
+            let (job, trouble, own) = (self.settings.job.clone(), self.trouble.clone(), self.progress.incarnation);
             let session = self.session()?;
             trouble.works("the removal of kept records".to_string(), Some(session.backend));
-            let removed = kept::remove_through(&mut session.client, &job, through);
+            let removed = kept::remove_through(&mut session.client, &job, own, through);
             trouble.rests();
             removed?;
             self.forgotten = through;
@@ -279,11 +295,11 @@ impl Writer {
     /// Removes every result of the job, and sets it back to before its first epoch, to begin with these offsets of these topics.
     ///
     /// # Errors
-    /// That of a statement.
+    /// [`PostgresError::Fenced`], or that of a statement.
     pub fn forget(&mut self, starts: &[(Topic, u32, u64)], ids: &TopicIds) -> Result<(), PostgresError> {
-        let settings = self.settings.clone();
+        let (settings, own) = (self.settings.clone(), self.progress.incarnation);
         let history = History::begin(0);
-        recorded::forget(&mut self.session()?.client, &settings, &history, starts, ids)?;
+        recorded::forget(&mut self.session()?.client, &settings, own, &history, starts, ids)?;
         (self.progress.epoch, self.progress.published) = (0, 0);
         (self.history, self.ids) = (history, *ids);
         self.forgotten = 0;

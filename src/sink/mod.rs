@@ -28,7 +28,7 @@ use std::time::Duration;
 
 pub use chain::{History, Link, Made, SHORT};
 pub use losses::Loss;
-pub use open::{Manner, kept_store, open, survey};
+pub use open::{Manner, Opened, kept_store, open, survey};
 pub use positions::{Offsets, Positions, offsets_by_name, offsets_of};
 pub use records::Records;
 pub use trouble::{Trouble, Work};

@@ -6,9 +6,9 @@ use super::{Link, Records, Sink, SinkError, Trouble};
 use crate::checkpoint::Checkpoints;
 use crate::config::types::Config;
 use crate::files::changes::ChangeFiles;
-use crate::journal::{self, JournalSettings, Ledger};
+use crate::journal::{self, JournalError, JournalSettings, Ledger};
 use crate::kafka::TopicIds;
-use crate::postgres::{self, PostgresSettings};
+use crate::postgres::{self, PostgresError, PostgresSettings};
 use dataflows::customer::Features;
 use std::path::PathBuf;
 
@@ -48,32 +48,67 @@ fn change_files(config: &Config, features: &Features) -> Option<ChangeFiles> {
 /// Takes over the job of a configuration, unless one of the topics, which `now` have these ids, is not the one that it has read. `trouble` is told why a
 /// database is waited for.
 ///
+/// What is recorded `settle` judges while nobody else can change it, as often as the database is tried; where it refuses, nothing has changed, and nobody
+/// was disturbed.
+///
 /// # Errors
-/// Whatever keeps the sink from going on where it was.
-pub fn open(
+/// That of `settle`, or whatever keeps the sink from going on where it was.
+pub fn open<S, E: From<SinkError>>(
     config: &Config,
     features: &Features,
     checkpoints: &Checkpoints,
     now: &TopicIds,
     trouble: Trouble,
     manner: Manner,
-) -> Result<Opened, SinkError> {
+    mut settle: impl FnMut(&mut dyn Records) -> Result<S, E>,
+) -> Result<(Opened, S), E> {
     let Manner { anew, changes } = manner;
     // What is made anew may be made of other topics.
     let now = if anew { TopicIds::UNKNOWN } else { *now };
     let Some(folder) = config.journal_folder() else {
         let settings = PostgresSettings { changes, ..config.postgres_settings(features) };
-        let writer = postgres::Writer::open_telling(settings, now, trouble)?;
+        let opened = postgres::Writer::open_settling(settings, now, trouble, |records| settle(records).map_err(Unsettled::Refused));
+        let (writer, settled) = opened.map_err(Unsettled::into_cause)?;
         let outbox = postgres::Outbox::new(config.postgres_settings(features), writer.progress().incarnation);
-        return Ok((Box::new(writer), Box::new(outbox)));
+        return Ok(((Box::new(writer), Box::new(outbox)), settled));
     };
     match &config.files.dir {
         Some(dir) => tracing::info!(dir = %dir.display(), "There is no database: the changes of each epoch go into a file."),
         None => tracing::info!("There is no database and no files.dir: results are published, shown and counted, and not kept."),
     }
     let settings = journal_settings(config, folder, now, anew);
-    let (journal, outbox) = journal::share(journal::Writer::open(settings, checkpoints.clone(), change_files(config, features))?, trouble);
-    Ok((Box::new(journal), Box::new(outbox)))
+    let files = change_files(config, features);
+    let opened = journal::Writer::open_settling(settings, checkpoints.clone(), files, |records| settle(records).map_err(Unsettled::Refused));
+    let (writer, settled) = opened.map_err(Unsettled::into_cause)?;
+    let (journal, outbox) = journal::share(writer, trouble);
+    Ok(((Box::new(journal), Box::new(outbox)), settled))
+}
+
+/// Why a job is not taken over.
+enum Unsettled<E> {
+    Refused(E),
+    Sink(SinkError),
+}
+
+impl<E: From<SinkError>> Unsettled<E> {
+    fn into_cause(self) -> E {
+        match self {
+            Unsettled::Refused(error) => error,
+            Unsettled::Sink(error) => error.into(),
+        }
+    }
+}
+
+impl<E> From<PostgresError> for Unsettled<E> {
+    fn from(error: PostgresError) -> Self {
+        Unsettled::Sink(error.into())
+    }
+}
+
+impl<E> From<JournalError> for Unsettled<E> {
+    fn from(error: JournalError) -> Self {
+        Unsettled::Sink(error.into())
+    }
 }
 
 /// Where the sink of this configuration keeps records, for any process of the job, whose history has this identity.

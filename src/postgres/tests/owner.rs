@@ -5,7 +5,10 @@ use crate::kafka::TopicIds;
 use crate::kafka::topic_ids::TopicId;
 use crate::postgres::comparison::Snapshot;
 use crate::postgres::{PostgresError, inspect};
+use crate::sink::Loss;
 use crate::sink::Trouble;
+use dataflows::event::Kept;
+use dataflows::settings::Settings;
 
 impl TestDatabase {
     /// Every table of the schema with every row, and its columns.
@@ -74,10 +77,45 @@ fn of_two_names_that_start_at_once_one_gets_the_schema() {
 }
 
 #[test]
+fn who_has_lost_the_job_records_nothing_more_of_its_start() {
+    let Some(database) = TestDatabase::create() else { return };
+    let mut former = database.writer();
+    let mut kept = first_epoch();
+    kept.kept = vec![Kept { topic: Topic::Customers, partition: 0, from: 0, until: 1, records: b"{}".to_vec() }];
+    former.commit(&kept).unwrap();
+    drop(database.writer());
+    let before = database.dump();
+    let is_fenced = |done: Result<(), PostgresError>| assert!(matches!(done, Err(PostgresError::Fenced { own: 1, current: 2, .. })), "{done:?}");
+    is_fenced(former.set_starts(&[(Topic::Rewards, 0, 3)]));
+    is_fenced(former.set_topic_ids(&TopicIds::UNKNOWN.with(Topic::Rewards, TopicId::of(1, 1))));
+    is_fenced(former.lose(&[Loss { epoch: 2, topic: Topic::Rewards, partition: 0, first: 0, next: 3 }]));
+    is_fenced(former.forget(&[], &TopicIds::UNKNOWN));
+    is_fenced(former.apply(&Settings::default()).map(|_| ()));
+    former.forget_kept(1).unwrap();
+    assert_eq!(database.dump(), before);
+}
+
+#[test]
+fn what_refuses_under_the_lock_has_changed_nothing() {
+    let Some(database) = TestDatabase::create() else { return };
+    let mut former = database.writer();
+    former.commit(&first_epoch()).unwrap();
+    let (before, mut seen) = (database.dump(), None);
+    let other = PostgresSettings { arms: vec!["other".to_string()], ..database.settings() };
+    let refused = Writer::open_settling(other, TopicIds::UNKNOWN, Trouble::default(), |records| {
+        seen = Some((records.progress(), records.recorded_epochs(0).map(|epochs| epochs.len()).ok()));
+        Err::<(), _>(PostgresError::NoProgress("asked for".to_string()))
+    });
+    assert!(matches!(refused, Err(PostgresError::NoProgress(job)) if job == "asked for"));
+    assert_eq!((seen, database.dump()), (Some((former.progress(), Some(1))), before));
+    former.commit(&second_epoch()).expect("the job is still its");
+}
+
+#[test]
 fn a_topic_that_was_made_anew_is_refused_before_anything_is_written() {
     let Some(database) = TestDatabase::create() else { return };
     let ids = |id| TopicIds::UNKNOWN.with(Topic::Rewards, TopicId::of(1, id));
-    let open = |now| Writer::open_telling(database.settings(), now, Trouble::default());
+    let open = |now| Writer::open_settling(database.settings(), now, Trouble::default(), |_| Ok::<_, PostgresError>(())).map(|(writer, ())| writer);
     let mut writer = open(ids(1)).unwrap();
     assert_eq!(writer.topic_ids(), TopicIds::UNKNOWN);
     writer.set_topic_ids(&ids(1)).unwrap();
