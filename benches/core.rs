@@ -70,7 +70,7 @@ impl Numbers {
 
     fn transactions(&mut self, count: usize) -> Vec<Transaction> {
         let mut transactions: Vec<Transaction> = (0..count).map(|_| Transaction::new(self.next(), self.instant(), self.purchase())).collect();
-        transactions.sort_unstable_by_key(|transaction| transaction.timestamp);
+        transactions.sort_unstable_by_key(|transaction| transaction.timestamp());
         transactions
     }
 }

@@ -5,6 +5,7 @@ use crate::sink::{Link, Made};
 use dataflows::campaign::output::{
     ArmDay, ArmUpdate, Closed, Counts, Day, Decision, Erasure, FeatureRows, InteractionRows, LastRows, Output, Segment,
 };
+use dataflows::event::unlisted::List;
 use dataflows::event::{CustomerId, Kept, Names, Reason, Rejected, Topic};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,6 +38,8 @@ pub struct EpochResults {
     pub rejected: Vec<Rejected>,
     /// Fields that could not be read and were left out: in how many records, by topic and name.
     pub ignored: BTreeMap<(Topic, String), u64>,
+    /// Hashes of names of purchases that are not in their lists.
+    pub unlisted: Vec<(List, u64)>,
     /// Customers that were erased.
     pub erasures: Vec<Erasure>,
     /// Arm statistics by day, as they now stand.
@@ -86,6 +89,7 @@ impl EpochResults {
             thresholds: Vec::new(),
             rejected: Vec::new(),
             ignored: BTreeMap::new(),
+            unlisted: Vec::new(),
             erasures: Vec::new(),
             arm_days: Vec::new(),
             segments: Vec::new(),
@@ -119,6 +123,7 @@ impl EpochResults {
             Output::Ignored(fields) => {
                 fields.into_iter().for_each(|(topic, field, records)| *self.ignored.entry((topic, field)).or_default() += records)
             }
+            Output::Unlisted(mut names) => self.unlisted.append(&mut names),
             Output::Erasures(mut erasures) => self.erasures.append(&mut erasures),
             Output::ArmDay(row) => self.arm_days.push(row),
             Output::Segment(row) => self.segments.push(row),

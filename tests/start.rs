@@ -225,8 +225,9 @@ fn dump(database: &mut Client) -> String {
 fn of_format_99(manifest: &[u8]) -> String {
     let text = String::from_utf8(manifest.to_vec()).expect("UTF-8");
     let content = text.split_once("\"content\":").and_then(|(_, rest)| rest.strip_suffix("}\n")).expect("a sealed text");
-    let content = content.replacen("\"format\":4", "\"format\":99", 1);
-    assert!(content.contains("\"format\":99"), "{content}");
+    let (before, rest) = content.split_once("\"format\":").expect("a format");
+    let (_, after) = rest.split_once(',').expect("what comes after it");
+    let content = format!("{before}\"format\":99,{after}");
     format!("{{\"crc32\":\"{:08x}\",\"content\":{content}}}\n", crc32fast::hash(content.as_bytes()))
 }
 

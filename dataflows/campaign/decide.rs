@@ -72,7 +72,7 @@ impl Shard {
     pub(super) fn request_for_purchase(&mut self, slot: Slot, transaction: &Transaction) {
         if self.decides_on_transaction {
             let decision = format!("transaction-{:016x}", transaction.id);
-            let request = Request { decision, timestamp: transaction.timestamp, ..Request::default() };
+            let request = Request { decision, timestamp: transaction.timestamp(), ..Request::default() };
             // Their order decides nothing, but must be the same in every run.
             self.requests.push((slot, Place(transaction.id), request));
         }

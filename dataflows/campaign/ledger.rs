@@ -87,12 +87,12 @@ impl Ledger {
     pub fn take_up(&mut self, customer: u32, transactions: &[Transaction]) {
         let applied = self.applied;
         let total = self.total(customer);
-        for transaction in transactions.iter().filter(|transaction| day_of(transaction.timestamp) <= applied) {
+        for transaction in transactions.iter().filter(|transaction| day_of(transaction.timestamp()) <= applied) {
             total.amount = total.amount.wrapping_add(transaction.amount());
             total.purchases += 1;
         }
-        for transaction in transactions.iter().filter(|transaction| day_of(transaction.timestamp) > applied) {
-            self.note(customer, day_of(transaction.timestamp), 1, transaction.amount() as i64);
+        for transaction in transactions.iter().filter(|transaction| day_of(transaction.timestamp()) > applied) {
+            self.note(customer, day_of(transaction.timestamp()), 1, transaction.amount() as i64);
         }
     }
 
@@ -276,7 +276,7 @@ mod tests {
                 Step::Return(customer) if self.purchases[customer as usize].is_empty() => {}
                 Step::Return(customer) => {
                     let gone = self.purchases[customer as usize].remove(0);
-                    self.ledger.note(customer, day_of(gone.timestamp), -1, -(gone.amount() as i64));
+                    self.ledger.note(customer, day_of(gone.timestamp()), -1, -(gone.amount() as i64));
                 }
                 Step::Close(through) => {
                     let mut changes = Vec::new();

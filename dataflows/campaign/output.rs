@@ -7,6 +7,7 @@ use crate::bandit::linucb::ArmModel;
 use crate::bandit::totals::Totals;
 pub use crate::campaign::counts::{Count, Counts};
 use crate::campaign::feed::Save;
+use crate::event::unlisted::List;
 use crate::event::{CustomerId, Kept, Millis, Names, Rejected, Topic};
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +35,8 @@ pub enum Output {
     Rejected(Vec<Rejected>),
     /// Fields of valid records that could not be read and were left out, since nothing depends on them: topic, name, and in how many records.
     Ignored(Vec<(Topic, String, u64)>),
+    /// Hashes of names of purchases that are not in their lists, some of them seen before.
+    Unlisted(Vec<(List, u64)>),
     /// Contacts and rewards of a day and arm, as they now stand.
     ArmDay(ArmDay),
     /// Customers in a segment, as they now stand.

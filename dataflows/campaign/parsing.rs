@@ -163,6 +163,9 @@ impl Desk {
             let ignored = std::mem::take(&mut self.parsed.ignored).into_iter();
             outputs.push(Output::Ignored(ignored.map(|((topic, field), records)| (topic, field.to_string(), records)).collect()));
         }
+        if !self.parsed.unlisted.is_empty() {
+            outputs.push(Output::Unlisted(std::mem::take(&mut self.parsed.unlisted)));
+        }
         let profiled = self.profiled.as_mut().map(std::mem::take).filter(|profiled| !profiled.is_empty());
         outputs.extend(profiled.map(Output::Profiled));
         outputs

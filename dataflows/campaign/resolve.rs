@@ -25,7 +25,7 @@ impl Settled for Transaction {
         self.id
     }
     fn timestamp(&self) -> Millis {
-        self.timestamp
+        Transaction::timestamp(self)
     }
 }
 
@@ -397,15 +397,18 @@ impl<'a> Resolution<'a> {
         let rewarded = rewarded.filter_map(|&at| self.interactions.items[at]).map(|i| i.timestamp).min();
         let changed = [self.transactions.changed, self.interactions.changed, rewarded].into_iter().flatten().min()?;
         // What is new counts too once the lists are made anew.
-        let purchases = self.transactions.appeared().map(|t| t.timestamp).min();
+        let purchases = self.transactions.appeared().map(Transaction::timestamp).min();
         let contacts = self.interactions.appeared().map(|i| i.timestamp).min();
         [Some(changed), purchases, contacts].into_iter().flatten().min()
     }
 
-    /// Nothing settled changed: what is new goes behind it, as if appended.
+    /// Nothing settled changed: what is new goes behind it, as if appended. Of what came once more
+    /// the names stay that came last, which count for nothing as long as they are not listed.
     fn append(&mut self) {
         let history = &mut self.shard.histories[self.slot as usize];
         history.transactions.truncate(self.transactions.settled.len());
+        let settled = history.transactions.iter_mut().zip(&self.transactions.items);
+        settled.for_each(|(settled, item)| item.iter().for_each(|item| *settled = *item));
         history.transactions.extend(self.transactions.left().skip(self.transactions.settled.len()));
         history.interactions.truncate(self.interactions.settled.len());
         history.interactions.extend(self.interactions.left().skip(self.interactions.settled.len()));
@@ -434,16 +437,16 @@ impl<'a> Resolution<'a> {
         history.settled_transactions = history.transactions.len() as u32;
         let counts = &mut self.shard.counts;
         counts.transactions += history.transactions.len() as i64 - self.transactions.settled.len() as i64;
-        counts.late += self.transactions.appeared().filter(|t| t.timestamp < late_before).count() as u64;
+        counts.late += self.transactions.appeared().filter(|t| t.timestamp() < late_before).count() as u64;
         for new in self.transactions.appeared().filter(|t| self.transactions.settled.iter().all(|s| s.id != t.id)) {
             self.shard.request_for_purchase(self.slot, new);
         }
         let Some(ledger) = &mut self.shard.ledger else { return };
         for gone in self.transactions.vanished() {
-            ledger.note(self.slot, day_of(gone.timestamp), -1, -(gone.amount() as i64));
+            ledger.note(self.slot, day_of(gone.timestamp()), -1, -(gone.amount() as i64));
         }
         for new in self.transactions.appeared() {
-            ledger.note(self.slot, day_of(new.timestamp), 1, new.amount() as i64);
+            ledger.note(self.slot, day_of(new.timestamp()), 1, new.amount() as i64);
         }
     }
 }

@@ -128,7 +128,7 @@ impl Shard {
                     let new = transaction(record);
                     push(&mut history.transactions, new);
                     self.counts.transactions += 1;
-                    self.ledger.iter_mut().for_each(|ledger| ledger.note(slot, day_of(new.timestamp), 1, new.amount() as i64));
+                    self.ledger.iter_mut().for_each(|ledger| ledger.note(slot, day_of(new.timestamp()), 1, new.amount() as i64));
                 } else {
                     push(&mut history.interactions, interaction(record));
                     self.counts.interactions += 1;
@@ -271,10 +271,10 @@ impl Shard {
             let (transactions, interactions) = history.appended();
             self.counts.transactions += transactions.len() as i64;
             self.counts.interactions += interactions.len() as i64;
-            let late = transactions.iter().map(|t| t.timestamp).chain(interactions.iter().map(|i| i.timestamp)).filter(|&at| at < late_before);
+            let late = transactions.iter().map(Transaction::timestamp).chain(interactions.iter().map(|i| i.timestamp)).filter(|&at| at < late_before);
             self.counts.late += late.count() as u64;
             if let Some(ledger) = &mut self.ledger {
-                transactions.iter().for_each(|t| ledger.note(slot, day_of(t.timestamp), 1, t.amount() as i64));
+                transactions.iter().for_each(|t| ledger.note(slot, day_of(t.timestamp()), 1, t.amount() as i64));
             }
         }
     }
@@ -380,7 +380,7 @@ fn add_repeated(batches: &[Rows<Record>], slots: &[Slot], seen: &mut HashMap<u64
 /// The purchase that a record states.
 #[inline]
 pub(super) fn transaction(record: &Record) -> Transaction {
-    Transaction::new(record.id, record.timestamp, Purchase(record.value))
+    Transaction::coded(record.id, record.timestamp, Purchase(record.value), record.extra)
 }
 
 /// The interaction that a record states.

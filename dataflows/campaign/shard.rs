@@ -209,7 +209,7 @@ impl Shard {
     /// The latest settled purchase or interaction.
     pub(super) fn latest_event(&self) -> Option<Millis> {
         // Appended events are not sorted in yet: all are looked at.
-        let transactions = self.histories.iter().flat_map(|h| h.transactions.iter().map(|t| t.timestamp)).max();
+        let transactions = self.histories.iter().flat_map(|h| h.transactions.iter().map(Transaction::timestamp)).max();
         let folded = self.histories.iter().filter_map(|h| h.folded()?.range()).map(|(_, last)| last).max();
         folded.max(transactions).max(self.histories.iter().flat_map(|h| h.interactions.iter().map(|i| i.timestamp)).max())
     }
@@ -218,7 +218,7 @@ impl Shard {
     fn range_of_events(&self) -> Option<(Millis, Millis)> {
         let ends = self.histories.iter().flat_map(|history| {
             let (transactions, interactions) = (&history.transactions, &history.interactions);
-            let purchases = transactions.first().zip(transactions.last()).map(|(first, last)| (first.timestamp, last.timestamp));
+            let purchases = transactions.first().zip(transactions.last()).map(|(first, last)| (first.timestamp(), last.timestamp()));
             let contacts = interactions.first().zip(interactions.last()).map(|(first, last)| (first.timestamp, last.timestamp));
             [purchases, contacts, history.folded().and_then(Folded::range)].into_iter().flatten()
         });
@@ -258,7 +258,7 @@ impl Shard {
     fn final_row(&self, slot: usize, as_of: Millis, threshold: Option<u64>, scratch: &mut Scratch, values: &mut Vec<f64>) {
         let history = &self.histories[slot];
         let covered = self.rows.copy_until(history, as_of, &mut scratch.row);
-        let counted = history.transactions.partition_point(|transaction| transaction.timestamp <= as_of);
+        let counted = history.transactions.partition_point(|transaction| transaction.timestamp() <= as_of);
         scratch.row.as_mut().add(self.features.layout(), &history.transactions[covered..counted]);
         let view = history.view();
         let state = scratch.row.state(view.profile_at(as_of));

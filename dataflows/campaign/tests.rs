@@ -174,7 +174,7 @@ impl Told {
             }
             Output::Threshold(day, value) => assert!(self.thresholds.insert(day, value).is_none(), "day {day} closed twice"),
             Output::Rejected(rejected) => self.rejected += rejected.len(),
-            Output::Ignored(_) => {}
+            Output::Ignored(_) | Output::Unlisted(_) => {}
             Output::ArmDay(row) => {
                 self.arm_days.insert((row.day, row.arm), row);
             }
@@ -272,7 +272,7 @@ struct Run {
     /// Settings, where they are not those of most tests.
     settings: Option<Settings>,
     /// What the snapshot that it begins with was taken under, where that was something else.
-    former: Option<Former>,
+    former: Option<Settings>,
 }
 
 /// What a run gave.
@@ -362,8 +362,9 @@ impl Run {
 
     /// The change of settings that it begins with, and what belongs to no customer then.
     fn change(&self, settings: &Settings) -> Option<(ChangeOfSettings, Common)> {
-        let change = ChangeOfSettings::new(self.former.as_ref()?, settings);
-        let common = change.begin(&self.snapshot.as_ref()?.common);
+        let common = &self.snapshot.as_ref()?.common;
+        let change = ChangeOfSettings::new(&Former::of(self.former.as_ref()?, common), settings);
+        let common = change.begin(common);
         Some((change, common))
     }
 
@@ -440,6 +441,7 @@ impl Outcome {
                     Output::Arm(update) => follower.learn(now, update),
                     Output::ArmDay(row) => follower.arm_day(row),
                     Output::Segment(row) => follower.segment(row),
+                    Output::Unlisted(names) => names.iter().for_each(|(list, hash)| follower.unlisted(*list, *hash)),
                     Output::Threshold(day, value) => thresholds.push((*day, *value)),
                     Output::Counts(of_worker) => counts.add(of_worker),
                     Output::Closed(end) => closed = end.clone(),

@@ -232,7 +232,7 @@ impl Shard {
         let done = view.interactions.partition_point(|interaction| !clock.is_open(interaction.timestamp));
         let covered = match done.checked_sub(1) {
             _ if done == view.interactions.len() => view.transactions.len(),
-            Some(last) => view.transactions.partition_point(|transaction| transaction.timestamp <= view.interactions[last].timestamp),
+            Some(last) => view.transactions.partition_point(|transaction| transaction.timestamp() <= view.interactions[last].timestamp),
             None => 0,
         };
         self.rows.started(history, &mut scratch.row).add(self.features.layout(), &view.transactions[..covered]);
@@ -450,16 +450,16 @@ impl History {
     fn is_disordered(&self) -> bool {
         let (transactions, interactions) = self.appended();
         let last_interaction = self.done_interactions.checked_sub(1).map_or(Millis::MIN, |i| self.interactions[i as usize].timestamp);
-        let last_transaction = self.done_transactions.checked_sub(1).map_or(Millis::MIN, |i| self.transactions[i as usize].timestamp);
+        let last_transaction = self.done_transactions.checked_sub(1).map_or(Millis::MIN, |i| self.transactions[i as usize].timestamp());
         // A purchase at the instant of an interaction counts for it, so it must come before.
-        transactions.iter().any(|t| t.timestamp <= last_interaction || t.timestamp < last_transaction)
+        transactions.iter().any(|t| t.timestamp() <= last_interaction || t.timestamp() < last_transaction)
             || interactions.iter().any(|i| i.timestamp < last_interaction || i.timestamp < last_transaction)
     }
 
     /// The earliest event that was appended.
     fn first_appended(&self) -> Millis {
         let (transactions, interactions) = self.appended();
-        let first = transactions.iter().map(|t| t.timestamp).chain(interactions.iter().map(|i| i.timestamp)).min();
+        let first = transactions.iter().map(|t| t.timestamp()).chain(interactions.iter().map(|i| i.timestamp)).min();
         first.unwrap_or(Millis::MAX)
     }
 
@@ -467,7 +467,7 @@ impl History {
     fn sort_appended(&mut self) -> Unseen {
         let (done, settled) = (self.done_interactions as usize, self.settled_interactions as usize);
         let unseen = if settled > done { Unseen::Ids(self.interactions[done..settled].iter().map(|i| i.id).collect()) } else { Unseen::None };
-        sort_by_time(&mut self.transactions[self.done_transactions as usize..], |t| (t.timestamp, t.id));
+        sort_by_time(&mut self.transactions[self.done_transactions as usize..], |t| (t.timestamp(), t.id));
         sort_by_time(&mut self.interactions[done..], |i| (i.timestamp, i.id));
         unseen
     }
@@ -482,7 +482,7 @@ impl History {
     }
 
     fn sort_all(&mut self) {
-        sort_by_time(&mut self.transactions, |t| (t.timestamp, t.id));
+        sort_by_time(&mut self.transactions, |t| (t.timestamp(), t.id));
         sort_by_time(&mut self.interactions, |i| (i.timestamp, i.id));
     }
 

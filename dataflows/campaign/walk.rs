@@ -30,7 +30,7 @@ impl<'a> Walk<'a> {
     #[inline]
     fn advance(&mut self, at: Millis) {
         while let Some(transaction) = self.view.transactions.get(self.next)
-            && transaction.timestamp <= at
+            && transaction.timestamp() <= at
         {
             self.features.layout().add(self.row.summary, self.row.counts, transaction);
             self.next += 1;

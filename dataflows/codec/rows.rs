@@ -40,7 +40,7 @@ pub trait Row: Pod + Send + Sync {
 }
 
 impl Row for Record {
-    const NAME: &'static str = "event::Record 2";
+    const NAME: &'static str = "event::Record 3";
 }
 
 /// Why bytes are no block of rows.
@@ -399,7 +399,7 @@ mod tests {
         let error = |bytes: &[u8]| decode::<Record>(bytes).expect_err("not a block of records").to_string();
         assert!(error(&[]).contains("should have 32 bytes, but has 0"));
         assert!(error(&[b'{'; 64]).contains("begins with 0x7b7b7b7b7b7b7b7b"));
-        assert!(error(&encoded(&[Other { words: [1; 6] }])).contains("not `event::Record 2`"));
+        assert!(error(&encoded(&[Other { words: [1; 6] }])).contains("not `event::Record 3`"));
         let mut bytes = encoded(&records(1));
         bytes[..8].reverse();
         assert!(error(&bytes).contains("another byte order"));
@@ -426,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "what another worker sent cannot be read: a block of `event::Record 2` has checksum")]
+    #[should_panic(expected = "what another worker sent cannot be read: a block of `event::Record 3` has checksum")]
     fn a_damaged_container_ends_the_job() {
         through_bytes(&Rows(records(2)), |bytes| bytes[50] ^= 4);
     }

@@ -75,7 +75,7 @@ impl Folded {
 impl History {
     /// Whether anything is dated before the instant that folding might take away. Nothing may have been appended.
     pub fn reaches_behind(&self, before: Millis) -> bool {
-        self.transactions.first().is_some_and(|t| t.timestamp < before)
+        self.transactions.first().is_some_and(|t| t.timestamp() < before)
             || self.interactions.first().is_some_and(|i| i.timestamp < before)
             || self.profiles.get(1).is_some_and(|p| p.from < before)
             || self
@@ -93,7 +93,7 @@ impl History {
             (self.settled_transactions as usize, self.settled_interactions as usize),
             (self.transactions.len(), self.interactions.len())
         );
-        let purchases = self.transactions.partition_point(|t| t.timestamp < before);
+        let purchases = self.transactions.partition_point(|t| t.timestamp() < before);
         let contacts = self.interactions.partition_point(|i| i.timestamp < before);
         debug_assert!(contacts <= self.done_interactions as usize, "an interaction older than is kept has not been emitted");
         let profiles = self.profiles.partition_point(|p| p.from < before).saturating_sub(1);

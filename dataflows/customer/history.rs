@@ -173,7 +173,7 @@ impl History {
 
     /// Sorts it, and none of it counts as worked through.
     pub fn start_over(&mut self) {
-        self.transactions.sort_unstable_by_key(|t| (t.timestamp, t.id));
+        self.transactions.sort_unstable_by_key(|t| (t.timestamp(), t.id));
         self.interactions.sort_unstable_by_key(|i| (i.timestamp, i.id));
         self.done_transactions = 0;
         self.done_interactions = 0;
@@ -198,14 +198,14 @@ impl History {
     /// The latest instant of a purchase, an interaction, the signup or a profile version; `None` for a blank history.
     pub fn latest(&self) -> Option<Millis> {
         let profiled = self.profiles.iter().flat_map(|p| [p.from, p.signup]).max().filter(|&t| t > Millis::MIN);
-        let last = [self.transactions.last().map(|t| t.timestamp), self.interactions.last().map(|i| i.timestamp), profiled];
+        let last = [self.transactions.last().map(Transaction::timestamp), self.interactions.last().map(|i| i.timestamp), profiled];
         last.into_iter().chain([self.folded().and_then(Folded::latest)]).flatten().max()
     }
 
     /// The last purchase.
     pub fn last_purchase(&self) -> Option<Millis> {
         let folded = || self.folded().filter(|folded| folded.has_purchases()).map(|folded| folded.summary.last);
-        self.transactions.last().map(|t| t.timestamp).or_else(folded)
+        self.transactions.last().map(Transaction::timestamp).or_else(folded)
     }
 
     /// Interactions that have not entered the model.

@@ -80,24 +80,24 @@ impl Layout {
     #[inline]
     pub fn add(&self, summary: &mut Summary, counts: &mut [u32], transaction: &Transaction) {
         debug_assert_eq!(counts.len(), self.stride());
-        debug_assert!(summary.purchases == 0 || summary.last <= transaction.timestamp);
+        debug_assert!(summary.purchases == 0 || summary.last <= transaction.timestamp());
         if summary.purchases == u32::MAX {
             return;
         }
         let purchase = transaction.purchase();
         let amount = purchase.amount();
         if summary.purchases == 0 {
-            summary.first = transaction.timestamp;
+            summary.first = transaction.timestamp();
             summary.least = amount;
         }
-        summary.last = transaction.timestamp;
+        summary.last = transaction.timestamp();
         summary.purchases += 1;
         summary.amount = summary.amount.saturating_add(amount);
         summary.squares += u128::from(amount) * u128::from(amount);
         summary.least = summary.least.min(amount);
         summary.greatest = summary.greatest.max(amount);
 
-        let day = self.calendar.day(transaction.timestamp);
+        let day = self.calendar.day(transaction.timestamp());
         counts[Self::WEEKEND] += u32::from(day.is_weekend());
         counts[Self::HOLIDAY] += u32::from(day.is_holiday());
         counts[Self::DISCOUNT] += u32::from(purchase.discount());

@@ -4,8 +4,9 @@
 //! does give is what the complete path would have given. The cursor may look at up to [`Block::PADDING`](super::Block::PADDING) bytes after the
 //! record; without that padding it gives up a little earlier.
 
-use super::listed::Listed;
+use super::listed::{Listed, Open};
 use super::text::{self, HASH_BLOCK, IdHash, block_words, days_from_civil};
+use super::unlisted::Code;
 use super::{CustomerId, DAY, Millis, Purchase};
 use std::ops::Range;
 
@@ -129,17 +130,35 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A string as the code of its value in a list.
+    /// A string as the index of its value in a list, or the list's length.
     #[inline(always)]
     pub(super) fn listed(&mut self, list: &Listed) -> Option<usize> {
+        match self.spelled(list)? {
+            Some(index) => Some(index),
+            None => self.string().map(|text| list.code(text.trim_ascii())),
+        }
+    }
+
+    /// A string as the code of its value for a list.
+    #[inline(always)]
+    pub(super) fn open(&mut self, list: &Open) -> Option<Code> {
+        match self.spelled(&list.listed)? {
+            Some(index) => Some(Code::listed(index)),
+            None => self.string().map(|text| list.code(text.trim_ascii())),
+        }
+    }
+
+    /// Steps over a string that is in a list as it usually is.
+    #[inline(always)]
+    fn spelled(&mut self, list: &Listed) -> Option<Option<usize>> {
         let &[quote, ref bytes @ ..] = self.chunk::<17>()?;
         let bytes: &[u8; 16] = bytes;
         let spelling = list.spelling(bytes[0]);
         if quote == b'"' && spelling.matches(u128::from_le_bytes(*bytes)) {
             self.at += 1 + spelling.length;
-            return Some(spelling.code);
+            return Some(Some(spelling.code));
         }
-        self.string().map(|text| list.code(text.trim_ascii()))
+        Some(None)
     }
 
     /// A number of up to 19 digits without a needless zero in front, and how many digits it has.

@@ -50,13 +50,13 @@ fn rest_of_transaction<const SPACED: bool>(rules: &Rules, cursor: &mut Cursor, p
     let timestamp = cursor.timestamp(&rules.plain_instants).filter(|timestamp| *timestamp <= latest)?;
     expect_key!(cursor, "amount");
     let amount = cursor.amount(rules.settings.decimals)?;
-    let category = if key!(cursor, "category") { cursor.listed(&rules.categories)? } else { rules.categories.len() };
-    let device = if key!(cursor, "device") { cursor.listed(&rules.devices)? } else { rules.devices.len() };
-    let payment = if key!(cursor, "payment_method") { cursor.listed(&rules.payments)? } else { rules.payments.len() };
+    let category = if key!(cursor, "category") { cursor.open(&rules.categories)? } else { rules.categories.none };
+    let device = if key!(cursor, "device") { cursor.open(&rules.devices)? } else { rules.devices.none };
+    let payment = if key!(cursor, "payment_method") { cursor.open(&rules.payments)? } else { rules.payments.none };
     let discount = if key!(cursor, "discount_used") { cursor.truth()? } else { false };
     cursor.expect(b"}")?;
-    let value = Purchase::new(amount, category, device, payment, discount).0;
-    Some(Record { customer, id, timestamp, origin: Record::origin(Kind::Transaction, place), value, extra: 0 })
+    let (Purchase(value), extra) = Purchase::coded(amount, [category, device, payment], discount);
+    Some(Record { customer, id, timestamp, origin: Record::origin(Kind::Transaction, place), value, extra })
 }
 
 /// An interaction without attachment, and where the text of its id stands.

@@ -1,4 +1,8 @@
-//! The configured lists of names (categories, devices, payment methods, arms) and the code of a name in them.
+//! The configured lists of names (categories, devices, payment methods, arms) and the code of a
+//! name in them.
+
+use super::unlisted::{Code, Seen, lower_case, name_hash};
+use std::cell::{Cell, RefCell};
 
 /// A list of names in which case is ignored; of two that differ in case only, the first holds.
 #[derive(Clone, Debug)]
@@ -8,7 +12,8 @@ pub(super) struct Listed {
     by_letter: [Spelling; 32],
 }
 
-/// A name as it usually stands in JSON, up to and including the closing quote; one a first letter, for the fast parser.
+/// A name as it usually stands in JSON, up to and including the closing quote; one a first letter,
+/// for the fast parser.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Spelling {
     pattern: u128,
@@ -49,7 +54,8 @@ impl Listed {
     pub(super) fn new(names: &[String]) -> Self {
         let mut listed = Listed { names: names.to_vec(), ascii: names.iter().all(|name| name.is_ascii()), by_letter: [Spelling::NONE; 32] };
         for (index, name) in names.iter().enumerate() {
-            // A name that only differs in case from one before has the code of that one; one whose letter is taken is found by `code`.
+            // A name that only differs in case from one before has the code of that one; one whose
+            // letter is taken is found by `code`.
             let first = listed.code(name) == index;
             if let Some(spelling) = Spelling::new(name, index).filter(|_| first) {
                 let place = &mut listed.by_letter[usize::from(name.as_bytes()[0] & 31)];
@@ -84,8 +90,45 @@ impl Listed {
     }
 }
 
-fn lower_case(text: &str) -> impl Iterator<Item = char> {
-    text.chars().flat_map(char::to_lowercase)
+/// A list whose names are told apart even where they are not in it.
+#[derive(Clone, Debug)]
+pub(super) struct Open {
+    pub(super) listed: Listed,
+    /// The code where there is no name.
+    pub(super) none: Code,
+    /// The hash of the name that was read last and is not listed.
+    last: Cell<u64>,
+    /// Such names of purchases that were taken.
+    seen: RefCell<Seen>,
+}
+
+impl Open {
+    /// The list of these names.
+    pub(super) fn new(names: &[String]) -> Self {
+        let none = if names.len() <= Code::LONGEST { Code::NONE } else { Code::UNKNOWN };
+        Open { listed: Listed::new(names), none, last: Cell::default(), seen: RefCell::default() }
+    }
+
+    /// The code of a name.
+    pub(super) fn code(&self, name: &str) -> Code {
+        let index = self.listed.code(name);
+        if index < self.listed.len() {
+            return Code::listed(index);
+        }
+        if name.is_empty() || self.none == Code::UNKNOWN {
+            return self.none;
+        }
+        self.last.set(name_hash(name));
+        Code::of_name(self.last.get())
+    }
+
+    /// Notes the name that was read last, whose code is this one, if it is not listed. Says its
+    /// hash where it need be told.
+    pub(super) fn note(&self, code: Code) -> Option<u64> {
+        let bucket = code.bucket().filter(|_| code != Code::NONE)?;
+        let hash = self.last.get();
+        self.seen.borrow_mut().note(bucket, hash).then_some(hash)
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! [`Rejected`] records. Nothing from outside is an `Err`: bad input is data.
 
 use serde::{Deserialize, Serialize};
+use unlisted::Code;
 
 mod block;
 mod composed;
@@ -22,6 +23,7 @@ pub mod parse;
 pub mod quotes;
 mod rules;
 pub mod text;
+pub mod unlisted;
 mod whose;
 
 pub use block::{Block, Format, Head, Lines, Messages};
@@ -119,7 +121,7 @@ impl Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Kind {
-    /// A purchase: `id`, `timestamp`, `value` = [`Purchase`].
+    /// A purchase: `id`, `timestamp`, `value` = [`Purchase`], `extra` = the [upper parts](Purchase::coded) of its codes.
     Transaction = 0,
     /// A contact: `id`, `timestamp`, `value` = [`Contact`], `extra` = bits of the propensity (f64; 1.0 where absent).
     Interaction = 1,
@@ -199,7 +201,25 @@ impl Purchase {
     /// How many values a configured list may have (one more code stands for `other`).
     pub const MAX_LISTED: usize = 127;
 
-    /// Packs a purchase. A code is the index in the configured list, or the list's length for `other`.
+    /// Packs a purchase with these codes: the lower parts, and beside it the upper ones in the bits
+    /// from [`Purchase::UPPER_SHIFT`] on, which an instant leaves free.
+    #[inline(always)]
+    pub fn coded(amount: u64, codes: [Code; 3], discount: bool) -> (Self, u64) {
+        let [category, device, payment] = codes;
+        let upper = payment.upper() << 14 | device.upper() << 7 | category.upper();
+        (Self::new(amount, category.index(), device.index(), payment.index(), discount), upper << Self::UPPER_SHIFT)
+    }
+
+    /// The codes of category, device and payment method, with their upper parts.
+    #[inline]
+    pub fn codes(self, upper: u64) -> [Code; 3] {
+        [(3, 0), (10, 7), (17, 14)].map(|(lower, at)| Code::of_parts(self.0 >> lower, upper >> Self::UPPER_SHIFT >> at))
+    }
+
+    /// Bits of an instant from 1970 to 2100.
+    pub const UPPER_SHIFT: u32 = 42;
+
+    /// Packs a purchase. A code is the index in the configured list, or beyond its end for `other`.
     #[inline]
     pub fn new(amount: u64, category: usize, device: usize, payment: usize, discount: bool) -> Self {
         debug_assert!(amount <= Self::MAX_AMOUNT && category <= Self::MAX_LISTED && device <= Self::MAX_LISTED && payment <= Self::MAX_LISTED);

@@ -6,6 +6,7 @@ use super::fields::{Field, FieldNames, Fields, Problem, name_in_source};
 use super::key::customer_of_key;
 use super::quotes::{self, Span};
 use super::rules::{self, Event, Origin, Rules};
+use super::unlisted::List;
 use super::{
     Aside, Block, CustomerId, Format, Head, Horizon, Kind, Lines, Messages, Millis, Names, Place, Profile, Reason, Record, Rejected, Topic, Whose,
 };
@@ -40,6 +41,8 @@ pub struct Parsed {
     pub ignored: BTreeMap<(Topic, &'static str), u64>,
     /// Rejected records that were to erase somebody.
     pub unread_erasures: u64,
+    /// Hashes of names that are not in their lists, where this parser has not told of them before.
+    pub unlisted: Vec<(List, u64)>,
 }
 
 impl Parsed {
@@ -57,6 +60,7 @@ impl Parsed {
         self.lines = 0;
         self.ignored.clear();
         self.unread_erasures = 0;
+        self.unlisted.clear();
     }
 
     #[inline(always)]
@@ -325,8 +329,10 @@ impl Parser {
                 }
                 out.push_record(record, matches!(kind, Kind::Transaction | Kind::Interaction));
                 out.asides.extend(aside);
-                if kind == Kind::Interaction {
-                    self.push_name(&record, id.as_bytes(), out);
+                match kind {
+                    Kind::Transaction => self.rules.note_names(&record, &mut out.unlisted),
+                    Kind::Interaction => self.push_name(&record, id.as_bytes(), out),
+                    _ => {}
                 }
             }
         }
@@ -378,7 +384,10 @@ impl Parser {
         out.lines += 1;
         out.valid += 1;
         match event {
-            Quick::Transaction(record) => out.push_record(record, true),
+            Quick::Transaction(record) => {
+                self.rules.note_names(&record, &mut out.unlisted);
+                out.push_record(record, true);
+            }
             Quick::Interaction(record, name) => {
                 out.push_record(record, true);
                 self.push_name(&record, &bytes[name], out);

@@ -8,8 +8,9 @@
 use super::decimal::Decimal;
 use super::fields::{Field, Fields, Problem, Value};
 use super::instant::{Instants, TimeUnit, TimestampError};
-use super::listed::Listed;
+use super::listed::{Listed, Open};
 use super::text::{self, AmountError, customer_number, id_hash};
+use super::unlisted::{Code, List};
 use super::{Aside, Attachment, Contact, CustomerId, Kind, Millis, Place, Profile, Purchase, Reason, Record, Rejected, Request, Topic, Whose, json};
 use crate::settings::InputSettings;
 use std::borrow::Cow;
@@ -63,9 +64,9 @@ enum Operation {
 #[derive(Clone, Debug)]
 pub(super) struct Rules {
     pub(super) settings: Arc<InputSettings>,
-    pub(super) categories: Listed,
-    pub(super) devices: Listed,
-    pub(super) payments: Listed,
+    pub(super) categories: Open,
+    pub(super) devices: Open,
+    pub(super) payments: Open,
     pub(super) arms: Listed,
     instants: Instants,
     /// Integers that are instants as they stand.
@@ -81,12 +82,28 @@ impl Rules {
         Rules {
             plain_instants: instants.plain_numbers(),
             instants,
-            categories: Listed::new(&settings.categories),
-            devices: Listed::new(&settings.devices),
-            payments: Listed::new(&settings.payments),
+            categories: Open::new(&settings.categories),
+            devices: Open::new(&settings.devices),
+            payments: Open::new(&settings.payments),
             arms: Listed::new(&settings.arms[..settings.arms.len().min(Self::MAX_ARMS)]),
             settings,
         }
+    }
+
+    /// Notes the names of a purchase that is taken, which is the one that was read last, and adds
+    /// what need be told of them.
+    #[inline(always)]
+    pub(super) fn note_names(&self, purchase: &Record, told: &mut Vec<(List, u64)>) {
+        // Nearly always all names are listed.
+        if purchase.extra != 0 {
+            self.note_unlisted(Purchase(purchase.value).codes(purchase.extra), told);
+        }
+    }
+
+    #[inline(never)]
+    fn note_unlisted(&self, codes: [Code; 3], told: &mut Vec<(List, u64)>) {
+        let lists = List::ALL.into_iter().zip([&self.categories, &self.devices, &self.payments]);
+        told.extend(lists.zip(codes).filter_map(|((list, open), code)| Some((list, open.note(code)?))));
     }
 
     /// What the record of these fields says. Adds to `ignored` what was left out of a record that is taken.
@@ -120,12 +137,12 @@ impl Rules {
         let id = id(fields, Field::TransactionId)?;
         let timestamp = self.event_time(&fields.required(Field::Timestamp)?, origin)?;
         let amount = self.amount(&fields.required(Field::Amount)?)?;
-        let category = listed(fields, Field::Category, &self.categories)?;
-        let device = listed(fields, Field::Device, &self.devices)?;
-        let payment = listed(fields, Field::PaymentMethod, &self.payments)?;
+        let category = code(fields, Field::Category, &self.categories)?;
+        let device = code(fields, Field::Device, &self.devices)?;
+        let payment = code(fields, Field::PaymentMethod, &self.payments)?;
         let discount = truth(fields, Field::DiscountUsed)?;
-        let value = Purchase::new(amount, category, device, payment, discount).0;
-        Ok(plain(Record { customer, timestamp, value, ..blank(Kind::Transaction, &id, origin) }, id))
+        let (Purchase(value), extra) = Purchase::coded(amount, [category, device, payment], discount);
+        Ok(plain(Record { customer, timestamp, value, extra, ..blank(Kind::Transaction, &id, origin) }, id))
     }
 
     fn amount(&self, value: &Value) -> Result<u64, Problem> {
@@ -473,9 +490,9 @@ fn truth(fields: &Fields, field: Field) -> Result<bool, Problem> {
     word.or_else(number).ok_or_else(|| Problem::of(Reason::BadField, field, &value, "is neither true nor false"))
 }
 
-/// The code of a listed value; whatever is not listed, of any type, is `other`.
-fn listed(fields: &Fields, field: Field, list: &Listed) -> Result<usize, Problem> {
-    Ok(fields.get(field)?.map_or(list.len(), |value| list.code(value.as_written().trim_ascii())))
+/// The code of a value for a list; whatever is not listed, of any type, counts as `other`.
+fn code(fields: &Fields, field: Field, list: &Open) -> Result<Code, Problem> {
+    Ok(fields.get(field)?.map_or(list.none, |value| list.code(value.as_written().trim_ascii())))
 }
 
 /// The elements of a JSON array; in CSV a cell that holds one.

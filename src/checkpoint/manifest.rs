@@ -14,7 +14,7 @@ use std::fmt;
 
 /// Version of the manifest and of what the files hold, the core's images and common part; raised
 /// whenever one of them changes its meaning.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 
 /// The oldest version that is still read.
 pub const OLDEST_FORMAT: u32 = 2;

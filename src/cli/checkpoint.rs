@@ -455,7 +455,7 @@ mod tests {
         history    efefefefefefefefefefefefefefefefefefefefefefefefefefefefefefefef
         epoch      7
         created    2024-03-01T00:00:00Z
-        format     4
+        format     5
         digest     abababababababababababababababababababababababababababababababab
         chain      cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd
         watermark  2024-03-01T00:00:00Z

@@ -207,6 +207,7 @@ impl Gather {
         results.arms.iter().for_each(|update| self.follower.learn(epoch, update));
         results.arm_days.iter().for_each(|row| self.follower.arm_day(row));
         results.segments.iter().for_each(|row| self.follower.segment(row));
+        results.unlisted.iter().for_each(|(list, hash)| self.follower.unlisted(*list, *hash));
         self.follower.end(epoch, &results.thresholds, &results.counts, &results.closed);
     }
 

@@ -13,8 +13,10 @@ use crate::results::Changed;
 use crate::sink::applied::AppliedSettings;
 use dataflows::campaign::graph::Campaign;
 use dataflows::campaign::snapshot::change::{ChangeOfSettings, Former, Inspection, Obstacles};
+use dataflows::campaign::snapshot::codes::Hidden;
 use dataflows::campaign::snapshot::{Common, SnapshotError};
 use dataflows::customer::Features;
+use dataflows::event::unlisted::Code;
 use dataflows::settings::Settings;
 
 /// What a start wants to go on with.
@@ -117,8 +119,9 @@ pub fn turned(applied: &AppliedSettings, progress: u64, manifest: &Manifest, wan
 /// # Errors
 /// [`RestartError::Unreconfigurable`], or the checkpoint cannot be read.
 pub fn inspect(checkpoints: &Checkpoints, manifest: &Manifest, former: &Settings, wanted: &Settings) -> Result<(), RestartError> {
-    let change = ChangeOfSettings::new(&Former::of(former), wanted);
     let (mut found, checkpoints) = (Obstacles::default(), &checkpoints.holding(manifest));
+    let common = Common::from_bytes(&checkpoints.read(&manifest.shared)?).map_err(|error| unreadable(checkpoints, manifest, &error))?;
+    let change = ChangeOfSettings::new(&Former::of(former, &common), wanted);
     for (&shard, chain) in &manifest.shards {
         let mut inspection = Inspection::of(&change);
         for file in chain.iter().rev() {
@@ -140,19 +143,31 @@ fn unreadable(checkpoints: &Checkpoints, manifest: &Manifest, error: &SnapshotEr
 
 fn told(found: &Obstacles) -> Vec<String> {
     let Obstacles { folded, categories, devices, payments, features } = *found;
-    let unlisted = |key: &str, purchases: u64| {
-        format!(
-            "{key}: {purchases} purchases counted as `other`, and whether they are of what has come to the list is not kept. Without an addition they \
-             can be taken over"
-        )
+    let unlisted = |key: &str, Hidden { unknown, several }: Hidden| {
+        let unknown = match unknown {
+            0 => String::new(),
+            _ => format!(
+                "{unknown} purchases counted as `other`, and whether they are of what has come to the list is not known: they were read before such names \
+                 were kept, or under a list of more than {}",
+                Code::LONGEST
+            ),
+        };
+        let several = match several {
+            0 => String::new(),
+            _ => {
+                format!("{several} purchases counted as `other`, and are of what has come to the list or of another name that it cannot be told from")
+            }
+        };
+        let both = [unknown, several].into_iter().filter(|said| !said.is_empty()).collect::<Vec<_>>().join("; ");
+        format!("{key}: {both}. Without an addition they can be taken over")
     };
     let kept = "customers have events that `history.keep` has folded into sums, and sums do not tell what they were made of";
     let carried = "interactions brought as many features along as the context had terms, and it has another number now";
     let all = [
         (folded, format!("history.keep: {folded} {kept}")),
-        (categories, unlisted("customers.categories", categories)),
-        (devices, unlisted("customers.devices", devices)),
-        (payments, unlisted("customers.payments", payments)),
+        (categories.purchases(), unlisted("customers.categories", categories)),
+        (devices.purchases(), unlisted("customers.devices", devices)),
+        (payments.purchases(), unlisted("customers.payments", payments)),
         (features, format!("context.terms: {features} {carried}")),
     ];
     all.into_iter().filter(|(number, _)| *number > 0).map(|(_, said)| said).collect()
@@ -174,7 +189,7 @@ impl Change {
     /// # Errors
     /// The former settings have no features, which cannot be.
     pub fn begin(former: &Settings, campaign: &Campaign, common: &Common) -> Result<Change, LoadError> {
-        let of_settings = ChangeOfSettings::new(&Former::of(former), &campaign.settings);
+        let of_settings = ChangeOfSettings::new(&Former::of(former, common), &campaign.settings);
         let features = Features::new(&former.input, &former.customer);
         let before = features.map_err(|faults| SnapshotError::Common(format!("it is of settings that are none: {}", faults.join("; "))))?;
         let gone = before.names().iter().filter(|name| !campaign.features.names().contains(name));

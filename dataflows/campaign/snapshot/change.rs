@@ -7,12 +7,16 @@
 //! watermark and, where these stay, with the thresholds as they were published.
 //!
 //! Records are not read again: what was taken stays taken, and what was rejected stays rejected.
+//! Of a name that was not listed there is its bucket (`codes.rs`).
 
+use super::codes::{Codes, Hidden};
 use super::image::Image;
 use super::{Common, SnapshotError};
 use crate::campaign::output::Counts;
+use crate::customer::Transaction;
 use crate::customer::history::{Extras, History};
-use crate::event::{Contact, CustomerId, Purchase};
+use crate::event::unlisted::{List, Unlisted};
+use crate::event::{Contact, CustomerId};
 use crate::settings::{HighValue, Settings};
 use hashbrown::HashSet;
 
@@ -27,14 +31,17 @@ pub struct Former {
     pub payments: Vec<String>,
     /// What made a customer one of high value.
     pub high_value: HighValue,
+    /// Names that are in none of these lists.
+    pub unlisted: Unlisted,
 }
 
 /// From the settings of a snapshot to those that it is taken up under.
 #[derive(Clone, Debug)]
 pub struct ChangeOfSettings {
-    categories: Codes,
-    devices: Codes,
-    payments: Codes,
+    /// Of categories, devices and payment methods.
+    codes: [Codes; 3],
+    /// Names that are in no list after it.
+    unlisted: Unlisted,
     /// Terms of the context.
     dimension: usize,
     own_features: bool,
@@ -42,40 +49,32 @@ pub struct ChangeOfSettings {
     pub(super) closes_anew: bool,
 }
 
-/// The codes of one list's values, before and after.
-#[derive(Clone, Debug)]
-struct Codes {
-    /// The new code of each old one; the last is that of `other`.
-    to: Vec<usize>,
-    /// Values have come to the list.
-    grows: bool,
-}
-
 /// What keeps a snapshot from being taken up under other settings: what histories do not tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Obstacles {
     /// Customers with events that are folded into sums.
     pub folded: u64,
-    /// Purchases of no listed category, where categories have come to the list.
-    pub categories: u64,
-    /// Purchases with no listed device, where devices have.
-    pub devices: u64,
-    /// Purchases with no listed payment method, where payment methods have.
-    pub payments: u64,
+    /// Purchases of no listed category of which it is not known whether it has come to the list.
+    pub categories: Hidden,
+    /// Such of no listed device.
+    pub devices: Hidden,
+    /// Such of no listed payment method.
+    pub payments: Hidden,
     /// Interactions that would be learned with features of their own, which are fewer or more than
     /// the context has terms.
     pub features: u64,
 }
 
 impl Former {
-    /// That of these settings.
-    pub fn of(settings: &Settings) -> Self {
+    /// That of these settings, with the names that were seen under them and are not listed.
+    pub fn of(settings: &Settings, common: &Common) -> Self {
         let input = &settings.input;
         Former {
             categories: input.categories.clone(),
             devices: input.devices.clone(),
             payments: input.payments.clone(),
             high_value: settings.customer.high_value,
+            unlisted: common.unlisted.clone(),
         }
     }
 }
@@ -84,10 +83,16 @@ impl ChangeOfSettings {
     /// The one to these settings.
     pub fn new(former: &Former, settings: &Settings) -> Self {
         let Settings { input, customer, bandit, .. } = settings;
+        let mut unlisted = former.unlisted.clone();
+        let mut codes = |list, before: &[String], after: &[String]| Codes::new(before, after, unlisted.of_mut(list));
+        let codes = [
+            codes(List::Categories, &former.categories, &input.categories),
+            codes(List::Devices, &former.devices, &input.devices),
+            codes(List::Payments, &former.payments, &input.payments),
+        ];
         ChangeOfSettings {
-            categories: Codes::new(&former.categories, &input.categories),
-            devices: Codes::new(&former.devices, &input.devices),
-            payments: Codes::new(&former.payments, &input.payments),
+            codes,
+            unlisted,
             dimension: customer.context.len(),
             own_features: bandit.own_features,
             closes_anew: former.high_value != customer.high_value,
@@ -98,7 +103,7 @@ impl ChangeOfSettings {
     /// thresholds where they are closed anew.
     pub fn begin(&self, common: &Common) -> Common {
         let thresholds = if self.closes_anew { Vec::new() } else { common.thresholds.clone() };
-        Common { changed: common.epoch + 1, arms: Vec::new(), thresholds, ..common.clone() }
+        Common { changed: common.epoch + 1, arms: Vec::new(), thresholds, unlisted: self.unlisted.clone(), ..common.clone() }
     }
 
     /// Whether the published thresholds go, and others take their place.
@@ -109,10 +114,9 @@ impl ChangeOfSettings {
     /// Brings a history to the new codes.
     pub(super) fn translate(&self, history: &mut History) {
         for transaction in &mut history.transactions {
-            let purchase = transaction.purchase();
-            let (category, device) = (self.categories.translate(purchase.category()), self.devices.translate(purchase.device()));
-            let payment = self.payments.translate(purchase.payment());
-            transaction.purchase = Purchase::new(purchase.amount(), category, device, payment, purchase.discount()).0;
+            let [category, device, payment] = transaction.codes();
+            let [categories, devices, payments] = &self.codes;
+            *transaction = transaction.with_codes([categories.translate(category), devices.translate(device), payments.translate(payment)]);
         }
         self.forget_features(history);
     }
@@ -132,26 +136,6 @@ impl ChangeOfSettings {
             interaction.contact.0 &= !Contact::ATTACHED;
         }
         history.extras.take_if(|extras| **extras == Extras::default());
-    }
-}
-
-impl Codes {
-    fn new(old: &[String], new: &[String]) -> Self {
-        let position = |name: &String, of: &[String]| of.iter().position(|other| other.to_lowercase() == name.to_lowercase());
-        let other = new.len();
-        Codes {
-            to: old.iter().map(|name| position(name, new).unwrap_or(other)).chain([other]).collect(),
-            grows: new.iter().any(|name| position(name, old).is_none()),
-        }
-    }
-
-    fn translate(&self, code: usize) -> usize {
-        self.to[code.min(self.to.len() - 1)]
-    }
-
-    /// Whether a value may have come to the list that this code stands for.
-    fn hides(&self, code: usize) -> bool {
-        self.grows && code + 1 >= self.to.len()
     }
 }
 
@@ -198,18 +182,19 @@ impl Obstacles {
     pub fn add(&mut self, other: &Obstacles) {
         let Obstacles { folded, categories, devices, payments, features } = other;
         self.folded += folded;
-        self.categories += categories;
-        self.devices += devices;
-        self.payments += payments;
+        self.categories.add(categories);
+        self.devices.add(devices);
+        self.payments.add(payments);
         self.features += features;
     }
 
     fn take_in(&mut self, change: &ChangeOfSettings, history: &History) {
         self.folded += u64::from(history.folded().is_some());
-        for purchase in history.transactions.iter().map(|transaction| transaction.purchase()) {
-            self.categories += u64::from(change.categories.hides(purchase.category()));
-            self.devices += u64::from(change.devices.hides(purchase.device()));
-            self.payments += u64::from(change.payments.hides(purchase.payment()));
+        let [categories, devices, payments] = &change.codes;
+        for [category, device, payment] in history.transactions.iter().map(Transaction::codes) {
+            self.categories.take_in(categories, category);
+            self.devices.take_in(devices, device);
+            self.payments.take_in(payments, payment);
         }
         if change.own_features {
             let attachments = history.extras.iter().flat_map(|extras| &extras.attachments);

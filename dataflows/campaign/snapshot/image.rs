@@ -1,7 +1,7 @@
 //! The bytes of customers: one block of plain rows for each kind of row, those of a customer in a row, customers in the order of the first block.
 
 use super::SnapshotError;
-use crate::codec::rows::{Row, decode_next, encode};
+use crate::codec::rows::{CodecError, Row, decode_next, encode};
 use crate::customer::folded::Folded;
 use crate::customer::history::{Decided, Extras, History, Interaction, Reward};
 use crate::customer::unmatched::Unmatched;
@@ -102,6 +102,12 @@ struct FoldedRow {
     unmatched: [u64; 3],
 }
 
+/// A purchase of which nothing is known of names that are not listed: it lies as one of which it is,
+/// and has no upper parts.
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+#[repr(transparent)]
+struct Nameless(Transaction);
+
 /// One count of a customer's folded purchases.
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 #[repr(transparent)]
@@ -116,6 +122,9 @@ impl Row for CustomerRow {
     const NAME: &'static str = "snapshot::CustomerRow 2";
 }
 impl Row for Transaction {
+    const NAME: &'static str = "customer::Transaction 2";
+}
+impl Row for Nameless {
     const NAME: &'static str = "customer::Transaction 1";
 }
 impl Row for Interaction {
@@ -156,6 +165,8 @@ pub(super) struct Image {
     folded: Vec<FoldedRow>,
     counts: Vec<Count>,
     words: Vec<Word>,
+    /// It is of before there were names of what is not listed.
+    is_nameless: bool,
 }
 
 impl Image {
@@ -237,9 +248,15 @@ impl Image {
     /// An image from its bytes.
     pub(super) fn from_bytes(mut bytes: &[u8]) -> Result<Image, SnapshotError> {
         let bytes = &mut bytes;
+        let customers = decode_next(bytes)?;
+        let (transactions, is_nameless) = match decode_next(bytes) {
+            Err(CodecError::Layout { .. }) => (decode_next(bytes)?.into_iter().map(|Nameless(transaction)| transaction).collect(), true),
+            transactions => (transactions?, false),
+        };
         Ok(Image {
-            customers: decode_next(bytes)?,
-            transactions: decode_next(bytes)?,
+            customers,
+            transactions,
+            is_nameless,
             interactions: decode_next(bytes)?,
             profiles: decode_next(bytes)?,
             rewards: decode_next(bytes)?,
@@ -249,6 +266,12 @@ impl Image {
             counts: decode_next(bytes)?,
             words: decode_next(bytes)?,
         })
+    }
+
+    /// Whether it is of before there were names of what is not listed: `other` is the code behind each
+    /// list.
+    pub(super) fn is_nameless(&self) -> bool {
+        self.is_nameless
     }
 
     /// Hands over every customer, with an otherwise empty history that holds what is settled.
@@ -362,6 +385,26 @@ fn take_bytes(words: &mut &[Word], length: usize) -> Result<Vec<u8>, &'static st
     let mut bytes: Vec<u8> = split(words, number)?.iter().flat_map(|word| word.0.to_ne_bytes()).collect();
     bytes.truncate(length);
     Ok(bytes)
+}
+
+/// The same image, as it was written before there were names of what is not listed, under lists of
+/// these lengths.
+#[cfg(test)]
+pub(in crate::campaign) fn without_names(bytes: &[u8], lists: [usize; 3]) -> Vec<u8> {
+    use crate::event::unlisted::Code;
+    let mut image = Image::from_bytes(bytes).expect("the bytes are whole");
+    for transaction in &mut image.transactions {
+        let codes = transaction.codes().into_iter().zip(lists);
+        let codes: Vec<Code> = codes.map(|(code, listed)| Code::listed(code.index().min(listed))).collect();
+        *transaction = transaction.with_codes(codes.try_into().expect("three of three"));
+    }
+    let nameless: Vec<Nameless> = image.transactions.iter().copied().map(Nameless).collect();
+    let (mut customers, mut before, mut named) = (Vec::new(), Vec::new(), Vec::new());
+    encode(&image.customers, &mut customers);
+    encode(&nameless, &mut before);
+    encode(&image.transactions, &mut named);
+    let rest = customers.len() + named.len();
+    [customers, before, image.into_bytes().split_off(rest)].concat()
 }
 
 #[cfg(test)]

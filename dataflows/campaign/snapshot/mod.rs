@@ -9,11 +9,13 @@
 
 pub mod change;
 pub mod changes;
-mod image;
+pub mod codes;
+pub(in crate::campaign) mod image;
 pub mod restore;
 
 use crate::bandit::totals::Totals;
 use crate::campaign::output::{ArmDay, ArmUpdate, Closed, Counts, Day, Segment};
+use crate::event::unlisted::{List, Unlisted, note};
 use crate::event::{Millis, Topic};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -68,6 +70,10 @@ pub struct Common {
     /// The epoch of the last change of settings: its models decide from the next epoch on. 0: there was none.
     #[serde(default)]
     pub changed: u64,
+    /// Names of purchases that are not in their lists. Those of before there were such are not here,
+    /// and purchases do not have them.
+    #[serde(default)]
+    pub unlisted: Unlisted,
 }
 
 /// An arm's sums at the end of an epoch.
@@ -165,6 +171,11 @@ impl Follower {
             0 => self.segments.remove(&row.flags),
             _ => self.segments.insert(row.flags, *row),
         };
+    }
+
+    /// Purchases bear a name that is not in its list.
+    pub fn unlisted(&mut self, list: List, hash: u64) {
+        note(self.common.unlisted.of_mut(list), hash);
     }
 
     /// The newest sums of an arm.

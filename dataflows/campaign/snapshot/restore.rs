@@ -8,7 +8,9 @@ use crate::campaign::ledger::Ledger;
 use crate::campaign::shard::{Shard, Slot};
 use crate::campaign::thresholds::{Thresholds, closed_by};
 use crate::campaign::visit::{Scratch, Shown};
+use crate::customer::history::History;
 use crate::event::text::virtual_shard;
+use crate::event::unlisted::Code;
 
 /// One worker's customers while they are being loaded.
 pub struct Loading {
@@ -55,8 +57,14 @@ impl Loading {
         let (mut strange, mut unlike) = (false, false);
         let stride = self.shard.features.layout().stride();
         let change = &self.change;
+        let input = &self.shard.settings.input;
+        let lists = image.is_nameless().then(|| [&input.categories, &input.devices, &input.payments].map(Vec::len));
         let unpacked = image.unpack(|row, mut history| {
-            change.iter().for_each(|change| change.translate(&mut history));
+            match (change, lists) {
+                (Some(change), _) => change.translate(&mut history),
+                (None, Some(lists)) => forget_names(&mut history, lists),
+                (None, None) => {}
+            }
             strange |= virtual_shard(row.customer) != u64::from(shard);
             unlike |= history.folded().is_some_and(|folded| folded.counts.len() != stride);
             let slot = self.shard.slot(row.customer) as usize;
@@ -98,6 +106,17 @@ impl Loading {
             }
         }
         shard
+    }
+}
+
+/// Where nothing is known of names that are not listed, the code behind the end of a list becomes
+/// the one that says so for a list of any length.
+fn forget_names(history: &mut History, lists: [usize; 3]) {
+    for transaction in &mut history.transactions {
+        let mut codes = transaction.codes();
+        let others = codes.iter_mut().zip(lists).filter(|(code, listed)| code.index() >= *listed);
+        others.for_each(|(code, _)| *code = Code::UNKNOWN);
+        *transaction = transaction.with_codes(codes);
     }
 }
 

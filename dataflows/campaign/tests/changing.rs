@@ -2,12 +2,15 @@
 //! beginning: every row, sum, count of what stands and decision afterwards is the same.
 
 use super::*;
+use crate::campaign::snapshot::codes::Hidden;
+use crate::campaign::snapshot::image::without_names;
+use crate::event::unlisted::{Code, name_hash};
 use crate::settings::{HighValue, Term, Transform};
 
 /// What may change, by name.
 type Kind = (&'static str, fn(&mut Settings));
 
-const KINDS: [Kind; 20] = [
+const KINDS: [Kind; 23] = [
     ("an arm comes", |to| to.input.arms.push("Letter".to_string())),
     ("terms change their places", |to| to.customer.context.reverse()),
     ("a term comes", |to| terms(to, |terms| terms.push(term("frequency", Transform::Log(4.0))))),
@@ -34,6 +37,17 @@ const KINDS: [Kind; 20] = [
     }),
     ("a category goes", |to| to.input.categories.retain(|category| category != "books")),
     ("a category comes", |to| to.input.categories.insert(1, "Games".to_string())),
+    ("devices come", |to| {
+        to.input.devices.extend(["Watch", "été"].map(str::to_string));
+        terms(to, |terms| terms.push(term("watch_pct", Transform::Identity)));
+    }),
+    ("some names come and others go", |to| {
+        (to.input.categories, to.input.devices) = (list(["toys", "TRAVEL", "Games"]), list(["watch", "Mobile"]));
+        to.input.payments[1] = "Gold".to_string();
+    }),
+    ("a list becomes one of very many", |to| {
+        to.input.payments.extend((0..Code::LONGEST).map(|number| format!("card {number}")).chain(["Gold".to_string()]))
+    }),
 ];
 
 fn term(feature: &str, transform: Transform) -> Term {
@@ -45,10 +59,14 @@ fn terms(settings: &mut Settings, change: impl FnOnce(&mut Vec<Term>)) {
     settings.input.dimension = settings.customer.context.len();
 }
 
-/// The settings that change, with every category of the arrivals in its list.
+fn list<const N: usize>(names: [&str; N]) -> Vec<String> {
+    names.map(str::to_string).to_vec()
+}
+
+/// The settings that change.
 fn before() -> Settings {
     let mut settings = settings();
-    settings.input.categories = ["Fashion", "books", "Travel"].map(str::to_string).to_vec();
+    settings.input.categories = list(["Fashion", "books", "Travel"]);
     let features = ["is_at_risk", "is_frequent_buyer", "is_recent_active", "is_high_value", "holiday_shopper_pct", "travel_pct", "email_open_rate"];
     let named = [term("intercept", Transform::Identity), term("recency", Transform::Cap(20.0)), term("monetary", Transform::Log(9.0))];
     let plain = features.iter().chain(&["category_diversity"]).map(|feature| term(feature, Transform::Identity));
@@ -66,6 +84,44 @@ fn with_features(random: &mut Random, arrivals: Vec<Arrival>, terms: usize) -> V
         (topic, format!(r#"{},"features":[{}]}}"#, text.trim_end_matches('}'), numbers.join(",")))
     };
     arrivals.into_iter().map(&mut brings).collect()
+}
+
+/// Another name that is not told apart from this one.
+fn like(name: &str) -> String {
+    let code = |name: &str| Code::of_name(name_hash(name));
+    (0..).map(|number: u32| format!("{name} {number}")).find(|other| code(other) == code(name)).expect("there are fewer codes than names")
+}
+
+/// Purchases bear names of which many are not listed, in any case; some come once more with others.
+fn with_names(random: &mut Random, arrivals: Vec<Arrival>) -> Vec<Arrival> {
+    let like_cash = like("Cash");
+    let names = |random: &mut Random, text: &str| {
+        fn any<'a>(random: &mut Random, of: [&'a str; 6]) -> &'a str {
+            of[random.below(6) as usize]
+        }
+        let category = any(random, ["Travel", "Fashion", "books", "Games", "GAMES", "Toys"]);
+        let device = any(random, ["Mobile", "Watch", "wATCH", "\\u00c9t\\u00e9", "", "  "]);
+        let payment = any(random, ["Debit Card", "Gold", "gold ", like_cash.as_str(), "Cash", "7"]);
+        let (known, _) = text.split_once(r#","category""#).expect("a purchase has one");
+        // Not every purchase bears every name.
+        match random.below(4) {
+            0 => format!("{known}}}"),
+            1 => format!(r#"{known},"category":"{category}","payment_method":"{payment}"}}"#),
+            _ => format!(r#"{known},"category":"{category}","device":"{device}","payment_method":"{payment}"}}"#),
+        }
+    };
+    let mut named = Vec::new();
+    for (topic, text) in arrivals {
+        if topic != Topic::Transactions || text.contains("retract") {
+            named.push((topic, text));
+            continue;
+        }
+        named.push((topic, names(random, &text)));
+        if random.below(6) == 0 {
+            named.push((topic, names(random, &text)));
+        }
+    }
+    named
 }
 
 /// A change in the middle of a run, and what the same arrivals give without one.
@@ -114,6 +170,7 @@ fn cases(what: &str, from: &Settings, to: &Settings, seed: u64, mut check: impl 
     let mut random = Random(seed);
     let arrivals = arrivals(&mut random, 300);
     let arrivals = with_features(&mut random, arrivals, from.customer.context.len());
+    let arrivals = with_names(&mut random, arrivals);
     // After each epoch whose snapshot is taken comes one without records.
     let epochs: Vec<usize> = cuts(&mut random, arrivals.len()).into_iter().flat_map(|size| [size, 3, 0]).collect();
     let kinds = [None, None, None, Some(Save::Changes), Some(Save::Changes), Some(Save::Everything)];
@@ -149,7 +206,7 @@ fn cases(what: &str, from: &Settings, to: &Settings, seed: u64, mut check: impl 
             recorded,
             saves,
             settings: Some(to.clone()),
-            former: Some(Former::of(from)),
+            former: Some(from.clone()),
             snapshot: Some(outcome.snapshot(epoch)),
             ..run.clone()
         };
@@ -198,8 +255,8 @@ fn a_change_of_settings_gives_what_the_new_ones_give_from_the_beginning() {
             change(&mut other);
             // And back.
             let (from, to) = if seed % 2 == 0 { (&one, &other) } else { (&other, &one) };
-            if *what == "a category goes" && seed % 2 == 1 {
-                // Its purchases have counted as others, and do not know their category.
+            if *what == "a list becomes one of very many" && seed % 2 == 1 {
+                // It knew no names of others.
                 continue;
             }
             compared += cases(what, from, to, 100 * number as u64 + seed, compare);
@@ -225,38 +282,88 @@ fn several_changes_at_once_are_one() {
     assert!(compared > 8, "only {compared} snapshots were complete");
 }
 
+/// The same snapshot, as it was written before there were names of what is not listed.
+fn nameless(snapshot: &Snapshot, settings: &Settings) -> Snapshot {
+    let input = &settings.input;
+    let lists = [&input.categories, &input.devices, &input.payments].map(Vec::len);
+    let image = |image: &ShardImage| ShardImage { bytes: without_names(&image.bytes, lists), ..image.clone() };
+    let common = Common { unlisted: Default::default(), ..snapshot.common.clone() };
+    Snapshot { common, images: snapshot.images.iter().map(image).collect() }
+}
+
+/// What is in the way of a change at a snapshot.
+fn obstacles(snapshot: &Snapshot, from: &Settings, to: &Settings) -> Obstacles {
+    let change = ChangeOfSettings::new(&Former::of(from, &snapshot.common), to);
+    let shards: BTreeSet<u16> = snapshot.images.iter().map(|image| image.shard).collect();
+    let mut obstacles = Obstacles::default();
+    for shard in shards {
+        let mut inspection = Inspection::of(&change);
+        for image in snapshot.images.iter().rev().filter(|image| image.shard == shard) {
+            inspection.look(shard, &image.bytes).expect("the bytes are whole");
+        }
+        obstacles.add(&inspection.found());
+    }
+    obstacles
+}
+
 #[test]
 fn what_histories_do_not_tell_is_found() {
-    let found = |change: fn(&mut Settings)| {
-        let (from, mut to) = (before(), before());
+    let from = before();
+    let mut snapshots = Vec::new();
+    cases("obstacles", &from, &from, 3, |case, _| snapshots.extend(case.changed.snapshot));
+    let snapshot = snapshots.pop().expect("a snapshot was complete");
+    let of_before = nameless(&snapshot, &from);
+    let found = |snapshot: &Snapshot, change: fn(&mut Settings)| {
+        let mut to = before();
         change(&mut to);
-        let mut found = Vec::new();
-        cases("obstacles", &from, &to, 3, |case, _| {
-            let change = ChangeOfSettings::new(&Former::of(&from), &to);
-            let images = case.changed.snapshot.map(|snapshot| snapshot.images).unwrap_or_default();
-            let shards: BTreeSet<u16> = images.iter().map(|image| image.shard).collect();
-            let mut obstacles = Obstacles::default();
-            for shard in shards {
-                let mut inspection = Inspection::of(&change);
-                for image in images.iter().rev().filter(|image| image.shard == shard) {
-                    inspection.look(shard, &image.bytes).expect("the bytes are whole");
-                }
-                obstacles.add(&inspection.found());
-            }
-            found.push(obstacles);
-        });
-        found.pop().expect("a snapshot was complete")
+        obstacles(snapshot, &from, &to)
     };
-    assert_eq!(found(|_| ()), Obstacles::default());
-    assert_eq!(found(|to| to.input.categories.retain(|category| category == "Travel")), Obstacles::default());
-    assert_eq!(found(|to| to.input.categories.push("Games".to_string())), Obstacles::default(), "every purchase has a category of the list");
-    let devices = found(|to| to.input.devices.push("Watch".to_string()));
-    assert!(devices.devices > 0 && devices == Obstacles { devices: devices.devices, ..Obstacles::default() });
-    let payments = found(|to| to.input.payments.push("Gold".to_string()));
-    assert_eq!(payments, Obstacles { payments: devices.devices, ..Obstacles::default() });
-    let features = found(|to| {
-        terms(to, |terms| drop(terms.pop()));
-        to.bandit.own_features = true;
-    });
-    assert!(features.features > 0 && features == Obstacles { features: features.features, ..Obstacles::default() });
+    let none = Obstacles::default();
+    for snapshot in [&snapshot, &of_before] {
+        assert_eq!(found(snapshot, |_| ()), none);
+        assert_eq!(found(snapshot, |to| to.input.categories.retain(|category| category == "Travel")), none);
+        assert_eq!(found(snapshot, |to| to.input.devices.reverse()), none);
+        let features = found(snapshot, |to| {
+            terms(to, |terms| drop(terms.pop()));
+            to.bandit.own_features = true;
+        });
+        assert!(features.features > 0 && features == Obstacles { features: features.features, ..none });
+    }
+    let comes: [fn(&mut Settings); 3] = [
+        |to| to.input.categories.push("Games".to_string()),
+        |to| to.input.devices.push("Watch".to_string()),
+        |to| to.input.payments.extend(["Gold".to_string(), "Shells".to_string()]),
+    ];
+    for come in comes {
+        assert_eq!(found(&snapshot, come), none, "each has a name of its own");
+        let Obstacles { categories, devices, payments, .. } = found(&of_before, come);
+        let unknown = [categories, devices, payments].into_iter().filter(|hidden| *hidden != Hidden::default());
+        assert!(unknown.clone().count() == 1 && unknown.clone().all(|Hidden { unknown, several }| unknown > 0 && several == 0));
+    }
+    // Of two names that are not told apart purchases have both.
+    let Obstacles { payments, .. } = found(&snapshot, |to| to.input.payments.push("Cash".to_string()));
+    assert!(payments.several > 0 && payments.unknown == 0, "{payments:?}");
+    let other = found(&snapshot, |to| to.input.payments.push(like("Cash")));
+    assert_eq!(other, Obstacles { payments, ..none }, "they are as many for both");
+}
+
+#[test]
+fn a_snapshot_without_names_is_gone_on_from_as_ever() {
+    let settings = before();
+    let mut compared = 0;
+    for seed in 0..3 {
+        compared += cases("nothing", &settings, &settings, 7_000 + seed, |case, _| {
+            let resumed = Run { former: None, ..case.changed.clone() };
+            let snapshot = resumed.snapshot.as_ref().map(|snapshot| nameless(snapshot, &settings));
+            let of_before = Run { snapshot, ..resumed.clone() };
+            let told = |run: &Run| {
+                let mut told = Told { counts: Counts::none(), ..Told::default() };
+                case.outcome.tell(&mut told, 0, case.epoch);
+                run.run().tell(&mut told, case.epoch, u64::MAX);
+                told
+            };
+            told(&of_before).assert_same(&told(&resumed), seed);
+        });
+    }
+    assert!(compared > 1, "only {compared} snapshots were complete");
 }

@@ -1,6 +1,7 @@
 //! What the parser takes and what it refuses, and that the fast path and the complete path say the same.
 
 use super::super::text::{customer_hash, id_hash};
+use super::super::unlisted::{Code, List, name_hash};
 use super::super::{Attachment, Contact, DAY, Purchase, Request};
 use super::*;
 use proptest::prelude::*;
@@ -85,9 +86,15 @@ fn expected(kind: Kind, id: &str, value: u64, extra: u64) -> Record {
     Record { customer: 42, id: id_hash(id.as_bytes()), timestamp: NOON, origin: Record::origin(kind, Place::new(5, 0)), value, extra }
 }
 
+/// A purchase with these codes.
+fn bought(id: &str, amount: u64, codes: [Code; 3], discount: bool) -> Record {
+    let (value, extra) = Purchase::coded(amount, codes, discount);
+    expected(Kind::Transaction, id, value.0, extra)
+}
+
 #[test]
 fn purchases_are_read_in_any_spelling() {
-    let full = expected(Kind::Transaction, "x1", Purchase::new(1234, 1, 0, 2, true).0, 0);
+    let full = bought("x1", 1234, [1, 0, 2].map(Code::listed), true);
     let tail = r#", "category": "Fashion", "device": "Mobile", "payment_method": "E-wallet", "discount_used": true"#;
     let shouted = r#", "category": "FASHION", "device": "mobile", "payment_method": "e-WALLET", "discount_used": true, "x": [{}]"#;
     for amount in ["12.34", "1234e-2", "\" +12.340 \"", "12.335000000000000000001", "12.345"] {
@@ -97,10 +104,40 @@ fn purchases_are_read_in_any_spelling() {
             assert_eq!(out.high, Some(NOON));
         }
     }
-    let bare = expected(Kind::Transaction, "x1", Purchase::new(500, 4, 3, 3, false).0, 0);
-    for rest in [r#", "amount": 5"#, r#", "amount": 5.0, "category": null, "device": 7, "discount_used": false"#] {
-        assert_eq!(one_line(Topic::Transactions, &line_with(Topic::Transactions, rest)).records, [bare]);
+    let bare = bought("x1", 500, [Code::NONE; 3], false);
+    for rest in [r#", "amount": 5"#, r#", "amount": 5.0, "category": null, "device": " ", "discount_used": false"#] {
+        let out = one_line(Topic::Transactions, &line_with(Topic::Transactions, rest));
+        assert_eq!((out.records, out.unlisted), (vec![bare], vec![]));
     }
+}
+
+#[test]
+fn a_name_that_is_not_listed_is_told_and_has_its_own_code() {
+    let of = |name: &str| Code::of_name(name_hash(name));
+    let read = [bought("x1", 500, [of("games"), of("7"), Code::listed(1)], false)];
+    let told = [(List::Categories, name_hash("games")), (List::Devices, name_hash("7"))];
+    let usual = r#", "amount": 5, "category": " Games ", "device": "7", "payment_method": "Debit Card""#;
+    let unusual = r#", "payment_method": "DEBIT CARD", "device": 7, "category": "\u0047AMES", "amount": 5.0"#;
+    for rest in [usual, unusual] {
+        let out = one_line(Topic::Transactions, &line_with(Topic::Transactions, rest));
+        assert_eq!((&out.records[..], &out.unlisted[..]), (&read[..], &told[..]), "{rest}");
+    }
+    // Once by one parser, and of records that are taken.
+    let mut parser = parser(settings());
+    let lines = |lines: &[&str]| Block::from(lines_of(Topic::Transactions, lines.join("\n").as_bytes()));
+    let line = |rest: &str| line_with(Topic::Transactions, rest);
+    let mut told = Vec::new();
+    for block in [lines(&[&line(usual), &line(unusual)]), lines(&[&line(unusual), &line(r#", "amount": -1, "category": "Toys""#)])] {
+        let mut out = Parsed::default();
+        parser.parse(&block, &mut out);
+        told.push(out.unlisted.len());
+    }
+    assert_eq!(told, [2, 0]);
+    // Of a list that is too long nothing is known of others.
+    let devices = (0..=Code::LONGEST).map(|number| format!("device {number}")).collect();
+    let out = parsed(Parser::new(Arc::new(InputSettings { devices, ..settings() }), 1, |_| 0), &lines(&[&line(usual)]));
+    assert_eq!(out.records, [bought("x1", 500, [of("games"), Code::UNKNOWN, Code::listed(1)], false)]);
+    assert_eq!(out.unlisted, [(List::Categories, name_hash("games"))]);
 }
 
 #[test]
@@ -108,7 +145,7 @@ fn a_number_and_its_text_are_the_same_id() {
     for id in ["17", "\"17\"", "\"\\u0031\\u0037\""] {
         for customer in ["42", "\"42\"", "\"0042\""] {
             let line = format!(r#"{{"transaction_id":{id},"customer_id":{customer},"timestamp":1709208000000,"amount":1}}"#);
-            let record = expected(Kind::Transaction, "17", Purchase::new(100, 4, 3, 3, false).0, 0);
+            let record = bought("17", 100, [Code::NONE; 3], false);
             assert_eq!(one_line(Topic::Transactions, &line).records, [record], "{line}");
         }
     }
@@ -374,10 +411,9 @@ fn csv_says_what_json_says() {
     let rows = "42,x1, 12.345 ,2024-02-29 12:00:00,\"fashion\",TRUE,,\"a, \"\"b\"\"\n{c}\"\r\n\n42,x1,1,1709208000000,,0,Mobile,\n1,2,3\n42,,1,2024-02-29,,,,\n\
                 42,x,1,2024-02-29,,maybe,,\n";
     let out = parsed(parser(settings()), &csv_of(Topic::Transactions, header, rows));
-    let first = expected(Kind::Transaction, "x1", Purchase::new(1234, 1, 3, 3, true).0, 0);
+    let first = bought("x1", 1234, [Code::listed(1), Code::NONE, Code::NONE], true);
     let place = Place::new(5, rows.find("42,x1,1,").unwrap() as u64);
-    let second =
-        Record { origin: Record::origin(Kind::Transaction, place), ..expected(Kind::Transaction, "x1", Purchase::new(100, 4, 0, 3, false).0, 0) };
+    let second = Record { origin: Record::origin(Kind::Transaction, place), ..bought("x1", 100, [Code::NONE, Code::listed(0), Code::NONE], false) };
     assert_eq!(out.records, [first, second]);
     let reasons: Vec<_> = out.rejected.iter().map(|rejected| (rejected.reason, String::from_utf8_lossy(&rejected.raw))).collect();
     let expected = [(Reason::Malformed, "1,2,3"), (Reason::MissingField, "42,,1,2024-02-29,,,,"), (Reason::BadField, "42,x,1,2024-02-29,,maybe,,")];
@@ -390,7 +426,7 @@ fn space_around_cells_does_not_count() {
         parser(settings()),
         &csv_of(Topic::Transactions, "transaction_id, customer_id ,timestamp,amount,category", " x1 , 42, 2024-02-29 12:00:00 , 5 , Fashion\n"),
     );
-    assert_eq!(out.records, [expected(Kind::Transaction, "x1", Purchase::new(500, 1, 3, 3, false).0, 0)], "{:?}", out.rejected);
+    assert_eq!(out.records, [bought("x1", 500, [Code::listed(1), Code::NONE, Code::NONE], false)], "{:?}", out.rejected);
     let out = parsed(
         parser(settings()),
         &csv_of(Topic::Interactions, "interaction_id,customer_id,timestamp,action,op", "x1, 42, 1709208000000, SMS, insert\n"),

@@ -247,7 +247,7 @@ fn console() -> Vec<ConsoleError> {
 }
 
 fn codec() -> Vec<CodecError> {
-    let name = "event::Record 2";
+    let name = "event::Record 3";
     every![CodecError;
         CodecError::Length { .. } => CodecError::Length { name, expected: 64, found: 60 },
         CodecError::Magic { .. } => CodecError::Magic { name, found: 7 },
@@ -258,7 +258,7 @@ fn codec() -> Vec<CodecError> {
 
 fn load() -> Vec<LoadError> {
     let own = every![SnapshotError;
-        SnapshotError::Block(_) => SnapshotError::Block(CodecError::Magic { name: "event::Record 2", found: 7 }),
+        SnapshotError::Block(_) => SnapshotError::Block(CodecError::Magic { name: "event::Record 3", found: 7 }),
         SnapshotError::Rows { .. } => SnapshotError::Rows { shard: 3, why: "a customer comes twice" },
         SnapshotError::Common(_) => SnapshotError::Common(text("a field is missing")),
     ];
