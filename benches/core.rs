@@ -5,8 +5,14 @@
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
-use dataflows::bandit::linucb::{Model, choose, real_context, solve};
+use dataflows::bandit::choice::choose;
+use dataflows::bandit::draws::{Draws, Purpose};
+use dataflows::bandit::model::Model;
+use dataflows::bandit::observation::{Observation, Sign, Tally};
+use dataflows::bandit::policy::Parameters;
+use dataflows::bandit::ridge::{real_context, solve};
 use dataflows::bandit::statistics::Sums;
+use dataflows::bandit::tallies::{ArmDays, ArmSums};
 use dataflows::bandit::totals::Totals;
 use dataflows::codec::rows::{decode, encode};
 use dataflows::customer::{Features, Layout, Ranks, State, Summary, Transaction};
@@ -222,17 +228,33 @@ fn learning(criterion: &mut Criterion) {
         black_box(sums.drain());
     });
 
+    let (arms, days) = (settings.input.arms.len(), 730);
+    let (mut sums, mut arm_days) = (ArmSums::new(arms, dimension), ArmDays::new(arms));
+    measure(&mut group, "tell an observation to every tally", EVENTS, || {
+        for (place, (context, reward)) in (0..).zip(black_box(&observations)) {
+            let (arm, instant) = ((place % arms as i64) as u16, START + place % days * 86_400_000);
+            let observation = Observation { sign: Sign::Comes, arm, context, reward: *reward, propensity: 0.25, instant };
+            sums.add(&observation);
+            arm_days.add(&observation);
+        }
+        black_box((sums.drain(false).count(), arm_days.drain().count()));
+    });
+
     let arms = (0..settings.input.arms.len() as u32).map(|arm| {
         let (mut sums, mut totals) = (Sums::new(arm, dimension), Totals::new(dimension));
         (0..EVENTS).for_each(|_| sums.push(&numbers.context(dimension), numbers.reward()));
         sums.drain().iter().for_each(|delta| totals.add(delta));
         solve(arm, &totals, settings.bandit.serving.ridge)
     });
-    let model = Model { version: 1, arms: arms.collect() };
+    let mut model = Model::new(settings.input.arms.len(), dimension, settings.bandit.serving.ridge);
+    arms.for_each(|arm| model.take(1, arm));
+    let serving = settings.bandit.serving;
+    let policy = serving.policy.policy(&Parameters { alpha: serving.alpha });
+    let mut promises = Vec::new();
     let contexts: Vec<Vec<f64>> = observations.iter().map(|(x, _)| real_context(x)).collect();
     measure(&mut group, "choose of four arms", EVENTS, || {
         for x in black_box(&contexts) {
-            black_box(choose(&model, x, settings.bandit.serving.alpha, &[0; 4]));
+            black_box(choose(policy.as_ref(), &model, x, &[], Draws::new(serving.seed, Purpose::Choice, 1, 1), &mut promises));
         }
     });
 }

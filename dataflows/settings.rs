@@ -1,5 +1,6 @@
 //! What the core must be told: lists, limits, features and learner of the campaign dataflow, validated before it starts.
 
+use crate::bandit::policy::Chosen;
 use crate::event::instant::TimeUnit;
 use crate::event::{DAY, Horizon, Millis, Topic};
 use serde::{Deserialize, Serialize};
@@ -32,8 +33,12 @@ pub struct Settings {
 pub struct Serving {
     /// Ridge added to the diagonal when a model is solved.
     pub ridge: f64,
-    /// Width of the confidence term.
+    /// The policy that decides.
+    pub policy: Chosen,
+    /// Width of the confidence term, where the policy has one.
     pub alpha: f64,
+    /// What the draws of decisions begin with.
+    pub seed: u64,
     /// Whether each purchase asks for a decision.
     pub decide_on_transaction: bool,
 }
@@ -273,7 +278,7 @@ impl Default for BanditSettings {
 
 impl Default for Serving {
     fn default() -> Self {
-        Serving { ridge: 1.0, alpha: 1.0, decide_on_transaction: false }
+        Serving { ridge: 1.0, policy: Chosen::default(), alpha: 1.0, seed: 1, decide_on_transaction: false }
     }
 }
 

@@ -1,7 +1,19 @@
 //! The learner: exact sums of observations, the models solved from them, and the choice of an arm.
+//!
+//! ```text
+//! observation ─▶ tallies (sums of arms, days of arms) ─ exchanged ─▶ totals ─▶ ridge ─▶ model ─┐
+//!                                                                                              ▼
+//!                                            context ─▶ estimates ─▶ policy ─▶ propensities ─▶ choice ◀─ draws
+//! ```
 
-pub mod linucb;
+pub mod choice;
+pub mod draws;
+pub mod model;
+pub mod observation;
+pub mod policy;
+pub mod ridge;
 pub mod statistics;
+pub mod tallies;
 pub mod totals;
 
 #[cfg(test)]

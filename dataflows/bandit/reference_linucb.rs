@@ -1,10 +1,14 @@
 //! LinUCB against an independent implementation (numpy and MABWiser) on generated data.
 //!
 //! The figures are not part of the repository; they are read from `reference/a_linucb_lints.json` in the folder that the environment variable
-//! `SLUICE_SHARED` names. Without it the test says so and passes; the known answers beside `linucb` do not need it.
+//! `SLUICE_SHARED` names. Without it the test says so and passes; the known answers beside `ridge` and `choice` do not need it.
 
-use super::linucb::{ArmModel, Model, choose, solve_real};
+use super::choice::choose;
+use super::draws::{Draws as Stream, Purpose};
+use super::model::Model;
+use super::policy::{Chosen, Parameters};
 use super::random::SplitMix64;
+use super::ridge::{ArmModel, solve_real};
 use super::triangle_length;
 use serde_json::Value;
 use std::path::Path;
@@ -72,21 +76,24 @@ fn compare(case: &Value) {
     for (arm, beta) in arms.iter().zip(case["beta"].as_array().expect("a list")) {
         assert_close(&arm.theta, &numbers(beta), "theta");
     }
-    let model = Model { version: 0, arms };
+    let mut model = Model::new(arms.len(), data.b[0].len(), 1.0);
+    arms.into_iter().for_each(|arm| model.take(0, arm));
+    let mut promises = Vec::new();
     for (i, x) in data.queries.iter().enumerate() {
         assert_close(x, &numbers(&case["query"][i]), "query");
         for (alpha, key) in [(1.0, "linucb_alpha1.0"), (0.25, "linucb_alpha0.25")] {
-            let choice = choose(&model, x, alpha, &[0; 4]).expect("arms to choose from");
-            let scores: Vec<f64> = choice.scores.iter().map(|scores| scores.score).collect();
+            let policy = Chosen::of("linucb").expect("a kind").policy(&Parameters { alpha });
+            let choice = choose(policy.as_ref(), &model, x, &[], Stream::new(1, Purpose::Choice, 1, 1), &mut promises);
+            let scores: Vec<f64> = promises.iter().map(|promise| promise.score).collect();
             assert_close(&scores, &numbers(&case[key]["scores"][i]), key);
-            assert_eq!(u64::from(choice.arm), case[key]["choice"][i].as_u64().expect("an arm"), "{key}, query {i}");
-            let variances: Vec<f64> = choice.scores.iter().map(|scores| scores.uncertainty * scores.uncertainty).collect();
+            assert_eq!(choice.map(|at| at as u64), case[key]["choice"][i].as_u64(), "{key}, query {i}");
+            let variances: Vec<f64> = promises.iter().map(|promise| promise.estimate.width * promise.estimate.width).collect();
             assert_close(&variances, &numbers(&case["var_x_Ainv_x"][i]), "x' A^-1 x");
         }
     }
     let unseen = solve_real(&vec![0.0; data.a[0].len()], &vec![0.0; data.b[0].len()], 4.0);
     let wanted = case["unseen_arm_lambda4"]["correct_score"].as_f64().expect("a number");
-    assert_close(&[unseen.score(&data.queries[0], 1.0).score], &[wanted], "score of an unseen arm");
+    assert_close(&[unseen.estimate(&data.queries[0]).width], &[wanted], "score of an unseen arm");
 }
 
 #[test]

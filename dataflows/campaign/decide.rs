@@ -1,9 +1,13 @@
-//! Deciding: for each request of an epoch the arm with the greatest upper confidence bound, by the context as of the request's instant.
+//! Deciding: for each request of an epoch the arm that the policy draws, by the context as of the request's instant.
 //!
 //! A decision of epoch e sees all records up to e settled, the newest threshold closed by e's end for a day not after its own, and the model that
 //! the graph hands in; later corrections do not change it.
 
-use crate::bandit::linucb::{Model, choose, real_context};
+use crate::bandit::choice::choose;
+use crate::bandit::draws::{Draws, Purpose};
+use crate::bandit::model::Model;
+use crate::bandit::policy::{Chosen, Parameters, Policy, Promise};
+use crate::bandit::ridge::real_context;
 use crate::campaign::output::Decision;
 use crate::campaign::shard::{Shard, Slot};
 use crate::campaign::thresholds::day_of;
@@ -13,18 +17,31 @@ use crate::customer::Transaction;
 use crate::customer::history::Decided;
 use crate::event::text::id_hash;
 use crate::event::{Place, Request};
+use crate::settings::Serving;
+use std::borrow::Cow;
+
+/// What decides in an epoch.
+struct Decider<'a> {
+    model: &'a Model,
+    chosen: Chosen,
+    policy: Box<dyn Policy>,
+    seed: u64,
+    /// What the policy said of each arm, at the last decision.
+    promises: Vec<Promise>,
+}
 
 impl Shard {
     /// Decides every request of the epoch, in order of customers and places. A request whose id is known is a duplicate.
     pub fn decide(&mut self, model: &Model, epoch: u64) -> Vec<Decision> {
-        let alpha = self.settings.serving(epoch).alpha;
         let mut requests = std::mem::take(&mut self.requests);
         requests.sort_by_key(|(slot, place, _)| (*slot, *place));
+        let Serving { policy: chosen, alpha, seed, .. } = self.settings.serving(epoch);
+        let mut decider = Decider { model, chosen, policy: chosen.policy(&Parameters { alpha }), seed, promises: Vec::new() };
         let mut scratch = Scratch::new(&self.features);
-        requests.into_iter().filter_map(|(slot, _, request)| self.decide_one(slot, request, model, alpha, &mut scratch)).collect()
+        requests.into_iter().filter_map(|(slot, _, request)| self.decide_one(slot, request, &mut decider, &mut scratch)).collect()
     }
 
-    fn decide_one(&mut self, slot: Slot, request: Request, model: &Model, alpha: f64, scratch: &mut Scratch) -> Option<Decision> {
+    fn decide_one(&mut self, slot: Slot, request: Request, decider: &mut Decider<'_>, scratch: &mut Scratch) -> Option<Decision> {
         self.counts.records += 1;
         let key = id_hash(request.decision.as_bytes());
         let history = &self.histories[slot as usize];
@@ -38,7 +55,7 @@ impl Shard {
         }
         self.counts.decisions += 1;
         self.write_context(slot, &request, scratch);
-        let decision = decision(&request, history.customer, key, &scratch.context, model, alpha);
+        let decision = decider.decide(request, self.histories[slot as usize].customer, key, &scratch.context);
         let decided = Decided { key, timestamp: decision.timestamp, propensity: decision.propensity, model_version: decision.model_version };
         let decisions = &mut self.histories[slot as usize].extras_mut().decisions;
         let at = decisions.partition_point(|d| d.key < key);
@@ -79,20 +96,25 @@ impl Shard {
     }
 }
 
-fn decision(request: &Request, customer: i64, key: u64, context: &[i16], model: &Model, alpha: f64) -> Decision {
-    let choice = choose(model, &real_context(context), alpha, &request.exclude);
-    let chosen = choice.as_ref().and_then(|choice| choice.chosen());
-    Decision {
-        customer,
-        key,
-        decision: request.decision.clone(),
-        timestamp: request.timestamp,
-        arm: chosen.map(|scores| scores.arm as u8),
-        propensity: choice.as_ref().map_or(0.0, |choice| choice.propensity),
-        expected_reward: chosen.map_or(0.0, |scores| scores.expected),
-        uncertainty: chosen.map_or(0.0, |scores| scores.uncertainty),
-        scores: choice.as_ref().map(|choice| choice.scores.iter().map(|scores| scores.score).collect()).unwrap_or_default(),
-        model_version: model.version,
-        context: context.to_vec(),
+impl Decider<'_> {
+    fn decide(&mut self, request: Request, customer: i64, key: u64, context: &[i16]) -> Decision {
+        let draws = Draws::new(self.seed, Purpose::Choice, customer, key);
+        let at = choose(self.policy.as_ref(), self.model, &real_context(context), &request.exclude, draws, &mut self.promises);
+        let chosen = at.map(|at| self.promises[at]);
+        let scores = if at.is_some() { self.promises.iter().map(|promise| promise.score).collect() } else { Vec::new() };
+        Decision {
+            customer,
+            key,
+            decision: request.decision,
+            timestamp: request.timestamp,
+            policy: Cow::Borrowed(self.chosen.name()),
+            arm: chosen.map(|promise| promise.arm),
+            propensity: chosen.map_or(0.0, |promise| promise.propensity),
+            expected_reward: chosen.map_or(0.0, |promise| promise.estimate.mean),
+            uncertainty: chosen.map_or(0.0, |promise| promise.estimate.width),
+            scores,
+            model_version: self.model.version,
+            context: context.to_vec(),
+        }
     }
 }

@@ -1,21 +1,11 @@
 //! What a worker emits in an epoch: sums for the learner, changes for the views, rows for the sinks.
 
-use crate::bandit::statistics::{Delta, Sums};
-use crate::campaign::output::{Change, Day, FeatureRows, InteractionRow, InteractionRows};
-use crate::campaign::thresholds::day_of;
+use crate::bandit::observation::{Observation, Sign, Tally};
+use crate::bandit::statistics::Delta;
+use crate::bandit::tallies::{ArmDays, ArmSums};
+use crate::campaign::output::{Change, FeatureRows, InteractionRow, InteractionRows};
 use crate::customer::history::{Interaction, View};
 use hashbrown::HashMap;
-
-/// A change of one day's contacts and rewards of an arm.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ArmDayChange {
-    /// Interactions learned.
-    pub interactions: i64,
-    /// Those with a reward above zero.
-    pub responses: i64,
-    /// Sum of rewards in Q16.
-    pub reward: i128,
-}
 
 /// A change of the customers in a segment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,45 +16,9 @@ pub struct SegmentChange {
     pub amount: i64,
 }
 
-/// Changes of the days of arms in one epoch, in a table by day and arm: the calendar of events ends with 2099, so it stays small.
-#[derive(Debug)]
-pub struct ArmDays {
-    arms: usize,
-    changes: Vec<ArmDayChange>,
-    /// Cells that have been asked for, some more than once.
-    touched: Vec<u32>,
-}
-
-impl ArmDays {
-    fn new(arms: usize) -> Self {
-        ArmDays { arms, changes: Vec::new(), touched: Vec::new() }
-    }
-
-    #[inline]
-    fn at(&mut self, day: Day, arm: usize) -> &mut ArmDayChange {
-        let cell = usize::try_from(day).unwrap_or(0) * self.arms + arm;
-        if cell >= self.changes.len() {
-            self.changes.resize(cell + 1, ArmDayChange::default());
-        }
-        if self.changes[cell] == ArmDayChange::default() {
-            self.touched.push(cell as u32);
-        }
-        &mut self.changes[cell]
-    }
-
-    /// Takes out what changed.
-    pub fn drain(&mut self) -> impl Iterator<Item = ((Day, u8), ArmDayChange)> + '_ {
-        self.touched.drain(..).filter_map(|cell| {
-            let change = std::mem::take(&mut self.changes[cell as usize]);
-            let (day, arm) = (cell as usize / self.arms, cell as usize % self.arms);
-            (change != ArmDayChange::default()).then_some(((day as Day, arm as u8), change))
-        })
-    }
-}
-
 /// Everything that one worker emits in one epoch.
 pub struct Emission {
-    sums: Vec<Sums>,
+    sums: ArmSums,
     /// By day and arm.
     pub arm_days: ArmDays,
     /// By flags.
@@ -94,7 +48,7 @@ impl Emission {
     /// Nothing yet, for this many arms and this dimension; `with_rows` if a sink wants rows of interactions.
     pub fn new(arms: usize, dimension: usize, with_rows: bool) -> Self {
         Emission {
-            sums: (0..arms).map(|arm| Sums::new(arm as u32, dimension)).collect(),
+            sums: ArmSums::new(arms, dimension),
             arm_days: ArmDays::new(arms),
             segments: HashMap::new(),
             interactions: InteractionRows::default(),
@@ -109,24 +63,22 @@ impl Emission {
     /// An interaction enters the model.
     #[inline]
     pub(super) fn learn(&mut self, interaction: &Interaction, context: &[i16], reward: i64) {
-        self.sums[interaction.contact.arm()].push(context, reward);
-        self.learned += 1;
-        self.count(interaction, reward, 1);
+        self.observe(Sign::Comes, interaction, context, reward);
     }
 
     /// An interaction is taken back out of the model, with the context and reward that it had.
     pub(super) fn unlearn(&mut self, interaction: &Interaction, context: &[i16], reward: i64) {
-        self.sums[interaction.contact.arm()].take(context, reward);
-        self.learned -= 1;
-        self.count(interaction, reward, -1);
+        self.observe(Sign::Goes, interaction, context, reward);
     }
 
+    /// Every tally hears of it.
     #[inline]
-    fn count(&mut self, interaction: &Interaction, reward: i64, sign: i64) {
-        let change = self.arm_days.at(day_of(interaction.timestamp), interaction.contact.arm());
-        change.interactions += sign;
-        change.responses += sign * i64::from(reward > 0);
-        change.reward += i128::from(sign) * i128::from(reward);
+    fn observe(&mut self, sign: Sign, interaction: &Interaction, context: &[i16], reward: i64) {
+        let Interaction { contact, propensity, timestamp, .. } = *interaction;
+        let observation = Observation { sign, arm: contact.arm(), context, reward, propensity, instant: timestamp };
+        self.sums.add(&observation);
+        self.arm_days.add(&observation);
+        self.learned += sign.weight();
     }
 
     /// A row for the sinks; `context` where it is learned.
@@ -143,7 +95,7 @@ impl Emission {
             customer: customer.id,
             key: interaction.id,
             timestamp: interaction.timestamp,
-            arm: interaction.contact.arm() as u8,
+            arm: interaction.contact.arm(),
             propensity: decision.and_then(|(_, decided)| decided).map_or(interaction.propensity, |decided| decided.propensity),
             reward,
             learned,
@@ -156,8 +108,7 @@ impl Emission {
 
     /// The sums of the epoch, arm by arm, of those that changed.
     pub fn drain_sums(&mut self) -> impl Iterator<Item = Delta> + '_ {
-        let every_arm = std::mem::take(&mut self.every_arm);
-        self.sums.iter_mut().filter_map(move |sums| if every_arm { Some(sums.drain_all()) } else { sums.drain() })
+        self.sums.drain(std::mem::take(&mut self.every_arm))
     }
 }
 

@@ -7,7 +7,8 @@
 //!      └── an epoch later, where old events are folded
 //! ```
 
-use crate::bandit::linucb::solve;
+use crate::bandit::model::Model;
+use crate::bandit::ridge::solve;
 use crate::bandit::statistics::Delta;
 use crate::bandit::totals::Totals;
 use crate::campaign::emission::Emission;
@@ -92,10 +93,9 @@ pub fn campaign<'scope>(feed: StreamVec<'scope, u64, Feed>, campaign: &Campaign,
     let settled = settle(parsed.records, parsed.asides, closings.clone().broadcast(), Rc::clone(&shared));
     let published = close_thresholds(settled.totals, owner, settings.emit.final_features.flatten());
     let (models_in, models) = scope.feedback::<Vec<Learned>>(settings.bandit.model_lag);
-    let unlearned = (0..arms as u32).map(|arm| Version { epoch: 0, arm, totals: Totals::new(dimension) });
-    let versions: Vec<Learned> =
-        unlearned.chain(common.arms.iter().cloned()).flat_map(|version| solved(&version, common.changed, &settings)).collect();
-    let mut learner = Learner::new(Rc::clone(&shared), emission, arms).knowing(versions);
+    let versions: Vec<Learned> = common.arms.iter().flat_map(|version| solved(version, common.changed, &settings)).collect();
+    let unlearned = Model::new(arms, dimension, settings.serving(0).ridge);
+    let mut learner = Learner::new(Rc::clone(&shared), emission, unlearned).knowing(versions);
     if common.is_changing() {
         learner = learner.telling_anew((scope.index() == 0).then_some(common.counts));
     }
@@ -169,7 +169,6 @@ fn sum_by_arm<'scope>(
 /// epoch was first computed only adds models that decide after it.
 fn solved(version: &Version, changed: u64, settings: &Settings) -> Vec<Learned> {
     let first = match version.epoch {
-        0 => 0,
         epoch if epoch == changed => epoch + 1,
         epoch => epoch + settings.bandit.model_lag,
     };

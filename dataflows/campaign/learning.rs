@@ -1,6 +1,7 @@
 //! The driver of learning: visits the customers that an epoch touched, decides its requests, and emits what changed.
 
-use crate::bandit::linucb::{ArmModel, Model};
+use crate::bandit::model::Model;
+use crate::bandit::ridge::ArmModel;
 use crate::bandit::statistics::Delta;
 use crate::campaign::emission::Emission;
 use crate::campaign::feed::Save;
@@ -164,9 +165,8 @@ pub struct Learner {
 }
 
 impl Learner {
-    /// A learner over these customers for so many arms.
-    pub fn new(shared: Rc<RefCell<Shared>>, emission: Emission, arms: usize) -> Self {
-        let model = Model { version: 0, arms: Vec::with_capacity(arms) };
+    /// A learner over these customers that begins with this model.
+    pub fn new(shared: Rc<RefCell<Shared>>, emission: Emission, model: Model) -> Self {
         Learner { shared, emission, model, coming: BTreeMap::new(), published: BTreeMap::new(), stood: None }
     }
 
@@ -222,16 +222,13 @@ impl Learner {
 
     /// The model that decides in `epoch`: for each arm the newest that has come by then.
     fn take_models(&mut self, epoch: u64) {
+        self.model.set_ridge(self.shared.borrow().shard.settings.serving(epoch).ridge);
         while let Some(entry) = self.coming.first_entry() {
             if *entry.key() > epoch {
                 break;
             }
             for learned in entry.remove() {
-                self.model.version = self.model.version.max(learned.version);
-                match self.model.arms.binary_search_by_key(&learned.model.arm, |arm| arm.arm) {
-                    Ok(at) => self.model.arms[at] = learned.model,
-                    Err(at) => self.model.arms.insert(at, learned.model),
-                }
+                self.model.take(learned.version, learned.model);
             }
         }
     }

@@ -3,13 +3,15 @@
 //! Every worker sends [`Output`]s at the time of their epoch; together with those of the other workers they are the whole of what the epoch changed.
 //! Sums of [`Counts`] and the rows of one epoch are the same on any number of workers, only their order and grouping differ.
 
-use crate::bandit::linucb::ArmModel;
+use crate::bandit::policy::Chosen;
+use crate::bandit::ridge::ArmModel;
 use crate::bandit::totals::Totals;
 pub use crate::campaign::counts::{Count, Counts};
 use crate::campaign::feed::Save;
 use crate::event::unlisted::List;
 use crate::event::{CustomerId, Kept, Millis, Names, Rejected, Topic};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Days since 1970-01-01.
 pub type Day = i32;
@@ -87,7 +89,7 @@ pub struct InteractionRow {
     /// Its instant.
     pub timestamp: Millis,
     /// The arm played.
-    pub arm: u8,
+    pub arm: u16,
     /// Probability with which the arm was chosen.
     pub propensity: f64,
     /// What it counts, in Q16; `None` while unknown.
@@ -210,8 +212,11 @@ pub struct Decision {
     pub decision: String,
     /// The instant asked for.
     pub timestamp: Millis,
+    /// Name of the policy that decided.
+    #[serde(default = "by_default")]
+    pub policy: Cow<'static, str>,
     /// The arm; `None` when every arm was excluded.
-    pub arm: Option<u8>,
+    pub arm: Option<u16>,
     /// Probability with which it was chosen.
     pub propensity: f64,
     /// theta'x of the arm.
@@ -224,6 +229,31 @@ pub struct Decision {
     pub model_version: u64,
     /// The context in Q12.
     pub context: Vec<i16>,
+}
+
+impl Default for Decision {
+    /// Of no arm, by the policy that decides where none is named.
+    fn default() -> Self {
+        Decision {
+            customer: 0,
+            key: 0,
+            decision: String::new(),
+            timestamp: 0,
+            policy: by_default(),
+            arm: None,
+            propensity: 0.0,
+            expected_reward: 0.0,
+            uncertainty: 0.0,
+            scores: Vec::new(),
+            model_version: 0,
+            context: Vec::new(),
+        }
+    }
+}
+
+/// Whose decisions those are that were recorded before there was a choice.
+fn by_default() -> Cow<'static, str> {
+    Cow::Borrowed(Chosen::default().name())
 }
 
 /// An arm's statistics after an epoch, and what was solved from them.
@@ -243,7 +273,7 @@ pub struct ArmDay {
     /// The day.
     pub day: Day,
     /// The arm.
-    pub arm: u8,
+    pub arm: u16,
     /// Interactions learned.
     pub interactions: i64,
     /// Those with a reward above zero.

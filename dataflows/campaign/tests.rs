@@ -125,7 +125,7 @@ struct Told {
     totals: BTreeMap<u32, Totals>,
     interactions: BTreeMap<(CustomerId, u64), (InteractionRow, Vec<i16>)>,
     features: BTreeMap<CustomerId, (FeatureRow, Vec<u64>)>,
-    arm_days: BTreeMap<(Day, u8), ArmDay>,
+    arm_days: BTreeMap<(Day, u16), ArmDay>,
     segments: BTreeMap<u8, Segment>,
     thresholds: BTreeMap<Day, u64>,
     decisions: BTreeMap<(CustomerId, u64), Decision>,

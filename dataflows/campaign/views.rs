@@ -2,7 +2,8 @@
 //!
 //! Workers hand in changes already summed over their epoch, so a view costs a handful of updates an epoch however fast events come.
 
-use crate::campaign::emission::{ArmDayChange, SegmentChange};
+use crate::bandit::tallies::ArmDayChange;
+use crate::campaign::emission::SegmentChange;
 use crate::campaign::output::{ArmDay, Day, Output, Segment};
 use crate::campaign::snapshot::Common;
 use crate::operators::by_epoch::by_epoch;
@@ -21,12 +22,12 @@ type ArmDayDiff = (i64, i64, i128);
 type SegmentDiff = (i64, i64);
 
 /// A change of an arm's day, as a differential update.
-pub type ArmDayUpdate = ((Day, u8), u64, ArmDayDiff);
+pub type ArmDayUpdate = ((Day, u16), u64, ArmDayDiff);
 /// A change of a segment, as a differential update.
 pub type SegmentUpdate = (u8, u64, SegmentDiff);
 
 /// The update that a worker's change of an epoch is.
-pub fn arm_day_update(epoch: u64, key: (Day, u8), change: ArmDayChange) -> ArmDayUpdate {
+pub fn arm_day_update(epoch: u64, key: (Day, u16), change: ArmDayChange) -> ArmDayUpdate {
     (key, epoch, (change.interactions, change.responses, change.reward))
 }
 
@@ -41,7 +42,7 @@ pub fn arm_days<'scope>(updates: StreamVec<'scope, u64, ArmDayUpdate>, before: &
     let gone = |row: &ArmDay| ((row.day, row.arm), before.changed, (-row.interactions, -row.responses, -row.reward));
     // Where settings change, contacts and rewards are counted anew.
     let gone = before.arm_days.iter().filter(|_| before.is_changing()).map(gone);
-    let counted: VecCollection<'scope, u64, ((Day, u8), ArmDayDiff), isize> =
+    let counted: VecCollection<'scope, u64, ((Day, u16), ArmDayDiff), isize> =
         since(updates, before.arm_days.iter().map(row).chain(gone)).as_collection().count_total();
     newest(counted, |(day, arm), (interactions, responses, reward)| Output::ArmDay(ArmDay { day, arm, interactions, responses, reward }))
 }

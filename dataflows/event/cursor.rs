@@ -190,9 +190,9 @@ impl<'a> Cursor<'a> {
 
     /// A small integer or a name, as an index in a list.
     #[inline(always)]
-    pub(super) fn arm(&mut self, list: &Listed) -> Option<u8> {
+    pub(super) fn arm(&mut self, list: &Listed) -> Option<u16> {
         let arm = if self.peek()? == b'"' { self.listed(list)? } else { self.digits()?.0 as usize };
-        u8::try_from(arm).ok().filter(|_| arm < list.len())
+        u16::try_from(arm).ok().filter(|_| arm < list.len())
     }
 
     /// An amount in minor units: a number, or a string that holds one.

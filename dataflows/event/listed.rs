@@ -1,7 +1,7 @@
 //! The configured lists of names (categories, devices, payment methods, arms) and the code of a
 //! name in them.
 
-use super::unlisted::{Code, Seen, lower_case, name_hash};
+use super::unlisted::{Code, Seen, is_same_name, lower_case, name_hash};
 use std::cell::{Cell, RefCell};
 
 /// A list of names in which case is ignored; of two that differ in case only, the first holds.
@@ -10,7 +10,12 @@ pub(super) struct Listed {
     names: Vec<String>,
     ascii: bool,
     by_letter: [Spelling; 32],
+    /// Of a long list the hash of each name and its index, sorted.
+    by_hash: Vec<(u64, usize)>,
 }
+
+/// Names up to which a list is looked through one by one.
+const SHORT: usize = 16;
 
 /// A name as it usually stands in JSON, up to and including the closing quote; one a first letter,
 /// for the fast parser.
@@ -52,7 +57,12 @@ impl Spelling {
 impl Listed {
     /// The list of these names.
     pub(super) fn new(names: &[String]) -> Self {
-        let mut listed = Listed { names: names.to_vec(), ascii: names.iter().all(|name| name.is_ascii()), by_letter: [Spelling::NONE; 32] };
+        let mut by_hash: Vec<(u64, usize)> = match names.len() {
+            ..=SHORT => Vec::new(),
+            _ => names.iter().map(|name| name_hash(name)).zip(0..).collect(),
+        };
+        by_hash.sort_unstable();
+        let mut listed = Listed { names: names.to_vec(), ascii: names.iter().all(|name| name.is_ascii()), by_letter: [Spelling::NONE; 32], by_hash };
         for (index, name) in names.iter().enumerate() {
             // A name that only differs in case from one before has the code of that one; one whose
             // letter is taken is found by `code`.
@@ -81,12 +91,22 @@ impl Listed {
 
     /// The index of a name, or the list's length.
     pub(super) fn code(&self, name: &str) -> usize {
-        let found = if self.ascii && name.is_ascii() {
+        let found = if !self.by_hash.is_empty() {
+            self.hashed(name)
+        } else if self.ascii && name.is_ascii() {
             self.names.iter().position(|listed| listed.eq_ignore_ascii_case(name))
         } else {
             self.names.iter().position(|listed| lower_case(listed).eq(lower_case(name)))
         };
         found.unwrap_or(self.names.len())
+    }
+
+    /// The index of a name in a long list.
+    fn hashed(&self, name: &str) -> Option<usize> {
+        let hash = name_hash(name);
+        let from = self.by_hash.partition_point(|(listed, _)| *listed < hash);
+        let alike = self.by_hash[from..].iter().take_while(|(listed, _)| *listed == hash);
+        alike.map(|&(_, index)| index).find(|&index| is_same_name(&self.names[index], name))
     }
 }
 
@@ -144,6 +164,18 @@ mod tests {
         let list = listed(&["Fashion", "FASHION", "Été", "Food"]);
         let codes = ["fashion", "FASHION", "éTÉ", "FooD", "Books", ""].map(|name| list.code(name));
         assert_eq!(codes, [0, 0, 2, 3, 4, 4]);
+    }
+
+    #[test]
+    fn long_lists_are_searched_as_short_ones_are() {
+        let mut names: Vec<String> = (0..1_000).map(|number| format!("Arm {number}")).collect();
+        names.extend(["ÉTÉ", "arm 7", "été"].map(String::from));
+        let long = Listed::new(&names);
+        for (at, name) in names[..1_001].iter().enumerate() {
+            assert_eq!([long.code(name), long.code(&name.to_uppercase())], [at, at], "{name}");
+        }
+        let found = ["arm 7", "été", "Arm 1000", "", "\u{212a}"].map(|name| long.code(name));
+        assert_eq!(found, [7, 1_000, 1_003, 1_003, 1_003]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use unlisted::Code;
 
 mod block;
 mod composed;
+mod contact;
 mod csv;
 mod cursor;
 mod decimal;
@@ -27,6 +28,7 @@ pub mod unlisted;
 mod whose;
 
 pub use block::{Block, Format, Head, Lines, Messages};
+pub use contact::Contact;
 pub use fields::{IGNORABLE, alias_fault, cell_text, field_names, source_names};
 pub use kept::Kept;
 
@@ -257,45 +259,6 @@ impl Purchase {
     }
 }
 
-/// The facts of an interaction beside id, time and propensity, packed into one word.
-///
-/// own reward in Q16 (signed) in the top 48 bits, arm in bits 8..16, flags below.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, bytemuck::Pod, bytemuck::Zeroable)]
-#[repr(transparent)]
-pub struct Contact(pub u64);
-
-impl Contact {
-    /// It came with its own reward.
-    pub const REWARDED: u64 = 1;
-    /// An [`Aside::Attachment`] of the same id and place goes with it (features, template or decision of its own).
-    pub const ATTACHED: u64 = 2;
-
-    /// Packs an interaction; `reward` in Q16, `None` while unknown.
-    #[inline]
-    pub fn new(arm: u8, reward: Option<i64>, attached: bool) -> Self {
-        let flags = if reward.is_some() { Self::REWARDED } else { 0 } | if attached { Self::ATTACHED } else { 0 };
-        Contact((reward.unwrap_or(0) << 16) as u64 | (u64::from(arm) << 8) | flags)
-    }
-
-    /// The arm that was played.
-    #[inline]
-    pub fn arm(self) -> usize {
-        (self.0 >> 8 & 255) as usize
-    }
-
-    /// Its own reward in Q16.
-    #[inline]
-    pub fn reward(self) -> Option<i64> {
-        (self.0 & Self::REWARDED != 0).then_some((self.0 as i64) >> 16)
-    }
-
-    /// Whether an attachment goes with it.
-    #[inline]
-    pub fn attached(self) -> bool {
-        self.0 & Self::ATTACHED != 0
-    }
-}
-
 /// One version of a customer's profile.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
@@ -411,8 +374,8 @@ pub struct Request {
     pub decision: String,
     /// Its instant.
     pub timestamp: Millis,
-    /// Arms that must not be chosen, one bit each.
-    pub exclude: [u64; 4],
+    /// Arms that must not be chosen, in ascending order.
+    pub exclude: Vec<u16>,
     /// A context of its own in Q12, used instead of the join where so configured.
     pub features: Option<Vec<i16>>,
 }

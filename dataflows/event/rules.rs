@@ -74,9 +74,6 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    /// Arms that a [`Contact`] can tell apart.
-    const MAX_ARMS: usize = 256;
-
     pub(super) fn new(settings: Arc<InputSettings>) -> Self {
         let instants = Instants { unit: settings.time_unit, formats: settings.date_formats.clone() };
         Rules {
@@ -85,7 +82,7 @@ impl Rules {
             categories: Open::new(&settings.categories),
             devices: Open::new(&settings.devices),
             payments: Open::new(&settings.payments),
-            arms: Listed::new(&settings.arms[..settings.arms.len().min(Self::MAX_ARMS)]),
+            arms: Listed::new(&settings.arms[..settings.arms.len().min(Contact::MAX_ARMS)]),
             settings,
         }
     }
@@ -184,7 +181,7 @@ impl Rules {
     }
 
     /// The arm of an integer or a name.
-    fn arm(&self, value: &Value, field: Field) -> Result<u8, Problem> {
+    fn arm(&self, value: &Value, field: Field) -> Result<u16, Problem> {
         let text = value.as_written().trim_ascii();
         let number = || if text::is_integer(text) { text.parse().ok() } else { integral(text).map(|number| number as usize) };
         let (unknown, named) = (self.arms.len(), || Some(self.arms.code(text)).filter(|code| *code < self.arms.len()));
@@ -197,7 +194,7 @@ impl Rules {
                 return Err(Problem::of(Reason::BadField, field, value, "is neither an integer nor a name"));
             }
         };
-        let known = u8::try_from(arm).ok().filter(|_| arm < self.arms.len());
+        let known = u16::try_from(arm).ok().filter(|_| arm < self.arms.len());
         known.ok_or_else(|| Problem::of(Reason::UnknownArm, field, value, "is not a configured arm"))
     }
 
@@ -227,14 +224,15 @@ impl Rules {
     fn request<'a>(&self, fields: &Fields<'a>, origin: &Origin, customer: CustomerId, ignored: &mut Ignored) -> Result<Event<'a>, Problem> {
         let decision = id(fields, Field::DecisionId)?.into_owned();
         let timestamp = self.event_time(&fields.required(Field::Timestamp)?, origin)?;
-        let mut exclude = [0; 4];
+        let mut exclude = Vec::new();
         if let Some(value) = fields.get(Field::Exclude)? {
             for element in list(&value, Field::Exclude)? {
                 let element = element.ok_or_else(|| Problem::of(Reason::BadField, Field::Exclude, &value, "has a null in it"))?;
-                let arm = usize::from(self.arm(&element, Field::Exclude)?);
-                exclude[arm / 64] |= 1 << (arm % 64);
+                exclude.push(self.arm(&element, Field::Exclude)?);
             }
         }
+        exclude.sort_unstable();
+        exclude.dedup();
         let request = Request { decision, timestamp, exclude, features: self.features(fields, ignored)? };
         Ok(Event::Aside(Aside::Request { customer, place: origin.place, request: Box::new(request) }))
     }

@@ -55,7 +55,7 @@ impl Identity {
             history: _,
             customers: _,
             context: _,
-            bandit: Bandit { ridge, alpha, decide_on, .. },
+            bandit: Bandit { ridge, policy, alpha, seed, decide_on, .. },
             limits: Limits { epochs_in_flight, fetched: _, unsaved: _ },
         } = config;
         let mut started = values(&Fingerprint::of(&config.settings()));
@@ -73,7 +73,9 @@ impl Identity {
             ("epoch.max_events", max_events.to_string()),
             ("epoch.idle", format!("{idle:?}")),
             ("bandit.ridge", ridge.to_string()),
+            ("bandit.policy", policy.name().to_string()),
             ("bandit.alpha", alpha.to_string()),
+            ("bandit.seed", seed.to_string()),
             ("bandit.decide_on", format!("{decide_on:?}").to_lowercase()),
             ("limits.epochs_in_flight", epochs_in_flight.to_string()),
         ];

@@ -59,7 +59,9 @@ impl Config {
             bandit: BanditSettings {
                 serving: Serving {
                     ridge: self.bandit.ridge,
+                    policy: self.bandit.policy,
                     alpha: self.bandit.alpha,
+                    seed: self.bandit.seed,
                     decide_on_transaction: self.bandit.decide_on == DecideOn::Transaction,
                 },
                 model_lag: self.bandit.model_lag,

@@ -149,6 +149,8 @@ pub(crate) fn another_value(key: &str) -> &'static str {
         "customers.at_risk_days" | "customers.recent_days" => "60",
         "context.terms" => "intercept, recency: cap 100",
         "bandit.ridge" | "bandit.alpha" | "bandit.no_response_reward" => "0.5",
+        "bandit.policy" => "greedy",
+        "bandit.seed" => "7",
         "bandit.decide_on" => "transaction",
         other => panic!("{other} has no other value in this test"),
     }
@@ -196,7 +198,7 @@ fn five_faults_are_five_messages() {
         "workers = 0\n[kafka]\nbrokers = \"localhost\"\n[epoch]\nintervall = \"1s\"\nlateness = \"two days\"\n[bandit]\narms = [\"Email\", \"email\"]\n",
     );
     insta::assert_snapshot!(messages(&loaded).join("\n"), @r#"
-    bandit.arms = ["Email", "email"] (line 8): expected a list of 1 to 256 names that differ in more than case
+    bandit.arms = ["Email", "email"] (line 8): expected a list of 1 to 32767 names that differ in more than case
     epoch.intervall (line 5): no such key; did you mean epoch.interval?
     epoch.lateness = "two days" (line 6): expected a duration such as "500ms", "10s" or "24h", from 0s to 3650d
     kafka.brokers = "localhost" (line 3): expected "host:port", several with commas between them

@@ -6,6 +6,7 @@ use super::secret::{MASK, Secret, SecretUrl};
 use super::shown::is_harmless_property;
 use super::values;
 use crate::checkpoint::Location;
+use dataflows::bandit::policy::Chosen;
 use dataflows::event::Millis;
 use dataflows::event::instant::TimeUnit;
 use dataflows::settings::Term;
@@ -461,9 +462,15 @@ pub struct Bandit {
     /// Ridge of the solved model.
     #[serde(deserialize_with = "values::positive")]
     pub ridge: f64,
+    /// The policy that decides.
+    #[serde(deserialize_with = "values::policy")]
+    pub policy: Chosen,
     /// Width of the confidence term.
     #[serde(deserialize_with = "values::real::<_, 0, 1_000_000>")]
     pub alpha: f64,
+    /// What the draws of decisions begin with.
+    #[serde(deserialize_with = "values::whole::<_, _, 0, { i64::MAX }>")]
+    pub seed: u64,
     /// Epochs from learning to deciding.
     #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000>")]
     pub model_lag: u64,

@@ -7,6 +7,7 @@ use super::terms;
 use super::types::{DecideOn, HighValueRule, LogFormat, OpenPath, Start};
 use super::units::{format_duration, format_size, parse_duration, parse_instant, parse_size};
 use crate::checkpoint::Location;
+use dataflows::bandit::policy::{Chosen, KINDS};
 use dataflows::event::Millis;
 use dataflows::event::instant::{TimeUnit, is_date_format};
 use dataflows::settings::Term;
@@ -220,8 +221,14 @@ pub fn decide_on<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DecideOn,
 /// Values that a list of categories, devices or payment methods may name.
 pub const MAX_LISTED: usize = dataflows::event::Purchase::MAX_LISTED;
 
-/// Arms that may be configured: an arm is one byte of an interaction.
-pub const MAX_ARMS: usize = 256;
+/// Arms that may be configured.
+pub const MAX_ARMS: usize = dataflows::event::Contact::MAX_ARMS;
+
+/// A kind of policy, by its name.
+pub fn policy<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Chosen, D::Error> {
+    let kinds: Vec<String> = KINDS.iter().map(|kind| format!("{:?}", kind.name)).collect();
+    value(deserializer, |v| Chosen::of(v.as_str()?), format!("a policy: {}", kinds.join(" or ")))
+}
 
 /// An address to listen at.
 pub fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {

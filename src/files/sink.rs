@@ -372,7 +372,7 @@ fn dead_letter(rejected: &Rejected, source: String) -> Value {
 mod tests {
     use super::*;
     use crate::results::hexadecimal;
-    use dataflows::bandit::linucb::solve;
+    use dataflows::bandit::ridge::solve;
     use dataflows::bandit::totals::Totals;
     use dataflows::campaign::output::Counts;
     use dataflows::event::Topic;

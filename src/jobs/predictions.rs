@@ -11,9 +11,6 @@ use dataflows::campaign::output::Decision;
 use dataflows::event::Place;
 use serde_json::json;
 
-/// The name of the policy that decides.
-const POLICY: &str = "linucb";
-
 /// What epochs owe, as records.
 pub fn publications(owed: &[Owed], arms: &[String]) -> Vec<Publication> {
     let of_epoch = |owed: &Owed| {
@@ -37,7 +34,7 @@ fn prediction(decision: &Decision, arms: &[String]) -> Publication {
         "uncertainty": decision.uncertainty,
         "scores": decision.scores,
         "model_version": decision.model_version,
-        "policy": POLICY,
+        "policy": decision.policy,
     });
     Publication {
         destination: Destination::Predictions,
@@ -115,6 +112,7 @@ mod tests {
             uncertainty: 1.0,
             scores: vec![0.25],
             model_version: 3,
+            policy: "greedy".into(),
             context: vec![1],
         };
         let owed = [Owed { epoch: 1, decisions: vec![decision], ..Owed::default() }];
@@ -122,7 +120,7 @@ mod tests {
         assert_eq!((made.len(), made[0].destination, made[0].key.as_slice(), made[0].timestamp), (1, Destination::Predictions, &b"-17"[..], 5));
         let wanted = json!({
             "decision_id": "d\u{FFFD}\"1", "customer_id": -17, "timestamp": 5, "action": 1, "campaign_name": "SMS", "propensity": 0.5,
-            "expected_reward": 0.1 + 0.2, "uncertainty": 1.0, "scores": [0.25], "model_version": 3, "policy": "linucb",
+            "expected_reward": 0.1 + 0.2, "uncertainty": 1.0, "scores": [0.25], "model_version": 3, "policy": "greedy",
         });
         assert_eq!(value(&made[0]), wanted);
         assert_eq!(publications(&owed, &["Email".to_string(), "SMS".to_string()]), made, "the same once more");
@@ -136,13 +134,8 @@ mod tests {
             key: 1,
             decision: decision.to_string(),
             timestamp: 5,
-            arm: None,
             propensity: 1.0,
-            expected_reward: 0.0,
-            uncertainty: 0.0,
-            scores: Vec::new(),
-            model_version: 0,
-            context: Vec::new(),
+            ..Decision::default()
         };
         let place = Place::new(2, 9);
         let (reason, detail) = (Cow::Borrowed("bad_amount"), String::new());

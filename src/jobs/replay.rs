@@ -18,7 +18,7 @@ use crate::kafka::KafkaSettings;
 use crate::results::{EpochResults, alert_of_unread_erasures, hexadecimal};
 use crate::telemetry::progress::{Progress, Unit};
 use crate::telemetry::usage::usage;
-use dataflows::bandit::linucb::solve;
+use dataflows::bandit::ridge::solve;
 use dataflows::bandit::totals::{Totals, digest};
 use dataflows::campaign::graph::{Campaign, campaign};
 use dataflows::campaign::output::{ArmUpdate, Day};

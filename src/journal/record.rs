@@ -275,6 +275,7 @@ mod tests {
             uncertainty: 5e-324,
             scores: vec![f64::MAX, 1.0 / 3.0],
             model_version: 3,
+            policy: "greedy".into(),
             context: vec![4_096, -1],
         };
         Record::Epoch(Box::new(Epoch {

@@ -217,19 +217,7 @@ mod tests {
     use dataflows::settings::Settings;
 
     fn decision(customer: CustomerId, timestamp: Millis) -> Decision {
-        Decision {
-            customer,
-            key: 1,
-            decision: "d".to_string(),
-            timestamp,
-            arm: Some(0),
-            propensity: 1.0,
-            expected_reward: 0.0,
-            uncertainty: 1.0,
-            scores: vec![1.0],
-            model_version: 0,
-            context: vec![4096],
-        }
+        Decision { customer, key: 1, decision: "d".to_string(), timestamp, arm: Some(0), propensity: 1.0, ..Decision::default() }
     }
 
     fn epoch(epoch: u64, incarnation: i64) -> Epoch {

@@ -76,10 +76,7 @@ fn decision(customer: i64) -> Decision {
         arm: Some(0),
         propensity: 1.0,
         expected_reward: 0.1 + 0.2,
-        uncertainty: 1.0,
-        scores: vec![1.0],
-        model_version: 0,
-        context: Vec::new(),
+        ..Decision::default()
     }
 }
 

@@ -34,7 +34,7 @@ const EXTENT: &str = "
     ) owed";
 
 const DECISIONS: &str = "
-    SELECT epoch, customer_id, decision_key, decision_id, ts, arm, propensity, expected_reward, uncertainty, scores, model_version, context
+    SELECT epoch, customer_id, decision_key, decision_id, ts, arm, propensity, expected_reward, uncertainty, scores, model_version, context, policy
     FROM decisions WHERE epoch > $1 AND epoch <= $2";
 
 const LETTERS: &str =
@@ -48,7 +48,7 @@ const BLANKED: &str = "SELECT blanked, topic, partition, position FROM dead_lett
 /// stands.
 const AGAIN: &str = "
     SELECT DISTINCT ON (g.epoch, d.customer_id) g.epoch, d.customer_id, d.decision_key, d.decision_id, d.ts, d.arm, d.propensity,
-        d.expected_reward, d.uncertainty, d.scores, d.model_version, d.context
+        d.expected_reward, d.uncertainty, d.scores, d.model_version, d.context, d.policy
     FROM erasures g JOIN decisions d ON d.customer_id = g.customer_id AND d.epoch < g.epoch
     WHERE g.epoch > $1 AND g.epoch <= $2
     ORDER BY g.epoch, d.customer_id, d.epoch DESC, d.ts DESC, d.decision_key DESC";
@@ -198,7 +198,8 @@ fn decision_of(row: &Row) -> Decision {
         key: row.get::<_, i64>(2) as u64,
         decision: row.get(3),
         timestamp: row.get::<_, Timestamp>(4).0,
-        arm: row.get::<_, Option<i16>>(5).map(|arm| arm as u8),
+        arm: row.get::<_, Option<i16>>(5).map(|arm| arm as u16),
+        policy: Cow::Owned(row.get(12)),
         propensity: row.get(6),
         expected_reward: row.get(7),
         uncertainty: row.get(8),

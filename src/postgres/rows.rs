@@ -310,7 +310,7 @@ fn write_interaction(buffer: &mut CopyBuffer, row: &InteractionRow, name: Option
     buffer.bigint(row.key as i64);
     buffer.optional(name, CopyBuffer::text);
     buffer.timestamp(row.timestamp);
-    buffer.smallint(i16::from(row.arm));
+    buffer.smallint(row.arm as i16);
     buffer.optional(row.reward, |buffer, reward| buffer.float8(real_reward(i128::from(reward))));
     buffer.float8(row.propensity);
     buffer.boolean(row.learned);
@@ -337,14 +337,14 @@ fn write_decision(buffer: &mut CopyBuffer, decision: &Decision, settings: &Postg
     buffer.bigint(decision.customer);
     buffer.bigint(decision.key as i64);
     buffer.timestamp(decision.timestamp);
-    buffer.optional(decision.arm, |buffer, arm| buffer.smallint(i16::from(arm)));
+    buffer.optional(decision.arm, |buffer, arm| buffer.smallint(arm as i16));
     buffer.optional(campaign, |buffer, name| buffer.text(name.as_bytes()));
     buffer.float8(decision.propensity);
     buffer.float8(decision.expected_reward);
     buffer.float8(decision.uncertainty);
     buffer.float8s(&decision.scores);
     buffer.bigint(decision.model_version as i64);
-    buffer.text(settings.policy.as_bytes());
+    buffer.text(decision.policy.as_bytes());
     buffer.smallints(&decision.context);
     buffer.bigint(epoch as i64);
 }

@@ -65,8 +65,6 @@ pub struct PostgresSettings {
     pub context: Vec<String>,
     /// Names of the features, in their order; each is a column.
     pub features: Vec<String>,
-    /// Name of the policy that decides.
-    pub policy: String,
     /// Names of the topics, in the order of [`Topic::ALL`].
     pub topics: TopicNames,
     /// How late an event may come and still count as in order.
@@ -103,7 +101,6 @@ impl PostgresSettings {
             arms: Vec::new(),
             context: Vec::new(),
             features: Vec::new(),
-            policy: "linucb".to_string(),
             topics: Topic::ALL.map(|topic| topic.name().to_string()),
             lateness: dataflows::event::DAY,
             folding: false,
@@ -139,7 +136,6 @@ impl fmt::Debug for PostgresSettings {
             .field("arms", &self.arms)
             .field("context", &self.context)
             .field("features", &self.features)
-            .field("policy", &self.policy)
             .field("topics", &self.topics)
             .field("lateness", &self.lateness)
             .field("folding", &self.folding)

@@ -289,7 +289,7 @@ impl Commit<'_> {
     fn write_aggregates(&self, transaction: &mut Transaction<'_>) -> Result<(), PostgresError> {
         if !self.results.arm_days.is_empty() {
             let failed = || PostgresError::statement("write the statistics of arms");
-            let last: BTreeMap<_, _> = self.results.arm_days.iter().map(|row| ((row.day, i16::from(row.arm)), row)).collect();
+            let last: BTreeMap<_, _> = self.results.arm_days.iter().map(|row| ((row.day, row.arm as i16), row)).collect();
             let (days, arms): (Vec<_>, Vec<_>) = last.keys().copied().unzip();
             let interactions = last.values().map(|row| row.interactions).collect::<Vec<_>>();
             let responses = last.values().map(|row| row.responses).collect::<Vec<_>>();

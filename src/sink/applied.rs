@@ -27,9 +27,15 @@ impl Applied {
     pub fn serving_differences(&self, now: &Settings) -> Vec<String> {
         let values = |settings: &Settings| {
             // Each field is named here, so that a new one has to be told.
-            let Serving { ridge, alpha, decide_on_transaction } = settings.bandit.serving;
+            let Serving { ridge, policy, alpha, seed, decide_on_transaction } = settings.bandit.serving;
             let asks = if decide_on_transaction { "transaction" } else { "request" };
-            [("bandit.ridge", ridge.to_string()), ("bandit.alpha", alpha.to_string()), ("bandit.decide_on", asks.to_string())]
+            [
+                ("bandit.ridge", ridge.to_string()),
+                ("bandit.policy", policy.name().to_string()),
+                ("bandit.alpha", alpha.to_string()),
+                ("bandit.seed", seed.to_string()),
+                ("bandit.decide_on", asks.to_string()),
+            ]
         };
         let differing = values(&self.settings).into_iter().zip(values(now)).filter(|(before, now)| before != now);
         differing.map(|((key, before), (_, now))| format!("{key} was {before} and is {now}")).collect()

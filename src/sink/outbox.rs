@@ -195,9 +195,7 @@ mod tests {
     use dataflows::event::{Reason, Topic};
 
     fn decision(customer: CustomerId, timestamp: Millis) -> Decision {
-        let (key, decision, scores, context) = (timestamp as u64, format!("d-{customer}-{timestamp}"), Vec::new(), Vec::new());
-        let (arm, propensity, expected_reward, uncertainty, model_version) = (None, 1.0, 0.0, 0.0, 0);
-        Decision { customer, key, decision, timestamp, arm, propensity, expected_reward, uncertainty, scores, model_version, context }
+        Decision { customer, key: timestamp as u64, decision: format!("d-{customer}-{timestamp}"), timestamp, ..Decision::default() }
     }
 
     fn erasure(customer: CustomerId, until: Millis) -> Erasure {

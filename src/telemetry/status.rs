@@ -148,7 +148,7 @@ struct Known {
     failed_erasures: FailedErasures,
     rate: Rate,
     arms: Vec<KnownArm>,
-    arm_days: BTreeMap<(Day, u8), ArmDay>,
+    arm_days: BTreeMap<(Day, u16), ArmDay>,
     choices: Choices,
     outcomes: Outcomes,
     benchmark: Benchmark,

@@ -126,7 +126,7 @@ impl Common {
 pub struct Follower {
     model_lag: u64,
     arms: BTreeMap<u32, Vec<(u64, Totals)>>,
-    arm_days: BTreeMap<(Day, u8), ArmDay>,
+    arm_days: BTreeMap<(Day, u16), ArmDay>,
     segments: BTreeMap<u8, Segment>,
     common: Common,
 }

@@ -539,7 +539,7 @@ impl Oracle {
     }
 
     fn assert_models(&self, told: &Told, what: &str) {
-        let (mut totals, mut days) = (BTreeMap::<u32, Totals>::new(), BTreeMap::<(Day, u8), (i64, i128)>::new());
+        let (mut totals, mut days) = (BTreeMap::<u32, Totals>::new(), BTreeMap::<(Day, u16), (i64, i128)>::new());
         for (day, arm, (context, reward)) in self.contributions() {
             let sums = totals.entry(arm as u32).or_insert_with(|| Totals::new(context.len()));
             let (mut cells, x) = (sums.a.iter_mut(), || context.iter().map(|&value| i128::from(value)));
@@ -548,7 +548,7 @@ impl Oracle {
             }
             zip(x(), &mut sums.b).for_each(|(value, cell)| *cell += value * i128::from(reward));
             sums.n += 1;
-            let of_day = days.entry((day, arm as u8)).or_default();
+            let of_day = days.entry((day, arm as u16)).or_default();
             *of_day = (of_day.0 + 1, of_day.1 + i128::from(reward));
         }
         let told_totals: BTreeMap<u32, Totals> =

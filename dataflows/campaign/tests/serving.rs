@@ -3,6 +3,7 @@
 //! beginning, from whichever snapshot it is computed again.
 
 use super::{Arrival, Outcome, Random, Run, Told, arrivals, assert_map, cuts};
+use crate::bandit::policy::Chosen;
 use crate::campaign::feed::Save;
 use crate::campaign::output::{Counts, Decision, Output};
 use crate::event::{CustomerId, Topic};
@@ -13,7 +14,8 @@ use std::ops::RangeInclusive;
 fn serving(random: &mut Random, asks: bool) -> Serving {
     let ridge = [1.0, 0.25, 7.5, 40.0][random.below(4) as usize];
     let alpha = [0.0, 0.5, 1.0, 3.0][random.below(4) as usize];
-    Serving { ridge, alpha, decide_on_transaction: asks && random.below(2) == 0 }
+    let policy = Chosen::of(["linucb", "linucb", "greedy"][random.below(3) as usize]).expect("a kind");
+    Serving { ridge, policy, alpha, seed: random.below(3), decide_on_transaction: asks && random.below(2) == 0 }
 }
 
 /// A run of three stretches, the epochs with which the first two end, and what serves in each.
@@ -109,7 +111,7 @@ fn purchases_ask_for_as_long_as_they_are_to() {
     let mut random = Random(7);
     let arrivals: Vec<Arrival> = arrivals(&mut random, 400).into_iter().filter(|(topic, _)| *topic != Topic::Requests).collect();
     let epochs = cuts(&mut random, arrivals.len());
-    let (quiet, asking) = (Serving { ridge: 1.0, alpha: 1.0, decide_on_transaction: false }, true);
+    let (quiet, asking) = (Serving::default(), true);
     let asking = Serving { decide_on_transaction: asking, ..quiet };
     let [first, second] = [epochs.len() as u64 / 3, 2 * epochs.len() as u64 / 3];
     for workers in 1..=3 {

@@ -187,7 +187,7 @@ fn rewards_are_known_by_their_own_id_or_that_of_their_interaction() {
 fn requests_keep_their_id_as_text() {
     let topic = Topic::Requests;
     let out = one_line(topic, &line_with(topic, r#", "exclude": ["sms", 3], "features": [0, 1, 2.5]"#));
-    let request = Request { decision: "x1".to_string(), timestamp: NOON, exclude: [0b1010, 0, 0, 0], features: Some(vec![0, 4096, 10240]) };
+    let request = Request { decision: "x1".to_string(), timestamp: NOON, exclude: vec![1, 3], features: Some(vec![0, 4096, 10240]) };
     let request = Box::new(request);
     assert_eq!(out.asides, [Aside::Request { customer: 42, place: Place::new(5, 0), request }], "{:?}", out.rejected);
 }

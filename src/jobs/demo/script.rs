@@ -199,7 +199,7 @@ mod tests {
         parse(out.take())
     }
 
-    fn decision(customer: CustomerId, number: u64, arm: Option<u8>) -> Decision {
+    fn decision(customer: CustomerId, number: u64, arm: Option<u16>) -> Decision {
         Decision {
             customer,
             key: number,
@@ -207,11 +207,7 @@ mod tests {
             timestamp: 1_735_689_600_000,
             arm,
             propensity: 1.0,
-            expected_reward: 0.0,
-            uncertainty: 0.0,
-            scores: Vec::new(),
-            model_version: 0,
-            context: Vec::new(),
+            ..Decision::default()
         }
     }
 

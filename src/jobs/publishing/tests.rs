@@ -163,9 +163,7 @@ fn eventually(what: &str, holds: impl Fn() -> bool) {
 }
 
 fn decision(customer: CustomerId, epoch: u64) -> Decision {
-    let (key, decision, timestamp, scores, context) = (epoch, format!("{epoch}-{customer}"), epoch as i64, Vec::new(), Vec::new());
-    let (arm, propensity, expected_reward, uncertainty, model_version) = (None, 1.0, 0.0, 0.0, 0);
-    Decision { customer, key, decision, timestamp, arm, propensity, expected_reward, uncertainty, scores, model_version, context }
+    Decision { customer, key: epoch, decision: format!("{epoch}-{customer}"), timestamp: epoch as i64, ..Decision::default() }
 }
 
 /// An epoch that decides for customers.

@@ -328,7 +328,7 @@ fn letters_of(table: &Table) -> BTreeMap<CustomerId, Vec<(Key, i64)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dataflows::bandit::linucb::solve;
+    use dataflows::bandit::ridge::solve;
     use dataflows::bandit::totals::Totals;
     use dataflows::campaign::output::{ArmDay, ArmUpdate, Change, Decision, Erasure, InteractionRow, InteractionRows, Segment};
     use dataflows::event::{Place, Reason, Topic, Whose};
@@ -362,19 +362,7 @@ mod tests {
     }
 
     fn decided(customer: i64, key: u64, timestamp: Millis) -> Decision {
-        Decision {
-            customer,
-            key,
-            decision: format!("d{key}"),
-            timestamp,
-            arm: Some(0),
-            propensity: 1.0,
-            expected_reward: 0.0,
-            uncertainty: 1.0,
-            scores: vec![1.0],
-            model_version: 0,
-            context: vec![4096],
-        }
+        Decision { customer, key, decision: format!("d{key}"), timestamp, arm: Some(0), propensity: 1.0, ..Decision::default() }
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub fn arm_day<'a>(buffer: &'a mut CopyBuffer, stats: &ArmDay, arms: &[String], 
     let name = arms.get(usize::from(stats.arm));
     one_row(buffer, 7, |buffer| {
         buffer.integer(stats.day);
-        buffer.smallint(i16::from(stats.arm));
+        buffer.smallint(stats.arm as i16);
         buffer.optional(name, |buffer, name| buffer.text(name.as_bytes()));
         buffer.bigint(stats.interactions);
         buffer.bigint(stats.responses);

@@ -14,7 +14,7 @@ use super::settings::PostgresSettings;
 use super::writer::Writer;
 use crate::postgres::Target;
 use crate::results::{Changed, EpochResults};
-use dataflows::bandit::{linucb, totals::Totals};
+use dataflows::bandit::{ridge, totals::Totals};
 use dataflows::campaign::output::{ArmDay, ArmUpdate, Change, Decision, Erasure, FeatureRow, FeatureRows, InteractionRow, InteractionRows, Segment};
 use dataflows::event::{CustomerId, DAY, Millis, Names, Place, Reason, Rejected, Topic, Whose};
 use postgres::Client;
@@ -154,13 +154,14 @@ pub fn decision(customer: CustomerId, key: u64) -> Decision {
         uncertainty: f64::MIN_POSITIVE,
         scores: vec![-0.0, 0.1],
         model_version: 3,
+        policy: "greedy".into(),
         context: vec![4_096, -1],
     }
 }
 
 pub fn arm_update(arm: u32, n: i64) -> ArmUpdate {
     let totals = Totals { n, a: vec![1 << 24, -5, i128::from(i64::MAX) * 8], b: vec![i128::MIN, 7] };
-    let model = linucb::solve(arm, &Totals { n, a: vec![1 << 24, 0, 1 << 24], b: vec![1 << 28, 0] }, 1.0);
+    let model = ridge::solve(arm, &Totals { n, a: vec![1 << 24, 0, 1 << 24], b: vec![1 << 28, 0] }, 1.0);
     ArmUpdate { arm, totals, model }
 }
 

@@ -17,11 +17,11 @@ const ONE_Q16: f64 = 65_536.0;
 
 /// The arms of the last decisions.
 #[derive(Debug, Default)]
-pub(super) struct Choices(VecDeque<u8>);
+pub(super) struct Choices(VecDeque<u16>);
 
 impl Choices {
     /// Takes in an epoch's decisions, of which there is no order.
-    pub(super) fn add(&mut self, arms: impl DoubleEndedIterator<Item = u8>) {
+    pub(super) fn add(&mut self, arms: impl DoubleEndedIterator<Item = u16>) {
         arms.rev().take(RECENT_DECISIONS).for_each(|arm| self.0.push_back(arm));
         self.0.drain(..self.0.len().saturating_sub(RECENT_DECISIONS));
     }
@@ -40,7 +40,7 @@ type Key = (CustomerId, u64);
 #[derive(Debug, Default)]
 pub(super) struct Outcomes {
     order: VecDeque<Key>,
-    rewards: HashMap<Key, (u8, i64)>,
+    rewards: HashMap<Key, (u16, i64)>,
 }
 
 impl Outcomes {
@@ -48,12 +48,12 @@ impl Outcomes {
     pub(super) fn add(&mut self, results: &EpochResults) {
         let rows = || results.interactions.iter().flat_map(|batch| &batch.rows);
         rows().filter(|row| outcome(row).is_none()).for_each(|row| self.forget((row.customer, row.key)));
-        let known: Vec<(Key, (u8, i64))> = rows().filter_map(|row| Some(((row.customer, row.key), outcome(row)?))).collect();
+        let known: Vec<(Key, (u16, i64))> = rows().filter_map(|row| Some(((row.customer, row.key), outcome(row)?))).collect();
         let newest = known.len().saturating_sub(RECENT_DECISIONS);
         known[newest..].iter().for_each(|(key, outcome)| self.note(*key, *outcome));
     }
 
-    fn note(&mut self, key: Key, outcome: (u8, i64)) {
+    fn note(&mut self, key: Key, outcome: (u16, i64)) {
         if self.rewards.insert(key, outcome).is_some() {
             return;
         }
@@ -85,7 +85,7 @@ impl Outcomes {
 }
 
 /// What an interaction tells of a decision, once it has entered the model.
-fn outcome(row: &InteractionRow) -> Option<(u8, i64)> {
+fn outcome(row: &InteractionRow) -> Option<(u16, i64)> {
     let stands = row.change != Change::Delete && row.learned && row.decision.is_some();
     row.reward.filter(|_| stands).map(|reward| (row.arm, reward))
 }

@@ -1,7 +1,7 @@
 //! The status after rounds of epochs.
 
 use super::*;
-use dataflows::bandit::linucb::solve;
+use dataflows::bandit::ridge::solve;
 use dataflows::bandit::totals::Totals;
 use dataflows::campaign::output::{ArmUpdate, Change, Decision, Erasure, InteractionRow, InteractionRows};
 use dataflows::campaign::snapshot::Common;
@@ -30,10 +30,8 @@ pub(crate) fn a_busy_epoch() -> EpochResults {
     results
 }
 
-fn decision(arm: Option<u8>) -> Decision {
-    let (customer, key, decision, timestamp, context) = (1, 1, String::new(), 0, Vec::new());
-    let (propensity, expected_reward, uncertainty, scores, model_version) = (1.0, 0.0, 0.0, Vec::new(), 0);
-    Decision { customer, key, decision, timestamp, arm, propensity, expected_reward, uncertainty, scores, model_version, context }
+fn decision(arm: Option<u16>) -> Decision {
+    Decision { customer: 1, key: 1, arm, propensity: 1.0, ..Decision::default() }
 }
 
 fn rejected(position: u64) -> Rejected {
@@ -48,7 +46,7 @@ fn rejected(position: u64) -> Rejected {
     }
 }
 
-fn arm_day(day: Day, arm: u8, interactions: i64, reward: i64) -> ArmDay {
+fn arm_day(day: Day, arm: u16, interactions: i64, reward: i64) -> ArmDay {
     ArmDay { day, arm, interactions, responses: reward, reward: i128::from(reward * ONE) }
 }
 
@@ -57,7 +55,7 @@ fn segment(flags: u8, customers: i64) -> Segment {
 }
 
 /// A learned interaction that carried out a decision.
-fn row(key: u64, arm: u8, reward: i64) -> InteractionRow {
+fn row(key: u64, arm: u16, reward: i64) -> InteractionRow {
     let (change, customer, timestamp, propensity, learned) = (Change::Insert, 1, 0, 1.0, true);
     InteractionRow { change, customer, key, timestamp, arm, propensity, reward: Some(reward), learned, decision: Some((key, None)) }
 }

@@ -4,9 +4,7 @@ use super::*;
 use dataflows::campaign::output::Decision;
 
 fn decision(customer: CustomerId) -> Decision {
-    let (key, decision, timestamp, scores, context) = (1, "d".to_string(), 100, Vec::new(), Vec::new());
-    let (arm, propensity, expected_reward, uncertainty, model_version) = (None, 1.0, 0.0, 0.0, 0);
-    Decision { customer, key, decision, timestamp, arm, propensity, expected_reward, uncertainty, scores, model_version, context }
+    Decision { customer, key: 1, decision: "d".to_string(), timestamp: 100, ..Decision::default() }
 }
 
 /// An epoch that decides for so many customers, from 1 on.

@@ -1,8 +1,9 @@
-//! LinUCB with disjoint arms: a ridge regression an arm, and the choice of the arm whose upper confidence bound is greatest.
+//! A ridge regression an arm, solved from its exact sums: what the arm promises in a context.
 //!
-//! A = ridge I + sum of x x', b = sum of r x, theta = A^-1 b; score = theta'x + alpha sqrt(x' A^-1 x) (Li, Chu, Langford and Schapire 2010,
-//! algorithm 1). With A = L L', x' A^-1 x is the squared length of L^-1 x, so a model keeps L^-1: half the work of a full inverse, and never
-//! negative.
+//! A = ridge I + sum of x x', b = sum of r x, theta = A^-1 b; of a context x the arm promises theta'x,
+//! give or take sqrt(x' A^-1 x) (Li, Chu, Langford and Schapire 2010, algorithm 1). With A = L L',
+//! x' A^-1 x is the squared length of L^-1 x, so a model keeps L^-1: half the work of a full inverse,
+//! and never negative.
 
 use super::totals::Totals;
 use super::{CONTEXT_BITS, MAX_DIMENSION, triangle_length};
@@ -11,15 +12,6 @@ use serde::{Deserialize, Serialize};
 
 /// Numbers summed side by side, so that sums of floats have one order on every machine and still use its vector registers.
 const LANES: usize = 8;
-
-/// The solved models of all arms at one instant.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Model {
-    /// Which version it is: the epoch that it was learned to the end of.
-    pub version: u64,
-    /// Every configured arm, in any order.
-    pub arms: Vec<ArmModel>,
-}
 
 /// The solved model of one arm.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,41 +28,14 @@ pub struct ArmModel {
     pub inverse_factor: Vec<f64>,
 }
 
-/// What an arm promises in a context.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Scores {
-    /// Number of the arm.
-    pub arm: u32,
-    /// theta'x, in units of reward.
-    pub expected: f64,
+/// What is expected of an arm in a context, in units of reward.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Estimate {
+    /// theta'x.
+    pub mean: f64,
     /// sqrt(x' A^-1 x).
-    pub uncertainty: f64,
-    /// expected + alpha uncertainty.
-    pub score: f64,
+    pub width: f64,
 }
-
-/// A decision.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Choice {
-    /// Number of the chosen arm.
-    pub arm: u32,
-    /// Probability with which the policy chooses this arm here: 1, the policy being deterministic.
-    pub propensity: f64,
-    /// Version of the model that chose.
-    pub version: u64,
-    /// Scores of every arm, the excluded ones too, in the model's order.
-    pub scores: Vec<Scores>,
-}
-
-impl Choice {
-    /// The scores of the chosen arm.
-    pub fn chosen(&self) -> Option<&Scores> {
-        self.scores.iter().find(|scores| scores.arm == self.arm)
-    }
-}
-
-/// Arms that may not be chosen: bit a of the 256 is arm a.
-pub type Exclude = [u64; 4];
 
 /// A context (Q12) in real units.
 pub fn real_context(x: &[i16]) -> Vec<f64> {
@@ -170,11 +135,9 @@ impl ArmModel {
     ///
     /// # Panics
     /// If the context has another dimension than the model.
-    pub fn score(&self, x: &[f64], alpha: f64) -> Scores {
+    pub fn estimate(&self, x: &[f64]) -> Estimate {
         assert_eq!(x.len(), self.theta.len(), "a context must have the dimension of its model");
-        let expected = dot(&self.theta, x);
-        let uncertainty = self.variance(x).sqrt();
-        Scores { arm: self.arm, expected, uncertainty, score: expected + alpha * uncertainty }
+        Estimate { mean: dot(&self.theta, x), width: self.variance(x).sqrt() }
     }
 
     /// x' A^-1 x: the squared length of L^-1 x, eight rows at a time.
@@ -205,27 +168,6 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     parts.iter().sum()
 }
 
-/// Chooses the arm of the greatest score among those that are not excluded, the lowest of equal ones; `None` if there is none.
-///
-/// Only arms below 256 can be excluded.
-///
-/// # Panics
-/// If the context has another dimension than the model.
-pub fn choose(model: &Model, x: &[f64], alpha: f64, exclude: &Exclude) -> Option<Choice> {
-    let scores: Vec<Scores> = model.arms.iter().map(|arm| arm.score(x, alpha)).collect();
-    let open = scores.iter().filter(|scores| !is_excluded(exclude, scores.arm));
-    let arm = open.reduce(|best, next| if beats(next, best) { next } else { best })?.arm;
-    Some(Choice { arm, propensity: 1.0, version: model.version, scores })
-}
-
-fn beats(next: &Scores, best: &Scores) -> bool {
-    next.score > best.score || (next.score == best.score && next.arm < best.arm)
-}
-
-fn is_excluded(exclude: &Exclude, arm: u32) -> bool {
-    exclude.get(arm as usize / 64).is_some_and(|word| word >> (arm % 64) & 1 == 1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::random::SplitMix64;
@@ -254,10 +196,9 @@ mod tests {
         assert_eq!((model.arm, model.n, model.ridge), (4, 2, 1.0));
         assert!(close(model.theta[0], 0.8) && close(model.theta[1], 0.6), "{:?}", model.theta);
         for (x, expected, variance) in [([1.0, 0.0], 0.8, 0.4), ([0.0, 1.0], 0.6, 0.6), ([1.0, 1.0], 1.4, 0.6), ([2.0, -1.0], 1.0, 3.0)] {
-            let scores = model.score(&x, 0.5);
-            assert!(close(scores.expected, expected), "{scores:?}");
-            assert!(close(scores.uncertainty, f64::sqrt(variance)), "{scores:?}");
-            assert!(close(scores.score, expected + 0.5 * f64::sqrt(variance)), "{scores:?}");
+            let estimate = model.estimate(&x);
+            assert!(close(estimate.mean, expected), "{estimate:?}");
+            assert!(close(estimate.width, f64::sqrt(variance)), "{estimate:?}");
         }
     }
 
@@ -265,8 +206,7 @@ mod tests {
     fn an_unseen_arm_expects_nothing_and_knows_only_its_ridge() {
         let model = solve(0, &Totals::new(3), 4.0);
         assert_eq!(model.theta, [0.0; 3]);
-        let scores = model.score(&[1.0, 2.0, -2.0], 1.0);
-        assert_eq!((scores.expected, scores.uncertainty, scores.score), (0.0, 1.5, 1.5));
+        assert_eq!(model.estimate(&[1.0, 2.0, -2.0]), Estimate { mean: 0.0, width: 1.5 });
     }
 
     #[test]
@@ -281,12 +221,12 @@ mod tests {
             }
             let model = solve_real(&a, &vec![1.0; dimension], 0.5);
             let x: Vec<f64> = (0..dimension).map(|_| 2.0 * random.unit() - 1.0).collect();
-            let scores = model.score(&x, 1.0);
+            let estimate = model.estimate(&x);
             let matrix = symmetric(&a, dimension, 0.5);
             let inverse = matrix.clone().try_inverse().expect("regular");
             let x = DVector::from_vec(x);
-            assert!(close(scores.uncertainty.powi(2), x.dot(&(&inverse * &x))), "dimension {dimension}");
-            assert!(close(scores.expected, x.dot(&(&inverse * DVector::from_element(dimension, 1.0)))), "dimension {dimension}");
+            assert!(close(estimate.width.powi(2), x.dot(&(&inverse * &x))), "dimension {dimension}");
+            assert!(close(estimate.mean, x.dot(&(&inverse * DVector::from_element(dimension, 1.0)))), "dimension {dimension}");
         }
     }
 
@@ -296,45 +236,11 @@ mod tests {
         for ridge in [0.0, -1.0, f64::NAN, 1e-300] {
             let model = solve(0, &collinear, ridge);
             assert!(model.ridge >= libm::ldexp(1.0, -24) && model.ridge < 1e-6, "{}", model.ridge);
-            assert!((model.score(&[1.0, 1.0], 0.0).expected - 1.5).abs() < 1e-6);
+            assert!((model.estimate(&[1.0, 1.0]).mean - 1.5).abs() < 1e-6);
         }
         assert_eq!(solve(0, &collinear, 1e-3).ridge, 1e-3);
         assert_eq!(solve_real(&[f64::NAN], &[1.0], 1.0), solve_real(&[0.0], &[0.0], 1.0));
         assert_eq!(solve_real(&[1.0], &[f64::INFINITY], 1.0).theta, [0.0]);
-    }
-
-    fn flat_model(arms: &[u32]) -> Model {
-        Model { version: 9, arms: arms.iter().map(|&arm| solve(arm, &Totals::new(2), 1.0)).collect() }
-    }
-
-    fn excluding(arms: &[u32]) -> Exclude {
-        arms.iter().fold([0; 4], |mut mask, &arm| {
-            mask[arm as usize / 64] |= 1 << (arm % 64);
-            mask
-        })
-    }
-
-    #[test]
-    fn ties_go_to_the_lowest_arm_that_is_not_excluded() {
-        let model = flat_model(&[200, 64, 3, 7]);
-        let chosen = |excluded: &[u32]| choose(&model, &[1.0, 0.0], 1.0, &excluding(excluded)).map(|choice| choice.arm);
-        assert_eq!(chosen(&[]), Some(3));
-        assert_eq!(chosen(&[3]), Some(7));
-        assert_eq!(chosen(&[3, 7]), Some(64));
-        assert_eq!(chosen(&[3, 7, 64]), Some(200));
-        assert_eq!(chosen(&[3, 7, 64, 200]), None);
-        assert_eq!(choose(&flat_model(&[300]), &[1.0, 0.0], 1.0, &[u64::MAX; 4]).map(|choice| choice.arm), Some(300));
-    }
-
-    #[test]
-    fn the_greatest_score_wins_and_every_score_is_told() {
-        let mut model = flat_model(&[0, 1, 2]);
-        model.arms[1] = solve(1, &totals(&[([1.0, 0.0], 8.0)]), 1.0);
-        let choice = choose(&model, &[1.0, 0.0], 1.0, &[0; 4]).expect("three arms");
-        assert_eq!((choice.arm, choice.propensity, choice.version, choice.scores.len()), (1, 1.0, 9, 3));
-        assert!(close(choice.chosen().expect("an arm").expected, 4.0));
-        let curious = choose(&model, &[1.0, 0.0], 100.0, &[0; 4]).expect("three arms");
-        assert_eq!(curious.arm, 0, "a great alpha prefers what is unknown");
     }
 
     #[test]

@@ -1,0 +1,95 @@
+//! The solved models of all arms that decide at one time; an arm without observations costs nothing.
+
+use super::ridge::{ArmModel, Estimate, solve};
+use super::totals::Totals;
+
+/// The model of every arm.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// Which version it is: the epoch that it was learned to the end of; 0 before there is one.
+    pub version: u64,
+    /// How many arms there are.
+    arms: u32,
+    /// The ridge that was asked for, and with it what each arm is that no model came for.
+    ridge: f64,
+    unseen: ArmModel,
+    /// Of the others the newest, in the order of their numbers.
+    seen: Vec<ArmModel>,
+}
+
+impl Model {
+    /// That of so many arms that nothing was ever learned of.
+    pub fn new(arms: usize, dimension: usize, ridge: f64) -> Self {
+        Model { version: 0, arms: arms as u32, ridge, unseen: unseen(dimension, ridge), seen: Vec::new() }
+    }
+
+    /// Takes another ridge for the arms that nothing was learned of. The models of the others come
+    /// solved.
+    pub fn set_ridge(&mut self, ridge: f64) {
+        if ridge != self.ridge {
+            self.ridge = ridge;
+            self.unseen = unseen(self.unseen.theta.len(), ridge);
+        }
+    }
+
+    /// Takes the model of an arm in place of the one before.
+    pub fn take(&mut self, version: u64, model: ArmModel) {
+        debug_assert!(model.arm < self.arms, "arm {} of {}", model.arm, self.arms);
+        self.version = self.version.max(version);
+        match self.seen.binary_search_by_key(&model.arm, |seen| seen.arm) {
+            Ok(at) => self.seen[at] = model,
+            Err(at) => self.seen.insert(at, model),
+        }
+    }
+
+    /// What each arm promises in a context of real units, in the order of their numbers.
+    ///
+    /// # Panics
+    /// If the context has another dimension than the model.
+    pub fn estimates<'a>(&'a self, x: &'a [f64]) -> impl Iterator<Item = (u16, Estimate)> + 'a {
+        let unseen = (self.seen.len() < self.arms as usize).then(|| self.unseen.estimate(x));
+        let mut seen = self.seen.iter().peekable();
+        (0..self.arms).map(move |arm| {
+            let estimate = match seen.next_if(|model| model.arm == arm) {
+                Some(model) => model.estimate(x),
+                None => unseen.unwrap_or_default(),
+            };
+            (arm as u16, estimate)
+        })
+    }
+}
+
+fn unseen(dimension: usize, ridge: f64) -> ArmModel {
+    solve(0, &Totals::new(dimension), ridge)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arms_without_a_model_are_those_solved_from_nothing() {
+        let mut model = Model::new(40_000, 2, 4.0);
+        let totals = Totals { n: 1, a: vec![1 << 24, 0, 0], b: vec![1 << 28, 0] };
+        let seen = solve(300, &totals, 4.0);
+        model.take(7, seen.clone());
+        let x = [1.0, 2.0];
+        let told: Vec<_> = model.estimates(&x).collect();
+        assert_eq!((told.len(), model.version), (40_000, 7));
+        let unseen = solve(5, &Totals::new(2), 4.0).estimate(&x);
+        assert!(told.iter().all(|(arm, estimate)| *estimate == if *arm == 300 { seen.estimate(&x) } else { unseen }));
+        model.set_ridge(1.0);
+        assert_eq!(model.estimates(&x).next(), Some((0, solve(0, &Totals::new(2), 1.0).estimate(&x))));
+    }
+
+    #[test]
+    fn a_newer_model_takes_the_place_of_the_one_before() {
+        let mut model = Model::new(2, 1, 1.0);
+        for (version, sum) in [(1, 1), (4, 3)] {
+            model.take(version, solve(1, &Totals { n: 1, a: vec![1 << 24], b: vec![sum << 28] }, 1.0));
+        }
+        let means: Vec<f64> = model.estimates(&[1.0]).map(|(_, estimate)| estimate.mean).collect();
+        assert!(means[0] == 0.0 && (means[1] - 1.5).abs() < 1e-12, "{means:?}");
+        assert_eq!(model.version, 4);
+    }
+}

@@ -1,0 +1,163 @@
+//! Policies: how what is expected of the arms becomes the probability of each to be chosen.
+//!
+//! A policy is a pure function of what is expected of the arms. It is one file below, and one row of
+//! [`KINDS`], from which the configuration, the recorded settings and the table in `README.md` take it.
+//! Which arm is drawn by the probabilities, and by which random number, is no matter of a policy:
+//! [`choose`](super::choice::choose).
+
+mod greedy;
+mod linucb;
+
+use super::ridge::Estimate;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+
+/// Every kind of policy.
+pub static KINDS: [&Kind; 2] = [&linucb::KIND, &greedy::KIND];
+
+/// A kind of policy.
+pub struct Kind {
+    /// Its name in the configuration, and in the column `policy` of decisions.
+    pub name: &'static str,
+    /// What it does, in a line.
+    pub help: &'static str,
+    /// Paper and section.
+    pub source: &'static str,
+    /// The policy of this kind with these parameters.
+    policy: fn(&Parameters) -> Box<dyn Policy>,
+}
+
+/// What policies may be told; each takes its own of these.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Parameters {
+    /// Width of the confidence term.
+    pub alpha: f64,
+}
+
+/// What a policy says of an arm.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Promise {
+    /// Number of the arm.
+    pub arm: u16,
+    /// Whether it may be chosen.
+    pub eligible: bool,
+    /// What is expected of it.
+    pub estimate: Estimate,
+    /// What the policy compares arms by.
+    pub score: f64,
+    /// The probability that it is chosen: those of the eligible arms sum to 1, others have 0.
+    pub propensity: f64,
+}
+
+/// How arms are chosen.
+pub trait Policy: Send + Sync {
+    /// Sets score and propensity of each arm. The promises come in the order of their numbers, with
+    /// what is expected of them, with score and propensity 0, and at least one of them is eligible.
+    fn promise(&self, promises: &mut [Promise]);
+}
+
+/// A kind is given by its name, and chosen once.
+#[derive(Clone, Copy)]
+pub struct Chosen(&'static Kind);
+
+impl Chosen {
+    /// The kind of this name, if there is one.
+    pub fn of(name: &str) -> Option<Self> {
+        KINDS.iter().find(|kind| kind.name == name).map(|kind| Chosen(kind))
+    }
+
+    /// The name of the kind.
+    pub fn name(self) -> &'static str {
+        self.0.name
+    }
+
+    /// Its policy with these parameters.
+    pub fn policy(self, parameters: &Parameters) -> Box<dyn Policy> {
+        (self.0.policy)(parameters)
+    }
+}
+
+impl Default for Chosen {
+    fn default() -> Self {
+        Chosen(&linucb::KIND)
+    }
+}
+
+impl PartialEq for Chosen {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl fmt::Debug for Chosen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Serialize for Chosen {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Chosen {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Chosen::of(&name).ok_or_else(|| serde::de::Error::custom(format!("no policy is called {name:?}")))
+    }
+}
+
+/// Gives the whole probability to the eligible arm of the greatest score, the first of equal ones.
+fn the_greatest(promises: &mut [Promise]) {
+    let greater = |best: usize, next: usize| if promises[next].score > promises[best].score { next } else { best };
+    let best = (0..promises.len()).filter(|&at| promises[at].eligible).reduce(greater);
+    if let Some(best) = best {
+        promises[best].propensity = 1.0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_differ_and_are_found_by_their_names() {
+        for kind in KINDS {
+            assert_eq!(Chosen::of(kind.name).map(Chosen::name), Some(kind.name));
+            assert!(!kind.help.is_empty() && !kind.source.is_empty(), "{}", kind.name);
+            let written = serde_json::to_string(&Chosen(kind)).expect("JSON");
+            assert_eq!(serde_json::from_str::<Chosen>(&written).expect("a kind"), Chosen(kind));
+        }
+        let names: std::collections::BTreeSet<&str> = KINDS.iter().map(|kind| kind.name).collect();
+        assert_eq!(names.len(), KINDS.len());
+        assert!(Chosen::of("LinUCB").is_none() && serde_json::from_str::<Chosen>("\"none\"").is_err());
+    }
+
+    #[test]
+    fn the_readme_has_every_kind() {
+        let row = |kind: &&Kind| format!("| `{}` | {} | {} |\n", kind.name, kind.help, kind.source);
+        let table: String = KINDS.iter().map(row).collect();
+        assert!(include_str!("README.md").contains(&format!("|---|---|---|\n{table}\n")), "the table must be\n{table}");
+    }
+
+    #[test]
+    fn every_kind_gives_probabilities_to_those_alone_that_are_eligible() {
+        for kind in KINDS {
+            for excluded in [None, Some(0), Some(2)] {
+                let promise = |arm| Promise {
+                    arm,
+                    eligible: Some(arm) != excluded,
+                    estimate: Estimate { mean: f64::from(7 - arm), width: f64::from(arm) },
+                    score: 0.0,
+                    propensity: 0.0,
+                };
+                let mut promises: Vec<Promise> = (0..5).map(promise).collect();
+                Chosen(kind).policy(&Parameters { alpha: 1.0 }).promise(&mut promises);
+                let sum: f64 = promises.iter().map(|promise| promise.propensity).sum();
+                assert!((sum - 1.0).abs() < 1e-12, "{}: {sum}", kind.name);
+                assert!(promises.iter().all(|promise| promise.eligible || promise.propensity == 0.0), "{}", kind.name);
+            }
+        }
+    }
+}
