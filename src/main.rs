@@ -20,7 +20,6 @@ mod postgres;
 mod results;
 mod sink;
 mod telemetry;
-mod world;
 
 use clap::Parser;
 use cli::error::ProgramError;

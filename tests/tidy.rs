@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The folders with sources that are the project's own.
-const SOURCES: [&str; 4] = ["benches", "dataflows", "src", "tests"];
+const SOURCES: [&str; 5] = ["benches", "dataflows", "src", "tests", "world"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

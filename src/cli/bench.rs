@@ -6,10 +6,10 @@ use super::{GlobalArgs, load, print, print_json};
 use crate::jobs::bench::live::{INTERVAL, Live, LivePlan};
 use crate::jobs::bench::{Measured, Plan, PlannedWorld, Report, bench};
 use crate::telemetry::logging;
-use crate::world::WorldSettings;
 use clap::Args;
 use serde_json::{Value, json};
 use std::path::PathBuf;
+use world::WorldSettings;
 
 /// Flags of `sluice bench`.
 #[derive(Clone, Debug, Args)]

@@ -8,11 +8,11 @@ use crate::config::load::Override;
 use crate::config::types::Config;
 use crate::jobs::demo::{Asked, Beginning, Comparison, Progress, Summary, Told, WINDOW, Window, demo};
 use crate::telemetry::logging;
-use crate::world::response::ARMS;
 use clap::Args;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
+use world::response::ARMS;
 
 /// Flags of `sluice demo`.
 #[derive(Clone, Debug, Args)]

@@ -14,10 +14,10 @@ use crate::jobs::run::RunError;
 use crate::jobs::verify::VerifyError;
 use crate::kafka::KafkaError;
 use crate::kafka::load::LoadError;
-use crate::world::WorldError;
-use crate::world::write::WriteError;
 use std::io;
 use std::process::ExitCode;
+use world::WorldError;
+use world::write::WriteError;
 
 /// What ended the program.
 #[derive(Debug, thiserror::Error)]
@@ -124,7 +124,7 @@ impl ProgramError {
             ProgramError::Checkpoint(error) => error.blame(),
             ProgramError::Files(error) => error.blame(),
             ProgramError::Load(error) => error.blame(),
-            ProgramError::World(error) => error.blame(),
+            ProgramError::World(_) => Blame::Usage,
             ProgramError::Pages(_) | ProgramError::Write(_) | ProgramError::Output(_) | ProgramError::Panicked(_) => Blame::World,
         }
     }

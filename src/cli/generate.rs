@@ -8,11 +8,11 @@ use crate::kafka::paced::Timetable;
 use crate::kafka::producer::Producer;
 use crate::kafka::{KafkaError, KafkaSettings, load};
 use crate::telemetry::progress::{Progress, Unit};
-use crate::world::{World, WorldSettings, write};
 use clap::{Args, ValueEnum};
 use dataflows::event::Topic;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use world::{World, WorldSettings, write};
 
 /// Flags of `sluice generate`.
 #[derive(Clone, Debug, Args)]

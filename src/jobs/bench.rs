@@ -10,8 +10,6 @@ use crate::blame::Blame;
 use crate::kafka::KafkaError;
 use crate::kafka::load::LoadError;
 use crate::telemetry::progress::{Progress, Unit};
-use crate::world::write::{FileFormat, WriteError, generate};
-use crate::world::{World, WorldError, WorldSettings};
 use live::{Live, LivePlan};
 use machine::Machine;
 use serde::{Deserialize, Serialize};
@@ -22,6 +20,8 @@ use std::process::{Child, Command, ExitStatus};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use world::write::{FileFormat, WriteError, generate};
+use world::{World, WorldError, WorldSettings};
 
 /// What is measured, and where its files may lie meanwhile.
 #[derive(Clone, Debug)]
@@ -148,7 +148,7 @@ impl BenchError {
     /// Whose fault it is.
     pub fn blame(&self) -> Blame {
         match self {
-            BenchError::World(error) => error.blame(),
+            BenchError::World(_) => Blame::Usage,
             BenchError::Directory { .. } => Blame::Usage,
             BenchError::Kafka(error) => error.blame(),
             BenchError::Database(error) => error.blame(),

@@ -26,7 +26,6 @@ use crate::console::{Console, ConsoleError};
 use crate::first::First;
 use crate::results::EpochResults;
 use crate::telemetry::status::{Benchmark, Status};
-use crate::world::WorldError;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use dataflows::campaign::graph::{Campaign, campaign};
 use dataflows::customer::Features;
@@ -41,6 +40,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use timely::worker::Worker;
+use world::WorldError;
 
 /// What is asked of the demo.
 #[derive(Clone, Copy, Debug)]
@@ -103,7 +103,7 @@ impl DemoError {
     /// Whose fault it is.
     pub fn blame(&self) -> Blame {
         match self {
-            DemoError::World(error) => error.blame(),
+            DemoError::World(_) => Blame::Usage,
             DemoError::Cluster(error) => error.blame(),
             DemoError::Gather(error) => error.blame(),
             DemoError::Console(error) => error.blame(),

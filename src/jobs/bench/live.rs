@@ -11,7 +11,6 @@ use crate::kafka::paced::{Due, Landed, PacedProducer};
 use crate::kafka::producer::Producer;
 use crate::kafka::{KafkaSettings, admin, load};
 use crate::postgres::{PostgresError, Target};
-use crate::world::{World, WorldSettings, write};
 use ::postgres::Client;
 use dataflows::event::Topic;
 use jiff::Timestamp;
@@ -23,6 +22,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use world::{World, WorldSettings, write};
 
 /// Where the job is to run, and at what rate.
 #[derive(Clone, Debug)]

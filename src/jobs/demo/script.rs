@@ -7,16 +7,16 @@
 
 use super::batches::Batches;
 use super::outcomes::Outcome;
-use crate::world::purchases::Transaction;
-use crate::world::response::{Shares, best_arm, expected_reward};
-use crate::world::write::{customer_line, line};
-use crate::world::{Event, World, WorldError, WorldSettings};
 use dataflows::campaign::output::Decision;
 use dataflows::event::{CustomerId, DAY, Millis, Topic};
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use std::collections::VecDeque;
 use std::io::Write;
+use world::purchases::Transaction;
+use world::response::{Shares, best_arm, expected_reward};
+use world::write::{customer_line, line};
+use world::{Event, World, WorldError, WorldSettings};
 
 /// Requests of a simulated day. With their answers, and with the purchases of a world of 100,000 in 730 days, a day has about 1,000 events: at
 /// the default rate one passes in a second.
@@ -175,11 +175,11 @@ impl Future {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::population::Segment;
     use dataflows::event::parse::{Parsed, Parser};
     use dataflows::event::{Aside, Kind, Messages};
     use dataflows::settings::InputSettings;
     use std::sync::Arc;
+    use world::population::Segment;
 
     fn script(seed: u64) -> Script {
         let settings = WorldSettings { customers: 300, transactions: 3_000, interactions: 0, seed, ..WorldSettings::default() };

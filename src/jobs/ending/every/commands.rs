@@ -19,13 +19,13 @@ use crate::jobs::verify::{Since, VerifyError};
 use crate::kafka::KafkaError;
 use crate::kafka::load::LoadError;
 use crate::postgres::PostgresError;
-use crate::world::WorldError;
-use crate::world::write::WriteError;
 use dataflows::campaign::snapshot::SnapshotError;
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
+use world::WorldError;
+use world::write::WriteError;
 
 /// Everything that can end the computing of a stretch of the topics.
 fn history() -> Vec<HistoryError> {

@@ -4,7 +4,7 @@ use super::random::{Purpose, Stream};
 use dataflows::event::{DAY, Millis};
 
 /// How many events of one kind lie before each day's end.
-pub(super) struct Plan {
+pub(crate) struct Plan {
     start: Millis,
     /// Events up to the end of each day; the last entry is their number in all.
     until: Vec<u64>,
@@ -13,7 +13,7 @@ pub(super) struct Plan {
 impl Plan {
     /// Spreads `total` events from `start` (a midnight) on over days of these weights, which must not all be 0. Each day gets its share to
     /// within one event, and all days together get exactly `total`.
-    pub(super) fn new(start: Millis, total: u64, weights: &[f64]) -> Plan {
+    pub(crate) fn new(start: Millis, total: u64, weights: &[f64]) -> Plan {
         let whole: f64 = weights.iter().sum();
         let mut sum = 0.0;
         let mut until: Vec<u64> = weights
@@ -35,7 +35,7 @@ impl Plan {
     }
 
     /// How many events on the day.
-    pub(super) fn on(&self, day: usize) -> u64 {
+    pub(crate) fn on(&self, day: usize) -> u64 {
         let (before, until) = self.range(day);
         until - before
     }
@@ -43,18 +43,18 @@ impl Plan {
 
 /// The instant of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Instant {
+pub(crate) struct Instant {
     /// 1 for the first event of its kind, and so on.
-    pub(super) number: u64,
+    pub(crate) number: u64,
     /// Day of the world.
-    pub(super) day: usize,
+    pub(crate) day: usize,
     /// A whole second.
-    pub(super) timestamp: Millis,
+    pub(crate) timestamp: Millis,
 }
 
 /// Walks through the events of a [`Plan`]. Each day has a stream of its own: first its instants are drawn and sorted, then from the same
 /// stream the facts of its events, in time order.
-pub(super) struct Timeline<'a> {
+pub(crate) struct Timeline<'a> {
     plan: &'a Plan,
     seed: u64,
     purpose: Purpose,
@@ -71,14 +71,14 @@ pub(super) struct Timeline<'a> {
 
 impl<'a> Timeline<'a> {
     /// At the world's start.
-    pub(super) fn new(plan: &'a Plan, seed: u64, purpose: Purpose, second: fn(&mut Stream) -> u32) -> Self {
+    pub(crate) fn new(plan: &'a Plan, seed: u64, purpose: Purpose, second: fn(&mut Stream) -> u32) -> Self {
         let stream = Stream::new(seed, purpose, 0, 0);
         Timeline { plan, seed, purpose, second, stream, begun: 0, seconds: Vec::new(), taken: 0 }
     }
 
     /// The next event's instant, and the stream to draw its facts from.
     #[inline]
-    pub(super) fn next(&mut self) -> Option<(Instant, &mut Stream)> {
+    pub(crate) fn next(&mut self) -> Option<(Instant, &mut Stream)> {
         while self.taken == self.seconds.len() {
             self.begin_day()?;
         }

@@ -56,19 +56,19 @@ impl Segment {
         self.character().share
     }
 
-    pub(super) fn character(self) -> &'static Character {
+    pub(crate) fn character(self) -> &'static Character {
         &CHARACTERS[self as usize]
     }
 }
 
 /// What the customers of a segment have in common.
-pub(super) struct Character {
+pub(crate) struct Character {
     /// Share of the population.
     share: f64,
     /// Purchases a day, relative to the other segments.
-    pub(super) purchase_rate: f64,
+    pub(crate) purchase_rate: f64,
     /// How far the logarithm of an amount lies above that of other segments; only differences count.
-    pub(super) spending: f64,
+    pub(crate) spending: f64,
     /// Probability of a premium membership.
     premium: f64,
     /// Mean email open rate; it follows the segment's conversion by email.
@@ -166,7 +166,7 @@ const DISCOUNT_DEVIATION: f64 = 0.06;
 /// Of the logarithm of a customer's purchase rate.
 const RATE_DEVIATION: f64 = 0.4;
 /// Of the logarithm of a customer's usual amount.
-pub(super) const SPENDING_DEVIATION: f64 = 0.3;
+pub(crate) const SPENDING_DEVIATION: f64 = 0.3;
 
 /// A customer: the profile that everybody sees, and what only the world knows.
 #[derive(Clone, Debug, PartialEq)]
@@ -198,16 +198,16 @@ pub struct Customer {
     /// Days since the last login, as of the world's end.
     pub last_login_days: u16,
     /// Purchases a day relative to other customers, while buying. Known to the world only.
-    pub(super) purchase_rate: f32,
+    pub(crate) purchase_rate: f32,
     /// How far the logarithm of this customer's amounts lies above the segment's. Known to the world only.
-    pub(super) spending: f32,
+    pub(crate) spending: f32,
     /// First day of the world without purchases; `u16::MAX`: none. Known to the world only.
-    pub(super) stops_on: u16,
+    pub(crate) stops_on: u16,
 }
 
 impl Customer {
     /// The customer of this number in a world of this seed, start (a midnight) and length; it depends on nothing else.
-    pub(super) fn draw(seed: u64, id: CustomerId, start: Millis, days: u16) -> Customer {
+    pub(crate) fn draw(seed: u64, id: CustomerId, start: Millis, days: u16) -> Customer {
         let mut stream = Stream::new(seed, Purpose::Customer, id as u64, 0);
         let segment = Segment::ALL[stream.choose(&SHARES)];
         let character = segment.character();
@@ -233,7 +233,7 @@ impl Customer {
     }
 
     /// Probability that a purchase of this customer uses a discount: the deeper the usual discount, the more often.
-    pub(super) fn discount_probability(&self) -> f64 {
+    pub(crate) fn discount_probability(&self) -> f64 {
         (0.05 + 2.0 * f64::from(self.discount_permille) / 1000.0).min(0.95)
     }
 }

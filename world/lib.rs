@@ -15,7 +15,6 @@ pub mod response;
 mod timeline;
 pub mod write;
 
-use crate::blame::Blame;
 use contacts::{Interaction, Interactions};
 use dataflows::event::{CustomerId, DAY, Millis};
 use population::{Customer, Segment};
@@ -65,15 +64,6 @@ pub enum WorldError {
         /// How long it would last.
         days: u16,
     },
-}
-
-impl WorldError {
-    /// Whose fault it is.
-    pub fn blame(&self) -> Blame {
-        match self {
-            WorldError::NoCustomers | WorldError::NoDays | WorldError::OutOfTime { .. } => Blame::Usage,
-        }
-    }
 }
 
 /// 1980-01-01: signup dates, up to four years before the start, are then after 1970.

@@ -31,7 +31,7 @@ pub struct Interactions<'a> {
 }
 
 impl<'a> Interactions<'a> {
-    pub(super) fn new(plan: &'a Plan, customers: &'a [Customer], seed: u64) -> Self {
+    pub(crate) fn new(plan: &'a Plan, customers: &'a [Customer], seed: u64) -> Self {
         let timeline = Timeline::new(plan, seed, Purpose::Contacts, |stream| stream.below(86_400) as u32);
         Interactions { timeline, customers }
     }
@@ -51,7 +51,7 @@ impl Iterator for Interactions<'_> {
 
 /// What a customer answers to decision number `sequence`, in minor units. Customer and sequence alone make the chance in it, so that two
 /// policies which are compared meet the same luck.
-pub(super) fn feedback(customer: &Customer, arm: usize, sequence: u64, seed: u64) -> i64 {
+pub(crate) fn feedback(customer: &Customer, arm: usize, sequence: u64, seed: u64) -> i64 {
     let draw = Stream::new(seed, Purpose::Feedback, customer.id as u64, sequence).uniform();
     response::reward(customer.segment, arm, draw)
 }

@@ -9,7 +9,7 @@ use rand_pcg::Pcg64Mcg;
 /// What a stream is for: equal numbers in different uses share nothing.
 #[derive(Clone, Copy, Debug)]
 #[repr(u64)]
-pub(super) enum Purpose {
+pub(crate) enum Purpose {
     /// Character and profile of a customer.
     Customer = 1,
     /// Purchases of a day.
@@ -21,42 +21,42 @@ pub(super) enum Purpose {
 }
 
 /// A stream of random numbers.
-pub(super) struct Stream(Pcg64Mcg);
+pub(crate) struct Stream(Pcg64Mcg);
 
 impl Stream {
     /// The stream of this seed, purpose and thing; a thing is named by two numbers (the second is 0 where one is enough).
-    pub(super) fn new(seed: u64, purpose: Purpose, first: u64, second: u64) -> Self {
+    pub(crate) fn new(seed: u64, purpose: Purpose, first: u64, second: u64) -> Self {
         let key = [purpose as u64, first, second].into_iter().fold(mix(seed), |key, part| mix(key ^ part));
         Stream(Pcg64Mcg::new((u128::from(mix(key)) << 64) | u128::from(key)))
     }
 
     /// A number in 0..1, a multiple of 2^-53.
     #[inline]
-    pub(super) fn uniform(&mut self) -> f64 {
+    pub(crate) fn uniform(&mut self) -> f64 {
         (self.0.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
     }
 
     /// Whether something of this probability happens.
     #[inline]
-    pub(super) fn chance(&mut self, probability: f64) -> bool {
+    pub(crate) fn chance(&mut self, probability: f64) -> bool {
         self.uniform() < probability
     }
 
     /// A whole number in 0..bound (0 for bound 0). No value is more likely than another by more than bound / 2^64.
     #[inline]
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.0.next_u64()) * u128::from(bound)) >> 64) as u64
     }
 
     /// A whole number in low..=high.
-    pub(super) fn between(&mut self, (low, high): (u16, u16)) -> u16 {
+    pub(crate) fn between(&mut self, (low, high): (u16, u16)) -> u16 {
         debug_assert!(low <= high);
         low + self.below(u64::from(high - low) + 1) as u16
     }
 
     /// An index, in proportion to its weight.
     #[inline]
-    pub(super) fn choose<const N: usize>(&mut self, weights: &Weights<N>) -> usize {
+    pub(crate) fn choose<const N: usize>(&mut self, weights: &Weights<N>) -> usize {
         let point = self.uniform() * weights.0[N - 1];
         // Counting is faster than searching: there is no branch to guess wrong.
         weights.0[..N - 1].iter().map(|&sum| usize::from(sum <= point)).sum()
@@ -64,13 +64,13 @@ impl Stream {
 
     /// A draw from the standard normal distribution, by Box and Muller's transform.
     #[inline]
-    pub(super) fn normal(&mut self) -> f64 {
+    pub(crate) fn normal(&mut self) -> f64 {
         let radius = (-2.0 * libm::log(1.0 - self.uniform())).sqrt();
         radius * libm::cos(std::f64::consts::TAU * self.uniform())
     }
 
     /// A draw from the Poisson distribution, by Knuth's product of uniforms; for small means.
-    pub(super) fn poisson(&mut self, mean: f64) -> u32 {
+    pub(crate) fn poisson(&mut self, mean: f64) -> u32 {
         let limit = libm::exp(-mean);
         let (mut product, mut count) = (self.uniform(), 0);
         while product > limit {
@@ -82,11 +82,11 @@ impl Stream {
 }
 
 /// The weights of a choice, each added to those before it.
-pub(super) struct Weights<const N: usize>([f64; N]);
+pub(crate) struct Weights<const N: usize>([f64; N]);
 
 impl<const N: usize> Weights<N> {
     /// From weights that are not negative and not all 0; they need not add up to 1.
-    pub(super) const fn new(mut weights: [f64; N]) -> Self {
+    pub(crate) const fn new(mut weights: [f64; N]) -> Self {
         let mut index = 1;
         while index < N {
             weights[index] += weights[index - 1];

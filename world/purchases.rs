@@ -55,7 +55,7 @@ pub struct Transaction {
 }
 
 /// Everything about purchases that is settled before the first one.
-pub(super) struct Market {
+pub(crate) struct Market {
     plan: Plan,
     shoppers: Shoppers,
     amounts: Amounts,
@@ -63,7 +63,7 @@ pub(super) struct Market {
 
 impl Market {
     /// A market of exactly `transactions` purchases from `start` (a midnight) on.
-    pub(super) fn new(customers: &[Customer], transactions: u64, start: Millis, days: u16) -> Market {
+    pub(crate) fn new(customers: &[Customer], transactions: u64, start: Millis, days: u16) -> Market {
         let weights: Vec<f64> = (0..days).map(|day| day_weight(start + Millis::from(day) * DAY)).collect();
         let plan = Plan::new(start, transactions, &weights);
         let shoppers = Shoppers::new(customers);
@@ -225,7 +225,7 @@ pub struct Transactions<'a> {
 }
 
 impl<'a> Transactions<'a> {
-    pub(super) fn new(market: &'a Market, customers: &'a [Customer], seed: u64) -> Self {
+    pub(crate) fn new(market: &'a Market, customers: &'a [Customer], seed: u64) -> Self {
         let timeline = Timeline::new(&market.plan, seed, Purpose::Purchases, second_of_day);
         Transactions { timeline, market, customers, day: 0, active: market.shoppers.active(0) }
     }
