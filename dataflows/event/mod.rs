@@ -31,6 +31,7 @@ pub use block::{Block, Format, Head, Lines, Messages};
 pub use contact::Contact;
 pub use fields::{IGNORABLE, alias_fault, cell_text, field_names, source_names};
 pub use kept::Kept;
+pub use whose::named_in;
 
 /// A customer's number, 0 to 2^63 - 1.
 pub type CustomerId = i64;

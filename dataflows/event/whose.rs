@@ -9,7 +9,7 @@ const DIGITS: usize = 19;
 
 /// The first number that follows the name of the customer's field, as JSON has it: `"customer_id":
 /// 17` or `"customer_id":"17"`, with whatever before and behind it.
-pub(super) fn named_in(raw: &[u8], name: &str) -> Option<CustomerId> {
+pub fn named_in(raw: &[u8], name: &str) -> Option<CustomerId> {
     let quoted = format!("\"{name}\"");
     let after = |at: usize| &raw[at + quoted.len()..];
     memmem::find_iter(raw, quoted.as_bytes()).find_map(|at| number(after(at)))

@@ -7,7 +7,9 @@
 //! What stays is the report of the erasure, sums over many customers, and of a customer who is not
 //! erased for ever the keys of interactions that were taken back.
 
-use dataflows::event::{CustomerId, Millis, Place, Rejected};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use dataflows::event::{CustomerId, Millis, Place, Rejected, named_in};
 use jiff::Timestamp;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
@@ -104,9 +106,8 @@ impl Erased {
     pub fn letters(&self, content: &[u8]) -> Result<Vec<(String, Place)>, String> {
         let mut letters = Vec::new();
         for line in text(content)?.lines().filter(|line| table(line) == "dead_letters") {
-            let Some(until) = self.until_of(line) else { continue };
             let row = parse(line)?;
-            if instant(&row, "dated")? <= until {
+            if self.has_letter(line, &row)? {
                 let topic = row["topic"].as_str().ok_or("topic of a row is no text")?.to_string();
                 letters.push((topic, Place::new(integer(&row, "partition")? as u32, integer(&row, "position")? as u64)));
             }
@@ -122,13 +123,24 @@ impl Erased {
             }
             ("decisions", Some(until)) => Ok(if instant(&parse(line)?, "ts")? <= until { Fate::Goes } else { Fate::Stays }),
             ("interactions", Some(until)) => self.interaction(line, until),
-            ("dead_letters", Some(until)) if instant(&parse(line)?, "dated")? <= until => self.blanked(line),
+            ("dead_letters", _) if self.has_letter(line, &parse(line)?)? => self.blanked(line),
             ("model_versions", _) if self.learned => {
                 let newest = self.arms.insert(integer(&parse(line)?, "arm")?);
                 if newest { Ok(Fate::Stays) } else { without(line, &["a", "b"]) }
             }
             _ => Ok(Fate::Stays),
         }
+    }
+
+    /// Whether a dead letter goes with an erased customer. Of a line of before lines said whose
+    /// they are its bytes tell, and nothing when it is dated: it goes with every erasure.
+    fn has_letter(&self, line: &str, row: &Value) -> Result<bool, String> {
+        if let Some(until) = self.until_of(line) {
+            return Ok(instant(row, "dated")? <= until);
+        }
+        let of_before = row.get("customer_id").is_none();
+        let raw = of_before.then(|| row["raw"].as_str().and_then(|raw| BASE64_STANDARD.decode(raw).ok())).flatten();
+        Ok(raw.and_then(|raw| named_in(&raw, "customer_id")).is_some_and(|customer| self.until.contains_key(&customer)))
     }
 
     /// As in the table.
@@ -343,6 +355,23 @@ mod tests {
         let found = Erased::new(9, &[(5, UNTIL)]).letters(older.join("\n").as_bytes()).expect("lines");
         assert_eq!(found, vec![("rewards".to_string(), Place::new(2, 5)); 2]);
         assert_eq!(rest(&[(5, UNTIL)], &[], &[older]), [Some(vec![blank.clone(), blank, kept, other, nobody])]);
+    }
+
+    #[test]
+    fn dead_letters_of_before_lines_said_whose_they_are_are_known_by_their_bytes() {
+        let letter = |raw: &str, detail: &str| {
+            format!(
+                r#"{{"table":"dead_letters","change":"insert","topic":"rewards","partition":2,"position":5,"reason":"bad_reward","detail":"{detail}","raw":"{}","epoch":3}}"#,
+                BASE64_STANDARD.encode(raw)
+            )
+        };
+        let [own, other, nobody] = [r#"{"customer_id": "5", "x": 1}"#, r#"{"customer_id": 6, "x": 1}"#, "x"].map(|raw| letter(raw, "x is no reward"));
+        let older: &[&str] = &[&own, &other, &nobody];
+        let found = Erased::new(9, &[(5, UNTIL)]).letters(older.join("\n").as_bytes()).expect("lines");
+        assert_eq!(found, [("rewards".to_string(), Place::new(2, 5))]);
+        let blank = letter("", Rejected::BLANKED);
+        assert_eq!(rest(&[(5, UNTIL)], &[], &[older]), [Some(vec![blank.clone(), other.clone(), nobody.clone()])]);
+        assert_eq!(rest(&[(5, UNTIL)], &[], &[&[&blank, &other, &nobody]]), [None], "erased once more");
     }
 
     #[test]
