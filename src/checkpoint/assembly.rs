@@ -89,11 +89,23 @@ pub enum Abandoned {
 impl Assembly {
     /// Begins with what the job was restored from. No file is added to those of a checkpoint that
     /// lies elsewhere: the first one is full then.
-    pub fn new(checkpoints: Checkpoints, settings: SaverSettings, committed: Arc<AtomicU64>, saved: Arc<Saved>, restored: Option<Manifest>) -> Self {
-        let follows = |restored: &Manifest| restored.follows_unnamed || restored.identity != checkpoints.identity();
-        let follows_unnamed = restored.as_ref().is_some_and(follows);
+    ///
+    /// # Errors
+    /// [`CheckpointError::Store`].
+    pub fn new(
+        checkpoints: Checkpoints,
+        settings: SaverSettings,
+        committed: Arc<AtomicU64>,
+        saved: Arc<Saved>,
+        restored: Option<Manifest>,
+    ) -> Result<Self, CheckpointError> {
+        let follows_unnamed = match &restored {
+            Some(restored) => restored.follows_unnamed || restored.identity != checkpoints.identity(),
+            // In its stead the job has repeated what it covered.
+            None => settings.process == 0 && checkpoints.unnamed().are_outdated()?,
+        };
         let former = restored.filter(|restored| restored.identity == checkpoints.identity());
-        Assembly { checkpoints, settings, committed, saved, former, follows_unnamed, attempt: None }
+        Ok(Assembly { checkpoints, settings, committed, saved, former, follows_unnamed, attempt: None })
     }
 
     /// Whether something is being written or waited for.

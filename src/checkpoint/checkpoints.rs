@@ -4,7 +4,7 @@
 use super::at_once::at_once;
 use super::error::CheckpointError;
 use super::fingerprint::Fingerprint;
-use super::manifest::{File, Kind, Manifest, Part, Unreadable};
+use super::manifest::{File, Kind, Manifest, OLDEST_FORMAT, Part, Unreadable};
 use super::store::{Location, Store};
 use super::{names, pack};
 use crate::sink::Link;
@@ -170,7 +170,7 @@ impl Checkpoints {
     /// The newest complete checkpoint. A damaged one is warned of and the one before it taken.
     ///
     /// # Errors
-    /// [`CheckpointError::Format`] and [`CheckpointError::Foreign`], which no older one would mend, and [`CheckpointError::Store`].
+    /// [`CheckpointError::Format`] of a newer version and [`CheckpointError::Foreign`], which no older one would mend, and [`CheckpointError::Store`].
     pub fn newest(&self) -> Result<Option<Manifest>, CheckpointError> {
         let found = self.find(u64::MAX, |_| None, |_| None, |_| false)?;
         found.passed_over.iter().for_each(PassedOver::warn);
@@ -216,6 +216,14 @@ impl Checkpoints {
             match problem.filter(|problem| !is_taken(problem)).or_else(|| manifest.as_ref().and_then(&unsound)) {
                 Some(problem) if problem.is_damage() => {
                     let said = format!("A checkpoint cannot be used, and the one before it is tried: {problem}.");
+                    passed_over.push(PassedOver { epoch, said });
+                }
+                // Everything that it covers is recorded, or else it is said what is missing.
+                Some(CheckpointError::Format { object, found }) if found < OLDEST_FORMAT => {
+                    let said = format!(
+                        "A checkpoint is passed over: {object} has format {found}, of a version before, which is read no more. The epochs since the one \
+                         before it, or since the first, are repeated from the topics."
+                    );
                     passed_over.push(PassedOver { epoch, said });
                 }
                 Some(problem) => return Err(problem),
@@ -389,6 +397,21 @@ impl Checkpoints {
             true => Ok(Some(part)),
             false => Err(damaged(format!("it is of epoch {} and process {}", part.epoch, part.process))),
         }
+    }
+
+    /// Whether any is of a version before, which cannot be read any more.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Store`].
+    pub(super) fn are_outdated(&self) -> Result<bool, CheckpointError> {
+        for epoch in self.epochs()? {
+            match self.manifest(epoch) {
+                Err(CheckpointError::Format { found, .. }) if found < OLDEST_FORMAT => return Ok(true),
+                Err(error @ CheckpointError::Store { .. }) => return Err(error),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Ok(false)
     }
 
     /// Epochs that have a manifest, oldest first.

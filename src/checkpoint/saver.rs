@@ -322,7 +322,7 @@ impl Saver {
         own.for_each(|manifest| saved.complete(manifest.epoch, manifest.created));
         let (messages, taken) = unbounded();
         let (poll, room, told) = (settings.poll, settings.room.max(1), Arc::clone(&saved));
-        let assembly = Assembly::new(checkpoints, settings, committed, Arc::clone(&saved), restored);
+        let assembly = Assembly::new(checkpoints, settings, committed, Arc::clone(&saved), restored)?;
         let save = move || {
             if let Err(panicked) = caught("checkpoint-saver", || save(assembly, &taken, poll)) {
                 // Nobody else sets it.

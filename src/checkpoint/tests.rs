@@ -78,7 +78,7 @@ impl Bench {
         let (saved, committed) = (Arc::new(Saved::default()), Arc::new(AtomicU64::new(u64::MAX)));
         let own = restored.iter().filter(|restored| restored.identity == checkpoints.identity());
         own.for_each(|manifest| saved.complete(manifest.epoch, manifest.created));
-        let assembly = Assembly::new(checkpoints, settings(), Arc::clone(&committed), Arc::clone(&saved), restored);
+        let assembly = Assembly::new(checkpoints, settings(), Arc::clone(&committed), Arc::clone(&saved), restored).expect("a store");
         Bench { assembly, saved, committed }
     }
 

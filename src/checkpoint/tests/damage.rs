@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::checkpoint::manifest::FORMAT;
+use crate::sink::Link;
 use std::fs;
 
 /// Two checkpoints, of epochs 1 and 2, each of files of its own, which have no twins, as of a version
@@ -182,12 +183,16 @@ fn another_configuration_is_refused_with_what_differs() {
 
 /// Writes a manifest whose content was changed by somebody who knows how to make the checksum.
 fn forge(scene: &Scene, from: &str, to: &str) {
-    let text = scene.checkpoints().manifest(2).expect("it is whole").to_text();
+    forge_of(scene, 2, from, to);
+}
+
+fn forge_of(scene: &Scene, epoch: u64, from: &str, to: &str) {
+    let text = scene.checkpoints().manifest(epoch).expect("it is whole").to_text();
     let content = text.split_once("\"content\":").expect("a content").1.trim_end().strip_suffix('}').expect("an end");
     assert!(content.contains(from), "{content}");
     let content = content.replacen(from, to, 1);
     let sealed = format!("{{\"crc32\":\"{:08x}\",\"content\":{content}}}\n", crc32fast::hash(content.as_bytes()));
-    fs::write(scene.path(MANIFEST), sealed).expect("a write");
+    fs::write(scene.path(&names::manifest(epoch)), sealed).expect("a write");
 }
 
 #[test]
@@ -198,6 +203,19 @@ fn another_format_is_refused_whatever_else_it_says() {
     assert!(matches!(error, CheckpointError::Format { found, .. } if found == FORMAT + 1), "{error}");
     assert!(scene.checkpoints().prune(1).is_err(), "nobody knows what it names");
     assert_eq!(scene.names().len(), 8, "so nothing is removed");
+}
+
+#[test]
+fn one_of_a_version_before_is_passed_over_and_goes_with_the_first_of_this_version() {
+    let scene = two();
+    for epoch in [1, 2] {
+        forge_of(&scene, epoch, &format!("\"format\":{FORMAT},"), "\"format\":1,\"old\":true,");
+    }
+    let found = scene.checkpoints().newest_sound(u64::MAX, None, |_| None, |_| false).expect("none of them ends the search");
+    assert_eq!((found.manifest, found.passed_over.len()), (None, 2));
+    let own = scene.checkpoints().of(Link::random());
+    assert!(Bench::new(own.clone(), None).save(Checkpoint::full(3, &[1])));
+    assert_eq!((own.epochs().expect("a store"), scene.checkpoints().epochs().expect("a store")), (vec![3], Vec::new()));
 }
 
 #[test]
