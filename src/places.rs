@@ -73,7 +73,7 @@ pub const PLACES: [Place; 18] = [
     },
     Place {
         name: "folder `kind=verified` beside the checkpoints",
-        done: "what `sluice verify` has left of before is replaced by the next verification",
+        done: "what `sluice verify` has left of before is replaced by the next verification of the same history",
         remains: "rows and histories of before, until then",
         by: By::Verified,
     },

@@ -2,6 +2,7 @@
 //! accepted, and every restart and verification crosses the same gap in the same way.
 
 use crate::services::sender::Sender;
+use crate::services::verifying::{self, follow};
 use crate::services::{Stage, eventually, program, text, topics};
 use serde_json::{Value, json};
 
@@ -69,6 +70,22 @@ impl Scene {
         wanted.iter().for_each(|wanted| assert!(said.contains(wanted), "{wanted}: {said}"));
     }
 
+    /// A gap with records before and behind it: the first ones are gone, but what was verified up to the gap, or a checkpoint there, is gone on from.
+    fn verify_across(&self, since: &Value) {
+        let (config, left) = (self.stage.config(), self.stage.path("checkpoints/kind=verified"));
+        let aside = self.stage.path("aside");
+        let said = follow(&config, &[], "retention has removed", &["--since", "last"]);
+        assert_eq!((&said["since_epoch"], &said["trusted_through_epoch"]), (since, &Value::Null), "{said:#}");
+        assert_eq!(&verifying::verified(&config, &["--since", "last"])["since_epoch"], &said["epoch"]);
+        std::fs::rename(&left, &aside).expect("what verifications have left");
+        for asked in [&[][..], &["--since", "last"]] {
+            let said = follow(&config, asked, "", &["--since", "oldest"]);
+            assert_eq!(said["trusted_through_epoch"], said["since_epoch"], "{said:#}");
+            std::fs::remove_dir_all(&left).expect("what verifications have left");
+        }
+        std::fs::rename(&aside, &left).expect("what verifications have left");
+    }
+
     /// What is recorded of losses: epoch, topic, first, next.
     fn losses(&self) -> Vec<(i64, String, i64, i64)> {
         if self.database {
@@ -109,9 +126,8 @@ fn goes_on(name: &str, database: bool) {
     assert!(log.contains("checkpoint=0 ") && !log.contains("which are not read"), "{log}");
     scene.commit("interactions", 1);
     job.drain();
-    if database {
-        scene.stage.sluice(&["verify", text(&scene.stage.config())]);
-    }
+    let verified = || verifying::verified(&scene.stage.config(), &[])["epoch"].clone();
+    let verified = if database { verified() } else { Value::Null };
 
     // With a checkpoint, before and behind which something was read.
     scene.send("transactions", 3);
@@ -127,6 +143,9 @@ fn goes_on(name: &str, database: bool) {
     assert!(!scene.stage.log().contains("checkpoint=0 "), "{}", scene.stage.log());
     scene.commit("transactions", 1);
     job.kill();
+    if database {
+        scene.verify_across(&verified);
+    }
 
     // What has to be repeated is no loss that can be accepted.
     scene.trim("transactions", 6);

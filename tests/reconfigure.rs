@@ -4,6 +4,7 @@
 
 use crate::services::sender::Sender;
 use crate::services::topics::PARTITIONS;
+use crate::services::verifying::{verified, verify};
 use crate::services::{Job, Stage, eventually};
 use std::fmt::Write;
 
@@ -163,6 +164,7 @@ fn other_settings_give_what_a_rebuild_gives_whatever_is_killed() {
     assert_eq!(scene.rows(), before, "it went on as it was");
 
     // Killed after that, before there is a checkpoint of it.
+    let before_it = verified(&stage.config(), &[]);
     scene.configure(other);
     let last = scene.number("SELECT epoch FROM sluice.progress");
     let held = scene.hold(last + 2);
@@ -173,6 +175,9 @@ fn other_settings_give_what_a_rebuild_gives_whatever_is_killed() {
     assert_eq!(scene.number("SELECT epoch FROM sluice.progress"), last + 1);
     scene.refused(former, &[], "configure it as before");
     scene.configure(other);
+    // A checkpoint that was taken under the former settings is begun at; what has taken nothing on trust stays.
+    let begun = verified(&stage.config(), &["--since", "oldest"]);
+    assert!(begun["trusted_through_epoch"].as_i64().is_some_and(|epoch| epoch <= last) && begun["epoch"] == last + 1, "{begun:#}");
     let job = scene.reads(stage.start_with_log(&["--workers", "2"]));
     assert!(stage.log().contains("repeated=1"), "the change is repeated: {}", stage.log());
     scene.settled("2 hours");
@@ -183,8 +188,17 @@ fn other_settings_give_what_a_rebuild_gives_whatever_is_killed() {
     assert!(stage.log().contains("repeated=0"), "{}", stage.log());
     job.drain();
     let reconfigured = scene.rows();
-    let verified = stage.sluice(&["verify", stage.config().to_str().expect("UTF-8")]);
-    assert!(String::from_utf8_lossy(&verified.stdout).contains("is what its records give"), "{verified:?}");
+    // What was verified under the former settings is gone on from across the change.
+    let since = verified(&stage.config(), &["--since", &before_it["epoch"].to_string()]);
+    assert_eq!((&since["since_epoch"], &since["trusted_through_epoch"]), (&before_it["epoch"], &serde_json::Value::Null), "{since:#}");
+    let whole = verified(&stage.config(), &[]);
+    let rows = |said: &serde_json::Value| said["tables"][0]["rows"].clone();
+    assert_eq!((rows(&since), rows(&begun)), (rows(&whole), rows(&whole)), "the change tells every customer anew");
+    scene.configure(former);
+    let (code, said) = verify(&stage.config(), &["--since", "last"]);
+    assert!(code == Some(1) && said.as_str().is_some_and(|said| said.contains("with the configuration that it runs with")), "{said}");
+    scene.configure(other);
+    verified(&stage.config(), &["--since", "last"]);
     assert_ne!(reconfigured, before);
 
     let job = stage.start_with_log(&["--rebuild"]);

@@ -3,7 +3,8 @@
 
 use crate::hostile::History;
 use crate::services::sender::{COPIES, Sender};
-use crate::services::{Stage, eventually, field, program, text, topics};
+use crate::services::verifying::{follow, verified, verify};
+use crate::services::{Stage, eventually, field, text, topics};
 use postgres::{Client, NoTls};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -98,13 +99,6 @@ impl Produced {
             }
         }
     }
-}
-
-/// What `sluice verify` says, and its exit code.
-fn verify(config: &Path, more: &[&str]) -> (Option<i32>, Value) {
-    let output = program().args(["verify", text(config), "--json"]).args(more).output().expect("the program can be started");
-    let said = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&output.stderr).into_owned()));
-    (output.status.code(), said)
 }
 
 /// The differences that were named: table, column (empty: the row as a whole), and how many there are of it.
@@ -255,8 +249,6 @@ fn find_changes_since(stage: &Stage, verified: u64) {
     let other = format!("UPDATE epochs SET chain = repeat('0', 64) WHERE epoch = {verified}");
     let (code, said) = since(&changed(stage, "other_since", &[other]), "last");
     assert!(code == Some(1) && said.as_str().is_some_and(|said| said.contains("another history") && said.contains("without --since")), "{said}");
-    let (code, said) = since(&stage.config(), "999999");
-    assert!(code == Some(1) && said.as_str().is_some_and(|said| said.contains("--since last")), "{said}");
 }
 
 /// Whatever part of the topics is replayed gives what the same part gives from files.
@@ -423,6 +415,37 @@ impl Rounds<'_> {
     }
 }
 
+/// Where nothing was verified, and the first epochs are gone, a checkpoint is begun at, whatever is asked for; what is left then is gone on from.
+fn begin_at_checkpoints(stage: &Stage, config: &Path) {
+    let left = stage.path("checkpoints/kind=verified");
+    let aside = stage.path("aside");
+    std::fs::rename(&left, &aside).expect("what verifications have left");
+    for (asked, wanted) in
+        [(&[][..], "no longer recorded"), (&["--since", "last"], "there is no verification"), (&["--since", "1"], "neither a verif")]
+    {
+        let said = follow(config, asked, wanted, &["--since", "oldest"]);
+        assert_eq!(said["trusted_through_epoch"], said["since_epoch"], "{said:#}");
+        assert!(said["uncompared_rows"].as_u64() > Some(0), "{said:#}");
+        let next = verified(config, &["--since", "last"]);
+        assert_eq!((&next["since_epoch"], &next["trusted_through_epoch"]), (&said["epoch"], &said["trusted_through_epoch"]), "{next:#}");
+        std::fs::remove_dir_all(&left).expect("what verifications have left");
+    }
+    // What was written since the checkpoint is compared, and what of it is taken away is missed.
+    for (name, change) in [
+        ("late_row", "DELETE FROM interactions WHERE ctid = (SELECT ctid FROM interactions WHERE customer_id = 8 ORDER BY ts DESC LIMIT 1)"),
+        ("late_value", "UPDATE model_metrics SET pending = pending + 1 WHERE epoch = (SELECT max(epoch) FROM model_metrics)"),
+        ("late_decision", "DELETE FROM decisions WHERE ctid = (SELECT ctid FROM decisions ORDER BY epoch DESC LIMIT 1)"),
+    ] {
+        let (code, said) = verify(&changed(stage, name, &[change.to_string()]), &["--since", "oldest"]);
+        assert_eq!((code, named(&said).len()), (Some(1), 1), "{name}: {said:#}");
+    }
+    // Pieces of what was found to differ lie there, and count for nothing.
+    std::fs::remove_dir_all(&left).expect("what verifications have left");
+    std::fs::rename(&aside, &left).expect("what verifications have left");
+    // Of two that were left the older one does, should the newer one be damaged.
+    verified(config, &["--since", "last"]);
+}
+
 #[test]
 fn rows_that_are_old_go_beside_kills_and_what_is_left_is_what_the_records_give() {
     let Some(stage) = Stage::set("retention") else { return };
@@ -452,21 +475,29 @@ fn rows_that_are_old_go_beside_kills_and_what_is_left_is_what_the_records_give()
     let contacts: i64 = stage.database().query_one("SELECT count(*) FROM sluice.interactions", &[]).expect("a number").get(0);
     assert!(0 < contacts && contacts < 9 * rounds.round, "{contacts} rows of {} rounds", rounds.round);
 
-    // Without the first epochs only what was verified can be gone on from.
+    // Without the first epochs only what was verified can be gone on from, or a checkpoint.
     configure("100ms", "keep_epochs = \"1s\"\n");
     let job = stage.start_with_log(&[]);
     rounds.until(&format!("(({}) > 0)", gone("epochs")));
     rounds.correct();
     job.kill();
-    let (code, failed) = verify(&stage.config(), &[]);
-    assert!(code == Some(1) && failed.as_str().is_some_and(|said| said.contains("no longer recorded") && said.contains("--since last")), "{failed}");
-    let (code, since) = verify(&stage.config(), &["--since", "last"]);
-    assert_eq!((code, &since["ok"], &since["since_epoch"]), (Some(0), &Value::Bool(true), &said["epoch"]), "{since:#}");
+    // What comes now comes after the last checkpoint.
+    let toml = std::fs::read_to_string(stage.config()).expect("a configuration");
+    std::fs::write(stage.config(), toml.replace("interval = \"1s\"", "interval = \"1h\"")).expect("a configuration");
+    let job = stage.start_with_log(&[]);
+    let committed = stage.database().query_one("SELECT epoch FROM sluice.progress", &[]).expect("progress").get::<_, i64>(0);
+    rounds.until(&format!("(SELECT count(*) >= 9 FROM sluice.interactions WHERE epoch > {committed})"));
+    rounds.correct();
+    job.kill();
+    let copy = changed(&stage, "unverified", &[]);
+    let since = follow(&stage.config(), &[], "no longer recorded", &["--since", "last"]);
+    assert_eq!(since["since_epoch"], said["epoch"], "{since:#}");
     let deleted =
         ["DELETE FROM interactions WHERE epoch = (SELECT min(epoch) FROM interactions) AND customer_id = (SELECT min(customer_id) FROM interactions
         WHERE epoch = (SELECT min(epoch) FROM interactions))"
             .to_string()];
     let (code, said) = verify(&changed(&stage, "deleted", &deleted), &["--since", "last"]);
     assert_eq!((code, named(&said).len()), (Some(1), 1), "{said:#}");
+    begin_at_checkpoints(&stage, &copy);
     rounds.sender.finish();
 }

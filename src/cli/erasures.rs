@@ -41,9 +41,11 @@ pub fn run(args: &ErasuresArgs, global: &GlobalArgs) -> Result<(), ProgramError>
     crate::telemetry::logging::start(&config.log);
     let features = config.features()?;
     let mut records = survey(&config, &features, &TopicIds::UNKNOWN, &Trouble::default(), false).map_err(RunError::from)?;
+    let identity = records.history().map_err(RunError::from)?.identity;
     let oldest = |location: &Location| -> Result<Option<u64>, ProgramError> {
-        let checkpoints = Checkpoints::open(location, &config.job, Fingerprint::of(&config.settings()))?;
-        Ok(checkpoints.list()?.iter().map(|listed| listed.epoch).min())
+        let unnamed = Checkpoints::open(location, &config.job, Fingerprint::of(&config.settings()))?;
+        let epochs = [unnamed.of(identity).epochs()?, unnamed.epochs()?];
+        Ok(epochs.into_iter().flatten().min())
     };
     let (checkpoint, verified) = (oldest(&config.checkpoint.dir)?, oldest(&config.checkpoint.dir.below(VERIFIED))?);
     let standing = Standing { checkpoint, verified, ..Standing::of(records.as_mut()).map_err(RunError::from)? };

@@ -18,7 +18,12 @@ transaction that reads is open, as with a dump of the database. Exit code 1 when
 
 Where nothing differs, the state after the last epoch and the rows of the tables are left below checkpoint.dir, in kind=verified. With --since last the \
 next one goes on from there: records of before are not read again, rows of before are compared as all others. It leaves its own in turn, so a job of a \
-year can be verified each night. That a topic no longer holds what it held, only one without --since can tell.
+year can be verified each night, whatever settings it takes over meanwhile. That a topic no longer holds what it held, only one without --since can tell.
+
+Where the first records or epochs are gone and no verification was left, --since oldest begins at the oldest checkpoint of the job from which everything \
+is there. What is in that checkpoint is taken on trust, and a row that was last written before it is not compared; how many there are is told. What it \
+leaves can be gone on from in turn, unless a verification is there that can be gone on from and has taken nothing on trust: that stays. When a verification cannot begin where it was to begin, where one can is \
+looked for and told.
 
 Not compared are the instants at which rows were written, ids that only count, and what people may edit (model_versions.pinned, \
 roi_inputs). In memory it needs what the job needs, and about 300 bytes an interaction and 400 bytes a customer beside that.
@@ -26,6 +31,7 @@ roi_inputs). In memory it needs what the job needs, and about 300 bytes an inter
 Examples:
   sluice verify sluice.toml
   sluice verify sluice.toml --since last
+  sluice verify sluice.toml --since oldest
   sluice verify sluice.toml --workers 4 --json"
 )]
 pub struct VerifyArgs {
@@ -38,7 +44,7 @@ pub struct VerifyArgs {
     /// Worker threads [default: 1]
     #[arg(short, long, value_name = "N", env = "SLUICE_WORKERS", hide_env_values = true)]
     pub workers: Option<String>,
-    /// Go on from an earlier verification that found nothing: `last`, or the epoch that it went up to
+    /// Go on from the verification before (`last`), begin at the oldest checkpoint (`oldest`), or at the verification or checkpoint of an epoch
     #[arg(long, value_name = "EPOCH", env = "SLUICE_VERIFY_SINCE", hide_env_values = true)]
     pub since: Option<Since>,
 }
@@ -79,7 +85,7 @@ fn describe(verdict: &Verdict) -> String {
         let computed = epoch - since;
         let epochs = if *since > 0 { format!("{computed} epochs since epoch {since}") } else { format!("{computed} epochs") };
         let line = format!("job `{job}` is what its records give: {epochs}, {rows} rows of {tables} tables compared in {seconds:.1} s");
-        return removed(verdict).into_iter().chain([line]).collect::<Vec<_>>().join("\n");
+        return removed(verdict).into_iter().chain(trusted(verdict)).chain([line]).collect::<Vec<_>>().join("\n");
     }
     let mut lines = Vec::new();
     for findings in differing(verdict) {
@@ -90,6 +96,7 @@ fn describe(verdict: &Verdict) -> String {
         }
     }
     lines.extend(removed(verdict));
+    lines.extend(trusted(verdict));
     lines.extend(verdict.incomplete.clone());
     lines.push(format!("job `{job}` as of epoch {epoch}, compared in {seconds:.1} s"));
     lines.join("\n")
@@ -103,6 +110,17 @@ fn removed(verdict: &Verdict) -> Option<String> {
         "{of} that the job has read are no longer there, for the topic is compacted: digests, models and decisions of epochs from {from} on, and contexts and \
          features of customers with newer records, cannot be told; {} values that differ there are passed over",
         verdict.untold()
+    ))
+}
+
+/// What is taken on trust.
+fn trusted(verdict: &Verdict) -> Option<String> {
+    let epoch = verdict.trusted?;
+    let begins = if verdict.since == epoch { "it begins" } else { "the first of the verifications that it goes on from began" };
+    let rows = verdict.uncompared();
+    Some(format!(
+        "{begins} at the checkpoint of epoch {epoch}, which no verification has reached: what is in it is taken on trust, and {rows} rows that were last \
+         written before are not compared"
     ))
 }
 
@@ -120,6 +138,8 @@ fn to_json(verdict: &Verdict) -> serde_json::Value {
         "job": verdict.job,
         "epoch": verdict.epoch,
         "since_epoch": Some(verdict.since).filter(|since| *since > 0),
+        "trusted_through_epoch": verdict.trusted,
+        "uncompared_rows": verdict.uncompared(),
         "differences": verdict.differences(),
         "tables": verdict.findings,
         "removed": verdict.removed.as_ref().map(|removed| json!({ "records": removed.records, "from_epoch": removed.from })),
@@ -141,6 +161,7 @@ mod tests {
             job: "campaign".to_string(),
             epoch: 3,
             since: 0,
+            trusted: None,
             findings: vec![features.clone()],
             removed: None,
             incomplete: None,
@@ -149,6 +170,12 @@ mod tests {
         assert_eq!(describe(&verdict), "job `campaign` is what its records give: 3 epochs, 7 rows of 1 tables compared in 1.2 s");
         let nightly = describe(&Verdict { epoch: 12, since: 3, ..verdict.clone() });
         assert!(nightly.contains(": 9 epochs since epoch 3, 7 rows"), "{nightly}");
+        let begun = Findings { trusted: 5, ..features.clone() };
+        let begun = Verdict { epoch: 12, since: 3, trusted: Some(3), findings: vec![begun], ..verdict.clone() };
+        let (said, told) = (describe(&begun), to_json(&begun));
+        assert!(said.starts_with("it begins at the checkpoint of epoch 3, which no verification has reached") && said.contains("5 rows"), "{said}");
+        assert!(describe(&Verdict { since: 7, ..begun }).contains("goes on from began at the checkpoint of epoch 3"));
+        assert_eq!((&told["trusted_through_epoch"], &told["uncompared_rows"]), (&json!(3), &json!(5)));
         features.untold = 4;
         let removed = Removed { records: std::collections::BTreeMap::from([("profiles".to_string(), 2)]), from: 9 };
         let lacking = Verdict { findings: vec![features.clone()], removed: Some(removed), ..verdict.clone() };

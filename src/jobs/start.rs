@@ -9,6 +9,7 @@
 use super::reach;
 use super::reconfiguring::Wanted;
 use super::restart::{Restart, RestartError, Sources};
+use super::verify::VERIFIED;
 use crate::checkpoint::{CheckpointError, Checkpoints};
 use crate::config::types::Config;
 use crate::durable;
@@ -225,14 +226,17 @@ impl Survey<'_> {
 impl Start<'_> {
     /// Begins with a job that was taken over.
     fn begin(&self, (mut sink, outbox): Opened, way: Way) -> Result<Taken, RestartError> {
-        let Start { campaign, sources, now, .. } = self;
+        let Start { config, campaign, sources, now, .. } = self;
         let (restart, losses) = match way {
             Way::On(restart, losses) => (*restart, losses),
             Way::Anew(starts) => {
                 // In this order: without its checkpoints the job would repeat its epochs, but
                 // checkpoints without their epochs are of no use.
-                for forgotten in [sources.checkpoints.of(sink.history()?.identity), sources.checkpoints.unnamed()] {
-                    forgotten.erase_before(u64::MAX)?;
+                let verified = Checkpoints::open(&config.checkpoint.dir.below(VERIFIED), &config.job, sources.checkpoints.fingerprint().clone())?;
+                for of_job in [sources.checkpoints, &verified] {
+                    for forgotten in [of_job.of(sink.history()?.identity), of_job.unnamed()] {
+                        forgotten.erase_before(u64::MAX)?;
+                    }
                 }
                 sink.forget(&starts, now)?;
                 tracing::warn!("Everything is made anew from the topics.");

@@ -1,46 +1,48 @@
 //! Everything once more from the topics, beside the job that runs: with the epochs as they were recorded the same digests must come out, and the rows
 //! that the tables have. With `--since` the epochs that an earlier verification has found in order are not computed again: it has left the state after
-//! them and the rows that the tables then had, which are compared as all others.
+//! them and the rows that the tables then had, which are compared as all others. Or a checkpoint of the job is begun at, of which everything before is
+//! taken on trust: a row that was last written before is not compared, until it is written again.
 //!
 //! Where other settings were taken over, the epochs before are computed with those that they had.
 //!
 //! One transaction sees the recorded epochs and all tables as of the same commit, however far the job goes meanwhile. Thresholds are not taken from
 //! their table but computed again, for recorded watermarks close them where they closed before.
 
+mod error;
 mod lost;
+mod reading;
 mod recorded;
 mod stretches;
 mod verified;
+mod ways;
 
 pub use verified::FOLDER as VERIFIED;
 
 use super::gather::Gather;
-use super::history::{AHEAD, Decided, History, HistoryError, Stretch};
-use super::live::{Control, Replayed, bounds_of};
+use super::history::{AHEAD, Decided, History, HistoryError};
+use super::live::{Control, Replayed};
 use super::run::described;
 use super::topics;
-use crate::blame::Blame;
-use crate::checkpoint::CheckpointError;
 use crate::checkpoint::Fingerprint;
-use crate::cluster::{Cluster, ClusterError};
+use crate::cluster::Cluster;
 use crate::config::types::Config;
 use crate::first::{First, Panicked, caught};
-use crate::kafka::compacted::{Compacted, Topics};
+use crate::kafka::compacted::Compacted;
 use crate::kafka::intake::Sight;
-use crate::kafka::{Assigned, KafkaError, KafkaSettings, Position, admin};
-use crate::postgres::comparison::{Expected, Findings, Snapshot, Standing};
+use crate::kafka::{KafkaError, KafkaSettings};
+use crate::postgres::comparison::{Expected, Findings, Standing};
 use crate::postgres::{PostgresError, PostgresSettings};
 use crate::results::EpochResults;
-use crate::sink::losses::behind;
 use crate::telemetry::progress::{Progress, Unit};
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use dataflows::campaign::graph::Campaign;
 use dataflows::customer::Features;
-use dataflows::event::Topic;
+#[cfg(test)]
+pub use error::Open;
+pub use error::VerifyError;
 use lost::Lost;
 pub use lost::Removed;
 use recorded::{Checker, check_chain, check_progress};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -48,170 +50,7 @@ use std::time::{Duration, Instant};
 use stretches::parts;
 pub use verified::Since;
 use verified::{Basis, Leaving, Verified};
-
-/// Why nothing can be said.
-#[derive(Debug, thiserror::Error)]
-pub enum VerifyError {
-    /// The broker or its topics.
-    #[error(transparent)]
-    Kafka(#[from] KafkaError),
-    /// The database.
-    #[error(transparent)]
-    Postgres(#[from] PostgresError),
-    /// The workers.
-    #[error(transparent)]
-    Cluster(#[from] ClusterError),
-    /// The topics cannot be read to the end.
-    #[error(transparent)]
-    History(#[from] HistoryError),
-    /// The records that the job began with are gone.
-    #[error(
-        "partition {partition} of `{topic}` starts at offset {low}, but the job began with offset {wanted}: retention has removed the records between, \
-         so it cannot be computed from its beginning again. Restore the topic from a copy, or verify before retention takes records away \
-         (retention.ms=-1 keeps all); what was verified before is gone on from with --since last"
-    )]
-    Removed {
-        /// The topic.
-        topic: String,
-        /// The partition.
-        partition: u32,
-        /// Where the job began.
-        wanted: u64,
-        /// The first offset that is there.
-        low: u64,
-    },
-    /// The job has recorded more than there is.
-    #[error(
-        "epoch {epoch} is recorded to end at offset {wanted} of partition {partition} of `{topic}`, which ends at {high}: the topic was made anew, the \
-         broker has lost records, or the recorded offsets were changed"
-    )]
-    PastEnd {
-        /// The epoch.
-        epoch: u64,
-        /// The topic.
-        topic: String,
-        /// The partition.
-        partition: u32,
-        /// The offset that is recorded.
-        wanted: u64,
-        /// The offset after the last that is there.
-        high: u64,
-    },
-    /// The beginning is not known.
-    #[error("job `{0}` has no record of the offsets that it began with, and did not begin with the earliest: it cannot be computed again")]
-    Unrepeatable(String),
-    /// What earlier verifications have left.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    /// There is no verification to go on from.
-    #[error("{}", unverified(address, *since))]
-    Unverified {
-        /// Where it would be.
-        address: String,
-        /// Which was asked for.
-        since: Since,
-    },
-    /// The verification cannot be gone on from.
-    #[error("{object} cannot be gone on from: {why}. Verify everything, with `sluice verify` without --since")]
-    Unusable {
-        /// What.
-        object: String,
-        /// Why not.
-        why: String,
-    },
-    /// What was verified is not what is recorded.
-    #[error(
-        "what was verified up to epoch {epoch} is of another history than the job's: {why}. The database was restored from another copy, or the job was made \
-         anew, or somebody has changed the record of that epoch; verify everything, with `sluice verify` without --since"
-    )]
-    OtherHistory {
-        /// The epoch.
-        epoch: u64,
-        /// How that shows.
-        why: String,
-    },
-    /// The epochs are no longer recorded.
-    #[error("{}", forgotten(*through, *since))]
-    Forgotten {
-        /// The last one that is not.
-        through: u64,
-        /// The epoch up to which it was verified before; 0 where that was not asked for.
-        since: u64,
-    },
-    /// The records after what was verified are gone.
-    #[error(
-        "partition {partition} of `{topic}` starts at offset {low}, but what was verified up to epoch {epoch} ends at offset {wanted}: retention has removed \
-         the records between. Restore the topic from a copy, or verify more often than retention takes records away"
-    )]
-    RemovedSince {
-        /// The topic.
-        topic: String,
-        /// The partition.
-        partition: u32,
-        /// The epoch.
-        epoch: u64,
-        /// Where it ends.
-        wanted: u64,
-        /// The first offset that is there.
-        low: u64,
-    },
-    /// The job was run with other settings.
-    #[error(
-        "job `{job}` was run with another configuration than this one: {}. Nothing was compared; verify it with the configuration that it runs with",
-        differences.join("; ")
-    )]
-    Configured {
-        /// The job.
-        job: String,
-        /// What differs, key by key.
-        differences: Vec<String>,
-    },
-    /// The thread that compares could not be started, or ended.
-    #[error("the thread that compares epochs: {0}")]
-    Thread(String),
-}
-
-fn forgotten(through: u64, since: u64) -> String {
-    let gone = format!("epochs up to {through} are no longer recorded (postgres.keep_epochs)");
-    match since {
-        0 => format!("{gone}, so it cannot be computed from its beginning again: go on from the verification before with --since last"),
-        _ => format!("{gone}, and what was verified before ends with epoch {since}: keep them longer, and verify more often than they go"),
-    }
-}
-
-fn unverified(address: &str, since: Since) -> String {
-    match since {
-        Since::Last => format!(
-            "there is no verification to go on from at {address}: run `sluice verify` without --since, which leaves one there when it finds nothing that differs"
-        ),
-        Since::Epoch(epoch) => {
-            format!("there is no verification up to epoch {epoch} to go on from at {address}: go on from the newest one with --since last")
-        }
-    }
-}
-
-impl VerifyError {
-    /// Whose fault it is.
-    pub fn blame(&self) -> Blame {
-        match self {
-            VerifyError::Kafka(error) => error.blame(),
-            VerifyError::Postgres(error) => error.blame(),
-            VerifyError::Cluster(error) => error.blame(),
-            VerifyError::History(error) => error.blame(),
-            VerifyError::Checkpoint(error) => error.blame(),
-            VerifyError::Configured { .. }
-            | VerifyError::Removed { .. }
-            | VerifyError::PastEnd { .. }
-            | VerifyError::Unrepeatable(_)
-            | VerifyError::Unverified { .. }
-            | VerifyError::Unusable { .. }
-            | VerifyError::OtherHistory { .. }
-            | VerifyError::Forgotten { .. }
-            | VerifyError::RemovedSince { .. }
-            | VerifyError::Thread(_) => Blame::World,
-        }
-    }
-}
+use ways::{Opened, Ways};
 
 /// What came of it.
 #[derive(Clone, Debug)]
@@ -220,8 +59,11 @@ pub struct Verdict {
     pub job: String,
     /// The epoch as of which everything was compared.
     pub epoch: u64,
-    /// The epoch up to which it was verified before; 0 where it was computed from its beginning.
+    /// The epoch after which it was computed; 0 where that was from its beginning.
     pub since: u64,
+    /// The epoch of the checkpoint that it, or the first of the verifications that it goes on from,
+    /// has begun at: what was before is taken on trust; `None`: nothing is.
+    pub trusted: Option<u64>,
     /// What was found, table by table.
     pub findings: Vec<Findings>,
     /// Records that the job has read and that compaction has removed since; `None`: there are none.
@@ -243,6 +85,11 @@ impl Verdict {
         self.findings.iter().map(|findings| findings.untold).sum()
     }
 
+    /// Rows that were last written before what was begun at, and are not compared.
+    pub fn uncompared(&self) -> u64 {
+        self.findings.iter().map(|findings| findings.trusted).sum()
+    }
+
     /// Rows in all tables.
     pub fn rows(&self) -> u64 {
         self.findings.iter().map(|findings| findings.rows).sum()
@@ -252,28 +99,40 @@ impl Verdict {
 /// How long a silent broker is waited for before it is said.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// Verifies the job of this configuration, in this process alone; `since` says from which earlier verification on.
+/// How often a checkpoint is looked for that is not pruned while it is loaded.
+const ATTEMPTS: usize = 5;
+
+/// Verifies the job of this configuration, in this process alone; `since` says where it begins, other than with the first records.
 ///
 /// # Errors
 /// What keeps it from being computed again; that something differs is no error.
 pub fn verify(config: &Config, features: Features, since: Option<Since>) -> Result<Verdict, VerifyError> {
     let started = Instant::now();
     let config = Config { processes: 1, process: 0, hostfile: None, ..config.clone() };
-    let postgres = config.postgres_settings(&features);
-    let mut described = described(&config, features, true);
-    let verified = Verified::open(&config, &described.settings)?;
-    let basis = since.map(|since| verified.find(since)).transpose()?;
-    let since = basis.as_ref().map_or(0, Basis::epoch);
-    let mut snapshot = Snapshot::open(postgres.clone())?;
-    let mut standing = snapshot.standing(since)?;
-    let gone = standing.gone();
-    if gone.epochs > since {
-        return Err(VerifyError::Forgotten { through: gone.epochs, since });
+    let described = described(&config, features, true);
+    let mut ways = Ways::find(&config, &described)?;
+    let mut attempts = 0..ATTEMPTS;
+    loop {
+        attempts.next();
+        match ways.open(since).and_then(|opened| compute(&config, described.clone(), &mut ways, opened)) {
+            Ok(verdict) => return Ok(Verdict { took: started.elapsed(), ..verdict }),
+            Err(VerifyError::Unusable { object, why }) if since == Some(Since::Oldest) && !attempts.is_empty() => {
+                tracing::info!("{object} is gone meanwhile, and the next one is begun at: {why}.");
+            }
+            Err(why) => return Err(ways.advised(why, since)),
+        }
     }
-    basis.iter().try_for_each(|basis| basis.check(&standing))?;
+}
+
+/// Computes from a beginning on, and compares.
+fn compute(config: &Config, mut described: Campaign, ways: &mut Ways<'_>, opened: Opened) -> Result<Verdict, VerifyError> {
+    let since = opened.epoch();
+    let Opened { basis, mut standing } = opened;
+    let unnamed_are_own = ways.unnamed_are_own(&standing);
+    let (postgres, gone) = (config.postgres_settings(&described.features), standing.gone());
     serve(&mut described, &standing, &config.job)?;
     let (job, epoch) = (config.job.clone(), standing.last());
-    let mut verdict = Verdict { job, epoch: 0, since, findings: Vec::new(), removed: None, incomplete: None, took: Duration::ZERO };
+    let mut verdict = Verdict { job, epoch: 0, since, trusted: None, findings: Vec::new(), removed: None, incomplete: None, took: Duration::ZERO };
     let mut progress = Findings::new("progress");
     let mut epochs = Findings::new("epochs");
     check_chain(&standing, &mut epochs);
@@ -288,37 +147,53 @@ pub fn verify(config: &Config, features: Features, since: Option<Since>) -> Resu
         let first = parts.first().map_or(Ok(described.clone()), |part| part.campaign(&described))?;
         let mut expected = Expected::new(&stretches::tables(&postgres, &first), standing.kept.clone());
         if let Some(basis) = &basis {
-            let blocks = verified.rows(basis, &mut expected)?;
-            blocks.compare(&standing.seen.blocks, gone.epochs, &mut epochs);
+            let pending = ways.snapshot.pending_after(since, &standing.epochs)?;
+            let blocks = basis.rows(&mut expected, pending)?;
+            blocks.into_iter().for_each(|blocks| blocks.compare(&standing.seen.blocks, gone.epochs, &mut epochs));
         }
+        verdict.trusted = expected.trusted_through();
         let (mut basis, mut lost, mut campaign) = (basis, None, first);
         for (place, part) in parts.iter().enumerate() {
             let next = parts.get(place + 1).map_or(Ok(described.clone()), |part| part.campaign(&described))?;
+            if let Some(from) = basis.take_if(|basis| basis.epoch() == part.through) {
+                // It ends where the other settings were taken over.
+                let (from, changed) = stretches::change(from, part, &next, &postgres, expected)?;
+                (basis, expected, campaign) = (Some(from), changed, next);
+                continue;
+            }
             let memory = Verified::in_memory(&config.job, &part.settings)?;
-            let computing =
-                Computing { config: &config, postgres: stretches::tables(&postgres, &campaign), described: campaign, verified: &memory, basis };
+            let computing = Computing { config, postgres: stretches::tables(&postgres, &campaign), described: campaign, verified: &memory, basis };
             let recomputed = computing.run(stretches::take_through(&mut standing, part.through), expected, epochs, lost, false)?;
             let leaving = recomputed.leaving.ok_or_else(|| VerifyError::Thread("what it comes to cannot be held in memory".to_string()))?;
             let (found, still_lost) = recomputed.checker.into_findings();
             (epochs, lost, campaign) = (found, Some(still_lost), next);
-            let (from, changed) = stretches::change(&memory, leaving, part, &campaign, &postgres, recomputed.expected)?;
+            leaving.keep(part.through);
+            let (from, changed) = stretches::change(memory.at(part.through)?, part, &campaign, &postgres, recomputed.expected)?;
             (basis, expected) = (Some(from), changed);
             tracing::info!(epoch = part.through + 1, "Other settings were taken over; it is computed on with these.");
         }
-        let computing = Computing { config: &config, described: campaign, postgres, verified: &verified, basis };
+        let computing = Computing { config, described: campaign, postgres, verified: &ways.verified, basis };
         let recomputed = computing.run(standing, expected, epochs, lost, true)?;
         let (found, lost) = recomputed.checker.into_findings();
         epochs = found;
         leaving = recomputed.leaving;
         verdict.removed = lost.removed(&names);
         tracing::info!(epoch, since, "Everything is computed again; the tables are read.");
-        verdict.findings = snapshot.compare(recomputed.expected, lost.doubt(&names).as_ref(), |table| tracing::debug!(table, "Compared."))?;
+        verdict.findings = ways.snapshot.compare(recomputed.expected, lost.doubt(&names).as_ref(), |table| tracing::debug!(table, "Compared."))?;
     }
     verdict.findings.extend([epochs, progress]);
     // What lacks records is not the state that the job has.
     let is_sound = verdict.differences() == 0 && verdict.removed.is_none();
-    leaving.filter(|_| is_sound).into_iter().for_each(|leaving: Leaving| leaving.keep(epoch));
-    verdict.took = started.elapsed();
+    if let Some(proven) = leaving.as_ref().filter(|_| is_sound && verdict.trusted == Some(since)).and_then(|_| ways.proven()) {
+        tracing::info!(epoch = proven, "The next one goes on from the verification that is there: it has taken nothing on trust.");
+        leaving = None;
+    }
+    if let Some(leaving) = leaving.filter(|_| is_sound)
+        && leaving.keep(epoch)
+        && unnamed_are_own
+    {
+        ways.verified.forget_unnamed();
+    }
     Ok(verdict)
 }
 
@@ -351,7 +226,7 @@ impl Computing<'_> {
         kafka.topic_ids.compare(&topics::ids(&kafka), &kafka.topics).map_err(KafkaError::from)?;
         let compacted = Compacted::default();
         compacted.look(&kafka);
-        let (stretch, lost) = self.stretch(&kafka, &standing, compacted.topics())?;
+        let (stretch, lost) = reading::stretch(&self.config.job, &kafka, &standing, self.basis.as_ref(), compacted.topics())?;
         let lost = before.unwrap_or(lost);
         let (resumption, leaving) = self.verified.resumption(self.basis.as_ref(), self.config.workers);
         let settings = Arc::make_mut(&mut self.described.settings);
@@ -405,54 +280,6 @@ impl Computing<'_> {
             false => leaving.hand_none(last.epoch),
         });
         Ok(Recomputed { expected, checker, leaving })
-    }
-
-    /// What has to be read: from the offsets that the job began with, or that what was verified ends with, to those of its last recorded epoch. Of that,
-    /// compaction may have removed some.
-    fn stretch(&self, kafka: &KafkaSettings, standing: &Standing, compacted: Topics) -> Result<(Stretch, Lost), VerifyError> {
-        let starts = match &self.basis {
-            Some(basis) => Some(basis.manifest.offsets.as_slice()),
-            None => standing.starts.as_deref(),
-        };
-        if starts.is_none() && Position::from(kafka.start) != Position::Earliest {
-            return Err(VerifyError::Unrepeatable(self.config.job.clone()));
-        }
-        let starts = bounds_of(starts.unwrap_or_default());
-        let mut ends: BTreeMap<(Topic, u32), (u64, u64)> = BTreeMap::new();
-        for epoch in &standing.epochs {
-            for &(topic, partition, next) in &epoch.offsets {
-                let end = ends.entry((topic, partition)).or_insert((next, epoch.epoch));
-                *end = (*end).max((next, epoch.epoch));
-            }
-        }
-        let mut partitions: BTreeMap<Topic, Vec<u32>> = BTreeMap::new();
-        ends.keys().for_each(|(topic, partition)| partitions.entry(*topic).or_default().push(*partition));
-        let there = admin::positions(kafka, &partitions, Position::Earliest)?;
-        let (mut stretch, mut goes_on) = (Vec::new(), false);
-        for ((topic, partition), (until, epoch)) in ends {
-            let range = there.get(&(topic, partition)).cloned().unwrap_or_default();
-            // A partition that came later was read from its first record on.
-            let wanted = starts.get(&(topic, partition)).copied().unwrap_or(0);
-            let name = || kafka.topic_name(topic).to_string();
-            let from = behind(&standing.losses, &Assigned { topic, partition, from: Position::Offset(wanted) });
-            if from.first() < Some(range.start) {
-                return Err(self.removed(name(), partition, wanted, range.start));
-            }
-            if until.max(wanted) > range.end {
-                return Err(VerifyError::PastEnd { epoch, topic: name(), partition, wanted: until.max(wanted), high: range.end });
-            }
-            goes_on |= compacted.contains(topic) && until < range.end;
-            stretch.push((topic, partition, wanted, until));
-        }
-        Ok((Stretch(stretch), Lost::new(compacted, goes_on)))
-    }
-
-    /// Records that have to be read are gone.
-    fn removed(&self, topic: String, partition: u32, wanted: u64, low: u64) -> VerifyError {
-        match &self.basis {
-            Some(basis) => VerifyError::RemovedSince { topic, partition, epoch: basis.epoch(), wanted, low },
-            None => VerifyError::Removed { topic, partition, wanted, low },
-        }
     }
 }
 

@@ -241,6 +241,11 @@ pub fn records_of(counts: &str) -> Option<u64> {
     serde_json::from_str::<serde_json::Value>(counts).ok()?.get("records")?.as_u64()
 }
 
+/// What was counted of an epoch under this name, by its counts.
+pub fn count_of(counts: &str, name: &str) -> Option<i64> {
+    serde_json::from_str::<serde_json::Value>(counts).ok()?.get(name)?.as_i64()
+}
+
 /// A link from the text in which it is kept.
 pub fn chain_of(text: Option<&str>) -> Result<Option<Link>, String> {
     let read = |text: &str| Link::from_hex(text).ok_or_else(|| "its chain is not 64 hexadecimal digits".to_string());

@@ -7,6 +7,7 @@ pub(crate) mod console;
 pub(crate) mod own;
 pub(crate) mod sender;
 pub(crate) mod topics;
+pub(crate) mod verifying;
 pub(crate) mod world;
 
 use client::Place;

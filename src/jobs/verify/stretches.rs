@@ -2,8 +2,8 @@
 //! were taken over, the epochs before are computed with the former ones; what they come to is held
 //! in memory, as a checkpoint, and the change goes on from there as it did in the job.
 
-use super::VerifyError;
-use super::verified::{Basis, Leaving, Verified};
+use super::error::VerifyError;
+use super::verified::Basis;
 use crate::checkpoint::Fingerprint;
 use crate::jobs::reconfiguring::Change;
 use crate::postgres::PostgresSettings;
@@ -24,11 +24,13 @@ pub struct Part {
 }
 
 /// The stretches that the epochs after `since` up to `last` come to; none where nothing is
-/// recorded.
+/// recorded. Where others than those of `since` were taken over with the epoch after it, the first
+/// stretch ends with `since` and has no epoch left.
 pub fn parts(applied: &AppliedSettings, since: u64, last: u64) -> Vec<Part> {
-    let Some(mut running) = applied.at(since + 1) else { return Vec::new() };
+    let first = since.max(1);
+    let Some(mut running) = applied.at(first) else { return Vec::new() };
     let mut parts = Vec::new();
-    for next in applied.0.iter().filter(|next| next.since > since + 1 && next.since <= last) {
+    for next in applied.0.iter().filter(|next| next.since > first && next.since <= last) {
         if Fingerprint::of(&next.settings) != Fingerprint::of(&running.settings) {
             parts.push(Part { settings: running.settings.clone(), through: next.since - 1 });
             running = next;
@@ -85,23 +87,18 @@ pub fn take_through(standing: &mut Standing, through: u64) -> Standing {
 /// tables as they are after the change but for what its epoch tells anew.
 ///
 /// # Errors
-/// What was held in memory cannot be read.
+/// What it is to go on from cannot be taken over.
 pub fn change(
-    memory: &Verified,
-    leaving: Leaving,
+    mut from: Basis,
     part: &Part,
     next: &Campaign,
     postgres: &PostgresSettings,
     expected: Expected,
 ) -> Result<(Basis, Expected), VerifyError> {
-    leaving.keep(part.through);
-    let mut basis = memory.at(part.through)?;
-    let Change { of_settings: _, common, changed } = Change::begin(&part.settings, next, &basis.common)?;
-    basis.common = common;
-    basis.former = Some(part.settings.clone());
+    let Change { of_settings: _, common, changed } = Change::begin(&part.settings, next, &from.common)?;
     let expected = expected.changed(&tables(postgres, next), &changed);
-    basis.changed = Some(changed);
-    Ok((basis, expected))
+    (from.common, from.former, from.changed) = (common, Some(part.settings.clone()), Some(changed));
+    Ok((from, expected))
 }
 
 #[cfg(test)]
@@ -129,7 +126,9 @@ mod tests {
         assert_eq!(found(0, 20), [(9.0, 5), (8.0, 11), (7.0, 20)]);
         assert_eq!(found(0, 11), [(9.0, 5), (8.0, 11)]);
         assert_eq!(found(0, 5), [(9.0, 5)]);
-        assert_eq!((found(5, 11), found(11, 12), found(10, 12)), (vec![(8.0, 11)], vec![(7.0, 12)], vec![(8.0, 11), (7.0, 12)]));
+        assert_eq!((found(4, 5), found(6, 11), found(10, 12)), (vec![(9.0, 5)], vec![(8.0, 11)], vec![(8.0, 11), (7.0, 12)]));
+        assert_eq!((found(5, 11), found(11, 12)), (vec![(9.0, 5), (8.0, 11)], vec![(8.0, 11), (7.0, 12)]), "nothing is left of the first");
+        assert_eq!(found(5, 5), [(9.0, 5)]);
         assert!(parts(&AppliedSettings::default(), 0, 5).is_empty());
     }
 }

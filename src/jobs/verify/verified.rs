@@ -3,13 +3,14 @@
 //!
 //! It lies beside the checkpoints of the job and has their form, but is no checkpoint of the job:
 //! no restart sees it. It counts once its manifest is there, which is written when nothing differs.
+//! As checkpoints do, those of each history have a folder of their own.
 
-use super::VerifyError;
+use super::error::VerifyError;
 use crate::checkpoint::store::objects::Objects;
 use crate::checkpoint::{CheckpointError, Checkpoints, Fingerprint, Manifest, Piece, Saved, Saver, SaverSettings};
 use crate::config::types::Config;
 use crate::jobs::gather::{Checkpointing, Gather};
-use crate::jobs::saving::{LoadError, Resumption};
+use crate::jobs::saving::Resumption;
 use crate::jobs::schedule::Schedule;
 use crate::postgres::comparison::{Blocks, Expected, Recorded, Standing, stored};
 use crate::results::{Changed, hexadecimal};
@@ -19,6 +20,7 @@ use dataflows::campaign::snapshot::Common;
 use dataflows::settings::Settings;
 use object_store::memory::InMemory;
 use object_store::path::Path;
+use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,13 +40,25 @@ const PATIENCE: Duration = Duration::from_secs(3_600);
 /// How soon it is asked again whether there is room for another piece.
 const AGAIN: Duration = Duration::from_millis(1);
 
-/// From which verification on.
+/// Where a verification is to begin, other than with the first records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Since {
-    /// The newest one.
+    /// Behind the newest verification.
     Last,
-    /// That of this epoch.
+    /// At the oldest checkpoint of the job.
+    Oldest,
+    /// Behind the verification up to this epoch, or else at the checkpoint of it.
     Epoch(u64),
+}
+
+impl fmt::Display for Since {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Since::Last => f.write_str("last"),
+            Since::Oldest => f.write_str("oldest"),
+            Since::Epoch(epoch) => epoch.fmt(f),
+        }
+    }
 }
 
 impl FromStr for Since {
@@ -53,7 +67,8 @@ impl FromStr for Since {
     fn from_str(text: &str) -> Result<Since, Self::Err> {
         match text {
             "last" => Ok(Since::Last),
-            number => number.parse().map(Since::Epoch).map_err(|_| "`last`, or the epoch up to which it was verified before"),
+            "oldest" => Ok(Since::Oldest),
+            number => number.parse().map(Since::Epoch).map_err(|_| "`last`, `oldest`, or the epoch of a verification or checkpoint"),
         }
     }
 }
@@ -64,13 +79,13 @@ pub struct Verified {
 }
 
 impl Verified {
-    /// Those of the job of this configuration.
+    /// Those of a history of the job of this configuration.
     ///
     /// # Errors
     /// [`CheckpointError::Address`].
-    pub fn open(config: &Config, settings: &Settings) -> Result<Verified, CheckpointError> {
+    pub fn open(config: &Config, settings: &Settings, identity: Link) -> Result<Verified, CheckpointError> {
         let checkpoints = Checkpoints::open(&config.checkpoint.dir.below(FOLDER), &config.job, Fingerprint::of(settings))?;
-        Ok(Verified { checkpoints })
+        Ok(Verified { checkpoints: checkpoints.of(identity) })
     }
 
     /// Those of a stretch of the job's epochs that is followed by others, in memory.
@@ -82,20 +97,9 @@ impl Verified {
         Ok(Verified { checkpoints: Checkpoints::over(Arc::new(store), job, Fingerprint::of(settings)) })
     }
 
-    /// The one to go on from.
-    ///
-    /// # Errors
-    /// [`VerifyError::Unverified`] where there is none, [`VerifyError::Unusable`], or that of the store.
-    pub fn find(&self, since: Since) -> Result<Basis, VerifyError> {
-        let manifest = match since {
-            Since::Last => self.checkpoints.newest().map_err(unusable)?,
-            Since::Epoch(epoch) => match self.checkpoints.list()?.into_iter().find(|listed| listed.epoch == epoch) {
-                Some(listed) => listed.problem.map_or(Ok(listed.manifest), Err).map_err(unusable)?,
-                None => None,
-            },
-        };
-        let Some(manifest) = manifest else { return Err(VerifyError::Unverified { address: self.checkpoints.address(), since }) };
-        self.basis(manifest)
+    /// Where they lie.
+    pub fn checkpoints(&self) -> &Checkpoints {
+        &self.checkpoints
     }
 
     /// That of an epoch, which has just been kept.
@@ -103,22 +107,15 @@ impl Verified {
     /// # Errors
     /// [`VerifyError::Unusable`].
     pub fn at(&self, epoch: u64) -> Result<Basis, VerifyError> {
-        self.basis(self.checkpoints.manifest(epoch).map_err(unusable)?)
+        let manifest = self.checkpoints.manifest(epoch).map_err(VerifyError::of_files)?;
+        Basis::read(self.checkpoints.clone(), manifest, Left::Verification)
     }
 
-    fn basis(&self, manifest: Manifest) -> Result<Basis, VerifyError> {
-        let common = self.checkpoints.read(&manifest.shared).map_err(unusable)?;
-        let common = Common::from_bytes(&common).map_err(|error| self.not_usable(&manifest, error.to_string()))?;
-        Ok(Basis { checkpoints: self.checkpoints.clone(), manifest, common, former: None, changed: None })
-    }
-
-    /// What the tables held, taken up into `expected`, and the epochs that were recorded.
-    ///
-    /// # Errors
-    /// [`VerifyError::Unusable`], or that of the store.
-    pub fn rows(&self, basis: &Basis, expected: &mut Expected) -> Result<Blocks, VerifyError> {
-        let pieces = basis.manifest.tables.iter().map(|file| self.checkpoints.read(file));
-        stored::restore(expected, pieces).map_err(unusable)?.map_err(|why| self.not_usable(&basis.manifest, why))
+    /// Removes those of before histories had folders; they are of this one.
+    pub fn forget_unnamed(&self) {
+        if let Err(error) = self.checkpoints.unnamed().erase_before(u64::MAX) {
+            tracing::warn!("What verifications of before have left is not removed: {error}.");
+        }
     }
 
     /// What the workers go on from, and whoever saves what they come to. Where nothing can be saved
@@ -126,8 +123,8 @@ impl Verified {
     pub fn resumption(&self, basis: Option<&Basis>, workers: usize) -> (Resumption, Option<Leaving>) {
         let manifest = basis.map(|basis| basis.manifest.clone());
         let former = basis.and_then(|basis| basis.former.clone());
-        // After a change everything is another, and lies elsewhere.
-        let added_to = manifest.clone().filter(|_| former.is_none());
+        // After a change everything is another.
+        let added_to = manifest.clone().filter(|_| former.is_none() && basis.is_some_and(|basis| self.has(basis)));
         let save = if added_to.is_some() { Save::Changes } else { Save::Everything };
         let settings = SaverSettings { keep: KEEP, ..SaverSettings::new(workers + 1) };
         let committed = Arc::new(AtomicU64::new(0));
@@ -143,8 +140,9 @@ impl Verified {
         (Resumption { checkpoints, manifest, former, saver: intake }, saver)
     }
 
-    fn not_usable(&self, manifest: &Manifest, why: String) -> VerifyError {
-        VerifyError::Unusable { object: format!("{} up to epoch {}", self.checkpoints.address(), manifest.epoch), why }
+    /// Whether a basis lies here, so that what comes after it can be added to it.
+    fn has(&self, basis: &Basis) -> bool {
+        basis.left == Left::Verification && basis.checkpoints.address() == self.checkpoints.address()
     }
 }
 
@@ -152,29 +150,16 @@ fn not_kept(why: &dyn std::fmt::Display) {
     tracing::warn!("What is verified cannot be kept for the next `sluice verify --since last`: {why}.");
 }
 
-/// What keeps a verification from going on from one that was left before.
-fn unusable(error: CheckpointError) -> VerifyError {
-    match error {
-        CheckpointError::Missing { object } => VerifyError::Unusable { object, why: "it is missing".to_string() },
-        CheckpointError::Damaged { object, why } => VerifyError::Unusable { object, why: format!("it is damaged: {why}") },
-        CheckpointError::Format { object, found } => VerifyError::Unusable { object, why: format!("another version wrote it, in format {found}") },
-        CheckpointError::Foreign { object, differences } => {
-            VerifyError::Unusable { object, why: format!("it was left under another configuration: {}", differences.join("; ")) }
-        }
-        other => VerifyError::Checkpoint(other),
-    }
+/// Who has left what a verification goes on from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// A verification, which has found everything up to there in order.
+    Verification,
+    /// The job: nobody has looked at what it holds, and it is taken on trust.
+    Job,
 }
 
-impl From<LoadError> for VerifyError {
-    fn from(error: LoadError) -> Self {
-        match error {
-            LoadError::Checkpoint(error) => unusable(error),
-            LoadError::Snapshot(error) => VerifyError::Unusable { object: "what was verified before".to_string(), why: error.to_string() },
-        }
-    }
-}
-
-/// A verification that is gone on from.
+/// What a verification goes on from.
 pub struct Basis {
     /// Where it lies.
     checkpoints: Checkpoints,
@@ -186,26 +171,46 @@ pub struct Basis {
     pub former: Option<Settings>,
     /// What does not stand any more then.
     pub changed: Option<Changed>,
+    /// Who has left it.
+    pub left: Left,
 }
 
 impl Basis {
-    /// The epoch up to which everything was verified.
+    /// That of a manifest.
+    ///
+    /// # Errors
+    /// [`VerifyError::Unusable`], or that of the store.
+    pub fn read(checkpoints: Checkpoints, manifest: Manifest, left: Left) -> Result<Basis, VerifyError> {
+        let common = checkpoints.read(&manifest.shared).map_err(VerifyError::of_files)?;
+        match Common::from_bytes(&common) {
+            Ok(common) => Ok(Basis { checkpoints, manifest, common, former: None, changed: None, left }),
+            Err(error) => Err(VerifyError::Unusable { object: object(&checkpoints, manifest.epoch, left), why: error.to_string() }),
+        }
+    }
+
+    /// The epoch after which it is gone on.
     pub fn epoch(&self) -> u64 {
         self.manifest.epoch
     }
 
-    /// Makes sure that what is recorded now is the history that was verified.
+    /// What messages name it by.
+    pub fn object(&self) -> String {
+        object(&self.checkpoints, self.epoch(), self.left)
+    }
+
+    /// Makes sure that what is recorded now is the history that it is of.
     ///
     /// # Errors
     /// [`VerifyError::OtherHistory`].
     pub fn check(&self, standing: &Standing) -> Result<(), VerifyError> {
-        let other = |why: String| Err(VerifyError::OtherHistory { epoch: self.epoch(), why });
+        let other = |why: String| Err(VerifyError::OtherHistory { object: self.object(), why });
         let Some(Recorded { digest, chain, .. }) = &standing.seen.last else {
             let last = standing.epochs.last().map_or(standing.progress.epoch, |epoch| epoch.epoch);
             return other(format!("that epoch is not recorded, and the job stands at epoch {last}"));
         };
         let own = self.manifest.chain.map(|link| link.to_string());
-        if own != *chain {
+        // A checkpoint of before there were links has none.
+        if own != *chain && (own.is_some() || self.left == Left::Verification) {
             let shown = |chain: &Option<String>| chain.clone().unwrap_or_else(|| "none".to_string());
             return other(format!("it had the chain {} there, and {} is recorded", shown(&own), shown(chain)));
         }
@@ -214,6 +219,50 @@ impl Basis {
         }
         Ok(())
     }
+
+    /// Makes sure that what is read from its files will be what was written, and of this version.
+    ///
+    /// # Errors
+    /// [`VerifyError::Unusable`], or that of the store.
+    pub fn look_through(&self) -> Result<(), VerifyError> {
+        self.checkpoints.unsound(&self.manifest).map_or(Ok(()), Err).map_err(VerifyError::of_files)?;
+        let head = self.manifest.tables.first().map(|file| self.checkpoints.read(file)).transpose().map_err(VerifyError::of_files)?;
+        let refused = match (head, self.left) {
+            (Some(head), _) => stored::refused(&head),
+            (None, Left::Job) => None,
+            (None, Left::Verification) => Some("it does not say what the tables held".to_string()),
+        };
+        refused.map_or(Ok(()), |why| Err(VerifyError::Unusable { object: self.object(), why }))
+    }
+
+    /// Whether anything before it was taken on trust, or is.
+    pub fn is_on_trust(&self) -> bool {
+        let head = self.manifest.tables.first().map(|file| self.checkpoints.read(file));
+        self.left == Left::Job || head.is_none_or(|head| head.is_ok_and(|head| stored::is_on_trust(&head)))
+    }
+
+    /// What the tables held, taken up into `expected`, and the epochs that were recorded; none of a
+    /// checkpoint of the job, of which `expected` takes everything on trust.
+    ///
+    /// # Errors
+    /// [`VerifyError::Unusable`], or that of the store.
+    pub fn rows(&self, expected: &mut Expected, pending: i64) -> Result<Option<Blocks>, VerifyError> {
+        if self.left == Left::Job {
+            expected.trust(self.epoch(), pending);
+            return Ok(None);
+        }
+        let pieces = self.manifest.tables.iter().map(|file| self.checkpoints.read(file));
+        let taken = stored::restore(expected, pieces).map_err(VerifyError::of_files)?;
+        taken.map(Some).map_err(|why| VerifyError::Unusable { object: self.object(), why })
+    }
+}
+
+fn object(checkpoints: &Checkpoints, epoch: u64, left: Left) -> String {
+    let what = match left {
+        Left::Verification => "the verification",
+        Left::Job => "the checkpoint",
+    };
+    format!("{what} of epoch {epoch} at {}", checkpoints.address())
 }
 
 /// Whoever saves what is verified now: the workers hand over their customers, the tables are one
@@ -256,12 +305,12 @@ impl Leaving {
         self.saver.intake().hand(Piece::WorkerDone { epoch, worker: self.seat, longest: Default::default() });
     }
 
-    /// Nothing differs up to the epoch: what was handed over is to be gone on from.
-    pub fn keep(self, epoch: u64) {
+    /// Nothing differs up to the epoch: what was handed over is to be gone on from. Says whether it
+    /// can be.
+    pub fn keep(self, epoch: u64) -> bool {
         self.committed.store(epoch, Ordering::Release);
-        if let Err(unsaved) = self.saver.finish(PATIENCE) {
-            not_kept(&unsaved.why);
-        }
+        let finished = self.saver.finish(PATIENCE);
+        finished.inspect_err(|unsaved| not_kept(&unsaved.why)).is_ok()
     }
 }
 

@@ -31,12 +31,14 @@ pub struct Findings {
     pub named: Vec<Difference>,
     /// What is otherwise than computed again, and may be right: of what it follows from, the topics no longer have everything.
     pub untold: u64,
+    /// Rows that were last written before the checkpoint that was begun at, and are not compared.
+    pub trusted: u64,
 }
 
 impl Findings {
     /// Nothing found yet.
     pub fn new(table: &'static str) -> Self {
-        Findings { table, rows: 0, total: 0, named: Vec::new(), untold: 0 }
+        Findings { table, rows: 0, total: 0, named: Vec::new(), untold: 0, trusted: 0 }
     }
 
     /// Notes a difference; it is made only if it will be named.

@@ -7,7 +7,7 @@ use super::shapes::{
     METRICS_EPOCH, MODEL_SUMS,
 };
 use super::single;
-use super::table::{Key, Table};
+use super::table::{Key, Table, Trust};
 use super::value::{Kind, number};
 use crate::postgres::encode::{CopyBuffer, microseconds};
 use crate::postgres::error::PostgresError;
@@ -112,6 +112,18 @@ impl Expected {
         [features, interactions, decisions, segments, arm_stats, models, metrics, dead_letters, thresholds, erasures]
     }
 
+    /// Begins after an epoch of which the tables are not known: they are taken on trust, and so many
+    /// interactions wait.
+    pub fn trust(&mut self, through: u64, pending: i64) {
+        self.pending = pending;
+        self.tables_mut().into_iter().for_each(|table| table.trust(Trust::up_to(through)));
+    }
+
+    /// The epoch up to which tables are taken on trust.
+    pub fn trusted_through(&self) -> Option<u64> {
+        self.tables().into_iter().filter_map(|table| table.trusted().map(|trust| trust.through)).max()
+    }
+
     /// Lets go of rows, before the epoch is folded in with which they went. They are looked for when they are asked for, or all at once with
     /// [`retire`](Expected::retire).
     pub fn let_go(&mut self, gone: Gone) {
@@ -205,7 +217,7 @@ impl Expected {
             if self.gone.interactions > 0 {
                 self.interactions.retire(row, INTERACTION_EPOCH, self.gone.interactions);
             }
-            self.interactions.update(row, Some(INTERACTION_NAME));
+            self.interactions.update(row, Some(INTERACTION_NAME), self.gone.interactions > 0);
         }
     }
 
@@ -213,7 +225,7 @@ impl Expected {
         self.staging.gone_customers.iter().for_each(|&customer| self.features.remove(&(customer, 0, Box::from([]))));
         self.staging.new_features.each_row().for_each(|row| self.features.put(row));
         let anew = std::mem::take(&mut self.anew);
-        self.staging.changed_features.each_row().for_each(|row| if anew { self.features.put(row) } else { self.features.update(row, None) });
+        self.staging.changed_features.each_row().for_each(|row| if anew { self.features.put(row) } else { self.features.update(row, None, false) });
     }
 
     fn thresholds(&mut self, results: &EpochResults) {
@@ -228,10 +240,9 @@ impl Expected {
         for erasure in &results.erasures {
             let until = microseconds(erasure.until);
             let gone = microseconds(erasure.gone_until());
-            let is_later = |column: usize| move |values: &[Option<&[u8]>]| values[column].and_then(|at| number(Kind::Timestamp, at)) > Some(gone);
-            self.decisions.retain_of(erasure.customer, is_later(DECISION_INSTANT));
+            self.decisions.take_until(erasure.customer, DECISION_INSTANT, gone);
             if erasure.folded_before.is_some() {
-                self.interactions.retain_of(erasure.customer, is_later(INTERACTION_INSTANT));
+                self.interactions.take_until(erasure.customer, INTERACTION_INSTANT, gone);
             }
             self.blank(erasure.customer, erasure.gone_until(), results.epoch);
             let repetition = repetitions.entry((erasure.customer, until)).or_default();

@@ -125,6 +125,32 @@ impl Snapshot {
         Ok(Snapshot { client, settings })
     }
 
+    /// Where the chain of the job's epochs begins.
+    ///
+    /// # Errors
+    /// [`PostgresError::NoJob`], [`PostgresError::Recorded`], or that of a statement.
+    pub fn history(&mut self) -> Result<History, PostgresError> {
+        let Snapshot { client, settings } = self;
+        recorded::progress(client, &settings.job)?.ok_or_else(|| PostgresError::NoJob(settings.job.clone()))?;
+        recorded::history(client, &settings.job)
+    }
+
+    /// How many interactions waited after an epoch, by what the first row of `model_metrics` from it
+    /// on says, and what the epochs up to that one have counted.
+    ///
+    /// # Errors
+    /// That of a statement.
+    pub fn pending_after(&mut self, epoch: u64, later: &[Recorded]) -> Result<i64, PostgresError> {
+        let row = self
+            .client
+            .query_opt("SELECT epoch, pending FROM model_metrics WHERE epoch >= $1 ORDER BY epoch LIMIT 1", &[&(epoch as i64)])
+            .map_err(PostgresError::statement("tell how many interactions waited"))?;
+        let Some(row) = row else { return Ok(0) };
+        let (first, pending) = (row.get::<_, i64>(0) as u64, row.get::<_, i64>(1));
+        let changes = later.iter().take_while(|recorded| recorded.epoch <= first).map(|recorded| recorded::count_of(&recorded.counts, "pending"));
+        Ok(changes.fold(pending, |pending, change| pending.wrapping_sub(change.unwrap_or(0))))
+    }
+
     /// Where the job stands, of which everything up to the epoch `verified` was verified before.
     ///
     /// # Errors

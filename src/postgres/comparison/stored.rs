@@ -5,12 +5,16 @@
 
 use super::blocks::Blocks;
 use super::expected::Expected;
-use super::table::{Key, Table};
+use super::table::{Key, Table, Trust};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Version of the form; raised whenever its meaning changes, that of packed rows and blocks
 /// included.
 const FORMAT: u32 = 1;
+
+/// That of one which has rows on trust: a program that knows nothing of them must not take it up.
+const ON_TRUST: u32 = 2;
 
 /// Bytes of a piece, about.
 const PIECE: usize = 4 << 20;
@@ -25,11 +29,17 @@ struct Head {
     pending: i64,
     /// The epochs that were recorded by then.
     blocks: Blocks,
+    /// What of each table is taken on trust.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    trust: BTreeMap<String, Trust>,
 }
 
 /// Gives what `expected` holds, and these epochs, piece by piece.
 pub fn store(expected: &Expected, blocks: &Blocks, mut give: impl FnMut(Vec<u8>)) {
-    let head = Head { format: FORMAT, features: expected.feature_names().to_vec(), pending: expected.pending(), blocks: blocks.clone() };
+    let on_trust = expected.tables().into_iter().filter_map(|table| Some((table.shape().table.to_string(), table.trusted()?.clone())));
+    let trust: BTreeMap<String, Trust> = on_trust.collect();
+    let format = if trust.is_empty() { FORMAT } else { ON_TRUST };
+    let head = Head { format, trust, features: expected.feature_names().to_vec(), pending: expected.pending(), blocks: blocks.clone() };
     give(serde_json::to_vec(&head).expect("texts, numbers and lists of them always are JSON"));
     for table in expected.tables() {
         let begin = || {
@@ -74,15 +84,33 @@ pub fn restore<E>(expected: &mut Expected, pieces: impl Iterator<Item = Result<V
     Ok(blocks.ok_or_else(|| "it does not say what the tables held".to_string()))
 }
 
-fn take_head(expected: &mut Expected, piece: &[u8]) -> Result<Blocks, String> {
+/// Why the pieces of which this is the first cannot be taken up, as far as it tells.
+pub fn refused(piece: &[u8]) -> Option<String> {
+    read_head(piece).err()
+}
+
+/// Whether the pieces of which this is the first take anything on trust.
+pub fn is_on_trust(piece: &[u8]) -> bool {
+    read_head(piece).is_ok_and(|head| !head.trust.is_empty())
+}
+
+fn read_head(piece: &[u8]) -> Result<Head, String> {
     let head: Head = serde_json::from_slice(piece).map_err(|error| format!("it cannot be read: {error}"))?;
-    if head.format != FORMAT {
-        return Err(format!("it has form {}, and this program reads form {FORMAT}", head.format));
+    match head.format {
+        FORMAT | ON_TRUST => Ok(head),
+        format => Err(format!("it has form {format}, and this program reads forms {FORMAT} and {ON_TRUST}")),
     }
+}
+
+fn take_head(expected: &mut Expected, piece: &[u8]) -> Result<Blocks, String> {
+    let mut head = read_head(piece)?;
     if head.features != expected.feature_names() {
         return Err("the table of features had other columns".to_string());
     }
     expected.set_pending(head.pending);
+    for table in expected.tables_mut() {
+        head.trust.remove(table.shape().table).into_iter().for_each(|trust| table.trust(trust));
+    }
     Ok(head.blocks)
 }
 
@@ -158,6 +186,20 @@ mod tests {
         let findings: Result<Vec<Findings>, Infallible> = again.into_findings(None, |_, _| Ok(()));
         let missing: u64 = findings.expect("infallible").iter().map(|findings| findings.total).sum();
         assert_eq!(missing, 120_002, "the customers, the day and the epoch's metrics");
+    }
+
+    #[test]
+    fn what_is_taken_on_trust_stays_so_and_is_of_a_form_of_its_own() {
+        let mut own = Expected::new(&settings(&["monetary"]), Kept::default());
+        own.trust(7, 3);
+        let pieces = stored(&own);
+        let again = restored(&["monetary"], &pieces).expect("it is taken up");
+        assert_eq!((again.trusted_through(), again.pending()), (Some(7), 3));
+        assert_eq!(stored(&again), pieces);
+        assert!(String::from_utf8_lossy(&pieces[0]).contains("\"format\":2"));
+        assert!(is_on_trust(&pieces[0]) && !is_on_trust(&stored(&expected(3))[0]));
+        assert_eq!((refused(&pieces[0]), refused(b"{}").is_some()), (None, true));
+        assert_eq!(restored(&["monetary"], &stored(&expected(3))).expect("it is taken up").trusted_through(), None);
     }
 
     #[test]

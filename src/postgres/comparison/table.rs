@@ -6,8 +6,8 @@
 use super::difference::Findings;
 use super::doubt::{Doubt, Row, What};
 use super::value::{Kind, number, show};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 /// A column.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,13 +41,25 @@ pub type Values<'a> = Vec<Option<&'a [u8]>>;
 #[derive(Debug)]
 pub struct Table {
     shape: Shape,
+    /// Of a table that has rows on trust, one that should be gone has no values.
     rows: BTreeMap<Key, Box<[u8]>>,
+    trust: Option<Trust>,
 }
 
 impl Table {
     /// A table that should be empty.
     pub fn new(shape: Shape) -> Self {
-        Table { shape, rows: BTreeMap::new() }
+        Table { shape, rows: BTreeMap::new(), trust: None }
+    }
+
+    /// Rows of which nothing else is said are taken on trust.
+    pub fn trust(&mut self, trust: Trust) {
+        self.trust = Some(trust);
+    }
+
+    /// What of it is taken on trust.
+    pub fn trusted(&self) -> Option<&Trust> {
+        self.trust.as_ref()
     }
 
     /// What it looks like.
@@ -57,17 +69,18 @@ impl Table {
 
     /// The keys that should be there, in order.
     pub fn keys(&self) -> impl Iterator<Item = &Key> {
-        self.rows.keys()
+        self.rows.iter().filter(|(_, packed)| !packed.is_empty()).map(|(key, _)| key)
     }
 
-    /// The rows that should be there, packed, in the order of their keys.
+    /// The rows that should be there, packed, in the order of their keys, and those that should be
+    /// gone.
     pub fn rows(&self) -> impl Iterator<Item = (&Key, &[u8])> {
         self.rows.iter().map(|(key, packed)| (key, &**packed))
     }
 
     /// The rows that should be there, with their values.
     pub fn each(&self) -> impl Iterator<Item = (&Key, Values<'_>)> {
-        self.rows.iter().map(|(key, packed)| (key, unpack(packed).collect()))
+        self.rows.iter().filter(|(_, packed)| !packed.is_empty()).map(|(key, packed)| (key, unpack(packed).collect()))
     }
 
     /// A row that is packed already should be there.
@@ -87,9 +100,10 @@ impl Table {
     pub fn put_new(&mut self, row: &[u8]) -> Option<Key> {
         let values = values(row);
         let key = self.key(&values);
-        let Entry::Vacant(vacant) = self.rows.entry(key) else { return None };
-        let key = vacant.key().clone();
-        vacant.insert(pack(&self.shape.columns, &values));
+        if self.rows.get(&key).is_some_and(|packed| !packed.is_empty()) {
+            return None;
+        }
+        self.rows.insert(key.clone(), pack(&self.shape.columns, &values));
         Some(key)
     }
 
@@ -100,13 +114,21 @@ impl Table {
         *packed = join(unpack(packed).enumerate().map(|(place, value)| new(place).unwrap_or(value)));
     }
 
-    /// A row that is there should now be so, but for the column `kept`, which stays.
-    pub fn update(&mut self, row: &[u8], kept: Option<usize>) {
+    /// A row that is there should now be so, but for the column `kept`, which stays. Of one that is
+    /// taken on trust that column is not known, nor, where it `may_be_gone`, whether it is there.
+    pub fn update(&mut self, row: &[u8], kept: Option<usize>, may_be_gone: bool) {
         let values = values(row);
         let key = self.key(&values);
         let columns = &self.shape.columns;
-        let Some(standing) = self.rows.get_mut(&key) else { return };
         let new = pack(columns, &values);
+        let Some(standing) = self.rows.get_mut(&key) else {
+            if self.trust.is_some() {
+                let unknown = if may_be_gone { UNKNOWN_IF_THERE } else { UNKNOWN };
+                let new = join(unpack(&new).enumerate().map(|(place, value)| if kept == Some(place) { Some(unknown) } else { value }));
+                self.rows.insert(key, new);
+            }
+            return;
+        };
         let kept_or_new = |(place, (old, new))| if kept == Some(place) { old } else { new };
         *standing = join(unpack(standing).zip(unpack(&new)).enumerate().map(kept_or_new));
     }
@@ -128,20 +150,29 @@ impl Table {
 
     /// No row of this key should be there.
     pub fn remove(&mut self, key: &Key) {
-        self.rows.remove(key);
+        match self.trust {
+            Some(_) => self.rows.insert(key.clone(), Box::from([])),
+            None => self.rows.remove(key),
+        };
     }
 
     /// No row of this row's key should be there.
     pub fn remove_row(&mut self, row: &[u8]) {
         let key = self.key(&values(row));
-        self.rows.remove(&key);
+        self.remove(&key);
     }
 
-    /// Of the rows whose key begins with `first` only those stay of which `stays` says so, given their values.
-    pub fn retain_of(&mut self, first: i64, stays: impl Fn(&[Option<&[u8]>]) -> bool) {
+    /// Of the rows whose key begins with `first` only those stay of which the instant in this column is later than `until`.
+    pub fn take_until(&mut self, first: i64, column: usize, until: i64) {
+        let kind = self.shape.columns[column].kind;
         let of = self.rows.range((first, i64::MIN, Box::from([]))..).take_while(|(key, _)| key.0 == first);
-        let gone: Vec<Key> = of.filter(|(_, packed)| !stays(&unpack(packed).collect::<Vec<_>>())).map(|(key, _)| key.clone()).collect();
+        let goes = |packed: &[u8]| !packed.is_empty() && nth(kind, packed, column) <= Some(until);
+        let gone: Vec<Key> = of.filter(|(_, packed)| goes(packed)).map(|(key, _)| key.clone()).collect();
         gone.iter().for_each(|key| self.remove(key));
+        if let Some(trust) = &mut self.trust {
+            let taken = trust.taken.entry(first).or_insert((column, until));
+            taken.1 = taken.1.max(until);
+        }
     }
 
     /// These columns of the rows that `chosen` names should be NULL.
@@ -160,10 +191,16 @@ impl Table {
         let found = pack(&self.shape.columns, &values);
         let unpacked: Vec<_> = unpack(&found).collect();
         let is_untold = |what: What<'_>| doubt.is_some_and(|doubt| doubt.covers(&Row { shape: &self.shape, values: &unpacked }, what));
-        let Some(expected) = self.rows.remove(&key) else {
-            match is_untold(What::Surplus) {
-                true => findings.untold += 1,
-                false => findings.is_surplus(|| self.label(&unpacked)),
+        let standing = self.rows.remove(&key);
+        let should_be_gone = standing.as_ref().is_some_and(|packed| packed.is_empty());
+        let Some(expected) = standing.filter(|packed| !packed.is_empty()) else {
+            if !should_be_gone && self.trust.as_ref().is_some_and(|trust| trust.covers(&self.shape, key.0, &unpacked)) {
+                findings.trusted += 1;
+                findings.rows -= 1;
+            } else if is_untold(What::Surplus) {
+                findings.untold += 1;
+            } else {
+                findings.is_surplus(|| self.label(&unpacked));
             }
             return;
         };
@@ -172,6 +209,9 @@ impl Table {
         }
         let label = self.label(&unpacked);
         for ((column, expected), found) in self.shape.columns.iter().zip(unpack(&expected)).zip(unpack(&found)) {
+            if is_unknown(expected) {
+                continue;
+            }
             if expected != found && is_untold(What::Column(&column.name)) {
                 findings.untold += 1;
             } else if expected != found {
@@ -182,8 +222,11 @@ impl Table {
 
     /// Names the rows that were not found, of those that must be there and are not in doubt.
     pub fn finish(self, findings: &mut Findings, doubt: Option<&Doubt>, must_be_there: impl Fn(&[Option<&[u8]>]) -> bool) {
-        for packed in self.rows.values() {
+        for packed in self.rows.values().filter(|packed| !packed.is_empty()) {
             let values: Vec<_> = unpack(packed).collect();
+            if values.contains(&Some(UNKNOWN_IF_THERE)) {
+                continue;
+            }
             let is_untold = || doubt.is_some_and(|doubt| doubt.covers(&Row { shape: &self.shape, values: &values }, What::Missing));
             if must_be_there(&values) && is_untold() {
                 findings.untold += 1;
@@ -220,9 +263,47 @@ impl Table {
     }
 }
 
+/// What stands for the value of a column that is not known; no text begins with this byte.
+const UNKNOWN: &[u8] = b"\xff";
+
+/// The same, in a row that may have gone with the epochs that are not kept.
+const UNKNOWN_IF_THERE: &[u8] = b"\xfe";
+
+fn is_unknown(value: Option<&[u8]>) -> bool {
+    value == Some(UNKNOWN) || value == Some(UNKNOWN_IF_THERE)
+}
+
+/// Rows that are taken on trust: all that were last written up to an epoch, and of which nothing
+/// that was computed since says that they are otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trust {
+    /// The epoch.
+    pub through: u64,
+    /// By the first number of the key, in which column and up to when a row should be gone.
+    taken: BTreeMap<i64, (usize, i64)>,
+}
+
+impl Trust {
+    /// Of everything up to an epoch.
+    pub fn up_to(through: u64) -> Trust {
+        Trust { through, taken: BTreeMap::new() }
+    }
+
+    fn covers(&self, shape: &Shape, first: i64, values: &[Option<&[u8]>]) -> bool {
+        let value = |column: usize| values.get(column).copied().flatten().and_then(|value| number(shape.columns[column].kind, value));
+        let written = shape.columns.iter().position(|column| matches!(column.name.as_str(), "epoch" | "version"));
+        let is_taken = self.taken.get(&first).is_some_and(|(column, until)| value(*column) <= Some(*until));
+        !is_taken && written.and_then(value).is_some_and(|epoch| epoch <= self.through as i64)
+    }
+}
+
+fn nth(kind: Kind, packed: &[u8], column: usize) -> Option<i64> {
+    unpack(packed).nth(column).flatten().and_then(|value| number(kind, value))
+}
+
 fn is_gone(kind: Kind, packed: &[u8], column: usize, through: u64) -> bool {
-    let value = unpack(packed).nth(column).flatten().and_then(|value| number(kind, value));
-    value.is_some_and(|value| value <= through as i64)
+    nth(kind, packed, column).is_some_and(|value| value <= through as i64)
 }
 
 /// The values of a row: each behind its length, which is negative for NULL.
@@ -386,11 +467,66 @@ mod tests {
     #[test]
     fn rows_are_updated_kept_removed_and_emptied() {
         let mut own = table(&[(1, "a", &[1], Some(0.5)), (1, "b", &[2], None), (2, "a", &[3], Some(1.0))]);
-        rows(&[(1, "a", &[9], Some(2.0)), (7, "not there", &[1], None)]).each_row().for_each(|row| own.update(row, Some(2)));
+        rows(&[(1, "a", &[9], Some(2.0)), (7, "not there", &[1], None)]).each_row().for_each(|row| own.update(row, Some(2), false));
         rows(&[(2, "a", &[4], None), (3, "c", &[5], Some(4.0))]).each_row().for_each(|row| drop(own.put_new(row)));
-        own.retain_of(1, |values| values[3].is_some());
+        own.take_until(1, 0, 0);
         own.set_null(&[3], |key| key.0 == 2);
-        assert_eq!(compare(own, &rows(&[(1, "a", &[1], Some(2.0)), (2, "a", &[3], None), (3, "c", &[5], Some(4.0))])), []);
+        assert_eq!(compare(own, &rows(&[(1, "a", &[1], Some(2.0)), (1, "b", &[2], None), (2, "a", &[3], None), (3, "c", &[5], Some(4.0))])), []);
+    }
+
+    /// A table of epochs, and its rows: customer, name, instant and epoch.
+    fn dated(of: &[(i64, &str, i64, i64)]) -> (Table, CopyBuffer) {
+        let column = |(name, kind): (&str, Kind)| Column { name: name.to_string(), kind };
+        let columns = [("customer_id", Kind::Bigint), ("name", Kind::Text), ("ts", Kind::Bigint), ("epoch", Kind::Bigint)];
+        let mut buffer = CopyBuffer::default();
+        for (customer, name, at, epoch) in of {
+            buffer.row(4);
+            buffer.bigint(*customer);
+            buffer.text(name.as_bytes());
+            [at, epoch].into_iter().for_each(|number| buffer.bigint(*number));
+        }
+        (Table::new(Shape { table: "interactions", columns: columns.map(column).to_vec(), key: vec![0], select: String::new() }), buffer)
+    }
+
+    /// What differs of rows that are there, and how many were not compared.
+    fn on_trust(prepare: impl FnOnce(&mut Table), found: &[(i64, &str, i64, i64)]) -> (Vec<String>, u64) {
+        let (mut table, found) = dated(found);
+        table.trust(Trust::up_to(7));
+        prepare(&mut table);
+        let mut findings = Findings::new("interactions");
+        found.each_row().for_each(|row| table.check(row, &mut findings, None));
+        let trusted = findings.trusted;
+        assert_eq!(findings.rows + trusted, found.each_row().count() as u64);
+        table.finish(&mut findings, None, |_| true);
+        (findings.named.into_iter().map(|named| format!("{} {}", named.key, named.column.unwrap_or_default())).collect(), trusted)
+    }
+
+    #[test]
+    fn what_was_written_before_is_trusted_unless_something_since_says_otherwise() {
+        let row = |row| dated(&[row]).1;
+        let update = |table: &mut Table, may_be_gone| row((1, "", 5, 9)).each_row().for_each(|row| table.update(row, Some(1), may_be_gone));
+        let none = Vec::<String>::new;
+        assert_eq!(on_trust(|_| (), &[(1, "a", 5, 7), (2, "b", 5, 3)]), (none(), 2));
+        assert_eq!(on_trust(|_| (), &[(1, "a", 5, 8)]), (vec!["customer_id 1 ".to_string()], 0), "it was written since");
+        // What was corrected is known but for its name.
+        assert_eq!(on_trust(|table| update(table, false), &[(1, "any", 5, 9)]), (none(), 0));
+        assert_eq!(on_trust(|table| update(table, false), &[(1, "any", 5, 7)]), (vec!["customer_id 1 epoch".to_string()], 0));
+        assert_eq!(on_trust(|table| update(table, false), &[]), (vec!["customer_id 1 ".to_string()], 0));
+        assert_eq!(on_trust(|table| update(table, true), &[]), (none(), 0), "it may have been old");
+        assert_eq!(on_trust(|table| update(table, true), &[(1, "any", 6, 9)]), (vec!["customer_id 1 ts".to_string()], 0));
+        // What was taken away must not be there, until it comes again.
+        let remove = |table: &mut Table| table.remove(&(1, 0, Box::from([])));
+        assert_eq!(on_trust(remove, &[(1, "a", 5, 7), (2, "b", 5, 7)]), (vec!["customer_id 1 ".to_string()], 1));
+        let again = |table: &mut Table| {
+            remove(table);
+            update(table, true);
+            assert_eq!((table.keys().count(), table.each().count()), (0, 0), "what is gone is not corrected");
+            row((1, "b", 6, 9)).each_row().for_each(|row| drop(table.put_new(row).expect("it is new")));
+        };
+        assert_eq!(on_trust(again, &[(1, "b", 6, 9)]), (none(), 0));
+        let take = |table: &mut Table| table.take_until(1, 2, 5);
+        assert_eq!(on_trust(take, &[(1, "a", 5, 7), (2, "b", 5, 7)]), (vec!["customer_id 1 ".to_string()], 1));
+        assert_eq!(on_trust(take, &[(1, "a", 6, 7)]), (none(), 1), "it is dated later");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::jobs::history::HistoryError;
 use crate::jobs::replay::span::Crossed;
 use crate::jobs::replay::{ReplayError, SourceFault, SourceFaults, TopicsError};
 use crate::jobs::run::RunError;
-use crate::jobs::verify::{Since, VerifyError};
+use crate::jobs::verify::{Open, Since, VerifyError};
 use crate::kafka::KafkaError;
 use crate::kafka::load::LoadError;
 use crate::postgres::PostgresError;
@@ -50,9 +50,13 @@ fn verify() -> Vec<VerifyError> {
         VerifyError::PastEnd { .. } => VerifyError::PastEnd { epoch: 7, topic: topic(), partition: 0, wanted: 9, high: 4 },
         VerifyError::Unrepeatable(_) => VerifyError::Unrepeatable(text("campaign")),
         VerifyError::Checkpoint(_) => VerifyError::Checkpoint(CheckpointError::Address { address: text("s3://"), why: text("no bucket") }),
-        VerifyError::Unverified { .. } => VerifyError::Unverified { address: text("c/campaign"), since: Since::Last },
+        VerifyError::Closed { .. } => VerifyError::Closed {
+            why: Box::new(VerifyError::Forgotten { through: 63, since: 0 }),
+            open: Some(Open { since: Some(Since::Oldest), epoch: 99 }),
+        },
+        VerifyError::Unverified { .. } => VerifyError::Unverified { address: text("c/campaign"), since: Since::Epoch(7), there: vec![3, 9] },
         VerifyError::Unusable { .. } => VerifyError::Unusable { object: text("c/7.json"), why: text("it is missing") },
-        VerifyError::OtherHistory { .. } => VerifyError::OtherHistory { epoch: 7, why: text("that epoch is not recorded") },
+        VerifyError::OtherHistory { .. } => VerifyError::OtherHistory { object: text("the verification of epoch 7 at c"), why: text("that epoch is not recorded") },
         VerifyError::Forgotten { .. } => VerifyError::Forgotten { through: 63, since: 7 },
         VerifyError::RemovedSince { .. } => VerifyError::RemovedSince { topic: topic(), partition: 0, epoch: 7, wanted: 2, low: 4 },
         VerifyError::Configured { .. } =>
