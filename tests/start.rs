@@ -1,6 +1,7 @@
 //! A start that is refused has changed nothing: database and checkpoints are as before, byte for
 //! byte, and the instance that has the job goes on. And what a refusal advises works.
 
+use crate::services::rotten::{ROTTEN, Rotten};
 use crate::services::sender::Sender;
 use crate::services::{Job, Stage, eventually, files_below, program, text, topics};
 use postgres::Client;
@@ -221,16 +222,6 @@ fn dump(database: &mut Client) -> String {
     dump
 }
 
-/// The text of a manifest in another format, with the checksum that it needs.
-fn of_format_99(manifest: &[u8]) -> String {
-    let text = String::from_utf8(manifest.to_vec()).expect("UTF-8");
-    let content = text.split_once("\"content\":").and_then(|(_, rest)| rest.strip_suffix("}\n")).expect("a sealed text");
-    let (before, rest) = content.split_once("\"format\":").expect("a format");
-    let (_, after) = rest.split_once(',').expect("what comes after it");
-    let content = format!("{before}\"format\":99,{after}");
-    format!("{{\"crc32\":\"{:08x}\",\"content\":{content}}}\n", crc32fast::hash(content.as_bytes()))
-}
-
 #[test]
 fn a_refused_start_has_changed_nothing_and_disturbed_nobody() {
     let Some(mut scene) = Scene::set("refused") else { return };
@@ -247,10 +238,17 @@ fn a_refused_start_has_changed_nothing_and_disturbed_nobody() {
     FAULTS.iter().for_each(|fault| scene.refused(fault));
 
     let (manifest, sound) = (scene.manifest(), std::fs::read(scene.manifest()).expect("a manifest"));
-    std::fs::write(&manifest, of_format_99(&sound)).expect("another format");
+    Rotten::of(&manifest).in_another_format();
     scene.refused(&fault("has format 99", &[], &[], ""));
+    std::fs::write(&manifest, &sound).expect("as it was");
     // From here on not everything can be made anew.
     scene.trim(4);
+    for (said, rot) in ROTTEN {
+        let files = files_below(&scene.stage.path("checkpoints"));
+        rot(&mut Rotten::of(&manifest));
+        scene.refused(&fault(said, &[], &[], ""));
+        files.iter().for_each(|(path, content)| std::fs::write(path, content).expect("as it was"));
+    }
     std::fs::write(&manifest, vec![0; sound.len()]).expect("nothing of it is left");
     scene.refused(&fault("starts at offset 4, but offset 0 is wanted", &[], &[], ""));
     scene.refused(&fault("--rebuild --accept-loss", &[], &[], ""));

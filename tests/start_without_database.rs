@@ -1,6 +1,7 @@
 //! A start without a database that is refused has changed nothing, beside a running instance and
 //! without one; and what each message advises leads on.
 
+use crate::services::rotten::{ROTTEN, Rotten};
 use crate::services::sender::Sender;
 use crate::services::{Stage, eventually, program};
 use serde_json::json;
@@ -51,6 +52,11 @@ impl Scene {
     /// Everything that a refused start must leave alone.
     fn state(&self) -> (Files, Files) {
         (files(&self.stage.path("checkpoints")), files(&self.stage.path("files")))
+    }
+
+    /// That of the newest checkpoint.
+    fn manifest(&self) -> PathBuf {
+        self.stage.manifests().into_iter().max().expect("a checkpoint")
     }
 
     fn journal(&self) -> PathBuf {
@@ -116,6 +122,26 @@ fn a_refused_start_has_changed_nothing_and_its_advice_leads_on() {
     job.drain();
 
     scene.refused("input.decimals was 2 and is 3", decimals, &[]);
+    // A checkpoint that cannot be taken up is named, and what is before it leads to the same.
+    for (customer, (said, rot)) in (4..).zip([ROTTEN[3], ROTTEN[8]]) {
+        rot(&mut Rotten::of(&scene.manifest()));
+        let job = scene.stage.start_reading(&[]);
+        let log = scene.stage.log();
+        assert!(log.contains("cannot be used, and the one before it is tried") && log.contains(said), "{log}");
+        scene.buy(customer);
+        job.drain();
+    }
+    // One of another version of the program is not: with it the job would go on, or as is advised.
+    let (manifest, sound) = (scene.manifest(), std::fs::read(scene.manifest()).expect("a manifest"));
+    Rotten::of(&manifest).in_another_format();
+    scene.refused("has format 99", nothing, &[]);
+    std::fs::write(&manifest, sound).expect("it is as it was");
+    scene.stage.start_reading(&[]).drain();
+    Rotten::of(&scene.manifest()).in_another_format();
+    scene.refused("with --rebuild", nothing, &[]);
+    let job = scene.stage.start_reading(&["--rebuild"]);
+    eventually("everything is made anew", || (1..=5).all(|customer| scene.has(customer)));
+    job.drain();
     let (journal, sound) = (scene.journal(), std::fs::read(scene.journal()).expect("a journal"));
     let mut damaged = sound.clone();
     damaged[sound.len() / 2] ^= 1;

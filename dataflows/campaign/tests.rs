@@ -9,6 +9,7 @@ mod folding;
 mod letters;
 mod owners;
 mod serving;
+mod soundness;
 
 use super::feed::{Feed, Mark, Recorded, Save};
 use super::graph::{Beginning, Campaign, campaign};
@@ -454,7 +455,9 @@ impl Outcome {
         images.sort_by_key(|image| (image.shard, image.epoch));
         let whole: BTreeMap<u16, u64> = images.iter().filter(|image| image.whole).map(|image| (image.shard, image.epoch)).collect();
         images.retain(|image| image.epoch >= whole[&image.shard]);
-        Snapshot { common: follower.common(), images }
+        let snapshot = Snapshot { common: follower.common(), images };
+        assert_eq!(soundness::sound(&self.settings, &snapshot), Ok(()));
+        snapshot
     }
 }
 

@@ -9,6 +9,7 @@ use super::store::{Location, Store};
 use super::{names, pack};
 use crate::sink::Link;
 use bytes::Bytes;
+use dataflows::settings::Settings;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -45,10 +46,12 @@ pub struct Listed {
 }
 
 /// What a search for a checkpoint comes to.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Found {
     /// The one to go on from.
     pub manifest: Option<Manifest>,
+    /// The settings that it was taken under, where they are others than the job's.
+    pub former: Option<Settings>,
     /// Newer ones, which are not.
     pub passed_over: Vec<PassedOver>,
 }
@@ -172,38 +175,23 @@ impl Checkpoints {
     /// # Errors
     /// [`CheckpointError::Format`] of a newer version and [`CheckpointError::Foreign`], which no older one would mend, and [`CheckpointError::Store`].
     pub fn newest(&self) -> Result<Option<Manifest>, CheckpointError> {
-        let found = self.find(u64::MAX, |_| None, |_| None, |_| false)?;
+        let found = self.find(u64::MAX, |_| None, |_| None, |_, _| None)?;
         found.passed_over.iter().for_each(PassedOver::warn);
         Ok(found.manifest)
     }
 
-    /// The newest sound checkpoint of an epoch up to `at_most`: every file has been read and compared with its checksum, so what is then loaded will not
-    /// fail. One that `strange` gives a reason for is of another history: it is passed over like one whose epoch is not committed. The files of one that is
-    /// `known` to be sound are not read again. One of another configuration is taken where it `changes` to that of the job.
+    /// The newest checkpoint of an epoch up to `at_most` that nothing is found to be wrong with. One that `strange` gives a reason for is of another
+    /// history: it is passed over like one whose epoch is not committed. One of another configuration is taken where that is a `former` one, which may
+    /// be changed to that of the job. What is `unsound` in the files of one, for its configuration, only whoever knows what they hold can tell.
     ///
     /// # Errors
     /// As for [`newest`](Checkpoints::newest).
-    pub fn newest_sound(
-        &self,
-        at_most: u64,
-        known: Option<&Manifest>,
-        strange: impl Fn(&Manifest) -> Option<String>,
-        changes: impl Fn(&Manifest) -> bool,
-    ) -> Result<Found, CheckpointError> {
-        self.find(at_most, strange, |manifest| if known == Some(manifest) { None } else { self.unsound(manifest) }, changes)
-    }
-
-    /// What keeps a checkpoint from being loaded: every file is read, and compared with its checksum.
-    pub fn unsound(&self, manifest: &Manifest) -> Option<CheckpointError> {
-        self.reading(manifest, |file| self.read(file).err(), |_| ()).into_iter().next()
-    }
-
-    fn find(
+    pub fn find(
         &self,
         at_most: u64,
         strange: impl Fn(&Manifest) -> Option<String>,
-        unsound: impl Fn(&Manifest) -> Option<CheckpointError>,
-        changes: impl Fn(&Manifest) -> bool,
+        former: impl Fn(&Manifest) -> Option<Settings>,
+        unsound: impl Fn(&Manifest, Option<&Settings>) -> Option<CheckpointError>,
     ) -> Result<Found, CheckpointError> {
         let mut passed_over = Vec::new();
         for Listed { epoch, manifest, problem, .. } in self.list()? {
@@ -216,8 +204,12 @@ impl Checkpoints {
                 passed_over.push(PassedOver { epoch, said: format!("A checkpoint is passed over: {why}.") });
                 continue;
             }
-            let is_taken = |problem: &CheckpointError| matches!(problem, CheckpointError::Foreign { .. }) && manifest.as_ref().is_some_and(&changes);
-            match problem.filter(|problem| !is_taken(problem)).or_else(|| manifest.as_ref().and_then(&unsound)) {
+            let former = match (&problem, &manifest) {
+                (Some(CheckpointError::Foreign { .. }), Some(manifest)) => former(manifest),
+                _ => None,
+            };
+            let problem = problem.filter(|_| former.is_none());
+            match problem.or_else(|| manifest.as_ref().and_then(|manifest| unsound(manifest, former.as_ref()))) {
                 Some(problem) if problem.is_damage() => {
                     let said = format!("A checkpoint cannot be used, and the one before it is tried: {problem}.");
                     passed_over.push(PassedOver { epoch, said });
@@ -231,10 +223,10 @@ impl Checkpoints {
                     passed_over.push(PassedOver { epoch, said });
                 }
                 Some(problem) => return Err(problem),
-                None => return Ok(Found { manifest, passed_over }),
+                None => return Ok(Found { manifest, former, passed_over }),
             }
         }
-        Ok(Found { manifest: None, passed_over })
+        Ok(Found { manifest: None, former: None, passed_over })
     }
 
     /// The manifest of an epoch.
@@ -290,6 +282,33 @@ impl Checkpoints {
         let name = self.name(name);
         let packed = self.store.get(&name, file.bytes)?;
         pack::unpack(file, &packed).map_err(|why| CheckpointError::Damaged { object: self.store.object(&name), why })
+    }
+
+    /// What `look` makes of each shard and the files to read of it, of which some are looked at at once; the first error where there is any.
+    ///
+    /// # Errors
+    /// That of `look`.
+    pub fn each_shard<T: Send>(
+        &self,
+        manifest: &Manifest,
+        look: impl Fn(u16, &[File]) -> Result<T, CheckpointError> + Sync,
+    ) -> Result<Vec<T>, CheckpointError> {
+        let (mut all, shards) = (Vec::new(), manifest.shards.iter().collect::<Vec<_>>());
+        for some in shards.chunks(READ_AT_ONCE) {
+            let looked = at_once(some, |(shard, chain)| look(**shard, chain));
+            all.extend(looked.into_iter().collect::<Result<Vec<_>, _>>()?);
+        }
+        Ok(all)
+    }
+
+    /// What keeps a checkpoint from being read: every file is read, and compared with its checksum.
+    pub fn unsound(&self, manifest: &Manifest) -> Option<CheckpointError> {
+        self.reading(manifest, |file| self.read(file).err(), |_| ()).into_iter().next()
+    }
+
+    /// How a file is named in what is said of it.
+    pub fn object(&self, file: &File) -> String {
+        self.store.object(&self.name(&file.name))
     }
 
     /// Reads every file of a checkpoint and each twin that is there, and tells what is wrong, though a restart may go on with one of the two. `read` is

@@ -149,5 +149,10 @@ fn loaded(checkpoints: &Checkpoints, manifest: &Manifest) -> BTreeMap<u16, Vec<u
 
 /// What a restart after epoch `at_most` would take.
 fn restored(checkpoints: &Checkpoints, at_most: u64) -> Option<Manifest> {
-    checkpoints.newest_sound(at_most, None, |_| None, |_| false).expect("the store works").manifest
+    checkpoints.find(at_most, |_| None, |_| None, |manifest, _| unreadable(checkpoints, manifest)).expect("the store works").manifest
+}
+
+/// A file of a checkpoint that cannot be read.
+fn unreadable(checkpoints: &Checkpoints, manifest: &Manifest) -> Option<CheckpointError> {
+    manifest.files().find_map(|(_, file)| checkpoints.read(file).err())
 }

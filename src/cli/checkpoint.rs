@@ -5,9 +5,11 @@ use super::{GlobalArgs, load, overrides, print, print_json};
 use crate::checkpoint::{CheckpointError, Checkpoints, Fingerprint, Listed, Manifest};
 use crate::config::load::Override;
 use crate::config::types::Config;
+use crate::jobs::soundness;
 use crate::telemetry::progress::{Progress, Unit};
 use clap::{Args, Subcommand};
 use dataflows::event::Topic;
+use dataflows::settings::Settings;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -27,7 +29,7 @@ pub enum CheckpointCommand {
     List(ListArgs),
     /// Shows what is in a checkpoint: epoch, offsets, customers, files
     Inspect(InspectArgs),
-    /// Reads every file of a checkpoint and compares it with its checksum
+    /// Reads every file of a checkpoint, compares it with its checksum and looks at what is in it
     Verify(VerifyArgs),
     /// Removes all but the newest checkpoints, and files that belong to none
     Prune(PruneArgs),
@@ -143,7 +145,10 @@ pub fn run(args: &CheckpointArgs, global: &GlobalArgs) -> Result<(), ProgramErro
     match &args.command {
         CheckpointCommand::List(args) => list(&open(&args.config, global, &[])?.0, global.json),
         CheckpointCommand::Inspect(args) => inspect(&args.of.places(&open(&args.config, global, &[])?.0)?, args.epoch, global.json),
-        CheckpointCommand::Verify(args) => verify(&open(&args.config, global, &[])?.0, args, global.json),
+        CheckpointCommand::Verify(args) => {
+            let (checkpoints, config) = open(&args.config, global, &[])?;
+            verify(&checkpoints, &config.settings(), args, global.json)
+        }
         CheckpointCommand::Prune(args) => {
             let (checkpoints, config) = open(&args.config, global, &args.overrides())?;
             prune(&only(&args.of.places(&checkpoints)?)?, config.checkpoint.keep, global.json)
@@ -273,16 +278,20 @@ fn manifest_text(manifest: &Manifest) -> String {
     lines.join("\n")
 }
 
-fn verify(checkpoints: &Checkpoints, args: &VerifyArgs, json: bool) -> Result<(), ProgramError> {
+fn verify(checkpoints: &Checkpoints, settings: &Settings, args: &VerifyArgs, json: bool) -> Result<(), ProgramError> {
     let (manifests, mut problems) = to_verify(&args.of.places(checkpoints)?, args)?;
     let total = manifests.iter().map(Manifest::bytes).sum();
     let mut progress = Progress::start("verifying", Unit::Bytes, total);
     let mut read = 0;
     for manifest in &manifests {
-        let found = checkpoints.holding(manifest).verify(manifest, |bytes| {
+        let mut found = checkpoints.holding(manifest).verify(manifest, |bytes| {
             read += bytes;
             progress.set(read);
         });
+        // What is in one of another configuration only a start with that one can tell.
+        if found.is_empty() && manifest.fingerprint == *checkpoints.fingerprint() {
+            found.extend(soundness::unsound(checkpoints, manifest, settings));
+        }
         problems.extend(found.into_iter().map(|problem| (place_of(manifest), problem)));
     }
     progress.finish();
@@ -383,12 +392,21 @@ mod tests {
     use super::*;
     use crate::checkpoint::{Kind, Pause, Piece, Saver, SaverSettings, Shared};
     use crate::sink::Link;
+    use dataflows::bandit::totals::{Totals, digest};
+    use dataflows::campaign::snapshot::Common;
+    use dataflows::customer::Features;
     use std::sync::Arc;
     use std::sync::atomic::AtomicU64;
     use std::time::Duration;
 
-    /// A folder with a configuration and checkpoints of these epochs.
+    /// A folder with a configuration and checkpoints of these epochs, in whose files is nothing that
+    /// could be taken up.
     fn folder(epochs: &[u64]) -> (tempfile::TempDir, PathBuf) {
+        filled(epochs, |epoch| pieces(epoch).into())
+    }
+
+    /// The same, of these pieces.
+    fn filled(epochs: &[u64], pieces: impl Fn(u64) -> Vec<Piece>) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let config = folder.path().join("sluice.toml");
         let text = format!("[log]\nlevel = \"off\"\n[checkpoint]\ndir = {:?}\n", folder.path().join("checkpoints"));
@@ -433,6 +451,19 @@ mod tests {
         ]
     }
 
+    /// The pieces of a checkpoint without customers.
+    fn sound(epoch: u64) -> Vec<Piece> {
+        let [_, shared, done] = pieces(epoch);
+        let Piece::Shared(shared) = shared else { panic!("it is what belongs to no customer") };
+        let (settings, watermark) = (Settings::default(), shared.watermark);
+        let context = Features::new(&settings.input, &settings.customer).expect("features").context().clone();
+        let empty = Totals::new(context.dimension());
+        let arms: Vec<(u32, &Totals)> = (0..settings.input.arms.len() as u32).map(|arm| (arm, &empty)).collect();
+        let digest = digest(context.dimension(), context.names(), &arms);
+        let bytes = Common { epoch, watermark, ..Common::default() }.to_bytes();
+        vec![Piece::Shared(Shared { bytes, digest, customers: 0, ..shared }), done]
+    }
+
     fn sluice(command: CheckpointCommand) -> Result<(), ProgramError> {
         run(&CheckpointArgs { command }, &GlobalArgs::default())
     }
@@ -475,7 +506,7 @@ mod tests {
 
     #[test]
     fn verify_ends_with_1_for_damage_and_with_2_for_what_is_not_there() {
-        let (folder, config) = folder(&[7, 8]);
+        let (folder, config) = filled(&[7, 8], sound);
         let verify = |epoch, all| sluice(CheckpointCommand::Verify(VerifyArgs { config: config.clone(), epoch, all, of: HistoryArgs::default() }));
         verify(None, true).expect("both are whole");
         damage(&folder, 8);
@@ -487,6 +518,13 @@ mod tests {
         let error = verify(Some(9), false).expect_err("there is none");
         assert_eq!(error.to_json()["exit_code"], 2);
         assert!(error.to_string().contains("no checkpoint of epoch 9"), "{error}");
+    }
+
+    #[test]
+    fn verify_looks_at_what_is_in_whole_files() {
+        let (_folder, config) = folder(&[7]);
+        let error = sluice(CheckpointCommand::Verify(VerifyArgs { config, epoch: None, all: false, of: HistoryArgs::default() }));
+        assert!(matches!(error, Err(ProgramError::Damaged(1))), "{error:?}");
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod restart;
 pub mod run;
 mod saving;
 pub mod schedule;
+pub mod soundness;
 mod stalling;
 pub mod start;
 pub mod topics;

@@ -8,7 +8,8 @@
 
 use super::restart::RestartError;
 use super::saving::LoadError;
-use crate::checkpoint::{CheckpointError, Checkpoints, Fingerprint, Manifest};
+use super::soundness::whole;
+use crate::checkpoint::{Checkpoints, Fingerprint, Manifest};
 use crate::results::Changed;
 use crate::sink::applied::AppliedSettings;
 use dataflows::campaign::graph::Campaign;
@@ -120,13 +121,13 @@ pub fn turned(applied: &AppliedSettings, progress: u64, manifest: &Manifest, wan
 /// [`RestartError::Unreconfigurable`], or the checkpoint cannot be read.
 pub fn inspect(checkpoints: &Checkpoints, manifest: &Manifest, former: &Settings, wanted: &Settings) -> Result<(), RestartError> {
     let (mut found, checkpoints) = (Obstacles::default(), &checkpoints.holding(manifest));
-    let common = Common::from_bytes(&checkpoints.read(&manifest.shared)?).map_err(|error| unreadable(checkpoints, manifest, &error))?;
+    let common = Common::from_bytes(&checkpoints.read(&manifest.shared)?).map_err(|error| whole(checkpoints, manifest, &error))?;
     let change = ChangeOfSettings::new(&Former::of(former, &common), wanted);
     for (&shard, chain) in &manifest.shards {
         let mut inspection = Inspection::of(&change);
         for file in chain.iter().rev() {
             let looked = inspection.look(shard, &checkpoints.read(file)?);
-            looked.map_err(|error| unreadable(checkpoints, manifest, &error))?;
+            looked.map_err(|error| whole(checkpoints, manifest, &error))?;
         }
         found.add(&inspection.found());
     }
@@ -134,11 +135,6 @@ pub fn inspect(checkpoints: &Checkpoints, manifest: &Manifest, former: &Settings
         true => Err(RestartError::Unreconfigurable { job: checkpoints.job().to_string(), refusals: told(&found) }),
         false => Ok(()),
     }
-}
-
-fn unreadable(checkpoints: &Checkpoints, manifest: &Manifest, error: &SnapshotError) -> RestartError {
-    let object = format!("the checkpoint of epoch {} in {}", manifest.epoch, checkpoints.address());
-    CheckpointError::Damaged { object, why: error.to_string() }.into()
 }
 
 fn told(found: &Obstacles) -> Vec<String> {

@@ -4,6 +4,7 @@ use super::live::{Replayed, bounds_of};
 use super::plan::Plan;
 use super::reach::Gone;
 use super::reconfiguring::{self, Wanted};
+use super::soundness;
 use crate::blame::Blame;
 use crate::checkpoint::{CheckpointError, Checkpoints, Fingerprint, Found, Manifest, PassedOver};
 use crate::kafka::{KafkaError, KafkaSettings, Position, admin};
@@ -11,6 +12,7 @@ use crate::results::hexadecimal;
 use crate::sink::kept::covered;
 use crate::sink::{History, Link, Positions, RecordedEpoch, Records, SinkError};
 use dataflows::event::{CustomerId, Millis, Topic};
+use dataflows::settings::Settings;
 use std::collections::BTreeMap;
 
 /// Why a job cannot begin where it was.
@@ -224,30 +226,33 @@ impl Restart {
         let oldest = listed.map(|listed| listed.epoch).filter(|epoch| *epoch <= progress).min();
         let mut recorded = records.recorded_epochs(oldest.unwrap_or(1).saturating_sub(1))?;
         let known = before.and_then(|before| before.manifest.as_ref());
-        let changes_to = |manifest: &Manifest| match &given_up {
-            Some(given_up) => Fingerprint::of(given_up) == manifest.fingerprint,
-            None => reconfiguring::turned(&applied, progress, manifest, wanted.settings).is_some(),
+        let former_of = |manifest: &Manifest| match &given_up {
+            Some(given_up) => (Fingerprint::of(given_up) == manifest.fingerprint).then(|| given_up.clone()),
+            None => reconfiguring::turned(&applied, progress, manifest, wanted.settings),
         };
-        let Found { manifest, passed_over } = find(&[own, unnamed], progress, known, |manifest| strange(manifest, &recorded), changes_to)?;
+        let unsound = |manifest: &Manifest, former: Option<&Settings>| match known == Some(manifest) {
+            true => None,
+            false => soundness::unsound(sources.checkpoints, manifest, former.unwrap_or(wanted.settings)),
+        };
+        let found = find(&[own, unnamed], progress, |manifest| strange(manifest, &recorded), former_of, unsound)?;
+        let Found { manifest, former, passed_over } = found;
         let passed_over = [passed_over, of_others(sources.checkpoints, &history)?].concat();
         let told = before.map_or(&[][..], |before| &before.passed_over);
         passed_over.iter().filter(|passed_over| !told.contains(passed_over)).for_each(PassedOver::warn);
         let after = manifest.as_ref().map_or(0, |manifest| manifest.epoch);
         let changes = given_up.is_some();
-        let former = match (&manifest, given_up) {
+        match (&manifest, &given_up) {
             (Some(manifest), Some(given_up)) if manifest.epoch == progress => {
                 if known != Some(manifest) {
-                    reconfiguring::inspect(sources.checkpoints, manifest, &given_up, wanted.settings)?;
+                    reconfiguring::inspect(sources.checkpoints, manifest, given_up, wanted.settings)?;
                 }
-                Some(given_up)
             }
             (newest, Some(_)) => {
                 let newest = newest.as_ref().map(|manifest| manifest.epoch);
                 return Err(RestartError::Uncheckpointed { job: records.job().to_string(), epoch: progress, newest });
             }
-            (Some(manifest), None) => reconfiguring::turned(&applied, progress, manifest, wanted.settings),
-            (None, None) => None,
-        };
+            (_, None) => {}
+        }
         if manifest.is_none() && oldest.is_some_and(|oldest| oldest > 1) {
             recorded = records.recorded_epochs(0)?;
         }
@@ -301,19 +306,19 @@ impl Restart {
 fn find(
     places: &[Checkpoints],
     progress: u64,
-    known: Option<&Manifest>,
     strange: impl Fn(&Manifest) -> Option<String>,
-    changes: impl Fn(&Manifest) -> bool,
+    former: impl Fn(&Manifest) -> Option<Settings>,
+    unsound: impl Fn(&Manifest, Option<&Settings>) -> Option<CheckpointError>,
 ) -> Result<Found, CheckpointError> {
-    let mut found = Found { manifest: None, passed_over: Vec::new() };
-    for place in places.iter() {
-        if found.manifest.is_none() {
-            let Found { manifest, passed_over } = place.newest_sound(progress, known, &strange, &changes)?;
-            found.manifest = manifest;
-            found.passed_over.extend(passed_over);
+    let mut all = Found::default();
+    for place in places {
+        if all.manifest.is_none() {
+            let found = place.find(progress, &strange, &former, &unsound)?;
+            all.passed_over.extend(found.passed_over);
+            (all.manifest, all.former) = (found.manifest, found.former);
         }
     }
-    Ok(found)
+    Ok(all)
 }
 
 /// What lies beside the checkpoints of a history and is of others: each is named, and left alone.
@@ -378,7 +383,6 @@ pub(super) mod tests {
     use crate::sink::applied::{Applied, AppliedSettings};
     use crate::sink::kept::KeptAt;
     use crate::sink::{Loss, Progress};
-    use dataflows::settings::Settings;
 
     /// A sink that has committed epochs, of which it has these.
     struct Recorded(u64, std::ops::Range<u64>);

@@ -12,6 +12,7 @@ pub mod changes;
 pub mod codes;
 pub(in crate::campaign) mod image;
 pub mod restore;
+pub mod soundness;
 
 use crate::bandit::totals::Totals;
 use crate::campaign::output::{ArmDay, ArmUpdate, Closed, Counts, Day, Segment};

@@ -170,7 +170,7 @@ fn another_configuration_is_refused_with_what_differs() {
     let mut settings = Settings::default();
     settings.customer.context.pop();
     let other = Checkpoints::over(scene.store(), "campaign", Fingerprint::of(&settings));
-    let error = other.newest_sound(u64::MAX, None, |_| None, |_| false).expect_err("an older one would not do either");
+    let error = other.find(u64::MAX, |_| None, |_| None, |_, _| None).expect_err("an older one would not do either");
     assert_eq!(
         error.to_string(),
         format!(
@@ -211,7 +211,7 @@ fn one_of_a_version_before_is_passed_over_and_goes_with_the_first_of_this_versio
     for epoch in [1, 2] {
         forge_of(&scene, epoch, &format!("\"format\":{FORMAT},"), "\"format\":1,\"old\":true,");
     }
-    let found = scene.checkpoints().newest_sound(u64::MAX, None, |_| None, |_| false).expect("none of them ends the search");
+    let found = scene.checkpoints().find(u64::MAX, |_| None, |_| None, |_, _| None).expect("none of them ends the search");
     assert_eq!((found.manifest, found.passed_over.len()), (None, 2));
     let own = scene.checkpoints().of(Link::random());
     assert!(Bench::new(own.clone(), None).save(Checkpoint::full(3, &[1])));
@@ -256,7 +256,8 @@ fn one_of_another_history_is_passed_over_for_the_one_before() {
     let checkpoints = scene.checkpoints();
     let taken = |at_most, strange: u64| {
         let strange = |manifest: &Manifest| (manifest.epoch == strange).then(|| "it is of another history".to_string());
-        checkpoints.newest_sound(at_most, None, strange, |_| false).expect("the store works").manifest.map(|manifest| manifest.epoch)
+        let found = checkpoints.find(at_most, strange, |_| None, |manifest, _| unreadable(&checkpoints, manifest)).expect("the store works");
+        found.manifest.map(|manifest| manifest.epoch)
     };
     assert_eq!((taken(3, 0), taken(3, 3), taken(3, 2), taken(2, 2)), (Some(3), Some(2), Some(3), None));
     std::fs::remove_file(scene.path("shared/00000000000000000003.zst")).expect("a file");

@@ -1,0 +1,174 @@
+//! Whether a snapshot can be taken up, found out without taking it up: nothing of it is kept, so
+//! that it costs little more than reading the bytes.
+//!
+//! What passes here is taken up by [`restore`](super::restore): bytes that are images of their
+//! virtual shards, with rows that fit together and name nothing that the settings do not have, and
+//! a common part that is of the same state as the customers are.
+
+use super::image::{CustomerRows, Image};
+use super::{Common, SnapshotError};
+use crate::bandit::totals::{Totals, digest};
+use crate::bandit::triangle_length;
+use crate::customer::Features;
+use crate::event::text::virtual_shard;
+use crate::event::{CustomerId, Millis};
+use crate::settings::Settings;
+use hashbrown::HashSet;
+use std::collections::BTreeMap;
+
+/// What is known of a snapshot before anything of it is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Announced {
+    /// Its epoch.
+    pub epoch: u64,
+    /// The epoch's watermark.
+    pub watermark: Option<Millis>,
+    /// The digest of all statistics after it.
+    pub digest: [u8; 32],
+    /// Customers in its segments.
+    pub customers: u64,
+}
+
+/// What the rows of a snapshot may name, by the settings that it was taken under.
+#[derive(Clone, Debug)]
+pub struct Bounds {
+    arms: usize,
+    context: Vec<String>,
+    /// Counts of folded purchases.
+    counts: usize,
+}
+
+/// How many customers each segment has.
+pub type Segments = BTreeMap<u8, u64>;
+
+impl Bounds {
+    /// Those of these settings; `Err` where there are no such features.
+    pub fn of(settings: &Settings) -> Result<Self, SnapshotError> {
+        let features = Features::new(&settings.input, &settings.customer);
+        let features = features.map_err(|faults| SnapshotError::Common(format!("it is of settings that are none: {}", faults.join("; "))))?;
+        Ok(Bounds { arms: settings.input.arms.len(), context: features.context().names().to_vec(), counts: features.layout().stride() })
+    }
+
+    /// Looks through the common part.
+    ///
+    /// # Errors
+    /// It cannot be read, or is not of the snapshot that is announced.
+    pub fn look_at_common(&self, announced: &Announced, bytes: &[u8]) -> Result<Common, SnapshotError> {
+        let common = Common::from_bytes(bytes)?;
+        match self.fault_of_common(announced, &common) {
+            Some(fault) => Err(SnapshotError::Common(fault)),
+            None => Ok(common),
+        }
+    }
+
+    fn fault_of_common(&self, announced: &Announced, common: &Common) -> Option<String> {
+        if (common.epoch, common.watermark) != (announced.epoch, announced.watermark) {
+            let (epoch, watermark) = (common.epoch, common.watermark);
+            return Some(format!("it is of epoch {epoch} with the watermark {watermark:?}, and should be of {announced:?}"));
+        }
+        let customers = common.segments.iter().map(|segment| segment.customers.max(0) as u64).sum::<u64>();
+        if customers != announced.customers {
+            return Some(format!("it has {customers} customers in its segments, and should have {}", announced.customers));
+        }
+        let mut arms = common.arms.iter().map(|version| version.arm as usize).chain(common.arm_days.iter().map(|row| usize::from(row.arm)));
+        if let Some(arm) = arms.find(|arm| *arm >= self.arms) {
+            return Some(format!("it has an arm {arm}, and there are {}", self.arms));
+        }
+        let dimension = self.context.len();
+        let fits = |totals: &Totals| (totals.b.len(), totals.a.len()) == (dimension, triangle_length(dimension));
+        if !common.arms.iter().all(|version| fits(&version.totals)) {
+            return Some(format!("its sums are not of contexts with {dimension} terms"));
+        }
+        if !common.arms.windows(2).all(|two| (two[0].arm, two[0].epoch) < (two[1].arm, two[1].epoch)) {
+            return Some("its arms are not in order".to_string());
+        }
+        (self.digest(common) != announced.digest).then(|| "its sums do not have the digest that they should have".to_string())
+    }
+
+    fn digest(&self, common: &Common) -> [u8; 32] {
+        let empty = Totals::new(self.context.len());
+        let newest: BTreeMap<u32, &Totals> = common.arms.iter().map(|version| (version.arm, &version.totals)).collect();
+        let arms: Vec<(u32, &Totals)> = (0..self.arms as u32).map(|arm| (arm, newest.get(&arm).copied().unwrap_or(&empty))).collect();
+        digest(self.context.len(), &self.context, &arms)
+    }
+
+    /// What is wrong with a customer.
+    fn fault(&self, shard: u16, rows: &CustomerRows<'_>) -> Result<(), &'static str> {
+        if virtual_shard(rows.customer.customer) != u64::from(shard) {
+            return Err("it has customers of another virtual shard");
+        }
+        if rows.folded_counts().is_some_and(|counts| counts != self.counts) {
+            return Err("its folded purchases were counted by other lists");
+        }
+        if rows.interactions.iter().any(|interaction| usize::from(interaction.contact.arm()) >= self.arms) {
+            return Err("it has interactions of an arm that there is not");
+        }
+        rows.check()
+    }
+}
+
+/// Looks through the images of one virtual shard. Later images come first: of a customer only the
+/// last one counts.
+pub struct ShardLook<'a> {
+    bounds: &'a Bounds,
+    shard: u16,
+    seen: HashSet<CustomerId>,
+    segments: Segments,
+}
+
+impl<'a> ShardLook<'a> {
+    /// Nothing looked at yet.
+    pub fn new(bounds: &'a Bounds, shard: u16) -> Self {
+        ShardLook { bounds, shard, seen: HashSet::new(), segments: Segments::new() }
+    }
+
+    /// Looks through an image that should have so many customers; `whole` where it is the first
+    /// one that was taken, after which no other comes here.
+    ///
+    /// # Errors
+    /// It cannot be taken up.
+    pub fn look(&mut self, whole: bool, customers: u64, bytes: &[u8]) -> Result<(), SnapshotError> {
+        let shard = self.shard;
+        let refused = |why| SnapshotError::Rows { shard, why };
+        let image = Image::from_bytes(bytes)?;
+        if image.customers() != customers {
+            return Err(refused("it has not as many customers as it should have"));
+        }
+        let looked = image.each(|rows| {
+            self.bounds.fault(shard, &rows)?;
+            let customer = rows.customer.customer;
+            let counts = match whole {
+                true => self.seen.is_empty() || !self.seen.contains(&customer),
+                false => self.seen.insert(customer),
+            };
+            if let (true, Ok(flags)) = (counts, u8::try_from(rows.customer.kept.shown)) {
+                *self.segments.entry(flags).or_default() += 1;
+            }
+            Ok(())
+        });
+        looked.map_err(refused)
+    }
+
+    /// How many customers of it each segment has.
+    pub fn segments(self) -> Segments {
+        self.segments
+    }
+}
+
+/// Makes sure that the customers of all virtual shards are those that the common part has.
+///
+/// # Errors
+/// There are others.
+pub fn compare(common: &Common, shards: impl IntoIterator<Item = Segments>) -> Result<(), SnapshotError> {
+    let mut found = Segments::new();
+    shards.into_iter().flatten().for_each(|(flags, customers)| *found.entry(flags).or_default() += customers);
+    let expected = common.segments.iter().filter(|segment| segment.customers != 0);
+    let expected: Segments = expected.map(|segment| (segment.flags, segment.customers.max(0) as u64)).collect();
+    match found == expected {
+        true => Ok(()),
+        false => {
+            let [found, expected] = [found, expected].map(|segments| segments.values().sum::<u64>());
+            Err(SnapshotError::Common(format!("the virtual shards have {found} customers in its segments, and it has {expected}")))
+        }
+    }
+}
