@@ -172,11 +172,16 @@ impl TimeSettings {
         self.lateness.saturating_add(self.attribution_window).saturating_add(3 * DAY)
     }
 
+    /// How long events are kept one by one; `Millis::MAX`: for ever.
+    pub fn kept(&self) -> Millis {
+        self.keep.map_or(Millis::MAX, |keep| keep.max(self.least_keep()))
+    }
+
     /// Up to when events are folded in an epoch, given the watermark of the epoch before: nothing else may be asked, so that an epoch that is repeated
     /// has the same horizon.
     pub fn horizon(&self, watermark: Option<Millis>) -> Horizon {
-        let (Some(keep), Some(watermark)) = (self.keep, watermark) else { return Horizon::NONE };
-        let events = watermark.div_euclid(DAY).saturating_mul(DAY).saturating_sub(keep.max(self.least_keep()));
+        let (Some(_), Some(watermark)) = (self.keep, watermark) else { return Horizon::NONE };
+        let events = watermark.div_euclid(DAY).saturating_mul(DAY).saturating_sub(self.kept());
         Horizon { events, rewards: events.saturating_add(self.attribution_window) }
     }
 }

@@ -208,4 +208,15 @@ fn other_settings_give_what_a_rebuild_gives_whatever_is_killed() {
     let rebuilt = scene.rows();
     let differing = reconfigured.lines().zip(rebuilt.lines()).find(|(one, other)| one != other);
     assert!(reconfigured == rebuilt, "{differing:?}");
+
+    // Nothing that stands depends on how late events may be.
+    let last = scene.number("SELECT epoch FROM sluice.progress");
+    scene.configure(&other.replace("lateness = \"2h\"", "lateness = \"3h\""));
+    let job = scene.reads(stage.start_with_log(&["--reconfigure", "--workers", "3"]));
+    assert!(stage.log().contains("what stands stays as it is"), "{}", stage.log());
+    stage.wait_for(&format!("SELECT (epoch > {last})::int FROM sluice.progress"), 1);
+    job.drain();
+    assert_eq!(scene.rows(), rebuilt);
+    let verified = stage.sluice(&["verify", stage.config().to_str().expect("UTF-8")]);
+    assert!(String::from_utf8_lossy(&verified.stdout).contains("is what its records give"), "{verified:?}");
 }

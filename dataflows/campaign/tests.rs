@@ -426,7 +426,7 @@ impl Outcome {
     }
 
     fn told(&self) -> Told {
-        let mut told = Told { counts: Counts::none(), ..Told::default() };
+        let mut told = Told { counts: Counts::none(), folding: self.settings.time.keep.is_some(), ..Told::default() };
         self.tell(&mut told, 0, u64::MAX);
         told
     }

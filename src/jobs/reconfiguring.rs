@@ -132,12 +132,25 @@ pub fn inspect(checkpoints: &Checkpoints, manifest: &Manifest, former: &Settings
         found.add(&inspection.found());
     }
     match found.are_there() {
-        true => Err(RestartError::Unreconfigurable { job: checkpoints.job().to_string(), refusals: told(&found) }),
+        true => Err(RestartError::Unreconfigurable { job: checkpoints.job().to_string(), refusals: told(&found, former, wanted) }),
         false => Ok(()),
     }
 }
 
-fn told(found: &Obstacles) -> Vec<String> {
+/// Whether what is folded would have to be there for this key, as the settings have it.
+fn needs_events(key: &str, former: &Settings, wanted: &Settings) -> bool {
+    match key {
+        // Nothing that stands depends on them.
+        "bandit.arms" => false,
+        "bandit.model_lag" => former.bandit.model_lag < wanted.bandit.model_lag,
+        "epoch.lateness" | "history.keep" => former.time.kept() < wanted.time.kept(),
+        _ => true,
+    }
+}
+
+fn told(found: &Obstacles, former: &Settings, wanted: &Settings) -> Vec<String> {
+    let (there, here) = (Fingerprint::of(former), Fingerprint::of(wanted));
+    let keys: Vec<&str> = there.differing(&here).into_iter().map(|(key, _)| key).filter(|key| needs_events(key, former, wanted)).collect();
     let Obstacles { folded, categories, devices, payments, features } = *found;
     let unlisted = |key: &str, Hidden { unknown, several }: Hidden| {
         let unknown = match unknown {
@@ -160,7 +173,7 @@ fn told(found: &Obstacles) -> Vec<String> {
     let kept = "customers have events that `history.keep` has folded into sums, and sums do not tell what they were made of";
     let carried = "interactions brought as many features along as the context had terms, and it has another number now";
     let all = [
-        (folded, format!("history.keep: {folded} {kept}")),
+        (folded, format!("{}: {folded} {kept}", keys.join(", "))),
         (categories.purchases(), unlisted("customers.categories", categories)),
         (devices.purchases(), unlisted("customers.devices", devices)),
         (payments.purchases(), unlisted("customers.payments", payments)),
@@ -199,7 +212,11 @@ impl Change {
 mod tests {
     use super::*;
     use crate::sink::applied::Applied;
+    use dataflows::campaign::snapshot::change::changes_results;
+    use dataflows::event::DAY;
     use dataflows::event::instant::TimeUnit;
+    use dataflows::settings::HighValue;
+    use std::collections::BTreeSet;
 
     fn changed(change: impl FnOnce(&mut Settings)) -> Settings {
         let mut settings = Settings::default();
@@ -232,6 +249,49 @@ mod tests {
         for change in changes {
             assert!(refused(change).contains("keep their names and places"));
         }
+    }
+
+    /// A key, a change of it, and whether everything is made anew for it.
+    type Case = (&'static str, fn(&mut Settings), bool);
+
+    #[test]
+    fn every_key_that_changes_what_stands_needs_all_events() {
+        let before = changed(|to| (to.time.keep, to.bandit.model_lag) = (Some(30 * DAY), 2));
+        let changes: [Case; 20] = [
+            ("bandit.arms", |to| to.input.arms.push("Letter".to_string()), false),
+            ("bandit.attribution_window", |to| to.time.attribution_window = DAY, true),
+            ("bandit.model_lag", |to| to.bandit.model_lag = 1, false),
+            ("bandit.model_lag", |to| to.bandit.model_lag = 3, true),
+            ("bandit.no_response_reward", |to| to.time.no_response_reward = 7, true),
+            ("bandit.own_features", |to| to.bandit.own_features = true, true),
+            ("context.terms", |to| drop(to.customer.context.pop()), true),
+            ("customers.at_risk_days", |to| to.customer.at_risk_days = 7.0, true),
+            ("customers.categories", |to| to.input.categories.reverse(), true),
+            ("customers.devices", |to| to.input.devices.push("Watch".to_string()), true),
+            ("customers.frequent_purchases", |to| to.customer.frequent_purchases = 3, true),
+            ("customers.high_value", |to| to.customer.high_value = HighValue::Fixed(7), true),
+            ("customers.holiday_months", |to| to.customer.holiday_months = 2, true),
+            ("customers.payments", |to| drop(to.input.payments.pop()), true),
+            ("customers.recent_days", |to| to.customer.recent_days = 3.0, true),
+            ("epoch.lateness", |to| to.time.lateness = DAY / 2, false),
+            ("epoch.lateness", |to| to.time.lateness = 29 * DAY, true),
+            ("history.keep", |to| to.time.keep = Some(20 * DAY), false),
+            ("history.keep", |to| to.time.keep = Some(40 * DAY), true),
+            ("history.keep", |to| to.time.keep = None, true),
+        ];
+        for (key, change, needs) in changes {
+            let mut after = before.clone();
+            change(&mut after);
+            let differing: Vec<String> =
+                Fingerprint::of(&before).differing(&Fingerprint::of(&after)).iter().map(|(key, _)| key.to_string()).collect();
+            assert_eq!(differing, [key]);
+            assert_eq!(needs_events(key, &before, &after), needs, "{key}");
+            assert_eq!(changes_results(&before, &after) || before.time.kept() < after.time.kept(), needs, "{key}");
+            let told = told(&Obstacles { folded: 5, ..Obstacles::default() }, &before, &after).join("; ");
+            assert_eq!(told.starts_with(&format!("{key}: 5 customers have")), needs, "{told}");
+        }
+        let known: BTreeSet<&str> = changes.iter().map(|(key, ..)| *key).collect();
+        assert_eq!(known.into_iter().collect::<Vec<_>>(), TAKEN_OVER);
     }
 
     #[test]

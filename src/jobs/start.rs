@@ -17,6 +17,7 @@ use crate::kafka::TopicIds;
 use crate::sink::outbox::Outbox;
 use crate::sink::{self, Loss, Manner, Opened, Positions, Progress, Records, Sink, SinkError, Trouble};
 use dataflows::campaign::graph::Campaign;
+use dataflows::campaign::snapshot::change::changes_results;
 use dataflows::settings::Settings;
 
 /// What the one who starts the job has asked for.
@@ -261,7 +262,9 @@ impl Start<'_> {
         }
         match sink.progress().epoch {
             epoch if restart.changes => {
-                tracing::info!(epoch = epoch + 1, "Other settings are taken over: all results are computed anew from the histories that are kept.");
+                let anew = restart.plan.former().is_some_and(|former| changes_results(former, &campaign.settings));
+                let what = if anew { "all results are computed anew from the histories that are kept" } else { "what stands stays as it is" };
+                tracing::info!(epoch = epoch + 1, "Other settings are taken over: {what}.");
             }
             0 => tracing::info!(partitions = restart.plan.starts().len(), "The job begins."),
             progress => {

@@ -4,7 +4,8 @@
 //! of what stands and, where they are made of something else, thresholds are computed anew in the
 //! epoch after the snapshot, which has no records and takes the place of all that was emitted. What
 //! comes of it is what an arrival of the same records under the new settings gives, with the same
-//! watermark and, where these stay, with the thresholds as they were published.
+//! watermark and, where these stay, with the thresholds as they were published. Settings on which none
+//! of that depends hold from then on, and what stands stays.
 //!
 //! Records are not read again: what was taken stays taken, and what was rejected stays rejected.
 //! Of a name that was not listed there is its bucket (`codes.rs`).
@@ -17,21 +18,15 @@ use crate::customer::Transaction;
 use crate::customer::history::{Extras, History};
 use crate::event::unlisted::{List, Unlisted};
 use crate::event::{Contact, CustomerId};
-use crate::settings::{HighValue, Settings};
+use crate::settings::{InputSettings, Settings, TimeSettings};
 use hashbrown::HashSet;
 
-/// What a snapshot depends on of the settings that it was taken under.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a snapshot was taken under.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Former {
-    /// Purchase categories.
-    pub categories: Vec<String>,
-    /// Devices.
-    pub devices: Vec<String>,
-    /// Payment methods.
-    pub payments: Vec<String>,
-    /// What made a customer one of high value.
-    pub high_value: HighValue,
-    /// Names that are in none of these lists.
+    /// The settings.
+    pub settings: Settings,
+    /// Names that are in none of their lists.
     pub unlisted: Unlisted,
 }
 
@@ -47,12 +42,16 @@ pub struct ChangeOfSettings {
     own_features: bool,
     /// Thresholds are made of something else.
     pub(super) closes_anew: bool,
+    /// All that was emitted is made anew.
+    pub(super) anew: bool,
+    /// Events are kept for longer than they were.
+    keeps_longer: bool,
 }
 
 /// What keeps a snapshot from being taken up under other settings: what histories do not tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Obstacles {
-    /// Customers with events that are folded into sums.
+    /// Customers with events that are folded into sums, and would have to be there.
     pub folded: u64,
     /// Purchases of no listed category of which it is not known whether it has come to the list.
     pub categories: Hidden,
@@ -66,44 +65,63 @@ pub struct Obstacles {
 }
 
 impl Former {
-    /// That of these settings, with the names that were seen under them and are not listed.
+    /// These settings, with the names that were seen under them and are not listed.
     pub fn of(settings: &Settings, common: &Common) -> Self {
-        let input = &settings.input;
-        Former {
-            categories: input.categories.clone(),
-            devices: input.devices.clone(),
-            payments: input.payments.clone(),
-            high_value: settings.customer.high_value,
-            unlisted: common.unlisted.clone(),
-        }
+        Former { settings: settings.clone(), unlisted: common.unlisted.clone() }
     }
+}
+
+/// Whether anything that was made of events is another under other settings, so that all of it is
+/// made anew. What neither a context nor a reward depends on only holds from then on; a model that
+/// decides later than before would be one that is not kept any more.
+pub fn changes_results(before: &Settings, after: &Settings) -> bool {
+    let of_records = |settings: &Settings| {
+        let InputSettings { categories, devices, payments, dimension, own_features, .. } = &settings.input;
+        let lists = [categories, devices, payments].map(Vec::clone);
+        let TimeSettings { attribution_window, no_response_reward, lateness: _, keep: _ } = settings.time;
+        (lists, *dimension, *own_features, settings.customer.clone(), attribution_window, no_response_reward)
+    };
+    of_records(before) != of_records(after)
+        || before.bandit.own_features != after.bandit.own_features
+        || before.bandit.model_lag < after.bandit.model_lag
 }
 
 impl ChangeOfSettings {
     /// The one to these settings.
     pub fn new(former: &Former, settings: &Settings) -> Self {
         let Settings { input, customer, bandit, .. } = settings;
+        let before = &former.settings.input;
         let mut unlisted = former.unlisted.clone();
         let mut codes = |list, before: &[String], after: &[String]| Codes::new(before, after, unlisted.of_mut(list));
         let codes = [
-            codes(List::Categories, &former.categories, &input.categories),
-            codes(List::Devices, &former.devices, &input.devices),
-            codes(List::Payments, &former.payments, &input.payments),
+            codes(List::Categories, &before.categories, &input.categories),
+            codes(List::Devices, &before.devices, &input.devices),
+            codes(List::Payments, &before.payments, &input.payments),
         ];
         ChangeOfSettings {
             codes,
             unlisted,
             dimension: customer.context.len(),
             own_features: bandit.own_features,
-            closes_anew: former.high_value != customer.high_value,
+            closes_anew: former.settings.customer.high_value != customer.high_value,
+            anew: changes_results(&former.settings, settings),
+            keeps_longer: former.settings.time.kept() < settings.time.kept(),
         }
     }
 
-    /// What belongs to no customer, to be taken up with the change: no sums are left, and no
-    /// thresholds where they are closed anew.
+    /// What belongs to no customer, to be taken up with the change: where everything is made anew,
+    /// no sums are left, and no thresholds where they are closed anew.
     pub fn begin(&self, common: &Common) -> Common {
+        if !self.anew {
+            return common.clone();
+        }
         let thresholds = if self.closes_anew { Vec::new() } else { common.thresholds.clone() };
         Common { changed: common.epoch + 1, arms: Vec::new(), thresholds, unlisted: self.unlisted.clone(), ..common.clone() }
+    }
+
+    /// Whether all that was emitted is made anew, for which all events must be kept.
+    pub fn makes_anew(&self) -> bool {
+        self.anew
     }
 
     /// Whether the published thresholds go, and others take their place.
@@ -189,7 +207,7 @@ impl Obstacles {
     }
 
     fn take_in(&mut self, change: &ChangeOfSettings, history: &History) {
-        self.folded += u64::from(history.folded().is_some());
+        self.folded += u64::from((change.anew || change.keeps_longer) && history.folded().is_some());
         let [categories, devices, payments] = &change.codes;
         for [category, device, payment] in history.transactions.iter().map(Transaction::codes) {
             self.categories.take_in(categories, category);

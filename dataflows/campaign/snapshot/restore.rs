@@ -39,7 +39,7 @@ impl Loading {
     /// The same, where `common` begins this change of settings: everything is computed and emitted anew in the next epoch.
     pub fn changing(campaign: &Campaign, worker: usize, peers: usize, common: &Common, change: ChangeOfSettings) -> Self {
         let mut loading = Loading::new(campaign, worker, peers, common);
-        loading.shard.anew = true;
+        loading.shard.anew = change.anew;
         if change.closes_anew && campaign.thresholds.is_none() {
             loading.shard.thresholds = Thresholds::default();
             loading.shard.ledger.iter_mut().for_each(|ledger| *ledger = Ledger::new(worker, peers));

@@ -134,12 +134,16 @@ struct Case {
     expected: Outcome,
     /// Thresholds of before stand no more.
     closes_anew: bool,
+    /// All that was told is told anew.
+    anew: bool,
 }
 
 impl Case {
     /// Compares what was told up to an epoch.
     fn compare(&self, changed: &Outcome, until: u64) {
-        let (mut told, mut expected) = (Told { counts: Counts::none(), ..Told::default() }, Told { counts: Counts::none(), ..Told::default() });
+        let folding = self.changed.settings.as_ref().is_some_and(|settings| settings.time.keep.is_some());
+        let nothing = || Told { counts: Counts::none(), folding, ..Told::default() };
+        let (mut told, mut expected) = (nothing(), nothing());
         self.outcome.tell(&mut told, 0, self.epoch);
         if self.closes_anew {
             told.thresholds.clear();
@@ -211,7 +215,8 @@ fn cases(what: &str, from: &Settings, to: &Settings, seed: u64, mut check: impl 
             ..run.clone()
         };
         let told = Outcome { outputs: outcome.outputs.clone(), settings: from.clone(), ..Outcome::default() };
-        let case = Case { what: what.to_string(), seed, epoch, outcome: told, changed, expected, closes_anew };
+        let anew = changed.change(to).is_some_and(|(change, _)| change.makes_anew());
+        let case = Case { what: what.to_string(), seed, epoch, outcome: told, changed, expected, closes_anew, anew };
         check(case, &mut random);
     }
     chosen.len()
@@ -222,7 +227,7 @@ fn compare(case: Case, random: &mut Random) {
     assert!(changed.outputs.iter().all(|(of, _)| *of > case.epoch), "nothing is told again");
     for (epoch, output) in &changed.outputs {
         let Output::Decisions(decisions) = output else { continue };
-        let is_of_change = |decision: &Decision| decision.model_version > case.epoch;
+        let is_of_change = |decision: &Decision| decision.model_version > case.epoch || !case.anew;
         assert!(*epoch == case.epoch + 1 || decisions.iter().all(is_of_change), "{}: a model of before decides", case.what);
     }
     case.compare(&changed, case.epoch + 1);
@@ -280,6 +285,80 @@ fn several_changes_at_once_are_one() {
         compared += cases(&what.join(" and "), &from, &to, 5_000 + seed, compare);
     }
     assert!(compared > 8, "only {compared} snapshots were complete");
+}
+
+/// Events are kept so long that they are folded in a run, whatever may be late in it.
+fn folding(mut settings: Settings) -> Settings {
+    settings.time.keep = Some(11 * DAY);
+    settings
+}
+
+#[test]
+fn what_nothing_depends_on_that_stands_changes_where_events_are_folded() {
+    let kinds: [Kind; 4] = [
+        ("an arm comes", |to| to.input.arms.push("Letter".to_string())),
+        ("less may be late", |to| to.time.lateness = DAY / 12),
+        ("more may be late", |to| to.time.lateness = 4 * DAY),
+        ("models decide earlier", |to| to.bandit.model_lag = 1),
+    ];
+    for (number, (what, change)) in (0..).zip(kinds) {
+        let (mut compared, mut folded) = (0, 0);
+        for seed in 0..4 {
+            let mut from = folding(before());
+            if what == "models decide earlier" {
+                from.bandit.model_lag = 3;
+            }
+            let mut to = from.clone();
+            change(&mut to);
+            compared += cases(what, &from, &to, 8_000 + 10 * number + seed, |case, _| {
+                let snapshot = case.changed.snapshot.as_ref().expect("it begins with one");
+                assert_eq!(obstacles(snapshot, &from, &to), Obstacles::default());
+                folded += all_folded(snapshot, &from);
+                let changed = case.changed.run();
+                assert!(!case.anew && changed.outputs.iter().all(|(of, _)| *of > case.epoch), "nothing is told again");
+                case.compare(&changed, case.epoch + 1);
+                case.compare(&changed, u64::MAX);
+            });
+        }
+        assert!(compared > 3 && folded > 0, "{what}: {compared} snapshots, {folded} customers with folded events");
+    }
+}
+
+/// Customers with folded events: those that are in the way where all events must be there.
+fn all_folded(snapshot: &Snapshot, from: &Settings) -> u64 {
+    let mut to = from.clone();
+    to.customer.at_risk_days += 1.0;
+    let found = obstacles(snapshot, from, &to);
+    assert_eq!(found, Obstacles { folded: found.folded, ..Obstacles::default() });
+    found.folded
+}
+
+#[test]
+fn what_is_folded_is_in_the_way_of_keeping_longer_and_not_of_keeping_less() {
+    let from = folding(before());
+    let keeping = |keep: Option<i64>| {
+        let mut to = from.clone();
+        to.time.keep = keep;
+        to
+    };
+    let mut folded = 0;
+    for seed in 0..3 {
+        cases("less is kept", &from, &keeping(Some(8 * DAY)), 8_100 + seed, |case, _| {
+            let snapshot = case.changed.snapshot.as_ref().expect("it begins with one");
+            let found = |to: &Settings| obstacles(snapshot, &from, to).folded;
+            let all = all_folded(snapshot, &from);
+            assert_eq!([Some(12 * DAY), None, Some(11 * DAY), Some(8 * DAY)].map(|keep| found(&keeping(keep))), [all, all, 0, 0]);
+            folded += all;
+            let told = |workers| {
+                let mut told = Told { counts: Counts::none(), folding: true, ..Told::default() };
+                case.outcome.tell(&mut told, 0, case.epoch);
+                Run { workers, saves: BTreeMap::new(), ..case.changed.clone() }.run().tell(&mut told, case.epoch, u64::MAX);
+                told.settled()
+            };
+            told(1).assert_same(&told(3), seed);
+        });
+    }
+    assert!(folded > 0);
 }
 
 /// The same snapshot, as it was written before there were names of what is not listed.

@@ -95,8 +95,9 @@ pub fn change(
     postgres: &PostgresSettings,
     expected: Expected,
 ) -> Result<(Basis, Expected), VerifyError> {
-    let Change { of_settings: _, common, changed } = Change::begin(&part.settings, next, &from.common)?;
-    let expected = expected.changed(&tables(postgres, next), &changed);
+    let Change { of_settings, common, changed } = Change::begin(&part.settings, next, &from.common)?;
+    let tables = tables(postgres, next);
+    let expected = if of_settings.makes_anew() { expected.changed(&tables, &changed) } else { expected.under(&tables) };
     (from.common, from.former, from.changed) = (common, Some(part.settings.clone()), Some(changed));
     Ok((from, expected))
 }

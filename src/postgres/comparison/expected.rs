@@ -166,6 +166,12 @@ impl Expected {
         Ok(())
     }
 
+    /// The tables of a job whose settings become these with the next epoch, which changes nothing that
+    /// stands.
+    pub fn under(self, settings: &PostgresSettings) -> Self {
+        Expected { settings: settings.clone(), ..self }
+    }
+
     /// The tables of a job whose settings become these with the next epoch, which tells every customer anew.
     pub fn changed(mut self, settings: &PostgresSettings, changed: &Changed) -> Self {
         self.features = Table::new(shapes::customer_features(&settings.features));
