@@ -49,7 +49,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use stretches::parts;
 pub use verified::Since;
-use verified::{Basis, Leaving, Verified};
+use verified::{Basis, Leaving, Left, Verified};
 use ways::{Opened, Ways};
 
 /// What came of it.
@@ -128,6 +128,11 @@ pub fn verify(config: &Config, features: Features, since: Option<Since>) -> Resu
 fn compute(config: &Config, mut described: Campaign, ways: &mut Ways<'_>, opened: Opened) -> Result<Verdict, VerifyError> {
     let since = opened.epoch();
     let Opened { basis, mut standing } = opened;
+    // Pieces of the same epoch would be written over those that are there, so this is decided first.
+    let proven = basis.as_ref().filter(|basis| basis.left == Left::Job).and_then(|_| ways.proven());
+    if let Some(epoch) = proven {
+        tracing::info!(epoch, "The next one goes on from the verification that is there: it has taken nothing on trust.");
+    }
     let unnamed_are_own = ways.unnamed_are_own(&standing);
     let (postgres, gone) = (config.postgres_settings(&described.features), standing.gone());
     serve(&mut described, &standing, &config.job)?;
@@ -162,7 +167,8 @@ fn compute(config: &Config, mut described: Campaign, ways: &mut Ways<'_>, opened
                 continue;
             }
             let memory = Verified::in_memory(&config.job, &part.settings)?;
-            let computing = Computing { config, postgres: stretches::tables(&postgres, &campaign), described: campaign, verified: &memory, basis };
+            let computing =
+                Computing { config, postgres: stretches::tables(&postgres, &campaign), described: campaign, verified: &memory, basis, leaves: true };
             let recomputed = computing.run(stretches::take_through(&mut standing, part.through), expected, epochs, lost, false)?;
             let leaving = recomputed.leaving.ok_or_else(|| VerifyError::Thread("what it comes to cannot be held in memory".to_string()))?;
             let (found, still_lost) = recomputed.checker.into_findings();
@@ -172,7 +178,7 @@ fn compute(config: &Config, mut described: Campaign, ways: &mut Ways<'_>, opened
             (basis, expected) = (Some(from), changed);
             tracing::info!(epoch = part.through + 1, "Other settings were taken over; it is computed on with these.");
         }
-        let computing = Computing { config, described: campaign, postgres, verified: &ways.verified, basis };
+        let computing = Computing { config, described: campaign, postgres, verified: &ways.verified, basis, leaves: proven.is_none() };
         let recomputed = computing.run(standing, expected, epochs, lost, true)?;
         let (found, lost) = recomputed.checker.into_findings();
         epochs = found;
@@ -184,10 +190,6 @@ fn compute(config: &Config, mut described: Campaign, ways: &mut Ways<'_>, opened
     verdict.findings.extend([epochs, progress]);
     // What lacks records is not the state that the job has.
     let is_sound = verdict.differences() == 0 && verdict.removed.is_none();
-    if let Some(proven) = leaving.as_ref().filter(|_| is_sound && verdict.trusted == Some(since)).and_then(|_| ways.proven()) {
-        tracing::info!(epoch = proven, "The next one goes on from the verification that is there: it has taken nothing on trust.");
-        leaving = None;
-    }
     if let Some(leaving) = leaving.filter(|_| is_sound)
         && leaving.keep(epoch)
         && unnamed_are_own
@@ -212,6 +214,8 @@ struct Computing<'a> {
     postgres: PostgresSettings,
     verified: &'a Verified,
     basis: Option<Basis>,
+    /// Whether anything is left for the next verification.
+    leaves: bool,
 }
 
 impl Computing<'_> {
@@ -228,7 +232,7 @@ impl Computing<'_> {
         compacted.look(&kafka);
         let (stretch, lost) = reading::stretch(&self.config.job, &kafka, &standing, self.basis.as_ref(), compacted.topics())?;
         let lost = before.unwrap_or(lost);
-        let (resumption, leaving) = self.verified.resumption(self.basis.as_ref(), self.config.workers);
+        let (resumption, leaving) = self.verified.resumption(self.basis.as_ref(), self.config.workers, self.leaves);
         let settings = Arc::make_mut(&mut self.described.settings);
         (settings.emit.profiled, settings.emit.snapshots) = (true, leaving.is_some());
         let (control, failure) = (Control::default(), First::<HistoryError>::default());

@@ -118,9 +118,9 @@ impl Verified {
         }
     }
 
-    /// What the workers go on from, and whoever saves what they come to. Where nothing can be saved
-    /// they go on without.
-    pub fn resumption(&self, basis: Option<&Basis>, workers: usize) -> (Resumption, Option<Leaving>) {
+    /// What the workers go on from, and whoever saves what they come to, if anything is to be left.
+    /// Where nothing can be saved they go on without.
+    pub fn resumption(&self, basis: Option<&Basis>, workers: usize, leaves: bool) -> (Resumption, Option<Leaving>) {
         let manifest = basis.map(|basis| basis.manifest.clone());
         let former = basis.and_then(|basis| basis.former.clone());
         // After a change everything is another.
@@ -128,8 +128,9 @@ impl Verified {
         let save = if added_to.is_some() { Save::Changes } else { Save::Everything };
         let settings = SaverSettings { keep: KEEP, ..SaverSettings::new(workers + 1) };
         let committed = Arc::new(AtomicU64::new(0));
-        let saver = match Saver::start(self.checkpoints.clone(), settings, Arc::clone(&committed), added_to) {
-            Ok(saver) => Some(Leaving { saver, committed, seat: workers, save }),
+        let start = || Saver::start(self.checkpoints.clone(), settings, Arc::clone(&committed), added_to);
+        let saver = match leaves.then(start).transpose() {
+            Ok(saver) => saver.map(|saver| Leaving { saver, committed, seat: workers, save }),
             Err(error) => {
                 not_kept(&error);
                 None
