@@ -67,7 +67,8 @@ pub struct Extras {
     pub recount: bool,
 }
 
-/// The settled events of one customer, each list sorted by (timestamp, id), and how far they have been worked through.
+/// The settled events of one customer, each list sorted by (timestamp, id), and how far they have been worked through. Purchases of one instant may
+/// stand otherwise, where one came after the others had been worked through: nothing depends on their order.
 ///
 /// Between two epochs `settled_* = len`. While an epoch settles, in-order news are appended behind it; they are sorted in when the customer is
 /// visited. Of the settled interactions the first `done_interactions` have been emitted, and with them the first `done_transactions` purchases have
