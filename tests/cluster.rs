@@ -1,9 +1,9 @@
 //! Several processes: `scripts/cluster`, what it starts again and what not; and processes that meet strangers on their ports, or do not fit each other. That a
 //! job goes on after each new start, and drains when the script is told to, `tests/chaos.rs` shows.
 
-use crate::services::{eventually, program};
+use crate::services::{eventually, ports, program};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -93,8 +93,7 @@ struct Pair {
 impl Pair {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let ports = [0, 1].map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-        let hosts = ports.map(|port| port.local_addr().expect("an address").to_string());
+        let hosts = [ports::address(), ports::address()];
         std::fs::write(folder.path().join("hosts"), hosts.join("\n")).expect("a hostfile");
         std::fs::create_dir(folder.path().join("in")).expect("a folder");
         let purchases = "transaction_id,customer_id,timestamp,amount\n1,1,2024-03-01,2.55\n2,2,2024-03-02,3.39\n";

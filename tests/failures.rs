@@ -5,11 +5,10 @@
 
 use crate::services::console::Console;
 use crate::services::sender::Sender;
-use crate::services::{Job, Stage, eventually, topics};
+use crate::services::{Job, Stage, eventually, ports, topics};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
-use std::net::TcpListener;
 use std::process::Stdio;
 use tokio::runtime::Runtime;
 
@@ -358,10 +357,7 @@ fn process(stage: &Stage, number: &str) -> Job {
 
 /// Both processes of a job, once they have committed what was sent.
 fn pair(scene: &mut Scene, incarnation: i64) -> [Job; 2] {
-    let ports: Vec<TcpListener> = (0..2).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
-    let hosts: String = ports.iter().map(|port| format!("{}\n", port.local_addr().expect("an address"))).collect();
-    std::fs::write(scene.stage.path("hosts"), hosts).expect("the hostfile can be written");
-    drop(ports);
+    std::fs::write(scene.stage.path("hosts"), ports::hostfile(2)).expect("the hostfile can be written");
     let both = ["0", "1"].map(|number| process(&scene.stage, number));
     scene.stage.wait_for("SELECT incarnation FROM sluice.progress", incarnation);
     scene.send(1);

@@ -6,8 +6,7 @@ use crate::services::console::Console;
 use crate::services::own::{Services, wanted};
 use crate::services::sender::Sender;
 use crate::services::topics::PARTITIONS;
-use crate::services::{Stage, eventually, field};
-use std::net::TcpListener;
+use crate::services::{Stage, eventually, field, ports};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -110,15 +109,9 @@ fn halves(world: &Path, stage: &Stage) -> [PathBuf; 2] {
     folders
 }
 
-/// An address at which nobody listens.
-fn nobody() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").to_string()
-}
-
 #[test]
 fn a_broker_that_never_comes_is_waited_for_and_named() {
-    let stage = Stage::nowhere(nobody(), nobody());
+    let stage = Stage::nowhere(ports::address(), ports::address());
     let started = Instant::now();
     let job = stage.start_with_log(&[]);
     let console = Console::of(&stage);
@@ -137,7 +130,7 @@ fn a_broker_that_never_comes_is_waited_for_and_named() {
 
 #[test]
 fn a_start_that_waits_ends_when_it_is_told_to() {
-    let stage = Stage::nowhere(nobody(), nobody());
+    let stage = Stage::nowhere(ports::address(), ports::address());
     let job = stage.start_with_log(&[]);
     Console::of(&stage).await_state("waiting_for_broker");
     let told = Instant::now();

@@ -2,8 +2,7 @@
 
 use crate::services::sender::Sender;
 use crate::services::topics::PARTITIONS;
-use crate::services::{Job, Stage, eventually, field};
-use std::net::TcpListener;
+use crate::services::{Job, Stage, eventually, field, ports};
 
 const WORLD: [&str; 8] = ["--customers", "1000", "--transactions", "20000", "--interactions", "20000", "--seed", "5"];
 
@@ -74,10 +73,8 @@ fn one_worker_and_then_three_give_what_the_replay_gives() {
 #[test]
 fn a_process_whose_others_never_come_ends_well_when_it_is_told_to() {
     let Some(stage) = Stage::set("alone") else { return };
-    let ports = [0, 1].map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-    let addresses = ports.map(|port| port.local_addr().expect("an address").to_string());
     let hosts = stage.path("hosts");
-    std::fs::write(&hosts, addresses.join("\n")).expect("the hostfile can be written");
+    std::fs::write(&hosts, ports::hostfile(2)).expect("the hostfile can be written");
     stage.create_topics();
     let job = stage.start_with_log(&["--processes", "2", "--process", "1", "--hostfile", hosts.to_str().expect("UTF-8")]);
     eventually("it looks for the other", || stage.log().contains("The other processes of the job are looked for."));
@@ -90,10 +87,7 @@ fn two_processes_give_what_the_replay_gives_even_if_killed() {
     let Some(stage) = Stage::set("processes") else { return };
     let (digest, _sender) = generate(&stage);
     let pair = |stage: &Stage| -> [Job; 2] {
-        let ports: Vec<TcpListener> = (0..2).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
-        let hosts: String = ports.iter().map(|port| format!("{}\n", port.local_addr().expect("an address"))).collect();
-        std::fs::write(stage.path("hosts"), hosts).expect("the hostfile can be written");
-        drop(ports);
+        std::fs::write(stage.path("hosts"), ports::hostfile(2)).expect("the hostfile can be written");
         let hostfile = stage.path("hosts");
         let hostfile = hostfile.to_str().expect("UTF-8");
         ["0", "1"].map(|process| stage.start(&["--processes", "2", "--process", process, "--hostfile", hostfile]))

@@ -1,11 +1,11 @@
 //! Running `sluice replay` over a history and reading back what it wrote.
 
 use super::Files;
+use crate::services::ports;
 use assert_cmd::Command;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::TcpListener;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -68,7 +68,7 @@ pub(crate) fn replay(files: &Files, layout: Layout, more: &[&str]) -> Output {
         command().assert().success();
     } else {
         let hosts = directory.path().join("hosts");
-        fs::write(&hosts, free_addresses(layout.processes)).expect("the host file");
+        fs::write(&hosts, ports::hostfile(layout.processes)).expect("the host file");
         thread::scope(|scope| {
             for process in 0..layout.processes {
                 let mut command = command();
@@ -79,12 +79,6 @@ pub(crate) fn replay(files: &Files, layout: Layout, more: &[&str]) -> Output {
         });
     }
     read_output(&output)
-}
-
-/// One free address a line. All are held until all are found, so that they differ.
-fn free_addresses(count: usize) -> String {
-    let listeners: Vec<TcpListener> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
-    listeners.iter().map(|listener| format!("{}\n", listener.local_addr().expect("a bound address"))).collect()
 }
 
 fn read_output(directory: &Path) -> Output {

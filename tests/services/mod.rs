@@ -5,6 +5,7 @@ pub(crate) mod client;
 pub(crate) mod compaction;
 pub(crate) mod console;
 pub(crate) mod own;
+pub(crate) mod ports;
 pub(crate) mod rotten;
 pub(crate) mod sender;
 pub(crate) mod topics;

@@ -1,9 +1,8 @@
 //! How many processes a job has, and how many workers each.
 
-use crate::services::{Job, Stage, program};
+use crate::services::{Job, Stage, ports, program};
 use std::fmt;
 use std::fs::File;
-use std::net::TcpListener;
 use std::process::Stdio;
 
 /// Processes, and workers in each.
@@ -30,11 +29,8 @@ impl Layout {
 
     /// Starts a job's processes; what each logs is written to a file of this name and the process's number.
     pub(crate) fn start(self, stage: &Stage, log: &str) -> Vec<Job> {
-        let ports: Vec<TcpListener> = (0..self.processes).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
-        let hosts: String = ports.iter().map(|port| format!("{}\n", port.local_addr().expect("an address"))).collect();
         let hostfile = stage.path(&format!("{log}-hosts"));
-        std::fs::write(&hostfile, hosts).expect("the hostfile can be written");
-        drop(ports);
+        std::fs::write(&hostfile, ports::hostfile(self.processes)).expect("the hostfile can be written");
         let start = |process: usize| {
             let file = File::create(log_of(stage, log, process)).expect("the log can be made");
             let mut command = program();

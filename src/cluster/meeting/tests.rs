@@ -4,6 +4,7 @@ use super::*;
 use crate::cluster::identity::Identity;
 use crate::config::secret::Secret;
 use std::io::{Read, Write};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{JoinHandle, spawn};
 use timely::communication::allocator::zero_copy::stream::Stream;
 
@@ -11,10 +12,12 @@ fn party(process: usize, secret: &str) -> Party {
     Party { process, secret: Secret::new(secret.to_string()), identity: Identity::default().started_with("job", "campaign") }
 }
 
-/// Addresses that nobody listens at.
+/// Addresses that nobody listens at, below the ports that the system gives to whoever asks for any.
 fn hosts(number: usize) -> Vec<String> {
-    let listeners: Vec<TcpListener> = (0..number).map(|_| TcpListener::bind("127.0.0.1:0").expect("a port")).collect();
-    listeners.iter().map(|listener| listener.local_addr().expect("an address").to_string()).collect()
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    let begin = std::process::id().wrapping_mul(97);
+    let addresses = std::iter::repeat_with(|| format!("127.0.0.1:{}", 10_000 + begin.wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed)) % 10_000));
+    addresses.filter(|address| TcpListener::bind(address).is_ok()).take(number).collect()
 }
 
 type Meets = JoinHandle<Result<Met, ClusterError>>;
