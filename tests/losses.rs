@@ -1,6 +1,7 @@
 //! Retention takes records that a job has not read yet: it is told, goes on behind them once that is
 //! accepted, and every restart and verification crosses the same gap in the same way.
 
+use crate::services::console::Console;
 use crate::services::sender::Sender;
 use crate::services::verifying::{self, follow};
 use crate::services::{Stage, eventually, program, text, topics};
@@ -141,6 +142,11 @@ fn goes_on(name: &str, database: bool) {
     assert_eq!(scene.losses()[1..], [(scene.losses()[1].0, scene.stage.topic("transactions"), 2, 4)]);
     let job = scene.stage.start_reading(&[]);
     assert!(!scene.stage.log().contains("checkpoint=0 "), "{}", scene.stage.log());
+    let (_, metrics) = Console::of(&scene.stage).get("/metrics");
+    for (topic, offsets) in [("customer-interactions", 3), ("transactions", 2), ("decision-requests", 0)] {
+        let metric = format!("sluice_given_up_offsets{{topic=\"{topic}\"}} {offsets}\n");
+        assert!(metrics.contains(&metric), "{metric}: {metrics}");
+    }
     scene.commit("transactions", 1);
     job.kill();
     if database {

@@ -397,6 +397,9 @@ impl Job {
         // A change of settings may take its time, and what is there of checkpoints is of the former ones.
         self.watched.control.changes.store(plan.former().is_some(), Ordering::Release);
         self.watched.control.wants_checkpoint.fetch_or(plan.former().is_some(), Ordering::AcqRel);
+        if worker.index() == 0 {
+            self.watched.status.given_up(plan.losses().iter().map(|loss| (loss.topic, loss.offsets())));
+        }
         let described = plan.described(&self.described);
         let (beginning, changed) = self.begin(worker, &plan, &described, settings)?;
         let seat = Seat { index: worker.index(), peers: worker.peers() };

@@ -47,6 +47,7 @@ pub enum Metric {
     /// Erasures that could not be read.
     /// Fields left out.
     IgnoredFields,
+    GivenUp,
     /// The committed epoch.
     EpochCommitted,
     /// Epochs on their way.
@@ -142,7 +143,7 @@ pub enum Kind {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Metric; 52] = [
+    pub const ALL: [Metric; 53] = [
         Metric::Events,
         Metric::InputRejected,
         Metric::Late,
@@ -155,6 +156,7 @@ impl Metric {
         Metric::ErasedFolded,
         Metric::ErasuresFailed,
         Metric::IgnoredFields,
+        Metric::GivenUp,
         Metric::EpochCommitted,
         Metric::EpochsInFlight,
         Metric::CommitSeconds,
@@ -235,6 +237,11 @@ impl Metric {
             Metric::IgnoredFields => {
                 ("sluice_ignored_fields_total", Counter, "Optional fields that could not be read and were left out, by topic and field.")
             }
+            Metric::GivenUp => (
+                "sluice_given_up_offsets",
+                Gauge,
+                "Offsets that were gone before they were read and that the job was told to go on without (--accept-loss), by topic.",
+            ),
             Metric::EpochCommitted => ("sluice_epoch_committed", Gauge, "The newest epoch that is committed."),
             Metric::EpochsInFlight => ("sluice_epochs_in_flight", Gauge, "Epochs cut and not yet committed."),
             Metric::CommitSeconds => ("sluice_commit_seconds", Histogram, "Time that the commit of an epoch took."),
@@ -365,6 +372,8 @@ fn record(snapshot: &Snapshot) {
         count(Metric::InputRejected, vec![Label::new("reason", reason)], snapshot.rejected.get(reason).copied().unwrap_or(0));
     });
     snapshot.ignored_fields.iter().for_each(record_ignored);
+    let given_up = |(topic, offsets): (&&'static str, &u64)| set(Metric::GivenUp, vec![Label::new("topic", *topic)], *offsets as f64);
+    snapshot.given_up.iter().for_each(given_up);
     set(Metric::EpochCommitted, Vec::new(), snapshot.epoch.committed as f64);
     set(Metric::EpochsInFlight, Vec::new(), snapshot.epoch.in_flight as f64);
     record_publishing(&snapshot.publishing);

@@ -155,6 +155,7 @@ struct Known {
     threshold: Option<(Day, u64)>,
     rejected: BTreeMap<&'static str, u64>,
     ignored: BTreeMap<(Topic, String), u64>,
+    given_up: BTreeMap<&'static str, u64>,
     dead_letters: VecDeque<(Option<Whose>, DeadLetter)>,
     segments: BTreeMap<u8, i64>,
 }
@@ -234,6 +235,12 @@ impl Status {
         }
     }
 
+    /// The job goes on without so many offsets of a topic, which were gone before it had read them; several of one topic add up.
+    pub fn given_up(&self, offsets: impl IntoIterator<Item = (Topic, u64)>) {
+        let mut known = self.known();
+        offsets.into_iter().for_each(|(topic, offsets)| *known.given_up.entry(topic.name()).or_default() += offsets);
+    }
+
     /// An epoch that was committed before this start has been repeated.
     pub fn repeated(&self, results: &EpochResults) {
         self.known().repeat(results);
@@ -285,6 +292,7 @@ impl Status {
             failed_erasures: known.failed_erasures.numbers(known.counts.unread_erasures),
             rejected: known.rejected.clone(),
             ignored_fields: known.ignored_fields(),
+            given_up: known.given_up.clone(),
             dead_letters: known.dead_letters.iter().map(|(_, letter)| letter.clone()).collect(),
             segments: known.segments(),
         }
@@ -330,6 +338,7 @@ impl Known {
             benchmark: Benchmark::default(),
             threshold: None,
             rejected: BTreeMap::new(),
+            given_up: Topic::ALL.into_iter().map(|topic| (topic.name(), 0)).collect(),
             ignored: IGNORABLE.into_iter().map(|(topic, field)| ((topic, field.to_string()), 0)).collect(),
             dead_letters: VecDeque::new(),
             segments: BTreeMap::new(),

@@ -54,6 +54,8 @@ pub struct Snapshot {
     pub rejected: BTreeMap<&'static str, u64>,
     /// Optional fields that could not be read and were left out, those too of which there are none.
     pub ignored_fields: Vec<IgnoredField>,
+    /// Offsets by topic that were gone before they were read, and without which the job was told to go on.
+    pub given_up: BTreeMap<&'static str, u64>,
     /// The last rejected records, newest first.
     pub dead_letters: Vec<DeadLetter>,
     /// Segments, the largest first.
