@@ -133,6 +133,8 @@ pub struct Control {
     pub repeats: Arc<AtomicBool>,
     /// The first epoch is a change of settings, in which everything is computed anew: no worker gives a sign of life before it is done.
     pub changes: Arc<AtomicBool>,
+    /// The number of that epoch; 0: there is none.
+    pub changing: Arc<AtomicU64>,
     /// Something failed in this process: the others must not take its end for a drain.
     pub failed: Arc<AtomicBool>,
     /// Which workers answer the pacer's signs of life; known where the pacer is.

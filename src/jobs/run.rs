@@ -396,6 +396,8 @@ impl Job {
         self.watched.control.repeats.store(plan.repeats(), Ordering::Release);
         // A change of settings may take its time, and what is there of checkpoints is of the former ones.
         self.watched.control.changes.store(plan.former().is_some(), Ordering::Release);
+        let changing = plan.former().and(plan.manifest().as_ref()).map_or(0, |manifest| manifest.epoch + 1);
+        self.watched.control.changing.store(changing, Ordering::Release);
         self.watched.control.wants_checkpoint.fetch_or(plan.former().is_some(), Ordering::AcqRel);
         if worker.index() == 0 {
             self.watched.status.given_up(plan.losses().iter().map(|loss| (loss.topic, loss.offsets())));

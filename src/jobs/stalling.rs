@@ -1,6 +1,7 @@
 //! Sees what stands still: puts together what the parts of a running job know of it.
 
 use super::held_back::HeldBack;
+use super::live::Control;
 use super::watch::{Since, Watched};
 use crate::kafka::PartitionStatus;
 use crate::telemetry::stalls::{Cause, Seen};
@@ -36,7 +37,7 @@ impl Stalling {
         seen.extend(peer(watched, silent));
         let waited = self.commits.waited(watched.control.committed.load(Ordering::Acquire), watched.has_uncommitted());
         if waited >= STALLED && !seen.iter().any(|seen| seen.cause.stops()) {
-            seen.extend(Instant::now().checked_sub(waited).map(|since| unexplained(watched).since(since)));
+            seen.extend(Instant::now().checked_sub(waited).map(|since| unexplained(&watched.control).since(since)));
         }
         seen.extend(watched.status.publishing_trouble());
         seen.extend(self.held_back.look(partitions, Instant::now()));
@@ -69,12 +70,37 @@ fn peer(watched: &Watched, silent: Duration) -> Option<Seen> {
     Some(Seen::of(Cause::Peer, what).since(since))
 }
 
-/// An epoch waits, and nobody has said why: what is waited for is all that can be told.
-fn unexplained(watched: &Watched) -> Seen {
-    let (committed, gathered) = (watched.control.committed.load(Ordering::Acquire), watched.control.gathered.load(Ordering::Acquire));
+/// An epoch waits, and nobody has said why: unless all results are computed anew in it, what is waited for is all that can be told.
+fn unexplained(control: &Control) -> Seen {
+    let (committed, gathered) = (control.committed.load(Ordering::Acquire), control.gathered.load(Ordering::Acquire));
+    if committed < control.changing.load(Ordering::Acquire) {
+        let doing = if gathered > committed { "written" } else { "computed" };
+        return Seen::of(Cause::Settings, format!("in epoch {} all results are {doing} anew", committed + 1));
+    }
     let what = match gathered > committed {
         true => format!("epoch {} is with the sink, which has not said why it waits", committed + 1),
         false => format!("epoch {} is cut, and the workers have not finished it", committed + 1),
     };
     Seen::of(Cause::Unknown, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_of_other_settings_is_no_unknown_cause_and_those_after_it_are() {
+        let control = Control::default();
+        control.changing.store(7, Ordering::Release);
+        let told = |committed, gathered| {
+            control.committed.store(committed, Ordering::Release);
+            control.gathered.store(gathered, Ordering::Release);
+            let seen = unexplained(&control);
+            (seen.cause, seen.what)
+        };
+        assert_eq!(told(6, 6), (Cause::Settings, "in epoch 7 all results are computed anew".to_string()));
+        assert_eq!(told(6, 7), (Cause::Settings, "in epoch 7 all results are written anew".to_string()));
+        assert_eq!(told(7, 8), (Cause::Unknown, "epoch 8 is with the sink, which has not said why it waits".to_string()));
+        assert_eq!(told(7, 7), (Cause::Unknown, "epoch 8 is cut, and the workers have not finished it".to_string()));
+    }
 }

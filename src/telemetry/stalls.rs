@@ -32,6 +32,8 @@ pub enum Cause {
     Broker,
     /// Another process of the job does nothing.
     Peer,
+    /// All results are computed and written anew under other settings.
+    Settings,
     /// Epochs wait, and nobody can say why.
     Unknown,
     /// The topic of decisions is missing, or takes nothing.
@@ -60,7 +62,7 @@ struct Words {
 
 impl Cause {
     /// Every cause, the gravest first.
-    pub const ALL: [Cause; 13] = [
+    pub const ALL: [Cause; 14] = [
         Cause::InputGone,
         Cause::Database,
         Cause::DatabaseLock,
@@ -68,6 +70,7 @@ impl Cause {
         Cause::Journal,
         Cause::Broker,
         Cause::Peer,
+        Cause::Settings,
         Cause::Unknown,
         Cause::PredictionsTopic,
         Cause::DeadLettersTopic,
@@ -139,6 +142,12 @@ impl Cause {
                 "another process of the job gives no sign of life",
                 "No epoch ends without it; while one is on its way, the job ends after 30 s of silence",
                 "Every process of the job gives signs of life again",
+            ),
+            Cause::Settings => words(
+                "settings",
+                "other settings are taken over",
+                "It takes the longer the more history there is; until then everything is as it was before",
+                "The other settings hold",
             ),
             Cause::Unknown => {
                 words("unknown", "no epoch is committed, for a cause that is not known", "Epochs wait; nothing is lost", "Epochs are committed again")
