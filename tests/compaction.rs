@@ -233,6 +233,19 @@ fn what_the_cleaner_removes_before_a_restart_is_repeated_all_the_same() {
     goes_on(&mut scene, &LAYOUTS, &digest, |scene| assert!(scene.stage.checkpoints().is_empty(), "no checkpoint is there to help"));
     assert_eq!(scene.tables(), tables);
     assert_verified(&scene);
+    // What is kept is not what was written: that is said, and what is advised leads on.
+    scene.stage.database().batch_execute("UPDATE sluice.kept_records SET records = '{'").expect("a change");
+    rebuilds(&scene, "the records that were kept of epochs that are repeated cannot be read back");
+}
+
+/// The job cannot go on, and says this; made anew, as it advises, it does.
+fn rebuilds(scene: &Scene, said: &str) {
+    assert_eq!(scene.stage.start_with_log(&[]).wait(), Some(1));
+    let log = scene.stage.log();
+    assert!(log.contains(said) && log.contains("with --rebuild"), "{log}");
+    let mut jobs = [scene.stage.start_reading(&["--rebuild"])];
+    scene.settle(&mut jobs);
+    jobs.into_iter().for_each(Job::drain);
 }
 
 #[test]
@@ -264,6 +277,10 @@ fn so_it_is_without_a_database() {
     let files = || std::fs::read_dir(&kept).map_or(0, Iterator::count);
     goes_on(&mut scene, layouts, &digest, |_| assert!(files() > 0));
     assert!(!log(&scene.stage, "round2-2x1", 0).contains("digest"), "{}", log(&scene.stage, "round2-2x1", 0));
+    for file in std::fs::read_dir(&kept).expect("a folder") {
+        std::fs::write(file.expect("an entry").path(), "{").expect("it can be damaged");
+    }
+    rebuilds(&scene, "records that are kept of an epoch, is damaged from byte 0 on");
 }
 
 #[test]

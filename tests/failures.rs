@@ -5,7 +5,8 @@
 
 use crate::services::console::Console;
 use crate::services::sender::Sender;
-use crate::services::{Job, Stage, eventually, ports, topics};
+use crate::services::verifying::{verified, verify};
+use crate::services::{Job, Stage, eventually, ports, program, topics};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
@@ -134,19 +135,39 @@ fn records_that_retention_took_of_a_partition_that_no_checkpoint_knows_are_misse
     passed(&mut scene);
 }
 
+const OTHER_TERMS: &str = "[context]\nterms = [\"intercept\"]\n";
+
 #[test]
 fn epochs_that_come_out_differently_are_said_and_nothing_is_committed_after_them() {
     let Some(mut scene) = Scene::set("differs") else { return };
     scene.crash(5);
     // As of a version that did not record the settings, or the start itself would be refused.
     scene.stage.database().batch_execute("DELETE FROM sluice.applied_settings").expect("they go");
-    Scene::configure(&scene.stage, "[context]\nterms = [\"intercept\"]\n");
+    Scene::configure(&scene.stage, OTHER_TERMS);
     // There is more to read after what is repeated.
     scene.send(5);
     scene.fails(scene.stage.start_with_log(&[]), "was committed with the model digest");
     let count = "SELECT (sum((counts->>'transactions')::bigint))::bigint FROM sluice.epochs";
     let committed: i64 = scene.stage.database().query_one(count, &[]).expect("the epochs").get(0);
     assert_eq!(committed, 5);
+    // As the message advises.
+    let anew = |scene: &Scene| {
+        let job = scene.start(&["--rebuild"]);
+        scene.settle();
+        job.drain();
+    };
+    anew(&scene);
+    // So it is with a checkpoint of other settings; or they are configured as before.
+    let forget = |scene: &Scene, more: &str| {
+        scene.stage.database().batch_execute("DELETE FROM sluice.applied_settings").expect("they go");
+        Scene::configure(&scene.stage, more);
+    };
+    forget(&scene, "");
+    scene.fails(scene.stage.start_with_log(&[]), "was written with another configuration");
+    Scene::configure(&scene.stage, OTHER_TERMS);
+    scene.start(&[]).drain();
+    forget(&scene, "");
+    anew(&scene);
 }
 
 #[test]
@@ -172,6 +193,14 @@ fn a_database_that_refuses_ends_a_running_job_and_a_draining_one() {
     holding.batch_execute("DELETE FROM sluice.progress").expect("the row goes");
     holding.commit().expect("it is unlocked");
     scene.fails(job, "table progress has no row of job");
+    // What each message advises leads to the next one, and on.
+    let (code, said) = verify(&scene.stage.config(), &[]);
+    assert!(code == Some(1) && said.as_str().is_some_and(|said| said.contains("has no job") && said.contains("start the job once")), "{said}");
+    scene.fails(scene.stage.start_with_log(&[]), "of another history of the job than its progress; restore all");
+    let job = scene.start(&["--rebuild"]);
+    scene.settle();
+    job.drain();
+    verified(&scene.stage.config(), &[]);
 }
 
 /// Whether a running job is told to stand still for this cause, as a number and in a sentence with all of these.
@@ -303,6 +332,12 @@ fn a_checkpoint_that_cannot_be_read_is_named() {
     let length = std::fs::metadata(&manifest).expect("it is there").len();
     std::fs::write(&manifest, vec![0; length as usize]).expect("nothing of it is left");
     let name = manifest.file_name().and_then(|name| name.to_str()).expect("UTF-8").to_string();
+    let said = |command: &str| {
+        let output = program().args(["checkpoint", command]).arg(scene.stage.config()).output().expect("the program can be started");
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    };
+    assert!(said("inspect").contains("no checkpoint that can be used; `sluice checkpoint list` says why"), "{}", said("inspect"));
+    assert!(said("list").contains("CANNOT BE USED") && said("list").contains(&name), "{}", said("list"));
     // Everything is committed: the job goes on from its first records, and what could not be read is no failure.
     let job = scene.start(&[]);
     scene.send(1);

@@ -30,10 +30,16 @@ fn a_second_name_in_one_database_is_refused_by_every_command() {
     let Some(stage) = Stage::set("second_name") else { return };
     let config = stage.config();
     stage.sluice(&["topics", "create", text(&config)]);
+    // Of a job that has never run nothing can be said: it is started once, as is advised.
+    let mut verify = program();
+    verify.arg("verify").arg(&config);
+    let (code, said) = ended(verify);
+    assert!(code == Some(1) && said.contains("start the job once with this one"), "{code:?} {said}");
     purchases(&stage, 1..=1);
     let job = stage.start_with_log(&[]);
     stage.wait_for("SELECT count(*) FROM sluice.customer_features", 1);
     job.drain();
+    stage.sluice(&["verify", text(&config)]);
     let before = dump(&stage);
     let commands: [&[&str]; 4] = [&["run"], &["run", "--rebuild"], &["check"], &["verify"]];
     for command in commands {
@@ -45,6 +51,15 @@ fn a_second_name_in_one_database_is_refused_by_every_command() {
         assert_eq!(dump(&stage), before, "{command:?}");
     }
     assert!(!stage.path("checkpoints").join("other").exists());
+    // As the message advises: in a database of its own.
+    let (mut server, name) = server(&stage);
+    server.batch_execute(&format!("CREATE DATABASE {name}_own")).expect("a database");
+    let toml = std::fs::read_to_string(&config).expect("the configuration");
+    std::fs::write(&config, toml.replace(stage.url(), &format!("{}_own", stage.url()))).expect("a configuration");
+    let job = stage.launch(&[], &[("SLUICE_JOB", "other")]);
+    eventually("the job reads", || stage.log().contains("The job begins to read."));
+    job.drain();
+    assert_eq!(dump(&stage), before);
 }
 
 /// Sends a purchase of each customer into topics that were empty.
@@ -78,6 +93,14 @@ fn five_purchases(stage: &Stage) {
 
 fn refused(said: &str) -> bool {
     said.contains("-transactions` was deleted and made anew") && said.contains("--rebuild")
+}
+
+/// The job is refused, and this is said.
+fn refused_by_run(stage: &Stage, wanted: &[&str]) {
+    let mut run = program();
+    run.arg("run").arg(stage.config());
+    let (code, said) = ended(run);
+    assert!(code == Some(1) && wanted.iter().all(|wanted| said.contains(wanted)), "{wanted:?}: {code:?} {said}");
 }
 
 /// The job begins anew with the new topic, and has all of it, and nothing else.
@@ -114,6 +137,11 @@ fn a_topic_made_anew_is_refused_at_the_start_and_a_rebuild_reads_it() {
             make_anew(&stage);
         }
     }
+    // As of a version that recorded no ids: the offsets tell it, and what is advised works.
+    stage.database().batch_execute("UPDATE sluice.progress SET topic_ids = '{}'").expect("a change");
+    refused_by_run(&stage, &["can be read up to offset 0", "with --rebuild"]);
+    purchases(&stage, 301..=303);
+    rebuild(&stage, 301..=303);
 }
 
 #[test]
@@ -139,7 +167,9 @@ fn a_topic_deleted_under_a_running_job_is_said() {
     topics::delete(&stage.brokers, &stage.topic("transactions"));
     eventually("it is said", || stage.log().contains("was deleted while"));
     assert_eq!(job.wait(), Some(1));
-    topics::create(&stage.brokers, &stage.topic("transactions"), 1);
+    // As is advised, the topic is made, and everything anew.
+    refused_by_run(&stage, &["has no topic", "run `sluice topics create CONFIG`"]);
+    stage.sluice(&["topics", "create", text(&stage.config()), "--partitions", "1"]);
     purchases(&stage, 101..=103);
     rebuild(&stage, 101..=103);
 }
@@ -248,9 +278,14 @@ fn a_record_that_was_changed_by_hand_is_found_where_nothing_else_shows_it() {
     let (code, said) = ended(verify);
     assert!(code == Some(1) && said.contains("epochs: epoch 1: chain should be"), "{code:?} {said}");
     std::fs::remove_dir_all(stage.path("checkpoints")).expect("there are checkpoints");
-    let mut run = program();
-    run.arg("run").arg(stage.config());
-    let (code, said) = ended(run);
-    assert!(code == Some(1) && said.contains("recorded of epoch 1 is not what was committed"), "{code:?} {said}");
+    refused_by_run(&stage, &["recorded of epoch 1 is not what was committed", "with --rebuild"]);
+    rebuild(&stage, 1..=5);
+    // What cannot even be read is made anew too.
+    let unreadable =
+        [("epochs", "digest"), ("epochs", "gone"), ("progress", "identity"), ("progress", "topic_ids"), ("applied_settings", "settings")];
+    for (table, column) in unreadable {
+        stage.database().batch_execute(&format!("UPDATE sluice.{table} SET {column} = '3'")).expect("a change");
+        refused_by_run(&stage, &["recorded epoch", "cannot be read", "with --rebuild"]);
+    }
     rebuild(&stage, 1..=5);
 }

@@ -166,4 +166,20 @@ fn a_refused_start_has_changed_nothing_and_its_advice_leads_on() {
     let job = scene.stage.start_reading(&["--rebuild"]);
     eventually("everything is made anew", || (1..=3).all(|customer| scene.has(customer)));
     job.drain();
+
+    // What cannot be taken over is made anew.
+    scene.refused("with --rebuild; --reconfigure cannot take it over", decimals, &[]);
+    scene.refused("from the topics with --rebuild", decimals, &["--reconfigure"]);
+    std::fs::rename(scene.edited(decimals), scene.stage.config()).expect("a configuration");
+    let job = scene.stage.start_reading(&["--rebuild"]);
+    eventually("everything is made anew", || (1..=3).all(|customer| scene.has(customer)));
+    job.drain();
+
+    // Of a topic that is not configured any more nothing can be repeated.
+    let other = ("-transactions\"", "-others\"");
+    scene.stage.sluice(&["topics", "create", "--partitions", "1", scene.edited(other).to_str().expect("UTF-8")]);
+    scene.refused("which is not configured. Configure the job as before", other, &[]);
+    scene.stage.start_reading(&[]).drain();
+    std::fs::rename(scene.edited(other), scene.stage.config()).expect("a configuration");
+    scene.stage.start_reading(&["--rebuild"]).drain();
 }

@@ -206,8 +206,12 @@ impl Survey<'_> {
                 Way::On(restart, _) => Some(restart.as_ref()),
                 Way::Anew(_) => None,
             };
-            let identity = records.history()?.identity;
-            if standing == self.standing && before.is_none_or(|before| before.history.identity == identity) {
+            // A history that is about to be forgotten may be any.
+            let is_of_it = match before {
+                Some(before) => records.history()?.identity == before.history.identity,
+                None => true,
+            };
+            if standing == self.standing && is_of_it {
                 return Ok(None);
             }
             // What is recorded of epochs is short; a checkpoint may be long.

@@ -47,6 +47,19 @@ pub enum JournalError {
         /// How it shows.
         why: String,
     },
+    /// What is kept of an epoch is not what was written: without it the epoch comes out otherwise.
+    #[error(
+        "{path}, records that are kept of an epoch, is damaged from byte {at} on: {why}. Restore it from a copy, or make everything anew from the topics \
+         with --rebuild"
+    )]
+    Kept {
+        /// The file.
+        path: PathBuf,
+        /// Where it begins.
+        at: usize,
+        /// How it shows.
+        why: String,
+    },
     /// The journal is of another version of the program.
     #[error("{path} has format {found}, and this program reads format {FORMAT}: run the version that wrote it")]
     Format {
@@ -107,8 +120,18 @@ pub enum JournalError {
         /// The value that was to be written.
         now: u64,
     },
+    /// An epoch is longer than a line can be.
+    #[error("epoch {epoch} would take {bytes} bytes in {path}, and a line has at most 4 GiB; lower epoch.max_events")]
+    TooLong {
+        /// The epoch.
+        epoch: u64,
+        /// The journal.
+        path: PathBuf,
+        /// Its length.
+        bytes: usize,
+    },
     /// A recorded epoch cannot be used.
-    #[error("epoch {epoch} in {path} cannot be used: {why}")]
+    #[error("epoch {epoch} in {path} cannot be used: {why}. Configure the job as before, or make everything anew from the topics with --rebuild")]
     Recorded {
         /// The epoch; 0: where the job began.
         epoch: u64,
@@ -138,6 +161,7 @@ impl JournalError {
             JournalError::Held { .. }
             | JournalError::Io { .. }
             | JournalError::Damaged { .. }
+            | JournalError::Kept { .. }
             | JournalError::Format { .. }
             | JournalError::OtherSink { .. }
             | JournalError::Remade(_)
@@ -145,6 +169,7 @@ impl JournalError {
             | JournalError::Changed { .. }
             | JournalError::Gap { .. }
             | JournalError::Threshold { .. }
+            | JournalError::TooLong { .. }
             | JournalError::Recorded { .. } => Blame::World,
             JournalError::Changes(error) => error.blame(),
             JournalError::Checkpoint(error) => error.blame(),

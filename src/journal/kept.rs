@@ -104,7 +104,7 @@ impl KeptFiles {
     /// Where everything that is kept of the epochs after `after` lies.
     ///
     /// # Errors
-    /// [`JournalError::Io`], [`JournalError::Damaged`].
+    /// [`JournalError::Io`], [`JournalError::Kept`].
     pub fn all_after(&self, after: u64) -> Result<Vec<KeptAt>, JournalError> {
         let mut all = Vec::new();
         for epoch in self.epochs()?.into_iter().filter(|epoch| *epoch > after) {
@@ -144,7 +144,7 @@ impl KeptFiles {
         let mut rest = content.as_slice();
         while !rest.is_empty() {
             let at = content.len() - rest.len();
-            let damaged = |why: &str| JournalError::Damaged { path: path.clone(), at, why: why.to_string() };
+            let damaged = |why: &str| JournalError::Kept { path: path.clone(), at, why: why.to_string() };
             let end = rest.iter().position(|byte| *byte == b'\n').ok_or_else(|| damaged("a line has no end"))?;
             let line: Line = serde_json::from_slice(&rest[..end]).map_err(|error| damaged(&format!("a line cannot be read: {error}")))?;
             let (records, after) = rest[end + 1..].split_at_checked(line.bytes).ok_or_else(|| damaged("records are missing"))?;
@@ -258,7 +258,7 @@ mod tests {
             fs::write(files.path(3), &damaged).expect("it can be written");
             let told = files.read(3);
             let unharmed = told.as_ref().is_ok_and(|kept| kept.iter().all(|(_, kept)| kept.records.iter().all(|byte| *byte == b'\n')));
-            assert!(unharmed || matches!(&told, Err(JournalError::Damaged { path, .. }) if *path == files.path(3)), "byte {at}");
+            assert!(unharmed || matches!(&told, Err(JournalError::Kept { path, .. }) if *path == files.path(3)), "byte {at}");
         }
     }
 }

@@ -207,9 +207,14 @@ fn without_a_lock_the_older_instance_sees_the_newer_one_and_writes_no_more() {
 fn a_journal_that_is_removed_ends_the_job() {
     let scene = Scene::new();
     let mut writer = scene.open();
+    let copy = fs::read(scene.journal()).unwrap();
     fs::remove_file(scene.journal()).unwrap();
     let changed = writer.commit(&epoch(1, 10)).expect_err("it is gone");
     assert!(matches!(changed, SinkError::Journal(JournalError::Changed { .. })), "{changed}");
+    assert!(changed.to_string().contains("start the job again, from a copy of it"), "{changed}");
+    drop(writer);
+    fs::write(scene.journal(), copy).unwrap();
+    scene.open().commit(&epoch(1, 10)).expect("it goes on from the copy");
 }
 
 #[test]

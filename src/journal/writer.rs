@@ -155,8 +155,7 @@ impl Writer {
         let line = record.to_line();
         if line.len() > u32::MAX as usize {
             let (epoch, path) = (self.ledger.state.progress.epoch + 1, self.log.path().to_path_buf());
-            let why = format!("it would take {} bytes, and a line has at most 4 GiB; lower epoch.max_events", line.len());
-            return Err(JournalError::Recorded { epoch, path, why });
+            return Err(JournalError::TooLong { epoch, path, bytes: line.len() });
         }
         match self.log.append(&line, durable)? {
             true => self.ledger.state.apply(record).map_err(|why| self.damaged(why)),

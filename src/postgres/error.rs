@@ -148,7 +148,10 @@ pub enum PostgresError {
         recorded: u64,
     },
     /// The job's row of progress is gone.
-    #[error("table progress has no row of job `{0}`: somebody deleted it while the job ran; start the job again")]
+    #[error(
+        "table progress has no row of job `{0}`: somebody deleted it while the job ran; restore it from a copy, or make everything anew from the topics \
+         with --rebuild"
+    )]
     NoProgress(String),
     /// A published threshold would change.
     #[error("the threshold of day {day} (days since 1970) is published with another value than {high_value}; it is never reopened")]
@@ -171,7 +174,10 @@ pub enum PostgresError {
         wanted: usize,
     },
     /// A recorded epoch cannot be read back.
-    #[error("recorded epoch {epoch} cannot be read: {why}")]
+    #[error(
+        "recorded epoch {epoch} cannot be read: {why}; restore all of the job's progress from one copy, or make everything anew from the topics with \
+         --rebuild"
+    )]
     Recorded {
         /// The epoch.
         epoch: u64,

@@ -224,8 +224,7 @@ fn epoch_of(row: &Row, settings: &PostgresSettings) -> Result<RecordedEpoch, Pos
     let unreadable = |why: String| PostgresError::Recorded { epoch, why };
     let (identity, own) = (row.get::<_, Option<&str>>(7), row.get::<_, Option<&str>>(8));
     if identity.is_some() && identity != own {
-        let said = "it is of another history of the job than its progress: restore both from one copy, or make everything anew from the topics with --rebuild";
-        return Err(unreadable(said.to_string()));
+        return Err(unreadable("it is of another history of the job than its progress".to_string()));
     }
     let offsets = offsets_of(row.get(2), settings).map_err(unreadable)?;
     let digest = digest_from_hex(row.get(3)).ok_or_else(|| unreadable("its digest is not 64 hexadecimal digits".to_string()))?;

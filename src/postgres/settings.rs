@@ -79,6 +79,8 @@ pub struct PostgresSettings {
     pub decimals: u32,
     /// The tables are of other settings until an epoch changes them: until then their names stay.
     pub changes: bool,
+    /// What is recorded of the job is about to be forgotten: it need not be readable.
+    pub anew: bool,
 }
 
 impl PostgresSettings {
@@ -108,6 +110,7 @@ impl PostgresSettings {
             recent_days: 30.0,
             decimals: 2,
             changes: false,
+            anew: false,
         }
     }
 

@@ -70,6 +70,14 @@ impl Session {
     }
 }
 
+/// What is recorded, or else this where it cannot be read and is about to be forgotten.
+fn readable<T>(read: Result<T, PostgresError>, settings: &PostgresSettings, or_else: impl FnOnce() -> T) -> Result<T, PostgresError> {
+    match read {
+        Err(PostgresError::Recorded { .. }) if settings.anew => Ok(or_else()),
+        read => read,
+    }
+}
+
 impl Writer {
     /// As [`open_settling`](Self::open_settling), whatever is recorded.
     ///
@@ -127,8 +135,10 @@ impl Writer {
         trouble.works(begins(), Some(connection::backend(&mut client)?));
         let taken = schema::take_over(&mut client, settings, now, settle, |transaction, progress| {
             let statements = Statements::prepare(transaction, settings)?;
-            let (history, ids) = (recorded::history(transaction, &settings.job)?, recorded::topic_ids(transaction, settings)?);
-            let gone = retention::gone(transaction, &settings.job)?;
+            // Checkpoints of a history that cannot be told any more stay, as those of others do.
+            let history = readable(recorded::history(transaction, &settings.job), settings, || History::begin(progress.epoch))?;
+            let ids = readable(recorded::topic_ids(transaction, settings), settings, TopicIds::default)?;
+            let gone = readable(retention::gone(transaction, &settings.job), settings, Gone::default)?;
             Ok((statements, progress, history, ids, gone))
         })?;
         let (settled, (statements, progress, history, ids, gone)) = match taken {

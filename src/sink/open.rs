@@ -66,7 +66,7 @@ pub fn open<S, E: From<SinkError>>(
     // What is made anew may be made of other topics.
     let now = if anew { TopicIds::UNKNOWN } else { *now };
     let Some(folder) = config.journal_folder() else {
-        let settings = PostgresSettings { changes, ..config.postgres_settings(features) };
+        let settings = PostgresSettings { changes, anew, ..config.postgres_settings(features) };
         let opened = postgres::Writer::open_settling(settings, now, trouble, |records| settle(records).map_err(Unsettled::Refused));
         let (writer, settled) = opened.map_err(Unsettled::into_cause)?;
         let outbox = postgres::Outbox::new(config.postgres_settings(features), writer.progress().incarnation);

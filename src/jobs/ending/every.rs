@@ -157,6 +157,7 @@ fn journal() -> Vec<JournalError> {
         JournalError::Held { .. } => JournalError::Held { job: job(), path: path(), holder: Some(text("4711")) },
         JournalError::Io { .. } => JournalError::Io { path: path(), done: "written", source: full() },
         JournalError::Damaged { .. } => JournalError::Damaged { path: path(), at: 120, why: text("its checksum differs") },
+        JournalError::Kept { .. } => JournalError::Kept { path: path(), at: 120, why: text("records are missing") },
         JournalError::Format { .. } => JournalError::Format { path: path(), found: 9 },
         JournalError::Remade(_) => JournalError::Remade(remade()),
         JournalError::OtherSink { .. } => JournalError::OtherSink { path: path(), before: true },
@@ -164,7 +165,8 @@ fn journal() -> Vec<JournalError> {
         JournalError::Changed { .. } => JournalError::Changed { path: path() },
         JournalError::Gap { .. } => JournalError::Gap { job: job(), epoch: 9, recorded: 7 },
         JournalError::Threshold { .. } => JournalError::Threshold { day: 19_000, published: 4, now: 5 },
-        JournalError::Recorded { .. } => JournalError::Recorded { epoch: 7, path: path(), why: text("its topic is not configured") },
+        JournalError::TooLong { .. } => JournalError::TooLong { epoch: 7, path: path(), bytes: 5_000_000_000 },
+        JournalError::Recorded { .. } => JournalError::Recorded { epoch: 7, path: path(), why: text("it has read topic `orders`, which is not configured") },
         JournalError::Changes(_) => JournalError::Changes(ChangesError::Io { path: "7.jsonl".into(), done: "written", source: full() }),
         JournalError::Checkpoint(_) => JournalError::Checkpoint(CheckpointError::Thread(full())),
     ];
@@ -189,7 +191,7 @@ fn gone() -> Vec<Gone> {
 
 fn restart() -> Vec<RestartError> {
     let job = || text("campaign");
-    every![RestartError;
+    let mut all = every![RestartError;
         RestartError::Kafka(_) => RestartError::Kafka(KafkaError::Removed { topic: text("orders"), partition: 0, wanted: 0, low: 4 }),
         RestartError::Sink(_) => RestartError::Sink(SinkError::Postgres(PostgresError::NoProgress(job()))),
         RestartError::Checkpoint(_) => RestartError::Checkpoint(CheckpointError::Missing { object: text("manifests/7.json") }),
@@ -209,7 +211,10 @@ fn restart() -> Vec<RestartError> {
         RestartError::Forgotten { .. } => RestartError::Forgotten { job: job(), epoch: 7 },
         RestartError::Unrepeatable(_) => RestartError::Unrepeatable(job()),
         RestartError::Unrecorded { .. } => RestartError::Unrecorded { job: job(), needed: 1, first: 4 },
-    ]
+    ];
+    // What can be taken over is advised otherwise.
+    all.push(RestartError::Configured { job: job(), differences: vec![text("epoch.lateness was 1d and is 2h")], refusals: Vec::new() });
+    all
 }
 
 fn cluster() -> Vec<ClusterError> {
