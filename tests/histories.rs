@@ -134,6 +134,14 @@ fn two_deployments_of_a_job_share_a_folder_and_nothing_else() {
     assert!(listed.contains(&format!("history {ours} ")) && listed.contains(&format!("history {theirs} ")), "{listed}");
     let (code, refused) = said(&["checkpoint", "prune", "--keep", "1", text(&one.config())]);
     assert!(code == Some(2) && refused.contains("--history") && refused.contains(&ours), "{code:?} {refused}");
+    let last = other.checkpoints().pop().expect("a checkpoint");
+    for (asked, there) in [(&[][..], last.to_string()), (&["--history"], theirs.clone())] {
+        let inspect = |wanted: &str| said(&[&["checkpoint", "inspect", text(&one.config())], asked, &[wanted]].concat());
+        let (code, refused) = inspect("99999999");
+        assert!(code == Some(2) && refused.contains("`sluice checkpoint list` names those that are there"), "{code:?} {refused}");
+        let (code, inspected) = inspect(&there);
+        assert!(listed.contains(&there) && code == Some(0), "{listed} {inspected}");
+    }
 
     let before = files_below(&other.folder());
     stage.sluice(&["checkpoint", "prune", "--keep", "1", "--history", &ours[..6], text(&one.config())]);
@@ -172,6 +180,10 @@ fn where_no_epoch_is_recorded_the_identity_tells_whose_a_checkpoint_is() {
     let (code, refused) = said(&["run", text(&one.config())]);
     assert!(code == Some(1) && refused.contains("are of another history") && refused.contains("are recorded only from"), "{code:?} {refused}");
     assert_eq!(files_below(&stage.path("checkpoints")), before);
+    // As is advised.
+    let job = one.start(&["--rebuild"]);
+    eventually("it is made anew", || one.number("SELECT count(*) FROM sluice.customer_features") == Some(customer));
+    job.drain();
 }
 
 /// Makes checkpoints what a version would have written that named no history.

@@ -164,6 +164,14 @@ fn goes_on(name: &str, database: bool) {
     assert!(!scene.has("customer_features", last), "nothing else is left");
     assert_eq!(scene.losses(), [], "another history begins");
     job.drain();
+    // Nor need it go on without what is gone unread.
+    scene.send("transactions", 2);
+    scene.trim("transactions", 8);
+    scene.refused(&[], &["not read yet", "starts at offset 8, but offset 7 is wanted", "anew from what is left with --rebuild --accept-loss"]);
+    let job = scene.stage.start_reading(&["--rebuild", "--accept-loss"]);
+    let last = scene.records;
+    eventually("what is left is there", || scene.has("customer_features", last));
+    job.drain();
 }
 
 #[test]

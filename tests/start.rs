@@ -268,6 +268,21 @@ fn a_refused_start_has_changed_nothing_and_disturbed_nobody() {
     scene.buy(8..=8);
     job.drain();
     scene.stage.sluice(&["verify", text(&scene.stage.config())]);
+
+    // Where nothing says where it began it begins, as is advised, where the configuration says.
+    std::fs::remove_dir_all(scene.stage.path("checkpoints")).expect("there are checkpoints");
+    scene.stage.database().batch_execute("UPDATE sluice.progress SET starts = NULL").expect("a change");
+    let toml = std::fs::read_to_string(scene.stage.config()).expect("the configuration");
+    std::fs::write(scene.stage.config(), toml.replace(LATEST.0, LATEST.1)).expect("a configuration");
+    let (code, said) = scene.ended(&scene.stage.config(), &[]);
+    assert!(
+        code == Some(1) && said.contains("neither a checkpoint nor a record") && said.contains("with --rebuild --accept-loss"),
+        "{code:?} {said}"
+    );
+    let job = scene.stage.start_reading(&["--rebuild", "--accept-loss"]);
+    scene.buy(9..=9);
+    scene.stage.wait_for("SELECT min(customer_id) FROM sluice.customer_features", 9);
+    job.drain();
 }
 
 #[test]
@@ -304,6 +319,13 @@ fn what_moves_between_the_survey_and_the_take_over_is_settled_before_anybody_is_
     scene.buy(7..=7);
     assert_eq!(job.wait(), Some(1), "the former instance is fenced off");
     next.drain();
+    scene.stage.sluice(&["verify", text(&scene.stage.config())]);
+    // As the first one was advised: it was stopped in order with the former configuration.
+    std::fs::copy(&other, scene.stage.config()).expect("a configuration");
+    let last: i64 = scene.stage.database().query_one("SELECT epoch FROM sluice.progress", &[]).expect("progress").get(0);
+    let job = scene.stage.start_reading(&["--reconfigure"]);
+    scene.stage.wait_for(&format!("SELECT (epoch > {last})::int FROM sluice.progress"), 1);
+    job.drain();
     scene.stage.sluice(&["verify", text(&scene.stage.config())]);
 }
 

@@ -261,9 +261,10 @@ fn a_token_protects_everything_but_health() {
 fn a_taken_port_is_named_with_the_way_out() {
     let (running, status) = start();
     let http = Http { listen: running.address(), ..free_port() };
-    let error = Console::start(&http, status, None).expect_err("the port is taken").to_string();
+    let error = Console::start(&http, Arc::clone(&status), None).expect_err("the port is taken").to_string();
     let expected = "another program has this port; give another one with http.listen or --listen, or port 0 for any free one";
     assert_eq!(error, format!("cannot listen at {}: {expected}", running.address()));
+    Console::start(&free_port(), status, None).expect("port 0 is any free one");
 }
 
 #[test]

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod every;
 #[cfg(test)]
+mod followed;
+#[cfg(test)]
 mod tests;
 
 use super::live::Control;

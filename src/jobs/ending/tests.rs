@@ -49,7 +49,7 @@ fn ending() -> Ending {
 }
 
 /// The variants' names, outermost first, as the debug form of an error has them.
-fn name(error: &impl std::fmt::Debug) -> String {
+pub fn name(error: &impl std::fmt::Debug) -> String {
     let debug = format!("{error:?}");
     let names = debug.split(|c: char| !c.is_alphanumeric() && c != '(').next().unwrap_or_default();
     let mut names: Vec<&str> = names.split('(').filter(|name| name.starts_with(|c: char| c.is_uppercase())).collect();
