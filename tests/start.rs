@@ -193,8 +193,12 @@ impl Scene {
         std::fs::read_to_string(self.stage.path("held.log")).expect("there is a log")
     }
 
+    /// That of the newest checkpoint, which is the only one from then on: the job may have taken
+    /// another one meanwhile.
     fn manifest(&self) -> PathBuf {
-        self.stage.manifests().pop().expect("a checkpoint")
+        let newest = self.stage.manifests().into_iter().max().expect("a checkpoint");
+        self.stage.manifests().iter().filter(|manifest| **manifest != newest).for_each(|older| std::fs::remove_file(older).expect("it goes"));
+        newest
     }
 
     /// What the running job moves, and no other: its incarnation is part of it.
