@@ -92,6 +92,14 @@ pub fn digest(dimension: usize, context_names: &[String], arms: &[(u32, &Totals)
     hash.finalize().into()
 }
 
+/// The same of so many arms, of which `totals` tells those that were seen.
+pub fn digest_of_all<'a>(context_names: &[String], arms: usize, totals: impl Fn(u32) -> Option<&'a Totals>) -> [u8; 32] {
+    let dimension = context_names.len();
+    let empty = Totals::new(dimension);
+    let arms: Vec<(u32, &Totals)> = (0..arms as u32).map(|arm| (arm, totals(arm).unwrap_or(&empty))).collect();
+    digest(dimension, context_names, &arms)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::statistics::Sums;

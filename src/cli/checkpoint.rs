@@ -392,7 +392,7 @@ mod tests {
     use super::*;
     use crate::checkpoint::{Kind, Pause, Piece, Saver, SaverSettings, Shared};
     use crate::sink::Link;
-    use dataflows::bandit::totals::{Totals, digest};
+    use dataflows::bandit::totals::digest_of_all;
     use dataflows::campaign::snapshot::Common;
     use dataflows::customer::Features;
     use std::sync::Arc;
@@ -457,9 +457,7 @@ mod tests {
         let Piece::Shared(shared) = shared else { panic!("it is what belongs to no customer") };
         let (settings, watermark) = (Settings::default(), shared.watermark);
         let context = Features::new(&settings.input, &settings.customer).expect("features").context().clone();
-        let empty = Totals::new(context.dimension());
-        let arms: Vec<(u32, &Totals)> = (0..settings.input.arms.len() as u32).map(|arm| (arm, &empty)).collect();
-        let digest = digest(context.dimension(), context.names(), &arms);
+        let digest = digest_of_all(context.names(), settings.input.arms.len(), |_| None);
         let bytes = Common { epoch, watermark, ..Common::default() }.to_bytes();
         vec![Piece::Shared(Shared { bytes, digest, customers: 0, ..shared }), done]
     }

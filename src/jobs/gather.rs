@@ -11,7 +11,7 @@ use crate::results::{Changed, EpochResults};
 use crate::sink::{History, Link, RecordedEpoch};
 use crate::telemetry::status::Status;
 use crossbeam_channel::{Sender, TrySendError};
-use dataflows::bandit::totals::{Totals, digest};
+use dataflows::bandit::totals::digest_of_all;
 use dataflows::campaign::feed::Save;
 use dataflows::campaign::graph::Campaign;
 use dataflows::campaign::output::Output;
@@ -214,10 +214,7 @@ impl Gather {
     /// The digest of all arms as they now are.
     fn digest(&self) -> [u8; 32] {
         let context = self.described.features.context();
-        let empty = Totals::new(context.dimension());
-        let arms = self.described.settings.input.arms.len() as u32;
-        let totals: Vec<(u32, &Totals)> = (0..arms).map(|arm| (arm, self.follower.totals(arm).unwrap_or(&empty))).collect();
-        digest(context.dimension(), context.names(), &totals)
+        digest_of_all(context.names(), self.described.settings.input.arms.len(), |arm| self.follower.totals(arm))
     }
 
     /// Hands over what belongs to no customer, if a checkpoint is taken of this epoch.

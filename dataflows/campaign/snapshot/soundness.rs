@@ -7,7 +7,7 @@
 
 use super::image::{CustomerRows, Image};
 use super::{Common, SnapshotError};
-use crate::bandit::totals::{Totals, digest};
+use crate::bandit::totals::{Totals, digest_of_all};
 use crate::bandit::triangle_length;
 use crate::customer::Features;
 use crate::event::text::virtual_shard;
@@ -86,10 +86,8 @@ impl Bounds {
     }
 
     fn digest(&self, common: &Common) -> [u8; 32] {
-        let empty = Totals::new(self.context.len());
         let newest: BTreeMap<u32, &Totals> = common.arms.iter().map(|version| (version.arm, &version.totals)).collect();
-        let arms: Vec<(u32, &Totals)> = (0..self.arms as u32).map(|arm| (arm, newest.get(&arm).copied().unwrap_or(&empty))).collect();
-        digest(self.context.len(), &self.context, &arms)
+        digest_of_all(&self.context, self.arms, |arm| newest.get(&arm).copied())
     }
 
     /// What is wrong with a customer.
