@@ -168,10 +168,7 @@ fn sum_by_arm<'scope>(
 /// it does, and once more for each change of the ridge after that. What was not yet known of when an
 /// epoch was first computed only adds models that decide after it.
 fn solved(version: &Version, changed: u64, settings: &Settings) -> Vec<Learned> {
-    let first = match version.epoch {
-        epoch if epoch == changed => epoch + 1,
-        epoch => epoch + settings.bandit.model_lag,
-    };
+    let first = version.epoch + if version.epoch == changed { 1 } else { settings.bandit.model_lag };
     let ridges = std::iter::once((first, settings.serving(first).ridge)).chain(settings.ridges_after(first));
     let solved = |(from, ridge)| Learned { version: version.epoch, from, ridge, model: solve(version.arm, &version.totals, ridge) };
     ridges.map(solved).collect()
