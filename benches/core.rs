@@ -18,6 +18,7 @@ use dataflows::codec::rows::{decode, encode};
 use dataflows::customer::{Features, Layout, Ranks, State, Summary, Transaction};
 use dataflows::event::parse::{Parsed, Parser};
 use dataflows::event::{Block, Format, Kind, Lines, Millis, Place, Profile, Purchase, Record, Topic};
+use dataflows::mixing::{GOLDEN, step};
 use dataflows::settings::Settings;
 use std::fmt::Write;
 use std::hint::black_box;
@@ -40,10 +41,9 @@ struct Numbers(u64);
 
 impl Numbers {
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        let drawn = step(self.0);
+        self.0 = self.0.wrapping_add(GOLDEN);
+        drawn
     }
 
     fn below(&mut self, end: u64) -> u64 {

@@ -5,5 +5,6 @@ pub mod campaign;
 pub mod codec;
 pub mod customer;
 pub mod event;
+pub mod mixing;
 pub mod operators;
 pub mod settings;

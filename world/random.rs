@@ -3,6 +3,7 @@
 //! Everything from the generator up is integer arithmetic, IEEE-exact or computed by the `libm` crate, so that a seed means the same world
 //! on every processor.
 
+use dataflows::mixing::step;
 use rand::Rng;
 use rand_pcg::Pcg64Mcg;
 
@@ -26,8 +27,8 @@ pub(crate) struct Stream(Pcg64Mcg);
 impl Stream {
     /// The stream of this seed, purpose and thing; a thing is named by two numbers (the second is 0 where one is enough).
     pub(crate) fn new(seed: u64, purpose: Purpose, first: u64, second: u64) -> Self {
-        let key = [purpose as u64, first, second].into_iter().fold(mix(seed), |key, part| mix(key ^ part));
-        Stream(Pcg64Mcg::new((u128::from(mix(key)) << 64) | u128::from(key)))
+        let key = [purpose as u64, first, second].into_iter().fold(step(seed), |key, part| step(key ^ part));
+        Stream(Pcg64Mcg::new((u128::from(step(key)) << 64) | u128::from(key)))
     }
 
     /// A number in 0..1, a multiple of 2^-53.
@@ -94,14 +95,6 @@ impl<const N: usize> Weights<N> {
         }
         Weights(weights)
     }
-}
-
-/// The finalizer of SplitMix64: a bijection of 64 bits in which each bit of the input moves about half of the output's.
-fn mix(value: u64) -> u64 {
-    let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    value ^ (value >> 31)
 }
 
 #[cfg(test)]

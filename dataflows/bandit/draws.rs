@@ -4,8 +4,7 @@
 //! SplitMix64 (Steele, Lea and Flood 2014). The state of a stream is made by one step for each of its
 //! parts, so streams that differ in one part have nothing to do with each other.
 
-/// What the generator adds to its state in a step.
-const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+use crate::mixing::{GOLDEN, step};
 
 /// What numbers are drawn for: streams of different purposes are independent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,14 +31,6 @@ impl Draws {
         self.0 = self.0.wrapping_add(GOLDEN);
         (mixed >> 11) as f64 * libm::ldexp(1.0, -53)
     }
-}
-
-/// One step of the generator from a state.
-fn step(state: u64) -> u64 {
-    let state = state.wrapping_add(GOLDEN);
-    let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }
 
 #[cfg(test)]

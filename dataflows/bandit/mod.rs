@@ -34,15 +34,16 @@ pub const fn triangle_length(dimension: usize) -> usize {
 /// Random numbers for the tests, the same on every machine.
 #[cfg(test)]
 mod random {
+    use crate::mixing::{GOLDEN, step};
+
     /// The generator of Steele, Lea and Flood (2014): any seed will do.
     pub(super) struct SplitMix64(pub(super) u64);
 
     impl SplitMix64 {
         pub(super) fn next(&mut self) -> u64 {
-            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            mixed ^ (mixed >> 31)
+            let drawn = step(self.0);
+            self.0 = self.0.wrapping_add(GOLDEN);
+            drawn
         }
 
         /// Uniform in 0..1, 53 bits.

@@ -5,6 +5,7 @@
 
 use super::decimal::{Cut, Decimal};
 use super::{CustomerId, DAY, Millis, Purchase};
+use crate::mixing::mixed;
 
 /// The first instant after the range of timestamps: 2100-01-01T00:00:00Z.
 pub const TIMESTAMP_END: Millis = 47_482 * DAY;
@@ -91,10 +92,7 @@ pub fn customer_number(text: &[u8]) -> Option<CustomerId> {
 /// The frozen hash of a customer: one to one and well mixed (the finalizer of SplitMix64).
 #[inline]
 pub fn customer_hash(customer: CustomerId) -> u64 {
-    let mut mixed = customer as u64;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
+    mixed(customer as u64)
 }
 
 /// Virtual shards that customers are divided into. A checkpoint is kept by virtual shard, so that any number of workers can take it up.
