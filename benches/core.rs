@@ -1,7 +1,8 @@
 //! What one event costs in each operation of the core, at the default settings (32 terms, 4 arms).
 //!
-//! The inputs look like the simulated world's and lie in the processor's cache, so these are the costs of the operations alone; what a whole job
-//! takes for an event is told by `sluice bench`. Times are of one event, whatever the size of the pass that it was measured in.
+//! The inputs look like the simulated world's and lie in the processor's cache, so these are the
+//! costs of the operations alone; what a whole job takes for an event is told by `sluice bench`.
+//! Times are of one event, whatever the size of the pass that it was measured in.
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
@@ -17,7 +18,9 @@ use dataflows::bandit::totals::Totals;
 use dataflows::codec::rows::{decode, encode};
 use dataflows::customer::{Features, Layout, Ranks, State, Summary, Transaction};
 use dataflows::event::parse::{Parsed, Parser};
-use dataflows::event::{Block, Format, Kind, Lines, Millis, Place, Profile, Purchase, Record, Topic};
+use dataflows::event::{
+    Block, Format, Kind, Lines, Millis, Place, Profile, Purchase, Record, Topic,
+};
 use dataflows::mixing::{GOLDEN, step};
 use dataflows::settings::Settings;
 use std::fmt::Write;
@@ -70,19 +73,27 @@ impl Numbers {
     }
 
     fn purchase(&mut self) -> Purchase {
-        let (amount, category, device) = (100 + self.below(100_000), self.below(5) as usize, self.below(4) as usize);
+        let (amount, category, device) =
+            (100 + self.below(100_000), self.below(5) as usize, self.below(4) as usize);
         Purchase::new(amount, category, device, self.below(4) as usize, self.below(4) == 0)
     }
 
     fn transactions(&mut self, count: usize) -> Vec<Transaction> {
-        let mut transactions: Vec<Transaction> = (0..count).map(|_| Transaction::new(self.next(), self.instant(), self.purchase())).collect();
+        let mut transactions: Vec<Transaction> = (0..count)
+            .map(|_| Transaction::new(self.next(), self.instant(), self.purchase()))
+            .collect();
         transactions.sort_unstable_by_key(|transaction| transaction.timestamp());
         transactions
     }
 }
 
 /// Measures a pass over so many events, and reports the time of one.
-fn measure(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, events: usize, mut pass: impl FnMut()) {
+fn measure(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    name: &str,
+    events: usize,
+    mut pass: impl FnMut(),
+) {
     group.throughput(Throughput::Elements(1));
     group.bench_function(name, |bencher| {
         bencher.iter_custom(|wanted| {
@@ -109,8 +120,10 @@ fn timestamp(numbers: &mut Numbers) -> String {
 fn transaction_line(number: usize, numbers: &mut Numbers, settings: &Settings, text: &mut String) {
     let input = &settings.input;
     let (customer, timestamp) = (1 + numbers.below(CUSTOMERS), timestamp(numbers));
-    let (whole, hundredths, discount) = (1 + numbers.below(1_000), numbers.below(100), numbers.below(4) == 0);
-    let (category, device, payment) = (numbers.of(&input.categories), numbers.of(&input.devices), numbers.of(&input.payments));
+    let (whole, hundredths, discount) =
+        (1 + numbers.below(1_000), numbers.below(100), numbers.below(4) == 0);
+    let (category, device, payment) =
+        (numbers.of(&input.categories), numbers.of(&input.devices), numbers.of(&input.payments));
     let _ = writeln!(
         text,
         r#"{{"transaction_id": "T{number:07}", "customer_id": {customer}, "timestamp": "{timestamp}", "amount": {whole}.{hundredths:02}, "category": "{category}", "device": "{device}", "payment_method": "{payment}", "discount_used": {discount}}}"#
@@ -118,7 +131,11 @@ fn transaction_line(number: usize, numbers: &mut Numbers, settings: &Settings, t
 }
 
 fn interaction_line(number: usize, numbers: &mut Numbers, settings: &Settings, text: &mut String) {
-    let (customer, timestamp, arm) = (1 + numbers.below(CUSTOMERS), timestamp(numbers), numbers.below(settings.input.arms.len() as u64));
+    let (customer, timestamp, arm) = (
+        1 + numbers.below(CUSTOMERS),
+        timestamp(numbers),
+        numbers.below(settings.input.arms.len() as u64),
+    );
     let (whole, hundredths) = (numbers.below(500), numbers.below(100));
     let _ = writeln!(
         text,
@@ -129,8 +146,10 @@ fn interaction_line(number: usize, numbers: &mut Numbers, settings: &Settings, t
 fn profile_line(number: usize, numbers: &mut Numbers, settings: &Settings, text: &mut String) {
     let input = &settings.input;
     let (month, day, age) = (1 + numbers.below(12), 1 + numbers.below(28), 18 + numbers.below(60));
-    let (opened, discount, complaints, premium) = (numbers.below(1_000), numbers.below(1_000), numbers.below(4), numbers.below(5) == 0);
-    let (category, device, payment) = (numbers.of(&input.categories), numbers.of(&input.devices), numbers.of(&input.payments));
+    let (opened, discount, complaints, premium) =
+        (numbers.below(1_000), numbers.below(1_000), numbers.below(4), numbers.below(5) == 0);
+    let (category, device, payment) =
+        (numbers.of(&input.categories), numbers.of(&input.devices), numbers.of(&input.payments));
     let _ = writeln!(
         text,
         r#"{{"customer_id": {number}, "signup_date": "2021-{month:02}-{day:02}", "city": "Harbor", "age": {age}, "email_open_rate": 0.{opened:03}, "is_premium_member": {premium}, "complaint_count": {complaints}, "preferred_device": "{device}", "preferred_payment": "{payment}", "favorite_category": "{category}", "avg_discount_used": 0.{discount:03}, "last_login_days": {age}}}"#
@@ -138,7 +157,11 @@ fn profile_line(number: usize, numbers: &mut Numbers, settings: &Settings, text:
 }
 
 /// A block full of lines, and how many they are.
-fn block(topic: Topic, settings: &Settings, line: fn(usize, &mut Numbers, &Settings, &mut String)) -> (Block, usize) {
+fn block(
+    topic: Topic,
+    settings: &Settings,
+    line: fn(usize, &mut Numbers, &Settings, &mut String),
+) -> (Block, usize) {
     let (mut numbers, mut text, mut count, mut length) = (Numbers(1), String::new(), 0, 0);
     while text.len() <= BLOCK {
         length = text.len();
@@ -155,7 +178,11 @@ fn parsing(criterion: &mut Criterion) {
     let settings = Settings::default();
     let mut group = criterion.benchmark_group("parse");
     for (name, topic, line) in [
-        ("transaction", Topic::Transactions, transaction_line as fn(usize, &mut Numbers, &Settings, &mut String)),
+        (
+            "transaction",
+            Topic::Transactions,
+            transaction_line as fn(usize, &mut Numbers, &Settings, &mut String),
+        ),
         ("interaction", Topic::Interactions, interaction_line),
         ("profile", Topic::Customers, profile_line),
     ] {
@@ -172,7 +199,8 @@ fn parsing(criterion: &mut Criterion) {
 
 fn features(criterion: &mut Criterion) {
     let settings = Settings::default();
-    let features = Features::new(&settings.input, &settings.customer).expect("the default settings are sound");
+    let features =
+        Features::new(&settings.input, &settings.customer).expect("the default settings are sound");
     let mut numbers = Numbers(2);
     let mut group = criterion.benchmark_group("features");
 
@@ -180,12 +208,22 @@ fn features(criterion: &mut Criterion) {
     let transactions = numbers.transactions(EVENTS);
     measure(&mut group, "add a purchase", EVENTS, || {
         let (mut summary, mut counts) = (Summary::default(), vec![0; layout.stride()]);
-        black_box(&transactions).iter().for_each(|transaction| layout.add(&mut summary, &mut counts, transaction));
+        black_box(&transactions)
+            .iter()
+            .for_each(|transaction| layout.add(&mut summary, &mut counts, transaction));
         black_box((summary, counts));
     });
 
-    let customers: Vec<(Summary, Vec<u32>)> = (0..EVENTS).map(|_| customer(layout, &mut numbers)).collect();
-    let profile = Profile { from: Millis::MIN, signup: START, email_open_rate: 0.5, complaint_count: 1.0, avg_discount: 0.25, premium: true };
+    let customers: Vec<(Summary, Vec<u32>)> =
+        (0..EVENTS).map(|_| customer(layout, &mut numbers)).collect();
+    let profile = Profile {
+        from: Millis::MIN,
+        signup: START,
+        email_open_rate: 0.5,
+        complaint_count: 1.0,
+        avg_discount: 0.25,
+        premium: true,
+    };
     let (context, at) = (features.context(), START + SECONDS as Millis * 1000);
     let mut x = vec![0; context.dimension()];
     measure(&mut group, "context", EVENTS, || {
@@ -197,10 +235,12 @@ fn features(criterion: &mut Criterion) {
         }
     });
 
-    // Every slot gets two totals that are far from each other, so that each of them changes its bucket, in every pass.
+    // Every slot gets two totals that are far from each other, so that each of them changes its
+    // bucket, in every pass.
     let mut ranks = Ranks::new();
     let slots: Vec<u32> = (0..EVENTS).map(|_| numbers.below(CUSTOMERS) as u32).collect();
-    let totals: Vec<(u32, u64)> = slots.iter().chain(&slots).map(|&slot| (slot, numbers.below(5_000_000))).collect();
+    let totals: Vec<(u32, u64)> =
+        slots.iter().chain(&slots).map(|&slot| (slot, numbers.below(5_000_000))).collect();
     (0..CUSTOMERS as u32).for_each(|slot| ranks.set(slot, Some(numbers.below(5_000_000))));
     measure(&mut group, "rank a total", totals.len(), || {
         black_box(&totals).iter().for_each(|&(slot, total)| ranks.set(slot, Some(total)));
@@ -211,7 +251,10 @@ fn features(criterion: &mut Criterion) {
 fn customer(layout: &Layout, numbers: &mut Numbers) -> (Summary, Vec<u32>) {
     let (mut summary, mut counts) = (Summary::default(), vec![0; layout.stride()]);
     let purchases = 20 + numbers.below(160) as usize;
-    numbers.transactions(purchases).iter().for_each(|transaction| layout.add(&mut summary, &mut counts, transaction));
+    numbers
+        .transactions(purchases)
+        .iter()
+        .for_each(|transaction| layout.add(&mut summary, &mut counts, transaction));
     (summary, counts)
 }
 
@@ -219,7 +262,8 @@ fn learning(criterion: &mut Criterion) {
     let settings = Settings::default();
     let dimension = settings.input.dimension;
     let mut numbers = Numbers(3);
-    let observations: Vec<(Vec<i16>, i64)> = (0..EVENTS).map(|_| (numbers.context(dimension), numbers.reward())).collect();
+    let observations: Vec<(Vec<i16>, i64)> =
+        (0..EVENTS).map(|_| (numbers.context(dimension), numbers.reward())).collect();
     let mut group = criterion.benchmark_group("bandit");
 
     let mut sums = Sums::new(0, dimension);
@@ -233,7 +277,14 @@ fn learning(criterion: &mut Criterion) {
     measure(&mut group, "tell an observation to every tally", EVENTS, || {
         for (place, (context, reward)) in (0..).zip(black_box(&observations)) {
             let (arm, instant) = ((place % arms as i64) as u16, START + place % days * 86_400_000);
-            let observation = Observation { sign: Sign::Comes, arm, context, reward: *reward, propensity: 0.25, instant };
+            let observation = Observation {
+                sign: Sign::Comes,
+                arm,
+                context,
+                reward: *reward,
+                propensity: 0.25,
+                instant,
+            };
             sums.add(&observation);
             arm_days.add(&observation);
         }
@@ -254,7 +305,14 @@ fn learning(criterion: &mut Criterion) {
     let contexts: Vec<Vec<f64>> = observations.iter().map(|(x, _)| real_context(x)).collect();
     measure(&mut group, "choose of four arms", EVENTS, || {
         for x in black_box(&contexts) {
-            black_box(choose(policy.as_ref(), &model, x, &[], Draws::new(serving.seed, Purpose::Choice, 1, 1), &mut promises));
+            black_box(choose(
+                policy.as_ref(),
+                &model,
+                x,
+                &[],
+                Draws::new(serving.seed, Purpose::Choice, 1, 1),
+                &mut promises,
+            ));
         }
     });
 }
@@ -278,7 +336,10 @@ fn codec(criterion: &mut Criterion) {
         black_box(&bytes);
     });
     measure(&mut group, "decode a row", EVENTS, || {
-        assert!(black_box(decode::<Record>(black_box(&bytes))).is_ok(), "what was encoded can be read");
+        assert!(
+            black_box(decode::<Record>(black_box(&bytes))).is_ok(),
+            "what was encoded can be read"
+        );
     });
 }
 

@@ -1,4 +1,5 @@
-//! The core of Sluice: events in, features, models and decisions out. Pure and deterministic: no file, socket, clock, thread or randomness.
+//! The core of Sluice: events in, features, models and decisions out. Pure and deterministic: no
+//! file, socket, clock, thread or randomness.
 
 pub mod bandit;
 pub mod campaign;

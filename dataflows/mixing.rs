@@ -1,5 +1,5 @@
-//! Mixing of 64 bits, as SplitMix64 does it (Steele, Lea and Flood 2014). Frozen: hashes that are kept
-//! and draws that are repeated are made by it.
+//! Mixing of 64 bits, as SplitMix64 does it (Steele, Lea and Flood 2014). Frozen: hashes that are
+//! kept and draws that are repeated are made by it.
 
 /// What the generator adds to its state in a step.
 pub const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;

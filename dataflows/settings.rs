@@ -1,11 +1,13 @@
-//! What the core must be told: lists, limits, features and learner of the campaign dataflow, validated before it starts.
+//! What the core must be told: lists, limits, features and learner of the campaign dataflow,
+//! validated before it starts.
 
 use crate::bandit::policy::Chosen;
 use crate::event::instant::TimeUnit;
 use crate::event::{DAY, Horizon, Millis, Topic};
 use serde::{Deserialize, Serialize};
 
-/// Settings of the campaign dataflow. The program reads them from its configuration; the defaults are those of the specification.
+/// Settings of the campaign dataflow. The program reads them from its configuration; the defaults
+/// are those of the specification.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
@@ -46,14 +48,22 @@ pub struct Serving {
 impl Settings {
     /// What serves in an epoch.
     pub fn serving(&self, epoch: u64) -> Serving {
-        self.earlier.iter().find(|(last, _)| epoch <= *last).map_or(self.bandit.serving, |(_, serving)| *serving)
+        self.earlier
+            .iter()
+            .find(|(last, _)| epoch <= *last)
+            .map_or(self.bandit.serving, |(_, serving)| *serving)
     }
 
     /// The epochs after this one with which the ridge becomes another one, and that ridge.
     pub fn ridges_after(&self, epoch: u64) -> impl Iterator<Item = (u64, f64)> {
-        let changes = self.earlier.iter().map(|(last, _)| last + 1).filter(move |first| *first > epoch);
-        let ridges = move |first: u64| (first, self.serving(first - 1).ridge, self.serving(first).ridge);
-        changes.map(ridges).filter(|(_, before, now)| before != now).map(|(first, _, now)| (first, now))
+        let changes =
+            self.earlier.iter().map(|(last, _)| last + 1).filter(move |first| *first > epoch);
+        let ridges =
+            move |first: u64| (first, self.serving(first - 1).ridge, self.serving(first).ridge);
+        changes
+            .map(ridges)
+            .filter(|(_, before, now)| before != now)
+            .map(|(first, _, now)| (first, now))
     }
 }
 
@@ -75,17 +85,20 @@ pub struct InputSettings {
     pub max_record: usize,
     /// Fields that are called otherwise in the source: topic, name here, name there.
     pub aliases: Vec<(Topic, String, String)>,
-    /// Length of the `features` that an event may carry (the dimension of the context); others are rejected.
+    /// Length of the `features` that an event may carry (the dimension of the context); others are
+    /// rejected.
     pub dimension: usize,
     /// Whether [`Names`](crate::event::Names) are wanted.
     pub names: bool,
     /// How far past the broker's timestamp an event may be dated.
     pub future: Millis,
-    /// What numbers that are instants count; `None`: milliseconds, but those that would lie in January 1970 are rejected.
+    /// What numbers that are instants count; `None`: milliseconds, but those that would lie in
+    /// January 1970 are rejected.
     pub time_unit: Option<TimeUnit>,
     /// Forms of dates (of strptime) that are read beside those that everybody knows.
     pub date_formats: Vec<String>,
-    /// Whether the `features` that an event carries take the place of the joined context, as in [`BanditSettings::own_features`].
+    /// Whether the `features` that an event carries take the place of the joined context, as in
+    /// [`BanditSettings::own_features`].
     pub own_features: bool,
 }
 
@@ -160,14 +173,17 @@ pub struct TimeSettings {
     pub attribution_window: Millis,
     /// What an interaction without any reward counts, in Q16.
     pub no_response_reward: i64,
-    /// How long before the watermark's day events are kept one by one; older ones are folded into sums. `None`: for ever.
+    /// How long before the watermark's day events are kept one by one; older ones are folded into
+    /// sums. `None`: for ever.
     ///
-    /// Less than [`TimeSettings::least_keep`] counts as that: what is folded has then been learned from, and nothing that is in order can change it.
+    /// Less than [`TimeSettings::least_keep`] counts as that: what is folded has then been learned
+    /// from, and nothing that is in order can change it.
     pub keep: Option<Millis>,
 }
 
 impl TimeSettings {
-    /// The least time that events must be kept: until nothing can be in order any more that belongs to them.
+    /// The least time that events must be kept: until nothing can be in order any more that belongs
+    /// to them.
     pub fn least_keep(&self) -> Millis {
         self.lateness.saturating_add(self.attribution_window).saturating_add(3 * DAY)
     }
@@ -177,8 +193,8 @@ impl TimeSettings {
         self.keep.map_or(Millis::MAX, |keep| keep.max(self.least_keep()))
     }
 
-    /// Up to when events are folded in an epoch, given the watermark of the epoch before: nothing else may be asked, so that an epoch that is repeated
-    /// has the same horizon.
+    /// Up to when events are folded in an epoch, given the watermark of the epoch before: nothing
+    /// else may be asked, so that an epoch that is repeated has the same horizon.
     pub fn horizon(&self, watermark: Option<Millis>) -> Horizon {
         let (Some(_), Some(watermark)) = (self.keep, watermark) else { return Horizon::NONE };
         let events = watermark.div_euclid(DAY).saturating_mul(DAY).saturating_sub(self.kept());
@@ -272,7 +288,10 @@ pub fn default_context() -> Vec<Term> {
         ("clv_score", Log(16.0)),
         ("discount_usage_rate", Identity),
     ];
-    terms.into_iter().map(|(feature, transform)| Term { feature: feature.to_string(), transform }).collect()
+    terms
+        .into_iter()
+        .map(|(feature, transform)| Term { feature: feature.to_string(), transform })
+        .collect()
 }
 
 impl Default for BanditSettings {
@@ -283,12 +302,23 @@ impl Default for BanditSettings {
 
 impl Default for Serving {
     fn default() -> Self {
-        Serving { ridge: 1.0, policy: Chosen::default(), alpha: 1.0, seed: 1, decide_on_transaction: false }
+        Serving {
+            ridge: 1.0,
+            policy: Chosen::default(),
+            alpha: 1.0,
+            seed: 1,
+            decide_on_transaction: false,
+        }
     }
 }
 
 impl Default for TimeSettings {
     fn default() -> Self {
-        TimeSettings { lateness: DAY, attribution_window: 7 * DAY, no_response_reward: 0, keep: None }
+        TimeSettings {
+            lateness: DAY,
+            attribution_window: 7 * DAY,
+            no_response_reward: 0,
+            keep: None,
+        }
     }
 }

@@ -1,5 +1,5 @@
-//! What was counted, in the one form that summaries, the status and people are told of it. All of it follows from the table of counts, so that nothing is
-//! counted and shown nowhere.
+//! What was counted, in the one form that summaries, the status and people are told of it. All of
+//! it follows from the table of counts, so that nothing is counted and shown nowhere.
 
 use dataflows::campaign::output::{Count, Counts};
 use serde::ser::SerializeMap;
@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 pub struct Counted {
     /// The counts.
     pub counts: Counts,
-    /// Of the rewards without an interaction, those that name one of another customer, as far as that was looked for.
+    /// Of the rewards without an interaction, those that name one of another customer, as far as
+    /// that was looked for.
     pub of_other_customers: u64,
     /// Records rejected.
     pub rejected: u64,
@@ -45,11 +46,16 @@ impl Counted {
         // In a stream they were counted somewhat earlier.
         let of_others = (self.of_other_customers as i64).min(rewards_no_interaction);
         let unknown = rewards_no_interaction - of_others;
-        [("unknown_id", unknown), ("other_customer", of_others), ("before", rewards_before), ("after", rewards_after)]
+        [
+            ("unknown_id", unknown),
+            ("other_customer", of_others),
+            ("before", rewards_before),
+            ("after", rewards_after),
+        ]
     }
 
-    /// A line for people: what is settled, of so many customers, and what became of the other records. What is most asked for is always in it, the rest
-    /// where there was any.
+    /// A line for people: what is settled, of so many customers, and what became of the other
+    /// records. What is most asked for is always in it, the rest where there was any.
     pub fn line(&self, customers: u64) -> String {
         let Counts { records, transactions, interactions, .. } = self.counts;
         let told = |count: Count| {
@@ -59,7 +65,8 @@ impl Counted {
         };
         let others: String = Count::ALL.iter().filter_map(|count| told(*count)).collect();
         format!(
-            "{records} records: {transactions} purchases and {interactions} interactions of {customers} customers settled{others}, {} rejected{}",
+            "{records} records: {transactions} purchases and {interactions} interactions of \
+             {customers} customers settled{others}, {} rejected{}",
             self.rejected,
             self.unmatched_line()
         )
@@ -72,7 +79,8 @@ impl Counted {
         }
         let [(_, unknown), (_, of_others), (_, before), (_, after)] = self.unmatched_by();
         format!(
-            "\n{} of {} delayed rewards are unmatched and count nowhere: {unknown} of an unknown interaction, {of_others} of one of another customer, \
+            "\n{} of {} delayed rewards are unmatched and count nowhere: {unknown} of an unknown \
+             interaction, {of_others} of one of another customer, \
              {before} from before it, {after} from after its window",
             unmatched(&self.counts),
             self.counts.rewards
@@ -80,8 +88,8 @@ impl Counted {
     }
 }
 
-/// How the line calls a count, and whether it is told also where it is 0; `None` for those that are told elsewhere: at its
-/// beginning, or with the reasons why rewards join nothing.
+/// How the line calls a count, and whether it is told also where it is 0; `None` for those that are
+/// told elsewhere: at its beginning, or with the reasons why rewards join nothing.
 fn words(count: Count) -> Option<(&'static str, bool)> {
     match count {
         Count::Records | Count::Transactions | Count::Interactions => None,
@@ -92,7 +100,9 @@ fn words(count: Count) -> Option<(&'static str, bool)> {
         Count::Retracted => Some(("retracted", false)),
         Count::Erased => Some(("dropped with their erased customer", false)),
         Count::UnreadErasures => Some(("erasures that could not be read and are not done", false)),
-        Count::ErasedFolded => Some(("contributions of erased customers left in the models", false)),
+        Count::ErasedFolded => {
+            Some(("contributions of erased customers left in the models", false))
+        }
         Count::PastHistory => Some(("about events older than is kept", false)),
         Count::Late => Some(("late", false)),
         Count::Learned => Some(("learned", false)),
@@ -109,19 +119,31 @@ pub(crate) mod tests {
     /// Counts in which every number is another one, and what each is.
     pub(crate) fn all_different() -> (Counts, Vec<(Count, i64)>) {
         let numbers: Vec<(Count, i64)> = Count::ALL.iter().copied().zip(1_001..).collect();
-        let object = numbers.iter().map(|(count, number)| (count.name().to_string(), serde_json::Value::from(*number)));
-        let range = [("first", i64::MAX), ("last", i64::MIN)].map(|(name, at)| (name.to_string(), serde_json::Value::from(at)));
-        (serde_json::from_value(object.chain(range).collect()).expect("the names are those of the table"), numbers)
+        let object = numbers
+            .iter()
+            .map(|(count, number)| (count.name().to_string(), serde_json::Value::from(*number)));
+        let range = [("first", i64::MAX), ("last", i64::MIN)]
+            .map(|(name, at)| (name.to_string(), serde_json::Value::from(at)));
+        (
+            serde_json::from_value(object.chain(range).collect())
+                .expect("the names are those of the table"),
+            numbers,
+        )
     }
 
     #[test]
     fn every_count_is_in_the_object_and_in_the_line() {
         let (counts, numbers) = all_different();
         let counted = Counted { counts, of_other_customers: 0, rejected: 7 };
-        let (object, line) = (serde_json::to_value(counted).expect("plain values"), counted.line(9));
+        let (object, line) =
+            (serde_json::to_value(counted).expect("plain values"), counted.line(9));
         for (count, number) in numbers {
             assert_eq!(object[count.name()], number, "{object}");
-            assert!(line.split([' ', ',']).any(|word| word == number.to_string()), "{} in {line}", count.name());
+            assert!(
+                line.split([' ', ',']).any(|word| word == number.to_string()),
+                "{} in {line}",
+                count.name()
+            );
         }
         assert_eq!(object["rejected"], 7);
     }
@@ -129,23 +151,36 @@ pub(crate) mod tests {
     #[test]
     fn the_line_tells_what_there_was() {
         let counts = Counts { records: 3, transactions: 1, replaced: 2, ..Counts::none() };
-        let line =
-            "3 records: 1 purchases and 0 interactions of 1 customers settled, 0 duplicates, 2 replaced by a later record of their id, 0 rejected";
+        let line = "3 records: 1 purchases and 0 interactions of 1 customers settled, 0 \
+            duplicates, 2 replaced by a later record of their id, 0 rejected";
         assert_eq!(Counted { counts, of_other_customers: 0, rejected: 0 }.line(1), line);
     }
 
     #[test]
     fn rewards_that_join_nothing_are_told_by_reason() {
-        let counts = Counts { rewards: 9, rewards_no_interaction: 4, rewards_before: 2, rewards_after: 1, ..Counts::none() };
+        let counts = Counts {
+            rewards: 9,
+            rewards_no_interaction: 4,
+            rewards_before: 2,
+            rewards_after: 1,
+            ..Counts::none()
+        };
         let counted = Counted { counts, of_other_customers: 3, rejected: 0 };
         assert!(counted.line(0).ends_with(
-            "\n7 of 9 delayed rewards are unmatched and count nowhere: 1 of an unknown interaction, 3 of one of another customer, 2 from before it, 1 \
+            "\n7 of 9 delayed rewards are unmatched and count nowhere: 1 of an unknown \
+             interaction, 3 of one of another customer, 2 from before it, 1 \
              from after its window"
         ));
         let object = serde_json::to_value(counted).expect("plain values");
         assert_eq!(object["rewards_unmatched"], 7);
-        assert_eq!(object["rewards_unmatched_by"], serde_json::json!({"unknown_id": 1, "other_customer": 3, "before": 2, "after": 1}));
+        assert_eq!(
+            object["rewards_unmatched_by"],
+            serde_json::json!({"unknown_id": 1, "other_customer": 3, "before": 2, "after": 1})
+        );
         let earlier = Counted { of_other_customers: 9, ..counted };
-        assert_eq!(earlier.unmatched_by(), [("unknown_id", 0), ("other_customer", 4), ("before", 2), ("after", 1)]);
+        assert_eq!(
+            earlier.unmatched_by(),
+            [("unknown_id", 0), ("other_customer", 4), ("before", 2), ("after", 1)]
+        );
     }
 }

@@ -25,7 +25,15 @@ mod tests {
 
     #[test]
     fn half_of_the_descriptors_stay_with_the_job() {
-        for (limit, shared) in [(0, 1), (1, 1), (64, 32), (1_024, 512), (2_048, 1_024), (1 << 20, 1_024), (u64::MAX, 1_024)] {
+        for (limit, shared) in [
+            (0, 1),
+            (1, 1),
+            (64, 32),
+            (1_024, 512),
+            (2_048, 1_024),
+            (1 << 20, 1_024),
+            (u64::MAX, 1_024),
+        ] {
             assert_eq!(share(limit, 1_024), shared, "{limit}");
         }
         assert_eq!(share(1 << 20, 3), 3);

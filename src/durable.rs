@@ -1,7 +1,8 @@
 //! Files and folders that are there after a crash, and files that are never there by half.
 //!
 //! What is made here holds customers' data: nobody but the user that the job runs as may look at it
-//! (0600, folders 0700). A folder that is there keeps its mode, which an operator may have given it.
+//! (0600, folders 0700). A folder that is there keeps its mode, which an operator may have given
+//! it.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
@@ -15,8 +16,9 @@ pub const TEMPORARY: &str = ".tmp";
 /// Temporary files that this process has made, which tells them apart.
 static MADE: AtomicU64 = AtomicU64::new(0);
 
-/// Writes a file in the place of one that may be there: until this returns, a reader finds the old one or the new one, also after a crash;
-/// afterwards the new one is there to stay. Its folder is made if it is not there.
+/// Writes a file in the place of one that may be there: until this returns, a reader finds the old
+/// one or the new one, also after a crash; afterwards the new one is there to stay. Its folder is
+/// made if it is not there.
 ///
 /// # Errors
 /// Those of the file system; the old file may be there then or the new one.
@@ -32,7 +34,8 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     written.and_then(|()| sync_folder(folder))
 }
 
-/// Writes a file where there is none, and says whether it has: one that is there stays as it is. A reader never finds half of it.
+/// Writes a file where there is none, and says whether it has: one that is there stays as it is. A
+/// reader never finds half of it.
 ///
 /// # Errors
 /// Those of the file system.
@@ -71,26 +74,37 @@ pub fn make_folder(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
-    let missing: Vec<&Path> = folder.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.is_dir()).collect();
+    let missing: Vec<&Path> = folder
+        .ancestors()
+        .take_while(|path| !path.as_os_str().is_empty() && !path.is_dir())
+        .collect();
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     missing.iter().filter_map(|path| path.parent()).try_for_each(sync_folder)
 }
 
-/// Makes sure that a folder keeps files, or can be made, by writing one, reading it back and removing it; says which.
+/// Makes sure that a folder keeps files, or can be made, by writing one, reading it back and
+/// removing it; says which.
 ///
 /// # Errors
 /// A sentence about what cannot be done.
 pub fn try_out(folder: &Path) -> Result<&'static str, String> {
     const TRIAL: &[u8] = b"sluice check";
     let absolute = std::path::absolute(folder).map_err(|error| error.to_string())?;
-    let existing = absolute.ancestors().find(|path| path.exists()).ok_or("no part of the path exists")?;
+    let existing =
+        absolute.ancestors().find(|path| path.exists()).ok_or("no part of the path exists")?;
     let file = existing.join(trial());
-    fs::write(&file, TRIAL).map_err(|error| format!("cannot write in {}: {error}", existing.display()))?;
+    fs::write(&file, TRIAL)
+        .map_err(|error| format!("cannot write in {}: {error}", existing.display()))?;
     let read = fs::read(&file);
-    fs::remove_file(&file).map_err(|error| format!("cannot remove files in {}: {error}", existing.display()))?;
+    fs::remove_file(&file)
+        .map_err(|error| format!("cannot remove files in {}: {error}", existing.display()))?;
     match read {
-        Ok(read) if read == TRIAL => Ok(if existing == absolute { "can be written and read" } else { "can be made" }),
-        Ok(_) => Err(format!("what is written in {} is read as something else", existing.display())),
+        Ok(read) if read == TRIAL => {
+            Ok(if existing == absolute { "can be written and read" } else { "can be made" })
+        }
+        Ok(_) => {
+            Err(format!("what is written in {} is read as something else", existing.display()))
+        }
         Err(error) => Err(format!("cannot read in {}: {error}", existing.display())),
     }
 }
@@ -168,7 +182,10 @@ mod tests {
         fs::set_permissions(&given, Permissions::from_mode(0o750)).expect("its mode");
         let path = given.join("a/b/file");
         replace(&path, b"secret").expect("it is written");
-        assert_eq!([&given, &given.join("a"), &given.join("a/b"), &path].map(|path| mode(path)), [0o750, 0o700, 0o700, 0o600]);
+        assert_eq!(
+            [&given, &given.join("a"), &given.join("a/b"), &path].map(|path| mode(path)),
+            [0o750, 0o700, 0o700, 0o600]
+        );
         fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("its mode");
         close_to_others(&File::open(&path).expect("it is there")).expect("it is closed");
         assert_eq!(mode(&path), 0o600);
@@ -181,19 +198,31 @@ mod tests {
     /// asked for, for what is made up, and for a trial.
     #[test]
     fn files_are_made_here_alone() {
-        let open =
-            ["src/cli/check/places.rs", "src/files/sink.rs", "src/world/write.rs", "src/jobs/bench.rs", "src/jobs/bench/live.rs", "src/durable.rs"];
+        let open = [
+            "src/cli/check/places.rs",
+            "src/files/sink.rs",
+            "src/world/write.rs",
+            "src/jobs/bench.rs",
+            "src/jobs/bench/live.rs",
+            "src/durable.rs",
+        ];
         let mut folders = vec![PathBuf::from("src")];
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(folder).expect("a folder of sources") {
                 let path = entry.expect("an entry").path();
                 if path.is_dir() {
                     folders.push(path);
-                } else if path.extension().is_some_and(|extension| extension == "rs") && !open.iter().any(|open| path.ends_with(open)) {
+                } else if path.extension().is_some_and(|extension| extension == "rs")
+                    && !open.iter().any(|open| path.ends_with(open))
+                {
                     let source = fs::read_to_string(&path).expect("a source");
                     let program = source.split("#[cfg(test)]").next().unwrap_or_default();
                     for way in ["File::create", "OpenOptions::new", "create_dir", "fs::write("] {
-                        assert!(!program.contains(way) || is_test(&path), "{} makes files by {way}", path.display());
+                        assert!(
+                            !program.contains(way) || is_test(&path),
+                            "{} makes files by {way}",
+                            path.display()
+                        );
                     }
                 }
             }
@@ -202,7 +231,10 @@ mod tests {
 
     fn is_test(path: &Path) -> bool {
         path.components().any(|part| part.as_os_str() == "tests")
-            || path.file_stem().and_then(|stem| stem.to_str()).is_some_and(|stem| stem.ends_with("tests"))
+            || path
+                .file_stem()
+                .and_then(|stem| stem.to_str())
+                .is_some_and(|stem| stem.ends_with("tests"))
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The first thing that goes wrong, in whichever thread: what follows from it must not be taken for the cause.
+//! The first thing that goes wrong, in whichever thread: what follows from it must not be taken for
+//! the cause.
 
 use std::any::Any;
 use std::fmt;
@@ -99,18 +100,23 @@ pub struct Panicked {
     pub message: String,
 }
 
-/// What `work` gives, or what it said when it panicked: in a thread of its own nobody else would hear of it.
+/// What `work` gives, or what it said when it panicked: in a thread of its own nobody else would
+/// hear of it.
 ///
 /// # Errors
 /// It has panicked.
 pub fn caught<T>(thread: &str, work: impl FnOnce() -> T) -> Result<T, Panicked> {
     // Whatever is left half done is not looked at again: the program ends.
-    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| Panicked { thread: thread.to_string(), message: message(panic.as_ref()) })
+    catch_unwind(AssertUnwindSafe(work))
+        .map_err(|panic| Panicked { thread: thread.to_string(), message: message(panic.as_ref()) })
 }
 
 /// The message of a panic.
 fn message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied());
     text.unwrap_or("it left no message").to_string()
 }
 
@@ -123,7 +129,10 @@ mod tests {
         let first = First::<String>::default();
         assert!(!first.is_set());
         first.teller::<&str>().tell("the disk is full");
-        assert_eq!(first.set("the sink has ended".to_string()), Err("the sink has ended".to_string()));
+        assert_eq!(
+            first.set("the sink has ended".to_string()),
+            Err("the sink has ended".to_string())
+        );
         assert!(first.is_set());
         assert_eq!((first.take().as_deref(), first.take()), (Some("the disk is full"), None));
     }
@@ -132,7 +141,10 @@ mod tests {
     fn a_panic_is_caught_with_what_it_said() {
         assert_eq!(caught("sum", || 1 + 1), Ok(2));
         let said = |work: fn()| caught("work", work).expect_err("it panics").to_string();
-        assert_eq!(said(|| panic!("row {} is gone", 3)), "the thread `work` panicked, which is a fault of this program: row 3 is gone");
+        assert_eq!(
+            said(|| panic!("row {} is gone", 3)),
+            "the thread `work` panicked, which is a fault of this program: row 3 is gone"
+        );
         assert!(said(|| panic!("no row")).ends_with(": no row"));
         assert!(said(|| std::panic::panic_any(7)).ends_with(": it left no message"));
     }

@@ -1,5 +1,8 @@
 //! Sluice: customer features, contextual bandits and decisions from Kafka to PostgreSQL.
-#![allow(unreachable_pub, reason = "a program exports nothing: `pub` says what a module offers to the others")]
+#![allow(
+    unreachable_pub,
+    reason = "a program exports nothing: `pub` says what a module offers to the others"
+)]
 
 mod blame;
 mod checkpoint;
@@ -35,7 +38,8 @@ fn main() -> ExitCode {
     telemetry::panics::scrub();
     let cli = cli::Cli::parse();
     let json = cli.global.json;
-    // Whatever panics, here or in a thread that was waited for, ends the program as every other failure does.
+    // Whatever panics, here or in a thread that was waited for, ends the program as every other
+    // failure does.
     match caught("main", || cli::dispatch(cli)).map_err(ProgramError::from).flatten() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -46,7 +50,8 @@ fn main() -> ExitCode {
                 false => Some(format!("error: {error}")),
             };
             // With standard error closed, the exit code has to say it alone.
-            text.into_iter().for_each(|text| drop(writeln!(std::io::stderr(), "{}", scrubbed(&text))));
+            text.into_iter()
+                .for_each(|text| drop(writeln!(std::io::stderr(), "{}", scrubbed(&text))));
             error.exit_code()
         }
     }

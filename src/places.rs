@@ -43,14 +43,19 @@ pub const PLACES: [Place; 18] = [
     },
     Place {
         name: "table `dead_letters`",
-        done: "those that name the customer are blanked: bytes, detail and number go, now and whenever such a record comes again",
-        remains: "place and reason; letters that name nobody, neither by a field nor by their key, until `postgres.keep_dead_letters`",
+        done: "those that name the customer are blanked: bytes, detail and number go, now and \
+            whenever such a record comes again",
+        remains: "place and reason; letters that name nobody, neither by a field nor by their key, \
+            until `postgres.keep_dead_letters`",
         by: By::Epoch,
     },
     Place {
-        name: "tables `model_versions`, `model_metrics`, `arm_stats`, `segments`, `thresholds`, `epochs`",
-        done: "what the customer gave to sums is taken back, and the sums of older versions are emptied",
-        remains: "coefficients of older versions and published thresholds, to which many have given; folded contributions (`history.keep`) until a `--rebuild`",
+        name: "tables `model_versions`, `model_metrics`, `arm_stats`, `segments`, `thresholds`, \
+            `epochs`",
+        done: "what the customer gave to sums is taken back, and the sums of older versions are \
+            emptied",
+        remains: "coefficients of older versions and published thresholds, to which many have \
+            given; folded contributions (`history.keep`) until a `--rebuild`",
         by: By::Epoch,
     },
     Place {
@@ -67,13 +72,16 @@ pub const PLACES: [Place; 18] = [
     },
     Place {
         name: "checkpoints and their twins",
-        done: "one without the customer is taken at once, and all older ones are removed when it is complete",
-        remains: "number and instant of the erasure; copies that somebody made, and checkpoints of other histories in the same place (`sluice checkpoint list` names them)",
+        done: "one without the customer is taken at once, and all older ones are removed when it \
+            is complete",
+        remains: "number and instant of the erasure; copies that somebody made, and checkpoints of \
+            other histories in the same place (`sluice checkpoint list` names them)",
         by: By::Checkpoints,
     },
     Place {
         name: "folder `kind=verified` beside the checkpoints",
-        done: "what `sluice verify` has left of before is replaced by the next verification of the same history",
+        done: "what `sluice verify` has left of before is replaced by the next verification of the \
+            same history",
         remains: "rows and histories of before, until then",
         by: By::Verified,
     },
@@ -85,7 +93,8 @@ pub const PLACES: [Place; 18] = [
     },
     Place {
         name: "files of changes",
-        done: "older files are written anew without the customer's rows, and with blanked dead letters",
+        done: "older files are written anew without the customer's rows, and with blanked dead \
+            letters",
         remains: "the report, and which rows were taken back: number and keys",
         by: By::Epoch,
     },
@@ -97,19 +106,23 @@ pub const PLACES: [Place; 18] = [
     },
     Place {
         name: "topic `campaign-predictions`",
-        done: "a tombstone with the customer's number as its key, and behind it the newest decision that stands",
-        remains: "where `cleanup.policy` is `compact`: the tombstone, until `delete.retention.ms`; else all that was published, until `retention.ms`",
+        done: "a tombstone with the customer's number as its key, and behind it the newest \
+            decision that stands",
+        remains: "where `cleanup.policy` is `compact`: the tombstone, until `delete.retention.ms`; \
+            else all that was published, until `retention.ms`",
         by: By::Mark,
     },
     Place {
         name: "topic `dead-letters`",
         done: "a tombstone for each letter that was blanked, with its key `topic/partition/offset`",
-        remains: "as above; letters that name nobody, those of before this version, and without a database and `files.dir` those that were published",
+        remains: "as above; letters that name nobody, those of before this version, and without a \
+            database and `files.dir` those that were published",
         by: By::Mark,
     },
     Place {
         name: "log",
-        done: "it never shows a number, nor what a record says: customers bear a pseudonym that nobody can resolve",
+        done: "it never shows a number, nor what a record says: customers bear a pseudonym that \
+            nobody can resolve",
         remains: "nothing",
         by: By::Epoch,
     },
@@ -128,13 +141,15 @@ pub const PLACES: [Place; 18] = [
     Place {
         name: "write-ahead log, replicas, backups of database, checkpoints and files",
         done: "nothing",
-        remains: "everything of before, as long as they are kept; after restoring one, erase anew whoever was erased since",
+        remains: "everything of before, as long as they are kept; after restoring one, erase anew \
+            whoever was erased since",
         by: By::Nobody,
     },
     Place {
         name: "input topics and files",
         done: "nothing: they belong to those who fill them",
-        remains: "everything, until `retention.ms`; what a `compact` topic has of the key goes with the null record that erases",
+        remains: "everything, until `retention.ms`; what a `compact` topic has of the key goes \
+            with the null record that erases",
         by: By::Nobody,
     },
     Place {
@@ -155,28 +170,54 @@ mod tests {
 
     #[test]
     fn the_document_has_every_place() {
-        let rows: Vec<&str> = DOCUMENT.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
-        let wanted: Vec<String> = PLACES.iter().map(|Place { name, done, remains, .. }| format!("| {name} | {done} | {remains} |")).collect();
+        let rows: Vec<&str> =
+            DOCUMENT.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+        let wanted: Vec<String> = PLACES
+            .iter()
+            .map(|Place { name, done, remains, .. }| format!("| {name} | {done} | {remains} |"))
+            .collect();
         assert_eq!(rows, wanted);
     }
 
     /// Tables that have nothing of a person.
-    const NOBODYS: [&str; 8] =
-        ["progress", "losses", "settings", "arms", "context_names", "roi_inputs", "refinery_schema_history", "applied_settings"];
+    const NOBODYS: [&str; 8] = [
+        "progress",
+        "losses",
+        "settings",
+        "arms",
+        "context_names",
+        "roi_inputs",
+        "refinery_schema_history",
+        "applied_settings",
+    ];
 
     #[test]
     fn every_table_is_a_place_or_nobodys() {
         let Some(database) = TestDatabase::create() else { return };
         drop(database.writer());
         let rows = database.client().query(
-            "SELECT relname::text FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'sluice'::regnamespace AND NOT relispartition",
+            "SELECT relname::text FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = \
+             'sluice'::regnamespace AND NOT relispartition",
             &[],
         );
-        let tables: BTreeSet<String> = rows.expect("the tables").iter().map(|row| row.get(0)).collect();
-        let told = PLACES.iter().filter(|place| place.name.starts_with("table")).flat_map(|place| place.name.split('`').skip(1).step_by(2));
-        let told: BTreeSet<String> = told.filter(|name| *name != "kept").map(str::to_string).collect();
-        assert!(tables.len() > 15 && told.is_subset(&tables), "{told:?} are not all among {tables:?}");
-        let untold: Vec<&String> = tables.difference(&told).filter(|table| !NOBODYS.contains(&table.as_str())).collect();
-        assert!(untold.is_empty(), "{untold:?}: is something of a customer there? Tell of it in PLACES and docs/erasure.md, or name it in NOBODYS");
+        let tables: BTreeSet<String> =
+            rows.expect("the tables").iter().map(|row| row.get(0)).collect();
+        let told = PLACES
+            .iter()
+            .filter(|place| place.name.starts_with("table"))
+            .flat_map(|place| place.name.split('`').skip(1).step_by(2));
+        let told: BTreeSet<String> =
+            told.filter(|name| *name != "kept").map(str::to_string).collect();
+        assert!(
+            tables.len() > 15 && told.is_subset(&tables),
+            "{told:?} are not all among {tables:?}"
+        );
+        let untold: Vec<&String> =
+            tables.difference(&told).filter(|table| !NOBODYS.contains(&table.as_str())).collect();
+        assert!(
+            untold.is_empty(),
+            "{untold:?}: is something of a customer there? Tell of it in PLACES and \
+             docs/erasure.md, or name it in NOBODYS"
+        );
     }
 }

@@ -3,13 +3,15 @@
 use crate::kafka::TopicIds;
 use crate::sink::{Link, Made};
 use dataflows::campaign::output::{
-    ArmDay, ArmUpdate, Closed, Counts, Day, Decision, Erasure, FeatureRows, InteractionRows, LastRows, Output, Segment,
+    ArmDay, ArmUpdate, Closed, Counts, Day, Decision, Erasure, FeatureRows, InteractionRows,
+    LastRows, Output, Segment,
 };
 use dataflows::event::unlisted::List;
 use dataflows::event::{CustomerId, Kept, Names, Reason, Rejected, Topic};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Everything that one epoch changed. Rows come in batches as the workers sent them, in no particular order.
+/// Everything that one epoch changed. Rows come in batches as the workers sent them, in no
+/// particular order.
 #[derive(Clone, Debug)]
 pub struct EpochResults {
     /// Which epoch; the first is 1.
@@ -18,7 +20,8 @@ pub struct EpochResults {
     pub closed: Closed,
     /// What was counted in it.
     pub counts: Counts,
-    /// Of the rewards without an interaction, those that name one of another customer, where that was looked for.
+    /// Of the rewards without an interaction, those that name one of another customer, where that
+    /// was looked for.
     pub of_other_customers: Option<u64>,
     /// Rows of interactions.
     pub interactions: Vec<InteractionRows>,
@@ -62,8 +65,8 @@ pub struct EpochResults {
     pub changed: Option<Changed>,
 }
 
-/// What of before a change of settings does not stand any more, beside the rows that its epoch tells
-/// anew.
+/// What of before a change of settings does not stand any more, beside the rows that its epoch
+/// tells anew.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changed {
     /// Published thresholds, by day: all of them, where they are made of something else.
@@ -106,7 +109,14 @@ impl EpochResults {
     /// What it was made of.
     pub fn made(&self) -> Made<'_> {
         let EpochResults { epoch, closed, counts, digest, topic_ids, .. } = self;
-        Made { epoch: *epoch, watermark: closed.watermark, offsets: &closed.offsets, digest, records: counts.records, topic_ids }
+        Made {
+            epoch: *epoch,
+            watermark: closed.watermark,
+            offsets: &closed.offsets,
+            digest,
+            records: counts.records,
+            topic_ids,
+        }
     }
 
     /// Takes in one batch.
@@ -120,9 +130,9 @@ impl EpochResults {
             Output::Arm(update) => self.arms.push(*update),
             Output::Threshold(day, total) => self.thresholds.push((day, total)),
             Output::Rejected(mut rejected) => self.rejected.append(&mut rejected),
-            Output::Ignored(fields) => {
-                fields.into_iter().for_each(|(topic, field, records)| *self.ignored.entry((topic, field)).or_default() += records)
-            }
+            Output::Ignored(fields) => fields.into_iter().for_each(|(topic, field, records)| {
+                *self.ignored.entry((topic, field)).or_default() += records
+            }),
             Output::Unlisted(mut names) => self.unlisted.append(&mut names),
             Output::Erasures(mut erasures) => self.erasures.append(&mut erasures),
             Output::ArmDay(row) => self.arm_days.push(row),
@@ -144,14 +154,16 @@ pub fn alert_of_unread_erasures(results: &EpochResults) {
         erasures = 1 + unread.count(),
         partition = first.place.partition(),
         position = first.place.position(),
-        "Records that were to erase customers could not be read, so these customers are still there: {}. The records are among the dead letters of \
+        "Records that were to erase customers could not be read, so these customers are still \
+         there: {}. The records are among the dead letters of \
          {}; erase the customers by DELETE /customers/{{id}}, or send their records anew.",
         first.reason.word(),
         first.topic.name(),
     );
 }
 
-/// What is to be said of records that were rejected because their timestamps are in another unit: a line of each topic, the first time it has any.
+/// What is to be said of records that were rejected because their timestamps are in another unit: a
+/// line of each topic, the first time it has any.
 pub fn of_other_units(rejected: &[Rejected], told: &mut BTreeSet<Topic>) -> Vec<String> {
     let mut by_topic: BTreeMap<Topic, (u64, &Rejected)> = BTreeMap::new();
     for rejected in rejected.iter().filter(|rejected| rejected.reason == Reason::NotMilliseconds) {
@@ -160,8 +172,10 @@ pub fn of_other_units(rejected: &[Rejected], told: &mut BTreeSet<Topic>) -> Vec<
     let new = by_topic.into_iter().filter(|(topic, _)| told.insert(*topic));
     new.map(|(topic, (records, first))| {
         format!(
-            "Timestamps of {} are hardly in milliseconds, and {records} records are rejected as not_milliseconds: set input.time_unit; their dead letters, \
-             the first of which is that of position {} of partition {}, say what the unit probably is.",
+            "Timestamps of {} are hardly in milliseconds, and {records} records are rejected as \
+             not_milliseconds: set input.time_unit; their dead letters, \
+             the first of which is that of position {} of partition {}, say what the unit probably \
+             is.",
             topic.name(),
             first.place.position(),
             first.place.partition(),
@@ -204,13 +218,34 @@ mod tests {
         };
         let other = |topic, position| rejected(topic, position, Reason::NotMilliseconds);
         let mut told = BTreeSet::new();
-        assert_eq!(of_other_units(&[rejected(Topic::Rewards, 1, Reason::BadField)], &mut told), Vec::<String>::new());
-        let lines =
-            of_other_units(&[other(Topic::Transactions, 4), rejected(Topic::Rewards, 5, Reason::BadField), other(Topic::Transactions, 6)], &mut told);
+        assert_eq!(
+            of_other_units(&[rejected(Topic::Rewards, 1, Reason::BadField)], &mut told),
+            Vec::<String>::new()
+        );
+        let lines = of_other_units(
+            &[
+                other(Topic::Transactions, 4),
+                rejected(Topic::Rewards, 5, Reason::BadField),
+                other(Topic::Transactions, 6),
+            ],
+            &mut told,
+        );
         let [line] = &lines[..] else { panic!("{lines:?}") };
-        assert!(line.starts_with("Timestamps of transactions are hardly in milliseconds, and 2 records are rejected as not_milliseconds:"), "{line}");
-        assert!(line.contains("position 4 of partition 0") && !line.contains("at 4"), "by its place, not by what it says: {line}");
-        let lines = of_other_units(&[other(Topic::Transactions, 7), other(Topic::Interactions, 8)], &mut told);
+        assert!(
+            line.starts_with(
+                "Timestamps of transactions are hardly in milliseconds, and 2 \
+            records are rejected as not_milliseconds:"
+            ),
+            "{line}"
+        );
+        assert!(
+            line.contains("position 4 of partition 0") && !line.contains("at 4"),
+            "by its place, not by what it says: {line}"
+        );
+        let lines = of_other_units(
+            &[other(Topic::Transactions, 7), other(Topic::Interactions, 8)],
+            &mut told,
+        );
         assert!(lines.len() == 1 && lines[0].contains("interactions"), "{lines:?}");
     }
 

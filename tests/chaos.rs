@@ -5,7 +5,8 @@
 //! records replace. At the end nothing may be lost, nothing there twice, and every row must be what
 //! the records give.
 //!
-//! What is done is drawn from a seed and printed before it begins: `scripts/chaos --seed N --actions N` does the same again.
+//! What is done is drawn from a seed and printed before it begins: `scripts/chaos --seed N
+//! --actions N` does the same again.
 
 mod sequence;
 mod supervised;
@@ -31,7 +32,9 @@ const RENEWALS: usize = 30;
 /// A number of the environment.
 fn number(variable: &str, otherwise: u64) -> u64 {
     let given = std::env::var(variable).ok().filter(|value| !value.is_empty());
-    given.map_or(otherwise, |value| value.parse().unwrap_or_else(|_| panic!("{variable} is a number, not {value}")))
+    given.map_or(otherwise, |value| {
+        value.parse().unwrap_or_else(|_| panic!("{variable} is a number, not {value}"))
+    })
 }
 
 #[test]
@@ -54,11 +57,20 @@ fn every_kind_of_action_is_among_two_hundred() {
     for seed in 0..100 {
         let sequence = draw(seed, 200);
         let mut counts = std::collections::HashMap::new();
-        sequence.iter().for_each(|action| *counts.entry(format!("{:?}", action.kind)).or_insert(0) += 1);
+        sequence
+            .iter()
+            .for_each(|action| *counts.entry(format!("{:?}", action.kind)).or_insert(0) += 1);
         assert_eq!(counts.remove("Compact"), Some(1), "seed {seed}");
-        assert!(counts.len() == 18 && counts.values().all(|count| *count >= 5), "seed {seed}: {counts:?}");
-        let so_many = |holds: fn(&Action) -> bool| sequence.iter().filter(|action| holds(action)).count();
-        assert!(so_many(|action| action.in_transaction) >= 5, "seed {seed}: records in transactions");
+        assert!(
+            counts.len() == 18 && counts.values().all(|count| *count >= 5),
+            "seed {seed}: {counts:?}"
+        );
+        let so_many =
+            |holds: fn(&Action) -> bool| sequence.iter().filter(|action| holds(action)).count();
+        assert!(
+            so_many(|action| action.in_transaction) >= 5,
+            "seed {seed}: records in transactions"
+        );
     }
 }
 
@@ -86,9 +98,22 @@ impl Trial {
         stage.sluice(&["topics", "create", stage.config().to_str().expect("UTF-8")]);
         let producer = Producer::new(&stage);
         let (population, started) = (Population::new(seed), Instant::now());
-        let mut trial = Trial { seed, started, population, job: None, starts: 0, producer, stage, services, folder };
+        let mut trial = Trial {
+            seed,
+            started,
+            population,
+            job: None,
+            starts: 0,
+            producer,
+            stage,
+            services,
+            folder,
+        };
         trial.start(LAYOUTS[0]);
-        trial.stage.wait_for("SELECT (to_regclass('sluice.erasures') IS NOT NULL)::int FROM sluice.progress", 1);
+        trial.stage.wait_for(
+            "SELECT (to_regclass('sluice.erasures') IS NOT NULL)::int FROM sluice.progress",
+            1,
+        );
         verdict::note_effects(&trial.stage);
         trial
     }
@@ -109,7 +134,14 @@ impl Trial {
     fn perform(&mut self, number: usize, action: &Action) {
         let before = self.epochs();
         let note = match action.kind {
-            Kind::Produce | Kind::Late | Kind::Duplicate | Kind::Replace | Kind::Retract | Kind::Renew | Kind::Erase | Kind::Bad => self.send(action),
+            Kind::Produce
+            | Kind::Late
+            | Kind::Duplicate
+            | Kind::Replace
+            | Kind::Retract
+            | Kind::Renew
+            | Kind::Erase
+            | Kind::Bad => self.send(action),
             Kind::Abort | Kind::Open => self.transact(action),
             Kind::End => self.end_open(),
             Kind::KillOne | Kind::KillAll => self.kill(action),
@@ -119,7 +151,10 @@ impl Trial {
         };
         let ended = self.wait(action.then, before);
         let (sent, layout) = (self.producer.sent(), self.job().layout);
-        self.say(&format!("{number:5}  {action}{note}{ended}  [{layout}, {sent} sent, epoch {}]", self.epochs()));
+        self.say(&format!(
+            "{number:5}  {action}{note}{ended}  [{layout}, {sent} sent, epoch {}]",
+            self.epochs()
+        ));
     }
 
     fn send(&mut self, action: &Action) -> String {
@@ -161,14 +196,20 @@ impl Trial {
         }
         let note = self.end_open();
         let Trial { population, producer, stage, .. } = self;
-        let records = if action.commits { population.troubled(action.records) } else { population.unseen(action.records) };
+        let records = if action.commits {
+            population.troubled(action.records)
+        } else {
+            population.unseen(action.records)
+        };
         producer.open(stage, &records, action.commits);
         note
     }
 
     /// Ends the transaction that is open, if one is.
     fn end_open(&mut self) -> String {
-        self.producer.end_open().map_or_else(String::new, |commits| format!(" (one that was open is {})", ended(commits)))
+        self.producer.end_open().map_or_else(String::new, |commits| {
+            format!(" (one that was open is {})", ended(commits))
+        })
     }
 
     fn kill(&mut self, action: &Action) -> String {
@@ -187,7 +228,8 @@ impl Trial {
         if !action.in_commit {
             return String::new();
         }
-        let query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'sluice %' AND backend_xid IS NOT NULL";
+        let query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND \
+            application_name LIKE 'sluice %' AND backend_xid IS NOT NULL";
         let (mut database, started) = (self.stage.database(), Instant::now());
         while started.elapsed() < LURK {
             if database.query_one(query, &[]).expect("the database answers").get::<_, i64>(0) > 0 {
@@ -248,8 +290,8 @@ impl Trial {
     }
 
     /// Drains the job, and has the broker compact the topic of customers. What the job reads from
-    /// then on it keeps; what it has read is kept by nobody, so a checkpoint must cover it. One that
-    /// is told to drain while it starts leaves none, nor one that is still writing another.
+    /// then on it keeps; what it has read is kept by nobody, so a checkpoint must cover it. One
+    /// that is told to drain while it starts leaves none, nor one that is still writing another.
     fn compact(&mut self, action: &Action) -> String {
         let note = self.wait(Then::CatchUp, 0);
         self.take_job().drain();
@@ -265,17 +307,25 @@ impl Trial {
         note
     }
 
-    /// The last epoch. At no moment does anybody see a part of one: progress, epochs and what follows from them move together.
+    /// The last epoch. At no moment does anybody see a part of one: progress, epochs and what
+    /// follows from them move together.
     fn epochs(&self) -> i64 {
-        let query = "SELECT coalesce(max(epoch), 0), count(*), (SELECT epoch FROM sluice.progress), (SELECT coalesce(max(epoch), 0) FROM sluice.model_metrics)
+        let query = "SELECT coalesce(max(epoch), 0), count(*), (SELECT epoch FROM \
+            sluice.progress), (SELECT coalesce(max(epoch), 0) FROM sluice.model_metrics)
                      FROM sluice.epochs";
         let row = self.stage.database().query_one(query, &[]).expect("epochs");
-        let (last, count, progress, metrics): (i64, i64, i64, i64) = (row.get(0), row.get(1), row.get(2), row.get(3));
-        assert_eq!((count, progress, metrics), (last, last, last), "epochs, progress and metrics, where the last epoch is {last}");
+        let (last, count, progress, metrics): (i64, i64, i64, i64) =
+            (row.get(0), row.get(1), row.get(2), row.get(3));
+        assert_eq!(
+            (count, progress, metrics),
+            (last, last, last),
+            "epochs, progress and metrics, where the last epoch is {last}"
+        );
         last
     }
 
-    /// Waits for the job. What an open transaction holds back would be waited for in vain: before all is waited for, it ends.
+    /// Waits for the job. What an open transaction holds back would be waited for in vain: before
+    /// all is waited for, it ends.
     fn wait(&mut self, then: Then, before: i64) -> String {
         let note = if then == Then::CatchUp { self.end_open() } else { String::new() };
         if then == Then::GoOn {
@@ -284,19 +334,32 @@ impl Trial {
         self.producer.flush();
         let url = self.stage.url().to_string();
         let mut database = Client::connect(&url, NoTls).expect("the database answers");
-        eventually(&format!("the job has committed what it should, log: {}", self.stage.directory.path().display()), || {
-            self.job().assert_alive();
-            let next = committed(&mut database);
-            let epoch: i64 = database.query_one("SELECT coalesce(max(epoch), 0) FROM sluice.epochs", &[]).expect("the database answers").get(0);
-            self.producer.is_read(&next) || (then == Then::Commit && epoch > before)
-        });
+        eventually(
+            &format!(
+                "the job has committed what it should, log: {}",
+                self.stage.directory.path().display()
+            ),
+            || {
+                self.job().assert_alive();
+                let next = committed(&mut database);
+                let epoch: i64 = database
+                    .query_one("SELECT coalesce(max(epoch), 0) FROM sluice.epochs", &[])
+                    .expect("the database answers")
+                    .get(0);
+                self.producer.is_read(&next) || (then == Then::Commit && epoch > before)
+            },
+        );
         note
     }
 
     /// Closes what is open, drains the job and judges it.
     fn end(mut self) {
         self.say("       everything was done; what is open closes");
-        for records in [self.population.renewals(RENEWALS), self.population.renewals(RENEWALS), self.population.closing()] {
+        for records in [
+            self.population.renewals(RENEWALS),
+            self.population.renewals(RENEWALS),
+            self.population.closing(),
+        ] {
             self.producer.send(&self.stage, &records);
             self.wait(Then::CatchUp, 0);
         }
@@ -305,21 +368,33 @@ impl Trial {
         self.say("       drained");
         self.assert_calm();
         if let Some(forgotten) = Forgotten::of(&self.stage, &self.producer) {
-            eventually("the cleaner has removed what the job has read", || forgotten.gone(&self.stage) > 0);
+            eventually("the cleaner has removed what the job has read", || {
+                forgotten.gone(&self.stage) > 0
+            });
         }
         for line in verdict::judge(&self.stage, &self.producer) {
             self.say(&format!("       {line}"));
         }
-        self.say(&format!("       verdict: seed {}: nothing lost, nothing double, every row what the records give", self.seed));
+        self.say(&format!(
+            "       verdict: seed {}: nothing lost, nothing double, every row what \
+            the records give",
+            self.seed
+        ));
     }
 
     /// No start of the job found an epoch to be another one, or rows of its own gone.
     fn assert_calm(&self) {
-        let logs = std::fs::read_dir(self.stage.directory.path()).expect("the stage's files").flatten().map(|entry| entry.path());
-        for log in logs.filter(|path| path.extension().is_some_and(|extension| extension == "log")) {
+        let logs = std::fs::read_dir(self.stage.directory.path())
+            .expect("the stage's files")
+            .flatten()
+            .map(|entry| entry.path());
+        for log in logs.filter(|path| path.extension().is_some_and(|extension| extension == "log"))
+        {
             let text = String::from_utf8_lossy(&std::fs::read(&log).expect("a log")).into_owned();
-            let strange =
-                text.lines().find(|line| line.contains("was committed with the model digest") || line.contains("somebody else has written"));
+            let strange = text.lines().find(|line| {
+                line.contains("was committed with the model digest")
+                    || line.contains("somebody else has written")
+            });
             assert_eq!(strange, None, "{}", log.display());
         }
     }
@@ -328,12 +403,17 @@ impl Trial {
 impl Drop for Trial {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            println!("chaos: seed {} FAILED; everything is kept in {}", self.seed, self.folder.path.display());
+            println!(
+                "chaos: seed {} FAILED; everything is kept in {}",
+                self.seed,
+                self.folder.path.display()
+            );
         }
     }
 }
 
-/// The folder of everything: kept where it was named by whoever started the test, and when that fails.
+/// The folder of everything: kept where it was named by whoever started the test, and when that
+/// fails.
 struct Folder {
     path: PathBuf,
     named: bool,
@@ -344,11 +424,14 @@ impl Folder {
         let named = std::env::var("CHAOS_DATA").ok().filter(|folder| !folder.is_empty());
         let path = match &named {
             Some(folder) => PathBuf::from(folder),
-            None => tempfile::Builder::new().prefix("sluice-chaos.").tempdir().expect("a folder").keep(),
+            None => {
+                tempfile::Builder::new().prefix("sluice-chaos.").tempdir().expect("a folder").keep()
+            }
         };
         std::fs::create_dir_all(&path).expect("the folder can be made");
         // The database may run as another user, who must get through.
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o711)).expect("permissions can be set");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o711))
+            .expect("permissions can be set");
         Folder { path, named: named.is_some() }
     }
 }

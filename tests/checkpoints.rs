@@ -1,10 +1,12 @@
-//! Checkpoints of the long-running job: killed and drained, it goes on from them with another number of workers, and gives what a replay gives.
+//! Checkpoints of the long-running job: killed and drained, it goes on from them with another
+//! number of workers, and gives what a replay gives.
 
 use crate::services::sender::Sender;
 use crate::services::topics::PARTITIONS;
 use crate::services::{Stage, eventually, field};
 
-const WORLD: [&str; 8] = ["--customers", "2000", "--transactions", "60000", "--interactions", "60000", "--seed", "11"];
+const WORLD: [&str; 8] =
+    ["--customers", "2000", "--transactions", "60000", "--interactions", "60000", "--seed", "11"];
 /// Records that are sent alike.
 const STRETCH: usize = 5_000;
 
@@ -19,7 +21,10 @@ fn replay(stage: &Stage) -> String {
     let (files, results) = (files.to_str().expect("UTF-8"), results.to_str().expect("UTF-8"));
     stage.sluice(&[&["generate", "--out", files], &WORLD[..]].concat());
     stage.sluice(&["replay", "--input", files, "--output", results]);
-    field(&stage.path("results").join("summary.json"), "digest").as_str().expect("a digest").to_string()
+    field(&stage.path("results").join("summary.json"), "digest")
+        .as_str()
+        .expect("a digest")
+        .to_string()
 }
 
 /// Makes the topics, that of customers a compacted one, and sends the world; a transaction stays
@@ -61,14 +66,20 @@ fn a_killed_job_goes_on_from_its_checkpoint_with_other_workers() {
     job.drain();
     let mut database = stage.database();
     let mut digest_of = || -> (i64, String) {
-        let row = database.query_one("SELECT epoch, digest FROM sluice.epochs ORDER BY epoch DESC LIMIT 1", &[]).expect("an epoch");
+        let row = database
+            .query_one("SELECT epoch, digest FROM sluice.epochs ORDER BY epoch DESC LIMIT 1", &[])
+            .expect("an epoch");
         (row.get(0), row.get(1))
     };
     let (epoch, found) = digest_of();
     assert_eq!(found, digest, "the digest of the model");
     // Drained, it has left a checkpoint of its last epoch: nothing is to be repeated.
     let log = beginning(&stage, "1");
-    assert!(log.contains("The checkpoint is loaded.") && log.contains(&format!("checkpoint={epoch} repeated=0")), "{log}");
+    assert!(
+        log.contains("The checkpoint is loaded.")
+            && log.contains(&format!("checkpoint={epoch} repeated=0")),
+        "{log}"
+    );
     assert_eq!(digest_of().1, digest);
 }
 
@@ -88,7 +99,10 @@ fn without_its_checkpoints_a_job_repeats_every_epoch() {
     sender.send_world(&stage, &stage.path("world"), PARTITIONS);
     stage.wait_for("SELECT (sum((counts->>'duplicates')::bigint) > 0)::int FROM sluice.epochs", 1);
     job.drain();
-    let row = stage.database().query_one("SELECT digest FROM sluice.epochs ORDER BY epoch DESC LIMIT 1", &[]).expect("an epoch");
+    let row = stage
+        .database()
+        .query_one("SELECT digest FROM sluice.epochs ORDER BY epoch DESC LIMIT 1", &[])
+        .expect("an epoch");
     assert_eq!(row.get::<_, String>(0), digest);
 }
 
@@ -96,8 +110,11 @@ fn without_its_checkpoints_a_job_repeats_every_epoch() {
 fn a_partition_that_is_added_is_read_within_a_minute() {
     let Some(stage) = Stage::set("added") else { return };
     configure(&stage);
-    // Two years arrive in a moment: a partition that counted as idle meanwhile would let time run ahead of its own records.
-    let toml = std::fs::read_to_string(stage.config()).expect("a configuration").replace("idle = \"1s\"", "idle = \"8s\"");
+    // Two years arrive in a moment: a partition that counted as idle meanwhile would let time run
+    // ahead of its own records.
+    let toml = std::fs::read_to_string(stage.config())
+        .expect("a configuration")
+        .replace("idle = \"1s\"", "idle = \"8s\"");
     std::fs::write(stage.config(), toml).expect("the configuration can be written");
     let digest = replay(&stage);
     stage.create_topics();
@@ -109,12 +126,16 @@ fn a_partition_that_is_added_is_read_within_a_minute() {
     Sender::new(&stage, STRETCH).send_world(&stage, &stage.path("world"), 7);
     settled(&stage);
     job.drain();
-    let row = stage.database().query_one("SELECT digest FROM sluice.epochs ORDER BY epoch DESC LIMIT 1", &[]).expect("an epoch");
+    let row = stage
+        .database()
+        .query_one("SELECT digest FROM sluice.epochs ORDER BY epoch DESC LIMIT 1", &[])
+        .expect("an epoch");
     assert_eq!(row.get::<_, String>(0), digest);
     let log = beginning(&stage, "3");
     assert!(log.contains("repeated=0"), "{log}");
 }
 
 /// How many partitions of the transactions an epoch has read.
-const PARTITIONS_READ: &str = "SELECT count(*) FROM jsonb_each(offsets) AS t (topic, partitions), jsonb_object_keys(partitions) \
+const PARTITIONS_READ: &str = "SELECT count(*) FROM jsonb_each(offsets) AS t (topic, partitions), \
+    jsonb_object_keys(partitions) \
                                WHERE topic LIKE '%-transactions'";

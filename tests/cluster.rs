@@ -1,5 +1,6 @@
-//! Several processes: `scripts/cluster`, what it starts again and what not; and processes that meet strangers on their ports, or do not fit each other. That a
-//! job goes on after each new start, and drains when the script is told to, `tests/chaos.rs` shows.
+//! Several processes: `scripts/cluster`, what it starts again and what not; and processes that meet
+//! strangers on their ports, or do not fit each other. That a job goes on after each new start, and
+//! drains when the script is told to, `tests/chaos.rs` shows.
 
 use crate::services::{eventually, ports, program};
 use std::io::{Read, Write};
@@ -15,9 +16,15 @@ fn cluster(folder: &Path, arguments: &[&str], program: &str) -> Output {
 /// The script, in a folder, with something else in the program's place.
 fn command(folder: &Path, arguments: &[&str], program: &str) -> Command {
     let stand_in = folder.join("program");
-    // Written by another process: a file that this one has open for writing is held by whatever the other tests start at that moment, and cannot be run then.
+    // Written by another process: a file that this one has open for writing is held by whatever the
+    // other tests start at that moment, and cannot be run then.
     let write = r#"printf '#!/bin/sh\n%s\n' "$2" >"$1" && chmod 755 "$1""#;
-    let written = Command::new("sh").args(["-c", write, "sh"]).arg(&stand_in).arg(program).status().expect("there is a shell");
+    let written = Command::new("sh")
+        .args(["-c", write, "sh"])
+        .arg(&stand_in)
+        .arg(program)
+        .status()
+        .expect("there is a shell");
     assert!(written.success(), "a program can be written");
     let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/cluster"));
     command.current_dir(folder).env("PROGRAM", stand_in).env("PAUSE", "1").args(arguments);
@@ -31,7 +38,8 @@ fn text(bytes: &[u8]) -> String {
 #[test]
 fn when_one_process_fails_all_are_started_again_with_what_they_need() {
     let folder = tempfile::tempdir().expect("a folder");
-    // The second process fails the first time, when the first one is still there: that one must be gone before there is another.
+    // The second process fails the first time, when the first one is still there: that one must be
+    // gone before there is another.
     let program = r#"
         echo "$*" >>starts
         shift 6
@@ -49,12 +57,17 @@ fn when_one_process_fails_all_are_started_again_with_what_they_need() {
     let starts = std::fs::read_to_string(folder.path().join("starts")).expect("it was started");
     assert_eq!(starts.lines().count(), 4, "{starts}");
     for start in starts.lines() {
-        assert!(start.starts_with("run job.toml --workers 3 --processes 2 --process ") && start.ends_with(" --rebuild"), "{start}");
+        assert!(
+            start.starts_with("run job.toml --workers 3 --processes 2 --process ")
+                && start.ends_with(" --rebuild"),
+            "{start}"
+        );
     }
     let ports = std::fs::read_to_string(folder.path().join("ports")).expect("there was a hostfile");
     let ports: Vec<&str> = ports.lines().collect();
     assert!(ports.len() == 4 && ports[0] != ports[1] && ports[..2] == ports[2..], "{ports:?}");
-    let secrets = std::fs::read_to_string(folder.path().join("secrets")).expect("there was a secret");
+    let secrets =
+        std::fs::read_to_string(folder.path().join("secrets")).expect("there was a secret");
     assert!(secrets.contains("64\n") && secrets.matches("-rw-------").count() == 2, "{secrets}");
 }
 
@@ -67,7 +80,10 @@ fn what_a_process_says_is_told_while_it_runs() {
         tries=0
         while ! grep -q '^0| a line' said; do tries=$((tries + 1)); [ "$tries" -lt 1000 ] || exit 2; sleep 0.02; done"#;
     let said = std::fs::File::create(folder.path().join("said")).expect("a file");
-    let status = command(folder.path(), &["1", "1", "job.toml"], program).stderr(said).status().expect("the script can be started");
+    let status = command(folder.path(), &["1", "1", "job.toml"], program)
+        .stderr(said)
+        .status()
+        .expect("the script can be started");
     let said = text(&std::fs::read(folder.path().join("said")).expect("the file"));
     assert_eq!(status.code(), Some(0), "{said}");
     assert!(said.contains("0| a line with \\ and * \n0| the last one\n"), "{said}");
@@ -77,7 +93,8 @@ fn what_a_process_says_is_told_while_it_runs() {
 fn a_wrong_configuration_is_not_tried_again() {
     let folder = tempfile::tempdir().expect("a folder");
     let real = program().get_program().to_string_lossy().into_owned();
-    let output = cluster(folder.path(), &["1", "1", "missing.toml"], &format!("exec {real} \"$@\""));
+    let output =
+        cluster(folder.path(), &["1", "1", "missing.toml"], &format!("exec {real} \"$@\""));
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("missing.toml") && !said.contains("starting again"), "{said}");
@@ -107,8 +124,23 @@ impl Pair {
 
     /// With the program at the end of a command line.
     fn start_as(&self, mut command: Command, process: usize, more: &[&str]) -> Child {
-        command.current_dir(self.folder.path()).args(["replay", "--input", "in", "--output", "out", "--processes", "2", "--hostfile", "hosts"]);
-        command.arg("--process").arg(process.to_string()).args(more).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.current_dir(self.folder.path()).args([
+            "replay",
+            "--input",
+            "in",
+            "--output",
+            "out",
+            "--processes",
+            "2",
+            "--hostfile",
+            "hosts",
+        ]);
+        command
+            .arg("--process")
+            .arg(process.to_string())
+            .args(more)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         command.spawn().expect("the program can be started")
     }
 
@@ -156,21 +188,30 @@ fn strangers_on_the_port_keep_no_process_from_the_others() {
 fn processes_that_do_not_fit_each_other_all_say_why() {
     let pair = Pair::new();
     pair.write("two.toml", "[input]\ndecimals = 2\n");
-    pair.write("three.toml", "job = \"other\"\n[input]\ndecimals = 3\n[kafka.topics]\nrewards = \"r\"\n");
+    pair.write(
+        "three.toml",
+        "job = \"other\"\n[input]\ndecimals = 3\n[kafka.topics]\nrewards = \"r\"\n",
+    );
     for (zero, one, told) in [
         (["--workers", "1"], ["--workers", "2"], "workers is 1 in process 0 and 2 in process 1"),
         (["--as-of", "2024-03-05"], ["--as-of", "2024-03-06"], "--as-of is "),
         (
             ["--config", "two.toml"],
             ["--config", "three.toml"],
-            "input.decimals is 2 in process 0 and 3 in process 1; job is campaign in process 0 and other in process 1; kafka.topics.rewards is rewards in \
+            "input.decimals is 2 in process 0 and 3 in process 1; job is campaign in process 0 and \
+             other in process 1; kafka.topics.rewards is rewards in \
              process 0 and r in process 1",
         ),
     ] {
         let (zero, one) = (pair.start(0, &zero), pair.start(1, &one));
         for (code, said) in [ended(zero), ended(one)] {
             assert_eq!(code, Some(2), "{said}");
-            assert!(said.contains("the processes of the job do not fit each other: ") && said.contains(told) && !said.contains("panicked"), "{said}");
+            assert!(
+                said.contains("the processes of the job do not fit each other: ")
+                    && said.contains(told)
+                    && !said.contains("panicked"),
+                "{said}"
+            );
             assert_eq!(said.matches("error: ").count(), 1, "{said}");
         }
     }
@@ -185,7 +226,11 @@ fn without_the_secret_there_is_no_way_in_and_on_a_network_none_without_one() {
     }
     let first = pair.start(0, &["--config", "one.toml"]);
     let (code, said) = ended(pair.start(1, &["--config", "other.toml"]));
-    assert!(code == Some(2) && said.contains(&format!("the process at {} has another secret", pair.hosts[0])), "{code:?} {said}");
+    assert!(
+        code == Some(2)
+            && said.contains(&format!("the process at {} has another secret", pair.hosts[0])),
+        "{code:?} {said}"
+    );
     assert!(!said.contains("otherother"), "{said}");
     // The first one waits for the right one.
     for (code, said) in [ended(pair.start(1, &["--config", "one.toml"])), ended(first)] {
@@ -193,7 +238,10 @@ fn without_the_secret_there_is_no_way_in_and_on_a_network_none_without_one() {
     }
     pair.write("hosts", "10.0.0.1:2101\n10.0.0.2:2101\n");
     let (code, said) = ended(pair.start(1, &[]));
-    assert!(code == Some(2) && said.contains("others can reach 10.0.0.1:2101: set cluster.secret_file"), "{code:?} {said}");
+    assert!(
+        code == Some(2) && said.contains("others can reach 10.0.0.1:2101: set cluster.secret_file"),
+        "{code:?} {said}"
+    );
 }
 
 /// Two hosts with a cable between them, as namespaces of this machine.
@@ -205,13 +253,19 @@ impl Network {
         let network = Network([0, 1].map(|host| format!("sluice-{}-{host}", std::process::id())));
         let [one, other] = &network.0;
         let made = network.0.iter().all(|host| ip(&["netns", "add", host]));
-        let cable = ["link", "add", "cable", "netns", one, "type", "veth", "peer", "name", "cable", "netns", other];
+        let cable = [
+            "link", "add", "cable", "netns", one, "type", "veth", "peer", "name", "cable", "netns",
+            other,
+        ];
         if !made || !ip(&cable) {
             eprintln!("left out: this machine has no network namespaces, or not for this user");
             return None;
         }
         for (host, address) in [(one, "10.77.0.1/24"), (other, "10.77.0.2/24")] {
-            assert!(ip(&["-n", host, "addr", "add", address, "dev", "cable"]) && ip(&["-n", host, "link", "set", "cable", "up"]));
+            assert!(
+                ip(&["-n", host, "addr", "add", address, "dev", "cable"])
+                    && ip(&["-n", host, "link", "set", "cable", "up"])
+            );
         }
         Some(network)
     }
@@ -234,7 +288,11 @@ impl Drop for Network {
 }
 
 fn ip(arguments: &[&str]) -> bool {
-    Command::new("ip").args(arguments).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+    Command::new("ip")
+        .args(arguments)
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
 }
 
 #[test]
@@ -244,11 +302,22 @@ fn processes_on_two_hosts_meet_whoever_else_calls() {
     pair.write("hosts", "10.77.0.1:2101\n10.77.0.2:2101\n");
     pair.write("secret", "as long as a secret has to be");
     pair.write("job.toml", "[cluster]\nsecret_file = \"secret\"\n");
-    let start = |process: usize| pair.start_as(network.on(process, program().get_program()), process, &["--config", "job.toml"]);
+    let start = |process: usize| {
+        pair.start_as(
+            network.on(process, program().get_program()),
+            process,
+            &["--config", "job.toml"],
+        )
+    };
     let first = start(0);
     let stranger = || {
         let calls = "exec 3<>/dev/tcp/10.77.0.1/2101 && head -c 5000 /dev/zero >&3";
-        network.on(1, "bash".as_ref()).args(["-c", calls]).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+        network
+            .on(1, "bash".as_ref())
+            .args(["-c", calls])
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
     };
     eventually("a stranger reaches process 0", stranger);
     for (code, said) in [ended(start(1)), ended(first)] {

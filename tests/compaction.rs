@@ -1,5 +1,5 @@
-//! A job whose topic of customers is compacted: killed, and the records that it has to repeat removed by the broker before it starts again, it goes on as if
-//! they were there.
+//! A job whose topic of customers is compacted: killed, and the records that it has to repeat
+//! removed by the broker before it starts again, it goes on as if they were there.
 
 use crate::services::compaction::{NUDGED, compact, until_gone};
 use crate::services::sender::Sender;
@@ -28,10 +28,19 @@ struct Scene {
 }
 
 impl Scene {
-    /// A stage whose topic of customers is compacted, or one for whoever shows what the others must come to.
-    fn set(name: &str, compacted: bool, journal: bool, interval: &str, erases: bool) -> Option<Scene> {
+    /// A stage whose topic of customers is compacted, or one for whoever shows what the others must
+    /// come to.
+    fn set(
+        name: &str,
+        compacted: bool,
+        journal: bool,
+        interval: &str,
+        erases: bool,
+    ) -> Option<Scene> {
         let stage = Stage::set(name)?;
-        let toml = stage.toml("").replace("[checkpoint]\n", &format!("[checkpoint]\ninterval = \"{interval}\"\n"));
+        let toml = stage
+            .toml("")
+            .replace("[checkpoint]\n", &format!("[checkpoint]\ninterval = \"{interval}\"\n"));
         let database = format!("[postgres]\nurl = \"{}\"\n", stage.url());
         let toml = if journal { toml.replace(&database, "") } else { toml };
         std::fs::write(stage.config(), toml).expect("the configuration can be written");
@@ -45,9 +54,16 @@ impl Scene {
     }
 
     fn send(&mut self, file: &str, customer: i64, value: Option<Value>, at: i64) {
-        let (topic, partition) = (self.stage.topic(file), (customer % i64::from(PARTITIONS)) as i32);
+        let (topic, partition) =
+            (self.stage.topic(file), (customer % i64::from(PARTITIONS)) as i32);
         let value = value.map(|value| value.to_string().into_bytes());
-        self.sender.send(&topic, partition, Some(customer.to_string().as_bytes()), value.as_deref(), at);
+        self.sender.send(
+            &topic,
+            partition,
+            Some(customer.to_string().as_bytes()),
+            value.as_deref(),
+            at,
+        );
     }
 
     /// A purchase and a contact of each customer.
@@ -60,14 +76,14 @@ impl Scene {
                 Some(json!({"transaction_id": format!("t{round}"), "customer_id": customer, "timestamp": at, "amount": 10})),
                 at,
             );
-            let contact =
-                json!({"interaction_id": format!("i{round}"), "customer_id": customer, "timestamp": at + 1, "action": customer % 3, "reward": round});
+            let contact = json!({"interaction_id": format!("i{round}"), "customer_id": customer, "timestamp": at + 1, "action": customer % 3, "reward": round});
             self.send("interactions", customer, Some(contact), at);
         }
     }
 
-    /// Profiles of every kind, each of which says its round and part. In the first part customers have several records, of which the cleaner removes all but
-    /// the last: the job must have read them by then. In the second each has one.
+    /// Profiles of every kind, each of which says its round and part. In the first part customers
+    /// have several records, of which the cleaner removes all but the last: the job must have read
+    /// them by then. In the second each has one.
     fn profiles(&mut self, round: i64, part: i64) {
         let at = BEGIN + round * MINUTE + part * 20_000;
         let rate = (round * 2 + part) as f64 / 100.0;
@@ -89,31 +105,54 @@ impl Scene {
 
     /// The end of each partition of the topic of customers.
     fn ends(&self) -> Vec<i64> {
-        (0..PARTITIONS).map(|partition| crate::services::compaction::end(&self.stage.brokers, &self.stage.topic("customers"), partition)).collect()
+        (0..PARTITIONS)
+            .map(|partition| {
+                crate::services::compaction::end(
+                    &self.stage.brokers,
+                    &self.stage.topic("customers"),
+                    partition,
+                )
+            })
+            .collect()
     }
 
     /// Digest and offsets of the last committed epoch, as far as there is one.
     fn last_epoch(&self) -> Option<(String, Value)> {
         if !self.journal {
-            let rows = self.stage.database().query("SELECT digest, offsets::text FROM sluice.epochs ORDER BY epoch DESC LIMIT 1", &[]).ok()?;
+            let rows = self
+                .stage
+                .database()
+                .query(
+                    "SELECT digest, offsets::text FROM sluice.epochs ORDER BY epoch DESC LIMIT 1",
+                    &[],
+                )
+                .ok()?;
             let row = rows.first()?;
             return Some((row.get(0), serde_json::from_str(row.get(1)).expect("JSON")));
         }
-        let journal = std::fs::read(self.stage.path("checkpoints").join("campaign").join("journal.log")).ok()?;
+        let journal =
+            std::fs::read(self.stage.path("checkpoints").join("campaign").join("journal.log"))
+                .ok()?;
         // Checksum and length stand before the JSON of each line.
-        let records = journal.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Value>(line.get(18..)?).ok());
+        let records = journal
+            .split(|byte| *byte == b'\n')
+            .filter_map(|line| serde_json::from_slice::<Value>(line.get(18..)?).ok());
         let last = records.filter_map(|record| record.get("epoch").cloned()).next_back()?;
         Some((last["digest"].as_str()?.to_string(), last["offsets"].clone()))
     }
 
-    /// Waits until the job has committed all that the topics have, and has learned from it; looks whether it still runs.
+    /// Waits until the job has committed all that the topics have, and has learned from it; looks
+    /// whether it still runs.
     fn settle(&self, jobs: &mut [Job]) {
         let names = ["customers", "transactions", "interactions"];
         let wanted: BTreeMap<(String, String), i64> = names
             .iter()
             .flat_map(|name| (0..PARTITIONS).map(|partition| (self.stage.topic(name), partition)))
             .map(|(topic, partition)| {
-                ((topic.clone(), partition.to_string()), crate::services::compaction::end(&self.stage.brokers, &topic, partition))
+                (
+                    (topic.clone(), partition.to_string()),
+                    crate::services::compaction::end(&self.stage.brokers, &topic, partition),
+                )
             })
             .collect();
         eventually("everything is committed", || {
@@ -121,8 +160,11 @@ impl Scene {
                 let ended = job.0.try_wait().expect("it can be waited for");
                 assert!(ended.is_none(), "the job ended with {ended:?}");
             }
-            self.last_epoch()
-                .is_some_and(|(_, offsets)| wanted.iter().all(|((topic, partition), end)| offsets[topic][partition].as_i64().unwrap_or(0) >= *end))
+            self.last_epoch().is_some_and(|(_, offsets)| {
+                wanted.iter().all(|((topic, partition), end)| {
+                    offsets[topic][partition].as_i64().unwrap_or(0) >= *end
+                })
+            })
         });
     }
 
@@ -130,36 +172,67 @@ impl Scene {
     fn tables(&self) -> Vec<String> {
         let rows = |table: &str, order: &str| {
             format!(
-                "SELECT coalesce(string_agg((to_jsonb(t) - 'epoch')::text, E'\\n' ORDER BY {order}), '') FROM sluice.{table} t WHERE customer_id <> {NUDGED}"
+                "SELECT coalesce(string_agg((to_jsonb(t) - 'epoch')::text, E'\\n' ORDER BY \
+                 {order}), '') FROM sluice.{table} t WHERE customer_id <> {NUDGED}"
             )
         };
-        let letters = "SELECT string_agg(encode(raw, 'escape'), E'\\n' ORDER BY raw) FROM sluice.dead_letters".to_string();
-        let queries = [rows("customer_features", "customer_id"), rows("interactions", "customer_id, interaction_key"), letters];
+        let letters = "SELECT string_agg(encode(raw, 'escape'), E'\\n' ORDER BY raw) FROM \
+            sluice.dead_letters"
+            .to_string();
+        let queries = [
+            rows("customer_features", "customer_id"),
+            rows("interactions", "customer_id, interaction_key"),
+            letters,
+        ];
         let mut database = self.stage.database();
         queries
             .iter()
-            .map(|query| database.query_one(query, &[]).expect("the tables are there").get::<_, Option<String>>(0).unwrap_or_default())
+            .map(|query| {
+                database
+                    .query_one(query, &[])
+                    .expect("the tables are there")
+                    .get::<_, Option<String>>(0)
+                    .unwrap_or_default()
+            })
             .collect()
     }
 }
 
 /// Has the program verify a stage's job; gives whether nothing differs, and what it says.
 fn verified(stage: &Stage) -> (bool, Value) {
-    let output = program().arg("verify").arg(stage.config()).arg("--json").output().expect("the program can be started");
-    let said = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+    let output = program()
+        .arg("verify")
+        .arg(stage.config())
+        .arg("--json")
+        .output()
+        .expect("the program can be started");
+    let said = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
     (output.status.success(), said)
 }
 
 /// What compaction has removed is no difference; anything else is.
 fn assert_verified(scene: &Scene) {
     let (ok, said) = verified(&scene.stage);
-    assert!(ok && said["removed"]["records"][scene.stage.topic("customers")].as_u64() > Some(0), "{said}");
+    assert!(
+        ok && said["removed"]["records"][scene.stage.topic("customers")].as_u64() > Some(0),
+        "{said}"
+    );
     let mut database = scene.stage.database();
     for (change, back, table) in [
-        ("UPDATE sluice.customer_features SET monetary = monetary + 1 WHERE customer_id = 1", "monetary - 1", "customer_features"),
-        ("UPDATE sluice.interactions SET reward = reward + 1 WHERE customer_id = 2", "reward - 1", "interactions"),
         (
-            "UPDATE sluice.customer_features SET email_open_rate = email_open_rate + 1 WHERE customer_id = 7",
+            "UPDATE sluice.customer_features SET monetary = monetary + 1 WHERE customer_id = 1",
+            "monetary - 1",
+            "customer_features",
+        ),
+        (
+            "UPDATE sluice.interactions SET reward = reward + 1 WHERE customer_id = 2",
+            "reward - 1",
+            "interactions",
+        ),
+        (
+            "UPDATE sluice.customer_features SET email_open_rate = email_open_rate + 1 WHERE \
+             customer_id = 7",
             "email_open_rate - 1",
             "customer_features",
         ),
@@ -167,11 +240,24 @@ fn assert_verified(scene: &Scene) {
     ] {
         database.batch_execute(change).expect("rows can be changed");
         let (ok, said) = verified(&scene.stage);
-        let named = said["tables"].as_array().into_iter().flatten().filter(|of| of["total"].as_u64() > Some(0)).map(|of| of["table"].clone());
-        assert_eq!((ok, named.collect::<Vec<_>>()), (false, vec![json!(table)]), "{change}: {said}");
+        let named = said["tables"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|of| of["total"].as_u64() > Some(0))
+            .map(|of| of["table"].clone());
+        assert_eq!(
+            (ok, named.collect::<Vec<_>>()),
+            (false, vec![json!(table)]),
+            "{change}: {said}"
+        );
         let (start, column) = change.split_once(" = ").expect("an assignment");
-        let condition = column.split_once(" WHERE ").map_or(String::new(), |(_, condition)| format!(" WHERE {condition}"));
-        database.batch_execute(&format!("{start} = {back}{condition}")).expect("rows can be changed back");
+        let condition = column
+            .split_once(" WHERE ")
+            .map_or(String::new(), |(_, condition)| format!(" WHERE {condition}"));
+        database
+            .batch_execute(&format!("{start} = {back}{condition}"))
+            .expect("rows can be changed back");
     }
 }
 
@@ -184,23 +270,33 @@ fn undisturbed(name: &str, rounds: i64, erases: bool) -> Option<(String, Vec<Str
         scene.profiles(round, 0);
         scene.profiles(round, 1);
     }
-    (0..PARTITIONS).for_each(|partition| drop(crate::services::compaction::nudge(&scene.stage.brokers, &scene.stage.topic("customers"), partition)));
+    (0..PARTITIONS).for_each(|partition| {
+        drop(crate::services::compaction::nudge(
+            &scene.stage.brokers,
+            &scene.stage.topic("customers"),
+            partition,
+        ))
+    });
     scene.settle(&mut jobs);
-    scene.stage.wait_for("SELECT count(*) FROM sluice.interactions WHERE learned", learned(rounds, erases));
+    scene.stage.wait_for(
+        "SELECT count(*) FROM sluice.interactions WHERE learned",
+        learned(rounds, erases),
+    );
     let (digest, _) = scene.last_epoch().expect("an epoch");
     let tables = scene.tables();
     jobs.into_iter().for_each(Job::drain);
     Some((digest, tables))
 }
 
-/// Interactions that are there after so many rounds: of a customer that is erased in each, only that of the last is.
+/// Interactions that are there after so many rounds: of a customer that is erased in each, only
+/// that of the last is.
 fn learned(rounds: i64, erases: bool) -> i64 {
     let customers = CUSTOMERS.end - CUSTOMERS.start;
     if erases { rounds * (customers - 1) + 1 } else { rounds * customers }
 }
 
-/// Kills a job after every round, has the cleaner remove what it has read of the round, and goes on with the next layout; in the end the model must have this
-/// digest.
+/// Kills a job after every round, has the cleaner remove what it has read of the round, and goes on
+/// with the next layout; in the end the model must have this digest.
 fn goes_on(scene: &mut Scene, layouts: &[Layout], digest: &str, mut between: impl FnMut(&Scene)) {
     let customers = scene.stage.topic("customers");
     let mut jobs = layouts[0].start(&scene.stage, "job");
@@ -220,21 +316,32 @@ fn goes_on(scene: &mut Scene, layouts: &[Layout], digest: &str, mut between: imp
         jobs = layout.start(&scene.stage, &format!("round{round}-{layout}"));
         scene.settle(&mut jobs);
     }
-    eventually("all is learned, and nothing but what must be", || scene.last_epoch().is_some_and(|(now, _)| now == digest));
+    eventually("all is learned, and nothing but what must be", || {
+        scene.last_epoch().is_some_and(|(now, _)| now == digest)
+    });
     jobs.into_iter().for_each(Job::kill);
 }
 
-const LAYOUTS: [Layout; 5] = [Layout::of(1, 2), Layout::of(1, 3), Layout::of(2, 1), Layout::of(1, 1), Layout::of(2, 2)];
+const LAYOUTS: [Layout; 5] =
+    [Layout::of(1, 2), Layout::of(1, 3), Layout::of(2, 1), Layout::of(1, 1), Layout::of(2, 2)];
 
 #[test]
 fn what_the_cleaner_removes_before_a_restart_is_repeated_all_the_same() {
-    let Some((digest, tables)) = undisturbed("kept_wanted", LAYOUTS.len() as i64, false) else { return };
+    let Some((digest, tables)) = undisturbed("kept_wanted", LAYOUTS.len() as i64, false) else {
+        return;
+    };
     let Some(mut scene) = Scene::set("kept", true, false, "1h", false) else { return };
-    goes_on(&mut scene, &LAYOUTS, &digest, |scene| assert!(scene.stage.checkpoints().is_empty(), "no checkpoint is there to help"));
+    goes_on(&mut scene, &LAYOUTS, &digest, |scene| {
+        assert!(scene.stage.checkpoints().is_empty(), "no checkpoint is there to help")
+    });
     assert_eq!(scene.tables(), tables);
     assert_verified(&scene);
     // What is kept is not what was written: that is said, and what is advised leads on.
-    scene.stage.database().batch_execute("UPDATE sluice.kept_records SET records = '{'").expect("a change");
+    scene
+        .stage
+        .database()
+        .batch_execute("UPDATE sluice.kept_records SET records = '{'")
+        .expect("a change");
     rebuilds(&scene, "the records that were kept of epochs that are repeated cannot be read back");
 }
 
@@ -250,7 +357,10 @@ fn rebuilds(scene: &Scene, said: &str) {
 
 #[test]
 fn so_it_is_beside_checkpoints_and_what_these_cover_is_not_kept() {
-    let Some((digest, tables)) = undisturbed("kept_saving_wanted", LAYOUTS.len() as i64, true) else { return };
+    let Some((digest, tables)) = undisturbed("kept_saving_wanted", LAYOUTS.len() as i64, true)
+    else {
+        return;
+    };
     let Some(mut scene) = Scene::set("kept_saving", true, false, "1s", true) else { return };
     goes_on(&mut scene, &LAYOUTS, &digest, |scene| {
         eventually("a checkpoint is there", || !scene.stage.checkpoints().is_empty());
@@ -261,22 +371,32 @@ fn so_it_is_beside_checkpoints_and_what_these_cover_is_not_kept() {
     let newest = scene.stage.checkpoints().into_iter().max().expect("a checkpoint");
     scene.profiles(LAST, 0);
     scene.settle(&mut jobs);
-    eventually("older checkpoints are gone", || scene.stage.checkpoints().into_iter().all(|epoch| epoch > newest));
+    eventually("older checkpoints are gone", || {
+        scene.stage.checkpoints().into_iter().all(|epoch| epoch > newest)
+    });
     jobs.into_iter().for_each(Job::drain);
     let oldest = scene.stage.checkpoints().into_iter().min().expect("a checkpoint");
-    scene.stage.wait_for(&format!("SELECT count(*) FROM sluice.kept_records WHERE epoch <= {oldest}"), 0);
+    scene
+        .stage
+        .wait_for(&format!("SELECT count(*) FROM sluice.kept_records WHERE epoch <= {oldest}"), 0);
     assert_verified(&scene);
 }
 
 #[test]
 fn so_it_is_without_a_database() {
     let layouts = &LAYOUTS[..3];
-    let Some((digest, _)) = undisturbed("kept_journal_wanted", layouts.len() as i64, false) else { return };
+    let Some((digest, _)) = undisturbed("kept_journal_wanted", layouts.len() as i64, false) else {
+        return;
+    };
     let Some(mut scene) = Scene::set("kept_journal", true, true, "1h", false) else { return };
     let kept = scene.stage.path("checkpoints").join("campaign").join("kept");
     let files = || std::fs::read_dir(&kept).map_or(0, Iterator::count);
     goes_on(&mut scene, layouts, &digest, |_| assert!(files() > 0));
-    assert!(!log(&scene.stage, "round2-2x1", 0).contains("digest"), "{}", log(&scene.stage, "round2-2x1", 0));
+    assert!(
+        !log(&scene.stage, "round2-2x1", 0).contains("digest"),
+        "{}",
+        log(&scene.stage, "round2-2x1", 0)
+    );
     for file in std::fs::read_dir(&kept).expect("a folder") {
         std::fs::write(file.expect("an entry").path(), "{").expect("it can be damaged");
     }
@@ -321,8 +441,18 @@ fn forgotten_orders(name: &str, journal: bool) -> Option<()> {
         value["timestamp"] = BEGIN.into();
         Some(value)
     };
-    scene.send("transactions", ERASED, of_erased(json!({"transaction_id": "t", "amount": 10})), BEGIN);
-    scene.send("interactions", ERASED, of_erased(json!({"interaction_id": "i", "action": 1, "reward": 3})), BEGIN);
+    scene.send(
+        "transactions",
+        ERASED,
+        of_erased(json!({"transaction_id": "t", "amount": 10})),
+        BEGIN,
+    );
+    scene.send(
+        "interactions",
+        ERASED,
+        of_erased(json!({"interaction_id": "i", "action": 1, "reward": 3})),
+        BEGIN,
+    );
     scene.send("customers", ERASED, of_erased(json!({"email_open_rate": 0.5})), BEGIN);
     scene.send("customers", ERASED, None, BEGIN + MINUTE);
     scene.events(2);
@@ -343,17 +473,27 @@ fn forgotten_orders(name: &str, journal: bool) -> Option<()> {
     let (digest, _) = scene.last_epoch().expect("an epoch");
     for _ in 0..2 {
         let mut jobs = [scene.stage.start_with_log(&["--rebuild"])];
-        eventually("everything is made anew", || scene.stage.log().contains("Everything is made anew"));
+        eventually("everything is made anew", || {
+            scene.stage.log().contains("Everything is made anew")
+        });
         scene.settle(&mut jobs);
         learned(&scene);
         if !journal {
             for table in ["customer_features", "interactions"] {
-                scene.stage.wait_for(&format!("SELECT count(*) FROM sluice.{table} WHERE customer_id = {ERASED}"), 0);
+                scene.stage.wait_for(
+                    &format!("SELECT count(*) FROM sluice.{table} WHERE customer_id = {ERASED}"),
+                    0,
+                );
             }
             // From the first record on.
-            scene.stage.wait_for(&format!("SELECT min(epoch) FROM sluice.erasures WHERE customer_id = {ERASED}"), 1);
+            scene.stage.wait_for(
+                &format!("SELECT min(epoch) FROM sluice.erasures WHERE customer_id = {ERASED}"),
+                1,
+            );
         }
-        eventually("the model is the same", || scene.last_epoch().is_some_and(|(now, _)| now == digest));
+        eventually("the model is the same", || {
+            scene.last_epoch().is_some_and(|(now, _)| now == digest)
+        });
         jobs.into_iter().for_each(Job::kill);
         let mut jobs = [scene.stage.start_with_log(&[])];
         eventually("the job repeats", || scene.stage.log().contains("The job begins to read."));

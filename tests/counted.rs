@@ -1,5 +1,6 @@
-//! What a replay counts and says, on inputs so small that every number can be checked on paper: each row of the table is one of the ways in which a record
-//! is not used, or takes the place of another.
+//! What a replay counts and says, on inputs so small that every number can be checked on paper:
+//! each row of the table is one of the ways in which a record is not used, or takes the place of
+//! another.
 
 use assert_cmd::Command;
 use serde_json::{Value, json};
@@ -14,8 +15,10 @@ struct Case {
     says: &'static [&'static str],
 }
 
-const INTERACTION: (&str, &str) =
-    ("interactions.jsonl", r#"{"interaction_id": "x", "customer_id": 1, "timestamp": "2024-03-02T00:00:00Z", "action": 1}"#);
+const INTERACTION: (&str, &str) = (
+    "interactions.jsonl",
+    r#"{"interaction_id": "x", "customer_id": 1, "timestamp": "2024-03-02T00:00:00Z", "action": 1}"#,
+);
 
 /// A reward of interaction `x` of customer 1, a minute after it.
 const JOINED: &str = r#"{"interaction_id": "x", "customer_id": 1, "timestamp": "2024-03-02T00:01:00Z", "reward": 9}"#;
@@ -29,7 +32,10 @@ fn cases() -> Vec<Case> {
                 "transaction_id,customer_id,timestamp,amount\n5,1,2024-03-01,2.55\n5,1,2024-03-01,3.39\n5,1,2024-03-01,2.75\n",
             )],
             expected: json!({"records": 3, "transactions": 1, "replaced": 2}),
-            says: &["1 purchases", " 0 duplicates, 2 replaced by a later record of their id, 0 rejected\n"],
+            says: &[
+                "1 purchases",
+                " 0 duplicates, 2 replaced by a later record of their id, 0 rejected\n",
+            ],
         },
         Case {
             name: "repeated, replaced, taken back, unknown",
@@ -43,13 +49,17 @@ fn cases() -> Vec<Case> {
 "#,
             )],
             expected: json!({"records": 5, "duplicates": 1, "replaced": 1, "retracted": 1, "rejected": 1}),
-            says: &[" 1 duplicates, 1 replaced by a later record of their id, 1 retracted, 1 rejected\n"],
+            says: &[" 1 duplicates, 1 replaced by a later record of their id, 1 retracted, 1 \
+                 rejected\n"],
         },
         Case {
             name: "dropped with their customer",
             files: &[
                 ("customers.jsonl", r#"{"customer_id": 1, "op": "erase"}"#),
-                ("transactions.jsonl", r#"{"transaction_id": 1, "customer_id": 1, "timestamp": "2024-03-01", "amount": 1}"#),
+                (
+                    "transactions.jsonl",
+                    r#"{"transaction_id": 1, "customer_id": 1, "timestamp": "2024-03-01", "amount": 1}"#,
+                ),
             ],
             expected: json!({"records": 2, "erased": 1}),
             says: &[", 1 dropped with their erased customer,"],
@@ -76,7 +86,8 @@ fn cases() -> Vec<Case> {
             }),
             says: &[
                 ", 6 delayed rewards,",
-                "\n4 of 6 delayed rewards are unmatched and count nowhere: 1 of an unknown interaction, 1 of one of another customer, 1 from before it, \
+                "\n4 of 6 delayed rewards are unmatched and count nowhere: 1 of an unknown \
+                 interaction, 1 of one of another customer, 1 from before it, \
                  1 from after its window\n",
             ],
         },
@@ -116,7 +127,10 @@ fn cases() -> Vec<Case> {
         },
         Case {
             name: "a reward that is erased with its customer",
-            files: &[("customers.jsonl", r#"{"customer_id": 1, "op": "erase"}"#), ("rewards.jsonl", JOINED)],
+            files: &[
+                ("customers.jsonl", r#"{"customer_id": 1, "op": "erase"}"#),
+                ("rewards.jsonl", JOINED),
+            ],
             expected: json!({"records": 2, "erased": 1}),
             says: &[", 0 rejected\nmodel digest"],
         },
@@ -139,17 +153,33 @@ fn whatever_becomes_of_a_record_is_in_the_summary_and_said() {
                 fs::write(input.join(file), content).expect("an input file");
             }
             let mut command = Command::new(assert_cmd::cargo::cargo_bin!("sluice"));
-            command.arg("replay").arg("--input").arg(&input).arg("--output").arg(&output).args(["--workers", workers]);
-            let said = String::from_utf8(command.assert().success().get_output().stdout.clone()).expect("UTF-8");
-            let summary: Value = serde_json::from_slice(&fs::read(output.join("summary.json")).expect("a summary")).expect("JSON");
-            let numbers = summary.as_object().expect("an object").iter().filter(|(key, _)| is_count(key));
+            command
+                .arg("replay")
+                .arg("--input")
+                .arg(&input)
+                .arg("--output")
+                .arg(&output)
+                .args(["--workers", workers]);
+            let said = String::from_utf8(command.assert().success().get_output().stdout.clone())
+                .expect("UTF-8");
+            let summary: Value =
+                serde_json::from_slice(&fs::read(output.join("summary.json")).expect("a summary"))
+                    .expect("JSON");
+            let numbers =
+                summary.as_object().expect("an object").iter().filter(|(key, _)| is_count(key));
             for (key, number) in numbers {
                 let none = match key.as_str() {
-                    "rewards_unmatched_by" => json!({"unknown_id": 0, "other_customer": 0, "before": 0, "after": 0}),
+                    "rewards_unmatched_by" => {
+                        json!({"unknown_id": 0, "other_customer": 0, "before": 0, "after": 0})
+                    }
                     "ignored_fields" => json!({}),
                     _ => json!(0),
                 };
-                assert_eq!(number, expected.get(key).unwrap_or(&none), "{key} of {name}, {workers} workers");
+                assert_eq!(
+                    number,
+                    expected.get(key).unwrap_or(&none),
+                    "{key} of {name}, {workers} workers"
+                );
             }
             let unsaid: Vec<&&str> = says.iter().filter(|says| !said.contains(**says)).collect();
             assert!(unsaid.is_empty(), "{name}: {unsaid:?} is not in {said}");
@@ -159,7 +189,9 @@ fn whatever_becomes_of_a_record_is_in_the_summary_and_said() {
 
 /// Whether a key of the summary counts records: the others are about the run as a whole.
 fn is_count(key: &str) -> bool {
-    let others = ["customers", "dead_letters", "first_event", "last_event", "digest", "features_digest"];
-    let costs = ["wall_seconds", "cpu_seconds", "events_per_second", "peak_memory_bytes", "workers"];
+    let others =
+        ["customers", "dead_letters", "first_event", "last_event", "digest", "features_digest"];
+    let costs =
+        ["wall_seconds", "cpu_seconds", "events_per_second", "peak_memory_bytes", "workers"];
     !others.contains(&key) && !costs.contains(&key)
 }

@@ -16,10 +16,13 @@ struct Demo {
 }
 
 impl Demo {
-    /// It ends by itself after so many seconds, so that a test which fails does not leave it behind for long.
+    /// It ends by itself after so many seconds, so that a test which fails does not leave it behind
+    /// for long.
     fn start(seconds: u32, more: &[&str]) -> Demo {
         let mut command = Command::new(cargo_bin!("sluice"));
-        command.args(["demo", "--json", "--listen", "127.0.0.1:0", "--seconds", &seconds.to_string()]).args(more);
+        command
+            .args(["demo", "--json", "--listen", "127.0.0.1:0", "--seconds", &seconds.to_string()])
+            .args(more);
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the program starts");
         let lines = BufReader::new(child.stdout.take().expect("its output is a pipe")).lines();
         Demo { child, lines }
@@ -38,17 +41,25 @@ impl Demo {
     }
 
     fn signal(&self, signal: &str) {
-        let sent = Command::new("kill").arg(format!("-{signal}")).arg(self.child.id().to_string()).status();
+        let sent = Command::new("kill")
+            .arg(format!("-{signal}"))
+            .arg(self.child.id().to_string())
+            .status();
         assert!(sent.expect("there is a kill command").success());
     }
 }
 
 fn number(object: &Value, pointer: &str) -> f64 {
-    object.pointer(pointer).and_then(Value::as_f64).unwrap_or_else(|| panic!("no number at {pointer}: {object}"))
+    object
+        .pointer(pointer)
+        .and_then(Value::as_f64)
+        .unwrap_or_else(|| panic!("no number at {pointer}: {object}"))
 }
 
 fn has_digest(summary: &Value) -> bool {
-    summary["digest"].as_str().is_some_and(|digest| digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    summary["digest"].as_str().is_some_and(|digest| {
+        digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit())
+    })
 }
 
 #[test]
@@ -57,15 +68,22 @@ fn it_learns_and_ends_by_itself() {
         let lines = Demo::start(8, &["--rate", "4000", "--workers", workers]).rest();
         let kinds: Vec<&str> = lines.iter().filter_map(|line| line["kind"].as_str()).collect();
         assert_eq!((kinds.first(), kinds.last()), (Some(&"beginning"), Some(&"summary")));
-        assert!(kinds.len() > 5 && kinds[1..kinds.len() - 1].iter().all(|kind| *kind == "progress"), "{kinds:?}");
+        assert!(
+            kinds.len() > 5 && kinds[1..kinds.len() - 1].iter().all(|kind| *kind == "progress"),
+            "{kinds:?}"
+        );
         assert!(lines.iter().all(|line| line["simulated"] == true));
         let summary = &lines[lines.len() - 1];
         assert!(has_digest(summary), "{summary}");
-        let best_arm = format!("/shares/{}", summary["best_fixed_arm"].as_str().expect("an arm has a name"));
+        let best_arm =
+            format!("/shares/{}", summary["best_fixed_arm"].as_str().expect("an arm has a name"));
         let share = |window: &str| number(&summary[window], &best_arm);
         let rewards = (number(summary, "/first/mean_reward"), number(summary, "/last/mean_reward"));
         assert!(rewards.1 > rewards.0 || share("last") > share("first"), "{summary}");
-        assert!(number(summary, "/last/mean_regret") < number(summary, "/first/mean_regret"), "{summary}");
+        assert!(
+            number(summary, "/last/mean_regret") < number(summary, "/first/mean_regret"),
+            "{summary}"
+        );
         assert!(rewards.1 > 0.8 * number(summary, "/best_fixed_reward"), "{summary}");
         assert!(number(summary, "/decisions") > 5_000.0, "{summary}");
     }
@@ -74,8 +92,11 @@ fn it_learns_and_ends_by_itself() {
 #[test]
 fn a_signal_ends_it_with_the_summary() {
     let in_its_history = |line: &Value| line["kind"] == "beginning";
-    let in_its_life = |line: &Value| line["kind"] == "progress" && line["decisions"].as_u64() > Some(0);
-    for (signal, when) in [("TERM", &in_its_history as &dyn Fn(&Value) -> bool), ("INT", &in_its_life)] {
+    let in_its_life =
+        |line: &Value| line["kind"] == "progress" && line["decisions"].as_u64() > Some(0);
+    for (signal, when) in
+        [("TERM", &in_its_history as &dyn Fn(&Value) -> bool), ("INT", &in_its_life)]
+    {
         let mut demo = Demo::start(60, &[]);
         while !when(&demo.line().expect("it goes on until then")) {}
         demo.signal(signal);
@@ -94,7 +115,11 @@ fn it_refuses_what_it_cannot_do() {
         (["--alpha", "wide"], "bandit.alpha"),
         (["--listen", "0.0.0.0:0"], "http."),
     ] {
-        let output = Command::new(cargo_bin!("sluice")).args(["demo", "--seconds", "1"]).args(arguments).output().expect("the program starts");
+        let output = Command::new(cargo_bin!("sluice"))
+            .args(["demo", "--seconds", "1"])
+            .args(arguments)
+            .output()
+            .expect("the program starts");
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.code() == Some(2) && error.contains(named), "{arguments:?}: {error}");
     }

@@ -12,7 +12,8 @@ use dataflows::event::text::id_hash;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-const WORLD: [&str; 8] = ["--customers", "300", "--transactions", "6000", "--interactions", "6000", "--seed", "21"];
+const WORLD: [&str; 8] =
+    ["--customers", "300", "--transactions", "6000", "--interactions", "6000", "--seed", "21"];
 const ERASED: i64 = 17;
 
 /// The digest of a replay of the world without a customer, given the published thresholds.
@@ -20,21 +21,45 @@ fn without(stage: &Stage, customer: i64) -> String {
     let (world, rest) = (stage.path("world"), stage.path("rest"));
     std::fs::create_dir_all(&rest).expect("a folder");
     for name in ["customers", "transactions", "interactions"] {
-        let lines = std::fs::read_to_string(world.join(format!("{name}.jsonl"))).expect("a file of the world");
-        let is_theirs = |line: &&str| serde_json::from_str::<serde_json::Value>(line).expect("JSON")["customer_id"] == customer;
-        let kept: String = lines.lines().filter(|line| !is_theirs(line)).map(|line| format!("{line}\n")).collect();
+        let lines = std::fs::read_to_string(world.join(format!("{name}.jsonl")))
+            .expect("a file of the world");
+        let is_theirs = |line: &&str| {
+            serde_json::from_str::<serde_json::Value>(line).expect("JSON")["customer_id"]
+                == customer
+        };
+        let kept: String =
+            lines.lines().filter(|line| !is_theirs(line)).map(|line| format!("{line}\n")).collect();
         assert!(kept.len() < lines.len(), "customer {customer} has no {name}");
         std::fs::write(rest.join(format!("{name}.jsonl")), kept).expect("a file");
     }
-    let rows = stage.database().query("SELECT day::text, high_value FROM sluice.thresholds ORDER BY day", &[]).expect("thresholds");
-    let thresholds: String = rows.iter().map(|row| format!("{},{}\n", row.get::<_, String>(0), row.get::<_, i64>(1))).collect();
-    std::fs::write(stage.path("thresholds.csv"), format!("day,high_value\n{thresholds}")).expect("a file");
+    let rows = stage
+        .database()
+        .query("SELECT day::text, high_value FROM sluice.thresholds ORDER BY day", &[])
+        .expect("thresholds");
+    let thresholds: String = rows
+        .iter()
+        .map(|row| format!("{},{}\n", row.get::<_, String>(0), row.get::<_, i64>(1)))
+        .collect();
+    std::fs::write(stage.path("thresholds.csv"), format!("day,high_value\n{thresholds}"))
+        .expect("a file");
     replay(stage, &rest, &["--thresholds", stage.path("thresholds.csv").to_str().expect("UTF-8")])
 }
 
 fn replay(stage: &Stage, input: &Path, more: &[&str]) -> String {
     let output = stage.path("output");
-    stage.sluice(&[&["replay", "--input", input.to_str().expect("UTF-8"), "--output", output.to_str().expect("UTF-8")], more].concat());
+    stage.sluice(
+        &[
+            &[
+                "replay",
+                "--input",
+                input.to_str().expect("UTF-8"),
+                "--output",
+                output.to_str().expect("UTF-8"),
+            ],
+            more,
+        ]
+        .concat(),
+    );
     field(&output.join("summary.json"), "digest").as_str().expect("a digest").to_string()
 }
 
@@ -60,15 +85,32 @@ fn an_erased_customer_leaves_nothing_but_the_report() {
     stage.wait_for("SELECT count(*) FROM sluice.erasures", 1);
     let mut database = stage.database();
     let report = database
-        .query_one("SELECT customer_id, transactions, interactions, learned, profiles, digest_before <> digest_after, digest_after, epoch FROM sluice.erasures", &[])
+        .query_one(
+            "SELECT customer_id, transactions, interactions, learned, profiles, \
+            digest_before <> digest_after, digest_after, epoch FROM sluice.erasures",
+            &[],
+        )
         .expect("the report");
     let (interactions, learned): (i64, i64) = (report.get(2), report.get(3));
-    assert_eq!((report.get::<_, i64>(0), report.get::<_, i64>(4), report.get::<_, bool>(5)), (ERASED, 1, true));
-    assert!(report.get::<_, i64>(1) > 0 && interactions > 0 && learned == interactions, "{report:?}");
+    assert_eq!(
+        (report.get::<_, i64>(0), report.get::<_, i64>(4), report.get::<_, bool>(5)),
+        (ERASED, 1, true)
+    );
+    assert!(
+        report.get::<_, i64>(1) > 0 && interactions > 0 && learned == interactions,
+        "{report:?}"
+    );
     for table in ["customer_features", "interactions", "decisions"] {
-        stage.wait_for(&format!("SELECT count(*) FROM sluice.{table} WHERE customer_id = {ERASED}"), 0);
+        stage.wait_for(
+            &format!("SELECT count(*) FROM sluice.{table} WHERE customer_id = {ERASED}"),
+            0,
+        );
     }
-    stage.wait_for("SELECT count(*) FROM sluice.model_versions m WHERE a IS NOT NULL AND version < (SELECT max(version) FROM sluice.model_versions n WHERE n.arm = m.arm)", 0);
+    stage.wait_for(
+        "SELECT count(*) FROM sluice.model_versions m WHERE a IS NOT NULL AND version < \
+        (SELECT max(version) FROM sluice.model_versions n WHERE n.arm = m.arm)",
+        0,
+    );
 
     // The older checkpoints, which still had the customer, go without anything else arriving.
     let epoch = report.get::<_, i64>(7) as u64;
@@ -79,15 +121,29 @@ fn an_erased_customer_leaves_nothing_but_the_report() {
     job.kill();
     drop(strangers);
 
-    // What goes on from there knows nothing of the customer, and drops what is dated before the erasure.
+    // What goes on from there knows nothing of the customer, and drops what is dated before the
+    // erasure.
     let job = stage.start(&["--workers", "1"]);
     stage.wait_for("SELECT incarnation FROM sluice.progress", 2);
-    let old = format!(r#"{{"transaction_id":"old","customer_id":{ERASED},"timestamp":"2024-01-01","amount":7}}"#);
+    let old = format!(
+        r#"{{"transaction_id":"old","customer_id":{ERASED},"timestamp":"2024-01-01","amount":7}}"#
+    );
     sender.put(&stage, "transactions", ERASED, &old);
-    stage.wait_for(&format!("SELECT sum((counts->>'erased')::bigint) FROM sluice.epochs WHERE epoch > {epoch}"), 1);
+    stage.wait_for(
+        &format!(
+            "SELECT sum((counts->>'erased')::bigint) FROM sluice.epochs WHERE epoch > {epoch}"
+        ),
+        1,
+    );
     job.drain();
-    stage.wait_for(&format!("SELECT count(*) FROM sluice.customer_features WHERE customer_id = {ERASED}"), 0);
-    let last: String = database.query_one("SELECT digest FROM sluice.epochs ORDER BY epoch DESC LIMIT 1", &[]).expect("an epoch").get(0);
+    stage.wait_for(
+        &format!("SELECT count(*) FROM sluice.customer_features WHERE customer_id = {ERASED}"),
+        0,
+    );
+    let last: String = database
+        .query_one("SELECT digest FROM sluice.epochs ORDER BY epoch DESC LIMIT 1", &[])
+        .expect("an epoch")
+        .get(0);
     assert_eq!((last.clone(), last), (without(&stage, ERASED), report.get(6)));
 }
 
@@ -119,7 +175,8 @@ impl Cage {
         if kept == Kept::Files {
             let database = format!("[postgres]\nurl = \"{}\"\n", stage.url());
             let files = format!("[files]\ndir = \"{}\"\n", stage.path("files").display());
-            std::fs::write(stage.config(), toml.replace(&database, &files)).expect("the configuration can be written");
+            std::fs::write(stage.config(), toml.replace(&database, &files))
+                .expect("the configuration can be written");
         } else {
             std::fs::write(stage.config(), toml).expect("the configuration can be written");
         }
@@ -130,7 +187,13 @@ impl Cage {
 
     fn send(&mut self, topic: &str, customer: i64, value: Option<&str>, at: i64) {
         let (topic, key) = (self.stage.topic(topic), customer.to_string());
-        self.sender.send(&topic, (customer % 3) as i32, Some(key.as_bytes()), value.map(str::as_bytes), at);
+        self.sender.send(
+            &topic,
+            (customer % 3) as i32,
+            Some(key.as_bytes()),
+            value.map(str::as_bytes),
+            at,
+        );
     }
 
     /// Everything that a customer can send, dated from an instant on; `word` is in all that is
@@ -138,10 +201,23 @@ impl Cage {
     fn sing(&mut self, customer: i64, word: &str, at: i64) {
         let person = format!(r#""customer_id":{customer},"timestamp":{at}"#);
         for (topic, rest) in [
-            ("transactions", format!(r#""transaction_id":"{word}-t","amount":12.5,"category":"{word}-category""#)),
+            (
+                "transactions",
+                format!(
+                    r#""transaction_id":"{word}-t","amount":12.5,"category":"{word}-category""#
+                ),
+            ),
             ("requests", format!(r#""decision_id":"{word}-d""#)),
-            ("interactions", format!(r#""interaction_id":"{word}-i","action":1,"decision_id":"{word}-d","template_id":"{word}-template""#)),
-            ("rewards", format!(r#""interaction_id":"{word}-i","reward_id":"{word}-r","reward":2"#)),
+            (
+                "interactions",
+                format!(
+                    r#""interaction_id":"{word}-i","action":1,"decision_id":"{word}-d","template_id":"{word}-template""#
+                ),
+            ),
+            (
+                "rewards",
+                format!(r#""interaction_id":"{word}-i","reward_id":"{word}-r","reward":2"#),
+            ),
             // Dead letters: a bad value, a broken record that names its customer, an id that is not
             // known.
             ("transactions", format!(r#""transaction_id":"{word}-b","amount":"{word}-amount""#)),
@@ -149,14 +225,20 @@ impl Cage {
         ] {
             self.send(topic, customer, Some(&format!("{{{person},{rest}}}")), at);
         }
-        self.send("interactions", customer, Some(&format!(r#"{{"customer_id": {customer}, "interaction_id": "{word}-broken"#)), at);
+        self.send(
+            "interactions",
+            customer,
+            Some(&format!(r#"{{"customer_id": {customer}, "interaction_id": "{word}-broken"#)),
+            at,
+        );
         // And one that only its key names.
         self.send("rewards", customer, Some(&format!("{word}-rubbish")), at);
         self.sender.flush();
     }
 
     fn introduce(&mut self, customer: i64, word: &str) {
-        let profile = format!(r#"{{"customer_id":{customer},"timestamp":{MARCH},"city":"{word}-city"}}"#);
+        let profile =
+            format!(r#"{{"customer_id":{customer},"timestamp":{MARCH},"city":"{word}-city"}}"#);
         self.send("customers", customer, Some(&profile), MARCH);
     }
 
@@ -170,16 +252,27 @@ impl Cage {
     /// What was committed, and up to where everything is published.
     fn progress(&self) -> (i64, i64) {
         if self.kept == Kept::Database {
-            let row = self.stage.database().query_one("SELECT epoch, published FROM sluice.progress", &[]).expect("progress");
+            let row = self
+                .stage
+                .database()
+                .query_one("SELECT epoch, published FROM sluice.progress", &[])
+                .expect("progress");
             return (row.get(0), row.get(1));
         }
-        let of = |name: &str| self.journal().iter().filter_map(|record| record[name].as_i64().or(record[name]["epoch"].as_i64())).max().unwrap_or(0);
+        let of = |name: &str| {
+            self.journal()
+                .iter()
+                .filter_map(|record| record[name].as_i64().or(record[name]["epoch"].as_i64()))
+                .max()
+                .unwrap_or(0)
+        };
         (of("epoch").max(of("standing")), of("published"))
     }
 
     fn journal(&self) -> Vec<serde_json::Value> {
         const HEAD: usize = 18;
-        let content = std::fs::read(self.stage.path("checkpoints/campaign/journal.log")).unwrap_or_default();
+        let content =
+            std::fs::read(self.stage.path("checkpoints/campaign/journal.log")).unwrap_or_default();
         let whole = content.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         let lines = content[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         lines.map(|line| serde_json::from_slice(&line[HEAD..]).expect("JSON")).collect()
@@ -211,7 +304,13 @@ impl Cage {
 
     /// The erasures that the program reports: of each place its state and what it is.
     fn report(&self) -> Vec<(String, String)> {
-        let output = self.stage.sluice(&["erasures", self.stage.config().to_str().expect("UTF-8"), "--customer", &CANARY.to_string(), "--json"]);
+        let output = self.stage.sluice(&[
+            "erasures",
+            self.stage.config().to_str().expect("UTF-8"),
+            "--customer",
+            &CANARY.to_string(),
+            "--json",
+        ]);
         let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
         let [erasure] = &told.as_array().expect("a list")[..] else { panic!("{told}") };
         let text = |value: &serde_json::Value| value.as_str().expect("a text").to_string();
@@ -231,9 +330,13 @@ impl Cage {
             files(&self.stage.path(folder), &mut places);
         }
         let mut database = self.stage.database();
-        let tables = database.query("SELECT tablename::text FROM pg_tables WHERE schemaname = 'sluice'", &[]).expect("the tables");
+        let tables = database
+            .query("SELECT tablename::text FROM pg_tables WHERE schemaname = 'sluice'", &[])
+            .expect("the tables");
         for table in tables.iter().map(|row| row.get::<_, String>(0)) {
-            let rows = database.query(&format!("SELECT t::text FROM sluice.{table} t"), &[]).expect("rows");
+            let rows = database
+                .query(&format!("SELECT t::text FROM sluice.{table} t"), &[])
+                .expect("rows");
             let text: Vec<String> = rows.iter().map(|row| readable(row.get(0))).collect();
             places.push((format!("table {table}"), text.join("\n").into_bytes()));
         }
@@ -248,7 +351,10 @@ fn readable(row: &str) -> String {
     let mut text = pieces.next().unwrap_or_default().to_string();
     for piece in pieces {
         let (bytes, rest) = piece.split_at(digits(piece));
-        let bytes: Vec<u8> = (0..bytes.len()).step_by(2).map(|at| u8::from_str_radix(&bytes[at..at + 2], 16).expect("hexadecimal")).collect();
+        let bytes: Vec<u8> = (0..bytes.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&bytes[at..at + 2], 16).expect("hexadecimal"))
+            .collect();
         text.push_str(&String::from_utf8_lossy(&bytes));
         text.push_str(rest);
     }
@@ -277,7 +383,9 @@ fn offsets_of(journal: &[serde_json::Value]) -> BTreeMap<Place, i64> {
     let offsets = journal.iter().rev().find_map(|record| record["epoch"]["offsets"].as_object());
     let of = |(topic, next): (&String, &serde_json::Value)| {
         let next = next.as_object().expect("partitions").iter();
-        let next = next.map(|(partition, next)| (partition.parse().expect("a number"), next.as_i64().expect("an offset")));
+        let next = next.map(|(partition, next)| {
+            (partition.parse().expect("a number"), next.as_i64().expect("an offset"))
+        });
         next.map(|(partition, next)| ((topic.clone(), partition), next)).collect::<Vec<_>>()
     };
     offsets.into_iter().flatten().flat_map(of).collect()
@@ -300,11 +408,17 @@ fn silence(name: &str, kept: Kept, erase: impl FnOnce(&mut Cage)) {
     cage.await_mark();
     eventually("a checkpoint is there", || !cage.stage.checkpoints().is_empty());
     let (predictions, letters) = (cage.cleaned("predictions"), cage.cleaned("dead_letters"));
-    let sung = |records: &BTreeMap<String, Option<String>>| records.values().flatten().filter(|value| value.contains(WORD)).count();
+    let sung = |records: &BTreeMap<String, Option<String>>| {
+        records.values().flatten().filter(|value| value.contains(WORD)).count()
+    };
     assert_eq!((sung(&predictions), sung(&letters)), (1, 4), "{predictions:?} {letters:?}");
     let places = cage.places();
     let sings = |places: &[(String, Vec<u8>)]| {
-        places.iter().filter(|(_, content)| contains(content, WORD.as_bytes())).map(|(place, _)| place.clone()).collect::<Vec<_>>()
+        places
+            .iter()
+            .filter(|(_, content)| contains(content, WORD.as_bytes()))
+            .map(|(place, _)| place.clone())
+            .collect::<Vec<_>>()
     };
     let heard = sings(&places);
     for place in if kept == Kept::Database {
@@ -312,7 +426,10 @@ fn silence(name: &str, kept: Kept, erase: impl FnOnce(&mut Cage)) {
     } else {
         ["/files/", "topic predictions", "topic dead_letters"]
     } {
-        assert!(heard.iter().any(|heard| heard.contains(place)), "{place} is not searched: {heard:?}");
+        assert!(
+            heard.iter().any(|heard| heard.contains(place)),
+            "{place} is not searched: {heard:?}"
+        );
     }
 
     erase(&mut cage);
@@ -324,34 +441,65 @@ fn silence(name: &str, kept: Kept, erase: impl FnOnce(&mut Cage)) {
     // What comes again is dropped or blanked; what is dated later is a new customer's.
     cage.sing(CANARY, WORD, MARCH + 1);
     let later = MARCH + 900_000;
-    cage.send("requests", CANARY, Some(&format!(r#"{{"decision_id":"new","customer_id":{CANARY},"timestamp":{later}}}"#)), later);
+    cage.send(
+        "requests",
+        CANARY,
+        Some(&format!(r#"{{"decision_id":"new","customer_id":{CANARY},"timestamp":{later}}}"#)),
+        later,
+    );
     cage.sender.flush();
     cage.await_commits();
     cage.await_mark();
-    eventually("everything is done that is to be done", || cage.report().iter().all(|(state, _)| state != "pending"));
+    eventually("everything is done that is to be done", || {
+        cage.report().iter().all(|(state, _)| state != "pending")
+    });
     job.drain();
     cage.logs.push_str(&cage.stage.log());
 
     let (predictions, letters) = (cage.cleaned("predictions"), cage.cleaned("dead_letters"));
     let newest = predictions[&CANARY.to_string()].clone().expect("what was decided later stays");
     assert!(newest.contains(r#""decision_id":"new""#), "{newest}");
-    assert_eq!(letters.values().filter(|value| value.is_none()).count(), 4, "a tombstone each: {letters:?}");
+    assert_eq!(
+        letters.values().filter(|value| value.is_none()).count(),
+        4,
+        "a tombstone each: {letters:?}"
+    );
     let places = cage.places();
     assert_eq!(sings(&places), [""; 0]);
     let number = CANARY.to_string();
-    let numbered: Vec<&String> = places.iter().filter(|(_, content)| contains(content, number.as_bytes())).map(|(place, _)| place).collect();
-    let told = ["table erasures", "table erased_customers", "kept", "journal.log", "/files/", "table decisions", "topic predictions"];
-    assert!(numbered.iter().all(|place| told.iter().any(|told| place.contains(told))), "{numbered:?}");
+    let numbered: Vec<&String> = places
+        .iter()
+        .filter(|(_, content)| contains(content, number.as_bytes()))
+        .map(|(place, _)| place)
+        .collect();
+    let told = [
+        "table erasures",
+        "table erased_customers",
+        "kept",
+        "journal.log",
+        "/files/",
+        "table decisions",
+        "topic predictions",
+    ];
+    assert!(
+        numbered.iter().all(|place| told.iter().any(|told| place.contains(told))),
+        "{numbered:?}"
+    );
     for id in ["t", "i", "r", "d", "b"].map(|id| id_hash(format!("{WORD}-{id}").as_bytes())) {
         let shown = (id as i64).to_string();
-        let keeps = |content: &[u8]| contains(content, &id.to_le_bytes()) || contains(content, shown.as_bytes());
+        let keeps = |content: &[u8]| {
+            contains(content, &id.to_le_bytes()) || contains(content, shown.as_bytes())
+        };
         // Whoever folds the files has to be told which rows went.
         let searched = places.iter().filter(|(place, _)| !place.contains("/files/"));
-        let keeps: Vec<&String> = searched.filter(|(_, content)| keeps(content)).map(|(place, _)| place).collect();
+        let keeps: Vec<&String> =
+            searched.filter(|(_, content)| keeps(content)).map(|(place, _)| place).collect();
         assert_eq!(keeps, [""; 0], "an id's hash");
     }
     // Whoever was not erased is still there.
-    let sparrow = |place: &str| places.iter().any(|(of, content)| of.contains(place) && contains(content, b"sparrow"));
+    let sparrow = |place: &str| {
+        places.iter().any(|(of, content)| of.contains(place) && contains(content, b"sparrow"))
+    };
     assert!(sparrow("topic predictions") && sparrow("topic dead_letters"));
     if kept == Kept::Database {
         assert!(sparrow("table decisions") && sparrow("table dead_letters"));
@@ -362,12 +510,16 @@ fn silence(name: &str, kept: Kept, erase: impl FnOnce(&mut Cage)) {
 #[test]
 fn a_canary_is_in_no_table_topic_checkpoint_or_log_once_it_is_erased() {
     // A null profile, dated as its record is.
-    silence("silenced", Kept::Database, |cage| cage.send("customers", CANARY, None, MARCH + 600_000));
+    silence("silenced", Kept::Database, |cage| {
+        cage.send("customers", CANARY, None, MARCH + 600_000)
+    });
 }
 
 #[test]
 fn a_canary_is_in_no_file_either() {
     let until = MARCH + 600_000;
     let erase = format!(r#"{{"op":"erase","customer_id":{CANARY},"timestamp":{until}}}"#);
-    silence("silenced_files", Kept::Files, move |cage| cage.send("customers", CANARY, Some(&erase), until));
+    silence("silenced_files", Kept::Files, move |cage| {
+        cage.send("customers", CANARY, Some(&erase), until)
+    });
 }

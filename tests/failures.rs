@@ -26,7 +26,13 @@ impl Scene {
     fn set(name: &str) -> Option<Scene> {
         let stage = Stage::set(name)?;
         Scene::configure(&stage, "");
-        stage.sluice(&["topics", "create", "--partitions", "1", stage.config().to_str().expect("UTF-8")]);
+        stage.sluice(&[
+            "topics",
+            "create",
+            "--partitions",
+            "1",
+            stage.config().to_str().expect("UTF-8"),
+        ]);
         let sender = Sender::new(&stage, 4);
         Some(Scene { stage, sender, sent: 0, partition: 0 })
     }
@@ -36,7 +42,8 @@ impl Scene {
         let toml = std::fs::read_to_string(self.stage.config()).expect("the configuration");
         let database = format!("[postgres]\nurl = \"{}\"\n", self.stage.url());
         assert!(toml.contains(&database));
-        std::fs::write(self.stage.config(), toml.replace(&database, "")).expect("the configuration can be written");
+        std::fs::write(self.stage.config(), toml.replace(&database, ""))
+            .expect("the configuration can be written");
     }
 
     fn configure(stage: &Stage, more: &str) {
@@ -50,11 +57,22 @@ impl Scene {
         for _ in 0..records {
             self.sent += 1;
             let (at, day) = (self.sent, format!("2024-03-{:02}", self.sent));
-            let purchase =
-                format!(r#"{{"transaction_id":"t{at}","customer_id":1,"timestamp":"{day}T10:00:00Z","amount":5,"product_category":"Travel"}}"#);
-            let interaction = format!(r#"{{"interaction_id":"i{at}","customer_id":1,"timestamp":"{day}T12:00:00Z","action":1,"reward":1}}"#);
-            for (topic, partition, value) in [("transactions", self.partition, purchase), ("interactions", 0, interaction)] {
-                self.sender.send(&self.stage.topic(topic), partition, Some(b"1"), Some(value.as_bytes()), 1_709_251_200_000 + at * 86_400_000);
+            let purchase = format!(
+                r#"{{"transaction_id":"t{at}","customer_id":1,"timestamp":"{day}T10:00:00Z","amount":5,"product_category":"Travel"}}"#
+            );
+            let interaction = format!(
+                r#"{{"interaction_id":"i{at}","customer_id":1,"timestamp":"{day}T12:00:00Z","action":1,"reward":1}}"#
+            );
+            for (topic, partition, value) in
+                [("transactions", self.partition, purchase), ("interactions", 0, interaction)]
+            {
+                self.sender.send(
+                    &self.stage.topic(topic),
+                    partition,
+                    Some(b"1"),
+                    Some(value.as_bytes()),
+                    1_709_251_200_000 + at * 86_400_000,
+                );
             }
         }
         self.sender.flush();
@@ -70,8 +88,10 @@ impl Scene {
     fn settle(&self) {
         let console = Console::of(&self.stage);
         eventually("everything is committed", || {
-            let status: serde_json::Value = serde_json::from_str(&console.get("/status").1).expect("JSON");
-            status["counts"]["transactions"].as_i64() == Some(self.sent) && status["counts"]["interactions"].as_i64() == Some(self.sent)
+            let status: serde_json::Value =
+                serde_json::from_str(&console.get("/status").1).expect("JSON");
+            status["counts"]["transactions"].as_i64() == Some(self.sent)
+                && status["counts"]["interactions"].as_i64() == Some(self.sent)
         });
     }
 
@@ -91,16 +111,29 @@ impl Scene {
 
     /// For what is asked of the broker.
     fn broker(&self) -> (AdminClient<DefaultClientContext>, Runtime) {
-        let admin = ClientConfig::new().set("bootstrap.servers", &self.stage.brokers).create().expect("a client");
-        (admin, tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime"))
+        let admin = ClientConfig::new()
+            .set("bootstrap.servers", &self.stage.brokers)
+            .create()
+            .expect("a client");
+        (
+            admin,
+            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime"),
+        )
     }
 }
 
 /// The log says once why the job cannot go on, as an error, and the program says it at its end.
 fn told(log: &str, cause: &str) {
-    let causes: Vec<&str> = log.lines().filter(|line| line.contains("The job cannot go on: ")).collect();
-    assert!(causes.len() == 1 && causes[0].contains("ERROR") && causes[0].contains(cause), "{cause}: {log}");
-    assert!(log.lines().any(|line| line.starts_with("error: ") && line.contains(cause)), "{cause}: {log}");
+    let causes: Vec<&str> =
+        log.lines().filter(|line| line.contains("The job cannot go on: ")).collect();
+    assert!(
+        causes.len() == 1 && causes[0].contains("ERROR") && causes[0].contains(cause),
+        "{cause}: {log}"
+    );
+    assert!(
+        log.lines().any(|line| line.starts_with("error: ") && line.contains(cause)),
+        "{cause}: {log}"
+    );
 }
 
 /// Retention takes what a killed job would have to repeat.
@@ -159,7 +192,11 @@ fn epochs_that_come_out_differently_are_said_and_nothing_is_committed_after_them
     anew(&scene);
     // So it is with a checkpoint of other settings; or they are configured as before.
     let forget = |scene: &Scene, more: &str| {
-        scene.stage.database().batch_execute("DELETE FROM sluice.applied_settings").expect("they go");
+        scene
+            .stage
+            .database()
+            .batch_execute("DELETE FROM sluice.applied_settings")
+            .expect("they go");
         Scene::configure(&scene.stage, more);
     };
     forget(&scene, "");
@@ -181,7 +218,11 @@ fn a_database_that_refuses_ends_a_running_job_and_a_draining_one() {
     scene.send(1);
     scene.fails(job, "table progress has no row of job");
     // The same once it was asked to drain: the last commit waits, and is refused then.
-    scene.stage.database().batch_execute("INSERT INTO sluice.progress TABLE kept").expect("the row is back");
+    scene
+        .stage
+        .database()
+        .batch_execute("INSERT INTO sluice.progress TABLE kept")
+        .expect("the row is back");
     let job = scene.start(&[]);
     scene.settle();
     let mut database = scene.stage.database();
@@ -195,20 +236,30 @@ fn a_database_that_refuses_ends_a_running_job_and_a_draining_one() {
     scene.fails(job, "table progress has no row of job");
     // What each message advises leads to the next one, and on.
     let (code, said) = verify(&scene.stage.config(), &[]);
-    assert!(code == Some(1) && said.as_str().is_some_and(|said| said.contains("has no job") && said.contains("start the job once")), "{said}");
-    scene.fails(scene.stage.start_with_log(&[]), "of another history of the job than its progress; restore all");
+    assert!(
+        code == Some(1)
+            && said.as_str().is_some_and(
+                |said| said.contains("has no job") && said.contains("start the job once")
+            ),
+        "{said}"
+    );
+    scene.fails(
+        scene.stage.start_with_log(&[]),
+        "of another history of the job than its progress; restore all",
+    );
     let job = scene.start(&["--rebuild"]);
     scene.settle();
     job.drain();
     verified(&scene.stage.config(), &[]);
 }
 
-/// Whether a running job is told to stand still for this cause, as a number and in a sentence with all of these.
+/// Whether a running job is told to stand still for this cause, as a number and in a sentence with
+/// all of these.
 fn stalls(console: Console, cause: &str, sentence: &[&str]) -> bool {
     let metrics = console.get("/metrics").1;
     let (code, body) = console.get("/readyz");
-    let numbers =
-        metrics.contains(&format!("\nsluice_stalled{{cause=\"{cause}\"}} 1\n")) && metrics.contains("\nsluice_stalled{cause=\"unknown\"} 0\n");
+    let numbers = metrics.contains(&format!("\nsluice_stalled{{cause=\"{cause}\"}} 1\n"))
+        && metrics.contains("\nsluice_stalled{cause=\"unknown\"} 0\n");
     numbers && code == 503 && sentence.iter().all(|part| body.contains(part))
 }
 
@@ -220,14 +271,19 @@ fn a_lock_that_somebody_holds_is_told_with_its_holder_and_a_time_limit_as_such()
         ("statement_timeout = \"1s\"\nlock_timeout = \"\"\n", "database_slow", "statement timeout"),
     ] {
         let toml = std::fs::read_to_string(scene.stage.config()).expect("the configuration");
-        std::fs::write(scene.stage.config(), toml.replace("[postgres]\n", &format!("[postgres]\n{limits}"))).expect("it can be written");
+        std::fs::write(
+            scene.stage.config(),
+            toml.replace("[postgres]\n", &format!("[postgres]\n{limits}")),
+        )
+        .expect("it can be written");
         let job = scene.start(&[]);
         scene.send(1);
         scene.settle();
         let console = Console::of(&scene.stage);
         eventually("it keeps up", || console.get("/readyz") == (200, "ready\n".to_string()));
         let mut holder = scene.stage.database();
-        let session = holder.query_one("SELECT pg_backend_pid()", &[]).expect("its number").get::<_, i32>(0);
+        let session =
+            holder.query_one("SELECT pg_backend_pid()", &[]).expect("its number").get::<_, i32>(0);
         let mut holding = holder.transaction().expect("a transaction");
         holding.batch_execute("LOCK TABLE sluice.customer_features").expect("it is locked");
         scene.send(1);
@@ -248,7 +304,10 @@ impl Mounted {
     /// `None`, and says so, where this user may not mount.
     fn at(folder: std::path::PathBuf) -> Option<Mounted> {
         std::fs::create_dir_all(&folder).expect("a folder");
-        let mount = std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(&folder).output();
+        let mount = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"])
+            .arg(&folder)
+            .output();
         let is_mounted = mount.is_ok_and(|output| output.status.success());
         if !is_mounted {
             eprintln!("left out: this user may not mount");
@@ -283,9 +342,21 @@ fn a_disk_of_the_journal_without_room_is_told_and_waited_for() {
     let filled = disk.fill();
     // What cannot be taken goes into the journal as it is: a page and more.
     let rubbish = "rubbish ".repeat(1_000);
-    scene.sender.send(&scene.stage.topic("rewards"), 0, Some(b"1"), Some(rubbish.as_bytes()), 1_709_251_200_000);
+    scene.sender.send(
+        &scene.stage.topic("rewards"),
+        0,
+        Some(b"1"),
+        Some(rubbish.as_bytes()),
+        1_709_251_200_000,
+    );
     scene.send(1);
-    eventually("it is told", || stalls(console, "journal", &["the epoch waits for the journal", "journal.log", "No space left"]));
+    eventually("it is told", || {
+        stalls(
+            console,
+            "journal",
+            &["the epoch waits for the journal", "journal.log", "No space left"],
+        )
+    });
     eventually("the log says it", || scene.stage.log().contains("cause=\"journal\""));
     std::fs::remove_file(filled).expect("there is room");
     scene.settle();
@@ -316,7 +387,10 @@ fn a_topic_that_is_deleted_ends_the_job_and_readyz_says_so() {
     runtime.block_on(admin.delete_topics(&[&topic], &AdminOptions::new())).expect("the topic goes");
     eventually("it has failed", || scene.stage.log().contains("The job cannot go on"));
     let (code, body) = console.get("/readyz");
-    assert!(code == 503 && body.contains("the job has failed: ") && body.contains(&topic), "{code} {body}");
+    assert!(
+        code == 503 && body.contains("the job has failed: ") && body.contains(&topic),
+        "{code} {body}"
+    );
     drop(holding);
     scene.fails(job, &topic);
 }
@@ -333,12 +407,26 @@ fn a_checkpoint_that_cannot_be_read_is_named() {
     std::fs::write(&manifest, vec![0; length as usize]).expect("nothing of it is left");
     let name = manifest.file_name().and_then(|name| name.to_str()).expect("UTF-8").to_string();
     let said = |command: &str| {
-        let output = program().args(["checkpoint", command]).arg(scene.stage.config()).output().expect("the program can be started");
+        let output = program()
+            .args(["checkpoint", command])
+            .arg(scene.stage.config())
+            .output()
+            .expect("the program can be started");
         String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
     };
-    assert!(said("inspect").contains("no checkpoint that can be used; `sluice checkpoint list` says why"), "{}", said("inspect"));
-    assert!(said("list").contains("CANNOT BE USED") && said("list").contains(&name), "{}", said("list"));
-    // Everything is committed: the job goes on from its first records, and what could not be read is no failure.
+    assert!(
+        said("inspect")
+            .contains("no checkpoint that can be used; `sluice checkpoint list` says why"),
+        "{}",
+        said("inspect")
+    );
+    assert!(
+        said("list").contains("CANNOT BE USED") && said("list").contains(&name),
+        "{}",
+        said("list")
+    );
+    // Everything is committed: the job goes on from its first records, and what could not be read
+    // is no failure.
     let job = scene.start(&[]);
     scene.send(1);
     scene.settle();
@@ -351,7 +439,8 @@ fn a_checkpoint_that_cannot_be_read_is_named() {
 fn checkpoints_that_cannot_be_written_are_told_and_a_last_one_is_no_drain() {
     let Some(mut scene) = Scene::set("unsaved") else { return };
     let toml = std::fs::read_to_string(scene.stage.config()).expect("the configuration");
-    std::fs::write(scene.stage.config(), toml.replace("interval = \"1h\"", "interval = \"1s\"")).expect("the configuration can be written");
+    std::fs::write(scene.stage.config(), toml.replace("interval = \"1h\"", "interval = \"1s\""))
+        .expect("the configuration can be written");
     let job = scene.start(&[]);
     scene.send(3);
     scene.settle();
@@ -361,18 +450,30 @@ fn checkpoints_that_cannot_be_written_are_told_and_a_last_one_is_no_drain() {
     let console = Console::of(&scene.stage);
     std::fs::rename(&folder, &aside).expect("the folder goes");
     std::fs::write(&folder, "no folder").expect("a file in its place");
-    let stalled = |holds: u8| console.get("/metrics").1.contains(&format!("\nsluice_stalled{{cause=\"checkpoints\"}} {holds}\n"));
+    let stalled = |holds: u8| {
+        console
+            .get("/metrics")
+            .1
+            .contains(&format!("\nsluice_stalled{{cause=\"checkpoints\"}} {holds}\n"))
+    };
     assert!(stalled(0));
     scene.send(1);
     eventually("it is told", || stalled(1));
     let (code, body) = console.get("/readyz");
-    assert!(code == 200 && body.contains("checkpoints cannot be written") && body.contains(folder.to_str().expect("UTF-8")), "{code} {body}");
+    assert!(
+        code == 200
+            && body.contains("checkpoints cannot be written")
+            && body.contains(folder.to_str().expect("UTF-8")),
+        "{code} {body}"
+    );
     eventually("the log says it", || scene.stage.log().contains("Checkpoints cannot be written: "));
     std::fs::remove_file(&folder).expect("the file goes");
     std::fs::rename(&aside, &folder).expect("the folder is back");
     scene.send(1);
     eventually("it is over", || stalled(0));
-    eventually("the log says that too", || scene.stage.log().contains("A checkpoint is complete again"));
+    eventually("the log says that too", || {
+        scene.stage.log().contains("A checkpoint is complete again")
+    });
     std::fs::rename(&folder, &aside).expect("the folder goes");
     std::fs::write(&folder, "no folder").expect("a file in its place");
     scene.send(1);
@@ -386,37 +487,56 @@ fn checkpoints_that_cannot_be_written_are_told_and_a_last_one_is_no_drain() {
 fn process(stage: &Stage, number: &str) -> Job {
     let log = std::fs::File::create(stage.path(&format!("{number}.log"))).expect("a log");
     let mut command = crate::services::program();
-    command.arg("run").arg(stage.config()).args(["--processes", "2", "--process", number, "--hostfile"]).arg(stage.path("hosts"));
+    command
+        .arg("run")
+        .arg(stage.config())
+        .args(["--processes", "2", "--process", number, "--hostfile"])
+        .arg(stage.path("hosts"));
     Job(command.stdout(Stdio::null()).stderr(log).spawn().expect("the program can be started"))
 }
 
 /// Both processes of a job, once they have committed what was sent.
 fn pair(scene: &mut Scene, incarnation: i64) -> [Job; 2] {
-    std::fs::write(scene.stage.path("hosts"), ports::hostfile(2)).expect("the hostfile can be written");
+    std::fs::write(scene.stage.path("hosts"), ports::hostfile(2))
+        .expect("the hostfile can be written");
     let both = ["0", "1"].map(|number| process(&scene.stage, number));
     scene.stage.wait_for("SELECT incarnation FROM sluice.progress", incarnation);
     scene.send(1);
-    scene.stage.wait_for("SELECT (sum((counts->>'transactions')::bigint))::bigint FROM sluice.epochs", scene.sent);
+    scene.stage.wait_for(
+        "SELECT (sum((counts->>'transactions')::bigint))::bigint FROM sluice.epochs",
+        scene.sent,
+    );
     both
 }
 
 #[test]
 fn of_two_processes_the_one_that_did_not_fail_says_what_it_knows() {
     let Some(mut scene) = Scene::set("pair") else { return };
-    let log = |stage: &Stage, number: &str| std::fs::read_to_string(stage.path(&format!("{number}.log"))).expect("a log");
+    let log = |stage: &Stage, number: &str| {
+        std::fs::read_to_string(stage.path(&format!("{number}.log"))).expect("a log")
+    };
     let [first, second] = pair(&mut scene, 1);
     // One that is stopped says nothing, and keeps its connections: the other one tells.
     let [own, other] = ["0", "1"].map(|number| Console::logged(|| log(&scene.stage, number)));
     for (stopped, number, told) in [(&second, "1", own), (&first, "0", other)] {
-        eventually("both are heard of", || !told.get("/metrics").1.contains("\nsluice_stalled{cause=\"peer\"} 1\n"));
+        eventually("both are heard of", || {
+            !told.get("/metrics").1.contains("\nsluice_stalled{cause=\"peer\"} 1\n")
+        });
         stopped.signal("STOP");
         let process = format!("process {number} of 2");
-        eventually(&process, || stalls(told, "peer", &["another process of the job gives no sign of life", &process]));
+        eventually(&process, || {
+            stalls(told, "peer", &["another process of the job gives no sign of life", &process])
+        });
         stopped.signal("CONT");
-        eventually("it is over", || told.get("/metrics").1.contains("\nsluice_stalled{cause=\"peer\"} 0\n"));
+        eventually("it is over", || {
+            told.get("/metrics").1.contains("\nsluice_stalled{cause=\"peer\"} 0\n")
+        });
     }
     scene.send(1);
-    scene.stage.wait_for("SELECT (sum((counts->>'transactions')::bigint))::bigint FROM sluice.epochs", scene.sent);
+    scene.stage.wait_for(
+        "SELECT (sum((counts->>'transactions')::bigint))::bigint FROM sluice.epochs",
+        scene.sent,
+    );
     second.kill();
     assert_eq!(first.wait(), Some(1), "{}", log(&scene.stage, "0"));
     told(&log(&scene.stage, "0"), "the connection to another process of the job is lost");
@@ -424,7 +544,13 @@ fn of_two_processes_the_one_that_did_not_fail_says_what_it_knows() {
     let [first, second] = pair(&mut scene, 2);
     scene.stage.database().batch_execute("DELETE FROM sluice.progress").expect("the row goes");
     scene.send(1);
-    assert_eq!((first.wait(), second.wait()), (Some(1), Some(1)), "{}\n{}", log(&scene.stage, "0"), log(&scene.stage, "1"));
+    assert_eq!(
+        (first.wait(), second.wait()),
+        (Some(1), Some(1)),
+        "{}\n{}",
+        log(&scene.stage, "0"),
+        log(&scene.stage, "1")
+    );
     told(&log(&scene.stage, "0"), "table progress has no row of job");
     told(&log(&scene.stage, "1"), "another process of the job");
 }

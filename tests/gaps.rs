@@ -38,7 +38,15 @@ impl Scene {
         stage.sluice(&["topics", "create", text(&stage.config()), "--partitions", "1"]);
         let plain = Client::new(&stage.brokers, None);
         let transactional = Client::new(&stage.brokers, Some(&stage.topic("gaps")));
-        Some(Scene { stage, plain, transactional, database, profiles: 0, purchases: Vec::new(), held: 0 })
+        Some(Scene {
+            stage,
+            plain,
+            transactional,
+            database,
+            profiles: 0,
+            purchases: Vec::new(),
+            held: 0,
+        })
     }
 
     fn start(&self) -> Job {
@@ -51,7 +59,13 @@ impl Scene {
     fn buy(&self, client: &Client<()>, before: usize, amount: i64) {
         let at = MARCH + before as i64 * DAY;
         let value = json!({ "transaction_id": format!("t{before}"), "customer_id": 1, "timestamp": at, "amount": amount }).to_string();
-        client.send((&self.stage.topic("transactions"), 0), Some(b"1"), Some(value.as_bytes()), at, ());
+        client.send(
+            (&self.stage.topic("transactions"), 0),
+            Some(b"1"),
+            Some(value.as_bytes()),
+            at,
+            (),
+        );
     }
 
     /// Purchases that can be read at once.
@@ -66,7 +80,8 @@ impl Scene {
     fn commit(&mut self, purchases: usize) {
         let before = self.purchases.len();
         self.transactional.begin();
-        (before..before + purchases).for_each(|before| self.buy(&self.transactional, before, AMOUNT));
+        (before..before + purchases)
+            .for_each(|before| self.buy(&self.transactional, before, AMOUNT));
         self.transactional.end(true);
         let landed = self.transactional.landed();
         self.purchases.extend(landed.into_iter().map(|(_, offset, ())| offset));
@@ -98,7 +113,8 @@ impl Scene {
 
     /// What the console says of a topic's partition.
     fn partition(&self, topic: &str) -> Value {
-        let status: Value = serde_json::from_str(&Console::of(&self.stage).get("/status").1).expect("JSON");
+        let status: Value =
+            serde_json::from_str(&Console::of(&self.stage).get("/status").1).expect("JSON");
         let all = status["partitions"].as_array().cloned().unwrap_or_default();
         all.into_iter().find(|partition| partition["topic"] == topic).unwrap_or_default()
     }
@@ -107,12 +123,22 @@ impl Scene {
     /// offsets that can be read.
     fn pass(&mut self) {
         eventually("an epoch has passed the gap", || {
-            let value = json!({ "customer_id": 1, "timestamp": MARCH, "complaint_count": self.profiles }).to_string();
-            self.plain.send((&self.stage.topic("customers"), 0), Some(b"1"), Some(value.as_bytes()), MARCH, ());
+            let value =
+                json!({ "customer_id": 1, "timestamp": MARCH, "complaint_count": self.profiles })
+                    .to_string();
+            self.plain.send(
+                (&self.stage.topic("customers"), 0),
+                Some(b"1"),
+                Some(value.as_bytes()),
+                MARCH,
+                (),
+            );
             self.plain.flush();
             self.plain.landed();
             self.profiles += 1;
-            eventually("the profile is committed", || self.partition("customers")["next_offset"] == self.profiles);
+            eventually("the profile is committed", || {
+                self.partition("customers")["next_offset"] == self.profiles
+            });
             self.partition("transactions")["next_offset"] == self.end()
         });
     }
@@ -120,7 +146,9 @@ impl Scene {
     /// Waits until the job has all purchases that can be read, each once, and no other.
     fn settle(&self) {
         let readable = self.purchases.len() as i64 - self.held;
-        let status = || serde_json::from_str::<Value>(&Console::of(&self.stage).get("/status").1).expect("JSON");
+        let status = || {
+            serde_json::from_str::<Value>(&Console::of(&self.stage).get("/status").1).expect("JSON")
+        };
         eventually("everything is committed", || status()["counts"]["transactions"] == readable);
         if self.database {
             self.stage.wait_for("SELECT frequency FROM sluice.customer_features", readable);
@@ -131,11 +159,16 @@ impl Scene {
 
     /// The console tells what an open transaction holds back.
     fn await_held(&self, held: i64) {
-        let metric = format!("\nsluice_kafka_held_back{{topic=\"transactions\",partition=\"0\"}} {held}\n");
+        let metric =
+            format!("\nsluice_kafka_held_back{{topic=\"transactions\",partition=\"0\"}} {held}\n");
         eventually("it is told what is held back", || {
             let partition = self.partition("transactions");
-            let apart = partition["high_watermark"].as_i64().zip(partition["last_stable_offset"].as_i64()).map(|(high, stable)| high - stable);
-            let told = partition["held_back"] == held && Console::of(&self.stage).get("/metrics").1.contains(&metric);
+            let apart = partition["high_watermark"]
+                .as_i64()
+                .zip(partition["last_stable_offset"].as_i64())
+                .map(|(high, stable)| high - stable);
+            let told = partition["held_back"] == held
+                && Console::of(&self.stage).get("/metrics").1.contains(&metric);
             told && apart == Some(held)
         });
     }
@@ -144,28 +177,44 @@ impl Scene {
     /// there.
     fn replay_between(&self, bounds: &[i64]) {
         for (from, until) in bounds.iter().zip(&bounds[1..]) {
-            let wanted = self.purchases.iter().filter(|offset| (*from..*until).contains(offset)).count();
-            let at = |offset: &i64| json!({ self.stage.topic("transactions"): { "0": offset } }).to_string();
+            let wanted =
+                self.purchases.iter().filter(|offset| (*from..*until).contains(offset)).count();
+            let at = |offset: &i64| {
+                json!({ self.stage.topic("transactions"): { "0": offset } }).to_string()
+            };
             self.replay(&["--from", &at(from), "--until", &at(until)]);
-            assert_eq!(field(&self.stage.path("replayed/summary.json"), "transactions"), wanted, "{from} to {until}");
+            assert_eq!(
+                field(&self.stage.path("replayed/summary.json"), "transactions"),
+                wanted,
+                "{from} to {until}"
+            );
         }
     }
 
     /// A replay in the recorded epochs has what the job has.
     fn replay_epochs(&self) {
-        let rows = self.stage.database().query("SELECT row_to_json(e)::text FROM sluice.epochs e ORDER BY epoch", &[]).expect("epochs");
+        let rows = self
+            .stage
+            .database()
+            .query("SELECT row_to_json(e)::text FROM sluice.epochs e ORDER BY epoch", &[])
+            .expect("epochs");
         let epochs: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
         let last: Value = serde_json::from_str(epochs.last().expect("an epoch")).expect("JSON");
         let file = self.stage.path("epochs.jsonl");
         std::fs::write(&file, epochs.join("\n")).expect("a file");
         self.replay(&["--from", "earliest", "--epochs", text(&file)]);
         let summary = self.stage.path("replayed/summary.json");
-        assert_eq!((field(&summary, "digest"), field(&summary, "transactions")), (last["digest"].clone(), json!(self.purchases.len())));
+        assert_eq!(
+            (field(&summary, "digest"), field(&summary, "transactions")),
+            (last["digest"].clone(), json!(self.purchases.len()))
+        );
     }
 
     fn replay(&self, more: &[&str]) {
         let (config, output) = (self.stage.config(), self.stage.path("replayed"));
-        self.stage.sluice(&[&["replay", "--config", text(&config), "--output", text(&output)], more].concat());
+        self.stage.sluice(
+            &[&["replay", "--config", text(&config), "--output", text(&output)], more].concat(),
+        );
     }
 }
 

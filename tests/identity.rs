@@ -1,4 +1,5 @@
-//! Whose results are these, and of what: a job of another name, topics that were made anew, checkpoints of another history.
+//! Whose results are these, and of what: a job of another name, topics that were made anew,
+//! checkpoints of another history.
 
 use crate::services::sender::Sender;
 use crate::services::{Stage, eventually, program, text, topics};
@@ -11,10 +12,18 @@ use std::process::{Command, Output};
 fn dump(stage: &Stage) -> String {
     let mut database = stage.database();
     let mut dump = String::new();
-    for table in database.query("SELECT tablename::text FROM pg_tables WHERE schemaname = 'sluice' ORDER BY 1", &[]).expect("tables") {
+    for table in database
+        .query("SELECT tablename::text FROM pg_tables WHERE schemaname = 'sluice' ORDER BY 1", &[])
+        .expect("tables")
+    {
         let table: String = table.get(0);
-        let rows = format!("SELECT coalesce(string_agg(t::text, '\n' ORDER BY t::text), '') FROM sluice.{table} t");
-        dump += &format!("{table}:\n{}\n", database.query_one(&rows, &[]).expect("rows").get::<_, String>(0));
+        let rows = format!(
+            "SELECT coalesce(string_agg(t::text, '\n' ORDER BY t::text), '') FROM sluice.{table} t"
+        );
+        dump += &format!(
+            "{table}:\n{}\n",
+            database.query_one(&rows, &[]).expect("rows").get::<_, String>(0)
+        );
     }
     dump
 }
@@ -22,7 +31,10 @@ fn dump(stage: &Stage) -> String {
 /// Runs the program to its end; gives its exit code and all that it said.
 fn ended(mut command: Command) -> (Option<i32>, String) {
     let Output { status, stdout, stderr } = command.output().expect("the program can be started");
-    (status.code(), format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr)))
+    (
+        status.code(),
+        format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr)),
+    )
 }
 
 #[test]
@@ -34,7 +46,10 @@ fn a_second_name_in_one_database_is_refused_by_every_command() {
     let mut verify = program();
     verify.arg("verify").arg(&config);
     let (code, said) = ended(verify);
-    assert!(code == Some(1) && said.contains("start the job once with this one"), "{code:?} {said}");
+    assert!(
+        code == Some(1) && said.contains("start the job once with this one"),
+        "{code:?} {said}"
+    );
     purchases(&stage, 1..=1);
     let job = stage.start_with_log(&[]);
     stage.wait_for("SELECT count(*) FROM sluice.customer_features", 1);
@@ -47,7 +62,10 @@ fn a_second_name_in_one_database_is_refused_by_every_command() {
         program.args(command).arg(&config).env("SLUICE_JOB", "other");
         let (code, said) = ended(program);
         assert_eq!(code, Some(1), "{command:?}: {said}");
-        assert!(said.contains("belongs to job `campaign`") && said.contains("postgres.url"), "{command:?}: {said}");
+        assert!(
+            said.contains("belongs to job `campaign`") && said.contains("postgres.url"),
+            "{command:?}: {said}"
+        );
         assert_eq!(dump(&stage), before, "{command:?}");
     }
     assert!(!stage.path("checkpoints").join("other").exists());
@@ -55,7 +73,8 @@ fn a_second_name_in_one_database_is_refused_by_every_command() {
     let (mut server, name) = server(&stage);
     server.batch_execute(&format!("CREATE DATABASE {name}_own")).expect("a database");
     let toml = std::fs::read_to_string(&config).expect("the configuration");
-    std::fs::write(&config, toml.replace(stage.url(), &format!("{}_own", stage.url()))).expect("a configuration");
+    std::fs::write(&config, toml.replace(stage.url(), &format!("{}_own", stage.url())))
+        .expect("a configuration");
     let job = stage.launch(&[], &[("SLUICE_JOB", "other")]);
     eventually("the job reads", || stage.log().contains("The job begins to read."));
     job.drain();
@@ -71,7 +90,13 @@ fn purchases(stage: &Stage, customers: RangeInclusive<i64>) {
 fn send(stage: &Stage, sender: &mut Sender, customers: RangeInclusive<i64>) {
     for customer in customers {
         let value = json!({ "transaction_id": format!("t{customer}"), "customer_id": customer, "timestamp": "2024-03-01T10:00:00Z", "amount": 5 });
-        sender.send(&stage.topic("transactions"), 0, Some(customer.to_string().as_bytes()), Some(value.to_string().as_bytes()), 0);
+        sender.send(
+            &stage.topic("transactions"),
+            0,
+            Some(customer.to_string().as_bytes()),
+            Some(value.to_string().as_bytes()),
+            0,
+        );
     }
     sender.flush();
 }
@@ -100,14 +125,20 @@ fn refused_by_run(stage: &Stage, wanted: &[&str]) {
     let mut run = program();
     run.arg("run").arg(stage.config());
     let (code, said) = ended(run);
-    assert!(code == Some(1) && wanted.iter().all(|wanted| said.contains(wanted)), "{wanted:?}: {code:?} {said}");
+    assert!(
+        code == Some(1) && wanted.iter().all(|wanted| said.contains(wanted)),
+        "{wanted:?}: {code:?} {said}"
+    );
 }
 
 /// The job begins anew with the new topic, and has all of it, and nothing else.
 fn rebuild(stage: &Stage, customers: RangeInclusive<i64>) {
     let job = stage.start_with_log(&["--rebuild"]);
     eventually("what was there is forgotten", || stage.log().contains("The job begins to read."));
-    stage.wait_for("SELECT count(*) FROM sluice.customer_features", 1 + customers.end() - customers.start());
+    stage.wait_for(
+        "SELECT count(*) FROM sluice.customer_features",
+        1 + customers.end() - customers.start(),
+    );
     stage.wait_for("SELECT min(customer_id) FROM sluice.customer_features", *customers.start());
     job.drain();
     stage.sluice(&["verify", text(&stage.config())]);
@@ -138,7 +169,10 @@ fn a_topic_made_anew_is_refused_at_the_start_and_a_rebuild_reads_it() {
         }
     }
     // As of a version that recorded no ids: the offsets tell it, and what is advised works.
-    stage.database().batch_execute("UPDATE sluice.progress SET topic_ids = '{}'").expect("a change");
+    stage
+        .database()
+        .batch_execute("UPDATE sluice.progress SET topic_ids = '{}'")
+        .expect("a change");
     refused_by_run(&stage, &["can be read up to offset 0", "with --rebuild"]);
     purchases(&stage, 301..=303);
     rebuild(&stage, 301..=303);
@@ -185,7 +219,12 @@ fn server(stage: &Stage) -> (Client, String) {
 fn one_by_one(stage: &Stage, sender: &mut Sender, customers: RangeInclusive<i64>) {
     for customer in customers {
         send(stage, sender, customer..=customer);
-        stage.wait_for(&format!("SELECT count(*) FROM sluice.customer_features WHERE customer_id = {customer}"), 1);
+        stage.wait_for(
+            &format!(
+                "SELECT count(*) FROM sluice.customer_features WHERE customer_id = {customer}"
+            ),
+            1,
+        );
     }
 }
 
@@ -209,14 +248,23 @@ fn a_checkpoint_of_before_a_restored_database_is_passed_over() {
 
     let job = stage.start_with_log(&[]);
     one_by_one(&stage, &mut sender, 4..=6);
-    eventually("a checkpoint of what is lost", || stage.checkpoints().into_iter().any(|epoch| epoch as i64 > copied));
+    eventually("a checkpoint of what is lost", || {
+        stage.checkpoints().into_iter().any(|epoch| epoch as i64 > copied)
+    });
     job.kill();
     let lost = stage.checkpoints().into_iter().max().expect("a checkpoint") as i64;
     server.batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)")).expect("it is gone");
-    server.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {name}_copy")).expect("it is restored");
+    server
+        .batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {name}_copy"))
+        .expect("it is restored");
 
-    // It goes on by itself, past the epoch of the lost checkpoint, and is killed before it has one of its own.
-    std::fs::write(stage.config(), stage.toml("").replace("[checkpoint]\n", "[checkpoint]\ninterval = \"1h\"\n")).expect("a configuration");
+    // It goes on by itself, past the epoch of the lost checkpoint, and is killed before it has one
+    // of its own.
+    std::fs::write(
+        stage.config(),
+        stage.toml("").replace("[checkpoint]\n", "[checkpoint]\ninterval = \"1h\"\n"),
+    )
+    .expect("a configuration");
     let job = stage.start_with_log(&[]);
     stage.wait_for("SELECT count(*) FROM sluice.customer_features", 6);
     let mut customer = 6;
@@ -227,7 +275,11 @@ fn a_checkpoint_of_before_a_restored_database_is_passed_over() {
     job.kill();
     let job = stage.start_with_log(&[]);
     eventually("the job reads", || stage.log().contains("The job begins to read."));
-    assert!(stage.log().contains("A checkpoint is passed over: it is of another history"), "{}", stage.log());
+    assert!(
+        stage.log().contains("A checkpoint is passed over: it is of another history"),
+        "{}",
+        stage.log()
+    );
     one_by_one(&stage, &mut sender, customer + 1..=customer + 1);
     job.drain();
     stage.sluice(&["verify", text(&stage.config())]);
@@ -238,7 +290,10 @@ fn a_checkpoint_of_before_a_restored_database_is_passed_over() {
         job.drain();
         stage.log()
     };
-    assert!(log.contains("repeated=0") && !log.contains("passed over"), "the drained job has a checkpoint, and no foreign one is left: {log}");
+    assert!(
+        log.contains("repeated=0") && !log.contains("passed over"),
+        "the drained job has a checkpoint, and no foreign one is left: {log}"
+    );
 }
 
 #[test]
@@ -254,7 +309,12 @@ fn checkpoints_without_their_progress_are_named_and_passed_over() {
     stage.wait_for("SELECT count(*) FROM sluice.customer_features", 5);
     job.drain();
     let log = stage.log();
-    assert!(log.contains("are of another history") && log.contains(text(&lost)) && !log.contains("The checkpoint is loaded."), "{log}");
+    assert!(
+        log.contains("are of another history")
+            && log.contains(text(&lost))
+            && !log.contains("The checkpoint is loaded."),
+        "{log}"
+    );
     assert!(manifests.iter().all(|manifest| manifest.exists()), "they are left alone");
     stage.sluice(&["verify", text(&stage.config())]);
     rebuild(&stage, 1..=5);
@@ -272,19 +332,33 @@ fn a_record_that_was_changed_by_hand_is_found_where_nothing_else_shows_it() {
     let Some(stage) = Stage::set("changed_by_hand") else { return };
     five_purchases(&stage);
     stage.sluice(&["verify", text(&stage.config())]);
-    stage.database().batch_execute("UPDATE sluice.epochs SET topic_ids = '{}' WHERE epoch = 1").expect("a change");
+    stage
+        .database()
+        .batch_execute("UPDATE sluice.epochs SET topic_ids = '{}' WHERE epoch = 1")
+        .expect("a change");
     let mut verify = program();
     verify.arg("verify").arg(stage.config());
     let (code, said) = ended(verify);
-    assert!(code == Some(1) && said.contains("epochs: epoch 1: chain should be"), "{code:?} {said}");
+    assert!(
+        code == Some(1) && said.contains("epochs: epoch 1: chain should be"),
+        "{code:?} {said}"
+    );
     std::fs::remove_dir_all(stage.path("checkpoints")).expect("there are checkpoints");
     refused_by_run(&stage, &["recorded of epoch 1 is not what was committed", "with --rebuild"]);
     rebuild(&stage, 1..=5);
     // What cannot even be read is made anew too.
-    let unreadable =
-        [("epochs", "digest"), ("epochs", "gone"), ("progress", "identity"), ("progress", "topic_ids"), ("applied_settings", "settings")];
+    let unreadable = [
+        ("epochs", "digest"),
+        ("epochs", "gone"),
+        ("progress", "identity"),
+        ("progress", "topic_ids"),
+        ("applied_settings", "settings"),
+    ];
     for (table, column) in unreadable {
-        stage.database().batch_execute(&format!("UPDATE sluice.{table} SET {column} = '3'")).expect("a change");
+        stage
+            .database()
+            .batch_execute(&format!("UPDATE sluice.{table} SET {column} = '3'"))
+            .expect("a change");
         refused_by_run(&stage, &["recorded epoch", "cannot be read", "with --rebuild"]);
     }
     rebuild(&stage, 1..=5);

@@ -4,9 +4,10 @@
 //! the job has read, and without a checkpoint has to repeat. Each time everything must come out
 //! exact.
 //!
-//! No kill is left to chance. Locks that the test holds in the database keep the job where it is to be killed: the row of its progress before a commit
-//! and after one, a trigger that asks for a lock inside one. So held, it cannot complete a checkpoint of that epoch either: its files lie there, and the
-//! manifest that would make them one does not.
+//! No kill is left to chance. Locks that the test holds in the database keep the job where it is to
+//! be killed: the row of its progress before a commit and after one, a trigger that asks for a lock
+//! inside one. So held, it cannot complete a checkpoint of that epoch either: its files lie there,
+//! and the manifest that would make them one does not.
 
 use crate::services::{Job, Stage, eventually};
 use crate::trial::layout::{Layout, log};
@@ -18,7 +19,8 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
-const LAYOUTS: [Layout; 4] = [Layout::of(1, 1), Layout::of(1, 2), Layout::of(2, 1), Layout::of(2, 2)];
+const LAYOUTS: [Layout; 4] =
+    [Layout::of(1, 1), Layout::of(1, 2), Layout::of(2, 1), Layout::of(2, 2)];
 const POINTS: [Point; 3] = [Point::Before, Point::Inside, Point::After];
 
 /// Where in the commit of an epoch the job is killed.
@@ -52,8 +54,16 @@ struct Cell {
 fn cells() -> Vec<Cell> {
     let of = |(number, layout): (usize, Layout)| {
         let next = LAYOUTS[(number + 1) % LAYOUTS.len()];
-        let cell = move |place, point, saving| Cell { point, saving, compacted: (number + place + usize::from(saving)) % 2 == 0, layout, next };
-        (0..).zip(POINTS).flat_map(move |(place, point)| [false, true].map(|saving| cell(place, point, saving)))
+        let cell = move |place, point, saving| Cell {
+            point,
+            saving,
+            compacted: (number + place + usize::from(saving)) % 2 == 0,
+            layout,
+            next,
+        };
+        (0..)
+            .zip(POINTS)
+            .flat_map(move |(place, point)| [false, true].map(|saving| cell(place, point, saving)))
     };
     LAYOUTS.into_iter().enumerate().flat_map(of).collect()
 }
@@ -77,7 +87,8 @@ impl Scene {
         let checkpoint = format!("[checkpoint]\ninterval = \"{interval}\"\n");
         // So many that a commit which is held keeps no later epoch from coming with a checkpoint.
         let limits = "[limits]\nepochs_in_flight = 32\n";
-        let toml = stage.toml("").replace("[checkpoint]\n", &checkpoint).replace("200ms", "100ms") + limits;
+        let toml = stage.toml("").replace("[checkpoint]\n", &checkpoint).replace("200ms", "100ms")
+            + limits;
         std::fs::write(stage.config(), toml).expect("the configuration can be written");
         stage.sluice(&["topics", "create", stage.config().to_str().expect("UTF-8")]);
         let producer = Producer::new(&stage);
@@ -90,7 +101,12 @@ impl Scene {
     }
 
     /// The same, with a topic of customers that is compacted.
-    fn running_compacted(name: &str, seed: u64, saves: bool, layout: Layout) -> Option<(Scene, Vec<Job>)> {
+    fn running_compacted(
+        name: &str,
+        seed: u64,
+        saves: bool,
+        layout: Layout,
+    ) -> Option<(Scene, Vec<Job>)> {
         let mut scene = Scene::set(name, seed, saves)?;
         crate::services::compaction::compact(&scene.stage.brokers, &scene.stage.topic("customers"));
         scene.producer.forget(&scene.stage, &BTreeMap::new());
@@ -111,9 +127,10 @@ impl Scene {
         self.producer.flush();
     }
 
-    /// Late events, changes and bad records too, some of them in a transaction; and an erasure, unless no checkpoint may follow from it. A transaction is
-    /// aborted; and one begins that stays open, or ends that was open while all this came behind it: where the job is killed, it knows of records that
-    /// it cannot read yet.
+    /// Late events, changes and bad records too, some of them in a transaction; and an erasure,
+    /// unless no checkpoint may follow from it. A transaction is aborted; and one begins that stays
+    /// open, or ends that was open while all this came behind it: where the job is killed, it knows
+    /// of records that it cannot read yet.
     fn send_trouble(&mut self) {
         let Scene { stage, population, producer, saves, .. } = self;
         if *saves {
@@ -121,7 +138,13 @@ impl Scene {
             producer.send(stage, &population.erasure());
             producer.flush();
         }
-        let records = [population.late(10), population.replacements(10), population.retractions(10), population.renewals(10)].concat();
+        let records = [
+            population.late(10),
+            population.replacements(10),
+            population.retractions(10),
+            population.renewals(10),
+        ]
+        .concat();
         producer.send(stage, &records);
         producer.abort(stage, &population.unseen(20));
         producer.send(stage, &population.bad(5));
@@ -158,7 +181,9 @@ impl Scene {
     /// compacted.
     fn await_forgotten(&self) {
         if let Some(forgotten) = Forgotten::of(&self.stage, &self.producer) {
-            eventually("the cleaner has removed what the job has read", || forgotten.gone(&self.stage) > 0);
+            eventually("the cleaner has removed what the job has read", || {
+                forgotten.gone(&self.stage) > 0
+            });
         }
     }
 
@@ -166,7 +191,9 @@ impl Scene {
     fn await_checkpoint(&self, epoch: u64) {
         eventually("a checkpoint, and the next one due", || {
             let (newest, files) = newest_files(&self.stage, "manifests");
-            let age = files.first().and_then(|file| file.metadata().ok()?.modified().ok()?.elapsed().ok());
+            let age = files
+                .first()
+                .and_then(|file| file.metadata().ok()?.modified().ok()?.elapsed().ok());
             newest >= epoch && age.is_some_and(|age| age > CHECKPOINTS)
         });
     }
@@ -180,9 +207,15 @@ impl Scene {
 impl Drop for Scene {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            for entry in std::fs::read_dir(self.stage.directory.path()).into_iter().flatten().flatten() {
+            for entry in
+                std::fs::read_dir(self.stage.directory.path()).into_iter().flatten().flatten()
+            {
                 if entry.path().extension().is_some_and(|extension| extension == "log") {
-                    println!("{}:\n{}", entry.path().display(), String::from_utf8_lossy(&std::fs::read(entry.path()).unwrap_or_default()));
+                    println!(
+                        "{}:\n{}",
+                        entry.path().display(),
+                        String::from_utf8_lossy(&std::fs::read(entry.path()).unwrap_or_default())
+                    );
                 }
             }
         }
@@ -198,14 +231,17 @@ fn drain(jobs: Vec<Job>) {
 
 /// The newest epoch that files in this folder of the checkpoints are of, and these files.
 fn newest_files(stage: &Stage, folder: &str) -> (u64, Vec<PathBuf>) {
-    let mut pending: Vec<PathBuf> = stage.histories().into_iter().map(|history| history.join(folder)).collect();
+    let mut pending: Vec<PathBuf> =
+        stage.histories().into_iter().map(|history| history.join(folder)).collect();
     let mut newest = (0, Vec::new());
     while let Some(path) = pending.pop() {
         // A file may have gone since its folder was listed.
         for entry in std::fs::read_dir(&path).into_iter().flatten().flatten() {
             if entry.path().is_dir() {
                 pending.push(entry.path());
-            } else if let Some(epoch) = entry.file_name().to_str().and_then(|name| name.get(..20)?.parse::<u64>().ok()) {
+            } else if let Some(epoch) =
+                entry.file_name().to_str().and_then(|name| name.get(..20)?.parse::<u64>().ok())
+            {
                 if epoch > newest.0 {
                     newest = (epoch, Vec::new());
                 }
@@ -233,14 +269,19 @@ impl Holder {
         Holder(stage.database())
     }
 
-    /// Nothing of an epoch is written from now on, nor of what follows a commit: the row of the progress is taken. While a commit holds it, that is let through.
+    /// Nothing of an epoch is written from now on, nor of what follows a commit: the row of the
+    /// progress is taken. While a commit holds it, that is let through.
     fn close_progress(&mut self) {
-        self.0.batch_execute("BEGIN; SELECT 1 FROM sluice.progress FOR UPDATE").expect("the row can be locked");
+        self.0
+            .batch_execute("BEGIN; SELECT 1 FROM sluice.progress FOR UPDATE")
+            .expect("the row can be locked");
     }
 
     /// Commits stop inside.
     fn close_gate(&mut self) {
-        self.0.batch_execute("BEGIN; SELECT pg_advisory_xact_lock(17)").expect("the gate can be closed");
+        self.0
+            .batch_execute("BEGIN; SELECT pg_advisory_xact_lock(17)")
+            .expect("the gate can be closed");
     }
 
     fn open(&mut self) {
@@ -251,7 +292,8 @@ impl Holder {
 /// Waits until the job waits for a lock, in a statement like this one.
 fn await_held(stage: &Stage, statement: &str) {
     let waits = format!(
-        "SELECT least(count(*), 1) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'sluice %'
+        "SELECT least(count(*), 1) FROM pg_stat_activity WHERE datname = current_database() AND \
+         application_name LIKE 'sluice %'
          AND wait_event_type = 'Lock' AND query ILIKE '%{statement}%'"
     );
     stage.wait_for(&waits, 1);
@@ -284,7 +326,12 @@ fn hold(scene: &mut Scene, point: Point) -> Holder {
                 next.close_progress();
                 next
             });
-            scene.stage.wait_for("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'BEGIN; SELECT 1 FROM sluice.progress%' AND datname = current_database()", 1);
+            scene.stage.wait_for(
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = \
+                'Lock' AND query LIKE 'BEGIN; SELECT 1 FROM sluice.progress%' AND datname = \
+                current_database()",
+                1,
+            );
             gate.open();
             holder = waiting.join().expect("it gets the row");
             assert!(epochs(&scene.stage) > before, "an epoch was committed");
@@ -296,7 +343,11 @@ fn hold(scene: &mut Scene, point: Point) -> Holder {
 }
 
 fn epochs(stage: &Stage) -> i64 {
-    stage.database().query_one("SELECT coalesce(max(epoch), 0) FROM sluice.epochs", &[]).expect("epochs").get(0)
+    stage
+        .database()
+        .query_one("SELECT coalesce(max(epoch), 0) FROM sluice.epochs", &[])
+        .expect("epochs")
+        .get(0)
 }
 
 impl Cell {
@@ -318,15 +369,22 @@ impl Cell {
         let mut holder = hold(&mut scene, point);
         let committed = epochs(&scene.stage);
         if saving {
-            eventually("files of a checkpoint that is not complete", || scene.newest("shards") > committed as u64);
-            assert!(scene.newest("manifests") <= committed as u64, "no checkpoint is complete before its epoch is committed");
+            eventually("files of a checkpoint that is not complete", || {
+                scene.newest("shards") > committed as u64
+            });
+            assert!(
+                scene.newest("manifests") <= committed as u64,
+                "no checkpoint is complete before its epoch is committed"
+            );
         } else {
             assert_eq!(scene.newest("shards"), 0, "no checkpoint is due");
         }
         // Of two processes the second ends by itself: it has lost the first.
         let first = jobs.remove(0);
         first.kill();
-        jobs.into_iter().for_each(|job| assert_eq!(job.wait(), Some(1), "a job ends when one of its processes does"));
+        jobs.into_iter().for_each(|job| {
+            assert_eq!(job.wait(), Some(1), "a job ends when one of its processes does")
+        });
         holder.open();
         scene.await_forgotten();
 
@@ -366,7 +424,9 @@ fn killed_before_inside_and_after_a_commit_in_every_layout_the_job_is_exact() {
 
 #[test]
 fn of_two_jobs_of_one_name_the_elder_is_fenced_and_says_so() {
-    let Some((mut scene, mut elder)) = Scene::running("fenced", 3, true, Layout::of(1, 2)) else { return };
+    let Some((mut scene, mut elder)) = Scene::running("fenced", 3, true, Layout::of(1, 2)) else {
+        return;
+    };
     scene.send(150);
     scene.await_all();
     let younger = Layout::of(1, 1).start(&scene.stage, "second");
@@ -375,14 +435,19 @@ fn of_two_jobs_of_one_name_the_elder_is_fenced_and_says_so() {
     assert_eq!(elder.remove(0).wait(), Some(1));
     let said = log(&scene.stage, "first", 0);
     let error = said.lines().last().unwrap_or_default();
-    assert!(error.starts_with("error: job `campaign` was taken over by another instance"), "{said}");
+    assert!(
+        error.starts_with("error: job `campaign` was taken over by another instance"),
+        "{said}"
+    );
     scene.await_all();
     scene.end(younger);
 }
 
 /// Stops one of two processes, and shows that the other ends by itself.
 fn hang(name: &str, stopped: usize) {
-    let Some((mut scene, mut jobs)) = Scene::running(name, 5, true, Layout::of(2, 1)) else { return };
+    let Some((mut scene, mut jobs)) = Scene::running(name, 5, true, Layout::of(2, 1)) else {
+        return;
+    };
     scene.send(150);
     scene.await_all();
     signal(&jobs[stopped], "-STOP");
@@ -399,7 +464,10 @@ fn hang(name: &str, stopped: usize) {
 }
 
 fn signal(job: &Job, signal: &str) {
-    let sent = std::process::Command::new("kill").args([signal, &job.id().to_string()]).status().expect("kill can be started");
+    let sent = std::process::Command::new("kill")
+        .args([signal, &job.id().to_string()])
+        .status()
+        .expect("kill can be started");
     assert!(sent.success());
 }
 
@@ -429,8 +497,8 @@ fn with_checkpoints(name: &str, seed: u64) -> Option<Scene> {
     Some(scene)
 }
 
-/// Damages a file of the newest checkpoint, and its twin where it has one, and shows that the checkpoint before is taken, that the damaged file is named, and
-/// that all is exact.
+/// Damages a file of the newest checkpoint, and its twin where it has one, and shows that the
+/// checkpoint before is taken, that the damaged file is named, and that all is exact.
 fn go_on_from_the_older(name: &str, folder: &str, damage: impl Fn(&mut Vec<u8>)) {
     let Some(mut scene) = with_checkpoints(name, 11) else { return };
     let (epoch, files) = newest_files(&scene.stage, folder);
@@ -438,7 +506,8 @@ fn go_on_from_the_older(name: &str, folder: &str, damage: impl Fn(&mut Vec<u8>))
     let mut bytes = std::fs::read(&file).expect("the file can be read");
     damage(&mut bytes);
     let history = scene.stage.histories().pop().expect("a history");
-    let twin = history.join("twins").join(file.strip_prefix(&history).expect("a file of the history"));
+    let twin =
+        history.join("twins").join(file.strip_prefix(&history).expect("a file of the history"));
     assert_eq!(twin.exists(), folder == "shards", "{}", twin.display());
     for copy in [&file, &twin].into_iter().filter(|copy| copy.exists()) {
         std::fs::write(copy, &bytes).expect("the file can be written");
@@ -448,10 +517,17 @@ fn go_on_from_the_older(name: &str, folder: &str, damage: impl Fn(&mut Vec<u8>))
     scene.send_trouble();
     scene.await_all();
     let said = log(&scene.stage, "second", 0);
-    let line = said.lines().find(|line| line.contains("A checkpoint cannot be used")).unwrap_or_else(|| panic!("nothing is said: {said}"));
+    let line = said
+        .lines()
+        .find(|line| line.contains("A checkpoint cannot be used"))
+        .unwrap_or_else(|| panic!("nothing is said: {said}"));
     let object = file.file_name().and_then(|name| name.to_str()).expect("a name");
     assert!(line.contains(object) && line.contains(&format!("epoch={epoch}")), "{line}");
-    assert!(said.contains("The checkpoint is loaded.") && !said.contains(&format!("checkpoint={epoch} ")), "{said}");
+    assert!(
+        said.contains("The checkpoint is loaded.")
+            && !said.contains(&format!("checkpoint={epoch} ")),
+        "{said}"
+    );
     scene.end(jobs);
 }
 
@@ -477,7 +553,8 @@ fn a_manifest_that_is_none_is_named_and_the_checkpoint_before_it_taken() {
 fn checkpoints_of_another_history_are_passed_over() {
     let Some(other) = with_checkpoints("foreign_from", 13) else { return };
     let Some(mut scene) = with_checkpoints("foreign_to", 12) else { return };
-    let [from, to] = [&other.stage, &scene.stage].map(|stage| stage.path("checkpoints").join("campaign"));
+    let [from, to] =
+        [&other.stage, &scene.stage].map(|stage| stage.path("checkpoints").join("campaign"));
     std::fs::remove_dir_all(&to).expect("a folder can be removed");
     std::fs::rename(from, &to).expect("a folder can be moved");
     let jobs = Layout::of(1, 1).start(&scene.stage, "second");
@@ -485,7 +562,11 @@ fn checkpoints_of_another_history_are_passed_over() {
     scene.send_trouble();
     scene.await_all();
     let said = log(&scene.stage, "second", 0);
-    assert!(said.contains("are passed over: they are of another history") && said.contains("checkpoint=0 "), "{said}");
+    assert!(
+        said.contains("are passed over: they are of another history")
+            && said.contains("checkpoint=0 "),
+        "{said}"
+    );
     assert!(!said.contains("The checkpoint is loaded."), "{said}");
     scene.end(jobs);
 }

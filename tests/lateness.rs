@@ -1,4 +1,5 @@
-//! A replay that behaves as a stream, and one that takes published thresholds: the same as a plain one, where nothing is late.
+//! A replay that behaves as a stream, and one that takes published thresholds: the same as a plain
+//! one, where nothing is late.
 
 use assert_cmd::Command;
 use serde_json::Value;
@@ -11,7 +12,17 @@ fn a_stream_and_given_thresholds_change_nothing_where_nothing_is_late() {
         Command::new(assert_cmd::cargo::cargo_bin!("sluice")).args(arguments).assert().success();
     };
     let (world, whole) = (path("world"), path("whole"));
-    sluice(&["generate", "--customers", "300", "--transactions", "30000", "--interactions", "30000", "--out", &world]);
+    sluice(&[
+        "generate",
+        "--customers",
+        "300",
+        "--transactions",
+        "30000",
+        "--interactions",
+        "30000",
+        "--out",
+        &world,
+    ]);
     sluice(&["replay", "--input", &world, "--output", &whole]);
     let thresholds = path("whole/thresholds.csv");
     let runs: [&[&str]; 4] = [
@@ -21,14 +32,23 @@ fn a_stream_and_given_thresholds_change_nothing_where_nothing_is_late() {
         &["--thresholds", &thresholds, "--lateness", "1h", "--workers", "2"],
     ];
     let summary = |name: &str| -> Value {
-        let text = std::fs::read_to_string(folder.path().join(name).join("summary.json")).expect("a summary");
+        let text = std::fs::read_to_string(folder.path().join(name).join("summary.json"))
+            .expect("a summary");
         serde_json::from_str(&text).expect("JSON")
     };
     for (index, more) in runs.into_iter().enumerate() {
         let output = path(&format!("run{index}"));
         sluice(&[&["replay", "--input", &world, "--output", &output], more].concat());
         let (whole, run) = (summary("whole"), summary(&format!("run{index}")));
-        for key in ["digest", "features_digest", "transactions", "interactions", "learned", "pending", "late"] {
+        for key in [
+            "digest",
+            "features_digest",
+            "transactions",
+            "interactions",
+            "learned",
+            "pending",
+            "late",
+        ] {
             assert_eq!(whole[key], run[key], "{key} with {more:?}");
         }
     }

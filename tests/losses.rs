@@ -1,5 +1,5 @@
-//! Retention takes records that a job has not read yet: it is told, goes on behind them once that is
-//! accepted, and every restart and verification crosses the same gap in the same way.
+//! Retention takes records that a job has not read yet: it is told, goes on behind them once that
+//! is accepted, and every restart and verification crosses the same gap in the same way.
 
 use crate::services::console::Console;
 use crate::services::sender::Sender;
@@ -34,7 +34,13 @@ impl Scene {
             self.records += 1;
             let id = if topic == "transactions" { "transaction_id" } else { "interaction_id" };
             let value = json!({ id: format!("r{}", self.records), "customer_id": self.records, "timestamp": "2024-03-01T10:00:00Z", "amount": 5, "action": 1 });
-            self.sender.send(&self.stage.topic(topic), 0, Some(b"c"), Some(value.to_string().as_bytes()), 0);
+            self.sender.send(
+                &self.stage.topic(topic),
+                0,
+                Some(b"c"),
+                Some(value.to_string().as_bytes()),
+                0,
+            );
         }
         self.sender.flush();
     }
@@ -42,13 +48,22 @@ impl Scene {
     /// Whether a table has a customer.
     fn has(&self, table: &str, customer: i64) -> bool {
         if self.database {
-            let found = format!("SELECT count(*) FROM sluice.{table} WHERE customer_id = {customer}");
-            return self.stage.database().query_one(&found, &[]).is_ok_and(|row| row.get::<_, i64>(0) > 0);
+            let found =
+                format!("SELECT count(*) FROM sluice.{table} WHERE customer_id = {customer}");
+            return self
+                .stage
+                .database()
+                .query_one(&found, &[])
+                .is_ok_and(|row| row.get::<_, i64>(0) > 0);
         }
-        let files = std::fs::read_dir(self.stage.path("files/campaign")).into_iter().flatten().flatten();
-        let texts: String = files.filter_map(|file| std::fs::read_to_string(file.path()).ok()).collect();
+        let files =
+            std::fs::read_dir(self.stage.path("files/campaign")).into_iter().flatten().flatten();
+        let texts: String =
+            files.filter_map(|file| std::fs::read_to_string(file.path()).ok()).collect();
         let table = format!("{{\"table\":\"{table}\",\"change\":\"insert\"");
-        texts.lines().any(|line| line.starts_with(&table) && line.contains(&format!("\"customer_id\":{customer},")))
+        texts.lines().any(|line| {
+            line.starts_with(&table) && line.contains(&format!("\"customer_id\":{customer},"))
+        })
     }
 
     /// Sends records, and waits until the last one is committed.
@@ -65,19 +80,32 @@ impl Scene {
 
     /// Starts the program, which refuses.
     fn refused(&self, flags: &[&str], wanted: &[&str]) {
-        let output = program().arg("run").arg(self.stage.config()).args(flags).output().expect("the program can be started");
+        let output = program()
+            .arg("run")
+            .arg(self.stage.config())
+            .args(flags)
+            .output()
+            .expect("the program can be started");
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{said}");
         wanted.iter().for_each(|wanted| assert!(said.contains(wanted), "{wanted}: {said}"));
     }
 
-    /// A gap with records before and behind it: the first ones are gone, but what was verified up to the gap, or a checkpoint there, is gone on from.
+    /// A gap with records before and behind it: the first ones are gone, but what was verified up
+    /// to the gap, or a checkpoint there, is gone on from.
     fn verify_across(&self, since: &Value) {
         let (config, left) = (self.stage.config(), self.stage.path("checkpoints/kind=verified"));
         let aside = self.stage.path("aside");
         let said = follow(&config, &[], "retention has removed", &["--since", "last"]);
-        assert_eq!((&said["since_epoch"], &said["trusted_through_epoch"]), (since, &Value::Null), "{said:#}");
-        assert_eq!(&verifying::verified(&config, &["--since", "last"])["since_epoch"], &said["epoch"]);
+        assert_eq!(
+            (&said["since_epoch"], &said["trusted_through_epoch"]),
+            (since, &Value::Null),
+            "{said:#}"
+        );
+        assert_eq!(
+            &verifying::verified(&config, &["--since", "last"])["since_epoch"],
+            &said["epoch"]
+        );
         std::fs::rename(&left, &aside).expect("what verifications have left");
         for asked in [&[][..], &["--since", "last"]] {
             let said = follow(&config, asked, "", &["--since", "oldest"]);
@@ -90,19 +118,36 @@ impl Scene {
     /// What is recorded of losses: epoch, topic, first, next.
     fn losses(&self) -> Vec<(i64, String, i64, i64)> {
         if self.database {
-            let rows = self.stage.database().query("SELECT epoch, topic, first, next FROM sluice.losses ORDER BY epoch", &[]).expect("losses");
-            return rows.iter().map(|row| (row.get(0), row.get(1), row.get(2), row.get(3))).collect();
+            let rows = self
+                .stage
+                .database()
+                .query("SELECT epoch, topic, first, next FROM sluice.losses ORDER BY epoch", &[])
+                .expect("losses");
+            return rows
+                .iter()
+                .map(|row| (row.get(0), row.get(1), row.get(2), row.get(3)))
+                .collect();
         }
-        let journal = std::fs::read_to_string(self.stage.path("checkpoints/campaign/journal.log")).expect("a journal");
-        let lost = journal.lines().filter_map(|line| serde_json::from_str::<Value>(&line[18..]).expect("JSON")["losses"].as_array().cloned());
+        let journal = std::fs::read_to_string(self.stage.path("checkpoints/campaign/journal.log"))
+            .expect("a journal");
+        let lost = journal.lines().filter_map(|line| {
+            serde_json::from_str::<Value>(&line[18..]).expect("JSON")["losses"].as_array().cloned()
+        });
         let number = |lost: &Value, field: &str| lost[field].as_i64().expect("a number");
-        let told =
-            |lost: &Value| (number(lost, "epoch"), lost["topic"].as_str().expect("a name").to_string(), number(lost, "first"), number(lost, "next"));
+        let told = |lost: &Value| {
+            (
+                number(lost, "epoch"),
+                lost["topic"].as_str().expect("a name").to_string(),
+                number(lost, "first"),
+                number(lost, "next"),
+            )
+        };
         lost.flatten().map(|lost| told(&lost)).collect()
     }
 }
 
-/// Unread records are gone of a topic of which nothing was read, and then of one of which something was.
+/// Unread records are gone of a topic of which nothing was read, and then of one of which something
+/// was.
 fn goes_on(name: &str, database: bool) {
     let Some(mut scene) = Scene::set(name, database) else { return };
     let job = scene.stage.start_reading(&[]);
@@ -110,11 +155,18 @@ fn goes_on(name: &str, database: bool) {
     job.kill();
     scene.send("interactions", 3);
     scene.trim("interactions", 3);
-    let told = ["not read yet", "-interactions` starts at offset 3, but offset 0 is wanted", "go on without them with --accept-loss"];
+    let told = [
+        "not read yet",
+        "-interactions` starts at offset 3, but offset 0 is wanted",
+        "go on without them with --accept-loss",
+    ];
     scene.refused(&[], &told);
     assert_eq!(scene.losses(), []);
     let job = scene.stage.start_reading(&["--accept-loss"]);
-    let told = format!("3 offsets of partition 0 of `{}`, from 0 to before 3, which are not read", scene.stage.topic("interactions"));
+    let told = format!(
+        "3 offsets of partition 0 of `{}`, from 0 to before 3, which are not read",
+        scene.stage.topic("interactions")
+    );
     assert!(scene.stage.log().contains(&told), "{}", scene.stage.log());
     scene.commit("interactions", 1);
     job.kill();
@@ -139,11 +191,16 @@ fn goes_on(name: &str, database: bool) {
     eventually("what is left is committed", || scene.has("customer_features", last));
     assert!(!scene.has("customer_features", last - 1) && !scene.has("customer_features", last - 2));
     job.kill();
-    assert_eq!(scene.losses()[1..], [(scene.losses()[1].0, scene.stage.topic("transactions"), 2, 4)]);
+    assert_eq!(
+        scene.losses()[1..],
+        [(scene.losses()[1].0, scene.stage.topic("transactions"), 2, 4)]
+    );
     let job = scene.stage.start_reading(&[]);
     assert!(!scene.stage.log().contains("checkpoint=0 "), "{}", scene.stage.log());
     let (_, metrics) = Console::of(&scene.stage).get("/metrics");
-    for (topic, offsets) in [("customer-interactions", 3), ("transactions", 2), ("decision-requests", 0)] {
+    for (topic, offsets) in
+        [("customer-interactions", 3), ("transactions", 2), ("decision-requests", 0)]
+    {
         let metric = format!("sluice_given_up_offsets{{topic=\"{topic}\"}} {offsets}\n");
         assert!(metrics.contains(&metric), "{metric}: {metrics}");
     }
@@ -156,7 +213,14 @@ fn goes_on(name: &str, database: bool) {
     // What has to be repeated is no loss that can be accepted.
     scene.trim("transactions", 6);
     for flags in [&[][..], &["--accept-loss"]] {
-        scene.refused(flags, &["has to repeat its epochs from", "starts at offset 6, but offset 4 is wanted", "--accept-loss alone cannot help"]);
+        scene.refused(
+            flags,
+            &[
+                "has to repeat its epochs from",
+                "starts at offset 6, but offset 4 is wanted",
+                "--accept-loss alone cannot help",
+            ],
+        );
     }
     // As the message advises.
     let job = scene.stage.start_reading(&["--rebuild", "--accept-loss"]);
@@ -167,7 +231,14 @@ fn goes_on(name: &str, database: bool) {
     // Nor need it go on without what is gone unread.
     scene.send("transactions", 2);
     scene.trim("transactions", 8);
-    scene.refused(&[], &["not read yet", "starts at offset 8, but offset 7 is wanted", "anew from what is left with --rebuild --accept-loss"]);
+    scene.refused(
+        &[],
+        &[
+            "not read yet",
+            "starts at offset 8, but offset 7 is wanted",
+            "anew from what is left with --rebuild --accept-loss",
+        ],
+    );
     let job = scene.stage.start_reading(&["--rebuild", "--accept-loss"]);
     let last = scene.records;
     eventually("what is left is there", || scene.has("customer_features", last));

@@ -1,5 +1,5 @@
-//! All tests of the program as a whole, one module a subject, linked once. Some modules have no tests
-//! and are what the others share: `hostile`, `oracle`, `services` and `trial`.
+//! All tests of the program as a whole, one module a subject, linked once. Some modules have no
+//! tests and are what the others share: `hostile`, `oracle`, `services` and `trial`.
 
 mod bench;
 mod campaign100k;

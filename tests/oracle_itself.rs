@@ -11,13 +11,19 @@ fn config() -> Config {
 /// 2024-01-01T00:00:00Z: 54 years of which 13 are leap years.
 const NEW_YEAR: i64 = (54 * 365 + 13) * DAY;
 
-/// An input directory of JSON lines; a line stands on its own, and its customer is 7 unless it says otherwise.
+/// An input directory of JSON lines; a line stands on its own, and its customer is 7 unless it says
+/// otherwise.
 fn files(named: &[(&str, &[&str])]) -> Files {
     let line = |line: &&str| {
         let customer = if line.contains("customer_id") { "" } else { r#""customer_id":7,"# };
         format!("{{{customer}{}}}\n", line.replace('\'', "\""))
     };
-    named.iter().map(|(name, lines)| (format!("{name}.jsonl"), lines.iter().map(line).collect::<String>().into_bytes())).collect()
+    named
+        .iter()
+        .map(|(name, lines)| {
+            (format!("{name}.jsonl"), lines.iter().map(line).collect::<String>().into_bytes())
+        })
+        .collect()
 }
 
 #[track_caller]
@@ -25,14 +31,16 @@ fn assert_close(left: f64, right: f64) {
     assert!((left - right).abs() <= 1e-12 * right.abs().max(1.0), "{left} is not {right}");
 }
 
-/// Three purchases of customer 7 and one of customer 8, seen from 2025-01-11 12:00 (the instant of the interaction).
+/// Three purchases of customer 7 and one of customer 8, seen from 2025-01-11 12:00 (the instant of
+/// the interaction).
 fn on_paper() -> Files {
     files(&[
         (
             "transactions",
             &[
                 // A Saturday in November.
-                "'transaction_id':1,'timestamp':'2024-11-02 12:00:00','amount':10,'category':'ELECTRONICS','device':'Mobile','payment_method':'credit card','discount_used':true",
+                "'transaction_id':1,'timestamp':'2024-11-02 \
+                 12:00:00','amount':10,'category':'ELECTRONICS','device':'Mobile','payment_method':'credit card','discount_used':true",
                 // A Monday in December.
                 "'transaction_id':2,'timestamp':'2024-12-02T13:00:00+01:00','amount':'30.00','category':'Electronics','device':'Desktop','payment_method':'Debit Card'",
                 // A Wednesday in January; a category that is not listed, no device.
@@ -40,8 +48,16 @@ fn on_paper() -> Files {
                 "'customer_id':8,'transaction_id':1,'timestamp':'2024-12-31','amount':100",
             ],
         ),
-        ("customers", &["'signup_date':'2024-10-03','email_open_rate':0.25,'complaint_count':3,'is_premium_member':true,'avg_discount_used':0.4"]),
-        ("interactions", &["'customer_id':9,'interaction_id':'x','timestamp':'2025-01-11 12:00:00','action':0"]),
+        (
+            "customers",
+            &[
+                "'signup_date':'2024-10-03','email_open_rate':0.25,'complaint_count':3,'is_premium_member':true,'avg_discount_used':0.4",
+            ],
+        ),
+        (
+            "interactions",
+            &["'customer_id':9,'interaction_id':'x','timestamp':'2025-01-11 12:00:00','action':0"],
+        ),
     ])
 }
 
@@ -60,7 +76,7 @@ fn the_customer_worked_out_on_paper_has_the_features_of_the_paper() {
         ("monetary_std", 10.0), // sqrt(((-10)^2 + 10^2 + 0^2) / 2)
         ("monetary_min", 10.0),
         ("monetary_max", 30.0),
-        ("days_since_signup", 100.5),     // 3 October to 11 January: 28 + 30 + 31 + 11 days, and a half
+        ("days_since_signup", 100.5), // 3 October to 11 January: 28 + 30 + 31 + 11 days, and a half
         ("customer_lifetime_days", 60.0), // 2 November to 1 January: 28 + 31 + 1
         ("avg_days_between_purchases", 30.0),
         ("weekend_shopper_pct", 1.0 / 3.0),
@@ -84,7 +100,7 @@ fn the_customer_worked_out_on_paper_has_the_features_of_the_paper() {
         ("is_premium_member", 1.0),
         ("avg_discount_pct", 0.4),
         ("discount_sensitivity", 0.10367271172731285), // 0.4 (1 - e^-0.3), e^-0.3 = 0.7408182206817179
-        ("is_high_value", 0.0),                        // of 60.00 and 100.00 the rank ceil(0.9 x 2) = 2 is 100.00
+        ("is_high_value", 0.0), // of 60.00 and 100.00 the rank ceil(0.9 x 2) = 2 is 100.00
         ("is_at_risk", 0.0),
         ("is_frequent_buyer", 0.0),
     ];
@@ -94,16 +110,22 @@ fn the_customer_worked_out_on_paper_has_the_features_of_the_paper() {
     assert_close(outcome.feature(7, "is_recent_active"), 1.0);
     assert_close(outcome.feature(7, "clv_score"), 60.0 * 3.0 / 11.0);
     assert_close(outcome.feature(8, "is_high_value"), 1.0);
-    let order: Vec<&str> = paper.iter().map(|(name, _)| *name).chain(["is_recent_active", "clv_score"]).collect();
+    let order: Vec<&str> =
+        paper.iter().map(|(name, _)| *name).chain(["is_recent_active", "clv_score"]).collect();
     assert_eq!(crate::oracle::features::names(&config()), order);
-    assert_eq!(outcome.features.keys().copied().collect::<Vec<_>>(), [7, 8], "an interaction alone makes no row");
+    assert_eq!(
+        outcome.features.keys().copied().collect::<Vec<_>>(),
+        [7, 8],
+        "an interaction alone makes no row"
+    );
     assert!(outcome.features.values().all(|row| row.len() == order.len()));
 }
 
 #[test]
 fn as_of_an_earlier_instant_later_purchases_do_not_exist_but_every_row_does() {
     let at = |t: i64| outcome(&on_paper(), &Config { as_of: Some(t), ..config() });
-    // 2024-11-02 12:00 is 306 days after New Year's (2024 is a leap year: 305 days lie before November), and half a day.
+    // 2024-11-02 12:00 is 306 days after New Year's (2024 is a leap year: 305 days lie before
+    // November), and half a day.
     let saturday = NEW_YEAR + 306 * DAY + DAY / 2;
     let outcome = at(saturday);
     assert_close(outcome.feature(7, "frequency"), 1.0);
@@ -111,7 +133,8 @@ fn as_of_an_earlier_instant_later_purchases_do_not_exist_but_every_row_does() {
     assert_close(outcome.feature(8, "frequency"), 0.0);
     let before = at(saturday - 1);
     assert_close(before.feature(7, "frequency"), 0.0);
-    // 3 October 00:00 to 2 November 12:00, less a millisecond: days since signup stand in for the last purchase.
+    // 3 October 00:00 to 2 November 12:00, less a millisecond: days since signup stand in for the
+    // last purchase.
     assert_close(before.feature(7, "recency"), 30.5 - 1.0 / DAY as f64);
     assert_close(before.feature(7, "is_recent_active"), 0.0);
     assert_eq!(before.thresholds, outcome.thresholds, "the instant changes the rows only");
@@ -119,28 +142,42 @@ fn as_of_an_earlier_instant_later_purchases_do_not_exist_but_every_row_does() {
 
 /// A feature of customer 7 after these purchases (of 1.00 each), as of `t`.
 fn after_purchases(timestamps: &[i64], t: i64, name: &str) -> f64 {
-    let lines: Vec<String> = timestamps.iter().enumerate().map(|(k, t)| format!("'transaction_id':{k},'timestamp':{t},'amount':1")).collect();
+    let lines: Vec<String> = timestamps
+        .iter()
+        .enumerate()
+        .map(|(k, t)| format!("'transaction_id':{k},'timestamp':{t},'amount':1"))
+        .collect();
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-    outcome(&files(&[("transactions", &lines)]), &Config { as_of: Some(t), ..config() }).feature(7, name)
+    outcome(&files(&[("transactions", &lines)]), &Config { as_of: Some(t), ..config() })
+        .feature(7, name)
 }
 
 #[test]
 fn weekends_and_holidays_begin_and_end_at_midnight_utc() {
     // 2024-01-06 was a Saturday: New Year's was a Monday.
     let saturday = NEW_YEAR + 5 * DAY;
-    for (t, weekend) in [(saturday - 1, 0.0), (saturday, 1.0), (saturday + DAY, 1.0), (saturday + 2 * DAY - 1, 1.0), (saturday + 2 * DAY, 0.0)] {
+    for (t, weekend) in [
+        (saturday - 1, 0.0),
+        (saturday, 1.0),
+        (saturday + DAY, 1.0),
+        (saturday + 2 * DAY - 1, 1.0),
+        (saturday + 2 * DAY, 0.0),
+    ] {
         assert_eq!(after_purchases(&[t], t, "weekend_shopper_pct"), weekend, "{t}");
     }
     // 2023 had 61 days from 1 November on.
     let november = NEW_YEAR - 61 * DAY;
-    for (t, holiday) in [(november - 1, 0.0), (november, 1.0), (NEW_YEAR - 1, 1.0), (NEW_YEAR, 0.0)] {
+    for (t, holiday) in [(november - 1, 0.0), (november, 1.0), (NEW_YEAR - 1, 1.0), (NEW_YEAR, 0.0)]
+    {
         assert_eq!(after_purchases(&[t], t, "holiday_shopper_pct"), holiday, "{t}");
     }
 }
 
 #[test]
 fn limits_hold_from_their_bound_on() {
-    let after = |days: i64, name: &str| [-1, 0, 1].map(|beside| after_purchases(&[NEW_YEAR], NEW_YEAR + days * DAY + beside, name));
+    let after = |days: i64, name: &str| {
+        [-1, 0, 1].map(|beside| after_purchases(&[NEW_YEAR], NEW_YEAR + days * DAY + beside, name))
+    };
     assert_eq!(after(180, "is_at_risk"), [0.0, 1.0, 1.0]);
     assert_eq!(after(30, "is_recent_active"), [1.0, 1.0, 0.0]);
     assert_eq!(after_purchases(&[NEW_YEAR; 9], NEW_YEAR, "is_frequent_buyer"), 0.0);
@@ -149,21 +186,39 @@ fn limits_hold_from_their_bound_on() {
 
 #[test]
 fn thresholds_are_nearest_rank_and_one_day_behind() {
-    // Ten customers: nine of 1.00 and one of 5.00, all at the first instant of 1 January; customer 0 spends 9.00 more just before 2 January.
-    let mut lines: Vec<String> =
-        (0..10).map(|k| format!("'customer_id':{k},'transaction_id':1,'timestamp':'2024-01-01','amount':{}", if k == 3 { 5 } else { 1 })).collect();
-    lines.push(format!("'customer_id':0,'transaction_id':2,'timestamp':{},'amount':9", NEW_YEAR + DAY - 1));
-    lines.push(format!("'customer_id':1,'transaction_id':2,'timestamp':{},'amount':9", NEW_YEAR + DAY));
+    // Ten customers: nine of 1.00 and one of 5.00, all at the first instant of 1 January; customer
+    // 0 spends 9.00 more just before 2 January.
+    let mut lines: Vec<String> = (0..10)
+        .map(|k| {
+            format!(
+                "'customer_id':{k},'transaction_id':1,'timestamp':'2024-01-01','amount':{}",
+                if k == 3 { 5 } else { 1 }
+            )
+        })
+        .collect();
+    lines.push(format!(
+        "'customer_id':0,'transaction_id':2,'timestamp':{},'amount':9",
+        NEW_YEAR + DAY - 1
+    ));
+    lines.push(format!(
+        "'customer_id':1,'transaction_id':2,'timestamp':{},'amount':9",
+        NEW_YEAR + DAY
+    ));
     lines.push("'customer_id':1,'transaction_id':3,'timestamp':'2024-01-05','amount':0".to_owned());
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     let files = files(&[("transactions", &lines)]);
     let first = NEW_YEAR / DAY;
     let daily = |high_value| outcome(&files, &Config { high_value, ..config() }).thresholds;
 
-    // Of day 3 January counts what came before 2 January 00:00: totals 1 x 8, 5, 10; rank 9 is 5.00. From 4 January on 10 twice: rank 9 is 10.00.
+    // Of day 3 January counts what came before 2 January 00:00: totals 1 x 8, 5, 10; rank 9 is
+    // 5.00. From 4 January on 10 twice: rank 9 is 10.00.
     let ninety = daily(HighValue::Percentile(90));
-    assert_eq!(ninety.into_iter().collect::<Vec<_>>(), [(first + 2, 500), (first + 3, 1_000), (first + 4, 1_000)]);
-    // Rank ceil(0.81 x 10) = 9 as well, rank ceil(0.8 x 10) = 8 is 1.00 at first, then still 1.00 (seven ones, a five, two tens: rank 8 is 5.00).
+    assert_eq!(
+        ninety.into_iter().collect::<Vec<_>>(),
+        [(first + 2, 500), (first + 3, 1_000), (first + 4, 1_000)]
+    );
+    // Rank ceil(0.81 x 10) = 9 as well, rank ceil(0.8 x 10) = 8 is 1.00 at first, then still 1.00
+    // (seven ones, a five, two tens: rank 8 is 5.00).
     assert_eq!(daily(HighValue::Percentile(81))[&(first + 2)], 500);
     assert_eq!(daily(HighValue::Percentile(80))[&(first + 2)], 100);
     assert_eq!(daily(HighValue::Percentile(80))[&(first + 3)], 500);
@@ -226,9 +281,16 @@ fn an_instant_is_the_same_in_every_form() {
     ];
     for form in forms {
         let line = format!("'transaction_id':1,'amount':1,'timestamp':{form}");
-        let outcome = outcome(&files(&[("transactions", &[&line])]), &Config { as_of: Some(NEW_YEAR), ..config() });
+        let outcome = outcome(
+            &files(&[("transactions", &[&line])]),
+            &Config { as_of: Some(NEW_YEAR), ..config() },
+        );
         assert!(outcome.dead_letters.is_empty(), "{form}: {:?}", outcome.dead_letters);
-        assert_eq!((outcome.feature(7, "frequency"), outcome.feature(7, "recency")), (1.0, 0.0), "{form}");
+        assert_eq!(
+            (outcome.feature(7, "frequency"), outcome.feature(7, "recency")),
+            (1.0, 0.0),
+            "{form}"
+        );
     }
     assert_eq!(NEW_YEAR, 1_704_067_200_000);
     assert_eq!(day_number("1970-01-01"), Some(0));
@@ -240,18 +302,22 @@ fn an_instant_is_the_same_in_every_form() {
 /// Amount left, duplicates, dead letters, erased.
 type Left = (f64, usize, usize, usize);
 
-/// What a list of lines leaves of the amounts of customer 7, and how often it was a duplicate, a dead letter, erased.
+/// What a list of lines leaves of the amounts of customer 7, and how often it was a duplicate, a
+/// dead letter, erased.
 fn settled(transactions: &[&str], customers: &[&str]) -> Left {
-    let outcome = outcome(&files(&[("transactions", transactions), ("customers", customers)]), &Config { as_of: Some(NEW_YEAR), ..config() });
-    let total = if outcome.features.contains_key(&7) { outcome.feature(7, "monetary") } else { 0.0 };
+    let outcome = outcome(
+        &files(&[("transactions", transactions), ("customers", customers)]),
+        &Config { as_of: Some(NEW_YEAR), ..config() },
+    );
+    let total =
+        if outcome.features.contains_key(&7) { outcome.feature(7, "monetary") } else { 0.0 };
     (total, outcome.duplicates, outcome.dead_letters.len(), outcome.erased)
 }
 
 #[test]
 fn ids_settle_by_their_place_in_the_file() {
     const A10: &str = "'transaction_id':'17','timestamp':1000,'amount':10,'category':'Toys'";
-    const A10_AGAIN: &str =
-        "'op':'insert','category':'GAMES','amount':'10.004','timestamp':'1970-01-01T00:00:01.0009Z','transaction_id':17,'note':null";
+    const A10_AGAIN: &str = "'op':'insert','category':'GAMES','amount':'10.004','timestamp':'1970-01-01T00:00:01.0009Z','transaction_id':17,'note':null";
     const A20: &str = "'transaction_id':'17','timestamp':1000,'amount':20";
     const BACK: &str = "'transaction_id':17,'op':'retract'";
     const OTHER: &str = "'transaction_id':18,'timestamp':1000,'amount':5,'discount_used':null";
@@ -307,7 +373,10 @@ fn a_profile_holds_from_its_timestamp_on_and_of_two_the_later_record() {
         "'timestamp':1000,'complaint_count':9",
     ];
     let complaints = |skip: usize, t: i64| {
-        let outcome = outcome(&files(&[("customers", &lines[skip..])]), &Config { as_of: Some(t), ..config() });
+        let outcome = outcome(
+            &files(&[("customers", &lines[skip..])]),
+            &Config { as_of: Some(t), ..config() },
+        );
         outcome.feature(7, "complaint_count")
     };
     assert_eq!([999, 1000, 1999, 2000, 3000].map(|t| complaints(0, t)), [2.0, 9.0, 9.0, 4.0, 4.0]);
@@ -317,26 +386,43 @@ fn a_profile_holds_from_its_timestamp_on_and_of_two_the_later_record() {
 #[test]
 fn rewards_join_within_their_window_and_replace_the_interactions_own() {
     const WINDOW: i64 = 7 * DAY;
-    let config = Config { no_response_reward: -0.5, context: vec![("intercept".to_owned(), Transform::Identity)], ..config() };
+    let config = Config {
+        no_response_reward: -0.5,
+        context: vec![("intercept".to_owned(), Transform::Identity)],
+        ..config()
+    };
     // In multiples of 2^-28: an intercept of 2^12 times the reward in 2^-16.
     let learned = |own: &str, rewards: &[&str]| {
         let interaction = format!("'interaction_id':'i','timestamp':1000,'action':2{own}");
-        let outcome = outcome(&files(&[("interactions", &[&interaction]), ("rewards", rewards)]), &config);
+        let outcome =
+            outcome(&files(&[("interactions", &[&interaction]), ("rewards", rewards)]), &config);
         assert_eq!((outcome.arms[2].n, outcome.arms[2].a[0]), (1, 1 << 24));
         outcome.arms[2].b[0] as f64 / (1_u64 << 28) as f64
     };
     let at = |t: i64, more: &str| format!("'interaction_id':'i','timestamp':{t},{more}");
     assert_eq!(learned("", &[]), -0.5);
     assert_eq!(learned(",'reward':2.5", &[]), 2.5);
-    for (t, joined) in [(999, false), (1000, true), (1000 + WINDOW - 1, true), (1000 + WINDOW, false)] {
-        assert_eq!(learned(",'reward':2.5", &[&at(t, "'reward':4")]), if joined { 4.0 } else { 2.5 }, "{t}");
+    for (t, joined) in
+        [(999, false), (1000, true), (1000 + WINDOW - 1, true), (1000 + WINDOW, false)]
+    {
+        assert_eq!(
+            learned(",'reward':2.5", &[&at(t, "'reward':4")]),
+            if joined { 4.0 } else { 2.5 },
+            "{t}"
+        );
     }
     let (a, b) = (at(1000, "'reward':4,'reward_id':'a'"), at(2000, "'reward':-1,'reward_id':'b'"));
     assert_eq!(learned("", &[&a, &b]), 3.0);
     assert_eq!(learned("", &[&a, &b, "'reward_id':'a','op':'retract'"]), -1.0);
-    assert_eq!(learned("", &[&at(1000, "'reward':4"), "'interaction_id':'i','op':'retract'"]), -0.5);
+    assert_eq!(
+        learned("", &[&at(1000, "'reward':4"), "'interaction_id':'i','op':'retract'"]),
+        -0.5
+    );
     // 2^-17 twice: each is a tie and rounds to 0.
-    let tie = [at(1000, "'reward':7.62939453125e-6,'reward_id':'a'"), at(1000, "'reward':7.62939453125e-6,'reward_id':'b'")];
+    let tie = [
+        at(1000, "'reward':7.62939453125e-6,'reward_id':'a'"),
+        at(1000, "'reward':7.62939453125e-6,'reward_id':'b'"),
+    ];
     assert_eq!(learned("", &[&tie[0], &tie[1]]), 0.0);
 }
 
@@ -344,10 +430,22 @@ fn rewards_join_within_their_window_and_replace_the_interactions_own() {
 fn the_sums_worked_out_on_paper_are_the_sums() {
     use Transform::{Cap, Identity, Log, Scale};
     let term = |name: &str, transform| (name.to_owned(), transform);
-    let context = vec![term("intercept", Identity), term("frequency", Scale(8.0)), term("recency", Cap(10.0)), term("monetary", Log(1.0))];
-    // A purchase of 1.00 at 1 January, 5 days before the first interaction; the second comes at the instant of another one, of 2999.00.
+    let context = vec![
+        term("intercept", Identity),
+        term("frequency", Scale(8.0)),
+        term("recency", Cap(10.0)),
+        term("monetary", Log(1.0)),
+    ];
+    // A purchase of 1.00 at 1 January, 5 days before the first interaction; the second comes at the
+    // instant of another one, of 2999.00.
     let files = files(&[
-        ("transactions", &["'transaction_id':1,'timestamp':'2024-01-01','amount':1", "'transaction_id':2,'timestamp':'2024-01-21','amount':2999"]),
+        (
+            "transactions",
+            &[
+                "'transaction_id':1,'timestamp':'2024-01-01','amount':1",
+                "'transaction_id':2,'timestamp':'2024-01-21','amount':2999",
+            ],
+        ),
         (
             "interactions",
             &[
@@ -358,12 +456,14 @@ fn the_sums_worked_out_on_paper_are_the_sums() {
         ),
     ]);
     let outcome = outcome(&files, &Config { context, ..config() });
-    // First: 1, 1/8, 5/10, ln 2 = 0.693147 x 4096 = 2839.13. Second: 1, 2/8, 0, ln 3001 = 8.0067, clipped to 8 - 2^-12.
+    // First: 1, 1/8, 5/10, ln 2 = 0.693147 x 4096 = 2839.13. Second: 1, 2/8, 0, ln 3001 = 8.0067,
+    // clipped to 8 - 2^-12.
     let (x, y): ([i128; 4], [i128; 4]) = ([4096, 512, 2048, 2839], [4096, 1024, 0, 32_767]);
     let (r, s) = (98_304, -131_072);
     let arm = &outcome.arms[1];
     assert_eq!(arm.n, 2);
-    let upper: Vec<i128> = (0..4).flat_map(|i| (i..4).map(move |j| x[i] * x[j] + y[i] * y[j])).collect();
+    let upper: Vec<i128> =
+        (0..4).flat_map(|i| (i..4).map(move |j| x[i] * x[j] + y[i] * y[j])).collect();
     assert_eq!(arm.a, upper);
     assert_eq!(arm.b, (0..4).map(|i| r * x[i] + s * y[i]).collect::<Vec<_>>());
     // Before the first purchase there is the intercept only.
@@ -374,11 +474,20 @@ fn the_sums_worked_out_on_paper_are_the_sums() {
 #[test]
 fn a_dead_letter_has_the_byte_its_line_starts_at_and_a_reason() {
     let dead = |file: &str, text: &str| {
-        let letters = outcome(&Files::from([(file.to_owned(), text.as_bytes().to_vec())]), &config()).dead_letters;
-        letters.into_iter().map(|DeadLetter { position, reason, .. }| (position, reason)).collect::<Vec<_>>()
+        let letters =
+            outcome(&Files::from([(file.to_owned(), text.as_bytes().to_vec())]), &config())
+                .dead_letters;
+        letters
+            .into_iter()
+            .map(|DeadLetter { position, reason, .. }| (position, reason))
+            .collect::<Vec<_>>()
     };
-    assert_eq!(dead("rewards.jsonl", "\r\n\n{]\r\nx\n{}"), [(3, "malformed"), (7, "malformed"), (9, "missing_field")]);
-    // Each line with its length, so that the positions are sums on paper: 62, + 21 = 83, + 10 = 93, + 16 = 109, + 10, + 16, + 17.
+    assert_eq!(
+        dead("rewards.jsonl", "\r\n\n{]\r\nx\n{}"),
+        [(3, "malformed"), (7, "malformed"), (9, "missing_field")]
+    );
+    // Each line with its length, so that the positions are sums on paper: 62, + 21 = 83, + 10 = 93,
+    // + 16 = 109, + 10, + 16, + 17.
     let table = [
         ("transaction_id,customer_id,timestamp,amount,discount_used,op\r\n", 62),
         ("1,7,1000,\"10\",TRUE,\r\n", 21),
@@ -392,13 +501,31 @@ fn a_dead_letter_has_the_byte_its_line_starts_at_and_a_reason() {
     assert!(table.iter().all(|(line, length)| line.len() == *length));
     assert_eq!(
         dead("transactions.csv", &table.map(|(line, _)| line).concat()),
-        [(83, "malformed"), (93, "bad_amount"), (109, "bad_field"), (119, "bad_field"), (135, "bad_op"), (152, "unknown_id")]
+        [
+            (83, "malformed"),
+            (93, "bad_amount"),
+            (109, "bad_field"),
+            (119, "bad_field"),
+            (135, "bad_op"),
+            (152, "unknown_id")
+        ]
     );
-    let contact = |more: &str| dead("interactions.jsonl", &format!("{{\"customer_id\":7,\"interaction_id\":1,\"timestamp\":0,{more}}}"));
+    let contact = |more: &str| {
+        dead(
+            "interactions.jsonl",
+            &format!("{{\"customer_id\":7,\"interaction_id\":1,\"timestamp\":0,{more}}}"),
+        )
+    };
     assert_eq!(contact("\"action\":4"), [(0, "unknown_arm")]);
     assert_eq!(contact("\"campaign_name\":\"Pigeon\""), [(0, "unknown_arm")]);
     assert_eq!(contact("\"action\":1,\"propensity\":0"), [(0, "bad_propensity")]);
     assert_eq!(contact("\"action\":1,\"reward\":10000000.5"), [(0, "bad_reward")]);
     assert_eq!(contact("\"action\":1,\"reward\":-1e7,\"propensity\":1"), []);
-    assert_eq!(dead("customers.jsonl", &format!("{{\"customer_id\":7,\"x\":\"{}\"}}", " ".repeat(1 << 20))), [(0, "too_long")]);
+    assert_eq!(
+        dead(
+            "customers.jsonl",
+            &format!("{{\"customer_id\":7,\"x\":\"{}\"}}", " ".repeat(1 << 20))
+        ),
+        [(0, "too_long")]
+    );
 }

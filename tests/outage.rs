@@ -1,6 +1,8 @@
-//! Broker and database that are away, at the start and in the middle: the job says so, waits, goes on, and nothing is lost or counted twice.
+//! Broker and database that are away, at the start and in the middle: the job says so, waits, goes
+//! on, and nothing is lost or counted twice.
 //!
-//! The services are stopped and started here, so they are the test's own. `scripts/outage` does the same for longer, with more events.
+//! The services are stopped and started here, so they are the test's own. `scripts/outage` does the
+//! same for longer, with more events.
 
 use crate::services::console::Console;
 use crate::services::own::{Services, wanted};
@@ -10,7 +12,8 @@ use crate::services::{Stage, eventually, field, ports};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-const WORLD: [&str; 8] = ["--customers", "1000", "--transactions", "30000", "--interactions", "30000", "--seed", "8"];
+const WORLD: [&str; 8] =
+    ["--customers", "1000", "--transactions", "30000", "--interactions", "30000", "--seed", "8"];
 /// Events of each kind.
 const EACH: i64 = 30_000;
 
@@ -27,13 +30,22 @@ fn what_was_away_is_waited_for_and_nothing_is_lost() {
     let folder = tempfile::Builder::new().permissions(public()).tempdir().expect("a folder");
     let (services, brokers, url) = Services::up(folder.path());
     let stage = Stage::at("outage", brokers.clone(), &url);
-    // Small epochs, so that there is something to do whenever something is away. High value by an amount: daily thresholds close by event time,
-    // and what is sent after a pause of idle partitions comes a year at once here, so that much of it would rightly count as late.
+    // Small epochs, so that there is something to do whenever something is away. High value by an
+    // amount: daily thresholds close by event time, and what is sent after a pause of idle
+    // partitions comes a year at once here, so that much of it would rightly count as late.
     stage.configure_saving("max_events = 1000\n[customers]\nhigh_value = 500");
     let (world, results) = (stage.path("world"), stage.path("results"));
     let [world, results] = [&world, &results].map(|path| path.to_str().expect("UTF-8"));
     stage.sluice(&[&["generate", "--out", world], &WORLD[..]].concat());
-    stage.sluice(&["replay", "--input", world, "--output", results, "--config", stage.config().to_str().expect("UTF-8")]);
+    stage.sluice(&[
+        "replay",
+        "--input",
+        world,
+        "--output",
+        results,
+        "--config",
+        stage.config().to_str().expect("UTF-8"),
+    ]);
     let [first, second] = halves(Path::new(world), &stage);
 
     stage.create_topics_with_compacted_customers();
@@ -74,12 +86,22 @@ fn what_was_away_is_waited_for_and_nothing_is_lost() {
     job.drain();
 
     stage.sluice(&["verify", stage.config().to_str().expect("UTF-8")]);
-    let digest = stage.database().query_one("SELECT digest FROM sluice.epochs ORDER BY epoch DESC LIMIT 1", &[]).expect("an epoch");
-    assert_eq!(field(&stage.path("results").join("summary.json"), "digest"), digest.get::<_, String>(0));
+    let digest = stage
+        .database()
+        .query_one("SELECT digest FROM sluice.epochs ORDER BY epoch DESC LIMIT 1", &[])
+        .expect("an epoch");
+    assert_eq!(
+        field(&stage.path("results").join("summary.json"), "digest"),
+        digest.get::<_, String>(0)
+    );
     let log = before + &stage.log();
-    for line in
-        ["cannot be reached", "Connected to Kafka again", "The job waits for the broker", "The job waits for the database", "The database is back"]
-    {
+    for line in [
+        "cannot be reached",
+        "Connected to Kafka again",
+        "The job waits for the broker",
+        "The job waits for the database",
+        "The database is back",
+    ] {
         assert!(log.contains(line), "the log does not say `{line}`: {log}");
     }
     assert!(!log.contains("panicked"), "{log}");
@@ -97,11 +119,14 @@ fn halves(world: &Path, stage: &Stage) -> [PathBuf; 2] {
     let folders = ["first", "second"].map(|name| stage.path(name));
     for folder in &folders {
         std::fs::create_dir(folder).expect("a folder");
-        std::fs::copy(world.join("customers.jsonl"), folder.join("customers.jsonl")).expect("profiles");
+        std::fs::copy(world.join("customers.jsonl"), folder.join("customers.jsonl"))
+            .expect("profiles");
     }
     for name in ["transactions.jsonl", "interactions.jsonl"] {
         let text = std::fs::read_to_string(world.join(name)).expect("events");
-        let middle = text.match_indices('\n').nth(EACH as usize / 2 - 1).expect("as many lines as events").0 + 1;
+        let middle =
+            text.match_indices('\n').nth(EACH as usize / 2 - 1).expect("as many lines as events").0
+                + 1;
         for (folder, half) in folders.iter().zip([&text[..middle], &text[middle..]]) {
             std::fs::write(folder.join(name), half).expect("half of the events");
         }
@@ -123,7 +148,8 @@ fn a_broker_that_never_comes_is_waited_for_and_named() {
     let log = stage.log();
     let error = log.lines().last().expect("an error");
     assert!(
-        error.starts_with(&format!("error: broker {} cannot be reached", stage.brokers)) && error.contains("start it, or correct kafka.brokers"),
+        error.starts_with(&format!("error: broker {} cannot be reached", stage.brokers))
+            && error.contains("start it, or correct kafka.brokers"),
         "{log}"
     );
 }

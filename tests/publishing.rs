@@ -50,7 +50,8 @@ impl Scene {
             Kept::Files => format!("[files]\ndir = \"{}\"\n", stage.path("files").display()),
             Kept::Nowhere => String::new(),
         };
-        std::fs::write(stage.config(), toml.replace(&database, &own)).expect("the configuration can be written");
+        std::fs::write(stage.config(), toml.replace(&database, &own))
+            .expect("the configuration can be written");
         create_topics(&stage);
         let sender = Sender::new(&stage, 4);
         Some(Scene { stage, kept, sender, rounds: 0 })
@@ -64,7 +65,13 @@ impl Scene {
 
     fn send(&mut self, topic: &str, customer: i64, value: Option<&str>, timestamp: i64) {
         let (topic, key) = (self.stage.topic(topic), customer.to_string());
-        self.sender.send(&topic, (customer % 3) as i32, Some(key.as_bytes()), value.map(str::as_bytes), timestamp);
+        self.sender.send(
+            &topic,
+            (customer % 3) as i32,
+            Some(key.as_bytes()),
+            value.map(str::as_bytes),
+            timestamp,
+        );
     }
 
     /// Asks for a decision for each customer but the erased one after its erasure, and sends what
@@ -74,7 +81,9 @@ impl Scene {
         let round = self.rounds;
         for customer in (0..CUSTOMERS).filter(|customer| Some(*customer) != without) {
             let timestamp = MARCH + round;
-            let request = format!(r#"{{"decision_id":"{round}-{customer}","customer_id":{customer},"timestamp":{timestamp}}}"#);
+            let request = format!(
+                r#"{{"decision_id":"{round}-{customer}","customer_id":{customer},"timestamp":{timestamp}}}"#
+            );
             self.send("requests", customer, Some(&request), timestamp);
         }
         self.send("rewards", round, Some(&format!("rubbish {round}")), MARCH);
@@ -82,7 +91,8 @@ impl Scene {
     }
 
     fn journal(&self) -> Vec<Value> {
-        let content = std::fs::read(self.stage.path("checkpoints/campaign/journal.log")).unwrap_or_default();
+        let content =
+            std::fs::read(self.stage.path("checkpoints/campaign/journal.log")).unwrap_or_default();
         let whole = content.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         let lines = content[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         lines.map(|line| serde_json::from_slice(&line[HEAD..]).expect("JSON")).collect()
@@ -91,19 +101,37 @@ impl Scene {
     /// The last committed epoch, and the mark.
     fn progress(&self) -> (i64, i64) {
         if self.kept == Kept::Database {
-            let row = self.stage.database().query_one("SELECT epoch, published FROM sluice.progress", &[]).expect("progress");
+            let row = self
+                .stage
+                .database()
+                .query_one("SELECT epoch, published FROM sluice.progress", &[])
+                .expect("progress");
             return (row.get(0), row.get(1));
         }
-        let of = |name: &str| self.journal().iter().filter_map(|record| record[name].as_i64().or(record[name]["epoch"].as_i64())).max().unwrap_or(0);
+        let of = |name: &str| {
+            self.journal()
+                .iter()
+                .filter_map(|record| record[name].as_i64().or(record[name]["epoch"].as_i64()))
+                .max()
+                .unwrap_or(0)
+        };
         (of("epoch").max(of("standing")), of("published"))
     }
 
     /// The lines of a table in the files of epochs after `after`.
     fn lines(&self, table: &str, after: i64) -> Vec<Value> {
-        let files = std::fs::read_dir(self.stage.path("files/campaign")).into_iter().flatten().flatten();
+        let files =
+            std::fs::read_dir(self.stage.path("files/campaign")).into_iter().flatten().flatten();
         let texts = files.filter_map(|file| std::fs::read_to_string(file.path()).ok());
-        let lines: Vec<Value> = texts.flat_map(|text| text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect::<Vec<_>>()).collect();
-        lines.into_iter().filter(|line| line["table"] == table && line["epoch"].as_i64() > Some(after)).collect()
+        let lines: Vec<Value> = texts
+            .flat_map(|text| {
+                text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect::<Vec<_>>()
+            })
+            .collect();
+        lines
+            .into_iter()
+            .filter(|line| line["table"] == table && line["epoch"].as_i64() > Some(after))
+            .collect()
     }
 
     /// The ids of the decisions of epochs after `after` by customer, in the order of epochs and
@@ -111,7 +139,8 @@ impl Scene {
     fn decisions(&self, after: i64) -> BTreeMap<i64, Vec<String>> {
         let mut rows: Vec<(i64, i64, String)> = match self.kept {
             Kept::Database => {
-                let query = "SELECT customer_id, epoch, decision_id FROM sluice.decisions WHERE epoch > $1";
+                let query =
+                    "SELECT customer_id, epoch, decision_id FROM sluice.decisions WHERE epoch > $1";
                 let rows = self.stage.database().query(query, &[&after]).unwrap_or_default();
                 rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect()
             }
@@ -120,15 +149,24 @@ impl Scene {
                 let number = |value: &Value| value.as_i64().expect("a number");
                 self.lines("decisions", after)
                     .iter()
-                    .map(|row| (number(&row["customer_id"]), number(&row["epoch"]), text(&row["decision_id"])))
+                    .map(|row| {
+                        (
+                            number(&row["customer_id"]),
+                            number(&row["epoch"]),
+                            text(&row["decision_id"]),
+                        )
+                    })
                     .collect()
             }
         };
         rows.sort();
-        rows.into_iter().fold(BTreeMap::new(), |mut all: BTreeMap<i64, Vec<String>>, (customer, _, id)| {
-            all.entry(customer).or_default().push(id);
-            all
-        })
+        rows.into_iter().fold(
+            BTreeMap::new(),
+            |mut all: BTreeMap<i64, Vec<String>>, (customer, _, id)| {
+                all.entry(customer).or_default().push(id);
+                all
+            },
+        )
     }
 
     /// How many records that could not be taken are kept of epochs after `after`.
@@ -136,7 +174,10 @@ impl Scene {
         match self.kept {
             Kept::Database => {
                 let query = "SELECT count(*) FROM sluice.dead_letters WHERE epoch > $1";
-                self.stage.database().query_one(query, &[&after]).map_or(0, |row| row.get::<_, i64>(0) as usize)
+                self.stage
+                    .database()
+                    .query_one(query, &[&after])
+                    .map_or(0, |row| row.get::<_, i64>(0) as usize)
             }
             _ => self.lines("dead_letters", after).len(),
         }
@@ -148,10 +189,13 @@ impl Scene {
             return self.stage.committed();
         }
         let journal = self.journal();
-        let offsets = journal.iter().rev().find_map(|record| record["epoch"]["offsets"].as_object());
+        let offsets =
+            journal.iter().rev().find_map(|record| record["epoch"]["offsets"].as_object());
         let of = |(topic, next): (&String, &Value)| {
             let next = next.as_object().expect("partitions").iter();
-            let next = next.map(|(partition, next)| (partition.parse().expect("a number"), next.as_i64().expect("an offset")));
+            let next = next.map(|(partition, next)| {
+                (partition.parse().expect("a number"), next.as_i64().expect("an offset"))
+            });
             next.map(|(partition, next)| ((topic.clone(), partition), next)).collect::<Vec<_>>()
         };
         offsets.into_iter().flatten().flat_map(of).collect()
@@ -180,7 +224,10 @@ impl Scene {
     fn published(&self) -> BTreeMap<i64, Vec<String>> {
         let (mut ids, mut values) = (BTreeMap::<i64, Vec<String>>::new(), BTreeMap::new());
         for value in self.topic("predictions") {
-            let (customer, id) = (value["customer_id"].as_i64().expect("a customer"), value["decision_id"].as_str().expect("an id").to_string());
+            let (customer, id) = (
+                value["customer_id"].as_i64().expect("a customer"),
+                value["decision_id"].as_str().expect("an id").to_string(),
+            );
             let own = ids.entry(customer).or_default();
             if let Some(before) = values.insert(id.clone(), value.clone()) {
                 assert_eq!(before, value, "a repetition differs");
@@ -198,12 +245,18 @@ fn create_topics(stage: &Stage) {
 
 /// Deletes the topics that the job writes, and waits until they are gone.
 fn delete_topics(stage: &Stage) {
-    let admin: AdminClient<_> = ClientConfig::new().set("bootstrap.servers", &stage.brokers).create().expect("a client");
+    let admin: AdminClient<_> =
+        ClientConfig::new().set("bootstrap.servers", &stage.brokers).create().expect("a client");
     let names = ["predictions", "dead_letters"].map(|topic| stage.topic(topic));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let deleted = runtime.block_on(admin.delete_topics(&[&names[0], &names[1]], &AdminOptions::new())).expect("the broker answers");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let deleted = runtime
+        .block_on(admin.delete_topics(&[&names[0], &names[1]], &AdminOptions::new()))
+        .expect("the broker answers");
     deleted.into_iter().for_each(|deleted| drop(deleted.expect("it is deleted")));
-    eventually("they are gone", || crate::services::topics::names(&stage.brokers).iter().all(|name| !names.contains(name)));
+    eventually("they are gone", || {
+        crate::services::topics::names(&stage.brokers).iter().all(|name| !names.contains(name))
+    });
 }
 
 fn course(name: &str, kept: Kept) {
@@ -219,14 +272,33 @@ fn course(name: &str, kept: Kept) {
     let console = Console::of(&scene.stage);
     eventually("it is said which topics it is", || {
         let (code, body) = console.get("/readyz");
-        let named = ["predictions", "dead_letters"].iter().all(|topic| body.contains(&scene.stage.topic(topic)));
-        code == 200 && body.contains("decisions are not published") && named && body.contains(&scene.stage.brokers) && body.contains("topics create")
+        let named = ["predictions", "dead_letters"]
+            .iter()
+            .all(|topic| body.contains(&scene.stage.topic(topic)));
+        code == 200
+            && body.contains("decisions are not published")
+            && named
+            && body.contains(&scene.stage.brokers)
+            && body.contains("topics create")
     });
     let metrics = console.get("/metrics").1;
-    let stalled = |cause: &str, holds: u8| metrics.contains(&format!("\nsluice_stalled{{cause=\"{cause}\"}} {holds}\n"));
-    assert!(stalled("predictions_topic", 1) && stalled("dead_letters_topic", 1) && stalled("database", 0), "{metrics}");
-    assert!(metrics.contains("\nsluice_unpublished_records 10\n") && metrics.contains("\nsluice_publishing_held 1\n"), "{metrics}");
-    eventually("the log says it", || scene.stage.log().contains("Decisions are not published: topic"));
+    let stalled = |cause: &str, holds: u8| {
+        metrics.contains(&format!("\nsluice_stalled{{cause=\"{cause}\"}} {holds}\n"))
+    };
+    assert!(
+        stalled("predictions_topic", 1)
+            && stalled("dead_letters_topic", 1)
+            && stalled("database", 0),
+        "{metrics}"
+    );
+    assert!(
+        metrics.contains("\nsluice_unpublished_records 10\n")
+            && metrics.contains("\nsluice_publishing_held 1\n"),
+        "{metrics}"
+    );
+    eventually("the log says it", || {
+        scene.stage.log().contains("Decisions are not published: topic")
+    });
     job.kill();
 
     // A start does not depend on them either, nor does an end.
@@ -247,14 +319,24 @@ fn course(name: &str, kept: Kept) {
     scene.await_mark();
     let published = scene.published();
     assert!(!published.contains_key(&ERASED), "{published:?}");
-    let ids = |customer: i64| (2..=4).map(|round| format!("{round}-{customer}")).collect::<Vec<_>>();
-    let wanted: BTreeMap<_, _> = (0..CUSTOMERS).filter(|customer| *customer != ERASED).map(|customer| (customer, ids(customer))).collect();
+    let ids =
+        |customer: i64| (2..=4).map(|round| format!("{round}-{customer}")).collect::<Vec<_>>();
+    let wanted: BTreeMap<_, _> = (0..CUSTOMERS)
+        .filter(|customer| *customer != ERASED)
+        .map(|customer| (customer, ids(customer)))
+        .collect();
     assert_eq!(published, wanted);
-    let mut letters: Vec<String> = scene.topic("dead_letters").iter().map(|letter| letter["raw"].as_str().expect("a text").to_string()).collect();
+    let mut letters: Vec<String> = scene
+        .topic("dead_letters")
+        .iter()
+        .map(|letter| letter["raw"].as_str().expect("a text").to_string())
+        .collect();
     letters.sort();
     letters.dedup();
     // The key names a customer: what is of the erased one is blank.
-    let mut rubbish: Vec<String> = (2..=4).map(|round| if round == ERASED { String::new() } else { format!("rubbish {round}") }).collect();
+    let mut rubbish: Vec<String> = (2..=4)
+        .map(|round| if round == ERASED { String::new() } else { format!("rubbish {round}") })
+        .collect();
     rubbish.sort();
     assert_eq!(letters, rubbish);
     if kept != Kept::Nowhere {

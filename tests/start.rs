@@ -38,44 +38,128 @@ const LATEST: (&str, &str) = ("[kafka]\n", "[kafka]\nstart = \"latest\"\n");
 
 const REBUILD: &[&str] = &["--rebuild"];
 
-const fn fault(said: &'static str, edits: &'static [(&'static str, &'static str)], flags: &'static [&'static str], sql: &'static str) -> Fault {
+const fn fault(
+    said: &'static str,
+    edits: &'static [(&'static str, &'static str)],
+    flags: &'static [&'static str],
+    sql: &'static str,
+) -> Fault {
     Fault { said, edits, flags, sql }
 }
 
 /// What is wrong with the configuration, the records or the schema.
 const FAULTS: [Fault; 26] = [
-    fault("input.decimals was 2 and is 3", &[("[kafka]\n", "[input]\ndecimals = 3\n[kafka]\n")], &[], ""),
+    fault(
+        "input.decimals was 2 and is 3",
+        &[("[kafka]\n", "[input]\ndecimals = 3\n[kafka]\n")],
+        &[],
+        "",
+    ),
     // Without any checkpoint, too.
-    fault("input.decimals was 2 and is 3", &[("[kafka]\n", "[input]\ndecimals = 3\n[kafka]\n"), ELSEWHERE], &[], ""),
+    fault(
+        "input.decimals was 2 and is 3",
+        &[("[kafka]\n", "[input]\ndecimals = 3\n[kafka]\n"), ELSEWHERE],
+        &[],
+        "",
+    ),
     fault("its settings cannot be read", &[], &[], "UPDATE applied_settings SET settings = '3'"),
-    fault("bandit.arms had", &[("[kafka]\n", "[bandit]\narms = [\"Letter\", \"Fax\"]\n[kafka]\n")], &[], ""),
-    fault("context.terms had", &[("[kafka]\n", "[context]\nterms = [\"intercept\"]\n[kafka]\n")], &[], ""),
-    fault("epoch.lateness was 1d and is 1h", &[("[epoch]\n", "[epoch]\nlateness = \"1h\"\n")], &[], ""),
+    fault(
+        "bandit.arms had",
+        &[("[kafka]\n", "[bandit]\narms = [\"Letter\", \"Fax\"]\n[kafka]\n")],
+        &[],
+        "",
+    ),
+    fault(
+        "context.terms had",
+        &[("[kafka]\n", "[context]\nterms = [\"intercept\"]\n[kafka]\n")],
+        &[],
+        "",
+    ),
+    fault(
+        "epoch.lateness was 1d and is 1h",
+        &[("[epoch]\n", "[epoch]\nlateness = \"1h\"\n")],
+        &[],
+        "",
+    ),
     fault("has no topic", &[("-rewards\"", "-nothing\"")], &[], ""),
     fault("has no topic", &[("-rewards\"", "-nothing\"")], REBUILD, ""),
-    fault("compression", &[("[kafka.topics]", "[kafka.properties]\n\"compression.codec\" = \"none-such\"\n[kafka.topics]")], &[], ""),
+    fault(
+        "compression",
+        &[(
+            "[kafka.topics]",
+            "[kafka.properties]\n\"compression.codec\" = \"none-such\"\n[kafka.topics]",
+        )],
+        &[],
+        "",
+    ),
     fault("belongs to job `campaign`", &[("[kafka]\n", "job = \"other\"\n[kafka]\n")], &[], ""),
     fault("belongs to job `campaign`", &[("[kafka]\n", "job = \"other\"\n[kafka]\n")], REBUILD, ""),
     fault("recorded only from 2 on", &[ELSEWHERE], &[], "DELETE FROM epochs WHERE epoch = 1"),
-    fault("recorded of epoch 1 is not what was committed", &[ELSEWHERE], &[], "UPDATE epochs SET topic_ids = '{}' WHERE epoch = 1"),
-    fault("neither a checkpoint nor a record", &[ELSEWHERE, LATEST], &[], "UPDATE progress SET starts = NULL"),
+    fault(
+        "recorded of epoch 1 is not what was committed",
+        &[ELSEWHERE],
+        &[],
+        "UPDATE epochs SET topic_ids = '{}' WHERE epoch = 1",
+    ),
+    fault(
+        "neither a checkpoint nor a record",
+        &[ELSEWHERE, LATEST],
+        &[],
+        "UPDATE progress SET starts = NULL",
+    ),
     fault("as kafka.start says", &[LATEST], REBUILD, "UPDATE progress SET starts = NULL"),
-    fault("has read topic `former`", &[ELSEWHERE], &[], "UPDATE progress SET starts = '{\"former\": {\"0\": 0}}'"),
+    fault(
+        "has read topic `former`",
+        &[ELSEWHERE],
+        &[],
+        "UPDATE progress SET starts = '{\"former\": {\"0\": 0}}'",
+    ),
     fault(
         "was deleted and made anew",
         &[],
         &[],
-        "UPDATE progress SET topic_ids = regexp_replace(topic_ids::text, '\": \"....', '\": \"AAAA', 'g')::jsonb",
+        "UPDATE progress SET topic_ids = regexp_replace(topic_ids::text, '\": \"....', '\": \
+         \"AAAA', 'g')::jsonb",
     ),
     fault("is not 64 hexadecimal digits", &[], &[], "UPDATE progress SET identity = 'nobody'"),
-    fault("it is of a newer version", &[], &[], "INSERT INTO refinery_schema_history VALUES (99, 'later', '', '5')"),
-    fault("it is of a newer version", &[], REBUILD, "INSERT INTO refinery_schema_history VALUES (99, 'later', '', '5')"),
-    fault("is not the one of this program", &[], &[], "UPDATE refinery_schema_history SET checksum = '5' WHERE version = 2"),
+    fault(
+        "it is of a newer version",
+        &[],
+        &[],
+        "INSERT INTO refinery_schema_history VALUES (99, 'later', '', '5')",
+    ),
+    fault(
+        "it is of a newer version",
+        &[],
+        REBUILD,
+        "INSERT INTO refinery_schema_history VALUES (99, 'later', '', '5')",
+    ),
+    fault(
+        "is not the one of this program",
+        &[],
+        &[],
+        "UPDATE refinery_schema_history SET checksum = '5' WHERE version = 2",
+    ),
     fault("sluice.toml.d/", &[("/checkpoints\"", "/sluice.toml.d/\"")], &[], ""),
     fault("sluice.toml.d/", &[("/checkpoints\"", "/sluice.toml.d/\"")], REBUILD, ""),
-    fault("epochs cannot be written: GRANT INSERT", &[], &[], "REVOKE INSERT ON epochs FROM CURRENT_USER"),
-    fault("decisions cannot be emptied by --rebuild: GRANT TRUNCATE", &[], REBUILD, "REVOKE TRUNCATE ON decisions FROM CURRENT_USER"),
-    fault("GRANT USAGE, CREATE ON SCHEMA sluice", &[], &[], "REVOKE CREATE ON SCHEMA sluice FROM CURRENT_USER"),
+    fault(
+        "epochs cannot be written: GRANT INSERT",
+        &[],
+        &[],
+        "REVOKE INSERT ON epochs FROM CURRENT_USER",
+    ),
+    fault(
+        "decisions cannot be emptied by --rebuild: GRANT TRUNCATE",
+        &[],
+        REBUILD,
+        "REVOKE TRUNCATE ON decisions FROM CURRENT_USER",
+    ),
+    fault(
+        "GRANT USAGE, CREATE ON SCHEMA sluice",
+        &[],
+        &[],
+        "REVOKE CREATE ON SCHEMA sluice FROM CURRENT_USER",
+    ),
 ];
 
 /// Puts everything back that a fault has changed in the database, and nothing else: the job may
@@ -83,10 +167,13 @@ const FAULTS: [Fault; 26] = [
 const UNDO: &str = "
     GRANT CREATE ON SCHEMA sluice TO CURRENT_USER;
     GRANT ALL ON epochs, decisions TO CURRENT_USER;
-    UPDATE progress p SET starts = a.starts, topic_ids = a.topic_ids, identity = a.identity FROM aside.progress a;
-    INSERT INTO epochs TABLE aside.epochs ON CONFLICT (job, epoch) DO UPDATE SET topic_ids = excluded.topic_ids;
+    UPDATE progress p SET starts = a.starts, topic_ids = a.topic_ids, identity = a.identity FROM \
+    aside.progress a;
+    INSERT INTO epochs TABLE aside.epochs ON CONFLICT (job, epoch) DO UPDATE SET topic_ids = \
+    excluded.topic_ids;
     DELETE FROM applied_settings; INSERT INTO applied_settings TABLE aside.applied_settings;
-    DELETE FROM refinery_schema_history; INSERT INTO refinery_schema_history TABLE aside.refinery_schema_history;
+    DELETE FROM refinery_schema_history; INSERT INTO refinery_schema_history TABLE \
+    aside.refinery_schema_history;
 ";
 
 /// The lock that every instance takes in the database before it takes a job over.
@@ -109,15 +196,26 @@ impl Scene {
     /// Sends purchases, and waits until each is committed and whatever it owes is published.
     fn buy(&mut self, customers: RangeInclusive<i64>) {
         for customer in customers {
-            let value =
-                json!({ "transaction_id": format!("t{customer}"), "customer_id": customer, "timestamp": "2024-03-01T10:00:00Z", "amount": 5 });
-            self.sender.send(&self.stage.topic("transactions"), 0, Some(b"c"), Some(value.to_string().as_bytes()), 0);
+            let value = json!({ "transaction_id": format!("t{customer}"), "customer_id": customer, "timestamp": "2024-03-01T10:00:00Z", "amount": 5 });
+            self.sender.send(
+                &self.stage.topic("transactions"),
+                0,
+                Some(b"c"),
+                Some(value.to_string().as_bytes()),
+                0,
+            );
             self.sender.flush();
-            self.stage.wait_for(&format!("SELECT count(*) FROM sluice.customer_features WHERE customer_id = {customer}"), 1);
+            self.stage.wait_for(
+                &format!(
+                    "SELECT count(*) FROM sluice.customer_features WHERE customer_id = {customer}"
+                ),
+                1,
+            );
         }
         // All are of one instant: once there is a watermark it moves no more, and no further epoch
         // comes by itself.
-        let quiet = "SELECT (p.published = p.epoch AND e.watermark IS NOT NULL)::int FROM sluice.progress p JOIN sluice.epochs e USING (job, epoch)";
+        let quiet = "SELECT (p.published = p.epoch AND e.watermark IS NOT NULL)::int FROM \
+            sluice.progress p JOIN sluice.epochs e USING (job, epoch)";
         self.stage.wait_for(quiet, 1);
     }
 
@@ -130,7 +228,9 @@ impl Scene {
     fn refused(&self, fault: &Fault) {
         let Fault { said: wanted, edits, flags, sql } = fault;
         let mut database = self.stage.database();
-        database.batch_execute(&format!("SET search_path = sluice; {sql}")).expect("the fault is made");
+        database
+            .batch_execute(&format!("SET search_path = sluice; {sql}"))
+            .expect("the fault is made");
         let toml = std::fs::read_to_string(self.stage.config()).expect("the configuration");
         let edited = edits.iter().fold(toml, |toml, (from, to)| {
             assert!(toml.contains(from), "{from} in {toml}");
@@ -142,8 +242,14 @@ impl Scene {
         loop {
             let (standing, before) = (self.standing(), self.state());
             let (code, said) = self.ended(&path, flags);
-            assert!(matches!(code, Some(1 | 2)) && said.contains(wanted), "{wanted}: {code:?} {said}");
-            assert!(!said.contains("The database is ready.") && !said.contains("The journal is ready."), "it was taken over: {said}");
+            assert!(
+                matches!(code, Some(1 | 2)) && said.contains(wanted),
+                "{wanted}: {code:?} {said}"
+            );
+            assert!(
+                !said.contains("The database is ready.") && !said.contains("The journal is ready."),
+                "it was taken over: {said}"
+            );
             let after = self.state();
             if before == after {
                 break;
@@ -152,7 +258,9 @@ impl Scene {
             let has_moved = self.standing() != standing;
             assert!(has_moved && tries < TRIES, "{wanted}: {said}\n{}\n{}", before.0, after.0);
         }
-        database.batch_execute(if sql.is_empty() { "" } else { UNDO }).expect("the fault is undone");
+        database
+            .batch_execute(if sql.is_empty() { "" } else { UNDO })
+            .expect("the fault is undone");
     }
 
     /// Runs the program to its end; gives its exit code and what it said.
@@ -167,15 +275,22 @@ impl Scene {
 
     /// Starts another instance, and holds it between its survey and the step in which it takes the
     /// job over, until `meanwhile` is done; nothing where it did not come so far.
-    fn held(&mut self, config: &Path, flags: &[&str], meanwhile: impl FnOnce(&mut Scene)) -> Option<Job> {
+    fn held(
+        &mut self,
+        config: &Path,
+        flags: &[&str],
+        meanwhile: impl FnOnce(&mut Scene),
+    ) -> Option<Job> {
         let mut holder = self.stage.database();
         holder.batch_execute(&format!("SELECT pg_advisory_lock({TAKE_OVER})")).expect("it is held");
         let log = File::create(self.stage.path("held.log")).expect("a log");
         let mut command = program();
         command.arg("run").arg(config).args(flags).stdout(Stdio::null()).stderr(log);
         let mut other = Job(command.spawn().expect("the program can be started"));
-        let waiting = "SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database
-                       WHERE d.datname = current_database() AND locktype = 'advisory' AND NOT granted)";
+        let waiting = "SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = \
+            l.database
+                       WHERE d.datname = current_database() AND locktype = 'advisory' AND NOT \
+                       granted)";
         let mut has_ended = false;
         eventually("it is about to take the job over", || {
             has_ended = other.0.try_wait().expect("it can be waited for").is_some();
@@ -185,7 +300,9 @@ impl Scene {
             return None;
         }
         meanwhile(self);
-        holder.batch_execute(&format!("SELECT pg_advisory_unlock({TAKE_OVER})")).expect("it is let go");
+        holder
+            .batch_execute(&format!("SELECT pg_advisory_unlock({TAKE_OVER})"))
+            .expect("it is let go");
         Some(other)
     }
 
@@ -197,13 +314,18 @@ impl Scene {
     /// another one meanwhile.
     fn manifest(&self) -> PathBuf {
         let newest = self.stage.manifests().into_iter().max().expect("a checkpoint");
-        self.stage.manifests().iter().filter(|manifest| **manifest != newest).for_each(|older| std::fs::remove_file(older).expect("it goes"));
+        self.stage
+            .manifests()
+            .iter()
+            .filter(|manifest| **manifest != newest)
+            .for_each(|older| std::fs::remove_file(older).expect("it goes"));
         newest
     }
 
     /// What the running job moves, and no other: its incarnation is part of it.
     fn standing(&self) -> String {
-        let query = "SELECT concat_ws(' ', epoch, published) FROM sluice.progress WHERE incarnation = 2";
+        let query =
+            "SELECT concat_ws(' ', epoch, published) FROM sluice.progress WHERE incarnation = 2";
         self.stage.database().query_one(query, &[]).expect("it is the second instance's").get(0)
     }
 
@@ -215,13 +337,22 @@ impl Scene {
 
 /// Every table, view and column of the schema, and every row.
 fn dump(database: &mut Client) -> String {
-    let columns = "SELECT coalesce(string_agg(concat_ws('.', table_name, column_name, data_type), ' ' ORDER BY table_name, ordinal_position), '')
+    let columns = "SELECT coalesce(string_agg(concat_ws('.', table_name, column_name, data_type), \
+        ' ' ORDER BY table_name, ordinal_position), '')
                    FROM information_schema.columns WHERE table_schema = 'sluice'";
     let mut dump: String = database.query_one(columns, &[]).expect("columns").get(0);
-    for table in database.query("SELECT tablename::text FROM pg_tables WHERE schemaname = 'sluice' ORDER BY 1", &[]).expect("tables") {
+    for table in database
+        .query("SELECT tablename::text FROM pg_tables WHERE schemaname = 'sluice' ORDER BY 1", &[])
+        .expect("tables")
+    {
         let table: String = table.get(0);
-        let rows = format!("SELECT coalesce(string_agg(t::text, '\n' ORDER BY t::text), '') FROM sluice.{table} t");
-        dump += &format!("\n{table}:\n{}", database.query_one(&rows, &[]).expect("rows").get::<_, String>(0));
+        let rows = format!(
+            "SELECT coalesce(string_agg(t::text, '\n' ORDER BY t::text), '') FROM sluice.{table} t"
+        );
+        dump += &format!(
+            "\n{table}:\n{}",
+            database.query_one(&rows, &[]).expect("rows").get::<_, String>(0)
+        );
     }
     dump
 }
@@ -236,12 +367,17 @@ fn a_refused_start_has_changed_nothing_and_disturbed_nobody() {
     scene.buy(4..=5);
     let aside = ["progress", "epochs", "applied_settings", "refinery_schema_history"]
         .map(|table| format!("CREATE TABLE aside.{table} AS TABLE sluice.{table};"));
-    scene.stage.database().batch_execute(&format!("CREATE SCHEMA aside; {}", aside.concat())).expect("a copy");
+    scene
+        .stage
+        .database()
+        .batch_execute(&format!("CREATE SCHEMA aside; {}", aside.concat()))
+        .expect("a copy");
     // No folder can be made in a file.
     std::fs::write(scene.stage.path("sluice.toml.d"), "a file").expect("a file");
     FAULTS.iter().for_each(|fault| scene.refused(fault));
 
-    let (manifest, sound) = (scene.manifest(), std::fs::read(scene.manifest()).expect("a manifest"));
+    let (manifest, sound) =
+        (scene.manifest(), std::fs::read(scene.manifest()).expect("a manifest"));
     Rotten::of(&manifest).in_another_format();
     scene.refused(&fault("has format 99", &[], &[], ""));
     std::fs::write(&manifest, &sound).expect("as it was");
@@ -265,7 +401,10 @@ fn a_refused_start_has_changed_nothing_and_disturbed_nobody() {
     scene.buy(7..=7);
     job.kill();
     let job = scene.stage.start_reading(&["--rebuild", "--accept-loss"]);
-    scene.stage.wait_for("SELECT (min(customer_id) > 1 AND max(customer_id) = 7)::int FROM sluice.customer_features", 1);
+    scene.stage.wait_for(
+        "SELECT (min(customer_id) > 1 AND max(customer_id) = 7)::int FROM sluice.customer_features",
+        1,
+    );
     job.kill();
     // Without a checkpoint it begins where it has begun anew.
     let job = scene.stage.start_reading(&[]);
@@ -275,12 +414,19 @@ fn a_refused_start_has_changed_nothing_and_disturbed_nobody() {
 
     // Where nothing says where it began it begins, as is advised, where the configuration says.
     std::fs::remove_dir_all(scene.stage.path("checkpoints")).expect("there are checkpoints");
-    scene.stage.database().batch_execute("UPDATE sluice.progress SET starts = NULL").expect("a change");
+    scene
+        .stage
+        .database()
+        .batch_execute("UPDATE sluice.progress SET starts = NULL")
+        .expect("a change");
     let toml = std::fs::read_to_string(scene.stage.config()).expect("the configuration");
-    std::fs::write(scene.stage.config(), toml.replace(LATEST.0, LATEST.1)).expect("a configuration");
+    std::fs::write(scene.stage.config(), toml.replace(LATEST.0, LATEST.1))
+        .expect("a configuration");
     let (code, said) = scene.ended(&scene.stage.config(), &[]);
     assert!(
-        code == Some(1) && said.contains("neither a checkpoint nor a record") && said.contains("with --rebuild --accept-loss"),
+        code == Some(1)
+            && said.contains("neither a checkpoint nor a record")
+            && said.contains("with --rebuild --accept-loss"),
         "{code:?} {said}"
     );
     let job = scene.stage.start_reading(&["--rebuild", "--accept-loss"]);
@@ -294,7 +440,8 @@ fn what_moves_between_the_survey_and_the_take_over_is_settled_before_anybody_is_
     let Some(mut scene) = Scene::set("moved") else { return };
     let other = scene.stage.path("other.toml");
     let toml = std::fs::read_to_string(scene.stage.config()).expect("the configuration");
-    std::fs::write(&other, toml.replace("[epoch]\n", "[epoch]\nlateness = \"2h\"\n")).expect("a configuration");
+    std::fs::write(&other, toml.replace("[epoch]\n", "[epoch]\nlateness = \"2h\"\n"))
+        .expect("a configuration");
     let mut job = scene.stage.start_reading(&[]);
     scene.buy(1..=3);
     let (mut starts, mut held) = (1, None);
@@ -309,13 +456,24 @@ fn what_moves_between_the_survey_and_the_take_over_is_settled_before_anybody_is_
     }
     let code = held.and_then(Job::wait);
     let log = scene.held_log();
-    assert!(code == Some(1) && log.contains("--reconfigure goes on from a checkpoint of the last epoch"), "{code:?} {log}");
+    assert!(
+        code == Some(1)
+            && log.contains("--reconfigure goes on from a checkpoint of the last epoch"),
+        "{code:?} {log}"
+    );
     scene.buy(5..=5);
-    let incarnation: i64 = scene.stage.database().query_one("SELECT incarnation FROM sluice.progress", &[]).expect("progress").get(0);
+    let incarnation: i64 = scene
+        .stage
+        .database()
+        .query_one("SELECT incarnation FROM sluice.progress", &[])
+        .expect("progress")
+        .get(0);
     assert_eq!(incarnation, starts as i64, "the job was not taken over");
 
     // What keeps nobody from going on is gone on from.
-    let mut next = scene.held(&scene.stage.config(), &[], |scene| scene.buy(6..=6)).expect("nothing speaks against it");
+    let mut next = scene
+        .held(&scene.stage.config(), &[], |scene| scene.buy(6..=6))
+        .expect("nothing speaks against it");
     eventually("the job is taken over", || {
         assert!(next.0.try_wait().expect("it can be waited for").is_none(), "{}", scene.held_log());
         scene.held_log().contains("The job begins to read.")
@@ -326,7 +484,12 @@ fn what_moves_between_the_survey_and_the_take_over_is_settled_before_anybody_is_
     scene.stage.sluice(&["verify", text(&scene.stage.config())]);
     // As the first one was advised: it was stopped in order with the former configuration.
     std::fs::copy(&other, scene.stage.config()).expect("a configuration");
-    let last: i64 = scene.stage.database().query_one("SELECT epoch FROM sluice.progress", &[]).expect("progress").get(0);
+    let last: i64 = scene
+        .stage
+        .database()
+        .query_one("SELECT epoch FROM sluice.progress", &[])
+        .expect("progress")
+        .get(0);
     let job = scene.stage.start_reading(&["--reconfigure"]);
     scene.stage.wait_for(&format!("SELECT (epoch > {last})::int FROM sluice.progress"), 1);
     job.drain();
@@ -343,14 +506,20 @@ fn checkpoints_of_a_database_that_is_lost_leave_an_empty_one_empty() {
     let history = scene.stage.histories().pop().expect("a history");
     for folder in std::fs::read_dir(&history).expect("its files") {
         let folder = folder.expect("an entry").path();
-        std::fs::rename(&folder, history.with_file_name(folder.file_name().expect("a name"))).expect("it can be moved");
+        std::fs::rename(&folder, history.with_file_name(folder.file_name().expect("a name")))
+            .expect("it can be moved");
     }
     scene.stage.database().batch_execute("DROP SCHEMA sluice CASCADE").expect("it is gone");
-    let (folder, before) = (scene.stage.path("checkpoints"), files_below(&scene.stage.path("checkpoints")));
+    let (folder, before) =
+        (scene.stage.path("checkpoints"), files_below(&scene.stage.path("checkpoints")));
     let refused = |said: &str, flags: &[&str]| {
         let (code, told) = scene.ended(&scene.stage.config(), flags);
         assert!(code == Some(1) && told.contains(said), "{said}: {code:?} {told}");
-        let schemas = scene.stage.database().query_one("SELECT count(*) FROM pg_namespace WHERE nspname = 'sluice'", &[]).expect("schemas");
+        let schemas = scene
+            .stage
+            .database()
+            .query_one("SELECT count(*) FROM pg_namespace WHERE nspname = 'sluice'", &[])
+            .expect("schemas");
         assert_eq!((schemas.get::<_, i64>(0), files_below(&folder) == before), (0, true), "{said}");
     };
     refused("no progress of it is recorded", &[]);

@@ -26,9 +26,18 @@ impl Scene {
         let stage = Stage::set(name)?;
         let database = format!("[postgres]\nurl = \"{}\"\n", stage.url());
         let files = format!("[files]\ndir = \"{}\"\n", stage.path("files").display());
-        let toml = stage.toml("").replace(&database, &files).replace("[checkpoint]\n", "[checkpoint]\ninterval = \"1h\"\n");
+        let toml = stage
+            .toml("")
+            .replace(&database, &files)
+            .replace("[checkpoint]\n", "[checkpoint]\ninterval = \"1h\"\n");
         std::fs::write(stage.config(), toml).expect("the configuration can be written");
-        stage.sluice(&["topics", "create", "--partitions", "1", stage.config().to_str().expect("UTF-8")]);
+        stage.sluice(&[
+            "topics",
+            "create",
+            "--partitions",
+            "1",
+            stage.config().to_str().expect("UTF-8"),
+        ]);
         let sender = Sender::plain(&stage);
         Some(Scene { stage, sender })
     }
@@ -36,17 +45,28 @@ impl Scene {
     /// Sends a purchase, and waits until it is in a file.
     fn buy(&mut self, customer: i64) {
         let value = json!({ "transaction_id": format!("t{customer}"), "customer_id": customer, "timestamp": "2024-03-01T10:00:00Z", "amount": 5 });
-        self.sender.send(&self.stage.topic("transactions"), 0, Some(b"c"), Some(value.to_string().as_bytes()), 0);
+        self.sender.send(
+            &self.stage.topic("transactions"),
+            0,
+            Some(b"c"),
+            Some(value.to_string().as_bytes()),
+            0,
+        );
         self.sender.flush();
         eventually("it is committed", || self.has(customer));
     }
 
     /// Whether the files have a customer.
     fn has(&self, customer: i64) -> bool {
-        let files = std::fs::read_dir(self.stage.path("files/campaign")).into_iter().flatten().flatten();
-        let texts: String = files.filter_map(|file| std::fs::read_to_string(file.path()).ok()).collect();
+        let files =
+            std::fs::read_dir(self.stage.path("files/campaign")).into_iter().flatten().flatten();
+        let texts: String =
+            files.filter_map(|file| std::fs::read_to_string(file.path()).ok()).collect();
         let row = format!("\"customer_id\":{customer},");
-        texts.lines().any(|line| line.starts_with("{\"table\":\"customer_features\",\"change\":\"insert\"") && line.contains(&row))
+        texts.lines().any(|line| {
+            line.starts_with("{\"table\":\"customer_features\",\"change\":\"insert\"")
+                && line.contains(&row)
+        })
     }
 
     /// Everything that a refused start must leave alone.
@@ -69,9 +89,17 @@ impl Scene {
         let path = self.edited((from, to));
         let unchanged = (0..TRIES).any(|_| {
             let before = self.state();
-            let output = program().arg("run").arg(&path).args(flags).output().expect("the program can be started");
+            let output = program()
+                .arg("run")
+                .arg(&path)
+                .args(flags)
+                .output()
+                .expect("the program can be started");
             let said = String::from_utf8_lossy(&output.stderr);
-            assert!(matches!(output.status.code(), Some(1 | 2)) && said.contains(wanted), "{wanted}: {said}");
+            assert!(
+                matches!(output.status.code(), Some(1 | 2)) && said.contains(wanted),
+                "{wanted}: {said}"
+            );
             assert!(!said.contains("The journal is ready."), "it was taken over: {said}");
             self.state() == before
         });
@@ -127,12 +155,16 @@ fn a_refused_start_has_changed_nothing_and_its_advice_leads_on() {
         rot(&mut Rotten::of(&scene.manifest()));
         let job = scene.stage.start_reading(&[]);
         let log = scene.stage.log();
-        assert!(log.contains("cannot be used, and the one before it is tried") && log.contains(said), "{log}");
+        assert!(
+            log.contains("cannot be used, and the one before it is tried") && log.contains(said),
+            "{log}"
+        );
         scene.buy(customer);
         job.drain();
     }
     // One of another version of the program is not: with it the job would go on, or as is advised.
-    let (manifest, sound) = (scene.manifest(), std::fs::read(scene.manifest()).expect("a manifest"));
+    let (manifest, sound) =
+        (scene.manifest(), std::fs::read(scene.manifest()).expect("a manifest"));
     Rotten::of(&manifest).in_another_format();
     scene.refused("has format 99", nothing, &[]);
     std::fs::write(&manifest, sound).expect("it is as it was");
@@ -162,7 +194,8 @@ fn a_refused_start_has_changed_nothing_and_its_advice_leads_on() {
     job.drain();
     std::fs::write(scene.stage.config(), toml).expect("a configuration");
     scene.refused("without files.dir, and now it is set", nothing, &[]);
-    std::fs::rename(scene.stage.path("files"), scene.stage.path("former-too")).expect("they are moved");
+    std::fs::rename(scene.stage.path("files"), scene.stage.path("former-too"))
+        .expect("they are moved");
     let job = scene.stage.start_reading(&["--rebuild"]);
     eventually("everything is made anew", || (1..=3).all(|customer| scene.has(customer)));
     job.drain();
@@ -177,7 +210,13 @@ fn a_refused_start_has_changed_nothing_and_its_advice_leads_on() {
 
     // Of a topic that is not configured any more nothing can be repeated.
     let other = ("-transactions\"", "-others\"");
-    scene.stage.sluice(&["topics", "create", "--partitions", "1", scene.edited(other).to_str().expect("UTF-8")]);
+    scene.stage.sluice(&[
+        "topics",
+        "create",
+        "--partitions",
+        "1",
+        scene.edited(other).to_str().expect("UTF-8"),
+    ]);
     scene.refused("which is not configured. Configure the job as before", other, &[]);
     scene.stage.start_reading(&[]).drain();
     std::fs::rename(scene.edited(other), scene.stage.config()).expect("a configuration");

@@ -1,4 +1,5 @@
-//! The rules of the house, read from its own sources: what a reader relies on, and no compiler checks.
+//! The rules of the house, read from its own sources: what a reader relies on, and no compiler
+//! checks.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,18 +16,24 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
     let paths = entries.map(|entry| entry.expect("an entry").path());
     let below = |path: PathBuf| if path.is_dir() { sources(&path) } else { vec![path] };
-    paths.flat_map(below).filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
+    paths
+        .flat_map(below)
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .collect()
 }
 
 /// The tests are one program, to be linked once: a file that it does not name would never run.
 #[test]
 fn every_file_of_tests_is_a_module_of_the_one_program() {
     let main = fs::read_to_string(root().join("tests/main.rs")).expect("tests/main.rs");
-    let files = fs::read_dir(root().join("tests")).expect("tests").map(|entry| entry.expect("an entry").path());
+    let files = fs::read_dir(root().join("tests"))
+        .expect("tests")
+        .map(|entry| entry.expect("an entry").path());
     let forgotten: Vec<PathBuf> = files
         .filter(|file| {
             let name = file.file_stem().and_then(|stem| stem.to_str()).expect("UTF-8");
-            let is_module = file.extension().is_some_and(|extension| extension == "rs") || file.join("mod.rs").exists();
+            let is_module = file.extension().is_some_and(|extension| extension == "rs")
+                || file.join("mod.rs").exists();
             is_module && name != "main" && !main.contains(&format!("mod {name};\n"))
         })
         .collect();

@@ -1,4 +1,5 @@
-//! `sluice verify` beside a job that takes in a hostile history, killed and gone on from a checkpoint, and with rows changed by hand; and `sluice replay` of its topics: from offsets and
+//! `sluice verify` beside a job that takes in a hostile history, killed and gone on from a
+//! checkpoint, and with rows changed by hand; and `sluice replay` of its topics: from offsets and
 //! timestamps, in one epoch and in the recorded ones.
 
 use crate::hostile::History;
@@ -21,16 +22,21 @@ type Lines = BTreeMap<&'static str, Vec<Vec<u8>>>;
 fn history() -> Lines {
     let files = History::generate(SEED, LINES).jsonl();
     let split = |bytes: &Vec<u8>| -> Vec<Vec<u8>> {
-        let lines = bytes.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+        let lines =
+            bytes.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
         lines.filter(|line| !line.trim_ascii().is_empty()).map(<[u8]>::to_vec).collect()
     };
-    let mut lines: Lines = FILES.iter().filter_map(|name| Some((*name, split(files.get(&format!("{name}.jsonl"))?)))).collect();
+    let mut lines: Lines = FILES
+        .iter()
+        .filter_map(|name| Some((*name, split(files.get(&format!("{name}.jsonl"))?))))
+        .collect();
     let request = |number: i64| {
         let (customer, instant) = (100 + number % 40, 1_650_000_000_000 + number * 1_500_000_000);
         json!({ "decision_id": format!("d-{number}"), "customer_id": customer, "timestamp": instant }).to_string().into_bytes()
     };
     lines.insert("requests", (0..60).map(request).collect());
-    // Should requests be read first, time stands behind all purchases at once: two more let a day close that has one.
+    // Should requests be read first, time stands behind all purchases at once: two more let a day
+    // close that has one.
     let purchase = |days: i64| {
         let instant = 1_741_000_000_000 + days * 86_400_000;
         json!({ "transaction_id": format!("last-{days}"), "customer_id": 100, "timestamp": instant, "amount": 5 }).to_string().into_bytes()
@@ -39,7 +45,8 @@ fn history() -> Lines {
     lines
 }
 
-/// Writes lines as the files of a directory, and replays them; gives the digests of model and features.
+/// Writes lines as the files of a directory, and replays them; gives the digests of model and
+/// features.
 fn replay_files(stage: &Stage, name: &str, lines: &Lines) -> (String, String) {
     let (input, output) = (stage.path(&format!("{name}-in")), stage.path(name));
     std::fs::create_dir_all(&input).expect("a folder");
@@ -55,12 +62,16 @@ fn replay_files(stage: &Stage, name: &str, lines: &Lines) -> (String, String) {
 /// Replays the topics; gives the digests of model and features.
 fn replay_topics(stage: &Stage, name: &str, more: &[&str]) -> (String, String) {
     let output = stage.path(name);
-    stage.sluice(&[&["replay", "--config", text(&stage.config()), "--output", text(&output)], more].concat());
+    stage.sluice(
+        &[&["replay", "--config", text(&stage.config()), "--output", text(&output)], more].concat(),
+    );
     digests(&output)
 }
 
 fn digests(output: &Path) -> (String, String) {
-    let digest = |name: &str| field(&output.join("model.json"), name).as_str().expect("a digest").to_string();
+    let digest = |name: &str| {
+        field(&output.join("model.json"), name).as_str().expect("a digest").to_string()
+    };
     (digest("digest"), digest("features_digest"))
 }
 
@@ -87,29 +98,47 @@ impl Produced {
     }
 
     /// Sends the lines of each file from `from` to `until`, in parts of its length.
-    fn produce(&mut self, stage: &Stage, lines: &Lines, from: (usize, usize), until: (usize, usize)) {
+    fn produce(
+        &mut self,
+        stage: &Stage,
+        lines: &Lines,
+        from: (usize, usize),
+        until: (usize, usize),
+    ) {
         for (&file, lines) in lines {
             let place = |(part, of)| lines.len() * part / of;
             let offsets = self.offsets.entry(file).or_default();
             for (line, at) in lines[place(from)..place(until)].iter().zip(place(from)..) {
                 // A topic that is compacted takes no records without a key; here each has its own.
                 let key = at.to_string();
-                let (_, _, offset) = self.sender.send(&stage.topic(file), partition(file), Some(key.as_bytes()), Some(line), self.began + at as i64);
+                let (_, _, offset) = self.sender.send(
+                    &stage.topic(file),
+                    partition(file),
+                    Some(key.as_bytes()),
+                    Some(line),
+                    self.began + at as i64,
+                );
                 offsets.push(offset);
             }
         }
     }
 }
 
-/// The differences that were named: table, column (empty: the row as a whole), and how many there are of it.
+/// The differences that were named: table, column (empty: the row as a whole), and how many there
+/// are of it.
 fn named(said: &Value) -> BTreeSet<(String, String, u64)> {
     let tables = said["tables"].as_array().unwrap_or_else(|| panic!("no tables: {said}"));
     let of = |table: &Value| {
-        let (name, total) = (table["table"].as_str().unwrap_or_default().to_string(), table["total"].as_u64().unwrap_or_default());
+        let (name, total) = (
+            table["table"].as_str().unwrap_or_default().to_string(),
+            table["total"].as_u64().unwrap_or_default(),
+        );
         let named = table["named"].as_array().cloned().unwrap_or_default();
         named
             .into_iter()
-            .map(move |difference| (name.clone(), difference["column"].as_str().unwrap_or_default().to_string(), total))
+            .map(move |difference| {
+                (name.clone(), difference["column"].as_str().unwrap_or_default().to_string(), total)
+            })
             .collect::<Vec<_>>()
     };
     tables.iter().flat_map(of).collect()
@@ -119,32 +148,56 @@ fn named(said: &Value) -> BTreeSet<(String, String, u64)> {
 fn changed(stage: &Stage, name: &str, changes: &[String]) -> std::path::PathBuf {
     let (base, database) = stage.url().rsplit_once('/').expect("an address");
     let copy = format!("{database}_{name}");
-    let mut server = Client::connect(&format!("{base}/postgres"), NoTls).expect("the server answers");
+    let mut server =
+        Client::connect(&format!("{base}/postgres"), NoTls).expect("the server answers");
     server.batch_execute(&format!("CREATE DATABASE {copy} TEMPLATE {database}")).expect("a copy");
     let mut client = Client::connect(&format!("{base}/{copy}"), NoTls).expect("the copy answers");
     client.batch_execute("SET search_path = sluice").expect("a schema");
     for change in changes {
-        let changed = client.execute(change.as_str(), &[]).unwrap_or_else(|error| panic!("{change}: {error}"));
+        let changed = client
+            .execute(change.as_str(), &[])
+            .unwrap_or_else(|error| panic!("{change}: {error}"));
         assert!(changed <= 1 || change.starts_with("CREATE"), "{change} changed {changed} rows");
-        assert!(changed == 1 || !["UPDATE", "DELETE", "INSERT"].contains(&&change[..6]), "{change} changed nothing");
+        assert!(
+            changed == 1 || !["UPDATE", "DELETE", "INSERT"].contains(&&change[..6]),
+            "{change} changed nothing"
+        );
     }
     let config = stage.path(&format!("{name}.toml"));
-    std::fs::write(&config, stage.toml("").replace(stage.url(), &format!("{base}/{copy}"))).expect("a configuration");
+    std::fs::write(&config, stage.toml("").replace(stage.url(), &format!("{base}/{copy}")))
+        .expect("a configuration");
     config
 }
 
 /// The tables of results, a row of each, and its key.
 const ROWS: [(&str, &str); 10] = [
-    ("customer_features", "customer_id = (SELECT max(customer_id) FROM customer_features WHERE monetary > 0)"),
-    ("interactions", "(customer_id, interaction_key) = (SELECT customer_id, interaction_key FROM interactions WHERE learned ORDER BY 1, 2 LIMIT 1)"),
-    ("decisions", "(customer_id, decision_key) = (SELECT customer_id, decision_key FROM decisions ORDER BY 1, 2 LIMIT 1)"),
+    (
+        "customer_features",
+        "customer_id = (SELECT max(customer_id) FROM customer_features WHERE \
+        monetary > 0)",
+    ),
+    (
+        "interactions",
+        "(customer_id, interaction_key) = (SELECT customer_id, interaction_key FROM \
+        interactions WHERE learned ORDER BY 1, 2 LIMIT 1)",
+    ),
+    (
+        "decisions",
+        "(customer_id, decision_key) = (SELECT customer_id, decision_key FROM decisions \
+        ORDER BY 1, 2 LIMIT 1)",
+    ),
     (
         "segments",
         "(is_high_value, is_at_risk, is_frequent_buyer, is_recent_active) =
-         (SELECT is_high_value, is_at_risk, is_frequent_buyer, is_recent_active FROM segments ORDER BY customers DESC LIMIT 1)",
+         (SELECT is_high_value, is_at_risk, is_frequent_buyer, is_recent_active FROM segments \
+         ORDER BY customers DESC LIMIT 1)",
     ),
     ("arm_stats", "(day, arm) = (SELECT day, arm FROM arm_stats ORDER BY day, arm LIMIT 1)"),
-    ("model_versions", "(version, arm) = (SELECT version, arm FROM model_versions WHERE a IS NOT NULL ORDER BY 1 DESC, 2 LIMIT 1)"),
+    (
+        "model_versions",
+        "(version, arm) = (SELECT version, arm FROM model_versions WHERE a IS NOT \
+        NULL ORDER BY 1 DESC, 2 LIMIT 1)",
+    ),
     ("model_metrics", "epoch = 2"),
     ("dead_letters", "id = (SELECT min(id) FROM dead_letters)"),
     ("thresholds", "day = (SELECT min(day) FROM thresholds)"),
@@ -171,8 +224,10 @@ const OTHERS: [&str; 10] = [
     "interaction_key = interaction_key + 1",
     "decision_key = decision_key + 1",
     "(is_high_value, is_at_risk, is_frequent_buyer, is_recent_active) = (SELECT h, a, f, r FROM
-        (VALUES (false), (true)) h (h), (VALUES (false), (true)) a (a), (VALUES (false), (true)) f (f), (VALUES (false), (true)) r (r)
-        WHERE NOT EXISTS (SELECT FROM segments s WHERE (s.is_high_value, s.is_at_risk, s.is_frequent_buyer, s.is_recent_active) = (h, a, f, r)) LIMIT 1)",
+        (VALUES (false), (true)) h (h), (VALUES (false), (true)) a (a), (VALUES (false), (true)) f \
+        (f), (VALUES (false), (true)) r (r)
+        WHERE NOT EXISTS (SELECT FROM segments s WHERE (s.is_high_value, s.is_at_risk, \
+        s.is_frequent_buyer, s.is_recent_active) = (h, a, f, r)) LIMIT 1)",
     "arm = 99",
     "version = -1",
     "epoch = -1",
@@ -182,11 +237,14 @@ const OTHERS: [&str; 10] = [
 ];
 
 fn updated() -> Vec<String> {
-    let results = ROWS.iter().zip(ASSIGNMENTS).map(|((table, row), (assignment, _))| format!("UPDATE {table} SET {assignment} WHERE {row}"));
+    let results = ROWS.iter().zip(ASSIGNMENTS).map(|((table, row), (assignment, _))| {
+        format!("UPDATE {table} SET {assignment} WHERE {row}")
+    });
     let others = [
         "UPDATE epochs SET digest = repeat('0', 64) WHERE epoch = 2",
         "UPDATE epochs SET counts = jsonb_set(counts, '{late}', '-1') WHERE epoch = 3",
-        "UPDATE epochs SET watermark = watermark + interval '1 millisecond' WHERE epoch = (SELECT max(epoch) FROM epochs)",
+        "UPDATE epochs SET watermark = watermark + interval '1 millisecond' WHERE epoch = (SELECT \
+         max(epoch) FROM epochs)",
         "UPDATE progress SET published = epoch + 5",
     ];
     results.chain(others.map(str::to_string)).collect()
@@ -208,38 +266,59 @@ fn inserted() -> Vec<String> {
 fn find_changes(stage: &Stage) {
     let row = |table: &str, column: &str, total| (table.to_string(), column.to_string(), total);
     let (code, said) = verify(&changed(stage, "updated", &updated()), &[]);
-    let mut wanted: BTreeSet<_> = ROWS.iter().zip(ASSIGNMENTS).map(|((table, _), (_, column))| row(table, column, 1)).collect();
+    let mut wanted: BTreeSet<_> = ROWS
+        .iter()
+        .zip(ASSIGNMENTS)
+        .map(|((table, _), (_, column))| row(table, column, 1))
+        .collect();
     // Of the three records that were changed two are not what their links stand for any more.
-    wanted.extend(["digest", "counts.late", "watermark", "chain"].map(|column| row("epochs", column, 5)));
+    wanted.extend(
+        ["digest", "counts.late", "watermark", "chain"].map(|column| row("epochs", column, 5)),
+    );
     wanted.insert(row("progress", "published", 1));
     assert_eq!((code, named(&said)), (Some(1), wanted), "{said:#}");
 
     let whole: BTreeSet<_> = ROWS.iter().map(|(table, _)| row(table, "", 1)).collect();
-    let deleted: Vec<String> = ROWS.iter().map(|(table, key)| format!("DELETE FROM {table} WHERE {key}")).collect();
+    let deleted: Vec<String> =
+        ROWS.iter().map(|(table, key)| format!("DELETE FROM {table} WHERE {key}")).collect();
     let (code, said) = verify(&changed(stage, "deleted", &deleted), &["--workers", "2"]);
     assert_eq!((code, named(&said)), (Some(1), whole.clone()), "{said:#}");
 
     let (code, said) = verify(&changed(stage, "inserted", &inserted()), &[]);
     assert_eq!((code, named(&said)), (Some(1), whole), "{said:#}");
 
-    let (code, said) = verify(&changed(stage, "gap", &["DELETE FROM epochs WHERE epoch = 2".to_string()]), &[]);
+    let (code, said) =
+        verify(&changed(stage, "gap", &["DELETE FROM epochs WHERE epoch = 2".to_string()]), &[]);
     assert_eq!((code, named(&said)), (Some(1), BTreeSet::from([row("epochs", "", 1)])), "{said:#}");
     assert!(said["incomplete"].as_str().is_some_and(|why| why.contains("epoch 2")), "{said:#}");
 }
 
-/// Whatever is changed by hand is found by a verification that goes on from an earlier one too: in rows of before, and in newer ones.
+/// Whatever is changed by hand is found by a verification that goes on from an earlier one too: in
+/// rows of before, and in newer ones.
 fn find_changes_since(stage: &Stage, verified: u64) {
     let row = |table: &str, column: &str, total| (table.to_string(), column.to_string(), total);
     let since = |config: &Path, since: &str| verify(config, &["--since", since]);
     let (code, said) = since(&changed(stage, "updated_since", &updated()), "last");
-    let mut wanted: BTreeSet<_> = ROWS.iter().zip(ASSIGNMENTS).map(|((table, _), (_, column))| row(table, column, 1)).collect();
-    // Two of the three changed records are of before; of the third the watermark is found, and its link.
-    wanted.extend(["as they were verified", "watermark", "chain"].map(|column| row("epochs", column, 3)));
+    let mut wanted: BTreeSet<_> = ROWS
+        .iter()
+        .zip(ASSIGNMENTS)
+        .map(|((table, _), (_, column))| row(table, column, 1))
+        .collect();
+    // Two of the three changed records are of before; of the third the watermark is found, and its
+    // link.
+    wanted.extend(
+        ["as they were verified", "watermark", "chain"].map(|column| row("epochs", column, 3)),
+    );
     wanted.insert(row("progress", "published", 1));
-    assert_eq!((code, named(&said), &said["since_epoch"]), (Some(1), wanted, &json!(verified)), "{said:#}");
+    assert_eq!(
+        (code, named(&said), &said["since_epoch"]),
+        (Some(1), wanted, &json!(verified)),
+        "{said:#}"
+    );
 
     let whole: BTreeSet<_> = ROWS.iter().map(|(table, _)| row(table, "", 1)).collect();
-    let deleted: Vec<String> = ROWS.iter().map(|(table, key)| format!("DELETE FROM {table} WHERE {key}")).collect();
+    let deleted: Vec<String> =
+        ROWS.iter().map(|(table, key)| format!("DELETE FROM {table} WHERE {key}")).collect();
     let (code, said) = since(&changed(stage, "deleted_since", &deleted), "last");
     assert_eq!((code, named(&said)), (Some(1), whole.clone()), "{said:#}");
     let (code, said) = since(&changed(stage, "inserted_since", &inserted()), "last");
@@ -248,33 +327,67 @@ fn find_changes_since(stage: &Stage, verified: u64) {
     // Of a history that parts from the verified one before its end nothing can be told.
     let other = format!("UPDATE epochs SET chain = repeat('0', 64) WHERE epoch = {verified}");
     let (code, said) = since(&changed(stage, "other_since", &[other]), "last");
-    assert!(code == Some(1) && said.as_str().is_some_and(|said| said.contains("another history") && said.contains("without --since")), "{said}");
+    assert!(
+        code == Some(1)
+            && said.as_str().is_some_and(
+                |said| said.contains("another history") && said.contains("without --since")
+            ),
+        "{said}"
+    );
 }
 
 /// Whatever part of the topics is replayed gives what the same part gives from files.
 fn replay_parts(stage: &Stage, lines: &Lines, produced: &Produced) {
     let whole = replay_files(stage, "files", lines);
-    assert_eq!(replay_topics(stage, "topics", &["--from", "earliest", "--workers", "2"]), whole, "all of the topics");
-    let dead = |name: &str| std::fs::read_to_string(stage.path(name).join("dead_letters.jsonl")).expect("dead letters").lines().count();
+    assert_eq!(
+        replay_topics(stage, "topics", &["--from", "earliest", "--workers", "2"]),
+        whole,
+        "all of the topics"
+    );
+    let dead = |name: &str| {
+        std::fs::read_to_string(stage.path(name).join("dead_letters.jsonl"))
+            .expect("dead letters")
+            .lines()
+            .count()
+    };
     assert_eq!(dead("topics"), dead("files"));
     let held_back = field(&stage.path("topics").join("summary.json"), "held_back");
-    let partitions = held_back.as_object().into_iter().flatten().filter_map(|(_, partitions)| partitions.as_object());
+    let partitions = held_back
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(_, partitions)| partitions.as_object());
     let offsets: u64 = partitions.flatten().filter_map(|(_, offsets)| offsets.as_u64()).sum();
-    assert_eq!(offsets, COPIES as u64, "what was sent in the transaction that is left open: {held_back}");
+    assert_eq!(
+        offsets, COPIES as u64,
+        "what was sent in the transaction that is left open: {held_back}"
+    );
 
-    // By offsets: the first two thirds of each file but the first ten lines, given inline and in a file.
+    // By offsets: the first two thirds of each file but the first ten lines, given inline and in a
+    // file.
     let part = |from: usize, until: usize| -> Lines {
-        lines.iter().map(|(file, lines)| (*file, lines[from.min(lines.len())..until.min(lines.len())].to_vec())).collect()
+        lines
+            .iter()
+            .map(|(file, lines)| {
+                (*file, lines[from.min(lines.len())..until.min(lines.len())].to_vec())
+            })
+            .collect()
     };
     let offsets = |behind: &dyn Fn(usize) -> usize| {
         let behind = |offsets: &Vec<i64>| offsets[behind(offsets.len()) - 1] + 1;
-        let of = |(file, offsets): (&&str, &Vec<i64>)| (stage.topic(file), json!({ (partition(file).to_string()): behind(offsets) }));
+        let of = |(file, offsets): (&&str, &Vec<i64>)| {
+            (stage.topic(file), json!({ (partition(file).to_string()): behind(offsets) }))
+        };
         Value::Object(produced.offsets.iter().map(of).collect()).to_string()
     };
-    let third: Lines = lines.iter().map(|(file, lines)| (*file, lines[10..lines.len() * 2 / 3].to_vec())).collect();
+    let third: Lines = lines
+        .iter()
+        .map(|(file, lines)| (*file, lines[10..lines.len() * 2 / 3].to_vec()))
+        .collect();
     let until = stage.path("until.json");
     std::fs::write(&until, offsets(&|length| length * 2 / 3)).expect("a file");
-    let found = replay_topics(stage, "by-offsets", &["--from", &offsets(&|_| 10), "--until", text(&until)]);
+    let found =
+        replay_topics(stage, "by-offsets", &["--from", &offsets(&|_| 10), "--until", text(&until)]);
     assert_eq!(found, replay_files(stage, "thirds", &third), "from and until offsets");
 
     // By timestamps: a record's is the broker's, a millisecond a line.
@@ -286,13 +399,17 @@ fn replay_parts(stage: &Stage, lines: &Lines, produced: &Produced) {
 /// With the recorded epochs the model comes out as the job had it, and with the same late events.
 fn replay_epochs(stage: &Stage) {
     let mut database = stage.database();
-    let rows = database.query("SELECT row_to_json(e)::text FROM sluice.epochs e ORDER BY epoch", &[]).expect("epochs");
+    let rows = database
+        .query("SELECT row_to_json(e)::text FROM sluice.epochs e ORDER BY epoch", &[])
+        .expect("epochs");
     let epochs: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
     let file = stage.path("epochs.jsonl");
     std::fs::write(&file, epochs.join("\n")).expect("a file");
-    let (digest, _) = replay_topics(stage, "epochs", &["--from", "earliest", "--epochs", text(&file)]);
+    let (digest, _) =
+        replay_topics(stage, "epochs", &["--from", "earliest", "--epochs", text(&file)]);
     let row = database.query_one(
-        "SELECT (SELECT digest FROM sluice.epochs ORDER BY epoch DESC LIMIT 1), sum((counts->>'late')::bigint)::bigint FROM sluice.epochs",
+        "SELECT (SELECT digest FROM sluice.epochs ORDER BY epoch DESC LIMIT 1), \
+         sum((counts->>'late')::bigint)::bigint FROM sluice.epochs",
         &[],
     );
     let row = row.expect("epochs");
@@ -325,7 +442,11 @@ fn a_job_is_verified_beside_its_running_and_every_change_by_hand_is_found() {
     produced.produce(&stage, &lines, (2, 3), (1, 1));
     produced.sender.leave_open();
     let (code, said) = verify(&stage.config(), &["--workers", "2"]);
-    assert_eq!((code, &said["ok"]), (Some(0), &Value::Bool(true)), "beside the running job: {said:#}");
+    assert_eq!(
+        (code, &said["ok"]),
+        (Some(0), &Value::Bool(true)),
+        "beside the running job: {said:#}"
+    );
     let before = said["epoch"].as_u64().expect("an epoch");
 
     eventually("everything is committed", || produced.sender.is_read(&stage.committed()));
@@ -339,17 +460,35 @@ fn a_job_is_verified_beside_its_running_and_every_change_by_hand_is_found() {
 
     find_changes_since(&stage, before);
     let (code, since) = verify(&stage.config(), &["--since", "last"]);
-    assert_eq!((code, &since["ok"], &since["since_epoch"]), (Some(0), &Value::Bool(true), &json!(before)), "{since:#}");
+    assert_eq!(
+        (code, &since["ok"], &since["since_epoch"]),
+        (Some(0), &Value::Bool(true), &json!(before)),
+        "{since:#}"
+    );
     let last = since["epoch"].as_u64().expect("an epoch");
     assert!(last > before, "the job went on after epoch {before}: {since:#}");
 
     let (code, said) = verify(&stage.config(), &[]);
     assert_eq!((code, &said["ok"]), (Some(0), &Value::Bool(true)), "{said:#}");
-    let compared =
-        |said: &Value| said["tables"].as_array().into_iter().flatten().map(|t| (t["table"].clone(), t["rows"].clone())).collect::<Vec<_>>();
-    assert_eq!(compared(&since), compared(&said), "all rows are compared, whatever was verified before");
-    let rows: BTreeMap<&str, u64> =
-        said["tables"].as_array().into_iter().flatten().map(|t| (t["table"].as_str().unwrap_or_default(), t["rows"].as_u64().unwrap_or(0))).collect();
+    let compared = |said: &Value| {
+        said["tables"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|t| (t["table"].clone(), t["rows"].clone()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        compared(&since),
+        compared(&said),
+        "all rows are compared, whatever was verified before"
+    );
+    let rows: BTreeMap<&str, u64> = said["tables"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|t| (t["table"].as_str().unwrap_or_default(), t["rows"].as_u64().unwrap_or(0)))
+        .collect();
     assert_eq!(rows.len(), 12, "{rows:?}");
     assert!(rows.values().all(|rows| *rows > 0), "every table has rows to be compared: {rows:?}");
     stage.wait_for(incarnation, 2);
@@ -361,7 +500,13 @@ fn a_job_is_verified_beside_its_running_and_every_change_by_hand_is_found() {
     forget_records(&stage);
     let (code, said) = verify(&stage.config(), &[]);
     assert_eq!(code, Some(1));
-    assert!(said.as_str().is_some_and(|said| said.contains("retention has removed") && said.contains("offset 5")), "{said}");
+    assert!(
+        said.as_str().is_some_and(|said| said.contains(
+            "retention has \
+        removed"
+        ) && said.contains("offset 5")),
+        "{said}"
+    );
     let (code, said) = verify(&stage.config(), &["--since", "last"]);
     assert_eq!(
         (code, &said["ok"], &said["since_epoch"]),
@@ -384,7 +529,13 @@ impl Rounds<'_> {
     fn send(&mut self, topic: &str, customer: i64, value: &Value) {
         let (topic, key) = (self.stage.topic(topic), customer.to_string());
         let at = value["timestamp"].as_i64().expect("an instant");
-        self.sender.send(&topic, (customer % 3) as i32, Some(key.as_bytes()), Some(value.to_string().as_bytes()), at);
+        self.sender.send(
+            &topic,
+            (customer % 3) as i32,
+            Some(key.as_bytes()),
+            Some(value.to_string().as_bytes()),
+            at,
+        );
     }
 
     /// Sends rounds until this query says so.
@@ -394,20 +545,24 @@ impl Rounds<'_> {
             self.round += 1;
             let (round, at) = (self.round, 1_709_251_200_000 + self.round * ROUND);
             for customer in 0..9 {
-                let contact =
-                    json!({"interaction_id": format!("i{round}-{customer}"), "customer_id": customer, "timestamp": at, "action": 1, "reward": 1});
+                let contact = json!({"interaction_id": format!("i{round}-{customer}"), "customer_id": customer, "timestamp": at, "action": 1, "reward": 1});
                 self.send("interactions", customer, &contact);
             }
             self.send("requests", round % 9, &json!({"decision_id": format!("d{round}"), "customer_id": round % 9, "timestamp": at}));
             self.sender.flush();
-            database.query_one(&format!("SELECT coalesce(({query}), false)"), &[]).expect("an answer").get(0)
+            database
+                .query_one(&format!("SELECT coalesce(({query}), false)"), &[])
+                .expect("an answer")
+                .get(0)
         });
     }
 
-    /// A purchase of three customers before all their contacts, which corrects every context: of rows that are gone too.
+    /// A purchase of three customers before all their contacts, which corrects every context: of
+    /// rows that are gone too.
     fn correct(&mut self) {
         for customer in 0..3 {
-            let (id, at) = (format!("t{}-{customer}", self.round), 1_709_251_200_000 - customer * ROUND);
+            let (id, at) =
+                (format!("t{}-{customer}", self.round), 1_709_251_200_000 - customer * ROUND);
             self.send("transactions", customer, &json!({"transaction_id": id, "customer_id": customer, "timestamp": at, "amount": 5}));
         }
         self.sender.flush();
@@ -415,28 +570,48 @@ impl Rounds<'_> {
     }
 }
 
-/// Where nothing was verified, and the first epochs are gone, a checkpoint is begun at, whatever is asked for; what is left then is gone on from.
+/// Where nothing was verified, and the first epochs are gone, a checkpoint is begun at, whatever is
+/// asked for; what is left then is gone on from.
 fn begin_at_checkpoints(stage: &Stage, config: &Path) {
     let left = stage.path("checkpoints/kind=verified");
     let aside = stage.path("aside");
     std::fs::rename(&left, &aside).expect("what verifications have left");
-    for (asked, wanted) in
-        [(&[][..], "no longer recorded"), (&["--since", "last"], "there is no verification"), (&["--since", "1"], "neither a verif")]
-    {
+    for (asked, wanted) in [
+        (&[][..], "no longer recorded"),
+        (&["--since", "last"], "there is no verification"),
+        (&["--since", "1"], "neither a verif"),
+    ] {
         let said = follow(config, asked, wanted, &["--since", "oldest"]);
         assert_eq!(said["trusted_through_epoch"], said["since_epoch"], "{said:#}");
         assert!(said["uncompared_rows"].as_u64() > Some(0), "{said:#}");
         let next = verified(config, &["--since", "last"]);
-        assert_eq!((&next["since_epoch"], &next["trusted_through_epoch"]), (&said["epoch"], &said["trusted_through_epoch"]), "{next:#}");
+        assert_eq!(
+            (&next["since_epoch"], &next["trusted_through_epoch"]),
+            (&said["epoch"], &said["trusted_through_epoch"]),
+            "{next:#}"
+        );
         std::fs::remove_dir_all(&left).expect("what verifications have left");
     }
     // What was written since the checkpoint is compared, and what of it is taken away is missed.
     for (name, change) in [
-        ("late_row", "DELETE FROM interactions WHERE ctid = (SELECT ctid FROM interactions WHERE customer_id = 8 ORDER BY ts DESC LIMIT 1)"),
-        ("late_value", "UPDATE model_metrics SET pending = pending + 1 WHERE epoch = (SELECT max(epoch) FROM model_metrics)"),
-        ("late_decision", "DELETE FROM decisions WHERE ctid = (SELECT ctid FROM decisions ORDER BY epoch DESC LIMIT 1)"),
+        (
+            "late_row",
+            "DELETE FROM interactions WHERE ctid = (SELECT ctid FROM interactions WHERE \
+             customer_id = 8 ORDER BY ts DESC LIMIT 1)",
+        ),
+        (
+            "late_value",
+            "UPDATE model_metrics SET pending = pending + 1 WHERE epoch = (SELECT max(epoch) FROM \
+             model_metrics)",
+        ),
+        (
+            "late_decision",
+            "DELETE FROM decisions WHERE ctid = (SELECT ctid FROM decisions ORDER BY epoch DESC \
+             LIMIT 1)",
+        ),
     ] {
-        let (code, said) = verify(&changed(stage, name, &[change.to_string()]), &["--since", "oldest"]);
+        let (code, said) =
+            verify(&changed(stage, name, &[change.to_string()]), &["--since", "oldest"]);
         assert_eq!((code, named(&said).len()), (Some(1), 1), "{name}: {said:#}");
     }
     // Pieces of what was found to differ lie there, and count for nothing.
@@ -451,7 +626,10 @@ fn begin_at_checkpoints(stage: &Stage, config: &Path) {
 fn rows_that_are_old_go_beside_kills_and_what_is_left_is_what_the_records_give() {
     let Some(stage) = Stage::set("retention") else { return };
     let configure = |interval: &str, more: &str| {
-        let own = format!("[postgres]\nkeep_interactions = \"2d\"\nkeep_decisions = \"3d\"\nkeep_model_metrics = \"1s\"\n{more}");
+        let own = format!(
+            "[postgres]\nkeep_interactions = \"2d\"\nkeep_decisions = \"3d\"\nkeep_model_metrics = \
+             \"1s\"\n{more}"
+        );
         let toml = stage.saving_toml("").replace("[postgres]\n", &own).replace("200ms", interval);
         std::fs::write(stage.config(), toml).expect("the configuration can be written");
     };
@@ -463,18 +641,33 @@ fn rows_that_are_old_go_beside_kills_and_what_is_left_is_what_the_records_give()
     rounds.correct();
     let gone = |table: &str| format!("SELECT max((gone ->> '{table}')::int8) FROM sluice.epochs");
     // Those of whoever is not corrected go first.
-    let has_none_before = |day: &str| format!("((SELECT min(ts) FROM sluice.interactions WHERE customer_id = 8) > '{day}')");
+    let has_none_before = |day: &str| {
+        format!("((SELECT min(ts) FROM sluice.interactions WHERE customer_id = 8) > '{day}')")
+    };
     rounds.until(&has_none_before("2024-03-02"));
     job.kill();
     let job = stage.start_with_log(&["--workers", "2"]);
     rounds.correct();
-    rounds.until(&format!("({} AND ({}) > 0 AND ({}) > 0)", has_none_before("2024-03-04"), gone("decisions"), gone("metrics")));
+    rounds.until(&format!(
+        "({} AND ({}) > 0 AND ({}) > 0)",
+        has_none_before("2024-03-04"),
+        gone("decisions"),
+        gone("metrics")
+    ));
     rounds.correct();
     job.kill();
     let (code, said) = verify(&stage.config(), &[]);
     assert_eq!((code, &said["ok"]), (Some(0), &Value::Bool(true)), "{said:#}");
-    let contacts: i64 = stage.database().query_one("SELECT count(*) FROM sluice.interactions", &[]).expect("a number").get(0);
-    assert!(0 < contacts && contacts < 9 * rounds.round, "{contacts} rows of {} rounds", rounds.round);
+    let contacts: i64 = stage
+        .database()
+        .query_one("SELECT count(*) FROM sluice.interactions", &[])
+        .expect("a number")
+        .get(0);
+    assert!(
+        0 < contacts && contacts < 9 * rounds.round,
+        "{contacts} rows of {} rounds",
+        rounds.round
+    );
 
     // Without the first epochs only what was verified can be gone on from, or a checkpoint.
     configure("100ms", "keep_epochs = \"1s\"\n");
@@ -484,17 +677,25 @@ fn rows_that_are_old_go_beside_kills_and_what_is_left_is_what_the_records_give()
     job.kill();
     // What comes now comes after the last checkpoint.
     let toml = std::fs::read_to_string(stage.config()).expect("a configuration");
-    std::fs::write(stage.config(), toml.replace("interval = \"1s\"", "interval = \"1h\"")).expect("a configuration");
+    std::fs::write(stage.config(), toml.replace("interval = \"1s\"", "interval = \"1h\""))
+        .expect("a configuration");
     let job = stage.start_with_log(&[]);
-    let committed = stage.database().query_one("SELECT epoch FROM sluice.progress", &[]).expect("progress").get::<_, i64>(0);
-    rounds.until(&format!("(SELECT count(*) >= 9 FROM sluice.interactions WHERE epoch > {committed})"));
+    let committed = stage
+        .database()
+        .query_one("SELECT epoch FROM sluice.progress", &[])
+        .expect("progress")
+        .get::<_, i64>(0);
+    rounds.until(&format!(
+        "(SELECT count(*) >= 9 FROM sluice.interactions WHERE epoch > {committed})"
+    ));
     rounds.correct();
     job.kill();
     let copy = changed(&stage, "unverified", &[]);
     let since = follow(&stage.config(), &[], "no longer recorded", &["--since", "last"]);
     assert_eq!(since["since_epoch"], said["epoch"], "{since:#}");
     let deleted =
-        ["DELETE FROM interactions WHERE epoch = (SELECT min(epoch) FROM interactions) AND customer_id = (SELECT min(customer_id) FROM interactions
+        ["DELETE FROM interactions WHERE epoch = (SELECT min(epoch) FROM interactions) AND \
+            customer_id = (SELECT min(customer_id) FROM interactions
         WHERE epoch = (SELECT min(epoch) FROM interactions))"
             .to_string()];
     let (code, said) = verify(&changed(&stage, "deleted", &deleted), &["--since", "last"]);

@@ -32,7 +32,8 @@ pub struct Interactions<'a> {
 
 impl<'a> Interactions<'a> {
     pub(crate) fn new(plan: &'a Plan, customers: &'a [Customer], seed: u64) -> Self {
-        let timeline = Timeline::new(plan, seed, Purpose::Contacts, |stream| stream.below(86_400) as u32);
+        let timeline =
+            Timeline::new(plan, seed, Purpose::Contacts, |stream| stream.below(86_400) as u32);
         Interactions { timeline, customers }
     }
 }
@@ -45,12 +46,18 @@ impl Iterator for Interactions<'_> {
         let customer = &self.customers[stream.below(self.customers.len() as u64) as usize];
         let arm = stream.below(ARMS.len() as u64) as usize;
         let reward = response::reward(customer.segment, arm, stream.uniform());
-        Some(Interaction { number: instant.number, customer: customer.id, timestamp: instant.timestamp, arm: arm as u8, reward })
+        Some(Interaction {
+            number: instant.number,
+            customer: customer.id,
+            timestamp: instant.timestamp,
+            arm: arm as u8,
+            reward,
+        })
     }
 }
 
-/// What a customer answers to decision number `sequence`, in minor units. Customer and sequence alone make the chance in it, so that two
-/// policies which are compared meet the same luck.
+/// What a customer answers to decision number `sequence`, in minor units. Customer and sequence
+/// alone make the chance in it, so that two policies which are compared meet the same luck.
 pub(crate) fn feedback(customer: &Customer, arm: usize, sequence: u64, seed: u64) -> i64 {
     let draw = Stream::new(seed, Purpose::Feedback, customer.id as u64, sequence).uniform();
     response::reward(customer.segment, arm, draw)
@@ -62,7 +69,12 @@ mod tests {
     use super::*;
 
     fn world() -> World {
-        World::new(WorldSettings { transactions: 0, interactions: 200_000, ..WorldSettings::default() }).unwrap()
+        World::new(WorldSettings {
+            transactions: 0,
+            interactions: 200_000,
+            ..WorldSettings::default()
+        })
+        .unwrap()
     }
 
     #[test]
@@ -74,20 +86,33 @@ mod tests {
         }
         let total = world.settings().interactions as f64;
         let error = (LOGGED_PROPENSITY * (1.0 - LOGGED_PROPENSITY) / total).sqrt();
-        assert!(counts.iter().all(|count| (count / total - LOGGED_PROPENSITY).abs() < 4.0 * error), "{counts:?}");
+        assert!(
+            counts.iter().all(|count| (count / total - LOGGED_PROPENSITY).abs() < 4.0 * error),
+            "{counts:?}"
+        );
     }
 
     #[test]
     fn logged_rewards_agree_with_the_closed_forms_of_their_arms() {
         let world = world();
         for (arm, name) in ARMS.into_iter().enumerate() {
-            let rewards: Vec<f64> =
-                world.interactions().filter(|contact| usize::from(contact.arm) == arm).map(|contact| contact.reward as f64 / 100.0).collect();
+            let rewards: Vec<f64> = world
+                .interactions()
+                .filter(|contact| usize::from(contact.arm) == arm)
+                .map(|contact| contact.reward as f64 / 100.0)
+                .collect();
             let count = rewards.len() as f64;
             let mean = rewards.iter().sum::<f64>() / count;
-            let error = (rewards.iter().map(|reward| (reward - mean) * (reward - mean)).sum::<f64>() / count / count).sqrt();
+            let error =
+                (rewards.iter().map(|reward| (reward - mean) * (reward - mean)).sum::<f64>()
+                    / count
+                    / count)
+                    .sqrt();
             let expected = world.shares().fixed(arm);
-            assert!((mean - expected).abs() < 3.5 * error, "{name}: {mean} logged, {expected} expected, standard error {error}");
+            assert!(
+                (mean - expected).abs() < 3.5 * error,
+                "{name}: {mean} logged, {expected} expected, standard error {error}"
+            );
         }
     }
 
@@ -96,10 +121,14 @@ mod tests {
         let world = world();
         let (customer, answers) = (&world.customers()[0], 100_000);
         for arm in 0..ARMS.len() {
-            let sum: f64 = (0..answers).map(|sequence| world.feedback(customer.id, arm, sequence).unwrap()).sum();
+            let sum: f64 = (0..answers)
+                .map(|sequence| world.feedback(customer.id, arm, sequence).unwrap())
+                .sum();
             let expected = response::expected_reward(customer.segment, arm);
             // A reward is one of two values 400 apart, so its standard deviation is at most 200.
-            assert!((sum / answers as f64 - expected).abs() < 4.0 * 200.0 / (answers as f64).sqrt());
+            assert!(
+                (sum / answers as f64 - expected).abs() < 4.0 * 200.0 / (answers as f64).sqrt()
+            );
         }
         assert_eq!(world.feedback(7, 2, 99), world.feedback(7, 2, 99));
         assert_eq!(world.feedback(0, 2, 99), None);

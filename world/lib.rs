@@ -1,11 +1,12 @@
-//! The simulated world: customers, what they buy, how they answer a campaign; made from a seed, and nothing like data of real people.
+//! The simulated world: customers, what they buy, how they answer a campaign; made from a seed, and
+//! nothing like data of real people.
 //!
 //! settings ─▶ population ─┬─▶ purchases ─┬─▶ events in time order ─▶ lines ─▶ files, Kafka
 //!                         └─▶ contacts ──┘
 //!                              ▲ response: conversion by segment and channel ─▶ closed forms that results are compared with
 //!
-//! Equal settings give equal events, bit for bit. Nothing here reads a file, a clock or the machine's randomness, except that
-//! [`write::generate`] writes files.
+//! Equal settings give equal events, bit for bit. Nothing here reads a file, a clock or the
+//! machine's randomness, except that [`write::generate`] writes files.
 
 pub mod contacts;
 pub mod population;
@@ -43,7 +44,14 @@ pub struct WorldSettings {
 impl Default for WorldSettings {
     /// The world of the specification: 730 days from 2023-01-01 on.
     fn default() -> Self {
-        WorldSettings { customers: 10_000, transactions: 100_000, interactions: 10_000, seed: 1, start: 1_672_531_200_000, days: 730 }
+        WorldSettings {
+            customers: 10_000,
+            transactions: 100_000,
+            interactions: 10_000,
+            seed: 1,
+            start: 1_672_531_200_000,
+            days: 730,
+        }
     }
 }
 
@@ -57,7 +65,10 @@ pub enum WorldError {
     #[error("a simulated world needs at least 1 day")]
     NoDays,
     /// Timestamps or signup dates would not be valid.
-    #[error("a simulated world must begin in 1980 or later and end before 2100, but {days} days from {start} ms since 1970 do not")]
+    #[error(
+        "a simulated world must begin in 1980 or later and end before 2100, but {days} days from \
+         {start} ms since 1970 do not"
+    )]
     OutOfTime {
         /// Where it would start.
         start: Millis,
@@ -97,7 +108,9 @@ impl World {
         }
         let start = start - start % DAY;
         let settings = WorldSettings { start, ..settings };
-        let customers: Vec<Customer> = (1..=CustomerId::from(customers)).map(|id| Customer::draw(seed, id, start, days)).collect();
+        let customers: Vec<Customer> = (1..=CustomerId::from(customers))
+            .map(|id| Customer::draw(seed, id, start, days))
+            .collect();
         let market = Market::new(&customers, transactions, start, days);
         let contacts = Plan::new(start, interactions, &vec![1.0; usize::from(days)]);
         Ok(World { settings, customers, market, contacts })
@@ -125,7 +138,8 @@ impl World {
 
     /// The segments' shares in this population, for the closed forms.
     pub fn shares(&self) -> Shares {
-        let count = |segment| self.customers.iter().filter(|customer| customer.segment == segment).count();
+        let count =
+            |segment| self.customers.iter().filter(|customer| customer.segment == segment).count();
         Shares(Segment::ALL.map(|segment| count(segment) as f64 / self.customers.len() as f64))
     }
 
@@ -139,13 +153,18 @@ impl World {
         Interactions::new(&self.contacts, &self.customers, self.settings.seed)
     }
 
-    /// Purchases and contacts merged in time order; of the same second, purchases first. A day's instants are in memory, no more.
+    /// Purchases and contacts merged in time order; of the same second, purchases first. A day's
+    /// instants are in memory, no more.
     pub fn events(&self) -> Events<'_> {
-        Events { transactions: self.transactions().peekable(), interactions: self.interactions().peekable() }
+        Events {
+            transactions: self.transactions().peekable(),
+            interactions: self.interactions().peekable(),
+        }
     }
 
-    /// What a customer answers to decision number `sequence` if it was for `arm`: the reward in units of the currency. The same question
-    /// gets the same answer, and the customer's luck in it does not depend on the arm. `None` for a customer or an arm that is not there.
+    /// What a customer answers to decision number `sequence` if it was for `arm`: the reward in
+    /// units of the currency. The same question gets the same answer, and the customer's luck in it
+    /// does not depend on the arm. `None` for a customer or an arm that is not there.
     pub fn feedback(&self, customer: CustomerId, arm: usize, sequence: u64) -> Option<f64> {
         let customer = self.customer(customer).filter(|_| arm < ARMS.len())?;
         Some(contacts::feedback(customer, arm, sequence, self.settings.seed) as f64 / 100.0)
@@ -185,7 +204,11 @@ impl Iterator for Events<'_> {
             (Some(purchase), Some(contact)) => contact.timestamp < purchase.timestamp,
             (purchase, _) => purchase.is_none(),
         };
-        if contact_first { self.interactions.next().map(Event::Interaction) } else { self.transactions.next().map(Event::Transaction) }
+        if contact_first {
+            self.interactions.next().map(Event::Interaction)
+        } else {
+            self.transactions.next().map(Event::Transaction)
+        }
     }
 }
 
@@ -194,7 +217,12 @@ mod tests {
     use super::*;
 
     fn small() -> WorldSettings {
-        WorldSettings { customers: 500, transactions: 5_003, interactions: 2_001, ..WorldSettings::default() }
+        WorldSettings {
+            customers: 500,
+            transactions: 5_003,
+            interactions: 2_001,
+            ..WorldSettings::default()
+        }
     }
 
     fn events(settings: WorldSettings) -> Vec<Event> {
@@ -203,11 +231,24 @@ mod tests {
 
     #[test]
     fn counts_are_exact_whatever_the_size() {
-        for (customers, transactions, interactions, days) in
-            [(500, 5_003, 2_001, 730), (1, 10, 10, 1), (3, 1_000, 0, 200), (5, 0, 7, 730), (2, 0, 0, 5), (1, 5_000, 1, 730), (50, 1, 1, 180)]
-        {
+        for (customers, transactions, interactions, days) in [
+            (500, 5_003, 2_001, 730),
+            (1, 10, 10, 1),
+            (3, 1_000, 0, 200),
+            (5, 0, 7, 730),
+            (2, 0, 0, 5),
+            (1, 5_000, 1, 730),
+            (50, 1, 1, 180),
+        ] {
             for seed in 0..20 {
-                let settings = WorldSettings { customers, transactions, interactions, days, seed, ..WorldSettings::default() };
+                let settings = WorldSettings {
+                    customers,
+                    transactions,
+                    interactions,
+                    days,
+                    seed,
+                    ..WorldSettings::default()
+                };
                 let world = World::new(settings).unwrap();
                 let purchases: Vec<Transaction> = world.transactions().collect();
                 let contacts: Vec<Interaction> = world.interactions().collect();
@@ -228,8 +269,12 @@ mod tests {
         let world = World::new(small()).unwrap();
         let events: Vec<Event> = world.events().collect();
         assert!(events.is_sorted_by_key(Event::timestamp));
-        let purchases = events.iter().filter_map(|event| if let Event::Transaction(purchase) = event { Some(*purchase) } else { None });
-        let contacts = events.iter().filter_map(|event| if let Event::Interaction(contact) = event { Some(*contact) } else { None });
+        let purchases = events.iter().filter_map(|event| {
+            if let Event::Transaction(purchase) = event { Some(*purchase) } else { None }
+        });
+        let contacts = events.iter().filter_map(|event| {
+            if let Event::Interaction(contact) = event { Some(*contact) } else { None }
+        });
         assert!(purchases.eq(world.transactions()) && contacts.eq(world.interactions()));
     }
 
@@ -237,27 +282,46 @@ mod tests {
     fn a_seed_is_a_world() {
         assert_eq!(events(small()), events(small()));
         assert_ne!(events(small()), events(WorldSettings { seed: 2, ..small() }));
-        assert_eq!(events(small()), events(WorldSettings { start: small().start + DAY - 1, ..small() }), "the start is cut to midnight");
+        assert_eq!(
+            events(small()),
+            events(WorldSettings { start: small().start + DAY - 1, ..small() }),
+            "the start is cut to midnight"
+        );
     }
 
     #[test]
     fn a_customer_does_not_depend_on_the_others() {
-        let (few, many) = (World::new(small()).unwrap(), World::new(WorldSettings { customers: 700, interactions: 9, ..small() }).unwrap());
+        let (few, many) = (
+            World::new(small()).unwrap(),
+            World::new(WorldSettings { customers: 700, interactions: 9, ..small() }).unwrap(),
+        );
         assert_eq!(few.customers(), &many.customers()[..500]);
     }
 
     #[test]
     fn the_default_world_begins_in_2023() {
-        assert_eq!(jiff::Timestamp::from_millisecond(WorldSettings::default().start).unwrap().to_string(), "2023-01-01T00:00:00Z");
+        assert_eq!(
+            jiff::Timestamp::from_millisecond(WorldSettings::default().start).unwrap().to_string(),
+            "2023-01-01T00:00:00Z"
+        );
     }
 
     #[test]
     fn impossible_settings_are_refused() {
         let refused = |settings| World::new(settings).err();
-        assert_eq!(refused(WorldSettings { customers: 0, ..small() }), Some(WorldError::NoCustomers));
+        assert_eq!(
+            refused(WorldSettings { customers: 0, ..small() }),
+            Some(WorldError::NoCustomers)
+        );
         assert_eq!(refused(WorldSettings { days: 0, ..small() }), Some(WorldError::NoDays));
         for start in [Millis::MIN, -1, 0, LATEST - 729 * DAY, Millis::MAX] {
-            assert!(matches!(refused(WorldSettings { start, ..small() }), Some(WorldError::OutOfTime { .. })), "start {start}");
+            assert!(
+                matches!(
+                    refused(WorldSettings { start, ..small() }),
+                    Some(WorldError::OutOfTime { .. })
+                ),
+                "start {start}"
+            );
         }
         assert_eq!(refused(WorldSettings { start: LATEST - 730 * DAY, ..small() }), None);
     }

@@ -1,13 +1,17 @@
-//! Who lives in the simulated world: segments, and customers whose profiles show them, though never plainly.
+//! Who lives in the simulated world: segments, and customers whose profiles show them, though never
+//! plainly.
 
 use super::random::{Purpose, Stream, Weights};
 use dataflows::event::{CustomerId, DAY, Millis};
 
-/// Days without a purchase after which a customer counts as at risk; customers of that segment stopped at least so long before the end.
+/// Days without a purchase after which a customer counts as at risk; customers of that segment
+/// stopped at least so long before the end.
 pub const AT_RISK_DAYS: u16 = 180;
 
-/// Purchase categories. Those after the first four are not in the default configuration and count as `other` there.
-pub const CATEGORIES: [&str; 7] = ["Electronics", "Fashion", "Groceries", "Travel", "Home", "Beauty", "Books"];
+/// Purchase categories. Those after the first four are not in the default configuration and count
+/// as `other` there.
+pub const CATEGORIES: [&str; 7] =
+    ["Electronics", "Fashion", "Groceries", "Travel", "Home", "Beauty", "Books"];
 
 /// Devices.
 pub const DEVICES: [&str; 3] = ["Mobile", "Desktop", "Tablet"];
@@ -16,10 +20,22 @@ pub const DEVICES: [&str; 3] = ["Mobile", "Desktop", "Tablet"];
 pub const PAYMENTS: [&str; 4] = ["Credit Card", "Debit Card", "E-wallet", "Cash on Delivery"];
 
 /// Cities.
-pub const CITIES: [&str; 10] = ["Mumbai", "Delhi", "Bengaluru", "Hyderabad", "Chennai", "Kolkata", "Pune", "Ahmedabad", "Jaipur", "Lucknow"];
+pub const CITIES: [&str; 10] = [
+    "Mumbai",
+    "Delhi",
+    "Bengaluru",
+    "Hyderabad",
+    "Chennai",
+    "Kolkata",
+    "Pune",
+    "Ahmedabad",
+    "Jaipur",
+    "Lucknow",
+];
 
 /// Relative sizes of the cities, in millions of people.
-static CITY_SIZES: Weights<{ CITIES.len() }> = Weights::new([12.4, 11.0, 8.4, 6.8, 4.6, 4.5, 3.1, 5.6, 3.0, 2.8]);
+static CITY_SIZES: Weights<{ CITIES.len() }> =
+    Weights::new([12.4, 11.0, 8.4, 6.8, 4.6, 4.5, 3.1, 5.6, 3.0, 2.8]);
 
 /// What kind of customer somebody is. No event says so: a learner has to see it in the features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,7 +53,8 @@ pub enum Segment {
 
 impl Segment {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Segment; 4] = [Segment::HighValue, Segment::AtRisk, Segment::Frequent, Segment::Regular];
+    pub const ALL: [Segment; 4] =
+        [Segment::HighValue, Segment::AtRisk, Segment::Frequent, Segment::Regular];
 
     /// Its name.
     #[cfg(test)]
@@ -67,7 +84,8 @@ pub(crate) struct Character {
     share: f64,
     /// Purchases a day, relative to the other segments.
     pub(crate) purchase_rate: f64,
-    /// How far the logarithm of an amount lies above that of other segments; only differences count.
+    /// How far the logarithm of an amount lies above that of other segments; only differences
+    /// count.
     pub(crate) spending: f64,
     /// Probability of a premium membership.
     premium: f64,
@@ -91,8 +109,8 @@ pub(crate) struct Character {
     payments: Weights<{ PAYMENTS.len() }>,
 }
 
-/// The segments' characters. With 10 purchases a customer on average they come to about 16 (high-value), 4 (at-risk, before they stopped),
-/// 15 (frequent) and 5 (regular) a head.
+/// The segments' characters. With 10 purchases a customer on average they come to about 16
+/// (high-value), 4 (at-risk, before they stopped), 15 (frequent) and 5 (regular) a head.
 static CHARACTERS: [Character; 4] = [
     Character {
         share: 0.10,
@@ -157,7 +175,12 @@ static CHARACTERS: [Character; 4] = [
 ];
 
 /// The segments' shares of the population.
-static SHARES: Weights<4> = Weights::new([CHARACTERS[0].share, CHARACTERS[1].share, CHARACTERS[2].share, CHARACTERS[3].share]);
+static SHARES: Weights<4> = Weights::new([
+    CHARACTERS[0].share,
+    CHARACTERS[1].share,
+    CHARACTERS[2].share,
+    CHARACTERS[3].share,
+]);
 
 /// Standard deviations of what is drawn around a segment's mean.
 const AGE_DEVIATION: f64 = 10.0;
@@ -199,14 +222,16 @@ pub struct Customer {
     pub last_login_days: u16,
     /// Purchases a day relative to other customers, while buying. Known to the world only.
     pub(crate) purchase_rate: f32,
-    /// How far the logarithm of this customer's amounts lies above the segment's. Known to the world only.
+    /// How far the logarithm of this customer's amounts lies above the segment's. Known to the
+    /// world only.
     pub(crate) spending: f32,
     /// First day of the world without purchases; `u16::MAX`: none. Known to the world only.
     pub(crate) stops_on: u16,
 }
 
 impl Customer {
-    /// The customer of this number in a world of this seed, start (a midnight) and length; it depends on nothing else.
+    /// The customer of this number in a world of this seed, start (a midnight) and length; it
+    /// depends on nothing else.
     pub(crate) fn draw(seed: u64, id: CustomerId, start: Millis, days: u16) -> Customer {
         let mut stream = Stream::new(seed, Purpose::Customer, id as u64, 0);
         let segment = Segment::ALL[stream.choose(&SHARES)];
@@ -217,7 +242,9 @@ impl Customer {
             signup: start - Millis::from(stream.between(character.tenure_days)) * DAY,
             city: stream.choose(&CITY_SIZES) as u8,
             age: (character.age + AGE_DEVIATION * stream.normal()).clamp(18.0, 80.0) as u8,
-            email_open_permille: permille(character.open_rate + OPEN_RATE_DEVIATION * stream.normal()),
+            email_open_permille: permille(
+                character.open_rate + OPEN_RATE_DEVIATION * stream.normal(),
+            ),
             premium: stream.chance(character.premium),
             complaints: stream.poisson(character.complaints).min(20) as u8,
             device: stream.choose(&character.devices) as u8,
@@ -226,19 +253,23 @@ impl Customer {
             discount_permille: permille(character.discount + DISCOUNT_DEVIATION * stream.normal()),
             last_login_days: stream.between(character.login_days),
             // exp(s z - s^2 / 2) has the mean 1.
-            purchase_rate: (character.purchase_rate * libm::exp(RATE_DEVIATION * (stream.normal() - RATE_DEVIATION / 2.0))) as f32,
+            purchase_rate: (character.purchase_rate
+                * libm::exp(RATE_DEVIATION * (stream.normal() - RATE_DEVIATION / 2.0)))
+                as f32,
             spending: (SPENDING_DEVIATION * stream.normal()) as f32,
             stops_on: if segment == Segment::AtRisk { stop(&mut stream, days) } else { u16::MAX },
         }
     }
 
-    /// Probability that a purchase of this customer uses a discount: the deeper the usual discount, the more often.
+    /// Probability that a purchase of this customer uses a discount: the deeper the usual discount,
+    /// the more often.
     pub(crate) fn discount_probability(&self) -> f64 {
         (0.05 + 2.0 * f64::from(self.discount_permille) / 1000.0).min(0.95)
     }
 }
 
-/// The day on which a customer at risk stops: at least [`AT_RISK_DAYS`] before the end, and not in the first third of what is before that.
+/// The day on which a customer at risk stops: at least [`AT_RISK_DAYS`] before the end, and not in
+/// the first third of what is before that.
 fn stop(stream: &mut Stream, days: u16) -> u16 {
     let last = days.saturating_sub(AT_RISK_DAYS);
     stream.between((last / 3, last))
@@ -261,18 +292,28 @@ mod tests {
     }
 
     fn mean(customers: &[Customer], segment: Segment, of: impl Fn(&Customer) -> f64) -> f64 {
-        let values: Vec<f64> = customers.iter().filter(|customer| customer.segment == segment).map(of).collect();
+        let values: Vec<f64> =
+            customers.iter().filter(|customer| customer.segment == segment).map(of).collect();
         values.iter().sum::<f64>() / values.len() as f64
     }
 
     #[test]
     fn segments_have_their_shares() {
         let customers = population();
-        assert!((Segment::ALL.iter().map(|segment| segment.share()).sum::<f64>() - 1.0).abs() < 1e-12);
+        assert!(
+            (Segment::ALL.iter().map(|segment| segment.share()).sum::<f64>() - 1.0).abs() < 1e-12
+        );
         for segment in Segment::ALL {
-            let share = customers.iter().filter(|customer| customer.segment == segment).count() as f64 / CUSTOMERS as f64;
+            let share = customers.iter().filter(|customer| customer.segment == segment).count()
+                as f64
+                / CUSTOMERS as f64;
             let error = (segment.share() * (1.0 - segment.share()) / CUSTOMERS as f64).sqrt();
-            assert!((share - segment.share()).abs() < 4.0 * error, "{}: {share}, not {}", segment.name(), segment.share());
+            assert!(
+                (share - segment.share()).abs() < 4.0 * error,
+                "{}: {share}, not {}",
+                segment.name(),
+                segment.share()
+            );
         }
     }
 
@@ -293,21 +334,40 @@ mod tests {
     fn profiles_show_the_segment() {
         use Segment::*;
         let customers = population();
-        let premium = |segment| mean(&customers, segment, |customer| f64::from(u8::from(customer.premium)));
-        let discount = |segment| mean(&customers, segment, |customer| f64::from(customer.discount_permille));
-        let opened = |segment| mean(&customers, segment, |customer| f64::from(customer.email_open_permille));
-        let complaints = |segment| mean(&customers, segment, |customer| f64::from(customer.complaints));
+        let premium =
+            |segment| mean(&customers, segment, |customer| f64::from(u8::from(customer.premium)));
+        let discount =
+            |segment| mean(&customers, segment, |customer| f64::from(customer.discount_permille));
+        let opened =
+            |segment| mean(&customers, segment, |customer| f64::from(customer.email_open_permille));
+        let complaints =
+            |segment| mean(&customers, segment, |customer| f64::from(customer.complaints));
         assert!(premium(HighValue) > 0.65 && premium(Regular) < 0.10);
-        assert!(discount(HighValue) < discount(Frequent) && discount(Frequent) < discount(Regular) && discount(Regular) < discount(AtRisk));
-        assert!(opened(HighValue) < opened(Regular) && opened(Regular) < opened(Frequent) && opened(Frequent) < opened(AtRisk));
+        assert!(
+            discount(HighValue) < discount(Frequent)
+                && discount(Frequent) < discount(Regular)
+                && discount(Regular) < discount(AtRisk)
+        );
+        assert!(
+            opened(HighValue) < opened(Regular)
+                && opened(Regular) < opened(Frequent)
+                && opened(Frequent) < opened(AtRisk)
+        );
         assert!(complaints(AtRisk) > 2.0 * complaints(Regular));
     }
 
     #[test]
     fn a_short_world_has_customers_too() {
         for days in [1, 179, 180, 181] {
-            let stops: Vec<u16> = (1..200).map(|id| Customer::draw(1, id, START, days)).map(|customer| customer.stops_on).collect();
-            assert!(stops.iter().all(|&stop| stop == u16::MAX || stop <= days.saturating_sub(AT_RISK_DAYS)));
+            let stops: Vec<u16> = (1..200)
+                .map(|id| Customer::draw(1, id, START, days))
+                .map(|customer| customer.stops_on)
+                .collect();
+            assert!(
+                stops
+                    .iter()
+                    .all(|&stop| stop == u16::MAX || stop <= days.saturating_sub(AT_RISK_DAYS))
+            );
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Who buys what, when and for how much: 100 to 10,000 a purchase, more on weekends and before the holidays, by customers of very different
-//! appetite.
+//! Who buys what, when and for how much: 100 to 10,000 a purchase, more on weekends and before the
+//! holidays, by customers of very different appetite.
 
 use super::population::{CATEGORIES, Customer, DEVICES, PAYMENTS, SPENDING_DEVIATION, Segment};
 use super::random::{Purpose, Stream, Weights};
@@ -21,17 +21,21 @@ pub const NOVEMBER_PEAK: f64 = 1.5;
 /// Of a day in December.
 pub const DECEMBER_PEAK: f64 = 1.8;
 
-/// Probabilities that a purchase follows the customer's favorite; otherwise it follows the weights below.
+/// Probabilities that a purchase follows the customer's favorite; otherwise it follows the weights
+/// below.
 const FAVORITE_CATEGORY: f64 = 0.55;
 const PREFERRED_DEVICE: f64 = 0.75;
 const PREFERRED_PAYMENT: f64 = 0.70;
-static CATEGORY_WEIGHTS: Weights<{ CATEGORIES.len() }> = Weights::new([0.20, 0.25, 0.28, 0.09, 0.08, 0.06, 0.04]);
+static CATEGORY_WEIGHTS: Weights<{ CATEGORIES.len() }> =
+    Weights::new([0.20, 0.25, 0.28, 0.09, 0.08, 0.06, 0.04]);
 static DEVICE_WEIGHTS: Weights<{ DEVICES.len() }> = Weights::new([0.60, 0.28, 0.12]);
 static PAYMENT_WEIGHTS: Weights<{ PAYMENTS.len() }> = Weights::new([0.38, 0.26, 0.28, 0.08]);
 
 /// Weights of the hours of a day: asleep until six, a bump at noon, a peak in the evening.
-static HOUR_WEIGHTS: Weights<24> =
-    Weights::new([1.2, 0.6, 0.3, 0.2, 0.2, 0.4, 1.0, 2.0, 3.2, 4.4, 5.4, 6.0, 6.6, 6.2, 5.4, 5.0, 5.2, 5.8, 6.8, 8.0, 8.6, 7.8, 5.2, 2.6]);
+static HOUR_WEIGHTS: Weights<24> = Weights::new([
+    1.2, 0.6, 0.3, 0.2, 0.2, 0.4, 1.0, 2.0, 3.2, 4.4, 5.4, 6.0, 6.6, 6.2, 5.4, 5.0, 5.2, 5.8, 6.8,
+    8.0, 8.6, 7.8, 5.2, 2.6,
+]);
 
 /// A purchase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +67,14 @@ pub(crate) struct Market {
 
 impl Market {
     /// A market of exactly `transactions` purchases from `start` (a midnight) on.
-    pub(crate) fn new(customers: &[Customer], transactions: u64, start: Millis, days: u16) -> Market {
-        let weights: Vec<f64> = (0..days).map(|day| day_weight(start + Millis::from(day) * DAY)).collect();
+    pub(crate) fn new(
+        customers: &[Customer],
+        transactions: u64,
+        start: Millis,
+        days: u16,
+    ) -> Market {
+        let weights: Vec<f64> =
+            (0..days).map(|day| day_weight(start + Millis::from(day) * DAY)).collect();
         let plan = Plan::new(start, transactions, &weights);
         let shoppers = Shoppers::new(customers);
         let amounts = Amounts::new(shoppers.shares(customers, &weights));
@@ -74,9 +84,14 @@ impl Market {
 
 /// How many purchases a day has, relative to a working day from January to October.
 fn day_weight(midnight: Millis) -> f64 {
-    let date = Timestamp::from_millisecond(midnight).map(|instant| Offset::UTC.to_datetime(instant).date());
+    let date = Timestamp::from_millisecond(midnight)
+        .map(|instant| Offset::UTC.to_datetime(instant).date());
     let date = date.expect("a world lies between 1980 and 2100");
-    let week = if matches!(date.weekday(), Weekday::Saturday | Weekday::Sunday) { WEEKEND_UPLIFT } else { 1.0 };
+    let week = if matches!(date.weekday(), Weekday::Saturday | Weekday::Sunday) {
+        WEEKEND_UPLIFT
+    } else {
+        1.0
+    };
     let season = match date.month() {
         11 => NOVEMBER_PEAK,
         12 => DECEMBER_PEAK,
@@ -90,7 +105,8 @@ fn second_of_day(stream: &mut Stream) -> u32 {
     (stream.choose(&HOUR_WEIGHTS) as u64 * 3600 + stream.below(3600)) as u32
 }
 
-/// Customers in the order in which they stop buying, those who never do first: whoever still buys on a day is then a prefix.
+/// Customers in the order in which they stop buying, those who never do first: whoever still buys
+/// on a day is then a prefix.
 struct Shoppers {
     /// Indexes of customers.
     order: Vec<u32>,
@@ -98,8 +114,8 @@ struct Shoppers {
     stops: Vec<u16>,
     /// Sums of their purchase rates.
     rates: Vec<f64>,
-    /// Where to begin to search: the range of the sums is cut into as many slots as there are customers, and this is the first rank whose sum
-    /// reaches into a slot.
+    /// Where to begin to search: the range of the sums is cut into as many slots as there are
+    /// customers, and this is the first rank whose sum reaches into a slot.
     slots: Vec<u32>,
 }
 
@@ -125,8 +141,8 @@ impl Shoppers {
         Shoppers { order, stops, rates, slots }
     }
 
-    /// How many of them buy on a day. When nobody would any more, as may be in a world of a handful of customers, all go on: the number of
-    /// purchases is a promise, the segment's habit is not.
+    /// How many of them buy on a day. When nobody would any more, as may be in a world of a handful
+    /// of customers, all go on: the number of purchases is a promise, the segment's habit is not.
     fn active(&self, day: usize) -> usize {
         match self.stops.partition_point(|&stop| usize::from(stop) > day) {
             0 => self.order.len(),
@@ -134,7 +150,8 @@ impl Shoppers {
         }
     }
 
-    /// Draws one of the first `active`, in proportion to their rates; gives the index of a customer.
+    /// Draws one of the first `active`, in proportion to their rates; gives the index of a
+    /// customer.
     #[inline]
     fn choose(&self, active: usize, stream: &mut Stream) -> usize {
         let point = stream.uniform() * self.rates[active - 1];
@@ -164,8 +181,8 @@ impl Shoppers {
     }
 }
 
-/// The slot of a point in the range of these sums. It never falls where the point rises, so that a search which begins at a slot's first rank
-/// misses nothing.
+/// The slot of a point in the range of these sums. It never falls where the point rises, so that a
+/// search which begins at a slot's first rank misses nothing.
 #[inline]
 fn slot_of(point: f64, sums: &[f64]) -> usize {
     let slots = sums.len();
@@ -174,10 +191,11 @@ fn slot_of(point: f64, sums: &[f64]) -> usize {
 
 /// The distribution of amounts.
 ///
-/// A log-normal variable of mean m and standard deviation s is exp(N(mu, sigma^2)) with sigma^2 = ln(1 + s^2 / m^2) and
-/// mu = ln m - sigma^2 / 2; for 2,500 and 3,200 these are mu = 7.339 and sigma = 0.985. Segments and customers differ in the location of
-/// their logarithm. The locations are centered, weighted by expected purchases, and their variance is taken out of sigma^2, so that the
-/// logarithm of an amount keeps the mean mu and the variance sigma^2 over all purchases.
+/// A log-normal variable of mean m and standard deviation s is exp(N(mu, sigma^2)) with sigma^2 =
+/// ln(1 + s^2 / m^2) and mu = ln m - sigma^2 / 2; for 2,500 and 3,200 these are mu = 7.339 and
+/// sigma = 0.985. Segments and customers differ in the location of their logarithm. The locations
+/// are centered, weighted by expected purchases, and their variance is taken out of sigma^2, so
+/// that the logarithm of an amount keeps the mean mu and the variance sigma^2 over all purchases.
 struct Amounts {
     /// Mean of the logarithm by segment.
     locations: [f64; 4],
@@ -190,11 +208,16 @@ impl Amounts {
     fn new(shares: [f64; 4]) -> Amounts {
         let (mu, variance) = log_moments(AMOUNT_MEAN, AMOUNT_DEVIATION);
         let tilts = Segment::ALL.map(|segment| segment.character().spending);
-        let weighted = |of: &dyn Fn(f64) -> f64| shares.iter().zip(tilts).map(|(share, tilt)| share * of(tilt)).sum::<f64>();
+        let weighted = |of: &dyn Fn(f64) -> f64| {
+            shares.iter().zip(tilts).map(|(share, tilt)| share * of(tilt)).sum::<f64>()
+        };
         let center = weighted(&|tilt| tilt);
         let between = weighted(&|tilt| (tilt - center) * (tilt - center));
         let within = variance - between - SPENDING_DEVIATION * SPENDING_DEVIATION;
-        debug_assert!(within > 0.0, "the tilts of the segments leave nothing of the variance {variance}");
+        debug_assert!(
+            within > 0.0,
+            "the tilts of the segments leave nothing of the variance {variance}"
+        );
         Amounts { locations: tilts.map(|tilt| mu + tilt - center), within: within.max(0.0).sqrt() }
     }
 
@@ -207,7 +230,8 @@ impl Amounts {
     }
 }
 
-/// Mean and variance of the logarithm of a log-normal variable with this mean and standard deviation.
+/// Mean and variance of the logarithm of a log-normal variable with this mean and standard
+/// deviation.
 fn log_moments(mean: f64, deviation: f64) -> (f64, f64) {
     let ratio = deviation / mean;
     let variance = libm::log(1.0 + ratio * ratio);
@@ -255,7 +279,12 @@ impl Iterator for Transactions<'_> {
 
 /// The favorite with this probability, else anything by weight.
 #[inline]
-fn habit<const N: usize>(favorite: u8, probability: f64, weights: &Weights<N>, stream: &mut Stream) -> u8 {
+fn habit<const N: usize>(
+    favorite: u8,
+    probability: f64,
+    weights: &Weights<N>,
+    stream: &mut Stream,
+) -> u8 {
     if stream.chance(probability) { favorite } else { stream.choose(weights) as u8 }
 }
 
@@ -275,13 +304,15 @@ mod tests {
         libm::erfc(-z / std::f64::consts::SQRT_2) / 2.0
     }
 
-    /// Mean and standard deviation of a log-normal variable clipped to a range, from its partial moments.
+    /// Mean and standard deviation of a log-normal variable clipped to a range, from its partial
+    /// moments.
     fn clipped_moments(mean: f64, deviation: f64, (low, high): (f64, f64)) -> (f64, f64) {
         let (mu, variance) = log_moments(mean, deviation);
         let sigma = variance.sqrt();
         let (a, b) = ((low.ln() - mu) / sigma, (high.ln() - mu) / sigma);
         let moment = |k: f64| {
-            let inside = (k * mu + k * k * variance / 2.0).exp() * (phi(b - k * sigma) - phi(a - k * sigma));
+            let inside =
+                (k * mu + k * k * variance / 2.0).exp() * (phi(b - k * sigma) - phi(a - k * sigma));
             low.powf(k) * phi(a) + inside + high.powf(k) * phi(-b)
         };
         (moment(1.0), (moment(2.0) - moment(1.0) * moment(1.0)).sqrt())
@@ -296,28 +327,43 @@ mod tests {
     #[test]
     fn log_moments_of_the_specified_amounts() {
         let (mu, variance) = log_moments(AMOUNT_MEAN, AMOUNT_DEVIATION);
-        assert!((mu - 7.338_96).abs() < 1e-4 && (variance.sqrt() - 0.984_97).abs() < 1e-4, "{mu} {}", variance.sqrt());
-        // Back again: exp(mu + sigma^2 / 2) is the mean, and the mean times the root of exp(sigma^2) - 1 the deviation.
+        assert!(
+            (mu - 7.338_96).abs() < 1e-4 && (variance.sqrt() - 0.984_97).abs() < 1e-4,
+            "{mu} {}",
+            variance.sqrt()
+        );
+        // Back again: exp(mu + sigma^2 / 2) is the mean, and the mean times the root of
+        // exp(sigma^2) - 1 the deviation.
         assert!(((mu + variance / 2.0).exp() - AMOUNT_MEAN).abs() < 1e-9);
         assert!((AMOUNT_MEAN * (variance.exp() - 1.0).sqrt() - AMOUNT_DEVIATION).abs() < 1e-9);
     }
 
-    /// Clipping to 10,000 cuts the long tail: of mean 2,500 and deviation 3,200 it leaves about 2,337 and 2,278. Measured amounts may differ
-    /// from these by 3 %, because they are a mixture over segments, which agrees with one log-normal distribution in the first two moments of
-    /// the logarithm only.
+    /// Clipping to 10,000 cuts the long tail: of mean 2,500 and deviation 3,200 it leaves about
+    /// 2,337 and 2,278. Measured amounts may differ from these by 3 %, because they are a mixture
+    /// over segments, which agrees with one log-normal distribution in the first two moments of the
+    /// logarithm only.
     #[test]
     fn amounts_are_clipped_log_normal() {
         let world = world();
-        let amounts: Vec<f64> = world.transactions().map(|purchase| purchase.amount as f64 / 100.0).collect();
+        let amounts: Vec<f64> =
+            world.transactions().map(|purchase| purchase.amount as f64 / 100.0).collect();
         assert!(amounts.iter().all(|amount| (AMOUNT_RANGE.0..=AMOUNT_RANGE.1).contains(amount)));
         let (mean, deviation) = moments(amounts.iter().copied());
-        let (expected_mean, expected_deviation) = clipped_moments(AMOUNT_MEAN, AMOUNT_DEVIATION, AMOUNT_RANGE);
-        assert!((expected_mean - 2_337.0).abs() < 5.0 && (expected_deviation - 2_278.0).abs() < 5.0, "{expected_mean} {expected_deviation}");
+        let (expected_mean, expected_deviation) =
+            clipped_moments(AMOUNT_MEAN, AMOUNT_DEVIATION, AMOUNT_RANGE);
+        assert!(
+            (expected_mean - 2_337.0).abs() < 5.0 && (expected_deviation - 2_278.0).abs() < 5.0,
+            "{expected_mean} {expected_deviation}"
+        );
         assert!((mean / expected_mean - 1.0).abs() < 0.03, "mean {mean}, expected {expected_mean}");
-        assert!((deviation / expected_deviation - 1.0).abs() < 0.03, "deviation {deviation}, expected {expected_deviation}");
+        assert!(
+            (deviation / expected_deviation - 1.0).abs() < 0.03,
+            "deviation {deviation}, expected {expected_deviation}"
+        );
     }
 
-    /// Before clipping, the logarithms agree with the specification to 1 % of a standard deviation and 2 % of it.
+    /// Before clipping, the logarithms agree with the specification to 1 % of a standard deviation
+    /// and 2 % of it.
     #[test]
     fn mixing_segments_keeps_the_moments_of_the_logarithm() {
         let world = world();
@@ -326,23 +372,35 @@ mod tests {
         let logarithms: Vec<f64> = world
             .transactions()
             .map(|purchase| world.customer(purchase.customer).unwrap())
-            .map(|customer| amounts.locations[customer.segment as usize] + f64::from(customer.spending) + amounts.within * stream.normal())
+            .map(|customer| {
+                amounts.locations[customer.segment as usize]
+                    + f64::from(customer.spending)
+                    + amounts.within * stream.normal()
+            })
             .collect();
         let (mean, deviation) = moments(logarithms.iter().copied());
         let (mu, variance) = log_moments(AMOUNT_MEAN, AMOUNT_DEVIATION);
         assert!((mean - mu).abs() < 0.01, "{mean}, not {mu}");
-        assert!((deviation / variance.sqrt() - 1.0).abs() < 0.02, "{deviation}, not {}", variance.sqrt());
+        assert!(
+            (deviation / variance.sqrt() - 1.0).abs() < 0.02,
+            "{deviation}, not {}",
+            variance.sqrt()
+        );
     }
 
     /// Purchases per day where `of` holds for the date.
     fn daily(world: &World, of: impl Fn(i8, Weekday) -> bool) -> f64 {
         let days = (0..world.settings().days).filter(|&day| {
             let midnight = world.settings().start + Millis::from(day) * DAY;
-            let date = Offset::UTC.to_datetime(Timestamp::from_millisecond(midnight).unwrap()).date();
+            let date =
+                Offset::UTC.to_datetime(Timestamp::from_millisecond(midnight).unwrap()).date();
             of(date.month(), date.weekday())
         });
-        let days: BTreeSet<Millis> = days.map(|day| world.settings().start / DAY + Millis::from(day)).collect();
-        world.transactions().filter(|purchase| days.contains(&(purchase.timestamp / DAY))).count() as f64 / days.len() as f64
+        let days: BTreeSet<Millis> =
+            days.map(|day| world.settings().start / DAY + Millis::from(day)).collect();
+        world.transactions().filter(|purchase| days.contains(&(purchase.timestamp / DAY))).count()
+            as f64
+            / days.len() as f64
     }
 
     #[test]
@@ -352,7 +410,10 @@ mod tests {
         let uplift = daily(&world, |_, day| weekend(day)) / daily(&world, |_, day| !weekend(day));
         assert!((uplift - WEEKEND_UPLIFT).abs() < 0.02, "weekend uplift {uplift}");
         let ordinary = daily(&world, |month, _| month < 11);
-        let (november, december) = (daily(&world, |month, _| month == 11) / ordinary, daily(&world, |month, _| month == 12) / ordinary);
+        let (november, december) = (
+            daily(&world, |month, _| month == 11) / ordinary,
+            daily(&world, |month, _| month == 12) / ordinary,
+        );
         assert!((november - NOVEMBER_PEAK).abs() < 0.05, "November peak {november}");
         assert!((december - DECEMBER_PEAK).abs() < 0.05, "December peak {december}");
     }
@@ -360,7 +421,8 @@ mod tests {
     #[test]
     fn segments_show_in_recency_frequency_and_monetary() {
         let world = world();
-        let (mut customers, mut purchases, mut amounts, mut latest) = ([0.0; 4], [0.0; 4], [0.0; 4], [0; 4]);
+        let (mut customers, mut purchases, mut amounts, mut latest) =
+            ([0.0; 4], [0.0; 4], [0.0; 4], [0; 4]);
         for customer in world.customers() {
             customers[customer.segment as usize] += 1.0;
         }
@@ -375,7 +437,10 @@ mod tests {
         let value = |segment: usize| amounts[segment] / purchases[segment];
         assert!(latest[at_risk] <= world.end() - Millis::from(AT_RISK_DAYS) * DAY);
         assert!(latest[regular] > world.end() - DAY);
-        assert!(frequency(frequent) > 12.0 && frequency(frequent) > 2.5 * frequency(regular), "{purchases:?} {customers:?}");
+        assert!(
+            frequency(frequent) > 12.0 && frequency(frequent) > 2.5 * frequency(regular),
+            "{purchases:?} {customers:?}"
+        );
         assert!(value(high_value) > 1.7 * value(frequent), "{amounts:?} {purchases:?}");
         assert!(frequency(at_risk) > 2.0 && frequency(at_risk) < frequency(frequent) / 2.0);
     }
@@ -385,7 +450,10 @@ mod tests {
         let customers: Vec<Customer> = (1..=777).map(|id| Customer::draw(9, id, 0, 730)).collect();
         let shoppers = Shoppers::new(&customers);
         for active in [1, 2, 500, 777] {
-            let (mut stream, mut again) = (Stream::new(4, Purpose::Purchases, 0, 0), Stream::new(4, Purpose::Purchases, 0, 0));
+            let (mut stream, mut again) = (
+                Stream::new(4, Purpose::Purchases, 0, 0),
+                Stream::new(4, Purpose::Purchases, 0, 0),
+            );
             for _ in 0..20_000 {
                 let point = again.uniform() * shoppers.rates[active - 1];
                 let rank = shoppers.rates[..active].partition_point(|&sum| sum <= point);
@@ -397,7 +465,9 @@ mod tests {
     #[test]
     fn shares_of_the_segments_are_those_expected() {
         let world = world();
-        let weights: Vec<f64> = (0..world.settings().days).map(|day| day_weight(world.settings().start + Millis::from(day) * DAY)).collect();
+        let weights: Vec<f64> = (0..world.settings().days)
+            .map(|day| day_weight(world.settings().start + Millis::from(day) * DAY))
+            .collect();
         let expected = world.market.shoppers.shares(world.customers(), &weights);
         let mut counts = [0.0; 4];
         for purchase in world.transactions() {

@@ -1,7 +1,8 @@
-//! Streams of random numbers: one for each thing that is drawn, independent of the order in which things are drawn.
+//! Streams of random numbers: one for each thing that is drawn, independent of the order in which
+//! things are drawn.
 //!
-//! Everything from the generator up is integer arithmetic, IEEE-exact or computed by the `libm` crate, so that a seed means the same world
-//! on every processor.
+//! Everything from the generator up is integer arithmetic, IEEE-exact or computed by the `libm`
+//! crate, so that a seed means the same world on every processor.
 
 use dataflows::mixing::step;
 use rand::Rng;
@@ -25,9 +26,12 @@ pub(crate) enum Purpose {
 pub(crate) struct Stream(Pcg64Mcg);
 
 impl Stream {
-    /// The stream of this seed, purpose and thing; a thing is named by two numbers (the second is 0 where one is enough).
+    /// The stream of this seed, purpose and thing; a thing is named by two numbers (the second is 0
+    /// where one is enough).
     pub(crate) fn new(seed: u64, purpose: Purpose, first: u64, second: u64) -> Self {
-        let key = [purpose as u64, first, second].into_iter().fold(step(seed), |key, part| step(key ^ part));
+        let key = [purpose as u64, first, second]
+            .into_iter()
+            .fold(step(seed), |key, part| step(key ^ part));
         Stream(Pcg64Mcg::new((u128::from(step(key)) << 64) | u128::from(key)))
     }
 
@@ -43,7 +47,8 @@ impl Stream {
         self.uniform() < probability
     }
 
-    /// A whole number in 0..bound (0 for bound 0). No value is more likely than another by more than bound / 2^64.
+    /// A whole number in 0..bound (0 for bound 0). No value is more likely than another by more
+    /// than bound / 2^64.
     #[inline]
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.0.next_u64()) * u128::from(bound)) >> 64) as u64
@@ -127,15 +132,24 @@ mod tests {
             ("choose", moments(|| stream.choose(&Weights::new([3.0, 0.0, 1.0])) as f64), 0.5, 0.75),
         ] {
             let error = (expected_variance / f64::from(DRAWS)).sqrt();
-            assert!((mean - expected_mean).abs() < 4.0 * error, "{name}: mean {mean}, not {expected_mean}");
-            assert!((variance - expected_variance).abs() < 0.02 * expected_variance, "{name}: variance {variance}, not {expected_variance}");
+            assert!(
+                (mean - expected_mean).abs() < 4.0 * error,
+                "{name}: mean {mean}, not {expected_mean}"
+            );
+            assert!(
+                (variance - expected_variance).abs() < 0.02 * expected_variance,
+                "{name}: variance {variance}, not {expected_variance}"
+            );
         }
     }
 
     #[test]
     fn first_draws_of_neighboring_streams_are_uncorrelated() {
         let first = |number, purpose| Stream::new(1, purpose, number, 0).uniform() - 0.5;
-        let pairs = |other: &dyn Fn(u64) -> f64| (0..u64::from(DRAWS)).map(|n| first(n, Purpose::Customer) * other(n)).sum::<f64>() * 12.0;
+        let pairs = |other: &dyn Fn(u64) -> f64| {
+            (0..u64::from(DRAWS)).map(|n| first(n, Purpose::Customer) * other(n)).sum::<f64>()
+                * 12.0
+        };
         let bound = 4.0 * f64::from(DRAWS).sqrt();
         assert!(pairs(&|n| first(n + 1, Purpose::Customer)).abs() < bound);
         assert!(pairs(&|n| first(n, Purpose::Purchases)).abs() < bound);

@@ -1,4 +1,5 @@
-//! How customers answer a campaign: conversion by segment and channel, rewards, and what policies earn in expectation, in closed form.
+//! How customers answer a campaign: conversion by segment and channel, rewards, and what policies
+//! earn in expectation, in closed form.
 
 use super::population::Segment;
 
@@ -12,11 +13,15 @@ pub const PROFIT: i64 = 40_000;
 pub const COSTS: [i64; ARMS.len()] = [40, 200, 10, 15_000];
 
 /// Probability of a conversion by segment (in the order of [`Segment::ALL`]) and arm.
-pub const CONVERSION: [[f64; ARMS.len()]; 4] =
-    [[0.25, 0.85, 0.60, 0.95], [0.80, 0.70, 0.40, 0.30], [0.50, 0.90, 0.75, 0.40], [0.40, 0.80, 0.50, 0.20]];
+pub const CONVERSION: [[f64; ARMS.len()]; 4] = [
+    [0.25, 0.85, 0.60, 0.95],
+    [0.80, 0.70, 0.40, 0.30],
+    [0.50, 0.90, 0.75, 0.40],
+    [0.40, 0.80, 0.50, 0.20],
+];
 
-/// The reward of sending by `arm` to a customer of `segment`, in minor units, where `draw` is uniform in 0..1: the profit if they convert,
-/// less the cost either way.
+/// The reward of sending by `arm` to a customer of `segment`, in minor units, where `draw` is
+/// uniform in 0..1: the profit if they convert, less the cost either way.
 ///
 /// # Panics
 /// When `arm` is not below 4.
@@ -72,8 +77,8 @@ impl Shares {
         greatest(|arm| self.fixed(arm))
     }
 
-    /// Expected reward a contact of the best possible policy: for each segment its best arm. Nobody who does not see the segment can earn
-    /// more, so regret is counted against it.
+    /// Expected reward a contact of the best possible policy: for each segment its best arm. Nobody
+    /// who does not see the segment can earn more, so regret is counted against it.
     pub fn best_policy(&self) -> f64 {
         self.mean(|segment| best_arm(segment).1)
     }
@@ -85,7 +90,9 @@ impl Shares {
 
 /// The arm of the greatest value (the lowest of equals) and that value.
 fn greatest(value: impl Fn(usize) -> f64) -> (usize, f64) {
-    (1..ARMS.len()).map(|arm| (arm, value(arm))).fold((0, value(0)), |best, next| if next.1 > best.1 { next } else { best })
+    (1..ARMS.len())
+        .map(|arm| (arm, value(arm)))
+        .fold((0, value(0)), |best, next| if next.1 > best.1 { next } else { best })
 }
 
 #[cfg(test)]
@@ -128,8 +135,12 @@ mod tests {
                 squares += reward * reward;
             }
             let mean = sum / f64::from(CONTACTS);
-            let error = ((squares / f64::from(CONTACTS) - mean * mean) / f64::from(CONTACTS)).sqrt();
-            assert!((mean - expected).abs() < 3.0 * error, "{name}: {mean} simulated, {expected} in closed form, standard error {error}");
+            let error =
+                ((squares / f64::from(CONTACTS) - mean * mean) / f64::from(CONTACTS)).sqrt();
+            assert!(
+                (mean - expected).abs() < 3.0 * error,
+                "{name}: {mean} simulated, {expected} in closed form, standard error {error}"
+            );
         };
         for (arm, name) in ARMS.into_iter().enumerate() {
             check(name, shares.fixed(arm), &move |_, _| arm);

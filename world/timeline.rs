@@ -1,4 +1,5 @@
-//! When events happen: an exact number of them spread over the days of the world, handed out in time order with one day in memory.
+//! When events happen: an exact number of them spread over the days of the world, handed out in
+//! time order with one day in memory.
 
 use super::random::{Purpose, Stream};
 use dataflows::event::{DAY, Millis};
@@ -11,8 +12,9 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Spreads `total` events from `start` (a midnight) on over days of these weights, which must not all be 0. Each day gets its share to
-    /// within one event, and all days together get exactly `total`.
+    /// Spreads `total` events from `start` (a midnight) on over days of these weights, which must
+    /// not all be 0. Each day gets its share to within one event, and all days together get exactly
+    /// `total`.
     pub(crate) fn new(start: Millis, total: u64, weights: &[f64]) -> Plan {
         let whole: f64 = weights.iter().sum();
         let mut sum = 0.0;
@@ -52,8 +54,8 @@ pub(crate) struct Instant {
     pub(crate) timestamp: Millis,
 }
 
-/// Walks through the events of a [`Plan`]. Each day has a stream of its own: first its instants are drawn and sorted, then from the same
-/// stream the facts of its events, in time order.
+/// Walks through the events of a [`Plan`]. Each day has a stream of its own: first its instants are
+/// drawn and sorted, then from the same stream the facts of its events, in time order.
 pub(crate) struct Timeline<'a> {
     plan: &'a Plan,
     seed: u64,
@@ -71,7 +73,12 @@ pub(crate) struct Timeline<'a> {
 
 impl<'a> Timeline<'a> {
     /// At the world's start.
-    pub(crate) fn new(plan: &'a Plan, seed: u64, purpose: Purpose, second: fn(&mut Stream) -> u32) -> Self {
+    pub(crate) fn new(
+        plan: &'a Plan,
+        seed: u64,
+        purpose: Purpose,
+        second: fn(&mut Stream) -> u32,
+    ) -> Self {
         let stream = Stream::new(seed, purpose, 0, 0);
         Timeline { plan, seed, purpose, second, stream, begun: 0, seconds: Vec::new(), taken: 0 }
     }
@@ -84,7 +91,8 @@ impl<'a> Timeline<'a> {
         }
         let day = self.begun - 1;
         let number = self.plan.range(day).0 + self.taken as u64 + 1;
-        let timestamp = self.plan.start + day as Millis * DAY + Millis::from(self.seconds[self.taken]) * 1000;
+        let timestamp =
+            self.plan.start + day as Millis * DAY + Millis::from(self.seconds[self.taken]) * 1000;
         self.taken += 1;
         Some((Instant { number, day, timestamp }, &mut self.stream))
     }
@@ -112,14 +120,21 @@ mod tests {
 
     #[test]
     fn a_plan_gives_each_day_its_share_and_all_days_the_total() {
-        for (total, weights) in
-            [(0, vec![1.0; 3]), (1, vec![1.0; 700]), (100_003, vec![1.3, 1.0, 0.0, 2.5]), (7, vec![0.1; 7]), (u64::from(u32::MAX), vec![1.0; 730])]
-        {
+        for (total, weights) in [
+            (0, vec![1.0; 3]),
+            (1, vec![1.0; 700]),
+            (100_003, vec![1.3, 1.0, 0.0, 2.5]),
+            (7, vec![0.1; 7]),
+            (u64::from(u32::MAX), vec![1.0; 730]),
+        ] {
             let plan = Plan::new(0, total, &weights);
             let whole: f64 = weights.iter().sum();
             assert_eq!((0..weights.len()).map(|day| plan.on(day)).sum::<u64>(), total);
             for (day, weight) in weights.iter().enumerate() {
-                assert!((plan.on(day) as f64 - weight / whole * total as f64).abs() <= 1.0 + 1e-6, "day {day} of {total} over {weights:?}");
+                assert!(
+                    (plan.on(day) as f64 - weight / whole * total as f64).abs() <= 1.0 + 1e-6,
+                    "day {day} of {total} over {weights:?}"
+                );
             }
         }
     }
@@ -127,12 +142,17 @@ mod tests {
     #[test]
     fn a_timeline_is_sorted_and_numbered_and_stays_in_its_days() {
         let plan = Plan::new(5 * DAY, 1_000, &[1.0, 0.0, 3.0]);
-        let mut timeline = Timeline::new(&plan, 1, Purpose::Contacts, |stream| stream.below(86_400) as u32);
+        let mut timeline =
+            Timeline::new(&plan, 1, Purpose::Contacts, |stream| stream.below(86_400) as u32);
         let (mut count, mut latest) = (0, Millis::MIN);
         while let Some((instant, _)) = timeline.next() {
             count += 1;
             assert_eq!(instant.number, count);
-            assert!(instant.timestamp >= latest && instant.timestamp / DAY == 5 + instant.day as Millis && instant.day != 1);
+            assert!(
+                instant.timestamp >= latest
+                    && instant.timestamp / DAY == 5 + instant.day as Millis
+                    && instant.day != 1
+            );
             latest = instant.timestamp;
         }
         assert_eq!(count, 1_000);

@@ -60,24 +60,46 @@ pub struct WriteError {
     pub source: io::Error,
 }
 
-/// Writes `customers`, `transactions` and `interactions` into a directory, which is made if need be; files of the same names are replaced.
-/// Customers are sorted by number, the others by time. `progress` is told the number of records written so far, about every megabyte.
+/// Writes `customers`, `transactions` and `interactions` into a directory, which is made if need
+/// be; files of the same names are replaced. Customers are sorted by number, the others by time.
+/// `progress` is told the number of records written so far, about every megabyte.
 ///
 /// # Errors
 /// When the directory or a file cannot be written; files written so far stay.
-pub fn generate(world: &World, directory: &Path, format: FileFormat, mut progress: impl FnMut(u64)) -> Result<Generated, WriteError> {
-    std::fs::create_dir_all(directory).map_err(|source| WriteError { path: directory.to_path_buf(), source })?;
+pub fn generate(
+    world: &World,
+    directory: &Path,
+    format: FileFormat,
+    mut progress: impl FnMut(u64),
+) -> Result<Generated, WriteError> {
+    std::fs::create_dir_all(directory)
+        .map_err(|source| WriteError { path: directory.to_path_buf(), source })?;
     let target = |topic| Target { directory, topic, format };
-    let (customers, customer_bytes) = target(Topic::Customers).write(&CUSTOMER, world.customers().iter().map(customer_values), &mut progress)?;
-    let (transactions, transaction_bytes) =
-        target(Topic::Transactions).write(&TRANSACTION, world.transactions().map(transaction_values), |count| progress(customers + count))?;
-    let (interactions, interaction_bytes) =
-        target(Topic::Interactions)
-            .write(&INTERACTION, world.interactions().map(interaction_values), |count| progress(customers + transactions + count))?;
-    Ok(Generated { customers, transactions, interactions, bytes: customer_bytes + transaction_bytes + interaction_bytes })
+    let (customers, customer_bytes) = target(Topic::Customers).write(
+        &CUSTOMER,
+        world.customers().iter().map(customer_values),
+        &mut progress,
+    )?;
+    let (transactions, transaction_bytes) = target(Topic::Transactions).write(
+        &TRANSACTION,
+        world.transactions().map(transaction_values),
+        |count| progress(customers + count),
+    )?;
+    let (interactions, interaction_bytes) = target(Topic::Interactions).write(
+        &INTERACTION,
+        world.interactions().map(interaction_values),
+        |count| progress(customers + transactions + count),
+    )?;
+    Ok(Generated {
+        customers,
+        transactions,
+        interactions,
+        bytes: customer_bytes + transaction_bytes + interaction_bytes,
+    })
 }
 
-/// Appends an event as one JSON object, without a line end; gives the topic and the key that it is sent with.
+/// Appends an event as one JSON object, without a line end; gives the topic and the key that it is
+/// sent with.
 pub fn line(event: &Event, out: &mut Vec<u8>) -> (Topic, CustomerId) {
     match event {
         Event::Transaction(purchase) => {
@@ -91,7 +113,8 @@ pub fn line(event: &Event, out: &mut Vec<u8>) -> (Topic, CustomerId) {
     }
 }
 
-/// Appends a customer's profile as one JSON object, without a line end; gives the topic and the key that it is sent with.
+/// Appends a customer's profile as one JSON object, without a line end; gives the topic and the key
+/// that it is sent with.
 pub fn customer_line(customer: &Customer, out: &mut Vec<u8>) -> (Topic, CustomerId) {
     json(&CUSTOMER, customer_values(customer), out);
     (Topic::Customers, customer.id)
@@ -115,7 +138,8 @@ impl Target<'_> {
         records: impl Iterator<Item = [Value; N]>,
         mut progress: impl FnMut(u64),
     ) -> Result<(u64, u64), WriteError> {
-        let path = self.directory.join(self.topic.file_stem()).with_extension(self.format.extension());
+        let path =
+            self.directory.join(self.topic.file_stem()).with_extension(self.format.extension());
         let failed = |source| WriteError { path: path.clone(), source };
         let mut file = File::create(&path).map_err(failed)?;
         let mut buffer = Vec::with_capacity(Self::BUFFER + 4096);
@@ -145,7 +169,16 @@ impl Target<'_> {
 }
 
 /// The fields of a purchase, in the order that the fast parser knows.
-const TRANSACTION: [&str; 8] = ["transaction_id", "customer_id", "timestamp", "amount", "category", "device", "payment_method", "discount_used"];
+const TRANSACTION: [&str; 8] = [
+    "transaction_id",
+    "customer_id",
+    "timestamp",
+    "amount",
+    "category",
+    "device",
+    "payment_method",
+    "discount_used",
+];
 
 #[inline]
 fn transaction_values(purchase: Transaction) -> [Value; TRANSACTION.len()] {
@@ -162,7 +195,8 @@ fn transaction_values(purchase: Transaction) -> [Value; TRANSACTION.len()] {
 }
 
 /// The fields of a contact, in the order that the fast parser knows.
-const INTERACTION: [&str; 6] = ["interaction_id", "customer_id", "timestamp", "action", "reward", "propensity"];
+const INTERACTION: [&str; 6] =
+    ["interaction_id", "customer_id", "timestamp", "action", "reward", "propensity"];
 
 #[inline]
 fn interaction_values(contact: Interaction) -> [Value; INTERACTION.len()] {
@@ -318,7 +352,8 @@ fn time(out: &mut Vec<u8>, instant: Millis) {
 /// Appends `YYYY-MM-DD`.
 #[inline]
 fn date(out: &mut Vec<u8>, instant: Millis) {
-    let instant = Timestamp::from_millisecond(instant).expect("a world and its customers' signups lie between 1970 and 2100");
+    let instant = Timestamp::from_millisecond(instant)
+        .expect("a world and its customers' signups lie between 1970 and 2100");
     let date = Offset::UTC.to_datetime(instant).date();
     digits(out, date.year() as u64, 4);
     out.push(b'-');
@@ -337,25 +372,46 @@ mod tests {
     const TOPICS: [Topic; 3] = [Topic::Customers, Topic::Transactions, Topic::Interactions];
 
     fn world(seed: u64) -> World {
-        World::new(WorldSettings { customers: 300, transactions: 12_000, interactions: 4_000, seed, ..WorldSettings::default() }).unwrap()
+        World::new(WorldSettings {
+            customers: 300,
+            transactions: 12_000,
+            interactions: 4_000,
+            seed,
+            ..WorldSettings::default()
+        })
+        .unwrap()
     }
 
     /// The files of a world, by topic.
     fn files(world: &World, format: FileFormat) -> ([Vec<u8>; 3], Generated) {
         let directory = tempfile::tempdir().unwrap();
         let done = generate(world, directory.path(), format, |_| ()).unwrap();
-        let read = |topic: Topic| std::fs::read(directory.path().join(format!("{}.{}", topic.file_stem(), format.extension()))).unwrap();
+        let read = |topic: Topic| {
+            std::fs::read(directory.path().join(format!(
+                "{}.{}",
+                topic.file_stem(),
+                format.extension()
+            )))
+            .unwrap()
+        };
         (TOPICS.map(read), done)
     }
 
     fn objects(text: &[u8]) -> Vec<Map<String, Json>> {
-        std::str::from_utf8(text).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        std::str::from_utf8(text)
+            .unwrap()
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     }
 
     #[test]
     fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
-        let (first, again, other) =
-            (files(&world(1), FileFormat::Jsonl).0, files(&world(1), FileFormat::Jsonl).0, files(&world(2), FileFormat::Jsonl).0);
+        let (first, again, other) = (
+            files(&world(1), FileFormat::Jsonl).0,
+            files(&world(1), FileFormat::Jsonl).0,
+            files(&world(2), FileFormat::Jsonl).0,
+        );
         assert!(first == again);
         assert!(first.iter().zip(&other).all(|(first, other)| first != other));
     }
@@ -365,9 +421,14 @@ mod tests {
         for format in [FileFormat::Jsonl, FileFormat::Csv] {
             let (files, done) = files(&world(1), format);
             let header = usize::from(format == FileFormat::Csv);
-            let lines = files.each_ref().map(|file| (file.iter().filter(|&&byte| byte == b'\n').count() - header) as u64);
+            let lines = files
+                .each_ref()
+                .map(|file| (file.iter().filter(|&&byte| byte == b'\n').count() - header) as u64);
             assert_eq!(lines, [300, 12_000, 4_000]);
-            assert_eq!((done.customers, done.transactions, done.interactions), (300, 12_000, 4_000));
+            assert_eq!(
+                (done.customers, done.transactions, done.interactions),
+                (300, 12_000, 4_000)
+            );
             assert_eq!(done.bytes, files.iter().map(|file| file.len() as u64).sum::<u64>());
         }
     }
@@ -379,7 +440,10 @@ mod tests {
         for (object, purchase) in objects(&transactions).iter().zip(world.transactions()) {
             assert_eq!(object["transaction_id"], format!("T{:07}", purchase.number));
             assert_eq!(object["customer_id"], purchase.customer);
-            assert_eq!(object["timestamp"], Timestamp::from_millisecond(purchase.timestamp).unwrap().to_string());
+            assert_eq!(
+                object["timestamp"],
+                Timestamp::from_millisecond(purchase.timestamp).unwrap().to_string()
+            );
             assert_eq!(object["amount"], purchase.amount as f64 / 100.0);
             assert_eq!(object["category"], CATEGORIES[usize::from(purchase.category)]);
             assert_eq!(object["device"], DEVICES[usize::from(purchase.device)]);
@@ -390,7 +454,10 @@ mod tests {
         for (object, contact) in objects(&interactions).iter().zip(world.interactions()) {
             assert_eq!(object["interaction_id"], format!("I{:07}", contact.number));
             assert_eq!(object["customer_id"], contact.customer);
-            assert_eq!(object["timestamp"], Timestamp::from_millisecond(contact.timestamp).unwrap().to_string());
+            assert_eq!(
+                object["timestamp"],
+                Timestamp::from_millisecond(contact.timestamp).unwrap().to_string()
+            );
             assert_eq!(object["action"], contact.arm);
             assert_eq!(object["reward"], contact.reward as f64 / 100.0);
             assert_eq!(object["propensity"], 0.25);
@@ -418,34 +485,82 @@ mod tests {
             (String::from_utf8(out).unwrap(), routed)
         };
         let timestamp = 1_709_251_199_000;
-        let purchase = Transaction { number: 123, customer: 42, timestamp, amount: 10_005, category: 0, device: 1, payment: 2, discount_used: true };
-        let expected = "{\"transaction_id\": \"T0000123\", \"customer_id\": 42, \"timestamp\": \"2024-02-29T23:59:59Z\", \"amount\": 100.05, \
-             \"category\": \"Electronics\", \"device\": \"Desktop\", \"payment_method\": \"E-wallet\", \"discount_used\": true}";
-        assert_eq!(written(Event::Transaction(purchase)), (expected.to_string(), (Topic::Transactions, 42)));
-        let contact = Interaction { number: 12_345_678, customer: 7, timestamp, arm: 0, reward: -40 };
-        let expected = "{\"interaction_id\": \"I12345678\", \"customer_id\": 7, \"timestamp\": \"2024-02-29T23:59:59Z\", \"action\": 0, \
+        let purchase = Transaction {
+            number: 123,
+            customer: 42,
+            timestamp,
+            amount: 10_005,
+            category: 0,
+            device: 1,
+            payment: 2,
+            discount_used: true,
+        };
+        let expected = "{\"transaction_id\": \"T0000123\", \"customer_id\": 42, \"timestamp\": \
+            \"2024-02-29T23:59:59Z\", \"amount\": 100.05, \
+             \"category\": \"Electronics\", \"device\": \"Desktop\", \"payment_method\": \
+             \"E-wallet\", \"discount_used\": true}";
+        assert_eq!(
+            written(Event::Transaction(purchase)),
+            (expected.to_string(), (Topic::Transactions, 42))
+        );
+        let contact =
+            Interaction { number: 12_345_678, customer: 7, timestamp, arm: 0, reward: -40 };
+        let expected = "{\"interaction_id\": \"I12345678\", \"customer_id\": 7, \"timestamp\": \
+            \"2024-02-29T23:59:59Z\", \"action\": 0, \
              \"reward\": -0.40, \"propensity\": 0.25}";
-        assert_eq!(written(Event::Interaction(contact)), (expected.to_string(), (Topic::Interactions, 7)));
+        assert_eq!(
+            written(Event::Interaction(contact)),
+            (expected.to_string(), (Topic::Interactions, 7))
+        );
         let customer = world(1).customers()[0].clone();
-        let customer = Customer { segment: Segment::Regular, email_open_permille: 40, discount_permille: 1000, ..customer };
+        let customer = Customer {
+            segment: Segment::Regular,
+            email_open_permille: 40,
+            discount_permille: 1000,
+            ..customer
+        };
         let mut out = Vec::new();
         assert_eq!(customer_line(&customer, &mut out), (Topic::Customers, 1));
         let text = String::from_utf8(out).unwrap();
-        let names = ["customer_id", "signup_date", "city", "age", "email_open_rate", "is_premium_member", "complaint_count", "preferred_device"];
-        let names = names.into_iter().chain(["preferred_payment", "favorite_category", "avg_discount_used", "last_login_days"]);
-        let positions: Vec<Option<usize>> = names.map(|name| text.find(&format!("\"{name}\": "))).collect();
+        let names = [
+            "customer_id",
+            "signup_date",
+            "city",
+            "age",
+            "email_open_rate",
+            "is_premium_member",
+            "complaint_count",
+            "preferred_device",
+        ];
+        let names = names.into_iter().chain([
+            "preferred_payment",
+            "favorite_category",
+            "avg_discount_used",
+            "last_login_days",
+        ]);
+        let positions: Vec<Option<usize>> =
+            names.map(|name| text.find(&format!("\"{name}\": "))).collect();
         assert!(positions.iter().all(Option::is_some) && positions.is_sorted(), "{text}");
-        assert!(text.contains("\"email_open_rate\": 0.040, ") && text.contains("\"avg_discount_used\": 1.000, "), "{text}");
+        assert!(
+            text.contains("\"email_open_rate\": 0.040, ")
+                && text.contains("\"avg_discount_used\": 1.000, "),
+            "{text}"
+        );
     }
 
     #[test]
     fn csv_has_the_content_of_jsonl() {
-        let (json, csv) = (files(&world(1), FileFormat::Jsonl).0, files(&world(1), FileFormat::Csv).0);
+        let (json, csv) =
+            (files(&world(1), FileFormat::Jsonl).0, files(&world(1), FileFormat::Csv).0);
         for (json, csv) in json.iter().zip(&csv) {
             let mut reader = csv::Reader::from_reader(csv.as_slice());
             let names = reader.headers().unwrap().clone();
-            let rows: Vec<Map<String, Json>> =
-                reader.records().map(|row| names.iter().map(str::to_string).zip(row.unwrap().iter().map(as_json)).collect()).collect();
+            let rows: Vec<Map<String, Json>> = reader
+                .records()
+                .map(|row| {
+                    names.iter().map(str::to_string).zip(row.unwrap().iter().map(as_json)).collect()
+                })
+                .collect();
             assert_eq!(rows, objects(json));
         }
     }
@@ -459,7 +574,9 @@ mod tests {
     fn progress_rises_to_the_number_of_records() {
         let directory = tempfile::tempdir().unwrap();
         let mut told = Vec::new();
-        let done = generate(&world(1), directory.path(), FileFormat::Jsonl, |count| told.push(count)).unwrap();
+        let done =
+            generate(&world(1), directory.path(), FileFormat::Jsonl, |count| told.push(count))
+                .unwrap();
         assert!(told.is_sorted() && told.len() > 4, "{told:?}");
         assert_eq!(told.last(), Some(&done.records()));
     }
@@ -467,7 +584,11 @@ mod tests {
     #[test]
     fn a_directory_that_cannot_be_made_is_named() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let error = generate(&world(1), &file.path().join("inside"), FileFormat::Csv, |_| ()).unwrap_err();
-        assert!(error.to_string().starts_with(&format!("cannot write {}", file.path().display())), "{error}");
+        let error =
+            generate(&world(1), &file.path().join("inside"), FileFormat::Csv, |_| ()).unwrap_err();
+        assert!(
+            error.to_string().starts_with(&format!("cannot write {}", file.path().display())),
+            "{error}"
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! The choice of an arm: what the policy promises, and one draw by it.
 //!
-//! The draw happens here alone, by (seed, customer, decision), so the propensity that is recorded is the
-//! probability with which the arm was chosen, whatever the policy.
+//! The draw happens here alone, by (seed, customer, decision), so the propensity that is recorded
+//! is the probability with which the arm was chosen, whatever the policy.
 
 use super::draws::Draws;
 use super::model::Model;
@@ -10,15 +10,28 @@ use super::policy::{Policy, Promise};
 /// Arms that may not be chosen, in ascending order.
 pub type Exclude = [u16];
 
-/// Chooses an arm among those that are not excluded. Leaves in `promises` what the policy says of every
-/// arm, and returns the place of the chosen one there; `None` if there is none.
+/// Chooses an arm among those that are not excluded. Leaves in `promises` what the policy says of
+/// every arm, and returns the place of the chosen one there; `None` if there is none.
 ///
 /// # Panics
 /// If the context `x`, in real units, has another dimension than the model.
-pub fn choose(policy: &dyn Policy, model: &Model, x: &[f64], exclude: &Exclude, draws: Draws, promises: &mut Vec<Promise>) -> Option<usize> {
+pub fn choose(
+    policy: &dyn Policy,
+    model: &Model,
+    x: &[f64],
+    exclude: &Exclude,
+    draws: Draws,
+    promises: &mut Vec<Promise>,
+) -> Option<usize> {
     promises.clear();
     let eligible = |arm| exclude.binary_search(&arm).is_err();
-    promises.extend(model.estimates(x).map(|(arm, estimate)| Promise { arm, eligible: eligible(arm), estimate, score: 0.0, propensity: 0.0 }));
+    promises.extend(model.estimates(x).map(|(arm, estimate)| Promise {
+        arm,
+        eligible: eligible(arm),
+        estimate,
+        score: 0.0,
+        propensity: 0.0,
+    }));
     if !promises.iter().any(|promise| promise.eligible) {
         return None;
     }
@@ -26,8 +39,8 @@ pub fn choose(policy: &dyn Policy, model: &Model, x: &[f64], exclude: &Exclude, 
     drawn(promises, draws)
 }
 
-/// The first arm whose propensities, added up to it, exceed the draw; if rounding leaves none, the last
-/// that has any. Where one is certain nothing is drawn.
+/// The first arm whose propensities, added up to it, exceed the draw; if rounding leaves none, the
+/// last that has any. Where one is certain nothing is drawn.
 fn drawn(promises: &[Promise], mut draws: Draws) -> Option<usize> {
     if let Some(certain) = promises.iter().position(|promise| promise.propensity == 1.0) {
         return Some(certain);
@@ -38,7 +51,10 @@ fn drawn(promises: &[Promise], mut draws: Draws) -> Option<usize> {
         sum += promise.propensity;
         sum > draw
     };
-    promises.iter().position(exceeds).or_else(|| promises.iter().rposition(|promise| promise.propensity > 0.0))
+    promises
+        .iter()
+        .position(exceeds)
+        .or_else(|| promises.iter().rposition(|promise| promise.propensity > 0.0))
 }
 
 #[cfg(test)]
@@ -71,7 +87,8 @@ mod tests {
     #[test]
     fn ties_go_to_the_lowest_arm_that_is_not_excluded() {
         let flat = Model::new(5, 2, 1.0);
-        let chosen = |exclude: &[u16]| choice(&flat, "linucb", 1.0, exclude).map(|promise| promise.arm);
+        let chosen =
+            |exclude: &[u16]| choice(&flat, "linucb", 1.0, exclude).map(|promise| promise.arm);
         assert_eq!(chosen(&[]), Some(0));
         assert_eq!(chosen(&[0]), Some(1));
         assert_eq!(chosen(&[0, 1, 3]), Some(2));
@@ -87,7 +104,11 @@ mod tests {
         let curious = choice(&model(), "linucb", 100.0, &[]).expect("an arm");
         assert_eq!(curious.arm, 0, "a great alpha prefers what is unknown");
         let greedy = choice(&model(), "greedy", 100.0, &[]).expect("an arm");
-        assert_eq!((greedy.arm, greedy.score), (1, greedy.estimate.mean), "greedy is never curious");
+        assert_eq!(
+            (greedy.arm, greedy.score),
+            (1, greedy.estimate.mean),
+            "greedy is never curious"
+        );
     }
 
     /// A policy as it will be: with probabilities between.
@@ -96,7 +117,10 @@ mod tests {
     impl Policy for Thirds {
         fn promise(&self, promises: &mut [Promise]) {
             let open = promises.iter().filter(|promise| promise.eligible).count() as f64;
-            promises.iter_mut().filter(|promise| promise.eligible).for_each(|promise| promise.propensity = 1.0 / open);
+            promises
+                .iter_mut()
+                .filter(|promise| promise.eligible)
+                .for_each(|promise| promise.propensity = 1.0 / open);
         }
     }
 
@@ -105,19 +129,31 @@ mod tests {
         let (model, mut promises, mut counts) = (model(), Vec::new(), [0u32; 5]);
         const DRAWS: u32 = 30_000;
         for key in 0..u64::from(DRAWS) {
-            let at = choose(&Thirds, &model, &[1.0, 0.0], &[1, 3], draws(key), &mut promises).expect("an arm");
+            let at = choose(&Thirds, &model, &[1.0, 0.0], &[1, 3], draws(key), &mut promises)
+                .expect("an arm");
             counts[at] += 1;
         }
         assert_eq!((counts[1], counts[3]), (0, 0), "excluded arms are never drawn");
         let error = (f64::from(DRAWS) * 2.0 / 9.0).sqrt();
-        assert!([0, 2, 4].iter().all(|&arm| (f64::from(counts[arm]) - f64::from(DRAWS) / 3.0).abs() < 4.0 * error), "{counts:?}");
+        assert!(
+            [0, 2, 4]
+                .iter()
+                .all(|&arm| (f64::from(counts[arm]) - f64::from(DRAWS) / 3.0).abs() < 4.0 * error),
+            "{counts:?}"
+        );
         let again = choose(&Thirds, &model, &[1.0, 0.0], &[1, 3], draws(5), &mut promises);
         assert_eq!(again, choose(&Thirds, &model, &[1.0, 0.0], &[1, 3], draws(5), &mut Vec::new()));
     }
 
     #[test]
     fn what_rounding_leaves_goes_to_the_last_arm_that_has_any() {
-        let promise = |arm, propensity| Promise { arm, eligible: true, estimate: Default::default(), score: 0.0, propensity };
+        let promise = |arm, propensity| Promise {
+            arm,
+            eligible: true,
+            estimate: Default::default(),
+            score: 0.0,
+            propensity,
+        };
         let short = [promise(0, 1e-300), promise(1, 1e-300), promise(2, 0.0)];
         assert_eq!(drawn(&short, draws(1)), Some(1));
     }

@@ -1,8 +1,8 @@
-//! Random draws that are frozen: the same seed, purpose, customer and decision give the same numbers,
-//! whoever asks and whenever.
+//! Random draws that are frozen: the same seed, purpose, customer and decision give the same
+//! numbers, whoever asks and whenever.
 //!
-//! SplitMix64 (Steele, Lea and Flood 2014). The state of a stream is made by one step for each of its
-//! parts, so streams that differ in one part have nothing to do with each other.
+//! SplitMix64 (Steele, Lea and Flood 2014). The state of a stream is made by one step for each of
+//! its parts, so streams that differ in one part have nothing to do with each other.
 
 use crate::mixing::{GOLDEN, step};
 
@@ -18,8 +18,8 @@ pub enum Purpose {
 pub struct Draws(u64);
 
 impl Draws {
-    /// The stream of a decision: `key` is the frozen hash of its id. The customer is part of it, for
-    /// some producers give the decisions of all customers the same ids.
+    /// The stream of a decision: `key` is the frozen hash of its id. The customer is part of it,
+    /// for some producers give the decisions of all customers the same ids.
     pub fn new(seed: u64, purpose: Purpose, customer: i64, key: u64) -> Self {
         let parts = [purpose as u64, customer as u64, key];
         Draws(parts.into_iter().fold(step(seed), |state, part| step(state ^ part)))
@@ -48,7 +48,8 @@ mod tests {
 
     #[test]
     fn each_part_makes_another_stream() {
-        let first = |seed, customer, key| Draws::new(seed, Purpose::Choice, customer, key).next_unit();
+        let first =
+            |seed, customer, key| Draws::new(seed, Purpose::Choice, customer, key).next_unit();
         let base = first(1, 42, 7);
         for other in [first(2, 42, 7), first(1, 43, 7), first(1, 42, 8), first(1, 7, 42)] {
             assert_ne!(base, other);

@@ -1,4 +1,5 @@
-//! The solved models of all arms that decide at one time; an arm without observations costs nothing.
+//! The solved models of all arms that decide at one time; an arm without observations costs
+//! nothing.
 
 use super::ridge::{ArmModel, Estimate, solve};
 use super::totals::Totals;
@@ -20,7 +21,13 @@ pub struct Model {
 impl Model {
     /// That of so many arms that nothing was ever learned of.
     pub fn new(arms: usize, dimension: usize, ridge: f64) -> Self {
-        Model { version: 0, arms: arms as u32, ridge, unseen: unseen(dimension, ridge), seen: Vec::new() }
+        Model {
+            version: 0,
+            arms: arms as u32,
+            ridge,
+            unseen: unseen(dimension, ridge),
+            seen: Vec::new(),
+        }
     }
 
     /// Takes another ridge for the arms that nothing was learned of. The models of the others come
@@ -77,16 +84,24 @@ mod tests {
         let told: Vec<_> = model.estimates(&x).collect();
         assert_eq!((told.len(), model.version), (40_000, 7));
         let unseen = solve(5, &Totals::new(2), 4.0).estimate(&x);
-        assert!(told.iter().all(|(arm, estimate)| *estimate == if *arm == 300 { seen.estimate(&x) } else { unseen }));
+        assert!(told.iter().all(
+            |(arm, estimate)| *estimate == if *arm == 300 { seen.estimate(&x) } else { unseen }
+        ));
         model.set_ridge(1.0);
-        assert_eq!(model.estimates(&x).next(), Some((0, solve(0, &Totals::new(2), 1.0).estimate(&x))));
+        assert_eq!(
+            model.estimates(&x).next(),
+            Some((0, solve(0, &Totals::new(2), 1.0).estimate(&x)))
+        );
     }
 
     #[test]
     fn a_newer_model_takes_the_place_of_the_one_before() {
         let mut model = Model::new(2, 1, 1.0);
         for (version, sum) in [(1, 1), (4, 3)] {
-            model.take(version, solve(1, &Totals { n: 1, a: vec![1 << 24], b: vec![sum << 28] }, 1.0));
+            model.take(
+                version,
+                solve(1, &Totals { n: 1, a: vec![1 << 24], b: vec![sum << 28] }, 1.0),
+            );
         }
         let means: Vec<f64> = model.estimates(&[1.0]).map(|(_, estimate)| estimate.mean).collect();
         assert!(means[0] == 0.0 && (means[1] - 1.5).abs() < 1e-12, "{means:?}");

@@ -1,4 +1,5 @@
-//! One observation and the many tallies that it feeds: everything that is learned is a sum over these.
+//! One observation and the many tallies that it feeds: everything that is learned is a sum over
+//! these.
 
 use crate::event::Millis;
 

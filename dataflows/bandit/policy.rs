@@ -1,9 +1,9 @@
 //! Policies: how what is expected of the arms becomes the probability of each to be chosen.
 //!
-//! A policy is a pure function of what is expected of the arms. It is one file below, and one row of
-//! [`KINDS`], from which the configuration, the recorded settings and the table in `README.md` take it.
-//! Which arm is drawn by the probabilities, and by which random number, is no matter of a policy:
-//! [`choose`](super::choice::choose).
+//! A policy is a pure function of what is expected of the arms. It is one file below, and one row
+//! of [`KINDS`], from which the configuration, the recorded settings and the table in `README.md`
+//! take it. Which arm is drawn by the probabilities, and by which random number, is no matter of a
+//! policy: [`choose`](super::choice::choose).
 
 mod greedy;
 mod linucb;
@@ -104,13 +104,16 @@ impl Serialize for Chosen {
 impl<'de> Deserialize<'de> for Chosen {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
-        Chosen::of(&name).ok_or_else(|| serde::de::Error::custom(format!("no policy is called {name:?}")))
+        Chosen::of(&name)
+            .ok_or_else(|| serde::de::Error::custom(format!("no policy is called {name:?}")))
     }
 }
 
 /// Gives the whole probability to the eligible arm of the greatest score, the first of equal ones.
 fn the_greatest(promises: &mut [Promise]) {
-    let greater = |best: usize, next: usize| if promises[next].score > promises[best].score { next } else { best };
+    let greater = |best: usize, next: usize| {
+        if promises[next].score > promises[best].score { next } else { best }
+    };
     let best = (0..promises.len()).filter(|&at| promises[at].eligible).reduce(greater);
     if let Some(best) = best {
         promises[best].propensity = 1.0;
@@ -131,14 +134,19 @@ mod tests {
         }
         let names: std::collections::BTreeSet<&str> = KINDS.iter().map(|kind| kind.name).collect();
         assert_eq!(names.len(), KINDS.len());
-        assert!(Chosen::of("LinUCB").is_none() && serde_json::from_str::<Chosen>("\"none\"").is_err());
+        assert!(
+            Chosen::of("LinUCB").is_none() && serde_json::from_str::<Chosen>("\"none\"").is_err()
+        );
     }
 
     #[test]
     fn the_readme_has_every_kind() {
         let row = |kind: &&Kind| format!("| `{}` | {} | {} |\n", kind.name, kind.help, kind.source);
         let table: String = KINDS.iter().map(row).collect();
-        assert!(include_str!("README.md").contains(&format!("|---|---|---|\n{table}\n")), "the table must be\n{table}");
+        assert!(
+            include_str!("README.md").contains(&format!("|---|---|---|\n{table}\n")),
+            "the table must be\n{table}"
+        );
     }
 
     #[test]
@@ -156,7 +164,11 @@ mod tests {
                 Chosen(kind).policy(&Parameters { alpha: 1.0 }).promise(&mut promises);
                 let sum: f64 = promises.iter().map(|promise| promise.propensity).sum();
                 assert!((sum - 1.0).abs() < 1e-12, "{}: {sum}", kind.name);
-                assert!(promises.iter().all(|promise| promise.eligible || promise.propensity == 0.0), "{}", kind.name);
+                assert!(
+                    promises.iter().all(|promise| promise.eligible || promise.propensity == 0.0),
+                    "{}",
+                    kind.name
+                );
             }
         }
     }

@@ -1,7 +1,8 @@
 //! LinUCB against an independent implementation (numpy and MABWiser) on generated data.
 //!
-//! The figures are not part of the repository; they are read from `reference/a_linucb_lints.json` in the folder that the environment variable
-//! `SLUICE_SHARED` names. Without it the test says so and passes; the known answers beside `ridge` and `choice` do not need it.
+//! The figures are not part of the repository; they are read from `reference/a_linucb_lints.json`
+//! in the folder that the environment variable `SLUICE_SHARED` names. Without it the test says so
+//! and passes; the known answers beside `ridge` and `choice` do not need it.
 
 use super::choice::choose;
 use super::draws::{Draws as Stream, Purpose};
@@ -41,9 +42,14 @@ fn generate(case: &Value) -> Data {
     let integer = |key: &str| case[key].as_u64().unwrap_or_else(|| panic!("`{key}` is an integer"));
     let (events, dimension, arms) = (integer("n"), integer("d") as usize, integer("K") as usize);
     let mut draws = Draws(SplitMix64(integer("seed")));
-    let theta: Vec<Vec<f64>> = (0..arms).map(|_| (0..dimension).map(|_| draws.symmetric()).collect()).collect();
-    let mut data =
-        Data { a: vec![vec![0.0; triangle_length(dimension)]; arms], b: vec![vec![0.0; dimension]; arms], n: vec![0; arms], queries: Vec::new() };
+    let theta: Vec<Vec<f64>> =
+        (0..arms).map(|_| (0..dimension).map(|_| draws.symmetric()).collect()).collect();
+    let mut data = Data {
+        a: vec![vec![0.0; triangle_length(dimension)]; arms],
+        b: vec![vec![0.0; dimension]; arms],
+        n: vec![0; arms],
+        queries: Vec::new(),
+    };
     for _ in 0..events {
         let x = draws.context(dimension);
         let arm = (draws.0.unit() * arms as f64) as usize;
@@ -59,7 +65,12 @@ fn generate(case: &Value) -> Data {
 }
 
 fn numbers(value: &Value) -> Vec<f64> {
-    value.as_array().expect("a list").iter().map(|number| number.as_f64().expect("a number")).collect()
+    value
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|number| number.as_f64().expect("a number"))
+        .collect()
 }
 
 fn assert_close(got: &[f64], wanted: &[f64], what: &str) {
@@ -71,8 +82,15 @@ fn assert_close(got: &[f64], wanted: &[f64], what: &str) {
 
 fn compare(case: &Value) {
     let data = generate(case);
-    assert_eq!(data.n, numbers(&case["arm_counts"]).iter().map(|&n| n as i64).collect::<Vec<_>>(), "arm counts");
-    let arms: Vec<ArmModel> = (0..).zip(data.a.iter().zip(&data.b)).map(|(arm, (a, b))| ArmModel { arm, ..solve_real(a, b, 1.0) }).collect();
+    assert_eq!(
+        data.n,
+        numbers(&case["arm_counts"]).iter().map(|&n| n as i64).collect::<Vec<_>>(),
+        "arm counts"
+    );
+    let arms: Vec<ArmModel> = (0..)
+        .zip(data.a.iter().zip(&data.b))
+        .map(|(arm, (a, b))| ArmModel { arm, ..solve_real(a, b, 1.0) })
+        .collect();
     for (arm, beta) in arms.iter().zip(case["beta"].as_array().expect("a list")) {
         assert_close(&arm.theta, &numbers(beta), "theta");
     }
@@ -83,11 +101,25 @@ fn compare(case: &Value) {
         assert_close(x, &numbers(&case["query"][i]), "query");
         for (alpha, key) in [(1.0, "linucb_alpha1.0"), (0.25, "linucb_alpha0.25")] {
             let policy = Chosen::of("linucb").expect("a kind").policy(&Parameters { alpha });
-            let choice = choose(policy.as_ref(), &model, x, &[], Stream::new(1, Purpose::Choice, 1, 1), &mut promises);
+            let choice = choose(
+                policy.as_ref(),
+                &model,
+                x,
+                &[],
+                Stream::new(1, Purpose::Choice, 1, 1),
+                &mut promises,
+            );
             let scores: Vec<f64> = promises.iter().map(|promise| promise.score).collect();
             assert_close(&scores, &numbers(&case[key]["scores"][i]), key);
-            assert_eq!(choice.map(|at| at as u64), case[key]["choice"][i].as_u64(), "{key}, query {i}");
-            let variances: Vec<f64> = promises.iter().map(|promise| promise.estimate.width * promise.estimate.width).collect();
+            assert_eq!(
+                choice.map(|at| at as u64),
+                case[key]["choice"][i].as_u64(),
+                "{key}, query {i}"
+            );
+            let variances: Vec<f64> = promises
+                .iter()
+                .map(|promise| promise.estimate.width * promise.estimate.width)
+                .collect();
             assert_close(&variances, &numbers(&case["var_x_Ainv_x"][i]), "x' A^-1 x");
         }
     }

@@ -1,16 +1,17 @@
 //! A ridge regression an arm, solved from its exact sums: what the arm promises in a context.
 //!
-//! A = ridge I + sum of x x', b = sum of r x, theta = A^-1 b; of a context x the arm promises theta'x,
-//! give or take sqrt(x' A^-1 x) (Li, Chu, Langford and Schapire 2010, algorithm 1). With A = L L',
-//! x' A^-1 x is the squared length of L^-1 x, so a model keeps L^-1: half the work of a full inverse,
-//! and never negative.
+//! A = ridge I + sum of x x', b = sum of r x, theta = A^-1 b; of a context x the arm promises
+//! theta'x, give or take sqrt(x' A^-1 x) (Li, Chu, Langford and Schapire 2010, algorithm 1). With A
+//! = L L', x' A^-1 x is the squared length of L^-1 x, so a model keeps L^-1: half the work of a
+//! full inverse, and never negative.
 
 use super::totals::Totals;
 use super::{CONTEXT_BITS, MAX_DIMENSION, triangle_length};
 use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
 use serde::{Deserialize, Serialize};
 
-/// Numbers summed side by side, so that sums of floats have one order on every machine and still use its vector registers.
+/// Numbers summed side by side, so that sums of floats have one order on every machine and still
+/// use its vector registers.
 const LANES: usize = 8;
 
 /// The solved model of one arm.
@@ -20,11 +21,13 @@ pub struct ArmModel {
     pub arm: u32,
     /// Observations behind it.
     pub n: i64,
-    /// The ridge that it was solved with; greater than the one asked for only where that was too small (see [`solve_real`]).
+    /// The ridge that it was solved with; greater than the one asked for only where that was too
+    /// small (see [`solve_real`]).
     pub ridge: f64,
     /// The coefficients.
     pub theta: Vec<f64>,
-    /// L^-1 of A = L L', eight rows together: column by column, up to the last that is not zero in all of them (rows beyond the last are zero).
+    /// L^-1 of A = L L', eight rows together: column by column, up to the last that is not zero in
+    /// all of them (rows beyond the last are zero).
     pub inverse_factor: Vec<f64>,
 }
 
@@ -43,24 +46,32 @@ pub fn real_context(x: &[i16]) -> Vec<f64> {
     x.iter().map(|&term| f64::from(term) * unit).collect()
 }
 
-/// Solves the model of an arm from its totals; the same totals and ridge give the same bits everywhere.
+/// Solves the model of an arm from its totals; the same totals and ridge give the same bits
+/// everywhere.
 ///
-/// Totals of a fresh arm give theta = 0 and A = ridge I. How a ridge that is too small is treated: [`solve_real`].
+/// Totals of a fresh arm give theta = 0 and A = ridge I. How a ridge that is too small is treated:
+/// [`solve_real`].
 pub fn solve(arm: u32, totals: &Totals, ridge: f64) -> ArmModel {
     ArmModel { arm, n: totals.n, ..solve_real(&totals.real_a(), &totals.real_b(), ridge) }
 }
 
-/// Solves a model from sums in real units: `a` is the upper triangle of the sum of x x' row by row, without ridge, `b` the sum of r x.
+/// Solves a model from sums in real units: `a` is the upper triangle of the sum of x x' row by row,
+/// without ridge, `b` the sum of r x.
 ///
-/// Arm and n of the result are 0. With exact arithmetic A is positive definite for every ridge > 0. Where rounding (a ridge tiny against the
-/// sums) or a ridge of 0 makes the factorization fail, the ridge is raised fourfold, from at least 2^-24, until it succeeds, and the model
-/// says which it is. Sums that are not finite cannot come from totals; they give the model of an unseen arm.
+/// Arm and n of the result are 0. With exact arithmetic A is positive definite for every ridge > 0.
+/// Where rounding (a ridge tiny against the sums) or a ridge of 0 makes the factorization fail, the
+/// ridge is raised fourfold, from at least 2^-24, until it succeeds, and the model says which it
+/// is. Sums that are not finite cannot come from totals; they give the model of an unseen arm.
 ///
 /// # Panics
 /// If the lengths of `a` and `b` do not belong together or the dimension exceeds [`MAX_DIMENSION`].
 pub fn solve_real(a: &[f64], b: &[f64], ridge: f64) -> ArmModel {
     let dimension = b.len();
-    assert!(dimension <= MAX_DIMENSION && a.len() == triangle_length(dimension), "{} cells are no triangle of dimension {dimension}", a.len());
+    assert!(
+        dimension <= MAX_DIMENSION && a.len() == triangle_length(dimension),
+        "{} cells are no triangle of dimension {dimension}",
+        a.len()
+    );
     let least = libm::ldexp(1.0, -2 * CONTEXT_BITS);
     let mut ridge = if ridge >= 0.0 { ridge } else { least };
     while ridge.is_finite() {
@@ -68,7 +79,13 @@ pub fn solve_real(a: &[f64], b: &[f64], ridge: f64) -> ArmModel {
             let theta = factored.solve(&DVector::from_column_slice(b));
             let inverse_factor = invert_factor(&factored);
             if theta.iter().chain(&inverse_factor).all(|value| value.is_finite()) {
-                return ArmModel { arm: 0, n: 0, ridge, theta: theta.as_slice().to_vec(), inverse_factor };
+                return ArmModel {
+                    arm: 0,
+                    n: 0,
+                    ridge,
+                    theta: theta.as_slice().to_vec(),
+                    inverse_factor,
+                };
             }
         }
         ridge = (ridge * 4.0).max(least);
@@ -76,13 +93,18 @@ pub fn solve_real(a: &[f64], b: &[f64], ridge: f64) -> ArmModel {
     solve_real(&vec![0.0; a.len()], &vec![0.0; dimension], 1.0)
 }
 
-/// Factors A, or `None` if it is not positive definite by more than the rounding of the factorization.
+/// Factors A, or `None` if it is not positive definite by more than the rounding of the
+/// factorization.
 fn factor(matrix: DMatrix<f64>) -> Option<Cholesky<f64, Dyn>> {
     let rounding = matrix.nrows() as f64 * f64::EPSILON;
     let diagonal = matrix.diagonal();
     let factored = Cholesky::new(matrix)?;
     let pivots = factored.l_dirty().diagonal();
-    pivots.iter().zip(&diagonal).all(|(pivot, cell)| pivot * pivot > rounding * cell).then_some(factored)
+    pivots
+        .iter()
+        .zip(&diagonal)
+        .all(|(pivot, cell)| pivot * pivot > rounding * cell)
+        .then_some(factored)
 }
 
 /// A with its ridge, from its upper triangle without.
@@ -111,7 +133,10 @@ fn invert_factor(factored: &Cholesky<f64, Dyn>) -> Vec<f64> {
             let below = &factor.as_slice()[k * dimension..][k..dimension];
             let value = column[k] / below[0];
             column[k] = value;
-            column[k + 1..dimension].iter_mut().zip(&below[1..]).for_each(|(rest, &cell)| *rest -= cell * value);
+            column[k + 1..dimension]
+                .iter_mut()
+                .zip(&below[1..])
+                .for_each(|(rest, &cell)| *rest -= cell * value);
         }
         let mut rest = inverse.as_mut_slice();
         for (columns, rows) in row_groups(dimension).zip(column.as_chunks::<LANES>().0) {
@@ -195,7 +220,12 @@ mod tests {
         let model = solve(4, &totals(&[([1.0, 0.0], 1.0), ([1.0, 1.0], 2.0)]), 1.0);
         assert_eq!((model.arm, model.n, model.ridge), (4, 2, 1.0));
         assert!(close(model.theta[0], 0.8) && close(model.theta[1], 0.6), "{:?}", model.theta);
-        for (x, expected, variance) in [([1.0, 0.0], 0.8, 0.4), ([0.0, 1.0], 0.6, 0.6), ([1.0, 1.0], 1.4, 0.6), ([2.0, -1.0], 1.0, 3.0)] {
+        for (x, expected, variance) in [
+            ([1.0, 0.0], 0.8, 0.4),
+            ([0.0, 1.0], 0.6, 0.6),
+            ([1.0, 1.0], 1.4, 0.6),
+            ([2.0, -1.0], 1.0, 3.0),
+        ] {
             let estimate = model.estimate(&x);
             assert!(close(estimate.mean, expected), "{estimate:?}");
             assert!(close(estimate.width, f64::sqrt(variance)), "{estimate:?}");
@@ -225,8 +255,14 @@ mod tests {
             let matrix = symmetric(&a, dimension, 0.5);
             let inverse = matrix.clone().try_inverse().expect("regular");
             let x = DVector::from_vec(x);
-            assert!(close(estimate.width.powi(2), x.dot(&(&inverse * &x))), "dimension {dimension}");
-            assert!(close(estimate.mean, x.dot(&(&inverse * DVector::from_element(dimension, 1.0)))), "dimension {dimension}");
+            assert!(
+                close(estimate.width.powi(2), x.dot(&(&inverse * &x))),
+                "dimension {dimension}"
+            );
+            assert!(
+                close(estimate.mean, x.dot(&(&inverse * DVector::from_element(dimension, 1.0)))),
+                "dimension {dimension}"
+            );
         }
     }
 
@@ -245,6 +281,9 @@ mod tests {
 
     #[test]
     fn contexts_in_real_units_are_exact() {
-        assert_eq!(real_context(&[4096, -32_768, 1, 32_767]), [1.0, -8.0, 1.0 / 4096.0, 8.0 - 1.0 / 4096.0]);
+        assert_eq!(
+            real_context(&[4096, -32_768, 1, 32_767]),
+            [1.0, -8.0, 1.0 / 4096.0, 8.0 - 1.0 / 4096.0]
+        );
     }
 }

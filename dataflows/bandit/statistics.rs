@@ -1,10 +1,12 @@
 //! Sums of one epoch: what each observation adds to x x' and r x of its arm, exactly.
 //!
-//! Contexts are integers (Q12, 16 bits) and so are rewards (Q16, 64 bits), so every sum is an exact integer and the order of adding cannot
-//! matter. What makes it fast is where the wide integers are left out. Observations wait in blocks of 32, one column a term; a cell of x x'
-//! is then the inner product of two columns, and as long as no term is 2.0 or more that fits 32 bits: the compiler makes it four times
-//! "multiply eight pairs of 16-bit numbers and add neighbors" (`pmaddwd`). Only its result is widened. A reward takes the same road as up to
-//! six signed digits of 11 bits, a column each, that are put together in 128 bits when the sums are drained.
+//! Contexts are integers (Q12, 16 bits) and so are rewards (Q16, 64 bits), so every sum is an exact
+//! integer and the order of adding cannot matter. What makes it fast is where the wide integers are
+//! left out. Observations wait in blocks of 32, one column a term; a cell of x x' is then the inner
+//! product of two columns, and as long as no term is 2.0 or more that fits 32 bits: the compiler
+//! makes it four times "multiply eight pairs of 16-bit numbers and add neighbors" (`pmaddwd`). Only
+//! its result is widened. A reward takes the same road as up to six signed digits of 11 bits, a
+//! column each, that are put together in 128 bits when the sums are drained.
 
 use super::{MAX_DIMENSION, triangle_length};
 use serde::{Deserialize, Serialize};
@@ -17,7 +19,8 @@ const PART: usize = 8;
 const DIGIT_BITS: u32 = 11;
 /// Digits of the longest reward, whose magnitude (2^63) has 64 bits.
 const DIGITS: usize = u64::BITS.div_ceil(DIGIT_BITS) as usize;
-/// Observations between two drains: a product is at most 2^30, so that many sums of products stay within 64 bits.
+/// Observations between two drains: a product is at most 2^30, so that many sums of products stay
+/// within 64 bits.
 const MAX_OBSERVATIONS: u64 = (1 << 33) - 1;
 
 // A block's products of digits and any terms stay within 32 bits.
@@ -54,8 +57,18 @@ impl Sums {
     /// # Panics
     /// If the dimension is not within 1..=[`MAX_DIMENSION`], which the configuration guarantees.
     pub fn new(arm: u32, dimension: usize) -> Self {
-        assert!((1..=MAX_DIMENSION).contains(&dimension), "a context has 1 to {MAX_DIMENSION} terms, not {dimension}");
-        Sums { arm, n: 0, observations: 0, added: Block::new(dimension), taken: Block::new(dimension), products: Products::new(dimension) }
+        assert!(
+            (1..=MAX_DIMENSION).contains(&dimension),
+            "a context has 1 to {MAX_DIMENSION} terms, not {dimension}"
+        );
+        Sums {
+            arm,
+            n: 0,
+            observations: 0,
+            added: Block::new(dimension),
+            taken: Block::new(dimension),
+            products: Products::new(dimension),
+        }
     }
 
     /// Adds an observation: its context (Q12) and its reward (Q16).
@@ -90,14 +103,17 @@ impl Sums {
         Delta { arm: self.arm, n: std::mem::take(&mut self.n), a, b }
     }
 
-    /// What changed since the last drain, or `None` if that is nothing (also where all that was added was taken back); the sums are empty then.
+    /// What changed since the last drain, or `None` if that is nothing (also where all that was
+    /// added was taken back); the sums are empty then.
     pub fn drain(&mut self) -> Option<Delta> {
         self.flush();
         if self.observations == 0 {
             return None;
         }
         let delta = self.drain_all();
-        let changed = delta.n != 0 || delta.a.iter().any(|&sum| sum != 0) || delta.b.iter().any(|&sum| sum != 0);
+        let changed = delta.n != 0
+            || delta.a.iter().any(|&sum| sum != 0)
+            || delta.b.iter().any(|&sum| sum != 0);
         changed.then_some(delta)
     }
 
@@ -105,7 +121,10 @@ impl Sums {
     #[inline(never)]
     fn flush(&mut self) {
         self.observations += (self.added.len + self.taken.len) as u64;
-        assert!(self.observations <= MAX_OBSERVATIONS, "an epoch of over {MAX_OBSERVATIONS} observations of one arm must be cut into several");
+        assert!(
+            self.observations <= MAX_OBSERVATIONS,
+            "an epoch of over {MAX_OBSERVATIONS} observations of one arm must be cut into several"
+        );
         self.products.fold(&mut self.added, 1);
         self.products.fold(&mut self.taken, -1);
     }
@@ -141,7 +160,11 @@ impl Block {
     /// Appends an observation; says whether the block is full.
     #[inline]
     fn push(&mut self, x: &[i16], reward: i64) -> bool {
-        assert_eq!(x.len(), self.columns.len(), "a context must have the dimension of its arm's sums");
+        assert_eq!(
+            x.len(),
+            self.columns.len(),
+            "a context must have the dimension of its arm's sums"
+        );
         let place = self.len % BLOCK;
         self.columns.iter_mut().zip(x).for_each(|(column, &term)| column.0[place] = term);
         self.rewards[place] = reward;
@@ -159,7 +182,11 @@ impl Block {
 
     /// How many products of two terms can be summed within 32 bits, whichever they are.
     fn safe_products(&self) -> usize {
-        let largest = self.columns.iter().map(Column::range).fold(1, |largest, (low, high)| largest.max(-i32::from(low)).max(i32::from(high)));
+        let largest = self
+            .columns
+            .iter()
+            .map(Column::range)
+            .fold(1, |largest, (low, high)| largest.max(-i32::from(low)).max(i32::from(high)));
         (i32::MAX / (largest * largest)) as usize
     }
 }
@@ -176,7 +203,11 @@ struct Products {
 
 impl Products {
     fn new(dimension: usize) -> Self {
-        Products { dimension, triangle: vec![0; triangle_length(dimension)], digits: vec![0; DIGITS * dimension] }
+        Products {
+            dimension,
+            triangle: vec![0; triangle_length(dimension)],
+            digits: vec![0; DIGITS * dimension],
+        }
     }
 
     /// Adds (`sign` 1) or subtracts (-1) a block's products; the block is empty then.
@@ -187,7 +218,9 @@ impl Products {
         block.pad();
         match block.safe_products() {
             BLOCK.. => self.fold_contexts(&block.columns, |a, b| sign * inner_product(a, b)),
-            PART.. => self.fold_contexts(&block.columns, |a, b| sign * inner_product_in_parts(a, b)),
+            PART.. => {
+                self.fold_contexts(&block.columns, |a, b| sign * inner_product_in_parts(a, b))
+            }
             _ => self.fold_contexts(&block.columns, |a, b| sign * inner_product_of_any(a, b)),
         }
         self.fold_rewards(block, sign);
@@ -203,7 +236,10 @@ impl Products {
             rest = below;
             // A copy, so that it stays in registers while the cells are written.
             let left = *left;
-            cells.iter_mut().zip(&columns[row..]).for_each(|(cell, right)| *cell += product(&left, right));
+            cells
+                .iter_mut()
+                .zip(&columns[row..])
+                .for_each(|(cell, right)| *cell += product(&left, right));
         }
     }
 
@@ -213,11 +249,14 @@ impl Products {
         let digits = (u64::BITS - bits.leading_zeros()).div_ceil(DIGIT_BITS) as usize;
         for (position, sums) in self.digits.chunks_mut(self.dimension).take(digits).enumerate() {
             let left = Column(block.rewards.map(|reward| digit(reward, position)));
-            sums.iter_mut().zip(&block.columns).for_each(|(sum, right)| *sum += sign * inner_product(&left, right));
+            sums.iter_mut()
+                .zip(&block.columns)
+                .for_each(|(sum, right)| *sum += sign * inner_product(&left, right));
         }
     }
 
-    /// The upper triangle of the sum of x x' and the sum of r x, put together from its digits; the sums are empty then.
+    /// The upper triangle of the sum of x x' and the sum of r x, put together from its digits; the
+    /// sums are empty then.
     fn drain(&mut self) -> (Vec<i64>, Vec<i128>) {
         let triangle = self.triangle.clone();
         let mut rewards = vec![0i128; self.dimension];
@@ -235,14 +274,17 @@ impl Products {
 /// A digit of a reward, with the reward's sign.
 #[inline]
 fn digit(reward: i64, position: usize) -> i16 {
-    let magnitude = (reward.unsigned_abs() >> (DIGIT_BITS * position as u32)) & ((1 << DIGIT_BITS) - 1);
+    let magnitude =
+        (reward.unsigned_abs() >> (DIGIT_BITS * position as u32)) & ((1 << DIGIT_BITS) - 1);
     let magnitude = magnitude as i16;
     if reward < 0 { -magnitude } else { magnitude }
 }
 
-/// Sum of the products of two columns that fits 32 bits: of terms below 2.0, or of digits and any terms.
+/// Sum of the products of two columns that fits 32 bits: of terms below 2.0, or of digits and any
+/// terms.
 ///
-/// The form matters: of this one the compiler makes `pmaddwd`. Nothing wraps, as the caller has seen to.
+/// The form matters: of this one the compiler makes `pmaddwd`. Nothing wraps, as the caller has
+/// seen to.
 #[inline(always)]
 fn inner_product(left: &Column, right: &Column) -> i64 {
     i64::from(left.0.iter().zip(&right.0).fold(0i32, multiply_add))
@@ -252,13 +294,20 @@ fn inner_product(left: &Column, right: &Column) -> i64 {
 #[inline(always)]
 fn inner_product_in_parts(left: &Column, right: &Column) -> i64 {
     let (left, right) = (left.0.as_chunks::<PART>().0, right.0.as_chunks::<PART>().0);
-    left.iter().zip(right).map(|(left, right)| i64::from(left.iter().zip(right).fold(0i32, multiply_add))).sum()
+    left.iter()
+        .zip(right)
+        .map(|(left, right)| i64::from(left.iter().zip(right).fold(0i32, multiply_add)))
+        .sum()
 }
 
 /// The same for any terms: only a single product is sure to fit.
 #[inline(always)]
 fn inner_product_of_any(left: &Column, right: &Column) -> i64 {
-    left.0.iter().zip(&right.0).map(|(&left, &right)| i64::from(i32::from(left) * i32::from(right))).sum()
+    left.0
+        .iter()
+        .zip(&right.0)
+        .map(|(&left, &right)| i64::from(i32::from(left) * i32::from(right)))
+        .sum()
 }
 
 #[inline(always)]
@@ -298,18 +347,37 @@ mod tests {
             match delta {
                 Some(delta) => {
                     assert_eq!(delta.n, self.n, "n of {what}");
-                    assert_eq!(delta.a.iter().map(|&v| i128::from(v)).collect::<Vec<_>>(), self.a, "x x' of {what}");
+                    assert_eq!(
+                        delta.a.iter().map(|&v| i128::from(v)).collect::<Vec<_>>(),
+                        self.a,
+                        "x x' of {what}"
+                    );
                     assert_eq!(delta.b, self.b, "r x of {what}");
                 }
-                None => assert!(self.n == 0 && self.a.iter().chain(&self.b).all(|&v| v == 0), "{what} changed something"),
+                None => assert!(
+                    self.n == 0 && self.a.iter().chain(&self.b).all(|&v| v == 0),
+                    "{what} changed something"
+                ),
             }
         }
     }
 
-    const REWARDS: [i64; 10] = [0, 1, -1, 65_536, -5 * 65_536, 10_000_000 * 65_536, -10_000_000 * 65_536, i64::MAX, i64::MIN, 2047];
+    const REWARDS: [i64; 10] = [
+        0,
+        1,
+        -1,
+        65_536,
+        -5 * 65_536,
+        10_000_000 * 65_536,
+        -10_000_000 * 65_536,
+        i64::MAX,
+        i64::MIN,
+        2047,
+    ];
 
-    /// Draws a context of one of several kinds: mostly zero, small, below 4.0, full range, all extreme. The kind is given by `most` at most,
-    /// so that blocks of every kind of product come up.
+    /// Draws a context of one of several kinds: mostly zero, small, below 4.0, full range, all
+    /// extreme. The kind is given by `most` at most, so that blocks of every kind of product come
+    /// up.
     fn context(random: &mut SplitMix64, dimension: usize, most: u64) -> Vec<i16> {
         let kind = random.next() % (most + 1);
         (0..dimension)
@@ -374,7 +442,10 @@ mod tests {
                     sums.push(&[value; 9], reward);
                     naive.add(&[value; 9], reward, 1);
                 }
-                naive.assert_equals(sums.drain(), &format!("{length} times {value}, reward {reward}"));
+                naive.assert_equals(
+                    sums.drain(),
+                    &format!("{length} times {value}, reward {reward}"),
+                );
             }
         }
     }
@@ -384,7 +455,8 @@ mod tests {
         let mut random = SplitMix64(11);
         let mut sums = Sums::new(0, 32);
         assert_eq!(sums.drain(), None);
-        let observations: Vec<_> = (0..77).map(|_| (context(&mut random, 32, 5), reward(&mut random))).collect();
+        let observations: Vec<_> =
+            (0..77).map(|_| (context(&mut random, 32, 5), reward(&mut random))).collect();
         observations.iter().for_each(|(x, reward)| sums.push(x, *reward));
         observations.iter().rev().for_each(|(x, reward)| sums.take(x, *reward));
         assert_eq!(sums.drain(), None);
@@ -396,6 +468,9 @@ mod tests {
         sums.take(&[4096, 2048], 65_536);
         sums.push(&[4096, 2048], 3 * 65_536);
         let delta = sums.drain().expect("b changes");
-        assert_eq!(delta, Delta { arm: 5, n: 0, a: vec![0; 3], b: vec![4096 * 2 * 65_536, 2048 * 2 * 65_536] });
+        assert_eq!(
+            delta,
+            Delta { arm: 5, n: 0, a: vec![0; 3], b: vec![4096 * 2 * 65_536, 2048 * 2 * 65_536] }
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! The tallies of a worker in one epoch: the sums of each arm, and the contacts of each day and arm.
-//! What an arm costs, it costs from its first observation on.
+//! The tallies of a worker in one epoch: the sums of each arm, and the contacts of each day and
+//! arm. What an arm costs, it costs from its first observation on.
 
 use super::observation::{Observation, Sign, Tally};
 use super::statistics::{Delta, Sums};
@@ -22,7 +22,9 @@ impl ArmSums {
     pub fn drain(&mut self, every_arm: bool) -> impl Iterator<Item = Delta> + '_ {
         let dimension = self.dimension;
         (0..).zip(&mut self.arms).filter_map(move |(arm, sums)| match sums {
-            _ if every_arm => Some(sums.get_or_insert_with(|| Box::new(Sums::new(arm, dimension))).drain_all()),
+            _ if every_arm => {
+                Some(sums.get_or_insert_with(|| Box::new(Sums::new(arm, dimension))).drain_all())
+            }
             Some(sums) => sums.drain(),
             None => None,
         })
@@ -33,7 +35,8 @@ impl Tally for ArmSums {
     #[inline]
     fn add(&mut self, observation: &Observation<'_>) {
         let Observation { arm, context, reward, .. } = *observation;
-        let sums = self.arms[usize::from(arm)].get_or_insert_with(|| Box::new(Sums::new(u32::from(arm), self.dimension)));
+        let sums = self.arms[usize::from(arm)]
+            .get_or_insert_with(|| Box::new(Sums::new(u32::from(arm), self.dimension)));
         match observation.sign {
             Sign::Comes => sums.push(context, reward),
             Sign::Goes => sums.take(context, reward),
@@ -55,8 +58,8 @@ pub struct ArmDayChange {
 /// Days that lie side by side in memory.
 const PAGE: usize = 64;
 
-/// Changes of the days of each arm, in pages of days: the calendar of events ends with 2099, so an arm
-/// has few of them.
+/// Changes of the days of each arm, in pages of days: the calendar of events ends with 2099, so an
+/// arm has few of them.
 #[derive(Debug)]
 pub struct ArmDays {
     /// By arm, then by page.
@@ -68,7 +71,10 @@ pub struct ArmDays {
 impl ArmDays {
     /// No days yet, of so many arms.
     pub fn new(arms: usize) -> Self {
-        ArmDays { pages: std::iter::repeat_with(Vec::new).take(arms).collect(), touched: Vec::new() }
+        ArmDays {
+            pages: std::iter::repeat_with(Vec::new).take(arms).collect(),
+            touched: Vec::new(),
+        }
     }
 
     #[inline]
@@ -78,7 +84,8 @@ impl ArmDays {
         if page >= pages.len() {
             pages.resize_with(page + 1, || None);
         }
-        let change = &mut pages[page].get_or_insert_with(|| Box::new([ArmDayChange::default(); PAGE]))[place];
+        let change = &mut pages[page]
+            .get_or_insert_with(|| Box::new([ArmDayChange::default(); PAGE]))[place];
         if *change == ArmDayChange::default() {
             self.touched.push((day, arm));
         }
@@ -115,7 +122,14 @@ mod tests {
     const NOON: i64 = DAY / 2;
 
     fn observation(arm: u16, day: i64, reward: i64) -> Observation<'static> {
-        Observation { sign: Sign::Comes, arm, context: &[4096, 2048], reward, propensity: 1.0, instant: day * DAY + NOON }
+        Observation {
+            sign: Sign::Comes,
+            arm,
+            context: &[4096, 2048],
+            reward,
+            propensity: 1.0,
+            instant: day * DAY + NOON,
+        }
     }
 
     #[test]
@@ -134,12 +148,25 @@ mod tests {
     #[test]
     fn each_day_and_arm_is_told_once() {
         let mut days = ArmDays::new(40_000);
-        for (arm, day, reward) in [(32_766, 20_000, 5), (0, 63, -1), (32_766, 20_000, 7), (0, 64, 2), (0, 47_481, 1)] {
+        for (arm, day, reward) in
+            [(32_766, 20_000, 5), (0, 63, -1), (32_766, 20_000, 7), (0, 64, 2), (0, 47_481, 1)]
+        {
             days.add(&observation(arm, day, reward));
         }
-        let mut told: Vec<_> = days.drain().map(|(key, change)| (key, (change.interactions, change.responses, change.reward))).collect();
+        let mut told: Vec<_> = days
+            .drain()
+            .map(|(key, change)| (key, (change.interactions, change.responses, change.reward)))
+            .collect();
         told.sort_unstable();
-        assert_eq!(told, [((63, 0), (1, 0, -1)), ((64, 0), (1, 1, 2)), ((20_000, 32_766), (2, 2, 12)), ((47_481, 0), (1, 1, 1))]);
+        assert_eq!(
+            told,
+            [
+                ((63, 0), (1, 0, -1)),
+                ((64, 0), (1, 1, 2)),
+                ((20_000, 32_766), (2, 2, 12)),
+                ((47_481, 0), (1, 1, 1))
+            ]
+        );
         assert_eq!(days.drain().next(), None);
     }
 

@@ -1,4 +1,5 @@
-//! Totals of an arm: the exact sums of every observation that stands, and the digest that proves two of them equal.
+//! Totals of an arm: the exact sums of every observation that stands, and the digest that proves
+//! two of them equal.
 
 use super::statistics::Delta;
 use super::{CONTEXT_BITS, MAX_DIMENSION, REWARD_BITS, triangle_length};
@@ -7,7 +8,8 @@ use sha2::{Digest, Sha256};
 
 /// What is known of one arm, as exact integers; a model is a pure function of it.
 ///
-/// No sum can overflow: a cell of `a` grows by at most 2^30 an observation, one of `b` by at most 2^78.
+/// No sum can overflow: a cell of `a` grows by at most 2^30 an observation, one of `b` by at most
+/// 2^78.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// Observations.
@@ -24,7 +26,10 @@ impl Totals {
     /// # Panics
     /// If the dimension is not within 1..=[`MAX_DIMENSION`], which the configuration guarantees.
     pub fn new(dimension: usize) -> Self {
-        assert!((1..=MAX_DIMENSION).contains(&dimension), "a context has 1 to {MAX_DIMENSION} terms, not {dimension}");
+        assert!(
+            (1..=MAX_DIMENSION).contains(&dimension),
+            "a context has 1 to {MAX_DIMENSION} terms, not {dimension}"
+        );
         Totals { n: 0, a: vec![0; triangle_length(dimension)], b: vec![0; dimension] }
     }
 
@@ -54,7 +59,8 @@ impl Totals {
         self.b.iter_mut().zip(&delta.b).for_each(|(total, &change)| *total += change);
     }
 
-    /// The upper triangle of the sum of x x' in real units, each cell rounded once to the nearest float; no ridge in it.
+    /// The upper triangle of the sum of x x' in real units, each cell rounded once to the nearest
+    /// float; no ridge in it.
     pub fn real_a(&self) -> Vec<f64> {
         let unit = libm::ldexp(1.0, -2 * CONTEXT_BITS);
         self.a.iter().map(|&sum| sum as f64 * unit).collect()
@@ -69,11 +75,11 @@ impl Totals {
 
 /// SHA-256 over the model statistics of a job: equal digests mean equal bits.
 ///
-/// `arms` holds every configured arm, seen or not, in any order. What is hashed, without anything between:
-/// 1. the dimension, as u64;
-/// 2. for each context term, in the order of the context: the length of its name in bytes, as u64, and the name in UTF-8;
-/// 3. for each arm, in ascending number: n, the upper triangle of the sum of x x' row by row (d (d + 1) / 2 cells), and the sum of r x
-///    (d terms), each as i128.
+/// `arms` holds every configured arm, seen or not, in any order. What is hashed, without anything
+/// between: 1. the dimension, as u64; 2. for each context term, in the order of the context: the
+/// length of its name in bytes, as u64, and the name in UTF-8; 3. for each arm, in ascending
+/// number: n, the upper triangle of the sum of x x' row by row (d (d + 1) / 2 cells), and the sum
+/// of r x    (d terms), each as i128.
 ///
 /// Numbers are little-endian. Neither ridge nor alpha enters, being no statistics.
 pub fn digest(dimension: usize, context_names: &[String], arms: &[(u32, &Totals)]) -> [u8; 32] {
@@ -93,10 +99,15 @@ pub fn digest(dimension: usize, context_names: &[String], arms: &[(u32, &Totals)
 }
 
 /// The same of so many arms, of which `totals` tells those that were seen.
-pub fn digest_of_all<'a>(context_names: &[String], arms: usize, totals: impl Fn(u32) -> Option<&'a Totals>) -> [u8; 32] {
+pub fn digest_of_all<'a>(
+    context_names: &[String],
+    arms: usize,
+    totals: impl Fn(u32) -> Option<&'a Totals>,
+) -> [u8; 32] {
     let dimension = context_names.len();
     let empty = Totals::new(dimension);
-    let arms: Vec<(u32, &Totals)> = (0..arms as u32).map(|arm| (arm, totals(arm).unwrap_or(&empty))).collect();
+    let arms: Vec<(u32, &Totals)> =
+        (0..arms as u32).map(|arm| (arm, totals(arm).unwrap_or(&empty))).collect();
     digest(dimension, context_names, &arms)
 }
 
@@ -115,7 +126,8 @@ mod tests {
     /// An observation: arm, context, reward.
     type Observation = (u32, [i16; DIMENSION], i64);
 
-    /// Three arms, fed by as many workers as asked for, each with an epoch of `epoch` observations at a time.
+    /// Three arms, fed by as many workers as asked for, each with an epoch of `epoch` observations
+    /// at a time.
     struct Job {
         sums: Vec<Vec<Sums>>,
         totals: Vec<Totals>,
@@ -124,12 +136,19 @@ mod tests {
     impl Job {
         fn new(workers: usize) -> Self {
             Job {
-                sums: (0..workers).map(|_| (0..3).map(|arm| Sums::new(arm, DIMENSION)).collect()).collect(),
+                sums: (0..workers)
+                    .map(|_| (0..3).map(|arm| Sums::new(arm, DIMENSION)).collect())
+                    .collect(),
                 totals: vec![Totals::new(DIMENSION); 3],
             }
         }
 
-        fn feed<'a>(&mut self, observations: impl Iterator<Item = &'a Observation>, epoch: usize, take: bool) {
+        fn feed<'a>(
+            &mut self,
+            observations: impl Iterator<Item = &'a Observation>,
+            epoch: usize,
+            take: bool,
+        ) {
             let workers = self.sums.len();
             for (i, (arm, x, reward)) in observations.enumerate() {
                 let sums = &mut self.sums[i % workers][*arm as usize];
@@ -189,15 +208,24 @@ mod tests {
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// Two arms of dimension 2, one of them unseen; the digest was computed apart from this program, from the layout as documented.
+    /// Two arms of dimension 2, one of them unseen; the digest was computed apart from this
+    /// program, from the layout as documented.
     #[test]
     fn digest_is_the_documented_one() {
         let seen = Totals { n: 2, a: vec![1 << 24, -(1 << 20), 1 << 90], b: vec![-1, 1 << 100] };
         let names = ["intercept".to_string(), "Häufigkeit".to_string()];
         let golden = "c3a8b6cf66288486fafe12935eea77a498dbf8f618accd7a24695f07d7dd57ae";
         assert_eq!(hex(digest(2, &names, &[(0, &seen), (1, &Totals::new(2))])), golden);
-        assert_eq!(hex(digest(2, &names, &[(1, &Totals::new(2)), (0, &seen)])), golden, "the order given does not matter");
-        assert_ne!(hex(digest(2, &names, &[(1, &seen), (0, &Totals::new(2))])), golden, "the order of the numbers does");
+        assert_eq!(
+            hex(digest(2, &names, &[(1, &Totals::new(2)), (0, &seen)])),
+            golden,
+            "the order given does not matter"
+        );
+        assert_ne!(
+            hex(digest(2, &names, &[(1, &seen), (0, &Totals::new(2))])),
+            golden,
+            "the order of the numbers does"
+        );
     }
 
     #[test]
@@ -205,7 +233,8 @@ mod tests {
         let totals = Totals { n: 1, a: vec![1, 2, 3], b: vec![4, 5] };
         let names = |first: &str| vec![first.to_string(), "b".to_string()];
         let base = digest(2, &names("a"), &[(0, &totals)]);
-        let mut others = vec![digest(2, &names("ab"), &[(0, &totals)]), digest(3, &names("a"), &[(0, &totals)])];
+        let mut others =
+            vec![digest(2, &names("ab"), &[(0, &totals)]), digest(3, &names("a"), &[(0, &totals)])];
         let changes: [fn(&mut Totals); 3] = [|t| t.n += 1, |t| t.a[1] += 1, |t| t.b[1] -= 1];
         for change in changes {
             let mut changed = totals.clone();

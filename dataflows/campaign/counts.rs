@@ -1,14 +1,17 @@
-//! What is counted of an epoch: one table, from which follow the structure, its sum, and whatever shows counts to people and programs.
+//! What is counted of an epoch: one table, from which follow the structure, its sum, and whatever
+//! shows counts to people and programs.
 //!
-//! A number belongs here when it says what became of records. Whoever shows counts goes through [`Count::ALL`] or matches on [`Count`] without a
-//! wildcard, so that none can be left out by mistake.
+//! A number belongs here when it says what became of records. Whoever shows counts goes through
+//! [`Count::ALL`] or matches on [`Count`] without a wildcard, so that none can be left out by
+//! mistake.
 
 use crate::customer::unmatched::Unmatched;
 use crate::event::Millis;
 use serde::{Deserialize, Serialize};
 
-/// Makes [`Counts`] and [`Count`] from the table: the documentation of a row is also what people are told of it. A row of `u64` only rises; one of
-/// `i64` is a change, and its sum over epochs is what stands.
+/// Makes [`Counts`] and [`Count`] from the table: the documentation of a row is also what people
+/// are told of it. A row of `u64` only rises; one of `i64` is a change, and its sum over epochs is
+/// what stands.
 macro_rules! counts {
     ($($(#[doc = $help:literal])+ $count:ident = $field:ident: $kind:ident,)+) => {
         /// What was counted in an epoch; sums over epochs and workers are totals.
@@ -96,7 +99,8 @@ counts! {
     Erased = erased: u64,
     /// Erasures that could not be read: their customers are still there.
     UnreadErasures = unread_erasures: u64,
-    /// Contributions of erased customers that stay in the models because their interactions had been folded.
+    /// Contributions of erased customers that stay in the models because their interactions had
+    /// been folded.
     ErasedFolded = erased_folded: u64,
     /// Records rejected because they concern events older than is kept.
     PastHistory = past_history: u64,
@@ -134,13 +138,20 @@ mod tests {
 
     #[test]
     fn the_table_names_what_is_written() {
-        let written = serde_json::to_value(Counts { late: 3, pending: -2, ..Counts::none() }).expect("plain values");
-        let names: BTreeSet<&str> = written.as_object().expect("an object").keys().map(String::as_str).collect();
-        let named: BTreeSet<&str> = Count::ALL.iter().map(|count| count.name()).chain(["first", "last"]).collect();
+        let written = serde_json::to_value(Counts { late: 3, pending: -2, ..Counts::none() })
+            .expect("plain values");
+        let names: BTreeSet<&str> =
+            written.as_object().expect("an object").keys().map(String::as_str).collect();
+        let named: BTreeSet<&str> =
+            Count::ALL.iter().map(|count| count.name()).chain(["first", "last"]).collect();
         assert_eq!(names, named);
         assert_eq!((written["late"].as_i64(), written["pending"].as_i64()), (Some(3), Some(-2)));
         for count in Count::ALL {
-            assert!(count.help().ends_with('.') && !count.help().starts_with(' '), "{}", count.help());
+            assert!(
+                count.help().ends_with('.') && !count.help().starts_with(' '),
+                "{}",
+                count.help()
+            );
         }
     }
 
@@ -149,7 +160,10 @@ mod tests {
         let mut sum = Counts { late: 3, pending: 5, first: 10, last: 20, ..Counts::none() };
         sum.add(&Counts { late: 4, pending: -2, first: 5, last: 12, ..Counts::none() });
         sum.add(&Counts::none());
-        assert_eq!((sum.get(Count::Late), sum.get(Count::Pending), sum.first, sum.last), (7, 3, 5, 20));
+        assert_eq!(
+            (sum.get(Count::Late), sum.get(Count::Pending), sum.first, sum.last),
+            (7, 3, 5, 20)
+        );
         assert!(Count::Late.only_rises() && !Count::Pending.only_rises());
     }
 }

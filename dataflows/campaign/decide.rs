@@ -1,7 +1,9 @@
-//! Deciding: for each request of an epoch the arm that the policy draws, by the context as of the request's instant.
+//! Deciding: for each request of an epoch the arm that the policy draws, by the context as of the
+//! request's instant.
 //!
-//! A decision of epoch e sees all records up to e settled, the newest threshold closed by e's end for a day not after its own, and the model that
-//! the graph hands in; later corrections do not change it.
+//! A decision of epoch e sees all records up to e settled, the newest threshold closed by e's end
+//! for a day not after its own, and the model that the graph hands in; later corrections do not
+//! change it.
 
 use crate::bandit::choice::choose;
 use crate::bandit::draws::{Draws, Purpose};
@@ -31,17 +33,35 @@ struct Decider<'a> {
 }
 
 impl Shard {
-    /// Decides every request of the epoch, in order of customers and places. A request whose id is known is a duplicate.
+    /// Decides every request of the epoch, in order of customers and places. A request whose id is
+    /// known is a duplicate.
     pub fn decide(&mut self, model: &Model, epoch: u64) -> Vec<Decision> {
         let mut requests = std::mem::take(&mut self.requests);
         requests.sort_by_key(|(slot, place, _)| (*slot, *place));
         let Serving { policy: chosen, alpha, seed, .. } = self.settings.serving(epoch);
-        let mut decider = Decider { model, chosen, policy: chosen.policy(&Parameters { alpha }), seed, promises: Vec::new() };
+        let mut decider = Decider {
+            model,
+            chosen,
+            policy: chosen.policy(&Parameters { alpha }),
+            seed,
+            promises: Vec::new(),
+        };
         let mut scratch = Scratch::new(&self.features);
-        requests.into_iter().filter_map(|(slot, _, request)| self.decide_one(slot, request, &mut decider, &mut scratch)).collect()
+        requests
+            .into_iter()
+            .filter_map(|(slot, _, request)| {
+                self.decide_one(slot, request, &mut decider, &mut scratch)
+            })
+            .collect()
     }
 
-    fn decide_one(&mut self, slot: Slot, request: Request, decider: &mut Decider<'_>, scratch: &mut Scratch) -> Option<Decision> {
+    fn decide_one(
+        &mut self,
+        slot: Slot,
+        request: Request,
+        decider: &mut Decider<'_>,
+        scratch: &mut Scratch,
+    ) -> Option<Decision> {
         self.counts.records += 1;
         let key = id_hash(request.decision.as_bytes());
         let history = &self.histories[slot as usize];
@@ -55,15 +75,22 @@ impl Shard {
         }
         self.counts.decisions += 1;
         self.write_context(slot, &request, scratch);
-        let decision = decider.decide(request, self.histories[slot as usize].customer, key, &scratch.context);
-        let decided = Decided { key, timestamp: decision.timestamp, propensity: decision.propensity, model_version: decision.model_version };
+        let decision =
+            decider.decide(request, self.histories[slot as usize].customer, key, &scratch.context);
+        let decided = Decided {
+            key,
+            timestamp: decision.timestamp,
+            propensity: decision.propensity,
+            model_version: decision.model_version,
+        };
         let decisions = &mut self.histories[slot as usize].extras_mut().decisions;
         let at = decisions.partition_point(|d| d.key < key);
         decisions.insert(at, decided);
         Some(decision)
     }
 
-    /// The context as of the request: from the running row where that covers no later purchase, else from the whole history.
+    /// The context as of the request: from the running row where that covers no later purchase,
+    /// else from the whole history.
     fn write_context(&self, slot: Slot, request: &Request, scratch: &mut Scratch) {
         if let (true, Some(own)) = (self.settings.bandit.own_features, &request.features) {
             scratch.context.copy_from_slice(own);
@@ -72,7 +99,13 @@ impl Shard {
         let history = &self.histories[slot as usize];
         let threshold = self.thresholds.at(day_of(request.timestamp));
         let covered = self.rows.copy_until(history, request.timestamp, &mut scratch.row);
-        let mut walk = Walk::resume(&self.features, history.view(), covered, scratch.row.as_mut(), &mut scratch.context);
+        let mut walk = Walk::resume(
+            &self.features,
+            history.view(),
+            covered,
+            scratch.row.as_mut(),
+            &mut scratch.context,
+        );
         walk.context_at(request.timestamp, threshold);
     }
 
@@ -85,11 +118,13 @@ impl Shard {
         }
     }
 
-    /// With `decide_on_transaction`, a purchase asks for a decision; its id is made of the purchase's.
+    /// With `decide_on_transaction`, a purchase asks for a decision; its id is made of the
+    /// purchase's.
     pub(super) fn request_for_purchase(&mut self, slot: Slot, transaction: &Transaction) {
         if self.decides_on_transaction {
             let decision = format!("transaction-{:016x}", transaction.id);
-            let request = Request { decision, timestamp: transaction.timestamp(), ..Request::default() };
+            let request =
+                Request { decision, timestamp: transaction.timestamp(), ..Request::default() };
             // Their order decides nothing, but must be the same in every run.
             self.requests.push((slot, Place(transaction.id), request));
         }
@@ -99,9 +134,20 @@ impl Shard {
 impl Decider<'_> {
     fn decide(&mut self, request: Request, customer: i64, key: u64, context: &[i16]) -> Decision {
         let draws = Draws::new(self.seed, Purpose::Choice, customer, key);
-        let at = choose(self.policy.as_ref(), self.model, &real_context(context), &request.exclude, draws, &mut self.promises);
+        let at = choose(
+            self.policy.as_ref(),
+            self.model,
+            &real_context(context),
+            &request.exclude,
+            draws,
+            &mut self.promises,
+        );
         let chosen = at.map(|at| self.promises[at]);
-        let scores = if at.is_some() { self.promises.iter().map(|promise| promise.score).collect() } else { Vec::new() };
+        let scores = if at.is_some() {
+            self.promises.iter().map(|promise| promise.score).collect()
+        } else {
+            Vec::new()
+        };
         Decision {
             customer,
             key,

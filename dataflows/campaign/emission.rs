@@ -1,4 +1,5 @@
-//! What a worker emits in an epoch: sums for the learner, changes for the views, rows for the sinks.
+//! What a worker emits in an epoch: sums for the learner, changes for the views, rows for the
+//! sinks.
 
 use crate::bandit::observation::{Observation, Sign, Tally};
 use crate::bandit::statistics::Delta;
@@ -45,7 +46,8 @@ pub(super) struct Standing {
 }
 
 impl Emission {
-    /// Nothing yet, for this many arms and this dimension; `with_rows` if a sink wants rows of interactions.
+    /// Nothing yet, for this many arms and this dimension; `with_rows` if a sink wants rows of
+    /// interactions.
     pub fn new(arms: usize, dimension: usize, with_rows: bool) -> Self {
         Emission {
             sums: ArmSums::new(arms, dimension),
@@ -75,7 +77,14 @@ impl Emission {
     #[inline]
     fn observe(&mut self, sign: Sign, interaction: &Interaction, context: &[i16], reward: i64) {
         let Interaction { contact, propensity, timestamp, .. } = *interaction;
-        let observation = Observation { sign, arm: contact.arm(), context, reward, propensity, instant: timestamp };
+        let observation = Observation {
+            sign,
+            arm: contact.arm(),
+            context,
+            reward,
+            propensity,
+            instant: timestamp,
+        };
         self.sums.add(&observation);
         self.arm_days.add(&observation);
         self.learned += sign.weight();
@@ -83,12 +92,22 @@ impl Emission {
 
     /// A row for the sinks; `context` where it is learned.
     #[inline]
-    pub(super) fn row(&mut self, change: Change, customer: &Customer<'_>, standing: &Standing, context: &[i16]) {
+    pub(super) fn row(
+        &mut self,
+        change: Change,
+        customer: &Customer<'_>,
+        standing: &Standing,
+        context: &[i16],
+    ) {
         if !self.with_rows {
             return;
         }
         let Standing { interaction, reward, learned } = *standing;
-        let decision = customer.view.attachment_of(&interaction).and_then(|a| a.decision).map(|key| (key, customer.view.decision_of(key)));
+        let decision = customer
+            .view
+            .attachment_of(&interaction)
+            .and_then(|a| a.decision)
+            .map(|key| (key, customer.view.decision_of(key)));
         let learned = learned && change != Change::Delete;
         self.interactions.rows.push(InteractionRow {
             change,
@@ -96,7 +115,9 @@ impl Emission {
             key: interaction.id,
             timestamp: interaction.timestamp,
             arm: interaction.contact.arm(),
-            propensity: decision.and_then(|(_, decided)| decided).map_or(interaction.propensity, |decided| decided.propensity),
+            propensity: decision
+                .and_then(|(_, decided)| decided)
+                .map_or(interaction.propensity, |decided| decided.propensity),
             reward,
             learned,
             decision: decision.map(|(key, decided)| (key, decided.map(|d| d.model_version))),

@@ -1,4 +1,5 @@
-//! What a source hands to the campaign dataflow: blocks of raw records, and a mark for each of its partitions at the end of each epoch.
+//! What a source hands to the campaign dataflow: blocks of raw records, and a mark for each of its
+//! partitions at the end of each epoch.
 
 use crate::event::{Block, CustomerId, Kept, Kind, Millis, Record, Topic};
 use serde::{Deserialize, Serialize};
@@ -10,15 +11,16 @@ pub enum Feed {
     Block(Block),
     /// Where a partition stands at the epoch's end.
     Mark(Mark),
-    /// A customer who was erased up to an instant, as is on record: a topic may have forgotten it. Where it has not, this adds nothing, and it counts as no
-    /// record.
+    /// A customer who was erased up to an instant, as is on record: a topic may have forgotten it.
+    /// Where it has not, this adds nothing, and it counts as no record.
     Erased(CustomerId, Millis),
-    /// What is to be kept of the epoch's raw records, for whoever commits it: it goes through as it is.
+    /// What is to be kept of the epoch's raw records, for whoever commits it: it goes through as it
+    /// is.
     Kept(Vec<Kept>),
 }
 
-/// Where a partition stands at the end of an epoch. Each source worker sends one for each of its partitions, moved or not, in each epoch; a worker
-/// without partitions sends none.
+/// Where a partition stands at the end of an epoch. Each source worker sends one for each of its
+/// partitions, moved or not, in each epoch; a worker without partitions sends none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
     /// The topic.
@@ -52,7 +54,13 @@ pub struct Recorded(pub Option<Millis>);
 
 /// The record that an erasure on record comes to.
 pub(crate) fn erased(customer: CustomerId, until: Millis) -> Record {
-    Record { customer, timestamp: until, origin: Record::origin(Kind::Erase, Default::default()), extra: ON_RECORD, ..Record::default() }
+    Record {
+        customer,
+        timestamp: until,
+        origin: Record::origin(Kind::Erase, Default::default()),
+        extra: ON_RECORD,
+        ..Record::default()
+    }
 }
 
 /// Whether a record is an erasure that no source has read.

@@ -1,9 +1,11 @@
 //! Folding what is older than is kept: which customers, and when.
 //!
-//! By the rule all customers are folded up to the epoch's horizon at its beginning, whenever the horizon has moved. That would be much work at once, so a
-//! customer is folded when it is first touched in an epoch, before anything of it changes, and the others some at a time. Nobody can tell the
-//! difference: [`History::fold`](crate::customer::history::History::fold) up to one instant and then another is the same as up to the other at once, and
-//! who is not touched is not looked at. A snapshot holds a customer as far as it was folded, and says how far that was.
+//! By the rule all customers are folded up to the epoch's horizon at its beginning, whenever the
+//! horizon has moved. That would be much work at once, so a customer is folded when it is first
+//! touched in an epoch, before anything of it changes, and the others some at a time. Nobody can
+//! tell the difference: [`History::fold`](crate::customer::history::History::fold) up to one
+//! instant and then another is the same as up to the other at once, and who is not touched is not
+//! looked at. A snapshot holds a customer as far as it was folded, and says how far that was.
 
 use crate::campaign::shard::{Shard, Slot};
 use crate::event::{Horizon, Millis};
@@ -13,7 +15,8 @@ use crate::event::{Horizon, Millis};
 pub(super) struct Folding {
     /// Up to when events are folded in this epoch.
     pub(super) horizon: Horizon,
-    /// Up to when each customer was folded, by slot; those behind the end not at all. Empty where everything is kept.
+    /// Up to when each customer was folded, by slot; those behind the end not at all. Empty where
+    /// everything is kept.
     folded_to: Vec<Millis>,
     /// The customer with which the round goes on.
     next: usize,
@@ -64,7 +67,8 @@ impl Folding {
 }
 
 impl Shard {
-    /// Moves the horizon to that of the epoch which begins, and folds the customers whose turn it is.
+    /// Moves the horizon to that of the epoch which begins, and folds the customers whose turn it
+    /// is.
     pub(super) fn begin_folding(&mut self) {
         if self.settings.time.keep.is_none() {
             return;
@@ -79,15 +83,20 @@ impl Shard {
         }
     }
 
-    /// Folds a customer up to the horizon, unless that has been done. Call it before anything of the customer changes, and after
-    /// [`note_change`](Self::note_change) where there is anything to be folded.
+    /// Folds a customer up to the horizon, unless that has been done. Call it before anything of
+    /// the customer changes, and after [`note_change`](Self::note_change) where there is anything
+    /// to be folded.
     pub(super) fn fold(&mut self, slot: Slot) {
         let before = self.folding.horizon.events;
         if self.folding.folded_to(slot) >= before {
             return;
         }
         self.folding.note(slot, before);
-        self.histories[slot as usize].fold(before, self.settings.time.attribution_window, self.features.layout());
+        self.histories[slot as usize].fold(
+            before,
+            self.settings.time.attribution_window,
+            self.features.layout(),
+        );
     }
 }
 
@@ -111,7 +120,8 @@ mod tests {
         for customers in [1, 63, 64, 65, 200] {
             let mut folding = Folding::new();
             folding.move_to(Horizon { events: 1, rewards: 2 }, customers);
-            let mut seen: Vec<Slot> = (0..ROUND).flat_map(|_| folding.turn(customers).collect::<Vec<_>>()).collect();
+            let mut seen: Vec<Slot> =
+                (0..ROUND).flat_map(|_| folding.turn(customers).collect::<Vec<_>>()).collect();
             assert!(folding.turn(customers).next().is_none(), "the round is over");
             seen.sort_unstable();
             assert_eq!(seen, (0..customers as Slot).collect::<Vec<_>>());
@@ -140,7 +150,8 @@ mod tests {
         settings.customer.high_value = HighValue::Fixed(1);
         settings.time.keep = Some(settings.time.least_keep());
         settings.emit = Emit { snapshots: true, ..Emit::default() };
-        let features = Features::new(&settings.input, &settings.customer).expect("the default features are valid");
+        let features = Features::new(&settings.input, &settings.customer)
+            .expect("the default features are valid");
         Campaign { settings: Arc::new(settings), features: Arc::new(features), thresholds: None }
     }
 
@@ -156,16 +167,30 @@ mod tests {
         let campaign = campaign();
         let mut shard = campaign.shard(0, 1);
         let origin = Record::origin(Kind::Transaction, Place::new(0, 0));
-        let record = Record { customer: 7, id: 1, timestamp: 100 * DAY, origin, value: Purchase::new(500, 0, 0, 0, false).0, extra: 0 };
+        let record = Record {
+            customer: 7,
+            id: 1,
+            timestamp: 100 * DAY,
+            origin,
+            value: Purchase::new(500, 0, 0, 0, false).0,
+            extra: 0,
+        };
         epoch(&mut shard, &[record]);
         shard.begin_snapshot(1, Save::Everything);
         epoch(&mut shard, &[]);
-        let held = |shard: &Shard| (shard.histories[0].transactions.len(), shard.histories[0].folded().is_some());
+        let held = |shard: &Shard| {
+            (shard.histories[0].transactions.len(), shard.histories[0].folded().is_some())
+        };
         assert_eq!(held(&shard), (0, true));
 
         let mut shelf = Shelf::default();
         while shard.go_on_with_snapshot(&mut shelf) {}
-        let mut loading = Loading::new(&campaign, 0, 1, &Common { epoch: 1, watermark: Some(WATERMARK), ..Common::default() });
+        let mut loading = Loading::new(
+            &campaign,
+            0,
+            1,
+            &Common { epoch: 1, watermark: Some(WATERMARK), ..Common::default() },
+        );
         for image in &shelf.0 {
             loading.load(image.shard, image.whole, &image.bytes).expect("the bytes are whole");
         }

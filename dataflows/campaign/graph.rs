@@ -70,9 +70,14 @@ impl Campaign {
     }
 }
 
-/// Wires the dataflow on this worker. The first epoch is 1, or the one after the snapshot that it begins with; each source worker sends its marks with
-/// every epoch. Outputs stay on the worker that made them.
-pub fn campaign<'scope>(feed: StreamVec<'scope, u64, Feed>, campaign: &Campaign, beginning: Beginning) -> StreamVec<'scope, u64, Output> {
+/// Wires the dataflow on this worker. The first epoch is 1, or the one after the snapshot that it
+/// begins with; each source worker sends its marks with every epoch. Outputs stay on the worker
+/// that made them.
+pub fn campaign<'scope>(
+    feed: StreamVec<'scope, u64, Feed>,
+    campaign: &Campaign,
+    beginning: Beginning,
+) -> StreamVec<'scope, u64, Output> {
     let scope = feed.scope();
     let Campaign { settings, features, thresholds } = campaign.clone();
     let Beginning { shard, common, images } = beginning;
@@ -82,32 +87,44 @@ pub fn campaign<'scope>(feed: StreamVec<'scope, u64, Feed>, campaign: &Campaign,
     let (arms, dimension) = (settings.input.arms.len(), features.context().dimension());
     let emission = Emission::new(arms, dimension, settings.emit.interactions);
 
-    // Only where old events are folded must an epoch know the watermark of the one before when it is parsed.
-    let (watermarks_in, watermarks) = settings.time.keep.map(|_| scope.feedback::<Vec<Option<Millis>>>(1)).unzip();
+    // Only where old events are folded must an epoch know the watermark of the one before when it
+    // is parsed.
+    let (watermarks_in, watermarks) =
+        settings.time.keep.map(|_| scope.feedback::<Vec<Option<Millis>>>(1)).unzip();
     let past = Past { highs: common.highs.clone(), watermark: common.watermark, watermarks };
     let parsed = parse(feed, &settings, past);
-    let closings = watermark(parsed.standings, Partitions::new(settings.time.lateness, common.watermark));
+    let closings =
+        watermark(parsed.standings, Partitions::new(settings.time.lateness, common.watermark));
     if let Some(watermarks_in) = watermarks_in {
         closings.clone().map(|closed| closed.watermark).broadcast().connect_loop(watermarks_in);
     }
-    let settled = settle(parsed.records, parsed.asides, closings.clone().broadcast(), Rc::clone(&shared));
+    let settled =
+        settle(parsed.records, parsed.asides, closings.clone().broadcast(), Rc::clone(&shared));
     let published = close_thresholds(settled.totals, owner, settings.emit.final_features.flatten());
     let (models_in, models) = scope.feedback::<Vec<Learned>>(settings.bandit.model_lag);
-    let versions: Vec<Learned> = common.arms.iter().flat_map(|version| solved(version, common.changed, &settings)).collect();
+    let versions: Vec<Learned> =
+        common.arms.iter().flat_map(|version| solved(version, common.changed, &settings)).collect();
     let unlearned = Model::new(arms, dimension, settings.serving(0).ridge);
     let mut learner = Learner::new(Rc::clone(&shared), emission, unlearned).knowing(versions);
     if common.is_changing() {
         learner = learner.telling_anew((scope.index() == 0).then_some(common.counts));
     }
-    // None of before a change can decide after it, so its own models come at once, whatever the lag.
-    let (first_in, first) = (common.is_changing() && settings.bandit.model_lag > 1).then(|| scope.feedback::<Vec<Learned>>(1)).unzip();
+    // None of before a change can decide after it, so its own models come at once, whatever the
+    // lag.
+    let (first_in, first) = (common.is_changing() && settings.bandit.model_lag > 1)
+        .then(|| scope.feedback::<Vec<Learned>>(1))
+        .unzip();
     let at_once = if first_in.is_some() { common.changed } else { 0 };
     let models = scope.concatenate(first.into_iter().chain([models]));
     let learned = learn(settled.closed, published.clone().broadcast(), models, learner, images);
     let updates = sum_by_arm(learned.deltas, dimension, Arc::clone(&settings), &common);
     let models = updates.clone().flat_map(|(_, models)| models);
     if let Some(first_in) = first_in {
-        models.clone().filter(move |learned| learned.version == at_once).broadcast().connect_loop(first_in);
+        models
+            .clone()
+            .filter(move |learned| learned.version == at_once)
+            .broadcast()
+            .connect_loop(first_in);
     }
     models.filter(move |learned| learned.version != at_once).broadcast().connect_loop(models_in);
 
@@ -125,17 +142,31 @@ pub fn campaign<'scope>(feed: StreamVec<'scope, u64, Feed>, campaign: &Campaign,
 }
 
 /// Each epoch's watermark, on worker 0.
-fn watermark<'scope>(standings: StreamVec<'scope, u64, Standing>, mut partitions: Partitions) -> StreamVec<'scope, u64, Closed> {
-    by_epoch(standings, Exchange::new(|_| 0), "Watermark", move |_, marks| [partitions.close(marks)])
+fn watermark<'scope>(
+    standings: StreamVec<'scope, u64, Standing>,
+    mut partitions: Partitions,
+) -> StreamVec<'scope, u64, Closed> {
+    by_epoch(
+        standings,
+        Exchange::new(|_| 0),
+        "Watermark",
+        move |_, marks| [partitions.close(marks)],
+    )
 }
 
 /// The daily thresholds that each epoch closes, on worker 0.
-fn close_thresholds<'scope>(totals: StreamVec<'scope, u64, TotalChanges>, mut owner: Owner, as_of: Option<i64>) -> StreamVec<'scope, u64, Published> {
-    by_epoch(totals, Exchange::new(|_| 0), "Thresholds", move |_, totals| [owner.close_epoch(totals, as_of)])
+fn close_thresholds<'scope>(
+    totals: StreamVec<'scope, u64, TotalChanges>,
+    mut owner: Owner,
+    as_of: Option<i64>,
+) -> StreamVec<'scope, u64, Published> {
+    by_epoch(totals, Exchange::new(|_| 0), "Thresholds", move |_, totals| {
+        [owner.close_epoch(totals, as_of)]
+    })
 }
 
-/// The totals of each arm, on the arm's worker, and the models solved from them: the one that its row
-/// has, and those that decide.
+/// The totals of each arm, on the arm's worker, and the models solved from them: the one that its
+/// row has, and those that decide.
 fn sum_by_arm<'scope>(
     deltas: StreamVec<'scope, u64, Delta>,
     dimension: usize,
@@ -143,40 +174,58 @@ fn sum_by_arm<'scope>(
     common: &Common,
 ) -> StreamVec<'scope, u64, (ArmUpdate, Vec<Learned>)> {
     // Of several versions of an arm the last one is the newest.
-    let mut totals: BTreeMap<u32, Totals> = common.arms.iter().map(|version| (version.arm, version.totals.clone())).collect();
+    let mut totals: BTreeMap<u32, Totals> =
+        common.arms.iter().map(|version| (version.arm, version.totals.clone())).collect();
     let settings_changed = common.changed;
-    by_epoch(deltas, Exchange::new(|delta: &Delta| u64::from(delta.arm)), "SumByArm", move |epoch, deltas| {
-        let mut changed: Vec<u32> = deltas.iter().map(|delta| delta.arm).collect();
-        for delta in &deltas {
-            totals.entry(delta.arm).or_insert_with(|| Totals::new(dimension)).add(delta);
-        }
-        changed.sort_unstable();
-        changed.dedup();
-        let solved = changed.into_iter().map(|arm| {
-            let version = Version { epoch, arm, totals: totals[&arm].clone() };
-            let models = solved(&version, settings_changed, &settings);
-            let ridge = settings.serving(epoch).ridge;
-            let own = models.iter().find(|learned| learned.ridge == ridge).map(|learned| learned.model.clone());
-            let model = own.unwrap_or_else(|| solve(arm, &version.totals, ridge));
-            (ArmUpdate { arm, totals: version.totals, model }, models)
-        });
-        solved.collect::<Vec<_>>()
-    })
+    by_epoch(
+        deltas,
+        Exchange::new(|delta: &Delta| u64::from(delta.arm)),
+        "SumByArm",
+        move |epoch, deltas| {
+            let mut changed: Vec<u32> = deltas.iter().map(|delta| delta.arm).collect();
+            for delta in &deltas {
+                totals.entry(delta.arm).or_insert_with(|| Totals::new(dimension)).add(delta);
+            }
+            changed.sort_unstable();
+            changed.dedup();
+            let solved = changed.into_iter().map(|arm| {
+                let version = Version { epoch, arm, totals: totals[&arm].clone() };
+                let models = solved(&version, settings_changed, &settings);
+                let ridge = settings.serving(epoch).ridge;
+                let own = models
+                    .iter()
+                    .find(|learned| learned.ridge == ridge)
+                    .map(|learned| learned.model.clone());
+                let model = own.unwrap_or_else(|| solve(arm, &version.totals, ridge));
+                (ArmUpdate { arm, totals: version.totals, model }, models)
+            });
+            solved.collect::<Vec<_>>()
+        },
+    )
 }
 
-/// The models of a version that decide: solved with the ridge that holds for the first epoch in which
-/// it does, and once more for each change of the ridge after that. What was not yet known of when an
-/// epoch was first computed only adds models that decide after it.
+/// The models of a version that decide: solved with the ridge that holds for the first epoch in
+/// which it does, and once more for each change of the ridge after that. What was not yet known of
+/// when an epoch was first computed only adds models that decide after it.
 fn solved(version: &Version, changed: u64, settings: &Settings) -> Vec<Learned> {
-    let first = version.epoch + if version.epoch == changed { 1 } else { settings.bandit.model_lag };
-    let ridges = std::iter::once((first, settings.serving(first).ridge)).chain(settings.ridges_after(first));
-    let solved = |(from, ridge)| Learned { version: version.epoch, from, ridge, model: solve(version.arm, &version.totals, ridge) };
+    let first =
+        version.epoch + if version.epoch == changed { 1 } else { settings.bandit.model_lag };
+    let ridges =
+        std::iter::once((first, settings.serving(first).ridge)).chain(settings.ridges_after(first));
+    let solved = |(from, ridge)| Learned {
+        version: version.epoch,
+        from,
+        ridge,
+        model: solve(version.arm, &version.totals, ridge),
+    };
     ridges.map(solved).collect()
 }
 
 fn owner(settings: &Settings, given: bool, thresholds: &Thresholds) -> Owner {
     match settings.customer.high_value {
-        HighValue::Percentile(percentile) if !given => Owner::restored(Some(percentile), thresholds),
+        HighValue::Percentile(percentile) if !given => {
+            Owner::restored(Some(percentile), thresholds)
+        }
         HighValue::Percentile(_) | HighValue::Fixed(_) => Owner::new(None),
     }
 }

@@ -1,7 +1,9 @@
-//! Which ids are known: a filter that says "certainly new" for nearly every id that is new, so that histories are searched only for the others.
+//! Which ids are known: a filter that says "certainly new" for nearly every id that is new, so that
+//! histories are searched only for the others.
 //!
-//! A Bloom filter in which all bits of a key lie in one word (Putze, Sanders, Singler 2007, "Cache-, hash- and space-efficient Bloom filters"): one
-//! cache line a question. With 16 bits a key, about one new id in a hundred is taken for a known one and searched for in vain.
+//! A Bloom filter in which all bits of a key lie in one word (Putze, Sanders, Singler 2007,
+//! "Cache-, hash- and space-efficient Bloom filters"): one cache line a question. With 16 bits a
+//! key, about one new id in a hundred is taken for a known one and searched for in vain.
 
 /// A one-word-a-key Bloom filter over 64-bit keys.
 #[derive(Debug)]
@@ -25,7 +27,8 @@ impl Known {
     /// The key of an id within its topic and customer.
     #[inline]
     pub(super) fn key(topic: u64, slot: u32, id: u64) -> u64 {
-        let product = u128::from(id ^ topic) * u128::from((u64::from(slot) << 1) ^ 0x9E37_79B9_7F4A_7C15);
+        let product =
+            u128::from(id ^ topic) * u128::from((u64::from(slot) << 1) ^ 0x9E37_79B9_7F4A_7C15);
         ((product as u64) ^ (product >> 64) as u64).wrapping_mul(0xD6E8_FEB8_6659_FD93)
     }
 
@@ -52,7 +55,8 @@ impl Known {
         Known { words: vec![0; words.max(FEWEST_WORDS)], keys: 0 }
     }
 
-    /// An empty filter with room for so many more keys than this one has, to be filled again from the histories. It is larger by four times at least.
+    /// An empty filter with room for so many more keys than this one has, to be filled again from
+    /// the histories. It is larger by four times at least.
     pub(super) fn grown_for(&self, more: usize) -> Self {
         let words = ((self.keys + more) * BITS_PER_KEY).div_ceil(64).next_power_of_two();
         Known { words: vec![0; words.max(self.words.len() * 4)], keys: 0 }
@@ -72,7 +76,9 @@ mod tests {
     #[test]
     fn what_was_inserted_is_always_known() {
         let mut known = Known::new();
-        let keys: Vec<u64> = (0..10_000u64).map(|i| Known::key(1, (i % 97) as u32, i.wrapping_mul(0x9E37_79B9_7F4A_7C15))).collect();
+        let keys: Vec<u64> = (0..10_000u64)
+            .map(|i| Known::key(1, (i % 97) as u32, i.wrapping_mul(0x9E37_79B9_7F4A_7C15)))
+            .collect();
         for &key in &keys {
             known.insert(key);
         }
@@ -81,7 +87,11 @@ mod tests {
 
     #[test]
     fn a_filter_may_be_made_anew_as_large_as_is_needed() {
-        for (keys, words) in [(0, FEWEST_WORDS), (FEWEST_WORDS * 4, FEWEST_WORDS), (FEWEST_WORDS * 4 + 1, FEWEST_WORDS * 2)] {
+        for (keys, words) in [
+            (0, FEWEST_WORDS),
+            (FEWEST_WORDS * 4, FEWEST_WORDS),
+            (FEWEST_WORDS * 4 + 1, FEWEST_WORDS * 2),
+        ] {
             let known = Known::with_room_for(keys);
             assert_eq!((known.words.len(), known.is_short_of(keys)), (words, false));
         }

@@ -1,4 +1,5 @@
-//! The driver of learning: visits the customers that an epoch touched, decides its requests, and emits what changed.
+//! The driver of learning: visits the customers that an epoch touched, decides its requests, and
+//! emits what changed.
 
 use crate::bandit::model::Model;
 use crate::bandit::ridge::ArmModel;
@@ -51,7 +52,8 @@ pub struct LearnedStreams<'scope> {
     pub asked: StreamVec<'scope, u64, Asked>,
 }
 
-/// Learns from each epoch that has settled, once its thresholds are published and the model that decides in it is there.
+/// Learns from each epoch that has settled, once its thresholds are published and the model that
+/// decides in it is there.
 pub fn learn<'scope>(
     settled: StreamVec<'scope, u64, Closed>,
     published: StreamVec<'scope, u64, Published>,
@@ -70,7 +72,8 @@ pub fn learn<'scope>(
     let (segments, segment_stream) = builder.new_output::<Vec<SegmentUpdate>>();
     let (outputs, output_stream) = builder.new_output::<Vec<Output>>();
     let (asked, asked_stream) = builder.new_output::<Vec<Asked>>();
-    // Nobody listens to the last output: the right to send at it keeps the dataflow up until a snapshot is complete.
+    // Nobody listens to the last output: the right to send at it keeps the dataflow up until a
+    // snapshot is complete.
     builder.new_output::<Vec<()>>();
     let mut deltas = OutputBuilder::<_, Builder<Vec<Delta>>>::from(deltas);
     let mut arm_days = OutputBuilder::<_, Builder<Vec<ArmDayUpdate>>>::from(arm_days);
@@ -97,17 +100,25 @@ pub fn learn<'scope>(
                     learner.expect(arms.drain(..));
                 }
             });
-            if let Some((epoch, rights, end)) = open.take_if(|(epoch, ..)| frontiers[1..].iter().all(|frontier| !frontier.less_equal(epoch))) {
+            if let Some((epoch, rights, end)) = open.take_if(|(epoch, ..)| {
+                frontiers[1..].iter().all(|frontier| !frontier.less_equal(epoch))
+            }) {
                 let (results, asks) = learner.learn(epoch, &end);
                 deltas.activate().session(&rights[0]).give_iterator(learner.emission.drain_sums());
-                arm_days
-                    .activate()
-                    .session(&rights[1])
-                    .give_iterator(learner.emission.arm_days.drain().map(|(key, change)| arm_day_update(epoch, key, change)));
-                segments
-                    .activate()
-                    .session(&rights[2])
-                    .give_iterator(learner.emission.segments.drain().map(|(flags, change)| segment_update(epoch, flags, change)));
+                arm_days.activate().session(&rights[1]).give_iterator(
+                    learner
+                        .emission
+                        .arm_days
+                        .drain()
+                        .map(|(key, change)| arm_day_update(epoch, key, change)),
+                );
+                segments.activate().session(&rights[2]).give_iterator(
+                    learner
+                        .emission
+                        .segments
+                        .drain()
+                        .map(|(flags, change)| segment_update(epoch, flags, change)),
+                );
                 outputs.activate().session(&rights[3]).give_iterator(results.into_iter());
                 asked.activate().session(&rights[4]).give(asks);
                 learner.release();
@@ -120,10 +131,17 @@ pub fn learn<'scope>(
             }
         }
     });
-    LearnedStreams { deltas: delta_stream, arm_days: arm_day_stream, segments: segment_stream, outputs: output_stream, asked: asked_stream }
+    LearnedStreams {
+        deltas: delta_stream,
+        arm_days: arm_day_stream,
+        segments: segment_stream,
+        outputs: output_stream,
+        asked: asked_stream,
+    }
 }
 
-/// How long a snapshot rests between two virtual shards: others have their turn, and whoever takes the images keeps up.
+/// How long a snapshot rests between two virtual shards: others have their turn, and whoever takes
+/// the images keeps up.
 const PATIENCE: Duration = Duration::from_millis(1);
 
 /// Takes snapshots of the customers between epochs.
@@ -134,12 +152,19 @@ struct Snapshots {
 }
 
 impl Snapshots {
-    fn begin(&mut self, learner: &Learner, epoch: u64, save: Save, mut rights: Vec<Capability<u64>>) {
+    fn begin(
+        &mut self,
+        learner: &Learner,
+        epoch: u64,
+        save: Save,
+        mut rights: Vec<Capability<u64>>,
+    ) {
         learner.shared.borrow_mut().shard.begin_snapshot(epoch, save);
         self.right = rights.pop();
     }
 
-    /// Goes on with the snapshot, unless an epoch has settled and waits to be learned from; says whether there is more to do.
+    /// Goes on with the snapshot, unless an epoch has settled and waits to be learned from; says
+    /// whether there is more to do.
     fn go_on(&mut self, learner: &Learner) -> bool {
         if self.right.is_none() {
             return false;
@@ -167,7 +192,14 @@ pub struct Learner {
 impl Learner {
     /// A learner over these customers that begins with this model.
     pub fn new(shared: Rc<RefCell<Shared>>, emission: Emission, model: Model) -> Self {
-        Learner { shared, emission, model, coming: BTreeMap::new(), published: BTreeMap::new(), stood: None }
+        Learner {
+            shared,
+            emission,
+            model,
+            coming: BTreeMap::new(),
+            published: BTreeMap::new(),
+            stood: None,
+        }
     }
 
     /// With models that were learned before, of each arm in the order of their versions.
@@ -184,7 +216,9 @@ impl Learner {
     }
 
     fn expect(&mut self, models: impl IntoIterator<Item = Learned>) {
-        models.into_iter().for_each(|learned| self.coming.entry(learned.from).or_default().push(learned));
+        models
+            .into_iter()
+            .for_each(|learned| self.coming.entry(learned.from).or_default().push(learned));
     }
 
     /// What an epoch gives, and what is asked in it.
@@ -213,8 +247,11 @@ impl Learner {
             outputs.extend(shard.final_features(&end).into_iter().map(Output::LastFeatures));
         }
         let counts = shard.take_counts(end.last);
-        let mut counts =
-            Counts { learned: std::mem::take(&mut self.emission.learned), corrected: std::mem::take(&mut self.emission.corrected), ..counts };
+        let mut counts = Counts {
+            learned: std::mem::take(&mut self.emission.learned),
+            corrected: std::mem::take(&mut self.emission.corrected),
+            ..counts
+        };
         self.stood.take().iter().for_each(|stood| counts.count_anew(stood));
         outputs.push(Output::Counts(counts));
         (outputs, shard.ask(epoch, end.last, counts.records))

@@ -1,4 +1,5 @@
-//! Each customer's total of purchases by day, as the daily threshold needs it: held back until a day's threshold closes, then applied in order of days.
+//! Each customer's total of purchases by day, as the daily threshold needs it: held back until a
+//! day's threshold closes, then applied in order of days.
 
 use crate::campaign::output::Day;
 use crate::campaign::thresholds::day_of;
@@ -18,15 +19,18 @@ pub struct TotalChange {
     pub total: Option<u64>,
 }
 
-/// One worker's customers: totals up to the day that has been applied, and what is known of later days.
+/// One worker's customers: totals up to the day that has been applied, and what is known of later
+/// days.
 #[derive(Debug)]
 pub struct Ledger {
     /// Purchases of days up to this one are in the totals.
     applied: Day,
-    /// Later purchases, by day since 1970: days are few (the calendar of events ends with 2099), and most have purchases.
+    /// Later purchases, by day since 1970: days are few (the calendar of events ends with 2099),
+    /// and most have purchases.
     open: Vec<Vec<Entry>>,
     totals: Vec<Total>,
-    /// Purchases that came after their day had been applied and count from a later one on, by customer: what a snapshot cannot tell from histories.
+    /// Purchases that came after their day had been applied and count from a later one on, by
+    /// customer: what a snapshot cannot tell from histories.
     late: HashMap<u32, Late>,
     /// A snapshot is being taken: what was late when it began must stay known.
     late_held: bool,
@@ -78,7 +82,8 @@ impl Ledger {
         }
     }
 
-    /// The ledger of a snapshot, with every day up to `applied` applied; its customers are still to be [taken up](Self::take_up).
+    /// The ledger of a snapshot, with every day up to `applied` applied; its customers are still to
+    /// be [taken up](Self::take_up).
     pub fn restored(worker: usize, peers: usize, applied: Day) -> Self {
         Ledger { applied, untold: true, ..Ledger::new(worker, peers) }
     }
@@ -87,16 +92,21 @@ impl Ledger {
     pub fn take_up(&mut self, customer: u32, transactions: &[Transaction]) {
         let applied = self.applied;
         let total = self.total(customer);
-        for transaction in transactions.iter().filter(|transaction| day_of(transaction.timestamp()) <= applied) {
+        for transaction in
+            transactions.iter().filter(|transaction| day_of(transaction.timestamp()) <= applied)
+        {
             total.amount = total.amount.wrapping_add(transaction.amount());
             total.purchases += 1;
         }
-        for transaction in transactions.iter().filter(|transaction| day_of(transaction.timestamp()) > applied) {
+        for transaction in
+            transactions.iter().filter(|transaction| day_of(transaction.timestamp()) > applied)
+        {
             self.note(customer, day_of(transaction.timestamp()), 1, transaction.amount() as i64);
         }
     }
 
-    /// Takes up a customer's folded purchases. All their days were applied long before they were folded.
+    /// Takes up a customer's folded purchases. All their days were applied long before they were
+    /// folded.
     pub fn take_up_folded(&mut self, customer: u32, folded: &Folded) {
         let total = self.total(customer);
         total.amount = total.amount.wrapping_add(folded.summary.amount);
@@ -106,10 +116,16 @@ impl Ledger {
     /// Notes that a customer's folded purchases went, as those of a day already applied.
     pub fn note_folded_gone(&mut self, customer: u32, folded: &Folded) {
         let Summary { purchases, amount, last, .. } = folded.summary;
-        self.note(customer, day_of(last), (purchases as i32).wrapping_neg(), (amount as i64).wrapping_neg());
+        self.note(
+            customer,
+            day_of(last),
+            (purchases as i32).wrapping_neg(),
+            (amount as i64).wrapping_neg(),
+        );
     }
 
-    /// Takes up that some of a customer's purchases came late and count from `day` on, unless that day has been applied since.
+    /// Takes up that some of a customer's purchases came late and count from `day` on, unless that
+    /// day has been applied since.
     pub fn take_up_late(&mut self, customer: u32, day: i64, purchases: i32, amount: i64) {
         if day <= i64::from(self.applied) {
             return;
@@ -142,8 +158,8 @@ impl Ledger {
         self.late.retain(|_, late| late.day > self.applied);
     }
 
-    /// Notes a purchase that appeared (`purchases` = 1) or went (-1, with its amount negative). One of a day already applied counts from the next
-    /// closing on.
+    /// Notes a purchase that appeared (`purchases` = 1) or went (-1, with its amount negative). One
+    /// of a day already applied counts from the next closing on.
     #[inline]
     pub fn note(&mut self, customer: u32, day: Day, purchases: i32, amount: i64) {
         let asked = day;
@@ -173,17 +189,22 @@ impl Ledger {
         late.amount += amount;
     }
 
-    /// Applies all purchases of days up to `through`, and says how totals changed, in order of days.
+    /// Applies all purchases of days up to `through`, and says how totals changed, in order of
+    /// days.
     pub fn close(&mut self, through: Day, changes: &mut Vec<TotalChange>) {
         if std::mem::take(&mut self.untold) {
             let restored = self.totals.iter().enumerate().filter(|(_, total)| total.purchases > 0);
-            changes.extend(restored.map(|(customer, total)| self.change(self.applied, customer as u32, *total)));
+            changes.extend(
+                restored
+                    .map(|(customer, total)| self.change(self.applied, customer as u32, *total)),
+            );
         }
         if through <= self.applied {
             return;
         }
         let first = usize::try_from(self.applied.saturating_add(1)).unwrap_or(0);
-        let end = usize::try_from(through).map_or(0, |last| last.saturating_add(1)).min(self.open.len());
+        let end =
+            usize::try_from(through).map_or(0, |last| last.saturating_add(1)).min(self.open.len());
         self.applied = through;
         for day in first..end {
             for entry in std::mem::take(&mut self.open[day]) {
@@ -212,7 +233,11 @@ impl Ledger {
     }
 
     fn change(&self, day: Day, customer: u32, total: Total) -> TotalChange {
-        TotalChange { day, slot: customer * self.peers + self.worker, total: (total.purchases > 0).then_some(total.amount) }
+        TotalChange {
+            day,
+            slot: customer * self.peers + self.worker,
+            total: (total.purchases > 0).then_some(total.amount),
+        }
     }
 }
 
@@ -249,7 +274,8 @@ mod tests {
         assert_eq!(changes.last(), Some(&TotalChange { day: 10, slot: 3, total: None }));
     }
 
-    /// What happens to a ledger: a purchase of a customer and day appears, the oldest of a customer goes, or days close.
+    /// What happens to a ledger: a purchase of a customer and day appears, the oldest of a customer
+    /// goes, or days close.
     #[derive(Clone, Copy, Debug)]
     enum Step {
         Buy(u32, Day),
@@ -270,13 +296,22 @@ mod tests {
             match step {
                 Step::Buy(customer, day) => {
                     let amount = 100 + number;
-                    self.purchases[customer as usize].push(Transaction::new(number, i64::from(day) * DAY, Purchase::new(amount, 0, 0, 0, false)));
+                    self.purchases[customer as usize].push(Transaction::new(
+                        number,
+                        i64::from(day) * DAY,
+                        Purchase::new(amount, 0, 0, 0, false),
+                    ));
                     self.ledger.note(customer, day, 1, amount as i64);
                 }
                 Step::Return(customer) if self.purchases[customer as usize].is_empty() => {}
                 Step::Return(customer) => {
                     let gone = self.purchases[customer as usize].remove(0);
-                    self.ledger.note(customer, day_of(gone.timestamp()), -1, -(gone.amount() as i64));
+                    self.ledger.note(
+                        customer,
+                        day_of(gone.timestamp()),
+                        -1,
+                        -(gone.amount() as i64),
+                    );
                 }
                 Step::Close(through) => {
                     let mut changes = Vec::new();

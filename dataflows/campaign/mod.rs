@@ -1,4 +1,5 @@
-//! The campaign dataflow: purchases and interactions in; features, models and decisions out. [`graph`] is its drawing.
+//! The campaign dataflow: purchases and interactions in; features, models and decisions out.
+//! [`graph`] is its drawing.
 
 pub mod counts;
 mod decide;

@@ -1,7 +1,9 @@
-//! What the campaign dataflow hands to the sinks, epoch by epoch: batches of rows, all plain values.
+//! What the campaign dataflow hands to the sinks, epoch by epoch: batches of rows, all plain
+//! values.
 //!
-//! Every worker sends [`Output`]s at the time of their epoch; together with those of the other workers they are the whole of what the epoch changed.
-//! Sums of [`Counts`] and the rows of one epoch are the same on any number of workers, only their order and grouping differ.
+//! Every worker sends [`Output`]s at the time of their epoch; together with those of the other
+//! workers they are the whole of what the epoch changed. Sums of [`Counts`] and the rows of one
+//! epoch are the same on any number of workers, only their order and grouping differ.
 
 use crate::bandit::policy::Chosen;
 use crate::bandit::ridge::ArmModel;
@@ -31,11 +33,13 @@ pub enum Output {
     Decisions(Vec<Decision>),
     /// An arm's statistics after the epoch, and its solved model.
     Arm(Box<ArmUpdate>),
-    /// A daily high-value threshold that closed: the day it holds for, and the total in minor units.
+    /// A daily high-value threshold that closed: the day it holds for, and the total in minor
+    /// units.
     Threshold(Day, u64),
     /// Records that were rejected.
     Rejected(Vec<Rejected>),
-    /// Fields of valid records that could not be read and were left out, since nothing depends on them: topic, name, and in how many records.
+    /// Fields of valid records that could not be read and were left out, since nothing depends on
+    /// them: topic, name, and in how many records.
     Ignored(Vec<(Topic, String, u64)>),
     /// Hashes of names of purchases that are not in their lists, some of them seen before.
     Unlisted(Vec<(List, u64)>),
@@ -51,7 +55,8 @@ pub enum Output {
     Kept(Vec<Kept>),
     /// What was counted.
     Counts(Counts),
-    /// Of the rewards without an interaction, those that name one of another customer, as was found last: exact at the end of the input.
+    /// Of the rewards without an interaction, those that name one of another customer, as was found
+    /// last: exact at the end of the input.
     OfOtherCustomers(u64),
     /// The epoch's end: its watermark and offsets. One a process-wide epoch, from worker 0.
     Closed(Closed),
@@ -68,7 +73,8 @@ pub enum Change {
     Delete,
 }
 
-/// Rows of interactions; the contexts lie in one vector, a row with `learned` taking the next `dimension` values of it.
+/// Rows of interactions; the contexts lie in one vector, a row with `learned` taking the next
+/// `dimension` values of it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct InteractionRows {
     /// The rows.
@@ -100,7 +106,8 @@ pub struct InteractionRow {
     pub decision: Option<(u64, Option<u64>)>,
 }
 
-/// Features of customers; each row's values are the next `features` values (none for a row that went).
+/// Features of customers; each row's values are the next `features` values (none for a row that
+/// went).
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct FeatureRows {
     /// The rows.
@@ -132,7 +139,8 @@ pub struct FeatureRow {
     pub signup: Option<Millis>,
 }
 
-/// Rows of features at the end of a bounded input. They are many at once, and about half of their values are 0: those are left out.
+/// Rows of features at the end of a bounded input. They are many at once, and about half of their
+/// values are 0: those are left out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LastRows {
     customers: Vec<CustomerId>,
@@ -165,7 +173,9 @@ impl LastRows {
         debug_assert_eq!(values.len(), self.width);
         // The negative zero is another number than 0.
         let is_present = |value: &f64| value.to_bits() != 0;
-        let word = |values: &[f64]| values.iter().rev().fold(0, |word, value| word << 1 | u64::from(is_present(value)));
+        let word = |values: &[f64]| {
+            values.iter().rev().fold(0, |word, value| word << 1 | u64::from(is_present(value)))
+        };
         self.customers.push(customer);
         self.present.extend(values.chunks(64).map(word));
         self.values.extend(values.iter().copied().filter(is_present));
@@ -185,7 +195,8 @@ impl LastRows {
     /// The rows.
     pub fn iter(&self) -> impl Iterator<Item = LastRow<'_>> {
         let starts = std::iter::once(&0).chain(&self.ends);
-        let values = starts.zip(&self.ends).map(|(&start, &end)| &self.values[start as usize..end as usize]);
+        let values =
+            starts.zip(&self.ends).map(|(&start, &end)| &self.values[start as usize..end as usize]);
         let words = self.width.div_ceil(64).max(1);
         let rows = self.customers.iter().zip(self.present.chunks_exact(words)).zip(values);
         rows.map(|((&customer, present), values)| LastRow { customer, present, values })
@@ -196,8 +207,10 @@ impl LastRow<'_> {
     /// Its first `width` values.
     pub fn values(&self, width: usize) -> impl Iterator<Item = f64> + '_ {
         let mut left = self.values.iter();
-        let is_present = |at: usize| self.present.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 == 1);
-        (0..width).map(move |at| if is_present(at) { left.next().copied().unwrap_or(0.0) } else { 0.0 })
+        let is_present =
+            |at: usize| self.present.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 == 1);
+        (0..width)
+            .map(move |at| if is_present(at) { left.next().copied().unwrap_or(0.0) } else { 0.0 })
     }
 }
 
@@ -293,7 +306,8 @@ pub struct Segment {
     pub amount: i64,
 }
 
-/// A customer that was erased in an epoch: what was there and is gone, before the epoch and with its own records.
+/// A customer that was erased in an epoch: what was there and is gone, before the epoch and with
+/// its own records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Erasure {
     /// Whose.
@@ -314,14 +328,24 @@ pub struct Erasure {
     pub decisions: u64,
     /// Contributions to models that stay in them, because the interactions had been folded.
     pub folded: u64,
-    /// Where folded events went too: everything dated before this instant is gone, though it was no longer kept one by one and is not counted here.
+    /// Where folded events went too: everything dated before this instant is gone, though it was no
+    /// longer kept one by one and is not counted here.
     pub folded_before: Option<Millis>,
 }
 
 impl Erasure {
-    /// What went and what stays, in the order of the columns of a report: transactions, interactions, rewards, profiles, learned, decisions, folded.
+    /// What went and what stays, in the order of the columns of a report: transactions,
+    /// interactions, rewards, profiles, learned, decisions, folded.
     pub fn numbers(&self) -> [u64; 7] {
-        [self.transactions, self.interactions, self.rewards, self.profiles, self.learned, self.decisions, self.folded]
+        [
+            self.transactions,
+            self.interactions,
+            self.rewards,
+            self.profiles,
+            self.learned,
+            self.decisions,
+            self.folded,
+        ]
     }
 
     /// Up to which instant every interaction and decision of the customer is gone, folded or not.
@@ -356,13 +380,24 @@ mod tests {
     #[test]
     fn rows_come_back_with_their_zeros() {
         for width in [1, 3, 64, 65, 130] {
-            let row =
-                |customer: i64| (0..width).map(|at| [0.0, 1.5, -0.0, f64::from(at)][(customer as usize + at as usize) % 4]).collect::<Vec<f64>>();
+            let row = |customer: i64| {
+                (0..width)
+                    .map(|at| {
+                        [0.0, 1.5, -0.0, f64::from(at)][(customer as usize + at as usize) % 4]
+                    })
+                    .collect::<Vec<f64>>()
+            };
             let mut rows = LastRows::new(width as usize);
             (0..5).for_each(|customer| rows.push(customer, &row(customer)));
             let bits = |values: Vec<f64>| values.into_iter().map(f64::to_bits).collect::<Vec<_>>();
-            let found: Vec<(i64, Vec<u64>)> = rows.iter().map(|found| (found.customer, bits(found.values(width as usize).collect()))).collect();
-            assert_eq!((rows.len(), found), (5, (0..5).map(|customer| (customer, bits(row(customer)))).collect()));
+            let found: Vec<(i64, Vec<u64>)> = rows
+                .iter()
+                .map(|found| (found.customer, bits(found.values(width as usize).collect())))
+                .collect();
+            assert_eq!(
+                (rows.len(), found),
+                (5, (0..5).map(|customer| (customer, bits(row(customer)))).collect())
+            );
         }
     }
 }

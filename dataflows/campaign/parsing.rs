@@ -1,4 +1,5 @@
-//! The driver of the parser: blocks in; records, asides, rejected records and the standing of partitions out, all on the worker that read them.
+//! The driver of the parser: blocks in; records, asides, rejected records and the standing of
+//! partitions out, all on the worker that read them.
 
 use crate::campaign::feed::{Feed, erased};
 use crate::campaign::output::{Counts, Output};
@@ -34,13 +35,19 @@ pub struct Past<'scope> {
     pub highs: Vec<(Topic, u32, Millis)>,
     /// The watermark before the first epoch.
     pub watermark: Option<Millis>,
-    /// At each epoch the watermark of the one before, on every worker; `None` where it changes nothing.
+    /// At each epoch the watermark of the one before, on every worker; `None` where it changes
+    /// nothing.
     pub watermarks: Option<StreamVec<'scope, u64, Option<Millis>>>,
 }
 
-/// Parses every block where it was read. Where there are watermarks, an epoch's blocks wait for that of the epoch before, because they tell what is older
-/// than is kept, and only here a record's bytes are at hand.
-pub fn parse<'scope>(feed: StreamVec<'scope, u64, Feed>, settings: &Settings, past: Past<'scope>) -> ParsedStreams<'scope> {
+/// Parses every block where it was read. Where there are watermarks, an epoch's blocks wait for
+/// that of the epoch before, because they tell what is older than is kept, and only here a record's
+/// bytes are at hand.
+pub fn parse<'scope>(
+    feed: StreamVec<'scope, u64, Feed>,
+    settings: &Settings,
+    past: Past<'scope>,
+) -> ParsedStreams<'scope> {
     let mut builder = OperatorBuilder::new("Parse".to_owned(), feed.scope());
     let mut input = builder.new_input(feed, Pipeline);
     let mut watermarks = past.watermarks.map(|watermarks| builder.new_input(watermarks, Pipeline));
@@ -69,29 +76,43 @@ pub fn parse<'scope>(feed: StreamVec<'scope, u64, Feed>, settings: &Settings, pa
                     desk.coming.extend(values.drain(..).map(|watermark| (epoch, watermark)));
                 });
             }
-            let is_known = |epoch: &u64| frontiers.get(1).is_none_or(|frontier| !frontier.less_equal(epoch));
+            let is_known =
+                |epoch: &u64| frontiers.get(1).is_none_or(|frontier| !frontier.less_equal(epoch));
             while let Some((epoch, rights, feed)) = stash.take_closed(is_known) {
                 desk.begin(epoch);
                 for item in feed {
                     match item {
                         Feed::Block(block) => {
                             desk.parse(&block);
-                            records.session(&rights[0]).give_iterator(desk.parsed.records.drain(..));
+                            records
+                                .session(&rights[0])
+                                .give_iterator(desk.parsed.records.drain(..));
                             asides.session(&rights[1]).give_iterator(desk.parsed.asides.drain(..));
                             outputs.session(&rights[3]).give_iterator(desk.outputs().into_iter());
                         }
-                        Feed::Erased(customer, until) => records.session(&rights[0]).give_iterator(std::iter::once(erased(customer, until))),
+                        Feed::Erased(customer, until) => records
+                            .session(&rights[0])
+                            .give_iterator(std::iter::once(erased(customer, until))),
                         Feed::Kept(kept) => outputs.session(&rights[3]).give(Output::Kept(kept)),
                         Feed::Mark(mark) => {
                             let high = desk.highs.get(&(mark.topic, mark.partition)).copied();
-                            standings.session(&rights[2]).give(Standing { mark, high, read: desk.take_read(mark.topic, mark.partition) });
+                            standings.session(&rights[2]).give(Standing {
+                                mark,
+                                high,
+                                read: desk.take_read(mark.topic, mark.partition),
+                            });
                         }
                     }
                 }
             }
         }
     });
-    ParsedStreams { records: record_stream, asides: aside_stream, standings: standing_stream, outputs: output_stream }
+    ParsedStreams {
+        records: record_stream,
+        asides: aside_stream,
+        standings: standing_stream,
+        outputs: output_stream,
+    }
 }
 
 /// The parser, and the greatest valid timestamp of each partition.
@@ -110,12 +131,21 @@ struct Desk {
 
 impl Desk {
     fn new(settings: &Settings, highs: &[(Topic, u32, Millis)], watermark: Option<Millis>) -> Self {
-        let highs = highs.iter().map(|&(topic, partition, high)| ((topic, partition), high)).collect();
+        let highs =
+            highs.iter().map(|&(topic, partition, high)| ((topic, partition), high)).collect();
         // Names go to whoever commits, not to the customer's worker: one batch is enough.
         let mut parser = Parser::new(Arc::new(settings.input.clone()), 1, |_| 0);
         parser.set_horizon(settings.time.horizon(watermark));
         let profiled = settings.emit.profiled.then(Vec::new);
-        Desk { parser, parsed: Parsed::default(), highs, read: HashMap::new(), profiled, time: settings.time.clone(), coming: BTreeMap::new() }
+        Desk {
+            parser,
+            parsed: Parsed::default(),
+            highs,
+            read: HashMap::new(),
+            profiled,
+            time: settings.time.clone(),
+            coming: BTreeMap::new(),
+        }
     }
 
     /// Begins or goes on with an epoch, of which the watermark before is known.
@@ -131,7 +161,12 @@ impl Desk {
         // Who was erased is known where the customer is at home.
         let Parsed { rejected, asides, .. } = &mut self.parsed;
         let named = rejected.extract_if(.., |rejected| rejected.whose.is_some());
-        asides.extend(named.filter_map(|rejected| Some(Aside::Rejected { customer: rejected.whose?.customer, rejected: Box::new(rejected) })));
+        asides.extend(named.filter_map(|rejected| {
+            Some(Aside::Rejected {
+                customer: rejected.whose?.customer,
+                rejected: Box::new(rejected),
+            })
+        }));
         if let Some(high) = self.parsed.high {
             let known = self.highs.entry(block.source()).or_insert(high);
             *known = high.max(*known);
@@ -140,7 +175,8 @@ impl Desk {
             *self.read.entry(block.source()).or_default() += messages.heads.len() as u64;
         }
         if let Some(profiled) = &mut self.profiled {
-            let profiles = self.parsed.asides.iter().filter(|aside| matches!(aside, Aside::Profile { .. }));
+            let profiles =
+                self.parsed.asides.iter().filter(|aside| matches!(aside, Aside::Profile { .. }));
             profiled.extend(profiles.map(Aside::customer));
         }
     }
@@ -151,22 +187,31 @@ impl Desk {
     }
 
     fn outputs(&mut self) -> Vec<Output> {
-        let names = self.parsed.names.drain(..).filter(|names| !names.keys.is_empty()).map(Output::Names);
+        let names =
+            self.parsed.names.drain(..).filter(|names| !names.keys.is_empty()).map(Output::Names);
         let mut outputs: Vec<Output> = names.collect();
         if !self.parsed.rejected.is_empty() {
             outputs.push(Output::Rejected(std::mem::take(&mut self.parsed.rejected)));
         }
         if self.parsed.unread_erasures > 0 {
-            outputs.push(Output::Counts(Counts { unread_erasures: self.parsed.unread_erasures, ..Counts::none() }));
+            outputs.push(Output::Counts(Counts {
+                unread_erasures: self.parsed.unread_erasures,
+                ..Counts::none()
+            }));
         }
         if !self.parsed.ignored.is_empty() {
             let ignored = std::mem::take(&mut self.parsed.ignored).into_iter();
-            outputs.push(Output::Ignored(ignored.map(|((topic, field), records)| (topic, field.to_string(), records)).collect()));
+            outputs.push(Output::Ignored(
+                ignored
+                    .map(|((topic, field), records)| (topic, field.to_string(), records))
+                    .collect(),
+            ));
         }
         if !self.parsed.unlisted.is_empty() {
             outputs.push(Output::Unlisted(std::mem::take(&mut self.parsed.unlisted)));
         }
-        let profiled = self.profiled.as_mut().map(std::mem::take).filter(|profiled| !profiled.is_empty());
+        let profiled =
+            self.profiled.as_mut().map(std::mem::take).filter(|profiled| !profiled.is_empty());
         outputs.extend(profiled.map(Output::Profiled));
         outputs
     }

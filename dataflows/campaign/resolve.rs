@@ -1,6 +1,7 @@
 //! Resolution: one customer's records of an epoch, applied in the order of their places.
 //!
-//! Ids settle first, then erasures apply. The result depends only on what was settled and on the records, not on how they were batched.
+//! Ids settle first, then erasures apply. The result depends only on what was settled and on the
+//! records, not on how they were batched.
 
 use crate::campaign::output::Erasure;
 use crate::campaign::settle::{interaction, transaction};
@@ -108,7 +109,13 @@ impl<T: Settled> Roll<T> {
 
     /// Drops everything dated up to `until`; says how many.
     fn erase(&mut self, until: Millis) -> u64 {
-        let doomed: Vec<u64> = self.items.iter().flatten().filter(|item| item.timestamp() <= until).map(Settled::id).collect();
+        let doomed: Vec<u64> = self
+            .items
+            .iter()
+            .flatten()
+            .filter(|item| item.timestamp() <= until)
+            .map(Settled::id)
+            .collect();
         doomed.iter().filter(|&&id| self.take(id).is_some()).count() as u64
     }
 
@@ -125,12 +132,20 @@ impl<T: Settled> Roll<T> {
 
     /// What appeared that was not settled so before.
     fn appeared(&self) -> impl Iterator<Item = &T> + '_ {
-        self.items.iter().enumerate().filter(|(i, item)| item.as_ref() != self.settled.get(*i)).filter_map(|(_, item)| item.as_ref())
+        self.items
+            .iter()
+            .enumerate()
+            .filter(|(i, item)| item.as_ref() != self.settled.get(*i))
+            .filter_map(|(_, item)| item.as_ref())
     }
 
     /// What was settled before and is not so any more.
     fn vanished(&self) -> impl Iterator<Item = &T> + '_ {
-        self.settled.iter().zip(&self.items).filter(|(settled, item)| item.as_ref() != Some(settled)).map(|(settled, _)| settled)
+        self.settled
+            .iter()
+            .zip(&self.items)
+            .filter(|(settled, item)| item.as_ref() != Some(settled))
+            .map(|(settled, _)| settled)
     }
 }
 
@@ -183,13 +198,17 @@ impl<'a> Resolution<'a> {
         attachments: &mut HashMap<(Slot, Place), (u64, Attachment)>,
         rejected: &mut Vec<Rejected>,
     ) {
-        // Whether a reward can be taken may depend on the interactions and erasures that are left, wherever these stand.
-        let is_of_rewards = |record: &&Record| matches!(record.kind(), Kind::Reward | Kind::RetractReward);
+        // Whether a reward can be taken may depend on the interactions and erasures that are left,
+        // wherever these stand.
+        let is_of_rewards =
+            |record: &&Record| matches!(record.kind(), Kind::Reward | Kind::RetractReward);
         let rewards = records.clone().filter(is_of_rewards);
         for record in records.filter(|record| !is_of_rewards(record)).chain(rewards) {
             // Records of other topics may stand at the same place.
             let attachment = match record.kind() {
-                Kind::Interaction => attachments.remove(&(self.slot, record.place())).map(|(_, attachment)| attachment),
+                Kind::Interaction => attachments
+                    .remove(&(self.slot, record.place()))
+                    .map(|(_, attachment)| attachment),
                 _ => None,
             };
             self.apply(record, attachment);
@@ -208,11 +227,24 @@ impl<'a> Resolution<'a> {
             }
             Kind::Interaction => Some(self.put_interaction(interaction(record), attachment)),
             Kind::Reward => {
-                let new = Reward { id: record.id, interaction: record.extra, timestamp: record.timestamp, value: record.value as i64 };
+                let new = Reward {
+                    id: record.id,
+                    interaction: record.extra,
+                    timestamp: record.timestamp,
+                    value: record.value as i64,
+                };
                 self.put_reward(new, record.place())
             }
-            Kind::RetractTransaction => self.retracted(|of| of.transactions.take(record.id).is_some(), Topic::Transactions, record),
-            Kind::RetractInteraction => self.retracted(|of| of.interactions.take(record.id).is_some(), Topic::Interactions, record),
+            Kind::RetractTransaction => self.retracted(
+                |of| of.transactions.take(record.id).is_some(),
+                Topic::Transactions,
+                record,
+            ),
+            Kind::RetractInteraction => self.retracted(
+                |of| of.interactions.take(record.id).is_some(),
+                Topic::Interactions,
+                record,
+            ),
             Kind::RetractReward => self.retracted(
                 |of| {
                     let taken = of.rewards.take(record.id);
@@ -251,9 +283,11 @@ impl<'a> Resolution<'a> {
         put
     }
 
-    /// A reward whose interaction is not there, and may have been folded, is not taken: what has this id stays as it is.
+    /// A reward whose interaction is not there, and may have been folded, is not taken: what has
+    /// this id stays as it is.
     fn put_reward(&mut self, new: Reward, place: Place) -> Option<Put> {
-        let may_be_folded = new.timestamp < self.shard.folding.horizon.rewards && self.interactions.get(new.interaction).is_none();
+        let may_be_folded = new.timestamp < self.shard.folding.horizon.rewards
+            && self.interactions.get(new.interaction).is_none();
         let is_erased = self.extras.erased.is_some_and(|until| new.timestamp <= until);
         if may_be_folded && !is_erased && self.rewards.get(new.id) != Some(&new) {
             self.refused.push(place);
@@ -264,7 +298,12 @@ impl<'a> Resolution<'a> {
         Some(self.rewards.put(new, |old| *old == new))
     }
 
-    fn retracted(&mut self, take: impl FnOnce(&mut Self) -> bool, topic: Topic, record: &Record) -> Option<Put> {
+    fn retracted(
+        &mut self,
+        take: impl FnOnce(&mut Self) -> bool,
+        topic: Topic,
+        record: &Record,
+    ) -> Option<Put> {
         if take(self) {
             self.shard.counts.retracted += 1;
         } else {
@@ -277,9 +316,15 @@ impl<'a> Resolution<'a> {
     fn erase(&mut self) {
         let Some(until) = self.extras.erased else { return };
         let learned = self.learned_until(until);
-        self.rewarded.extend(self.rewards.left().filter(|r| r.timestamp <= until).map(|r| r.interaction));
-        let (transactions, interactions, rewards) = (self.transactions.erase(until), self.interactions.erase(until), self.rewards.erase(until));
-        let profiles = self.shard.histories[self.slot as usize].profiles.partition_point(|p| p.from <= until);
+        self.rewarded
+            .extend(self.rewards.left().filter(|r| r.timestamp <= until).map(|r| r.interaction));
+        let (transactions, interactions, rewards) = (
+            self.transactions.erase(until),
+            self.interactions.erase(until),
+            self.rewards.erase(until),
+        );
+        let profiles =
+            self.shard.histories[self.slot as usize].profiles.partition_point(|p| p.from <= until);
         if profiles > 0 {
             self.shard.remember(self.slot, Millis::MIN);
             self.shard.histories[self.slot as usize].profiles.drain(..profiles);
@@ -287,18 +332,34 @@ impl<'a> Resolution<'a> {
         let folded = if self.erasing { self.erase_folded(until) } else { None };
         let folded_before = folded.as_ref().map(|_| self.shard.folding.horizon.events);
         let decisions = self.extras.decisions.len();
-        self.extras.decisions.retain(|decided| decided.timestamp > until && folded_before.is_none_or(|before| decided.timestamp >= before));
+        self.extras.decisions.retain(|decided| {
+            decided.timestamp > until
+                && folded_before.is_none_or(|before| decided.timestamp >= before)
+        });
         self.shard.counts.erased += transactions + interactions + rewards + profiles as u64;
         if self.erasing {
-            let (profiles, decisions) = (profiles as u64, (decisions - self.extras.decisions.len()) as u64);
+            let (profiles, decisions) =
+                (profiles as u64, (decisions - self.extras.decisions.len()) as u64);
             let customer = self.shard.histories[self.slot as usize].customer;
             let folded = folded.map_or(0, |folded| folded.contributions);
-            let erasure = Erasure { customer, until, transactions, interactions, learned, rewards, profiles, decisions, folded, folded_before };
+            let erasure = Erasure {
+                customer,
+                until,
+                transactions,
+                interactions,
+                learned,
+                rewards,
+                profiles,
+                decisions,
+                folded,
+                folded_before,
+            };
             self.shard.erased(erasure);
         }
     }
 
-    /// Takes away what is folded, all of it if anything of it is dated up to `until`: which part of the sums that is cannot be told.
+    /// Takes away what is folded, all of it if anything of it is dated up to `until`: which part of
+    /// the sums that is cannot be told.
     fn erase_folded(&mut self, until: Millis) -> Option<Box<Folded>> {
         // Instants of a profile are no event's; without them, less is known.
         self.extras.folded.iter_mut().for_each(|folded| folded.profiled = Millis::MIN);
@@ -321,23 +382,35 @@ impl<'a> Resolution<'a> {
         let time = &self.shard.settings.time;
         let view = history.settled_view();
         let done = &view.interactions[..history.done_interactions as usize];
-        let learned = done
-            .iter()
-            .take_while(|interaction| interaction.timestamp <= until)
-            .filter(|interaction| view.reward_of(interaction, time.attribution_window, time.no_response_reward, self.shard.watermark).is_some());
+        let learned = done.iter().take_while(|interaction| interaction.timestamp <= until).filter(
+            |interaction| {
+                view.reward_of(
+                    interaction,
+                    time.attribution_window,
+                    time.no_response_reward,
+                    self.shard.watermark,
+                )
+                .is_some()
+            },
+        );
         learned.count() as u64
     }
 
-    /// A retraction of an unknown id is rejected, unless the customer was erased: then the event may have been here. Where events of its kind were
-    /// folded, it may have been among them.
-    fn judge_unknown(&mut self, notes: &mut HashMap<(Slot, Topic, Place), Rejected>, rejected: &mut Vec<Rejected>) {
+    /// A retraction of an unknown id is rejected, unless the customer was erased: then the event
+    /// may have been here. Where events of its kind were folded, it may have been among them.
+    fn judge_unknown(
+        &mut self,
+        notes: &mut HashMap<(Slot, Topic, Place), Rejected>,
+        rejected: &mut Vec<Rejected>,
+    ) {
         for (topic, place) in std::mem::take(&mut self.unknown) {
             match notes.remove(&(self.slot, topic, place)) {
                 Some(mut note) if self.extras.erased.is_none() => {
                     if self.has_folded(topic) {
                         self.shard.counts.past_history += 1;
                         note.reason = Reason::PastHistory;
-                        note.detail.push_str(", but it may be among those that `history.keep` has folded");
+                        note.detail
+                            .push_str(", but it may be among those that `history.keep` has folded");
                     }
                     rejected.push(note);
                 }
@@ -355,7 +428,11 @@ impl<'a> Resolution<'a> {
         })
     }
 
-    fn judge_refused(&mut self, notes: &mut HashMap<(Slot, Topic, Place), Rejected>, rejected: &mut Vec<Rejected>) {
+    fn judge_refused(
+        &mut self,
+        notes: &mut HashMap<(Slot, Topic, Place), Rejected>,
+        rejected: &mut Vec<Rejected>,
+    ) {
         for place in std::mem::take(&mut self.refused) {
             self.shard.counts.past_history += 1;
             rejected.extend(notes.remove(&(self.slot, Topic::Rewards, place)));
@@ -393,9 +470,17 @@ impl<'a> Resolution<'a> {
             return Some(Millis::MIN);
         }
         let settled = self.interactions.settled.len();
-        let rewarded = self.rewarded.iter().filter_map(|id| self.interactions.at.get(id)).filter(|&&at| at < settled);
-        let rewarded = rewarded.filter_map(|&at| self.interactions.items[at]).map(|i| i.timestamp).min();
-        let changed = [self.transactions.changed, self.interactions.changed, rewarded].into_iter().flatten().min()?;
+        let rewarded = self
+            .rewarded
+            .iter()
+            .filter_map(|id| self.interactions.at.get(id))
+            .filter(|&&at| at < settled);
+        let rewarded =
+            rewarded.filter_map(|&at| self.interactions.items[at]).map(|i| i.timestamp).min();
+        let changed = [self.transactions.changed, self.interactions.changed, rewarded]
+            .into_iter()
+            .flatten()
+            .min()?;
         // What is new counts too once the lists are made anew.
         let purchases = self.transactions.appeared().map(Transaction::timestamp).min();
         let contacts = self.interactions.appeared().map(|i| i.timestamp).min();
@@ -414,9 +499,11 @@ impl<'a> Resolution<'a> {
         history.interactions.extend(self.interactions.left().skip(self.interactions.settled.len()));
     }
 
-    /// Something settled changed: the lists are made anew, and the customer is worked through from the start.
+    /// Something settled changed: the lists are made anew, and the customer is worked through from
+    /// the start.
     ///
-    /// Where no interaction was settled before, none was emitted: those of this epoch then stay news.
+    /// Where no interaction was settled before, none was emitted: those of this epoch then stay
+    /// news.
     fn replace(&mut self) {
         let late_before = self.shard.thresholds.late_before();
         self.replace_transactions(late_before);
@@ -425,8 +512,10 @@ impl<'a> Resolution<'a> {
         if !self.interactions.settled.is_empty() {
             history.settled_interactions = history.interactions.len() as u32;
             let counts = &mut self.shard.counts;
-            counts.interactions += history.interactions.len() as i64 - self.interactions.settled.len() as i64;
-            counts.late += self.interactions.appeared().filter(|i| i.timestamp < late_before).count() as u64;
+            counts.interactions +=
+                history.interactions.len() as i64 - self.interactions.settled.len() as i64;
+            counts.late +=
+                self.interactions.appeared().filter(|i| i.timestamp < late_before).count() as u64;
         }
         history.start_over();
     }
@@ -436,9 +525,15 @@ impl<'a> Resolution<'a> {
         history.transactions = self.transactions.left().collect();
         history.settled_transactions = history.transactions.len() as u32;
         let counts = &mut self.shard.counts;
-        counts.transactions += history.transactions.len() as i64 - self.transactions.settled.len() as i64;
-        counts.late += self.transactions.appeared().filter(|t| t.timestamp() < late_before).count() as u64;
-        for new in self.transactions.appeared().filter(|t| self.transactions.settled.iter().all(|s| s.id != t.id)) {
+        counts.transactions +=
+            history.transactions.len() as i64 - self.transactions.settled.len() as i64;
+        counts.late +=
+            self.transactions.appeared().filter(|t| t.timestamp() < late_before).count() as u64;
+        for new in self
+            .transactions
+            .appeared()
+            .filter(|t| self.transactions.settled.iter().all(|s| s.id != t.id))
+        {
             self.shard.request_for_purchase(self.slot, new);
         }
         let Some(ledger) = &mut self.shard.ledger else { return };

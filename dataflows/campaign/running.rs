@@ -1,7 +1,8 @@
-//! Running rows: the sums over the purchases of a customer that have been worked through, starting from those that are folded.
+//! Running rows: the sums over the purchases of a customer that have been worked through, starting
+//! from those that are folded.
 //!
-//! Only customers with many purchases keep one. Adding up a few again takes less time than the memory of a row takes to be fetched, and most
-//! customers of a large shop have few.
+//! Only customers with many purchases keep one. Adding up a few again takes less time than the
+//! memory of a row takes to be fetched, and most customers of a large shop have few.
 
 use crate::customer::folded::Folded;
 use crate::customer::history::History;
@@ -71,19 +72,32 @@ impl RowMut<'_> {
 
     /// Adds purchases that follow in time.
     pub(super) fn add(&mut self, layout: &Layout, transactions: &[Transaction]) {
-        transactions.iter().for_each(|transaction| layout.add(self.summary, self.counts, transaction));
+        transactions
+            .iter()
+            .for_each(|transaction| layout.add(self.summary, self.counts, transaction));
     }
 }
 
 impl RunningRows {
     /// None yet.
     pub(super) fn new(layout: &Layout) -> Self {
-        RunningRows { summaries: Vec::new(), counts: Vec::new(), stride: layout.stride(), free: Vec::new() }
+        RunningRows {
+            summaries: Vec::new(),
+            counts: Vec::new(),
+            stride: layout.stride(),
+            free: Vec::new(),
+        }
     }
 
-    /// The customer's row, of the purchases that have been worked through: the one that is kept, or `spare`, in which they are added up.
+    /// The customer's row, of the purchases that have been worked through: the one that is kept, or
+    /// `spare`, in which they are added up.
     #[inline]
-    pub(super) fn of<'a>(&'a mut self, history: &History, layout: &Layout, spare: &'a mut Row) -> RowMut<'a> {
+    pub(super) fn of<'a>(
+        &'a mut self,
+        history: &History,
+        layout: &Layout,
+        spare: &'a mut Row,
+    ) -> RowMut<'a> {
         match history.row {
             Some(number) if history.done_transactions > 0 => self.kept(number),
             _ => {
@@ -101,10 +115,13 @@ impl RunningRows {
         row
     }
 
-    /// Makes `row` the sums of the customer's first purchases, none of them later than `at`: a copy of the row that is kept, or what is folded.
-    /// Says how many purchases it covers.
+    /// Makes `row` the sums of the customer's first purchases, none of them later than `at`: a copy
+    /// of the row that is kept, or what is folded. Says how many purchases it covers.
     pub(super) fn copy_until(&self, history: &History, at: Millis, row: &mut Row) -> usize {
-        let number = history.row.filter(|_| history.done_transactions > 0).map(|number| number.get() as usize - 1);
+        let number = history
+            .row
+            .filter(|_| history.done_transactions > 0)
+            .map(|number| number.get() as usize - 1);
         let Some(number) = number.filter(|&number| self.summaries[number].last <= at) else {
             row.as_mut().start(history.folded());
             return 0;
@@ -114,7 +131,8 @@ impl RunningRows {
         history.done_transactions as usize
     }
 
-    /// The customer has been worked through, and `spare` is its row unless it has one: keeps that if it is worth it.
+    /// The customer has been worked through, and `spare` is its row unless it has one: keeps that
+    /// if it is worth it.
     #[inline]
     pub(super) fn settle(&mut self, history: &mut History, spare: &Row) {
         match (history.row, history.done_transactions >= MANY) {
@@ -129,7 +147,10 @@ impl RunningRows {
 
     fn kept(&mut self, number: NonZeroU32) -> RowMut<'_> {
         let at = number.get() as usize - 1;
-        RowMut { summary: &mut self.summaries[at], counts: &mut self.counts[at * self.stride..][..self.stride] }
+        RowMut {
+            summary: &mut self.summaries[at],
+            counts: &mut self.counts[at * self.stride..][..self.stride],
+        }
     }
 
     fn keep(&mut self, row: &Row) -> NonZeroU32 {

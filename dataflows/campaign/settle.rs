@@ -1,7 +1,8 @@
 //! Settling: what all records of an epoch together leave standing of each customer's events.
 //!
-//! Nearly every record is an insert of a new id of a customer with nothing to be careful about: it is appended, one look-up and one push. Customers
-//! with anything else (an id seen before, a retraction, a delayed reward, an erasure) have all their records of the epoch resolved by
+//! Nearly every record is an insert of a new id of a customer with nothing to be careful about: it
+//! is appended, one look-up and one push. Customers with anything else (an id seen before, a
+//! retraction, a delayed reward, an erasure) have all their records of the epoch resolved by
 //! [`resolve`](super::resolve), in order of their places.
 
 use crate::campaign::feed::is_on_record;
@@ -12,7 +13,10 @@ use crate::campaign::thresholds::day_of;
 use crate::codec::rows::Rows;
 use crate::customer::Transaction;
 use crate::customer::history::Interaction;
-use crate::event::{Aside, Attachment, Contact, CustomerId, Kind, Millis, Place, Purchase, Record, Rejected, Topic, Whose};
+use crate::event::{
+    Aside, Attachment, Contact, CustomerId, Kind, Millis, Place, Purchase, Record, Rejected, Topic,
+    Whose,
+};
 use hashbrown::HashMap;
 
 /// The rare news of one epoch, sorted by what they are.
@@ -26,7 +30,8 @@ struct Asides {
     past: Vec<Past>,
     /// Rejected records of customers, who may be erased.
     rejected: Vec<Rejected>,
-    /// What goes with interactions, by slot and place in their topic: the interaction's id, and what it carries.
+    /// What goes with interactions, by slot and place in their topic: the interaction's id, and
+    /// what it carries.
     attachments: HashMap<(Slot, Place), (u64, Attachment)>,
 }
 
@@ -48,10 +53,18 @@ struct ProfileAt {
 }
 
 impl Shard {
-    /// Settles the records of an epoch. Batches and asides may come in any order: their places decide.
+    /// Settles the records of an epoch. Batches and asides may come in any order: their places
+    /// decide.
     ///
-    /// After it every touched history holds its settled events, in-order news appended and unsorted; what was rejected is in `rejected`.
-    pub fn settle(&mut self, epoch: u64, batches: Vec<Rows<Record>>, asides: Vec<Vec<Aside>>, rejected: &mut Vec<Rejected>) {
+    /// After it every touched history holds its settled events, in-order news appended and
+    /// unsorted; what was rejected is in `rejected`.
+    pub fn settle(
+        &mut self,
+        epoch: u64,
+        batches: Vec<Rows<Record>>,
+        asides: Vec<Vec<Aside>>,
+        rejected: &mut Vec<Rejected>,
+    ) {
         self.begin();
         self.decides_on_transaction = self.settings.serving(epoch).decide_on_transaction;
         self.make_room_for(batches.iter().map(|batch| batch.0.len()).sum());
@@ -70,13 +83,15 @@ impl Shard {
         }
     }
 
-    /// Finds each record's slot, and the slots of customers with a record that is more than a new id.
+    /// Finds each record's slot, and the slots of customers with a record that is more than a new
+    /// id.
     fn look_over(&mut self, batches: &[Rows<Record>]) -> (Vec<Slot>, Careful) {
         let mut slots = Vec::with_capacity(batches.iter().map(|batch| batch.0.len()).sum());
         let mut careful = Careful::default();
         let mut seen = HashMap::new();
         for Rows(batch) in batches {
-            // Looking up the whole batch first lets the memory accesses of different customers overlap.
+            // Looking up the whole batch first lets the memory accesses of different customers
+            // overlap.
             let first = slots.len();
             slots.extend(batch.iter().map(|record| self.slot(record.customer)));
             for (record, &slot) in batch.iter().zip(&slots[first..]) {
@@ -101,13 +116,21 @@ impl Shard {
     fn has(&self, slot: Slot, record: &Record) -> bool {
         let history = &self.histories[slot as usize];
         match record.kind() {
-            Kind::Transaction => history.transactions.iter().any(|transaction| transaction.id == record.id),
+            Kind::Transaction => {
+                history.transactions.iter().any(|transaction| transaction.id == record.id)
+            }
             _ => history.interactions.iter().any(|interaction| interaction.id == record.id),
         }
     }
 
-    /// Appends every record where that is all there is to do, and gives back the memory of each batch for those to come; returns the others.
-    fn append_all(&mut self, batches: Vec<Rows<Record>>, slots: &[Slot], careful: &mut Careful) -> Vec<(Slot, Record)> {
+    /// Appends every record where that is all there is to do, and gives back the memory of each
+    /// batch for those to come; returns the others.
+    fn append_all(
+        &mut self,
+        batches: Vec<Rows<Record>>,
+        slots: &[Slot],
+        careful: &mut Careful,
+    ) -> Vec<(Slot, Record)> {
         let late_before = self.thresholds.late_before();
         let mut left = Vec::new();
         let mut slots = slots.iter();
@@ -128,7 +151,9 @@ impl Shard {
                     let new = transaction(record);
                     push(&mut history.transactions, new);
                     self.counts.transactions += 1;
-                    self.ledger.iter_mut().for_each(|ledger| ledger.note(slot, day_of(new.timestamp()), 1, new.amount() as i64));
+                    self.ledger.iter_mut().for_each(|ledger| {
+                        ledger.note(slot, day_of(new.timestamp()), 1, new.amount() as i64)
+                    });
                 } else {
                     push(&mut history.interactions, interaction(record));
                     self.counts.interactions += 1;
@@ -141,7 +166,10 @@ impl Shard {
 
     fn sort_asides(&mut self, mut batches: Vec<Vec<Aside>>) -> Asides {
         let mut sorted = Asides::default();
-        for aside in batches.iter_mut().flat_map(|batch| batch.extract_if(.., |aside| !matches!(aside, Aside::Profile { .. }))) {
+        for aside in batches
+            .iter_mut()
+            .flat_map(|batch| batch.extract_if(.., |aside| !matches!(aside, Aside::Profile { .. })))
+        {
             if let Aside::Past { customer, timestamp, rejected } = aside {
                 sorted.past.push(Past { customer, timestamp, rejected: *rejected });
                 continue;
@@ -169,14 +197,25 @@ impl Shard {
         sorted
     }
 
-    /// Profile versions, by slot and place: of two of one instant the later one holds. They come before all events, so that where customers are first
-    /// read their memory is there for these.
-    fn settle_profiles(&mut self, batches: Vec<Vec<Aside>>, order: Vec<ProfileAt>, careful: &Careful) {
+    /// Profile versions, by slot and place: of two of one instant the later one holds. They come
+    /// before all events, so that where customers are first read their memory is there for these.
+    fn settle_profiles(
+        &mut self,
+        batches: Vec<Vec<Aside>>,
+        order: Vec<ProfileAt>,
+        careful: &Careful,
+    ) {
         for ProfileAt { slot, batch, index, .. } in order {
-            let Aside::Profile { profile, .. } = batches[batch as usize][index as usize] else { continue };
+            let Aside::Profile { profile, .. } = batches[batch as usize][index as usize] else {
+                continue;
+            };
             self.counts.records += 1;
             self.touch(slot);
-            if self.histories[slot as usize].erased().max(careful.erased(slot)).is_some_and(|until| profile.from <= until) {
+            if self.histories[slot as usize]
+                .erased()
+                .max(careful.erased(slot))
+                .is_some_and(|until| profile.from <= until)
+            {
                 self.counts.erased += 1;
                 continue;
             }
@@ -201,7 +240,8 @@ impl Shard {
         }
     }
 
-    /// Where the profile versions are, by slot and place. They are many at a time where customers are first read, so they stay where they are.
+    /// Where the profile versions are, by slot and place. They are many at a time where customers
+    /// are first read, so they stay where they are.
     fn order_of_profiles(&mut self, batches: &[Vec<Aside>]) -> Vec<ProfileAt> {
         let profiles = batches.iter().map(Vec::len).sum();
         let mut order = Vec::with_capacity(profiles);
@@ -209,7 +249,12 @@ impl Shard {
         for (batch, asides) in (0..).zip(batches) {
             for (index, aside) in (0..).zip(asides) {
                 if let Aside::Profile { customer, place, .. } = aside {
-                    order.push(ProfileAt { slot: self.slot(*customer), batch, index, place: *place });
+                    order.push(ProfileAt {
+                        slot: self.slot(*customer),
+                        batch,
+                        index,
+                        place: *place,
+                    });
                 }
             }
         }
@@ -217,11 +262,13 @@ impl Shard {
         order
     }
 
-    /// What is older than is kept is rejected, unless its customer was erased: nothing of an erased customer may be kept anywhere.
+    /// What is older than is kept is rejected, unless its customer was erased: nothing of an erased
+    /// customer may be kept anywhere.
     fn judge_past(&mut self, past: Vec<Past>, rejected: &mut Vec<Rejected>) {
         for Past { customer, timestamp, rejected: record } in past {
             self.counts.records += 1;
-            let erased = self.slot_of(customer).and_then(|slot| self.histories[slot as usize].erased());
+            let erased =
+                self.slot_of(customer).and_then(|slot| self.histories[slot as usize].erased());
             if erased.is_some_and(|until| timestamp <= until) {
                 self.counts.erased += 1;
             } else {
@@ -235,17 +282,29 @@ impl Shard {
     /// stood and why it was not taken.
     fn blank_erased(&mut self, of_customers: Vec<Rejected>, rejected: &mut Vec<Rejected>) {
         for mut record in of_customers {
-            let until = |whose: &Whose| self.slot_of(whose.customer).and_then(|slot| self.histories[slot as usize].erased());
-            if record.whose.is_some_and(|whose| until(&whose).is_some_and(|until| whose.dated <= until)) {
+            let until = |whose: &Whose| {
+                self.slot_of(whose.customer).and_then(|slot| self.histories[slot as usize].erased())
+            };
+            if record
+                .whose
+                .is_some_and(|whose| until(&whose).is_some_and(|until| whose.dated <= until))
+            {
                 record.blank();
             }
             rejected.push(record);
         }
     }
 
-    /// Keeps what goes with interactions that were appended; the resolution has kept that of the others.
-    fn attach(&mut self, attachments: HashMap<(Slot, Place), (u64, Attachment)>, careful: &Careful) {
-        for ((slot, _), (id, attachment)) in attachments.into_iter().filter(|((slot, _), _)| !careful.contains(*slot)) {
+    /// Keeps what goes with interactions that were appended; the resolution has kept that of the
+    /// others.
+    fn attach(
+        &mut self,
+        attachments: HashMap<(Slot, Place), (u64, Attachment)>,
+        careful: &Careful,
+    ) {
+        for ((slot, _), (id, attachment)) in
+            attachments.into_iter().filter(|((slot, _), _)| !careful.contains(*slot))
+        {
             let attachments = &mut self.histories[slot as usize].extras_mut().attachments;
             if let Err(at) = attachments.binary_search_by_key(&id, |(id, _)| *id) {
                 attachments.insert(at, (id, attachment));
@@ -254,12 +313,22 @@ impl Shard {
     }
 
     /// Resolves the records of customers with anything but new ids.
-    fn settle_carefully(&mut self, mut records: Vec<(Slot, Record)>, asides: &mut Asides, rejected: &mut Vec<Rejected>) {
+    fn settle_carefully(
+        &mut self,
+        mut records: Vec<(Slot, Record)>,
+        asides: &mut Asides,
+        rejected: &mut Vec<Rejected>,
+    ) {
         records.sort_by_key(|(slot, record)| (*slot, record.place()));
         for news in records.chunk_by(|(a, _), (b, _)| a == b) {
             let slot = news[0].0;
             let news = news.iter().map(|(_, record)| record);
-            Resolution::of(self, slot).settle(news, &mut asides.doubtful, &mut asides.attachments, rejected);
+            Resolution::of(self, slot).settle(
+                news,
+                &mut asides.doubtful,
+                &mut asides.attachments,
+                rejected,
+            );
         }
     }
 
@@ -271,22 +340,30 @@ impl Shard {
             let (transactions, interactions) = history.appended();
             self.counts.transactions += transactions.len() as i64;
             self.counts.interactions += interactions.len() as i64;
-            let late = transactions.iter().map(Transaction::timestamp).chain(interactions.iter().map(|i| i.timestamp)).filter(|&at| at < late_before);
+            let late = transactions
+                .iter()
+                .map(Transaction::timestamp)
+                .chain(interactions.iter().map(|i| i.timestamp))
+                .filter(|&at| at < late_before);
             self.counts.late += late.count() as u64;
             if let Some(ledger) = &mut self.ledger {
-                transactions.iter().for_each(|t| ledger.note(slot, day_of(t.timestamp()), 1, t.amount() as i64));
+                transactions
+                    .iter()
+                    .for_each(|t| ledger.note(slot, day_of(t.timestamp()), 1, t.amount() as i64));
             }
         }
     }
 
-    /// Keeps the filter of known ids large enough for the epoch's records: one that is too small has every history searched for every record.
+    /// Keeps the filter of known ids large enough for the epoch's records: one that is too small
+    /// has every history searched for every record.
     fn make_room_for(&mut self, records: usize) {
         if !self.known.is_short_of(records) {
             return;
         }
         self.known = match self.settings.time.keep {
             None => self.known.grown_for(records),
-            // Most of the ids that it has may have been folded. With room for as many again as are there, it is not made anew all the time.
+            // Most of the ids that it has may have been folded. With room for as many again as are
+            // there, it is not made anew all the time.
             Some(_) => Known::with_room_for(2 * self.ids() + records),
         };
         self.fill_known();
@@ -294,7 +371,10 @@ impl Shard {
 
     /// Ids of purchases and interactions that are kept.
     fn ids(&self) -> usize {
-        self.histories.iter().map(|history| history.transactions.len() + history.interactions.len()).sum()
+        self.histories
+            .iter()
+            .map(|history| history.transactions.len() + history.interactions.len())
+            .sum()
     }
 
     /// Makes the filter of known ids anew from loaded histories.
@@ -352,18 +432,29 @@ impl Careful {
     }
 }
 
-/// The key by which the filter of known ids has a purchase or an interaction; `None` for any other record.
+/// The key by which the filter of known ids has a purchase or an interaction; `None` for any other
+/// record.
 #[inline]
 fn key(record: &Record, slot: Slot) -> Option<u64> {
     match record.kind() {
         Kind::Transaction => Some(Known::key(TRANSACTIONS, slot, record.id)),
         Kind::Interaction => Some(Known::key(INTERACTIONS, slot, record.id)),
-        Kind::Reward | Kind::RetractTransaction | Kind::RetractInteraction | Kind::RetractReward | Kind::Erase => None,
+        Kind::Reward
+        | Kind::RetractTransaction
+        | Kind::RetractInteraction
+        | Kind::RetractReward
+        | Kind::Erase => None,
     }
 }
 
-/// Adds the slots of ids that more than one record has. The filter takes each of them for a known one, and some others: only `seen` are counted.
-fn add_repeated(batches: &[Rows<Record>], slots: &[Slot], seen: &mut HashMap<u64, u32>, careful: &mut Careful) {
+/// Adds the slots of ids that more than one record has. The filter takes each of them for a known
+/// one, and some others: only `seen` are counted.
+fn add_repeated(
+    batches: &[Rows<Record>],
+    slots: &[Slot],
+    seen: &mut HashMap<u64, u32>,
+    careful: &mut Careful,
+) {
     if seen.is_empty() {
         return;
     }
@@ -386,10 +477,16 @@ pub(super) fn transaction(record: &Record) -> Transaction {
 /// The interaction that a record states.
 #[inline]
 pub(super) fn interaction(record: &Record) -> Interaction {
-    Interaction { id: record.id, timestamp: record.timestamp, contact: Contact(record.value), propensity: f64::from_bits(record.extra) }
+    Interaction {
+        id: record.id,
+        timestamp: record.timestamp,
+        contact: Contact(record.value),
+        propensity: f64::from_bits(record.extra),
+    }
 }
 
-/// Appends to a list that lives long: growing by a quarter wastes an eighth on average, where doubling would waste a third.
+/// Appends to a list that lives long: growing by a quarter wastes an eighth on average, where
+/// doubling would waste a third.
 #[inline]
 pub(super) fn push<T>(list: &mut Vec<T>, item: T) {
     if list.len() == list.capacity() {

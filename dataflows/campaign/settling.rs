@@ -1,4 +1,5 @@
-//! The driver of settling: all records of an epoch, once it is closed and the epoch before has been learned from.
+//! The driver of settling: all records of an epoch, once it is closed and the epoch before has been
+//! learned from.
 
 use crate::campaign::ledger::TotalChange;
 use crate::campaign::output::{Closed, Day, Output};
@@ -18,7 +19,8 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::{Stream, StreamVec};
 use timely::scheduling::Activator;
 
-/// One worker's customers, shared by the two operators that work on them in turn: settling, then learning, an epoch at a time.
+/// One worker's customers, shared by the two operators that work on them in turn: settling, then
+/// learning, an epoch at a time.
 pub struct Shared {
     /// The customers.
     pub shard: Shard,
@@ -56,7 +58,8 @@ struct News {
     closed: Option<Closed>,
 }
 
-/// Settles each epoch's records with their customers' histories. `closings` carries each epoch's end to every worker.
+/// Settles each epoch's records with their customers' histories. `closings` carries each epoch's
+/// end to every worker.
 pub fn settle<'scope>(
     records: Stream<'scope, u64, Rows<Record>>,
     asides: StreamVec<'scope, u64, Aside>,
@@ -66,9 +69,12 @@ pub fn settle<'scope>(
     let scope = records.scope();
     let mut builder = OperatorBuilder::new("Settle".to_owned(), scope);
     shared.borrow_mut().wake_settling = Some(scope.activator_for(builder.operator_info().address));
-    let by_customer = ExchangeCore::<Builder<Rows<Record>>, _>::new(|record: &Record| virtual_shard(record.customer));
+    let by_customer = ExchangeCore::<Builder<Rows<Record>>, _>::new(|record: &Record| {
+        virtual_shard(record.customer)
+    });
     let mut records = builder.new_input(records, by_customer);
-    let mut asides = builder.new_input(asides, Exchange::new(|aside: &Aside| virtual_shard(aside.customer())));
+    let mut asides =
+        builder.new_input(asides, Exchange::new(|aside: &Aside| virtual_shard(aside.customer())));
     let mut closings = builder.new_input(closings, Pipeline);
     let (totals, total_stream) = builder.new_output::<Vec<TotalChanges>>();
     let (closed, closed_stream) = builder.new_output::<Vec<Closed>>();
@@ -79,7 +85,8 @@ pub fn settle<'scope>(
     builder.build(move |_| {
         let mut stash: Stash<News> = Stash::new();
         move |frontiers| {
-            // A message of data at an epoch never carries an empty stamp here: every source holds a capability.
+            // A message of data at an epoch never carries an empty stamp here: every source holds a
+            // capability.
             let rights = |capability: &timely::dataflow::operators::InputCapability<u64>| {
                 (0..3).filter_map(|port| capability.retain_least(port)).collect::<Vec<_>>()
             };
@@ -99,7 +106,11 @@ pub fn settle<'scope>(
             if shared.settled {
                 return;
             }
-            let Some((epoch, rights, news)) = stash.take_closed(|epoch| frontiers.iter().all(|frontier| !frontier.less_equal(epoch))) else { return };
+            let Some((epoch, rights, news)) = stash
+                .take_closed(|epoch| frontiers.iter().all(|frontier| !frontier.less_equal(epoch)))
+            else {
+                return;
+            };
             let mut rejected = Vec::new();
             shared.shard.settle(epoch, news.records, news.asides, &mut rejected);
             let end = news.closed.unwrap_or_default();

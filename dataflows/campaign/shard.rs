@@ -1,4 +1,5 @@
-//! One worker's customers: their histories, running rows, the ids that are known, and who waits for what.
+//! One worker's customers: their histories, running rows, the ids that are known, and who waits for
+//! what.
 
 use crate::campaign::folding::Folding;
 use crate::campaign::known::Known;
@@ -42,7 +43,8 @@ pub struct Shard {
     pub(super) folding: Folding,
     /// Slots with news in the epoch.
     pub(super) touched: Vec<Slot>,
-    /// Every customer is to be told anew in the next epoch, as nothing that was emitted holds any more.
+    /// Every customer is to be told anew in the next epoch, as nothing that was emitted holds any
+    /// more.
     pub(super) anew: bool,
     /// Number of the epoch, to tell what is touched.
     pub(super) epoch_mark: u32,
@@ -54,7 +56,8 @@ pub struct Shard {
     pub(super) waiting_for_reward: BinaryHeap<Reverse<(Millis, Slot)>>,
     /// How each customer was last shown to the views, where a sink wants rows of features.
     pub(super) shown: Vec<Option<Shown>>,
-    /// Where the four flags stand in a row of features, the most significant bit of a segment first.
+    /// Where the four flags stand in a row of features, the most significant bit of a segment
+    /// first.
     flag_columns: [Option<usize>; 4],
     /// What changed since the last snapshot, where snapshots are taken.
     pub(super) changes: Option<Changes>,
@@ -70,7 +73,8 @@ pub struct Shard {
     pub(super) counts: Counts,
 }
 
-/// Rows of features in a batch of the last ones: small enough to lie in memory that records have left.
+/// Rows of features in a batch of the last ones: small enough to lie in memory that records have
+/// left.
 const FEATURES_BATCH: usize = 1024;
 
 /// What a customer looked like before the epoch, and since when it looks different.
@@ -85,11 +89,14 @@ pub(super) struct Before {
 }
 
 impl Before {
-    /// The settled part of a history to which events have only been appended. What was settled but not emitted, and what was appended, may be
-    /// emitted now: it counts as changed.
+    /// The settled part of a history to which events have only been appended. What was settled but
+    /// not emitted, and what was appended, may be emitted now: it counts as changed.
     pub(super) fn of(history: &History, since: Millis) -> Self {
         let settled = history.settled_view();
-        let waiting = settled.interactions.get(history.done_interactions as usize).map_or(Millis::MAX, |i| i.timestamp);
+        let waiting = settled
+            .interactions
+            .get(history.done_interactions as usize)
+            .map_or(Millis::MAX, |i| i.timestamp);
         Before {
             since: since.min(waiting),
             transactions: settled.transactions.to_vec(),
@@ -100,17 +107,31 @@ impl Before {
     }
 
     pub(super) fn view(&self) -> View<'_> {
-        View { transactions: &self.transactions, interactions: &self.interactions, profiles: &self.profiles, extras: self.extras.as_deref() }
+        View {
+            transactions: &self.transactions,
+            interactions: &self.interactions,
+            profiles: &self.profiles,
+            extras: self.extras.as_deref(),
+        }
     }
 }
 
 impl Shard {
-    /// The customers of worker `worker` of `peers`, none yet. With `given` thresholds none are computed.
-    pub fn new(settings: Arc<Settings>, features: Arc<Features>, given: Option<&[(Day, u64)]>, worker: usize, peers: usize) -> Self {
-        let daily = matches!(settings.customer.high_value, crate::settings::HighValue::Percentile(_));
+    /// The customers of worker `worker` of `peers`, none yet. With `given` thresholds none are
+    /// computed.
+    pub fn new(
+        settings: Arc<Settings>,
+        features: Arc<Features>,
+        given: Option<&[(Day, u64)]>,
+        worker: usize,
+        peers: usize,
+    ) -> Self {
+        let daily =
+            matches!(settings.customer.high_value, crate::settings::HighValue::Percentile(_));
         let column = |name: &str| features.names().iter().position(|n| n == name);
         Shard {
-            flag_columns: ["is_high_value", "is_at_risk", "is_frequent_buyer", "is_recent_active"].map(column),
+            flag_columns: ["is_high_value", "is_at_risk", "is_frequent_buyer", "is_recent_active"]
+                .map(column),
             rows: RunningRows::new(features.layout()),
             features,
             histories: Histories::new(),
@@ -159,12 +180,14 @@ impl Shard {
         })
     }
 
-    /// Makes room for so many customers more: a table that grows step by step takes twice its memory.
+    /// Makes room for so many customers more: a table that grows step by step takes twice its
+    /// memory.
     pub(super) fn expect_customers(&mut self, number: usize) {
         self.slots.reserve(number);
     }
 
-    /// Notes that the customer is to be visited in this epoch. Call it before anything of the customer changes.
+    /// Notes that the customer is to be visited in this epoch. Call it before anything of the
+    /// customer changes.
     #[inline]
     pub(super) fn touch(&mut self, slot: Slot) {
         let history = &mut self.histories[slot as usize];
@@ -178,9 +201,11 @@ impl Shard {
         }
     }
 
-    /// Keeps what the customer looked like before the epoch, because something settled changes from `since` on. Call it before the change.
+    /// Keeps what the customer looked like before the epoch, because something settled changes from
+    /// `since` on. Call it before the change.
     ///
-    /// Where no interaction has been settled there is nothing that a change could correct, and nothing is kept.
+    /// Where no interaction has been settled there is nothing that a change could correct, and
+    /// nothing is kept.
     pub(super) fn remember(&mut self, slot: Slot, since: Millis) {
         let history = &self.histories[slot as usize];
         if history.settled_interactions == 0 {
@@ -190,7 +215,8 @@ impl Shard {
         before.since = before.since.min(since);
     }
 
-    /// Notes that a customer was erased: no image that was made before may be part of a snapshot from now on.
+    /// Notes that a customer was erased: no image that was made before may be part of a snapshot
+    /// from now on.
     pub(super) fn erased(&mut self, erasure: Erasure) {
         self.changes.iter_mut().for_each(|changes| changes.disown(erasure.customer));
         self.erasures.push(erasure);
@@ -203,23 +229,39 @@ impl Shard {
 
     /// The segment that a row of features belongs to.
     pub(super) fn segment_of(&self, row: &[f64]) -> u8 {
-        self.flag_columns.iter().fold(0, |flags, column| flags << 1 | u8::from(column.is_some_and(|column| row[column] > 0.0)))
+        self.flag_columns.iter().fold(0, |flags, column| {
+            flags << 1 | u8::from(column.is_some_and(|column| row[column] > 0.0))
+        })
     }
 
     /// The latest settled purchase or interaction.
     pub(super) fn latest_event(&self) -> Option<Millis> {
         // Appended events are not sorted in yet: all are looked at.
-        let transactions = self.histories.iter().flat_map(|h| h.transactions.iter().map(Transaction::timestamp)).max();
-        let folded = self.histories.iter().filter_map(|h| h.folded()?.range()).map(|(_, last)| last).max();
-        folded.max(transactions).max(self.histories.iter().flat_map(|h| h.interactions.iter().map(|i| i.timestamp)).max())
+        let transactions = self
+            .histories
+            .iter()
+            .flat_map(|h| h.transactions.iter().map(Transaction::timestamp))
+            .max();
+        let folded =
+            self.histories.iter().filter_map(|h| h.folded()?.range()).map(|(_, last)| last).max();
+        folded.max(transactions).max(
+            self.histories.iter().flat_map(|h| h.interactions.iter().map(|i| i.timestamp)).max(),
+        )
     }
 
-    /// The first and the last instant of a purchase or an interaction, once all customers have been visited: their lists are sorted then.
+    /// The first and the last instant of a purchase or an interaction, once all customers have been
+    /// visited: their lists are sorted then.
     fn range_of_events(&self) -> Option<(Millis, Millis)> {
         let ends = self.histories.iter().flat_map(|history| {
             let (transactions, interactions) = (&history.transactions, &history.interactions);
-            let purchases = transactions.first().zip(transactions.last()).map(|(first, last)| (first.timestamp(), last.timestamp()));
-            let contacts = interactions.first().zip(interactions.last()).map(|(first, last)| (first.timestamp, last.timestamp));
+            let purchases = transactions
+                .first()
+                .zip(transactions.last())
+                .map(|(first, last)| (first.timestamp(), last.timestamp()));
+            let contacts = interactions
+                .first()
+                .zip(interactions.last())
+                .map(|(first, last)| (first.timestamp, last.timestamp));
             [purchases, contacts, history.folded().and_then(Folded::range)].into_iter().flatten()
         });
         ends.reduce(|(first, last), (start, end)| (first.min(start), last.max(end)))
@@ -234,13 +276,17 @@ impl Shard {
         counts
     }
 
-    /// The rows of features of every customer with a purchase or a profile, as of the end's instant, in batches.
+    /// The rows of features of every customer with a purchase or a profile, as of the end's
+    /// instant, in batches.
     pub(super) fn final_features(&self, end: &End) -> Vec<LastRows> {
         let threshold = self.thresholds.at(day_of(end.as_of));
-        let threshold = end.beyond.map_or(threshold, |beyond| Some(beyond).filter(|&value| value != NONE));
-        let (mut scratch, mut values) = (Scratch::new(&self.features), Vec::with_capacity(self.features.names().len()));
+        let threshold =
+            end.beyond.map_or(threshold, |beyond| Some(beyond).filter(|&value| value != NONE));
+        let (mut scratch, mut values) =
+            (Scratch::new(&self.features), Vec::with_capacity(self.features.names().len()));
         let mut batches = Vec::with_capacity(self.histories.len() / FEATURES_BATCH + 1);
-        let mut slots = (0..self.histories.len()).filter(|&slot| !self.histories[slot].is_blank()).peekable();
+        let mut slots =
+            (0..self.histories.len()).filter(|&slot| !self.histories[slot].is_blank()).peekable();
         while slots.peek().is_some() {
             let mut batch = LastRows::new(self.features.names().len());
             for slot in slots.by_ref().take(FEATURES_BATCH) {
@@ -253,20 +299,30 @@ impl Shard {
         batches
     }
 
-    /// A customer's features as of an instant, going on from the running row where that lies before it. Folded purchases are always in them: as of an
-    /// instant before the horizon there is nothing finer.
-    fn final_row(&self, slot: usize, as_of: Millis, threshold: Option<u64>, scratch: &mut Scratch, values: &mut Vec<f64>) {
+    /// A customer's features as of an instant, going on from the running row where that lies before
+    /// it. Folded purchases are always in them: as of an instant before the horizon there is
+    /// nothing finer.
+    fn final_row(
+        &self,
+        slot: usize,
+        as_of: Millis,
+        threshold: Option<u64>,
+        scratch: &mut Scratch,
+        values: &mut Vec<f64>,
+    ) {
         let history = &self.histories[slot];
         let covered = self.rows.copy_until(history, as_of, &mut scratch.row);
-        let counted = history.transactions.partition_point(|transaction| transaction.timestamp() <= as_of);
+        let counted =
+            history.transactions.partition_point(|transaction| transaction.timestamp() <= as_of);
         scratch.row.as_mut().add(self.features.layout(), &history.transactions[covered..counted]);
         let view = history.view();
         let state = scratch.row.state(view.profile_at(as_of));
         self.features.row(&state, as_of, threshold, values);
     }
 
-    /// The input has ended, and with it the process will: giving back some lists for each of a million customers would only make it wait. Where
-    /// snapshots are taken, the last one still needs them.
+    /// The input has ended, and with it the process will: giving back some lists for each of a
+    /// million customers would only make it wait. Where snapshots are taken, the last one still
+    /// needs them.
     pub(super) fn let_go(&mut self) {
         if self.changes.is_none() {
             std::mem::forget(std::mem::take(&mut self.histories));
@@ -294,7 +350,9 @@ impl Hasher for CustomerHasher {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        self.0 = bytes.iter().fold(self.0, |hash, &byte| customer_hash((hash ^ u64::from(byte)) as CustomerId));
+        self.0 = bytes
+            .iter()
+            .fold(self.0, |hash, &byte| customer_hash((hash ^ u64::from(byte)) as CustomerId));
     }
 
     fn write_i64(&mut self, customer: CustomerId) {

@@ -1,8 +1,11 @@
-//! The dataflow against itself: the same arrivals, cut into epochs or all at once, on one worker or several, must give the same bits.
+//! The dataflow against itself: the same arrivals, cut into epochs or all at once, on one worker or
+//! several, must give the same bits.
 //!
-//! Arrivals are hostile: few customers and ids, so that duplicates, replacements, retractions, late events, delayed rewards, profile versions and
-//! erasures meet. The run in one epoch takes the thresholds that the run in many published; what the sinks were told change by change must add up to
-//! what they are told at once. What this cannot catch: a mistake that both runs share; that is for the batch oracle of the program's tests.
+//! Arrivals are hostile: few customers and ids, so that duplicates, replacements, retractions, late
+//! events, delayed rewards, profile versions and erasures meet. The run in one epoch takes the
+//! thresholds that the run in many published; what the sinks were told change by change must add up
+//! to what they are told at once. What this cannot catch: a mistake that both runs share; that is
+//! for the batch oracle of the program's tests.
 
 mod changing;
 mod folding;
@@ -13,7 +16,10 @@ mod soundness;
 
 use super::feed::{Feed, Mark, Recorded, Save};
 use super::graph::{Beginning, Campaign, campaign};
-use super::output::{ArmDay, Change, Closed, Counts, Day, Decision, Erasure, FeatureRow, InteractionRow, Output, Segment};
+use super::output::{
+    ArmDay, Change, Closed, Counts, Day, Decision, Erasure, FeatureRow, InteractionRow, Output,
+    Segment,
+};
 use super::snapshot::change::{ChangeOfSettings, Former, Inspection, Obstacles};
 use super::snapshot::restore::Loading;
 use super::snapshot::{Common, Follower, Images, ShardImage};
@@ -57,7 +63,11 @@ type Arrival = (Topic, String);
 fn arrivals(random: &mut Random, count: u64) -> Vec<Arrival> {
     (0..count)
         .map(|i| {
-            let late = if random.below(10) == 0 { random.below(6 * DAY as u64) } else { random.below(DAY as u64 / 8) };
+            let late = if random.below(10) == 0 {
+                random.below(6 * DAY as u64)
+            } else {
+                random.below(DAY as u64 / 8)
+            };
             let now = (START as u64 + i * DAYS * DAY as u64 / count).saturating_sub(late) as i64;
             // Whole hours make equal instants common.
             let at = now - now.rem_euclid(DAY / 24);
@@ -76,44 +86,82 @@ fn arrival(random: &mut Random, at: i64, ids: Range<u64>) -> Arrival {
             let category = ["Travel", "Fashion", "books"][random.below(3) as usize];
             (
                 Topic::Transactions,
-                format!(r#"{{"transaction_id":"t{id}","customer_id":{customer},"timestamp":{at},"amount":{amount},"category":"{category}"}}"#),
+                format!(
+                    r#"{{"transaction_id":"t{id}","customer_id":{customer},"timestamp":{at},"amount":{amount},"category":"{category}"}}"#
+                ),
             )
         }
-        16..=17 => (Topic::Transactions, format!(r#"{{"transaction_id":"t{id}","customer_id":{customer},"op":"retract"}}"#)),
+        16..=17 => (
+            Topic::Transactions,
+            format!(r#"{{"transaction_id":"t{id}","customer_id":{customer},"op":"retract"}}"#),
+        ),
         18..=26 => {
             let (arm, reward) = (random.below(4), random.below(9) as f64 * 0.5 - 1.0);
             (
                 Topic::Interactions,
-                format!(r#"{{"interaction_id":"i{id}","customer_id":{customer},"timestamp":{at},"action":{arm},"reward":{reward}}}"#),
+                format!(
+                    r#"{{"interaction_id":"i{id}","customer_id":{customer},"timestamp":{at},"action":{arm},"reward":{reward}}}"#
+                ),
             )
         }
         27..=29 => {
             let arm = random.below(4);
             (
                 Topic::Interactions,
-                format!(r#"{{"interaction_id":"i{id}","customer_id":{customer},"timestamp":{at},"action":{arm},"decision_id":"d{id}"}}"#),
+                format!(
+                    r#"{{"interaction_id":"i{id}","customer_id":{customer},"timestamp":{at},"action":{arm},"decision_id":"d{id}"}}"#
+                ),
             )
         }
-        30..=31 => (Topic::Interactions, format!(r#"{{"interaction_id":"i{id}","customer_id":{customer},"op":"retract"}}"#)),
+        30..=31 => (
+            Topic::Interactions,
+            format!(r#"{{"interaction_id":"i{id}","customer_id":{customer},"op":"retract"}}"#),
+        ),
         32..=34 => {
             let (name, reward) = (random.below(50), random.below(8));
-            let text = format!(r#"{{"interaction_id":"i{id}","reward_id":"r{name}","customer_id":{customer},"timestamp":{at},"reward":{reward}}}"#);
+            let text = format!(
+                r#"{{"interaction_id":"i{id}","reward_id":"r{name}","customer_id":{customer},"timestamp":{at},"reward":{reward}}}"#
+            );
             (Topic::Rewards, text)
         }
-        35 => (Topic::Rewards, format!(r#"{{"interaction_id":"i{id}","customer_id":{customer},"op":"retract"}}"#)),
+        35 => (
+            Topic::Rewards,
+            format!(r#"{{"interaction_id":"i{id}","customer_id":{customer},"op":"retract"}}"#),
+        ),
         36..=37 => {
-            let (rate, from) = (random.below(5) as f64 / 4.0, if random.below(3) == 0 { String::new() } else { format!(r#","timestamp":{at}"#) });
-            (Topic::Customers, format!(r#"{{"customer_id":{customer},"signup_date":"2023-01-01","email_open_rate":{rate}{from}}}"#))
+            let (rate, from) = (
+                random.below(5) as f64 / 4.0,
+                if random.below(3) == 0 { String::new() } else { format!(r#","timestamp":{at}"#) },
+            );
+            (
+                Topic::Customers,
+                format!(
+                    r#"{{"customer_id":{customer},"signup_date":"2023-01-01","email_open_rate":{rate}{from}}}"#
+                ),
+            )
         }
-        38 if random.below(3) == 0 => (Topic::Customers, format!(r#"{{"customer_id":{customer},"op":"erase","timestamp":{at}}}"#)),
-        _ => (Topic::Requests, format!(r#"{{"decision_id":"d{id}","customer_id":{customer},"timestamp":{at}}}"#)),
+        38 if random.below(3) == 0 => (
+            Topic::Customers,
+            format!(r#"{{"customer_id":{customer},"op":"erase","timestamp":{at}}}"#),
+        ),
+        _ => (
+            Topic::Requests,
+            format!(r#"{{"decision_id":"d{id}","customer_id":{customer},"timestamp":{at}}}"#),
+        ),
     }
 }
 
 fn block(topic: Topic, texts: &[(u64, &str)]) -> Messages {
     let (mut bytes, mut heads) = (Vec::new(), Vec::new());
     for (position, text) in texts {
-        heads.push(Head { position: *position, timestamp: -1, start: bytes.len() as u32, length: text.len() as u32, null: false, key: 0 });
+        heads.push(Head {
+            position: *position,
+            timestamp: -1,
+            start: bytes.len() as u32,
+            length: text.len() as u32,
+            null: false,
+            key: 0,
+        });
         bytes.extend_from_slice(text.as_bytes());
         bytes.push(b'\n');
     }
@@ -145,17 +193,31 @@ impl Told {
             Output::Interactions(rows) => {
                 let mut contexts = rows.contexts.chunks(features.context().dimension());
                 for row in rows.rows {
-                    let context = if row.learned { contexts.next().expect("a learned row has a context").to_vec() } else { Vec::new() };
+                    let context = if row.learned {
+                        contexts.next().expect("a learned row has a context").to_vec()
+                    } else {
+                        Vec::new()
+                    };
                     let key = (row.customer, row.key);
                     // The id of a folded interaction may come again.
                     if self.folding && row.change == Change::Insert {
                         let old = self.interactions.remove(&key);
-                        assert!(old.is_none_or(|(old, _)| old.timestamp < row.timestamp), "{row:?}");
+                        assert!(
+                            old.is_none_or(|(old, _)| old.timestamp < row.timestamp),
+                            "{row:?}"
+                        );
                     }
-                    assert_eq!(row.change == Change::Insert, !self.interactions.contains_key(&key), "{row:?}");
+                    assert_eq!(
+                        row.change == Change::Insert,
+                        !self.interactions.contains_key(&key),
+                        "{row:?}"
+                    );
                     match row.change {
                         Change::Delete => self.interactions.remove(&key),
-                        _ => self.interactions.insert(key, (InteractionRow { change: Change::Insert, ..row }, context)),
+                        _ => self.interactions.insert(
+                            key,
+                            (InteractionRow { change: Change::Insert, ..row }, context),
+                        ),
                     };
                 }
             }
@@ -166,14 +228,22 @@ impl Told {
                         assert!(self.features.remove(&row.customer).is_some(), "{row:?}");
                         continue;
                     }
-                    let bits = values.next().expect("a row has values").iter().map(|v| v.to_bits()).collect();
-                    self.features.insert(row.customer, (FeatureRow { change: Change::Insert, ..row }, bits));
+                    let bits = values
+                        .next()
+                        .expect("a row has values")
+                        .iter()
+                        .map(|v| v.to_bits())
+                        .collect();
+                    self.features
+                        .insert(row.customer, (FeatureRow { change: Change::Insert, ..row }, bits));
                 }
             }
             Output::Arm(update) => {
                 self.totals.insert(update.arm, update.totals);
             }
-            Output::Threshold(day, value) => assert!(self.thresholds.insert(day, value).is_none(), "day {day} closed twice"),
+            Output::Threshold(day, value) => {
+                assert!(self.thresholds.insert(day, value).is_none(), "day {day} closed twice")
+            }
             Output::Rejected(rejected) => self.rejected += rejected.len(),
             Output::Ignored(_) | Output::Unlisted(_) => {}
             Output::ArmDay(row) => {
@@ -185,13 +255,20 @@ impl Told {
             Output::Counts(counts) => self.counts.add(&counts),
             Output::OfOtherCustomers(number) => self.of_other_customers = number,
             Output::Decisions(decisions) => {
-                self.decisions.extend(decisions.into_iter().map(|decision| ((decision.customer, decision.key), decision)));
+                self.decisions.extend(
+                    decisions
+                        .into_iter()
+                        .map(|decision| ((decision.customer, decision.key), decision)),
+                );
             }
             Output::Profiled(_) | Output::Kept(_) => panic!("nothing of that was asked for"),
             Output::Closed(closed) => self.closed.push(closed),
             Output::Erasures(erasures) => {
                 for erasure in &erasures {
-                    let is_gone = |row: &InteractionRow| row.customer == erasure.customer && Some(row.timestamp) < erasure.folded_before;
+                    let is_gone = |row: &InteractionRow| {
+                        row.customer == erasure.customer
+                            && Some(row.timestamp) < erasure.folded_before
+                    };
                     self.interactions.retain(|_, (row, _)| !is_gone(row));
                 }
                 self.erasures.extend(erasures);
@@ -219,12 +296,25 @@ impl Told {
         self.totals.retain(|_, totals| !totals.is_empty());
         self.arm_days.retain(|_, row| row.interactions != 0);
         self.segments.retain(|_, row| row.customers != 0);
-        let Counts { transactions, interactions, rewards, learned, pending, first, last, .. } = self.counts;
+        let Counts { transactions, interactions, rewards, learned, pending, first, last, .. } =
+            self.counts;
         let Counts { rewards_no_interaction, rewards_before, rewards_after, .. } = self.counts;
-        let unmatched = Counts { rewards_no_interaction, rewards_before, rewards_after, ..Counts::default() };
-        self.counts = Counts { transactions, interactions, rewards, learned, pending, first, last, ..unmatched };
+        let unmatched =
+            Counts { rewards_no_interaction, rewards_before, rewards_after, ..Counts::default() };
+        self.counts = Counts {
+            transactions,
+            interactions,
+            rewards,
+            learned,
+            pending,
+            first,
+            last,
+            ..unmatched
+        };
         // Decisions see the models of their epochs, so what rows say of them depends on the cuts.
-        self.interactions.values_mut().for_each(|(row, _)| row.decision = row.decision.map(|(key, _)| (key, None)));
+        self.interactions
+            .values_mut()
+            .for_each(|(row, _)| row.decision = row.decision.map(|(key, _)| (key, None)));
         self.rejected = 0;
         self.thresholds.clear();
         self.decisions.clear();
@@ -233,7 +323,12 @@ impl Told {
     }
 }
 
-fn assert_map<K: Ord + std::fmt::Debug, V: PartialEq + std::fmt::Debug>(a: &BTreeMap<K, V>, b: &BTreeMap<K, V>, what: &str, seed: u64) {
+fn assert_map<K: Ord + std::fmt::Debug, V: PartialEq + std::fmt::Debug>(
+    a: &BTreeMap<K, V>,
+    b: &BTreeMap<K, V>,
+    what: &str,
+    seed: u64,
+) {
     for key in a.keys().chain(b.keys()) {
         assert_eq!(a.get(key), b.get(key), "{what} {key:?}, seed {seed}");
     }
@@ -243,7 +338,13 @@ fn settings() -> Settings {
     let mut settings = Settings::default();
     settings.time.lateness = DAY;
     settings.time.attribution_window = 3 * DAY;
-    settings.emit = Emit { interactions: true, features: true, final_features: None, profiled: false, snapshots: true };
+    settings.emit = Emit {
+        interactions: true,
+        features: true,
+        final_features: None,
+        profiled: false,
+        snapshots: true,
+    };
     settings
 }
 
@@ -296,7 +397,8 @@ struct Snapshot {
     images: Vec<ShardImage>,
 }
 
-/// Takes images, but has room only now and then, so that many epochs pass while a snapshot is taken.
+/// Takes images, but has room only now and then, so that many epochs pass while a snapshot is
+/// taken.
 struct Shelf {
     outcome: Arc<Mutex<Outcome>>,
     asked: Cell<u64>,
@@ -334,15 +436,24 @@ impl Run {
             settings
         });
         let features = features(&settings);
-        let described = Campaign { settings: Arc::new(settings.clone()), features, thresholds: self.thresholds.clone().map(Arc::new) };
+        let described = Campaign {
+            settings: Arc::new(settings.clone()),
+            features,
+            thresholds: self.thresholds.clone().map(Arc::new),
+        };
         let outcome = Arc::new(Mutex::new(Outcome::default()));
         let (sink, run) = (Arc::clone(&outcome), self.clone());
-        let config = if self.workers > 1 { timely::Config::process(self.workers) } else { timely::Config::thread() };
+        let config = if self.workers > 1 {
+            timely::Config::process(self.workers)
+        } else {
+            timely::Config::thread()
+        };
         let guards = timely::execute(config, move |worker| {
             let mut input = InputHandle::<u64, CapacityContainerBuilder<Vec<Feed>>>::new();
             let sink = Arc::clone(&sink);
             let mut beginning = run.begin(&described, worker.index(), worker.peers());
-            beginning.images = Some(Box::new(Shelf { outcome: Arc::clone(&sink), asked: Cell::new(0) }));
+            beginning.images =
+                Some(Box::new(Shelf { outcome: Arc::clone(&sink), asked: Cell::new(0) }));
             worker.dataflow::<u64, _, _>(|scope| {
                 let feed = input.to_stream(scope);
                 deliver(campaign(feed, &described, beginning), move |delivery| {
@@ -354,7 +465,11 @@ impl Run {
             run.feed(input, worker);
             while worker.step_or_park(None) {}
         });
-        guards.expect("the workers start").join().into_iter().for_each(|result| result.expect("no worker panics"));
+        guards
+            .expect("the workers start")
+            .join()
+            .into_iter()
+            .for_each(|result| result.expect("no worker panics"));
         let mut outcome = std::mem::take(&mut *outcome.lock().expect("no worker panicked"));
         outcome.outputs.sort_by_key(|(epoch, _)| *epoch);
         outcome.base = self.change(&settings).map(|(_, common)| common);
@@ -371,7 +486,8 @@ impl Run {
 
     fn begin(&self, described: &Campaign, worker: usize, peers: usize) -> Beginning {
         let Some(snapshot) = &self.snapshot else { return described.anew(worker, peers) };
-        let mut common = Common::from_bytes(&snapshot.common.to_bytes()).expect("the bytes are whole");
+        let mut common =
+            Common::from_bytes(&snapshot.common.to_bytes()).expect("the bytes are whole");
         assert_eq!(common, snapshot.common);
         let mut loading = match self.change(&described.settings) {
             None => Loading::new(described, worker, peers, &common),
@@ -380,15 +496,22 @@ impl Run {
                 Loading::changing(described, worker, peers, &common, change)
             }
         };
-        for image in snapshot.images.iter().filter(|image| usize::from(image.shard) % peers == worker) {
-            let customers = loading.load(image.shard, image.whole, &image.bytes).expect("the bytes are whole");
+        for image in
+            snapshot.images.iter().filter(|image| usize::from(image.shard) % peers == worker)
+        {
+            let customers =
+                loading.load(image.shard, image.whole, &image.bytes).expect("the bytes are whole");
             assert_eq!(customers, image.customers);
         }
         Beginning { shard: loading.finish(), common: Some(Arc::new(common)), images: None }
     }
 
     /// Feeds the epochs after the one that the run begins with, a share of each to every worker.
-    fn feed(&self, mut input: InputHandle<u64, CapacityContainerBuilder<Vec<Feed>>>, worker: &mut Worker) {
+    fn feed(
+        &self,
+        mut input: InputHandle<u64, CapacityContainerBuilder<Vec<Feed>>>,
+        worker: &mut Worker,
+    ) {
         let done = self.snapshot.as_ref().map_or(0, |snapshot| snapshot.common.epoch);
         let mut start = 0;
         for (epoch, size) in (1..).zip(self.epochs.iter().copied().chain([self.arrivals.len()])) {
@@ -397,15 +520,27 @@ impl Run {
             if epoch > done {
                 input.advance_to(epoch);
                 for topic in Topic::ALL {
-                    // Offsets are counted in each topic for itself: records of different topics stand at the same ones.
+                    // Offsets are counted in each topic for itself: records of different topics
+                    // stand at the same ones.
                     let all = (start..end).filter(|i| self.arrivals[*i].0 == topic);
-                    let mine = all.zip(start as u64..).filter(|(i, _)| i % worker.peers() == worker.index());
-                    let texts: Vec<(u64, &str)> = mine.map(|(i, offset)| (offset, self.arrivals[i].1.as_str())).collect();
+                    let mine = all
+                        .zip(start as u64..)
+                        .filter(|(i, _)| i % worker.peers() == worker.index());
+                    let texts: Vec<(u64, &str)> =
+                        mine.map(|(i, offset)| (offset, self.arrivals[i].1.as_str())).collect();
                     input.send(Feed::Block(block(topic, &texts).into()));
                     let recorded = self.recorded.get(&epoch).map(|&watermark| Recorded(watermark));
                     let partition = worker.index() as u32;
                     let save = self.saves.get(&epoch).copied();
-                    input.send(Feed::Mark(Mark { topic, partition, next: end as u64, idle: true, recorded, last, save }));
+                    input.send(Feed::Mark(Mark {
+                        topic,
+                        partition,
+                        next: end as u64,
+                        idle: true,
+                        recorded,
+                        last,
+                        save,
+                    }));
                 }
                 worker.step();
             }
@@ -426,7 +561,11 @@ impl Outcome {
     }
 
     fn told(&self) -> Told {
-        let mut told = Told { counts: Counts::none(), folding: self.settings.time.keep.is_some(), ..Told::default() };
+        let mut told = Told {
+            counts: Counts::none(),
+            folding: self.settings.time.keep.is_some(),
+            ..Told::default()
+        };
         self.tell(&mut told, 0, u64::MAX);
         told
     }
@@ -434,15 +573,21 @@ impl Outcome {
     /// The snapshot of an epoch, as it would be put together from files.
     fn snapshot(&self, epoch: u64) -> Snapshot {
         let lag = self.settings.bandit.model_lag;
-        let mut follower = self.base.as_ref().map_or_else(|| Follower::new(lag), |base| Follower::restored(lag, base));
+        let mut follower = self
+            .base
+            .as_ref()
+            .map_or_else(|| Follower::new(lag), |base| Follower::restored(lag, base));
         for now in self.base.as_ref().map_or(1, |base| base.epoch + 1)..=epoch {
-            let (mut thresholds, mut counts, mut closed) = (Vec::new(), Counts::none(), Closed::default());
+            let (mut thresholds, mut counts, mut closed) =
+                (Vec::new(), Counts::none(), Closed::default());
             for (_, output) in self.outputs.iter().filter(|(of, _)| *of == now) {
                 match output {
                     Output::Arm(update) => follower.learn(now, update),
                     Output::ArmDay(row) => follower.arm_day(row),
                     Output::Segment(row) => follower.segment(row),
-                    Output::Unlisted(names) => names.iter().for_each(|(list, hash)| follower.unlisted(*list, *hash)),
+                    Output::Unlisted(names) => {
+                        names.iter().for_each(|(list, hash)| follower.unlisted(*list, *hash))
+                    }
                     Output::Threshold(day, value) => thresholds.push((*day, *value)),
                     Output::Counts(of_worker) => counts.add(of_worker),
                     Output::Closed(end) => closed = end.clone(),
@@ -451,9 +596,14 @@ impl Outcome {
             }
             follower.end(now, &thresholds, &counts, &closed);
         }
-        let mut images: Vec<ShardImage> = self.images.iter().filter(|image| image.epoch <= epoch).cloned().collect();
+        let mut images: Vec<ShardImage> =
+            self.images.iter().filter(|image| image.epoch <= epoch).cloned().collect();
         images.sort_by_key(|image| (image.shard, image.epoch));
-        let whole: BTreeMap<u16, u64> = images.iter().filter(|image| image.whole).map(|image| (image.shard, image.epoch)).collect();
+        let whole: BTreeMap<u16, u64> = images
+            .iter()
+            .filter(|image| image.whole)
+            .map(|image| (image.shard, image.epoch))
+            .collect();
         images.retain(|image| image.epoch >= whole[&image.shard]);
         let snapshot = Snapshot { common: follower.common(), images };
         assert_eq!(soundness::sound(&self.settings, &snapshot), Ok(()));
@@ -477,9 +627,17 @@ fn epochs_and_workers_do_not_change_a_bit() {
         let epochs = cuts(&mut random, arrivals.len());
         let run = Run { arrivals, epochs, workers: 1 + seed as usize % 3, ..Run::default() };
         let streamed = run.run().told();
-        let published: Vec<(Day, u64)> = streamed.thresholds.iter().map(|(day, value)| (*day, *value)).collect();
+        let published: Vec<(Day, u64)> =
+            streamed.thresholds.iter().map(|(day, value)| (*day, *value)).collect();
         assert!(!published.is_empty(), "seed {seed}");
-        let whole = Run { epochs: Vec::new(), workers: 1 + (seed as usize / 3) % 3, thresholds: Some(published), ..run }.run().told();
+        let whole = Run {
+            epochs: Vec::new(),
+            workers: 1 + (seed as usize / 3) % 3,
+            thresholds: Some(published),
+            ..run
+        }
+        .run()
+        .told();
         streamed.settled().assert_same(&whole.settled(), seed);
     }
 }
@@ -490,7 +648,8 @@ fn a_run_goes_on_from_any_snapshot_on_any_number_of_workers() {
     for seed in 0..40 {
         let mut random = Random(1_000 + seed);
         let arrivals = arrivals(&mut random, 500);
-        let epochs: Vec<usize> = cuts(&mut random, arrivals.len()).into_iter().flat_map(|size| [size, 3, 0]).collect();
+        let epochs: Vec<usize> =
+            cuts(&mut random, arrivals.len()).into_iter().flat_map(|size| [size, 3, 0]).collect();
         let mut save = |epoch: u64| match random.below(9) {
             0 => Some((epoch, Save::Everything)),
             1 | 2 => Some((epoch, Save::Changes)),
@@ -500,7 +659,12 @@ fn a_run_goes_on_from_any_snapshot_on_any_number_of_workers() {
         let run = Run { arrivals, epochs, workers: 1 + seed as usize % 3, saves, ..Run::default() };
         let outcome = run.run();
         let whole = outcome.told();
-        let complete: Vec<u64> = outcome.complete.iter().filter(|(_, workers)| **workers == run.workers).map(|(epoch, _)| *epoch).collect();
+        let complete: Vec<u64> = outcome
+            .complete
+            .iter()
+            .filter(|(_, workers)| **workers == run.workers)
+            .map(|(epoch, _)| *epoch)
+            .collect();
         for epoch in complete {
             let recorded = (1..).zip(whole.closed.iter().map(|closed| closed.watermark)).collect();
             let snapshot = Some(outcome.snapshot(epoch));
@@ -523,22 +687,38 @@ fn a_purchase_that_asks_is_decided_on_once() {
         let mut random = Random(seed);
         let arrivals: Vec<Arrival> = arrivals(&mut random, 400)
             .into_iter()
-            .filter(|(topic, text)| matches!(topic, Topic::Transactions | Topic::Interactions) && !text.contains("retract"))
+            .filter(|(topic, text)| {
+                matches!(topic, Topic::Transactions | Topic::Interactions)
+                    && !text.contains("retract")
+            })
             .collect();
         // As they are written, an id and its customer end before the timestamp.
         let name = |text: &str| text.split(r#","timestamp""#).next().unwrap_or_default().to_owned();
-        let wanted: BTreeSet<String> = arrivals.iter().filter(|(topic, _)| *topic == Topic::Transactions).map(|(_, text)| name(text)).collect();
+        let wanted: BTreeSet<String> = arrivals
+            .iter()
+            .filter(|(topic, _)| *topic == Topic::Transactions)
+            .map(|(_, text)| name(text))
+            .collect();
         for workers in 1..=3 {
             let epochs = cuts(&mut random, arrivals.len());
-            let told = Run { arrivals: arrivals.clone(), epochs, workers, asking: true, ..Run::default() }.run().outputs;
+            let told =
+                Run { arrivals: arrivals.clone(), epochs, workers, asking: true, ..Run::default() }
+                    .run()
+                    .outputs;
             let decided: Vec<(CustomerId, String)> = told
                 .into_iter()
-                .filter_map(|(_, output)| if let Output::Decisions(decisions) = output { Some(decisions) } else { None })
+                .filter_map(|(_, output)| {
+                    if let Output::Decisions(decisions) = output { Some(decisions) } else { None }
+                })
                 .flatten()
                 .map(|decision| (decision.customer, decision.decision))
                 .collect();
             let distinct: BTreeSet<_> = decided.iter().collect();
-            assert_eq!((decided.len(), distinct.len()), (wanted.len(), wanted.len()), "seed {seed}, {workers} workers");
+            assert_eq!(
+                (decided.len(), distinct.len()),
+                (wanted.len(), wanted.len()),
+                "seed {seed}, {workers} workers"
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Daily high-value thresholds: the table of those that have closed, and the owner that computes them from all customers' totals.
+//! Daily high-value thresholds: the table of those that have closed, and the owner that computes
+//! them from all customers' totals.
 
 use crate::campaign::ledger::TotalChange;
 use crate::campaign::output::{Day, Output};
@@ -15,7 +16,8 @@ pub fn day_of(at: Millis) -> Day {
     at.div_euclid(DAY) as Day
 }
 
-/// The last day whose threshold is closed when the watermark stands at `watermark`: day D closes when it has reached 00:00 of D - 1.
+/// The last day whose threshold is closed when the watermark stands at `watermark`: day D closes
+/// when it has reached 00:00 of D - 1.
 pub fn closed_by(watermark: Millis) -> Day {
     day_of(watermark).saturating_add(1)
 }
@@ -49,7 +51,9 @@ impl Published {
     /// A row a day for the sinks.
     pub fn into_outputs(self) -> Vec<Output> {
         let days = (self.first..).zip(self.values);
-        days.filter(|&(_, value)| value != NONE).map(|(day, value)| Output::Threshold(day, value)).collect()
+        days.filter(|&(_, value)| value != NONE)
+            .map(|(day, value)| Output::Threshold(day, value))
+            .collect()
     }
 }
 
@@ -62,7 +66,8 @@ pub struct Thresholds {
 }
 
 impl Thresholds {
-    /// Thresholds that were published elsewhere: every day counts as closed. They must be sorted by day, each day once.
+    /// Thresholds that were published elsewhere: every day counts as closed. They must be sorted by
+    /// day, each day once.
     pub fn given(days: &[(Day, u64)]) -> Self {
         let mut table = Thresholds { closed: Some(Day::MAX), ..Thresholds::default() };
         for &(day, value) in days {
@@ -84,7 +89,9 @@ impl Thresholds {
         table.first = first;
         table.values = vec![NONE; usize::try_from(closed - first).map_or(0, |length| length + 1)];
         for &(day, value) in days {
-            if let Some(slot) = usize::try_from(day - first).ok().and_then(|at| table.values.get_mut(at)) {
+            if let Some(slot) =
+                usize::try_from(day - first).ok().and_then(|at| table.values.get_mut(at))
+            {
                 *slot = value;
             }
         }
@@ -106,8 +113,9 @@ impl Thresholds {
         self.closed.is_some_and(|closed| day <= closed)
     }
 
-    /// Events dated before this instant are late: before the instant of the last closed threshold, 00:00 of the day before its day. Nothing is late
-    /// for thresholds that were given, for no event can come too late for them.
+    /// Events dated before this instant are late: before the instant of the last closed threshold,
+    /// 00:00 of the day before its day. Nothing is late for thresholds that were given, for no
+    /// event can come too late for them.
     pub fn late_before(&self) -> Millis {
         match self.closed {
             None | Some(Day::MAX) => Millis::MIN,
@@ -138,7 +146,8 @@ pub struct Owner {
     percentile: Option<u8>,
     /// The next day to be closed, once there is any purchase.
     next: Option<Day>,
-    /// Changes that have been given but not applied, as they came: each run sorted by day. Of those of one customer and day the last one holds.
+    /// Changes that have been given but not applied, as they came: each run sorted by day. Of those
+    /// of one customer and day the last one holds.
     open: Vec<Peekable<IntoIter<TotalChange>>>,
 }
 
@@ -148,14 +157,18 @@ impl Owner {
         Owner { ranks: Ranks::new(), percentile, next: None, open: Vec::new() }
     }
 
-    /// Goes on from a snapshot whose thresholds these are: the next day to be closed is the one after them. The workers tell their totals anew.
+    /// Goes on from a snapshot whose thresholds these are: the next day to be closed is the one
+    /// after them. The workers tell their totals anew.
     pub fn restored(percentile: Option<u8>, thresholds: &Thresholds) -> Self {
-        let next = thresholds.closed.filter(|_| !thresholds.values.is_empty()).map(|closed| closed.saturating_add(1));
+        let next = thresholds
+            .closed
+            .filter(|_| !thresholds.values.is_empty())
+            .map(|closed| closed.saturating_add(1));
         Owner { next, ..Owner::new(percentile) }
     }
 
-    /// Closes the days that the workers say; at the end of the input every day up to that of the latest event, and the last rows of features hold for
-    /// `as_of`, or for the latest event.
+    /// Closes the days that the workers say; at the end of the input every day up to that of the
+    /// latest event, and the last rows of features hold for `as_of`, or for the latest event.
     pub fn close_epoch(&mut self, totals: Vec<TotalChanges>, as_of: Option<Millis>) -> Published {
         let through = totals.iter().filter_map(|t| t.through).max();
         let latest = totals.iter().filter_map(|t| t.end).max();
@@ -177,11 +190,15 @@ impl Owner {
         }
     }
 
-    /// Closes every day up to `through`. A day's threshold counts the purchases before 00:00 of the day before it.
+    /// Closes every day up to `through`. A day's threshold counts the purchases before 00:00 of the
+    /// day before it.
     fn close(&mut self, through: Day) -> Published {
         let nothing = Published { through: Some(through), first: through, ..Published::default() };
         let Some(percentile) = self.percentile else { return nothing };
-        let Some(next) = self.next.or(self.first_open().map(|first| first.saturating_add(2))) else { return nothing };
+        let Some(next) = self.next.or(self.first_open().map(|first| first.saturating_add(2)))
+        else {
+            return nothing;
+        };
         let mut values = Vec::new();
         for day in next..=through {
             self.apply_before(day - 1);
@@ -196,7 +213,8 @@ impl Owner {
         self.open.iter_mut().filter_map(|run| run.peek()).map(|change| change.day).min()
     }
 
-    /// Applies the changes of days before this one, day by day, and those of one day in the order in which they came.
+    /// Applies the changes of days before this one, day by day, and those of one day in the order
+    /// in which they came.
     fn apply_before(&mut self, end: Day) {
         while let Some(day) = self.first_open().filter(|&day| day < end) {
             for run in &mut self.open {
@@ -214,7 +232,8 @@ mod tests {
     use super::*;
 
     fn changes(through: Day, changes: &[(Day, u32, Option<u64>)]) -> TotalChanges {
-        let changes = changes.iter().map(|&(day, slot, total)| TotalChange { day, slot, total }).collect();
+        let changes =
+            changes.iter().map(|&(day, slot, total)| TotalChange { day, slot, total }).collect();
         TotalChanges { through: Some(through), end: None, changes }
     }
 
@@ -222,7 +241,10 @@ mod tests {
     fn a_day_counts_the_purchases_before_the_day_before_it_and_the_last_total_of_a_day_holds() {
         let mut owner = Owner::new(Some(90));
         assert_eq!(owner.close_epoch(vec![changes(5, &[])], None).values, Vec::<u64>::new());
-        let published = owner.close_epoch(vec![changes(8, &[(5, 0, Some(10)), (5, 0, Some(30)), (6, 1, Some(20))])], None);
+        let published = owner.close_epoch(
+            vec![changes(8, &[(5, 0, Some(10)), (5, 0, Some(30)), (6, 1, Some(20))])],
+            None,
+        );
         assert_eq!((published.first, published.values), (7, vec![30, 30]));
         let published = owner.close_epoch(vec![changes(9, &[(7, 0, None)])], None);
         assert_eq!((published.first, published.values), (9, vec![20]));
@@ -231,7 +253,8 @@ mod tests {
     #[test]
     fn where_nobody_is_left_there_is_no_threshold() {
         let mut owner = Owner::new(Some(90));
-        let published = owner.close_epoch(vec![changes(8, &[(5, 0, Some(10)), (6, 0, None)])], None);
+        let published =
+            owner.close_epoch(vec![changes(8, &[(5, 0, Some(10)), (6, 0, None)])], None);
         let mut table = Thresholds::default();
         table.publish(&published);
         assert_eq!([6, 7, 8].map(|day| table.at(day)), [None, Some(10), None]);
@@ -242,7 +265,10 @@ mod tests {
     #[test]
     fn given_thresholds_are_all_closed_and_the_newest_before_a_day_holds() {
         let table = Thresholds::given(&[(10, 5), (12, 7)]);
-        assert_eq!([9, 10, 11, 12, 99].map(|day| table.at(day)), [None, Some(5), Some(5), Some(7), Some(7)]);
+        assert_eq!(
+            [9, 10, 11, 12, 99].map(|day| table.at(day)),
+            [None, Some(5), Some(5), Some(7), Some(7)]
+        );
         assert!(table.is_closed(1_000_000));
         assert_eq!(table.late_before(), Millis::MIN);
     }

@@ -1,6 +1,8 @@
-//! The slower, relational views: arm statistics a day and segments, as differential collections with vector-valued diffs.
+//! The slower, relational views: arm statistics a day and segments, as differential collections
+//! with vector-valued diffs.
 //!
-//! Workers hand in changes already summed over their epoch, so a view costs a handful of updates an epoch however fast events come.
+//! Workers hand in changes already summed over their epoch, so a view costs a handful of updates an
+//! epoch however fast events come.
 
 use crate::bandit::tallies::ArmDayChange;
 use crate::campaign::emission::SegmentChange;
@@ -37,38 +39,60 @@ pub fn segment_update(epoch: u64, flags: u8, change: SegmentChange) -> SegmentUp
 }
 
 /// Contacts and rewards of each day and arm, as they now stand; all zero where nothing is left.
-pub fn arm_days<'scope>(updates: StreamVec<'scope, u64, ArmDayUpdate>, before: &Common) -> StreamVec<'scope, u64, Output> {
+pub fn arm_days<'scope>(
+    updates: StreamVec<'scope, u64, ArmDayUpdate>,
+    before: &Common,
+) -> StreamVec<'scope, u64, Output> {
     let row = |row: &ArmDay| ((row.day, row.arm), 0, (row.interactions, row.responses, row.reward));
-    let gone = |row: &ArmDay| ((row.day, row.arm), before.changed, (-row.interactions, -row.responses, -row.reward));
+    let gone = |row: &ArmDay| {
+        ((row.day, row.arm), before.changed, (-row.interactions, -row.responses, -row.reward))
+    };
     // Where settings change, contacts and rewards are counted anew.
     let gone = before.arm_days.iter().filter(|_| before.is_changing()).map(gone);
     let counted: VecCollection<'scope, u64, ((Day, u16), ArmDayDiff), isize> =
         since(updates, before.arm_days.iter().map(row).chain(gone)).as_collection().count_total();
-    newest(counted, |(day, arm), (interactions, responses, reward)| Output::ArmDay(ArmDay { day, arm, interactions, responses, reward }))
+    newest(counted, |(day, arm), (interactions, responses, reward)| {
+        Output::ArmDay(ArmDay { day, arm, interactions, responses, reward })
+    })
 }
 
 /// Customers of each segment, as they now stand; zero where none is left.
-pub fn segments<'scope>(updates: StreamVec<'scope, u64, SegmentUpdate>, before: &Common) -> StreamVec<'scope, u64, Output> {
+pub fn segments<'scope>(
+    updates: StreamVec<'scope, u64, SegmentUpdate>,
+    before: &Common,
+) -> StreamVec<'scope, u64, Output> {
     let row = |row: &Segment| (row.flags, 0, (row.customers, row.amount));
-    let counted: VecCollection<'scope, u64, (u8, SegmentDiff), isize> = since(updates, before.segments.iter().map(row)).as_collection().count_total();
-    newest(counted, |flags, (customers, amount)| Output::Segment(Segment { flags, customers, amount }))
+    let counted: VecCollection<'scope, u64, (u8, SegmentDiff), isize> =
+        since(updates, before.segments.iter().map(row)).as_collection().count_total();
+    newest(counted, |flags, (customers, amount)| {
+        Output::Segment(Segment { flags, customers, amount })
+    })
 }
 
 /// What changes after what stood in the snapshot, which is at time 0: before every epoch.
-fn since<'scope, D: Clone + 'static>(updates: StreamVec<'scope, u64, D>, before: impl Iterator<Item = D>) -> StreamVec<'scope, u64, D> {
+fn since<'scope, D: Clone + 'static>(
+    updates: StreamVec<'scope, u64, D>,
+    before: impl Iterator<Item = D>,
+) -> StreamVec<'scope, u64, D> {
     let scope = updates.scope();
     let before: Vec<D> = if scope.index() == 0 { before.collect() } else { Vec::new() };
     before.to_stream(scope).concat(updates)
 }
 
-/// Of the old and the new row of a key in an epoch the new one; a key that vanished is shown with the zero of its diff. What stood before the first
-/// epoch has been shown.
-fn newest<'scope, K, R>(counted: VecCollection<'scope, u64, (K, R), isize>, show: impl Fn(K, R) -> Output + 'static) -> StreamVec<'scope, u64, Output>
+/// Of the old and the new row of a key in an epoch the new one; a key that vanished is shown with
+/// the zero of its diff. What stood before the first epoch has been shown.
+fn newest<'scope, K, R>(
+    counted: VecCollection<'scope, u64, (K, R), isize>,
+    show: impl Fn(K, R) -> Output + 'static,
+) -> StreamVec<'scope, u64, Output>
 where
     K: timely::ExchangeData + Ord + std::hash::Hash,
     R: timely::ExchangeData + Default,
 {
-    let rows = counted.inner.filter(|(_, epoch, _)| *epoch > 0).map(|((key, row), _, sign)| (key, row, sign));
+    let rows = counted
+        .inner
+        .filter(|(_, epoch, _)| *epoch > 0)
+        .map(|((key, row), _, sign)| (key, row, sign));
     by_epoch(rows, Pipeline, "NewestRows", move |_, rows| {
         let mut newest: BTreeMap<K, R> = BTreeMap::new();
         for (key, row, sign) in rows {

@@ -1,7 +1,9 @@
-//! Visiting the customers that an epoch touched: what their news, closed thresholds and ended windows change is emitted.
+//! Visiting the customers that an epoch touched: what their news, closed thresholds and ended
+//! windows change is emitted.
 //!
-//! In order means after all that was emitted before: then the running row goes on from where it stands. Anything else is corrected: what the
-//! customer's interactions looked like before and what they look like now are computed from the two histories, and the difference is emitted.
+//! In order means after all that was emitted before: then the running row goes on from where it
+//! stands. Anything else is corrected: what the customer's interactions looked like before and what
+//! they look like now are computed from the two histories, and the difference is emitted.
 
 use crate::campaign::emission::{Customer, Emission, SegmentChange, Standing};
 use crate::campaign::output::{Change, FeatureRow};
@@ -17,7 +19,8 @@ use crate::settings::TimeSettings;
 use hashbrown::{HashMap, HashSet};
 use std::cmp::Reverse;
 
-/// What decides, beside a history, whether an interaction has entered the model: closed thresholds and the watermark.
+/// What decides, beside a history, whether an interaction has entered the model: closed thresholds
+/// and the watermark.
 #[derive(Clone, Copy)]
 struct Clock<'a> {
     thresholds: &'a Thresholds,
@@ -30,8 +33,19 @@ struct Clock<'a> {
 
 impl<'a> Clock<'a> {
     /// As things stand now.
-    fn now(thresholds: &'a Thresholds, features: &Features, watermark: Option<Millis>, time: &'a TimeSettings) -> Self {
-        Clock { thresholds, closed: thresholds.closed(), waits_for_threshold: features.context().uses_threshold(), watermark, time }
+    fn now(
+        thresholds: &'a Thresholds,
+        features: &Features,
+        watermark: Option<Millis>,
+        time: &'a TimeSettings,
+    ) -> Self {
+        Clock {
+            thresholds,
+            closed: thresholds.closed(),
+            waits_for_threshold: features.context().uses_threshold(),
+            watermark,
+            time,
+        }
     }
 
     #[inline]
@@ -41,7 +55,12 @@ impl<'a> Clock<'a> {
 
     #[inline]
     fn reward_of(&self, view: &View<'_>, interaction: &Interaction) -> Option<i64> {
-        view.reward_of(interaction, self.time.attribution_window, self.time.no_response_reward, self.watermark)
+        view.reward_of(
+            interaction,
+            self.time.attribution_window,
+            self.time.no_response_reward,
+            self.watermark,
+        )
     }
 
     fn window_end(&self, interaction: &Interaction) -> Millis {
@@ -49,7 +68,8 @@ impl<'a> Clock<'a> {
     }
 }
 
-/// The interactions of a customer since an instant, as they stand, with the contexts of those that are learned.
+/// The interactions of a customer since an instant, as they stand, with the contexts of those that
+/// are learned.
 #[derive(Default)]
 struct Picture {
     standing: Vec<Standing>,
@@ -68,13 +88,23 @@ impl Picture {
     }
 
     fn context(&self, index: usize, dimension: usize) -> &[i16] {
-        if self.standing[index].learned { &self.contexts[self.starts[index]..][..dimension] } else { &[] }
+        if self.standing[index].learned {
+            &self.contexts[self.starts[index]..][..dimension]
+        } else {
+            &[]
+        }
     }
 }
 
 impl Shard {
-    /// Visits every customer that the epoch touched, after its records have settled and what it closed was published.
-    pub fn visit(&mut self, published: &Published, watermark: Option<Millis>, emission: &mut Emission) {
+    /// Visits every customer that the epoch touched, after its records have settled and what it
+    /// closed was published.
+    pub fn visit(
+        &mut self,
+        published: &Published,
+        watermark: Option<Millis>,
+        emission: &mut Emission,
+    ) {
         let closed_before = self.thresholds.closed();
         let watermark_before = self.watermark;
         self.thresholds.publish(published);
@@ -88,7 +118,13 @@ impl Shard {
             let old = before.remove(&slot).or_else(|| self.out_of_order(slot));
             match old {
                 None => self.go_on(slot, emission, &mut scratch),
-                Some(old) => self.correct(slot, &old, (closed_before, watermark_before), emission, &mut scratch),
+                Some(old) => self.correct(
+                    slot,
+                    &old,
+                    (closed_before, watermark_before),
+                    emission,
+                    &mut scratch,
+                ),
             }
             self.finish_visit(slot, index < with_news, emission, &mut scratch);
         }
@@ -133,13 +169,16 @@ impl Shard {
         let history = &mut self.histories[slot as usize];
         let unseen = if anew { Unseen::All } else { history.sort_appended() };
         let row = self.rows.of(history, self.features.layout(), &mut scratch.row);
-        let clock = Clock::now(&self.thresholds, &self.features, self.watermark, &self.settings.time);
+        let clock =
+            Clock::now(&self.thresholds, &self.features, self.watermark, &self.settings.time);
         let own_features = self.settings.bandit.own_features;
-        let (done_transactions, done_interactions) = (history.done_transactions as usize, history.done_interactions as usize);
+        let (done_transactions, done_interactions) =
+            (history.done_transactions as usize, history.done_interactions as usize);
         let mut unrewarded = history.unrewarded;
         let view = history.view();
         let customer = Customer { id: history.customer, view };
-        let mut walk = Walk::resume(&self.features, view, done_transactions, row, &mut scratch.context);
+        let mut walk =
+            Walk::resume(&self.features, view, done_transactions, row, &mut scratch.context);
         let mut done = done_interactions;
         for interaction in &view.interactions[done_interactions..] {
             if clock.is_open(interaction.timestamp) {
@@ -151,23 +190,41 @@ impl Shard {
                 unrewarded += 1;
                 self.waiting_for_reward.push(Reverse((clock.window_end(interaction), slot)));
                 if change == Change::Insert || anew {
-                    emission.row(change, &customer, &Standing { interaction: *interaction, reward: None, learned: false }, &[]);
+                    emission.row(
+                        change,
+                        &customer,
+                        &Standing { interaction: *interaction, reward: None, learned: false },
+                        &[],
+                    );
                 }
                 continue;
             };
             let own = own_context(&view, interaction, own_features);
             let context = match own {
                 Some(own) => own,
-                None => walk.context_at(interaction.timestamp, clock.thresholds.at(day_of(interaction.timestamp))),
+                None => walk.context_at(
+                    interaction.timestamp,
+                    clock.thresholds.at(day_of(interaction.timestamp)),
+                ),
             };
             emission.learn(interaction, context, reward);
-            emission.row(change, &customer, &Standing { interaction: *interaction, reward: Some(reward), learned: true }, context);
+            emission.row(
+                change,
+                &customer,
+                &Standing { interaction: *interaction, reward: Some(reward), learned: true },
+                context,
+            );
         }
         for interaction in &view.interactions[done..] {
             let change = if anew { Change::Update } else { Change::Insert };
             if anew || !unseen.holds(interaction.id) {
                 let reward = clock.reward_of(&view, interaction);
-                emission.row(change, &customer, &Standing { interaction: *interaction, reward, learned: false }, &[]);
+                emission.row(
+                    change,
+                    &customer,
+                    &Standing { interaction: *interaction, reward, learned: false },
+                    &[],
+                );
             }
         }
         let covered = if done == view.interactions.len() { walk.finish() } else { walk.position() };
@@ -204,7 +261,9 @@ impl Shard {
         let customer = Customer { id: history.customer, view };
         emit_difference(&before, &after, &customer, self.features.context().dimension(), emission);
         let mut unrewarded = 0;
-        for interaction in view.interactions[..done].iter().filter(|i| now.reward_of(&view, i).is_none()) {
+        for interaction in
+            view.interactions[..done].iter().filter(|i| now.reward_of(&view, i).is_none())
+        {
             unrewarded += 1;
             if interaction.timestamp >= since {
                 self.waiting_for_reward.push(Reverse((now.window_end(interaction), slot)));
@@ -213,9 +272,16 @@ impl Shard {
         self.note_done(slot, covered, done, unrewarded, &scratch.row);
     }
 
-    /// Notes how far the customer has been worked through, with `row` unless it has one; one with an open interaction waits for the threshold of
-    /// its day.
-    fn note_done(&mut self, slot: Slot, transactions: usize, interactions: usize, unrewarded: u32, row: &Row) {
+    /// Notes how far the customer has been worked through, with `row` unless it has one; one with
+    /// an open interaction waits for the threshold of its day.
+    fn note_done(
+        &mut self,
+        slot: Slot,
+        transactions: usize,
+        interactions: usize,
+        unrewarded: u32,
+        row: &Row,
+    ) {
         let history = &mut self.histories[slot as usize];
         history.settle_done(transactions, interactions, unrewarded);
         self.rows.settle(history, row);
@@ -224,24 +290,37 @@ impl Shard {
         }
     }
 
-    /// Works out how far a customer from a snapshot has been worked through: the running row, and what the customer waits for.
+    /// Works out how far a customer from a snapshot has been worked through: the running row, and
+    /// what the customer waits for.
     pub(super) fn take_up(&mut self, slot: Slot, scratch: &mut Scratch) {
         let history = &self.histories[slot as usize];
-        let clock = Clock::now(&self.thresholds, &self.features, self.watermark, &self.settings.time);
+        let clock =
+            Clock::now(&self.thresholds, &self.features, self.watermark, &self.settings.time);
         let view = history.view();
-        let done = view.interactions.partition_point(|interaction| !clock.is_open(interaction.timestamp));
+        let done =
+            view.interactions.partition_point(|interaction| !clock.is_open(interaction.timestamp));
         let covered = match done.checked_sub(1) {
             _ if done == view.interactions.len() => view.transactions.len(),
-            Some(last) => view.transactions.partition_point(|transaction| transaction.timestamp() <= view.interactions[last].timestamp),
+            Some(last) => view.transactions.partition_point(|transaction| {
+                transaction.timestamp() <= view.interactions[last].timestamp
+            }),
             None => 0,
         };
-        self.rows.started(history, &mut scratch.row).add(self.features.layout(), &view.transactions[..covered]);
+        self.rows
+            .started(history, &mut scratch.row)
+            .add(self.features.layout(), &view.transactions[..covered]);
         let mut unrewarded = 0;
-        for interaction in view.interactions[..done].iter().filter(|interaction| clock.reward_of(&view, interaction).is_none()) {
+        for interaction in view.interactions[..done]
+            .iter()
+            .filter(|interaction| clock.reward_of(&view, interaction).is_none())
+        {
             unrewarded += 1;
             self.waiting_for_reward.push(Reverse((clock.window_end(interaction), slot)));
         }
-        let shown_open = self.shown[slot as usize].and_then(|_| history.latest()).map(day_of).filter(|&day| !self.thresholds.is_closed(day));
+        let shown_open = self.shown[slot as usize]
+            .and_then(|_| history.latest())
+            .map(day_of)
+            .filter(|&day| !self.thresholds.is_closed(day));
         if let (Some(day), true) = (shown_open, self.ledger.is_some()) {
             self.waiting_for_day.entry(day).or_default().push(slot);
         }
@@ -255,13 +334,24 @@ impl Shard {
         self.searching.note(slot, &unmatched);
     }
 
-    /// Counts what waits, and emits the row of features where a sink wants it and it may be another one.
-    fn finish_visit(&mut self, slot: Slot, has_news: bool, emission: &mut Emission, scratch: &mut Scratch) {
+    /// Counts what waits, and emits the row of features where a sink wants it and it may be another
+    /// one.
+    fn finish_visit(
+        &mut self,
+        slot: Slot,
+        has_news: bool,
+        emission: &mut Emission,
+        scratch: &mut Scratch,
+    ) {
         let history = &mut self.histories[slot as usize];
         let unlearned = history.unlearned();
         self.counts.pending += i64::from(unlearned) - i64::from(history.pending);
         history.pending = unlearned;
-        if history.extras.as_ref().is_some_and(|extras| extras.recount || extras.unmatched.no_interaction > 0) {
+        if history
+            .extras
+            .as_ref()
+            .is_some_and(|extras| extras.recount || extras.unmatched.no_interaction > 0)
+        {
             self.count_unmatched(slot);
         }
         if self.settings.emit.features {
@@ -269,8 +359,8 @@ impl Shard {
         }
     }
 
-    /// Counts the customer's rewards that join nothing. Only an interaction that is new to a reward without one can change that number unless something
-    /// was resolved.
+    /// Counts the customer's rewards that join nothing. Only an interaction that is new to a reward
+    /// without one can change that number unless something was resolved.
     #[cold]
     fn count_unmatched(&mut self, slot: Slot) {
         let history = &mut self.histories[slot as usize];
@@ -282,18 +372,31 @@ impl Shard {
         self.searching.note(slot, &now);
     }
 
-    fn emit_features(&mut self, slot: Slot, has_news: bool, emission: &mut Emission, scratch: &mut Scratch) {
+    fn emit_features(
+        &mut self,
+        slot: Slot,
+        has_news: bool,
+        emission: &mut Emission,
+        scratch: &mut Scratch,
+    ) {
         let history = &self.histories[slot as usize];
         let customer = history.customer;
         let at = if history.is_blank() { None } else { Some(history.latest().unwrap_or(0)) };
         let was = self.shown.get(slot as usize).copied().flatten();
         let now = at.map(|at| self.write_features(slot, at, was.is_some(), emission, scratch));
         if now.is_none() && was.is_some() {
-            emission.features.rows.push(FeatureRow { change: Change::Delete, customer, as_of: 0, last_purchase: None, signup: None });
+            emission.features.rows.push(FeatureRow {
+                change: Change::Delete,
+                customer,
+                as_of: 0,
+                last_purchase: None,
+                signup: None,
+            });
         }
         if !has_news && now.is_some() && was == now {
-            // Only the threshold of the row's day is another one, of which only is_high_value, one of the flags, depends. Days close for many
-            // customers at once, and most stay on their side.
+            // Only the threshold of the row's day is another one, of which only is_high_value, one
+            // of the flags, depends. Days close for many customers at once, and most stay on their
+            // side.
             emission.features.take_back(self.features.names().len());
         }
         if was != now {
@@ -306,7 +409,14 @@ impl Shard {
     }
 
     /// Writes the customer's row as of `at`; says how it counts in its segment.
-    fn write_features(&mut self, slot: Slot, at: Millis, known: bool, emission: &mut Emission, scratch: &mut Scratch) -> Shown {
+    fn write_features(
+        &mut self,
+        slot: Slot,
+        at: Millis,
+        known: bool,
+        emission: &mut Emission,
+        scratch: &mut Scratch,
+    ) -> Shown {
         let history = &self.histories[slot as usize];
         let covered = self.rows.copy_until(history, Millis::MAX, &mut scratch.row);
         scratch.row.as_mut().add(self.features.layout(), &history.transactions[covered..]);
@@ -328,7 +438,10 @@ impl Shard {
             last_purchase: history.last_purchase(),
             signup: profile.map(|p| p.signup).filter(|&signup| signup > Millis::MIN),
         });
-        Shown { flags: self.segment_of(&emission.features.values[start..]), amount: scratch.row.summary.amount }
+        Shown {
+            flags: self.segment_of(&emission.features.values[start..]),
+            amount: scratch.row.summary.amount,
+        }
     }
 }
 
@@ -339,7 +452,11 @@ pub(super) struct Shown {
     pub(super) amount: u64,
 }
 
-fn move_between_segments(segments: &mut HashMap<u8, SegmentChange>, was: Option<Shown>, now: Option<Shown>) {
+fn move_between_segments(
+    segments: &mut HashMap<u8, SegmentChange>,
+    was: Option<Shown>,
+    now: Option<Shown>,
+) {
     for (shown, sign) in was.map(|s| (s, -1)).into_iter().chain(now.map(|s| (s, 1))) {
         let segment = segments.entry(shown.flags).or_default();
         segment.customers += sign;
@@ -355,12 +472,19 @@ pub(super) struct Scratch {
 
 impl Scratch {
     pub(super) fn new(features: &Features) -> Self {
-        Scratch { row: Row::new(features.layout()), context: vec![0; features.context().dimension()] }
+        Scratch {
+            row: Row::new(features.layout()),
+            context: vec![0; features.context().dimension()],
+        }
     }
 }
 
 /// The context that the interaction brought along, where that is to be used.
-fn own_context<'v>(view: &View<'v>, interaction: &Interaction, own_features: bool) -> Option<&'v [i16]> {
+fn own_context<'v>(
+    view: &View<'v>,
+    interaction: &Interaction,
+    own_features: bool,
+) -> Option<&'v [i16]> {
     if !own_features || !interaction.contact.attached() {
         return None;
     }
@@ -368,7 +492,13 @@ fn own_context<'v>(view: &View<'v>, interaction: &Interaction, own_features: boo
 }
 
 /// The interactions since an instant, as they stand by the clock.
-fn picture(view: View<'_>, since: Millis, clock: &Clock<'_>, own_features: bool, walk: &mut Walk<'_>) -> Picture {
+fn picture(
+    view: View<'_>,
+    since: Millis,
+    clock: &Clock<'_>,
+    own_features: bool,
+    walk: &mut Walk<'_>,
+) -> Picture {
     let mut picture = Picture::default();
     let first = view.interactions.partition_point(|i| i.timestamp < since);
     for interaction in &view.interactions[first..] {
@@ -381,15 +511,25 @@ fn picture(view: View<'_>, since: Millis, clock: &Clock<'_>, own_features: bool,
         }
         let context = match own_context(&view, interaction, own_features) {
             Some(own) => own,
-            None => walk.context_at(interaction.timestamp, clock.thresholds.at(day_of(interaction.timestamp))),
+            None => walk.context_at(
+                interaction.timestamp,
+                clock.thresholds.at(day_of(interaction.timestamp)),
+            ),
         };
         picture.push(standing, context);
     }
     picture
 }
 
-fn emit_difference(before: &Picture, after: &Picture, customer: &Customer<'_>, dimension: usize, emission: &mut Emission) {
-    let mut old: HashMap<u64, usize> = before.standing.iter().enumerate().map(|(i, s)| (s.interaction.id, i)).collect();
+fn emit_difference(
+    before: &Picture,
+    after: &Picture,
+    customer: &Customer<'_>,
+    dimension: usize,
+    emission: &mut Emission,
+) {
+    let mut old: HashMap<u64, usize> =
+        before.standing.iter().enumerate().map(|(i, s)| (s.interaction.id, i)).collect();
     for (index, now) in after.standing.iter().enumerate() {
         let context = after.context(index, dimension);
         let Some(was_at) = old.remove(&now.interaction.id) else {
@@ -449,25 +589,45 @@ impl History {
     /// Whether appended events overlap with what has been emitted.
     fn is_disordered(&self) -> bool {
         let (transactions, interactions) = self.appended();
-        let last_interaction = self.done_interactions.checked_sub(1).map_or(Millis::MIN, |i| self.interactions[i as usize].timestamp);
-        let last_transaction = self.done_transactions.checked_sub(1).map_or(Millis::MIN, |i| self.transactions[i as usize].timestamp());
+        let last_interaction = self
+            .done_interactions
+            .checked_sub(1)
+            .map_or(Millis::MIN, |i| self.interactions[i as usize].timestamp);
+        let last_transaction = self
+            .done_transactions
+            .checked_sub(1)
+            .map_or(Millis::MIN, |i| self.transactions[i as usize].timestamp());
         // A purchase at the instant of an interaction counts for it, so it must come before.
-        transactions.iter().any(|t| t.timestamp() <= last_interaction || t.timestamp() < last_transaction)
-            || interactions.iter().any(|i| i.timestamp < last_interaction || i.timestamp < last_transaction)
+        transactions
+            .iter()
+            .any(|t| t.timestamp() <= last_interaction || t.timestamp() < last_transaction)
+            || interactions
+                .iter()
+                .any(|i| i.timestamp < last_interaction || i.timestamp < last_transaction)
     }
 
     /// The earliest event that was appended.
     fn first_appended(&self) -> Millis {
         let (transactions, interactions) = self.appended();
-        let first = transactions.iter().map(|t| t.timestamp()).chain(interactions.iter().map(|i| i.timestamp)).min();
+        let first = transactions
+            .iter()
+            .map(|t| t.timestamp())
+            .chain(interactions.iter().map(|i| i.timestamp))
+            .min();
         first.unwrap_or(Millis::MAX)
     }
 
     /// Sorts what lies behind the emitted part.
     fn sort_appended(&mut self) -> Unseen {
         let (done, settled) = (self.done_interactions as usize, self.settled_interactions as usize);
-        let unseen = if settled > done { Unseen::Ids(self.interactions[done..settled].iter().map(|i| i.id).collect()) } else { Unseen::None };
-        sort_by_time(&mut self.transactions[self.done_transactions as usize..], |t| (t.timestamp(), t.id));
+        let unseen = if settled > done {
+            Unseen::Ids(self.interactions[done..settled].iter().map(|i| i.id).collect())
+        } else {
+            Unseen::None
+        };
+        sort_by_time(&mut self.transactions[self.done_transactions as usize..], |t| {
+            (t.timestamp(), t.id)
+        });
         sort_by_time(&mut self.interactions[done..], |i| (i.timestamp, i.id));
         unseen
     }

@@ -1,4 +1,5 @@
-//! Walking through a history in order of time, with the running row and the context as of each instant.
+//! Walking through a history in order of time, with the running row and the context as of each
+//! instant.
 
 use crate::campaign::running::RowMut;
 use crate::customer::State;
@@ -22,8 +23,23 @@ pub(super) struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     /// A walk that goes on after the first `done` purchases, which the row covers.
-    pub(super) fn resume(features: &'a Features, view: View<'a>, done: usize, row: RowMut<'a>, context: &'a mut [i16]) -> Self {
-        Walk { features, view, row, context, next: done, profile: None, profile_until: Millis::MIN, stale: true }
+    pub(super) fn resume(
+        features: &'a Features,
+        view: View<'a>,
+        done: usize,
+        row: RowMut<'a>,
+        context: &'a mut [i16],
+    ) -> Self {
+        Walk {
+            features,
+            view,
+            row,
+            context,
+            next: done,
+            profile: None,
+            profile_until: Millis::MIN,
+            stale: true,
+        }
     }
 
     /// Takes in every purchase up to and at `at`.
@@ -57,7 +73,8 @@ impl<'a> Walk<'a> {
             self.find_profile(at);
         }
         let map = self.features.context();
-        let state = State { summary: self.row.summary, counts: self.row.counts, profile: self.profile };
+        let state =
+            State { summary: self.row.summary, counts: self.row.counts, profile: self.profile };
         if self.stale {
             map.purchases(&state, self.context);
             self.stale = false;

@@ -6,7 +6,8 @@ use crate::event::{Millis, Topic};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Where a partition stands at an epoch's end, with the greatest valid timestamp that was seen there.
+/// Where a partition stands at an epoch's end, with the greatest valid timestamp that was seen
+/// there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
     /// As the source says.
@@ -26,7 +27,8 @@ pub struct Partitions {
 }
 
 impl Partitions {
-    /// None yet; events may come this late. `watermark` is where it stood before, if the job goes on.
+    /// None yet; events may come this late. `watermark` is where it stood before, if the job goes
+    /// on.
     pub fn new(lateness: Millis, watermark: Option<Millis>) -> Self {
         Partitions { lateness, standing: BTreeMap::new(), watermark }
     }
@@ -52,26 +54,43 @@ impl Partitions {
         };
         let held_by = self.holder();
         self.watermark = self.watermark.max(watermark);
-        let offsets = self.standing.iter().map(|(&(topic, partition), standing)| (topic, partition, standing.mark.next)).collect();
-        let highs = self.standing.iter().filter_map(|(&(topic, partition), standing)| Some((topic, partition, standing.high?))).collect();
+        let offsets = self
+            .standing
+            .iter()
+            .map(|(&(topic, partition), standing)| (topic, partition, standing.mark.next))
+            .collect();
+        let highs = self
+            .standing
+            .iter()
+            .filter_map(|(&(topic, partition), standing)| Some((topic, partition, standing.high?)))
+            .collect();
         read.sort_unstable();
         Closed { watermark: self.watermark, held_by, offsets, read, highs, last, save }
     }
 
-    /// The partition that holds time back: of those that are not idle the one with the least greatest timestamp, or without any.
+    /// The partition that holds time back: of those that are not idle the one with the least
+    /// greatest timestamp, or without any.
     fn holder(&self) -> Option<(Topic, u32)> {
-        let moving = self.standing.iter().filter(|((topic, _), standing)| topic.moves_watermark() && !standing.mark.idle);
+        let moving = self
+            .standing
+            .iter()
+            .filter(|((topic, _), standing)| topic.moves_watermark() && !standing.mark.idle);
         moving.min_by_key(|(_, standing)| standing.high).map(|(&partition, _)| partition)
     }
 
-    /// The least over the partitions that are not idle of the greatest valid timestamp seen there, less the lateness; if all are idle, the
-    /// greatest of all. `None` while a partition that is not idle has had no valid record.
+    /// The least over the partitions that are not idle of the greatest valid timestamp seen there,
+    /// less the lateness; if all are idle, the greatest of all. `None` while a partition that is
+    /// not idle has had no valid record.
     fn observe(&self) -> Option<Millis> {
-        let moving = || self.standing.values().filter(|standing| standing.mark.topic.moves_watermark());
+        let moving =
+            || self.standing.values().filter(|standing| standing.mark.topic.moves_watermark());
         let high = if moving().all(|standing| standing.mark.idle) {
             moving().filter_map(|standing| standing.high).max()?
         } else {
-            moving().filter(|standing| !standing.mark.idle).map(|standing| standing.high).min()??
+            moving()
+                .filter(|standing| !standing.mark.idle)
+                .map(|standing| standing.high)
+                .min()??
         };
         Some(high.saturating_sub(self.lateness))
     }
@@ -83,7 +102,19 @@ mod tests {
     use crate::campaign::feed::Recorded;
 
     fn at(partition: u32, high: Option<Millis>, idle: bool) -> Standing {
-        Standing { mark: Mark { topic: Topic::Transactions, partition, next: 7, idle, recorded: None, last: false, save: None }, high, read: 0 }
+        Standing {
+            mark: Mark {
+                topic: Topic::Transactions,
+                partition,
+                next: 7,
+                idle,
+                recorded: None,
+                last: false,
+                save: None,
+            },
+            high,
+            read: 0,
+        }
     }
 
     fn watermark(marks: &[Standing]) -> Option<Millis> {
@@ -102,10 +133,20 @@ mod tests {
 
     #[test]
     fn the_partition_that_holds_time_back_is_named() {
-        let held_by = |marks: &[Standing]| Partitions::new(10, None).close(marks.iter().copied()).held_by;
-        assert_eq!(held_by(&[at(0, Some(100), false), at(1, Some(50), false)]), Some((Topic::Transactions, 1)));
-        assert_eq!(held_by(&[at(0, Some(100), false), at(1, None, false)]), Some((Topic::Transactions, 1)));
-        assert_eq!(held_by(&[at(0, Some(100), false), at(1, Some(50), true)]), Some((Topic::Transactions, 0)));
+        let held_by =
+            |marks: &[Standing]| Partitions::new(10, None).close(marks.iter().copied()).held_by;
+        assert_eq!(
+            held_by(&[at(0, Some(100), false), at(1, Some(50), false)]),
+            Some((Topic::Transactions, 1))
+        );
+        assert_eq!(
+            held_by(&[at(0, Some(100), false), at(1, None, false)]),
+            Some((Topic::Transactions, 1))
+        );
+        assert_eq!(
+            held_by(&[at(0, Some(100), false), at(1, Some(50), true)]),
+            Some((Topic::Transactions, 0))
+        );
         assert_eq!(held_by(&[at(0, Some(100), true)]), None);
     }
 

@@ -1,6 +1,8 @@
-//! Rows of plain old data: a timely container that crosses processes as one copy of memory, and the same bytes for snapshots.
+//! Rows of plain old data: a timely container that crosses processes as one copy of memory, and the
+//! same bytes for snapshots.
 //!
-//! A block of rows is a header of four words of 64 bits, in the byte order of the machine, and a body:
+//! A block of rows is a header of four words of 64 bits, in the byte order of the machine, and a
+//! body:
 //!
 //! | word | holds |
 //! |---|---|
@@ -9,12 +11,15 @@
 //! | 2 | number of rows |
 //! | 3 | CRC-32 of the first three words and the body |
 //!
-//! The body is written and revived by `abomonation`, which writes memory as it lies there. That is unsound for types in general (padding,
-//! pointers, misaligned input: RUSTSEC-2021-0120), and sound for these: a [`Row`] is [`Pod`], so it has no padding, no pointers and no invalid
-//! bit patterns; it lies in a vector of its own type, so it is aligned; and nothing is revived before length, type and checksum have been
-//! found right. `abomonation::decode` is not used even so, because it makes the reference to a row from that to its first byte.
+//! The body is written and revived by `abomonation`, which writes memory as it lies there. That is
+//! unsound for types in general (padding, pointers, misaligned input: RUSTSEC-2021-0120), and sound
+//! for these: a [`Row`] is [`Pod`], so it has no padding, no pointers and no invalid bit patterns;
+//! it lies in a vector of its own type, so it is aligned; and nothing is revived before length,
+//! type and checksum have been found right. `abomonation::decode` is not used even so, because it
+//! makes the reference to a row from that to its first byte.
 //!
-//! Blocks are for programs of one build on one kind of machine: other workers of a job, and snapshots. Never for what comes from outside.
+//! Blocks are for programs of one build on one kind of machine: other workers of a job, and
+//! snapshots. Never for what comes from outside.
 
 use crate::event::Record;
 use abomonation::Abomonation;
@@ -25,7 +30,8 @@ use timely::bytes::arc::Bytes;
 use timely::container::{DrainContainer, PushInto, SizableContainer};
 use timely::dataflow::channels::ContainerBytes;
 
-/// First word of every block: `SLUICE_1` where read as big-endian letters. In another byte order it is another number.
+/// First word of every block: `SLUICE_1` where read as big-endian letters. In another byte order it
+/// is another number.
 pub const MAGIC: u64 = u64::from_be_bytes(*b"SLUICE_1");
 
 /// Bytes of a block's header.
@@ -35,7 +41,8 @@ type Header = [u64; 4];
 
 /// A type that can be written as it lies in memory.
 pub trait Row: Pod + Send + Sync {
-    /// Name and version of the layout: to be changed whenever the meaning of a field, their order or their number does.
+    /// Name and version of the layout: to be changed whenever the meaning of a field, their order
+    /// or their number does.
     const NAME: &'static str;
 }
 
@@ -47,7 +54,10 @@ impl Row for Record {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CodecError {
     /// Shorter or longer than it says.
-    #[error("a block of `{name}` should have {expected} bytes, but has {found}: it was cut short, or something was appended")]
+    #[error(
+        "a block of `{name}` should have {expected} bytes, but has {found}: it was cut short, or \
+         something was appended"
+    )]
     Length {
         /// Name of the row type.
         name: &'static str,
@@ -57,7 +67,10 @@ pub enum CodecError {
         found: u64,
     },
     /// Does not begin as a block does.
-    #[error("a block of `{name}` begins with {found:#018x} instead of {MAGIC:#018x}: it is something else, or of a machine with another byte order")]
+    #[error(
+        "a block of `{name}` begins with {found:#018x} instead of {MAGIC:#018x}: it is something \
+         else, or of a machine with another byte order"
+    )]
     Magic {
         /// Name of the row type.
         name: &'static str,
@@ -65,7 +78,10 @@ pub enum CodecError {
         found: u64,
     },
     /// Rows of another type, or of another version of it.
-    #[error("a block holds rows of layout {found:#018x}, not `{name}` ({expected:#018x}): it was written by another version of the program")]
+    #[error(
+        "a block holds rows of layout {found:#018x}, not `{name}` ({expected:#018x}): it was \
+         written by another version of the program"
+    )]
     Layout {
         /// Name of the row type.
         name: &'static str,
@@ -75,7 +91,10 @@ pub enum CodecError {
         found: u64,
     },
     /// Damaged.
-    #[error("a block of `{name}` has checksum {found:#010x} where its header says {expected:#010x}: its bytes were changed on the way")]
+    #[error(
+        "a block of `{name}` has checksum {found:#010x} where its header says {expected:#010x}: \
+         its bytes were changed on the way"
+    )]
     Checksum {
         /// Name of the row type.
         name: &'static str,
@@ -101,7 +120,12 @@ unsafe impl<T: Row> TransparentWrapper<T> for Plain<T> {}
 /// Bytes of a block of so many rows.
 fn block_bytes<T: Row>(rows: usize) -> usize {
     // Whole words, so that whatever follows a block in a message is aligned again.
-    const { assert!(size_of::<T>().is_multiple_of(8) && size_of::<T>() > 0, "a row must fill whole words of 64 bits") };
+    const {
+        assert!(
+            size_of::<T>().is_multiple_of(8) && size_of::<T>() > 0,
+            "a row must fill whole words of 64 bits"
+        )
+    };
     HEADER_BYTES + rows * size_of::<T>()
 }
 
@@ -109,7 +133,9 @@ fn block_bytes<T: Row>(rows: usize) -> usize {
 fn fingerprint<T: Row>() -> u64 {
     let layout = [size_of::<T>() as u64, align_of::<T>() as u64];
     let bytes = T::NAME.bytes().chain(layout.into_iter().flat_map(u64::to_le_bytes));
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
 }
 
 /// CRC-32 of a header's first three words and a body.
@@ -132,7 +158,8 @@ fn write_block<T: Row, W: Write>(rows: &[T], writer: &mut W) -> io::Result<()> {
 fn write_body<T: Row, W: Write>(rows: &[T], writer: &mut W) -> io::Result<()> {
     let (many, rest) = Plain::wrap_slice(rows).as_chunks::<32>();
     for rows in many {
-        // SAFETY: `encode` reads the bytes of the rows, all of which are initialized: `T` is `Pod`, so it has no padding.
+        // SAFETY: `encode` reads the bytes of the rows, all of which are initialized: `T` is `Pod`,
+        // so it has no padding.
         unsafe { abomonation::encode(rows, writer)? };
     }
     for row in rest {
@@ -159,7 +186,11 @@ fn read_block<T: Row>(bytes: &[u8]) -> Result<Vec<T>, CodecError> {
     }
     let body_bytes = rows.saturating_mul(size_of::<T>() as u64);
     if body_bytes != body.len() as u64 {
-        return Err(CodecError::Length { name, expected: body_bytes.saturating_add(HEADER_BYTES as u64), found });
+        return Err(CodecError::Length {
+            name,
+            expected: body_bytes.saturating_add(HEADER_BYTES as u64),
+            found,
+        });
     }
     let found = checksum(&header, body);
     if found != expected {
@@ -168,13 +199,15 @@ fn read_block<T: Row>(bytes: &[u8]) -> Result<Vec<T>, CodecError> {
     Ok(revive(body))
 }
 
-/// Rows from a body whose length is a multiple of theirs: copied to where rows may lie, then revived in place.
+/// Rows from a body whose length is a multiple of theirs: copied to where rows may lie, then
+/// revived in place.
 fn revive<T: Row>(body: &[u8]) -> Vec<T> {
     let mut rows = vec![T::zeroed(); body.len() / size_of::<T>()];
     bytemuck::cast_slice_mut(&mut rows).copy_from_slice(body);
     for row in Plain::wrap_slice_mut(&mut rows) {
-        // SAFETY: `exhume` mends pointers to owned memory; a `Plain` has none, and its implementation is the empty one of the trait. The row
-        // is aligned and valid, being an element of a vector of `T`, and any bits are a valid `T`, which is `Pod`.
+        // SAFETY: `exhume` mends pointers to owned memory; a `Plain` has none, and its
+        // implementation is the empty one of the trait. The row is aligned and valid, being an
+        // element of a vector of `T`, and any bits are a valid `T`, which is `Pod`.
         let mended = unsafe { row.exhume(&mut []) };
         debug_assert!(mended.is_some(), "a row without owned memory needs no bytes beyond its own");
     }
@@ -203,7 +236,9 @@ pub fn decode_next<T: Row>(bytes: &mut &[u8]) -> Result<Vec<T>, CodecError> {
     let rows = bytes.get(16..24).map_or(0, bytemuck::pod_read_unaligned::<u64>);
     let length = rows.saturating_mul(size_of::<T>() as u64).saturating_add(HEADER_BYTES as u64);
     // What is too short for its number of rows, or has none, is named by the reader of blocks.
-    let (block, rest) = bytes.split_at_checked(usize::try_from(length).unwrap_or(usize::MAX)).unwrap_or((bytes, &[]));
+    let (block, rest) = bytes
+        .split_at_checked(usize::try_from(length).unwrap_or(usize::MAX))
+        .unwrap_or((bytes, &[]));
     let rows = read_block(block)?;
     *bytes = rest;
     Ok(rows)
@@ -349,7 +384,10 @@ mod tests {
         assert_eq!(decode_next::<Record>(&mut rest), Ok(records(3)));
         assert!(matches!(decode_next::<Record>(&mut &*rest), Err(CodecError::Layout { .. })));
         assert_eq!(decode_next::<Other>(&mut rest), Ok(vec![Other { words: [7; 6] }]));
-        assert!(matches!(decode_next::<Other>(&mut rest), Err(CodecError::Length { .. })), "nothing is left");
+        assert!(
+            matches!(decode_next::<Other>(&mut rest), Err(CodecError::Length { .. })),
+            "nothing is left"
+        );
         for length in 0..HEADER_BYTES + 3 * 48 {
             assert!(decode_next::<Record>(&mut &bytes[..length]).is_err(), "cut to {length} bytes");
         }
@@ -367,10 +405,16 @@ mod tests {
     fn what_is_cut_anywhere_is_refused() {
         let mut bytes = encoded(&records(3));
         for length in 0..bytes.len() {
-            assert!(matches!(decode::<Record>(&bytes[..length]), Err(CodecError::Length { .. })), "cut to {length} bytes");
+            assert!(
+                matches!(decode::<Record>(&bytes[..length]), Err(CodecError::Length { .. })),
+                "cut to {length} bytes"
+            );
         }
         bytes.push(0);
-        assert!(matches!(decode::<Record>(&bytes), Err(CodecError::Length { .. })), "one byte too many");
+        assert!(
+            matches!(decode::<Record>(&bytes), Err(CodecError::Length { .. })),
+            "one byte too many"
+        );
     }
 
     #[test]
@@ -396,7 +440,8 @@ mod tests {
 
     #[test]
     fn what_is_not_such_a_block_is_named() {
-        let error = |bytes: &[u8]| decode::<Record>(bytes).expect_err("not a block of records").to_string();
+        let error =
+            |bytes: &[u8]| decode::<Record>(bytes).expect_err("not a block of records").to_string();
         assert!(error(&[]).contains("should have 32 bytes, but has 0"));
         assert!(error(&[b'{'; 64]).contains("begins with 0x7b7b7b7b7b7b7b7b"));
         assert!(error(&encoded(&[Other { words: [1; 6] }])).contains("not `event::Record 3`"));
@@ -405,7 +450,10 @@ mod tests {
         assert!(error(&bytes).contains("another byte order"));
         let mut endless = encoded(&records(1));
         endless[16..24].copy_from_slice(&u64::MAX.to_ne_bytes());
-        assert!(matches!(decode::<Record>(&endless), Err(CodecError::Length { .. })), "a number of rows whose bytes overflow");
+        assert!(
+            matches!(decode::<Record>(&endless), Err(CodecError::Length { .. })),
+            "a number of rows whose bytes overflow"
+        );
     }
 
     /// Sends a container through bytes as a channel does.
@@ -426,7 +474,10 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "what another worker sent cannot be read: a block of `event::Record 3` has checksum")]
+    #[should_panic(
+        expected = "what another worker sent cannot be read: a block of `event::Record 3` has \
+            checksum"
+    )]
     fn a_damaged_container_ends_the_job() {
         through_bytes(&Rows(records(2)), |bytes| bytes[50] ^= 4);
     }
@@ -445,9 +496,13 @@ mod tests {
         assert_eq!(reused.0.as_ptr(), address);
     }
 
-    /// Two workers that exchange records by customer, as typed containers and as bytes: each gets its customers' records, and all of them.
+    /// Two workers that exchange records by customer, as typed containers and as bytes: each gets
+    /// its customers' records, and all of them.
     #[test]
-    #[cfg_attr(miri, ignore = "it runs the threads of timely; the codec itself is covered by the tests above")]
+    #[cfg_attr(
+        miri,
+        ignore = "it runs the threads of timely; the codec itself is covered by the tests above"
+    )]
     fn workers_exchange_rows() {
         use timely::container::CapacityContainerBuilder;
         use timely::dataflow::channels::pact::ExchangeCore;
@@ -455,7 +510,9 @@ mod tests {
         use timely::dataflow::operators::{Input, Probe, probe};
         type Builder = CapacityContainerBuilder<Rows<Record>>;
 
-        for communication in [timely::CommunicationConfig::Process(2), timely::CommunicationConfig::ProcessBinary(2)] {
+        for communication in
+            [timely::CommunicationConfig::Process(2), timely::CommunicationConfig::ProcessBinary(2)]
+        {
             let config = timely::Config { communication, worker: timely::WorkerConfig::default() };
             let workers = timely::execute(config, |worker| {
                 let received = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
@@ -466,9 +523,15 @@ mod tests {
                     scope
                         .input_from(&mut input)
                         .unary::<CapacityContainerBuilder<Vec<()>>, _, _, _>(
-                            ExchangeCore::<Builder, _>::new(|record: &Record| record.customer as u64),
+                            ExchangeCore::<Builder, _>::new(|record: &Record| {
+                                record.customer as u64
+                            }),
                             "Keep",
-                            |_, _| move |input, _| input.for_each(|_, rows| keep.borrow_mut().extend(rows.drain())),
+                            |_, _| {
+                                move |input, _| {
+                                    input.for_each(|_, rows| keep.borrow_mut().extend(rows.drain()))
+                                }
+                            },
                         )
                         .probe_with(&probe);
                 });
@@ -480,11 +543,22 @@ mod tests {
                 let rows: Vec<Record> = received.borrow_mut().drain(..).collect();
                 (worker.index(), rows)
             });
-            let workers: Vec<_> = workers.expect("workers start").join().into_iter().map(|worker| worker.expect("workers end")).collect();
+            let workers: Vec<_> = workers
+                .expect("workers start")
+                .join()
+                .into_iter()
+                .map(|worker| worker.expect("workers end"))
+                .collect();
             assert_eq!(workers.iter().map(|(_, rows)| rows.len()).sum::<usize>(), 1000);
-            let all_there: u64 = workers.iter().flat_map(|(_, rows)| rows).map(|record| u64::MAX - record.origin).sum();
+            let all_there: u64 = workers
+                .iter()
+                .flat_map(|(_, rows)| rows)
+                .map(|record| u64::MAX - record.origin)
+                .sum();
             assert_eq!(all_there, (0..1000u64).sum::<u64>());
-            assert!(workers.iter().all(|(index, rows)| rows.iter().all(|record| record.customer as usize % 2 == *index)));
+            assert!(workers.iter().all(|(index, rows)| {
+                rows.iter().all(|record| record.customer as usize % 2 == *index)
+            }));
         }
     }
 }

@@ -61,8 +61,8 @@ fn marks(day: i64, holiday_months: u16) -> u8 {
 
 /// The month, 1 to 12, of a day since 1970 in the Gregorian calendar.
 fn month(day: i64) -> u32 {
-    // The calendar repeats every 400 years. Years are taken from the first of March, so that a leap day is the last day of its year; 719,468
-    // days lie between 0000-03-01 and 1970-01-01.
+    // The calendar repeats every 400 years. Years are taken from the first of March, so that a leap
+    // day is the last day of its year; 719,468 days lie between 0000-03-01 and 1970-01-01.
     let day = (day + 719_468).rem_euclid(146_097);
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
     let day_of_year = day - (365 * year + year / 4 - year / 100);
@@ -75,12 +75,17 @@ fn month(day: i64) -> u32 {
 mod tests {
     use super::*;
 
-    /// Every day of the accepted years, counted forward month by month: (month, weekday since Monday).
+    /// Every day of the accepted years, counted forward month by month: (month, weekday since
+    /// Monday).
     fn counted() -> Vec<(u32, i64)> {
         let mut days = Vec::new();
         for year in 1970..2100 {
             let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-            for (month, length) in [31, if leap { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31].into_iter().enumerate() {
+            for (month, length) in
+                [31, if leap { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+                    .into_iter()
+                    .enumerate()
+            {
                 for _ in 0..length {
                     days.push((month as u32 + 1, (days.len() as i64 + 3) % 7));
                 }
@@ -97,7 +102,11 @@ mod tests {
         for (day, (month, weekday)) in counted.into_iter().enumerate() {
             for instant in [0, DAY - 1] {
                 let seen = calendar.day(day as i64 * DAY + instant);
-                assert_eq!((seen.is_weekend(), seen.is_holiday()), (weekday >= 5, [2, 11, 12].contains(&month)), "day {day}");
+                assert_eq!(
+                    (seen.is_weekend(), seen.is_holiday()),
+                    (weekday >= 5, [2, 11, 12].contains(&month)),
+                    "day {day}"
+                );
             }
         }
     }
@@ -116,9 +125,17 @@ mod tests {
     fn days_outside_the_table_are_computed() {
         let calendar = Calendar::new(1 << 1 | 1 << 12);
         let last_of_1969 = calendar.day(-1);
-        assert_eq!((last_of_1969.is_weekend(), last_of_1969.is_holiday()), (false, true), "1969-12-31, a Wednesday");
+        assert_eq!(
+            (last_of_1969.is_weekend(), last_of_1969.is_holiday()),
+            (false, true),
+            "1969-12-31, a Wednesday"
+        );
         let first_past_the_end = calendar.day(DAYS * DAY);
-        assert_eq!((first_past_the_end.is_weekend(), first_past_the_end.is_holiday()), (false, true), "2100-01-01, a Friday");
+        assert_eq!(
+            (first_past_the_end.is_weekend(), first_past_the_end.is_holiday()),
+            (false, true),
+            "2100-01-01, a Friday"
+        );
         let second = calendar.day((DAYS + 1) * DAY);
         assert!(second.is_weekend(), "2100-01-02, a Saturday");
     }

@@ -1,6 +1,7 @@
 //! The context vector: features under their transforms, rounded to multiples of 2^-12.
 //!
-//! The terms are compiled once, grouped by what they depend on, so that the part which only a purchase or a profile changes can be kept until then.
+//! The terms are compiled once, grouped by what they depend on, so that the part which only a
+//! purchase or a profile changes can be kept until then.
 
 use super::counts::CountTables;
 use super::formulas::{Formula, Moment, Rules, Standing, State};
@@ -15,8 +16,8 @@ pub const INTERCEPT: &str = "intercept";
 const ONE: f64 = 4_096.0;
 const LEAST: f64 = -8.0;
 const GREATEST: f64 = 8.0 - 1.0 / ONE;
-/// Added to a number of small magnitude it leaves no bits for a fraction: the sum is rounded to an integer, ties to even, and that integer, in two's
-/// complement, stands in the low bits of the sum.
+/// Added to a number of small magnitude it leaves no bits for a fraction: the sum is rounded to an
+/// integer, ties to even, and that integer, in two's complement, stands in the low bits of the sum.
 const INTEGERS: f64 = 1.5 * (1u64 << 52) as f64;
 
 /// Clips to [-8, 8 - 2^-12] and rounds to the nearest multiple of 2^-12, ties to even.
@@ -36,7 +37,8 @@ pub struct ContextMap {
     uses_threshold: bool,
 }
 
-/// Terms with one kind of formula, grouped by their transform: a loop over a group has no choices to make.
+/// Terms with one kind of formula, grouped by their transform: a loop over a group has no choices
+/// to make.
 #[derive(Clone, Debug)]
 struct Terms<F> {
     identity: Vec<Compiled<F>>,
@@ -93,14 +95,19 @@ impl ContextMap {
     ///
     /// # Errors
     /// Every fault of the terms, a sentence each.
-    pub(super) fn new(rules: &Arc<Rules>, formula: impl Fn(&str) -> Option<Formula>, terms: &[Term]) -> Result<ContextMap, Vec<String>> {
+    pub(super) fn new(
+        rules: &Arc<Rules>,
+        formula: impl Fn(&str) -> Option<Formula>,
+        terms: &[Term],
+    ) -> Result<ContextMap, Vec<String>> {
         let mut map = ContextMap {
             rules: Arc::clone(rules),
             names: terms.iter().map(|term| term.feature.clone()).collect(),
             shares: Terms::new(),
             settled: Terms::new(),
             at_instant: Terms::new(),
-            uses_threshold: rules.has_daily_threshold() && terms.iter().any(|term| term.feature == "is_high_value"),
+            uses_threshold: rules.has_daily_threshold()
+                && terms.iter().any(|term| term.feature == "is_high_value"),
         };
         let mut faults = Vec::new();
         if terms.is_empty() {
@@ -109,15 +116,22 @@ impl ContextMap {
         for (position, Term { feature, transform }) in terms.iter().enumerate() {
             let transform = *transform;
             if terms[..position].iter().any(|earlier| earlier.feature == *feature) {
-                faults.push(format!("`{feature}` enters the context twice: leave one of the terms out"));
+                faults.push(format!(
+                    "`{feature}` enters the context twice: leave one of the terms out"
+                ));
             }
             faults.extend(fault(feature, transform));
             match formula(feature) {
                 _ if feature == INTERCEPT => map.settled.push(|_| 1.0, transform, position),
                 Some(Formula::Share(count)) => map.shares.push(count, transform, position),
                 Some(Formula::Settled(function)) => map.settled.push(function, transform, position),
-                Some(Formula::AtInstant(function)) => map.at_instant.push(function, transform, position),
-                None => faults.push(format!("the context names `{feature}`, which is no feature: take a column of features.csv or `{INTERCEPT}`")),
+                Some(Formula::AtInstant(function)) => {
+                    map.at_instant.push(function, transform, position)
+                }
+                None => faults.push(format!(
+                    "the context names `{feature}`, which is no feature: \
+                    take a column of features.csv or `{INTERCEPT}`"
+                )),
             }
         }
         if faults.is_empty() { Ok(map) } else { Err(faults) }
@@ -133,12 +147,14 @@ impl ContextMap {
         &self.names
     }
 
-    /// Whether a threshold that is taken daily enters: then a context must wait until its day's threshold is closed.
+    /// Whether a threshold that is taken daily enters: then a context must wait until its day's
+    /// threshold is closed.
     pub fn uses_threshold(&self) -> bool {
         self.uses_threshold
     }
 
-    /// Writes the terms that only purchases and the profile change into `x`, a slice of length [`dimension`](Self::dimension).
+    /// Writes the terms that only purchases and the profile change into `x`, a slice of length
+    /// [`dimension`](Self::dimension).
     pub fn purchases(&self, state: &State<'_>, x: &mut [i16]) {
         debug_assert_eq!(x.len(), self.dimension());
         let standing = Standing::new(&self.rules, state);
@@ -146,7 +162,8 @@ impl ContextMap {
         self.settled.write(&self.rules.tables, x, |function| function(&standing));
     }
 
-    /// Writes the terms that depend on the instant into `x`; state, instant and threshold as for [`Features::row`](super::Features::row).
+    /// Writes the terms that depend on the instant into `x`; state, instant and threshold as for
+    /// [`Features::row`](super::Features::row).
     pub fn instant(&self, state: &State<'_>, at: Millis, threshold: Option<u64>, x: &mut [i16]) {
         debug_assert_eq!(x.len(), self.dimension());
         let moment = Moment::new(Standing::new(&self.rules, state), at, threshold);
@@ -154,12 +171,15 @@ impl ContextMap {
     }
 }
 
-/// What is wrong with a transform: its number must be positive, so that no term divides by zero or turns its sign.
+/// What is wrong with a transform: its number must be positive, so that no term divides by zero or
+/// turns its sign.
 fn fault(feature: &str, transform: Transform) -> Option<String> {
     let (word, number) = match transform {
         Transform::Identity => return None,
         Transform::Scale(scale) | Transform::Log(scale) => ("scale", scale),
         Transform::Cap(cap) => ("cap", cap),
     };
-    (!(number.is_finite() && number > 0.0)).then(|| format!("the {word} of `{feature}` in the context is {number}: it must be a number above 0"))
+    (!(number.is_finite() && number > 0.0)).then(|| {
+        format!("the {word} of `{feature}` in the context is {number}: it must be a number above 0")
+    })
 }

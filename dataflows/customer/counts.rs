@@ -1,7 +1,8 @@
 //! Logarithms and exponentials of counts, from tables.
 //!
-//! Most customers have few purchases, so that the same few arguments come again and again. A table is filled with what the direct call gives and
-//! beyond its end the call is made: the bits are the same on either path, and the same on every processor because both go through `libm`.
+//! Most customers have few purchases, so that the same few arguments come again and again. A table
+//! is filled with what the direct call gives and beyond its end the call is made: the bits are the
+//! same on either path, and the same on every processor because both go through `libm`.
 
 /// Entries of a table. Three tables of 32 KB, of which only the start is hot.
 const ENTRIES: u32 = 4_096;
@@ -17,7 +18,9 @@ pub(super) struct CountTables {
 impl CountTables {
     /// Fills the tables.
     pub(super) fn new() -> Self {
-        let fill = |function: fn(f64) -> f64| (0..ENTRIES).map(|count| function(f64::from(count))).collect();
+        let fill = |function: fn(f64) -> f64| {
+            (0..ENTRIES).map(|count| function(f64::from(count))).collect()
+        };
         CountTables { n_ln_n: fill(n_ln_n), ln_1p: fill(ln_1p), saturation: fill(saturation) }
     }
 
@@ -55,7 +58,8 @@ fn n_ln_n(n: f64) -> f64 {
     if n == 0.0 { 0.0 } else { n * libm::log(n) }
 }
 
-/// Of numbers from 0 up: there 1 + v costs no more than the last bit of the result's magnitude, and saves `log1p` its second division.
+/// Of numbers from 0 up: there 1 + v costs no more than the last bit of the result's magnitude, and
+/// saves `log1p` its second division.
 fn ln_1p(value: f64) -> f64 {
     libm::log(1.0 + value)
 }
@@ -75,7 +79,11 @@ mod tests {
             let n = f64::from(count);
             assert_eq!(tables.n_ln_n(count).to_bits(), n_ln_n(n).to_bits(), "{count} ln {count}");
             assert_eq!(tables.ln_1p(n).to_bits(), ln_1p(n).to_bits(), "ln(1 + {count})");
-            assert_eq!(tables.saturation(count).to_bits(), saturation(n).to_bits(), "1 - exp(-{count}/10)");
+            assert_eq!(
+                tables.saturation(count).to_bits(),
+                saturation(n).to_bits(),
+                "1 - exp(-{count}/10)"
+            );
         }
         for value in [0.5, 1.0 - f64::EPSILON, 1.0 + f64::EPSILON, 4_095.999, 1e19, f64::MAX] {
             assert_eq!(tables.ln_1p(value).to_bits(), ln_1p(value).to_bits(), "ln(1 + {value})");

@@ -1,7 +1,9 @@
-//! What is left of a customer's events that are older than is kept: their sums, and how many there were.
+//! What is left of a customer's events that are older than is kept: their sums, and how many there
+//! were.
 //!
-//! Folding to an instant and then to a later one leaves the same as folding to the later one at once, and it changes nothing that is computed for an
-//! instant after it: when a customer is folded is therefore free.
+//! Folding to an instant and then to a later one leaves the same as folding to the later one at
+//! once, and it changes nothing that is computed for an instant after it: when a customer is folded
+//! is therefore free.
 
 use super::Transaction;
 use super::history::{Extras, History, Interaction, Reward};
@@ -56,14 +58,19 @@ impl Folded {
 
     /// Whether an event in it is dated up to then.
     pub fn reaches_back_to(&self, until: Millis) -> bool {
-        self.has_purchases() && self.summary.first <= until || self.first_contact <= until || self.first_reward <= until
+        self.has_purchases() && self.summary.first <= until
+            || self.first_contact <= until
+            || self.first_reward <= until
     }
 
     /// The first and the last instant of its purchases and interactions.
     pub fn range(&self) -> Option<(Millis, Millis)> {
         let purchases = self.has_purchases().then_some((self.summary.first, self.summary.last));
         let contacts = (self.contributions > 0).then_some((self.first_contact, self.last_contact));
-        purchases.into_iter().chain(contacts).reduce(|(first, last), (start, end)| (first.min(start), last.max(end)))
+        purchases
+            .into_iter()
+            .chain(contacts)
+            .reduce(|(first, last), (start, end)| (first.min(start), last.max(end)))
     }
 
     /// The latest instant that anything in it bore.
@@ -73,21 +80,24 @@ impl Folded {
 }
 
 impl History {
-    /// Whether anything is dated before the instant that folding might take away. Nothing may have been appended.
+    /// Whether anything is dated before the instant that folding might take away. Nothing may have
+    /// been appended.
     pub fn reaches_behind(&self, before: Millis) -> bool {
         self.transactions.first().is_some_and(|t| t.timestamp() < before)
             || self.interactions.first().is_some_and(|i| i.timestamp < before)
             || self.profiles.get(1).is_some_and(|p| p.from < before)
-            || self
-                .extras
-                .as_ref()
-                .is_some_and(|extras| extras.rewards.iter().any(|r| r.timestamp < before) || extras.decisions.iter().any(|d| d.timestamp < before))
+            || self.extras.as_ref().is_some_and(|extras| {
+                extras.rewards.iter().any(|r| r.timestamp < before)
+                    || extras.decisions.iter().any(|d| d.timestamp < before)
+            })
     }
 
-    /// Folds everything dated before an instant: purchases into their sums, interactions into their number, with their rewards and attachments; of
-    /// profile versions the newest stays, and of decisions those that an interaction still there has carried out.
+    /// Folds everything dated before an instant: purchases into their sums, interactions into their
+    /// number, with their rewards and attachments; of profile versions the newest stays, and of
+    /// decisions those that an interaction still there has carried out.
     ///
-    /// Nothing may have been appended, and every interaction dated before must have been emitted. Rewards join within `window`.
+    /// Nothing may have been appended, and every interaction dated before must have been emitted.
+    /// Rewards join within `window`.
     pub fn fold(&mut self, before: Millis, window: Millis, layout: &Layout) {
         debug_assert_eq!(
             (self.settled_transactions as usize, self.settled_interactions as usize),
@@ -95,7 +105,10 @@ impl History {
         );
         let purchases = self.transactions.partition_point(|t| t.timestamp() < before);
         let contacts = self.interactions.partition_point(|i| i.timestamp < before);
-        debug_assert!(contacts <= self.done_interactions as usize, "an interaction older than is kept has not been emitted");
+        debug_assert!(
+            contacts <= self.done_interactions as usize,
+            "an interaction older than is kept has not been emitted"
+        );
         let profiles = self.profiles.partition_point(|p| p.from < before).saturating_sub(1);
         if let Some(extras) = &mut self.extras {
             let (gone, kept) = self.interactions.split_at(contacts);
@@ -103,7 +116,11 @@ impl History {
         }
         fold_purchases(&mut self.extras, &self.transactions[..purchases], layout);
         fold_contacts(&mut self.extras, &self.interactions[..contacts], layout);
-        let profiled = self.profiles[..profiles].iter().flat_map(|p| [p.from, p.signup]).max().filter(|&at| at > Millis::MIN);
+        let profiled = self.profiles[..profiles]
+            .iter()
+            .flat_map(|p| [p.from, p.signup])
+            .max()
+            .filter(|&at| at > Millis::MIN);
         if let Some(profiled) = profiled {
             let folded = sums(&mut self.extras, layout);
             folded.profiled = folded.profiled.max(profiled);
@@ -115,8 +132,8 @@ impl History {
         self.shift_done(purchases as u32, contacts as u32);
     }
 
-    /// The first so many purchases and interactions are gone. Where fewer purchases had been worked through, none is now: the row starts from what is
-    /// folded.
+    /// The first so many purchases and interactions are gone. Where fewer purchases had been worked
+    /// through, none is now: the row starts from what is folded.
     fn shift_done(&mut self, purchases: u32, contacts: u32) {
         self.settled_transactions -= purchases;
         self.settled_interactions -= contacts;
@@ -127,7 +144,10 @@ impl History {
 
 /// The sums, made if there are none.
 fn sums<'a>(extras: &'a mut Option<Box<Extras>>, layout: &Layout) -> &'a mut Folded {
-    extras.get_or_insert_default().folded.get_or_insert_with(|| Box::new(Folded::new(layout.stride())))
+    extras
+        .get_or_insert_default()
+        .folded
+        .get_or_insert_with(|| Box::new(Folded::new(layout.stride())))
 }
 
 fn fold_purchases(extras: &mut Option<Box<Extras>>, gone: &[Transaction], layout: &Layout) {
@@ -142,28 +162,50 @@ fn fold_contacts(extras: &mut Option<Box<Extras>>, gone: &[Interaction], layout:
         let folded = sums(extras, layout);
         folded.contributions += gone.len() as u64;
         folded.first_contact = folded.first_contact.min(first.timestamp);
-        folded.last_contact = gone.iter().fold(folded.last_contact, |last, interaction| last.max(interaction.timestamp));
+        folded.last_contact = gone
+            .iter()
+            .fold(folded.last_contact, |last, interaction| last.max(interaction.timestamp));
     }
 }
 
-/// A reward goes with its interaction. One whose interaction is not there goes when no interaction can come any more that it would belong to.
-fn fold_extras(extras: &mut Extras, gone: &[Interaction], kept: &[Interaction], (before, window): (Millis, Millis), layout: &Layout) {
-    let gone: HashMap<u64, Millis> = gone.iter().map(|interaction| (interaction.id, interaction.timestamp)).collect();
+/// A reward goes with its interaction. One whose interaction is not there goes when no interaction
+/// can come any more that it would belong to.
+fn fold_extras(
+    extras: &mut Extras,
+    gone: &[Interaction],
+    kept: &[Interaction],
+    (before, window): (Millis, Millis),
+    layout: &Layout,
+) {
+    let gone: HashMap<u64, Millis> =
+        gone.iter().map(|interaction| (interaction.id, interaction.timestamp)).collect();
     let kept: HashSet<u64> = kept.iter().map(|interaction| interaction.id).collect();
     let rewards = std::mem::take(&mut extras.rewards);
-    let stays = |reward: &Reward| kept.contains(&reward.interaction) || reward.timestamp >= before && !gone.contains_key(&reward.interaction);
+    let stays = |reward: &Reward| {
+        kept.contains(&reward.interaction)
+            || reward.timestamp >= before && !gone.contains_key(&reward.interaction)
+    };
     let (staying, leaving): (Vec<Reward>, Vec<Reward>) = rewards.into_iter().partition(stays);
     extras.rewards = staying;
     if let Some(first) = leaving.iter().map(|reward| reward.timestamp).min() {
         let folded = extras.folded.get_or_insert_with(|| Box::new(Folded::new(layout.stride())));
         folded.rewards += leaving.len() as u64;
         folded.first_reward = folded.first_reward.min(first);
-        leaving.iter().for_each(|reward| folded.unmatched.take_in(reward.timestamp, gone.get(&reward.interaction).copied(), window));
+        leaving.iter().for_each(|reward| {
+            folded.unmatched.take_in(
+                reward.timestamp,
+                gone.get(&reward.interaction).copied(),
+                window,
+            )
+        });
     }
     extras.attachments.retain(|(id, _)| kept.contains(id));
     give_back(&mut extras.attachments);
-    let carried_out: HashSet<u64> = extras.attachments.iter().filter_map(|(_, attachment)| attachment.decision).collect();
-    extras.decisions.retain(|decided| decided.timestamp >= before || carried_out.contains(&decided.key));
+    let carried_out: HashSet<u64> =
+        extras.attachments.iter().filter_map(|(_, attachment)| attachment.decision).collect();
+    extras
+        .decisions
+        .retain(|decided| decided.timestamp >= before || carried_out.contains(&decided.key));
     give_back(&mut extras.decisions);
 }
 
@@ -174,7 +216,8 @@ fn remove_first<T>(list: &mut Vec<T>, number: usize) {
     }
 }
 
-/// Gives memory back of which more than half is not needed. A list that is folded day by day, while as much comes in, need not be copied each day.
+/// Gives memory back of which more than half is not needed. A list that is folded day by day, while
+/// as much comes in, need not be copied each day.
 fn give_back<T>(list: &mut Vec<T>) {
     if list.capacity() >= 2 * list.len() {
         list.shrink_to_fit();
@@ -196,41 +239,83 @@ mod tests {
     }
 
     fn purchase(at: usize, amount: u64) -> Transaction {
-        Transaction::new(at as u64, at as Millis, Purchase::new(amount, at % 5, 0, 1, amount.is_multiple_of(2)))
+        Transaction::new(
+            at as u64,
+            at as Millis,
+            Purchase::new(amount, at % 5, 0, 1, amount.is_multiple_of(2)),
+        )
     }
 
     fn contact(id: u64) -> Interaction {
-        Interaction { id, timestamp: id as Millis, contact: Contact::new(0, Some(1), true), propensity: 1.0 }
+        Interaction {
+            id,
+            timestamp: id as Millis,
+            contact: Contact::new(0, Some(1), true),
+            propensity: 1.0,
+        }
     }
 
     fn version(from: Millis) -> Profile {
-        Profile { from, signup: 30 - from, email_open_rate: 0.5, complaint_count: 0.0, avg_discount: 0.0, premium: false }
+        Profile {
+            from,
+            signup: 30 - from,
+            email_open_rate: 0.5,
+            complaint_count: 0.0,
+            avg_discount: 0.0,
+            premium: false,
+        }
     }
 
-    /// A settled customer of whom everything has been emitted, but only `done` purchases have been worked through. Ids of interactions are their
-    /// instants; a reward is one of an interaction at an instant.
-    fn settled(amounts: &[u64], contacts: &[u64], rewards: &[(u64, Millis)], profiles: &[Millis], done: usize) -> History {
+    /// A settled customer of whom everything has been emitted, but only `done` purchases have been
+    /// worked through. Ids of interactions are their instants; a reward is one of an interaction at
+    /// an instant.
+    fn settled(
+        amounts: &[u64],
+        contacts: &[u64],
+        rewards: &[(u64, Millis)],
+        profiles: &[Millis],
+        done: usize,
+    ) -> History {
         let mut history = History::new(1);
-        history.transactions = amounts.iter().enumerate().map(|(at, &amount)| purchase(at, amount)).collect();
+        history.transactions =
+            amounts.iter().enumerate().map(|(at, &amount)| purchase(at, amount)).collect();
         history.interactions = contacts.iter().map(|&id| contact(id)).collect();
         history.profiles = profiles.iter().map(|&from| version(from)).collect();
         let extras = history.extras_mut();
-        let reward = |(id, &(interaction, timestamp)): (u64, &(u64, Millis))| Reward { id, interaction, timestamp, value: 1 };
+        let reward = |(id, &(interaction, timestamp)): (u64, &(u64, Millis))| Reward {
+            id,
+            interaction,
+            timestamp,
+            value: 1,
+        };
         extras.rewards = (0..).zip(rewards).map(reward).collect();
         extras.rewards.sort_unstable_by_key(|reward| (reward.interaction, reward.id));
-        extras.attachments = contacts.iter().map(|&id| (id, Attachment { decision: Some(id / 2), ..Attachment::default() })).collect();
-        extras.decisions = (0..20).map(|key| Decided { key, timestamp: key as Millis, propensity: 1.0, model_version: 1 }).collect();
-        (history.settled_transactions, history.settled_interactions) = (amounts.len() as u32, contacts.len() as u32);
-        (history.done_transactions, history.done_interactions) = (done.min(amounts.len()) as u32, contacts.len() as u32);
+        extras.attachments = contacts
+            .iter()
+            .map(|&id| (id, Attachment { decision: Some(id / 2), ..Attachment::default() }))
+            .collect();
+        extras.decisions = (0..20)
+            .map(|key| Decided { key, timestamp: key as Millis, propensity: 1.0, model_version: 1 })
+            .collect();
+        (history.settled_transactions, history.settled_interactions) =
+            (amounts.len() as u32, contacts.len() as u32);
+        (history.done_transactions, history.done_interactions) =
+            (done.min(amounts.len()) as u32, contacts.len() as u32);
         history
     }
 
     /// What a history holds, and how far it has been worked through.
-    type Content<'a> = (&'a [Transaction], &'a [Interaction], &'a [Profile], Option<&'a Extras>, [u32; 4]);
+    type Content<'a> =
+        (&'a [Transaction], &'a [Interaction], &'a [Profile], Option<&'a Extras>, [u32; 4]);
 
     fn content(history: &History) -> Content<'_> {
         let History { transactions, interactions, profiles, extras, .. } = history;
-        let marks = [history.settled_transactions, history.settled_interactions, history.done_transactions, history.done_interactions];
+        let marks = [
+            history.settled_transactions,
+            history.settled_interactions,
+            history.done_transactions,
+            history.done_interactions,
+        ];
         (transactions, interactions, profiles, extras.as_deref(), marks)
     }
 
@@ -250,7 +335,8 @@ mod tests {
             twice.fold(first.min(second), WINDOW, &layout());
             twice.fold(first.max(second), WINDOW, &layout());
             prop_assert_eq!(content(&once), content(&twice));
-            prop_assert_eq!(once.view().unmatched(WINDOW), unmatched, "that a reward joined nothing stays known");
+            prop_assert_eq!(once.view().unmatched(WINDOW), unmatched, "that a reward joined \
+                nothing stays known");
             prop_assert_eq!((once.latest(), once.is_blank()), (latest, amounts.is_empty() && profiles.is_empty()));
             prop_assert_eq!(once.last_purchase(), amounts.len().checked_sub(1).map(|last| last as Millis));
             let kept_for_others = once.extras.as_ref().is_some_and(|extras| {
@@ -263,19 +349,37 @@ mod tests {
 
     #[test]
     fn what_belongs_to_folded_interactions_goes_with_them() {
-        // Interactions at 4 and 12. Rewards: of the first at 6; of the second at 3, before it; of interactions that are not there at 9 and 11.
-        let mut history = settled(&[5, 7], &[4, 12], &[(4, 6), (12, 3), (7, 9), (7, 11)], &[0, 5, 8], 2);
+        // Interactions at 4 and 12. Rewards: of the first at 6; of the second at 3, before it; of
+        // interactions that are not there at 9 and 11.
+        let mut history =
+            settled(&[5, 7], &[4, 12], &[(4, 6), (12, 3), (7, 9), (7, 11)], &[0, 5, 8], 2);
         history.fold(10, WINDOW, &layout());
         let folded = history.folded().expect("there is something").clone();
-        assert_eq!((folded.summary.purchases, folded.summary.amount, folded.contributions, folded.rewards), (2, 12, 1, 2));
+        assert_eq!(
+            (folded.summary.purchases, folded.summary.amount, folded.contributions, folded.rewards),
+            (2, 12, 1, 2)
+        );
         assert_eq!(folded.unmatched, Unmatched { no_interaction: 1, before: 0, after: 0 });
         assert_eq!((folded.range(), folded.first_reward, folded.profiled), (Some((0, 4)), 6, 30));
-        assert_eq!((history.done_transactions, history.done_interactions, history.profiles), (0, 1, vec![version(8)]));
+        assert_eq!(
+            (history.done_transactions, history.done_interactions, history.profiles),
+            (0, 1, vec![version(8)])
+        );
         let extras = history.extras.expect("there is something");
-        assert_eq!(extras.rewards.iter().map(|reward| (reward.interaction, reward.timestamp)).collect::<Vec<_>>(), [(7, 11), (12, 3)]);
+        assert_eq!(
+            extras
+                .rewards
+                .iter()
+                .map(|reward| (reward.interaction, reward.timestamp))
+                .collect::<Vec<_>>(),
+            [(7, 11), (12, 3)]
+        );
         assert_eq!(extras.attachments.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [12]);
         // Decision 6 is older, but it is the one that the interaction at 12 carried out.
-        assert_eq!(extras.decisions.iter().map(|decided| decided.key).collect::<Vec<_>>(), [vec![6], (10..20).collect()].concat());
+        assert_eq!(
+            extras.decisions.iter().map(|decided| decided.key).collect::<Vec<_>>(),
+            [vec![6], (10..20).collect()].concat()
+        );
     }
 
     #[test]

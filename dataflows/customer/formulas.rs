@@ -1,4 +1,5 @@
-//! What the features compute: a customer by itself and a customer at an instant, each with its quantities.
+//! What the features compute: a customer by itself and a customer at an instant, each with its
+//! quantities.
 
 use super::counts::CountTables;
 use super::summary::{Layout, Summary};
@@ -99,20 +100,23 @@ impl<'a> Standing<'a> {
         self.units(self.state.summary.amount)
     }
 
-    /// The square root of (n sum x^2 - (sum x)^2) / (n (n - 1)), with the difference taken in integers, so that nothing cancels.
+    /// The square root of (n sum x^2 - (sum x)^2) / (n (n - 1)), with the difference taken in
+    /// integers, so that nothing cancels.
     pub(super) fn monetary_std(&self) -> f64 {
         let Summary { purchases, amount, squares, .. } = *self.state.summary;
         if purchases < 2 {
             return 0.0;
         }
-        // Taken around the whole part of the mean, the difference stays small: sum (x - mean)^2 = around - remainder^2 / n. No term of `around`
-        // passes 2^113, being at most n = 2^32 squares of 40 bits, twice.
+        // Taken around the whole part of the mean, the difference stays small: sum (x - mean)^2 =
+        // around - remainder^2 / n. No term of `around` passes 2^113, being at most n = 2^32
+        // squares of 40 bits, twice.
         let n = u128::from(purchases);
         let (mean, remainder) = (u128::from(amount) / n, u128::from(amount) % n);
         let around = squares + n * mean * mean - 2 * mean * u128::from(amount);
         let difference = match around.checked_mul(n) {
             Some(product) => (product - remainder * remainder) as f64,
-            // Then around >= 2^96, and the remainder^2 / n < 2^32 left out is far below the last bit of an f64.
+            // Then around >= 2^96, and the remainder^2 / n < 2^32 left out is far below the last
+            // bit of an f64.
             None => around as f64 * self.purchases,
         };
         (difference / (self.purchases * (self.purchases - 1.0))).sqrt() / self.rules.minor_units
@@ -123,10 +127,15 @@ impl<'a> Standing<'a> {
     }
 
     pub(super) fn days_between_purchases(&self) -> f64 {
-        if self.state.summary.purchases < 2 { 0.0 } else { self.lifetime_days() / (self.purchases - 1.0) }
+        if self.state.summary.purchases < 2 {
+            0.0
+        } else {
+            self.lifetime_days() / (self.purchases - 1.0)
+        }
     }
 
-    /// Shannon entropy of these counts in nats: -sum p ln p = (n ln n - sum k ln k) / n. Their sum is the number of purchases.
+    /// Shannon entropy of these counts in nats: -sum p ln p = (n ln n - sum k ln k) / n. Their sum
+    /// is the number of purchases.
     #[inline]
     pub(super) fn entropy(&self, counts: Range<usize>) -> f64 {
         let tables = &self.rules.tables;
@@ -166,9 +175,17 @@ pub(super) struct Moment<'a> {
 impl<'a> Moment<'a> {
     #[inline]
     pub(super) fn new(standing: Standing<'a>, at: Millis, threshold: Option<u64>) -> Self {
-        let signup = standing.state.profile.map(|profile| profile.signup).filter(|&signup| signup != Millis::MIN);
+        let signup = standing
+            .state
+            .profile
+            .map(|profile| profile.signup)
+            .filter(|&signup| signup != Millis::MIN);
         let days_since_signup = signup.map_or(0.0, |signup| days(signup, at));
-        let recency = if standing.state.summary.purchases == 0 { days_since_signup } else { days(standing.state.summary.last, at) };
+        let recency = if standing.state.summary.purchases == 0 {
+            days_since_signup
+        } else {
+            days(standing.state.summary.last, at)
+        };
         let high_value = match standing.rules.high_value {
             HighValue::Fixed(total) => Some(total),
             HighValue::Percentile(_) => threshold,

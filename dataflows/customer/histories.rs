@@ -1,5 +1,6 @@
-//! The histories of all customers of a worker, by their numbers, in blocks that never move: customers come by the hundred thousand, and a single
-//! list would be copied whole each time it grows.
+//! The histories of all customers of a worker, by their numbers, in blocks that never move:
+//! customers come by the hundred thousand, and a single list would be copied whole each time it
+//! grows.
 
 use super::history::History;
 use std::ops::{Index, IndexMut};
@@ -78,7 +79,10 @@ mod tests {
             histories.push(History::new(customer as i64));
         }
         histories[BLOCK].pending = 7;
-        assert!(histories.iter().enumerate().all(|(at, history)| history.customer == at as i64 && histories[at].customer == at as i64));
+        assert!(
+            histories.iter().enumerate().all(|(at, history)| history.customer == at as i64
+                && histories[at].customer == at as i64)
+        );
         assert_eq!((histories.len(), histories[BLOCK].pending), (2 * BLOCK + 3, 7));
     }
 }

@@ -1,4 +1,5 @@
-//! A customer as a history: the settled events, sorted by time and packed. Everything else about a customer is a pure function of it.
+//! A customer as a history: the settled events, sorted by time and packed. Everything else about a
+//! customer is a pure function of it.
 
 use crate::customer::Transaction;
 use crate::customer::folded::Folded;
@@ -67,13 +68,15 @@ pub struct Extras {
     pub recount: bool,
 }
 
-/// The settled events of one customer, each list sorted by (timestamp, id), and how far they have been worked through. Purchases of one instant may
-/// stand otherwise, where one came after the others had been worked through: nothing depends on their order.
+/// The settled events of one customer, each list sorted by (timestamp, id), and how far they have
+/// been worked through. Purchases of one instant may stand otherwise, where one came after the
+/// others had been worked through: nothing depends on their order.
 ///
-/// Between two epochs `settled_* = len`. While an epoch settles, in-order news are appended behind it; they are sorted in when the customer is
-/// visited. Of the settled interactions the first `done_interactions` have been emitted, and with them the first `done_transactions` purchases have
-/// been worked through: the row of running sums, if one is kept, covers what is folded and just these. What lies behind waits for a daily
-/// threshold.
+/// Between two epochs `settled_* = len`. While an epoch settles, in-order news are appended behind
+/// it; they are sorted in when the customer is visited. Of the settled interactions the first
+/// `done_interactions` have been emitted, and with them the first `done_transactions` purchases
+/// have been worked through: the row of running sums, if one is kept, covers what is folded and
+/// just these. What lies behind waits for a daily threshold.
 ///
 /// What appending looks at comes first, and fills a cache line.
 #[derive(Clone, Debug)]
@@ -87,7 +90,8 @@ pub struct History {
     pub extras: Option<Box<Extras>>,
     /// The epoch in which it was last touched, as far as 32 bits tell.
     pub touched: u32,
-    /// The period between two snapshots in which it last changed: see [`snapshot::changes`](crate::campaign::snapshot::changes).
+    /// The period between two snapshots in which it last changed: see
+    /// [`snapshot::changes`](crate::campaign::snapshot::changes).
     pub changed: u32,
     /// Whose.
     pub customer: CustomerId,
@@ -155,7 +159,12 @@ impl History {
 
     /// All of it.
     pub fn view(&self) -> View<'_> {
-        View { transactions: &self.transactions, interactions: &self.interactions, profiles: &self.profiles, extras: self.extras.as_deref() }
+        View {
+            transactions: &self.transactions,
+            interactions: &self.interactions,
+            profiles: &self.profiles,
+            extras: self.extras.as_deref(),
+        }
     }
 
     /// What was settled before this epoch, provided that since then events were only appended.
@@ -169,7 +178,10 @@ impl History {
 
     /// What was appended since the epoch began.
     pub fn appended(&self) -> (&[Transaction], &[Interaction]) {
-        (&self.transactions[self.settled_transactions as usize..], &self.interactions[self.settled_interactions as usize..])
+        (
+            &self.transactions[self.settled_transactions as usize..],
+            &self.interactions[self.settled_interactions as usize..],
+        )
     }
 
     /// Sorts it, and none of it counts as worked through.
@@ -188,7 +200,9 @@ impl History {
 
     /// Whether nothing at all is known of the customer.
     pub fn is_blank(&self) -> bool {
-        self.transactions.is_empty() && self.profiles.is_empty() && !self.folded().is_some_and(Folded::has_purchases)
+        self.transactions.is_empty()
+            && self.profiles.is_empty()
+            && !self.folded().is_some_and(Folded::has_purchases)
     }
 
     /// Whether there is nothing at all to be kept.
@@ -196,16 +210,28 @@ impl History {
         self.is_blank() && self.interactions.is_empty() && self.extras.is_none()
     }
 
-    /// The latest instant of a purchase, an interaction, the signup or a profile version; `None` for a blank history.
+    /// The latest instant of a purchase, an interaction, the signup or a profile version; `None`
+    /// for a blank history.
     pub fn latest(&self) -> Option<Millis> {
-        let profiled = self.profiles.iter().flat_map(|p| [p.from, p.signup]).max().filter(|&t| t > Millis::MIN);
-        let last = [self.transactions.last().map(Transaction::timestamp), self.interactions.last().map(|i| i.timestamp), profiled];
+        let profiled = self
+            .profiles
+            .iter()
+            .flat_map(|p| [p.from, p.signup])
+            .max()
+            .filter(|&t| t > Millis::MIN);
+        let last = [
+            self.transactions.last().map(Transaction::timestamp),
+            self.interactions.last().map(|i| i.timestamp),
+            profiled,
+        ];
         last.into_iter().chain([self.folded().and_then(Folded::latest)]).flatten().max()
     }
 
     /// The last purchase.
     pub fn last_purchase(&self) -> Option<Millis> {
-        let folded = || self.folded().filter(|folded| folded.has_purchases()).map(|folded| folded.summary.last);
+        let folded = || {
+            self.folded().filter(|folded| folded.has_purchases()).map(|folded| folded.summary.last)
+        };
         self.transactions.last().map(Transaction::timestamp).or_else(folded)
     }
 
@@ -230,9 +256,16 @@ impl<'a> View<'a> {
         }
     }
 
-    /// What an interaction counts, in Q16: its delayed rewards within the window if there are any, else its own, else the no-response reward once
-    /// the watermark has reached the window's end; `None` while none of these is known.
-    pub fn reward_of(&self, interaction: &Interaction, window: Millis, no_response: i64, watermark: Option<Millis>) -> Option<i64> {
+    /// What an interaction counts, in Q16: its delayed rewards within the window if there are any,
+    /// else its own, else the no-response reward once the watermark has reached the window's end;
+    /// `None` while none of these is known.
+    pub fn reward_of(
+        &self,
+        interaction: &Interaction,
+        window: Millis,
+        no_response: i64,
+        watermark: Option<Millis>,
+    ) -> Option<i64> {
         let end = interaction.timestamp.saturating_add(window);
         self.delayed_reward(interaction, window)
             .or_else(|| interaction.contact.reward())
@@ -240,15 +273,21 @@ impl<'a> View<'a> {
     }
 
     fn delayed_reward(&self, interaction: &Interaction, window: Millis) -> Option<i64> {
-        let joined = self.rewards_of(interaction).filter(|reward| against_window(reward.timestamp, interaction.timestamp, window).is_eq());
+        let joined = self.rewards_of(interaction).filter(|reward| {
+            against_window(reward.timestamp, interaction.timestamp, window).is_eq()
+        });
         joined.map(|reward| reward.value).reduce(i64::wrapping_add)
     }
 
     /// The rewards that name an interaction, joined or not.
     #[inline]
-    pub(super) fn rewards_of(&self, interaction: &Interaction) -> impl Iterator<Item = &'a Reward> + use<'a> {
+    pub(super) fn rewards_of(
+        &self,
+        interaction: &Interaction,
+    ) -> impl Iterator<Item = &'a Reward> + use<'a> {
         let rewards = self.extras.map_or(&[][..], |extras| extras.rewards.as_slice());
-        let (id, first) = (interaction.id, rewards.partition_point(|reward| reward.interaction < interaction.id));
+        let (id, first) =
+            (interaction.id, rewards.partition_point(|reward| reward.interaction < interaction.id));
         rewards[first..].iter().take_while(move |reward| reward.interaction == id)
     }
 
@@ -258,7 +297,10 @@ impl<'a> View<'a> {
             return None;
         }
         let attachments = &self.extras?.attachments;
-        attachments.binary_search_by_key(&interaction.id, |(id, _)| *id).ok().map(|i| &attachments[i].1)
+        attachments
+            .binary_search_by_key(&interaction.id, |(id, _)| *id)
+            .ok()
+            .map(|i| &attachments[i].1)
     }
 
     /// The decision that the interaction carried out, where it is known.

@@ -1,4 +1,5 @@
-//! A customer: the purchases as they are kept, their sums, the features as of an instant and the context vector made of them.
+//! A customer: the purchases as they are kept, their sums, the features as of an instant and the
+//! context vector made of them.
 
 pub mod calendar;
 pub mod context;
@@ -53,7 +54,10 @@ impl Transaction {
     /// A purchase under its id, with the [upper parts](Purchase::coded) of its codes.
     #[inline]
     pub fn coded(id: u64, timestamp: Millis, purchase: Purchase, upper: u64) -> Self {
-        debug_assert!((0..1 << Purchase::UPPER_SHIFT).contains(&timestamp), "{timestamp} is no instant of a purchase");
+        debug_assert!(
+            (0..1 << Purchase::UPPER_SHIFT).contains(&timestamp),
+            "{timestamp} is no instant of a purchase"
+        );
         Transaction { id, when: timestamp as u64 | upper, purchase: purchase.0 }
     }
 

@@ -1,8 +1,10 @@
 //! The exact percentile of a changing multiset of totals, one total a customer.
 //!
-//! Totals are kept in log-linear buckets: 512 to each power of two, so that a bucket spans a five-hundredth of its values and below 1,024 a single
-//! one. A bucket is a list through the customers' own nodes, so that a total moves in constant time. A cursor stays at the bucket that was last
-//! asked for and knows how many totals lie below it; the answer is then selected among the members of one bucket.
+//! Totals are kept in log-linear buckets: 512 to each power of two, so that a bucket spans a
+//! five-hundredth of its values and below 1,024 a single one. A bucket is a list through the
+//! customers' own nodes, so that a total moves in constant time. A cursor stays at the bucket that
+//! was last asked for and knows how many totals lie below it; the answer is then selected among the
+//! members of one bucket.
 
 /// Linear buckets to a power of two, as a power of two.
 const LINEAR_BITS: u32 = 9;
@@ -21,7 +23,8 @@ const fn bucket_of(total: u64) -> usize {
         return total as usize;
     }
     let shift = total.ilog2() - LINEAR_BITS;
-    // The bits after the leading one count within the power of two; the leading one itself moves on by one power.
+    // The bits after the leading one count within the power of two; the leading one itself moves on
+    // by one power.
     (((shift as u64) << LINEAR_BITS) + (total >> shift)) as usize
 }
 
@@ -62,7 +65,14 @@ impl Default for Ranks {
 impl Ranks {
     /// No totals yet.
     pub fn new() -> Self {
-        Ranks { buckets: vec![Bucket { head: END, members: 0 }; BUCKETS], nodes: Vec::new(), present: 0, cursor: 0, below: 0, selection: Vec::new() }
+        Ranks {
+            buckets: vec![Bucket { head: END, members: 0 }; BUCKETS],
+            nodes: Vec::new(),
+            present: 0,
+            cursor: 0,
+            below: 0,
+            selection: Vec::new(),
+        }
     }
 
     /// How many slots have a total.
@@ -75,7 +85,8 @@ impl Ranks {
         self.present == 0
     }
 
-    /// Gives a slot its total, in place of the one before; `None` takes it out. Slots are dense indices, below 2^32 - 2.
+    /// Gives a slot its total, in place of the one before; `None` takes it out. Slots are dense
+    /// indices, below 2^32 - 2.
     #[inline]
     pub fn set(&mut self, slot: u32, total: Option<u64>) {
         debug_assert!(slot < ABSENT);
@@ -101,7 +112,8 @@ impl Ranks {
         }
     }
 
-    /// The percentile, 1 to 100, by nearest rank: of n totals in ascending order the one at ceil(percent/100 * n), counted from 1. `None` without any.
+    /// The percentile, 1 to 100, by nearest rank: of n totals in ascending order the one at
+    /// ceil(percent/100 * n), counted from 1. `None` without any.
     pub fn percentile(&mut self, percent: u8) -> Option<u64> {
         if self.present == 0 {
             return None;
@@ -120,7 +132,8 @@ impl Ranks {
         Some(*self.selection.select_nth_unstable(within).1)
     }
 
-    /// Moves the cursor to the bucket with the total of this rank, counted from 0; there must be more totals than that.
+    /// Moves the cursor to the bucket with the total of this rank, counted from 0; there must be
+    /// more totals than that.
     fn seek(&mut self, rank: u64) {
         while self.below > rank {
             self.cursor -= 1;
@@ -179,12 +192,19 @@ mod tests {
     #[test]
     fn buckets_follow_the_order_of_their_totals() {
         assert_eq!(BUCKETS, 28_672);
-        let edges: Vec<u64> =
-            (0..64).flat_map(|bit| [(1u64 << bit) - 1, 1 << bit, (1 << bit) + 1, (1 << bit) | (1 << bit >> 9)]).chain([u64::MAX]).collect();
+        let edges: Vec<u64> = (0..64)
+            .flat_map(|bit| {
+                [(1u64 << bit) - 1, 1 << bit, (1 << bit) + 1, (1 << bit) | (1 << bit >> 9)]
+            })
+            .chain([u64::MAX])
+            .collect();
         let mut ascending = edges.clone();
         ascending.sort_unstable();
         assert!(ascending.windows(2).all(|pair| bucket_of(pair[0]) <= bucket_of(pair[1])));
-        assert_eq!((bucket_of(511), bucket_of(512), bucket_of(1_023), bucket_of(1_024), bucket_of(1_025)), (511, 512, 1_023, 1_024, 1_024));
+        assert_eq!(
+            (bucket_of(511), bucket_of(512), bucket_of(1_023), bucket_of(1_024), bucket_of(1_025)),
+            (511, 512, 1_023, 1_024, 1_024)
+        );
     }
 
     #[test]
@@ -216,7 +236,14 @@ mod tests {
 
     /// Totals that meet in a bucket, are equal, cross many buckets, or are huge.
     fn total() -> impl Strategy<Value = u64> {
-        prop_oneof![0..8u64, 1_000..1_100u64, 50_000..50_400u64, 0..10_000_000u64, (1u64 << 62)..=(1 << 63), Just(u64::MAX)]
+        prop_oneof![
+            0..8u64,
+            1_000..1_100u64,
+            50_000..50_400u64,
+            0..10_000_000u64,
+            (1u64 << 62)..=(1 << 63),
+            Just(u64::MAX)
+        ]
     }
 
     proptest! {

@@ -6,7 +6,8 @@ use crate::event::Millis;
 use crate::settings::{CustomerSettings, InputSettings};
 use std::ops::Range;
 
-/// What is summed over a customer's purchases; their counts lie apart, in a slice by [`Layout`], because those of all customers share one arena.
+/// What is summed over a customer's purchases; their counts lie apart, in a slice by [`Layout`],
+/// because those of all customers share one arena.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// How many purchases.
@@ -74,9 +75,11 @@ impl Layout {
         self.payments.range()
     }
 
-    /// Adds one purchase to a customer's sums and to its counts, a slice of length [`stride`](Self::stride).
+    /// Adds one purchase to a customer's sums and to its counts, a slice of length
+    /// [`stride`](Self::stride).
     ///
-    /// Purchases come in order of time. The purchase past the 2^32 - 1st of one customer is left out, so that nothing can wrap.
+    /// Purchases come in order of time. The purchase past the 2^32 - 1st of one customer is left
+    /// out, so that nothing can wrap.
     #[inline]
     pub fn add(&self, summary: &mut Summary, counts: &mut [u32], transaction: &Transaction) {
         debug_assert_eq!(counts.len(), self.stride());
@@ -158,7 +161,10 @@ mod tests {
     #[test]
     fn the_lists_follow_each_other_without_a_gap() {
         let layout = layout();
-        assert_eq!((layout.categories(), layout.devices(), layout.payments()), (3..8, 8..12, 12..16));
+        assert_eq!(
+            (layout.categories(), layout.devices(), layout.payments()),
+            (3..8, 8..12, 12..16)
+        );
         assert_eq!(layout.stride(), 16);
     }
 
@@ -179,7 +185,13 @@ mod tests {
             greatest: 900,
         };
         assert_eq!(summary, expected);
-        assert_eq!(counts, [1, 3, 2, /* categories */ 2, 0, 0, 0, 1, /* devices */ 1, 0, 1, 1, /* payments */ 0, 2, 0, 1]);
+        assert_eq!(
+            counts,
+            [
+                1, 3, 2, /* categories */ 2, 0, 0, 0, 1, /* devices */ 1, 0, 1, 1,
+                /* payments */ 0, 2, 0, 1
+            ]
+        );
     }
 
     #[test]
@@ -195,7 +207,13 @@ mod tests {
         let mut counts = vec![0; layout.stride()];
         let amount = Purchase::MAX_AMOUNT;
         let full = u128::from(u32::MAX - 1) * u128::from(amount) * u128::from(amount);
-        let mut summary = Summary { purchases: u32::MAX - 1, amount: u64::MAX - 1, squares: full, last: SATURDAY, ..Summary::default() };
+        let mut summary = Summary {
+            purchases: u32::MAX - 1,
+            amount: u64::MAX - 1,
+            squares: full,
+            last: SATURDAY,
+            ..Summary::default()
+        };
         let transaction = Transaction::new(1, SATURDAY, Purchase::new(amount, 0, 0, 0, false));
         layout.add(&mut summary, &mut counts, &transaction);
         assert_eq!((summary.purchases, summary.amount), (u32::MAX, u64::MAX));

@@ -1,4 +1,5 @@
-//! Delayed rewards that join no interaction, and why: a function of one customer's settled events, whatever came first.
+//! Delayed rewards that join no interaction, and why: a function of one customer's settled events,
+//! whatever came first.
 
 use crate::customer::history::View;
 use crate::event::Millis;
@@ -66,8 +67,18 @@ mod tests {
     /// Of one interaction, 5, at 100 with a window of 10.
     fn unmatched(rewards: &[(u64, Millis)]) -> Unmatched {
         let mut history = History::new(1);
-        history.interactions = vec![Interaction { id: 5, timestamp: 100, contact: Contact::new(0, None, false), propensity: 1.0 }];
-        let reward = |(id, &(interaction, timestamp)): (u64, &(u64, Millis))| Reward { id, interaction, timestamp, value: 1 };
+        history.interactions = vec![Interaction {
+            id: 5,
+            timestamp: 100,
+            contact: Contact::new(0, None, false),
+            propensity: 1.0,
+        }];
+        let reward = |(id, &(interaction, timestamp)): (u64, &(u64, Millis))| Reward {
+            id,
+            interaction,
+            timestamp,
+            value: 1,
+        };
         history.extras_mut().rewards = (0..).zip(rewards).map(reward).collect();
         history.extras_mut().rewards.sort_unstable_by_key(|reward| (reward.interaction, reward.id));
         history.view().unmatched(10)

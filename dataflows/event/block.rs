@@ -1,6 +1,8 @@
-//! Raw records on their way from a source to the parser: lines of a file, or messages that a broker has told apart.
+//! Raw records on their way from a source to the parser: lines of a file, or messages that a broker
+//! has told apart.
 //!
-//! They are two types, so that neither can be taken for the other: messages of which none is left are no file.
+//! They are two types, so that neither can be taken for the other: messages of which none is left
+//! are no file.
 
 use super::{Millis, Topic};
 use std::sync::Arc;
@@ -53,7 +55,8 @@ pub enum Format {
     },
 }
 
-/// Whole lines of a file, the last one perhaps without its line end. A record's position is the byte offset at which its line starts.
+/// Whole lines of a file, the last one perhaps without its line end. A record's position is the
+/// byte offset at which its line starts.
 #[derive(Clone, Debug)]
 pub struct Lines {
     /// What kind of records these are.
@@ -70,7 +73,8 @@ pub struct Lines {
     pub length: usize,
 }
 
-/// Messages of one partition of a broker, told apart by their heads: without a head there is no record, whatever bytes there are.
+/// Messages of one partition of a broker, told apart by their heads: without a head there is no
+/// record, whatever bytes there are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Messages {
     /// What kind of records these are.
@@ -81,7 +85,8 @@ pub struct Messages {
     pub format: Format,
     /// The bytes, and at least [`Block::PADDING`] after the last message.
     pub bytes: Vec<u8>,
-    /// Where the messages stand in `bytes`, by rising positions. Between two positions there may be others that have no record.
+    /// Where the messages stand in `bytes`, by rising positions. Between two positions there may be
+    /// others that have no record.
     pub heads: Vec<Head>,
 }
 
@@ -131,7 +136,8 @@ impl Messages {
         self.heads.last().map(|head| head.position + 1)
     }
 
-    /// Takes out those before a position, which may be one without a record. Only their bytes are copied, so that a block can be cut often.
+    /// Takes out those before a position, which may be one without a record. Only their bytes are
+    /// copied, so that a block can be cut often.
     pub fn split_before(&mut self, position: u64) -> Messages {
         let at = self.heads.partition_point(|head| head.position < position);
         let mut heads: Vec<Head> = self.heads.drain(..at).collect();
@@ -139,7 +145,10 @@ impl Messages {
         let end = heads.last().map_or(first, Head::end);
         let bytes = self.bytes.get(first as usize..end as usize).unwrap_or_default().to_vec();
         heads.iter_mut().for_each(|head| head.start -= first);
-        Messages { format: self.format.clone(), ..Messages::new(self.topic, self.partition, bytes, heads) }
+        Messages {
+            format: self.format.clone(),
+            ..Messages::new(self.topic, self.partition, bytes, heads)
+        }
     }
 }
 
@@ -153,7 +162,14 @@ mod tests {
         for &position in positions {
             let (text, key) = (format!("<{position}>"), format!("{position}"));
             let (start, length) = (bytes.len() as u32, text.len() as u32);
-            heads.push(Head { position, timestamp: position as Millis, start, length, null: false, key: key.len() as u16 });
+            heads.push(Head {
+                position,
+                timestamp: position as Millis,
+                start,
+                length,
+                null: false,
+                key: key.len() as u16,
+            });
             bytes.extend_from_slice(text.as_bytes());
             bytes.push(b'\n');
             bytes.extend_from_slice(key.as_bytes());
@@ -181,7 +197,10 @@ mod tests {
             let before = after.split_before(position);
             let (wanted, left): (Vec<u64>, Vec<u64>) = all.iter().partition(|at| **at < position);
             assert_eq!((said(&before), said(&after)), (wanted, left), "before {position}");
-            assert_eq!((before.topic, before.partition, &before.format), (Topic::Rewards, 3, &Format::Json));
+            assert_eq!(
+                (before.topic, before.partition, &before.format),
+                (Topic::Rewards, 3, &Format::Json)
+            );
             assert_eq!(before.end(), before.heads.last().map(|head| head.position + 1));
         }
     }
@@ -192,7 +211,10 @@ mod tests {
         let whole = rest.bytes.len();
         let parts: Vec<Messages> = (2..6).map(|position| rest.split_before(position)).collect();
         assert_eq!(parts.iter().flat_map(said).collect::<Vec<_>>(), [1, 2, 3, 4]);
-        assert!(parts.iter().all(|part| part.bytes.len() == "<1>\n1".len() + Block::PADDING), "{parts:?}");
+        assert!(
+            parts.iter().all(|part| part.bytes.len() == "<1>\n1".len() + Block::PADDING),
+            "{parts:?}"
+        );
         assert_eq!((rest.heads.len(), rest.bytes.len(), rest.end()), (0, whole, None));
     }
 }

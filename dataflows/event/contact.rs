@@ -2,9 +2,10 @@
 
 /// The facts of an interaction beside id, time and propensity, packed into one word.
 ///
-/// From the lowest bit: 8 of flags, the low 8 of the arm, 40 of its own reward in Q16, and above those
-/// the high 7 of the arm, each of them turned over where the reward is below zero, and the reward's sign.
-/// So a word of an arm below 256 is the reward, its sign spread over the top 48 bits, behind arm and flags.
+/// From the lowest bit: 8 of flags, the low 8 of the arm, 40 of its own reward in Q16, and above
+/// those the high 7 of the arm, each of them turned over where the reward is below zero, and the
+/// reward's sign. So a word of an arm below 256 is the reward, its sign spread over the top 48
+/// bits, behind arm and flags.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(transparent)]
 pub struct Contact(pub u64);
@@ -12,7 +13,8 @@ pub struct Contact(pub u64);
 impl Contact {
     /// It came with its own reward.
     pub const REWARDED: u64 = 1;
-    /// An [`Aside::Attachment`](super::Aside::Attachment) of the same id and place goes with it (features, template or decision of its own).
+    /// An [`Aside::Attachment`](super::Aside::Attachment) of the same id and place goes with it
+    /// (features, template or decision of its own).
     pub const ATTACHED: u64 = 2;
     /// How many arms can be told apart: as many as a smallint counts.
     pub const MAX_ARMS: usize = i16::MAX as usize;
@@ -22,9 +24,13 @@ impl Contact {
     /// Packs an interaction; `reward` in Q16, `None` while unknown.
     #[inline]
     pub fn new(arm: u16, reward: Option<i64>, attached: bool) -> Self {
-        let flags = if reward.is_some() { Self::REWARDED } else { 0 } | if attached { Self::ATTACHED } else { 0 };
+        let flags = if reward.is_some() { Self::REWARDED } else { 0 }
+            | if attached { Self::ATTACHED } else { 0 };
         let reward = reward.unwrap_or(0);
-        debug_assert!(usize::from(arm) < Self::MAX_ARMS && reward.unsigned_abs() < 1 << Self::REWARD_BITS, "arm {arm}, reward {reward}");
+        debug_assert!(
+            usize::from(arm) < Self::MAX_ARMS && reward.unsigned_abs() < 1 << Self::REWARD_BITS,
+            "arm {arm}, reward {reward}"
+        );
         let arm = u64::from(arm);
         Contact((reward << 16) as u64 ^ arm >> 8 << 56 | (arm & 255) << 8 | flags)
     }
@@ -40,7 +46,8 @@ impl Contact {
     #[inline]
     pub fn reward(self) -> Option<i64> {
         let magnitude = self.0 >> 16 & ((1 << Self::REWARD_BITS) - 1);
-        (self.0 & Self::REWARDED != 0).then_some((magnitude | self.sign() << Self::REWARD_BITS) as i64)
+        (self.0 & Self::REWARDED != 0)
+            .then_some((magnitude | self.sign() << Self::REWARD_BITS) as i64)
     }
 
     /// All bits where the reward is below zero, none else.
@@ -66,10 +73,14 @@ mod tests {
     #[test]
     fn what_is_packed_comes_out_again() {
         for arm in [0, 1, 127, 128, 255, 256, 511, 16_384, Contact::MAX_ARMS as u16 - 1] {
-            for reward in [None, Some(0), Some(1), Some(-1), Some(65_536), Some(MOST), Some(-MOST)] {
+            for reward in [None, Some(0), Some(1), Some(-1), Some(65_536), Some(MOST), Some(-MOST)]
+            {
                 for attached in [false, true] {
                     let contact = Contact::new(arm, reward, attached);
-                    assert_eq!((contact.arm(), contact.reward(), contact.attached()), (arm, reward, attached));
+                    assert_eq!(
+                        (contact.arm(), contact.reward(), contact.attached()),
+                        (arm, reward, attached)
+                    );
                 }
             }
         }

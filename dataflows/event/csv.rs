@@ -1,6 +1,8 @@
-//! CSV rows into [`Fields`]: columns by the names in the file's first line, an empty cell is absent.
+//! CSV rows into [`Fields`]: columns by the names in the file's first line, an empty cell is
+//! absent.
 //!
-//! Cells may be quoted (RFC 4180) and may then hold commas, line ends and doubled quotes. Lines end in LF, CR LF or CR.
+//! Cells may be quoted (RFC 4180) and may then hold commas, line ends and doubled quotes. Lines end
+//! in LF, CR LF or CR.
 
 use super::fields::{FieldNames, Fields, Problem, Slots, cell_text};
 use super::{Reason, Topic};
@@ -26,16 +28,30 @@ impl<'n> Columns<'n> {
     }
 
     /// The fields of a row that has been read.
-    pub(super) fn fields<'a>(&self, row: &'a ByteRecord, topic: Topic) -> Result<Fields<'a>, Problem> {
+    pub(super) fn fields<'a>(
+        &self,
+        row: &'a ByteRecord,
+        topic: Topic,
+    ) -> Result<Fields<'a>, Problem> {
         if row.len() != self.filled.len() {
-            let spaced = row.iter().any(|cell| cell.starts_with(b" ") && cell.trim_ascii_start().starts_with(b"\""));
-            let hint = if spaced { "; a quote after a space does not quote: write no space after commas" } else { "" };
-            return Err(Problem::new(Reason::Malformed, format!("the row has {} columns, not {}{hint}", row.len(), self.filled.len())));
+            let spaced = row
+                .iter()
+                .any(|cell| cell.starts_with(b" ") && cell.trim_ascii_start().starts_with(b"\""));
+            let hint = if spaced {
+                "; a quote after a space does not quote: write no space after commas"
+            } else {
+                ""
+            };
+            return Err(Problem::new(
+                Reason::Malformed,
+                format!("the row has {} columns, not {}{hint}", row.len(), self.filled.len()),
+            ));
         }
         let mut fields = Fields::new(topic);
         // Columns that nothing reads may be of any encoding.
         for (slots, cell) in self.filled.iter().zip(row).filter(|(slots, _)| !slots.is_empty()) {
-            let cell = std::str::from_utf8(cell).map_err(|error| Problem::new(Reason::Malformed, error.to_string()))?;
+            let cell = std::str::from_utf8(cell)
+                .map_err(|error| Problem::new(Reason::Malformed, error.to_string()))?;
             fields.set_cell(*slots, cell);
         }
         self.names.compose(&mut fields);
@@ -52,7 +68,8 @@ pub(super) struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// Put in front, and skipped as an empty line: the reader would take a byte order mark at its start away, which is one only at a file's.
+    /// Put in front, and skipped as an empty line: the reader would take a byte order mark at its
+    /// start away, which is one only at a file's.
     const LEAD: &'static [u8] = b"\n";
 
     /// The rows of bytes that hold no header.
@@ -74,13 +91,15 @@ impl<'a> Rows<'a> {
     pub(super) fn next(&mut self, row: &mut ByteRecord) -> Option<Range<usize>> {
         loop {
             let start = self.position();
-            // Rows of any length are allowed and the bytes are in memory: there is nothing left that could fail.
+            // Rows of any length are allowed and the bytes are in memory: there is nothing left
+            // that could fail.
             if !self.reader.read_byte_record(row).unwrap_or(false) {
                 return None;
             }
             let whole = &self.bytes[start..self.position()];
             let blank_lines = whole.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-            let line_end = whole.iter().rev().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+            let line_end =
+                whole.iter().rev().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
             if !whole.trim_ascii().is_empty() {
                 return Some(start + blank_lines..start + whole.len() - line_end);
             }
@@ -89,7 +108,8 @@ impl<'a> Rows<'a> {
 
     /// How far the bytes have been read.
     fn position(&self) -> usize {
-        ((self.reader.position().byte() as usize).saturating_sub(Self::LEAD.len()) + self.from).min(self.bytes.len())
+        ((self.reader.position().byte() as usize).saturating_sub(Self::LEAD.len()) + self.from)
+            .min(self.bytes.len())
     }
 }
 
@@ -135,7 +155,10 @@ mod tests {
         let mut row = ByteRecord::new();
         let mut found = Vec::new();
         while let Some(range) = rows.next(&mut row) {
-            found.push((String::from_utf8_lossy(&bytes[range]).into_owned(), String::from_utf8_lossy(&row[1]).into_owned()));
+            found.push((
+                String::from_utf8_lossy(&bytes[range]).into_owned(),
+                String::from_utf8_lossy(&row[1]).into_owned(),
+            ));
         }
         let expected = [("1,a", "a"), ("2,\"b\r\n\"\"c\"", "b\r\n\"c"), ("\u{feff}3,d", "d")];
         assert_eq!(found, expected.map(|(raw, cell)| (raw.to_string(), cell.to_string())));

@@ -1,8 +1,10 @@
-//! A cursor over JSON as programs print it: plain strings, short numbers, timestamps in their usual form, read a word at a time.
+//! A cursor over JSON as programs print it: plain strings, short numbers, timestamps in their usual
+//! form, read a word at a time.
 //!
-//! Every method gives `None` for what it does not know, which says nothing about validity: the caller then takes the complete path. What a method
-//! does give is what the complete path would have given. The cursor may look at up to [`Block::PADDING`](super::Block::PADDING) bytes after the
-//! record; without that padding it gives up a little earlier.
+//! Every method gives `None` for what it does not know, which says nothing about validity: the
+//! caller then takes the complete path. What a method does give is what the complete path would
+//! have given. The cursor may look at up to [`Block::PADDING`](super::Block::PADDING) bytes after
+//! the record; without that padding it gives up a little earlier.
 
 use super::listed::{Listed, Open};
 use super::text::{self, HASH_BLOCK, IdHash, block_words, days_from_civil};
@@ -62,7 +64,8 @@ impl<'a> Cursor<'a> {
     /// Steps over these bytes if they come next.
     #[inline(always)]
     pub(super) fn take(&mut self, literal: &[u8]) -> bool {
-        // A branch and not an addition of a length or zero: it is predicted, where the addition would have to wait for the comparison.
+        // A branch and not an addition of a length or zero: it is predicted, where the addition
+        // would have to wait for the comparison.
         if self.bytes.get(self.at..self.at + literal.len()) != Some(literal) {
             return false;
         }
@@ -109,7 +112,8 @@ impl<'a> Cursor<'a> {
             hash.block(low & mask as u64, high & (mask >> 64) as u64);
             let text = start..self.at + end;
             self.at += end + 1;
-            return is_kept_as_it_is(&self.bytes[text.clone()]).then(|| (hash.finish(text.len()), text));
+            return is_kept_as_it_is(&self.bytes[text.clone()])
+                .then(|| (hash.finish(text.len()), text));
         }
     }
 
@@ -297,7 +301,8 @@ impl<'a> Cursor<'a> {
         (count > 0).then_some(())
     }
 
-    /// A timestamp in the forms `"YYYY-MM-DDTHH:MM:SS[.fff]Z"` and `"YYYY-MM-DD HH:MM:SS[.fff]"`, or an integer of those that are instants as they stand.
+    /// A timestamp in the forms `"YYYY-MM-DDTHH:MM:SS[.fff]Z"` and `"YYYY-MM-DD HH:MM:SS[.fff]"`,
+    /// or an integer of those that are instants as they stand.
     #[inline(always)]
     pub(super) fn timestamp(&mut self, plain: &Range<u64>) -> Option<Millis> {
         if !self.take(b"\"") {
@@ -310,8 +315,13 @@ impl<'a> Cursor<'a> {
         let separated = if utc { *b"00T00:00" } else { *b"00 00:00" };
         let date = template_digits(words[0], *b"0000-00-")?;
         let middle = template_digits(words[1], separated)?;
-        let tail = template_digits([words[2][0], words[2][1], words[2][2], b'0', b'0', b'0', b'0', b'0'], *b":0000000")?;
-        let two = |word: u64, index: u32| ((word >> (8 * index)) & 15) as u32 * 10 + ((word >> (8 * index + 8)) & 15) as u32;
+        let tail = template_digits(
+            [words[2][0], words[2][1], words[2][2], b'0', b'0', b'0', b'0', b'0'],
+            *b":0000000",
+        )?;
+        let two = |word: u64, index: u32| {
+            ((word >> (8 * index)) & 15) as u32 * 10 + ((word >> (8 * index + 8)) & 15) as u32
+        };
         let (hour, minute, second) = (two(middle, 3), two(middle, 6), two(tail, 1));
         let year = two(date, 0) * 100 + two(date, 2);
         if hour > 23 || minute > 59 || second > 59 || !(1970..2100).contains(&year) {
@@ -328,7 +338,9 @@ impl<'a> Cursor<'a> {
     fn three_digits(&mut self) -> Option<Millis> {
         let digits = self.chunk::<3>()?;
         self.at += 3;
-        digits.iter().try_fold(0, |value, byte| byte.is_ascii_digit().then(|| value * 10 + Millis::from(byte - b'0')))
+        digits.iter().try_fold(0, |value, byte| {
+            byte.is_ascii_digit().then(|| value * 10 + Millis::from(byte - b'0'))
+        })
     }
 
     /// A truth value.
@@ -354,7 +366,8 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Whether a plain text is an id that is kept as it is: not empty, without space around it, and surely not an integral float.
+/// Whether a plain text is an id that is kept as it is: not empty, without space around it, and
+/// surely not an integral float.
 #[inline(always)]
 fn is_kept_as_it_is(text: &[u8]) -> bool {
     match text {
@@ -380,7 +393,8 @@ fn string_end(low: u64, high: u64) -> usize {
     8 + stop_high.trailing_zeros() as usize / 8
 }
 
-/// Marks the first byte that is a quote, a backslash, a control character or not ASCII (and perhaps bytes after it).
+/// Marks the first byte that is a quote, a backslash, a control character or not ASCII (and perhaps
+/// bytes after it).
 #[inline(always)]
 fn stops(word: u64) -> u64 {
     let below = |word: u64, bound: u8| word.wrapping_sub(LOW_BITS * u64::from(bound)) & !word;
@@ -405,12 +419,14 @@ fn leading_digits(word: u64) -> (u64, usize) {
     (fours.wrapping_mul(10_000 * (1 << 32) + 1) >> 32, count)
 }
 
-/// The digits of eight bytes that have digits where the template has zeros, and the template's other characters where it has those.
+/// The digits of eight bytes that have digits where the template has zeros, and the template's
+/// other characters where it has those.
 #[inline(always)]
 fn template_digits(bytes: [u8; 8], template: [u8; 8]) -> Option<u64> {
     let template = u64::from_le_bytes(template);
     let digits = u64::from_le_bytes(bytes) ^ template;
-    // All bits of a byte where the template has another character than a zero, which must then be matched exactly.
+    // All bits of a byte where the template has another character than a zero, which must then be
+    // matched exactly.
     let marks = template ^ (LOW_BITS * u64::from(b'0'));
     let marks = ((marks.wrapping_add(LOW_BITS * 0x7f) & HIGH_BITS) >> 7).wrapping_mul(0xff);
     let not_decimal = (digits | digits.wrapping_add(LOW_BITS * 0x76)) & HIGH_BITS;
@@ -449,7 +465,8 @@ mod tests {
         }
 
         #[test]
-        fn plain_ids_are_hashed_and_others_left(text in "[ -~]{0,50}|[0-9]{1,9}\\.?0{0,3}|[ -~]{0,20}[\u{0}-\u{1f}é\u{7f}][ -~]{0,20}") {
+        fn plain_ids_are_hashed_and_others_left(text in "[ -~]{0,50}|[0-9]{1,9}\\.?0{0,3}|[ \
+            -~]{0,20}[\u{0}-\u{1f}é\u{7f}][ -~]{0,20}") {
             let plain = text.bytes().all(|byte| (b' '..128).contains(&byte) && byte != b'"' && byte != b'\\');
             let plain = plain && !text.is_empty() && text.trim() == text && !(text.ends_with('0') && text.trim_end_matches('0').ends_with('.'));
             let expected = plain.then(|| (text::id_hash(text.as_bytes()), 1..text.len() + 1));
@@ -478,13 +495,23 @@ mod tests {
                 assert_eq!(read(&text, |cursor| cursor.timestamp(&NUMBERS)), expected, "{text}");
             }
             let text = format!("\"{year}-{month:02}-{date:02}T{clock}.007Z\"");
-            assert_eq!(read(&text, |cursor| cursor.timestamp(&NUMBERS)), expected.map(|instant| instant + 7), "{text}");
+            assert_eq!(
+                read(&text, |cursor| cursor.timestamp(&NUMBERS)),
+                expected.map(|instant| instant + 7),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn only_numbers_that_are_instants_are_taken() {
-        for (text, expected) in [("999", None), ("1000", Some(1000)), ("1999", Some(1999)), ("2000", None), ("\"1000\"", None)] {
+        for (text, expected) in [
+            ("999", None),
+            ("1000", Some(1000)),
+            ("1999", Some(1999)),
+            ("2000", None),
+            ("\"1000\"", None),
+        ] {
             assert_eq!(read(text, |cursor| cursor.timestamp(&NUMBERS)), expected, "{text}");
         }
     }
@@ -498,7 +525,9 @@ mod tests {
                 let mut bytes = [good.as_bytes(), &[0; 64]].concat();
                 bytes[at] = byte;
                 let found = Cursor::new(&bytes, 0).timestamp(&NUMBERS);
-                let expected = std::str::from_utf8(&bytes[1..good.len() - 1]).ok().and_then(|text| super::super::instant::timestamp(text).ok());
+                let expected = std::str::from_utf8(&bytes[1..good.len() - 1])
+                    .ok()
+                    .and_then(|text| super::super::instant::timestamp(text).ok());
                 assert!(found.is_none() || found == expected, "{at} {byte}");
                 assert!(byte != good.as_bytes()[at] || found == known);
             }

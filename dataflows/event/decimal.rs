@@ -1,6 +1,7 @@
 //! Decimal numbers on their digits as written: nothing here goes through floating point.
 
-/// Every integer below it is a float of its own: a float beyond may stand for another integer than was meant.
+/// Every integer below it is a float of its own: a float beyond may stand for another integer than
+/// was meant.
 const EXACT_FLOATS: u64 = 1 << 53;
 
 /// A decimal number taken apart.
@@ -34,7 +35,8 @@ impl Cut {
 }
 
 impl<'a> Decimal<'a> {
-    /// Beyond it an exponent makes no difference: no record is so long that its digits could make up for it.
+    /// Beyond it an exponent makes no difference: no record is so long that its digits could make
+    /// up for it.
     const MAX_EXPONENT: i64 = 1 << 40;
 
     /// A number with an optional sign, point and exponent; `None` for anything else.
@@ -56,7 +58,9 @@ impl<'a> Decimal<'a> {
         if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
         }
-        let magnitude = digits.bytes().fold(0, |value: i64, byte| (value * 10 + i64::from(byte - b'0')).min(Self::MAX_EXPONENT));
+        let magnitude = digits.bytes().fold(0, |value: i64, byte| {
+            (value * 10 + i64::from(byte - b'0')).min(Self::MAX_EXPONENT)
+        });
         Some(if text.starts_with('-') { -magnitude } else { magnitude })
     }
 
@@ -74,7 +78,8 @@ impl<'a> Decimal<'a> {
         self.negative && !self.is_zero()
     }
 
-    /// Its size times ten to this power, cut after the point; `None` where more than 18 digits stand before it.
+    /// Its size times ten to this power, cut after the point; `None` where more than 18 digits
+    /// stand before it.
     pub(super) fn cut(&self, power: i64) -> Option<Cut> {
         let zeros = self.digits().take_while(|digit| *digit == 0).count();
         if zeros == self.integer.len() + self.fraction.len() {
@@ -89,28 +94,35 @@ impl<'a> Decimal<'a> {
             return Some(Cut { whole: 0, tenths: 0, more: true });
         }
         let mut rest = self.digits().skip(zeros);
-        let whole = (0..before).fold(0, |whole, _| whole * 10 + u64::from(rest.next().unwrap_or(0)));
+        let whole =
+            (0..before).fold(0, |whole, _| whole * 10 + u64::from(rest.next().unwrap_or(0)));
         let tenths = rest.next().unwrap_or(0);
         Some(Cut { whole, tenths, more: rest.any(|digit| digit != 0) })
     }
 
-    /// The integer that it is, where it is one, is not negative, and a float could not have been another one.
+    /// The integer that it is, where it is one, is not negative, and a float could not have been
+    /// another one.
     pub(super) fn integral(&self) -> Option<u64> {
         let cut = self.cut(0).filter(|_| !self.is_negative())?;
         (cut.is_exact() && cut.whole < EXACT_FLOATS).then_some(cut.whole)
     }
 
-    /// The digits as one integer, and the power of ten that it is to be multiplied with; `None` beyond 18 digits.
+    /// The digits as one integer, and the power of ten that it is to be multiplied with; `None`
+    /// beyond 18 digits.
     fn mantissa(&self) -> Option<(u128, i64)> {
         let size = self.digits().skip_while(|digit| *digit == 0);
         if size.clone().count() > Cut::DIGITS as usize {
             return None;
         }
-        Some((size.fold(0, |value, digit| value * 10 + u128::from(digit)), self.exponent - self.fraction.len() as i64))
+        Some((
+            size.fold(0, |value, digit| value * 10 + u128::from(digit)),
+            self.exponent - self.fraction.len() as i64,
+        ))
     }
 }
 
-/// The exact product of decimal numbers, as a text; `None` where its digits are too many to be an amount.
+/// The exact product of decimal numbers, as a text; `None` where its digits are too many to be an
+/// amount.
 pub(super) fn product(factors: &[Decimal]) -> Option<String> {
     let mut negative = false;
     let (mut product, mut exponent) = (1_u128, 0_i64);
@@ -136,7 +148,9 @@ mod tests {
     use super::*;
 
     fn cut(text: &str, power: i64) -> Option<(u64, u8, bool)> {
-        Decimal::read(text).and_then(|decimal| decimal.cut(power)).map(|cut| (cut.whole, cut.tenths, cut.more))
+        Decimal::read(text)
+            .and_then(|decimal| decimal.cut(power))
+            .map(|cut| (cut.whole, cut.tenths, cut.more))
     }
 
     #[test]
@@ -152,13 +166,22 @@ mod tests {
         ] {
             assert_eq!(cut(text, power), Some(expected), "{text}");
         }
-        assert_eq!((cut("1e18", 0), cut("999999999999999999", 0)), (None, Some((999_999_999_999_999_999, 0, false))));
+        assert_eq!(
+            (cut("1e18", 0), cut("999999999999999999", 0)),
+            (None, Some((999_999_999_999_999_999, 0, false)))
+        );
     }
 
     #[test]
     fn integral_numbers_are_integers_as_far_as_floats_tell_them_apart() {
         let integral = |text: &str| Decimal::read(text).and_then(|decimal| decimal.integral());
-        for (text, expected) in [("17850.0", 17_850), ("1.785e4", 17_850), ("17850.", 17_850), ("-0.0", 0), ("9007199254740991.0", (1 << 53) - 1)] {
+        for (text, expected) in [
+            ("17850.0", 17_850),
+            ("1.785e4", 17_850),
+            ("17850.", 17_850),
+            ("-0.0", 0),
+            ("9007199254740991.0", (1 << 53) - 1),
+        ] {
             assert_eq!(integral(text), Some(expected), "{text}");
         }
         for text in ["17850.5", "-1.0", "9007199254740992.0", "1e300", "1e-3"] {
@@ -168,7 +191,14 @@ mod tests {
 
     #[test]
     fn products_are_exact() {
-        let of = |factors: &[&str]| product(&factors.iter().map(|text| Decimal::read(text).expect("a number")).collect::<Vec<_>>());
+        let of = |factors: &[&str]| {
+            product(
+                &factors
+                    .iter()
+                    .map(|text| Decimal::read(text).expect("a number"))
+                    .collect::<Vec<_>>(),
+            )
+        };
         for (factors, expected) in [
             (&["6", "2.55"][..], "15.30"),
             (&["-1", "4.65"], "-4.65"),
@@ -178,9 +208,14 @@ mod tests {
             (&["2e3", "1.5"], "3.0e3"),
         ] {
             let text = of(factors).expect("it is not too long");
-            let same = |text: &str| Decimal::read(text).map(|decimal| (decimal.is_negative(), decimal.cut(4)));
+            let same = |text: &str| {
+                Decimal::read(text).map(|decimal| (decimal.is_negative(), decimal.cut(4)))
+            };
             assert_eq!(same(&text), same(expected), "{factors:?} gave {text}");
         }
-        assert_eq!((of(&["9999999999999999999", "1"]), of(&["6", "2.55"]).as_deref()), (None, Some("15.30")));
+        assert_eq!(
+            (of(&["9999999999999999999", "1"]), of(&["6", "2.55"]).as_deref()),
+            (None, Some("15.30"))
+        );
     }
 }

@@ -1,8 +1,10 @@
 //! The fast path: JSON records as nearly every producer prints them, straight into [`Record`]s.
 //!
-//! It knows the keys in their usual order, either compact (`{"a":1,"b":2}`) or with a space after each comma and colon (`{"a": 1, "b": 2}`), and
-//! plain values. Optional fields may be absent. For anything else it gives `None` and the record takes the complete path through
-//! [`json`](super::json) and [`rules`](super::rules); what it does give is exactly what that path would.
+//! It knows the keys in their usual order, either compact (`{"a":1,"b":2}`) or with a space after
+//! each comma and colon (`{"a": 1, "b": 2}`), and plain values. Optional fields may be absent. For
+//! anything else it gives `None` and the record takes the complete path through
+//! [`json`](super::json) and [`rules`](super::rules); what it does give is exactly what that path
+//! would.
 
 use super::cursor::Cursor;
 use super::rules::Rules;
@@ -20,7 +22,11 @@ macro_rules! first_key {
 /// Steps over a comma and this key, if they come next.
 macro_rules! key {
     ($cursor:expr, $name:literal) => {
-        if SPACED { $cursor.take(concat!(", \"", $name, "\": ").as_bytes()) } else { $cursor.take(concat!(",\"", $name, "\":").as_bytes()) }
+        if SPACED {
+            $cursor.take(concat!(", \"", $name, "\": ").as_bytes())
+        } else {
+            $cursor.take(concat!(",\"", $name, "\":").as_bytes())
+        }
     };
 }
 
@@ -33,7 +39,12 @@ macro_rules! expect_key {
 
 /// A purchase, and nothing after its closing brace.
 #[inline(always)]
-pub(super) fn transaction(rules: &Rules, cursor: &mut Cursor, place: Place, latest: Millis) -> Option<Record> {
+pub(super) fn transaction(
+    rules: &Rules,
+    cursor: &mut Cursor,
+    place: Place,
+    latest: Millis,
+) -> Option<Record> {
     if first_key!(cursor, "transaction_id")? {
         rest_of_transaction::<true>(rules, cursor, place, latest)
     } else {
@@ -42,26 +53,53 @@ pub(super) fn transaction(rules: &Rules, cursor: &mut Cursor, place: Place, late
 }
 
 #[inline(always)]
-fn rest_of_transaction<const SPACED: bool>(rules: &Rules, cursor: &mut Cursor, place: Place, latest: Millis) -> Option<Record> {
+fn rest_of_transaction<const SPACED: bool>(
+    rules: &Rules,
+    cursor: &mut Cursor,
+    place: Place,
+    latest: Millis,
+) -> Option<Record> {
     let (id, _) = cursor.id()?;
     expect_key!(cursor, "customer_id");
     let customer = cursor.customer()?;
     expect_key!(cursor, "timestamp");
-    let timestamp = cursor.timestamp(&rules.plain_instants).filter(|timestamp| *timestamp <= latest)?;
+    let timestamp =
+        cursor.timestamp(&rules.plain_instants).filter(|timestamp| *timestamp <= latest)?;
     expect_key!(cursor, "amount");
     let amount = cursor.amount(rules.settings.decimals)?;
-    let category = if key!(cursor, "category") { cursor.open(&rules.categories)? } else { rules.categories.none };
-    let device = if key!(cursor, "device") { cursor.open(&rules.devices)? } else { rules.devices.none };
-    let payment = if key!(cursor, "payment_method") { cursor.open(&rules.payments)? } else { rules.payments.none };
+    let category = if key!(cursor, "category") {
+        cursor.open(&rules.categories)?
+    } else {
+        rules.categories.none
+    };
+    let device =
+        if key!(cursor, "device") { cursor.open(&rules.devices)? } else { rules.devices.none };
+    let payment = if key!(cursor, "payment_method") {
+        cursor.open(&rules.payments)?
+    } else {
+        rules.payments.none
+    };
     let discount = if key!(cursor, "discount_used") { cursor.truth()? } else { false };
     cursor.expect(b"}")?;
     let (Purchase(value), extra) = Purchase::coded(amount, [category, device, payment], discount);
-    Some(Record { customer, id, timestamp, origin: Record::origin(Kind::Transaction, place), value, extra })
+    Some(Record {
+        customer,
+        id,
+        timestamp,
+        origin: Record::origin(Kind::Transaction, place),
+        value,
+        extra,
+    })
 }
 
 /// An interaction without attachment, and where the text of its id stands.
 #[inline(always)]
-pub(super) fn interaction(rules: &Rules, cursor: &mut Cursor, place: Place, latest: Millis) -> Option<(Record, Range<usize>)> {
+pub(super) fn interaction(
+    rules: &Rules,
+    cursor: &mut Cursor,
+    place: Place,
+    latest: Millis,
+) -> Option<(Record, Range<usize>)> {
     if first_key!(cursor, "interaction_id")? {
         rest_of_interaction::<true>(rules, cursor, place, latest)
     } else {
@@ -70,12 +108,18 @@ pub(super) fn interaction(rules: &Rules, cursor: &mut Cursor, place: Place, late
 }
 
 #[inline(always)]
-fn rest_of_interaction<const SPACED: bool>(rules: &Rules, cursor: &mut Cursor, place: Place, latest: Millis) -> Option<(Record, Range<usize>)> {
+fn rest_of_interaction<const SPACED: bool>(
+    rules: &Rules,
+    cursor: &mut Cursor,
+    place: Place,
+    latest: Millis,
+) -> Option<(Record, Range<usize>)> {
     let (id, name) = cursor.id()?;
     expect_key!(cursor, "customer_id");
     let customer = cursor.customer()?;
     expect_key!(cursor, "timestamp");
-    let timestamp = cursor.timestamp(&rules.plain_instants).filter(|timestamp| *timestamp <= latest)?;
+    let timestamp =
+        cursor.timestamp(&rules.plain_instants).filter(|timestamp| *timestamp <= latest)?;
     expect_key!(cursor, "action");
     let arm = cursor.arm(&rules.arms)?;
     let reward = if key!(cursor, "reward") { Some(reward_q16(cursor.number()?)?) } else { None };
@@ -86,11 +130,26 @@ fn rest_of_interaction<const SPACED: bool>(rules: &Rules, cursor: &mut Cursor, p
     }
     let value = Contact::new(arm, reward, false).0;
     let extra = propensity.to_bits();
-    Some((Record { customer, id, timestamp, origin: Record::origin(Kind::Interaction, place), value, extra }, name))
+    Some((
+        Record {
+            customer,
+            id,
+            timestamp,
+            origin: Record::origin(Kind::Interaction, place),
+            value,
+            extra,
+        },
+        name,
+    ))
 }
 
 /// A delayed reward, and nothing after its closing brace.
-pub(super) fn reward(rules: &Rules, cursor: &mut Cursor, place: Place, latest: Millis) -> Option<Record> {
+pub(super) fn reward(
+    rules: &Rules,
+    cursor: &mut Cursor,
+    place: Place,
+    latest: Millis,
+) -> Option<Record> {
     if first_key!(cursor, "interaction_id")? {
         rest_of_reward::<true>(rules, cursor, place, latest)
     } else {
@@ -98,25 +157,45 @@ pub(super) fn reward(rules: &Rules, cursor: &mut Cursor, place: Place, latest: M
     }
 }
 
-fn rest_of_reward<const SPACED: bool>(rules: &Rules, cursor: &mut Cursor, place: Place, latest: Millis) -> Option<Record> {
+fn rest_of_reward<const SPACED: bool>(
+    rules: &Rules,
+    cursor: &mut Cursor,
+    place: Place,
+    latest: Millis,
+) -> Option<Record> {
     let (interaction, _) = cursor.id()?;
     expect_key!(cursor, "customer_id");
     let customer = cursor.customer()?;
     expect_key!(cursor, "timestamp");
-    let timestamp = cursor.timestamp(&rules.plain_instants).filter(|timestamp| *timestamp <= latest)?;
+    let timestamp =
+        cursor.timestamp(&rules.plain_instants).filter(|timestamp| *timestamp <= latest)?;
     expect_key!(cursor, "reward");
     let reward = reward_q16(cursor.number()?)?;
     let id = if key!(cursor, "reward_id") { cursor.id()?.0 } else { interaction };
     cursor.expect(b"}")?;
-    Some(Record { customer, id, timestamp, origin: Record::origin(Kind::Reward, place), value: reward as u64, extra: interaction })
+    Some(Record {
+        customer,
+        id,
+        timestamp,
+        origin: Record::origin(Kind::Reward, place),
+        value: reward as u64,
+        extra: interaction,
+    })
 }
 
 /// A profile, and nothing after its closing brace.
 pub(super) fn profile(cursor: &mut Cursor, latest: Millis) -> Option<(CustomerId, Profile)> {
-    if first_key!(cursor, "customer_id")? { rest_of_profile::<true>(cursor, latest) } else { rest_of_profile::<false>(cursor, latest) }
+    if first_key!(cursor, "customer_id")? {
+        rest_of_profile::<true>(cursor, latest)
+    } else {
+        rest_of_profile::<false>(cursor, latest)
+    }
 }
 
-fn rest_of_profile<const SPACED: bool>(cursor: &mut Cursor, latest: Millis) -> Option<(CustomerId, Profile)> {
+fn rest_of_profile<const SPACED: bool>(
+    cursor: &mut Cursor,
+    latest: Millis,
+) -> Option<(CustomerId, Profile)> {
     /// Steps over the value of a field that profiles do not keep.
     macro_rules! skip {
         ($name:literal) => {
@@ -134,27 +213,47 @@ fn rest_of_profile<const SPACED: bool>(cursor: &mut Cursor, latest: Millis) -> O
         };
     }
     let customer = cursor.customer()?;
-    let signup = if key!(cursor, "signup_date") { optional(cursor, any_instant)?.unwrap_or(Millis::MIN) } else { Millis::MIN };
+    let signup = if key!(cursor, "signup_date") {
+        optional(cursor, any_instant)?.unwrap_or(Millis::MIN)
+    } else {
+        Millis::MIN
+    };
     skip!("country");
     skip!("city");
     skip_number!("age");
     skip!("age_group");
-    let email_open_rate = if key!(cursor, "email_open_rate") { quantity(cursor, 1.0)? } else { 0.0 };
-    let premium = if key!(cursor, "is_premium_member") { optional(cursor, Cursor::truth)?.unwrap_or(false) } else { false };
-    let complaint_count = if key!(cursor, "complaint_count") { quantity(cursor, f64::MAX)? } else { 0.0 };
+    let email_open_rate =
+        if key!(cursor, "email_open_rate") { quantity(cursor, 1.0)? } else { 0.0 };
+    let premium = if key!(cursor, "is_premium_member") {
+        optional(cursor, Cursor::truth)?.unwrap_or(false)
+    } else {
+        false
+    };
+    let complaint_count =
+        if key!(cursor, "complaint_count") { quantity(cursor, f64::MAX)? } else { 0.0 };
     skip!("preferred_device");
     skip!("preferred_payment");
     skip!("favorite_category");
     let avg_discount = if key!(cursor, "avg_discount_used") { quantity(cursor, 1.0)? } else { 0.0 };
     skip_number!("last_login_days");
-    let from = if key!(cursor, "timestamp") { optional(cursor, any_instant)?.unwrap_or(Millis::MIN) } else { Millis::MIN };
+    let from = if key!(cursor, "timestamp") {
+        optional(cursor, any_instant)?.unwrap_or(Millis::MIN)
+    } else {
+        Millis::MIN
+    };
     cursor.expect(b"}")?;
-    (from <= latest).then_some((customer, Profile { from, signup, email_open_rate, complaint_count, avg_discount, premium }))
+    (from <= latest).then_some((
+        customer,
+        Profile { from, signup, email_open_rate, complaint_count, avg_discount, premium },
+    ))
 }
 
 /// A value that null and the empty string leave absent.
 #[inline]
-fn optional<'a, T>(cursor: &mut Cursor<'a>, read: impl Fn(&mut Cursor<'a>) -> Option<T>) -> Option<Option<T>> {
+fn optional<'a, T>(
+    cursor: &mut Cursor<'a>,
+    read: impl Fn(&mut Cursor<'a>) -> Option<T>,
+) -> Option<Option<T>> {
     if cursor.take(b"null") || cursor.take(b"\"\"") {
         return Some(None);
     }
@@ -168,5 +267,6 @@ fn any_instant(cursor: &mut Cursor) -> Option<Millis> {
 
 /// A number from 0 to `greatest`; 0 if absent.
 fn quantity(cursor: &mut Cursor, greatest: f64) -> Option<f64> {
-    optional(cursor, Cursor::number)?.map_or(Some(0.0), |number| Some(number).filter(|number| (0.0..=greatest).contains(number)))
+    optional(cursor, Cursor::number)?
+        .map_or(Some(0.0), |number| Some(number).filter(|number| (0.0..=greatest).contains(number)))
 }

@@ -1,4 +1,5 @@
-//! The fields of one record as they were written, whatever the format: what JSON and CSV are read into and what the rules read from.
+//! The fields of one record as they were written, whatever the format: what JSON and CSV are read
+//! into and what the rules read from.
 
 use super::composed::{self, Composed, MAX_COMPOSED, MAX_PARTS};
 use super::{Reason, Rejected, Topic};
@@ -74,13 +75,42 @@ impl Field {
     pub(super) fn of(topic: Topic) -> &'static [Field] {
         use Field::*;
         match topic {
-            Topic::Transactions => &[Op, CustomerId, Timestamp, TransactionId, Amount, Category, Device, PaymentMethod, DiscountUsed],
-            Topic::Customers => {
-                &[Op, CustomerId, Timestamp, SignupDate, EmailOpenRate, PremiumMember, ComplaintCount, AverageDiscount, Age, LastLoginDays]
-            }
-            Topic::Interactions => {
-                &[Op, CustomerId, Timestamp, InteractionId, Action, CampaignName, Reward, Propensity, Features, TemplateId, DecisionId]
-            }
+            Topic::Transactions => &[
+                Op,
+                CustomerId,
+                Timestamp,
+                TransactionId,
+                Amount,
+                Category,
+                Device,
+                PaymentMethod,
+                DiscountUsed,
+            ],
+            Topic::Customers => &[
+                Op,
+                CustomerId,
+                Timestamp,
+                SignupDate,
+                EmailOpenRate,
+                PremiumMember,
+                ComplaintCount,
+                AverageDiscount,
+                Age,
+                LastLoginDays,
+            ],
+            Topic::Interactions => &[
+                Op,
+                CustomerId,
+                Timestamp,
+                InteractionId,
+                Action,
+                CampaignName,
+                Reward,
+                Propensity,
+                Features,
+                TemplateId,
+                DecisionId,
+            ],
             Topic::Rewards => &[Op, CustomerId, Timestamp, InteractionId, Reward, RewardId],
             Topic::Requests => &[Op, CustomerId, Timestamp, DecisionId, Exclude, Features],
         }
@@ -92,7 +122,8 @@ pub fn field_names(topic: Topic) -> impl Iterator<Item = &'static str> {
     Field::of(topic).iter().map(|field| field.name())
 }
 
-/// The optional fields that nothing depends on: where one cannot be read it is left out, and counted. Of the `features` only where they are not used.
+/// The optional fields that nothing depends on: where one cannot be read it is left out, and
+/// counted. Of the `features` only where they are not used.
 pub const IGNORABLE: [(Topic, &str); 6] = [
     (Topic::Customers, "age"),
     (Topic::Customers, "last_login_days"),
@@ -113,13 +144,18 @@ pub fn cell_text(cell: &str) -> &str {
     }
 }
 
-/// What the columns that a topic reads are called in the source, under these aliases (topic, name here, name there).
+/// What the columns that a topic reads are called in the source, under these aliases (topic, name
+/// here, name there).
 pub fn source_names(topic: Topic, aliases: &[(Topic, String, String)]) -> Vec<String> {
     FieldNames::new(topic, aliases).0.into_iter().map(|(name, _)| name).collect()
 }
 
 /// What a field is called in the source, under these aliases.
-pub(super) fn name_in_source(topic: Topic, field: Field, aliases: &[(Topic, String, String)]) -> &str {
+pub(super) fn name_in_source(
+    topic: Topic,
+    field: Field,
+    aliases: &[(Topic, String, String)],
+) -> &str {
     let alias = aliases.iter().find(|(of, here, _)| *of == topic && here == field.name());
     alias.map_or(field.name(), |(_, _, there)| there)
 }
@@ -129,7 +165,8 @@ pub fn alias_fault(topic: Topic, here: &str, there: &str) -> Option<String> {
     composed::fault_of(topic, here, there)
 }
 
-/// Places for values in [`Fields`]: one for each field, and behind them the parts of fields that are made of several columns.
+/// Places for values in [`Fields`]: one for each field, and behind them the parts of fields that
+/// are made of several columns.
 const SLOTS: usize = FIELDS + MAX_COMPOSED * MAX_PARTS;
 
 /// A set of slots.
@@ -153,10 +190,11 @@ impl Slots {
     }
 }
 
-/// What the fields of a topic are called in the source: the slots that each name fills, and what is made of several.
+/// What the fields of a topic are called in the source: the slots that each name fills, and what is
+/// made of several.
 ///
-/// A field with an alias is read under its alias only, so that a field of the source that happens to bear its name is not mistaken for it. Two fields may
-/// have one name in the source.
+/// A field with an alias is read under its alias only, so that a field of the source that happens
+/// to bear its name is not mistaken for it. Two fields may have one name in the source.
 #[derive(Clone, Debug)]
 pub(super) struct FieldNames(Vec<(String, Slots)>, Vec<Composed>);
 
@@ -261,7 +299,9 @@ impl<'a> Value<'a> {
             b"null" => None,
             b"true" => Some(Value::Bool(true)),
             b"false" => Some(Value::Bool(false)),
-            [b'"', text @ .., b'"'] if !text.contains(&b'\\') => Some(Value::Text(Cow::Borrowed(&json[1..json.len() - 1]))),
+            [b'"', text @ .., b'"'] if !text.contains(&b'\\') => {
+                Some(Value::Text(Cow::Borrowed(&json[1..json.len() - 1])))
+            }
             [b'"', ..] => Some(Value::Text(Cow::Owned(serde_json::from_str(json)?))),
             [b'{' | b'[', ..] => Some(Value::Compound(json)),
             _ => Some(Value::Number(json)),
@@ -291,7 +331,11 @@ pub(super) struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// No field yet. In profiles an empty string counts as absent.
     pub(super) fn new(topic: Topic) -> Self {
-        Fields { written: [Written::Absent; SLOTS], made: Vec::new(), empty_is_absent: topic == Topic::Customers }
+        Fields {
+            written: [Written::Absent; SLOTS],
+            made: Vec::new(),
+            empty_is_absent: topic == Topic::Customers,
+        }
     }
 
     /// Fills slots with a JSON value, in place of an earlier one.
@@ -299,7 +343,8 @@ impl<'a> Fields<'a> {
         slots.each().for_each(|slot| self.written[slot] = Written::Json(json));
     }
 
-    /// Fills slots with a CSV cell, in place of an earlier one; [`cell_text`] tells what counts of it.
+    /// Fills slots with a CSV cell, in place of an earlier one; [`cell_text`] tells what counts of
+    /// it.
     pub(super) fn set_cell(&mut self, slots: Slots, cell: &'a str) {
         slots.each().for_each(|slot| self.written[slot] = Written::Cell(cell_text(cell)));
     }
@@ -317,7 +362,9 @@ impl<'a> Fields<'a> {
         let value = match self.written[slot] {
             Written::Absent | Written::Cell("") => None,
             Written::Cell(cell) => Some(Value::Cell(cell)),
-            Written::Json(json) => Value::from_json(json).map_err(|error| Problem::new(Reason::BadField, format!("{}: {error}", field.name())))?,
+            Written::Json(json) => Value::from_json(json).map_err(|error| {
+                Problem::new(Reason::BadField, format!("{}: {error}", field.name()))
+            })?,
         };
         let empty = matches!(&value, Some(Value::Text(text)) if text.is_empty());
         Ok(value.filter(|_| !(empty && self.empty_is_absent)))
@@ -325,6 +372,8 @@ impl<'a> Fields<'a> {
 
     /// The value of a field that must be there.
     pub(super) fn required(&self, field: Field) -> Result<Value<'a>, Problem> {
-        self.get(field)?.ok_or_else(|| Problem::new(Reason::MissingField, format!("{} is missing", field.name())))
+        self.get(field)?.ok_or_else(|| {
+            Problem::new(Reason::MissingField, format!("{} is missing", field.name()))
+        })
     }
 }

@@ -1,6 +1,8 @@
-//! Instants as programs print them: dates and times of day, numbers of some unit since 1970, and dates of a form that is configured.
+//! Instants as programs print them: dates and times of day, numbers of some unit since 1970, and
+//! dates of a form that is configured.
 //!
-//! The forms are listed in `README.md` beside this file. What is finer than a millisecond is cut off.
+//! The forms are listed in `README.md` beside this file. What is finer than a millisecond is cut
+//! off.
 
 use super::decimal::Decimal;
 use super::text::{TIMESTAMP_END, days_from_civil, is_integer};
@@ -22,7 +24,8 @@ pub enum TimestampError {
     Unreadable,
     /// Before 1970 or from 2100 on.
     OutOfRange,
-    /// A number that would lie in January 1970, where nobody has said that numbers are milliseconds.
+    /// A number that would lie in January 1970, where nobody has said that numbers are
+    /// milliseconds.
     NotMilliseconds,
 }
 
@@ -41,7 +44,8 @@ pub enum TimeUnit {
 
 impl TimeUnit {
     /// Every unit.
-    pub const ALL: [TimeUnit; 4] = [TimeUnit::Seconds, TimeUnit::Milliseconds, TimeUnit::Microseconds, TimeUnit::Nanoseconds];
+    pub const ALL: [TimeUnit; 4] =
+        [TimeUnit::Seconds, TimeUnit::Milliseconds, TimeUnit::Microseconds, TimeUnit::Nanoseconds];
 
     /// Its name in the configuration.
     pub fn name(self) -> &'static str {
@@ -74,7 +78,8 @@ pub(super) struct Instants {
 }
 
 impl Instants {
-    /// The instant of a text or number, whatever white space is around it: one of the known forms, or else one of the configured ones, or else a number.
+    /// The instant of a text or number, whatever white space is around it: one of the known forms,
+    /// or else one of the configured ones, or else a number.
     pub(super) fn read(&self, text: &str) -> Result<Millis, TimestampError> {
         let text = text.trim_ascii();
         match timestamp(text) {
@@ -85,7 +90,8 @@ impl Instants {
         configured.unwrap_or_else(|| number(text, self.unit))
     }
 
-    /// Which integers are the instants that they are, milliseconds since 1970: what the fast path may take as it stands.
+    /// Which integers are the instants that they are, milliseconds since 1970: what the fast path
+    /// may take as it stands.
     pub(super) fn plain_numbers(&self) -> std::ops::Range<u64> {
         let least = match self.unit {
             None => JANUARY as u64,
@@ -99,14 +105,14 @@ impl Instants {
     /// The unit in which a number that is no instant would be one of this century.
     pub(super) fn likely_unit(&self, text: &str) -> Option<TimeUnit> {
         const CENTURY: Millis = 10_957 * DAY;
-        TimeUnit::ALL
-            .into_iter()
-            .filter(|unit| Some(*unit) != self.unit)
-            .find(|unit| number(text.trim_ascii(), Some(*unit)).is_ok_and(|instant| instant >= CENTURY))
+        TimeUnit::ALL.into_iter().filter(|unit| Some(*unit) != self.unit).find(|unit| {
+            number(text.trim_ascii(), Some(*unit)).is_ok_and(|instant| instant >= CENTURY)
+        })
     }
 }
 
-/// The instant that a text names in one of the forms that need no configuration: a date, or a date and a time of day with or without a zone.
+/// The instant that a text names in one of the forms that need no configuration: a date, or a date
+/// and a time of day with or without a zone.
 pub fn timestamp(text: &str) -> Result<Millis, TimestampError> {
     read_timestamp(text.as_bytes()).ok_or(TimestampError::Unreadable).and_then(in_range)
 }
@@ -121,16 +127,23 @@ pub fn timestamp_integer(text: &str) -> Result<Millis, TimestampError> {
 
 /// The instant that a number of this unit names.
 fn number(text: &str, unit: Option<TimeUnit>) -> Result<Millis, TimestampError> {
-    let decimal = Decimal::read(text).filter(|_| !text.starts_with('+')).ok_or(TimestampError::Unreadable)?;
+    let decimal =
+        Decimal::read(text).filter(|_| !text.starts_with('+')).ok_or(TimestampError::Unreadable)?;
     if decimal.is_negative() {
         return Err(TimestampError::OutOfRange);
     }
     let cut = decimal.cut(unit.map_or(0, TimeUnit::power)).ok_or(TimestampError::OutOfRange)?;
-    let instant = Millis::try_from(cut.whole).map_err(|_| TimestampError::OutOfRange).and_then(in_range)?;
-    if unit.is_none() && instant < JANUARY { Err(TimestampError::NotMilliseconds) } else { Ok(instant) }
+    let instant =
+        Millis::try_from(cut.whole).map_err(|_| TimestampError::OutOfRange).and_then(in_range)?;
+    if unit.is_none() && instant < JANUARY {
+        Err(TimestampError::NotMilliseconds)
+    } else {
+        Ok(instant)
+    }
 }
 
-/// The instant of a text in a form of strptime; `None` where the text is not of that form. Without an offset it is read as UTC, without a time as midnight.
+/// The instant of a text in a form of strptime; `None` where the text is not of that form. Without
+/// an offset it is read as UTC, without a time as midnight.
 fn by_format(text: &str, format: &str) -> Option<Result<Millis, TimestampError>> {
     let parts = BrokenDownTime::parse(format, text).ok()?;
     let offset = parts.offset().unwrap_or(Offset::UTC);
@@ -141,18 +154,27 @@ fn by_format(text: &str, format: &str) -> Option<Result<Millis, TimestampError>>
 
 /// Whether dates of this form can be read: it must tell year, month and day.
 pub fn is_date_format(format: &str) -> bool {
-    // A day that no two fields of a date could be mistaken for each other in, nor the time of day with them.
-    let Ok(written) =
-        jiff::civil::datetime(2010, 11, 29, 8, 26, 0, 0).to_zoned(jiff::tz::TimeZone::UTC).map(|day| jiff::fmt::strtime::format(format, &day))
+    // A day that no two fields of a date could be mistaken for each other in, nor the time of day
+    // with them.
+    let Ok(written) = jiff::civil::datetime(2010, 11, 29, 8, 26, 0, 0)
+        .to_zoned(jiff::tz::TimeZone::UTC)
+        .map(|day| jiff::fmt::strtime::format(format, &day))
     else {
         return false;
     };
     let day = days_from_civil(2010, 11, 29);
-    written.is_ok_and(|written| by_format(&written, format).and_then(Result::ok).map(|instant| instant.div_euclid(DAY)) == day)
+    written.is_ok_and(|written| {
+        by_format(&written, format).and_then(Result::ok).map(|instant| instant.div_euclid(DAY))
+            == day
+    })
 }
 
 fn in_range(instant: Millis) -> Result<Millis, TimestampError> {
-    if (0..TIMESTAMP_END).contains(&instant) { Ok(instant) } else { Err(TimestampError::OutOfRange) }
+    if (0..TIMESTAMP_END).contains(&instant) {
+        Ok(instant)
+    } else {
+        Err(TimestampError::OutOfRange)
+    }
 }
 
 fn read_timestamp(text: &[u8]) -> Option<Millis> {
@@ -165,8 +187,10 @@ fn read_timestamp(text: &[u8]) -> Option<Millis> {
     let [h1, h2, b':', m1, m2, b':', s1, s2] = *clock else {
         return None;
     };
-    // A leap second is read as the second after it, which has the same number of seconds since 1970.
-    let (hour, minute, second) = (two_digits(h1, h2, 24)?, two_digits(m1, m2, 59)?, two_digits(s1, s2, 60)?);
+    // A leap second is read as the second after it, which has the same number of seconds since
+    // 1970.
+    let (hour, minute, second) =
+        (two_digits(h1, h2, 24)?, two_digits(m1, m2, 59)?, two_digits(s1, s2, 60)?);
     let (fraction, zone) = read_fraction(rest)?;
     let in_day = (hour * 60 + minute) * MINUTE + second * 1000 + fraction;
     // 24:00:00 is the midnight at which a day ends; there is nothing after it.
@@ -174,7 +198,8 @@ fn read_timestamp(text: &[u8]) -> Option<Millis> {
     Some(midnight + in_day - read_zone(zone)? * MINUTE)
 }
 
-/// Minutes by which the clocks of a zone are ahead of UTC, perhaps after a space; without a zone it is UTC.
+/// Minutes by which the clocks of a zone are ahead of UTC, perhaps after a space; without a zone it
+/// is UTC.
 fn read_zone(text: &[u8]) -> Option<i64> {
     let (sign, [h1, h2], [m1, m2]) = match text.strip_prefix(b" ").unwrap_or(text) {
         [] => return text.is_empty().then_some(0),
@@ -256,9 +281,15 @@ mod tests {
         ] {
             assert_eq!(timestamp(text), Err(TimestampError::Unreadable), "{text}");
         }
-        for text in
-            ["1969-12-31", "2100-01-01", "2099-12-31T23:59:59-00:01", "1970-01-01T00:00:00+00:01", "9999-12-31", "0000-01-01", "2099-12-31 24:00:00"]
-        {
+        for text in [
+            "1969-12-31",
+            "2100-01-01",
+            "2099-12-31T23:59:59-00:01",
+            "1970-01-01T00:00:00+00:01",
+            "9999-12-31",
+            "0000-01-01",
+            "2099-12-31 24:00:00",
+        ] {
             assert_eq!(timestamp(text), Err(TimestampError::OutOfRange), "{text}");
         }
         for text in ["-1", "4102444800000", "99999999999999999999999"] {
@@ -272,8 +303,14 @@ mod tests {
 
     #[test]
     fn finer_digits_are_cut_off_however_many_there_are() {
-        for (fraction, millis) in [(".5", 500), (".123999999999", 123), (",0001", 0), (".999999999", 999)] {
-            assert_eq!(timestamp(&format!("2024-02-29T12:00:00{fraction}Z")), Ok(NOON + millis), "{fraction}");
+        for (fraction, millis) in
+            [(".5", 500), (".123999999999", 123), (",0001", 0), (".999999999", 999)]
+        {
+            assert_eq!(
+                timestamp(&format!("2024-02-29T12:00:00{fraction}Z")),
+                Ok(NOON + millis),
+                "{fraction}"
+            );
         }
     }
 
@@ -311,7 +348,10 @@ mod tests {
 
     #[test]
     fn dates_of_a_configured_form_are_read_and_others_are_not() {
-        let instants = |formats: &[&str]| Instants { formats: formats.iter().map(|format| format.to_string()).collect(), unit: None };
+        let instants = |formats: &[&str]| Instants {
+            formats: formats.iter().map(|format| format.to_string()).collect(),
+            unit: None,
+        };
         let retail = instants(&["%m/%d/%Y %H:%M"]);
         assert_eq!(retail.read("12/1/2010 8:26"), Ok(1_291_191_960_000));
         assert_eq!(retail.read(" 2024-02-29 12:00:00 "), Ok(NOON), "the known forms come first");
@@ -319,15 +359,24 @@ mod tests {
         for text in ["13/1/2010 8:26", "12/1/2010", "12/1/2010 8:26 PM", "12-1-2010 8:26"] {
             assert_eq!(retail.read(text), Err(TimestampError::Unreadable), "{text}");
         }
-        assert_eq!(instants(&["%d.%m.%Y", "%d.%m.%Y %H:%M:%S %z"]).read("29.02.2024 17:30:00 +0530"), Ok(NOON));
-        assert_eq!(instants(&["%Y%m%d"]).read("20240229"), Ok(NOON - DAY / 2), "digits alone are a date where that is configured");
+        assert_eq!(
+            instants(&["%d.%m.%Y", "%d.%m.%Y %H:%M:%S %z"]).read("29.02.2024 17:30:00 +0530"),
+            Ok(NOON)
+        );
+        assert_eq!(
+            instants(&["%Y%m%d"]).read("20240229"),
+            Ok(NOON - DAY / 2),
+            "digits alone are a date where that is configured"
+        );
         assert_eq!(instants(&["%d.%m.%Y"]).read("1.1.2100"), Err(TimestampError::OutOfRange));
         assert_eq!(instants(&[]).read("12/1/2010 8:26"), Err(TimestampError::Unreadable));
     }
 
     #[test]
     fn a_date_format_must_tell_the_day() {
-        for format in ["%m/%d/%Y %H:%M", "%d.%m.%y", "%Y%m%d", "%b %d, %Y %I:%M %p", "%FT%T%z", "%d-%b-%Y"] {
+        for format in
+            ["%m/%d/%Y %H:%M", "%d.%m.%y", "%Y%m%d", "%b %d, %Y %I:%M %p", "%FT%T%z", "%d-%b-%Y"]
+        {
             assert!(is_date_format(format), "{format}");
         }
         for format in ["", "yyyy-mm-dd", "%H:%M", "%m/%d", "%Y-%m", "%!", "%"] {

@@ -1,7 +1,9 @@
-//! JSON objects into [`Fields`]: the complete path, taken by whatever [`fast`](super::fast) does not know.
+//! JSON objects into [`Fields`]: the complete path, taken by whatever [`fast`](super::fast) does
+//! not know.
 //!
-//! Unknown fields are skipped whatever they hold, nested as deeply as they like (serde_json does not recurse there). Of a field that stands in
-//! an object twice the last one counts, as in most readers of JSON.
+//! Unknown fields are skipped whatever they hold, nested as deeply as they like (serde_json does
+//! not recurse there). Of a field that stands in an object twice the last one counts, as in most
+//! readers of JSON.
 
 use super::fields::{FieldNames, Fields, Problem, Slots};
 use super::{Reason, Topic};
@@ -10,9 +12,15 @@ use serde_json::value::RawValue;
 use std::fmt;
 
 /// The fields of a record that is one JSON object, perhaps with white space around it.
-pub(super) fn fields<'a>(text: &'a str, topic: Topic, names: &FieldNames) -> Result<Fields<'a>, Problem> {
+pub(super) fn fields<'a>(
+    text: &'a str,
+    topic: Topic,
+    names: &FieldNames,
+) -> Result<Fields<'a>, Problem> {
     let mut reader = serde_json::Deserializer::from_str(text);
-    let fields = Object { topic, names }.deserialize(&mut reader).and_then(|fields| reader.end().map(|()| fields));
+    let fields = Object { topic, names }
+        .deserialize(&mut reader)
+        .and_then(|fields| reader.end().map(|()| fields));
     let mut fields = fields.map_err(|error| Problem::new(Reason::Malformed, error.to_string()))?;
     names.compose(&mut fields);
     Ok(fields)
@@ -101,17 +109,34 @@ mod tests {
 
     #[test]
     fn unknown_fields_are_skipped_however_deep() {
-        let deep = format!(r#"{{"x": {}{}, "amount": 3}}"#, "[".repeat(100_000), "]".repeat(100_000));
+        let deep =
+            format!(r#"{{"x": {}{}, "amount": 3}}"#, "[".repeat(100_000), "]".repeat(100_000));
         assert_eq!(read(&deep).unwrap().get(Field::Amount), Ok(Some(Value::Number("3"))));
     }
 
     #[test]
     fn what_is_not_one_object_is_malformed() {
         let nested = "[".repeat(100_000);
-        for text in ["", "[]", "7", "null", "{", "{}{}", "{} x", r#"{"a"}"#, r#"{"a":01}"#, r#"{"a":"}"#, "{\"a\":\"\n\"}", &nested] {
+        for text in [
+            "",
+            "[]",
+            "7",
+            "null",
+            "{",
+            "{}{}",
+            "{} x",
+            r#"{"a"}"#,
+            r#"{"a":01}"#,
+            r#"{"a":"}"#,
+            "{\"a\":\"\n\"}",
+            &nested,
+        ] {
             assert_eq!(read(text).unwrap_err().reason, Reason::Malformed, "{text:.20}");
         }
-        assert_eq!(read(r#"{"device": "\ud800"}"#).unwrap().get(Field::Device).unwrap_err().reason, Reason::BadField);
+        assert_eq!(
+            read(r#"{"device": "\ud800"}"#).unwrap().get(Field::Device).unwrap_err().reason,
+            Reason::BadField
+        );
     }
 
     #[test]
@@ -124,11 +149,19 @@ mod tests {
 
     #[test]
     fn a_field_may_be_made_of_several_and_share_them() {
-        let alias = |here: &str, there: &str| (Topic::Transactions, here.to_string(), there.to_string());
-        let aliases = [alias("transaction_id", "Invoice + Stock Code"), alias("amount", "Quantity * Price"), alias("category", "Stock Code")];
+        let alias =
+            |here: &str, there: &str| (Topic::Transactions, here.to_string(), there.to_string());
+        let aliases = [
+            alias("transaction_id", "Invoice + Stock Code"),
+            alias("amount", "Quantity * Price"),
+            alias("category", "Stock Code"),
+        ];
         let names = FieldNames::new(Topic::Transactions, &aliases);
         let made = |text: &str, field| {
-            fields(text, Topic::Transactions, &names).unwrap().get(field).map(|value| value.map(|value| value.as_written().to_string()))
+            fields(text, Topic::Transactions, &names)
+                .unwrap()
+                .get(field)
+                .map(|value| value.map(|value| value.as_written().to_string()))
         };
         let whole = r#"{"Invoice": 536365.0, "Stock Code": " 8+5\\123A ", "Quantity": "6", "Price": 2.55, "amount": 1}"#;
         assert_eq!(made(whole, Field::TransactionId), Ok(Some(r"536365+8\+5\\123A".to_string())));

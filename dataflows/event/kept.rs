@@ -1,4 +1,5 @@
-//! Records of a partition in a form that outlives their topic: as they were read, to be read once more.
+//! Records of a partition in a form that outlives their topic: as they were read, to be read once
+//! more.
 //!
 //! Each record is its position (8 bytes), its timestamp (8), whether its value is null (1) and its
 //! length (4), little-endian, and then its bytes: those of the value, of a null value those of the
@@ -37,14 +38,24 @@ impl Kept {
         let length = messages.heads.iter().map(|head| HEAD + head.length as usize).sum();
         let mut records = Vec::with_capacity(length);
         for head in &messages.heads {
-            let bytes = messages.bytes.get(head.start as usize..).and_then(|rest| rest.get(..head.length as usize)).unwrap_or_default();
+            let bytes = messages
+                .bytes
+                .get(head.start as usize..)
+                .and_then(|rest| rest.get(..head.length as usize))
+                .unwrap_or_default();
             records.extend_from_slice(&head.position.to_le_bytes());
             records.extend_from_slice(&head.timestamp.to_le_bytes());
             records.push(u8::from(head.null));
             records.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
             records.extend_from_slice(bytes);
         }
-        Kept { topic: messages.topic, partition: messages.partition, from, until: messages.end().unwrap_or(from), records }
+        Kept {
+            topic: messages.topic,
+            partition: messages.partition,
+            from,
+            until: messages.end().unwrap_or(from),
+            records,
+        }
     }
 
     /// The records as messages; `None` where they are not what was written.
@@ -64,7 +75,14 @@ impl Kept {
                 return None;
             }
             let start = u32::try_from(bytes.len()).ok()?;
-            heads.push(Head { position, timestamp: i64::from_le_bytes(*timestamp), start, length, null: null == 1, key: 0 });
+            heads.push(Head {
+                position,
+                timestamp: i64::from_le_bytes(*timestamp),
+                start,
+                length,
+                null: null == 1,
+                key: 0,
+            });
             bytes.extend_from_slice(own);
             (rest, at) = (after, position + 1);
         }
@@ -77,24 +95,41 @@ mod tests {
     use super::*;
 
     fn messages() -> Messages {
-        let head = |position, timestamp, start, length, null| Head { position, timestamp, start, length, null, key: 0 };
-        let heads = vec![head(4, -1, 0, 3, false), head(7, 1 << 40, 4, 2, true), head(9, 0, 6, 0, true)];
+        let head = |position, timestamp, start, length, null| Head {
+            position,
+            timestamp,
+            start,
+            length,
+            null,
+            key: 0,
+        };
+        let heads =
+            vec![head(4, -1, 0, 3, false), head(7, 1 << 40, 4, 2, true), head(9, 0, 6, 0, true)];
         Messages::new(Topic::Customers, 5, b"{1}\n77".to_vec(), heads)
     }
 
     /// What each record says, with where and when.
     fn said(messages: &Messages) -> Vec<(u64, i64, bool, Vec<u8>)> {
-        let bytes = |head: &Head| messages.bytes[head.start as usize..][..head.length as usize].to_vec();
-        messages.heads.iter().map(|head| (head.position, head.timestamp, head.null, bytes(head))).collect()
+        let bytes =
+            |head: &Head| messages.bytes[head.start as usize..][..head.length as usize].to_vec();
+        messages
+            .heads
+            .iter()
+            .map(|head| (head.position, head.timestamp, head.null, bytes(head)))
+            .collect()
     }
 
     #[test]
     fn records_come_back_as_they_were() {
         let kept = Kept::of(&messages(), 2);
-        assert_eq!((kept.topic, kept.partition, kept.from, kept.until), (Topic::Customers, 5, 2, 10));
+        assert_eq!(
+            (kept.topic, kept.partition, kept.from, kept.until),
+            (Topic::Customers, 5, 2, 10)
+        );
         let back = kept.messages().expect("they are sound");
         assert_eq!(said(&back), said(&messages()));
-        let nothing = Kept::nothing(Topic::Customers, 5, 2, 10).messages().expect("nothing is sound");
+        let nothing =
+            Kept::nothing(Topic::Customers, 5, 2, 10).messages().expect("nothing is sound");
         assert!(nothing.heads.is_empty());
     }
 
@@ -103,7 +138,9 @@ mod tests {
         let kept = Kept::of(&messages(), 2);
         for end in 1..kept.records.len() {
             let cut = Kept { records: kept.records[..end].to_vec(), ..kept.clone() };
-            let whole = cut.messages().is_some_and(|messages| said(&messages) == said(&self::messages())[..messages.heads.len()]);
+            let whole = cut.messages().is_some_and(|messages| {
+                said(&messages) == said(&self::messages())[..messages.heads.len()]
+            });
             assert!(cut.messages().is_none() || whole, "cut to {end} bytes");
         }
         assert_eq!(Kept { from: 5, ..kept.clone() }.messages(), None, "before it begins");

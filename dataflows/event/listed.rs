@@ -35,7 +35,8 @@ impl Spelling {
 
     /// The spelling of a name that needs no escape in JSON and fits in 16 bytes with its quote.
     fn new(name: &str, code: usize) -> Option<Self> {
-        let plain = name.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\');
+        let plain =
+            name.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\');
         let length = name.len() + 1;
         if !plain || name.is_empty() || length > 16 {
             return None;
@@ -62,7 +63,12 @@ impl Listed {
             _ => names.iter().map(|name| name_hash(name)).zip(0..).collect(),
         };
         by_hash.sort_unstable();
-        let mut listed = Listed { names: names.to_vec(), ascii: names.iter().all(|name| name.is_ascii()), by_letter: [Spelling::NONE; 32], by_hash };
+        let mut listed = Listed {
+            names: names.to_vec(),
+            ascii: names.iter().all(|name| name.is_ascii()),
+            by_letter: [Spelling::NONE; 32],
+            by_hash,
+        };
         for (index, name) in names.iter().enumerate() {
             // A name that only differs in case from one before has the code of that one; one whose
             // letter is taken is found by `code`.
@@ -180,12 +186,23 @@ mod tests {
 
     #[test]
     fn a_spelling_is_only_offered_where_it_is_exact() {
-        let list = listed(&["Fashion", "fashion", "Food", "quote\"", "a name of more than 15 bytes", ""]);
-        let bytes = |text: &str| u128::from_le_bytes(format!("{text:<16}").as_bytes()[..16].try_into().unwrap());
+        let list =
+            listed(&["Fashion", "fashion", "Food", "quote\"", "a name of more than 15 bytes", ""]);
+        let bytes = |text: &str| {
+            u128::from_le_bytes(format!("{text:<16}").as_bytes()[..16].try_into().unwrap())
+        };
         let found = |text: &str| list.spelling(text.as_bytes()[0]).matches(bytes(text));
         assert!(found("Fashion\", \"dev"));
         assert_eq!(list.spelling(b'F').code, 0);
-        for text in ["fashion\"", "Food\"", "Fashionable\"", "quote\"\"", "a name of more than", "Zoo\"", "\""] {
+        for text in [
+            "fashion\"",
+            "Food\"",
+            "Fashionable\"",
+            "quote\"\"",
+            "a name of more than",
+            "Zoo\"",
+            "\"",
+        ] {
             assert!(!found(text), "{text}");
         }
     }

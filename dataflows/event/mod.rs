@@ -1,7 +1,8 @@
 //! What flows in: raw blocks from a source, the records parsed from them, and what was rejected.
 //!
-//! A source (file or Kafka) hands over [`Block`]s of raw bytes. [`parse`] turns each into fixed-size [`Record`]s (the hot path: purchases,
-//! interactions, rewards, retractions, erasures), [`Aside`]s (what is rare or has no fixed size), [`Names`] (ids as text, for the sinks) and
+//! A source (file or Kafka) hands over [`Block`]s of raw bytes. [`parse`] turns each into
+//! fixed-size [`Record`]s (the hot path: purchases, interactions, rewards, retractions, erasures),
+//! [`Aside`]s (what is rare or has no fixed size), [`Names`] (ids as text, for the sinks) and
 //! [`Rejected`] records. Nothing from outside is an `Err`: bad input is data.
 
 use serde::{Deserialize, Serialize};
@@ -60,7 +61,13 @@ pub enum Topic {
 
 impl Topic {
     /// Every topic, in the order of their numbers.
-    pub const ALL: [Topic; 5] = [Topic::Transactions, Topic::Customers, Topic::Interactions, Topic::Rewards, Topic::Requests];
+    pub const ALL: [Topic; 5] = [
+        Topic::Transactions,
+        Topic::Customers,
+        Topic::Interactions,
+        Topic::Rewards,
+        Topic::Requests,
+    ];
 
     /// The default name of the Kafka topic.
     pub fn name(self) -> &'static str {
@@ -88,12 +95,15 @@ impl Topic {
     }
 }
 
-/// Where a record stands in its topic: its partition and its position in it, in one comparable word. Records of different topics may stand at the
-/// same place.
+/// Where a record stands in its topic: its partition and its position in it, in one comparable
+/// word. Records of different topics may stand at the same place.
 ///
-/// Of two records of one id the one with the greater place is the later one. A partition is a Kafka partition, or the number of a reader's
-/// share of a file; a position is a Kafka offset or a byte offset.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+/// Of two records of one id the one with the greater place is the later one. A partition is a Kafka
+/// partition, or the number of a reader's share of a file; a position is a Kafka offset or a byte
+/// offset.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 #[repr(transparent)]
 pub struct Place(pub u64);
 
@@ -124,9 +134,11 @@ impl Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Kind {
-    /// A purchase: `id`, `timestamp`, `value` = [`Purchase`], `extra` = the [upper parts](Purchase::coded) of its codes.
+    /// A purchase: `id`, `timestamp`, `value` = [`Purchase`], `extra` = the [upper
+    /// parts](Purchase::coded) of its codes.
     Transaction = 0,
-    /// A contact: `id`, `timestamp`, `value` = [`Contact`], `extra` = bits of the propensity (f64; 1.0 where absent).
+    /// A contact: `id`, `timestamp`, `value` = [`Contact`], `extra` = bits of the propensity (f64;
+    /// 1.0 where absent).
     Interaction = 1,
     /// A delayed reward: `id` = reward id, `extra` = interaction id, `value` = reward in Q16 (i64).
     Reward = 2,
@@ -144,14 +156,36 @@ impl Kind {
     /// The kind of this number.
     pub fn from_number(number: u8) -> Option<Kind> {
         use Kind::*;
-        [Transaction, Interaction, Reward, RetractTransaction, RetractInteraction, RetractReward, Erase].into_iter().find(|k| *k as u8 == number)
+        [
+            Transaction,
+            Interaction,
+            Reward,
+            RetractTransaction,
+            RetractInteraction,
+            RetractReward,
+            Erase,
+        ]
+        .into_iter()
+        .find(|k| *k as u8 == number)
     }
 }
 
-/// One event of a customer, as plain old data: what crosses from the parser to the customer's worker.
+/// One event of a customer, as plain old data: what crosses from the parser to the customer's
+/// worker.
 ///
 /// An id is the frozen 64-bit hash of the id's text ([`id_hash`](text::id_hash)).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    bytemuck::Pod,
+    bytemuck::Zeroable,
+    Serialize,
+    Deserialize,
+)]
 #[repr(C)]
 pub struct Record {
     /// Whose event.
@@ -191,9 +225,11 @@ impl Record {
     const KIND_SHIFT: u32 = (Place::PARTITIONS as u64 * Place::POSITIONS).trailing_zeros();
 }
 
-/// The facts of a purchase beside its id and time, packed into one word so that two purchases are equal exactly when their words are.
+/// The facts of a purchase beside its id and time, packed into one word so that two purchases are
+/// equal exactly when their words are.
 ///
-/// amount (minor units) in the top 40 bits, then payment method (7 bits), device (7), category (7), discount (1), from bit 2 up.
+/// amount (minor units) in the top 40 bits, then payment method (7 bits), device (7), category (7),
+/// discount (1), from bit 2 up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(transparent)]
 pub struct Purchase(pub u64);
@@ -210,13 +246,17 @@ impl Purchase {
     pub fn coded(amount: u64, codes: [Code; 3], discount: bool) -> (Self, u64) {
         let [category, device, payment] = codes;
         let upper = payment.upper() << 14 | device.upper() << 7 | category.upper();
-        (Self::new(amount, category.index(), device.index(), payment.index(), discount), upper << Self::UPPER_SHIFT)
+        (
+            Self::new(amount, category.index(), device.index(), payment.index(), discount),
+            upper << Self::UPPER_SHIFT,
+        )
     }
 
     /// The codes of category, device and payment method, with their upper parts.
     #[inline]
     pub fn codes(self, upper: u64) -> [Code; 3] {
-        [(3, 0), (10, 7), (17, 14)].map(|(lower, at)| Code::of_parts(self.0 >> lower, upper >> Self::UPPER_SHIFT >> at))
+        [(3, 0), (10, 7), (17, 14)]
+            .map(|(lower, at)| Code::of_parts(self.0 >> lower, upper >> Self::UPPER_SHIFT >> at))
     }
 
     /// Bits of an instant from 1970 to 2100.
@@ -224,9 +264,26 @@ impl Purchase {
 
     /// Packs a purchase. A code is the index in the configured list, or beyond its end for `other`.
     #[inline]
-    pub fn new(amount: u64, category: usize, device: usize, payment: usize, discount: bool) -> Self {
-        debug_assert!(amount <= Self::MAX_AMOUNT && category <= Self::MAX_LISTED && device <= Self::MAX_LISTED && payment <= Self::MAX_LISTED);
-        Purchase((amount << 24) | ((payment as u64) << 17) | ((device as u64) << 10) | ((category as u64) << 3) | (u64::from(discount) << 2))
+    pub fn new(
+        amount: u64,
+        category: usize,
+        device: usize,
+        payment: usize,
+        discount: bool,
+    ) -> Self {
+        debug_assert!(
+            amount <= Self::MAX_AMOUNT
+                && category <= Self::MAX_LISTED
+                && device <= Self::MAX_LISTED
+                && payment <= Self::MAX_LISTED
+        );
+        Purchase(
+            (amount << 24)
+                | ((payment as u64) << 17)
+                | ((device as u64) << 10)
+                | ((category as u64) << 3)
+                | (u64::from(discount) << 2),
+        )
     }
 
     /// Minor units of the currency.
@@ -277,7 +334,8 @@ pub struct Profile {
     pub premium: bool,
 }
 
-/// What is rare or has no fixed size, on its way to the customer's worker. Profiles may be as many as customers, so nothing else makes it larger.
+/// What is rare or has no fixed size, on its way to the customer's worker. Profiles may be as many
+/// as customers, so nothing else makes it larger.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Aside {
     /// A profile version.
@@ -289,15 +347,17 @@ pub enum Aside {
         /// The version.
         profile: Profile,
     },
-    /// What a record looked like that may have to be rejected once it meets its customer: a retraction, whose id may be unknown, or a reward dated
-    /// before the [`Horizon`] for rewards, whose interaction may have been folded.
+    /// What a record looked like that may have to be rejected once it meets its customer: a
+    /// retraction, whose id may be unknown, or a reward dated before the [`Horizon`] for rewards,
+    /// whose interaction may have been folded.
     Doubtful {
         /// Whose.
         customer: CustomerId,
         /// The raw record, as it would be rejected.
         rejected: Box<Rejected>,
     },
-    /// A new event or request dated before the [`Horizon`]: it is rejected, unless its customer was erased.
+    /// A new event or request dated before the [`Horizon`]: it is rejected, unless its customer was
+    /// erased.
     Past {
         /// Whose.
         customer: CustomerId,
@@ -351,8 +411,12 @@ impl Aside {
     /// Where the record stands that it comes of.
     pub fn place(&self) -> Place {
         match self {
-            Aside::Profile { place, .. } | Aside::Attachment { place, .. } | Aside::Request { place, .. } => *place,
-            Aside::Doubtful { rejected, .. } | Aside::Past { rejected, .. } | Aside::Rejected { rejected, .. } => rejected.place,
+            Aside::Profile { place, .. }
+            | Aside::Attachment { place, .. }
+            | Aside::Request { place, .. } => *place,
+            Aside::Doubtful { rejected, .. }
+            | Aside::Past { rejected, .. }
+            | Aside::Rejected { rejected, .. } => rejected.place,
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Blocks of raw bytes into records: finds the records in a block, tries the fast path, then the complete one, and keeps what is refused.
+//! Blocks of raw bytes into records: finds the records in a block, tries the fast path, then the
+//! complete one, and keeps what is refused.
 
 use super::csv::{self, Columns, LineNumbers, Rows};
 use super::cursor::Cursor;
@@ -8,7 +9,8 @@ use super::quotes::{self, Span};
 use super::rules::{self, Event, Origin, Rules};
 use super::unlisted::List;
 use super::{
-    Aside, Block, CustomerId, Format, Head, Horizon, Kind, Lines, Messages, Millis, Names, Place, Profile, Reason, Record, Rejected, Topic, Whose,
+    Aside, Block, CustomerId, Format, Head, Horizon, Kind, Lines, Messages, Millis, Names, Place,
+    Profile, Reason, Record, Rejected, Topic, Whose,
 };
 use super::{fast, json, whose};
 use crate::settings::InputSettings;
@@ -29,7 +31,8 @@ pub struct Parsed {
     pub asides: Vec<Aside>,
     /// What was refused.
     pub rejected: Vec<Rejected>,
-    /// Ids of interactions as text, one batch for each worker; empty unless the settings want names.
+    /// Ids of interactions as text, one batch for each worker; empty unless the settings want
+    /// names.
     pub names: Vec<Names>,
     /// The greatest valid timestamp of new events, in topics that move the watermark.
     pub high: Option<Millis>,
@@ -37,7 +40,8 @@ pub struct Parsed {
     pub valid: u64,
     /// Records in all; blank lines do not count.
     pub lines: u64,
-    /// Fields of valid records that could not be read and were left out, since nothing depends on them: how many, by topic and name.
+    /// Fields of valid records that could not be read and were left out, since nothing depends on
+    /// them: how many, by topic and name.
     pub ignored: BTreeMap<(Topic, &'static str), u64>,
     /// Rejected records that were to erase somebody.
     pub unread_erasures: u64,
@@ -99,13 +103,18 @@ pub struct Parser {
 }
 
 impl Parser {
-    /// A parser for so many workers, where `route(customer) % peers` is the worker that owns a customer.
+    /// A parser for so many workers, where `route(customer) % peers` is the worker that owns a
+    /// customer.
     pub fn new(settings: Arc<InputSettings>, peers: usize, route: fn(CustomerId) -> u64) -> Self {
         Parser {
             field_names: Topic::ALL.map(|topic| FieldNames::new(topic, &settings.aliases)),
-            unaliased: Topic::ALL.map(|topic| settings.aliases.iter().all(|(aliased, _, _)| *aliased != topic)),
-            customer_name: name_in_source(Topic::Customers, Field::CustomerId, &settings.aliases).to_string(),
-            customer_names: Topic::ALL.map(|topic| name_in_source(topic, Field::CustomerId, &settings.aliases).to_string()),
+            unaliased: Topic::ALL
+                .map(|topic| settings.aliases.iter().all(|(aliased, _, _)| *aliased != topic)),
+            customer_name: name_in_source(Topic::Customers, Field::CustomerId, &settings.aliases)
+                .to_string(),
+            customer_names: Topic::ALL.map(|topic| {
+                name_in_source(topic, Field::CustomerId, &settings.aliases).to_string()
+            }),
             rules: Rules::new(settings),
             peers: peers.max(1),
             route,
@@ -114,15 +123,16 @@ impl Parser {
         }
     }
 
-    /// From now on, what is dated before this horizon becomes [`Aside::Past`] or is [`Aside::Doubtful`].
+    /// From now on, what is dated before this horizon becomes [`Aside::Past`] or is
+    /// [`Aside::Doubtful`].
     pub fn set_horizon(&mut self, horizon: Horizon) {
         self.horizon = horizon;
     }
 
     /// Adds what a block holds to `out`.
     ///
-    /// Lines are ended by `\n` or `\r\n`, and blank ones skipped, or they are CSV rows; of messages each head is a record. Whatever the bytes are, each
-    /// record is either taken or rejected.
+    /// Lines are ended by `\n` or `\r\n`, and blank ones skipped, or they are CSV rows; of messages
+    /// each head is a record. Whatever the bytes are, each record is either taken or rejected.
     pub fn parse(&mut self, block: &Block, out: &mut Parsed) {
         self.prepare_names(out);
         match block {
@@ -172,21 +182,29 @@ impl Parser {
             let (start, end) = (head.start as usize, head.start as usize + head.length as usize);
             let raw = block.bytes.get(start..end).unwrap_or_default();
             let sent = if head.timestamp < 0 { Millis::MIN } else { head.timestamp };
-            let origin = Origin { topic: block.topic, place, latest, sent, key: block.key(head), raw };
+            let origin =
+                Origin { topic: block.topic, place, latest, sent, key: block.key(head), raw };
             match &block.format {
                 _ if head.null => self.null_message(&origin, head.timestamp, out),
                 Format::Csv { columns, .. } => self.csv_message(&origin, columns, out),
                 Format::Json => match self.quick(block.topic, &block.bytes, start, place, latest) {
-                    Some((event, found)) if found == end => self.take_quick(event, &block.bytes, place, out),
+                    Some((event, found)) if found == end => {
+                        self.take_quick(event, &block.bytes, place, out)
+                    }
                     _ => self.json_record(&origin, out),
                 },
             }
         }
     }
 
-    /// The greatest timestamp that a message may bear. Brokers that keep no timestamps say -1: then there is nothing to compare with.
+    /// The greatest timestamp that a message may bear. Brokers that keep no timestamps say -1: then
+    /// there is nothing to compare with.
     fn latest(&self, head: &Head) -> Millis {
-        if head.timestamp < 0 { Millis::MAX } else { head.timestamp.saturating_add(self.rules.settings.future) }
+        if head.timestamp < 0 {
+            Millis::MAX
+        } else {
+            head.timestamp.saturating_add(self.rules.settings.future)
+        }
     }
 
     /// A null value erases a customer; elsewhere it has no meaning.
@@ -207,8 +225,15 @@ impl Parser {
         let columns = Columns::new(header, &self.field_names[origin.topic as usize]);
         let mut rows = Rows::new(origin.raw);
         match rows.next(&mut self.row) {
-            Some(_) if rows.next(&mut ByteRecord::new()).is_none() => self.csv_record(origin, &columns, out),
-            _ => self.take(Err(Problem::new(Reason::Malformed, "the message is not one row")), origin, None, out),
+            Some(_) if rows.next(&mut ByteRecord::new()).is_none() => {
+                self.csv_record(origin, &columns, out)
+            }
+            _ => self.take(
+                Err(Problem::new(Reason::Malformed, "the message is not one row")),
+                origin,
+                None,
+                out,
+            ),
         }
     }
 
@@ -219,21 +244,25 @@ impl Parser {
         let mut lines = LineNumbers::new(bytes, line);
         let mut rows = Rows::new(bytes);
         while let Some(Range { start, end }) = rows.next(&mut self.row) {
-            let mut origin = of_file(block.topic, place_of(block, first + start), &bytes[start..end]);
+            let mut origin =
+                of_file(block.topic, place_of(block, first + start), &bytes[start..end]);
             let rejected = out.rejected.len();
             match self.span(&columns, &origin) {
                 Span::Row => self.csv_record(&origin, &columns, out),
                 Span::Stray => {
                     let end = csv::first_line(origin.raw).unwrap_or(origin.raw.len());
                     origin.raw = &origin.raw[..end];
-                    let detail = "a quote opens in this line and closes in a later one, over lines that are rows";
+                    let detail = "a quote opens in this line and closes in a later one, over lines \
+                        that are rows";
                     self.take(Err(Problem::new(Reason::Malformed, detail)), &origin, None, out);
                     rows.go_to(start + end);
                 }
                 Span::Doubtful => {
-                    let last = LineNumbers::new(origin.raw, lines.number(start)).number(origin.raw.len());
+                    let last =
+                        LineNumbers::new(origin.raw, lines.number(start)).number(origin.raw.len());
                     let detail = format!(
-                        "a quote opens in this line and closes in line {last}, and lines between look like rows: neither it nor they are taken, for \
+                        "a quote opens in this line and closes in line {last}, and lines between \
+                         look like rows: neither it nor they are taken, for \
                          one of the two is not what it seems"
                     );
                     self.take(Err(Problem::new(Reason::Malformed, detail)), &origin, None, out);
@@ -250,7 +279,10 @@ impl Parser {
         let is_row = |line: &[u8]| {
             let mut row = ByteRecord::new();
             let is_one = Rows::new(line).next(&mut row).is_some();
-            is_one && columns.fields(&row, origin.topic).is_ok_and(|fields| rules::customer_of(&fields).is_some())
+            is_one
+                && columns
+                    .fields(&row, origin.topic)
+                    .is_ok_and(|fields| rules::customer_of(&fields).is_some())
         };
         match csv::first_line(origin.raw) {
             // A line of one column says nothing.
@@ -261,7 +293,8 @@ impl Parser {
 
     /// Takes the row at hand.
     fn csv_record(&self, origin: &Origin, columns: &Columns, out: &mut Parsed) {
-        let fields = self.short_enough(origin).and_then(|()| columns.fields(&self.row, origin.topic));
+        let fields =
+            self.short_enough(origin).and_then(|()| columns.fields(&self.row, origin.topic));
         self.record(fields, origin, out);
     }
 
@@ -277,7 +310,9 @@ impl Parser {
         };
         let event = self.rules.event(&fields, origin, &mut ignored);
         if event.is_ok() {
-            ignored.into_iter().for_each(|field| *out.ignored.entry((origin.topic, field.name())).or_default() += 1);
+            ignored.into_iter().for_each(|field| {
+                *out.ignored.entry((origin.topic, field.name())).or_default() += 1
+            });
         }
         self.take(event, origin, Some(&fields), out);
     }
@@ -288,12 +323,16 @@ impl Parser {
         let named = || whose::named_in(origin.raw, &self.customer_names[origin.topic as usize]);
         let keyed = || customer_of_key(origin.key, &self.customer_name).ok();
         let customer = fields.and_then(rules::customer_of).or_else(named).or_else(keyed)?;
-        Some(Whose { customer, dated: fields.map_or(origin.sent, |fields| self.rules.dated(fields, origin)) })
+        Some(Whose {
+            customer,
+            dated: fields.map_or(origin.sent, |fields| self.rules.dated(fields, origin)),
+        })
     }
 
     fn json_fields<'a>(&self, origin: &Origin<'a>) -> Result<Fields<'a>, Problem> {
         self.short_enough(origin)?;
-        let text = std::str::from_utf8(origin.raw).map_err(|error| Problem::new(Reason::Malformed, error.to_string()))?;
+        let text = std::str::from_utf8(origin.raw)
+            .map_err(|error| Problem::new(Reason::Malformed, error.to_string()))?;
         json::fields(text, origin.topic, &self.field_names[origin.topic as usize])
     }
 
@@ -302,16 +341,27 @@ impl Parser {
         if length <= limit {
             return Ok(());
         }
-        Err(Problem::new(Reason::TooLong, format!("the record has {length} bytes; the limit is {limit}")))
+        Err(Problem::new(
+            Reason::TooLong,
+            format!("the record has {length} bytes; the limit is {limit}"),
+        ))
     }
 
     /// Takes what the complete path made of a record, with its fields where they could be told
     /// apart.
-    fn take(&self, event: Result<Event, Problem>, origin: &Origin, fields: Option<&Fields>, out: &mut Parsed) {
+    fn take(
+        &self,
+        event: Result<Event, Problem>,
+        origin: &Origin,
+        fields: Option<&Fields>,
+        out: &mut Parsed,
+    ) {
         out.lines += 1;
         match event {
             Err(problem) => return out.reject(origin, problem, self.whose(fields, origin)),
-            Ok(Event::Aside(Aside::Request { customer, request, .. })) if request.timestamp < self.horizon.events => {
+            Ok(Event::Aside(Aside::Request { customer, request, .. }))
+                if request.timestamp < self.horizon.events =>
+            {
                 out.asides.push(past(customer, request.timestamp, origin));
             }
             Ok(Event::Aside(aside)) => out.asides.push(aside),
@@ -324,8 +374,15 @@ impl Parser {
                 let kind = record.kind();
                 if kind == Kind::Reward && record.timestamp < self.horizon.rewards {
                     let whose = Whose { customer: record.customer, dated: record.timestamp };
-                    let rejected = origin.rejected(Reason::PastHistory, UNKEPT_INTERACTION.to_string(), Some(whose));
-                    out.asides.push(Aside::Doubtful { customer: record.customer, rejected: Box::new(rejected) });
+                    let rejected = origin.rejected(
+                        Reason::PastHistory,
+                        UNKEPT_INTERACTION.to_string(),
+                        Some(whose),
+                    );
+                    out.asides.push(Aside::Doubtful {
+                        customer: record.customer,
+                        rejected: Box::new(rejected),
+                    });
                 }
                 out.push_record(record, matches!(kind, Kind::Transaction | Kind::Interaction));
                 out.asides.extend(aside);
@@ -341,13 +398,22 @@ impl Parser {
 
     /// The record that starts here by the fast path, and where its closing brace ends.
     #[inline(always)]
-    fn quick(&self, topic: Topic, bytes: &[u8], start: usize, place: Place, latest: Millis) -> Option<(Quick, usize)> {
+    fn quick(
+        &self,
+        topic: Topic,
+        bytes: &[u8],
+        start: usize,
+        place: Place,
+        latest: Millis,
+    ) -> Option<(Quick, usize)> {
         if !self.unaliased[topic as usize] {
             return None;
         }
         let mut cursor = Cursor::new(bytes, start);
         let event = match topic {
-            Topic::Transactions => Quick::Transaction(fast::transaction(&self.rules, &mut cursor, place, latest)?),
+            Topic::Transactions => {
+                Quick::Transaction(fast::transaction(&self.rules, &mut cursor, place, latest)?)
+            }
             Topic::Interactions => {
                 let (record, name) = fast::interaction(&self.rules, &mut cursor, place, latest)?;
                 Quick::Interaction(record, name)
@@ -361,13 +427,16 @@ impl Parser {
         };
         let end = cursor.position();
         // What may concern folded events is looked at with its raw bytes at hand.
-        (end - start <= self.rules.settings.max_record && !self.is_before_horizon(&event)).then_some((event, end))
+        (end - start <= self.rules.settings.max_record && !self.is_before_horizon(&event))
+            .then_some((event, end))
     }
 
     #[inline(always)]
     fn is_before_horizon(&self, event: &Quick) -> bool {
         match event {
-            Quick::Transaction(record) | Quick::Interaction(record, _) => record.timestamp < self.horizon.events,
+            Quick::Transaction(record) | Quick::Interaction(record, _) => {
+                record.timestamp < self.horizon.events
+            }
             Quick::Reward(record) => record.timestamp < self.horizon.rewards,
             Quick::Profile(..) => false,
         }
@@ -375,7 +444,8 @@ impl Parser {
 
     /// Whether it is a new event dated so long ago that those of then are folded.
     fn is_past(&self, record: &Record) -> bool {
-        matches!(record.kind(), Kind::Transaction | Kind::Interaction) && record.timestamp < self.horizon.events
+        matches!(record.kind(), Kind::Transaction | Kind::Interaction)
+            && record.timestamp < self.horizon.events
     }
 
     /// Takes what the fast path made of a record.
@@ -393,7 +463,9 @@ impl Parser {
                 self.push_name(&record, &bytes[name], out);
             }
             Quick::Reward(record) => out.push_record(record, false),
-            Quick::Profile(customer, profile) => out.asides.push(Aside::Profile { customer, place, profile }),
+            Quick::Profile(customer, profile) => {
+                out.asides.push(Aside::Profile { customer, place, profile })
+            }
         }
     }
 
@@ -410,13 +482,18 @@ impl Parser {
 }
 
 /// Why a reward of long ago is rejected.
-const UNKEPT_INTERACTION: &str = "its interaction is not there, and may be among those that `history.keep` has folded";
+const UNKEPT_INTERACTION: &str =
+    "its interaction is not there, and may be among those that `history.keep` has folded";
 
 /// A new event, or a request, of long ago.
 fn past(customer: CustomerId, timestamp: Millis, origin: &Origin) -> Aside {
     let detail = "it is dated before all that is kept one by one (`history.keep`)".to_string();
     let whose = Whose { customer, dated: timestamp };
-    Aside::Past { customer, timestamp, rejected: Box::new(origin.rejected(Reason::PastHistory, detail, Some(whose))) }
+    Aside::Past {
+        customer,
+        timestamp,
+        rejected: Box::new(origin.rejected(Reason::PastHistory, detail, Some(whose))),
+    }
 }
 
 /// A record of a file: it has no key, and nobody has dated it but itself.
@@ -435,7 +512,11 @@ enum Quick {
 
 /// Where the first record may start: after a byte order mark at the start of a file.
 fn start_of_text(block: &Lines) -> usize {
-    if block.base == 0 && block.bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 }
+    if block.base == 0 && block.bytes.starts_with(BYTE_ORDER_MARK) {
+        BYTE_ORDER_MARK.len()
+    } else {
+        0
+    }
 }
 
 fn place_of(block: &Lines, start: usize) -> Place {

@@ -56,7 +56,8 @@ impl Structure {
             }
             at = match (at, byte) {
                 (At::Start, b'"') => {
-                    (cell, crosses) = (Quoted { column: found.columns - 1, open: position, close: None }, false);
+                    (cell, crosses) =
+                        (Quoted { column: found.columns - 1, open: position, close: None }, false);
                     At::Quoted
                 }
                 (At::Quoted, b'"') => At::QuoteInQuotes,
@@ -115,7 +116,11 @@ pub(super) fn judge(row: &[u8], columns: usize, is_row: impl Fn(&[u8]) -> bool) 
     // The line in which the first cell closes has all columns in any case; and of rows that a quote
     // before a first cell has made one, the first line has them too.
     let leading = found.first.filter(|cell| cell.column == 0);
-    let closes = |start: usize, line: &[u8]| leading.and_then(|cell| cell.close).is_some_and(|at| (start..start + line.len()).contains(&at));
+    let closes = |start: usize, line: &[u8]| {
+        leading
+            .and_then(|cell| cell.close)
+            .is_some_and(|at| (start..start + line.len()).contains(&at))
+    };
     let ends = [found.first.map(|cell| cell.open), found.last.and_then(|cell| cell.close)];
     let last = lines.clone().last().map_or(0, |(start, _)| start);
     let looks = |(start, line): (usize, &[u8])| match start {

@@ -1,7 +1,8 @@
-//! What the text of a value means: hashes of ids, the calendar, amounts of money and quantized numbers.
+//! What the text of a value means: hashes of ids, the calendar, amounts of money and quantized
+//! numbers.
 //!
-//! Everything here is frozen: the hashes, the calendar and the rounding decide what is stored and compared, so they may not change between
-//! versions. Golden values in the tests hold them fast.
+//! Everything here is frozen: the hashes, the calendar and the rounding decide what is stored and
+//! compared, so they may not change between versions. Golden values in the tests hold them fast.
 
 use super::decimal::{Cut, Decimal};
 use super::{CustomerId, DAY, Millis, Purchase};
@@ -16,15 +17,17 @@ pub const MAX_REWARD: f64 = 1e7;
 /// Bytes that [`IdHash`] takes at a time.
 pub(super) const HASH_BLOCK: usize = 16;
 
-/// Odd random numbers. Each of the first two contains the byte 0xff, which no UTF-8 text contains: a block of text can therefore never equal
-/// one of them and turn a product into zero.
-const HASH_KEYS: [u64; 4] = [0x9ae1_6a3b_ff90_404f, 0xc3a5_ff85_c97c_b127, 0xb492_b66f_be98_f273, 0x2d35_8dcc_aa6c_78a5];
+/// Odd random numbers. Each of the first two contains the byte 0xff, which no UTF-8 text contains:
+/// a block of text can therefore never equal one of them and turn a product into zero.
+const HASH_KEYS: [u64; 4] =
+    [0x9ae1_6a3b_ff90_404f, 0xc3a5_ff85_c97c_b127, 0xb492_b66f_be98_f273, 0x2d35_8dcc_aa6c_78a5];
 
 /// The frozen hash of an id's decoded text, block by block.
 ///
-/// The text is padded with zeros to the next multiple of 16 bytes that is greater than its length. Each block is read as two little-endian words
-/// (a, b) and taken in by `h = fold(a ^ k0, b ^ h)`, where h starts as k1 and fold multiplies to 128 bits and xors the halves. The hash is
-/// `fold(h ^ k2, length ^ k3)`.
+/// The text is padded with zeros to the next multiple of 16 bytes that is greater than its length.
+/// Each block is read as two little-endian words (a, b) and taken in by `h = fold(a ^ k0, b ^ h)`,
+/// where h starts as k1 and fold multiplies to 128 bits and xors the halves. The hash is `fold(h ^
+/// k2, length ^ k3)`.
 pub(super) struct IdHash(u64);
 
 impl IdHash {
@@ -95,10 +98,12 @@ pub fn customer_hash(customer: CustomerId) -> u64 {
     mixed(customer as u64)
 }
 
-/// Virtual shards that customers are divided into. A checkpoint is kept by virtual shard, so that any number of workers can take it up.
+/// Virtual shards that customers are divided into. A checkpoint is kept by virtual shard, so that
+/// any number of workers can take it up.
 pub const VIRTUAL_SHARDS: usize = 256;
 
-/// The virtual shard of a customer, 0 to 255; worker number (shard mod workers) has it. Frozen: checkpoints are kept by it.
+/// The virtual shard of a customer, 0 to 255; worker number (shard mod workers) has it. Frozen:
+/// checkpoints are kept by it.
 #[inline]
 pub fn virtual_shard(customer: CustomerId) -> u64 {
     customer_hash(customer) >> 56
@@ -171,26 +176,29 @@ pub enum AmountError {
 
 /// The amount that a decimal number names, in minor units of a currency with so many `decimals`.
 ///
-/// The number may have a sign, an exponent and white space around it. It is rounded on its digits as written, half to even, and never goes
-/// through floating point: `2.675` is 268 minor units.
+/// The number may have a sign, an exponent and white space around it. It is rounded on its digits
+/// as written, half to even, and never goes through floating point: `2.675` is 268 minor units.
 pub fn minor_units(text: &str, decimals: u32) -> Result<u64, AmountError> {
     let decimal = Decimal::read(text.trim_ascii()).ok_or(AmountError::NotANumber)?;
     if decimal.is_negative() {
         return Err(AmountError::Negative);
     }
-    let Cut { whole, tenths, more } = decimal.cut(i64::from(decimals)).ok_or(AmountError::TooGreat)?;
+    let Cut { whole, tenths, more } =
+        decimal.cut(i64::from(decimals)).ok_or(AmountError::TooGreat)?;
     let up = tenths > 5 || (tenths == 5 && (whole % 2 == 1 || more));
     let amount = whole + u64::from(up);
     if amount <= Purchase::MAX_AMOUNT { Ok(amount) } else { Err(AmountError::TooGreat) }
 }
 
-/// A reward in Q16: the nearest multiple of 2^-16, ties to even; `None` if it is not a number or beyond [`MAX_REWARD`].
+/// A reward in Q16: the nearest multiple of 2^-16, ties to even; `None` if it is not a number or
+/// beyond [`MAX_REWARD`].
 #[inline(always)]
 pub fn reward_q16(reward: f64) -> Option<i64> {
     (reward.abs() <= MAX_REWARD).then(|| round_to_even(reward * 65_536.0) as i64)
 }
 
-/// A feature in Q12: clipped to [-8, 8 - 2^-12], then the nearest multiple of 2^-12, ties to even. What is not a number becomes 0.
+/// A feature in Q12: clipped to [-8, 8 - 2^-12], then the nearest multiple of 2^-12, ties to even.
+/// What is not a number becomes 0.
 #[inline(always)]
 pub fn feature_q12(feature: f64) -> i16 {
     round_to_even((feature * 4096.0).clamp(-32_768.0, 32_767.0)) as i16
@@ -199,7 +207,8 @@ pub fn feature_q12(feature: f64) -> i16 {
 /// The nearest integer, ties to even, of a number below 2^51 in absolute value.
 #[inline(always)]
 fn round_to_even(value: f64) -> f64 {
-    // From 2^52 to 2^53 the representable numbers are the integers, so that the addition itself rounds.
+    // From 2^52 to 2^53 the representable numbers are the integers, so that the addition itself
+    // rounds.
     const SHIFT: f64 = 1.5 * (1_u64 << 52) as f64;
     (value + SHIFT) - SHIFT
 }
@@ -210,10 +219,24 @@ mod tests {
 
     #[test]
     fn a_customer_is_numbered_by_digits_alone() {
-        for (text, number) in [("0", 0), ("5", 5), ("007", 7), ("9223372036854775807", CustomerId::MAX)] {
+        for (text, number) in
+            [("0", 0), ("5", 5), ("007", 7), ("9223372036854775807", CustomerId::MAX)]
+        {
             assert_eq!(customer_number(text.as_bytes()), Some(number), "{text}");
         }
-        for text in ["", "-1", "+5", " 5", "5 ", "5.0", "1e3", "9223372036854775808", "18446744073709551616", "\u{0665}", "0x5"] {
+        for text in [
+            "",
+            "-1",
+            "+5",
+            " 5",
+            "5 ",
+            "5.0",
+            "1e3",
+            "9223372036854775808",
+            "18446744073709551616",
+            "\u{0665}",
+            "0x5",
+        ] {
             assert_eq!(customer_number(text.as_bytes()), None, "{text:?}");
         }
         assert_eq!(customer_number(b"\xff"), None);
@@ -222,7 +245,8 @@ mod tests {
     #[test]
     fn the_hashes_are_frozen() {
         let long = "0123456789abcdef0123456789abcdef0123456789";
-        let ids = ["", "7", "T-000017", "exactly-16-bytes", "seventeen-bytes-x", "é€😀", long].map(|text| id_hash(text.as_bytes()));
+        let ids = ["", "7", "T-000017", "exactly-16-bytes", "seventeen-bytes-x", "é€😀", long]
+            .map(|text| id_hash(text.as_bytes()));
         assert_eq!(
             ids,
             [
@@ -236,14 +260,27 @@ mod tests {
             ]
         );
         let customers = [0, 1, 42, i64::MAX].map(customer_hash);
-        assert_eq!(customers, [0x0000_0000_0000_0000, 0x5692_161d_100b_05e5, 0xa759_ea27_d472_7622, 0x5a68_2afe_7965_debd]);
+        assert_eq!(
+            customers,
+            [
+                0x0000_0000_0000_0000,
+                0x5692_161d_100b_05e5,
+                0xa759_ea27_d472_7622,
+                0x5a68_2afe_7965_debd
+            ]
+        );
     }
 
     #[test]
     fn ids_that_differ_little_have_different_hashes() {
         let mut seen = std::collections::HashSet::new();
         for number in 0..20_000 {
-            for text in [format!("{number}"), format!("T{number:07}"), format!("a-rather-long-prefix-{number}-and-a-suffix"), format!("{number}\0")] {
+            for text in [
+                format!("{number}"),
+                format!("T{number:07}"),
+                format!("a-rather-long-prefix-{number}-and-a-suffix"),
+                format!("{number}\0"),
+            ] {
                 assert!(seen.insert(id_hash(text.as_bytes())), "{text}");
             }
         }
@@ -255,7 +292,15 @@ mod tests {
         assert_eq!(days_from_civil(2000, 2, 29), Some(11_016));
         assert_eq!(days_from_civil(2100, 1, 1), Some(TIMESTAMP_END / DAY));
         assert_eq!(days_from_civil(1969, 12, 31), Some(-1));
-        for (year, month, day) in [(2023, 2, 29), (2100, 2, 29), (2024, 2, 30), (2024, 4, 31), (2024, 0, 1), (2024, 13, 1), (2024, 1, 0)] {
+        for (year, month, day) in [
+            (2023, 2, 29),
+            (2100, 2, 29),
+            (2024, 2, 30),
+            (2024, 4, 31),
+            (2024, 0, 1),
+            (2024, 13, 1),
+            (2024, 1, 0),
+        ] {
             assert_eq!(days_from_civil(year, month, day), None, "{year}-{month}-{day}");
         }
         let mut yesterday = civil_from_days(-800_001);
@@ -309,13 +354,22 @@ mod tests {
 
     #[test]
     fn amounts_beyond_the_limits_are_refused() {
-        for text in ["10000000000.01", "10000000000.0051", "1e11", "1e99999999999999999999", "99999999999999999999999999"] {
+        for text in [
+            "10000000000.01",
+            "10000000000.0051",
+            "1e11",
+            "1e99999999999999999999",
+            "99999999999999999999999999",
+        ] {
             assert_eq!(minor_units(text, 2), Err(AmountError::TooGreat), "{text}");
         }
         for text in ["-1", "-0.001", "-1e-400"] {
             assert_eq!(minor_units(text, 2), Err(AmountError::Negative), "{text}");
         }
-        for text in ["", " ", ".", "-", "+", "NaN", "Infinity", "-inf", "1e", "1e+", "1e1.5", "1.2.3", "1,5", "0x10", "1_000", "--1", "١"] {
+        for text in [
+            "", " ", ".", "-", "+", "NaN", "Infinity", "-inf", "1e", "1e+", "1e1.5", "1.2.3",
+            "1,5", "0x10", "1_000", "--1", "١",
+        ] {
             assert_eq!(minor_units(text, 2), Err(AmountError::NotANumber), "{text}");
         }
     }
@@ -339,9 +393,15 @@ mod tests {
             assert_eq!(reward_q16(reward), None, "{reward}");
         }
         let unit = 1.0 / 4096.0;
-        for (feature, expected) in
-            [(0.0, 0), (0.5 * unit, 0), (1.5 * unit, 2), (7.9999, 32_767), (1e300, 32_767), (f64::INFINITY, 32_767), (-9.0, -32_768)]
-        {
+        for (feature, expected) in [
+            (0.0, 0),
+            (0.5 * unit, 0),
+            (1.5 * unit, 2),
+            (7.9999, 32_767),
+            (1e300, 32_767),
+            (f64::INFINITY, 32_767),
+            (-9.0, -32_768),
+        ] {
             assert_eq!(feature_q12(feature), expected, "{feature}");
         }
     }

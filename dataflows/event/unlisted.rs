@@ -96,7 +96,9 @@ pub fn name_hash(name: &str) -> u64 {
     if name.is_ascii() {
         name.bytes().for_each(|byte| hash.take(byte.to_ascii_lowercase()));
     } else {
-        lower_case(name).for_each(|letter| letter.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| hash.take(byte)));
+        lower_case(name).for_each(|letter| {
+            letter.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| hash.take(byte))
+        });
     }
     hash.finish()
 }
@@ -217,15 +219,23 @@ mod tests {
             assert_eq!(Code::of_parts(code.index() as u64, code.upper()), *code);
             assert_eq!(code.bucket().map(Code::of_bucket).unwrap_or(*code), *code);
             assert_eq!(code.bucket().is_some(), at > 127, "{code:?}");
-            assert!(code.bucket().is_none() || code.index() >= Code::LONGEST, "{code:?} counts as `other` of every list with names of others");
+            assert!(
+                code.bucket().is_none() || code.index() >= Code::LONGEST,
+                "{code:?} counts as `other` of every list with names of others"
+            );
             assert!(codes[..at].iter().all(|before| before != code));
         }
-        assert_eq!((Code::of_name(0).bucket(), Code::of_name(u64::MAX).bucket()), (Some(65), Some(Code::BUCKETS - 1)));
+        assert_eq!(
+            (Code::of_name(0).bucket(), Code::of_name(u64::MAX).bucket()),
+            (Some(65), Some(Code::BUCKETS - 1))
+        );
     }
 
     #[test]
     fn the_hash_of_a_name_is_frozen_and_ignores_case() {
-        for name in ["", "a", "fifteen letters", "sixteen letters.", "seventeen letters", "été", "σας ς"] {
+        for name in
+            ["", "a", "fifteen letters", "sixteen letters.", "seventeen letters", "été", "σας ς"]
+        {
             assert_eq!(name_hash(name), id_hash(name.as_bytes()), "{name}");
         }
         assert_eq!(name_hash("GaMes"), name_hash("games"));
@@ -253,7 +263,8 @@ mod tests {
     #[test]
     fn a_name_is_told_once() {
         let mut seen = Seen::default();
-        let told = [(70, 1), (71, 2), (70, 1), (70, 3), (70, 1), (70, 4), (71, 2), (Code::BUCKETS - 1, 1)];
+        let told =
+            [(70, 1), (71, 2), (70, 1), (70, 3), (70, 1), (70, 4), (71, 2), (Code::BUCKETS - 1, 1)];
         let told = told.map(|(bucket, hash)| seen.note(bucket, hash));
         assert_eq!(told, [true, true, false, true, false, false, false, true]);
     }

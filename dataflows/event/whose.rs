@@ -19,7 +19,8 @@ pub fn named_in(raw: &[u8], name: &str) -> Option<CustomerId> {
 /// bytes end, the number may be cut off, and is nobody's.
 fn number(bytes: &[u8]) -> Option<CustomerId> {
     let value = bytes.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
-    let (value, quoted) = value.strip_prefix(b"\"").map_or((value, false), |inner| (inner.trim_ascii_start(), true));
+    let (value, quoted) =
+        value.strip_prefix(b"\"").map_or((value, false), |inner| (inner.trim_ascii_start(), true));
     let length = value.iter().take(DIGITS + 1).take_while(|byte| byte.is_ascii_digit()).count();
     let (digits, rest) = value.split_at(length);
     let ends = match (quoted, rest.first()?) {

@@ -16,8 +16,12 @@ pub enum Delivery<D> {
     End,
 }
 
-/// Brings every item to worker 0, where `receive` is called; on the other workers it is never called.
-pub fn deliver<D: ExchangeData>(stream: StreamVec<'_, u64, D>, mut receive: impl FnMut(Delivery<D>) + 'static) {
+/// Brings every item to worker 0, where `receive` is called; on the other workers it is never
+/// called.
+pub fn deliver<D: ExchangeData>(
+    stream: StreamVec<'_, u64, D>,
+    mut receive: impl FnMut(Delivery<D>) + 'static,
+) {
     let here = stream.scope().index() == 0;
     let mut complete_before = 0;
     let mut ended = false;

@@ -1,4 +1,5 @@
-//! Generic timely operators: they know capabilities, frontiers and stashes, and nothing of customers.
+//! Generic timely operators: they know capabilities, frontiers and stashes, and nothing of
+//! customers.
 
 pub mod by_epoch;
 pub mod deliver;

@@ -15,8 +15,13 @@ impl<D: Default> Stash<D> {
         Stash { epochs: BTreeMap::new() }
     }
 
-    /// What has arrived for the epoch; `capabilities` (one for each output) are kept with the first of it.
-    pub fn at(&mut self, epoch: u64, capabilities: impl FnOnce() -> Vec<Capability<u64>>) -> &mut D {
+    /// What has arrived for the epoch; `capabilities` (one for each output) are kept with the first
+    /// of it.
+    pub fn at(
+        &mut self,
+        epoch: u64,
+        capabilities: impl FnOnce() -> Vec<Capability<u64>>,
+    ) -> &mut D {
         &mut self.epochs.entry(epoch).or_insert_with(|| (capabilities(), D::default())).1
     }
 
@@ -26,7 +31,10 @@ impl<D: Default> Stash<D> {
     }
 
     /// Takes out the first open epoch, if `closed` says that nothing more can arrive for it.
-    pub fn take_closed(&mut self, closed: impl Fn(&u64) -> bool) -> Option<(u64, Vec<Capability<u64>>, D)> {
+    pub fn take_closed(
+        &mut self,
+        closed: impl Fn(&u64) -> bool,
+    ) -> Option<(u64, Vec<Capability<u64>>, D)> {
         let epoch = self.first().filter(closed)?;
         self.epochs.remove(&epoch).map(|(capabilities, data)| (epoch, capabilities, data))
     }

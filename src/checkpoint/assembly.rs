@@ -1,8 +1,10 @@
-//! Puts a checkpoint together from what the workers hand over: the saver's logic, without its thread.
+//! Puts a checkpoint together from what the workers hand over: the saver's logic, without its
+//! thread.
 //!
-//! At every moment either the former checkpoint or the new one is whole: files have names of their own, the manifest comes last, and only then
-//! is anything removed. A checkpoint that cannot be finished is abandoned: it leaves files that no manifest names, and the next one must be
-//! full, because what changed up to the abandoned one is in no other.
+//! At every moment either the former checkpoint or the new one is whole: files have names of their
+//! own, the manifest comes last, and only then is anything removed. A checkpoint that cannot be
+//! finished is abandoned: it leaves files that no manifest names, and the next one must be full,
+//! because what changed up to the abandoned one is in no other.
 
 use super::checkpoints::Checkpoints;
 use super::error::CheckpointError;
@@ -100,12 +102,22 @@ impl Assembly {
         restored: Option<Manifest>,
     ) -> Result<Self, CheckpointError> {
         let follows_unnamed = match &restored {
-            Some(restored) => restored.follows_unnamed || restored.identity != checkpoints.identity(),
+            Some(restored) => {
+                restored.follows_unnamed || restored.identity != checkpoints.identity()
+            }
             // In its stead the job has repeated what it covered.
             None => settings.process == 0 && checkpoints.unnamed().are_outdated()?,
         };
         let former = restored.filter(|restored| restored.identity == checkpoints.identity());
-        Ok(Assembly { checkpoints, settings, committed, saved, former, follows_unnamed, attempt: None })
+        Ok(Assembly {
+            checkpoints,
+            settings,
+            committed,
+            saved,
+            former,
+            follows_unnamed,
+            attempt: None,
+        })
     }
 
     /// Whether something is being written or waited for.
@@ -118,8 +130,8 @@ impl Assembly {
         self.attempt.as_ref().map(|attempt| attempt.epoch)
     }
 
-    /// Takes a piece. One of a checkpoint that is complete or abandoned is dropped; one of a later checkpoint than the one being written
-    /// abandons that.
+    /// Takes a piece. One of a checkpoint that is complete or abandoned is dropped; one of a later
+    /// checkpoint than the one being written abandons that.
     pub fn take(&mut self, piece: Piece) {
         let epoch = piece.epoch();
         if let Piece::Shared(shared) = &piece
@@ -127,7 +139,9 @@ impl Assembly {
         {
             self.leave_erased(shared);
         }
-        if self.saved.is_settled(epoch) || self.attempt.as_ref().is_some_and(|attempt| attempt.epoch > epoch) {
+        if self.saved.is_settled(epoch)
+            || self.attempt.as_ref().is_some_and(|attempt| attempt.epoch > epoch)
+        {
             return;
         }
         if self.attempt.as_ref().is_some_and(|attempt| attempt.epoch < epoch) {
@@ -138,7 +152,8 @@ impl Assembly {
         self.go_on(attempt, told);
     }
 
-    /// Writes what has been held back. On process 0: finishes the checkpoint if everything is there and its epoch is committed.
+    /// Writes what has been held back. On process 0: finishes the checkpoint if everything is there
+    /// and its epoch is committed.
     pub fn poll(&mut self) {
         let Some(mut attempt) = self.attempt.take() else { return };
         let finished = self.flush(&mut attempt).and_then(|()| self.finish(&mut attempt));
@@ -157,21 +172,42 @@ impl Assembly {
     fn add(&self, attempt: &mut Attempt, piece: Piece) -> Result<(), Abandoned> {
         let epoch = attempt.epoch;
         match piece {
-            Piece::Shard { kind: Kind::Delta, .. } if self.saved.needs_full() => return Err(Abandoned::Baseless),
+            Piece::Shard { kind: Kind::Delta, .. } if self.saved.needs_full() => {
+                return Err(Abandoned::Baseless);
+            }
             Piece::Shard { shard, kind, customers, bytes, .. } => {
-                let (file, packed) = self.checkpoints.pack(names::shard(shard, epoch, kind), kind, epoch, customers, &bytes)?;
-                // Later checkpoints name it too: without a twin one damaged file would be the end of all of them.
+                let (file, packed) = self.checkpoints.pack(
+                    names::shard(shard, epoch, kind),
+                    kind,
+                    epoch,
+                    customers,
+                    &bytes,
+                )?;
+                // Later checkpoints name it too: without a twin one damaged file would be the end
+                // of all of them.
                 attempt.unwritten.push((names::twin(&file.name), packed.clone()));
                 attempt.unwritten.push((file.name.clone(), packed));
                 attempt.files.push((shard, file));
             }
             Piece::Shared(shared) => {
-                let (file, packed) = self.checkpoints.pack(names::shared(epoch), Kind::Base, epoch, shared.customers, &shared.bytes)?;
+                let (file, packed) = self.checkpoints.pack(
+                    names::shared(epoch),
+                    Kind::Base,
+                    epoch,
+                    shared.customers,
+                    &shared.bytes,
+                )?;
                 attempt.unwritten.push((file.name.clone(), packed));
                 attempt.shared = Some((Shared { bytes: Vec::new(), ..shared }, file));
             }
             Piece::Tables { number, bytes, .. } => {
-                let (file, packed) = self.checkpoints.pack(names::tables(epoch, number), Kind::Base, epoch, 0, &bytes)?;
+                let (file, packed) = self.checkpoints.pack(
+                    names::tables(epoch, number),
+                    Kind::Base,
+                    epoch,
+                    0,
+                    &bytes,
+                )?;
                 attempt.unwritten.push((file.name.clone(), packed));
                 attempt.tables.push(file);
             }
@@ -181,7 +217,11 @@ impl Assembly {
             }
         }
         let bytes: usize = attempt.unwritten.iter().map(|(_, packed)| packed.len()).sum();
-        if attempt.unwritten.len() >= TOGETHER || bytes >= TOGETHER_BYTES { self.flush(attempt) } else { Ok(()) }
+        if attempt.unwritten.len() >= TOGETHER || bytes >= TOGETHER_BYTES {
+            self.flush(attempt)
+        } else {
+            Ok(())
+        }
     }
 
     /// Writes the files that were held back.
@@ -197,13 +237,18 @@ impl Assembly {
         self.settings.process == 0
     }
 
-    /// On the other processes: tells process 0 what was written, once all workers are done. With that their share is done, which is returned.
+    /// On the other processes: tells process 0 what was written, once all workers are done. With
+    /// that their share is done, which is returned.
     fn tell_part(&self, attempt: &mut Attempt) -> Result<bool, Abandoned> {
         if self.is_first() || attempt.done.len() < self.settings.workers {
             return Ok(false);
         }
         self.flush(attempt)?;
-        let part = Part { process: self.settings.process, epoch: attempt.epoch, files: Ok(std::mem::take(&mut attempt.files)) };
+        let part = Part {
+            process: self.settings.process,
+            epoch: attempt.epoch,
+            files: Ok(std::mem::take(&mut attempt.files)),
+        };
         self.patiently(|| self.checkpoints.write_part(&part))?;
         self.saved.complete(part.epoch, Timestamp::now());
         Ok(true)
@@ -212,7 +257,10 @@ impl Assembly {
     /// Whether the checkpoint is finished.
     fn finish(&mut self, attempt: &mut Attempt) -> Result<bool, Abandoned> {
         let is_written = self.is_first() && attempt.done.len() == self.settings.workers;
-        if !is_written || self.committed.load(Ordering::Acquire) < attempt.epoch || !self.gather(attempt)? {
+        if !is_written
+            || self.committed.load(Ordering::Acquire) < attempt.epoch
+            || !self.gather(attempt)?
+        {
             return Ok(false);
         }
         let Some((shared, file)) = &attempt.shared else { return Ok(false) };
@@ -242,7 +290,10 @@ impl Assembly {
             if attempt.parts.contains_key(&process) {
                 continue;
             }
-            let Some(part) = self.patiently(|| self.checkpoints.part(attempt.epoch, process))? else { return Ok(false) };
+            let Some(part) = self.patiently(|| self.checkpoints.part(attempt.epoch, process))?
+            else {
+                return Ok(false);
+            };
             let files = part.files.map_err(|why| Abandoned::Elsewhere { process, why })?;
             attempt.parts.insert(process, files);
         }
@@ -250,7 +301,12 @@ impl Assembly {
     }
 
     /// The manifest: chains of the former one, and what has been written since.
-    fn manifest(&self, attempt: &Attempt, shared: &Shared, file: File) -> Result<Manifest, Abandoned> {
+    fn manifest(
+        &self,
+        attempt: &Attempt,
+        shared: &Shared,
+        file: File,
+    ) -> Result<Manifest, Abandoned> {
         let former = self.former.as_ref().filter(|_| !shared.full);
         if !shared.full && (former.is_none() || self.saved.needs_full()) {
             return Err(Abandoned::Baseless);
@@ -301,15 +357,23 @@ impl Assembly {
                 self.saved.erasure_failed();
                 tracing::error!(
                     epoch,
-                    "Older checkpoints still hold customers that were erased: they are not removed, and will be after the next one: {error}."
+                    "Older checkpoints still hold customers that were erased: they are not \
+                     removed, and will be after the next one: {error}."
                 );
             }
-            Err(error) => tracing::warn!(epoch, "Older checkpoints are not removed, and will be after the next one: {error}."),
+            Err(error) => tracing::warn!(
+                epoch,
+                "Older checkpoints are not removed, and will be after the next one: {error}."
+            ),
         }
     }
 
     /// Says which is the oldest that is kept.
-    fn remove_needless(&mut self, passed_over_after: u64, epoch: u64) -> Result<Option<u64>, CheckpointError> {
+    fn remove_needless(
+        &mut self,
+        passed_over_after: u64,
+        epoch: u64,
+    ) -> Result<Option<u64>, CheckpointError> {
         if self.follows_unnamed {
             self.checkpoints.unnamed().erase_before(u64::MAX)?;
             self.follows_unnamed = false;
@@ -323,30 +387,44 @@ impl Assembly {
         attempt.shared.iter().for_each(|(shared, _)| self.leave_erased(shared));
         tracing::warn!(
             epoch = attempt.epoch,
-            "A checkpoint is abandoned: {why}. The job goes on, a restart would begin at the one before, and the next one will be full; see that \
+            "A checkpoint is abandoned: {why}. The job goes on, a restart would begin at the one \
+             before, and the next one will be full; see that \
              {} can be written and has room.",
             self.checkpoints.address()
         );
         let said = why.to_string();
         self.saved.abandon(attempt.epoch, why);
         if !self.is_first() {
-            let part = Part { process: self.settings.process, epoch: attempt.epoch, files: Err(said) };
+            let part =
+                Part { process: self.settings.process, epoch: attempt.epoch, files: Err(said) };
             if let Err(error) = self.checkpoints.write_part(&part) {
-                tracing::warn!(epoch = attempt.epoch, "Process 0 cannot be told of it, and will wait until the next checkpoint begins: {error}.");
+                tracing::warn!(
+                    epoch = attempt.epoch,
+                    "Process 0 cannot be told of it, and will wait until the next checkpoint \
+                     begins: {error}."
+                );
             }
         }
     }
 
-    /// Notes that an abandoned checkpoint does not take the place of older ones, where these hold customers that were erased.
+    /// Notes that an abandoned checkpoint does not take the place of older ones, where these hold
+    /// customers that were erased.
     fn leave_erased(&self, shared: &Shared) {
         if shared.erases {
             self.saved.erasure_failed();
-            tracing::error!(epoch = shared.epoch, "Older checkpoints still hold customers that were erased, until the next checkpoint is complete.");
+            tracing::error!(
+                epoch = shared.epoch,
+                "Older checkpoints still hold customers that were erased, until the next \
+                 checkpoint is complete."
+            );
         }
     }
 
     /// Does something with the store, several times if need be.
-    fn patiently<T>(&self, act: impl Fn() -> Result<T, CheckpointError>) -> Result<T, CheckpointError> {
+    fn patiently<T>(
+        &self,
+        act: impl Fn() -> Result<T, CheckpointError>,
+    ) -> Result<T, CheckpointError> {
         let mut pause = self.settings.first_pause;
         for _ in 1..self.settings.tries {
             match act() {

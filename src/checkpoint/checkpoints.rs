@@ -41,7 +41,8 @@ pub struct Listed {
     pub history: Option<String>,
     /// The manifest, where it can be read.
     pub manifest: Option<Manifest>,
-    /// Why a restart cannot go on from it; `None` for a complete one. What is in its files has not been looked at.
+    /// Why a restart cannot go on from it; `None` for a complete one. What is in its files has not
+    /// been looked at.
     pub problem: Option<CheckpointError>,
 }
 
@@ -81,13 +82,23 @@ impl Checkpoints {
     ///
     /// # Errors
     /// [`CheckpointError::Address`].
-    pub fn open(location: &Location, job: &str, fingerprint: Fingerprint) -> Result<Self, CheckpointError> {
+    pub fn open(
+        location: &Location,
+        job: &str,
+        fingerprint: Fingerprint,
+    ) -> Result<Self, CheckpointError> {
         Ok(Checkpoints::over(location.open()?, job, fingerprint))
     }
 
     /// The same, in a store.
     pub fn over(store: Arc<dyn Store>, job: &str, fingerprint: Fingerprint) -> Self {
-        Checkpoints { store, job: job.to_string(), fingerprint, folder: job.to_string(), identity: None }
+        Checkpoints {
+            store,
+            job: job.to_string(),
+            fingerprint,
+            folder: job.to_string(),
+            identity: None,
+        }
     }
 
     /// Those of a history of the job.
@@ -112,12 +123,14 @@ impl Checkpoints {
     pub fn histories(&self) -> Result<Vec<Checkpoints>, CheckpointError> {
         let job = self.unnamed();
         let files = job.files("")?;
-        let histories: BTreeSet<Option<&str>> = files.iter().filter_map(|(name, _)| names::history_of_manifest(name)).collect();
+        let histories: BTreeSet<Option<&str>> =
+            files.iter().filter_map(|(name, _)| names::history_of_manifest(name)).collect();
         Ok(histories.into_iter().map(|history| job.within(history)).collect())
     }
 
     fn within(&self, history: Option<&str>) -> Self {
-        let folder = history.map_or_else(|| self.job.clone(), |history| format!("{}/{history}", self.job));
+        let folder =
+            history.map_or_else(|| self.job.clone(), |history| format!("{}/{history}", self.job));
         Checkpoints { folder, identity: None, ..self.clone() }
     }
 
@@ -146,7 +159,8 @@ impl Checkpoints {
         self.store.object(&self.folder)
     }
 
-    /// Every checkpoint, newest first, each complete or with why not. Lengths are compared, contents are not.
+    /// Every checkpoint, newest first, each complete or with why not. Lengths are compared,
+    /// contents are not.
     ///
     /// # Errors
     /// [`CheckpointError::Store`].
@@ -158,13 +172,24 @@ impl Checkpoints {
         for epoch in epochs.into_iter().rev() {
             match self.manifest(epoch) {
                 Ok(manifest) => {
-                    let problem = self.absence(&manifest, &lengths).or_else(|| self.foreign(&manifest));
-                    listed.push(Listed { epoch, history: self.own_history(), manifest: Some(manifest), problem });
+                    let problem =
+                        self.absence(&manifest, &lengths).or_else(|| self.foreign(&manifest));
+                    listed.push(Listed {
+                        epoch,
+                        history: self.own_history(),
+                        manifest: Some(manifest),
+                        problem,
+                    });
                 }
                 // Pruned since the epochs were listed.
                 Err(CheckpointError::Missing { .. }) => {}
                 Err(error @ CheckpointError::Store { .. }) => return Err(error),
-                Err(problem) => listed.push(Listed { epoch, history: self.own_history(), manifest: None, problem: Some(problem) }),
+                Err(problem) => listed.push(Listed {
+                    epoch,
+                    history: self.own_history(),
+                    manifest: None,
+                    problem: Some(problem),
+                }),
             }
         }
         Ok(listed)
@@ -180,9 +205,11 @@ impl Checkpoints {
         Ok(found.manifest)
     }
 
-    /// The newest checkpoint of an epoch up to `at_most` that nothing is found to be wrong with. One that `strange` gives a reason for is of another
-    /// history: it is passed over like one whose epoch is not committed. One of another configuration is taken where that is a `former` one, which may
-    /// be changed to that of the job. What is `unsound` in the files of one, for its configuration, only whoever knows what they hold can tell.
+    /// The newest checkpoint of an epoch up to `at_most` that nothing is found to be wrong with.
+    /// One that `strange` gives a reason for is of another history: it is passed over like one
+    /// whose epoch is not committed. One of another configuration is taken where that is a `former`
+    /// one, which may be changed to that of the job. What is `unsound` in the files of one, for its
+    /// configuration, only whoever knows what they hold can tell.
     ///
     /// # Errors
     /// As for [`newest`](Checkpoints::newest).
@@ -196,12 +223,18 @@ impl Checkpoints {
         let mut passed_over = Vec::new();
         for Listed { epoch, manifest, problem, .. } in self.list()? {
             if epoch > at_most {
-                let said = format!("A checkpoint is passed over: its epoch is not committed, for the last one that is is {at_most}.");
+                let said = format!(
+                    "A checkpoint is passed over: its epoch is not committed, for the last one \
+                     that is is {at_most}."
+                );
                 passed_over.push(PassedOver { epoch, said });
                 continue;
             }
             if let Some(why) = manifest.as_ref().and_then(&strange) {
-                passed_over.push(PassedOver { epoch, said: format!("A checkpoint is passed over: {why}.") });
+                passed_over.push(PassedOver {
+                    epoch,
+                    said: format!("A checkpoint is passed over: {why}."),
+                });
                 continue;
             }
             let former = match (&problem, &manifest) {
@@ -209,15 +242,20 @@ impl Checkpoints {
                 _ => None,
             };
             let problem = problem.filter(|_| former.is_none());
-            match problem.or_else(|| manifest.as_ref().and_then(|manifest| unsound(manifest, former.as_ref()))) {
+            match problem.or_else(|| {
+                manifest.as_ref().and_then(|manifest| unsound(manifest, former.as_ref()))
+            }) {
                 Some(problem) if problem.is_damage() => {
-                    let said = format!("A checkpoint cannot be used, and the one before it is tried: {problem}.");
+                    let said = format!(
+                        "A checkpoint cannot be used, and the one before it is tried: {problem}."
+                    );
                     passed_over.push(PassedOver { epoch, said });
                 }
                 // Everything that it covers is recorded, or else it is said what is missing.
                 Some(CheckpointError::Format { object, found }) if found < OLDEST_FORMAT => {
                     let said = format!(
-                        "A checkpoint is passed over: {object} has format {found}, of a version before, which is read no more. The epochs since the one \
+                        "A checkpoint is passed over: {object} has format {found}, of a version \
+                         before, which is read no more. The epochs since the one \
                          before it, or since the first, are repeated from the topics."
                     );
                     passed_over.push(PassedOver { epoch, said });
@@ -238,10 +276,20 @@ impl Checkpoints {
         let text = self.store.get(&name, TEXT_LIMIT)?;
         let object = self.store.object(&name);
         match Manifest::from_text(&text) {
-            Ok(manifest) if (manifest.epoch, manifest.job.as_str()) == (epoch, self.job.as_str()) && self.holds(&manifest) => Ok(manifest),
+            Ok(manifest)
+                if (manifest.epoch, manifest.job.as_str()) == (epoch, self.job.as_str())
+                    && self.holds(&manifest) =>
+            {
+                Ok(manifest)
+            }
             Ok(manifest) => {
-                let history = manifest.identity.map_or(String::new(), |identity| format!(" and history {identity}"));
-                let why = format!("it is the manifest of epoch {} of job {:?}{history}", manifest.epoch, manifest.job);
+                let history = manifest
+                    .identity
+                    .map_or(String::new(), |identity| format!(" and history {identity}"));
+                let why = format!(
+                    "it is the manifest of epoch {} of job {:?}{history}",
+                    manifest.epoch, manifest.job
+                );
                 Err(CheckpointError::Damaged { object, why })
             }
             Err(Unreadable::Damaged(why)) => Err(CheckpointError::Damaged { object, why }),
@@ -270,7 +318,10 @@ impl Checkpoints {
             match self.read_as(&twin, file) {
                 Ok(content) if problem.is_damage() => {
                     let twin = self.store.object(&self.name(&twin));
-                    tracing::warn!("A file of a checkpoint cannot be used, and its twin is: {problem}; copy {twin} over it.");
+                    tracing::warn!(
+                        "A file of a checkpoint cannot be used, and its twin is: \
+                        {problem}; copy {twin} over it."
+                    );
                     Ok(content)
                 }
                 _ => Err(problem),
@@ -281,10 +332,12 @@ impl Checkpoints {
     fn read_as(&self, name: &str, file: &File) -> Result<Vec<u8>, CheckpointError> {
         let name = self.name(name);
         let packed = self.store.get(&name, file.bytes)?;
-        pack::unpack(file, &packed).map_err(|why| CheckpointError::Damaged { object: self.store.object(&name), why })
+        pack::unpack(file, &packed)
+            .map_err(|why| CheckpointError::Damaged { object: self.store.object(&name), why })
     }
 
-    /// What `look` makes of each shard and the files to read of it, of which some are looked at at once; the first error where there is any.
+    /// What `look` makes of each shard and the files to read of it, of which some are looked at at
+    /// once; the first error where there is any.
     ///
     /// # Errors
     /// That of `look`.
@@ -311,19 +364,35 @@ impl Checkpoints {
         self.store.object(&self.name(&file.name))
     }
 
-    /// Reads every file of a checkpoint and each twin that is there, and tells what is wrong, though a restart may go on with one of the two. `read` is
-    /// told the bytes of a few files each time that they have been read.
+    /// Reads every file of a checkpoint and each twin that is there, and tells what is wrong,
+    /// though a restart may go on with one of the two. `read` is told the bytes of a few files each
+    /// time that they have been read.
     pub fn verify(&self, manifest: &Manifest, read: impl FnMut(u64)) -> Vec<CheckpointError> {
         let twin = |file: &File| match self.read_as(&names::twin(&file.name), file) {
             // A version that wrote no twins has left none.
             Ok(_) | Err(CheckpointError::Missing { .. }) => None,
             Err(problem) => Some(problem),
         };
-        self.reading(manifest, |file| self.read_as(&file.name, file).err().into_iter().chain(twin(file)).collect::<Vec<_>>(), read)
+        self.reading(
+            manifest,
+            |file| {
+                self.read_as(&file.name, file)
+                    .err()
+                    .into_iter()
+                    .chain(twin(file))
+                    .collect::<Vec<_>>()
+            },
+            read,
+        )
     }
 
     /// What is found in the files of a checkpoint, of which a few are read at once.
-    fn reading<F>(&self, manifest: &Manifest, find: impl Fn(&File) -> F + Sync, mut read: impl FnMut(u64)) -> Vec<CheckpointError>
+    fn reading<F>(
+        &self,
+        manifest: &Manifest,
+        find: impl Fn(&File) -> F + Sync,
+        mut read: impl FnMut(u64),
+    ) -> Vec<CheckpointError>
     where
         F: IntoIterator<Item = CheckpointError> + Send,
     {
@@ -337,7 +406,8 @@ impl Checkpoints {
         problems
     }
 
-    /// Writes a manifest, with which the checkpoint is there. Every file that it names must be written, and its epoch committed.
+    /// Writes a manifest, with which the checkpoint is there. Every file that it names must be
+    /// written, and its epoch committed.
     ///
     /// # Errors
     /// [`CheckpointError::Store`].
@@ -345,8 +415,10 @@ impl Checkpoints {
         self.put(&[(names::manifest(manifest.epoch), manifest.to_text().into())])
     }
 
-    /// Removes what is no longer needed: all but the newest `keep` complete checkpoints, those older than the newest that erases, and every file that
-    /// none of the kept ones names, unless it is newer than the newest: that may be on its way into the next. Says which is the oldest that is kept.
+    /// Removes what is no longer needed: all but the newest `keep` complete checkpoints, those
+    /// older than the newest that erases, and every file that none of the kept ones names, unless
+    /// it is newer than the newest: that may be on its way into the next. Says which is the oldest
+    /// that is kept.
     ///
     /// # Errors
     /// [`CheckpointError::Store`]; [`CheckpointError::Format`] where a manifest cannot be read, so that nobody knows what it names.
@@ -354,15 +426,27 @@ impl Checkpoints {
         let mut complete = self.readable()?;
         let lengths: BTreeMap<String, u64> = self.files("")?.into_iter().collect();
         complete.retain(|manifest| self.absence(manifest, &lengths).is_none());
-        let erased = complete.iter().rev().find(|manifest| manifest.erases).map_or(0, |manifest| manifest.epoch);
-        let kept: Vec<&Manifest> = complete.iter().rev().take(keep.max(1)).filter(|manifest| manifest.epoch >= erased).collect();
+        let erased = complete
+            .iter()
+            .rev()
+            .find(|manifest| manifest.erases)
+            .map_or(0, |manifest| manifest.epoch);
+        let kept: Vec<&Manifest> = complete
+            .iter()
+            .rev()
+            .take(keep.max(1))
+            .filter(|manifest| manifest.epoch >= erased)
+            .collect();
         let Some(newest) = kept.first().map(|manifest| manifest.epoch) else { return Ok(None) };
-        self.remove_manifests(|epoch| epoch <= newest && !kept.iter().any(|manifest| manifest.epoch == epoch))?;
+        self.remove_manifests(|epoch| {
+            epoch <= newest && !kept.iter().any(|manifest| manifest.epoch == epoch)
+        })?;
         self.sweep(&kept, newest)?;
         Ok(kept.last().map(|manifest| manifest.epoch))
     }
 
-    /// Removes every checkpoint older than `epoch` and what only they name, whether it can be read or not. With `u64::MAX`, everything.
+    /// Removes every checkpoint older than `epoch` and what only they name, whether it can be read
+    /// or not. With `u64::MAX`, everything.
     ///
     /// # Errors
     /// As for [`prune`](Checkpoints::prune).
@@ -373,8 +457,8 @@ impl Checkpoints {
         self.sweep(&kept.iter().collect::<Vec<_>>(), newest)
     }
 
-    /// Removes the checkpoints that a restart from `base` has passed over, now that one of `epoch` is there: they are damaged, or of a
-    /// history that was not gone on with.
+    /// Removes the checkpoints that a restart from `base` has passed over, now that one of `epoch`
+    /// is there: they are damaged, or of a history that was not gone on with.
     ///
     /// # Errors
     /// [`CheckpointError::Store`].
@@ -391,14 +475,22 @@ impl Checkpoints {
     }
 
     /// Compresses a content, and describes the file that it makes under this name.
-    pub(super) fn pack(&self, name: String, kind: Kind, epoch: u64, customers: u64, content: &[u8]) -> Result<(File, Bytes), CheckpointError> {
+    pub(super) fn pack(
+        &self,
+        name: String,
+        kind: Kind,
+        epoch: u64,
+        customers: u64,
+        content: &[u8],
+    ) -> Result<(File, Bytes), CheckpointError> {
         let failed = |source: std::io::Error| CheckpointError::Store {
             object: self.store.object(&self.name(&name)),
             done: "compressed",
             source: source.into(),
         };
         let packed = pack::pack(content).map_err(failed)?;
-        let (bytes, raw_bytes, crc32) = (packed.len() as u64, content.len() as u64, crc32fast::hash(&packed));
+        let (bytes, raw_bytes, crc32) =
+            (packed.len() as u64, content.len() as u64, crc32fast::hash(&packed));
         Ok((File { name, bytes, raw_bytes, crc32, kind, epoch, customers }, packed.into()))
     }
 
@@ -418,7 +510,9 @@ impl Checkpoints {
         let part = Part::from_text(&text).map_err(damaged)?;
         match (part.epoch, part.process) == (epoch, process) {
             true => Ok(Some(part)),
-            false => Err(damaged(format!("it is of epoch {} and process {}", part.epoch, part.process))),
+            false => {
+                Err(damaged(format!("it is of epoch {} and process {}", part.epoch, part.process)))
+            }
         }
     }
 
@@ -429,7 +523,9 @@ impl Checkpoints {
     pub(super) fn are_outdated(&self) -> Result<bool, CheckpointError> {
         for epoch in self.epochs()? {
             match self.manifest(epoch) {
-                Err(CheckpointError::Format { found, .. }) if found < OLDEST_FORMAT => return Ok(true),
+                Err(CheckpointError::Format { found, .. }) if found < OLDEST_FORMAT => {
+                    return Ok(true);
+                }
                 Err(error @ CheckpointError::Store { .. }) => return Err(error),
                 Ok(_) | Err(_) => {}
             }
@@ -442,7 +538,8 @@ impl Checkpoints {
     /// # Errors
     /// [`CheckpointError::Store`].
     pub fn epochs(&self) -> Result<Vec<u64>, CheckpointError> {
-        let is_manifest = |name: &str| names::epoch_of(name).filter(|epoch| names::manifest(*epoch) == name);
+        let is_manifest =
+            |name: &str| names::epoch_of(name).filter(|epoch| names::manifest(*epoch) == name);
         Ok(self.files(names::MANIFESTS)?.iter().filter_map(|(name, _)| is_manifest(name)).collect())
     }
 
@@ -466,16 +563,25 @@ impl Checkpoints {
 
     /// Removes every file up to an epoch that none of these manifests names.
     fn sweep(&self, kept: &[&Manifest], newest: u64) -> Result<(), CheckpointError> {
-        let named: Vec<&str> = kept.iter().flat_map(|manifest| manifest.files().map(|(_, file)| file.name.as_str())).collect();
-        let named: BTreeSet<String> = named.into_iter().flat_map(|name| [name.to_string(), names::twin(name)]).collect();
+        let named: Vec<&str> = kept
+            .iter()
+            .flat_map(|manifest| manifest.files().map(|(_, file)| file.name.as_str()))
+            .collect();
+        let named: BTreeSet<String> =
+            named.into_iter().flat_map(|name| [name.to_string(), names::twin(name)]).collect();
         let manifests: BTreeSet<String> = self.epochs()?.into_iter().map(names::manifest).collect();
         let is_old = |name: &str| names::epoch_of(name).is_some_and(|epoch| epoch <= newest);
-        let goes = |name: &String| is_old(name) && !named.contains(name) && !manifests.contains(name);
+        let goes =
+            |name: &String| is_old(name) && !named.contains(name) && !manifests.contains(name);
         self.delete(self.files("")?.into_iter().map(|(name, _)| name).filter(goes))
     }
 
     /// A file of the checkpoint that is not there, or not as long as it should be, nor its twin.
-    fn absence(&self, manifest: &Manifest, lengths: &BTreeMap<String, u64>) -> Option<CheckpointError> {
+    fn absence(
+        &self,
+        manifest: &Manifest,
+        lengths: &BTreeMap<String, u64>,
+    ) -> Option<CheckpointError> {
         let has_twin = |file: &File| lengths.get(&names::twin(&file.name)) == Some(&file.bytes);
         manifest.files().filter(|(_, file)| !has_twin(file)).find_map(|(_, file)| {
             let object = || self.store.object(&self.name(&file.name));
@@ -494,14 +600,21 @@ impl Checkpoints {
     fn foreign(&self, manifest: &Manifest) -> Option<CheckpointError> {
         let differences = manifest.fingerprint.differences(&self.fingerprint);
         let object = || self.store.object(&self.name(&names::manifest(manifest.epoch)));
-        (!differences.is_empty()).then(|| CheckpointError::Foreign { object: object(), differences })
+        (!differences.is_empty())
+            .then(|| CheckpointError::Foreign { object: object(), differences })
     }
 
     /// Names below their folder, with their lengths.
     fn files(&self, folder: &str) -> Result<Vec<(String, u64)>, CheckpointError> {
         let folder = if folder.is_empty() { self.folder.clone() } else { self.name(folder) };
-        let below = |name: &str| name.strip_prefix(&self.folder)?.strip_prefix('/').map(str::to_string);
-        Ok(self.store.list(&folder)?.into_iter().filter_map(|entry| Some((below(&entry.name)?, entry.bytes))).collect())
+        let below =
+            |name: &str| name.strip_prefix(&self.folder)?.strip_prefix('/').map(str::to_string);
+        Ok(self
+            .store
+            .list(&folder)?
+            .into_iter()
+            .filter_map(|entry| Some((below(&entry.name)?, entry.bytes)))
+            .collect())
     }
 
     fn name(&self, name: &str) -> String {
@@ -510,7 +623,8 @@ impl Checkpoints {
 
     /// Writes files.
     pub(super) fn put(&self, files: &[(String, Bytes)]) -> Result<(), CheckpointError> {
-        let files: Vec<(String, Bytes)> = files.iter().map(|(name, content)| (self.name(name), content.clone())).collect();
+        let files: Vec<(String, Bytes)> =
+            files.iter().map(|(name, content)| (self.name(name), content.clone())).collect();
         self.store.put(&files)
     }
 

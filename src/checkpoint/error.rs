@@ -42,7 +42,8 @@ pub enum CheckpointError {
     },
     /// The checkpoint is of another version of the program.
     #[error(
-        "{object} has format {found}, and this program reads format {FORMAT}: run the version that wrote it, or rebuild the state from the topics \
+        "{object} has format {found}, and this program reads format {FORMAT}: run the version that \
+         wrote it, or rebuild the state from the topics \
          with --rebuild"
     )]
     Format {
@@ -53,7 +54,8 @@ pub enum CheckpointError {
     },
     /// The checkpoint is of another configuration.
     #[error(
-        "{object} was written with another configuration: {}; configure the job as before, or rebuild the state from the topics with --rebuild",
+        "{object} was written with another configuration: {}; configure the job as before, or \
+         rebuild the state from the topics with --rebuild",
         differences.join("; ")
     )]
     Foreign {
@@ -63,7 +65,10 @@ pub enum CheckpointError {
         differences: Vec<String>,
     },
     /// No such checkpoint.
-    #[error("{address} has no checkpoint of epoch {epoch}; `sluice checkpoint list` names those that are there")]
+    #[error(
+        "{address} has no checkpoint of epoch {epoch}; `sluice checkpoint list` names those that \
+         are there"
+    )]
     Unknown {
         /// The place, with the job's folder.
         address: String,
@@ -71,7 +76,10 @@ pub enum CheckpointError {
         epoch: u64,
     },
     /// No such history.
-    #[error("{address} has no checkpoint of a history {history}; `sluice checkpoint list` names those that are there")]
+    #[error(
+        "{address} has no checkpoint of a history {history}; `sluice checkpoint list` names those \
+         that are there"
+    )]
     UnknownHistory {
         /// The place, with the job's folder.
         address: String,
@@ -79,7 +87,8 @@ pub enum CheckpointError {
         history: String,
     },
     /// Of which history is not said.
-    #[error("{address} has checkpoints of the histories {}: say which one is meant with --history", histories.join(", "))]
+    #[error("{address} has checkpoints of the histories {}: say which one is meant with \
+        --history", histories.join(", "))]
     Ambiguous {
         /// The place, with the job's folder.
         address: String,
@@ -101,7 +110,8 @@ pub enum CheckpointError {
 }
 
 impl CheckpointError {
-    /// Whose fault it is. What another configuration has written is part of the world: the configuration alone is not wrong.
+    /// Whose fault it is. What another configuration has written is part of the world: the
+    /// configuration alone is not wrong.
     pub fn blame(&self) -> Blame {
         match self {
             CheckpointError::Address { .. }
@@ -140,7 +150,9 @@ impl CheckpointError {
 /// An error with what caused it: the outermost of an object store says little.
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
-    for cause in std::iter::successors(error.source(), |error| error.source()).map(ToString::to_string) {
+    for cause in
+        std::iter::successors(error.source(), |error| error.source()).map(ToString::to_string)
+    {
         if !text.contains(&cause) {
             text = format!("{text}: {cause}");
         }

@@ -1,14 +1,19 @@
 //! The part of the configuration that a checkpoint depends on.
 //!
-//! What is in it changes the meaning of what is stored (lists that are stored as indexes, decimals), of what has been summed (everything that
-//! a context or a reward is made of), or of the recorded epochs that a restart runs again (what is read, and when it counts). A job that went
-//! on under another value would have a state that no replay of its topics gives.
+//! What is in it changes the meaning of what is stored (lists that are stored as indexes,
+//! decimals), of what has been summed (everything that a context or a reward is made of), or of the
+//! recorded epochs that a restart runs again (what is read, and when it counts). A job that went on
+//! under another value would have a state that no replay of its topics gives.
 //!
-//! What is not in it only steers what is made from now on, and may change between two starts: ridge and width of the confidence term (models
-//! are solved from the sums), what asks for a decision, what the sinks want, and everything of workers, intervals and addresses.
+//! What is not in it only steers what is made from now on, and may change between two starts: ridge
+//! and width of the confidence term (models are solved from the sums), what asks for a decision,
+//! what the sinks want, and everything of workers, intervals and addresses.
 
 use dataflows::event::Millis;
-use dataflows::settings::{BanditSettings, CustomerSettings, HighValue, InputSettings, Settings, Term, TimeSettings, Transform};
+use dataflows::settings::{
+    BanditSettings, CustomerSettings, HighValue, InputSettings, Settings, Term, TimeSettings,
+    Transform,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -40,9 +45,12 @@ impl Fingerprint {
 
     /// The same, each with its key.
     pub fn differing<'a>(&'a self, configured: &'a Fingerprint) -> Vec<(&'a str, String)> {
-        let keys: std::collections::BTreeSet<&String> = self.0.keys().chain(configured.0.keys()).collect();
+        let keys: std::collections::BTreeSet<&String> =
+            self.0.keys().chain(configured.0.keys()).collect();
         let differing = keys.into_iter().filter(|key| self.0.get(*key) != configured.0.get(*key));
-        differing.map(|key| (key.as_str(), difference(key, self.0.get(key), configured.0.get(key)))).collect()
+        differing
+            .map(|key| (key.as_str(), difference(key, self.0.get(key), configured.0.get(key))))
+            .collect()
     }
 }
 
@@ -57,11 +65,19 @@ fn difference(key: &str, there: Option<&String>, here: Option<&String>) -> Strin
 
 /// What is gone from a list and what has come, or that only its order is another.
 fn list_difference(there: &[String], here: &[String]) -> String {
-    let missing = |from: &[String], of: &[String]| of.iter().filter(|item| !from.contains(item)).map(|item| format!("{item:?}")).collect::<Vec<_>>();
+    let missing = |from: &[String], of: &[String]| {
+        of.iter()
+            .filter(|item| !from.contains(item))
+            .map(|item| format!("{item:?}"))
+            .collect::<Vec<_>>()
+    };
     let (gone, come) = (missing(here, there), missing(there, here));
     let told = [("had", gone), ("has now", come)];
-    let told: Vec<String> =
-        told.into_iter().filter(|(_, items)| !items.is_empty()).map(|(verb, items)| format!("{verb} {}", items.join(", "))).collect();
+    let told: Vec<String> = told
+        .into_iter()
+        .filter(|(_, items)| !items.is_empty())
+        .map(|(verb, items)| format!("{verb} {}", items.join(", ")))
+        .collect();
     match told.is_empty() {
         true => "has another order".to_string(),
         false => told.join(" and "),
@@ -87,7 +103,10 @@ fn input_values(input: &InputSettings) -> Vec<Value> {
         date_formats,
         own_features: _,
     } = input;
-    let aliases = aliases.iter().map(|(topic, here, there)| format!("{}.{here} = {there}", topic.name())).collect::<Vec<_>>();
+    let aliases = aliases
+        .iter()
+        .map(|(topic, here, there)| format!("{}.{here} = {there}", topic.name()))
+        .collect::<Vec<_>>();
     let mut values = vec![
         ("customers.categories", list(categories)),
         ("customers.devices", list(devices)),
@@ -105,8 +124,18 @@ fn input_values(input: &InputSettings) -> Vec<Value> {
 }
 
 fn customer_values(customer: &CustomerSettings) -> Vec<Value> {
-    let CustomerSettings { holiday_months, high_value, at_risk_days, frequent_purchases, recent_days, context } = customer;
-    let months: Vec<String> = (1..=12).filter(|month| holiday_months >> month & 1 == 1).map(|month: u16| month.to_string()).collect();
+    let CustomerSettings {
+        holiday_months,
+        high_value,
+        at_risk_days,
+        frequent_purchases,
+        recent_days,
+        context,
+    } = customer;
+    let months: Vec<String> = (1..=12)
+        .filter(|month| holiday_months >> month & 1 == 1)
+        .map(|month: u16| month.to_string())
+        .collect();
     let high_value = match high_value {
         HighValue::Fixed(total) => format!("{total} minor units"),
         HighValue::Percentile(percentile) => format!("percentile {percentile}"),
@@ -124,7 +153,10 @@ fn customer_values(customer: &CustomerSettings) -> Vec<Value> {
 fn bandit_values(bandit: &BanditSettings) -> Vec<Value> {
     let BanditSettings { serving: _, model_lag, own_features } = bandit;
     // Models that have been learned and do not decide yet are part of the state.
-    vec![("bandit.model_lag", model_lag.to_string()), ("bandit.own_features", own_features.to_string())]
+    vec![
+        ("bandit.model_lag", model_lag.to_string()),
+        ("bandit.own_features", own_features.to_string()),
+    ]
 }
 
 fn time_values(time: &TimeSettings) -> Vec<Value> {
@@ -172,9 +204,18 @@ mod tests {
     fn a_changed_list_is_told_by_what_is_gone_and_what_has_come() {
         let told = changed(|settings| settings.customer.context[11].feature = "age".to_string());
         assert_eq!(told, [r#"context.terms had "travel_pct" and has now "age""#]);
-        assert_eq!(changed(|settings| settings.input.arms.swap(0, 1)), ["bandit.arms has another order"]);
-        assert_eq!(changed(|settings| settings.input.devices.push("Watch, Ring".to_string())), [r#"customers.devices has now "Watch, Ring""#]);
-        assert_eq!(changed(|settings| settings.customer.holiday_months = 1 << 11), [r#"customers.holiday_months had "12""#]);
+        assert_eq!(
+            changed(|settings| settings.input.arms.swap(0, 1)),
+            ["bandit.arms has another order"]
+        );
+        assert_eq!(
+            changed(|settings| settings.input.devices.push("Watch, Ring".to_string())),
+            [r#"customers.devices has now "Watch, Ring""#]
+        );
+        assert_eq!(
+            changed(|settings| settings.customer.holiday_months = 1 << 11),
+            [r#"customers.holiday_months had "12""#]
+        );
     }
 
     #[test]
@@ -216,6 +257,9 @@ mod tests {
         let mut there = here.clone();
         there.0.remove("fields");
         there.0.insert("old.key".to_string(), "5".to_string());
-        assert_eq!(there.differences(&here), ["fields was unknown and is []", "old.key was 5 and is unknown"]);
+        assert_eq!(
+            there.differences(&here),
+            ["fields was unknown and is []", "old.key was 5 and is unknown"]
+        );
     }
 }

@@ -39,10 +39,12 @@ pub struct Manifest {
     pub fingerprint: Fingerprint,
     /// The epoch after which the state is this.
     pub epoch: u64,
-    /// Digest of the statistics of all arms after the epoch, SHA-256: as recorded with the epoch, else the two are of different histories.
+    /// Digest of the statistics of all arms after the epoch, SHA-256: as recorded with the epoch,
+    /// else the two are of different histories.
     #[serde(serialize_with = "write_digest", deserialize_with = "read_digest")]
     pub digest: [u8; 32],
-    /// The epoch's link in the chain of the job's epochs, which tells its history from any other; none in one of before there were links.
+    /// The epoch's link in the chain of the job's epochs, which tells its history from any other;
+    /// none in one of before there were links.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain: Option<Link>,
     /// The ids of the topics that were read, as far as they were known.
@@ -61,9 +63,11 @@ pub struct Manifest {
     pub erases: bool,
     /// What belongs to no customer.
     pub shared: File,
-    /// By virtual shard, the files to read one after the other: a base, then what has changed since. A shard without customers has none.
+    /// By virtual shard, the files to read one after the other: a base, then what has changed
+    /// since. A shard without customers has none.
     pub shards: BTreeMap<u16, Vec<File>>,
-    /// What the tables of results must hold, in the order in which it was written; only in one that a verification has left.
+    /// What the tables of results must hold, in the order in which it was written; only in one that
+    /// a verification has left.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tables: Vec<File>,
 }
@@ -131,7 +135,10 @@ pub enum Unreadable {
 impl Manifest {
     /// Every file that it names, each with its shard; first what belongs to none.
     pub fn files(&self) -> impl Iterator<Item = (Option<u16>, &File)> {
-        let of_shards = self.shards.iter().flat_map(|(shard, chain)| chain.iter().map(move |file| (Some(*shard), file)));
+        let of_shards = self
+            .shards
+            .iter()
+            .flat_map(|(shard, chain)| chain.iter().map(move |file| (Some(*shard), file)));
         std::iter::once(&self.shared).chain(&self.tables).map(|file| (None, file)).chain(of_shards)
     }
 
@@ -140,7 +147,8 @@ impl Manifest {
         self.files().fold(0, |sum, (_, file)| sum.saturating_add(file.bytes))
     }
 
-    /// Files of the longest chain: what a restart reads for a shard, and a reason to write bases again.
+    /// Files of the longest chain: what a restart reads for a shard, and a reason to write bases
+    /// again.
     pub fn longest_chain(&self) -> usize {
         self.shards.values().map(Vec::len).max().unwrap_or(0)
     }
@@ -158,7 +166,8 @@ impl Manifest {
             format: u32,
         }
         let body = unseal(text).map_err(Unreadable::Damaged)?;
-        let unreadable = |error: serde_json::Error| Unreadable::Damaged(format!("it is no manifest: {error}"));
+        let unreadable =
+            |error: serde_json::Error| Unreadable::Damaged(format!("it is no manifest: {error}"));
         let Version { format } = serde_json::from_str(body).map_err(unreadable)?;
         if !(OLDEST_FORMAT..=FORMAT).contains(&format) {
             return Err(Unreadable::Format(format));
@@ -175,7 +184,10 @@ impl Manifest {
         if self.shared.name != names::shared(self.epoch) {
             return Some(format!("it names {} for what belongs to no customer", self.shared.name));
         }
-        if let Some((_, file)) = (0..).zip(&self.tables).find(|(number, file)| file.name != names::tables(self.epoch, *number)) {
+        if let Some((_, file)) = (0..)
+            .zip(&self.tables)
+            .find(|(number, file)| file.name != names::tables(self.epoch, *number))
+        {
             return Some(format!("it names {} for what the tables must hold", file.name));
         }
         self.shards.iter().find_map(|(shard, chain)| self.chain_fault(*shard, chain))
@@ -185,12 +197,16 @@ impl Manifest {
         if shard >= super::SHARDS {
             return Some(format!("it has a shard {shard}"));
         }
-        if let Some(file) = chain.iter().find(|file| file.name != names::shard(shard, file.epoch, file.kind)) {
+        if let Some(file) =
+            chain.iter().find(|file| file.name != names::shard(shard, file.epoch, file.kind))
+        {
             return Some(format!("it names {} for shard {shard}", file.name));
         }
         let kinds = chain.iter().enumerate().all(|(i, file)| (file.kind == Kind::Base) == (i == 0));
-        let epochs = chain.windows(2).all(|pair| pair[0].epoch < pair[1].epoch) && chain.last().is_some_and(|file| file.epoch <= self.epoch);
-        (!kinds || !epochs).then(|| format!("the files of shard {shard} are not a base and what came after it"))
+        let epochs = chain.windows(2).all(|pair| pair[0].epoch < pair[1].epoch)
+            && chain.last().is_some_and(|file| file.epoch <= self.epoch);
+        (!kinds || !epochs)
+            .then(|| format!("the files of shard {shard} are not a base and what came after it"))
     }
 }
 
@@ -211,7 +227,8 @@ const SEAL: [&str; 3] = ["{\"crc32\":\"", "\",\"content\":", "}\n"];
 
 /// JSON of a value beside the checksum of its text.
 fn seal(value: &impl Serialize) -> String {
-    let content = serde_json::to_string(value).expect("texts, numbers and lists of them always are JSON");
+    let content =
+        serde_json::to_string(value).expect("texts, numbers and lists of them always are JSON");
     let [before, between, after] = SEAL;
     format!("{before}{:08x}{between}{content}{after}", crc32fast::hash(content.as_bytes()))
 }
@@ -232,7 +249,8 @@ fn unseal(text: &[u8]) -> Result<&str, String> {
 }
 
 fn unsealed<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
-    serde_json::from_str(unseal(text)?).map_err(|error| format!("its content cannot be read: {error}"))
+    serde_json::from_str(unseal(text)?)
+        .map_err(|error| format!("its content cannot be read: {error}"))
 }
 
 fn write_digest<S: Serializer>(digest: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
@@ -240,10 +258,14 @@ fn write_digest<S: Serializer>(digest: &[u8; 32], serializer: S) -> Result<S::Ok
 }
 
 fn read_digest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::Error> {
-    digest_from_hex(&String::deserialize(deserializer)?).ok_or_else(|| D::Error::custom("a digest is 64 hexadecimal digits"))
+    digest_from_hex(&String::deserialize(deserializer)?)
+        .ok_or_else(|| D::Error::custom("a digest is 64 hexadecimal digits"))
 }
 
-fn write_offsets<S: Serializer>(offsets: &[(Topic, u32, u64)], serializer: S) -> Result<S::Ok, S::Error> {
+fn write_offsets<S: Serializer>(
+    offsets: &[(Topic, u32, u64)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     let mut named: BTreeMap<&str, BTreeMap<u32, u64>> = BTreeMap::new();
     for (topic, partition, next) in offsets {
         named.entry(topic.name()).or_default().insert(*partition, *next);
@@ -251,7 +273,9 @@ fn write_offsets<S: Serializer>(offsets: &[(Topic, u32, u64)], serializer: S) ->
     named.serialize(serializer)
 }
 
-fn read_offsets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(Topic, u32, u64)>, D::Error> {
+fn read_offsets<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<(Topic, u32, u64)>, D::Error> {
     let mut offsets = Vec::new();
     for (name, partitions) in BTreeMap::<String, BTreeMap<u32, u64>>::deserialize(deserializer)? {
         let topic = Topic::ALL.into_iter().find(|topic| topic.name() == name);

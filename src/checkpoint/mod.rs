@@ -25,12 +25,15 @@
 //! link, or its digest, is that of the recorded epoch. The first one after it is full, and once it
 //! is whole what lies in `<job>` itself goes.
 //!
-//! The files of a shard are named by one checkpoint after the other until its base is written anew, so each is there twice: where one is missing or damaged,
-//! its twin is read. Else one bad block could be the end of every checkpoint at once.
+//! The files of a shard are named by one checkpoint after the other until its base is written anew,
+//! so each is there twice: where one is missing or damaged, its twin is read. Else one bad block
+//! could be the end of every checkpoint at once.
 //!
-//! [`Checkpoints`] finds, reads, commits and prunes them; [`Saver`] is the thread that writes one while the job goes on. What the bytes mean
-//! is the core's affair. Everything is checked before it is believed: the manifest and the parts carry a checksum of themselves, and the
-//! manifest the length and the checksum of each file, so that nothing truncated, flipped or foreign is ever loaded.
+//! [`Checkpoints`] finds, reads, commits and prunes them; [`Saver`] is the thread that writes one
+//! while the job goes on. What the bytes mean is the core's affair. Everything is checked before it
+//! is believed: the manifest and the parts carry a checksum of themselves, and the manifest the
+//! length and the checksum of each file, so that nothing truncated, flipped or foreign is ever
+//! loaded.
 
 mod assembly;
 mod at_once;

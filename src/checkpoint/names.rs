@@ -49,7 +49,8 @@ pub fn part(epoch: u64, process: usize) -> String {
     format!("{PARTS}/{epoch:020}-{process}.json")
 }
 
-/// The epoch in a name, be the file whole or a temporary one; `None` for what is no file of a checkpoint.
+/// The epoch in a name, be the file whole or a temporary one; `None` for what is no file of a
+/// checkpoint.
 pub fn epoch_of(name: &str) -> Option<u64> {
     let (folder, rest) = match name.split_once('/')? {
         (TWINS, name) => name.split_once('/').filter(|(folder, _)| *folder == SHARDS)?,
@@ -68,7 +69,10 @@ pub fn epoch_of(name: &str) -> Option<u64> {
 /// The history of a manifest of this name below the job's folder, by its first digits; no history
 /// for one that lies in that folder itself.
 pub fn history_of_manifest(name: &str) -> Option<Option<&str>> {
-    let is_history = |folder: &str| folder.len() == SHORT && folder.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let is_history = |folder: &str| {
+        folder.len() == SHORT
+            && folder.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
     let is_manifest = |name: &str| epoch_of(name).is_some_and(|epoch| manifest(epoch) == name);
     match name.split_once('/')? {
         (folder, rest) if is_history(folder) => is_manifest(rest).then_some(Some(folder)),
@@ -85,7 +89,12 @@ mod tests {
         for epoch in [0, 7, u64::MAX] {
             let shards = [shard(17, epoch, Kind::Base), shard(255, epoch, Kind::Delta)];
             let twins = shards.each_ref().map(|name| twin(name));
-            for name in shards.into_iter().chain(twins).chain([manifest(epoch), shared(epoch), tables(epoch, 12), part(epoch, 3)]) {
+            for name in shards.into_iter().chain(twins).chain([
+                manifest(epoch),
+                shared(epoch),
+                tables(epoch, 12),
+                part(epoch, 3),
+            ]) {
                 assert_eq!(epoch_of(&name), Some(epoch), "{name}");
                 assert_eq!(epoch_of(&format!("{name}.123-4.tmp")), Some(epoch), "{name}");
             }
@@ -115,8 +124,17 @@ mod tests {
         for other in ["0123456789abcde", "0123456789abcdef0", "0123456789ABCDEF", "kept", "twins"] {
             assert_eq!(history_of_manifest(&format!("{other}/{manifest}")), None, "{other}");
         }
-        for name in [shard(3, 7, Kind::Base), shared(7), "manifests/7.json".to_string(), format!("{manifest}.1-2.tmp")] {
-            assert_eq!((history_of_manifest(&name), history_of_manifest(&format!("{history}/{name}"))), (None, None), "{name}");
+        for name in [
+            shard(3, 7, Kind::Base),
+            shared(7),
+            "manifests/7.json".to_string(),
+            format!("{manifest}.1-2.tmp"),
+        ] {
+            assert_eq!(
+                (history_of_manifest(&name), history_of_manifest(&format!("{history}/{name}"))),
+                (None, None),
+                "{name}"
+            );
         }
     }
 

@@ -1,9 +1,11 @@
-//! Contents as they lie in files: compressed, and believed only when length and checksum are those of the manifest.
+//! Contents as they lie in files: compressed, and believed only when length and checksum are those
+//! of the manifest.
 
 use super::manifest::File;
 use std::io::{self, Read};
 
-/// Level of zstd: the fastest. Checkpoints are written far more often than read, beside a job that needs the processor.
+/// Level of zstd: the fastest. Checkpoints are written far more often than read, beside a job that
+/// needs the processor.
 const LEVEL: i32 = 1;
 
 /// Bytes that are set aside at most before any content has been seen.
@@ -24,16 +26,22 @@ pub fn unpack(file: &File, packed: &[u8]) -> Result<Vec<u8>, String> {
     }
     let found = crc32fast::hash(packed);
     if found != file.crc32 {
-        return Err(format!("its checksum is {found:08x}, and the manifest says {:08x}", file.crc32));
+        return Err(format!(
+            "its checksum is {found:08x}, and the manifest says {:08x}",
+            file.crc32
+        ));
     }
     let mut content = Vec::with_capacity(file.raw_bytes.min(FIRST_ROOM) as usize);
     // One byte more than there should be, to notice more without ever taking it all.
-    let decoder = zstd::Decoder::new(packed).map_err(|error| format!("it is not compressed as it should be: {error}"))?;
+    let decoder = zstd::Decoder::new(packed)
+        .map_err(|error| format!("it is not compressed as it should be: {error}"))?;
     let read = decoder.take(file.raw_bytes.saturating_add(1)).read_to_end(&mut content);
     read.map_err(|error| format!("it cannot be decompressed: {error}"))?;
     match content.len() as u64 == file.raw_bytes {
         true => Ok(content),
-        false => Err(format!("its content is not the {} bytes that the manifest says", file.raw_bytes)),
+        false => {
+            Err(format!("its content is not the {} bytes that the manifest says", file.raw_bytes))
+        }
     }
 }
 
@@ -44,8 +52,20 @@ mod tests {
 
     fn packed(content: &[u8]) -> (File, Vec<u8>) {
         let packed = pack(content).expect("enough memory");
-        let (bytes, raw_bytes, crc32) = (packed.len() as u64, content.len() as u64, crc32fast::hash(&packed));
-        (File { name: String::new(), bytes, raw_bytes, crc32, kind: Kind::Base, epoch: 1, customers: 1 }, packed)
+        let (bytes, raw_bytes, crc32) =
+            (packed.len() as u64, content.len() as u64, crc32fast::hash(&packed));
+        (
+            File {
+                name: String::new(),
+                bytes,
+                raw_bytes,
+                crc32,
+                kind: Kind::Base,
+                epoch: 1,
+                customers: 1,
+            },
+            packed,
+        )
     }
 
     #[test]
@@ -58,14 +78,21 @@ mod tests {
 
     #[test]
     fn every_flipped_bit_and_every_truncation_shows() {
-        let (file, packed) = packed(b"histories of three customers, three customers, three customers");
+        let (file, packed) =
+            packed(b"histories of three customers, three customers, three customers");
         for bit in 0..packed.len() * 8 {
             let mut flipped = packed.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            assert!(unpack(&file, &flipped).is_err_and(|why| why.contains("checksum")), "bit {bit}");
+            assert!(
+                unpack(&file, &flipped).is_err_and(|why| why.contains("checksum")),
+                "bit {bit}"
+            );
         }
         for length in 0..packed.len() {
-            assert!(unpack(&file, &packed[..length]).is_err_and(|why| why.contains("bytes")), "{length} bytes");
+            assert!(
+                unpack(&file, &packed[..length]).is_err_and(|why| why.contains("bytes")),
+                "{length} bytes"
+            );
         }
     }
 

@@ -1,7 +1,9 @@
-//! The thread that saves checkpoints while the job goes on: one a process. No worker ever waits for it: it asks whether there is room.
+//! The thread that saves checkpoints while the job goes on: one a process. No worker ever waits for
+//! it: it asks whether there is room.
 //!
-//! The workers of all processes hand over their shards of one epoch; process 0 adds what belongs to no customer, waits for the others and for
-//! the epoch's commit, and writes the manifest. Nothing that fails here ends the job: see [`Saved`].
+//! The workers of all processes hand over their shards of one epoch; process 0 adds what belongs to
+//! no customer, waits for the others and for the epoch's commit, and writes the manifest. Nothing
+//! that fails here ends the job: see [`Saved`].
 
 use super::assembly::{Abandoned, Assembly};
 use super::checkpoints::Checkpoints;
@@ -21,7 +23,8 @@ use std::time::{Duration, Instant};
 /// A piece of a checkpoint, as a worker hands it over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece {
-    /// Customers of a virtual shard: all of them, or those that have changed since the checkpoint before.
+    /// Customers of a virtual shard: all of them, or those that have changed since the checkpoint
+    /// before.
     Shard {
         /// The checkpoint.
         epoch: u64,
@@ -91,10 +94,11 @@ pub struct Shared {
     pub offsets: Vec<(Topic, u32, u64)>,
     /// Customers of the whole checkpoint.
     pub customers: u64,
-    /// Whether every shard that has customers hands over a base: no file of an earlier checkpoint is used.
+    /// Whether every shard that has customers hands over a base: no file of an earlier checkpoint
+    /// is used.
     pub full: bool,
-    /// Whether customers were erased since the checkpoint before, so that the older checkpoints must go. Every shard that held one of them must
-    /// hand over a base; a full checkpoint does.
+    /// Whether customers were erased since the checkpoint before, so that the older checkpoints
+    /// must go. Every shard that held one of them must hand over a base; a full checkpoint does.
     pub erases: bool,
 }
 
@@ -102,9 +106,10 @@ impl Piece {
     /// The checkpoint that it is of.
     pub fn epoch(&self) -> u64 {
         match self {
-            Piece::Shard { epoch, .. } | Piece::WorkerDone { epoch, .. } | Piece::Tables { epoch, .. } | Piece::Shared(Shared { epoch, .. }) => {
-                *epoch
-            }
+            Piece::Shard { epoch, .. }
+            | Piece::WorkerDone { epoch, .. }
+            | Piece::Tables { epoch, .. }
+            | Piece::Shared(Shared { epoch, .. }) => *epoch,
         }
     }
 }
@@ -146,15 +151,16 @@ impl SaverSettings {
     }
 }
 
-/// What has become of the checkpoints so far, for whoever says when the next one is due. On other processes than the first it tells of their
-/// own parts only.
+/// What has become of the checkpoints so far, for whoever says when the next one is due. On other
+/// processes than the first it tells of their own parts only.
 #[derive(Debug, Default)]
 pub struct Saved {
     newest: AtomicU64,
     oldest: AtomicU64,
     abandoned: AtomicU64,
     failed_erasures: AtomicU64,
-    /// When the newest complete checkpoint was made, in milliseconds since 1970; 0 before the first.
+    /// When the newest complete checkpoint was made, in milliseconds since 1970; 0 before the
+    /// first.
     created: AtomicI64,
     /// Checkpoints that were abandoned since the start.
     failures: AtomicU64,
@@ -189,12 +195,14 @@ impl Saved {
         epoch <= self.abandoned() && epoch > self.newest()
     }
 
-    /// Whether the next checkpoint must be full: there is none yet, or the last one was abandoned, and with it what had changed, or is of other settings.
+    /// Whether the next checkpoint must be full: there is none yet, or the last one was abandoned,
+    /// and with it what had changed, or is of other settings.
     pub fn needs_full(&self) -> bool {
         self.newest() <= self.abandoned()
     }
 
-    /// How often older checkpoints were to go because a customer was erased, and did not. They go with a later one.
+    /// How often older checkpoints were to go because a customer was erased, and did not. They go
+    /// with a later one.
     pub fn failed_erasures(&self) -> u64 {
         self.failed_erasures.load(Ordering::Acquire)
     }
@@ -203,7 +211,8 @@ impl Saved {
         self.failed_erasures.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// When the newest complete checkpoint was made, in milliseconds since 1970; `None` before the first.
+    /// When the newest complete checkpoint was made, in milliseconds since 1970; `None` before the
+    /// first.
     pub fn created(&self) -> Option<Millis> {
         Some(self.created.load(Ordering::Acquire)).filter(|created| *created > 0)
     }
@@ -244,7 +253,12 @@ impl Saved {
     pub fn trouble(&self) -> Option<String> {
         let epoch = Some(self.abandoned()).filter(|&abandoned| abandoned > self.newest())?;
         let why = self.why.lock().unwrap_or_else(PoisonError::into_inner);
-        why.as_ref().map(|why| format!("that of epoch {epoch} was abandoned, for {why}; see that the store can be written and has room"))
+        why.as_ref().map(|why| {
+            format!(
+                "that of epoch {epoch} was abandoned, for {why}; see that \
+            the store can be written and has room"
+            )
+        })
     }
 
     /// Set once the saver's thread has panicked: nothing will be saved any more.
@@ -256,7 +270,8 @@ impl Saved {
 /// The last checkpoint could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "everything is committed, but the last checkpoint, of epoch {epoch}, could not be written: {why}. The next start begins at the one before, and repeats \
+    "everything is committed, but the last checkpoint, of epoch {epoch}, could not be written: \
+     {why}. The next start begins at the one before, and repeats \
      what was committed since"
 )]
 pub struct Unsaved {
@@ -288,8 +303,8 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// Whether another shard should be handed over now. Workers that ask at the same moment may each be told so: what waits is bounded by the
-    /// room and a piece a worker.
+    /// Whether another shard should be handed over now. Workers that ask at the same moment may
+    /// each be told so: what waits is bounded by the room and a piece a worker.
     pub fn has_room(&self) -> bool {
         self.messages.len() < self.room
     }
@@ -302,9 +317,10 @@ impl Intake {
 }
 
 impl Saver {
-    /// Starts the thread. `committed` is the newest epoch that the sink has committed; `restored` is the checkpoint that the state was loaded
-    /// from, in every process the same. On process 0 this must come before any worker of any process begins a checkpoint: it clears away what
-    /// the processes of an earlier start have left for one another.
+    /// Starts the thread. `committed` is the newest epoch that the sink has committed; `restored`
+    /// is the checkpoint that the state was loaded from, in every process the same. On process 0
+    /// this must come before any worker of any process begins a checkpoint: it clears away what the
+    /// processes of an earlier start have left for one another.
     ///
     /// # Errors
     /// [`CheckpointError::Store`], [`CheckpointError::Thread`].
@@ -322,7 +338,8 @@ impl Saver {
         own.for_each(|manifest| saved.complete(manifest.epoch, manifest.created));
         let (messages, taken) = unbounded();
         let (poll, room, told) = (settings.poll, settings.room.max(1), Arc::clone(&saved));
-        let assembly = Assembly::new(checkpoints, settings, committed, Arc::clone(&saved), restored)?;
+        let assembly =
+            Assembly::new(checkpoints, settings, committed, Arc::clone(&saved), restored)?;
         let save = move || {
             if let Err(panicked) = caught("checkpoint-saver", || save(assembly, &taken, poll)) {
                 // Nobody else sets it.
@@ -330,7 +347,11 @@ impl Saver {
             }
         };
         let thread = thread::Builder::new().name("checkpoint-saver".to_string()).spawn(save);
-        Ok(Saver { intake: Intake { messages, room }, saved, thread: thread.map_err(CheckpointError::Thread)? })
+        Ok(Saver {
+            intake: Intake { messages, room },
+            saved,
+            thread: thread.map_err(CheckpointError::Thread)?,
+        })
     }
 
     /// The way to it, for a worker.
@@ -343,13 +364,15 @@ impl Saver {
         &self.saved
     }
 
-    /// Ends the thread once what has begun is finished, at the latest after `patience` (and a write that is under way). A saver that is dropped
-    /// instead ends with the process, and leaves what has begun.
+    /// Ends the thread once what has begun is finished, at the latest after `patience` (and a write
+    /// that is under way). A saver that is dropped instead ends with the process, and leaves what
+    /// has begun.
     ///
     /// # Errors
     /// The last checkpoint was abandoned. One that takes too long is none: it is logged, and nothing but time is lost.
     pub fn finish(self, patience: Duration) -> Result<(), Unsaved> {
-        // Only a thread that has panicked does not take it, which `Saved` tells; then there is nothing to wait for.
+        // Only a thread that has panicked does not take it, which `Saved` tells; then there is
+        // nothing to wait for.
         let _ = self.intake.messages.send(Message::End(patience));
         let _ = self.thread.join();
         self.saved.unsaved().map_or(Ok(()), Err)
@@ -374,7 +397,11 @@ fn save(mut assembly: Assembly, messages: &Receiver<Message>, poll: Duration) {
         match end {
             Some(_) if !assembly.is_busy() && messages.is_empty() => return,
             Some(end) if Instant::now() >= end => {
-                tracing::warn!(epoch = assembly.epoch(), "The last checkpoint is not finished in time: the next start begins at the one before.");
+                tracing::warn!(
+                    epoch = assembly.epoch(),
+                    "The last checkpoint is not finished in time: the next start begins at the one \
+                     before."
+                );
                 return;
             }
             _ => {}
@@ -383,7 +410,10 @@ fn save(mut assembly: Assembly, messages: &Receiver<Message>, poll: Duration) {
 }
 
 /// The next message, waited for as long as is said, or for ever.
-fn next(messages: &Receiver<Message>, patience: Option<Duration>) -> Result<Message, RecvTimeoutError> {
+fn next(
+    messages: &Receiver<Message>,
+    patience: Option<Duration>,
+) -> Result<Message, RecvTimeoutError> {
     match patience {
         Some(patience) => messages.recv_timeout(patience),
         None => messages.recv().map_err(|_| RecvTimeoutError::Disconnected),

@@ -52,7 +52,9 @@ fn over(store: Arc<dyn Store>) -> Checkpoints {
 }
 
 fn names_in(store: &dyn Store) -> Vec<String> {
-    let name = |name: String| name.strip_prefix("campaign/").map(str::to_string).expect("a file of the job");
+    let name = |name: String| {
+        name.strip_prefix("campaign/").map(str::to_string).expect("a file of the job")
+    };
     store.list("campaign").expect("a list").into_iter().map(|entry| name(entry.name)).collect()
 }
 
@@ -63,7 +65,12 @@ fn without_twins(name: &str) -> &str {
 
 /// Settings of tests: nothing is waited for.
 fn settings() -> SaverSettings {
-    SaverSettings { poll: Duration::from_millis(1), tries: 1, first_pause: Duration::ZERO, ..SaverSettings::new(1) }
+    SaverSettings {
+        poll: Duration::from_millis(1),
+        tries: 1,
+        first_pause: Duration::ZERO,
+        ..SaverSettings::new(1)
+    }
 }
 
 /// One process's saver without its thread.
@@ -78,7 +85,14 @@ impl Bench {
         let (saved, committed) = (Arc::new(Saved::default()), Arc::new(AtomicU64::new(u64::MAX)));
         let own = restored.iter().filter(|restored| restored.identity == checkpoints.identity());
         own.for_each(|manifest| saved.complete(manifest.epoch, manifest.created));
-        let assembly = Assembly::new(checkpoints, settings(), Arc::clone(&committed), Arc::clone(&saved), restored).expect("a store");
+        let assembly = Assembly::new(
+            checkpoints,
+            settings(),
+            Arc::clone(&committed),
+            Arc::clone(&saved),
+            restored,
+        )
+        .expect("a store");
         Bench { assembly, saved, committed }
     }
 
@@ -112,8 +126,17 @@ impl Checkpoint {
 
     fn pieces(&self) -> Vec<Piece> {
         let epoch = self.epoch;
-        let shard = |(shard, kind): &(u16, Kind)| Piece::Shard { epoch, shard: *shard, kind: *kind, customers: 3, bytes: content(epoch, *shard) };
-        let done = [Piece::WorkerDone { epoch, worker: 0, longest: Pause::default() }, Piece::Shared(self.shared())];
+        let shard = |(shard, kind): &(u16, Kind)| Piece::Shard {
+            epoch,
+            shard: *shard,
+            kind: *kind,
+            customers: 3,
+            bytes: content(epoch, *shard),
+        };
+        let done = [
+            Piece::WorkerDone { epoch, worker: 0, longest: Pause::default() },
+            Piece::Shared(self.shared()),
+        ];
         self.shards.iter().map(shard).chain(done).collect()
     }
 
@@ -138,18 +161,26 @@ fn content(epoch: u64, shard: u16) -> Vec<u8> {
     format!("shard {shard} at epoch {epoch}; ").repeat(3).into_bytes()
 }
 
-/// What a restart would load: the epoch in each file of each shard, after every content was compared with what was written.
+/// What a restart would load: the epoch in each file of each shard, after every content was
+/// compared with what was written.
 fn loaded(checkpoints: &Checkpoints, manifest: &Manifest) -> BTreeMap<u16, Vec<u64>> {
     for (shard, file) in manifest.files() {
         let expected = content(file.epoch, shard.unwrap_or(SHARDS));
         assert_eq!(checkpoints.read(file).expect("it is whole"), expected, "{}", file.name);
     }
-    manifest.shards.iter().map(|(shard, chain)| (*shard, chain.iter().map(|file| file.epoch).collect())).collect()
+    manifest
+        .shards
+        .iter()
+        .map(|(shard, chain)| (*shard, chain.iter().map(|file| file.epoch).collect()))
+        .collect()
 }
 
 /// What a restart after epoch `at_most` would take.
 fn restored(checkpoints: &Checkpoints, at_most: u64) -> Option<Manifest> {
-    checkpoints.find(at_most, |_| None, |_| None, |manifest, _| unreadable(checkpoints, manifest)).expect("the store works").manifest
+    checkpoints
+        .find(at_most, |_| None, |_| None, |manifest, _| unreadable(checkpoints, manifest))
+        .expect("the store works")
+        .manifest
 }
 
 /// A file of a checkpoint that cannot be read.

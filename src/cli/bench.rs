@@ -13,7 +13,9 @@ use world::WorldSettings;
 
 /// Flags of `sluice bench`.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "A simulated world is replayed in processes of their own, three times with each number of workers, at the default settings.
+#[command(
+    after_help = "A simulated world is replayed in processes of their own, three times with each \
+        number of workers, at the default settings.
 On a machine that does other things too, believe the CPU time, and the least of it.
 With --brokers and --postgres the long-running job is measured too, on topics and a database of its
 own that are removed in the end: from full topics, and from a producer that keeps to its schedule
@@ -24,19 +26,38 @@ Examples:
   sluice bench                                       two million events with 1 worker and with 2
   sluice bench --workers 1,2,4,8 --wide --json       more workers, many customers too, for programs
   sluice bench --transactions 10000000 --directory /var/tmp
-  sluice bench --brokers 127.0.0.1:9092 --postgres postgres://sluice@127.0.0.1/sluice --rate 50000")]
+  sluice bench --brokers 127.0.0.1:9092 --postgres postgres://sluice@127.0.0.1/sluice --rate 50000"
+)]
 pub struct BenchArgs {
     /// Customers of the simulated world
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..), env = "SLUICE_BENCH_CUSTOMERS", hide_env_values = true)]
     pub customers: u32,
     /// Their purchases
-    #[arg(long, value_name = "N", default_value_t = 1_000_000, env = "SLUICE_BENCH_TRANSACTIONS", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1_000_000,
+        env = "SLUICE_BENCH_TRANSACTIONS",
+        hide_env_values = true
+    )]
     pub transactions: u64,
     /// Campaign contacts
-    #[arg(long, value_name = "N", default_value_t = 1_000_000, env = "SLUICE_BENCH_INTERACTIONS", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1_000_000,
+        env = "SLUICE_BENCH_INTERACTIONS",
+        hide_env_values = true
+    )]
     pub interactions: u64,
     /// Seed of the world
-    #[arg(long, value_name = "S", default_value_t = 1, env = "SLUICE_BENCH_SEED", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "S",
+        default_value_t = 1,
+        env = "SLUICE_BENCH_SEED",
+        hide_env_values = true
+    )]
     pub seed: u64,
     /// Numbers of worker threads; the first is what the others are compared with
     #[arg(short, long, value_name = "LIST", default_value = "1,2", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..=1024), env = "SLUICE_BENCH_WORKERS", hide_env_values = true)]
@@ -45,15 +66,28 @@ pub struct BenchArgs {
     #[arg(long, value_parser = clap::builder::FalseyValueParser::new(), env = "SLUICE_BENCH_WIDE", hide_env_values = true)]
     pub wide: bool,
     /// Brokers at which the long-running job is measured too
-    #[arg(long, value_name = "BROKERS", requires = "postgres", env = "SLUICE_BENCH_BROKERS", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "BROKERS",
+        requires = "postgres",
+        env = "SLUICE_BENCH_BROKERS",
+        hide_env_values = true
+    )]
     pub brokers: Option<String>,
     /// Database for it, of a user who may make databases
-    #[arg(long, value_name = "URL", requires = "brokers", env = "SLUICE_BENCH_POSTGRES", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "URL",
+        requires = "brokers",
+        env = "SLUICE_BENCH_POSTGRES",
+        hide_env_values = true
+    )]
     pub postgres: Option<String>,
     /// Events a second that it is sent when its latency is measured
     #[arg(long, value_name = "N", default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(1..), env = "SLUICE_BENCH_RATE", hide_env_values = true)]
     pub rate: u32,
-    /// Directory for the files, which are removed in the end [default: that of the system for temporary files]
+    /// Directory for the files, which are removed in the end [default: that of the system for
+    /// temporary files]
     #[arg(long, value_name = "DIR", env = "SLUICE_BENCH_DIRECTORY", hide_env_values = true)]
     pub directory: Option<PathBuf>,
 }
@@ -79,12 +113,25 @@ pub fn run(args: &BenchArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
 impl BenchArgs {
     fn plan(&self) -> Plan {
         let BenchArgs { customers, transactions, interactions, seed, .. } = *self;
-        let settings = WorldSettings { customers, transactions, interactions, seed, ..WorldSettings::default() };
-        let wide = self.wide.then(|| PlannedWorld { settings: WorldSettings { customers: WIDE, ..settings.clone() }, runs: 1 });
+        let settings = WorldSettings {
+            customers,
+            transactions,
+            interactions,
+            seed,
+            ..WorldSettings::default()
+        };
+        let wide = self.wide.then(|| PlannedWorld {
+            settings: WorldSettings { customers: WIDE, ..settings.clone() },
+            runs: 1,
+        });
         Plan {
             worlds: [PlannedWorld { settings, runs: RUNS }].into_iter().chain(wide).collect(),
             workers: self.workers.iter().copied().map(usize::from).collect(),
-            live: self.brokers.clone().zip(self.postgres.clone()).map(|(brokers, postgres)| LivePlan { brokers, postgres, rate: self.rate }),
+            live: self
+                .brokers
+                .clone()
+                .zip(self.postgres.clone())
+                .map(|(brokers, postgres)| LivePlan { brokers, postgres, rate: self.rate }),
             directory: self.directory.clone().unwrap_or_else(std::env::temp_dir),
         }
     }
@@ -99,14 +146,28 @@ impl BenchArgs {
         );
         let columns = format!(
             "{:>9} {:>7} {:>4} {:>10}   {:^15}   {:^15} {:>10} {:>8} {:>8}",
-            "customers", "workers", "runs", "events", "CPU us/event", "wall s", "events/s", "peak MB", "speed-up"
+            "customers",
+            "workers",
+            "runs",
+            "events",
+            "CPU us/event",
+            "wall s",
+            "events/s",
+            "peak MB",
+            "speed-up"
         );
         let rows = report.measured.iter().map(|measured| row(report, measured));
-        [heading, columns].into_iter().chain(rows).chain([String::new(), live_text(report.live.as_ref())]).collect::<Vec<_>>().join("\n")
+        [heading, columns]
+            .into_iter()
+            .chain(rows)
+            .chain([String::new(), live_text(report.live.as_ref())])
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     fn to_json(&self, report: &Report) -> Value {
-        let measured: Vec<Value> = report.measured.iter().map(|measured| object(report, measured)).collect();
+        let measured: Vec<Value> =
+            report.measured.iter().map(|measured| object(report, measured)).collect();
         json!({
             "machine": report.machine,
             "transactions": self.transactions,
@@ -121,12 +182,15 @@ impl BenchArgs {
 /// The figures of the long-running job, or how to get them.
 fn live_text(live: Option<&Live>) -> String {
     let Some(Live { prefilled, paced }) = live else {
-        return "from Kafka to PostgreSQL: left out; --brokers and --postgres name where to measure it (scripts/services up starts both)".to_string();
+        return "from Kafka to PostgreSQL: left out; --brokers and --postgres name where to measure \
+            it (scripts/services up starts both)".to_string();
     };
     format!(
         "from Kafka to PostgreSQL, one worker, broker and database beside it\n\
-         full topics       {:>10} events in {:.2} s from the first poll to the last commit: {} events/s, {} epochs\n\
-         event to commit   {:>10} events at {} a second, epoch.interval = \"{INTERVAL}\": p50 {:.0} ms, p99 {:.0} ms, max {:.0} ms, {} epochs",
+         full topics       {:>10} events in {:.2} s from the first poll to the last commit: {} \
+         events/s, {} epochs\n\
+         event to commit   {:>10} events at {} a second, epoch.interval = \"{INTERVAL}\": p50 \
+         {:.0} ms, p99 {:.0} ms, max {:.0} ms, {} epochs",
         grouped(prefilled.events),
         prefilled.seconds,
         grouped(prefilled.events_per_second.round() as u64),
@@ -193,36 +257,61 @@ mod tests {
             rate: 50_000,
             directory: None,
         };
-        let run =
-            |wall_seconds, cpu_seconds| Run { records: 1_510_000, wall_seconds, cpu_seconds, peak_memory_bytes: 123_456_789, digest: String::new() };
-        let measured =
-            |workers, wall: f64| Measured { customers: 10_000, workers, runs: vec![run(wall + 0.25, 1.51), run(wall, 3.02), run(wall + 0.5, 4.53)] };
-        let machine = Machine { processor: None, cores: 2, memory_bytes: None, system: None, load: None };
-        let report = Report { machine, live: None, measured: vec![measured(1, 2.75), measured(2, 1.25)] };
+        let run = |wall_seconds, cpu_seconds| Run {
+            records: 1_510_000,
+            wall_seconds,
+            cpu_seconds,
+            peak_memory_bytes: 123_456_789,
+            digest: String::new(),
+        };
+        let measured = |workers, wall: f64| Measured {
+            customers: 10_000,
+            workers,
+            runs: vec![run(wall + 0.25, 1.51), run(wall, 3.02), run(wall + 0.5, 4.53)],
+        };
+        let machine =
+            Machine { processor: None, cores: 2, memory_bytes: None, system: None, load: None };
+        let report =
+            Report { machine, live: None, measured: vec![measured(1, 2.75), measured(2, 1.25)] };
         let text = args.to_text(&report);
         let lines: Vec<&str> = text.lines().skip(1).collect();
         assert_eq!(
             lines,
             [
-                "1,000,000 purchases and 500,000 interactions, seed 7; the least and the median of the runs",
+                "1,000,000 purchases and 500,000 interactions, seed 7; the least and the median of \
+                 the runs",
                 "",
-                "customers workers runs     events    CPU us/event         wall s        events/s  peak MB speed-up",
-                "   10,000       1    3  1,510,000     1.000   2.000      2.75    3.00    503,333      123     1.00",
-                "   10,000       2    3  1,510,000     1.000   2.000      1.25    1.50  1,006,667      123     2.00",
+                "customers workers runs     events    CPU us/event         wall s        events/s  \
+                 peak MB speed-up",
+                "   10,000       1    3  1,510,000     1.000   2.000      2.75    3.00    \
+                 503,333      123     1.00",
+                "   10,000       2    3  1,510,000     1.000   2.000      1.25    1.50  \
+                 1,006,667      123     2.00",
                 "",
-                "from Kafka to PostgreSQL: left out; --brokers and --postgres name where to measure it (scripts/services up starts both)",
+                "from Kafka to PostgreSQL: left out; --brokers and --postgres name where to \
+                 measure it (scripts/services up starts both)",
             ]
         );
-        let prefilled = Prefilled { events: 1_510_000, seconds: 5.0, events_per_second: 302_000.0, epochs: 16 };
-        let paced = Paced { rate: 50_000, events: 1_500_000, p50_ms: 70.2, p99_ms: 124.6, max_ms: 201.0, epochs: 300 };
+        let prefilled =
+            Prefilled { events: 1_510_000, seconds: 5.0, events_per_second: 302_000.0, epochs: 16 };
+        let paced = Paced {
+            rate: 50_000,
+            events: 1_500_000,
+            p50_ms: 70.2,
+            p99_ms: 124.6,
+            max_ms: 201.0,
+            epochs: 300,
+        };
         let text = args.to_text(&Report { live: Some(Live { prefilled, paced }), ..report });
         let lines: Vec<&str> = text.lines().skip(7).collect();
         assert_eq!(
             lines,
             [
                 "from Kafka to PostgreSQL, one worker, broker and database beside it",
-                "full topics        1,510,000 events in 5.00 s from the first poll to the last commit: 302,000 events/s, 16 epochs",
-                "event to commit    1,500,000 events at 50,000 a second, epoch.interval = \"100ms\": p50 70 ms, p99 125 ms, max 201 ms, 300 epochs",
+                "full topics        1,510,000 events in 5.00 s from the first poll to the last \
+                 commit: 302,000 events/s, 16 epochs",
+                "event to commit    1,500,000 events at 50,000 a second, epoch.interval = \
+                 \"100ms\": p50 70 ms, p99 125 ms, max 201 ms, 300 epochs",
             ]
         );
     }

@@ -86,11 +86,14 @@ pub struct VerifyArgs {
 
 /// Flags of `sluice checkpoint prune`.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "The newest complete checkpoint of a history is never removed, nor what a running job is writing.
+#[command(
+    after_help = "The newest complete checkpoint of a history is never removed, nor what a running \
+        job is writing.
 
 Examples:
   sluice checkpoint prune sluice.toml            keeps as many as checkpoint.keep says
-  sluice checkpoint prune sluice.toml --keep 1   keeps only the newest")]
+  sluice checkpoint prune sluice.toml --keep 1   keeps only the newest"
+)]
 pub struct PruneArgs {
     /// Configuration file
     #[arg(value_name = "CONFIG")]
@@ -123,7 +126,10 @@ impl HistoryArgs {
         if let Some(wanted) = &self.history {
             places.retain(|place| place.history().unwrap_or(UNNAMED).starts_with(wanted.as_str()));
             if places.is_empty() {
-                return Err(CheckpointError::UnknownHistory { address: checkpoints.address(), history: wanted.clone() });
+                return Err(CheckpointError::UnknownHistory {
+                    address: checkpoints.address(),
+                    history: wanted.clone(),
+                });
             }
         }
         Ok(if places.is_empty() { vec![checkpoints.clone()] } else { places })
@@ -144,7 +150,9 @@ impl PruneArgs {
 pub fn run(args: &CheckpointArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
     match &args.command {
         CheckpointCommand::List(args) => list(&open(&args.config, global, &[])?.0, global.json),
-        CheckpointCommand::Inspect(args) => inspect(&args.of.places(&open(&args.config, global, &[])?.0)?, args.epoch, global.json),
+        CheckpointCommand::Inspect(args) => {
+            inspect(&args.of.places(&open(&args.config, global, &[])?.0)?, args.epoch, global.json)
+        }
         CheckpointCommand::Verify(args) => {
             let (checkpoints, config) = open(&args.config, global, &[])?;
             verify(&checkpoints, &config.settings(), args, global.json)
@@ -156,7 +164,11 @@ pub fn run(args: &CheckpointArgs, global: &GlobalArgs) -> Result<(), ProgramErro
     }
 }
 
-fn open(file: &Path, global: &GlobalArgs, flags: &[Override]) -> Result<(Checkpoints, Config), ProgramError> {
+fn open(
+    file: &Path,
+    global: &GlobalArgs,
+    flags: &[Override],
+) -> Result<(Checkpoints, Config), ProgramError> {
     let loaded = load(Some(file), &[&global.overrides(), flags].concat());
     let config = loaded.accept()?;
     crate::telemetry::logging::start(&config.log);
@@ -177,10 +189,14 @@ fn list(checkpoints: &Checkpoints, json: bool) -> Result<(), ProgramError> {
 }
 
 fn listed_text(listed: &Listed) -> String {
-    let history = listed.history.as_ref().map_or(String::new(), |history| format!("history {history}  "));
+    let history =
+        listed.history.as_ref().map_or(String::new(), |history| format!("history {history}  "));
     let link = listed.manifest.as_ref().and_then(|manifest| manifest.chain);
     let chain = link.map_or(String::new(), |link| format!(", chain {:.8}", link.to_string()));
-    let state = listed.problem.as_ref().map_or("complete".to_string(), |problem| format!("CANNOT BE USED: {problem}"));
+    let state = listed
+        .problem
+        .as_ref()
+        .map_or("complete".to_string(), |problem| format!("CANNOT BE USED: {problem}"));
     match &listed.manifest {
         None => format!("epoch {:<10} {history}{state}", listed.epoch),
         Some(manifest) => format!(
@@ -237,7 +253,10 @@ fn chosen(places: &[Checkpoints], epoch: Option<u64>) -> Result<Manifest, Checkp
         Some(epoch) => CheckpointError::Unknown { address: address(), epoch },
         None => CheckpointError::Nothing { address: address() },
     };
-    manifests.into_iter().max_by_key(|manifest| manifest.created).ok_or_else(|| problem.unwrap_or_else(none))
+    manifests
+        .into_iter()
+        .max_by_key(|manifest| manifest.created)
+        .ok_or_else(|| problem.unwrap_or_else(none))
 }
 
 /// The only one of these; which one nobody can know where they are several.
@@ -246,7 +265,10 @@ fn only(places: &[Checkpoints]) -> Result<Checkpoints, CheckpointError> {
         [place] => Ok(place.clone()),
         several => {
             let address = several.first().map_or(String::new(), |place| place.unnamed().address());
-            let histories = several.iter().map(|place| place.history().unwrap_or(UNNAMED).to_string()).collect();
+            let histories = several
+                .iter()
+                .map(|place| place.history().unwrap_or(UNNAMED).to_string())
+                .collect();
             Err(CheckpointError::Ambiguous { address, histories })
         }
     }
@@ -256,29 +278,47 @@ fn manifest_text(manifest: &Manifest) -> String {
     let watermark = manifest.watermark.and_then(|millis| Timestamp::from_millisecond(millis).ok());
     let mut lines = vec![
         format!("job        {}", manifest.job),
-        format!("history    {}", manifest.identity.map_or("none".to_string(), |identity| identity.to_string())),
+        format!(
+            "history    {}",
+            manifest.identity.map_or("none".to_string(), |identity| identity.to_string())
+        ),
         format!("epoch      {}", manifest.epoch),
         format!("created    {}", shown(manifest.created)),
         format!("format     {}", manifest.format),
         format!("digest     {}", crate::results::hexadecimal(&manifest.digest)),
-        format!("chain      {}", manifest.chain.map_or("none".to_string(), |link| link.to_string())),
+        format!(
+            "chain      {}",
+            manifest.chain.map_or("none".to_string(), |link| link.to_string())
+        ),
         format!("watermark  {}", watermark.map_or("none".to_string(), shown)),
         format!("customers  {}", manifest.customers),
         format!("files      {} with {}", manifest.files().count(), size(manifest.bytes())),
-        format!("shards     {}, the longest of {} files", manifest.shards.len(), manifest.longest_chain()),
+        format!(
+            "shards     {}, the longest of {} files",
+            manifest.shards.len(),
+            manifest.longest_chain()
+        ),
     ];
     for topic in Topic::ALL {
         let of_topic = manifest.offsets.iter().filter(|(of, _, _)| *of == topic);
-        let offsets: Vec<String> = of_topic.map(|(_, partition, next)| format!("{partition}: {next}")).collect();
+        let offsets: Vec<String> =
+            of_topic.map(|(_, partition, next)| format!("{partition}: {next}")).collect();
         if !offsets.is_empty() {
             lines.push(format!("offsets    {} {}", topic.name(), offsets.join(", ")));
         }
-        lines.extend(manifest.topic_ids.get(topic).map(|id| format!("topic      {} {id}", topic.name())));
+        lines.extend(
+            manifest.topic_ids.get(topic).map(|id| format!("topic      {} {id}", topic.name())),
+        );
     }
     lines.join("\n")
 }
 
-fn verify(checkpoints: &Checkpoints, settings: &Settings, args: &VerifyArgs, json: bool) -> Result<(), ProgramError> {
+fn verify(
+    checkpoints: &Checkpoints,
+    settings: &Settings,
+    args: &VerifyArgs,
+    json: bool,
+) -> Result<(), ProgramError> {
     let (manifests, mut problems) = to_verify(&args.of.places(checkpoints)?, args)?;
     let total = manifests.iter().map(Manifest::bytes).sum();
     let mut progress = Progress::start("verifying", Unit::Bytes, total);
@@ -314,11 +354,17 @@ fn place_of(manifest: &Manifest) -> Place {
 
 /// A checkpoint as people are told of it.
 fn named_place((history, epoch): &Place) -> String {
-    history.as_ref().map_or_else(|| format!("epoch {epoch}"), |history| format!("epoch {epoch} of history {history}"))
+    history.as_ref().map_or_else(
+        || format!("epoch {epoch}"),
+        |history| format!("epoch {epoch} of history {history}"),
+    )
 }
 
 /// The manifests whose files are to be read, and what is wrong with those that cannot be read.
-fn to_verify(places: &[Checkpoints], args: &VerifyArgs) -> Result<(Vec<Manifest>, Vec<Problem>), CheckpointError> {
+fn to_verify(
+    places: &[Checkpoints],
+    args: &VerifyArgs,
+) -> Result<(Vec<Manifest>, Vec<Problem>), CheckpointError> {
     if !args.all {
         return Ok((vec![chosen(places, args.epoch)?], Vec::new()));
     }
@@ -328,28 +374,35 @@ fn to_verify(places: &[Checkpoints], args: &VerifyArgs) -> Result<(Vec<Manifest>
         match (listed.manifest, listed.problem) {
             // What else is wrong with it shows when its files are read, or is no damage.
             (Some(manifest), _) => manifests.push(manifest),
-            (None, problem) => problems.extend(problem.map(|problem| ((listed.history, listed.epoch), problem))),
+            (None, problem) => {
+                problems.extend(problem.map(|problem| ((listed.history, listed.epoch), problem)))
+            }
         }
     }
     Ok((manifests, problems))
 }
 
 fn report(manifests: &[Manifest], problems: &[Problem], json: bool) -> Result<(), ProgramError> {
-    let is_sound = |manifest: &&Manifest| problems.iter().all(|(place, _)| *place != place_of(manifest));
+    let is_sound =
+        |manifest: &&Manifest| problems.iter().all(|(place, _)| *place != place_of(manifest));
     if json {
         let problems: Vec<Value> = problems
             .iter()
             .map(|((history, epoch), problem)| json!({ "history": history, "epoch": epoch, "problem": problem.to_string() }))
             .collect();
-        let sound: Vec<u64> = manifests.iter().filter(is_sound).map(|manifest| manifest.epoch).collect();
-        return print_json(&json!({ "ok": problems.is_empty(), "sound": sound, "problems": problems }));
+        let sound: Vec<u64> =
+            manifests.iter().filter(is_sound).map(|manifest| manifest.epoch).collect();
+        return print_json(
+            &json!({ "ok": problems.is_empty(), "sound": sound, "problems": problems }),
+        );
     }
     let sound = manifests.iter().filter(is_sound);
     let sound = sound.map(|manifest| {
         let place = named_place(&place_of(manifest));
         format!("ok    {place}: {} files, {}", manifest.files().count(), size(manifest.bytes()))
     });
-    let faults = problems.iter().map(|(place, problem)| format!("FAULT {}: {problem}", named_place(place)));
+    let faults =
+        problems.iter().map(|(place, problem)| format!("FAULT {}: {problem}", named_place(place)));
     let lines: Vec<String> = sound.chain(faults).collect();
     match lines.is_empty() {
         true => print("no checkpoint to verify"),
@@ -358,7 +411,8 @@ fn report(manifests: &[Manifest], problems: &[Problem], json: bool) -> Result<()
 }
 
 fn prune(checkpoints: &Checkpoints, keep: usize, json: bool) -> Result<(), ProgramError> {
-    let epochs = |listed: Vec<Listed>| listed.into_iter().map(|listed| listed.epoch).collect::<Vec<_>>();
+    let epochs =
+        |listed: Vec<Listed>| listed.into_iter().map(|listed| listed.epoch).collect::<Vec<_>>();
     let before = epochs(checkpoints.list()?);
     checkpoints.prune(keep)?;
     let kept = epochs(checkpoints.list()?);
@@ -399,8 +453,8 @@ mod tests {
     use std::sync::atomic::AtomicU64;
     use std::time::Duration;
 
-    /// A folder with a configuration and checkpoints of these epochs, in whose files is nothing that
-    /// could be taken up.
+    /// A folder with a configuration and checkpoints of these epochs, in whose files is nothing
+    /// that could be taken up.
     fn folder(epochs: &[u64]) -> (tempfile::TempDir, PathBuf) {
         filled(epochs, |epoch| pieces(epoch).into())
     }
@@ -409,11 +463,20 @@ mod tests {
     fn filled(epochs: &[u64], pieces: impl Fn(u64) -> Vec<Piece>) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let config = folder.path().join("sluice.toml");
-        let text = format!("[log]\nlevel = \"off\"\n[checkpoint]\ndir = {:?}\n", folder.path().join("checkpoints"));
+        let text = format!(
+            "[log]\nlevel = \"off\"\n[checkpoint]\ndir = {:?}\n",
+            folder.path().join("checkpoints")
+        );
         std::fs::write(&config, text).expect("a file");
         let checkpoints = open(&config, &GlobalArgs::default(), &[]).expect("a configuration").0;
         let settings = SaverSettings { keep: 10, ..SaverSettings::new(1) };
-        let saver = Saver::start(checkpoints.of(history()), settings, Arc::new(AtomicU64::new(u64::MAX)), None).expect("a thread");
+        let saver = Saver::start(
+            checkpoints.of(history()),
+            settings,
+            Arc::new(AtomicU64::new(u64::MAX)),
+            None,
+        )
+        .expect("a thread");
         for &epoch in epochs {
             for piece in pieces(epoch) {
                 saver.intake().hand(piece);
@@ -431,7 +494,8 @@ mod tests {
     }
 
     fn pieces(epoch: u64) -> [Piece; 3] {
-        let offsets = vec![(Topic::Transactions, 0, 70), (Topic::Transactions, 1, 8), (Topic::Rewards, 0, 9)];
+        let offsets =
+            vec![(Topic::Transactions, 0, 70), (Topic::Transactions, 1, 8), (Topic::Rewards, 0, 9)];
         let (bytes, digest, watermark) = (b"content".to_vec(), [0xab; 32], Some(1_709_251_200_000));
         [
             Piece::Shard { epoch, shard: 3, kind: Kind::Base, customers: 5, bytes: bytes.clone() },
@@ -456,7 +520,8 @@ mod tests {
         let [_, shared, done] = pieces(epoch);
         let Piece::Shared(shared) = shared else { panic!("it is what belongs to no customer") };
         let (settings, watermark) = (Settings::default(), shared.watermark);
-        let context = Features::new(&settings.input, &settings.customer).expect("features").context().clone();
+        let context =
+            Features::new(&settings.input, &settings.customer).expect("features").context().clone();
         let digest = digest_of_all(context.names(), settings.input.arms.len(), |_| None);
         let bytes = Common { epoch, watermark, ..Common::default() }.to_bytes();
         vec![Piece::Shared(Shared { bytes, digest, customers: 0, ..shared }), done]
@@ -467,7 +532,9 @@ mod tests {
     }
 
     fn damage(folder: &tempfile::TempDir, epoch: u64) {
-        let file = folder.path().join(format!("checkpoints/campaign/efefefefefefefef/shared/{epoch:020}.zst"));
+        let file = folder
+            .path()
+            .join(format!("checkpoints/campaign/efefefefefefefef/shared/{epoch:020}.zst"));
         let mut content = std::fs::read(&file).expect("it is there");
         content[4] ^= 1;
         std::fs::write(file, content).expect("a write");
@@ -478,7 +545,8 @@ mod tests {
         let (_folder, config) = folder(&[7]);
         let checkpoints = open(&config, &GlobalArgs::default(), &[]).expect("a configuration").0;
         let created = Timestamp::from_second(1_709_251_200).expect("an instant");
-        let manifest = Manifest { created, ..checkpoints.of(history()).manifest(7).expect("it is there") };
+        let manifest =
+            Manifest { created, ..checkpoints.of(history()).manifest(7).expect("it is there") };
         insta::assert_snapshot!(manifest_text(&manifest), @r"
         job        campaign
         history    efefefefefefefefefefefefefefefefefefefefefefefefefefefefefefefef
@@ -494,8 +562,16 @@ mod tests {
         offsets    transactions 0: 70, 1: 8
         offsets    rewards 0: 9
         ");
-        let listed = |problem| listed_text(&Listed { epoch: 7, history: Some(history().short()), manifest: Some(manifest.clone()), problem });
-        let missing = CheckpointError::Missing { object: "checkpoints/campaign/shared/7.zst".to_string() };
+        let listed = |problem| {
+            listed_text(&Listed {
+                epoch: 7,
+                history: Some(history().short()),
+                manifest: Some(manifest.clone()),
+                problem,
+            })
+        };
+        let missing =
+            CheckpointError::Missing { object: "checkpoints/campaign/shared/7.zst".to_string() };
         insta::assert_snapshot!([listed(None), listed(Some(missing))].join("\n"), @r"
         epoch 7          history efefefefefefefef  2024-03-01T00:00:00Z  5 customers, 2 files, 32 B, chain cdcdcdcd: complete
         epoch 7          history efefefefefefefef  2024-03-01T00:00:00Z  5 customers, 2 files, 32 B, chain cdcdcdcd: CANNOT BE USED: checkpoints/campaign/shared/7.zst is missing
@@ -505,7 +581,14 @@ mod tests {
     #[test]
     fn verify_ends_with_1_for_damage_and_with_2_for_what_is_not_there() {
         let (folder, config) = filled(&[7, 8], sound);
-        let verify = |epoch, all| sluice(CheckpointCommand::Verify(VerifyArgs { config: config.clone(), epoch, all, of: HistoryArgs::default() }));
+        let verify = |epoch, all| {
+            sluice(CheckpointCommand::Verify(VerifyArgs {
+                config: config.clone(),
+                epoch,
+                all,
+                of: HistoryArgs::default(),
+            }))
+        };
         verify(None, true).expect("both are whole");
         damage(&folder, 8);
         verify(Some(7), false).expect("this one is whole");
@@ -521,7 +604,12 @@ mod tests {
     #[test]
     fn verify_looks_at_what_is_in_whole_files() {
         let (_folder, config) = folder(&[7]);
-        let error = sluice(CheckpointCommand::Verify(VerifyArgs { config, epoch: None, all: false, of: HistoryArgs::default() }));
+        let error = sluice(CheckpointCommand::Verify(VerifyArgs {
+            config,
+            epoch: None,
+            all: false,
+            of: HistoryArgs::default(),
+        }));
         assert!(matches!(error, Err(ProgramError::Damaged(1))), "{error:?}");
     }
 
@@ -529,10 +617,21 @@ mod tests {
     fn list_and_inspect_say_what_is_there() {
         let (folder, config) = folder(&[7]);
         sluice(CheckpointCommand::List(ListArgs { config: config.clone() })).expect("a list");
-        sluice(CheckpointCommand::Inspect(InspectArgs { config: config.clone(), epoch: None, of: HistoryArgs::default() })).expect("a checkpoint");
+        sluice(CheckpointCommand::Inspect(InspectArgs {
+            config: config.clone(),
+            epoch: None,
+            of: HistoryArgs::default(),
+        }))
+        .expect("a checkpoint");
         std::fs::remove_dir_all(folder.path().join("checkpoints")).expect("a removal");
-        sluice(CheckpointCommand::List(ListArgs { config: config.clone() })).expect("an empty list is no fault");
-        let error = sluice(CheckpointCommand::Inspect(InspectArgs { config, epoch: None, of: HistoryArgs::default() })).expect_err("there is none");
+        sluice(CheckpointCommand::List(ListArgs { config: config.clone() }))
+            .expect("an empty list is no fault");
+        let error = sluice(CheckpointCommand::Inspect(InspectArgs {
+            config,
+            epoch: None,
+            of: HistoryArgs::default(),
+        }))
+        .expect_err("there is none");
         assert_eq!(error.to_json()["exit_code"], 1);
     }
 
@@ -540,12 +639,26 @@ mod tests {
     fn prune_keeps_as_many_as_it_is_told() {
         let (_folder, config) = folder(&[7, 8, 9]);
         let checkpoints = open(&config, &GlobalArgs::default(), &[]).expect("a configuration").0;
-        let args = |keep: Option<&str>| PruneArgs { config: config.clone(), keep: keep.map(str::to_string), of: HistoryArgs::default() };
+        let args = |keep: Option<&str>| PruneArgs {
+            config: config.clone(),
+            keep: keep.map(str::to_string),
+            of: HistoryArgs::default(),
+        };
         for (keep, left) in [(None, [9, 8].as_slice()), (Some("1"), &[9])] {
             sluice(CheckpointCommand::Prune(args(keep))).expect("the folder works");
-            assert_eq!(checkpoints.of(history()).list().expect("a list").iter().map(|listed| listed.epoch).collect::<Vec<_>>(), left);
+            assert_eq!(
+                checkpoints
+                    .of(history())
+                    .list()
+                    .expect("a list")
+                    .iter()
+                    .map(|listed| listed.epoch)
+                    .collect::<Vec<_>>(),
+                left
+            );
         }
-        let error = sluice(CheckpointCommand::Prune(args(Some("0")))).expect_err("none would be left");
+        let error =
+            sluice(CheckpointCommand::Prune(args(Some("0")))).expect_err("none would be left");
         assert_eq!(error.to_json()["exit_code"], 2);
     }
 }

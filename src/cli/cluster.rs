@@ -1,10 +1,12 @@
-//! Flags of every command that runs a dataflow: how many workers and processes, with timely's own meaning.
+//! Flags of every command that runs a dataflow: how many workers and processes, with timely's own
+//! meaning.
 
 use super::overrides;
 use crate::config::load::Override;
 use clap::Args;
 
-/// Workers and processes. The values are checked as keys of the configuration, together with all others.
+/// Workers and processes. The values are checked as keys of the configuration, together with all
+/// others.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Cluster options")]
 pub struct ClusterArgs {
@@ -17,7 +19,8 @@ pub struct ClusterArgs {
     /// Which of them this one is, counted from 0
     #[arg(short, long, value_name = "I", env = "SLUICE_PROCESS", hide_env_values = true)]
     pub process: Option<String>,
-    /// File with one host:port a line, one line for each process; without it all are on this machine
+    /// File with one host:port a line, one line for each process; without it all are on this
+    /// machine
     #[arg(long, value_name = "FILE", env = "SLUICE_HOSTFILE", hide_env_values = true)]
     pub hostfile: Option<String>,
 }

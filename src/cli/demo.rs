@@ -6,7 +6,9 @@ use super::serve::ServeArgs;
 use super::{GlobalArgs, load, print, warn};
 use crate::config::load::Override;
 use crate::config::types::Config;
-use crate::jobs::demo::{Asked, Beginning, Comparison, Progress, Summary, Told, WINDOW, Window, demo};
+use crate::jobs::demo::{
+    Asked, Beginning, Comparison, Progress, Summary, Told, WINDOW, Window, demo,
+};
 use crate::telemetry::logging;
 use clap::Args;
 use jiff::Timestamp;
@@ -17,8 +19,10 @@ use world::response::ARMS;
 /// Flags of `sluice demo`.
 #[derive(Clone, Debug, Args)]
 #[command(
-    after_help = "Customers, purchases and what customers answer are simulated; the decisions are those of the dataflow, which learns from the answers.
-Ctrl-C drains and ends it; a second one ends it at once. Nothing is stored, but all histories are kept in memory: about 100 bytes an event.
+    after_help = "Customers, purchases and what customers answer are simulated; the decisions are \
+        those of the dataflow, which learns from the answers.
+Ctrl-C drains and ends it; a second one ends it at once. Nothing is stored, but all histories are \
+kept in memory: about 100 bytes an event.
 By itself it ends when simulated time reaches 2100, after 27 million events.
 
 Examples:
@@ -28,7 +32,13 @@ Examples:
 )]
 pub struct DemoArgs {
     /// Seed of the simulated world
-    #[arg(long, value_name = "S", default_value_t = 1, env = "SLUICE_DEMO_SEED", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "S",
+        default_value_t = 1,
+        env = "SLUICE_DEMO_SEED",
+        hide_env_values = true
+    )]
     pub seed: u64,
     /// Events a second; a thousand of them are a simulated day
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000), env = "SLUICE_DEMO_RATE", hide_env_values = true)]
@@ -36,11 +46,24 @@ pub struct DemoArgs {
     /// Ends by itself after so many seconds
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=31_536_000), env = "SLUICE_DEMO_SECONDS", hide_env_values = true)]
     pub seconds: Option<u64>,
-    /// Width of the confidence term, in units of the reward: half of what lies between two answers of a customer, 400 apart, by default
-    #[arg(long, value_name = "A", default_value = "200", env = "SLUICE_BANDIT_ALPHA", hide_env_values = true)]
+    /// Width of the confidence term, in units of the reward: half of what lies between two answers
+    /// of a customer, 400 apart, by default
+    #[arg(
+        long,
+        value_name = "A",
+        default_value = "200",
+        env = "SLUICE_BANDIT_ALPHA",
+        hide_env_values = true
+    )]
     pub alpha: String,
     /// Time from one epoch to the next: a model that has learned in one decides in the next
-    #[arg(long, value_name = "D", default_value = "100ms", env = "SLUICE_EPOCH_INTERVAL", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "D",
+        default_value = "100ms",
+        env = "SLUICE_EPOCH_INTERVAL",
+        hide_env_values = true
+    )]
     pub interval: String,
     /// Console and API.
     #[command(flatten)]
@@ -54,7 +77,10 @@ impl DemoArgs {
     /// The keys that these flags stand for.
     pub fn overrides(&self) -> Vec<Override> {
         let key = |key, flag, value: &str| Override { key, flag, value: value.to_string() };
-        let own = vec![key("bandit.alpha", "--alpha", &self.alpha), key("epoch.interval", "--interval", &self.interval)];
+        let own = vec![
+            key("bandit.alpha", "--alpha", &self.alpha),
+            key("epoch.interval", "--interval", &self.interval),
+        ];
         [own, self.serve.overrides(), self.cluster.overrides()].concat()
     }
 }
@@ -71,12 +97,17 @@ pub fn run(args: &DemoArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
     let config = loaded.accept()?;
     logging::start(&config.log);
     let features = config.features()?;
-    let asked = Asked { seed: args.seed, rate: args.rate, duration: args.seconds.map(Duration::from_secs) };
+    let asked =
+        Asked { seed: args.seed, rate: args.rate, duration: args.seconds.map(Duration::from_secs) };
     let summary = demo(&config, features, asked, |told| match (told, global.json) {
         (Told::Beginning(beginning), false) => print(&beginning_text(beginning, asked)),
         (Told::Beginning(beginning), true) => print(&beginning_json(beginning, asked).to_string()),
-        (Told::Progress(progress, comparison), false) => print(&progress_text(progress, comparison)),
-        (Told::Progress(progress, comparison), true) => print(&progress_json(progress, comparison).to_string()),
+        (Told::Progress(progress, comparison), false) => {
+            print(&progress_text(progress, comparison))
+        }
+        (Told::Progress(progress, comparison), true) => {
+            print(&progress_json(progress, comparison).to_string())
+        }
     })?;
     print(&if global.json { summary_json(&summary).to_string() } else { summary_text(&summary) })
 }
@@ -84,16 +115,33 @@ pub fn run(args: &DemoArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
 /// What the demo cannot do: (key, what is wrong).
 fn unfit(config: &Config) -> Vec<(&'static str, String)> {
     let faults = [
-        ("processes", config.processes != 1, "the demo runs in 1 process; give it more --workers".to_string()),
-        ("bandit.arms", config.bandit.arms != ARMS, format!("the simulated customers know {}", ARMS.join(", "))),
-        ("input.decimals", config.input.decimals != 2, "the simulated world counts in hundredths".to_string()),
+        (
+            "processes",
+            config.processes != 1,
+            "the demo runs in 1 process; give it more --workers".to_string(),
+        ),
+        (
+            "bandit.arms",
+            config.bandit.arms != ARMS,
+            format!("the simulated customers know {}", ARMS.join(", ")),
+        ),
+        (
+            "input.decimals",
+            config.input.decimals != 2,
+            "the simulated world counts in hundredths".to_string(),
+        ),
     ];
-    faults.into_iter().filter(|(_, wrong, _)| *wrong).map(|(key, _, problem)| (key, problem)).collect()
+    faults
+        .into_iter()
+        .filter(|(_, wrong, _)| *wrong)
+        .map(|(key, _, problem)| (key, problem))
+        .collect()
 }
 
 fn beginning_text(beginning: &Beginning, asked: Asked) -> String {
     format!(
-        "Sluice, simulated: {} customers with {} purchases from seed {}, then {} events a second. Ctrl-C ends it.\n\
+        "Sluice, simulated: {} customers with {} purchases from seed {}, then {} events a second. \
+         Ctrl-C ends it.\n\
          Status page: http://{}",
         grouped(beginning.customers),
         grouped(beginning.purchases),
@@ -122,12 +170,19 @@ fn beginning_json(beginning: &Beginning, asked: Asked) -> Value {
 /// One line of progress, its columns always as wide.
 fn progress_text(progress: &Progress, comparison: &Comparison) -> String {
     let Progress { elapsed, events_per_second, .. } = progress;
-    let so_far = format!("{:>5} s {:>9} events/s", elapsed.as_secs(), grouped(events_per_second.round() as u64));
+    let so_far = format!(
+        "{:>5} s {:>9} events/s",
+        elapsed.as_secs(),
+        grouped(events_per_second.round() as u64)
+    );
     match &progress.last {
-        None if progress.history => format!("{so_far}   reading the history: {} records", grouped(progress.events)),
+        None if progress.history => {
+            format!("{so_far}   reading the history: {} records", grouped(progress.events))
+        }
         None => format!("{so_far}   no decision yet"),
         Some(last) => format!(
-            "{so_far} {:>11} decisions   {}   reward {:>6.1} (best fixed {:.1}, best possible {:.1})",
+            "{so_far} {:>11} decisions   {}   reward {:>6.1} (best fixed {:.1}, best possible \
+             {:.1})",
             grouped(progress.decisions),
             shares_text(last, comparison),
             last.mean_reward,
@@ -158,7 +213,12 @@ fn summary_text(summary: &Summary) -> String {
     let comparison = &summary.comparison;
     let window = |window: &Option<Window>| match window {
         Some(window) => {
-            format!("reward {:>6.1}, regret {:>5.1} a decision, {}", window.mean_reward, window.mean_regret, shares_text(window, comparison))
+            format!(
+                "reward {:>6.1}, regret {:>5.1} a decision, {}",
+                window.mean_reward,
+                window.mean_regret,
+                shares_text(window, comparison)
+            )
         }
         None => "no decision".to_string(),
     };
@@ -203,7 +263,12 @@ fn summary_json(summary: &Summary) -> Value {
 }
 
 fn window_json(window: &Window, comparison: &Comparison) -> Value {
-    let shares: Map<String, Value> = comparison.arms.iter().cloned().zip(window.shares.iter().map(|share| json!(share))).collect();
+    let shares: Map<String, Value> = comparison
+        .arms
+        .iter()
+        .cloned()
+        .zip(window.shares.iter().map(|share| json!(share)))
+        .collect();
     json!({
         "decisions": window.decisions,
         "mean_reward": window.mean_reward,
@@ -213,7 +278,11 @@ fn window_json(window: &Window, comparison: &Comparison) -> Value {
 }
 
 fn shares_text(window: &Window, comparison: &Comparison) -> String {
-    let shares = comparison.arms.iter().zip(&window.shares).map(|(arm, share)| format!("{arm} {:>4.1} %", share * 100.0));
+    let shares = comparison
+        .arms
+        .iter()
+        .zip(&window.shares)
+        .map(|(arm, share)| format!("{arm} {:>4.1} %", share * 100.0));
     shares.collect::<Vec<_>>().join("  ")
 }
 
@@ -233,16 +302,33 @@ mod tests {
     use super::*;
 
     fn comparison() -> Comparison {
-        Comparison { arms: ARMS.map(str::to_string).to_vec(), best_fixed_arm: 1, best_fixed: 330.0, best_possible: 336.24 }
+        Comparison {
+            arms: ARMS.map(str::to_string).to_vec(),
+            best_fixed_arm: 1,
+            best_fixed: 330.0,
+            best_possible: 336.24,
+        }
     }
 
     fn window() -> Window {
-        Window { decisions: 5_000, mean_reward: 321.98, mean_regret: 9.04, shares: vec![0.125, 0.8, 0.0701, 0.0049] }
+        Window {
+            decisions: 5_000,
+            mean_reward: 321.98,
+            mean_regret: 9.04,
+            shares: vec![0.125, 0.8, 0.0701, 0.0049],
+        }
     }
 
     #[test]
     fn thousands_are_told_apart() {
-        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (12_345, "12,345"), (123_456, "123,456"), (1_234_567, "1,234,567")] {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (12_345, "12,345"),
+            (123_456, "123,456"),
+            (1_234_567, "1,234,567"),
+        ] {
             assert_eq!(grouped(number), text);
         }
     }
@@ -261,11 +347,15 @@ mod tests {
         };
         assert_eq!(
             progress_text(&progress, &comparison()),
-            "   12 s     1,003 events/s       5,214 decisions   Email 12.5 %  SMS 80.0 %  Push  7.0 %  Direct Mail  0.5 %   \
+            "   12 s     1,003 events/s       5,214 decisions   Email 12.5 %  SMS 80.0 %  Push  \
+             7.0 %  Direct Mail  0.5 %   \
              reward  322.0 (best fixed 330.0, best possible 336.2)"
         );
         let early = Progress { history: true, last: None, ..progress };
-        assert_eq!(progress_text(&early, &comparison()), "   12 s     1,003 events/s   reading the history: 120,000 records");
+        assert_eq!(
+            progress_text(&early, &comparison()),
+            "   12 s     1,003 events/s   reading the history: 120,000 records"
+        );
     }
 
     #[test]
@@ -291,6 +381,9 @@ mod tests {
         }
         assert!(text.ends_with(&summary.digest));
         let object = summary_json(&summary);
-        assert_eq!((&object["digest"], &object["last"]["shares"]["Direct Mail"]), (&json!(summary.digest), &json!(0.0049)));
+        assert_eq!(
+            (&object["digest"], &object["last"]["shares"]["Direct Mail"]),
+            (&json!(summary.digest), &json!(0.0049))
+        );
     }
 }

@@ -94,13 +94,23 @@ mod tests {
         names(&Cli::command(), "sluice", &mut wanted);
         wanted.sort();
         let pages = pages();
-        let mut found: Vec<&str> = pages.iter().filter_map(|(name, _)| name.strip_suffix(".1")).collect();
+        let mut found: Vec<&str> =
+            pages.iter().filter_map(|(name, _)| name.strip_suffix(".1")).collect();
         found.sort();
         assert_eq!(found, wanted);
         let page = |name: &str| {
-            pages.iter().find(|(file, _)| file == name).map(|(_, page)| String::from_utf8_lossy(page).replace('\\', "")).unwrap_or_default()
+            pages
+                .iter()
+                .find(|(file, _)| file == name)
+                .map(|(_, page)| String::from_utf8_lossy(page).replace('\\', ""))
+                .unwrap_or_default()
         };
-        assert!(page("sluice-run.1").contains("--rebuild") && page("sluice-run.1").contains("--log-level"), "{}", page("sluice-run.1"));
+        assert!(
+            page("sluice-run.1").contains("--rebuild")
+                && page("sluice-run.1").contains("--log-level"),
+            "{}",
+            page("sluice-run.1")
+        );
         assert!(page("sluice-checkpoint-prune.1").contains("--keep"));
     }
 

@@ -17,7 +17,8 @@ use std::path::PathBuf;
 
 /// Flags of `sluice erasures`.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "The places, and what remains there for others to see to, are listed in docs/erasure.md too.
+#[command(after_help = "The places, and what remains there for others to see to, are listed in \
+        docs/erasure.md too.
 
 Examples:
   sluice erasures sluice.toml                 every erasure on record
@@ -40,20 +41,34 @@ pub fn run(args: &ErasuresArgs, global: &GlobalArgs) -> Result<(), ProgramError>
     let config = loaded.accept()?;
     crate::telemetry::logging::start(&config.log);
     let features = config.features()?;
-    let mut records = survey(&config, &features, &TopicIds::UNKNOWN, &Trouble::default(), false).map_err(RunError::from)?;
+    let mut records = survey(&config, &features, &TopicIds::UNKNOWN, &Trouble::default(), false)
+        .map_err(RunError::from)?;
     let identity = records.history().map_err(RunError::from)?.identity;
     let oldest = |location: &Location| -> Result<Option<u64>, ProgramError> {
-        let unnamed = Checkpoints::open(location, &config.job, Fingerprint::of(&config.settings()))?;
+        let unnamed =
+            Checkpoints::open(location, &config.job, Fingerprint::of(&config.settings()))?;
         let epochs = [unnamed.of(identity).epochs()?, unnamed.epochs()?];
         Ok(epochs.into_iter().flatten().min())
     };
-    let (checkpoint, verified) = (oldest(&config.checkpoint.dir)?, oldest(&config.checkpoint.dir.below(VERIFIED))?);
-    let standing = Standing { checkpoint, verified, ..Standing::of(records.as_mut()).map_err(RunError::from)? };
-    let erasures: Vec<Erasure> = standing.erasures.iter().copied().filter(|erasure| args.customer.is_none_or(|of| erasure.customer == of)).collect();
+    let (checkpoint, verified) =
+        (oldest(&config.checkpoint.dir)?, oldest(&config.checkpoint.dir.below(VERIFIED))?);
+    let standing = Standing {
+        checkpoint,
+        verified,
+        ..Standing::of(records.as_mut()).map_err(RunError::from)?
+    };
+    let erasures: Vec<Erasure> = standing
+        .erasures
+        .iter()
+        .copied()
+        .filter(|erasure| args.customer.is_none_or(|of| erasure.customer == of))
+        .collect();
     match (global.json, erasures.is_empty()) {
         (true, _) => print_json(&erasures.iter().map(|erasure| standing.json(erasure)).collect()),
         (false, true) => print("nobody was erased"),
-        (false, false) => print(&erasures.iter().map(|erasure| standing.text(erasure)).collect::<Vec<_>>().join("\n\n")),
+        (false, false) => print(
+            &erasures.iter().map(|erasure| standing.text(erasure)).collect::<Vec<_>>().join("\n\n"),
+        ),
     }
 }
 
@@ -82,11 +97,27 @@ struct Standing {
 impl Standing {
     fn of(records: &mut dyn Records) -> Result<Standing, SinkError> {
         let recorded = records.erasures(0)?;
-        let mut erasures: Vec<Erasure> = recorded.iter().map(|&(epoch, customer, until)| Erasure { customer, until, epoch: Some(epoch) }).collect();
-        let forgotten = records.erased()?.into_iter().filter(|(customer, _)| recorded.iter().all(|(_, known, _)| known != customer));
-        erasures.extend(forgotten.map(|(customer, until)| Erasure { customer, until, epoch: None }));
+        let mut erasures: Vec<Erasure> = recorded
+            .iter()
+            .map(|&(epoch, customer, until)| Erasure { customer, until, epoch: Some(epoch) })
+            .collect();
+        let forgotten = records
+            .erased()?
+            .into_iter()
+            .filter(|(customer, _)| recorded.iter().all(|(_, known, _)| known != customer));
+        erasures.extend(forgotten.map(|(customer, until)| Erasure {
+            customer,
+            until,
+            epoch: None,
+        }));
         let kept = records.kept(0)?.iter().map(|kept| kept.epoch).min();
-        Ok(Standing { erasures, published: records.progress().published, checkpoint: None, verified: None, kept })
+        Ok(Standing {
+            erasures,
+            published: records.progress().published,
+            checkpoint: None,
+            verified: None,
+            kept,
+        })
     }
 
     /// Why a place is not done yet.
@@ -94,14 +125,19 @@ impl Standing {
         let epoch = erasure.epoch?;
         match place.by {
             By::Epoch | By::Nobody => None,
-            By::Mark => (self.published < epoch).then(|| format!("published up to epoch {} only", self.published)),
-            By::Checkpoints => {
-                self.checkpoint.filter(|oldest| *oldest < epoch).map(|oldest| format!("the checkpoint of epoch {oldest} is still there"))
-            }
-            By::Verified => {
-                self.verified.filter(|oldest| *oldest < epoch).map(|oldest| format!("that of epoch {oldest} is still there: run `sluice verify`"))
-            }
-            By::KeptRecords => self.kept.filter(|first| *first < epoch).map(|first| format!("records of epoch {first} are still kept")),
+            By::Mark => (self.published < epoch)
+                .then(|| format!("published up to epoch {} only", self.published)),
+            By::Checkpoints => self
+                .checkpoint
+                .filter(|oldest| *oldest < epoch)
+                .map(|oldest| format!("the checkpoint of epoch {oldest} is still there")),
+            By::Verified => self.verified.filter(|oldest| *oldest < epoch).map(|oldest| {
+                format!("that of epoch {oldest} is still there: run `sluice verify`")
+            }),
+            By::KeptRecords => self
+                .kept
+                .filter(|first| *first < epoch)
+                .map(|first| format!("records of epoch {first} are still kept")),
         }
     }
 
@@ -114,12 +150,17 @@ impl Standing {
     }
 
     fn text(&self, erasure: &Erasure) -> String {
-        let epoch = erasure.epoch.map_or("long ago".to_string(), |epoch| format!("in epoch {epoch}"));
+        let epoch =
+            erasure.epoch.map_or("long ago".to_string(), |epoch| format!("in epoch {epoch}"));
         let head = format!("customer {} erased {} {epoch}", erasure.customer, shown(erasure.until));
         let line = |place: &Place| {
-            let pending = self.pending(place, erasure).map_or(String::new(), |why| format!(" ({why})"));
+            let pending =
+                self.pending(place, erasure).map_or(String::new(), |why| format!(" ({why})"));
             let Place { name, done, remains, .. } = place;
-            format!("  {:8}  {name}: {done}{pending}; remains: {remains}", self.state(place, erasure))
+            format!(
+                "  {:8}  {name}: {done}{pending}; remains: {remains}",
+                self.state(place, erasure)
+            )
         };
         [head].into_iter().chain(PLACES.iter().map(line)).collect::<Vec<_>>().join("\n")
     }
@@ -138,7 +179,8 @@ impl Standing {
 fn shown(until: Millis) -> String {
     match until {
         Millis::MAX => "for ever".to_string(),
-        until => Timestamp::from_millisecond(until).map_or_else(|_| until.to_string(), |instant| format!("up to {instant}")),
+        until => Timestamp::from_millisecond(until)
+            .map_or_else(|_| until.to_string(), |instant| format!("up to {instant}")),
     }
 }
 
@@ -150,21 +192,45 @@ mod tests {
     fn a_place_is_pending_until_what_shows_that_it_is_done() {
         let erasure = Erasure { customer: 17, until: Millis::MAX, epoch: Some(5) };
         let old = Erasure { customer: 3, until: 0, epoch: None };
-        let standing = |published, checkpoint, kept| Standing { erasures: vec![erasure, old], published, checkpoint, verified: checkpoint, kept };
+        let standing = |published, checkpoint, kept| Standing {
+            erasures: vec![erasure, old],
+            published,
+            checkpoint,
+            verified: checkpoint,
+            kept,
+        };
         let states = |standing: &Standing, by: By| {
             let place = PLACES.iter().find(|place| place.by == by).expect("there is one");
             (standing.state(place, &erasure), standing.state(place, &old))
         };
         let (before, after) = (standing(4, Some(4), Some(4)), standing(5, Some(5), Some(5)));
         for by in [By::Mark, By::Checkpoints, By::Verified, By::KeptRecords] {
-            assert_eq!((states(&before, by), states(&after, by)), (("pending", "done"), ("done", "done")), "{by:?}");
+            assert_eq!(
+                (states(&before, by), states(&after, by)),
+                (("pending", "done"), ("done", "done")),
+                "{by:?}"
+            );
         }
-        assert_eq!((states(&before, By::Epoch), states(&before, By::Nobody)), (("done", "done"), ("not ours", "not ours")));
+        assert_eq!(
+            (states(&before, By::Epoch), states(&before, By::Nobody)),
+            (("done", "done"), ("not ours", "not ours"))
+        );
         let text = before.text(&erasure);
         assert!(text.starts_with("customer 17 erased for ever in epoch 5\n  done "), "{text}");
-        assert!(text.contains("the checkpoint of epoch 4 is still there") && text.contains("published up to epoch 4 only"), "{text}");
-        assert!(before.text(&old).starts_with("customer 3 erased up to 1970-01-01T00:00:00Z long ago\n"));
+        assert!(
+            text.contains("the checkpoint of epoch 4 is still there")
+                && text.contains("published up to epoch 4 only"),
+            "{text}"
+        );
+        assert!(
+            before
+                .text(&old)
+                .starts_with("customer 3 erased up to 1970-01-01T00:00:00Z long ago\n")
+        );
         let told = before.json(&erasure);
-        assert_eq!((told["places"].as_array().map(Vec::len), &told["customer_id"]), (Some(PLACES.len()), &json!(17)));
+        assert_eq!(
+            (told["places"].as_array().map(Vec::len), &told["customer_id"]),
+            (Some(PLACES.len()), &json!(17))
+        );
     }
 }

@@ -26,7 +26,8 @@ pub enum ProgramError {
     #[error(transparent)]
     Config(#[from] Faults),
     /// `check` found faults, which it has printed.
-    #[error("{} of the configuration, {} of its connections; all are named above", faults(*.configuration), faults(*.connections))]
+    #[error("{} of the configuration, {} of its connections; all are named \
+        above", faults(*.configuration), faults(*.connections))]
     Check {
         /// Faults of the configuration.
         configuration: usize,
@@ -43,7 +44,10 @@ pub enum ProgramError {
     #[error(transparent)]
     Verify(#[from] VerifyError),
     /// `verify` found differences, which it has printed.
-    #[error("{differences} of what was written differ from what the records give, in {tables} tables; they are named above")]
+    #[error(
+        "{differences} of what was written differ from what the records give, in {tables} tables; \
+         they are named above"
+    )]
     Differs {
         /// How many.
         differences: u64,
@@ -112,8 +116,12 @@ impl ProgramError {
 
     fn blame(&self) -> Blame {
         match self {
-            ProgramError::Config(_) | ProgramError::Check { configuration: 1.., .. } => Blame::Usage,
-            ProgramError::Check { configuration: 0, .. } | ProgramError::Differs { .. } | ProgramError::Damaged(_) => Blame::World,
+            ProgramError::Config(_) | ProgramError::Check { configuration: 1.., .. } => {
+                Blame::Usage
+            }
+            ProgramError::Check { configuration: 0, .. }
+            | ProgramError::Differs { .. }
+            | ProgramError::Damaged(_) => Blame::World,
             ProgramError::Sources(_) => Blame::World,
             ProgramError::Replay(error) => error.blame(),
             ProgramError::Verify(error) => error.blame(),
@@ -125,7 +133,10 @@ impl ProgramError {
             ProgramError::Files(error) => error.blame(),
             ProgramError::Load(error) => error.blame(),
             ProgramError::World(_) => Blame::Usage,
-            ProgramError::Pages(_) | ProgramError::Write(_) | ProgramError::Output(_) | ProgramError::Panicked(_) => Blame::World,
+            ProgramError::Pages(_)
+            | ProgramError::Write(_)
+            | ProgramError::Output(_)
+            | ProgramError::Panicked(_) => Blame::World,
         }
     }
 

@@ -29,10 +29,13 @@ use std::path::Path;
 /// The package's version, with the commit that the program was built from where that is known.
 const VERSION: &str = env!("SLUICE_VERSION");
 
-/// Customer features, contextual bandits and decisions from Kafka to PostgreSQL, exactly once, bit for bit.
+/// Customer features, contextual bandits and decisions from Kafka to PostgreSQL, exactly once, bit
+/// for bit.
 #[derive(Debug, Parser)]
 #[command(name = "sluice", version = VERSION, propagate_version = true, max_term_width = 120, disable_help_subcommand = true)]
-#[command(after_help = "Exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration.")]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration."
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -59,13 +62,15 @@ pub enum Command {
     Bench(bench::BenchArgs),
     /// Makes the topics of a job
     Topics(topics::TopicsArgs),
-    /// Prints the configuration: every key with its default, or what is in force and where it was set
+    /// Prints the configuration: every key with its default, or what is in force and where it was
+    /// set
     Config(config::ConfigArgs),
     /// Lists, inspects, verifies and prunes the checkpoints of a job
     Checkpoint(checkpoint::CheckpointArgs),
     /// Reports what was done with each erased customer, place by place, and what is not done yet
     Erasures(erasures::ErasuresArgs),
-    /// Validates a configuration and its connections without starting, and names every fault at once
+    /// Validates a configuration and its connections without starting, and names every fault at
+    /// once
     Check(check::CheckArgs),
     /// Prints what a shell needs to complete commands and flags
     Completions(docs::CompletionsArgs),
@@ -77,10 +82,24 @@ pub enum Command {
 #[derive(Clone, Debug, Default, Args)]
 pub struct GlobalArgs {
     /// What is logged: off, error, warn, info, debug, trace, or by module as in "info,sluice=debug"
-    #[arg(long, global = true, value_name = "LEVEL", env = "SLUICE_LOG_LEVEL", hide_env_values = true, help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "LEVEL",
+        env = "SLUICE_LOG_LEVEL",
+        hide_env_values = true,
+        help_heading = "Global options"
+    )]
     pub log_level: Option<String>,
     /// How it is logged: text or json
-    #[arg(long, global = true, value_name = "FORMAT", env = "SLUICE_LOG_FORMAT", hide_env_values = true, help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORMAT",
+        env = "SLUICE_LOG_FORMAT",
+        hide_env_values = true,
+        help_heading = "Global options"
+    )]
     pub log_format: Option<String>,
     /// Prints JSON wherever text is printed
     #[arg(long, global = true, env = "SLUICE_JSON", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new(), help_heading = "Global options")]
@@ -90,7 +109,10 @@ pub struct GlobalArgs {
 impl GlobalArgs {
     /// The keys that these flags stand for.
     pub fn overrides(&self) -> Vec<Override> {
-        overrides([("log.level", "--log-level", &self.log_level), ("log.format", "--log-format", &self.log_format)])
+        overrides([
+            ("log.level", "--log-level", &self.log_level),
+            ("log.format", "--log-format", &self.log_format),
+        ])
     }
 }
 
@@ -117,8 +139,12 @@ pub fn dispatch(cli: Cli) -> Result<(), ProgramError> {
 }
 
 /// Flags that are given, as the keys that they stand for.
-fn overrides<const N: usize>(flags: [(&'static str, &'static str, &Option<String>); N]) -> Vec<Override> {
-    let given = |(key, flag, value): (&'static str, &'static str, &Option<String>)| value.clone().map(|value| Override { key, flag, value });
+fn overrides<const N: usize>(
+    flags: [(&'static str, &'static str, &Option<String>); N],
+) -> Vec<Override> {
+    let given = |(key, flag, value): (&'static str, &'static str, &Option<String>)| {
+        value.clone().map(|value| Override { key, flag, value })
+    };
     flags.into_iter().filter_map(given).collect()
 }
 
@@ -140,11 +166,15 @@ pub fn warn(loaded: &Loaded) {
 
 /// The variables of all flags.
 fn flag_variables(command: &clap::Command) -> BTreeSet<String> {
-    let own = command.get_arguments().filter_map(|arg| arg.get_env()).map(|name| name.to_string_lossy().into_owned());
+    let own = command
+        .get_arguments()
+        .filter_map(|arg| arg.get_env())
+        .map(|name| name.to_string_lossy().into_owned());
     own.chain(command.get_subcommands().flat_map(flag_variables)).collect()
 }
 
-/// Prints a result on standard output. A reader that has gone away is no error: it has seen what it wanted.
+/// Prints a result on standard output. A reader that has gone away is no error: it has seen what it
+/// wanted.
 ///
 /// # Errors
 /// Standard output cannot be written.
@@ -167,11 +197,15 @@ pub fn print_json(value: &serde_json::Value) -> Result<(), ProgramError> {
 
 /// An instant on the command line.
 pub fn instant(text: &str) -> Result<i64, String> {
-    crate::config::units::parse_instant(text)
-        .ok_or_else(|| "expected a timestamp such as 2024-03-01T00:00:00Z, 2024-03-01, or milliseconds since 1970".to_string())
+    crate::config::units::parse_instant(text).ok_or_else(|| {
+        "expected a timestamp such as 2024-03-01T00:00:00Z, 2024-03-01, or \
+            milliseconds since 1970"
+            .to_string()
+    })
 }
 
 /// A duration on the command line, in milliseconds.
 pub fn duration(text: &str) -> Result<i64, String> {
-    crate::config::units::parse_duration(text).ok_or_else(|| "expected a duration such as 500ms, 10s, 24h or 7d".to_string())
+    crate::config::units::parse_duration(text)
+        .ok_or_else(|| "expected a duration such as 500ms, 10s, 24h or 7d".to_string())
 }

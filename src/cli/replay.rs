@@ -1,4 +1,5 @@
-//! `sluice replay`: historical files, or a stretch of the topics, through the dataflow as fast as possible.
+//! `sluice replay`: historical files, or a stretch of the topics, through the dataflow as fast as
+//! possible.
 
 use super::cluster::ClusterArgs;
 use super::error::ProgramError;
@@ -15,14 +16,22 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, Args)]
 #[command(group = clap::ArgGroup::new("source").required(true).args(["input", "from"]))]
 #[command(
-    after_help = "The input directory has transactions.jsonl or .csv and, if wanted, customers, interactions, rewards and requests, each also as .gz or .zst.
-Topics are read at the brokers of the configuration, beside a job that may be running and without disturbing it; nothing is late, as with files. \
-WHERE is earliest, latest, a timestamp (as the broker dates records), or offsets, as a file or as they are: '{\"transactions\": {\"0\": 17}}'. \
-Topics and partitions that are left out of the offsets are read whole: of --from from their first record on, of --until to their end. What lies behind a \
-transaction that is open is not read; a warning and held_back in summary.json say how many offsets of which partitions that are.
-The output directory gets features.csv, model.json, thresholds.csv, summary.json and dead_letters.jsonl.
-The exit code is 1 where the files were hardly meant so: all rows of a file, or its first 1,000, are rejected for one reason, or files look like input but \
-have other names (Transactions.csv, rewards.ndjson). The results are written all the same; --allow-rejects takes the files as they are.
+    after_help = "The input directory has transactions.jsonl or .csv and, if wanted, customers, \
+        interactions, rewards and requests, each also as .gz or .zst.
+Topics are read at the brokers of the configuration, beside a job that may be running and without \
+disturbing it; nothing is late, as with files. \
+WHERE is earliest, latest, a timestamp (as the broker dates records), or offsets, as a file or as \
+they are: '{\"transactions\": {\"0\": 17}}'. \
+Topics and partitions that are left out of the offsets are read whole: of --from from their first \
+record on, of --until to their end. What lies behind a \
+transaction that is open is not read; a warning and held_back in summary.json say how many offsets \
+of which partitions that are.
+The output directory gets features.csv, model.json, thresholds.csv, summary.json and \
+dead_letters.jsonl.
+The exit code is 1 where the files were hardly meant so: all rows of a file, or its first 1,000, \
+are rejected for one reason, or files look like input but \
+have other names (Transactions.csv, rewards.ndjson). The results are written all the same; \
+--allow-rejects takes the files as they are.
 
 Examples:
   sluice replay --input history --output results
@@ -30,7 +39,8 @@ Examples:
   sluice replay --input new --output results --thresholds old/thresholds.csv
   sluice replay --config sluice.toml --from earliest --output results
   sluice replay --config sluice.toml --from 2024-03-01 --until 2024-04-01 --output results
-  psql -At -c \"SELECT row_to_json(e) FROM sluice.epochs e WHERE job = 'campaign' ORDER BY epoch\" > epochs.jsonl
+  psql -At -c \"SELECT row_to_json(e) FROM sluice.epochs e WHERE job = 'campaign' ORDER BY epoch\" \
+  > epochs.jsonl
   sluice replay --config sluice.toml --from earliest --epochs epochs.jsonl --output results"
 )]
 pub struct ReplayArgs {
@@ -40,11 +50,20 @@ pub struct ReplayArgs {
     /// Replays the topics instead, from here on: earliest, a timestamp, or offsets
     #[arg(long, value_name = "WHERE", value_parser = first, requires = "config", env = "SLUICE_REPLAY_FROM", hide_env_values = true)]
     pub from: Option<Place>,
-    /// And up to here: latest, a timestamp, or offsets; without it the ends as they are at the start
+    /// And up to here: latest, a timestamp, or offsets; without it the ends as they are at the
+    /// start
     #[arg(long, value_name = "WHERE", value_parser = last, requires = "from", env = "SLUICE_REPLAY_UNTIL", hide_env_values = true)]
     pub until: Option<Place>,
-    /// Cuts them into these epochs, as the table epochs has them, and ends with the last; a JSON object a line
-    #[arg(long, value_name = "FILE", requires = "from", conflicts_with = "until", env = "SLUICE_REPLAY_EPOCHS", hide_env_values = true)]
+    /// Cuts them into these epochs, as the table epochs has them, and ends with the last; a JSON
+    /// object a line
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "from",
+        conflicts_with = "until",
+        env = "SLUICE_REPLAY_EPOCHS",
+        hide_env_values = true
+    )]
     pub epochs: Option<PathBuf>,
     /// Directory for the results; made if it is not there
     #[arg(long, value_name = "DIR", env = "SLUICE_REPLAY_OUTPUT", hide_env_values = true)]
@@ -55,13 +74,15 @@ pub struct ReplayArgs {
     /// Instant that features.csv holds for; without it that of the latest event
     #[arg(long, value_name = "T", value_parser = instant, env = "SLUICE_REPLAY_AS_OF", hide_env_values = true)]
     pub as_of: Option<Millis>,
-    /// Treats the files as streams: each is one partition, read in order, and what is later than this is late
+    /// Treats the files as streams: each is one partition, read in order, and what is later than
+    /// this is late
     #[arg(long, value_name = "D", value_parser = duration, conflicts_with = "from", env = "SLUICE_REPLAY_LATENESS", hide_env_values = true)]
     pub lateness: Option<Millis>,
     /// Published daily thresholds to take instead of computing them, in the form of thresholds.csv
     #[arg(long, value_name = "FILE", env = "SLUICE_REPLAY_THRESHOLDS", hide_env_values = true)]
     pub thresholds: Option<PathBuf>,
-    /// Ends with 0 also where all first rows of a file are rejected for one reason, or files look like input and are not read
+    /// Ends with 0 also where all first rows of a file are rejected for one reason, or files look
+    /// like input and are not read
     #[arg(long, env = "SLUICE_REPLAY_ALLOW_REJECTS", hide_env_values = true)]
     pub allow_rejects: bool,
     /// Workers and processes.
@@ -73,9 +94,11 @@ impl ReplayArgs {
     /// What is replayed. One of the two is given: the command line is refused otherwise.
     fn source(&self) -> Input {
         match (&self.from, &self.input) {
-            (Some(from), _) => {
-                Input::Topics(Span { from: from.clone(), until: self.until.clone().unwrap_or(Place::Latest), epochs: self.epochs.clone() })
-            }
+            (Some(from), _) => Input::Topics(Span {
+                from: from.clone(),
+                until: self.until.clone().unwrap_or(Place::Latest),
+                epochs: self.epochs.clone(),
+            }),
             (None, input) => Input::Files(input.clone().unwrap_or_default()),
         }
     }
@@ -83,23 +106,29 @@ impl ReplayArgs {
 
 /// Where a replay of topics begins.
 fn first(text: &str) -> Result<Place, String> {
-    place(text).filter(|place| *place != Place::Latest).ok_or_else(|| format!("expected earliest, {ELSEWHERE}"))
+    place(text)
+        .filter(|place| *place != Place::Latest)
+        .ok_or_else(|| format!("expected earliest, {ELSEWHERE}"))
 }
 
 /// Where it ends.
 fn last(text: &str) -> Result<Place, String> {
-    place(text).filter(|place| *place != Place::Earliest).ok_or_else(|| format!("expected latest, {ELSEWHERE}"))
+    place(text)
+        .filter(|place| *place != Place::Earliest)
+        .ok_or_else(|| format!("expected latest, {ELSEWHERE}"))
 }
 
 /// What both may be.
-const ELSEWHERE: &str =
-    "a timestamp such as 2024-03-01 or 2024-03-01T00:00:00Z, a file of offsets that is there, or offsets such as {\"transactions\": {\"0\": 17}}";
+const ELSEWHERE: &str = "a timestamp such as 2024-03-01 or 2024-03-01T00:00:00Z, a file of offsets \
+    that is there, or offsets such as {\"transactions\": {\"0\": 17}}";
 
 fn place(text: &str) -> Option<Place> {
     match text.trim() {
         "earliest" => Some(Place::Earliest),
         "latest" => Some(Place::Latest),
-        offsets if offsets.starts_with('{') => serde_json::from_str(offsets).ok().map(Place::Offsets),
+        offsets if offsets.starts_with('{') => {
+            serde_json::from_str(offsets).ok().map(Place::Offsets)
+        }
         other => match instant(other) {
             Ok(instant) => Some(Place::Instant(instant)),
             Err(_) => Path::new(text).is_file().then(|| Place::File(PathBuf::from(text))),
@@ -112,7 +141,8 @@ fn place(text: &str) -> Option<Place> {
 /// # Errors
 /// The configuration is wrong, files cannot be read or written, or a worker ended.
 pub fn run(args: &ReplayArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
-    let mut loaded = load(args.config.as_deref(), &[global.overrides(), args.cluster.overrides()].concat());
+    let mut loaded =
+        load(args.config.as_deref(), &[global.overrides(), args.cluster.overrides()].concat());
     if args.from.is_some() {
         let needed = loaded.config.faults_for_topics();
         loaded.add_faults(needed);
@@ -123,8 +153,16 @@ pub fn run(args: &ReplayArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let thresholds = args.thresholds.as_deref().map(thresholds::read).transpose()?;
     let features = config.features()?;
-    let job = Replay { input: args.source(), output: args.output.clone(), as_of: args.as_of, lateness: args.lateness, thresholds };
-    let Some(Replayed { summary, faults }) = replay(&config, features, &job)? else { return Ok(()) };
+    let job = Replay {
+        input: args.source(),
+        output: args.output.clone(),
+        as_of: args.as_of,
+        lateness: args.lateness,
+        thresholds,
+    };
+    let Some(Replayed { summary, faults }) = replay(&config, features, &job)? else {
+        return Ok(());
+    };
     if global.json {
         print_json(&serde_json::to_value(&summary).unwrap_or_default())?;
     } else {

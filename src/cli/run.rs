@@ -12,15 +12,19 @@ use std::path::PathBuf;
 
 /// Flags of `sluice run`.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "SIGTERM and SIGINT drain: the epoch is finished, committed and checkpointed before the program ends.
+#[command(
+    after_help = "SIGTERM and SIGINT drain: the epoch is finished, committed and checkpointed \
+        before the program ends.
 
 Examples:
   sluice run sluice.toml                        one process, one worker
   sluice run sluice.toml --workers 4            four workers
-  sluice run sluice.toml --reconfigure          with another list of terms or arms, from what is kept
+  sluice run sluice.toml --reconfigure          with another list of terms or arms, from what is \
+  kept
   sluice run sluice.toml --rebuild              with other fields or decimals, anew from the topics
   sluice run sluice.toml -n 2 -p 0 & sluice run sluice.toml -n 2 -p 1
-                                                two processes on this machine")]
+                                                two processes on this machine"
+)]
 pub struct RunArgs {
     /// Configuration file
     #[arg(value_name = "CONFIG")]
@@ -31,13 +35,16 @@ pub struct RunArgs {
     /// Where a job without progress begins: earliest, latest or a timestamp
     #[arg(long, value_name = "WHERE", env = "SLUICE_KAFKA_START", hide_env_values = true)]
     pub start: Option<String>,
-    /// Forget all results and checkpoints of the job and make them anew from the topics, as after a change of features
+    /// Forget all results and checkpoints of the job and make them anew from the topics, as after a
+    /// change of features
     #[arg(long, env = "SLUICE_REBUILD", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new())]
     pub rebuild: bool,
-    /// Go on, or make everything anew, even where retention has removed records: those that the job has not read yet, which is recorded, or had read
+    /// Go on, or make everything anew, even where retention has removed records: those that the job
+    /// has not read yet, which is recorded, or had read
     #[arg(long, env = "SLUICE_ACCEPT_LOSS", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new())]
     pub accept_loss: bool,
-    /// Take other settings over, and compute all results anew from the histories that are kept, without reading the topics again
+    /// Take other settings over, and compute all results anew from the histories that are kept,
+    /// without reading the topics again
     #[arg(long, conflicts_with = "rebuild", env = "SLUICE_RECONFIGURE", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new())]
     pub reconfigure: bool,
     /// Console and API.
@@ -69,5 +76,13 @@ pub fn run(args: &RunArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
     logging::start(&config.log);
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let features = config.features()?;
-    Ok(crate::jobs::run::run(&config, features, Asked { rebuild: args.rebuild, accept_loss: args.accept_loss, reconfigure: args.reconfigure })?)
+    Ok(crate::jobs::run::run(
+        &config,
+        features,
+        Asked {
+            rebuild: args.rebuild,
+            accept_loss: args.accept_loss,
+            reconfigure: args.reconfigure,
+        },
+    )?)
 }

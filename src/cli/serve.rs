@@ -4,7 +4,8 @@ use super::overrides;
 use crate::config::load::Override;
 use clap::Args;
 
-/// Where to serve, and to whom. The values are checked as keys of the configuration, together with all others.
+/// Where to serve, and to whom. The values are checked as keys of the configuration, together with
+/// all others.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Console options")]
 pub struct ServeArgs {

@@ -43,7 +43,10 @@ pub struct CreateArgs {
 impl CreateArgs {
     /// The keys that these flags stand for.
     pub fn overrides(&self) -> Vec<Override> {
-        overrides([("kafka.partitions", "--partitions", &self.partitions), ("kafka.replication", "--replication", &self.replication)])
+        overrides([
+            ("kafka.partitions", "--partitions", &self.partitions),
+            ("kafka.replication", "--replication", &self.replication),
+        ])
     }
 }
 
@@ -62,16 +65,36 @@ fn create(args: &CreateArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
     let config = loaded.accept()?;
     crate::telemetry::logging::start(&config.log);
     if config.kafka.brokers.is_empty() {
-        return Err(Faults::of("kafka.brokers", vec!["expected the brokers to make the topics at, such as \"127.0.0.1:9092\"".to_string()]).into());
+        return Err(Faults::of(
+            "kafka.brokers",
+            vec![
+                "expected the brokers to make the topics at, such as \"127.0.0.1:9092\""
+                    .to_string(),
+            ],
+        )
+        .into());
     }
-    let (partitions, replication) = (config.kafka.partitions.unsigned_abs(), config.kafka.replication.unsigned_abs());
+    let (partitions, replication) =
+        (config.kafka.partitions.unsigned_abs(), config.kafka.replication.unsigned_abs());
     let created = create_topics(&config.kafka_settings(), partitions, replication)?;
     let word = |creation| match creation {
         Creation::Created => "created",
         Creation::Exists => "exists",
     };
     match global.json {
-        true => print_json(&created.iter().map(|(name, creation)| (name.clone(), word(*creation).into())).collect::<serde_json::Map<_, _>>().into()),
-        false => print(&created.iter().map(|(name, creation)| format!("{:8} {name}", word(*creation))).collect::<Vec<_>>().join("\n")),
+        true => print_json(
+            &created
+                .iter()
+                .map(|(name, creation)| (name.clone(), word(*creation).into()))
+                .collect::<serde_json::Map<_, _>>()
+                .into(),
+        ),
+        false => print(
+            &created
+                .iter()
+                .map(|(name, creation)| format!("{:8} {name}", word(*creation)))
+                .collect::<Vec<_>>()
+                .join("\n"),
+        ),
     }
 }

@@ -1,4 +1,5 @@
-//! `sluice verify`: everything once more from the topics, compared with what the running job has written.
+//! `sluice verify`: everything once more from the topics, compared with what the running job has
+//! written.
 
 use super::error::ProgramError;
 use super::{GlobalArgs, load, overrides, print, print_json, warn};
@@ -12,21 +13,33 @@ use std::path::PathBuf;
 /// Flags of `sluice verify`.
 #[derive(Clone, Debug, Args)]
 #[command(
-    after_help = "Reads the topics from where the job began, cuts them into the epochs that it has recorded, and compares every digest and every row of \
-its tables. Nothing of the job is written, and while it runs it goes on undisturbed: what it commits meanwhile is not looked at. While it lasts, one \
-transaction that reads is open, as with a dump of the database. Exit code 1 when something differs; table, key and column of it are named.
+    after_help = "Reads the topics from where the job began, cuts them into the epochs that it has \
+        recorded, and compares every digest and every row of \
+its tables. Nothing of the job is written, and while it runs it goes on undisturbed: what it \
+commits meanwhile is not looked at. While it lasts, one \
+transaction that reads is open, as with a dump of the database. Exit code 1 when something \
+differs; table, key and column of it are named.
 
-Where nothing differs, the state after the last epoch and the rows of the tables are left below checkpoint.dir, in kind=verified. With --since last the \
-next one goes on from there: records of before are not read again, rows of before are compared as all others. It leaves its own in turn, so a job of a \
-year can be verified each night, whatever settings it takes over meanwhile. That a topic no longer holds what it held, only one without --since can tell.
+Where nothing differs, the state after the last epoch and the rows of the tables are left below \
+checkpoint.dir, in kind=verified. With --since last the \
+next one goes on from there: records of before are not read again, rows of before are compared as \
+all others. It leaves its own in turn, so a job of a \
+year can be verified each night, whatever settings it takes over meanwhile. That a topic no longer \
+holds what it held, only one without --since can tell.
 
-Where the first records or epochs are gone and no verification was left, --since oldest begins at the oldest checkpoint of the job from which everything \
-is there. What is in that checkpoint is taken on trust, and a row that was last written before it is not compared; how many there are is told. What it \
-leaves can be gone on from in turn, unless a verification is there that can be gone on from and has taken nothing on trust: that stays. When a verification cannot begin where it was to begin, where one can is \
+Where the first records or epochs are gone and no verification was left, --since oldest begins at \
+the oldest checkpoint of the job from which everything \
+is there. What is in that checkpoint is taken on trust, and a row that was last written before it \
+is not compared; how many there are is told. What it \
+leaves can be gone on from in turn, unless a verification is there that can be gone on from and \
+has taken nothing on trust: that stays. When a verification cannot begin where it was to begin, \
+where one can is \
 looked for and told.
 
-Not compared are the instants at which rows were written, ids that only count, and what people may edit (model_versions.pinned, \
-roi_inputs). In memory it needs what the job needs, and about 300 bytes an interaction and 400 bytes a customer beside that.
+Not compared are the instants at which rows were written, ids that only count, and what people may \
+edit (model_versions.pinned, \
+roi_inputs). In memory it needs what the job needs, and about 300 bytes an interaction and 400 \
+bytes a customer beside that.
 
 Examples:
   sluice verify sluice.toml
@@ -44,7 +57,8 @@ pub struct VerifyArgs {
     /// Worker threads [default: 1]
     #[arg(short, long, value_name = "N", env = "SLUICE_WORKERS", hide_env_values = true)]
     pub workers: Option<String>,
-    /// Go on from the verification before (`last`), begin at the oldest checkpoint (`oldest`), or at the verification or checkpoint of an epoch
+    /// Go on from the verification before (`last`), begin at the oldest checkpoint (`oldest`), or
+    /// at the verification or checkpoint of an epoch
     #[arg(long, value_name = "EPOCH", env = "SLUICE_VERIFY_SINCE", hide_env_values = true)]
     pub since: Option<Since>,
 }
@@ -69,7 +83,9 @@ pub fn run(args: &VerifyArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
     }
     match verdict.differences() {
         0 => Ok(()),
-        differences => Err(ProgramError::Differs { differences, tables: differing(&verdict).count() }),
+        differences => {
+            Err(ProgramError::Differs { differences, tables: differing(&verdict).count() })
+        }
     }
 }
 
@@ -83,9 +99,21 @@ fn describe(verdict: &Verdict) -> String {
     if verdict.differences() == 0 {
         let (rows, tables) = (verdict.rows(), verdict.findings.len());
         let computed = epoch - since;
-        let epochs = if *since > 0 { format!("{computed} epochs since epoch {since}") } else { format!("{computed} epochs") };
-        let line = format!("job `{job}` is what its records give: {epochs}, {rows} rows of {tables} tables compared in {seconds:.1} s");
-        return removed(verdict).into_iter().chain(trusted(verdict)).chain([line]).collect::<Vec<_>>().join("\n");
+        let epochs = if *since > 0 {
+            format!("{computed} epochs since epoch {since}")
+        } else {
+            format!("{computed} epochs")
+        };
+        let line = format!(
+            "job `{job}` is what its records give: {epochs}, {rows} rows of {tables} tables \
+             compared in {seconds:.1} s"
+        );
+        return removed(verdict)
+            .into_iter()
+            .chain(trusted(verdict))
+            .chain([line])
+            .collect::<Vec<_>>()
+            .join("\n");
     }
     let mut lines = Vec::new();
     for findings in differing(verdict) {
@@ -105,10 +133,16 @@ fn describe(verdict: &Verdict) -> String {
 /// What cannot be told, and why.
 fn removed(verdict: &Verdict) -> Option<String> {
     let Removed { records, from } = verdict.removed.as_ref()?;
-    let of = records.iter().map(|(topic, records)| format!("{records} records of `{topic}`")).collect::<Vec<_>>().join(" and ");
+    let of = records
+        .iter()
+        .map(|(topic, records)| format!("{records} records of `{topic}`"))
+        .collect::<Vec<_>>()
+        .join(" and ");
     Some(format!(
-        "{of} that the job has read are no longer there, for the topic is compacted: digests, models and decisions of epochs from {from} on, and contexts and \
-         features of customers with newer records, cannot be told; {} values that differ there are passed over",
+        "{of} that the job has read are no longer there, for the topic is compacted: digests, \
+         models and decisions of epochs from {from} on, and contexts and \
+         features of customers with newer records, cannot be told; {} values that differ there are \
+         passed over",
         verdict.untold()
     ))
 }
@@ -116,17 +150,24 @@ fn removed(verdict: &Verdict) -> Option<String> {
 /// What is taken on trust.
 fn trusted(verdict: &Verdict) -> Option<String> {
     let epoch = verdict.trusted?;
-    let begins = if verdict.since == epoch { "it begins" } else { "the first of the verifications that it goes on from began" };
+    let begins = if verdict.since == epoch {
+        "it begins"
+    } else {
+        "the first of the verifications that it goes on from began"
+    };
     let rows = verdict.uncompared();
     Some(format!(
-        "{begins} at the checkpoint of epoch {epoch}, which no verification has reached: what is in it is taken on trust, and {rows} rows that were last \
+        "{begins} at the checkpoint of epoch {epoch}, which no verification has reached: what is \
+         in it is taken on trust, and {rows} rows that were last \
          written before are not compared"
     ))
 }
 
 fn line(table: &str, Difference { key, column, expected, found }: &Difference) -> String {
     match (column, expected, found) {
-        (Some(column), Some(expected), Some(found)) => format!("{table}: {key}: {column} should be {expected} and is {found}"),
+        (Some(column), Some(expected), Some(found)) => {
+            format!("{table}: {key}: {column} should be {expected} and is {found}")
+        }
         (_, Some(_), _) => format!("{table}: {key}: is missing"),
         _ => format!("{table}: {key}: should not be there"),
     }
@@ -167,22 +208,54 @@ mod tests {
             incomplete: None,
             took: Duration::from_millis(1_250),
         };
-        assert_eq!(describe(&verdict), "job `campaign` is what its records give: 3 epochs, 7 rows of 1 tables compared in 1.2 s");
+        assert_eq!(
+            describe(&verdict),
+            "job `campaign` is what its records give: 3 epochs, 7 rows of 1 tables compared in 1.2 \
+             s"
+        );
         let nightly = describe(&Verdict { epoch: 12, since: 3, ..verdict.clone() });
         assert!(nightly.contains(": 9 epochs since epoch 3, 7 rows"), "{nightly}");
         let begun = Findings { trusted: 5, ..features.clone() };
-        let begun = Verdict { epoch: 12, since: 3, trusted: Some(3), findings: vec![begun], ..verdict.clone() };
+        let begun = Verdict {
+            epoch: 12,
+            since: 3,
+            trusted: Some(3),
+            findings: vec![begun],
+            ..verdict.clone()
+        };
         let (said, told) = (describe(&begun), to_json(&begun));
-        assert!(said.starts_with("it begins at the checkpoint of epoch 3, which no verification has reached") && said.contains("5 rows"), "{said}");
-        assert!(describe(&Verdict { since: 7, ..begun }).contains("goes on from began at the checkpoint of epoch 3"));
-        assert_eq!((&told["trusted_through_epoch"], &told["uncompared_rows"]), (&json!(3), &json!(5)));
+        assert!(
+            said.starts_with(
+                "it begins at the checkpoint of epoch 3, which no verification has reached"
+            ) && said.contains("5 rows"),
+            "{said}"
+        );
+        assert!(
+            describe(&Verdict { since: 7, ..begun })
+                .contains("goes on from began at the checkpoint of epoch 3")
+        );
+        assert_eq!(
+            (&told["trusted_through_epoch"], &told["uncompared_rows"]),
+            (&json!(3), &json!(5))
+        );
         features.untold = 4;
-        let removed = Removed { records: std::collections::BTreeMap::from([("profiles".to_string(), 2)]), from: 9 };
-        let lacking = Verdict { findings: vec![features.clone()], removed: Some(removed), ..verdict.clone() };
+        let removed = Removed {
+            records: std::collections::BTreeMap::from([("profiles".to_string(), 2)]),
+            from: 9,
+        };
+        let lacking =
+            Verdict { findings: vec![features.clone()], removed: Some(removed), ..verdict.clone() };
         let (said, told) = (describe(&lacking), to_json(&lacking));
-        assert!(said.starts_with("2 records of `profiles` that the job has read are no longer there") && said.contains("from 9 on"), "{said}");
+        assert!(
+            said.starts_with("2 records of `profiles` that the job has read are no longer there")
+                && said.contains("from 9 on"),
+            "{said}"
+        );
         assert!(said.contains("4 values") && said.ends_with("compared in 1.2 s"), "{said}");
-        assert_eq!((&told["ok"], &told["removed"]["records"]["profiles"], &told["untold"]), (&json!(true), &json!(2), &json!(4)));
+        assert_eq!(
+            (&told["ok"], &told["removed"]["records"]["profiles"], &told["untold"]),
+            (&json!(true), &json!(2), &json!(4))
+        );
         features.differs("customer_id 5", "monetary", "12.5".to_string(), "13".to_string());
         features.is_missing(|| "customer_id 6".to_string());
         features.is_surplus(|| "customer_id 7".to_string());

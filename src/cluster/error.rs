@@ -15,7 +15,8 @@ pub enum ClusterError {
     SecretFile(String),
     /// The address of this process cannot be listened at.
     #[error(
-        "process {process} cannot listen at {address}: {source}. That has to be an address of this machine, and a port that nobody has: is another process \
+        "process {process} cannot listen at {address}: {source}. That has to be an address of this \
+         machine, and a port that nobody has: is another process \
          {process} running?"
     )]
     Listen {
@@ -27,11 +28,15 @@ pub enum ClusterError {
         source: io::Error,
     },
     /// A process that is called does not know the secret, or the right one knows another.
-    #[error("the process at {0} has another secret: give each process of the job the same cluster.secret_file")]
+    #[error(
+        "the process at {0} has another secret: give each process of the job the same \
+         cluster.secret_file"
+    )]
     Secret(String),
     /// Two processes have one number.
     #[error(
-        "two processes say that they are process {process}: the one at {address} is connected with another one already. Give each process a number of its own \
+        "two processes say that they are process {process}: the one at {address} is connected with \
+         another one already. Give each process a number of its own \
          (--process)"
     )]
     Claimed {
@@ -41,10 +46,16 @@ pub enum ClusterError {
         address: String,
     },
     /// The processes were started differently.
-    #[error("the processes of the job do not fit each other: {0}. Start all with one program, one configuration and the same flags")]
+    #[error(
+        "the processes of the job do not fit each other: {0}. Start all with one program, one \
+         configuration and the same flags"
+    )]
     Differs(String),
     /// The processes have found different things.
-    #[error("the processes of the job do not see the same: {0}. If something has just changed, another start helps")]
+    #[error(
+        "the processes of the job do not see the same: {0}. If something has just changed, another \
+         start helps"
+    )]
     Moved(String),
     /// The workers cannot be started.
     #[error("the processes of the job cannot be connected: {0}")]
@@ -54,12 +65,16 @@ pub enum ClusterError {
     Panicked(#[from] Panicked),
     /// Another process ended, or the network between is gone.
     #[error(
-        "the connection to another process of the job is lost: that process has ended, and its own log says why, or it cannot be reached. None can go on \
+        "the connection to another process of the job is lost: that process has ended, and its own \
+         log says why, or it cannot be reached. None can go on \
          without the others; start all of them again"
     )]
     Lost,
     /// Another process has said that it fails.
-    #[error("another process of the job has failed, and its own log says why. None can go on without the others; start all of them again")]
+    #[error(
+        "another process of the job has failed, and its own log says why. None can go on without \
+         the others; start all of them again"
+    )]
     Elsewhere,
 }
 
@@ -98,9 +113,14 @@ mod tests {
 
     #[test]
     fn a_lost_process_is_told_from_a_panic() {
-        let error = |message: &str| worker_error(Panicked { thread: "worker 0".to_string(), message: message.to_string() });
+        let error = |message: &str| {
+            worker_error(Panicked { thread: "worker 0".to_string(), message: message.to_string() })
+        };
         assert!(matches!(error("MergeQueue poisoned."), ClusterError::Lost));
-        assert!(matches!(error("timely communication error: reading data: connection closed"), ClusterError::Lost));
+        assert!(matches!(
+            error("timely communication error: reading data: connection closed"),
+            ClusterError::Lost
+        ));
         assert!(matches!(error("index out of bounds"), ClusterError::Panicked(_)));
     }
 }

@@ -49,8 +49,16 @@ impl Framed {
     /// The connection to the process `peer`, over this socket and with these keys, if there are
     /// any.
     pub(super) fn new(socket: TcpStream, peer: usize, keys: Option<&Keys>) -> io::Result<Self> {
-        let (sealing, opening) = (Sealing::new(keys.map(|keys| &keys.sending))?, Opening::new(keys.map(|keys| &keys.receiving))?);
-        Ok(Framed { socket, peer, sealing: Arc::new(Mutex::new(sealing)), opening: Arc::new(Mutex::new(opening)) })
+        let (sealing, opening) = (
+            Sealing::new(keys.map(|keys| &keys.sending))?,
+            Opening::new(keys.map(|keys| &keys.receiving))?,
+        );
+        Ok(Framed {
+            socket,
+            peer,
+            sealing: Arc::new(Mutex::new(sealing)),
+            opening: Arc::new(Mutex::new(opening)),
+        })
     }
 }
 
@@ -61,7 +69,8 @@ impl Read for Framed {
             if error.kind() == ErrorKind::InvalidData {
                 tracing::error!(
                     process = self.peer,
-                    "What came from another process is not what it sent: {error}. Something between them changes it."
+                    "What came from another process is not what it sent: {error}. Something \
+                     between them changes it."
                 );
             }
         })
@@ -86,7 +95,12 @@ impl Write for Framed {
 impl Stream for Framed {
     fn try_clone(&self) -> io::Result<Self> {
         let socket = self.socket.try_clone()?;
-        Ok(Framed { socket, peer: self.peer, sealing: Arc::clone(&self.sealing), opening: Arc::clone(&self.opening) })
+        Ok(Framed {
+            socket,
+            peer: self.peer,
+            sealing: Arc::clone(&self.sealing),
+            opening: Arc::clone(&self.opening),
+        })
     }
 
     fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
@@ -120,7 +134,10 @@ enum Tags {
 }
 
 impl Tags {
-    fn new(key: Option<&Code>, init: impl FnOnce(&mut CipherCtx, &Code) -> Result<(), ErrorStack>) -> Result<Self, ErrorStack> {
+    fn new(
+        key: Option<&Code>,
+        init: impl FnOnce(&mut CipherCtx, &Code) -> Result<(), ErrorStack>,
+    ) -> Result<Self, ErrorStack> {
         let Some(key) = key else { return Ok(Tags::Summed) };
         let mut cipher = CipherCtx::new()?;
         init(&mut cipher, key)?;
@@ -145,7 +162,9 @@ struct Sealing {
 
 impl Sealing {
     fn new(key: Option<&Code>) -> Result<Self, ErrorStack> {
-        let tags = Tags::new(key, |cipher, key| cipher.encrypt_init(Some(Cipher::aes_256_gcm()), Some(key), None))?;
+        let tags = Tags::new(key, |cipher, key| {
+            cipher.encrypt_init(Some(Cipher::aes_256_gcm()), Some(key), None)
+        })?;
         Ok(Sealing { tags, count: Count::default(), frame: vec![0; FRAME] })
     }
 
@@ -186,8 +205,18 @@ struct Opening {
 
 impl Opening {
     fn new(key: Option<&Code>) -> Result<Self, ErrorStack> {
-        let tags = Tags::new(key, |cipher, key| cipher.decrypt_init(Some(Cipher::aes_256_gcm()), Some(key), None))?;
-        Ok(Opening { tags, count: Count::default(), received: vec![0; 2 * FRAME], begin: 0, end: 0, text: Vec::new(), taken: 0 })
+        let tags = Tags::new(key, |cipher, key| {
+            cipher.decrypt_init(Some(Cipher::aes_256_gcm()), Some(key), None)
+        })?;
+        Ok(Opening {
+            tags,
+            count: Count::default(),
+            received: vec![0; 2 * FRAME],
+            begin: 0,
+            end: 0,
+            text: Vec::new(),
+            taken: 0,
+        })
     }
 
     /// Text of one frame; 0 at the end of all.
@@ -215,7 +244,9 @@ impl Opening {
             if let Some(length) = received.first_chunk() {
                 let length = u32::from_be_bytes(*length) as usize;
                 if length == 0 || length > TEXT {
-                    return Err(invalid(format!("a frame says that it has {length} bytes, and none has more than {TEXT}")));
+                    return Err(invalid(format!(
+                        "a frame says that it has {length} bytes, and none has more than {TEXT}"
+                    )));
                 }
                 if received.len() >= LENGTH + length + TAG {
                     return Ok(Some(length));
@@ -264,7 +295,11 @@ impl Opening {
                 sum(&nonce, header, sealed) == tag
             }
         };
-        if holds { Ok(()) } else { Err(invalid("the checksum of a frame does not hold".to_string())) }
+        if holds {
+            Ok(())
+        } else {
+            Err(invalid("the checksum of a frame does not hold".to_string()))
+        }
     }
 }
 

@@ -68,7 +68,9 @@ impl From<io::Error> for Refusal {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             ErrorKind::WouldBlock | ErrorKind::TimedOut => Refusal::Silent,
-            ErrorKind::UnexpectedEof => Refusal::Stranger("it closed the connection before it had said who it is".to_string()),
+            ErrorKind::UnexpectedEof => Refusal::Stranger(
+                "it closed the connection before it had said who it is".to_string(),
+            ),
             _ => Refusal::Stranger(error.to_string()),
         }
     }
@@ -89,7 +91,9 @@ enum Verdict {
 impl Verdict {
     fn read(byte: u8) -> Result<Self, Refusal> {
         let all = [Verdict::Heard, Verdict::Secret, Verdict::Claimed];
-        all.into_iter().find(|verdict| *verdict as u8 == byte).ok_or_else(|| foreign("a verdict that there is not"))
+        all.into_iter()
+            .find(|verdict| *verdict as u8 == byte)
+            .ok_or_else(|| foreign("a verdict that there is not"))
     }
 }
 
@@ -111,20 +115,26 @@ pub(super) fn call(socket: &TcpStream, party: &Party, called: usize) -> Result<P
         return Err(Refusal::Secret);
     }
     let (text, their_proof) = line.read_introduction()?;
-    if !proves(&their_proof, &party.secret, Use::Called, &[&mine, &theirs, &proof, &verdict, &text]) {
+    if !proves(&their_proof, &party.secret, Use::Called, &[&mine, &theirs, &proof, &verdict, &text])
+    {
         return Err(Refusal::Secret);
     }
     if Verdict::read(verdict[0])? == Verdict::Claimed {
         return Err(Refusal::Claimed(party.process));
     }
-    let keys = keys(party, &proof, &their_proof).map(|[sending, receiving]| Keys { sending, receiving });
+    let keys =
+        keys(party, &proof, &their_proof).map(|[sending, receiving]| Keys { sending, receiving });
     let peer = Peer { process: said.process, keys };
     met(party, peer, &text, said.process == called && said.calls == party.process)
 }
 
 /// Answers a caller. `claim` gives it the place of the process that it proves to be, unless another
 /// one has that.
-pub(super) fn answer(socket: &TcpStream, party: &Party, claim: impl FnOnce(usize) -> bool) -> Result<Peer, Refusal> {
+pub(super) fn answer(
+    socket: &TcpStream,
+    party: &Party,
+    claim: impl FnOnce(usize) -> bool,
+) -> Result<Peer, Refusal> {
     let mut line = Line::new(socket)?;
     let theirs: [u8; OPENING] = line.read()?;
     let said = Said::read(&theirs)?;
@@ -135,15 +145,19 @@ pub(super) fn answer(socket: &TcpStream, party: &Party, claim: impl FnOnce(usize
         line.write(&[Verdict::Secret as u8])?;
         return Err(Refusal::Secret);
     }
-    let rightly = said.calls == party.process && Identity::from_bytes(&text).is_some_and(|identity| identity.fits(&party.identity));
-    let verdict = [if rightly && !claim(said.process) { Verdict::Claimed } else { Verdict::Heard } as u8];
+    let rightly = said.calls == party.process
+        && Identity::from_bytes(&text).is_some_and(|identity| identity.fits(&party.identity));
+    let verdict =
+        [if rightly && !claim(said.process) { Verdict::Claimed } else { Verdict::Heard } as u8];
     let my_text = party.identity.to_bytes();
-    let proof = code(&party.secret, Use::Called, &[&theirs, &mine, &their_proof, &verdict, &my_text]);
+    let proof =
+        code(&party.secret, Use::Called, &[&theirs, &mine, &their_proof, &verdict, &my_text]);
     line.write(&[&verdict, introduction(&my_text, &proof).as_slice()].concat())?;
     if verdict[0] == Verdict::Claimed as u8 {
         return Err(Refusal::Claimed(said.process));
     }
-    let keys = keys(party, &their_proof, &proof).map(|[receiving, sending]| Keys { sending, receiving });
+    let keys =
+        keys(party, &their_proof, &proof).map(|[receiving, sending]| Keys { sending, receiving });
     let peer = Peer { process: said.process, keys };
     met(party, peer, &text, said.calls == party.process)
 }
@@ -157,7 +171,8 @@ fn keys(party: &Party, caller: &Code, called: &Code) -> Option<[Code; 2]> {
 
 /// The other one, unless it differs. `rightly`: each is the one that the other took it for.
 fn met(party: &Party, peer: Peer, text: &[u8], rightly: bool) -> Result<Peer, Refusal> {
-    let identity = Identity::from_bytes(text).ok_or_else(|| foreign("an introduction that cannot be read"))?;
+    let identity =
+        Identity::from_bytes(text).ok_or_else(|| foreign("an introduction that cannot be read"))?;
     match rightly && identity.fits(&party.identity) {
         true => Ok(peer),
         false => Err(Refusal::Differs { process: peer.process, identity: Box::new(identity) }),
@@ -170,8 +185,15 @@ fn foreign(what: &str) -> Refusal {
 
 fn opening(process: usize, calls: usize) -> Result<[u8; OPENING], Refusal> {
     let mut nonce = Nonce::default();
-    getrandom::fill(&mut nonce).map_err(|error| Refusal::Stranger(format!("there are no random bytes: {error}")))?;
-    let parts = [PROTOCOL.as_slice(), &VERSION.to_be_bytes(), &(process as u32).to_be_bytes(), &(calls as u32).to_be_bytes(), &nonce];
+    getrandom::fill(&mut nonce)
+        .map_err(|error| Refusal::Stranger(format!("there are no random bytes: {error}")))?;
+    let parts = [
+        PROTOCOL.as_slice(),
+        &VERSION.to_be_bytes(),
+        &(process as u32).to_be_bytes(),
+        &(calls as u32).to_be_bytes(),
+        &nonce,
+    ];
     let mut bytes = [0; OPENING];
     bytes.copy_from_slice(&parts.concat());
     Ok(bytes)
@@ -191,9 +213,13 @@ impl Said {
         }
         let version = u16::from_be_bytes([rest[0], rest[1]]);
         if version != VERSION {
-            return Err(Refusal::Stranger(format!("it speaks version {version} of the protocol, and this program version {VERSION}")));
+            return Err(Refusal::Stranger(format!(
+                "it speaks version {version} of the protocol, and this program version {VERSION}"
+            )));
         }
-        let number = |at: usize| u32::from_be_bytes([rest[at], rest[at + 1], rest[at + 2], rest[at + 3]]) as usize;
+        let number = |at: usize| {
+            u32::from_be_bytes([rest[at], rest[at + 1], rest[at + 2], rest[at + 3]]) as usize
+        };
         Ok(Said { process: number(2), calls: number(6) })
     }
 }
@@ -250,7 +276,9 @@ impl<'a> Line<'a> {
     fn read_introduction(&mut self) -> Result<(Vec<u8>, Code), Refusal> {
         let length = u32::from_be_bytes(self.read()?);
         if length > INTRODUCTION {
-            return Err(foreign(&format!("an introduction of {length} bytes, more than the {INTRODUCTION} that one may have")));
+            return Err(foreign(&format!(
+                "an introduction of {length} bytes, more than the {INTRODUCTION} that one may have"
+            )));
         }
         // No more memory than what has come: whoever sends it has proved nothing.
         let mut text = Vec::new();

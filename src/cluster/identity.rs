@@ -6,7 +6,9 @@
 //! waits.
 
 use crate::checkpoint::Fingerprint;
-use crate::config::types::{Bandit, Checkpoint, Config, Epoch, Files, Kafka, Limits, Postgres, Topics};
+use crate::config::types::{
+    Bandit, Checkpoint, Config, Epoch, Files, Kafka, Limits, Postgres, Topics,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -124,8 +126,17 @@ fn values(fingerprint: &Fingerprint) -> BTreeMap<String, String> {
 }
 
 fn of_kafka(kafka: &Kafka) -> BTreeMap<String, String> {
-    let Kafka { brokers, start, group: _, partitions: _, replication: _, topics, properties: _ } = kafka;
-    let Topics { transactions, customers, interactions, rewards, requests, predictions, dead_letters } = topics;
+    let Kafka { brokers, start, group: _, partitions: _, replication: _, topics, properties: _ } =
+        kafka;
+    let Topics {
+        transactions,
+        customers,
+        interactions,
+        rewards,
+        requests,
+        predictions,
+        dead_letters,
+    } = topics;
     let values = [
         ("kafka.brokers", brokers.clone()),
         ("kafka.start", format!("{start:?}").to_lowercase()),
@@ -161,14 +172,20 @@ fn clauses(one: Of<'_>, other: Of<'_>) -> Vec<String> {
 /// not.
 fn shown(one: Option<&String>, other: Option<&String>) -> (String, String) {
     let list = |value: Option<&String>| serde_json::from_str::<Vec<String>>(value?).ok();
-    let (Some(first), Some(second)) = (list(one), list(other)) else { return (short(one), short(other)) };
+    let (Some(first), Some(second)) = (list(one), list(other)) else {
+        return (short(one), short(other));
+    };
     let beyond = |items: &[String], others: &[String]| {
-        let own: Vec<String> = items.iter().filter(|item| !others.contains(item)).cloned().collect();
+        let own: Vec<String> =
+            items.iter().filter(|item| !others.contains(item)).cloned().collect();
         serde_json::Value::from(own).to_string()
     };
     match (beyond(&first, &second), beyond(&second, &first)) {
         (here, there) if here == there => (short(one), short(other)),
-        (here, there) => (format!("a list with {}", short(Some(&here))), format!("one with {}", short(Some(&there)))),
+        (here, there) => (
+            format!("a list with {}", short(Some(&here))),
+            format!("one with {}", short(Some(&there))),
+        ),
     }
 }
 

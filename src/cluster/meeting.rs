@@ -66,7 +66,11 @@ struct Meeting {
 /// It cannot listen at its own address, or another process is not one of this job.
 pub(super) fn meet(hosts: &[String], party: Party) -> Result<Met, ClusterError> {
     let address = &hosts[party.process];
-    let listener = listen(address).map_err(|source| ClusterError::Listen { process: party.process, address: address.clone(), source })?;
+    let listener = listen(address).map_err(|source| ClusterError::Listen {
+        process: party.process,
+        address: address.clone(),
+        source,
+    })?;
     let (tell, told) = unbounded();
     let mut meeting = Meeting {
         connections: hosts.iter().map(|_| None).collect(),
@@ -94,8 +98,12 @@ pub(super) fn meet(hosts: &[String], party: Party) -> Result<Met, ClusterError> 
         meeting.waiting.look(|process| meeting.connections[process].is_some());
     }
     let connected = std::mem::take(&mut meeting.connections).into_iter().enumerate();
-    let framed = connected.map(|(peer, connection)| connection.map(|(socket, keys)| Framed::new(socket, peer, keys.as_ref())).transpose());
-    let connections = framed.collect::<io::Result<_>>().map_err(|error| ClusterError::Start(error.to_string()))?;
+    let framed = connected.map(|(peer, connection)| {
+        connection.map(|(socket, keys)| Framed::new(socket, peer, keys.as_ref())).transpose()
+    });
+    let connections = framed
+        .collect::<io::Result<_>>()
+        .map_err(|error| ClusterError::Start(error.to_string()))?;
     Ok(Met { connections, listener })
 }
 
@@ -108,16 +116,23 @@ fn listen(address: &str) -> io::Result<TcpListener> {
 impl Meeting {
     /// Whether this process is connected with all of these.
     fn are_there(&self, mut processes: Range<usize>) -> bool {
-        processes.all(|process| process == self.party.process || self.connections[process].is_some())
+        processes
+            .all(|process| process == self.party.process || self.connections[process].is_some())
     }
 
     /// Calls a process, on a thread of its own, until it answers.
     fn call(&self, process: usize) -> Result<(), ClusterError> {
-        let (address, party, tell, over) = (self.hosts[process].clone(), Arc::clone(&self.party), self.tell.clone(), Arc::clone(&self.over));
+        let (address, party, tell, over) = (
+            self.hosts[process].clone(),
+            Arc::clone(&self.party),
+            self.tell.clone(),
+            Arc::clone(&self.over),
+        );
         let calling = move || {
             let [mut pause, longest] = CALLS;
             while !over.load(Ordering::Acquire) {
-                let outcome = dial(&address).and_then(|socket| call(&socket, &party, process).map(|peer| (socket, peer)));
+                let outcome = dial(&address)
+                    .and_then(|socket| call(&socket, &party, process).map(|peer| (socket, peer)));
                 let again = matches!(outcome, Err(Refusal::Stranger(_) | Refusal::Silent));
                 // Nobody listens once the meeting is over.
                 drop(tell.send(News::Call(process, outcome)));
@@ -148,9 +163,12 @@ impl Meeting {
                 self.callers.pop_front().into_iter().for_each(|oldest| close(&oldest));
             }
             self.callers.push_back(held);
-            let (party, places, tell) = (Arc::clone(&self.party), Arc::clone(&self.places), self.tell.clone());
+            let (party, places, tell) =
+                (Arc::clone(&self.party), Arc::clone(&self.places), self.tell.clone());
             let looking = move || {
-                let outcome = answer(&socket, &party, |process| claim(&places, party.process, process, &socket));
+                let outcome = answer(&socket, &party, |process| {
+                    claim(&places, party.process, process, &socket)
+                });
                 if outcome.is_err() {
                     close(&socket);
                 }
@@ -162,24 +180,36 @@ impl Meeting {
 
     fn hear(&mut self, news: News) -> Result<(), ClusterError> {
         match news {
-            News::Call(_, Ok((socket, peer))) => self.connections[peer.process] = Some((socket, peer.keys)),
+            News::Call(_, Ok((socket, peer))) => {
+                self.connections[peer.process] = Some((socket, peer.keys))
+            }
             News::Call(process, Err(Refusal::Stranger(why))) => self.waiting.learn(process, why),
             News::Call(process, Err(Refusal::Silent)) => {
-                let why = "it listens and does not answer: it waits for another process, or its job is running already";
+                let why = "it listens and does not answer: it waits for another process, or its \
+                    job is running already";
                 self.waiting.learn(process, why.to_string());
             }
-            News::Call(process, Err(refusal)) => return Err(self.failed(refusal, &self.hosts[process])),
+            News::Call(process, Err(refusal)) => {
+                return Err(self.failed(refusal, &self.hosts[process]));
+            }
             News::Caller(_, Ok((socket, peer))) => {
                 self.callers.retain(|caller| caller.peer_addr().ok() != socket.peer_addr().ok());
                 self.connections[peer.process] = Some((socket, peer.keys));
             }
             News::Caller(from, Err(refusal)) => {
-                self.callers.retain(|caller| caller.peer_addr().is_ok_and(|address| address != from));
+                self.callers
+                    .retain(|caller| caller.peer_addr().is_ok_and(|address| address != from));
                 let why = match refusal {
                     Refusal::Stranger(why) => why,
-                    Refusal::Silent => format!("it did not say who it is within {} s", PATIENCE.as_secs()),
-                    Refusal::Secret => "it has another secret (cluster.secret_file) or none".to_string(),
-                    Refusal::Claimed(process) => format!("another process {process} of the job is connected already"),
+                    Refusal::Silent => {
+                        format!("it did not say who it is within {} s", PATIENCE.as_secs())
+                    }
+                    Refusal::Secret => {
+                        "it has another secret (cluster.secret_file) or none".to_string()
+                    }
+                    Refusal::Claimed(process) => {
+                        format!("another process {process} of the job is connected already")
+                    }
                     Refusal::Differs { .. } => return Err(self.failed(refusal, &from.to_string())),
                 };
                 self.waiting.stranger(Some(from), &why);
@@ -196,13 +226,20 @@ impl Meeting {
                 let differences = self.party.identity.differences(me, &identity, process);
                 if differences.clauses.is_empty() {
                     return ClusterError::Differs(format!(
-                        "{address} is process {process}, which is not what the hostfile of process {me} or its own says"
+                        "{address} is process {process}, which is not what the hostfile of process \
+                         {me} or its own says"
                     ));
                 }
                 let told = differences.clauses.join("; ");
-                if differences.lasting { ClusterError::Differs(told) } else { ClusterError::Moved(told) }
+                if differences.lasting {
+                    ClusterError::Differs(told)
+                } else {
+                    ClusterError::Moved(told)
+                }
             }
-            Refusal::Claimed(process) => ClusterError::Claimed { process, address: address.to_string() },
+            Refusal::Claimed(process) => {
+                ClusterError::Claimed { process, address: address.to_string() }
+            }
             Refusal::Secret => ClusterError::Secret(address.to_string()),
             Refusal::Stranger(why) => ClusterError::Start(why),
             Refusal::Silent => ClusterError::Start(format!("{address} is silent")),
@@ -239,7 +276,9 @@ fn dial(address: &str) -> Result<TcpStream, Refusal> {
     for address in address.to_socket_addrs().map_err(unreachable)? {
         match TcpStream::connect_timeout(&address, PATIENCE) {
             // Where nobody listens, the system may give the own end the very port that is called.
-            Ok(socket) if socket.local_addr().ok() == socket.peer_addr().ok() => last = Refusal::Stranger("nobody listens there".to_string()),
+            Ok(socket) if socket.local_addr().ok() == socket.peer_addr().ok() => {
+                last = Refusal::Stranger("nobody listens there".to_string())
+            }
             Ok(socket) => return Ok(socket),
             Err(error) => last = unreachable(error),
         }
@@ -277,7 +316,11 @@ fn close(socket: &TcpStream) {
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), ClusterError> {
-    Builder::new().name(name.to_string()).spawn(work).map(drop).map_err(|error| ClusterError::Start(format!("no thread can be started: {error}")))
+    Builder::new()
+        .name(name.to_string())
+        .spawn(work)
+        .map(drop)
+        .map_err(|error| ClusterError::Start(format!("no thread can be started: {error}")))
 }
 
 #[cfg(test)]

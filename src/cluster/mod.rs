@@ -1,7 +1,8 @@
 //! Starts the workers of this process, alone or together with other processes, and waits for them.
 //!
-//! Processes know each other before timely sees a byte: `meeting` finds them, in a `handshake` each proves who it is, its `identity` is what has to be the same
-//! in all, and `frames` are what goes between them afterwards. A process that is alone opens no port.
+//! Processes know each other before timely sees a byte: `meeting` finds them, in a `handshake` each
+//! proves who it is, its `identity` is what has to be the same in all, and `frames` are what goes
+//! between them afterwards. A process that is alone opens no port.
 
 mod error;
 mod frames;
@@ -56,21 +57,35 @@ impl Cluster {
     pub fn of(config: &Config) -> Result<Self, ClusterError> {
         let hosts = config.hosts().map_err(ClusterError::Hosts)?;
         let secret = config.cluster_secret().map_err(ClusterError::SecretFile)?;
-        Ok(Cluster { workers: config.workers, process: config.process, hosts, secret, identity: Identity::of(config) })
+        Ok(Cluster {
+            workers: config.workers,
+            process: config.process,
+            hosts,
+            secret,
+            identity: Identity::of(config),
+        })
     }
 
     /// One process that has to do with no other, however many the job has.
     pub fn alone(config: &Config) -> Self {
         let hosts = vec![String::new()];
-        Cluster { workers: config.workers, process: 0, hosts, secret: Secret::default(), identity: Identity::default() }
+        Cluster {
+            workers: config.workers,
+            process: 0,
+            hosts,
+            secret: Secret::default(),
+            identity: Identity::default(),
+        }
     }
 
-    /// The same, where one thing more has to be the same in all processes: what they were started with beside the configuration.
+    /// The same, where one thing more has to be the same in all processes: what they were started
+    /// with beside the configuration.
     pub fn started_with(self, what: &str, value: impl ToString) -> Self {
         Cluster { identity: self.identity.started_with(what, value), ..self }
     }
 
-    /// The same, where all processes have to find the same in one thing more, as far as each of them finds anything.
+    /// The same, where all processes have to find the same in one thing more, as far as each of
+    /// them finds anything.
     pub fn finding(self, what: &str, value: impl ToString) -> Self {
         Cluster { identity: self.identity.finding(what, value), ..self }
     }
@@ -95,7 +110,11 @@ impl Cluster {
     /// # Errors
     /// It cannot listen at its own address, or another process is not one of this job.
     pub fn connect(&self) -> Result<Connected, ClusterError> {
-        let party = || Party { process: self.process, secret: self.secret.clone(), identity: self.identity.clone() };
+        let party = || Party {
+            process: self.process,
+            secret: self.secret.clone(),
+            identity: self.identity.clone(),
+        };
         let met = if self.has_others() { Some(meet(&self.hosts, party())?) } else { None };
         Ok(Connected { workers: self.workers, process: self.process, met })
     }
@@ -115,8 +134,8 @@ impl Cluster {
 }
 
 impl Connected {
-    /// Runs `work` on each worker of this process until all have returned, or one has failed or panicked: the others would wait for it for ever, so they
-    /// are left to the end of the process.
+    /// Runs `work` on each worker of this process until all have returned, or one has failed or
+    /// panicked: the others would wait for it for ever, so they are left to the end of the process.
     ///
     /// # Errors
     /// The processes have lost each other, or what the first worker failed with.
@@ -129,18 +148,21 @@ impl Connected {
         let (tell, told) = unbounded();
         let telling = move |worker: &mut Worker| {
             let name = format!("worker {}", worker.index());
-            let outcome = caught(&name, || work(worker)).unwrap_or_else(|panicked| Err(worker_error(panicked).into()));
+            let outcome = caught(&name, || work(worker))
+                .unwrap_or_else(|panicked| Err(worker_error(panicked).into()));
             let failed = outcome.is_err();
             // Whoever has heard of a failure listens no more.
             drop(tell.send(outcome));
             if failed {
-                // What it has half done must not go on as if it were whole; this ends its thread, and its connections to other processes.
+                // What it has half done must not go on as if it were whole; this ends its thread,
+                // and its connections to other processes.
                 resume_unwind(Box::new("told already"));
             }
         };
         let workers = self.workers;
         let (builders, others) = self.build().map_err(ClusterError::Start)?;
-        let guards = execute_from(builders, others, settings(), telling).map_err(ClusterError::Start)?;
+        let guards =
+            execute_from(builders, others, settings(), telling).map_err(ClusterError::Start)?;
         let mut results = Vec::new();
         for outcome in told.iter().take(workers) {
             match outcome {
@@ -166,10 +188,23 @@ impl Connected {
             (None, workers) => CommunicationConfig::Process(workers).try_build(),
             (Some(Met { connections, listener }), workers) => {
                 let hooks = Hooks::default();
-                let local = ProcessBuilder::new_typed_vector(workers, hooks.refill.clone(), hooks.spill.clone());
-                let built = initialize_networking_from_sockets(local, connections, self.process, workers, hooks);
+                let local = ProcessBuilder::new_typed_vector(
+                    workers,
+                    hooks.refill.clone(),
+                    hooks.spill.clone(),
+                );
+                let built = initialize_networking_from_sockets(
+                    local,
+                    connections,
+                    self.process,
+                    workers,
+                    hooks,
+                );
                 let (builders, guard) = built.map_err(|error| error.to_string())?;
-                Ok((builders.into_iter().map(AllocatorBuilder::Tcp).collect(), Box::new((guard, listener))))
+                Ok((
+                    builders.into_iter().map(AllocatorBuilder::Tcp).collect(),
+                    Box::new((guard, listener)),
+                ))
             }
         }
     }
@@ -177,7 +212,10 @@ impl Connected {
 
 fn settings() -> WorkerConfig {
     let mut worker = WorkerConfig::default();
-    differential_dataflow::configure(&mut worker, &differential_dataflow::Config::default().idle_merge_effort(Some(1000)));
+    differential_dataflow::configure(
+        &mut worker,
+        &differential_dataflow::Config::default().idle_merge_effort(Some(1000)),
+    );
     worker
 }
 
@@ -185,7 +223,10 @@ fn settings() -> WorkerConfig {
 mod tests {
     use super::*;
 
-    fn run(workers: usize, work: fn(usize) -> Result<usize, ClusterError>) -> Result<Vec<usize>, ClusterError> {
+    fn run(
+        workers: usize,
+        work: fn(usize) -> Result<usize, ClusterError>,
+    ) -> Result<Vec<usize>, ClusterError> {
         Connected { workers, process: 0, met: None }.run(move |worker| work(worker.index()))
     }
 
@@ -197,9 +238,13 @@ mod tests {
         // The others never end by themselves.
         let alone = |index: usize| if index == 1 { Err(ClusterError::Elsewhere) } else { wait() };
         assert!(matches!(run(3, alone), Err(ClusterError::Elsewhere)));
-        let panicking = |index: usize| if index == 2 { panic!("row {index} is gone") } else { wait() };
+        let panicking =
+            |index: usize| if index == 2 { panic!("row {index} is gone") } else { wait() };
         let error = run(3, panicking).expect_err("it panics").to_string();
-        assert_eq!(error, "the thread `worker 2` panicked, which is a fault of this program: row 2 is gone");
+        assert_eq!(
+            error,
+            "the thread `worker 2` panicked, which is a fault of this program: row 2 is gone"
+        );
     }
 
     fn wait() -> Result<usize, ClusterError> {

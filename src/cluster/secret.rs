@@ -41,7 +41,8 @@ pub(super) fn proves(claimed: &Code, secret: &Secret, what_for: Use, parts: &[&[
 }
 
 fn mac(secret: &Secret, what_for: Use, parts: &[&[u8]]) -> Hmac<Sha256> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()).expect("HMAC takes a key of any length");
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes())
+        .expect("HMAC takes a key of any length");
     mac.update(&[what_for as u8]);
     for part in parts {
         mac.update(&(part.len() as u64).to_be_bytes());
@@ -68,7 +69,10 @@ mod tests {
             ("a", Use::FromCaller, [b"ab", b"c"]),
             ("a", Use::Caller, [b"a", b"bc"]),
         ] {
-            assert!(!proves(&right, &secret(secret_text), what_for, &parts), "{secret_text} {what_for:?} {parts:?}");
+            assert!(
+                !proves(&right, &secret(secret_text), what_for, &parts),
+                "{secret_text} {what_for:?} {parts:?}"
+            );
         }
     }
 

@@ -25,8 +25,13 @@ pub(super) struct Waiting {
 impl Waiting {
     /// All others, seen from the process `own`.
     pub(super) fn new(hosts: &[String], own: usize) -> Self {
-        let why = |process: usize| if process < own { "it does not answer" } else { "it has not called" };
-        let processes = hosts.iter().enumerate().map(|(process, host)| (host.clone(), why(process).to_string())).collect();
+        let why =
+            |process: usize| if process < own { "it does not answer" } else { "it has not called" };
+        let processes = hosts
+            .iter()
+            .enumerate()
+            .map(|(process, host)| (host.clone(), why(process).to_string()))
+            .collect();
         Waiting { processes, own, due: Instant::now() + FIRST, strangers: 0, quiet_until: None }
     }
 
@@ -45,8 +50,14 @@ impl Waiting {
     }
 
     fn missing(&self, is_there: impl Fn(usize) -> bool) -> String {
-        let missing = self.processes.iter().enumerate().filter(|(process, _)| *process != self.own && !is_there(*process));
-        let named: Vec<String> = missing.map(|(process, (host, why))| format!("process {process} at {host} ({why})")).collect();
+        let missing = self
+            .processes
+            .iter()
+            .enumerate()
+            .filter(|(process, _)| *process != self.own && !is_there(*process));
+        let named: Vec<String> = missing
+            .map(|(process, (host, why))| format!("process {process} at {host} ({why})"))
+            .collect();
         named.join(" and ")
     }
 
@@ -59,7 +70,10 @@ impl Waiting {
         }
         self.quiet_until = Some(now + STRANGERS);
         let from = from.map_or("an address that is not known".to_string(), |from| from.to_string());
-        tracing::warn!(all = self.strangers, "Whoever called from {from} is no process of this job and was sent away: {why}.");
+        tracing::warn!(
+            all = self.strangers,
+            "Whoever called from {from} is no process of this job and was sent away: {why}."
+        );
     }
 }
 
@@ -73,6 +87,10 @@ mod tests {
         let mut waiting = Waiting::new(&hosts, 1);
         waiting.learn(0, "connection refused".to_string());
         let missing = waiting.missing(|process| process == 2);
-        assert_eq!(missing, "process 0 at 10.0.0.0:2101 (connection refused) and process 3 at 10.0.0.3:2101 (it has not called)");
+        assert_eq!(
+            missing,
+            "process 0 at 10.0.0.0:2101 (connection refused) and process 3 at 10.0.0.3:2101 (it \
+             has not called)"
+        );
     }
 }

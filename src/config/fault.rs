@@ -87,7 +87,8 @@ pub struct Faults(pub Vec<Fault>);
 impl Faults {
     /// Problems of one key.
     pub fn of(key: &str, problems: Vec<String>) -> Self {
-        let fault = |problem| Fault { key: key.to_string(), value: None, origin: Origin::Default, problem };
+        let fault =
+            |problem| Fault { key: key.to_string(), value: None, origin: Origin::Default, problem };
         Faults(problems.into_iter().map(fault).collect())
     }
 }

@@ -17,7 +17,10 @@ pub fn key(topic: Topic) -> &'static str {
 pub fn fault(topic: Topic, here: &str, there: &str) -> Option<String> {
     if field_names(topic).all(|name| name != here) {
         let names: Vec<&str> = field_names(topic).collect();
-        return Some(format!("`{here}` is no field here; the name on the left is one of {}", names.join(", ")));
+        return Some(format!(
+            "`{here}` is no field here; the name on the left is one of {}",
+            names.join(", ")
+        ));
     }
     if there.is_empty() {
         return Some(format!("expected the name that `{here}` has in the source"));

@@ -24,7 +24,10 @@ use dataflows::customer::Features;
 use dataflows::customer::context::INTERCEPT;
 use dataflows::event::text::reward_q16;
 use dataflows::event::{DAY, Topic};
-use dataflows::settings::{BanditSettings, CustomerSettings, Emit, HighValue, InputSettings, Serving, Settings, Term, TimeSettings, Transform};
+use dataflows::settings::{
+    BanditSettings, CustomerSettings, Emit, HighValue, InputSettings, Serving, Settings, Term,
+    TimeSettings, Transform,
+};
 use std::path::{Path, PathBuf};
 use types::{Config, DecideOn, Fields, HighValueRule, Http, Postgres, Start};
 use units::format_duration;
@@ -84,7 +87,8 @@ impl Config {
     /// Never for a configuration that was accepted: its faults are these.
     pub fn features(&self) -> Result<Features, fault::Faults> {
         let settings = self.settings();
-        Features::new(&settings.input, &settings.customer).map_err(|problems| fault::Faults::of("context.terms", problems))
+        Features::new(&settings.input, &settings.customer)
+            .map_err(|problems| fault::Faults::of("context.terms", problems))
     }
 
     /// Names of the topics, in the order of [`Topic::ALL`].
@@ -121,7 +125,8 @@ impl Config {
     pub fn postgres_settings(&self, features: &Features) -> PostgresSettings {
         PostgresSettings {
             keep_model_versions: self.postgres.keep_models,
-            dead_letter_days: u32::try_from(self.postgres.keep_dead_letters / DAY).unwrap_or(u32::MAX),
+            dead_letter_days: u32::try_from(self.postgres.keep_dead_letters / DAY)
+                .unwrap_or(u32::MAX),
             keep: Keep {
                 interactions: self.postgres.keep_interactions,
                 decisions: self.postgres.keep_decisions,
@@ -165,15 +170,28 @@ impl Config {
         faults.extend(self.http.fault());
         faults.extend(self.postgres.faults());
         if self.files.dir.is_some() && !self.postgres.url.is_empty() {
-            faults.push(("files.dir", "expected only one of files.dir and postgres.url: results go to one place".to_string()));
+            faults.push((
+                "files.dir",
+                "expected only one of files.dir and postgres.url: results go to one place"
+                    .to_string(),
+            ));
         }
         if !self.customers.high_value.is_exact(self.input.decimals) {
-            faults.push(("customers.high_value", format!("expected no more than the {} decimals of input.decimals", self.input.decimals)));
+            faults.push((
+                "customers.high_value",
+                format!(
+                    "expected no more than the {} decimals of input.decimals",
+                    self.input.decimals
+                ),
+            ));
         }
         let least_keep = self.settings().time.least_keep();
         if self.history.keep.is_some_and(|keep| keep < least_keep) {
             let sum = "epoch.lateness + bandit.attribution_window + 3 days";
-            faults.push(("history.keep", format!("expected at least {}, which is {sum}", format_duration(least_keep))));
+            faults.push((
+                "history.keep",
+                format!("expected at least {}, which is {sum}", format_duration(least_keep)),
+            ));
         }
         faults.extend(self.fields.faults());
         faults.extend(self.feature_faults());
@@ -187,15 +205,21 @@ impl Config {
             let customer = CustomerSettings { context, ..settings.customer.clone() };
             Features::new(&settings.input, &customer).err().unwrap_or_default()
         };
-        let of_lists = faults(vec![Term { feature: INTERCEPT.to_string(), transform: Transform::Identity }]);
-        let of_terms = faults(self.context.terms.clone()).into_iter().filter(|problem| !of_lists.contains(problem));
+        let of_lists =
+            faults(vec![Term { feature: INTERCEPT.to_string(), transform: Transform::Identity }]);
+        let of_terms = faults(self.context.terms.clone())
+            .into_iter()
+            .filter(|problem| !of_lists.contains(problem));
         let of_terms: Vec<_> = of_terms.map(|problem| ("context.terms", problem)).collect();
         of_lists.iter().map(|problem| ("customers", problem.clone())).chain(of_terms).collect()
     }
 
     /// What reading the topics needs and has no default: (key, what is wrong).
     pub fn faults_for_topics(&self) -> Vec<(&'static str, String)> {
-        let fault = ("kafka.brokers", "expected the brokers to read from, such as \"127.0.0.1:9092\"".to_string());
+        let fault = (
+            "kafka.brokers",
+            "expected the brokers to read from, such as \"127.0.0.1:9092\"".to_string(),
+        );
         self.kafka.brokers.is_empty().then_some(fault).into_iter().collect()
     }
 
@@ -203,7 +227,8 @@ impl Config {
     pub fn faults_for_run(&self) -> Vec<(&'static str, String)> {
         let mut faults = self.faults_for_topics();
         if self.postgres.url.is_empty() && self.journal_folder().is_none() {
-            let problem = "expected a folder: without postgres.url the progress is kept beside the checkpoints, and an object store has no lock \
+            let problem = "expected a folder: without postgres.url the progress is kept beside the \
+                checkpoints, and an object store has no lock \
                            that ends with the process";
             faults.push(("checkpoint.dir", problem.to_string()));
         }
@@ -214,14 +239,17 @@ impl Config {
     pub fn faults_for_verify(&self) -> Vec<(&'static str, String)> {
         let mut faults = self.faults_for_topics();
         if self.postgres.url.is_empty() {
-            let problem = "expected the database of the job, whose tables are compared; without one, `sluice replay --config CONFIG --from earliest` \
-                           computes the model anew, and its digest can be compared with the newest one in the job's journal";
+            let problem = "expected the database of the job, whose tables are compared; without \
+                one, `sluice replay --config CONFIG --from earliest` \
+                           computes the model anew, and its digest can be compared with the newest \
+                           one in the job's journal";
             faults.push(("postgres.url", problem.to_string()));
         }
         faults
     }
 
-    /// Where the journal of a job without a database lies; `None` where a database keeps the progress, or where there can be none.
+    /// Where the journal of a job without a database lies; `None` where a database keeps the
+    /// progress, or where there can be none.
     pub fn journal_folder(&self) -> Option<PathBuf> {
         self.job_folder().filter(|_| self.postgres.url.is_empty())
     }
@@ -249,7 +277,9 @@ impl Http {
             Err(problem) => Some(("http.api_token_file", problem)),
             Ok(None) if !self.listen.ip().is_loopback() && !self.insecure => Some((
                 "http.listen",
-                "others can reach this address: set http.api_token_file, or http.insecure = true to do without a token".to_string(),
+                "others can reach this address: set http.api_token_file, or http.insecure = true \
+                 to do without a token"
+                    .to_string(),
             )),
             Ok(_) => None,
         }
@@ -269,9 +299,17 @@ impl Postgres {
 
     /// The password that stands beside the address.
     fn password(&self) -> Result<Option<secret::Secret>, Problem> {
-        let file = self.password_file.as_deref().map(secret_file).transpose().map_err(|problem| ("postgres.password_file", problem))?;
+        let file = self
+            .password_file
+            .as_deref()
+            .map(secret_file)
+            .transpose()
+            .map_err(|problem| ("postgres.password_file", problem))?;
         if file.is_some() && !self.password.is_empty() {
-            return Err(("postgres.password_file", "expected a password either here or in postgres.password, not both".to_string()));
+            return Err((
+                "postgres.password_file",
+                "expected a password either here or in postgres.password, not both".to_string(),
+            ));
         }
         Ok(file.or_else(|| Some(self.password.clone()).filter(|password| !password.is_empty())))
     }
@@ -333,7 +371,9 @@ impl HighValueRule {
     fn minor_units(self, decimals: u32) -> HighValue {
         match self {
             HighValueRule::Percentile(percentile) => HighValue::Percentile(percentile),
-            HighValueRule::Amount { ten_thousandths } => HighValue::Fixed(ten_thousandths / step(decimals)),
+            HighValueRule::Amount { ten_thousandths } => {
+                HighValue::Fixed(ten_thousandths / step(decimals))
+            }
         }
     }
 
@@ -360,13 +400,17 @@ impl Fields {
     }
 
     fn aliases(&self) -> Vec<(Topic, String, String)> {
-        let of = |topic| self.of(topic).iter().map(move |(here, there)| (topic, here.clone(), there.clone()));
+        let of = |topic| {
+            self.of(topic).iter().map(move |(here, there)| (topic, here.clone(), there.clone()))
+        };
         Topic::ALL.into_iter().flat_map(of).collect()
     }
 
     fn faults(&self) -> Vec<(&'static str, String)> {
         let of = |topic| {
-            self.of(topic).iter().filter_map(move |(here, there)| fields::fault(topic, here, there).map(|problem| (fields::key(topic), problem)))
+            self.of(topic).iter().filter_map(move |(here, there)| {
+                fields::fault(topic, here, there).map(|problem| (fields::key(topic), problem))
+            })
         };
         Topic::ALL.into_iter().flat_map(of).collect()
     }

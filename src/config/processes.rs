@@ -18,19 +18,34 @@ impl Config {
     /// The file cannot be read, or has not one line for each process: a sentence for the key `hostfile`.
     pub fn hosts(&self) -> Result<Vec<String>, String> {
         let Some(path) = &self.hostfile else {
-            return Ok((0..self.processes).map(|process| format!("localhost:{}", FIRST_PORT + process)).collect());
+            return Ok((0..self.processes)
+                .map(|process| format!("localhost:{}", FIRST_PORT + process))
+                .collect());
         };
-        let text = std::fs::read_to_string(path).map_err(|error| format!("cannot be read: {error}"))?;
-        let hosts: Vec<String> = text.lines().map(|line| line.trim().to_string()).filter(|line| !line.is_empty()).collect();
+        let text =
+            std::fs::read_to_string(path).map_err(|error| format!("cannot be read: {error}"))?;
+        let hosts: Vec<String> = text
+            .lines()
+            .map(|line| line.trim().to_string())
+            .filter(|line| !line.is_empty())
+            .collect();
         if let Some(bad) = hosts.iter().find(|host| !is_address(host)) {
             return Err(format!("expected host:port on each line, not {bad:?}"));
         }
-        if let Some((_, host)) = hosts.iter().enumerate().find(|(line, host)| hosts[..*line].contains(host)) {
-            return Err(format!("expected an address of its own for each process, and {host} is there twice"));
+        if let Some((_, host)) =
+            hosts.iter().enumerate().find(|(line, host)| hosts[..*line].contains(host))
+        {
+            return Err(format!(
+                "expected an address of its own for each process, and {host} is there twice"
+            ));
         }
         match hosts.len() == self.processes {
             true => Ok(hosts),
-            false => Err(format!("expected a line for each of the {} processes, found {}", self.processes, hosts.len())),
+            false => Err(format!(
+                "expected a line for each of the {} processes, found {}",
+                self.processes,
+                hosts.len()
+            )),
         }
     }
 
@@ -44,7 +59,10 @@ impl Config {
         let secret = secret_file(path)?;
         match secret.expose().chars().count() {
             LEAST_SECRET.. => Ok(secret),
-            found => Err(format!("expected at least {LEAST_SECRET} characters, as `openssl rand -hex 32` makes them, found {found}")),
+            found => Err(format!(
+                "expected at least {LEAST_SECRET} characters, as `openssl rand -hex 32` makes \
+                 them, found {found}"
+            )),
         }
     }
 
@@ -52,7 +70,13 @@ impl Config {
     pub(super) fn faults_of_processes(&self) -> Vec<(&'static str, String)> {
         let mut faults = Vec::new();
         if self.process >= self.processes {
-            faults.push(("process", format!("expected less than `processes`, which is {}: the first process is 0", self.processes)));
+            faults.push((
+                "process",
+                format!(
+                    "expected less than `processes`, which is {}: the first process is 0",
+                    self.processes
+                ),
+            ));
         }
         faults.extend(self.cluster_secret().err().map(|problem| ("cluster.secret_file", problem)));
         match self.hosts() {
@@ -61,8 +85,10 @@ impl Config {
                 let exposed = hosts.iter().find(|host| !is_loopback(host));
                 faults.extend(exposed.map(|host| {
                     let problem = format!(
-                        "others can reach {host}: set cluster.secret_file to a file that holds the same secret on each machine, as \
-                         `openssl rand -hex 32` makes it, or list only loopback addresses such as 127.0.0.1:{FIRST_PORT}"
+                        "others can reach {host}: set cluster.secret_file to a file that holds the \
+                         same secret on each machine, as \
+                         `openssl rand -hex 32` makes it, or list only loopback addresses such as \
+                         127.0.0.1:{FIRST_PORT}"
                     );
                     ("hostfile", problem)
                 }));
@@ -74,7 +100,9 @@ impl Config {
 }
 
 fn is_address(text: &str) -> bool {
-    text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && !host.contains(char::is_whitespace) && port.parse::<u16>().is_ok())
+    text.rsplit_once(':').is_some_and(|(host, port)| {
+        !host.is_empty() && !host.contains(char::is_whitespace) && port.parse::<u16>().is_ok()
+    })
 }
 
 /// Whether nobody but this machine can reach the address. A name other than localhost may mean
@@ -82,7 +110,8 @@ fn is_address(text: &str) -> bool {
 fn is_loopback(address: &str) -> bool {
     let Some((host, _)) = address.rsplit_once(':') else { return false };
     let literal = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    literal.eq_ignore_ascii_case("localhost") || literal.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+    literal.eq_ignore_ascii_case("localhost")
+        || literal.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
 #[cfg(test)]
@@ -91,19 +120,41 @@ mod tests {
 
     #[test]
     fn only_addresses_that_nobody_else_can_reach_are_loopback() {
-        for address in ["localhost:1", "LocalHost:1", "127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
+        for address in [
+            "localhost:1",
+            "LocalHost:1",
+            "127.0.0.1:1",
+            "127.9.9.9:1",
+            "[::1]:1",
+            "[::ffff:127.0.0.1]:1",
+        ] {
             assert!(is_loopback(address), "{address}");
         }
-        for address in
-            ["10.0.0.1:1", "0.0.0.0:1", "[::]:1", "[fe80::1]:1", "localhost.example.org:1", "127.0.0.1.example.org:1", "sluice-0:1", "127:1"]
-        {
+        for address in [
+            "10.0.0.1:1",
+            "0.0.0.0:1",
+            "[::]:1",
+            "[fe80::1]:1",
+            "localhost.example.org:1",
+            "127.0.0.1.example.org:1",
+            "sluice-0:1",
+            "127:1",
+        ] {
             assert!(!is_loopback(address), "{address}");
         }
     }
 
     #[test]
     fn an_address_is_one_host_and_one_port() {
-        for (text, is) in [("a:1", true), ("[::1]:2101", true), ("a", false), (":1", false), ("a:b", false), ("a:65536", false), ("a:1 b:2", false)] {
+        for (text, is) in [
+            ("a:1", true),
+            ("[::1]:2101", true),
+            ("a", false),
+            (":1", false),
+            ("a:b", false),
+            ("a:65536", false),
+            ("a:1 b:2", false),
+        ] {
             assert_eq!(is_address(text), is, "{text}");
         }
     }

@@ -135,9 +135,16 @@ mod tests {
     #[test]
     fn a_secret_never_shows() {
         let secret = Secret::new("hunter2".to_string());
-        assert_eq!(format!("{secret} {secret:?} {:?}", Some(&secret)), "*** Secret(***) Some(Secret(***))");
+        assert_eq!(
+            format!("{secret} {secret:?} {:?}", Some(&secret)),
+            "*** Secret(***) Some(Secret(***))"
+        );
         let url = SecretUrl::new("postgres://sluice:hunter2@127.0.0.1/sluice".to_string());
-        assert_eq!(format!("{url} {url:?}"), "postgres://sluice:***@127.0.0.1/sluice SecretUrl(postgres://sluice:***@127.0.0.1/sluice)");
+        assert_eq!(
+            format!("{url} {url:?}"),
+            "postgres://sluice:***@127.0.0.1/sluice \
+             SecretUrl(postgres://sluice:***@127.0.0.1/sluice)"
+        );
     }
 
     #[test]
@@ -148,10 +155,15 @@ mod tests {
         keep("short");
         let json = serde_json::json!({ "a": "x kept-\"secret\\" }).to_string();
         assert_eq!(scrubbed(&json), r#"{"a":"x ***"}"#);
-        assert_eq!(scrubbed("kept-encoded kept%2Dencoded kept-\"secret\\-and-more short"), "*** *** *** short");
+        assert_eq!(
+            scrubbed("kept-encoded kept%2Dencoded kept-\"secret\\-and-more short"),
+            "*** *** *** short"
+        );
         assert!(matches!(scrubbed("nothing of it"), Cow::Borrowed(_)));
         let mut written = Vec::new();
-        Scrubbing(&mut written).write_all(b"a kept-encoded line\n").expect("a vector takes everything");
+        Scrubbing(&mut written)
+            .write_all(b"a kept-encoded line\n")
+            .expect("a vector takes everything");
         assert_eq!(written, b"a *** line\n");
     }
 }

@@ -14,8 +14,14 @@ const HARMLESS: &str = include_str!("harmless.txt");
 
 /// Keys of which a part may be shown, and those of which nothing may.
 #[cfg(test)]
-pub const NOT_HARMLESS: [&str; 6] =
-    ["kafka.brokers", "kafka.properties", "postgres.url", "postgres.password", "postgres.sslpassword", "checkpoint.dir"];
+pub const NOT_HARMLESS: [&str; 6] = [
+    "kafka.brokers",
+    "kafka.properties",
+    "postgres.url",
+    "postgres.password",
+    "postgres.sslpassword",
+    "checkpoint.dir",
+];
 
 /// Properties of librdkafka whose values may be shown.
 const PROPERTIES: [&str; 60] = [
@@ -132,7 +138,9 @@ pub fn masked(key: &str, value: &Value) -> Value {
         (_, Value::String(text)) if text.is_empty() => value.clone(),
         ("kafka.properties", Value::Table(entries)) => {
             let mask = || Value::String(MASK.to_string());
-            let entry = |(name, value): (&String, &Value)| (name.clone(), if is_harmless_property(name) { value.clone() } else { mask() });
+            let entry = |(name, value): (&String, &Value)| {
+                (name.clone(), if is_harmless_property(name) { value.clone() } else { mask() })
+            };
             Value::Table(entries.iter().map(entry).collect())
         }
         (_, Value::String(text)) => Value::String(joined(&pieces(key, text))),
@@ -144,9 +152,11 @@ pub fn masked(key: &str, value: &Value) -> Value {
 pub fn hidden(key: &str, value: &Value) -> Vec<String> {
     match (key, value) {
         _ if is_harmless(key) || default_of(key) == Some(value) => Vec::new(),
-        ("kafka.properties", Value::Table(entries)) => {
-            entries.iter().filter(|(name, _)| !is_harmless_property(name)).flat_map(|(_, value)| texts(value)).collect()
-        }
+        ("kafka.properties", Value::Table(entries)) => entries
+            .iter()
+            .filter(|(name, _)| !is_harmless_property(name))
+            .flat_map(|(_, value)| texts(value))
+            .collect(),
         ("postgres.url", Value::String(text)) => hidden_in_address(text),
         (_, Value::String(text)) => hidden_of(&pieces(key, text)),
         (_, other) => texts(other),
@@ -164,8 +174,13 @@ fn hidden_in_address(url: &str) -> Vec<String> {
     let mut hidden = hidden_of(&address(url));
     for whole in hidden.clone() {
         let whole = percent_decode_str(&whole).decode_utf8_lossy().into_owned();
-        let parts = whole.split(|c: char| c.is_whitespace() || c == '=').filter(|part| *part != whole);
-        hidden.extend(parts.flat_map(|part| [part.to_string(), part.trim_start_matches('-').replace('-', "_")]));
+        let parts =
+            whole.split(|c: char| c.is_whitespace() || c == '=').filter(|part| *part != whole);
+        hidden.extend(
+            parts.flat_map(|part| {
+                [part.to_string(), part.trim_start_matches('-').replace('-', "_")]
+            }),
+        );
     }
     hidden
 }
@@ -211,7 +226,8 @@ fn address(text: &str) -> Vec<Piece> {
     if text.is_empty() {
         return Vec::new();
     }
-    let scheme = ["postgres://", "postgresql://"].into_iter().find(|scheme| text.starts_with(scheme));
+    let scheme =
+        ["postgres://", "postgresql://"].into_iter().find(|scheme| text.starts_with(scheme));
     let Some(scheme) = scheme else { return words(text) };
     let mut pieces = vec![Piece::Shown(scheme.to_string())];
     let rest = &text[scheme.len()..];
@@ -219,7 +235,9 @@ fn address(text: &str) -> Vec<Piece> {
     let rest = match rest.rsplit_once('@') {
         None => rest,
         Some((login, after)) => {
-            let (user, password) = login.split_once(':').map_or((login, None), |(user, password)| (user, Some(password)));
+            let (user, password) = login
+                .split_once(':')
+                .map_or((login, None), |(user, password)| (user, Some(password)));
             if !is_plain(user) {
                 return hiding(pieces, rest);
             }
@@ -231,19 +249,26 @@ fn address(text: &str) -> Vec<Piece> {
             after
         }
     };
-    let (place, parameters) = rest.split_once('?').map_or((rest, None), |(place, parameters)| (place, Some(parameters)));
-    let (hosts, database) = place.split_once('/').map_or((place, ""), |(hosts, database)| (hosts, database));
+    let (place, parameters) =
+        rest.split_once('?').map_or((rest, None), |(place, parameters)| (place, Some(parameters)));
+    let (hosts, database) =
+        place.split_once('/').map_or((place, ""), |(hosts, database)| (hosts, database));
     if !hosts.split(',').all(is_host) || !is_plain(database) {
         return hiding(pieces, rest);
     }
     pieces.push(Piece::Shown(place.to_string()));
-    for (i, pair) in parameters.into_iter().flat_map(|parameters| parameters.split('&')).enumerate() {
+    for (i, pair) in parameters.into_iter().flat_map(|parameters| parameters.split('&')).enumerate()
+    {
         pieces.push(Piece::Shown(if i == 0 { "?" } else { "&" }.to_string()));
         match pair.split_once('=') {
-            Some((name, value)) if PARAMETERS.contains(&name) || value.is_empty() && NAMED.contains(&name) => {
+            Some((name, value))
+                if PARAMETERS.contains(&name) || value.is_empty() && NAMED.contains(&name) =>
+            {
                 pieces.push(Piece::Shown(format!("{name}={value}")))
             }
-            Some((name, value)) if NAMED.contains(&name) => pieces.extend([Piece::Shown(format!("{name}=")), Piece::Hidden(value.to_string())]),
+            Some((name, value)) if NAMED.contains(&name) => {
+                pieces.extend([Piece::Shown(format!("{name}=")), Piece::Hidden(value.to_string())])
+            }
             _ => pieces.push(Piece::Hidden(pair.to_string())),
         }
     }
@@ -262,7 +287,11 @@ fn words(text: &str) -> Vec<Piece> {
             return hiding(pieces, rest);
         }
         pieces.push(Piece::Shown(format!("{}{name}=", if pieces.is_empty() { "" } else { " " })));
-        pieces.push(if is_shown { Piece::Shown(value.to_string()) } else { Piece::Hidden(value.trim_matches('\'').to_string()) });
+        pieces.push(if is_shown {
+            Piece::Shown(value.to_string())
+        } else {
+            Piece::Hidden(value.trim_matches('\'').to_string())
+        });
         rest = after.trim_start();
     }
     pieces
@@ -290,7 +319,11 @@ fn brokers(text: &str) -> Vec<Piece> {
     for (i, broker) in text.split(',').enumerate() {
         pieces.extend((i > 0).then(|| Piece::Shown(",".to_string())));
         let host = broker.trim().split_once("://").map_or(broker.trim(), |(_, host)| host);
-        pieces.push(if is_host(host) { Piece::Shown(broker.to_string()) } else { Piece::Hidden(broker.trim().to_string()) });
+        pieces.push(if is_host(host) {
+            Piece::Shown(broker.to_string())
+        } else {
+            Piece::Hidden(broker.trim().to_string())
+        });
     }
     pieces
 }
@@ -298,13 +331,17 @@ fn brokers(text: &str) -> Vec<Piece> {
 /// A folder, or the URL of a bucket, in which no login belongs.
 fn store(text: &str) -> Vec<Piece> {
     match text.split_once("://") {
-        Some((_, rest)) if rest.contains(['@', '?', '#', ' ', ':']) => vec![Piece::Hidden(text.to_string())],
+        Some((_, rest)) if rest.contains(['@', '?', '#', ' ', ':']) => {
+            vec![Piece::Hidden(text.to_string())]
+        }
         _ => vec![Piece::Shown(text.to_string())],
     }
 }
 
 fn hiding(mut pieces: Vec<Piece>, rest: &str) -> Vec<Piece> {
-    if !pieces.is_empty() && !matches!(pieces.last(), Some(Piece::Shown(text)) if text.ends_with("://")) {
+    if !pieces.is_empty()
+        && !matches!(pieces.last(), Some(Piece::Shown(text)) if text.ends_with("://"))
+    {
         pieces.push(Piece::Shown(" ".to_string()));
     }
     pieces.push(Piece::Hidden(rest.to_string()));
@@ -312,7 +349,8 @@ fn hiding(mut pieces: Vec<Piece>, rest: &str) -> Vec<Piece> {
 }
 
 fn is_plain(name: &str) -> bool {
-    name.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '%' | '+' | '~' | '$'))
+    name.chars()
+        .all(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '%' | '+' | '~' | '$'))
 }
 
 /// A name or a number, with a port or without.
@@ -322,7 +360,10 @@ fn is_host(text: &str) -> bool {
         _ => (text, ""),
     };
     let name = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    let is_name = name.map_or_else(|| is_plain(host), |number| number.chars().all(|c| c.is_ascii_hexdigit() || matches!(c, ':' | '.' | '%')));
+    let is_name = name.map_or_else(
+        || is_plain(host),
+        |number| number.chars().all(|c| c.is_ascii_hexdigit() || matches!(c, ':' | '.' | '%')),
+    );
     is_name && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 

@@ -4,9 +4,11 @@ use dataflows::settings::{Term, Transform};
 use toml::Value;
 
 /// What a term may look like.
-pub const ALLOWED: &str = "a term such as \"weekend_shopper_pct\", \"monetary: scale 100\", \"recency: cap 365\" or \"frequency: log 4\"";
+pub const ALLOWED: &str = "a term such as \"weekend_shopper_pct\", \"monetary: scale 100\", \
+    \"recency: cap 365\" or \"frequency: log 4\"";
 
-/// Reads a term: a feature, or a feature, a colon and one of `scale S`, `cap C`, `log S` with a positive number.
+/// Reads a term: a feature, or a feature, a colon and one of `scale S`, `cap C`, `log S` with a
+/// positive number.
 pub fn parse_term(text: &str) -> Option<Term> {
     let (feature, transform) = match text.split_once(':') {
         None => (text.trim(), Transform::Identity),
@@ -16,7 +18,8 @@ pub fn parse_term(text: &str) -> Option<Term> {
     is_name.then(|| Term { feature: feature.to_string(), transform })
 }
 
-/// The features that a list of terms names, whatever is to be done to them: so that what is wrong with a name is found beside what is wrong with the rest.
+/// The features that a list of terms names, whatever is to be done to them: so that what is wrong
+/// with a name is found beside what is wrong with the rest.
 pub fn named(terms: &Value) -> Vec<Term> {
     let texts = terms.as_array().into_iter().flatten().filter_map(Value::as_str);
     let name = |text: &str| text.split_once(':').map_or(text, |(name, _)| name).trim().to_string();
@@ -47,13 +50,27 @@ mod tests {
             (" frequency : log  4.5 ", "frequency", Transform::Log(4.5)),
         ];
         for (text, feature, transform) in cases {
-            assert_eq!(parse_term(text), Some(Term { feature: feature.to_string(), transform }), "{text}");
+            assert_eq!(
+                parse_term(text),
+                Some(Term { feature: feature.to_string(), transform }),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn what_is_no_term_is_refused() {
-        for text in ["", ":", "recency:", "recency: cap", "recency: cap 0", "recency: cap -1", "recency: cap inf", "recency: root 2", "two words"] {
+        for text in [
+            "",
+            ":",
+            "recency:",
+            "recency: cap",
+            "recency: cap 0",
+            "recency: cap -1",
+            "recency: cap inf",
+            "recency: root 2",
+            "two words",
+        ] {
             assert_eq!(parse_term(text), None, "{text}");
         }
     }

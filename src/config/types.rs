@@ -1,6 +1,8 @@
-//! The types of the configuration, section by section as in `default.toml`, which says what each key is for.
+//! The types of the configuration, section by section as in `default.toml`, which says what each
+//! key is for.
 //!
-//! No type has defaults of its own: they are those of `default.toml`, from which every configuration starts.
+//! No type has defaults of its own: they are those of `default.toml`, from which every
+//! configuration starts.
 
 use super::secret::{MASK, Secret, SecretUrl};
 use super::shown::is_harmless_property;
@@ -127,7 +129,8 @@ pub struct Kafka {
     /// Where a job without progress begins.
     #[serde(deserialize_with = "values::start")]
     pub start: Start,
-    /// Consumer group for tools that show lag; `None`: [`Config::group`] makes one of the job's name.
+    /// Consumer group for tools that show lag; `None`: [`Config::group`] makes one of the job's
+    /// name.
     #[serde(deserialize_with = "values::optional_name")]
     pub group: Option<String>,
     /// Partitions of a topic that is made.
@@ -145,7 +148,10 @@ pub struct Kafka {
 
 impl std::fmt::Debug for Kafka {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let shown = self.properties.iter().map(|(name, value)| (name, if is_harmless_property(name) { value } else { MASK }));
+        let shown = self
+            .properties
+            .iter()
+            .map(|(name, value)| (name, if is_harmless_property(name) { value } else { MASK }));
         f.debug_struct("Kafka")
             .field("brokers", &self.brokers)
             .field("start", &self.start)
@@ -363,7 +369,8 @@ pub struct Input {
     /// How far past the broker's timestamp an event may be dated.
     #[serde(deserialize_with = "values::millis::<_, 0, { 36_500 * DAY }>")]
     pub future: Millis,
-    /// What numbers that are instants count; `None`: milliseconds, but for those that would lie in January 1970.
+    /// What numbers that are instants count; `None`: milliseconds, but for those that would lie in
+    /// January 1970.
     #[serde(deserialize_with = "values::time_unit")]
     pub time_unit: Option<TimeUnit>,
     /// Forms of dates that are read beside those that need no configuration.

@@ -4,7 +4,8 @@ use dataflows::event::instant::{timestamp, timestamp_integer};
 use dataflows::event::{DAY, Millis};
 
 /// Units of a duration, in milliseconds.
-const DURATIONS: [(&str, i64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", DAY)];
+const DURATIONS: [(&str, i64); 5] =
+    [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", DAY)];
 
 /// Units of a size, in bytes.
 const SIZES: [(&str, i64); 4] = [("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
@@ -24,13 +25,15 @@ pub fn format_duration(duration: Millis) -> String {
     if duration == 0 {
         return "0s".to_string();
     }
-    let (unit, size) = DURATIONS.iter().rev().find(|(_, size)| duration % size == 0).unwrap_or(&DURATIONS[0]);
+    let (unit, size) =
+        DURATIONS.iter().rev().find(|(_, size)| duration % size == 0).unwrap_or(&DURATIONS[0]);
     format!("{}{unit}", duration / size)
 }
 
 /// Writes a size in the largest unit that divides it.
 pub fn format_size(bytes: i64) -> String {
-    let (unit, size) = SIZES.iter().rev().find(|(_, size)| bytes != 0 && bytes % size == 0).unwrap_or(&SIZES[0]);
+    let (unit, size) =
+        SIZES.iter().rev().find(|(_, size)| bytes != 0 && bytes % size == 0).unwrap_or(&SIZES[0]);
     format!("{}{unit}", bytes / size)
 }
 
@@ -43,7 +46,8 @@ fn measure(text: &str, units: &[(&str, i64)]) -> Option<i64> {
     number.parse::<i64>().ok()?.checked_mul(*size)
 }
 
-/// Reads an instant in any form that events have: RFC 3339, a date with or without a time (UTC), or milliseconds since 1970.
+/// Reads an instant in any form that events have: RFC 3339, a date with or without a time (UTC), or
+/// milliseconds since 1970.
 pub fn parse_instant(text: &str) -> Option<Millis> {
     let text = text.trim();
     timestamp_integer(text).or_else(|_| timestamp(text)).ok()
@@ -55,8 +59,15 @@ mod tests {
 
     #[test]
     fn durations_are_read_and_written_back() {
-        for (text, millis) in [("500ms", 500), ("1s", 1_000), ("90s", 90_000), ("10m", 600_000), ("36h", 129_600_000), ("400d", 400 * DAY), ("0s", 0)]
-        {
+        for (text, millis) in [
+            ("500ms", 500),
+            ("1s", 1_000),
+            ("90s", 90_000),
+            ("10m", 600_000),
+            ("36h", 129_600_000),
+            ("400d", 400 * DAY),
+            ("0s", 0),
+        ] {
             assert_eq!(parse_duration(text), Some(millis), "{text}");
             assert_eq!(format_duration(millis), text);
         }
@@ -72,7 +83,9 @@ mod tests {
 
     #[test]
     fn sizes_are_bytes_or_binary_units() {
-        for (text, bytes) in [("1000", 1000), ("64KiB", 65_536), ("1MiB", 1 << 20), ("2 GiB", 2 << 30)] {
+        for (text, bytes) in
+            [("1000", 1000), ("64KiB", 65_536), ("1MiB", 1 << 20), ("2 GiB", 2 << 30)]
+        {
             assert_eq!(parse_size(text), Some(bytes), "{text}");
         }
         assert_eq!(format_size(1 << 20), "1MiB");
@@ -82,7 +95,13 @@ mod tests {
 
     #[test]
     fn instants_are_read_in_every_form_that_events_have() {
-        for text in ["2024-03-01T00:00:00Z", "2024-03-01T05:30:00+05:30", "2024-03-01", "2024-03-01 00:00:00", "1709251200000"] {
+        for text in [
+            "2024-03-01T00:00:00Z",
+            "2024-03-01T05:30:00+05:30",
+            "2024-03-01",
+            "2024-03-01 00:00:00",
+            "1709251200000",
+        ] {
             assert_eq!(parse_instant(text), Some(1_709_251_200_000), "{text}");
         }
         assert_eq!(parse_instant("yesterday"), None);

@@ -1,6 +1,7 @@
 //! Values of keys: what each kind of key allows, said in one sentence where it is not met.
 //!
-//! Every function here is a `deserialize_with`; its error is what was expected, and nothing else, for the loader names key, value and origin.
+//! Every function here is a `deserialize_with`; its error is what was expected, and nothing else,
+//! for the loader names key, value and origin.
 
 use super::secret::{Secret, SecretUrl};
 use super::terms;
@@ -19,13 +20,21 @@ use std::time::Duration;
 use toml::Value;
 
 /// Reads a value and says what is allowed where `read` finds nothing.
-fn value<'de, D: Deserializer<'de>, T>(deserializer: D, read: impl FnOnce(&Value) -> Option<T>, allowed: impl Into<String>) -> Result<T, D::Error> {
+fn value<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+    read: impl FnOnce(&Value) -> Option<T>,
+    allowed: impl Into<String>,
+) -> Result<T, D::Error> {
     read(&Value::deserialize(deserializer)?).ok_or_else(|| D::Error::custom(allowed.into()))
 }
 
 /// A whole number in a range.
-pub fn whole<'de, D: Deserializer<'de>, T: TryFrom<i64>, const MIN: i64, const MAX: i64>(deserializer: D) -> Result<T, D::Error> {
-    let read = |v: &Value| v.as_integer().filter(|n| (MIN..=MAX).contains(n)).and_then(|n| T::try_from(n).ok());
+pub fn whole<'de, D: Deserializer<'de>, T: TryFrom<i64>, const MIN: i64, const MAX: i64>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    let read = |v: &Value| {
+        v.as_integer().filter(|n| (MIN..=MAX).contains(n)).and_then(|n| T::try_from(n).ok())
+    };
     value(deserializer, read, format!("a whole number from {MIN} to {MAX}"))
 }
 
@@ -35,14 +44,20 @@ fn number(value: &Value) -> Option<f64> {
 }
 
 /// A number in a range of whole ends.
-pub fn real<'de, D: Deserializer<'de>, const MIN: i64, const MAX: i64>(deserializer: D) -> Result<f64, D::Error> {
+pub fn real<'de, D: Deserializer<'de>, const MIN: i64, const MAX: i64>(
+    deserializer: D,
+) -> Result<f64, D::Error> {
     let read = |v: &Value| number(v).filter(|n| (MIN as f64..=MAX as f64).contains(n));
     value(deserializer, read, format!("a number from {MIN} to {MAX}"))
 }
 
 /// A number above zero.
 pub fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    value(deserializer, |v| number(v).filter(|n| *n > 0.0 && *n <= 1e9), "a number above 0, up to 1e9")
+    value(
+        deserializer,
+        |v| number(v).filter(|n| *n > 0.0 && *n <= 1e9),
+        "a number above 0, up to 1e9",
+    )
 }
 
 /// true or false.
@@ -51,56 +66,109 @@ pub fn truth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Erro
 }
 
 /// A duration between two limits in milliseconds.
-pub fn millis<'de, D: Deserializer<'de>, const MIN: i64, const MAX: i64>(deserializer: D) -> Result<Millis, D::Error> {
+pub fn millis<'de, D: Deserializer<'de>, const MIN: i64, const MAX: i64>(
+    deserializer: D,
+) -> Result<Millis, D::Error> {
     let read = |v: &Value| v.as_str().and_then(parse_duration).filter(|n| (MIN..=MAX).contains(n));
-    value(deserializer, read, format!("a duration such as \"500ms\", \"10s\" or \"24h\", from {} to {}", format_duration(MIN), format_duration(MAX)))
+    value(
+        deserializer,
+        read,
+        format!(
+            "a duration such as \"500ms\", \"10s\" or \"24h\", from {} to {}",
+            format_duration(MIN),
+            format_duration(MAX)
+        ),
+    )
 }
 
 /// As [`millis`], or empty.
-pub fn optional_millis<'de, D: Deserializer<'de>, const MIN: i64, const MAX: i64>(deserializer: D) -> Result<Option<Millis>, D::Error> {
+pub fn optional_millis<'de, D: Deserializer<'de>, const MIN: i64, const MAX: i64>(
+    deserializer: D,
+) -> Result<Option<Millis>, D::Error> {
     let read = |v: &Value| match v.as_str()? {
         "" => Some(None),
         text => parse_duration(text).filter(|n| (MIN..=MAX).contains(n)).map(Some),
     };
-    value(deserializer, read, format!("empty, or a duration such as \"400d\", from {} to {}", format_duration(MIN), format_duration(MAX)))
+    value(
+        deserializer,
+        read,
+        format!(
+            "empty, or a duration such as \"400d\", from {} to {}",
+            format_duration(MIN),
+            format_duration(MAX)
+        ),
+    )
 }
 
 /// A duration of the clock on the wall, with limits as for [`millis`].
-pub fn duration<'de, D: Deserializer<'de>, const MIN: i64, const MAX: i64>(deserializer: D) -> Result<Duration, D::Error> {
+pub fn duration<'de, D: Deserializer<'de>, const MIN: i64, const MAX: i64>(
+    deserializer: D,
+) -> Result<Duration, D::Error> {
     millis::<D, MIN, MAX>(deserializer).map(|millis| Duration::from_millis(millis.unsigned_abs()))
 }
 
 /// A duration of the clock on the wall, or empty for none; with limits as for [`millis`].
-pub fn optional_duration<'de, D: Deserializer<'de>, const MIN: i64, const MAX: i64>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+pub fn optional_duration<'de, D: Deserializer<'de>, const MIN: i64, const MAX: i64>(
+    deserializer: D,
+) -> Result<Option<Duration>, D::Error> {
     let read = |v: &Value| match v.as_str()? {
         "" => Some(None),
-        text => parse_duration(text).filter(|n| (MIN..=MAX).contains(n)).map(|millis| Some(Duration::from_millis(millis.unsigned_abs()))),
+        text => parse_duration(text)
+            .filter(|n| (MIN..=MAX).contains(n))
+            .map(|millis| Some(Duration::from_millis(millis.unsigned_abs()))),
     };
-    value(deserializer, read, format!("empty, or a duration such as \"60s\", from {} to {}", format_duration(MIN), format_duration(MAX)))
+    value(
+        deserializer,
+        read,
+        format!(
+            "empty, or a duration such as \"60s\", from {} to {}",
+            format_duration(MIN),
+            format_duration(MAX)
+        ),
+    )
 }
 
 /// A size in bytes between two limits.
-pub fn size<'de, D: Deserializer<'de>, const MIN: i64, const MAX: i64>(deserializer: D) -> Result<usize, D::Error> {
+pub fn size<'de, D: Deserializer<'de>, const MIN: i64, const MAX: i64>(
+    deserializer: D,
+) -> Result<usize, D::Error> {
     let read = |v: &Value| {
         let bytes = v.as_integer().or_else(|| v.as_str().and_then(parse_size));
         bytes.filter(|n| (MIN..=MAX).contains(n)).and_then(|n| usize::try_from(n).ok())
     };
-    value(deserializer, read, format!("a size such as \"64KiB\" or \"1MiB\", from {} to {}", format_size(MIN), format_size(MAX)))
+    value(
+        deserializer,
+        read,
+        format!(
+            "a size such as \"64KiB\" or \"1MiB\", from {} to {}",
+            format_size(MIN),
+            format_size(MAX)
+        ),
+    )
 }
 
 /// A name that is safe in tables, files and consumer groups.
 pub fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    value(deserializer, |v| v.as_str().filter(|s| is_name(s)).map(str::to_string), "1 to 200 letters, digits, points, hyphens or underscores")
+    value(
+        deserializer,
+        |v| v.as_str().filter(|s| is_name(s)).map(str::to_string),
+        "1 to 200 letters, digits, points, hyphens or underscores",
+    )
 }
 
 /// As [`name`], or empty.
-pub fn optional_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+pub fn optional_name<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<String>, D::Error> {
     let read = |v: &Value| v.as_str().filter(|s| s.is_empty() || is_name(s)).map(non_empty);
     value(deserializer, read, "empty, or 1 to 200 letters, digits, points, hyphens or underscores")
 }
 
 fn is_name(text: &str) -> bool {
-    (1..=200).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) && text != "." && text != ".."
+    (1..=200).contains(&text.len())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+        && text != "."
+        && text != ".."
 }
 
 fn non_empty(text: &str) -> Option<String> {
@@ -108,13 +176,23 @@ fn non_empty(text: &str) -> Option<String> {
 }
 
 /// A path; empty for none.
-pub fn optional_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
-    value(deserializer, |v| v.as_str().map(|s| non_empty(s).map(PathBuf::from)), "a path, or empty for none")
+pub fn optional_path<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<PathBuf>, D::Error> {
+    value(
+        deserializer,
+        |v| v.as_str().map(|s| non_empty(s).map(PathBuf::from)),
+        "a path, or empty for none",
+    )
 }
 
 /// A folder or an object store.
 pub fn location<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Location, D::Error> {
-    value(deserializer, |v| v.as_str().and_then(Location::parse), "a folder, or an object store as in \"s3://bucket/prefix\"")
+    value(
+        deserializer,
+        |v| v.as_str().and_then(Location::parse),
+        "a folder, or an object store as in \"s3://bucket/prefix\"",
+    )
 }
 
 /// A secret; empty for none.
@@ -129,21 +207,27 @@ pub fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Err
 
 /// An address of PostgreSQL, which is read together with what stands beside it; empty for none.
 pub fn postgres_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretUrl, D::Error> {
-    value(deserializer, |v| v.as_str().map(|s| SecretUrl::new(s.to_string())), "an address such as \"postgres://user@host:5432/database\"")
+    value(
+        deserializer,
+        |v| v.as_str().map(|s| SecretUrl::new(s.to_string())),
+        "an address such as \"postgres://user@host:5432/database\"",
+    )
 }
 
 /// Brokers as librdkafka wants them; empty for none.
 pub fn brokers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let read = |v: &Value| v.as_str().filter(|s| s.is_empty() || s.split(',').all(is_broker)).map(str::to_string);
+    let read = |v: &Value| {
+        v.as_str().filter(|s| s.is_empty() || s.split(',').all(is_broker)).map(str::to_string)
+    };
     value(deserializer, read, "\"host:port\", several with commas between them")
 }
 
 fn is_broker(text: &str) -> bool {
     // A protocol may stand before the host: SSL://host:port.
     let host_and_port = text.trim().rsplit_once("://").map_or(text.trim(), |(_, rest)| rest);
-    host_and_port
-        .rsplit_once(':')
-        .is_some_and(|(host, port)| !host.is_empty() && !host.contains('@') && port.parse::<u16>().is_ok_and(|port| port > 0))
+    host_and_port.rsplit_once(':').is_some_and(|(host, port)| {
+        !host.is_empty() && !host.contains('@') && port.parse::<u16>().is_ok_and(|port| port > 0)
+    })
 }
 
 /// A broker's topic.
@@ -162,7 +246,11 @@ pub fn start<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Start, D::Err
         "latest" => Some(Start::Latest),
         instant => parse_instant(instant).filter(|millis| *millis >= 0).map(Start::At),
     };
-    value(deserializer, read, "\"earliest\", \"latest\" or a timestamp such as \"2024-03-01T00:00:00Z\"")
+    value(
+        deserializer,
+        read,
+        "\"earliest\", \"latest\" or a timestamp such as \"2024-03-01T00:00:00Z\"",
+    )
 }
 
 /// The form of the log.
@@ -177,11 +265,18 @@ pub fn log_format<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LogForma
 
 /// What is logged.
 pub fn log_level<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let read = |v: &Value| v.as_str().filter(|s| crate::telemetry::logging::is_level(s)).map(str::to_string);
-    value(deserializer, read, "off, error, warn, info, debug or trace, or by module as in \"info,sluice=debug\"")
+    let read = |v: &Value| {
+        v.as_str().filter(|s| crate::telemetry::logging::is_level(s)).map(str::to_string)
+    };
+    value(
+        deserializer,
+        read,
+        "off, error, warn, info, debug or trace, or by module as in \"info,sluice=debug\"",
+    )
 }
 
-/// What numbers that are instants count, by its name or its symbol; empty for milliseconds that are not in January 1970.
+/// What numbers that are instants count, by its name or its symbol; empty for milliseconds that are
+/// not in January 1970.
 pub fn time_unit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TimeUnit>, D::Error> {
     let symbol = |unit| match unit {
         TimeUnit::Seconds => "s",
@@ -189,12 +284,18 @@ pub fn time_unit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Ti
         TimeUnit::Microseconds => "us",
         TimeUnit::Nanoseconds => "ns",
     };
-    let is_called = |unit: TimeUnit, name: &str| unit.name() == name || unit.name().strip_suffix('s') == Some(name) || symbol(unit) == name;
+    let is_called = |unit: TimeUnit, name: &str| {
+        unit.name() == name || unit.name().strip_suffix('s') == Some(name) || symbol(unit) == name
+    };
     let read = |v: &Value| match v.as_str()? {
         "" => Some(None),
         name => TimeUnit::ALL.into_iter().find(|unit| is_called(*unit, name)).map(Some),
     };
-    value(deserializer, read, "empty, \"seconds\", \"milliseconds\", \"microseconds\" or \"nanoseconds\"")
+    value(
+        deserializer,
+        read,
+        "empty, \"seconds\", \"milliseconds\", \"microseconds\" or \"nanoseconds\"",
+    )
 }
 
 /// One form of dates, or a list of them.
@@ -205,7 +306,12 @@ pub fn date_formats<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<St
         Value::Array(list) => list.iter().map(form).collect(),
         one => form(one).map(|form| vec![form]),
     };
-    value(deserializer, read, "a form of strptime that tells year, month and day, such as \"%m/%d/%Y %H:%M\", or a list of such forms")
+    value(
+        deserializer,
+        read,
+        "a form of strptime that tells year, month and day, such as \"%m/%d/%Y %H:%M\", or a list \
+         of such forms",
+    )
 }
 
 /// What asks for a decision.
@@ -232,7 +338,11 @@ pub fn policy<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Chosen, D::E
 
 /// An address to listen at.
 pub fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
-    value(deserializer, |v| v.as_str()?.parse().ok(), "an IP address and a port such as \"127.0.0.1:8080\"")
+    value(
+        deserializer,
+        |v| v.as_str()?.parse().ok(),
+        "an IP address and a port such as \"127.0.0.1:8080\"",
+    )
 }
 
 /// Paths that are open to probes, with or without the slash before them.
@@ -241,11 +351,17 @@ pub fn open_paths<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Open
         let name = v.as_str()?.trim_start_matches('/');
         OpenPath::ALL.into_iter().find(|open| open.path().trim_start_matches('/') == name)
     };
-    value(deserializer, |v| v.as_array()?.iter().map(named).collect(), "a list of \"readyz\" and \"metrics\", or an empty one")
+    value(
+        deserializer,
+        |v| v.as_array()?.iter().map(named).collect(),
+        "a list of \"readyz\" and \"metrics\", or an empty one",
+    )
 }
 
 /// A list of 1 to MAX different names; case does not tell them apart.
-pub fn names<'de, D: Deserializer<'de>, const MAX: usize>(deserializer: D) -> Result<Vec<String>, D::Error> {
+pub fn names<'de, D: Deserializer<'de>, const MAX: usize>(
+    deserializer: D,
+) -> Result<Vec<String>, D::Error> {
     value(
         deserializer,
         |v| distinct(v).filter(|list| (1..=MAX).contains(&list.len())),
@@ -280,11 +396,16 @@ pub fn high_value<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HighValu
         Value::Float(amount) => decimal(&amount.to_string()),
         _ => None,
     };
-    value(deserializer, read, "\"top P%\" with P from 1 to 99, or a sum such as 50000 or \"49999.90\", up to 10000000000")
+    value(
+        deserializer,
+        read,
+        "\"top P%\" with P from 1 to 99, or a sum such as 50000 or \"49999.90\", up to 10000000000",
+    )
 }
 
 fn top_percent(text: &str) -> Option<HighValueRule> {
-    let percent: u8 = text.trim().strip_prefix("top")?.trim().strip_suffix('%')?.trim().parse().ok()?;
+    let percent: u8 =
+        text.trim().strip_prefix("top")?.trim().strip_suffix('%')?.trim().parse().ok()?;
     (1..=99).contains(&percent).then(|| HighValueRule::Percentile(100 - percent))
 }
 
@@ -296,7 +417,8 @@ fn decimal(text: &str) -> Option<HighValueRule> {
         return None;
     }
     let ten_thousandths = format!("{whole}{fraction:0<4}").parse::<u64>().ok()?;
-    (ten_thousandths <= 10_000_000_000 * 10_000).then_some(HighValueRule::Amount { ten_thousandths })
+    (ten_thousandths <= 10_000_000_000 * 10_000)
+        .then_some(HighValueRule::Amount { ten_thousandths })
 }
 
 /// Terms of the context.
@@ -304,8 +426,12 @@ pub fn context_terms<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T
     let terms = Value::deserialize(deserializer)?;
     let list = terms.as_array().filter(|list| (1..=MAX_TERMS).contains(&list.len()));
     let list = list.ok_or_else(|| D::Error::custom(format!("a list of 1 to {MAX_TERMS} terms")))?;
-    let (read, refused): (Vec<_>, Vec<_>) = list.iter().map(|v| v.as_str().and_then(terms::parse_term).ok_or(v)).partition(Result::is_ok);
-    let refused: Vec<String> = refused.into_iter().filter_map(Result::err).map(|v| format!("not {v}")).collect();
+    let (read, refused): (Vec<_>, Vec<_>) = list
+        .iter()
+        .map(|v| v.as_str().and_then(terms::parse_term).ok_or(v))
+        .partition(Result::is_ok);
+    let refused: Vec<String> =
+        refused.into_iter().filter_map(Result::err).map(|v| format!("not {v}")).collect();
     if refused.is_empty() {
         Ok(read.into_iter().flatten().collect())
     } else {
@@ -317,7 +443,9 @@ pub fn context_terms<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T
 const MAX_TERMS: usize = dataflows::bandit::MAX_DIMENSION;
 
 /// A table of texts; numbers and truths are taken as they are written.
-pub fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+pub fn texts<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, String>, D::Error> {
     let plain = |v: &Value| match v {
         Value::String(text) => Some(text.clone()),
         Value::Integer(number) => Some(number.to_string()),
@@ -325,6 +453,7 @@ pub fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Stri
         Value::Boolean(truth) => Some(truth.to_string()),
         _ => None,
     };
-    let read = |v: &Value| v.as_table()?.iter().map(|(name, v)| Some((name.clone(), plain(v)?))).collect();
+    let read =
+        |v: &Value| v.as_table()?.iter().map(|(name, v)| Some((name.clone(), plain(v)?))).collect();
     value(deserializer, read, "a table of names and texts")
 }

@@ -1,4 +1,5 @@
-//! Who may ask: with a bearer token set, those who know it; without one, whoever asks this machine by its number.
+//! Who may ask: with a bearer token set, those who know it; without one, whoever asks this machine
+//! by its number.
 //!
 //! A page from elsewhere can make a browser send requests to a name of its own that leads here
 //! (rebinding), but neither to a number nor to localhost, and never with a token.
@@ -30,11 +31,17 @@ impl Access {
         }
         match &self.token {
             Some(expected) if expected.is_carried(headers) => Ok(()),
-            Some(_) => Err(Problem::new(Kind::Unauthorized, "expected the header Authorization: Bearer TOKEN with the token of http.api_token_file")),
+            Some(_) => Err(Problem::new(
+                Kind::Unauthorized,
+                "expected the header Authorization: Bearer TOKEN with the token of \
+                 http.api_token_file",
+            )),
             None if names_this_machine(uri, headers) => Ok(()),
             None => {
-                let why = "without a token, the header Host must be an address of numbers or localhost: ask for one of these, or set \
-                           http.api_token_file; http.open names what probes may ask for by any name";
+                let why = "without a token, the header Host must be an address of numbers or \
+                    localhost: ask for one of these, or set \
+                           http.api_token_file; http.open names what probes may ask for by any \
+                           name";
                 Err(Problem::new(Kind::ForeignHost, why))
             }
         }
@@ -64,7 +71,8 @@ impl Hash {
 
 /// The token of `Authorization: Bearer TOKEN`; the scheme's case does not matter.
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.as_bytes().split_at_checked("Bearer ".len())?;
+    let (scheme, token) =
+        headers.get(header::AUTHORIZATION)?.as_bytes().split_at_checked("Bearer ".len())?;
     scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii())
 }
 
@@ -93,13 +101,23 @@ mod tests {
     fn only_the_token_itself_passes() {
         let hash = Hash::of(&Secret::new("hunter2".to_string()));
         let carried = |value: Option<&'static str>| {
-            let headers = value.map(|value| (header::AUTHORIZATION, value.parse().expect("a header")));
+            let headers =
+                value.map(|value| (header::AUTHORIZATION, value.parse().expect("a header")));
             hash.is_carried(&headers.into_iter().collect())
         };
         for passes in ["Bearer hunter2", "bearer hunter2", "BEARER  hunter2 "] {
             assert!(carried(Some(passes)), "{passes}");
         }
-        for fails in ["Bearer hunter", "Bearer hunter22", "Bearer ", "Bearer", "hunter2", "Basic hunter2", "Bearer hunter2 hunter2", ""] {
+        for fails in [
+            "Bearer hunter",
+            "Bearer hunter22",
+            "Bearer ",
+            "Bearer",
+            "hunter2",
+            "Basic hunter2",
+            "Bearer hunter2 hunter2",
+            "",
+        ] {
             assert!(!carried(Some(fails)), "{fails}");
         }
         assert!(!carried(None));
@@ -115,16 +133,33 @@ mod tests {
             }
             names_this_machine(&path, &headers)
         };
-        for ours in ["localhost", "LOCALHOST:8080", "127.0.0.1", "127.0.0.1:8080", "[::1]:8080", "[::1]", "10.0.0.3:80"] {
+        for ours in [
+            "localhost",
+            "LOCALHOST:8080",
+            "127.0.0.1",
+            "127.0.0.1:8080",
+            "[::1]:8080",
+            "[::1]",
+            "10.0.0.3:80",
+        ] {
             assert!(named(&[ours.as_bytes()]), "{ours}");
         }
-        for foreign in ["evil.example", "evil.example:8080", "localhost.evil.example", "127.0.0.1.evil.example:80", ""] {
+        for foreign in [
+            "evil.example",
+            "evil.example:8080",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example:80",
+            "",
+        ] {
             assert!(!named(&[foreign.as_bytes()]), "{foreign}");
         }
         assert!(!named(&[b"localhost", b"evil.example"]) && !named(&[b"\xff.example"]));
         assert!(named(&[]), "no browser leaves it out");
         let absolute = Uri::from_static("http://evil.example/status");
         let ours = [(header::HOST, HeaderValue::from_static("localhost"))].into_iter().collect();
-        assert!(!names_this_machine(&absolute, &ours) && names_this_machine(&Uri::from_static("http://127.0.0.1:80/status"), &ours));
+        assert!(
+            !names_this_machine(&absolute, &ours)
+                && names_this_machine(&Uri::from_static("http://127.0.0.1:80/status"), &ours)
+        );
     }
 }

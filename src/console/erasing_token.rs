@@ -30,12 +30,19 @@ pub struct ErasingToken {
 impl ErasingToken {
     /// Of a job with this configuration.
     pub fn of(config: &Config) -> Self {
-        ErasingToken { is_needed: config.http.api_token_file.is_none(), ..ErasingToken::within(config.job_folder()) }
+        ErasingToken {
+            is_needed: config.http.api_token_file.is_none(),
+            ..ErasingToken::within(config.job_folder())
+        }
     }
 
     /// Of a job with this folder; without one there is never a token.
     pub(super) fn within(folder: Option<PathBuf>) -> Self {
-        ErasingToken { path: folder.map(|folder| folder.join(NAME)), hash: Arc::default(), is_needed: true }
+        ErasingToken {
+            path: folder.map(|folder| folder.join(NAME)),
+            hash: Arc::default(),
+            is_needed: true,
+        }
     }
 
     /// Where it lies, or would; `None` where there is no folder for it.
@@ -54,7 +61,10 @@ impl ErasingToken {
             return;
         }
         let Some(path) = &self.path else {
-            tracing::info!("Nobody can erase a customer at the console's port: that needs http.api_token_file, or a folder in checkpoint.dir.");
+            tracing::info!(
+                "Nobody can erase a customer at the console's port: that needs \
+                 http.api_token_file, or a folder in checkpoint.dir."
+            );
             return;
         };
         match self.read_or_make() {
@@ -62,13 +72,19 @@ impl ErasingToken {
                 let _ = self.hash.set(Hash::of(&token));
                 let path = path.display();
                 match made {
-                    true => tracing::info!(%path, token = token.expose(), "Erasing a customer takes this token, which is shown this once."),
-                    false => tracing::info!(%path, "Erasing a customer takes the token that lies there."),
+                    true => {
+                        tracing::info!(%path, token = token.expose(), "Erasing a customer takes \
+                            this token, which is shown this once.")
+                    }
+                    false => {
+                        tracing::info!(%path, "Erasing a customer takes the token that lies there.")
+                    }
                 }
             }
             Err(error) => {
                 let path = path.display();
-                tracing::error!(%path, %error, "The token that erasing takes cannot be kept, so nobody can erase at the console's port: set http.api_token_file.");
+                tracing::error!(%path, %error, "The token that erasing takes cannot be kept, so \
+                    nobody can erase at the console's port: set http.api_token_file.");
             }
         }
     }
@@ -107,7 +123,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let job = folder.path().join("campaign");
         let token = ErasingToken::within(Some(job.clone()));
-        assert!(!job.exists() && token.hash().is_none(), "nothing is made before the job has begun");
+        assert!(
+            !job.exists() && token.hash().is_none(),
+            "nothing is made before the job has begun"
+        );
         let (made, is_new) = token.read_or_make().expect("it is made");
         let mode = fs::metadata(job.join(NAME)).expect("its file").permissions().mode() & 0o777;
         assert_eq!((is_new, made.expose().len(), mode), (true, 2 * BYTES, 0o600));
@@ -125,10 +144,19 @@ mod tests {
         let token = ErasingToken::within(Some(folder.path().to_path_buf()));
         let begin = || token.read_or_make().expect("it is there");
         let begun: Vec<(Secret, bool)> = std::thread::scope(|scope| {
-            (0..8).map(|_| scope.spawn(begin)).collect::<Vec<_>>().into_iter().map(|thread| thread.join().expect("no panic")).collect()
+            (0..8)
+                .map(|_| scope.spawn(begin))
+                .collect::<Vec<_>>()
+                .into_iter()
+                .map(|thread| thread.join().expect("no panic"))
+                .collect()
         });
         assert_eq!(begun.iter().filter(|(_, made)| *made).count(), 1);
         assert!(begun.iter().all(|(token, _)| *token == begun[0].0));
-        assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 1, "nothing temporary is left");
+        assert_eq!(
+            fs::read_dir(folder.path()).expect("the folder").count(),
+            1,
+            "nothing temporary is left"
+        );
     }
 }

@@ -39,10 +39,21 @@ impl Limits {
         let descriptors = descriptors::raised();
         let connections = descriptors::share(descriptors, CONNECTIONS);
         if connections < CONNECTIONS {
-            tracing::info!(descriptors, connections, "The console takes fewer connections, so that the job has descriptors left (ulimit -n).");
+            tracing::info!(
+                descriptors,
+                connections,
+                "The console takes fewer connections, so that the job has descriptors left (ulimit \
+                 -n)."
+            );
         }
         let seconds = Duration::from_secs;
-        Limits { connections, header: seconds(10), body: seconds(10), answer: seconds(5), reading: seconds(10) }
+        Limits {
+            connections,
+            header: seconds(10),
+            body: seconds(10),
+            answer: seconds(5),
+            reading: seconds(10),
+        }
     }
 
     /// Time after which a connection is closed on which no further request has begun.
@@ -52,29 +63,49 @@ impl Limits {
 }
 
 /// Reads the whole body, in its limits, before anybody acts on the request.
-pub(super) async fn with_body(State(limits): State<Limits>, request: Request, next: Next) -> Response {
+pub(super) async fn with_body(
+    State(limits): State<Limits>,
+    request: Request,
+    next: Next,
+) -> Response {
     let (parts, body) = request.into_parts();
-    let refused = |problem: Problem| ([(header::CONNECTION, HeaderValue::from_static("close"))], problem).into_response();
+    let refused = |problem: Problem| {
+        ([(header::CONNECTION, HeaderValue::from_static("close"))], problem).into_response()
+    };
     match timeout(limits.body, whole(body)).await {
         Ok(Ok(body)) => next.run(Request::from_parts(parts, Body::from(body))).await,
         Ok(Err(problem)) => refused(problem),
         Err(_) => {
-            let why = format!("the body of the request did not come to its end within {} s", limits.body.as_secs_f64());
+            let why = format!(
+                "the body of the request did not come to its end within {} s",
+                limits.body.as_secs_f64()
+            );
             refused(Problem::new(Kind::SlowRequest, why))
         }
     }
 }
 
 async fn whole(body: Body) -> Result<Bytes, Problem> {
-    let large = || Problem::new(Kind::TooLarge, format!("the body of the request is longer than the {MAX_BODY} bytes that are taken here"));
+    let large = || {
+        Problem::new(
+            Kind::TooLarge,
+            format!(
+                "the body of the request is longer than the {MAX_BODY} bytes that are taken here"
+            ),
+        )
+    };
     if axum::body::HttpBody::size_hint(&body).lower() > MAX_BODY as u64 {
         return Err(large());
     }
     let mut frames = body.into_data_stream();
     let mut whole = Vec::new();
     while let Some(frame) = frames.next().await {
-        let frame =
-            frame.map_err(|_| Problem::new(Kind::Malformed, "the body of the request breaks off, or is not in the form that its header says"))?;
+        let frame = frame.map_err(|_| {
+            Problem::new(
+                Kind::Malformed,
+                "the body of the request breaks off, or is not in the form that its header says",
+            )
+        })?;
         if whole.len() + frame.len() > MAX_BODY {
             return Err(large());
         }
@@ -84,18 +115,34 @@ async fn whole(body: Body) -> Result<Bytes, Problem> {
 }
 
 /// Answers in time, and also where a handler panics.
-pub(super) async fn answered(State(limits): State<Limits>, request: Request, next: Next) -> Response {
+pub(super) async fn answered(
+    State(limits): State<Limits>,
+    request: Request,
+    next: Next,
+) -> Response {
     let path = request.uri().path().to_string();
     // What a handler leaves half done it alone has seen.
     let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
     match timeout(limits.answer, answer).await {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => {
-            tracing::error!(path, "A request could not be answered: its handler panicked, which is a fault of this program.");
-            Problem::new(Kind::Internal, "the request could not be answered, which is a fault of this program; its log says more").into_response()
+            tracing::error!(
+                path,
+                "A request could not be answered: its handler panicked, which is a fault of this \
+                 program."
+            );
+            Problem::new(
+                Kind::Internal,
+                "the request could not be answered, which is a fault of \
+                this program; its log says more",
+            )
+            .into_response()
         }
         Err(_) => {
-            let why = format!("the answer took more than {} s; ask again, which does no harm", limits.answer.as_secs_f64());
+            let why = format!(
+                "the answer took more than {} s; ask again, which does no harm",
+                limits.answer.as_secs_f64()
+            );
             Problem::new(Kind::TooSlow, why).into_response()
         }
     }

@@ -1,4 +1,5 @@
-//! The console: one port with the status page, the status as JSON, metrics and health, on a thread of its own.
+//! The console: one port with the status page, the status as JSON, metrics and health, on a thread
+//! of its own.
 //!
 //! | path | says |
 //! |---|---|
@@ -40,13 +41,21 @@ pub enum ConsoleError {
     #[error("http.api_token_file: {0}")]
     Token(String),
     /// Others could reach it without a token.
-    #[error("others can reach {0}: set http.api_token_file (--api-token-file), or http.insecure = true (--insecure) to do without a token")]
+    #[error(
+        "others can reach {0}: set http.api_token_file (--api-token-file), or http.insecure = true \
+         (--insecure) to do without a token"
+    )]
     Exposed(SocketAddr),
     /// Another program listens there.
-    #[error("cannot listen at {0}: another program has this port; give another one with http.listen or --listen, or port 0 for any free one")]
+    #[error(
+        "cannot listen at {0}: another program has this port; give another one with http.listen or \
+         --listen, or port 0 for any free one"
+    )]
     Taken(SocketAddr),
     /// The address cannot be listened at.
-    #[error("cannot listen at {address}: {source}; give another address with http.listen or --listen")]
+    #[error(
+        "cannot listen at {address}: {source}; give another address with http.listen or --listen"
+    )]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -63,7 +72,9 @@ impl ConsoleError {
     pub fn blame(&self) -> Blame {
         match self {
             ConsoleError::Token(_) | ConsoleError::Exposed(_) => Blame::Usage,
-            ConsoleError::Taken(_) | ConsoleError::Listen { .. } | ConsoleError::Start(_) => Blame::World,
+            ConsoleError::Taken(_) | ConsoleError::Listen { .. } | ConsoleError::Start(_) => {
+                Blame::World
+            }
         }
     }
 }
@@ -72,12 +83,16 @@ impl ConsoleError {
 pub struct Console;
 
 impl Console {
-    /// Serves `status` at the address of the configuration until the console is stopped; with port 0 at a free port. Customers can be erased where
-    /// something is given that does it.
+    /// Serves `status` at the address of the configuration until the console is stopped; with port
+    /// 0 at a free port. Customers can be erased where something is given that does it.
     ///
     /// # Errors
     /// The address is taken or is none of this machine's, the token cannot be read, or others could reach the address without a token.
-    pub fn start(http: &Http, status: Arc<Status>, erasing: Option<Erasing>) -> Result<Running, ConsoleError> {
+    pub fn start(
+        http: &Http,
+        status: Arc<Status>,
+        erasing: Option<Erasing>,
+    ) -> Result<Running, ConsoleError> {
         let token = http.token().map_err(ConsoleError::Token)?;
         if token.is_none() && !http.insecure && !http.listen.ip().is_loopback() {
             return Err(ConsoleError::Exposed(http.listen));
@@ -88,11 +103,20 @@ impl Console {
     }
 
     /// Serves paths at the address of the configuration, behind access and limits.
-    fn serve(http: &Http, paths: axum::Router, access: Access, limits: Limits) -> Result<Running, ConsoleError> {
+    fn serve(
+        http: &Http,
+        paths: axum::Router,
+        access: Access,
+        limits: Limits,
+    ) -> Result<Running, ConsoleError> {
         let listener = listen(http.listen)?;
         let address = listener.local_addr().map_err(ConsoleError::Start)?;
         let router = routes::behind(paths, access, limits);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().map_err(ConsoleError::Start)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .build()
+            .map_err(ConsoleError::Start)?;
         let (stop, stopped) = oneshot::channel();
         let serve = move || {
             if let Err(error) = runtime.block_on(server::serve(listener, router, limits, stopped)) {
@@ -101,7 +125,10 @@ impl Console {
             // What still waits for a broker keeps nobody from ending.
             runtime.shutdown_background();
         };
-        let thread = std::thread::Builder::new().name("console".to_string()).spawn(serve).map_err(ConsoleError::Start)?;
+        let thread = std::thread::Builder::new()
+            .name("console".to_string())
+            .spawn(serve)
+            .map_err(ConsoleError::Start)?;
         Ok(Running { address, stop: Some(stop), thread: Some(thread) })
     }
 }
@@ -120,7 +147,8 @@ impl Running {
         self.address
     }
 
-    /// Takes no further requests and returns when those under way are answered, or after half a second.
+    /// Takes no further requests and returns when those under way are answered, or after half a
+    /// second.
     pub fn stop(mut self) {
         self.end();
     }

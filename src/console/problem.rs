@@ -1,4 +1,5 @@
-//! Errors as RFC 9457 asks for: `application/problem+json` with type, title, status, detail and the request's id.
+//! Errors as RFC 9457 asks for: `application/problem+json` with type, title, status, detail and the
+//! request's id.
 
 use crate::config::secret::scrubbed;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -71,7 +72,9 @@ impl Kind {
             Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Kind::NotHere => StatusCode::NOT_IMPLEMENTED,
-            Kind::NotReady | Kind::Overloaded | Kind::TooSlow | Kind::NoBroker => StatusCode::SERVICE_UNAVAILABLE,
+            Kind::NotReady | Kind::Overloaded | Kind::TooSlow | Kind::NoBroker => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 
@@ -89,8 +92,13 @@ impl Kind {
     fn detail(self) -> &'static str {
         match self {
             Kind::NotFound => "there is nothing at this path",
-            Kind::Method => "this path does not take this method; the header Allow names those that it takes",
-            Kind::Internal => "the request could not be answered, which is a fault of this program; its log says more",
+            Kind::Method => {
+                "this path does not take this method; the header Allow names those that it takes"
+            }
+            Kind::Internal => {
+                "the request could not be answered, which is a fault of this program; its log says \
+                 more"
+            }
             _ => "the request cannot be read",
         }
     }
@@ -124,10 +132,15 @@ impl Problem {
     pub(super) fn alone(&self, request_id: &str) -> String {
         let (status, body) = (self.kind.status(), self.body(request_id));
         let reason = status.canonical_reason().unwrap_or("Error");
-        let retry = if status == StatusCode::SERVICE_UNAVAILABLE { format!("retry-after: {RETRY_AFTER}\r\n") } else { String::new() };
+        let retry = if status == StatusCode::SERVICE_UNAVAILABLE {
+            format!("retry-after: {RETRY_AFTER}\r\n")
+        } else {
+            String::new()
+        };
         let length = body.len();
         format!(
-            "HTTP/1.1 {} {reason}\r\ncontent-type: {MEDIA_TYPE}\r\n{retry}cache-control: no-store\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}",
+            "HTTP/1.1 {} {reason}\r\ncontent-type: {MEDIA_TYPE}\r\n{retry}cache-control: \
+             no-store\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}",
             status.as_u16()
         )
     }
@@ -147,7 +160,12 @@ impl IntoResponse for Problem {
 pub(super) fn told(response: Response, request_id: &str) -> Response {
     let status = response.status();
     let is_error = status.is_client_error() || status.is_server_error();
-    if !is_error || response.headers().get(header::CONTENT_TYPE).is_some_and(|given| given == super::routes::HTML) {
+    if !is_error
+        || response
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .is_some_and(|given| given == super::routes::HTML)
+    {
         return response;
     }
     let (mut parts, _) = response.into_parts();

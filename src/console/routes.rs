@@ -29,7 +29,8 @@ const PAGE: &str = include_str!("page.html");
 /// The page for a browser that has not shown the token.
 const SIGN_IN: &str = include_str!("sign_in.html");
 
-/// For every answer: a browser keeps nothing, guesses nothing, and lets the page load nothing but what this port gives.
+/// For every answer: a browser keeps nothing, guesses nothing, and lets the page load nothing but
+/// what this port gives.
 const HEADERS: [(HeaderName, HeaderValue); 4] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
@@ -37,7 +38,8 @@ const HEADERS: [(HeaderName, HeaderValue); 4] = [
     (
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static(
-            "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:; base-uri 'none'; \
+            "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
+             connect-src 'self'; img-src data:; base-uri 'none'; \
              form-action 'none'; frame-ancestors 'none'",
         ),
     ),
@@ -105,12 +107,18 @@ async fn unknown(uri: Uri) -> Problem {
     Problem::new(Kind::NotFound, format!("there is nothing at {}", uri.path()))
 }
 
-/// Lets pass who may; to a browser that asks for the page without the token, gives a page that asks for it.
+/// Lets pass who may; to a browser that asks for the page without the token, gives a page that asks
+/// for it.
 async fn guard(State(access): State<Access>, request: Request, next: Next) -> Response {
-    let Err(problem) = access.check(request.uri(), request.headers()) else { return next.run(request).await };
+    let Err(problem) = access.check(request.uri(), request.headers()) else {
+        return next.run(request).await;
+    };
     let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
     match (access.has_token(), request.uri().path() == "/" && is_browser(request.headers())) {
-        (true, true) => (StatusCode::UNAUTHORIZED, challenge, [(header::CONTENT_TYPE, HTML)], SIGN_IN).into_response(),
+        (true, true) => {
+            (StatusCode::UNAUTHORIZED, challenge, [(header::CONTENT_TYPE, HTML)], SIGN_IN)
+                .into_response()
+        }
         (true, false) => (challenge, problem).into_response(),
         (false, _) => problem.into_response(),
     }

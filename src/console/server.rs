@@ -44,7 +44,12 @@ const MAX_HEADER: usize = 64 * 1024;
 const NO_DESCRIPTOR: Duration = Duration::from_millis(500);
 
 /// Serves until it is told to stop, and then those that are under way for a moment.
-pub(super) async fn serve(listener: std::net::TcpListener, router: Router, limits: Limits, mut stopped: oneshot::Receiver<()>) -> io::Result<()> {
+pub(super) async fn serve(
+    listener: std::net::TcpListener,
+    router: Router,
+    limits: Limits,
+    mut stopped: oneshot::Receiver<()>,
+) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     let places = Arc::new(Semaphore::new(limits.connections));
     let refusals = Arc::new(Semaphore::new(REFUSALS));
@@ -57,7 +62,13 @@ pub(super) async fn serve(listener: std::net::TcpListener, router: Router, limit
         });
         match (accepted.await, Arc::clone(&places).try_acquire_owned()) {
             (None, _) => break,
-            (Some(Ok((stream, _))), Ok(place)) => drop(tokio::spawn(connection(stream, router.clone(), limits, drained.clone(), place))),
+            (Some(Ok((stream, _))), Ok(place)) => drop(tokio::spawn(connection(
+                stream,
+                router.clone(),
+                limits,
+                drained.clone(),
+                place,
+            ))),
             (Some(Ok((stream, _))), Err(_)) => {
                 if let Ok(place) = Arc::clone(&refusals).try_acquire_owned() {
                     tokio::spawn(overloaded(stream, limits, place));
@@ -86,7 +97,13 @@ fn is_of_one(error: &io::Error) -> bool {
 }
 
 /// Answers what comes on one connection.
-async fn connection(stream: TcpStream, router: Router, limits: Limits, mut drained: watch::Receiver<bool>, _place: OwnedSemaphorePermit) {
+async fn connection(
+    stream: TcpStream,
+    router: Router,
+    limits: Limits,
+    mut drained: watch::Receiver<bool>,
+    _place: OwnedSemaphorePermit,
+) {
     let (begin, begun) = watch::channel(Instant::now());
     let router = TowerToHyperService::new(router);
     let answer = move |request: Request<Incoming>| -> BoxFuture<'static, Result<Response<Body>, Infallible>> {
@@ -117,7 +134,10 @@ async fn connection(stream: TcpStream, router: Router, limits: Limits, mut drain
     // A connection on which nothing has begun is just closed: another answer would be taken for
     // that of the next request.
     if is_slow && !parts.read_buf.is_empty() {
-        let why = format!("the header of the request did not come to its end within {} s", limits.header.as_secs_f64());
+        let why = format!(
+            "the header of the request did not come to its end within {} s",
+            limits.header.as_secs_f64()
+        );
         return refuse(stream, &Problem::new(Kind::SlowRequest, why)).await;
     }
     hang_up(&mut stream).await;
@@ -136,7 +156,11 @@ async fn stands_still(begun: watch::Receiver<Instant>, patience: Duration) {
 
 /// Tells one too many.
 async fn overloaded(stream: TcpStream, limits: Limits, _place: OwnedSemaphorePermit) {
-    let why = format!("{} connections are open, and no more are taken; close those that are not needed, or ask again later", limits.connections);
+    let why = format!(
+        "{} connections are open, and no more are taken; close those that are not needed, or ask \
+         again later",
+        limits.connections
+    );
     refuse(stream, &Problem::new(Kind::Overloaded, why)).await;
 }
 

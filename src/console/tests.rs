@@ -22,7 +22,8 @@ struct Answer {
 impl Answer {
     fn problem(&self) -> serde_json::Value {
         assert!(self.head.contains("content-type: application/problem+json\r\n"), "{}", self.head);
-        let problem: serde_json::Value = serde_json::from_str(&self.body).expect("a problem is JSON");
+        let problem: serde_json::Value =
+            serde_json::from_str(&self.body).expect("a problem is JSON");
         assert_eq!(problem["status"], self.status);
         let id = problem["request_id"].as_str().expect("a request has an id");
         assert!(self.head.contains(&format!("x-request-id: {id}\r\n")), "{}", self.head);
@@ -38,7 +39,11 @@ impl Answer {
 
 /// Sends a request and reads the whole answer. With HTTP/1.0 the connection ends with it.
 fn ask(running: &Running, request_line: &str, headers: &[&str]) -> Answer {
-    let host = if headers.iter().any(|header| header.starts_with("Host:")) { "" } else { "Host: localhost\r\n" };
+    let host = if headers.iter().any(|header| header.starts_with("Host:")) {
+        ""
+    } else {
+        "Host: localhost\r\n"
+    };
     let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
     let mut stream = connect(running);
     write!(stream, "{request_line} HTTP/1.0\r\n{host}{headers}\r\n").expect("the request is taken");
@@ -56,7 +61,8 @@ fn connect(running: &Running) -> TcpStream {
 fn answer(mut stream: TcpStream) -> Answer {
     let mut text = String::new();
     stream.read_to_string(&mut text).expect("the answer is text");
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head and body: {text:?}"));
+    let (head, body) =
+        text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head and body: {text:?}"));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
     Answer { status, head: format!("{}\r\n", head.to_lowercase()), body: body.to_string() }
 }
@@ -66,7 +72,12 @@ fn get(running: &Running, path: &str) -> Answer {
 }
 
 fn free_port() -> Http {
-    Http { listen: SocketAddr::from(([127, 0, 0, 1], 0)), api_token_file: None, insecure: false, open: Vec::new() }
+    Http {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        api_token_file: None,
+        insecure: false,
+        open: Vec::new(),
+    }
 }
 
 fn start() -> (Running, Arc<Status>) {
@@ -91,7 +102,11 @@ fn every_path_answers_in_its_form() {
     ] {
         let answer = get(&running, path);
         assert_eq!(answer.status, 200, "{path}");
-        assert!(answer.head.contains(&format!("content-type: {form}\r\n")), "{path}: {}", answer.head);
+        assert!(
+            answer.head.contains(&format!("content-type: {form}\r\n")),
+            "{path}: {}",
+            answer.head
+        );
         assert!(answer.body.starts_with(begins), "{path}: {}", answer.body);
         for header in [
             "cache-control: no-store\r\n",
@@ -116,10 +131,20 @@ fn the_pages_load_nothing_from_elsewhere() {
 #[test]
 fn the_page_shows_every_count() {
     let page = include_str!("page.html");
-    // Erasures that could not be read are among those that were not done, which are shown by reason.
-    let names = Count::ALL.iter().filter(|count| **count != Count::UnreadErasures).map(|count| count.name()).chain(["rejected"]);
-    let missing: Vec<&str> = names.filter(|name| !page.contains(&format!("[\"{name}\", "))).collect();
-    let without: Vec<&str> = ErasureFault::ALL.iter().map(|fault| fault.word()).filter(|word| !page.contains(&format!(" {word}: \""))).collect();
+    // Erasures that could not be read are among those that were not done, which are shown by
+    // reason.
+    let names = Count::ALL
+        .iter()
+        .filter(|count| **count != Count::UnreadErasures)
+        .map(|count| count.name())
+        .chain(["rejected"]);
+    let missing: Vec<&str> =
+        names.filter(|name| !page.contains(&format!("[\"{name}\", "))).collect();
+    let without: Vec<&str> = ErasureFault::ALL
+        .iter()
+        .map(|fault| fault.word())
+        .filter(|word| !page.contains(&format!(" {word}: \"")))
+        .collect();
     assert!(missing.is_empty() && without.is_empty(), "{missing:?} {without:?}");
 }
 
@@ -128,10 +153,16 @@ fn errors_are_problems() {
     let (running, _status) = start();
     let unknown = get(&running, "/nothing?here=1");
     assert_eq!((unknown.status, unknown.kind().as_str()), (404, "not-found"));
-    assert_eq!((&unknown.problem()["title"], &unknown.problem()["detail"]), (&"Not Found".into(), &"there is nothing at /nothing".into()));
+    assert_eq!(
+        (&unknown.problem()["title"], &unknown.problem()["detail"]),
+        (&"Not Found".into(), &"there is nothing at /nothing".into())
+    );
     for path in ["/status", "/healthz", "/"] {
         let method = ask(&running, &format!("DELETE {path}"), &[]);
-        assert_eq!((method.status, method.kind().as_str(), &method.problem()["title"]), (405, "method", &"Method Not Allowed".into()));
+        assert_eq!(
+            (method.status, method.kind().as_str(), &method.problem()["title"]),
+            (405, "method", &"Method Not Allowed".into())
+        );
         assert!(method.head.contains("allow: get,head\r\n"), "{}", method.head);
     }
     assert_eq!(get(&running, "/customers/").kind(), "method");
@@ -143,12 +174,22 @@ fn errors_are_problems() {
 #[test]
 fn a_request_keeps_an_id_that_can_be_shown() {
     let (running, _status) = start();
-    let id_of = |header: &str| get_with(&running, header).problem()["request_id"].as_str().expect("an id").to_string();
+    let id_of = |header: &str| {
+        get_with(&running, header).problem()["request_id"].as_str().expect("an id").to_string()
+    };
     assert_eq!(id_of("X-Request-Id: Ab.c_1-2"), "Ab.c_1-2");
     let long = "x".repeat(65);
-    for header in [format!("X-Request-Id: {long}"), "X-Request-Id: a b".to_string(), "X-Request-Id:".to_string(), "X-Other: a".to_string()] {
+    for header in [
+        format!("X-Request-Id: {long}"),
+        "X-Request-Id: a b".to_string(),
+        "X-Request-Id:".to_string(),
+        "X-Other: a".to_string(),
+    ] {
         let id = id_of(&header);
-        assert!(id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{header}: {id}");
+        assert!(
+            id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit()),
+            "{header}: {id}"
+        );
     }
     assert_ne!(id_of("X-Other: a"), id_of("X-Other: a"));
 }
@@ -156,7 +197,12 @@ fn a_request_keeps_an_id_that_can_be_shown() {
 fn get_with(running: &Running, header: &str) -> Answer {
     let mut answer = ask(running, "GET /nothing", &[header]);
     // Heads are compared in small letters; an id keeps its own.
-    let id = answer.body.split("request_id\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
+    let id = answer
+        .body
+        .split("request_id\":\"")
+        .nth(1)
+        .and_then(|rest| rest.split('"').next())
+        .unwrap_or_default();
     answer.head = answer.head.replace(&id.to_lowercase(), id);
     answer
 }
@@ -165,9 +211,18 @@ fn get_with(running: &Running, header: &str) -> Answer {
 fn without_a_token_only_this_machine_is_named() {
     let (running, status) = start();
     for path in ["/", "/status", "/metrics", "/readyz", "/nothing"] {
-        for host in ["Host: evil.example", "Host: evil.example:8080", "Host: localhost.evil.example", "Host:"] {
+        for host in [
+            "Host: evil.example",
+            "Host: evil.example:8080",
+            "Host: localhost.evil.example",
+            "Host:",
+        ] {
             let answer = ask(&running, &format!("GET {path}"), &[host]);
-            assert_eq!((answer.status, answer.kind().as_str()), (403, "foreign-host"), "{path} {host}");
+            assert_eq!(
+                (answer.status, answer.kind().as_str()),
+                (403, "foreign-host"),
+                "{path} {host}"
+            );
         }
         assert_ne!(ask(&running, &format!("GET {path}"), &["Host: 127.0.0.1:8080"]).status, 403);
     }
@@ -187,7 +242,8 @@ fn what_is_open_to_probes_takes_neither_token_nor_number() {
     for api_token_file in [None, Some(file.path().to_path_buf())] {
         let http = Http { api_token_file, open: vec![OpenPath::Metrics], ..free_port() };
         let running = Console::start(&http, Arc::clone(&status), None).expect("a free port");
-        let code = |path: &str| ask(&running, &format!("GET {path}"), &["Host: sluice:8080"]).status;
+        let code =
+            |path: &str| ask(&running, &format!("GET {path}"), &["Host: sluice:8080"]).status;
         assert_eq!((code("/metrics"), code("/healthz")), (200, 200));
         for closed in ["/readyz", "/status", "/", "/metrics/", "//metrics", "/metrics/../status"] {
             assert!(matches!(code(closed), 401 | 403), "{closed}");
@@ -204,7 +260,11 @@ fn readiness_follows_the_state() {
     let (running, status) = start();
     for (state, code, detail) in [
         (State::Starting, 503, "the job is starting"),
-        (State::Stalled(Cause::Database, "connection refused".to_string()), 503, "the job waits for the database: connection refused"),
+        (
+            State::Stalled(Cause::Database, "connection refused".to_string()),
+            503,
+            "the job waits for the database: connection refused",
+        ),
         (State::Running, 200, ""),
         (State::Draining, 503, "the job is draining, to end then"),
     ] {
@@ -218,18 +278,32 @@ fn readiness_follows_the_state() {
     }
     status.enter(State::Running);
     let seen = |cause, what| Seen::of(cause, what);
-    assert_eq!(status.look(vec![seen(Cause::PredictionsTopic, "topic `predictions` at nowhere:9092 is not there")]), None);
+    assert_eq!(
+        status.look(vec![seen(
+            Cause::PredictionsTopic,
+            "topic `predictions` at nowhere:9092 is not there"
+        )]),
+        None
+    );
     let answer = get(&running, "/readyz");
     assert_eq!(
         (answer.status, answer.body.as_str()),
-        (200, "ready, but decisions are not published: topic `predictions` at nowhere:9092 is not there (for 0 s)\n")
+        (
+            200,
+            "ready, but decisions are not published: topic `predictions` at nowhere:9092 is not \
+             there (for 0 s)\n"
+        )
     );
-    let state =
-        status.look(vec![seen(Cause::Checkpoints, "no room"), seen(Cause::DatabaseLock, "session 7 has it"), seen(Cause::Broker, "no answer")]);
+    let state = status.look(vec![
+        seen(Cause::Checkpoints, "no room"),
+        seen(Cause::DatabaseLock, "session 7 has it"),
+        seen(Cause::Broker, "no answer"),
+    ]);
     status.enter(state.expect("two of them stop the job"));
     assert_eq!(
         get(&running, "/readyz").problem()["detail"],
-        "the epoch waits for a lock in the database: session 7 has it (for 0 s); and the job waits for the broker: no answer (for 0 s); and \
+        "the epoch waits for a lock in the database: session 7 has it (for 0 s); and the job waits \
+         for the broker: no answer (for 0 s); and \
          checkpoints cannot be written: no room (for 0 s)"
     );
     assert_eq!(status.look(Vec::new()), None);
@@ -241,11 +315,16 @@ fn readiness_follows_the_state() {
 fn a_token_protects_everything_but_health() {
     let file = token_file("hunter2");
     let http = Http { api_token_file: Some(file.path().to_path_buf()), ..free_port() };
-    let running = Console::start(&http, Arc::new(Status::new("campaign", &[], 2)), None).expect("a free port");
+    let running = Console::start(&http, Arc::new(Status::new("campaign", &[], 2)), None)
+        .expect("a free port");
     for path in ["/", "/status", "/metrics", "/readyz", "/nothing"] {
         for headers in [&[] as &[&str], &["Authorization: Bearer wrong"]] {
             let answer = ask(&running, &format!("GET {path}"), headers);
-            assert_eq!((answer.status, &answer.problem()["title"]), (401, &"Unauthorized".into()), "{path}");
+            assert_eq!(
+                (answer.status, &answer.problem()["title"]),
+                (401, &"Unauthorized".into()),
+                "{path}"
+            );
             assert!(answer.head.contains("www-authenticate: bearer\r\n"), "{}", answer.head);
         }
         let known = ask(&running, &format!("GET {path}"), &["Authorization: Bearer hunter2"]);
@@ -254,15 +333,23 @@ fn a_token_protects_everything_but_health() {
     assert_eq!(get(&running, "/healthz").status, 200);
     let browser = ask(&running, "GET /", &["Accept: text/html,*/*"]);
     assert_eq!(browser.status, 401);
-    assert!(browser.body.contains("type=\"password\"") && browser.head.contains("content-type: text/html"), "{}", browser.body);
+    assert!(
+        browser.body.contains("type=\"password\"")
+            && browser.head.contains("content-type: text/html"),
+        "{}",
+        browser.body
+    );
 }
 
 #[test]
 fn a_taken_port_is_named_with_the_way_out() {
     let (running, status) = start();
     let http = Http { listen: running.address(), ..free_port() };
-    let error = Console::start(&http, Arc::clone(&status), None).expect_err("the port is taken").to_string();
-    let expected = "another program has this port; give another one with http.listen or --listen, or port 0 for any free one";
+    let error = Console::start(&http, Arc::clone(&status), None)
+        .expect_err("the port is taken")
+        .to_string();
+    let expected = "another program has this port; give another one with http.listen or --listen, \
+        or port 0 for any free one";
     assert_eq!(error, format!("cannot listen at {}: {expected}", running.address()));
     Console::start(&free_port(), status, None).expect("port 0 is any free one");
 }
@@ -271,7 +358,9 @@ fn a_taken_port_is_named_with_the_way_out() {
 fn an_address_that_others_reach_needs_a_token_or_insecure() {
     let status = || Arc::new(Status::new("campaign", &[], 2));
     let open = Http { listen: SocketAddr::from(([0, 0, 0, 0], 0)), ..free_port() };
-    assert!(matches!(Console::start(&open, status(), None), Err(ConsoleError::Exposed(address)) if address == open.listen));
+    assert!(
+        matches!(Console::start(&open, status(), None), Err(ConsoleError::Exposed(address)) if address == open.listen)
+    );
     let file = token_file("hunter2");
     let with_token = Http { api_token_file: Some(file.path().to_path_buf()), ..open.clone() };
     let insecure = Http { insecure: true, ..open.clone() };

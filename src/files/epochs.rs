@@ -1,4 +1,5 @@
-//! Offsets and recorded epochs as people and the database write them: JSON, by the names of the topics.
+//! Offsets and recorded epochs as people and the database write them: JSON, by the names of the
+//! topics.
 
 use super::error::FileError;
 use crate::config::units::parse_instant;
@@ -53,11 +54,19 @@ pub fn read_offsets(path: &Path) -> Result<NamedOffsets, FileError> {
 /// The file cannot be read, or a line is not of that form.
 pub fn read_epochs(path: &Path) -> Result<Vec<NamedEpoch>, FileError> {
     let bytes = read(path)?;
-    parse(&bytes).map_err(|(line, problem)| FileError::Line { path: path.to_path_buf(), line, problem })
+    parse(&bytes).map_err(|(line, problem)| FileError::Line {
+        path: path.to_path_buf(),
+        line,
+        problem,
+    })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, FileError> {
-    std::fs::read(path).map_err(|source| FileError::Read { path: path.to_path_buf(), position: 0, source })
+    std::fs::read(path).map_err(|source| FileError::Read {
+        path: path.to_path_buf(),
+        position: 0,
+        source,
+    })
 }
 
 /// The epochs, or the line that is wrong and why.
@@ -68,14 +77,24 @@ fn parse(bytes: &[u8]) -> Result<Vec<NamedEpoch>, (u64, String)> {
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let Line { epoch, identity, watermark, offsets } = serde_json::from_slice(line).map_err(|error| (number, error.to_string()))?;
+        let Line { epoch, identity, watermark, offsets } =
+            serde_json::from_slice(line).map_err(|error| (number, error.to_string()))?;
         let wanted = epochs.len() as u64 + 1;
         if epoch != wanted {
-            return Err((number, format!("expected epoch {wanted}, not {epoch}: epochs must be in order, from the first on")));
+            return Err((
+                number,
+                format!(
+                    "expected epoch {wanted}, not {epoch}: epochs must be in order, from the first \
+                     on"
+                ),
+            ));
         }
         match (&history, identity) {
             (Some((first, of)), Some(identity)) if *of != identity => {
-                let problem = format!("epoch {epoch} is of another history, {identity}, than epoch {first}, {of}: epochs of two histories make none");
+                let problem = format!(
+                    "epoch {epoch} is of another history, {identity}, than epoch {first}, {of}: \
+                     epochs of two histories make none"
+                );
                 return Err((number, problem));
             }
             (None, Some(identity)) => history = Some((epoch, identity)),
@@ -83,9 +102,18 @@ fn parse(bytes: &[u8]) -> Result<Vec<NamedEpoch>, (u64, String)> {
         }
         let watermark = match &watermark {
             Value::Null => None,
-            Value::String(text) => Some(instant(text).ok_or_else(|| (number, format!("expected a timestamp as the watermark, not {text:?}")))?),
-            Value::Number(millis) => Some(millis.as_i64().ok_or_else(|| (number, format!("expected milliseconds as the watermark, not {millis}")))?),
-            other => return Err((number, format!("expected a timestamp as the watermark, not {other}"))),
+            Value::String(text) => Some(instant(text).ok_or_else(|| {
+                (number, format!("expected a timestamp as the watermark, not {text:?}"))
+            })?),
+            Value::Number(millis) => Some(millis.as_i64().ok_or_else(|| {
+                (number, format!("expected milliseconds as the watermark, not {millis}"))
+            })?),
+            other => {
+                return Err((
+                    number,
+                    format!("expected a timestamp as the watermark, not {other}"),
+                ));
+            }
         };
         epochs.push(NamedEpoch { epoch, watermark, offsets });
     }
@@ -95,7 +123,8 @@ fn parse(bytes: &[u8]) -> Result<Vec<NamedEpoch>, (u64, String)> {
     }
 }
 
-/// PostgreSQL writes an offset of whole hours without minutes where it makes text of a timestamp, and with them in JSON.
+/// PostgreSQL writes an offset of whole hours without minutes where it makes text of a timestamp,
+/// and with them in JSON.
 fn instant(text: &str) -> Option<Millis> {
     parse_instant(text).or_else(|| parse_instant(&format!("{text}:00")))
 }
@@ -113,19 +142,40 @@ mod tests {
             {"epoch":4,"watermark":1709251200000,"offsets":{}}"#;
         let epochs = parse(text.as_bytes()).expect("they are of the form");
         let march = Some(1_709_251_200_000);
-        assert_eq!(epochs.iter().map(|epoch| (epoch.epoch, epoch.watermark)).collect::<Vec<_>>(), [(1, None), (2, march), (3, march), (4, march)]);
+        assert_eq!(
+            epochs.iter().map(|epoch| (epoch.epoch, epoch.watermark)).collect::<Vec<_>>(),
+            [(1, None), (2, march), (3, march), (4, march)]
+        );
         assert_eq!(epochs[0].offsets["transactions"], BTreeMap::from([(0, 17), (10, 1)]));
     }
 
     #[test]
     fn epochs_of_two_histories_are_refused() {
-        let line = |epoch: u64, identity: &str| format!("{{\"epoch\":{epoch},\"identity\":{identity},\"offsets\":{{}}}}\n");
+        let line = |epoch: u64, identity: &str| {
+            format!("{{\"epoch\":{epoch},\"identity\":{identity},\"offsets\":{{}}}}\n")
+        };
         let (one, other, none) = ("\"ab\"", "\"cd\"", "null");
-        for (of, wanted) in [([none, one, one], Ok(3)), ([one, none, one], Ok(3)), ([one, none, other], Err(3)), ([none, one, other], Err(3))] {
-            let text: String = (1..).zip(of).map(|(epoch, identity)| line(epoch, identity)).collect();
+        for (of, wanted) in [
+            ([none, one, one], Ok(3)),
+            ([one, none, one], Ok(3)),
+            ([one, none, other], Err(3)),
+            ([none, one, other], Err(3)),
+        ] {
+            let text: String =
+                (1..).zip(of).map(|(epoch, identity)| line(epoch, identity)).collect();
             let found = parse(text.as_bytes());
-            assert!(found.as_ref().err().is_none_or(|(_, problem)| problem.contains("another history, cd")), "{found:?}");
-            assert_eq!(found.map(|epochs| epochs.len()).map_err(|(line, _)| line), wanted, "{text}");
+            assert!(
+                found
+                    .as_ref()
+                    .err()
+                    .is_none_or(|(_, problem)| problem.contains("another history, cd")),
+                "{found:?}"
+            );
+            assert_eq!(
+                found.map(|epochs| epochs.len()).map_err(|(line, _)| line),
+                wanted,
+                "{text}"
+            );
         }
     }
 

@@ -24,7 +24,10 @@ pub enum FileError {
         names: Vec<String>,
     },
     /// There are no transactions.
-    #[error("no transactions.jsonl or transactions.csv (or either with .gz or .zst) in {directory}{}", not_read(alike))]
+    #[error(
+        "no transactions.jsonl or transactions.csv (or either with .gz or .zst) in {directory}{}",
+        not_read(alike)
+    )]
     Missing {
         /// The input directory.
         directory: PathBuf,
@@ -60,7 +63,10 @@ pub enum FileError {
         ending: &'static str,
     },
     /// The lines of a file of JSON lines end in a carriage return alone.
-    #[error("the line ends of {path} are carriage returns alone: end its lines in a line feed, as `tr '\\r' '\\n'` does it")]
+    #[error(
+        "the line ends of {path} are carriage returns alone: end its lines in a line feed, as `tr \
+         '\\r' '\\n'` does it"
+    )]
     LineEnds {
         /// The file.
         path: PathBuf,
@@ -93,7 +99,10 @@ impl FileError {
         match self {
             // The command is right where the files are there: it is they that have other names.
             FileError::Missing { alike, .. } if !alike.is_empty() => Blame::World,
-            FileError::Directory { .. } | FileError::Ambiguous { .. } | FileError::Missing { .. } | FileError::Line { .. } => Blame::Usage,
+            FileError::Directory { .. }
+            | FileError::Ambiguous { .. }
+            | FileError::Missing { .. }
+            | FileError::Line { .. } => Blame::Usage,
             FileError::Read { .. }
             | FileError::Header { .. }
             | FileError::Encoding { .. }
@@ -105,5 +114,9 @@ impl FileError {
 
 /// What is said of files that look like input.
 fn not_read(alike: &[String]) -> String {
-    if alike.is_empty() { String::new() } else { format!("; not read, though it looks like input: {}", alike.join(", ")) }
+    if alike.is_empty() {
+        String::new()
+    } else {
+        format!("; not read, though it looks like input: {}", alike.join(", "))
+    }
 }

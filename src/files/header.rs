@@ -10,7 +10,8 @@ use std::collections::BTreeSet;
 const SHOWN: usize = 40;
 
 /// What separates columns in files that only call themselves CSV.
-const OTHER_SEPARATORS: [(char, &str); 3] = [(';', "semicolons"), ('\t', "tabs"), ('|', "vertical bars")];
+const OTHER_SEPARATORS: [(char, &str); 3] =
+    [(';', "semicolons"), ('\t', "tabs"), ('|', "vertical bars")];
 
 /// The encoding of a file that is not read, by its first bytes.
 pub fn foreign_encoding(bytes: &[u8]) -> Option<&'static str> {
@@ -18,7 +19,9 @@ pub fn foreign_encoding(bytes: &[u8]) -> Option<&'static str> {
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => Some("UTF-32"),
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some("UTF-16"),
         // Without a mark: every character of ASCII has a zero beside it.
-        [0, 1..=u8::MAX, 0, 1..=u8::MAX, ..] | [1..=u8::MAX, 0, 1..=u8::MAX, 0, ..] => Some("UTF-16"),
+        [0, 1..=u8::MAX, 0, 1..=u8::MAX, ..] | [1..=u8::MAX, 0, 1..=u8::MAX, 0, ..] => {
+            Some("UTF-16")
+        }
         _ => None,
     }
 }
@@ -32,9 +35,15 @@ pub fn packed(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// Whether several objects are kept apart by carriage returns and none by a line feed, so that all of them would be one line.
+/// Whether several objects are kept apart by carriage returns and none by a line feed, so that all
+/// of them would be one line.
 pub fn has_only_carriage_returns(bytes: &[u8]) -> bool {
-    !bytes.contains(&b'\n') && bytes.split(|byte| *byte == b'\r').filter(|line| line.trim_ascii_start().starts_with(b"{")).count() > 1
+    !bytes.contains(&b'\n')
+        && bytes
+            .split(|byte| *byte == b'\r')
+            .filter(|line| line.trim_ascii_start().starts_with(b"{"))
+            .count()
+            > 1
 }
 
 /// The names of the columns; none for an empty file.
@@ -65,14 +74,16 @@ fn stray_quote(header: &[u8]) -> Option<String> {
     let cell = found.first?;
     let last = found.last.and_then(|cell| cell.close)?;
     let line = 1 + line_ends(&header[..last]);
-    let before = format!("the quote that opens in column {} closes in line {line}", cell.column + 1);
+    let before =
+        format!("the quote that opens in column {} closes in line {line}", cell.column + 1);
     if !found.sound {
         return Some(format!("{before}, and neither a comma nor a line end follows it"));
     }
     // A name may go over lines, but hardly over several cells with a number among them.
     let is_number = |cell: &[u8]| {
         let text = std::str::from_utf8(cell).unwrap_or_default().trim().trim_matches('"');
-        text.trim_start_matches(['-', '+']).starts_with(|first: char| first.is_ascii_digit()) && text.parse::<f64>().is_ok()
+        text.trim_start_matches(['-', '+']).starts_with(|first: char| first.is_ascii_digit())
+            && text.parse::<f64>().is_ok()
     };
     let is_row = |line: &[u8]| {
         let cells: Vec<&[u8]> = line.split(|byte| *byte == b',').collect();
@@ -85,7 +96,9 @@ fn stray_quote(header: &[u8]) -> Option<String> {
 /// What is wrong with the columns of a file, of which those `wanted` are read.
 fn fault(columns: &[String], wanted: &[String]) -> Option<String> {
     let mut seen = BTreeSet::new();
-    if let Some((at, twice)) = columns.iter().enumerate().find(|(_, name)| !seen.insert(*name) && wanted.contains(name)) {
+    if let Some((at, twice)) =
+        columns.iter().enumerate().find(|(_, name)| !seen.insert(*name) && wanted.contains(name))
+    {
         return Some(format!("column {} is another `{twice}`; leave one of them", at + 1));
     }
     if columns.iter().any(|name| wanted.contains(name)) {
@@ -93,15 +106,28 @@ fn fault(columns: &[String], wanted: &[String]) -> Option<String> {
     }
     let list = |names: &[String]| {
         let more = if names.len() > SHOWN { ", ..." } else { "" };
-        format!("{}{more}", names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", "))
+        format!(
+            "{}{more}",
+            names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ")
+        )
     };
     let separated = OTHER_SEPARATORS.iter().find(|(separator, _)| {
-        columns.iter().flat_map(|name| name.split(*separator)).any(|piece| wanted.iter().any(|name| name == piece.trim().trim_matches('"')))
+        columns
+            .iter()
+            .flat_map(|name| name.split(*separator))
+            .any(|piece| wanted.iter().any(|name| name == piece.trim().trim_matches('"')))
     });
     if let Some((_, what)) = separated {
-        return Some(format!("the columns are separated by {what} ({}); they must be separated by commas", list(columns)));
+        return Some(format!(
+            "the columns are separated by {what} ({}); they must be separated by commas",
+            list(columns)
+        ));
     }
-    Some(format!("none of {} is known; wanted are {}, or set their names in the configuration: [fields]", list(columns), list(wanted)))
+    Some(format!(
+        "none of {} is known; wanted are {}, or set their names in the configuration: [fields]",
+        list(columns),
+        list(wanted)
+    ))
 }
 
 #[cfg(test)]
@@ -109,15 +135,26 @@ mod tests {
     use super::*;
 
     fn read(header: &str) -> Result<Vec<String>, String> {
-        columns(header.as_bytes(), Topic::Rewards, &[(Topic::Rewards, "reward".to_string(), "Gain * Share".to_string())])
+        columns(
+            header.as_bytes(),
+            Topic::Rewards,
+            &[(Topic::Rewards, "reward".to_string(), "Gain * Share".to_string())],
+        )
     }
 
     #[test]
     fn columns_are_named_or_the_fault_is() {
         let names = |text: &str| Ok(text.split(',').map(str::to_string).collect::<Vec<_>>());
-        assert_eq!(read("interaction_id, customer_id ,\"note\"\r"), names("interaction_id,customer_id,note"));
+        assert_eq!(
+            read("interaction_id, customer_id ,\"note\"\r"),
+            names("interaction_id,customer_id,note")
+        );
         assert_eq!(read("op, \"customer_id\" ,note"), names("op,customer_id,note"));
-        assert_eq!(read("op,note,note,\n"), names("op,note,note,"), "what is not read may be there twice");
+        assert_eq!(
+            read("op,note,note,\n"),
+            names("op,note,note,"),
+            "what is not read may be there twice"
+        );
         assert_eq!(read(""), Ok(Vec::new()));
         for (header, parts) in [
             ("customer_id,op,customer_id", &["column 3", "`customer_id`"][..]),
@@ -130,20 +167,31 @@ mod tests {
             let problem = read(header).expect_err(header);
             assert!(parts.iter().all(|part| problem.contains(part)), "{header}: {problem}");
         }
-        let latin = columns(b"customer_id,gr\xf6\xdfe", Topic::Rewards, &[]).expect_err("not UTF-8");
+        let latin =
+            columns(b"customer_id,gr\xf6\xdfe", Topic::Rewards, &[]).expect_err("not UTF-8");
         assert!(latin.contains("column 2"), "{latin}");
     }
 
     #[test]
     fn a_quote_that_would_take_rows_for_names_is_found() {
-        for sound in ["customer_id,\"the\nnote\"\n", "\"customer_id\",\"amount\r\n(EUR), gross\"\r\n", "customer_id,\"a, b\n2nd, c\"\n"] {
+        for sound in [
+            "customer_id,\"the\nnote\"\n",
+            "\"customer_id\",\"amount\r\n(EUR), gross\"\r\n",
+            "customer_id,\"a, b\n2nd, c\"\n",
+        ] {
             assert!(read(sound).is_ok(), "{sound}: {:?}", read(sound));
         }
         for (header, said) in [
             ("customer_id,amount,\"note\n1,5,a\n2,6,b\n", "column 3 does not close"),
             ("customer_id,amount,\"note", "column 3 does not close"),
-            ("customer_id,amount,\"note\n1,5,a\n2,6,\"b\"\n", "column 3 closes in line 3, and neither"),
-            ("customer_id,amount,\"note\r\n1,5,a\r\n2,6,b\"\r\n", "column 3 closes in line 3, over lines that look like rows"),
+            (
+                "customer_id,amount,\"note\n1,5,a\n2,6,\"b\"\n",
+                "column 3 closes in line 3, and neither",
+            ),
+            (
+                "customer_id,amount,\"note\r\n1,5,a\r\n2,6,b\"\r\n",
+                "column 3 closes in line 3, over lines that look like rows",
+            ),
         ] {
             let problem = read(header).expect_err(header);
             assert!(problem.contains(said), "{header}: {problem}");
@@ -152,7 +200,8 @@ mod tests {
 
     #[test]
     fn foreign_encodings_are_known_by_their_first_bytes() {
-        let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+        let utf16 =
+            |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
         let big = |text: &str| text.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<u8>>();
         for (bytes, expected) in [
             (utf16("\u{feff}customer_id"), Some("UTF-16")),

@@ -1,4 +1,5 @@
-//! Files as a source and a sink: the input directory of `replay`, the directory that it writes, and the changes of each epoch of a job.
+//! Files as a source and a sink: the input directory of `replay`, the directory that it writes, and
+//! the changes of each epoch of a job.
 
 pub mod changes;
 pub mod epochs;
@@ -70,26 +71,33 @@ impl InputFile {
 }
 
 /// What files are called that are read.
-pub const NAMES: &str =
-    "files are read that are called transactions, customers, interactions, rewards or requests, with .jsonl or .csv, and .gz or .zst after it";
+pub const NAMES: &str = "files are read that are called transactions, customers, interactions, \
+    rewards or requests, with .jsonl or .csv, and .gz or .zst after it";
 
 /// Finds the files of an input directory, one a topic, in the order of the topics.
 ///
 /// # Errors
 /// The directory cannot be read, a topic has several files, or there are no transactions.
 pub fn find_inputs(directory: &Path) -> Result<Vec<InputFile>, FileError> {
-    std::fs::read_dir(directory).map_err(|source| FileError::Directory { path: directory.to_path_buf(), source })?;
+    std::fs::read_dir(directory)
+        .map_err(|source| FileError::Directory { path: directory.to_path_buf(), source })?;
     let mut inputs = Vec::new();
     for topic in Topic::ALL {
         let mut found = candidates(directory, topic)?;
         if found.len() > 1 {
-            return Err(FileError::Ambiguous { topic: topic.file_stem(), names: found.iter().map(InputFile::name).collect() });
+            return Err(FileError::Ambiguous {
+                topic: topic.file_stem(),
+                names: found.iter().map(InputFile::name).collect(),
+            });
         }
         inputs.append(&mut found);
     }
     match inputs.first() {
         Some(first) if first.topic == Topic::Transactions => Ok(inputs),
-        _ => Err(FileError::Missing { directory: directory.to_path_buf(), alike: unread::unread(directory, &inputs).alike }),
+        _ => Err(FileError::Missing {
+            directory: directory.to_path_buf(),
+            alike: unread::unread(directory, &inputs).alike,
+        }),
     }
 }
 
@@ -99,7 +107,9 @@ fn candidates(directory: &Path, topic: Topic) -> Result<Vec<InputFile>, FileErro
     for (ending, syntax, compression) in ENDINGS {
         let path = directory.join(format!("{}.{ending}", topic.file_stem()));
         match std::fs::metadata(&path) {
-            Ok(metadata) => found.push(InputFile { topic, path, syntax, compression, length: metadata.len() }),
+            Ok(metadata) => {
+                found.push(InputFile { topic, path, syntax, compression, length: metadata.len() })
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(source) => return Err(FileError::Read { path, position: 0, source }),
         }
@@ -114,22 +124,50 @@ mod tests {
 
     fn directory(names: &[&str]) -> tempfile::TempDir {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        names.iter().for_each(|name| std::fs::write(directory.path().join(name), b"x\n").expect("writing"));
+        names
+            .iter()
+            .for_each(|name| std::fs::write(directory.path().join(name), b"x\n").expect("writing"));
         directory
     }
 
     #[test]
     fn the_files_of_each_topic_are_found() {
-        let directory = directory(&["transactions.csv.gz", "interactions.jsonl", "requests.jsonl.zst", "customers.csv", "notes.txt", "rewards.json"]);
+        let directory = directory(&[
+            "transactions.csv.gz",
+            "interactions.jsonl",
+            "requests.jsonl.zst",
+            "customers.csv",
+            "notes.txt",
+            "rewards.json",
+        ]);
         let inputs = find_inputs(directory.path()).expect("they are there");
-        let found: Vec<_> = inputs.iter().map(|i| (i.topic, i.name(), i.syntax, i.compression, i.length)).collect();
+        let found: Vec<_> =
+            inputs.iter().map(|i| (i.topic, i.name(), i.syntax, i.compression, i.length)).collect();
         assert_eq!(
             found,
             [
-                (Topic::Transactions, "transactions.csv.gz".to_string(), Syntax::Csv, Compression::Gzip, 2),
+                (
+                    Topic::Transactions,
+                    "transactions.csv.gz".to_string(),
+                    Syntax::Csv,
+                    Compression::Gzip,
+                    2
+                ),
                 (Topic::Customers, "customers.csv".to_string(), Syntax::Csv, Compression::None, 2),
-                (Topic::Interactions, "interactions.jsonl".to_string(), Syntax::Json, Compression::None, 2),
-                (Topic::Requests, "requests.jsonl.zst".to_string(), Syntax::Json, Compression::Zstd, 2),
+                (
+                    Topic::Interactions,
+                    "interactions.jsonl".to_string(),
+                    Syntax::Json,
+                    Compression::None,
+                    2
+                ),
+                (
+                    Topic::Requests,
+                    "requests.jsonl.zst".to_string(),
+                    Syntax::Json,
+                    Compression::Zstd,
+                    2
+                ),
             ]
         );
     }
@@ -138,7 +176,11 @@ mod tests {
     fn two_files_of_one_topic_are_refused_by_name() {
         let directory = directory(&["transactions.csv", "transactions.jsonl.gz"]);
         let error = find_inputs(directory.path()).expect_err("ambiguous");
-        assert_eq!(error.to_string(), "there are several files of transactions: transactions.csv and transactions.jsonl.gz; leave one of them");
+        assert_eq!(
+            error.to_string(),
+            "there are several files of transactions: transactions.csv and transactions.jsonl.gz; \
+             leave one of them"
+        );
     }
 
     #[test]
@@ -146,16 +188,26 @@ mod tests {
         let directory = directory(&["customers.csv"]);
         let error = find_inputs(directory.path()).expect_err("missing").to_string();
         assert!(error.contains("no transactions.jsonl or transactions.csv"), "{error}");
-        assert!(matches!(find_inputs(&directory.path().join("none")), Err(FileError::Directory { .. })));
+        assert!(matches!(
+            find_inputs(&directory.path().join("none")),
+            Err(FileError::Directory { .. })
+        ));
     }
 
     #[test]
     fn where_transactions_have_another_name_that_is_said() {
         let directory = directory(&["Transactions.csv", "customers.csv"]);
         let error = find_inputs(directory.path()).expect_err("missing");
-        assert!(error.to_string().contains("not read, though it looks like input: Transactions.csv"), "{error}");
+        assert!(
+            error.to_string().contains("not read, though it looks like input: Transactions.csv"),
+            "{error}"
+        );
         assert_eq!(
-            (error.blame(), FileError::Missing { directory: directory.path().into(), alike: Vec::new() }.blame()),
+            (
+                error.blame(),
+                FileError::Missing { directory: directory.path().into(), alike: Vec::new() }
+                    .blame()
+            ),
             (Blame::World, Blame::Usage)
         );
     }

@@ -33,7 +33,13 @@ impl<R: Read> Read for Counted<R> {
 /// Opens a range of a plain file.
 pub fn range(file: File, range: Range<u64>) -> Bytes {
     let read = Arc::new(AtomicU64::new(0));
-    Bytes { content: Box::new(Counted { inner: RangeReader::new(file, range), read: Arc::clone(&read) }), read }
+    Bytes {
+        content: Box::new(Counted {
+            inner: RangeReader::new(file, range),
+            read: Arc::clone(&read),
+        }),
+        read,
+    }
 }
 
 /// Opens the whole of a file, decompressing it.
@@ -45,7 +51,9 @@ pub fn whole(input: &InputFile, file: File) -> io::Result<Bytes> {
     let counted = Counted { inner: file, read: Arc::clone(&read) };
     let content: Box<dyn Read + Send> = match input.compression {
         Compression::None => Box::new(counted),
-        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::new(counted))),
+        Compression::Gzip => {
+            Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::new(counted)))
+        }
         Compression::Zstd => Box::new(zstd::Decoder::new(counted)?),
     };
     Ok(Bytes { content, read })

@@ -1,7 +1,8 @@
 //! Reads files as blocks of whole rows.
 //!
-//! Plain JSON lines are split over all readers by byte ranges; CSV and compressed files are read by one reader each, for only reading them from
-//! the start shows where their rows end. A position is always a byte offset in the content of the whole file, after decompression.
+//! Plain JSON lines are split over all readers by byte ranges; CSV and compressed files are read by
+//! one reader each, for only reading them from the start shows where their rows end. A position is
+//! always a byte offset in the content of the whole file, after decompression.
 
 use super::error::FileError;
 use super::header;
@@ -17,7 +18,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// Bytes of a block: small enough for the second-level cache, large enough that the rest of a step does not count.
+/// Bytes of a block: small enough for the second-level cache, large enough that the rest of a step
+/// does not count.
 pub const BLOCK: usize = 256 * 1024;
 
 /// Bytes beyond the limit of a record after which a line without end is given up.
@@ -73,8 +75,15 @@ pub struct Reader {
 ///
 /// # Errors
 /// A file cannot be opened, is not UTF-8, or the header of a CSV file cannot be understood.
-pub fn open_all(inputs: &[InputFile], seat: Seat, distribution: Distribution, settings: &InputSettings) -> Result<Vec<Reader>, FileError> {
-    let open = |input: &InputFile| Reader::open(input, seat, distribution, settings.max_record, &settings.aliases).transpose();
+pub fn open_all(
+    inputs: &[InputFile],
+    seat: Seat,
+    distribution: Distribution,
+    settings: &InputSettings,
+) -> Result<Vec<Reader>, FileError> {
+    let open = |input: &InputFile| {
+        Reader::open(input, seat, distribution, settings.max_record, &settings.aliases).transpose()
+    };
     inputs.iter().filter_map(open).collect()
 }
 
@@ -93,14 +102,24 @@ impl Reader {
         max_record: usize,
         aliases: &Aliases,
     ) -> Result<Option<Reader>, FileError> {
-        let splits = distribution == Distribution::Split && input.syntax == Syntax::Json && input.compression == Compression::None;
+        let splits = distribution == Distribution::Split
+            && input.syntax == Syntax::Json
+            && input.compression == Compression::None;
         if !splits && seat.index != input.topic as usize % seat.of {
             return Ok(None);
         }
         let failed = |source| FileError::Read { path: input.path.clone(), position: 0, source };
         let file = File::open(&input.path).map_err(failed)?;
-        let range = if splits { share(&file, input.length, seat.index, seat.of).map_err(failed)? } else { 0..input.length };
-        let bytes = if splits { open::range(file, range.clone()) } else { open::whole(input, file).map_err(failed)? };
+        let range = if splits {
+            share(&file, input.length, seat.index, seat.of).map_err(failed)?
+        } else {
+            0..input.length
+        };
+        let bytes = if splits {
+            open::range(file, range.clone())
+        } else {
+            open::whole(input, file).map_err(failed)?
+        };
         let mut reader = Reader {
             topic: input.topic,
             path: input.path.clone(),
@@ -194,7 +213,8 @@ impl Reader {
         Ok(filled)
     }
 
-    /// Skips up to the next line end; nothing is pending before, and what follows the line end is afterwards.
+    /// Skips up to the next line end; nothing is pending before, and what follows the line end is
+    /// afterwards.
     fn skip_line(&mut self) -> Result<(), FileError> {
         self.pending.clear();
         let mut bytes = vec![0; REMAINDER];
@@ -202,8 +222,11 @@ impl Reader {
             let filled = self.fill(&mut bytes, 0)?;
             let end = match &mut self.format {
                 Format::Json => bytes[..filled].iter().position(|b| *b == b'\n').map(|at| at + 1),
-                // Should an LF follow a CR at the very end, it makes a blank line; the row after it is not skipped with this one.
-                Format::Csv { line, .. } => first_line(&bytes[..filled], true).inspect(|_| *line += 1),
+                // Should an LF follow a CR at the very end, it makes a blank line; the row after it
+                // is not skipped with this one.
+                Format::Csv { line, .. } => {
+                    first_line(&bytes[..filled], true).inspect(|_| *line += 1)
+                }
             };
             if let Some(end) = end {
                 self.position += end as u64;
@@ -224,7 +247,8 @@ impl Reader {
             return Ok(());
         }
         let mut bytes = vec![0; BLOCK];
-        // For JSON the first bytes are enough to see the mark and the first line ends; the blocks read the rest for themselves.
+        // For JSON the first bytes are enough to see the mark and the first line ends; the blocks
+        // read the rest for themselves.
         let wanted = if is_csv { BLOCK } else { LOOK };
         let filled = self.fill(&mut bytes[..wanted], 0)?;
         if let Some((found, ending)) = header::packed(&bytes[..filled]) {
@@ -236,17 +260,26 @@ impl Reader {
         if !is_csv && header::has_only_carriage_returns(&bytes[..filled]) {
             return Err(FileError::LineEnds { path: self.path.clone() });
         }
-        let mut start = if bytes[..filled].starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+        let mut start =
+            if bytes[..filled].starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
         if is_csv {
             let blank = blank_lines(&bytes[start..filled]);
             let line = 1 + line_ends(&bytes[start..start + blank]);
             start += blank;
             let content = &bytes[start..filled];
             // Of a header that does not end, its first line tells why.
-            let end = first_csv_row(content, self.ended).or(self.ended.then_some(content.len())).or_else(|| first_line(content, self.ended));
-            let header = end.ok_or_else(|| self.bad_header(line, format!("there is no line end in the first {BLOCK} bytes")))?;
-            let columns = header::columns(&content[..header], self.topic, aliases).map_err(|problem| self.bad_header(line, problem))?;
-            self.format = Format::Csv { columns: Arc::new(columns), line: line + line_ends(&content[..header]) };
+            let end = first_csv_row(content, self.ended)
+                .or(self.ended.then_some(content.len()))
+                .or_else(|| first_line(content, self.ended));
+            let header = end.ok_or_else(|| {
+                self.bad_header(line, format!("there is no line end in the first {BLOCK} bytes"))
+            })?;
+            let columns = header::columns(&content[..header], self.topic, aliases)
+                .map_err(|problem| self.bad_header(line, problem))?;
+            self.format = Format::Csv {
+                columns: Arc::new(columns),
+                line: line + line_ends(&content[..header]),
+            };
             start += header;
         }
         self.pending = bytes[start..filled].to_vec();

@@ -20,7 +20,13 @@ fn write(directory: &Path, name: &str, content: &[u8]) -> InputFile {
         Some("zst") => Compression::Zstd,
         _ => Compression::None,
     };
-    InputFile { topic: Topic::Interactions, path, syntax, compression, length: content.len() as u64 }
+    InputFile {
+        topic: Topic::Interactions,
+        path,
+        syntax,
+        compression,
+        length: content.len() as u64,
+    }
 }
 
 fn open(input: &InputFile, index: usize, of: usize, distribution: Distribution) -> Option<Reader> {
@@ -33,7 +39,9 @@ fn blocks(input: &InputFile, of: usize, distribution: Distribution) -> Vec<Lines
     for mut reader in (0..of).filter_map(|index| open(input, index, of, distribution)) {
         while let Some(block) = reader.next().expect("reading") {
             assert!(block.length > 0 && block.bytes.len() >= block.length + Block::PADDING);
-            assert!(block.bytes[block.length..block.length + Block::PADDING].iter().all(|b| *b == 0));
+            assert!(
+                block.bytes[block.length..block.length + Block::PADDING].iter().all(|b| *b == 0)
+            );
             blocks.push(block);
         }
         assert_eq!(reader.progress().0, reader.progress().1, "all is read");
@@ -68,7 +76,9 @@ fn gzip(content: &[u8]) -> Vec<u8> {
 
 /// Lines of different lengths, more than several blocks.
 fn many_lines() -> Vec<u8> {
-    (0..20_000).flat_map(|i| format!("{{\"n\":{i},\"x\":\"{}\"}}\n", "y".repeat(i % 61)).into_bytes()).collect()
+    (0..20_000)
+        .flat_map(|i| format!("{{\"n\":{i},\"x\":\"{}\"}}\n", "y".repeat(i % 61)).into_bytes())
+        .collect()
 }
 
 #[test]
@@ -79,8 +89,11 @@ fn lines_are_whole_and_complete_for_any_number_of_readers() {
     for of in [1, 2, 3, 7] {
         let blocks = blocks(&input, of, Distribution::Split);
         assert_eq!(joined(&blocks, &content), content);
-        assert!(blocks.iter().all(|block| text(block).starts_with('{') && text(block).ends_with('\n')));
-        let partitions: std::collections::BTreeSet<u32> = blocks.iter().map(|block| block.partition).collect();
+        assert!(
+            blocks.iter().all(|block| text(block).starts_with('{') && text(block).ends_with('\n'))
+        );
+        let partitions: std::collections::BTreeSet<u32> =
+            blocks.iter().map(|block| block.partition).collect();
         assert_eq!(partitions, (0..of as u32).collect());
     }
 }
@@ -105,7 +118,8 @@ fn compressed_files_read_as_their_content() {
     let content = many_lines();
     let (first, second) = content.split_at(content.len() / 2);
     let members = [gzip(first), gzip(second)].concat();
-    let frames = [first, second].map(|half| zstd::encode_all(half, 1).expect("compressing")).concat();
+    let frames =
+        [first, second].map(|half| zstd::encode_all(half, 1).expect("compressing")).concat();
     for (name, bytes) in [("interactions.jsonl.gz", members), ("interactions.jsonl.zst", frames)] {
         let input = write(directory.path(), name, &bytes);
         assert_eq!(joined(&blocks(&input, 2, Distribution::Split), &content), content, "{name}");
@@ -139,7 +153,10 @@ fn a_line_beyond_the_limit_is_cut_and_the_next_one_is_whole() {
     let input = write(directory.path(), "interactions.jsonl", &content);
     let blocks = only(&input);
     assert_eq!(text(&blocks[0]), "{\"a\":1}\n");
-    assert_eq!((blocks[1].base, blocks[1].length > LIMIT, blocks[1].length <= BLOCK), (8, true, true));
+    assert_eq!(
+        (blocks[1].base, blocks[1].length > LIMIT, blocks[1].length <= BLOCK),
+        (8, true, true)
+    );
     assert!(blocks[1].bytes[..blocks[1].length].iter().all(|b| *b == b'x'));
     assert_eq!((blocks[2].base, text(&blocks[2])), (length - 8, "{\"b\":2}\n".to_string()));
     assert_eq!(blocks.len(), 3);
@@ -151,7 +168,9 @@ fn a_line_longer_than_a_block_but_within_the_limit_comes_whole() {
     let content = [vec![b'x'; 5 * BLOCK], b"\nlast".to_vec()].concat();
     let input = write(directory.path(), "interactions.jsonl", &content);
     let mut reader =
-        Reader::open(&input, Seat { index: 0, of: 1 }, Distribution::Split, 8 * BLOCK, ALIASES).expect("opening").expect("its only reader");
+        Reader::open(&input, Seat { index: 0, of: 1 }, Distribution::Split, 8 * BLOCK, ALIASES)
+            .expect("opening")
+            .expect("its only reader");
     let first = reader.next().expect("reading").expect("the long line");
     assert!(first.length > 5 * BLOCK && first.bytes[5 * BLOCK] == b'\n');
     let mut rest = text(&first)[5 * BLOCK + 1..].to_string();
@@ -173,7 +192,9 @@ fn a_long_last_line_without_end_is_cut() {
 fn csv_has_its_columns_and_whole_rows() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let header = "\u{feff}interaction_id,\"customer_id\", note\r\n";
-    let rows: String = (0..30_000).map(|i| format!("{i},{},\"two\nlines, \"\"quoted\"\"\"\r\n", i % 100)).collect();
+    let rows: String = (0..30_000)
+        .map(|i| format!("{i},{},\"two\nlines, \"\"quoted\"\"\"\r\n", i % 100))
+        .collect();
     let content = format!("{header}{rows}");
     let input = write(directory.path(), "interactions.csv", content.as_bytes());
     let blocks = blocks(&input, 3, Distribution::Split);
@@ -193,7 +214,16 @@ fn a_stray_quote_in_csv_costs_one_row() {
     let content = format!("op,b\n{good}1,\"stray\n{good}2,\"late\n3,x\n");
     let input = write(directory.path(), "interactions.csv", content.as_bytes());
     let blocks: Vec<String> = only(&input).iter().map(text).collect();
-    assert_eq!(blocks, [good.clone(), "1,\"stray\n".to_string(), good, "2,\"late\n".to_string(), "3,x\n".to_string()]);
+    assert_eq!(
+        blocks,
+        [
+            good.clone(),
+            "1,\"stray\n".to_string(),
+            good,
+            "2,\"late\n".to_string(),
+            "3,x\n".to_string()
+        ]
+    );
 }
 
 #[test]
@@ -201,7 +231,10 @@ fn a_header_that_is_no_text_is_refused() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     for header in [&b"a,\xff\n1,2\n"[..], &[vec![b'a'; 2 * BLOCK], b"\n1\n".to_vec()].concat()] {
         let input = write(directory.path(), "interactions.csv", header);
-        let error = Reader::open(&input, Seat { index: 0, of: 1 }, Distribution::Split, LIMIT, ALIASES).err().expect("refused");
+        let error =
+            Reader::open(&input, Seat { index: 0, of: 1 }, Distribution::Split, LIMIT, ALIASES)
+                .err()
+                .expect("refused");
         assert!(matches!(error, FileError::Header { .. }), "{error}");
     }
 }
@@ -227,7 +260,8 @@ fn lines_of_csv_are_numbered_whatever_ends_them() {
 #[test]
 fn files_that_are_no_utf_8_or_one_line_are_refused_by_name() {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let wide: Vec<u8> = "\u{feff}{\"interaction_id\":1}\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let wide: Vec<u8> =
+        "\u{feff}{\"interaction_id\":1}\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
     for (name, bytes, said) in [
         ("interactions.jsonl", &wide[..], "UTF-16"),
         ("interactions.csv", &wide[..], "UTF-16"),
@@ -236,7 +270,11 @@ fn files_that_are_no_utf_8_or_one_line_are_refused_by_name() {
         ("interactions.csv", b"id,kunde\n1,2\n", "kunde"),
     ] {
         let input = write(directory.path(), name, bytes);
-        let error = Reader::open(&input, Seat { index: 0, of: 1 }, Distribution::Split, LIMIT, ALIASES).err().expect("refused").to_string();
+        let error =
+            Reader::open(&input, Seat { index: 0, of: 1 }, Distribution::Split, LIMIT, ALIASES)
+                .err()
+                .expect("refused")
+                .to_string();
         assert!(error.contains(said) && error.contains(name), "{error}");
     }
 }
@@ -245,7 +283,11 @@ fn files_that_are_no_utf_8_or_one_line_are_refused_by_name() {
 fn empty_files_have_no_blocks() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     for name in ["interactions.jsonl", "interactions.csv"] {
-        assert_eq!(blocks(&write(directory.path(), name, b""), 3, Distribution::Split).len(), 0, "{name}");
+        assert_eq!(
+            blocks(&write(directory.path(), name, b""), 3, Distribution::Split).len(),
+            0,
+            "{name}"
+        );
     }
     assert_eq!(only(&write(directory.path(), "interactions.csv", b"op,b\n")).len(), 0);
 }

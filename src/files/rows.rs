@@ -1,5 +1,6 @@
-//! Where rows end: at every line end in JSON lines, at line ends outside quotes in CSV, where a line may end in LF, CR LF or, as old programs of the Mac
-//! write it, CR alone. That is how the csv crate reads it, which a test compares with.
+//! Where rows end: at every line end in JSON lines, at line ends outside quotes in CSV, where a
+//! line may end in LF, CR LF or, as old programs of the Mac write it, CR alone. That is how the csv
+//! crate reads it, which a test compares with.
 
 use super::Syntax;
 
@@ -8,7 +9,8 @@ use super::Syntax;
 pub enum Cut {
     /// So many of them are a block.
     At(usize),
-    /// All of them are the beginning of a row that is too long; the rest up to the next line end is to be skipped.
+    /// All of them are the beginning of a row that is too long; the rest up to the next line end is
+    /// to be skipped.
     Truncate,
     /// No row ends here yet; more bytes are needed.
     More,
@@ -27,8 +29,9 @@ pub struct Limits {
 
 /// Decides where a block ends. `ended`: no more bytes will come.
 ///
-/// A CSV row that is open within quotes and longer than a record may be, or at the end of the file, is taken for one with a stray quote: it becomes
-/// the last row of its block and ends at its first line end, so that one bad quote costs one row and not all that follow.
+/// A CSV row that is open within quotes and longer than a record may be, or at the end of the file,
+/// is taken for one with a stray quote: it becomes the last row of its block and ends at its first
+/// line end, so that one bad quote costs one row and not all that follow.
 pub fn cut(syntax: Syntax, bytes: &[u8], ended: bool, limits: Limits) -> Cut {
     let Rows { end, open, inner_line_end } = match syntax {
         Syntax::Json => lines(bytes),
@@ -45,10 +48,17 @@ pub fn cut(syntax: Syntax, bytes: &[u8], ended: bool, limits: Limits) -> Cut {
         (_, Open::No, _) if ended => Cut::At(bytes.len()),
         (1.., _, _) => Cut::At(end),
         (0, Open::TooLong, Some(line_end)) => Cut::At(line_end),
-        (0, Open::Quoted, Some(line_end)) if ended || bytes.len() > limits.record => Cut::At(line_end),
+        (0, Open::Quoted, Some(line_end)) if ended || bytes.len() > limits.record => {
+            Cut::At(line_end)
+        }
         (0, _, _) if ended => Cut::At(bytes.len()),
-        // Whether or not an LF follows: of a row that long nothing more is kept, and the next one must not go with it.
-        (0, Open::No, _) if bytes.len() >= limits.look && syntax == Syntax::Csv && bytes.ends_with(b"\r") => Cut::At(bytes.len()),
+        // Whether or not an LF follows: of a row that long nothing more is kept, and the next one
+        // must not go with it.
+        (0, Open::No, _)
+            if bytes.len() >= limits.look && syntax == Syntax::Csv && bytes.ends_with(b"\r") =>
+        {
+            Cut::At(bytes.len())
+        }
         (0, _, _) if bytes.len() >= limits.look => Cut::Truncate,
         (0, _, _) => Cut::More,
     }
@@ -75,7 +85,11 @@ struct Rows {
 }
 
 fn lines(bytes: &[u8]) -> Rows {
-    Rows { end: bytes.iter().rposition(|b| *b == b'\n').map_or(0, |last| last + 1), open: Open::No, inner_line_end: None }
+    Rows {
+        end: bytes.iter().rposition(|b| *b == b'\n').map_or(0, |last| last + 1),
+        open: Open::No,
+        inner_line_end: None,
+    }
 }
 
 /// Where in a row one is; a quote means something only at a field's start, and within quotes.
@@ -87,7 +101,8 @@ enum At {
     QuoteInQuotes,
 }
 
-/// Whether a line ends with this byte: of CR LF with the second, and where nobody can know yet what follows a CR, not with that.
+/// Whether a line ends with this byte: of CR LF with the second, and where nobody can know yet what
+/// follows a CR, not with that.
 fn ends_line(bytes: &[u8], at: usize, ended: bool) -> bool {
     match bytes[at] {
         b'\n' => true,
@@ -96,11 +111,13 @@ fn ends_line(bytes: &[u8], at: usize, ended: bool) -> bool {
     }
 }
 
-/// How many lines end in these bytes, which are all that there are or do not end between a CR and its LF.
+/// How many lines end in these bytes, which are all that there are or do not end between a CR and
+/// its LF.
 pub fn line_ends(bytes: &[u8]) -> u64 {
     let returns = bytes.iter().filter(|byte| **byte == b'\r').count();
     let feeds = bytes.iter().filter(|byte| **byte == b'\n').count();
-    let pairs = if returns == 0 { 0 } else { bytes.windows(2).filter(|pair| pair == b"\r\n").count() };
+    let pairs =
+        if returns == 0 { 0 } else { bytes.windows(2).filter(|pair| pair == b"\r\n").count() };
     (returns + feeds - pairs) as u64
 }
 
@@ -132,7 +149,9 @@ fn csv_rows(bytes: &[u8], ended: bool, max_record: usize) -> Rows {
             }
             (At::Quoted, _) | (At::QuoteInQuotes | At::FieldStart, b'"') => At::Quoted,
             (_, b',') => At::FieldStart,
-            (_, _) if is_line_end && inner_line_end.is_some() && i - end > max_record => return Rows { end, open: Open::TooLong, inner_line_end },
+            (_, _) if is_line_end && inner_line_end.is_some() && i - end > max_record => {
+                return Rows { end, open: Open::TooLong, inner_line_end };
+            }
             (_, _) if is_line_end => {
                 (end, inner_line_end) = (i + 1, None);
                 At::FieldStart
@@ -222,9 +241,16 @@ mod tests {
         assert_eq!(first_csv_row(b"a,\"b\rc\"\rd\r", false), Some(8));
         assert_eq!(first_csv_row(b"a,b", false), None);
         for (header, rest) in [("a,b\r", "c"), ("a,b\r\n", "c"), ("a,b\r", "\rc")] {
-            assert_eq!(first_csv_row(format!("{header}{rest}").as_bytes(), false), Some(header.len()));
+            assert_eq!(
+                first_csv_row(format!("{header}{rest}").as_bytes(), false),
+                Some(header.len())
+            );
         }
-        assert_eq!((first_csv_row(b"a,b\r", false), first_csv_row(b"a,b\r", true)), (None, Some(4)), "what follows the CR is not known yet");
+        assert_eq!(
+            (first_csv_row(b"a,b\r", false), first_csv_row(b"a,b\r", true)),
+            (None, Some(4)),
+            "what follows the CR is not known yet"
+        );
     }
 
     #[test]
@@ -232,23 +258,37 @@ mod tests {
         assert_eq!(csv("a,b\rc,d\re", false), Cut::At(8));
         assert_eq!(csv("a,b\r", false), Cut::More, "an LF may follow");
         assert_eq!(csv("a,b\r", true), Cut::At(4));
-        assert_eq!(csv(&format!("a,{}\r", "x".repeat(37)), false), Cut::At(40), "the row after it is not part of it");
+        assert_eq!(
+            csv(&format!("a,{}\r", "x".repeat(37)), false),
+            Cut::At(40),
+            "the row after it is not part of it"
+        );
         assert_eq!(csv("a,\"b\rc\"\rd", false), Cut::At(8));
         assert_eq!(csv("a,\"b\rc,d\re,f\rg,h\ri,j\rk,l\r", false), Cut::At(5));
         assert_eq!([&b"a\rb\r\nc\n\n"[..], b"", b"\r\r", b"\n\r"].map(line_ends), [4, 0, 2, 2]);
-        assert_eq!([&b"ab\rc"[..], b"ab\r\nc", b"ab\nc"].map(|bytes| first_line(bytes, false)), [Some(3), Some(4), Some(3)]);
+        assert_eq!(
+            [&b"ab\rc"[..], b"ab\r\nc", b"ab\nc"].map(|bytes| first_line(bytes, false)),
+            [Some(3), Some(4), Some(3)]
+        );
     }
 
     /// The rows that the csv crate finds.
     fn rows_of(bytes: &[u8]) -> Vec<Vec<Vec<u8>>> {
-        let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader([b"\n".as_slice(), bytes].concat().leak() as &[u8]);
-        reader.byte_records().map(|row| row.expect("reading from memory").iter().map(<[u8]>::to_vec).collect()).collect()
+        let mut reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .from_reader([b"\n".as_slice(), bytes].concat().leak() as &[u8]);
+        reader
+            .byte_records()
+            .map(|row| row.expect("reading from memory").iter().map(<[u8]>::to_vec).collect())
+            .collect()
     }
 
     proptest::proptest! {
         #![proptest_config(proptest::prelude::ProptestConfig { cases: 4000, failure_persistence: None, ..Default::default() })]
 
-        /// Wherever blocks are cut, their rows are those that the csv crate finds in the whole. A quote that is open at the end is closed.
+        /// Wherever blocks are cut, their rows are those that the csv crate finds in the whole. A
+        /// quote that is open at the end is closed.
         #[test]
         fn blocks_have_the_rows_that_the_csv_crate_finds(pieces in proptest::collection::vec(proptest::sample::select(PIECES), 0..40), step in 1_usize..9) {
             let mut content = pieces.concat().into_bytes();
@@ -278,6 +318,23 @@ mod tests {
     }
 
     /// What hostile files of CSV are made of.
-    const PIECES: &[&str] =
-        &["a", "b c", ",", "\"", "\"\"", "\n", "\r", "\r\n", " ", "é", "\\", ";", "\t", "\u{feff}", "\0", ",\"x,\ny\"", "\"\r\n\""];
+    const PIECES: &[&str] = &[
+        "a",
+        "b c",
+        ",",
+        "\"",
+        "\"\"",
+        "\n",
+        "\r",
+        "\r\n",
+        " ",
+        "é",
+        "\\",
+        ";",
+        "\t",
+        "\u{feff}",
+        "\0",
+        ",\"x,\ny\"",
+        "\"\r\n\"",
+    ];
 }

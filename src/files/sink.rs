@@ -1,6 +1,7 @@
 //! The files that `replay` writes: features, model, thresholds, summary, dead letters.
 //!
-//! Each is written under another name and renamed when it is complete, so that nobody ever reads half of one.
+//! Each is written under another name and renamed when it is complete, so that nobody ever reads
+//! half of one.
 
 use super::epochs::NamedOffsets;
 use super::thresholds;
@@ -81,13 +82,21 @@ impl ArmFile {
     pub fn new(arm: &ArmUpdate, name: &str) -> Self {
         let dimension = arm.totals.dimension();
         let mut a = vec![vec![0.0; dimension]; dimension];
-        let triangle = (0..dimension).flat_map(|row| (row..dimension).map(move |column| (row, column)));
+        let triangle =
+            (0..dimension).flat_map(|row| (row..dimension).map(move |column| (row, column)));
         for ((row, column), cell) in triangle.zip(arm.totals.real_a()) {
             a[row][column] = cell;
             a[column][row] = cell;
         }
         (0..dimension).for_each(|i| a[i][i] += arm.model.ridge);
-        ArmFile { arm: arm.arm, name: name.to_string(), n: arm.totals.n, a, b: arm.totals.real_b(), theta: arm.model.theta.clone() }
+        ArmFile {
+            arm: arm.arm,
+            name: name.to_string(),
+            n: arm.totals.n,
+            a,
+            b: arm.totals.real_b(),
+            theta: arm.model.theta.clone(),
+        }
     }
 }
 
@@ -103,7 +112,8 @@ pub struct Summary {
     pub dead_letters: BTreeMap<&'static str, u64>,
     /// Optional fields that could not be read and were left out, by file and field.
     pub ignored_fields: BTreeMap<String, u64>,
-    /// Offsets that lie behind a transaction which was open, by topic and partition; only of topics.
+    /// Offsets that lie behind a transaction which was open, by topic and partition; only of
+    /// topics.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held_back: Option<NamedOffsets>,
     /// The earliest event, RFC 3339.
@@ -140,17 +150,29 @@ pub struct Cost {
 }
 
 impl Summary {
-    /// The summary of a replay; `customers` is the number of rows of features.csv, the digests are those of the model and of these rows.
+    /// The summary of a replay; `customers` is the number of rows of features.csv, the digests are
+    /// those of the model and of these rows.
     pub fn new(results: &EpochResults, customers: u64, model: &ModelFile, cost: Cost) -> Self {
         let EpochResults { counts, rejected, ignored, of_other_customers, .. } = results;
         let mut dead_letters = BTreeMap::new();
-        rejected.iter().for_each(|rejected| *dead_letters.entry(rejected.reason.word()).or_insert(0) += 1);
+        rejected
+            .iter()
+            .for_each(|rejected| *dead_letters.entry(rejected.reason.word()).or_insert(0) += 1);
         let seen = counts.first <= counts.last;
         Summary {
-            counted: Counted { counts: *counts, rejected: rejected.len() as u64, of_other_customers: of_other_customers.unwrap_or(0) },
+            counted: Counted {
+                counts: *counts,
+                rejected: rejected.len() as u64,
+                of_other_customers: of_other_customers.unwrap_or(0),
+            },
             customers,
             dead_letters,
-            ignored_fields: ignored.iter().map(|((topic, field), records)| (format!("{}.{field}", topic.file_stem()), *records)).collect(),
+            ignored_fields: ignored
+                .iter()
+                .map(|((topic, field), records)| {
+                    (format!("{}.{field}", topic.file_stem()), *records)
+                })
+                .collect(),
             held_back: None,
             first_event: instant(counts.first).filter(|_| seen),
             last_event: instant(counts.last).filter(|_| seen),
@@ -158,7 +180,11 @@ impl Summary {
             features_digest: model.features_digest.clone(),
             wall_seconds: cost.wall_seconds,
             cpu_seconds: cost.cpu_seconds,
-            events_per_second: if cost.wall_seconds > 0.0 { counts.records as f64 / cost.wall_seconds } else { 0.0 },
+            events_per_second: if cost.wall_seconds > 0.0 {
+                counts.records as f64 / cost.wall_seconds
+            } else {
+                0.0
+            },
             peak_memory_bytes: cost.peak_memory_bytes,
             workers: cost.workers,
         }
@@ -170,7 +196,8 @@ fn instant(millis: Millis) -> Option<String> {
     Timestamp::from_millisecond(millis).ok().map(|timestamp| timestamp.to_string())
 }
 
-/// The rows of all batches in ascending order of customers, as [`OutputDirectory::features`] takes them.
+/// The rows of all batches in ascending order of customers, as [`OutputDirectory::features`] takes
+/// them.
 pub fn sorted_rows(batches: &[LastRows]) -> Vec<LastRow<'_>> {
     let mut rows = Vec::with_capacity(batches.iter().map(LastRows::len).sum());
     rows.extend(batches.iter().flat_map(LastRows::iter));
@@ -185,7 +212,8 @@ impl OutputDirectory {
     /// # Errors
     /// It cannot be made.
     pub fn create(path: &Path) -> Result<Self, SinkError> {
-        std::fs::create_dir_all(path).map_err(|source| SinkError::Write { path: path.to_path_buf(), source })?;
+        std::fs::create_dir_all(path)
+            .map_err(|source| SinkError::Write { path: path.to_path_buf(), source })?;
         Ok(OutputDirectory { path: path.to_path_buf() })
     }
 
@@ -208,14 +236,21 @@ impl OutputDirectory {
         Ok(self.path.join(name))
     }
 
-    /// Writes features.csv and returns the SHA-256 over its rows: every line after the header, line end included.
+    /// Writes features.csv and returns the SHA-256 over its rows: every line after the header, line
+    /// end included.
     ///
-    /// `rows`: each customer once, in ascending order, with a value for each of `names`. Every value is written in the fewest digits that read back to
-    /// the same f64. So many `threads` find the digits, which takes longer than anything else here.
+    /// `rows`: each customer once, in ascending order, with a value for each of `names`. Every
+    /// value is written in the fewest digits that read back to the same f64. So many `threads` find
+    /// the digits, which takes longer than anything else here.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn features(&self, names: &[impl AsRef<str>], rows: &[LastRow<'_>], threads: usize) -> Result<[u8; 32], SinkError> {
+    pub fn features(
+        &self,
+        names: &[impl AsRef<str>],
+        rows: &[LastRow<'_>],
+        threads: usize,
+    ) -> Result<[u8; 32], SinkError> {
         self.file("features.csv", |out| {
             write!(out, "customer_id")?;
             names.iter().try_for_each(|name| write!(out, ",{}", name.as_ref()))?;
@@ -259,11 +294,16 @@ impl OutputDirectory {
         })
     }
 
-    /// Writes dead_letters.jsonl, in the order of topics and places. `source` names the file of a topic.
+    /// Writes dead_letters.jsonl, in the order of topics and places. `source` names the file of a
+    /// topic.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn dead_letters(&self, rejected: &[Rejected], source: impl Fn(&Rejected) -> String) -> Result<(), SinkError> {
+    pub fn dead_letters(
+        &self,
+        rejected: &[Rejected],
+        source: impl Fn(&Rejected) -> String,
+    ) -> Result<(), SinkError> {
         let mut sorted: Vec<&Rejected> = rejected.iter().collect();
         sorted.sort_by_key(|rejected| (rejected.topic, rejected.place));
         self.file("dead_letters.jsonl", |out| {
@@ -275,7 +315,11 @@ impl OutputDirectory {
     }
 
     /// Writes a file under another name, and renames it when it is complete and on the disk.
-    fn file<T>(&self, name: &str, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<T>) -> Result<T, SinkError> {
+    fn file<T>(
+        &self,
+        name: &str,
+        write: impl FnOnce(&mut BufWriter<File>) -> io::Result<T>,
+    ) -> Result<T, SinkError> {
         let path = self.path.join(name);
         let partial = self.path.join(format!(".{name}.partial"));
         let written = || -> io::Result<T> {
@@ -300,8 +344,14 @@ const ROWS_OF_A_TEXT: usize = 1024;
 /// Texts that a thread may be ahead of whoever takes them.
 const TEXTS_AHEAD: usize = 2;
 
-/// Calls `take` with the lines of all rows, many at a time and in their order. With two threads or more they are made in that many, else here.
-fn for_each_text(rows: &[LastRow<'_>], width: usize, threads: usize, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+/// Calls `take` with the lines of all rows, many at a time and in their order. With two threads or
+/// more they are made in that many, else here.
+fn for_each_text(
+    rows: &[LastRow<'_>],
+    width: usize,
+    threads: usize,
+    mut take: impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<()> {
     let texts = rows.chunks(ROWS_OF_A_TEXT);
     if threads < 2 {
         return texts.into_iter().try_for_each(|rows| take(&lines(rows, width)));
@@ -316,7 +366,9 @@ fn for_each_text(rows: &[LastRow<'_>], width: usize, threads: usize, mut take: i
         };
         let receivers: Vec<Receiver<Vec<u8>>> = (0..threads).map(made_in).collect();
         let in_order = receivers.iter().cycle().take(texts.len());
-        in_order.map(|receiver| receiver.recv().map_err(io::Error::other)).try_for_each(|text| take(&text?))
+        in_order
+            .map(|receiver| receiver.recv().map_err(io::Error::other))
+            .try_for_each(|text| take(&text?))
     })
 }
 
@@ -337,8 +389,9 @@ const TYPICAL_VALUE_BYTES: usize = 10;
 /// Greatest whole number up to which every one is an f64.
 const WHOLE: f64 = 9_007_199_254_740_992.0;
 
-/// Writes a comma and a value. Most values are whole numbers, for which the digits of an integer are the same and sooner found, and of those most have
-/// one digit: flags, small counts, shares of none or all.
+/// Writes a comma and a value. Most values are whole numbers, for which the digits of an integer
+/// are the same and sooner found, and of those most have one digit: flags, small counts, shares of
+/// none or all.
 fn write_value(line: &mut Vec<u8>, value: f64) {
     let whole = value as i64;
     let is_whole = value.abs() < WHOLE && (whole as f64).to_bits() == value.to_bits();
@@ -381,7 +434,8 @@ mod tests {
 
     fn output() -> (tempfile::TempDir, OutputDirectory) {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let output = OutputDirectory::create(&directory.path().join("a/b")).expect("it can be made");
+        let output =
+            OutputDirectory::create(&directory.path().join("a/b")).expect("it can be made");
         (directory, output)
     }
 
@@ -401,10 +455,16 @@ mod tests {
         let (_held, output) = output();
         let rows = rows(&[(7, &[1.0, 0.1]), (12, &[-0.0, 1e21])]);
         let digest = output.features(&["n", "share"], &sorted_rows(&rows), 1).expect("writing");
-        assert_eq!(content(&output, "features.csv"), "customer_id,n,share\n7,1,0.1\n12,-0.0,1e+21\n");
+        assert_eq!(
+            content(&output, "features.csv"),
+            "customer_id,n,share\n7,1,0.1\n12,-0.0,1e+21\n"
+        );
         assert_eq!(digest, <[u8; 32]>::from(Sha256::digest(b"7,1,0.1\n12,-0.0,1e+21\n")));
         let none = output.features(&["n"], &[], 1).expect("writing");
-        assert_eq!(hexadecimal(&none), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        assert_eq!(
+            hexadecimal(&none),
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        );
     }
 
     #[test]
@@ -418,7 +478,10 @@ mod tests {
             (digest, content(&output, "features.csv"))
         };
         let (digest, text) = written(1);
-        assert_eq!((text.lines().count(), text.lines().nth(10)), (rows.len() + 1, Some("0,1.2857142857142858")));
+        assert_eq!(
+            (text.lines().count(), text.lines().nth(10)),
+            (rows.len() + 1, Some("0,1.2857142857142858"))
+        );
         assert!([2, 3, 16].iter().all(|&threads| written(threads) == (digest, text.clone())));
     }
 
@@ -436,7 +499,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_value_reads_back_to_the_same_bits(value in any::<f64>().prop_filter("features are numbers", |v| !v.is_nan())) {
+        fn every_value_reads_back_to_the_same_bits(value in any::<f64>().prop_filter("features are \
+            numbers", |v| !v.is_nan())) {
             for value in [value, value.trunc(), value % 1e6] {
                 let mut line = Vec::new();
                 write_value(&mut line, value);
@@ -450,7 +514,14 @@ mod tests {
     #[test]
     fn the_model_has_the_names_of_the_contract() {
         let (_held, output) = output();
-        let arm = ArmFile { arm: 0, name: "Email".to_string(), n: 12, a: vec![vec![1.5]], b: vec![0.25], theta: vec![1.0 / 6.0] };
+        let arm = ArmFile {
+            arm: 0,
+            name: "Email".to_string(),
+            n: 12,
+            a: vec![vec![1.5]],
+            b: vec![0.25],
+            theta: vec![1.0 / 6.0],
+        };
         let model = ModelFile {
             dimension: 1,
             context: vec!["intercept".to_string()],
@@ -468,7 +539,8 @@ mod tests {
 
     #[test]
     fn an_arm_has_the_whole_matrix_and_the_ridge_in_it() {
-        let totals = Totals { n: 3, a: vec![1 << 24, 2 << 24, 3 << 24], b: vec![1 << 28, -(1 << 27)] };
+        let totals =
+            Totals { n: 3, a: vec![1 << 24, 2 << 24, 3 << 24], b: vec![1 << 28, -(1 << 27)] };
         let model = solve(1, &totals, 0.5);
         let arm = ArmFile::new(&ArmUpdate { arm: 1, totals, model: model.clone() }, "SMS");
         assert_eq!((arm.arm, arm.n, arm.name.as_str()), (1, 3, "SMS"));
@@ -497,19 +569,34 @@ mod tests {
         };
         let counts = Counts { records: 100, first: 0, last: 1_709_251_200_000, ..Counts::none() };
         let cost = Cost { wall_seconds: 0.5, cpu_seconds: 0.4, peak_memory_bytes: 1, workers: 2 };
-        let results = EpochResults { counts, rejected: vec![rejected.clone(), rejected], ..EpochResults::new(1) };
+        let results = EpochResults {
+            counts,
+            rejected: vec![rejected.clone(), rejected],
+            ..EpochResults::new(1)
+        };
         let summary = Summary::new(&results, 7, &model, cost);
         assert_eq!(summary.dead_letters, BTreeMap::from([("bad_reward", 2)]));
-        assert_eq!((summary.first_event.as_deref(), summary.last_event.as_deref()), (Some("1970-01-01T00:00:00Z"), Some("2024-03-01T00:00:00Z")));
+        assert_eq!(
+            (summary.first_event.as_deref(), summary.last_event.as_deref()),
+            (Some("1970-01-01T00:00:00Z"), Some("2024-03-01T00:00:00Z"))
+        );
         assert_eq!((summary.events_per_second, summary.customers), (200.0, 7));
-        let nothing = Summary::new(&EpochResults::new(1), 0, &model, Cost { wall_seconds: 0.0, ..cost });
-        assert_eq!((nothing.first_event, nothing.last_event, nothing.events_per_second), (None, None, 0.0));
+        let nothing =
+            Summary::new(&EpochResults::new(1), 0, &model, Cost { wall_seconds: 0.0, ..cost });
+        assert_eq!(
+            (nothing.first_event, nothing.last_event, nothing.events_per_second),
+            (None, None, 0.0)
+        );
     }
 
     #[test]
     fn rows_of_all_workers_are_sorted() {
-        let batches = [rows(&[(9, &[9.0, 0.0]), (1, &[1.0, 1.5])]), rows(&[(5, &[0.0, 5.5])])].concat();
-        let found: Vec<(i64, Vec<f64>)> = sorted_rows(&batches).iter().map(|row| (row.customer, row.values(2).collect())).collect();
+        let batches =
+            [rows(&[(9, &[9.0, 0.0]), (1, &[1.0, 1.5])]), rows(&[(5, &[0.0, 5.5])])].concat();
+        let found: Vec<(i64, Vec<f64>)> = sorted_rows(&batches)
+            .iter()
+            .map(|row| (row.customer, row.values(2).collect()))
+            .collect();
         assert_eq!(found, [(1, vec![1.0, 1.5]), (5, vec![0.0, 5.5]), (9, vec![9.0, 0.0])]);
     }
 
@@ -517,7 +604,10 @@ mod tests {
     fn thresholds_are_written_in_the_form_that_is_read() {
         let (_held, output) = output();
         output.thresholds(&[(2, 7), (1, 5)]).expect("writing");
-        assert_eq!(thresholds::read(&output.path.join("thresholds.csv")).expect("reading"), [(1, 5), (2, 7)]);
+        assert_eq!(
+            thresholds::read(&output.path.join("thresholds.csv")).expect("reading"),
+            [(1, 5), (2, 7)]
+        );
     }
 
     #[test]
@@ -536,8 +626,13 @@ mod tests {
             rejected(Topic::Transactions, 9, b"\xff"),
             rejected(Topic::Transactions, 3, "é".as_bytes()),
         ];
-        output.dead_letters(&letters, |rejected| format!("{}.jsonl", rejected.topic.file_stem())).expect("writing");
-        let lines: Vec<Value> = content(&output, "dead_letters.jsonl").lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        output
+            .dead_letters(&letters, |rejected| format!("{}.jsonl", rejected.topic.file_stem()))
+            .expect("writing");
+        let lines: Vec<Value> = content(&output, "dead_letters.jsonl")
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("JSON"))
+            .collect();
         let line = |source: &str, position: u64, key: &str, raw: &str| json!({"source": source, "position": position, "reason": "bad_amount", "detail": "the amount is negative", key: raw});
         assert_eq!(
             lines,

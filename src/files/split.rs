@@ -1,4 +1,5 @@
-//! Shares of a plain file: byte ranges that begin and end at line starts, found without reading what lies between.
+//! Shares of a plain file: byte ranges that begin and end at line starts, found without reading
+//! what lies between.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -8,7 +9,8 @@ use std::os::unix::fs::FileExt;
 /// Bytes that are read at a time in search of a line end.
 const STEP: usize = 4096;
 
-/// Share `index` of `of` of a file of `length` bytes: every line belongs to the share in which it starts.
+/// Share `index` of `of` of a file of `length` bytes: every line belongs to the share in which it
+/// starts.
 ///
 /// # Errors
 /// The file cannot be read.
@@ -63,10 +65,14 @@ impl RangeReader {
 
 impl Read for RangeReader {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        let wanted = usize::try_from(self.left.end - self.left.start).unwrap_or(usize::MAX).min(bytes.len());
+        let wanted =
+            usize::try_from(self.left.end - self.left.start).unwrap_or(usize::MAX).min(bytes.len());
         let read = read_at(&self.file, &mut bytes[..wanted], self.left.start)?;
         if read == 0 && wanted > 0 {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file has become shorter since it was opened"));
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the file has become shorter since it was opened",
+            ));
         }
         self.left.start += read as u64;
         Ok(read)

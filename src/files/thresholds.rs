@@ -1,4 +1,5 @@
-//! The form of thresholds.csv: a day that a high-value threshold holds for, and the threshold in minor units.
+//! The form of thresholds.csv: a day that a high-value threshold holds for, and the threshold in
+//! minor units.
 
 use super::error::FileError;
 use dataflows::campaign::output::Day;
@@ -21,7 +22,9 @@ pub fn write(out: &mut impl Write, thresholds: &[(Day, u64)]) -> io::Result<()> 
     let mut sorted = thresholds.to_vec();
     sorted.sort_unstable();
     writeln!(out, "{}", HEADER.join(","))?;
-    sorted.iter().try_for_each(|(day, high_value)| writeln!(out, "{},{high_value}", format_day(*day)))
+    sorted
+        .iter()
+        .try_for_each(|(day, high_value)| writeln!(out, "{},{high_value}", format_day(*day)))
 }
 
 /// Reads thresholds, sorted by day.
@@ -29,8 +32,16 @@ pub fn write(out: &mut impl Write, thresholds: &[(Day, u64)]) -> io::Result<()> 
 /// # Errors
 /// The file cannot be read; a line is no date and whole number, or its day stands there twice.
 pub fn read(path: &Path) -> Result<Vec<(Day, u64)>, FileError> {
-    let bytes = std::fs::read(path).map_err(|source| FileError::Read { path: path.to_path_buf(), position: 0, source })?;
-    parse(&bytes).map_err(|(line, problem)| FileError::Line { path: path.to_path_buf(), line, problem })
+    let bytes = std::fs::read(path).map_err(|source| FileError::Read {
+        path: path.to_path_buf(),
+        position: 0,
+        source,
+    })?;
+    parse(&bytes).map_err(|(line, problem)| FileError::Line {
+        path: path.to_path_buf(),
+        line,
+        problem,
+    })
 }
 
 /// Thresholds, or the line that is wrong and why.
@@ -42,10 +53,16 @@ fn parse(bytes: &[u8]) -> Result<Vec<(Day, u64)>, (u64, String)> {
     }
     let mut thresholds = std::collections::BTreeMap::new();
     for row in rows.records() {
-        let row = row.map_err(|error| (error.position().map_or(0, csv::Position::line), error.to_string()))?;
+        let row = row.map_err(|error| {
+            (error.position().map_or(0, csv::Position::line), error.to_string())
+        })?;
         let line = row.position().map_or(0, csv::Position::line);
-        let day = parse_day(&row[0]).ok_or_else(|| (line, format!("expected a day such as 2024-03-01, not {:?}", &row[0])))?;
-        let high_value = row[1].parse().map_err(|_| (line, format!("expected a whole number of minor units, not {:?}", &row[1])))?;
+        let day = parse_day(&row[0]).ok_or_else(|| {
+            (line, format!("expected a day such as 2024-03-01, not {:?}", &row[0]))
+        })?;
+        let high_value = row[1].parse().map_err(|_| {
+            (line, format!("expected a whole number of minor units, not {:?}", &row[1]))
+        })?;
         if thresholds.insert(day, high_value).is_some() {
             return Err((line, format!("{} stands there twice", &row[0])));
         }
@@ -76,7 +93,10 @@ mod tests {
         let thresholds = [(19_783, 5_000_000), (0, 0), (19_782, u64::MAX)];
         let mut text = Vec::new();
         write(&mut text, &thresholds).expect("writing to memory");
-        assert_eq!(String::from_utf8_lossy(&text), "day,high_value\n1970-01-01,0\n2024-02-29,18446744073709551615\n2024-03-01,5000000\n");
+        assert_eq!(
+            String::from_utf8_lossy(&text),
+            "day,high_value\n1970-01-01,0\n2024-02-29,18446744073709551615\n2024-03-01,5000000\n"
+        );
         assert_eq!(parse(&text), Ok(vec![(0, 0), (19_782, u64::MAX), (19_783, 5_000_000)]));
     }
 

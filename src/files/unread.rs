@@ -7,7 +7,8 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 /// Words by which the files of the topics are called.
-const WORDS: [&str; Topic::ALL.len()] = ["transaction", "customer", "interaction", "reward", "request"];
+const WORDS: [&str; Topic::ALL.len()] =
+    ["transaction", "customer", "interaction", "reward", "request"];
 
 /// Endings of data that could be input in another form. Whatever has one of these is meant to be
 /// read by some program.
@@ -21,7 +22,14 @@ const PACKED: [&str; 9] = ["gz", "zst", "bz2", "xz", "zip", "lz4", "snappy", "br
 
 /// What a replay itself writes, should its results lie in the same directory, and the epochs of a
 /// job as they are written out for one.
-const WRITTEN: [&str; 6] = ["features.csv", "model.json", "thresholds.csv", "summary.json", "dead_letters.jsonl", "epochs.jsonl"];
+const WRITTEN: [&str; 6] = [
+    "features.csv",
+    "model.json",
+    "thresholds.csv",
+    "summary.json",
+    "dead_letters.jsonl",
+    "epochs.jsonl",
+];
 
 /// The names of files that are not read, each in alphabetical order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,8 +47,13 @@ pub fn unread(directory: &Path, inputs: &[InputFile]) -> Unread {
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
         let Ok(metadata) = entry.path().metadata() else { continue };
         let name = entry.file_name().to_string_lossy().into_owned();
-        let is_read = inputs.iter().any(|input| input.path.file_name() == Some(OsStr::new(&entry.file_name())));
-        if is_read || WRITTEN.contains(&name.as_str()) || (metadata.is_file() && metadata.len() == 0) {
+        let is_read = inputs
+            .iter()
+            .any(|input| input.path.file_name() == Some(OsStr::new(&entry.file_name())));
+        if is_read
+            || WRITTEN.contains(&name.as_str())
+            || (metadata.is_file() && metadata.len() == 0)
+        {
             continue;
         }
         match Likeness::of(&name, metadata.is_dir()) {
@@ -85,7 +98,9 @@ impl Likeness {
             () if FOREIGN.contains(&ending) => Likeness::Input,
             () if GENERAL.contains(&ending) && is_topics => Likeness::Input,
             () if packed && is_topics => Likeness::Input,
-            () if GENERAL.contains(&ending) && !matches!(ending, "json" | "txt" | "xml") => Likeness::Data,
+            () if GENERAL.contains(&ending) && !matches!(ending, "json" | "txt" | "xml") => {
+                Likeness::Data
+            }
             () => Likeness::None,
         }
     }
@@ -117,7 +132,9 @@ mod tests {
             "customers.json",
             "requests.xlsx",
         ];
-        alike.iter().for_each(|name| assert_eq!(Likeness::of(name, false), Likeness::Input, "{name}"));
+        alike
+            .iter()
+            .for_each(|name| assert_eq!(Likeness::of(name, false), Likeness::Input, "{name}"));
         ["orders.csv", "templates.jsonl", "orders.csv.gz", "days.tsv"]
             .iter()
             .for_each(|name| assert_eq!(Likeness::of(name, false), Likeness::Data, "{name}"));
@@ -134,17 +151,33 @@ mod tests {
             "transactions",
             "backup.tar.gz",
         ];
-        others.iter().for_each(|name| assert_eq!(Likeness::of(name, false), Likeness::None, "{name}"));
-        ["transactions", "Interactions", "transactions.csv"].iter().for_each(|name| assert_eq!(Likeness::of(name, true), Likeness::Input, "{name}"));
-        ["results", "customers-out", "events.csv"].iter().for_each(|name| assert_eq!(Likeness::of(name, true), Likeness::None, "{name}"));
+        others
+            .iter()
+            .for_each(|name| assert_eq!(Likeness::of(name, false), Likeness::None, "{name}"));
+        ["transactions", "Interactions", "transactions.csv"]
+            .iter()
+            .for_each(|name| assert_eq!(Likeness::of(name, true), Likeness::Input, "{name}"));
+        ["results", "customers-out", "events.csv"]
+            .iter()
+            .for_each(|name| assert_eq!(Likeness::of(name, true), Likeness::None, "{name}"));
     }
 
     #[test]
     fn what_is_read_or_was_written_by_a_replay_or_is_empty_is_not_named() {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let named =
-            ["transactions.csv", "interactions.jsonl.gz", "features.csv", "dead_letters.jsonl", "b.csv", "a.csv", "Rewards.csv", "rewards.ndjson"];
-        named.iter().for_each(|name| std::fs::write(directory.path().join(name), b"x\n").expect("writing"));
+        let named = [
+            "transactions.csv",
+            "interactions.jsonl.gz",
+            "features.csv",
+            "dead_letters.jsonl",
+            "b.csv",
+            "a.csv",
+            "Rewards.csv",
+            "rewards.ndjson",
+        ];
+        named
+            .iter()
+            .for_each(|name| std::fs::write(directory.path().join(name), b"x\n").expect("writing"));
         std::fs::write(directory.path().join("customers.ndjson"), b"").expect("writing");
         std::fs::create_dir(directory.path().join("requests")).expect("a folder");
         let inputs = find_inputs(directory.path()).expect("they are there");

@@ -1,7 +1,9 @@
-//! The benchmark of the whole program: simulated worlds through replays in processes of their own, and what each of them took.
+//! The benchmark of the whole program: simulated worlds through replays in processes of their own,
+//! and what each of them took.
 //!
-//! A process of its own gives each run fresh memory and a peak of its own. The numbers of workers take turns, so that a machine that gets slower
-//! or faster in the meantime does so for all of them.
+//! A process of its own gives each run fresh memory and a peak of its own. The numbers of workers
+//! take turns, so that a machine that gets slower or faster in the meantime does so for all of
+//! them.
 
 pub mod live;
 pub mod machine;
@@ -117,7 +119,10 @@ pub enum BenchError {
     #[error("the summary of a replay cannot be read: {0}")]
     Summary(#[from] serde_json::Error),
     /// Two replays of one world learned differently.
-    #[error("replays of one world gave the model digests {first} and {other}: this is a fault of the program, its figures mean nothing")]
+    #[error(
+        "replays of one world gave the model digests {first} and {other}: this is a fault of the \
+         program, its figures mean nothing"
+    )]
     Digests {
         /// That of the first replay.
         first: String,
@@ -193,7 +198,10 @@ pub fn bench(plan: &Plan) -> Result<Report, BenchError> {
             done += records;
             progress.set(done);
         })?;
-        let digest = replayed.first().and_then(|measured| measured.runs.first()).map(|run| run.digest.clone());
+        let digest = replayed
+            .first()
+            .and_then(|measured| measured.runs.first())
+            .map(|run| run.digest.clone());
         measured.extend(replayed);
         if let (Some(plan), Some(digest), None) = (&plan.live, digest, &live) {
             live = Some(live::measure(plan, &world.settings, &digest, &folder, &stop)?);
@@ -211,7 +219,11 @@ fn measure(
     stop: &AtomicBool,
     mut ran: impl FnMut(u64),
 ) -> Result<Vec<Measured>, BenchError> {
-    let empty = |&workers: &usize| Measured { customers: world.settings.customers, workers, runs: Vec::with_capacity(world.runs) };
+    let empty = |&workers: &usize| Measured {
+        customers: world.settings.customers,
+        workers,
+        runs: Vec::with_capacity(world.runs),
+    };
     let mut measured: Vec<Measured> = workers.iter().map(empty).collect();
     let mut first: Option<String> = None;
     for _ in 0..world.runs {
@@ -231,8 +243,13 @@ fn measure(
 impl Plan {
     /// Records of all runs.
     fn events(&self) -> u64 {
-        let records = |world: &WorldSettings| u64::from(world.customers) + world.transactions + world.interactions;
-        self.worlds.iter().map(|world| records(&world.settings) * (world.runs * self.workers.len()) as u64).sum()
+        let records = |world: &WorldSettings| {
+            u64::from(world.customers) + world.transactions + world.interactions
+        };
+        self.worlds
+            .iter()
+            .map(|world| records(&world.settings) * (world.runs * self.workers.len()) as u64)
+            .sum()
     }
 }
 
@@ -242,7 +259,8 @@ struct Folder(PathBuf);
 impl Folder {
     fn create(parent: &Path) -> Result<Self, BenchError> {
         let path = parent.join(format!("sluice-bench-{}", std::process::id()));
-        fs::create_dir(&path).map_err(|source| BenchError::Directory { path: path.clone(), source })?;
+        fs::create_dir(&path)
+            .map_err(|source| BenchError::Directory { path: path.clone(), source })?;
         Ok(Folder(path))
     }
 
@@ -257,15 +275,30 @@ impl Folder {
     /// Replays the input in a process of its own.
     fn replay(&self, workers: usize, stop: &AtomicBool) -> Result<Run, BenchError> {
         let (summary, log) = (self.0.join("summary.json"), self.0.join("log.txt"));
-        let file = |path: &Path| File::create(path).map_err(|source| BenchError::Directory { path: path.to_path_buf(), source });
-        let read = |path: &Path| fs::read_to_string(path).map_err(|source| BenchError::Directory { path: path.to_path_buf(), source });
+        let file = |path: &Path| {
+            File::create(path)
+                .map_err(|source| BenchError::Directory { path: path.to_path_buf(), source })
+        };
+        let read = |path: &Path| {
+            fs::read_to_string(path)
+                .map_err(|source| BenchError::Directory { path: path.to_path_buf(), source })
+        };
         let mut command = own_program()?;
-        command.args(["replay", "--json", "--workers", &workers.to_string(), "--input"]).arg(self.input());
-        command.arg("--output").arg(self.0.join("output")).stdout(file(&summary)?).stderr(file(&log)?);
+        command
+            .args(["replay", "--json", "--workers", &workers.to_string(), "--input"])
+            .arg(self.input());
+        command
+            .arg("--output")
+            .arg(self.0.join("output"))
+            .stdout(file(&summary)?)
+            .stderr(file(&log)?);
         let status = wait(command.spawn().map_err(BenchError::Start)?, stop)?;
         match status.success() {
             true => Ok(serde_json::from_str(&read(&summary)?)?),
-            false => Err(BenchError::Replay { status, message: read(&log)?.lines().next_back().unwrap_or("it said nothing").to_string() }),
+            false => Err(BenchError::Replay {
+                status,
+                message: read(&log)?.lines().next_back().unwrap_or("it said nothing").to_string(),
+            }),
         }
     }
 }
@@ -281,9 +314,12 @@ impl Drop for Folder {
 /// This program, at the default settings whatever the environment says.
 fn own_program() -> Result<Command, BenchError> {
     let mut command = Command::new(std::env::current_exe().map_err(BenchError::Start)?);
-    std::env::vars_os().map(|(name, _)| name).filter(|name| name.to_string_lossy().starts_with("SLUICE_")).for_each(|name| {
-        command.env_remove(name);
-    });
+    std::env::vars_os()
+        .map(|(name, _)| name)
+        .filter(|name| name.to_string_lossy().starts_with("SLUICE_"))
+        .for_each(|name| {
+            command.env_remove(name);
+        });
     Ok(command)
 }
 
@@ -291,7 +327,8 @@ fn own_program() -> Result<Command, BenchError> {
 fn wait(mut child: Child, stop: &AtomicBool) -> Result<ExitStatus, BenchError> {
     loop {
         if stop.load(Ordering::Relaxed) {
-            // It may have ended by itself: then there is nothing to end, only its status to collect.
+            // It may have ended by itself: then there is nothing to end, only its status to
+            // collect.
             let _ = child.kill();
             child.wait().map_err(BenchError::Start)?;
             return Err(BenchError::Stopped);
@@ -320,7 +357,9 @@ impl Spread {
         let middle = ascending.len() / 2;
         let median = match ascending[..] {
             [] => f64::NAN,
-            _ if ascending.len().is_multiple_of(2) => (ascending[middle - 1] + ascending[middle]) / 2.0,
+            _ if ascending.len().is_multiple_of(2) => {
+                (ascending[middle - 1] + ascending[middle]) / 2.0
+            }
             _ => ascending[middle],
         };
         Spread { least: ascending.first().copied().unwrap_or(f64::NAN), median }
@@ -355,9 +394,14 @@ impl Measured {
 }
 
 impl Report {
-    /// How many times faster than with the first number of workers a world was replayed, by the median of the time from start to end.
+    /// How many times faster than with the first number of workers a world was replayed, by the
+    /// median of the time from start to end.
     pub fn speedup(&self, measured: &Measured) -> f64 {
-        let base = self.measured.iter().find(|other| other.customers == measured.customers).unwrap_or(measured);
+        let base = self
+            .measured
+            .iter()
+            .find(|other| other.customers == measured.customers)
+            .unwrap_or(measured);
         base.wall_seconds().median / measured.wall_seconds().median
     }
 }
@@ -372,7 +416,11 @@ mod tests {
 
     #[test]
     fn runs_are_summed_up_by_the_least_and_the_median() {
-        let one = Measured { customers: 10, workers: 1, runs: vec![run(4.0, 0.003, 7), run(2.0, 0.002, 9), run(3.0, 0.001, 8)] };
+        let one = Measured {
+            customers: 10,
+            workers: 1,
+            runs: vec![run(4.0, 0.003, 7), run(2.0, 0.002, 9), run(3.0, 0.001, 8)],
+        };
         assert_eq!(one.cpu_microseconds(), Spread { least: 1.0, median: 2.0 });
         assert_eq!(one.wall_seconds(), Spread { least: 2.0, median: 3.0 });
         assert_eq!((one.records(), one.peak_memory_bytes()), (1_000, 9));
@@ -382,11 +430,25 @@ mod tests {
 
     #[test]
     fn a_speedup_compares_runs_of_one_world() {
-        let measured = |customers, workers, wall| Measured { customers, workers, runs: vec![run(wall, 1.0, 1)] };
-        let machine = Machine { processor: None, cores: 2, memory_bytes: None, system: None, load: None };
-        let report =
-            Report { machine, live: None, measured: vec![measured(10, 1, 3.0), measured(10, 2, 2.0), measured(99, 1, 8.0), measured(99, 2, 4.0)] };
-        let speedups: Vec<f64> = report.measured.iter().map(|measured| report.speedup(measured)).collect();
+        let measured = |customers, workers, wall| Measured {
+            customers,
+            workers,
+            runs: vec![run(wall, 1.0, 1)],
+        };
+        let machine =
+            Machine { processor: None, cores: 2, memory_bytes: None, system: None, load: None };
+        let report = Report {
+            machine,
+            live: None,
+            measured: vec![
+                measured(10, 1, 3.0),
+                measured(10, 2, 2.0),
+                measured(99, 1, 8.0),
+                measured(99, 2, 4.0),
+            ],
+        };
+        let speedups: Vec<f64> =
+            report.measured.iter().map(|measured| report.speedup(measured)).collect();
         assert_eq!(speedups, [1.0, 1.5, 1.0, 2.0]);
     }
 
@@ -398,6 +460,9 @@ mod tests {
         fs::write(folder.input().join("file"), "text").expect("a file");
         drop(folder);
         assert_eq!(fs::read_dir(parent.path()).expect("the parent stays").count(), 0);
-        assert!(matches!(Folder::create(&parent.path().join("absent")), Err(BenchError::Directory { .. })));
+        assert!(matches!(
+            Folder::create(&parent.path().join("absent")),
+            Err(BenchError::Directory { .. })
+        ));
     }
 }

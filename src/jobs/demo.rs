@@ -1,4 +1,5 @@
-//! The demo: the simulated world, the campaign dataflow and the customers' answers, all in this process, and nothing stored.
+//! The demo: the simulated world, the campaign dataflow and the customers' answers, all in this
+//! process, and nothing stored.
 //!
 //! ```text
 //! script ─ profiles, purchases, requests, answers ─▶ live source ─▶ campaign dataflow ─▶ epochs' results
@@ -6,7 +7,8 @@
 //!   └────────────────────────────────── decisions ◀───────────────────────────────────────────┘
 //! ```
 //!
-//! The dataflow is the one that runs on Kafka, with the same parser, learner and epochs. Only the world is simulated, and with it all rewards.
+//! The dataflow is the one that runs on Kafka, with the same parser, learner and epochs. Only the
+//! world is simulated, and with it all rewards.
 
 mod batches;
 mod director;
@@ -124,7 +126,8 @@ pub enum Told<'a> {
 /// Epochs that are cut and not taken.
 const AHEAD: u64 = 4;
 
-/// Plays the demo until its time is over or a signal ends it, and drains it then. `tell` is called from a thread of its own.
+/// Plays the demo until its time is over or a signal ends it, and drains it then. `tell` is called
+/// from a thread of its own.
 ///
 /// # Errors
 /// What ended it, or what `tell` gives.
@@ -138,19 +141,31 @@ pub fn demo<E: From<DemoError> + Send>(
     let script = Script::new(asked.seed).map_err(DemoError::from)?;
     let comparison = comparison(&script, config);
     let status = status(config, &comparison);
-    let console = Console::start(&config.http, Arc::clone(&status), None).map_err(DemoError::from)?;
+    let console =
+        Console::start(&config.http, Arc::clone(&status), None).map_err(DemoError::from)?;
     let stop = catch_signals()?;
     let (customers, purchases) = script.history();
-    tell(Told::Beginning(&Beginning { customers, purchases, comparison: comparison.clone(), console: console.address() }))?;
+    tell(Told::Beginning(&Beginning {
+        customers,
+        purchases,
+        comparison: comparison.clone(),
+        console: console.address(),
+    }))?;
     let (blocks, intake) = unbounded();
     let (sink, results) = bounded(AHEAD as usize + 1);
-    let house = House { pace: pace(config), control: Control::default(), described: described(config, features), failure: First::default() };
+    let house = House {
+        pace: pace(config),
+        control: Control::default(),
+        described: described(config, features),
+        failure: First::default(),
+    };
     let stage = Stage { blocks, results, control: house.control.clone(), status, stop };
     let director = Director::new(script, asked, comparison.clone(), stage);
     let failure = house.failure.clone();
     let control = house.control.clone();
     let (worked, played) = std::thread::scope(|scope| {
-        let playing = scope.spawn(|| director.play(|progress| tell(Told::Progress(progress, &comparison))));
+        let playing =
+            scope.spawn(|| director.play(|progress| tell(Told::Progress(progress, &comparison))));
         let worked = house.run(&cluster, intake, sink);
         // The play waits for results; after a failure there may be no end of them.
         control.failed.store(worked.is_err(), Ordering::Release);
@@ -168,12 +183,20 @@ pub fn demo<E: From<DemoError> + Send>(
 fn comparison(script: &Script, config: &Config) -> Comparison {
     let shares = script.shares();
     let (best_fixed_arm, best_fixed) = shares.best_fixed();
-    Comparison { arms: config.bandit.arms.clone(), best_fixed_arm, best_fixed, best_possible: shares.best_policy() }
+    Comparison {
+        arms: config.bandit.arms.clone(),
+        best_fixed_arm,
+        best_fixed,
+        best_possible: shares.best_policy(),
+    }
 }
 
 fn status(config: &Config, comparison: &Comparison) -> Arc<Status> {
     let status = Status::new("demo", &config.bandit.arms, config.input.decimals);
-    status.compare_with(Benchmark { best_possible: Some(comparison.best_possible), best_fixed: Some(comparison.best_fixed) });
+    status.compare_with(Benchmark {
+        best_possible: Some(comparison.best_possible),
+        best_fixed: Some(comparison.best_fixed),
+    });
     Arc::new(status)
 }
 
@@ -181,7 +204,8 @@ fn status(config: &Config, comparison: &Comparison) -> Arc<Status> {
 fn catch_signals() -> Result<Arc<AtomicBool>, DemoError> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
-        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop)).map_err(DemoError::Signals)?;
+        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop))
+            .map_err(DemoError::Signals)?;
         signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(DemoError::Signals)?;
     }
     Ok(stop)
@@ -203,7 +227,13 @@ fn pace(config: &Config) -> Pace {
 fn described(config: &Config, features: Features) -> Campaign {
     let mut settings = config.settings();
     // The status page shows what came of the decisions.
-    settings.emit = Emit { interactions: true, features: true, final_features: None, profiled: false, snapshots: false };
+    settings.emit = Emit {
+        interactions: true,
+        features: true,
+        final_features: None,
+        profiled: false,
+        snapshots: false,
+    };
     Campaign { settings: Arc::new(settings), features: Arc::new(features), thresholds: None }
 }
 
@@ -217,27 +247,51 @@ struct House {
 
 impl House {
     /// Runs the workers until everything that comes through `blocks` has reached `sink`.
-    fn run(self, cluster: &Cluster, blocks: Receiver<Messages>, sink: Sender<Box<EpochResults>>) -> Result<(), DemoError> {
+    fn run(
+        self,
+        cluster: &Cluster,
+        blocks: Receiver<Messages>,
+        sink: Sender<Box<EpochResults>>,
+    ) -> Result<(), DemoError> {
         // The first worker reads and gathers; both channels close when it is done.
         let ends = Mutex::new(Some((blocks, sink)));
         cluster
             .run(move |worker| {
-                let ends = if worker.index() == 0 { ends.lock().ok().and_then(|mut ends| ends.take()) } else { None };
+                let ends = if worker.index() == 0 {
+                    ends.lock().ok().and_then(|mut ends| ends.take())
+                } else {
+                    None
+                };
                 self.work(worker, ends.unzip());
                 Ok(())
             })
             .map(drop)
     }
 
-    fn work(&self, worker: &mut Worker, (blocks, sink): (Option<Receiver<Messages>>, Option<Sender<Box<EpochResults>>>)) {
+    fn work(
+        &self,
+        worker: &mut Worker,
+        (blocks, sink): (Option<Receiver<Messages>>, Option<Sender<Box<EpochResults>>>),
+    ) {
         worker.dataflow::<u64, _, _>(|scope| {
-            let feed = live(scope, self.pace.clone(), self.control.clone(), |_| WorldIntake::new(blocks));
-            let mut gather = sink.map(|sink| Gather::new(self.described.clone(), self.control.clone(), sink, self.failure.teller()));
-            deliver(campaign(feed, &self.described, self.described.anew(scope.index(), scope.peers())), move |delivery| {
-                if let Some(gather) = &mut gather {
-                    gather.receive(delivery);
-                }
+            let feed =
+                live(scope, self.pace.clone(), self.control.clone(), |_| WorldIntake::new(blocks));
+            let mut gather = sink.map(|sink| {
+                Gather::new(
+                    self.described.clone(),
+                    self.control.clone(),
+                    sink,
+                    self.failure.teller(),
+                )
             });
+            deliver(
+                campaign(feed, &self.described, self.described.anew(scope.index(), scope.peers())),
+                move |delivery| {
+                    if let Some(gather) = &mut gather {
+                        gather.receive(delivery);
+                    }
+                },
+            );
         });
         while worker.step_or_park(Some(Duration::from_millis(100))) {}
     }

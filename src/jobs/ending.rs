@@ -1,4 +1,5 @@
-//! How the job ends: the one place that holds the first cause, and the one function from a cause to all that the outside is told of it.
+//! How the job ends: the one place that holds the first cause, and the one function from a cause to
+//! all that the outside is told of it.
 
 #[cfg(test)]
 mod every;
@@ -57,9 +58,15 @@ pub fn told(cause: Cause<'_>) -> Told {
         Cause::Failed(error) => {
             let sentence = error.to_string();
             let stop = if sentence.ends_with('?') { "" } else { "." };
-            Told { code: error.blame().code(), line: format!("The job cannot go on: {sentence}{stop}"), state: State::Failed(sentence) }
+            Told {
+                code: error.blame().code(),
+                line: format!("The job cannot go on: {sentence}{stop}"),
+                state: State::Failed(sentence),
+            }
         }
-        Cause::Drained(how) => Told { code: 0, line: drained(how).to_string(), state: State::Draining },
+        Cause::Drained(how) => {
+            Told { code: 0, line: drained(how).to_string(), state: State::Draining }
+        }
     }
 }
 
@@ -67,13 +74,22 @@ fn drained(how: Drained) -> &'static str {
     match how {
         Drained::Finished => "The job has drained, and ends.",
         Drained::Unread => "The job ends before it has read anything.",
-        Drained::Unconnected => "The job ends before its processes have found each other: there is nothing to be finished.",
-        Drained::Repeating => "The job ends while it repeats what is committed: there is nothing to be finished.",
-        Drained::Late => "The drain did not end in time. Everything is committed; the next start begins at the newest complete checkpoint.",
+        Drained::Unconnected => {
+            "The job ends before its processes have found each other: there is nothing to be \
+             finished."
+        }
+        Drained::Repeating => {
+            "The job ends while it repeats what is committed: there is nothing to be finished."
+        }
+        Drained::Late => {
+            "The drain did not end in time. Everything is committed; the next start begins at the \
+             newest complete checkpoint."
+        }
     }
 }
 
-/// Holds why the job of this process ends. Whoever fails says so here; only the first is kept, for the rest follows from it.
+/// Holds why the job of this process ends. Whoever fails says so here; only the first is kept, for
+/// the rest follows from it.
 #[derive(Clone, Debug)]
 pub struct Ending {
     first: First<RunError>,
@@ -82,12 +98,14 @@ pub struct Ending {
 }
 
 impl Ending {
-    /// Nothing has failed. From the first failure on `control` tells the other processes, and `status` whoever asks.
+    /// Nothing has failed. From the first failure on `control` tells the other processes, and
+    /// `status` whoever asks.
     pub fn new(control: Control, status: Arc<Status>) -> Self {
         Ending { first: First::default(), control, status }
     }
 
-    /// Something failed, and the job ends with it. It is logged at once: nothing that comes later may keep it from the log.
+    /// Something failed, and the job ends with it. It is logged at once: nothing that comes later
+    /// may keep it from the log.
     pub fn fail(&self, error: impl Into<RunError>) {
         let error = error.into();
         let Told { line, state, .. } = told(Cause::Failed(&error));
@@ -113,7 +131,8 @@ impl Ending {
         self.first.is_set()
     }
 
-    /// Starts a thread whose failure, or panic, ends the job. What is given back closes once the thread has ended and said so.
+    /// Starts a thread whose failure, or panic, ends the job. What is given back closes once the
+    /// thread has ended and said so.
     ///
     /// # Errors
     /// There is no thread to be had.
@@ -132,7 +151,10 @@ impl Ending {
                 Err(panicked) => ending.fail(panicked),
             }
         };
-        Builder::new().name(name.to_string()).spawn(work).map_err(|source| RunError::Thread { name, source })?;
+        Builder::new()
+            .name(name.to_string())
+            .spawn(work)
+            .map_err(|source| RunError::Thread { name, source })?;
         Ok(over)
     }
 
@@ -148,7 +170,9 @@ impl Ending {
         self.status.enter(state);
         match how {
             Drained::Late => tracing::warn!("{line}"),
-            Drained::Finished | Drained::Unread | Drained::Unconnected | Drained::Repeating => tracing::info!("{line}"),
+            Drained::Finished | Drained::Unread | Drained::Unconnected | Drained::Repeating => {
+                tracing::info!("{line}")
+            }
         }
         Ok(())
     }

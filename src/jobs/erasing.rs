@@ -1,4 +1,5 @@
-//! What erases a customer for the console of a job: a record in the topic of customers, or an error that is counted and said.
+//! What erases a customer for the console of a job: a record in the topic of customers, or an error
+//! that is counted and said.
 
 use crate::console::Erase;
 use crate::kafka::KafkaSettings;
@@ -16,13 +17,17 @@ pub fn erase(kafka: &KafkaSettings, status: &Arc<Status>) -> Erase {
     counting(Arc::clone(status), move |customer| eraser.erase(customer))
 }
 
-fn counting<E: Display>(status: Arc<Status>, ask: impl Fn(CustomerId) -> Result<Millis, E> + Send + Sync + 'static) -> Erase {
+fn counting<E: Display>(
+    status: Arc<Status>,
+    ask: impl Fn(CustomerId) -> Result<Millis, E> + Send + Sync + 'static,
+) -> Erase {
     Arc::new(move |customer| {
         ask(customer).map_err(|error| {
             status.erasure_failed(ErasureFault::NotWritten);
             tracing::error!(
                 customer = %Pseudonym(customer),
-                "The erasure of a customer could not be asked for, so it is not done: {error}. Ask again."
+                "The erasure of a customer could not be asked for, so it is not done: {error}. Ask \
+                 again."
             );
             error.to_string()
         })
@@ -36,7 +41,11 @@ mod tests {
     #[test]
     fn a_wish_that_cannot_be_written_is_counted() {
         let status = Arc::new(Status::new("campaign", &[], 2));
-        let erase = counting(Arc::clone(&status), |customer| if customer == 5 { Ok(7) } else { Err("no broker") });
+        let erase =
+            counting(
+                Arc::clone(&status),
+                |customer| if customer == 5 { Ok(7) } else { Err("no broker") },
+            );
         assert_eq!((erase(5), erase(6)), (Ok(7), Err("no broker".to_string())));
         let failed = status.snapshot().failed_erasures;
         assert_eq!((failed["not_written"], failed["checkpoints"]), (1, 0));

@@ -26,7 +26,8 @@ use std::sync::atomic::Ordering;
 pub enum GatherError {
     /// An epoch that was committed before came out differently.
     #[error(
-        "epoch {epoch} was committed with the model digest {committed}, but its records now give {now}: the topics, the configuration or the program \
+        "epoch {epoch} was committed with the model digest {committed}, but its records now give \
+         {now}: the topics, the configuration or the program \
          have changed; make everything anew from the topics with --rebuild"
     )]
     Changed {
@@ -99,7 +100,12 @@ impl Checkpointing {
 
 impl Gather {
     /// Hands epochs to `sink`, whose channel must hold as many as may be on their way at once.
-    pub fn new(described: Campaign, control: Control, sink: Sender<Box<EpochResults>>, failure: Tell<GatherError>) -> Self {
+    pub fn new(
+        described: Campaign,
+        control: Control,
+        sink: Sender<Box<EpochResults>>,
+        failure: Tell<GatherError>,
+    ) -> Self {
         let follower = Follower::new(described.settings.bandit.model_lag);
         Gather {
             described,
@@ -131,7 +137,11 @@ impl Gather {
     }
 
     /// Epochs that are here are only compared, count as committed, and are shown.
-    pub fn comparing(mut self, committed: BTreeMap<u64, RecordedEpoch>, status: Arc<Status>) -> Self {
+    pub fn comparing(
+        mut self,
+        committed: BTreeMap<u64, RecordedEpoch>,
+        status: Arc<Status>,
+    ) -> Self {
         (self.committed, self.status) = (committed, Some(status));
         self
     }
@@ -142,7 +152,8 @@ impl Gather {
         self
     }
 
-    /// Gives this epoch the ids and the link that it was committed with; it is handed on all the same.
+    /// Gives this epoch the ids and the link that it was committed with; it is handed on all the
+    /// same.
     pub fn knowing(mut self, epoch: u64, topic_ids: TopicIds, link: Option<Link>) -> Self {
         self.known = Some((epoch, topic_ids, link));
         self
@@ -163,9 +174,13 @@ impl Gather {
     /// Takes what arrives.
     pub fn receive(&mut self, delivery: Delivery<Output>) {
         match delivery {
-            Delivery::Item(epoch, output) => self.open.entry(epoch).or_insert_with(|| EpochResults::new(epoch)).add(output),
+            Delivery::Item(epoch, output) => {
+                self.open.entry(epoch).or_insert_with(|| EpochResults::new(epoch)).add(output)
+            }
             Delivery::CompleteBefore(epoch) => self.complete(epoch),
-            Delivery::End => self.complete(self.open.last_key_value().map_or(0, |(epoch, _)| epoch + 1)),
+            Delivery::End => {
+                self.complete(self.open.last_key_value().map_or(0, |(epoch, _)| epoch + 1))
+            }
         }
     }
 
@@ -189,11 +204,14 @@ impl Gather {
         }
     }
 
-    /// Gives an epoch its link: that which it was committed with, else one that follows from what it is made of.
+    /// Gives an epoch its link: that which it was committed with, else one that follows from what
+    /// it is made of.
     fn chain(&mut self, results: &mut EpochResults) {
         if let Some(committed) = self.committed.get(&results.epoch) {
             (results.topic_ids, results.chain) = (committed.topic_ids, committed.chain);
-        } else if let Some((_, topic_ids, link)) = self.known.filter(|(epoch, ..)| *epoch == results.epoch) {
+        } else if let Some((_, topic_ids, link)) =
+            self.known.filter(|(epoch, ..)| *epoch == results.epoch)
+        {
             (results.topic_ids, results.chain) = (topic_ids, link);
         } else if let Some(history) = &self.history {
             results.topic_ids = self.topic_ids;
@@ -214,7 +232,9 @@ impl Gather {
     /// The digest of all arms as they now are.
     fn digest(&self) -> [u8; 32] {
         let context = self.described.features.context();
-        digest_of_all(context.names(), self.described.settings.input.arms.len(), |arm| self.follower.totals(arm))
+        digest_of_all(context.names(), self.described.settings.input.arms.len(), |arm| {
+            self.follower.totals(arm)
+        })
     }
 
     /// Hands over what belongs to no customer, if a checkpoint is taken of this epoch.
@@ -245,7 +265,11 @@ impl Gather {
         if let Some(committed) = self.committed.remove(&epoch) {
             if committed.digest != results.digest {
                 let shown = crate::results::hexadecimal;
-                return Err(GatherError::Changed { epoch, committed: shown(&committed.digest), now: shown(&results.digest) });
+                return Err(GatherError::Changed {
+                    epoch,
+                    committed: shown(&committed.digest),
+                    now: shown(&results.digest),
+                });
             }
             self.control.committed.fetch_max(epoch, Ordering::Release);
             self.status.iter().for_each(|status| status.repeated(&results));
@@ -253,8 +277,11 @@ impl Gather {
         }
         match self.sink.try_send(Box::new(results)) {
             Ok(()) => Ok(()),
-            // The pacer never lets more epochs on their way than the channel holds; should it ever, waiting is right.
-            Err(TrySendError::Full(results)) => self.sink.send(results).map_err(|_| GatherError::SinkEnded(epoch)),
+            // The pacer never lets more epochs on their way than the channel holds; should it ever,
+            // waiting is right.
+            Err(TrySendError::Full(results)) => {
+                self.sink.send(results).map_err(|_| GatherError::SinkEnded(epoch))
+            }
             Err(TrySendError::Disconnected(_)) => Err(GatherError::SinkEnded(epoch)),
         }
     }

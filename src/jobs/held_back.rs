@@ -1,4 +1,5 @@
-//! Sees that a transaction of a producer stays open: all that comes behind it in its partition is held back, and the job looks as if nothing came.
+//! Sees that a transaction of a producer stays open: all that comes behind it in its partition is
+//! held back, and the job looks as if nothing came.
 
 use crate::kafka::PartitionStatus;
 use crate::telemetry::stalls::{Cause, Seen};
@@ -6,7 +7,8 @@ use dataflows::event::Topic;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// Most producers end a transaction within seconds: what stays open for longer was perhaps left by one that is gone.
+/// Most producers end a transaction within seconds: what stays open for longer was perhaps left by
+/// one that is gone.
 const LONG: Duration = Duration::from_secs(30);
 
 /// The partitions in which a transaction is open.
@@ -30,9 +32,13 @@ struct Held {
 impl HeldBack {
     /// What has been held back for long.
     pub fn look(&mut self, partitions: &[PartitionStatus], now: Instant) -> Option<Seen> {
-        let Held { partitions, offsets, longest: (topic, partition, offset, since) } = self.held(partitions, now)?;
+        let Held { partitions, offsets, longest: (topic, partition, offset, since) } =
+            self.held(partitions, now)?;
         let (topic, of) = (topic.name(), if partitions == 1 { "partition" } else { "partitions" });
-        let what = format!("{offsets} offsets of {partitions} {of}, the longest in partition {partition} of {topic} from offset {offset} on");
+        let what = format!(
+            "{offsets} offsets of {partitions} {of}, the longest in partition {partition} of \
+             {topic} from offset {offset} on"
+        );
         Some(Seen::of(Cause::HeldBack, what).since(since))
     }
 
@@ -55,7 +61,11 @@ impl HeldBack {
             }
         }
         let &(_, longest) = long.iter().min_by_key(|(_, (.., since))| *since)?;
-        Some(Held { partitions: long.len(), offsets: long.iter().map(|(offsets, _)| offsets).sum(), longest })
+        Some(Held {
+            partitions: long.len(),
+            offsets: long.iter().map(|(offsets, _)| offsets).sum(),
+            longest,
+        })
     }
 }
 
@@ -65,14 +75,19 @@ mod tests {
 
     /// A partition of purchases that can be read up to an offset, and has more.
     fn partition(partition: u32, end: u64, high: u64, now: Instant) -> PartitionStatus {
-        PartitionStatus { end: Some(end), high: Some(high), ..PartitionStatus::new(Topic::Transactions, partition, now) }
+        PartitionStatus {
+            end: Some(end),
+            high: Some(high),
+            ..PartitionStatus::new(Topic::Transactions, partition, now)
+        }
     }
 
     #[test]
     fn it_is_seen_once_it_has_lasted_and_for_as_long_as_it_lasts() {
         let start = Instant::now();
         let mut held = HeldBack::default();
-        // The second after the start, the end of partition 1 and its high watermark; beside it partition 0, in which transactions come and go.
+        // The second after the start, the end of partition 1 and its high watermark; beside it
+        // partition 0, in which transactions come and go.
         let rounds = [
             (0, 7, 7, None),
             (10, 7, 507, None),
@@ -90,7 +105,11 @@ mod tests {
             let now = start + Duration::from_secs(second);
             let busy = partition(0, 10 * second, 10 * second + 4, now);
             let found = held.held(&[busy, partition(1, end, high, now)], now);
-            assert_eq!(found.map(|held| (held.offsets, (held.longest.3 - start).as_secs())), seen, "after {second} s");
+            assert_eq!(
+                found.map(|held| (held.offsets, (held.longest.3 - start).as_secs())),
+                seen,
+                "after {second} s"
+            );
             if let Some(found) = found {
                 assert_eq!((found.partitions, found.longest.1, found.longest.2), (1, 1, end));
             }
@@ -102,11 +121,30 @@ mod tests {
         let start = Instant::now();
         let mut held = HeldBack::default();
         let at = |second| start + Duration::from_secs(second);
-        assert_eq!(held.held(&[partition(0, 4, 4, start), partition(1, 5, 6, start), partition(2, 1, 2, start)], at(0)), None);
-        assert_eq!(held.held(&[partition(0, 4, 9, start), partition(1, 5, 9, start), partition(2, 1, 2, start)], at(5)), None);
-        let found = [partition(0, 4, 9, start), partition(1, 5, 9, start), partition(2, 2, 2, start)];
-        assert_eq!(held.held(&found, at(36)), Some(Held { partitions: 2, offsets: 9, longest: (Topic::Transactions, 1, 5, start) }));
+        assert_eq!(
+            held.held(
+                &[partition(0, 4, 4, start), partition(1, 5, 6, start), partition(2, 1, 2, start)],
+                at(0)
+            ),
+            None
+        );
+        assert_eq!(
+            held.held(
+                &[partition(0, 4, 9, start), partition(1, 5, 9, start), partition(2, 1, 2, start)],
+                at(5)
+            ),
+            None
+        );
+        let found =
+            [partition(0, 4, 9, start), partition(1, 5, 9, start), partition(2, 2, 2, start)];
+        assert_eq!(
+            held.held(&found, at(36)),
+            Some(Held { partitions: 2, offsets: 9, longest: (Topic::Transactions, 1, 5, start) })
+        );
         let seen = held.look(&found, at(37)).expect("it lasts");
-        assert_eq!(seen.what, "9 offsets of 2 partitions, the longest in partition 1 of transactions from offset 5 on");
+        assert_eq!(
+            seen.what,
+            "9 offsets of 2 partitions, the longest in partition 1 of transactions from offset 5 on"
+        );
     }
 }

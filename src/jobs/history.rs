@@ -1,4 +1,5 @@
-//! The campaign dataflow over a stretch of the topics that is there already. Nothing is committed and nothing published, so a running job is not disturbed.
+//! The campaign dataflow over a stretch of the topics that is there already. Nothing is committed
+//! and nothing published, so a running job is not disturbed.
 
 use super::gather::GatherError;
 use super::live::{Bounds, Control, Pace, Replayed, live};
@@ -22,7 +23,8 @@ use timely::worker::Worker;
 /// Epochs at most that are read and not yet taken in by whoever receives them.
 pub const AHEAD: u64 = 64;
 
-/// About how many records may be in them: large epochs are fewer, for what comes of them lies in memory.
+/// About how many records may be in them: large epochs are fewer, for what comes of them lies in
+/// memory.
 const RECORDS_AHEAD: u64 = 250_000;
 
 /// Why a stretch cannot be put through the dataflow.
@@ -101,13 +103,16 @@ pub struct History {
     pub kafka: KafkaSettings,
     /// The dataflow.
     pub described: Campaign,
-    /// At the end of the stretch the input ends, in an epoch of its own where epochs are given; otherwise it is left as if more were to come.
+    /// At the end of the stretch the input ends, in an epoch of its own where epochs are given;
+    /// otherwise it is left as if more were to come.
     pub closes: bool,
-    /// `committed` must be moved by whoever receives epochs, for no more than [`AHEAD`] are read beyond it.
+    /// `committed` must be moved by whoever receives epochs, for no more than [`AHEAD`] are read
+    /// beyond it.
     pub control: Control,
     /// Where the partitions stand.
     pub sight: Sight,
-    /// What failed first, in whichever thread: `sight` tells it too. With it the workers end at once, for what came of them is not the whole.
+    /// What failed first, in whichever thread: `sight` tells it too. With it the workers end at
+    /// once, for what came of them is not the whole.
     pub failure: First<HistoryError>,
     /// Told on the first process of what more was read.
     pub read: Arc<dyn Fn(Read) + Send + Sync>,
@@ -126,7 +131,11 @@ impl History {
         self.control.drain.store(!self.closes, std::sync::atomic::Ordering::Release);
         let decided = Mutex::new(decided);
         let outcome = cluster.run(move |worker| {
-            let decided = if worker.index() == 0 { decided.lock().ok().and_then(|mut decided| decided.take()) } else { None };
+            let decided = if worker.index() == 0 {
+                decided.lock().ok().and_then(|mut decided| decided.take())
+            } else {
+                None
+            };
             history.work(worker, decided)
         });
         self.sound().and(outcome.map(drop))
@@ -147,7 +156,9 @@ impl History {
 
     fn work(&self, worker: &mut Worker, decided: Option<Decided>) -> Result<(), HistoryError> {
         let (plan, epochs, mut receive) = match decided {
-            Some(Decided { stretch, epochs, receive }) => (Some((stretch, !epochs.is_empty())), epochs, Some(receive)),
+            Some(Decided { stretch, epochs, receive }) => {
+                (Some((stretch, !epochs.is_empty())), epochs, Some(receive))
+            }
             None => (None, Vec::new(), None),
         };
         let seat = Seat { index: worker.index(), peers: worker.peers() };
@@ -174,7 +185,16 @@ impl History {
                     let _ = activator.activate();
                 };
                 let read = Arc::clone(&self.read);
-                Bounded::start(&self.kafka, from, until, seat, manner, self.sight.clone(), move |more| read(more), wake)
+                Bounded::start(
+                    &self.kafka,
+                    from,
+                    until,
+                    seat,
+                    manner,
+                    self.sight.clone(),
+                    move |more| read(more),
+                    wake,
+                )
             });
             deliver(campaign(feed, &self.described, beginning), move |delivery| {
                 if let Some(receive) = &mut receive {
@@ -195,7 +215,8 @@ mod tests {
 
     #[test]
     fn large_epochs_are_fewer_on_their_way() {
-        let stretch = Stretch(vec![(Topic::Transactions, 0, 50, 600_050), (Topic::Rewards, 3, 7, 400_007)]);
+        let stretch =
+            Stretch(vec![(Topic::Transactions, 0, 50, 600_050), (Topic::Rewards, 3, 7, 400_007)]);
         assert_eq!(stretch.len(), 1_000_000);
         for (epochs, ahead) in [(1, 2), (10, 2), (100, 25), (100_000, AHEAD)] {
             assert_eq!(stretch.ahead(epochs), ahead, "{epochs} epochs");
@@ -204,9 +225,13 @@ mod tests {
 
     #[test]
     fn each_partition_is_read_by_one_worker() {
-        let stretch = Stretch((0..5).map(|partition| (Topic::Customers, partition, 0, 9)).collect());
+        let stretch =
+            Stretch((0..5).map(|partition| (Topic::Customers, partition, 0, 9)).collect());
         let shares: Vec<_> = (0..3).map(|index| stretch.share(Seat { index, peers: 3 })).collect();
-        let mut all: Vec<u32> = shares.iter().flat_map(|(from, _)| from.keys().map(|(_, partition)| *partition)).collect();
+        let mut all: Vec<u32> = shares
+            .iter()
+            .flat_map(|(from, _)| from.keys().map(|(_, partition)| *partition))
+            .collect();
         all.sort_unstable();
         assert_eq!(all, [0, 1, 2, 3, 4]);
         assert!(shares.iter().all(|(from, until)| from.keys().eq(until.keys())));

@@ -1,4 +1,5 @@
-//! What was read of compacted topics in an epoch goes with its results: the topic may lose it before the epoch has to be repeated.
+//! What was read of compacted topics in an epoch goes with its results: the topic may lose it
+//! before the epoch has to be repeated.
 
 use super::live::{Bounds, Intake};
 use crate::kafka::compacted::{Compacted, Topics};
@@ -33,7 +34,9 @@ impl<I: Intake> Intake for Keeping<I> {
     fn next(&mut self, until: Option<&Bounds>) -> Option<Messages> {
         let messages = self.inner.next(until)?;
         // An epoch that is repeated has kept its records already.
-        if let (None, true, Some(end)) = (until, self.topics.contains(messages.topic), messages.end()) {
+        if let (None, true, Some(end)) =
+            (until, self.topics.contains(messages.topic), messages.end())
+        {
             let from = self.advance((messages.topic, messages.partition), end);
             self.kept.push(Kept::of(&messages, from));
         }
@@ -48,8 +51,8 @@ impl<I: Intake> Intake for Keeping<I> {
         self.inner.marks(until)
     }
 
-    /// All that the epoch has read of the partitions that are kept, without a gap up to where it ends: after the last record there may be positions
-    /// without one.
+    /// All that the epoch has read of the partitions that are kept, without a gap up to where it
+    /// ends: after the last record there may be positions without one.
     fn keep(&mut self, marks: &[Mark]) -> Vec<Kept> {
         let mut kept = std::mem::take(&mut self.kept);
         for mark in marks {

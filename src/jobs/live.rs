@@ -1,7 +1,8 @@
 //! A live source: what arrives on every worker, cut into epochs for all of them at once.
 //!
-//! One pacer, on the first worker, says when an epoch is cut; the sources tell it what arrived. So epochs are the same for all workers, an epoch is cut
-//! only when there is something in it, and how many epochs are on their way is decided in one place.
+//! One pacer, on the first worker, says when an epoch is cut; the sources tell it what arrived. So
+//! epochs are the same for all workers, an epoch is cut only when there is something in it, and how
+//! many epochs are on their way is decided in one place.
 //!
 //! ```text
 //! pacer ─ commands, broadcast ─▶ source on each worker ─▶ feed
@@ -38,13 +39,14 @@ pub fn bounds_of(positions: &[(Topic, u32, u64)]) -> Bounds {
 
 /// What feeds a live source on one worker.
 pub trait Intake {
-    /// The next records that have arrived, at least one; never waits. With `until` no partition goes past its bound, and one that is not named there was
-    /// not there yet: nothing comes of it.
+    /// The next records that have arrived, at least one; never waits. With `until` no partition
+    /// goes past its bound, and one that is not named there was not there yet: nothing comes of it.
     fn next(&mut self, until: Option<&Bounds>) -> Option<Messages>;
-    /// Whether all that this worker's partitions have before the bounds was handed out. A bound need not be where a record is.
+    /// Whether all that this worker's partitions have before the bounds was handed out. A bound
+    /// need not be where a record is.
     fn has_reached(&self, bounds: &Bounds) -> bool;
-    /// Where each of this worker's partitions stands, after the records that were handed out. With `until` only those that are named there, and none past
-    /// its bound.
+    /// Where each of this worker's partitions stands, after the records that were handed out. With
+    /// `until` only those that are named there, and none past its bound.
     fn marks(&self, until: Option<&Bounds>) -> Vec<Mark>;
     /// What is to be kept of an epoch that ends with these marks.
     fn keep(&mut self, _marks: &[Mark]) -> Vec<Kept> {
@@ -72,7 +74,8 @@ pub struct Replayed {
 }
 
 impl Replayed {
-    /// Committed epochs, each by its number, offsets and watermark, with what it has erased of all that they have.
+    /// Committed epochs, each by its number, offsets and watermark, with what it has erased of all
+    /// that they have.
     pub fn each<'a>(
         epochs: impl Iterator<Item = (u64, &'a [(Topic, u32, u64)], Option<Millis>)>,
         erasures: impl IntoIterator<Item = (u64, CustomerId, Millis)>,
@@ -102,11 +105,14 @@ pub struct Pace {
     pub ahead: u64,
     /// The first epoch: 1, or the one after the checkpoint that the job goes on from.
     pub first: u64,
-    /// Whether there are epochs that were committed before, which every worker must know: nothing may be read before their ends are.
+    /// Whether there are epochs that were committed before, which every worker must know: nothing
+    /// may be read before their ends are.
     pub repeats: bool,
-    /// Those epochs, from the first on; only the first worker has them. All of them are repeated, even by a job that is told to drain.
+    /// Those epochs, from the first on; only the first worker has them. All of them are repeated,
+    /// even by a job that is told to drain.
     pub replayed: Vec<Replayed>,
-    /// The customers that are erased from the first record on, each up to an instant; only the first worker has them.
+    /// The customers that are erased from the first record on, each up to an instant; only the
+    /// first worker has them.
     pub erased: Vec<(CustomerId, Millis)>,
     /// When checkpoints are due; without it none are taken.
     pub saves: Option<Arc<Schedule>>,
@@ -131,7 +137,8 @@ pub struct Control {
     pub is_listening: Arc<AtomicBool>,
     /// Epochs are repeated that were committed before; every process knows it.
     pub repeats: Arc<AtomicBool>,
-    /// The first epoch is a change of settings, in which everything is computed anew: no worker gives a sign of life before it is done.
+    /// The first epoch is a change of settings, in which everything is computed anew: no worker
+    /// gives a sign of life before it is done.
     pub changes: Arc<AtomicBool>,
     /// The number of that epoch; 0: there is none.
     pub changing: Arc<AtomicU64>,
@@ -146,7 +153,8 @@ pub struct Control {
 }
 
 impl Control {
-    /// Notes signs of life among what the pacer told, and takes them out; and what this process should know of the others. Says whether there were any.
+    /// Notes signs of life among what the pacer told, and takes them out; and what this process
+    /// should know of the others. Says whether there were any.
     fn hear(&self, told: &mut Vec<Command>) -> bool {
         for command in told.iter() {
             if let Command::Cut { failed, .. } = command {
@@ -166,7 +174,8 @@ impl Control {
 /// What the pacer tells every source.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Command {
-    /// The epoch ends here; with the last one the job does, because something `failed` in one of its processes or else because it was asked to.
+    /// The epoch ends here; with the last one the job does, because something `failed` in one of
+    /// its processes or else because it was asked to.
     Cut { last: bool, open: bool, save: Option<Save>, failed: bool },
     /// The epoch ends where it ended before; if `more`, so does the next.
     CutAt { replayed: Replayed, more: bool },
@@ -221,7 +230,11 @@ pub fn live<'scope, I: Intake + 'static>(
 }
 
 /// Says when epochs are cut, on worker 0.
-fn pacer<'scope>(news: StreamVec<'scope, u64, News>, pace: Pace, control: Control) -> StreamVec<'scope, u64, Command> {
+fn pacer<'scope>(
+    news: StreamVec<'scope, u64, News>,
+    pace: Pace,
+    control: Control,
+) -> StreamVec<'scope, u64, Command> {
     let scope = news.scope();
     let (here, peers) = (scope.index() == 0, scope.peers());
     let mut builder = OperatorBuilder::new("Pacer".to_owned(), scope);
@@ -308,14 +321,17 @@ impl Pacing {
         }
     }
 
-    /// Takes news in while `open` is the open epoch. Records of an earlier one came between its end and the source's hearing of it.
+    /// Takes news in while `open` is the open epoch. Records of an earlier one came between its end
+    /// and the source's hearing of it.
     fn hear(&mut self, open: u64, mut news: News) {
         if news.epoch < open {
             news.records = 0;
         }
         if self.records == 0 && news.records > 0 {
             // An epoch lasts from its first record on: after a pause that one need not wait.
-            self.began = self.began.max(Instant::now().checked_sub(self.pace.interval).unwrap_or(self.began));
+            self.began = self
+                .began
+                .max(Instant::now().checked_sub(self.pace.interval).unwrap_or(self.began));
         }
         self.records += news.records;
         self.restless |= news.restless;
@@ -325,13 +341,15 @@ impl Pacing {
         self.failed |= news.failed;
     }
 
-    /// Whether the job was asked to drain. A checkpoint that is on its way is waited for a little, so that the last one can follow it.
+    /// Whether the job was asked to drain. A checkpoint that is on its way is waited for a little,
+    /// so that the last one can follow it.
     fn is_draining(&mut self) -> bool {
         if !self.drain {
             return false;
         }
         let since = *self.asked.get_or_insert_with(Instant::now);
-        since.elapsed() >= LAST_BUT_ONE || self.pace.saves.as_ref().is_none_or(|saves| saves.is_free())
+        since.elapsed() >= LAST_BUT_ONE
+            || self.pace.saves.as_ref().is_none_or(|saves| saves.is_free())
     }
 
     /// Whether it is time for a sign of life.
@@ -356,7 +374,12 @@ impl Pacing {
         let due = self.began.elapsed() >= self.pace.interval;
         let opens = !self.opened && self.prepared == self.peers;
         let urgent = self.pace.saves.as_ref().is_some_and(|saves| saves.is_urgent());
-        if !(last || opens || urgent || self.records >= self.pace.max_events || (due && (self.records > 0 || self.restless))) {
+        if !(last
+            || opens
+            || urgent
+            || self.records >= self.pace.max_events
+            || (due && (self.records > 0 || self.restless)))
+        {
             return None;
         }
         self.opened |= opens;
@@ -372,7 +395,10 @@ impl Pacing {
         if !self.replayed.is_empty() {
             return AGAIN;
         }
-        self.pace.interval.saturating_sub(self.began.elapsed()).clamp(Duration::from_millis(1), LOOK)
+        self.pace
+            .interval
+            .saturating_sub(self.began.elapsed())
+            .clamp(Duration::from_millis(1), LOOK)
     }
 }
 
@@ -409,8 +435,15 @@ fn read<'scope, I: Intake + 'static>(
                 let mut session = feed.session(&rights[0]);
                 let outcome = reading.step(|item| session.give(item));
                 drop(session);
-                if let Some(told) = reading.news(control.drain.load(Ordering::Acquire), control.failed.load(Ordering::Acquire)) {
-                    news.activate().session(&rights[1]).give(News { epoch: *rights[1].time(), worker: index, ..told });
+                if let Some(told) = reading.news(
+                    control.drain.load(Ordering::Acquire),
+                    control.failed.load(Ordering::Acquire),
+                ) {
+                    news.activate().session(&rights[1]).give(News {
+                        epoch: *rights[1].time(),
+                        worker: index,
+                        ..told
+                    });
                 }
                 match outcome {
                     Step::Read => {}
@@ -462,7 +495,8 @@ const IN_A_ROW: u32 = 4;
 struct Reading<I> {
     intake: I,
     commands: VecDeque<Command>,
-    /// Records that an epoch may have from this worker before it is cut. A worker may have all of them, for partitions differ in size.
+    /// Records that an epoch may have from this worker before it is cut. A worker may have all of
+    /// them, for partitions differ in size.
     max_events: u64,
     /// The next epoch too ends where it ended before, and nothing may be read before that is known.
     repeating: bool,
@@ -514,7 +548,11 @@ impl<I: Intake> Reading<I> {
                 let (last, open, save) = (*last, *open, *save);
                 self.commands.pop_front();
                 let ended = last && self.intake.is_ended();
-                let marks = self.intake.marks(None).into_iter().map(|mark| Mark { last: ended, save, ..mark });
+                let marks = self.intake.marks(None).into_iter().map(|mark| Mark {
+                    last: ended,
+                    save,
+                    ..mark
+                });
                 return self.cut(marks.collect(), last, open, &mut give);
             }
             Some(Command::CutAt { replayed, more }) => {
@@ -527,14 +565,23 @@ impl<I: Intake> Reading<I> {
                     self.commands.pop_front();
                     let marks = self.intake.marks(Some(&bounds));
                     let recorded = |mark| Mark { recorded: Some(watermark), save, ..mark };
-                    return self.cut(marks.into_iter().map(recorded).collect(), false, true, &mut give);
+                    return self.cut(
+                        marks.into_iter().map(recorded).collect(),
+                        false,
+                        true,
+                        &mut give,
+                    );
                 }
                 self.intake.open();
                 return self.take(Some(&bounds), &mut give);
             }
             Some(Command::Beat) | None => {}
         }
-        if self.repeating || self.in_epoch >= self.max_events { Step::Wait } else { self.take(None, &mut give) }
+        if self.repeating || self.in_epoch >= self.max_events {
+            Step::Wait
+        } else {
+            self.take(None, &mut give)
+        }
     }
 
     fn take(&mut self, until: Option<&Bounds>, give: &mut impl FnMut(Feed)) -> Step {
@@ -550,7 +597,13 @@ impl<I: Intake> Reading<I> {
         Step::Read
     }
 
-    fn cut(&mut self, marks: Vec<Mark>, last: bool, open: bool, give: &mut impl FnMut(Feed)) -> Step {
+    fn cut(
+        &mut self,
+        marks: Vec<Mark>,
+        last: bool,
+        open: bool,
+        give: &mut impl FnMut(Feed),
+    ) -> Step {
         self.idle = marks.iter().map(|mark| mark.idle).collect();
         self.erased.drain(..).for_each(|(customer, until)| give(Feed::Erased(customer, until)));
         let kept = self.intake.keep(&marks);
@@ -581,7 +634,14 @@ impl<I: Intake> Reading<I> {
         news.ended = first_time(&mut self.told_ended, self.intake.is_ended());
         news.failed = first_time(&mut self.told_failed, failed);
         news.drain = first_time(&mut self.told_drain, drain);
-        (news.records > 0 || news.restless || news.prepared || news.ended || news.drain || news.failed || news.alive).then_some(news)
+        (news.records > 0
+            || news.restless
+            || news.prepared
+            || news.ended
+            || news.drain
+            || news.failed
+            || news.alive)
+            .then_some(news)
     }
 }
 

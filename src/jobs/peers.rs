@@ -32,7 +32,9 @@ impl Peers {
         let mut owed = self.owed();
         let known = owed.len();
         owed.resize(workers.max(known), Owed::default());
-        owed.iter_mut().filter(|owed| owed.known).for_each(|owed| owed.since = owed.since.or(Some(now)));
+        owed.iter_mut()
+            .filter(|owed| owed.known)
+            .for_each(|owed| owed.since = owed.since.or(Some(now)));
     }
 
     /// A worker has answered.
@@ -48,8 +50,12 @@ impl Peers {
     /// when. Where the pacer's own does too, it is the pacer that hears nobody.
     pub fn silent(&self, seat: Seat, longer: Duration, now: Instant) -> Option<(usize, Instant)> {
         let owed = self.owed();
-        let silent = owed.iter().enumerate().filter_map(|(worker, owed)| Some((worker / seat.workers.max(1), owed.since?)));
-        let silent: Vec<(usize, Instant)> = silent.filter(|(_, since)| now.saturating_duration_since(*since) >= longer).collect();
+        let silent = owed
+            .iter()
+            .enumerate()
+            .filter_map(|(worker, owed)| Some((worker / seat.workers.max(1), owed.since?)));
+        let silent: Vec<(usize, Instant)> =
+            silent.filter(|(_, since)| now.saturating_duration_since(*since) >= longer).collect();
         let is_own = silent.iter().any(|(process, _)| *process == seat.process);
         silent.into_iter().min_by_key(|(_, since)| *since).filter(|_| !is_own)
     }
@@ -68,7 +74,11 @@ mod tests {
         let (peers, start, longer) = (Peers::default(), Instant::now(), Duration::from_secs(6));
         let seat = Seat { process: 0, processes: 3, workers: 2 };
         let at = |second| start + Duration::from_secs(second);
-        let silent = |second| peers.silent(seat, longer, at(second)).map(|(process, since)| (process, (since - start).as_secs()));
+        let silent = |second| {
+            peers
+                .silent(seat, longer, at(second))
+                .map(|(process, since)| (process, (since - start).as_secs()))
+        };
         peers.ask(6, at(0));
         assert_eq!(silent(60), None, "nobody has begun");
         (0..6).filter(|worker| *worker != 4).for_each(|worker| peers.answer(worker));
@@ -78,7 +88,11 @@ mod tests {
         [0, 1, 2, 5].into_iter().for_each(|worker| peers.answer(worker));
         assert_eq!((silent(67), silent(68)), (None, Some((1, 62))));
         peers.ask(6, at(66));
-        assert_eq!((silent(71), silent(72)), (Some((1, 62)), None), "the pacer hears nobody, not even here");
+        assert_eq!(
+            (silent(71), silent(72)),
+            (Some((1, 62)), None),
+            "the pacer hears nobody, not even here"
+        );
         (0..6).for_each(|worker| peers.answer(worker));
         assert_eq!(silent(90), None);
     }

@@ -28,15 +28,18 @@ pub struct Plan {
     identity: Link,
     /// The checkpoint that it goes on from, as the text of its manifest.
     manifest: Option<String>,
-    /// The offsets to begin with; a partition that is not among them was added later, and is read from its first record on.
+    /// The offsets to begin with; a partition that is not among them was added later, and is read
+    /// from its first record on.
     starts: Vec<(Topic, u32, u64)>,
     /// Whether epochs are repeated first.
     repeats: bool,
-    /// Up to where partitions are read from what was kept of them, before they are read from their topics.
+    /// Up to where partitions are read from what was kept of them, before they are read from their
+    /// topics.
     kept: Vec<(Topic, u32, u64)>,
     /// What served in the epochs that are repeated, each with its last epoch.
     served: Vec<(u64, Serving)>,
-    /// The settings that the checkpoint was taken under, where the epoch after it is a change to those of the job.
+    /// The settings that the checkpoint was taken under, where the epoch after it is a change to
+    /// those of the job.
     former: Option<Settings>,
     /// Offsets that are given up.
     losses: Vec<Loss>,
@@ -45,7 +48,12 @@ pub struct Plan {
 impl Plan {
     /// To go on from this checkpoint, if there is one, and these offsets; first with epochs that
     /// were committed before, if it `repeats` any.
-    pub fn new(history: &History, manifest: Option<&Manifest>, starts: Vec<(Topic, u32, u64)>, repeats: bool) -> Self {
+    pub fn new(
+        history: &History,
+        manifest: Option<&Manifest>,
+        starts: Vec<(Topic, u32, u64)>,
+        repeats: bool,
+    ) -> Self {
         Plan {
             identity: history.identity,
             manifest: manifest.map(Manifest::to_text),
@@ -65,7 +73,8 @@ impl Plan {
 
     /// The same, with these partitions read from what was kept of them, each up to an offset.
     pub fn recalling(mut self, kept: Bounds) -> Self {
-        self.kept = kept.into_iter().map(|((topic, partition), until)| (topic, partition, until)).collect();
+        self.kept =
+            kept.into_iter().map(|((topic, partition), until)| (topic, partition, until)).collect();
         self
     }
 
@@ -74,7 +83,8 @@ impl Plan {
         Plan { served, ..self }
     }
 
-    /// The same, where the epoch after the checkpoint is a change from these settings to those of the job.
+    /// The same, where the epoch after the checkpoint is a change from these settings to those of
+    /// the job.
     pub fn changing(self, former: Option<Settings>) -> Self {
         Plan { former, ..self }
     }
@@ -110,7 +120,11 @@ impl Plan {
     /// Of these partitions those of a worker, and where each begins.
     pub fn assigned(&self, partitions: &BTreeSet<(Topic, u32)>, seat: Seat) -> Vec<Assigned> {
         let (starts, kept) = (self.starts(), self.kept());
-        let from = |key| kept.get(key).or_else(|| starts.get(key)).map_or(Position::OF_ADDED, |&next| Position::Offset(next));
+        let from = |key| {
+            kept.get(key)
+                .or_else(|| starts.get(key))
+                .map_or(Position::OF_ADDED, |&next| Position::Offset(next))
+        };
         let mine = partitions.iter().filter(|(_, partition)| seat.has(*partition));
         mine.map(|key| Assigned { topic: key.0, partition: key.1, from: from(key) }).collect()
     }
@@ -127,7 +141,9 @@ impl Plan {
     pub fn manifest(&self) -> Option<Manifest> {
         let read = |text: &String| Manifest::from_text(text.as_bytes());
         let read = self.manifest.as_ref().map(read).transpose();
-        read.unwrap_or_else(|why| panic!("the processes of the job are of different versions of the program: {why:?}"))
+        read.unwrap_or_else(|why| {
+            panic!("the processes of the job are of different versions of the program: {why:?}")
+        })
     }
 
     /// The offsets to begin with.
@@ -136,7 +152,8 @@ impl Plan {
     }
 }
 
-/// Gives every worker of every process the plan of the first worker. Each worker must call it, the first one with the plan.
+/// Gives every worker of every process the plan of the first worker. Each worker must call it, the
+/// first one with the plan.
 pub fn agree<T: ExchangeData + Clone>(worker: &mut Worker, plan: Option<T>) -> T {
     let heard = Rc::new(RefCell::new(None));
     let mut input = InputHandle::<u64, CapacityContainerBuilder<Vec<T>>>::new();
@@ -163,11 +180,20 @@ mod tests {
     #[test]
     fn a_partition_that_was_added_is_wanted_from_its_first_record_on() {
         let key = |partition| (Topic::Customers, partition);
-        let plan = Plan::new(&History::begin(0), None, vec![(Topic::Customers, 0, 7), (Topic::Customers, 2, 8)], true)
-            .recalling(Bounds::from([(key(2), 12)]));
+        let plan = Plan::new(
+            &History::begin(0),
+            None,
+            vec![(Topic::Customers, 0, 7), (Topic::Customers, 2, 8)],
+            true,
+        )
+        .recalling(Bounds::from([(key(2), 12)]));
         let assigned = plan.assigned(&(0..5).map(key).collect(), Seat { index: 0, peers: 2 });
-        let from: Vec<(u32, Position)> = assigned.iter().map(|assigned| (assigned.partition, assigned.from)).collect();
+        let from: Vec<(u32, Position)> =
+            assigned.iter().map(|assigned| (assigned.partition, assigned.from)).collect();
         // Not from the first that is left of it.
-        assert_eq!(from, [(0, Position::Offset(7)), (2, Position::Offset(12)), (4, Position::Offset(0))]);
+        assert_eq!(
+            from,
+            [(0, Position::Offset(7)), (2, Position::Offset(12)), (4, Position::Offset(0))]
+        );
     }
 }

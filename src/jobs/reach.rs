@@ -40,12 +40,21 @@ impl fmt::Display for Gone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Gone { topic, partition, wanted, instead } = self;
         match instead {
-            Instead::Starts(low) => write!(f, "partition {partition} of `{topic}` starts at offset {low}, but offset {wanted} is wanted"),
-            Instead::Ends(high) => write!(f, "partition {partition} of `{topic}` ends at offset {high}, but offset {wanted} is wanted"),
+            Instead::Starts(low) => write!(
+                f,
+                "partition {partition} of `{topic}` starts at offset {low}, but offset {wanted} is \
+                 wanted"
+            ),
+            Instead::Ends(high) => write!(
+                f,
+                "partition {partition} of `{topic}` ends at offset {high}, but offset {wanted} is \
+                 wanted"
+            ),
             Instead::Begins(from) => {
                 write!(
                     f,
-                    "partition {partition} of `{topic}` is read from offset {from} on, as kafka.start says, for where the job began is not recorded"
+                    "partition {partition} of `{topic}` is read from offset {from} on, as \
+                     kafka.start says, for where the job began is not recorded"
                 )
             }
         }
@@ -61,7 +70,11 @@ type There = BTreeMap<(Topic, u32), Range<u64>>;
 /// # Errors
 /// [`RestartError::Passed`], [`RestartError::Unreadable`], or the broker: it does not answer, or
 /// has lost a partition or the end of one.
-pub fn check(restart: &Restart, sources: &Sources<'_>, accepts_loss: bool) -> Result<Vec<Loss>, RestartError> {
+pub fn check(
+    restart: &Restart,
+    sources: &Sources<'_>,
+    accepts_loss: bool,
+) -> Result<Vec<Loss>, RestartError> {
     let Sources { kafka, partitions, .. } = sources;
     let there = admin::positions(kafka, partitions, Position::Earliest)?;
     let topic = |topic: Topic| kafka.topic_name(topic).to_string();
@@ -70,11 +83,16 @@ pub fn check(restart: &Restart, sources: &Sources<'_>, accepts_loss: bool) -> Re
     let (mut repeated, mut unread, mut losses) = (Vec::new(), Vec::new(), Vec::new());
     for assigned in restart.plan.assigned(&keys(partitions), Seat { index: 0, peers: 1 }) {
         let (of, partition) = (assigned.topic, assigned.partition);
-        let (Some(wanted), Some(range)) = (behind(restart.plan.losses(), &assigned).first(), there.get(&(of, partition))) else { continue };
+        let (Some(wanted), Some(range)) =
+            (behind(restart.plan.losses(), &assigned).first(), there.get(&(of, partition)))
+        else {
+            continue;
+        };
         if wanted >= range.start {
             continue;
         }
-        let gone = Gone { topic: topic(of), partition, wanted, instead: Instead::Starts(range.start) };
+        let gone =
+            Gone { topic: topic(of), partition, wanted, instead: Instead::Starts(range.start) };
         match committed.get(&(of, partition)).is_some_and(|end| *end > wanted) {
             true => repeated.push(gone),
             false => {
@@ -84,14 +102,33 @@ pub fn check(restart: &Restart, sources: &Sources<'_>, accepts_loss: bool) -> Re
             }
         }
     }
-    let ends = restart.plan.starts().into_iter().map(|((topic, partition), next)| (topic, partition, next));
+    let ends = restart
+        .plan
+        .starts()
+        .into_iter()
+        .map(|((topic, partition), next)| (topic, partition, next));
     for (of, partition, wanted) in ends.chain(last.into_iter().flatten().copied()) {
         match there.get(&(of, partition)) {
             Some(range) if wanted <= range.end => {}
-            Some(range) => return Err(KafkaError::PastEnd { topic: topic(of), partition, wanted, high: range.end }.into()),
+            Some(range) => {
+                return Err(KafkaError::PastEnd {
+                    topic: topic(of),
+                    partition,
+                    wanted,
+                    high: range.end,
+                }
+                .into());
+            }
             None => {
-                let (brokers, found) = (kafka.brokers.clone(), partitions.get(&of).map_or(0, Vec::len));
-                return Err(KafkaError::MissingPartition { brokers, topic: topic(of), partition, found }.into());
+                let (brokers, found) =
+                    (kafka.brokers.clone(), partitions.get(&of).map_or(0, Vec::len));
+                return Err(KafkaError::MissingPartition {
+                    brokers,
+                    topic: topic(of),
+                    partition,
+                    found,
+                }
+                .into());
             }
         }
     }
@@ -107,21 +144,33 @@ pub fn check(restart: &Restart, sources: &Sources<'_>, accepts_loss: bool) -> Re
 ///
 /// # Errors
 /// The broker does not say what is there.
-pub fn anew(records: &mut dyn Records, sources: &Sources<'_>, now: &TopicIds) -> Result<(Positions, Vec<Gone>), RestartError> {
+pub fn anew(
+    records: &mut dyn Records,
+    sources: &Sources<'_>,
+    now: &TopicIds,
+) -> Result<(Positions, Vec<Gone>), RestartError> {
     let Sources { kafka, partitions, checkpoints } = sources;
     // What cannot be read is of other topics, or damaged, and is about to be forgotten.
-    let (before, recorded) = (records.topic_ids().unwrap_or_default(), records.starts().unwrap_or_default());
+    let (before, recorded) =
+        (records.topic_ids().unwrap_or_default(), records.starts().unwrap_or_default());
     let has_read = records.progress().epoch > 0 || !checkpoints.unnamed().epochs()?.is_empty();
     let there = admin::positions(kafka, partitions, Position::Earliest)?;
-    let is_remade = |topic| before.get(topic).zip(now.get(topic)).is_some_and(|(before, now)| before != now);
+    let is_remade =
+        |topic| before.get(topic).zip(now.get(topic)).is_some_and(|(before, now)| before != now);
     for topic in partitions.keys().copied().filter(|topic| is_remade(*topic)) {
         let topic = kafka.topic_name(topic);
-        tracing::warn!(topic, "The topic was deleted and made anew: what was read of the former one is not made again.");
+        tracing::warn!(
+            topic,
+            "The topic was deleted and made anew: what was read of the former one is not made \
+             again."
+        );
     }
     let (starts, from_start) = match recorded {
         Some(recorded) => (began(&there, &recorded, is_remade), false),
         // Nothing says that it did not begin with the first record that there ever was.
-        None if Position::from(kafka.start) == Position::Earliest => (began(&there, &Vec::new(), is_remade), false),
+        None if Position::from(kafka.start) == Position::Earliest => {
+            (began(&there, &Vec::new(), is_remade), false)
+        }
         None => (first_offsets(sources, Position::from(kafka.start))?, true),
     };
     let mut gone = Vec::new();
@@ -135,7 +184,12 @@ pub fn anew(records: &mut dyn Records, sources: &Sources<'_>, now: &TopicIds) ->
             wanted => (wanted, None),
         };
         let wanted = if from_start { 0 } else { wanted };
-        gone.extend(instead.map(|instead| Gone { topic: kafka.topic_name(topic).to_string(), partition, wanted, instead }));
+        gone.extend(instead.map(|instead| Gone {
+            topic: kafka.topic_name(topic).to_string(),
+            partition,
+            wanted,
+            instead,
+        }));
         begins.push((topic, partition, from));
     }
     Ok((begins, if has_read { gone } else { Vec::new() }))
@@ -146,7 +200,11 @@ pub fn anew(records: &mut dyn Records, sources: &Sources<'_>, now: &TopicIds) ->
 fn began(there: &There, recorded: &Positions, is_remade: impl Fn(Topic) -> bool) -> Positions {
     let recorded = bounds_of(recorded);
     let of = |(&(topic, partition), range): (&(Topic, u32), &Range<u64>)| {
-        let began = if is_remade(topic) { range.start } else { recorded.get(&(topic, partition)).copied().unwrap_or(0) };
+        let began = if is_remade(topic) {
+            range.start
+        } else {
+            recorded.get(&(topic, partition)).copied().unwrap_or(0)
+        };
         (topic, partition, began)
     };
     there.iter().map(of).collect()

@@ -1,4 +1,5 @@
-//! Epochs that are repeated read from what was kept of them rather than from topics that may have lost it since.
+//! Epochs that are repeated read from what was kept of them rather than from topics that may have
+//! lost it since.
 
 use super::live::{Bounds, Intake};
 use crate::kafka::KafkaError;
@@ -30,7 +31,8 @@ pub struct Share {
 /// An intake of which some partitions begin where what is kept of them ends.
 pub struct Recalling<I> {
     inner: I,
-    /// Of the partitions that are not read from the topic yet: where they stand, and where what is kept ends.
+    /// Of the partitions that are not read from the topic yet: where they stand, and where what is
+    /// kept ends.
     recalled: BTreeMap<(Topic, u32), (u64, u64)>,
     records: Receiver<Result<Kept, String>>,
     /// The next of them.
@@ -39,13 +41,26 @@ pub struct Recalling<I> {
 }
 
 impl<I: Intake> Recalling<I> {
-    /// Reads a worker's share, from these offsets on; `wake` is called when something has come. What goes wrong is told by `sight`.
-    pub fn start(inner: I, store: &KeptStore, share: &Share, starts: &Bounds, sight: Sight, wake: impl Fn() + Send + 'static) -> Self {
-        let recalled: BTreeMap<_, _> = share.until.iter().map(|(key, end)| (*key, (starts.get(key).copied().unwrap_or(0), *end))).collect();
+    /// Reads a worker's share, from these offsets on; `wake` is called when something has come.
+    /// What goes wrong is told by `sight`.
+    pub fn start(
+        inner: I,
+        store: &KeptStore,
+        share: &Share,
+        starts: &Bounds,
+        sight: Sight,
+        wake: impl Fn() + Send + 'static,
+    ) -> Self {
+        let recalled: BTreeMap<_, _> = share
+            .until
+            .iter()
+            .map(|(key, end)| (*key, (starts.get(key).copied().unwrap_or(0), *end)))
+            .collect();
         let (sender, records) = bounded(AHEAD);
         if !recalled.is_empty() {
             let reader = Reader { reader: store.reader(), share: share.clone(), sender, wake };
-            let started = thread::Builder::new().name("kept-records".to_string()).spawn(move || reader.run());
+            let started =
+                thread::Builder::new().name("kept-records".to_string()).spawn(move || reader.run());
             started.err().into_iter().for_each(|error| sight.fail(KafkaError::Thread(error)));
         }
         Recalling { inner, recalled, records, front: None, sight }
@@ -60,7 +75,9 @@ impl<I: Intake> Recalling<I> {
                     Ok(Ok(kept)) => kept,
                     Err(TryRecvError::Empty) => return None,
                     Ok(Err(why)) => return self.fail(why),
-                    Err(TryRecvError::Disconnected) => return self.fail("some are missing".to_string()),
+                    Err(TryRecvError::Disconnected) => {
+                        return self.fail("some are missing".to_string());
+                    }
                 },
             };
             let key = (kept.topic, kept.partition);
@@ -75,7 +92,12 @@ impl<I: Intake> Recalling<I> {
             match kept.messages() {
                 Some(messages) if messages.heads.is_empty() => {}
                 Some(messages) => return Some(messages),
-                None => return self.fail(format!("those at offset {} of partition {} are not what was written", kept.from, kept.partition)),
+                None => {
+                    return self.fail(format!(
+                        "those at offset {} of partition {} are not what was written",
+                        kept.from, kept.partition
+                    ));
+                }
             }
         }
         None
@@ -83,7 +105,9 @@ impl<I: Intake> Recalling<I> {
 
     /// Whether something that is kept lies before the bounds.
     fn is_behind(&self, bounds: &Bounds) -> bool {
-        let behind = |(key, (at, end)): (&(Topic, u32), &(u64, u64))| bounds.get(key).is_some_and(|bound| at < bound.min(end));
+        let behind = |(key, (at, end)): (&(Topic, u32), &(u64, u64))| {
+            bounds.get(key).is_some_and(|bound| at < bound.min(end))
+        };
         self.recalled.iter().any(behind)
     }
 
@@ -95,7 +119,8 @@ impl<I: Intake> Recalling<I> {
 
 impl<I: Intake> Intake for Recalling<I> {
     fn next(&mut self, until: Option<&Bounds>) -> Option<Messages> {
-        let recalled = until.filter(|_| !self.recalled.is_empty()).and_then(|bounds| self.recall(bounds));
+        let recalled =
+            until.filter(|_| !self.recalled.is_empty()).and_then(|bounds| self.recall(bounds));
         recalled.or_else(|| self.inner.next(until))
     }
 
@@ -103,11 +128,13 @@ impl<I: Intake> Intake for Recalling<I> {
         !self.is_behind(bounds) && self.inner.has_reached(bounds)
     }
 
-    /// From the topic such a partition is read from the end of what is kept on, where it stands before.
+    /// From the topic such a partition is read from the end of what is kept on, where it stands
+    /// before.
     fn marks(&self, until: Option<&Bounds>) -> Vec<Mark> {
         let mut marks = self.inner.marks(until);
         for mark in &mut marks {
-            let recalled = self.recalled.get(&(mark.topic, mark.partition)).filter(|(at, end)| at < end);
+            let recalled =
+                self.recalled.get(&(mark.topic, mark.partition)).filter(|(at, end)| at < end);
             recalled.into_iter().for_each(|(at, _)| mark.next = *at);
         }
         marks
@@ -135,7 +162,8 @@ struct Reader<W> {
 }
 
 impl<W: Fn()> Reader<W> {
-    /// Until everything is handed over, or nobody takes it any more. A store that is away is waited for, as the epochs' commits wait for it.
+    /// Until everything is handed over, or nobody takes it any more. A store that is away is waited
+    /// for, as the epochs' commits wait for it.
     fn run(mut self) {
         let of: Vec<(Topic, u32)> = self.share.until.keys().copied().collect();
         let Some(&(topic, partition)) = of.first() else { return };
@@ -155,8 +183,14 @@ impl<W: Fn()> Reader<W> {
             };
             let Some((last, _)) = some.last() else { return };
             after = *last;
-            let wanted =
-                |at: &KeptAt| at.epoch > self.share.after && self.share.until.get(&(at.topic, at.partition)).is_some_and(|until| at.until <= *until);
+            let wanted = |at: &KeptAt| {
+                at.epoch > self.share.after
+                    && self
+                        .share
+                        .until
+                        .get(&(at.topic, at.partition))
+                        .is_some_and(|until| at.until <= *until)
+            };
             for (_, kept) in some.into_iter().filter(|(at, _)| wanted(at)) {
                 if !self.hand(Ok(kept)) {
                     return;

@@ -1,4 +1,5 @@
-//! The bounded job over files or topics: everything through the dataflow as fast as possible, and the results into files.
+//! The bounded job over files or topics: everything through the dataflow as fast as possible, and
+//! the results into files.
 
 mod sources;
 pub mod span;
@@ -10,7 +11,9 @@ use crate::config::types::Config;
 use crate::files::epochs::NamedOffsets;
 use crate::files::error::FileError;
 use crate::files::reader::{Distribution, Seat, open_all};
-use crate::files::sink::{ArmFile, Cost, ModelFile, OutputDirectory, SinkError, Summary, sorted_rows};
+use crate::files::sink::{
+    ArmFile, Cost, ModelFile, OutputDirectory, SinkError, Summary, sorted_rows,
+};
 use crate::files::source::{Epochs, source};
 use crate::files::{InputFile, find_inputs};
 use crate::first::First;
@@ -104,7 +107,11 @@ pub struct Replayed {
 ///
 /// # Errors
 /// Files cannot be read or written, or a worker ended.
-pub fn replay(config: &Config, features: Features, replay: &Replay) -> Result<Option<Replayed>, ReplayError> {
+pub fn replay(
+    config: &Config,
+    features: Features,
+    replay: &Replay,
+) -> Result<Option<Replayed>, ReplayError> {
     let started = Instant::now();
     let cluster = cluster(config, replay)?;
     if cluster.is_first() {
@@ -112,11 +119,18 @@ pub fn replay(config: &Config, features: Features, replay: &Replay) -> Result<Op
         OutputDirectory::create(&replay.output)?.try_out()?;
     }
     let settings = settings(config, replay);
-    let campaign = Campaign { settings: Arc::new(settings), features: Arc::new(features), thresholds: replay.thresholds.clone().map(Arc::new) };
+    let campaign = Campaign {
+        settings: Arc::new(settings),
+        features: Arc::new(features),
+        thresholds: replay.thresholds.clone().map(Arc::new),
+    };
     let (results, sources) = match &replay.input {
         Input::Files(directory) => {
             let inputs = find_inputs(directory)?;
-            (through_dataflow(&cluster, &inputs, &campaign, replay.lateness.is_some())?, Sources::Files(inputs))
+            (
+                through_dataflow(&cluster, &inputs, &campaign, replay.lateness.is_some())?,
+                Sources::Files(inputs),
+            )
         }
         Input::Topics(span) => {
             let kafka = config.kafka_settings();
@@ -130,10 +144,17 @@ pub fn replay(config: &Config, features: Features, replay: &Replay) -> Result<Op
     let summary = write_results(&results, &campaign, &sources, replay, config.workers, || {
         let used = usage();
         let wall_seconds = started.elapsed().as_secs_f64();
-        Cost { wall_seconds, cpu_seconds: used.cpu_seconds, peak_memory_bytes: used.peak_memory_bytes, workers: cluster.peers() }
+        Cost {
+            wall_seconds,
+            cpu_seconds: used.cpu_seconds,
+            peak_memory_bytes: used.peak_memory_bytes,
+            workers: cluster.peers(),
+        }
     })?;
     let faults = match (&replay.input, &sources) {
-        (Input::Files(directory), Sources::Files(inputs)) => sources::faults(directory, inputs, &campaign.settings.input, &results.rejected)?,
+        (Input::Files(directory), Sources::Files(inputs)) => {
+            sources::faults(directory, inputs, &campaign.settings.input, &results.rejected)?
+        }
         _ => Vec::new(),
     };
     Ok(Some(Replayed { summary, faults }))
@@ -141,12 +162,25 @@ pub fn replay(config: &Config, features: Features, replay: &Replay) -> Result<Op
 
 /// The processes, which have to be started with the same flags.
 fn cluster(config: &Config, replay: &Replay) -> Result<Cluster, ClusterError> {
-    let cluster = Cluster::of(config)?.started_with("command", "replay").started_with("--as-of", format!("{:?}", replay.as_of));
-    let thresholds = replay.thresholds.as_ref().map(|thresholds| crc32fast::hash(format!("{thresholds:?}").as_bytes()));
+    let cluster = Cluster::of(config)?
+        .started_with("command", "replay")
+        .started_with("--as-of", format!("{:?}", replay.as_of));
+    let thresholds = replay
+        .thresholds
+        .as_ref()
+        .map(|thresholds| crc32fast::hash(format!("{thresholds:?}").as_bytes()));
     Ok(cluster
         .started_with("--lateness", format!("{:?}", replay.lateness))
-        .started_with("--thresholds", thresholds.map_or("none".to_string(), |checksum| format!("a file with checksum {checksum:08x}")))
-        .started_with("input", if matches!(replay.input, Input::Files(_)) { "files" } else { "topics" }))
+        .started_with(
+            "--thresholds",
+            thresholds.map_or("none".to_string(), |checksum| {
+                format!("a file with checksum {checksum:08x}")
+            }),
+        )
+        .started_with(
+            "input",
+            if matches!(replay.input, Input::Files(_)) { "files" } else { "topics" },
+        ))
 }
 
 /// Where records came from.
@@ -160,8 +194,14 @@ impl Sources {
     /// The name of the file or the partition that a record was in.
     fn name(&self, rejected: &Rejected) -> String {
         match self {
-            Sources::Files(inputs) => inputs.iter().find(|input| input.topic == rejected.topic).map(InputFile::name).unwrap_or_default(),
-            Sources::Topics(kafka, _) => format!("{}[{}]", kafka.topic_name(rejected.topic), rejected.place.partition()),
+            Sources::Files(inputs) => inputs
+                .iter()
+                .find(|input| input.topic == rejected.topic)
+                .map(InputFile::name)
+                .unwrap_or_default(),
+            Sources::Topics(kafka, _) => {
+                format!("{}[{}]", kafka.topic_name(rejected.topic), rejected.place.partition())
+            }
         }
     }
 }
@@ -175,7 +215,12 @@ fn settings(config: &Config, replay: &Replay) -> Settings {
     settings
 }
 
-fn through_dataflow(cluster: &Cluster, inputs: &[InputFile], described: &Campaign, streamed: bool) -> Result<EpochResults, ReplayError> {
+fn through_dataflow(
+    cluster: &Cluster,
+    inputs: &[InputFile],
+    described: &Campaign,
+    streamed: bool,
+) -> Result<EpochResults, ReplayError> {
     // What is wrong with a file is known before any worker waits for another.
     open_all(inputs, Seat { index: 0, of: 1 }, Distribution::Whole, &described.settings.input)?;
     let results = Arc::new(Mutex::new(EpochResults::new(0)));
@@ -195,27 +240,46 @@ fn work(
     first: bool,
     results: &Arc<Mutex<EpochResults>>,
 ) -> Result<(), ReplayError> {
-    // A stream's behavior needs one order of all records: one worker reads, the others share the rest of the work.
+    // A stream's behavior needs one order of all records: one worker reads, the others share the
+    // rest of the work.
     let (distribution, seat) = match streamed {
         true => (Distribution::Whole, Seat { index: worker.index(), of: 1 }),
         false => (Distribution::Split, Seat { index: worker.index(), of: worker.peers() }),
     };
-    let readers = if seat.index < seat.of { open_all(inputs, seat, distribution, &described.settings.input)? } else { Vec::new() };
+    let readers = if seat.index < seat.of {
+        open_all(inputs, seat, distribution, &described.settings.input)?
+    } else {
+        Vec::new()
+    };
     let total = readers.iter().map(|reader| reader.progress().1).sum();
-    let progress = if first && worker.index() == 0 { Progress::start("replay", Unit::Bytes, total) } else { Progress::silent() };
+    let progress = if first && worker.index() == 0 {
+        Progress::start("replay", Unit::Bytes, total)
+    } else {
+        Progress::silent()
+    };
     let complete = Arc::new(AtomicU64::new(0));
     let results = Arc::clone(results);
     let failure = First::<FileError>::default();
     worker.dataflow::<u64, _, _>(|scope| {
         let done = Arc::clone(&complete);
-        let feed = source(scope, readers, streamed.then_some(STREAMED), move || done.load(Ordering::Relaxed), progress, failure.teller());
-        deliver(campaign(feed, described, described.anew(scope.index(), scope.peers())), move |delivery| match delivery {
-            Delivery::Item(_, output) => {
-                results.lock().unwrap_or_else(PoisonError::into_inner).add(output);
-            }
-            Delivery::CompleteBefore(epoch) => complete.store(epoch, Ordering::Relaxed),
-            Delivery::End => complete.store(u64::MAX / 2, Ordering::Relaxed),
-        });
+        let feed = source(
+            scope,
+            readers,
+            streamed.then_some(STREAMED),
+            move || done.load(Ordering::Relaxed),
+            progress,
+            failure.teller(),
+        );
+        deliver(
+            campaign(feed, described, described.anew(scope.index(), scope.peers())),
+            move |delivery| match delivery {
+                Delivery::Item(_, output) => {
+                    results.lock().unwrap_or_else(PoisonError::into_inner).add(output);
+                }
+                Delivery::CompleteBefore(epoch) => complete.store(epoch, Ordering::Relaxed),
+                Delivery::End => complete.store(u64::MAX / 2, Ordering::Relaxed),
+            },
+        );
     });
     while worker.step_or_park(None) {
         failure.take().map_or(Ok(()), Err)?;
@@ -257,10 +321,16 @@ fn arms(results: &EpochResults, described: &Campaign) -> Vec<ArmUpdate> {
     let dimension = described.features.context().dimension();
     let empty = |arm| {
         let totals = Totals::new(dimension);
-        ArmUpdate { arm, model: solve(arm, &totals, described.settings.bandit.serving.ridge), totals }
+        ArmUpdate {
+            arm,
+            model: solve(arm, &totals, described.settings.bandit.serving.ridge),
+            totals,
+        }
     };
     let newest = |arm| results.arms.iter().rev().find(|update| update.arm == arm).cloned();
-    (0..described.settings.input.arms.len() as u32).map(|arm| newest(arm).unwrap_or_else(|| empty(arm))).collect()
+    (0..described.settings.input.arms.len() as u32)
+        .map(|arm| newest(arm).unwrap_or_else(|| empty(arm)))
+        .collect()
 }
 
 fn model_file(results: &EpochResults, described: &Campaign, features_digest: &[u8]) -> ModelFile {
@@ -273,7 +343,11 @@ fn model_file(results: &EpochResults, described: &Campaign, features_digest: &[u
         context: context.names().to_vec(),
         ridge: bandit.serving.ridge,
         alpha: bandit.serving.alpha,
-        arms: arms.iter().zip(&described.settings.input.arms).map(|(arm, name)| ArmFile::new(arm, name)).collect(),
+        arms: arms
+            .iter()
+            .zip(&described.settings.input.arms)
+            .map(|(arm, name)| ArmFile::new(arm, name))
+            .collect(),
         digest: hexadecimal(&digest(context.dimension(), context.names(), &totals)),
         features_digest: hexadecimal(features_digest),
     }

@@ -1,4 +1,5 @@
-//! Where a job begins: what its sink has recorded, the checkpoint that agrees with it, and the offsets to read from.
+//! Where a job begins: what its sink has recorded, the checkpoint that agrees with it, and the
+//! offsets to read from.
 
 use super::live::{Replayed, bounds_of};
 use super::plan::Plan;
@@ -29,21 +30,26 @@ pub enum RestartError {
     Checkpoint(#[from] CheckpointError),
     /// What is recorded of an epoch is not what was committed.
     #[error(
-        "what is recorded of epoch {0} is not what was committed: its chain does not follow from it. Somebody has changed it, or restored it without the \
-         others; restore all of the job's progress from one copy, or make everything anew from the topics with --rebuild"
+        "what is recorded of epoch {0} is not what was committed: its chain does not follow from \
+         it. Somebody has changed it, or restored it without the \
+         others; restore all of the job's progress from one copy, or make everything anew from the \
+         topics with --rebuild"
     )]
     Broken(u64),
     /// The topics no longer have what the job has to read next.
     #[error(
-        "retention has removed records that the job has not read yet: {}. Restore them, or go on without them with --accept-loss, which records what was not \
+        "retention has removed records that the job has not read yet: {}. Restore them, or go on \
+         without them with --accept-loss, which records what was not \
          read; or make everything anew from what is left with --rebuild --accept-loss",
         listed(.0)
     )]
     Passed(Vec<Gone>),
     /// The topics no longer have what the job has to repeat.
     #[error(
-        "the job has to repeat its epochs from {needed} on, for no newer checkpoint can be used, and retention has removed records of theirs: {}. Restore a newer \
-         checkpoint, or the records, or make everything anew from what is left with --rebuild --accept-loss; --accept-loss alone cannot help, for what is \
+        "the job has to repeat its epochs from {needed} on, for no newer checkpoint can be used, \
+         and retention has removed records of theirs: {}. Restore a newer \
+         checkpoint, or the records, or make everything anew from what is left with --rebuild \
+         --accept-loss; --accept-loss alone cannot help, for what is \
          committed has to be repeated as it was",
         listed(gone)
     )]
@@ -55,7 +61,8 @@ pub enum RestartError {
     },
     /// Not everything can be made anew.
     #[error(
-        "--rebuild would make everything anew without records that the job has read and that are gone: {}. Nothing was changed; with --rebuild --accept-loss it \
+        "--rebuild would make everything anew without records that the job has read and that are \
+         gone: {}. Nothing was changed; with --rebuild --accept-loss it \
          is made anew from what is left",
         listed(.0)
     )]
@@ -71,7 +78,8 @@ pub enum RestartError {
         why: String,
     },
     /// The job's epochs were computed with other settings.
-    #[error("job `{job}` was run with another configuration: {}; configure it as before, or {}", differences.join("; "), advised(refusals))]
+    #[error("job `{job}` was run with another configuration: {}; configure it as before, or \
+        {}", differences.join("; "), advised(refusals))]
     Configured {
         /// The job.
         job: String,
@@ -82,7 +90,8 @@ pub enum RestartError {
     },
     /// What is kept of the job does not tell what it would be with other settings.
     #[error(
-        "--reconfigure cannot take over for job `{job}` what is configured: {}. Nothing was changed; configure that as before, or make everything anew from \
+        "--reconfigure cannot take over for job `{job}` what is configured: {}. Nothing was \
+         changed; configure that as before, or make everything anew from \
          the topics with --rebuild",
         refusals.join("; ")
     )]
@@ -94,9 +103,11 @@ pub enum RestartError {
     },
     /// There is no checkpoint of how things stand.
     #[error(
-        "--reconfigure goes on from a checkpoint of the last epoch that is committed, which is {epoch}, and {}. Nothing was changed; start job `{job}` once \
+        "--reconfigure goes on from a checkpoint of the last epoch that is committed, which is \
+         {epoch}, and {}. Nothing was changed; start job `{job}` once \
          with the configuration that it had and stop it in order, which leaves such a checkpoint",
-        match newest { Some(newest) => format!("the newest that can be used is of epoch {newest}"), None => "there is none that can be used".to_string() }
+        match newest { Some(newest) => format!("the newest that can be used is of epoch \
+            {newest}"), None => "there is none that can be used".to_string() }
     )]
     Uncheckpointed {
         /// The job.
@@ -108,8 +119,10 @@ pub enum RestartError {
     },
     /// Nothing is recorded of what the checkpoints hold, and they do not say whose they are.
     #[error(
-        "there are checkpoints of job `{job}` up to epoch {epoch}, of a version that did not write whose they are, but no progress of it is recorded: is it \
-         another database, or another sink? With --rebuild the checkpoints are removed and everything is made anew from the topics"
+        "there are checkpoints of job `{job}` up to epoch {epoch}, of a version that did not write \
+         whose they are, but no progress of it is recorded: is it \
+         another database, or another sink? With --rebuild the checkpoints are removed and \
+         everything is made anew from the topics"
     )]
     Forgotten {
         /// The job.
@@ -119,13 +132,16 @@ pub enum RestartError {
     },
     /// A start in the middle cannot be repeated.
     #[error(
-        "job `{0}` has progress, but neither a checkpoint nor a record of the offsets that it began with: its first records cannot be found again. \
-         Restore its checkpoints, or make everything anew from where kafka.start says with --rebuild --accept-loss"
+        "job `{0}` has progress, but neither a checkpoint nor a record of the offsets that it \
+         began with: its first records cannot be found again. \
+         Restore its checkpoints, or make everything anew from where kafka.start says with \
+         --rebuild --accept-loss"
     )]
     Unrepeatable(String),
     /// The first epochs to be repeated are no longer recorded.
     #[error(
-        "job `{job}` would have to repeat its epochs from {needed} on, for no newer checkpoint can be used, but they are recorded only from {first} \
+        "job `{job}` would have to repeat its epochs from {needed} on, for no newer checkpoint can \
+         be used, but they are recorded only from {first} \
          on: restore its checkpoints, or make everything anew from the topics with --rebuild"
     )]
     Unrecorded {
@@ -163,8 +179,14 @@ impl RestartError {
 /// What to do about another configuration, of which these cannot be taken over.
 fn advised(refusals: &[String]) -> String {
     match refusals {
-        [] => "take the new one over with --reconfigure, which computes all results anew from the histories that are kept".to_string(),
-        refusals => format!("make everything anew from the topics with --rebuild; --reconfigure cannot take it over ({})", refusals.join("; ")),
+        [] => "take the new one over with --reconfigure, which computes all results anew from the \
+            histories that are kept"
+            .to_string(),
+        refusals => format!(
+            "make everything anew from the topics with --rebuild; --reconfigure \
+            cannot take it over ({})",
+            refusals.join("; ")
+        ),
     }
 }
 
@@ -184,7 +206,8 @@ pub struct Restart {
     pub begins: Option<Positions>,
     /// Epochs to be repeated.
     pub replayed: Vec<Replayed>,
-    /// Customers that are erased from the first record on, each up to an instant, where everything is made anew.
+    /// Customers that are erased from the first record on, each up to an instant, where everything
+    /// is made anew.
     pub erased: Vec<(CustomerId, Millis)>,
     /// What they were committed with.
     pub committed: BTreeMap<u64, RecordedEpoch>,
@@ -207,49 +230,82 @@ pub struct Sources<'a> {
 }
 
 impl Restart {
-    /// Finds out where the job of these records begins: after the newest sound checkpoint of a committed epoch, else with its first records. Nothing is
-    /// changed. What was found `before` need not be looked at again.
+    /// Finds out where the job of these records begins: after the newest sound checkpoint of a
+    /// committed epoch, else with its first records. Nothing is changed. What was found `before`
+    /// need not be looked at again.
     ///
     /// # Errors
     /// What keeps it from going on exactly where it was.
-    pub fn find(records: &mut dyn Records, sources: &Sources<'_>, wanted: &Wanted<'_>, before: Option<&Restart>) -> Result<Restart, RestartError> {
+    pub fn find(
+        records: &mut dyn Records,
+        sources: &Sources<'_>,
+        wanted: &Wanted<'_>,
+        before: Option<&Restart>,
+    ) -> Result<Restart, RestartError> {
         let progress = records.progress().epoch;
         let applied = records.applied()?;
         let given_up = reconfiguring::given_up(records.job(), &applied, progress, wanted)?;
         let history = records.history()?;
-        let (own, unnamed) = (sources.checkpoints.of(history.identity), sources.checkpoints.unnamed());
+        let (own, unnamed) =
+            (sources.checkpoints.of(history.identity), sources.checkpoints.unnamed());
         let of_before = unnamed.list()?;
         if let (0, Some(newest)) = (progress, of_before.first()) {
-            return Err(RestartError::Forgotten { job: records.job().to_string(), epoch: newest.epoch });
+            return Err(RestartError::Forgotten {
+                job: records.job().to_string(),
+                epoch: newest.epoch,
+            });
         }
         let listed = own.list()?.into_iter().chain(of_before);
         let oldest = listed.map(|listed| listed.epoch).filter(|epoch| *epoch <= progress).min();
         let mut recorded = records.recorded_epochs(oldest.unwrap_or(1).saturating_sub(1))?;
         let known = before.and_then(|before| before.manifest.as_ref());
         let former_of = |manifest: &Manifest| match &given_up {
-            Some(given_up) => (Fingerprint::of(given_up) == manifest.fingerprint).then(|| given_up.clone()),
+            Some(given_up) => {
+                (Fingerprint::of(given_up) == manifest.fingerprint).then(|| given_up.clone())
+            }
             None => reconfiguring::turned(&applied, progress, manifest, wanted.settings),
         };
-        let unsound = |manifest: &Manifest, former: Option<&Settings>| match known == Some(manifest) {
+        let unsound = |manifest: &Manifest, former: Option<&Settings>| match known == Some(manifest)
+        {
             true => None,
-            false => soundness::unsound(sources.checkpoints, manifest, former.unwrap_or(wanted.settings)),
+            false => {
+                soundness::unsound(sources.checkpoints, manifest, former.unwrap_or(wanted.settings))
+            }
         };
-        let found = find(&[own, unnamed], progress, |manifest| strange(manifest, &recorded), former_of, unsound)?;
+        let found = find(
+            &[own, unnamed],
+            progress,
+            |manifest| strange(manifest, &recorded),
+            former_of,
+            unsound,
+        )?;
         let Found { manifest, former, passed_over } = found;
         let passed_over = [passed_over, of_others(sources.checkpoints, &history)?].concat();
         let told = before.map_or(&[][..], |before| &before.passed_over);
-        passed_over.iter().filter(|passed_over| !told.contains(passed_over)).for_each(PassedOver::warn);
+        passed_over
+            .iter()
+            .filter(|passed_over| !told.contains(passed_over))
+            .for_each(PassedOver::warn);
         let after = manifest.as_ref().map_or(0, |manifest| manifest.epoch);
         let changes = given_up.is_some();
         match (&manifest, &given_up) {
             (Some(manifest), Some(given_up)) if manifest.epoch == progress => {
                 if known != Some(manifest) {
-                    reconfiguring::inspect(sources.checkpoints, manifest, given_up, wanted.settings)?;
+                    reconfiguring::inspect(
+                        sources.checkpoints,
+                        manifest,
+                        given_up,
+                        wanted.settings,
+                    )?;
                 }
             }
             (newest, Some(_)) => {
                 let newest = newest.as_ref().map(|manifest| manifest.epoch);
-                return Err(RestartError::Uncheckpointed { job: records.job().to_string(), epoch: progress, newest });
+                return Err(RestartError::Uncheckpointed {
+                    job: records.job().to_string(),
+                    epoch: progress,
+                    newest,
+                });
             }
             (_, None) => {}
         }
@@ -264,20 +320,34 @@ impl Restart {
             Some(manifest) => (manifest.offsets.clone(), true),
             None => starts(records, sources)?,
         };
-        let before = recorded.first().filter(|epoch| epoch.epoch == after).and_then(|epoch| epoch.chain);
-        let repeated: Vec<RecordedEpoch> = recorded.into_iter().filter(|epoch| epoch.epoch > after).collect();
+        let before =
+            recorded.first().filter(|epoch| epoch.epoch == after).and_then(|epoch| epoch.chain);
+        let repeated: Vec<RecordedEpoch> =
+            recorded.into_iter().filter(|epoch| epoch.epoch > after).collect();
         let first = repeated.first().map_or(progress + 1, |epoch| epoch.epoch);
         if first > after + 1 {
-            return Err(RestartError::Unrecorded { job: records.job().to_string(), needed: after + 1, first });
+            return Err(RestartError::Unrecorded {
+                job: records.job().to_string(),
+                needed: after + 1,
+                first,
+            });
         }
         let repeats = !repeated.is_empty();
         let kept = if repeats { records.kept(after)? } else { Vec::new() };
         let covered = covered(&kept, &bounds_of(&starts));
         let erasures = if repeats { records.erasures(after)? } else { Vec::new() };
-        let mut replayed = Replayed::each(repeated.iter().map(|epoch| (epoch.epoch, epoch.offsets.as_slice(), epoch.watermark)), erasures);
+        let mut replayed = Replayed::each(
+            repeated.iter().map(|epoch| (epoch.epoch, epoch.offsets.as_slice(), epoch.watermark)),
+            erasures,
+        );
         if let (true, Some(manifest)) = (changes, &manifest) {
             // An epoch of its own, without records: it ends where the one before has ended.
-            replayed.push(Replayed { bounds: manifest.offsets.clone(), watermark: manifest.watermark, erased: Vec::new(), save: None });
+            replayed.push(Replayed {
+                bounds: manifest.offsets.clone(),
+                watermark: manifest.watermark,
+                erased: Vec::new(),
+                save: None,
+            });
         }
         let erased = if progress == 0 { records.erased()? } else { Vec::new() };
         let committed = repeated.into_iter().map(|epoch| (epoch.epoch, epoch)).collect();
@@ -286,9 +356,23 @@ impl Restart {
         let mut served = applied.served(progress);
         served.retain(|(last, _)| *last > after);
         let losses = records.losses()?;
-        let plan =
-            Plan::new(&history, manifest.as_ref(), starts, repeats || changes).recalling(covered).serving(served).changing(former).losing(&losses);
-        Ok(Restart { plan, manifest, passed_over, begins, replayed, erased, committed, history, link, changes })
+        let plan = Plan::new(&history, manifest.as_ref(), starts, repeats || changes)
+            .recalling(covered)
+            .serving(served)
+            .changing(former)
+            .losing(&losses);
+        Ok(Restart {
+            plan,
+            manifest,
+            passed_over,
+            begins,
+            replayed,
+            erased,
+            committed,
+            history,
+            link,
+            changes,
+        })
     }
 
     /// The first epoch that is not committed yet.
@@ -325,10 +409,14 @@ fn find(
 fn of_others(checkpoints: &Checkpoints, own: &History) -> Result<Vec<PassedOver>, CheckpointError> {
     let mut passed_over = Vec::new();
     for other in checkpoints.histories()? {
-        let Some(history) = other.history().filter(|history| **history != own.identity.short()) else { continue };
+        let Some(history) = other.history().filter(|history| **history != own.identity.short())
+        else {
+            continue;
+        };
         let Some(newest) = other.epochs()?.last().copied() else { continue };
         let said = format!(
-            "Checkpoints up to this epoch are passed over: they are of another history, {history}, as of another deployment of the job, or of before its \
+            "Checkpoints up to this epoch are passed over: they are of another history, {history}, \
+             as of another deployment of the job, or of before its \
              progress was lost. They stay: remove {} once nobody goes on from them.",
             other.address()
         );
@@ -343,22 +431,38 @@ fn of_others(checkpoints: &Checkpoints, own: &History) -> Result<Vec<PassedOver>
 fn strange(manifest: &Manifest, recorded: &[RecordedEpoch]) -> Option<String> {
     let of = |epoch| recorded.iter().find(|recorded| recorded.epoch == epoch);
     let other = |what: &str, own: String, committed: String| {
-        (own != committed).then(|| format!("it is of another history: it has the {what} {own}, and its epoch was committed with {committed}"))
+        (own != committed).then(|| {
+            format!(
+                "it is of another history: it has the {what} {own}, and \
+            its epoch was committed with {committed}"
+            )
+        })
     };
     match (manifest.chain, of(manifest.epoch)) {
-        (Some(own), Some(committed)) => other("chain", own.to_string(), committed.chain.map_or("none".to_string(), |link| link.to_string())),
-        (None, Some(committed)) => other("model digest", hexadecimal(&manifest.digest), hexadecimal(&committed.digest)),
+        (Some(own), Some(committed)) => other(
+            "chain",
+            own.to_string(),
+            committed.chain.map_or("none".to_string(), |link| link.to_string()),
+        ),
+        (None, Some(committed)) => {
+            other("model digest", hexadecimal(&manifest.digest), hexadecimal(&committed.digest))
+        }
         (Some(own), None) => {
             let next = of(manifest.epoch + 1)?;
-            (Some(own.then(&next.made())) != next.chain)
-                .then(|| "it is of another history: its chain does not lead to the epoch after it".to_string())
+            (Some(own.then(&next.made())) != next.chain).then(|| {
+                "it is of another history: its chain does not lead to the epoch after it"
+                    .to_string()
+            })
         }
         (None, None) => None,
     }
 }
 
 /// The offsets that the job begins with, and whether they are recorded.
-fn starts(records: &mut dyn Records, sources: &Sources<'_>) -> Result<(Positions, bool), RestartError> {
+fn starts(
+    records: &mut dyn Records,
+    sources: &Sources<'_>,
+) -> Result<(Positions, bool), RestartError> {
     if let Some(starts) = records.starts()? {
         return Ok((starts, true));
     }
@@ -370,9 +474,15 @@ fn starts(records: &mut dyn Records, sources: &Sources<'_>) -> Result<(Positions
 }
 
 /// The offset of every partition that there is from this position on.
-pub(super) fn first_offsets(sources: &Sources<'_>, from: Position) -> Result<Positions, RestartError> {
+pub(super) fn first_offsets(
+    sources: &Sources<'_>,
+    from: Position,
+) -> Result<Positions, RestartError> {
     let found = admin::positions(sources.kafka, sources.partitions, from)?;
-    Ok(found.into_iter().map(|((topic, partition), range)| (topic, partition, range.start)).collect())
+    Ok(found
+        .into_iter()
+        .map(|((topic, partition), range)| (topic, partition, range.start))
+        .collect())
 }
 
 #[cfg(test)]
@@ -468,11 +578,20 @@ pub(super) mod tests {
         }
         let own = epochs[2].chain;
         let other = Some(Link::random());
-        let before: Vec<RecordedEpoch> = epochs.iter().map(|epoch| RecordedEpoch { chain: None, ..epoch.clone() }).collect();
+        let before: Vec<RecordedEpoch> =
+            epochs.iter().map(|epoch| RecordedEpoch { chain: None, ..epoch.clone() }).collect();
         let unchained = [0; 32];
         assert_eq!(strange(&manifest(own, unchained), &epochs), None);
-        assert_eq!(strange(&manifest(own, unchained), &epochs[3..]), None, "its link leads to the next one");
-        assert_eq!(strange(&manifest(None, unchained), &epochs), None, "of the format before, with the digest");
+        assert_eq!(
+            strange(&manifest(own, unchained), &epochs[3..]),
+            None,
+            "its link leads to the next one"
+        );
+        assert_eq!(
+            strange(&manifest(None, unchained), &epochs),
+            None,
+            "of the format before, with the digest"
+        );
         assert_eq!(strange(&manifest(other, unchained), &[]), None, "nothing is known");
         for (manifest, recorded, word) in [
             (manifest(other, unchained), &epochs[..], "chain"),
@@ -480,7 +599,11 @@ pub(super) mod tests {
             (manifest(other, unchained), &before[..], "committed with none"),
             (manifest(None, [1; 32]), &epochs[..], "model digest"),
         ] {
-            assert!(strange(&manifest, recorded).is_some_and(|why| why.contains("of another history") && why.contains(word)), "{word}");
+            assert!(
+                strange(&manifest, recorded)
+                    .is_some_and(|why| why.contains("of another history") && why.contains(word)),
+                "{word}"
+            );
         }
     }
 
@@ -488,16 +611,26 @@ pub(super) mod tests {
     fn without_a_checkpoint_every_epoch_must_be_recorded() {
         let folder = tempfile::tempdir().expect("a folder");
         let location = Location::Folder(folder.path().to_path_buf());
-        let checkpoints = Checkpoints::open(&location, "campaign", Fingerprint::of(&Settings::default())).expect("a store");
+        let checkpoints =
+            Checkpoints::open(&location, "campaign", Fingerprint::of(&Settings::default()))
+                .expect("a store");
         let (kafka, partitions) = (KafkaSettings::new("127.0.0.1:1"), BTreeMap::new());
         let sources = Sources { checkpoints: &checkpoints, kafka: &kafka, partitions: &partitions };
         let settings = Settings::default();
         let wanted = Wanted { settings: &settings, reconfigure: false };
-        let find = |mut sink: Recorded| Restart::find(&mut sink, &sources, &wanted, None).map(|restart| restart.replayed.len());
+        let find = |mut sink: Recorded| {
+            Restart::find(&mut sink, &sources, &wanted, None).map(|restart| restart.replayed.len())
+        };
         assert_eq!(find(Recorded(0, 1..1)).ok(), Some(0));
         assert_eq!(find(Recorded(6, 1..7)).ok(), Some(6));
-        assert!(matches!(find(Recorded(6, 4..7)), Err(RestartError::Unrecorded { needed: 1, first: 4, .. })));
-        assert!(matches!(find(Recorded(6, 7..7)), Err(RestartError::Unrecorded { needed: 1, first: 7, .. })));
+        assert!(matches!(
+            find(Recorded(6, 4..7)),
+            Err(RestartError::Unrecorded { needed: 1, first: 4, .. })
+        ));
+        assert!(matches!(
+            find(Recorded(6, 7..7)),
+            Err(RestartError::Unrecorded { needed: 1, first: 7, .. })
+        ));
     }
 
     #[test]
@@ -506,15 +639,20 @@ pub(super) mod tests {
         let location = Location::Folder(folder.path().to_path_buf());
         let mut other = Settings::default();
         other.customer.at_risk_days = 7.0;
-        let checkpoints = Checkpoints::open(&location, "campaign", Fingerprint::of(&other)).expect("a store");
+        let checkpoints =
+            Checkpoints::open(&location, "campaign", Fingerprint::of(&other)).expect("a store");
         let (kafka, partitions) = (KafkaSettings::new("127.0.0.1:1"), BTreeMap::new());
         let sources = Sources { checkpoints: &checkpoints, kafka: &kafka, partitions: &partitions };
         let find = |mut sink: Recorded, reconfigure| {
-            let found = Restart::find(&mut sink, &sources, &Wanted { settings: &other, reconfigure }, None);
+            let found =
+                Restart::find(&mut sink, &sources, &Wanted { settings: &other, reconfigure }, None);
             found.map(|restart| (restart.replayed.len(), restart.changes))
         };
         assert_eq!(find(Recorded(0, 1..1), true).ok(), Some((0, false)), "there is nothing yet");
         assert!(matches!(find(Recorded(6, 1..7), false), Err(RestartError::Configured { .. })));
-        assert!(matches!(find(Recorded(6, 1..7), true), Err(RestartError::Uncheckpointed { epoch: 6, newest: None, .. })));
+        assert!(matches!(
+            find(Recorded(6, 1..7), true),
+            Err(RestartError::Uncheckpointed { epoch: 6, newest: None, .. })
+        ));
     }
 }

@@ -17,7 +17,9 @@ use super::topics::{self, keys};
 use super::watch::{Watched, watch};
 use crate::blame::Blame;
 use crate::checkpoint::saver::Intake;
-use crate::checkpoint::{CheckpointError, Checkpoints, Fingerprint, Saved, Saver, SaverSettings, Unsaved};
+use crate::checkpoint::{
+    CheckpointError, Checkpoints, Fingerprint, Saved, Saver, SaverSettings, Unsaved,
+};
 use crate::cluster::{Cluster, ClusterError, Connected};
 use crate::config::types::Config;
 use crate::console::{Console, ConsoleError, Erasing, ErasingToken};
@@ -88,10 +90,12 @@ pub enum RunError {
     #[error(transparent)]
     Panicked(#[from] Panicked),
     /// A worker gives no sign of life.
-    #[error("a worker of the job hangs, here or in another process: it has given no sign of life for {} s. Start all processes again", .0.as_secs())]
+    #[error("a worker of the job hangs, here or in another process: it has given no sign of life \
+        for {} s. Start all processes again", .0.as_secs())]
     Hung(Duration),
     /// The drain did not end in time, and not everything is committed.
-    #[error("the drain did not end in {} s; what is not committed is read again at the next start", .0.as_secs())]
+    #[error("the drain did not end in {} s; what is not committed is read again at the next \
+        start", .0.as_secs())]
     Undrained(Duration),
 }
 
@@ -132,17 +136,21 @@ const SAVING: Duration = Duration::from_secs(8);
 /// How long the end publishes what is owed.
 const PUBLISHING: Duration = Duration::from_secs(5);
 
-/// Runs the job until it is told to drain or cannot go on. Where that is `asked`, it forgets its results and checkpoints first.
+/// Runs the job until it is told to drain or cannot go on. Where that is `asked`, it forgets its
+/// results and checkpoints first.
 ///
 /// # Errors
 /// What ended it.
 pub fn run(config: &Config, features: Features, asked: Asked) -> Result<(), RunError> {
     let cluster = Cluster::of(config)?.started_with("command", "run");
-    let cluster = cluster.started_with("--rebuild", asked.rebuild).started_with("--accept-loss", asked.accept_loss);
+    let cluster = cluster
+        .started_with("--rebuild", asked.rebuild)
+        .started_with("--accept-loss", asked.accept_loss);
     let cluster = cluster.started_with("--reconfigure", asked.reconfigure);
     let job = Arc::new(Job::new(config, features)?);
     job.catch_signals()?;
-    let erasing = Erasing { erase: erase(&job.kafka, &job.watched.status), token: job.erasing_token.clone() };
+    let erasing =
+        Erasing { erase: erase(&job.kafka, &job.watched.status), token: job.erasing_token.clone() };
     let console = Console::start(&config.http, Arc::clone(&job.watched.status), Some(erasing))?;
     tracing::info!(address = %console.address(), "The console is up.");
     let ending = job.watched.ending.clone();
@@ -155,12 +163,19 @@ pub fn run(config: &Config, features: Features, asked: Asked) -> Result<(), RunE
     outcome
 }
 
-/// The dataflow of the job, and of whoever computes again what it did; `snapshots` only where checkpoints are taken.
+/// The dataflow of the job, and of whoever computes again what it did; `snapshots` only where
+/// checkpoints are taken.
 pub(super) fn described(config: &Config, features: Features, snapshots: bool) -> Campaign {
     let mut settings = config.settings();
     // Texts of ids are only for whoever keeps rows.
     settings.input.names = !config.postgres.url.is_empty() || config.files.dir.is_some();
-    settings.emit = Emit { interactions: true, features: true, final_features: None, profiled: false, snapshots };
+    settings.emit = Emit {
+        interactions: true,
+        features: true,
+        final_features: None,
+        profiled: false,
+        snapshots,
+    };
     Campaign { settings: Arc::new(settings), features: Arc::new(features), thresholds: None }
 }
 
@@ -186,14 +201,23 @@ struct Lead {
     to_sink: Sender<Box<EpochResults>>,
 }
 
-/// What the first process has beside the others: what commits and publishes, and its first worker's.
+/// What the first process has beside the others: what commits and publishes, and its first
+/// worker's.
 type First = ((SinkThread, Arc<Publishing>), Lead);
 
 impl Job {
     fn new(config: &Config, features: Features) -> Result<Self, RunError> {
         let described = described(config, features, true);
-        let status = Arc::new(Status::new(&config.job, &described.settings.input.arms, config.input.decimals));
-        let checkpoints = Checkpoints::open(&config.checkpoint.dir, &config.job, Fingerprint::of(&described.settings))?;
+        let status = Arc::new(Status::new(
+            &config.job,
+            &described.settings.input.arms,
+            config.input.decimals,
+        ));
+        let checkpoints = Checkpoints::open(
+            &config.checkpoint.dir,
+            &config.job,
+            Fingerprint::of(&described.settings),
+        )?;
         let control = Control::default();
         let ending = Ending::new(control.clone(), Arc::clone(&status));
         let watched = Watched {
@@ -202,7 +226,11 @@ impl Job {
             ending,
             trouble: Trouble::default(),
             saved: Arc::default(),
-            seat: peers::Seat { process: config.process, processes: config.processes, workers: config.workers },
+            seat: peers::Seat {
+                process: config.process,
+                processes: config.processes,
+                workers: config.workers,
+            },
             status,
             begun: Arc::new(AtomicBool::new(false)),
             connecting: Arc::new(AtomicBool::new(false)),
@@ -221,21 +249,30 @@ impl Job {
 
     fn catch_signals(&self) -> Result<(), RunError> {
         for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
-            signal_hook::flag::register(signal, Arc::clone(&self.watched.control.drain)).map_err(RunError::Signals)?;
+            signal_hook::flag::register(signal, Arc::clone(&self.watched.control.drain))
+                .map_err(RunError::Signals)?;
         }
         Ok(())
     }
 
     /// From the first connection to the last commit.
-    fn run(self: &Arc<Self>, cluster: &Cluster, config: &Config, asked: Asked) -> Result<(), RunError> {
-        // The broker first: an instance that cannot read must not take the job over from one that can.
+    fn run(
+        self: &Arc<Self>,
+        cluster: &Cluster,
+        config: &Config,
+        asked: Asked,
+    ) -> Result<(), RunError> {
+        // The broker first: an instance that cannot read must not take the job over from one that
+        // can.
         let Some(partitions) = self.await_partitions()? else { return Ok(()) };
         let now = topics::ids(&self.kafka);
         // Then the other processes: one that is of another job must not take this one over either.
         let connected = self.connect(cluster, &partitions, &now)?;
         let first = match cluster.is_first() {
             true => {
-                let Some(first) = self.lead(config, &partitions, &now, asked)? else { return Ok(()) };
+                let Some(first) = self.lead(config, &partitions, &now, asked)? else {
+                    return Ok(());
+                };
                 Some(first)
             }
             false => None,
@@ -246,7 +283,14 @@ impl Job {
         self.erasing_token.prepare();
         let wants_checkpoint = Arc::clone(&self.watched.control.wants_checkpoint);
         let expected = *self.topic_ids.get_or_init(|| now);
-        let looking = topics::looking(&self.kafka, &partitions, expected, &self.watched.sight, &self.compacted, wants_checkpoint);
+        let looking = topics::looking(
+            &self.kafka,
+            &partitions,
+            expected,
+            &self.watched.sight,
+            &self.compacted,
+            wants_checkpoint,
+        );
         self.watched.ending.spawn("topics", looking)?;
         tracing::info!(partitions = keys(&partitions).len(), "{READING}");
         self.run_workers(connected, config, partitions, lead)?;
@@ -254,8 +298,8 @@ impl Job {
         Ok(())
     }
 
-    /// On the first process: takes the job over, once nothing speaks against it, and starts the sink's thread and the publisher's; nothing where it is told to
-    /// drain before.
+    /// On the first process: takes the job over, once nothing speaks against it, and starts the
+    /// sink's thread and the publisher's; nothing where it is told to drain before.
     fn lead(
         self: &Arc<Self>,
         config: &Config,
@@ -265,10 +309,20 @@ impl Job {
     ) -> Result<Option<First>, RunError> {
         let publisher = Publisher::new(&self.kafka)?;
         if config.journal_folder().is_none() {
-            self.watched.ending.spawn("database", waiting::watching(config.postgres_address(), self.watched.trouble.clone()))?;
+            self.watched.ending.spawn(
+                "database",
+                waiting::watching(config.postgres_address(), self.watched.trouble.clone()),
+            )?;
         }
         let sources = Sources { checkpoints: &self.checkpoints, kafka: &self.kafka, partitions };
-        let start = Start { config, campaign: &self.described, sources, now, asked, trouble: &self.watched.trouble };
+        let start = Start {
+            config,
+            campaign: &self.described,
+            sources,
+            now,
+            asked,
+            trouble: &self.watched.trouble,
+        };
         let survey = self.await_broker(|| match start.survey() {
             Err(RestartError::Kafka(error)) => Err(error),
             other => Ok(other),
@@ -277,17 +331,31 @@ impl Job {
         let Taken { sink, outbox, restart, topic_ids } = survey?.take_over()?;
         self.topic_ids.get_or_init(|| topic_ids);
         let (status, failure) = (Arc::clone(&self.watched.status), self.watched.ending.teller());
-        let publishing = Arc::new(Publishing::start(&self.kafka, publisher, &config.bandit.arms, outbox, sink.progress(), status, failure)?);
+        let publishing = Arc::new(Publishing::start(
+            &self.kafka,
+            publisher,
+            &config.bandit.arms,
+            outbox,
+            sink.progress(),
+            status,
+            failure,
+        )?);
         let (to_sink, results) = bounded(config.limits.epochs_in_flight as usize + 1);
         let (watched, published) = (self.watched.clone(), Arc::clone(&publishing));
         let mut of_units = BTreeSet::new();
         let then = move |sink: &mut dyn Sink, mut results: Box<EpochResults>, commit: Commit| {
             watched.status.committed(&results, commit.took);
             alert_of_unread_erasures(&results);
-            of_other_units(&results.rejected, &mut of_units).iter().for_each(|line| tracing::warn!("{line}"));
+            of_other_units(&results.rejected, &mut of_units)
+                .iter()
+                .for_each(|line| tracing::warn!("{line}"));
             watched.sight.committed(&results.closed.offsets);
             published.committed(&mut results);
-            watched.saved.get().into_iter().for_each(|saved| sink.checkpointed(saved.newest(), saved.oldest()));
+            watched
+                .saved
+                .get()
+                .into_iter()
+                .for_each(|saved| sink.checkpointed(saved.newest(), saved.oldest()));
         };
         // Records that a checkpoint covers go without waiting for an epoch that may never come.
         let (saved, mut looked_at) = (self.watched.clone(), 0);
@@ -302,9 +370,12 @@ impl Job {
         Ok(Some(((sink, publishing), Lead { restart, to_sink })))
     }
 
-    /// The partitions of every topic; nothing where the job is told to drain before the broker is there.
+    /// The partitions of every topic; nothing where the job is told to drain before the broker is
+    /// there.
     fn await_partitions(&self) -> Result<Option<BTreeMap<Topic, Vec<u32>>>, KafkaError> {
-        let Some(partitions) = self.await_broker(|| admin::partitions(&self.kafka))? else { return Ok(None) };
+        let Some(partitions) = self.await_broker(|| admin::partitions(&self.kafka))? else {
+            return Ok(None);
+        };
         self.watched.sight.begins();
         let found = properties::of_read(&self.kafka);
         self.compacted.learn(found.as_ref().ok(), &self.kafka);
@@ -316,8 +387,12 @@ impl Job {
         Ok(Some(partitions))
     }
 
-    /// What the broker says; one that is not there yet is waited for, unless the job is told to drain.
-    fn await_broker<T>(&self, mut ask: impl FnMut() -> Result<T, KafkaError>) -> Result<Option<T>, KafkaError> {
+    /// What the broker says; one that is not there yet is waited for, unless the job is told to
+    /// drain.
+    fn await_broker<T>(
+        &self,
+        mut ask: impl FnMut() -> Result<T, KafkaError>,
+    ) -> Result<Option<T>, KafkaError> {
         let started = Instant::now();
         let mut warned = false;
         loop {
@@ -333,18 +408,25 @@ impl Job {
             }
             self.watched.sight.waits(error.to_string());
             if !std::mem::replace(&mut warned, true) {
-                tracing::warn!(timeout = ?START, "The broker is not ready; waiting for it: {error}.");
+                tracing::warn!(timeout = ?START, "The broker is not ready; waiting for it: \
+                    {error}.");
             }
             std::thread::park_timeout(Duration::from_millis(500));
         }
     }
 
     /// Waits for the other processes of the job, which have to see the same topics.
-    fn connect(&self, cluster: &Cluster, partitions: &BTreeMap<Topic, Vec<u32>>, now: &TopicIds) -> Result<Connected, ClusterError> {
+    fn connect(
+        &self,
+        cluster: &Cluster,
+        partitions: &BTreeMap<Topic, Vec<u32>>,
+        now: &TopicIds,
+    ) -> Result<Connected, ClusterError> {
         let mut cluster = cluster.clone();
         for (&topic, partitions) in partitions {
             let name = self.kafka.topic_name(topic);
-            cluster = cluster.finding(&format!("the number of partitions of {name}"), partitions.len());
+            cluster =
+                cluster.finding(&format!("the number of partitions of {name}"), partitions.len());
             if let Some(id) = now.get(topic) {
                 cluster = cluster.finding(&format!("the id of topic {name}"), id);
             }
@@ -378,7 +460,11 @@ impl Job {
         let lead = Mutex::new(lead);
         connected
             .run(move |worker| {
-                let lead = if worker.index() == 0 { lead.lock().ok().and_then(|mut lead| lead.take()) } else { None };
+                let lead = if worker.index() == 0 {
+                    lead.lock().ok().and_then(|mut lead| lead.take())
+                } else {
+                    None
+                };
                 job.work(worker, &config, &settings, &partitions, lead)
             })
             .map(drop)
@@ -394,13 +480,17 @@ impl Job {
     ) -> Result<(), RunError> {
         let plan = agree(worker, lead.as_ref().map(|lead| lead.restart.plan.clone()));
         self.watched.control.repeats.store(plan.repeats(), Ordering::Release);
-        // A change of settings may take its time, and what is there of checkpoints is of the former ones.
+        // A change of settings may take its time, and what is there of checkpoints is of the former
+        // ones.
         self.watched.control.changes.store(plan.former().is_some(), Ordering::Release);
-        let changing = plan.former().and(plan.manifest().as_ref()).map_or(0, |manifest| manifest.epoch + 1);
+        let changing =
+            plan.former().and(plan.manifest().as_ref()).map_or(0, |manifest| manifest.epoch + 1);
         self.watched.control.changing.store(changing, Ordering::Release);
         self.watched.control.wants_checkpoint.fetch_or(plan.former().is_some(), Ordering::AcqRel);
         if worker.index() == 0 {
-            self.watched.status.given_up(plan.losses().iter().map(|loss| (loss.topic, loss.offsets())));
+            self.watched
+                .status
+                .given_up(plan.losses().iter().map(|loss| (loss.topic, loss.offsets())));
         }
         let described = plan.described(&self.described);
         let (beginning, changed) = self.begin(worker, &plan, &described, settings)?;
@@ -420,9 +510,18 @@ impl Job {
         };
         let mut gather = lead.map(|Lead { restart, to_sink }| {
             control.committed.fetch_max(first - 1, Ordering::AcqRel);
-            let gather = Gather::new(described.clone(), control.clone(), to_sink, self.watched.ending.teller());
+            let gather = Gather::new(
+                described.clone(),
+                control.clone(),
+                to_sink,
+                self.watched.ending.teller(),
+            );
             let gather = gather.comparing(restart.committed, Arc::clone(&self.watched.status));
-            let gather = gather.chaining(restart.history, restart.link, self.topic_ids.get().copied().unwrap_or_default());
+            let gather = gather.chaining(
+                restart.history,
+                restart.link,
+                self.topic_ids.get().copied().unwrap_or_default(),
+            );
             control.repeated.store(first - 1 + restart.replayed.len() as u64, Ordering::Release);
             pace.replayed = restart.replayed;
             pace.erased = restart.erased;
@@ -431,23 +530,36 @@ impl Job {
                 None => gather,
             };
             let Some((saver, saved)) = self.saver() else { return gather };
-            let schedule = Arc::new(Schedule::new(config.checkpoint.interval, saved, Arc::clone(&control.wants_checkpoint)));
+            let schedule = Arc::new(Schedule::new(
+                config.checkpoint.interval,
+                saved,
+                Arc::clone(&control.wants_checkpoint),
+            ));
             pace.saves = Some(Arc::clone(&schedule));
             gather.saving(Checkpointing::new(saver, schedule))
         });
         worker.dataflow::<u64, _, _>(|scope| {
             let topic_ids = self.topic_ids.get().copied().unwrap_or_default();
-            let kafka = KafkaSettings { topic_ids, losses: plan.losses().to_vec(), ..self.kafka.clone() };
+            let kafka =
+                KafkaSettings { topic_ids, losses: plan.losses().to_vec(), ..self.kafka.clone() };
             let (sight, idle) = (self.watched.sight.clone(), config.epoch.idle);
             let (compacted, starts) = (self.compacted.clone(), plan.starts());
-            let share = Share { after: first - 1, until: plan.kept().into_iter().filter(|((_, partition), _)| seat.has(*partition)).collect() };
+            let share = Share {
+                after: first - 1,
+                until: plan
+                    .kept()
+                    .into_iter()
+                    .filter(|((_, partition), _)| seat.has(*partition))
+                    .collect(),
+            };
             let store = sink::kept_store(config, &self.described.features, plan.identity());
             let feed = live(scope, pace, control.clone(), move |activator| {
                 let wake = move || {
                     // A worker that has ended needs no waking.
                     let _ = activator.activate();
                 };
-                let topics = KafkaIntake::start(&kafka, assigned, seat, idle, sight.clone(), wake.clone());
+                let topics =
+                    KafkaIntake::start(&kafka, assigned, seat, idle, sight.clone(), wake.clone());
                 let recalling = Recalling::start(topics, &store, &share, &starts, sight, wake);
                 Keeping::new(recalling, compacted, starts)
             });
@@ -461,11 +573,26 @@ impl Job {
         Ok(())
     }
 
-    /// What this worker begins with. A checkpoint that was found sound and cannot be taken up all the same ends the job.
-    fn begin(&self, worker: &Worker, plan: &Plan, described: &Campaign, settings: &SaverSettings) -> Result<(Beginning, Option<Changed>), LoadError> {
+    /// What this worker begins with. A checkpoint that was found sound and cannot be taken up all
+    /// the same ends the job.
+    fn begin(
+        &self,
+        worker: &Worker,
+        plan: &Plan,
+        described: &Campaign,
+        settings: &SaverSettings,
+    ) -> Result<(Beginning, Option<Changed>), LoadError> {
         self.start_saver(plan, settings)?;
-        let (mut beginning, changed) = load(&self.checkpoints, plan.manifest().as_ref(), plan.former(), described, worker.index(), worker.peers())?;
-        beginning.images = self.saver().map(|(saver, _)| Box::new(ToSaver::new(saver, worker.index())) as _);
+        let (mut beginning, changed) = load(
+            &self.checkpoints,
+            plan.manifest().as_ref(),
+            plan.former(),
+            described,
+            worker.index(),
+            worker.peers(),
+        )?;
+        beginning.images =
+            self.saver().map(|(saver, _)| Box::new(ToSaver::new(saver, worker.index())) as _);
         if let (0, Some(common)) = (worker.index(), &beginning.common) {
             self.watched.status.restored(common);
         }
@@ -477,7 +604,12 @@ impl Job {
         let mut saver = self.saver.lock().unwrap_or_else(PoisonError::into_inner);
         if saver.is_none() {
             let committed = Arc::clone(&self.watched.control.committed);
-            let started = Saver::start(self.checkpoints.of(plan.identity()), settings.clone(), committed, plan.manifest())?;
+            let started = Saver::start(
+                self.checkpoints.of(plan.identity()),
+                settings.clone(),
+                committed,
+                plan.manifest(),
+            )?;
             self.watched.saved.get_or_init(|| Arc::clone(started.saved()));
             if plan.former().is_some() {
                 started.saved().starts_over();

@@ -30,13 +30,16 @@ impl LoadError {
     pub fn blame(&self) -> Blame {
         match self {
             LoadError::Checkpoint(error) => error.blame(),
-            LoadError::Snapshot(SnapshotError::Block(_) | SnapshotError::Rows { .. } | SnapshotError::Common(_)) => Blame::World,
+            LoadError::Snapshot(
+                SnapshotError::Block(_) | SnapshotError::Rows { .. } | SnapshotError::Common(_),
+            ) => Blame::World,
         }
     }
 }
 
-/// The beginning of worker `worker` of `peers`: its virtual shards of the checkpoint, or nothing where there is none. Also what does not stand any more
-/// where it begins with a change of settings.
+/// The beginning of worker `worker` of `peers`: its virtual shards of the checkpoint, or nothing
+/// where there is none. Also what does not stand any more where it begins with a change of
+/// settings.
 ///
 /// # Errors
 /// The checkpoint cannot be read.
@@ -54,10 +57,16 @@ pub fn load(
     let change = former.map(|former| Change::begin(former, campaign, &common)).transpose()?;
     let (mut loading, common, changed) = match change {
         None => (Loading::new(campaign, worker, peers, &common), common, None),
-        Some(Change { of_settings, common, changed }) => (Loading::changing(campaign, worker, peers, &common, of_settings), common, Some(changed)),
+        Some(Change { of_settings, common, changed }) => (
+            Loading::changing(campaign, worker, peers, &common, of_settings),
+            common,
+            Some(changed),
+        ),
     };
     let mut customers = 0;
-    for (&shard, chain) in manifest.shards.iter().filter(|(shard, _)| usize::from(**shard) % peers == worker) {
+    for (&shard, chain) in
+        manifest.shards.iter().filter(|(shard, _)| usize::from(**shard) % peers == worker)
+    {
         for file in chain {
             customers += loading.load(shard, file.kind == Kind::Base, &checkpoints.read(file)?)?;
         }
@@ -67,14 +76,16 @@ pub fn load(
     Ok((Beginning { shard, common: Some(Arc::new(common)), images: None }, changed))
 }
 
-/// A checkpoint that the workers go on from, if there is one, and whoever saves the next one, if anybody does.
+/// A checkpoint that the workers go on from, if there is one, and whoever saves the next one, if
+/// anybody does.
 #[derive(Clone)]
 pub struct Resumption {
     /// Where it lies.
     pub checkpoints: Checkpoints,
     /// Which.
     pub manifest: Option<Manifest>,
-    /// The settings that it was taken under, where the epoch after it is a change to those of the campaign.
+    /// The settings that it was taken under, where the epoch after it is a change to those of the
+    /// campaign.
     pub former: Option<Settings>,
     /// The saver.
     pub saver: Option<Intake>,
@@ -90,9 +101,22 @@ impl Resumption {
     ///
     /// # Errors
     /// The checkpoint cannot be read.
-    pub fn begin(&self, campaign: &Campaign, worker: usize, peers: usize) -> Result<Beginning, LoadError> {
-        let (mut beginning, _) = load(&self.checkpoints, self.manifest.as_ref(), self.former.as_ref(), campaign, worker, peers)?;
-        beginning.images = self.saver.clone().map(|saver| Box::new(ToSaver::new(saver, worker)) as _);
+    pub fn begin(
+        &self,
+        campaign: &Campaign,
+        worker: usize,
+        peers: usize,
+    ) -> Result<Beginning, LoadError> {
+        let (mut beginning, _) = load(
+            &self.checkpoints,
+            self.manifest.as_ref(),
+            self.former.as_ref(),
+            campaign,
+            worker,
+            peers,
+        )?;
+        beginning.images =
+            self.saver.clone().map(|saver| Box::new(ToSaver::new(saver, worker)) as _);
         Ok(beginning)
     }
 }
@@ -101,7 +125,8 @@ impl Resumption {
 pub struct ToSaver {
     saver: Intake,
     worker: usize,
-    /// When the worker last asked for room, and the time that it had worked by then: the stream stands still until its turn is done.
+    /// When the worker last asked for room, and the time that it had worked by then: the stream
+    /// stands still until its turn is done.
     asked: Cell<(Instant, Duration)>,
     /// The longest turn since the last checkpoint.
     longest: Pause,
@@ -110,7 +135,12 @@ pub struct ToSaver {
 impl ToSaver {
     /// The images of this worker.
     pub fn new(saver: Intake, worker: usize) -> Self {
-        ToSaver { saver, worker, asked: Cell::new((Instant::now(), worked())), longest: Pause::default() }
+        ToSaver {
+            saver,
+            worker,
+            asked: Cell::new((Instant::now(), worked())),
+            longest: Pause::default(),
+        }
     }
 }
 
@@ -122,7 +152,8 @@ impl Images for ToSaver {
 
     fn rest(&mut self) {
         let (asked, before) = self.asked.get();
-        self.longest.extend(Pause { took: asked.elapsed(), worked: worked().saturating_sub(before) });
+        self.longest
+            .extend(Pause { took: asked.elapsed(), worked: worked().saturating_sub(before) });
     }
 
     fn take(&mut self, image: ShardImage) {

@@ -48,15 +48,20 @@ impl Schedule {
         self.saved.is_settled(self.begun.lock().unwrap_or_else(PoisonError::into_inner).0)
     }
 
-    /// What is to be saved with this epoch, if anything; then it counts as begun. `last` is the epoch with which the job drains.
+    /// What is to be saved with this epoch, if anything; then it counts as begun. `last` is the
+    /// epoch with which the job drains.
     pub fn due(&self, epoch: u64, last: bool) -> Option<Save> {
         let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
         let (before, since) = *begun;
-        let (free, overdue) = (self.saved.is_settled(before), since.elapsed() >= self.interval.saturating_mul(PATIENCE));
+        let (free, overdue) = (
+            self.saved.is_settled(before),
+            since.elapsed() >= self.interval.saturating_mul(PATIENCE),
+        );
         if !free && !overdue {
             return None;
         }
-        if !(last || since.elapsed() >= self.interval || self.wanted.swap(false, Ordering::AcqRel)) {
+        if !(last || since.elapsed() >= self.interval || self.wanted.swap(false, Ordering::AcqRel))
+        {
             return None;
         }
         let broken = !free || self.saved.needs_full();

@@ -8,21 +8,34 @@ use dataflows::settings::Settings;
 use std::time::Instant;
 
 /// What is wrong with a checkpoint that was taken under these settings.
-pub fn unsound(checkpoints: &Checkpoints, manifest: &Manifest, settings: &Settings) -> Option<CheckpointError> {
+pub fn unsound(
+    checkpoints: &Checkpoints,
+    manifest: &Manifest,
+    settings: &Settings,
+) -> Option<CheckpointError> {
     look_through(&checkpoints.holding(manifest), manifest, settings).err()
 }
 
-fn look_through(checkpoints: &Checkpoints, manifest: &Manifest, settings: &Settings) -> Result<(), CheckpointError> {
+fn look_through(
+    checkpoints: &Checkpoints,
+    manifest: &Manifest,
+    settings: &Settings,
+) -> Result<(), CheckpointError> {
     let started = Instant::now();
     let bounds = Bounds::of(settings).map_err(|error| whole(checkpoints, manifest, &error))?;
-    let (epoch, watermark, digest, customers) = (manifest.epoch, manifest.watermark, manifest.digest, manifest.customers);
-    let common = bounds.look_at_common(&Announced { epoch, watermark, digest, customers }, &checkpoints.read(&manifest.shared)?);
+    let (epoch, watermark, digest, customers) =
+        (manifest.epoch, manifest.watermark, manifest.digest, manifest.customers);
+    let common = bounds.look_at_common(
+        &Announced { epoch, watermark, digest, customers },
+        &checkpoints.read(&manifest.shared)?,
+    );
     let common = common.map_err(|error| damaged(checkpoints.object(&manifest.shared), &error))?;
     manifest.tables.iter().try_for_each(|file| checkpoints.read(file).map(drop))?;
     let segments = checkpoints.each_shard(manifest, |shard, chain| {
         let mut look = ShardLook::new(&bounds, shard);
         for file in chain.iter().rev() {
-            let looked = look.look(file.kind == Kind::Base, file.customers, &checkpoints.read(file)?);
+            let looked =
+                look.look(file.kind == Kind::Base, file.customers, &checkpoints.read(file)?);
             looked.map_err(|error| damaged(checkpoints.object(file), &error))?;
         }
         Ok(look.segments())
@@ -33,8 +46,15 @@ fn look_through(checkpoints: &Checkpoints, manifest: &Manifest, settings: &Setti
 }
 
 /// What is wrong with no single file of it.
-pub(super) fn whole(checkpoints: &Checkpoints, manifest: &Manifest, error: &SnapshotError) -> CheckpointError {
-    damaged(format!("the checkpoint of epoch {} in {}", manifest.epoch, checkpoints.address()), error)
+pub(super) fn whole(
+    checkpoints: &Checkpoints,
+    manifest: &Manifest,
+    error: &SnapshotError,
+) -> CheckpointError {
+    damaged(
+        format!("the checkpoint of epoch {} in {}", manifest.epoch, checkpoints.address()),
+        error,
+    )
 }
 
 fn damaged(object: String, error: &SnapshotError) -> CheckpointError {

@@ -15,7 +15,9 @@ use crate::config::types::Config;
 use crate::durable;
 use crate::kafka::TopicIds;
 use crate::sink::outbox::Outbox;
-use crate::sink::{self, Loss, Manner, Opened, Positions, Progress, Records, Sink, SinkError, Trouble};
+use crate::sink::{
+    self, Loss, Manner, Opened, Positions, Progress, Records, Sink, SinkError, Trouble,
+};
 use dataflows::campaign::graph::Campaign;
 use dataflows::campaign::snapshot::change::changes_results;
 use dataflows::settings::Settings;
@@ -125,14 +127,20 @@ impl<'a> Start<'a> {
             let standing = self.standing(records.as_ref())?;
             match self.look(records.as_mut(), None) {
                 // A checkpoint that was pruned while it was read is no reason.
-                Err(_) if looks < LOOKS && self.standing(self.records()?.as_ref())? != standing => looks += 1,
+                Err(_) if looks < LOOKS && self.standing(self.records()?.as_ref())? != standing => {
+                    looks += 1
+                }
                 found => return found.map(|way| (way, standing)),
             }
         }
     }
 
     /// How the job would go on by what is recorded; what was found `before` need not be read again.
-    fn look(&self, records: &mut dyn Records, before: Option<&Restart>) -> Result<Way, RestartError> {
+    fn look(
+        &self,
+        records: &mut dyn Records,
+        before: Option<&Restart>,
+    ) -> Result<Way, RestartError> {
         if self.asked.rebuild {
             let (starts, gone) = reach::anew(records, &self.sources, self.now)?;
             return match gone.is_empty() || self.asked.accept_loss {
@@ -152,12 +160,24 @@ impl<'a> Start<'a> {
     }
 
     fn records(&self) -> Result<Box<dyn Records>, SinkError> {
-        sink::survey(self.config, &self.campaign.features, self.now, self.trouble, self.asked.rebuild)
+        sink::survey(
+            self.config,
+            &self.campaign.features,
+            self.now,
+            self.trouble,
+            self.asked.rebuild,
+        )
     }
 
     fn standing(&self, records: &dyn Records) -> Result<Standing, RestartError> {
         let of = |history: Checkpoints| Ok((history.address(), history.epochs()?));
-        let checkpoints = self.sources.checkpoints.histories()?.into_iter().map(of).collect::<Result<_, CheckpointError>>()?;
+        let checkpoints = self
+            .sources
+            .checkpoints
+            .histories()?
+            .into_iter()
+            .map(of)
+            .collect::<Result<_, CheckpointError>>()?;
         let Progress { epoch, incarnation, .. } = records.progress();
         Ok(Standing { epoch, incarnation, checkpoints })
     }
@@ -166,9 +186,15 @@ impl<'a> Start<'a> {
     /// once.
     fn try_out_places(&self) -> Result<(), RestartError> {
         let Config { checkpoint, files, .. } = self.config;
-        let unwritable = |key, place: String| move |why| RestartError::Unwritable { key, place, why };
-        checkpoint.dir.try_out().map_err(unwritable("checkpoint.dir", checkpoint.dir.to_string()))?;
-        let written = files.dir.as_deref().map(|dir| durable::try_out(dir).map_err(unwritable("files.dir", dir.display().to_string())));
+        let unwritable =
+            |key, place: String| move |why| RestartError::Unwritable { key, place, why };
+        checkpoint
+            .dir
+            .try_out()
+            .map_err(unwritable("checkpoint.dir", checkpoint.dir.to_string()))?;
+        let written = files.dir.as_deref().map(|dir| {
+            durable::try_out(dir).map_err(unwritable("files.dir", dir.display().to_string()))
+        });
         written.transpose().map(|_| ())
     }
 }
@@ -224,7 +250,15 @@ impl Survey<'_> {
                 Ok(_) | Err(_) => Err(Unsettled::Moved),
             }
         };
-        sink::open(config, &campaign.features, sources.checkpoints, now, (*trouble).clone(), manner, settle)
+        sink::open(
+            config,
+            &campaign.features,
+            sources.checkpoints,
+            now,
+            (*trouble).clone(),
+            manner,
+            settle,
+        )
     }
 }
 
@@ -237,7 +271,11 @@ impl Start<'_> {
             Way::Anew(starts) => {
                 // In this order: without its checkpoints the job would repeat its epochs, but
                 // checkpoints without their epochs are of no use.
-                let verified = Checkpoints::open(&config.checkpoint.dir.below(VERIFIED), &config.job, sources.checkpoints.fingerprint().clone())?;
+                let verified = Checkpoints::open(
+                    &config.checkpoint.dir.below(VERIFIED),
+                    &config.job,
+                    sources.checkpoints.fingerprint().clone(),
+                )?;
                 for of_job in [sources.checkpoints, &verified] {
                     for forgotten in [of_job.of(sink.history()?.identity), of_job.unnamed()] {
                         forgotten.erase_before(u64::MAX)?;
@@ -257,7 +295,11 @@ impl Start<'_> {
             sink.lose(&losses)?;
             for loss in &losses {
                 let told = loss.told(sources.kafka.topic_name(loss.topic));
-                tracing::warn!(epoch = loss.epoch, "Retention has removed {told}, which are not read: that is accepted, and recorded.");
+                tracing::warn!(
+                    epoch = loss.epoch,
+                    "Retention has removed {told}, which are not read: that is accepted, and \
+                     recorded."
+                );
             }
         }
         apply(sink.as_mut(), &campaign.settings)?;
@@ -266,8 +308,15 @@ impl Start<'_> {
         }
         match sink.progress().epoch {
             epoch if restart.changes => {
-                let anew = restart.plan.former().is_some_and(|former| changes_results(former, &campaign.settings));
-                let what = if anew { "all results are computed anew from the histories that are kept" } else { "what stands stays as it is" };
+                let anew = restart
+                    .plan
+                    .former()
+                    .is_some_and(|former| changes_results(former, &campaign.settings));
+                let what = if anew {
+                    "all results are computed anew from the histories that are kept"
+                } else {
+                    "what stands stays as it is"
+                };
                 tracing::info!(epoch = epoch + 1, "Other settings are taken over: {what}.");
             }
             0 => tracing::info!(partitions = restart.plan.starts().len(), "The job begins."),
@@ -293,7 +342,10 @@ fn apply(sink: &mut dyn Sink, settings: &Settings) -> Result<(), SinkError> {
     {
         let changes = before.serving_differences(settings).join("; ");
         if !changes.is_empty() {
-            tracing::info!(from = epoch + 1, "From the next epoch on {changes}; those before are computed as they were.");
+            tracing::info!(
+                from = epoch + 1,
+                "From the next epoch on {changes}; those before are computed as they were."
+            );
         }
     }
     Ok(())

@@ -1,12 +1,15 @@
-//! Everything once more from the topics, beside the job that runs: with the epochs as they were recorded the same digests must come out, and the rows
-//! that the tables have. With `--since` the epochs that an earlier verification has found in order are not computed again: it has left the state after
-//! them and the rows that the tables then had, which are compared as all others. Or a checkpoint of the job is begun at, of which everything before is
-//! taken on trust: a row that was last written before is not compared, until it is written again.
+//! Everything once more from the topics, beside the job that runs: with the epochs as they were
+//! recorded the same digests must come out, and the rows that the tables have. With `--since` the
+//! epochs that an earlier verification has found in order are not computed again: it has left the
+//! state after them and the rows that the tables then had, which are compared as all others. Or a
+//! checkpoint of the job is begun at, of which everything before is taken on trust: a row that was
+//! last written before is not compared, until it is written again.
 //!
 //! Where other settings were taken over, the epochs before are computed with those that they had.
 //!
-//! One transaction sees the recorded epochs and all tables as of the same commit, however far the job goes meanwhile. Thresholds are not taken from
-//! their table but computed again, for recorded watermarks close them where they closed before.
+//! One transaction sees the recorded epochs and all tables as of the same commit, however far the
+//! job goes meanwhile. Thresholds are not taken from their table but computed again, for recorded
+//! watermarks close them where they closed before.
 
 mod error;
 mod lost;
@@ -80,7 +83,8 @@ impl Verdict {
         self.findings.iter().map(|findings| findings.total).sum()
     }
 
-    /// Values and rows that are otherwise than computed again and may be right, because of what is removed.
+    /// Values and rows that are otherwise than computed again and may be right, because of what is
+    /// removed.
     pub fn untold(&self) -> u64 {
         self.findings.iter().map(|findings| findings.untold).sum()
     }
@@ -102,11 +106,16 @@ const SILENCE: Duration = Duration::from_secs(5);
 /// How often a checkpoint is looked for that is not pruned while it is loaded.
 const ATTEMPTS: usize = 5;
 
-/// Verifies the job of this configuration, in this process alone; `since` says where it begins, other than with the first records.
+/// Verifies the job of this configuration, in this process alone; `since` says where it begins,
+/// other than with the first records.
 ///
 /// # Errors
 /// What keeps it from being computed again; that something differs is no error.
-pub fn verify(config: &Config, features: Features, since: Option<Since>) -> Result<Verdict, VerifyError> {
+pub fn verify(
+    config: &Config,
+    features: Features,
+    since: Option<Since>,
+) -> Result<Verdict, VerifyError> {
     let started = Instant::now();
     let config = Config { processes: 1, process: 0, hostfile: None, ..config.clone() };
     let described = described(&config, features, true);
@@ -114,9 +123,14 @@ pub fn verify(config: &Config, features: Features, since: Option<Since>) -> Resu
     let mut attempts = 0..ATTEMPTS;
     loop {
         attempts.next();
-        match ways.open(since).and_then(|opened| compute(&config, described.clone(), &mut ways, opened)) {
+        match ways
+            .open(since)
+            .and_then(|opened| compute(&config, described.clone(), &mut ways, opened))
+        {
             Ok(verdict) => return Ok(Verdict { took: started.elapsed(), ..verdict }),
-            Err(VerifyError::Unusable { object, why }) if since == Some(Since::Oldest) && !attempts.is_empty() => {
+            Err(VerifyError::Unusable { object, why })
+                if since == Some(Since::Oldest) && !attempts.is_empty() =>
+            {
                 tracing::info!("{object} is gone meanwhile, and the next one is begun at: {why}.");
             }
             Err(why) => return Err(ways.advised(why, since)),
@@ -125,19 +139,38 @@ pub fn verify(config: &Config, features: Features, since: Option<Since>) -> Resu
 }
 
 /// Computes from a beginning on, and compares.
-fn compute(config: &Config, mut described: Campaign, ways: &mut Ways<'_>, opened: Opened) -> Result<Verdict, VerifyError> {
+fn compute(
+    config: &Config,
+    mut described: Campaign,
+    ways: &mut Ways<'_>,
+    opened: Opened,
+) -> Result<Verdict, VerifyError> {
     let since = opened.epoch();
     let Opened { basis, mut standing } = opened;
-    // Pieces of the same epoch would be written over those that are there, so this is decided first.
+    // Pieces of the same epoch would be written over those that are there, so this is decided
+    // first.
     let proven = basis.as_ref().filter(|basis| basis.left == Left::Job).and_then(|_| ways.proven());
     if let Some(epoch) = proven {
-        tracing::info!(epoch, "The next one goes on from the verification that is there: it has taken nothing on trust.");
+        tracing::info!(
+            epoch,
+            "The next one goes on from the verification that is there: it has taken nothing on \
+             trust."
+        );
     }
     let unnamed_are_own = ways.unnamed_are_own(&standing);
     let (postgres, gone) = (config.postgres_settings(&described.features), standing.gone());
     serve(&mut described, &standing, &config.job)?;
     let (job, epoch) = (config.job.clone(), standing.last());
-    let mut verdict = Verdict { job, epoch: 0, since, trusted: None, findings: Vec::new(), removed: None, incomplete: None, took: Duration::ZERO };
+    let mut verdict = Verdict {
+        job,
+        epoch: 0,
+        since,
+        trusted: None,
+        findings: Vec::new(),
+        removed: None,
+        incomplete: None,
+        took: Duration::ZERO,
+    };
     let mut progress = Findings::new("progress");
     let mut epochs = Findings::new("epochs");
     check_chain(&standing, &mut epochs);
@@ -149,17 +182,23 @@ fn compute(config: &Config, mut described: Campaign, ways: &mut Ways<'_>, opened
         let mut parts = parts(&standing.applied, since, epoch);
         // The last one is what is configured.
         parts.pop();
-        let first = parts.first().map_or(Ok(described.clone()), |part| part.campaign(&described))?;
-        let mut expected = Expected::new(&stretches::tables(&postgres, &first), standing.kept.clone());
+        let first =
+            parts.first().map_or(Ok(described.clone()), |part| part.campaign(&described))?;
+        let mut expected =
+            Expected::new(&stretches::tables(&postgres, &first), standing.kept.clone());
         if let Some(basis) = &basis {
             let pending = ways.snapshot.pending_after(since, &standing.epochs)?;
             let blocks = basis.rows(&mut expected, pending)?;
-            blocks.into_iter().for_each(|blocks| blocks.compare(&standing.seen.blocks, gone.epochs, &mut epochs));
+            blocks
+                .into_iter()
+                .for_each(|blocks| blocks.compare(&standing.seen.blocks, gone.epochs, &mut epochs));
         }
         verdict.trusted = expected.trusted_through();
         let (mut basis, mut lost, mut campaign) = (basis, None, first);
         for (place, part) in parts.iter().enumerate() {
-            let next = parts.get(place + 1).map_or(Ok(described.clone()), |part| part.campaign(&described))?;
+            let next = parts
+                .get(place + 1)
+                .map_or(Ok(described.clone()), |part| part.campaign(&described))?;
             if let Some(from) = basis.take_if(|basis| basis.epoch() == part.through) {
                 // It ends where the other settings were taken over.
                 let (from, changed) = stretches::change(from, part, &next, &postgres, expected)?;
@@ -167,25 +206,58 @@ fn compute(config: &Config, mut described: Campaign, ways: &mut Ways<'_>, opened
                 continue;
             }
             let memory = Verified::in_memory(&config.job, &part.settings)?;
-            let computing =
-                Computing { config, postgres: stretches::tables(&postgres, &campaign), described: campaign, verified: &memory, basis, leaves: true };
-            let recomputed = computing.run(stretches::take_through(&mut standing, part.through), expected, epochs, lost, false)?;
-            let leaving = recomputed.leaving.ok_or_else(|| VerifyError::Thread("what it comes to cannot be held in memory".to_string()))?;
+            let computing = Computing {
+                config,
+                postgres: stretches::tables(&postgres, &campaign),
+                described: campaign,
+                verified: &memory,
+                basis,
+                leaves: true,
+            };
+            let recomputed = computing.run(
+                stretches::take_through(&mut standing, part.through),
+                expected,
+                epochs,
+                lost,
+                false,
+            )?;
+            let leaving = recomputed.leaving.ok_or_else(|| {
+                VerifyError::Thread("what it comes to cannot be held in memory".to_string())
+            })?;
             let (found, still_lost) = recomputed.checker.into_findings();
             (epochs, lost, campaign) = (found, Some(still_lost), next);
             leaving.keep(part.through);
-            let (from, changed) = stretches::change(memory.at(part.through)?, part, &campaign, &postgres, recomputed.expected)?;
+            let (from, changed) = stretches::change(
+                memory.at(part.through)?,
+                part,
+                &campaign,
+                &postgres,
+                recomputed.expected,
+            )?;
             (basis, expected) = (Some(from), changed);
-            tracing::info!(epoch = part.through + 1, "Other settings were taken over; it is computed on with these.");
+            tracing::info!(
+                epoch = part.through + 1,
+                "Other settings were taken over; it is computed on with these."
+            );
         }
-        let computing = Computing { config, described: campaign, postgres, verified: &ways.verified, basis, leaves: proven.is_none() };
+        let computing = Computing {
+            config,
+            described: campaign,
+            postgres,
+            verified: &ways.verified,
+            basis,
+            leaves: proven.is_none(),
+        };
         let recomputed = computing.run(standing, expected, epochs, lost, true)?;
         let (found, lost) = recomputed.checker.into_findings();
         epochs = found;
         leaving = recomputed.leaving;
         verdict.removed = lost.removed(&names);
         tracing::info!(epoch, since, "Everything is computed again; the tables are read.");
-        verdict.findings = ways.snapshot.compare(recomputed.expected, lost.doubt(&names).as_ref(), |table| tracing::debug!(table, "Compared."))?;
+        verdict.findings =
+            ways.snapshot.compare(recomputed.expected, lost.doubt(&names).as_ref(), |table| {
+                tracing::debug!(table, "Compared.")
+            })?;
     }
     verdict.findings.extend([epochs, progress]);
     // What lacks records is not the state that the job has.
@@ -219,31 +291,55 @@ struct Computing<'a> {
 }
 
 impl Computing<'_> {
-    /// Computes a stretch, with what is lost of those before it; `keeps` the tables for the next verification.
-    fn run(mut self, standing: Standing, expected: Expected, epochs: Findings, before: Option<Lost>, keeps: bool) -> Result<Recomputed, VerifyError> {
+    /// Computes a stretch, with what is lost of those before it; `keeps` the tables for the next
+    /// verification.
+    fn run(
+        mut self,
+        standing: Standing,
+        expected: Expected,
+        epochs: Findings,
+        before: Option<Lost>,
+        keeps: bool,
+    ) -> Result<Recomputed, VerifyError> {
         let Some(last) = standing.epochs.last().cloned() else {
-            let checker = Checker::new(Vec::new(), self.postgres, epochs, before.unwrap_or_default());
+            let checker =
+                Checker::new(Vec::new(), self.postgres, epochs, before.unwrap_or_default());
             return Ok(Recomputed { expected, checker, leaving: None });
         };
         let cluster = Cluster::alone(self.config);
-        let kafka = KafkaSettings { topic_ids: standing.topic_ids, losses: standing.losses.clone(), ..self.config.kafka_settings() };
+        let kafka = KafkaSettings {
+            topic_ids: standing.topic_ids,
+            losses: standing.losses.clone(),
+            ..self.config.kafka_settings()
+        };
         kafka.topic_ids.compare(&topics::ids(&kafka), &kafka.topics).map_err(KafkaError::from)?;
         let compacted = Compacted::default();
         compacted.look(&kafka);
-        let (stretch, lost) = reading::stretch(&self.config.job, &kafka, &standing, self.basis.as_ref(), compacted.topics())?;
+        let (stretch, lost) = reading::stretch(
+            &self.config.job,
+            &kafka,
+            &standing,
+            self.basis.as_ref(),
+            compacted.topics(),
+        )?;
         let lost = before.unwrap_or(lost);
-        let (resumption, leaving) = self.verified.resumption(self.basis.as_ref(), self.config.workers, self.leaves);
+        let (resumption, leaving) =
+            self.verified.resumption(self.basis.as_ref(), self.config.workers, self.leaves);
         let settings = Arc::make_mut(&mut self.described.settings);
         (settings.emit.profiled, settings.emit.snapshots) = (true, leaving.is_some());
         let (control, failure) = (Control::default(), First::<HistoryError>::default());
         control.committed.store(resumption.after(), Ordering::Release);
         let sight = Sight::new(&kafka.brokers, failure.teller());
         let (to_fold, results) = bounded(AHEAD as usize + 1);
-        let mut gather = Gather::new(self.described.clone(), control.clone(), to_fold, failure.teller());
+        let mut gather =
+            Gather::new(self.described.clone(), control.clone(), to_fold, failure.teller());
         if let Some(basis) = &self.basis {
             gather = gather.after(&basis.common).changing(basis.changed.clone());
         }
-        let recorded = standing.epochs.iter().map(|epoch| (epoch.epoch, epoch.offsets.as_slice(), epoch.watermark));
+        let recorded = standing
+            .epochs
+            .iter()
+            .map(|epoch| (epoch.epoch, epoch.offsets.as_slice(), epoch.watermark));
         let mut replayed = Replayed::each(recorded, standing.erasures.iter().copied());
         if let (Some(leaving), Some(replayed)) = (&leaving, replayed.last_mut()) {
             gather = leaving.gathering(gather, &last);
@@ -271,13 +367,20 @@ impl Computing<'_> {
             read: Arc::new(|_| ()),
             resumption: Some(resumption),
         };
-        let decided = Decided { stretch, epochs: replayed, receive: Box::new(move |delivery| gather.receive(delivery)) };
-        // The thread that folds is not waited for after a failure: nothing says that its epochs have an end then.
+        let decided = Decided {
+            stretch,
+            epochs: replayed,
+            receive: Box::new(move |delivery| gather.receive(delivery)),
+        };
+        // The thread that folds is not waited for after a failure: nothing says that its epochs
+        // have an end then.
         history.run(&cluster, Some(decided)).map_err(|error| match error {
             HistoryError::Load(error) => VerifyError::from(error),
             other => VerifyError::from(other),
         })?;
-        let folded = folding.join().map_err(|_| VerifyError::Thread("it ended before its time".to_string()))?;
+        let folded = folding
+            .join()
+            .map_err(|_| VerifyError::Thread("it ended before its time".to_string()))?;
         let (expected, checker) = folded.map_err(HistoryError::from)??;
         leaving.iter().for_each(|leaving| match keeps {
             true => leaving.hand(last.epoch, &expected, &blocks),
@@ -287,12 +390,13 @@ impl Computing<'_> {
     }
 }
 
-/// Gives the dataflow what served in each epoch, whatever is configured by now; anything else must be
-/// as it was.
+/// Gives the dataflow what served in each epoch, whatever is configured by now; anything else must
+/// be as it was.
 fn serve(described: &mut Campaign, standing: &Standing, job: &str) -> Result<(), VerifyError> {
     let last = standing.last();
     let Some(applied) = standing.applied.at(last) else { return Ok(()) };
-    let differences = Fingerprint::of(&applied.settings).differences(&Fingerprint::of(&described.settings));
+    let differences =
+        Fingerprint::of(&applied.settings).differences(&Fingerprint::of(&described.settings));
     if !differences.is_empty() {
         return Err(VerifyError::Configured { job: job.to_string(), differences });
     }
@@ -324,10 +428,16 @@ impl Fold {
                 failure.teller::<Panicked>().tell(panicked.clone());
             })
         };
-        std::thread::Builder::new().name("fold".to_string()).spawn(fold).map_err(|error| VerifyError::Thread(error.to_string()))
+        std::thread::Builder::new()
+            .name("fold".to_string())
+            .spawn(fold)
+            .map_err(|error| VerifyError::Thread(error.to_string()))
     }
 
-    fn run(mut self, results: &Receiver<Box<EpochResults>>) -> Result<(Expected, Checker), PostgresError> {
+    fn run(
+        mut self,
+        results: &Receiver<Box<EpochResults>>,
+    ) -> Result<(Expected, Checker), PostgresError> {
         let mut progress = Progress::start("verifying", Unit::Epochs, self.last);
         let mut failed = None;
         let mut warned = false;
@@ -346,7 +456,9 @@ impl Fold {
                     progress.set(results.epoch);
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    if let Some(trouble) = self.sight.trouble().filter(|_| !std::mem::replace(&mut warned, true)) {
+                    if let Some(trouble) =
+                        self.sight.trouble().filter(|_| !std::mem::replace(&mut warned, true))
+                    {
                         tracing::warn!("The broker is away; it is waited for: {trouble}.");
                     }
                 }

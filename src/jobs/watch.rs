@@ -1,4 +1,5 @@
-//! Watching over a running job: shows where it stands, drains it when it cannot go on, and gives up what hangs.
+//! Watching over a running job: shows where it stands, drains it when it cannot go on, and gives up
+//! what hangs.
 
 use super::ending::{Drained, Ending};
 use super::live::Control;
@@ -26,10 +27,12 @@ const LOOK: Duration = Duration::from_millis(100);
 /// How long a drain may take before the process ends without it.
 const DRAIN: Duration = Duration::from_secs(9);
 
-/// How long a drain waits for processes that have not found each other yet: they try it once a second.
+/// How long a drain waits for processes that have not found each other yet: they try it once a
+/// second.
 const CONNECTING: Duration = Duration::from_secs(3);
 
-/// How long a worker may give no sign of life: an epoch that was cut does not reach the sink, or the first worker is not heard of.
+/// How long a worker may give no sign of life: an epoch that was cut does not reach the sink, or
+/// the first worker is not heard of.
 const HUNG: Duration = Duration::from_secs(30);
 
 /// What is watched.
@@ -129,7 +132,9 @@ impl Seen {
         match self.phase {
             Phase::Starting => Step::End(Drained::Unread),
             Phase::Repeating => Step::End(Drained::Repeating),
-            Phase::Connecting if self.failed || drained > CONNECTING => Step::End(Drained::Unconnected),
+            Phase::Connecting if self.failed || drained > CONNECTING => {
+                Step::End(Drained::Unconnected)
+            }
             Phase::Connecting | Phase::Running => match self.draining {
                 None => Step::Drain,
                 Some(since) if since <= DRAIN => Step::Watch,
@@ -140,7 +145,8 @@ impl Seen {
     }
 }
 
-/// Watches until the job is over, which closes `over`, or until it is not waited for any longer; says how a drain has ended, if it was one.
+/// Watches until the job is over, which closes `over`, or until it is not waited for any longer;
+/// says how a drain has ended, if it was one.
 pub fn watch(watched: &Watched, over: &Receiver<()>) -> Drained {
     let mut draining: Option<Instant> = None;
     let mut stalling = Stalling::new();
@@ -149,13 +155,21 @@ pub fn watch(watched: &Watched, over: &Receiver<()>) -> Drained {
         let is_over = over.recv_timeout(LOOK) != Err(RecvTimeoutError::Timeout);
         watched.hear();
         if is_over {
-            return if watched.begun.load(Ordering::Acquire) { Drained::Finished } else { Drained::Unread };
+            return if watched.begun.load(Ordering::Acquire) {
+                Drained::Finished
+            } else {
+                Drained::Unread
+            };
         }
         let partitions = watched.sight.partitions();
-        let silent = beats.waited(watched.control.beat.load(Ordering::Acquire), watched.control.is_listening.load(Ordering::Acquire));
+        let silent = beats.waited(
+            watched.control.beat.load(Ordering::Acquire),
+            watched.control.is_listening.load(Ordering::Acquire),
+        );
         let stalled = watched.status.look(stalling.look(watched, &partitions, silent));
         watched.show(&partitions, draining.is_some(), stalled);
-        let hung = gathered.waited(watched.control.gathered.load(Ordering::Acquire), watched.has_ungathered());
+        let hung = gathered
+            .waited(watched.control.gathered.load(Ordering::Acquire), watched.has_ungathered());
         let failed = watched.ending.has_failed();
         let seen = Seen {
             phase: watched.phase(failed),
@@ -163,7 +177,11 @@ pub fn watch(watched: &Watched, over: &Receiver<()>) -> Drained {
             asked: watched.control.drain.load(Ordering::Acquire),
             draining: draining.map(|since| since.elapsed()),
             uncommitted: watched.has_uncommitted(),
-            silent: if watched.control.changes.load(Ordering::Acquire) { Duration::ZERO } else { hung.max(silent) },
+            silent: if watched.control.changes.load(Ordering::Acquire) {
+                Duration::ZERO
+            } else {
+                hung.max(silent)
+            },
         };
         match seen.step() {
             Step::Watch => {}
@@ -200,21 +218,31 @@ impl Watched {
         self.control.cut.load(Ordering::Acquire) > self.control.gathered.load(Ordering::Acquire)
     }
 
-    /// How far the job has come. Only the first process knows which epochs are repeated; on the others one that was asked to drain leaves the end to it,
-    /// but one that failed can bring no epoch to its end as long as they are.
+    /// How far the job has come. Only the first process knows which epochs are repeated; on the
+    /// others one that was asked to drain leaves the end to it, but one that failed can bring no
+    /// epoch to its end as long as they are.
     fn phase(&self, failed: bool) -> Phase {
-        let repeats = || self.control.gathered.load(Ordering::Acquire) < self.control.repeated.load(Ordering::Acquire);
+        let repeats = || {
+            self.control.gathered.load(Ordering::Acquire)
+                < self.control.repeated.load(Ordering::Acquire)
+        };
         match () {
             () if self.connecting.load(Ordering::Acquire) => Phase::Connecting,
             () if !self.begun.load(Ordering::Acquire) => Phase::Starting,
-            () if repeats() || (failed && self.control.repeats.load(Ordering::Acquire)) => Phase::Repeating,
+            () if repeats() || (failed && self.control.repeats.load(Ordering::Acquire)) => {
+                Phase::Repeating
+            }
             () => Phase::Running,
         }
     }
 
     /// Shows where the job stands.
     fn show(&self, partitions: &[PartitionStatus], draining: bool, stalled: Option<State>) {
-        self.status.ends(partitions.iter().map(|p| ((p.topic, p.partition), End { high_watermark: p.high, last_stable: p.end })));
+        self.status.ends(
+            partitions.iter().map(|p| {
+                ((p.topic, p.partition), End { high_watermark: p.high, last_stable: p.end })
+            }),
+        );
         self.status.cut(self.control.cut.load(Ordering::Acquire));
         self.saved.get().into_iter().for_each(|saved| {
             self.status.checkpoint(saved.newest());
@@ -225,7 +253,12 @@ impl Watched {
             _ if draining => State::Draining,
             Some(stalled) => stalled,
             None if partitions.is_empty() => State::Starting,
-            None if partitions.iter().all(|p| p.caught_up || p.lag().is_some_and(|lag| lag < KEPT_UP)) => State::Running,
+            None if partitions
+                .iter()
+                .all(|p| p.caught_up || p.lag().is_some_and(|lag| lag < KEPT_UP)) =>
+            {
+                State::Running
+            }
             None => State::CatchingUp,
         };
         self.status.enter(state);

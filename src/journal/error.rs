@@ -13,7 +13,8 @@ use std::path::PathBuf;
 pub enum JournalError {
     /// Another process has the journal.
     #[error(
-        "job `{job}` runs already: {} has {path}. End that one first; one that hangs must be killed, and its hold on the journal ends with it",
+        "job `{job}` runs already: {} has {path}. End that one first; one that hangs must be \
+         killed, and its hold on the journal ends with it",
         holder.as_ref().map_or("another process".to_string(), |holder| format!("process {holder}"))
     )]
     Held {
@@ -36,7 +37,8 @@ pub enum JournalError {
     },
     /// A line is not what was written.
     #[error(
-        "{path} is damaged from byte {at} on: {why}. Restore it from a copy together with the checkpoints and files; or move it and the files of files.dir \
+        "{path} is damaged from byte {at} on: {why}. Restore it from a copy together with the \
+         checkpoints and files; or move it and the files of files.dir \
          away and start again, which makes everything anew from the topics"
     )]
     Damaged {
@@ -49,7 +51,8 @@ pub enum JournalError {
     },
     /// What is kept of an epoch is not what was written: without it the epoch comes out otherwise.
     #[error(
-        "{path}, records that are kept of an epoch, is damaged from byte {at} on: {why}. Restore it from a copy, or make everything anew from the topics \
+        "{path}, records that are kept of an epoch, is damaged from byte {at} on: {why}. Restore \
+         it from a copy, or make everything anew from the topics \
          with --rebuild"
     )]
     Kept {
@@ -61,7 +64,10 @@ pub enum JournalError {
         why: String,
     },
     /// The journal is of another version of the program.
-    #[error("{path} has format {found}, and this program reads format {FORMAT}: run the version that wrote it")]
+    #[error(
+        "{path} has format {found}, and this program reads format {FORMAT}: run the version that \
+         wrote it"
+    )]
     Format {
         /// The journal.
         path: PathBuf,
@@ -73,7 +79,8 @@ pub enum JournalError {
     Remade(#[from] Remade),
     /// Another sink than before.
     #[error(
-        "{path} was begun {} files.dir, and now it is {}: the files would lack epochs. Configure the job as before, or make everything anew from the \
+        "{path} was begun {} files.dir, and now it is {}: the files would lack epochs. Configure \
+         the job as before, or make everything anew from the \
          topics with --rebuild",
         if *before { "with" } else { "without" },
         if *before { "not set" } else { "set" }
@@ -85,7 +92,10 @@ pub enum JournalError {
         before: bool,
     },
     /// Another instance of the job has taken over.
-    #[error("job `{job}` was taken over by another instance (its incarnation is {current}, ours was {own}); nothing more is written here")]
+    #[error(
+        "job `{job}` was taken over by another instance (its incarnation is {current}, ours was \
+         {own}); nothing more is written here"
+    )]
     Fenced {
         /// The job.
         job: String,
@@ -95,13 +105,19 @@ pub enum JournalError {
         current: i64,
     },
     /// The journal was changed by nobody who may.
-    #[error("{path} was changed or removed while the job ran; start the job again, from a copy of it where it is gone")]
+    #[error(
+        "{path} was changed or removed while the job ran; start the job again, from a copy of it \
+         where it is gone"
+    )]
     Changed {
         /// The journal.
         path: PathBuf,
     },
     /// The epoch does not follow the recorded one.
-    #[error("epoch {epoch} of job `{job}` cannot be committed after epoch {recorded}: those between are missing")]
+    #[error(
+        "epoch {epoch} of job `{job}` cannot be committed after epoch {recorded}: those between \
+         are missing"
+    )]
     Gap {
         /// The job.
         job: String,
@@ -111,7 +127,10 @@ pub enum JournalError {
         recorded: u64,
     },
     /// A published threshold would change.
-    #[error("the threshold of day {day} (days since 1970) is published as {published}, and would now be {now}; it is never reopened")]
+    #[error(
+        "the threshold of day {day} (days since 1970) is published as {published}, and would now \
+         be {now}; it is never reopened"
+    )]
     Threshold {
         /// The day.
         day: i32,
@@ -121,7 +140,10 @@ pub enum JournalError {
         now: u64,
     },
     /// An epoch is longer than a line can be.
-    #[error("epoch {epoch} would take {bytes} bytes in {path}, and a line has at most 4 GiB; lower epoch.max_events")]
+    #[error(
+        "epoch {epoch} would take {bytes} bytes in {path}, and a line has at most 4 GiB; lower \
+         epoch.max_events"
+    )]
     TooLong {
         /// The epoch.
         epoch: u64,
@@ -131,7 +153,10 @@ pub enum JournalError {
         bytes: usize,
     },
     /// A recorded epoch cannot be used.
-    #[error("epoch {epoch} in {path} cannot be used: {why}. Configure the job as before, or make everything anew from the topics with --rebuild")]
+    #[error(
+        "epoch {epoch} in {path} cannot be used: {why}. Configure the job as before, or make \
+         everything anew from the topics with --rebuild"
+    )]
     Recorded {
         /// The epoch; 0: where the job began.
         epoch: u64,
@@ -149,10 +174,20 @@ pub enum JournalError {
 }
 
 impl JournalError {
-    /// Whether there was no room, or nothing may be written for now: the same may succeed once somebody has seen to it.
+    /// Whether there was no room, or nothing may be written for now: the same may succeed once
+    /// somebody has seen to it.
     pub fn is_full(&self) -> bool {
-        let (JournalError::Io { source, .. } | JournalError::Changes(ChangesError::Io { source, .. })) = self else { return false };
-        matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::ReadOnlyFilesystem)
+        let (JournalError::Io { source, .. }
+        | JournalError::Changes(ChangesError::Io { source, .. })) = self
+        else {
+            return false;
+        };
+        matches!(
+            source.kind(),
+            io::ErrorKind::StorageFull
+                | io::ErrorKind::QuotaExceeded
+                | io::ErrorKind::ReadOnlyFilesystem
+        )
     }
 
     /// Whose fault it is.

@@ -1,4 +1,5 @@
-//! Kept records beside a journal: a file an epoch that has any, which lies on the disk before the epoch's line does.
+//! Kept records beside a journal: a file an epoch that has any, which lies on the disk before the
+//! epoch's line does.
 //!
 //! ```text
 //! <checkpoint.dir>/<job>/kept/00000000000000000007-0123456789abcdef     of each run of records a line of JSON, with its length and checksum, and then its bytes
@@ -30,19 +31,26 @@ struct Line {
     crc32: u32,
 }
 
-/// The files of a history of a job. A journal that takes the place of another one finds none of that one's: they would be other records.
+/// The files of a history of a job. A journal that takes the place of another one finds none of
+/// that one's: they would be other records.
 #[derive(Clone, Debug)]
 pub struct KeptFiles {
     folder: PathBuf,
     topics: TopicNames,
-    /// The first digits of the history's identity, which stand in the names; none in those of before they did.
+    /// The first digits of the history's identity, which stand in the names; none in those of
+    /// before they did.
     history: Option<String>,
 }
 
 impl KeptFiles {
-    /// In the job's folder, of topics with these names; of the history with this identity, and of before names had one.
+    /// In the job's folder, of topics with these names; of the history with this identity, and of
+    /// before names had one.
     pub fn new(folder: &Path, topics: TopicNames, identity: Option<Link>) -> Self {
-        KeptFiles { folder: folder.join(FOLDER), topics, history: identity.map(|identity| identity.short()) }
+        KeptFiles {
+            folder: folder.join(FOLDER),
+            topics,
+            history: identity.map(|identity| identity.short()),
+        }
     }
 
     /// Those of another history of the job.
@@ -61,12 +69,14 @@ impl KeptFiles {
         self.folder.join(format!("{epoch:020}"))
     }
 
-    /// The epoch in a file's name; none where it was written by half, and nothing where it is another history's.
+    /// The epoch in a file's name; none where it was written by half, and nothing where it is
+    /// another history's.
     fn epoch_of(&self, name: &str) -> Option<Option<u64>> {
         if name.ends_with(durable::TEMPORARY) {
             return Some(None);
         }
-        let (digits, history) = name.split_once('-').map_or((name, None), |(digits, history)| (digits, Some(history)));
+        let (digits, history) =
+            name.split_once('-').map_or((name, None), |(digits, history)| (digits, Some(history)));
         let is_own = history.is_none_or(|history| self.history.as_deref() == Some(history));
         digits.parse().ok().filter(|_| is_own).map(Some)
     }
@@ -79,7 +89,14 @@ impl KeptFiles {
         let mut content = Vec::new();
         for Kept { topic, partition, from, until, records } in kept {
             let topic = self.topics[*topic as usize].clone();
-            let line = Line { topic, partition: *partition, first: *from, next: *until, bytes: records.len(), crc32: crc32fast::hash(records) };
+            let line = Line {
+                topic,
+                partition: *partition,
+                first: *from,
+                next: *until,
+                bytes: records.len(),
+                crc32: crc32fast::hash(records),
+            };
             content.extend(serde_json::to_vec(&line).expect("texts and numbers always are JSON"));
             content.push(b'\n');
             content.extend_from_slice(records);
@@ -88,7 +105,8 @@ impl KeptFiles {
         durable::replace(&path, &content).map_err(failed(&path, "written"))
     }
 
-    /// Removes the files of epochs that are `gone`, and what an instance that died while it wrote has left.
+    /// Removes the files of epochs that are `gone`, and what an instance that died while it wrote
+    /// has left.
     ///
     /// # Errors
     /// [`JournalError::Io`].
@@ -116,13 +134,19 @@ impl KeptFiles {
     /// Every file, with its epoch; of a temporary one without.
     fn there(&self) -> Result<Vec<(Option<u64>, PathBuf)>, JournalError> {
         let failed = || failed(&self.folder, "listed");
-        let Some(entries) = durable::present(fs::read_dir(&self.folder)).map_err(failed())? else { return Ok(Vec::new()) };
+        let Some(entries) = durable::present(fs::read_dir(&self.folder)).map_err(failed())? else {
+            return Ok(Vec::new());
+        };
         let entries: Vec<_> = entries.collect::<io::Result<_>>().map_err(failed())?;
-        Ok(entries.into_iter().filter_map(|entry| Some((self.epoch_of(entry.file_name().to_str()?)?, entry.path()))).collect())
+        Ok(entries
+            .into_iter()
+            .filter_map(|entry| Some((self.epoch_of(entry.file_name().to_str()?)?, entry.path())))
+            .collect())
     }
 
     fn epochs(&self) -> Result<Vec<u64>, JournalError> {
-        let mut epochs: Vec<u64> = self.there()?.into_iter().filter_map(|(epoch, _)| epoch).collect();
+        let mut epochs: Vec<u64> =
+            self.there()?.into_iter().filter_map(|(epoch, _)| epoch).collect();
         epochs.sort_unstable();
         epochs.dedup();
         Ok(epochs)
@@ -130,7 +154,9 @@ impl KeptFiles {
 
     fn content(&self, epoch: u64) -> Result<Option<(PathBuf, Vec<u8>)>, JournalError> {
         for path in [self.path(epoch), self.unnamed(epoch)] {
-            if let Some(content) = durable::present(fs::read(&path)).map_err(failed(&path, "read"))? {
+            if let Some(content) =
+                durable::present(fs::read(&path)).map_err(failed(&path, "read"))?
+            {
                 return Ok(Some((path, content)));
             }
         }
@@ -144,10 +170,17 @@ impl KeptFiles {
         let mut rest = content.as_slice();
         while !rest.is_empty() {
             let at = content.len() - rest.len();
-            let damaged = |why: &str| JournalError::Kept { path: path.clone(), at, why: why.to_string() };
-            let end = rest.iter().position(|byte| *byte == b'\n').ok_or_else(|| damaged("a line has no end"))?;
-            let line: Line = serde_json::from_slice(&rest[..end]).map_err(|error| damaged(&format!("a line cannot be read: {error}")))?;
-            let (records, after) = rest[end + 1..].split_at_checked(line.bytes).ok_or_else(|| damaged("records are missing"))?;
+            let damaged =
+                |why: &str| JournalError::Kept { path: path.clone(), at, why: why.to_string() };
+            let end = rest
+                .iter()
+                .position(|byte| *byte == b'\n')
+                .ok_or_else(|| damaged("a line has no end"))?;
+            let line: Line = serde_json::from_slice(&rest[..end])
+                .map_err(|error| damaged(&format!("a line cannot be read: {error}")))?;
+            let (records, after) = rest[end + 1..]
+                .split_at_checked(line.bytes)
+                .ok_or_else(|| damaged("records are missing"))?;
             if crc32fast::hash(records) != line.crc32 {
                 return Err(damaged("records are not those that were written"));
             }
@@ -163,7 +196,11 @@ impl KeptFiles {
 }
 
 impl KeptReader for KeptFiles {
-    fn next(&mut self, after: KeptAt, of: &[(Topic, u32)]) -> Result<Vec<(KeptAt, Kept)>, SinkError> {
+    fn next(
+        &mut self,
+        after: KeptAt,
+        of: &[(Topic, u32)],
+    ) -> Result<Vec<(KeptAt, Kept)>, SinkError> {
         for epoch in self.epochs()?.into_iter().filter(|epoch| *epoch >= after.epoch) {
             let mut kept = self.read(epoch)?;
             kept.retain(|(at, _)| *at > after && of.contains(&(at.topic, at.partition)));
@@ -185,7 +222,13 @@ mod tests {
     use super::*;
 
     fn kept(partition: u32, from: u64, until: u64) -> Kept {
-        Kept { topic: Topic::Customers, partition, from, until, records: vec![b'\n'; (until - from) as usize] }
+        Kept {
+            topic: Topic::Customers,
+            partition,
+            from,
+            until,
+            records: vec![b'\n'; (until - from) as usize],
+        }
     }
 
     fn of(folder: &tempfile::TempDir, identity: Option<Link>) -> KeptFiles {
@@ -211,15 +254,20 @@ mod tests {
         }
     }
 
-    const BEGIN: KeptAt = KeptAt { epoch: 0, topic: Topic::Transactions, partition: 0, from: 0, until: 0 };
+    const BEGIN: KeptAt =
+        KeptAt { epoch: 0, topic: Topic::Transactions, partition: 0, from: 0, until: 0 };
 
     #[test]
     fn kept_records_come_back_in_the_order_of_their_epochs() {
         let (_folder, files) = files();
         assert_eq!(read(&files, BEGIN), [kept(0, 5, 9), kept(0, 9, 11)]);
         assert_eq!(read(&files, KeptAt { epoch: 4, ..BEGIN }), [kept(0, 9, 11)]);
-        let all: Vec<(u64, u32, u64, u64)> =
-            files.all_after(2).expect("they are there").iter().map(|at| (at.epoch, at.partition, at.from, at.until)).collect();
+        let all: Vec<(u64, u32, u64, u64)> = files
+            .all_after(2)
+            .expect("they are there")
+            .iter()
+            .map(|at| (at.epoch, at.partition, at.from, at.until))
+            .collect();
         assert_eq!(all, [(3, 0, 5, 9), (3, 1, 0, 0), (5, 0, 9, 11)]);
         assert_eq!(files.all_after(3).expect("they are there").len(), 1);
     }
@@ -231,10 +279,17 @@ mod tests {
         unnamed.write(2, &[kept(0, 2, 5)]).expect("it can be written");
         unnamed.write(3, &[kept(0, 0, 1)]).expect("it can be written");
         other.write(5, &[kept(0, 30, 40)]).expect("it can be written");
-        assert_eq!(read(&files, BEGIN), [kept(0, 2, 5), kept(0, 5, 9), kept(0, 9, 11)], "of before there were names what it has none of");
+        assert_eq!(
+            read(&files, BEGIN),
+            [kept(0, 2, 5), kept(0, 5, 9), kept(0, 9, 11)],
+            "of before there were names what it has none of"
+        );
         assert_eq!(read(&other, BEGIN), [kept(0, 2, 5), kept(0, 0, 1), kept(0, 30, 40)]);
         other.remove(|_| true).expect("they can be removed");
-        assert_eq!((read(&files, BEGIN), read(&other, BEGIN)), (vec![kept(0, 5, 9), kept(0, 9, 11)], vec![]));
+        assert_eq!(
+            (read(&files, BEGIN), read(&other, BEGIN)),
+            (vec![kept(0, 5, 9), kept(0, 9, 11)], vec![])
+        );
     }
 
     #[test]
@@ -257,8 +312,14 @@ mod tests {
             damaged[at] ^= 1;
             fs::write(files.path(3), &damaged).expect("it can be written");
             let told = files.read(3);
-            let unharmed = told.as_ref().is_ok_and(|kept| kept.iter().all(|(_, kept)| kept.records.iter().all(|byte| *byte == b'\n')));
-            assert!(unharmed || matches!(&told, Err(JournalError::Kept { path, .. }) if *path == files.path(3)), "byte {at}");
+            let unharmed = told.as_ref().is_ok_and(|kept| {
+                kept.iter().all(|(_, kept)| kept.records.iter().all(|byte| *byte == b'\n'))
+            });
+            assert!(
+                unharmed
+                    || matches!(&told, Err(JournalError::Kept { path, .. }) if *path == files.path(3)),
+                "byte {at}"
+            );
         }
     }
 }

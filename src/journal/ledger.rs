@@ -11,7 +11,9 @@ use crate::kafka::{TopicIds, TopicNames, topic_named};
 use crate::results::digest_from_hex;
 use crate::sink::applied::AppliedSettings;
 use crate::sink::kept::KeptAt;
-use crate::sink::{History, Loss, Offsets, Positions, Progress, RecordedEpoch, Records, SinkError, offsets_of};
+use crate::sink::{
+    History, Loss, Offsets, Positions, Progress, RecordedEpoch, Records, SinkError, offsets_of,
+};
 use dataflows::event::{CustomerId, Millis};
 use std::path::{Path, PathBuf};
 
@@ -38,7 +40,10 @@ impl Ledger {
     ///
     /// # Errors
     /// It cannot be read or is not what was written, or what [`check`](Ledger::check) finds.
-    pub fn survey(settings: &JournalSettings, files: Option<&ChangeFiles>) -> Result<Ledger, JournalError> {
+    pub fn survey(
+        settings: &JournalSettings,
+        files: Option<&ChangeFiles>,
+    ) -> Result<Ledger, JournalError> {
         let content = log::content(&settings.folder)?.unwrap_or_default();
         let ledger = Ledger::read(settings, &content)?;
         ledger.check(settings, files)?;
@@ -51,24 +56,48 @@ impl Ledger {
     /// [`JournalError::Damaged`], [`JournalError::Format`].
     pub fn read(settings: &JournalSettings, content: &[u8]) -> Result<Ledger, JournalError> {
         let path = log::path_in(&settings.folder);
-        let damaged = |at: usize, why: String| JournalError::Damaged { path: path.clone(), at, why };
-        let lines = split(content).map_err(|at| damaged(at, "a line is not the one that was written".to_string()))?;
+        let damaged =
+            |at: usize, why: String| JournalError::Damaged { path: path.clone(), at, why };
+        let lines = split(content)
+            .map_err(|at| damaged(at, "a line is not the one that was written".to_string()))?;
         let (mut state, mut format, mut files) = (State::default(), None, None);
         for (at, json) in lines.records {
-            if let (None, Some(found)) = (files, format_of(json).filter(|found| !(OLDEST_FORMAT..=FORMAT).contains(found))) {
+            if let (None, Some(found)) =
+                (files, format_of(json).filter(|found| !(OLDEST_FORMAT..=FORMAT).contains(found)))
+            {
                 return Err(JournalError::Format { path, found });
             }
-            let record: Record = serde_json::from_str(json).map_err(|error| damaged(at, format!("a record cannot be read: {error}")))?;
+            let record: Record = serde_json::from_str(json)
+                .map_err(|error| damaged(at, format!("a record cannot be read: {error}")))?;
             match (&record, files) {
-                (Record::Journal { job, files: own, format: of }, None) if *job == settings.job => (files, format) = (Some(*own), Some(*of)),
-                (Record::Journal { job, .. }, None) => return Err(damaged(at, format!("it is the journal of job {job:?}"))),
-                (Record::Journal { .. }, Some(_)) | (_, None) => return Err(damaged(at, "it does not begin as a journal does".to_string())),
+                (Record::Journal { job, files: own, format: of }, None) if *job == settings.job => {
+                    (files, format) = (Some(*own), Some(*of))
+                }
+                (Record::Journal { job, .. }, None) => {
+                    return Err(damaged(at, format!("it is the journal of job {job:?}")));
+                }
+                (Record::Journal { .. }, Some(_)) | (_, None) => {
+                    return Err(damaged(at, "it does not begin as a journal does".to_string()));
+                }
                 _ => {}
             }
             state.apply(record).map_err(|why| damaged(at, why))?;
         }
-        let kept = KeptFiles::new(&settings.folder, settings.topics.clone(), state.history.map(|history| history.identity));
-        Ok(Ledger { job: settings.job.clone(), path, topics: settings.topics.clone(), kept, state, format, files, end: lines.end })
+        let kept = KeptFiles::new(
+            &settings.folder,
+            settings.topics.clone(),
+            state.history.map(|history| history.identity),
+        );
+        Ok(Ledger {
+            job: settings.job.clone(),
+            path,
+            topics: settings.topics.clone(),
+            kept,
+            state,
+            format,
+            files,
+            end: lines.end,
+        })
     }
 
     /// Makes sure that the job of these settings can go on with it.
@@ -76,15 +105,23 @@ impl Ledger {
     /// # Errors
     /// [`JournalError::OtherSink`], [`JournalError::Remade`], or that there are files of another
     /// history, or the file of its last epoch is not the one that was written.
-    pub fn check(&self, settings: &JournalSettings, files: Option<&ChangeFiles>) -> Result<(), JournalError> {
-        if let Some(before) = self.files.filter(|before| *before != files.is_some() && !settings.anew) {
+    pub fn check(
+        &self,
+        settings: &JournalSettings,
+        files: Option<&ChangeFiles>,
+    ) -> Result<(), JournalError> {
+        if let Some(before) =
+            self.files.filter(|before| *before != files.is_some() && !settings.anew)
+        {
             return Err(JournalError::OtherSink { path: self.path.clone(), before });
         }
         self.ids()?.compare(&settings.now, &settings.topics)?;
         let own = self.files.map(|_| self.state.identities());
         files.map(|files| files.check_history(own.as_deref())).transpose()?;
         let last = self.state.epochs.get(&self.state.progress.epoch);
-        if let (Some(files), Some(mark), false) = (files, last.and_then(|epoch| epoch.file), settings.anew) {
+        if let (Some(files), Some(mark), false) =
+            (files, last.and_then(|epoch| epoch.file), settings.anew)
+        {
             files.check(self.state.progress.epoch, mark)?;
         }
         Ok(())
@@ -107,13 +144,21 @@ impl Ledger {
     }
 
     fn positions(&self, epoch: u64, named: &Offsets) -> Result<Positions, JournalError> {
-        offsets_of(named, &self.topics).map_err(|why| JournalError::Recorded { epoch, path: self.path.clone(), why })
+        offsets_of(named, &self.topics).map_err(|why| JournalError::Recorded {
+            epoch,
+            path: self.path.clone(),
+            why,
+        })
     }
 
     fn loss(&self, lost: &Lost) -> Result<Loss, JournalError> {
         let &Lost { epoch, ref topic, partition, first, next } = lost;
         let why = || format!("it has given up offsets of topic `{topic}`, which is not configured");
-        let topic = topic_named(&self.topics, topic).ok_or_else(|| JournalError::Recorded { epoch, path: self.path.clone(), why: why() })?;
+        let topic = topic_named(&self.topics, topic).ok_or_else(|| JournalError::Recorded {
+            epoch,
+            path: self.path.clone(),
+            why: why(),
+        })?;
         Ok(Loss { epoch, topic, partition, first, next })
     }
 
@@ -121,10 +166,19 @@ impl Ledger {
         // Whatever is no digest was refused when it was read.
         let digest = digest_from_hex(&epoch.digest).unwrap_or_default();
         let offsets = self.positions(epoch.epoch, &epoch.offsets)?;
-        let damaged = |why| JournalError::Recorded { epoch: epoch.epoch, path: self.path.clone(), why };
+        let damaged =
+            |why| JournalError::Recorded { epoch: epoch.epoch, path: self.path.clone(), why };
         let topic_ids = TopicIds::of_named(&epoch.topics, &self.topics).map_err(damaged)?;
         let Epoch { watermark, records, chain, .. } = *epoch;
-        Ok(RecordedEpoch { epoch: epoch.epoch, watermark, offsets, digest, records, topic_ids, chain })
+        Ok(RecordedEpoch {
+            epoch: epoch.epoch,
+            watermark,
+            offsets,
+            digest,
+            records,
+            topic_ids,
+            chain,
+        })
     }
 }
 
@@ -165,7 +219,11 @@ impl Records for Ledger {
 
     fn erasures(&mut self, after: u64) -> Result<Vec<(u64, CustomerId, Millis)>, SinkError> {
         let epochs = self.state.epochs.range(after.saturating_add(1)..);
-        Ok(epochs.flat_map(|(&number, epoch)| epoch.erasures.iter().map(move |&(customer, until)| (number, customer, until))).collect())
+        Ok(epochs
+            .flat_map(|(&number, epoch)| {
+                epoch.erasures.iter().map(move |&(customer, until)| (number, customer, until))
+            })
+            .collect())
     }
 
     fn erased(&mut self) -> Result<Vec<(CustomerId, Millis)>, SinkError> {
@@ -191,9 +249,16 @@ fn format_of(json: &str) -> Option<u32> {
 ///
 /// # Errors
 /// It cannot be read, or is not what was written.
-pub fn inspect(folder: &Path, job: &str, topics: &TopicNames) -> Result<Option<(Progress, TopicIds)>, JournalError> {
+pub fn inspect(
+    folder: &Path,
+    job: &str,
+    topics: &TopicNames,
+) -> Result<Option<(Progress, TopicIds)>, JournalError> {
     let Some(content) = log::content(folder)? else { return Ok(None) };
-    let settings = JournalSettings { topics: topics.clone(), ..JournalSettings::new(job, folder.to_path_buf()) };
+    let settings = JournalSettings {
+        topics: topics.clone(),
+        ..JournalSettings::new(job, folder.to_path_buf())
+    };
     let ledger = Ledger::read(&settings, &content)?;
     Ok(Some((ledger.state.progress, ledger.ids()?)))
 }

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 /// Name of the journal in the job's folder.
 const NAME: &str = "journal.log";
 
-/// Name of the file that is locked. It is never removed, for a lock on a file that is gone keeps nobody out.
+/// Name of the file that is locked. It is never removed, for a lock on a file that is gone keeps
+/// nobody out.
 const LOCK: &str = "journal.lock";
 
 /// The journal's file in a folder.
@@ -29,12 +30,14 @@ pub struct Log {
     file: File,
     /// Where this handle's last line ends.
     length: u64,
-    /// Held for as long as this is there; the system lets go of it when the process ends, however that happens.
+    /// Held for as long as this is there; the system lets go of it when the process ends, however
+    /// that happens.
     _lock: File,
 }
 
 impl Log {
-    /// Locks the journal in a folder, for a job, and opens it; makes an empty one where there is none. Also gives what it holds.
+    /// Locks the journal in a folder, for a job, and opens it; makes an empty one where there is
+    /// none. Also gives what it holds.
     ///
     /// # Errors
     /// [`JournalError::Held`], [`JournalError::Io`].
@@ -68,7 +71,10 @@ impl Log {
     /// # Errors
     /// [`JournalError::Io`].
     pub fn cut(&mut self, length: u64) -> Result<(), JournalError> {
-        self.file.set_len(length).and_then(|()| self.file.sync_all()).map_err(failed(&self.path, "cut"))?;
+        self.file
+            .set_len(length)
+            .and_then(|()| self.file.sync_all())
+            .map_err(failed(&self.path, "cut"))?;
         self.length = length;
         Ok(())
     }
@@ -78,14 +84,17 @@ impl Log {
     /// # Errors
     /// [`JournalError::Io`].
     pub fn is_own(&self) -> Result<bool, JournalError> {
-        let there = durable::present(std::fs::metadata(&self.path)).map_err(failed(&self.path, "looked at"))?;
+        let there = durable::present(std::fs::metadata(&self.path))
+            .map_err(failed(&self.path, "looked at"))?;
         let own = self.file.metadata().map_err(failed(&self.path, "looked at"))?;
         let identity = |metadata: &Metadata| (metadata.dev(), metadata.ino());
-        Ok(there.is_some_and(|there| identity(&there) == identity(&own) && there.len() == self.length))
+        Ok(there
+            .is_some_and(|there| identity(&there) == identity(&own) && there.len() == self.length))
     }
 
-    /// Appends lines, and where they are to be `durable` waits until they lie on the disk. False: somebody else has written meanwhile, so the lines
-    /// either were not appended or come after those of another.
+    /// Appends lines, and where they are to be `durable` waits until they lie on the disk. False:
+    /// somebody else has written meanwhile, so the lines either were not appended or come after
+    /// those of another.
     ///
     /// # Errors
     /// [`JournalError::Io`]. What was written by half is cut off again; where that fails too, the file is not this handle's any more.
@@ -108,13 +117,15 @@ impl Log {
         Ok(end == self.length)
     }
 
-    /// Cuts off what was written by half of a line of so many bytes, unless there is more than that.
+    /// Cuts off what was written by half of a line of so many bytes, unless there is more than
+    /// that.
     fn cut_half(&self, longest: u64) {
         let there = self.file.metadata().map_or(u64::MAX, |metadata| metadata.len());
         if there <= self.length + longest
             && let Err(error) = self.file.set_len(self.length).and_then(|()| self.file.sync_all())
         {
-            tracing::warn!(path = %self.path.display(), "What was written by half is not cut off: {error}.");
+            tracing::warn!(path = %self.path.display(), "What was written by half is not cut off: \
+                {error}.");
         }
     }
 
@@ -146,7 +157,10 @@ pub fn content(folder: &Path) -> Result<Option<Vec<u8>>, JournalError> {
 fn remove_temporary(folder: &Path) -> io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let name = entry?.file_name();
-        if name.to_str().is_some_and(|name| name.starts_with(NAME) && name.ends_with(durable::TEMPORARY)) {
+        if name
+            .to_str()
+            .is_some_and(|name| name.starts_with(NAME) && name.ends_with(durable::TEMPORARY))
+        {
             durable::remove(&folder.join(name))?;
         }
     }
@@ -155,9 +169,13 @@ fn remove_temporary(folder: &Path) -> io::Result<()> {
 
 /// Every write goes to the end, wherever that is by then.
 fn open(path: &Path) -> Result<File, JournalError> {
-    let file = durable::private().read(true).append(true).open(path).map_err(failed(path, "opened"))?;
+    let file =
+        durable::private().read(true).append(true).open(path).map_err(failed(path, "opened"))?;
     if let Err(error) = durable::close_to_others(&file) {
-        tracing::warn!("The journal {} can be read by other users, and cannot be closed to them: {error}.", path.display());
+        tracing::warn!(
+            "The journal {} can be read by other users, and cannot be closed to them: {error}.",
+            path.display()
+        );
     }
     Ok(file)
 }
@@ -170,8 +188,15 @@ fn lock(path: &Path, job: &str) -> Result<File, JournalError> {
         Ok(()) => {}
         Err(TryLockError::Error(source)) => return Err(failed(path, "locked")(source)),
         Err(TryLockError::WouldBlock) => {
-            let holder = std::fs::read_to_string(path).ok().map(|text| text.trim().to_string()).filter(|text| !text.is_empty());
-            return Err(JournalError::Held { job: job.to_string(), path: path.to_path_buf(), holder });
+            let holder = std::fs::read_to_string(path)
+                .ok()
+                .map(|text| text.trim().to_string())
+                .filter(|text| !text.is_empty());
+            return Err(JournalError::Held {
+                job: job.to_string(),
+                path: path.to_path_buf(),
+                holder,
+            });
         }
     }
     let mut name_holder = || -> io::Result<()> {

@@ -6,14 +6,17 @@
 //! <checkpoint.dir>/<job>/kept/           what is kept of compacted topics, a file an epoch
 //! ```
 //!
-//! An epoch counts from the moment at which its line lies on the disk; where the changes of each epoch go into a file, that file lies there before.
-//! Lines are only ever appended. The file is written anew where that makes it shorter or something has to go: when the epochs from before the
+//! An epoch counts from the moment at which its line lies on the disk; where the changes of each
+//! epoch go into a file, that file lies there before. Lines are only ever appended. The file is
+//! written anew where that makes it shorter or something has to go: when the epochs from before the
 //! oldest checkpoint are many, when a customer is erased, and when everything is made anew.
 //!
-//! **One writer.** The first instance holds the lock and a second one is refused, where PostgreSQL lets the second one win: a file cannot be put in
-//! place and the journal appended to in one step, so an instance that still went on could write over files of the next one. The lock ends with its
-//! process, however that ends; one that hangs ends itself or is killed by whoever keeps it running. Each start also raises the incarnation. Every
-//! line of an epoch has it, the file is looked at before each write and its end after, and of lines that came from an older incarnation after a
+//! **One writer.** The first instance holds the lock and a second one is refused, where PostgreSQL
+//! lets the second one win: a file cannot be put in place and the journal appended to in one step,
+//! so an instance that still went on could write over files of the next one. The lock ends with its
+//! process, however that ends; one that hangs ends itself or is killed by whoever keeps it running.
+//! Each start also raises the incarnation. Every line of an epoch has it, the file is looked at
+//! before each write and its end after, and of lines that came from an older incarnation after a
 //! newer one has started none counts: even without any lock, two instances would not both go on.
 
 pub mod error;

@@ -4,9 +4,10 @@
 //! 0c9f4a31 000000a7 {"epoch":{"epoch":7,"incarnation":2,"watermark":1709251200000,"offsets":{"transactions":{"0":17}},…}}
 //! ```
 //!
-//! Both numbers are hexadecimal: the length is that of the JSON in bytes, the CRC-32 is over the length and the JSON. No line has a line end or a zero
-//! byte in it. So a line that was written by half is told from one that was changed: it lacks its end, or has the zeros of a block that never came
-//! to the disk.
+//! Both numbers are hexadecimal: the length is that of the JSON in bytes, the CRC-32 is over the
+//! length and the JSON. No line has a line end or a zero byte in it. So a line that was written by
+//! half is told from one that was changed: it lacks its end, or has the zeros of a block that never
+//! came to the disk.
 
 use crate::sink::applied::Applied;
 use crate::sink::{History, Link, Offsets};
@@ -44,9 +45,11 @@ pub enum Record {
     },
     /// Where the job began.
     Starts(Offsets),
-    /// The ids of the topics that the epochs from here on are read from, by the topic's name at the broker.
+    /// The ids of the topics that the epochs from here on are read from, by the topic's name at the
+    /// broker.
     Topics(BTreeMap<String, String>),
-    /// Offsets that the job goes on behind without having read them, from the epoch after these records on.
+    /// Offsets that the job goes on behind without having read them, from the epoch after these
+    /// records on.
     Losses(Vec<Lost>),
     /// Where the chain of the epochs begins.
     History(History),
@@ -86,7 +89,8 @@ pub struct Standing {
     pub pending: i64,
     /// The thresholds that they published.
     pub thresholds: BTreeMap<Day, u64>,
-    /// The customers that were ever erased, each up to an instant: topics may have forgotten it when everything is made anew from them.
+    /// The customers that were ever erased, each up to an instant: topics may have forgotten it
+    /// when everything is made anew from them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub erased: BTreeMap<CustomerId, Millis>,
 }
@@ -125,10 +129,12 @@ pub struct Epoch {
     /// Its file of changes, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<FileMark>,
-    /// Customers that were erased in it, each up to an instant, as long as older files and records may have something of theirs.
+    /// Customers that were erased in it, each up to an instant, as long as older files and records
+    /// may have something of theirs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub erased: Vec<(CustomerId, Millis)>,
-    /// Customers that it has erased, each up to an instant, for whoever repeats it: its records may no longer say so.
+    /// Customers that it has erased, each up to an instant, for whoever repeats it: its records may
+    /// no longer say so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub erasures: Vec<(CustomerId, Millis)>,
     /// Its decisions, as long as they are not known to be published.
@@ -139,7 +145,12 @@ pub struct Epoch {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blanked: Vec<(String, Place)>,
     /// Its rejected records, likewise.
-    #[serde(default, skip_serializing_if = "Vec::is_empty", serialize_with = "write_rejected", deserialize_with = "read_rejected")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        serialize_with = "write_rejected",
+        deserialize_with = "read_rejected"
+    )]
     pub rejected: Vec<Rejected>,
 }
 
@@ -197,7 +208,8 @@ const CHECKED: usize = 9;
 impl Record {
     /// The record's line.
     pub fn to_line(&self) -> Vec<u8> {
-        let json = serde_json::to_string(self).expect("texts, numbers and lists of them always are JSON");
+        let json =
+            serde_json::to_string(self).expect("texts, numbers and lists of them always are JSON");
         let checked = format!("{:08x} {json}\n", json.len());
         let crc32 = crc32fast::hash(checked.trim_end_matches('\n').as_bytes());
         format!("{crc32:08x} {checked}").into_bytes()
@@ -240,13 +252,16 @@ fn whole_line(bytes: &[u8]) -> Option<&str> {
     let (crc32, length) = (number(&head[..CHECKED - 1])?, number(&head[CHECKED..HEAD - 1])?);
     let end = HEAD.checked_add(length as usize)?;
     let checked = bytes.get(CHECKED..end)?;
-    let is_whole = head[CHECKED - 1] == b' ' && bytes.get(end) == Some(&b'\n') && crc32fast::hash(checked) == crc32;
+    let is_whole = head[CHECKED - 1] == b' '
+        && bytes.get(end) == Some(&b'\n')
+        && crc32fast::hash(checked) == crc32;
     std::str::from_utf8(&bytes[HEAD..end]).ok().filter(|_| is_whole)
 }
 
 /// Whether the bytes are a line that was written by half, and nothing follows it.
 fn is_torn(bytes: &[u8]) -> bool {
-    let ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(place, _)| place + 1);
+    let ends =
+        bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(place, _)| place + 1);
     let by_half = bytes.last() != Some(&b'\n') || bytes.contains(&0);
     by_half && !ends.into_iter().any(|end| whole_line(&bytes[end..]).is_some())
 }
@@ -281,7 +296,10 @@ mod tests {
         Record::Epoch(Box::new(Epoch {
             epoch,
             watermark: Some(-1),
-            offsets: Offsets::from([("rewards".to_string(), BTreeMap::from([(0, 7), (10, u64::MAX)]))]),
+            offsets: Offsets::from([(
+                "rewards".to_string(),
+                BTreeMap::from([(0, 7), (10, u64::MAX)]),
+            )]),
             digest: "ab".repeat(32),
             thresholds: BTreeMap::from([(-3, u64::MAX)]),
             file: Some(FileMark { bytes: 5, crc32: u32::MAX }),
@@ -295,11 +313,28 @@ mod tests {
 
     fn all() -> Vec<Record> {
         let starts = Offsets::from([("transactions".to_string(), BTreeMap::from([(0, 17)]))]);
-        let standing = Standing { epoch: 3, pending: -1, thresholds: BTreeMap::from([(19_783, 5)]), erased: BTreeMap::from([(7, i64::MAX)]) };
+        let standing = Standing {
+            epoch: 3,
+            pending: -1,
+            thresholds: BTreeMap::from([(19_783, 5)]),
+            erased: BTreeMap::from([(7, i64::MAX)]),
+        };
         let journal = Record::Journal { format: FORMAT, job: "campaign".to_string(), files: true };
-        let topics = Record::Topics(BTreeMap::from([("transactions".to_string(), "AAAAAAAAAAAAAAAAAAAABQ".to_string())]));
-        let lost = Lost { epoch: 4, topic: "transactions".to_string(), partition: 1, first: 0, next: u64::MAX };
-        let history = Record::History(History { identity: Link::from_hex(&"ef".repeat(32)).expect("a link"), after: 3 });
+        let topics = Record::Topics(BTreeMap::from([(
+            "transactions".to_string(),
+            "AAAAAAAAAAAAAAAAAAAABQ".to_string(),
+        )]));
+        let lost = Lost {
+            epoch: 4,
+            topic: "transactions".to_string(),
+            partition: 1,
+            first: 0,
+            next: u64::MAX,
+        };
+        let history = Record::History(History {
+            identity: Link::from_hex(&"ef".repeat(32)).expect("a link"),
+            after: 3,
+        });
         vec![
             journal,
             Record::Start { incarnation: 2 },
@@ -319,21 +354,35 @@ mod tests {
 
     fn read(bytes: &[u8]) -> Result<(Vec<Record>, usize), usize> {
         let Lines { records, end } = split(bytes)?;
-        Ok((records.into_iter().map(|(_, json)| serde_json::from_str(json).expect("a record")).collect(), end))
+        Ok((
+            records
+                .into_iter()
+                .map(|(_, json)| serde_json::from_str(json).expect("a record"))
+                .collect(),
+            end,
+        ))
     }
 
     #[test]
     fn every_record_reads_back_bit_for_bit() {
         let (records, end) = read(&bytes()).expect("they are whole");
         assert_eq!((records.as_slice(), end), (all().as_slice(), bytes().len()));
-        let Some(Record::Epoch(epoch)) = records.into_iter().nth(7) else { panic!("the eighth is an epoch") };
+        let Some(Record::Epoch(epoch)) = records.into_iter().nth(7) else {
+            panic!("the eighth is an epoch")
+        };
         assert!(epoch.decisions[0].expected_reward.is_sign_negative());
     }
 
     #[test]
     fn a_journal_that_breaks_off_anywhere_loses_only_the_line_in_which_it_does() {
         let bytes = bytes();
-        let whole: Vec<usize> = split(&bytes).expect("it is whole").records.iter().map(|(start, _)| *start).chain([bytes.len()]).collect();
+        let whole: Vec<usize> = split(&bytes)
+            .expect("it is whole")
+            .records
+            .iter()
+            .map(|(start, _)| *start)
+            .chain([bytes.len()])
+            .collect();
         for length in 0..=bytes.len() {
             let end = *whole.iter().rev().find(|end| **end <= length).expect("0 is one");
             assert_eq!(split(&bytes[..length]).map(|lines| lines.end), Ok(end), "{length} bytes");
@@ -355,7 +404,8 @@ mod tests {
     #[test]
     fn whatever_bit_is_flipped_the_line_is_damaged_and_not_cut_off() {
         let bytes = bytes();
-        let starts: Vec<usize> = split(&bytes).expect("it is whole").records.iter().map(|(start, _)| *start).collect();
+        let starts: Vec<usize> =
+            split(&bytes).expect("it is whole").records.iter().map(|(start, _)| *start).collect();
         for place in 0..bytes.len() - 1 {
             let mut damaged = bytes.clone();
             damaged[place] ^= 4;

@@ -11,7 +11,9 @@ use crate::results::EpochResults;
 use crate::sink::applied::AppliedSettings;
 use crate::sink::kept::KeptAt;
 use crate::sink::outbox::{self, Backlog, Stretch};
-use crate::sink::{Commit, History, Loss, Positions, Progress, RecordedEpoch, Records, Sink, SinkError, Trouble};
+use crate::sink::{
+    Commit, History, Loss, Positions, Progress, RecordedEpoch, Records, Sink, SinkError, Trouble,
+};
 use crate::telemetry::stalls::{Cause, Seen};
 use dataflows::event::{CustomerId, Millis, Topic};
 use dataflows::settings::Settings;
@@ -132,7 +134,11 @@ impl Sink for Journal {
                 }
                 outcome => {
                     self.trouble.note(None);
-                    return Ok(Commit { took: started.elapsed(), retries: backoff.tries(), ..outcome? });
+                    return Ok(Commit {
+                        took: started.elapsed(),
+                        retries: backoff.tries(),
+                        ..outcome?
+                    });
                 }
             }
         }

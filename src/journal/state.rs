@@ -38,7 +38,8 @@ pub struct State {
 }
 
 impl State {
-    /// Takes a record in, whose format and job are known to be right. An epoch of an instance that had been taken over when it came does not count.
+    /// Takes a record in, whose format and job are known to be right. An epoch of an instance that
+    /// had been taken over when it came does not count.
     ///
     /// # Errors
     /// Why it cannot follow those before it.
@@ -46,7 +47,10 @@ impl State {
         match record {
             Record::Journal { .. } => {}
             Record::Start { incarnation } if incarnation <= self.progress.incarnation => {
-                return Err(format!("incarnation {incarnation} follows incarnation {}", self.progress.incarnation));
+                return Err(format!(
+                    "incarnation {incarnation} follows incarnation {}",
+                    self.progress.incarnation
+                ));
             }
             Record::Start { incarnation } => self.progress.incarnation = incarnation,
             Record::Starts(offsets) => self.starts = Some(offsets),
@@ -57,16 +61,20 @@ impl State {
                 self.applied.apply(*applied);
             }
             Record::Standing(Standing { epoch, pending, thresholds, erased }) => {
-                (self.progress.epoch, self.pending, self.thresholds, self.erased) = (epoch, pending, thresholds, erased);
+                (self.progress.epoch, self.pending, self.thresholds, self.erased) =
+                    (epoch, pending, thresholds, erased);
             }
-            Record::Epoch(epoch) if epoch.incarnation == self.progress.incarnation => return self.add(*epoch),
+            Record::Epoch(epoch) if epoch.incarnation == self.progress.incarnation => {
+                return self.add(*epoch);
+            }
             Record::Epoch(_) => {}
             Record::Published(epoch) => {
                 // A journal of before the mark moved from where it stood may have lower ones after
                 // higher ones; what is published stays so.
                 self.progress.published = self.progress.published.max(epoch);
                 for (_, epoch) in self.epochs.range_mut(..=epoch) {
-                    (epoch.decisions, epoch.blanked, epoch.rejected) = (Vec::new(), Vec::new(), Vec::new());
+                    (epoch.decisions, epoch.blanked, epoch.rejected) =
+                        (Vec::new(), Vec::new(), Vec::new());
                 }
             }
         }
@@ -78,7 +86,10 @@ impl State {
             return Err(format!("epoch {} follows epoch {}", epoch.epoch, self.progress.epoch));
         }
         if digest_from_hex(&epoch.digest).is_none() {
-            return Err(format!("the digest of epoch {} is not 64 hexadecimal digits", epoch.epoch));
+            return Err(format!(
+                "the digest of epoch {} is not 64 hexadecimal digits",
+                epoch.epoch
+            ));
         }
         self.progress.epoch = epoch.epoch;
         self.pending = epoch.pending;
@@ -106,9 +117,20 @@ impl State {
             }
             (records, stretch.through) = (records + own, epoch.epoch);
             if own > 0 {
-                let letters = epoch.rejected.iter().cloned().map(|rejected| Letter::of(rejected, topics)).collect();
+                let letters = epoch
+                    .rejected
+                    .iter()
+                    .cloned()
+                    .map(|rejected| Letter::of(rejected, topics))
+                    .collect();
                 // What stands of earlier epochs is not here any more, once it is published.
-                let mut owed = Owed { epoch: epoch.epoch, tombstones, again: Vec::new(), decisions: epoch.decisions.clone(), letters };
+                let mut owed = Owed {
+                    epoch: epoch.epoch,
+                    tombstones,
+                    again: Vec::new(),
+                    decisions: epoch.decisions.clone(),
+                    letters,
+                };
                 owed.sort();
                 stretch.epochs.push(owed);
             }
@@ -121,7 +143,9 @@ impl State {
     /// not recorded.
     pub fn backlog(&self, after: u64, through: u64) -> Backlog {
         let epochs = self.epochs.range(after.saturating_add(1)..=through);
-        let records = |epoch: &Epoch| (tombstones(epoch).len() + epoch.decisions.len() + epoch.rejected.len()) as u64;
+        let records = |epoch: &Epoch| {
+            (tombstones(epoch).len() + epoch.decisions.len() + epoch.rejected.len()) as u64
+        };
         Backlog { records: epochs.map(|(_, epoch)| records(epoch)).sum(), oldest: None }
     }
 
@@ -133,7 +157,11 @@ impl State {
 
     /// Forgets the epochs before one, but for what has to be published of them.
     pub fn forget_before(&mut self, epoch: u64) {
-        let held = self.epochs.values().find(|epoch| self.owes(epoch)).map_or(u64::MAX, |epoch| epoch.epoch);
+        let held = self
+            .epochs
+            .values()
+            .find(|epoch| self.owes(epoch))
+            .map_or(u64::MAX, |epoch| epoch.epoch);
         self.epochs = self.epochs.split_off(&epoch.min(held));
     }
 
@@ -158,9 +186,15 @@ impl State {
     pub fn erase(&mut self, through: u64, erased: &[(CustomerId, Millis)]) {
         for (_, epoch) in self.epochs.range_mut(..=through) {
             let own = epoch.epoch == through;
-            let theirs = |rejected: &&mut Rejected| !own && rejected.whose.is_some_and(|whose| whose.is_erased(erased));
+            let theirs = |rejected: &&mut Rejected| {
+                !own && rejected.whose.is_some_and(|whose| whose.is_erased(erased))
+            };
             epoch.rejected.iter_mut().filter(theirs).for_each(Rejected::blank);
-            epoch.decisions.retain(|decision| !erased.iter().any(|(customer, until)| *customer == decision.customer && decision.timestamp <= *until));
+            epoch.decisions.retain(|decision| {
+                !erased.iter().any(|(customer, until)| {
+                    *customer == decision.customer && decision.timestamp <= *until
+                })
+            });
             epoch.erased.retain(|of| !erased.contains(of));
         }
     }
@@ -176,11 +210,20 @@ impl State {
         records.push(Record::Start { incarnation: self.progress.incarnation });
         records.extend(self.former.into_iter().chain(self.history).map(Record::History));
         records.extend(self.starts.clone().map(Record::Starts));
-        records.extend(Some(&self.topics).filter(|topics| !topics.is_empty()).cloned().map(Record::Topics));
+        records.extend(
+            Some(&self.topics).filter(|topics| !topics.is_empty()).cloned().map(Record::Topics),
+        );
         records.extend(self.applied.0.iter().cloned().map(Box::new).map(Record::Applied));
-        records.extend(Some(&self.losses).filter(|losses| !losses.is_empty()).cloned().map(Record::Losses));
+        records.extend(
+            Some(&self.losses).filter(|losses| !losses.is_empty()).cloned().map(Record::Losses),
+        );
         records.push(Record::Standing(self.standing()));
-        let own = |epoch: &Epoch| Record::Epoch(Box::new(Epoch { incarnation: self.progress.incarnation, ..epoch.clone() }));
+        let own = |epoch: &Epoch| {
+            Record::Epoch(Box::new(Epoch {
+                incarnation: self.progress.incarnation,
+                ..epoch.clone()
+            }))
+        };
         records.extend(self.epochs.values().map(own));
         records.push(Record::Published(self.progress.published));
         records
@@ -188,21 +231,35 @@ impl State {
 
     /// What the epochs have left that are no longer here.
     fn standing(&self) -> Standing {
-        let of_kept = |day: &Day| self.epochs.values().any(|epoch| epoch.thresholds.contains_key(day));
-        let thresholds = self.thresholds.iter().filter(|(day, _)| !of_kept(day)).map(|(&day, &value)| (day, value)).collect();
+        let of_kept =
+            |day: &Day| self.epochs.values().any(|epoch| epoch.thresholds.contains_key(day));
+        let thresholds = self
+            .thresholds
+            .iter()
+            .filter(|(day, _)| !of_kept(day))
+            .map(|(&day, &value)| (day, value))
+            .collect();
         let erased = self.erased.clone();
         match self.epochs.first_key_value() {
             // Nobody asks how many waited before an epoch that says how many wait after it.
             Some((&first, _)) => Standing { epoch: first - 1, pending: 0, thresholds, erased },
-            None => Standing { epoch: self.progress.epoch, pending: self.pending, thresholds, erased },
+            None => {
+                Standing { epoch: self.progress.epoch, pending: self.pending, thresholds, erased }
+            }
         }
     }
 }
 
 /// What the topics are to forget because of an epoch that is not published.
 fn tombstones(epoch: &Epoch) -> Vec<Tombstone> {
-    let letters = epoch.blanked.iter().map(|(topic, place)| Tombstone::Letter(topic.clone(), *place));
-    let mut tombstones: Vec<_> = epoch.erasures.iter().map(|(customer, _)| Tombstone::Decisions(*customer)).chain(letters).collect();
+    let letters =
+        epoch.blanked.iter().map(|(topic, place)| Tombstone::Letter(topic.clone(), *place));
+    let mut tombstones: Vec<_> = epoch
+        .erasures
+        .iter()
+        .map(|(customer, _)| Tombstone::Decisions(*customer))
+        .chain(letters)
+        .collect();
     tombstones.sort();
     tombstones.dedup();
     tombstones
@@ -217,13 +274,29 @@ mod tests {
     use dataflows::settings::Settings;
 
     fn decision(customer: CustomerId, timestamp: Millis) -> Decision {
-        Decision { customer, key: 1, decision: "d".to_string(), timestamp, arm: Some(0), propensity: 1.0, ..Decision::default() }
+        Decision {
+            customer,
+            key: 1,
+            decision: "d".to_string(),
+            timestamp,
+            arm: Some(0),
+            propensity: 1.0,
+            ..Decision::default()
+        }
     }
 
     fn epoch(epoch: u64, incarnation: i64) -> Epoch {
         let thresholds = BTreeMap::from([(epoch as Day, 10 * epoch)]);
         let decisions = vec![decision(epoch as i64, 100)];
-        Epoch { epoch, incarnation, digest: "ab".repeat(32), pending: epoch as i64, thresholds, decisions, ..Epoch::default() }
+        Epoch {
+            epoch,
+            incarnation,
+            digest: "ab".repeat(32),
+            pending: epoch as i64,
+            thresholds,
+            decisions,
+            ..Epoch::default()
+        }
     }
 
     fn commit(epoch_number: u64, incarnation: i64) -> Record {
@@ -237,7 +310,10 @@ mod tests {
     }
 
     fn five() -> State {
-        let topics = Record::Topics(BTreeMap::from([("transactions".to_string(), "AAAAAAAAAAAAAAAAAAAABQ".to_string())]));
+        let topics = Record::Topics(BTreeMap::from([(
+            "transactions".to_string(),
+            "AAAAAAAAAAAAAAAAAAAABQ".to_string(),
+        )]));
         let applied = Record::Applied(Box::new(Applied::of(1, &Settings::default())));
         state(
             [Record::Start { incarnation: 1 }, Record::History(History::begin(0)), topics, applied]
@@ -249,7 +325,13 @@ mod tests {
 
     #[test]
     fn an_epoch_of_an_instance_that_was_taken_over_does_not_count() {
-        let taken_over = state([Record::Start { incarnation: 1 }, commit(1, 1), Record::Start { incarnation: 2 }, commit(2, 1), commit(2, 2)]);
+        let taken_over = state([
+            Record::Start { incarnation: 1 },
+            commit(1, 1),
+            Record::Start { incarnation: 2 },
+            commit(2, 1),
+            commit(2, 2),
+        ]);
         assert_eq!((taken_over.progress.epoch, taken_over.epochs[&2].incarnation), (2, 2));
     }
 
@@ -269,11 +351,18 @@ mod tests {
             let again = self::state(state.records("campaign", true));
             assert_eq!(again, state, "without those before {before}");
         }
-        assert_eq!(state.epochs.keys().copied().collect::<Vec<_>>(), [4, 5], "what has to be published stays");
+        assert_eq!(
+            state.epochs.keys().copied().collect::<Vec<_>>(),
+            [4, 5],
+            "what has to be published stays"
+        );
         state.apply(Record::Published(5)).expect("a mark");
         state.forget_before(6);
         let again = self::state(state.records("campaign", true));
-        assert_eq!((again.progress.epoch, again.progress.published, again.pending, again.thresholds.len()), (5, 5, 5, 5));
+        assert_eq!(
+            (again.progress.epoch, again.progress.published, again.pending, again.thresholds.len()),
+            (5, 5, 5, 5)
+        );
         assert!(again.epochs.is_empty());
     }
 
@@ -283,7 +372,12 @@ mod tests {
         let owed = |state: &State| {
             let stretch = state.owed(3, 5, &Topic::ALL.map(|topic| topic.name().to_string()));
             assert_eq!(stretch.through, 5);
-            stretch.epochs.into_iter().flat_map(|owed| owed.decisions).map(|decision| decision.customer).collect::<Vec<_>>()
+            stretch
+                .epochs
+                .into_iter()
+                .flat_map(|owed| owed.decisions)
+                .map(|decision| decision.customer)
+                .collect::<Vec<_>>()
         };
         assert_eq!((owed(&state), state.backlog(3, 5).records), (vec![4, 5], 2));
         state.erase(5, &[(4, 99), (5, 100)]);
@@ -294,32 +388,60 @@ mod tests {
     fn what_was_rejected_of_an_erased_customer_is_published_blank() {
         let rejected = |customer, dated| {
             let (place, whose) = (Place::new(0, 1), Some(Whose { customer, dated }));
-            Rejected { topic: Topic::Rewards, place, reason: Reason::BadReward, detail: "x".to_string(), raw: b"x".to_vec(), whose }
+            Rejected {
+                topic: Topic::Rewards,
+                place,
+                reason: Reason::BadReward,
+                detail: "x".to_string(),
+                raw: b"x".to_vec(),
+                whose,
+            }
         };
         let mut state = five();
         for number in [4, 5] {
-            state.epochs.get_mut(&number).expect("it is there").rejected = vec![rejected(1, 100), rejected(1, 101), rejected(2, Millis::MIN)];
+            state.epochs.get_mut(&number).expect("it is there").rejected =
+                vec![rejected(1, 100), rejected(1, 101), rejected(2, Millis::MIN)];
         }
         state.erase(5, &[(1, 100)]);
-        let blanked = |number| state.epochs[&number].rejected.iter().map(Rejected::is_blanked).collect::<Vec<_>>();
-        assert_eq!((blanked(4), blanked(5)), (vec![true, false, false], vec![false; 3]), "the epoch's own are judged before it is committed");
+        let blanked = |number| {
+            state.epochs[&number].rejected.iter().map(Rejected::is_blanked).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            (blanked(4), blanked(5)),
+            (vec![true, false, false], vec![false; 3]),
+            "the epoch's own are judged before it is committed"
+        );
     }
 
     #[test]
     fn an_erasure_is_owed_until_it_is_published() {
         let mut state = five();
         state.apply(Record::Published(5)).expect("a mark");
-        let erasing = Epoch { erasures: vec![(7, 100), (7, 100)], decisions: Vec::new(), ..epoch(6, 1) };
+        let erasing =
+            Epoch { erasures: vec![(7, 100), (7, 100)], decisions: Vec::new(), ..epoch(6, 1) };
         state.apply(Record::Epoch(Box::new(erasing))).expect("it follows");
         let letter = ("rewards".to_string(), Place::new(1, 2));
-        assert!(state.note_blanked(6, vec![letter.clone()]) && !state.note_blanked(6, vec![letter.clone()]));
+        assert!(
+            state.note_blanked(6, vec![letter.clone()])
+                && !state.note_blanked(6, vec![letter.clone()])
+        );
         let owed = state.owed(5, 6, &Topic::ALL.map(|topic| topic.name().to_string())).epochs;
-        assert_eq!(owed[0].tombstones, [Tombstone::Decisions(7), Tombstone::Letter(letter.0, letter.1)]);
-        assert_eq!((state.backlog(5, 6).records, state.forgettable(7)), (2, 5), "it is kept until then");
+        assert_eq!(
+            owed[0].tombstones,
+            [Tombstone::Decisions(7), Tombstone::Letter(letter.0, letter.1)]
+        );
+        assert_eq!(
+            (state.backlog(5, 6).records, state.forgettable(7)),
+            (2, 5),
+            "it is kept until then"
+        );
         assert_eq!(self::state(state.records("campaign", true)), state);
         state.apply(Record::Published(6)).expect("a mark");
         assert_eq!(state.forgettable(7), 6);
-        assert!(state.epochs[&6].blanked.is_empty() && !state.epochs[&6].erasures.is_empty(), "whoever repeats it needs to know");
+        assert!(
+            state.epochs[&6].blanked.is_empty() && !state.epochs[&6].erasures.is_empty(),
+            "whoever repeats it needs to know"
+        );
     }
 
     #[test]
@@ -327,12 +449,15 @@ mod tests {
         let mut state = State::default();
         for (number, decisions) in (1..).zip([400, 600, 0, 1, 5000, 2]) {
             let decisions = (0..decisions).map(|customer| decision(customer, 1)).collect();
-            state.apply(Record::Epoch(Box::new(Epoch { decisions, ..epoch(number, 0) }))).expect("it follows");
+            state
+                .apply(Record::Epoch(Box::new(Epoch { decisions, ..epoch(number, 0) })))
+                .expect("it follows");
         }
         let (mut at, mut stretches) = (0, Vec::new());
         while at < 6 {
             let stretch = state.owed(at, 6, &Topic::ALL.map(|topic| topic.name().to_string()));
-            stretches.push((stretch.through, stretch.epochs.iter().map(Owed::records).sum::<usize>()));
+            stretches
+                .push((stretch.through, stretch.epochs.iter().map(Owed::records).sum::<usize>()));
             at = stretch.through;
         }
         assert_eq!(stretches, [(3, 1000), (4, 1), (5, 5000), (6, 2)]);

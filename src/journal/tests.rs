@@ -1,4 +1,5 @@
-//! Tests of the journal as a sink: what is committed is found again, by one instance at a time, whatever befell the last one.
+//! Tests of the journal as a sink: what is committed is found again, by one instance at a time,
+//! whatever befell the last one.
 
 mod files;
 
@@ -21,7 +22,8 @@ use std::path::{Path, PathBuf};
 /// The checkpoints of a job, in a folder of a test's folder.
 pub fn checkpoints(folder: &Path) -> Checkpoints {
     let location = Location::Folder(folder.join("checkpoints"));
-    Checkpoints::open(&location, "campaign", Fingerprint::of(&Settings::default())).expect("a store")
+    Checkpoints::open(&location, "campaign", Fingerprint::of(&Settings::default()))
+        .expect("a store")
 }
 
 struct Scene {
@@ -129,12 +131,22 @@ fn save(scene: &Scene, epoch: u64) {
 fn what_is_committed_is_found_again() {
     let scene = Scene::new();
     let mut writer = scene.open();
-    assert_eq!((writer.progress(), writer.starts().unwrap()), (Progress { epoch: 0, incarnation: 1, published: 0 }, None));
+    assert_eq!(
+        (writer.progress(), writer.starts().unwrap()),
+        (Progress { epoch: 0, incarnation: 1, published: 0 }, None)
+    );
     writer.set_starts(&starts()).unwrap();
     let mut rejecting = epoch(3, 30);
     let place = Place::new(2, 7);
     let reason = Reason::BadReward;
-    rejecting.rejected = vec![Rejected { topic: Topic::Rewards, place, reason, detail: "x".to_string(), raw: vec![0, 255], whose: None }];
+    rejecting.rejected = vec![Rejected {
+        topic: Topic::Rewards,
+        place,
+        reason,
+        detail: "x".to_string(),
+        raw: vec![0, 255],
+        whose: None,
+    }];
     for results in [epoch(1, 10), epoch(2, 20), rejecting.clone()] {
         assert_eq!(writer.commit(&results).unwrap().epoch, results.epoch);
     }
@@ -144,14 +156,24 @@ fn what_is_committed_is_found_again() {
 
     let mut writer = scene.open();
     assert_eq!(writer.progress(), Progress { epoch: 3, incarnation: 2, published: 2 });
-    assert_eq!(writer.starts().unwrap(), Some(vec![(Topic::Transactions, 0, 3), (Topic::Rewards, 7, 0)]));
+    assert_eq!(
+        writer.starts().unwrap(),
+        Some(vec![(Topic::Transactions, 0, 3), (Topic::Rewards, 7, 0)])
+    );
     let recorded = writer.recorded_epochs(1).unwrap();
-    let seen: Vec<_> = recorded.iter().map(|r| (r.epoch, r.watermark, r.offsets.clone(), r.digest)).collect();
+    let seen: Vec<_> =
+        recorded.iter().map(|r| (r.epoch, r.watermark, r.offsets.clone(), r.digest)).collect();
     assert_eq!(seen[0], (2, Some(2_000), vec![(Topic::Transactions, 0, 20)], [2; 32]));
     assert_eq!((seen.len(), seen[1].0), (2, 3));
-    let letters = vec![Letter::of(rejecting.rejected[0].clone(), &Topic::ALL.map(|topic| topic.name().to_string()))];
+    let letters = vec![Letter::of(
+        rejecting.rejected[0].clone(),
+        &Topic::ALL.map(|topic| topic.name().to_string()),
+    )];
     let owed = Owed { epoch: 3, decisions: rejecting.decisions, letters, ..Owed::default() };
-    assert_eq!((writer.owed(2, 3), writer.backlog(2, 3).records), (Stretch { epochs: vec![owed], through: 3 }, 2));
+    assert_eq!(
+        (writer.owed(2, 3), writer.backlog(2, 3).records),
+        (Stretch { epochs: vec![owed], through: 3 }, 2)
+    );
 }
 
 #[test]
@@ -161,12 +183,25 @@ fn an_epoch_is_committed_once_and_in_order_and_a_threshold_stays() {
     writer.commit(&epoch(1, 10)).unwrap();
     let before = (fs::read(scene.journal()).unwrap(), fs::read(scene.file(1)).unwrap());
     writer.commit(&epoch(1, 99)).unwrap();
-    assert_eq!((fs::read(scene.journal()).unwrap(), fs::read(scene.file(1)).unwrap()), before, "nothing is written twice");
+    assert_eq!(
+        (fs::read(scene.journal()).unwrap(), fs::read(scene.file(1)).unwrap()),
+        before,
+        "nothing is written twice"
+    );
     let gap = writer.commit(&epoch(3, 30)).expect_err("epoch 2 is missing");
-    assert!(matches!(gap, SinkError::Journal(JournalError::Gap { epoch: 3, recorded: 1, .. })), "{gap}");
+    assert!(
+        matches!(gap, SinkError::Journal(JournalError::Gap { epoch: 3, recorded: 1, .. })),
+        "{gap}"
+    );
     let changed = EpochResults { thresholds: vec![(1, 11)], ..epoch(2, 20) };
     let refused = writer.commit(&changed).expect_err("day 1 is published");
-    assert!(matches!(refused, SinkError::Journal(JournalError::Threshold { day: 1, published: 10, now: 11 })), "{refused}");
+    assert!(
+        matches!(
+            refused,
+            SinkError::Journal(JournalError::Threshold { day: 1, published: 10, now: 11 })
+        ),
+        "{refused}"
+    );
     assert!(!scene.file(2).exists());
     writer.commit(&EpochResults { thresholds: vec![(1, 10)], ..epoch(2, 20) }).unwrap();
 }
@@ -176,7 +211,11 @@ fn a_second_instance_is_refused_for_as_long_as_the_first_lives() {
     let scene = Scene::new();
     let first = scene.open();
     let refused = scene.refused();
-    assert!(refused.contains("runs already") && refused.contains(&format!("process {}", std::process::id())), "{refused}");
+    assert!(
+        refused.contains("runs already")
+            && refused.contains(&format!("process {}", std::process::id())),
+        "{refused}"
+    );
     drop(first);
     let left = scene.folder().join("journal.log.1-2.tmp");
     fs::write(&left, b"half of one").unwrap();
@@ -195,7 +234,10 @@ fn without_a_lock_the_older_instance_sees_the_newer_one_and_writes_no_more() {
     fs::rename(&files, files.with_extension("before")).unwrap();
     let mut newer = scene.open();
     let fenced = older.commit(&epoch(2, 20)).expect_err("it was taken over");
-    assert!(matches!(fenced, SinkError::Journal(JournalError::Fenced { own: 1, current: 2, .. })), "{fenced}");
+    assert!(
+        matches!(fenced, SinkError::Journal(JournalError::Fenced { own: 1, current: 2, .. })),
+        "{fenced}"
+    );
     assert!(!scene.file(2).exists(), "nor a file");
     assert!(older.confirm().is_err() && older.advance(0, 1).is_err());
     newer.confirm().unwrap();
@@ -235,7 +277,10 @@ fn whatever_was_written_by_half_is_cut_off_and_its_epoch_made_anew() {
         assert!(!scene.file(2).exists(), "what is not committed is no result");
         writer.commit(&epoch(2, 27)).unwrap();
         drop(writer);
-        assert_eq!(scene.open().recorded_epochs(1).unwrap()[0].offsets, [(Topic::Transactions, 0, 27)]);
+        assert_eq!(
+            scene.open().recorded_epochs(1).unwrap()[0].offsets,
+            [(Topic::Transactions, 0, 27)]
+        );
         assert_ne!(fs::read(scene.file(2)).unwrap(), file, "the file has the other cut");
     }
 }
@@ -253,7 +298,11 @@ fn damage_is_refused_by_name_and_nothing_is_changed() {
         damaged[place] ^= 1;
         fs::write(scene.journal(), &damaged).unwrap();
         let refused = scene.refused();
-        assert!(refused.contains(&scene.journal().display().to_string()) && refused.contains("is damaged from byte"), "{refused}");
+        assert!(
+            refused.contains(&scene.journal().display().to_string())
+                && refused.contains("is damaged from byte"),
+            "{refused}"
+        );
         assert_eq!(fs::read(scene.journal()).unwrap(), damaged);
         assert!(scene.file(2).exists());
     }
@@ -268,15 +317,23 @@ fn damage_is_refused_by_name_and_nothing_is_changed() {
 fn a_journal_of_another_job_version_or_kind_is_refused() {
     let scene = Scene::new();
     drop(scene.open());
-    let other = Writer::open(scene.settings(), checkpoints(scene.folder.path()), None).err().expect("it had files");
-    assert!(other.to_string().contains("was begun with files.dir, and now it is not set"), "{other}");
+    let other = Writer::open(scene.settings(), checkpoints(scene.folder.path()), None)
+        .err()
+        .expect("it had files");
+    assert!(
+        other.to_string().contains("was begun with files.dir, and now it is not set"),
+        "{other}"
+    );
     let anew = JournalSettings { anew: true, ..scene.settings() };
-    let mut writer = Writer::open(anew, checkpoints(scene.folder.path()), None).expect("everything is made anew");
+    let mut writer = Writer::open(anew, checkpoints(scene.folder.path()), None)
+        .expect("everything is made anew");
     writer.forget(&starts(), &TopicIds::UNKNOWN).unwrap();
     drop(writer);
-    Writer::open(scene.settings(), checkpoints(scene.folder.path()), None).expect("it has none any more");
+    Writer::open(scene.settings(), checkpoints(scene.folder.path()), None)
+        .expect("it has none any more");
 
-    let first = |format, job: &str| Record::Journal { format, job: job.to_string(), files: true }.to_line();
+    let first =
+        |format, job: &str| Record::Journal { format, job: job.to_string(), files: true }.to_line();
     fs::write(scene.journal(), first(9, "campaign")).unwrap();
     assert!(scene.refused().contains("has format 9"));
     fs::write(scene.journal(), first(record::FORMAT, "other")).unwrap();
@@ -328,7 +385,10 @@ fn epochs_that_no_checkpoint_needs_go_and_the_rest_stays() {
     drop(writer);
     let mut writer = scene.open();
     assert_eq!(writer.progress(), Progress { epoch: 7, incarnation: 2, published: 6 });
-    assert_eq!((writer.recorded_epochs(0).unwrap().len(), writer.starts().unwrap().is_some()), (4, true));
+    assert_eq!(
+        (writer.recorded_epochs(0).unwrap().len(), writer.starts().unwrap().is_some()),
+        (4, true)
+    );
     let changed = writer.commit(&EpochResults { thresholds: vec![(1, 11)], ..epoch(8, 80) });
     assert!(changed.is_err(), "a threshold of an epoch that is gone is still published");
 }
@@ -342,7 +402,9 @@ fn what_is_owed_stays_and_does_not_have_the_journal_written_again_and_again() {
     }
     writer.advance(0, 3).unwrap();
     save(&scene, 8);
-    let recorded = |writer: &mut Writer| writer.recorded_epochs(0).unwrap().iter().map(|epoch| epoch.epoch).collect::<Vec<_>>();
+    let recorded = |writer: &mut Writer| {
+        writer.recorded_epochs(0).unwrap().iter().map(|epoch| epoch.epoch).collect::<Vec<_>>()
+    };
     writer.checkpointed(8, 0);
     assert_eq!(recorded(&mut writer), [4, 5, 6, 7, 8, 9]);
     let inode = || std::os::unix::fs::MetadataExt::ino(&fs::metadata(scene.journal()).unwrap());
@@ -351,7 +413,10 @@ fn what_is_owed_stays_and_does_not_have_the_journal_written_again_and_again() {
     assert_eq!(inode(), before, "there is nothing that could go");
     drop(writer);
     let mut writer = scene.open();
-    assert_eq!(writer.owed(3, 9).epochs.iter().map(|owed| owed.epoch).collect::<Vec<_>>(), [4, 5, 6, 7, 8, 9]);
+    assert_eq!(
+        writer.owed(3, 9).epochs.iter().map(|owed| owed.epoch).collect::<Vec<_>>(),
+        [4, 5, 6, 7, 8, 9]
+    );
     writer.advance(3, 9).unwrap();
     writer.checkpointed(10, 0);
     assert_eq!(recorded(&mut writer), [8, 9]);
@@ -366,7 +431,10 @@ fn one_hand_commits_while_the_other_publishes() {
     journal.commit(&epoch(2, 20)).unwrap();
     outbox.confirm(1).unwrap();
     let stretch = outbox.owed(0, 2).unwrap();
-    assert_eq!((stretch.epochs.len(), stretch.through, outbox.backlog(0, 2).unwrap().records), (2, 2, 2));
+    assert_eq!(
+        (stretch.epochs.len(), stretch.through, outbox.backlog(0, 2).unwrap().records),
+        (2, 2, 2)
+    );
     assert_eq!((outbox.advance(0, 1).unwrap(), journal.progress().published), (1, 1));
     journal.commit(&epoch(3, 30)).unwrap();
     assert_eq!((journal.job(), outbox.backlog(1, 3).unwrap().records), ("campaign", 2));
@@ -416,7 +484,13 @@ fn an_erasure_that_was_interrupted_is_carried_out_at_the_next_start() {
     let mut writer = scene.open();
     assert!(!fs::read_to_string(scene.file(1)).unwrap().contains("\"d-1\""));
     assert!(fs::read_to_string(scene.file(2)).unwrap().contains("\"d-2\""));
-    let decided: Vec<i64> = writer.owed(0, 3).epochs.iter().flat_map(|owed| &owed.decisions).map(|decision| decision.customer).collect();
+    let decided: Vec<i64> = writer
+        .owed(0, 3)
+        .epochs
+        .iter()
+        .flat_map(|owed| &owed.decisions)
+        .map(|decision| decision.customer)
+        .collect();
     assert_eq!(decided, [2], "nor is it published");
     let journal = fs::read_to_string(scene.journal()).unwrap();
     assert!(!journal.contains("erased") && !journal.contains("\"d-1\""), "{journal}");
@@ -429,7 +503,12 @@ fn whoever_only_looks_disturbs_nobody() {
     assert_eq!(inspect(&scene.folder(), "campaign", &scene.settings().topics).unwrap(), None);
     let mut writer = scene.open();
     writer.commit(&epoch(1, 10)).unwrap();
-    assert_eq!(inspect(&scene.folder(), "campaign", &scene.settings().topics).unwrap().map(|(progress, _)| progress.epoch), Some(1));
+    assert_eq!(
+        inspect(&scene.folder(), "campaign", &scene.settings().topics)
+            .unwrap()
+            .map(|(progress, _)| progress.epoch),
+        Some(1)
+    );
     writer.commit(&epoch(2, 20)).unwrap();
 }
 
@@ -438,10 +517,19 @@ fn jobs_of_two_names_share_nothing_in_the_same_folders() {
     let scene = Scene::new();
     let other_folder = scene.folder.path().join("checkpoints/other");
     let location = Location::Folder(scene.folder.path().join("checkpoints"));
-    let of_other = Checkpoints::open(&location, "other", Fingerprint::of(&Settings::default())).expect("a store");
+    let of_other = Checkpoints::open(&location, "other", Fingerprint::of(&Settings::default()))
+        .expect("a store");
     let other = || {
-        let files = ChangeFiles::new(&scene.folder.path().join("files"), PostgresSettings::new("", "other"));
-        Writer::open(JournalSettings::new("other", other_folder.clone()), of_other.clone(), Some(files)).expect("a writer")
+        let files = ChangeFiles::new(
+            &scene.folder.path().join("files"),
+            PostgresSettings::new("", "other"),
+        );
+        Writer::open(
+            JournalSettings::new("other", other_folder.clone()),
+            of_other.clone(),
+            Some(files),
+        )
+        .expect("a writer")
     };
     let mut first = scene.open();
     for number in 1..=2 {
@@ -477,16 +565,24 @@ fn a_topic_that_was_made_anew_is_refused_before_anything_is_written() {
     drop(writer);
     let before = fs::read(scene.journal()).unwrap();
     let refused = open(ids(2), false).err().expect("another topic").to_string();
-    assert!(refused.contains("topic `rewards` was deleted and made anew") && refused.contains("--rebuild"), "{refused}");
+    assert!(
+        refused.contains("topic `rewards` was deleted and made anew")
+            && refused.contains("--rebuild"),
+        "{refused}"
+    );
     assert_eq!(fs::read(scene.journal()).unwrap(), before);
-    let read = inspect(&scene.folder(), "campaign", &scene.settings().topics).unwrap().expect("a journal");
+    let read =
+        inspect(&scene.folder(), "campaign", &scene.settings().topics).unwrap().expect("a journal");
     assert_eq!((read.0.epoch, read.1), (1, ids(1)));
 
     let mut writer = open(TopicIds::UNKNOWN, true).expect("it is made anew");
     writer.forget(&[(Topic::Rewards, 0, 0)], &ids(2)).unwrap();
     drop(writer);
     let mut writer = open(ids(2), false).expect("the new topic is the one that is read");
-    assert_eq!((writer.progress().epoch, writer.starts().unwrap()), (0, Some(vec![(Topic::Rewards, 0, 0)])));
+    assert_eq!(
+        (writer.progress().epoch, writer.starts().unwrap()),
+        (0, Some(vec![(Topic::Rewards, 0, 0)]))
+    );
 }
 
 #[test]
@@ -498,12 +594,22 @@ fn settings_come_back_and_outlive_that_the_journal_is_written_anew() {
         settings.bandit.serving.ridge = ridge;
         settings
     };
-    assert!(writer.apply(&of(1.0)).unwrap() && writer.apply(&of(2.0)).unwrap() && !writer.apply(&of(2.0)).unwrap());
+    assert!(
+        writer.apply(&of(1.0)).unwrap()
+            && writer.apply(&of(2.0)).unwrap()
+            && !writer.apply(&of(2.0)).unwrap()
+    );
     writer.commit(&epoch(1, 1)).unwrap();
     assert!(writer.apply(&of(0.1 + 0.2)).unwrap());
     drop(writer);
     let recorded = |writer: &mut Writer| -> Vec<(u64, f64)> {
-        writer.applied().unwrap().0.iter().map(|applied| (applied.since, applied.settings.bandit.serving.ridge)).collect()
+        writer
+            .applied()
+            .unwrap()
+            .0
+            .iter()
+            .map(|applied| (applied.since, applied.settings.bandit.serving.ridge))
+            .collect()
     };
     let mut writer = scene.open();
     assert_eq!(recorded(&mut writer), [(1, 2.0), (2, 0.1 + 0.2)]);
@@ -515,7 +621,10 @@ fn settings_come_back_and_outlive_that_the_journal_is_written_anew() {
 #[test]
 fn a_journal_of_the_format_before_goes_on_in_this_one() {
     let scene = Scene::new();
-    let old = [Record::Journal { format: 1, job: "campaign".to_string(), files: true }, Record::Start { incarnation: 4 }];
+    let old = [
+        Record::Journal { format: 1, job: "campaign".to_string(), files: true },
+        Record::Start { incarnation: 4 },
+    ];
     fs::create_dir_all(scene.folder()).unwrap();
     fs::write(scene.journal(), old.iter().flat_map(Record::to_line).collect::<Vec<_>>()).unwrap();
     let mut writer = scene.open();

@@ -1,4 +1,5 @@
-//! The one writer of a job without a database: the journal, and the files of changes where there are any.
+//! The one writer of a job without a database: the journal, and the files of changes where there
+//! are any.
 
 use super::error::JournalError;
 use super::kept::KeptFiles;
@@ -13,7 +14,10 @@ use crate::results::{EpochResults, hexadecimal};
 use crate::sink::applied::{Applied, AppliedSettings};
 use crate::sink::kept::KeptAt;
 use crate::sink::outbox::{Backlog, Stretch, erased};
-use crate::sink::{Commit, History, Loss, Positions, Progress, RecordedEpoch, Records, Sink, SinkError, offsets_by_name};
+use crate::sink::{
+    Commit, History, Loss, Positions, Progress, RecordedEpoch, Records, Sink, SinkError,
+    offsets_by_name,
+};
 use dataflows::campaign::output::Day;
 use dataflows::event::{CustomerId, Millis, Topic};
 use dataflows::settings::Settings;
@@ -32,11 +36,13 @@ pub struct JournalSettings {
     pub topics: TopicNames,
     /// The ids of the topics as they now are.
     pub now: TopicIds,
-    /// Epochs from before the oldest checkpoint that may be there before the journal is written anew without them.
+    /// Epochs from before the oldest checkpoint that may be there before the journal is written
+    /// anew without them.
     pub prune_at: usize,
     /// Bytes from which on it is written anew without them, be they ever so few.
     pub prune_at_bytes: u64,
-    /// Whether everything will be forgotten at once, so that nothing of what was before need be sound but the journal itself.
+    /// Whether everything will be forgotten at once, so that nothing of what was before need be
+    /// sound but the journal itself.
     pub anew: bool,
 }
 
@@ -44,7 +50,15 @@ impl JournalSettings {
     /// For a job whose checkpoints are in a folder, with the default of everything else.
     pub fn new(job: &str, folder: PathBuf) -> Self {
         let topics = Topic::ALL.map(|topic| topic.name().to_string());
-        JournalSettings { job: job.to_string(), folder, topics, now: TopicIds::UNKNOWN, prune_at: 1024, prune_at_bytes: 64 << 20, anew: false }
+        JournalSettings {
+            job: job.to_string(),
+            folder,
+            topics,
+            now: TopicIds::UNKNOWN,
+            prune_at: 1024,
+            prune_at_bytes: 64 << 20,
+            anew: false,
+        }
     }
 }
 
@@ -64,10 +78,11 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Takes over the job: from here on no earlier instance of it can write, and no later one can start. What the end of the last instance has left
-    /// unfinished is finished.
+    /// Takes over the job: from here on no earlier instance of it can write, and no later one can
+    /// start. What the end of the last instance has left unfinished is finished.
     ///
-    /// What is recorded is settled first, while nobody else can change it: where `settle` refuses, nothing is written.
+    /// What is recorded is settled first, while nobody else can change it: where `settle` refuses,
+    /// nothing is written.
     ///
     /// # Errors
     /// That of `settle`, or another process has the job or its files, or one of the topics is not the one that it has read, or the journal or the file of its
@@ -84,7 +99,10 @@ impl Writer {
         ledger.check(&settings, files.as_ref())?;
         let begins = ledger.identify();
         let settled = settle(&mut ledger)?;
-        Ok((Writer::begin(settings, checkpoints, files, (log, content.len()), ledger, begins)?, settled))
+        Ok((
+            Writer::begin(settings, checkpoints, files, (log, content.len()), ledger, begins)?,
+            settled,
+        ))
     }
 
     /// As [`open_settling`](Self::open_settling), whatever is recorded.
@@ -92,7 +110,11 @@ impl Writer {
     /// # Errors
     /// Likewise.
     #[cfg(test)]
-    pub fn open(settings: JournalSettings, checkpoints: Checkpoints, files: Option<ChangeFiles>) -> Result<Writer, JournalError> {
+    pub fn open(
+        settings: JournalSettings,
+        checkpoints: Checkpoints,
+        files: Option<ChangeFiles>,
+    ) -> Result<Writer, JournalError> {
         Writer::open_settling(settings, checkpoints, files, |_| Ok(())).map(|(writer, ())| writer)
     }
 
@@ -106,14 +128,29 @@ impl Writer {
     ) -> Result<Writer, JournalError> {
         if ledger.end < length {
             let bytes = length - ledger.end;
-            tracing::warn!(path = %log.path().display(), bytes, "The last line of the journal was written by half, and is cut off.");
+            tracing::warn!(path = %log.path().display(), bytes, "The last line of the journal was \
+                written by half, and is cut off.");
             log.cut(ledger.end as u64)?;
         }
-        let (is_new, is_old) = (ledger.files.is_none(), ledger.format.is_some_and(|format| format < FORMAT));
-        let mut writer = Writer { settings, checkpoints, files, log, ledger, looked_at: 0, forgotten: 0, unwritten: false };
+        let (is_new, is_old) =
+            (ledger.files.is_none(), ledger.format.is_some_and(|format| format < FORMAT));
+        let mut writer = Writer {
+            settings,
+            checkpoints,
+            files,
+            log,
+            ledger,
+            looked_at: 0,
+            forgotten: 0,
+            unwritten: false,
+        };
         let incarnation = writer.ledger.state.progress.incarnation + 1;
         if is_new {
-            let journal = Record::Journal { format: FORMAT, job: writer.settings.job.clone(), files: writer.files.is_some() };
+            let journal = Record::Journal {
+                format: FORMAT,
+                job: writer.settings.job.clone(),
+                files: writer.files.is_some(),
+            };
             writer.append(journal, false)?;
         }
         writer.append(Record::Start { incarnation }, true)?;
@@ -121,7 +158,8 @@ impl Writer {
             writer.append(Record::History(history), true)?;
         }
         if is_old {
-            // So that an older version of the program, which could not read what comes, says that it is of another one.
+            // So that an older version of the program, which could not read what comes, says that
+            // it is of another one.
             writer.rewrite()?;
         }
         if !writer.settings.anew {
@@ -132,7 +170,8 @@ impl Writer {
         Ok(writer)
     }
 
-    /// What the last instance may have begun: a file whose epoch was not committed goes, and erasures are carried out to the end.
+    /// What the last instance may have begun: a file whose epoch was not committed goes, and
+    /// erasures are carried out to the end.
     fn finish_last(&mut self) -> Result<(), JournalError> {
         let Progress { epoch, .. } = self.ledger.state.progress;
         self.ledger.kept.remove(|kept| kept > epoch)?;
@@ -154,7 +193,8 @@ impl Writer {
     fn append(&mut self, record: Record, durable: bool) -> Result<(), JournalError> {
         let line = record.to_line();
         if line.len() > u32::MAX as usize {
-            let (epoch, path) = (self.ledger.state.progress.epoch + 1, self.log.path().to_path_buf());
+            let (epoch, path) =
+                (self.ledger.state.progress.epoch + 1, self.log.path().to_path_buf());
             return Err(JournalError::TooLong { epoch, path, bytes: line.len() });
         }
         match self.log.append(&line, durable)? {
@@ -170,19 +210,38 @@ impl Writer {
         if self.log.replace(&content)? { Ok(()) } else { Err(self.overtaken()) }
     }
 
-    /// Removes what is still there of the customers that were erased, in order of the epochs that erased them.
+    /// Removes what is still there of the customers that were erased, in order of the epochs that
+    /// erased them.
     fn erase(&mut self) -> Result<(), JournalError> {
-        let erasing: Vec<u64> = self.ledger.state.epochs.values().filter(|epoch| !epoch.erased.is_empty()).map(|epoch| epoch.epoch).collect();
+        let erasing: Vec<u64> = self
+            .ledger
+            .state
+            .epochs
+            .values()
+            .filter(|epoch| !epoch.erased.is_empty())
+            .map(|epoch| epoch.epoch)
+            .collect();
         for epoch in erasing {
-            let erased = self.ledger.state.epochs.get(&epoch).map(|epoch| epoch.erased.clone()).unwrap_or_default();
+            let erased = self
+                .ledger
+                .state
+                .epochs
+                .get(&epoch)
+                .map(|epoch| epoch.erased.clone())
+                .unwrap_or_default();
             // Which letters these were is known only until they are blanked.
-            let letters = self.files.as_ref().map(|files| files.letters_of(epoch, &erased)).transpose()?;
+            let letters =
+                self.files.as_ref().map(|files| files.letters_of(epoch, &erased)).transpose()?;
             if self.ledger.state.note_blanked(epoch, letters.unwrap_or_default()) {
                 self.rewrite()?;
             }
             if let Some(files) = &self.files {
                 let rewritten = files.erase(epoch, &erased)?;
-                tracing::info!(epoch, rewritten, "What older files had of erased customers is gone.");
+                tracing::info!(
+                    epoch,
+                    rewritten,
+                    "What older files had of erased customers is gone."
+                );
             }
             self.ledger.state.erase(epoch, &erased);
             self.unwritten = true;
@@ -198,15 +257,22 @@ impl Writer {
     fn overtaken(&self) -> JournalError {
         let path = self.log.path();
         let content = log::content(&self.settings.folder).ok().flatten().unwrap_or_default();
-        let current = Ledger::read(&self.settings, &content).map(|ledger| ledger.state.progress.incarnation);
+        let current =
+            Ledger::read(&self.settings, &content).map(|ledger| ledger.state.progress.incarnation);
         match (current, self.ledger.state.progress.incarnation) {
-            (Ok(current), own) if current > own => JournalError::Fenced { job: self.settings.job.clone(), own, current },
+            (Ok(current), own) if current > own => {
+                JournalError::Fenced { job: self.settings.job.clone(), own, current }
+            }
             _ => JournalError::Changed { path: path.to_path_buf() },
         }
     }
 
     fn damaged(&self, why: String) -> JournalError {
-        JournalError::Damaged { path: self.log.path().to_path_buf(), at: self.log.length() as usize, why }
+        JournalError::Damaged {
+            path: self.log.path().to_path_buf(),
+            at: self.log.length() as usize,
+            why,
+        }
     }
 
     fn try_commit(&mut self, results: &EpochResults) -> Result<(), JournalError> {
@@ -216,7 +282,11 @@ impl Writer {
             return if results.erasures.is_empty() { Ok(()) } else { self.erase() };
         }
         if results.epoch != recorded + 1 {
-            return Err(JournalError::Gap { job: self.settings.job.clone(), epoch: results.epoch, recorded });
+            return Err(JournalError::Gap {
+                job: self.settings.job.clone(),
+                epoch: results.epoch,
+                recorded,
+            });
         }
         let thresholds = self.thresholds(results)?;
         // Before the file too: an instance that was taken over must not touch one.
@@ -226,11 +296,15 @@ impl Writer {
         let pending = self.ledger.state.pending + results.counts.pending;
         // It was recorded when the job was taken over.
         let history = self.ledger.state.history.unwrap_or_else(|| History::begin(0)).identity;
-        let file = self.files.as_mut().map(|files| files.write(results, pending, history)).transpose()?;
+        let file =
+            self.files.as_mut().map(|files| files.write(results, pending, history)).transpose()?;
         if !results.kept.is_empty() {
             self.ledger.kept.write(results.epoch, &results.kept)?;
         }
-        self.append(Record::Epoch(Box::new(self.record(results, thresholds, pending, file))), true)?;
+        self.append(
+            Record::Epoch(Box::new(self.record(results, thresholds, pending, file))),
+            true,
+        )?;
         if results.erasures.is_empty() { Ok(()) } else { self.erase() }
     }
 
@@ -238,7 +312,13 @@ impl Writer {
     fn thresholds(&self, results: &EpochResults) -> Result<BTreeMap<Day, u64>, JournalError> {
         let gone = gone_thresholds(results);
         let differs = |&(day, now): &(Day, u64)| {
-            let published = self.ledger.state.thresholds.get(&day).copied().filter(|published| *published != now && !gone.contains(&day))?;
+            let published = self
+                .ledger
+                .state
+                .thresholds
+                .get(&day)
+                .copied()
+                .filter(|published| *published != now && !gone.contains(&day))?;
             Some(JournalError::Threshold { day, published, now })
         };
         match results.thresholds.iter().find_map(differs) {
@@ -247,7 +327,13 @@ impl Writer {
         }
     }
 
-    fn record(&self, results: &EpochResults, thresholds: BTreeMap<Day, u64>, pending: i64, file: Option<FileMark>) -> Epoch {
+    fn record(
+        &self,
+        results: &EpochResults,
+        thresholds: BTreeMap<Day, u64>,
+        pending: i64,
+        file: Option<FileMark>,
+    ) -> Epoch {
         Epoch {
             epoch: results.epoch,
             incarnation: self.ledger.state.progress.incarnation,
@@ -262,14 +348,19 @@ impl Writer {
             gone_thresholds: gone_thresholds(results).to_vec(),
             file,
             erased: erased(results),
-            erasures: results.erasures.iter().map(|erasure| (erasure.customer, erasure.until)).collect(),
+            erasures: results
+                .erasures
+                .iter()
+                .map(|erasure| (erasure.customer, erasure.until))
+                .collect(),
             decisions: results.decisions.clone(),
             blanked: Vec::new(),
             rejected: results.rejected.clone(),
         }
     }
 
-    /// Writes the journal anew without the epochs that no checkpoint needs any more, if they are many or it is long.
+    /// Writes the journal anew without the epochs that no checkpoint needs any more, if they are
+    /// many or it is long.
     fn prune(&mut self, newest: u64) -> Result<(), SinkError> {
         let JournalSettings { prune_at, prune_at_bytes, .. } = self.settings;
         let wanted = if self.log.length() >= prune_at_bytes { 1 } else { prune_at.max(1) };
@@ -281,7 +372,11 @@ impl Writer {
         if epochs >= wanted {
             self.ledger.state.forget_before(oldest);
             self.rewrite()?;
-            tracing::info!(epochs, oldest, "The journal is written anew without the epochs from before the oldest checkpoint.");
+            tracing::info!(
+                epochs,
+                oldest,
+                "The journal is written anew without the epochs from before the oldest checkpoint."
+            );
         }
         Ok(())
     }
@@ -291,7 +386,12 @@ impl Writer {
         let own = self.ledger.state.history.map(|history| self.checkpoints.of(history.identity));
         let mut oldest = None;
         for place in own.into_iter().chain([self.checkpoints.unnamed()]) {
-            let complete = place.list()?.into_iter().filter(|listed| listed.problem.is_none()).map(|listed| listed.epoch).min();
+            let complete = place
+                .list()?
+                .into_iter()
+                .filter(|listed| listed.problem.is_none())
+                .map(|listed| listed.epoch)
+                .min();
             oldest = oldest.into_iter().chain(complete).min();
         }
         Ok(oldest)
@@ -394,7 +494,13 @@ impl Sink for Writer {
     fn lose(&mut self, losses: &[Loss]) -> Result<(), SinkError> {
         let lost = |loss: &Loss| {
             let &Loss { epoch, topic, partition, first, next } = loss;
-            Lost { epoch, topic: self.settings.topics[topic as usize].clone(), partition, first, next }
+            Lost {
+                epoch,
+                topic: self.settings.topics[topic as usize].clone(),
+                partition,
+                first,
+                next,
+            }
         };
         let lost: Vec<Lost> = losses.iter().map(lost).collect();
         if !lost.is_empty() {
@@ -405,32 +511,53 @@ impl Sink for Writer {
 
     /// The journal first: files without their epochs are removed at the next start, too.
     fn forget(&mut self, starts: &[(Topic, u32, u64)], ids: &TopicIds) -> Result<(), SinkError> {
-        let progress = Progress { incarnation: self.ledger.state.progress.incarnation, ..Progress::default() };
-        let (starts, topics) = (Some(offsets_by_name(starts, &self.settings.topics)), ids.named(&self.settings.topics));
-        let (erased, former) = (std::mem::take(&mut self.ledger.state.erased), self.ledger.state.history);
+        let progress =
+            Progress { incarnation: self.ledger.state.progress.incarnation, ..Progress::default() };
+        let (starts, topics) = (
+            Some(offsets_by_name(starts, &self.settings.topics)),
+            ids.named(&self.settings.topics),
+        );
+        let (erased, former) =
+            (std::mem::take(&mut self.ledger.state.erased), self.ledger.state.history);
         let history = History::begin(0);
-        self.ledger.state = State { progress, starts, topics, erased, history: Some(history), former, ..State::default() };
+        self.ledger.state = State {
+            progress,
+            starts,
+            topics,
+            erased,
+            history: Some(history),
+            former,
+            ..State::default()
+        };
         self.rewrite()?;
         self.ledger.kept.remove(|_| true)?;
         self.ledger.kept = self.kept_of(history);
         self.forgotten = 0;
         let of = self.ledger.state.identities();
-        Ok(self.files.as_ref().map_or(Ok(()), |files| files.remove_after(0, &of)).map_err(JournalError::from)?)
+        Ok(self
+            .files
+            .as_ref()
+            .map_or(Ok(()), |files| files.remove_after(0, &of))
+            .map_err(JournalError::from)?)
     }
 
-    /// Where there was no room, the same may be tried again. After any other error nobody knows what lies on the disk: the next start reads it.
+    /// Where there was no room, the same may be tried again. After any other error nobody knows
+    /// what lies on the disk: the next start reads it.
     fn commit(&mut self, results: &EpochResults) -> Result<Commit, SinkError> {
         let started = Instant::now();
         self.try_commit(results)?;
         Ok(Commit { epoch: results.epoch, took: started.elapsed(), retries: 0 })
     }
 
-    /// That it fails does not end the job: the journal is only longer than it need be, or there are more files beside it.
+    /// That it fails does not end the job: the journal is only longer than it need be, or there are
+    /// more files beside it.
     fn checkpointed(&mut self, newest: u64, oldest: u64) {
         if oldest > self.forgotten {
             match self.ledger.kept.remove(|epoch| epoch <= oldest) {
                 Ok(()) => self.forgotten = oldest,
-                Err(error) => tracing::warn!("Kept records are not removed, and will be after the next checkpoint: {error}."),
+                Err(error) => tracing::warn!(
+                    "Kept records are not removed, and will be after the next checkpoint: {error}."
+                ),
             }
         }
         if newest <= self.looked_at {

@@ -31,14 +31,23 @@ pub enum Creation {
     Exists,
 }
 
-/// Creates every topic that the job reads or writes, kept for ever, never compacted, and open to records of any length that is taken; says what became
-/// of each, by name.
+/// Creates every topic that the job reads or writes, kept for ever, never compacted, and open to
+/// records of any length that is taken; says what became of each, by name.
 ///
 /// # Errors
 /// The broker cannot be reached, or refuses to create a topic.
-pub fn create_topics(settings: &KafkaSettings, partitions: u32, replication: u32) -> Result<Vec<(String, Creation)>, KafkaError> {
+pub fn create_topics(
+    settings: &KafkaSettings,
+    partitions: u32,
+    replication: u32,
+) -> Result<Vec<(String, Creation)>, KafkaError> {
     let longest = settings.max_message().to_string();
-    create(settings, partitions, replication, &[("cleanup.policy", "delete"), ("retention.ms", "-1"), ("max.message.bytes", &longest)])
+    create(
+        settings,
+        partitions,
+        replication,
+        &[("cleanup.policy", "delete"), ("retention.ms", "-1"), ("max.message.bytes", &longest)],
+    )
 }
 
 /// Creates every topic, with these properties.
@@ -49,21 +58,30 @@ pub(super) fn create(
     properties: &[(&str, &str)],
 ) -> Result<Vec<(String, Creation)>, KafkaError> {
     let (admin, connection) = admin(settings)?;
-    let (partitions, replication) = (i32::try_from(partitions).unwrap_or(i32::MAX), i32::try_from(replication).unwrap_or(i32::MAX));
+    let (partitions, replication) = (
+        i32::try_from(partitions).unwrap_or(i32::MAX),
+        i32::try_from(replication).unwrap_or(i32::MAX),
+    );
     let topic = |name| {
         let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(replication));
         properties.iter().fold(topic, |topic, (name, value)| topic.set(name, value))
     };
     let topics: Vec<NewTopic<'_>> = settings.all_names().map(topic).collect();
     let options = AdminOptions::new().request_timeout(Some(ANSWER)).operation_timeout(Some(ANSWER));
-    let results = block_on(admin.create_topics(&topics, &options))?.map_err(|error| failure(&connection, "create topics", &error))?;
+    let results = block_on(admin.create_topics(&topics, &options))?
+        .map_err(|error| failure(&connection, "create topics", &error))?;
     let created: Vec<(String, Creation)> = results
         .into_iter()
         .map(|result| match result {
             Ok(name) => Ok((name, Creation::Created)),
             Err((name, RDKafkaErrorCode::TopicAlreadyExists)) => Ok((name, Creation::Exists)),
             Err((name, code)) => {
-                let (brokers, doing) = (settings.brokers.clone(), format!("create topic `{name}` with {partitions} partitions, {replication} times"));
+                let (brokers, doing) = (
+                    settings.brokers.clone(),
+                    format!(
+                        "create topic `{name}` with {partitions} partitions, {replication} times"
+                    ),
+                );
                 Err(KafkaError::Refused { brokers, doing, why: code.to_string() })
             }
         })
@@ -72,12 +90,17 @@ pub(super) fn create(
     Ok(created)
 }
 
-/// Waits until the broker knows of every topic: it says that one is made a moment before, and a job that is started then would miss it.
+/// Waits until the broker knows of every topic: it says that one is made a moment before, and a job
+/// that is started then would miss it.
 fn await_topics(settings: &KafkaSettings) -> Result<(), KafkaError> {
     let started = Instant::now();
     loop {
         let there = all_partitions(settings)?;
-        let topics: Vec<String> = settings.all_names().filter(|name| !there.contains_key(*name)).map(str::to_string).collect();
+        let topics: Vec<String> = settings
+            .all_names()
+            .filter(|name| !there.contains_key(*name))
+            .map(str::to_string)
+            .collect();
         if topics.is_empty() {
             return Ok(());
         }
@@ -88,7 +111,8 @@ fn await_topics(settings: &KafkaSettings) -> Result<(), KafkaError> {
     }
 }
 
-/// Deletes every topic that the job reads or writes, with all that is in them: for topics that were made to measure something.
+/// Deletes every topic that the job reads or writes, with all that is in them: for topics that were
+/// made to measure something.
 ///
 /// # Errors
 /// The broker cannot be reached, or refuses.
@@ -96,12 +120,15 @@ pub fn delete_topics(settings: &KafkaSettings) -> Result<(), KafkaError> {
     let (admin, connection) = admin(settings)?;
     let names: Vec<&str> = settings.all_names().collect();
     let options = AdminOptions::new().request_timeout(Some(ANSWER)).operation_timeout(Some(ANSWER));
-    let results = block_on(admin.delete_topics(&names, &options))?.map_err(|error| failure(&connection, "delete topics", &error))?;
+    let results = block_on(admin.delete_topics(&names, &options))?
+        .map_err(|error| failure(&connection, "delete topics", &error))?;
     match results.into_iter().find_map(Result::err) {
         None | Some((_, RDKafkaErrorCode::UnknownTopicOrPartition)) => Ok(()),
-        Some((name, code)) => {
-            Err(KafkaError::Refused { brokers: settings.brokers.clone(), doing: format!("delete topic `{name}`"), why: code.to_string() })
-        }
+        Some((name, code)) => Err(KafkaError::Refused {
+            brokers: settings.brokers.clone(),
+            doing: format!("delete topic `{name}`"),
+            why: code.to_string(),
+        }),
     }
 }
 
@@ -122,14 +149,20 @@ pub fn partitions(settings: &KafkaSettings) -> Result<BTreeMap<Topic, Vec<u32>>,
         return Err(KafkaError::MissingTopics { brokers: settings.brokers.clone(), topics });
     }
     for (topic, partitions) in &found {
-        if let Some(partition) = partitions.iter().copied().find(|partition| *partition >= Place::PARTITIONS) {
-            return Err(KafkaError::TooManyPartitions { topic: settings.topic_name(*topic).to_string(), partition });
+        if let Some(partition) =
+            partitions.iter().copied().find(|partition| *partition >= Place::PARTITIONS)
+        {
+            return Err(KafkaError::TooManyPartitions {
+                topic: settings.topic_name(*topic).to_string(),
+                partition,
+            });
         }
     }
     Ok(found)
 }
 
-/// Where each of these partitions is to be read from, and its end: `from` as offsets that are there now.
+/// Where each of these partitions is to be read from, and its end: `from` as offsets that are there
+/// now.
 ///
 /// # Errors
 /// The broker does not answer, or has no such offset.
@@ -138,7 +171,9 @@ pub fn positions(
     partitions: &BTreeMap<Topic, Vec<u32>>,
     from: Position,
 ) -> Result<BTreeMap<(Topic, u32), Range<u64>>, KafkaError> {
-    let all = partitions.iter().flat_map(|(topic, partitions)| partitions.iter().map(|partition| (*topic, *partition)));
+    let all = partitions
+        .iter()
+        .flat_map(|(topic, partitions)| partitions.iter().map(|partition| (*topic, *partition)));
     find(settings, all.map(|(topic, partition)| Assigned { topic, partition, from }))
 }
 
@@ -146,7 +181,10 @@ pub fn positions(
 ///
 /// # Errors
 /// The broker does not answer, or has no such offset.
-pub fn find(settings: &KafkaSettings, assigned: impl Iterator<Item = Assigned>) -> Result<BTreeMap<(Topic, u32), Range<u64>>, KafkaError> {
+pub fn find(
+    settings: &KafkaSettings,
+    assigned: impl Iterator<Item = Assigned>,
+) -> Result<BTreeMap<(Topic, u32), Range<u64>>, KafkaError> {
     find_as(settings, assigned, Isolation::Committed)
 }
 
@@ -175,18 +213,32 @@ pub fn find_as(
         let (start, end) = loop {
             // What passes by itself is asked for again: a broker that has only just made a topic,
             // or has only just started, may not know yet that it leads a partition.
-            let why = match position::find(&consumer, &settings.brokers, settings.topic_name(topic), &assigned)? {
+            let why = match position::find(
+                &consumer,
+                &settings.brokers,
+                settings.topic_name(topic),
+                &assigned,
+            )? {
                 Found::At(start, end) => break (start, end),
                 Found::NoTopic => {
                     let topics = vec![settings.topic_name(topic).to_string()];
-                    return Err(KafkaError::MissingTopics { brokers: settings.brokers.clone(), topics });
+                    return Err(KafkaError::MissingTopics {
+                        brokers: settings.brokers.clone(),
+                        topics,
+                    });
                 }
                 Found::NoAnswer(why) => why,
             };
             if started.elapsed() >= ANSWER {
                 // What the client reports itself says more.
-                let (brokers, why) = (settings.brokers.clone(), connection.reported().unwrap_or(why));
-                return Err(KafkaError::Unreachable { brokers, doing: "say where partitions begin and end", waited: started.elapsed(), why });
+                let (brokers, why) =
+                    (settings.brokers.clone(), connection.reported().unwrap_or(why));
+                return Err(KafkaError::Unreachable {
+                    brokers,
+                    doing: "say where partitions begin and end",
+                    waited: started.elapsed(),
+                    why,
+                });
             }
             let _ = consumer.poll(LOOK);
         };
@@ -195,19 +247,30 @@ pub fn find_as(
     Ok(found)
 }
 
-/// The topics that are read which have records dated at this instant or later, each with a partition
-/// and the offset of the first such record in it.
+/// The topics that are read which have records dated at this instant or later, each with a
+/// partition and the offset of the first such record in it.
 ///
 /// # Errors
 /// The broker cannot be reached.
-pub fn dated_since(settings: &KafkaSettings, instant: Millis) -> Result<BTreeMap<String, (u32, u64)>, KafkaError> {
+pub fn dated_since(
+    settings: &KafkaSettings,
+    instant: Millis,
+) -> Result<BTreeMap<String, (u32, u64)>, KafkaError> {
     let partitions = partitions(settings)?;
-    let all: Vec<(&str, u32)> =
-        partitions.iter().flat_map(|(topic, partitions)| partitions.iter().map(|partition| (settings.topic_name(*topic), *partition))).collect();
+    let all: Vec<(&str, u32)> = partitions
+        .iter()
+        .flat_map(|(topic, partitions)| {
+            partitions.iter().map(|partition| (settings.topic_name(*topic), *partition))
+        })
+        .collect();
     let (consumer, connection) = asking(settings)?;
-    let found =
-        position::since(&consumer, &all, instant, ANSWER).map_err(|error| report(&consumer, &connection, "look up offsets by time", &error))?;
-    Ok(found.into_iter().rev().map(|(topic, partition, offset)| (topic, (partition, offset))).collect())
+    let found = position::since(&consumer, &all, instant, ANSWER)
+        .map_err(|error| report(&consumer, &connection, "look up offsets by time", &error))?;
+    Ok(found
+        .into_iter()
+        .rev()
+        .map(|(topic, partition, offset)| (topic, (partition, offset)))
+        .collect())
 }
 
 /// Every topic of the broker, with its partitions in order.
@@ -215,63 +278,100 @@ fn all_partitions(settings: &KafkaSettings) -> Result<BTreeMap<String, Vec<u32>>
     let (consumer, connection) = asking(settings)?;
     let started = Instant::now();
     loop {
-        match consumer.fetch_metadata(None, ANSWER.saturating_sub(started.elapsed()).max(Duration::from_millis(1))) {
+        match consumer.fetch_metadata(
+            None,
+            ANSWER.saturating_sub(started.elapsed()).max(Duration::from_millis(1)),
+        ) {
             Ok(metadata) => {
-                let there = metadata.topics().iter().filter(|topic| topic.error().is_none()).map(|topic| {
-                    let mut partitions: Vec<u32> = topic.partitions().iter().filter_map(|partition| u32::try_from(partition.id()).ok()).collect();
-                    partitions.sort_unstable();
-                    (topic.name().to_string(), partitions)
-                });
+                let there =
+                    metadata.topics().iter().filter(|topic| topic.error().is_none()).map(|topic| {
+                        let mut partitions: Vec<u32> = topic
+                            .partitions()
+                            .iter()
+                            .filter_map(|partition| u32::try_from(partition.id()).ok())
+                            .collect();
+                        partitions.sort_unstable();
+                        (topic.name().to_string(), partitions)
+                    });
                 return Ok(there.collect());
             }
-            // A first attempt to connect may fail where the next succeeds: a name with several addresses, a broker that is starting.
-            Err(error) if passes(code_of(&error)) && started.elapsed() < ANSWER => drop(consumer.poll(Duration::from_millis(100))),
+            // A first attempt to connect may fail where the next succeeds: a name with several
+            // addresses, a broker that is starting.
+            Err(error) if passes(code_of(&error)) && started.elapsed() < ANSWER => {
+                drop(consumer.poll(Duration::from_millis(100)))
+            }
             Err(error) => return Err(report(&consumer, &connection, "list its topics", &error)),
         }
     }
 }
 
-/// A consumer that only asks. It has a group's name, as every consumer, and never joins or commits to it.
-pub(super) fn asking(settings: &KafkaSettings) -> Result<(BaseConsumer<Tracked>, Arc<Connection>), KafkaError> {
+/// A consumer that only asks. It has a group's name, as every consumer, and never joins or commits
+/// to it.
+pub(super) fn asking(
+    settings: &KafkaSettings,
+) -> Result<(BaseConsumer<Tracked>, Arc<Connection>), KafkaError> {
     asking_as(settings, Isolation::Committed)
 }
 
 /// The broker's answer to where a partition ends depends on who asks.
-fn asking_as(settings: &KafkaSettings, isolation: Isolation) -> Result<(BaseConsumer<Tracked>, Arc<Connection>), KafkaError> {
+fn asking_as(
+    settings: &KafkaSettings,
+    isolation: Isolation,
+) -> Result<(BaseConsumer<Tracked>, Arc<Connection>), KafkaError> {
     let level = match isolation {
         Isolation::Committed => "read_committed",
         Isolation::Uncommitted => "read_uncommitted",
     };
     let connection = Arc::new(Connection::new(&settings.brokers, "admin"));
     let mut config = settings.client(Role::Admin)?;
-    config.set("group.id", &settings.group).set("isolation.level", level).set("allow.auto.create.topics", "false");
-    let consumer = config.create_with_context(Tracked(Arc::clone(&connection))).map_err(|error| KafkaError::configuration(&error))?;
+    config
+        .set("group.id", &settings.group)
+        .set("isolation.level", level)
+        .set("allow.auto.create.topics", "false");
+    let consumer = config
+        .create_with_context(Tracked(Arc::clone(&connection)))
+        .map_err(|error| KafkaError::configuration(&error))?;
     Ok((consumer, connection))
 }
 
-pub(super) fn admin(settings: &KafkaSettings) -> Result<(AdminClient<Tracked>, Arc<Connection>), KafkaError> {
+pub(super) fn admin(
+    settings: &KafkaSettings,
+) -> Result<(AdminClient<Tracked>, Arc<Connection>), KafkaError> {
     let connection = Arc::new(Connection::new(&settings.brokers, "admin"));
-    let created = settings.client(Role::Admin)?.create_with_context(Tracked(Arc::clone(&connection)));
+    let created =
+        settings.client(Role::Admin)?.create_with_context(Tracked(Arc::clone(&connection)));
     Ok((created.map_err(|error| KafkaError::configuration(&error))?, connection))
 }
 
 /// What a failed question means, after the client has had a moment to say why.
-fn report(consumer: &BaseConsumer<Tracked>, connection: &Connection, doing: &'static str, error: &ClientError) -> KafkaError {
+fn report(
+    consumer: &BaseConsumer<Tracked>,
+    connection: &Connection,
+    doing: &'static str,
+    error: &ClientError,
+) -> KafkaError {
     let _ = consumer.poll(Duration::from_millis(10));
     failure(connection, doing, error)
 }
 
 /// What a failed question means.
-pub(super) fn failure(connection: &Connection, doing: &'static str, error: &ClientError) -> KafkaError {
+pub(super) fn failure(
+    connection: &Connection,
+    doing: &'static str,
+    error: &ClientError,
+) -> KafkaError {
     let brokers = connection.brokers().to_string();
     match code_of(error) {
-        code if passes(code) => KafkaError::Unreachable { brokers, doing, waited: ANSWER, why: connection.reason() },
+        code if passes(code) => {
+            KafkaError::Unreachable { brokers, doing, waited: ANSWER, why: connection.reason() }
+        }
         _ => KafkaError::Refused { brokers, doing: doing.to_string(), why: error.to_string() },
     }
 }
 
 /// Waits for an answer on this thread; the client has threads of its own that bring it.
 pub(super) fn block_on<F: Future>(future: F) -> Result<F::Output, KafkaError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(KafkaError::Thread)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().build().map_err(KafkaError::Thread)?;
     Ok(runtime.block_on(future))
 }

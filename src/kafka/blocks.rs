@@ -26,7 +26,15 @@ pub(super) struct Gathering {
 impl Gathering {
     /// Nothing yet, of a partition that is read from `next` on.
     pub(super) fn new(topic: Topic, partition: u32, next: u64) -> Self {
-        Gathering { topic, partition, bytes: Vec::new(), heads: Vec::new(), since: None, next, room: (0, 0) }
+        Gathering {
+            topic,
+            partition,
+            bytes: Vec::new(),
+            heads: Vec::new(),
+            since: None,
+            next,
+            room: (0, 0),
+        }
     }
 
     /// The offset after the last that was gathered.
@@ -44,12 +52,14 @@ impl Gathering {
         self.since.map(|since| since + LINGER)
     }
 
-    /// The partition is read up to here, with or without records before it: transactions' marks and compacted records take offsets too.
+    /// The partition is read up to here, with or without records before it: transactions' marks and
+    /// compacted records take offsets too.
     pub(super) fn advance(&mut self, next: u64) {
         self.next = self.next.max(next);
     }
 
-    /// Adds a record; says whether the block is full. One whose offset was handed over already is left out.
+    /// Adds a record; says whether the block is full. One whose offset was handed over already is
+    /// left out.
     pub(super) fn add(&mut self, message: &Message<'_>, now: Instant) -> bool {
         let Ok(position) = u64::try_from(message.offset()) else { return false };
         if position < self.next {
@@ -62,10 +72,14 @@ impl Gathering {
         }
         let value = message.value();
         let bytes = value.or(message.key()).unwrap_or_default();
-        // A block is handed over when it has 256 KiB, and a record has less than 2 GiB: both fit into 32 bits.
+        // A block is handed over when it has 256 KiB, and a record has less than 2 GiB: both fit
+        // into 32 bits.
         let (start, length) = (self.bytes.len() as u32, bytes.len() as u32);
         // Whose a record is that cannot be read, its key may tell.
-        let key = message.key().filter(|key| value.is_some() && key.len() <= Head::MAX_KEY).unwrap_or_default();
+        let key = message
+            .key()
+            .filter(|key| value.is_some() && key.len() <= Head::MAX_KEY)
+            .unwrap_or_default();
         self.bytes.extend_from_slice(bytes);
         self.bytes.push(b'\n');
         self.bytes.extend_from_slice(key);

@@ -1,4 +1,5 @@
-//! One worker's share of a stretch of the topics that is there already: read to given offsets and no further, beside whoever reads on.
+//! One worker's share of a stretch of the topics that is there already: read to given offsets and
+//! no further, beside whoever reads on.
 
 use super::intake::{KafkaIntake, Seat, Sight};
 use super::{Assigned, KafkaSettings, Position};
@@ -39,8 +40,10 @@ pub struct Bounded<P> {
 }
 
 impl<P: Fn(Read)> Bounded<P> {
-    /// Reads partitions from these offsets on up to `until`, where each of them must be named. `read` is told what more was read, `wake` called when something
-    /// has arrived. What goes wrong is told to `sight`: the bounds are then never reached, so that nothing can take what came of it for the whole.
+    /// Reads partitions from these offsets on up to `until`, where each of them must be named.
+    /// `read` is told what more was read, `wake` called when something has arrived. What goes wrong
+    /// is told to `sight`: the bounds are then never reached, so that nothing can take what came of
+    /// it for the whole.
     pub fn start(
         settings: &KafkaSettings,
         from: Bounds,
@@ -51,9 +54,14 @@ impl<P: Fn(Read)> Bounded<P> {
         read: P,
         wake: impl Fn() + Send + 'static,
     ) -> Self {
-        let assigned = from.iter().map(|(&(topic, partition), &from)| Assigned { topic, partition, from: Position::Offset(from) });
+        let assigned = from.iter().map(|(&(topic, partition), &from)| Assigned {
+            topic,
+            partition,
+            from: Position::Offset(from),
+        });
         // Nothing here is ever idle: it has either more or ended.
-        let mut inner = KafkaIntake::start(settings, assigned.collect(), seat, Duration::MAX, sight, wake);
+        let mut inner =
+            KafkaIntake::start(settings, assigned.collect(), seat, Duration::MAX, sight, wake);
         inner.open();
         Bounded::over(inner, from, until, manner, read)
     }
@@ -66,9 +74,14 @@ impl<P: Fn(Read)> Bounded<P> {
         self.until.get(&(mark.topic, mark.partition)).is_none_or(|&bound| mark.next >= bound)
     }
 
-    /// Tells what more was read, once the partitions stand at these marks. What is behind a gap shows how wide it is.
+    /// Tells what more was read, once the partitions stand at these marks. What is behind a gap
+    /// shows how wide it is.
     fn tell(&self, marks: &[Mark]) {
-        let passed = |mark: &Mark| self.from.get(&(mark.topic, mark.partition)).map_or(0, |from| mark.next.saturating_sub(*from));
+        let passed = |mark: &Mark| {
+            self.from
+                .get(&(mark.topic, mark.partition))
+                .map_or(0, |from| mark.next.saturating_sub(*from))
+        };
         let Read { records, gaps } = self.told.get();
         let now = marks.iter().map(passed).sum::<u64>().saturating_sub(records).max(gaps);
         if now > gaps {
@@ -82,7 +95,8 @@ impl<P: Fn(Read)> Intake for Bounded<P> {
     fn next(&mut self, until: Option<&Bounds>) -> Option<Messages> {
         let until = until.or(Some(&self.until).filter(|_| !self.manner.recorded))?;
         let messages = self.inner.next(Some(until))?;
-        let (records, Read { records: before, gaps }) = (messages.heads.len() as u64, self.told.get());
+        let (records, Read { records: before, gaps }) =
+            (messages.heads.len() as u64, self.told.get());
         self.told.set(Read { records: before + records, gaps });
         (self.read)(Read { records, gaps: 0 });
         Some(messages)
@@ -120,7 +134,11 @@ pub(super) mod tests {
     pub(in crate::kafka) type Told = Rc<RefCell<Read>>;
 
     /// A stretch that is one epoch and at whose end the input ends, over this intake.
-    pub(in crate::kafka) fn bounded_over(inner: KafkaIntake, from: Bounds, until: Bounds) -> (Told, Bounded<impl Fn(Read)>) {
+    pub(in crate::kafka) fn bounded_over(
+        inner: KafkaIntake,
+        from: Bounds,
+        until: Bounds,
+    ) -> (Told, Bounded<impl Fn(Read)>) {
         let told = Told::default();
         let manner = Manner { recorded: false, closes: true };
         let add = Rc::clone(&told);

@@ -28,16 +28,21 @@ const SLICE: Duration = Duration::from_millis(500);
 /// # Errors
 /// The faults, each as a sentence.
 pub fn check(settings: &KafkaSettings) -> Result<(), Vec<String>> {
-    let mut faults: Vec<String> =
-        [Role::Consumer, Role::Producer].into_iter().filter_map(|role| settings.client(role).err()).map(|error| error.to_string()).collect();
+    let mut faults: Vec<String> = [Role::Consumer, Role::Producer]
+        .into_iter()
+        .filter_map(|role| settings.client(role).err())
+        .map(|error| error.to_string())
+        .collect();
     faults.dedup();
     if !faults.is_empty() {
         return Err(faults);
     }
     let (consumer, connection) = asking(settings).map_err(|error| vec![error.to_string()])?;
     reach(&consumer, &connection).map_err(|fault| vec![fault])?;
-    let found: Result<Vec<Found<'_>>, _> = settings.all_names().map(|name| Ok((name, look(&consumer, name)?))).collect();
-    let found = found.map_err(|error| vec![failure(&connection, "describe topics", &error).to_string()])?;
+    let found: Result<Vec<Found<'_>>, _> =
+        settings.all_names().map(|name| Ok((name, look(&consumer, name)?))).collect();
+    let found =
+        found.map_err(|error| vec![failure(&connection, "describe topics", &error).to_string()])?;
     faults.extend(faults_of(settings, &found));
     if faults.is_empty() {
         faults.extend(admin::partitions(settings).err().map(|error| error.to_string()));
@@ -56,7 +61,11 @@ fn reach(consumer: &BaseConsumer<Tracked>, connection: &Connection) -> Result<()
         let refusal = connection.refusal().filter(|_| waited >= REFUSED);
         let is_over = waited >= if connection.is_down() { DOWN } else { PATIENCE };
         if let Some(why) = refusal.or_else(|| is_over.then(|| connection.reason())) {
-            return Err(format!("no broker at {} can be used: {why}; {}", connection.brokers(), advice(&why)));
+            return Err(format!(
+                "no broker at {} can be used: {why}; {}",
+                connection.brokers(),
+                advice(&why)
+            ));
         }
         if !passes(code_of(&error)) {
             return Err(failure(connection, "list its topics", &error).to_string());
@@ -69,9 +78,16 @@ type Found<'a> = (&'a str, Option<RDKafkaErrorCode>);
 
 /// Why a topic cannot be used, as the broker says when it is asked for this one: it leaves out of a
 /// list what is not to be seen.
-fn look(consumer: &BaseConsumer<Tracked>, name: &str) -> Result<Option<RDKafkaErrorCode>, ClientError> {
+fn look(
+    consumer: &BaseConsumer<Tracked>,
+    name: &str,
+) -> Result<Option<RDKafkaErrorCode>, ClientError> {
     let metadata = consumer.fetch_metadata(Some(name), PATIENCE)?;
-    let error = metadata.topics().iter().find(|topic| topic.name() == name).map(|topic| topic.error().map(RDKafkaErrorCode::from));
+    let error = metadata
+        .topics()
+        .iter()
+        .find(|topic| topic.name() == name)
+        .map(|topic| topic.error().map(RDKafkaErrorCode::from));
     Ok(error.unwrap_or(Some(RDKafkaErrorCode::UnknownTopic)))
 }
 
@@ -82,17 +98,26 @@ fn faults_of(settings: &KafkaSettings, found: &[Found<'_>]) -> Vec<String> {
     for (name, error) in found {
         match error {
             None => {}
-            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => missing.push(name.to_string()),
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
+                missing.push(name.to_string())
+            }
             Some(RDKafkaErrorCode::TopicAuthorizationFailed) => faults.push(format!(
-                "broker {brokers} does not let this user see topic `{name}`: grant it the rights to describe it and to {} it. Where a user may not \
+                "broker {brokers} does not let this user see topic `{name}`: grant it the rights \
+                 to describe it and to {} it. Where a user may not \
                  describe a topic, the broker does not say whether there is one",
                 if settings.topic_named(name).is_some() { "read" } else { "write" }
             )),
-            Some(code) => faults.push(format!("broker {brokers} does not describe topic `{name}`: {code}")),
+            Some(code) => faults.push(format!(
+                "broker {brokers} does not describe topic `{name}`: \
+                {code}"
+            )),
         }
     }
     if !missing.is_empty() {
-        faults.insert(0, KafkaError::MissingTopics { brokers: brokers.clone(), topics: missing }.to_string());
+        faults.insert(
+            0,
+            KafkaError::MissingTopics { brokers: brokers.clone(), topics: missing }.to_string(),
+        );
     }
     faults
 }
@@ -120,7 +145,8 @@ mod tests {
     }
 
     fn settings(brokers: &str, properties: &[(&str, &str)]) -> KafkaSettings {
-        let properties = properties.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        let properties =
+            properties.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         KafkaSettings { properties, ..KafkaSettings::new(brokers) }
     }
 
@@ -137,7 +163,12 @@ mod tests {
         let nobody = "127.0.0.1:1".to_string();
         let (silent, web) = (stranger(b""), stranger(b"HTTP/1.1 400 Bad Request\r\n\r\n"));
         let plain = MockCluster::new(1).unwrap();
-        let sasl = [("security.protocol", "sasl_plaintext"), ("sasl.mechanisms", "PLAIN"), ("sasl.username", "ann"), ("sasl.password", "s3cret")];
+        let sasl = [
+            ("security.protocol", "sasl_plaintext"),
+            ("sasl.mechanisms", "PLAIN"),
+            ("sasl.username", "ann"),
+            ("sasl.password", "s3cret"),
+        ];
         let mut others = Vec::new();
         for (brokers, properties, wanted) in [
             (&nobody, &[][..], &["refused", "start it"][..]),
@@ -148,7 +179,9 @@ mod tests {
             (&plain.bootstrap_servers(), &sasl, &["SASL", "sasl.password"]),
         ] {
             let fault = fault(brokers, properties);
-            let is_told = wanted.iter().all(|part| fault.contains(part)) && fault.contains(brokers) && !fault.contains("s3cret");
+            let is_told = wanted.iter().all(|part| fault.contains(part))
+                && fault.contains(brokers)
+                && !fault.contains("s3cret");
             others.extend((!is_told).then(|| format!("{wanted:?}: {fault}")));
         }
         assert!(others.is_empty(), "{others:#?}");
@@ -164,9 +197,20 @@ mod tests {
         found[2].1 = Some(RDKafkaErrorCode::UnknownTopicOrPartition);
         found.last_mut().unwrap().1 = Some(RDKafkaErrorCode::TopicAuthorizationFailed);
         let faults = faults_of(&settings, &found);
-        assert!(faults.len() == 3 && faults[0].contains("has no topic `customer-interactions`"), "{faults:?}");
-        for (fault, name, right) in [(&faults[1], names[0], "to read it"), (&faults[2], names[names.len() - 1], "to write it")] {
-            assert!(fault.contains(&format!("topic `{name}`")) && fault.contains(right) && !fault.contains("has no topic"), "{fault}");
+        assert!(
+            faults.len() == 3 && faults[0].contains("has no topic `customer-interactions`"),
+            "{faults:?}"
+        );
+        for (fault, name, right) in [
+            (&faults[1], names[0], "to read it"),
+            (&faults[2], names[names.len() - 1], "to write it"),
+        ] {
+            assert!(
+                fault.contains(&format!("topic `{name}`"))
+                    && fault.contains(right)
+                    && !fault.contains("has no topic"),
+                "{fault}"
+            );
         }
     }
 
@@ -178,8 +222,16 @@ mod tests {
             cluster.create_topic(name, 1, 1).unwrap();
         }
         assert_eq!(check(&settings), Ok(()));
-        cluster.topic_error(&settings.topics[1], RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED).unwrap();
+        cluster
+            .topic_error(
+                &settings.topics[1],
+                RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+            )
+            .unwrap();
         let faults = check(&settings).expect_err("one of them cannot be seen");
-        assert!(faults.len() == 1 && faults[0].contains("does not let this user see topic `customers`"), "{faults:?}");
+        assert!(
+            faults.len() == 1 && faults[0].contains("does not let this user see topic `customers`"),
+            "{faults:?}"
+        );
     }
 }

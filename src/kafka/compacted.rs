@@ -1,4 +1,5 @@
-//! Which topics the broker compacts, as it says itself: they may lose records that the job has read and may have to read once more.
+//! Which topics the broker compacts, as it says itself: they may lose records that the job has read
+//! and may have to read once more.
 
 use super::KafkaSettings;
 use super::properties::{self, Properties};
@@ -41,13 +42,19 @@ impl Compacted {
         self.learn(found.as_ref().ok(), settings)
     }
 
-    /// Takes in what the broker says. Of topics of which it does not say, only customers are taken for compacted: no other topic may be without a warning,
-    /// and to keep all that they have would cost much. Says which were not known to be compacted before.
+    /// Takes in what the broker says. Of topics of which it does not say, only customers are taken
+    /// for compacted: no other topic may be without a warning, and to keep all that they have would
+    /// cost much. Says which were not known to be compacted before.
     pub fn learn(&self, found: Option<&Properties<'_>>, settings: &KafkaSettings) -> Vec<Topic> {
         let policies = found.map(|found| found.policies(&settings.topics)).unwrap_or_default();
-        let is_compacted = |topic: &Topic| policies.get(topic).map_or(*topic == Topic::Customers, |policy| policy.contains("compact"));
+        let is_compacted = |topic: &Topic| {
+            policies
+                .get(topic)
+                .map_or(*topic == Topic::Customers, |policy| policy.contains("compact"))
+        };
         let now: Vec<Topic> = Topic::ALL.into_iter().filter(is_compacted).collect();
-        let before = Topics(self.0.swap(now.iter().copied().collect::<Topics>().0, Ordering::AcqRel));
+        let before =
+            Topics(self.0.swap(now.iter().copied().collect::<Topics>().0, Ordering::AcqRel));
         now.into_iter().filter(|topic| !before.contains(*topic)).collect()
     }
 

@@ -24,7 +24,8 @@ struct Known {
     state: State,
     /// The last trouble that was reported.
     reason: Option<String>,
-    /// What the client's log last had of a connection that failed, of which it does not always report.
+    /// What the client's log last had of a connection that failed, of which it does not always
+    /// report.
     logged: Option<String>,
     /// The brokers do not let this client in.
     refused: bool,
@@ -92,8 +93,14 @@ impl Connection {
         known.refused = false;
         match std::mem::replace(&mut known.state, State::Up) {
             State::Up => {}
-            State::Unknown => tracing::info!(brokers = self.brokers, role = self.role, "Connected to Kafka."),
-            State::Down => tracing::info!(brokers = self.brokers, role = self.role, "Connected to Kafka again."),
+            State::Unknown => {
+                tracing::info!(brokers = self.brokers, role = self.role, "Connected to Kafka.")
+            }
+            State::Down => tracing::info!(
+                brokers = self.brokers,
+                role = self.role,
+                "Connected to Kafka again."
+            ),
         }
     }
 
@@ -104,7 +111,8 @@ impl Connection {
             tracing::warn!(
                 brokers = self.brokers,
                 role = self.role,
-                "Broker {} cannot be reached ({}); start it, or correct kafka.brokers. It is tried again until it answers; nothing is lost.",
+                "Broker {} cannot be reached ({}); start it, or correct kafka.brokers. It is tried \
+                 again until it answers; nothing is lost.",
                 self.brokers,
                 known.reason.as_deref().unwrap_or(SILENT)
             );
@@ -123,7 +131,12 @@ impl Connection {
         }
         let mut known = self.known();
         known.reason = Some(reason.to_string());
-        known.refused = matches!(code, RDKafkaErrorCode::SSL | RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed);
+        known.refused = matches!(
+            code,
+            RDKafkaErrorCode::SSL
+                | RDKafkaErrorCode::Authentication
+                | RDKafkaErrorCode::SaslAuthenticationFailed
+        );
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -155,8 +168,8 @@ pub fn code_of(error: &ClientError) -> RDKafkaErrorCode {
     error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown)
 }
 
-/// Passes on librdkafka's own log. It repeats each failed attempt to connect, of which [`Connection`] says once what matters: so only what is
-/// critical stands out.
+/// Passes on librdkafka's own log. It repeats each failed attempt to connect, of which
+/// [`Connection`] says once what matters: so only what is critical stands out.
 pub fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
         RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {

@@ -1,7 +1,9 @@
-//! A thread that reads given partitions from given offsets, and hands over blocks of records through a bounded channel.
+//! A thread that reads given partitions from given offsets, and hands over blocks of records
+//! through a bounded channel.
 //!
-//! A full channel stops the reading, never the care for the connection: what the brokers send meanwhile waits in the client's own, bounded
-//! queue. A broker that is away is waited for; what cannot mend itself is handed over as [`Arrival::Failed`], and ends the thread.
+//! A full channel stops the reading, never the care for the connection: what the brokers send
+//! meanwhile waits in the client's own, bounded queue. A broker that is away is waited for; what
+//! cannot mend itself is handed over as [`Arrival::Failed`], and ends the thread.
 
 use super::error::KafkaError;
 use super::reader::Reader;
@@ -33,11 +35,13 @@ pub enum Position {
     Earliest,
     /// With the next that comes.
     Latest,
-    /// With the first record of this or a later timestamp; where there is none, with the next that comes.
+    /// With the first record of this or a later timestamp; where there is none, with the next that
+    /// comes.
     Timestamp(Millis),
     /// With this offset, which must be there, or be the next.
     Offset(u64),
-    /// With the offset `from`, likewise, of a partition that stands at `stands`: what is between is given up.
+    /// With the offset `from`, likewise, of a partition that stands at `stands`: what is between is
+    /// given up.
     Behind {
         /// Where it stands.
         stands: u64,
@@ -80,7 +84,8 @@ impl From<Start> for Position {
 pub enum Arrival {
     /// Records of one partition; at least one.
     Records(Messages),
-    /// A partition is read to its end as it is now. `next` may be past the last record: transactions' marks and compacted records take offsets too.
+    /// A partition is read to its end as it is now. `next` may be past the last record:
+    /// transactions' marks and compacted records take offsets too.
     CaughtUp {
         /// The topic.
         topic: Topic,
@@ -136,7 +141,8 @@ impl ConsumerHandle {
         self.command(Command::Add(assignment));
     }
 
-    /// Keeps a partition back for a while, so that the others go on without it; what is already on its way still comes.
+    /// Keeps a partition back for a while, so that the others go on without it; what is already on
+    /// its way still comes.
     pub fn hold(&self, topic: Topic, partition: u32) {
         self.command(Command::Hold(topic, partition));
     }
@@ -146,7 +152,8 @@ impl ConsumerHandle {
         self.command(Command::Release(topic, partition));
     }
 
-    /// Commits next offsets to the consumer group, for others to see how far the job is; they are never read back.
+    /// Commits next offsets to the consumer group, for others to see how far the job is; they are
+    /// never read back.
     pub fn show_progress(&self, offsets: Vec<(Topic, u32, u64)>) {
         self.command(Command::ShowProgress(offsets));
     }
@@ -155,7 +162,8 @@ impl ConsumerHandle {
     pub fn stop(mut self, patience: Duration) -> bool {
         self.stop.store(true, Ordering::Release);
         let ended = self.ended.recv_timeout(patience) == Err(RecvTimeoutError::Disconnected);
-        // A client that hangs while it closes must not hang the program: the thread is then left to the end of the process.
+        // A client that hangs while it closes must not hang the program: the thread is then left to
+        // the end of the process.
         match self.thread.take() {
             Some(thread) if ended => thread.join().is_ok(),
             _ => false,
@@ -188,23 +196,37 @@ pub fn spawn(
     let context = Context(Arc::clone(&shared));
     let mut client = settings.client(Role::Consumer)?;
     settings.share_fetched(assignment.len(), &mut client);
-    let consumer = client.create_with_context(context).map_err(|error| KafkaError::configuration(&error))?;
+    let consumer =
+        client.create_with_context(context).map_err(|error| KafkaError::configuration(&error))?;
     let (commands, asked) = unbounded();
     let (ending, ended) = bounded(0);
     let stop = Arc::new(AtomicBool::new(false));
-    let mut handle = ConsumerHandle { shared: Arc::clone(&shared), commands, stop: Arc::clone(&stop), ended, thread: None };
+    let mut handle = ConsumerHandle {
+        shared: Arc::clone(&shared),
+        commands,
+        stop: Arc::clone(&stop),
+        ended,
+        thread: None,
+    };
     handle.add(assignment);
     let settings = settings.clone();
     let outlet = Outlet { arrivals, asked, stop, wake };
     let read = move || {
         // Closed at the end of the thread, however it ends.
         let _ending: Sender<()> = ending;
-        let outcome = caught("kafka-consumer", || Reader::new(settings, shared, consumer).map(|reader| outlet.run(reader)));
+        let outcome = caught("kafka-consumer", || {
+            Reader::new(settings, shared, consumer).map(|reader| outlet.run(reader))
+        });
         if let Err(error) = outcome.map_err(KafkaError::from).flatten() {
             outlet.fail(error);
         }
     };
-    handle.thread = Some(thread::Builder::new().name("kafka-consumer".to_string()).spawn(read).map_err(KafkaError::Thread)?);
+    handle.thread = Some(
+        thread::Builder::new()
+            .name("kafka-consumer".to_string())
+            .spawn(read)
+            .map_err(KafkaError::Thread)?,
+    );
     Ok(handle)
 }
 
@@ -237,7 +259,8 @@ impl<W: Fn()> Outlet<W> {
         (self.wake)();
     }
 
-    /// Waits for room in the channel, and cares for the connection meanwhile; says whether there is anything more to do.
+    /// Waits for room in the channel, and cares for the connection meanwhile; says whether there is
+    /// anything more to do.
     fn hand_over(&self, mut arrival: Arrival, reader: &mut Reader) -> bool {
         let what = Handed::of(&arrival);
         what.before(reader);
@@ -270,8 +293,9 @@ impl<W: Fn()> Outlet<W> {
     }
 }
 
-/// What a partition's status has to say of an arrival. What makes a partition busy is said before the arrival can be seen, what makes it idle
-/// after: so a reader that has emptied the channel never takes a partition for idle of which it has not seen the last.
+/// What a partition's status has to say of an arrival. What makes a partition busy is said before
+/// the arrival can be seen, what makes it idle after: so a reader that has emptied the channel
+/// never takes a partition for idle of which it has not seen the last.
 struct Handed {
     /// Topic, partition, next offset, and whether that is the end.
     partition: Option<(Topic, u32, u64, bool)>,
@@ -280,7 +304,9 @@ struct Handed {
 impl Handed {
     fn of(arrival: &Arrival) -> Handed {
         let partition = match arrival {
-            Arrival::Records(messages) => messages.end().map(|next| (messages.topic, messages.partition, next, false)),
+            Arrival::Records(messages) => {
+                messages.end().map(|next| (messages.topic, messages.partition, next, false))
+            }
             Arrival::CaughtUp { topic, partition, next } => Some((*topic, *partition, *next, true)),
             Arrival::Failed(_) => None,
         };

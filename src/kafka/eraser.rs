@@ -1,4 +1,5 @@
-//! Asks for a customer's erasure: a record without a value in the topic of customers, where every reader of the log finds it.
+//! Asks for a customer's erasure: a record without a value in the topic of customers, where every
+//! reader of the log finds it.
 
 use super::error::KafkaError;
 use super::producer::Producer;
@@ -25,7 +26,8 @@ impl Eraser {
         Eraser { settings: settings.clone(), turn: Mutex::new(()) }
     }
 
-    /// Writes the record and waits until the broker has it; gives its timestamp, up to which everything of the customer goes.
+    /// Writes the record and waits until the broker has it; gives its timestamp, up to which
+    /// everything of the customer goes.
     ///
     /// # Errors
     /// The broker cannot be reached in time, or refuses the record. An unreachable broker may have it all the same; writing it again does no harm.
@@ -35,7 +37,8 @@ impl Eraser {
         let mut producer = Producer::new(&self.settings)?;
         producer.send(self.settings.topic_name(Topic::Customers), customer, None, now)?;
         producer.finish(PATIENCE)?;
-        tracing::info!(customer = %Pseudonym(customer), "The erasure of a customer has been asked for.");
+        tracing::info!(customer = %Pseudonym(customer), "The erasure of a customer has been asked \
+            for.");
         Ok(now)
     }
 }

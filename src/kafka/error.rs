@@ -16,7 +16,10 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 pub enum KafkaError {
     /// A property that must stay as it is.
-    #[error("kafka.properties may not set `{name}` to `{value}`: what the job promises depends on its being {wanted}; remove it")]
+    #[error(
+        "kafka.properties may not set `{name}` to `{value}`: what the job promises depends on its \
+         being {wanted}; remove it"
+    )]
     FixedProperty {
         /// The property.
         name: &'static str,
@@ -26,10 +29,13 @@ pub enum KafkaError {
         wanted: String,
     },
     /// The client library refuses the configuration.
-    #[error("the Kafka client refuses its configuration: {0}; correct [kafka] or [kafka.properties]")]
+    #[error(
+        "the Kafka client refuses its configuration: {0}; correct [kafka] or [kafka.properties]"
+    )]
     Configuration(String),
     /// No broker answers.
-    #[error("broker {brokers} cannot be reached to {doing}: no answer in {:.0} s ({why}); {}", .waited.as_secs_f64(), advice(.why))]
+    #[error("broker {brokers} cannot be reached to {doing}: no answer in {:.0} s ({why}); \
+        {}", .waited.as_secs_f64(), advice(.why))]
     Unreachable {
         /// The addresses.
         brokers: String,
@@ -41,7 +47,8 @@ pub enum KafkaError {
         why: String,
     },
     /// Topics are not there.
-    #[error("broker {brokers} has no topic {}; run `sluice topics create CONFIG`, or correct kafka.topics", quoted(.topics))]
+    #[error("broker {brokers} has no topic {}; run `sluice topics create CONFIG`, or correct \
+        kafka.topics", quoted(.topics))]
     MissingTopics {
         /// The addresses.
         brokers: String,
@@ -53,7 +60,8 @@ pub enum KafkaError {
     Remade(#[from] Remade),
     /// A topic is gone.
     #[error(
-        "topic `{topic}` at {brokers} was deleted while it was read, and nobody can tell what was lost with it. Once it is made anew, make everything \
+        "topic `{topic}` at {brokers} was deleted while it was read, and nobody can tell what was \
+         lost with it. Once it is made anew, make everything \
          anew from the topics with --rebuild"
     )]
     Deleted {
@@ -63,7 +71,10 @@ pub enum KafkaError {
         topic: String,
     },
     /// A partition is not there.
-    #[error("topic `{topic}` at {brokers} has no partition {partition}: it has {found}; was it made anew with fewer?")]
+    #[error(
+        "topic `{topic}` at {brokers} has no partition {partition}: it has {found}; was it made \
+         anew with fewer?"
+    )]
     MissingPartition {
         /// The addresses.
         brokers: String,
@@ -75,7 +86,10 @@ pub enum KafkaError {
         found: usize,
     },
     /// More partitions than a place in the input can name.
-    #[error("topic `{topic}` has a partition {partition}; at most {} partitions of a topic can be read", Place::PARTITIONS)]
+    #[error(
+        "topic `{topic}` has a partition {partition}; at most {} partitions of a topic can be read",
+        Place::PARTITIONS
+    )]
     TooManyPartitions {
         /// The topic.
         topic: String,
@@ -84,7 +98,8 @@ pub enum KafkaError {
     },
     /// The wanted records are no longer there.
     #[error(
-        "partition {partition} of `{topic}` starts at offset {low}, but offset {wanted} is wanted: retention has removed the records between. \
+        "partition {partition} of `{topic}` starts at offset {low}, but offset {wanted} is wanted: \
+         retention has removed the records between. \
          Restore them; the next start of a job says how it can go on without"
     )]
     Removed {
@@ -99,8 +114,10 @@ pub enum KafkaError {
     },
     /// The wanted records are not there yet, and were once.
     #[error(
-        "partition {partition} of `{topic}` can be read up to offset {high}, but offset {wanted} is wanted: the topic was made anew, or the broker has lost \
-         records; restore the topic, or make everything anew with --rebuild. Or a transaction is open there: then wait for its end"
+        "partition {partition} of `{topic}` can be read up to offset {high}, but offset {wanted} \
+         is wanted: the topic was made anew, or the broker has lost \
+         records; restore the topic, or make everything anew with --rebuild. Or a transaction is \
+         open there: then wait for its end"
     )]
     PastEnd {
         /// The topic.
@@ -135,7 +152,10 @@ pub enum KafkaError {
         code: RDKafkaErrorCode,
     },
     /// Records are still on their way when time is up.
-    #[error("{waiting} records are still on their way to {brokers} after {waited:?} ({why}); is the broker running?")]
+    #[error(
+        "{waiting} records are still on their way to {brokers} after {waited:?} ({why}); is the \
+         broker running?"
+    )]
     Undelivered {
         /// The addresses.
         brokers: String,
@@ -148,7 +168,8 @@ pub enum KafkaError {
     },
     /// Records that were kept of a topic.
     #[error(
-        "the records that were kept of epochs that are repeated cannot be read back: {0}. Restore them with the database, or where there is none with the \
+        "the records that were kept of epochs that are repeated cannot be read back: {0}. Restore \
+         them with the database, or where there is none with the \
          folder of the checkpoints, or make everything anew from the topics with --rebuild"
     )]
     Kept(String),
@@ -161,10 +182,17 @@ pub enum KafkaError {
 }
 
 impl KafkaError {
-    /// Why the client library refuses its configuration. It repeats the value, which may be a secret.
+    /// Why the client library refuses its configuration. It repeats the value, which may be a
+    /// secret.
     pub fn configuration(error: &ClientError) -> Self {
-        let ClientError::ClientConfig(_, why, name, value) = error else { return KafkaError::Configuration(error.to_string()) };
-        let why = if is_harmless_property(name) || value.is_empty() { why.clone() } else { why.replace(value.as_str(), MASK) };
+        let ClientError::ClientConfig(_, why, name, value) = error else {
+            return KafkaError::Configuration(error.to_string());
+        };
+        let why = if is_harmless_property(name) || value.is_empty() {
+            why.clone()
+        } else {
+            why.replace(value.as_str(), MASK)
+        };
         KafkaError::Configuration(format!("`{name}`: {why}"))
     }
 
@@ -192,7 +220,9 @@ impl KafkaError {
     /// The same after so long a time, where the time is part of it.
     pub fn after(self, elapsed: Duration) -> Self {
         match self {
-            KafkaError::Unreachable { brokers, doing, why, .. } => KafkaError::Unreachable { brokers, doing, waited: elapsed, why },
+            KafkaError::Unreachable { brokers, doing, why, .. } => {
+                KafkaError::Unreachable { brokers, doing, waited: elapsed, why }
+            }
             other => other,
         }
     }
@@ -219,7 +249,8 @@ impl KafkaError {
     }
 }
 
-/// Whether a code says that the broker could not be reached or is not ready, which passes by itself.
+/// Whether a code says that the broker could not be reached or is not ready, which passes by
+/// itself.
 pub fn passes(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode::*;
     matches!(
@@ -257,9 +288,9 @@ pub fn passes(code: RDKafkaErrorCode) -> bool {
 fn hint(code: RDKafkaErrorCode) -> &'static str {
     match code {
         RDKafkaErrorCode::MessageSizeTooLarge => "; raise max.message.bytes of the topic",
-        RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownPartition => {
-            "; run `sluice topics create CONFIG`"
-        }
+        RDKafkaErrorCode::UnknownTopicOrPartition
+        | RDKafkaErrorCode::UnknownTopic
+        | RDKafkaErrorCode::UnknownPartition => "; run `sluice topics create CONFIG`",
         _ => "",
     }
 }

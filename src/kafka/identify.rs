@@ -14,7 +14,8 @@ use rdkafka::types::RDKafkaErrorCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The ids of the topics that are read, as far as the broker gives them and lets this user ask, and the topics that are not there.
+/// The ids of the topics that are read, as far as the broker gives them and lets this user ask, and
+/// the topics that are not there.
 pub(super) fn ask<C: ClientContext>(
     client: &Client<C>,
     settings: &KafkaSettings,
@@ -25,8 +26,13 @@ pub(super) fn ask<C: ClientContext>(
     for (topic, described) in Topic::ALL.into_iter().zip(describe::topics(client, &names, wait)?) {
         match described {
             Described::There(id) => ids = ids.with(topic, id),
-            Described::Refused(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => missing.push(topic),
-            Described::Refused(code) => tracing::debug!(topic = settings.topic_name(topic), "The topic is not described: {code}."),
+            Described::Refused(
+                RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic,
+            ) => missing.push(topic),
+            Described::Refused(code) => tracing::debug!(
+                topic = settings.topic_name(topic),
+                "The topic is not described: {code}."
+            ),
         }
     }
     Ok((ids, missing))
@@ -54,7 +60,8 @@ impl Ids {
     /// # Errors
     /// The broker cannot be reached, or refuses the question as such.
     pub fn ask(&self, wait: Duration) -> Result<(TopicIds, Vec<Topic>), KafkaError> {
-        let failed = |code| failure(&self.connection, "describe topics", &ClientError::AdminOp(code));
+        let failed =
+            |code| failure(&self.connection, "describe topics", &ClientError::AdminOp(code));
         ask(self.admin.inner(), &self.settings, wait).map_err(failed)
     }
 }

@@ -1,8 +1,11 @@
-//! One worker's partitions as a live source: merged by time, so that a fast partition does not run ahead of a slow one.
+//! One worker's partitions as a live source: merged by time, so that a fast partition does not run
+//! ahead of a slow one.
 
 use super::consumer::spawn;
 use super::partition::Partition;
-use super::{Arrival, Assigned, ConsumerHandle, KafkaError, KafkaSettings, PartitionStatus, Position};
+use super::{
+    Arrival, Assigned, ConsumerHandle, KafkaError, KafkaSettings, PartitionStatus, Position,
+};
 use crate::first::Tell;
 use crate::jobs::live::{Bounds, Intake};
 use crate::sink::losses::behind;
@@ -20,7 +23,8 @@ const ARRIVALS: usize = 16;
 const HOLD_AT: usize = 8;
 const RELEASE_AT: usize = 4;
 
-/// Where all partitions of this process stand, for whoever shows it; what ends the reading is told to whoever keeps the first cause.
+/// Where all partitions of this process stand, for whoever shows it; what ends the reading is told
+/// to whoever keeps the first cause.
 #[derive(Clone, Debug)]
 pub struct Sight {
     brokers: Arc<str>,
@@ -74,7 +78,10 @@ impl Sight {
 
     /// Why a worker has no broker connected; `None` while each has one.
     pub fn trouble(&self) -> Option<String> {
-        self.seen.lock().ok().and_then(|seen| seen.waits.clone().or_else(|| seen.trouble.values().next().cloned()))
+        self.seen
+            .lock()
+            .ok()
+            .and_then(|seen| seen.waits.clone().or_else(|| seen.trouble.values().next().cloned()))
     }
 
     /// Topics or partitions are gone, or none is any more.
@@ -105,19 +112,30 @@ impl Sight {
 
     /// Of the found partitions those after the first so many.
     fn found_after(&self, known: usize) -> Vec<(Topic, u32)> {
-        self.seen.lock().ok().and_then(|seen| seen.found.get(known..).map(<[_]>::to_vec)).unwrap_or_default()
+        self.seen
+            .lock()
+            .ok()
+            .and_then(|seen| seen.found.get(known..).map(<[_]>::to_vec))
+            .unwrap_or_default()
     }
 
     /// Of the committed offsets those of these partitions.
-    fn committed_among(&self, partitions: &BTreeMap<(Topic, u32), Partition>) -> Vec<(Topic, u32, u64)> {
+    fn committed_among(
+        &self,
+        partitions: &BTreeMap<(Topic, u32), Partition>,
+    ) -> Vec<(Topic, u32, u64)> {
         let seen = self.seen.lock().map(|seen| seen.committed.clone()).unwrap_or_default();
-        seen.into_iter().filter(|(topic, partition, _)| partitions.contains_key(&(*topic, *partition))).collect()
+        seen.into_iter()
+            .filter(|(topic, partition, _)| partitions.contains_key(&(*topic, *partition)))
+            .collect()
     }
 
     /// Where the partitions of a worker stand, and why it has no broker connected.
     fn show(&self, worker: usize, partitions: Vec<PartitionStatus>, trouble: Option<String>) {
         if let Ok(mut seen) = self.seen.lock() {
-            seen.partitions.extend(partitions.into_iter().map(|status| ((status.topic, status.partition), status)));
+            seen.partitions.extend(
+                partitions.into_iter().map(|status| ((status.topic, status.partition), status)),
+            );
             match trouble {
                 Some(trouble) => drop(seen.trouble.insert(worker, trouble)),
                 None => drop(seen.trouble.remove(&worker)),
@@ -166,7 +184,8 @@ impl Seat {
 }
 
 impl KafkaIntake {
-    /// Reads the assigned partitions, customers first. `wake` is called when something has arrived. What goes wrong, now or later, is told by `sight`.
+    /// Reads the assigned partitions, customers first. `wake` is called when something has arrived.
+    /// What goes wrong, now or later, is told by `sight`.
     pub fn start(
         settings: &KafkaSettings,
         assigned: Vec<Assigned>,
@@ -176,10 +195,13 @@ impl KafkaIntake {
         wake: impl Fn() + Send + 'static,
     ) -> Self {
         let (sender, arrivals) = bounded(ARRIVALS);
-        let behind = |assigned: Assigned| Assigned { from: behind(&settings.losses, &assigned), ..assigned };
+        let behind =
+            |assigned: Assigned| Assigned { from: behind(&settings.losses, &assigned), ..assigned };
         let assigned: Vec<Assigned> = assigned.into_iter().map(behind).collect();
-        // All are started at once, for a broker answers questions about offsets slowly once it is being read from; what is not wanted yet is held back.
-        let consumer = spawn(settings, assigned.clone(), sender, wake).map_err(|error| sight.fail(error)).ok();
+        // All are started at once, for a broker answers questions about offsets slowly once it is
+        // being read from; what is not wanted yet is held back.
+        let consumer =
+            spawn(settings, assigned.clone(), sender, wake).map_err(|error| sight.fail(error)).ok();
         let intake = KafkaIntake::over(consumer, arrivals, &assigned, seat, idle_after, sight);
         if let Some(consumer) = &intake.consumer {
             intake.later.iter().for_each(|(topic, partition)| consumer.hold(*topic, *partition));
@@ -196,8 +218,15 @@ impl KafkaIntake {
         idle_after: Duration,
         sight: Sight,
     ) -> Self {
-        let partitions = assigned.iter().map(|a| ((a.topic, a.partition), Partition::from(a.from.offset()))).collect();
-        let later = assigned.iter().filter(|a| a.topic != Topic::Customers).map(|a| (a.topic, a.partition)).collect();
+        let partitions = assigned
+            .iter()
+            .map(|a| ((a.topic, a.partition), Partition::from(a.from.offset())))
+            .collect();
+        let later = assigned
+            .iter()
+            .filter(|a| a.topic != Topic::Customers)
+            .map(|a| (a.topic, a.partition))
+            .collect();
         KafkaIntake {
             consumer,
             arrivals,
@@ -256,19 +285,27 @@ impl KafkaIntake {
                 tracing::info!(topic = key.0.name(), partition = key.1, "A new partition is read.");
                 let from = Position::OF_ADDED;
                 partitions.insert(key, Partition::from(from.offset()));
-                self.consumer.iter().for_each(|consumer| consumer.add(vec![Assigned { topic: key.0, partition: key.1, from }]));
+                self.consumer.iter().for_each(|consumer| {
+                    consumer.add(vec![Assigned { topic: key.0, partition: key.1, from }])
+                });
             }
         }
     }
 
-    /// Whether the broker has records of the partition that have not arrived. That it has none the consumer itself says late, after a pause of the
-    /// broker's in which live partitions must not wait for each other.
+    /// Whether the broker has records of the partition that have not arrived. That it has none the
+    /// consumer itself says late, after a pause of the broker's in which live partitions must not
+    /// wait for each other.
     fn has_more(&self, key: (Topic, u32)) -> bool {
-        let status = self.consumer.iter().flat_map(ConsumerHandle::status).find(|status| (status.topic, status.partition) == key);
+        let status = self
+            .consumer
+            .iter()
+            .flat_map(ConsumerHandle::status)
+            .find(|status| (status.topic, status.partition) == key);
         status.is_none_or(|status| status.lag() != Some(0))
     }
 
-    /// The partition whose first waiting record is the earliest, unless one that is behind may still bring an earlier one.
+    /// The partition whose first waiting record is the earliest, unless one that is behind may
+    /// still bring an earlier one.
     fn pick(&self, until: Option<&Bounds>) -> Option<(Topic, u32)> {
         let partitions = self.partitions.borrow();
         let open = |key: &(Topic, u32)| !self.later.contains(key);
@@ -279,9 +316,12 @@ impl KafkaIntake {
                 continue;
             }
             match partition.first() {
-                Some(head) if best.is_none_or(|(at, _)| head.timestamp < at) => best = Some((head.timestamp, *key)),
+                Some(head) if best.is_none_or(|(at, _)| head.timestamp < at) => {
+                    best = Some((head.timestamp, *key))
+                }
                 Some(_) => {}
-                // Nothing is here of a partition that has more: waiting for it keeps partitions side by side.
+                // Nothing is here of a partition that has more: waiting for it keeps partitions
+                // side by side.
                 None if !partition.is_caught_up() && self.has_more(*key) => return None,
                 None => {}
             }
@@ -316,7 +356,9 @@ impl Intake for KafkaIntake {
     fn has_reached(&self, bounds: &Bounds) -> bool {
         self.receive();
         let partitions = self.partitions.borrow();
-        partitions.iter().all(|(key, partition)| bounds.get(key).is_none_or(|&bound| partition.has_reached(bound)))
+        partitions.iter().all(|(key, partition)| {
+            bounds.get(key).is_none_or(|&bound| partition.has_reached(bound))
+        })
     }
 
     fn marks(&self, until: Option<&Bounds>) -> Vec<Mark> {
@@ -326,13 +368,19 @@ impl Intake for KafkaIntake {
             .consumer
             .iter()
             .flat_map(ConsumerHandle::status)
-            .map(|status| ((status.topic, status.partition), status.idle_for(now).is_some_and(|idle| idle >= self.idle_after)))
+            .map(|status| {
+                (
+                    (status.topic, status.partition),
+                    status.idle_for(now).is_some_and(|idle| idle >= self.idle_after),
+                )
+            })
             .collect();
         let partitions = self.partitions.borrow();
         // A partition whose start is not known yet has no place in an epoch.
         let mark = |(&(topic, partition), of): (&(Topic, u32), &Partition)| {
             let next = of.stands_at(bound_of(until, &(topic, partition))?)?;
-            let idle = of.waiting() == 0 && quiet.get(&(topic, partition)).copied().unwrap_or(false);
+            let idle =
+                of.waiting() == 0 && quiet.get(&(topic, partition)).copied().unwrap_or(false);
             Some(Mark { topic, partition, next, idle, recorded: None, last: false, save: None })
         };
         partitions.iter().filter_map(mark).collect()
@@ -360,7 +408,8 @@ impl Intake for KafkaIntake {
     }
 }
 
-/// Up to where a partition is read, if it has a bound at all; `None` for one that is not among the bounds, for it was not there yet.
+/// Up to where a partition is read, if it has a bound at all; `None` for one that is not among the
+/// bounds, for it was not there yet.
 fn bound_of(until: Option<&Bounds>, key: &(Topic, u32)) -> Option<Option<u64>> {
     match until {
         Some(until) => until.get(key).map(|&bound| Some(bound)),

@@ -27,7 +27,8 @@ pub enum LoadError {
     #[error("{0} is CSV: only files of JSON lines can be sent as they are")]
     Form(String),
     /// Files that would be left out, though they look like those that are sent.
-    #[error("not sent, though it looks like input: {}; {NAMES}. Nothing was sent: rename what is to be sent, and move away what is not", .0.join(", "))]
+    #[error("not sent, though it looks like input: {}; {NAMES}. Nothing was sent: rename what is \
+        to be sent, and move away what is not", .0.join(", "))]
     NotRead(Vec<String>),
 }
 
@@ -54,12 +55,17 @@ struct Addressed<'a> {
 /// How long the broker may take for the last records.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Sends every line of the directory's files of JSON lines to the topic of its kind, in order, each file after the other. The key is the customer,
-/// the date that of the event; a line that has neither is sent without, for the job to reject.
+/// Sends every line of the directory's files of JSON lines to the topic of its kind, in order, each
+/// file after the other. The key is the customer, the date that of the event; a line that has
+/// neither is sent without, for the job to reject.
 ///
 /// # Errors
 /// A file cannot be read, or the broker does not take a record.
-pub fn load(settings: &KafkaSettings, directory: &Path, mut progress: impl FnMut(u64)) -> Result<Produced, LoadError> {
+pub fn load(
+    settings: &KafkaSettings,
+    directory: &Path,
+    mut progress: impl FnMut(u64),
+) -> Result<Produced, LoadError> {
     // What is wrong with the directory is known before anything is sent.
     let inputs = find_inputs(directory)?;
     if let Some(other) = inputs.iter().find(|input| input.syntax != Syntax::Json) {
@@ -84,9 +90,20 @@ fn send(
     sent: &mut u64,
     progress: &mut impl FnMut(u64),
 ) -> Result<(), LoadError> {
-    let Some(mut reader) = Reader::open(input, Seat { index: 0, of: 1 }, Distribution::Whole, settings.max_record, &[])? else { return Ok(()) };
+    let Some(mut reader) = Reader::open(
+        input,
+        Seat { index: 0, of: 1 },
+        Distribution::Whole,
+        settings.max_record,
+        &[],
+    )?
+    else {
+        return Ok(());
+    };
     while let Some(block) = reader.next()? {
-        let lines = block.bytes[..block.length].split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+        let lines = block.bytes[..block.length]
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.trim_ascii().is_empty());
         for line in lines {
             let addressed = serde_json::from_slice::<Addressed<'_>>(line).ok();
             let customer = addressed.as_ref().map_or(0, |addressed| addressed.customer_id);

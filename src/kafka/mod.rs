@@ -1,9 +1,12 @@
-//! Kafka: the source that reads partitions into blocks, the producers, and what is asked of the broker beforehand.
+//! Kafka: the source that reads partitions into blocks, the producers, and what is asked of the
+//! broker beforehand.
 //!
-//! Partitions are assigned by the caller, who also keeps the offsets: no consumer group decides what is read, and nothing is committed on its own.
-//! [`consumer::spawn`] starts a thread that reads; [`admin`] makes and inspects topics, [`identify`] tells them from others of their names; [`producer`] writes events as fast as it can,
-//! [`paced`] at a steady rate, [`publisher`] writes what an epoch decided and waits until the broker has it, and [`eraser`] asks for a
-//! customer's erasure.
+//! Partitions are assigned by the caller, who also keeps the offsets: no consumer group decides
+//! what is read, and nothing is committed on its own. [`consumer::spawn`] starts a thread that
+//! reads; [`admin`] makes and inspects topics, [`identify`] tells them from others of their names;
+//! [`producer`] writes events as fast as it can, [`paced`] at a steady rate, [`publisher`] writes
+//! what an epoch decided and waits until the broker has it, and [`eraser`] asks for a customer's
+//! erasure.
 
 pub mod admin;
 mod advice;

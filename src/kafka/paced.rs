@@ -1,6 +1,8 @@
-//! Writes events at a steady rate whatever the broker does, and notes where each comes to lie: for measuring how long an event is on its way.
+//! Writes events at a steady rate whatever the broker does, and notes where each comes to lie: for
+//! measuring how long an event is on its way.
 //!
-//! The schedule alone says when an event is due, and its way is counted from then: a producer or a broker that stalls is seen in every event that waited.
+//! The schedule alone says when an event is due, and its way is counted from then: a producer or a
+//! broker that stalls is seen in every event that waited.
 
 use super::connection::code_of;
 use super::error::KafkaError;
@@ -92,14 +94,25 @@ impl<'a> PacedProducer<'a> {
     /// # Errors
     /// What is wrong with the settings, or the broker does not answer.
     pub fn new(settings: &'a KafkaSettings, rate: u32) -> Result<Self, KafkaError> {
-        let landing = Landing { deliveries: Arc::new(Deliveries::new(&settings.brokers)), places: Arc::default() };
-        let client: BaseProducer<Landing> =
-            config(settings, "2")?.create_with_context(landing.clone()).map_err(|error| KafkaError::configuration(&error))?;
+        let landing = Landing {
+            deliveries: Arc::new(Deliveries::new(&settings.brokers)),
+            places: Arc::default(),
+        };
+        let client: BaseProducer<Landing> = config(settings, "2")?
+            .create_with_context(landing.clone())
+            .map_err(|error| KafkaError::configuration(&error))?;
         for topic in &settings.topics {
             let known = client.client().fetch_metadata(Some(topic), ANSWER);
-            known.map_err(|error| refused(&landing.deliveries.connection, topic, code_of(&error)))?;
+            known
+                .map_err(|error| refused(&landing.deliveries.connection, topic, code_of(&error)))?;
         }
-        Ok(PacedProducer { settings, client, landing, timetable: Timetable::new(rate, Instant::now()), sent: Vec::new() })
+        Ok(PacedProducer {
+            settings,
+            client,
+            landing,
+            timetable: Timetable::new(rate, Instant::now()),
+            sent: Vec::new(),
+        })
     }
 
     /// When its schedule began.
@@ -107,7 +120,8 @@ impl<'a> PacedProducer<'a> {
         self.timetable.started
     }
 
-    /// Waits until the next event is due, and writes it; says whether it did, for `stop` ends the waiting.
+    /// Waits until the next event is due, and writes it; says whether it did, for `stop` ends the
+    /// waiting.
     ///
     /// # Errors
     /// The record cannot be sent at all.
@@ -122,10 +136,15 @@ impl<'a> PacedProducer<'a> {
         }
         let topic = self.settings.topic_name(event.topic);
         let key = event.customer.to_string();
-        let mut record = BaseRecord::with_opaque_to(topic, self.sent.len()).key(&key).payload(event.value).timestamp(event.timestamp);
+        let mut record = BaseRecord::with_opaque_to(topic, self.sent.len())
+            .key(&key)
+            .payload(event.value)
+            .timestamp(event.timestamp);
         while let Err((error, back)) = self.client.send(record) {
             match code_of(&error) {
-                RDKafkaErrorCode::QueueFull if !stop.load(Ordering::Relaxed) => self.client.poll(FULL_QUEUE),
+                RDKafkaErrorCode::QueueFull if !stop.load(Ordering::Relaxed) => {
+                    self.client.poll(FULL_QUEUE)
+                }
                 RDKafkaErrorCode::QueueFull => return Ok(false),
                 code => return Err(refused(&self.landing.deliveries.connection, topic, code)),
             }
@@ -146,14 +165,30 @@ impl<'a> PacedProducer<'a> {
         if let Some((topic, code)) = self.landing.deliveries.first_failure() {
             return Err(refused(connection, &topic, code));
         }
-        let places = std::mem::take(&mut *self.landing.places.lock().unwrap_or_else(PoisonError::into_inner));
+        let places = std::mem::take(
+            &mut *self.landing.places.lock().unwrap_or_else(PoisonError::into_inner),
+        );
         if flushed.is_err() || places.len() < self.sent.len() {
-            let (brokers, why, waiting) = (connection.brokers().to_string(), connection.reason(), self.sent.len() - places.len());
-            return Err(KafkaError::Undelivered { brokers, waiting, waited: flushing.elapsed(), why });
+            let (brokers, why, waiting) = (
+                connection.brokers().to_string(),
+                connection.reason(),
+                self.sent.len() - places.len(),
+            );
+            return Err(KafkaError::Undelivered {
+                brokers,
+                waiting,
+                waited: flushing.elapsed(),
+                why,
+            });
         }
         let landed = places.into_iter().filter_map(|(number, partition, offset)| {
             let (topic, due) = *self.sent.get(number)?;
-            Some(Landed { topic, partition: u32::try_from(partition).ok()?, offset: u64::try_from(offset).ok()?, due })
+            Some(Landed {
+                topic,
+                partition: u32::try_from(partition).ok()?,
+                offset: u64::try_from(offset).ok()?,
+                due,
+            })
         });
         Ok(landed.collect())
     }
@@ -184,7 +219,11 @@ impl ProducerContext for Landing {
     fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
         self.deliveries.note(result);
         if let Ok(message) = result {
-            self.places.lock().unwrap_or_else(PoisonError::into_inner).push((number, message.partition(), message.offset()));
+            self.places.lock().unwrap_or_else(PoisonError::into_inner).push((
+                number,
+                message.partition(),
+                message.offset(),
+            ));
         }
     }
 }

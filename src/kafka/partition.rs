@@ -1,7 +1,9 @@
 //! One partition as a worker has it: the blocks that wait, and up to where it counts as read.
 //!
-//! Offsets have gaps: marks of transactions, aborted records, and what compaction or deletion took away. Of a gap only the record behind it tells, or the
-//! end of the partition. So a partition stands where its next record lies, wherever that is, or at its end, and never past a bound that it is given.
+//! Offsets have gaps: marks of transactions, aborted records, and what compaction or deletion took
+//! away. Of a gap only the record behind it tells, or the end of the partition. So a partition
+//! stands where its next record lies, wherever that is, or at its end, and never past a bound that
+//! it is given.
 
 use dataflows::event::{Head, Messages};
 use std::collections::VecDeque;
@@ -11,7 +13,8 @@ use std::collections::VecDeque;
 pub(super) struct Partition {
     /// None of them is empty.
     waiting: VecDeque<Messages>,
-    /// After the last record that was handed out, or where the reading begins; `None` before that is known.
+    /// After the last record that was handed out, or where the reading begins; `None` before that
+    /// is known.
     next: Option<u64>,
     /// The end of the partition as it was when it was last reached, if nothing has come since.
     caught_up: Option<u64>,
@@ -20,7 +23,8 @@ pub(super) struct Partition {
 }
 
 impl Partition {
-    /// Nothing yet, of a partition that is read from this offset on; `None`: from wherever it begins.
+    /// Nothing yet, of a partition that is read from this offset on; `None`: from wherever it
+    /// begins.
     pub(super) fn from(next: Option<u64>) -> Self {
         Partition { next, ..Partition::default() }
     }
@@ -53,8 +57,9 @@ impl Partition {
         self.waiting.front().and_then(|messages| messages.heads.first())
     }
 
-    /// The offset before which nothing is left to be handed out; one that is not past `bound`, unless the partition was past it before. `None` while it
-    /// is not known where the reading begins.
+    /// The offset before which nothing is left to be handed out; one that is not past `bound`,
+    /// unless the partition was past it before. `None` while it is not known where the reading
+    /// begins.
     pub(super) fn stands_at(&self, bound: Option<u64>) -> Option<u64> {
         let known = self.first().map(|head| head.position).or(self.caught_up).max(self.next)?;
         Some(bound.map_or(known, |bound| known.min(bound)).max(self.next.unwrap_or(0)))
@@ -72,7 +77,11 @@ impl Partition {
         if first.heads.first().is_none_or(|head| head.position >= bound) {
             return None;
         }
-        let messages = if first.end() > Some(bound) { first.split_before(bound) } else { self.waiting.pop_front()? };
+        let messages = if first.end() > Some(bound) {
+            first.split_before(bound)
+        } else {
+            self.waiting.pop_front()?
+        };
         self.next = messages.end();
         Some(messages)
     }
@@ -85,14 +94,24 @@ pub(super) mod tests {
 
     /// Messages without bytes at these offsets, each dated by its offset.
     pub(in crate::kafka) fn messages(topic: Topic, partition: u32, positions: &[u64]) -> Messages {
-        let head = |&position: &u64| Head { position, timestamp: position as i64, start: 0, length: 0, null: false, key: 0 };
+        let head = |&position: &u64| Head {
+            position,
+            timestamp: position as i64,
+            start: 0,
+            length: 0,
+            null: false,
+            key: 0,
+        };
         Messages::new(topic, partition, Vec::new(), positions.iter().map(head).collect())
     }
 
-    /// A partition that is read from an offset on, to which these blocks have come, and then its end.
+    /// A partition that is read from an offset on, to which these blocks have come, and then its
+    /// end.
     fn partition(next: Option<u64>, blocks: &[&[u64]], end: Option<u64>) -> Partition {
         let mut partition = Partition::from(next);
-        blocks.iter().for_each(|positions| partition.arrive(messages(Topic::Customers, 0, positions)));
+        blocks
+            .iter()
+            .for_each(|positions| partition.arrive(messages(Topic::Customers, 0, positions)));
         end.into_iter().for_each(|end| partition.reach_end(end));
         partition
     }
@@ -129,12 +148,21 @@ pub(super) mod tests {
             (16, &[5, 6, 9, 12], 15),
         ] {
             let whole = partition(Some(3), &blocks, Some(15));
-            assert_eq!(whole.has_reached(bound), bound <= 5, "{bound} before anything is handed out");
+            assert_eq!(
+                whole.has_reached(bound),
+                bound <= 5,
+                "{bound} before anything is handed out"
+            );
             let mut partition = partition(Some(3), &blocks, Some(15));
-            assert_eq!(read(&mut partition, Some(bound)), (handed.to_vec(), Some(at)), "up to {bound}");
+            assert_eq!(
+                read(&mut partition, Some(bound)),
+                (handed.to_vec(), Some(at)),
+                "up to {bound}"
+            );
             assert_eq!(partition.has_reached(bound), bound < 16, "{bound}");
             // What was left comes with the next bound, or without one.
-            let rest: Vec<u64> = [5, 6, 9, 12].into_iter().filter(|position| !handed.contains(position)).collect();
+            let rest: Vec<u64> =
+                [5, 6, 9, 12].into_iter().filter(|position| !handed.contains(position)).collect();
             assert_eq!(read(&mut partition, None), (rest, Some(15)), "after {bound}");
         }
     }
@@ -146,12 +174,18 @@ pub(super) mod tests {
         assert_eq!(read(&mut open, Some(9)), (vec![5, 6], Some(7)));
         assert!(open.has_reached(7) && !open.has_reached(8));
         open.reach_end(8);
-        assert_eq!((open.stands_at(Some(9)), open.stands_at(Some(8)), open.stands_at(None)), (Some(8), Some(8), Some(8)));
+        assert_eq!(
+            (open.stands_at(Some(9)), open.stands_at(Some(8)), open.stands_at(None)),
+            (Some(8), Some(8), Some(8))
+        );
         assert!(open.has_reached(8) && !open.has_reached(9));
         // A record behind the bound tells too.
         open.arrive(messages(Topic::Customers, 0, &[11]));
         assert_eq!(read(&mut open, Some(9)), (vec![], Some(9)));
-        assert_eq!((open.first().map(|head| head.position), open.is_caught_up(), open.waiting()), (Some(11), false, 1));
+        assert_eq!(
+            (open.first().map(|head| head.position), open.is_caught_up(), open.waiting()),
+            (Some(11), false, 1)
+        );
         assert_eq!((open.stands_at(None), read(&mut open, None)), (Some(11), (vec![11], Some(12))));
     }
 
@@ -176,7 +210,10 @@ pub(super) mod tests {
         let mut partition = partition(Some(4), &[&[]], Some(4));
         assert_eq!((partition.waiting(), partition.is_caught_up()), (0, true));
         partition.arrive(messages(Topic::Customers, 0, &[]));
-        assert_eq!((partition.is_caught_up(), read(&mut partition, None)), (true, (vec![], Some(4))));
+        assert_eq!(
+            (partition.is_caught_up(), read(&mut partition, None)),
+            (true, (vec![], Some(4)))
+        );
     }
 
     #[test]
@@ -186,7 +223,10 @@ pub(super) mod tests {
             let (mut handed, mut at) = (Vec::new(), 1);
             for bound in (1..13).filter(|bound| cuts & 1 << (bound - 1) != 0) {
                 let (more, stands) = read(&mut partition, Some(bound));
-                assert!(more.iter().all(|position| (at..bound).contains(position)), "{more:?} between {at} and {bound}");
+                assert!(
+                    more.iter().all(|position| (at..bound).contains(position)),
+                    "{more:?} between {at} and {bound}"
+                );
                 assert_eq!(stands, Some(bound));
                 handed.extend(more);
                 at = bound;

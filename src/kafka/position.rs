@@ -1,4 +1,5 @@
-//! From where a partition is read: every start becomes an offset that was there when it was looked up.
+//! From where a partition is read: every start becomes an offset that was there when it was looked
+//! up.
 
 use super::connection::code_of;
 use super::consumer::{Assigned, Position};
@@ -28,7 +29,12 @@ pub(super) enum Found {
 ///
 /// # Errors
 /// What trying again cannot mend: no such partition, an offset that is not there, a refusal.
-pub(super) fn find<C: ConsumerContext>(consumer: &BaseConsumer<C>, brokers: &str, name: &str, assigned: &Assigned) -> Result<Found, KafkaError> {
+pub(super) fn find<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    brokers: &str,
+    name: &str,
+    assigned: &Assigned,
+) -> Result<Found, KafkaError> {
     let Assigned { partition, from, .. } = *assigned;
     let number = match i32::try_from(partition) {
         Ok(number) if partition < Place::PARTITIONS => number,
@@ -41,7 +47,12 @@ pub(super) fn find<C: ConsumerContext>(consumer: &BaseConsumer<C>, brokers: &str
         Err(error) => return refused(error),
     };
     if partition as usize >= found {
-        return Err(KafkaError::MissingPartition { brokers: brokers.to_string(), topic: name.to_string(), partition, found });
+        return Err(KafkaError::MissingPartition {
+            brokers: brokers.to_string(),
+            topic: name.to_string(),
+            partition,
+            found,
+        });
     }
     let Range { start: low, end: high } = match range(consumer, name, number, ANSWER) {
         Ok(Some(range)) => range,
@@ -50,23 +61,36 @@ pub(super) fn find<C: ConsumerContext>(consumer: &BaseConsumer<C>, brokers: &str
     };
     let topic = || name.to_string();
     match from {
-        Position::Behind { from, .. } => find(consumer, brokers, name, &Assigned { from: Position::Offset(from), ..*assigned }),
+        Position::Behind { from, .. } => {
+            find(consumer, brokers, name, &Assigned { from: Position::Offset(from), ..*assigned })
+        }
         Position::Earliest => Ok(Found::At(low, high)),
         Position::Latest => Ok(Found::At(high, high)),
-        Position::Offset(wanted) if wanted < low => Err(KafkaError::Removed { topic: topic(), partition, wanted, low }),
-        Position::Offset(wanted) if wanted > high => Err(KafkaError::PastEnd { topic: topic(), partition, wanted, high }),
+        Position::Offset(wanted) if wanted < low => {
+            Err(KafkaError::Removed { topic: topic(), partition, wanted, low })
+        }
+        Position::Offset(wanted) if wanted > high => {
+            Err(KafkaError::PastEnd { topic: topic(), partition, wanted, high })
+        }
         Position::Offset(wanted) => Ok(Found::At(wanted, high)),
-        Position::Timestamp(timestamp) => match offset_at(consumer, name, number, Offset::Offset(timestamp.max(0)), ANSWER) {
-            Ok(offset) => Ok(Found::At(offset.unwrap_or(high).clamp(low, high.max(low)), high)),
-            Err(error) => refused(error),
-        },
+        Position::Timestamp(timestamp) => {
+            match offset_at(consumer, name, number, Offset::Offset(timestamp.max(0)), ANSWER) {
+                Ok(offset) => Ok(Found::At(offset.unwrap_or(high).clamp(low, high.max(low)), high)),
+                Err(error) => refused(error),
+            }
+        }
     }
 }
 
 /// How many partitions a topic has; none: there is no such topic.
-fn partitions_of<C: ConsumerContext>(consumer: &BaseConsumer<C>, name: &str) -> Result<usize, ClientError> {
+fn partitions_of<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    name: &str,
+) -> Result<usize, ClientError> {
     let metadata = consumer.fetch_metadata(Some(name), ANSWER)?;
-    let Some(topic) = metadata.topics().iter().find(|topic| topic.name() == name) else { return Ok(0) };
+    let Some(topic) = metadata.topics().iter().find(|topic| topic.name() == name) else {
+        return Ok(0);
+    };
     match topic.error().map(RDKafkaErrorCode::from) {
         None => Ok(topic.partitions().len()),
         Some(RDKafkaErrorCode::UnknownTopicOrPartition) => Ok(0),
@@ -74,10 +98,11 @@ fn partitions_of<C: ConsumerContext>(consumer: &BaseConsumer<C>, name: &str) -> 
     }
 }
 
-/// The offsets that a partition has, up to the last that can be read; `None`: the broker did not say.
+/// The offsets that a partition has, up to the last that can be read; `None`: the broker did not
+/// say.
 ///
-/// `fetch_watermarks` would ask for both at once, and where the answer to one fails it takes the other for it: a partition would seem to begin at
-/// its end. So each is asked for alone.
+/// `fetch_watermarks` would ask for both at once, and where the answer to one fails it takes the
+/// other for it: a partition would seem to begin at its end. So each is asked for alone.
 pub(super) fn range<C: ConsumerContext>(
     consumer: &BaseConsumer<C>,
     name: &str,
@@ -89,7 +114,8 @@ pub(super) fn range<C: ConsumerContext>(
     Ok(low.zip(high).map(|(low, high)| low..high.max(low)))
 }
 
-/// The offset at the beginning, at the end, or of the first record of this timestamp or a later one; `None`: there is none.
+/// The offset at the beginning, at the end, or of the first record of this timestamp or a later
+/// one; `None`: there is none.
 fn offset_at<C: ConsumerContext>(
     consumer: &BaseConsumer<C>,
     name: &str,
@@ -98,7 +124,8 @@ fn offset_at<C: ConsumerContext>(
     answer: Duration,
 ) -> Result<Option<u64>, ClientError> {
     let mut wanted = TopicPartitionList::new();
-    // The protocol has one question for all: a timestamp, or what librdkafka writes for the beginning and the end.
+    // The protocol has one question for all: a timestamp, or what librdkafka writes for the
+    // beginning and the end.
     wanted.add_partition_offset(name, partition, place)?;
     let found = consumer.offsets_for_times(wanted, answer)?;
     let Some(element) = found.find_partition(name, partition) else { return Ok(None) };
@@ -118,11 +145,19 @@ pub(super) fn since<C: ConsumerContext>(
 ) -> Result<Vec<(String, u32, u64)>, ClientError> {
     let mut wanted = TopicPartitionList::new();
     for (name, partition) in partitions {
-        wanted.add_partition_offset(name, i32::try_from(*partition).unwrap_or(i32::MAX), Offset::Offset(instant.max(0)))?;
+        wanted.add_partition_offset(
+            name,
+            i32::try_from(*partition).unwrap_or(i32::MAX),
+            Offset::Offset(instant.max(0)),
+        )?;
     }
     let found = consumer.offsets_for_times(wanted, answer)?;
     let there = found.elements().into_iter().filter_map(|element| match element.offset() {
-        Offset::Offset(offset) => Some((element.topic().to_string(), u32::try_from(element.partition()).ok()?, u64::try_from(offset).ok()?)),
+        Offset::Offset(offset) => Some((
+            element.topic().to_string(),
+            u32::try_from(element.partition()).ok()?,
+            u64::try_from(offset).ok()?,
+        )),
         _ => None,
     });
     Ok(there.collect())
@@ -131,8 +166,14 @@ pub(super) fn since<C: ConsumerContext>(
 /// What a failed question means.
 fn refusal(brokers: &str, name: &str, error: &ClientError) -> Result<Found, KafkaError> {
     match code_of(error) {
-        RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownPartition => Ok(Found::NoTopic),
+        RDKafkaErrorCode::UnknownTopicOrPartition
+        | RDKafkaErrorCode::UnknownTopic
+        | RDKafkaErrorCode::UnknownPartition => Ok(Found::NoTopic),
         code if passes(code) => Ok(Found::NoAnswer(code.to_string())),
-        code => Err(KafkaError::Refused { brokers: brokers.to_string(), doing: format!("read topic `{name}`"), why: code.to_string() }),
+        code => Err(KafkaError::Refused {
+            brokers: brokers.to_string(),
+            doing: format!("read topic `{name}`"),
+            why: code.to_string(),
+        }),
     }
 }

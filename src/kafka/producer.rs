@@ -35,7 +35,12 @@ pub(super) struct Deliveries {
 impl Deliveries {
     pub(super) fn new(brokers: &str) -> Self {
         let connection = Connection::new(brokers, "producer");
-        Deliveries { connection, delivered: AtomicU64::new(0), failed: AtomicU64::new(0), first: Mutex::default() }
+        Deliveries {
+            connection,
+            delivered: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            first: Mutex::default(),
+        }
     }
 
     /// Notes what became of a record.
@@ -72,7 +77,12 @@ impl Deliveries {
 
 /// The error of a record that was not taken.
 pub(super) fn refused(connection: &Connection, topic: &str, code: RDKafkaErrorCode) -> KafkaError {
-    KafkaError::Delivery { brokers: connection.brokers().to_string(), topic: topic.to_string(), why: code.to_string(), code }
+    KafkaError::Delivery {
+        brokers: connection.brokers().to_string(),
+        topic: topic.to_string(),
+        why: code.to_string(),
+        code,
+    }
 }
 
 /// The context of a producer: counts what was delivered.
@@ -99,8 +109,8 @@ impl ProducerContext for Counting {
     }
 }
 
-/// A configuration for large, compressed batches, as far as the user's properties do not say otherwise. lz4: measured, a quarter more records a
-/// second than with zstd.
+/// A configuration for large, compressed batches, as far as the user's properties do not say
+/// otherwise. lz4: measured, a quarter more records a second than with zstd.
 pub(super) fn config(settings: &KafkaSettings, linger: &str) -> Result<ClientConfig, KafkaError> {
     let mut config = settings.client(Role::Producer)?;
     let ours = [
@@ -110,7 +120,9 @@ pub(super) fn config(settings: &KafkaSettings, linger: &str) -> Result<ClientCon
         ("queue.buffering.max.messages", QUEUED_RECORDS),
         ("queue.buffering.max.kbytes", "262144"),
     ];
-    for (name, value) in ours.into_iter().filter(|(name, _)| !settings.properties.contains_key(*name)) {
+    for (name, value) in
+        ours.into_iter().filter(|(name, _)| !settings.properties.contains_key(*name))
+    {
         config.set(name, value);
     }
     Ok(config)
@@ -141,17 +153,25 @@ impl Producer {
     /// What is wrong with the settings.
     pub fn new(settings: &KafkaSettings) -> Result<Self, KafkaError> {
         let deliveries = Arc::new(Deliveries::new(&settings.brokers));
-        let client =
-            config(settings, "20")?.create_with_context(Counting(Arc::clone(&deliveries))).map_err(|error| KafkaError::configuration(&error))?;
+        let client = config(settings, "20")?
+            .create_with_context(Counting(Arc::clone(&deliveries)))
+            .map_err(|error| KafkaError::configuration(&error))?;
         Ok(Producer { client, deliveries, sent: 0, key: Vec::new() })
     }
 
-    /// Sends an event of a customer, `None` for a tombstone, dated `timestamp`; waits while too many are on their way.
+    /// Sends an event of a customer, `None` for a tombstone, dated `timestamp`; waits while too
+    /// many are on their way.
     ///
     /// # Errors
     /// The record cannot be sent at all: it is too long, or the client can do nothing more. That the broker did not take it turns up in
     /// [`finish`](Self::finish).
-    pub fn send(&mut self, topic: &str, customer: CustomerId, value: Option<&[u8]>, timestamp: Millis) -> Result<(), KafkaError> {
+    pub fn send(
+        &mut self,
+        topic: &str,
+        customer: CustomerId,
+        value: Option<&[u8]>,
+        timestamp: Millis,
+    ) -> Result<(), KafkaError> {
         self.key.clear();
         // Writing into a vector cannot fail.
         let _ = write!(self.key, "{customer}");
@@ -178,7 +198,8 @@ impl Producer {
     pub fn finish(self, patience: Duration) -> Result<Produced, KafkaError> {
         let started = Instant::now();
         let flushed = self.client.flush(patience);
-        let produced = Produced { delivered: self.deliveries.delivered(), failed: self.deliveries.failed() };
+        let produced =
+            Produced { delivered: self.deliveries.delivered(), failed: self.deliveries.failed() };
         if let Some((topic, code)) = self.deliveries.first_failure() {
             return Err(refused(&self.deliveries.connection, &topic, code));
         }
@@ -186,7 +207,12 @@ impl Producer {
             let connection = &self.deliveries.connection;
             let (brokers, why) = (connection.brokers().to_string(), connection.reason());
             let waiting = (self.sent - produced.delivered) as usize;
-            return Err(KafkaError::Undelivered { brokers, waiting, waited: started.elapsed(), why });
+            return Err(KafkaError::Undelivered {
+                brokers,
+                waiting,
+                waited: started.elapsed(),
+                why,
+            });
         }
         Ok(produced)
     }

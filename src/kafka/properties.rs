@@ -41,17 +41,24 @@ impl Properties<'_> {
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         for (name, resource) in &self.0 {
-            let property = |wanted: &str| resource.get(wanted).and_then(|entry| entry.value.clone()).unwrap_or_default();
+            let property = |wanted: &str| {
+                resource.get(wanted).and_then(|entry| entry.value.clone()).unwrap_or_default()
+            };
             let policy = property("cleanup.policy");
             if policy.contains("compact") {
                 warnings.push(format!(
-                "topic `{name}` is compacted (cleanup.policy={policy}): whatever is rebuilt from it later sees only the last record of each key, and what is \
-                 read of it is kept a second time until checkpoints cover it; cleanup.policy=delete with retention.ms=-1 keeps all"
+                "topic `{name}` is compacted (cleanup.policy={policy}): whatever is rebuilt from \
+                 it later sees only the last record of each key, and what is \
+                 read of it is kept a second time until checkpoints cover it; \
+                 cleanup.policy=delete with retention.ms=-1 keeps all"
             ));
             }
-            if policy.contains("delete") && (property("retention.ms") != "-1" || property("retention.bytes") != "-1") {
+            if policy.contains("delete")
+                && (property("retention.ms") != "-1" || property("retention.bytes") != "-1")
+            {
                 warnings.push(format!(
-                "topic `{name}` forgets (retention.ms={}, retention.bytes={}): whatever is rebuilt from it later lacks the older records; set both to -1",
+                "topic `{name}` forgets (retention.ms={}, retention.bytes={}): whatever is rebuilt \
+                 from it later lacks the older records; set both to -1",
                 property("retention.ms"),
                 property("retention.bytes")
             ));
@@ -71,17 +78,21 @@ pub fn warnings_of_written(settings: &KafkaSettings) -> Result<Vec<String>, Kafk
     let mut warnings = Vec::new();
     let written = [settings.predictions.as_str(), &settings.dead_letters];
     for (name, resource) in described(settings, written.into_iter())? {
-        let property = |wanted: &str| resource.get(wanted).and_then(|entry| entry.value.clone()).unwrap_or_default();
+        let property = |wanted: &str| {
+            resource.get(wanted).and_then(|entry| entry.value.clone()).unwrap_or_default()
+        };
         if property("cleanup.policy").contains("compact") {
             warnings.push(format!(
-                "topic `{name}` is compacted (cleanup.policy={}): of each key only the last record stays; set cleanup.policy=delete",
+                "topic `{name}` is compacted (cleanup.policy={}): of each key only the last record \
+                 stays; set cleanup.policy=delete",
                 property("cleanup.policy")
             ));
         }
         let longest = property("max.message.bytes").parse::<usize>().unwrap_or(usize::MAX);
         if longest < settings.max_message() {
             warnings.push(format!(
-                "topic `{name}` takes records of {longest} bytes (max.message.bytes), and those of the job may have {}: raise it, or lower \
+                "topic `{name}` takes records of {longest} bytes (max.message.bytes), and those of \
+                 the job may have {}: raise it, or lower \
                  input.max_record",
                 settings.max_message()
             ));
@@ -98,6 +109,7 @@ pub(super) fn described<'a>(
     let (admin, connection) = admin(settings)?;
     let wanted: Vec<ResourceSpecifier<'_>> = topics.clone().map(ResourceSpecifier::Topic).collect();
     let options = AdminOptions::new().request_timeout(Some(ANSWER));
-    let described = block_on(admin.describe_configs(&wanted, &options))?.map_err(|error| failure(&connection, "describe topics", &error))?;
+    let described = block_on(admin.describe_configs(&wanted, &options))?
+        .map_err(|error| failure(&connection, "describe topics", &error))?;
     Ok(topics.zip(described).filter_map(|(name, resource)| Some((name, resource.ok()?))).collect())
 }

@@ -115,9 +115,12 @@ impl Publisher {
         }
     }
 
-    /// Why records were not taken: what failed first, and the other topic too, where the broker does not have it or does not let this user see it.
+    /// Why records were not taken: what failed first, and the other topic too, where the broker
+    /// does not have it or does not let this user see it.
     pub fn explain(&self, error: &KafkaError) -> Vec<Seen> {
-        let KafkaError::Delivery { topic: failed, .. } = error else { return vec![Seen::of(Cause::Publishing, error.to_string())] };
+        let KafkaError::Delivery { topic: failed, .. } = error else {
+            return vec![Seen::of(Cause::Publishing, error.to_string())];
+        };
         let explain = |destination: Destination| {
             let topic = self.topic(destination);
             if topic == failed {
@@ -125,7 +128,10 @@ impl Publisher {
             }
             let metadata = self.client.producer.client().fetch_metadata(Some(topic), LOOK).ok()?;
             let code = metadata.topics().iter().find(|found| found.name() == topic)?.error()?;
-            Some(Seen::of(destination.cause(), refused(&self.client.notes.connection, topic, code.into()).to_string()))
+            Some(Seen::of(
+                destination.cause(),
+                refused(&self.client.notes.connection, topic, code.into()).to_string(),
+            ))
         };
         Destination::ALL.into_iter().filter_map(explain).collect()
     }
@@ -136,7 +142,11 @@ impl Publisher {
     ///
     /// # Errors
     /// A topic is not there, or may not be written. Some of the records may be in it already.
-    pub fn publish(&mut self, records: &[Publication], mut go_on: impl FnMut(&Connection) -> bool) -> Result<Published, KafkaError> {
+    pub fn publish(
+        &mut self,
+        records: &[Publication],
+        mut go_on: impl FnMut(&Connection) -> bool,
+    ) -> Result<Published, KafkaError> {
         let mut refused = Vec::new();
         // Where the broker refuses some of them, they are sent one by one from the first of these
         // on, to tell which: what came after it may be there twice then. An instant that a topic
@@ -146,20 +156,26 @@ impl Publisher {
             let end = at.saturating_add(many).min(records.len());
             let attempt = self.attempt(&records[at..end], undated == Some(at), &mut go_on);
             if !matches!(attempt, Ok(Attempt::Done | Attempt::Refused(..))) {
-                // What is still on its way would otherwise come between the records of a later attempt, and be counted with them.
+                // What is still on its way would otherwise come between the records of a later
+                // attempt, and be counted with them.
                 self.client = Client::new(&self.settings)?;
             }
             match attempt? {
                 Attempt::Done => (at, many) = (end, many.saturating_mul(2)),
                 Attempt::Refused(first, _) if end - at > 1 => (at, many) = (at + first, 1),
-                Attempt::Refused(_, RDKafkaErrorCode::InvalidTimestamp) if undated != Some(at) => undated = Some(at),
+                Attempt::Refused(_, RDKafkaErrorCode::InvalidTimestamp) if undated != Some(at) => {
+                    undated = Some(at)
+                }
                 Attempt::Refused(_, code) => {
                     refused.push(Refused { index: at, code });
                     at += 1;
                 }
                 Attempt::Stopped => return Ok(Published::Stopped),
                 Attempt::Broken(why) => {
-                    tracing::warn!(brokers = self.settings.brokers, "The Kafka producer starts anew, and sends again: {why}.");
+                    tracing::warn!(
+                        brokers = self.settings.brokers,
+                        "The Kafka producer starts anew, and sends again: {why}."
+                    );
                 }
             }
         }
@@ -168,7 +184,12 @@ impl Publisher {
 
     /// Sends records until each is there or refused, or until one fails for a reason that is not
     /// its own. With `undated`, they are dated by the clock.
-    fn attempt(&self, records: &[Publication], undated: bool, go_on: &mut impl FnMut(&Connection) -> bool) -> Result<Attempt, KafkaError> {
+    fn attempt(
+        &self,
+        records: &[Publication],
+        undated: bool,
+        go_on: &mut impl FnMut(&Connection) -> bool,
+    ) -> Result<Attempt, KafkaError> {
         let Client { producer, notes } = &self.client;
         notes.begin();
         let now = jiff::Timestamp::now().as_millisecond();
@@ -176,13 +197,19 @@ impl Publisher {
             let topic = self.topic(publication.destination);
             // A broker refuses what is dated later than it is, and a customer's clock may be wrong.
             let timestamp = if undated { now } else { publication.timestamp.min(now) };
-            let mut record = BaseRecord::<Vec<u8>, Vec<u8>, usize>::with_opaque_to(topic, index).key(&publication.key).timestamp(timestamp);
+            let mut record = BaseRecord::<Vec<u8>, Vec<u8>, usize>::with_opaque_to(topic, index)
+                .key(&publication.key)
+                .timestamp(timestamp);
             record.payload = publication.value.as_ref();
             while let Err((error, back)) = producer.send(record) {
                 match code_of(&error) {
                     RDKafkaErrorCode::QueueFull if go_on(&notes.connection) => producer.poll(WAIT),
                     RDKafkaErrorCode::QueueFull => return Ok(Attempt::Stopped),
-                    RDKafkaErrorCode::Fatal => return Ok(Attempt::Broken(notes.fatal().unwrap_or_else(|| error.to_string()))),
+                    RDKafkaErrorCode::Fatal => {
+                        return Ok(Attempt::Broken(
+                            notes.fatal().unwrap_or_else(|| error.to_string()),
+                        ));
+                    }
                     code if is_own(code) => {
                         notes.fail(index, topic, code);
                         break;
@@ -197,7 +224,9 @@ impl Publisher {
                 return Ok(Attempt::Broken(why));
             }
             match notes.failure() {
-                Some((_, code)) if breaks_client(code) => return Ok(Attempt::Broken(code.to_string())),
+                Some((_, code)) if breaks_client(code) => {
+                    return Ok(Attempt::Broken(code.to_string()));
+                }
                 Some((topic, code)) => return Err(refused(&notes.connection, &topic, code)),
                 None => {}
             }
@@ -276,7 +305,10 @@ impl ClientContext for Noting {
 
     fn error(&self, error: ClientError, reason: &str) {
         match code_of(&error) {
-            RDKafkaErrorCode::Fatal => *self.0.fatal.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_string()),
+            RDKafkaErrorCode::Fatal => {
+                *self.0.fatal.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Some(reason.to_string())
+            }
             code => self.0.connection.trouble(code, reason),
         }
     }
@@ -305,7 +337,8 @@ fn is_own(code: RDKafkaErrorCode) -> bool {
     matches!(code, MessageSizeTooLarge | InvalidRecord | InvalidTimestamp | InvalidDifferentRecord)
 }
 
-/// Whether a failure says that the client has lost count of what the broker has, rather than that a record is not wanted.
+/// Whether a failure says that the client has lost count of what the broker has, rather than that a
+/// record is not wanted.
 fn breaks_client(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode::*;
     matches!(
@@ -334,7 +367,8 @@ enum Attempt {
 impl Client {
     fn new(settings: &KafkaSettings) -> Result<Self, KafkaError> {
         let connection = Connection::new(&settings.brokers, "producer");
-        let notes = Arc::new(Notes { connection, outcome: Mutex::default(), fatal: Mutex::default() });
+        let notes =
+            Arc::new(Notes { connection, outcome: Mutex::default(), fatal: Mutex::default() });
         let mut config = config(settings, "2")?;
         // A record never runs out of time: whether it is still wanted, only the caller can say.
         // That its topic is not there is said at once, and not waited out: the caller tries it
@@ -344,7 +378,9 @@ impl Client {
         if !settings.properties.contains_key("batch.size") {
             config.set("batch.size", BATCH.to_string());
         }
-        let producer = config.create_with_context(Noting(Arc::clone(&notes))).map_err(|error| KafkaError::configuration(&error))?;
+        let producer = config
+            .create_with_context(Noting(Arc::clone(&notes)))
+            .map_err(|error| KafkaError::configuration(&error))?;
         Ok(Client { producer, notes })
     }
 }

@@ -1,4 +1,5 @@
-//! A consumer's side towards the broker: starts partitions, takes their messages, and makes arrivals of them.
+//! A consumer's side towards the broker: starts partitions, takes their messages, and makes
+//! arrivals of them.
 
 use super::blocks::Gathering;
 use super::consumer::{Arrival, Assigned, Command, Position};
@@ -23,7 +24,8 @@ const BATCH: usize = 2_000;
 const WAIT: Duration = Duration::from_millis(10);
 /// How long after a failed look-up the next is tried.
 const RETRY: Duration = Duration::from_millis(500);
-/// How long a topic may be unknown: one that was just made takes a moment to be known to every broker.
+/// How long a topic may be unknown: one that was just made takes a moment to be known to every
+/// broker.
 const UNKNOWN_TOPIC: Duration = Duration::from_secs(3);
 /// How long the broker may take to say whether a topic that cannot be read is another one.
 const EXPLANATION: Duration = Duration::from_secs(3);
@@ -67,11 +69,27 @@ struct Fault {
 
 impl Reader {
     /// Reads nothing yet.
-    pub(super) fn new(settings: KafkaSettings, shared: Arc<Shared>, consumer: BaseConsumer<Context>) -> Result<Self, KafkaError> {
+    pub(super) fn new(
+        settings: KafkaSettings,
+        shared: Arc<Shared>,
+        consumer: BaseConsumer<Context>,
+    ) -> Result<Self, KafkaError> {
         let consumer = Arc::new(consumer);
-        let queue = BatchQueue::new(Arc::clone(&consumer), BATCH).ok_or_else(|| KafkaError::Configuration("no memory for a queue".to_string()))?;
-        let (lanes, held, waiting, arrivals) = (Vec::new(), BTreeSet::new(), Vec::new(), Vec::new());
-        Ok(Reader { lanes, queue, consumer, shared, settings, held, waiting, retry: Instant::now(), arrivals })
+        let queue = BatchQueue::new(Arc::clone(&consumer), BATCH)
+            .ok_or_else(|| KafkaError::Configuration("no memory for a queue".to_string()))?;
+        let (lanes, held, waiting, arrivals) =
+            (Vec::new(), BTreeSet::new(), Vec::new(), Vec::new());
+        Ok(Reader {
+            lanes,
+            queue,
+            consumer,
+            shared,
+            settings,
+            held,
+            waiting,
+            retry: Instant::now(),
+            arrivals,
+        })
     }
 
     /// What is shared with the handle.
@@ -79,7 +97,8 @@ impl Reader {
         &self.shared
     }
 
-    /// Serves the client's own events: statistics, errors, commits. Records come through the partitions' queues.
+    /// Serves the client's own events: statistics, errors, commits. Records come through the
+    /// partitions' queues.
     pub(super) fn serve(&self) {
         // Errors were noted by the context on their way here.
         let _ = self.consumer.poll(Duration::ZERO);
@@ -114,7 +133,10 @@ impl Reader {
         let now = Instant::now();
         for assigned in assignment {
             let (topic, partition) = (assigned.topic, assigned.partition);
-            let known = self.shared.partitions().insert((topic, partition), PartitionStatus::new(topic, partition, now));
+            let known = self
+                .shared
+                .partitions()
+                .insert((topic, partition), PartitionStatus::new(topic, partition, now));
             match known {
                 Some(known) => drop(self.shared.partitions().insert((topic, partition), known)),
                 None => self.waiting.push(Waiting { assigned, unknown: None }),
@@ -127,9 +149,15 @@ impl Reader {
         let mut list = TopicPartitionList::new();
         for (topic, partition, next) in offsets {
             // Both were made from the broker's own numbers.
-            let added = list.add_partition_offset(self.settings.topic_name(*topic), *partition as i32, Offset::Offset(*next as i64));
+            let added = list.add_partition_offset(
+                self.settings.topic_name(*topic),
+                *partition as i32,
+                Offset::Offset(*next as i64),
+            );
             if let Err(error) = added {
-                return tracing::debug!("Progress could not be shown under the consumer group: {error}.");
+                return tracing::debug!(
+                    "Progress could not be shown under the consumer group: {error}."
+                );
             }
         }
         if let Err(error) = self.consumer.commit(&list, CommitMode::Async) {
@@ -142,7 +170,8 @@ impl Reader {
         std::mem::take(&mut self.arrivals)
     }
 
-    /// Starts what waits to be started, takes messages, and finishes the blocks that are full or have waited long enough.
+    /// Starts what waits to be started, takes messages, and finishes the blocks that are full or
+    /// have waited long enough.
     pub(super) fn read(&mut self) {
         if !self.waiting.is_empty()
             && Instant::now() >= self.retry
@@ -155,7 +184,9 @@ impl Reader {
             return self.fail(error);
         }
         let now = Instant::now();
-        for lane in self.lanes.iter_mut().filter(|lane| lane.gathering.due().is_some_and(|due| due <= now)) {
+        for lane in
+            self.lanes.iter_mut().filter(|lane| lane.gathering.due().is_some_and(|due| due <= now))
+        {
             lane.finish(&mut self.arrivals);
         }
     }
@@ -165,7 +196,11 @@ impl Reader {
         let KafkaSettings { topic_ids, topics, .. } = &self.settings;
         let now = match *topic_ids == TopicIds::UNKNOWN {
             true => TopicIds::UNKNOWN,
-            false => identify::ask(self.consumer.client(), &self.settings, EXPLANATION).unwrap_or_default().0,
+            false => {
+                identify::ask(self.consumer.client(), &self.settings, EXPLANATION)
+                    .unwrap_or_default()
+                    .0
+            }
         };
         let error = topic_ids.compare(&now, topics).map_or_else(KafkaError::from, |()| error);
         self.arrivals.push(Arrival::Failed(error));
@@ -199,21 +234,42 @@ impl Reader {
         }
         self.retry = Instant::now() + RETRY;
         if list.count() > 0 {
-            self.consumer.incremental_assign(&list).map_err(|error| self.refused(&error.to_string()))?;
+            self.consumer
+                .incremental_assign(&list)
+                .map_err(|error| self.refused(&error.to_string()))?;
         }
         Ok(())
     }
 
-    fn open(&mut self, assigned: &Assigned, next: u64, end: u64, list: &mut TopicPartitionList) -> Result<(), KafkaError> {
+    fn open(
+        &mut self,
+        assigned: &Assigned,
+        next: u64,
+        end: u64,
+        list: &mut TopicPartitionList,
+    ) -> Result<(), KafkaError> {
         let Assigned { topic, partition, .. } = *assigned;
         let name = self.settings.topic_name(topic);
-        let queue = self.queue.take(name, partition as i32).ok_or_else(|| self.refused(&format!("topic `{name}` has no queue")))?;
+        let queue = self
+            .queue
+            .take(name, partition as i32)
+            .ok_or_else(|| self.refused(&format!("topic `{name}` has no queue")))?;
         if self.held.contains(&(topic, partition)) {
             self.queue.hold(&queue);
         }
-        list.add_partition_offset(name, partition as i32, Offset::Offset(next as i64)).map_err(|error| self.refused(&error.to_string()))?;
-        self.lanes.push(Lane { topic, partition, queue, gathering: Gathering::new(topic, partition, next) });
-        let began = PartitionStatus { next: Some(next), end: Some(end), ..PartitionStatus::new(topic, partition, Instant::now()) };
+        list.add_partition_offset(name, partition as i32, Offset::Offset(next as i64))
+            .map_err(|error| self.refused(&error.to_string()))?;
+        self.lanes.push(Lane {
+            topic,
+            partition,
+            queue,
+            gathering: Gathering::new(topic, partition, next),
+        });
+        let began = PartitionStatus {
+            next: Some(next),
+            end: Some(end),
+            ..PartitionStatus::new(topic, partition, Instant::now())
+        };
         self.shared.partitions().insert((topic, partition), began);
         tracing::debug!(topic = name, partition, offset = next, "Partition is read.");
         Ok(())
@@ -250,11 +306,17 @@ impl Reader {
                         lane.finish(&mut self.arrivals);
                     }
                 }
-                (Some(RDKafkaErrorCode::PartitionEOF), Some(lane)) => lane.reach_end(message.offset(), &mut self.arrivals),
-                (Some(code), _) => {
-                    faults.push(Fault { lane: place, code, text: String::from_utf8_lossy(message.value().unwrap_or_default()).into() })
+                (Some(RDKafkaErrorCode::PartitionEOF), Some(lane)) => {
+                    lane.reach_end(message.offset(), &mut self.arrivals)
                 }
-                (None, None) => tracing::debug!("Kafka sent a record of a partition that is not read."),
+                (Some(code), _) => faults.push(Fault {
+                    lane: place,
+                    code,
+                    text: String::from_utf8_lossy(message.value().unwrap_or_default()).into(),
+                }),
+                (None, None) => {
+                    tracing::debug!("Kafka sent a record of a partition that is not read.")
+                }
             }
         }
         faults
@@ -265,9 +327,20 @@ impl Reader {
         let Fault { lane, code, text } = fault;
         let lane = lane.and_then(|place| self.lanes.get(place));
         match (code, lane) {
-            (RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange, Some(lane)) => Some(self.out_of_range(lane, &text)),
-            (RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownPartition, Some(lane)) => {
-                let (brokers, topic) = (self.settings.brokers.clone(), self.settings.topic_name(lane.topic).to_string());
+            (
+                RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange,
+                Some(lane),
+            ) => Some(self.out_of_range(lane, &text)),
+            (
+                RDKafkaErrorCode::UnknownTopicOrPartition
+                | RDKafkaErrorCode::UnknownTopic
+                | RDKafkaErrorCode::UnknownPartition,
+                Some(lane),
+            ) => {
+                let (brokers, topic) = (
+                    self.settings.brokers.clone(),
+                    self.settings.topic_name(lane.topic).to_string(),
+                );
                 Some(KafkaError::Deleted { brokers, topic })
             }
             (code, _) if passes(code) => {
@@ -275,7 +348,13 @@ impl Reader {
                 None
             }
             (code, lane) => {
-                let place = lane.map(|lane| format!("partition {} of `{}`: ", lane.partition, self.settings.topic_name(lane.topic)));
+                let place = lane.map(|lane| {
+                    format!(
+                        "partition {} of `{}`: ",
+                        lane.partition,
+                        self.settings.topic_name(lane.topic)
+                    )
+                });
                 Some(self.refused(&format!("{}{text} ({code})", place.unwrap_or_default())))
             }
         }
@@ -284,19 +363,39 @@ impl Reader {
     /// Says what is there instead of the wanted offset.
     fn out_of_range(&self, lane: &Lane, text: &str) -> KafkaError {
         let wanted = lane.gathering.next();
-        let assigned = Assigned { topic: lane.topic, partition: lane.partition, from: Position::Offset(wanted) };
-        match position::find(&self.consumer, &self.settings.brokers, self.settings.topic_name(lane.topic), &assigned) {
+        let assigned = Assigned {
+            topic: lane.topic,
+            partition: lane.partition,
+            from: Position::Offset(wanted),
+        };
+        match position::find(
+            &self.consumer,
+            &self.settings.brokers,
+            self.settings.topic_name(lane.topic),
+            &assigned,
+        ) {
             Err(error) => error,
-            Ok(_) => self.refused(&format!("partition {} of `{}`, offset {wanted}: {text}", lane.partition, self.settings.topic_name(lane.topic))),
+            Ok(_) => self.refused(&format!(
+                "partition {} of `{}`, offset {wanted}: {text}",
+                lane.partition,
+                self.settings.topic_name(lane.topic)
+            )),
         }
     }
 
     fn missing(&self, topic: Topic) -> KafkaError {
-        KafkaError::MissingTopics { brokers: self.settings.brokers.clone(), topics: vec![self.settings.topic_name(topic).to_string()] }
+        KafkaError::MissingTopics {
+            brokers: self.settings.brokers.clone(),
+            topics: vec![self.settings.topic_name(topic).to_string()],
+        }
     }
 
     fn refused(&self, why: &str) -> KafkaError {
-        KafkaError::Refused { brokers: self.settings.brokers.clone(), doing: "be read".to_string(), why: why.to_string() }
+        KafkaError::Refused {
+            brokers: self.settings.brokers.clone(),
+            doing: "be read".to_string(),
+            why: why.to_string(),
+        }
     }
 }
 
@@ -308,7 +407,11 @@ impl Lane {
     fn reach_end(&mut self, offset: i64, arrivals: &mut Vec<Arrival>) {
         self.finish(arrivals);
         self.gathering.advance(u64::try_from(offset).unwrap_or(0));
-        arrivals.push(Arrival::CaughtUp { topic: self.topic, partition: self.partition, next: self.gathering.next() });
+        arrivals.push(Arrival::CaughtUp {
+            topic: self.topic,
+            partition: self.partition,
+            next: self.gathering.next(),
+        });
     }
 }
 
@@ -316,5 +419,7 @@ impl Lane {
 fn place_of(lanes: &[Lane], settings: &KafkaSettings, message: &Message<'_>) -> Option<usize> {
     let name = message.topic()?.to_bytes();
     let partition = u32::try_from(message.partition()).ok()?;
-    lanes.iter().position(|lane| lane.partition == partition && settings.topic_name(lane.topic).as_bytes() == name)
+    lanes.iter().position(|lane| {
+        lane.partition == partition && settings.topic_name(lane.topic).as_bytes() == name
+    })
 }

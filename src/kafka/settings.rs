@@ -28,7 +28,8 @@ pub struct KafkaSettings {
     pub dead_letters: String,
     /// Name of the topic for decisions.
     pub predictions: String,
-    /// The ids of the topics that are meant, as far as they are known: with them a reader tells why it cannot go on.
+    /// The ids of the topics that are meant, as far as they are known: with them a reader tells why
+    /// it cannot go on.
     pub topic_ids: TopicIds,
     /// Offsets that are given up: partitions that stand before them are read from behind them.
     pub losses: Vec<Loss>,
@@ -40,7 +41,8 @@ pub struct KafkaSettings {
     pub properties: BTreeMap<String, String>,
     /// Bytes that a record may have, on its way in and out.
     pub max_record: usize,
-    /// Bytes of records that a consumer keeps ready, all its partitions together. The client needs about as much again to keep books of them.
+    /// Bytes of records that a consumer keeps ready, all its partitions together. The client needs
+    /// about as much again to keep books of them.
     pub max_fetched: usize,
 }
 
@@ -66,8 +68,9 @@ pub enum Role {
     Admin,
 }
 
-/// Properties that exactness depends on, by role: offsets are ours alone, aborted records are never seen, and an offset that is not there is an
-/// error, not a leap. And the statistics, without which no partition is ever known to be idle.
+/// Properties that exactness depends on, by role: offsets are ours alone, aborted records are never
+/// seen, and an offset that is not there is an error, not a leap. And the statistics, without which
+/// no partition is ever known to be idle.
 pub const FIXED: [(Role, &str, &str); 9] = [
     (Role::Consumer, "enable.auto.commit", "false"),
     (Role::Consumer, "enable.auto.offset.store", "false"),
@@ -80,8 +83,9 @@ pub const FIXED: [(Role, &str, &str); 9] = [
     (Role::Producer, "acks", "all"),
 ];
 
-/// Bytes of one partition that the broker puts into an answer. Four times less than librdkafka's default: measured, smaller answers stay in
-/// the processor's cache, and a message costs a tenth less.
+/// Bytes of one partition that the broker puts into an answer. Four times less than librdkafka's
+/// default: measured, smaller answers stay in the processor's cache, and a message costs a tenth
+/// less.
 const PARTITION_FETCH: usize = 256 * 1024;
 /// Kilobytes of one partition that a consumer keeps ready at least: a few answers of the broker.
 const LEAST_QUEUED_KILOBYTES: usize = 4 * PARTITION_FETCH / 1024;
@@ -137,7 +141,8 @@ impl KafkaSettings {
         // What of librdkafka's log is shown is decided where it arrives, not here.
         config.set_log_level(RDKafkaLogLevel::Info);
         config.set("bootstrap.servers", &self.brokers).set("client.id", "sluice");
-        // A silent broker counts as lost after this, and a lost one is tried again at least this often.
+        // A silent broker counts as lost after this, and a lost one is tried again at least this
+        // often.
         config.set("socket.timeout.ms", "10000").set("reconnect.backoff.max.ms", "1000");
         match role {
             Role::Consumer => {
@@ -147,11 +152,15 @@ impl KafkaSettings {
                     .set("fetch.error.backoff.ms", "100")
                     .set("fetch.wait.max.ms", "500")
                     .set("fetch.min.bytes", "1")
-                    // Costs nothing that can be measured, and a broken disk or network is then an error, not an event.
+                    // Costs nothing that can be measured, and a broken disk or network is then an
+                    // error, not an event.
                     .set("check.crcs", "true")
                     .set("max.partition.fetch.bytes", PARTITION_FETCH.to_string())
                     .set("fetch.max.bytes", self.max_message().max(50 << 20).to_string())
-                    .set("receive.message.max.bytes", (self.max_record + 2 * PROTOCOL_OVERHEAD).max(100 << 20).to_string());
+                    .set(
+                        "receive.message.max.bytes",
+                        (self.max_record + 2 * PROTOCOL_OVERHEAD).max(100 << 20).to_string(),
+                    );
             }
             Role::Producer => {
                 config.set("message.max.bytes", self.max_message().to_string());
@@ -165,7 +174,8 @@ impl KafkaSettings {
         Ok(config)
     }
 
-    /// Shares what a consumer may keep ready among so many partitions: each has a queue of its own, and the client counts each by itself.
+    /// Shares what a consumer may keep ready among so many partitions: each has a queue of its own,
+    /// and the client counts each by itself.
     pub(super) fn share_fetched(&self, partitions: usize, config: &mut ClientConfig) {
         let name = "queued.max.messages.kbytes";
         if !self.properties.contains_key(name) {
@@ -179,7 +189,11 @@ impl KafkaSettings {
         for (of, name, wanted) in FIXED {
             match self.properties.get(name) {
                 Some(value) if value != wanted => {
-                    return Err(KafkaError::FixedProperty { name, value: value.clone(), wanted: wanted.to_string() });
+                    return Err(KafkaError::FixedProperty {
+                        name,
+                        value: value.clone(),
+                        wanted: wanted.to_string(),
+                    });
                 }
                 _ if of == role => {
                     config.set(name, wanted);

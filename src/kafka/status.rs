@@ -1,4 +1,5 @@
-//! Where each partition stands, for metrics, readiness and the question whether a partition is idle.
+//! Where each partition stands, for metrics, readiness and the question whether a partition is
+//! idle.
 
 use super::connection::{self, Connection, code_of};
 use super::settings::TopicNames;
@@ -21,11 +22,14 @@ pub struct PartitionStatus {
     pub topic: Topic,
     /// The partition.
     pub partition: u32,
-    /// The offset after the last that was handed over; `None` until the broker has said where the partition starts.
+    /// The offset after the last that was handed over; `None` until the broker has said where the
+    /// partition starts.
     pub next: Option<u64>,
-    /// The last stable offset, as the broker last said: before it every transaction has ended, and no more can be read.
+    /// The last stable offset, as the broker last said: before it every transaction has ended, and
+    /// no more can be read.
     pub end: Option<u64>,
-    /// The high watermark, as the broker last said: the offset after the last record that there is. It is past `end` while a transaction is open.
+    /// The high watermark, as the broker last said: the offset after the last record that there is.
+    /// It is past `end` while a transaction is open.
     pub high: Option<u64>,
     /// Whether the last that was handed over is the partition's end.
     pub caught_up: bool,
@@ -38,7 +42,16 @@ pub struct PartitionStatus {
 impl PartitionStatus {
     /// A partition of which nothing is known yet.
     pub(crate) fn new(topic: Topic, partition: u32, now: Instant) -> Self {
-        PartitionStatus { topic, partition, next: None, end: None, high: None, caught_up: false, reachable: false, last_news: now }
+        PartitionStatus {
+            topic,
+            partition,
+            next: None,
+            end: None,
+            high: None,
+            caught_up: false,
+            reachable: false,
+            last_news: now,
+        }
     }
 
     /// How many records are left to be read, at most.
@@ -46,14 +59,17 @@ impl PartitionStatus {
         Some(self.end?.saturating_sub(self.next?))
     }
 
-    /// How many offsets lie behind the first record of a transaction that has not ended: nothing there can be read, whoever wrote it.
+    /// How many offsets lie behind the first record of a transaction that has not ended: nothing
+    /// there can be read, whoever wrote it.
     pub fn held_back(&self) -> Option<u64> {
         Some(self.high?.saturating_sub(self.end?))
     }
 
-    /// For how long nothing new has come while the partition was read to its end and its leader connected; `None` otherwise.
+    /// For how long nothing new has come while the partition was read to its end and its leader
+    /// connected; `None` otherwise.
     pub fn idle_for(&self, now: Instant) -> Option<Duration> {
-        (self.caught_up && self.reachable && self.lag() == Some(0)).then(|| now.saturating_duration_since(self.last_news))
+        (self.caught_up && self.reachable && self.lag() == Some(0))
+            .then(|| now.saturating_duration_since(self.last_news))
     }
 }
 
@@ -67,7 +83,11 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(brokers: &str, topics: TopicNames) -> Self {
-        Shared { connection: Connection::new(brokers, "consumer"), topics, partitions: Mutex::default() }
+        Shared {
+            connection: Connection::new(brokers, "consumer"),
+            topics,
+            partitions: Mutex::default(),
+        }
     }
 
     pub(super) fn partitions(&self) -> MutexGuard<'_, BTreeMap<(Topic, u32), PartitionStatus>> {
@@ -76,13 +96,22 @@ impl Shared {
 
     /// Notes what the client's statistics say of brokers and partitions.
     fn note(&self, statistics: &Statistics<'_>, now: Instant) {
-        let up: Vec<i32> = statistics.brokers.values().filter(|broker| broker.state == "UP").map(|broker| broker.nodeid).collect();
+        let up: Vec<i32> = statistics
+            .brokers
+            .values()
+            .filter(|broker| broker.state == "UP")
+            .map(|broker| broker.nodeid)
+            .collect();
         if !up.is_empty() {
             self.connection.works();
         }
         for status in self.partitions().values_mut() {
             let topic = statistics.topics.get(self.topics[status.topic as usize].as_str());
-            let Some(said) = topic.and_then(|topic| topic.partitions.get(status.partition.to_string().as_str())) else { continue };
+            let Some(said) =
+                topic.and_then(|topic| topic.partitions.get(status.partition.to_string().as_str()))
+            else {
+                continue;
+            };
             let reachable = up.contains(&said.leader);
             if reachable && !status.reachable {
                 status.last_news = now;
@@ -168,8 +197,13 @@ mod tests {
     use super::*;
 
     fn shared(now: Instant) -> Shared {
-        let shared = Shared::new("127.0.0.1:9092", Topic::ALL.map(|topic| topic.name().to_string()));
-        let status = PartitionStatus { next: Some(5), caught_up: true, ..PartitionStatus::new(Topic::Rewards, 2, now) };
+        let shared =
+            Shared::new("127.0.0.1:9092", Topic::ALL.map(|topic| topic.name().to_string()));
+        let status = PartitionStatus {
+            next: Some(5),
+            caught_up: true,
+            ..PartitionStatus::new(Topic::Rewards, 2, now)
+        };
         shared.partitions().insert((Topic::Rewards, 2), status);
         shared
     }
@@ -207,22 +241,32 @@ mod tests {
     }
 
     #[test]
-    fn what_an_open_transaction_holds_back_is_between_the_last_stable_offset_and_the_high_watermark() {
+    fn what_an_open_transaction_holds_back_is_between_the_last_stable_offset_and_the_high_watermark()
+     {
         let now = Instant::now();
         let shared = shared(now);
         let status = || shared.partitions()[&(Topic::Rewards, 2)];
         assert_eq!((status().high, status().held_back()), (None, None));
         shared.note(&serde_json::from_str(&statistics("UP", 7)).unwrap(), now);
-        assert_eq!((status().end, status().high, status().held_back(), status().lag()), (Some(7), Some(9), Some(2), Some(2)));
+        assert_eq!(
+            (status().end, status().high, status().held_back(), status().lag()),
+            (Some(7), Some(9), Some(2), Some(2))
+        );
         shared.note(&serde_json::from_str(&statistics("UP", 9)).unwrap(), now);
-        assert_eq!((status().end, status().high, status().held_back()), (Some(9), Some(9), Some(0)));
+        assert_eq!(
+            (status().end, status().high, status().held_back()),
+            (Some(9), Some(9), Some(0))
+        );
         // Neither is known yet, or they are older than what was handed over since.
         let unknown = statistics("UP", -1001).replace("\"hi_offset\": 9", "\"hi_offset\": -1001");
         shared.note(&serde_json::from_str(&unknown).unwrap(), now);
         assert_eq!((status().end, status().high), (Some(9), Some(9)));
         shared.partitions().get_mut(&(Topic::Rewards, 2)).unwrap().next = Some(12);
         shared.note(&serde_json::from_str(&statistics("UP", 9)).unwrap(), now);
-        assert_eq!((status().end, status().high, status().held_back()), (Some(12), Some(12), Some(0)));
+        assert_eq!(
+            (status().end, status().high, status().held_back()),
+            (Some(12), Some(12), Some(0))
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Which topics they are: the broker gives each an id when it is made. One that was deleted and made anew has another, and its offsets mean other records.
+//! Which topics they are: the broker gives each an id when it is made. One that was deleted and
+//! made anew has another, and its offsets mean other records.
 
 use super::settings::TopicNames;
 use base64::Engine;
@@ -37,14 +38,16 @@ impl fmt::Display for TopicId {
     }
 }
 
-/// The ids of the topics that are read, as far as they are known: an old broker gives none, and one may not let everybody ask.
+/// The ids of the topics that are read, as far as they are known: an old broker gives none, and one
+/// may not let everybody ask.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TopicIds([Option<TopicId>; Topic::ALL.len()]);
 
 /// A topic is not the one that was read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "topic `{topic}` was deleted and made anew: it has the id {now}, and what was read of it before had {before}. Offsets mean other records in it, so the \
+    "topic `{topic}` was deleted and made anew: it has the id {now}, and what was read of it \
+     before had {before}. Offsets mean other records in it, so the \
      job cannot go on where it was; make everything anew from the topics with --rebuild"
 )]
 pub struct Remade {
@@ -78,10 +81,13 @@ impl TopicIds {
 
     /// These, and of the topics of which none is known the others'.
     pub fn or(self, others: &TopicIds) -> TopicIds {
-        Topic::ALL.into_iter().fold(self, |ids, topic| ids.with(topic, ids.get(topic).or(others.get(topic))))
+        Topic::ALL
+            .into_iter()
+            .fold(self, |ids, topic| ids.with(topic, ids.get(topic).or(others.get(topic))))
     }
 
-    /// Makes sure that the topics are `now` those that these are the ids of; where one of both is not known, nothing can be said.
+    /// Makes sure that the topics are `now` those that these are the ids of; where one of both is
+    /// not known, nothing can be said.
     ///
     /// # Errors
     /// The first that is another one.
@@ -102,9 +108,19 @@ impl TopicIds {
     ///
     /// # Errors
     /// A sentence about what is no id.
-    pub fn of_named(named: &BTreeMap<String, String>, names: &TopicNames) -> Result<TopicIds, String> {
-        let of = |topic: Topic| named.get(&names[topic as usize]).map(|text| TopicId::from_text(text).ok_or_else(|| no_id(text))).transpose();
-        Topic::ALL.into_iter().try_fold(TopicIds::UNKNOWN, |ids, topic| Ok(ids.with(topic, of(topic)?)))
+    pub fn of_named(
+        named: &BTreeMap<String, String>,
+        names: &TopicNames,
+    ) -> Result<TopicIds, String> {
+        let of = |topic: Topic| {
+            named
+                .get(&names[topic as usize])
+                .map(|text| TopicId::from_text(text).ok_or_else(|| no_id(text)))
+                .transpose()
+        };
+        Topic::ALL
+            .into_iter()
+            .try_fold(TopicIds::UNKNOWN, |ids, topic| Ok(ids.with(topic, of(topic)?)))
     }
 
     fn known(&self) -> impl Iterator<Item = (Topic, TopicId)> {
@@ -126,7 +142,8 @@ impl Serialize for TopicIds {
 impl<'de> Deserialize<'de> for TopicIds {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<TopicIds, D::Error> {
         let named = BTreeMap::deserialize(deserializer)?;
-        TopicIds::of_named(&named, &Topic::ALL.map(|topic| topic.name().to_string())).map_err(D::Error::custom)
+        TopicIds::of_named(&named, &Topic::ALL.map(|topic| topic.name().to_string()))
+            .map_err(D::Error::custom)
     }
 }
 
@@ -136,7 +153,9 @@ mod tests {
 
     fn ids(transactions: u128, rewards: u128) -> TopicIds {
         let id = |id: u128| (id != 0).then_some(TopicId(id.to_be_bytes()));
-        TopicIds::UNKNOWN.with(Topic::Transactions, id(transactions)).with(Topic::Rewards, id(rewards))
+        TopicIds::UNKNOWN
+            .with(Topic::Transactions, id(transactions))
+            .with(Topic::Rewards, id(rewards))
     }
 
     fn names() -> TopicNames {
@@ -163,16 +182,28 @@ mod tests {
         assert_eq!(TopicIds::of_named(&named, &names()), Ok(known));
         named.insert("shop.rewards".to_string(), "anything".to_string());
         assert!(TopicIds::of_named(&named, &names()).is_err_and(|why| why.contains("anything")));
-        assert_eq!(serde_json::from_str::<TopicIds>(&serde_json::to_string(&known).unwrap()).unwrap(), known);
+        assert_eq!(
+            serde_json::from_str::<TopicIds>(&serde_json::to_string(&known).unwrap()).unwrap(),
+            known
+        );
     }
 
     #[test]
     fn only_two_ids_that_are_known_can_differ() {
-        for (before, now) in [(ids(5, 7), ids(5, 7)), (ids(0, 7), ids(5, 7)), (ids(5, 7), ids(5, 0)), (TopicIds::UNKNOWN, ids(5, 7))] {
+        for (before, now) in [
+            (ids(5, 7), ids(5, 7)),
+            (ids(0, 7), ids(5, 7)),
+            (ids(5, 7), ids(5, 0)),
+            (TopicIds::UNKNOWN, ids(5, 7)),
+        ] {
             assert_eq!(before.compare(&now, &names()), Ok(()));
         }
         let remade = ids(5, 7).compare(&ids(5, 8), &names()).expect_err("another one").to_string();
-        assert!(remade.contains("`shop.rewards` was deleted and made anew") && remade.contains("--rebuild"), "{remade}");
+        assert!(
+            remade.contains("`shop.rewards` was deleted and made anew")
+                && remade.contains("--rebuild"),
+            "{remade}"
+        );
         assert_eq!(ids(5, 0).or(&ids(6, 7)), ids(5, 7));
         assert_eq!(ids(5, 0).unknown().count(), 4);
     }

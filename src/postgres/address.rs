@@ -173,12 +173,21 @@ fn problem(url: &str, error: &postgres::Error) -> String {
     if said.starts_with("invalid value") {
         return format!("{expected}; the value of its parameter `{named}` is none that is allowed");
     }
-    let near = Parameter::ALL.iter().map(|parameter| parameter.name()).find(|name| strsim::damerau_levenshtein(name, named) <= 2);
+    let near = Parameter::ALL
+        .iter()
+        .map(|parameter| parameter.name())
+        .find(|name| strsim::damerau_levenshtein(name, named) <= 2);
     match (FOREIGN.contains(&named), near) {
         (true, _) => format!("{expected}; its parameter `{named}` is not known to this program"),
-        (false, Some(near)) if said.starts_with("unknown option") => format!("{expected}; a parameter of it is unknown: did you mean `{near}`?"),
-        (false, _) if said.starts_with("unknown option") => format!("{expected}; a parameter of it is unknown"),
-        _ if url.contains("://") && !url.starts_with("postgres") => format!("{expected}, not one with another scheme"),
+        (false, Some(near)) if said.starts_with("unknown option") => {
+            format!("{expected}; a parameter of it is unknown: did you mean `{near}`?")
+        }
+        (false, _) if said.starts_with("unknown option") => {
+            format!("{expected}; a parameter of it is unknown")
+        }
+        _ if url.contains("://") && !url.starts_with("postgres") => {
+            format!("{expected}, not one with another scheme")
+        }
         _ => expected.to_string(),
     }
 }
@@ -196,8 +205,11 @@ fn split(url: &str) -> (String, Parameters) {
 fn split_url(url: &str, scheme: usize) -> (String, Parameters) {
     let after_user = url[scheme..].find('@').map_or(scheme, |at| scheme + at + 1);
     let mut own = Parameters::default();
-    let Some(query) = url[after_user..].find('?').map(|mark| after_user + mark) else { return (url.to_string(), own) };
-    let decoded = |text: &str| percent_decode_str(text).decode_utf8().ok().map(std::borrow::Cow::into_owned);
+    let Some(query) = url[after_user..].find('?').map(|mark| after_user + mark) else {
+        return (url.to_string(), own);
+    };
+    let decoded =
+        |text: &str| percent_decode_str(text).decode_utf8().ok().map(std::borrow::Cow::into_owned);
     let mut rest = Vec::new();
     for pair in url[query + 1..].split('&') {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -260,27 +272,42 @@ mod tests {
 
     #[test]
     fn an_address_shows_everything_but_the_password() {
-        assert_eq!(shown("postgres://ann:s3cret@db.example:5433/shop?sslmode=verify-full&sslpassword=s3cret"), "postgres://ann@db.example:5433/shop");
-        assert_eq!(shown("host=a,b port=5433 user=ann password=s3cret dbname=shop"), "postgres://ann@a:5433,b:5433/shop");
+        assert_eq!(
+            shown(
+                "postgres://ann:s3cret@db.example:5433/shop?sslmode=verify-full&sslpassword=s3cret"
+            ),
+            "postgres://ann@db.example:5433/shop"
+        );
+        assert_eq!(
+            shown("host=a,b port=5433 user=ann password=s3cret dbname=shop"),
+            "postgres://ann@a:5433,b:5433/shop"
+        );
         assert_eq!(shown("host=/run/postgresql user=ann"), "postgres://ann@/run/postgresql:5432/");
         assert_eq!(shown("hostaddr=10.0.0.1"), "postgres://10.0.0.1:5432/");
     }
 
     #[test]
     fn our_parameters_are_read_from_both_forms() {
-        let wanted = [("sslmode", "verify-full".to_string()), ("sslrootcert", "/a b/root.crt".to_string())];
+        let wanted =
+            [("sslmode", "verify-full".to_string()), ("sslrootcert", "/a b/root.crt".to_string())];
         for url in [
             "postgres://ann@db/shop?sslmode=verify-full&connect_timeout=3&sslrootcert=/a%20b/root.crt",
             "postgresql://ann:p?q@db/shop?ssl%6Dode=verify-full&sslrootcert=%2Fa%20b%2Froot.crt",
             "host=db sslmode=verify-full sslrootcert='/a b/root.crt' user=ann",
-            "sslrootcert = /a\\ b/root.crt sslmode='verify-full'   host = db password='x sslmode=disable'",
-            "host=db sslmode=disable sslrootcert='' sslrootcert='/a b/root.crt' sslmode=verify-full",
+            "sslrootcert = /a\\ b/root.crt sslmode='verify-full'   host = db password='x \
+             sslmode=disable'",
+            "host=db sslmode=disable sslrootcert='' sslrootcert='/a b/root.crt' \
+             sslmode=verify-full",
         ] {
             assert_eq!(own(url), wanted, "{url}");
         }
         assert_eq!(own("postgres://db/shop?sslmode="), []);
-        let (config, _) = read("postgres://ann:p?q@db/shop?sslmode=allow&connect_timeout=3").expect("an address");
-        assert_eq!((config.get_password(), config.get_dbname()), (Some("p?q".as_bytes()), Some("shop")));
+        let (config, _) =
+            read("postgres://ann:p?q@db/shop?sslmode=allow&connect_timeout=3").expect("an address");
+        assert_eq!(
+            (config.get_password(), config.get_dbname()),
+            (Some("p?q".as_bytes()), Some("shop"))
+        );
         assert_eq!(config.get_connect_timeout().map(std::time::Duration::as_secs), Some(3));
     }
 

@@ -14,12 +14,19 @@ pub fn read(client: &mut impl GenericClient, job: &str) -> Result<AppliedSetting
         return Ok(AppliedSettings::default());
     }
     let rows = client
-        .query("SELECT since, settings::text FROM sluice.applied_settings WHERE job = $1 ORDER BY since", &[&job])
+        .query(
+            "SELECT since, settings::text FROM sluice.applied_settings WHERE job = $1 ORDER BY \
+            since",
+            &[&job],
+        )
         .map_err(PostgresError::statement("tell with which settings epochs were computed"))?;
     let read = |row: &postgres::Row| {
         let since = row.get::<_, i64>(0) as u64;
-        let settings: Settings = serde_json::from_str(row.get(1))
-            .map_err(|error| PostgresError::Recorded { epoch: since, why: format!("its settings cannot be read: {error}") })?;
+        let settings: Settings =
+            serde_json::from_str(row.get(1)).map_err(|error| PostgresError::Recorded {
+                epoch: since,
+                why: format!("its settings cannot be read: {error}"),
+            })?;
         Ok(Applied { since, settings })
     };
     Ok(AppliedSettings(rows.iter().map(read).collect::<Result<_, PostgresError>>()?))
@@ -30,11 +37,22 @@ pub fn read(client: &mut impl GenericClient, job: &str) -> Result<AppliedSetting
 ///
 /// # Errors
 /// [`PostgresError::Fenced`] where another instance has the job, or that of a statement.
-pub fn write(client: &mut Client, job: &str, incarnation: i64, history: &AppliedSettings, since: u64) -> Result<(), PostgresError> {
+pub fn write(
+    client: &mut Client,
+    job: &str,
+    incarnation: i64,
+    history: &AppliedSettings,
+    since: u64,
+) -> Result<(), PostgresError> {
     let failed = || PostgresError::statement("record the settings of the job");
     let mut transaction = client.transaction().map_err(failed())?;
     recorded::confirm(&mut transaction, job, incarnation)?;
-    transaction.execute("DELETE FROM applied_settings WHERE job = $1 AND since >= $2", &[&job, &(since as i64)]).map_err(failed())?;
+    transaction
+        .execute(
+            "DELETE FROM applied_settings WHERE job = $1 AND since >= $2",
+            &[&job, &(since as i64)],
+        )
+        .map_err(failed())?;
     for applied in history.0.iter().filter(|applied| applied.since >= since) {
         transaction
             .execute(

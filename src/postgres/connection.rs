@@ -8,15 +8,19 @@ use postgres::Client;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant};
 
-/// Questions on a silent line, of which the first comes after a third of the time that it may be silent, until it counts as dead.
+/// Questions on a silent line, of which the first comes after a third of the time that it may be
+/// silent, until it counts as dead.
 const KEEPALIVE_RETRIES: u32 = 4;
 
-/// What every session starts with. A dead client must not hold its locks for long, since the row of progress is among them; a commit that is
-/// acknowledged must be on disk, whatever the server's default; and an epoch's rows are to be looked up by their key, where the planner, without
-/// statistics on the staged ones, likes to read the whole table instead. Every time limit is set, for one that was made for other users of the server
-/// must not end what may take long; those that older servers do not know are passed over.
+/// What every session starts with. A dead client must not hold its locks for long, since the row of
+/// progress is among them; a commit that is acknowledged must be on disk, whatever the server's
+/// default; and an epoch's rows are to be looked up by their key, where the planner, without
+/// statistics on the staged ones, likes to read the whole table instead. Every time limit is set,
+/// for one that was made for other users of the server must not end what may take long; those that
+/// older servers do not know are passed over.
 ///
-/// By statements and not by options of the start, which PgBouncer refuses. They are the session's, as much else is: see [`pooling`].
+/// By statements and not by options of the start, which PgBouncer refuses. They are the session's,
+/// as much else is: see [`pooling`].
 const SESSION: &str = "
     SET search_path = sluice;
     SET client_min_messages = warning;
@@ -26,7 +30,8 @@ const SESSION: &str = "
     SET enable_mergejoin = off;
     SET statement_timeout = 0;
     SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout';
-    SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
+    SELECT set_config('synchronous_commit', 'on', false) WHERE \
+    current_setting('synchronous_commit') = 'off';
 ";
 
 /// Opens one session.
@@ -56,8 +61,13 @@ pub fn connect_alone(settings: &PostgresSettings) -> Result<Client, PostgresErro
 /// # Errors
 /// [`PostgresError::Target`], or those of [`Target::connect`].
 pub fn open(settings: &PostgresSettings) -> Result<Client, PostgresError> {
-    let mut target = Target::settle(&settings.url, settings.password.as_deref(), &settings.parameters, &Surroundings::of_process())
-        .map_err(PostgresError::Target)?;
+    let mut target = Target::settle(
+        &settings.url,
+        settings.password.as_deref(),
+        &settings.parameters,
+        &Surroundings::of_process(),
+    )
+    .map_err(PostgresError::Target)?;
     target
         .config_mut()
         .application_name(&format!("sluice {}", settings.job))
@@ -89,7 +99,8 @@ fn prepared(mut client: Client, settings: &PostgresSettings) -> Result<Client, P
     Ok(client)
 }
 
-/// Limits the statements of a session from now on, which commits epochs: what changes the schema, or reads all of it, takes as long as it takes.
+/// Limits the statements of a session from now on, which commits epochs: what changes the schema,
+/// or reads all of it, takes as long as it takes.
 ///
 /// # Errors
 /// That of the statement.
@@ -103,7 +114,10 @@ pub fn limit(client: &mut Client, settings: &PostgresSettings) -> Result<(), Pos
 /// # Errors
 /// That of the statement.
 pub fn backend(client: &mut Client) -> Result<i32, PostgresError> {
-    Ok(client.query_one("SELECT pg_backend_pid()", &[]).map_err(PostgresError::statement("tell its session"))?.get(0))
+    Ok(client
+        .query_one("SELECT pg_backend_pid()", &[])
+        .map_err(PostgresError::statement("tell its session"))?
+        .get(0))
 }
 
 /// As the server takes it; 0 for no limit.
@@ -111,7 +125,8 @@ fn milliseconds(limit: Option<Duration>) -> u128 {
     limit.map_or(0, |limit| limit.as_millis())
 }
 
-/// Growing pauses between tries, with chance in them so that several clients do not come back at once.
+/// Growing pauses between tries, with chance in them so that several clients do not come back at
+/// once.
 #[derive(Debug)]
 pub struct Backoff {
     started: Instant,
@@ -121,7 +136,8 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// The first pause is up to `first`, each next one up to twice the one before, none beyond `longest`.
+    /// The first pause is up to `first`, each next one up to twice the one before, none beyond
+    /// `longest`.
     pub fn new(first: Duration, longest: Duration) -> Self {
         Backoff { started: Instant::now(), next: first.min(longest), longest, tries: 0 }
     }
@@ -156,7 +172,10 @@ mod tests {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_millis(450));
         for bound in [100, 200, 400, 450, 450] {
             let pause = backoff.pause().as_secs_f64() * 1e3;
-            assert!((f64::from(bound) / 2.0..=f64::from(bound)).contains(&pause), "{pause} ms, bound {bound} ms");
+            assert!(
+                (f64::from(bound) / 2.0..=f64::from(bound)).contains(&pause),
+                "{pause} ms, bound {bound} ms"
+            );
         }
         assert_eq!(backoff.tries(), 5);
     }
@@ -164,15 +183,27 @@ mod tests {
     #[test]
     fn a_session_has_its_own_limits_whatever_the_server_would_give_it() {
         let Some(database) = TestDatabase::create() else { return };
-        let role = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET statement_timeout = 50', current_database());
+        let role = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET statement_timeout = 50', \
+            current_database());
             EXECUTE format('ALTER DATABASE %I SET lock_timeout = 50', current_database()); END $$";
         open(&database.settings()).unwrap().batch_execute(role).unwrap();
-        let limits = Limits { statement: Some(Duration::from_secs(90)), lock: Some(Duration::from_secs(7)), idle: None, ..Limits::default() };
+        let limits = Limits {
+            statement: Some(Duration::from_secs(90)),
+            lock: Some(Duration::from_secs(7)),
+            idle: None,
+            ..Limits::default()
+        };
         let settings = PostgresSettings { limits, ..database.settings() };
         let mut client = connect(&settings).unwrap();
         let shown = |client: &mut Client| {
-            ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout", "tcp_keepalives_idle"]
-                .map(|name| client.query_one(&format!("SHOW {name}"), &[]).unwrap().get::<_, String>(0))
+            [
+                "statement_timeout",
+                "lock_timeout",
+                "idle_in_transaction_session_timeout",
+                "idle_session_timeout",
+                "tcp_keepalives_idle",
+            ]
+            .map(|name| client.query_one(&format!("SHOW {name}"), &[]).unwrap().get::<_, String>(0))
         };
         assert_eq!(shown(&mut client), ["0", "7s", "0", "0", "10"]);
         limit(&mut client, &settings).unwrap();
@@ -181,15 +212,23 @@ mod tests {
 
     #[test]
     fn nobody_at_the_address_is_said_with_the_address_and_without_the_password() {
-        let error = connect(&PostgresSettings::new("postgres://ann:s3cret@127.0.0.1:1/shop", "campaign")).err().unwrap();
+        let error =
+            connect(&PostgresSettings::new("postgres://ann:s3cret@127.0.0.1:1/shop", "campaign"))
+                .err()
+                .unwrap();
         assert!(error.is_transient());
         let text = error.to_string();
-        assert!(text.contains("postgres://ann@127.0.0.1:1/shop") && !text.contains("s3cret"), "{text}");
+        assert!(
+            text.contains("postgres://ann@127.0.0.1:1/shop") && !text.contains("s3cret"),
+            "{text}"
+        );
     }
 
     #[test]
     fn an_address_that_cannot_be_read_is_not_shown_at_all() {
-        let error = connect(&PostgresSettings::new("postgres://ann:s3cret@[broken", "campaign")).err().unwrap();
+        let error = connect(&PostgresSettings::new("postgres://ann:s3cret@[broken", "campaign"))
+            .err()
+            .unwrap();
         assert!(!error.is_transient() && !error.to_string().contains("s3cret"));
     }
 }

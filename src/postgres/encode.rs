@@ -1,7 +1,9 @@
-//! Rows in PostgreSQL's binary COPY format, written into buffers that are used again for every epoch.
+//! Rows in PostgreSQL's binary COPY format, written into buffers that are used again for every
+//! epoch.
 //!
-//! A stream is a header, rows and a trailer of -1; a row is its number of columns, then each value with its length before it, -1 for NULL; all
-//! numbers are big-endian (PostgreSQL documentation, "COPY", binary format).
+//! A stream is a header, rows and a trailer of -1; a row is its number of columns, then each value
+//! with its length before it, -1 for NULL; all numbers are big-endian (PostgreSQL documentation,
+//! "COPY", binary format).
 
 use super::error::PostgresError;
 use bytes::BytesMut;
@@ -149,11 +151,17 @@ impl CopyBuffer {
         self.array(FLOAT8, values, |value| value.to_be_bytes());
     }
 
-    /// Copies the rows into a table; `statement` is a `COPY … FROM STDIN BINARY` of the same columns. Nothing is sent when there are none.
+    /// Copies the rows into a table; `statement` is a `COPY … FROM STDIN BINARY` of the same
+    /// columns. Nothing is sent when there are none.
     ///
     /// # Errors
     /// [`PostgresError::Statement`] and [`PostgresError::Copy`].
-    pub fn copy(&self, transaction: &mut Transaction<'_>, statement: &str, doing: &'static str) -> Result<(), PostgresError> {
+    pub fn copy(
+        &self,
+        transaction: &mut Transaction<'_>,
+        statement: &str,
+        doing: &'static str,
+    ) -> Result<(), PostgresError> {
         if self.is_empty() {
             return Ok(());
         }
@@ -175,7 +183,12 @@ impl CopyBuffer {
     }
 
     /// One dimension from index 1, no NULL in it; an empty array has no dimension.
-    fn array<T: Copy, const N: usize>(&mut self, element: u32, values: &[T], encode: impl Fn(T) -> [u8; N]) {
+    fn array<T: Copy, const N: usize>(
+        &mut self,
+        element: u32,
+        values: &[T],
+        encode: impl Fn(T) -> [u8; N],
+    ) {
         let dimensions = usize::from(!values.is_empty());
         self.length(12 + dimensions * 8 + values.len() * (4 + N));
         for word in [dimensions as u32, 0, element] {
@@ -204,13 +217,15 @@ pub fn broken_off(error: io::Error, doing: &'static str) -> PostgresError {
     }
 }
 
-/// A text as PostgreSQL can hold it: U+FFFD in the place of NUL characters and of what is not UTF-8.
+/// A text as PostgreSQL can hold it: U+FFFD in the place of NUL characters and of what is not
+/// UTF-8.
 pub fn storable(text: &[u8]) -> Cow<'_, str> {
     let text = String::from_utf8_lossy(text);
     if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{FFFD}")) } else { text }
 }
 
-/// Microseconds since 2000-01-01; the ends of the range are `infinity` and `-infinity`, as are instants beyond it.
+/// Microseconds since 2000-01-01; the ends of the range are `infinity` and `-infinity`, as are
+/// instants beyond it.
 pub fn microseconds(instant: Millis) -> i64 {
     match instant.checked_sub(YEAR_2000).and_then(|since| since.checked_mul(1_000)) {
         Some(microseconds) => microseconds,
@@ -284,7 +299,10 @@ mod tests {
 
     #[test]
     fn an_array_has_one_dimension_and_an_empty_one_none() {
-        assert_eq!(written(|b| b.smallints(&[])), [0, 0, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 21]);
+        assert_eq!(
+            written(|b| b.smallints(&[])),
+            [0, 0, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 21]
+        );
         let two = written(|b| b.smallints(&[7, -1]));
         assert_eq!(two[..16], [0, 0, 0, 32, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 21]);
         assert_eq!(two[16..], [0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 0, 7, 0, 0, 0, 2, 255, 255]);
@@ -310,7 +328,8 @@ mod tests {
 
     #[test]
     fn instants_come_back_and_the_ends_of_time_are_infinite() {
-        let read = |micros: i64| Timestamp::from_sql(&Type::TIMESTAMPTZ, &micros.to_be_bytes()).unwrap().0;
+        let read =
+            |micros: i64| Timestamp::from_sql(&Type::TIMESTAMPTZ, &micros.to_be_bytes()).unwrap().0;
         for instant in [0, -1, YEAR_2000, 1_700_000_000_123, Millis::MAX, Millis::MIN] {
             assert_eq!(read(microseconds(instant)), instant);
         }

@@ -28,7 +28,8 @@ pub enum PostgresError {
         source: postgres::Error,
     },
     /// Nothing answers there.
-    #[error("no PostgreSQL answers at {address} after {:.1} s ({}); start it, or correct postgres.url", .waited.as_secs_f64(), reason(.source))]
+    #[error("no PostgreSQL answers at {address} after {:.1} s ({}); start it, or correct \
+        postgres.url", .waited.as_secs_f64(), reason(.source))]
     Unreachable {
         /// The address.
         address: String,
@@ -49,12 +50,16 @@ pub enum PostgresError {
     },
     /// The session is a pool's.
     #[error(
-        "at {0} a pool hands each transaction to another session, as PgBouncer does with pool_mode = transaction; the job keeps search path, temporary \
-         tables, prepared statements and a lock in its session: use pool_mode = session for it, or the server's own address"
+        "at {0} a pool hands each transaction to another session, as PgBouncer does with pool_mode \
+         = transaction; the job keeps search path, temporary \
+         tables, prepared statements and a lock in its session: use pool_mode = session for it, or \
+         the server's own address"
     )]
     Pooled(String),
     /// The database cannot hold every text.
-    #[error("the database at {address} has the encoding {encoding}; create one with ENCODING 'UTF8'")]
+    #[error(
+        "the database at {address} has the encoding {encoding}; create one with ENCODING 'UTF8'"
+    )]
     Encoding {
         /// The address.
         address: String,
@@ -66,11 +71,13 @@ pub enum PostgresError {
     Migration(#[source] postgres::Error),
     /// The schema is not the one of this program, and nothing may be changed.
     #[error(
-        "schema `sluice` is at version {found} where this program needs {wanted} (0: there is none): {}",
+        "schema `sluice` is at version {found} where this program needs {wanted} (0: there is \
+         none): {}",
         if *found > *wanted {
             "it is of a newer version of the program, and cannot be made older; run that one"
         } else {
-            "what only reads does not change it; use the job's own version of the program, or start the job once with this one"
+            "what only reads does not change it; use the job's own version of the program, or \
+             start the job once with this one"
         }
     )]
     Version {
@@ -81,7 +88,8 @@ pub enum PostgresError {
     },
     /// The schema went another way than this program's.
     #[error(
-        "version {0} of the schema `sluice` is not the one of this program: another program of this name has made it. Run that one, or give the job a \
+        "version {0} of the schema `sluice` is not the one of this program: another program of \
+         this name has made it. Run that one, or give the job a \
          database of its own in postgres.url"
     )]
     Diverged(i32),
@@ -93,7 +101,8 @@ pub enum PostgresError {
     NoJob(String),
     /// The schema is another job's.
     #[error(
-        "schema `sluice` at {address} belongs to job `{owner}`: what job `{job}` writes would mix with that, so nothing was changed. Give `{job}` a \
+        "schema `sluice` at {address} belongs to job `{owner}`: what job `{job}` writes would mix \
+         with that, so nothing was changed. Give `{job}` a \
          database of its own in postgres.url, or correct `job`"
     )]
     OtherJob {
@@ -116,7 +125,10 @@ pub enum PostgresError {
         why: &'static str,
     },
     /// A column is there with another type.
-    #[error("column customer_features.{column} is of type {found} where {wanted} is needed; rename or drop it")]
+    #[error(
+        "column customer_features.{column} is of type {found} where {wanted} is needed; rename or \
+         drop it"
+    )]
     Column {
         /// The column.
         column: String,
@@ -126,7 +138,10 @@ pub enum PostgresError {
         wanted: &'static str,
     },
     /// Another instance of the job has taken over.
-    #[error("job `{job}` was taken over by another instance (its incarnation is {current}, ours was {own}); epoch {epoch} was not written here")]
+    #[error(
+        "job `{job}` was taken over by another instance (its incarnation is {current}, ours was \
+         {own}); epoch {epoch} was not written here"
+    )]
     Fenced {
         /// The job.
         job: String,
@@ -138,7 +153,10 @@ pub enum PostgresError {
         current: i64,
     },
     /// The epoch does not follow the recorded one.
-    #[error("epoch {epoch} of job `{job}` cannot be committed after epoch {recorded}: those between are missing")]
+    #[error(
+        "epoch {epoch} of job `{job}` cannot be committed after epoch {recorded}: those between \
+         are missing"
+    )]
     Gap {
         /// The job.
         job: String,
@@ -149,12 +167,16 @@ pub enum PostgresError {
     },
     /// The job's row of progress is gone.
     #[error(
-        "table progress has no row of job `{0}`: somebody deleted it while the job ran; restore it from a copy, or make everything anew from the topics \
+        "table progress has no row of job `{0}`: somebody deleted it while the job ran; restore it \
+         from a copy, or make everything anew from the topics \
          with --rebuild"
     )]
     NoProgress(String),
     /// A published threshold would change.
-    #[error("the threshold of day {day} (days since 1970) is published with another value than {high_value}; it is never reopened")]
+    #[error(
+        "the threshold of day {day} (days since 1970) is published with another value than \
+         {high_value}; it is never reopened"
+    )]
     Threshold {
         /// The day.
         day: i32,
@@ -162,7 +184,10 @@ pub enum PostgresError {
         high_value: u64,
     },
     /// A batch of rows does not have the values that its rows need.
-    #[error("epoch {epoch} has {found} {what} where its rows need {wanted}: the configured list is not the one that the dataflow runs with")]
+    #[error(
+        "epoch {epoch} has {found} {what} where its rows need {wanted}: the configured list is not \
+         the one that the dataflow runs with"
+    )]
     Shape {
         /// The epoch.
         epoch: u64,
@@ -175,7 +200,8 @@ pub enum PostgresError {
     },
     /// A recorded epoch cannot be read back.
     #[error(
-        "recorded epoch {epoch} cannot be read: {why}; restore all of the job's progress from one copy, or make everything anew from the topics with \
+        "recorded epoch {epoch} cannot be read: {why}; restore all of the job's progress from one \
+         copy, or make everything anew from the topics with \
          --rebuild"
     )]
     Recorded {
@@ -196,7 +222,10 @@ pub enum PostgresError {
     #[error("the connection to PostgreSQL broke off while copying rows: {0}")]
     Copy(#[source] io::Error),
     /// The database stayed away for too long.
-    #[error("PostgreSQL stayed away for {waited:?}, longer than postgres.retry_timeout; epoch {epoch} is not committed: {last}")]
+    #[error(
+        "PostgreSQL stayed away for {waited:?}, longer than postgres.retry_timeout; epoch {epoch} \
+         is not committed: {last}"
+    )]
     GaveUp {
         /// The epoch that waits.
         epoch: u64,
@@ -248,8 +277,12 @@ impl PostgresError {
         match self {
             // What is exchanged may be half written for a moment; at the start it was looked at
             // with the configuration.
-            PostgresError::Unreachable { .. } | PostgresError::Copy(_) | PostgresError::Files(_) => true,
-            PostgresError::Refused { source, .. } | PostgresError::Statement { source, .. } | PostgresError::Migration(source) => passes(source),
+            PostgresError::Unreachable { .. }
+            | PostgresError::Copy(_)
+            | PostgresError::Files(_) => true,
+            PostgresError::Refused { source, .. }
+            | PostgresError::Statement { source, .. }
+            | PostgresError::Migration(source) => passes(source),
             PostgresError::Target(_)
             | PostgresError::Tls { .. }
             | PostgresError::Pooled(_)
@@ -275,7 +308,9 @@ impl PostgresError {
     /// What stands still where the same is tried again.
     pub fn cause(&self) -> Cause {
         match self {
-            PostgresError::Statement { source, .. } => source.code().map_or(Cause::Database, cause_of),
+            PostgresError::Statement { source, .. } => {
+                source.code().map_or(Cause::Database, cause_of)
+            }
             PostgresError::Migration(error) => error.code().map_or(Cause::Database, cause_of),
             PostgresError::GaveUp { last, .. } => last.cause(),
             _ => Cause::Database,
@@ -300,8 +335,8 @@ pub fn passes(error: &postgres::Error) -> bool {
     }
 }
 
-/// Connections lost (08), resources short (53), server going down or coming up (57P0x), canceled by an operator, conflicts with other sessions,
-/// and a standby that is about to be promoted.
+/// Connections lost (08), resources short (53), server going down or coming up (57P0x), canceled by
+/// an operator, conflicts with other sessions, and a standby that is about to be promoted.
 fn state_passes(state: &SqlState) -> bool {
     let code = state.code();
     matches!(&code[..2], "08" | "53")
@@ -319,8 +354,9 @@ fn state_passes(state: &SqlState) -> bool {
         .contains(state)
 }
 
-/// Locks that others hold (waited for too long, a deadlock, a conflict), and what ends after a time: a statement (which is also what an operator cancels),
-/// or a transaction. With everything else the database itself does not take the epoch.
+/// Locks that others hold (waited for too long, a deadlock, a conflict), and what ends after a
+/// time: a statement (which is also what an operator cancels), or a transaction. With everything
+/// else the database itself does not take the epoch.
 fn cause_of(state: &SqlState) -> Cause {
     match state.code() {
         "55P03" | "40P01" | "40001" => Cause::DatabaseLock,
@@ -339,7 +375,11 @@ pub fn reason(error: &postgres::Error) -> String {
         // What a row has that breaks a rule, or a value that cannot be read, is nobody's affair
         // here.
         let quotes = ["22", "23"].iter().any(|class| said.code().code().starts_with(class));
-        let extra = [said.detail().filter(|_| !quotes), said.hint()].into_iter().flatten().map(|text| format!("; {text}")).collect::<String>();
+        let extra = [said.detail().filter(|_| !quotes), said.hint()]
+            .into_iter()
+            .flatten()
+            .map(|text| format!("; {text}"))
+            .collect::<String>();
         return format!("{}{extra} [{}]", said.message(), said.code().code());
     }
     let mut text = error.to_string();
@@ -360,7 +400,10 @@ mod tests {
 
     #[test]
     fn what_passes_is_retried_and_what_stays_is_not() {
-        for code in ["08006", "53300", "57P01", "57P02", "57P03", "57014", "40001", "40P01", "55P03", "25P03", "25P04", "25006"] {
+        for code in [
+            "08006", "53300", "57P01", "57P02", "57P03", "57014", "40001", "40P01", "55P03",
+            "25P03", "25P04", "25006",
+        ] {
             assert!(state_passes(&SqlState::from_code(code)), "{code}");
         }
         for code in ["23505", "42P01", "28P01", "3D000", "22021", "42501", "57000"] {
@@ -370,17 +413,29 @@ mod tests {
 
     #[test]
     fn a_lock_and_a_time_limit_are_told_from_a_database_that_is_away() {
-        let causes = [("55P03", Cause::DatabaseLock), ("40P01", Cause::DatabaseLock), ("57014", Cause::DatabaseSlow), ("25P04", Cause::DatabaseSlow)];
-        for (code, cause) in causes.into_iter().chain(["57P01", "53300", "08006"].map(|code| (code, Cause::Database))) {
+        let causes = [
+            ("55P03", Cause::DatabaseLock),
+            ("40P01", Cause::DatabaseLock),
+            ("57014", Cause::DatabaseSlow),
+            ("25P04", Cause::DatabaseSlow),
+        ];
+        for (code, cause) in causes
+            .into_iter()
+            .chain(["57P01", "53300", "08006"].map(|code| (code, Cause::Database)))
+        {
             assert_eq!(cause_of(&SqlState::from_code(code)), cause, "{code}");
         }
     }
 
     #[test]
     fn a_refused_connection_is_transient_and_says_why() {
-        let target = super::super::target::Target::at("host=127.0.0.1 port=1 connect_timeout=1").unwrap();
+        let target =
+            super::super::target::Target::at("host=127.0.0.1 port=1 connect_timeout=1").unwrap();
         let error = target.connect().err().unwrap();
-        assert!(error.is_transient() && matches!(error, PostgresError::Unreachable { .. }), "{error:?}");
+        assert!(
+            error.is_transient() && matches!(error, PostgresError::Unreachable { .. }),
+            "{error:?}"
+        );
         assert!(error.to_string().contains("refused"), "{error}");
     }
 }

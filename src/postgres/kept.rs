@@ -1,4 +1,5 @@
-//! The table of kept records: read back a few at a time, and shortened. They are written with their epoch.
+//! The table of kept records: read back a few at a time, and shortened. They are written with their
+//! epoch.
 
 use super::connection;
 use super::error::PostgresError;
@@ -10,25 +11,40 @@ use dataflows::event::{Kept, Topic};
 use postgres::{Client, GenericClient, Row};
 
 /// Columns of `kept_records`, in the order in which they are written.
-pub const KEPT_COLUMNS: [&str; 7] = ["job", "epoch", "topic", "partition", "first", "next", "records"];
+pub const KEPT_COLUMNS: [&str; 7] =
+    ["job", "epoch", "topic", "partition", "first", "next", "records"];
 
 /// Rows that are read at a time; each has about as many bytes as come from the broker at once.
 const PAGE: i64 = 16;
 
 /// Where everything that is kept of the epochs after `after` lies.
-pub fn all_after(client: &mut impl GenericClient, settings: &PostgresSettings, after: u64) -> Result<Vec<KeptAt>, PostgresError> {
+pub fn all_after(
+    client: &mut impl GenericClient,
+    settings: &PostgresSettings,
+    after: u64,
+) -> Result<Vec<KeptAt>, PostgresError> {
     let rows = client
-        .query("SELECT epoch, topic, partition, first, next FROM kept_records WHERE job = $1 AND epoch > $2", &[&settings.job, &(after as i64)])
+        .query(
+            "SELECT epoch, topic, partition, first, next FROM kept_records WHERE job = $1 AND \
+            epoch > $2",
+            &[&settings.job, &(after as i64)],
+        )
         .map_err(PostgresError::statement("tell which records are kept"))?;
     Ok(rows.iter().filter_map(|row| at(row, settings)).collect())
 }
 
 /// Removes what is kept of the epochs up to `through`, as long as the instance that asks has the
 /// job: the next one may have gone on from an older checkpoint.
-pub fn remove_through(client: &mut Client, job: &str, own: i64, through: u64) -> Result<u64, PostgresError> {
+pub fn remove_through(
+    client: &mut Client,
+    job: &str,
+    own: i64,
+    through: u64,
+) -> Result<u64, PostgresError> {
     client
         .execute(
-            "DELETE FROM kept_records WHERE job = $1 AND epoch <= $2 AND EXISTS (SELECT FROM progress p WHERE p.job = $1 AND p.incarnation = $3)",
+            "DELETE FROM kept_records WHERE job = $1 AND epoch <= $2 AND EXISTS (SELECT FROM \
+             progress p WHERE p.job = $1 AND p.incarnation = $3)",
             &[&job, &(through as i64), &own],
         )
         .map_err(PostgresError::statement("remove kept records"))
@@ -39,7 +55,13 @@ fn at(row: &Row, settings: &PostgresSettings) -> Option<KeptAt> {
     let name: &str = row.get(1);
     let topic = topic_named(&settings.topics, name)?;
     let number = |column| row.get::<_, i64>(column) as u64;
-    Some(KeptAt { epoch: number(0), topic, partition: row.get::<_, i32>(2) as u32, from: number(3), until: number(4) })
+    Some(KeptAt {
+        epoch: number(0),
+        topic,
+        partition: row.get::<_, i32>(2) as u32,
+        from: number(3),
+        until: number(4),
+    })
 }
 
 /// Reads the table over a connection of its own.
@@ -60,8 +82,10 @@ impl KeptRows {
             Some(client) => client,
             None => connection::connect(&self.settings)?,
         };
-        let (topics, partitions): (Vec<&str>, Vec<i32>) =
-            of.iter().map(|&(topic, partition)| (self.settings.topic_name(topic), partition as i32)).unzip();
+        let (topics, partitions): (Vec<&str>, Vec<i32>) = of
+            .iter()
+            .map(|&(topic, partition)| (self.settings.topic_name(topic), partition as i32))
+            .unzip();
         let rows = client
             .query(
                 "SELECT epoch, topic, partition, first, next, records FROM kept_records
@@ -86,7 +110,11 @@ impl KeptRows {
 }
 
 impl KeptReader for KeptRows {
-    fn next(&mut self, after: KeptAt, of: &[(Topic, u32)]) -> Result<Vec<(KeptAt, Kept)>, SinkError> {
+    fn next(
+        &mut self,
+        after: KeptAt,
+        of: &[(Topic, u32)],
+    ) -> Result<Vec<(KeptAt, Kept)>, SinkError> {
         let rows = self.page(after, of)?;
         let kept = |row: &Row| {
             let at = at(row, &self.settings)?;

@@ -58,20 +58,31 @@ pub fn migrate(transaction: &mut Transaction<'_>) -> Result<(), PostgresError> {
         return Ok(());
     }
     // `IF NOT EXISTS` asks for the right to create schemas even where there is nothing to create.
-    let found =
-        transaction.query_one("SELECT to_regnamespace('sluice') IS NOT NULL", &[]).map_err(PostgresError::statement("look for the schema"))?;
+    let found = transaction
+        .query_one("SELECT to_regnamespace('sluice') IS NOT NULL", &[])
+        .map_err(PostgresError::statement("look for the schema"))?;
     if !found.get::<_, bool>(0) {
-        transaction.batch_execute("CREATE SCHEMA sluice").map_err(PostgresError::statement("create the schema `sluice`"))?;
+        transaction
+            .batch_execute("CREATE SCHEMA sluice")
+            .map_err(PostgresError::statement("create the schema `sluice`"))?;
     }
     if !owner::is_there(transaction, NAME)? {
         transaction.batch_execute(HISTORY).map_err(PostgresError::Migration)?;
     }
     for migration in pending {
-        transaction.batch_execute(migration.sql().unwrap_or_default()).map_err(PostgresError::Migration)?;
+        transaction
+            .batch_execute(migration.sql().unwrap_or_default())
+            .map_err(PostgresError::Migration)?;
         transaction
             .execute(
-                "INSERT INTO refinery_schema_history (version, name, applied_on, checksum) VALUES ($1, $2, $3, $4)",
-                &[&migration.version(), &migration.name(), &Timestamp::now().to_string(), &migration.checksum().to_string()],
+                "INSERT INTO refinery_schema_history (version, name, applied_on, checksum) VALUES \
+                 ($1, $2, $3, $4)",
+                &[
+                    &migration.version(),
+                    &migration.name(),
+                    &Timestamp::now().to_string(),
+                    &migration.checksum().to_string(),
+                ],
             )
             .map_err(PostgresError::Migration)?;
     }
@@ -87,7 +98,10 @@ pub fn check_version(client: &mut impl GenericClient) -> Result<(), PostgresErro
         return Ok(());
     }
     let found = applied(client)?.last_key_value().map_or(0, |(version, _)| i64::from(*version));
-    Err(PostgresError::Version { found, wanted: known().last().map_or(0, |newest| i64::from(newest.version())) })
+    Err(PostgresError::Version {
+        found,
+        wanted: known().last().map_or(0, |newest| i64::from(newest.version())),
+    })
 }
 
 /// This program's migrations, oldest first.

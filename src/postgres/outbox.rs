@@ -34,20 +34,24 @@ const EXTENT: &str = "
     ) owed";
 
 const DECISIONS: &str = "
-    SELECT epoch, customer_id, decision_key, decision_id, ts, arm, propensity, expected_reward, uncertainty, scores, model_version, context, policy
+    SELECT epoch, customer_id, decision_key, decision_id, ts, arm, propensity, expected_reward, \
+    uncertainty, scores, model_version, context, policy
     FROM decisions WHERE epoch > $1 AND epoch <= $2";
 
-const LETTERS: &str =
-    "SELECT epoch, topic, partition, position, reason, detail, raw, customer_id, dated FROM dead_letters WHERE epoch > $1 AND epoch <= $2";
+const LETTERS: &str = "SELECT epoch, topic, partition, position, reason, detail, raw, customer_id, \
+    dated FROM dead_letters WHERE epoch > $1 AND epoch <= $2";
 
-const ERASED: &str = "SELECT DISTINCT epoch, customer_id FROM erasures WHERE epoch > $1 AND epoch <= $2";
+const ERASED: &str =
+    "SELECT DISTINCT epoch, customer_id FROM erasures WHERE epoch > $1 AND epoch <= $2";
 
-const BLANKED: &str = "SELECT blanked, topic, partition, position FROM dead_letters WHERE blanked > $1 AND blanked <= $2 AND epoch < blanked";
+const BLANKED: &str = "SELECT blanked, topic, partition, position FROM dead_letters WHERE blanked \
+    > $1 AND blanked <= $2 AND epoch < blanked";
 
 /// Of each customer whom these epochs have erased the newest decision of an earlier one that
 /// stands.
 const AGAIN: &str = "
-    SELECT DISTINCT ON (g.epoch, d.customer_id) g.epoch, d.customer_id, d.decision_key, d.decision_id, d.ts, d.arm, d.propensity,
+    SELECT DISTINCT ON (g.epoch, d.customer_id) g.epoch, d.customer_id, d.decision_key, \
+    d.decision_id, d.ts, d.arm, d.propensity,
         d.expected_reward, d.uncertainty, d.scores, d.model_version, d.context, d.policy
     FROM erasures g JOIN decisions d ON d.customer_id = g.customer_id AND d.epoch < g.epoch
     WHERE g.epoch > $1 AND g.epoch <= $2
@@ -59,13 +63,18 @@ const BACKLOG: &str = "
         SELECT greatest(0, extract(epoch FROM now() - e.committed_at))::float8 FROM epochs e
         WHERE e.job = $3 AND e.epoch = least(d.first, l.first, g.first, b.first)
     )
-    FROM (SELECT count(*) AS records, min(epoch) AS first FROM decisions WHERE epoch > $1 AND epoch <= $2) d,
-        (SELECT count(*) AS records, min(epoch) AS first FROM dead_letters WHERE epoch > $1 AND epoch <= $2) l,
-        (SELECT count(DISTINCT (epoch, customer_id)) AS records, min(epoch) AS first FROM erasures WHERE epoch > $1 AND epoch <= $2) g,
-        (SELECT count(*) AS records, min(blanked) AS first FROM dead_letters WHERE blanked > $1 AND blanked <= $2 AND epoch < blanked) b";
+    FROM (SELECT count(*) AS records, min(epoch) AS first FROM decisions WHERE epoch > $1 AND \
+    epoch <= $2) d,
+        (SELECT count(*) AS records, min(epoch) AS first FROM dead_letters WHERE epoch > $1 AND \
+        epoch <= $2) l,
+        (SELECT count(DISTINCT (epoch, customer_id)) AS records, min(epoch) AS first FROM erasures \
+        WHERE epoch > $1 AND epoch <= $2) g,
+        (SELECT count(*) AS records, min(blanked) AS first FROM dead_letters WHERE blanked > $1 \
+        AND blanked <= $2 AND epoch < blanked) b";
 
 /// A compare-and-set: the mark moves from where it was left, by the instance that has the job.
-const ADVANCE: &str = "UPDATE progress SET published = $3 WHERE job = $1 AND published = $2 AND incarnation = $4";
+const ADVANCE: &str =
+    "UPDATE progress SET published = $3 WHERE job = $1 AND published = $2 AND incarnation = $4";
 
 /// The outbox of one instance of a job.
 pub struct Outbox {
@@ -81,12 +90,17 @@ impl Outbox {
     }
 
     /// Does something in the session, which is not used again where that fails.
-    fn with<T>(&mut self, act: impl FnOnce(&mut Client, &PostgresSettings) -> Result<T, PostgresError>) -> Result<T, PostgresError> {
+    fn with<T>(
+        &mut self,
+        act: impl FnOnce(&mut Client, &PostgresSettings) -> Result<T, PostgresError>,
+    ) -> Result<T, PostgresError> {
         let mut client = match self.client.take().filter(|client| !client.is_closed()) {
             Some(client) => client,
             None => {
                 let mut client = connection::connect(&self.settings)?;
-                client.batch_execute(SESSION).map_err(PostgresError::statement("set up the session"))?;
+                client
+                    .batch_execute(SESSION)
+                    .map_err(PostgresError::statement("set up the session"))?;
                 client
             }
         };
@@ -102,7 +116,9 @@ impl Outbox {
             let job = || settings.job.clone();
             match recorded::progress(client, &settings.job)? {
                 None => Err(PostgresError::NoProgress(job())),
-                Some(at) if at.incarnation != own => Err(PostgresError::Fenced { job: job(), epoch, own, current: at.incarnation }),
+                Some(at) if at.incarnation != own => {
+                    Err(PostgresError::Fenced { job: job(), epoch, own, current: at.incarnation })
+                }
                 Some(at) => Ok(at),
             }
         })
@@ -126,7 +142,9 @@ impl outbox::Outbox for Outbox {
             let row = client
                 .query_one(BACKLOG, &[&(after as i64), &(through as i64), &settings.job])
                 .map_err(PostgresError::statement("count what is not published"))?;
-            let oldest = row.get::<_, Option<f64>>(1).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+            let oldest = row
+                .get::<_, Option<f64>>(1)
+                .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
             Ok(Backlog { records: row.get::<_, i64>(0) as u64, oldest })
         })?)
     }
@@ -147,7 +165,8 @@ fn extent(client: &mut Client, after: u64, through: u64) -> Result<u64, Postgres
     let row = client
         .query_one(EXTENT, &[&(after as i64), &(through as i64), &(STRETCH_RECORDS as i64)])
         .map_err(PostgresError::statement("find what is not published"))?;
-    let (records, ends): (i64, Option<(i64, i64)>) = (row.get(0), row.get::<_, Option<i64>>(1).zip(row.get(2)));
+    let (records, ends): (i64, Option<(i64, i64)>) =
+        (row.get(0), row.get::<_, Option<i64>>(1).zip(row.get(2)));
     Ok(match ends {
         Some((first, last)) if records >= STRETCH_RECORDS as i64 => {
             if first < last {
@@ -163,8 +182,12 @@ fn extent(client: &mut Client, after: u64, through: u64) -> Result<u64, Postgres
 fn epochs(client: &mut Client, after: u64, through: u64) -> Result<Vec<Owed>, PostgresError> {
     let mut epochs: BTreeMap<u64, Owed> = BTreeMap::new();
     let bounds = [after as i64, through as i64];
-    let decisions = client.query(DECISIONS, &[&bounds[0], &bounds[1]]).map_err(PostgresError::statement("read the decisions"))?;
-    let letters = client.query(LETTERS, &[&bounds[0], &bounds[1]]).map_err(PostgresError::statement("read the dead letters"))?;
+    let decisions = client
+        .query(DECISIONS, &[&bounds[0], &bounds[1]])
+        .map_err(PostgresError::statement("read the decisions"))?;
+    let letters = client
+        .query(LETTERS, &[&bounds[0], &bounds[1]])
+        .map_err(PostgresError::statement("read the dead letters"))?;
     let erased = || PostgresError::statement("read what erasures owe");
     for row in &client.query(ERASED, &[&bounds[0], &bounds[1]]).map_err(erased())? {
         entry(&mut epochs, row).tombstones.push(Tombstone::Decisions(row.get(1)));
@@ -221,6 +244,8 @@ fn letter_of(row: &Row) -> Letter {
         reason: Cow::Owned(row.get(4)),
         detail: row.get(5),
         raw: row.get(6),
-        whose: row.get::<_, Option<i64>>(7).map(|customer| Whose { customer, dated: row.get::<_, Timestamp>(8).0 }),
+        whose: row
+            .get::<_, Option<i64>>(7)
+            .map(|customer| Whose { customer, dated: row.get::<_, Timestamp>(8).0 }),
     }
 }

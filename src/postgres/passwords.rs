@@ -15,13 +15,25 @@ use std::path::Path;
 pub fn look_up(path: &Path, config: &Config) -> Result<Option<Vec<u8>>, String> {
     let Ok(found) = std::fs::metadata(path) else { return Ok(None) };
     if !found.is_file() {
-        return Err(format!("the file of passwords {} is passed over: it is no plain file", path.display()));
+        return Err(format!(
+            "the file of passwords {} is passed over: it is no plain file",
+            path.display()
+        ));
     }
     if found.permissions().mode() & 0o077 != 0 {
-        return Err(format!("the file of passwords {} is passed over: others may read it; chmod 600 it", path.display()));
+        return Err(format!(
+            "the file of passwords {} is passed over: others may read it; chmod 600 it",
+            path.display()
+        ));
     }
-    let text = std::fs::read(path).map_err(|error| format!("the file of passwords {} cannot be read: {error}", path.display()))?;
-    let user = config.get_user().map(str::to_string).or_else(|| std::env::var("USER").ok()).unwrap_or_default();
+    let text = std::fs::read(path).map_err(|error| {
+        format!("the file of passwords {} cannot be read: {error}", path.display())
+    })?;
+    let user = config
+        .get_user()
+        .map(str::to_string)
+        .or_else(|| std::env::var("USER").ok())
+        .unwrap_or_default();
     let database = config.get_dbname().unwrap_or(&user);
     let of_host = |(i, host): (usize, &Host)| {
         let name = match host {
@@ -37,11 +49,14 @@ pub fn look_up(path: &Path, config: &Config) -> Result<Option<Vec<u8>>, String> 
 /// Whether a socket's folder is the one that libpq is built with, on one system or another: such a
 /// server is called localhost.
 fn is_usual(folder: &Path) -> bool {
-    ["/tmp", "/run/postgresql", "/var/run/postgresql"].iter().any(|usual| folder == Path::new(usual))
+    ["/tmp", "/run/postgresql", "/var/run/postgresql"]
+        .iter()
+        .any(|usual| folder == Path::new(usual))
 }
 
 fn find(text: &[u8], wanted: [&str; 4]) -> Option<Vec<u8>> {
-    let lines = text.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let lines =
+        text.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     lines.filter(|line| !line.starts_with(b"#")).find_map(|line| {
         let mut rest = line;
         for value in wanted {
@@ -99,9 +114,22 @@ mod tests {
         ] {
             assert_eq!(looked_up(lines, url).as_deref(), Some(password), "{url}");
         }
-        assert_eq!(looked_up("localhost:*:*:*:socket\r\n", "host=/run/postgresql user=ann").as_deref(), Some("socket"));
-        assert_eq!(looked_up("\\*:*:*:*:star\n::1:*:*:*:plain\n\\:\\:1:*:*:*:a\\:b\\\\c:ignored\n", "host=::1 user=ann").as_deref(), Some("a:b\\c"));
-        assert_eq!(looked_up("db:5432:shop\ndb:5432:shop:ann:\n\n", "postgres://ann@db/shop"), None);
+        assert_eq!(
+            looked_up("localhost:*:*:*:socket\r\n", "host=/run/postgresql user=ann").as_deref(),
+            Some("socket")
+        );
+        assert_eq!(
+            looked_up(
+                "\\*:*:*:*:star\n::1:*:*:*:plain\n\\:\\:1:*:*:*:a\\:b\\\\c:ignored\n",
+                "host=::1 user=ann"
+            )
+            .as_deref(),
+            Some("a:b\\c")
+        );
+        assert_eq!(
+            looked_up("db:5432:shop\ndb:5432:shop:ann:\n\n", "postgres://ann@db/shop"),
+            None
+        );
     }
 
     #[test]
@@ -110,7 +138,8 @@ mod tests {
         std::fs::write(file.path(), "*:*:*:*:s3cret\n").expect("writing");
         let (config, _) = address::read("postgres://ann@db/shop").expect("an address");
         for (mode, taken) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false)] {
-            std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(mode)).expect("its owner may");
+            std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(mode))
+                .expect("its owner may");
             let found = look_up(file.path(), &config);
             assert_eq!(found.is_ok(), taken, "{mode:o}: {found:?}");
             assert!(!found.err().unwrap_or_default().contains("s3cret"));

@@ -15,13 +15,21 @@ const WHO: &str = "SELECT pg_backend_pid() || ' ' || pg_postmaster_start_time()"
 ///
 /// # Errors
 /// [`PostgresError::Pooled`], or that of a statement.
-pub fn check(client: &mut Client, other: Option<&mut Client>, settings: &PostgresSettings) -> Result<(), PostgresError> {
+pub fn check(
+    client: &mut Client,
+    other: Option<&mut Client>,
+    settings: &PostgresSettings,
+) -> Result<(), PostgresError> {
     // Twice, so that a pool that goes around is not met at the same place each time.
     let mut own = vec![session(client)?, session(client)?];
     let others = other.map(session).transpose()?;
     own.push(session(client)?);
     let is_one = own.iter().all(|session| *session == own[0]);
-    if is_one && others.is_none_or(|other| other != own[0]) { Ok(()) } else { Err(PostgresError::Pooled(address::shown(&settings.url))) }
+    if is_one && others.is_none_or(|other| other != own[0]) {
+        Ok(())
+    } else {
+        Err(PostgresError::Pooled(address::shown(&settings.url)))
+    }
 }
 
 /// By the simple protocol: the other one prepares statements, which is what a pool may not take.

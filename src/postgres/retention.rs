@@ -77,7 +77,11 @@ impl Gone {
 /// [`PostgresError::Recorded`], or that of a statement.
 pub fn gone(client: &mut impl GenericClient, job: &str) -> Result<Gone, PostgresError> {
     let row = client
-        .query_opt("SELECT epoch, to_jsonb(e) ->> 'gone' FROM epochs e WHERE job = $1 ORDER BY epoch DESC LIMIT 1", &[&job])
+        .query_opt(
+            "SELECT epoch, to_jsonb(e) ->> 'gone' FROM epochs e WHERE job = $1 ORDER BY \
+            epoch DESC LIMIT 1",
+            &[&job],
+        )
         .map_err(PostgresError::statement("tell which rows are gone"))?;
     let Some(row) = row else { return Ok(Gone::default()) };
     let epoch = row.get::<_, i64>(0) as u64;
@@ -86,7 +90,9 @@ pub fn gone(client: &mut impl GenericClient, job: &str) -> Result<Gone, Postgres
 
 /// What is gone, from the text in which it is recorded.
 pub fn gone_of(text: Option<&str>) -> Result<Gone, String> {
-    let read = |text: &str| serde_json::from_str(text).map_err(|error| format!("which rows are gone: {error}"));
+    let read = |text: &str| {
+        serde_json::from_str(text).map_err(|error| format!("which rows are gone: {error}"))
+    };
     text.map_or(Ok(Gone::default()), read)
 }
 
@@ -103,27 +109,33 @@ struct Table {
 
 const TABLES: [Table; 4] = [
     Table {
-        is_old: "SELECT coalesce(max(ts) < $3::timestamptz, true) FROM interactions WHERE epoch > $1 AND epoch <= $2",
+        is_old: "SELECT coalesce(max(ts) < $3::timestamptz, true) FROM interactions WHERE epoch > \
+            $1 AND epoch <= $2",
         retire: "DELETE FROM interactions WHERE epoch > $1 AND epoch <= $2",
         step: STEP,
     },
     Table {
-        is_old: "SELECT coalesce(max(ts) < $3::timestamptz, true) AND $2 <= (SELECT min(published) FROM progress)
+        is_old:
+            "SELECT coalesce(max(ts) < $3::timestamptz, true) AND $2 <= (SELECT min(published) \
+            FROM progress)
             FROM decisions WHERE epoch > $1 AND epoch <= $2",
         retire: "DELETE FROM decisions WHERE epoch > $1 AND epoch <= $2",
         step: STEP,
     },
     Table {
-        is_old: "SELECT coalesce(max(committed_at) < now() - make_interval(secs => $3::float8), true)
+        is_old: "SELECT coalesce(max(committed_at) < now() - make_interval(secs => $3::float8), \
+            true)
             FROM model_metrics WHERE epoch > $1 AND epoch <= $2",
         retire: "DELETE FROM model_metrics WHERE epoch > $1 AND epoch <= $2",
         step: BLOCK,
     },
     // A database is one job's.
     Table {
-        is_old: "SELECT coalesce(max(committed_at) < now() - make_interval(secs => $3::float8), true) AND $2 <= (SELECT min(published) FROM progress)
+        is_old: "SELECT coalesce(max(committed_at) < now() - make_interval(secs => $3::float8), \
+            true) AND $2 <= (SELECT min(published) FROM progress)
             FROM epochs WHERE job IN (SELECT job FROM progress) AND epoch > $1 AND epoch <= $2",
-        retire: "DELETE FROM epochs WHERE job IN (SELECT job FROM progress) AND epoch > $1 AND epoch <= $2",
+        retire: "DELETE FROM epochs WHERE job IN (SELECT job FROM progress) AND epoch > $1 AND \
+            epoch <= $2",
         step: BLOCK,
     },
 ];
@@ -153,14 +165,20 @@ impl Retention {
     ) -> Result<Gone, PostgresError> {
         let failed = || PostgresError::statement("delete what is no longer kept");
         let Keep { interactions, decisions, metrics, epochs } = settings.keep;
-        let before = |keep: Option<Millis>| Some(Timestamp(results.closed.watermark?.saturating_sub(keep?)));
+        let before =
+            |keep: Option<Millis>| Some(Timestamp(results.closed.watermark?.saturating_sub(keep?)));
         let of_time = [before(interactions), before(decisions)];
         let of_commit = [metrics, epochs].map(|keep| keep.map(|keep| keep.as_secs_f64()));
-        let limits = of_time.iter().map(|limit| limit.as_ref().map(|limit| limit as &(dyn ToSql + Sync)));
-        let limits = limits.chain(of_commit.iter().map(|limit| limit.as_ref().map(|limit| limit as _)));
-        for (((table, limit), gone), look) in TABLES.iter().zip(limits).zip(gone.each()).zip(&mut self.looks) {
+        let limits =
+            of_time.iter().map(|limit| limit.as_ref().map(|limit| limit as &(dyn ToSql + Sync)));
+        let limits =
+            limits.chain(of_commit.iter().map(|limit| limit.as_ref().map(|limit| limit as _)));
+        for (((table, limit), gone), look) in
+            TABLES.iter().zip(limits).zip(gone.each()).zip(&mut self.looks)
+        {
             let until = ((*gone + 1) / table.step + 1) * table.step - 1;
-            let may_go = until < self.oldest && until + ALWAYS < results.epoch && *look <= results.epoch;
+            let may_go =
+                until < self.oldest && until + ALWAYS < results.epoch && *look <= results.epoch;
             let Some(limit) = limit.filter(|_| may_go) else { continue };
             let (from, to) = (*gone as i64, until as i64);
             if transaction.query_one(table.is_old, &[&from, &to, limit]).map_err(failed())?.get(0) {

@@ -22,12 +22,19 @@ pub struct Lacking {
 pub fn lacking(client: &mut Client, settings: &PostgresSettings) -> Result<Lacking, PostgresError> {
     let mut found = Lacking::default();
     let failed = || PostgresError::statement("tell what is allowed");
-    found.faults.extend(schema::check_encoding(client, settings).err().map(|error| error.to_string()));
+    found
+        .faults
+        .extend(schema::check_encoding(client, settings).err().map(|error| error.to_string()));
     match migrations::pending(client) {
-        Err(error @ (PostgresError::Version { .. } | PostgresError::Diverged(_))) => found.faults.push(error.to_string()),
+        Err(error @ (PostgresError::Version { .. } | PostgresError::Diverged(_))) => {
+            found.faults.push(error.to_string())
+        }
         Ok(_) => {}
         Err(PostgresError::Statement { source, .. }) if !passes(&source) => {
-            found.faults.push(format!("the schema `sluice` cannot be read: {}; GRANT USAGE, CREATE ON SCHEMA sluice", reason(&source)));
+            found.faults.push(format!(
+                "the schema `sluice` cannot be read: {}; GRANT USAGE, CREATE ON SCHEMA sluice",
+                reason(&source)
+            ));
             return Ok(found);
         }
         Err(error) => return Err(error),
@@ -35,29 +42,52 @@ pub fn lacking(client: &mut Client, settings: &PostgresSettings) -> Result<Lacki
     let mut transaction = client.transaction().map_err(failed())?;
     let row = transaction
         .query_one(
-            "SELECT current_setting('transaction_read_only') = 'on', to_regnamespace('sluice') IS NOT NULL, quote_ident(current_user),
+            "SELECT current_setting('transaction_read_only') = 'on', to_regnamespace('sluice') IS \
+             NOT NULL, quote_ident(current_user),
                     quote_ident(current_database())",
             &[],
         )
         .map_err(failed())?;
-    let (reads_only, is_there, role, database): (bool, bool, String, String) = (row.get(0), row.get(1), row.get(2), row.get(3));
+    let (reads_only, is_there, role, database): (bool, bool, String, String) =
+        (row.get(0), row.get(1), row.get(2), row.get(3));
     if reads_only {
-        found.faults.push("the server takes only reads, as a standby does: name its primary in postgres.url".to_string());
+        found.faults.push(
+            "the server takes only reads, as a standby does: name its primary in postgres.url"
+                .to_string(),
+        );
         return Ok(found);
     }
     transaction.batch_execute("SET LOCAL lock_timeout = '5s'").map_err(failed())?;
     let mut grants = Vec::new();
     if !is_there {
-        grants.push(("make the schema `sluice`", "CREATE SCHEMA sluice", format!("GRANT CREATE ON DATABASE {database} TO {role}")));
+        grants.push((
+            "make the schema `sluice`",
+            "CREATE SCHEMA sluice",
+            format!("GRANT CREATE ON DATABASE {database} TO {role}"),
+        ));
     }
-    let tables = "CREATE TABLE sluice.sluice_check (); CREATE VIEW sluice.sluice_check_view AS SELECT 1 AS one";
-    grants.push(("make tables in the schema `sluice`", tables, format!("GRANT USAGE, CREATE ON SCHEMA sluice TO {role}")));
+    let tables = "CREATE TABLE sluice.sluice_check (); CREATE VIEW sluice.sluice_check_view AS \
+        SELECT 1 AS one";
+    grants.push((
+        "make tables in the schema `sluice`",
+        tables,
+        format!("GRANT USAGE, CREATE ON SCHEMA sluice TO {role}"),
+    ));
     let temporary = "CREATE TEMPORARY TABLE sluice_check () ON COMMIT DROP";
-    grants.push(("make temporary tables", temporary, format!("GRANT TEMPORARY ON DATABASE {database} TO {role}")));
+    grants.push((
+        "make temporary tables",
+        temporary,
+        format!("GRANT TEMPORARY ON DATABASE {database} TO {role}"),
+    ));
     for (doing, statement, grant) in grants {
         let refused = try_out(&mut transaction, statement)?;
-        let none_to_fill = !is_there && !found.faults.is_empty() && doing.starts_with("make tables");
-        found.faults.extend(refused.filter(|_| !none_to_fill).map(|why| format!("the role cannot {doing}: {why}; {grant}")));
+        let none_to_fill =
+            !is_there && !found.faults.is_empty() && doing.starts_with("make tables");
+        found.faults.extend(
+            refused
+                .filter(|_| !none_to_fill)
+                .map(|why| format!("the role cannot {doing}: {why}; {grant}")),
+        );
     }
     existing(&mut transaction, &role, &mut found)?;
     transaction.rollback().map_err(failed())?;
@@ -65,7 +95,10 @@ pub fn lacking(client: &mut Client, settings: &PostgresSettings) -> Result<Lacki
 }
 
 /// Why a statement is refused. What it has done stays for the next ones until all is rolled back.
-fn try_out(transaction: &mut Transaction<'_>, statement: &str) -> Result<Option<String>, PostgresError> {
+fn try_out(
+    transaction: &mut Transaction<'_>,
+    statement: &str,
+) -> Result<Option<String>, PostgresError> {
     let failed = || PostgresError::statement("try what is allowed");
     let mut attempt = transaction.transaction().map_err(failed())?;
     match attempt.batch_execute(statement) {
@@ -80,19 +113,26 @@ fn try_out(transaction: &mut Transaction<'_>, statement: &str) -> Result<Option<
 
 /// What is not allowed with the tables that are there. Trying would lock them, where a job may be
 /// writing.
-fn existing(transaction: &mut Transaction<'_>, role: &str, found: &mut Lacking) -> Result<(), PostgresError> {
+fn existing(
+    transaction: &mut Transaction<'_>,
+    role: &str,
+    found: &mut Lacking,
+) -> Result<(), PostgresError> {
     for table in tables(transaction, &["%"])? {
         match table.lacks(role) {
             Some(Lack::Use(fault)) => found.faults.push(fault),
             Some(Lack::Empty(grant)) => found.warnings.push(grant),
-            Some(Lack::Change(belongs)) => found.warnings.push(format!("new features and versions cannot change what is there: {belongs}")),
+            Some(Lack::Change(belongs)) => found
+                .warnings
+                .push(format!("new features and versions cannot change what is there: {belongs}")),
             None => {}
         }
     }
     Ok(())
 }
 
-/// What the job writes, or makes anew at a start; people's own tables beside it are nobody's affair.
+/// What the job writes, or makes anew at a start; people's own tables beside it are nobody's
+/// affair.
 const WRITTEN: [&str; 21] = [
     "progress",
     "epochs",
@@ -124,31 +164,62 @@ const WRITTEN: [&str; 21] = [
 pub fn of_schema(client: &mut impl GenericClient) -> Result<(), PostgresError> {
     let row = client
         .query_one(
-            "SELECT pg_is_in_recovery(), quote_ident(current_user), quote_ident(current_database()), to_regnamespace('sluice') IS NOT NULL,
-                    has_database_privilege(current_database(), 'CREATE'), has_database_privilege(current_database(), 'TEMPORARY'),
+            "SELECT pg_is_in_recovery(), quote_ident(current_user), \
+             quote_ident(current_database()), to_regnamespace('sluice') IS NOT NULL,
+                    has_database_privilege(current_database(), 'CREATE'), \
+                    has_database_privilege(current_database(), 'TEMPORARY'),
                     coalesce(has_schema_privilege(to_regnamespace('sluice')::oid, 'USAGE')
                         AND has_schema_privilege(to_regnamespace('sluice')::oid, 'CREATE'), false)",
             &[],
         )
         .map_err(PostgresError::statement("tell what is allowed"))?;
-    let (is_standby, role, database, is_there): (bool, String, String, bool) = (row.get(0), row.get(1), row.get(2), row.get(3));
+    let (is_standby, role, database, is_there): (bool, String, String, bool) =
+        (row.get(0), row.get(1), row.get(2), row.get(3));
     let (creates, temporary, fills): (bool, bool, bool) = (row.get(4), row.get(5), row.get(6));
     let faults = [
-        (is_standby, "the server takes only reads, as a standby does: name its primary in postgres.url".to_string()),
-        (!is_there && !creates, format!("the role cannot make the schema `sluice`: GRANT CREATE ON DATABASE {database} TO {role}")),
-        (is_there && !fills, format!("the role cannot use and fill the schema `sluice`: GRANT USAGE, CREATE ON SCHEMA sluice TO {role}")),
-        (!temporary, format!("the role cannot make temporary tables: GRANT TEMPORARY ON DATABASE {database} TO {role}")),
+        (
+            is_standby,
+            "the server takes only reads, as a standby does: name its primary in postgres.url"
+                .to_string(),
+        ),
+        (
+            !is_there && !creates,
+            format!(
+                "the role cannot make the schema `sluice`: GRANT CREATE ON DATABASE {database} TO \
+                 {role}"
+            ),
+        ),
+        (
+            is_there && !fills,
+            format!(
+                "the role cannot use and fill the schema `sluice`: GRANT USAGE, CREATE ON SCHEMA \
+                 sluice TO {role}"
+            ),
+        ),
+        (
+            !temporary,
+            format!(
+                "the role cannot make temporary tables: GRANT TEMPORARY ON DATABASE {database} TO \
+                 {role}"
+            ),
+        ),
     ];
     refuse(faults.into_iter().filter(|(lacks, _)| *lacks).map(|(_, fault)| fault).collect())
 }
 
-/// Makes sure that the role may write the tables that are there, by asking only; where it `changes` them, also that they are its own, and to make everything
-/// `anew` that it may empty them.
+/// Makes sure that the role may write the tables that are there, by asking only; where it `changes`
+/// them, also that they are its own, and to make everything `anew` that it may empty them.
 ///
 /// # Errors
 /// [`PostgresError::Rights`], or that of a statement.
-pub fn of_tables(client: &mut impl GenericClient, changes: bool, anew: bool) -> Result<(), PostgresError> {
-    let row = client.query_one("SELECT quote_ident(current_user)", &[]).map_err(PostgresError::statement("tell what is allowed"))?;
+pub fn of_tables(
+    client: &mut impl GenericClient,
+    changes: bool,
+    anew: bool,
+) -> Result<(), PostgresError> {
+    let row = client
+        .query_one("SELECT quote_ident(current_user)", &[])
+        .map_err(PostgresError::statement("tell what is allowed"))?;
     let role: String = row.get(0);
     let lack = |table: Table| match table.lacks(&role)? {
         Lack::Use(fault) => Some(fault),
@@ -186,15 +257,18 @@ enum Lack {
 impl Table {
     fn lacks(&self, role: &str) -> Option<Lack> {
         let Table { name, is_view, owner, owns, truncates, missing } = self;
-        let belongs = || format!("{name} belongs to {owner}, as whom {role} cannot act: GRANT {owner} TO {role}");
+        let belongs = || {
+            format!("{name} belongs to {owner}, as whom {role} cannot act: GRANT {owner} TO {role}")
+        };
         match is_view {
             true => (!owns).then(|| Lack::Use(format!("the view {}", belongs()))),
-            false if !missing.is_empty() => {
-                Some(Lack::Use(format!("the table {name} cannot be written: GRANT {missing} ON sluice.{name} TO {role}")))
-            }
-            false if !truncates => {
-                Some(Lack::Empty(format!("the table {name} cannot be emptied by --rebuild: GRANT TRUNCATE ON sluice.{name} TO {role}")))
-            }
+            false if !missing.is_empty() => Some(Lack::Use(format!(
+                "the table {name} cannot be written: GRANT {missing} ON sluice.{name} TO {role}"
+            ))),
+            false if !truncates => Some(Lack::Empty(format!(
+                "the table {name} cannot be emptied by --rebuild: GRANT TRUNCATE ON sluice.{name} \
+                 TO {role}"
+            ))),
             false => (!owns).then(|| Lack::Change(format!("the table {}", belongs()))),
         }
     }
@@ -204,13 +278,16 @@ impl Table {
 fn tables(client: &mut impl GenericClient, like: &[&str]) -> Result<Vec<Table>, PostgresError> {
     let rows = client
         .query(
-            "SELECT c.relname::text, c.relkind = 'v', quote_ident(pg_get_userbyid(c.relowner)), pg_has_role(c.relowner, 'USAGE'),
+            "SELECT c.relname::text, c.relkind = 'v', quote_ident(pg_get_userbyid(c.relowner)), \
+             pg_has_role(c.relowner, 'USAGE'),
                     has_table_privilege(c.oid, 'TRUNCATE'),
                     array_to_string(ARRAY(
-                        SELECT p FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) p WHERE NOT has_table_privilege(c.oid, p)
+                        SELECT p FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) p \
+                        WHERE NOT has_table_privilege(c.oid, p)
                     ), ', ')
              FROM pg_class c
-             WHERE c.relnamespace = to_regnamespace('sluice') AND c.relkind IN ('r', 'v') AND c.relname NOT LIKE 'sluice\\_check%'
+             WHERE c.relnamespace = to_regnamespace('sluice') AND c.relkind IN ('r', 'v') AND \
+             c.relname NOT LIKE 'sluice\\_check%'
                 AND c.relname LIKE ANY ($1)
              ORDER BY c.relname",
             &[&like],

@@ -46,7 +46,18 @@ pub const DECISION_COLUMNS: [&str; 14] = [
 pub const MODEL_COLUMNS: [&str; 6] = ["version", "arm", "n", "a", "b", "theta"];
 
 /// Columns of `dead_letters`, likewise.
-pub const DEAD_LETTER_COLUMNS: [&str; 10] = ["topic", "partition", "position", "reason", "detail", "raw", "epoch", "customer_id", "dated", "blanked"];
+pub const DEAD_LETTER_COLUMNS: [&str; 10] = [
+    "topic",
+    "partition",
+    "position",
+    "reason",
+    "detail",
+    "raw",
+    "epoch",
+    "customer_id",
+    "dated",
+    "blanked",
+];
 
 /// Columns of `customer_features` around those of the features.
 pub const FEATURE_KEY: &str = "customer_id";
@@ -82,7 +93,8 @@ pub struct Staging {
     names: Vec<Name>,
 }
 
-/// Where a row lies in the results. The order of entries is that of the table's key, and for one key that of arrival.
+/// Where a row lies in the results. The order of entries is that of the table's key, and for one
+/// key that of arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
     customer: CustomerId,
@@ -118,7 +130,11 @@ impl Staging {
     ///
     /// # Errors
     /// [`PostgresError::Shape`] when contexts or features are not as many as the settings name.
-    pub fn fill(&mut self, results: &EpochResults, settings: &PostgresSettings) -> Result<(), PostgresError> {
+    pub fn fill(
+        &mut self,
+        results: &EpochResults,
+        settings: &PostgresSettings,
+    ) -> Result<(), PostgresError> {
         self.clear();
         self.interactions(results, settings)?;
         self.features(results, settings)?;
@@ -147,24 +163,41 @@ impl Staging {
         self.mean_reward = None;
     }
 
-    fn interactions(&mut self, results: &EpochResults, settings: &PostgresSettings) -> Result<(), PostgresError> {
+    fn interactions(
+        &mut self,
+        results: &EpochResults,
+        settings: &PostgresSettings,
+    ) -> Result<(), PostgresError> {
         let dimension = settings.context.len();
         self.entries.clear();
         for (batch, rows) in results.interactions.iter().enumerate() {
             let mut learned = 0;
             for (index, row) in rows.rows.iter().enumerate() {
-                let entry = Entry { customer: row.customer, key: row.key as i64, batch: batch as u32, row: index as u32, value: learned };
+                let entry = Entry {
+                    customer: row.customer,
+                    key: row.key as i64,
+                    batch: batch as u32,
+                    row: index as u32,
+                    value: learned,
+                };
                 self.entries.push(entry);
                 learned += u32::from(row.learned);
             }
-            check(results.epoch, "terms of contexts", rows.contexts.len(), learned as usize * dimension)?;
+            check(
+                results.epoch,
+                "terms of contexts",
+                rows.contexts.len(),
+                learned as usize * dimension,
+            )?;
         }
         self.entries.sort_unstable();
         index_names(&mut self.names, &results.names);
         let (mut rewards, mut rewarded) = (0i128, 0i64);
         let mut names = self.names.iter().peekable();
         for changes in self.entries.chunk_by(|a, b| (a.customer, a.key) == (b.customer, b.key)) {
-            let row_of = |entry: &Entry| &results.interactions[entry.batch as usize].rows[entry.row as usize];
+            let row_of = |entry: &Entry| {
+                &results.interactions[entry.batch as usize].rows[entry.row as usize]
+            };
             let last = &changes[changes.len() - 1];
             let row = row_of(last);
             let Some(change) = net(row_of(&changes[0]).change, row.change) else { continue };
@@ -174,38 +207,67 @@ impl Staging {
                 continue;
             }
             let contexts = &results.interactions[last.batch as usize].contexts;
-            let context = row.learned.then(|| &contexts[last.value as usize * dimension..][..dimension]);
+            let context =
+                row.learned.then(|| &contexts[last.value as usize * dimension..][..dimension]);
             if let (true, Some(reward)) = (row.learned, row.reward) {
                 rewards += i128::from(reward);
                 rewarded += 1;
             }
             if change == Change::Update {
-                write_interaction(&mut self.changed_interactions, row, None, context, results.epoch);
+                write_interaction(
+                    &mut self.changed_interactions,
+                    row,
+                    None,
+                    context,
+                    results.epoch,
+                );
                 continue;
             }
-            while names.next_if(|name| (name.customer, name.key) < (last.customer, last.key)).is_some() {}
-            let name = names.peek().filter(|name| (name.customer, name.key) == (last.customer, last.key));
-            let text = name.and_then(|name| results.names[name.batch as usize].text.get(name.start as usize..name.end as usize));
+            while names
+                .next_if(|name| (name.customer, name.key) < (last.customer, last.key))
+                .is_some()
+            {}
+            let name =
+                names.peek().filter(|name| (name.customer, name.key) == (last.customer, last.key));
+            let text = name.and_then(|name| {
+                results.names[name.batch as usize].text.get(name.start as usize..name.end as usize)
+            });
             write_interaction(&mut self.new_interactions, row, text, context, results.epoch);
         }
         self.mean_reward = (rewarded > 0).then(|| real_reward(rewards) / rewarded as f64);
         Ok(())
     }
 
-    fn features(&mut self, results: &EpochResults, settings: &PostgresSettings) -> Result<(), PostgresError> {
+    fn features(
+        &mut self,
+        results: &EpochResults,
+        settings: &PostgresSettings,
+    ) -> Result<(), PostgresError> {
         let width = settings.features.len();
         self.entries.clear();
         for (batch, rows) in results.features.iter().enumerate() {
             let mut standing = 0;
             for (index, row) in rows.rows.iter().enumerate() {
-                self.entries.push(Entry { customer: row.customer, key: 0, batch: batch as u32, row: index as u32, value: standing });
+                self.entries.push(Entry {
+                    customer: row.customer,
+                    key: 0,
+                    batch: batch as u32,
+                    row: index as u32,
+                    value: standing,
+                });
                 standing += u32::from(row.change != Change::Delete);
             }
-            check(results.epoch, "values of features", rows.values.len(), standing as usize * width)?;
+            check(
+                results.epoch,
+                "values of features",
+                rows.values.len(),
+                standing as usize * width,
+            )?;
         }
         self.entries.sort_unstable();
         for changes in self.entries.chunk_by(|a, b| a.customer == b.customer) {
-            let row_of = |entry: &Entry| &results.features[entry.batch as usize].rows[entry.row as usize];
+            let row_of =
+                |entry: &Entry| &results.features[entry.batch as usize].rows[entry.row as usize];
             let last = &changes[changes.len() - 1];
             let row = row_of(last);
             let buffer = match net(row_of(&changes[0]).change, row.change) {
@@ -217,7 +279,8 @@ impl Staging {
                 Some(Change::Insert) => &mut self.new_features,
                 Some(Change::Update) => &mut self.changed_features,
             };
-            let values = &results.features[last.batch as usize].values[last.value as usize * width..][..width];
+            let values = &results.features[last.batch as usize].values
+                [last.value as usize * width..][..width];
             write_features(buffer, row, values, results.epoch);
         }
         Ok(())
@@ -264,7 +327,10 @@ impl Staging {
             buffer.bigint(results.epoch as i64);
             buffer.optional(rejected.whose, |buffer, whose| buffer.bigint(whose.customer));
             buffer.optional(rejected.whose, |buffer, whose| buffer.timestamp(whose.dated));
-            buffer.optional(rejected.is_blanked().then_some(results.epoch as i64), CopyBuffer::bigint);
+            buffer.optional(
+                rejected.is_blanked().then_some(results.epoch as i64),
+                CopyBuffer::bigint,
+            );
         }
     }
 
@@ -304,7 +370,13 @@ fn real_reward(reward: i128) -> f64 {
     reward as f64 / 65_536.0
 }
 
-fn write_interaction(buffer: &mut CopyBuffer, row: &InteractionRow, name: Option<&[u8]>, context: Option<&[i16]>, epoch: u64) {
+fn write_interaction(
+    buffer: &mut CopyBuffer,
+    row: &InteractionRow,
+    name: Option<&[u8]>,
+    context: Option<&[i16]>,
+    epoch: u64,
+) {
     buffer.row(INTERACTION_COLUMNS.len());
     buffer.bigint(row.customer);
     buffer.bigint(row.key as i64);
@@ -315,7 +387,9 @@ fn write_interaction(buffer: &mut CopyBuffer, row: &InteractionRow, name: Option
     buffer.float8(row.propensity);
     buffer.boolean(row.learned);
     buffer.optional(row.decision, |buffer, (key, _)| buffer.bigint(key as i64));
-    buffer.optional(row.decision.and_then(|(_, version)| version), |buffer, version| buffer.bigint(version as i64));
+    buffer.optional(row.decision.and_then(|(_, version)| version), |buffer, version| {
+        buffer.bigint(version as i64)
+    });
     buffer.optional(context, CopyBuffer::smallints);
     buffer.bigint(epoch as i64);
 }
@@ -330,7 +404,12 @@ fn write_features(buffer: &mut CopyBuffer, row: &FeatureRow, values: &[f64], epo
     buffer.bigint(epoch as i64);
 }
 
-fn write_decision(buffer: &mut CopyBuffer, decision: &Decision, settings: &PostgresSettings, epoch: u64) {
+fn write_decision(
+    buffer: &mut CopyBuffer,
+    decision: &Decision,
+    settings: &PostgresSettings,
+    epoch: u64,
+) {
     let campaign = decision.arm.and_then(|arm| settings.arms.get(usize::from(arm)));
     buffer.row(DECISION_COLUMNS.len());
     buffer.text(decision.decision.as_bytes());

@@ -1,4 +1,5 @@
-//! The schema `sluice`: taken over in one step, and what follows the configuration: the columns of features, the view over them, and the names.
+//! The schema `sluice`: taken over in one step, and what follows the configuration: the columns of
+//! features, the view over them, and the names.
 
 use super::address;
 use super::error::PostgresError;
@@ -13,18 +14,20 @@ use crate::sink::{Progress, Records};
 use postgres::{Client, GenericClient, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Instances that start at once bring the schema up to date one after the other, by holding this number ("sluice" in ASCII).
+/// Instances that start at once bring the schema up to date one after the other, by holding this
+/// number ("sluice" in ASCII).
 const LOCK: i64 = 0x73_6c75_6963_6500;
 
 /// Bytes of the name of a column at most.
 const LONGEST_NAME: usize = 63;
 
-/// Takes the schema over for a job, unless it is another job's, or of topics that are not those of `now`: nobody who had it before can write any more, and
-/// it is brought up to date with this program and its configuration. What is recorded then, and
-/// can move no more, `settle` judges. Then does `then`.
+/// Takes the schema over for a job, unless it is another job's, or of topics that are not those of
+/// `now`: nobody who had it before can write any more, and it is brought up to date with this
+/// program and its configuration. What is recorded then, and can move no more, `settle` judges.
+/// Then does `then`.
 ///
-/// All of it is one transaction. Whatever fails, nothing has changed, and whoever had the job goes on undisturbed; so too where `settle` refuses, of which
-/// the inner result tells.
+/// All of it is one transaction. Whatever fails, nothing has changed, and whoever had the job goes
+/// on undisturbed; so too where `settle` refuses, of which the inner result tells.
 ///
 /// # Errors
 /// Those of [`check`], [`PostgresError::Migration`], that of `then`, or that of a statement.
@@ -40,7 +43,8 @@ pub fn take_over<S, E, T>(
     let waits = PostgresError::statement("wait for other instances that start");
     transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).map_err(waits)?;
     check(&mut transaction, settings, now)?;
-    // First of all: no epoch may be committed between a migration that computes something from the tables and the fence.
+    // First of all: no epoch may be committed between a migration that computes something from the
+    // tables and the fence.
     if owner::is_there(&mut transaction, "sluice.progress")? {
         recorded::fence(&mut transaction, &settings.job)?;
     }
@@ -56,12 +60,17 @@ pub fn take_over<S, E, T>(
     Ok(Ok((settled, done)))
 }
 
-/// What would keep the job of these settings from taking the schema over, found without changing anything.
+/// What would keep the job of these settings from taking the schema over, found without changing
+/// anything.
 ///
 /// # Errors
 /// [`PostgresError::FeatureName`], [`PostgresError::Encoding`], [`PostgresError::OtherJob`], [`PostgresError::Remade`], [`PostgresError::Version`],
 /// [`PostgresError::Diverged`], [`PostgresError::Column`], or that of a statement.
-pub fn check(client: &mut impl GenericClient, settings: &PostgresSettings, now: &TopicIds) -> Result<(), PostgresError> {
+pub fn check(
+    client: &mut impl GenericClient,
+    settings: &PostgresSettings,
+    now: &TopicIds,
+) -> Result<(), PostgresError> {
     check_names(&settings.features)?;
     check_encoding(client, settings)?;
     owner::check(client, settings)?;
@@ -72,11 +81,15 @@ pub fn check(client: &mut impl GenericClient, settings: &PostgresSettings, now: 
     missing_columns(client, settings).map(|_| ())
 }
 
-/// Whether tables that are there would be changed: by a migration, or for a feature that has no column yet.
+/// Whether tables that are there would be changed: by a migration, or for a feature that has no
+/// column yet.
 ///
 /// # Errors
 /// Those of [`check`].
-pub fn changes_tables(client: &mut impl GenericClient, settings: &PostgresSettings) -> Result<bool, PostgresError> {
+pub fn changes_tables(
+    client: &mut impl GenericClient,
+    settings: &PostgresSettings,
+) -> Result<bool, PostgresError> {
     Ok(!migrations::pending(client)?.is_empty() || !missing_columns(client, settings)?.is_empty())
 }
 
@@ -103,7 +116,9 @@ fn check_names(features: &[String]) -> Result<(), PostgresError> {
             "" => "it has no name",
             long if long.len() > LONGEST_NAME => "its name is longer than 63 bytes",
             zero if zero.contains('\0') => "its name has a NUL character in it",
-            taken if taken == FEATURE_KEY || FEATURE_ENDS.contains(&taken) => "the table has a column of that name for something else",
+            taken if taken == FEATURE_KEY || FEATURE_ENDS.contains(&taken) => {
+                "the table has a column of that name for something else"
+            }
             twice if !seen.insert(twice) => "another one has the same name",
             _ => continue,
         };
@@ -113,14 +128,26 @@ fn check_names(features: &[String]) -> Result<(), PostgresError> {
 }
 
 /// Makes sure that the database can hold every text.
-pub(super) fn check_encoding(client: &mut impl GenericClient, settings: &PostgresSettings) -> Result<(), PostgresError> {
-    let row = client.query_one("SELECT current_setting('server_encoding')", &[]).map_err(PostgresError::statement("tell its encoding"))?;
+pub(super) fn check_encoding(
+    client: &mut impl GenericClient,
+    settings: &PostgresSettings,
+) -> Result<(), PostgresError> {
+    let row = client
+        .query_one("SELECT current_setting('server_encoding')", &[])
+        .map_err(PostgresError::statement("tell its encoding"))?;
     let encoding: String = row.get(0);
-    if encoding == "UTF8" { Ok(()) } else { Err(PostgresError::Encoding { address: address::shown(&settings.url), encoding }) }
+    if encoding == "UTF8" {
+        Ok(())
+    } else {
+        Err(PostgresError::Encoding { address: address::shown(&settings.url), encoding })
+    }
 }
 
 /// Makes columns, view and names those of the configuration.
-fn follow(transaction: &mut Transaction<'_>, settings: &PostgresSettings) -> Result<(), PostgresError> {
+fn follow(
+    transaction: &mut Transaction<'_>,
+    settings: &PostgresSettings,
+) -> Result<(), PostgresError> {
     add_feature_columns(transaction, settings)?;
     index_epochs(transaction, settings)?;
     if settings.changes { Ok(()) } else { name(transaction, settings) }
@@ -130,24 +157,35 @@ fn follow(transaction: &mut Transaction<'_>, settings: &PostgresSettings) -> Res
 ///
 /// # Errors
 /// That of a statement.
-pub fn name(transaction: &mut Transaction<'_>, settings: &PostgresSettings) -> Result<(), PostgresError> {
+pub fn name(
+    transaction: &mut Transaction<'_>,
+    settings: &PostgresSettings,
+) -> Result<(), PostgresError> {
     let failed = || PostgresError::statement("write the configured names");
     make_view(transaction, settings)?;
     let lateness_seconds = settings.lateness as f64 / 1e3;
     let row = (&settings.job, &lateness_seconds, &settings.at_risk_days, &settings.recent_days);
-    transaction.batch_execute("DELETE FROM settings; DELETE FROM arms; DELETE FROM context_names").map_err(failed())?;
+    transaction
+        .batch_execute("DELETE FROM settings; DELETE FROM arms; DELETE FROM context_names")
+        .map_err(failed())?;
     transaction
         .execute(
-            "INSERT INTO settings (job, lateness, at_risk_days, recent_days) VALUES ($1, make_interval(secs => $2), $3, $4)",
+            "INSERT INTO settings (job, lateness, at_risk_days, recent_days) VALUES ($1, \
+             make_interval(secs => $2), $3, $4)",
             &[row.0, row.1, row.2, row.3],
         )
         .map_err(failed())?;
     transaction
-        .execute("INSERT INTO arms SELECT position - 1, name FROM unnest($1::text[]) WITH ORDINALITY AS a (name, position)", &[&settings.arms])
+        .execute(
+            "INSERT INTO arms SELECT position - 1, name FROM unnest($1::text[]) WITH \
+            ORDINALITY AS a (name, position)",
+            &[&settings.arms],
+        )
         .map_err(failed())?;
     transaction
         .execute(
-            "INSERT INTO context_names SELECT position, name FROM unnest($1::text[]) WITH ORDINALITY AS a (name, position)",
+            "INSERT INTO context_names SELECT position, name FROM unnest($1::text[]) WITH \
+             ORDINALITY AS a (name, position)",
             &[&settings.context],
         )
         .map_err(failed())?;
@@ -155,43 +193,70 @@ pub fn name(transaction: &mut Transaction<'_>, settings: &PostgresSettings) -> R
 }
 
 /// Names and types of a table's columns, in their order.
-fn columns(client: &mut impl GenericClient, table: &str) -> Result<Vec<(String, String)>, PostgresError> {
+fn columns(
+    client: &mut impl GenericClient,
+    table: &str,
+) -> Result<Vec<(String, String)>, PostgresError> {
     let rows = client
         .query(
             "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute
-             WHERE attrelid = to_regclass($1::text) AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+             WHERE attrelid = to_regclass($1::text) AND attnum > 0 AND NOT attisdropped ORDER BY \
+             attnum",
             &[&format!("sluice.{table}")],
         )
         .map_err(PostgresError::statement("list the columns of a table"))?;
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
-/// The features that `customer_features` has no column for yet; all of them where it is still to be made.
-fn missing_columns<'a>(client: &mut impl GenericClient, settings: &'a PostgresSettings) -> Result<Vec<&'a str>, PostgresError> {
-    let found: BTreeMap<String, String> = columns(client, "customer_features")?.into_iter().collect();
+/// The features that `customer_features` has no column for yet; all of them where it is still to be
+/// made.
+fn missing_columns<'a>(
+    client: &mut impl GenericClient,
+    settings: &'a PostgresSettings,
+) -> Result<Vec<&'a str>, PostgresError> {
+    let found: BTreeMap<String, String> =
+        columns(client, "customer_features")?.into_iter().collect();
     let mut missing = Vec::new();
     for name in &settings.features {
         match found.get(name) {
             Some(kind) if kind == "double precision" => {}
-            Some(kind) => return Err(PostgresError::Column { column: name.clone(), found: kind.clone(), wanted: "double precision" }),
+            Some(kind) => {
+                return Err(PostgresError::Column {
+                    column: name.clone(),
+                    found: kind.clone(),
+                    wanted: "double precision",
+                });
+            }
             None => missing.push(name.as_str()),
         }
     }
     Ok(missing)
 }
 
-fn add_feature_columns(client: &mut impl GenericClient, settings: &PostgresSettings) -> Result<(), PostgresError> {
+fn add_feature_columns(
+    client: &mut impl GenericClient,
+    settings: &PostgresSettings,
+) -> Result<(), PostgresError> {
     for name in missing_columns(client, settings)? {
         client
-            .batch_execute(&format!("ALTER TABLE customer_features ADD COLUMN {} float8", quote(name)))
+            .batch_execute(&format!(
+                "ALTER TABLE customer_features ADD COLUMN {} float8",
+                quote(name)
+            ))
             .map_err(PostgresError::statement("add the column of a feature"))?;
     }
     Ok(())
 }
 
-/// Lets old interactions be found by their epoch, where they are to go: only then is it worth what it costs.
-fn index_epochs(client: &mut impl GenericClient, settings: &PostgresSettings) -> Result<(), PostgresError> {
-    if settings.keep.interactions.is_none() || owner::is_there(client, "sluice.interactions_by_epoch")? {
+/// Lets old interactions be found by their epoch, where they are to go: only then is it worth what
+/// it costs.
+fn index_epochs(
+    client: &mut impl GenericClient,
+    settings: &PostgresSettings,
+) -> Result<(), PostgresError> {
+    if settings.keep.interactions.is_none()
+        || owner::is_there(client, "sluice.interactions_by_epoch")?
+    {
         return Ok(());
     }
     client
@@ -199,33 +264,51 @@ fn index_epochs(client: &mut impl GenericClient, settings: &PostgresSettings) ->
         .map_err(PostgresError::statement("index the interactions by their epoch"))
 }
 
-/// Replaces the view where its columns stay the same, so that rights on it stay; otherwise makes it anew.
-fn make_view(client: &mut impl GenericClient, settings: &PostgresSettings) -> Result<(), PostgresError> {
+/// Replaces the view where its columns stay the same, so that rights on it stay; otherwise makes it
+/// anew.
+fn make_view(
+    client: &mut impl GenericClient,
+    settings: &PostgresSettings,
+) -> Result<(), PostgresError> {
     let wanted = feature_columns(&settings.features);
     let found = columns(client, "customer_features_now")?;
     let same = found.iter().map(|(name, _)| name.as_str()).eq(wanted.iter().copied());
     if !same {
-        client.batch_execute("DROP VIEW IF EXISTS customer_features_now").map_err(PostgresError::statement("drop the view customer_features_now"))?;
+        client
+            .batch_execute("DROP VIEW IF EXISTS customer_features_now")
+            .map_err(PostgresError::statement("drop the view customer_features_now"))?;
     }
-    client.batch_execute(&view(&settings.features)).map_err(PostgresError::statement("create the view customer_features_now"))
+    client
+        .batch_execute(&view(&settings.features))
+        .map_err(PostgresError::statement("create the view customer_features_now"))
 }
 
-/// The features that move with the clock, as of the newest watermark + lateness; the others as they are in the table.
+/// The features that move with the clock, as of the newest watermark + lateness; the others as they
+/// are in the table.
 ///
 /// Days are milliseconds divided once, as the program itself does, so that both give the same bits.
 fn view(features: &[String]) -> String {
     let columns = features.iter().map(|name| match name.as_str() {
         "recency" => "r.recency".to_string(),
         "days_since_signup" => "d.days_since_signup".to_string(),
-        "clv_score" => "CASE WHEN f.last_purchase IS NULL THEN 0 ELSE f.monetary * f.frequency / (r.recency + 1) END AS clv_score".to_string(),
-        "is_at_risk" => "(f.last_purchase IS NOT NULL AND r.recency >= c.at_risk_days)::int::float8 AS is_at_risk".to_string(),
-        "is_recent_active" => "(f.last_purchase IS NOT NULL AND r.recency <= c.recent_days)::int::float8 AS is_recent_active".to_string(),
+        "clv_score" => "CASE WHEN f.last_purchase IS NULL THEN 0 ELSE f.monetary * f.frequency / \
+            (r.recency + 1) END AS clv_score"
+            .to_string(),
+        "is_at_risk" => "(f.last_purchase IS NOT NULL AND r.recency >= \
+            c.at_risk_days)::int::float8 AS is_at_risk"
+            .to_string(),
+        "is_recent_active" => "(f.last_purchase IS NOT NULL AND r.recency <= \
+            c.recent_days)::int::float8 AS is_recent_active"
+            .to_string(),
         other => format!("f.{}", quote(other)),
     });
     let columns = columns.map(|column| format!("{column},\n    ")).collect::<String>();
     // `greatest` passes over NULL, so an instant that is not known is asked for first.
     let days = |instant: &str| {
-        format!("CASE WHEN {instant} IS NOT NULL THEN (greatest(0, extract(epoch FROM n.instant - {instant})) * 1000)::float8 / 86400000 END")
+        format!(
+            "CASE WHEN {instant} IS NOT NULL THEN (greatest(0, extract(epoch FROM n.instant - \
+             {instant})) * 1000)::float8 / 86400000 END"
+        )
     };
     format!(
         "CREATE OR REPLACE VIEW customer_features_now AS
@@ -234,7 +317,8 @@ WITH clock AS MATERIALIZED (
         s.at_risk_days,
         s.recent_days,
         (
-            SELECT e.watermark FROM epochs e WHERE e.job = s.job AND isfinite(e.watermark) ORDER BY e.epoch DESC LIMIT 1
+            SELECT e.watermark FROM epochs e WHERE e.job = s.job AND isfinite(e.watermark) ORDER \
+            BY e.epoch DESC LIMIT 1
         ) + s.lateness AS instant
     FROM settings s
 )
@@ -262,17 +346,26 @@ mod tests {
 
     #[test]
     fn identifiers_are_quoted() {
-        assert_eq!(quote_all(["plain", "two words", "qu\"ote"]), "\"plain\", \"two words\", \"qu\"\"ote\"");
+        assert_eq!(
+            quote_all(["plain", "two words", "qu\"ote"]),
+            "\"plain\", \"two words\", \"qu\"\"ote\""
+        );
     }
 
     #[test]
     fn a_feature_that_cannot_be_a_column_is_named() {
         let long = "x".repeat(64);
-        for (names, culprit) in
-            [(vec!["a", "a"], "a"), (vec!["epoch"], "epoch"), (vec!["b", ""], ""), (vec![long.as_str()], &long), (vec!["n\0"], "n\0")]
-        {
+        for (names, culprit) in [
+            (vec!["a", "a"], "a"),
+            (vec!["epoch"], "epoch"),
+            (vec!["b", ""], ""),
+            (vec![long.as_str()], &long),
+            (vec!["n\0"], "n\0"),
+        ] {
             let names = names.into_iter().map(str::to_string).collect::<Vec<_>>();
-            let Err(PostgresError::FeatureName { name, .. }) = check_names(&names) else { panic!("{names:?} passed") };
+            let Err(PostgresError::FeatureName { name, .. }) = check_names(&names) else {
+                panic!("{names:?} passed")
+            };
             assert_eq!(name, culprit);
         }
         assert!(check_names(&["recency".to_string(), "sport & outdoor_pct".to_string()]).is_ok());

@@ -7,7 +7,8 @@ use dataflows::event::{Millis, Topic};
 use std::fmt;
 use std::time::Duration;
 
-/// What bounds how long something in the database may take; `None`: nothing, whatever the server says of others.
+/// What bounds how long something in the database may take; `None`: nothing, whatever the server
+/// says of others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// One statement of an epoch.
@@ -25,7 +26,11 @@ pub struct Limits {
 impl Default for Limits {
     /// As in `default.toml`.
     fn default() -> Self {
-        let (statement, lock, idle) = (Some(Duration::from_secs(900)), Some(Duration::from_secs(60)), Some(Duration::from_secs(60)));
+        let (statement, lock, idle) = (
+            Some(Duration::from_secs(900)),
+            Some(Duration::from_secs(60)),
+            Some(Duration::from_secs(60)),
+        );
         Limits { statement, lock, idle, transaction: None, silence: Duration::from_secs(30) }
     }
 }
@@ -33,7 +38,8 @@ impl Default for Limits {
 /// Settings of the PostgreSQL sink.
 #[derive(Clone)]
 pub struct PostgresSettings {
-    /// Address of the database, `postgres://user:password@host:port/name`, or in the form `host=… user=…`.
+    /// Address of the database, `postgres://user:password@host:port/name`, or in the form `host=…
+    /// user=…`.
     pub url: String,
     /// Password, where it is not in the address.
     pub password: Option<Vec<u8>>,
@@ -84,7 +90,8 @@ pub struct PostgresSettings {
 }
 
 impl PostgresSettings {
-    /// Settings for an address and a job, with the default of everything else and no features, context or arms yet.
+    /// Settings for an address and a job, with the default of everything else and no features,
+    /// context or arms yet.
     pub fn new(url: &str, job: &str) -> Self {
         PostgresSettings {
             url: url.to_string(),
@@ -156,7 +163,11 @@ mod tests {
 
     #[test]
     fn a_password_is_never_shown() {
-        for url in ["postgres://ann:s3cret@db.example:5433/shop", "host=db.example user=ann password=s3cret", "postgres://ann:s3cret@[broken"] {
+        for url in [
+            "postgres://ann:s3cret@db.example:5433/shop",
+            "host=db.example user=ann password=s3cret",
+            "postgres://ann:s3cret@[broken",
+        ] {
             let shown = format!("{:?}", PostgresSettings::new(url, "campaign"));
             assert!(!shown.contains("s3cret"), "{shown}");
         }

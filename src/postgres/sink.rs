@@ -5,7 +5,9 @@ use crate::kafka::TopicIds;
 use crate::results::EpochResults;
 use crate::sink::applied::AppliedSettings;
 use crate::sink::kept::KeptAt;
-use crate::sink::{Commit, History, Loss, Positions, Progress, RecordedEpoch, Records, Sink, SinkError};
+use crate::sink::{
+    Commit, History, Loss, Positions, Progress, RecordedEpoch, Records, Sink, SinkError,
+};
 use dataflows::event::{CustomerId, Millis, Topic};
 use dataflows::settings::Settings;
 
@@ -80,7 +82,9 @@ impl Sink for Writer {
     fn checkpointed(&mut self, _newest: u64, oldest: u64) {
         self.begins_with(oldest);
         if let Err(error) = self.forget_kept(oldest) {
-            tracing::warn!("Kept records are not removed, and will be after the next checkpoint: {error}.");
+            tracing::warn!(
+                "Kept records are not removed, and will be after the next checkpoint: {error}."
+            );
         }
     }
 

@@ -51,12 +51,23 @@ impl Survey {
     ///
     /// # Errors
     /// Whatever would keep the job from starting: see [`PostgresError`].
-    pub fn open(settings: PostgresSettings, now: &TopicIds, anew: bool, trouble: &Trouble) -> Result<Survey, PostgresError> {
-        let (client, progress) = awaited(&settings, trouble, || Survey::try_open(&settings, now, anew, trouble))?;
+    pub fn open(
+        settings: PostgresSettings,
+        now: &TopicIds,
+        anew: bool,
+        trouble: &Trouble,
+    ) -> Result<Survey, PostgresError> {
+        let (client, progress) =
+            awaited(&settings, trouble, || Survey::try_open(&settings, now, anew, trouble))?;
         Ok(Survey { client, settings, progress, of: PhantomData })
     }
 
-    fn try_open(settings: &PostgresSettings, now: &TopicIds, anew: bool, trouble: &Trouble) -> Result<(Client, Option<Progress>), PostgresError> {
+    fn try_open(
+        settings: &PostgresSettings,
+        now: &TopicIds,
+        anew: bool,
+        trouble: &Trouble,
+    ) -> Result<(Client, Option<Progress>), PostgresError> {
         let looks = || "the question where the job stands".to_string();
         trouble.works(looks(), None);
         let mut client = connection::connect_alone(settings)?;
@@ -76,7 +87,11 @@ impl Survey {
 
 impl<'a, 't> Survey<Transaction<'t>, &'a mut Transaction<'t>> {
     /// As a transaction sees it that has the job's row to itself, and has counted its own start.
-    pub fn within(client: &'a mut Transaction<'t>, settings: &PostgresSettings, progress: Progress) -> Self {
+    pub fn within(
+        client: &'a mut Transaction<'t>,
+        settings: &PostgresSettings,
+        progress: Progress,
+    ) -> Self {
         let progress = Progress { incarnation: progress.incarnation - 1, ..progress };
         Survey { client, settings: settings.clone(), progress: Some(progress), of: PhantomData }
     }
@@ -93,7 +108,8 @@ impl<C: GenericClient, B: BorrowMut<C>> Records for Survey<C, B> {
 
     fn recorded_epochs(&mut self, after: u64) -> Result<Vec<RecordedEpoch>, SinkError> {
         let Survey { client, settings, progress, .. } = self;
-        Ok(progress.map_or(Ok(Vec::new()), |_| recorded::epochs(client.borrow_mut(), settings, after))?)
+        Ok(progress
+            .map_or(Ok(Vec::new()), |_| recorded::epochs(client.borrow_mut(), settings, after))?)
     }
 
     fn starts(&mut self) -> Result<Option<Positions>, SinkError> {
@@ -104,7 +120,9 @@ impl<C: GenericClient, B: BorrowMut<C>> Records for Survey<C, B> {
     /// One that has not begun yet begins with the take-over, with another identity.
     fn history(&mut self) -> Result<History, SinkError> {
         let Survey { client, settings, progress, .. } = self;
-        Ok(progress.map_or(Ok(History::begin(0)), |_| recorded::history(client.borrow_mut(), &settings.job))?)
+        Ok(progress.map_or(Ok(History::begin(0)), |_| {
+            recorded::history(client.borrow_mut(), &settings.job)
+        })?)
     }
 
     fn topic_ids(&mut self) -> Result<TopicIds, SinkError> {
@@ -117,7 +135,11 @@ impl<C: GenericClient, B: BorrowMut<C>> Records for Survey<C, B> {
 
     fn losses(&mut self) -> Result<Vec<Loss>, SinkError> {
         let is_there = owner::is_there(self.client.borrow_mut(), "sluice.losses")?;
-        Ok(if is_there { recorded::losses(self.client.borrow_mut(), &self.settings)? } else { Vec::new() })
+        Ok(if is_there {
+            recorded::losses(self.client.borrow_mut(), &self.settings)?
+        } else {
+            Vec::new()
+        })
     }
 
     fn erasures(&mut self, after: u64) -> Result<Vec<(u64, CustomerId, Millis)>, SinkError> {
@@ -127,11 +149,19 @@ impl<C: GenericClient, B: BorrowMut<C>> Records for Survey<C, B> {
 
     fn erased(&mut self) -> Result<Vec<(CustomerId, Millis)>, SinkError> {
         let is_there = owner::is_there(self.client.borrow_mut(), "sluice.erased_customers")?;
-        Ok(if is_there { recorded::erased(self.client.borrow_mut(), &self.settings.job)? } else { Vec::new() })
+        Ok(if is_there {
+            recorded::erased(self.client.borrow_mut(), &self.settings.job)?
+        } else {
+            Vec::new()
+        })
     }
 
     fn kept(&mut self, after: u64) -> Result<Vec<KeptAt>, SinkError> {
         let is_there = owner::is_there(self.client.borrow_mut(), "sluice.kept_records")?;
-        Ok(if is_there { kept::all_after(self.client.borrow_mut(), &self.settings, after)? } else { Vec::new() })
+        Ok(if is_there {
+            kept::all_after(self.client.borrow_mut(), &self.settings, after)?
+        } else {
+            Vec::new()
+        })
     }
 }

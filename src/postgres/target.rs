@@ -35,7 +35,11 @@ impl Surroundings {
         for parameter in Parameter::ALL {
             parameters.set(parameter, &parameter.variable().and_then(variable).unwrap_or_default());
         }
-        Surroundings { parameters, password: variable("PGPASSWORD").map(String::into_bytes), home: std::env::home_dir() }
+        Surroundings {
+            parameters,
+            password: variable("PGPASSWORD").map(String::into_bytes),
+            home: std::env::home_dir(),
+        }
     }
 }
 
@@ -70,25 +74,41 @@ impl Target {
     ///
     /// # Errors
     /// Everything that is unknown, or contradicts something else.
-    pub fn settle(url: &str, password: Option<&[u8]>, beside: &Parameters, around: &Surroundings) -> Result<Self, Vec<Problem>> {
+    pub fn settle(
+        url: &str,
+        password: Option<&[u8]>,
+        beside: &Parameters,
+        around: &Surroundings,
+    ) -> Result<Self, Vec<Problem>> {
         let (mut config, within) = address::read(url).map_err(|problem| vec![(URL, problem)])?;
-        let (mut problems, mut parameters, mut origins) = (Vec::new(), Parameters::default(), Origins::default());
+        let (mut problems, mut parameters, mut origins) =
+            (Vec::new(), Parameters::default(), Origins::default());
         for parameter in Parameter::ALL {
             let (key, name) = (parameter.key(), parameter.name());
-            let (here, there, surrounding) = (within.get(parameter), beside.get(parameter), around.parameters.get(parameter));
+            let (here, there, surrounding) =
+                (within.get(parameter), beside.get(parameter), around.parameters.get(parameter));
             if here.is_some() && there.is_some() && here != there {
-                problems.push((key, format!("expected {name} either here or in postgres.url, not two that differ")));
+                problems.push((
+                    key,
+                    format!("expected {name} either here or in postgres.url, not two that differ"),
+                ));
             }
             match (here, there) {
                 (Some(_), _) => drop(origins.0.insert(key, (URL, name))),
-                (None, None) if surrounding.is_some() => drop(origins.0.insert(key, (URL, parameter.variable().unwrap_or(name)))),
+                (None, None) if surrounding.is_some() => {
+                    origins.0.insert(key, (URL, parameter.variable().unwrap_or(name)));
+                }
                 (None, _) => {}
             }
             parameters.set(parameter, here.or(there).or(surrounding).unwrap_or_default());
         }
-        let tls = Tls::settle(&parameters, around.home.as_deref()).map_err(|found| problems.extend(origins.tell(found)));
+        let tls = Tls::settle(&parameters, around.home.as_deref())
+            .map_err(|found| problems.extend(origins.tell(found)));
         let (Ok(tls), true) = (tls, problems.is_empty()) else { return Err(problems) };
-        let given = password.map(<[u8]>::to_vec).or_else(|| config.get_password().map(<[u8]>::to_vec)).or_else(|| around.password.clone());
+        let given = password
+            .map(<[u8]>::to_vec)
+            .or_else(|| config.get_password().map(<[u8]>::to_vec))
+            .or_else(|| around.password.clone());
         if let Some(password) = given.or_else(|| from_file(&parameters, around, &config)) {
             keep(&String::from_utf8_lossy(&password));
             config.password(password);
@@ -106,7 +126,8 @@ impl Target {
     /// # Errors
     /// [`PostgresError::Target`].
     pub fn at(url: &str) -> Result<Self, PostgresError> {
-        Target::settle(url, None, &Parameters::default(), &Surroundings::of_process()).map_err(PostgresError::Target)
+        Target::settle(url, None, &Parameters::default(), &Surroundings::of_process())
+            .map_err(PostgresError::Target)
     }
 
     /// What the library is told.
@@ -122,7 +143,11 @@ impl Target {
 
     /// What is wrong with the files of certificates and keys.
     pub fn faults_of_files(&self) -> Vec<Problem> {
-        if self.is_plain() { Vec::new() } else { self.origins.tell(self.tls.connector().err().unwrap_or_default()) }
+        if self.is_plain() {
+            Vec::new()
+        } else {
+            self.origins.tell(self.tls.connector().err().unwrap_or_default())
+        }
     }
 
     fn is_plain(&self) -> bool {
@@ -139,22 +164,30 @@ impl Target {
             let plain = self.config.connect(postgres::NoTls);
             return plain.map_err(|source| self.failed(source, &Verdict::default()));
         }
-        let (connector, verdict) = self.tls.connector().map_err(|found| PostgresError::Files(self.origins.tell(found)))?;
+        let (connector, verdict) =
+            self.tls.connector().map_err(|found| PostgresError::Files(self.origins.tell(found)))?;
         let with = |mode| {
             let mut config = self.config.clone();
             config.ssl_mode(mode);
-            config.connect(connector.clone()).or_else(|error| match mode != SslMode::Disable && tls::broke_off(&tls::causes(&error)) {
-                true => explained(error, || config.connect(connector.clone().listening()), &verdict),
-                false => Err(error),
+            config.connect(connector.clone()).or_else(|error| {
+                match mode != SslMode::Disable && tls::broke_off(&tls::causes(&error)) {
+                    true => {
+                        explained(error, || config.connect(connector.clone().listening()), &verdict)
+                    }
+                    false => Err(error),
+                }
             })
         };
         let outcome = match self.tls.mode() {
-            Mode::Allow => with(SslMode::Disable).or_else(|error| if refuses(&error) { with(SslMode::Require) } else { Err(error) }),
+            Mode::Allow => with(SslMode::Disable)
+                .or_else(|error| if refuses(&error) { with(SslMode::Require) } else { Err(error) }),
             Mode::Prefer => with(SslMode::Prefer).or_else(|error| {
                 let plain_may_do = Failure::of(&error, &verdict).is_some() || refuses(&error);
                 if plain_may_do { with(SslMode::Disable).map_err(|_| error) } else { Err(error) }
             }),
-            Mode::Disable | Mode::Require | Mode::VerifyCa | Mode::VerifyFull => with(self.config.get_ssl_mode()),
+            Mode::Disable | Mode::Require | Mode::VerifyCa | Mode::VerifyFull => {
+                with(self.config.get_ssl_mode())
+            }
         };
         outcome.map_err(|source| self.failed(source, &verdict))
     }
@@ -164,12 +197,16 @@ impl Target {
     fn failed(&self, source: postgres::Error, verdict: &Verdict) -> PostgresError {
         let address = self.address.clone();
         match Failure::of(&source, verdict) {
-            Some(failure) if !failure.passes() => PostgresError::Tls { address, why: failure.explain(&self.tls), source },
+            Some(failure) if !failure.passes() => {
+                PostgresError::Tls { address, why: failure.explain(&self.tls), source }
+            }
             Some(_) => PostgresError::Unreachable { address, waited: Duration::ZERO, source },
             None if error::passes(&source) && source.as_db_error().is_none() => {
                 PostgresError::Unreachable { address, waited: Duration::ZERO, source }
             }
-            None => PostgresError::Refused { address, advice: tls::advice(&source, &self.tls), source },
+            None => {
+                PostgresError::Refused { address, advice: tls::advice(&source, &self.tls), source }
+            }
         }
     }
 }
@@ -197,8 +234,14 @@ fn warn_once(why: String) {
 const ASKED: usize = 5;
 
 /// Why a connection broke off, if the server says so when it is asked again.
-fn explained(error: postgres::Error, ask: impl Fn() -> Result<Client, postgres::Error>, verdict: &Verdict) -> Result<Client, postgres::Error> {
-    let says = |again: &postgres::Error| Failure::of(again, verdict).is_some_and(|failure| !failure.passes());
+fn explained(
+    error: postgres::Error,
+    ask: impl Fn() -> Result<Client, postgres::Error>,
+    verdict: &Verdict,
+) -> Result<Client, postgres::Error> {
+    let says = |again: &postgres::Error| {
+        Failure::of(again, verdict).is_some_and(|failure| !failure.passes())
+    };
     let broke_off = |again: &postgres::Error| tls::broke_off(&tls::causes(again)) && !says(again);
     for _ in 0..ASKED {
         match ask() {
@@ -219,7 +262,11 @@ fn refuses(error: &postgres::Error) -> bool {
 mod tests {
     use super::*;
 
-    fn settled(url: &str, beside: &[(Parameter, &str)], around: &[(Parameter, &str)]) -> Result<Target, Vec<Problem>> {
+    fn settled(
+        url: &str,
+        beside: &[(Parameter, &str)],
+        around: &[(Parameter, &str)],
+    ) -> Result<Target, Vec<Problem>> {
         let set = |given: &[(Parameter, &str)]| {
             let mut parameters = Parameters::default();
             given.iter().for_each(|(parameter, value)| parameters.set(*parameter, value));
@@ -232,11 +279,18 @@ mod tests {
     #[test]
     fn the_address_comes_first_then_the_keys_then_the_environment() {
         use Parameter::SslMode;
-        let mode = |url, beside: &[_], around: &[_]| settled(url, beside, around).map(|target| target.tls.mode()).map_err(|problems| problems[0].0);
+        let mode = |url, beside: &[_], around: &[_]| {
+            settled(url, beside, around)
+                .map(|target| target.tls.mode())
+                .map_err(|problems| problems[0].0)
+        };
         let given = "postgres://db/shop?sslmode=require";
         assert_eq!(mode(given, &[], &[(SslMode, "disable")]), Ok(Mode::Require));
         assert_eq!(mode(given, &[(SslMode, "require")], &[]), Ok(Mode::Require));
-        assert_eq!(mode("postgres://db/shop", &[(SslMode, "allow")], &[(SslMode, "disable")]), Ok(Mode::Allow));
+        assert_eq!(
+            mode("postgres://db/shop", &[(SslMode, "allow")], &[(SslMode, "disable")]),
+            Ok(Mode::Allow)
+        );
         assert_eq!(mode("postgres://db/shop", &[], &[(SslMode, "disable")]), Ok(Mode::Disable));
         assert_eq!(mode(given, &[(SslMode, "disable")], &[]), Err("postgres.sslmode"));
         assert_eq!(mode("postgres://db/shop", &[], &[(SslMode, "on")]), Err("postgres.url"));
@@ -255,20 +309,39 @@ mod tests {
             ..Surroundings::default()
         };
         let password = |url: &str, beside: Option<&str>, around: &Surroundings| {
-            let target = Target::settle(url, beside.map(str::as_bytes), &Parameters::default(), around).expect("nothing is wrong");
-            target.config().get_password().map(|password| String::from_utf8_lossy(password).into_owned())
+            let target =
+                Target::settle(url, beside.map(str::as_bytes), &Parameters::default(), around)
+                    .expect("nothing is wrong");
+            target
+                .config()
+                .get_password()
+                .map(|password| String::from_utf8_lossy(password).into_owned())
         };
         let both = around(Some("around"));
-        assert_eq!(password("postgres://ann:within@db/shop", Some("beside"), &both).as_deref(), Some("beside"));
-        assert_eq!(password("postgres://ann:within@db/shop", None, &both).as_deref(), Some("within"));
+        assert_eq!(
+            password("postgres://ann:within@db/shop", Some("beside"), &both).as_deref(),
+            Some("beside")
+        );
+        assert_eq!(
+            password("postgres://ann:within@db/shop", None, &both).as_deref(),
+            Some("within")
+        );
         assert_eq!(password("postgres://ann@db/shop", None, &both).as_deref(), Some("around"));
-        assert_eq!(password("postgres://ann@db/shop", None, &around(None)).as_deref(), Some("filed"));
+        assert_eq!(
+            password("postgres://ann@db/shop", None, &around(None)).as_deref(),
+            Some("filed")
+        );
         assert_eq!(password("postgres://bob@db/shop", None, &around(None)), None);
     }
 
     #[test]
     fn a_socket_needs_no_tls() {
-        let target = settled("host=/run/postgresql sslmode=verify-full sslrootcert=/nonexistent.crt", &[], &[]).expect("nothing is wrong");
+        let target = settled(
+            "host=/run/postgresql sslmode=verify-full sslrootcert=/nonexistent.crt",
+            &[],
+            &[],
+        )
+        .expect("nothing is wrong");
         assert!(target.is_plain() && target.faults_of_files().is_empty());
     }
 
@@ -282,10 +355,16 @@ mod tests {
                 let path = entry.expect("an entry").path();
                 match path.extension() {
                     None => folders.push(path),
-                    Some(extension) if extension == "rs" && !path.ends_with("postgres/target.rs") => {
+                    Some(extension)
+                        if extension == "rs" && !path.ends_with("postgres/target.rs") =>
+                    {
                         let text = std::fs::read_to_string(&path).expect("a source");
                         sources += 1;
-                        assert!(!text.contains("NoTls") && !text.contains("Client::connect("), "{} connects by itself", path.display());
+                        assert!(
+                            !text.contains("NoTls") && !text.contains("Client::connect("),
+                            "{} connects by itself",
+                            path.display()
+                        );
                     }
                     Some(_) => {}
                 }

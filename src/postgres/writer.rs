@@ -1,4 +1,5 @@
-//! The one writer of a job: a session, the incarnation that entitles it to write, and the patience to survive outages.
+//! The one writer of a job: a session, the incarnation that entitles it to write, and the patience
+//! to survive outages.
 
 use super::address;
 use super::applied;
@@ -63,7 +64,11 @@ impl Session {
     }
 
     /// A session that is ready but for its limits.
-    fn of(mut client: Client, statements: Statements, settings: &PostgresSettings) -> Result<Session, PostgresError> {
+    fn of(
+        mut client: Client,
+        statements: Statements,
+        settings: &PostgresSettings,
+    ) -> Result<Session, PostgresError> {
         connection::limit(&mut client, settings)?;
         let backend = connection::backend(&mut client)?;
         Ok(Session { client, statements, backend })
@@ -71,7 +76,11 @@ impl Session {
 }
 
 /// What is recorded, or else this where it cannot be read and is about to be forgotten.
-fn readable<T>(read: Result<T, PostgresError>, settings: &PostgresSettings, or_else: impl FnOnce() -> T) -> Result<T, PostgresError> {
+fn readable<T>(
+    read: Result<T, PostgresError>,
+    settings: &PostgresSettings,
+    or_else: impl FnOnce() -> T,
+) -> Result<T, PostgresError> {
     match read {
         Err(PostgresError::Recorded { .. }) if settings.anew => Ok(or_else()),
         read => read,
@@ -85,14 +94,17 @@ impl Writer {
     /// Likewise.
     #[cfg(test)]
     pub fn open(settings: PostgresSettings) -> Result<Writer, PostgresError> {
-        Writer::open_settling(settings, TopicIds::UNKNOWN, Trouble::default(), |_| Ok(())).map(|(writer, ())| writer)
+        Writer::open_settling(settings, TopicIds::UNKNOWN, Trouble::default(), |_| Ok(()))
+            .map(|(writer, ())| writer)
     }
 
-    /// Connects, makes sure that the topics, which `now` have these ids, are those that the job has read, brings the schema up to date and takes over the
-    /// job: from here on no earlier instance of it can write. Waits up to
-    /// `start_timeout` for a database that does not answer yet. Whenever the database is waited for, now or later, `trouble` tells why.
+    /// Connects, makes sure that the topics, which `now` have these ids, are those that the job has
+    /// read, brings the schema up to date and takes over the job: from here on no earlier instance
+    /// of it can write. Waits up to `start_timeout` for a database that does not answer yet.
+    /// Whenever the database is waited for, now or later, `trouble` tells why.
     ///
-    /// What is recorded is settled while nobody else can change it: where `settle` refuses, nothing has changed, and nobody was disturbed.
+    /// What is recorded is settled while nobody else can change it: where `settle` refuses, nothing
+    /// has changed, and nobody was disturbed.
     ///
     /// # Errors
     /// That of `settle`, or whatever keeps the job from starting: see [`PostgresError`].
@@ -103,9 +115,17 @@ impl Writer {
         mut settle: impl FnMut(&mut dyn Records) -> Result<S, E>,
     ) -> Result<(Writer, S), E> {
         let (settled, (session, progress, history, ids, gone)) =
-            awaited(&settings, &trouble, || Writer::try_open(&settings, &now, &trouble, &mut settle))??;
+            awaited(&settings, &trouble, || {
+                Writer::try_open(&settings, &now, &trouble, &mut settle)
+            })??;
         let PostgresSettings { job, url, .. } = &settings;
-        tracing::info!(job, address = address::shown(url), progress.epoch, progress.incarnation, "The database is ready.");
+        tracing::info!(
+            job,
+            address = address::shown(url),
+            progress.epoch,
+            progress.incarnation,
+            "The database is ready."
+        );
         let staging = Staging::default();
         let writer = Writer {
             settings,
@@ -133,19 +153,32 @@ impl Writer {
         trouble.works(begins(), None);
         let mut client = connection::connect_alone(settings)?;
         trouble.works(begins(), Some(connection::backend(&mut client)?));
-        let taken = schema::take_over(&mut client, settings, now, settle, |transaction, progress| {
-            let statements = Statements::prepare(transaction, settings)?;
-            // Checkpoints of a history that cannot be told any more stay, as those of others do.
-            let history = readable(recorded::history(transaction, &settings.job), settings, || History::begin(progress.epoch))?;
-            let ids = readable(recorded::topic_ids(transaction, settings), settings, TopicIds::default)?;
-            let gone = readable(retention::gone(transaction, &settings.job), settings, Gone::default)?;
-            Ok((statements, progress, history, ids, gone))
-        })?;
+        let taken =
+            schema::take_over(&mut client, settings, now, settle, |transaction, progress| {
+                let statements = Statements::prepare(transaction, settings)?;
+                // Checkpoints of a history that cannot be told any more stay, as those of others
+                // do.
+                let history =
+                    readable(recorded::history(transaction, &settings.job), settings, || {
+                        History::begin(progress.epoch)
+                    })?;
+                let ids = readable(
+                    recorded::topic_ids(transaction, settings),
+                    settings,
+                    TopicIds::default,
+                )?;
+                let gone =
+                    readable(retention::gone(transaction, &settings.job), settings, Gone::default)?;
+                Ok((statements, progress, history, ids, gone))
+            })?;
         let (settled, (statements, progress, history, ids, gone)) = match taken {
             Ok(taken) => taken,
             Err(refused) => return Ok(Err(refused)),
         };
-        Ok(Ok((settled, (Session::of(client, statements, settings)?, progress, history, ids, gone))))
+        Ok(Ok((
+            settled,
+            (Session::of(client, statements, settings)?, progress, history, ids, gone),
+        )))
     }
 
     /// The job that it writes for.
@@ -167,7 +200,8 @@ impl Writer {
         recorded::epochs(&mut self.session()?.client, &settings, after)
     }
 
-    /// Where the job began: the first offset of every partition; `None` where that was not recorded.
+    /// Where the job began: the first offset of every partition; `None` where that was not
+    /// recorded.
     ///
     /// # Errors
     /// [`PostgresError::Recorded`], or that of a statement.
@@ -248,11 +282,15 @@ impl Writer {
         recorded::lose(&mut self.session()?.client, &settings, own, losses)
     }
 
-    /// The customers that the epochs after `after` have erased, each with its epoch and up to an instant.
+    /// The customers that the epochs after `after` have erased, each with its epoch and up to an
+    /// instant.
     ///
     /// # Errors
     /// That of a statement.
-    pub fn erasures(&mut self, after: u64) -> Result<Vec<(u64, CustomerId, Millis)>, PostgresError> {
+    pub fn erasures(
+        &mut self,
+        after: u64,
+    ) -> Result<Vec<(u64, CustomerId, Millis)>, PostgresError> {
         recorded::erasures(&mut self.session()?.client, after)
     }
 
@@ -280,7 +318,8 @@ impl Writer {
         self.gone
     }
 
-    /// The oldest checkpoint that a restart may have to take is of this epoch: what is older may go.
+    /// The oldest checkpoint that a restart may have to take is of this epoch: what is older may
+    /// go.
     pub fn begins_with(&mut self, oldest: u64) {
         self.retention.oldest = oldest;
     }
@@ -291,7 +330,8 @@ impl Writer {
     /// That of a statement.
     pub fn forget_kept(&mut self, through: u64) -> Result<(), PostgresError> {
         if through > self.forgotten {
-            let (job, trouble, own) = (self.settings.job.clone(), self.trouble.clone(), self.progress.incarnation);
+            let (job, trouble, own) =
+                (self.settings.job.clone(), self.trouble.clone(), self.progress.incarnation);
             let session = self.session()?;
             trouble.works("the removal of kept records".to_string(), Some(session.backend));
             let removed = kept::remove_through(&mut session.client, &job, own, through);
@@ -302,11 +342,16 @@ impl Writer {
         Ok(())
     }
 
-    /// Removes every result of the job, and sets it back to before its first epoch, to begin with these offsets of these topics.
+    /// Removes every result of the job, and sets it back to before its first epoch, to begin with
+    /// these offsets of these topics.
     ///
     /// # Errors
     /// [`PostgresError::Fenced`], or that of a statement.
-    pub fn forget(&mut self, starts: &[(Topic, u32, u64)], ids: &TopicIds) -> Result<(), PostgresError> {
+    pub fn forget(
+        &mut self,
+        starts: &[(Topic, u32, u64)],
+        ids: &TopicIds,
+    ) -> Result<(), PostgresError> {
         let (settings, own) = (self.settings.clone(), self.progress.incarnation);
         let history = History::begin(0);
         recorded::forget(&mut self.session()?.client, &settings, own, &history, starts, ids)?;
@@ -326,8 +371,9 @@ impl Writer {
         recorded::thresholds(&mut self.session()?.client)
     }
 
-    /// Commits an epoch; whatever passes by itself (a connection lost, a server going down, a conflict) is waited out and the same epoch tried
-    /// again. An epoch that is there already is not written twice.
+    /// Commits an epoch; whatever passes by itself (a connection lost, a server going down, a
+    /// conflict) is waited out and the same epoch tried again. An epoch that is there already is
+    /// not written twice.
     ///
     /// # Errors
     /// What does not pass, and [`PostgresError::GaveUp`].
@@ -341,12 +387,20 @@ impl Writer {
             }
             let waited = backoff.waited();
             if self.settings.retry_timeout.is_some_and(|timeout| waited >= timeout) {
-                return Err(PostgresError::GaveUp { epoch: results.epoch, waited, last: Box::new(error) });
+                return Err(PostgresError::GaveUp {
+                    epoch: results.epoch,
+                    waited,
+                    last: Box::new(error),
+                });
             }
             let error = with_waiting_time(error, waited);
             let address = address::shown(&self.settings.url);
             if backoff.tries() == 0 {
-                tracing::debug!(epoch = results.epoch, address, "The epoch waits for the database: {error}.");
+                tracing::debug!(
+                    epoch = results.epoch,
+                    address,
+                    "The epoch waits for the database: {error}."
+                );
             }
             let what = match &error {
                 PostgresError::Unreachable { .. } => error.to_string(),
@@ -359,7 +413,8 @@ impl Writer {
         let retries = backoff.tries();
         if retries > 0 {
             self.trouble.note(None);
-            tracing::debug!(epoch = results.epoch, retries, waited = ?backoff.waited(), "The epoch is committed after all.");
+            tracing::debug!(epoch = results.epoch, retries, waited = ?backoff.waited(), "The epoch \
+                is committed after all.");
         }
         self.progress.epoch = self.progress.epoch.max(results.epoch);
         self.last_commit = Some(Instant::now());
@@ -368,7 +423,10 @@ impl Writer {
 
     /// One try, of which others can tell how far it is.
     fn attempt(&mut self, results: &EpochResults) -> Result<Outcome, PostgresError> {
-        self.trouble.works(format!("epoch {}", results.epoch), self.session.as_ref().map(|session| session.backend));
+        self.trouble.works(
+            format!("epoch {}", results.epoch),
+            self.session.as_ref().map(|session| session.backend),
+        );
         let outcome = self.try_commit(results);
         self.trouble.rests();
         outcome
@@ -377,7 +435,9 @@ impl Writer {
     /// One try; a session in which it fails is not used again.
     fn try_commit(&mut self, results: &EpochResults) -> Result<Outcome, PostgresError> {
         let elapsed = self.last_commit.map(|at| at.elapsed().as_secs_f64());
-        let events_per_second = elapsed.filter(|seconds| *seconds > 0.0).map(|seconds| results.counts.records as f64 / seconds);
+        let events_per_second = elapsed
+            .filter(|seconds| *seconds > 0.0)
+            .map(|seconds| results.counts.records as f64 / seconds);
         let mut session = match self.session.take() {
             Some(session) => session,
             None => {
@@ -388,7 +448,15 @@ impl Writer {
         };
         let Writer { settings, staging, progress, retention, gone, .. } = self;
         let (statements, incarnation) = (&session.statements, progress.incarnation);
-        let mut commit = transaction::Commit { settings, statements, results, staging, incarnation, events_per_second, gone: *gone };
+        let mut commit = transaction::Commit {
+            settings,
+            statements,
+            results,
+            staging,
+            incarnation,
+            events_per_second,
+            gone: *gone,
+        };
         let outcome = commit.run(&mut session.client, retention)?;
         *gone = match outcome {
             Outcome::Committed => commit.gone,
@@ -408,7 +476,8 @@ impl Writer {
     }
 }
 
-/// What a start wants of the database, tried for up to `start_timeout` as long as what fails passes by itself; `trouble` tells why it is waited for.
+/// What a start wants of the database, tried for up to `start_timeout` as long as what fails passes
+/// by itself; `trouble` tells why it is waited for.
 pub(super) fn awaited<T>(
     settings: &PostgresSettings,
     trouble: &Trouble,
@@ -432,7 +501,8 @@ pub(super) fn awaited<T>(
         }
         trouble.note(Some(Seen::of(error.cause(), error.to_string())));
         if backoff.tries() == 0 {
-            tracing::warn!(timeout = ?settings.start_timeout, "The database is not ready; waiting for it: {error}.");
+            tracing::warn!(timeout = ?settings.start_timeout, "The database is not ready; waiting \
+                for it: {error}.");
         }
         thread::sleep(backoff.pause().min(settings.start_timeout.saturating_sub(waited)));
     }
@@ -440,7 +510,9 @@ pub(super) fn awaited<T>(
 
 fn with_waiting_time(error: PostgresError, waited: Duration) -> PostgresError {
     match error {
-        PostgresError::Unreachable { address, source, .. } => PostgresError::Unreachable { address, waited, source },
+        PostgresError::Unreachable { address, source, .. } => {
+            PostgresError::Unreachable { address, waited, source }
+        }
         other => other,
     }
 }

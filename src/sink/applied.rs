@@ -27,7 +27,8 @@ impl Applied {
     pub fn serving_differences(&self, now: &Settings) -> Vec<String> {
         let values = |settings: &Settings| {
             // Each field is named here, so that a new one has to be told.
-            let Serving { ridge, policy, alpha, seed, decide_on_transaction } = settings.bandit.serving;
+            let Serving { ridge, policy, alpha, seed, decide_on_transaction } =
+                settings.bandit.serving;
             let asks = if decide_on_transaction { "transaction" } else { "request" };
             [
                 ("bandit.ridge", ridge.to_string()),
@@ -37,8 +38,13 @@ impl Applied {
                 ("bandit.decide_on", asks.to_string()),
             ]
         };
-        let differing = values(&self.settings).into_iter().zip(values(now)).filter(|(before, now)| before != now);
-        differing.map(|((key, before), (_, now))| format!("{key} was {before} and is {now}")).collect()
+        let differing = values(&self.settings)
+            .into_iter()
+            .zip(values(now))
+            .filter(|(before, now)| before != now);
+        differing
+            .map(|((key, before), (_, now))| format!("{key} was {before} and is {now}"))
+            .collect()
     }
 }
 
@@ -55,7 +61,8 @@ impl AppliedSettings {
 
     /// What served in the epochs up to this one, each with its last epoch.
     pub fn served(&self, through: u64) -> Vec<(u64, Serving)> {
-        let next = self.0.iter().skip(1).map(|applied| applied.since.saturating_sub(1)).chain([through]);
+        let next =
+            self.0.iter().skip(1).map(|applied| applied.since.saturating_sub(1)).chain([through]);
         let served = self.0.iter().zip(next).filter(|(applied, _)| applied.since <= through);
         let mut all: Vec<(u64, Serving)> = Vec::new();
         for (applied, last) in served {
@@ -91,7 +98,9 @@ mod tests {
     }
 
     fn history(of: &[(u64, f64)]) -> AppliedSettings {
-        AppliedSettings(of.iter().map(|&(since, alpha)| Applied::of(since, &settings(alpha))).collect())
+        AppliedSettings(
+            of.iter().map(|&(since, alpha)| Applied::of(since, &settings(alpha))).collect(),
+        )
     }
 
     fn served(history: &AppliedSettings, through: u64) -> Vec<(u64, f64)> {
@@ -126,10 +135,14 @@ mod tests {
         wanting.input.time_unit = Some(dataflows::event::instant::TimeUnit::Seconds);
         wanting.customer.high_value = dataflows::settings::HighValue::Fixed(u64::MAX);
         let mut plain = wanting.clone();
-        (plain.input.names, plain.emit.features, plain.earlier) = (false, false, vec![(3, wanting.bandit.serving)]);
+        (plain.input.names, plain.emit.features, plain.earlier) =
+            (false, false, vec![(3, wanting.bandit.serving)]);
         assert_eq!(Applied::of(3, &wanting), Applied::of(3, &plain));
         let text = serde_json::to_string(&Applied::of(3, &wanting)).expect("a text");
-        assert_eq!(serde_json::from_str::<Applied>(&text).expect("what it was"), Applied::of(3, &wanting));
+        assert_eq!(
+            serde_json::from_str::<Applied>(&text).expect("what it was"),
+            Applied::of(3, &wanting)
+        );
     }
 
     #[test]
@@ -137,6 +150,9 @@ mod tests {
         let mut now = settings(2.0);
         now.bandit.serving.decide_on_transaction = true;
         let told = Applied::of(1, &settings(1.0)).serving_differences(&now).join("; ");
-        assert_eq!(told, "bandit.alpha was 1 and is 2; bandit.decide_on was request and is transaction");
+        assert_eq!(
+            told,
+            "bandit.alpha was 1 and is 2; bandit.decide_on was request and is transaction"
+        );
     }
 }

@@ -1,7 +1,9 @@
-//! The chain of a job's epochs: each has a digest of itself and of all before it, so that two histories are told apart wherever they part.
+//! The chain of a job's epochs: each has a digest of itself and of all before it, so that two
+//! histories are told apart wherever they part.
 //!
-//! The first link is drawn at random when the job begins, which is its history's identity. A database that was restored from a copy goes on with the links
-//! that the copy has, and from the first epoch that then is another one on every link is another.
+//! The first link is drawn at random when the job begins, which is its history's identity. A
+//! database that was restored from a copy goes on with the links that the copy has, and from the
+//! first epoch that then is another one on every link is another.
 
 use super::RecordedEpoch;
 use crate::kafka::TopicIds;
@@ -95,7 +97,8 @@ impl Serialize for Link {
 
 impl<'de> Deserialize<'de> for Link {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Link, D::Error> {
-        Link::from_hex(&String::deserialize(deserializer)?).ok_or_else(|| D::Error::custom("a link is 64 hexadecimal digits"))
+        Link::from_hex(&String::deserialize(deserializer)?)
+            .ok_or_else(|| D::Error::custom("a link is 64 hexadecimal digits"))
     }
 }
 
@@ -105,7 +108,8 @@ impl<'de> Deserialize<'de> for Link {
 pub struct History {
     /// Its first link, which is nobody else's.
     pub identity: Link,
-    /// The epoch before the first that has a link: one of a version of the program that made none, else 0.
+    /// The epoch before the first that has a link: one of a version of the program that made none,
+    /// else 0.
     pub after: u64,
 }
 
@@ -115,14 +119,15 @@ impl History {
         History { identity: Link::random(), after }
     }
 
-    /// The link that an epoch is to have, where that of the epoch before is `before`; `None` where there is none to follow.
+    /// The link that an epoch is to have, where that of the epoch before is `before`; `None` where
+    /// there is none to follow.
     pub fn link(&self, before: Option<Link>, made: &Made<'_>) -> Option<Link> {
         let before = if made.epoch == self.after + 1 { Some(self.identity) } else { before };
         before.filter(|_| made.epoch > self.after).map(|before| before.then(made))
     }
 
-    /// The first of these epochs, which follow one another, that is not as it was committed. Of one whose predecessor is not here, and is not the
-    /// beginning, that cannot be told.
+    /// The first of these epochs, which follow one another, that is not as it was committed. Of one
+    /// whose predecessor is not here, and is not the beginning, that cannot be told.
     pub fn broken(&self, epochs: &[RecordedEpoch]) -> Option<u64> {
         let mut before = None;
         for epoch in epochs {
@@ -167,7 +172,10 @@ mod tests {
     fn whatever_of_an_epoch_is_changed_breaks_the_chain_there() {
         let history = History::begin(2);
         let whole = chained(&history, 6);
-        assert_eq!(whole.iter().map(|epoch| epoch.chain.is_some()).collect::<Vec<_>>(), [false, false, true, true, true, true]);
+        assert_eq!(
+            whole.iter().map(|epoch| epoch.chain.is_some()).collect::<Vec<_>>(),
+            [false, false, true, true, true, true]
+        );
         assert_eq!((history.broken(&whole), history.broken(&whole[3..])), (None, None));
         let changes: [fn(&mut RecordedEpoch); 8] = [
             |epoch| epoch.watermark = None,

@@ -1,7 +1,9 @@
-//! Records that are kept beside the results of their epochs, because their topic may lose them before a restart has to repeat those.
+//! Records that are kept beside the results of their epochs, because their topic may lose them
+//! before a restart has to repeat those.
 //!
-//! The broker removes records of a compacted topic whenever it likes. An epoch that is repeated must see what it saw, so of such a topic it is kept with
-//! the epoch's results: whatever is committed can be repeated, up to the oldest checkpoint that a restart may have to take.
+//! The broker removes records of a compacted topic whenever it likes. An epoch that is repeated
+//! must see what it saw, so of such a topic it is kept with the epoch's results: whatever is
+//! committed can be repeated, up to the oldest checkpoint that a restart may have to take.
 
 use crate::journal::kept::KeptFiles;
 use crate::kafka::TopicNames;
@@ -44,7 +46,11 @@ pub trait KeptReader: Send {
     ///
     /// # Errors
     /// They cannot be read.
-    fn next(&mut self, after: KeptAt, of: &[(Topic, u32)]) -> Result<Vec<(KeptAt, Kept)>, SinkError>;
+    fn next(
+        &mut self,
+        after: KeptAt,
+        of: &[(Topic, u32)],
+    ) -> Result<Vec<(KeptAt, Kept)>, SinkError>;
 }
 
 impl KeptStore {
@@ -52,13 +58,19 @@ impl KeptStore {
     pub fn reader(&self) -> Box<dyn KeptReader> {
         match self {
             KeptStore::Postgres(settings) => Box::new(KeptRows::new(settings.as_ref().clone())),
-            KeptStore::Journal(folder, topics, identity) => Box::new(KeptFiles::new(folder, topics.clone(), Some(*identity))),
+            KeptStore::Journal(folder, topics, identity) => {
+                Box::new(KeptFiles::new(folder, topics.clone(), Some(*identity)))
+            }
         }
     }
 }
 
-/// Up to where each partition can be read from what is kept, if it is read from its start on: as far as nothing is missing between.
-pub fn covered(kept: &[KeptAt], starts: &BTreeMap<(Topic, u32), u64>) -> BTreeMap<(Topic, u32), u64> {
+/// Up to where each partition can be read from what is kept, if it is read from its start on: as
+/// far as nothing is missing between.
+pub fn covered(
+    kept: &[KeptAt],
+    starts: &BTreeMap<(Topic, u32), u64>,
+) -> BTreeMap<(Topic, u32), u64> {
     let mut covered: BTreeMap<(Topic, u32), u64> = BTreeMap::new();
     let mut sorted = kept.to_vec();
     sorted.sort_unstable_by_key(|at| (at.topic, at.partition, at.from, at.until));
@@ -79,13 +91,36 @@ mod tests {
 
     #[test]
     fn what_is_kept_reaches_as_far_as_nothing_is_missing() {
-        let at = |partition, from, until| KeptAt { epoch: from, topic: Topic::Customers, partition, from, until };
-        let starts = BTreeMap::from([((Topic::Customers, 0), 5), ((Topic::Customers, 1), 5), ((Topic::Customers, 3), 2)]);
-        let kept = [at(0, 9, 12), at(0, 5, 9), at(0, 13, 20), at(1, 6, 9), at(2, 0, 4), at(3, 0, 2), at(3, 2, 2), at(3, 2, 7)];
+        let at = |partition, from, until| KeptAt {
+            epoch: from,
+            topic: Topic::Customers,
+            partition,
+            from,
+            until,
+        };
+        let starts = BTreeMap::from([
+            ((Topic::Customers, 0), 5),
+            ((Topic::Customers, 1), 5),
+            ((Topic::Customers, 3), 2),
+        ]);
+        let kept = [
+            at(0, 9, 12),
+            at(0, 5, 9),
+            at(0, 13, 20),
+            at(1, 6, 9),
+            at(2, 0, 4),
+            at(3, 0, 2),
+            at(3, 2, 2),
+            at(3, 2, 7),
+        ];
         let covered = covered(&kept, &starts);
         assert_eq!(covered.get(&(Topic::Customers, 0)), Some(&12), "offset 12 is missing");
         assert_eq!(covered.get(&(Topic::Customers, 1)), None, "offset 5 is missing");
         assert_eq!(covered.get(&(Topic::Customers, 2)), Some(&4), "a partition that came later");
-        assert_eq!(covered.get(&(Topic::Customers, 3)), Some(&7), "what is from before the start is not needed");
+        assert_eq!(
+            covered.get(&(Topic::Customers, 3)),
+            Some(&7),
+            "what is from before the start is not needed"
+        );
     }
 }

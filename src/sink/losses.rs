@@ -1,8 +1,8 @@
 //! Offsets that a job goes on behind without having read them: retention had removed their records
 //! first, and whoever started the job has accepted that.
 //!
-//! Each loss is recorded before the epoch in which it is crossed, so that a restart, an epoch that is
-//! repeated and whoever computes everything again cross it in the same way.
+//! Each loss is recorded before the epoch in which it is crossed, so that a restart, an epoch that
+//! is repeated and whoever computes everything again cross it in the same way.
 
 use crate::kafka::{Assigned, Position};
 use dataflows::event::Topic;
@@ -32,17 +32,24 @@ impl Loss {
     /// As people are told of it, with the topic's name at the broker.
     pub fn told(&self, topic: &str) -> String {
         let Loss { partition, first, next, .. } = self;
-        format!("{} offsets of partition {partition} of `{topic}`, from {first} to before {next}", self.offsets())
+        format!(
+            "{} offsets of partition {partition} of `{topic}`, from {first} to before {next}",
+            self.offsets()
+        )
     }
 }
 
-/// From where a partition is read: behind what is lost from there on, where it is to be read from an
-/// offset.
+/// From where a partition is read: behind what is lost from there on, where it is to be read from
+/// an offset.
 pub fn behind(losses: &[Loss], assigned: &Assigned) -> Position {
-    let Assigned { topic, partition, from: Position::Offset(stands) } = *assigned else { return assigned.from };
+    let Assigned { topic, partition, from: Position::Offset(stands) } = *assigned else {
+        return assigned.from;
+    };
     let mut at = stands;
     // Retention may have gone on before the first record behind a loss was read.
-    while let Some(loss) = losses.iter().find(|loss| (loss.topic, loss.partition, loss.first) == (topic, partition, at) && loss.next > at) {
+    while let Some(loss) = losses.iter().find(|loss| {
+        (loss.topic, loss.partition, loss.first) == (topic, partition, at) && loss.next > at
+    }) {
         at = loss.next;
     }
     if at > stands { Position::Behind { stands, from: at } } else { Position::Offset(stands) }
@@ -54,7 +61,13 @@ mod tests {
 
     #[test]
     fn whoever_stands_before_a_loss_goes_on_behind_it_and_nobody_else() {
-        let loss = |partition, first, next| Loss { epoch: 7, topic: Topic::Rewards, partition, first, next };
+        let loss = |partition, first, next| Loss {
+            epoch: 7,
+            topic: Topic::Rewards,
+            partition,
+            first,
+            next,
+        };
         let losses = [loss(0, 30, 35), loss(0, 10, 30), loss(1, 5, 9), loss(2, 4, 4)];
         let from = |from, topic, partition| behind(&losses, &Assigned { topic, partition, from });
         let of = |partition, stands| from(Position::Offset(stands), Topic::Rewards, partition);

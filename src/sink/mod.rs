@@ -1,8 +1,10 @@
-//! What commits the epochs of a job and knows where it stands: the one face that the database and the journal show to whoever runs the job.
-//! [`Records`] is what they show to a start that has not taken the job over yet: what is recorded, and no way to write.
+//! What commits the epochs of a job and knows where it stands: the one face that the database and
+//! the journal show to whoever runs the job. [`Records`] is what they show to a start that has not
+//! taken the job over yet: what is recorded, and no way to write.
 //!
-//! [`postgres::Writer`](crate::postgres::Writer) keeps results and progress in one database; [`journal::Writer`](crate::journal::Writer) keeps the
-//! progress beside the checkpoints, and the results as files or not at all. [`thread::spawn`] moves either to a thread of its own.
+//! [`postgres::Writer`](crate::postgres::Writer) keeps results and progress in one database;
+//! [`journal::Writer`](crate::journal::Writer) keeps the progress beside the checkpoints, and the
+//! results as files or not at all. [`thread::spawn`] moves either to a thread of its own.
 
 pub mod applied;
 pub mod chain;
@@ -120,7 +122,8 @@ pub struct Commit {
     pub retries: u32,
 }
 
-/// Commits the epochs of one job. Whoever has it has taken the job over: no earlier instance can commit any more, or this one cannot either.
+/// Commits the epochs of one job. Whoever has it has taken the job over: no earlier instance can
+/// commit any more, or this one cannot either.
 ///
 /// # Contract
 /// - `commit` is called with the epoch after the last committed one, or with one that is committed already.
@@ -146,13 +149,15 @@ pub trait Sink: Records + Send {
     /// They cannot be written.
     fn apply(&mut self, settings: &Settings) -> Result<bool, SinkError>;
 
-    /// Records offsets that the job goes on behind without having read them, before the epoch that does.
+    /// Records offsets that the job goes on behind without having read them, before the epoch that
+    /// does.
     ///
     /// # Errors
     /// They cannot be written.
     fn lose(&mut self, losses: &[Loss]) -> Result<(), SinkError>;
 
-    /// Removes every result of the job, and sets it back to before its first epoch: a new history begins, in one step, with these offsets of these topics.
+    /// Removes every result of the job, and sets it back to before its first epoch: a new history
+    /// begins, in one step, with these offsets of these topics.
     ///
     /// # Errors
     /// They cannot be removed.
@@ -164,7 +169,8 @@ pub trait Sink: Records + Send {
     /// It is not committed, or nobody knows whether it is; the next start finds out.
     fn commit(&mut self, results: &EpochResults) -> Result<Commit, SinkError>;
 
-    /// Of the checkpoints that are there the newest is of this epoch, and the oldest that a restart may have to take of that one: what only others would
-    /// need may go. Either is 0 as long as none is known.
+    /// Of the checkpoints that are there the newest is of this epoch, and the oldest that a restart
+    /// may have to take of that one: what only others would need may go. Either is 0 as long as
+    /// none is known.
     fn checkpointed(&mut self, newest: u64, oldest: u64);
 }

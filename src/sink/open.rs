@@ -24,32 +24,56 @@ pub struct Manner {
     pub changes: bool,
 }
 
-/// Looks at what is recorded of the job of a configuration, and makes sure that [`open`] can take it over; nothing is changed, and whoever has the job is not
-/// disturbed.
+/// Looks at what is recorded of the job of a configuration, and makes sure that [`open`] can take
+/// it over; nothing is changed, and whoever has the job is not disturbed.
 ///
 /// # Errors
 /// Whatever would keep the sink from going on where it was.
-pub fn survey(config: &Config, features: &Features, now: &TopicIds, trouble: &Trouble, anew: bool) -> Result<Box<dyn Records>, SinkError> {
+pub fn survey(
+    config: &Config,
+    features: &Features,
+    now: &TopicIds,
+    trouble: &Trouble,
+    anew: bool,
+) -> Result<Box<dyn Records>, SinkError> {
     let now = if anew { TopicIds::UNKNOWN } else { *now };
     let Some(folder) = config.journal_folder() else {
-        return Ok(Box::new(postgres::Survey::open(config.postgres_settings(features), &now, anew, trouble)?));
+        return Ok(Box::new(postgres::Survey::open(
+            config.postgres_settings(features),
+            &now,
+            anew,
+            trouble,
+        )?));
     };
-    Ok(Box::new(Ledger::survey(&journal_settings(config, folder, now, anew), change_files(config, features).as_ref())?))
+    Ok(Box::new(Ledger::survey(
+        &journal_settings(config, folder, now, anew),
+        change_files(config, features).as_ref(),
+    )?))
 }
 
-fn journal_settings(config: &Config, folder: PathBuf, now: TopicIds, anew: bool) -> JournalSettings {
-    JournalSettings { topics: config.topic_names(), now, anew, ..JournalSettings::new(&config.job, folder) }
+fn journal_settings(
+    config: &Config,
+    folder: PathBuf,
+    now: TopicIds,
+    anew: bool,
+) -> JournalSettings {
+    JournalSettings {
+        topics: config.topic_names(),
+        now,
+        anew,
+        ..JournalSettings::new(&config.job, folder)
+    }
 }
 
 fn change_files(config: &Config, features: &Features) -> Option<ChangeFiles> {
     config.files.dir.as_deref().map(|dir| ChangeFiles::new(dir, config.postgres_settings(features)))
 }
 
-/// Takes over the job of a configuration, unless one of the topics, which `now` have these ids, is not the one that it has read. `trouble` is told why a
-/// database is waited for.
+/// Takes over the job of a configuration, unless one of the topics, which `now` have these ids, is
+/// not the one that it has read. `trouble` is told why a database is waited for.
 ///
-/// What is recorded `settle` judges while nobody else can change it, as often as the database is tried; where it refuses, nothing has changed, and nobody
-/// was disturbed.
+/// What is recorded `settle` judges while nobody else can change it, as often as the database is
+/// tried; where it refuses, nothing has changed, and nobody was disturbed.
 ///
 /// # Errors
 /// That of `settle`, or whatever keeps the sink from going on where it was.
@@ -67,18 +91,31 @@ pub fn open<S, E: From<SinkError>>(
     let now = if anew { TopicIds::UNKNOWN } else { *now };
     let Some(folder) = config.journal_folder() else {
         let settings = PostgresSettings { changes, anew, ..config.postgres_settings(features) };
-        let opened = postgres::Writer::open_settling(settings, now, trouble, |records| settle(records).map_err(Unsettled::Refused));
+        let opened = postgres::Writer::open_settling(settings, now, trouble, |records| {
+            settle(records).map_err(Unsettled::Refused)
+        });
         let (writer, settled) = opened.map_err(Unsettled::into_cause)?;
-        let outbox = postgres::Outbox::new(config.postgres_settings(features), writer.progress().incarnation);
+        let outbox = postgres::Outbox::new(
+            config.postgres_settings(features),
+            writer.progress().incarnation,
+        );
         return Ok(((Box::new(writer), Box::new(outbox)), settled));
     };
     match &config.files.dir {
-        Some(dir) => tracing::info!(dir = %dir.display(), "There is no database: the changes of each epoch go into a file."),
-        None => tracing::info!("There is no database and no files.dir: results are published, shown and counted, and not kept."),
+        Some(dir) => {
+            tracing::info!(dir = %dir.display(), "There is no database: the changes of each epoch \
+                go into a file.")
+        }
+        None => tracing::info!(
+            "There is no database and no files.dir: results are published, shown and counted, and \
+             not kept."
+        ),
     }
     let settings = journal_settings(config, folder, now, anew);
     let files = change_files(config, features);
-    let opened = journal::Writer::open_settling(settings, checkpoints.clone(), files, |records| settle(records).map_err(Unsettled::Refused));
+    let opened = journal::Writer::open_settling(settings, checkpoints.clone(), files, |records| {
+        settle(records).map_err(Unsettled::Refused)
+    });
     let (writer, settled) = opened.map_err(Unsettled::into_cause)?;
     let (journal, outbox) = journal::share(writer, trouble);
     Ok(((Box::new(journal), Box::new(outbox)), settled))
@@ -111,7 +148,8 @@ impl<E> From<JournalError> for Unsettled<E> {
     }
 }
 
-/// Where the sink of this configuration keeps records, for any process of the job, whose history has this identity.
+/// Where the sink of this configuration keeps records, for any process of the job, whose history
+/// has this identity.
 pub fn kept_store(config: &Config, features: &Features, identity: Link) -> KeptStore {
     match config.journal_folder() {
         Some(folder) => KeptStore::Journal(folder, config.topic_names(), identity),

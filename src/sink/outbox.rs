@@ -35,7 +35,14 @@ impl Letter {
     /// Of a rejected record of one of these topics.
     pub fn of(rejected: Rejected, topics: &TopicNames) -> Letter {
         let Rejected { topic, place, reason, detail, raw, whose } = rejected;
-        Letter { topic: topics[topic as usize].clone(), place, reason: Cow::Borrowed(reason.word()), detail, raw, whose }
+        Letter {
+            topic: topics[topic as usize].clone(),
+            place,
+            reason: Cow::Borrowed(reason.word()),
+            detail,
+            raw,
+            whose,
+        }
     }
 
     fn is_erased(&self, erased: &[(CustomerId, Millis)]) -> bool {
@@ -72,11 +79,15 @@ impl Owed {
     /// Of an epoch that has just been committed: what it keeps. Decisions that it erases itself it
     /// does not keep; its dead letters are blanked already.
     pub fn of(results: &mut EpochResults, topics: &TopicNames) -> Owed {
-        let tombstones = results.erasures.iter().map(|erasure| Tombstone::Decisions(erasure.customer)).collect();
+        let tombstones =
+            results.erasures.iter().map(|erasure| Tombstone::Decisions(erasure.customer)).collect();
         let decisions = std::mem::take(&mut results.decisions);
         let mut owed = Owed { epoch: results.epoch, tombstones, decisions, ..Owed::default() };
         owed.erase(&erased(results));
-        owed.letters = std::mem::take(&mut results.rejected).into_iter().map(|rejected| Letter::of(rejected, topics)).collect();
+        owed.letters = std::mem::take(&mut results.rejected)
+            .into_iter()
+            .map(|rejected| Letter::of(rejected, topics))
+            .collect();
         owed.sort();
         owed
     }
@@ -86,8 +97,10 @@ impl Owed {
         self.tombstones.sort();
         self.tombstones.dedup();
         self.again.sort_by_key(|decision| decision.customer);
-        self.decisions.sort_by_key(|decision| (decision.customer, decision.timestamp, decision.key));
-        self.letters.sort_by(|a, b| (&a.topic, a.place, &a.reason).cmp(&(&b.topic, b.place, &b.reason)));
+        self.decisions
+            .sort_by_key(|decision| (decision.customer, decision.timestamp, decision.key));
+        self.letters
+            .sort_by(|a, b| (&a.topic, a.place, &a.reason).cmp(&(&b.topic, b.place, &b.reason)));
     }
 
     /// How many records that makes.
@@ -97,15 +110,25 @@ impl Owed {
 
     /// Bytes that it takes in memory, roughly.
     pub fn bytes(&self) -> usize {
-        let decision = |decision: &Decision| size_of::<Decision>() + decision.decision.len() + 8 * decision.scores.len() + 2 * decision.context.len();
-        let letter = |letter: &Letter| size_of::<Letter>() + letter.topic.len() + letter.detail.len() + letter.raw.len();
+        let decision = |decision: &Decision| {
+            size_of::<Decision>()
+                + decision.decision.len()
+                + 8 * decision.scores.len()
+                + 2 * decision.context.len()
+        };
+        let letter = |letter: &Letter| {
+            size_of::<Letter>() + letter.topic.len() + letter.detail.len() + letter.raw.len()
+        };
         let tombstone = |tombstone: &Tombstone| match tombstone {
             Tombstone::Decisions(_) => size_of::<Tombstone>(),
             Tombstone::Letter(topic, _) => size_of::<Tombstone>() + topic.len(),
         };
         let decisions = self.again.iter().chain(&self.decisions).map(decision).sum::<usize>();
         let letters = self.letters.iter().map(letter).sum::<usize>();
-        size_of::<Owed>() + self.tombstones.iter().map(tombstone).sum::<usize>() + decisions + letters
+        size_of::<Owed>()
+            + self.tombstones.iter().map(tombstone).sum::<usize>()
+            + decisions
+            + letters
     }
 
     /// Whether something in it was decided for an erased customer, or names one.
@@ -118,7 +141,8 @@ impl Owed {
     /// letters; gives how many records fewer that makes.
     pub fn erase(&mut self, erased: &[(CustomerId, Millis)]) -> usize {
         for letter in self.letters.iter_mut().filter(|letter| letter.is_erased(erased)) {
-            (letter.detail, letter.raw, letter.whose) = (Rejected::BLANKED.to_string(), Vec::new(), None);
+            (letter.detail, letter.raw, letter.whose) =
+                (Rejected::BLANKED.to_string(), Vec::new(), None);
         }
         let before = self.records();
         self.again.retain(|decision| !is_erased(decision, erased));
@@ -133,7 +157,9 @@ pub fn erased(results: &EpochResults) -> Vec<(CustomerId, Millis)> {
 }
 
 fn is_erased(decision: &Decision, erased: &[(CustomerId, Millis)]) -> bool {
-    erased.iter().any(|(customer, until)| *customer == decision.customer && decision.timestamp <= *until)
+    erased
+        .iter()
+        .any(|(customer, until)| *customer == decision.customer && decision.timestamp <= *until)
 }
 
 /// What epochs that follow one another have to publish.
@@ -195,12 +221,38 @@ mod tests {
     use dataflows::event::{Reason, Topic};
 
     fn decision(customer: CustomerId, timestamp: Millis) -> Decision {
-        Decision { customer, key: timestamp as u64, decision: format!("d-{customer}-{timestamp}"), timestamp, ..Decision::default() }
+        Decision {
+            customer,
+            key: timestamp as u64,
+            decision: format!("d-{customer}-{timestamp}"),
+            timestamp,
+            ..Decision::default()
+        }
     }
 
     fn erasure(customer: CustomerId, until: Millis) -> Erasure {
-        let (transactions, interactions, learned, rewards, profiles, decisions, folded, folded_before) = (0, 0, 0, 0, 0, 1, 0, None);
-        Erasure { customer, until, transactions, interactions, learned, rewards, profiles, decisions, folded, folded_before }
+        let (
+            transactions,
+            interactions,
+            learned,
+            rewards,
+            profiles,
+            decisions,
+            folded,
+            folded_before,
+        ) = (0, 0, 0, 0, 0, 1, 0, None);
+        Erasure {
+            customer,
+            until,
+            transactions,
+            interactions,
+            learned,
+            rewards,
+            profiles,
+            decisions,
+            folded,
+            folded_before,
+        }
     }
 
     #[test]
@@ -210,33 +262,62 @@ mod tests {
             Rejected { topic, place, reason, detail: String::new(), raw: Vec::new(), whose: None }
         };
         let mut results = EpochResults::new(3);
-        results.decisions = vec![decision(2, 5), decision(1, 7), decision(1, 6), decision(9, 4), decision(9, 5)];
-        results.rejected = vec![rejected(Topic::Rewards, 2), rejected(Topic::Rewards, 1), rejected(Topic::Customers, 8)];
+        results.decisions =
+            vec![decision(2, 5), decision(1, 7), decision(1, 6), decision(9, 4), decision(9, 5)];
+        results.rejected = vec![
+            rejected(Topic::Rewards, 2),
+            rejected(Topic::Rewards, 1),
+            rejected(Topic::Customers, 8),
+        ];
         results.erasures = vec![erasure(9, 4)];
         let topics = Topic::ALL.map(|topic| format!("own-{}", topic.name()));
         let owed = Owed::of(&mut results, &topics);
         assert!(owed.bytes() > 7 * 100 && results.decisions.is_empty());
-        let decided: Vec<_> = owed.decisions.iter().map(|decision| (decision.customer, decision.timestamp)).collect();
+        let decided: Vec<_> =
+            owed.decisions.iter().map(|decision| (decision.customer, decision.timestamp)).collect();
         assert_eq!(decided, [(1, 6), (1, 7), (2, 5), (9, 5)]);
-        let letters: Vec<_> = owed.letters.iter().map(|letter| (letter.topic.as_str(), letter.place.position())).collect();
+        let letters: Vec<_> = owed
+            .letters
+            .iter()
+            .map(|letter| (letter.topic.as_str(), letter.place.position()))
+            .collect();
         assert_eq!(letters, [("own-customers", 8), ("own-rewards", 1), ("own-rewards", 2)]);
-        assert_eq!((owed.epoch, owed.records(), owed.tombstones), (3, 8, vec![Tombstone::Decisions(9)]));
+        assert_eq!(
+            (owed.epoch, owed.records(), owed.tombstones),
+            (3, 8, vec![Tombstone::Decisions(9)])
+        );
     }
 
     #[test]
     fn what_was_decided_for_an_erased_customer_goes_up_to_the_instant() {
         let letter = |dated| {
             let (place, whose) = (Place::new(0, 1), Some(Whose { customer: 1, dated }));
-            Letter { topic: String::new(), place, reason: Cow::Borrowed("bad_op"), detail: "x".to_string(), raw: b"x".to_vec(), whose }
+            Letter {
+                topic: String::new(),
+                place,
+                reason: Cow::Borrowed("bad_op"),
+                detail: "x".to_string(),
+                raw: b"x".to_vec(),
+                whose,
+            }
         };
         let letters = vec![letter(5), letter(6)];
-        let (decisions, again) = (vec![decision(1, 5), decision(1, 6), decision(2, 5)], vec![decision(1, 4)]);
-        let mut owed = Owed { epoch: 1, tombstones: vec![Tombstone::Decisions(1)], again, decisions, letters };
+        let (decisions, again) =
+            (vec![decision(1, 5), decision(1, 6), decision(2, 5)], vec![decision(1, 4)]);
+        let mut owed =
+            Owed { epoch: 1, tombstones: vec![Tombstone::Decisions(1)], again, decisions, letters };
         let of_letters = Owed { decisions: Vec::new(), again: Vec::new(), ..owed.clone() };
         assert!(of_letters.concerns(&[(1, 5)]) && !of_letters.concerns(&[(1, 4), (2, 9)]));
         assert!(!owed.concerns(&[(1, 3), (3, 9)]) && owed.concerns(&[(3, 9), (1, 4)]));
         assert_eq!((owed.erase(&[(1, 5)]), owed.again.len(), owed.tombstones.len()), (2, 0, 1));
-        assert_eq!(owed.decisions.iter().map(|decision| decision.timestamp).collect::<Vec<_>>(), [6, 5]);
-        assert_eq!(owed.letters.iter().map(|letter| letter.raw.len()).collect::<Vec<_>>(), [0, 1], "one is blanked");
+        assert_eq!(
+            owed.decisions.iter().map(|decision| decision.timestamp).collect::<Vec<_>>(),
+            [6, 5]
+        );
+        assert_eq!(
+            owed.letters.iter().map(|letter| letter.raw.len()).collect::<Vec<_>>(),
+            [0, 1],
+            "one is blanked"
+        );
     }
 }

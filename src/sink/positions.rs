@@ -26,7 +26,8 @@ pub fn offsets_by_name(offsets: &[(Topic, u32, u64)], names: &TopicNames) -> Off
 pub fn offsets_of(named: &Offsets, names: &TopicNames) -> Result<Positions, String> {
     let mut offsets = Vec::new();
     for (name, partitions) in named {
-        let topic = topic_named(names, name).ok_or_else(|| format!("it has read topic `{name}`, which is not configured"))?;
+        let topic = topic_named(names, name)
+            .ok_or_else(|| format!("it has read topic `{name}`, which is not configured"))?;
         offsets.extend(partitions.iter().map(|(&partition, &next)| (topic, partition, next)));
     }
     offsets.sort_unstable();
@@ -40,9 +41,13 @@ mod tests {
     #[test]
     fn offsets_are_kept_by_topic_and_partition() {
         let names = Topic::ALL.map(|topic| topic.name().to_string());
-        let offsets = vec![(Topic::Transactions, 2, 5), (Topic::Transactions, 10, 1), (Topic::Rewards, 0, 7)];
+        let offsets =
+            vec![(Topic::Transactions, 2, 5), (Topic::Transactions, 10, 1), (Topic::Rewards, 0, 7)];
         let named = offsets_by_name(&offsets, &names);
-        assert_eq!(serde_json::to_string(&named).unwrap(), r#"{"rewards":{"0":7},"transactions":{"2":5,"10":1}}"#);
+        assert_eq!(
+            serde_json::to_string(&named).unwrap(),
+            r#"{"rewards":{"0":7},"transactions":{"2":5,"10":1}}"#
+        );
         assert_eq!(offsets_of(&named, &names), Ok(offsets));
         let other = Topic::ALL.map(|topic| format!("{}-2", topic.name()));
         assert!(offsets_of(&named, &other).is_err_and(|why| why.contains("`rewards`")));

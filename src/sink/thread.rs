@@ -58,7 +58,11 @@ pub fn spawn(
 }
 
 /// Says what failed, and ends the channel after that.
-fn told(failure: &Tell<SinkError>, error: SinkError, results: Receiver<Box<EpochResults>>) -> Option<Box<dyn Sink>> {
+fn told(
+    failure: &Tell<SinkError>,
+    error: SinkError,
+    results: Receiver<Box<EpochResults>>,
+) -> Option<Box<dyn Sink>> {
     failure.tell(error);
     drop(results);
     None

@@ -39,9 +39,16 @@ impl Trouble {
     /// rather than that it tries again.
     pub fn seen(&self) -> Option<Seen> {
         let known = self.known();
-        let silent = known.asked.as_ref().filter(|(since, _)| since.elapsed() >= SILENT).zip(known.work.as_ref());
+        let silent = known
+            .asked
+            .as_ref()
+            .filter(|(since, _)| since.elapsed() >= SILENT)
+            .zip(known.work.as_ref());
         let silent = silent.map(|((since, address), work)| {
-            let what = format!("PostgreSQL at {address} has {}, and does not answer a new connection", work.what);
+            let what = format!(
+                "PostgreSQL at {address} has {}, and does not answer a new connection",
+                work.what
+            );
             Seen::of(Cause::Database, what).since(*since)
         });
         silent.or_else(|| known.seen.clone()).or_else(|| known.said.clone())
@@ -95,7 +102,8 @@ mod tests {
     #[test]
     fn what_others_see_of_a_work_is_told_as_long_as_it_lasts() {
         let trouble = Trouble::default();
-        let (said, lock) = (Seen::of(Cause::Database, "no answer"), Seen::of(Cause::DatabaseLock, "session 7"));
+        let (said, lock) =
+            (Seen::of(Cause::Database, "no answer"), Seen::of(Cause::DatabaseLock, "session 7"));
         trouble.note(Some(said.clone()));
         trouble.works("epoch 4".to_string(), Some(9));
         let work = trouble.work().expect("it is at work");
@@ -115,8 +123,14 @@ mod tests {
     fn a_database_that_gives_nobody_an_answer_is_away() {
         let trouble = Trouble::default();
         trouble.works("epoch 4".to_string(), Some(9));
-        trouble.known().asked = Instant::now().checked_sub(SILENT).map(|since| (since, "db:5432".to_string()));
+        trouble.known().asked =
+            Instant::now().checked_sub(SILENT).map(|since| (since, "db:5432".to_string()));
         let seen = trouble.seen().expect("it is silent");
-        assert!(seen.cause == Cause::Database && seen.what.contains("db:5432") && seen.what.contains("epoch 4"), "{seen:?}");
+        assert!(
+            seen.cause == Cause::Database
+                && seen.what.contains("db:5432")
+                && seen.what.contains("epoch 4"),
+            "{seen:?}"
+        );
     }
 }

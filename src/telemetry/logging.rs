@@ -10,9 +10,11 @@ pub fn is_level(text: &str) -> bool {
     !text.trim().is_empty() && text.split(',').all(is_directive)
 }
 
-/// A level, or a module and its level. The filter itself also takes a lone word as a module, which is nearly always a misspelt level.
+/// A level, or a module and its level. The filter itself also takes a lone word as a module, which
+/// is nearly always a misspelt level.
 fn is_directive(text: &str) -> bool {
-    let level = |word: &str| word == "off" || matches!(word, "error" | "warn" | "info" | "debug" | "trace");
+    let level =
+        |word: &str| word == "off" || matches!(word, "error" | "warn" | "info" | "debug" | "trace");
     match text.trim().split_once('=') {
         None => level(text.trim()),
         Some((module, word)) => !module.is_empty() && level(word),
@@ -21,10 +23,14 @@ fn is_directive(text: &str) -> bool {
 
 /// Starts logging; to be called once, before anything is logged. A second call changes nothing.
 pub fn start(log: &Log) {
-    // The migrations' own lines say nothing that a job's operator needs; a level given for them comes later and wins.
+    // The migrations' own lines say nothing that a job's operator needs; a level given for them
+    // comes later and wins.
     let filter = EnvFilter::new(format!("refinery_core=warn,{}", log.level));
     let colored = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colored).with_writer(|| Scrubbing(std::io::stderr()));
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(colored)
+        .with_writer(|| Scrubbing(std::io::stderr()));
     // The only error is that logging has been started before.
     let _ = match log.format {
         LogFormat::Text => subscriber.with_target(false).try_init(),

@@ -32,7 +32,14 @@ mod tests {
     #[test]
     fn a_panic_repeats_no_secret() {
         keep("hunter-of-panics");
-        let said = told(&"panicked at src/x.rs:1:2:\ninvalid password: hunter-of-panics", &Backtrace::disabled());
-        assert!(said.contains("panicked at src/x.rs:1:2:\ninvalid password: ***") && !said.contains("hunter"), "{said}");
+        let said = told(
+            &"panicked at src/x.rs:1:2:\ninvalid password: hunter-of-panics",
+            &Backtrace::disabled(),
+        );
+        assert!(
+            said.contains("panicked at src/x.rs:1:2:\ninvalid password: ***")
+                && !said.contains("hunter"),
+            "{said}"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Progress of a bounded piece of work: a bar on a terminal, a line for each tenth elsewhere. Always on standard error.
+//! Progress of a bounded piece of work: a bar on a terminal, a line for each tenth elsewhere.
+//! Always on standard error.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write};
@@ -74,8 +75,11 @@ fn bar(label: &'static str, unit: Unit, total: u64) -> ProgressBar {
         Unit::Bytes => "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
         Unit::Events | Unit::Epochs => "{msg} {wide_bar} {human_pos}/{human_len} {per_sec} {eta}",
     };
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(10)).with_style(style).with_message(label)
+    let style =
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(10))
+        .with_style(style)
+        .with_message(label)
 }
 
 /// Plain lines, one for each tenth that is reached.
@@ -90,7 +94,9 @@ struct Lines {
 impl Lines {
     fn set(&mut self, done: u64) {
         let done = done.min(self.total);
-        let tenths = (u128::from(done) * 10).checked_div(u128::from(self.total)).map_or(10, |tenths| tenths as u64);
+        let tenths = (u128::from(done) * 10)
+            .checked_div(u128::from(self.total))
+            .map_or(10, |tenths| tenths as u64);
         if tenths > self.tenths {
             self.tenths = tenths;
             let unit = match self.unit {
@@ -99,7 +105,11 @@ impl Lines {
                 Unit::Epochs => "epochs",
             };
             // Progress is a courtesy: a closed standard error must not end the work.
-            let _ = writeln!(self.out, "{}: {}0 % ({done} of {} {unit})", self.label, tenths, self.total);
+            let _ = writeln!(
+                self.out,
+                "{}: {}0 % ({done} of {} {unit})",
+                self.label, tenths, self.total
+            );
         }
     }
 }
@@ -123,7 +133,13 @@ mod tests {
 
     fn lines(total: u64, steps: &[u64]) -> String {
         let captured = Captured::default();
-        let shown = Shown::Lines(Lines { label: "reading", unit: Unit::Bytes, total, tenths: 0, out: Box::new(captured.clone()) });
+        let shown = Shown::Lines(Lines {
+            label: "reading",
+            unit: Unit::Bytes,
+            total,
+            tenths: 0,
+            out: Box::new(captured.clone()),
+        });
         let mut progress = Progress { shown };
         steps.iter().for_each(|done| progress.set(*done));
         progress.finish();
@@ -132,21 +148,33 @@ mod tests {
 
     #[test]
     fn a_line_is_written_for_each_tenth_reached() {
-        let expected = "reading: 10 % (150 of 1000 bytes)\nreading: 50 % (599 of 1000 bytes)\nreading: 100 % (1000 of 1000 bytes)\n";
+        let expected = "reading: 10 % (150 of 1000 bytes)\nreading: 50 % (599 of 1000 \
+            bytes)\nreading: 100 % (1000 of 1000 bytes)\n";
         assert_eq!(lines(1000, &[0, 99, 150, 160, 599]), expected);
     }
 
     #[test]
     fn a_total_may_turn_out_to_be_smaller() {
         let captured = Captured::default();
-        let shown = Shown::Lines(Lines { label: "reading", unit: Unit::Events, total: 20, tenths: 0, out: Box::new(captured.clone()) });
+        let shown = Shown::Lines(Lines {
+            label: "reading",
+            unit: Unit::Events,
+            total: 20,
+            tenths: 0,
+            out: Box::new(captured.clone()),
+        });
         let mut progress = Progress { shown };
         progress.set(5);
         progress.expect(10);
         progress.set(6);
         progress.finish();
-        let text = String::from_utf8(captured.0.lock().expect("no other holder panics").clone()).expect("text");
-        assert_eq!(text, "reading: 20 % (5 of 20 events)\nreading: 60 % (6 of 10 events)\nreading: 100 % (10 of 10 events)\n");
+        let text = String::from_utf8(captured.0.lock().expect("no other holder panics").clone())
+            .expect("text");
+        assert_eq!(
+            text,
+            "reading: 20 % (5 of 20 events)\nreading: 60 % (6 of 10 events)\nreading: 100 % (10 of \
+             10 events)\n"
+        );
     }
 
     #[test]

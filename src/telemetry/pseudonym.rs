@@ -61,7 +61,8 @@ mod tests {
                 if !text[..at].ends_with("tracing::") {
                     continue;
                 }
-                let (mut depth, mut in_text, mut in_braces, mut escaped, mut shown) = (1, false, false, false, String::new());
+                let (mut depth, mut in_text, mut in_braces, mut escaped, mut shown) =
+                    (1, false, false, false, String::new());
                 for character in text[at + name.len()..].chars() {
                     match (in_text, character) {
                         (true, _) if escaped => escaped = false,
@@ -89,21 +90,50 @@ mod tests {
     }
 
     /// Words that stand for a customer, or for what a record says.
-    const PERSONAL: [&str; 8] = ["customer", "customer_id", "detail", "raw", "value", "decision", "decision_id", "interaction_id"];
+    const PERSONAL: [&str; 8] = [
+        "customer",
+        "customer_id",
+        "detail",
+        "raw",
+        "value",
+        "decision",
+        "decision_id",
+        "interaction_id",
+    ];
 
     #[test]
     fn no_line_of_the_log_shows_a_customer_or_what_a_record_says() {
-        let example = r#"tracing::info!(customer, raw = %x, "said {detail} of {} (here)", first.value);"#;
-        let words = |shown: &str| shown.split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_string).collect::<Vec<_>>();
-        let found = |shown: &str| PERSONAL.into_iter().filter(|personal| words(shown).iter().any(|word| word == personal)).collect::<Vec<_>>();
-        assert_eq!(found(&logged(example)[0].1), ["customer", "detail", "raw", "value"], "such a line is found");
+        let example =
+            r#"tracing::info!(customer, raw = %x, "said {detail} of {} (here)", first.value);"#;
+        let words = |shown: &str| {
+            shown
+                .split(|c: char| !c.is_alphanumeric() && c != '_')
+                .map(str::to_string)
+                .collect::<Vec<_>>()
+        };
+        let found = |shown: &str| {
+            PERSONAL
+                .into_iter()
+                .filter(|personal| words(shown).iter().any(|word| word == personal))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            found(&logged(example)[0].1),
+            ["customer", "detail", "raw", "value"],
+            "such a line is found"
+        );
         let (mut files, mut calls) = (Vec::new(), 0);
         sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
         for path in files.iter().filter(|path| !path.ends_with(file!())) {
             for (line, shown) in logged(&std::fs::read_to_string(path).expect("a source")) {
                 calls += 1;
                 let shown = shown.replace("Pseudonym(customer)", "").replace("customer = ", "");
-                assert_eq!(found(&shown), [""; 0], "{} line {line}: log a customer as a Pseudonym, and a record by its place", path.display());
+                assert_eq!(
+                    found(&shown),
+                    [""; 0],
+                    "{} line {line}: log a customer as a Pseudonym, and a record by its place",
+                    path.display()
+                );
             }
         }
         assert!(calls > 90, "only {calls} calls are found");

@@ -119,7 +119,8 @@ impl Cause {
             Cause::DatabaseLock => words(
                 "database_lock",
                 "the epoch waits for a lock in the database",
-                "It goes on once that session ends its transaction, or is ended by pg_terminate_backend",
+                "It goes on once that session ends its transaction, or is ended by \
+                 pg_terminate_backend",
                 "The lock in the database is free",
             ),
             Cause::DatabaseSlow => words(
@@ -134,31 +135,55 @@ impl Cause {
                 "It is tried again until it lies on the disk: make room there; nothing is lost",
                 "The journal can be written again",
             ),
-            Cause::Broker => {
-                words("broker", "the job waits for the broker", "It is tried again until it answers; nothing is lost", "The broker is back")
-            }
+            Cause::Broker => words(
+                "broker",
+                "the job waits for the broker",
+                "It is tried again until it answers; nothing is lost",
+                "The broker is back",
+            ),
             Cause::Peer => words(
                 "peer",
                 "another process of the job gives no sign of life",
-                "No epoch ends without it; while one is on its way, the job ends after 30 s of silence",
+                "No epoch ends without it; while one is on its way, the job ends after 30 s of \
+                 silence",
                 "Every process of the job gives signs of life again",
             ),
             Cause::Settings => words(
                 "settings",
                 "other settings are taken over",
-                "It takes the longer the more history there is; until then everything is as it was before",
+                "It takes the longer the more history there is; until then everything is as it was \
+                 before",
                 "The other settings hold",
             ),
-            Cause::Unknown => {
-                words("unknown", "no epoch is committed, for a cause that is not known", "Epochs wait; nothing is lost", "Epochs are committed again")
-            }
-            Cause::PredictionsTopic => words("predictions_topic", "decisions are not published", published, "Decisions are published again"),
-            Cause::DeadLettersTopic => words("dead_letters_topic", "dead letters are not published", published, "Dead letters are published again"),
-            Cause::Publishing => words("publishing", "decisions and dead letters are not published", published, "Publishing goes on"),
+            Cause::Unknown => words(
+                "unknown",
+                "no epoch is committed, for a cause that is not known",
+                "Epochs wait; nothing is lost",
+                "Epochs are committed again",
+            ),
+            Cause::PredictionsTopic => words(
+                "predictions_topic",
+                "decisions are not published",
+                published,
+                "Decisions are published again",
+            ),
+            Cause::DeadLettersTopic => words(
+                "dead_letters_topic",
+                "dead letters are not published",
+                published,
+                "Dead letters are published again",
+            ),
+            Cause::Publishing => words(
+                "publishing",
+                "decisions and dead letters are not published",
+                published,
+                "Publishing goes on",
+            ),
             Cause::HeldBack => words(
                 "held_back",
                 "an open transaction of a producer holds records back",
-                "Whatever lies behind its first record is read once it has ended. The broker ends one that was left open after its \
+                "Whatever lies behind its first record is read once it has ended. The broker ends \
+                 one that was left open after its \
                  transaction.timeout.ms; `kafka-transactions.sh find-hanging` shows it",
                 "No transaction holds records back any more",
             ),
@@ -231,13 +256,25 @@ impl Stalls {
             let known = before.remove(&cause);
             let since = known.as_ref().map_or(since.unwrap_or(now), |known| known.since);
             // Of two that see the same the first is told.
-            self.holding.entry(cause).or_insert(Stall { what, since, said: known.is_some_and(|known| known.said) });
+            self.holding.entry(cause).or_insert(Stall {
+                what,
+                since,
+                said: known.is_some_and(|known| known.said),
+            });
         }
-        let mut lines: Vec<Line> =
-            before.iter().filter(|(_, was)| was.said).map(|(cause, was)| Line::Over(*cause, now.saturating_duration_since(was.since))).collect();
+        let mut lines: Vec<Line> = before
+            .iter()
+            .filter(|(_, was)| was.said)
+            .map(|(cause, was)| Line::Over(*cause, now.saturating_duration_since(was.since)))
+            .collect();
         for (cause, stall) in &mut self.holding {
             let lasts = now.saturating_duration_since(stall.since) >= SETTLED;
-            if lasts && self.said.get(cause).is_none_or(|said| now.saturating_duration_since(*said) >= SAY) {
+            if lasts
+                && self
+                    .said
+                    .get(cause)
+                    .is_none_or(|said| now.saturating_duration_since(*said) >= SAY)
+            {
                 self.said.insert(*cause, now);
                 stall.said = true;
                 lines.push(Line::Holds(*cause, stall.clone()));
@@ -269,10 +306,22 @@ impl Line {
     pub fn say(&self, now: Instant) {
         match self {
             Line::Holds(cause, stall) => {
-                let (told, meaning, seconds) = (cause.told(&stall.what), cause.meaning(), stall.seconds(now));
-                tracing::warn!(cause = cause.word(), seconds, "{}{}. {meaning}.", &told[..1].to_uppercase(), &told[1..]);
+                let (told, meaning, seconds) =
+                    (cause.told(&stall.what), cause.meaning(), stall.seconds(now));
+                tracing::warn!(
+                    cause = cause.word(),
+                    seconds,
+                    "{}{}. {meaning}.",
+                    &told[..1].to_uppercase(),
+                    &told[1..]
+                );
             }
-            Line::Over(cause, lasted) => tracing::info!(cause = cause.word(), seconds = lasted.as_secs(), "{}.", cause.words().over),
+            Line::Over(cause, lasted) => tracing::info!(
+                cause = cause.word(),
+                seconds = lasted.as_secs(),
+                "{}.",
+                cause.words().over
+            ),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! How the job stands: written once an epoch by those who run it, read by the console, `/status` and `/metrics`.
+//! How the job stands: written once an epoch by those who run it, read by the console, `/status`
+//! and `/metrics`.
 
 pub mod erasures;
 mod publishing;
@@ -23,7 +24,10 @@ use erasures::{ErasureFault, FailedErasures};
 use jiff::Timestamp;
 use publishing::Owing;
 use recent::{Choices, Outcomes, Rate, mean_q16};
-use snapshot::{Arm, DeadLetter, Epochs, Events, Holder, IgnoredField, Partition, Reward, SegmentSize, Snapshot, Threshold, Watermark};
+use snapshot::{
+    Arm, DeadLetter, Epochs, Events, Holder, IgnoredField, Partition, Reward, SegmentSize,
+    Snapshot, Threshold, Watermark,
+};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -54,8 +58,17 @@ pub enum State {
 
 impl State {
     /// The words for every state, for metrics.
-    pub const WORDS: [&str; 9] =
-        ["starting", "catching_up", "running", "waiting_for_database", "waiting_for_broker", "stalled", "draining", "stopped", "failed"];
+    pub const WORDS: [&str; 9] = [
+        "starting",
+        "catching_up",
+        "running",
+        "waiting_for_database",
+        "waiting_for_broker",
+        "stalled",
+        "draining",
+        "stopped",
+        "failed",
+    ];
 
     /// The word for it.
     pub fn word(&self) -> &'static str {
@@ -63,7 +76,9 @@ impl State {
             State::Starting => "starting",
             State::CatchingUp => "catching_up",
             State::Running => "running",
-            State::Stalled(Cause::Database | Cause::DatabaseLock | Cause::DatabaseSlow, _) => "waiting_for_database",
+            State::Stalled(Cause::Database | Cause::DatabaseLock | Cause::DatabaseSlow, _) => {
+                "waiting_for_database"
+            }
             State::Stalled(Cause::Broker, _) => "waiting_for_broker",
             State::Stalled(..) => "stalled",
             State::Draining => "draining",
@@ -93,7 +108,11 @@ impl State {
     fn message(&self) -> Option<&str> {
         match self {
             State::Stalled(_, message) | State::Failed(message) => Some(message),
-            State::Starting | State::CatchingUp | State::Running | State::Draining | State::Stopped => None,
+            State::Starting
+            | State::CatchingUp
+            | State::Running
+            | State::Draining
+            | State::Stopped => None,
         }
     }
 }
@@ -116,7 +135,8 @@ pub struct Benchmark {
     pub best_fixed: Option<f64>,
 }
 
-/// How the job stands. Shared by those who write (the committer, the source) and those who read (the console).
+/// How the job stands. Shared by those who write (the committer, the source) and those who read
+/// (the console).
 #[derive(Debug)]
 pub struct Status {
     job: String,
@@ -174,10 +194,17 @@ impl Status {
     /// Of a job that starts now, with the arms of the configuration; amounts have so many decimals.
     pub fn new(job: &str, arms: &[String], decimals: u32) -> Self {
         let started = Instant::now();
-        Status { job: job.to_string(), decimals, started, metrics: Metrics::new(), known: Mutex::new(Known::new(arms, started)) }
+        Status {
+            job: job.to_string(),
+            decimals,
+            started,
+            metrics: Metrics::new(),
+            known: Mutex::new(Known::new(arms, started)),
+        }
     }
 
-    /// The job is now in this state. One that has failed stays so: nothing that follows may hide the first cause.
+    /// The job is now in this state. One that has failed stays so: nothing that follows may hide
+    /// the first cause.
     pub fn enter(&self, state: State) {
         let mut known = self.known();
         if !matches!(known.state, State::Failed(_)) {
@@ -206,7 +233,8 @@ impl Status {
         self.known().failed_erasures.add(fault);
     }
 
-    /// So many erasures were not done since the start, as the one counts them in whose hands they are.
+    /// So many erasures were not done since the start, as the one counts them in whose hands they
+    /// are.
     pub fn erasures_failed(&self, fault: ErasureFault, total: u64) {
         self.known().failed_erasures.raise(fault, total);
     }
@@ -221,7 +249,8 @@ impl Status {
         self.known().benchmark = benchmark;
     }
 
-    /// What stood at the end of the checkpoint that the job goes on from, since an epoch's results only say what changed.
+    /// What stood at the end of the checkpoint that the job goes on from, since an epoch's results
+    /// only say what changed.
     pub fn restored(&self, common: &Common) {
         let mut known = self.known();
         known.cut = known.cut.max(common.epoch);
@@ -235,10 +264,13 @@ impl Status {
         }
     }
 
-    /// The job goes on without so many offsets of a topic, which were gone before it had read them; several of one topic add up.
+    /// The job goes on without so many offsets of a topic, which were gone before it had read them;
+    /// several of one topic add up.
     pub fn given_up(&self, offsets: impl IntoIterator<Item = (Topic, u64)>) {
         let mut known = self.known();
-        offsets.into_iter().for_each(|(topic, offsets)| *known.given_up.entry(topic.name()).or_default() += offsets);
+        offsets.into_iter().for_each(|(topic, offsets)| {
+            *known.given_up.entry(topic.name()).or_default() += offsets
+        });
     }
 
     /// An epoch that was committed before this start has been repeated.
@@ -278,16 +310,19 @@ impl Status {
             memory_bytes: resident_memory_bytes(),
             epoch: known.epochs(),
             publishing: known.owing.at(now),
-            times: known.times.at(Timestamp::now().as_millisecond(), now.saturating_duration_since(self.started)),
+            times: known
+                .times
+                .at(Timestamp::now().as_millisecond(), now.saturating_duration_since(self.started)),
             watermark: known.watermark(),
             partitions: known.partitions(),
             events: Events { total: known.counts.records, per_second: known.rate.per_second(now) },
             decisions: known.counts.decisions,
             reward: known.reward(),
             arms: known.arms(),
-            threshold: known
-                .threshold
-                .map(|(day, total)| Threshold { day_ms: Millis::from(day) * DAY, high_value: total as f64 / 10f64.powi(self.decimals as i32) }),
+            threshold: known.threshold.map(|(day, total)| Threshold {
+                day_ms: Millis::from(day) * DAY,
+                high_value: total as f64 / 10f64.powi(self.decimals as i32),
+            }),
             counts: known.counted(),
             failed_erasures: known.failed_erasures.numbers(known.counts.unread_erasures),
             rejected: known.rejected.clone(),
@@ -331,7 +366,10 @@ impl Known {
             unmatched: UnmatchedWatch::default(),
             failed_erasures: FailedErasures::none(),
             rate: Rate::new(started),
-            arms: arms.iter().map(|name| KnownArm { name: name.clone(), ..KnownArm::default() }).collect(),
+            arms: arms
+                .iter()
+                .map(|name| KnownArm { name: name.clone(), ..KnownArm::default() })
+                .collect(),
             arm_days: BTreeMap::new(),
             choices: Choices::default(),
             outcomes: Outcomes::default(),
@@ -339,7 +377,10 @@ impl Known {
             threshold: None,
             rejected: BTreeMap::new(),
             given_up: Topic::ALL.into_iter().map(|topic| (topic.name(), 0)).collect(),
-            ignored: IGNORABLE.into_iter().map(|(topic, field)| ((topic, field.to_string()), 0)).collect(),
+            ignored: IGNORABLE
+                .into_iter()
+                .map(|(topic, field)| ((topic, field.to_string()), 0))
+                .collect(),
             dead_letters: VecDeque::new(),
             segments: BTreeMap::new(),
         }
@@ -353,7 +394,9 @@ impl Known {
         self.unmatched.look(&self.counted(), now);
         self.blank(&erased(results));
         results.rejected.iter().for_each(|rejected| self.reject(rejected));
-        results.ignored.iter().for_each(|(field, records)| *self.ignored.entry(field.clone()).or_default() += records);
+        results.ignored.iter().for_each(|(field, records)| {
+            *self.ignored.entry(field.clone()).or_default() += records
+        });
     }
 
     /// What an epoch changed, whenever it was committed.
@@ -363,7 +406,13 @@ impl Known {
         self.digest = Some(results.digest);
         self.watermark = self.watermark.max(results.closed.watermark);
         self.held_by = results.closed.held_by;
-        self.next_offsets.extend(results.closed.offsets.iter().map(|(topic, partition, next)| ((*topic, *partition), *next)));
+        self.next_offsets.extend(
+            results
+                .closed
+                .offsets
+                .iter()
+                .map(|(topic, partition, next)| ((*topic, *partition), *next)),
+        );
         self.counts.add(&results.counts);
         self.of_other_customers = results.of_other_customers.unwrap_or(self.of_other_customers);
         self.threshold = self.threshold.max(results.thresholds.iter().copied().max());
@@ -391,7 +440,10 @@ impl Known {
     /// Takes in rows that replace what stood.
     fn stand(&mut self, arm_days: &[ArmDay], segments: &[Segment]) {
         for row in arm_days {
-            let (interactions, reward) = self.arm_days.insert((row.day, row.arm), *row).map_or((0, 0), |old| (old.interactions, old.reward));
+            let (interactions, reward) = self
+                .arm_days
+                .insert((row.day, row.arm), *row)
+                .map_or((0, 0), |old| (old.interactions, old.reward));
             if let Some(arm) = self.arms.get_mut(usize::from(row.arm)) {
                 arm.interactions += row.interactions - interactions;
                 arm.reward += row.reward - reward;
@@ -436,15 +488,19 @@ impl Known {
     }
 
     fn watermark(&self) -> Option<Watermark> {
-        let held_by = self.held_by.map(|(topic, partition)| Holder { topic: topic.name(), partition });
+        let held_by =
+            self.held_by.map(|(topic, partition)| Holder { topic: topic.name(), partition });
         self.watermark.map(|timestamp_ms| Watermark { timestamp_ms, held_by })
     }
 
-    /// Those that the broker has, and those that are committed, for what has an end need not have been read yet.
+    /// Those that the broker has, and those that are committed, for what has an end need not have
+    /// been read yet.
     fn partitions(&self) -> Vec<Partition> {
-        let all: BTreeSet<(Topic, u32)> = self.ends.keys().chain(self.next_offsets.keys()).copied().collect();
+        let all: BTreeSet<(Topic, u32)> =
+            self.ends.keys().chain(self.next_offsets.keys()).copied().collect();
         let partition = |at: (Topic, u32)| {
-            let End { high_watermark, last_stable } = self.ends.get(&at).copied().unwrap_or_default();
+            let End { high_watermark, last_stable } =
+                self.ends.get(&at).copied().unwrap_or_default();
             let next_offset = self.next_offsets.get(&at).copied();
             Partition {
                 topic: at.0.name(),
@@ -454,14 +510,19 @@ impl Known {
                 high_watermark,
                 // The ends were asked for before the latest records were read.
                 lag: last_stable.zip(next_offset).map(|(end, next)| end.saturating_sub(next)),
-                held_back: high_watermark.zip(last_stable).map(|(high, stable)| high.saturating_sub(stable)),
+                held_back: high_watermark
+                    .zip(last_stable)
+                    .map(|(high, stable)| high.saturating_sub(stable)),
             }
         };
         all.into_iter().map(partition).collect()
     }
 
     fn reward(&self) -> Reward {
-        let (interactions, reward) = self.arms.iter().fold((0, 0), |(count, sum), arm| (count + arm.interactions, sum + arm.reward));
+        let (interactions, reward) = self
+            .arms
+            .iter()
+            .fold((0, 0), |(count, sum), arm| (count + arm.interactions, sum + arm.reward));
         Reward {
             mean: mean_q16(reward, interactions),
             recent_mean: self.outcomes.mean(None),
@@ -482,7 +543,8 @@ impl Known {
             decisions_share: (decisions > 0).then(|| arm.decisions as f64 / decisions as f64),
             recent_decisions_share: self.choices.share(number),
             interactions: arm.interactions,
-            interactions_share: (interactions > 0).then(|| arm.interactions as f64 / interactions as f64),
+            interactions_share: (interactions > 0)
+                .then(|| arm.interactions as f64 / interactions as f64),
             mean_reward: mean_q16(arm.reward, arm.interactions),
             recent_mean_reward: self.outcomes.mean(Some(number)),
         };
@@ -490,17 +552,30 @@ impl Known {
     }
 
     fn ignored_fields(&self) -> Vec<IgnoredField> {
-        let of = |((topic, field), records): (&(Topic, String), &u64)| IgnoredField { topic: topic.name(), field: field.clone(), records: *records };
+        let of = |((topic, field), records): (&(Topic, String), &u64)| IgnoredField {
+            topic: topic.name(),
+            field: field.clone(),
+            records: *records,
+        };
         self.ignored.iter().map(of).collect()
     }
 
     fn counted(&self) -> Counted {
-        Counted { counts: self.counts, of_other_customers: self.of_other_customers, rejected: self.rejected.values().sum() }
+        Counted {
+            counts: self.counts,
+            of_other_customers: self.of_other_customers,
+            rejected: self.rejected.values().sum(),
+        }
     }
 
     fn segments(&self) -> Vec<SegmentSize> {
         let peopled = self.segments.iter().filter(|(_, customers)| **customers > 0);
-        let mut sizes: Vec<_> = peopled.map(|(flags, customers)| SegmentSize { flags: flag_names(*flags), customers: *customers }).collect();
+        let mut sizes: Vec<_> = peopled
+            .map(|(flags, customers)| SegmentSize {
+                flags: flag_names(*flags),
+                customers: *customers,
+            })
+            .collect();
         sizes.sort_by_key(|segment| std::cmp::Reverse(segment.customers));
         sizes
     }

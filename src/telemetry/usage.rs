@@ -15,7 +15,8 @@ pub struct Usage {
 /// What the process has used so far; zero where the system does not tell.
 pub fn usage() -> Usage {
     let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else { return Usage::default() };
-    let microseconds = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+    let microseconds =
+        usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
     Usage { cpu_seconds: microseconds as f64 * 1e-6, peak_memory_bytes: kibibytes(usage.max_rss()) }
 }
 

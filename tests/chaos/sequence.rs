@@ -6,7 +6,8 @@ use rand_pcg::rand_core::{Rng, SeedableRng};
 use std::fmt;
 
 /// The layouts that the job is started with, processes x workers.
-pub(crate) const LAYOUTS: [Layout; 5] = [Layout::of(1, 1), Layout::of(1, 2), Layout::of(2, 1), Layout::of(2, 2), Layout::of(1, 3)];
+pub(crate) const LAYOUTS: [Layout; 5] =
+    [Layout::of(1, 1), Layout::of(1, 2), Layout::of(2, 1), Layout::of(2, 2), Layout::of(1, 3)];
 
 /// Each kind is drawn so often at least, if there are enough actions.
 const LEAST: usize = 5;
@@ -97,7 +98,8 @@ pub(crate) fn draw(seed: u64, length: usize) -> Vec<Action> {
     let mut below = move |end: u64| random.next_u64() % end;
     let others = length.saturating_sub(1);
     let least = LEAST.min(others / KINDS.len());
-    let mut kinds: Vec<Kind> = KINDS.iter().flat_map(|(kind, _)| std::iter::repeat_n(*kind, least)).collect();
+    let mut kinds: Vec<Kind> =
+        KINDS.iter().flat_map(|(kind, _)| std::iter::repeat_n(*kind, least)).collect();
     let all: u64 = KINDS.iter().map(|(_, weight)| weight).sum();
     while kinds.len() < others {
         let mut at = below(all);
@@ -120,12 +122,18 @@ pub(crate) fn draw(seed: u64, length: usize) -> Vec<Action> {
             kind,
             records: match kind {
                 Kind::Produce => 20 + below(180) as usize,
-                Kind::Late | Kind::Duplicate | Kind::Replace | Kind::Retract | Kind::Renew | Kind::Bad => 1 + below(20) as usize,
+                Kind::Late
+                | Kind::Duplicate
+                | Kind::Replace
+                | Kind::Retract
+                | Kind::Renew
+                | Kind::Bad => 1 + below(20) as usize,
                 Kind::Erase => 1,
                 Kind::End => 0,
                 _ => 10 + below(60) as usize,
             },
-            in_transaction: below(3) == 0 && !matches!(kind, Kind::KillBroker | Kind::Abort | Kind::Open | Kind::End),
+            in_transaction: below(3) == 0
+                && !matches!(kind, Kind::KillBroker | Kind::Abort | Kind::Open | Kind::End),
             commits: below(3) > 0,
             process: below(2) as usize,
             in_commit: below(2) == 0,
@@ -148,7 +156,8 @@ pub(crate) fn ended(commits: bool) -> &'static str {
 
 impl fmt::Display for Action {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Action { kind, records, in_transaction, commits, process, in_commit, layout, then } = self;
+        let Action { kind, records, in_transaction, commits, process, in_commit, layout, then } =
+            self;
         let at = if *in_commit { " in the middle of a commit" } else { "" };
         match kind {
             Kind::Produce => write!(formatter, "send {records} records")?,
@@ -159,19 +168,41 @@ impl fmt::Display for Action {
             Kind::Renew => write!(formatter, "renew {records} profiles")?,
             Kind::Erase => write!(formatter, "erase a customer")?,
             Kind::Bad => write!(formatter, "send {records} bad records")?,
-            Kind::Abort => write!(formatter, "send {records} records and more in a transaction, and abort it")?,
-            Kind::Open => write!(formatter, "send {records} records and more in a transaction that stays open, to be {}", ended(*commits))?,
-            Kind::End => write!(formatter, "end the open transaction")?,
-            Kind::KillOne => write!(formatter, "send {records} records and kill process {process}{at}")?,
-            Kind::KillAll => write!(formatter, "send {records} records and kill all processes{at}")?,
-            Kind::KillBroker => write!(formatter, "kill the broker, send {records} records, start the broker")?,
-            Kind::KillDatabase => write!(formatter, "kill the database, send {records} records, start the database")?,
-            Kind::Pause => write!(formatter, "stop process {process}, send {records} records, let it go on")?,
-            Kind::Rescale => write!(formatter, "send {records} records, kill all{at} and start as {layout}")?,
-            Kind::Drain => write!(formatter, "send {records} records, drain and start as {layout}")?,
-            Kind::Compact => {
-                write!(formatter, "send {records} records, drain, have the topic of customers compacted from now on, and start as {layout}")?
+            Kind::Abort => {
+                write!(formatter, "send {records} records and more in a transaction, and abort it")?
             }
+            Kind::Open => write!(
+                formatter,
+                "send {records} records and more in a transaction that stays open, to be {}",
+                ended(*commits)
+            )?,
+            Kind::End => write!(formatter, "end the open transaction")?,
+            Kind::KillOne => {
+                write!(formatter, "send {records} records and kill process {process}{at}")?
+            }
+            Kind::KillAll => {
+                write!(formatter, "send {records} records and kill all processes{at}")?
+            }
+            Kind::KillBroker => {
+                write!(formatter, "kill the broker, send {records} records, start the broker")?
+            }
+            Kind::KillDatabase => {
+                write!(formatter, "kill the database, send {records} records, start the database")?
+            }
+            Kind::Pause => {
+                write!(formatter, "stop process {process}, send {records} records, let it go on")?
+            }
+            Kind::Rescale => {
+                write!(formatter, "send {records} records, kill all{at} and start as {layout}")?
+            }
+            Kind::Drain => {
+                write!(formatter, "send {records} records, drain and start as {layout}")?
+            }
+            Kind::Compact => write!(
+                formatter,
+                "send {records} records, drain, have the topic of customers compacted from now on, \
+                 and start as {layout}"
+            )?,
         }
         if *in_transaction {
             write!(formatter, ", in a transaction")?;

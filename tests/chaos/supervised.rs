@@ -27,16 +27,28 @@ impl Supervised {
     pub(crate) fn start(stage: &Stage, layout: Layout, number: usize) -> Supervised {
         let log = stage.path(&format!("job-{number:04}.log"));
         let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/cluster"));
-        command.arg(layout.processes.to_string()).arg(layout.workers.to_string()).arg(stage.config());
+        command
+            .arg(layout.processes.to_string())
+            .arg(layout.workers.to_string())
+            .arg(stage.config());
         // The same environment as any other start of the program.
         for (variable, value) in program().get_envs() {
             if value.is_none() {
                 command.env_remove(variable);
             }
         }
-        command.env("PROGRAM", program().get_program()).env("PAUSE", "0").envs(layout.serving()).process_group(0);
+        command
+            .env("PROGRAM", program().get_program())
+            .env("PAUSE", "0")
+            .envs(layout.serving())
+            .process_group(0);
         let file = File::create(&log).expect("the log can be made");
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).spawn().expect("the script can be started");
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(file)
+            .spawn()
+            .expect("the script can be started");
         Supervised { child, log, killed: 0, layout }
     }
 
@@ -51,7 +63,8 @@ impl Supervised {
         eventually("all processes of the job are there", || {
             self.assert_alive();
             let log = self.log();
-            let starts: Vec<&str> = log.lines().filter_map(|line| line.strip_prefix(STARTED)).collect();
+            let starts: Vec<&str> =
+                log.lines().filter_map(|line| line.strip_prefix(STARTED)).collect();
             let pids = starts.last().into_iter().flat_map(|line| line.split_whitespace());
             found = pids.filter_map(|pid| pid.parse().ok()).map(Pid::from_raw).collect();
             starts.len() > self.killed && found.iter().all(|&pid| kill(pid, None).is_ok())

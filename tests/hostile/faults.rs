@@ -18,9 +18,25 @@ enum Fault {
 use Fault::{Bare, Missing, OnlyJson, Text};
 
 /// Faults of fields that several files have.
-const CUSTOMER: &[Fault] =
-    &[Missing, Bare("null"), Bare("-1"), Bare("9223372036854775808"), Bare("1.5"), Bare("true"), OnlyJson("[1]"), OnlyJson("{}"), Text("abc")];
-const ID: &[Fault] = &[Missing, Bare("null"), OnlyJson("true"), OnlyJson("1.5"), OnlyJson("[\"a\"]"), OnlyJson("{\"a\":1}")];
+const CUSTOMER: &[Fault] = &[
+    Missing,
+    Bare("null"),
+    Bare("-1"),
+    Bare("9223372036854775808"),
+    Bare("1.5"),
+    Bare("true"),
+    OnlyJson("[1]"),
+    OnlyJson("{}"),
+    Text("abc"),
+];
+const ID: &[Fault] = &[
+    Missing,
+    Bare("null"),
+    OnlyJson("true"),
+    OnlyJson("1.5"),
+    OnlyJson("[\"a\"]"),
+    OnlyJson("{\"a\":1}"),
+];
 const INSTANT: &[Fault] = &[
     Bare("-1"),
     Bare("4102444800000"),
@@ -38,7 +54,8 @@ const INSTANT: &[Fault] = &[
 ];
 const NO_INSTANT: &[Fault] = &[Missing, Bare("null")];
 const OP: &[Fault] = &[Text("delete"), Text("upsert")];
-const REWARD: &[Fault] = &[Bare("10000000.5"), Bare("-1e8"), Bare("1e400"), Text("abc"), Text("NaN"), Bare("true")];
+const REWARD: &[Fault] =
+    &[Bare("10000000.5"), Bare("-1e8"), Bare("1e400"), Text("abc"), Text("NaN"), Bare("true")];
 const SHARE: &[Fault] = &[Bare("1.5"), Bare("-0.1"), Text("often")];
 
 /// The faults by file and field.
@@ -50,7 +67,17 @@ const FAULTS: &[(&str, &str, &[Fault])] = &[
     (
         "transactions",
         "amount",
-        &[Missing, Bare("null"), Bare("-5"), Text("-0.01"), Text("NaN"), Bare("10000000000.01"), Bare("1e400"), Bare("1e99999999999"), Text("abc")],
+        &[
+            Missing,
+            Bare("null"),
+            Bare("-5"),
+            Text("-0.01"),
+            Text("NaN"),
+            Bare("10000000000.01"),
+            Bare("1e400"),
+            Bare("1e99999999999"),
+            Text("abc"),
+        ],
     ),
     ("transactions", "amount", &[Bare("true"), OnlyJson("[10.00]")]),
     ("transactions", "discount_used", &[Text("maybe"), OnlyJson("[]")]),
@@ -59,10 +86,25 @@ const FAULTS: &[(&str, &str, &[Fault])] = &[
     ("interactions", "customer_id", CUSTOMER),
     ("interactions", "timestamp", INSTANT),
     ("interactions", "timestamp", NO_INSTANT),
-    ("interactions", "action", &[Missing, Bare("4"), Bare("-1"), Bare("256"), Bare("4294967296"), Bare("18446744073709551616")]),
+    (
+        "interactions",
+        "action",
+        &[
+            Missing,
+            Bare("4"),
+            Bare("-1"),
+            Bare("256"),
+            Bare("4294967296"),
+            Bare("18446744073709551616"),
+        ],
+    ),
     ("interactions", "campaign_name", &[Text("Pigeon")]),
     ("interactions", "reward", REWARD),
-    ("interactions", "propensity", &[Bare("0"), Bare("1.5"), Bare("-0.25"), Text("likely"), Bare("1e400")]),
+    (
+        "interactions",
+        "propensity",
+        &[Bare("0"), Bare("1.5"), Bare("-0.25"), Text("likely"), Bare("1e400")],
+    ),
     ("interactions", "op", OP),
     ("rewards", "interaction_id", ID),
     ("rewards", "reward_id", &[OnlyJson("true"), OnlyJson("{\"a\":1}")]),
@@ -82,7 +124,11 @@ const FAULTS: &[(&str, &str, &[Fault])] = &[
 ];
 
 /// Spoils one field of a good record; says whether the result is bad in JSON only.
-pub(super) fn spoil(file: &str, mut fields: Vec<(String, Token)>, dice: &mut Dice) -> (Vec<(String, Token)>, bool) {
+pub(super) fn spoil(
+    file: &str,
+    mut fields: Vec<(String, Token)>,
+    dice: &mut Dice,
+) -> (Vec<(String, Token)>, bool) {
     let possible: Vec<_> = FAULTS.iter().filter(|(of, _, _)| *of == file).collect();
     let (_, field, faults) = dice.pick(&possible);
     // One of action and campaign_name would do, so both go.
@@ -133,7 +179,10 @@ pub(super) fn garbage(example: &[u8], dice: &mut Dice) -> Vec<u8> {
 
 /// Any bytes but line ends; the first one makes sure that it is no JSON object.
 fn random_bytes(dice: &mut Dice) -> Vec<u8> {
-    let mut bytes: Vec<u8> = (0..1 + dice.below(300)).map(|_| dice.below(256) as u8).filter(|byte| !b"\r\n".contains(byte)).collect();
+    let mut bytes: Vec<u8> = (0..1 + dice.below(300))
+        .map(|_| dice.below(256) as u8)
+        .filter(|byte| !b"\r\n".contains(byte))
+        .collect();
     bytes.insert(0, dice.pick(b"#{\xef\x80"));
     if bytes[0] == b'{' {
         bytes.insert(1, 0);

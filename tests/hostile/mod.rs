@@ -1,9 +1,11 @@
-//! Hostile histories: everything that a bounded run must get right or reject, mixed at random over a few customers and ids.
+//! Hostile histories: everything that a bounded run must get right or reject, mixed at random over
+//! a few customers and ids.
 //!
-//! A history is a list of lines, most of them valid and many of them colliding: the same event again in another spelling, its replacement, its
-//! retraction before or after it, erasures, profile versions of one instant, rewards at the edges of their window. A bad line has one fault only,
-//! so that its reason is certain. Where the specification leaves a reading open (both `action` and another `campaign_name`, a key twice, an
-//! `op` with another field at fault) no such line is made.
+//! A history is a list of lines, most of them valid and many of them colliding: the same event
+//! again in another spelling, its replacement, its retraction before or after it, erasures, profile
+//! versions of one instant, rewards at the edges of their window. A bad line has one fault only, so
+//! that its reason is certain. Where the specification leaves a reading open (both `action` and
+//! another `campaign_name`, a key twice, an `op` with another field at fault) no such line is made.
 
 mod faults;
 pub(crate) mod rubbish;
@@ -22,7 +24,20 @@ const WINDOW: i64 = 7 * DAY;
 
 /// The names of the files, and the columns that they have as CSV.
 const COLUMNS: [(&str, &[&str]); 4] = [
-    ("transactions", &["transaction_id", "customer_id", "timestamp", "amount", "category", "device", "payment_method", "discount_used", "op"]),
+    (
+        "transactions",
+        &[
+            "transaction_id",
+            "customer_id",
+            "timestamp",
+            "amount",
+            "category",
+            "device",
+            "payment_method",
+            "discount_used",
+            "op",
+        ],
+    ),
     (
         "customers",
         &[
@@ -40,7 +55,20 @@ const COLUMNS: [(&str, &[&str]); 4] = [
             "op",
         ],
     ),
-    ("interactions", &["interaction_id", "customer_id", "timestamp", "action", "campaign_name", "reward", "propensity", "template_id", "op"]),
+    (
+        "interactions",
+        &[
+            "interaction_id",
+            "customer_id",
+            "timestamp",
+            "action",
+            "campaign_name",
+            "reward",
+            "propensity",
+            "template_id",
+            "op",
+        ],
+    ),
     ("rewards", &["customer_id", "interaction_id", "timestamp", "reward", "reward_id", "op"]),
 ];
 
@@ -55,7 +83,8 @@ pub(crate) struct History {
 #[derive(Clone, Debug)]
 struct Line {
     file: &'static str,
-    /// Lines of one group keep their order when a history is shuffled: (customer, id), for a customer's profiles and erasures an empty id.
+    /// Lines of one group keep their order when a history is shuffled: (customer, id), for a
+    /// customer's profiles and erasures an empty id.
     group: Option<(i64, String)>,
     json: Vec<u8>,
     /// None: cannot be said in CSV, or would be valid there.
@@ -66,7 +95,8 @@ impl History {
     /// A history of about `size` lines: the same for the same seed.
     pub(crate) fn generate(seed: u64, size: usize) -> History {
         let mut writer = Writer::new(seed, size);
-        // A purchase and a contact that nothing can take away, so that there always is a latest event.
+        // A purchase and a contact that nothing can take away, so that there always is a latest
+        // event.
         writer.anchor();
         while writer.lines.len() < size {
             writer.next();
@@ -74,7 +104,8 @@ impl History {
         History { seed, lines: writer.lines }
     }
 
-    /// The same history with its lines in another order, but for lines of one (file, customer, id) and of one customer's profiles and erasures.
+    /// The same history with its lines in another order, but for lines of one (file, customer, id)
+    /// and of one customer's profiles and erasures.
     pub(crate) fn shuffled(&self, seed: u64) -> History {
         let mut dice = Dice::new(seed);
         let mut order: Vec<usize> = (0..self.lines.len()).collect();
@@ -104,13 +135,15 @@ impl History {
         let mut dice = Dice::new(self.seed ^ 1);
         let mut files = BTreeMap::new();
         for (name, _) in COLUMNS {
-            let lines = self.lines.iter().filter(|line| line.file == name).map(|line| line.json.clone());
+            let lines =
+                self.lines.iter().filter(|line| line.file == name).map(|line| line.json.clone());
             files.insert(format!("{name}.jsonl"), joined(lines, &mut dice));
         }
         files
     }
 
-    /// The files as CSV, without the lines that cannot be said there (they are all bad ones), and with bad rows of its own.
+    /// The files as CSV, without the lines that cannot be said there (they are all bad ones), and
+    /// with bad rows of its own.
     pub(crate) fn csv(&self) -> BTreeMap<String, Vec<u8>> {
         let mut dice = Dice::new(self.seed ^ 2);
         let mut files = BTreeMap::new();
@@ -118,7 +151,9 @@ impl History {
             let mut rows = vec![row(columns.iter().map(|column| (*column).to_owned()))];
             for line in self.lines.iter().filter(|line| line.file == name) {
                 if let Some(cells) = &line.cells {
-                    rows.push(row(columns.iter().map(|column| cells.get(*column).cloned().unwrap_or_default())));
+                    rows.push(row(columns
+                        .iter()
+                        .map(|column| cells.get(*column).cloned().unwrap_or_default())));
                 }
                 match dice.below(60) {
                     0 => rows.push(b"7,8".to_vec()),
@@ -185,7 +220,8 @@ struct Writer {
     too_long: bool,
 }
 
-/// From this number on a customer buys rarely and always for the same amount, so that totals tie at the threshold of high value.
+/// From this number on a customer buys rarely and always for the same amount, so that totals tie at
+/// the threshold of high value.
 const OCCASIONAL: i64 = 1_000;
 
 impl Writer {
@@ -195,7 +231,15 @@ impl Writer {
         let mut dice = Dice::new(seed);
         // Among the least totals in some histories, among the greatest in others.
         let occasional = dice.pick(&[250_000, 1_000_000_000]);
-        Writer { dice, lines: Vec::new(), customers, written: Default::default(), instants: Vec::new(), occasional, too_long: false }
+        Writer {
+            dice,
+            lines: Vec::new(),
+            customers,
+            written: Default::default(),
+            instants: Vec::new(),
+            occasional,
+            too_long: false,
+        }
     }
 
     fn anchor(&mut self) {
@@ -219,13 +263,21 @@ impl Writer {
     fn event(&mut self, subject: Subject) {
         let file = file_of(subject);
         let known = self.written[subject as usize].len() as u64;
-        let earlier = (known > 0).then(|| self.dice.below(known) as usize).map(|index| self.written[subject as usize][index].clone());
+        let earlier = (known > 0)
+            .then(|| self.dice.below(known) as usize)
+            .map(|index| self.written[subject as usize][index].clone());
         match (self.dice.below(100), earlier) {
             // Said again in other words: the same content, though not always still standing.
-            (0..18, Some(earlier)) => self.say(file, Some((earlier.customer, earlier.id.clone())), &earlier.fact),
+            (0..18, Some(earlier)) => {
+                self.say(file, Some((earlier.customer, earlier.id.clone())), &earlier.fact)
+            }
             // Replaced: often at the same instant.
             (18..30, Some(earlier)) => {
-                let timestamp = if self.dice.chance(50) { earlier.timestamp } else { self.instant_near(earlier.customer) };
+                let timestamp = if self.dice.chance(50) {
+                    earlier.timestamp
+                } else {
+                    self.instant_near(earlier.customer)
+                };
                 self.insert(subject, earlier.customer, &earlier.id, timestamp);
             }
             (30..40, Some(earlier)) => self.retract(subject, earlier.customer, &earlier.id),
@@ -250,16 +302,36 @@ impl Writer {
 
     fn fact(&mut self, subject: Subject, customer: i64, id: &str, timestamp: i64) -> Written {
         match subject {
-            Subject::Transaction => Written { customer, id: id.to_owned(), timestamp, fact: self.purchase(customer, id, timestamp) },
-            Subject::Interaction => Written { customer, id: id.to_owned(), timestamp, fact: self.contact(customer, id, timestamp) },
+            Subject::Transaction => Written {
+                customer,
+                id: id.to_owned(),
+                timestamp,
+                fact: self.purchase(customer, id, timestamp),
+            },
+            Subject::Interaction => Written {
+                customer,
+                id: id.to_owned(),
+                timestamp,
+                fact: self.contact(customer, id, timestamp),
+            },
             Subject::Reward => self.reward(customer, id, timestamp),
-            Subject::Customer => Written { customer, id: String::new(), timestamp, fact: self.profile(customer) },
+            Subject::Customer => {
+                Written { customer, id: String::new(), timestamp, fact: self.profile(customer) }
+            }
         }
     }
 
     fn purchase(&mut self, customer: i64, id: &str, timestamp: i64) -> Fact {
         let dice = &mut self.dice;
-        let category = dice.pick(&["Electronics", "Fashion", "Groceries", "Travel", "Gift, Cards", "Toys", ""]);
+        let category = dice.pick(&[
+            "Electronics",
+            "Fashion",
+            "Groceries",
+            "Travel",
+            "Gift, Cards",
+            "Toys",
+            "",
+        ]);
         let device = dice.pick(&["Mobile", "Desktop", "Tablet", "Watch", ""]);
         let payment = dice.pick(&["Credit Card", "Debit Card", "E-wallet", "Cash", ""]);
         let digits = dice.below(24);
@@ -269,7 +341,8 @@ impl Writer {
             65..67 => 1_000_000_000_000,
             _ => dice.below(1 << digits) as i64,
         };
-        let minor = if (OCCASIONAL..i64::MAX).contains(&customer) { self.occasional } else { minor };
+        let minor =
+            if (OCCASIONAL..i64::MAX).contains(&customer) { self.occasional } else { minor };
         vec![
             ("transaction_id", Meaning::Id(id.to_owned())),
             ("customer_id", Meaning::Integer(customer)),
@@ -278,16 +351,28 @@ impl Writer {
             ("category", Meaning::Listed(category.to_owned())),
             ("device", Meaning::Listed(device.to_owned())),
             ("payment_method", Meaning::Listed(payment.to_owned())),
-            ("discount_used", if dice.chance(30) { Meaning::Absent } else { Meaning::Flag(dice.chance(50)) }),
+            (
+                "discount_used",
+                if dice.chance(30) { Meaning::Absent } else { Meaning::Flag(dice.chance(50)) },
+            ),
         ]
     }
 
     fn contact(&mut self, customer: i64, id: &str, timestamp: i64) -> Fact {
         let dice = &mut self.dice;
         let arm = dice.below(4) as usize;
-        let reward = if dice.chance(45) { Meaning::Absent } else { Meaning::Number(dice.pick(spelling::REWARDS)) };
-        let propensity = if dice.chance(50) { Meaning::Absent } else { Meaning::Number(dice.pick(&["1", "0.25", "5e-1", "0.000001"])) };
-        let template = if dice.chance(80) { Meaning::Absent } else { Meaning::Id("summer".to_owned()) };
+        let reward = if dice.chance(45) {
+            Meaning::Absent
+        } else {
+            Meaning::Number(dice.pick(spelling::REWARDS))
+        };
+        let propensity = if dice.chance(50) {
+            Meaning::Absent
+        } else {
+            Meaning::Number(dice.pick(&["1", "0.25", "5e-1", "0.000001"]))
+        };
+        let template =
+            if dice.chance(80) { Meaning::Absent } else { Meaning::Id("summer".to_owned()) };
         vec![
             ("interaction_id", Meaning::Id(id.to_owned())),
             ("customer_id", Meaning::Integer(customer)),
@@ -299,13 +384,28 @@ impl Writer {
         ]
     }
 
-    /// A delayed reward, mostly of an interaction that is known, at and around the edges of its window.
+    /// A delayed reward, mostly of an interaction that is known, at and around the edges of its
+    /// window.
     fn reward(&mut self, customer: i64, id: &str, timestamp: i64) -> Written {
         let contacts = self.written[Subject::Interaction as usize].len() as u64;
         let (customer, interaction, timestamp) = if contacts > 0 && self.dice.chance(90) {
-            let contact = self.written[Subject::Interaction as usize][self.dice.below(contacts) as usize].clone();
+            let contact = self.written[Subject::Interaction as usize]
+                [self.dice.below(contacts) as usize]
+                .clone();
             let within = self.dice.below(WINDOW as u64) as i64;
-            let after = self.dice.pick(&[0, 0, 1, -1, WINDOW - 1, WINDOW - 1, WINDOW, WINDOW, WINDOW + 1, within, within]);
+            let after = self.dice.pick(&[
+                0,
+                0,
+                1,
+                -1,
+                WINDOW - 1,
+                WINDOW - 1,
+                WINDOW,
+                WINDOW,
+                WINDOW + 1,
+                within,
+                within,
+            ]);
             (contact.customer, contact.id, (contact.timestamp + after).max(0))
         } else {
             (customer, id.to_owned(), timestamp)
@@ -313,7 +413,10 @@ impl Writer {
         let own = self.dice.pick(&["", "", "r-1", "r-2", "12", interaction.as_str()]);
         let id = if own.is_empty() { interaction.clone() } else { own.to_owned() };
         let fact = vec![
-            ("reward_id", if own.is_empty() { Meaning::Absent } else { Meaning::Id(own.to_owned()) }),
+            (
+                "reward_id",
+                if own.is_empty() { Meaning::Absent } else { Meaning::Id(own.to_owned()) },
+            ),
             ("interaction_id", Meaning::Id(interaction)),
             ("customer_id", Meaning::Integer(customer)),
             ("timestamp", Meaning::Instant(timestamp)),
@@ -323,10 +426,15 @@ impl Writer {
     }
 
     fn profile(&mut self, customer: i64) -> Fact {
-        let from = if self.dice.chance(40) { Meaning::Empty } else { Meaning::Instant(self.instant_near(customer)) };
+        let from = if self.dice.chance(40) {
+            Meaning::Empty
+        } else {
+            Meaning::Instant(self.instant_near(customer))
+        };
         let signup = (17_000 + self.dice.below(3_500) as i64) * DAY;
         let dice = &mut self.dice;
-        let mut or_empty = |meaning: Meaning| if dice.chance(25) { Meaning::Empty } else { meaning };
+        let mut or_empty =
+            |meaning: Meaning| if dice.chance(25) { Meaning::Empty } else { meaning };
         let mut fact = vec![
             ("customer_id", Meaning::Integer(customer)),
             ("timestamp", from),
@@ -338,9 +446,22 @@ impl Writer {
             ("last_login_days", or_empty(Meaning::Number("3"))),
         ];
         let shares = ["0", "1", "0.5", "0.35", "2.5e-1", "0.0001220703125"];
-        fact.push(("email_open_rate", if dice.chance(25) { Meaning::Empty } else { Meaning::Number(dice.pick(&shares)) }));
-        fact.push(("avg_discount_used", if dice.chance(25) { Meaning::Empty } else { Meaning::Number(dice.pick(&shares)) }));
-        fact.push(("complaint_count", if dice.chance(25) { Meaning::Empty } else { Meaning::Number(dice.pick(&["0", "1", "7", "250"])) }));
+        fact.push((
+            "email_open_rate",
+            if dice.chance(25) { Meaning::Empty } else { Meaning::Number(dice.pick(&shares)) },
+        ));
+        fact.push((
+            "avg_discount_used",
+            if dice.chance(25) { Meaning::Empty } else { Meaning::Number(dice.pick(&shares)) },
+        ));
+        fact.push((
+            "complaint_count",
+            if dice.chance(25) {
+                Meaning::Empty
+            } else {
+                Meaning::Number(dice.pick(&["0", "1", "7", "250"]))
+            },
+        ));
         fact
     }
 
@@ -352,9 +473,21 @@ impl Writer {
             0..8 => self.fault(Subject::Customer),
             8..16 => {
                 // For ever only some, or nobody with many events would be left.
-                let until = if customer % 5 == 1 && self.dice.chance(40) { Meaning::Empty } else { Meaning::Instant(self.instant_near(customer)) };
+                let until = if customer % 5 == 1 && self.dice.chance(40) {
+                    Meaning::Empty
+                } else {
+                    Meaning::Instant(self.instant_near(customer))
+                };
                 let op = Meaning::Text("erase".to_owned());
-                self.say("customers", group, &vec![("customer_id", Meaning::Integer(customer)), ("op", op), ("timestamp", until)]);
+                self.say(
+                    "customers",
+                    group,
+                    &vec![
+                        ("customer_id", Meaning::Integer(customer)),
+                        ("op", op),
+                        ("timestamp", until),
+                    ],
+                );
             }
             _ => {
                 let fact = self.profile(customer);
@@ -365,11 +498,17 @@ impl Writer {
 
     /// Takes back an event, naming no more than it must, or some other fields as well.
     fn retract(&mut self, subject: Subject, customer: i64, id: &str) {
-        let mut fact = vec![("customer_id", Meaning::Integer(customer)), ("op", Meaning::Text("retract".to_owned()))];
+        let mut fact = vec![
+            ("customer_id", Meaning::Integer(customer)),
+            ("op", Meaning::Text("retract".to_owned())),
+        ];
         match subject {
             Subject::Transaction => fact.push(("transaction_id", Meaning::Id(id.to_owned()))),
             Subject::Interaction => fact.push(("interaction_id", Meaning::Id(id.to_owned()))),
-            Subject::Reward | Subject::Customer => fact.push((self.dice.pick(&["reward_id", "interaction_id"]), Meaning::Id(id.to_owned()))),
+            Subject::Reward | Subject::Customer => fact.push((
+                self.dice.pick(&["reward_id", "interaction_id"]),
+                Meaning::Id(id.to_owned()),
+            )),
         }
         if self.dice.chance(20) {
             fact.push(("timestamp", Meaning::Instant(self.instant())));
@@ -390,18 +529,27 @@ impl Writer {
 
     /// What is not even a record.
     fn garbage(&mut self) {
-        let file = file_of(self.dice.pick(&[Subject::Transaction, Subject::Interaction, Subject::Reward, Subject::Customer]));
+        let file = file_of(self.dice.pick(&[
+            Subject::Transaction,
+            Subject::Interaction,
+            Subject::Reward,
+            Subject::Customer,
+        ]));
         let example = self.dice.below(self.lines.len() as u64) as usize;
         let example = self.lines[example].json.clone();
         let long = !self.too_long && self.dice.chance(10);
         self.too_long |= long;
-        let json = if long { faults::too_long() } else { faults::garbage(&example, &mut self.dice) };
+        let json =
+            if long { faults::too_long() } else { faults::garbage(&example, &mut self.dice) };
         self.lines.push(Line { file, group: None, json, cells: None });
     }
 
     fn say(&mut self, file: &'static str, group: Option<(i64, String)>, fact: &Fact) {
         let mut fields: Vec<(String, Token)> = spelling::spell(fact, &mut self.dice);
-        if !fact.iter().any(|(name, _)| *name == "op") && file != "customers" && self.dice.chance(10) {
+        if !fact.iter().any(|(name, _)| *name == "op")
+            && file != "customers"
+            && self.dice.chance(10)
+        {
             fields.push(("op".to_owned(), Token::Text("insert".to_owned())));
         }
         let json = spelling::object(&fields, &mut self.dice);
@@ -422,20 +570,32 @@ impl Writer {
     /// An id out of few; whole numbers are ids in every file.
     fn an_id(&mut self, subject: Subject) -> String {
         let number = self.dice.below(20);
-        if number.is_multiple_of(2) { number.to_string() } else { format!("{}-{number}", &file_of(subject)[..1]) }
+        if number.is_multiple_of(2) {
+            number.to_string()
+        } else {
+            format!("{}-{number}", &file_of(subject)[..1])
+        }
     }
 
-    /// An instant: often that of another event of the customer, just beside it, or where it turns from recent or to at risk.
+    /// An instant: often that of another event of the customer, just beside it, or where it turns
+    /// from recent or to at risk.
     fn instant_near(&mut self, customer: i64) -> i64 {
-        let own: Vec<i64> = self.written[..2].iter().flatten().filter(|event| event.customer == customer).map(|event| event.timestamp).collect();
+        let own: Vec<i64> = self.written[..2]
+            .iter()
+            .flatten()
+            .filter(|event| event.customer == customer)
+            .map(|event| event.timestamp)
+            .collect();
         if own.is_empty() || self.dice.chance(45) {
             return self.instant();
         }
-        let after = self.dice.pick(&[0, 0, 0, 0, 1, -1, 30 * DAY, 30 * DAY + 1, 180 * DAY, 180 * DAY - 1]);
+        let after =
+            self.dice.pick(&[0, 0, 0, 0, 1, -1, 30 * DAY, 30 * DAY + 1, 180 * DAY, 180 * DAY - 1]);
         (self.dice.pick(&own) + after).min(FIRST + DAYS as i64 * DAY)
     }
 
-    /// An instant of the three years: often one that was used before, often a midnight, always whole milliseconds.
+    /// An instant of the three years: often one that was used before, often a midnight, always
+    /// whole milliseconds.
     fn instant(&mut self) -> i64 {
         if !self.instants.is_empty() && self.dice.chance(30) {
             let index = self.dice.below(self.instants.len() as u64);

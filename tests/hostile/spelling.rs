@@ -7,8 +7,21 @@ use std::collections::BTreeMap;
 const DAY: i64 = 86_400_000;
 
 /// Rewards: whole, tiny, ties of 2^-16 in both directions, the greatest allowed.
-pub(super) const REWARDS: &[&str] =
-    &["0", "1", "1.5", "-0.4", "400", "0.1", "7.62939453125e-6", "2.288818359375E-5", "-7.62939453125e-6", "-2", "249.6", "10000000", "-1e7"];
+pub(super) const REWARDS: &[&str] = &[
+    "0",
+    "1",
+    "1.5",
+    "-0.4",
+    "400",
+    "0.1",
+    "7.62939453125e-6",
+    "2.288818359375E-5",
+    "-7.62939453125e-6",
+    "-2",
+    "249.6",
+    "10000000",
+    "-1e7",
+];
 
 /// A seeded source of choices.
 pub(super) struct Dice(Pcg64);
@@ -103,8 +116,15 @@ fn token(meaning: &Meaning, dice: &mut Dice) -> Option<Token> {
             1 => null(),
             _ => Token::Text(String::new()),
         },
-        Meaning::Id(id) if id.parse::<u64>().is_ok_and(|number| number.to_string() == *id) && dice.chance(60) => integer_token(id, dice),
-        Meaning::Id(text) => Token::Text(if dice.chance(10) { format!(" {text} ") } else { text.clone() }),
+        Meaning::Id(id)
+            if id.parse::<u64>().is_ok_and(|number| number.to_string() == *id)
+                && dice.chance(60) =>
+        {
+            integer_token(id, dice)
+        }
+        Meaning::Id(text) => {
+            Token::Text(if dice.chance(10) { format!(" {text} ") } else { text.clone() })
+        }
         Meaning::Text(text) => Token::Text(text.clone()),
         Meaning::Integer(integer) => integer_token(&integer.to_string(), dice),
         Meaning::Number(number) if dice.chance(10) => Token::Text(format!(" {number}")),
@@ -138,11 +158,17 @@ fn null() -> Token {
     Token::Bare("null".to_owned())
 }
 
-/// An instant as milliseconds, as RFC 3339 with any offset and any number of digits, or in the short forms where they can say it.
+/// An instant as milliseconds, as RFC 3339 with any offset and any number of digits, or in the
+/// short forms where they can say it.
 fn instant_token(instant: i64, dice: &mut Dice) -> Token {
     let (day, in_day) = (instant.div_euclid(DAY), instant.rem_euclid(DAY));
     let finer = dice.pick(&["", "0", "999", "499999"]);
-    let hours = |zone: i64| (date((instant + zone * 3_600_000).div_euclid(DAY)), clock((instant + zone * 3_600_000).rem_euclid(DAY)));
+    let hours = |zone: i64| {
+        (
+            date((instant + zone * 3_600_000).div_euclid(DAY)),
+            clock((instant + zone * 3_600_000).rem_euclid(DAY)),
+        )
+    };
     Token::Text(match dice.below(13) {
         0 | 1 => return Token::Bare(instant.to_string()),
         7 => return Token::Bare(format!("{instant}.{finer}0")),
@@ -171,10 +197,17 @@ fn instant_token(instant: i64, dice: &mut Dice) -> Token {
             let sign = if minutes < 0 { '-' } else { '+' };
             let zone = format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60);
             let in_day = there.rem_euclid(DAY);
-            format!("{}T{}.{:03}{finer}{zone}", date(there.div_euclid(DAY)), clock(in_day), in_day % 1000)
+            format!(
+                "{}T{}.{:03}{finer}{zone}",
+                date(there.div_euclid(DAY)),
+                clock(in_day),
+                in_day % 1000
+            )
         }
         5 if in_day % 1000 == 0 => format!("{}T{}Z", date(day), clock(in_day)),
-        5 if in_day % 100 == 0 => format!("{}T{}.{}Z", date(day), clock(in_day), in_day % 1000 / 100),
+        5 if in_day % 100 == 0 => {
+            format!("{}T{}.{}Z", date(day), clock(in_day), in_day % 1000 / 100)
+        }
         6 => format!("{}t{}.{:03}{finer}z", date(day), clock(in_day), in_day % 1000),
         _ => format!("{}T{}.{:03}{finer}Z", date(day), clock(in_day), in_day % 1000),
     })
@@ -185,7 +218,8 @@ fn amount_token(minor: i64, dice: &mut Dice) -> Token {
     let exact = format!("{}.{:02}", minor / 100, minor % 100);
     let below = minor.saturating_sub(1);
     let even = minor % 2 == 0;
-    // Rounding down to the greatest amount is rounding something greater than it: not certain to be accepted.
+    // Rounding down to the greatest amount is rounding something greater than it: not certain to be
+    // accepted.
     let greatest = minor >= 1_000_000_000_000;
     match dice.below(12) {
         0 | 1 => Token::Text(exact),
@@ -195,8 +229,12 @@ fn amount_token(minor: i64, dice: &mut Dice) -> Token {
         4 | 5 if minor % 100 == 0 => Token::Bare((minor / 100).to_string()),
         5 | 6 if minor % 10 == 0 => Token::Bare(format!("{}.{}", minor / 100, minor % 100 / 10)),
         7 if even && !greatest => Token::Bare(format!("{exact}5")),
-        8 if even && minor > 0 => Token::Text(format!("{}.{:02}50000000000000000000", below / 100, below % 100)),
-        9 if minor > 0 => Token::Bare(format!("{}.{:02}5000000000000000000000000001", below / 100, below % 100)),
+        8 if even && minor > 0 => {
+            Token::Text(format!("{}.{:02}50000000000000000000", below / 100, below % 100))
+        }
+        9 if minor > 0 => {
+            Token::Bare(format!("{}.{:02}5000000000000000000000000001", below / 100, below % 100))
+        }
         10 if !greatest => Token::Bare(format!("{exact}4999999999999999999")),
         11 if minor % 100 == 0 => Token::Text((minor / 100).to_string()),
         _ => Token::Bare(exact),
@@ -205,13 +243,22 @@ fn amount_token(minor: i64, dice: &mut Dice) -> Token {
 
 /// A JSON object of these fields, at times with fields that nobody knows.
 pub(super) fn object(fields: &[(String, Token)], dice: &mut Dice) -> Vec<u8> {
-    let mut members: Vec<String> = fields.iter().map(|(name, token)| format!("{}:{}", text(name, 1, dice), json(token, dice))).collect();
+    let mut members: Vec<String> = fields
+        .iter()
+        .map(|(name, token)| format!("{}:{}", text(name, 1, dice), json(token, dice)))
+        .collect();
     if dice.chance(15) {
-        let unknown = [r#""note":"a \"quoted\", } text""#, r#""nested":[{"amount":-1,"customer_id":[3]}]"#, r#""huge":1e999"#, r#""none":null"#];
+        let unknown = [
+            r#""note":"a \"quoted\", } text""#,
+            r#""nested":[{"amount":-1,"customer_id":[3]}]"#,
+            r#""huge":1e999"#,
+            r#""none":null"#,
+        ];
         let place = dice.below(members.len() as u64 + 1) as usize;
         members.insert(place, dice.pick(&unknown).to_owned());
     }
-    let (open, comma, close) = dice.pick(&[("{", ",", "}"), ("{", ",", "}"), ("{ ", ", ", " }"), (" {\t", " ,", "}  ")]);
+    let (open, comma, close) =
+        dice.pick(&[("{", ",", "}"), ("{", ",", "}"), ("{ ", ", ", " }"), (" {\t", " ,", "}  ")]);
     format!("{open}{}{close}", members.join(comma)).into_bytes()
 }
 
@@ -219,8 +266,12 @@ fn json(token: &Token, dice: &mut Dice) -> String {
     match token {
         Token::Text(string) => text(string, 8, dice),
         Token::Bare(token) => token.clone(),
-        Token::Flag(true) => dice.pick(&["true", "true", "1", "1.0", "\"yes\"", "\"T\"", "\" Y \"", "\"TRUE\""]).to_owned(),
-        Token::Flag(false) => dice.pick(&["false", "false", "0", "0.0", "\"No\"", "\"f\"", "\"N\"", "\"0\""]).to_owned(),
+        Token::Flag(true) => dice
+            .pick(&["true", "true", "1", "1.0", "\"yes\"", "\"T\"", "\" Y \"", "\"TRUE\""])
+            .to_owned(),
+        Token::Flag(false) => dice
+            .pick(&["false", "false", "0", "0.0", "\"No\"", "\"f\"", "\"N\"", "\"0\""])
+            .to_owned(),
     }
 }
 
@@ -228,7 +279,9 @@ fn json(token: &Token, dice: &mut Dice) -> String {
 fn text(string: &str, percent: u64, dice: &mut Dice) -> String {
     let quoted = serde_json::to_string(string).expect("a string is JSON");
     match string.chars().next() {
-        Some(first) if first.is_ascii_alphanumeric() && dice.chance(percent) => format!("\"\\u{:04x}{}", u32::from(first), &quoted[2..]),
+        Some(first) if first.is_ascii_alphanumeric() && dice.chance(percent) => {
+            format!("\"\\u{:04x}{}", u32::from(first), &quoted[2..])
+        }
         _ => quoted,
     }
 }
@@ -240,7 +293,9 @@ pub(super) fn cells(fields: &[(String, Token)], dice: &mut Dice) -> BTreeMap<Str
         Token::Bare(token) if token == "null" => String::new(),
         Token::Bare(token) => token.clone(),
         Token::Flag(true) => dice.pick(&["true", "TRUE", " t", "1", "1.0", "Yes", "y"]).to_owned(),
-        Token::Flag(false) => dice.pick(&["false", "FALSE", "f ", "0", "0.0", "NO", "n"]).to_owned(),
+        Token::Flag(false) => {
+            dice.pick(&["false", "FALSE", "f ", "0", "0.0", "NO", "n"]).to_owned()
+        }
     };
     fields.iter().map(|(name, token)| (name.clone(), cell(token, dice))).collect()
 }

@@ -5,9 +5,10 @@ use super::settle::Settled;
 use super::written::month_of;
 use super::{Config, DAY};
 
-/// Columns that may follow in `features.csv` and whose values are not checked: the specification leaves them to configuration (the map of the
-/// segments) and to a fitted model (its parameters).
-pub(crate) const OPEN: [&str; 7] = ["rfm_r", "rfm_f", "rfm_m", "rfm_segment", "p_alive", "expected_purchases", "clv"];
+/// Columns that may follow in `features.csv` and whose values are not checked: the specification
+/// leaves them to configuration (the map of the segments) and to a fitted model (its parameters).
+pub(crate) const OPEN: [&str; 7] =
+    ["rfm_r", "rfm_f", "rfm_m", "rfm_segment", "p_alive", "expected_purchases", "clv"];
 
 /// Names of the features, in the specification's order.
 pub(crate) fn names(config: &Config) -> Vec<String> {
@@ -15,19 +16,40 @@ pub(crate) fn names(config: &Config) -> Vec<String> {
     table(0, 0, None, &Settled::default(), config).into_iter().map(|(name, _)| name).collect()
 }
 
-/// Values of the features of a customer as of `t`, in the order of [`names`]; `threshold` is that of t's day.
-pub(crate) fn as_of(customer: i64, t: i64, threshold: Option<i128>, settled: &Settled, config: &Config) -> Vec<f64> {
+/// Values of the features of a customer as of `t`, in the order of [`names`]; `threshold` is that
+/// of t's day.
+pub(crate) fn as_of(
+    customer: i64,
+    t: i64,
+    threshold: Option<i128>,
+    settled: &Settled,
+    config: &Config,
+) -> Vec<f64> {
     table(customer, t, threshold, settled, config).into_iter().map(|(_, value)| value).collect()
 }
 
-/// "Over the transactions with timestamp <= t and the profile known; n is their number; 0 where n = 0, unless said."
-fn table(customer: i64, t: i64, threshold: Option<i128>, settled: &Settled, config: &Config) -> Vec<(String, f64)> {
-    let bought: Vec<&Purchase> = settled.purchases_of(customer).filter(|purchase| purchase.timestamp <= t).collect();
+/// "Over the transactions with timestamp <= t and the profile known; n is their number; 0 where n =
+/// 0, unless said."
+fn table(
+    customer: i64,
+    t: i64,
+    threshold: Option<i128>,
+    settled: &Settled,
+    config: &Config,
+) -> Vec<(String, f64)> {
+    let bought: Vec<&Purchase> =
+        settled.purchases_of(customer).filter(|purchase| purchase.timestamp <= t).collect();
     let profile = settled.profile_at(customer, t);
     // "Days from signup_date to t, not below 0; 0 with no profile."
-    let days_since_signup = profile.and_then(|profile| profile.signup).map_or(0.0, |signup| days(t - signup).max(0.0));
-    // "Days from the last purchase to t, fractional; n = 0: days since signup, or 0 with no profile."
-    let recency = bought.iter().map(|purchase| purchase.timestamp).max().map_or(days_since_signup, |last| days(t - last));
+    let days_since_signup =
+        profile.and_then(|profile| profile.signup).map_or(0.0, |signup| days(t - signup).max(0.0));
+    // "Days from the last purchase to t, fractional; n = 0: days since signup, or 0 with no
+    // profile."
+    let recency = bought
+        .iter()
+        .map(|purchase| purchase.timestamp)
+        .max()
+        .map_or(days_since_signup, |last| days(t - last));
     let total = bought.iter().map(|purchase| i128::from(purchase.amount)).sum();
 
     let mut table = spending(&bought, recency, days_since_signup, config);
@@ -38,14 +60,21 @@ fn table(customer: i64, t: i64, threshold: Option<i128>, settled: &Settled, conf
 }
 
 /// How much, how often and when.
-fn spending(bought: &[&Purchase], recency: f64, days_since_signup: f64, config: &Config) -> Vec<(String, f64)> {
+fn spending(
+    bought: &[&Purchase],
+    recency: f64,
+    days_since_signup: f64,
+    config: &Config,
+) -> Vec<(String, f64)> {
     let n = bought.len();
     let amounts = || bought.iter().map(|purchase| purchase.amount);
     let monetary = major(amounts().map(i128::from).sum(), config);
     // "Last - first purchase in days"; "that / (n - 1), n < 2: 0".
     let times = || bought.iter().map(|purchase| purchase.timestamp);
     let lifetime = times().min().zip(times().max()).map_or(0.0, |(first, last)| days(last - first));
-    let in_holidays = |purchase: &Purchase| config.holiday_months.contains(&month_of(purchase.timestamp.div_euclid(DAY)));
+    let in_holidays = |purchase: &Purchase| {
+        config.holiday_months.contains(&month_of(purchase.timestamp.div_euclid(DAY)))
+    };
     named(&[
         ("recency", recency),
         ("frequency", n as f64),
@@ -63,18 +92,24 @@ fn spending(bought: &[&Purchase], recency: f64, days_since_signup: f64, config: 
     ])
 }
 
-/// "Share per category" (device, payment); "Shannon entropy in nats of the counts of the listed values and of `other`".
+/// "Share per category" (device, payment); "Shannon entropy in nats of the counts of the listed
+/// values and of `other`".
 fn preferences(bought: &[&Purchase], config: &Config) -> Vec<(String, f64)> {
     type Code = fn(&Purchase) -> usize;
     let shares = |code: Code, list: &[String]| -> Vec<(String, f64)> {
-        let of = |(index, name): (usize, &String)| (share_name(name), share(bought, |purchase| code(purchase) == index));
+        let of = |(index, name): (usize, &String)| {
+            (share_name(name), share(bought, |purchase| code(purchase) == index))
+        };
         list.iter().enumerate().map(of).collect()
     };
     let diversity = |code: Code, list: &[String]| -> f64 {
-        let counts: Vec<usize> = (0..=list.len()).map(|value| bought.iter().filter(|purchase| code(purchase) == value).count()).collect();
+        let counts: Vec<usize> = (0..=list.len())
+            .map(|value| bought.iter().filter(|purchase| code(purchase) == value).count())
+            .collect();
         entropy(&counts)
     };
-    let (category, device, payment): (Code, Code, Code) = (|p| p.category, |p| p.device, |p| p.payment);
+    let (category, device, payment): (Code, Code, Code) =
+        (|p| p.category, |p| p.device, |p| p.payment);
     let mut table = shares(category, &config.categories);
     table.extend(named(&[
         ("category_diversity", diversity(category, &config.categories)),
@@ -101,7 +136,13 @@ fn attitude(bought: &[&Purchase], profile: Option<&Profile>) -> Vec<(String, f64
 }
 
 /// How good a customer that is; `total` in minor units.
-fn standing(bought: &[&Purchase], recency: f64, total: i128, threshold: Option<i128>, config: &Config) -> Vec<(String, f64)> {
+fn standing(
+    bought: &[&Purchase],
+    recency: f64,
+    total: i128,
+    threshold: Option<i128>,
+    config: &Config,
+) -> Vec<(String, f64)> {
     let n = bought.len();
     named(&[
         // "monetary >= threshold; 0 while there is none" (and 0 where n = 0).
@@ -120,7 +161,11 @@ fn named(rows: &[(&str, f64)]) -> Vec<(String, f64)> {
 }
 
 fn share(bought: &[&Purchase], holds: impl Fn(&Purchase) -> bool) -> f64 {
-    if bought.is_empty() { 0.0 } else { bought.iter().filter(|purchase| holds(purchase)).count() as f64 / bought.len() as f64 }
+    if bought.is_empty() {
+        0.0
+    } else {
+        bought.iter().filter(|purchase| holds(purchase)).count() as f64 / bought.len() as f64
+    }
 }
 
 /// Amounts are kept in minor units and shown in the currency's own.
@@ -140,14 +185,18 @@ fn flag(holds: bool) -> f64 {
     f64::from(u8::from(holds))
 }
 
-/// Sample standard deviation in minor units, "n < 2: 0": from n sum x^2 - (sum x)^2 in exact integers.
+/// Sample standard deviation in minor units, "n < 2: 0": from n sum x^2 - (sum x)^2 in exact
+/// integers.
 fn deviation(bought: &[&Purchase]) -> f64 {
     let n = bought.len() as i128;
     if n < 2 {
         return 0.0;
     }
     let sum: i128 = bought.iter().map(|purchase| i128::from(purchase.amount)).sum();
-    let squares: i128 = bought.iter().map(|purchase| i128::from(purchase.amount) * i128::from(purchase.amount)).sum();
+    let squares: i128 = bought
+        .iter()
+        .map(|purchase| i128::from(purchase.amount) * i128::from(purchase.amount))
+        .sum();
     ((n * squares - sum * sum) as f64 / (n * (n - 1)) as f64).sqrt()
 }
 

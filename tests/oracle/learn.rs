@@ -16,10 +16,12 @@ pub(crate) struct Sums {
     pub(crate) b: Vec<i128>,
 }
 
-/// The sums of every arm, over all settled interactions: "a bounded run closes all windows at its end".
+/// The sums of every arm, over all settled interactions: "a bounded run closes all windows at its
+/// end".
 pub(crate) fn sums(settled: &Settled, config: &Config) -> Vec<Sums> {
     let d = config.context.len();
-    let mut arms = vec![Sums { n: 0, a: vec![0; d * (d + 1) / 2], b: vec![0; d] }; config.arms.len()];
+    let mut arms =
+        vec![Sums { n: 0, a: vec![0; d * (d + 1) / 2], b: vec![0; d] }; config.arms.len()];
     for ((customer, id), contact) in &settled.interactions {
         let x = context(*customer, contact, settled, config);
         let r = reward(*customer, id, contact, settled, config);
@@ -37,9 +39,14 @@ pub(crate) fn sums(settled: &Settled, config: &Config) -> Vec<Sums> {
     arms
 }
 
-/// The context of an interaction in multiples of 2^-12: the features of its customer as of its instant (a purchase at the same instant counts),
-/// with the threshold of its own day.
-pub(crate) fn context(customer: i64, contact: &Contact, settled: &Settled, config: &Config) -> Vec<i128> {
+/// The context of an interaction in multiples of 2^-12: the features of its customer as of its
+/// instant (a purchase at the same instant counts), with the threshold of its own day.
+pub(crate) fn context(
+    customer: i64,
+    contact: &Contact,
+    settled: &Settled,
+    config: &Config,
+) -> Vec<i128> {
     if let (true, Some(own)) = (config.own_features, &contact.features) {
         return own.clone();
     }
@@ -51,7 +58,11 @@ pub(crate) fn context(customer: i64, contact: &Contact, settled: &Settled, confi
         None if name == "intercept" => 1.0,
         None => panic!("the context names {name}, which is no feature"),
     };
-    config.context.iter().map(|(name, transform)| to_q12(transformed(value_of(name), *transform))).collect()
+    config
+        .context
+        .iter()
+        .map(|(name, transform)| to_q12(transformed(value_of(name), *transform)))
+        .collect()
 }
 
 /// "identity; v/scale; min(v,cap)/cap; ln(1+v)/scale."
@@ -70,16 +81,25 @@ pub(crate) fn to_q12(v: f64) -> i128 {
 }
 
 /// The reward of an interaction in multiples of 2^-16.
-pub(crate) fn reward(customer: i64, id: &str, contact: &Contact, settled: &Settled, config: &Config) -> i128 {
+pub(crate) fn reward(
+    customer: i64,
+    id: &str,
+    contact: &Contact,
+    settled: &Settled,
+    config: &Config,
+) -> i128 {
     // "Joined when t <= its timestamp < t + attribution window, whichever record comes first."
     let window = contact.timestamp..contact.timestamp + config.attribution_window;
     let joined: Vec<i128> = settled
         .rewards
         .iter()
-        .filter(|((owner, _), reward)| *owner == customer && reward.interaction == id && window.contains(&reward.timestamp))
+        .filter(|((owner, _), reward)| {
+            *owner == customer && reward.interaction == id && window.contains(&reward.timestamp)
+        })
         .map(|(_, reward)| reward.reward)
         .collect();
-    // "Rewards of one interaction with different reward_ids add up, each rounded first, and take the place of the interaction's own."
+    // "Rewards of one interaction with different reward_ids add up, each rounded first, and take
+    // the place of the interaction's own."
     if !joined.is_empty() {
         return joined.iter().sum();
     }
@@ -87,15 +107,22 @@ pub(crate) fn reward(customer: i64, id: &str, contact: &Contact, settled: &Settl
     contact.reward.unwrap_or((config.no_response_reward * 65_536.0).round_ties_even() as i128)
 }
 
-/// Rewards that join nothing: their customer has no interaction of that id, though another may, or theirs is later or too long ago.
+/// Rewards that join nothing: their customer has no interaction of that id, though another may, or
+/// theirs is later or too long ago.
 pub(crate) fn unmatched(settled: &Settled, config: &Config) -> BTreeMap<&'static str, usize> {
-    let mut reasons = BTreeMap::from(["unknown_id", "other_customer", "before", "after"].map(|reason| (reason, 0)));
+    let mut reasons = BTreeMap::from(
+        ["unknown_id", "other_customer", "before", "after"].map(|reason| (reason, 0)),
+    );
     for ((customer, _), reward) in &settled.rewards {
         let reason = match settled.interactions.get(&(*customer, reward.interaction.clone())) {
             Some(contact) if reward.timestamp < contact.timestamp => "before",
-            Some(contact) if reward.timestamp >= contact.timestamp + config.attribution_window => "after",
+            Some(contact) if reward.timestamp >= contact.timestamp + config.attribution_window => {
+                "after"
+            }
             Some(_) => continue,
-            None if settled.interactions.keys().any(|(_, id)| *id == reward.interaction) => "other_customer",
+            None if settled.interactions.keys().any(|(_, id)| *id == reward.interaction) => {
+                "other_customer"
+            }
             None => "unknown_id",
         };
         *reasons.entry(reason).or_default() += 1;
@@ -103,12 +130,17 @@ pub(crate) fn unmatched(settled: &Settled, config: &Config) -> BTreeMap<&'static
     reasons
 }
 
-/// The default context, d = 32, in its order: "where no transform is named the value enters as it is".
+/// The default context, d = 32, in its order: "where no transform is named the value enters as it
+/// is".
 pub(crate) fn default_context() -> Vec<(String, Transform)> {
-    let terms = "intercept, recency min 365, frequency ln 4, monetary ln 12, avg_transaction_value ln 10, days_since_signup min 1460, \
-        weekend_shopper_pct, holiday_shopper_pct, electronics_pct, fashion_pct, groceries_pct, travel_pct, category_diversity, mobile_pct, \
-        desktop_pct, tablet_pct, device_diversity, credit_card_pct, debit_card_pct, ewallet_pct, payment_diversity, email_open_rate, \
-        complaint_count ln 1, is_premium_member, avg_discount_pct, discount_sensitivity, is_high_value, is_at_risk, is_frequent_buyer, \
+    let terms = "intercept, recency min 365, frequency ln 4, monetary ln 12, avg_transaction_value \
+        ln 10, days_since_signup min 1460, \
+        weekend_shopper_pct, holiday_shopper_pct, electronics_pct, fashion_pct, groceries_pct, \
+        travel_pct, category_diversity, mobile_pct, \
+        desktop_pct, tablet_pct, device_diversity, credit_card_pct, debit_card_pct, ewallet_pct, \
+        payment_diversity, email_open_rate, \
+        complaint_count ln 1, is_premium_member, avg_discount_pct, discount_sensitivity, \
+        is_high_value, is_at_risk, is_frequent_buyer, \
         is_recent_active, clv_score ln 16, discount_usage_rate";
     let term = |written: &str| {
         let words: Vec<&str> = written.split_whitespace().collect();

@@ -1,13 +1,16 @@
-//! The campaign dataflow computed naively, in one batch: what every run of the program is compared with.
+//! The campaign dataflow computed naively, in one batch: what every run of the program is compared
+//! with.
 //!
 //! files ─ read ─▶ records ─ settle ─▶ the events that stand ─┬─▶ daily thresholds ─┐
 //!                                                            ├─▶ features as of T ◀┤
 //!                                                            └─▶ contexts, sums  ◀─┘
 //!
-//! Written from the specification's sentences (each rule stands below the sentence it comes from, retold), plainly and slowly, and sharing no
-//! code with the program: it scans all events of a customer for every answer, counts days in loops and keeps every sum as an exact integer.
-//! What it can catch: any difference in reading, settling, features, thresholds, contexts, rewards and sums of a bounded run. What it cannot:
-//! lateness, decisions, and the columns of [`features::OPEN`], whose values the specification leaves to configuration.
+//! Written from the specification's sentences (each rule stands below the sentence it comes from,
+//! retold), plainly and slowly, and sharing no code with the program: it scans all events of a
+//! customer for every answer, counts days in loops and keeps every sum as an exact integer. What it
+//! can catch: any difference in reading, settling, features, thresholds, contexts, rewards and sums
+//! of a bounded run. What it cannot: lateness, decisions, and the columns of [`features::OPEN`],
+//! whose values the specification leaves to configuration.
 
 pub(crate) mod features;
 pub(crate) mod learn;
@@ -56,7 +59,8 @@ pub(crate) struct Config {
     pub(crate) ridge: f64,
     /// Whether numbers that would lie in January 1970 are taken for milliseconds too.
     pub(crate) numbers_are_milliseconds: bool,
-    /// The instant of the feature rows; none: that of the latest settled transaction or interaction.
+    /// The instant of the feature rows; none: that of the latest settled transaction or
+    /// interaction.
     pub(crate) as_of: Option<i64>,
 }
 
@@ -130,7 +134,8 @@ pub(crate) struct Outcome {
     pub(crate) retracted: usize,
     /// Records that repeated what their id said already.
     pub(crate) duplicates: usize,
-    /// Settled events and profile versions dropped because of an erasure, and retractions of unknown ids of erased customers.
+    /// Settled events and profile versions dropped because of an erasure, and retractions of
+    /// unknown ids of erased customers.
     pub(crate) erased: usize,
     /// Rejected records, sorted.
     pub(crate) dead_letters: Vec<DeadLetter>,
@@ -140,7 +145,10 @@ impl Outcome {
     /// One feature of one customer, of a run with the default lists.
     pub(crate) fn feature(&self, customer: i64, name: &str) -> f64 {
         let names = features::names(&Config::default());
-        let index = names.iter().position(|known| known == name).unwrap_or_else(|| panic!("there is no feature {name}"));
+        let index = names
+            .iter()
+            .position(|known| known == name)
+            .unwrap_or_else(|| panic!("there is no feature {name}"));
         self.features[&customer][index]
     }
 }
@@ -183,19 +191,24 @@ pub(crate) fn outcome(files: &Files, config: &Config) -> Outcome {
     }
 }
 
-/// "One row a customer with a settled transaction or a profile; as of T, which changes nothing else; by default the latest timestamp among the
-/// settled transactions and interactions."
+/// "One row a customer with a settled transaction or a profile; as of T, which changes nothing
+/// else; by default the latest timestamp among the settled transactions and interactions."
 fn features_of_all(settled: &settle::Settled, config: &Config) -> BTreeMap<i64, Vec<f64>> {
     let Some(t) = config.as_of.or(settled.latest()) else {
-        // Nothing happened at all: profiles alone have no instant, and 1970 is as good as any other.
+        // Nothing happened at all: profiles alone have no instant, and 1970 is as good as any
+        // other.
         return rows_as_of(settled, 0, config);
     };
     rows_as_of(settled, t, config)
 }
 
 fn rows_as_of(settled: &settle::Settled, t: i64, config: &Config) -> BTreeMap<i64, Vec<f64>> {
-    let mut customers: Vec<i64> = settled.transactions.keys().map(|(customer, _)| *customer).collect();
+    let mut customers: Vec<i64> =
+        settled.transactions.keys().map(|(customer, _)| *customer).collect();
     customers.extend(settled.profiles.iter().map(|(customer, _)| *customer));
     let threshold = thresholds::of_day(t.div_euclid(DAY), settled, config);
-    customers.into_iter().map(|customer| (customer, features::as_of(customer, t, threshold, settled, config))).collect()
+    customers
+        .into_iter()
+        .map(|customer| (customer, features::as_of(customer, t, threshold, settled, config)))
+        .collect()
 }

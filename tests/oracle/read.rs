@@ -28,7 +28,8 @@ pub(crate) struct Keyed<C> {
     pub(crate) content: Option<C>,
 }
 
-/// A purchase as it is kept. A code is the index in the configured list, or the list's length for `other`.
+/// A purchase as it is kept. A code is the index in the configured list, or the list's length for
+/// `other`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Purchase {
     pub(crate) timestamp: i64,
@@ -106,14 +107,16 @@ pub(crate) fn read(name: &str, bytes: &[u8], config: &Config, records: &mut Reco
         } else {
             json_fields(line, config)
         };
-        if let Err(reason) = fields.and_then(|fields| record(stem, position, &fields, config, records)) {
+        if let Err(reason) =
+            fields.and_then(|fields| record(stem, position, &fields, config, records))
+        {
             records.dead_letters.push(DeadLetter { file: stem.to_owned(), position, reason });
         }
     }
 }
 
-/// "JSON lines or CSV": a record is a line, its position the byte offset at which the line starts; a line may end in CR LF, the last one need not
-/// end at all, and an empty one says nothing.
+/// "JSON lines or CSV": a record is a line, its position the byte offset at which the line starts;
+/// a line may end in CR LF, the last one need not end at all, and an empty one says nothing.
 fn lines(bytes: &[u8]) -> Vec<(u64, &[u8])> {
     let mut lines = Vec::new();
     let mut start = 0;
@@ -134,13 +137,16 @@ fn json_fields(line: &[u8], config: &Config) -> Result<Fields, Reason> {
     }
     let text = std::str::from_utf8(line).map_err(|_| "malformed")?;
     // Raw values keep the digits of a number as they were written.
-    let object: BTreeMap<String, Box<RawValue>> = serde_json::from_str(text).map_err(|_| "malformed")?;
+    let object: BTreeMap<String, Box<RawValue>> =
+        serde_json::from_str(text).map_err(|_| "malformed")?;
     let mut fields = Fields::new();
     for (name, raw) in object {
         let value = match raw.get().as_bytes()[0] {
             b'n' => continue,
-            // What is escaped so that it is no text at all (half a surrogate pair) is only wrong where the text is needed.
-            b'"' => serde_json::from_str(raw.get()).map_or(Value::Nested(raw.get().to_owned()), Value::Text),
+            // What is escaped so that it is no text at all (half a surrogate pair) is only wrong
+            // where the text is needed.
+            b'"' => serde_json::from_str(raw.get())
+                .map_or(Value::Nested(raw.get().to_owned()), Value::Text),
             b't' | b'f' => Value::Bool(raw.get() == "true"),
             b'[' | b'{' => Value::Nested(raw.get().to_owned()),
             _ => Value::Number(raw.get().to_owned()),
@@ -150,14 +156,18 @@ fn json_fields(line: &[u8], config: &Config) -> Result<Fields, Reason> {
     Ok(fields)
 }
 
-/// "CSV with the same names": as many cells as the header has names, and an empty cell is an absent field.
+/// "CSV with the same names": as many cells as the header has names, and an empty cell is an absent
+/// field.
 fn csv_fields(line: &[u8], header: &[String], config: &Config) -> Result<Fields, Reason> {
     if line.len() > config.max_record {
         return Err("too_long");
     }
     let cells = cells(line).filter(|cells| cells.len() == header.len()).ok_or("malformed")?;
     // "Space around a value does not count."
-    let named = header.iter().cloned().zip(cells.into_iter().map(|cell| Value::Cell(cell.trim().to_owned())));
+    let named = header
+        .iter()
+        .cloned()
+        .zip(cells.into_iter().map(|cell| Value::Cell(cell.trim().to_owned())));
     Ok(named.filter(|(_, value)| !matches!(value, Value::Cell(text) if text.is_empty())).collect())
 }
 
@@ -167,7 +177,13 @@ fn cells(line: &[u8]) -> Option<Vec<String>> {
     Some(row.iter().map(str::to_owned).collect())
 }
 
-fn record(stem: &str, position: u64, fields: &Fields, config: &Config, records: &mut Records) -> Result<(), Reason> {
+fn record(
+    stem: &str,
+    position: u64,
+    fields: &Fields,
+    config: &Config,
+    records: &mut Records,
+) -> Result<(), Reason> {
     let retract = match (fields.get("op").map(text), stem) {
         // "op: absent or insert, or retract"; for customers, in files, also "erase".
         (None, _) => false,
@@ -190,11 +206,13 @@ fn record(stem: &str, position: u64, fields: &Fields, config: &Config, records: 
             records.interactions.push(Keyed { position, customer, id, content });
         }
         "rewards" => {
-            // "reward_id; absent: the interaction_id." A retraction needs only the id, whichever way it is given.
+            // "reward_id; absent: the interaction_id." A retraction needs only the id, whichever
+            // way it is given.
             let interaction = id(fields, "interaction_id")?;
             let own = id(fields, "reward_id")?;
             let id = required(own.or_else(|| interaction.clone()))?;
-            let content = if retract { None } else { Some(reward(fields, required(interaction)?, config)?) };
+            let content =
+                if retract { None } else { Some(reward(fields, required(interaction)?, config)?) };
             records.rewards.push(Keyed { position, customer, id, content });
         }
         "customers" => records.profiles.push((customer, profile(fields, config)?)),
@@ -229,12 +247,25 @@ fn contact(fields: &Fields, config: &Config) -> Result<Contact, Reason> {
     let propensity = match fields.get("propensity") {
         None => 1.0,
         Some(value) => {
-            let propensity = digits(value).and_then(|digits| digits.parse::<f64>().ok()).ok_or("bad_field")?;
-            if propensity > 0.0 && propensity <= 1.0 { propensity } else { return Err("bad_propensity") }
+            let propensity =
+                digits(value).and_then(|digits| digits.parse::<f64>().ok()).ok_or("bad_field")?;
+            if propensity > 0.0 && propensity <= 1.0 {
+                propensity
+            } else {
+                return Err("bad_propensity");
+            }
         }
     };
     let features = fields.get("features").map(|value| own_features(value, config)).transpose()?;
-    Ok(Contact { timestamp, arm, reward, propensity, features, template: id(fields, "template_id")?, decision: id(fields, "decision_id")? })
+    Ok(Contact {
+        timestamp,
+        arm,
+        reward,
+        propensity,
+        features,
+        template: id(fields, "template_id")?,
+        decision: id(fields, "decision_id")?,
+    })
 }
 
 fn reward(fields: &Fields, interaction: String, config: &Config) -> Result<Reward, Reason> {
@@ -243,9 +274,14 @@ fn reward(fields: &Fields, interaction: String, config: &Config) -> Result<Rewar
     Ok(Reward { interaction, timestamp, reward })
 }
 
-/// "All else optional; absent, null or empty: 0 or none." "email_open_rate and avg_discount_used in [0, 1], complaint_count >= 0, else bad."
+/// "All else optional; absent, null or empty: 0 or none." "email_open_rate and avg_discount_used in
+/// [0, 1], complaint_count >= 0, else bad."
 fn profile(fields: &Fields, config: &Config) -> Result<Profile, Reason> {
-    let filled: Fields = fields.iter().filter(|(_, value)| text(value) != Some("")).map(|(name, value)| (name.clone(), value.clone())).collect();
+    let filled: Fields = fields
+        .iter()
+        .filter(|(_, value)| text(value) != Some(""))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
     let within = |name: &str, most: f64| match filled.get(name) {
         None => Ok(0.0),
         Some(value) => number(value).filter(|v| (0.0..=most).contains(v)).ok_or("bad_field"),
@@ -309,18 +345,23 @@ fn integral_float(text: &str) -> Option<i64> {
 fn kept_id(text: &str) -> String {
     let text = text.trim();
     let is_float = text.split_once('.').is_some_and(|(whole, zeros)| {
-        whole.parse::<i64>().is_ok_and(|number| number.to_string() == whole) && !zeros.is_empty() && zeros.bytes().all(|byte| byte == b'0')
+        whole.parse::<i64>().is_ok_and(|number| number.to_string() == whole)
+            && !zeros.is_empty()
+            && zeros.bytes().all(|byte| byte == b'0')
     });
     integral_float(text).filter(|_| is_float).map_or(text.to_owned(), |number| number.to_string())
 }
 
-/// "String or integer": an id is its text, so that 17 and "17" are one id (a CSV cell could not tell them apart).
+/// "String or integer": an id is its text, so that 17 and "17" are one id (a CSV cell could not
+/// tell them apart).
 fn id(fields: &Fields, name: &str) -> Result<Option<String>, Reason> {
     match fields.get(name) {
         None => Ok(None),
         Some(Value::Text(text) | Value::Cell(text)) => Ok(Some(kept_id(text))),
         Some(Value::Number(digits)) if digits.parse::<i128>().is_ok() => Ok(Some(digits.clone())),
-        Some(Value::Number(digits)) if integral_float(digits).is_some() => Ok(integral_float(digits).map(|number| number.to_string())),
+        Some(Value::Number(digits)) if integral_float(digits).is_some() => {
+            Ok(integral_float(digits).map(|number| number.to_string()))
+        }
         Some(_) => Err("bad_field"),
     }
 }
@@ -328,7 +369,9 @@ fn id(fields: &Fields, name: &str) -> Result<Option<String>, Reason> {
 /// "The list is configuration; case ignored; anything else or absent counts as one `other`."
 fn code(fields: &Fields, name: &str, list: &[String]) -> usize {
     let written = fields.get(name).and_then(text).unwrap_or("").trim();
-    list.iter().position(|listed| listed.to_lowercase() == written.to_lowercase()).unwrap_or(list.len())
+    list.iter()
+        .position(|listed| listed.to_lowercase() == written.to_lowercase())
+        .unwrap_or(list.len())
 }
 
 /// "Booleans 0/1, yes/no, t/f, true/false, y/n, in any case."
@@ -336,11 +379,13 @@ fn flag(fields: &Fields, name: &str) -> Result<bool, Reason> {
     match fields.get(name) {
         None => Ok(false),
         Some(Value::Bool(flag)) => Ok(*flag),
-        Some(Value::Cell(text) | Value::Text(text) | Value::Number(text)) => match text.trim().to_lowercase().as_str() {
-            "true" | "1" | "1.0" | "yes" | "t" | "y" => Ok(true),
-            "false" | "0" | "0.0" | "no" | "f" | "n" => Ok(false),
-            _ => Err("bad_field"),
-        },
+        Some(Value::Cell(text) | Value::Text(text) | Value::Number(text)) => {
+            match text.trim().to_lowercase().as_str() {
+                "true" | "1" | "1.0" | "yes" | "t" | "y" => Ok(true),
+                "false" | "0" | "0.0" | "no" | "f" | "n" => Ok(false),
+                _ => Err("bad_field"),
+            }
+        }
         Some(_) => Err("bad_field"),
     }
 }
@@ -348,15 +393,21 @@ fn flag(fields: &Fields, name: &str) -> Result<bool, Reason> {
 /// "action: integer, or arm name in campaign_name"; "unknown arm: a dead letter".
 fn arm(fields: &Fields, config: &Config) -> Result<usize, Reason> {
     if let Some(value) = fields.get("action") {
-        let whole = |digits: &str| digits.parse::<i128>().ok().or_else(|| integral_float(digits).map(i128::from));
+        let whole = |digits: &str| {
+            digits.parse::<i128>().ok().or_else(|| integral_float(digits).map(i128::from))
+        };
         let action: i128 = digits(value).and_then(whole).ok_or("bad_field")?;
-        return usize::try_from(action).ok().filter(|arm| *arm < config.arms.len()).ok_or("unknown_arm");
+        return usize::try_from(action)
+            .ok()
+            .filter(|arm| *arm < config.arms.len())
+            .ok_or("unknown_arm");
     }
     let name = text(fields.get("campaign_name").ok_or("missing_field")?).ok_or("bad_field")?;
     config.arms.iter().position(|arm| arm == name).ok_or("unknown_arm")
 }
 
-/// "reward: number, at most 10^7 in absolute value"; "rounded to the nearest multiple of 2^-16", ties to even.
+/// "reward: number, at most 10^7 in absolute value"; "rounded to the nearest multiple of 2^-16",
+/// ties to even.
 fn reward_in_q16(value: &Value) -> Result<i128, Reason> {
     let reward = number(value).filter(|reward| reward.abs() <= 1e7).ok_or("bad_reward")?;
     Ok((reward * 65_536.0).round_ties_even() as i128)
@@ -380,7 +431,13 @@ fn timestamp(fields: &Fields, config: &Config) -> Result<Option<i64>, Reason> {
         Some(value) => match instant(value) {
             None => Err("bad_field"),
             // "A number that would lie in January 1970 as milliseconds."
-            Some(t) if !config.numbers_are_milliseconds && (0..31 * DAY).contains(&t) && is_number(value) => Err("not_milliseconds"),
+            Some(t)
+                if !config.numbers_are_milliseconds
+                    && (0..31 * DAY).contains(&t)
+                    && is_number(value) =>
+            {
+                Err("not_milliseconds")
+            }
             Some(t) if valid.contains(&t) => Ok(Some(t)),
             Some(_) => Err("bad_timestamp"),
         },
@@ -397,16 +454,21 @@ fn optional_timestamp(fields: &Fields, config: &Config) -> Result<Option<i64>, R
 /// "RFC 3339, `YYYY-MM-DD[ HH:MM:SS]` read as UTC, or integer milliseconds since 1970."
 fn instant(value: &Value) -> Option<i64> {
     match value {
-        Value::Number(text) | Value::Text(text) | Value::Cell(text) => integer(text.trim()).or_else(|| written_instant(text.trim())),
+        Value::Number(text) | Value::Text(text) | Value::Cell(text) => {
+            integer(text.trim()).or_else(|| written_instant(text.trim()))
+        }
         Value::Bool(_) | Value::Nested(_) => None,
     }
 }
 
-/// "Number or decimal string, minor units exact"; "negative, NaN: bad", "over 10^12 minor units: bad".
+/// "Number or decimal string, minor units exact"; "negative, NaN: bad", "over 10^12 minor units:
+/// bad".
 fn amount(value: &Value, config: &Config) -> Result<i64, Reason> {
     let written = match value {
         Value::Text(text) | Value::Number(text) | Value::Cell(text) => text,
         Value::Bool(_) | Value::Nested(_) => return Err("bad_amount"),
     };
-    minor_units(written, config.decimals).filter(|amount| *amount <= 1_000_000_000_000).ok_or("bad_amount")
+    minor_units(written, config.decimals)
+        .filter(|amount| *amount <= 1_000_000_000_000)
+        .ok_or("bad_amount")
 }

@@ -45,8 +45,15 @@ impl Output {
     /// The two digests: of the model, and of the rows of features.
     pub(crate) fn digests(&self) -> (String, String) {
         let model = self.model["digest"].as_str().expect("model.json has a digest");
-        let features = self.summary.get("features_digest").or(self.model.get("features_digest")).and_then(Value::as_str);
-        (model.to_owned(), features.expect("summary.json or model.json has features_digest").to_owned())
+        let features = self
+            .summary
+            .get("features_digest")
+            .or(self.model.get("features_digest"))
+            .and_then(Value::as_str);
+        (
+            model.to_owned(),
+            features.expect("summary.json or model.json has features_digest").to_owned(),
+        )
     }
 }
 
@@ -82,17 +89,43 @@ pub(crate) fn replay(files: &Files, layout: Layout, more: &[&str]) -> Output {
 }
 
 fn read_output(directory: &Path) -> Output {
-    let read = |name: &str| fs::read_to_string(directory.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
-    let json = |name: &str| -> Value { serde_json::from_str(&read(name)).unwrap_or_else(|error| panic!("{name}: {error}")) };
+    let read = |name: &str| {
+        fs::read_to_string(directory.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    };
+    let json = |name: &str| -> Value {
+        serde_json::from_str(&read(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    };
     let table = |name: &str| -> Vec<Vec<String>> {
         let text = read(name);
         let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
-        reader.records().map(|row| row.unwrap_or_else(|error| panic!("{name}: {error}")).iter().map(str::to_owned).collect()).collect()
+        reader
+            .records()
+            .map(|row| {
+                row.unwrap_or_else(|error| panic!("{name}: {error}"))
+                    .iter()
+                    .map(str::to_owned)
+                    .collect()
+            })
+            .collect()
     };
     let mut features = table("features.csv");
-    let thresholds = table("thresholds.csv").into_iter().skip(1).map(|row| (row[0].clone(), row[1].clone())).collect();
-    let dead_letters = read("dead_letters.jsonl").lines().map(|line| serde_json::from_str(line).expect("dead letters are JSON")).collect();
-    Output { header: features.remove(0), features, thresholds, model: json("model.json"), summary: json("summary.json"), dead_letters }
+    let thresholds = table("thresholds.csv")
+        .into_iter()
+        .skip(1)
+        .map(|row| (row[0].clone(), row[1].clone()))
+        .collect();
+    let dead_letters = read("dead_letters.jsonl")
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("dead letters are JSON"))
+        .collect();
+    Output {
+        header: features.remove(0),
+        features,
+        thresholds,
+        model: json("model.json"),
+        summary: json("summary.json"),
+        dead_letters,
+    }
 }
 
 /// The counts by reason of a list of reasons.

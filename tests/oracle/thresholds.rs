@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 /// The threshold of a day (days since 1970), in minor units; none while nobody had bought.
 ///
-/// "The 90th percentile, nearest rank, of monetary over all customers with a purchase before 00:00 UTC of the day BEFORE t's date, counting
-/// purchases before that instant only."
+/// "The 90th percentile, nearest rank, of monetary over all customers with a purchase before 00:00
+/// UTC of the day BEFORE t's date, counting purchases before that instant only."
 pub(crate) fn of_day(day: i64, settled: &Settled, config: &Config) -> Option<i128> {
     let percentile = match config.high_value {
         HighValue::Fixed(total) => return Some(total),
@@ -27,11 +27,14 @@ pub(crate) fn of_day(day: i64, settled: &Settled, config: &Config) -> Option<i12
     rank.checked_sub(1).map(|index| totals[index])
 }
 
-/// The published thresholds: of every day from the first that has one to that of the latest settled transaction or interaction, all closed at
-/// the end of a bounded run. A fixed threshold is not published.
+/// The published thresholds: of every day from the first that has one to that of the latest settled
+/// transaction or interaction, all closed at the end of a bounded run. A fixed threshold is not
+/// published.
 pub(crate) fn daily(settled: &Settled, config: &Config) -> BTreeMap<i64, i128> {
     let first_purchase = settled.transactions.values().map(|purchase| purchase.timestamp).min();
-    let (Some(first), Some(latest), HighValue::Percentile(_)) = (first_purchase, settled.latest(), config.high_value) else {
+    let (Some(first), Some(latest), HighValue::Percentile(_)) =
+        (first_purchase, settled.latest(), config.high_value)
+    else {
         return BTreeMap::new();
     };
     let days = first.div_euclid(DAY)..=latest.div_euclid(DAY);

@@ -2,10 +2,14 @@
 
 use super::DAY;
 
-/// An integer, digits after its point cut off; one that is too long is out of range, but an integer still.
+/// An integer, digits after its point cut off; one that is too long is out of range, but an integer
+/// still.
 pub(crate) fn integer(text: &str) -> Option<i64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-    let integer: i128 = whole.parse().ok().filter(|_| !fraction.is_empty() && fraction.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let integer: i128 = whole
+        .parse()
+        .ok()
+        .filter(|_| !fraction.is_empty() && fraction.bytes().all(|byte| byte.is_ascii_digit()))?;
     Some(integer.clamp(i64::MIN.into(), i64::MAX.into()) as i64)
 }
 
@@ -28,16 +32,19 @@ pub(crate) fn written_instant(text: &str) -> Option<i64> {
 fn time_of_day(text: &str) -> Option<i64> {
     let parts: Vec<&str> = text.split(':').collect();
     let [hour, minute, second] = parts[..] else { return None };
-    let (hour, minute, second) = (two_digits(hour, 24)?, two_digits(minute, 59)?, two_digits(second, 60)?);
+    let (hour, minute, second) =
+        (two_digits(hour, 24)?, two_digits(minute, 59)?, two_digits(second, 60)?);
     Some(((hour * 60 + minute) * 60 + second) * 1000)
 }
 
-/// What follows the seconds, in milliseconds; "finer digits are cut off", and without a zone it is UTC.
+/// What follows the seconds, in milliseconds; "finer digits are cut off", and without a zone it is
+/// UTC.
 fn fraction_and_offset(text: &str) -> Option<(i64, i64)> {
     let (fraction, zone) = match text.strip_prefix(['.', ',']) {
         None => (0, text),
         Some(rest) => {
-            let end = Some(rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len())).filter(|end| *end > 0)?;
+            let end = Some(rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len()))
+                .filter(|end| *end > 0)?;
             let padded = format!("{}00", &rest[..end]);
             (padded[..3].parse().ok()?, &rest[end..])
         }
@@ -73,11 +80,16 @@ pub(crate) fn day_number(date: &str) -> Option<i64> {
     if year.len() != 4 || !year.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let (year, month, day) = (year.parse::<i64>().ok()?, two_digits(month, 12)?, two_digits(day, 31)?);
+    let (year, month, day) =
+        (year.parse::<i64>().ok()?, two_digits(month, 12)?, two_digits(day, 31)?);
     if month == 0 || day == 0 || day > days_in_month(year, month) {
         return None;
     }
-    let years: i64 = if year >= 1970 { (1970..year).map(days_in_year).sum() } else { -(year..1970).map(days_in_year).sum::<i64>() };
+    let years: i64 = if year >= 1970 {
+        (1970..year).map(days_in_year).sum()
+    } else {
+        -(year..1970).map(days_in_year).sum::<i64>()
+    };
     Some(years + (1..month).map(|m| days_in_month(year, m)).sum::<i64>() + day - 1)
 }
 
@@ -104,10 +116,12 @@ pub(crate) fn month_of(day: i64) -> u32 {
     month as u32
 }
 
-/// "A number with more digits is rounded on its digits as written, half to even." None: no number, negative, or over 10^18.
+/// "A number with more digits is rounded on its digits as written, half to even." None: no number,
+/// negative, or over 10^18.
 pub(crate) fn minor_units(written: &str, decimals: i64) -> Option<i64> {
     let (mantissa, exponent) = written.split_once(['e', 'E']).unwrap_or((written, "0"));
-    let (negative, mantissa) = mantissa.strip_prefix('-').map_or((false, mantissa), |rest| (true, rest));
+    let (negative, mantissa) =
+        mantissa.strip_prefix('-').map_or((false, mantissa), |rest| (true, rest));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let all = format!("{whole}{fraction}");
     if whole.is_empty() || !all.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -121,13 +135,22 @@ pub(crate) fn minor_units(written: &str, decimals: i64) -> Option<i64> {
         return None;
     }
     // Where the point of the minor units stands among the significant digits.
-    let point = (whole.len() + significant.len()) as i128 - all.len() as i128 + exponent_of(exponent)? + i128::from(decimals);
+    let point = (whole.len() + significant.len()) as i128 - all.len() as i128
+        + exponent_of(exponent)?
+        + i128::from(decimals);
     if point > 18 {
         return None;
     }
-    let digit = |place: i128| if place < 0 { 0 } else { significant.as_bytes().get(place as usize).map_or(0, |byte| i64::from(byte - b'0')) };
+    let digit = |place: i128| {
+        if place < 0 {
+            0
+        } else {
+            significant.as_bytes().get(place as usize).map_or(0, |byte| i64::from(byte - b'0'))
+        }
+    };
     let kept = (0..point).fold(0_i64, |sum, place| sum * 10 + digit(place));
-    let rest_is_zero = significant.bytes().skip((point + 1).max(0) as usize).all(|byte| byte == b'0');
+    let rest_is_zero =
+        significant.bytes().skip((point + 1).max(0) as usize).all(|byte| byte == b'0');
     let up = match digit(point) {
         6.. => true,
         5 => !rest_is_zero || kept % 2 == 1,

@@ -30,7 +30,15 @@ impl Signed {
 
     /// Signs a certificate for a common name and for hosts.
     pub(crate) fn sign(&self, name: &str, hosts: &[&str]) -> Signed {
-        let issuer = self.certificate.subject_name().entries().next().expect("a name").data().to_string().expect("UTF-8");
+        let issuer = self
+            .certificate
+            .subject_name()
+            .entries()
+            .next()
+            .expect("a name")
+            .data()
+            .to_string()
+            .expect("UTF-8");
         let (mut builder, key) = unsigned(name, &issuer);
         if !hosts.is_empty() {
             let mut names = SubjectAlternativeName::new();
@@ -40,7 +48,9 @@ impl Signed {
                     Err(_) => names.dns(host),
                 };
             }
-            let names = names.build(&builder.x509v3_context(Some(&self.certificate), None)).expect("an extension");
+            let names = names
+                .build(&builder.x509v3_context(Some(&self.certificate), None))
+                .expect("an extension");
             builder.append_extension(names).expect("it is taken");
         }
         builder.sign(&self.key, MessageDigest::sha256()).expect("a signature");
@@ -49,14 +59,17 @@ impl Signed {
 
     /// Writes the certificate; gives its path.
     pub(crate) fn write_certificate(&self, path: PathBuf) -> PathBuf {
-        std::fs::write(&path, self.certificate.to_pem().expect("PEM")).expect("the certificate can be written");
+        std::fs::write(&path, self.certificate.to_pem().expect("PEM"))
+            .expect("the certificate can be written");
         path
     }
 
     /// Writes the key, for its owner alone, encrypted where there is a password; gives its path.
     pub(crate) fn write_key(&self, path: PathBuf, password: Option<&str>) -> PathBuf {
         let pem = match password {
-            Some(password) => self.key.private_key_to_pem_pkcs8_passphrase(Cipher::aes_256_cbc(), password.as_bytes()),
+            Some(password) => self
+                .key
+                .private_key_to_pem_pkcs8_passphrase(Cipher::aes_256_cbc(), password.as_bytes()),
             None => self.key.private_key_to_pem_pkcs8(),
         };
         std::fs::write(&path, pem.expect("PEM")).expect("the key can be written");
@@ -77,7 +90,9 @@ fn unsigned(name: &str, issuer: &str) -> (X509Builder, PKey<Private>) {
     serial.rand(128, MsbOption::MAYBE_ZERO, false).expect("a random number");
     let mut builder = X509::builder().expect("a certificate");
     builder.set_version(2).expect("a version");
-    builder.set_serial_number(&serial.to_asn1_integer().expect("an integer")).expect("a serial number");
+    builder
+        .set_serial_number(&serial.to_asn1_integer().expect("an integer"))
+        .expect("a serial number");
     builder.set_subject_name(&named(name)).expect("a subject");
     builder.set_issuer_name(&named(issuer)).expect("an issuer");
     builder.set_not_before(&Asn1Time::from_unix(0).expect("an instant")).expect("a beginning");

@@ -30,9 +30,15 @@ impl<T: Send + Sync + 'static> ProducerContext for Receipts<T> {
         match result {
             Ok(message) => {
                 let place = (message.topic().to_string(), message.partition());
-                self.landed.lock().expect("nobody panics with it").push((place, message.offset(), *which));
+                self.landed.lock().expect("nobody panics with it").push((
+                    place,
+                    message.offset(),
+                    *which,
+                ));
             }
-            Err((error, _)) => self.refused.lock().expect("nobody panics with it").push(error.to_string()),
+            Err((error, _)) => {
+                self.refused.lock().expect("nobody panics with it").push(error.to_string())
+            }
         }
     }
 }
@@ -46,13 +52,26 @@ impl<T: Send + Sync + 'static> Client<T> {
         let mut config = ClientConfig::new();
         // Idempotent: nothing changes places. The broker that scripts/services starts takes records
         // of up to 16 MiB.
-        config.set("bootstrap.servers", brokers).set("enable.idempotence", "true").set("message.max.bytes", "16000000");
-        config.set("linger.ms", "20").set("queue.buffering.max.kbytes", "262144").set("reconnect.backoff.max.ms", "500");
+        config
+            .set("bootstrap.servers", brokers)
+            .set("enable.idempotence", "true")
+            .set("message.max.bytes", "16000000");
+        config
+            .set("linger.ms", "20")
+            .set("queue.buffering.max.kbytes", "262144")
+            .set("reconnect.backoff.max.ms", "500");
         if let Some(name) = transactional {
             // No broker may end what a test leaves open.
             config.set("transactional.id", name).set("transaction.timeout.ms", "800000");
         }
-        let client = Client(config.create_with_context(Receipts { landed: Mutex::default(), refused: Mutex::default() }).expect("a producer"));
+        let client = Client(
+            config
+                .create_with_context(Receipts {
+                    landed: Mutex::default(),
+                    refused: Mutex::default(),
+                })
+                .expect("a producer"),
+        );
         if transactional.is_some() {
             retried("begin with transactions", || client.0.init_transactions(PATIENCE));
         }
@@ -61,8 +80,17 @@ impl<T: Send + Sync + 'static> Client<T> {
 
     /// Hands a record over, dated `at`; the broker may be away. When it has it, it is told where it
     /// lies by what it is called here.
-    pub(crate) fn send(&self, (topic, partition): (&str, i32), key: Option<&[u8]>, value: Option<&[u8]>, at: i64, which: T) {
-        let mut record = BaseRecord::<[u8], [u8], _>::with_opaque_to(topic, Box::new(which)).partition(partition).timestamp(at);
+    pub(crate) fn send(
+        &self,
+        (topic, partition): (&str, i32),
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        at: i64,
+        which: T,
+    ) {
+        let mut record = BaseRecord::<[u8], [u8], _>::with_opaque_to(topic, Box::new(which))
+            .partition(partition)
+            .timestamp(at);
         (record.key, record.payload) = (key, value);
         while let Err((error, back)) = self.0.send(record) {
             assert_eq!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::QueueFull), "{error}");
@@ -79,7 +107,11 @@ impl<T: Send + Sync + 'static> Client<T> {
     /// Where the records lie that the broker has taken since this was last asked.
     pub(crate) fn landed(&self) -> Vec<Landed<T>> {
         let receipts = self.0.context();
-        assert_eq!(*receipts.refused.lock().expect("nobody panics with it"), Vec::<String>::new(), "what the broker did not take");
+        assert_eq!(
+            *receipts.refused.lock().expect("nobody panics with it"),
+            Vec::<String>::new(),
+            "what the broker did not take"
+        );
         std::mem::take(&mut *receipts.landed.lock().expect("nobody panics with it"))
     }
 

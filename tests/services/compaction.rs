@@ -15,8 +15,9 @@ use std::time::Duration;
 /// How long the broker may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What makes the cleaner remove whatever a newer record of the same key replaces within a moment, and tombstones with it. Only segments that are closed
-/// are cleaned, and one is closed by the first record that comes after its time.
+/// What makes the cleaner remove whatever a newer record of the same key replaces within a moment,
+/// and tombstones with it. Only segments that are closed are cleaned, and one is closed by the
+/// first record that comes after its time.
 const COMPACTED: [(&str, &str); 6] = [
     ("cleanup.policy", "compact"),
     ("segment.ms", "100"),
@@ -33,31 +34,50 @@ pub(crate) const NUDGED: i64 = 999_999;
 /// broker tells whoever asks.
 pub(crate) fn compact(brokers: &str, topic: &str) {
     configure(brokers, topic, &COMPACTED);
-    let admin: AdminClient<_> = ClientConfig::new().set("bootstrap.servers", brokers).create().expect("a client");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let admin: AdminClient<_> =
+        ClientConfig::new().set("bootstrap.servers", brokers).create().expect("a client");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     eventually("the broker says that the topic is compacted", || {
-        let described = runtime.block_on(admin.describe_configs([&ResourceSpecifier::Topic(topic)], &AdminOptions::new()));
-        let described: Vec<_> =
-            described.expect("the broker answers").into_iter().map(|described| described.expect("the topic is described")).collect();
-        let is = |name, value| described.iter().any(|described| described.get(name).and_then(|entry| entry.value.as_deref()) == Some(value));
+        let described = runtime.block_on(
+            admin.describe_configs([&ResourceSpecifier::Topic(topic)], &AdminOptions::new()),
+        );
+        let described: Vec<_> = described
+            .expect("the broker answers")
+            .into_iter()
+            .map(|described| described.expect("the topic is described"))
+            .collect();
+        let is = |name, value| {
+            described.iter().any(|described| {
+                described.get(name).and_then(|entry| entry.value.as_deref()) == Some(value)
+            })
+        };
         COMPACTED.iter().all(|(name, value)| is(name, *value))
     });
 }
 
 /// Has the properties of a topic replaced.
 pub(crate) fn configure(brokers: &str, topic: &str, properties: &[(&str, &str)]) {
-    let admin: AdminClient<_> = ClientConfig::new().set("bootstrap.servers", brokers).create().expect("a client");
+    let admin: AdminClient<_> =
+        ClientConfig::new().set("bootstrap.servers", brokers).create().expect("a client");
     let wanted = AlterConfig::new(ResourceSpecifier::Topic(topic));
     let wanted = properties.iter().fold(wanted, |wanted, (name, value)| wanted.set(name, value));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let altered = runtime.block_on(admin.alter_configs([&wanted], &AdminOptions::new())).expect("the broker answers");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let altered = runtime
+        .block_on(admin.alter_configs([&wanted], &AdminOptions::new()))
+        .expect("the broker answers");
     altered.into_iter().for_each(|altered| drop(altered.expect("the topic is configured")));
 }
 
 /// Partition and offset of each record that some partitions now have.
 pub(crate) fn offsets(brokers: &str, topic: &str, partitions: Range<i32>) -> BTreeSet<(i32, i64)> {
     let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", brokers).set("group.id", "offsets").set("enable.partition.eof", "true").set("enable.auto.commit", "false");
+    config
+        .set("bootstrap.servers", brokers)
+        .set("group.id", "offsets")
+        .set("enable.partition.eof", "true")
+        .set("enable.auto.commit", "false");
     // That a partition ends the broker says after this time.
     config.set("fetch.wait.max.ms", "10");
     let consumer: BaseConsumer = config.create().expect("a consumer");
@@ -81,25 +101,30 @@ pub(crate) fn offsets(brokers: &str, topic: &str, partitions: Range<i32>) -> BTr
 
 /// The offset after the last of a partition.
 pub(crate) fn end(brokers: &str, topic: &str, partition: i32) -> i64 {
-    let consumer: BaseConsumer = ClientConfig::new().set("bootstrap.servers", brokers).create().expect("a consumer");
+    let consumer: BaseConsumer =
+        ClientConfig::new().set("bootstrap.servers", brokers).create().expect("a consumer");
     topics::bounds(consumer.client(), topic, partition).1
 }
 
 /// Sends [`NUDGED`]'s profile, by a producer that may be used for it again.
 pub(crate) fn nudge(brokers: &str, topic: &str, partition: i32) -> BaseProducer {
-    let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", brokers).create().expect("a producer");
+    let producer: BaseProducer =
+        ClientConfig::new().set("bootstrap.servers", brokers).create().expect("a producer");
     nudge_by(&producer, topic, partition);
     producer
 }
 
 fn nudge_by(producer: &BaseProducer, topic: &str, partition: i32) {
     let (key, value) = (NUDGED.to_string(), format!("{{\"customer_id\":{NUDGED}}}"));
-    producer.send(BaseRecord::to(topic).partition(partition).key(&key).payload(&value)).map_err(|(error, _)| error).expect("there is room");
+    producer
+        .send(BaseRecord::to(topic).partition(partition).key(&key).payload(&value))
+        .map_err(|(error, _)| error)
+        .expect("there is room");
     producer.flush(PATIENCE).expect("the broker takes it");
 }
 
-/// Waits until the cleaner has removed these records from a partition of a topic of customers. So that it can, [`NUDGED`]'s profile comes again and again:
-/// the job reads it as any other.
+/// Waits until the cleaner has removed these records from a partition of a topic of customers. So
+/// that it can, [`NUDGED`]'s profile comes again and again: the job reads it as any other.
 pub(crate) fn until_gone(brokers: &str, topic: &str, partition: i32, gone: &[i64]) {
     let producer = nudge(brokers, topic, partition);
     eventually("the cleaner has removed what newer records replace", || {

@@ -41,40 +41,60 @@ impl Console {
         self.ask("GET", path, "")
     }
 
-    /// Status codes of an erasure that nobody may ask for, and of one with the token of the stage's job; and the body of the latter.
+    /// Status codes of an erasure that nobody may ask for, and of one with the token of the stage's
+    /// job; and the body of the latter.
     pub(crate) fn erase(self, stage: &Stage, customer: i64) -> (u16, u16, String) {
         let path = format!("/customers/{customer}");
         let (refused, _) = self.ask("DELETE", &path, "");
-        let (code, body) = self.ask("DELETE", &path, &format!("Authorization: Bearer {}\r\n", erasing_token(stage)));
+        let (code, body) = self.ask(
+            "DELETE",
+            &path,
+            &format!("Authorization: Bearer {}\r\n", erasing_token(stage)),
+        );
         (refused, code, body)
     }
 
-    /// Connections on which strangers say nothing, the half of something, or nonsense. They stay open with what is given.
+    /// Connections on which strangers say nothing, the half of something, or nonsense. They stay
+    /// open with what is given.
     pub(crate) fn besieged(self) -> Vec<TcpStream> {
         let say = |words: &str| {
             let mut stream = TcpStream::connect(self.0).expect("the console listens");
             stream.write_all(words.as_bytes()).expect("the system takes it");
             stream
         };
-        let words = ["", "GET /status HTTP/1.1\r\n", "\u{16}\u{3}\u{1}", "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"];
+        let words = [
+            "",
+            "GET /status HTTP/1.1\r\n",
+            "\u{16}\u{3}\u{1}",
+            "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n",
+        ];
         words.iter().cycle().take(100).map(|words| say(words)).collect()
     }
 
     fn ask(self, method: &str, path: &str, headers: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.0).expect("the console answers");
         stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
-        write!(stream, "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n").expect("a request");
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n"
+        )
+        .expect("a request");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer");
         let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
-        let code = head.split_whitespace().nth(1).and_then(|code| code.parse().ok()).expect("a status code");
+        let code = head
+            .split_whitespace()
+            .nth(1)
+            .and_then(|code| code.parse().ok())
+            .expect("a status code");
         (code, body.to_string())
     }
 
     /// The job's state and what it says of it.
     pub(crate) fn state(self) -> (String, String) {
         let (_, body) = self.get("/status");
-        let status: Value = serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}"));
+        let status: Value =
+            serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}"));
         let text = |name: &str| status[name].as_str().unwrap_or_default().to_string();
         (text("state"), text("message"))
     }
@@ -93,5 +113,7 @@ impl Console {
 
 /// Where a log says that its console is.
 fn address_in(log: &str) -> Option<SocketAddr> {
-    log.lines().find(|line| line.contains("The console is up")).and_then(|line| line.rsplit_once("address=")?.1.trim().parse().ok())
+    log.lines()
+        .find(|line| line.contains("The console is up"))
+        .and_then(|line| line.rsplit_once("address=")?.1.trim().parse().ok())
 }

@@ -1,4 +1,5 @@
-//! A job against the real broker and database: its configuration, its topics and its database, each test its own.
+//! A job against the real broker and database: its configuration, its topics and its database, each
+//! test its own.
 
 pub(crate) mod certificates;
 pub(crate) mod client;
@@ -37,15 +38,25 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// A stage of its own; `None`, with a printed reason, where there are no services and none are demanded.
+    /// A stage of its own; `None`, with a printed reason, where there are no services and none are
+    /// demanded.
     pub(crate) fn set(name: &str) -> Option<Stage> {
-        let (brokers, server) = match (std::env::var("SLUICE_KAFKA_BROKERS"), std::env::var("SLUICE_POSTGRES_URL")) {
+        let (brokers, server) = match (
+            std::env::var("SLUICE_KAFKA_BROKERS"),
+            std::env::var("SLUICE_POSTGRES_URL"),
+        ) {
             (Ok(brokers), Ok(url)) => (brokers, url),
             _ if std::env::var("SLUICE_REQUIRE_SERVICES").is_ok_and(|demanded| demanded == "1") => {
-                panic!("SLUICE_KAFKA_BROKERS and SLUICE_POSTGRES_URL must be set: start them by scripts/services up")
+                panic!(
+                    "SLUICE_KAFKA_BROKERS and SLUICE_POSTGRES_URL must be set: start them by \
+                     scripts/services up"
+                )
             }
             _ => {
-                eprintln!("left out: no SLUICE_KAFKA_BROKERS and SLUICE_POSTGRES_URL; scripts/services up starts both");
+                eprintln!(
+                    "left out: no SLUICE_KAFKA_BROKERS and SLUICE_POSTGRES_URL; scripts/services \
+                     up starts both"
+                );
                 return None;
             }
         };
@@ -60,7 +71,8 @@ impl Stage {
     /// The same, with the test's files in a folder.
     pub(crate) fn within(folder: &Path, name: &str, brokers: String, server: &str) -> Stage {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("{name}_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name =
+            format!("{name}_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let mut client = Client::connect(server, NoTls).expect("the database answers");
         client.batch_execute(&format!("CREATE DATABASE {name}")).expect("a database can be made");
         let (base, _) = server.rsplit_once('/').expect("the address ends with a database");
@@ -73,7 +85,12 @@ impl Stage {
     /// A stage with nobody at the addresses of its brokers and its database.
     pub(crate) fn nowhere(brokers: String, database: String) -> Stage {
         let url = format!("postgres://sluice@{database}/nowhere");
-        let stage = Stage { directory: tempfile::tempdir().expect("a folder"), brokers, url, name: "nowhere".to_string() };
+        let stage = Stage {
+            directory: tempfile::tempdir().expect("a folder"),
+            brokers,
+            url,
+            name: "nowhere".to_string(),
+        };
         stage.configure("");
         stage
     }
@@ -85,17 +102,31 @@ impl Stage {
 
     /// Host and port of the database's server.
     pub(crate) fn server(&self) -> &str {
-        self.url.rsplit_once('@').and_then(|(_, rest)| rest.split_once('/')).map_or("", |(server, _)| server)
+        self.url
+            .rsplit_once('@')
+            .and_then(|(_, rest)| rest.split_once('/'))
+            .map_or("", |(server, _)| server)
     }
 
     /// A configuration for this stage's topics and database, with more lines under `[epoch]`.
     pub(crate) fn toml(&self, epoch: &str) -> String {
         let Stage { brokers, url, name, .. } = self;
-        let topics = ["transactions", "customers", "interactions", "rewards", "requests", "predictions", "dead_letters"];
-        let topics: String = topics.iter().map(|topic| format!("{topic} = \"{name}-{topic}\"\n")).collect();
+        let topics = [
+            "transactions",
+            "customers",
+            "interactions",
+            "rewards",
+            "requests",
+            "predictions",
+            "dead_letters",
+        ];
+        let topics: String =
+            topics.iter().map(|topic| format!("{topic} = \"{name}-{topic}\"\n")).collect();
         format!(
-            "[kafka]\nbrokers = \"{brokers}\"\n[kafka.topics]\n{topics}[postgres]\nurl = \"{url}\"\n[checkpoint]\ndir = \"{}\"\n\
-             [http]\nlisten = \"127.0.0.1:0\"\n[epoch]\nidle = \"1s\"\ninterval = \"200ms\"\n{epoch}\n",
+            "[kafka]\nbrokers = \"{brokers}\"\n[kafka.topics]\n{topics}[postgres]\nurl = \
+             \"{url}\"\n[checkpoint]\ndir = \"{}\"\n\
+             [http]\nlisten = \"127.0.0.1:0\"\n[epoch]\nidle = \"1s\"\ninterval = \
+             \"200ms\"\n{epoch}\n",
             self.path("checkpoints").display()
         )
     }
@@ -115,9 +146,11 @@ impl Stage {
         self.toml(epoch).replace("[checkpoint]\n", "[checkpoint]\ninterval = \"1s\"\n")
     }
 
-    /// Writes the configuration again, with a checkpoint each second and more lines under `[epoch]`.
+    /// Writes the configuration again, with a checkpoint each second and more lines under
+    /// `[epoch]`.
     pub(crate) fn configure_saving(&self, epoch: &str) {
-        std::fs::write(self.config(), self.saving_toml(epoch)).expect("the configuration can be written");
+        std::fs::write(self.config(), self.saving_toml(epoch))
+            .expect("the configuration can be written");
     }
 
     /// Where the configuration is.
@@ -138,37 +171,61 @@ impl Stage {
     /// Runs the program to its end.
     pub(crate) fn sluice(&self, arguments: &[&str]) -> Output {
         let output = program().args(arguments).output().expect("the program can be started");
-        assert!(output.status.success(), "sluice {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "sluice {arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         output
     }
 
     /// Starts the job; what it logs goes to the test's output when it fails.
     pub(crate) fn start(&self, more: &[&str]) -> Job {
-        let child = program().arg("run").arg(self.config()).args(more).stdout(Stdio::null()).spawn().expect("the program can be started");
+        let child = program()
+            .arg("run")
+            .arg(self.config())
+            .args(more)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the program can be started");
         Job(child)
     }
 
-    /// Adds partitions to each topic that is read, up to so many, and waits until the broker knows of them.
+    /// Adds partitions to each topic that is read, up to so many, and waits until the broker knows
+    /// of them.
     pub(crate) fn add_partitions(&self, partitions: usize) {
-        let admin: AdminClient<_> = ClientConfig::new().set("bootstrap.servers", &self.brokers).create().expect("a client");
-        let names: Vec<String> = ["transactions", "customers", "interactions"].iter().map(|topic| format!("{}-{topic}", self.name)).collect();
-        let wanted: Vec<NewPartitions<'_>> = names.iter().map(|name| NewPartitions::new(name, partitions)).collect();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let added = runtime.block_on(admin.create_partitions(&wanted, &AdminOptions::new())).expect("the broker answers");
+        let admin: AdminClient<_> =
+            ClientConfig::new().set("bootstrap.servers", &self.brokers).create().expect("a client");
+        let names: Vec<String> = ["transactions", "customers", "interactions"]
+            .iter()
+            .map(|topic| format!("{}-{topic}", self.name))
+            .collect();
+        let wanted: Vec<NewPartitions<'_>> =
+            names.iter().map(|name| NewPartitions::new(name, partitions)).collect();
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let added = runtime
+            .block_on(admin.create_partitions(&wanted, &AdminOptions::new()))
+            .expect("the broker answers");
         added.into_iter().for_each(|added| drop(added.expect("partitions are added")));
         let known = |name: &String| {
-            let found = admin.inner().fetch_metadata(Some(name), PATIENCE).expect("the broker answers");
+            let found =
+                admin.inner().fetch_metadata(Some(name), PATIENCE).expect("the broker answers");
             found.topics().iter().all(|topic| topic.partitions().len() == partitions)
         };
         eventually("the partitions are there", || names.iter().all(known));
     }
 
-    /// Starts the job as [`start_with_log`](Self::start_with_log) does, and waits until it has taken
-    /// over and reads.
+    /// Starts the job as [`start_with_log`](Self::start_with_log) does, and waits until it has
+    /// taken over and reads.
     pub(crate) fn start_reading(&self, more: &[&str]) -> Job {
         let mut job = self.start_with_log(more);
         eventually("the job reads", || {
-            assert!(job.0.try_wait().expect("it can be waited for").is_none(), "the job ended: {}", self.log());
+            assert!(
+                job.0.try_wait().expect("it can be waited for").is_none(),
+                "the job ended: {}",
+                self.log()
+            );
             self.log().contains("The job begins to read.")
         });
         job
@@ -183,12 +240,18 @@ impl Stage {
     pub(crate) fn launch(&self, more: &[&str], variables: &[(&str, &str)]) -> Job {
         let log = File::create(self.path("job.log")).expect("the log can be made");
         let mut command = program();
-        command.arg("run").arg(self.config()).args(more).envs(variables.iter().copied()).stdout(Stdio::null()).stderr(log);
+        command
+            .arg("run")
+            .arg(self.config())
+            .args(more)
+            .envs(variables.iter().copied())
+            .stdout(Stdio::null())
+            .stderr(log);
         Job(command.spawn().expect("the program can be started"))
     }
 
-    /// Starts the job with two workers. One that is to be killed has small epochs, is killed in the middle as soon as a checkpoint is complete, and goes
-    /// on with three workers.
+    /// Starts the job with two workers. One that is to be killed has small epochs, is killed in the
+    /// middle as soon as a checkpoint is complete, and goes on with three workers.
     pub(crate) fn start_on(&self, course: Course) -> Job {
         if course == Course::Undisturbed {
             return self.start_with_log(&["--workers", "2"]);
@@ -199,9 +262,13 @@ impl Stage {
         job.kill();
         let job = self.launch(&["--workers", "3"], &[]);
         eventually("the checkpoint is loaded", || self.log().contains("The checkpoint is loaded."));
-        // A commit that was on its way when the job was killed may have come through after that: the next instance says what it found.
+        // A commit that was on its way when the job was killed may have come through after that:
+        // the next instance says what it found.
         let log = self.log();
-        let committed = log.split_once(" committed=").and_then(|(_, rest)| rest.split_whitespace().next()).expect("it says where it goes on");
+        let committed = log
+            .split_once(" committed=")
+            .and_then(|(_, rest)| rest.split_whitespace().next())
+            .expect("it says where it goes on");
         self.wait_for(&format!("SELECT (max(epoch) > {committed})::int FROM sluice.epochs"), 1);
         job
     }
@@ -213,20 +280,32 @@ impl Stage {
 
     /// Epochs of the complete checkpoints that are there.
     pub(crate) fn checkpoints(&self) -> Vec<u64> {
-        self.manifests().iter().filter_map(|path| path.file_stem()?.to_str()?.parse().ok()).collect()
+        self.manifests()
+            .iter()
+            .filter_map(|path| path.file_stem()?.to_str()?.parse().ok())
+            .collect()
     }
 
     /// Their manifests, of whatever history.
     pub(crate) fn manifests(&self) -> Vec<PathBuf> {
-        let paths = self.histories().into_iter().flat_map(|folder| std::fs::read_dir(folder.join("manifests")).into_iter().flatten().flatten());
-        paths.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|extension| extension == "json")).collect()
+        let paths = self.histories().into_iter().flat_map(|folder| {
+            std::fs::read_dir(folder.join("manifests")).into_iter().flatten().flatten()
+        });
+        paths
+            .map(|entry| entry.path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+            .collect()
     }
 
     /// The folders of histories among the checkpoints: each named by sixteen digits.
     pub(crate) fn histories(&self) -> Vec<PathBuf> {
-        let folders = std::fs::read_dir(self.path("checkpoints/campaign")).into_iter().flatten().flatten();
+        let folders =
+            std::fs::read_dir(self.path("checkpoints/campaign")).into_iter().flatten().flatten();
         let is_history = |path: &PathBuf| {
-            path.file_name().is_some_and(|name| name.len() == 16 && name.to_str().is_some_and(|name| u64::from_str_radix(name, 16).is_ok()))
+            path.file_name().is_some_and(|name| {
+                name.len() == 16
+                    && name.to_str().is_some_and(|name| u64::from_str_radix(name, 16).is_ok())
+            })
         };
         folders.map(|entry| entry.path()).filter(is_history).collect()
     }
@@ -247,7 +326,10 @@ impl Stage {
         let started = Instant::now();
         let mut last = None;
         while started.elapsed() < PATIENCE {
-            last = client.query_one(&format!("SELECT ({query})::bigint"), &[]).ok().and_then(|row| row.get::<_, Option<i64>>(0));
+            last = client
+                .query_one(&format!("SELECT ({query})::bigint"), &[])
+                .ok()
+                .and_then(|row| row.get::<_, Option<i64>>(0));
             if last == Some(wanted) {
                 return;
             }
@@ -259,14 +341,15 @@ impl Stage {
 
 /// Where the job goes on in each partition after the last committed epoch.
 pub(crate) fn committed(database: &mut Client) -> BTreeMap<Place, i64> {
-    let query =
-        "SELECT topic.key, next.key::int, next.value::bigint FROM sluice.epochs e, jsonb_each(e.offsets) topic, jsonb_each_text(topic.value) next
+    let query = "SELECT topic.key, next.key::int, next.value::bigint FROM sluice.epochs e, \
+         jsonb_each(e.offsets) topic, jsonb_each_text(topic.value) next
                  WHERE e.epoch = (SELECT max(epoch) FROM sluice.epochs) AND next.value::bigint > 0";
     let rows = database.query(query, &[]).expect("offsets");
     rows.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect()
 }
 
-/// The program under test. The variables that name the services to the tests would override its configuration.
+/// The program under test. The variables that name the services to the tests would override its
+/// configuration.
 pub(crate) fn program() -> Command {
     let mut program = Command::new(assert_cmd::cargo::cargo_bin!("sluice"));
     for variable in ["SLUICE_KAFKA_BROKERS", "SLUICE_POSTGRES_URL", "SLUICE_REQUIRE_SERVICES"] {
@@ -317,7 +400,10 @@ impl Job {
 
     /// Sends it a signal.
     pub(crate) fn signal(&self, name: &str) {
-        let told = Command::new("kill").args([&format!("-{name}"), &self.id().to_string()]).status().expect("kill can be started");
+        let told = Command::new("kill")
+            .args([&format!("-{name}"), &self.id().to_string()])
+            .status()
+            .expect("kill can be started");
         assert!(told.success());
     }
 
@@ -352,13 +438,24 @@ impl Drop for Stage {
         if !std::thread::panicking() {
             return;
         }
-        let files = std::fs::read_dir(self.directory.path()).into_iter().flatten().flatten().map(|entry| entry.path());
-        let mut logs: Vec<_> = files.filter(|path| path.extension().is_some_and(|extension| extension == "log")).collect();
+        let files = std::fs::read_dir(self.directory.path())
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path());
+        let mut logs: Vec<_> = files
+            .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
+            .collect();
         logs.sort();
         for log in logs {
-            let said = String::from_utf8_lossy(&std::fs::read(&log).unwrap_or_default()).into_owned();
+            let said =
+                String::from_utf8_lossy(&std::fs::read(&log).unwrap_or_default()).into_owned();
             let lines: Vec<&str> = said.lines().collect();
-            println!("{}, its last lines:\n{}", log.display(), lines[lines.len().saturating_sub(LAST_LINES)..].join("\n"));
+            println!(
+                "{}, its last lines:\n{}",
+                log.display(),
+                lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
+            );
         }
     }
 }
@@ -399,7 +496,9 @@ pub(crate) fn files_below(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
             let path = entry.expect("an entry").path();
             match path.is_dir() {
                 true => folders.push(path),
-                false => drop(found.insert(path.clone(), std::fs::read(&path).expect("it can be read"))),
+                false => {
+                    drop(found.insert(path.clone(), std::fs::read(&path).expect("it can be read")))
+                }
             }
         }
     }

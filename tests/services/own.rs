@@ -9,7 +9,8 @@ pub(crate) struct Services {
 }
 
 impl Services {
-    /// Starts both in a folder that other users can reach, for the database may run as another one; gives the brokers and the database's address too.
+    /// Starts both in a folder that other users can reach, for the database may run as another one;
+    /// gives the brokers and the database's address too.
     pub(crate) fn up(folder: &Path) -> (Services, String, String) {
         let services = Services { folder: folder.to_path_buf() };
         let environment = services.run(&["up"]);
@@ -25,15 +26,28 @@ impl Services {
     pub(crate) fn postgres(folder: &Path) -> (Services, String) {
         let services = Services { folder: folder.to_path_buf() };
         let environment = services.run(&["start", "postgres"]);
-        let url = environment.lines().find_map(|line| line.strip_prefix("SLUICE_POSTGRES_URL=")).expect("its address").to_string();
+        let url = environment
+            .lines()
+            .find_map(|line| line.strip_prefix("SLUICE_POSTGRES_URL="))
+            .expect("its address")
+            .to_string();
         (services, url)
     }
 
     /// Runs a command of `scripts/services` for them.
     pub(crate) fn run(&self, arguments: &[&str]) -> String {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/services");
-        let output = Command::new(script).args(arguments).arg("--data").arg(&self.folder).output().expect("the script can be started");
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        let output = Command::new(script)
+            .args(arguments)
+            .arg("--data")
+            .arg(&self.folder)
+            .output()
+            .expect("the script can be started");
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8(output.stdout).expect("UTF-8")
     }
 }
@@ -45,7 +59,8 @@ impl Drop for Services {
     }
 }
 
-/// Whether tests that need services are wanted: where there are none for the others, these are left out too.
+/// Whether tests that need services are wanted: where there are none for the others, these are left
+/// out too.
 pub(crate) fn wanted() -> bool {
     let is = |name: &str| std::env::var(name).is_ok_and(|value| !value.is_empty());
     let wanted = is("SLUICE_KAFKA_BROKERS") || is("SLUICE_REQUIRE_SERVICES");

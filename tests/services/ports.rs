@@ -1,6 +1,6 @@
-//! Addresses of this machine that a process can be told to listen at: each is given out once, and lies
-//! below the ports that the system gives to whoever asks for any, so that nobody else comes by it
-//! before the process does.
+//! Addresses of this machine that a process can be told to listen at: each is given out once, and
+//! lies below the ports that the system gives to whoever asks for any, so that nobody else comes by
+//! it before the process does.
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -96,7 +96,14 @@ impl Sender {
     }
 
     /// Sends a record, dated `at`; says where it lies.
-    pub(crate) fn send(&mut self, topic: &str, partition: i32, key: Option<&[u8]>, value: Option<&[u8]>, at: i64) -> At {
+    pub(crate) fn send(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        at: i64,
+    ) -> At {
         self.begin();
         let place = (topic.to_string(), partition);
         let transactional = self.stretch == Stretch::Committed;
@@ -104,7 +111,12 @@ impl Sender {
         self.readable.insert(place.clone(), offset + 1);
         if value.is_none_or(|value| value.len() <= LONGEST) {
             self.last.truncate(COPIES - 1);
-            self.last.push_front(Sent { place, key: key.map(<[u8]>::to_vec), value: value.map(<[u8]>::to_vec), at });
+            self.last.push_front(Sent {
+                place,
+                key: key.map(<[u8]>::to_vec),
+                value: value.map(<[u8]>::to_vec),
+                at,
+            });
         }
         self.sent = self.sent.map(|sent| sent + 1);
         if self.sent == Some(self.length) {
@@ -140,7 +152,11 @@ impl Sender {
     pub(crate) fn finish(mut self) {
         self.flush();
         for ((topic, partition), next) in &self.next {
-            assert_eq!(self.plain.bounds(topic, *partition), (0, *next), "{topic}, partition {partition}");
+            assert_eq!(
+                self.plain.bounds(topic, *partition),
+                (0, *next),
+                "{topic}, partition {partition}"
+            );
         }
     }
 
@@ -193,20 +209,35 @@ impl Sender {
         for (topic, partition) in std::mem::take(&mut self.written) {
             let next = self.next.entry((topic.clone(), partition)).or_default();
             *next += 1;
-            eventually("the mark of a transaction is there", || self.plain.bounds(&topic, partition).1 >= *next);
+            eventually("the mark of a transaction is there", || {
+                self.plain.bounds(&topic, partition).1 >= *next
+            });
         }
     }
 
     /// Sends copies of the last records, each with another content.
     fn send_copies(&mut self) {
         for Sent { place, key, value, at } in std::mem::take(&mut self.last).into_iter().rev() {
-            self.hand_over(true, &place, key.as_deref(), value.as_deref().map(changed).as_deref(), at);
+            self.hand_over(
+                true,
+                &place,
+                key.as_deref(),
+                value.as_deref().map(changed).as_deref(),
+                at,
+            );
             self.last.push_front(Sent { place, key, value, at });
         }
     }
 
     /// Hands a record to one of the clients; gives its offset.
-    fn hand_over(&mut self, transactional: bool, place: &Place, key: Option<&[u8]>, value: Option<&[u8]>, at: i64) -> i64 {
+    fn hand_over(
+        &mut self,
+        transactional: bool,
+        place: &Place,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        at: i64,
+    ) -> i64 {
         let client = if transactional { self.transactional() } else { &self.plain };
         client.send((&place.0, place.1), key, value, at, ());
         if transactional {
@@ -225,9 +256,13 @@ impl Sender {
 /// What a record would say if it could be read: another amount, reward or profile, or a request of
 /// another decision.
 fn changed(value: &[u8]) -> Vec<u8> {
-    let Ok(mut fields) = serde_json::from_slice::<Map<String, Value>>(value) else { return value.to_vec() };
-    fields
-        .extend([("amount", json!(4_321)), ("reward", json!(321)), ("email_open_rate", json!(0.123))].map(|(name, value)| (name.to_string(), value)));
+    let Ok(mut fields) = serde_json::from_slice::<Map<String, Value>>(value) else {
+        return value.to_vec();
+    };
+    fields.extend(
+        [("amount", json!(4_321)), ("reward", json!(321)), ("email_open_rate", json!(0.123))]
+            .map(|(name, value)| (name.to_string(), value)),
+    );
     fields.entry("decision_id").and_modify(|id| *id = json!("unseen"));
     Value::Object(fields).to_string().into_bytes()
 }

@@ -6,8 +6,15 @@ use std::path::Path;
 
 /// What `sluice verify` says, and its exit code.
 pub(crate) fn verify(config: &Path, more: &[&str]) -> (Option<i32>, Value) {
-    let output = program().arg("verify").arg(config).arg("--json").args(more).output().expect("the program can be started");
-    let said = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&output.stderr).into_owned()));
+    let output = program()
+        .arg("verify")
+        .arg(config)
+        .arg("--json")
+        .args(more)
+        .output()
+        .expect("the program can be started");
+    let said = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&output.stderr).into_owned()));
     (output.status.code(), said)
 }
 
@@ -30,7 +37,8 @@ pub(crate) fn follow(config: &Path, asked: &[&str], wanted: &str, advised: &[&st
 
 /// The flags of the last command that a text names.
 fn advice(text: &str) -> Vec<&str> {
-    let (_, command) = text.rsplit_once("`sluice verify").unwrap_or_else(|| panic!("it advises nothing: {text}"));
+    let (_, command) =
+        text.rsplit_once("`sluice verify").unwrap_or_else(|| panic!("it advises nothing: {text}"));
     let (flags, _) = command.split_once('`').expect("the end of a command");
     flags.split_whitespace().collect()
 }

@@ -30,13 +30,27 @@ impl Sender {
     /// Profiles, which have no time, come first, and each comes twice: where the topic is compacted
     /// the first of both may be gone before it is read.
     pub(crate) fn send_world(&mut self, stage: &Stage, folder: &Path, partitions: i32) {
-        let texts = ["customers", "customers", "transactions", "interactions"]
-            .map(|file| (file, std::fs::read_to_string(folder.join(format!("{file}.jsonl"))).expect("a file of the world")));
-        let mut lines: Vec<Line<'_>> = texts.iter().flat_map(|(file, text)| text.lines().map(|text| line(file, text))).collect();
+        let texts = ["customers", "customers", "transactions", "interactions"].map(|file| {
+            (
+                file,
+                std::fs::read_to_string(folder.join(format!("{file}.jsonl")))
+                    .expect("a file of the world"),
+            )
+        });
+        let mut lines: Vec<Line<'_>> = texts
+            .iter()
+            .flat_map(|(file, text)| text.lines().map(|text| line(file, text)))
+            .collect();
         lines.sort_by_key(|line| line.at);
         for Line { file, customer, at, text } in lines {
             let (topic, key) = (stage.topic(file), customer.to_string());
-            self.send(&topic, partition_of(customer, partitions), Some(key.as_bytes()), Some(text.as_bytes()), at);
+            self.send(
+                &topic,
+                partition_of(customer, partitions),
+                Some(key.as_bytes()),
+                Some(text.as_bytes()),
+                at,
+            );
         }
         self.flush();
     }
@@ -50,7 +64,13 @@ impl Sender {
     /// Sends a record of a customer, dated now.
     pub(crate) fn add(&mut self, stage: &Stage, file: &str, customer: i64, value: &str) {
         let (key, now) = (customer.to_string(), jiff::Timestamp::now().as_millisecond());
-        self.send(&stage.topic(file), partition_of(customer, PARTITIONS), Some(key.as_bytes()), Some(value.as_bytes()), now);
+        self.send(
+            &stage.topic(file),
+            partition_of(customer, PARTITIONS),
+            Some(key.as_bytes()),
+            Some(value.as_bytes()),
+            now,
+        );
     }
 }
 
@@ -61,6 +81,7 @@ fn partition_of(customer: i64, partitions: i32) -> i32 {
 
 fn line<'a>(file: &'static str, text: &'a str) -> Line<'a> {
     let Addressed { customer_id: customer, timestamp } = serde_json::from_str(text).expect("JSON");
-    let at = timestamp.map_or(0, |at| at.parse::<jiff::Timestamp>().expect("an instant").as_millisecond());
+    let at = timestamp
+        .map_or(0, |at| at.parse::<jiff::Timestamp>().expect("an instant").as_millisecond());
     Line { file, customer, at, text }
 }

@@ -27,16 +27,28 @@ impl Layout {
         [("SLUICE_BANDIT_ALPHA", alpha), ("SLUICE_BANDIT_RIDGE", ridge)]
     }
 
-    /// Starts a job's processes; what each logs is written to a file of this name and the process's number.
+    /// Starts a job's processes; what each logs is written to a file of this name and the process's
+    /// number.
     pub(crate) fn start(self, stage: &Stage, log: &str) -> Vec<Job> {
         let hostfile = stage.path(&format!("{log}-hosts"));
-        std::fs::write(&hostfile, ports::hostfile(self.processes)).expect("the hostfile can be written");
+        std::fs::write(&hostfile, ports::hostfile(self.processes))
+            .expect("the hostfile can be written");
         let start = |process: usize| {
             let file = File::create(log_of(stage, log, process)).expect("the log can be made");
             let mut command = program();
-            command.arg("run").arg(stage.config()).args(["--workers", &self.workers.to_string(), "--processes", &self.processes.to_string()]);
+            command.arg("run").arg(stage.config()).args([
+                "--workers",
+                &self.workers.to_string(),
+                "--processes",
+                &self.processes.to_string(),
+            ]);
             command.args(["--process", &process.to_string()]).arg("--hostfile").arg(&hostfile);
-            Job(command.envs(self.serving()).stdout(Stdio::null()).stderr(file).spawn().expect("the program can be started"))
+            Job(command
+                .envs(self.serving())
+                .stdout(Stdio::null())
+                .stderr(file)
+                .spawn()
+                .expect("the program can be started"))
         };
         (0..self.processes).map(start).collect()
     }

@@ -1,4 +1,5 @@
-//! A small population that gives a job all kinds of trouble: the same records for the same seed, whatever becomes of the job.
+//! A small population that gives a job all kinds of trouble: the same records for the same seed,
+//! whatever becomes of the job.
 
 use crate::hostile::rubbish::rubbish;
 use rand_pcg::Pcg64Mcg;
@@ -63,7 +64,14 @@ impl Population {
     /// A population that has done nothing.
     pub(crate) fn new(seed: u64) -> Population {
         let random = Pcg64Mcg::seed_from_u64(seed);
-        Population { random, now: FIRST, count: 0, sent: Vec::new(), decisions: Vec::new(), profiled: Vec::new() }
+        Population {
+            random,
+            now: FIRST,
+            count: 0,
+            sent: Vec::new(),
+            decisions: Vec::new(),
+            profiled: Vec::new(),
+        }
     }
 
     /// Purchases, contacts, profiles, delayed rewards and requests, in the order of their time.
@@ -123,7 +131,8 @@ impl Population {
             let name = if event.get("amount").is_some() { "amount" } else { "reward" };
             event[name] = json!(population.below(900) + 1);
             if population.below(3) == 0 {
-                event["timestamp"] = json!(population.now - population.below(5 * DAY as u64) as i64);
+                event["timestamp"] =
+                    json!(population.now - population.below(5 * DAY as u64) as i64);
             }
         })
     }
@@ -139,21 +148,39 @@ impl Population {
         let (customer, at) = (self.customer(), self.now);
         let value = match self.below(4) {
             0 if customer % 8 == 0 => Some(json!({ "customer_id": customer, "op": "erase" })),
-            0..2 => Some(json!({ "customer_id": customer, "op": "erase", "timestamp": at - self.below(4 * DAY as u64) as i64 })),
+            0..2 => Some(
+                json!({ "customer_id": customer, "op": "erase", "timestamp": at - self.below(4 * DAY as u64) as i64 }),
+            ),
             _ => None,
         };
-        vec![Record { file: "customers", customer, value: value.map(|value| value.to_string().into_bytes()), at, bad: false }]
+        vec![Record {
+            file: "customers",
+            customer,
+            value: value.map(|value| value.to_string().into_bytes()),
+            at,
+            bad: false,
+        }]
     }
 
     /// Records of all kinds for a transaction: what is changed, late and erased too.
     pub(crate) fn troubled(&mut self, records: usize) -> Vec<Record> {
         let few = 1 + records / 8;
-        [self.mixed(records), self.late(few), self.replacements(few), self.retractions(few), self.renewals(few), self.erasure()].concat()
+        [
+            self.mixed(records),
+            self.late(few),
+            self.replacements(few),
+            self.retractions(few),
+            self.renewals(few),
+            self.erasure(),
+        ]
+        .concat()
     }
 
-    /// As [`troubled`](Population::troubled), of records that nobody will ever see: what comes later does not follow from them.
+    /// As [`troubled`](Population::troubled), of records that nobody will ever see: what comes
+    /// later does not follow from them.
     pub(crate) fn unseen(&mut self, records: usize) -> Vec<Record> {
-        let (sent, decisions, profiled) = (self.sent.len(), self.decisions.len(), self.profiled.len());
+        let (sent, decisions, profiled) =
+            (self.sent.len(), self.decisions.len(), self.profiled.len());
         let unseen = self.troubled(records);
         self.sent.truncate(sent);
         self.decisions.truncate(decisions);
@@ -163,13 +190,20 @@ impl Population {
 
     /// Records that nobody should send.
     pub(crate) fn bad(&mut self, records: usize) -> Vec<Record> {
-        let file = ["transactions", "customers", "interactions", "rewards", "requests"][self.below(5) as usize];
+        let file = ["transactions", "customers", "interactions", "rewards", "requests"]
+            [self.below(5) as usize];
         let mut pieces = rubbish(file, &mut self.random, 8);
         pieces.retain(|piece| piece.len() <= LONGEST);
         (0..records)
             .map(|_| {
                 let piece = pieces[self.below(pieces.len() as u64) as usize].clone();
-                Record { file, customer: self.below(CUSTOMERS) as i64, value: Some(piece), at: self.now, bad: true }
+                Record {
+                    file,
+                    customer: self.below(CUSTOMERS) as i64,
+                    value: Some(piece),
+                    at: self.now,
+                    bad: true,
+                }
             })
             .collect()
     }
@@ -178,7 +212,11 @@ impl Population {
     /// and as many profiles: the last record of each partition is one that no compaction removes.
     pub(crate) fn closing(&mut self) -> Vec<Record> {
         self.now += 20 * DAY;
-        (CLOSING..CLOSING + 3).flat_map(|customer| [self.purchase_of(customer, self.now), self.profile_of(customer, self.now)]).collect()
+        (CLOSING..CLOSING + 3)
+            .flat_map(|customer| {
+                [self.purchase_of(customer, self.now), self.profile_of(customer, self.now)]
+            })
+            .collect()
     }
 
     fn purchase(&mut self, at: i64) -> Record {
@@ -196,7 +234,8 @@ impl Population {
         self.send("transactions", customer, event)
     }
 
-    /// Half of the contacts bring their reward with them; the others wait for it. Some follow a decision.
+    /// Half of the contacts bring their reward with them; the others wait for it. Some follow a
+    /// decision.
     fn contact(&mut self, at: i64) -> Record {
         let mut customer = self.customer();
         let mut event = json!({ "interaction_id": self.name("i"), "timestamp": at, "action": self.below(4), "propensity": 0.25 });
@@ -223,19 +262,27 @@ impl Population {
             "is_premium_member": self.below(2) == 0, "complaint_count": self.below(9),
         });
         self.profiled.push(customer);
-        Record { file: "customers", customer, value: Some(event.to_string().into_bytes()), at: self.now, bad: false }
+        Record {
+            file: "customers",
+            customer,
+            value: Some(event.to_string().into_bytes()),
+            at: self.now,
+            bad: false,
+        }
     }
 
     /// A reward of a contact that was sent, within its window or just past it.
     fn reward(&mut self) -> Record {
-        let contacts: Vec<usize> = (0..self.sent.len()).filter(|&index| self.sent[index].file == "interactions").collect();
+        let contacts: Vec<usize> =
+            (0..self.sent.len()).filter(|&index| self.sent[index].file == "interactions").collect();
         if contacts.is_empty() {
             return self.purchase(self.now);
         }
         let recent = &contacts[contacts.len().saturating_sub(RECENT)..];
         let index = self.below(recent.len() as u64) as usize;
         let contact = self.sent[recent[index]].clone();
-        let at = contact.value["timestamp"].as_i64().unwrap_or(self.now) + self.below(8 * DAY as u64) as i64;
+        let at = contact.value["timestamp"].as_i64().unwrap_or(self.now)
+            + self.below(8 * DAY as u64) as i64;
         let event = json!({
             "interaction_id": contact.value["interaction_id"], "reward_id": self.name("r"), "customer_id": contact.customer,
             "timestamp": at.min(self.now), "reward": self.below(400),
@@ -246,11 +293,19 @@ impl Population {
     fn request(&mut self, at: i64) -> Record {
         let (customer, id) = (self.customer(), self.name("d"));
         self.decisions.push((customer, id.clone()));
-        self.send("requests", customer, json!({ "decision_id": id, "customer_id": customer, "timestamp": at }))
+        self.send(
+            "requests",
+            customer,
+            json!({ "decision_id": id, "customer_id": customer, "timestamp": at }),
+        )
     }
 
     /// Events that were sent before, each with a change.
-    fn changed(&mut self, records: usize, mut change: impl FnMut(&mut Value, &mut Self)) -> Vec<Record> {
+    fn changed(
+        &mut self,
+        records: usize,
+        mut change: impl FnMut(&mut Value, &mut Self),
+    ) -> Vec<Record> {
         let mut changed = Vec::new();
         while changed.len() < records && !self.sent.is_empty() {
             let index = self.below(self.sent.len() as u64) as usize;
@@ -274,7 +329,13 @@ impl Population {
 
     fn send(&mut self, file: &'static str, customer: i64, value: Value) -> Record {
         self.sent.push(Sent { file, customer, value: value.clone() });
-        Record { file, customer, value: Some(value.to_string().into_bytes()), at: self.now, bad: false }
+        Record {
+            file,
+            customer,
+            value: Some(value.to_string().into_bytes()),
+            at: self.now,
+            bad: false,
+        }
     }
 
     /// The first customers have the most events.

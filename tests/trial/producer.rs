@@ -68,28 +68,32 @@ impl Producer {
     fn transact(&mut self, stage: &Stage, records: &[Record], commits: bool) -> Vec<Landed> {
         // What was sent before comes before.
         self.flush();
-        let client = self.transactional[0].get_or_insert_with(|| Client::new(&stage.brokers, Some(&stage.topic("brief"))));
+        let client = self.transactional[0]
+            .get_or_insert_with(|| Client::new(&stage.brokers, Some(&stage.topic("brief"))));
         client.begin();
         hand_over(client, stage, records);
         client.end(commits);
         client.landed()
     }
 
-    /// Sends records in a transaction that stays open until [`end_open`](Producer::end_open): until then nobody sees them, nor what lies behind them.
+    /// Sends records in a transaction that stays open until [`end_open`](Producer::end_open): until
+    /// then nobody sees them, nor what lies behind them.
     ///
     /// # Panics
     /// If another one is open.
     pub(crate) fn open(&mut self, stage: &Stage, records: &[Record], commits: bool) {
         assert!(self.open.is_none(), "another transaction is open");
         self.flush();
-        let client = self.transactional[1].get_or_insert_with(|| Client::new(&stage.brokers, Some(&stage.topic("open"))));
+        let client = self.transactional[1]
+            .get_or_insert_with(|| Client::new(&stage.brokers, Some(&stage.topic("open"))));
         client.begin();
         hand_over(client, stage, records);
         client.flush();
         self.open = Some(Open { commits, landed: client.landed() });
     }
 
-    /// Ends the transaction that is open, as was said when it began; gives whether it is committed, or `None` if there is none.
+    /// Ends the transaction that is open, as was said when it began; gives whether it is committed,
+    /// or `None` if there is none.
     pub(crate) fn end_open(&mut self) -> Option<bool> {
         let Open { commits, landed } = self.open.take()?;
         self.transactional[1].as_ref().expect("whoever has begun it").end(commits);
@@ -133,7 +137,12 @@ impl Producer {
     pub(crate) fn forget(&mut self, stage: &Stage, read: &BTreeMap<Place, i64>) {
         let customers = stage.topic("customers");
         let places = (0..PARTITIONS).map(|partition| (customers.clone(), partition));
-        self.forgetful = Some(places.map(|place| (read.get(&place).copied().unwrap_or(0), place)).map(|(from, place)| (place, from)).collect());
+        self.forgetful = Some(
+            places
+                .map(|place| (read.get(&place).copied().unwrap_or(0), place))
+                .map(|(from, place)| (place, from))
+                .collect(),
+        );
     }
 
     /// From where on partitions may lack records, once the topic of customers is compacted.
@@ -142,11 +151,15 @@ impl Producer {
     }
 
     /// The records of a partition that were sent plainly or are committed, by their offsets.
-    pub(crate) fn readable(&self, place: &Place) -> impl DoubleEndedIterator<Item = (i64, &Record)> {
+    pub(crate) fn readable(
+        &self,
+        place: &Place,
+    ) -> impl DoubleEndedIterator<Item = (i64, &Record)> {
         self.readable.get(place).into_iter().flatten().map(|(offset, record)| (*offset, record))
     }
 
-    /// Whether a job that goes on from here has read everything that can be read now. All that was sent must have been flushed.
+    /// Whether a job that goes on from here has read everything that can be read now. All that was
+    /// sent must have been flushed.
     ///
     /// # Panics
     /// If it has passed a record of an open transaction.
@@ -157,23 +170,38 @@ impl Producer {
         }
         for (place, first) in &held {
             let next = next.get(*place).copied().unwrap_or(0);
-            assert!(next <= *first, "the job has passed {place:?}, {first}, where a transaction is open, and stands at {next}");
+            assert!(
+                next <= *first,
+                "the job has passed {place:?}, {first}, where a transaction is open, and stands at \
+                 {next}"
+            );
         }
         self.readable.iter().all(|(place, records)| {
             let before = held.get(place).copied().unwrap_or(i64::MAX);
             // Compaction may have removed an order to erase before it was read, and nothing tells
             // of it but what comes behind it.
-            let forgets = self.forgetful.as_ref().is_some_and(|forgetful| forgetful.contains_key(place));
-            let last = records.range(..before).rev().find(|(_, record)| !forgets || record.value.is_some());
+            let forgets =
+                self.forgetful.as_ref().is_some_and(|forgetful| forgetful.contains_key(place));
+            let last = records
+                .range(..before)
+                .rev()
+                .find(|(_, record)| !forgets || record.value.is_some());
             last.is_none_or(|(last, _)| next.get(place).copied().unwrap_or(0) > *last)
         })
     }
 
-    /// Where each partition ends that is not empty, as the broker says: marks of transactions and aborted records have offsets too.
+    /// Where each partition ends that is not empty, as the broker says: marks of transactions and
+    /// aborted records have offsets too.
     pub(crate) fn ends(&self, stage: &Stage) -> BTreeMap<Place, i64> {
-        let places = FILES.iter().flat_map(|file| (0..PARTITIONS).map(|partition| (stage.topic(file), partition)));
+        let places = FILES
+            .iter()
+            .flat_map(|file| (0..PARTITIONS).map(|partition| (stage.topic(file), partition)));
         let end = |(topic, partition): &Place| self.plain.bounds(topic, *partition).1;
-        places.map(|place| (end(&place), place)).filter(|(end, _)| *end > 0).map(|(end, place)| (place, end)).collect()
+        places
+            .map(|place| (end(&place), place))
+            .filter(|(end, _)| *end > 0)
+            .map(|(end, place)| (place, end))
+            .collect()
     }
 }
 
@@ -182,6 +210,12 @@ fn hand_over(client: &Client, stage: &Stage, records: &[Record]) {
     for record in records {
         let (topic, key) = (stage.topic(record.file), record.key());
         let partition = (record.customer % i64::from(PARTITIONS)) as i32;
-        client.send((&topic, partition), Some(key.as_bytes()), record.value.as_deref(), record.at, record.clone());
+        client.send(
+            (&topic, partition),
+            Some(key.as_bytes()),
+            record.value.as_deref(),
+            record.at,
+            record.clone(),
+        );
     }
 }

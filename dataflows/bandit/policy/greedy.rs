@@ -5,7 +5,8 @@ use super::{Kind, Policy, Promise, the_greatest};
 /// Greedy.
 pub(super) static KIND: Kind = Kind {
     name: "greedy",
-    help: "the greatest expected reward; it learns of no arm but the one that it holds for the best",
+    help: "the greatest expected reward; it learns of no arm but the one that it holds for the \
+        best",
     source: "Sutton and Barto 2018, section 2.2",
     policy: |_| Box::new(Greedy),
 };

@@ -4,8 +4,8 @@
 //! of what stands and, where they are made of something else, thresholds are computed anew in the
 //! epoch after the snapshot, which has no records and takes the place of all that was emitted. What
 //! comes of it is what an arrival of the same records under the new settings gives, with the same
-//! watermark and, where these stay, with the thresholds as they were published. Settings on which none
-//! of that depends hold from then on, and what stands stays.
+//! watermark and, where these stay, with the thresholds as they were published. Settings on which
+//! none of that depends hold from then on, and what stands stays.
 //!
 //! Records are not read again: what was taken stays taken, and what was rejected stays rejected.
 //! Of a name that was not listed there is its bucket (`codes.rs`).
@@ -76,10 +76,19 @@ impl Former {
 /// decides later than before would be one that is not kept any more.
 pub fn changes_results(before: &Settings, after: &Settings) -> bool {
     let of_records = |settings: &Settings| {
-        let InputSettings { categories, devices, payments, dimension, own_features, .. } = &settings.input;
+        let InputSettings { categories, devices, payments, dimension, own_features, .. } =
+            &settings.input;
         let lists = [categories, devices, payments].map(Vec::clone);
-        let TimeSettings { attribution_window, no_response_reward, lateness: _, keep: _ } = settings.time;
-        (lists, *dimension, *own_features, settings.customer.clone(), attribution_window, no_response_reward)
+        let TimeSettings { attribution_window, no_response_reward, lateness: _, keep: _ } =
+            settings.time;
+        (
+            lists,
+            *dimension,
+            *own_features,
+            settings.customer.clone(),
+            attribution_window,
+            no_response_reward,
+        )
     };
     of_records(before) != of_records(after)
         || before.bandit.own_features != after.bandit.own_features
@@ -92,7 +101,9 @@ impl ChangeOfSettings {
         let Settings { input, customer, bandit, .. } = settings;
         let before = &former.settings.input;
         let mut unlisted = former.unlisted.clone();
-        let mut codes = |list, before: &[String], after: &[String]| Codes::new(before, after, unlisted.of_mut(list));
+        let mut codes = |list, before: &[String], after: &[String]| {
+            Codes::new(before, after, unlisted.of_mut(list))
+        };
         let codes = [
             codes(List::Categories, &before.categories, &input.categories),
             codes(List::Devices, &before.devices, &input.devices),
@@ -116,7 +127,13 @@ impl ChangeOfSettings {
             return common.clone();
         }
         let thresholds = if self.closes_anew { Vec::new() } else { common.thresholds.clone() };
-        Common { changed: common.epoch + 1, arms: Vec::new(), thresholds, unlisted: self.unlisted.clone(), ..common.clone() }
+        Common {
+            changed: common.epoch + 1,
+            arms: Vec::new(),
+            thresholds,
+            unlisted: self.unlisted.clone(),
+            ..common.clone()
+        }
     }
 
     /// Whether all that was emitted is made anew, for which all events must be kept.
@@ -134,7 +151,11 @@ impl ChangeOfSettings {
         for transaction in &mut history.transactions {
             let [category, device, payment] = transaction.codes();
             let [categories, devices, payments] = &self.codes;
-            *transaction = transaction.with_codes([categories.translate(category), devices.translate(device), payments.translate(payment)]);
+            *transaction = transaction.with_codes([
+                categories.translate(category),
+                devices.translate(device),
+                payments.translate(payment),
+            ]);
         }
         self.forget_features(history);
     }
@@ -144,13 +165,17 @@ impl ChangeOfSettings {
         let Some(extras) = &mut history.extras else { return };
         let mut bare = Vec::new();
         extras.attachments.retain_mut(|(interaction, attachment)| {
-            if attachment.features.take_if(|features| features.len() != self.dimension).is_none() || *attachment != Default::default() {
+            if attachment.features.take_if(|features| features.len() != self.dimension).is_none()
+                || *attachment != Default::default()
+            {
                 return true;
             }
             bare.push(*interaction);
             false
         });
-        for interaction in history.interactions.iter_mut().filter(|interaction| bare.contains(&interaction.id)) {
+        for interaction in
+            history.interactions.iter_mut().filter(|interaction| bare.contains(&interaction.id))
+        {
             interaction.contact.0 &= !Contact::ATTACHED;
         }
         history.extras.take_if(|extras| **extras == Extras::default());
@@ -207,7 +232,8 @@ impl Obstacles {
     }
 
     fn take_in(&mut self, change: &ChangeOfSettings, history: &History) {
-        self.folded += u64::from((change.anew || change.keeps_longer) && history.folded().is_some());
+        self.folded +=
+            u64::from((change.anew || change.keeps_longer) && history.folded().is_some());
         let [categories, devices, payments] = &change.codes;
         for [category, device, payment] in history.transactions.iter().map(Transaction::codes) {
             self.categories.take_in(categories, category);
@@ -217,7 +243,8 @@ impl Obstacles {
         if change.own_features {
             let attachments = history.extras.iter().flat_map(|extras| &extras.attachments);
             let features = attachments.filter_map(|(_, attachment)| attachment.features.as_ref());
-            self.features += features.filter(|features| features.len() != change.dimension).count() as u64;
+            self.features +=
+                features.filter(|features| features.len() != change.dimension).count() as u64;
         }
     }
 }

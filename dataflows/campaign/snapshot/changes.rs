@@ -1,9 +1,11 @@
 //! Which customers changed since the last snapshot, and the snapshot that is being taken.
 //!
-//! Time is divided into periods, one from each snapshot to the next. A customer carries the number of the period in which it last changed, and a list
-//! for each virtual shard has those that changed in the running one. When a snapshot begins, the lists are put aside and a new period begins. Then the
-//! shards are written one after the other, some customers a call; a customer that is about to change and is not yet written goes into its shard's
-//! image first. So the image shows every customer as of the epoch's end, whenever it is written.
+//! Time is divided into periods, one from each snapshot to the next. A customer carries the number
+//! of the period in which it last changed, and a list for each virtual shard has those that changed
+//! in the running one. When a snapshot begins, the lists are put aside and a new period begins.
+//! Then the shards are written one after the other, some customers a call; a customer that is about
+//! to change and is not yet written goes into its shard's image first. So the image shows every
+//! customer as of the epoch's end, whenever it is written.
 
 use super::image::{Image, Kept};
 use super::{Images, ShardImage};
@@ -13,7 +15,8 @@ use crate::customer::history::History;
 use crate::event::CustomerId;
 use crate::event::text::{VIRTUAL_SHARDS, virtual_shard};
 
-/// Customers that are written in one turn, before the stream goes on: of ten purchases and as many interactions each, some 300 KB. Tests have few.
+/// Customers that are written in one turn, before the stream goes on: of ten purchases and as many
+/// interactions each, some 300 KB. Tests have few.
 const IN_A_TURN: usize = if cfg!(test) { 2 } else { 512 };
 
 /// What changed, by virtual shard.
@@ -57,16 +60,22 @@ struct Taking {
 #[derive(Debug, Default)]
 struct Part {
     whole: bool,
-    /// Without `whole`: who changed in the period that ended; ascending once the part's turn has come.
+    /// Without `whole`: who changed in the period that ended; ascending once the part's turn has
+    /// come.
     changed: Vec<Slot>,
-    /// What is written of it: those who changed again before their turn, and those whose turn has come.
+    /// What is written of it: those who changed again before their turn, and those whose turn has
+    /// come.
     image: Image,
 }
 
 impl Changes {
     /// Nothing has changed.
     pub(in crate::campaign) fn new() -> Self {
-        Changes { period: 1, shards: std::iter::repeat_with(VirtualShard::default).take(VIRTUAL_SHARDS).collect(), taking: None }
+        Changes {
+            period: 1,
+            shards: std::iter::repeat_with(VirtualShard::default).take(VIRTUAL_SHARDS).collect(),
+            taking: None,
+        }
     }
 
     /// Notes a new customer.
@@ -84,25 +93,37 @@ impl Changes {
         }
     }
 
-    /// What is written of the customer's virtual shard must not be used any more: the next snapshot writes all of it.
+    /// What is written of the customer's virtual shard must not be used any more: the next snapshot
+    /// writes all of it.
     pub(in crate::campaign) fn disown(&mut self, customer: CustomerId) {
         self.shards[virtual_shard(customer) as usize].disowned = true;
     }
 
-    /// Begins a snapshot and a new period. One that is still being taken is given up, and what it should have held is in this one.
+    /// Begins a snapshot and a new period. One that is still being taken is given up, and what it
+    /// should have held is in this one.
     fn begin(&mut self, epoch: u64, save: Save) {
         let everything = save == Save::Everything || self.taking.is_some();
         let part = |shard: &mut VirtualShard| Part {
             // A chain of changes as long as the whole image doubles what a restart reads.
-            whole: std::mem::take(&mut shard.disowned) || everything || shard.whole_bytes == 0 || shard.change_bytes >= shard.whole_bytes,
+            whole: std::mem::take(&mut shard.disowned)
+                || everything
+                || shard.whole_bytes == 0
+                || shard.change_bytes >= shard.whole_bytes,
             changed: std::mem::take(&mut shard.changed),
             image: Image::default(),
         };
-        self.taking = Some(Taking { epoch, next: 0, done: 0, upto: 0, parts: self.shards.iter_mut().map(part).collect() });
+        self.taking = Some(Taking {
+            epoch,
+            next: 0,
+            done: 0,
+            upto: 0,
+            parts: self.shards.iter_mut().map(part).collect(),
+        });
         self.period += 1;
     }
 
-    /// Notes that the customer changes now, for the first time in the epoch. Says whether it must be written before.
+    /// Notes that the customer changes now, for the first time in the epoch. Says whether it must
+    /// be written before.
     fn note(&mut self, history: &mut History, slot: Slot) -> bool {
         let was = std::mem::replace(&mut history.changed, self.period);
         if was == self.period {
@@ -110,7 +131,9 @@ impl Changes {
         }
         let shard = virtual_shard(history.customer) as usize;
         self.shards[shard].changed.push(slot);
-        self.taking.as_ref().is_some_and(|taking| taking.lacks(shard, slot) && (taking.parts[shard].whole || was == self.period - 1))
+        self.taking.as_ref().is_some_and(|taking| {
+            taking.lacks(shard, slot) && (taking.parts[shard].whole || was == self.period - 1)
+        })
     }
 }
 
@@ -122,7 +145,8 @@ impl Taking {
 }
 
 impl Shard {
-    /// Begins to take a snapshot of the customers as they now are; [`Shard::go_on_with_snapshot`] does the work. Call it between two epochs.
+    /// Begins to take a snapshot of the customers as they now are; [`Shard::go_on_with_snapshot`]
+    /// does the work. Call it between two epochs.
     pub fn begin_snapshot(&mut self, epoch: u64, save: Save) {
         let Some(changes) = &mut self.changes else { return };
         changes.begin(epoch, save);
@@ -131,7 +155,8 @@ impl Shard {
         }
     }
 
-    /// Writes some more customers of the snapshot that is being taken, if there is room for them; says whether more is left. Call it between two epochs.
+    /// Writes some more customers of the snapshot that is being taken, if there is room for them;
+    /// says whether more is left. Call it between two epochs.
     pub fn go_on_with_snapshot(&mut self, images: &mut dyn Images) -> bool {
         let Some(shard) = self.next_part() else {
             if let Some(taking) = self.changes.as_mut().and_then(|changes| changes.taking.take()) {
@@ -153,7 +178,11 @@ impl Shard {
         let taking = changes.taking.as_mut()?;
         let has_something = |shard: &usize| {
             let part = &taking.parts[*shard];
-            if part.whole { !changes.shards[*shard].members.is_empty() } else { !part.changed.is_empty() }
+            if part.whole {
+                !changes.shards[*shard].members.is_empty()
+            } else {
+                !part.changed.is_empty()
+            }
         };
         taking.next = (taking.next..VIRTUAL_SHARDS).find(has_something).unwrap_or(VIRTUAL_SHARDS);
         Some(taking.next).filter(|&next| next < VIRTUAL_SHARDS)
@@ -165,7 +194,11 @@ impl Shard {
         let (period, from) = (changes.period, taking.done);
         let part = &mut taking.parts[shard];
         let whole = part.whole;
-        let members = std::mem::take(if whole { &mut changes.shards[shard].members } else { &mut part.changed });
+        let members = std::mem::take(if whole {
+            &mut changes.shards[shard].members
+        } else {
+            &mut part.changed
+        });
         let (mut members, mut image) = (members, std::mem::take(&mut part.image));
         if from == 0 && !whole {
             members.sort_unstable();
@@ -173,7 +206,8 @@ impl Shard {
         let end = members.len().min(from + IN_A_TURN);
         for &slot in &members[from..end] {
             let history = &self.histories[slot as usize];
-            // Whoever changed since is in the image, and is new if not; a customer without anything matters only where an earlier image has more.
+            // Whoever changed since is in the image, and is new if not; a customer without anything
+            // matters only where an earlier image has more.
             if history.changed != period && !(whole && history.is_void()) {
                 image.push(history, self.kept(slot));
             }
@@ -193,12 +227,14 @@ impl Shard {
         taking.parts[shard].changed = Vec::new();
         (taking.next, taking.done, taking.upto) = (shard + 1, 0, 0);
         let (epoch, customers) = (taking.epoch, image.customers());
-        let image = ShardImage { epoch, shard: shard as u16, whole, customers, bytes: image.into_bytes() };
+        let image =
+            ShardImage { epoch, shard: shard as u16, whole, customers, bytes: image.into_bytes() };
         changes.written(image.shard, whole, image.bytes.len() as u64);
         images.take(image);
     }
 
-    /// Notes that a customer is about to change; if the snapshot that is being taken does not have it yet, it is written now.
+    /// Notes that a customer is about to change; if the snapshot that is being taken does not have
+    /// it yet, it is written now.
     pub(in crate::campaign) fn note_change(&mut self, slot: Slot) {
         let Some(changes) = &mut self.changes else { return };
         if !changes.note(&mut self.histories[slot as usize], slot) {

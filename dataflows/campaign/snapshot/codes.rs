@@ -35,8 +35,15 @@ impl Codes {
     /// From one list to another. The names that were seen and are not listed become those that are
     /// not in the other list.
     pub(super) fn new(old: &[String], new: &[String], unlisted: &mut Names) -> Self {
-        let mut codes = Codes { to: Vec::new(), come: BTreeMap::new(), grows: false, is_open: new.len() <= Code::LONGEST };
-        for (index, name) in new.iter().enumerate().filter(|(_, name)| position(name, old).is_none()) {
+        let mut codes = Codes {
+            to: Vec::new(),
+            come: BTreeMap::new(),
+            grows: false,
+            is_open: new.len() <= Code::LONGEST,
+        };
+        for (index, name) in
+            new.iter().enumerate().filter(|(_, name)| position(name, old).is_none())
+        {
             codes.grows = true;
             codes.come(Code::listed(index), name_hash(name), unlisted);
         }
@@ -133,7 +140,8 @@ mod tests {
     fn alike() -> (String, String) {
         let mut seen: BTreeMap<u16, String> = BTreeMap::new();
         let names = (0..).map(|number: u32| format!("name {number}"));
-        let mut met = names.filter_map(|name| Some((seen.insert(of(&name).bucket()?, name.clone())?, name)));
+        let mut met =
+            names.filter_map(|name| Some((seen.insert(of(&name).bucket()?, name.clone())?, name)));
         met.next().expect("buckets are fewer than names")
     }
 
@@ -142,13 +150,34 @@ mod tests {
         let mut unlisted = noted(&["Games", "Books"]);
         let (old, new) = (list(&["Travel", "ΣΑΣ", "Food"]), list(&["food", "GAMES", "TRAVEL"]));
         let codes = Codes::new(&old, &new, &mut unlisted);
-        let before = [Code::listed(0), Code::listed(1), Code::listed(2), of("games"), of("books"), Code::NONE, Code::UNKNOWN, Code::listed(3)];
-        let after = [Code::listed(2), of("ΣΑΣ"), Code::listed(0), Code::listed(1), of("books"), Code::NONE, Code::UNKNOWN, Code::UNKNOWN];
+        let before = [
+            Code::listed(0),
+            Code::listed(1),
+            Code::listed(2),
+            of("games"),
+            of("books"),
+            Code::NONE,
+            Code::UNKNOWN,
+            Code::listed(3),
+        ];
+        let after = [
+            Code::listed(2),
+            of("ΣΑΣ"),
+            Code::listed(0),
+            Code::listed(1),
+            of("books"),
+            Code::NONE,
+            Code::UNKNOWN,
+            Code::UNKNOWN,
+        ];
         assert_eq!(before.map(|code| codes.translate(code)), after);
         assert_eq!(unlisted, noted(&["books", "σασ"]), "not the letter that ends a word");
         // And back.
         let back = Codes::new(&new, &old, &mut unlisted);
-        assert_eq!(after[..6].iter().map(|code| back.translate(*code)).collect::<Vec<_>>(), before[..6]);
+        assert_eq!(
+            after[..6].iter().map(|code| back.translate(*code)).collect::<Vec<_>>(),
+            before[..6]
+        );
         assert_eq!(unlisted, noted(&["Games", "Books"]));
     }
 
@@ -161,20 +190,36 @@ mod tests {
     #[test]
     fn what_cannot_be_told_apart_is_counted_where_a_name_comes_that_it_may_be() {
         let (one, other) = alike();
-        let all = [Code::listed(0), Code::UNKNOWN, Code::listed(1), of(&one), of("books"), Code::NONE];
-        let found = |seen: &[&str], new: &[&str]| hidden(&Codes::new(&list(&["Travel"]), &list(new), &mut noted(seen)), &all);
+        let all =
+            [Code::listed(0), Code::UNKNOWN, Code::listed(1), of(&one), of("books"), Code::NONE];
+        let found = |seen: &[&str], new: &[&str]| {
+            hidden(&Codes::new(&list(&["Travel"]), &list(new), &mut noted(seen)), &all)
+        };
         assert_eq!(found(&[&one, &other], &["Travel"]), Hidden::default());
         assert_eq!(found(&[&one, &other], &[]), Hidden::default());
-        assert_eq!(found(&[&one, &other, "Books"], &["Travel", "Books"]), Hidden { unknown: 2, several: 0 });
-        assert_eq!(found(&[&one], &["Travel", &other]), Hidden { unknown: 2, several: 0 }, "all of the bucket are of the other name");
+        assert_eq!(
+            found(&[&one, &other, "Books"], &["Travel", "Books"]),
+            Hidden { unknown: 2, several: 0 }
+        );
+        assert_eq!(
+            found(&[&one], &["Travel", &other]),
+            Hidden { unknown: 2, several: 0 },
+            "all of the bucket are of the other name"
+        );
         assert_eq!(found(&[&one, &other], &["Travel", &other]), Hidden { unknown: 2, several: 1 });
         // Of two that come, those that are there are of one.
         let codes = Codes::new(&[], &[one.clone(), other.clone()], &mut noted(&[&other]));
         assert_eq!(codes.translate(of(&one)), Code::listed(1));
         // What goes joins what is there.
         let mut unlisted = noted(&[&one]);
-        assert_eq!(Codes::new(&list(&[&other]), &[], &mut unlisted).translate(Code::listed(0)), of(&one));
-        assert_eq!(hidden(&Codes::new(&[], &list(&[&other]), &mut unlisted), &[of(&one)]).several, 1);
+        assert_eq!(
+            Codes::new(&list(&[&other]), &[], &mut unlisted).translate(Code::listed(0)),
+            of(&one)
+        );
+        assert_eq!(
+            hidden(&Codes::new(&[], &list(&[&other]), &mut unlisted), &[of(&one)]).several,
+            1
+        );
     }
 
     #[test]
@@ -188,6 +233,9 @@ mod tests {
         );
         assert!(unlisted.is_empty());
         let back = Codes::new(&long, &list(&["0"]), &mut unlisted);
-        assert_eq!([0, 64, 127].map(|index| back.translate(Code::listed(index))), [Code::listed(0), of("64"), Code::UNKNOWN]);
+        assert_eq!(
+            [0, 64, 127].map(|index| back.translate(Code::listed(index))),
+            [Code::listed(0), of("64"), Code::UNKNOWN]
+        );
     }
 }

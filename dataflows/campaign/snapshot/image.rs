@@ -1,4 +1,5 @@
-//! The bytes of customers: one block of plain rows for each kind of row, those of a customer in a row, customers in the order of the first block.
+//! The bytes of customers: one block of plain rows for each kind of row, those of a customer in a
+//! row, customers in the order of the first block.
 
 use super::SnapshotError;
 use crate::codec::rows::{CodecError, Row, decode_next, encode};
@@ -36,8 +37,8 @@ pub(super) struct CustomerRow {
 pub(super) struct Kept {
     /// The segment that the customer was last shown in, or [`Kept::NOT_SHOWN`].
     pub(super) shown: i32,
-    /// Purchases that count in the totals only from `late_day` on, because their own day had been applied before they came (fewer than none where
-    /// some were taken back).
+    /// Purchases that count in the totals only from `late_day` on, because their own day had been
+    /// applied before they came (fewer than none where some were taken back).
     pub(super) late_purchases: i32,
     /// Their amounts.
     pub(super) late_amount: i64,
@@ -64,7 +65,8 @@ struct ProfileRow {
     premium: u64,
 }
 
-/// What an interaction carried; its features and template are in the block of words, each padded to whole words.
+/// What an interaction carried; its features and template are in the block of words, each padded to
+/// whole words.
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 #[repr(C)]
 struct AttachmentRow {
@@ -103,8 +105,8 @@ struct FoldedRow {
     unmatched: [u64; 3],
 }
 
-/// A purchase of which nothing is known of names that are not listed: it lies as one of which it is,
-/// and has no upper parts.
+/// A purchase of which nothing is known of names that are not listed: it lies as one of which it
+/// is, and has no upper parts.
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 #[repr(transparent)]
 struct Nameless(Transaction);
@@ -198,7 +200,10 @@ impl Image {
         self.profiles.extend(history.profiles.iter().map(ProfileRow::of));
         self.rewards.extend_from_slice(&extras.rewards);
         self.decisions.extend_from_slice(&extras.decisions);
-        extras.attachments.iter().for_each(|(interaction, attachment)| self.push_attachment(*interaction, attachment));
+        extras
+            .attachments
+            .iter()
+            .for_each(|(interaction, attachment)| self.push_attachment(*interaction, attachment));
         if let Some(folded) = &extras.folded {
             self.folded.push(FoldedRow::of(folded));
             self.counts.extend(folded.counts.iter().map(|&count| Count(u64::from(count))));
@@ -206,7 +211,8 @@ impl Image {
     }
 
     fn push_attachment(&mut self, interaction: u64, attachment: &Attachment) {
-        let length = |length: Option<usize>| length.map_or(AttachmentRow::NONE, |length| length as u32);
+        let length =
+            |length: Option<usize>| length.map_or(AttachmentRow::NONE, |length| length as u32);
         self.attachments.push(AttachmentRow {
             interaction,
             decision: attachment.decision.unwrap_or(0),
@@ -251,7 +257,10 @@ impl Image {
         let bytes = &mut bytes;
         let customers = decode_next(bytes)?;
         let (transactions, is_nameless) = match decode_next(bytes) {
-            Err(CodecError::Layout { .. }) => (decode_next(bytes)?.into_iter().map(|Nameless(transaction)| transaction).collect(), true),
+            Err(CodecError::Layout { .. }) => (
+                decode_next(bytes)?.into_iter().map(|Nameless(transaction)| transaction).collect(),
+                true,
+            ),
             transactions => (transactions?, false),
         };
         Ok(Image {
@@ -269,14 +278,17 @@ impl Image {
         })
     }
 
-    /// Whether it is of before there were names of what is not listed: `other` is the code behind each
-    /// list.
+    /// Whether it is of before there were names of what is not listed: `other` is the code behind
+    /// each list.
     pub(super) fn is_nameless(&self) -> bool {
         self.is_nameless
     }
 
     /// Hands over every customer, with an otherwise empty history that holds what is settled.
-    pub(super) fn unpack(&self, mut take: impl FnMut(CustomerRow, History)) -> Result<(), &'static str> {
+    pub(super) fn unpack(
+        &self,
+        mut take: impl FnMut(CustomerRow, History),
+    ) -> Result<(), &'static str> {
         self.each(|rows| {
             take(*rows.customer, rows.history()?);
             Ok(())
@@ -284,11 +296,17 @@ impl Image {
     }
 
     /// Hands over the rows of every customer, where they lie.
-    pub(super) fn each(&self, mut take: impl FnMut(CustomerRows<'_>) -> Result<(), &'static str>) -> Result<(), &'static str> {
-        let (mut transactions, mut interactions) = (self.transactions.as_slice(), self.interactions.as_slice());
+    pub(super) fn each(
+        &self,
+        mut take: impl FnMut(CustomerRows<'_>) -> Result<(), &'static str>,
+    ) -> Result<(), &'static str> {
+        let (mut transactions, mut interactions) =
+            (self.transactions.as_slice(), self.interactions.as_slice());
         let (mut profiles, mut rewards) = (self.profiles.as_slice(), self.rewards.as_slice());
-        let (mut decisions, mut attachments) = (self.decisions.as_slice(), self.attachments.as_slice());
-        let (mut folded, mut counts, mut words) = (self.folded.as_slice(), self.counts.as_slice(), self.words.as_slice());
+        let (mut decisions, mut attachments) =
+            (self.decisions.as_slice(), self.attachments.as_slice());
+        let (mut folded, mut counts, mut words) =
+            (self.folded.as_slice(), self.counts.as_slice(), self.words.as_slice());
         for customer in &self.customers {
             let attachments = split(&mut attachments, customer.attachments as usize)?;
             take(CustomerRows {
@@ -300,21 +318,34 @@ impl Image {
                 decisions: split(&mut decisions, customer.decisions as usize)?,
                 attachments,
                 words: split(&mut words, attachments.iter().map(AttachmentRow::words).sum())?,
-                folded: match (split(&mut folded, customer.folded as usize)?, split(&mut counts, customer.counts as usize)?) {
+                folded: match (
+                    split(&mut folded, customer.folded as usize)?,
+                    split(&mut counts, customer.counts as usize)?,
+                ) {
                     ([], []) => None,
                     ([folded], counts) => Some((folded, counts)),
                     _ => return Err("a customer has folded events more than once"),
                 },
             })?;
         }
-        let events = transactions.len() + interactions.len() + profiles.len() + rewards.len() + decisions.len() + attachments.len();
-        if events + folded.len() + counts.len() + words.len() > 0 { Err("it has rows that belong to no customer") } else { Ok(()) }
+        let events = transactions.len()
+            + interactions.len()
+            + profiles.len()
+            + rewards.len()
+            + decisions.len()
+            + attachments.len();
+        if events + folded.len() + counts.len() + words.len() > 0 {
+            Err("it has rows that belong to no customer")
+        } else {
+            Ok(())
+        }
     }
 }
 
 /// The next so many rows.
 fn split<'a, T>(rows: &mut &'a [T], number: usize) -> Result<&'a [T], &'static str> {
-    let (taken, rest) = rows.split_at_checked(number).ok_or("a customer has more rows than there are")?;
+    let (taken, rest) =
+        rows.split_at_checked(number).ok_or("a customer has more rows than there are")?;
     *rows = rest;
     Ok(taken)
 }
@@ -341,7 +372,11 @@ impl CustomerRows<'_> {
     /// Whether purchases are in order, purchases and interactions at instants that there are, and
     /// what interactions carried can be read.
     pub(super) fn check(&self) -> Result<(), &'static str> {
-        let instants = self.transactions.iter().map(|t| t.timestamp()).chain(self.interactions.iter().map(|i| i.timestamp));
+        let instants = self
+            .transactions
+            .iter()
+            .map(|t| t.timestamp())
+            .chain(self.interactions.iter().map(|i| i.timestamp));
         if !instants.into_iter().all(|at| (0..TIMESTAMP_END).contains(&at)) {
             return Err("it has events at no instant that there is");
         }
@@ -360,7 +395,11 @@ impl CustomerRows<'_> {
         let extras = Extras {
             rewards: self.rewards.to_vec(),
             decisions: self.decisions.to_vec(),
-            attachments: self.attachments.iter().map(|attachment| attachment.unpack(&mut words)).collect::<Result<_, _>>()?,
+            attachments: self
+                .attachments
+                .iter()
+                .map(|attachment| attachment.unpack(&mut words))
+                .collect::<Result<_, _>>()?,
             erased: Some(self.customer.erased).filter(|&erased| erased > Millis::MIN),
             unmatched: Unmatched::default(),
             recount: false,
@@ -373,19 +412,45 @@ impl CustomerRows<'_> {
 
 impl ProfileRow {
     fn of(profile: &Profile) -> Self {
-        let Profile { from, signup, email_open_rate, complaint_count, avg_discount, premium } = *profile;
-        ProfileRow { from, signup, email_open_rate, complaint_count, avg_discount, premium: u64::from(premium) }
+        let Profile { from, signup, email_open_rate, complaint_count, avg_discount, premium } =
+            *profile;
+        ProfileRow {
+            from,
+            signup,
+            email_open_rate,
+            complaint_count,
+            avg_discount,
+            premium: u64::from(premium),
+        }
     }
 
     fn profile(&self) -> Profile {
-        let ProfileRow { from, signup, email_open_rate, complaint_count, avg_discount, premium } = *self;
-        Profile { from, signup, email_open_rate, complaint_count, avg_discount, premium: premium != 0 }
+        let ProfileRow { from, signup, email_open_rate, complaint_count, avg_discount, premium } =
+            *self;
+        Profile {
+            from,
+            signup,
+            email_open_rate,
+            complaint_count,
+            avg_discount,
+            premium: premium != 0,
+        }
     }
 }
 
 impl FoldedRow {
     fn of(folded: &Folded) -> Self {
-        let Folded { summary, counts: _, contributions, rewards, unmatched, first_contact, last_contact, first_reward, profiled } = *folded;
+        let Folded {
+            summary,
+            counts: _,
+            contributions,
+            rewards,
+            unmatched,
+            first_contact,
+            last_contact,
+            first_reward,
+            profiled,
+        } = *folded;
         let Unmatched { no_interaction, before, after } = unmatched;
         let Summary { purchases, first, last, amount, squares, least, greatest } = summary;
         let squares = [squares as u64, (squares >> 64) as u64];
@@ -409,21 +474,55 @@ impl FoldedRow {
     }
 
     fn unpack(&self, counts: &[Count]) -> Folded {
-        let FoldedRow { first, last, amount, least, greatest, contributions, rewards, first_contact, last_contact, first_reward, profiled, .. } =
-            *self;
+        let FoldedRow {
+            first,
+            last,
+            amount,
+            least,
+            greatest,
+            contributions,
+            rewards,
+            first_contact,
+            last_contact,
+            first_reward,
+            profiled,
+            ..
+        } = *self;
         let [no_interaction, before, after] = self.unmatched.map(|number| number as u32);
         let unmatched = Unmatched { no_interaction, before, after };
         let squares = u128::from(self.squares[0]) | u128::from(self.squares[1]) << 64;
-        let summary = Summary { purchases: self.purchases as u32, first, last, amount, squares, least, greatest };
+        let summary = Summary {
+            purchases: self.purchases as u32,
+            first,
+            last,
+            amount,
+            squares,
+            least,
+            greatest,
+        };
         let counts = counts.iter().map(|count| count.0 as u32).collect();
-        Folded { summary, counts, contributions, rewards, unmatched, first_contact, last_contact, first_reward, profiled }
+        Folded {
+            summary,
+            counts,
+            contributions,
+            rewards,
+            unmatched,
+            first_contact,
+            last_contact,
+            first_reward,
+            profiled,
+        }
     }
 }
 
 impl AttachmentRow {
     /// How many words it has.
     fn words(&self) -> usize {
-        [self.features(), self.template()].into_iter().flatten().map(|bytes| bytes.div_ceil(8)).sum()
+        [self.features(), self.template()]
+            .into_iter()
+            .flatten()
+            .map(|bytes| bytes.div_ceil(8))
+            .sum()
     }
 
     /// Bytes of its features.
@@ -437,7 +536,10 @@ impl AttachmentRow {
     }
 
     /// The bytes of its features and the id of its template.
-    fn take<'a>(&self, words: &mut &'a [Word]) -> Result<(Option<&'a [u8]>, Option<&'a str>), &'static str> {
+    fn take<'a>(
+        &self,
+        words: &mut &'a [Word],
+    ) -> Result<(Option<&'a [u8]>, Option<&'a str>), &'static str> {
         let features = self.features().map(|length| take_bytes(words, length)).transpose()?;
         let template = self.template().map(|length| take_bytes(words, length)).transpose()?;
         let template = template.map(std::str::from_utf8).transpose();
@@ -446,9 +548,14 @@ impl AttachmentRow {
 
     fn unpack(&self, words: &mut &[Word]) -> Result<(u64, Attachment), &'static str> {
         let (features, template) = self.take(words)?;
-        let features = features.map(|bytes| bytes.chunks_exact(2).map(|pair| i16::from_ne_bytes([pair[0], pair[1]])).collect());
+        let features = features.map(|bytes| {
+            bytes.chunks_exact(2).map(|pair| i16::from_ne_bytes([pair[0], pair[1]])).collect()
+        });
         let decision = (self.decided != 0).then_some(self.decision);
-        Ok((self.interaction, Attachment { features, template: template.map(str::to_string), decision }))
+        Ok((
+            self.interaction,
+            Attachment { features, template: template.map(str::to_string), decision },
+        ))
     }
 }
 
@@ -465,7 +572,8 @@ pub(in crate::campaign) fn without_names(bytes: &[u8], lists: [usize; 3]) -> Vec
     let mut image = Image::from_bytes(bytes).expect("the bytes are whole");
     for transaction in &mut image.transactions {
         let codes = transaction.codes().into_iter().zip(lists);
-        let codes: Vec<Code> = codes.map(|(code, listed)| Code::listed(code.index().min(listed))).collect();
+        let codes: Vec<Code> =
+            codes.map(|(code, listed)| Code::listed(code.index().min(listed))).collect();
         *transaction = transaction.with_codes(codes.try_into().expect("three of three"));
     }
     let nameless: Vec<Nameless> = image.transactions.iter().copied().map(Nameless).collect();
@@ -484,9 +592,16 @@ mod tests {
 
     fn customer(number: i64) -> History {
         let mut history = History::new(number);
-        history.transactions = (0..number as u64).map(|i| Transaction::new(i, i as i64 * 1000, Purchase::new(i, 1, 2, 3, true))).collect();
+        history.transactions = (0..number as u64)
+            .map(|i| Transaction::new(i, i as i64 * 1000, Purchase::new(i, 1, 2, 3, true)))
+            .collect();
         history.interactions = (0..number as u64 / 2)
-            .map(|id| Interaction { id, timestamp: 5, contact: Contact::new(2, Some(-7), id % 2 == 0), propensity: 0.25 })
+            .map(|id| Interaction {
+                id,
+                timestamp: 5,
+                contact: Contact::new(2, Some(-7), id % 2 == 0),
+                propensity: 0.25,
+            })
             .collect();
         if number % 3 == 0 {
             history.profiles.push(Profile {
@@ -502,15 +617,41 @@ mod tests {
             let extras = history.extras_mut();
             extras.erased = Some(Millis::MAX);
             extras.rewards.push(Reward { id: 1, interaction: 2, timestamp: 3, value: -4 });
-            extras.decisions.push(Decided { key: 1, timestamp: 9, propensity: 1.0, model_version: 8 });
+            extras.decisions.push(Decided {
+                key: 1,
+                timestamp: 9,
+                propensity: 1.0,
+                model_version: 8,
+            });
             let features = Some((0..number as i16).collect());
-            extras.attachments.push((0, Attachment { features, template: Some("sale é".repeat(number as usize)), decision: Some(0) }));
-            extras.attachments.push((2, Attachment { features: Some(Vec::new()), template: Some(String::new()), decision: None }));
+            extras.attachments.push((
+                0,
+                Attachment {
+                    features,
+                    template: Some("sale é".repeat(number as usize)),
+                    decision: Some(0),
+                },
+            ));
+            extras.attachments.push((
+                2,
+                Attachment {
+                    features: Some(Vec::new()),
+                    template: Some(String::new()),
+                    decision: None,
+                },
+            ));
             extras.attachments.push((4, Attachment::default()));
         }
         if number % 5 == 0 {
-            let summary =
-                Summary { purchases: 3, first: -number, last: 8, amount: 9, squares: u128::MAX - number as u128, least: 1, greatest: u64::MAX };
+            let summary = Summary {
+                purchases: 3,
+                first: -number,
+                last: 8,
+                amount: 9,
+                squares: u128::MAX - number as u128,
+                least: 1,
+                greatest: u64::MAX,
+            };
             history.extras_mut().folded = Some(Box::new(Folded {
                 summary,
                 counts: (0..number as u32).collect(),
@@ -527,7 +668,13 @@ mod tests {
     }
 
     fn kept(number: i64) -> Kept {
-        Kept { shown: number as i32 - 1, late_purchases: -1, late_amount: -number, late_day: 3, folded_to: number - 5 }
+        Kept {
+            shown: number as i32 - 1,
+            late_purchases: -1,
+            late_amount: -number,
+            late_day: 3,
+            folded_to: number - 5,
+        }
     }
 
     fn image() -> Image {
@@ -543,8 +690,14 @@ mod tests {
         let unpacked = image.unpack(|row, history| {
             let expected = customer(number);
             assert_eq!((row.customer, row.kept), (number, kept(number)));
-            assert_eq!((&history.transactions, &history.interactions), (&expected.transactions, &expected.interactions));
-            assert_eq!((&history.profiles, &history.extras), (&expected.profiles, &expected.extras));
+            assert_eq!(
+                (&history.transactions, &history.interactions),
+                (&expected.transactions, &expected.interactions)
+            );
+            assert_eq!(
+                (&history.profiles, &history.extras),
+                (&expected.profiles, &expected.extras)
+            );
             number += 1;
         });
         assert_eq!((unpacked, number), (Ok(()), 20));
@@ -563,7 +716,16 @@ mod tests {
         assert!(unpack(|image| image.words.truncate(2)).is_err());
         assert!(unpack(|image| image.folded.truncate(1)).is_err());
         assert!(unpack(|image| image.counts.truncate(1)).is_err());
-        assert!(unpack(|image| image.customers.iter_mut().for_each(|row| row.folded *= 2)).is_err());
-        assert!(unpack(|image| image.attachments.iter_mut().for_each(|row| row.template = row.template.saturating_sub(1))).is_err(), "half a letter");
+        assert!(
+            unpack(|image| image.customers.iter_mut().for_each(|row| row.folded *= 2)).is_err()
+        );
+        assert!(
+            unpack(|image| image
+                .attachments
+                .iter_mut()
+                .for_each(|row| row.template = row.template.saturating_sub(1)))
+            .is_err(),
+            "half a letter"
+        );
     }
 }

@@ -1,11 +1,14 @@
 //! Snapshots: all state of the dataflow at the end of an epoch, as bytes, and back.
 //!
-//! A snapshot has two parts. What belongs to customers is written per virtual shard (`image.rs`), so that any number of workers can take it up again:
-//! histories, and the little about them that is not a pure function of history, thresholds and watermark. What belongs to all ([`Common`]) is put
-//! together by whoever gathers the outputs. Running rows, contexts, filters of known ids and queues are computed again on loading ([`restore`]).
+//! A snapshot has two parts. What belongs to customers is written per virtual shard (`image.rs`),
+//! so that any number of workers can take it up again: histories, and the little about them that is
+//! not a pure function of history, thresholds and watermark. What belongs to all ([`Common`]) is
+//! put together by whoever gathers the outputs. Running rows, contexts, filters of known ids and
+//! queues are computed again on loading ([`restore`]).
 //!
-//! A snapshot is taken while the stream goes on ([`changes`]): an epoch says that it is to be taken, and from then on a customer is written either
-//! in its turn, some customers at a time, or just before it changes. Nothing waits, and memory holds one shard and what changed meanwhile.
+//! A snapshot is taken while the stream goes on ([`changes`]): an epoch says that it is to be
+//! taken, and from then on a customer is written either in its turn, some customers at a time, or
+//! just before it changes. Nothing waits, and memory holds one shard and what changed meanwhile.
 
 pub mod change;
 pub mod changes;
@@ -57,10 +60,11 @@ pub struct Common {
     pub watermark: Option<Millis>,
     /// The greatest valid event time of each partition.
     pub highs: Vec<(Topic, u32, Millis)>,
-    /// The published thresholds, by day. Which days are closed follows from the watermark; one that is closed and not here has none.
+    /// The published thresholds, by day. Which days are closed follows from the watermark; one that
+    /// is closed and not here has none.
     pub thresholds: Vec<(Day, u64)>,
-    /// For each arm, in ascending order of epochs: the epoch that it was learned to the end of, and its sums. The last ones are the newest; earlier
-    /// ones still decide.
+    /// For each arm, in ascending order of epochs: the epoch that it was learned to the end of, and
+    /// its sums. The last ones are the newest; earlier ones still decide.
     pub arms: Vec<Version>,
     /// Contacts and rewards by day and arm.
     pub arm_days: Vec<ArmDay>,
@@ -68,11 +72,12 @@ pub struct Common {
     pub segments: Vec<Segment>,
     /// What was counted since the first epoch.
     pub counts: Counts,
-    /// The epoch of the last change of settings: its models decide from the next epoch on. 0: there was none.
+    /// The epoch of the last change of settings: its models decide from the next epoch on. 0: there
+    /// was none.
     #[serde(default)]
     pub changed: u64,
-    /// Names of purchases that are not in their lists. Those of before there were such are not here,
-    /// and purchases do not have them.
+    /// Names of purchases that are not in their lists. Those of before there were such are not
+    /// here, and purchases do not have them.
     #[serde(default)]
     pub unlisted: Unlisted,
 }
@@ -122,7 +127,8 @@ impl Common {
     }
 }
 
-/// Follows the outputs of the dataflow, epoch by epoch, so that the common part is at hand when a snapshot is taken.
+/// Follows the outputs of the dataflow, epoch by epoch, so that the common part is at hand when a
+/// snapshot is taken.
 #[derive(Clone, Debug, Default)]
 pub struct Follower {
     model_lag: u64,
@@ -135,7 +141,11 @@ pub struct Follower {
 impl Follower {
     /// Starts from nothing, for models that decide so many epochs later.
     pub fn new(model_lag: u64) -> Self {
-        Follower { model_lag, common: Common { counts: Counts::none(), ..Common::default() }, ..Follower::default() }
+        Follower {
+            model_lag,
+            common: Common { counts: Counts::none(), ..Common::default() },
+            ..Follower::default()
+        }
     }
 
     /// Starts from a snapshot.
@@ -189,7 +199,8 @@ impl Follower {
         self.segments.values().map(|segment| segment.customers.max(0) as u64).sum()
     }
 
-    /// Ends an epoch, with the thresholds that closed in it and what was counted: of each arm the versions stay that still decide, or will.
+    /// Ends an epoch, with the thresholds that closed in it and what was counted: of each arm the
+    /// versions stay that still decide, or will.
     pub fn end(&mut self, epoch: u64, thresholds: &[(Day, u64)], counts: &Counts, closed: &Closed) {
         self.common.epoch = epoch;
         self.common.thresholds.extend_from_slice(thresholds);
@@ -208,7 +219,10 @@ impl Follower {
     /// The common part as it stands.
     pub fn common(&self) -> Common {
         let version = |(&arm, versions): (&u32, &Vec<(u64, Totals)>)| {
-            versions.iter().map(move |(epoch, totals)| Version { epoch: *epoch, arm, totals: totals.clone() }).collect::<Vec<_>>()
+            versions
+                .iter()
+                .map(move |(epoch, totals)| Version { epoch: *epoch, arm, totals: totals.clone() })
+                .collect::<Vec<_>>()
         };
         Common {
             arms: self.arms.iter().flat_map(version).collect(),

@@ -1,4 +1,5 @@
-//! Taking up a snapshot: customers from their images, and everything about them that is a function of history, thresholds and watermark.
+//! Taking up a snapshot: customers from their images, and everything about them that is a function
+//! of history, thresholds and watermark.
 
 use super::change::ChangeOfSettings;
 use super::image::{Image, Kept};
@@ -22,7 +23,8 @@ pub struct Loading {
 }
 
 impl Loading {
-    /// Begins to load the customers of worker `worker` of `peers` as of the snapshot whose common part this is.
+    /// Begins to load the customers of worker `worker` of `peers` as of the snapshot whose common
+    /// part this is.
     pub fn new(campaign: &Campaign, worker: usize, peers: usize, common: &Common) -> Self {
         let mut shard = campaign.shard(worker, peers);
         let closed = common.watermark.map(closed_by);
@@ -36,8 +38,15 @@ impl Loading {
         Loading { shard, kept: Vec::new(), change: None }
     }
 
-    /// The same, where `common` begins this change of settings: everything is computed and emitted anew in the next epoch.
-    pub fn changing(campaign: &Campaign, worker: usize, peers: usize, common: &Common, change: ChangeOfSettings) -> Self {
+    /// The same, where `common` begins this change of settings: everything is computed and emitted
+    /// anew in the next epoch.
+    pub fn changing(
+        campaign: &Campaign,
+        worker: usize,
+        peers: usize,
+        common: &Common,
+        change: ChangeOfSettings,
+    ) -> Self {
         let mut loading = Loading::new(campaign, worker, peers, common);
         loading.shard.anew = change.anew;
         if change.closes_anew && campaign.thresholds.is_none() {
@@ -47,7 +56,8 @@ impl Loading {
         Loading { change: Some(change), ..loading }
     }
 
-    /// Loads an image of a virtual shard: the whole one, or changes after it, in the order in which they were taken. Says how many customers it has.
+    /// Loads an image of a virtual shard: the whole one, or changes after it, in the order in which
+    /// they were taken. Says how many customers it has.
     ///
     /// # Errors
     /// Bytes that are no image of this virtual shard. What was loaded so far is then of no use.
@@ -58,7 +68,9 @@ impl Loading {
         let stride = self.shard.features.layout().stride();
         let change = &self.change;
         let input = &self.shard.settings.input;
-        let lists = image.is_nameless().then(|| [&input.categories, &input.devices, &input.payments].map(Vec::len));
+        let lists = image
+            .is_nameless()
+            .then(|| [&input.categories, &input.devices, &input.payments].map(Vec::len));
         let unpacked = image.unpack(|row, mut history| {
             match (change, lists) {
                 (Some(change), _) => change.translate(&mut history),
@@ -98,7 +110,10 @@ impl Loading {
             shard.apply_to_ledger(slot as Slot, &kept);
             shard.folding.note(slot as Slot, kept.folded_to);
             let folded = shard.histories[slot].folded().map_or(0, |folded| folded.summary.amount);
-            let amount = shard.histories[slot].transactions.iter().fold(folded, |sum, transaction| sum.saturating_add(transaction.amount()));
+            let amount = shard.histories[slot]
+                .transactions
+                .iter()
+                .fold(folded, |sum, transaction| sum.saturating_add(transaction.amount()));
             shard.shown[slot] = u8::try_from(kept.shown).ok().map(|flags| Shown { flags, amount });
             match shard.anew {
                 true => shard.histories[slot].tell_anew(),

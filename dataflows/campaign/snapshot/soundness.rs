@@ -45,15 +45,25 @@ impl Bounds {
     /// Those of these settings; `Err` where there are no such features.
     pub fn of(settings: &Settings) -> Result<Self, SnapshotError> {
         let features = Features::new(&settings.input, &settings.customer);
-        let features = features.map_err(|faults| SnapshotError::Common(format!("it is of settings that are none: {}", faults.join("; "))))?;
-        Ok(Bounds { arms: settings.input.arms.len(), context: features.context().names().to_vec(), counts: features.layout().stride() })
+        let features = features.map_err(|faults| {
+            SnapshotError::Common(format!("it is of settings that are none: {}", faults.join("; ")))
+        })?;
+        Ok(Bounds {
+            arms: settings.input.arms.len(),
+            context: features.context().names().to_vec(),
+            counts: features.layout().stride(),
+        })
     }
 
     /// Looks through the common part.
     ///
     /// # Errors
     /// It cannot be read, or is not of the snapshot that is announced.
-    pub fn look_at_common(&self, announced: &Announced, bytes: &[u8]) -> Result<Common, SnapshotError> {
+    pub fn look_at_common(
+        &self,
+        announced: &Announced,
+        bytes: &[u8],
+    ) -> Result<Common, SnapshotError> {
         let common = Common::from_bytes(bytes)?;
         match self.fault_of_common(announced, &common) {
             Some(fault) => Err(SnapshotError::Common(fault)),
@@ -64,29 +74,48 @@ impl Bounds {
     fn fault_of_common(&self, announced: &Announced, common: &Common) -> Option<String> {
         if (common.epoch, common.watermark) != (announced.epoch, announced.watermark) {
             let (epoch, watermark) = (common.epoch, common.watermark);
-            return Some(format!("it is of epoch {epoch} with the watermark {watermark:?}, and should be of {announced:?}"));
+            return Some(format!(
+                "it is of epoch {epoch} with the watermark {watermark:?}, and should be of \
+                 {announced:?}"
+            ));
         }
-        let customers = common.segments.iter().map(|segment| segment.customers.max(0) as u64).sum::<u64>();
+        let customers =
+            common.segments.iter().map(|segment| segment.customers.max(0) as u64).sum::<u64>();
         if customers != announced.customers {
-            return Some(format!("it has {customers} customers in its segments, and should have {}", announced.customers));
+            return Some(format!(
+                "it has {customers} customers in its segments, and should have {}",
+                announced.customers
+            ));
         }
-        let mut arms = common.arms.iter().map(|version| version.arm as usize).chain(common.arm_days.iter().map(|row| usize::from(row.arm)));
+        let mut arms = common
+            .arms
+            .iter()
+            .map(|version| version.arm as usize)
+            .chain(common.arm_days.iter().map(|row| usize::from(row.arm)));
         if let Some(arm) = arms.find(|arm| *arm >= self.arms) {
             return Some(format!("it has an arm {arm}, and there are {}", self.arms));
         }
         let dimension = self.context.len();
-        let fits = |totals: &Totals| (totals.b.len(), totals.a.len()) == (dimension, triangle_length(dimension));
+        let fits = |totals: &Totals| {
+            (totals.b.len(), totals.a.len()) == (dimension, triangle_length(dimension))
+        };
         if !common.arms.iter().all(|version| fits(&version.totals)) {
             return Some(format!("its sums are not of contexts with {dimension} terms"));
         }
-        if !common.arms.windows(2).all(|two| (two[0].arm, two[0].epoch) < (two[1].arm, two[1].epoch)) {
+        if !common
+            .arms
+            .windows(2)
+            .all(|two| (two[0].arm, two[0].epoch) < (two[1].arm, two[1].epoch))
+        {
             return Some("its arms are not in order".to_string());
         }
-        (self.digest(common) != announced.digest).then(|| "its sums do not have the digest that they should have".to_string())
+        (self.digest(common) != announced.digest)
+            .then(|| "its sums do not have the digest that they should have".to_string())
     }
 
     fn digest(&self, common: &Common) -> [u8; 32] {
-        let newest: BTreeMap<u32, &Totals> = common.arms.iter().map(|version| (version.arm, &version.totals)).collect();
+        let newest: BTreeMap<u32, &Totals> =
+            common.arms.iter().map(|version| (version.arm, &version.totals)).collect();
         digest_of_all(&self.context, self.arms, |arm| newest.get(&arm).copied())
     }
 
@@ -98,7 +127,11 @@ impl Bounds {
         if rows.folded_counts().is_some_and(|counts| counts != self.counts) {
             return Err("its folded purchases were counted by other lists");
         }
-        if rows.interactions.iter().any(|interaction| usize::from(interaction.contact.arm()) >= self.arms) {
+        if rows
+            .interactions
+            .iter()
+            .any(|interaction| usize::from(interaction.contact.arm()) >= self.arms)
+        {
             return Err("it has interactions of an arm that there is not");
         }
         rows.check()
@@ -157,16 +190,26 @@ impl<'a> ShardLook<'a> {
 ///
 /// # Errors
 /// There are others.
-pub fn compare(common: &Common, shards: impl IntoIterator<Item = Segments>) -> Result<(), SnapshotError> {
+pub fn compare(
+    common: &Common,
+    shards: impl IntoIterator<Item = Segments>,
+) -> Result<(), SnapshotError> {
     let mut found = Segments::new();
-    shards.into_iter().flatten().for_each(|(flags, customers)| *found.entry(flags).or_default() += customers);
+    shards
+        .into_iter()
+        .flatten()
+        .for_each(|(flags, customers)| *found.entry(flags).or_default() += customers);
     let expected = common.segments.iter().filter(|segment| segment.customers != 0);
-    let expected: Segments = expected.map(|segment| (segment.flags, segment.customers.max(0) as u64)).collect();
+    let expected: Segments =
+        expected.map(|segment| (segment.flags, segment.customers.max(0) as u64)).collect();
     match found == expected {
         true => Ok(()),
         false => {
-            let [found, expected] = [found, expected].map(|segments| segments.values().sum::<u64>());
-            Err(SnapshotError::Common(format!("the virtual shards have {found} customers in its segments, and it has {expected}")))
+            let [found, expected] =
+                [found, expected].map(|segments| segments.values().sum::<u64>());
+            Err(SnapshotError::Common(format!(
+                "the virtual shards have {found} customers in its segments, and it has {expected}"
+            )))
         }
     }
 }

@@ -1,9 +1,12 @@
-//! Streams that fold what is older than is kept, against a naive oracle that keeps everything for ever.
+//! Streams that fold what is older than is kept, against a naive oracle that keeps everything for
+//! ever.
 //!
-//! The oracle takes the records epoch by epoch and holds each customer's events in plain lists, in which a folded one is only marked. After each epoch it
-//! computes the context of every interaction from scratch; one that is marked keeps what it had last. Watermarks are taken from the run, thresholds,
-//! decisions, rows, reports and counts are the oracle's own. Of the core it uses plain types, hashes of ids, and the features of a customer with given
-//! purchases, which have an oracle of their own in the program's tests.
+//! The oracle takes the records epoch by epoch and holds each customer's events in plain lists, in
+//! which a folded one is only marked. After each epoch it computes the context of every interaction
+//! from scratch; one that is marked keeps what it had last. Watermarks are taken from the run,
+//! thresholds, decisions, rows, reports and counts are the oracle's own. Of the core it uses plain
+//! types, hashes of ids, and the features of a customer with given purchases, which have an oracle
+//! of their own in the program's tests.
 
 use super::*;
 use crate::bandit::totals::Totals;
@@ -34,13 +37,17 @@ fn long_arrivals(random: &mut Random, count: u64, keep: i64) -> Vec<Arrival> {
         .collect()
 }
 
-/// The same records of customers that come and go: whose a record is depends on its date, so that most are silent while a snapshot is taken.
+/// The same records of customers that come and go: whose a record is depends on its date, so that
+/// most are silent while a snapshot is taken.
 fn of_passing_customers(arrivals: Vec<Arrival>) -> Vec<Arrival> {
     let mut month = 0;
     let passing = |(topic, text): Arrival| {
         let mut record: Value = serde_json::from_str(&text).expect("JSON");
-        month = record["timestamp"].as_i64().map_or(month, |at| (at - START).div_euclid(20 * DAY).max(0));
-        record["customer_id"] = Value::from(record["customer_id"].as_i64().expect("a customer") + 10 * month);
+        month = record["timestamp"]
+            .as_i64()
+            .map_or(month, |at| (at - START).div_euclid(20 * DAY).max(0));
+        record["customer_id"] =
+            Value::from(record["customer_id"].as_i64().expect("a customer") + 10 * month);
         (topic, record.to_string())
     };
     arrivals.into_iter().map(passing).collect()
@@ -93,7 +100,9 @@ enum Why {
 impl Rewarded {
     /// Whether both are the same and say the same.
     fn says(&self, other: &Rewarded) -> bool {
-        !self.folded && (&self.id, &self.contact, self.at, self.value) == (&other.id, &other.contact, other.at, other.value)
+        !self.folded
+            && (&self.id, &self.contact, self.at, self.value)
+                == (&other.id, &other.contact, other.at, other.value)
     }
 }
 
@@ -169,12 +178,24 @@ impl Oracle {
             self.horizon = horizon;
             self.people.values_mut().for_each(|person| person.fold(horizon));
         }
-        let records = |topic| arrivals.iter().filter(move |(of, _)| *of == topic).map(|(_, text)| serde_json::from_str::<Value>(text).expect("JSON"));
+        let records = |topic| {
+            arrivals
+                .iter()
+                .filter(move |(of, _)| *of == topic)
+                .map(|(_, text)| serde_json::from_str::<Value>(text).expect("JSON"))
+        };
         self.counts.records += arrivals.len() as u64;
-        let learned_before: BTreeMap<i64, Vec<(i64, bool)>> =
-            self.people.iter().map(|(&of, person)| (of, person.live().map(|contact| (contact.at, contact.learned.is_some())).collect())).collect();
-        let erasing: BTreeSet<i64> =
-            records(Topic::Customers).filter(|record| record["op"] == "erase").map(|record| self.note_erasure(&record)).collect();
+        let learned_before: BTreeMap<i64, Vec<(i64, bool)>> = self
+            .people
+            .iter()
+            .map(|(&of, person)| {
+                (of, person.live().map(|contact| (contact.at, contact.learned.is_some())).collect())
+            })
+            .collect();
+        let erasing: BTreeSet<i64> = records(Topic::Customers)
+            .filter(|record| record["op"] == "erase")
+            .map(|record| self.note_erasure(&record))
+            .collect();
         records(Topic::Transactions).for_each(|record| self.purchase(&record));
         records(Topic::Interactions).for_each(|record| self.contact(&record));
         records(Topic::Rewards).for_each(|record| self.reward(&record));
@@ -183,7 +204,9 @@ impl Oracle {
             let learned = learned_before.get(&of).map(Vec::as_slice).unwrap_or_default();
             self.erase(of, erasing.contains(&of), learned);
         }
-        records(Topic::Customers).filter(|record| record["op"] != "erase").for_each(|record| self.profile(&record));
+        records(Topic::Customers)
+            .filter(|record| record["op"] != "erase")
+            .for_each(|record| self.profile(&record));
         self.watermark = watermark;
         self.close_days(if last { None } else { watermark }, last);
         self.learn(last);
@@ -209,7 +232,10 @@ impl Oracle {
         }
         match self.person(record).erased {
             Some(until) if at <= until => self.counts.erased += 1,
-            _ => (self.counts.past_history, self.rejected) = (self.counts.past_history + 1, self.rejected + 1),
+            _ => {
+                (self.counts.past_history, self.rejected) =
+                    (self.counts.past_history + 1, self.rejected + 1)
+            }
         }
         true
     }
@@ -218,7 +244,10 @@ impl Oracle {
     fn unknown(&mut self, erased: bool, folded: bool) {
         match (erased, folded) {
             (true, _) => self.counts.erased += 1,
-            (false, true) => (self.counts.past_history, self.rejected) = (self.counts.past_history + 1, self.rejected + 1),
+            (false, true) => {
+                (self.counts.past_history, self.rejected) =
+                    (self.counts.past_history + 1, self.rejected + 1)
+            }
             (false, false) => self.rejected += 1,
         }
     }
@@ -236,14 +265,20 @@ impl Oracle {
         if self.is_past(record, self.horizon) {
             return;
         }
-        let category = ["Electronics", "Fashion", "Groceries", "Travel"].iter().position(|name| record["category"] == *name).unwrap_or(4);
+        let category = ["Electronics", "Fashion", "Groceries", "Travel"]
+            .iter()
+            .position(|name| record["category"] == *name)
+            .unwrap_or(4);
         let cents = (record["amount"].as_f64().expect("an amount") * 100.0).round() as u64;
         let at = record["timestamp"].as_i64().expect("an instant");
-        let new = Bought { id, at, purchase: Purchase::new(cents, category, 3, 3, false), folded: false };
+        let new =
+            Bought { id, at, purchase: Purchase::new(cents, category, 3, 3, false), folded: false };
         let person = self.person(record);
         match person.purchases.iter_mut().find(|bought| !bought.folded && bought.id == new.id) {
             None => person.purchases.push(new),
-            Some(old) if (old.at, old.purchase) == (new.at, new.purchase) => self.counts.duplicates += 1,
+            Some(old) if (old.at, old.purchase) == (new.at, new.purchase) => {
+                self.counts.duplicates += 1
+            }
             Some(old) => {
                 *old = new;
                 self.counts.replaced += 1;
@@ -277,7 +312,12 @@ impl Oracle {
         let person = self.person(record);
         match person.contacts.iter_mut().find(|contact| !contact.folded && contact.id == new.id) {
             None => person.contacts.push(new),
-            Some(old) if (old.at, old.arm, old.reward, &old.decision) == (new.at, new.arm, new.reward, &new.decision) => self.counts.duplicates += 1,
+            Some(old)
+                if (old.at, old.arm, old.reward, &old.decision)
+                    == (new.at, new.arm, new.reward, &new.decision) =>
+            {
+                self.counts.duplicates += 1
+            }
             Some(old) => {
                 *old = new;
                 self.counts.replaced += 1;
@@ -297,10 +337,18 @@ impl Oracle {
             return if found { self.counts.retracted += 1 } else { self.unknown(erased, folded) };
         }
         let at = record["timestamp"].as_i64().expect("an instant");
-        let new = Rewarded { id, contact, at, value: record["reward"].as_i64().expect("a reward") << 16, folded: false, unmatched: None };
+        let new = Rewarded {
+            id,
+            contact,
+            at,
+            value: record["reward"].as_i64().expect("a reward") << 16,
+            folded: false,
+            unmatched: None,
+        };
         let limit = self.horizon.saturating_add(WINDOW);
         let person = self.person(record);
-        let is_there = person.live().any(|contact| contact.id == new.contact) || person.rewards.iter().any(|reward| reward.says(&new));
+        let is_there = person.live().any(|contact| contact.id == new.contact)
+            || person.rewards.iter().any(|reward| reward.says(&new));
         let is_erased = person.erased.is_some_and(|until| at <= until);
         if !is_there && !is_erased && self.is_past(record, limit) {
             return;
@@ -334,7 +382,8 @@ impl Oracle {
         person.profiles.push(profile);
     }
 
-    /// What is dated up to a customer's erasure goes; with a new erasure also all that is folded, if any of that is dated so.
+    /// What is dated up to a customer's erasure goes; with a new erasure also all that is folded,
+    /// if any of that is dated so.
     fn erase(&mut self, of: i64, erasing: bool, learned_before: &[(i64, bool)]) {
         let (horizon, person) = (self.horizon, self.people.get_mut(&of).expect("a customer"));
         let Some(until) = person.erased else { return };
@@ -342,9 +391,12 @@ impl Oracle {
         let mut folded = 0;
         if erasing {
             person.profiled = None;
-            let purchases = person.purchases.iter().filter(|bought| bought.folded).map(|bought| bought.at);
-            let contacts = person.contacts.iter().filter(|contact| contact.folded).map(|contact| contact.at);
-            let rewards = person.rewards.iter().filter(|reward| reward.folded).map(|reward| reward.at);
+            let purchases =
+                person.purchases.iter().filter(|bought| bought.folded).map(|bought| bought.at);
+            let contacts =
+                person.contacts.iter().filter(|contact| contact.folded).map(|contact| contact.at);
+            let rewards =
+                person.rewards.iter().filter(|reward| reward.folded).map(|reward| reward.at);
             if purchases.chain(contacts).chain(rewards).any(|at| at <= until) {
                 folded_before = Some(horizon);
                 for contact in person.contacts.iter().filter(|contact| contact.folded) {
@@ -357,41 +409,83 @@ impl Oracle {
                 person.rewards.retain(|reward| !reward.folded);
             }
         }
-        let sizes =
-            |person: &Person| [person.purchases.len(), person.contacts.len(), person.rewards.len(), person.profiles.len(), person.asked.len()];
+        let sizes = |person: &Person| {
+            [
+                person.purchases.len(),
+                person.contacts.len(),
+                person.rewards.len(),
+                person.profiles.len(),
+                person.asked.len(),
+            ]
+        };
         let before = sizes(person);
         person.purchases.retain(|bought| bought.folded || bought.at > until);
         person.contacts.retain(|contact| contact.folded || contact.at > until);
         person.rewards.retain(|reward| reward.folded || reward.at > until);
         person.profiles.retain(|version| version.from > until);
         person.asked.retain(|asked| asked.at > until && Some(asked.at) >= folded_before);
-        let gone: Vec<u64> = zip(before, sizes(person)).map(|(before, after)| (before - after) as u64).collect();
+        let gone: Vec<u64> =
+            zip(before, sizes(person)).map(|(before, after)| (before - after) as u64).collect();
         self.counts.erased += gone[..4].iter().sum::<u64>();
         self.counts.erased_folded += folded;
         if erasing {
-            let learned = learned_before.iter().filter(|(at, learned)| *at <= until && *learned).count() as u64;
-            let [transactions, interactions, rewards, profiles, decisions] = gone[..] else { unreachable!("five lists") };
+            let learned =
+                learned_before.iter().filter(|(at, learned)| *at <= until && *learned).count()
+                    as u64;
+            let [transactions, interactions, rewards, profiles, decisions] = gone[..] else {
+                unreachable!("five lists")
+            };
             let (customer, erasures) = (of, &mut self.erasures);
-            erasures.insert(Erasure { customer, until, transactions, interactions, learned, rewards, profiles, decisions, folded, folded_before });
+            erasures.insert(Erasure {
+                customer,
+                until,
+                transactions,
+                interactions,
+                learned,
+                rewards,
+                profiles,
+                decisions,
+                folded,
+                folded_before,
+            });
         }
     }
 
     /// The 90th percentile of all totals before the day before, for every day that closes.
     fn close_days(&mut self, watermark: Option<i64>, last: bool) {
         let latest = self.people.values().flat_map(|person| {
-            person.purchases.iter().map(|bought| bought.at).chain(person.contacts.iter().map(|contact| contact.at)).collect::<Vec<_>>()
+            person
+                .purchases
+                .iter()
+                .map(|bought| bought.at)
+                .chain(person.contacts.iter().map(|contact| contact.at))
+                .collect::<Vec<_>>()
         });
         let latest = latest.max().unwrap_or(0);
-        let Some(through) = (if last { Some(latest.div_euclid(DAY)) } else { watermark.map(|watermark| watermark.div_euclid(DAY) + 1) }) else {
+        let Some(through) = (if last {
+            Some(latest.div_euclid(DAY))
+        } else {
+            watermark.map(|watermark| watermark.div_euclid(DAY) + 1)
+        }) else {
             return;
         };
         let purchases = self.people.values().flat_map(|person| &person.purchases);
-        let first = purchases.map(|bought| bought.at.div_euclid(DAY) + 2).min().filter(|_| self.thresholds.is_empty());
+        let first = purchases
+            .map(|bought| bought.at.div_euclid(DAY) + 2)
+            .min()
+            .filter(|_| self.thresholds.is_empty());
         // A closed day is not opened again, also where it had no threshold.
-        let first = first.unwrap_or(if self.thresholds.is_empty() { i64::MAX } else { i64::MIN }).max(self.closed.saturating_add(1));
+        let first = first
+            .unwrap_or(if self.thresholds.is_empty() { i64::MAX } else { i64::MIN })
+            .max(self.closed.saturating_add(1));
         for day in first..=through {
             let before = |person: &Person| {
-                let counted: Vec<u64> = person.purchases.iter().filter(|b| b.at < (day - 1) * DAY).map(|b| b.purchase.amount()).collect();
+                let counted: Vec<u64> = person
+                    .purchases
+                    .iter()
+                    .filter(|b| b.at < (day - 1) * DAY)
+                    .map(|b| b.purchase.amount())
+                    .collect();
                 (!counted.is_empty()).then(|| counted.iter().sum::<u64>())
             };
             let mut totals: Vec<u64> = self.people.values().filter_map(before).collect();
@@ -413,16 +507,31 @@ impl Oracle {
             let seen = person.clone();
             for contact in person.contacts.iter_mut().filter(|contact| !contact.folded) {
                 let day = contact.at.div_euclid(DAY);
-                let is_open = !last && self.watermark.is_none_or(|watermark| day > watermark.div_euclid(DAY) + 1);
-                let window_ended = last || self.watermark.is_some_and(|watermark| watermark >= contact.at + WINDOW);
-                let in_window =
-                    |reward: &&Rewarded| !reward.folded && reward.contact == contact.id && (contact.at..contact.at + WINDOW).contains(&reward.at);
-                let delayed = seen.rewards.iter().filter(in_window).map(|reward| reward.value).reduce(|a, b| a + b);
-                let reward = delayed.or(contact.reward).or(window_ended.then_some(0)).filter(|_| !is_open);
+                let is_open = !last
+                    && self.watermark.is_none_or(|watermark| day > watermark.div_euclid(DAY) + 1);
+                let window_ended = last
+                    || self.watermark.is_some_and(|watermark| watermark >= contact.at + WINDOW);
+                let in_window = |reward: &&Rewarded| {
+                    !reward.folded
+                        && reward.contact == contact.id
+                        && (contact.at..contact.at + WINDOW).contains(&reward.at)
+                };
+                let delayed = seen
+                    .rewards
+                    .iter()
+                    .filter(in_window)
+                    .map(|reward| reward.value)
+                    .reduce(|a, b| a + b);
+                let reward =
+                    delayed.or(contact.reward).or(window_ended.then_some(0)).filter(|_| !is_open);
                 contact.learned = reward.map(|reward| (self.context(&seen, contact.at), reward));
             }
             let ids: BTreeSet<String> = person.live().map(|contact| contact.id.clone()).collect();
-            person.contacts.iter_mut().filter(|contact| contact.folded && ids.contains(&contact.id)).for_each(|contact| contact.replaced = true);
+            person
+                .contacts
+                .iter_mut()
+                .filter(|contact| contact.folded && ids.contains(&contact.id))
+                .for_each(|contact| contact.replaced = true);
         }
         self.people = people;
     }
@@ -432,12 +541,13 @@ impl Oracle {
         for person in self.people.values_mut() {
             let contacts: Vec<Contacted> = person.live().cloned().collect();
             for reward in person.rewards.iter_mut().filter(|reward| !reward.folded) {
-                reward.unmatched = match contacts.iter().find(|contact| contact.id == reward.contact) {
-                    None => Some(Why::NoInteraction),
-                    Some(contact) if reward.at < contact.at => Some(Why::Before),
-                    Some(contact) if reward.at >= contact.at + WINDOW => Some(Why::After),
-                    Some(_) => None,
-                };
+                reward.unmatched =
+                    match contacts.iter().find(|contact| contact.id == reward.contact) {
+                        None => Some(Why::NoInteraction),
+                        Some(contact) if reward.at < contact.at => Some(Why::Before),
+                        Some(contact) if reward.at >= contact.at + WINDOW => Some(Why::After),
+                        Some(_) => None,
+                    };
             }
         }
     }
@@ -447,22 +557,36 @@ impl Oracle {
         let state = State { summary: &summary, counts: &counts, profile: person.profile_at(at) };
         let mut context = vec![0; self.features.context().dimension()];
         self.features.context().purchases(&state, &mut context);
-        self.features.context().instant(&state, at, self.threshold(at.div_euclid(DAY)), &mut context);
+        self.features.context().instant(
+            &state,
+            at,
+            self.threshold(at.div_euclid(DAY)),
+            &mut context,
+        );
         context
     }
 
     fn sums(&self, person: &Person, at: i64) -> (Summary, Vec<u32>) {
-        let mut purchases: Vec<&Bought> = person.purchases.iter().filter(|bought| bought.at <= at).collect();
+        let mut purchases: Vec<&Bought> =
+            person.purchases.iter().filter(|bought| bought.at <= at).collect();
         purchases.sort_by_key(|bought| bought.at);
-        let (mut summary, mut counts) = (Summary::default(), vec![0; self.features.layout().stride()]);
+        let (mut summary, mut counts) =
+            (Summary::default(), vec![0; self.features.layout().stride()]);
         for bought in purchases {
-            self.features.layout().add(&mut summary, &mut counts, &Transaction::new(0, bought.at, bought.purchase));
+            self.features.layout().add(
+                &mut summary,
+                &mut counts,
+                &Transaction::new(0, bought.at, bought.purchase),
+            );
         }
         (summary, counts)
     }
 
     fn decide(&mut self, record: &Value) {
-        let (of, id) = (record["customer_id"].as_i64().expect("a customer"), text(record, "decision_id").expect("an id"));
+        let (of, id) = (
+            record["customer_id"].as_i64().expect("a customer"),
+            text(record, "decision_id").expect("an id"),
+        );
         let at = record["timestamp"].as_i64().expect("an instant");
         if self.is_past(record, self.horizon) {
             return;
@@ -491,19 +615,36 @@ impl Person {
     }
 
     fn fold(&mut self, horizon: i64) {
-        self.purchases.iter_mut().filter(|bought| bought.at < horizon).for_each(|bought| bought.folded = true);
-        let going: BTreeSet<String> = self.live().filter(|contact| contact.at < horizon).map(|contact| contact.id.clone()).collect();
-        self.contacts.iter_mut().filter(|contact| contact.at < horizon).for_each(|contact| contact.folded = true);
+        self.purchases
+            .iter_mut()
+            .filter(|bought| bought.at < horizon)
+            .for_each(|bought| bought.folded = true);
+        let going: BTreeSet<String> = self
+            .live()
+            .filter(|contact| contact.at < horizon)
+            .map(|contact| contact.id.clone())
+            .collect();
+        self.contacts
+            .iter_mut()
+            .filter(|contact| contact.at < horizon)
+            .for_each(|contact| contact.folded = true);
         let staying: BTreeSet<String> = self.live().map(|contact| contact.id.clone()).collect();
         for reward in self.rewards.iter_mut().filter(|reward| !staying.contains(&reward.contact)) {
             reward.folded |= reward.at < horizon || going.contains(&reward.contact);
         }
         let newest = self.profile_at(horizon - 1).map(|version| version.from);
-        let (kept, gone): (Vec<Profile>, Vec<Profile>) =
-            self.profiles.iter().partition(|version| version.from >= horizon || Some(version.from) == newest);
+        let (kept, gone): (Vec<Profile>, Vec<Profile>) = self
+            .profiles
+            .iter()
+            .partition(|version| version.from >= horizon || Some(version.from) == newest);
         self.profiles = kept;
-        self.profiled = gone.iter().flat_map(|version| [version.from, version.signup]).chain(self.profiled).max();
-        let carried_out: BTreeSet<String> = self.live().filter_map(|contact| contact.decision.clone()).collect();
+        self.profiled = gone
+            .iter()
+            .flat_map(|version| [version.from, version.signup])
+            .chain(self.profiled)
+            .max();
+        let carried_out: BTreeSet<String> =
+            self.live().filter_map(|contact| contact.decision.clone()).collect();
         self.asked.retain(|asked| asked.at >= horizon || carried_out.contains(&asked.id));
     }
 }
@@ -512,18 +653,26 @@ impl Person {
 impl Oracle {
     fn contributions(&self) -> Vec<(Day, usize, Contribution)> {
         let standing = self.people.values().flat_map(|person| &person.contacts);
-        let standing = standing.filter_map(|contact| Some((contact.at.div_euclid(DAY) as Day, contact.arm, contact.learned.clone()?)));
+        let standing = standing.filter_map(|contact| {
+            Some((contact.at.div_euclid(DAY) as Day, contact.arm, contact.learned.clone()?))
+        });
         standing.chain(self.stayed.iter().cloned()).collect()
     }
 
     fn assert_same(&self, told: &Told, last: bool, what: &str) {
         self.assert_models(told, what);
-        let thresholds: BTreeMap<Day, u64> = self.thresholds.iter().filter_map(|(&day, &value)| Some((day, value?))).collect();
+        let thresholds: BTreeMap<Day, u64> =
+            self.thresholds.iter().filter_map(|(&day, &value)| Some((day, value?))).collect();
         assert_eq!(told.thresholds, thresholds, "{what}");
         self.assert_rows(told, what);
         assert_eq!(told.erasures, self.erasures, "{what}");
-        let decisions: BTreeMap<(i64, String), Vec<i16>> =
-            told.decisions.values().map(|decision| ((decision.customer, decision.decision.clone()), decision.context.clone())).collect();
+        let decisions: BTreeMap<(i64, String), Vec<i16>> = told
+            .decisions
+            .values()
+            .map(|decision| {
+                ((decision.customer, decision.decision.clone()), decision.context.clone())
+            })
+            .collect();
         assert_eq!(decisions, self.decisions, "{what}");
         self.assert_counts(told, what);
         if last {
@@ -533,16 +682,29 @@ impl Oracle {
 
     /// Rewards that name an interaction of somebody else.
     fn of_other_customers(&self) -> u64 {
-        let ids: BTreeSet<&str> = self.people.values().flat_map(Person::live).map(|contact| contact.id.as_str()).collect();
-        let rewards = self.people.values().flat_map(|person| &person.rewards).filter(|reward| !reward.folded);
-        rewards.filter(|reward| reward.unmatched == Some(Why::NoInteraction) && ids.contains(reward.contact.as_str())).count() as u64
+        let ids: BTreeSet<&str> = self
+            .people
+            .values()
+            .flat_map(Person::live)
+            .map(|contact| contact.id.as_str())
+            .collect();
+        let rewards =
+            self.people.values().flat_map(|person| &person.rewards).filter(|reward| !reward.folded);
+        rewards
+            .filter(|reward| {
+                reward.unmatched == Some(Why::NoInteraction)
+                    && ids.contains(reward.contact.as_str())
+            })
+            .count() as u64
     }
 
     fn assert_models(&self, told: &Told, what: &str) {
-        let (mut totals, mut days) = (BTreeMap::<u32, Totals>::new(), BTreeMap::<(Day, u16), (i64, i128)>::new());
+        let (mut totals, mut days) =
+            (BTreeMap::<u32, Totals>::new(), BTreeMap::<(Day, u16), (i64, i128)>::new());
         for (day, arm, (context, reward)) in self.contributions() {
             let sums = totals.entry(arm as u32).or_insert_with(|| Totals::new(context.len()));
-            let (mut cells, x) = (sums.a.iter_mut(), || context.iter().map(|&value| i128::from(value)));
+            let (mut cells, x) =
+                (sums.a.iter_mut(), || context.iter().map(|&value| i128::from(value)));
             for (row, left) in x().enumerate() {
                 zip(x().skip(row), &mut cells).for_each(|(right, cell)| *cell += left * right);
             }
@@ -551,25 +713,48 @@ impl Oracle {
             let of_day = days.entry((day, arm as u16)).or_default();
             *of_day = (of_day.0 + 1, of_day.1 + i128::from(reward));
         }
-        let told_totals: BTreeMap<u32, Totals> =
-            told.totals.iter().filter(|(_, totals)| !totals.is_empty()).map(|(&arm, totals)| (arm, totals.clone())).collect();
+        let told_totals: BTreeMap<u32, Totals> = told
+            .totals
+            .iter()
+            .filter(|(_, totals)| !totals.is_empty())
+            .map(|(&arm, totals)| (arm, totals.clone()))
+            .collect();
         assert_map(&told_totals, &totals, what, 0);
-        let told_days = told.arm_days.iter().filter(|(_, row)| row.interactions != 0).map(|(&key, row)| (key, (row.interactions, row.reward)));
+        let told_days = told
+            .arm_days
+            .iter()
+            .filter(|(_, row)| row.interactions != 0)
+            .map(|(&key, row)| (key, (row.interactions, row.reward)));
         assert_map(&told_days.collect(), &days, what, 0);
     }
 
-    /// The rows of interactions; where nothing can change them any more, or the stream has ended, also those of customers.
+    /// The rows of interactions; where nothing can change them any more, or the stream has ended,
+    /// also those of customers.
     fn assert_rows(&self, told: &Told, what: &str) {
         let mut rows = BTreeMap::new();
         for (&of, person) in &self.people {
             for contact in person.contacts.iter().filter(|contact| !contact.replaced) {
                 let (context, reward) = contact.learned.clone().unzip();
-                rows.insert((of, id_hash(contact.id.as_bytes())), (contact.at, contact.arm, context.unwrap_or_default(), reward));
+                rows.insert(
+                    (of, id_hash(contact.id.as_bytes())),
+                    (contact.at, contact.arm, context.unwrap_or_default(), reward),
+                );
             }
         }
-        let row =
-            |(row, context): &(InteractionRow, Vec<i16>)| (row.timestamp, usize::from(row.arm), context.clone(), row.reward.filter(|_| row.learned));
-        assert_map(&told.interactions.iter().map(|(&key, value)| (key, row(value))).collect(), &rows, what, 0);
+        let row = |(row, context): &(InteractionRow, Vec<i16>)| {
+            (
+                row.timestamp,
+                usize::from(row.arm),
+                context.clone(),
+                row.reward.filter(|_| row.learned),
+            )
+        };
+        assert_map(
+            &told.interactions.iter().map(|(&key, value)| (key, row(value))).collect(),
+            &rows,
+            what,
+            0,
+        );
         for (of, person) in &self.people {
             self.assert_features(*of, person, told, what);
         }
@@ -581,8 +766,13 @@ impl Oracle {
         }
         let last_purchase = person.purchases.iter().map(|bought| bought.at).max();
         let contacts = person.contacts.iter().map(|contact| contact.at);
-        let profiles = person.profiles.iter().flat_map(|version| [version.from, version.signup]).filter(|&at| at > i64::MIN);
-        let at = contacts.chain(profiles).chain(last_purchase).chain(person.profiled).max().unwrap_or(0);
+        let profiles = person
+            .profiles
+            .iter()
+            .flat_map(|version| [version.from, version.signup])
+            .filter(|&at| at > i64::MIN);
+        let at =
+            contacts.chain(profiles).chain(last_purchase).chain(person.profiled).max().unwrap_or(0);
         let (row, values) = &told.features[&of];
         assert_eq!((row.as_of, row.last_purchase), (at, last_purchase), "{what}: {of}");
         if !self.thresholds.contains_key(&(at.div_euclid(DAY) as Day)) {
@@ -592,7 +782,11 @@ impl Oracle {
         let state = State { summary: &summary, counts: &counts, profile: person.profile_at(at) };
         let mut expected = Vec::new();
         self.features.row(&state, at, self.threshold(at.div_euclid(DAY)), &mut expected);
-        assert_eq!(*values, expected.iter().map(|value| value.to_bits()).collect::<Vec<_>>(), "{what}: {of}");
+        assert_eq!(
+            *values,
+            expected.iter().map(|value| value.to_bits()).collect::<Vec<_>>(),
+            "{what}: {of}"
+        );
     }
 
     fn assert_counts(&self, told: &Told, what: &str) {
@@ -603,12 +797,31 @@ impl Oracle {
             rewards += person.rewards.len() as i64;
             pending += person.live().filter(|contact| contact.learned.is_none()).count() as i64;
         }
-        let unmatched = |why| self.people.values().flat_map(|person| &person.rewards).filter(|reward| reward.unmatched == Some(why)).count() as i64;
-        let [rewards_no_interaction, rewards_before, rewards_after] = [Why::NoInteraction, Why::Before, Why::After].map(unmatched);
-        let joined = Counts { rewards_no_interaction, rewards_before, rewards_after, ..self.counts };
+        let unmatched = |why| {
+            self.people
+                .values()
+                .flat_map(|person| &person.rewards)
+                .filter(|reward| reward.unmatched == Some(why))
+                .count() as i64
+        };
+        let [rewards_no_interaction, rewards_before, rewards_after] =
+            [Why::NoInteraction, Why::Before, Why::After].map(unmatched);
+        let joined =
+            Counts { rewards_no_interaction, rewards_before, rewards_after, ..self.counts };
         let learned = self.contributions().len() as i64;
         let Counts { late, corrected, first, last, .. } = told.counts;
-        let own = Counts { transactions, interactions, rewards, pending, learned, late, corrected, first, last, ..joined };
+        let own = Counts {
+            transactions,
+            interactions,
+            rewards,
+            pending,
+            learned,
+            late,
+            corrected,
+            first,
+            last,
+            ..joined
+        };
         assert_eq!((told.counts, told.rejected), (own, self.rejected), "{what}");
     }
 }
@@ -640,8 +853,16 @@ fn told_until(outcome: &Outcome, epoch: u64) -> Told {
     told
 }
 
-/// Feeds an oracle with the epochs of a run after `done`, up to and with `until`, and compares it with what sinks were told after each from `done` on.
-fn follow(oracle: &mut Oracle, told: &mut Told, run: &Run, outcome: &Outcome, (done, until): (usize, usize), what: &str) {
+/// Feeds an oracle with the epochs of a run after `done`, up to and with `until`, and compares it
+/// with what sinks were told after each from `done` on.
+fn follow(
+    oracle: &mut Oracle,
+    told: &mut Told,
+    run: &Run,
+    outcome: &Outcome,
+    (done, until): (usize, usize),
+    what: &str,
+) {
     let mut watermarks = vec![None; until];
     for (epoch, output) in &outcome.outputs {
         if let (Output::Closed(closed), true) = (output, (*epoch as usize) <= until) {
@@ -651,7 +872,10 @@ fn follow(oracle: &mut Oracle, told: &mut Told, run: &Run, outcome: &Outcome, (d
     let mut end = 0;
     for epoch in 1..=until {
         let start = end;
-        end = run.epochs.get(epoch - 1).map_or(run.arrivals.len(), |size| (start + size).min(run.arrivals.len()));
+        end = run
+            .epochs
+            .get(epoch - 1)
+            .map_or(run.arrivals.len(), |size| (start + size).min(run.arrivals.len()));
         if epoch > done {
             let last = end == run.arrivals.len();
             oracle.epoch(&run.arrivals[start..end], watermarks[epoch - 1], last);
@@ -673,19 +897,40 @@ fn a_stream_that_folds_is_what_an_oracle_says_that_keeps_everything() {
     for seed in 0..24 {
         let (run, _) = folding_run(seed);
         let outcome = run.run();
-        let (mut oracle, mut told) = (Oracle::new(run.keep.expect("the run folds")), told_until(&outcome, 0));
-        follow(&mut oracle, &mut told, &run, &outcome, (0, last_epoch(&outcome)), &format!("seed {seed}"));
+        let (mut oracle, mut told) =
+            (Oracle::new(run.keep.expect("the run folds")), told_until(&outcome, 0));
+        follow(
+            &mut oracle,
+            &mut told,
+            &run,
+            &outcome,
+            (0, last_epoch(&outcome)),
+            &format!("seed {seed}"),
+        );
         (past, stayed) = (past + oracle.counts.past_history, stayed + oracle.counts.erased_folded);
-        folded += oracle.people.values().flat_map(|person| &person.contacts).filter(|contact| contact.folded).count();
+        folded += oracle
+            .people
+            .values()
+            .flat_map(|person| &person.contacts)
+            .filter(|contact| contact.folded)
+            .count();
         let Counts { rewards_no_interaction, rewards_before, rewards_after, .. } = told.counts;
         let of_others = told.of_other_customers as i64;
-        zip(&mut unmatched, [rewards_no_interaction - of_others, of_others, rewards_before, rewards_after]).for_each(|(sum, number)| *sum += number);
+        zip(
+            &mut unmatched,
+            [rewards_no_interaction - of_others, of_others, rewards_before, rewards_after],
+        )
+        .for_each(|(sum, number)| *sum += number);
     }
-    assert!(past > 1_000 && stayed > 100 && folded > 1_000, "{past} refused, {stayed} stayed, {folded} folded");
+    assert!(
+        past > 1_000 && stayed > 100 && folded > 1_000,
+        "{past} refused, {stayed} stayed, {folded} folded"
+    );
     assert!(unmatched.iter().all(|number| *number > 20), "{unmatched:?}");
 }
 
-/// A snapshot is as of its epoch even where epochs after it, during which it was taken, never came to be: what comes may be cut otherwise.
+/// A snapshot is as of its epoch even where epochs after it, during which it was taken, never came
+/// to be: what comes may be cut otherwise.
 #[test]
 fn what_comes_after_a_snapshot_may_be_cut_otherwise() {
     let mut resumed = 0;
@@ -699,11 +944,25 @@ fn what_comes_after_a_snapshot_may_be_cut_otherwise() {
             let kept = usize::try_from(done).expect("an epoch");
             let mut epochs = run.epochs[..kept].to_vec();
             epochs.extend((0..random.below(3)).map(|_| 100 + random.below(300) as usize));
-            let other = Run { epochs, workers: 1, snapshot: Some(outcome.snapshot(done)), saves: BTreeMap::new(), ..run.clone() };
+            let other = Run {
+                epochs,
+                workers: 1,
+                snapshot: Some(outcome.snapshot(done)),
+                saves: BTreeMap::new(),
+                ..run.clone()
+            };
             let rest = other.run();
-            let (mut oracle, mut told) = (Oracle::new(run.keep.expect("the run folds")), told_until(&outcome, 0));
+            let (mut oracle, mut told) =
+                (Oracle::new(run.keep.expect("the run folds")), told_until(&outcome, 0));
             follow(&mut oracle, &mut told, &run, &outcome, (0, kept), &format!("seed {seed}"));
-            follow(&mut oracle, &mut told, &other, &rest, (kept, last_epoch(&rest)), &format!("seed {seed} after epoch {done}"));
+            follow(
+                &mut oracle,
+                &mut told,
+                &other,
+                &rest,
+                (kept, last_epoch(&rest)),
+                &format!("seed {seed} after epoch {done}"),
+            );
             resumed += 1;
         }
     }
@@ -712,19 +971,53 @@ fn what_comes_after_a_snapshot_may_be_cut_otherwise() {
 
 #[test]
 fn what_came_late_and_was_not_folded_yet_is_not_folded_by_a_restart() {
-    let profile = |day: i64| (Topic::Customers, format!(r#"{{"customer_id":1,"email_open_rate":0.5,"timestamp":{}}}"#, START + day * DAY));
-    let purchase =
-        |day: i64| (Topic::Transactions, format!(r#"{{"transaction_id":"t{day}","customer_id":1,"timestamp":{},"amount":1.25}}"#, START + day * DAY));
-    let erasure = (Topic::Customers, format!(r#"{{"customer_id":1,"op":"erase","timestamp":{}}}"#, START + 3 * DAY));
-    // In the second epoch all before day 22 is folded; the profile of day 2 comes after that, so it stays until the horizon moves.
+    let profile = |day: i64| {
+        (
+            Topic::Customers,
+            format!(
+                r#"{{"customer_id":1,"email_open_rate":0.5,"timestamp":{}}}"#,
+                START + day * DAY
+            ),
+        )
+    };
+    let purchase = |day: i64| {
+        (
+            Topic::Transactions,
+            format!(
+                r#"{{"transaction_id":"t{day}","customer_id":1,"timestamp":{},"amount":1.25}}"#,
+                START + day * DAY
+            ),
+        )
+    };
+    let erasure = (
+        Topic::Customers,
+        format!(r#"{{"customer_id":1,"op":"erase","timestamp":{}}}"#, START + 3 * DAY),
+    );
+    // In the second epoch all before day 22 is folded; the profile of day 2 comes after that, so it
+    // stays until the horizon moves.
     let arrivals = vec![profile(5), purchase(30), purchase(31), profile(2), erasure, purchase(32)];
     let saves = BTreeMap::from([(3, Save::Everything)]);
-    let run = Run { arrivals, epochs: vec![2, 1, 1, 1], workers: 1, saves, keep: Some(8 * DAY), ..Run::default() };
-    let recorded: BTreeMap<u64, Option<i64>> = (1..=5).map(|epoch| (epoch, Some(START + 30 * DAY))).collect();
+    let run = Run {
+        arrivals,
+        epochs: vec![2, 1, 1, 1],
+        workers: 1,
+        saves,
+        keep: Some(8 * DAY),
+        ..Run::default()
+    };
+    let recorded: BTreeMap<u64, Option<i64>> =
+        (1..=5).map(|epoch| (epoch, Some(START + 30 * DAY))).collect();
     let run = Run { recorded, ..run };
     let outcome = run.run();
     let whole = told_until(&outcome, u64::MAX);
-    assert_eq!(whole.erasures.iter().map(|erasure| (erasure.profiles, erasure.folded_before)).collect::<Vec<_>>(), [(1, None)]);
+    assert_eq!(
+        whole
+            .erasures
+            .iter()
+            .map(|erasure| (erasure.profiles, erasure.folded_before))
+            .collect::<Vec<_>>(),
+        [(1, None)]
+    );
     let rest = Run { snapshot: Some(outcome.snapshot(3)), ..run.clone() }.run();
     let mut told = told_until(&outcome, 3);
     rest.tell(&mut told, 3, u64::MAX);
@@ -738,7 +1031,8 @@ fn folding_does_not_depend_on_workers_or_restarts() {
         let (run, mut random) = folding_run(seed);
         let outcome = run.run();
         let whole = told_until(&outcome, u64::MAX);
-        let recorded: BTreeMap<u64, Option<i64>> = (1..).zip(whole.closed.iter().map(|closed| closed.watermark)).collect();
+        let recorded: BTreeMap<u64, Option<i64>> =
+            (1..).zip(whole.closed.iter().map(|closed| closed.watermark)).collect();
         for workers in [2, 3] {
             let other = Run { workers, recorded: recorded.clone(), ..run.clone() }.run();
             told_until(&other, u64::MAX).assert_same(&whole, seed);

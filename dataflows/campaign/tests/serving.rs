@@ -1,6 +1,6 @@
-//! Ridge, width of the confidence term and what asks for a decision, where they are otherwise from an
-//! epoch on: each epoch is as it was without what came later, and as if its own had held from the
-//! beginning, from whichever snapshot it is computed again.
+//! Ridge, width of the confidence term and what asks for a decision, where they are otherwise from
+//! an epoch on: each epoch is as it was without what came later, and as if its own had held from
+//! the beginning, from whichever snapshot it is computed again.
 
 use super::{Arrival, Outcome, Random, Run, Told, arrivals, assert_map, cuts};
 use crate::bandit::policy::Chosen;
@@ -14,19 +14,30 @@ use std::ops::RangeInclusive;
 fn serving(random: &mut Random, asks: bool) -> Serving {
     let ridge = [1.0, 0.25, 7.5, 40.0][random.below(4) as usize];
     let alpha = [0.0, 0.5, 1.0, 3.0][random.below(4) as usize];
-    let policy = Chosen::of(["linucb", "linucb", "greedy"][random.below(3) as usize]).expect("a kind");
-    Serving { ridge, policy, alpha, seed: random.below(3), decide_on_transaction: asks && random.below(2) == 0 }
+    let policy =
+        Chosen::of(["linucb", "linucb", "greedy"][random.below(3) as usize]).expect("a kind");
+    Serving {
+        ridge,
+        policy,
+        alpha,
+        seed: random.below(3),
+        decide_on_transaction: asks && random.below(2) == 0,
+    }
 }
 
 /// A run of three stretches, the epochs with which the first two end, and what serves in each.
 fn of_three(random: &mut Random, asks: bool) -> (Run, [u64; 2], [Serving; 3]) {
     let arrivals = arrivals(random, 400);
-    let epochs: Vec<usize> = cuts(random, arrivals.len()).into_iter().flat_map(|size| [size, 2]).collect();
+    let epochs: Vec<usize> =
+        cuts(random, arrivals.len()).into_iter().flat_map(|size| [size, 2]).collect();
     let count = epochs.len() as u64;
     let first = 1 + random.below(count / 2);
     let ends = [first, first + 1 + random.below(count / 2 - 1)];
     let servings = [serving(random, asks), serving(random, asks), serving(random, asks)];
-    let saves = (1..count).filter(|_| random.below(4) == 0).map(|epoch| (epoch, Save::Everything)).collect();
+    let saves = (1..count)
+        .filter(|_| random.below(4) == 0)
+        .map(|epoch| (epoch, Save::Everything))
+        .collect();
     let (workers, lag) = (1 + random.below(3) as usize, Some(1 + random.below(4)));
     (Run { arrivals, epochs, workers, lag, saves, ..Run::default() }, ends, servings)
 }
@@ -39,10 +50,18 @@ fn told(outcome: &Outcome, until: u64, rest: Option<&Outcome>) -> Told {
     told
 }
 
-fn decisions(outcome: &Outcome, epochs: RangeInclusive<u64>) -> BTreeMap<(CustomerId, u64), Decision> {
+fn decisions(
+    outcome: &Outcome,
+    epochs: RangeInclusive<u64>,
+) -> BTreeMap<(CustomerId, u64), Decision> {
     let outputs = outcome.outputs.iter().filter(|(epoch, _)| epochs.contains(epoch));
-    let decisions = outputs.filter_map(|(_, output)| if let Output::Decisions(decisions) = output { Some(decisions) } else { None });
-    decisions.flatten().map(|decision| ((decision.customer, decision.key), decision.clone())).collect()
+    let decisions = outputs.filter_map(|(_, output)| {
+        if let Output::Decisions(decisions) = output { Some(decisions) } else { None }
+    });
+    decisions
+        .flatten()
+        .map(|decision| ((decision.customer, decision.key), decision.clone()))
+        .collect()
 }
 
 #[test]
@@ -51,11 +70,20 @@ fn an_epoch_is_decided_by_what_served_in_it() {
     for seed in 0..30 {
         let mut random = Random(seed);
         let (run, [first, second], [a, b, c]) = of_three(&mut random, false);
-        let whole = Run { earlier: vec![(first, a), (second, b)], serving: Some(c), ..run.clone() }.run();
-        for (serving, epochs) in [(a, 1..=first), (b, first + 1..=second), (c, second + 1..=u64::MAX)] {
+        let whole =
+            Run { earlier: vec![(first, a), (second, b)], serving: Some(c), ..run.clone() }.run();
+        for (serving, epochs) in
+            [(a, 1..=first), (b, first + 1..=second), (c, second + 1..=u64::MAX)]
+        {
             let always = Run { serving: Some(serving), ..run.clone() }.run();
-            assert_map(&decisions(&whole, epochs.clone()), &decisions(&always, epochs), "decisions", seed);
-            differing += u64::from(decisions(&whole, 1..=u64::MAX) != decisions(&always, 1..=u64::MAX));
+            assert_map(
+                &decisions(&whole, epochs.clone()),
+                &decisions(&always, epochs),
+                "decisions",
+                seed,
+            );
+            differing +=
+                u64::from(decisions(&whole, 1..=u64::MAX) != decisions(&always, 1..=u64::MAX));
         }
     }
     assert!(differing > 20, "what serves makes a difference, but only {differing} times");
@@ -66,7 +94,8 @@ fn what_serves_later_changes_nothing_of_before() {
     for seed in 0..30 {
         let mut random = Random(500 + seed);
         let (run, [first, second], [a, b, c]) = of_three(&mut random, true);
-        let whole = Run { earlier: vec![(first, a), (second, b)], serving: Some(c), ..run.clone() }.run();
+        let whole =
+            Run { earlier: vec![(first, a), (second, b)], serving: Some(c), ..run.clone() }.run();
         let once = Run { earlier: vec![(first, a)], serving: Some(b), ..run.clone() }.run();
         let never = Run { serving: Some(a), ..run.clone() }.run();
         told(&whole, second, None).assert_same(&told(&once, second, None), seed);
@@ -98,7 +127,14 @@ fn from_any_snapshot_each_epoch_is_decided_as_it_was() {
             let recorded = (1..).zip(all.closed.iter().map(|closed| closed.watermark)).collect();
             // What held only up to then need not be known any more.
             let earlier = run.earlier.iter().copied().filter(|(last, _)| *last > epoch).collect();
-            let rest = Run { workers: 1 + random.below(4) as usize, recorded, snapshot: Some(whole.snapshot(epoch)), earlier, ..run.clone() }.run();
+            let rest = Run {
+                workers: 1 + random.below(4) as usize,
+                recorded,
+                snapshot: Some(whole.snapshot(epoch)),
+                earlier,
+                ..run.clone()
+            }
+            .run();
             told(&whole, epoch, Some(&rest)).assert_same(&all, seed);
             resumed += 1;
         }
@@ -109,15 +145,29 @@ fn from_any_snapshot_each_epoch_is_decided_as_it_was() {
 #[test]
 fn purchases_ask_for_as_long_as_they_are_to() {
     let mut random = Random(7);
-    let arrivals: Vec<Arrival> = arrivals(&mut random, 400).into_iter().filter(|(topic, _)| *topic != Topic::Requests).collect();
+    let arrivals: Vec<Arrival> = arrivals(&mut random, 400)
+        .into_iter()
+        .filter(|(topic, _)| *topic != Topic::Requests)
+        .collect();
     let epochs = cuts(&mut random, arrivals.len());
     let (quiet, asking) = (Serving::default(), true);
     let asking = Serving { decide_on_transaction: asking, ..quiet };
     let [first, second] = [epochs.len() as u64 / 3, 2 * epochs.len() as u64 / 3];
     for workers in 1..=3 {
         let earlier = vec![(first, quiet), (second, asking)];
-        let outcome = Run { arrivals: arrivals.clone(), epochs: epochs.clone(), workers, earlier, serving: Some(quiet), ..Run::default() }.run();
+        let outcome = Run {
+            arrivals: arrivals.clone(),
+            epochs: epochs.clone(),
+            workers,
+            earlier,
+            serving: Some(quiet),
+            ..Run::default()
+        }
+        .run();
         assert!(!decisions(&outcome, first + 1..=second).is_empty());
-        assert!(decisions(&outcome, 1..=first).is_empty() && decisions(&outcome, second + 1..=u64::MAX).is_empty());
+        assert!(
+            decisions(&outcome, 1..=first).is_empty()
+                && decisions(&outcome, second + 1..=u64::MAX).is_empty()
+        );
     }
 }

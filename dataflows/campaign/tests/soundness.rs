@@ -24,7 +24,11 @@ fn announced(settings: &Settings, common: &Common) -> Result<Announced, Snapshot
     Ok(Announced { epoch: common.epoch, watermark: common.watermark, digest, customers })
 }
 
-fn look(settings: &Settings, announced: &Announced, snapshot: &Snapshot) -> Result<(), SnapshotError> {
+fn look(
+    settings: &Settings,
+    announced: &Announced,
+    snapshot: &Snapshot,
+) -> Result<(), SnapshotError> {
     let bounds = Bounds::of(settings)?;
     let common = bounds.look_at_common(announced, &snapshot.common.to_bytes())?;
     let mut looks: BTreeMap<u16, ShardLook<'_>> = BTreeMap::new();
@@ -40,7 +44,9 @@ fn taken(seed: u64) -> (Run, Outcome, Snapshot) {
     let mut random = Random(5_000 + seed);
     let arrivals = arrivals(&mut random, 400);
     let epochs = cuts(&mut random, arrivals.len());
-    let saves = (1..epochs.len() as u64).map(|epoch| (epoch, if epoch == 1 { Save::Everything } else { Save::Changes })).collect();
+    let saves = (1..epochs.len() as u64)
+        .map(|epoch| (epoch, if epoch == 1 { Save::Everything } else { Save::Changes }))
+        .collect();
     let run = Run { arrivals, epochs, workers: 1, saves, ..Run::default() };
     let outcome = run.run();
     let epoch = *outcome.complete.last_key_value().expect("a snapshot is complete").0;
@@ -59,7 +65,12 @@ fn what_does_not_belong_together_is_refused() {
         assert!(error.contains(said), "{said}: {error}");
     };
     let first = snapshot.images[0].shard;
-    let other = snapshot.images.iter().map(|image| image.shard).find(|shard| *shard != first).expect("another shard");
+    let other = snapshot
+        .images
+        .iter()
+        .map(|image| image.shard)
+        .find(|shard| *shard != first)
+        .expect("another shard");
     refused("should be of", &|_, announced| announced.epoch += 1);
     refused("should be of", &|_, announced| announced.watermark = Some(7));
     refused("do not have the digest", &|_, announced| announced.digest[3] ^= 1);
@@ -69,12 +80,20 @@ fn what_does_not_belong_together_is_refused() {
     refused("not of contexts with", &|snapshot, _| snapshot.common.arms[0].totals.a.truncate(1));
     refused("not of contexts with", &|snapshot, _| snapshot.common.arms[0].totals.b.push(0));
     refused("not in order", &|snapshot, _| snapshot.common.arms.reverse());
-    refused("have the digest", &|snapshot, _| snapshot.common.arms.last_mut().expect("an arm").totals.n += 1);
+    refused("have the digest", &|snapshot, _| {
+        snapshot.common.arms.last_mut().expect("an arm").totals.n += 1
+    });
     refused("not as many customers", &|snapshot, _| snapshot.images[0].customers += 1);
-    refused("another virtual shard", &|snapshot, _| snapshot.images.iter_mut().for_each(|image| image.shard ^= first ^ other));
-    refused("virtual shards have", &|snapshot, _| snapshot.images.retain(|image| image.shard != first));
+    refused("another virtual shard", &|snapshot, _| {
+        snapshot.images.iter_mut().for_each(|image| image.shard ^= first ^ other)
+    });
+    refused("virtual shards have", &|snapshot, _| {
+        snapshot.images.retain(|image| image.shard != first)
+    });
     refused("begins with", &|snapshot, _| snapshot.images[0].bytes[0] ^= 1);
-    refused("has checksum", &|snapshot, _| *snapshot.images[0].bytes.last_mut().expect("bytes") ^= 1);
+    refused("has checksum", &|snapshot, _| {
+        *snapshot.images[0].bytes.last_mut().expect("bytes") ^= 1
+    });
     refused("should have", &|snapshot, _| snapshot.images[0].bytes.truncate(40));
 }
 
@@ -84,7 +103,10 @@ fn bodies(bytes: &[u8]) -> Vec<Range<usize>> {
     // The number of bytes of a row is found where the next block begins.
     let magic = &bytes[..8];
     while start < bytes.len() {
-        let end = (start + 8..bytes.len()).step_by(8).find(|at| bytes[*at..].starts_with(magic)).unwrap_or(bytes.len());
+        let end = (start + 8..bytes.len())
+            .step_by(8)
+            .find(|at| bytes[*at..].starts_with(magic))
+            .unwrap_or(bytes.len());
         bodies.push(start + 32..end);
         start = end;
     }
@@ -109,7 +131,8 @@ fn what_passes_is_taken_up_whatever_its_rows_say() {
             let mut changed = snapshot.clone();
             let number = random.below(changed.images.len() as u64) as usize;
             let bytes = &mut changed.images[number].bytes;
-            let bodies: Vec<Range<usize>> = bodies(bytes).into_iter().filter(|body| !body.is_empty()).collect();
+            let bodies: Vec<Range<usize>> =
+                bodies(bytes).into_iter().filter(|body| !body.is_empty()).collect();
             let body = &bodies[random.below(bodies.len() as u64) as usize];
             let at = body.start + random.below(body.len() as u64) as usize;
             bytes[at] = random.next() as u8;

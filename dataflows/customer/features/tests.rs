@@ -1,5 +1,5 @@
-//! Features and contexts against a second implementation, written from the specification over a plain list of purchases, and against values worked
-//! out by hand.
+//! Features and contexts against a second implementation, written from the specification over a
+//! plain list of purchases, and against values worked out by hand.
 
 use super::*;
 use crate::customer::Summary;
@@ -24,7 +24,12 @@ struct Bought {
 }
 
 /// Sums purchases (in order of time) and hands their state over.
-fn with_state<T>(features: &Features, bought: &[Bought], profile: Option<&Profile>, then: impl FnOnce(&State<'_>) -> T) -> T {
+fn with_state<T>(
+    features: &Features,
+    bought: &[Bought],
+    profile: Option<&Profile>,
+    then: impl FnOnce(&State<'_>) -> T,
+) -> T {
     let layout = features.layout();
     let (mut summary, mut counts) = (Summary::default(), vec![0; layout.stride()]);
     for b in bought {
@@ -34,7 +39,13 @@ fn with_state<T>(features: &Features, bought: &[Bought], profile: Option<&Profil
     then(&State { summary: &summary, counts: &counts, profile })
 }
 
-fn row(features: &Features, bought: &[Bought], profile: Option<&Profile>, at: Millis, threshold: Option<u64>) -> HashMap<String, f64> {
+fn row(
+    features: &Features,
+    bought: &[Bought],
+    profile: Option<&Profile>,
+    at: Millis,
+    threshold: Option<u64>,
+) -> HashMap<String, f64> {
     let mut values = Vec::new();
     with_state(features, bought, profile, |state| features.row(state, at, threshold, &mut values));
     assert_eq!(values.len(), features.names().len());
@@ -42,28 +53,54 @@ fn row(features: &Features, bought: &[Bought], profile: Option<&Profile>, at: Mi
 }
 
 fn defaults() -> Features {
-    Features::new(&InputSettings::default(), &CustomerSettings::default()).expect("the defaults are valid")
+    Features::new(&InputSettings::default(), &CustomerSettings::default())
+        .expect("the defaults are valid")
 }
 
 fn profile() -> Profile {
-    Profile { from: Millis::MIN, signup: 1_672_531_200_000, email_open_rate: 0.25, complaint_count: 3.0, avg_discount: 0.5, premium: true }
+    Profile {
+        from: Millis::MIN,
+        signup: 1_672_531_200_000,
+        email_open_rate: 0.25,
+        complaint_count: 3.0,
+        avg_discount: 0.5,
+        premium: true,
+    }
 }
 
-/// The names and definitions of the specification's table, read literally; amounts have two decimals.
-fn specified(bought: &[Bought], profile: Option<&Profile>, at: Millis, threshold: Option<u64>) -> Vec<(&'static str, f64)> {
+/// The names and definitions of the specification's table, read literally; amounts have two
+/// decimals.
+fn specified(
+    bought: &[Bought],
+    profile: Option<&Profile>,
+    at: Millis,
+    threshold: Option<u64>,
+) -> Vec<(&'static str, f64)> {
     let n = bought.len() as f64;
     let amounts: Vec<i128> = bought.iter().map(|b| i128::from(b.amount)).collect();
-    let share = |is: &dyn Fn(&Bought) -> bool| if bought.is_empty() { 0.0 } else { bought.iter().filter(|b| is(b)).count() as f64 / n };
+    let share = |is: &dyn Fn(&Bought) -> bool| {
+        if bought.is_empty() { 0.0 } else { bought.iter().filter(|b| is(b)).count() as f64 / n }
+    };
     let day = |millis: Millis| millis as f64 / 86_400_000.0;
     let yes = |condition: bool| if condition { 1.0 } else { 0.0 };
     let entropy = |values: usize, of: &dyn Fn(&Bought) -> usize| -> f64 {
-        (0..=values).map(|value| share(&|b| of(b) == value)).filter(|&p| p > 0.0).map(|p| -p * p.ln()).sum()
+        (0..=values)
+            .map(|value| share(&|b| of(b) == value))
+            .filter(|&p| p > 0.0)
+            .map(|p| -p * p.ln())
+            .sum()
     };
     let monetary = amounts.iter().sum::<i128>() as f64 / 100.0;
     // The variance without a mean: the squared differences of all pairs over n (n - 1).
-    let pairs: i128 = amounts.iter().enumerate().flat_map(|(i, x)| amounts[..i].iter().map(move |y| (x - y) * (x - y))).sum();
-    let lifetime = if bought.is_empty() { 0.0 } else { day(bought[bought.len() - 1].at - bought[0].at) };
-    let since_signup = profile.filter(|p| p.signup != Millis::MIN).map_or(0.0, |p| day(at - p.signup).max(0.0));
+    let pairs: i128 = amounts
+        .iter()
+        .enumerate()
+        .flat_map(|(i, x)| amounts[..i].iter().map(move |y| (x - y) * (x - y)))
+        .sum();
+    let lifetime =
+        if bought.is_empty() { 0.0 } else { day(bought[bought.len() - 1].at - bought[0].at) };
+    let since_signup =
+        profile.filter(|p| p.signup != Millis::MIN).map_or(0.0, |p| day(at - p.signup).max(0.0));
     let recency = bought.last().map_or(since_signup, |b| day(at - b.at));
     let discount = profile.map_or(0.0, |p| p.avg_discount);
     vec![
@@ -72,7 +109,10 @@ fn specified(bought: &[Bought], profile: Option<&Profile>, at: Millis, threshold
         ("total_transactions", n),
         ("monetary", monetary),
         ("avg_transaction_value", if n > 0.0 { monetary / n } else { 0.0 }),
-        ("monetary_std", if n < 2.0 { 0.0 } else { (pairs as f64 / (n * (n - 1.0))).sqrt() / 100.0 }),
+        (
+            "monetary_std",
+            if n < 2.0 { 0.0 } else { (pairs as f64 / (n * (n - 1.0))).sqrt() / 100.0 },
+        ),
         ("monetary_min", amounts.iter().min().map_or(0.0, |x| *x as f64 / 100.0)),
         ("monetary_max", amounts.iter().max().map_or(0.0, |x| *x as f64 / 100.0)),
         ("days_since_signup", since_signup),
@@ -99,7 +139,10 @@ fn specified(bought: &[Bought], profile: Option<&Profile>, at: Millis, threshold
         ("is_premium_member", profile.map_or(0.0, |p| yes(p.premium))),
         ("avg_discount_pct", discount),
         ("discount_sensitivity", discount * (1.0 - (-n / 10.0).exp())),
-        ("is_high_value", yes(n > 0.0 && threshold.is_some_and(|total| monetary >= total as f64 / 100.0))),
+        (
+            "is_high_value",
+            yes(n > 0.0 && threshold.is_some_and(|total| monetary >= total as f64 / 100.0)),
+        ),
         ("is_at_risk", yes(n > 0.0 && recency >= 180.0)),
         ("is_frequent_buyer", yes(n >= 10.0)),
         ("is_recent_active", yes(n > 0.0 && recency <= 30.0)),
@@ -117,7 +160,11 @@ fn month(at: Millis) -> u32 {
     let mut left = at / DAY;
     for year in 1970.. {
         let leap = year % 4 == 0 && year % 100 != 0 || year % 400 == 0;
-        for (month, length) in [31, if leap { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31].into_iter().enumerate() {
+        for (month, length) in
+            [31, if leap { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+                .into_iter()
+                .enumerate()
+        {
             if left < length {
                 return month as u32 + 1;
             }
@@ -132,44 +179,61 @@ fn close(ours: f64, theirs: f64) -> bool {
 }
 
 fn bought() -> impl Strategy<Value = Bought> {
-    // From 2021 to 2025 at some millisecond, or at a midnight; amounts small and equal, usual, or up to the limit.
-    let at = prop_oneof![1_609_459_200_000..1_767_225_600_000i64, (18_628..20_454i64).prop_map(|day| day * DAY)];
-    let amount = prop_oneof![0..3u64, 10_000..1_000_000u64, Purchase::MAX_AMOUNT - 5..=Purchase::MAX_AMOUNT, 0..=Purchase::MAX_AMOUNT];
-    (at, amount, 0..5usize, 0..4usize, 0..4usize, any::<bool>()).prop_map(|(at, amount, category, device, payment, discount)| Bought {
-        at,
-        amount,
-        category,
-        device,
-        payment,
-        discount,
-    })
+    // From 2021 to 2025 at some millisecond, or at a midnight; amounts small and equal, usual, or
+    // up to the limit.
+    let at = prop_oneof![
+        1_609_459_200_000..1_767_225_600_000i64,
+        (18_628..20_454i64).prop_map(|day| day * DAY)
+    ];
+    let amount = prop_oneof![
+        0..3u64,
+        10_000..1_000_000u64,
+        Purchase::MAX_AMOUNT - 5..=Purchase::MAX_AMOUNT,
+        0..=Purchase::MAX_AMOUNT
+    ];
+    (at, amount, 0..5usize, 0..4usize, 0..4usize, any::<bool>()).prop_map(
+        |(at, amount, category, device, payment, discount)| Bought {
+            at,
+            amount,
+            category,
+            device,
+            payment,
+            discount,
+        },
+    )
 }
 
 fn some_profile() -> impl Strategy<Value = Profile> {
     let signup = prop_oneof![Just(Millis::MIN), (10_000..22_000i64).prop_map(|day| day * DAY)];
-    (signup, 0.0..=1.0f64, prop_oneof![(0..50u32).prop_map(f64::from), 0.0..9.0f64], 0.0..=1.0f64, any::<bool>()).prop_map(
-        |(signup, email_open_rate, complaint_count, avg_discount, premium)| Profile {
-            from: Millis::MIN,
-            signup,
-            email_open_rate,
-            complaint_count,
-            avg_discount,
-            premium,
-        },
+    (
+        signup,
+        0.0..=1.0f64,
+        prop_oneof![(0..50u32).prop_map(f64::from), 0.0..9.0f64],
+        0.0..=1.0f64,
+        any::<bool>(),
     )
+        .prop_map(|(signup, email_open_rate, complaint_count, avg_discount, premium)| {
+            Profile {
+                from: Millis::MIN,
+                signup,
+                email_open_rate,
+                complaint_count,
+                avg_discount,
+                premium,
+            }
+        })
 }
 
 /// A customer: purchases in order of time, profile, an instant not before them, a threshold.
 fn customer() -> impl Strategy<Value = (Vec<Bought>, Option<Profile>, Millis, Option<u64>)> {
     let after = prop_oneof![Just(0i64), 0..400 * DAY, Just(30 * DAY), Just(180 * DAY)];
     let threshold = prop::option::of(prop_oneof![0..5_000_000u64, 0..Purchase::MAX_AMOUNT * 10]);
-    (prop::collection::vec(bought(), 0..40), prop::option::of(some_profile()), after, threshold).prop_map(
-        |(mut bought, profile, after, threshold)| {
+    (prop::collection::vec(bought(), 0..40), prop::option::of(some_profile()), after, threshold)
+        .prop_map(|(mut bought, profile, after, threshold)| {
             bought.sort_by_key(|b| b.at);
             let at = bought.last().map_or(1_700_000_000_000, |b| b.at) + after;
             (bought, profile, at, threshold)
-        },
-    )
+        })
 }
 
 proptest! {
@@ -186,7 +250,8 @@ proptest! {
         }
     }
 
-    /// Each feature of the row, transformed and rounded here by other means, is bit for bit the term of the context.
+    /// Each feature of the row, transformed and rounded here by other means, is bit for bit the
+    /// term of the context.
     #[test]
     fn a_context_is_its_features_transformed_and_rounded(
         (bought, profile, at, threshold) in customer(),
@@ -220,7 +285,8 @@ proptest! {
                 Transform::Log(scale) => libm::log(1.0 + value) / scale,
             };
             let rounded = (transformed * 4_096.0).round_ties_even().clamp(-32_768.0, 32_767.0);
-            prop_assert_eq!(f64::from(ours), rounded, "{} under {:?}", term.feature, term.transform);
+            prop_assert_eq!(f64::from(ours), rounded, "{} under \
+                {:?}", term.feature, term.transform);
         }
     }
 
@@ -230,9 +296,17 @@ proptest! {
     }
 }
 
-/// 2023-11-30T23:59:59.999Z, a Thursday; 2023-12-01T00:00Z, a Friday; 2023-12-02T00:00Z, a Saturday; 2024-01-01T00:00Z, a Monday.
+/// 2023-11-30T23:59:59.999Z, a Thursday; 2023-12-01T00:00Z, a Friday; 2023-12-02T00:00Z, a
+/// Saturday; 2024-01-01T00:00Z, a Monday.
 fn by_hand() -> Vec<Bought> {
-    let one = |at, amount, category, device, payment, discount| Bought { at, amount, category, device, payment, discount };
+    let one = |at, amount, category, device, payment, discount| Bought {
+        at,
+        amount,
+        category,
+        device,
+        payment,
+        discount,
+    };
     vec![
         one(1_701_388_799_999, 1_000, 0, 0, 0, true),
         one(1_701_388_800_000, 2_000, 0, 1, 2, false),
@@ -244,7 +318,8 @@ fn by_hand() -> Vec<Bought> {
 #[test]
 fn a_small_customer_by_hand() {
     // Signed up on 2023-01-01, a year before the last purchase; seen a day and a half after it.
-    let values = row(&defaults(), &by_hand(), Some(&profile()), 1_704_067_200_000 + 36 * HOUR, Some(12_000));
+    let values =
+        row(&defaults(), &by_hand(), Some(&profile()), 1_704_067_200_000 + 36 * HOUR, Some(12_000));
     let ln_2 = std::f64::consts::LN_2;
     for (name, expected) in [
         ("recency", 1.5),
@@ -296,17 +371,39 @@ fn flags_turn_exactly_at_their_limits() {
         row(&features, bought, None, bought[bought.len() - 1].at + after, threshold)[name]
     };
     let bought = by_hand();
-    assert_eq!((flag("is_at_risk", &bought, 180 * DAY - 1, None), flag("is_at_risk", &bought, 180 * DAY, None)), (0.0, 1.0));
-    assert_eq!((flag("is_recent_active", &bought, 30 * DAY, None), flag("is_recent_active", &bought, 30 * DAY + 1, None)), (1.0, 0.0));
+    assert_eq!(
+        (
+            flag("is_at_risk", &bought, 180 * DAY - 1, None),
+            flag("is_at_risk", &bought, 180 * DAY, None)
+        ),
+        (0.0, 1.0)
+    );
+    assert_eq!(
+        (
+            flag("is_recent_active", &bought, 30 * DAY, None),
+            flag("is_recent_active", &bought, 30 * DAY + 1, None)
+        ),
+        (1.0, 0.0)
+    );
     let thresholds = [None, Some(12_001), Some(12_000), Some(0)];
-    assert_eq!(thresholds.map(|threshold| flag("is_high_value", &bought, 0, threshold)), [0.0, 0.0, 1.0, 1.0]);
+    assert_eq!(
+        thresholds.map(|threshold| flag("is_high_value", &bought, 0, threshold)),
+        [0.0, 0.0, 1.0, 1.0]
+    );
     let many = |n| vec![bought[0].clone(); n];
-    assert_eq!((flag("is_frequent_buyer", &many(9), 0, None), flag("is_frequent_buyer", &many(10), 0, None)), (0.0, 1.0));
+    assert_eq!(
+        (
+            flag("is_frequent_buyer", &many(9), 0, None),
+            flag("is_frequent_buyer", &many(10), 0, None)
+        ),
+        (0.0, 1.0)
+    );
 }
 
 #[test]
 fn a_fixed_total_takes_the_place_of_the_threshold() {
-    let settings = CustomerSettings { high_value: HighValue::Fixed(12_000), ..CustomerSettings::default() };
+    let settings =
+        CustomerSettings { high_value: HighValue::Fixed(12_000), ..CustomerSettings::default() };
     let features = Features::new(&InputSettings::default(), &settings).expect("valid settings");
     assert!(!features.context().uses_threshold());
     let at = 1_704_067_200_000;
@@ -334,10 +431,19 @@ fn without_a_purchase_only_signup_and_profile_speak() {
     assert_eq!((early["recency"], early["days_since_signup"]), (0.0, 0.0), "before the signup");
     let undated = Profile { signup: Millis::MIN, ..profile() };
     assert_eq!(row(&features, &[], Some(&undated), at, None)["recency"], 0.0, "signup unknown");
-    assert!(row(&features, &[], None, at, Some(0)).values().all(|value| *value == 0.0), "nothing known");
+    assert!(
+        row(&features, &[], None, at, Some(0)).values().all(|value| *value == 0.0),
+        "nothing known"
+    );
 }
 
-fn context(features: &Features, bought: &[Bought], profile: Option<&Profile>, at: Millis, threshold: Option<u64>) -> Vec<i16> {
+fn context(
+    features: &Features,
+    bought: &[Bought],
+    profile: Option<&Profile>,
+    at: Millis,
+    threshold: Option<u64>,
+) -> Vec<i16> {
     let mut x = vec![-1; features.context().dimension()];
     with_state(features, bought, profile, |state| {
         features.context().purchases(state, &mut x);
@@ -352,11 +458,28 @@ fn the_default_context_by_hand() {
     assert_eq!(features.context().dimension(), 32);
     assert!(features.context().uses_threshold());
     let nothing = context(&features, &[], None, 1_704_067_200_000, None);
-    assert_eq!((nothing[0], &nothing[1..]), (4_096, &[0; 31][..]), "of a stranger only the intercept");
+    assert_eq!(
+        (nothing[0], &nothing[1..]),
+        (4_096, &[0; 31][..]),
+        "of a stranger only the intercept"
+    );
 
-    let x = context(&features, &by_hand(), Some(&profile()), 1_704_067_200_000 + 36 * HOUR, Some(12_000));
+    let x = context(
+        &features,
+        &by_hand(),
+        Some(&profile()),
+        1_704_067_200_000 + 36 * HOUR,
+        Some(12_000),
+    );
     let nearest = |value: f64| (value * 4_096.0).round() as i16;
-    let at = |name: &str| x[features.context().names().iter().position(|n| n == name).expect("a term of the default context")];
+    let at = |name: &str| {
+        x[features
+            .context()
+            .names()
+            .iter()
+            .position(|n| n == name)
+            .expect("a term of the default context")]
+    };
     for (name, expected) in [
         ("intercept", 1.0),
         ("recency", 1.5 / 365.0),
@@ -380,9 +503,15 @@ fn the_default_context_by_hand() {
 fn rounding_clips_at_both_ends() {
     assert_eq!([8.0, 1e300, f64::INFINITY, 8.0 - 1.0 / 4_096.0, 7.999_7].map(q12), [32_767; 5]);
     assert_eq!([-8.0, -1e300, f64::NEG_INFINITY, -7.999_99].map(q12), [-32_768; 4]);
-    assert_eq!([0.0, -0.0, 1.0, -1.0, 0.5 / 4_096.0, 1.5 / 4_096.0, -0.5 / 4_096.0, -1.5 / 4_096.0].map(q12), [0, 0, 4_096, -4_096, 0, 2, 0, -2]);
-    let settings =
-        CustomerSettings { context: vec![Term { feature: "monetary".to_string(), transform: Transform::Identity }], ..CustomerSettings::default() };
+    assert_eq!(
+        [0.0, -0.0, 1.0, -1.0, 0.5 / 4_096.0, 1.5 / 4_096.0, -0.5 / 4_096.0, -1.5 / 4_096.0]
+            .map(q12),
+        [0, 0, 4_096, -4_096, 0, 2, 0, -2]
+    );
+    let settings = CustomerSettings {
+        context: vec![Term { feature: "monetary".to_string(), transform: Transform::Identity }],
+        ..CustomerSettings::default()
+    };
     let features = Features::new(&InputSettings::default(), &settings).expect("valid settings");
     assert_eq!(context(&features, &by_hand(), None, 1_704_067_200_000, None), [32_767]);
     assert!(!features.context().uses_threshold());
@@ -393,7 +522,8 @@ fn deviation(purchases: u32, amount: u128, squares: u128) -> f64 {
     let features = defaults();
     let amount = u64::try_from(amount).expect("a total within its limit");
     let summary = Summary { purchases, amount, squares, ..Summary::default() };
-    let state = State { summary: &summary, counts: &vec![0; features.layout().stride()], profile: None };
+    let state =
+        State { summary: &summary, counts: &vec![0; features.layout().stride()], profile: None };
     let mut values = Vec::new();
     features.row(&state, 0, None, &mut values);
     values[features.names().iter().position(|name| name == "monetary_std").expect("a feature")]
@@ -403,10 +533,15 @@ const MOST: u128 = Purchase::MAX_AMOUNT as u128;
 
 #[test]
 fn a_deviation_does_not_cancel() {
-    // Half of the purchases are of the greatest amount, half one minor unit less: the variance is 1/4 n/(n - 1).
+    // Half of the purchases are of the greatest amount, half one minor unit less: the variance is
+    // 1/4 n/(n - 1).
     for half in [1, 1 << 10, (1 << 23) - 1] {
         let n = 2 * half;
-        let ours = deviation(n, u128::from(half) * (2 * MOST - 1), u128::from(half) * (MOST * MOST + (MOST - 1) * (MOST - 1)));
+        let ours = deviation(
+            n,
+            u128::from(half) * (2 * MOST - 1),
+            u128::from(half) * (MOST * MOST + (MOST - 1) * (MOST - 1)),
+        );
         let expected = (f64::from(n) / f64::from(n - 1)).sqrt() / 200.0;
         assert!((ours - expected).abs() <= 1e-15, "{n}: {ours} instead of {expected}");
     }
@@ -414,7 +549,8 @@ fn a_deviation_does_not_cancel() {
 
 #[test]
 fn a_deviation_holds_where_its_products_pass_128_bits() {
-    // Of 2^32 - 1 purchases ten million are of the greatest amount, the others of nothing: p (1 - p) times its square.
+    // Of 2^32 - 1 purchases ten million are of the greatest amount, the others of nothing: p (1 -
+    // p) times its square.
     let (n, p) = (f64::from(u32::MAX), 1e7 / f64::from(u32::MAX));
     let ours = deviation(u32::MAX, 10_000_000 * MOST, 10_000_000 * MOST * MOST);
     let expected = (p * (1.0 - p) * n / (n - 1.0)).sqrt() * 1e10;
@@ -429,20 +565,44 @@ fn shares_are_named_after_their_values() {
     let named = |value| share_name(value);
     assert_eq!(
         ["E-wallet", "Credit Card", " Home &  Garden ", "snake_case", "3D", "Été"].map(named),
-        ["ewallet_pct", "credit_card_pct", "home_garden_pct", "snake_case_pct", "3d_pct", "été_pct"]
+        [
+            "ewallet_pct",
+            "credit_card_pct",
+            "home_garden_pct",
+            "snake_case_pct",
+            "3d_pct",
+            "été_pct"
+        ]
     );
-    let input = InputSettings { categories: vec!["Toys".to_string(), "Home Garden".to_string()], decimals: 0, ..InputSettings::default() };
+    let input = InputSettings {
+        categories: vec!["Toys".to_string(), "Home Garden".to_string()],
+        decimals: 0,
+        ..InputSettings::default()
+    };
     let settings = CustomerSettings {
-        context: vec![Term { feature: "home_garden_pct".to_string(), transform: Transform::Identity }],
+        context: vec![Term {
+            feature: "home_garden_pct".to_string(),
+            transform: Transform::Identity,
+        }],
         ..CustomerSettings::default()
     };
     let features = Features::new(&input, &settings).expect("valid settings");
-    assert_eq!(features.names()[13..17], ["toys_pct", "home_garden_pct", "category_diversity", "device_diversity"]);
-    assert_eq!(features.documentation().nth(14), Some("Share of the purchases with category Home Garden; 0 to 1."));
+    assert_eq!(
+        features.names()[13..17],
+        ["toys_pct", "home_garden_pct", "category_diversity", "device_diversity"]
+    );
+    assert_eq!(
+        features.documentation().nth(14),
+        Some("Share of the purchases with category Home Garden; 0 to 1.")
+    );
     assert_eq!(features.documentation().count(), features.names().len());
-    let bought: Vec<Bought> = by_hand().into_iter().map(|b| Bought { category: b.category.min(2), ..b }).collect();
+    let bought: Vec<Bought> =
+        by_hand().into_iter().map(|b| Bought { category: b.category.min(2), ..b }).collect();
     let values = row(&features, &bought, None, 1_704_067_200_000, None);
-    assert_eq!((values["toys_pct"], values["home_garden_pct"], values["monetary"]), (0.5, 0.0, 12_000.0));
+    assert_eq!(
+        (values["toys_pct"], values["home_garden_pct"], values["monetary"]),
+        (0.5, 0.0, 12_000.0)
+    );
 }
 
 #[test]
@@ -487,10 +647,17 @@ fn every_fault_of_the_settings_is_named() {
         "names `charm`, which is no feature",
         "the scale of `charm` in the context is -1",
     ] {
-        assert_eq!(faults.iter().filter(|fault| fault.contains(said)).count(), 1, "{said}: {faults:#?}");
+        assert_eq!(
+            faults.iter().filter(|fault| fault.contains(said)).count(),
+            1,
+            "{said}: {faults:#?}"
+        );
     }
     assert_eq!(faults.len(), 15, "{faults:#?}");
-    let empty = Features::new(&InputSettings::default(), &CustomerSettings { context: Vec::new(), ..CustomerSettings::default() });
+    let empty = Features::new(
+        &InputSettings::default(),
+        &CustomerSettings { context: Vec::new(), ..CustomerSettings::default() },
+    );
     assert!(empty.expect_err("no term")[0].contains("has no term"));
 }
 

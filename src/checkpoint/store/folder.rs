@@ -62,14 +62,20 @@ impl Store for Folder {
     }
 
     fn put(&self, files: &[(String, Bytes)]) -> Result<(), CheckpointError> {
-        each(files, |(name, content)| durable::replace(&self.root.join(name), content).map_err(self.error(name, "written")))
+        each(files, |(name, content)| {
+            durable::replace(&self.root.join(name), content).map_err(self.error(name, "written"))
+        })
     }
 
     fn get(&self, name: &str, at_most: u64) -> Result<Bytes, CheckpointError> {
         match self.read(name, at_most) {
-            Ok(content) if content.len() as u64 > at_most => Err(super::too_long(self, name, at_most)),
+            Ok(content) if content.len() as u64 > at_most => {
+                Err(super::too_long(self, name, at_most))
+            }
             Ok(content) => Ok(content.into()),
-            Err(error) if error.kind() == ErrorKind::NotFound => Err(CheckpointError::Missing { object: self.object(name) }),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Err(CheckpointError::Missing { object: self.object(name) })
+            }
             Err(error) => Err(self.error(name, "read")(error)),
         }
     }
@@ -79,11 +85,17 @@ impl Store for Folder {
     }
 
     fn delete(&self, names: &[String]) -> Result<(), CheckpointError> {
-        each(names, |name| durable::remove(&self.root.join(name)).map_err(self.error(name, "deleted")))
+        each(names, |name| {
+            durable::remove(&self.root.join(name)).map_err(self.error(name, "deleted"))
+        })
     }
 }
 
-/// Does something with each file, some at once: a file system writes its journal once for all that wait for it.
-fn each<T: Sync>(files: &[T], act: impl Fn(&T) -> Result<(), CheckpointError> + Sync) -> Result<(), CheckpointError> {
+/// Does something with each file, some at once: a file system writes its journal once for all that
+/// wait for it.
+fn each<T: Sync>(
+    files: &[T],
+    act: impl Fn(&T) -> Result<(), CheckpointError> + Sync,
+) -> Result<(), CheckpointError> {
     files.chunks(AT_ONCE).try_for_each(|some| at_once(some, &act).into_iter().collect())
 }

@@ -1,4 +1,5 @@
-//! Where checkpoints lie: a folder or an object store, by the four things that a checkpoint needs of either.
+//! Where checkpoints lie: a folder or an object store, by the four things that a checkpoint needs
+//! of either.
 
 mod folder;
 pub mod objects;
@@ -22,8 +23,9 @@ pub trait Store: Send + Sync {
     /// Where it is.
     fn address(&self) -> String;
 
-    /// Writes files, each in place of one that is there, in any order. Until this returns, whoever reads one finds what was there before or
-    /// all of the new file, also after a crash; afterwards the new ones are there to stay.
+    /// Writes files, each in place of one that is there, in any order. Until this returns, whoever
+    /// reads one finds what was there before or all of the new file, also after a crash; afterwards
+    /// the new ones are there to stay.
     ///
     /// # Errors
     /// [`CheckpointError::Store`]; some of them may be written then.
@@ -35,7 +37,8 @@ pub trait Store: Send + Sync {
     /// [`CheckpointError::Missing`], [`CheckpointError::Damaged`] where it is longer, or [`CheckpointError::Store`].
     fn get(&self, name: &str, at_most: u64) -> Result<Bytes, CheckpointError>;
 
-    /// Every file below a folder with its length, sorted by name. None where there is no such folder.
+    /// Every file below a folder with its length, sorted by name. None where there is no such
+    /// folder.
     ///
     /// # Errors
     /// [`CheckpointError::Store`].
@@ -75,14 +78,19 @@ pub enum Location {
 const SCHEMES: [&str; 2] = ["s3", "s3a"];
 
 impl Location {
-    /// Reads a folder's path or a URL; `None` for an empty text and for a URL of another kind of store.
+    /// Reads a folder's path or a URL; `None` for an empty text and for a URL of another kind of
+    /// store.
     pub fn parse(text: &str) -> Option<Location> {
         match text.split_once("://") {
             None if text.is_empty() => None,
             None => Some(Location::Folder(PathBuf::from(text))),
             Some((scheme, rest)) => {
-                let bucket = rest.split('/').next().filter(|bucket| !bucket.is_empty() && !rest.contains(['@', '?', '#', ' ']));
-                (SCHEMES.contains(&scheme) && bucket.is_some()).then(|| Location::Url(text.to_string()))
+                let bucket = rest
+                    .split('/')
+                    .next()
+                    .filter(|bucket| !bucket.is_empty() && !rest.contains(['@', '?', '#', ' ']));
+                (SCHEMES.contains(&scheme) && bucket.is_some())
+                    .then(|| Location::Url(text.to_string()))
             }
         }
     }
@@ -108,7 +116,8 @@ impl Location {
 }
 
 impl Location {
-    /// Makes sure that it takes files, gives them back and removes them, or can be made; says which.
+    /// Makes sure that it takes files, gives them back and removes them, or can be made; says
+    /// which.
     ///
     /// # Errors
     /// A sentence about what it does not.
@@ -143,5 +152,8 @@ impl fmt::Display for Location {
 
 /// A file that is longer than it can be.
 fn too_long(store: &dyn Store, name: &str, at_most: u64) -> CheckpointError {
-    CheckpointError::Damaged { object: store.object(name), why: format!("it is longer than the {at_most} bytes that it may have") }
+    CheckpointError::Damaged {
+        object: store.object(name),
+        why: format!("it is longer than the {at_most} bytes that it may have"),
+    }
 }

@@ -37,18 +37,21 @@ pub struct Objects {
     address: String,
     prefix: Path,
     client: Box<dyn ObjectStore>,
-    /// Of its own: connections are kept up between two requests, and no caller need be asynchronous.
+    /// Of its own: connections are kept up between two requests, and no caller need be
+    /// asynchronous.
     runtime: Runtime,
 }
 
 impl Objects {
-    /// The store at a URL such as `s3://bucket/prefix`. Region, credentials and endpoint are taken from the variables that the tools of AWS
-    /// read: `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_ENDPOINT_URL_S3`, `AWS_ALLOW_HTTP` and so on.
+    /// The store at a URL such as `s3://bucket/prefix`. Region, credentials and endpoint are taken
+    /// from the variables that the tools of AWS read: `AWS_REGION`, `AWS_ACCESS_KEY_ID`,
+    /// `AWS_SECRET_ACCESS_KEY`, `AWS_ENDPOINT_URL_S3`, `AWS_ALLOW_HTTP` and so on.
     ///
     /// # Errors
     /// [`CheckpointError::Address`].
     pub fn open(url: &str) -> Result<Self, CheckpointError> {
-        let secrets = std::env::vars().filter(|(name, _)| name.starts_with("AWS_") && !HARMLESS.contains(&name.as_str()));
+        let secrets = std::env::vars()
+            .filter(|(name, _)| name.starts_with("AWS_") && !HARMLESS.contains(&name.as_str()));
         secrets.for_each(|(_, value)| keep(&value));
         Objects::connect(url, AmazonS3Builder::from_env())
     }
@@ -59,11 +62,20 @@ impl Objects {
     /// [`CheckpointError::Address`].
     pub fn connect(url: &str, settings: AmazonS3Builder) -> Result<Self, CheckpointError> {
         let address = |why: String| CheckpointError::Address { address: url.to_string(), why };
-        let prefix = url.split_once("://").map_or("", |(_, rest)| rest.split_once('/').map_or("", |(_, prefix)| prefix));
-        let prefix = Path::parse(prefix.trim_matches('/')).map_err(|error| address(error.to_string()))?;
-        let retry = RetryConfig { max_retries: RETRIES, retry_timeout: PATIENCE, ..RetryConfig::default() };
+        let prefix = url
+            .split_once("://")
+            .map_or("", |(_, rest)| rest.split_once('/').map_or("", |(_, prefix)| prefix));
+        let prefix =
+            Path::parse(prefix.trim_matches('/')).map_err(|error| address(error.to_string()))?;
+        let retry =
+            RetryConfig { max_retries: RETRIES, retry_timeout: PATIENCE, ..RetryConfig::default() };
         // Not every store that speaks the protocol knows how to delete many at once.
-        let client = settings.with_url(url).with_retry(retry).with_disable_bulk_delete(true).build().map_err(|error| address(error.to_string()))?;
+        let client = settings
+            .with_url(url)
+            .with_retry(retry)
+            .with_disable_bulk_delete(true)
+            .build()
+            .map_err(|error| address(error.to_string()))?;
         Objects::over(Box::new(client), url.trim_end_matches('/').to_string(), prefix)
     }
 
@@ -71,9 +83,20 @@ impl Objects {
     ///
     /// # Errors
     /// [`CheckpointError::Address`], where the thread of the client cannot be started.
-    pub fn over(client: Box<dyn ObjectStore>, address: String, prefix: Path) -> Result<Self, CheckpointError> {
-        let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("object-store").enable_all().build();
-        let runtime = runtime.map_err(|error| CheckpointError::Address { address: address.clone(), why: error.to_string() })?;
+    pub fn over(
+        client: Box<dyn ObjectStore>,
+        address: String,
+        prefix: Path,
+    ) -> Result<Self, CheckpointError> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("object-store")
+            .enable_all()
+            .build();
+        let runtime = runtime.map_err(|error| CheckpointError::Address {
+            address: address.clone(),
+            why: error.to_string(),
+        })?;
         Ok(Objects { address, prefix, client, runtime })
     }
 
@@ -81,10 +104,16 @@ impl Objects {
         self.prefix.parts().chain(Path::from(name).parts()).collect()
     }
 
-    fn error(&self, name: &str, done: &'static str) -> impl Fn(object_store::Error) -> CheckpointError {
+    fn error(
+        &self,
+        name: &str,
+        done: &'static str,
+    ) -> impl Fn(object_store::Error) -> CheckpointError {
         let object = self.object(name);
         move |error| match error {
-            object_store::Error::NotFound { .. } => CheckpointError::Missing { object: object.clone() },
+            object_store::Error::NotFound { .. } => {
+                CheckpointError::Missing { object: object.clone() }
+            }
             error => CheckpointError::Store { object: object.clone(), done, source: error.into() },
         }
     }
@@ -104,7 +133,10 @@ impl Store for Objects {
     }
 
     fn get(&self, name: &str, at_most: u64) -> Result<Bytes, CheckpointError> {
-        let found = self.runtime.block_on(self.client.get(&self.path(name))).map_err(self.error(name, "read"))?;
+        let found = self
+            .runtime
+            .block_on(self.client.get(&self.path(name)))
+            .map_err(self.error(name, "read"))?;
         match found.meta.size > at_most {
             true => Err(super::too_long(self, name, at_most)),
             false => self.runtime.block_on(found.bytes()).map_err(self.error(name, "read")),
@@ -113,12 +145,16 @@ impl Store for Objects {
 
     fn list(&self, folder: &str) -> Result<Vec<Entry>, CheckpointError> {
         let found = self.client.list(Some(&self.path(folder)));
-        let found: Vec<_> = self.runtime.block_on(found.try_collect()).map_err(self.error(folder, "listed"))?;
+        let found: Vec<_> =
+            self.runtime.block_on(found.try_collect()).map_err(self.error(folder, "listed"))?;
         let name = |location: &Path| {
             let parts = location.prefix_match(&self.prefix)?;
             Some(parts.map(|part| part.as_ref().to_string()).collect::<Vec<_>>().join("/"))
         };
-        let mut entries: Vec<Entry> = found.iter().filter_map(|object| Some(Entry { name: name(&object.location)?, bytes: object.size })).collect();
+        let mut entries: Vec<Entry> = found
+            .iter()
+            .filter_map(|object| Some(Entry { name: name(&object.location)?, bytes: object.size }))
+            .collect();
         entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         Ok(entries)
     }

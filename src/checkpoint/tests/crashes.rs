@@ -1,4 +1,5 @@
-//! Tests of a process that dies between any two changes to the store: what a restart finds is whole, and what it leaves behind goes away.
+//! Tests of a process that dies between any two changes to the store: what a restart finds is
+//! whole, and what it leaves behind goes away.
 
 use super::*;
 use crate::checkpoint::store::tests::{Stopping, in_memory};
@@ -13,7 +14,8 @@ fn script() -> [Checkpoint; 4] {
     ]
 }
 
-/// Runs the first `before` checkpoints undisturbed, and the next until the process dies after so many changes. Whether it died.
+/// Runs the first `before` checkpoints undisturbed, and the next until the process dies after so
+/// many changes. Whether it died.
 fn die(store: &Arc<dyn Store>, before: usize, changes: u64) -> bool {
     let stopping = Stopping::after(u64::MAX, Arc::clone(store));
     let mut bench = Bench::new(over(Arc::clone(&stopping) as Arc<dyn Store>), None);
@@ -23,7 +25,8 @@ fn die(store: &Arc<dyn Store>, before: usize, changes: u64) -> bool {
     stopping.changes_left.load(Ordering::SeqCst) == 0
 }
 
-/// What a restart after epoch `at_most` finds, compared with what was written, and a checkpoint that it goes on with.
+/// What a restart after epoch `at_most` finds, compared with what was written, and a checkpoint
+/// that it goes on with.
 fn restart(store: &Arc<dyn Store>, at_most: u64) {
     let checkpoints = over(Arc::clone(store));
     let found = restored(&checkpoints, at_most);
@@ -35,11 +38,24 @@ fn restart(store: &Arc<dyn Store>, at_most: u64) {
     }
     let mut bench = Bench::new(checkpoints.clone(), found.clone());
     let full = found.is_none();
-    let next = if full { Checkpoint::full(9, &[1, 2, 3]) } else { Checkpoint::of(9, &[(3, Kind::Delta)]) };
+    let next =
+        if full { Checkpoint::full(9, &[1, 2, 3]) } else { Checkpoint::of(9, &[(3, Kind::Delta)]) };
     assert!(bench.save(next));
-    let manifests: Vec<Manifest> = checkpoints.list().expect("a list").into_iter().filter_map(|listed| listed.manifest).collect();
-    let named = |name: &String| manifests.iter().any(|manifest| manifest.files().any(|(_, file)| file.name == without_twins(name)));
-    let unnamed: Vec<String> = names_in(&**store).into_iter().filter(|name| !name.starts_with("manifests/") && !named(name)).collect();
+    let manifests: Vec<Manifest> = checkpoints
+        .list()
+        .expect("a list")
+        .into_iter()
+        .filter_map(|listed| listed.manifest)
+        .collect();
+    let named = |name: &String| {
+        manifests
+            .iter()
+            .any(|manifest| manifest.files().any(|(_, file)| file.name == without_twins(name)))
+    };
+    let unnamed: Vec<String> = names_in(&**store)
+        .into_iter()
+        .filter(|name| !name.starts_with("manifests/") && !named(name))
+        .collect();
     assert_eq!(unnamed, Vec::<String>::new(), "nothing that the crash left stays");
     assert_eq!(manifests[0].epoch, 9);
     loaded(&checkpoints, &manifests[0]);
@@ -50,7 +66,10 @@ fn undisturbed(epoch: u64) -> BTreeMap<u16, Vec<u64>> {
     let store: Arc<dyn Store> = Arc::new(in_memory());
     let checkpoints = over(store);
     let mut bench = Bench::new(checkpoints.clone(), None);
-    script().into_iter().take_while(|checkpoint| checkpoint.epoch <= epoch).for_each(|checkpoint| assert!(bench.save(checkpoint)));
+    script()
+        .into_iter()
+        .take_while(|checkpoint| checkpoint.epoch <= epoch)
+        .for_each(|checkpoint| assert!(bench.save(checkpoint)));
     loaded(&checkpoints, &checkpoints.manifest(epoch).expect("it was written"))
 }
 

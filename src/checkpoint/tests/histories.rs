@@ -8,7 +8,13 @@ use std::fs;
 
 /// Epochs of the checkpoints that are there of a history, newest first.
 fn epochs(checkpoints: &Checkpoints) -> Vec<u64> {
-    checkpoints.list().expect("a list").into_iter().filter(|listed| listed.problem.is_none()).map(|listed| listed.epoch).collect()
+    checkpoints
+        .list()
+        .expect("a list")
+        .into_iter()
+        .filter(|listed| listed.problem.is_none())
+        .map(|listed| listed.epoch)
+        .collect()
 }
 
 /// Two histories beside checkpoints of before there were any.
@@ -24,7 +30,11 @@ fn histories_save_side_by_side_the_same_epochs_and_each_keeps_its_own() {
     let mut benches = all.each_ref().map(|checkpoints| Bench::new(checkpoints.clone(), None));
     for epoch in 1..=4 {
         for bench in &mut benches {
-            let checkpoint = if epoch == 1 { Checkpoint::full(1, &[1, 2]) } else { Checkpoint::of(epoch, &[(1, Kind::Delta)]) };
+            let checkpoint = if epoch == 1 {
+                Checkpoint::full(1, &[1, 2])
+            } else {
+                Checkpoint::of(epoch, &[(1, Kind::Delta)])
+            };
             assert!(bench.save(checkpoint));
         }
     }
@@ -32,11 +42,21 @@ fn histories_save_side_by_side_the_same_epochs_and_each_keeps_its_own() {
         assert_eq!(epochs(checkpoints), [4, 3]);
         let manifest = restored(checkpoints, 4).expect("its newest");
         assert_eq!(manifest.identity, checkpoints.identity());
-        assert_eq!(loaded(&checkpoints.holding(&manifest), &manifest), BTreeMap::from([(1, vec![1, 2, 3, 4]), (2, vec![1])]));
+        assert_eq!(
+            loaded(&checkpoints.holding(&manifest), &manifest),
+            BTreeMap::from([(1, vec![1, 2, 3, 4]), (2, vec![1])])
+        );
     }
-    let mut histories: Vec<Option<String>> =
-        all[2].histories().expect("a list").iter().map(|history| history.history().map(str::to_string)).collect();
-    let mut wanted = all.each_ref().map(|checkpoints| checkpoints.identity().map(|identity| identity.short())).to_vec();
+    let mut histories: Vec<Option<String>> = all[2]
+        .histories()
+        .expect("a list")
+        .iter()
+        .map(|history| history.history().map(str::to_string))
+        .collect();
+    let mut wanted = all
+        .each_ref()
+        .map(|checkpoints| checkpoints.identity().map(|identity| identity.short()))
+        .to_vec();
     histories.sort();
     wanted.sort();
     assert_eq!(histories, wanted);
@@ -59,12 +79,19 @@ fn a_manifest_in_the_folder_of_another_history_is_none_of_its() {
     for checkpoints in [&one, &other, &unnamed] {
         assert!(Bench::new(checkpoints.clone(), None).save(Checkpoint::full(1, &[1])));
     }
-    let path = |checkpoints: &Checkpoints| scene.path(checkpoints.history().unwrap_or("")).join("manifests/00000000000000000001.json");
-    let texts = [&one, &other, &unnamed].map(|checkpoints| fs::read(path(checkpoints)).expect("a manifest"));
+    let path = |checkpoints: &Checkpoints| {
+        scene.path(checkpoints.history().unwrap_or("")).join("manifests/00000000000000000001.json")
+    };
+    let texts = [&one, &other, &unnamed]
+        .map(|checkpoints| fs::read(path(checkpoints)).expect("a manifest"));
     for (place, own) in [(&one, 0), (&other, 1), (&unnamed, 2)] {
         for (number, text) in texts.iter().enumerate() {
             fs::write(path(place), text).expect("a write");
-            assert_eq!(place.manifest(1).is_ok(), number == own, "manifest {number} in place {own}");
+            assert_eq!(
+                place.manifest(1).is_ok(),
+                number == own,
+                "manifest {number} in place {own}"
+            );
             assert_eq!(restored(place, 1).is_some(), number == own);
         }
         fs::write(path(place), &texts[own]).expect("a write");
@@ -77,7 +104,10 @@ fn what_named_no_history_goes_when_the_first_checkpoint_that_does_is_whole() {
         let store: Arc<dyn Store> = Arc::new(in_memory());
         let before = over(Arc::clone(&store));
         let mut bench = Bench::new(before.clone(), None);
-        assert!(bench.save(Checkpoint::full(1, &[1, 2])) && bench.save(Checkpoint::of(2, &[(1, Kind::Delta)])));
+        assert!(
+            bench.save(Checkpoint::full(1, &[1, 2]))
+                && bench.save(Checkpoint::of(2, &[(1, Kind::Delta)]))
+        );
         let stopping = Stopping::after(u64::MAX, Arc::clone(&store));
         let identity = Link::random();
         let own = over(Arc::clone(&stopping) as Arc<dyn Store>).of(identity);
@@ -100,7 +130,10 @@ fn what_named_no_history_goes_when_the_first_checkpoint_that_does_is_whole() {
             assert!(restored(&own, 6).is_some_and(|manifest| !manifest.follows_unnamed));
         }
         assert_eq!(epochs(&before), Vec::<u64>::new());
-        assert!(names_in(&*store).iter().all(|name| name.starts_with(&identity.short())), "nothing of theirs is left");
+        assert!(
+            names_in(&*store).iter().all(|name| name.starts_with(&identity.short())),
+            "nothing of theirs is left"
+        );
     }
 }
 

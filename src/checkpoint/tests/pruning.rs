@@ -7,10 +7,18 @@ use std::fs;
 /// Names of the manifests that are there, and whether every file there is named by one of them.
 fn kept(scene: &Scene) -> (Vec<u64>, bool) {
     let checkpoints = scene.checkpoints();
-    let manifests: Vec<Manifest> = checkpoints.list().expect("a list").into_iter().filter_map(|listed| listed.manifest).collect();
+    let manifests: Vec<Manifest> = checkpoints
+        .list()
+        .expect("a list")
+        .into_iter()
+        .filter_map(|listed| listed.manifest)
+        .collect();
     let named = |name: &String| {
         let name = without_twins(name);
-        manifests.iter().any(|manifest| names::manifest(manifest.epoch) == name || manifest.files().any(|(_, file)| file.name == name))
+        manifests.iter().any(|manifest| {
+            names::manifest(manifest.epoch) == name
+                || manifest.files().any(|(_, file)| file.name == name)
+        })
     };
     (manifests.iter().map(|manifest| manifest.epoch).collect(), scene.names().iter().all(named))
 }
@@ -79,12 +87,20 @@ fn the_newest_complete_one_always_stays() {
     let scene = Scene::new();
     scene.checkpoints().prune(1).expect("there is nothing to do");
     let mut bench = Bench::new(scene.checkpoints(), None);
-    assert!(bench.save(Checkpoint::full(1, &[1])) && bench.save(Checkpoint::of(2, &[(1, Kind::Delta)])));
+    assert!(
+        bench.save(Checkpoint::full(1, &[1])) && bench.save(Checkpoint::of(2, &[(1, Kind::Delta)]))
+    );
     fs::write(scene.path("manifests/00000000000000000003.json"), b"damaged").expect("a file");
     scene.checkpoints().prune(0).expect("the store works");
     assert_eq!(kept(&scene).0, [2]);
-    assert!(scene.path("manifests/00000000000000000003.json").exists(), "it is newer than anything that can be read");
-    assert_eq!(loaded(&scene.checkpoints(), &restored(&scene.checkpoints(), 9).expect("it stays")), BTreeMap::from([(1, vec![1, 2])]));
+    assert!(
+        scene.path("manifests/00000000000000000003.json").exists(),
+        "it is newer than anything that can be read"
+    );
+    assert_eq!(
+        loaded(&scene.checkpoints(), &restored(&scene.checkpoints(), 9).expect("it stays")),
+        BTreeMap::from([(1, vec![1, 2])])
+    );
 }
 
 #[test]
@@ -101,11 +117,19 @@ fn a_checkpoint_that_has_lost_a_file_does_not_count_as_one_that_is_kept() {
 fn an_erasure_leaves_no_older_checkpoint() {
     let scene = Scene::new();
     let mut bench = Bench::new(scene.checkpoints(), None);
-    assert!(bench.save(Checkpoint::full(1, &[1, 2])) && bench.save(Checkpoint::of(2, &[(1, Kind::Delta)])));
+    assert!(
+        bench.save(Checkpoint::full(1, &[1, 2]))
+            && bench.save(Checkpoint::of(2, &[(1, Kind::Delta)]))
+    );
     fs::write(scene.path("manifests/00000000000000000001.json"), b"damaged").expect("a file");
     assert!(bench.save(Checkpoint { erases: true, ..Checkpoint::full(3, &[1, 2]) }));
     assert_eq!(kept(&scene), (vec![3], true));
-    assert_eq!(scene.names().len(), 6, "a manifest, two shards, each twice, and what is shared: {:?}", scene.names());
+    assert_eq!(
+        scene.names().len(),
+        6,
+        "a manifest, two shards, each twice, and what is shared: {:?}",
+        scene.names()
+    );
     assert!(bench.save(Checkpoint::of(4, &[(1, Kind::Delta)])));
     assert_eq!(kept(&scene), (vec![4, 3], true));
 }
@@ -119,7 +143,8 @@ fn an_erasure_that_leaves_older_checkpoints_is_counted() {
     assert_eq!(bench.saved.failed_erasures(), 0);
     // A shard with its twin, what is shared and the manifest can be written, and nothing removed.
     for (epoch, changes, complete) in [(10, 4, true), (20, 3, false), (30, 0, false)] {
-        let (store, before) = (Stopping::after(changes, scene.store()), restored(&scene.checkpoints(), u64::MAX));
+        let (store, before) =
+            (Stopping::after(changes, scene.store()), restored(&scene.checkpoints(), u64::MAX));
         let mut bench = Bench::new(over(store.clone()), before);
         assert_eq!(bench.save(erasing(epoch)), complete, "{changes} changes");
         assert_eq!(bench.saved.failed_erasures(), 1, "{changes} changes");
@@ -134,10 +159,16 @@ fn an_erasure_that_leaves_older_checkpoints_is_counted() {
 fn what_is_older_than_an_epoch_can_be_erased_and_so_can_everything() {
     let scene = Scene::new();
     let mut bench = Bench::new(scene.checkpoints(), None);
-    assert!(bench.save(Checkpoint::full(1, &[1, 2])) && bench.save(Checkpoint::of(2, &[(1, Kind::Base)])));
+    assert!(
+        bench.save(Checkpoint::full(1, &[1, 2]))
+            && bench.save(Checkpoint::of(2, &[(1, Kind::Base)]))
+    );
     scene.checkpoints().erase_before(2).expect("the store works");
     assert_eq!(kept(&scene), (vec![2], true));
-    assert_eq!(loaded(&scene.checkpoints(), &restored(&scene.checkpoints(), 2).expect("it stays")), BTreeMap::from([(1, vec![2]), (2, vec![1])]));
+    assert_eq!(
+        loaded(&scene.checkpoints(), &restored(&scene.checkpoints(), 2).expect("it stays")),
+        BTreeMap::from([(1, vec![2]), (2, vec![1])])
+    );
     fs::write(scene.path("shared/00000000000000000009.zst"), b"begun").expect("a file");
     scene.checkpoints().erase_before(u64::MAX).expect("the store works");
     assert_eq!(scene.names(), Vec::<String>::new());
@@ -147,14 +178,21 @@ fn what_is_older_than_an_epoch_can_be_erased_and_so_can_everything() {
 fn what_a_restart_passed_over_goes_with_the_next_checkpoint() {
     let scene = Scene::new();
     let mut bench = Bench::new(scene.checkpoints(), None);
-    assert!(bench.save(Checkpoint::full(4, &[1])) && bench.save(Checkpoint::of(8, &[(1, Kind::Delta)])));
+    assert!(
+        bench.save(Checkpoint::full(4, &[1])) && bench.save(Checkpoint::of(8, &[(1, Kind::Delta)]))
+    );
     for folder in ["shards", "twins/shards"] {
-        fs::write(scene.path(&format!("{folder}/001/00000000000000000008-delta.zst")), b"damaged").expect("a file");
+        fs::write(scene.path(&format!("{folder}/001/00000000000000000008-delta.zst")), b"damaged")
+            .expect("a file");
     }
     let restored_from = restored(&scene.checkpoints(), 8).expect("the older one");
     let mut bench = Bench::new(scene.checkpoints(), Some(restored_from));
     assert!(!bench.saved.needs_full());
     assert!(bench.save(Checkpoint::of(6, &[(1, Kind::Delta)])));
-    assert_eq!(restored(&scene.checkpoints(), 8).expect("a checkpoint").epoch, 6, "and not the damaged one");
+    assert_eq!(
+        restored(&scene.checkpoints(), 8).expect("a checkpoint").epoch,
+        6,
+        "and not the damaged one"
+    );
     assert_eq!(kept(&scene).0, [6, 4]);
 }

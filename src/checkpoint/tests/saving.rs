@@ -19,14 +19,28 @@ fn chains_are_a_base_and_what_came_after_it() {
         assert!(bench.save(Checkpoint::full(3, &[1, 5, 255])));
         assert!(!bench.saved.needs_full());
         assert!(bench.save(Checkpoint::of(5, &[(1, Kind::Delta), (5, Kind::Delta)])));
-        assert!(bench.save(Checkpoint::of(8, &[(1, Kind::Delta), (5, Kind::Base), (7, Kind::Base)])));
+        assert!(
+            bench.save(Checkpoint::of(8, &[(1, Kind::Delta), (5, Kind::Base), (7, Kind::Base)]))
+        );
         let manifest = restored(&checkpoints, 8).expect("a checkpoint");
-        assert_eq!(loaded(&checkpoints, &manifest), BTreeMap::from([(1, vec![3, 5, 8]), (5, vec![8]), (7, vec![8]), (255, vec![3])]));
-        assert_eq!((manifest.longest_chain(), manifest.customers, manifest.digest), (3, 9, [7; 32]));
+        assert_eq!(
+            loaded(&checkpoints, &manifest),
+            BTreeMap::from([(1, vec![3, 5, 8]), (5, vec![8]), (7, vec![8]), (255, vec![3])])
+        );
+        assert_eq!(
+            (manifest.longest_chain(), manifest.customers, manifest.digest),
+            (3, 9, [7; 32])
+        );
         assert_eq!(manifest.offsets, [(Topic::Transactions, 0, 80), (Topic::Rewards, 2, 5)]);
-        assert_eq!(loaded(&checkpoints, &restored(&checkpoints, 7).expect("the one before"))[&1], [3, 5]);
+        assert_eq!(
+            loaded(&checkpoints, &restored(&checkpoints, 7).expect("the one before"))[&1],
+            [3, 5]
+        );
         assert!(bench.save(Checkpoint::full(9, &[1])));
-        assert_eq!(loaded(&checkpoints, &restored(&checkpoints, 9).expect("a checkpoint")), BTreeMap::from([(1, vec![9])]));
+        assert_eq!(
+            loaded(&checkpoints, &restored(&checkpoints, 9).expect("a checkpoint")),
+            BTreeMap::from([(1, vec![9])])
+        );
     }
 }
 
@@ -46,12 +60,28 @@ fn a_checkpoint_is_there_only_after_its_epochs_commit() {
 fn what_the_tables_hold_comes_back_in_order_and_goes_with_its_checkpoint() {
     let scene = Scene::new();
     let mut bench = Bench::new(scene.checkpoints(), None);
-    let pieces = |epoch| (0..12u8).map(move |number| Piece::Tables { epoch, number: number.into(), bytes: vec![number; 9] });
-    let of = |epoch: u64| scene.names().into_iter().filter(|name| name.starts_with(&format!("tables/{epoch:020}-"))).count();
+    let pieces = |epoch| {
+        (0..12u8).map(move |number| Piece::Tables {
+            epoch,
+            number: number.into(),
+            bytes: vec![number; 9],
+        })
+    };
+    let of = |epoch: u64| {
+        scene
+            .names()
+            .into_iter()
+            .filter(|name| name.starts_with(&format!("tables/{epoch:020}-")))
+            .count()
+    };
     pieces(3).for_each(|piece| bench.assembly.take(piece));
     assert!(bench.save(Checkpoint::full(3, &[1])));
     let manifest = restored(&scene.checkpoints(), 3).expect("a checkpoint");
-    let read: Vec<_> = manifest.tables.iter().map(|file| scene.checkpoints().read(file).expect("a file")).collect();
+    let read: Vec<_> = manifest
+        .tables
+        .iter()
+        .map(|file| scene.checkpoints().read(file).expect("a file"))
+        .collect();
     assert_eq!(read, (0..12u8).map(|number| vec![number; 9]).collect::<Vec<_>>());
     for epoch in [4, 5] {
         pieces(epoch).for_each(|piece| bench.assembly.take(piece));
@@ -59,7 +89,11 @@ fn what_the_tables_hold_comes_back_in_order_and_goes_with_its_checkpoint() {
     }
     assert_eq!([3, 4, 5].map(of), [0, 12, 12], "two checkpoints are kept");
     std::fs::remove_file(scene.path("tables/00000000000000000005-7.zst")).expect("a file");
-    assert_eq!(restored(&scene.checkpoints(), u64::MAX).map(|manifest| manifest.epoch), Some(4), "one that lacks some is not taken");
+    assert_eq!(
+        restored(&scene.checkpoints(), u64::MAX).map(|manifest| manifest.epoch),
+        Some(4),
+        "one that lacks some is not taken"
+    );
 }
 
 #[test]
@@ -72,7 +106,10 @@ fn changes_without_what_they_add_to_are_refused() {
     assert!(!bench.save(Checkpoint::of(4, &[(2, Kind::Delta)])), "shard 2 has no base");
     assert!(bench.saved.needs_full());
     assert!(bench.save(Checkpoint::full(5, &[1, 2])));
-    assert_eq!(loaded(&scene.checkpoints(), &restored(&scene.checkpoints(), 5).expect("a checkpoint")), BTreeMap::from([(1, vec![5]), (2, vec![5])]));
+    assert_eq!(
+        loaded(&scene.checkpoints(), &restored(&scene.checkpoints(), 5).expect("a checkpoint")),
+        BTreeMap::from([(1, vec![5]), (2, vec![5])])
+    );
 }
 
 #[test]
@@ -94,8 +131,14 @@ fn a_later_checkpoint_abandons_the_one_that_is_not_finished() {
     let late = unfinished.remove(1);
     unfinished.remove(1);
     unfinished.into_iter().for_each(|piece| bench.assembly.take(piece));
-    assert!(!bench.save(Checkpoint::of(3, &[(1, Kind::Delta)])), "what changed up to epoch 2 would be missing");
-    assert_eq!((bench.saved.newest(), bench.saved.abandoned(), bench.saved.is_settled(3)), (1, 3, true));
+    assert!(
+        !bench.save(Checkpoint::of(3, &[(1, Kind::Delta)])),
+        "what changed up to epoch 2 would be missing"
+    );
+    assert_eq!(
+        (bench.saved.newest(), bench.saved.abandoned(), bench.saved.is_settled(3)),
+        (1, 3, true)
+    );
     bench.assembly.take(late);
     assert!(!bench.assembly.is_busy(), "a late piece begins nothing");
     assert!(bench.save(Checkpoint::full(4, &[1, 2])));
@@ -109,11 +152,18 @@ fn a_store_that_fails_costs_a_checkpoint_and_the_next_one_is_full() {
     assert!(bench.save(Checkpoint::full(1, &[1])));
     failing.changes_left.store(1, Ordering::SeqCst);
     assert!(!bench.save(Checkpoint::of(2, &[(1, Kind::Delta)])));
-    assert_eq!((bench.saved.newest(), bench.saved.abandoned(), bench.saved.needs_full()), (1, 2, true));
+    assert_eq!(
+        (bench.saved.newest(), bench.saved.abandoned(), bench.saved.needs_full()),
+        (1, 2, true)
+    );
     failing.changes_left.store(u64::MAX, Ordering::SeqCst);
     assert!(bench.save(Checkpoint::full(3, &[1])));
     assert!(!bench.saved.needs_full());
-    assert_eq!(scene.names().iter().filter(|name| name.contains("00000000000000000002")).count(), 0, "leftovers are gone");
+    assert_eq!(
+        scene.names().iter().filter(|name| name.contains("00000000000000000002")).count(),
+        0,
+        "leftovers are gone"
+    );
 }
 
 #[test]
@@ -126,7 +176,11 @@ fn a_write_is_tried_several_times() {
         }
         fn put(&self, files: &[(String, Bytes)]) -> Result<(), CheckpointError> {
             match self.1.fetch_add(1, Ordering::SeqCst) % 2 {
-                0 => Err(CheckpointError::Store { object: files[0].0.clone(), done: "written", source: "a hiccup".into() }),
+                0 => Err(CheckpointError::Store {
+                    object: files[0].0.clone(),
+                    done: "written",
+                    source: "a hiccup".into(),
+                }),
                 _ => self.0.put(files),
             }
         }
@@ -142,7 +196,13 @@ fn a_write_is_tried_several_times() {
     }
     let scene = Scene::new();
     let checkpoints = over(Arc::new(Hiccup(scene.store(), AtomicU64::new(0))));
-    let saver = Saver::start(checkpoints, SaverSettings { tries: 2, ..settings() }, Arc::new(AtomicU64::new(1)), None).expect("a thread");
+    let saver = Saver::start(
+        checkpoints,
+        SaverSettings { tries: 2, ..settings() },
+        Arc::new(AtomicU64::new(1)),
+        None,
+    )
+    .expect("a thread");
     Checkpoint::full(1, &[1, 2]).pieces().into_iter().for_each(|piece| offer(&saver, piece));
     saver.finish(LONG).expect("it is saved");
     assert!(restored(&scene.checkpoints(), 1).is_some());
@@ -165,7 +225,8 @@ fn process(scene: &Scene, process: usize, committed: &Arc<AtomicU64>) -> Saver {
 fn two_processes_make_one_checkpoint() {
     let scene = Scene::new();
     std::fs::create_dir_all(scene.path("parts")).expect("a folder");
-    std::fs::write(scene.path("parts/00000000000000000004-1.json"), "of an earlier start").expect("a file");
+    std::fs::write(scene.path("parts/00000000000000000004-1.json"), "of an earlier start")
+        .expect("a file");
     let committed = Arc::new(AtomicU64::new(0));
     let savers = [process(&scene, 0, &committed), process(&scene, 1, &committed)];
     let pieces = Checkpoint::full(4, &[10, 11, 12, 13]).pieces();
@@ -182,7 +243,10 @@ fn two_processes_make_one_checkpoint() {
     committed.store(4, Ordering::Release);
     first.finish(LONG).expect("it is saved");
     let manifest = restored(&scene.checkpoints(), 4).expect("a checkpoint");
-    assert_eq!(loaded(&scene.checkpoints(), &manifest), BTreeMap::from([10, 11, 12, 13].map(|shard| (shard, vec![4]))));
+    assert_eq!(
+        loaded(&scene.checkpoints(), &manifest),
+        BTreeMap::from([10, 11, 12, 13].map(|shard| (shard, vec![4])))
+    );
     assert!(!scene.names().iter().any(|name| name.starts_with("parts/")), "{:?}", scene.names());
 }
 
@@ -193,10 +257,15 @@ fn a_process_that_fails_tells_the_first() {
     let savers = [process(&scene, 0, &committed), process(&scene, 1, &committed)];
     offer(&savers[0], Piece::Shared(Checkpoint::full(4, &[1]).shared()));
     offer(&savers[0], Piece::WorkerDone { epoch: 4, worker: 0, longest: Pause::default() });
-    offer(&savers[1], Piece::Shard { epoch: 4, shard: 1, kind: Kind::Delta, customers: 1, bytes: Vec::new() });
+    offer(
+        &savers[1],
+        Piece::Shard { epoch: 4, shard: 1, kind: Kind::Delta, customers: 1, bytes: Vec::new() },
+    );
     let [first, second] = savers;
     let saved = [Arc::clone(first.saved()), Arc::clone(second.saved())];
-    let said = |saver: Saver| saver.finish(LONG).expect_err("the last checkpoint is abandoned").to_string();
+    let said = |saver: Saver| {
+        saver.finish(LONG).expect_err("the last checkpoint is abandoned").to_string()
+    };
     let (second, first) = (said(second), said(first));
     assert!(second.contains("of epoch 4, could not be written: it holds only changes"), "{second}");
     assert!(first.contains("process 1 could not write its part: it holds only changes"), "{first}");
@@ -223,17 +292,22 @@ fn a_saver_that_panics_says_so() {
             Ok(())
         }
     }
-    let saver = Saver::start(over(Arc::new(Rotten)), settings(), Arc::new(AtomicU64::new(1)), None).expect("a thread");
+    let saver = Saver::start(over(Arc::new(Rotten)), settings(), Arc::new(AtomicU64::new(1)), None)
+        .expect("a thread");
     let saved = Arc::clone(saver.saved());
     Checkpoint::full(1, &[1]).pieces().into_iter().for_each(|piece| saver.intake().hand(piece));
     saver.finish(LONG).expect("no checkpoint was abandoned");
-    assert_eq!(saved.panicked().map(|panicked| panicked.message).as_deref(), Some("the pack is rotten"));
+    assert_eq!(
+        saved.panicked().map(|panicked| panicked.message).as_deref(),
+        Some("the pack is rotten")
+    );
 }
 
 #[test]
 fn what_is_not_committed_in_time_is_left() {
     let scene = Scene::new();
-    let saver = Saver::start(scene.checkpoints(), settings(), Arc::default(), None).expect("a thread");
+    let saver =
+        Saver::start(scene.checkpoints(), settings(), Arc::default(), None).expect("a thread");
     Checkpoint::full(1, &[1]).pieces().into_iter().for_each(|piece| offer(&saver, piece));
     assert!(saver.finish(Duration::from_millis(5)).is_ok(), "nothing but time is lost");
     assert!(restored(&scene.checkpoints(), u64::MAX).is_none());
@@ -273,7 +347,8 @@ fn a_worker_never_waits_for_a_slow_store() {
     let ((reached, at_gate), (opener, open)) = (bounded(0), bounded(0));
     let store = Gate { inner: scene.store(), reached, open };
     let settings = SaverSettings { room: 2, ..settings() };
-    let saver = Saver::start(over(Arc::new(store)), settings, Arc::new(AtomicU64::new(1)), None).expect("a thread");
+    let saver = Saver::start(over(Arc::new(store)), settings, Arc::new(AtomicU64::new(1)), None)
+        .expect("a thread");
     let intake = saver.intake();
     let mut pieces = Checkpoint::full(1, &[1, 2, 3, 4]).pieces().into_iter();
     let mut hand_over = || intake.hand(pieces.next().expect("a piece"));

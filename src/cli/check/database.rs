@@ -40,7 +40,9 @@ impl DatabaseProbe {
         let mut client = connection::open(&settings)?;
         // Before anything is prepared or set, which a pool would hand to others.
         pooling::check(&mut client, connection::open(&settings).ok().as_mut(), &settings)?;
-        let row = client.query_one("SHOW server_version", &[]).map_err(PostgresError::statement("tell its version"))?;
+        let row = client
+            .query_one("SHOW server_version", &[])
+            .map_err(PostgresError::statement("tell its version"))?;
         found.push(Finding::ok(format!("version {}", row.get::<_, String>(0))));
         let lacking = rights::lacking(&mut client, &settings)?;
         found.extend(lacking.faults.into_iter().map(Finding::fault));
@@ -60,7 +62,8 @@ fn clock(client: &mut Client) -> Result<Option<Finding>, PostgresError> {
     let seconds = difference as f64 / 1e3;
     let which = if difference < 0 { "behind" } else { "ahead of" };
     let detail = format!(
-        "its clock is {:.1} s {which} that of this machine; set both by the same source: dates of dead letters and of commits are the server's",
+        "its clock is {:.1} s {which} that of this machine; set both by the same source: dates of \
+         dead letters and of commits are the server's",
         seconds.abs()
     );
     Ok((difference.abs() > TOLERANCE).then(|| Finding::warn(detail)))
@@ -99,8 +102,18 @@ mod tests {
         let Some(database) = TestDatabase::create() else { return };
         let settings = Pool::before(&database).settings(&database);
         let found = DatabaseProbe { shown: String::new(), settings }.probe();
-        assert!(found.len() == 1 && found[0].level == Level::Fault && found[0].detail.contains("pool_mode = session"), "{found:?}");
+        assert!(
+            found.len() == 1
+                && found[0].level == Level::Fault
+                && found[0].detail.contains("pool_mode = session"),
+            "{found:?}"
+        );
         let found = DatabaseProbe { shown: String::new(), settings: database.settings() }.probe();
-        assert!(found.len() == 1 && found[0].level == Level::Ok && found[0].detail.starts_with("version"), "{found:?}");
+        assert!(
+            found.len() == 1
+                && found[0].level == Level::Ok
+                && found[0].detail.starts_with("version"),
+            "{found:?}"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! `sluice check`: validates a configuration and its connections without starting, and names every fault at once.
+//! `sluice check`: validates a configuration and its connections without starting, and names every
+//! fault at once.
 
 mod database;
 mod places;
@@ -136,7 +137,11 @@ pub fn run(args: &CheckArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
     crate::telemetry::logging::start(&loaded.config.log);
     let needed = loaded.config.faults_for_run();
     loaded.add_faults(needed);
-    let report = report(loaded.faults.clone(), loaded.warnings.clone(), probe_all(probes(&loaded), PATIENCE + GRACE));
+    let report = report(
+        loaded.faults.clone(),
+        loaded.warnings.clone(),
+        probe_all(probes(&loaded), PATIENCE + GRACE),
+    );
     match global.json {
         true => print_json(&serde_json::json!(report))?,
         false => print(&report.to_text(&args.config))?,
@@ -148,15 +153,21 @@ fn report(faults: Vec<Fault>, warnings: Vec<String>, connections: Vec<Connection
     let report = Report { ok: true, exit_code: 0, error: None, faults, warnings, connections };
     match report.error() {
         None => report,
-        Some(error) => Report { ok: false, exit_code: error.code(), error: Some(error.to_string()), ..report },
+        Some(error) => {
+            Report { ok: false, exit_code: error.code(), error: Some(error.to_string()), ..report }
+        }
     }
 }
 
 impl Report {
     /// How the program ends with it.
     fn error(&self) -> Option<ProgramError> {
-        let (configuration, connections) = (self.faults.len(), self.connections.iter().filter(|connection| !connection.ok).count());
-        (configuration + connections > 0).then_some(ProgramError::Check { configuration, connections })
+        let (configuration, connections) = (
+            self.faults.len(),
+            self.connections.iter().filter(|connection| !connection.ok).count(),
+        );
+        (configuration + connections > 0)
+            .then_some(ProgramError::Check { configuration, connections })
     }
 
     /// The report for a person, a line for each finding.
@@ -167,8 +178,14 @@ impl Report {
             count => format!("FAULT {}: {count} faults", path.display()),
         }];
         lines.extend(self.faults.iter().map(|fault| format!("        {fault}")));
-        lines.extend(self.warnings.iter().map(|warning| format!("{} {warning}", Level::Warn.word())));
-        lines.extend(self.connections.iter().map(|c| format!("{} {} {}: {}", c.level.word(), c.name, c.target, c.detail)));
+        lines.extend(
+            self.warnings.iter().map(|warning| format!("{} {warning}", Level::Warn.word())),
+        );
+        lines.extend(
+            self.connections
+                .iter()
+                .map(|c| format!("{} {} {}: {}", c.level.word(), c.name, c.target, c.detail)),
+        );
         lines.join("\n")
     }
 }
@@ -178,12 +195,16 @@ fn probes(loaded: &Loaded) -> Vec<Box<dyn Probe>> {
     let mut probes: Vec<Box<dyn Probe>> = Vec::new();
     let config = &loaded.config;
     if !loaded.is_faulty("postgres") && !config.postgres.url.is_empty() {
-        probes.push(Box::new(DatabaseProbe { shown: config.postgres.url.to_string(), settings: config.postgres_address() }));
+        probes.push(Box::new(DatabaseProbe {
+            shown: config.postgres.url.to_string(),
+            settings: config.postgres_address(),
+        }));
     }
     if let (false, Some(path)) = (loaded.is_faulty("files"), config.files.dir.clone()) {
         probes.push(Box::new(DirectoryProbe { name: "files", path }));
     }
-    if !loaded.is_faulty("checkpoint") && !loaded.is_faulty("postgres") && !loaded.is_faulty("job") {
+    if !loaded.is_faulty("checkpoint") && !loaded.is_faulty("postgres") && !loaded.is_faulty("job")
+    {
         probes.extend(progress::probe(config));
     }
     if !loaded.is_faulty("kafka") && !loaded.config.kafka.brokers.is_empty() {
@@ -191,14 +212,19 @@ fn probes(loaded: &Loaded) -> Vec<Box<dyn Probe>> {
     }
     if !loaded.is_faulty("checkpoint") {
         probes.push(match &loaded.config.checkpoint.dir {
-            Location::Folder(path) => Box::new(DirectoryProbe { name: "checkpoints", path: path.clone() }),
-            Location::Url(_) => Box::new(ObjectStoreProbe { location: loaded.config.checkpoint.dir.clone() }),
+            Location::Folder(path) => {
+                Box::new(DirectoryProbe { name: "checkpoints", path: path.clone() })
+            }
+            Location::Url(_) => {
+                Box::new(ObjectStoreProbe { location: loaded.config.checkpoint.dir.clone() })
+            }
         });
     }
     probes
 }
 
-/// Tries all at once, and gives up on those that do not answer in time: their threads end with the program.
+/// Tries all at once, and gives up on those that do not answer in time: their threads end with the
+/// program.
 fn probe_all(probes: Vec<Box<dyn Probe>>, patience: Duration) -> Vec<Connection> {
     let deadline = Instant::now() + patience;
     let start = |probe: Box<dyn Probe>| {
@@ -210,8 +236,16 @@ fn probe_all(probes: Vec<Box<dyn Probe>>, patience: Duration) -> Vec<Connection>
     let started: Vec<_> = probes.into_iter().map(start).collect();
     let wait = |(name, target, answered): (&'static str, String, mpsc::Receiver<Vec<Finding>>)| {
         let answer = answered.recv_timeout(deadline.saturating_duration_since(Instant::now()));
-        let found = answer.unwrap_or_else(|_| vec![Finding::fault(format!("no answer within {} s", patience.as_secs()))]);
-        found.into_iter().map(move |Finding { level, detail }| Connection { name, target: target.clone(), ok: level != Level::Fault, level, detail })
+        let found = answer.unwrap_or_else(|_| {
+            vec![Finding::fault(format!("no answer within {} s", patience.as_secs()))]
+        });
+        found.into_iter().map(move |Finding { level, detail }| Connection {
+            name,
+            target: target.clone(),
+            ok: level != Level::Fault,
+            level,
+            detail,
+        })
     };
     started.into_iter().flat_map(wait).collect()
 }
@@ -254,19 +288,34 @@ mod tests {
     #[test]
     fn every_connection_is_named_and_a_mute_one_is_given_up() {
         let (_held, mute) = mpsc::channel();
-        let probes: Vec<Box<dyn Probe>> =
-            vec![Box::new(Mute(mute)), Box::new(Fixed(Finding::fault("refused"))), Box::new(Fixed(Finding::ok("fine")))];
+        let probes: Vec<Box<dyn Probe>> = vec![
+            Box::new(Mute(mute)),
+            Box::new(Fixed(Finding::fault("refused"))),
+            Box::new(Fixed(Finding::ok("fine"))),
+        ];
         let found = probe_all(probes, Duration::from_millis(50));
         let words: Vec<_> = found.iter().map(|c| (c.name, c.ok, c.detail.as_str())).collect();
         assert_eq!(words[0], ("mute", false, "no answer within 0 s"));
-        assert_eq!(words[1..], [("fixed", false, "refused"), ("fixed", true, "old"), ("fixed", true, "fine"), ("fixed", true, "old")]);
+        assert_eq!(
+            words[1..],
+            [
+                ("fixed", false, "refused"),
+                ("fixed", true, "old"),
+                ("fixed", true, "fine"),
+                ("fixed", true, "old")
+            ]
+        );
     }
 
     #[test]
     fn a_report_names_every_fault() {
         let origin = Origin::File { path: "sluice.toml".into(), line: 2 };
-        let fault =
-            Fault { key: "workers".to_string(), value: Some("0".to_string()), origin, problem: "expected a whole number from 1 to 1024".to_string() };
+        let fault = Fault {
+            key: "workers".to_string(),
+            value: Some("0".to_string()),
+            origin,
+            problem: "expected a whole number from 1 to 1024".to_string(),
+        };
         let refused = Connection {
             name: "PostgreSQL",
             target: "postgres://a:***@b/c".to_string(),
@@ -274,8 +323,17 @@ mod tests {
             level: Level::Fault,
             detail: "connection refused".to_string(),
         };
-        let warned = Connection { ok: true, level: Level::Warn, detail: "its clock is late".to_string(), ..refused.clone() };
-        let report = report(vec![fault], vec!["SLUICE_X is set, but no key has this variable".to_string()], vec![refused, warned]);
+        let warned = Connection {
+            ok: true,
+            level: Level::Warn,
+            detail: "its clock is late".to_string(),
+            ..refused.clone()
+        };
+        let report = report(
+            vec![fault],
+            vec!["SLUICE_X is set, but no key has this variable".to_string()],
+            vec![refused, warned],
+        );
         insta::assert_snapshot!(report.to_text(Path::new("sluice.toml")), @r"
         FAULT sluice.toml: 1 fault
                 workers = 0 (sluice.toml line 2): expected a whole number from 1 to 1024
@@ -284,7 +342,13 @@ mod tests {
         warn  PostgreSQL postgres://a:***@b/c: its clock is late
         ");
         let json = serde_json::json!(report);
-        assert_eq!((&json["ok"], &json["faults"][0]["key"], &json["connections"][0]["level"]), (&false.into(), &"workers".into(), &"fault".into()));
-        assert_eq!((&json["exit_code"], json["error"].as_str().map(|error| error.contains("1 fault"))), (&2.into(), Some(true)));
+        assert_eq!(
+            (&json["ok"], &json["faults"][0]["key"], &json["connections"][0]["level"]),
+            (&false.into(), &"workers".into(), &"fault".into())
+        );
+        assert_eq!(
+            (&json["exit_code"], json["error"].as_str().map(|error| error.contains("1 fault"))),
+            (&2.into(), Some(true))
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What `sluice check` finds where the job's progress is kept; whoever runs the job is not disturbed.
+//! What `sluice check` finds where the job's progress is kept; whoever runs the job is not
+//! disturbed.
 
 use super::{Finding, Probe};
 use crate::config::types::Config;
@@ -15,10 +16,19 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// The probe of a configuration; `None` where there can be no progress.
 pub fn probe(config: &Config) -> Option<Box<dyn Probe>> {
     if let Some(folder) = config.journal_folder() {
-        return Some(Box::new(JournalProbe { folder, job: config.job.clone(), kafka: config.kafka_settings() }));
+        return Some(Box::new(JournalProbe {
+            folder,
+            job: config.job.clone(),
+            kafka: config.kafka_settings(),
+        }));
     }
     let is_known = !config.postgres.url.is_empty();
-    is_known.then(|| Box::new(DatabaseProbe { settings: config.postgres_address(), kafka: config.kafka_settings() }) as Box<dyn Probe>)
+    is_known.then(|| {
+        Box::new(DatabaseProbe {
+            settings: config.postgres_address(),
+            kafka: config.kafka_settings(),
+        }) as Box<dyn Probe>
+    })
 }
 
 /// Where the job stands by the journal beside its checkpoints.
@@ -39,7 +49,10 @@ impl Probe for JournalProbe {
 
     fn probe(&self) -> Vec<Finding> {
         let standing = journal::inspect(&self.folder, &self.job, &self.kafka.topics);
-        vec![standing.map_or_else(|error| Finding::fault(error.to_string()), |standing| shown(standing, &self.kafka))]
+        vec![standing.map_or_else(
+            |error| Finding::fault(error.to_string()),
+            |standing| shown(standing, &self.kafka),
+        )]
     }
 }
 
@@ -79,7 +92,11 @@ impl Probe for DatabaseProbe {
 fn shown(standing: Option<(Progress, TopicIds)>, kafka: &KafkaSettings) -> Finding {
     let Some((progress, read)) = standing else { return Finding::ok("nothing is committed yet") };
     // That the broker does not answer is said where it is tried itself.
-    let now = if read == TopicIds::UNKNOWN { read } else { identify::topic_ids(kafka, ANSWER).unwrap_or_default() };
+    let now = if read == TopicIds::UNKNOWN {
+        read
+    } else {
+        identify::topic_ids(kafka, ANSWER).unwrap_or_default()
+    };
     match read.compare(&now, &kafka.topics) {
         Ok(()) => Finding::ok(format!("epoch {} is committed", progress.epoch)),
         Err(remade) => Finding::fault(remade.to_string()),

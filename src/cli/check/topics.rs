@@ -37,10 +37,18 @@ impl Probe for KafkaProbe {
 impl KafkaProbe {
     fn try_out(&self) -> Result<Vec<Finding>, KafkaError> {
         let partitions = admin::partitions(&self.settings)?;
-        let found = format!("{} topics with {} partitions", partitions.len(), partitions.values().map(Vec::len).sum::<usize>());
-        let warnings = properties::warnings(&self.settings)?.into_iter().chain(properties::warnings_of_written(&self.settings)?);
+        let found = format!(
+            "{} topics with {} partitions",
+            partitions.len(),
+            partitions.values().map(Vec::len).sum::<usize>()
+        );
+        let warnings = properties::warnings(&self.settings)?
+            .into_iter()
+            .chain(properties::warnings_of_written(&self.settings)?);
         let now = Timestamp::now().as_millisecond();
-        let ahead = admin::dated_since(&self.settings, now + TOLERANCE)?.into_iter().map(|(topic, at)| ahead(&topic, at));
+        let ahead = admin::dated_since(&self.settings, now + TOLERANCE)?
+            .into_iter()
+            .map(|(topic, at)| ahead(&topic, at));
         Ok([vec![Finding::ok(found)], warnings.chain(ahead).map(Finding::warn).collect()].concat())
     }
 }
@@ -48,8 +56,10 @@ impl KafkaProbe {
 /// What is said of a topic that has a record from the future here.
 fn ahead(topic: &str, (partition, offset): (u32, u64)) -> String {
     format!(
-        "topic `{topic}` has a record that is dated after this machine's clock (partition {partition}, offset {offset}): the clock of its producer is \
-         ahead, or, with message.timestamp.type=LogAppendTime, that of the broker, or this one is behind; set all of them by the same source"
+        "topic `{topic}` has a record that is dated after this machine's clock (partition \
+         {partition}, offset {offset}): the clock of its producer is \
+         ahead, or, with message.timestamp.type=LogAppendTime, that of the broker, or this one is \
+         behind; set all of them by the same source"
     )
 }
 
@@ -72,7 +82,12 @@ mod tests {
             assert_eq!(producer.finish(PATIENCE).expect("the broker takes it").delivered, 1);
             let found = probe.probe();
             assert!(found.len() == findings && found[0].level == Level::Ok, "{found:?}");
-            let warned = found.get(1).map(|finding| (finding.level, finding.detail.contains(&topic) && finding.detail.contains("offset 1")));
+            let warned = found.get(1).map(|finding| {
+                (
+                    finding.level,
+                    finding.detail.contains(&topic) && finding.detail.contains("offset 1"),
+                )
+            });
             assert_eq!(warned, (findings > 1).then_some((Level::Warn, true)));
         }
     }

@@ -32,8 +32,10 @@ fn what_is_written_is_read_on_the_other_side() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let one = TcpStream::connect(listener.local_addr().expect("an address")).expect("a connection");
     let other = listener.accept().expect("a connection").0;
-    let mut one = Framed::new(one, 1, Some(&Keys { sending: KEY, receiving: [8; 32] })).expect("a connection");
-    let mut other = Framed::new(other, 0, Some(&Keys { sending: [8; 32], receiving: KEY })).expect("a connection");
+    let mut one = Framed::new(one, 1, Some(&Keys { sending: KEY, receiving: [8; 32] }))
+        .expect("a connection");
+    let mut other = Framed::new(other, 0, Some(&Keys { sending: [8; 32], receiving: KEY }))
+        .expect("a connection");
     // As timely does: one clone writes and one reads.
     let mut one_reads = one.try_clone().expect("a clone");
     let text: Vec<u8> = (0..3 * TEXT + 5).map(|byte| (byte % 251) as u8).collect();
@@ -58,7 +60,9 @@ fn what_is_written_is_read_on_the_other_side() {
 #[test]
 fn buffers_of_any_size_get_the_same_text() {
     let texts: [&[u8]; 3] = [b"a", &[5; TEXT], b"the end"];
-    for (key, size) in BOTH.into_iter().flat_map(|key| [1, 7, TEXT - 1, TEXT, 3 * TEXT].map(|size| (key, size))) {
+    for (key, size) in
+        BOTH.into_iter().flat_map(|key| [1, 7, TEXT - 1, TEXT, 3 * TEXT].map(|size| (key, size)))
+    {
         let (text, end) = opened(key, &sealed(key, &texts).concat(), size);
         assert!(text == texts.concat() && end.is_ok(), "{size}: {end:?}");
     }
@@ -107,6 +111,10 @@ fn with_a_key_nothing_can_be_read() {
 fn a_length_that_no_frame_has_is_refused_before_its_bytes_come() {
     for length in [0, TEXT as u32 + 1, u32::MAX] {
         let (text, end) = opened(None, &length.to_be_bytes(), 100);
-        assert_eq!((text.len(), end.expect_err("refused").kind()), (0, ErrorKind::InvalidData), "{length}");
+        assert_eq!(
+            (text.len(), end.expect_err("refused").kind()),
+            (0, ErrorKind::InvalidData),
+            "{length}"
+        );
     }
 }

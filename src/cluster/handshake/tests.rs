@@ -5,7 +5,11 @@ use std::net::{Shutdown, TcpListener};
 use std::thread::{JoinHandle, scope, spawn};
 
 fn party(process: usize, secret: &str) -> Party {
-    Party { process, secret: Secret::new(secret.to_string()), identity: Identity::default().started_with("job", "campaign") }
+    Party {
+        process,
+        secret: Secret::new(secret.to_string()),
+        identity: Identity::default().started_with("job", "campaign"),
+    }
 }
 
 fn pair() -> (TcpStream, TcpStream) {
@@ -27,7 +31,12 @@ fn answered(caller: impl FnOnce(TcpStream) + Send) -> Result<Peer, Refusal> {
 }
 
 /// What both sides make of each other.
-fn both(caller: &Party, called: usize, other: &Party, claim: bool) -> (Result<Peer, Refusal>, Result<Peer, Refusal>) {
+fn both(
+    caller: &Party,
+    called: usize,
+    other: &Party,
+    claim: bool,
+) -> (Result<Peer, Refusal>, Result<Peer, Refusal>) {
     let (one, two) = pair();
     scope(|scope| {
         let calling = scope.spawn(|| call(&one, caller, called));
@@ -38,7 +47,9 @@ fn both(caller: &Party, called: usize, other: &Party, claim: bool) -> (Result<Pe
 
 #[test]
 fn two_processes_of_a_job_get_the_same_keys() {
-    let (Ok(caller), Ok(called)) = both(&party(1, "secret"), 0, &party(0, "secret"), true) else { panic!("they fit") };
+    let (Ok(caller), Ok(called)) = both(&party(1, "secret"), 0, &party(0, "secret"), true) else {
+        panic!("they fit")
+    };
     assert_eq!((caller.process, called.process), (0, 1));
     let (caller, called) = (caller.keys.expect("a secret"), called.keys.expect("a secret"));
     assert_eq!((caller.sending, caller.receiving), (called.receiving, called.sending));
@@ -47,13 +58,22 @@ fn two_processes_of_a_job_get_the_same_keys() {
 
 #[test]
 fn without_a_secret_there_are_no_keys() {
-    let (Ok(caller), Ok(called)) = both(&party(1, ""), 0, &party(0, ""), true) else { panic!("they fit") };
+    let (Ok(caller), Ok(called)) = both(&party(1, ""), 0, &party(0, ""), true) else {
+        panic!("they fit")
+    };
     assert!(caller.keys.is_none() && called.keys.is_none());
 }
 
 #[test]
 fn every_connection_has_keys_of_its_own() {
-    let keys = || both(&party(1, "secret"), 0, &party(0, "secret"), true).0.ok().and_then(|peer| peer.keys).expect("they fit").sending;
+    let keys = || {
+        both(&party(1, "secret"), 0, &party(0, "secret"), true)
+            .0
+            .ok()
+            .and_then(|peer| peer.keys)
+            .expect("they fit")
+            .sending
+    };
     assert_ne!(keys(), keys());
 }
 
@@ -61,7 +81,12 @@ fn every_connection_has_keys_of_its_own() {
 fn another_secret_is_known_to_both_sides_and_to_nobody_else() {
     for (one, other) in [("secret", "other"), ("", "other"), ("secret", "")] {
         let (caller, called) = both(&party(1, one), 0, &party(0, other), true);
-        assert!(matches!((&caller, &called), (Err(Refusal::Secret), Err(Refusal::Secret))), "{:?} {:?}", caller.err(), called.err());
+        assert!(
+            matches!((&caller, &called), (Err(Refusal::Secret), Err(Refusal::Secret))),
+            "{:?} {:?}",
+            caller.err(),
+            called.err()
+        );
     }
 }
 
@@ -76,11 +101,15 @@ fn strangers_are_sent_away_with_the_reason() {
             drop(socket.read_to_end(&mut Vec::new()));
         }
     };
-    let long = b"sluice//\x00\x01\0\0\0\x01\0\0\0\0................................\xff\xff\xff\xff";
+    let long =
+        b"sluice//\x00\x01\0\0\0\x01\0\0\0\0................................\xff\xff\xff\xff";
     let cut = b"sluice//\x00\x01\0\0\0\x01\0\0\0\0................................\0\0\0\x09{\"";
     let other = b"sluice//\x00\x09\0\0\0\x01\0\0\0\0................................";
     for (bytes, reason) in [
-        (b"GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: kube-probe/1.31\r\n\r\n".as_slice(), "it sent something else"),
+        (
+            b"GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: kube-probe/1.31\r\n\r\n".as_slice(),
+            "it sent something else",
+        ),
         (&[0xff; 4096], "it sent something else"),
         (b"", "it closed the connection before"),
         (b"sluice//", "it closed the connection before"),
@@ -153,16 +182,24 @@ fn a_mirror_is_no_process() {
     let mirror = pass(other.try_clone().expect("a clone"), other);
     let outcome = call(&one, &party(1, "secret"), 0);
     drop(one);
-    assert!(matches!(&outcome, Err(Refusal::Stranger(why)) if why == "it sent what it was sent"), "{:?}", outcome.err());
+    assert!(
+        matches!(&outcome, Err(Refusal::Stranger(why)) if why == "it sent what it was sent"),
+        "{:?}",
+        outcome.err()
+    );
     mirror.join().expect("no panic");
 }
 
 #[test]
 fn processes_that_differ_hear_of_it_from_each_other() {
-    let other = Party { identity: Identity::default().started_with("job", "other"), ..party(0, "secret") };
+    let other =
+        Party { identity: Identity::default().started_with("job", "other"), ..party(0, "secret") };
     let (caller, called) = both(&party(1, "secret"), 0, &other, true);
     match (caller, called) {
-        (Err(Refusal::Differs { process: 0, identity: theirs }), Err(Refusal::Differs { process: 1, identity: ours })) => {
+        (
+            Err(Refusal::Differs { process: 0, identity: theirs }),
+            Err(Refusal::Differs { process: 1, identity: ours }),
+        ) => {
             assert_eq!((*theirs, *ours), (other.identity, party(1, "secret").identity));
         }
         (caller, called) => panic!("{:?} {:?}", caller.err(), called.err()),
@@ -179,5 +216,10 @@ fn each_has_to_be_the_one_that_the_other_takes_it_for() {
 #[test]
 fn a_place_that_is_taken_is_refused() {
     let (caller, called) = both(&party(1, "secret"), 0, &party(0, "secret"), false);
-    assert!(matches!((&caller, &called), (Err(Refusal::Claimed(1)), Err(Refusal::Claimed(1)))), "{:?} {:?}", caller.err(), called.err());
+    assert!(
+        matches!((&caller, &called), (Err(Refusal::Claimed(1)), Err(Refusal::Claimed(1)))),
+        "{:?} {:?}",
+        caller.err(),
+        called.err()
+    );
 }

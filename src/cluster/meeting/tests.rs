@@ -9,14 +9,23 @@ use std::thread::{JoinHandle, spawn};
 use timely::communication::allocator::zero_copy::stream::Stream;
 
 fn party(process: usize, secret: &str) -> Party {
-    Party { process, secret: Secret::new(secret.to_string()), identity: Identity::default().started_with("job", "campaign") }
+    Party {
+        process,
+        secret: Secret::new(secret.to_string()),
+        identity: Identity::default().started_with("job", "campaign"),
+    }
 }
 
 /// Addresses that nobody listens at, below the ports that the system gives to whoever asks for any.
 fn hosts(number: usize) -> Vec<String> {
     static GIVEN: AtomicU32 = AtomicU32::new(0);
     let begin = std::process::id().wrapping_mul(97);
-    let addresses = std::iter::repeat_with(|| format!("127.0.0.1:{}", 10_000 + begin.wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed)) % 10_000));
+    let addresses = std::iter::repeat_with(|| {
+        format!(
+            "127.0.0.1:{}",
+            10_000 + begin.wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed)) % 10_000
+        )
+    });
     addresses.filter(|address| TcpListener::bind(address).is_ok()).take(number).collect()
 }
 
@@ -46,7 +55,10 @@ fn assert_connected(all: Vec<Met>) {
     let numbers = 0..all.len();
     let mut all: Vec<Vec<Option<Framed>>> = all.into_iter().map(|met| met.connections).collect();
     for (own, connections) in all.iter_mut().enumerate() {
-        assert_eq!(connections.iter().map(Option::is_some).collect::<Vec<_>>(), numbers.clone().map(|number| number != own).collect::<Vec<_>>());
+        assert_eq!(
+            connections.iter().map(Option::is_some).collect::<Vec<_>>(),
+            numbers.clone().map(|number| number != own).collect::<Vec<_>>()
+        );
         for connection in connections.iter_mut().flatten() {
             connection.set_nonblocking(false).expect("as timely does");
             connection.write_all(&[own as u8]).expect("written");
@@ -55,7 +67,9 @@ fn assert_connected(all: Vec<Met>) {
     for connections in &mut all {
         for (peer, connection) in connections.iter_mut().enumerate() {
             let mut number = [0];
-            connection.iter_mut().for_each(|connection| connection.read_exact(&mut number).expect("read"));
+            connection
+                .iter_mut()
+                .for_each(|connection| connection.read_exact(&mut number).expect("read"));
             assert!(connection.is_none() || number == [peer as u8]);
         }
     }
@@ -65,9 +79,14 @@ fn assert_connected(all: Vec<Met>) {
 fn processes_meet_in_whatever_order_they_come() {
     for (order, secret) in [([0, 1, 2], "secret"), ([2, 1, 0], "")] {
         let hosts = hosts(3);
-        let mut meeting: Vec<(usize, Meets)> = order.into_iter().map(|process| (process, meets(&hosts, party(process, secret)))).collect();
+        let mut meeting: Vec<(usize, Meets)> = order
+            .into_iter()
+            .map(|process| (process, meets(&hosts, party(process, secret))))
+            .collect();
         meeting.sort_by_key(|(process, _)| *process);
-        assert_connected(meeting.into_iter().map(|(_, meets)| ended(meets).expect("all fit")).collect());
+        assert_connected(
+            meeting.into_iter().map(|(_, meets)| ended(meets).expect("all fit")).collect(),
+        );
     }
 }
 
@@ -113,12 +132,17 @@ fn one_that_does_not_know_the_secret_ends_and_the_others_go_on() {
 #[test]
 fn processes_that_differ_all_end_with_one_sentence() {
     let hosts = hosts(2);
-    let other = Party { identity: Identity::default().started_with("job", "other"), ..party(1, "secret") };
+    let other =
+        Party { identity: Identity::default().started_with("job", "other"), ..party(1, "secret") };
     let (first, second) = (meets(&hosts, party(0, "secret")), meets(&hosts, other));
-    let (first, second) = (ended(first).err().expect("they differ"), ended(second).err().expect("they differ"));
+    let (first, second) =
+        (ended(first).err().expect("they differ"), ended(second).err().expect("they differ"));
     assert!(matches!(first, ClusterError::Differs(_)));
     assert_eq!(first.to_string(), second.to_string());
-    assert!(first.to_string().contains("job is campaign in process 0 and other in process 1"), "{first}");
+    assert!(
+        first.to_string().contains("job is campaign in process 0 and other in process 1"),
+        "{first}"
+    );
 }
 
 #[test]
@@ -134,7 +158,9 @@ fn a_second_process_of_one_number_is_named_and_the_first_stays() {
     // Once it has ended, another one has its place.
     drop(first);
     let (one, two) = (meets(&hosts, party(1, "secret")), meets(&hosts, party(2, "secret")));
-    assert_connected([zero, one, two].into_iter().map(|meets| ended(meets).expect("they fit")).collect());
+    assert_connected(
+        [zero, one, two].into_iter().map(|meets| ended(meets).expect("they fit")).collect(),
+    );
 }
 
 #[test]
@@ -148,7 +174,9 @@ fn a_process_that_is_started_anew_finds_the_others() {
         assert!(answer(&socket, &party(0, "secret"), |_| true).is_ok());
     }
     let (zero, one) = (meets(&hosts, party(0, "secret")), meets(&hosts, party(1, "secret")));
-    assert_connected([zero, one, two].into_iter().map(|meets| ended(meets).expect("they fit")).collect());
+    assert_connected(
+        [zero, one, two].into_iter().map(|meets| ended(meets).expect("they fit")).collect(),
+    );
 }
 
 #[test]
@@ -156,7 +184,9 @@ fn an_address_that_is_taken_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
     match meet(&[address.clone(), "127.0.0.1:1".to_string()], party(0, "secret")) {
-        Err(error @ ClusterError::Listen { .. }) => assert!(error.to_string().contains(&address), "{error}"),
+        Err(error @ ClusterError::Listen { .. }) => {
+            assert!(error.to_string().contains(&address), "{error}")
+        }
         other => panic!("{:?}", other.err()),
     }
 }

@@ -6,7 +6,11 @@ use super::*;
 #[test]
 fn every_key_says_whether_it_may_be_shown() {
     for key in keys() {
-        assert_ne!(is_harmless(&key), NOT_HARMLESS.contains(&key.as_str()), "{key}: is its value known to be harmless? see harmless.txt");
+        assert_ne!(
+            is_harmless(&key),
+            NOT_HARMLESS.contains(&key.as_str()),
+            "{key}: is its value known to be harmless? see harmless.txt"
+        );
     }
     assert!(HARMLESS.lines().all(|key| keys().contains(&key.to_string())));
 }
@@ -18,7 +22,11 @@ fn what_nobody_has_called_harmless_is_masked() {
     assert_eq!(shown("cluster.new_key", Value::Array(vec!["s3cret".into()])), "\"***\"");
     assert_eq!(shown("postgres.password", "".into()), "\"\"");
     assert_eq!(shown("kafka.properties", "s3cret".into()), "\"***\"");
-    assert!(!is_harmless_property("sasl.password") && !is_harmless_property("new.property") && is_harmless_property("Security.Protocol"));
+    assert!(
+        !is_harmless_property("sasl.password")
+            && !is_harmless_property("new.property")
+            && is_harmless_property("Security.Protocol")
+    );
 }
 
 #[test]
@@ -27,10 +35,22 @@ fn of_an_address_only_what_is_understood_is_shown() {
         ("", ""),
         ("postgres://sluice@127.0.0.1/sluice", "postgres://sluice@127.0.0.1/sluice"),
         ("postgres://sluice:hunter2@127.0.0.1/sluice", "postgres://sluice:***@127.0.0.1/sluice"),
-        ("postgres://sluice:hun@ter/2@127.0.0.1:5432,[::1]:5433/sluice", "postgres://sluice:***@127.0.0.1:5432,[::1]:5433/sluice"),
-        ("postgres://127.0.0.1/sluice?user=a&password=hunter2&b=hunter2", "postgres://127.0.0.1/sluice?user=a&password=***&***"),
-        ("postgres://h/d?sslmode=require&options=-c%20x%3Dhunter2", "postgres://h/d?sslmode=require&options=***"),
-        ("postgres://h/d?password=hun&ter2&sslmode=require", "postgres://h/d?password=***&***&sslmode=require"),
+        (
+            "postgres://sluice:hun@ter/2@127.0.0.1:5432,[::1]:5433/sluice",
+            "postgres://sluice:***@127.0.0.1:5432,[::1]:5433/sluice",
+        ),
+        (
+            "postgres://127.0.0.1/sluice?user=a&password=hunter2&b=hunter2",
+            "postgres://127.0.0.1/sluice?user=a&password=***&***",
+        ),
+        (
+            "postgres://h/d?sslmode=require&options=-c%20x%3Dhunter2",
+            "postgres://h/d?sslmode=require&options=***",
+        ),
+        (
+            "postgres://h/d?password=hun&ter2&sslmode=require",
+            "postgres://h/d?password=***&***&sslmode=require",
+        ),
         ("postgres://h/d?password=hun@ter2", "postgres://***"),
         ("postgres://sluice:hunter2", "postgres://***"),
         ("postgres://h/d/hunter2", "postgres://***"),
@@ -45,13 +65,19 @@ fn of_an_address_only_what_is_understood_is_shown() {
     ] {
         assert_eq!(masked_address(url), shown, "{url}");
     }
-    assert_eq!(hidden_in_address("postgres://a:hun%21ter@h/d?options=-c%20x"), ["hun%21ter", "-c%20x", "-c", "c", "x", "x"]);
+    assert_eq!(
+        hidden_in_address("postgres://a:hun%21ter@h/d?options=-c%20x"),
+        ["hun%21ter", "-c%20x", "-c", "c", "x", "x"]
+    );
 }
 
 #[test]
 fn brokers_and_stores_have_no_login() {
     let shown = |key: &str, text: &str| joined(&pieces(key, text));
-    assert_eq!(shown("kafka.brokers", "SSL://a:1, 10.0.0.1:2,[::1]:3"), "SSL://a:1, 10.0.0.1:2,[::1]:3");
+    assert_eq!(
+        shown("kafka.brokers", "SSL://a:1, 10.0.0.1:2,[::1]:3"),
+        "SSL://a:1, 10.0.0.1:2,[::1]:3"
+    );
     assert_eq!(shown("kafka.brokers", "a:1,ann:hunter2@b:2"), "a:1,***");
     assert_eq!(shown("checkpoint.dir", "s3://bucket/a b"), "***");
     assert_eq!(shown("checkpoint.dir", "s3://key:hunter2@bucket/p"), "***");

@@ -17,7 +17,8 @@ use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// What an epoch has erased. Older files are shown to it newest first, so that it knows which rows stand.
+/// What an epoch has erased. Older files are shown to it newest first, so that it knows which rows
+/// stand.
 #[derive(Debug, Default)]
 pub struct Erased {
     /// By which epoch.
@@ -64,10 +65,16 @@ impl Erased {
         for line in text(content)?.lines() {
             match table(line) {
                 "erasures" => self.learned |= integer(&parse(line)?, "learned")? > 0,
-                "customer_features" if self.until_of(line).is_some() => drop(self.customers.insert(integer(&parse(line)?, "customer_id")?)),
+                "customer_features" if self.until_of(line).is_some() => {
+                    self.customers.insert(integer(&parse(line)?, "customer_id")?);
+                }
                 "interactions" if self.until_of(line).is_some() => {
                     let row = parse(line)?;
-                    let rows = if row["change"] == "delete" { &mut self.gone } else { &mut self.interactions };
+                    let rows = if row["change"] == "delete" {
+                        &mut self.gone
+                    } else {
+                        &mut self.interactions
+                    };
                     rows.insert(interaction(&row)?);
                 }
                 "model_versions" => drop(self.arms.insert(integer(&parse(line)?, "arm")?)),
@@ -109,7 +116,13 @@ impl Erased {
             let row = parse(line)?;
             if self.has_letter(line, &row)? {
                 let topic = row["topic"].as_str().ok_or("topic of a row is no text")?.to_string();
-                letters.push((topic, Place::new(integer(&row, "partition")? as u32, integer(&row, "position")? as u64)));
+                letters.push((
+                    topic,
+                    Place::new(
+                        integer(&row, "partition")? as u32,
+                        integer(&row, "position")? as u64,
+                    ),
+                ));
             }
         }
         Ok(letters)
@@ -121,7 +134,9 @@ impl Erased {
                 let newest = self.customers.insert(integer(&parse(line)?, "customer_id")?);
                 Ok(if newest && until < Millis::MAX { Fate::Stays } else { Fate::Goes })
             }
-            ("decisions", Some(until)) => Ok(if instant(&parse(line)?, "ts")? <= until { Fate::Goes } else { Fate::Stays }),
+            ("decisions", Some(until)) => {
+                Ok(if instant(&parse(line)?, "ts")? <= until { Fate::Goes } else { Fate::Stays })
+            }
             ("interactions", Some(until)) => self.interaction(line, until),
             ("dead_letters", _) if self.has_letter(line, &parse(line)?)? => self.blanked(line),
             ("model_versions", _) if self.learned => {
@@ -139,8 +154,12 @@ impl Erased {
             return Ok(instant(row, "dated")? <= until);
         }
         let of_before = row.get("customer_id").is_none();
-        let raw = of_before.then(|| row["raw"].as_str().and_then(|raw| BASE64_STANDARD.decode(raw).ok())).flatten();
-        Ok(raw.and_then(|raw| named_in(&raw, "customer_id")).is_some_and(|customer| self.until.contains_key(&customer)))
+        let raw = of_before
+            .then(|| row["raw"].as_str().and_then(|raw| BASE64_STANDARD.decode(raw).ok()))
+            .flatten();
+        Ok(raw
+            .and_then(|raw| named_in(&raw, "customer_id"))
+            .is_some_and(|customer| self.until.contains_key(&customer)))
     }
 
     /// As in the table.
@@ -153,7 +172,9 @@ impl Erased {
             "blanked" => Some(epoch.as_str()),
             _ => None,
         };
-        rewritten(line, |name, value| Some(blank(name).map_or_else(|| value.to_string(), str::to_string)))
+        rewritten(line, |name, value| {
+            Some(blank(name).map_or_else(|| value.to_string(), str::to_string))
+        })
     }
 
     fn interaction(&mut self, line: &str, until: Millis) -> Result<Fate, String> {
@@ -174,7 +195,9 @@ impl Erased {
                 self.interactions.insert(key);
                 Ok(Fate::Stays)
             }
-            (false, true) if row.get(ID).is_some() => only(line, &["table", "change", "customer_id", "interaction_key", ID]),
+            (false, true) if row.get(ID).is_some() => {
+                only(line, &["table", "change", "customer_id", "interaction_key", ID])
+            }
             (false, _) => Ok(Fate::Goes),
         }
     }
@@ -215,14 +238,18 @@ fn instant(row: &Value, column: &str) -> Result<Millis, String> {
         Some("-infinity") => Ok(Millis::MIN),
         other => {
             let instant = other.and_then(|text| text.parse::<Timestamp>().ok());
-            instant.map(Timestamp::as_millisecond).ok_or_else(|| format!("{column} of a row is no instant"))
+            instant
+                .map(Timestamp::as_millisecond)
+                .ok_or_else(|| format!("{column} of a row is no instant"))
         }
     }
 }
 
 /// The line with null in some columns.
 fn without(line: &str, columns: &[&str]) -> Result<Fate, String> {
-    rewritten(line, |name, value| Some(if columns.contains(&name) { "null".to_string() } else { value.to_string() }))
+    rewritten(line, |name, value| {
+        Some(if columns.contains(&name) { "null".to_string() } else { value.to_string() })
+    })
 }
 
 /// The line with some columns and no others.
@@ -232,8 +259,11 @@ fn only(line: &str, columns: &[&str]) -> Result<Fate, String> {
 
 /// The line with the values that `column` gives for its columns' names and values.
 fn rewritten(line: &str, column: impl Fn(&str, &str) -> Option<String>) -> Result<Fate, String> {
-    let Fields(fields) = serde_json::from_str(line).map_err(|error| format!("a line cannot be read: {error}"))?;
-    let fields = fields.iter().filter_map(|(name, value)| Some(format!("{}:{}", Value::from(name.as_str()), column(name, value.get())?)));
+    let Fields(fields) =
+        serde_json::from_str(line).map_err(|error| format!("a line cannot be read: {error}"))?;
+    let fields = fields.iter().filter_map(|(name, value)| {
+        Some(format!("{}:{}", Value::from(name.as_str()), column(name, value.get())?))
+    });
     Ok(Fate::Becomes(format!("{{{}}}", fields.collect::<Vec<_>>().join(","))))
 }
 
@@ -267,7 +297,11 @@ mod tests {
     use super::*;
 
     /// What is left of older files, newest first, after an epoch with these lines.
-    fn rest(customers: &[(CustomerId, Millis)], own: &[&str], older: &[&[&str]]) -> Vec<Option<Vec<String>>> {
+    fn rest(
+        customers: &[(CustomerId, Millis)],
+        own: &[&str],
+        older: &[&[&str]],
+    ) -> Vec<Option<Vec<String>>> {
         let mut erased = Erased::new(9, customers);
         erased.stand(own.join("\n").as_bytes()).expect("lines");
         let rest = |lines: &&[&str]| {
@@ -278,19 +312,27 @@ mod tests {
     }
 
     fn erasure(learned: u64) -> String {
-        format!(r#"{{"table":"erasures","change":"insert","epoch":9,"customer_id":5,"instant":"infinity","learned":{learned}}}"#)
+        format!(
+            r#"{{"table":"erasures","change":"insert","epoch":9,"customer_id":5,"instant":"infinity","learned":{learned}}}"#
+        )
     }
 
     fn interaction(customer: i64, key: i64, ts: &str) -> String {
-        format!(r#"{{"table":"interactions","change":"insert","customer_id":{customer},"interaction_key":{key},"ts":"{ts}","context":[1,2]}}"#)
+        format!(
+            r#"{{"table":"interactions","change":"insert","customer_id":{customer},"interaction_key":{key},"ts":"{ts}","context":[1,2]}}"#
+        )
     }
 
     fn features(customer: i64, change: &str) -> String {
-        format!(r#"{{"table":"customer_features","change":"{change}","customer_id":{customer},"monetary":1.5}}"#)
+        format!(
+            r#"{{"table":"customer_features","change":"{change}","customer_id":{customer},"monetary":1.5}}"#
+        )
     }
 
     fn model(version: u64, arm: u64) -> String {
-        format!(r#"{{"table":"model_versions","change":"insert","version":{version},"arm":{arm},"n":1,"a":"AA==","b":"AQ==","theta":[0.1]}}"#)
+        format!(
+            r#"{{"table":"model_versions","change":"insert","version":{version},"arm":{arm},"n":1,"a":"AA==","b":"AQ==","theta":[0.1]}}"#
+        )
     }
 
     const FOR_EVER: [(CustomerId, Millis); 1] = [(5, Millis::MAX)];
@@ -303,7 +345,8 @@ mod tests {
     #[test]
     fn of_a_customer_who_is_erased_for_ever_nothing_stays() {
         let decision = r#"{"table":"decisions","change":"insert","decision_id":"\"customer_id\":6,","customer_id":5,"ts":"2024-03-01T00:00:00Z"}"#;
-        let gone = r#"{"table":"interactions","change":"delete","customer_id":5,"interaction_key":7}"#;
+        let gone =
+            r#"{"table":"interactions","change":"delete","customer_id":5,"interaction_key":7}"#;
         let report = erasure(0);
         let (other, third) = (features(55, "insert"), interaction(6, 1, FIRST));
         let (features, first) = (features(5, "insert"), interaction(5, 1, FIRST));
@@ -316,13 +359,22 @@ mod tests {
     fn of_what_is_dated_later_the_newest_line_stays_and_older_ones_lose_what_is_of_before() {
         let own = [interaction(5, 3, THIRD), features(5, "update")];
         let own: Vec<&str> = own.iter().map(String::as_str).collect();
-        let older = [interaction(5, 1, SECOND), interaction(5, 2, THIRD), interaction(5, 3, THIRD), features(5, "insert")];
+        let older = [
+            interaction(5, 1, SECOND),
+            interaction(5, 2, THIRD),
+            interaction(5, 3, THIRD),
+            features(5, "insert"),
+        ];
         let older: Vec<&str> = older.iter().map(String::as_str).collect();
         let oldest = interaction(5, 2, THIRD);
         let emptied = |key| interaction(5, key, THIRD).replace("[1,2]", "null");
         let left = rest(&[(5, UNTIL), (5, 0)], &own, &[&older, &[&oldest]]);
-        assert_eq!(left, [Some(vec![interaction(5, 2, THIRD), emptied(3)]), Some(vec![emptied(2)])]);
-        let untouched = rest(&[(5, 0)], &[], &[&[&features(5, "insert")], &[&features(5, "insert")]]);
+        assert_eq!(
+            left,
+            [Some(vec![interaction(5, 2, THIRD), emptied(3)]), Some(vec![emptied(2)])]
+        );
+        let untouched =
+            rest(&[(5, 0)], &[], &[&[&features(5, "insert")], &[&features(5, "insert")]]);
         assert_eq!(untouched, [None, Some(Vec::new())], "what nothing was taken from stands");
     }
 
@@ -331,13 +383,21 @@ mod tests {
         let named = |ts| interaction(5, 1, ts).replace(r#""ts""#, r#""interaction_id":"a","ts""#);
         let moved = interaction(5, 1, THIRD).replace("insert", "update");
         let id = r#"{"table":"interactions","change":"insert","customer_id":5,"interaction_key":1,"interaction_id":"a"}"#;
-        assert_eq!(rest(&[(5, UNTIL)], &[], &[&[&moved], &[&named(FIRST)]]), [None, Some(vec![id.to_string()])]);
+        assert_eq!(
+            rest(&[(5, UNTIL)], &[], &[&[&moved], &[&named(FIRST)]]),
+            [None, Some(vec![id.to_string()])]
+        );
         assert_eq!(rest(&[(5, UNTIL)], &[], &[&[&moved], &[id]]), [None, None], "erased once more");
-        let gone = r#"{"table":"interactions","change":"delete","customer_id":5,"interaction_key":1}"#;
+        let gone =
+            r#"{"table":"interactions","change":"delete","customer_id":5,"interaction_key":1}"#;
         let later = instant(&Value::from_iter([("ts", THIRD)]), "ts").expect("an instant");
         assert_eq!(rest(&[(5, later)], &[gone], &[&[&moved], &[id]]), [Some(vec![]), Some(vec![])]);
         let back = interaction(5, 1, FIRST).replace("insert", "update");
-        assert_eq!(rest(&[(5, UNTIL)], &[gone], &[&[&back], &[&named(THIRD)]]), [Some(vec![]), Some(vec![])], "moved back, and so erased");
+        assert_eq!(
+            rest(&[(5, UNTIL)], &[gone], &[&[&back], &[&named(THIRD)]]),
+            [Some(vec![]), Some(vec![])],
+            "moved back, and so erased"
+        );
     }
 
     #[test]
@@ -352,9 +412,13 @@ mod tests {
         let other = letter("eA==", "\\\"customer_id\\\":5,", "6", "\"-infinity\"", "null");
         let nobody = letter("eA==", "x", "null", "null", "null");
         let older: &[&str] = &[&dated("-infinity"), &dated(SECOND), &kept, &other, &nobody];
-        let found = Erased::new(9, &[(5, UNTIL)]).letters(older.join("\n").as_bytes()).expect("lines");
+        let found =
+            Erased::new(9, &[(5, UNTIL)]).letters(older.join("\n").as_bytes()).expect("lines");
         assert_eq!(found, vec![("rewards".to_string(), Place::new(2, 5)); 2]);
-        assert_eq!(rest(&[(5, UNTIL)], &[], &[older]), [Some(vec![blank.clone(), blank, kept, other, nobody])]);
+        assert_eq!(
+            rest(&[(5, UNTIL)], &[], &[older]),
+            [Some(vec![blank.clone(), blank, kept, other, nobody])]
+        );
     }
 
     #[test]
@@ -365,13 +429,23 @@ mod tests {
                 BASE64_STANDARD.encode(raw)
             )
         };
-        let [own, other, nobody] = [r#"{"customer_id": "5", "x": 1}"#, r#"{"customer_id": 6, "x": 1}"#, "x"].map(|raw| letter(raw, "x is no reward"));
+        let [own, other, nobody] =
+            [r#"{"customer_id": "5", "x": 1}"#, r#"{"customer_id": 6, "x": 1}"#, "x"]
+                .map(|raw| letter(raw, "x is no reward"));
         let older: &[&str] = &[&own, &other, &nobody];
-        let found = Erased::new(9, &[(5, UNTIL)]).letters(older.join("\n").as_bytes()).expect("lines");
+        let found =
+            Erased::new(9, &[(5, UNTIL)]).letters(older.join("\n").as_bytes()).expect("lines");
         assert_eq!(found, [("rewards".to_string(), Place::new(2, 5))]);
         let blank = letter("", Rejected::BLANKED);
-        assert_eq!(rest(&[(5, UNTIL)], &[], &[older]), [Some(vec![blank.clone(), other.clone(), nobody.clone()])]);
-        assert_eq!(rest(&[(5, UNTIL)], &[], &[&[&blank, &other, &nobody]]), [None], "erased once more");
+        assert_eq!(
+            rest(&[(5, UNTIL)], &[], &[older]),
+            [Some(vec![blank.clone(), other.clone(), nobody.clone()])]
+        );
+        assert_eq!(
+            rest(&[(5, UNTIL)], &[], &[&[&blank, &other, &nobody]]),
+            [None],
+            "erased once more"
+        );
     }
 
     #[test]
@@ -379,7 +453,8 @@ mod tests {
         let older = [model(3, 0), model(3, 1)];
         let older: Vec<&str> = older.iter().map(String::as_str).collect();
         let oldest = model(2, 1);
-        let emptied = |version, arm| model(version, arm).replace(r#""AA==","b":"AQ==""#, r#"null,"b":null"#);
+        let emptied =
+            |version, arm| model(version, arm).replace(r#""AA==","b":"AQ==""#, r#"null,"b":null"#);
         let left = rest(&FOR_EVER, &[&erasure(2), &model(4, 0)], &[&older, &[&oldest]]);
         assert_eq!(left, [Some(vec![emptied(3, 0), model(3, 1)]), Some(vec![emptied(2, 1)])]);
         assert_eq!(rest(&FOR_EVER, &[&erasure(0), &model(4, 0)], &[&older]), [None]);
@@ -388,8 +463,16 @@ mod tests {
     #[test]
     fn a_line_that_was_changed_is_named() {
         let mut erased = Erased::new(9, &[(5, UNTIL)]);
-        assert!(erased.stand(br#"{"table":"erasures","learned":"5"}"#).is_err_and(|why| why.contains("learned")));
-        assert!(erased.rest_of(br#"{"table":"decisions","customer_id":5,"ts":"soon"}"#).is_err_and(|why| why.contains("ts")));
+        assert!(
+            erased
+                .stand(br#"{"table":"erasures","learned":"5"}"#)
+                .is_err_and(|why| why.contains("learned"))
+        );
+        assert!(
+            erased
+                .rest_of(br#"{"table":"decisions","customer_id":5,"ts":"soon"}"#)
+                .is_err_and(|why| why.contains("ts"))
+        );
         assert!(erased.rest_of(b"\xff").is_err());
     }
 }

@@ -59,14 +59,25 @@ impl Lines {
             dead_letters: shapes::dead_letters(),
             metrics: shapes::model_metrics(),
         };
-        Lines { settings, tables, staging: Staging::default(), row: CopyBuffer::default(), out: Vec::new() }
+        Lines {
+            settings,
+            tables,
+            staging: Staging::default(),
+            row: CopyBuffer::default(),
+            out: Vec::new(),
+        }
     }
 
     /// The lines of an epoch of a history, after which `pending` interactions wait.
     ///
     /// # Errors
     /// [`PostgresError::Shape`] when contexts or features are not as many as the settings name.
-    pub fn write(&mut self, results: &EpochResults, pending: i64, history: Link) -> Result<&[u8], PostgresError> {
+    pub fn write(
+        &mut self,
+        results: &EpochResults,
+        pending: i64,
+        history: Link,
+    ) -> Result<&[u8], PostgresError> {
         self.out.clear();
         self.staging.fill(results, &self.settings)?;
         self.epoch(results, history);
@@ -77,15 +88,25 @@ impl Lines {
         self.erasures(results);
         self.aggregates(results);
         let Lines { tables, staging, row, out, .. } = self;
-        staging.dead_letters.each_row().for_each(|row| line(out, &tables.dead_letters, INSERT, row, None));
-        line(out, &tables.metrics, INSERT, single::metrics(row, results, staging.mean_reward, pending), None);
+        staging
+            .dead_letters
+            .each_row()
+            .for_each(|row| line(out, &tables.dead_letters, INSERT, row, None));
+        line(
+            out,
+            &tables.metrics,
+            INSERT,
+            single::metrics(row, results, staging.mean_reward, pending),
+            None,
+        );
         Ok(&self.out)
     }
 
     /// As `sluice replay --epochs` reads it.
     fn epoch(&mut self, results: &EpochResults, history: Link) {
         let EpochResults { epoch, closed, counts, digest, topic_ids, chain, .. } = results;
-        let watermark = closed.watermark.map(|at| show(Kind::Timestamp, Some(&microseconds(at).to_be_bytes())));
+        let watermark =
+            closed.watermark.map(|at| show(Kind::Timestamp, Some(&microseconds(at).to_be_bytes())));
         let values = [
             ("table", json!("epochs")),
             ("change", json!(INSERT)),
@@ -99,7 +120,8 @@ impl Lines {
             ("chain", json!(chain)),
             ("identity", json!(history)),
         ];
-        let fields: Vec<String> = values.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+        let fields: Vec<String> =
+            values.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
         self.out.extend_from_slice(format!("{{{}}}\n", fields.join(",")).as_bytes());
     }
 
@@ -114,8 +136,14 @@ impl Lines {
             row.bigint(key);
             row.each_row().for_each(|row| line(out, &tables.interactions, DELETE, row, None));
         }
-        staging.new_interactions.each_row().for_each(|row| line(out, &tables.interactions, INSERT, row, None));
-        staging.changed_interactions.each_row().for_each(|row| line(out, &tables.interactions, UPDATE, row, Some(INTERACTION_NAME)));
+        staging
+            .new_interactions
+            .each_row()
+            .for_each(|row| line(out, &tables.interactions, INSERT, row, None));
+        staging
+            .changed_interactions
+            .each_row()
+            .for_each(|row| line(out, &tables.interactions, UPDATE, row, Some(INTERACTION_NAME)));
     }
 
     /// Where settings changed, with features that customers do not have any more.
@@ -127,7 +155,10 @@ impl Lines {
             row.bigint(customer);
             row.each_row().for_each(|row| line(out, &tables.features, DELETE, row, None));
         }
-        staging.new_features.each_row().for_each(|row| line(out, &tables.features, INSERT, row, None));
+        staging
+            .new_features
+            .each_row()
+            .for_each(|row| line(out, &tables.features, INSERT, row, None));
         let gone = changed.map_or(&[][..], |changed| &changed.gone_features);
         staging.changed_features.each_row().for_each(|row| {
             line(out, &tables.features, UPDATE, row, None);
@@ -143,24 +174,48 @@ impl Lines {
             *until = microseconds(erasure.gone_until()).max(*until);
         }
         let Lines { tables, staging, out, .. } = self;
-        let [customer, instant] = [DECISION_CUSTOMER, DECISION_INSTANT]
-            .map(|place| move |row: &[u8]| values(row).get(place).copied().flatten().and_then(|value| value.try_into().ok()).map(i64::from_be_bytes));
+        let [customer, instant] = [DECISION_CUSTOMER, DECISION_INSTANT].map(|place| {
+            move |row: &[u8]| {
+                values(row)
+                    .get(place)
+                    .copied()
+                    .flatten()
+                    .and_then(|value| value.try_into().ok())
+                    .map(i64::from_be_bytes)
+            }
+        });
         let is_erased = |row: &[u8]| {
             let until = customer(row).and_then(|customer| erased.get(&customer));
             until.is_some_and(|until| instant(row).is_some_and(|at| at <= *until))
         };
         let stays = |row: &&[u8]| erased.is_empty() || !is_erased(row);
-        staging.decisions.each_row().filter(stays).for_each(|row| line(out, &tables.decisions, INSERT, row, None));
+        staging
+            .decisions
+            .each_row()
+            .filter(stays)
+            .for_each(|row| line(out, &tables.decisions, INSERT, row, None));
     }
 
     fn models(&mut self, results: &EpochResults) {
         let Lines { tables, staging, row, out, .. } = self;
         staging.models.each_row().for_each(|row| line(out, &tables.models, INSERT, row, None));
         for &day in results.changed.iter().flat_map(|changed| &changed.gone_thresholds) {
-            line(out, &tables.thresholds, DELETE, single::threshold(row, day, 0, results.epoch), None);
+            line(
+                out,
+                &tables.thresholds,
+                DELETE,
+                single::threshold(row, day, 0, results.epoch),
+                None,
+            );
         }
         for &(day, high_value) in &results.thresholds {
-            line(out, &tables.thresholds, INSERT, single::threshold(row, day, high_value, results.epoch), None);
+            line(
+                out,
+                &tables.thresholds,
+                INSERT,
+                single::threshold(row, day, high_value, results.epoch),
+                None,
+            );
         }
     }
 
@@ -170,22 +225,42 @@ impl Lines {
         for erasure in &results.erasures {
             let repetition = repetitions.entry((erasure.customer, erasure.until)).or_default();
             *repetition += 1;
-            line(out, &tables.erasures, INSERT, single::erasure(row, erasure, *repetition, results), None);
+            line(
+                out,
+                &tables.erasures,
+                INSERT,
+                single::erasure(row, erasure, *repetition, results),
+                None,
+            );
         }
     }
 
     /// Of several rows for one key the last is what stands; one with nothing in it is no row.
     fn aggregates(&mut self, results: &EpochResults) {
         let Lines { settings, tables, row, out, .. } = self;
-        let days: BTreeMap<_, _> = results.arm_days.iter().map(|stats| ((stats.day, stats.arm), stats)).collect();
+        let days: BTreeMap<_, _> =
+            results.arm_days.iter().map(|stats| ((stats.day, stats.arm), stats)).collect();
         for stats in days.into_values() {
             let change = if stats.interactions == 0 { DELETE } else { UPDATE };
-            line(out, &tables.arm_stats, change, single::arm_day(row, stats, &settings.arms, results.epoch), None);
+            line(
+                out,
+                &tables.arm_stats,
+                change,
+                single::arm_day(row, stats, &settings.arms, results.epoch),
+                None,
+            );
         }
-        let segments: BTreeMap<_, _> = results.segments.iter().map(|segment| (segment.flags, segment)).collect();
+        let segments: BTreeMap<_, _> =
+            results.segments.iter().map(|segment| (segment.flags, segment)).collect();
         for segment in segments.into_values() {
             let change = if segment.customers == 0 { DELETE } else { UPDATE };
-            line(out, &tables.segments, change, single::segment(row, segment, settings.decimals, results.epoch), None);
+            line(
+                out,
+                &tables.segments,
+                change,
+                single::segment(row, segment, settings.decimals, results.epoch),
+                None,
+            );
         }
     }
 }
@@ -193,9 +268,12 @@ impl Lines {
 /// Where its customer stands among the columns of `decisions`.
 const DECISION_CUSTOMER: usize = 1;
 
-/// Writes the line of a row, but for the column `kept`, which stays as it is. Of a row that went only the key is written.
+/// Writes the line of a row, but for the column `kept`, which stays as it is. Of a row that went
+/// only the key is written.
 pub fn line(out: &mut Vec<u8>, shape: &Shape, change: &str, row: &[u8], kept: Option<usize>) {
-    out.extend_from_slice(format!("{{\"table\":\"{}\",\"change\":\"{change}\"", shape.table).as_bytes());
+    out.extend_from_slice(
+        format!("{{\"table\":\"{}\",\"change\":\"{change}\"", shape.table).as_bytes(),
+    );
     for (place, (column, value)) in shape.columns.iter().zip(values(row)).enumerate() {
         if kept == Some(place) || (change == DELETE && !shape.key.contains(&place)) {
             continue;
@@ -222,13 +300,19 @@ fn add_null(out: &mut Vec<u8>, name: &str) {
 fn write_value(out: &mut Vec<u8>, kind: Kind, bytes: &[u8]) {
     match kind {
         Kind::Boolean => out.extend_from_slice(show(kind, Some(bytes)).as_bytes()),
-        Kind::Smallint | Kind::Integer | Kind::Bigint => whole(out, number(kind, bytes).unwrap_or_default()),
+        Kind::Smallint | Kind::Integer | Kind::Bigint => {
+            whole(out, number(kind, bytes).unwrap_or_default())
+        }
         Kind::Day | Kind::Timestamp => text(out, &show(kind, Some(bytes))),
         Kind::Float8 => real(out, bytes.try_into().map(f64::from_be_bytes).unwrap_or(f64::NAN)),
         Kind::Text => text(out, &String::from_utf8_lossy(bytes)),
         Kind::Bytes => text(out, &BASE64_STANDARD.encode(bytes)),
-        Kind::Smallints => array::<2>(out, bytes, |out, element| whole(out, i64::from(i16::from_be_bytes(element)))),
-        Kind::Float8s => array::<8>(out, bytes, |out, element| real(out, f64::from_be_bytes(element))),
+        Kind::Smallints => array::<2>(out, bytes, |out, element| {
+            whole(out, i64::from(i16::from_be_bytes(element)))
+        }),
+        Kind::Float8s => {
+            array::<8>(out, bytes, |out, element| real(out, f64::from_be_bytes(element)))
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! What every epoch changed, as a file of its own: a line for each row of a table that appeared, changed or went.
+//! What every epoch changed, as a file of its own: a line for each row of a table that appeared,
+//! changed or went.
 //!
 //! ```text
 //! <files.dir>/<job>/00000000000000000007.jsonl
@@ -8,10 +9,13 @@
 //! {"table":"customer_features","change":"update","customer_id":5,"recency":12.5,…}
 //! ```
 //!
-//! The tables, columns and keys are those of PostgreSQL; what it fills in by its clock (`committed_at` and the like) and ids that only count are left
-//! out. Instants and days are texts in RFC 3339, `numeric` is an exact decimal as a text, `bytea` is base64. An `insert` or `update` says how the row
-//! now stands, and either may be the first that a reader meets; a column that an `update` does not name stays (the text of an interaction's id is
-//! written once). Read in the order of the epochs, the files come to the rows that the database would have, but that nothing is deleted for its age.
+//! The tables, columns and keys are those of PostgreSQL; what it fills in by its clock
+//! (`committed_at` and the like) and ids that only count are left out. Instants and days are texts
+//! in RFC 3339, `numeric` is an exact decimal as a text, `bytea` is base64. An `insert` or `update`
+//! says how the row now stands, and either may be the first that a reader meets; a column that an
+//! `update` does not name stays (the text of an interaction's id is written once). Read in the
+//! order of the epochs, the files come to the rows that the database would have, but that nothing
+//! is deleted for its age.
 //!
 //! The first line, of the epoch, also says of which history of the job the file is (`identity`, as
 //! in `sluice checkpoint inspect`). Files of two histories come to no rows: a job writes into no
@@ -23,9 +27,10 @@
 //! crash at that moment. Whoever takes the files in as they come leaves the newest one until there
 //! is a newer.
 //!
-//! When a customer is erased, every older file is read once, and those with rows of that customer are rewritten without them: see
-//! [`erased`]. Whoever has taken them in must take that customer's rows in again. Older files may be moved away or removed at any time; the program
-//! never needs them for anything else.
+//! When a customer is erased, every older file is read once, and those with rows of that customer
+//! are rewritten without them: see [`erased`]. Whoever has taken them in must take that customer's
+//! rows in again. Older files may be moved away or removed at any time; the program never needs
+//! them for anything else.
 
 mod erased;
 mod lines;
@@ -60,7 +65,10 @@ pub enum ChangesError {
         source: io::Error,
     },
     /// A file is not the one that its epoch was committed with.
-    #[error("{path} is damaged: {why}. Restore it from a copy, or move it away: the program goes on without it")]
+    #[error(
+        "{path} is damaged: {why}. Restore it from a copy, or move it away: the program goes on \
+         without it"
+    )]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -69,7 +77,8 @@ pub enum ChangesError {
     },
     /// There are files of another history.
     #[error(
-        "{path} is of another history of the job{}, as of another deployment, or of before its progress was lost; nobody could tell its rows from those of \
+        "{path} is of another history of the job{}, as of another deployment, or of before its \
+         progress was lost; nobody could tell its rows from those of \
          this one. Set another files.dir, or move the files away",
         found.as_ref().map_or(String::new(), |found| format!(", {found}"))
     )]
@@ -80,7 +89,10 @@ pub enum ChangesError {
         found: Option<String>,
     },
     /// Another instance has them.
-    #[error("another instance writes its files of changes into {0}: end that one first, or set another files.dir")]
+    #[error(
+        "another instance writes its files of changes into {0}: end that one first, or set another \
+         files.dir"
+    )]
     Held(PathBuf),
     /// The results do not fit the configured lists.
     #[error(transparent)]
@@ -91,7 +103,10 @@ impl ChangesError {
     /// Whose fault it is.
     pub fn blame(&self) -> Blame {
         match self {
-            ChangesError::Io { .. } | ChangesError::Damaged { .. } | ChangesError::OtherHistory { .. } | ChangesError::Held(_) => Blame::World,
+            ChangesError::Io { .. }
+            | ChangesError::Damaged { .. }
+            | ChangesError::OtherHistory { .. }
+            | ChangesError::Held(_) => Blame::World,
             ChangesError::Rows(error) => error.blame(),
         }
     }
@@ -116,7 +131,8 @@ const ENDING: &str = ".jsonl";
 const DIGITS: usize = 20;
 
 impl ChangeFiles {
-    /// Those of a job in a folder that several jobs may share. The rows are the ones that PostgreSQL would get, so its settings say what is in them.
+    /// Those of a job in a folder that several jobs may share. The rows are the ones that
+    /// PostgreSQL would get, so its settings say what is in them.
     pub fn new(folder: &Path, settings: PostgresSettings) -> ChangeFiles {
         ChangeFiles { folder: folder.join(&settings.job), lines: Lines::new(settings), held: None }
     }
@@ -126,28 +142,39 @@ impl ChangeFiles {
     ///
     /// # Errors
     /// [`ChangesError::Io`], [`ChangesError::Rows`].
-    pub fn write(&mut self, results: &EpochResults, pending: i64, history: Link) -> Result<FileMark, ChangesError> {
+    pub fn write(
+        &mut self,
+        results: &EpochResults,
+        pending: i64,
+        history: Link,
+    ) -> Result<FileMark, ChangesError> {
         let path = self.path(results.epoch);
         let content = self.lines.write(results, pending, history)?;
         durable::replace(&path, content).map_err(failed(&path, "written"))?;
         Ok(FileMark::of(content))
     }
 
-    /// Makes sure that the file of an epoch is the one that it was committed with. One that is gone has been moved away.
+    /// Makes sure that the file of an epoch is the one that it was committed with. One that is gone
+    /// has been moved away.
     ///
     /// # Errors
     /// [`ChangesError::Damaged`], [`ChangesError::Io`].
     pub fn check(&self, epoch: u64, mark: FileMark) -> Result<(), ChangesError> {
         let path = self.path(epoch);
         let Some(content) = self.read(epoch)? else {
-            tracing::warn!(path = %path.display(), "The newest file of changes is not there any more.");
+            tracing::warn!(path = %path.display(), "The newest file of changes is not there any \
+                more.");
             return Ok(());
         };
         match FileMark::of(&content) {
             found if found == mark => Ok(()),
             found => {
-                let shown = |mark: FileMark| format!("{} bytes with CRC-32 {:08x}", mark.bytes, mark.crc32);
-                Err(ChangesError::Damaged { path, why: format!("it has {}, and was committed with {}", shown(found), shown(mark)) })
+                let shown =
+                    |mark: FileMark| format!("{} bytes with CRC-32 {:08x}", mark.bytes, mark.crc32);
+                Err(ChangesError::Damaged {
+                    path,
+                    why: format!("it has {}, and was committed with {}", shown(found), shown(mark)),
+                })
             }
         }
     }
@@ -173,11 +200,16 @@ impl ChangeFiles {
     /// # Errors
     /// [`ChangesError::OtherHistory`], [`ChangesError::Io`].
     pub fn check_history(&self, own: Option<&[Link]>) -> Result<(), ChangesError> {
-        let Some(newest) = self.names()?.iter().filter_map(|name| epoch_of(name)).max() else { return Ok(()) };
+        let Some(newest) = self.names()?.iter().filter_map(|name| epoch_of(name)).max() else {
+            return Ok(());
+        };
         let found = self.history_of(newest)?;
         match own.is_some_and(|own| found.is_none_or(|found| own.contains(&found))) {
             true => Ok(()),
-            false => Err(ChangesError::OtherHistory { path: self.path(newest), found: found.map(|found| found.short()) }),
+            false => Err(ChangesError::OtherHistory {
+                path: self.path(newest),
+                found: found.map(|found| found.short()),
+            }),
         }
     }
 
@@ -189,7 +221,10 @@ impl ChangeFiles {
     pub fn remove_after(&self, epoch: u64, own: &[Link]) -> Result<(), ChangesError> {
         for name in self.names()? {
             let goes = match epoch_of(&name) {
-                Some(other) => other > epoch && self.history_of(other)?.is_none_or(|history| own.contains(&history)),
+                Some(other) => {
+                    other > epoch
+                        && self.history_of(other)?.is_none_or(|history| own.contains(&history))
+                }
                 None => name.ends_with(TEMPORARY),
             };
             if goes {
@@ -208,9 +243,14 @@ impl ChangeFiles {
             identity: Option<Link>,
         }
         let path = self.path(epoch);
-        let Some(file) = durable::present(File::open(&path)).map_err(failed(&path, "read"))? else { return Ok(None) };
+        let Some(file) = durable::present(File::open(&path)).map_err(failed(&path, "read"))? else {
+            return Ok(None);
+        };
         let mut line = Vec::new();
-        BufReader::new(file).take(LONGEST_HEAD).read_until(b'\n', &mut line).map_err(failed(&path, "read"))?;
+        BufReader::new(file)
+            .take(LONGEST_HEAD)
+            .read_until(b'\n', &mut line)
+            .map_err(failed(&path, "read"))?;
         Ok(serde_json::from_slice::<Head>(&line).ok().and_then(|head| head.identity))
     }
 
@@ -219,14 +259,23 @@ impl ChangeFiles {
     ///
     /// # Errors
     /// [`ChangesError::Io`], [`ChangesError::Damaged`]; what is left is done when it is called again.
-    pub fn erase(&self, epoch: u64, customers: &[(CustomerId, Millis)]) -> Result<usize, ChangesError> {
+    pub fn erase(
+        &self,
+        epoch: u64,
+        customers: &[(CustomerId, Millis)],
+    ) -> Result<usize, ChangesError> {
         let damaged = |epoch| move |why| ChangesError::Damaged { path: self.path(epoch), why };
         let mut erased = Erased::new(epoch, customers);
         // Should it have been moved away, the newest lines of older files count as standing.
         if let Some(own) = self.read(epoch)? {
             erased.stand(&own).map_err(damaged(epoch))?;
         }
-        let mut older: Vec<u64> = self.names()?.iter().filter_map(|name| epoch_of(name)).filter(|other| *other < epoch).collect();
+        let mut older: Vec<u64> = self
+            .names()?
+            .iter()
+            .filter_map(|name| epoch_of(name))
+            .filter(|other| *other < epoch)
+            .collect();
         older.sort_unstable();
         let mut rewritten = 0;
         for older in older.into_iter().rev() {
@@ -245,12 +294,20 @@ impl ChangeFiles {
     ///
     /// # Errors
     /// Likewise.
-    pub fn letters_of(&self, epoch: u64, customers: &[(CustomerId, Millis)]) -> Result<Vec<(String, Place)>, ChangesError> {
+    pub fn letters_of(
+        &self,
+        epoch: u64,
+        customers: &[(CustomerId, Millis)],
+    ) -> Result<Vec<(String, Place)>, ChangesError> {
         let erased = Erased::new(epoch, customers);
         let mut letters = Vec::new();
-        for older in self.names()?.iter().filter_map(|name| epoch_of(name)).filter(|other| *other < epoch) {
+        for older in
+            self.names()?.iter().filter_map(|name| epoch_of(name)).filter(|other| *other < epoch)
+        {
             let Some(content) = self.read(older)? else { continue };
-            let found = erased.letters(&content).map_err(|why| ChangesError::Damaged { path: self.path(older), why })?;
+            let found = erased
+                .letters(&content)
+                .map_err(|why| ChangesError::Damaged { path: self.path(older), why })?;
             letters.extend(found);
         }
         Ok(letters)
@@ -281,7 +338,9 @@ impl ChangeFiles {
 
 /// The epoch of a file of this name.
 fn epoch_of(name: &str) -> Option<u64> {
-    let digits = name.strip_suffix(ENDING).filter(|digits| digits.len() == DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit()));
+    let digits = name.strip_suffix(ENDING).filter(|digits| {
+        digits.len() == DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit())
+    });
     digits?.parse().ok()
 }
 

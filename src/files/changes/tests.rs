@@ -1,4 +1,5 @@
-//! The files come to the rows that the database has: the same epochs go into both, and whatever the tables then hold is folded from the files.
+//! The files come to the rows that the database has: the same epochs go into both, and whatever the
+//! tables then hold is folded from the files.
 
 use super::lines::line;
 use super::*;
@@ -7,7 +8,8 @@ use crate::postgres::comparison::shapes;
 use crate::postgres::comparison::snapshot::CopyRows;
 use crate::postgres::comparison::table::Shape;
 use crate::postgres::tests::{
-    MARCH, TestDatabase, arm_update, decision, features, first_epoch, interaction, interactions, rejected, rejected_of, second_epoch,
+    MARCH, TestDatabase, arm_update, decision, features, first_epoch, interaction, interactions,
+    rejected, rejected_of, second_epoch,
 };
 use crate::results::Changed;
 use crate::sink::Sink;
@@ -38,7 +40,8 @@ fn fold(rows: &mut Rows, shape: &Shape, text: &str) {
     let mut columns: Map<String, Value> = serde_json::from_str(text).expect("JSON");
     columns.remove("table");
     let change = columns.remove("change").expect("a change");
-    let key: Vec<String> = shape.key.iter().map(|place| columns[&shape.columns[*place].name].to_string()).collect();
+    let key: Vec<String> =
+        shape.key.iter().map(|place| columns[&shape.columns[*place].name].to_string()).collect();
     let key = key.join(" ");
     match change.as_str() {
         Some("delete") => drop(rows.remove(&key)),
@@ -54,14 +57,19 @@ fn folded(folder: &Path, shape: &Shape) -> Rows {
     let mut rows = Rows::new();
     let prefix = format!("{{\"table\":\"{}\",", shape.table);
     for text in texts(folder) {
-        text.lines().filter(|line| line.starts_with(&prefix)).for_each(|line| fold(&mut rows, shape, line));
+        text.lines()
+            .filter(|line| line.starts_with(&prefix))
+            .for_each(|line| fold(&mut rows, shape, line));
     }
     rows
 }
 
 /// The contents of all files, in the order of their epochs.
 fn texts(folder: &Path) -> Vec<String> {
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
     paths.sort_unstable();
     paths.iter().map(|path| std::fs::read_to_string(path).expect("a file")).collect()
 }
@@ -69,7 +77,9 @@ fn texts(folder: &Path) -> Vec<String> {
 /// The table as the database has it, each row written as a line is.
 fn stored(database: &TestDatabase, shape: &Shape) -> Rows {
     let mut client = database.client();
-    let reader = client.copy_out(&format!("COPY ({}) TO STDOUT (FORMAT binary)", shape.select)).expect("a copy");
+    let reader = client
+        .copy_out(&format!("COPY ({}) TO STDOUT (FORMAT binary)", shape.select))
+        .expect("a copy");
     let (mut copied, mut rows) = (CopyRows::new(reader), Rows::new());
     while let Some(row) = copied.next().expect("a row") {
         let mut out = Vec::new();
@@ -81,15 +91,32 @@ fn stored(database: &TestDatabase, shape: &Shape) -> Rows {
 
 fn erasure(customer: i64, until: i64, learned: u64) -> Erasure {
     let (transactions, interactions, rewards, profiles, decisions) = (1, 1, 0, 1, 1);
-    Erasure { customer, until, transactions, interactions, learned, rewards, profiles, decisions, folded: 0, folded_before: None }
+    Erasure {
+        customer,
+        until,
+        transactions,
+        interactions,
+        learned,
+        rewards,
+        profiles,
+        decisions,
+        folded: 0,
+        folded_before: None,
+    }
 }
 
 /// Erases customer 2 for ever and customer 9 up to an instant.
 fn third_epoch() -> EpochResults {
     let mut results = EpochResults::new(3);
-    results.interactions = vec![interactions(vec![interaction(Change::Delete, 2, u64::MAX - 1, false)])];
-    results.features = vec![features(Change::Delete, 2, [0.0; 3]), features(Change::Update, 9, [1.0, 2.0, 3.0])];
-    results.decisions = vec![Decision { timestamp: MARCH + 1, ..decision(9, 91) }, decision(9, 92), decision(1, 23)];
+    results.interactions =
+        vec![interactions(vec![interaction(Change::Delete, 2, u64::MAX - 1, false)])];
+    results.features =
+        vec![features(Change::Delete, 2, [0.0; 3]), features(Change::Update, 9, [1.0, 2.0, 3.0])];
+    results.decisions = vec![
+        Decision { timestamp: MARCH + 1, ..decision(9, 91) },
+        decision(9, 92),
+        decision(1, 23),
+    ];
     results.erasures = vec![erasure(2, i64::MAX, 1), erasure(9, MARCH, 0)];
     results.arms = vec![arm_update(1, 1)];
     results.segments = vec![Segment { flags: 2, customers: 2, amount: 7 }];
@@ -101,14 +128,22 @@ fn third_epoch() -> EpochResults {
 
 /// Erases two customers of whom events had been folded: their rows go by their instants.
 fn fourth_epoch() -> EpochResults {
-    let folded = |customer, before| Erasure { folded: 2, folded_before: Some(before), ..erasure(customer, MARCH - 1, 0) };
-    EpochResults { erasures: vec![folded(3, MARCH + 14), folded(1, MARCH + 1)], ..EpochResults::new(4) }
+    let folded = |customer, before| Erasure {
+        folded: 2,
+        folded_before: Some(before),
+        ..erasure(customer, MARCH - 1, 0)
+    };
+    EpochResults {
+        erasures: vec![folded(3, MARCH + 14), folded(1, MARCH + 1)],
+        ..EpochResults::new(4)
+    }
 }
 
 /// A change of settings: thresholds are made of something else, of which one day has none any more.
 fn fifth_epoch() -> EpochResults {
     let mut results = EpochResults::new(5);
-    results.changed = Some(Changed { gone_thresholds: vec![19_783, 19_784, 19_785], gone_features: Vec::new() });
+    results.changed =
+        Some(Changed { gone_thresholds: vec![19_783, 19_784, 19_785], gone_features: Vec::new() });
     results.thresholds = vec![(19_783, 5), (19_785, 10)];
     results.features = vec![features(Change::Update, 9, [0.5, 2.5, 3.5])];
     results.arms = vec![arm_update(0, 3), arm_update(1, 1)];
@@ -142,13 +177,21 @@ fn the_files_come_to_the_rows_of_the_database() {
     let (scene, settings) = (Scene::new(), database.settings());
     let (mut tables_of, mut writer) = (database.writer(), scene.writer(&settings));
     let mut first = first_epoch();
-    first.rejected.extend([rejected_of(2, i64::MIN, 15), rejected_of(9, MARCH, 16), rejected_of(9, MARCH + 1, 17)]);
+    first.rejected.extend([
+        rejected_of(2, i64::MIN, 15),
+        rejected_of(9, MARCH, 16),
+        rejected_of(9, MARCH + 1, 17),
+    ]);
     for results in [first, second_epoch(), third_epoch(), fourth_epoch(), fifth_epoch()] {
         tables_of.commit(&results).expect("a commit");
         writer.commit(&results).expect("a commit");
         for shape in tables(&settings) {
             let (found, wanted) = (folded(&scene.files(), &shape), stored(&database, &shape));
-            assert!(!wanted.is_empty() || results.epoch > 1 || shape.table == "erasures", "nothing is compared in {}", shape.table);
+            assert!(
+                !wanted.is_empty() || results.epoch > 1 || shape.table == "erasures",
+                "nothing is compared in {}",
+                shape.table
+            );
             assert_eq!(found, wanted, "{} after epoch {}", shape.table, results.epoch);
         }
     }
@@ -172,16 +215,36 @@ fn a_feature_that_is_gone_with_a_change_of_settings_has_no_value() {
     let gone_features = vec!["games \"old\"_pct".to_string(), "x".to_string()];
     let changed = Some(Changed { gone_thresholds: vec![19_784], gone_features });
     let all = vec![features(Change::Update, 2, [1.0, 2.0, 3.0])];
-    writer.commit(&EpochResults { changed, features: all, thresholds: vec![(19_784, 8)], ..EpochResults::new(2) }).expect("a commit");
+    writer
+        .commit(&EpochResults {
+            changed,
+            features: all,
+            thresholds: vec![(19_784, 8)],
+            ..EpochResults::new(2)
+        })
+        .expect("a commit");
     let text = texts(&scene.files())[1].clone();
     let line = text.lines().find(|line| line.contains("customer_features")).expect("a line");
     let row: Map<String, Value> = serde_json::from_str(line).expect("JSON");
-    assert_eq!((&row["x"], &row["games \"old\"_pct"], row["frequency"].as_f64()), (&Value::Null, &Value::Null, Some(2.0)));
+    assert_eq!(
+        (&row["x"], &row["games \"old\"_pct"], row["frequency"].as_f64()),
+        (&Value::Null, &Value::Null, Some(2.0))
+    );
     // Whoever reads the journal finds the thresholds that stand.
     drop(writer);
     let mut writer = scene.writer(&settings);
-    assert!(writer.commit(&EpochResults { thresholds: vec![(19_784, 9)], ..EpochResults::new(3) }).is_err(), "it is another one");
-    writer.commit(&EpochResults { thresholds: vec![(19_784, 8), (19_783, 123_456)], ..EpochResults::new(3) }).expect("a commit");
+    assert!(
+        writer
+            .commit(&EpochResults { thresholds: vec![(19_784, 9)], ..EpochResults::new(3) })
+            .is_err(),
+        "it is another one"
+    );
+    writer
+        .commit(&EpochResults {
+            thresholds: vec![(19_784, 8), (19_783, 123_456)],
+            ..EpochResults::new(3)
+        })
+        .expect("a commit");
 }
 
 #[test]
@@ -192,12 +255,17 @@ fn an_erased_customer_is_in_no_older_file() {
     first.rejected.extend([rejected_of(2, i64::MIN, 15), rejected_of(9, MARCH, 16)]);
     writer.commit(&first).expect("a commit");
     writer.commit(&second).expect("a commit");
-    let theirs = |text: &String| text.contains("\"customer_id\":2,") || text.contains("\"customer_id\":9,");
+    let theirs =
+        |text: &String| text.contains("\"customer_id\":2,") || text.contains("\"customer_id\":9,");
     assert!(texts(&scene.files()).iter().all(theirs), "both files have rows of one of them");
     writer.commit(&third).expect("a commit");
     let texts = texts(&scene.files());
     assert!(!texts[..2].iter().any(theirs), "{texts:?}");
-    assert!(texts[2].contains("\"d-91\"") && !texts[2].contains("\"d-92\""), "a decision of the epoch itself goes if it is dated so: {}", texts[2]);
+    assert!(
+        texts[2].contains("\"d-91\"") && !texts[2].contains("\"d-92\""),
+        "a decision of the epoch itself goes if it is dated so: {}",
+        texts[2]
+    );
 }
 
 #[test]
@@ -205,11 +273,23 @@ fn a_line_is_an_object_that_people_can_read() {
     let (scene, settings) = (Scene::new(), settings());
     scene.writer(&settings).commit(&first_epoch()).expect("a commit");
     let text = texts(&scene.files()).concat();
-    let of = |table: &str| text.lines().filter(|line| line.contains(&format!("\"table\":\"{table}\""))).collect::<Vec<_>>().join("\n");
-    insta::assert_snapshot!(["customer_features", "interactions", "decisions", "arm_stats", "segments", "thresholds"].map(of).join("\n"));
+    let of = |table: &str| {
+        text.lines()
+            .filter(|line| line.contains(&format!("\"table\":\"{table}\"")))
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    insta::assert_snapshot!(
+        ["customer_features", "interactions", "decisions", "arm_stats", "segments", "thresholds"]
+            .map(of)
+            .join("\n")
+    );
     let epoch: Value = serde_json::from_str(&of("epochs")).expect("JSON");
     assert_eq!((&epoch["epoch"], &epoch["watermark"]), (&1.into(), &"2024-02-29T00:00:00Z".into()));
-    assert_eq!(epoch["offsets"], serde_json::json!({ "rewards": { "2": 7 }, "transactions": { "0": 17, "1": 0 } }));
+    assert_eq!(
+        epoch["offsets"],
+        serde_json::json!({ "rewards": { "2": 7 }, "transactions": { "0": 17, "1": 0 } })
+    );
 }
 
 #[test]
@@ -217,7 +297,13 @@ fn what_is_no_file_of_an_epoch_is_left_alone() {
     let scene = Scene::new();
     let files = ChangeFiles::new(&scene.folder.path().join("files"), settings());
     std::fs::create_dir_all(scene.files()).expect("a folder");
-    let names = ["00000000000000000007.jsonl", "00000000000000000008.jsonl", "00000000000000000008.jsonl.1-2.tmp", "notes.jsonl", "8.jsonl"];
+    let names = [
+        "00000000000000000007.jsonl",
+        "00000000000000000008.jsonl",
+        "00000000000000000008.jsonl.1-2.tmp",
+        "notes.jsonl",
+        "8.jsonl",
+    ];
     names.iter().for_each(|name| std::fs::write(scene.files().join(name), b"").expect("a file"));
     files.remove_after(7, &[]).expect("it can be removed");
     let mut left = files.names().expect("names");

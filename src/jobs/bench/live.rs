@@ -1,8 +1,10 @@
-//! The long-running job between a real broker and a real database: how many events a second it takes from full topics, and how long an event that
-//! comes at a steady rate is on its way until a reader of the database can see its epoch.
+//! The long-running job between a real broker and a real database: how many events a second it
+//! takes from full topics, and how long an event that comes at a steady rate is on its way until a
+//! reader of the database can see its epoch.
 //!
-//! The job is this program in a process of its own; topics and database are made for it and removed in the end. A commit is dated when a
-//! connection beside the job's first sees the epoch, so nothing of the job's own view of time is in a figure.
+//! The job is this program in a process of its own; topics and database are made for it and removed
+//! in the end. A commit is dated when a connection beside the job's first sees the epoch, so
+//! nothing of the job's own view of time is in a figure.
 
 use super::{BenchError, Folder, own_program};
 use crate::config::load::variable;
@@ -64,7 +66,8 @@ pub struct Paced {
     pub rate: u32,
     /// Purchases and interactions.
     pub events: u64,
-    /// Milliseconds from the instant at which an event was due until the commit of its epoch is seen: half of the events took less.
+    /// Milliseconds from the instant at which an event was due until the commit of its epoch is
+    /// seen: half of the events took less.
     pub p50_ms: f64,
     /// 99 of 100 took less.
     pub p99_ms: f64,
@@ -78,7 +81,8 @@ pub struct Paced {
 pub const INTERVAL: &str = "100ms";
 /// How often is looked for a new epoch: it is in every figure.
 const LOOK: Duration = Duration::from_millis(2);
-/// How long the broker may take for the last records, and the job to start and for what is left in the end.
+/// How long the broker may take for the last records, and the job to start and for what is left in
+/// the end.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Events a second below which a job is not waited for.
 const TOO_SLOW: u64 = 10_000;
@@ -89,27 +93,48 @@ const PARTITIONS: u32 = 3;
 ///
 /// # Errors
 /// Broker or database refuse, the job ends, or it learns something else than the replay.
-pub(super) fn measure(plan: &LivePlan, world: &WorldSettings, digest: &str, folder: &Folder, stop: &AtomicBool) -> Result<Live, BenchError> {
+pub(super) fn measure(
+    plan: &LivePlan,
+    world: &WorldSettings,
+    digest: &str,
+    folder: &Folder,
+    stop: &AtomicBool,
+) -> Result<Live, BenchError> {
     let prefilled = prefilled(plan, digest, folder, stop)?;
     let paced = paced(plan, &World::new(world.clone())?, digest, folder, stop)?;
     Ok(Live { prefilled, paced })
 }
 
-fn prefilled(plan: &LivePlan, digest: &str, folder: &Folder, stop: &AtomicBool) -> Result<Prefilled, BenchError> {
+fn prefilled(
+    plan: &LivePlan,
+    digest: &str,
+    folder: &Folder,
+    stop: &AtomicBool,
+) -> Result<Prefilled, BenchError> {
     let arena = Arena::create(plan, "prefilled")?;
     let events = load::load(&arena.kafka, &folder.input(), |_| ())?.delivered;
     let mut job = arena.start(folder, events, &[])?;
     let began = job.await_reading(stop)?;
     let mut seen = Seen::connect(&arena)?;
-    let ended = job.wait(stop, "all events are committed", || Ok((seen.look()? >= events).then(Timestamp::now)))?;
+    let ended = job.wait(stop, "all events are committed", || {
+        Ok((seen.look()? >= events).then(Timestamp::now))
+    })?;
     let epochs = seen.epochs();
-    job.wait(stop, "the job has learned what the replay has", || Ok((seen.look()? >= events && seen.digest == digest).then_some(())))?;
+    job.wait(stop, "the job has learned what the replay has", || {
+        Ok((seen.look()? >= events && seen.digest == digest).then_some(()))
+    })?;
     job.drain(stop)?;
     let seconds = ended.duration_since(began).as_secs_f64();
     Ok(Prefilled { events, seconds, events_per_second: events as f64 / seconds, epochs })
 }
 
-fn paced(plan: &LivePlan, world: &World, digest: &str, folder: &Folder, stop: &AtomicBool) -> Result<Paced, BenchError> {
+fn paced(
+    plan: &LivePlan,
+    world: &World,
+    digest: &str,
+    folder: &Folder,
+    stop: &AtomicBool,
+) -> Result<Paced, BenchError> {
     let arena = Arena::create(plan, "paced")?;
     let profiles = arena.send_profiles(world)?;
     let events = profiles + world.settings().transactions + world.settings().interactions;
@@ -130,7 +155,9 @@ fn paced(plan: &LivePlan, world: &World, digest: &str, folder: &Folder, stop: &A
         });
         let landed = arena.send_paced(world, plan.rate, stop);
         sent.store(true, Ordering::Release);
-        let seen = watching.join().map_err(|_| BenchError::Job("the thread that watches the commits has panicked".to_string()))?;
+        let seen = watching.join().map_err(|_| {
+            BenchError::Job("the thread that watches the commits has panicked".to_string())
+        })?;
         Ok::<_, BenchError>((landed?, seen?))
     })?;
     let (started, landed) = landed;
@@ -138,10 +165,19 @@ fn paced(plan: &LivePlan, world: &World, digest: &str, folder: &Folder, stop: &A
     job.wait(stop, "all events are committed", || Ok((seen.look()? >= all).then_some(())))?;
     let epochs = seen.epochs() - before;
     let latencies = seen.latencies(&arena.kafka, started, &landed);
-    job.wait(stop, "the job has learned what the replay has", || Ok((seen.look()? >= all && seen.digest == digest).then_some(())))?;
+    job.wait(stop, "the job has learned what the replay has", || {
+        Ok((seen.look()? >= all && seen.digest == digest).then_some(()))
+    })?;
     job.drain(stop)?;
     let at = |share| percentile(&latencies, share).as_secs_f64() * 1e3;
-    Ok(Paced { rate: plan.rate, events: landed.len() as u64, p50_ms: at(0.5), p99_ms: at(0.99), max_ms: at(1.0), epochs })
+    Ok(Paced {
+        rate: plan.rate,
+        events: landed.len() as u64,
+        p50_ms: at(0.5),
+        p99_ms: at(0.99),
+        max_ms: at(1.0),
+        epochs,
+    })
 }
 
 /// Nearest rank, of ascending values.
@@ -164,9 +200,12 @@ impl Arena {
         let mut kafka = KafkaSettings::new(&plan.brokers);
         let named = |topic: &str| format!("{}-{topic}", database.replace('_', "-"));
         kafka.topics = kafka.topics.map(|topic| named(&topic));
-        (kafka.predictions, kafka.dead_letters) = (named(&kafka.predictions), named(&kafka.dead_letters));
+        (kafka.predictions, kafka.dead_letters) =
+            (named(&kafka.predictions), named(&kafka.dead_letters));
         let mut client = Target::at(&plan.postgres)?.connect()?;
-        client.batch_execute(&format!("CREATE DATABASE {database}")).map_err(BenchError::Postgres)?;
+        client
+            .batch_execute(&format!("CREATE DATABASE {database}"))
+            .map_err(BenchError::Postgres)?;
         let arena = Arena { kafka, postgres: plan.postgres.clone(), database };
         admin::create_topics(&arena.kafka, PARTITIONS, 1)?;
         Ok(arena)
@@ -178,7 +217,12 @@ impl Arena {
     }
 
     /// Starts the job, which is to take so many events, with the default settings but for these.
-    fn start(&self, folder: &Folder, events: u64, more: &[(&str, &str)]) -> Result<Job, BenchError> {
+    fn start(
+        &self,
+        folder: &Folder,
+        events: u64,
+        more: &[(&str, &str)],
+    ) -> Result<Job, BenchError> {
         let (config, log) = (folder.path("sluice.toml"), folder.path("job.log"));
         let used = |path: &PathBuf| {
             let path = path.clone();
@@ -186,9 +230,16 @@ impl Arena {
         };
         fs::write(&config, "").map_err(used(&config))?;
         let mut command = own_program()?;
-        command.arg("run").arg(&config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log).map_err(used(&log))?);
+        command
+            .arg("run")
+            .arg(&config)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(&log).map_err(used(&log))?);
         let (url, checkpoints) = (self.url(), folder.path(&self.database));
-        let topics = Topic::ALL.map(|topic| (format!("kafka.topics.{}", topic.file_stem()), self.kafka.topic_name(topic)));
+        let topics = Topic::ALL.map(|topic| {
+            (format!("kafka.topics.{}", topic.file_stem()), self.kafka.topic_name(topic))
+        });
         topics.iter().for_each(|(key, name)| set(&mut command, key, name));
         for (key, value) in [
             ("kafka.topics.predictions", self.kafka.predictions.as_str()),
@@ -216,20 +267,32 @@ impl Arena {
         for customer in world.customers() {
             line.clear();
             write::customer_line(customer, &mut line);
-            producer.send(self.kafka.topic_name(Topic::Customers), customer.id, Some(&line), world.settings().start)?;
+            producer.send(
+                self.kafka.topic_name(Topic::Customers),
+                customer.id,
+                Some(&line),
+                world.settings().start,
+            )?;
         }
         Ok(producer.finish(PATIENCE)?.delivered)
     }
 
     /// Sends the events at a steady rate; gives when that began, and where they lie.
-    fn send_paced(&self, world: &World, rate: u32, stop: &AtomicBool) -> Result<(Instant, Vec<Landed>), BenchError> {
+    fn send_paced(
+        &self,
+        world: &World,
+        rate: u32,
+        stop: &AtomicBool,
+    ) -> Result<(Instant, Vec<Landed>), BenchError> {
         let mut producer = PacedProducer::new(&self.kafka, rate)?;
         let started = producer.started();
         let mut line = Vec::new();
         for event in world.events() {
             line.clear();
             let (topic, customer) = write::line(&event, &mut line);
-            if !producer.send(Due { topic, customer, value: &line, timestamp: event.timestamp() }, stop)? {
+            if !producer
+                .send(Due { topic, customer, value: &line, timestamp: event.timestamp() }, stop)?
+            {
                 return Err(BenchError::Stopped);
             }
         }
@@ -243,16 +306,19 @@ impl Drop for Arena {
             tracing::warn!("Topics of the bench are left behind: {error}.");
         }
         let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.database);
-        let dropped = Target::at(&self.postgres)
-            .and_then(|target| target.connect())
-            .and_then(|mut client| client.batch_execute(&drop).map_err(PostgresError::statement("drop the database")));
+        let dropped = Target::at(&self.postgres).and_then(|target| target.connect()).and_then(
+            |mut client| {
+                client.batch_execute(&drop).map_err(PostgresError::statement("drop the database"))
+            },
+        );
         if let Err(error) = dropped {
             tracing::warn!("Database {} is left behind: {error}.", self.database);
         }
     }
 }
 
-/// Gives the job a key of its configuration; by the environment, where no other user can read a password.
+/// Gives the job a key of its configuration; by the environment, where no other user can read a
+/// password.
 fn set(command: &mut Command, key: &str, value: &str) {
     command.env(variable(key), value);
 }
@@ -260,7 +326,9 @@ fn set(command: &mut Command, key: &str, value: &str) {
 /// An address with another database: of the last of several names of a parameter the last counts.
 fn with_database(url: &str, name: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return format!("{url} dbname={name}") };
-    let (place, parameters) = rest.split_once('?').map_or((rest, String::new()), |(place, parameters)| (place, format!("?{parameters}")));
+    let (place, parameters) = rest
+        .split_once('?')
+        .map_or((rest, String::new()), |(place, parameters)| (place, format!("?{parameters}")));
     let server = place.split_once('/').map_or(place, |(server, _)| server);
     format!("{scheme}://{server}/{name}{parameters}")
 }
@@ -278,15 +346,23 @@ impl Job {
     fn await_reading(&mut self, stop: &AtomicBool) -> Result<Timestamp, BenchError> {
         let log = self.log.clone();
         self.wait(stop, "the job reads", || {
-            let text = fs::read_to_string(&log).map_err(|source| BenchError::Directory { path: log.clone(), source })?;
+            let text = fs::read_to_string(&log)
+                .map_err(|source| BenchError::Directory { path: log.clone(), source })?;
             let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-            let reading = lines.filter(|line| line["message"] == READING).find_map(|line| line["timestamp"].as_str()?.parse().ok());
+            let reading = lines
+                .filter(|line| line["message"] == READING)
+                .find_map(|line| line["timestamp"].as_str()?.parse().ok());
             Ok(reading)
         })
     }
 
     /// Waits until something is there, for as long as the job runs.
-    fn wait<T>(&mut self, stop: &AtomicBool, what: &'static str, mut found: impl FnMut() -> Result<Option<T>, BenchError>) -> Result<T, BenchError> {
+    fn wait<T>(
+        &mut self,
+        stop: &AtomicBool,
+        what: &'static str,
+        mut found: impl FnMut() -> Result<Option<T>, BenchError>,
+    ) -> Result<T, BenchError> {
         let started = Instant::now();
         loop {
             if let Some(found) = found()? {
@@ -296,10 +372,17 @@ impl Job {
                 return Err(BenchError::Stopped);
             }
             if let Some(status) = self.child.try_wait().map_err(BenchError::Start)? {
-                return Err(BenchError::Job(format!("it ended with {status}: {}", self.last_words())));
+                return Err(BenchError::Job(format!(
+                    "it ended with {status}: {}",
+                    self.last_words()
+                )));
             }
             if started.elapsed() > self.patience {
-                return Err(BenchError::Job(format!("not within {} s: {what}; it said: {}", self.patience.as_secs(), self.last_words())));
+                return Err(BenchError::Job(format!(
+                    "not within {} s: {what}; it said: {}",
+                    self.patience.as_secs(),
+                    self.last_words()
+                )));
             }
             std::thread::sleep(LOOK);
         }
@@ -313,11 +396,17 @@ impl Job {
     /// Asks the job to end, and waits until it has ended well.
     fn drain(mut self, stop: &AtomicBool) -> Result<(), BenchError> {
         let pid = nix::unistd::Pid::from_raw(self.child.id() as i32);
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).map_err(|error| BenchError::Start(error.into()))?;
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM)
+            .map_err(|error| BenchError::Start(error.into()))?;
         loop {
             match self.child.try_wait().map_err(BenchError::Start)? {
                 Some(status) if status.success() => return Ok(()),
-                Some(status) => return Err(BenchError::Job(format!("it ended with {status}: {}", self.last_words()))),
+                Some(status) => {
+                    return Err(BenchError::Job(format!(
+                        "it ended with {status}: {}",
+                        self.last_words()
+                    )));
+                }
                 None if stop.load(Ordering::Relaxed) => return Err(BenchError::Stopped),
                 None => std::thread::sleep(LOOK),
             }
@@ -354,28 +443,44 @@ impl Seen {
 
     /// Looks for new epochs; gives how many records all together have.
     fn look(&mut self) -> Result<u64, BenchError> {
-        let query = "SELECT epoch, digest, offsets::text FROM sluice.epochs WHERE epoch > $1 ORDER BY epoch";
+        let query = "SELECT epoch, digest, offsets::text FROM sluice.epochs WHERE epoch > $1 ORDER \
+            BY epoch";
         let rows = self.client.query(query, &[&self.newest]).map_err(BenchError::Postgres)?;
         let now = Instant::now();
         for row in &rows {
             (self.newest, self.digest) = (row.get(0), row.get(1));
             self.commits.push((now, serde_json::from_str(row.get(2))?));
         }
-        Ok(self.commits.last().map_or(0, |(_, offsets)| offsets.values().flat_map(BTreeMap::values).sum()))
+        Ok(self
+            .commits
+            .last()
+            .map_or(0, |(_, offsets)| offsets.values().flat_map(BTreeMap::values).sum()))
     }
 
     fn epochs(&self) -> u64 {
         self.commits.len() as u64
     }
 
-    /// For each event the time from its due instant until the first commit beyond its offset was seen; ascending.
-    fn latencies(&self, kafka: &KafkaSettings, started: Instant, landed: &[Landed]) -> Vec<Duration> {
+    /// For each event the time from its due instant until the first commit beyond its offset was
+    /// seen; ascending.
+    fn latencies(
+        &self,
+        kafka: &KafkaSettings,
+        started: Instant,
+        landed: &[Landed],
+    ) -> Vec<Duration> {
         let mut latencies: Vec<Duration> = landed
             .iter()
             .filter_map(|event| {
-                let next =
-                    |offsets: &Offsets| offsets.get(kafka.topic_name(event.topic)).and_then(|of| of.get(&event.partition)).copied().unwrap_or(0);
-                let covering = self.commits.partition_point(|(_, offsets)| next(offsets) <= event.offset);
+                let next = |offsets: &Offsets| {
+                    offsets
+                        .get(kafka.topic_name(event.topic))
+                        .and_then(|of| of.get(&event.partition))
+                        .copied()
+                        .unwrap_or(0)
+                };
+                let covering =
+                    self.commits.partition_point(|(_, offsets)| next(offsets) <= event.offset);
                 Some(self.commits.get(covering)?.0.saturating_duration_since(started + event.due))
             })
             .collect();
@@ -401,7 +506,10 @@ mod tests {
         for (url, wanted) in [
             ("postgres://ann:s3cret@db:5433/shop", "postgres://ann:s3cret@db:5433/bench"),
             ("postgres://ann@db", "postgres://ann@db/bench"),
-            ("postgresql://ann@db/shop?connect_timeout=3", "postgresql://ann@db/bench?connect_timeout=3"),
+            (
+                "postgresql://ann@db/shop?connect_timeout=3",
+                "postgresql://ann@db/bench?connect_timeout=3",
+            ),
             ("host=db user=ann dbname=shop", "host=db user=ann dbname=shop dbname=bench"),
         ] {
             assert_eq!(with_database(url, "bench"), wanted);

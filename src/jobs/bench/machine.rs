@@ -14,7 +14,8 @@ pub struct Machine {
     pub memory_bytes: Option<u64>,
     /// Name and version of the operating system.
     pub system: Option<String>,
-    /// Processes that were running or wanted to, in the mean of the last minute: above 0 the measured ones were not alone.
+    /// Processes that were running or wanted to, in the mean of the last minute: above 0 the
+    /// measured ones were not alone.
     pub load: Option<f64>,
 }
 
@@ -27,14 +28,18 @@ impl Machine {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             memory_bytes: read("/proc/meminfo").and_then(|text| memory(&text)),
             system: read("/etc/os-release").and_then(|text| value(&text, "PRETTY_NAME", '=')),
-            load: read("/proc/loadavg").and_then(|text| text.split_whitespace().next()?.parse().ok()),
+            load: read("/proc/loadavg")
+                .and_then(|text| text.split_whitespace().next()?.parse().ok()),
         }
     }
 
     /// The machine in one line.
     pub fn describe(&self) -> String {
         let unknown = |what: &str| format!("unknown {what}");
-        let memory = self.memory_bytes.map_or_else(|| unknown("memory"), |bytes| format!("{:.1} GB of memory", bytes as f64 * 1e-9));
+        let memory = self.memory_bytes.map_or_else(
+            || unknown("memory"),
+            |bytes| format!("{:.1} GB of memory", bytes as f64 * 1e-9),
+        );
         format!(
             "{}, {} {}, {memory}, {}, load {} at the start",
             self.processor.clone().unwrap_or_else(|| unknown("processor")),
@@ -48,7 +53,10 @@ impl Machine {
 
 /// The value behind the first line with this key, without its quotes.
 fn value(text: &str, key: &str, separator: char) -> Option<String> {
-    let (_, value) = text.lines().filter_map(|line| line.split_once(separator)).find(|(found, _)| found.trim() == key)?;
+    let (_, value) = text
+        .lines()
+        .filter_map(|line| line.split_once(separator))
+        .find(|(found, _)| found.trim() == key)?;
     Some(value.trim().trim_matches('"').to_string())
 }
 
@@ -64,8 +72,19 @@ mod tests {
 
     #[test]
     fn the_files_of_the_system_are_read() {
-        assert_eq!(value("processor\t: 0\nmodel name\t: A CPU: fast\nmodel name\t: B\n", "model name", ':').as_deref(), Some("A CPU: fast"));
-        assert_eq!(value("NAME=\"X\"\nPRETTY_NAME=\"X 12 (y)\"\n", "PRETTY_NAME", '=').as_deref(), Some("X 12 (y)"));
+        assert_eq!(
+            value(
+                "processor\t: 0\nmodel name\t: A CPU: fast\nmodel name\t: B\n",
+                "model name",
+                ':'
+            )
+            .as_deref(),
+            Some("A CPU: fast")
+        );
+        assert_eq!(
+            value("NAME=\"X\"\nPRETTY_NAME=\"X 12 (y)\"\n", "PRETTY_NAME", '=').as_deref(),
+            Some("X 12 (y)")
+        );
         assert_eq!(memory("MemTotal:       24000000 kB\nMemFree: 1 kB\n"), Some(24_576_000_000));
         assert_eq!(memory("MemFree: 1 kB\n"), None);
     }
@@ -79,8 +98,15 @@ mod tests {
             system: Some("X 12".to_string()),
             load: Some(0.25),
         };
-        assert_eq!(known.describe(), "A CPU, 2 cores, 24.6 GB of memory, X 12, load 0.2 at the start");
-        let unknown = Machine { processor: None, cores: 1, memory_bytes: None, system: None, load: None };
-        assert_eq!(unknown.describe(), "unknown processor, 1 core, unknown memory, unknown system, load unknown at the start");
+        assert_eq!(
+            known.describe(),
+            "A CPU, 2 cores, 24.6 GB of memory, X 12, load 0.2 at the start"
+        );
+        let unknown =
+            Machine { processor: None, cores: 1, memory_bytes: None, system: None, load: None };
+        assert_eq!(
+            unknown.describe(),
+            "unknown processor, 1 core, unknown memory, unknown system, load unknown at the start"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Records of the simulated world, gathered into blocks as a broker would hand them over: each with its offset and its timestamp.
+//! Records of the simulated world, gathered into blocks as a broker would hand them over: each with
+//! its offset and its timestamp.
 
 use dataflows::event::{Head, Messages, Millis, Topic};
 
@@ -15,16 +16,33 @@ struct Batch {
 impl Batches {
     /// Nothing yet.
     pub(super) fn new() -> Self {
-        Batches(Topic::ALL.map(|topic| Batch { topic, next: 0, bytes: Vec::new(), heads: Vec::new() }))
+        Batches(Topic::ALL.map(|topic| Batch {
+            topic,
+            next: 0,
+            bytes: Vec::new(),
+            heads: Vec::new(),
+        }))
     }
 
     /// Adds the record that `write` appends.
-    pub(super) fn add(&mut self, topic: Topic, timestamp: Millis, write: impl FnOnce(&mut Vec<u8>)) {
+    pub(super) fn add(
+        &mut self,
+        topic: Topic,
+        timestamp: Millis,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
         let batch = &mut self.0[topic as usize];
         let start = batch.bytes.len();
         write(&mut batch.bytes);
         let (start, length) = (start as u32, (batch.bytes.len() - start) as u32);
-        batch.heads.push(Head { position: batch.next, timestamp, start, length, null: false, key: 0 });
+        batch.heads.push(Head {
+            position: batch.next,
+            timestamp,
+            start,
+            length,
+            null: false,
+            key: 0,
+        });
         batch.next += 1;
     }
 
@@ -41,7 +59,12 @@ impl Batches {
 
 impl Batch {
     fn take(&mut self) -> Messages {
-        Messages::new(self.topic, 0, std::mem::take(&mut self.bytes), std::mem::take(&mut self.heads))
+        Messages::new(
+            self.topic,
+            0,
+            std::mem::take(&mut self.bytes),
+            std::mem::take(&mut self.heads),
+        )
     }
 }
 
@@ -52,20 +75,38 @@ mod tests {
     #[test]
     fn records_keep_their_bytes_and_get_offsets_in_their_topic() {
         let mut batches = Batches::new();
-        for (topic, text) in [(Topic::Requests, "one"), (Topic::Customers, "two"), (Topic::Requests, "three")] {
+        for (topic, text) in
+            [(Topic::Requests, "one"), (Topic::Customers, "two"), (Topic::Requests, "three")]
+        {
             batches.add(topic, 7, |out| out.extend_from_slice(text.as_bytes()));
         }
         let first: Vec<Messages> = batches.take().collect();
         batches.add(Topic::Requests, 8, |out| out.extend_from_slice(b"four"));
         let second: Vec<Messages> = batches.take().collect();
         let texts = |blocks: &[Messages]| -> Vec<(Topic, u64, String)> {
-            let text =
-                |block: &Messages, head: &Head| String::from_utf8(block.bytes[head.start as usize..][..head.length as usize].to_vec()).unwrap();
-            blocks.iter().flat_map(|block| block.heads.iter().map(move |head| (block.topic, head.position, text(block, head)))).collect()
+            let text = |block: &Messages, head: &Head| {
+                String::from_utf8(
+                    block.bytes[head.start as usize..][..head.length as usize].to_vec(),
+                )
+                .unwrap()
+            };
+            blocks
+                .iter()
+                .flat_map(|block| {
+                    block
+                        .heads
+                        .iter()
+                        .map(move |head| (block.topic, head.position, text(block, head)))
+                })
+                .collect()
         };
         assert_eq!(
             texts(&first),
-            [(Topic::Customers, 0, "two".to_owned()), (Topic::Requests, 0, "one".to_owned()), (Topic::Requests, 1, "three".to_owned())]
+            [
+                (Topic::Customers, 0, "two".to_owned()),
+                (Topic::Requests, 0, "one".to_owned()),
+                (Topic::Requests, 1, "three".to_owned())
+            ]
         );
         assert_eq!(texts(&second), [(Topic::Requests, 2, "four".to_owned())]);
         assert_eq!((batches.records(), batches.take().count()), (4, 0));

@@ -1,6 +1,8 @@
-//! Plays the script: hands its records to the dataflow at the pace that is asked for, takes the results of each epoch, and lets the customers answer.
+//! Plays the script: hands its records to the dataflow at the pace that is asked for, takes the
+//! results of each epoch, and lets the customers answer.
 //!
-//! One thread, and nothing in it waits for the dataflow: what is on its way is counted, and while that is too much nothing new is handed over.
+//! One thread, and nothing in it waits for the dataflow: what is on its way is counted, and while
+//! that is too much nothing new is handed over.
 
 use super::batches::Batches;
 use super::outcomes::{Outcomes, Window};
@@ -22,7 +24,8 @@ const TICK: Duration = Duration::from_millis(10);
 const PROGRESS: Duration = Duration::from_secs(1);
 /// Records of the history that may be on their way.
 const HISTORY_ON_ITS_WAY: u64 = 50_000;
-/// Seconds of the live phase that may be on their way: with more, the dataflow does not keep up, and simulated time waits for it.
+/// Seconds of the live phase that may be on their way: with more, the dataflow does not keep up,
+/// and simulated time waits for it.
 const LIVE_ON_ITS_WAY: f64 = 1.0;
 /// Seconds of the live phase that are made up for at once after a delay.
 const BURST: f64 = 0.25;
@@ -152,11 +155,16 @@ impl Director {
     ///
     /// # Errors
     /// What `tell` gives; the play ends with it.
-    pub(super) fn play<E>(mut self, mut tell: impl FnMut(&Progress) -> Result<(), E>) -> Result<Summary, E> {
+    pub(super) fn play<E>(
+        mut self,
+        mut tell: impl FnMut(&Progress) -> Result<(), E>,
+    ) -> Result<Summary, E> {
         loop {
             match self.results.recv_timeout(TICK) {
                 Ok(results) => self.take(&results),
-                Err(RecvTimeoutError::Timeout) if self.control.failed.load(Ordering::Acquire) => return Ok(self.summary()),
+                Err(RecvTimeoutError::Timeout) if self.control.failed.load(Ordering::Acquire) => {
+                    return Ok(self.summary());
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(self.summary()),
             }
@@ -174,7 +182,11 @@ impl Director {
         self.epoch = results.epoch;
         self.digest = results.digest;
         self.taken = results.closed.offsets.iter().map(|(_, _, next)| next).sum();
-        let mut decisions: Vec<_> = results.decisions.iter().filter_map(|decision| Some((number(decision)?, decision))).collect();
+        let mut decisions: Vec<_> = results
+            .decisions
+            .iter()
+            .filter_map(|decision| Some((number(decision)?, decision)))
+            .collect();
         // The workers' decisions come in no particular order.
         decisions.sort_unstable_by_key(|(number, _)| *number);
         self.decided += decisions.len() as u64;
@@ -191,13 +203,18 @@ impl Director {
     /// What comes next in the script.
     fn go_on(&mut self) {
         let now = Instant::now();
-        let over = self.stop.load(Ordering::Acquire) || self.asked.duration.is_some_and(|duration| self.started.elapsed() >= duration);
+        let over = self.stop.load(Ordering::Acquire)
+            || self.asked.duration.is_some_and(|duration| self.started.elapsed() >= duration);
         match self.act {
             Act::History if over => self.end(),
             Act::History => self.recall(now),
             Act::Live { .. } if over => self.last_answers(now),
             Act::Live { due, since } => self.ask(due, since, now),
-            Act::LastAnswers { since } if self.decided == self.script.requests() || now - since >= LAST_ANSWERS => self.end(),
+            Act::LastAnswers { since }
+                if self.decided == self.script.requests() || now - since >= LAST_ANSWERS =>
+            {
+                self.end()
+            }
             Act::LastAnswers { .. } | Act::End => {}
         }
     }
@@ -217,7 +234,8 @@ impl Director {
     /// Asks for as many decisions as are due by now; each of them will bring an answer.
     fn ask(&mut self, due: f64, since: Instant, now: Instant) {
         let rate = self.asked.rate as f64;
-        // A request and its answer are two events, so that is the least that must be able to become due.
+        // A request and its answer are two events, so that is the least that must be able to become
+        // due.
         let mut due = (due + rate * (now - since).as_secs_f64()).min((rate * BURST).max(2.0));
         while due >= 2.0 && (self.on_their_way() as f64) < (rate * LIVE_ON_ITS_WAY).max(100.0) {
             match self.script.ask(&mut self.out) {
@@ -242,7 +260,8 @@ impl Director {
 
     fn hand_over(&mut self) {
         let Some(blocks) = &self.blocks else { return };
-        // The dataflow listens until the sender is gone; should it have failed, its results end, and with them the play.
+        // The dataflow listens until the sender is gone; should it have failed, its results end,
+        // and with them the play.
         self.out.take().for_each(|block| drop(blocks.send(block)));
     }
 

@@ -1,4 +1,5 @@
-//! What the script writes, as a live source: all of it enters on one worker, and the others have nothing to read.
+//! What the script writes, as a live source: all of it enters on one worker, and the others have
+//! nothing to read.
 
 use crate::jobs::live::{Bounds, Intake};
 use crossbeam_channel::{Receiver, TryRecvError};
@@ -15,12 +16,14 @@ pub(super) struct WorldIntake {
 }
 
 /// The topics that the script writes to.
-const TOPICS: [Topic; 4] = [Topic::Transactions, Topic::Customers, Topic::Interactions, Topic::Requests];
+const TOPICS: [Topic; 4] =
+    [Topic::Transactions, Topic::Customers, Topic::Interactions, Topic::Requests];
 
 impl WorldIntake {
     /// Reads what comes through the channel, until its sender is gone.
     pub(super) fn new(blocks: Option<Receiver<Messages>>) -> Self {
-        let next = if blocks.is_some() { TOPICS.map(|topic| (topic, 0)).to_vec() } else { Vec::new() };
+        let next =
+            if blocks.is_some() { TOPICS.map(|topic| (topic, 0)).to_vec() } else { Vec::new() };
         WorldIntake { blocks, waiting: VecDeque::new(), next }
     }
 
@@ -50,13 +53,24 @@ impl Intake for WorldIntake {
     }
 
     fn has_reached(&self, bounds: &Bounds) -> bool {
-        self.next.iter().all(|(topic, next)| bounds.get(&(*topic, 0)).is_none_or(|bound| next >= bound))
+        self.next
+            .iter()
+            .all(|(topic, next)| bounds.get(&(*topic, 0)).is_none_or(|bound| next >= bound))
     }
 
     fn marks(&self, _until: Option<&Bounds>) -> Vec<Mark> {
-        // Nobody is contacted while the history is read: contacts hold time back from the first request on.
+        // Nobody is contacted while the history is read: contacts hold time back from the first
+        // request on.
         let idle = |topic| topic == Topic::Interactions && self.next_of(Topic::Requests) == 0;
-        let mark = |&(topic, next): &(Topic, u64)| Mark { topic, partition: 0, next, idle: idle(topic), recorded: None, last: false, save: None };
+        let mark = |&(topic, next): &(Topic, u64)| Mark {
+            topic,
+            partition: 0,
+            next,
+            idle: idle(topic),
+            recorded: None,
+            last: false,
+            save: None,
+        };
         self.next.iter().map(mark).collect()
     }
 
@@ -88,7 +102,9 @@ mod tests {
     fn contacts_are_idle_until_somebody_is_asked_for() {
         let (sender, receiver) = unbounded();
         let mut intake = WorldIntake::new(Some(receiver));
-        let idle = |intake: &WorldIntake| -> Vec<Topic> { intake.marks(None).iter().filter(|mark| mark.idle).map(|mark| mark.topic).collect() };
+        let idle = |intake: &WorldIntake| -> Vec<Topic> {
+            intake.marks(None).iter().filter(|mark| mark.idle).map(|mark| mark.topic).collect()
+        };
         sender.send(block(Topic::Customers)).expect("the intake listens");
         assert_eq!(intake.next(None).map(|block| block.topic), Some(Topic::Customers));
         assert_eq!(idle(&intake), [Topic::Interactions]);

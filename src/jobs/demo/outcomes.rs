@@ -12,7 +12,8 @@ pub(super) struct Outcome {
     pub(super) arm: usize,
     /// What the customer's answer brought, in units of the currency.
     pub(super) reward: f64,
-    /// What the best arm for this customer would have brought in expectation, less what this arm does.
+    /// What the best arm for this customer would have brought in expectation, less what this arm
+    /// does.
     pub(super) regret: f64,
 }
 
@@ -77,10 +78,16 @@ impl Outcomes {
         self.window(self.last.iter())
     }
 
-    fn window<'a>(&self, outcomes: impl ExactSizeIterator<Item = &'a Outcome> + Clone) -> Option<Window> {
+    fn window<'a>(
+        &self,
+        outcomes: impl ExactSizeIterator<Item = &'a Outcome> + Clone,
+    ) -> Option<Window> {
         let decisions = outcomes.len();
-        let mean = |of: fn(&Outcome) -> f64| outcomes.clone().map(of).sum::<f64>() / decisions as f64;
-        let share = |arm| outcomes.clone().filter(|outcome| outcome.arm == arm).count() as f64 / decisions as f64;
+        let mean =
+            |of: fn(&Outcome) -> f64| outcomes.clone().map(of).sum::<f64>() / decisions as f64;
+        let share = |arm| {
+            outcomes.clone().filter(|outcome| outcome.arm == arm).count() as f64 / decisions as f64
+        };
         (decisions > 0).then(|| Window {
             decisions,
             mean_reward: mean(|outcome| outcome.reward),
@@ -103,7 +110,12 @@ mod tests {
             let (reward, regret) = if late { (300.0, 10.0) } else { (100.0, 40.0) };
             outcomes.add(Outcome { arm: usize::from(late), reward, regret });
         }
-        let window = |mean_reward, mean_regret, shares: [f64; 2]| Window { decisions: WINDOW, mean_reward, mean_regret, shares: shares.to_vec() };
+        let window = |mean_reward, mean_regret, shares: [f64; 2]| Window {
+            decisions: WINDOW,
+            mean_reward,
+            mean_regret,
+            shares: shares.to_vec(),
+        };
         assert_eq!(outcomes.first(), Some(window(100.0, 40.0, [1.0, 0.0])));
         assert_eq!(outcomes.last(), Some(window(300.0, 10.0, [0.0, 1.0])));
         assert_eq!((outcomes.count(), outcomes.regret()), (12_000, 300_000.0));

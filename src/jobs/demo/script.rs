@@ -1,8 +1,9 @@
-//! What happens in the demo: first the history of the simulated world, then its time goes on, with requests for decisions and the customers'
-//! answers to them.
+//! What happens in the demo: first the history of the simulated world, then its time goes on, with
+//! requests for decisions and the customers' answers to them.
 //!
-//! Simulated time is counted in requests, not in seconds of this machine: a seed gives the same requests and purchases at the same simulated
-//! instants, however fast they are played. How a customer answers depends on customer, request and arm alone. So a run can differ from another
+//! Simulated time is counted in requests, not in seconds of this machine: a seed gives the same
+//! requests and purchases at the same simulated instants, however fast they are played. How a
+//! customer answers depends on customer, request and arm alone. So a run can differ from another
 //! only in what the model knew when it decided, that is in how the epochs were cut.
 
 use super::batches::Batches;
@@ -18,11 +19,12 @@ use world::response::{Shares, best_arm, expected_reward};
 use world::write::{customer_line, line};
 use world::{Event, World, WorldError, WorldSettings};
 
-/// Requests of a simulated day. With their answers, and with the purchases of a world of 100,000 in 730 days, a day has about 1,000 events: at
-/// the default rate one passes in a second.
+/// Requests of a simulated day. With their answers, and with the purchases of a world of 100,000 in
+/// 730 days, a day has about 1,000 events: at the default rate one passes in a second.
 const REQUESTS_A_DAY: i64 = 431;
 
-/// Days that are made at a time when the world goes on. Up to 180, those at risk have stopped buying before they begin.
+/// Days that are made at a time when the world goes on. Up to 180, those at risk have stopped
+/// buying before they begin.
 const CHUNK_DAYS: u16 = 30;
 
 /// A letter before the number of a request makes the id of its decision.
@@ -51,7 +53,14 @@ impl Script {
         let world = World::new(settings)?;
         let past = world.transactions().collect();
         let future = Future::after(&world);
-        Ok(Script { random: Pcg64Mcg::seed_from_u64(world.settings().seed), world, profiles: 0, past, future, requests: 0 })
+        Ok(Script {
+            random: Pcg64Mcg::seed_from_u64(world.settings().seed),
+            world,
+            profiles: 0,
+            past,
+            future,
+            requests: 0,
+        })
     }
 
     /// How many customers and purchases the history has.
@@ -64,7 +73,8 @@ impl Script {
         self.world.shares()
     }
 
-    /// Writes the next record of the history: profiles, then purchases. `false` when there is none left.
+    /// Writes the next record of the history: profiles, then purchases. `false` when there is none
+    /// left.
     pub(super) fn recall(&mut self, out: &mut Batches) -> bool {
         if let Some(customer) = self.world.customers().get(self.profiles) {
             self.profiles += 1;
@@ -88,7 +98,8 @@ impl Script {
         self.world.end() + self.requests as i64 * DAY / REQUESTS_A_DAY
     }
 
-    /// Writes the next request and the purchases before it; how many records that were. `None` when the calendar has no more days.
+    /// Writes the next request and the purchases before it; how many records that were. `None` when
+    /// the calendar has no more days.
     pub(super) fn ask(&mut self, out: &mut Batches) -> Option<u64> {
         let now = self.now();
         let mut records = 1;
@@ -97,16 +108,23 @@ impl Script {
             records += 1;
         }
         self.requests += 1;
-        let customer = 1 + ((u128::from(self.random.next_u64()) * self.world.customers().len() as u128) >> 64) as CustomerId;
+        let customer = 1
+            + ((u128::from(self.random.next_u64()) * self.world.customers().len() as u128) >> 64)
+                as CustomerId;
         let request = self.requests;
         write_record(Topic::Requests, now, out, |bytes| {
-            write!(bytes, "{{\"decision_id\": \"{DECISION}{request:07}\", \"customer_id\": {customer}, \"timestamp\": {now}}}")
+            write!(
+                bytes,
+                "{{\"decision_id\": \"{DECISION}{request:07}\", \"customer_id\": {customer}, \
+                 \"timestamp\": {now}}}"
+            )
         });
         Some(records)
     }
 
-    /// What the customer answers to a decision: written as an interaction with its reward, at the instant of the request. `None` for a decision
-    /// that is not one of the script's, or chose nothing.
+    /// What the customer answers to a decision: written as an interaction with its reward, at the
+    /// instant of the request. `None` for a decision that is not one of the script's, or chose
+    /// nothing.
     pub(super) fn answer(&self, decision: &Decision, out: &mut Batches) -> Option<Outcome> {
         let (number, arm) = (number(decision)?, usize::from(decision.arm?));
         let (customer, timestamp) = (decision.customer, decision.timestamp);
@@ -115,7 +133,8 @@ impl Script {
         write_record(Topic::Interactions, timestamp, out, |bytes| {
             write!(
                 bytes,
-                "{{\"interaction_id\": \"I{number:07}\", \"customer_id\": {customer}, \"timestamp\": {timestamp}, \"action\": {arm}, \
+                "{{\"interaction_id\": \"I{number:07}\", \"customer_id\": {customer}, \
+                 \"timestamp\": {timestamp}, \"action\": {arm}, \
                  \"reward\": {reward}, \"propensity\": {}, \"decision_id\": \"{}\"}}",
                 decision.propensity, decision.decision
             )
@@ -135,11 +154,17 @@ fn write_purchase(purchase: Transaction, out: &mut Batches) {
     });
 }
 
-fn write_record(topic: Topic, timestamp: Millis, out: &mut Batches, write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) {
+fn write_record(
+    topic: Topic,
+    timestamp: Millis,
+    out: &mut Batches,
+    write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>,
+) {
     out.add(topic, timestamp, |bytes| write(bytes).expect("writing to memory does not fail"));
 }
 
-/// The purchases after the history: worlds of the same seed, so of the same customers, that begin where the one before has ended.
+/// The purchases after the history: worlds of the same seed, so of the same customers, that begin
+/// where the one before has ended.
 struct Future {
     /// Of the next world to be made.
     settings: WorldSettings,
@@ -154,16 +179,26 @@ impl Future {
     fn after(world: &World) -> Self {
         let past = world.settings();
         let transactions = past.transactions * u64::from(CHUNK_DAYS) / u64::from(past.days);
-        let settings = WorldSettings { start: world.end(), days: CHUNK_DAYS, transactions, ..past.clone() };
-        Future { settings, purchases: VecDeque::new(), made_until: world.end(), made: past.transactions }
+        let settings =
+            WorldSettings { start: world.end(), days: CHUNK_DAYS, transactions, ..past.clone() };
+        Future {
+            settings,
+            purchases: VecDeque::new(),
+            made_until: world.end(),
+            made: past.transactions,
+        }
     }
 
-    /// The next purchase, if it happens by `now`; `None` around it when the calendar has no more days.
+    /// The next purchase, if it happens by `now`; `None` around it when the calendar has no more
+    /// days.
     fn before(&mut self, now: Millis) -> Option<Option<Transaction>> {
         if now >= self.made_until && self.purchases.is_empty() {
             let world = World::new(self.settings.clone()).ok()?;
             let made = self.made;
-            self.purchases = world.transactions().map(|purchase| Transaction { number: made + purchase.number, ..purchase }).collect();
+            self.purchases = world
+                .transactions()
+                .map(|purchase| Transaction { number: made + purchase.number, ..purchase })
+                .collect();
             self.made += self.settings.transactions;
             self.made_until = world.end();
             self.settings.start = world.end();
@@ -182,7 +217,13 @@ mod tests {
     use world::population::Segment;
 
     fn script(seed: u64) -> Script {
-        let settings = WorldSettings { customers: 300, transactions: 3_000, interactions: 0, seed, ..WorldSettings::default() };
+        let settings = WorldSettings {
+            customers: 300,
+            transactions: 3_000,
+            interactions: 0,
+            seed,
+            ..WorldSettings::default()
+        };
         Script::of(settings).expect("a world can be made of these")
     }
 
@@ -220,7 +261,10 @@ mod tests {
         assert!(parsed.rejected.is_empty(), "{:?}", parsed.rejected);
         let of = |kind| parsed.records.iter().filter(|record| record.kind() == kind).count();
         assert_eq!((of(Kind::Transaction), of(Kind::Interaction)), (3_000, 0));
-        assert_eq!(parsed.asides.iter().filter(|aside| matches!(aside, Aside::Profile { .. })).count(), 300);
+        assert_eq!(
+            parsed.asides.iter().filter(|aside| matches!(aside, Aside::Profile { .. })).count(),
+            300
+        );
         assert_eq!(script.history(), (300, 3_000));
     }
 
@@ -232,8 +276,11 @@ mod tests {
         assert!(parsed.rejected.is_empty(), "{:?}", parsed.rejected);
         assert_eq!(script.now(), end + 100 * DAY);
         assert!(parsed.records.is_sorted_by_key(|record| record.timestamp));
-        assert!(parsed.records.iter().all(|record| (end..end + 100 * DAY).contains(&record.timestamp)));
-        // 3,000 in 730 days are 123 in 30: a hundred days see three times as many, and a part of the fourth.
+        assert!(
+            parsed.records.iter().all(|record| (end..end + 100 * DAY).contains(&record.timestamp))
+        );
+        // 3,000 in 730 days are 123 in 30: a hundred days see three times as many, and a part of
+        // the fourth.
         assert!((369..492).contains(&parsed.records.len()), "{}", parsed.records.len());
         let segment = |customer| script.world.customer(customer).expect("one of the world").segment;
         assert!(parsed.records.iter().all(|record| segment(record.customer) != Segment::AtRisk));
@@ -254,13 +301,17 @@ mod tests {
     fn an_answer_is_an_interaction_at_the_instant_of_its_request() {
         let script = script(1);
         let mut out = Batches::new();
-        let outcome = script.answer(&decision(7, 12, Some(1)), &mut out).expect("an arm of the world");
+        let outcome =
+            script.answer(&decision(7, 12, Some(1)), &mut out).expect("an arm of the world");
         assert_eq!(Some(outcome.reward), script.world.feedback(7, 1, 12));
         assert!(outcome.regret >= 0.0);
         let parsed = parse(out.take());
         assert!(parsed.rejected.is_empty(), "{:?}", parsed.rejected);
         let [record] = parsed.records[..] else { panic!("one record, not {:?}", parsed.records) };
-        assert_eq!((record.customer, record.timestamp, record.kind()), (7, 1_735_689_600_000, Kind::Interaction));
+        assert_eq!(
+            (record.customer, record.timestamp, record.kind()),
+            (7, 1_735_689_600_000, Kind::Interaction)
+        );
         let attached = |aside: &Aside| matches!(aside, Aside::Attachment { attachment, .. } if attachment.decision.is_some());
         assert!(matches!(&parsed.asides[..], [aside] if attached(aside)), "{:?}", parsed.asides);
     }
@@ -270,7 +321,9 @@ mod tests {
         let script = script(1);
         let mut out = Batches::new();
         let unknown = Decision { decision: "another".to_owned(), ..decision(7, 12, Some(1)) };
-        for decision in [decision(7, 12, None), decision(7, 12, Some(9)), decision(0, 12, Some(1)), unknown] {
+        for decision in
+            [decision(7, 12, None), decision(7, 12, Some(9)), decision(0, 12, Some(1)), unknown]
+        {
             assert_eq!(script.answer(&decision, &mut out), None);
         }
         assert_eq!(out.records(), 0);
@@ -279,8 +332,14 @@ mod tests {
     #[test]
     fn the_calendar_ends() {
         // 2099-11-01: one more chunk, and no second one.
-        let settings =
-            WorldSettings { customers: 3, transactions: 10, interactions: 0, days: 10, start: 4_097_174_400_000, ..WorldSettings::default() };
+        let settings = WorldSettings {
+            customers: 3,
+            transactions: 10,
+            interactions: 0,
+            days: 10,
+            start: 4_097_174_400_000,
+            ..WorldSettings::default()
+        };
         let mut script = Script::of(settings).expect("a world can be made of these");
         let mut out = Batches::new();
         let asked = std::iter::from_fn(|| script.ask(&mut out)).count() as i64;

@@ -1,4 +1,5 @@
-//! Every variant of every error that can end a job or another command, once. A variant that is new does not compile until it has its row here.
+//! Every variant of every error that can end a job or another command, once. A variant that is new
+//! does not compile until it has its row here.
 
 use crate::checkpoint::{Abandoned, CheckpointError, Unsaved};
 use crate::cluster::ClusterError;
@@ -90,7 +91,8 @@ pub fn kafka() -> Vec<KafkaError> {
 }
 
 pub fn postgres() -> Vec<PostgresError> {
-    let (address, job, waited) = (|| text("postgres://db/shop"), || text("campaign"), Duration::from_secs(30));
+    let (address, job, waited) =
+        (|| text("postgres://db/shop"), || text("campaign"), Duration::from_secs(30));
     every![PostgresError;
         PostgresError::Target(_) => target(),
         PostgresError::Files(_) => PostgresError::Files(vec![("postgres.sslrootcert", text("root.crt is missing"))]),
@@ -101,7 +103,8 @@ pub fn postgres() -> Vec<PostgresError> {
         PostgresError::Migration(_) => PostgresError::Migration(silent()),
         PostgresError::Version { .. } => PostgresError::Version { found: 3, wanted: 4 },
         PostgresError::Diverged(_) => PostgresError::Diverged(7),
-        PostgresError::Rights(_) => PostgresError::Rights(vec![text("the role cannot make temporary tables")]),
+        PostgresError::Rights(_) => PostgresError::Rights(vec![text("the role cannot make \
+            temporary tables")]),
         PostgresError::NoJob(_) => PostgresError::NoJob(job()),
         PostgresError::Remade(_) => PostgresError::Remade(remade()),
         PostgresError::Pooled(_) => PostgresError::Pooled(address()),
@@ -148,7 +151,10 @@ fn changes() -> Vec<ChangesError> {
         ChangesError::Held(_) => ChangesError::Held("files/campaign".into()),
         ChangesError::Rows(_) => ChangesError::Rows(target()),
     ];
-    own.into_iter().filter(|error| !matches!(error, ChangesError::Rows(_))).chain(postgres().into_iter().map(ChangesError::Rows).take(1)).collect()
+    own.into_iter()
+        .filter(|error| !matches!(error, ChangesError::Rows(_)))
+        .chain(postgres().into_iter().map(ChangesError::Rows).take(1))
+        .collect()
 }
 
 fn journal() -> Vec<JournalError> {
@@ -170,8 +176,12 @@ fn journal() -> Vec<JournalError> {
         JournalError::Changes(_) => JournalError::Changes(ChangesError::Io { path: "7.jsonl".into(), done: "written", source: full() }),
         JournalError::Checkpoint(_) => JournalError::Checkpoint(CheckpointError::Thread(full())),
     ];
-    let own = own.into_iter().filter(|error| !matches!(error, JournalError::Changes(_) | JournalError::Checkpoint(_)));
-    own.chain(changes().into_iter().map(JournalError::Changes)).chain(checkpoint().into_iter().map(JournalError::Checkpoint).take(2)).collect()
+    let own = own
+        .into_iter()
+        .filter(|error| !matches!(error, JournalError::Changes(_) | JournalError::Checkpoint(_)));
+    own.chain(changes().into_iter().map(JournalError::Changes))
+        .chain(checkpoint().into_iter().map(JournalError::Checkpoint).take(2))
+        .collect()
 }
 
 pub fn sink() -> Vec<SinkError> {
@@ -181,8 +191,15 @@ pub fn sink() -> Vec<SinkError> {
         SinkError::Thread(_) => SinkError::Thread(full()),
         SinkError::Panicked(_) => SinkError::Panicked(panicked()),
     ];
-    let own = own.into_iter().filter(|error| matches!(error, SinkError::Thread(_) | SinkError::Panicked(_)));
-    postgres().into_iter().map(SinkError::Postgres).chain(journal().into_iter().map(SinkError::Journal)).chain(own).collect()
+    let own = own
+        .into_iter()
+        .filter(|error| matches!(error, SinkError::Thread(_) | SinkError::Panicked(_)));
+    postgres()
+        .into_iter()
+        .map(SinkError::Postgres)
+        .chain(journal().into_iter().map(SinkError::Journal))
+        .chain(own)
+        .collect()
 }
 
 fn gone() -> Vec<Gone> {
@@ -206,26 +223,34 @@ fn restart() -> Vec<RestartError> {
             refusals: vec![text("input.decimals: amounts are kept in units of it")],
         },
         RestartError::Unreconfigurable { .. } =>
-            RestartError::Unreconfigurable { job: job(), refusals: vec![text("input.decimals: amounts are kept in units of it")] },
+            RestartError::Unreconfigurable { job: job(), refusals: vec![text("input.decimals: \
+                amounts are kept in units of it")] },
         RestartError::Uncheckpointed { .. } => RestartError::Uncheckpointed { job: job(), epoch: 9, newest: Some(7) },
         RestartError::Forgotten { .. } => RestartError::Forgotten { job: job(), epoch: 7 },
         RestartError::Unrepeatable(_) => RestartError::Unrepeatable(job()),
         RestartError::Unrecorded { .. } => RestartError::Unrecorded { job: job(), needed: 1, first: 4 },
     ];
     // What can be taken over is advised otherwise.
-    all.push(RestartError::Configured { job: job(), differences: vec![text("epoch.lateness was 1d and is 2h")], refusals: Vec::new() });
+    all.push(RestartError::Configured {
+        job: job(),
+        differences: vec![text("epoch.lateness was 1d and is 2h")],
+        refusals: Vec::new(),
+    });
     all
 }
 
 fn cluster() -> Vec<ClusterError> {
     every![ClusterError;
         ClusterError::Hosts(_) => ClusterError::Hosts(text("hosts has 3 lines for 2 processes")),
-        ClusterError::SecretFile(_) => ClusterError::SecretFile(text("cannot be read: no such file")),
+        ClusterError::SecretFile(_) => ClusterError::SecretFile(text("cannot be read: no such \
+            file")),
         ClusterError::Listen { .. } => ClusterError::Listen { process: 1, address: text("10.0.0.1:2101"), source: full() },
         ClusterError::Secret(_) => ClusterError::Secret(text("10.0.0.1:2101")),
         ClusterError::Claimed { .. } => ClusterError::Claimed { process: 1, address: text("10.0.0.1:2101") },
-        ClusterError::Differs(_) => ClusterError::Differs(text("workers is 2 in process 0 and 3 in process 1")),
-        ClusterError::Moved(_) => ClusterError::Moved(text("partitions of rewards is 3 in process 0 and 4 in process 1")),
+        ClusterError::Differs(_) => ClusterError::Differs(text("workers is 2 in process 0 and 3 in \
+            process 1")),
+        ClusterError::Moved(_) => ClusterError::Moved(text("partitions of rewards is 3 in process \
+            0 and 4 in process 1")),
         ClusterError::Start(_) => ClusterError::Start(text("no room")),
         ClusterError::Panicked(_) => ClusterError::Panicked(panicked()),
         ClusterError::Lost => ClusterError::Lost,
@@ -263,16 +288,26 @@ fn codec() -> Vec<CodecError> {
 
 fn load() -> Vec<LoadError> {
     let own = every![SnapshotError;
-        SnapshotError::Block(_) => SnapshotError::Block(CodecError::Magic { name: "event::Record 3", found: 7 }),
-        SnapshotError::Rows { .. } => SnapshotError::Rows { shard: 3, why: "a customer comes twice" },
+        SnapshotError::Block(_) => SnapshotError::Block(CodecError::Magic { name: "event::Record \
+            3", found: 7 }),
+        SnapshotError::Rows { .. } => SnapshotError::Rows { shard: 3, why: "a customer comes \
+            twice" },
         SnapshotError::Common(_) => SnapshotError::Common(text("a field is missing")),
     ];
-    let snapshot = own.into_iter().filter(|error| !matches!(error, SnapshotError::Block(_))).chain(codec().into_iter().map(SnapshotError::Block));
+    let snapshot = own
+        .into_iter()
+        .filter(|error| !matches!(error, SnapshotError::Block(_)))
+        .chain(codec().into_iter().map(SnapshotError::Block));
     drop(every![LoadError;
         LoadError::Checkpoint(_) => LoadError::Checkpoint(CheckpointError::Missing { object: text("7") }),
-        LoadError::Snapshot(_) => LoadError::Snapshot(SnapshotError::Common(text("a field is missing"))),
+        LoadError::Snapshot(_) => LoadError::Snapshot(SnapshotError::Common(text("a field is \
+            missing"))),
     ]);
-    checkpoint().into_iter().map(LoadError::Checkpoint).chain(snapshot.map(LoadError::Snapshot)).collect()
+    checkpoint()
+        .into_iter()
+        .map(LoadError::Checkpoint)
+        .chain(snapshot.map(LoadError::Snapshot))
+        .collect()
 }
 
 fn unsaved() -> Vec<Unsaved> {
@@ -315,7 +350,14 @@ pub fn run() -> Vec<RunError> {
     all.extend(load().into_iter().map(RunError::Load));
     all.extend(unsaved().into_iter().map(RunError::Unsaved));
     let ends = |error: &RunError| {
-        matches!(error, RunError::Signals(_) | RunError::Thread { .. } | RunError::Panicked(_) | RunError::Hung(_) | RunError::Undrained(_))
+        matches!(
+            error,
+            RunError::Signals(_)
+                | RunError::Thread { .. }
+                | RunError::Panicked(_)
+                | RunError::Hung(_)
+                | RunError::Undrained(_)
+        )
     };
     all.extend(own.into_iter().filter(ends));
     all

@@ -1,4 +1,5 @@
-//! The table of ends: every error in every phase gives its exit code, its line in the log and its text at `/readyz`; nothing else ends the program.
+//! The table of ends: every error in every phase gives its exit code, its line in the log and its
+//! text at `/readyz`; nothing else ends the program.
 
 use super::super::watch::{Phase, Seen, Step};
 use super::*;
@@ -40,7 +41,12 @@ impl<'a> MakeWriter<'a> for Log {
 /// Runs something; gives what it logged too.
 fn logged<T>(work: impl FnOnce(&Log) -> T) -> T {
     let log = Log::default();
-    let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).with_target(false).without_time().finish();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(log.clone())
+        .with_ansi(false)
+        .with_target(false)
+        .without_time()
+        .finish();
     tracing::subscriber::with_default(subscriber, || work(&log))
 }
 
@@ -52,7 +58,8 @@ fn ending() -> Ending {
 pub fn name(error: &impl std::fmt::Debug) -> String {
     let debug = format!("{error:?}");
     let names = debug.split(|c: char| !c.is_alphanumeric() && c != '(').next().unwrap_or_default();
-    let mut names: Vec<&str> = names.split('(').filter(|name| name.starts_with(|c: char| c.is_uppercase())).collect();
+    let mut names: Vec<&str> =
+        names.split('(').filter(|name| name.starts_with(|c: char| c.is_uppercase())).collect();
     names.dedup();
     names.join("/")
 }
@@ -68,7 +75,15 @@ const PHASES: [(&str, Phase, bool); 4] = [
 /// What a phase adds: whether what was read can still be finished, which is waited for.
 fn step(phase: Phase, drains: bool) -> Step {
     let draining = drains.then_some(Duration::from_secs(1));
-    Seen { phase, failed: true, asked: drains, draining, uncommitted: false, silent: Duration::ZERO }.step()
+    Seen {
+        phase,
+        failed: true,
+        asked: drains,
+        draining,
+        uncommitted: false,
+        silent: Duration::ZERO,
+    }
+    .step()
 }
 
 /// Fails in a phase; gives exit code, log and `/readyz` as they are then.
@@ -113,13 +128,20 @@ fn every_error_in_every_phase_has_its_exit_code_log_line_and_readyz_text() {
             assert_eq!(log.matches("ERROR").count(), 1, "only the first cause is an error: {log}");
         }
     }
-    let table: Vec<String> = table.iter().map(|(name, code, line, ready)| format!("{name}: {code}\n  log     {line}\n  readyz  {ready}")).collect();
+    let table: Vec<String> = table
+        .iter()
+        .map(|(name, code, line, ready)| {
+            format!("{name}: {code}\n  log     {line}\n  readyz  {ready}")
+        })
+        .collect();
     insta::assert_snapshot!("run", table.join("\n"));
 }
 
 #[test]
 fn every_error_of_the_other_commands_has_its_exit_code() {
-    let table = every::program().into_iter().map(|error| format!("{}: {}\n  error: {error}", name(&error), error.code()));
+    let table = every::program()
+        .into_iter()
+        .map(|error| format!("{}: {}\n  error: {error}", name(&error), error.code()));
     let table: Vec<String> = table.collect();
     insta::assert_snapshot!("others", table.join("\n"));
 }
@@ -127,7 +149,13 @@ fn every_error_of_the_other_commands_has_its_exit_code() {
 #[test]
 fn every_drain_has_its_exit_code_log_line_and_readyz_text() {
     let mut table = Vec::new();
-    for how in [Drained::Finished, Drained::Unread, Drained::Unconnected, Drained::Repeating, Drained::Late] {
+    for how in [
+        Drained::Finished,
+        Drained::Unread,
+        Drained::Unconnected,
+        Drained::Repeating,
+        Drained::Late,
+    ] {
         let Told { code, line, state } = told(Cause::Drained(how));
         logged(|log| {
             let ending = ending();
@@ -135,14 +163,24 @@ fn every_drain_has_its_exit_code_log_line_and_readyz_text() {
             assert!(log.take().contains(&line));
             assert_eq!(ending.status.state(), state);
         });
-        table.push(format!("{how:?}: {code}\n  log     {line}\n  readyz  {}", state.unready().unwrap_or_default()));
+        table.push(format!(
+            "{how:?}: {code}\n  log     {line}\n  readyz  {}",
+            state.unready().unwrap_or_default()
+        ));
     }
     insta::assert_snapshot!("drains", table.join("\n"));
 }
 
 #[test]
 fn what_can_still_be_finished_is_waited_for_and_nothing_else() {
-    let seen = Seen { phase: Phase::Running, failed: false, asked: false, draining: None, uncommitted: true, silent: Duration::ZERO };
+    let seen = Seen {
+        phase: Phase::Running,
+        failed: false,
+        asked: false,
+        draining: None,
+        uncommitted: true,
+        silent: Duration::ZERO,
+    };
     let seconds = |seconds| Some(Duration::from_secs(seconds));
     let word = |seen: Seen| match seen.step() {
         Step::Watch => "watch".to_string(),
@@ -160,7 +198,10 @@ fn what_can_still_be_finished_is_waited_for_and_nothing_else() {
         (Seen { phase: Phase::Starting, asked: true, ..seen }, "Unread"),
         (Seen { phase: Phase::Repeating, asked: true, ..seen }, "Repeating"),
         (Seen { phase: Phase::Connecting, asked: true, ..seen }, "drain"),
-        (Seen { phase: Phase::Connecting, asked: true, draining: seconds(4), ..seen }, "Unconnected"),
+        (
+            Seen { phase: Phase::Connecting, asked: true, draining: seconds(4), ..seen },
+            "Unconnected",
+        ),
         (Seen { phase: Phase::Connecting, failed: true, ..seen }, "Unconnected"),
         (Seen { silent: Duration::from_secs(31), ..seen }, "Hung"),
         (Seen { phase: Phase::Repeating, silent: Duration::from_secs(31), ..seen }, "Hung"),
@@ -171,13 +212,17 @@ fn what_can_still_be_finished_is_waited_for_and_nothing_else() {
 
 #[test]
 fn a_thread_that_fails_or_panics_has_said_so_when_it_is_over() {
-    for (work, wanted) in
-        [((|| Err(RunError::Hung(Duration::ZERO))) as fn() -> Result<(), RunError>, "Hung"), (|| panic!("row 3 is gone"), "Panicked")]
-    {
+    for (work, wanted) in [
+        ((|| Err(RunError::Hung(Duration::ZERO))) as fn() -> Result<(), RunError>, "Hung"),
+        (|| panic!("row 3 is gone"), "Panicked"),
+    ] {
         let ending = ending();
         let over = ending.spawn("job", work).expect("a thread");
         assert!(over.recv().is_err(), "it closes");
-        assert!(ending.has_failed() && ending.control.failed.load(Ordering::Acquire), "the other processes hear of it");
+        assert!(
+            ending.has_failed() && ending.control.failed.load(Ordering::Acquire),
+            "the other processes hear of it"
+        );
         assert_eq!(name(&ending.end(Drained::Finished).expect_err("it failed")), wanted);
     }
 }
@@ -191,7 +236,9 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
             let path = entry.expect("an entry").path();
             match path.extension().and_then(|extension| extension.to_str()) {
                 _ if path.is_dir() => folders.push(path),
-                Some("rs") => found.push((path.clone(), std::fs::read_to_string(&path).expect("a source"))),
+                Some("rs") => {
+                    found.push((path.clone(), std::fs::read_to_string(&path).expect("a source")))
+                }
                 _ => {}
             }
         }
@@ -215,14 +262,19 @@ fn every_kind_of_error_is_in_the_table() {
             let words: Vec<&str> = line.split_whitespace().take(3).collect();
             let (word, kind) = match words[..] {
                 [word @ ("enum" | "struct"), kind, ..] => (word, kind),
-                [visible, word @ ("enum" | "struct"), kind] if visible.starts_with("pub") => (word, kind),
+                [visible, word @ ("enum" | "struct"), kind] if visible.starts_with("pub") => {
+                    (word, kind)
+                }
                 _ => continue,
             };
             let kind = kind.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
             // Attributes and comments stand between the derivation and the name.
-            let before = lines[..at].iter().rev().take_while(|line| !line.is_empty() && **line != "}");
+            let before =
+                lines[..at].iter().rev().take_while(|line| !line.is_empty() && **line != "}");
             if kind.ends_with("Error") && word == "enum"
-                || before.into_iter().any(|line| line.starts_with("#[derive(") && line.contains("thiserror::Error"))
+                || before
+                    .into_iter()
+                    .any(|line| line.starts_with("#[derive(") && line.contains("thiserror::Error"))
             {
                 *kinds.entry(kind.to_string()).or_default() += 1;
             }

@@ -1,4 +1,5 @@
-//! Epochs over logs with gaps: cut live wherever it falls, then repeated by other seats, with other blocks, to other ends.
+//! Epochs over logs with gaps: cut live wherever it falls, then repeated by other seats, with other
+//! blocks, to other ends.
 
 use super::*;
 use crate::first::First;
@@ -18,7 +19,8 @@ type Records = BTreeSet<(Key, u64)>;
 /// A partition as the broker has it.
 #[derive(Clone, Debug)]
 struct Log {
-    /// Whether there is a record at each offset: a gap is an aborted record, the mark of a transaction, or what compaction took away.
+    /// Whether there is a record at each offset: a gap is an aborted record, the mark of a
+    /// transaction, or what compaction took away.
     offsets: Vec<bool>,
     /// It was added to its topic while the job ran.
     added: bool,
@@ -63,13 +65,29 @@ impl<'a> Run<'a> {
         let sight = Sight::new("nowhere", First::<KafkaError>::default().teller());
         let seat = |index| {
             let seat = Seat { index, peers };
-            let mine = logs.iter().filter(|((_, partition), log)| seat.has(*partition) && (repeats || !log.added));
-            let assigned: Vec<Assigned> = mine.map(|(&(topic, partition), _)| Assigned { topic, partition, from: Position::OF_ADDED }).collect();
+            let mine = logs
+                .iter()
+                .filter(|((_, partition), log)| seat.has(*partition) && (repeats || !log.added));
+            let assigned: Vec<Assigned> = mine
+                .map(|(&(topic, partition), _)| Assigned {
+                    topic,
+                    partition,
+                    from: Position::OF_ADDED,
+                })
+                .collect();
             let (sender, arrivals) = unbounded();
-            let intake = KafkaIntake::over(None, arrivals, &assigned, seat, Duration::MAX, sight.clone());
+            let intake =
+                KafkaIntake::over(None, arrivals, &assigned, seat, Duration::MAX, sight.clone());
             (sender, Reading::new(intake, &Pace { repeats, ..pace() }, true))
         };
-        Run { logs, dice: Dice::of(seed), handed: BTreeMap::new(), ended: BTreeSet::new(), seats: (0..peers).map(seat).collect(), sight }
+        Run {
+            logs,
+            dice: Dice::of(seed),
+            handed: BTreeMap::new(),
+            ended: BTreeSet::new(),
+            seats: (0..peers).map(seat).collect(),
+            sight,
+        }
     }
 
     /// Partitions that are added now are found.
@@ -77,19 +95,29 @@ impl<'a> Run<'a> {
         self.sight.found(self.logs.iter().filter(|(_, log)| log.added).map(|(key, _)| *key));
     }
 
-    /// The broker hands something over: records, or the news that a partition has none for now. `false` when the end of each was told.
+    /// The broker hands something over: records, or the news that a partition has none for now.
+    /// `false` when the end of each was told.
     fn hand_over(&mut self, among: impl Fn(&Log) -> bool) -> bool {
-        let open: Vec<Key> = self.logs.iter().filter(|(key, log)| among(log) && !self.ended.contains(*key)).map(|(key, _)| *key).collect();
+        let open: Vec<Key> = self
+            .logs
+            .iter()
+            .filter(|(key, log)| among(log) && !self.ended.contains(*key))
+            .map(|(key, _)| *key)
+            .collect();
         if open.is_empty() {
             return false;
         }
         let key = open[self.dice.below(open.len())];
-        let (from, end) = (self.handed.get(&key).copied().unwrap_or(0), self.logs[&key].offsets.len() as u64);
-        let records: Vec<u64> = (from..end).filter(|at| self.logs[&key].offsets[*at as usize]).collect();
+        let (from, end) =
+            (self.handed.get(&key).copied().unwrap_or(0), self.logs[&key].offsets.len() as u64);
+        let records: Vec<u64> =
+            (from..end).filter(|at| self.logs[&key].offsets[*at as usize]).collect();
         let arrival = match &records[..self.dice.below(6).min(records.len())] {
             [] => {
                 // An end as it is for now may lie anywhere up to the next record.
-                let next = records.first().map_or(end, |first| from + self.dice.below((first - from + 1) as usize) as u64);
+                let next = records.first().map_or(end, |first| {
+                    from + self.dice.below((first - from + 1) as usize) as u64
+                });
                 self.handed.insert(key, next);
                 if next == end {
                     self.ended.insert(key);
@@ -98,8 +126,20 @@ impl<'a> Run<'a> {
             }
             block @ [.., last] => {
                 self.handed.insert(key, last + 1);
-                let head = |&position: &u64| Head { position, timestamp: self.dice.below(50) as i64, start: 0, length: 0, null: false, key: 0 };
-                Arrival::Records(Messages::new(key.0, key.1, Vec::new(), block.iter().map(head).collect()))
+                let head = |&position: &u64| Head {
+                    position,
+                    timestamp: self.dice.below(50) as i64,
+                    start: 0,
+                    length: 0,
+                    null: false,
+                    key: 0,
+                };
+                Arrival::Records(Messages::new(
+                    key.0,
+                    key.1,
+                    Vec::new(),
+                    block.iter().map(head).collect(),
+                ))
             }
         };
         let seat = key.1 as usize % self.seats.len();
@@ -113,10 +153,15 @@ impl<'a> Run<'a> {
             Feed::Block(Block::Messages(messages)) => {
                 assert!(!messages.heads.is_empty());
                 for head in &messages.heads {
-                    assert!(epoch.records.insert(((messages.topic, messages.partition), head.position)), "{head:?} came twice");
+                    assert!(
+                        epoch.records.insert(((messages.topic, messages.partition), head.position)),
+                        "{head:?} came twice"
+                    );
                 }
             }
-            Feed::Block(Block::Lines(_)) | Feed::Erased(..) | Feed::Kept(_) => panic!("nothing of that is there"),
+            Feed::Block(Block::Lines(_)) | Feed::Erased(..) | Feed::Kept(_) => {
+                panic!("nothing of that is there")
+            }
             Feed::Mark(mark) => marks.push(mark),
         })
     }
@@ -127,7 +172,16 @@ impl<'a> Run<'a> {
 }
 
 fn pace() -> Pace {
-    Pace { interval: Duration::MAX, max_events: u64::MAX, ahead: 1, first: 1, repeats: false, replayed: Vec::new(), erased: Vec::new(), saves: None }
+    Pace {
+        interval: Duration::MAX,
+        max_events: u64::MAX,
+        ahead: 1,
+        first: 1,
+        repeats: false,
+        replayed: Vec::new(),
+        erased: Vec::new(),
+        saves: None,
+    }
 }
 
 fn bounds_of(marks: &[Mark]) -> Bounds {
@@ -171,7 +225,11 @@ fn repeat(logs: &Logs, seed: u64, peers: usize, recorded: &[Epoch]) -> Vec<Epoch
     let mut again = Vec::new();
     for (number, wanted) in recorded.iter().enumerate() {
         let replayed = Replayed {
-            bounds: wanted.bounds.iter().map(|(&(topic, partition), &next)| (topic, partition, next)).collect(),
+            bounds: wanted
+                .bounds
+                .iter()
+                .map(|(&(topic, partition), &next)| (topic, partition, next))
+                .collect(),
             watermark: Some(number as i64),
             erased: Vec::new(),
             save: None,
@@ -188,7 +246,10 @@ fn repeat(logs: &Logs, seed: u64, peers: usize, recorded: &[Epoch]) -> Vec<Epoch
                 moved |= !matches!(step, Step::Wait);
                 !matches!(step, Step::Cut)
             });
-            assert!(come || moved || open.is_empty(), "epoch {number} waits for ever, with {epoch:?} of {wanted:?}");
+            assert!(
+                come || moved || open.is_empty(),
+                "epoch {number} waits for ever, with {epoch:?} of {wanted:?}"
+            );
         }
         assert!(marks.iter().all(|mark| mark.recorded == Some(Recorded(Some(number as i64)))));
         epoch.bounds = bounds_of(&marks);
@@ -207,9 +268,19 @@ fn repeat(logs: &Logs, seed: u64, peers: usize, recorded: &[Epoch]) -> Vec<Epoch
 }
 
 fn logs() -> impl Strategy<Value = Logs> {
-    let log = || (prop::collection::vec(any::<bool>(), 0..24), prop::bool::weighted(0.3)).prop_map(|(offsets, added)| Log { offsets, added });
-    let keys = [(Topic::Transactions, 0), (Topic::Transactions, 1), (Topic::Transactions, 2), (Topic::Customers, 0), (Topic::Interactions, 1)];
-    keys.map(|key| log().prop_map(move |log| (key, log))).prop_map(|logs| logs.into_iter().collect())
+    let log = || {
+        (prop::collection::vec(any::<bool>(), 0..24), prop::bool::weighted(0.3))
+            .prop_map(|(offsets, added)| Log { offsets, added })
+    };
+    let keys = [
+        (Topic::Transactions, 0),
+        (Topic::Transactions, 1),
+        (Topic::Transactions, 2),
+        (Topic::Customers, 0),
+        (Topic::Interactions, 1),
+    ];
+    keys.map(|key| log().prop_map(move |log| (key, log)))
+        .prop_map(|logs| logs.into_iter().collect())
 }
 
 proptest! {

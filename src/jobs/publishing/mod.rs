@@ -56,7 +56,8 @@ impl Shared {
     /// Whether what is in hand was decided for somebody who was erased since it was taken out.
     fn has_erased(&self, stretch: &Stretch) -> bool {
         let queue = self.queue();
-        !queue.erased().is_empty() && stretch.epochs.iter().any(|owed| owed.concerns(queue.erased()))
+        !queue.erased().is_empty()
+            && stretch.epochs.iter().any(|owed| owed.concerns(queue.erased()))
     }
 
     /// Shows what is owed.
@@ -84,7 +85,15 @@ impl Publishing {
         let queue = Mutex::new(Queue::new(progress.epoch, progress.published));
         let shared = Arc::new(Shared { queue, changed: Condvar::new(), status });
         shared.show();
-        let ended = thread::spawn(Arc::clone(&shared), publisher, outbox, arms.to_vec(), progress.published, failure).map_err(KafkaError::Thread)?;
+        let ended = thread::spawn(
+            Arc::clone(&shared),
+            publisher,
+            outbox,
+            arms.to_vec(),
+            progress.published,
+            failure,
+        )
+        .map_err(KafkaError::Thread)?;
         Ok(Publishing { shared, topics: kafka.topics.clone(), ended })
     }
 
@@ -110,7 +119,12 @@ impl Publishing {
         let lag = self.shared.queue().lag();
         if lag.records > 0 {
             let (records, epochs) = (lag.records, lag.epochs);
-            tracing::warn!(records, epochs, "Not everything is published that is committed. It is kept, and the next start goes on with it.");
+            tracing::warn!(
+                records,
+                epochs,
+                "Not everything is published that is committed. It is kept, and the next start \
+                 goes on with it."
+            );
         }
     }
 }

@@ -134,7 +134,8 @@ impl Queue {
         }
         let gone: usize = self.waiting.iter_mut().map(|waiting| waiting.owed.erase(&erased)).sum();
         self.forgive(gone as u64);
-        let all_wait = self.waiting.front().map_or(self.committed, |waiting| waiting.owed.epoch) <= self.published + 1;
+        let all_wait = self.waiting.front().map_or(self.committed, |waiting| waiting.owed.epoch)
+            <= self.published + 1;
         self.uncounted |= !all_wait || self.next < self.committed;
         self.erased.extend(erased);
     }
@@ -184,7 +185,11 @@ impl Queue {
     fn take_stretch(&mut self) -> Stretch {
         let mut stretch = Stretch::default();
         let mut records = 0;
-        while let Some(waiting) = self.waiting.front().filter(|next| records == 0 || records + next.owed.records() <= STRETCH_RECORDS) {
+        while let Some(waiting) = self
+            .waiting
+            .front()
+            .filter(|next| records == 0 || records + next.owed.records() <= STRETCH_RECORDS)
+        {
             records += waiting.owed.records();
             let Some(owed) = self.pop() else { break };
             stretch.through = owed.epoch;
@@ -202,7 +207,8 @@ impl Queue {
     /// Everything up to this epoch is published, in which there were so many records.
     pub fn published(&mut self, through: u64, records: u64) {
         self.published = through;
-        self.records = if self.published >= self.committed { 0 } else { self.records.saturating_sub(records) };
+        self.records =
+            if self.published >= self.committed { 0 } else { self.records.saturating_sub(records) };
         if self.records == 0 {
             self.oldest = None;
         }
@@ -248,7 +254,12 @@ impl Queue {
 
     /// What is owed now.
     pub fn lag(&self) -> Lag {
-        Lag { published: self.published, epochs: self.committed.saturating_sub(self.published), records: self.records, oldest: self.oldest }
+        Lag {
+            published: self.published,
+            epochs: self.committed.saturating_sub(self.published),
+            records: self.records,
+            oldest: self.oldest,
+        }
     }
 }
 

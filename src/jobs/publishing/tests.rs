@@ -42,7 +42,9 @@ impl Memory {
         let path = "journal".into();
         match () {
             () if held.fenced => Err(JournalError::Changed { path }.into()),
-            () if held.away => Err(JournalError::Damaged { path, at: 0, why: "it is away".to_string() }.into()),
+            () if held.away => {
+                Err(JournalError::Damaged { path, at: 0, why: "it is away".to_string() }.into())
+            }
             () => Ok(held),
         }
     }
@@ -56,15 +58,25 @@ impl Outbox for Memory {
     fn owed(&mut self, after: u64, through: u64) -> Result<Stretch, SinkError> {
         let mut held = self.ask()?;
         held.reads += 1;
-        let epochs: Vec<Owed> =
-            held.epochs.iter().filter(|owed| owed.epoch > after && owed.epoch <= through && owed.records() > 0).take(2).cloned().collect();
+        let epochs: Vec<Owed> = held
+            .epochs
+            .iter()
+            .filter(|owed| owed.epoch > after && owed.epoch <= through && owed.records() > 0)
+            .take(2)
+            .cloned()
+            .collect();
         let through = if epochs.len() == 2 { epochs[1].epoch } else { through };
         Ok(Stretch { epochs, through })
     }
 
     fn backlog(&mut self, after: u64, through: u64) -> Result<Backlog, SinkError> {
         let held = self.ask()?;
-        let records = held.epochs.iter().filter(|owed| owed.epoch > after && owed.epoch <= through).map(|owed| owed.records() as u64).sum();
+        let records = held
+            .epochs
+            .iter()
+            .filter(|owed| owed.epoch > after && owed.epoch <= through)
+            .map(|owed| owed.records() as u64)
+            .sum();
         Ok(Backlog { records, oldest: Some(Duration::from_secs(500)) })
     }
 
@@ -92,14 +104,29 @@ impl Scene {
         for topic in [&kafka.predictions, &kafka.dead_letters] {
             cluster.create_topic(topic, 1, 1).unwrap();
         }
-        Scene { cluster, kafka, memory: Memory::default(), status: Arc::new(Status::new("campaign", &[], 2)) }
+        Scene {
+            cluster,
+            kafka,
+            memory: Memory::default(),
+            status: Arc::new(Status::new("campaign", &[], 2)),
+        }
     }
 
     fn start(&self, committed: u64) -> Publishing {
         let published = self.memory.held().mark;
         let progress = Progress { epoch: committed, incarnation: 1, published };
-        let (publisher, failure) = (Publisher::new(&self.kafka).unwrap(), First::<Panicked>::default().teller());
-        Publishing::start(&self.kafka, publisher, &[], Box::new(self.memory.clone()), progress, Arc::clone(&self.status), failure).unwrap()
+        let (publisher, failure) =
+            (Publisher::new(&self.kafka).unwrap(), First::<Panicked>::default().teller());
+        Publishing::start(
+            &self.kafka,
+            publisher,
+            &[],
+            Box::new(self.memory.clone()),
+            progress,
+            Arc::clone(&self.status),
+            failure,
+        )
+        .unwrap()
     }
 
     /// Commits an epoch: into the outbox, and on its way.
@@ -135,7 +162,10 @@ impl Scene {
     /// The ids of the decisions that the topic has, in order, and the customers of tombstones.
     fn published(&self) -> Vec<String> {
         let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", &self.kafka.brokers).set("group.id", "reads").set("enable.partition.eof", "true");
+        config
+            .set("bootstrap.servers", &self.kafka.brokers)
+            .set("group.id", "reads")
+            .set("enable.partition.eof", "true");
         let consumer: BaseConsumer = config.create().unwrap();
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(&self.kafka.predictions, 0, Offset::Beginning).unwrap();
@@ -163,7 +193,13 @@ fn eventually(what: &str, holds: impl Fn() -> bool) {
 }
 
 fn decision(customer: CustomerId, epoch: u64) -> Decision {
-    Decision { customer, key: epoch, decision: format!("{epoch}-{customer}"), timestamp: epoch as i64, ..Decision::default() }
+    Decision {
+        customer,
+        key: epoch,
+        decision: format!("{epoch}-{customer}"),
+        timestamp: epoch as i64,
+        ..Decision::default()
+    }
 }
 
 /// An epoch that decides for customers.
@@ -175,8 +211,20 @@ fn epoch(epoch: u64, customers: &[CustomerId]) -> EpochResults {
 
 /// An epoch that erases a customer.
 fn erasing(number: u64, customer: CustomerId, until: i64) -> EpochResults {
-    let (transactions, interactions, learned, rewards, profiles, decisions, folded, folded_before) = (0, 0, 0, 0, 0, 1, 0, None);
-    let erasure = Erasure { customer, until, transactions, interactions, learned, rewards, profiles, decisions, folded, folded_before };
+    let (transactions, interactions, learned, rewards, profiles, decisions, folded, folded_before) =
+        (0, 0, 0, 0, 0, 1, 0, None);
+    let erasure = Erasure {
+        customer,
+        until,
+        transactions,
+        interactions,
+        learned,
+        rewards,
+        profiles,
+        decisions,
+        folded,
+        folded_before,
+    };
     EpochResults { erasures: vec![erasure], ..epoch(number, &[]) }
 }
 
@@ -200,7 +248,10 @@ fn epochs_are_published_without_a_read_and_the_mark_follows_over_those_that_have
     scene.commit(&publishing, epoch(4, &[]));
     scene.await_mark(4);
     assert_eq!(scene.published(), ["1-1", "1-2", "3-1"]);
-    assert_eq!((scene.memory.held().reads, scene.shown()), (0, snapshot::Publishing { published: 4, ..Default::default() }));
+    assert_eq!(
+        (scene.memory.held().reads, scene.shown()),
+        (0, snapshot::Publishing { published: 4, ..Default::default() })
+    );
     publishing.close(PATIENCE);
     publishing.join(PATIENCE);
 }
@@ -215,15 +266,24 @@ fn what_fails_is_owed_and_said_while_commits_go_on_and_arrives_in_order() {
     for number in 2..=9 {
         scene.commit(&publishing, epoch(number, if number % 3 == 0 { &[] } else { &[1, 2] }));
     }
-    eventually("it is said", || scene.shown().trouble.is_some_and(|why| why.contains("campaign-predictions") && why.contains(&scene.kafka.brokers)));
+    eventually("it is said", || {
+        scene.shown().trouble.is_some_and(|why| {
+            why.contains("campaign-predictions") && why.contains(&scene.kafka.brokers)
+        })
+    });
     let shown = scene.shown();
-    assert_eq!((shown.published, shown.epochs, shown.records, scene.memory.held().mark), (1, 8, 10, 1));
+    assert_eq!(
+        (shown.published, shown.epochs, shown.records, scene.memory.held().mark),
+        (1, 8, 10, 1)
+    );
     assert!(shown.oldest_seconds > 0.0);
     scene.refuses(false);
     scene.await_mark(9);
     let wanted = ["1-1", "2-1", "2-2", "4-1", "4-2", "5-1", "5-2", "7-1", "7-2", "8-1", "8-2"];
     assert_eq!(distinct(&scene.published()), wanted);
-    eventually("nothing is owed", || scene.shown() == snapshot::Publishing { published: 9, ..Default::default() });
+    eventually("nothing is owed", || {
+        scene.shown() == snapshot::Publishing { published: 9, ..Default::default() }
+    });
 }
 
 #[test]
@@ -240,7 +300,9 @@ fn a_start_goes_on_with_what_is_owed_and_an_end_leaves_it() {
     scene.memory.held().away = true;
     let publishing = scene.start(5);
     scene.commit(&publishing, epoch(6, &[1]));
-    eventually("what is owed cannot be read", || scene.shown().trouble.is_some_and(|why| why.contains("it is away")));
+    eventually("what is owed cannot be read", || {
+        scene.shown().trouble.is_some_and(|why| why.contains("it is away"))
+    });
     scene.memory.held().away = false;
     scene.await_mark(6);
     assert_eq!(distinct(&scene.published()), ["1-1", "2-1", "3-1", "4-1", "5-1", "6-1"]);
@@ -272,7 +334,10 @@ fn a_job_that_was_taken_over_publishes_nothing_more() {
     scene.commit(&publishing, epoch(1, &[1]));
     eventually("epoch 1 is in hand", || scene.shown().trouble.is_some());
     scene.memory.held().fenced = true;
-    eventually("the thread has ended", || publishing.ended.recv_timeout(Duration::ZERO) == Err(crossbeam_channel::RecvTimeoutError::Disconnected));
+    eventually("the thread has ended", || {
+        publishing.ended.recv_timeout(Duration::ZERO)
+            == Err(crossbeam_channel::RecvTimeoutError::Disconnected)
+    });
     scene.refuses(false);
     assert!(scene.published().is_empty() && scene.memory.held().mark == 0);
 }

@@ -39,7 +39,8 @@ pub(super) fn spawn(
 ) -> io::Result<Receiver<()>> {
     let (end, ended) = bounded(0);
     let mark = Mark { at: marked, wanted: marked, tried: Instant::now() };
-    let mut thread = Thread { shared, publisher, outbox, arms, mark, trouble: Trouble { noted: false } };
+    let mut thread =
+        Thread { shared, publisher, outbox, arms, mark, trouble: Trouble { noted: false } };
     let run = move || {
         let _end = end;
         // What is owed would never be published any more, and nobody would hear of it.
@@ -84,7 +85,11 @@ enum Held {
 
 impl Held {
     fn by(error: SinkError, doing: &str) -> Held {
-        if error.is_fenced() { Held::Fenced(error) } else { Held::Trouble(vec![Seen::of(Cause::Publishing, format!("{doing}: {error}"))]) }
+        if error.is_fenced() {
+            Held::Fenced(error)
+        } else {
+            Held::Trouble(vec![Seen::of(Cause::Publishing, format!("{doing}: {error}"))])
+        }
     }
 }
 
@@ -115,7 +120,11 @@ impl Thread {
                 return None;
             }
             queue = if self.mark.is_behind() {
-                self.shared.changed.wait_timeout(queue, MARK).unwrap_or_else(PoisonError::into_inner).0
+                self.shared
+                    .changed
+                    .wait_timeout(queue, MARK)
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .0
             } else {
                 self.shared.changed.wait(queue).unwrap_or_else(PoisonError::into_inner)
             };
@@ -134,7 +143,10 @@ impl Thread {
     }
 
     /// Does something until it succeeds, or there is no sense or time any more.
-    fn patiently<T>(&mut self, mut act: impl FnMut(&mut Thread) -> Result<T, Held>) -> Result<T, Held> {
+    fn patiently<T>(
+        &mut self,
+        mut act: impl FnMut(&mut Thread) -> Result<T, Held>,
+    ) -> Result<T, Held> {
         loop {
             if self.shared.is_over() {
                 return Err(Held::Over);
@@ -147,7 +159,11 @@ impl Thread {
                     if queue.until().is_some() {
                         return Err(Held::Over);
                     }
-                    drop(self.shared.changed.wait_timeout_while(queue, RETRY, |queue| queue.until().is_none()));
+                    drop(
+                        self.shared
+                            .changed
+                            .wait_timeout_while(queue, RETRY, |queue| queue.until().is_none()),
+                    );
                 }
                 end => return end,
             }
@@ -191,7 +207,8 @@ impl Thread {
 
     fn send(&mut self, records: &[Publication], stretch: &Stretch) -> Result<(), Held> {
         let Thread { shared, publisher, outbox, trouble, .. } = self;
-        let (destination, topic) = (records[0].destination, publisher.topic(records[0].destination).to_string());
+        let (destination, topic) =
+            (records[0].destination, publisher.topic(records[0].destination).to_string());
         let (began, mut held) = (Instant::now(), None);
         let go_on = |connection: &Connection| {
             held = match shared.is_over() {
@@ -202,8 +219,11 @@ impl Thread {
             if began.elapsed() >= SLOW {
                 let (brokers, why) = (connection.brokers(), connection.reason());
                 let waited = began.elapsed().as_secs();
-                let cause = if connection.is_up() { destination.cause() } else { Cause::Publishing };
-                let what = format!("topic `{topic}` at {brokers} has not taken a record for {waited} s: {why}");
+                let cause =
+                    if connection.is_up() { destination.cause() } else { Cause::Publishing };
+                let what = format!(
+                    "topic `{topic}` at {brokers} has not taken a record for {waited} s: {why}"
+                );
                 trouble.note(shared, vec![Seen::of(cause, what).since(began)]);
             }
             held.is_none()
@@ -212,8 +232,17 @@ impl Thread {
             Ok(Published::All(refused)) => {
                 for refused in refused {
                     let record = &records[refused.index];
-                    let (topic, bytes, what) = (publisher.topic(record.destination), record.value.as_ref().map_or(0, Vec::len), told(record));
-                    tracing::error!(topic, bytes, "A record is passed over, for its topic never takes it ({}): {what}.", refused.code);
+                    let (topic, bytes, what) = (
+                        publisher.topic(record.destination),
+                        record.value.as_ref().map_or(0, Vec::len),
+                        told(record),
+                    );
+                    tracing::error!(
+                        topic,
+                        bytes,
+                        "A record is passed over, for its topic never takes it ({}): {what}.",
+                        refused.code
+                    );
                     shared.status.unpublishable(record.destination);
                 }
                 Ok(())
@@ -233,7 +262,11 @@ impl Thread {
         match self.outbox.advance(self.mark.at, self.mark.wanted) {
             Ok(at) => {
                 if at != self.mark.wanted {
-                    tracing::warn!(was = self.mark.at, now = at, "Somebody has moved the mark of what is published; it goes on from there.");
+                    tracing::warn!(
+                        was = self.mark.at,
+                        now = at,
+                        "Somebody has moved the mark of what is published; it goes on from there."
+                    );
                     self.shared.queue().moved(at);
                 }
                 (self.mark.at, self.mark.wanted) = (at, at);
@@ -264,7 +297,9 @@ fn confirm(shared: &Shared, outbox: &mut dyn Outbox, epoch: u64) -> Result<(), H
     if shared.queue().confirmed().elapsed() < OWN {
         return Ok(());
     }
-    outbox.confirm(epoch).map_err(|error| Held::by(error, "nobody can say whether the job is still this instance's"))?;
+    outbox.confirm(epoch).map_err(|error| {
+        Held::by(error, "nobody can say whether the job is still this instance's")
+    })?;
     shared.queue().confirm();
     Ok(())
 }

@@ -21,7 +21,10 @@ const FIRST_ROWS: usize = 1_000;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SourceFault {
     /// There are rows, and all of them are rejected.
-    #[error("{file} gives nothing: all of its {rows} rows are rejected, {}; the first: {first}", counted(reasons))]
+    #[error(
+        "{file} gives nothing: all of its {rows} rows are rejected, {}; the first: {first}",
+        counted(reasons)
+    )]
     NoRow {
         /// The file.
         file: String,
@@ -65,7 +68,12 @@ pub struct SourceFaults(pub Vec<SourceFault>);
 ///
 /// # Errors
 /// A file cannot be read any more.
-pub fn faults(directory: &Path, inputs: &[InputFile], settings: &InputSettings, rejected: &[Rejected]) -> Result<Vec<SourceFault>, ReplayError> {
+pub fn faults(
+    directory: &Path,
+    inputs: &[InputFile],
+    settings: &InputSettings,
+    rejected: &[Rejected],
+) -> Result<Vec<SourceFault>, ReplayError> {
     let mut faults = Vec::new();
     for input in inputs {
         faults.extend(fault(input, settings, rejected)?);
@@ -82,10 +90,19 @@ pub fn faults(directory: &Path, inputs: &[InputFile], settings: &InputSettings, 
 
 /// What is wrong with one file. Of one without rejected records nothing is read again, and of any
 /// other only what stands before its first good row.
-fn fault(input: &InputFile, settings: &InputSettings, rejected: &[Rejected]) -> Result<Option<SourceFault>, FileError> {
+fn fault(
+    input: &InputFile,
+    settings: &InputSettings,
+    rejected: &[Rejected],
+) -> Result<Option<SourceFault>, FileError> {
     // In whichever share of the file a row was, its position is that in the file.
-    let mut rows: Vec<&Rejected> = rejected.iter().filter(|rejected| rejected.topic == input.topic).collect();
-    let Some(first) = rows.iter().min_by_key(|rejected| rejected.place.position()).map(|first| first.detail.replace(['\r', '\n'], " ")) else {
+    let mut rows: Vec<&Rejected> =
+        rejected.iter().filter(|rejected| rejected.topic == input.topic).collect();
+    let Some(first) = rows
+        .iter()
+        .min_by_key(|rejected| rejected.place.position())
+        .map(|first| first.detail.replace(['\r', '\n'], " "))
+    else {
         return Ok(None);
     };
     let file = input.name();
@@ -99,24 +116,48 @@ fn fault(input: &InputFile, settings: &InputSettings, rejected: &[Rejected]) -> 
         return Ok(None);
     }
     rows.sort_unstable_by_key(|rejected| rejected.place.position());
-    let reasons: BTreeSet<&'static str> = rows[..FIRST_ROWS].iter().map(|rejected| rejected.reason.word()).collect();
+    let reasons: BTreeSet<&'static str> =
+        rows[..FIRST_ROWS].iter().map(|rejected| rejected.reason.word()).collect();
     Ok(match reasons.len() {
-        1 => reasons.first().map(|reason| SourceFault::FirstRows { file, rows: FIRST_ROWS, reason, first }),
+        1 => reasons.first().map(|reason| SourceFault::FirstRows {
+            file,
+            rows: FIRST_ROWS,
+            reason,
+            first,
+        }),
         _ => None,
     })
 }
 
 /// Where the first row stands that was not rejected; `None`: there is none.
-fn first_good(input: &InputFile, settings: &InputSettings, rejected: &[&Rejected]) -> Result<Option<u64>, FileError> {
-    let rejected: BTreeSet<u64> = rejected.iter().map(|rejected| rejected.place.position()).collect();
+fn first_good(
+    input: &InputFile,
+    settings: &InputSettings,
+    rejected: &[&Rejected],
+) -> Result<Option<u64>, FileError> {
+    let rejected: BTreeSet<u64> =
+        rejected.iter().map(|rejected| rejected.place.position()).collect();
     let mut parser = Parser::new(Arc::new(settings.clone()), 1, |_| 0);
     let mut parsed = Parsed::default();
-    for mut reader in open_all(std::slice::from_ref(input), Seat { index: 0, of: 1 }, Distribution::Whole, settings)? {
+    for mut reader in open_all(
+        std::slice::from_ref(input),
+        Seat { index: 0, of: 1 },
+        Distribution::Whole,
+        settings,
+    )? {
         while let Some(block) = reader.next()? {
             parsed.clear();
             parser.parse(&block.into(), &mut parsed);
-            let taken = parsed.records.iter().map(|record| record.place()).chain(parsed.asides.iter().map(Aside::place));
-            if let Some(good) = taken.map(|place| place.position()).filter(|position| !rejected.contains(position)).min() {
+            let taken = parsed
+                .records
+                .iter()
+                .map(|record| record.place())
+                .chain(parsed.asides.iter().map(Aside::place));
+            if let Some(good) = taken
+                .map(|place| place.position())
+                .filter(|position| !rejected.contains(position))
+                .min()
+            {
                 return Ok(Some(good));
             }
         }
@@ -127,6 +168,10 @@ fn first_good(input: &InputFile, settings: &InputSettings, rejected: &[&Rejected
 fn counted(reasons: &BTreeMap<&'static str, usize>) -> String {
     match reasons.len() {
         1 => reasons.keys().map(|reason| format!("as {reason}")).collect(),
-        _ => reasons.iter().map(|(reason, rows)| format!("{rows} as {reason}")).collect::<Vec<_>>().join(", "),
+        _ => reasons
+            .iter()
+            .map(|(reason, rows)| format!("{rows} as {reason}"))
+            .collect::<Vec<_>>()
+            .join(", "),
     }
 }

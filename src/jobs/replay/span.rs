@@ -20,7 +20,8 @@ pub enum Place {
     Latest,
     /// The first record of each partition that the broker dates at this instant or later.
     Instant(Millis),
-    /// An offset for each partition; one that is not named is read from its beginning, or to its end.
+    /// An offset for each partition; one that is not named is read from its beginning, or to its
+    /// end.
     Offsets(NamedOffsets),
     /// The same, in a file.
     File(PathBuf),
@@ -44,7 +45,8 @@ pub enum Crossed {
     #[error("{}: that ends before it begins; correct --from or what it ends with", named(.0))]
     Offsets(Vec<(String, u32, u64, u64)>),
     /// In time.
-    #[error("the topics would be read from {} until {}: that ends before it begins; correct --from or --until", instant(*from), instant(*until))]
+    #[error("the topics would be read from {} until {}: that ends before it begins; correct --from \
+        or --until", instant(*from), instant(*until))]
     Instants {
         /// The first instant.
         from: Millis,
@@ -54,14 +56,18 @@ pub enum Crossed {
 }
 
 fn named(partitions: &[(String, u32, u64, u64)]) -> String {
-    let each = partitions
-        .iter()
-        .map(|(topic, partition, from, until)| format!("partition {partition} of `{topic}` would be read from offset {from} until offset {until}"));
+    let each = partitions.iter().map(|(topic, partition, from, until)| {
+        format!(
+            "partition {partition} of `{topic}` would \
+            be read from offset {from} until offset {until}"
+        )
+    });
     each.collect::<Vec<_>>().join(", ")
 }
 
 fn instant(millis: Millis) -> String {
-    Timestamp::from_millisecond(millis).map_or_else(|_| millis.to_string(), |timestamp| timestamp.to_string())
+    Timestamp::from_millisecond(millis)
+        .map_or_else(|_| millis.to_string(), |timestamp| timestamp.to_string())
 }
 
 /// What is read of the topics.
@@ -71,7 +77,8 @@ pub(super) struct Decision {
     pub(super) stretch: Stretch,
     /// The epochs that they are cut into, if any.
     pub(super) epochs: Vec<Replayed>,
-    /// How many offsets of each partition would be in the span, and cannot be read while a transaction is open.
+    /// How many offsets of each partition would be in the span, and cannot be read while a
+    /// transaction is open.
     pub(super) held_back: NamedOffsets,
 }
 
@@ -97,27 +104,39 @@ impl<'a> TopicsNow<'a> {
         {
             return Err(Crossed::Instants { from: *from, until: *until }.into());
         }
-        // What there is comes first: what is written between the two questions does not count as held back.
+        // What there is comes first: what is written between the two questions does not count as
+        // held back.
         let there = match cut {
             Some(_) => Offsets::new(),
             None => self.find(&span.until, &last, Position::Latest, Isolation::Uncommitted)?,
         };
         // Only an instant may lie behind the beginning of an open transaction.
         let there_from = match span.from {
-            Place::Instant(_) => self.find(&span.from, &first, Position::Earliest, Isolation::Uncommitted)?,
+            Place::Instant(_) => {
+                self.find(&span.from, &first, Position::Earliest, Isolation::Uncommitted)?
+            }
             _ => Offsets::new(),
         };
         let from = self.find(&span.from, &first, Position::Earliest, Isolation::Committed)?;
         let (until, epochs) = match cut {
             Some(cut) => cut,
-            None => (self.find(&span.until, &last, Position::Latest, Isolation::Committed)?, Vec::new()),
+            None => {
+                (self.find(&span.until, &last, Position::Latest, Isolation::Committed)?, Vec::new())
+            }
         };
         let mut held_back = NamedOffsets::new();
         for ((topic, partition), there) in there {
             let at = (topic, partition);
-            let begins = until.get(&at).copied().unwrap_or(there).max(there_from.get(&at).copied().unwrap_or(0));
+            let begins = until
+                .get(&at)
+                .copied()
+                .unwrap_or(there)
+                .max(there_from.get(&at).copied().unwrap_or(0));
             if begins < there {
-                held_back.entry(self.kafka.topic_name(topic).to_string()).or_default().insert(partition, there - begins);
+                held_back
+                    .entry(self.kafka.topic_name(topic).to_string())
+                    .or_default()
+                    .insert(partition, there - begins);
             }
         }
         let stretch = from.into_iter().map(|((topic, partition), from)| {
@@ -141,24 +160,45 @@ impl<'a> TopicsNow<'a> {
     fn compare(&self, from: &Offsets, until: &Offsets) -> Result<(), Crossed> {
         let both = from.iter().filter_map(|(at, from)| Some((at, *from, *until.get(at)?)));
         let crossed = both.filter(|(_, from, until)| until < from);
-        let crossed: Vec<_> =
-            crossed.map(|((topic, partition), from, until)| (self.kafka.topic_name(*topic).to_string(), *partition, from, until)).collect();
+        let crossed: Vec<_> = crossed
+            .map(|((topic, partition), from, until)| {
+                (self.kafka.topic_name(*topic).to_string(), *partition, from, until)
+            })
+            .collect();
         if crossed.is_empty() { Ok(()) } else { Err(Crossed::Offsets(crossed)) }
     }
 
     /// The place, which names these offsets, as offsets that are there, of every partition.
-    fn find(&self, place: &Place, named: &Offsets, otherwise: Position, isolation: Isolation) -> Result<Offsets, TopicsError> {
+    fn find(
+        &self,
+        place: &Place,
+        named: &Offsets,
+        otherwise: Position,
+        isolation: Isolation,
+    ) -> Result<Offsets, TopicsError> {
         self.all(isolation, |at| match place {
             Place::Earliest => Position::Earliest,
             Place::Latest => Position::Latest,
             Place::Instant(instant) => Position::Timestamp(*instant),
-            Place::Offsets(_) | Place::File(_) => named.get(&at).map_or(otherwise, |&offset| Position::Offset(offset)),
+            Place::Offsets(_) | Place::File(_) => {
+                named.get(&at).map_or(otherwise, |&offset| Position::Offset(offset))
+            }
         })
     }
 
-    fn all(&self, isolation: Isolation, from: impl Fn((Topic, u32)) -> Position) -> Result<Offsets, TopicsError> {
-        let all = self.partitions.iter().flat_map(|(topic, partitions)| partitions.iter().map(|partition| (*topic, *partition)));
-        let all = all.map(|(topic, partition)| Assigned { topic, partition, from: from((topic, partition)) });
+    fn all(
+        &self,
+        isolation: Isolation,
+        from: impl Fn((Topic, u32)) -> Position,
+    ) -> Result<Offsets, TopicsError> {
+        let all = self.partitions.iter().flat_map(|(topic, partitions)| {
+            partitions.iter().map(|partition| (*topic, *partition))
+        });
+        let all = all.map(|(topic, partition)| Assigned {
+            topic,
+            partition,
+            from: from((topic, partition)),
+        });
         let found = admin::find_as(self.kafka, all, isolation)?;
         Ok(found.into_iter().map(|(at, range)| (at, range.start)).collect())
     }
@@ -167,7 +207,10 @@ impl<'a> TopicsNow<'a> {
     fn known(&self, named: &NamedOffsets) -> Result<Offsets, TopicsError> {
         let mut offsets = Offsets::new();
         for (name, partitions) in named {
-            let topic = self.kafka.topic_named(name).ok_or_else(|| TopicsError::UnknownTopic(name.clone()))?;
+            let topic = self
+                .kafka
+                .topic_named(name)
+                .ok_or_else(|| TopicsError::UnknownTopic(name.clone()))?;
             for (&partition, &next) in partitions {
                 if !self.partitions.get(&topic).is_some_and(|there| there.contains(&partition)) {
                     return Err(TopicsError::UnknownPartition { topic: name.clone(), partition });
@@ -190,11 +233,21 @@ impl<'a> TopicsNow<'a> {
                     return Err(TopicsError::Backwards { epoch: *epoch, topic, partition, next });
                 }
             }
-            let bounds = offsets.into_iter().map(|((topic, partition), next)| (topic, partition, next)).collect();
-            replayed.push(Replayed { bounds, watermark: *watermark, erased: Vec::new(), save: None });
+            let bounds = offsets
+                .into_iter()
+                .map(|((topic, partition), next)| (topic, partition, next))
+                .collect();
+            replayed.push(Replayed {
+                bounds,
+                watermark: *watermark,
+                erased: Vec::new(),
+                save: None,
+            });
         }
         // That they are there shows now, and not when the reading stands still.
-        self.all(Isolation::Committed, |at| ends.get(&at).map_or(Position::Latest, |&next| Position::Offset(next)))?;
+        self.all(Isolation::Committed, |at| {
+            ends.get(&at).map_or(Position::Latest, |&next| Position::Offset(next))
+        })?;
         Ok((ends, replayed))
     }
 }
@@ -209,21 +262,50 @@ mod tests {
     #[test]
     fn epochs_that_go_back_and_topics_that_are_not_read_are_refused() {
         let kafka = KafkaSettings::new("127.0.0.1:1");
-        let now = TopicsNow { kafka: &kafka, partitions: BTreeMap::from([(Topic::Transactions, vec![0, 1])]) };
-        let offsets = |name: &str, partition, next| NamedOffsets::from([(name.to_string(), BTreeMap::from([(partition, next)]))]);
-        assert!(matches!(now.known(&offsets("orders", 0, 1)), Err(TopicsError::UnknownTopic(name)) if name == "orders"));
-        assert!(matches!(now.known(&offsets("transactions", 2, 1)), Err(TopicsError::UnknownPartition { partition: 2, .. })));
-        assert_eq!(now.known(&offsets("transactions", 1, 9)).unwrap(), Offsets::from([((Topic::Transactions, 1), 9)]));
-        let epoch = |epoch, next| NamedEpoch { epoch, watermark: None, offsets: offsets("transactions", 1, next) };
-        assert!(matches!(now.cut(&[epoch(1, 9), epoch(2, 8)]), Err(TopicsError::Backwards { epoch: 2, next: 8, .. })));
+        let now = TopicsNow {
+            kafka: &kafka,
+            partitions: BTreeMap::from([(Topic::Transactions, vec![0, 1])]),
+        };
+        let offsets = |name: &str, partition, next| {
+            NamedOffsets::from([(name.to_string(), BTreeMap::from([(partition, next)]))])
+        };
+        assert!(
+            matches!(now.known(&offsets("orders", 0, 1)), Err(TopicsError::UnknownTopic(name)) if name == "orders")
+        );
+        assert!(matches!(
+            now.known(&offsets("transactions", 2, 1)),
+            Err(TopicsError::UnknownPartition { partition: 2, .. })
+        ));
+        assert_eq!(
+            now.known(&offsets("transactions", 1, 9)).unwrap(),
+            Offsets::from([((Topic::Transactions, 1), 9)])
+        );
+        let epoch = |epoch, next| NamedEpoch {
+            epoch,
+            watermark: None,
+            offsets: offsets("transactions", 1, next),
+        };
+        assert!(matches!(
+            now.cut(&[epoch(1, 9), epoch(2, 8)]),
+            Err(TopicsError::Backwards { epoch: 2, next: 8, .. })
+        ));
     }
 
-    /// Both faults are of the command line, and are found before the broker is asked for an offset: here there is none.
+    /// Both faults are of the command line, and are found before the broker is asked for an offset:
+    /// here there is none.
     #[test]
     fn a_span_that_ends_before_it_begins_is_refused() {
         let kafka = KafkaSettings::new("127.0.0.1:1");
-        let now = TopicsNow { kafka: &kafka, partitions: BTreeMap::from([(Topic::Transactions, vec![0, 1])]) };
-        let offsets = |first, second| Place::Offsets(NamedOffsets::from([("transactions".to_string(), BTreeMap::from([(0, first), (1, second)]))]));
+        let now = TopicsNow {
+            kafka: &kafka,
+            partitions: BTreeMap::from([(Topic::Transactions, vec![0, 1])]),
+        };
+        let offsets = |first, second| {
+            Place::Offsets(NamedOffsets::from([(
+                "transactions".to_string(),
+                BTreeMap::from([(0, first), (1, second)]),
+            )]))
+        };
         let refused = |from, until| {
             let error = now.decide(&Span { from, until, epochs: None }).expect_err("it is refused");
             assert_eq!(error.blame(), Blame::Usage, "{error}");
@@ -231,42 +313,60 @@ mod tests {
         };
         assert_eq!(
             refused(offsets(9, 17), offsets(8, 3)),
-            "partition 0 of `transactions` would be read from offset 9 until offset 8, partition 1 of `transactions` would be read from offset 17 until \
+            "partition 0 of `transactions` would be read from offset 9 until offset 8, partition 1 \
+             of `transactions` would be read from offset 17 until \
              offset 3: that ends before it begins; correct --from or what it ends with"
         );
-        assert!(refused(offsets(9, 17), offsets(9, 16)).starts_with("partition 1 of `transactions` would be read from offset 17 until offset 16:"));
+        assert!(refused(offsets(9, 17), offsets(9, 16)).starts_with(
+            "partition 1 of `transactions` would be read from offset 17 until offset 16:"
+        ));
         assert_eq!(
             refused(Place::Instant(1_000), Place::Instant(999)),
-            "the topics would be read from 1970-01-01T00:00:01Z until 1970-01-01T00:00:00.999Z: that ends before it begins; correct --from or --until"
+            "the topics would be read from 1970-01-01T00:00:01Z until 1970-01-01T00:00:00.999Z: \
+             that ends before it begins; correct --from or --until"
         );
         let ends = |next| Offsets::from([((Topic::Transactions, 0), next)]);
         assert!(now.compare(&ends(9), &ends(9)).is_ok());
     }
 
-    /// Four records in front of a transaction that stays open, and five in it and behind it; the first is dated 1 s after 1970.
+    /// Four records in front of a transaction that stays open, and five in it and behind it; the
+    /// first is dated 1 s after 1970.
     #[test]
     fn what_an_open_transaction_holds_back_of_a_span_is_counted() {
         let Some(kafka) = crate::kafka::tests::settings() else { return };
         admin::create_topics(&kafka, 2, 1).expect("the topics are new");
         let patience = crate::kafka::tests::PATIENCE;
         let mut config = ClientConfig::new();
-        let plain: BaseProducer = config.set("bootstrap.servers", &kafka.brokers).create().expect("a client");
-        let open: BaseProducer = config.set("transactional.id", &kafka.group).create().expect("a client");
+        let plain: BaseProducer =
+            config.set("bootstrap.servers", &kafka.brokers).create().expect("a client");
+        let open: BaseProducer =
+            config.set("transactional.id", &kafka.group).create().expect("a client");
         let put = |producer: &BaseProducer, seconds: std::ops::RangeInclusive<i64>| {
             for second in seconds {
-                let record = BaseRecord::<[u8], str>::to(kafka.topic_name(Topic::Rewards)).partition(1).payload("{}").timestamp(second * 1_000);
+                let record = BaseRecord::<[u8], str>::to(kafka.topic_name(Topic::Rewards))
+                    .partition(1)
+                    .payload("{}")
+                    .timestamp(second * 1_000);
                 producer.send(record).expect("there is room");
             }
             producer.flush(patience).expect("the broker takes it");
         };
         put(&plain, 1..=4);
-        open.init_transactions(patience).and_then(|()| open.begin_transaction()).expect("a transaction");
+        open.init_transactions(patience)
+            .and_then(|()| open.begin_transaction())
+            .expect("a transaction");
         put(&open, 5..=6);
         put(&plain, 7..=9);
 
         let now = TopicsNow::ask(&kafka).expect("the topics are there");
-        let decide = |from, until, epochs| now.decide(&Span { from, until, epochs }).expect("it is there");
-        let offsets = |next| Place::Offsets(NamedOffsets::from([(kafka.topic_name(Topic::Rewards).to_string(), BTreeMap::from([(1, next)]))]));
+        let decide =
+            |from, until, epochs| now.decide(&Span { from, until, epochs }).expect("it is there");
+        let offsets = |next| {
+            Place::Offsets(NamedOffsets::from([(
+                kafka.topic_name(Topic::Rewards).to_string(),
+                BTreeMap::from([(1, next)]),
+            )]))
+        };
         let instant = |second: i64| Place::Instant(second * 1_000);
         for (from, until, end, held_back) in [
             (Place::Earliest, Place::Latest, 4, 5),
@@ -282,12 +382,16 @@ mod tests {
             let what = format!("{from:?} {until:?}");
             let Decision { stretch, held_back: held, .. } = decide(from, until, None);
             assert!(
-                stretch.0.iter().any(|&(topic, partition, _, until)| (topic, partition, until) == (Topic::Rewards, 1, end)),
+                stretch.0.iter().any(|&(topic, partition, _, until)| (topic, partition, until)
+                    == (Topic::Rewards, 1, end)),
                 "{what}: {stretch:?}"
             );
             let expected = match held_back {
                 0 => NamedOffsets::new(),
-                _ => NamedOffsets::from([(kafka.topic_name(Topic::Rewards).to_string(), BTreeMap::from([(1, held_back)]))]),
+                _ => NamedOffsets::from([(
+                    kafka.topic_name(Topic::Rewards).to_string(),
+                    BTreeMap::from([(1, held_back)]),
+                )]),
             };
             assert_eq!(held, expected, "{what}");
         }

@@ -1,7 +1,8 @@
 //! A stretch of the topics through the dataflow, beside a job that may be running.
 //!
-//! Partitions are read side by side by the timestamps of their records, so none runs ahead of the others by more than a few blocks. Without recorded epochs
-//! all of it is one epoch, in which nothing is late, as with files.
+//! Partitions are read side by side by the timestamps of their records, so none runs ahead of the
+//! others by more than a few blocks. Without recorded epochs all of it is one epoch, in which
+//! nothing is late, as with files.
 
 use super::span::{Crossed, Decision, Span, TopicsNow};
 use crate::blame::Blame;
@@ -32,10 +33,16 @@ pub enum TopicsError {
     #[error(transparent)]
     Files(#[from] FileError),
     /// Offsets of a topic that is not read.
-    #[error("offsets are given of topic `{0}`, which the configuration does not name; correct them, or kafka.topics")]
+    #[error(
+        "offsets are given of topic `{0}`, which the configuration does not name; correct them, or \
+         kafka.topics"
+    )]
     UnknownTopic(String),
     /// Offsets of a partition that is not there.
-    #[error("offsets are given of partition {partition} of `{topic}`, which has no such partition; leave it out")]
+    #[error(
+        "offsets are given of partition {partition} of `{topic}`, which has no such partition; \
+         leave it out"
+    )]
     UnknownPartition {
         /// The topic.
         topic: String,
@@ -46,7 +53,10 @@ pub enum TopicsError {
     #[error(transparent)]
     Crossed(#[from] Crossed),
     /// The recorded epochs go back.
-    #[error("epoch {epoch} ends at offset {next} of partition {partition} of `{topic}`, before the epoch in front of it")]
+    #[error(
+        "epoch {epoch} ends at offset {next} of partition {partition} of `{topic}`, before the \
+         epoch in front of it"
+    )]
     Backwards {
         /// The epoch.
         epoch: u64,
@@ -65,9 +75,10 @@ impl TopicsError {
         match self {
             TopicsError::History(error) => error.blame(),
             TopicsError::Files(error) => error.blame(),
-            TopicsError::UnknownTopic(_) | TopicsError::UnknownPartition { .. } | TopicsError::Crossed(_) | TopicsError::Backwards { .. } => {
-                Blame::Usage
-            }
+            TopicsError::UnknownTopic(_)
+            | TopicsError::UnknownPartition { .. }
+            | TopicsError::Crossed(_)
+            | TopicsError::Backwards { .. } => Blame::Usage,
         }
     }
 }
@@ -78,11 +89,17 @@ impl From<KafkaError> for TopicsError {
     }
 }
 
-/// Replays the span; in processes other than the first nothing comes of it. With the results comes what open transactions held back.
+/// Replays the span; in processes other than the first nothing comes of it. With the results comes
+/// what open transactions held back.
 ///
 /// # Errors
 /// The span is not there, or the broker or a worker cannot go on.
-pub fn replay(cluster: &Cluster, kafka: &KafkaSettings, described: &Campaign, span: &Span) -> Result<(EpochResults, NamedOffsets), TopicsError> {
+pub fn replay(
+    cluster: &Cluster,
+    kafka: &KafkaSettings,
+    described: &Campaign,
+    span: &Span,
+) -> Result<(EpochResults, NamedOffsets), TopicsError> {
     let control = Control::default();
     let results = Arc::new(Mutex::new(EpochResults::new(0)));
     let mut read: Arc<dyn Fn(Read) + Send + Sync> = Arc::new(|_| ());
@@ -96,11 +113,24 @@ pub fn replay(cluster: &Cluster, kafka: &KafkaSettings, described: &Campaign, sp
         let progress = Arc::new(Shown::start(stretch.len()));
         shown = Some(Arc::clone(&progress));
         read = Arc::new(move |read| progress.add(read));
-        decided = Some(Decided { stretch, receive: collect(epochs.len() as u64, Arc::clone(&results), control.clone()), epochs });
+        decided = Some(Decided {
+            stretch,
+            receive: collect(epochs.len() as u64, Arc::clone(&results), control.clone()),
+            epochs,
+        });
     }
     let failure = First::default();
     let sight = Sight::new(&kafka.brokers, failure.teller());
-    let history = History { kafka: kafka.clone(), described: described.clone(), closes: true, control, sight, failure, read, resumption: None };
+    let history = History {
+        kafka: kafka.clone(),
+        described: described.clone(),
+        closes: true,
+        control,
+        sight,
+        failure,
+        read,
+        resumption: None,
+    };
     history.run(cluster, decided)?;
     shown.iter().for_each(|shown| shown.finish());
     let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
@@ -109,20 +139,31 @@ pub fn replay(cluster: &Cluster, kafka: &KafkaSettings, described: &Campaign, sp
 
 /// Which offsets are there and cannot be read, in one line; `None`: all can be.
 fn warning(held_back: &NamedOffsets) -> Option<String> {
-    let partitions = held_back.iter().flat_map(|(topic, partitions)| partitions.iter().map(move |(partition, offsets)| (topic, partition, offsets)));
-    let named: Vec<String> = partitions.map(|(topic, partition, offsets)| format!("{offsets} of {topic}[{partition}]")).collect();
+    let partitions = held_back.iter().flat_map(|(topic, partitions)| {
+        partitions.iter().map(move |(partition, offsets)| (topic, partition, offsets))
+    });
+    let named: Vec<String> = partitions
+        .map(|(topic, partition, offsets)| format!("{offsets} of {topic}[{partition}]"))
+        .collect();
     (!named.is_empty()).then(|| {
         format!(
-            "Offsets that lie behind the first record of an open transaction are not replayed: {}. Replay again once it has ended. The broker ends one that \
-             was left open after its transaction.timeout.ms; `kafka-transactions.sh find-hanging` shows it.",
+            "Offsets that lie behind the first record of an open transaction are not replayed: {}. \
+             Replay again once it has ended. The broker ends one that \
+             was left open after its transaction.timeout.ms; `kafka-transactions.sh find-hanging` \
+             shows it.",
             named.join(", ")
         )
     })
 }
 
-/// Collects what comes of the `recorded` epochs, or of the only one. Of the one in which the input ends after recorded ones only the features of all
-/// customers are taken, and the range of times: the model stays as it was recorded.
-fn collect(recorded: u64, results: Arc<Mutex<EpochResults>>, control: Control) -> Box<dyn FnMut(Delivery<Output>) + Send> {
+/// Collects what comes of the `recorded` epochs, or of the only one. Of the one in which the input
+/// ends after recorded ones only the features of all customers are taken, and the range of times:
+/// the model stays as it was recorded.
+fn collect(
+    recorded: u64,
+    results: Arc<Mutex<EpochResults>>,
+    control: Control,
+) -> Box<dyn FnMut(Delivery<Output>) + Send> {
     Box::new(move |delivery| match delivery {
         Delivery::Item(epoch, output) => {
             let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
@@ -137,12 +178,15 @@ fn collect(recorded: u64, results: Arc<Mutex<EpochResults>>, control: Control) -
                 _ => {}
             }
         }
-        Delivery::CompleteBefore(epoch) => control.committed.store(epoch.saturating_sub(1), Ordering::Release),
+        Delivery::CompleteBefore(epoch) => {
+            control.committed.store(epoch.saturating_sub(1), Ordering::Release)
+        }
         Delivery::End => {}
     })
 }
 
-/// A bar over the records of this process. How many there are shows as they are read: at first each offset is taken for one.
+/// A bar over the records of this process. How many there are shows as they are read: at first each
+/// offset is taken for one.
 struct Shown {
     records: AtomicU64,
     total: AtomicU64,
@@ -151,7 +195,11 @@ struct Shown {
 
 impl Shown {
     fn start(total: u64) -> Self {
-        Shown { records: AtomicU64::new(0), total: AtomicU64::new(total), progress: Mutex::new(Some(Progress::start("replay", Unit::Events, total))) }
+        Shown {
+            records: AtomicU64::new(0),
+            total: AtomicU64::new(total),
+            progress: Mutex::new(Some(Progress::start("replay", Unit::Events, total))),
+        }
     }
 
     fn add(&self, read: Read) {
@@ -181,10 +229,17 @@ mod tests {
     #[test]
     fn partitions_that_are_held_back_are_named() {
         assert_eq!(warning(&NamedOffsets::new()), None);
-        let partitions = |partitions: &[(u32, u64)]| BTreeMap::from_iter(partitions.iter().copied());
-        let held_back = NamedOffsets::from([("orders".to_string(), partitions(&[(0, 7), (2, 1)])), ("rewards".to_string(), partitions(&[(1, 5)]))]);
+        let partitions =
+            |partitions: &[(u32, u64)]| BTreeMap::from_iter(partitions.iter().copied());
+        let held_back = NamedOffsets::from([
+            ("orders".to_string(), partitions(&[(0, 7), (2, 1)])),
+            ("rewards".to_string(), partitions(&[(1, 5)])),
+        ]);
         let said = warning(&held_back).expect("a warning");
-        assert!(said.contains(" are not replayed: 7 of orders[0], 1 of orders[2], 5 of rewards[1]. "), "{said}");
+        assert!(
+            said.contains(" are not replayed: 7 of orders[0], 1 of orders[2], 5 of rewards[1]. "),
+            "{said}"
+        );
         assert!(!said.contains('\n'));
     }
 }

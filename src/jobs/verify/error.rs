@@ -35,8 +35,10 @@ pub enum VerifyError {
     },
     /// The records that the job began with are gone.
     #[error(
-        "partition {partition} of `{topic}` starts at offset {low}, but the job began with offset {wanted}: retention has removed the records between, \
-         so it cannot be computed from its beginning again, unless the topic is restored from a copy"
+        "partition {partition} of `{topic}` starts at offset {low}, but the job began with offset \
+         {wanted}: retention has removed the records between, \
+         so it cannot be computed from its beginning again, unless the topic is restored from a \
+         copy"
     )]
     Removed {
         /// The topic.
@@ -50,7 +52,8 @@ pub enum VerifyError {
     },
     /// The job has recorded more than there is.
     #[error(
-        "epoch {epoch} is recorded to end at offset {wanted} of partition {partition} of `{topic}`, which ends at {high}: the topic was made anew, the \
+        "epoch {epoch} is recorded to end at offset {wanted} of partition {partition} of \
+         `{topic}`, which ends at {high}: the topic was made anew, the \
          broker has lost records, or the recorded offsets were changed"
     )]
     PastEnd {
@@ -67,7 +70,8 @@ pub enum VerifyError {
     },
     /// The beginning is not known.
     #[error(
-        "job `{0}` has no record of the offsets that it began with, and did not begin with the earliest: it cannot be computed from its beginning again"
+        "job `{0}` has no record of the offsets that it began with, and did not begin with the \
+         earliest: it cannot be computed from its beginning again"
     )]
     Unrepeatable(String),
     /// What earlier verifications or the job have left cannot be looked for.
@@ -93,7 +97,8 @@ pub enum VerifyError {
     },
     /// What is there is not of what is recorded.
     #[error(
-        "{object} is of another history than the job's: {why}. The database was restored from another copy, or the job was made anew, or somebody has \
+        "{object} is of another history than the job's: {why}. The database was restored from \
+         another copy, or the job was made anew, or somebody has \
          changed the record of that epoch"
     )]
     OtherHistory {
@@ -103,7 +108,8 @@ pub enum VerifyError {
         why: String,
     },
     /// The epochs are no longer recorded.
-    #[error("epochs up to {through} are no longer recorded (postgres.keep_epochs), {}", match since {
+    #[error("epochs up to {through} are no longer recorded (postgres.keep_epochs), \
+        {}", match since {
         0 => "so it cannot be computed from its beginning again".to_string(),
         since => format!("and what is to be gone on from ends with epoch {since}"),
     })]
@@ -115,7 +121,8 @@ pub enum VerifyError {
     },
     /// The records after what is gone on from are gone.
     #[error(
-        "partition {partition} of `{topic}` starts at offset {low}, but what is to be gone on from ends, with epoch {epoch}, at offset {wanted}: retention \
+        "partition {partition} of `{topic}` starts at offset {low}, but what is to be gone on from \
+         ends, with epoch {epoch}, at offset {wanted}: retention \
          has removed the records between"
     )]
     RemovedSince {
@@ -132,7 +139,8 @@ pub enum VerifyError {
     },
     /// The job was run with other settings.
     #[error(
-        "job `{job}` was run with another configuration than this one: {}. Nothing was compared; verify it with the configuration that it runs with",
+        "job `{job}` was run with another configuration than this one: {}. Nothing was compared; \
+         verify it with the configuration that it runs with",
         differences.join("; ")
     )]
     Configured {
@@ -157,26 +165,42 @@ pub struct Open {
 
 fn advised(open: Option<&Open>) -> String {
     match open {
-        None => "Nothing else is there that one can begin at: one can at the next checkpoint, which the job saves as it runs or is stopped in order \
+        None => "Nothing else is there that one can begin at: one can at the next checkpoint, \
+            which the job saves as it runs or is stopped in order \
             (checkpoint.interval), with `sluice verify --since oldest`"
             .to_string(),
-        Some(Open { since: None, .. }) => "It can be computed from its beginning: `sluice verify` without --since".to_string(),
+        Some(Open { since: None, .. }) => "It can be computed from its beginning: `sluice verify` \
+            without --since"
+            .to_string(),
         Some(Open { since: Some(Since::Oldest), epoch }) => {
-            format!("The checkpoint of epoch {epoch} can be begun at, and what was before it is taken on trust: `sluice verify --since oldest`")
+            format!(
+                "The checkpoint of epoch {epoch} can be begun at, and what was before it is \
+                taken on trust: `sluice verify --since oldest`"
+            )
         }
         Some(Open { since: Some(since), epoch }) => {
-            format!("The verification up to epoch {epoch} can be gone on from: `sluice verify --since {since}`")
+            format!(
+                "The verification up to epoch {epoch} can be gone on from: `sluice verify \
+                --since {since}`"
+            )
         }
     }
 }
 
 fn missing(since: Since, address: &str, there: &[u64]) -> String {
     let epochs = there.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
-    let there = if there.is_empty() { String::new() } else { format!("; there are those of epochs {epochs}") };
+    let there = if there.is_empty() {
+        String::new()
+    } else {
+        format!("; there are those of epochs {epochs}")
+    };
     match since {
         Since::Last => format!("there is no verification to go on from at {address}"),
         Since::Oldest => format!("there is no checkpoint to begin at at {address}"),
-        Since::Epoch(epoch) => format!("there is neither a verification nor a checkpoint of epoch {epoch}, below {address}{there}"),
+        Since::Epoch(epoch) => format!(
+            "there is neither a verification nor a checkpoint of epoch {epoch}, below \
+             {address}{there}"
+        ),
     }
 }
 
@@ -220,14 +244,20 @@ impl VerifyError {
     /// What keeps a verification from going on from what is kept in files.
     pub fn of_files(error: CheckpointError) -> VerifyError {
         match error {
-            CheckpointError::Missing { object } => VerifyError::Unusable { object, why: "it is missing".to_string() },
-            CheckpointError::Damaged { object, why } => VerifyError::Unusable { object, why: format!("it is damaged: {why}") },
-            CheckpointError::Format { object, found } => {
-                VerifyError::Unusable { object, why: format!("another version wrote it, in format {found}") }
+            CheckpointError::Missing { object } => {
+                VerifyError::Unusable { object, why: "it is missing".to_string() }
             }
-            CheckpointError::Foreign { object, differences } => {
-                VerifyError::Unusable { object, why: format!("it was left under another configuration: {}", differences.join("; ")) }
+            CheckpointError::Damaged { object, why } => {
+                VerifyError::Unusable { object, why: format!("it is damaged: {why}") }
             }
+            CheckpointError::Format { object, found } => VerifyError::Unusable {
+                object,
+                why: format!("another version wrote it, in format {found}"),
+            },
+            CheckpointError::Foreign { object, differences } => VerifyError::Unusable {
+                object,
+                why: format!("it was left under another configuration: {}", differences.join("; ")),
+            },
             other => VerifyError::Checkpoint(other),
         }
     }
@@ -237,7 +267,10 @@ impl From<LoadError> for VerifyError {
     fn from(error: LoadError) -> Self {
         match error {
             LoadError::Checkpoint(error) => VerifyError::of_files(error),
-            LoadError::Snapshot(error) => VerifyError::Unusable { object: "what is to be gone on from".to_string(), why: error.to_string() },
+            LoadError::Snapshot(error) => VerifyError::Unusable {
+                object: "what is to be gone on from".to_string(),
+                why: error.to_string(),
+            },
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Records that the job has read and that compaction has since removed: how many, from which epoch on, and whose they may have been.
+//! Records that the job has read and that compaction has since removed: how many, from which epoch
+//! on, and whose they may have been.
 
 use crate::kafka::TopicNames;
 use crate::kafka::compacted::Topics;
@@ -13,7 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Lost {
     /// The topics that are compacted: another one that lacks records is not what it was.
     compacted: Topics,
-    /// Whether they may be anybody's: there are records that were not read here, or could not be, so it is not known whose.
+    /// Whether they may be anybody's: there are records that were not read here, or could not be,
+    /// so it is not known whose.
     anybody: bool,
     /// The first epoch that lacks some.
     from: Option<u64>,
@@ -33,15 +35,26 @@ pub struct Removed {
 }
 
 impl Lost {
-    /// None yet, of topics of which these are compacted; with `goes_on`, one of these has records behind those that are read.
+    /// None yet, of topics of which these are compacted; with `goes_on`, one of these has records
+    /// behind those that are read.
     pub fn new(compacted: Topics, goes_on: bool) -> Self {
         Lost { compacted, anybody: goes_on, ..Lost::default() }
     }
 
-    /// Takes in the next epoch: what came of it now, beside how many records it is recorded to have read, where that is known.
+    /// Takes in the next epoch: what came of it now, beside how many records it is recorded to have
+    /// read, where that is known.
     pub fn take(&mut self, results: &EpochResults, recorded: Option<&Positions>) {
-        let found = |at: (Topic, u32)| results.closed.read.iter().find(|(topic, partition, _)| (*topic, *partition) == at).map_or(0, |read| read.2);
-        for &(topic, partition, read) in recorded.into_iter().flatten().filter(|(topic, ..)| self.compacted.contains(*topic)) {
+        let found = |at: (Topic, u32)| {
+            results
+                .closed
+                .read
+                .iter()
+                .find(|(topic, partition, _)| (*topic, *partition) == at)
+                .map_or(0, |read| read.2)
+        };
+        for &(topic, partition, read) in
+            recorded.into_iter().flatten().filter(|(topic, ..)| self.compacted.contains(*topic))
+        {
             let gone = read.saturating_sub(found((topic, partition)));
             if gone > 0 {
                 *self.records.entry(topic).or_default() += gone;
@@ -54,7 +67,8 @@ impl Lost {
         self.customers.extend(&results.profiled);
         self.customers.extend(results.erasures.iter().map(|erasure| erasure.customer));
         // Whose a record is that cannot be read, nobody knows.
-        self.anybody |= results.rejected.iter().any(|rejected| self.compacted.contains(rejected.topic));
+        self.anybody |=
+            results.rejected.iter().any(|rejected| self.compacted.contains(rejected.topic));
     }
 
     /// Whether an epoch up to the last that was taken in lacks records.
@@ -64,14 +78,22 @@ impl Lost {
 
     /// What they are, by the names of the topics; `None`: there are none.
     pub fn removed(&self, names: &TopicNames) -> Option<Removed> {
-        let records = self.records.iter().map(|(topic, records)| (names[*topic as usize].clone(), *records)).collect();
+        let records = self
+            .records
+            .iter()
+            .map(|(topic, records)| (names[*topic as usize].clone(), *records))
+            .collect();
         Some(Removed { records, from: self.from? })
     }
 
     /// What cannot be told without them.
     pub fn doubt(&self, names: &TopicNames) -> Option<Doubt> {
         let topics = self.records.keys().map(|topic| names[*topic as usize].clone()).collect();
-        Some(Doubt { from: self.from?, customers: (!self.anybody).then(|| self.customers.clone()), topics })
+        Some(Doubt {
+            from: self.from?,
+            customers: (!self.anybody).then(|| self.customers.clone()),
+            topics,
+        })
     }
 }
 
@@ -81,7 +103,10 @@ mod tests {
     use dataflows::campaign::output::Closed;
 
     fn epoch(epoch: u64, read: u64, profiled: &[CustomerId]) -> EpochResults {
-        let closed = Closed { read: vec![(Topic::Customers, 0, read), (Topic::Transactions, 0, read)], ..Closed::default() };
+        let closed = Closed {
+            read: vec![(Topic::Customers, 0, read), (Topic::Transactions, 0, read)],
+            ..Closed::default()
+        };
         EpochResults { closed, profiled: profiled.to_vec(), ..EpochResults::new(epoch) }
     }
 
@@ -95,8 +120,15 @@ mod tests {
         assert!(!lost.is_any() && lost.doubt(&names).is_none() && lost.removed(&names).is_none());
         lost.take(&epoch(3, 3, &[3]), Some(&recorded));
         lost.take(&epoch(4, 5, &[4]), Some(&recorded));
-        assert_eq!(lost.removed(&names), Some(Removed { records: BTreeMap::from([("customers".to_string(), 2)]), from: 3 }));
-        let doubt = Doubt { from: 3, customers: Some(BTreeSet::from([3, 4])), topics: vec!["customers".to_string()] };
+        assert_eq!(
+            lost.removed(&names),
+            Some(Removed { records: BTreeMap::from([("customers".to_string(), 2)]), from: 3 })
+        );
+        let doubt = Doubt {
+            from: 3,
+            customers: Some(BTreeSet::from([3, 4])),
+            topics: vec!["customers".to_string()],
+        };
         assert_eq!(lost.doubt(&names), Some(doubt.clone()));
         let goes_on = Lost { anybody: true, ..lost };
         assert_eq!(goes_on.doubt(&names), Some(Doubt { customers: None, ..doubt }));

@@ -40,7 +40,8 @@ pub fn stretch(
         }
     }
     let mut partitions: BTreeMap<Topic, Vec<u32>> = BTreeMap::new();
-    ends.keys().for_each(|(topic, partition)| partitions.entry(*topic).or_default().push(*partition));
+    ends.keys()
+        .for_each(|(topic, partition)| partitions.entry(*topic).or_default().push(*partition));
     let there = admin::positions(kafka, &partitions, Position::Earliest)?;
     let (mut stretch, mut goes_on) = (Vec::new(), false);
     for ((topic, partition), (until, epoch)) in ends {
@@ -48,16 +49,31 @@ pub fn stretch(
         // A partition that came later was read from its first record on.
         let wanted = starts.get(&(topic, partition)).copied().unwrap_or(0);
         let name = || kafka.topic_name(topic).to_string();
-        let from = behind(&standing.losses, &Assigned { topic, partition, from: Position::Offset(wanted) });
+        let from = behind(
+            &standing.losses,
+            &Assigned { topic, partition, from: Position::Offset(wanted) },
+        );
         if from.first() < Some(range.start) {
             let (topic, low) = (name(), range.start);
             return Err(match basis {
-                Some(basis) => VerifyError::RemovedSince { topic, partition, epoch: basis.epoch(), wanted, low },
+                Some(basis) => VerifyError::RemovedSince {
+                    topic,
+                    partition,
+                    epoch: basis.epoch(),
+                    wanted,
+                    low,
+                },
                 None => VerifyError::Removed { topic, partition, wanted, low },
             });
         }
         if until.max(wanted) > range.end {
-            return Err(VerifyError::PastEnd { epoch, topic: name(), partition, wanted: until.max(wanted), high: range.end });
+            return Err(VerifyError::PastEnd {
+                epoch,
+                topic: name(),
+                partition,
+                wanted: until.max(wanted),
+                high: range.end,
+            });
         }
         goes_on |= compacted.contains(topic) && until < range.end;
         stretch.push((topic, partition, wanted, until));

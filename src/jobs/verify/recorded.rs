@@ -1,4 +1,5 @@
-//! The recorded epochs against those that were computed again: digest, offsets, counts, and whether the watermark can have been one.
+//! The recorded epochs against those that were computed again: digest, offsets, counts, and whether
+//! the watermark can have been one.
 
 use super::lost::Lost;
 use crate::postgres::PostgresSettings;
@@ -13,9 +14,14 @@ use dataflows::event::Millis;
 use serde_json::Value;
 use std::collections::VecDeque;
 
-/// Compares where the job says that it stands with the epochs that it has recorded. Where one is missing its records cannot be cut as they were: the
-/// sentence says so.
-pub fn check_progress(standing: &Standing, job: &str, progress: &mut Findings, epochs: &mut Findings) -> Option<String> {
+/// Compares where the job says that it stands with the epochs that it has recorded. Where one is
+/// missing its records cannot be cut as they were: the sentence says so.
+pub fn check_progress(
+    standing: &Standing,
+    job: &str,
+    progress: &mut Findings,
+    epochs: &mut Findings,
+) -> Option<String> {
     progress.rows += 1;
     let key = format!("job {job:?}");
     let last = standing.last();
@@ -23,20 +29,37 @@ pub fn check_progress(standing: &Standing, job: &str, progress: &mut Findings, e
         progress.differs(&key, "epoch", last.to_string(), standing.progress.epoch.to_string());
     }
     if standing.progress.published > standing.progress.epoch.max(last) {
-        progress.differs(&key, "published", format!("at most {last}"), standing.progress.published.to_string());
+        progress.differs(
+            &key,
+            "published",
+            format!("at most {last}"),
+            standing.progress.published.to_string(),
+        );
     }
     let mut missing = None;
     let mut next = standing.seen.through + 1;
-    for there in standing.epochs.iter().map(|epoch| epoch.epoch).chain([standing.progress.epoch.max(last).saturating_add(1)]) {
+    for there in standing.epochs.iter().map(|epoch| epoch.epoch).chain([standing
+        .progress
+        .epoch
+        .max(last)
+        .saturating_add(1)])
+    {
         if next < there {
             missing.get_or_insert(next);
-            (next..there).take(NAMED).for_each(|epoch| epochs.is_missing(|| format!("epoch {epoch}")));
+            (next..there)
+                .take(NAMED)
+                .for_each(|epoch| epochs.is_missing(|| format!("epoch {epoch}")));
             epochs.total += (there - next).saturating_sub(NAMED as u64);
         }
         next = there.saturating_add(1);
     }
     epochs.rows = standing.epochs.len() as u64;
-    missing.map(|epoch| format!("without the record of epoch {epoch} its records cannot be cut as they were: the results were not computed again"))
+    missing.map(|epoch| {
+        format!(
+            "without the record of epoch {epoch} its records cannot be cut as \
+        they were: the results were not computed again"
+        )
+    })
 }
 
 /// Compares the history of each recorded epoch with that of the job, and its link with what is
@@ -46,22 +69,39 @@ pub fn check_chain(standing: &Standing, epochs: &mut Findings) {
     let link = seen.last.as_ref().and_then(|last| last.chain.as_deref()).and_then(Link::from_hex);
     let mut before: Option<(u64, Option<Link>)> = Some((seen.through, link));
     let identity = history.identity.to_string();
-    for (epoch, other) in recorded.iter().filter_map(|epoch| Some((epoch.epoch, epoch.identity.as_ref()?))) {
+    for (epoch, other) in
+        recorded.iter().filter_map(|epoch| Some((epoch.epoch, epoch.identity.as_ref()?)))
+    {
         if *other != identity {
             epochs.differs(&format!("epoch {epoch}"), "identity", identity.clone(), other.clone());
         }
     }
     for epoch in recorded {
-        let follows = before.is_some_and(|(number, _)| number + 1 == epoch.epoch) || epoch.epoch == history.after + 1;
+        let follows = before.is_some_and(|(number, _)| number + 1 == epoch.epoch)
+            || epoch.epoch == history.after + 1;
         let found = epoch.chain.as_deref().and_then(Link::from_hex);
         // What is no digest and no count is found where they are compared.
-        if let (true, Some(digest), Some(records)) = (follows, digest_from_hex(&epoch.digest), records_of(&epoch.counts)) {
+        if let (true, Some(digest), Some(records)) =
+            (follows, digest_from_hex(&epoch.digest), records_of(&epoch.counts))
+        {
             let Recorded { epoch: number, watermark, offsets, topic_ids, .. } = epoch;
-            let made = Made { epoch: *number, watermark: *watermark, offsets, digest: &digest, records, topic_ids };
+            let made = Made {
+                epoch: *number,
+                watermark: *watermark,
+                offsets,
+                digest: &digest,
+                records,
+                topic_ids,
+            };
             let expected = history.link(before.and_then(|(_, link)| link), &made);
             if expected != found || found.is_some() != epoch.chain.is_some() {
                 let expected = expected.map_or("NULL".to_string(), |link| link.to_string());
-                epochs.differs(&format!("epoch {number}"), "chain", expected, epoch.chain.clone().unwrap_or_else(|| "NULL".to_string()));
+                epochs.differs(
+                    &format!("epoch {number}"),
+                    "chain",
+                    expected,
+                    epoch.chain.clone().unwrap_or_else(|| "NULL".to_string()),
+                );
             }
         }
         before = Some((epoch.epoch, found));
@@ -80,7 +120,12 @@ pub struct Checker {
 
 impl Checker {
     /// With what is recorded, from the first epoch on, and what was found already.
-    pub fn new(recorded: Vec<Recorded>, settings: PostgresSettings, findings: Findings, lost: Lost) -> Self {
+    pub fn new(
+        recorded: Vec<Recorded>,
+        settings: PostgresSettings,
+        findings: Findings,
+        lost: Lost,
+    ) -> Self {
         Checker { recorded: recorded.into(), settings, findings, lost, watermark: None }
     }
 
@@ -116,12 +161,16 @@ impl Checker {
         self.watermark = results.closed.watermark;
     }
 
-    /// An epoch that is repeated ends where its record says, so offsets tell whether a partition is missing there, or stands before the epoch in front.
+    /// An epoch that is repeated ends where its record says, so offsets tell whether a partition is
+    /// missing there, or stands before the epoch in front.
     fn check_offsets(&mut self, key: &str, results: &EpochResults, recorded: &Recorded) {
         let mut expected = results.closed.offsets.clone();
         expected.sort_unstable();
         if expected != recorded.offsets {
-            let shown = |offsets: &[_]| serde_json::to_string(&offsets_by_name(offsets, &self.settings.topics)).unwrap_or_default();
+            let shown = |offsets: &[_]| {
+                serde_json::to_string(&offsets_by_name(offsets, &self.settings.topics))
+                    .unwrap_or_default()
+            };
             let (expected, found) = (shown(&expected), shown(&recorded.offsets));
             self.findings.differs(key, "offsets", expected, found);
         }
@@ -136,39 +185,56 @@ impl Checker {
         let is_counted = |name: &str| recorded.chain.is_some() || found.get(name).is_some();
         let names = expected.as_object().into_iter().flat_map(|counts| counts.keys());
         // A version that did not chain its epochs counted fewer things.
-        let (counted, uncounted): (Vec<&String>, Vec<&String>) = names.partition(|name| is_counted(name));
-        let names = counted.into_iter().filter(|name| expected[name.as_str()] != found[name.as_str()]);
-        let (untold, names): (Vec<&String>, Vec<&String>) = names.partition(|name| self.lost.is_any() && COUNTS.contains(&name.as_str()));
+        let (counted, uncounted): (Vec<&String>, Vec<&String>) =
+            names.partition(|name| is_counted(name));
+        let names =
+            counted.into_iter().filter(|name| expected[name.as_str()] != found[name.as_str()]);
+        let (untold, names): (Vec<&String>, Vec<&String>) =
+            names.partition(|name| self.lost.is_any() && COUNTS.contains(&name.as_str()));
         self.findings.untold += untold.len() as u64;
         for name in &names {
-            self.findings.differs(key, &format!("counts.{name}"), expected[name.as_str()].to_string(), found[name.as_str()].to_string());
+            self.findings.differs(
+                key,
+                &format!("counts.{name}"),
+                expected[name.as_str()].to_string(),
+                found[name.as_str()].to_string(),
+            );
         }
         if names.is_empty() && untold.is_empty() && uncounted.is_empty() {
             self.findings.differs(key, "counts", expected.to_string(), found.to_string());
         }
     }
 
-    /// Which partitions were idle is not recorded, so of several watermarks that the epoch can have had one cannot be told from another. It never falls,
-    /// and is the one before, or the greatest time seen in some partition less the lateness.
+    /// Which partitions were idle is not recorded, so of several watermarks that the epoch can have
+    /// had one cannot be told from another. It never falls, and is the one before, or the greatest
+    /// time seen in some partition less the lateness.
     fn check_watermark(&mut self, key: &str, results: &EpochResults, recorded: &Recorded) {
         let lateness = self.settings.lateness;
         let moving = results.closed.highs.iter().filter(|(topic, ..)| topic.moves_watermark());
-        let possible = moving.map(|&(.., high)| Some(high.saturating_sub(lateness))).chain([self.watermark]);
+        let possible =
+            moving.map(|&(.., high)| Some(high.saturating_sub(lateness))).chain([self.watermark]);
         let fell = recorded.watermark < self.watermark;
         if !fell && possible.clone().any(|possible| possible == recorded.watermark) {
             return;
         }
-        let mut possible: Vec<String> = possible.filter(|possible| *possible >= self.watermark).map(shown).collect();
+        let mut possible: Vec<String> =
+            possible.filter(|possible| *possible >= self.watermark).map(shown).collect();
         possible.sort_unstable();
         possible.dedup();
-        self.findings.differs(key, "watermark", format!("one of {}", possible.join(", ")), shown(recorded.watermark));
+        self.findings.differs(
+            key,
+            "watermark",
+            format!("one of {}", possible.join(", ")),
+            shown(recorded.watermark),
+        );
     }
 }
 
 /// A watermark as people read it.
 fn shown(watermark: Option<Millis>) -> String {
     let Some(watermark) = watermark else { return "NULL".to_string() };
-    jiff::Timestamp::from_millisecond(watermark).map_or_else(|_| watermark.to_string(), |instant| instant.to_string())
+    jiff::Timestamp::from_millisecond(watermark)
+        .map_or_else(|_| watermark.to_string(), |instant| instant.to_string())
 }
 
 #[cfg(test)]
@@ -211,39 +277,75 @@ mod tests {
     }
 
     fn epoch(epoch: u64, high: Millis) -> EpochResults {
-        let highs = vec![(Topic::Transactions, 0, high), (Topic::Interactions, 1, high + 7), (Topic::Customers, 0, high * 2)];
+        let highs = vec![
+            (Topic::Transactions, 0, high),
+            (Topic::Interactions, 1, high + 7),
+            (Topic::Customers, 0, high * 2),
+        ];
         let offsets = vec![(Topic::Transactions, 0, epoch * 10), (Topic::Interactions, 1, epoch)];
         let closed = Closed { watermark: Some(high - DAY), offsets, highs, ..Closed::default() };
-        EpochResults { closed, counts: Counts { records: epoch, ..Counts::default() }, ..EpochResults::new(epoch) }
+        EpochResults {
+            closed,
+            counts: Counts { records: epoch, ..Counts::default() },
+            ..EpochResults::new(epoch)
+        }
     }
 
-    /// The columns in which the second of three epochs differs once `change` was done to its record.
+    /// The columns in which the second of three epochs differs once `change` was done to its
+    /// record.
     fn differing(change: impl FnOnce(&mut Recorded)) -> Vec<String> {
         let all = [epoch(1, 10 * DAY), epoch(2, 11 * DAY), epoch(3, 12 * DAY)];
         let mut own: Vec<Recorded> = all.iter().map(recorded).collect();
         change(&mut own[1]);
-        let mut checker = Checker::new(own, PostgresSettings::new("", "campaign"), Findings::new("epochs"), Lost::default());
+        let mut checker = Checker::new(
+            own,
+            PostgresSettings::new("", "campaign"),
+            Findings::new("epochs"),
+            Lost::default(),
+        );
         all.iter().for_each(|results| checker.check(results));
         let (findings, _) = checker.into_findings();
-        assert!(findings.named.iter().all(|difference| difference.key == "epoch 2"), "{findings:?}");
+        assert!(
+            findings.named.iter().all(|difference| difference.key == "epoch 2"),
+            "{findings:?}"
+        );
         findings.named.into_iter().filter_map(|difference| difference.column).collect()
     }
 
     #[test]
     fn whatever_of_a_record_is_changed_is_named() {
         assert!(differing(|_| ()).is_empty());
-        assert!(differing(|recorded| recorded.watermark = Some(10 * DAY + 7)).is_empty(), "another partition may have been idle");
+        assert!(
+            differing(|recorded| recorded.watermark = Some(10 * DAY + 7)).is_empty(),
+            "another partition may have been idle"
+        );
         assert_eq!(differing(|recorded| recorded.watermark = Some(10 * DAY + 1)), ["watermark"]);
         assert_eq!(differing(|recorded| recorded.watermark = None), ["watermark"]);
         assert_eq!(differing(|recorded| recorded.digest = "no digest".to_string()), ["digest"]);
         assert_eq!(differing(|recorded| recorded.offsets[0].2 += 1), ["offsets"]);
         assert_eq!(differing(|recorded| recorded.offsets.truncate(1)), ["offsets"]);
-        let chained = |counts: &str, recorded: &mut Recorded| (recorded.chain, recorded.counts) = (Some(String::new()), counts.to_string());
-        assert_eq!(differing(|recorded| chained("{}", recorded)).len(), NAMED.min(Count::ALL.len() + 2));
-        let fewer = |recorded: &mut Recorded| recorded.counts = recorded.counts.replace("\"rewards_before\":0,", "");
+        let chained = |counts: &str, recorded: &mut Recorded| {
+            (recorded.chain, recorded.counts) = (Some(String::new()), counts.to_string())
+        };
+        assert_eq!(
+            differing(|recorded| chained("{}", recorded)).len(),
+            NAMED.min(Count::ALL.len() + 2)
+        );
+        let fewer = |recorded: &mut Recorded| {
+            recorded.counts = recorded.counts.replace("\"rewards_before\":0,", "")
+        };
         assert!(differing(fewer).is_empty(), "a version of before has not counted it");
-        assert_eq!(differing(|recorded| chained(&recorded.counts.replace("\"rewards_before\":0,", ""), recorded)), ["counts.rewards_before"]);
-        assert_eq!(differing(|recorded| recorded.counts = recorded.counts.replacen(":2", ":3", 1)), ["counts.records"]);
+        assert_eq!(
+            differing(|recorded| chained(
+                &recorded.counts.replace("\"rewards_before\":0,", ""),
+                recorded
+            )),
+            ["counts.rewards_before"]
+        );
+        assert_eq!(
+            differing(|recorded| recorded.counts = recorded.counts.replacen(":2", ":3", 1)),
+            ["counts.records"]
+        );
     }
 
     #[test]
@@ -271,8 +373,14 @@ mod tests {
         assert_eq!(found(&|epochs| epochs[4].offsets[0].2 += 1), ["epoch 5"]);
         assert_eq!(found(&|epochs| epochs[4].chain = None), ["epoch 5"]);
         assert_eq!(found(&|epochs| epochs[0].chain = Some("ab".repeat(32))), ["epoch 1"]);
-        assert_eq!(found(&|epochs| epochs[3].chain = Some("nothing".to_string())), ["epoch 4", "epoch 5"]);
-        assert!(found(&|epochs| drop(epochs.remove(2))).is_empty(), "that one is missing is said by itself");
+        assert_eq!(
+            found(&|epochs| epochs[3].chain = Some("nothing".to_string())),
+            ["epoch 4", "epoch 5"]
+        );
+        assert!(
+            found(&|epochs| drop(epochs.remove(2))).is_empty(),
+            "that one is missing is said by itself"
+        );
     }
 
     #[test]
@@ -282,15 +390,20 @@ mod tests {
             let progress = Progress { epoch: at, incarnation: 1, published: 0 };
             let standing = standing(progress, History::begin(u64::MAX - 1), epochs);
             let (mut progress, mut epochs) = (Findings::new("progress"), Findings::new("epochs"));
-            let incomplete = check_progress(&standing, "campaign", &mut progress, &mut epochs).is_some();
-            let keys: Vec<String> = epochs.named.into_iter().map(|difference| difference.key).collect();
+            let incomplete =
+                check_progress(&standing, "campaign", &mut progress, &mut epochs).is_some();
+            let keys: Vec<String> =
+                epochs.named.into_iter().map(|difference| difference.key).collect();
             (progress.total, keys.join(" "), incomplete)
         };
         assert_eq!(check(&[1, 2, 3], 3), (0, String::new(), false));
         assert_eq!(check(&[], 0), (0, String::new(), false));
         assert_eq!(check(&[1, 2, 3], 2), (1, String::new(), false));
         assert_eq!(check(&[1, 3], 3), (0, "epoch 2".to_string(), true));
-        assert_eq!(check(&[1, 2], u64::MAX).1.split(' ').filter(|word| *word == "epoch").count(), NAMED);
+        assert_eq!(
+            check(&[1, 2], u64::MAX).1.split(' ').filter(|word| *word == "epoch").count(),
+            NAMED
+        );
         assert_eq!(check(&[1, 2], 4), (0, "epoch 3 epoch 4".to_string(), true));
     }
 }

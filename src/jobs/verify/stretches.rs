@@ -48,13 +48,20 @@ impl Part {
     pub fn campaign(&self, described: &Campaign) -> Result<Campaign, VerifyError> {
         let now = &described.settings;
         let mut settings = self.settings.clone();
-        (settings.emit, settings.input.names, settings.bandit.serving) = (now.emit, now.input.names, now.bandit.serving);
+        (settings.emit, settings.input.names, settings.bandit.serving) =
+            (now.emit, now.input.names, now.bandit.serving);
         settings.earlier.clone_from(&now.earlier);
-        let features = Features::new(&settings.input, &settings.customer).map_err(|faults| VerifyError::Unusable {
-            object: format!("what is recorded of the settings up to epoch {}", self.through),
-            why: faults.join("; "),
+        let features = Features::new(&settings.input, &settings.customer).map_err(|faults| {
+            VerifyError::Unusable {
+                object: format!("what is recorded of the settings up to epoch {}", self.through),
+                why: faults.join("; "),
+            }
         })?;
-        Ok(Campaign { settings: Arc::new(settings), features: Arc::new(features), thresholds: described.thresholds.clone() })
+        Ok(Campaign {
+            settings: Arc::new(settings),
+            features: Arc::new(features),
+            thresholds: described.thresholds.clone(),
+        })
     }
 }
 
@@ -76,7 +83,8 @@ pub fn tables(postgres: &PostgresSettings, campaign: &Campaign) -> PostgresSetti
 
 /// Takes the epochs up to one out of what is recorded, and notes them as seen there.
 pub fn take_through(standing: &mut Standing, through: u64) -> Standing {
-    let rest = standing.epochs.split_off(standing.epochs.partition_point(|epoch| epoch.epoch <= through));
+    let rest =
+        standing.epochs.split_off(standing.epochs.partition_point(|epoch| epoch.epoch <= through));
     let part = standing.clone();
     standing.epochs.iter().for_each(|epoch| standing.seen.blocks.add(epoch));
     standing.epochs = rest;
@@ -95,9 +103,14 @@ pub fn change(
     postgres: &PostgresSettings,
     expected: Expected,
 ) -> Result<(Basis, Expected), VerifyError> {
-    let Change { of_settings, common, changed } = Change::begin(&part.settings, next, &from.common)?;
+    let Change { of_settings, common, changed } =
+        Change::begin(&part.settings, next, &from.common)?;
     let tables = tables(postgres, next);
-    let expected = if of_settings.makes_anew() { expected.changed(&tables, &changed) } else { expected.under(&tables) };
+    let expected = if of_settings.makes_anew() {
+        expected.changed(&tables, &changed)
+    } else {
+        expected.under(&tables)
+    };
     (from.common, from.former, from.changed) = (common, Some(part.settings.clone()), Some(changed));
     Ok((from, expected))
 }
@@ -122,13 +135,23 @@ mod tests {
             Applied::of(12, &of(7.0, 3.0)),
         ]);
         let found = |since, last| -> Vec<(f64, u64)> {
-            parts(&applied, since, last).iter().map(|part| (part.settings.customer.at_risk_days, part.through)).collect()
+            parts(&applied, since, last)
+                .iter()
+                .map(|part| (part.settings.customer.at_risk_days, part.through))
+                .collect()
         };
         assert_eq!(found(0, 20), [(9.0, 5), (8.0, 11), (7.0, 20)]);
         assert_eq!(found(0, 11), [(9.0, 5), (8.0, 11)]);
         assert_eq!(found(0, 5), [(9.0, 5)]);
-        assert_eq!((found(4, 5), found(6, 11), found(10, 12)), (vec![(9.0, 5)], vec![(8.0, 11)], vec![(8.0, 11), (7.0, 12)]));
-        assert_eq!((found(5, 11), found(11, 12)), (vec![(9.0, 5), (8.0, 11)], vec![(8.0, 11), (7.0, 12)]), "nothing is left of the first");
+        assert_eq!(
+            (found(4, 5), found(6, 11), found(10, 12)),
+            (vec![(9.0, 5)], vec![(8.0, 11)], vec![(8.0, 11), (7.0, 12)])
+        );
+        assert_eq!(
+            (found(5, 11), found(11, 12)),
+            (vec![(9.0, 5), (8.0, 11)], vec![(8.0, 11), (7.0, 12)]),
+            "nothing is left of the first"
+        );
         assert_eq!(found(5, 5), [(9.0, 5)]);
         assert!(parts(&AppliedSettings::default(), 0, 5).is_empty());
     }

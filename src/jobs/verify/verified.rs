@@ -7,7 +7,9 @@
 
 use super::error::VerifyError;
 use crate::checkpoint::store::objects::Objects;
-use crate::checkpoint::{CheckpointError, Checkpoints, Fingerprint, Manifest, Piece, Saved, Saver, SaverSettings};
+use crate::checkpoint::{
+    CheckpointError, Checkpoints, Fingerprint, Manifest, Piece, Saved, Saver, SaverSettings,
+};
 use crate::config::types::Config;
 use crate::jobs::gather::{Checkpointing, Gather};
 use crate::jobs::saving::Resumption;
@@ -68,7 +70,10 @@ impl FromStr for Since {
         match text {
             "last" => Ok(Since::Last),
             "oldest" => Ok(Since::Oldest),
-            number => number.parse().map(Since::Epoch).map_err(|_| "`last`, `oldest`, or the epoch of a verification or checkpoint"),
+            number => number
+                .parse()
+                .map(Since::Epoch)
+                .map_err(|_| "`last`, `oldest`, or the epoch of a verification or checkpoint"),
         }
     }
 }
@@ -83,8 +88,16 @@ impl Verified {
     ///
     /// # Errors
     /// [`CheckpointError::Address`].
-    pub fn open(config: &Config, settings: &Settings, identity: Link) -> Result<Verified, CheckpointError> {
-        let checkpoints = Checkpoints::open(&config.checkpoint.dir.below(FOLDER), &config.job, Fingerprint::of(settings))?;
+    pub fn open(
+        config: &Config,
+        settings: &Settings,
+        identity: Link,
+    ) -> Result<Verified, CheckpointError> {
+        let checkpoints = Checkpoints::open(
+            &config.checkpoint.dir.below(FOLDER),
+            &config.job,
+            Fingerprint::of(settings),
+        )?;
         Ok(Verified { checkpoints: checkpoints.of(identity) })
     }
 
@@ -93,8 +106,11 @@ impl Verified {
     /// # Errors
     /// [`CheckpointError::Address`].
     pub fn in_memory(job: &str, settings: &Settings) -> Result<Verified, CheckpointError> {
-        let store = Objects::over(Box::new(InMemory::new()), "memory".to_string(), Path::default())?;
-        Ok(Verified { checkpoints: Checkpoints::over(Arc::new(store), job, Fingerprint::of(settings)) })
+        let store =
+            Objects::over(Box::new(InMemory::new()), "memory".to_string(), Path::default())?;
+        Ok(Verified {
+            checkpoints: Checkpoints::over(Arc::new(store), job, Fingerprint::of(settings)),
+        })
     }
 
     /// Where they lie.
@@ -120,15 +136,23 @@ impl Verified {
 
     /// What the workers go on from, and whoever saves what they come to, if anything is to be left.
     /// Where nothing can be saved they go on without.
-    pub fn resumption(&self, basis: Option<&Basis>, workers: usize, leaves: bool) -> (Resumption, Option<Leaving>) {
+    pub fn resumption(
+        &self,
+        basis: Option<&Basis>,
+        workers: usize,
+        leaves: bool,
+    ) -> (Resumption, Option<Leaving>) {
         let manifest = basis.map(|basis| basis.manifest.clone());
         let former = basis.and_then(|basis| basis.former.clone());
         // After a change everything is another.
-        let added_to = manifest.clone().filter(|_| former.is_none() && basis.is_some_and(|basis| self.has(basis)));
+        let added_to = manifest
+            .clone()
+            .filter(|_| former.is_none() && basis.is_some_and(|basis| self.has(basis)));
         let save = if added_to.is_some() { Save::Changes } else { Save::Everything };
         let settings = SaverSettings { keep: KEEP, ..SaverSettings::new(workers + 1) };
         let committed = Arc::new(AtomicU64::new(0));
-        let start = || Saver::start(self.checkpoints.clone(), settings, Arc::clone(&committed), added_to);
+        let start =
+            || Saver::start(self.checkpoints.clone(), settings, Arc::clone(&committed), added_to);
         let saver = match leaves.then(start).transpose() {
             Ok(saver) => saver.map(|saver| Leaving { saver, committed, seat: workers, save }),
             Err(error) => {
@@ -143,12 +167,15 @@ impl Verified {
 
     /// Whether a basis lies here, so that what comes after it can be added to it.
     fn has(&self, basis: &Basis) -> bool {
-        basis.left == Left::Verification && basis.checkpoints.address() == self.checkpoints.address()
+        basis.left == Left::Verification
+            && basis.checkpoints.address() == self.checkpoints.address()
     }
 }
 
 fn not_kept(why: &dyn std::fmt::Display) {
-    tracing::warn!("What is verified cannot be kept for the next `sluice verify --since last`: {why}.");
+    tracing::warn!(
+        "What is verified cannot be kept for the next `sluice verify --since last`: {why}."
+    );
 }
 
 /// Who has left what a verification goes on from.
@@ -181,11 +208,20 @@ impl Basis {
     ///
     /// # Errors
     /// [`VerifyError::Unusable`], or that of the store.
-    pub fn read(checkpoints: Checkpoints, manifest: Manifest, left: Left) -> Result<Basis, VerifyError> {
+    pub fn read(
+        checkpoints: Checkpoints,
+        manifest: Manifest,
+        left: Left,
+    ) -> Result<Basis, VerifyError> {
         let common = checkpoints.read(&manifest.shared).map_err(VerifyError::of_files)?;
         match Common::from_bytes(&common) {
-            Ok(common) => Ok(Basis { checkpoints, manifest, common, former: None, changed: None, left }),
-            Err(error) => Err(VerifyError::Unusable { object: object(&checkpoints, manifest.epoch, left), why: error.to_string() }),
+            Ok(common) => {
+                Ok(Basis { checkpoints, manifest, common, former: None, changed: None, left })
+            }
+            Err(error) => Err(VerifyError::Unusable {
+                object: object(&checkpoints, manifest.epoch, left),
+                why: error.to_string(),
+            }),
         }
     }
 
@@ -207,16 +243,26 @@ impl Basis {
         let other = |why: String| Err(VerifyError::OtherHistory { object: self.object(), why });
         let Some(Recorded { digest, chain, .. }) = &standing.seen.last else {
             let last = standing.epochs.last().map_or(standing.progress.epoch, |epoch| epoch.epoch);
-            return other(format!("that epoch is not recorded, and the job stands at epoch {last}"));
+            return other(format!(
+                "that epoch is not recorded, and the job stands at epoch {last}"
+            ));
         };
         let own = self.manifest.chain.map(|link| link.to_string());
         // A checkpoint of before there were links has none.
         if own != *chain && (own.is_some() || self.left == Left::Verification) {
-            let shown = |chain: &Option<String>| chain.clone().unwrap_or_else(|| "none".to_string());
-            return other(format!("it had the chain {} there, and {} is recorded", shown(&own), shown(chain)));
+            let shown =
+                |chain: &Option<String>| chain.clone().unwrap_or_else(|| "none".to_string());
+            return other(format!(
+                "it had the chain {} there, and {} is recorded",
+                shown(&own),
+                shown(chain)
+            ));
         }
         if hexadecimal(&self.manifest.digest) != *digest {
-            return other(format!("it had the model digest {} there, and {digest} is recorded", hexadecimal(&self.manifest.digest)));
+            return other(format!(
+                "it had the model digest {} there, and {digest} is recorded",
+                hexadecimal(&self.manifest.digest)
+            ));
         }
         Ok(())
     }
@@ -226,8 +272,17 @@ impl Basis {
     /// # Errors
     /// [`VerifyError::Unusable`], or that of the store.
     pub fn look_through(&self) -> Result<(), VerifyError> {
-        self.checkpoints.unsound(&self.manifest).map_or(Ok(()), Err).map_err(VerifyError::of_files)?;
-        let head = self.manifest.tables.first().map(|file| self.checkpoints.read(file)).transpose().map_err(VerifyError::of_files)?;
+        self.checkpoints
+            .unsound(&self.manifest)
+            .map_or(Ok(()), Err)
+            .map_err(VerifyError::of_files)?;
+        let head = self
+            .manifest
+            .tables
+            .first()
+            .map(|file| self.checkpoints.read(file))
+            .transpose()
+            .map_err(VerifyError::of_files)?;
         let refused = match (head, self.left) {
             (Some(head), _) => stored::refused(&head),
             (None, Left::Job) => None,
@@ -239,7 +294,8 @@ impl Basis {
     /// Whether anything before it was taken on trust, or is.
     pub fn is_on_trust(&self) -> bool {
         let head = self.manifest.tables.first().map(|file| self.checkpoints.read(file));
-        self.left == Left::Job || head.is_none_or(|head| head.is_ok_and(|head| stored::is_on_trust(&head)))
+        self.left == Left::Job
+            || head.is_none_or(|head| head.is_ok_and(|head| stored::is_on_trust(&head)))
     }
 
     /// What the tables held, taken up into `expected`, and the epochs that were recorded; none of a
@@ -247,7 +303,11 @@ impl Basis {
     ///
     /// # Errors
     /// [`VerifyError::Unusable`], or that of the store.
-    pub fn rows(&self, expected: &mut Expected, pending: i64) -> Result<Option<Blocks>, VerifyError> {
+    pub fn rows(
+        &self,
+        expected: &mut Expected,
+        pending: i64,
+    ) -> Result<Option<Blocks>, VerifyError> {
         if self.left == Left::Job {
             expected.trust(self.epoch(), pending);
             return Ok(None);
@@ -283,7 +343,9 @@ impl Leaving {
     pub fn gathering(&self, gather: Gather, last: &Recorded) -> Gather {
         let schedule = Schedule::new(Duration::MAX, Arc::clone(self.saver.saved()), Arc::default());
         let link = last.chain.as_deref().and_then(Link::from_hex);
-        gather.knowing(last.epoch, last.topic_ids, link).saving(Checkpointing::new(self.saver.intake(), Arc::new(schedule)))
+        gather
+            .knowing(last.epoch, last.topic_ids, link)
+            .saving(Checkpointing::new(self.saver.intake(), Arc::new(schedule)))
     }
 
     /// Hands over what the tables must hold after the epoch; it does not count before it is
@@ -303,7 +365,11 @@ impl Leaving {
 
     /// Hands over no tables: others follow that are told anew.
     pub fn hand_none(&self, epoch: u64) {
-        self.saver.intake().hand(Piece::WorkerDone { epoch, worker: self.seat, longest: Default::default() });
+        self.saver.intake().hand(Piece::WorkerDone {
+            epoch,
+            worker: self.seat,
+            longest: Default::default(),
+        });
     }
 
     /// Nothing differs up to the epoch: what was handed over is to be gone on from. Says whether it

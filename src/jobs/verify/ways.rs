@@ -60,7 +60,12 @@ impl<'a> Ways<'a> {
         let mut snapshot = Snapshot::open(config.postgres_settings(&described.features))?;
         let identity = snapshot.history()?.identity;
         let verified = Verified::open(config, &described.settings, identity)?;
-        let checkpoints = Checkpoints::open(&config.checkpoint.dir, &config.job, Fingerprint::of(&described.settings))?.of(identity);
+        let checkpoints = Checkpoints::open(
+            &config.checkpoint.dir,
+            &config.job,
+            Fingerprint::of(&described.settings),
+        )?
+        .of(identity);
         Ok(Ways { config, described, snapshot, verified, checkpoints })
     }
 
@@ -99,7 +104,9 @@ impl<'a> Ways<'a> {
             }
             match self.open(since) {
                 Ok(opened) => open = Some(Open { since, epoch: opened.epoch() }),
-                Err(other) if other.is_of_the_beginning() => tracing::info!("Nothing begins with that either: {other}."),
+                Err(other) if other.is_of_the_beginning() => {
+                    tracing::info!("Nothing begins with that either: {other}.")
+                }
                 Err(other) => return other,
             }
         }
@@ -116,15 +123,24 @@ impl<'a> Ways<'a> {
     pub fn unnamed_are_own(&self, standing: &Standing) -> bool {
         let unnamed = self.verified.checkpoints().unnamed();
         let Ok(listed) = unnamed.list() else { return false };
-        let chain_of = |epoch| match standing.epochs.binary_search_by_key(&epoch, |recorded| recorded.epoch) {
-            Ok(place) => standing.epochs[place].chain.clone(),
-            Err(_) => standing.seen.last.as_ref().filter(|last| last.epoch == epoch).and_then(|last| last.chain.clone()),
+        let chain_of =
+            |epoch| match standing.epochs.binary_search_by_key(&epoch, |recorded| recorded.epoch) {
+                Ok(place) => standing.epochs[place].chain.clone(),
+                Err(_) => standing
+                    .seen
+                    .last
+                    .as_ref()
+                    .filter(|last| last.epoch == epoch)
+                    .and_then(|last| last.chain.clone()),
+            };
+        let is_own = |manifest: &Manifest| {
+            manifest.chain.is_some_and(|chain| chain_of(manifest.epoch) == Some(chain.to_string()))
         };
-        let is_own = |manifest: &Manifest| manifest.chain.is_some_and(|chain| chain_of(manifest.epoch) == Some(chain.to_string()));
         let own = listed.iter().filter_map(|listed| listed.manifest.as_ref()).any(is_own);
         if !own && !listed.is_empty() {
             tracing::warn!(
-                "What verifications of before have left at {} is not known to be of this history: it stays; remove it once no other deployment of the job \
+                "What verifications of before have left at {} is not known to be of this history: \
+                 it stays; remove it once no other deployment of the job \
                  goes on from it.",
                 unnamed.address()
             );
@@ -136,7 +152,9 @@ impl<'a> Ways<'a> {
     fn candidates(&self, since: Since) -> Result<Vec<Found>, VerifyError> {
         let verified = || listed(self.verified.checkpoints(), Left::Verification);
         let saved = || listed(&self.checkpoints, Left::Job);
-        let of = |epoch: u64, found: Vec<(u64, Found)>| found.into_iter().filter(move |(of, _)| *of == epoch);
+        let of = |epoch: u64, found: Vec<(u64, Found)>| {
+            found.into_iter().filter(move |(of, _)| *of == epoch)
+        };
         let found: Vec<(u64, Found)> = match since {
             Since::Last => verified()?,
             Since::Oldest => saved()?.into_iter().rev().collect(),
@@ -150,7 +168,10 @@ impl<'a> Ways<'a> {
             Since::Last => (self.verified.checkpoints().address(), Vec::new()),
             Since::Oldest => (self.checkpoints.address(), Vec::new()),
             Since::Epoch(_) => {
-                let all = [listed(self.verified.checkpoints(), Left::Verification)?, listed(&self.checkpoints, Left::Job)?];
+                let all = [
+                    listed(self.verified.checkpoints(), Left::Verification)?,
+                    listed(&self.checkpoints, Left::Job)?,
+                ];
                 let epochs: BTreeSet<u64> = all.iter().flatten().map(|(epoch, _)| *epoch).collect();
                 (self.config.checkpoint.dir.to_string(), epochs.into_iter().collect())
             }
@@ -176,7 +197,11 @@ impl<'a> Ways<'a> {
                 Some(basis)
             }
         };
-        let kafka = KafkaSettings { topic_ids: standing.topic_ids, losses: standing.losses.clone(), ..self.config.kafka_settings() };
+        let kafka = KafkaSettings {
+            topic_ids: standing.topic_ids,
+            losses: standing.losses.clone(),
+            ..self.config.kafka_settings()
+        };
         kafka.topic_ids.compare(&topics::ids(&kafka), &kafka.topics).map_err(KafkaError::from)?;
         stretch(&self.config.job, &kafka, &standing, basis.as_ref(), Topics::default())?;
         basis.iter().try_for_each(Basis::look_through)?;
@@ -185,7 +210,12 @@ impl<'a> Ways<'a> {
 
     /// It must be of the settings that its epoch was computed with: whatever was taken over since
     /// is computed on from there.
-    fn check_settings(&self, place: &Checkpoints, manifest: &Manifest, standing: &Standing) -> Result<(), VerifyError> {
+    fn check_settings(
+        &self,
+        place: &Checkpoints,
+        manifest: &Manifest,
+        standing: &Standing,
+    ) -> Result<(), VerifyError> {
         let own = match standing.applied.at(manifest.epoch) {
             Some(applied) => Fingerprint::of(&applied.settings),
             None => place.fingerprint().clone(),
@@ -205,7 +235,9 @@ fn listed(checkpoints: &Checkpoints, left: Left) -> Result<Vec<(u64, Found)>, Ve
     let mut all = Vec::new();
     for place in [checkpoints.clone(), checkpoints.unnamed()] {
         for listed in place.list()? {
-            let problem = listed.problem.filter(|problem| !matches!(problem, CheckpointError::Foreign { .. }));
+            let problem = listed
+                .problem
+                .filter(|problem| !matches!(problem, CheckpointError::Foreign { .. }));
             let found = match (problem, listed.manifest) {
                 (None, Some(manifest)) => Ok(Candidate { place: place.clone(), manifest, left }),
                 (Some(problem), _) => Err(VerifyError::of_files(problem)),

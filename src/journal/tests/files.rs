@@ -6,7 +6,8 @@ use crate::files::changes::ChangesError;
 /// The identity that the first line of an epoch's file names.
 fn named(scene: &Scene, epoch: u64) -> String {
     let text = fs::read_to_string(scene.file(epoch)).expect("a file");
-    let head: serde_json::Value = serde_json::from_str(text.lines().next().expect("a line")).expect("JSON");
+    let head: serde_json::Value =
+        serde_json::from_str(text.lines().next().expect("a line")).expect("JSON");
     assert_eq!((&head["table"], &head["epoch"]), (&"epochs".into(), &epoch.into()));
     head["identity"].as_str().expect("an identity").to_string()
 }
@@ -54,13 +55,21 @@ fn nothing_is_written_beside_files_of_another_history() {
     fs::remove_file(scene.journal()).unwrap();
     for rebuild in [false, true] {
         let refused = survey(&scene, rebuild).expect_err("files of somebody");
-        assert!(refused.contains("00000000000000000003.jsonl is of another history") && refused.contains("move the files away"), "{refused}");
+        assert!(
+            refused.contains("00000000000000000003.jsonl is of another history")
+                && refused.contains("move the files away"),
+            "{refused}"
+        );
         let opened = if rebuild { anew(&scene) } else { scene.try_open() };
-        assert!(matches!(opened.err(), Some(JournalError::Changes(ChangesError::OtherHistory { .. }))));
+        assert!(matches!(
+            opened.err(),
+            Some(JournalError::Changes(ChangesError::OtherHistory { .. }))
+        ));
         assert_eq!(all(), files);
     }
     // As the message says.
-    let (folder, aside) = (scene.folder.path().join("files/campaign"), scene.folder.path().join("aside"));
+    let (folder, aside) =
+        (scene.folder.path().join("files/campaign"), scene.folder.path().join("aside"));
     fs::rename(&folder, &aside).unwrap();
     survey(&scene, false).expect("nothing is in the way");
     let mut writer = scene.open();
@@ -69,7 +78,10 @@ fn nothing_is_written_beside_files_of_another_history() {
     // One of each.
     fs::copy(aside.join("00000000000000000003.jsonl"), scene.file(3)).unwrap();
     assert!(survey(&scene, false).is_err() && scene.try_open().is_err());
-    assert!(scene.file(3).exists(), "that its epoch is not committed says nothing of one of another history");
+    assert!(
+        scene.file(3).exists(),
+        "that its epoch is not committed says nothing of one of another history"
+    );
     fs::remove_file(scene.file(3)).unwrap();
     // The former journal with its files again.
     fs::write(scene.journal(), journal).unwrap();
@@ -123,12 +135,20 @@ fn what_a_rebuild_that_was_killed_has_left_of_the_former_history_goes() {
 fn two_instances_do_not_write_files_into_one_folder() {
     let scene = Scene::new();
     let mut writer = scene.open();
-    let elsewhere = JournalSettings::new("campaign", scene.folder.path().join("elsewhere/campaign"));
-    let beside = || Writer::open(elsewhere.clone(), checkpoints(scene.folder.path()), Some(scene.files()));
+    let elsewhere =
+        JournalSettings::new("campaign", scene.folder.path().join("elsewhere/campaign"));
+    let beside =
+        || Writer::open(elsewhere.clone(), checkpoints(scene.folder.path()), Some(scene.files()));
     let refused = beside().err().expect("they are held").to_string();
-    assert!(refused.contains("another instance writes its files of changes") && refused.contains("files.dir"), "{refused}");
+    assert!(
+        refused.contains("another instance writes its files of changes")
+            && refused.contains("files.dir"),
+        "{refused}"
+    );
     writer.commit(&epoch(1, 10)).unwrap();
     drop(writer);
-    assert!(beside().err().expect("of another history").to_string().contains("is of another history"));
+    assert!(
+        beside().err().expect("of another history").to_string().contains("is of another history")
+    );
     assert!(scene.file(1).exists());
 }

@@ -10,19 +10,29 @@ use crossbeam_channel::{Sender, unbounded};
 const ONE: (Topic, u32) = (Topic::Transactions, 0);
 const TWO: (Topic, u32) = (Topic::Rewards, 4);
 
-/// An intake without a broker, of which nobody knows what more it has: partition `ONE` from offset 2 on, and `TWO` from where it begins.
+/// An intake without a broker, of which nobody knows what more it has: partition `ONE` from offset
+/// 2 on, and `TWO` from where it begins.
 fn intake() -> (Sender<Arrival>, KafkaIntake) {
     let (sender, arrivals) = unbounded();
-    let assigned = [(ONE, Position::Offset(2)), (TWO, Position::Earliest)].map(|((topic, partition), from)| Assigned { topic, partition, from });
+    let assigned = [(ONE, Position::Offset(2)), (TWO, Position::Earliest)]
+        .map(|((topic, partition), from)| Assigned { topic, partition, from });
     let seat = Seat { index: 0, peers: 1 };
-    let mut intake =
-        KafkaIntake::over(None, arrivals, &assigned, seat, Duration::MAX, Sight::new("nowhere", First::<KafkaError>::default().teller()));
+    let mut intake = KafkaIntake::over(
+        None,
+        arrivals,
+        &assigned,
+        seat,
+        Duration::MAX,
+        Sight::new("nowhere", First::<KafkaError>::default().teller()),
+    );
     intake.open();
     (sender, intake)
 }
 
 fn records(sender: &Sender<Arrival>, (topic, partition): (Topic, u32), positions: &[u64]) {
-    sender.send(Arrival::Records(messages(topic, partition, positions))).expect("the intake listens");
+    sender
+        .send(Arrival::Records(messages(topic, partition, positions)))
+        .expect("the intake listens");
 }
 
 fn end(sender: &Sender<Arrival>, (topic, partition): (Topic, u32), next: u64) {
@@ -31,7 +41,9 @@ fn end(sender: &Sender<Arrival>, (topic, partition): (Topic, u32), next: u64) {
 
 /// What comes next.
 fn next(intake: &mut impl Intake, until: Option<&Bounds>) -> Option<(Topic, Vec<u64>)> {
-    intake.next(until).map(|messages| (messages.topic, messages.heads.iter().map(|head| head.position).collect()))
+    intake
+        .next(until)
+        .map(|messages| (messages.topic, messages.heads.iter().map(|head| head.position).collect()))
 }
 
 /// Where the partitions stand.
@@ -62,7 +74,10 @@ fn a_partition_whose_bound_lies_in_the_gap_at_its_end_is_waited_for_until_its_en
     assert_eq!((next(&mut intake, Some(&bounds)), intake.has_reached(&bounds)), (None, true));
     assert_eq!(stand(&intake, Some(&bounds)), [(Topic::Transactions, 6), (Topic::Rewards, 9)]);
     assert_eq!(stand(&intake, None), [(Topic::Transactions, 8), (Topic::Rewards, 11)]);
-    assert_eq!((next(&mut intake, None), next(&mut intake, None)), (Some((Topic::Rewards, vec![11])), None));
+    assert_eq!(
+        (next(&mut intake, None), next(&mut intake, None)),
+        (Some((Topic::Rewards, vec![11])), None)
+    );
     assert_eq!(stand(&intake, None), [(Topic::Transactions, 8), (Topic::Rewards, 12)]);
 }
 
@@ -71,7 +86,9 @@ fn bounds_that_lie_before_the_first_record_are_reached_without_one() {
     let (sender, mut intake) = intake();
     records(&sender, ONE, &[5]);
     records(&sender, TWO, &[1]);
-    for (one, two, reached) in [(2, 0, true), (3, 1, true), (5, 1, true), (6, 1, false), (5, 2, false)] {
+    for (one, two, reached) in
+        [(2, 0, true), (3, 1, true), (5, 1, true), (6, 1, false), (5, 2, false)]
+    {
         let bounds = Bounds::from([(ONE, one), (TWO, two)]);
         assert_eq!(intake.has_reached(&bounds), reached, "{one} and {two}");
     }
@@ -79,8 +96,14 @@ fn bounds_that_lie_before_the_first_record_are_reached_without_one() {
     assert_eq!(next(&mut intake, Some(&bounds)), None);
     assert_eq!(stand(&intake, Some(&bounds)), [(Topic::Transactions, 4), (Topic::Rewards, 1)]);
     let bounds = Bounds::from([(ONE, 5), (TWO, 2)]);
-    assert_eq!((next(&mut intake, Some(&bounds)), next(&mut intake, Some(&bounds))), (Some((Topic::Rewards, vec![1])), None));
-    assert_eq!(next(&mut intake, Some(&Bounds::from([(ONE, 6), (TWO, 2)]))), Some((Topic::Transactions, vec![5])));
+    assert_eq!(
+        (next(&mut intake, Some(&bounds)), next(&mut intake, Some(&bounds))),
+        (Some((Topic::Rewards, vec![1])), None)
+    );
+    assert_eq!(
+        next(&mut intake, Some(&Bounds::from([(ONE, 6), (TWO, 2)]))),
+        Some((Topic::Transactions, vec![5]))
+    );
 }
 
 #[test]
@@ -101,13 +124,20 @@ fn a_partition_of_which_nothing_is_known_yet_keeps_an_epoch_open() {
     let bounds = Bounds::from([(ONE, 2), (TWO, 4)]);
     assert_eq!((next(&mut intake, Some(&bounds)), intake.has_reached(&bounds)), (None, false));
     records(&sender, TWO, &[3, 4]);
-    assert_eq!((next(&mut intake, Some(&bounds)), intake.has_reached(&bounds)), (Some((Topic::Rewards, vec![3])), true));
+    assert_eq!(
+        (next(&mut intake, Some(&bounds)), intake.has_reached(&bounds)),
+        (Some((Topic::Rewards, vec![3])), true)
+    );
 }
 
 #[test]
 fn a_stretch_ends_where_it_was_asked_to_and_not_where_its_reading_ended() {
     let (sender, intake) = intake();
-    let (told, mut stretch) = bounded_over(intake, Bounds::from([(ONE, 2), (TWO, 5)]), Bounds::from([(ONE, 4), (TWO, 7)]));
+    let (told, mut stretch) = bounded_over(
+        intake,
+        Bounds::from([(ONE, 2), (TWO, 5)]),
+        Bounds::from([(ONE, 4), (TWO, 7)]),
+    );
     records(&sender, ONE, &[3, 8, 9]);
     end(&sender, ONE, 12);
     records(&sender, TWO, &[5]);
@@ -118,6 +148,7 @@ fn a_stretch_ends_where_it_was_asked_to_and_not_where_its_reading_ended() {
     assert_eq!((next(&mut stretch, None), stretch.is_ended()), (None, true));
     assert_eq!(stand(&stretch, None), [(Topic::Transactions, 4), (Topic::Rewards, 7)]);
     assert!(stretch.marks(None).iter().all(|mark| mark.idle));
-    // Offset 2 of the first and 6 of the second have no record; what lies behind the bounds is not counted.
+    // Offset 2 of the first and 6 of the second have no record; what lies behind the bounds is not
+    // counted.
     assert_eq!(*told.borrow(), Read { records: 2, gaps: 2 });
 }

@@ -1,7 +1,9 @@
-//! Messages of many partitions from one queue, a batch at a time: what rdkafka's safe interface does not offer.
+//! Messages of many partitions from one queue, a batch at a time: what rdkafka's safe interface
+//! does not offer.
 //!
-//! Each partition's own queue is forwarded to one queue of ours, out of which batches are taken; statistics and errors of the client itself go on
-//! arriving on the consumer's main queue. Measured against `BaseConsumer::poll` (`tests::measure`), that takes half the time of the processor a
+//! Each partition's own queue is forwarded to one queue of ours, out of which batches are taken;
+//! statistics and errors of the client itself go on arriving on the consumer's main queue. Measured
+//! against `BaseConsumer::poll` (`tests::measure`), that takes half the time of the processor a
 //! message.
 
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
@@ -34,45 +36,63 @@ struct Queue(NonNull<RDKafkaQueue>);
 
 impl Drop for Queue {
     fn drop(&mut self) {
-        // SAFETY: the reference came from rd_kafka_queue_new or rd_kafka_queue_get_partition and is given back exactly once, here. The client is
-        // alive: every owner of a `Queue` holds the consumer beside it and drops it later.
+        // SAFETY: the reference came from rd_kafka_queue_new or rd_kafka_queue_get_partition and is
+        // given back exactly once, here. The client is alive: every owner of a `Queue` holds the
+        // consumer beside it and drops it later.
         unsafe { native::rd_kafka_queue_destroy(self.0.as_ptr()) }
     }
 }
 
 impl<C: ConsumerContext + 'static> BatchQueue<C> {
-    /// A queue that hands out at most `size` messages at a time; `None` where the client has no memory for it.
+    /// A queue that hands out at most `size` messages at a time; `None` where the client has no
+    /// memory for it.
     pub(in crate::kafka) fn new(consumer: Arc<BaseConsumer<C>>, size: usize) -> Option<Self> {
-        // SAFETY: the client's pointer is valid while `consumer` lives, and the queue is dropped before it.
-        let queue = NonNull::new(unsafe { native::rd_kafka_queue_new(consumer.client().native_ptr()) })?;
+        // SAFETY: the client's pointer is valid while `consumer` lives, and the queue is dropped
+        // before it.
+        let queue =
+            NonNull::new(unsafe { native::rd_kafka_queue_new(consumer.client().native_ptr()) })?;
         Some(BatchQueue { queue: Queue(queue), slots: vec![ptr::null_mut(); size], consumer })
     }
 
-    /// Takes the messages of a partition from now on. To be called before the partition is assigned; `None` for a name that cannot be one.
+    /// Takes the messages of a partition from now on. To be called before the partition is
+    /// assigned; `None` for a name that cannot be one.
     pub(in crate::kafka) fn take(&self, topic: &str, partition: i32) -> Option<PartitionQueue<C>> {
         let topic = CString::new(topic).ok()?;
         // SAFETY: client and name are valid for the call, which copies the name.
-        let queue = unsafe { native::rd_kafka_queue_get_partition(self.consumer.client().native_ptr(), topic.as_ptr(), partition) };
-        let taken = PartitionQueue { queue: Queue(NonNull::new(queue)?), _consumer: Arc::clone(&self.consumer) };
+        let queue = unsafe {
+            native::rd_kafka_queue_get_partition(
+                self.consumer.client().native_ptr(),
+                topic.as_ptr(),
+                partition,
+            )
+        };
+        let taken = PartitionQueue {
+            queue: Queue(NonNull::new(queue)?),
+            _consumer: Arc::clone(&self.consumer),
+        };
         self.release(&taken);
         Some(taken)
     }
 
     /// Lets the messages of a held partition come again, those first that have waited.
     pub(in crate::kafka) fn release(&self, partition: &PartitionQueue<C>) {
-        // SAFETY: both references are valid; the call is made under the queues' locks and keeps a reference of its own to the destination.
+        // SAFETY: both references are valid; the call is made under the queues' locks and keeps a
+        // reference of its own to the destination.
         unsafe { native::rd_kafka_queue_forward(partition.queue.0.as_ptr(), self.queue.0.as_ptr()) }
     }
 
-    /// Keeps back the messages of a partition from now on: they wait in its own queue, and when that is full the client stops fetching them.
+    /// Keeps back the messages of a partition from now on: they wait in its own queue, and when
+    /// that is full the client stops fetching them.
     pub(in crate::kafka) fn hold(&self, partition: &PartitionQueue<C>) {
         // SAFETY: the reference is valid; no destination means that the queue keeps what it gets.
         unsafe { native::rd_kafka_queue_forward(partition.queue.0.as_ptr(), ptr::null_mut()) }
     }
 
-    /// Waits for a message until `wait` has passed, and takes all that are there then, up to the queue's size.
+    /// Waits for a message until `wait` has passed, and takes all that are there then, up to the
+    /// queue's size.
     pub(in crate::kafka) fn poll(&mut self, wait: Duration) -> Messages<'_> {
-        // librdkafka waits until a batch is full: so a batch of one is awaited, and the rest taken without waiting.
+        // librdkafka waits until a batch is full: so a batch of one is awaited, and the rest taken
+        // without waiting.
         let mut filled = self.fill(0, 1, wait);
         if filled == 1 {
             filled += self.fill(1, self.slots.len() - 1, Duration::ZERO);
@@ -84,8 +104,16 @@ impl<C: ConsumerContext + 'static> BatchQueue<C> {
     fn fill(&mut self, first: usize, count: usize, wait: Duration) -> usize {
         let slots = &mut self.slots[first..][..count];
         let milliseconds = i32::try_from(wait.as_micros().div_ceil(1_000)).unwrap_or(i32::MAX);
-        // SAFETY: queue and slots are valid for the call, which writes at most `slots.len()` pointers from the start of `slots` on.
-        let filled = unsafe { native::rd_kafka_consume_batch_queue(self.queue.0.as_ptr(), milliseconds, slots.as_mut_ptr(), slots.len()) };
+        // SAFETY: queue and slots are valid for the call, which writes at most `slots.len()`
+        // pointers from the start of `slots` on.
+        let filled = unsafe {
+            native::rd_kafka_consume_batch_queue(
+                self.queue.0.as_ptr(),
+                milliseconds,
+                slots.as_mut_ptr(),
+                slots.len(),
+            )
+        };
         usize::try_from(filled).unwrap_or(0)
     }
 }
@@ -98,7 +126,8 @@ pub(in crate::kafka) struct Messages<'queue> {
 impl Messages<'_> {
     /// In the order in which they came.
     pub(in crate::kafka) fn iter(&self) -> impl Iterator<Item = Message<'_>> {
-        // SAFETY: each slot points to a message that librdkafka has handed over and that stays as it is until `self` is dropped.
+        // SAFETY: each slot points to a message that librdkafka has handed over and that stays as
+        // it is until `self` is dropped.
         self.slots.iter().map(|slot| Message(unsafe { &**slot }))
     }
 }
@@ -106,7 +135,8 @@ impl Messages<'_> {
 impl Drop for Messages<'_> {
     fn drop(&mut self) {
         for slot in self.slots.iter() {
-            // SAFETY: ours since the poll, and given back exactly once; no `Message` outlives the borrow of `self`.
+            // SAFETY: ours since the poll, and given back exactly once; no `Message` outlives the
+            // borrow of `self`.
             unsafe { native::rd_kafka_message_destroy(*slot) }
         }
     }
@@ -127,8 +157,10 @@ impl<'batch> Message<'batch> {
 
     /// Name of the topic; `None` for an error that belongs to none.
     pub(in crate::kafka) fn topic(&self) -> Option<&'batch CStr> {
-        // SAFETY: a topic that is not null is kept alive by the message, and its name lives as long as it.
-        (!self.0.rkt.is_null()).then(|| unsafe { CStr::from_ptr(native::rd_kafka_topic_name(self.0.rkt)) })
+        // SAFETY: a topic that is not null is kept alive by the message, and its name lives as long
+        // as it.
+        (!self.0.rkt.is_null())
+            .then(|| unsafe { CStr::from_ptr(native::rd_kafka_topic_name(self.0.rkt)) })
     }
 
     /// The partition.
@@ -147,7 +179,8 @@ impl<'batch> Message<'batch> {
         self.0.offset
     }
 
-    /// The broker's or the producer's timestamp in milliseconds, as the topic is configured; -1 where there is none.
+    /// The broker's or the producer's timestamp in milliseconds, as the topic is configured; -1
+    /// where there is none.
     pub(in crate::kafka) fn timestamp(&self) -> i64 {
         let mut kind = native::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
         // SAFETY: message and destination are valid for the call.
@@ -156,7 +189,8 @@ impl<'batch> Message<'batch> {
 
     /// The value, or the text of the error; `None` for null.
     pub(in crate::kafka) fn value(&self) -> Option<&'batch [u8]> {
-        // SAFETY: librdkafka says where the value is and how long, and keeps it until the message is destroyed.
+        // SAFETY: librdkafka says where the value is and how long, and keeps it until the message
+        // is destroyed.
         unsafe { bytes(self.0.payload, self.0.len) }
     }
 

@@ -13,42 +13,74 @@ fn topics_are_made_once_and_found_with_their_partitions() {
     };
     assert_eq!(topics, settings.topics);
     let faults = checking::check(&settings).unwrap_err();
-    assert!(faults.len() == 1 && settings.all_names().all(|name| faults[0].contains(name)), "{faults:?}");
+    assert!(
+        faults.len() == 1 && settings.all_names().all(|name| faults[0].contains(name)),
+        "{faults:?}"
+    );
 
     let created = admin::create_topics(&settings, 3, 1).unwrap();
-    assert_eq!(created, settings.all_names().map(|name| (name.to_string(), Creation::Created)).collect::<Vec<_>>());
+    assert_eq!(
+        created,
+        settings.all_names().map(|name| (name.to_string(), Creation::Created)).collect::<Vec<_>>()
+    );
     let again = admin::create_topics(&settings, 5, 1).unwrap();
     assert!(again.iter().all(|(_, creation)| *creation == Creation::Exists));
     checking::check(&settings).unwrap();
     let partitions = admin::partitions(&settings).unwrap();
-    assert!(partitions.len() == 5 && partitions.values().all(|partitions| partitions[..] == [0, 1, 2]));
+    assert!(
+        partitions.len() == 5 && partitions.values().all(|partitions| partitions[..] == [0, 1, 2])
+    );
     assert_eq!(properties::warnings(&settings).unwrap(), Vec::<String>::new());
     for (name, topic) in properties::described(&settings, settings.all_names()).unwrap() {
-        let longest: usize = topic.get("max.message.bytes").and_then(|entry| entry.value.as_ref()?.parse().ok()).unwrap();
-        assert!(longest > settings.max_record, "{name} takes {longest} bytes: a record that is too long is for the job to reject");
+        let longest: usize = topic
+            .get("max.message.bytes")
+            .and_then(|entry| entry.value.as_ref()?.parse().ok())
+            .unwrap();
+        assert!(
+            longest > settings.max_record,
+            "{name} takes {longest} bytes: a record that is too long is for the job to reject"
+        );
     }
     produce(&settings, Topic::Rewards, 0..100);
     let watermarks = admin::positions(&settings, &partitions, Position::Earliest).unwrap();
     assert_eq!(watermarks.len(), 15);
-    assert_eq!((0..3).map(|partition| watermarks[&(Topic::Rewards, partition)].end).sum::<u64>(), 100);
+    assert_eq!(
+        (0..3).map(|partition| watermarks[&(Topic::Rewards, partition)].end).sum::<u64>(),
+        100
+    );
 }
 
 #[test]
 fn more_replicas_than_brokers_are_refused() {
     let Some(settings) = settings() else { return };
     let error = admin::create_topics(&settings, 3, 7).unwrap_err();
-    assert!(matches!(error, KafkaError::Refused { .. }) && error.to_string().contains("7 times"), "{error}");
+    assert!(
+        matches!(error, KafkaError::Refused { .. }) && error.to_string().contains("7 times"),
+        "{error}"
+    );
 }
 
 #[test]
 fn topics_that_forget_are_warned_of() {
     let Some(settings) = settings() else { return };
-    admin::create(&settings, 1, 1, &[("cleanup.policy", "compact,delete"), ("retention.ms", "1000000")]).unwrap();
+    admin::create(
+        &settings,
+        1,
+        1,
+        &[("cleanup.policy", "compact,delete"), ("retention.ms", "1000000")],
+    )
+    .unwrap();
     let warnings = properties::warnings(&settings).unwrap();
     assert_eq!(warnings.len(), 10, "{warnings:?}");
     let written = properties::warnings_of_written(&settings).unwrap();
-    assert!(written.len() == 2 && written.iter().all(|warning| warning.contains("is compacted")), "{written:?}");
-    assert!(warnings[0].contains("compacted") && warnings[1].contains("retention.ms=1000000"), "{warnings:?}");
+    assert!(
+        written.len() == 2 && written.iter().all(|warning| warning.contains("is compacted")),
+        "{written:?}"
+    );
+    assert!(
+        warnings[0].contains("compacted") && warnings[1].contains("retention.ms=1000000"),
+        "{warnings:?}"
+    );
 }
 
 #[test]
@@ -56,7 +88,11 @@ fn topics_that_take_too_short_records_are_warned_of() {
     let Some(settings) = settings() else { return };
     admin::create(&settings, 1, 1, &[("max.message.bytes", "10000")]).unwrap();
     let written = properties::warnings_of_written(&settings).unwrap();
-    assert!(written.len() == 2 && written.iter().all(|warning| warning.contains("10000 bytes (max.message.bytes)")), "{written:?}");
+    assert!(
+        written.len() == 2
+            && written.iter().all(|warning| warning.contains("10000 bytes (max.message.bytes)")),
+        "{written:?}"
+    );
 }
 
 #[test]
@@ -66,7 +102,10 @@ fn an_unreachable_broker_is_named_with_the_reason() {
     let error = admin::partitions(&settings).unwrap_err();
     assert!(error.is_transient(), "{error}");
     let text = error.to_string();
-    assert!(text.contains("127.0.0.1:1") && text.contains("kafka.brokers") && text.contains("refused"), "{text}");
+    assert!(
+        text.contains("127.0.0.1:1") && text.contains("kafka.brokers") && text.contains("refused"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! What cannot mend itself ends the reading with a message that says what is where; what can is waited out.
+//! What cannot mend itself ends the reading with a message that says what is where; what can is
+//! waited out.
 
 use super::super::KafkaError;
 use super::super::settings::Role;
@@ -21,15 +22,22 @@ fn offsets_that_are_not_there_are_named_with_what_is() {
     produce(&settings, Topic::Transactions, 0..100);
     let name = settings.topic_name(Topic::Transactions);
     let error = failure(&settings, one(Position::Offset(101)));
-    assert!(matches!(error, KafkaError::PastEnd { partition: 0, wanted: 101, high: 100, .. }), "{error}");
+    assert!(
+        matches!(error, KafkaError::PastEnd { partition: 0, wanted: 101, high: 100, .. }),
+        "{error}"
+    );
 
-    let admin: AdminClient<DefaultClientContext> = settings.client(Role::Admin).unwrap().create().unwrap();
+    let admin: AdminClient<DefaultClientContext> =
+        settings.client(Role::Admin).unwrap().create().unwrap();
     let mut before = TopicPartitionList::new();
     before.add_partition_offset(name, 0, Offset::Offset(40)).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(admin.delete_records(&before, &AdminOptions::new())).unwrap();
     let error = failure(&settings, one(Position::Offset(39)));
-    assert!(matches!(error, KafkaError::Removed { partition: 0, wanted: 39, low: 40, .. }), "{error}");
+    assert!(
+        matches!(error, KafkaError::Removed { partition: 0, wanted: 39, low: 40, .. }),
+        "{error}"
+    );
     assert!(error.to_string().contains(name), "{error}");
 
     let mut rest = Reading::start(&settings, one(Position::Offset(40)), 8);
@@ -42,11 +50,18 @@ fn offsets_that_are_not_there_are_named_with_what_is() {
 fn missing_topics_and_partitions_are_named_with_the_way_out() {
     let Some(mut settings) = settings() else { return };
     let error = failure(&settings, one(Position::Earliest)).to_string();
-    assert!(error.contains(settings.topic_name(Topic::Transactions)) && error.contains("sluice topics create"), "{error}");
+    assert!(
+        error.contains(settings.topic_name(Topic::Transactions))
+            && error.contains("sluice topics create"),
+        "{error}"
+    );
     create(&settings, 2);
     let third = Assigned { topic: Topic::Transactions, partition: 2, from: Position::Earliest };
     let error = failure(&settings, vec![third]);
-    assert!(matches!(error, KafkaError::MissingPartition { partition: 2, found: 2, .. }), "{error}");
+    assert!(
+        matches!(error, KafkaError::MissingPartition { partition: 2, found: 2, .. }),
+        "{error}"
+    );
     let error = failure(&settings, vec![Assigned { partition: 4_096, ..third }]);
     assert!(matches!(error, KafkaError::TooManyPartitions { partition: 4_096, .. }), "{error}");
     settings.properties.insert("no.such.property".to_string(), "1".to_string());
@@ -71,14 +86,22 @@ fn records_that_vanish_under_the_reader_end_the_reading() {
     let (sender, arrivals) = bounded(100);
     let handle = consumer::spawn(&settings, one(Position::Earliest), sender, || {}).unwrap();
     while !matches!(arrivals.recv_timeout(PATIENCE).unwrap(), Arrival::CaughtUp { .. }) {}
-    cluster.request_errors(RDKafkaApiKey::Fetch, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE; 3]);
+    cluster.request_errors(
+        RDKafkaApiKey::Fetch,
+        &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE; 3],
+    );
     let error = loop {
         match arrivals.recv_timeout(PATIENCE).unwrap() {
             Arrival::Failed(error) => break error.to_string(),
             Arrival::Records(_) | Arrival::CaughtUp { .. } => {}
         }
     };
-    assert!(error.contains("partition 0") && error.contains(settings.topic_name(Topic::Transactions)) && error.contains("1000"), "{error}");
+    assert!(
+        error.contains("partition 0")
+            && error.contains(settings.topic_name(Topic::Transactions))
+            && error.contains("1000"),
+        "{error}"
+    );
     assert!(arrivals.recv_timeout(PATIENCE).is_err(), "something came after the end");
     assert!(handle.stop(PATIENCE));
 }
@@ -87,7 +110,11 @@ fn records_that_vanish_under_the_reader_end_the_reading() {
 fn a_leader_that_moves_and_answers_that_fail_are_waited_out() {
     let (cluster, settings) = mock();
     use RDKafkaRespErr::*;
-    let passing = [RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR, RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE];
+    let passing = [
+        RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+        RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR,
+        RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE,
+    ];
     // So does a job that looks, before it begins, where its partitions begin and end.
     cluster.request_errors(RDKafkaApiKey::ListOffsets, &passing);
     let found = crate::kafka::admin::find(&settings, one(Position::Earliest).into_iter()).unwrap();
@@ -111,7 +138,9 @@ fn a_silent_broker_is_noticed_and_a_partition_behind_it_is_not_idle() {
     let idle = |reading: &Reading| reading.handle.status()[0].idle_for(Instant::now()).is_some();
     eventually("the partition is idle", || idle(&reading));
     cluster.broker_down(1).unwrap();
-    eventually("the partition cannot be reached", || !reading.handle.status()[0].reachable && !reading.handle.is_connected());
+    eventually("the partition cannot be reached", || {
+        !reading.handle.status()[0].reachable && !reading.handle.is_connected()
+    });
     assert!(!idle(&reading));
     cluster.broker_up(1).unwrap();
     eventually("the partition is idle again", || idle(&reading));
@@ -122,8 +151,16 @@ fn a_silent_broker_is_noticed_and_a_partition_behind_it_is_not_idle() {
 #[test]
 fn a_refusal_ends_the_reading() {
     let (cluster, settings) = mock();
-    cluster.topic_error(settings.topic_name(Topic::Transactions), RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED).unwrap();
+    cluster
+        .topic_error(
+            settings.topic_name(Topic::Transactions),
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+        )
+        .unwrap();
     let error = failure(&settings, one(Position::Earliest));
     assert!(matches!(&error, KafkaError::Refused { .. }) && !error.is_transient(), "{error}");
-    assert!(error.to_string().contains(&RDKafkaErrorCode::TopicAuthorizationFailed.to_string()), "{error}");
+    assert!(
+        error.to_string().contains(&RDKafkaErrorCode::TopicAuthorizationFailed.to_string()),
+        "{error}"
+    );
 }

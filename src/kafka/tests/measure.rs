@@ -1,4 +1,5 @@
-//! What a message costs, in time of the processor: `cargo test --release kafka::tests::measure -- --ignored --nocapture --test-threads 1`.
+//! What a message costs, in time of the processor: `cargo test --release kafka::tests::measure --
+//! --ignored --nocapture --test-threads 1`.
 //!
 //! Linux only. Of one topic in three partitions, with 173 bytes a message.
 
@@ -24,7 +25,11 @@ fn measured<T>(what: &str, run: impl FnOnce() -> T) -> T {
     let (started, before) = (Instant::now(), processor_seconds());
     let result = run();
     let (seconds, used) = (started.elapsed().as_secs_f64(), processor_seconds() - before);
-    println!("{what}: {:.0} messages/s, {:.3} us of the processor a message", MESSAGES as f64 / seconds, used * 1e6 / MESSAGES as f64);
+    println!(
+        "{what}: {:.0} messages/s, {:.3} us of the processor a message",
+        MESSAGES as f64 / seconds,
+        used * 1e6 / MESSAGES as f64
+    );
     result
 }
 
@@ -36,7 +41,9 @@ fn fill(settings: &KafkaSettings, compression: &str) {
     measured(&format!("produce, {compression}"), || {
         let mut producer = Producer::new(&settings).unwrap();
         for number in 0..MESSAGES {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             let (customer, cents) = ((state >> 40) as i64 % 100_000, state >> 50);
             let value = format!(
                 r#"{{"transaction_id": "t-{number:09}", "customer_id": {customer:06}, "timestamp": {}, "amount": {:08.2}, "category": "Electronics", "device": "Mobile", "payment_method": "E-wallet", "discount": 1}}"#,
@@ -54,7 +61,12 @@ fn by_poll(settings: &KafkaSettings) -> usize {
     let consumer: BaseConsumer = settings.client(Role::Consumer).unwrap().create().unwrap();
     let mut list = TopicPartitionList::new();
     for partition in 0..3 {
-        list.add_partition_offset(settings.topic_name(Topic::Transactions), partition, Offset::Beginning).unwrap();
+        list.add_partition_offset(
+            settings.topic_name(Topic::Transactions),
+            partition,
+            Offset::Beginning,
+        )
+        .unwrap();
     }
     consumer.assign(&list).unwrap();
     let (mut ends, mut count) = (0, 0);
@@ -79,7 +91,9 @@ fn by_poll(settings: &KafkaSettings) -> usize {
 
 fn by_batch(settings: &KafkaSettings) -> usize {
     let (sender, arrivals) = bounded(16);
-    let handle = consumer::spawn(settings, all(Topic::Transactions, 3, Position::Earliest), sender, || {}).unwrap();
+    let handle =
+        consumer::spawn(settings, all(Topic::Transactions, 3, Position::Earliest), sender, || {})
+            .unwrap();
     let (mut ends, mut count, mut blocks) = (0, 0, 0);
     while ends < 3 {
         match arrivals.recv_timeout(PATIENCE).unwrap() {
@@ -107,8 +121,14 @@ fn microseconds_a_message() {
     fill(&lz4, "lz4");
     for (name, settings) in [("zstd", &zstd), ("lz4", &lz4)] {
         for _ in 0..2 {
-            assert_eq!(measured(&format!("consume by poll, {name}"), || by_poll(settings)), MESSAGES as usize);
-            assert_eq!(measured(&format!("consume by batch, {name}"), || by_batch(settings)), MESSAGES as usize);
+            assert_eq!(
+                measured(&format!("consume by poll, {name}"), || by_poll(settings)),
+                MESSAGES as usize
+            );
+            assert_eq!(
+                measured(&format!("consume by batch, {name}"), || by_batch(settings)),
+                MESSAGES as usize
+            );
         }
         for (property, value) in [
             ("max.partition.fetch.bytes", "1048576"),
@@ -118,7 +138,12 @@ fn microseconds_a_message() {
         ] {
             let mut other = settings.clone();
             other.properties.insert(property.to_string(), value.to_string());
-            assert_eq!(measured(&format!("consume by batch, {name}, {property}={value}"), || by_batch(&other)), MESSAGES as usize);
+            assert_eq!(
+                measured(&format!("consume by batch, {name}, {property}={value}"), || by_batch(
+                    &other
+                )),
+                MESSAGES as usize
+            );
         }
     }
 }

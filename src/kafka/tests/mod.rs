@@ -21,15 +21,21 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// Timestamp of a first record, 2024-03-01.
 const MARCH: Millis = 1_709_251_200_000;
 
-/// Settings for the broker of the environment, with topics that no other test has; `None`, where there is no broker and the test is skipped.
+/// Settings for the broker of the environment, with topics that no other test has; `None`, where
+/// there is no broker and the test is skipped.
 pub(crate) fn settings() -> Option<KafkaSettings> {
     match std::env::var("SLUICE_KAFKA_BROKERS") {
         Ok(brokers) => Some(own_topics(&brokers)),
         Err(_) if std::env::var("SLUICE_REQUIRE_SERVICES").is_ok_and(|value| value == "1") => {
-            panic!("SLUICE_KAFKA_BROKERS is not set, and SLUICE_REQUIRE_SERVICES=1 asks for a broker")
+            panic!(
+                "SLUICE_KAFKA_BROKERS is not set, and SLUICE_REQUIRE_SERVICES=1 asks for a broker"
+            )
         }
         Err(_) => {
-            eprintln!("skipped: SLUICE_KAFKA_BROKERS is not set; scripts/services up starts a broker and prints it");
+            eprintln!(
+                "skipped: SLUICE_KAFKA_BROKERS is not set; scripts/services up starts a broker and \
+                 prints it"
+            );
             None
         }
     }
@@ -37,8 +43,10 @@ pub(crate) fn settings() -> Option<KafkaSettings> {
 
 fn own_topics(brokers: &str) -> KafkaSettings {
     static TESTS: AtomicU32 = AtomicU32::new(0);
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
-    let prefix = format!("test-{now}-{}-{}", std::process::id(), TESTS.fetch_add(1, Ordering::Relaxed));
+    let now =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+    let prefix =
+        format!("test-{now}-{}-{}", std::process::id(), TESTS.fetch_add(1, Ordering::Relaxed));
     let mut settings = KafkaSettings::new(brokers);
     settings.topics = Topic::ALL.map(|topic| format!("{prefix}-{}", topic.name()));
     settings.dead_letters = format!("{prefix}-dead-letters");
@@ -49,7 +57,13 @@ fn own_topics(brokers: &str) -> KafkaSettings {
 
 /// Makes the topics, for records as large as can be.
 fn create(settings: &KafkaSettings, partitions: u32) {
-    let created = super::admin::create(settings, partitions, 1, &[("retention.ms", "-1"), ("max.message.bytes", "13000000")]).unwrap();
+    let created = super::admin::create(
+        settings,
+        partitions,
+        1,
+        &[("retention.ms", "-1"), ("max.message.bytes", "13000000")],
+    )
+    .unwrap();
     assert!(created.iter().all(|(_, creation)| *creation == super::admin::Creation::Created));
 }
 
@@ -65,7 +79,10 @@ fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 /// The event of this number; its customer has the same number, modulo a thousand.
 fn event(number: u64) -> (i64, String) {
     let customer = (number % 1_000) as i64;
-    (customer, format!(r#"{{"customer_id": {customer}, "transaction_id": {number}, "amount": 12.34}}"#))
+    (
+        customer,
+        format!(r#"{{"customer_id": {customer}, "transaction_id": {number}, "amount": 12.34}}"#),
+    )
 }
 
 /// The number of an event.
@@ -81,7 +98,14 @@ fn produce(settings: &KafkaSettings, topic: Topic, numbers: std::ops::Range<u64>
     let count = numbers.end - numbers.start;
     for number in numbers {
         let (customer, value) = event(number);
-        producer.send(settings.topic_name(topic), customer, Some(value.as_bytes()), MARCH + number as i64).unwrap();
+        producer
+            .send(
+                settings.topic_name(topic),
+                customer,
+                Some(value.as_bytes()),
+                MARCH + number as i64,
+            )
+            .unwrap();
     }
     let produced = producer.finish(PATIENCE).unwrap();
     assert_eq!((produced.delivered, produced.failed), (count, 0));
@@ -115,7 +139,13 @@ impl Reading {
     fn start(settings: &KafkaSettings, assignment: Vec<Assigned>, room: usize) -> Self {
         let (sender, arrivals) = bounded(room);
         let handle = consumer::spawn(settings, assignment, sender, || {}).unwrap();
-        Reading { handle, arrivals, records: BTreeMap::new(), next: BTreeMap::new(), ended: BTreeMap::new() }
+        Reading {
+            handle,
+            arrivals,
+            records: BTreeMap::new(),
+            next: BTreeMap::new(),
+            ended: BTreeMap::new(),
+        }
     }
 
     /// Takes one arrival.
@@ -124,7 +154,10 @@ impl Reading {
             Arrival::Records(block) => {
                 let records = unpack(&block);
                 let next = block.end().expect("at least one record");
-                assert!(records[0].offset >= self.next.get(&block.partition).copied().unwrap_or(0), "an offset came twice");
+                assert!(
+                    records[0].offset >= self.next.get(&block.partition).copied().unwrap_or(0),
+                    "an offset came twice"
+                );
                 self.records.entry(block.partition).or_default().extend(records);
                 self.next.insert(block.partition, next);
                 self.ended.insert(block.partition, false);
@@ -159,7 +192,8 @@ impl Reading {
 
     /// The numbers of all events, sorted.
     fn numbers(&self) -> Vec<u64> {
-        let mut numbers: Vec<u64> = self.records.values().flatten().map(|record| number(&record.bytes)).collect();
+        let mut numbers: Vec<u64> =
+            self.records.values().flatten().map(|record| number(&record.bytes)).collect();
         numbers.sort_unstable();
         numbers
     }
@@ -171,13 +205,24 @@ impl Reading {
 
 /// The records of a block; checks that it is made as a block has to be.
 fn unpack(block: &Messages) -> Vec<Read> {
-    assert!(!block.heads.is_empty() && block.heads.is_sorted_by(|one, next| one.position < next.position));
-    let end = block.heads.last().map(|head| (head.start + head.length + 1 + u32::from(head.key)) as usize);
+    assert!(
+        !block.heads.is_empty()
+            && block.heads.is_sorted_by(|one, next| one.position < next.position)
+    );
+    let end = block
+        .heads
+        .last()
+        .map(|head| (head.start + head.length + 1 + u32::from(head.key)) as usize);
     assert_eq!(end.map(|end| end + Block::PADDING), Some(block.bytes.len()));
     let read = |head: &dataflows::event::Head| {
         let bytes = &block.bytes[head.start as usize..][..head.length as usize];
         assert_eq!(block.bytes[(head.start + head.length) as usize], b'\n');
-        Read { offset: head.position, timestamp: head.timestamp, null: head.null, bytes: bytes.to_vec() }
+        Read {
+            offset: head.position,
+            timestamp: head.timestamp,
+            null: head.null,
+            bytes: bytes.to_vec(),
+        }
     };
     block.heads.iter().map(read).collect()
 }

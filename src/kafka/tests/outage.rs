@@ -20,7 +20,12 @@ impl Broker {
 
     fn services(&self, arguments: &[&str]) -> String {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/services");
-        let output = Command::new(script).args(arguments).arg("--data").arg(self.folder.path()).output().unwrap();
+        let output = Command::new(script)
+            .args(arguments)
+            .arg("--data")
+            .arg(self.folder.path())
+            .output()
+            .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
@@ -34,7 +39,12 @@ impl Drop for Broker {
 
 fn decision(number: u64) -> Publication {
     let (customer, value) = event(number);
-    Publication { destination: Destination::Predictions, key: customer.to_string().into(), value: Some(value.into()), timestamp: MARCH }
+    Publication {
+        destination: Destination::Predictions,
+        key: customer.to_string().into(),
+        value: Some(value.into()),
+        timestamp: MARCH,
+    }
 }
 
 #[test]
@@ -49,7 +59,9 @@ fn a_broker_that_comes_late_and_goes_in_the_middle_costs_nothing_but_time() {
 
     broker.services(&["stop", "kafka"]);
     let mut reading = Reading::start(&settings, all(Topic::Transactions, 3, Position::Earliest), 2);
-    eventually("the consumer knows why it cannot connect", || reading.handle.trouble().is_some_and(|why| why.contains("efused")));
+    eventually("the consumer knows why it cannot connect", || {
+        reading.handle.trouble().is_some_and(|why| why.contains("efused"))
+    });
     assert!(!reading.handle.is_connected() && reading.arrivals.is_empty());
 
     broker.services(&["start", "kafka"]);
@@ -59,11 +71,17 @@ fn a_broker_that_comes_late_and_goes_in_the_middle_costs_nothing_but_time() {
     eventually("the consumer knows that it is connected", || reading.handle.is_connected());
 
     broker.services(&["stop", "kafka", "--kill"]);
-    eventually("the consumer has noticed", || !reading.handle.is_connected() && reading.handle.status().iter().all(|status| !status.reachable));
+    eventually("the consumer has noticed", || {
+        !reading.handle.is_connected()
+            && reading.handle.status().iter().all(|status| !status.reachable)
+    });
     let mut publisher = Publisher::new(&settings).unwrap();
     let decisions: Vec<Publication> = (0..100).map(decision).collect();
     let began = Instant::now();
-    assert_eq!(publisher.publish(&decisions, |_| began.elapsed() < Duration::from_millis(200)).unwrap(), Published::Stopped);
+    assert_eq!(
+        publisher.publish(&decisions, |_| began.elapsed() < Duration::from_millis(200)).unwrap(),
+        Published::Stopped
+    );
 
     broker.services(&["start", "kafka"]);
     produce(&settings, Topic::Transactions, 20_000..40_000);
@@ -75,7 +93,8 @@ fn a_broker_that_comes_late_and_goes_in_the_middle_costs_nothing_but_time() {
     assert_eq!(publisher.publish(&decisions, |_| true).unwrap(), Published::All(Vec::new()));
     let mut predictions = settings.clone();
     predictions.topics[Topic::Requests as usize] = settings.predictions.clone();
-    let mut published = Reading::start(&predictions, all(Topic::Requests, 3, Position::Earliest), 8);
+    let mut published =
+        Reading::start(&predictions, all(Topic::Requests, 3, Position::Earliest), 8);
     published.until_ended(3);
     assert_eq!(published.numbers(), (0..100).collect::<Vec<_>>());
     published.stop();

@@ -8,14 +8,20 @@ use rdkafka::types::{RDKafkaApiKey, RDKafkaErrorCode, RDKafkaRespErr};
 
 fn publication(destination: Destination, number: u64) -> Publication {
     let (customer, value) = event(number);
-    Publication { destination, key: (customer % 10).to_string().into(), value: Some(value.into()), timestamp: MARCH + number as i64 }
+    Publication {
+        destination,
+        key: (customer % 10).to_string().into(),
+        value: Some(value.into()),
+        timestamp: MARCH + number as i64,
+    }
 }
 
 /// Reads a topic that is written only.
 fn read_back(settings: &KafkaSettings, name: &str, partitions: u32) -> Reading {
     let mut settings = settings.clone();
     settings.topics[Topic::Requests as usize] = name.to_string();
-    let mut reading = Reading::start(&settings, all(Topic::Requests, partitions, Position::Earliest), 8);
+    let mut reading =
+        Reading::start(&settings, all(Topic::Requests, partitions, Position::Earliest), 8);
     reading.until_ended(partitions as usize);
     reading
 }
@@ -26,8 +32,9 @@ fn an_epoch_is_published_whole_and_in_order() {
     create(&settings, 3);
     let mut publisher = Publisher::new(&settings).unwrap();
     for epoch in 0..3 {
-        let mut publications: Vec<Publication> =
-            (epoch * 1_000..(epoch + 1) * 1_000).map(|number| publication(Destination::Predictions, number)).collect();
+        let mut publications: Vec<Publication> = (epoch * 1_000..(epoch + 1) * 1_000)
+            .map(|number| publication(Destination::Predictions, number))
+            .collect();
         publications.push(publication(Destination::DeadLetters, epoch));
         assert_eq!(publisher.publish(&publications, |_| true).unwrap(), Published::All(Vec::new()));
         // All of it is there when it says so.
@@ -37,7 +44,12 @@ fn an_epoch_is_published_whole_and_in_order() {
     }
     assert_eq!(publisher.publish(&[], |_| true).unwrap(), Published::All(Vec::new()));
     let predictions = read_back(&settings, &settings.predictions, 3);
-    assert!(predictions.records.values().all(|records| records.is_sorted_by_key(|record| number(&record.bytes))));
+    assert!(
+        predictions
+            .records
+            .values()
+            .all(|records| records.is_sorted_by_key(|record| number(&record.bytes)))
+    );
     let dead = read_back(&settings, &settings.dead_letters, 3);
     assert_eq!(dead.numbers(), [0, 1, 2]);
     predictions.stop();
@@ -55,15 +67,27 @@ fn a_record_that_is_too_long_is_passed_over_or_an_error_with_the_way_out() {
         (state.get() >> 56) as u8
     };
     // Longer than the topic takes, and not to be compressed.
-    let long = Publication { value: Some(std::iter::repeat_with(noise).take(2 << 20).collect()), ..publication(Destination::DeadLetters, 1) };
+    let long = Publication {
+        value: Some(std::iter::repeat_with(noise).take(2 << 20).collect()),
+        ..publication(Destination::DeadLetters, 1)
+    };
     let refused = Refused { index: 0, code: RDKafkaErrorCode::MessageSizeTooLarge };
-    assert_eq!(publisher.publish(std::slice::from_ref(&long), |_| true).unwrap(), Published::All(vec![refused]));
+    assert_eq!(
+        publisher.publish(std::slice::from_ref(&long), |_| true).unwrap(),
+        Published::All(vec![refused])
+    );
     let mut producer = Producer::new(&settings).unwrap();
     producer.send(&settings.dead_letters, 1, long.value.as_deref(), MARCH).unwrap();
     let error = producer.finish(PATIENCE).unwrap_err();
-    assert!(matches!(error, KafkaError::Delivery { .. }) && error.to_string().contains("max.message.bytes"), "{error}");
+    assert!(
+        matches!(error, KafkaError::Delivery { .. })
+            && error.to_string().contains("max.message.bytes"),
+        "{error}"
+    );
     let mut producer = Producer::new(&settings).unwrap();
-    let error = producer.send(&settings.dead_letters, 1, Some(&vec![0; settings.max_record + (1 << 20)]), MARCH).unwrap_err();
+    let error = producer
+        .send(&settings.dead_letters, 1, Some(&vec![0; settings.max_record + (1 << 20)]), MARCH)
+        .unwrap_err();
     assert!(error.to_string().contains(&settings.dead_letters), "{error}");
 }
 
@@ -74,7 +98,10 @@ fn an_unreachable_broker_is_waited_for_only_as_long_as_is_wanted() {
     let mut producer = Producer::new(&settings).unwrap();
     producer.send(settings.topic_name(Topic::Transactions), 1, Some(b"{}"), MARCH).unwrap();
     let error = producer.finish(Duration::from_millis(300)).unwrap_err();
-    assert!(matches!(error, KafkaError::Undelivered { waiting: 1, .. }) && error.is_transient(), "{error}");
+    assert!(
+        matches!(error, KafkaError::Undelivered { waiting: 1, .. }) && error.is_transient(),
+        "{error}"
+    );
     assert!(error.to_string().contains("127.0.0.1:1"), "{error}");
     let mut publisher = Publisher::new(&settings).unwrap();
     let began = Instant::now();
@@ -94,11 +121,17 @@ fn answers_that_fail_cost_neither_records_nor_their_order() {
         cluster.create_topic(name, 1, 1).unwrap();
     }
     use RDKafkaRespErr::*;
-    let passing = [RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT];
+    let passing = [
+        RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS,
+        RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+        RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT,
+    ];
     let mut publisher = Publisher::new(&settings).unwrap();
     for epoch in 0..3 {
         cluster.request_errors(RDKafkaApiKey::Produce, &passing);
-        let publications: Vec<Publication> = (epoch * 100..(epoch + 1) * 100).map(|number| publication(Destination::Predictions, number)).collect();
+        let publications: Vec<Publication> = (epoch * 100..(epoch + 1) * 100)
+            .map(|number| publication(Destination::Predictions, number))
+            .collect();
         assert_eq!(publisher.publish(&publications, |_| true).unwrap(), Published::All(Vec::new()));
     }
     let there = read_back(&settings, &settings.predictions, 1);
@@ -115,10 +148,20 @@ fn a_client_that_has_lost_count_is_replaced_and_the_epoch_sent_again() {
         cluster.create_topic(name, 1, 1).unwrap();
     }
     let mut publisher = Publisher::new(&settings).unwrap();
-    let publications: Vec<Publication> = (0..200).map(|number| publication(Destination::Predictions, number)).collect();
-    assert_eq!(publisher.publish(&publications[..100], |_| true).unwrap(), Published::All(Vec::new()));
-    cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER]);
-    assert_eq!(publisher.publish(&publications[100..], |_| true).unwrap(), Published::All(Vec::new()));
+    let publications: Vec<Publication> =
+        (0..200).map(|number| publication(Destination::Predictions, number)).collect();
+    assert_eq!(
+        publisher.publish(&publications[..100], |_| true).unwrap(),
+        Published::All(Vec::new())
+    );
+    cluster.request_errors(
+        RDKafkaApiKey::Produce,
+        &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER],
+    );
+    assert_eq!(
+        publisher.publish(&publications[100..], |_| true).unwrap(),
+        Published::All(Vec::new())
+    );
     let there = read_back(&settings, &settings.predictions, 1);
     let mut numbers = there.numbers();
     numbers.dedup();
@@ -130,7 +173,8 @@ fn a_client_that_has_lost_count_is_replaced_and_the_epoch_sent_again() {
 
 /// A publication that no compression makes shorter than 3,000 bytes.
 fn long(number: u64) -> Publication {
-    let value: Vec<u8> = (0..4_000_u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let value: Vec<u8> =
+        (0..4_000_u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     Publication { value: Some(value), ..publication(Destination::Predictions, number) }
 }
 
@@ -139,12 +183,17 @@ fn records_that_their_topic_never_takes_are_named_and_the_others_are_there_in_or
     let Some(settings) = settings() else { return };
     super::super::admin::create(&settings, 1, 1, &[("max.message.bytes", "2000")]).unwrap();
     let mut publisher = Publisher::new(&settings).unwrap();
-    let mut publications: Vec<Publication> = (0..40).map(|number| publication(Destination::Predictions, number)).collect();
+    let mut publications: Vec<Publication> =
+        (0..40).map(|number| publication(Destination::Predictions, number)).collect();
     publications[0] = long(0);
     publications[17] = long(17);
     publications[39] = long(39);
-    let refused = [0, 17, 39].map(|index| Refused { index, code: RDKafkaErrorCode::MessageSizeTooLarge });
-    assert_eq!(publisher.publish(&publications, |_| true).unwrap(), Published::All(refused.to_vec()));
+    let refused =
+        [0, 17, 39].map(|index| Refused { index, code: RDKafkaErrorCode::MessageSizeTooLarge });
+    assert_eq!(
+        publisher.publish(&publications, |_| true).unwrap(),
+        Published::All(refused.to_vec())
+    );
     let there = read_back(&settings, &settings.predictions, 1);
     let mut seen: Vec<u64> = there.records[&0].iter().map(|record| number(&record.bytes)).collect();
     seen.sort_unstable();
@@ -156,15 +205,34 @@ fn records_that_their_topic_never_takes_are_named_and_the_others_are_there_in_or
 #[test]
 fn an_instant_that_its_topic_does_not_take_is_no_reason_to_lose_a_record() {
     let Some(settings) = settings() else { return };
-    super::super::admin::create(&settings, 1, 1, &[("message.timestamp.before.max.ms", "3600000"), ("message.timestamp.after.max.ms", "3600000")])
-        .unwrap();
+    super::super::admin::create(
+        &settings,
+        1,
+        1,
+        &[
+            ("message.timestamp.before.max.ms", "3600000"),
+            ("message.timestamp.after.max.ms", "3600000"),
+        ],
+    )
+    .unwrap();
     let mut publisher = Publisher::new(&settings).unwrap();
     let now = jiff::Timestamp::now().as_millisecond();
-    let at = |number: u64, timestamp| Publication { timestamp, ..publication(Destination::Predictions, number) };
+    let at = |number: u64, timestamp| Publication {
+        timestamp,
+        ..publication(Destination::Predictions, number)
+    };
     let publications = [at(0, now), at(1, MARCH), at(2, now + 10 * 86_400_000), at(3, now - 1_000)];
     assert_eq!(publisher.publish(&publications, |_| true).unwrap(), Published::All(Vec::new()));
     let there = read_back(&settings, &settings.predictions, 1);
-    assert_eq!(there.numbers().into_iter().collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>(), [0, 1, 2, 3]);
+    assert_eq!(
+        there
+            .numbers()
+            .into_iter()
+            .collect::<std::collections::BTreeSet<_>>()
+            .into_iter()
+            .collect::<Vec<_>>(),
+        [0, 1, 2, 3]
+    );
     there.stop();
 }
 
@@ -173,7 +241,8 @@ fn a_topic_that_is_gone_is_named_at_once_and_written_when_it_is_there_again() {
     let Some(settings) = settings() else { return };
     create(&settings, 1);
     let mut publisher = Publisher::new(&settings).unwrap();
-    let publications: Vec<Publication> = (0..100).map(|number| publication(Destination::Predictions, number)).collect();
+    let publications: Vec<Publication> =
+        (0..100).map(|number| publication(Destination::Predictions, number)).collect();
     assert_eq!(publisher.publish(&publications, |_| true).unwrap(), Published::All(Vec::new()));
     super::super::admin::delete_topics(&settings).unwrap();
     let began = Instant::now();
@@ -186,11 +255,23 @@ fn a_topic_that_is_gone_is_named_at_once_and_written_when_it_is_there_again() {
         last.is_err()
     });
     let error = last.unwrap_err().to_string();
-    assert!(error.contains(&settings.predictions) && error.contains(&settings.brokers) && error.contains("topics create"), "{error}");
+    assert!(
+        error.contains(&settings.predictions)
+            && error.contains(&settings.brokers)
+            && error.contains("topics create"),
+        "{error}"
+    );
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     create(&settings, 1);
-    eventually("it is written again", || publisher.publish(&publications, |_| true).is_ok_and(|end| end == Published::All(Vec::new())));
+    eventually("it is written again", || {
+        publisher
+            .publish(&publications, |_| true)
+            .is_ok_and(|end| end == Published::All(Vec::new()))
+    });
     let there = read_back(&settings, &settings.predictions, 1);
-    assert_eq!(there.numbers().into_iter().collect::<std::collections::BTreeSet<_>>(), (0..100).collect());
+    assert_eq!(
+        there.numbers().into_iter().collect::<std::collections::BTreeSet<_>>(),
+        (0..100).collect()
+    );
     there.stop();
 }

@@ -26,7 +26,8 @@ struct Block {
 impl Blocks {
     /// Takes in an epoch, in any order.
     pub fn add(&mut self, recorded: &Recorded) {
-        let text = serde_json::to_vec(recorded).expect("texts, numbers and lists of them always are JSON");
+        let text =
+            serde_json::to_vec(recorded).expect("texts, numbers and lists of them always are JSON");
         let digest = Sha256::digest(&text);
         let block = self.0.entry(recorded.epoch / BLOCK).or_default();
         block.epochs += 1;
@@ -37,12 +38,17 @@ impl Blocks {
 
     /// Names the blocks that are not there as they were, of those that have no epoch up to `gone`.
     pub fn compare(&self, found: &Blocks, gone: u64, findings: &mut Findings) {
-        let numbers = self.0.keys().chain(found.0.keys().filter(|number| !self.0.contains_key(number)));
+        let numbers =
+            self.0.keys().chain(found.0.keys().filter(|number| !self.0.contains_key(number)));
         for number in numbers.filter(|number| **number * BLOCK > gone || gone == 0) {
-            let (own, found) = (self.0.get(number).cloned().unwrap_or_default(), found.0.get(number).cloned().unwrap_or_default());
+            let (own, found) = (
+                self.0.get(number).cloned().unwrap_or_default(),
+                found.0.get(number).cloned().unwrap_or_default(),
+            );
             findings.rows += found.epochs;
             if own != found {
-                let key = format!("epochs {} to {}", (number * BLOCK).max(1), (number + 1) * BLOCK - 1);
+                let key =
+                    format!("epochs {} to {}", (number * BLOCK).max(1), (number + 1) * BLOCK - 1);
                 findings.differs(&key, "as they were verified", own.shown(), found.shown());
             }
         }

@@ -29,7 +29,8 @@ pub struct Findings {
     pub total: u64,
     /// The first of them.
     pub named: Vec<Difference>,
-    /// What is otherwise than computed again, and may be right: of what it follows from, the topics no longer have everything.
+    /// What is otherwise than computed again, and may be right: of what it follows from, the topics
+    /// no longer have everything.
     pub untold: u64,
     /// Rows that were last written before the checkpoint that was begun at, and are not compared.
     pub trusted: u64,
@@ -51,17 +52,32 @@ impl Findings {
 
     /// A column has another value than it should.
     pub fn differs(&mut self, key: &str, column: &str, expected: String, found: String) {
-        self.note(|| Difference { key: key.to_string(), column: Some(column.to_string()), expected: Some(expected), found: Some(found) });
+        self.note(|| Difference {
+            key: key.to_string(),
+            column: Some(column.to_string()),
+            expected: Some(expected),
+            found: Some(found),
+        });
     }
 
     /// A row is not there.
     pub fn is_missing(&mut self, key: impl FnOnce() -> String) {
-        self.note(|| Difference { key: key(), column: None, expected: Some("a row".to_string()), found: None });
+        self.note(|| Difference {
+            key: key(),
+            column: None,
+            expected: Some("a row".to_string()),
+            found: None,
+        });
     }
 
     /// A row is there that should not.
     pub fn is_surplus(&mut self, key: impl FnOnce() -> String) {
-        self.note(|| Difference { key: key(), column: None, expected: None, found: Some("a row".to_string()) });
+        self.note(|| Difference {
+            key: key(),
+            column: None,
+            expected: None,
+            found: Some("a row".to_string()),
+        });
     }
 }
 

@@ -1,10 +1,11 @@
-//! What the tables must hold after an epoch: the results of every epoch before it, folded as the writer's transactions would.
+//! What the tables must hold after an epoch: the results of every epoch before it, folded as the
+//! writer's transactions would.
 
 use super::difference::Findings;
 use super::doubt::Doubt;
 use super::shapes::{
-    self, DEAD_LETTER_BLANKS, DEAD_LETTER_EPOCH, DECISION_EPOCH, DECISION_INSTANT, INTERACTION_EPOCH, INTERACTION_INSTANT, INTERACTION_NAME,
-    METRICS_EPOCH, MODEL_SUMS,
+    self, DEAD_LETTER_BLANKS, DEAD_LETTER_EPOCH, DECISION_EPOCH, DECISION_INSTANT,
+    INTERACTION_EPOCH, INTERACTION_INSTANT, INTERACTION_NAME, METRICS_EPOCH, MODEL_SUMS,
 };
 use super::single;
 use super::table::{Key, Table, Trust};
@@ -19,10 +20,12 @@ use crate::results::{Changed, EpochResults};
 use dataflows::event::{CustomerId, Millis, Rejected};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What is known beforehand of the rows that are deleted in time, so that nothing is held that nobody will ask for.
+/// What is known beforehand of the rows that are deleted in time, so that nothing is held that
+/// nobody will ask for.
 #[derive(Clone, Debug, Default)]
 pub struct Kept {
-    /// Model versions and arms that are there: a pinned one may be older than those that must be kept.
+    /// Model versions and arms that are there: a pinned one may be older than those that must be
+    /// kept.
     pub models: BTreeSet<(i64, i64)>,
     /// The first epoch of which a dead letter is there.
     pub first_dead_letter: u64,
@@ -102,18 +105,64 @@ impl Expected {
 
     /// Its tables.
     pub fn tables(&self) -> [&Table; 10] {
-        let Expected { interactions, features, decisions, models, dead_letters, thresholds, erasures, arm_stats, segments, metrics, .. } = self;
-        [features, interactions, decisions, segments, arm_stats, models, metrics, dead_letters, thresholds, erasures]
+        let Expected {
+            interactions,
+            features,
+            decisions,
+            models,
+            dead_letters,
+            thresholds,
+            erasures,
+            arm_stats,
+            segments,
+            metrics,
+            ..
+        } = self;
+        [
+            features,
+            interactions,
+            decisions,
+            segments,
+            arm_stats,
+            models,
+            metrics,
+            dead_letters,
+            thresholds,
+            erasures,
+        ]
     }
 
     /// Its tables, to be filled.
     pub fn tables_mut(&mut self) -> [&mut Table; 10] {
-        let Expected { interactions, features, decisions, models, dead_letters, thresholds, erasures, arm_stats, segments, metrics, .. } = self;
-        [features, interactions, decisions, segments, arm_stats, models, metrics, dead_letters, thresholds, erasures]
+        let Expected {
+            interactions,
+            features,
+            decisions,
+            models,
+            dead_letters,
+            thresholds,
+            erasures,
+            arm_stats,
+            segments,
+            metrics,
+            ..
+        } = self;
+        [
+            features,
+            interactions,
+            decisions,
+            segments,
+            arm_stats,
+            models,
+            metrics,
+            dead_letters,
+            thresholds,
+            erasures,
+        ]
     }
 
-    /// Begins after an epoch of which the tables are not known: they are taken on trust, and so many
-    /// interactions wait.
+    /// Begins after an epoch of which the tables are not known: they are taken on trust, and so
+    /// many interactions wait.
     pub fn trust(&mut self, through: u64, pending: i64) {
         self.pending = pending;
         self.tables_mut().into_iter().for_each(|table| table.trust(Trust::up_to(through)));
@@ -121,11 +170,14 @@ impl Expected {
 
     /// The epoch up to which tables are taken on trust.
     pub fn trusted_through(&self) -> Option<u64> {
-        self.tables().into_iter().filter_map(|table| table.trusted().map(|trust| trust.through)).max()
+        self.tables()
+            .into_iter()
+            .filter_map(|table| table.trusted().map(|trust| trust.through))
+            .max()
     }
 
-    /// Lets go of rows, before the epoch is folded in with which they went. They are looked for when they are asked for, or all at once with
-    /// [`retire`](Expected::retire).
+    /// Lets go of rows, before the epoch is folded in with which they went. They are looked for
+    /// when they are asked for, or all at once with [`retire`](Expected::retire).
     pub fn let_go(&mut self, gone: Gone) {
         self.gone = gone;
     }
@@ -166,16 +218,20 @@ impl Expected {
         Ok(())
     }
 
-    /// The tables of a job whose settings become these with the next epoch, which changes nothing that
-    /// stands.
+    /// The tables of a job whose settings become these with the next epoch, which changes nothing
+    /// that stands.
     pub fn under(self, settings: &PostgresSettings) -> Self {
         Expected { settings: settings.clone(), ..self }
     }
 
-    /// The tables of a job whose settings become these with the next epoch, which tells every customer anew.
+    /// The tables of a job whose settings become these with the next epoch, which tells every
+    /// customer anew.
     pub fn changed(mut self, settings: &PostgresSettings, changed: &Changed) -> Self {
         self.features = Table::new(shapes::customer_features(&settings.features));
-        changed.gone_thresholds.iter().for_each(|&day| self.thresholds.remove(&(i64::from(day), 0, Box::from([]))));
+        changed
+            .gone_thresholds
+            .iter()
+            .for_each(|&day| self.thresholds.remove(&(i64::from(day), 0, Box::from([]))));
         (self.settings, self.anew) = (settings.clone(), true);
         self
     }
@@ -207,7 +263,10 @@ impl Expected {
             let mut findings = Findings::new(table.shape().table);
             compare(&mut table, &mut findings)?;
             let of_dead_letters = findings.table == "dead_letters";
-            let is_fresh = |values: &[Option<&[u8]>]| values[DEAD_LETTER_EPOCH].and_then(|epoch| number(Kind::Bigint, epoch)) >= Some(fresh);
+            let is_fresh = |values: &[Option<&[u8]>]| {
+                values[DEAD_LETTER_EPOCH].and_then(|epoch| number(Kind::Bigint, epoch))
+                    >= Some(fresh)
+            };
             table.finish(&mut findings, doubt, |values| !of_dead_letters || is_fresh(values));
             all.push(findings);
         }
@@ -216,7 +275,9 @@ impl Expected {
 
     fn interactions(&mut self) {
         let (customers, keys) = &self.staging.gone_interactions;
-        customers.iter().zip(keys).for_each(|(&customer, &key)| self.interactions.remove(&(customer, key, Box::from([]))));
+        customers.iter().zip(keys).for_each(|(&customer, &key)| {
+            self.interactions.remove(&(customer, key, Box::from([])))
+        });
         self.staging.new_interactions.each_row().for_each(|row| self.interactions.put(row));
         for row in self.staging.changed_interactions.each_row() {
             // A correction of a row that is gone brings none back.
@@ -228,15 +289,25 @@ impl Expected {
     }
 
     fn features(&mut self) {
-        self.staging.gone_customers.iter().for_each(|&customer| self.features.remove(&(customer, 0, Box::from([]))));
+        self.staging
+            .gone_customers
+            .iter()
+            .for_each(|&customer| self.features.remove(&(customer, 0, Box::from([]))));
         self.staging.new_features.each_row().for_each(|row| self.features.put(row));
         let anew = std::mem::take(&mut self.anew);
-        self.staging.changed_features.each_row().for_each(|row| if anew { self.features.put(row) } else { self.features.update(row, None, false) });
+        self.staging.changed_features.each_row().for_each(|row| {
+            if anew { self.features.put(row) } else { self.features.update(row, None, false) }
+        });
     }
 
     fn thresholds(&mut self, results: &EpochResults) {
         for &(day, high_value) in &results.thresholds {
-            self.thresholds.put_new(single::threshold(&mut self.buffer, day, high_value, results.epoch));
+            self.thresholds.put_new(single::threshold(
+                &mut self.buffer,
+                day,
+                high_value,
+                results.epoch,
+            ));
         }
     }
 
@@ -256,8 +327,11 @@ impl Expected {
             self.erasures.put(single::erasure(&mut self.buffer, erasure, *repetition, results));
         }
         if results.erasures.iter().any(|erasure| erasure.learned > 0) {
-            let newest: BTreeMap<i64, i64> = self.models.keys().map(|&(version, arm, _)| (arm, version)).collect();
-            self.models.set_null(&MODEL_SUMS, |(version, arm, _)| newest.get(arm).is_some_and(|newest| version < newest));
+            let newest: BTreeMap<i64, i64> =
+                self.models.keys().map(|&(version, arm, _)| (arm, version)).collect();
+            self.models.set_null(&MODEL_SUMS, |(version, arm, _)| {
+                newest.get(arm).is_some_and(|newest| version < newest)
+            });
         }
     }
 
@@ -269,7 +343,9 @@ impl Expected {
         }
         for (row, rejected) in self.staging.dead_letters.each_row().zip(&results.rejected) {
             let new = self.dead_letters.put_new(row);
-            if let (Some(key), Some(whose), Some(letters)) = (new, rejected.whose, &mut self.letters_of) {
+            if let (Some(key), Some(whose), Some(letters)) =
+                (new, rejected.whose, &mut self.letters_of)
+            {
                 letters.entry(whose.customer).or_default().push((key, microseconds(whose.dated)));
             }
         }
@@ -293,13 +369,19 @@ impl Expected {
                 self.arm_stats.remove(&(i64::from(stats.day), i64::from(stats.arm), Box::from([])));
                 continue;
             }
-            self.arm_stats.put(single::arm_day(&mut self.buffer, stats, &self.settings.arms, results.epoch));
+            self.arm_stats.put(single::arm_day(
+                &mut self.buffer,
+                stats,
+                &self.settings.arms,
+                results.epoch,
+            ));
         }
     }
 
     fn segments(&mut self, results: &EpochResults) {
         for segment in &results.segments {
-            let row = single::segment(&mut self.buffer, segment, self.settings.decimals, results.epoch);
+            let row =
+                single::segment(&mut self.buffer, segment, self.settings.decimals, results.epoch);
             match segment.customers {
                 0 => self.segments.remove_row(row),
                 _ => self.segments.put(row),
@@ -309,7 +391,12 @@ impl Expected {
 
     fn metrics(&mut self, results: &EpochResults) {
         self.pending += results.counts.pending;
-        self.metrics.put(single::metrics(&mut self.buffer, results, self.staging.mean_reward, self.pending));
+        self.metrics.put(single::metrics(
+            &mut self.buffer,
+            results,
+            self.staging.mean_reward,
+            self.pending,
+        ));
     }
 
     /// Forgets the versions that the writer deletes, unless they are there all the same.
@@ -335,7 +422,9 @@ fn letters_of(table: &Table) -> BTreeMap<CustomerId, Vec<(Key, i64)>> {
     let mut letters: BTreeMap<CustomerId, Vec<(Key, i64)>> = BTreeMap::new();
     for (key, values) in table.each() {
         let of = |column: usize, kind| values[column].and_then(|value| number(kind, value));
-        if let (Some(customer), Some(dated)) = (of(customer, Kind::Bigint), of(dated, Kind::Timestamp)) {
+        if let (Some(customer), Some(dated)) =
+            (of(customer, Kind::Bigint), of(dated, Kind::Timestamp))
+        {
             letters.entry(customer).or_default().push((key.clone(), dated));
         }
     }
@@ -347,11 +436,19 @@ mod tests {
     use super::*;
     use dataflows::bandit::ridge::solve;
     use dataflows::bandit::totals::Totals;
-    use dataflows::campaign::output::{ArmDay, ArmUpdate, Change, Decision, Erasure, InteractionRow, InteractionRows, Segment};
+    use dataflows::campaign::output::{
+        ArmDay, ArmUpdate, Change, Decision, Erasure, InteractionRow, InteractionRows, Segment,
+    };
     use dataflows::event::{Place, Reason, Topic, Whose};
 
     fn expected(keep: u32, kept: Kept) -> Expected {
-        Expected::new(&PostgresSettings { keep_model_versions: keep, ..PostgresSettings::new("", "campaign") }, kept)
+        Expected::new(
+            &PostgresSettings {
+                keep_model_versions: keep,
+                ..PostgresSettings::new("", "campaign")
+            },
+            kept,
+        )
     }
 
     /// An epoch that changes an arm.
@@ -379,13 +476,22 @@ mod tests {
     }
 
     fn decided(customer: i64, key: u64, timestamp: Millis) -> Decision {
-        Decision { customer, key, decision: format!("d{key}"), timestamp, arm: Some(0), propensity: 1.0, ..Decision::default() }
+        Decision {
+            customer,
+            key,
+            decision: format!("d{key}"),
+            timestamp,
+            arm: Some(0),
+            propensity: 1.0,
+            ..Decision::default()
+        }
     }
 
     #[test]
     fn an_erasure_takes_decisions_up_to_its_instant_and_rows_of_folded_interactions() {
         let mut own = expected(10, Kept::default());
-        let decisions = vec![decided(1, 1, 100), decided(1, 2, 101), decided(1, 3, 110), decided(2, 1, 100)];
+        let decisions =
+            vec![decided(1, 1, 100), decided(1, 2, 101), decided(1, 3, 110), decided(2, 1, 100)];
         let contact = |customer, timestamp| InteractionRow {
             change: Change::Insert,
             customer,
@@ -401,10 +507,18 @@ mod tests {
         let interactions = vec![InteractionRows { rows, contexts: Vec::new() }];
         let letter = |position, customer, dated| {
             let (place, whose) = (Place::new(0, position), Some(Whose { customer, dated }));
-            Rejected { topic: Topic::Rewards, place, reason: Reason::BadReward, detail: "canary".to_string(), raw: b"canary".to_vec(), whose }
+            Rejected {
+                topic: Topic::Rewards,
+                place,
+                reason: Reason::BadReward,
+                detail: "canary".to_string(),
+                raw: b"canary".to_vec(),
+                whose,
+            }
         };
         let rejected = vec![letter(1, 1, Millis::MIN), letter(2, 1, 101), letter(3, 2, 100)];
-        own.fold(&EpochResults { decisions, interactions, rejected, ..EpochResults::new(1) }).unwrap();
+        own.fold(&EpochResults { decisions, interactions, rejected, ..EpochResults::new(1) })
+            .unwrap();
         let erasure = |until, folded_before| Erasure {
             customer: 1,
             until,
@@ -417,14 +531,25 @@ mod tests {
             folded: 3,
             folded_before,
         };
-        let left = |table: &Table| table.keys().map(|key| (key.0, key.1)).collect::<Vec<(i64, i64)>>();
-        own.fold(&EpochResults { erasures: vec![erasure(100, None), erasure(100, None)], ..EpochResults::new(2) }).unwrap();
+        let left =
+            |table: &Table| table.keys().map(|key| (key.0, key.1)).collect::<Vec<(i64, i64)>>();
+        own.fold(&EpochResults {
+            erasures: vec![erasure(100, None), erasure(100, None)],
+            ..EpochResults::new(2)
+        })
+        .unwrap();
         assert_eq!(own.erasures.keys().count(), 2, "each is reported");
-        let canaries = |own: &Expected| own.dead_letters.rows().filter(|(_, row)| row.windows(6).any(|bytes| bytes == b"canary")).count();
+        let canaries = |own: &Expected| {
+            own.dead_letters
+                .rows()
+                .filter(|(_, row)| row.windows(6).any(|bytes| bytes == b"canary"))
+                .count()
+        };
         assert_eq!(canaries(&own), 2, "one of three dead letters is blanked");
         assert_eq!(left(&own.decisions), [(1, 2), (1, 3), (2, 1)]);
         assert_eq!(left(&own.interactions), [(1, 104), (1, 105), (2, 104)]);
-        own.fold(&EpochResults { erasures: vec![erasure(100, Some(105))], ..EpochResults::new(3) }).unwrap();
+        own.fold(&EpochResults { erasures: vec![erasure(100, Some(105))], ..EpochResults::new(3) })
+            .unwrap();
         assert_eq!(left(&own.decisions), [(1, 3), (2, 1)]);
         assert_eq!(left(&own.interactions), [(1, 105), (2, 104)]);
     }
@@ -434,9 +559,19 @@ mod tests {
         let mut own = expected(10, Kept::default());
         let day = |interactions| ArmDay { day: 1, arm: 0, interactions, responses: 0, reward: 0 };
         let segment = |customers| Segment { flags: 5, customers, amount: 7 };
-        own.fold(&EpochResults { arm_days: vec![day(2)], segments: vec![segment(1)], ..EpochResults::new(1) }).unwrap();
+        own.fold(&EpochResults {
+            arm_days: vec![day(2)],
+            segments: vec![segment(1)],
+            ..EpochResults::new(1)
+        })
+        .unwrap();
         assert_eq!((own.arm_stats.keys().count(), own.segments.keys().count()), (1, 1));
-        own.fold(&EpochResults { arm_days: vec![day(0)], segments: vec![segment(0)], ..EpochResults::new(2) }).unwrap();
+        own.fold(&EpochResults {
+            arm_days: vec![day(0)],
+            segments: vec![segment(0)],
+            ..EpochResults::new(2)
+        })
+        .unwrap();
         assert_eq!((own.arm_stats.keys().count(), own.segments.keys().count()), (0, 0));
     }
 }

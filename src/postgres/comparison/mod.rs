@@ -1,7 +1,9 @@
-//! The tables compared with what they should hold: read beside the job that writes them, and changed in nothing.
+//! The tables compared with what they should hold: read beside the job that writes them, and
+//! changed in nothing.
 //!
-//! [`Snapshot`] sees all tables as of one commit. [`Expected`] folds the results of every epoch up to it into the rows that the tables must then have,
-//! encoded by the very code that the writer uses; [`Snapshot::compare`] reads each table once and names whatever differs.
+//! [`Snapshot`] sees all tables as of one commit. [`Expected`] folds the results of every epoch up
+//! to it into the rows that the tables must then have, encoded by the very code that the writer
+//! uses; [`Snapshot::compare`] reads each table once and names whatever differs.
 
 pub mod blocks;
 pub mod difference;

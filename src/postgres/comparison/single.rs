@@ -1,4 +1,5 @@
-//! Rows that are written one at a time by statements of the transaction rather than by a COPY, in the same form as those.
+//! Rows that are written one at a time by statements of the transaction rather than by a COPY, in
+//! the same form as those.
 
 use crate::postgres::encode::CopyBuffer;
 use crate::results::{EpochResults, hexadecimal};
@@ -14,7 +15,12 @@ pub fn threshold(buffer: &mut CopyBuffer, day: Day, high_value: u64, epoch: u64)
 }
 
 /// A row of `erasures`, which is the `repetition`th of its customer and instant in the epoch.
-pub fn erasure<'a>(buffer: &'a mut CopyBuffer, erasure: &Erasure, repetition: i64, results: &EpochResults) -> &'a [u8] {
+pub fn erasure<'a>(
+    buffer: &'a mut CopyBuffer,
+    erasure: &Erasure,
+    repetition: i64,
+    results: &EpochResults,
+) -> &'a [u8] {
     one_row(buffer, 13, |buffer| {
         buffer.bigint(results.epoch as i64);
         buffer.bigint(erasure.customer);
@@ -27,7 +33,12 @@ pub fn erasure<'a>(buffer: &'a mut CopyBuffer, erasure: &Erasure, repetition: i6
 }
 
 /// A row of `arm_stats`.
-pub fn arm_day<'a>(buffer: &'a mut CopyBuffer, stats: &ArmDay, arms: &[String], epoch: u64) -> &'a [u8] {
+pub fn arm_day<'a>(
+    buffer: &'a mut CopyBuffer,
+    stats: &ArmDay,
+    arms: &[String],
+    epoch: u64,
+) -> &'a [u8] {
     let name = arms.get(usize::from(stats.arm));
     one_row(buffer, 7, |buffer| {
         buffer.integer(stats.day);
@@ -41,7 +52,12 @@ pub fn arm_day<'a>(buffer: &'a mut CopyBuffer, stats: &ArmDay, arms: &[String], 
 }
 
 /// A row of `segments`, for a currency with so many decimals.
-pub fn segment<'a>(buffer: &'a mut CopyBuffer, segment: &Segment, decimals: u32, epoch: u64) -> &'a [u8] {
+pub fn segment<'a>(
+    buffer: &'a mut CopyBuffer,
+    segment: &Segment,
+    decimals: u32,
+    epoch: u64,
+) -> &'a [u8] {
     one_row(buffer, 7, |buffer| {
         [8, 4, 2, 1].into_iter().for_each(|flag| buffer.boolean(segment.flags & flag != 0));
         buffer.bigint(segment.customers);
@@ -50,8 +66,14 @@ pub fn segment<'a>(buffer: &'a mut CopyBuffer, segment: &Segment, decimals: u32,
     })
 }
 
-/// A row of `model_metrics`, but for what the clock says; `pending` interactions wait after the epoch.
-pub fn metrics<'a>(buffer: &'a mut CopyBuffer, results: &EpochResults, mean_reward: Option<f64>, pending: i64) -> &'a [u8] {
+/// A row of `model_metrics`, but for what the clock says; `pending` interactions wait after the
+/// epoch.
+pub fn metrics<'a>(
+    buffer: &'a mut CopyBuffer,
+    results: &EpochResults,
+    mean_reward: Option<f64>,
+    pending: i64,
+) -> &'a [u8] {
     let counts = &results.counts;
     one_row(buffer, 10, |buffer| {
         buffer.bigint(results.epoch as i64);
@@ -83,7 +105,12 @@ const Q16_STEP: i128 = 152_587_890_625;
 fn decimal_q16(value: i128) -> String {
     let (whole, rest) = (value / 65_536, value % 65_536);
     let sign = if value < 0 { "-" } else { "" };
-    trimmed(format!("{sign}{}.{:0width$}", whole.unsigned_abs(), (rest * Q16_STEP).unsigned_abs(), width = Q16_DECIMALS as usize))
+    trimmed(format!(
+        "{sign}{}.{:0width$}",
+        whole.unsigned_abs(),
+        (rest * Q16_STEP).unsigned_abs(),
+        width = Q16_DECIMALS as usize
+    ))
 }
 
 /// A number of units of 10^-`decimals` as an exact decimal, without zeros at its end.
@@ -104,10 +131,22 @@ mod tests {
 
     #[test]
     fn decimals_are_exact_and_have_no_zeros_at_their_end() {
-        for (value, text) in [(0, "0"), (65_536, "1"), (-32_768, "-0.5"), (1, "0.0000152587890625"), (65_536 * 100 + 16_384, "100.25")] {
+        for (value, text) in [
+            (0, "0"),
+            (65_536, "1"),
+            (-32_768, "-0.5"),
+            (1, "0.0000152587890625"),
+            (65_536 * 100 + 16_384, "100.25"),
+        ] {
             assert_eq!(decimal_q16(value), text);
         }
-        for (value, decimals, text) in [(0, 2, "0"), (1050, 2, "10.5"), (-7, 2, "-0.07"), (300, 0, "300"), (12_345, 4, "1.2345")] {
+        for (value, decimals, text) in [
+            (0, 2, "0"),
+            (1050, 2, "10.5"),
+            (-7, 2, "-0.07"),
+            (300, 0, "300"),
+            (12_345, 4, "1.2345"),
+        ] {
             assert_eq!(decimal(value, decimals), text);
         }
     }

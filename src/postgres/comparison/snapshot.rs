@@ -1,7 +1,8 @@
 //! All tables as of one commit, in a transaction that only reads.
 //!
-//! What the job commits meanwhile is not seen, so the epoch that is recorded in the snapshot and the rows beside it always agree. The transaction takes
-//! no lock that a writer waits for; while it is open, though, the server keeps the old versions of rows.
+//! What the job commits meanwhile is not seen, so the epoch that is recorded in the snapshot and
+//! the rows beside it always agree. The transaction takes no lock that a writer waits for; while it
+//! is open, though, the server keeps the old versions of rows.
 
 use super::blocks::Blocks;
 use super::difference::Findings;
@@ -75,7 +76,8 @@ pub struct Standing {
     pub seen: Seen,
     /// Those after it, in order.
     pub epochs: Vec<Recorded>,
-    /// The customers that its epochs have erased, each with its epoch and up to an instant: the topics may no longer say so.
+    /// The customers that its epochs have erased, each with its epoch and up to an instant: the
+    /// topics may no longer say so.
     pub erasures: Vec<(u64, CustomerId, Millis)>,
     /// The offsets that it has gone on behind without having read them.
     pub losses: Vec<Loss>,
@@ -131,23 +133,30 @@ impl Snapshot {
     /// [`PostgresError::NoJob`], [`PostgresError::Recorded`], or that of a statement.
     pub fn history(&mut self) -> Result<History, PostgresError> {
         let Snapshot { client, settings } = self;
-        recorded::progress(client, &settings.job)?.ok_or_else(|| PostgresError::NoJob(settings.job.clone()))?;
+        recorded::progress(client, &settings.job)?
+            .ok_or_else(|| PostgresError::NoJob(settings.job.clone()))?;
         recorded::history(client, &settings.job)
     }
 
-    /// How many interactions waited after an epoch, by what the first row of `model_metrics` from it
-    /// on says, and what the epochs up to that one have counted.
+    /// How many interactions waited after an epoch, by what the first row of `model_metrics` from
+    /// it on says, and what the epochs up to that one have counted.
     ///
     /// # Errors
     /// That of a statement.
     pub fn pending_after(&mut self, epoch: u64, later: &[Recorded]) -> Result<i64, PostgresError> {
         let row = self
             .client
-            .query_opt("SELECT epoch, pending FROM model_metrics WHERE epoch >= $1 ORDER BY epoch LIMIT 1", &[&(epoch as i64)])
+            .query_opt(
+                "SELECT epoch, pending FROM model_metrics WHERE epoch >= $1 ORDER BY epoch LIMIT 1",
+                &[&(epoch as i64)],
+            )
             .map_err(PostgresError::statement("tell how many interactions waited"))?;
         let Some(row) = row else { return Ok(0) };
         let (first, pending) = (row.get::<_, i64>(0) as u64, row.get::<_, i64>(1));
-        let changes = later.iter().take_while(|recorded| recorded.epoch <= first).map(|recorded| recorded::count_of(&recorded.counts, "pending"));
+        let changes = later
+            .iter()
+            .take_while(|recorded| recorded.epoch <= first)
+            .map(|recorded| recorded::count_of(&recorded.counts, "pending"));
         Ok(changes.fold(pending, |pending, change| pending.wrapping_sub(change.unwrap_or(0))))
     }
 
@@ -157,7 +166,8 @@ impl Snapshot {
     /// [`PostgresError::NoJob`], [`PostgresError::Recorded`], or that of a statement.
     pub fn standing(&mut self, verified: u64) -> Result<Standing, PostgresError> {
         let Snapshot { client, settings } = self;
-        let progress = recorded::progress(client, &settings.job)?.ok_or_else(|| PostgresError::NoJob(settings.job.clone()))?;
+        let progress = recorded::progress(client, &settings.job)?
+            .ok_or_else(|| PostgresError::NoJob(settings.job.clone()))?;
         let starts = recorded::starts(client, settings)?;
         let history = recorded::history(client, &settings.job)?;
         let topic_ids = recorded::topic_ids(client, settings)?;
@@ -166,7 +176,18 @@ impl Snapshot {
         let applied = applied::read(client, &settings.job)?;
         let (seen, epochs) = self.epochs(verified)?;
         let kept = self.kept()?;
-        Ok(Standing { progress, starts, history, topic_ids, applied, seen, epochs, erasures, losses, kept })
+        Ok(Standing {
+            progress,
+            starts,
+            history,
+            topic_ids,
+            applied,
+            seen,
+            epochs,
+            erasures,
+            losses,
+            kept,
+        })
     }
 
     /// Of the epochs that were verified only their blocks stay in memory.
@@ -175,21 +196,39 @@ impl Snapshot {
         let failed = || PostgresError::statement("read the recorded epochs");
         let mut rows = client
             .query_raw(
-                "SELECT epoch, watermark, offsets::text, digest, counts::text, topic_ids::text, chain, read::text, identity, gone::text FROM epochs
+                "SELECT epoch, watermark, offsets::text, digest, counts::text, topic_ids::text, \
+                 chain, read::text, identity, gone::text FROM epochs
                  WHERE job = $1 ORDER BY epoch",
                 [&settings.job],
             )
             .map_err(failed())?;
         let read = |row: &postgres::Row| -> Result<Recorded, PostgresError> {
             let epoch = row.get::<_, i64>(0) as u64;
-            let offsets = recorded::offsets_of(row.get(2), settings).map_err(|why| PostgresError::Recorded { epoch, why })?;
-            let read = row.get::<_, Option<&str>>(7).map(|read| recorded::offsets_of(read, settings)).transpose();
+            let offsets = recorded::offsets_of(row.get(2), settings)
+                .map_err(|why| PostgresError::Recorded { epoch, why })?;
+            let read = row
+                .get::<_, Option<&str>>(7)
+                .map(|read| recorded::offsets_of(read, settings))
+                .transpose();
             let read = read.map_err(|why| PostgresError::Recorded { epoch, why })?;
             let watermark = row.get::<_, Option<Timestamp>>(1).map(|watermark| watermark.0);
-            let topic_ids = recorded::topic_ids_of(row.get(5), settings).map_err(|why| PostgresError::Recorded { epoch, why })?;
+            let topic_ids = recorded::topic_ids_of(row.get(5), settings)
+                .map_err(|why| PostgresError::Recorded { epoch, why })?;
             let gone = gone_of(row.get(9)).map_err(|why| PostgresError::Recorded { epoch, why })?;
-            let (digest, counts, chain, identity) = (row.get(3), row.get(4), row.get(6), row.get(8));
-            Ok(Recorded { epoch, watermark, offsets, digest, counts, topic_ids, chain, read, identity, gone })
+            let (digest, counts, chain, identity) =
+                (row.get(3), row.get(4), row.get(6), row.get(8));
+            Ok(Recorded {
+                epoch,
+                watermark,
+                offsets,
+                digest,
+                counts,
+                topic_ids,
+                chain,
+                read,
+                identity,
+                gone,
+            })
         };
         let (mut seen, mut epochs) = (Seen { through: verified, ..Seen::default() }, Vec::new());
         while let Some(row) = rows.next().map_err(failed())? {
@@ -207,25 +246,32 @@ impl Snapshot {
     fn kept(&mut self) -> Result<Kept, PostgresError> {
         let Snapshot { client, settings } = self;
         let failed = || PostgresError::statement("tell what is kept");
-        let models = client.query("SELECT version, arm FROM model_versions", &[]).map_err(failed())?;
+        let models =
+            client.query("SELECT version, arm FROM model_versions", &[]).map_err(failed())?;
         let row = client
             .query_one(
                 "SELECT (SELECT min(epoch) FROM dead_letters),
-                    (SELECT min(epoch) FROM epochs WHERE job = $1 AND committed_at >= now() - make_interval(days => $2::int4)),
+                    (SELECT min(epoch) FROM epochs WHERE job = $1 AND committed_at >= now() - \
+                    make_interval(days => $2::int4)),
                     (SELECT attributed_after FROM progress WHERE job = $1)",
                 &[&settings.job, &(settings.dead_letter_days.min(i32::MAX as u32) as i32)],
             )
             .map_err(failed())?;
-        let epoch = |place| row.get::<_, Option<i64>>(place).map_or(u64::MAX, |epoch| epoch.max(0) as u64);
+        let epoch =
+            |place| row.get::<_, Option<i64>>(place).map_or(u64::MAX, |epoch| epoch.max(0) as u64);
         Ok(Kept {
-            models: models.iter().map(|row| (row.get(0), i64::from(row.get::<_, i16>(1)))).collect(),
+            models: models
+                .iter()
+                .map(|row| (row.get(0), i64::from(row.get::<_, i16>(1))))
+                .collect(),
             first_dead_letter: epoch(0),
             fresh: epoch(1).min(i64::MAX as u64),
             attributed_after: row.get::<_, Option<i64>>(2).map_or(0, |epoch| epoch as u64),
         })
     }
 
-    /// Compares every table with what it should hold, but for what is in `doubt`. `reads` is told which table comes next.
+    /// Compares every table with what it should hold, but for what is in `doubt`. `reads` is told
+    /// which table comes next.
     ///
     /// # Errors
     /// A table cannot be read.
@@ -241,7 +287,12 @@ impl Snapshot {
         })
     }
 
-    fn compare_table(&mut self, table: &mut Table, findings: &mut Findings, doubt: Option<&Doubt>) -> Result<(), PostgresError> {
+    fn compare_table(
+        &mut self,
+        table: &mut Table,
+        findings: &mut Findings,
+        doubt: Option<&Doubt>,
+    ) -> Result<(), PostgresError> {
         const DOING: &str = "read a table";
         let copy = format!("COPY ({}) TO STDOUT (FORMAT binary)", table.shape().select);
         let reader = self.client.copy_out(&copy).map_err(PostgresError::statement(DOING))?;
@@ -303,7 +354,8 @@ impl<R: BufRead> CopyRows<R> {
         Ok(i32::from_be_bytes(length))
     }
 
-    /// What comes after the last row is read too, for the connection serves the next statement only then.
+    /// What comes after the last row is read too, for the connection serves the next statement only
+    /// then.
     fn end(&mut self) -> io::Result<Option<&[u8]>> {
         loop {
             let left = self.reader.fill_buf()?.len();

@@ -36,10 +36,19 @@ struct Head {
 
 /// Gives what `expected` holds, and these epochs, piece by piece.
 pub fn store(expected: &Expected, blocks: &Blocks, mut give: impl FnMut(Vec<u8>)) {
-    let on_trust = expected.tables().into_iter().filter_map(|table| Some((table.shape().table.to_string(), table.trusted()?.clone())));
+    let on_trust = expected
+        .tables()
+        .into_iter()
+        .filter_map(|table| Some((table.shape().table.to_string(), table.trusted()?.clone())));
     let trust: BTreeMap<String, Trust> = on_trust.collect();
     let format = if trust.is_empty() { FORMAT } else { ON_TRUST };
-    let head = Head { format, trust, features: expected.feature_names().to_vec(), pending: expected.pending(), blocks: blocks.clone() };
+    let head = Head {
+        format,
+        trust,
+        features: expected.feature_names().to_vec(),
+        pending: expected.pending(),
+        blocks: blocks.clone(),
+    };
     give(serde_json::to_vec(&head).expect("texts, numbers and lists of them always are JSON"));
     for table in expected.tables() {
         let begin = || {
@@ -69,13 +78,18 @@ pub fn store(expected: &Expected, blocks: &Blocks, mut give: impl FnMut(Vec<u8>)
 ///
 /// # Errors
 /// Why they cannot be taken up: they are of other columns, of another version, or no such pieces.
-pub fn restore<E>(expected: &mut Expected, pieces: impl Iterator<Item = Result<Vec<u8>, E>>) -> Result<Result<Blocks, String>, E> {
+pub fn restore<E>(
+    expected: &mut Expected,
+    pieces: impl Iterator<Item = Result<Vec<u8>, E>>,
+) -> Result<Result<Blocks, String>, E> {
     let mut blocks = None;
     for piece in pieces {
         let piece = piece?;
         let taken = match blocks {
             None => take_head(expected, &piece).map(|found| blocks = Some(found)),
-            Some(_) => take_rows(expected, &piece).ok_or_else(|| "a row of it cannot be read".to_string()),
+            Some(_) => {
+                take_rows(expected, &piece).ok_or_else(|| "a row of it cannot be read".to_string())
+            }
         };
         if let Err(why) = taken {
             return Ok(Err(why));
@@ -95,10 +109,13 @@ pub fn is_on_trust(piece: &[u8]) -> bool {
 }
 
 fn read_head(piece: &[u8]) -> Result<Head, String> {
-    let head: Head = serde_json::from_slice(piece).map_err(|error| format!("it cannot be read: {error}"))?;
+    let head: Head =
+        serde_json::from_slice(piece).map_err(|error| format!("it cannot be read: {error}"))?;
     match head.format {
         FORMAT | ON_TRUST => Ok(head),
-        format => Err(format!("it has form {format}, and this program reads forms {FORMAT} and {ON_TRUST}")),
+        format => Err(format!(
+            "it has form {format}, and this program reads forms {FORMAT} and {ON_TRUST}"
+        )),
     }
 }
 
@@ -116,7 +133,8 @@ fn take_head(expected: &mut Expected, piece: &[u8]) -> Result<Blocks, String> {
 
 fn take_rows(expected: &mut Expected, piece: &[u8]) -> Option<()> {
     let (name, mut rest) = pull(piece)?;
-    let table: &mut Table = expected.tables_mut().into_iter().find(|table| table.shape().table.as_bytes() == name)?;
+    let table: &mut Table =
+        expected.tables_mut().into_iter().find(|table| table.shape().table.as_bytes() == name)?;
     while !rest.is_empty() {
         let (first, after) = rest.split_first_chunk::<8>()?;
         let (second, after) = after.split_first_chunk::<8>()?;
@@ -150,15 +168,27 @@ mod tests {
     use std::convert::Infallible;
 
     fn settings(features: &[&str]) -> PostgresSettings {
-        PostgresSettings { features: features.iter().map(|name| (*name).to_string()).collect(), ..PostgresSettings::new("", "campaign") }
+        PostgresSettings {
+            features: features.iter().map(|name| (*name).to_string()).collect(),
+            ..PostgresSettings::new("", "campaign")
+        }
     }
 
     /// So many customers, and a day of an arm.
     fn expected(customers: i64) -> Expected {
         let mut expected = Expected::new(&settings(&["monetary"]), Kept::default());
-        let row = |customer| FeatureRow { change: Change::Insert, customer, as_of: 7, last_purchase: None, signup: Some(3) };
+        let row = |customer| FeatureRow {
+            change: Change::Insert,
+            customer,
+            as_of: 7,
+            last_purchase: None,
+            signup: Some(3),
+        };
         let rows: Vec<FeatureRow> = (0..customers).map(row).collect();
-        let features = vec![FeatureRows { values: rows.iter().map(|row| row.customer as f64).collect(), rows }];
+        let features = vec![FeatureRows {
+            values: rows.iter().map(|row| row.customer as f64).collect(),
+            rows,
+        }];
         let arm_days = vec![ArmDay { day: 1, arm: 0, interactions: 2, responses: 1, reward: 5 }];
         expected.fold(&EpochResults { features, arm_days, ..EpochResults::new(1) }).expect("rows");
         expected
@@ -184,7 +214,8 @@ mod tests {
         let again = restored(&["monetary"], &pieces).expect("it is taken up");
         assert_eq!(stored(&again), pieces);
         let findings: Result<Vec<Findings>, Infallible> = again.into_findings(None, |_, _| Ok(()));
-        let missing: u64 = findings.expect("infallible").iter().map(|findings| findings.total).sum();
+        let missing: u64 =
+            findings.expect("infallible").iter().map(|findings| findings.total).sum();
         assert_eq!(missing, 120_002, "the customers, the day and the epoch's metrics");
     }
 
@@ -199,13 +230,20 @@ mod tests {
         assert!(String::from_utf8_lossy(&pieces[0]).contains("\"format\":2"));
         assert!(is_on_trust(&pieces[0]) && !is_on_trust(&stored(&expected(3))[0]));
         assert_eq!((refused(&pieces[0]), refused(b"{}").is_some()), (None, true));
-        assert_eq!(restored(&["monetary"], &stored(&expected(3))).expect("it is taken up").trusted_through(), None);
+        assert_eq!(
+            restored(&["monetary"], &stored(&expected(3)))
+                .expect("it is taken up")
+                .trusted_through(),
+            None
+        );
     }
 
     #[test]
     fn what_is_of_another_form_is_not_taken_up() {
         let pieces = stored(&expected(3));
-        let refused = |features: &[&str], pieces: &[Vec<u8>]| restored(features, pieces).err().unwrap_or_default();
+        let refused = |features: &[&str], pieces: &[Vec<u8>]| {
+            restored(features, pieces).err().unwrap_or_default()
+        };
         assert!(refused(&["recency"], &pieces).contains("other columns"));
         assert!(refused(&["monetary"], &[]).contains("does not say"));
         assert!(refused(&["monetary"], &pieces[1..]).contains("cannot be read"));
@@ -213,7 +251,9 @@ mod tests {
         cut[1].pop();
         assert!(refused(&["monetary"], &cut).contains("cannot be read"));
         let mut other = pieces;
-        other[0] = String::from_utf8_lossy(&other[0]).replacen("\"format\":1", "\"format\":9", 1).into_bytes();
+        other[0] = String::from_utf8_lossy(&other[0])
+            .replacen("\"format\":1", "\"format\":9", 1)
+            .into_bytes();
         assert!(refused(&["monetary"], &other).contains("form 9"));
     }
 }

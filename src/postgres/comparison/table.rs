@@ -1,7 +1,7 @@
 //! The rows that a table should have, packed, and compared with those that it has.
 //!
-//! A row comes as PostgreSQL's binary COPY format has it: each value behind its length. Packed, a length takes one byte for nearly every value, and
-//! an array only the bytes of its elements.
+//! A row comes as PostgreSQL's binary COPY format has it: each value behind its length. Packed, a
+//! length takes one byte for nearly every value, and an array only the bytes of its elements.
 
 use super::difference::Findings;
 use super::doubt::{Doubt, Row, What};
@@ -80,7 +80,10 @@ impl Table {
 
     /// The rows that should be there, with their values.
     pub fn each(&self) -> impl Iterator<Item = (&Key, Values<'_>)> {
-        self.rows.iter().filter(|(_, packed)| !packed.is_empty()).map(|(key, packed)| (key, unpack(packed).collect()))
+        self.rows
+            .iter()
+            .filter(|(_, packed)| !packed.is_empty())
+            .map(|(key, packed)| (key, unpack(packed).collect()))
     }
 
     /// A row that is packed already should be there.
@@ -110,8 +113,10 @@ impl Table {
     /// Some columns of a row that is there should have these values.
     pub fn set(&mut self, key: &Key, columns: &[(usize, Option<&[u8]>)]) {
         let Some(packed) = self.rows.get_mut(key) else { return };
-        let new = |place: usize| columns.iter().find(|(of, _)| *of == place).map(|(_, value)| *value);
-        *packed = join(unpack(packed).enumerate().map(|(place, value)| new(place).unwrap_or(value)));
+        let new =
+            |place: usize| columns.iter().find(|(of, _)| *of == place).map(|(_, value)| *value);
+        *packed =
+            join(unpack(packed).enumerate().map(|(place, value)| new(place).unwrap_or(value)));
     }
 
     /// A row that is there should now be so, but for the column `kept`, which stays. Of one that is
@@ -124,7 +129,10 @@ impl Table {
         let Some(standing) = self.rows.get_mut(&key) else {
             if self.trust.is_some() {
                 let unknown = if may_be_gone { UNKNOWN_IF_THERE } else { UNKNOWN };
-                let new = join(unpack(&new).enumerate().map(|(place, value)| if kept == Some(place) { Some(unknown) } else { value }));
+                let new =
+                    join(unpack(&new).enumerate().map(|(place, value)| {
+                        if kept == Some(place) { Some(unknown) } else { value }
+                    }));
                 self.rows.insert(key, new);
             }
             return;
@@ -162,12 +170,17 @@ impl Table {
         self.remove(&key);
     }
 
-    /// Of the rows whose key begins with `first` only those stay of which the instant in this column is later than `until`.
+    /// Of the rows whose key begins with `first` only those stay of which the instant in this
+    /// column is later than `until`.
     pub fn take_until(&mut self, first: i64, column: usize, until: i64) {
         let kind = self.shape.columns[column].kind;
-        let of = self.rows.range((first, i64::MIN, Box::from([]))..).take_while(|(key, _)| key.0 == first);
+        let of = self
+            .rows
+            .range((first, i64::MIN, Box::from([]))..)
+            .take_while(|(key, _)| key.0 == first);
         let goes = |packed: &[u8]| !packed.is_empty() && nth(kind, packed, column) <= Some(until);
-        let gone: Vec<Key> = of.filter(|(_, packed)| goes(packed)).map(|(key, _)| key.clone()).collect();
+        let gone: Vec<Key> =
+            of.filter(|(_, packed)| goes(packed)).map(|(key, _)| key.clone()).collect();
         gone.iter().for_each(|key| self.remove(key));
         if let Some(trust) = &mut self.trust {
             let taken = trust.taken.entry(first).or_insert((column, until));
@@ -178,23 +191,34 @@ impl Table {
     /// These columns of the rows that `chosen` names should be NULL.
     pub fn set_null(&mut self, columns: &[usize], chosen: impl Fn(&Key) -> bool) {
         for (_, packed) in self.rows.iter_mut().filter(|(key, _)| chosen(key)) {
-            let null = |(place, value): (usize, Option<_>)| value.filter(|_| !columns.contains(&place));
+            let null =
+                |(place, value): (usize, Option<_>)| value.filter(|_| !columns.contains(&place));
             *packed = join(unpack(packed).enumerate().map(null));
         }
     }
 
-    /// Compares a row that is there with the one that should be, but for what is in doubt; a row is not asked for twice.
+    /// Compares a row that is there with the one that should be, but for what is in doubt; a row is
+    /// not asked for twice.
     pub fn check(&mut self, row: &[u8], findings: &mut Findings, doubt: Option<&Doubt>) {
         findings.rows += 1;
         let values = values(row);
         let key = self.key(&values);
         let found = pack(&self.shape.columns, &values);
         let unpacked: Vec<_> = unpack(&found).collect();
-        let is_untold = |what: What<'_>| doubt.is_some_and(|doubt| doubt.covers(&Row { shape: &self.shape, values: &unpacked }, what));
+        let is_untold = |what: What<'_>| {
+            doubt.is_some_and(|doubt| {
+                doubt.covers(&Row { shape: &self.shape, values: &unpacked }, what)
+            })
+        };
         let standing = self.rows.remove(&key);
         let should_be_gone = standing.as_ref().is_some_and(|packed| packed.is_empty());
         let Some(expected) = standing.filter(|packed| !packed.is_empty()) else {
-            if !should_be_gone && self.trust.as_ref().is_some_and(|trust| trust.covers(&self.shape, key.0, &unpacked)) {
+            if !should_be_gone
+                && self
+                    .trust
+                    .as_ref()
+                    .is_some_and(|trust| trust.covers(&self.shape, key.0, &unpacked))
+            {
                 findings.trusted += 1;
                 findings.rows -= 1;
             } else if is_untold(What::Surplus) {
@@ -208,26 +232,42 @@ impl Table {
             return;
         }
         let label = self.label(&unpacked);
-        for ((column, expected), found) in self.shape.columns.iter().zip(unpack(&expected)).zip(unpack(&found)) {
+        for ((column, expected), found) in
+            self.shape.columns.iter().zip(unpack(&expected)).zip(unpack(&found))
+        {
             if is_unknown(expected) {
                 continue;
             }
             if expected != found && is_untold(What::Column(&column.name)) {
                 findings.untold += 1;
             } else if expected != found {
-                findings.differs(&label, &column.name, show(column.kind, expected), show(column.kind, found));
+                findings.differs(
+                    &label,
+                    &column.name,
+                    show(column.kind, expected),
+                    show(column.kind, found),
+                );
             }
         }
     }
 
     /// Names the rows that were not found, of those that must be there and are not in doubt.
-    pub fn finish(self, findings: &mut Findings, doubt: Option<&Doubt>, must_be_there: impl Fn(&[Option<&[u8]>]) -> bool) {
+    pub fn finish(
+        self,
+        findings: &mut Findings,
+        doubt: Option<&Doubt>,
+        must_be_there: impl Fn(&[Option<&[u8]>]) -> bool,
+    ) {
         for packed in self.rows.values().filter(|packed| !packed.is_empty()) {
             let values: Vec<_> = unpack(packed).collect();
             if values.contains(&Some(UNKNOWN_IF_THERE)) {
                 continue;
             }
-            let is_untold = || doubt.is_some_and(|doubt| doubt.covers(&Row { shape: &self.shape, values: &values }, What::Missing));
+            let is_untold = || {
+                doubt.is_some_and(|doubt| {
+                    doubt.covers(&Row { shape: &self.shape, values: &values }, What::Missing)
+                })
+            };
             if must_be_there(&values) && is_untold() {
                 findings.untold += 1;
             } else if must_be_there(&values) {
@@ -291,9 +331,19 @@ impl Trust {
     }
 
     fn covers(&self, shape: &Shape, first: i64, values: &[Option<&[u8]>]) -> bool {
-        let value = |column: usize| values.get(column).copied().flatten().and_then(|value| number(shape.columns[column].kind, value));
-        let written = shape.columns.iter().position(|column| matches!(column.name.as_str(), "epoch" | "version"));
-        let is_taken = self.taken.get(&first).is_some_and(|(column, until)| value(*column) <= Some(*until));
+        let value = |column: usize| {
+            values
+                .get(column)
+                .copied()
+                .flatten()
+                .and_then(|value| number(shape.columns[column].kind, value))
+        };
+        let written = shape
+            .columns
+            .iter()
+            .position(|column| matches!(column.name.as_str(), "epoch" | "version"));
+        let is_taken =
+            self.taken.get(&first).is_some_and(|(column, until)| value(*column) <= Some(*until));
         !is_taken && written.and_then(value).is_some_and(|epoch| epoch <= self.through as i64)
     }
 }
@@ -354,7 +404,8 @@ fn push(out: &mut Vec<u8>, value: Option<&[u8]>) {
     }
 }
 
-/// The values of a packed row; arrays as the bytes of their elements behind the byte 1, or as they came behind 0.
+/// The values of a packed row; arrays as the bytes of their elements behind the byte 1, or as they
+/// came behind 0.
 fn unpack(packed: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
     let mut rest = packed;
     std::iter::from_fn(move || {
@@ -376,18 +427,26 @@ fn unpack(packed: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
     })
 }
 
-/// Bytes before the elements of an array of one dimension: dimensions, whether there are NULLs, type, length, first index.
+/// Bytes before the elements of an array of one dimension: dimensions, whether there are NULLs,
+/// type, length, first index.
 pub const ARRAY_HEADER: usize = 20;
 
-/// The elements of an array of one dimension, from index 1 and without NULL; anything else as it came.
+/// The elements of an array of one dimension, from index 1 and without NULL; anything else as it
+/// came.
 fn elements<const N: usize>(array: &[u8]) -> Vec<u8> {
-    let word = |place: usize| array.get(place * 4..place * 4 + 4).map(|bytes| u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
+    let word = |place: usize| {
+        array
+            .get(place * 4..place * 4 + 4)
+            .map(|bytes| u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+    };
     let is_plain = (word(0), word(1), word(4)) == (Some(1), Some(0), Some(1));
     let whole = word(3).is_some_and(|count| array.len() == ARRAY_HEADER + count as usize * (4 + N));
     let mut out = Vec::with_capacity(array.len());
     if is_plain && whole {
         out.push(1);
-        array[ARRAY_HEADER..].chunks_exact(4 + N).for_each(|element| out.extend_from_slice(&element[4..]));
+        array[ARRAY_HEADER..]
+            .chunks_exact(4 + N)
+            .for_each(|element| out.extend_from_slice(&element[4..]));
     } else {
         out.push(0);
         out.extend_from_slice(array);
@@ -402,8 +461,18 @@ mod tests {
 
     fn shape() -> Shape {
         let column = |(name, kind): (&str, Kind)| Column { name: name.to_string(), kind };
-        let columns = [("customer_id", Kind::Bigint), ("name", Kind::Text), ("context", Kind::Smallints), ("reward", Kind::Float8)];
-        Shape { table: "interactions", columns: columns.map(column).to_vec(), key: vec![0, 1], select: String::new() }
+        let columns = [
+            ("customer_id", Kind::Bigint),
+            ("name", Kind::Text),
+            ("context", Kind::Smallints),
+            ("reward", Kind::Float8),
+        ];
+        Shape {
+            table: "interactions",
+            columns: columns.map(column).to_vec(),
+            key: vec![0, 1],
+            select: String::new(),
+        }
     }
 
     fn rows(rows: &[(i64, &str, &[i16], Option<f64>)]) -> CopyBuffer {
@@ -438,7 +507,8 @@ mod tests {
     #[test]
     fn equal_rows_in_another_order_do_not_differ() {
         let long = "x".repeat(300);
-        let all: [(i64, &str, &[i16], Option<f64>); 3] = [(-1, "a", &[1, -2], Some(0.5)), (2, &long, &[], None), (2, "", &[7], Some(f64::MIN))];
+        let all: [(i64, &str, &[i16], Option<f64>); 3] =
+            [(-1, "a", &[1, -2], Some(0.5)), (2, &long, &[], None), (2, "", &[7], Some(f64::MIN))];
         let mut other = all;
         other.reverse();
         assert_eq!(compare(table(&all), &rows(&other)), []);
@@ -466,18 +536,39 @@ mod tests {
 
     #[test]
     fn rows_are_updated_kept_removed_and_emptied() {
-        let mut own = table(&[(1, "a", &[1], Some(0.5)), (1, "b", &[2], None), (2, "a", &[3], Some(1.0))]);
-        rows(&[(1, "a", &[9], Some(2.0)), (7, "not there", &[1], None)]).each_row().for_each(|row| own.update(row, Some(2), false));
-        rows(&[(2, "a", &[4], None), (3, "c", &[5], Some(4.0))]).each_row().for_each(|row| drop(own.put_new(row)));
+        let mut own =
+            table(&[(1, "a", &[1], Some(0.5)), (1, "b", &[2], None), (2, "a", &[3], Some(1.0))]);
+        rows(&[(1, "a", &[9], Some(2.0)), (7, "not there", &[1], None)])
+            .each_row()
+            .for_each(|row| own.update(row, Some(2), false));
+        rows(&[(2, "a", &[4], None), (3, "c", &[5], Some(4.0))])
+            .each_row()
+            .for_each(|row| drop(own.put_new(row)));
         own.take_until(1, 0, 0);
         own.set_null(&[3], |key| key.0 == 2);
-        assert_eq!(compare(own, &rows(&[(1, "a", &[1], Some(2.0)), (1, "b", &[2], None), (2, "a", &[3], None), (3, "c", &[5], Some(4.0))])), []);
+        assert_eq!(
+            compare(
+                own,
+                &rows(&[
+                    (1, "a", &[1], Some(2.0)),
+                    (1, "b", &[2], None),
+                    (2, "a", &[3], None),
+                    (3, "c", &[5], Some(4.0))
+                ])
+            ),
+            []
+        );
     }
 
     /// A table of epochs, and its rows: customer, name, instant and epoch.
     fn dated(of: &[(i64, &str, i64, i64)]) -> (Table, CopyBuffer) {
         let column = |(name, kind): (&str, Kind)| Column { name: name.to_string(), kind };
-        let columns = [("customer_id", Kind::Bigint), ("name", Kind::Text), ("ts", Kind::Bigint), ("epoch", Kind::Bigint)];
+        let columns = [
+            ("customer_id", Kind::Bigint),
+            ("name", Kind::Text),
+            ("ts", Kind::Bigint),
+            ("epoch", Kind::Bigint),
+        ];
         let mut buffer = CopyBuffer::default();
         for (customer, name, at, epoch) in of {
             buffer.row(4);
@@ -485,11 +576,22 @@ mod tests {
             buffer.text(name.as_bytes());
             [at, epoch].into_iter().for_each(|number| buffer.bigint(*number));
         }
-        (Table::new(Shape { table: "interactions", columns: columns.map(column).to_vec(), key: vec![0], select: String::new() }), buffer)
+        (
+            Table::new(Shape {
+                table: "interactions",
+                columns: columns.map(column).to_vec(),
+                key: vec![0],
+                select: String::new(),
+            }),
+            buffer,
+        )
     }
 
     /// What differs of rows that are there, and how many were not compared.
-    fn on_trust(prepare: impl FnOnce(&mut Table), found: &[(i64, &str, i64, i64)]) -> (Vec<String>, u64) {
+    fn on_trust(
+        prepare: impl FnOnce(&mut Table),
+        found: &[(i64, &str, i64, i64)],
+    ) -> (Vec<String>, u64) {
         let (mut table, found) = dated(found);
         table.trust(Trust::up_to(7));
         prepare(&mut table);
@@ -498,34 +600,68 @@ mod tests {
         let trusted = findings.trusted;
         assert_eq!(findings.rows + trusted, found.each_row().count() as u64);
         table.finish(&mut findings, None, |_| true);
-        (findings.named.into_iter().map(|named| format!("{} {}", named.key, named.column.unwrap_or_default())).collect(), trusted)
+        (
+            findings
+                .named
+                .into_iter()
+                .map(|named| format!("{} {}", named.key, named.column.unwrap_or_default()))
+                .collect(),
+            trusted,
+        )
     }
 
     #[test]
     fn what_was_written_before_is_trusted_unless_something_since_says_otherwise() {
         let row = |row| dated(&[row]).1;
-        let update = |table: &mut Table, may_be_gone| row((1, "", 5, 9)).each_row().for_each(|row| table.update(row, Some(1), may_be_gone));
+        let update = |table: &mut Table, may_be_gone| {
+            row((1, "", 5, 9)).each_row().for_each(|row| table.update(row, Some(1), may_be_gone))
+        };
         let none = Vec::<String>::new;
         assert_eq!(on_trust(|_| (), &[(1, "a", 5, 7), (2, "b", 5, 3)]), (none(), 2));
-        assert_eq!(on_trust(|_| (), &[(1, "a", 5, 8)]), (vec!["customer_id 1 ".to_string()], 0), "it was written since");
+        assert_eq!(
+            on_trust(|_| (), &[(1, "a", 5, 8)]),
+            (vec!["customer_id 1 ".to_string()], 0),
+            "it was written since"
+        );
         // What was corrected is known but for its name.
         assert_eq!(on_trust(|table| update(table, false), &[(1, "any", 5, 9)]), (none(), 0));
-        assert_eq!(on_trust(|table| update(table, false), &[(1, "any", 5, 7)]), (vec!["customer_id 1 epoch".to_string()], 0));
-        assert_eq!(on_trust(|table| update(table, false), &[]), (vec!["customer_id 1 ".to_string()], 0));
+        assert_eq!(
+            on_trust(|table| update(table, false), &[(1, "any", 5, 7)]),
+            (vec!["customer_id 1 epoch".to_string()], 0)
+        );
+        assert_eq!(
+            on_trust(|table| update(table, false), &[]),
+            (vec!["customer_id 1 ".to_string()], 0)
+        );
         assert_eq!(on_trust(|table| update(table, true), &[]), (none(), 0), "it may have been old");
-        assert_eq!(on_trust(|table| update(table, true), &[(1, "any", 6, 9)]), (vec!["customer_id 1 ts".to_string()], 0));
+        assert_eq!(
+            on_trust(|table| update(table, true), &[(1, "any", 6, 9)]),
+            (vec!["customer_id 1 ts".to_string()], 0)
+        );
         // What was taken away must not be there, until it comes again.
         let remove = |table: &mut Table| table.remove(&(1, 0, Box::from([])));
-        assert_eq!(on_trust(remove, &[(1, "a", 5, 7), (2, "b", 5, 7)]), (vec!["customer_id 1 ".to_string()], 1));
+        assert_eq!(
+            on_trust(remove, &[(1, "a", 5, 7), (2, "b", 5, 7)]),
+            (vec!["customer_id 1 ".to_string()], 1)
+        );
         let again = |table: &mut Table| {
             remove(table);
             update(table, true);
-            assert_eq!((table.keys().count(), table.each().count()), (0, 0), "what is gone is not corrected");
-            row((1, "b", 6, 9)).each_row().for_each(|row| drop(table.put_new(row).expect("it is new")));
+            assert_eq!(
+                (table.keys().count(), table.each().count()),
+                (0, 0),
+                "what is gone is not corrected"
+            );
+            row((1, "b", 6, 9))
+                .each_row()
+                .for_each(|row| drop(table.put_new(row).expect("it is new")));
         };
         assert_eq!(on_trust(again, &[(1, "b", 6, 9)]), (none(), 0));
         let take = |table: &mut Table| table.take_until(1, 2, 5);
-        assert_eq!(on_trust(take, &[(1, "a", 5, 7), (2, "b", 5, 7)]), (vec!["customer_id 1 ".to_string()], 1));
+        assert_eq!(
+            on_trust(take, &[(1, "a", 5, 7), (2, "b", 5, 7)]),
+            (vec!["customer_id 1 ".to_string()], 1)
+        );
         assert_eq!(on_trust(take, &[(1, "a", 6, 7)]), (none(), 1), "it is dated later");
     }
 

@@ -38,7 +38,12 @@ pub fn number(kind: Kind, value: &[u8]) -> Option<i64> {
         Kind::Smallint => Some(i64::from(i16::from_be_bytes(value.try_into().ok()?))),
         Kind::Integer | Kind::Day => Some(i64::from(i32::from_be_bytes(value.try_into().ok()?))),
         Kind::Bigint | Kind::Timestamp => Some(i64::from_be_bytes(value.try_into().ok()?)),
-        Kind::Boolean | Kind::Float8 | Kind::Text | Kind::Bytes | Kind::Smallints | Kind::Float8s => None,
+        Kind::Boolean
+        | Kind::Float8
+        | Kind::Text
+        | Kind::Bytes
+        | Kind::Smallints
+        | Kind::Float8s => None,
     }
 }
 
@@ -51,7 +56,9 @@ pub fn show(kind: Kind, value: Option<&[u8]>) -> String {
     let Some(value) = value else { return "NULL".to_string() };
     let shown = match kind {
         Kind::Boolean => value.first().map(|value| (*value != 0).to_string()),
-        Kind::Smallint | Kind::Integer | Kind::Bigint => number(kind, value).map(|number| number.to_string()),
+        Kind::Smallint | Kind::Integer | Kind::Bigint => {
+            number(kind, value).map(|number| number.to_string())
+        }
         Kind::Day => number(kind, value).map(|day| format_day(day as Day)),
         Kind::Timestamp => number(kind, value).map(instant),
         Kind::Float8 => value.try_into().ok().map(|bytes| f64::from_be_bytes(bytes).to_string()),
@@ -67,7 +74,12 @@ fn text(value: &[u8]) -> String {
     let text = String::from_utf8_lossy(value);
     match text.char_indices().nth(SHOWN) {
         None => format!("{text:?}"),
-        Some((end, _)) => format!("{:?} and {} more bytes (CRC-32 {:08x})", &text[..end], text.len() - end, crc32fast::hash(value)),
+        Some((end, _)) => format!(
+            "{:?} and {} more bytes (CRC-32 {:08x})",
+            &text[..end],
+            text.len() - end,
+            crc32fast::hash(value)
+        ),
     }
 }
 
@@ -81,7 +93,8 @@ fn bytes(value: &[u8]) -> String {
 
 fn array<const N: usize>(value: &[u8], show: impl Fn([u8; N]) -> String) -> Option<String> {
     let (1, elements) = value.split_first()? else { return None };
-    let shown: Vec<String> = elements.as_chunks::<N>().0.iter().map(|element| show(*element)).collect();
+    let shown: Vec<String> =
+        elements.as_chunks::<N>().0.iter().map(|element| show(*element)).collect();
     Some(format!("{{{}}}", shown.join(",")))
 }
 
@@ -92,8 +105,12 @@ fn instant(microseconds: i64) -> String {
         i64::MIN => "-infinity".to_string(),
         microseconds => {
             let since_1970 = microseconds.checked_add(YEAR_2000 * 1_000);
-            let known = since_1970.and_then(|microseconds| Timestamp::from_microsecond(microseconds).ok());
-            known.map_or_else(|| format!("{microseconds} µs after 2000-01-01"), |instant| instant.to_string())
+            let known =
+                since_1970.and_then(|microseconds| Timestamp::from_microsecond(microseconds).ok());
+            known.map_or_else(
+                || format!("{microseconds} µs after 2000-01-01"),
+                |instant| instant.to_string(),
+            )
         }
     }
 }
@@ -117,9 +134,27 @@ mod tests {
             show(Kind::Bigint, Some(b"odd")),
             show(Kind::Text, None),
         ];
-        assert_eq!(shown, ["true", "-2", "2024-03-01", "2000-01-01T00:00:00.000001Z", "infinity", "0.1", "\\x6162", "{7,-1}", "\\x6f6464", "NULL"]);
+        assert_eq!(
+            shown,
+            [
+                "true",
+                "-2",
+                "2024-03-01",
+                "2000-01-01T00:00:00.000001Z",
+                "infinity",
+                "0.1",
+                "\\x6162",
+                "{7,-1}",
+                "\\x6f6464",
+                "NULL"
+            ]
+        );
         let text = show(Kind::Text, Some(long.as_bytes()));
         assert!(text.contains("and 20 more bytes") && text.len() < long.len() + 60, "{text}");
-        assert_ne!(show(Kind::Bytes, Some(&[0; 99])), show(Kind::Bytes, Some(&[[0; 98].as_slice(), &[1]].concat())), "the end differs");
+        assert_ne!(
+            show(Kind::Bytes, Some(&[0; 99])),
+            show(Kind::Bytes, Some(&[[0; 98].as_slice(), &[1]].concat())),
+            "the end differs"
+        );
     }
 }

@@ -35,7 +35,8 @@ fn interactions_read_back_exactly() {
     let rows = database
         .client()
         .query(
-            "SELECT customer_id, interaction_key, interaction_id, extract(epoch FROM ts)::float8 * 1000, arm, reward, propensity, learned, decision_key,
+            "SELECT customer_id, interaction_key, interaction_id, extract(epoch FROM ts)::float8 * \
+             1000, arm, reward, propensity, learned, decision_key,
              model_version, context, epoch FROM interactions ORDER BY 1, 2",
             &[],
         )
@@ -45,10 +46,16 @@ fn interactions_read_back_exactly() {
     let ids: Vec<&str> = rows.iter().map(|row| row.get(2)).collect();
     assert_eq!(ids, ["i-11", "i-18446744073709551614", "i-13"]);
     assert_eq!(rows[0].get::<_, f64>(3), (MARCH + 11) as f64);
-    assert_eq!((rows[0].get::<_, i16>(4), rows[0].get::<_, Option<f64>>(5), rows[0].get::<_, f64>(6)), (1, Some(1.5), 0.1));
+    assert_eq!(
+        (rows[0].get::<_, i16>(4), rows[0].get::<_, Option<f64>>(5), rows[0].get::<_, f64>(6)),
+        (1, Some(1.5), 0.1)
+    );
     let learned: Vec<bool> = rows.iter().map(|row| row.get(7)).collect();
     assert_eq!(learned, [true, false, true]);
-    assert_eq!((rows[1].get::<_, Option<i64>>(8), rows[1].get::<_, Option<i64>>(9)), (Some(-1), Some(7)));
+    assert_eq!(
+        (rows[1].get::<_, Option<i64>>(8), rows[1].get::<_, Option<i64>>(9)),
+        (Some(-1), Some(7))
+    );
     let contexts: Vec<Option<Vec<i16>>> = rows.iter().map(|row| row.get(10)).collect();
     assert_eq!(contexts, [Some(vec![4_096, 1]), None, Some(vec![4_096, 3])]);
     assert!(rows.iter().all(|row| row.get::<_, i64>(11) == 1));
@@ -60,25 +67,49 @@ fn features_decisions_and_models_read_back_bit_for_bit() {
     let epoch = first_epoch();
     database.writer().commit(&epoch).unwrap();
     let mut client = database.client();
-    let bits = |row: &postgres::Row, columns: std::ops::Range<usize>| columns.map(|column| row.get::<_, f64>(column).to_bits()).collect::<Vec<_>>();
-    let rows = client.query("SELECT customer_id, recency, frequency, monetary FROM customer_features ORDER BY 1", &[]).unwrap();
+    let bits = |row: &postgres::Row, columns: std::ops::Range<usize>| {
+        columns.map(|column| row.get::<_, f64>(column).to_bits()).collect::<Vec<_>>()
+    };
+    let rows = client
+        .query(
+            "SELECT customer_id, recency, frequency, monetary FROM customer_features ORDER BY 1",
+            &[],
+        )
+        .unwrap();
     assert_eq!(bits(&rows[0], 1..4), [1.0, f64::MAX, 1.0 / 3.0].map(f64::to_bits));
     assert_eq!(bits(&rows[1], 1..4), [0.1 + 0.2, -0.0, 5e-324].map(f64::to_bits));
     let rows = client
         .query(
-            "SELECT expected_reward, uncertainty, scores[1], scores[2], decision_id, campaign_name, context FROM decisions ORDER BY decision_id",
+            "SELECT expected_reward, uncertainty, scores[1], scores[2], decision_id, \
+             campaign_name, context FROM decisions ORDER BY decision_id",
             &[],
         )
         .unwrap();
     assert_eq!(bits(&rows[0], 0..4), [0.1 + 0.2, f64::MIN_POSITIVE, -0.0, 0.1].map(f64::to_bits));
-    assert_eq!((rows[0].get::<_, &str>(4), rows[0].get::<_, Option<&str>>(5)), ("d-21", Some("SMS")));
-    assert_eq!((rows[1].get::<_, Option<&str>>(5), rows[1].get::<_, Vec<i16>>(6)), (None, vec![4_096, -1]));
-    let rows = client.query("SELECT n, a, b, theta FROM model_versions WHERE version = 1 ORDER BY arm", &[]).unwrap();
+    assert_eq!(
+        (rows[0].get::<_, &str>(4), rows[0].get::<_, Option<&str>>(5)),
+        ("d-21", Some("SMS"))
+    );
+    assert_eq!(
+        (rows[1].get::<_, Option<&str>>(5), rows[1].get::<_, Vec<i16>>(6)),
+        (None, vec![4_096, -1])
+    );
+    let rows = client
+        .query("SELECT n, a, b, theta FROM model_versions WHERE version = 1 ORDER BY arm", &[])
+        .unwrap();
     assert_eq!(rows.len(), 2);
-    let wide = |bytes: Vec<u8>| bytes.chunks_exact(16).map(|word| i128::from_le_bytes(word.try_into().unwrap())).collect::<Vec<_>>();
+    let wide = |bytes: Vec<u8>| {
+        bytes
+            .chunks_exact(16)
+            .map(|word| i128::from_le_bytes(word.try_into().unwrap()))
+            .collect::<Vec<_>>()
+    };
     for (row, update) in rows.iter().zip(epoch.arms.iter().rev()) {
         assert_eq!(row.get::<_, i64>(0), update.totals.n);
-        assert_eq!((wide(row.get(1)), wide(row.get(2))), (update.totals.a.clone(), update.totals.b.clone()));
+        assert_eq!(
+            (wide(row.get(1)), wide(row.get(2))),
+            (update.totals.a.clone(), update.totals.b.clone())
+        );
         assert_eq!(row.get::<_, Vec<f64>>(3), update.model.theta);
     }
 }
@@ -88,17 +119,27 @@ fn aggregates_are_exact_decimals() {
     let Some(database) = TestDatabase::create() else { return };
     database.writer().commit(&first_epoch()).unwrap();
     assert_eq!(
-        database.text("SELECT (day, arm, campaign_name, interactions, responses, reward) FROM arm_stats"),
+        database.text(
+            "SELECT (day, arm, campaign_name, interactions, responses, reward) FROM arm_stats"
+        ),
         "(2024-03-01,1,SMS,2,2,562949953421311.9999542236328125)"
     );
-    let segments = "SELECT string_agg((is_high_value, is_at_risk, is_frequent_buyer, is_recent_active, customers, monetary)::text, ' ' ORDER BY customers) FROM segments";
+    let segments = "SELECT string_agg((is_high_value, is_at_risk, is_frequent_buyer, \
+        is_recent_active, customers, monetary)::text, ' ' ORDER BY customers) FROM segments";
     assert_eq!(database.text(segments), "(f,f,f,f,1,0.05) (t,f,f,t,2,1234.56)");
     assert_eq!(
-        database.text("SELECT string_agg((topic, partition, position, reason, detail, raw)::text, ' ' ORDER BY id) FROM dead_letters"),
-        "(rewards,2,5,bad_reward,a\u{FFFD}b,\"\\\\x00ff78\") (rewards,2,6,bad_reward,\"no number\",\"\\\\x00ff78\")"
+        database.text(
+            "SELECT string_agg((topic, partition, position, reason, detail, raw)::text, \
+            ' ' ORDER BY id) FROM dead_letters"
+        ),
+        "(rewards,2,5,bad_reward,a\u{FFFD}b,\"\\\\x00ff78\") (rewards,2,6,bad_reward,\"no \
+         number\",\"\\\\x00ff78\")"
     );
     assert_eq!(
-        database.text("SELECT (events, interactions, mean_reward, events_per_second, pending, dead_letters) FROM model_metrics"),
+        database.text(
+            "SELECT (events, interactions, mean_reward, events_per_second, pending, \
+            dead_letters) FROM model_metrics"
+        ),
         "(9,3,1.5,,1,2)"
     );
 }
@@ -112,17 +153,34 @@ fn a_change_of_settings_names_the_tables_anew_with_its_commit_and_not_before() {
     settings.context.reverse();
     settings.arms.push("Letter".to_string());
     settings.features.push("games_pct".to_string());
-    let names = "SELECT concat_ws(' ', (SELECT string_agg(campaign_name, ',' ORDER BY arm) FROM arms), (SELECT string_agg(name, ',' ORDER BY position) \
-                 FROM context_names), (SELECT at_risk_days FROM settings), (SELECT string_agg(day || '=' || high_value, ',' ORDER BY day) FROM thresholds))";
+    let names = "SELECT concat_ws(' ', (SELECT string_agg(campaign_name, ',' ORDER BY arm) FROM \
+        arms), (SELECT string_agg(name, ',' ORDER BY position) \
+                 FROM context_names), (SELECT at_risk_days FROM settings), (SELECT string_agg(day \
+                 || '=' || high_value, ',' ORDER BY day) FROM thresholds))";
     let before = database.text(names);
     let mut writer = Writer::open(settings).unwrap();
     assert_eq!(database.text(names), before, "until then all is of the former settings");
-    let changed = Changed { gone_thresholds: vec![19_783, 19_784], gone_features: vec!["travel_pct".to_string()] };
-    writer.commit(&EpochResults { changed: Some(changed), thresholds: vec![(19_784, 7)], ..EpochResults::new(2) }).unwrap();
+    let changed = Changed {
+        gone_thresholds: vec![19_783, 19_784],
+        gone_features: vec!["travel_pct".to_string()],
+    };
+    writer
+        .commit(&EpochResults {
+            changed: Some(changed),
+            thresholds: vec![(19_784, 7)],
+            ..EpochResults::new(2)
+        })
+        .unwrap();
     let after = database.text(names);
-    assert!(after != before && after.contains("Letter") && after.ends_with("7 2024-03-02=7"), "{before}: {after}");
+    assert!(
+        after != before && after.contains("Letter") && after.ends_with("7 2024-03-02=7"),
+        "{before}: {after}"
+    );
     assert_eq!(database.text("SELECT count(travel_pct)::text FROM customer_features"), "0");
-    assert!(database.text("SELECT count(games_pct)::text FROM customer_features_now") == "0", "there is such a column");
+    assert!(
+        database.text("SELECT count(games_pct)::text FROM customer_features_now") == "0",
+        "there is such a column"
+    );
 }
 
 #[test]
@@ -131,20 +189,36 @@ fn a_second_epoch_updates_and_deletes() {
     let mut writer = database.writer();
     writer.commit(&first_epoch()).unwrap();
     writer.commit(&second_epoch()).unwrap();
-    let interactions = "SELECT string_agg((customer_id, interaction_key, interaction_id, learned, context, epoch)::text, ' ' ORDER BY customer_id) FROM interactions";
-    assert_eq!(database.text(interactions), "(1,12,,f,,2) (2,-2,i-18446744073709551614,t,\"{4096,2}\",2) (3,13,i-13,t,\"{4096,3}\",1)");
+    let interactions = "SELECT string_agg((customer_id, interaction_key, interaction_id, learned, \
+        context, epoch)::text, ' ' ORDER BY customer_id) FROM interactions";
     assert_eq!(
-        database.text("SELECT string_agg((customer_id, recency, frequency, monetary, epoch)::text, ' ' ORDER BY customer_id) FROM customer_features"),
+        database.text(interactions),
+        "(1,12,,f,,2) (2,-2,i-18446744073709551614,t,\"{4096,2}\",2) (3,13,i-13,t,\"{4096,3}\",1)"
+    );
+    assert_eq!(
+        database.text(
+            "SELECT string_agg((customer_id, recency, frequency, monetary, epoch)::text, \
+            ' ' ORDER BY customer_id) FROM customer_features"
+        ),
         "(2,2,3,4,2) (9,9,9,9,2)"
     );
     assert_eq!(
-        database.text("SELECT string_agg((decision_id, propensity, epoch)::text, ' ' ORDER BY decision_id) FROM decisions"),
+        database.text(
+            "SELECT string_agg((decision_id, propensity, epoch)::text, ' ' ORDER BY \
+            decision_id) FROM decisions"
+        ),
         "(d-21,1,2) (d-22,0.5,1)"
     );
-    assert_eq!(database.text("SELECT string_agg(customers::text, ' ' ORDER BY customers) FROM segments"), "1 3");
+    assert_eq!(
+        database.text("SELECT string_agg(customers::text, ' ' ORDER BY customers) FROM segments"),
+        "1 3"
+    );
     assert_eq!(database.text("SELECT count(*) FROM arm_stats"), "0");
     assert_eq!(database.text("SELECT count(*) FROM dead_letters"), "2");
-    assert_eq!(database.text("SELECT string_agg(pending::text, ' ' ORDER BY epoch) FROM model_metrics"), "1 0");
+    assert_eq!(
+        database.text("SELECT string_agg(pending::text, ' ' ORDER BY epoch) FROM model_metrics"),
+        "1 0"
+    );
     assert_eq!(database.text("SELECT count(events_per_second) FROM model_metrics"), "1");
 }
 
@@ -152,19 +226,31 @@ fn a_second_epoch_updates_and_deletes() {
 fn where_events_are_folded_an_id_may_come_again_and_an_erasure_takes_their_rows() {
     let Some(database) = TestDatabase::create() else { return };
     let again = || {
-        let rows =
-            vec![interaction(Change::Insert, 1, 11, false), interaction(Change::Insert, 1, 14, true), interaction(Change::Update, 3, 13, false)];
-        let names = vec![Names { text: b"again".to_vec(), keys: vec![(1, 11, 5)], ..Names::default() }];
+        let rows = vec![
+            interaction(Change::Insert, 1, 11, false),
+            interaction(Change::Insert, 1, 14, true),
+            interaction(Change::Update, 3, 13, false),
+        ];
+        let names =
+            vec![Names { text: b"again".to_vec(), keys: vec![(1, 11, 5)], ..Names::default() }];
         EpochResults { interactions: vec![interactions(rows)], names, ..EpochResults::new(2) }
     };
-    let rows = "SELECT string_agg(concat_ws(' ', customer_id, interaction_key, interaction_id, learned, epoch), ', ' ORDER BY customer_id, interaction_key) FROM interactions";
+    let rows = "SELECT string_agg(concat_ws(' ', customer_id, interaction_key, interaction_id, \
+        learned, epoch), ', ' ORDER BY customer_id, interaction_key) FROM interactions";
     let mut writer = database.writer();
     writer.commit(&first_epoch()).unwrap();
-    assert!(matches!(writer.commit(&again()), Err(error @ PostgresError::Statement { .. }) if error.is_repeated_key()), "nothing is folded");
+    assert!(
+        matches!(writer.commit(&again()), Err(error @ PostgresError::Statement { .. }) if error.is_repeated_key()),
+        "nothing is folded"
+    );
 
-    let mut writer = Writer::open(PostgresSettings { folding: true, ..database.settings() }).unwrap();
+    let mut writer =
+        Writer::open(PostgresSettings { folding: true, ..database.settings() }).unwrap();
     writer.commit(&again()).unwrap();
-    assert_eq!(database.text(rows), "1 11 again f 2, 1 14 t 2, 2 -2 i-18446744073709551614 f 1, 3 13 i-13 f 2");
+    assert_eq!(
+        database.text(rows),
+        "1 11 again f 2, 1 14 t 2, 2 -2 i-18446744073709551614 f 1, 3 13 i-13 f 2"
+    );
 
     let erasure = Erasure {
         customer: 1,
@@ -181,7 +267,10 @@ fn where_events_are_folded_an_id_may_come_again_and_an_erasure_takes_their_rows(
     writer.commit(&EpochResults { erasures: vec![erasure], ..EpochResults::new(3) }).unwrap();
     assert_eq!(database.text(rows), "1 14 t 2, 2 -2 i-18446744073709551614 f 1, 3 13 i-13 f 2");
     assert_eq!(database.text("SELECT string_agg(customer_id::text, ' ') FROM decisions"), "2");
-    assert_eq!(database.text("SELECT concat_ws(' ', customer_id, transactions, folded) FROM erasures"), "1 4 7");
+    assert_eq!(
+        database.text("SELECT concat_ws(' ', customer_id, transactions, folded) FROM erasures"),
+        "1 4 7"
+    );
 }
 
 #[test]
@@ -190,19 +279,37 @@ fn several_changes_of_one_row_in_an_epoch_come_to_their_sum() {
     let Some(database) = TestDatabase::create() else { return };
     let mut writer = database.writer();
     let mut epoch = EpochResults::new(1);
-    let rounds = [(1, vec![Insert]), (2, vec![Insert, Update]), (3, vec![Insert, Delete]), (4, vec![Insert, Delete, Insert])];
-    let rows: Vec<_> =
-        rounds.iter().flat_map(|(key, changes)| changes.iter().map(|change| interaction(*change, 5, *key, *change == Update))).collect();
+    let rounds = [
+        (1, vec![Insert]),
+        (2, vec![Insert, Update]),
+        (3, vec![Insert, Delete]),
+        (4, vec![Insert, Delete, Insert]),
+    ];
+    let rows: Vec<_> = rounds
+        .iter()
+        .flat_map(|(key, changes)| {
+            changes.iter().map(|change| interaction(*change, 5, *key, *change == Update))
+        })
+        .collect();
     epoch.names = vec![names(&rows)];
     epoch.interactions = vec![interactions(rows)];
     epoch.features = vec![features(Insert, 5, [1.0; 3]), features(Update, 5, [2.0; 3])];
     writer.commit(&epoch).unwrap();
-    let shown = "SELECT string_agg((interaction_key, interaction_id, learned)::text, ' ' ORDER BY interaction_key) FROM interactions";
+    let shown = "SELECT string_agg((interaction_key, interaction_id, learned)::text, ' ' ORDER BY \
+        interaction_key) FROM interactions";
     assert_eq!(database.text(shown), "(1,i-1,f) (2,i-2,t) (4,i-4,f)");
     let mut epoch = EpochResults::new(2);
-    let rounds = [(1, vec![Update, Delete]), (2, vec![Delete, Insert]), (4, vec![Update, Delete, Insert, Update])];
-    let rows: Vec<_> =
-        rounds.iter().flat_map(|(key, changes)| changes.iter().map(|change| interaction(*change, 5, *key, *change == Update))).collect();
+    let rounds = [
+        (1, vec![Update, Delete]),
+        (2, vec![Delete, Insert]),
+        (4, vec![Update, Delete, Insert, Update]),
+    ];
+    let rows: Vec<_> = rounds
+        .iter()
+        .flat_map(|(key, changes)| {
+            changes.iter().map(|change| interaction(*change, 5, *key, *change == Update))
+        })
+        .collect();
     epoch.interactions = vec![interactions(rows)];
     epoch.features = vec![features(Delete, 5, [0.0; 3]), features(Insert, 5, [3.0; 3])];
     writer.commit(&epoch).unwrap();
@@ -215,17 +322,35 @@ fn an_erasure_blanks_the_dead_letters_of_the_customer_that_are_dated_up_to_it() 
     let Some(database) = TestDatabase::create() else { return };
     let mut writer = database.writer();
     let mut first = EpochResults::new(1);
-    first.rejected =
-        vec![rejected_of(1, Millis::MIN, 1), rejected_of(1, MARCH, 2), rejected_of(1, MARCH + 1, 3), rejected_of(2, MARCH, 4), rejected(5, "x")];
+    first.rejected = vec![
+        rejected_of(1, Millis::MIN, 1),
+        rejected_of(1, MARCH, 2),
+        rejected_of(1, MARCH + 1, 3),
+        rejected_of(2, MARCH, 4),
+        rejected(5, "x"),
+    ];
     writer.commit(&first).unwrap();
     let mut blank = rejected_of(1, MARCH, 7);
     blank.blank();
     let erasures = vec![erasure_of(1, MARCH), erasure_of(3, MARCH)];
     // The epoch's own are judged before it is committed.
-    writer.commit(&EpochResults { erasures, rejected: vec![rejected_of(1, MARCH, 6), blank], ..EpochResults::new(2) }).unwrap();
-    let shown = "SELECT string_agg(concat_ws(' ', position, detail = 'its customer was erased', length(raw), customer_id, blanked), ', ' ORDER BY position) FROM dead_letters";
+    writer
+        .commit(&EpochResults {
+            erasures,
+            rejected: vec![rejected_of(1, MARCH, 6), blank],
+            ..EpochResults::new(2)
+        })
+        .unwrap();
+    let shown = "SELECT string_agg(concat_ws(' ', position, detail = 'its customer was erased', \
+        length(raw), customer_id, blanked), ', ' ORDER BY position) FROM dead_letters";
     assert_eq!(database.text(shown), "1 t 0 2, 2 t 0 2, 3 f 3 1, 4 f 3 2, 5 f 3, 6 f 3 1, 7 t 0 2");
-    assert_eq!(database.text("SELECT string_agg(concat_ws(' ', customer_id, dead_letters), ', ' ORDER BY customer_id) FROM erasures"), "1 2, 3 0");
+    assert_eq!(
+        database.text(
+            "SELECT string_agg(concat_ws(' ', customer_id, dead_letters), ', ' \
+        ORDER BY customer_id) FROM erasures"
+        ),
+        "1 2, 3 0"
+    );
 }
 
 #[test]
@@ -277,9 +402,14 @@ fn a_published_threshold_is_not_reopened() {
     let mut other = EpochResults::new(3);
     other.thresholds = vec![(19_783, 123_457)];
     let error = writer.commit(&other).unwrap_err();
-    assert!(matches!(error, PostgresError::Threshold { day: 19_783, high_value: 123_457 }), "{error}");
+    assert!(
+        matches!(error, PostgresError::Threshold { day: 19_783, high_value: 123_457 }),
+        "{error}"
+    );
     assert_eq!(
-        database.text("SELECT string_agg((day, high_value, epoch)::text, ' ' ORDER BY day) FROM thresholds"),
+        database.text(
+            "SELECT string_agg((day, high_value, epoch)::text, ' ' ORDER BY day) FROM thresholds"
+        ),
         "(2024-03-01,123456,1) (2024-03-02,0,1)"
     );
     assert_eq!(database.text("SELECT epoch FROM progress"), "2");
@@ -295,7 +425,10 @@ fn rows_without_their_values_are_refused_whole() {
     assert!(matches!(error, PostgresError::Shape { found: 3, wanted: 4, .. }), "{error}");
     let mut epoch = first_epoch();
     epoch.features[0].values.push(0.0);
-    assert!(matches!(writer.commit(&epoch).unwrap_err(), PostgresError::Shape { found: 4, wanted: 3, .. }));
+    assert!(matches!(
+        writer.commit(&epoch).unwrap_err(),
+        PostgresError::Shape { found: 4, wanted: 3, .. }
+    ));
     assert_eq!(database.text("SELECT epoch FROM progress"), "0");
 }
 
@@ -321,7 +454,11 @@ fn recorded_epochs_thresholds_and_the_published_mark_read_back() {
         RecordedEpoch {
             epoch: 1,
             watermark: Some(MARCH - DAY),
-            offsets: vec![(Topic::Transactions, 0, 17), (Topic::Transactions, 1, 0), (Topic::Rewards, 2, 7)],
+            offsets: vec![
+                (Topic::Transactions, 0, 17),
+                (Topic::Transactions, 1, 0),
+                (Topic::Rewards, 2, 7)
+            ],
             digest: [0xab; 32],
             records: 9,
             topic_ids: Default::default(),
@@ -331,7 +468,10 @@ fn recorded_epochs_thresholds_and_the_published_mark_read_back() {
     assert_eq!(epochs[1].watermark, Some(Millis::MAX));
     assert_eq!(writer.recorded_epochs(1).unwrap(), epochs[1..]);
     assert_eq!(writer.thresholds().unwrap(), [(19_783, 123_456), (19_784, 0)]);
-    assert_eq!(database.text("SELECT offsets FROM epochs WHERE epoch = 1"), r#"{"rewards": {"2": 7}, "purchases": {"0": 17, "1": 0}}"#);
+    assert_eq!(
+        database.text("SELECT offsets FROM epochs WHERE epoch = 1"),
+        r#"{"rewards": {"2": 7}, "purchases": {"0": 17, "1": 0}}"#
+    );
 
     let error = database.writer().recorded_epochs(0).unwrap_err().to_string();
     assert!(error.contains("`purchases`, which is not configured"), "{error}");
@@ -340,19 +480,37 @@ fn recorded_epochs_thresholds_and_the_published_mark_read_back() {
 #[test]
 fn old_model_versions_go_but_for_those_in_force_or_pinned() {
     let Some(database) = TestDatabase::create() else { return };
-    let mut writer = Writer::open(PostgresSettings { keep_model_versions: 3, dead_letter_days: 1, ..database.settings() }).unwrap();
+    let mut writer = Writer::open(PostgresSettings {
+        keep_model_versions: 3,
+        dead_letter_days: 1,
+        ..database.settings()
+    })
+    .unwrap();
     for number in 1..=63 {
         let mut epoch = EpochResults::new(number);
-        epoch.arms = if number == 5 { vec![arm_update(0, 5), arm_update(1, 5)] } else { vec![arm_update(0, number as i64)] };
+        epoch.arms = if number == 5 {
+            vec![arm_update(0, 5), arm_update(1, 5)]
+        } else {
+            vec![arm_update(0, number as i64)]
+        };
         epoch.rejected = if number < 3 { vec![rejected(number, "old")] } else { Vec::new() };
         writer.commit(&epoch).unwrap();
     }
     let mut client = database.client();
     client.batch_execute("UPDATE model_versions SET pinned = true WHERE version = 20").unwrap();
-    client.batch_execute("UPDATE dead_letters SET received_at = now() - interval '25 hours' WHERE position = 1").unwrap();
+    client
+        .batch_execute(
+            "UPDATE dead_letters SET received_at = now() - interval '25 hours' WHERE position = 1",
+        )
+        .unwrap();
     client.batch_execute("UPDATE progress SET published = 63").unwrap();
     writer.commit(&EpochResults::new(64)).unwrap();
-    assert_eq!(database.text("SELECT string_agg(version || '/' || arm, ' ' ORDER BY version) FROM model_versions"), "5/1 20/0 61/0 62/0 63/0");
+    assert_eq!(
+        database.text(
+            "SELECT string_agg(version || '/' || arm, ' ' ORDER BY version) FROM model_versions"
+        ),
+        "5/1 20/0 61/0 62/0 63/0"
+    );
     assert_eq!(database.text("SELECT string_agg(position::text, ' ') FROM dead_letters"), "2");
 }
 
@@ -364,11 +522,22 @@ fn the_sink_commits_in_order_tells_and_gives_the_writer_back() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let (mark, list) = (committed.clone(), seen.clone());
     let then = move |_: &mut dyn Sink, epoch: Box<EpochResults>, commit: crate::sink::Commit| {
-        list.lock().unwrap().push((epoch.epoch, commit.epoch, commit.retries, mark.load(Ordering::Acquire)));
+        list.lock().unwrap().push((
+            epoch.epoch,
+            commit.epoch,
+            commit.retries,
+            mark.load(Ordering::Acquire),
+        ));
     };
-    let sink =
-        sink::spawn(Box::new(database.writer()), receiver, committed.clone(), then, |_| {}, crate::first::First::<SinkError>::default().teller())
-            .unwrap();
+    let sink = sink::spawn(
+        Box::new(database.writer()),
+        receiver,
+        committed.clone(),
+        then,
+        |_| {},
+        crate::first::First::<SinkError>::default().teller(),
+    )
+    .unwrap();
     for epoch in [first_epoch(), second_epoch()] {
         sender.send(Box::new(epoch)).unwrap();
     }
@@ -388,12 +557,22 @@ fn settings_are_recorded_with_the_epoch_from_which_on_they_hold() {
         settings
     };
     let recorded = |writer: &mut Writer| -> Vec<(u64, f64)> {
-        writer.applied().unwrap().0.iter().map(|applied| (applied.since, applied.settings.bandit.serving.alpha)).collect()
+        writer
+            .applied()
+            .unwrap()
+            .0
+            .iter()
+            .map(|applied| (applied.since, applied.settings.bandit.serving.alpha))
+            .collect()
     };
     assert!(writer.apply(&of(1.0)).unwrap() && !writer.apply(&of(1.0)).unwrap());
     writer.commit(&first_epoch()).unwrap();
     assert!(writer.apply(&of(0.1 + 0.2)).unwrap() && writer.apply(&of(3.0)).unwrap());
-    assert_eq!(recorded(&mut writer), [(1, 1.0), (2, 3.0)], "no epoch was computed with what came between");
+    assert_eq!(
+        recorded(&mut writer),
+        [(1, 1.0), (2, 3.0)],
+        "no epoch was computed with what came between"
+    );
     let mut new = database.writer();
     assert!(matches!(writer.apply(&of(4.0)), Err(PostgresError::Fenced { epoch: 2, .. })));
     assert_eq!(recorded(&mut new), [(1, 1.0), (2, 3.0)]);
@@ -410,7 +589,15 @@ fn a_fenced_sink_ends_and_its_sender_notices() {
     let old = database.writer();
     let _new = database.writer();
     let failure = crate::first::First::<SinkError>::default();
-    let sink = sink::spawn(Box::new(old), receiver, Arc::default(), |_, _, _| panic!("nothing was committed"), |_| {}, failure.teller()).unwrap();
+    let sink = sink::spawn(
+        Box::new(old),
+        receiver,
+        Arc::default(),
+        |_, _, _| panic!("nothing was committed"),
+        |_| {},
+        failure.teller(),
+    )
+    .unwrap();
     sender.send(Box::new(first_epoch())).unwrap();
     assert!(sink.join().unwrap().is_none());
     assert!(matches!(failure.take(), Some(SinkError::Postgres(PostgresError::Fenced { .. }))));

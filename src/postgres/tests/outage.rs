@@ -24,10 +24,12 @@ fn end_session_at(database: &TestDatabase, table: &str, times: u32) {
         .batch_execute(&format!(
             "CREATE SEQUENCE ends;
              CREATE FUNCTION end_session() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-                 IF nextval('sluice.ends') <= {times} THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF;
+                 IF nextval('sluice.ends') <= {times} THEN PERFORM \
+                 pg_terminate_backend(pg_backend_pid()); END IF;
                  RETURN NULL;
              END $$;
-             CREATE TRIGGER end_session AFTER INSERT OR UPDATE OR DELETE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION end_session()"
+             CREATE TRIGGER end_session AFTER INSERT OR UPDATE OR DELETE ON {table} FOR EACH \
+             STATEMENT EXECUTE FUNCTION end_session()"
         ))
         .unwrap();
 }
@@ -39,7 +41,8 @@ fn a_session_ended_in_the_middle_is_tried_again_and_exact() {
         let Some(database) = TestDatabase::create() else { return };
         let mut writer = database.writer();
         end_session_at(&database, table, 3);
-        let retries = writer.commit(&first_epoch()).unwrap().retries + writer.commit(&second_epoch()).unwrap().retries;
+        let retries = writer.commit(&first_epoch()).unwrap().retries
+            + writer.commit(&second_epoch()).unwrap().retries;
         assert_eq!(retries, 3, "{table}");
         assert_eq!(database.contents(), expected, "{table}");
     }
@@ -51,7 +54,11 @@ fn a_session_ended_between_epochs_is_opened_again() {
     let Some(database) = TestDatabase::create() else { return };
     let mut writer = database.writer();
     writer.commit(&first_epoch()).unwrap();
-    let ended = database.text("SELECT bool_and(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE application_name = 'sluice campaign' AND datname = current_database()");
+    let ended = database.text(
+        "SELECT bool_and(pg_terminate_backend(pid, 5000)) FROM \
+        pg_stat_activity WHERE application_name = 'sluice campaign' AND datname = \
+        current_database()",
+    );
     assert_eq!(ended, "true");
     writer.commit(&second_epoch()).unwrap();
     assert_eq!(database.contents(), expected);
@@ -76,10 +83,17 @@ fn a_commit_whose_acknowledgment_is_lost_is_not_repeated() {
 #[test]
 fn an_outage_beyond_the_limit_is_given_up_with_the_reason() {
     let Some(database) = TestDatabase::create() else { return };
-    let mut writer = Writer::open(PostgresSettings { retry_timeout: Some(Duration::ZERO), ..database.settings() }).unwrap();
+    let mut writer = Writer::open(PostgresSettings {
+        retry_timeout: Some(Duration::ZERO),
+        ..database.settings()
+    })
+    .unwrap();
     end_session_at(&database, "segments", 1);
     let error = writer.commit(&first_epoch()).unwrap_err();
-    assert!(matches!(&error, PostgresError::GaveUp { epoch: 1, last, .. } if last.is_transient()), "{error}");
+    assert!(
+        matches!(&error, PostgresError::GaveUp { epoch: 1, last, .. } if last.is_transient()),
+        "{error}"
+    );
     writer.commit(&first_epoch()).unwrap();
 }
 
@@ -89,52 +103,85 @@ fn what_does_not_pass_is_not_tried_again() {
     let mut writer = database.writer();
     database.client().batch_execute("ALTER TABLE segments ADD CHECK (customers > 2)").unwrap();
     let error = writer.commit(&first_epoch()).unwrap_err();
-    assert!(matches!(&error, PostgresError::Statement { .. }) && error.to_string().contains("segments_customers_check"), "{error}");
+    assert!(
+        matches!(&error, PostgresError::Statement { .. })
+            && error.to_string().contains("segments_customers_check"),
+        "{error}"
+    );
     assert_eq!(database.text("SELECT count(*) FROM interactions"), "0");
 }
 
 #[test]
 fn a_start_without_a_database_says_where_it_looked_and_for_how_long() {
-    let settings =
-        PostgresSettings { start_timeout: Duration::from_millis(20), ..PostgresSettings::new("postgres://ann:s3cret@127.0.0.1:1/shop", "campaign") };
+    let settings = PostgresSettings {
+        start_timeout: Duration::from_millis(20),
+        ..PostgresSettings::new("postgres://ann:s3cret@127.0.0.1:1/shop", "campaign")
+    };
     let error = Writer::open(settings).err().unwrap();
     let text = error.to_string();
-    assert!(matches!(error, PostgresError::Unreachable { waited, .. } if waited >= Duration::from_millis(20)), "{text}");
-    assert!(text.contains("postgres://ann@127.0.0.1:1/shop") && text.contains("start it, or correct postgres.url"), "{text}");
+    assert!(
+        matches!(error, PostgresError::Unreachable { waited, .. } if waited >= Duration::from_millis(20)),
+        "{text}"
+    );
+    assert!(
+        text.contains("postgres://ann@127.0.0.1:1/shop")
+            && text.contains("start it, or correct postgres.url"),
+        "{text}"
+    );
 }
 
 #[test]
 fn a_database_that_does_not_exist_is_refused_at_once() {
     let Some(database) = TestDatabase::create() else { return };
-    let settings = PostgresSettings { url: database.url().replace(&database.name, "no_such_database"), ..database.settings() };
+    let settings = PostgresSettings {
+        url: database.url().replace(&database.name, "no_such_database"),
+        ..database.settings()
+    };
     let error = Writer::open(settings).err().unwrap();
-    assert!(matches!(error, PostgresError::Refused { .. }) && error.to_string().contains("no_such_database"), "{error}");
+    assert!(
+        matches!(error, PostgresError::Refused { .. })
+            && error.to_string().contains("no_such_database"),
+        "{error}"
+    );
 }
 
 /// User, password and database of an address, in the other form.
 fn credentials(url: &str) -> String {
     let config: postgres::Config = url.parse().unwrap();
-    let password = config.get_password().map(|password| format!("password='{}'", String::from_utf8_lossy(password)));
-    format!("user={} dbname={} {}", config.get_user().unwrap(), config.get_dbname().unwrap(), password.unwrap_or_default())
+    let password = config
+        .get_password()
+        .map(|password| format!("password='{}'", String::from_utf8_lossy(password)));
+    format!(
+        "user={} dbname={} {}",
+        config.get_user().unwrap(),
+        config.get_dbname().unwrap(),
+        password.unwrap_or_default()
+    )
 }
 
-/// Listens on a port of its own and passes everything on to the server; where `cut` is set, the server's answer to the next COMMIT is swallowed
-/// and the connection closed. `None` for a server that is not reached by TCP.
+/// Listens on a port of its own and passes everything on to the server; where `cut` is set, the
+/// server's answer to the next COMMIT is swallowed and the connection closed. `None` for a server
+/// that is not reached by TCP.
 fn proxy(url: &str, cut: Arc<AtomicBool>) -> Option<u16> {
     let config: postgres::Config = url.parse().unwrap();
-    let postgres::config::Host::Tcp(host) = config.get_hosts().first()?.clone() else { return None };
+    let postgres::config::Host::Tcp(host) = config.get_hosts().first()?.clone() else {
+        return None;
+    };
     let server = (host, config.get_ports().first().copied().unwrap_or(5432));
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
         for client in listener.incoming() {
             let (client, server) = (client.unwrap(), TcpStream::connect(&server).unwrap());
-            let (client_in, server_out) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            let (client_in, server_out) =
+                (client.try_clone().unwrap(), server.try_clone().unwrap());
             let committing = Arc::new(AtomicBool::new(false));
             let (cut, asked) = (cut.clone(), committing.clone());
             thread::spawn(move || {
                 pass(client_in, server_out, |bytes| {
-                    if bytes.windows(6).any(|word| word == b"COMMIT") && cut.swap(false, Ordering::SeqCst) {
+                    if bytes.windows(6).any(|word| word == b"COMMIT")
+                        && cut.swap(false, Ordering::SeqCst)
+                    {
                         asked.store(true, Ordering::SeqCst);
                     }
                     true

@@ -16,15 +16,22 @@ impl Pool {
     pub fn before(database: &TestDatabase) -> Pool {
         let target = super::super::Target::at(&database.url()).unwrap();
         let config = target.config();
-        let postgres::config::Host::Tcp(host) = &config.get_hosts()[0] else { panic!("the tests' server listens at a port") };
+        let postgres::config::Host::Tcp(host) = &config.get_hosts()[0] else {
+            panic!("the tests' server listens at a port")
+        };
         let mut server = TcpStream::connect((host.as_str(), config.get_ports()[0])).unwrap();
         let mut startup = 196_608u32.to_be_bytes().to_vec();
-        for text in ["user", config.get_user().unwrap(), "database", config.get_dbname().unwrap(), ""] {
+        for text in
+            ["user", config.get_user().unwrap(), "database", config.get_dbname().unwrap(), ""]
+        {
             startup.extend(text.bytes().chain([0]));
         }
-        server.write_all(&[&(startup.len() as u32 + 4).to_be_bytes()[..], &startup].concat()).unwrap();
+        server
+            .write_all(&[&(startup.len() as u32 + 4).to_be_bytes()[..], &startup].concat())
+            .unwrap();
         while message(&mut server).unwrap()[0] != b'Z' {}
-        let (server, listener) = (Arc::new(Mutex::new(server)), TcpListener::bind("127.0.0.1:0").unwrap());
+        let (server, listener) =
+            (Arc::new(Mutex::new(server)), TcpListener::bind("127.0.0.1:0").unwrap());
         let address = listener.local_addr().unwrap();
         std::thread::spawn(move || {
             for client in listener.incoming() {
@@ -38,8 +45,14 @@ impl Pool {
     /// The settings of the database, through the pool.
     pub fn settings(&self, database: &TestDatabase) -> PostgresSettings {
         let config = super::super::Target::at(&database.url()).unwrap();
-        let (user, name) = (config.config().get_user().unwrap().to_string(), config.config().get_dbname().unwrap().to_string());
-        PostgresSettings { url: format!("postgres://{user}@{}/{name}?sslmode=disable", self.address), ..database.settings() }
+        let (user, name) = (
+            config.config().get_user().unwrap().to_string(),
+            config.config().get_dbname().unwrap().to_string(),
+        );
+        PostgresSettings {
+            url: format!("postgres://{user}@{}/{name}?sslmode=disable", self.address),
+            ..database.settings()
+        }
     }
 }
 
@@ -102,7 +115,10 @@ fn a_pool_of_transactions_is_refused_before_anything_is_set() {
 #[test]
 fn sessions_of_the_server_itself_are_taken() {
     let Some(database) = TestDatabase::create() else { return };
-    let (mut one, mut other) = (connection::open(&database.settings()).unwrap(), connection::open(&database.settings()).unwrap());
+    let (mut one, mut other) = (
+        connection::open(&database.settings()).unwrap(),
+        connection::open(&database.settings()).unwrap(),
+    );
     pooling::check(&mut one, Some(&mut other), &database.settings()).unwrap();
     pooling::check(&mut one, None, &database.settings()).unwrap();
 }

@@ -1,4 +1,5 @@
-//! Rows go as they are told to, none that is still needed, and what is left is what a verification expects.
+//! Rows go as they are told to, none that is still needed, and what is left is what a verification
+//! expects.
 
 use super::*;
 use crate::postgres::comparison::expected::Kept;
@@ -11,21 +12,37 @@ const HOUR: Millis = 3_600_000;
 /// Interactions that the dataflow knows, each with the epoch that wrote it last.
 type Known = BTreeMap<(CustomerId, u64), u64>;
 
-/// New interactions and decisions at the hour of their epoch; older ones are corrected, dated otherwise, taken back and brought again.
+/// New interactions and decisions at the hour of their epoch; older ones are corrected, dated
+/// otherwise, taken back and brought again.
 fn hour(number: u64, known: &mut Known, next: &mut impl FnMut(u64) -> u64) -> EpochResults {
     let now = MARCH + number as i64 * HOUR;
     let mut changes: BTreeMap<(CustomerId, u64), InteractionRow> = BTreeMap::new();
     for _ in 0..4 {
-        let Some(&(customer, key)) = known.keys().nth(next(known.len().max(1) as u64) as usize) else { break };
+        let Some(&(customer, key)) = known.keys().nth(next(known.len().max(1) as u64) as usize)
+        else {
+            break;
+        };
         let change = if next(4) == 0 { Change::Delete } else { Change::Update };
         let timestamp = now - next(2) as i64 * 100 * HOUR;
-        changes.insert((customer, key), InteractionRow { timestamp, ..interaction(change, customer, key, change == Change::Update && next(2) == 0) });
+        changes.insert(
+            (customer, key),
+            InteractionRow {
+                timestamp,
+                ..interaction(change, customer, key, change == Change::Update && next(2) == 0)
+            },
+        );
     }
     for _ in 0..3 {
         // Some come again after they were taken back.
         let (customer, key) = (next(5) as i64, next(3 * number));
         if !known.contains_key(&(customer, key)) {
-            changes.insert((customer, key), InteractionRow { timestamp: now, ..interaction(Change::Insert, customer, key, true) });
+            changes.insert(
+                (customer, key),
+                InteractionRow {
+                    timestamp: now,
+                    ..interaction(Change::Insert, customer, key, true)
+                },
+            );
         }
     }
     for (&at, row) in &changes {
@@ -35,11 +52,14 @@ fn hour(number: u64, known: &mut Known, next: &mut impl FnMut(u64) -> u64) -> Ep
         };
     }
     let rows: Vec<InteractionRow> = changes.into_values().collect();
-    let new: Vec<InteractionRow> = rows.iter().filter(|row| row.change == Change::Insert).copied().collect();
+    let new: Vec<InteractionRow> =
+        rows.iter().filter(|row| row.change == Change::Insert).copied().collect();
     let mut results = EpochResults::new(number);
     results.names = vec![names(&new)];
     results.interactions = vec![interactions(rows)];
-    results.decisions = (0..2).map(|_| Decision { timestamp: now, ..decision(next(3) as i64, next(number)) }).collect();
+    results.decisions = (0..2)
+        .map(|_| Decision { timestamp: now, ..decision(next(3) as i64, next(number)) })
+        .collect();
     results.closed.watermark = Some(now);
     results
 }
@@ -47,7 +67,12 @@ fn hour(number: u64, known: &mut Known, next: &mut impl FnMut(u64) -> u64) -> Ep
 #[test]
 fn what_is_left_follows_from_what_is_recorded_however_rows_are_corrected() {
     let Some(database) = TestDatabase::create() else { return };
-    let keep = Keep { interactions: Some(20 * HOUR), decisions: Some(30 * HOUR), metrics: Some(Duration::ZERO), epochs: Some(Duration::ZERO) };
+    let keep = Keep {
+        interactions: Some(20 * HOUR),
+        decisions: Some(30 * HOUR),
+        metrics: Some(Duration::ZERO),
+        epochs: Some(Duration::ZERO),
+    };
     let settings = PostgresSettings { keep, ..database.settings() };
     let by_epoch = "SELECT to_regclass('sluice.interactions_by_epoch') IS NOT NULL";
     drop(database.writer());
@@ -58,17 +83,25 @@ fn what_is_left_follows_from_what_is_recorded_however_rows_are_corrected() {
     let (mut known, mut corrected) = (Known::new(), 0);
     let mut state = 7u64;
     let mut next = move |below: u64| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) % below.max(1)
     };
     for number in 1..=300 {
         match number {
             100 => {
-                assert!(writer.gone().is_nothing(), "nothing goes as long as no checkpoint is known");
+                assert!(
+                    writer.gone().is_nothing(),
+                    "nothing goes as long as no checkpoint is known"
+                );
                 writer.begins_with(250);
             }
             170 => {
-                assert!(writer.gone().interactions > 0 && writer.gone().decisions == 0, "what is not published stays: {:?}", writer.gone());
+                assert!(
+                    writer.gone().interactions > 0 && writer.gone().decisions == 0,
+                    "what is not published stays: {:?}",
+                    writer.gone()
+                );
                 database.client().batch_execute("UPDATE progress SET published = 300").unwrap();
             }
             // Whatever was killed before, the next start knows what is gone.
@@ -85,21 +118,46 @@ fn what_is_left_follows_from_what_is_recorded_however_rows_are_corrected() {
         writer.commit(&results).unwrap();
         let gone = writer.gone();
         let rows = results.interactions.iter().flat_map(|batch| &batch.rows);
-        corrected += rows.filter(|row| before.get(&(row.customer, row.key)).is_some_and(|wrote| *wrote <= gone.interactions)).count();
+        corrected += rows
+            .filter(|row| {
+                before
+                    .get(&(row.customer, row.key))
+                    .is_some_and(|wrote| *wrote <= gone.interactions)
+            })
+            .count();
         expected.let_go(gone);
         expected.fold(&results).unwrap();
     }
     let gone = writer.gone();
-    assert!(corrected > 20 && gone.interactions >= 127 && gone.decisions >= 60, "{corrected}, {gone:?}");
-    assert_eq!((gone.metrics, gone.epochs), (191, 191), "up to the checkpoint, the newest 64 beside");
+    assert!(
+        corrected > 20 && gone.interactions >= 127 && gone.decisions >= 60,
+        "{corrected}, {gone:?}"
+    );
+    assert_eq!(
+        (gone.metrics, gone.epochs),
+        (191, 191),
+        "up to the checkpoint, the newest 64 beside"
+    );
     assert_eq!(database.text("SELECT min(epoch) FROM epochs"), "192");
-    assert_eq!(database.text("SELECT (gone ->> 'interactions')::int8 FROM epochs ORDER BY epoch DESC LIMIT 1"), gone.interactions.to_string());
+    assert_eq!(
+        database
+            .text("SELECT (gone ->> 'interactions')::int8 FROM epochs ORDER BY epoch DESC LIMIT 1"),
+        gone.interactions.to_string()
+    );
     expected.retire();
     let findings = Snapshot::open(settings).unwrap().compare(expected, None, |_| ()).unwrap();
     for found in findings {
         assert_eq!(found.total, 0, "{found:#?}");
-        assert!(found.rows > 0 || !["interactions", "decisions", "model_metrics"].contains(&found.table), "{found:?}");
+        assert!(
+            found.rows > 0
+                || !["interactions", "decisions", "model_metrics"].contains(&found.table),
+            "{found:?}"
+        );
     }
     writer.forget(&[], &crate::kafka::TopicIds::UNKNOWN).unwrap();
-    assert!(writer.gone() == Gone::default() && Writer::open(database.settings()).unwrap().gone().is_nothing(), "another history");
+    assert!(
+        writer.gone() == Gone::default()
+            && Writer::open(database.settings()).unwrap().gone().is_nothing(),
+        "another history"
+    );
 }

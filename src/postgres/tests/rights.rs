@@ -6,7 +6,8 @@ use super::super::{PostgresError, Writer, connection};
 use super::TestDatabase;
 
 fn lacking(database: &TestDatabase) -> Lacking {
-    rights::lacking(&mut connection::open(&database.settings()).unwrap(), &database.settings()).unwrap()
+    rights::lacking(&mut connection::open(&database.settings()).unwrap(), &database.settings())
+        .unwrap()
 }
 
 #[test]
@@ -23,11 +24,23 @@ fn who_may_do_everything_lacks_nothing_and_nothing_is_left() {
 #[test]
 fn what_the_database_does_not_allow_is_all_named() {
     let Some(database) = TestDatabase::create() else { return };
-    database.client().batch_execute(&format!("REVOKE CREATE, TEMPORARY ON DATABASE {} FROM PUBLIC, CURRENT_USER", database.name)).unwrap();
+    database
+        .client()
+        .batch_execute(&format!(
+            "REVOKE CREATE, TEMPORARY ON DATABASE {} FROM PUBLIC, CURRENT_USER",
+            database.name
+        ))
+        .unwrap();
     let Lacking { faults, warnings } = lacking(&database);
     assert_eq!((faults.len(), warnings.len()), (2, 0), "{faults:?}");
-    for (fault, (doing, grant)) in faults.iter().zip([("make the schema `sluice`", "GRANT CREATE"), ("make temporary tables", "GRANT TEMPORARY")]) {
-        assert!(fault.contains(doing) && fault.contains(grant) && fault.contains("[42501]"), "{fault}");
+    for (fault, (doing, grant)) in faults.iter().zip([
+        ("make the schema `sluice`", "GRANT CREATE"),
+        ("make temporary tables", "GRANT TEMPORARY"),
+    ]) {
+        assert!(
+            fault.contains(doing) && fault.contains(grant) && fault.contains("[42501]"),
+            "{fault}"
+        );
     }
 }
 
@@ -35,17 +48,26 @@ fn what_the_database_does_not_allow_is_all_named() {
 fn what_the_tables_do_not_allow_is_all_named() {
     let Some(database) = TestDatabase::create() else { return };
     drop(database.writer());
-    let revoke = "REVOKE INSERT, DELETE ON epochs FROM CURRENT_USER; REVOKE TRUNCATE ON decisions FROM CURRENT_USER; REVOKE CREATE ON SCHEMA sluice FROM CURRENT_USER";
+    let revoke = "REVOKE INSERT, DELETE ON epochs FROM CURRENT_USER; REVOKE TRUNCATE ON decisions \
+        FROM CURRENT_USER; REVOKE CREATE ON SCHEMA sluice FROM CURRENT_USER";
     database.client().batch_execute(revoke).unwrap();
     let Lacking { faults, warnings } = lacking(&database);
     assert!(
-        faults.len() == 2 && faults[0].contains("make tables in the schema") && faults[1].contains("GRANT INSERT, DELETE ON sluice.epochs"),
+        faults.len() == 2
+            && faults[0].contains("make tables in the schema")
+            && faults[1].contains("GRANT INSERT, DELETE ON sluice.epochs"),
         "{faults:?}"
     );
-    assert!(warnings.len() == 1 && warnings[0].contains("GRANT TRUNCATE ON sluice.decisions"), "{warnings:?}");
+    assert!(
+        warnings.len() == 1 && warnings[0].contains("GRANT TRUNCATE ON sluice.decisions"),
+        "{warnings:?}"
+    );
     for told in faults.iter().chain(&warnings) {
         let (_, grant) = told.rsplit_once("GRANT ").expect("what to do");
-        database.client().batch_execute(&format!("GRANT {grant}")).expect("it can be done as it is said");
+        database
+            .client()
+            .batch_execute(&format!("GRANT {grant}"))
+            .expect("it can be done as it is said");
     }
     assert_eq!(lacking(&database), Lacking::default());
     database.client().batch_execute("REVOKE USAGE ON SCHEMA sluice FROM CURRENT_USER").unwrap();
@@ -56,7 +78,10 @@ fn what_the_tables_do_not_allow_is_all_named() {
 #[test]
 fn a_migration_that_fails_says_what_the_server_says() {
     let Some(database) = TestDatabase::create() else { return };
-    database.client().batch_execute("CREATE SCHEMA sluice; CREATE TABLE sluice.decisions (mine int)").unwrap();
+    database
+        .client()
+        .batch_execute("CREATE SCHEMA sluice; CREATE TABLE sluice.decisions (mine int)")
+        .unwrap();
     let error = Writer::open(database.settings()).err().unwrap();
     let text = error.to_string();
     assert!(

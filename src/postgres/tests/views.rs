@@ -12,11 +12,26 @@ fn every_default_feature_has_a_column_and_more_are_added() {
     let mut settings = database.settings();
     settings.features = vec!["clv_score".to_string(), "sport & outdoor_pct".to_string()];
     let mut epoch = EpochResults::new(1);
-    let row = FeatureRow { change: Change::Insert, customer: 1, as_of: Millis::MIN, last_purchase: None, signup: None };
+    let row = FeatureRow {
+        change: Change::Insert,
+        customer: 1,
+        as_of: Millis::MIN,
+        last_purchase: None,
+        signup: None,
+    };
     epoch.features = vec![FeatureRows { rows: vec![row], values: vec![0.5, 0.25] }];
     Writer::open(settings.clone()).unwrap().commit(&epoch).unwrap();
-    assert_eq!(database.text(r#"SELECT (clv_score, "sport & outdoor_pct", recency, as_of) FROM customer_features"#), "(0.5,0.25,,-infinity)");
-    assert_eq!(database.text(r#"SELECT (clv_score, "sport & outdoor_pct", as_of) FROM customer_features_now"#), "(0,0.25,-infinity)");
+    assert_eq!(
+        database.text(
+            r#"SELECT (clv_score, "sport & outdoor_pct", recency, as_of) FROM customer_features"#
+        ),
+        "(0.5,0.25,,-infinity)"
+    );
+    assert_eq!(
+        database
+            .text(r#"SELECT (clv_score, "sport & outdoor_pct", as_of) FROM customer_features_now"#),
+        "(0,0.25,-infinity)"
+    );
     let writer = Writer::open(database.settings()).unwrap();
     assert_eq!(writer.progress().epoch, 1);
     assert_eq!(database.text("SELECT recency FROM customer_features_now"), "0");
@@ -29,9 +44,15 @@ fn the_migration_knows_the_default_features_in_their_order() {
     let settings = PostgresSettings { features: features.names().to_vec(), ..database.settings() };
     drop(Writer::open(settings.clone()).unwrap());
     for table in ["customer_features", "customer_features_now"] {
-        let columns =
-            format!("SELECT string_agg(column_name, ' ' ORDER BY ordinal_position) FROM information_schema.columns WHERE table_name = '{table}'");
-        assert_eq!(database.text(&columns), feature_columns(&settings.features).join(" "), "{table}");
+        let columns = format!(
+            "SELECT string_agg(column_name, ' ' ORDER BY ordinal_position) FROM \
+             information_schema.columns WHERE table_name = '{table}'"
+        );
+        assert_eq!(
+            database.text(&columns),
+            feature_columns(&settings.features).join(" "),
+            "{table}"
+        );
     }
 }
 
@@ -42,8 +63,14 @@ fn a_column_of_another_type_is_named() {
     database.client().batch_execute("ALTER TABLE customer_features ADD COLUMN mood text").unwrap();
     let settings = PostgresSettings { features: vec!["mood".to_string()], ..database.settings() };
     let error = Writer::open(settings.clone()).err().unwrap();
-    assert!(matches!(&error, PostgresError::Column { column, found, .. } if column == "mood" && found == "text"), "{error}");
-    database.client().batch_execute("ALTER TABLE customer_features RENAME COLUMN mood TO former_mood").unwrap();
+    assert!(
+        matches!(&error, PostgresError::Column { column, found, .. } if column == "mood" && found == "text"),
+        "{error}"
+    );
+    database
+        .client()
+        .batch_execute("ALTER TABLE customer_features RENAME COLUMN mood TO former_mood")
+        .unwrap();
     drop(Writer::open(settings).expect("as the message advises"));
 }
 
@@ -53,17 +80,37 @@ fn rights_on_the_view_outlive_a_start() {
     drop(database.writer());
     database.client().batch_execute("GRANT SELECT ON customer_features_now TO pg_monitor").unwrap();
     drop(database.writer());
-    assert_eq!(database.text("SELECT has_table_privilege('pg_monitor', 'sluice.customer_features_now', 'SELECT')"), "true");
+    assert_eq!(
+        database.text(
+            "SELECT has_table_privilege('pg_monitor', 'sluice.customer_features_now', 'SELECT')"
+        ),
+        "true"
+    );
 }
 
 #[test]
 fn features_move_with_the_clock() {
     let Some(database) = TestDatabase::create() else { return };
     let mut settings = database.settings();
-    settings.features =
-        ["recency", "frequency", "monetary", "days_since_signup", "clv_score", "is_at_risk", "is_recent_active"].map(str::to_string).to_vec();
+    settings.features = [
+        "recency",
+        "frequency",
+        "monetary",
+        "days_since_signup",
+        "clv_score",
+        "is_at_risk",
+        "is_recent_active",
+    ]
+    .map(str::to_string)
+    .to_vec();
     let mut writer = Writer::open(settings).unwrap();
-    let customer = |customer, last_purchase, signup| FeatureRow { change: Change::Insert, customer, as_of: MARCH - DAY * 300, last_purchase, signup };
+    let customer = |customer, last_purchase, signup| FeatureRow {
+        change: Change::Insert,
+        customer,
+        as_of: MARCH - DAY * 300,
+        last_purchase,
+        signup,
+    };
     let third_of_a_day = DAY / 3;
     let rows = vec![
         customer(1, Some(MARCH - DAY * 200 - third_of_a_day), Some(MARCH - DAY * 400)),
@@ -73,7 +120,10 @@ fn features_move_with_the_clock() {
         customer(5, Some(MARCH + 1), Some(MARCH + DAY)),
     ];
     let mut epoch = EpochResults::new(1);
-    epoch.features = vec![FeatureRows { values: [0.0, 3.0, 600.0, 0.0, 0.0, 0.0, 0.0].repeat(rows.len()), rows }];
+    epoch.features = vec![FeatureRows {
+        values: [0.0, 3.0, 600.0, 0.0, 0.0, 0.0, 0.0].repeat(rows.len()),
+        rows,
+    }];
     epoch.closed.watermark = Some(MARCH - DAY);
     writer.commit(&epoch).unwrap();
     // A last epoch without an end of time must not move the clock.
@@ -83,25 +133,31 @@ fn features_move_with_the_clock() {
     let rows = database
         .client()
         .query(
-            "SELECT recency, days_since_signup, clv_score, is_at_risk, is_recent_active, frequency FROM customer_features_now ORDER BY customer_id",
+            "SELECT recency, days_since_signup, clv_score, is_at_risk, is_recent_active, frequency \
+             FROM customer_features_now ORDER BY customer_id",
             &[],
         )
         .unwrap();
-    let found: Vec<[f64; 6]> = rows.iter().map(|row| std::array::from_fn(|column| row.get(column))).collect();
+    let found: Vec<[f64; 6]> =
+        rows.iter().map(|row| std::array::from_fn(|column| row.get(column))).collect();
     let recency = (DAY * 200 + third_of_a_day) as f64 / DAY as f64;
     assert_eq!(found[0], [recency, 400.0, 1_800.0 / (recency + 1.0), 1.0, 0.0, 3.0]);
     assert_eq!(found[1], [30.0, 0.0, 1_800.0 / 31.0, 0.0, 1.0, 3.0]);
     assert_eq!(found[2], [7.0, 7.0, 0.0, 0.0, 0.0, 3.0]);
     assert_eq!(found[3], [0.0, 0.0, 0.0, 0.0, 0.0, 3.0]);
     assert_eq!(found[4], [0.0, 0.0, 1_800.0, 0.0, 1.0, 3.0]);
-    assert_eq!(database.text("SELECT DISTINCT as_of FROM customer_features_now"), "2024-03-01 00:00:00+00");
+    assert_eq!(
+        database.text("SELECT DISTINCT as_of FROM customer_features_now"),
+        "2024-03-01 00:00:00+00"
+    );
 }
 
 #[test]
 fn contexts_have_names() {
     let Some(database) = TestDatabase::create() else { return };
     database.writer().commit(&first_epoch()).unwrap();
-    let shown = "SELECT string_agg(coalesce(campaign_name || ' ' || context::text, 'pending'), ' | ' ORDER BY customer_id) FROM interactions_named";
+    let shown = "SELECT string_agg(coalesce(campaign_name || ' ' || context::text, 'pending'), ' | \
+        ' ORDER BY customer_id) FROM interactions_named";
     assert_eq!(
         database.text(shown),
         r#"SMS {"recency": 0.000244140625, "intercept": 1} | pending | SMS {"recency": 0.000732421875, "intercept": 1}"#
@@ -115,14 +171,41 @@ fn what_is_asked_by_time_is_found_by_it() {
     let mut client = database.client();
     client.batch_execute("SET enable_seqscan = off").unwrap();
     for (query, index) in [
-        ("SELECT arm, avg(reward) FROM interactions WHERE ts >= now() - interval '1 day' GROUP BY arm", "interactions_by_time"),
-        ("SELECT * FROM interactions_named WHERE ts > now() - interval '5 minutes' ORDER BY ts DESC LIMIT 10", "interactions_by_time"),
-        ("SELECT * FROM decisions WHERE ts > now() - interval '5 minutes' ORDER BY ts DESC LIMIT 10", "decisions_by_time"),
-        ("SELECT sum(events) FROM model_metrics WHERE committed_at > now() - interval '1 hour'", "model_metrics_by_time"),
-        ("SELECT max(watermark) FROM epochs WHERE committed_at > now() - interval '1 hour'", "epochs_by_time"),
-        ("SELECT reason, count(*) FROM dead_letters WHERE received_at > now() - interval '1 hour' GROUP BY reason", "dead_letters_by_arrival"),
+        (
+            "SELECT arm, avg(reward) FROM interactions WHERE ts >= now() - interval '1 day' GROUP \
+             BY arm",
+            "interactions_by_time",
+        ),
+        (
+            "SELECT * FROM interactions_named WHERE ts > now() - interval '5 minutes' ORDER BY ts \
+             DESC LIMIT 10",
+            "interactions_by_time",
+        ),
+        (
+            "SELECT * FROM decisions WHERE ts > now() - interval '5 minutes' ORDER BY ts DESC \
+             LIMIT 10",
+            "decisions_by_time",
+        ),
+        (
+            "SELECT sum(events) FROM model_metrics WHERE committed_at > now() - interval '1 hour'",
+            "model_metrics_by_time",
+        ),
+        (
+            "SELECT max(watermark) FROM epochs WHERE committed_at > now() - interval '1 hour'",
+            "epochs_by_time",
+        ),
+        (
+            "SELECT reason, count(*) FROM dead_letters WHERE received_at > now() - interval '1 \
+             hour' GROUP BY reason",
+            "dead_letters_by_arrival",
+        ),
     ] {
-        let plan: Vec<String> = client.query(&format!("EXPLAIN {query}"), &[]).unwrap().iter().map(|row| row.get(0)).collect();
+        let plan: Vec<String> = client
+            .query(&format!("EXPLAIN {query}"), &[])
+            .unwrap()
+            .iter()
+            .map(|row| row.get(0))
+            .collect();
         assert!(plan.iter().any(|line| line.contains(index)), "{query}: {plan:#?}");
     }
 }
@@ -131,12 +214,24 @@ fn what_is_asked_by_time_is_found_by_it() {
 fn the_business_case_comes_to_its_figures() {
     let Some(database) = TestDatabase::create() else { return };
     drop(database.writer());
-    assert_eq!(database.text("SELECT (baseline_discounts_crore + baseline_messages_crore, baseline_profit_crore) FROM roi"), "(752,248)");
     assert_eq!(
-        database.text("SELECT (optimised_discounts_crore, optimised_messages_crore, optimised_profit_crore) FROM roi"),
+        database.text(
+            "SELECT (baseline_discounts_crore + baseline_messages_crore, \
+        baseline_profit_crore) FROM roi"
+        ),
+        "(752,248)"
+    );
+    assert_eq!(
+        database.text(
+            "SELECT (optimised_discounts_crore, optimised_messages_crore, \
+            optimised_profit_crore) FROM roi"
+        ),
         "(312.5,78.16,2009.34)"
     );
-    assert_eq!(database.text("SELECT (gain_a_year_crore, trunc(gain_a_year_crore)) FROM roi"), "(21118.5,21118)");
+    assert_eq!(
+        database.text("SELECT (gain_a_year_crore, trunc(gain_a_year_crore)) FROM roi"),
+        "(21118.5,21118)"
+    );
     database.client().batch_execute("UPDATE roi_inputs SET chances = 1").unwrap();
     assert_eq!(database.text("SELECT baseline_profit_crore FROM roi"), "-652");
 }

@@ -25,10 +25,17 @@ const ALERT: Duration = Duration::from_secs(1);
 
 /// Whether a connection broke off, so that what the server said of it may be unread.
 pub fn broke_off(causes: &[&(dyn Error + 'static)]) -> bool {
-    let kinds = causes.iter().filter_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
-    kinds
-        .into_iter()
-        .any(|kind| matches!(kind, ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof))
+    let kinds =
+        causes.iter().filter_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+    kinds.into_iter().any(|kind| {
+        matches!(
+            kind,
+            ErrorKind::ConnectionReset
+                | ErrorKind::ConnectionAborted
+                | ErrorKind::BrokenPipe
+                | ErrorKind::UnexpectedEof
+        )
+    })
 }
 
 /// Makes connections secure.
@@ -60,7 +67,11 @@ impl Connector {
 
     fn prepared(&self) -> Result<MakeTlsConnector, io::Error> {
         let prepare = || self.tls.prepared(&self.verdict);
-        let told = |problems: Vec<Problem>| io::Error::other(problems.into_iter().map(|(_, why)| why).collect::<Vec<_>>().join("; "));
+        let told = |problems: Vec<Problem>| {
+            io::Error::other(
+                problems.into_iter().map(|(_, why)| why).collect::<Vec<_>>().join("; "),
+            )
+        };
         self.ready.clone().map_or_else(|| prepare().map_err(told), Ok)
     }
 }
@@ -90,12 +101,17 @@ impl TlsConnect<Socket> for ConnectorOnce {
     fn connect(self, socket: Socket) -> Self::Future {
         Box::pin(async move {
             let mut prepared = self.connector.prepared()?;
-            let mut stream = MakeTlsConnect::<Socket>::make_tls_connect(&mut prepared, &self.host)?.connect(socket).await?;
+            let mut stream = MakeTlsConnect::<Socket>::make_tls_connect(&mut prepared, &self.host)?
+                .connect(socket)
+                .await?;
             if !self.connector.listens {
                 return Ok(stream);
             }
             match tokio::time::timeout(ALERT, listen(&mut stream)).await {
-                Ok(heard) => Err(heard.err().unwrap_or_else(|| io::Error::other("the server speaks first")).into()),
+                Ok(heard) => Err(heard
+                    .err()
+                    .unwrap_or_else(|| io::Error::other("the server speaks first"))
+                    .into()),
                 Err(_nothing) => Ok(stream),
             }
         })
@@ -122,11 +138,17 @@ mod tests {
         let settle = |given: &[(Parameter, &str)]| {
             let mut parameters = Parameters::default();
             given.iter().for_each(|(parameter, value)| parameters.set(*parameter, value));
-            Tls::settle(&parameters, None).expect("nothing is wrong").connector().map(|(connector, _)| connector.ready.is_some())
+            Tls::settle(&parameters, None)
+                .expect("nothing is wrong")
+                .connector()
+                .map(|(connector, _)| connector.ready.is_some())
         };
         assert_eq!(settle(&[]), Ok(false));
         assert_eq!(settle(&[(Parameter::SslRootCert, "system")]), Ok(false));
-        let given = [(Parameter::SslMode, "verify-ca"), (Parameter::SslRootCert, roots.to_str().expect("UTF-8"))];
+        let given = [
+            (Parameter::SslMode, "verify-ca"),
+            (Parameter::SslRootCert, roots.to_str().expect("UTF-8")),
+        ];
         assert!(settle(&given).is_err_and(|problems| problems.len() == 1), "there is no such file");
     }
 }

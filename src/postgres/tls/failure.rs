@@ -48,7 +48,11 @@ impl Failure {
     pub fn passes(&self) -> bool {
         match self {
             Failure::Broken => true,
-            Failure::Missing | Failure::Distrust(_) | Failure::Alert(_) | Failure::Binding | Failure::Other(_) => false,
+            Failure::Missing
+            | Failure::Distrust(_)
+            | Failure::Alert(_)
+            | Failure::Binding
+            | Failure::Other(_) => false,
         }
     }
 
@@ -56,25 +60,54 @@ impl Failure {
     pub fn explain(&self, tls: &Tls) -> String {
         let mode = tls.mode().name();
         match self {
-            Failure::Missing => format!("the server has no TLS, which sslmode={mode} asks for; switch `ssl` on there, or use sslmode=prefer"),
+            Failure::Missing => format!(
+                "the server has no TLS, which sslmode={mode} asks for; \
+                switch `ssl` on there, or use sslmode=prefer"
+            ),
             Failure::Distrust(Distrust::Certificate(why)) => {
-                format!("the certificate of the server is not trusted ({why}); name the certificate of its authority with sslrootcert")
+                format!(
+                    "the certificate of the server is not trusted ({why}); name the \
+                    certificate of its authority with sslrootcert"
+                )
             }
             Failure::Distrust(Distrust::Host { wanted, names }) => {
-                let names = if names.is_empty() { "no host at all".to_string() } else { names.join(", ") };
-                format!("the certificate of the server is for {names}, not for {wanted}; connect by a name that it has, or use sslmode=verify-ca")
+                let names = if names.is_empty() {
+                    "no host at \
+                    all"
+                    .to_string()
+                } else {
+                    names.join(", ")
+                };
+                format!(
+                    "the certificate of the server is for {names}, not for {wanted}; connect \
+                    by a name that it has, or use sslmode=verify-ca"
+                )
             }
             Failure::Alert(alert) => match (about_certificate(*alert), tls.has_identity()) {
-                (Some((why, remedy)), true) => format!("the server does not take the client's certificate: {why} (alert {alert}); {remedy}"),
-                (Some(_), false) => format!("the server asks for a client's certificate (alert {alert}); name one with sslcert and sslkey"),
-                (None, _) => format!("the server ended the handshake with alert {alert}; its log says why"),
+                (Some((why, remedy)), true) => format!(
+                    "the server does not take the client's \
+                    certificate: {why} (alert {alert}); {remedy}"
+                ),
+                (Some(_), false) => format!(
+                    "the server asks for a client's certificate (alert \
+                    {alert}); name one with sslcert and sslkey"
+                ),
+                (None, _) => format!(
+                    "the server ended the handshake with alert {alert}; its log \
+                    says why"
+                ),
             },
             Failure::Binding => {
-                "the password cannot be bound to the channel, which channel_binding=require asks for; store it there with password_encryption = \
-                 'scram-sha-256', use `scram-sha-256` in pg_hba.conf and TLS, or use channel_binding=prefer"
+                "the password cannot be bound to the channel, which channel_binding=require asks \
+                 for; store it there with password_encryption = \
+                 'scram-sha-256', use `scram-sha-256` in pg_hba.conf and TLS, or use \
+                 channel_binding=prefer"
                     .to_string()
             }
-            Failure::Other(why) => format!("the handshake failed ({why}); is there a PostgreSQL with TLS?"),
+            Failure::Other(why) => format!(
+                "the handshake failed ({why}); is there a PostgreSQL \
+                with TLS?"
+            ),
             Failure::Broken => "the connection broke off during the handshake".to_string(),
         }
     }
@@ -88,15 +121,26 @@ fn about_certificate(alert: i32) -> Option<(&'static str, &'static str)> {
         42 => Some(("it cannot be read there, or its signature is wrong", another)),
         43 => Some(("it is of a kind that is not supported there", another)),
         44 => Some(("it was revoked", another)),
-        45 => Some(("it has expired, or is not valid yet", "renew it, and name the new one with sslcert and sslkey")),
-        46 => Some(("something about it is not accepted", "the log of the server says what; correct sslcert and sslkey")),
+        45 => Some((
+            "it has expired, or is not valid yet",
+            "renew it, and name the new one with sslcert and sslkey",
+        )),
+        46 => Some((
+            "something about it is not accepted",
+            "the log of the server says what; correct sslcert and sslkey",
+        )),
         48 => Some((
             "its authority is not known there",
-            "name one of an authority that the server trusts with sslcert and sslkey, or add the authority to ssl_ca_file there \
+            "name one of an authority that the server trusts with sslcert and sslkey, or add the \
+             authority to ssl_ca_file there \
              (sslrootcert is the authority of the server, not of the client)",
         )),
         49 => Some(("it is valid, but access is denied", "the log of the server says why")),
-        116 => Some(("it misses one", "the file of sslcert must have the client's certificate first, then those between it and its authority")),
+        116 => Some((
+            "it misses one",
+            "the file of sslcert must have the client's certificate first, then those between it \
+             and its authority",
+        )),
         _ => None,
     }
 }
@@ -106,15 +150,25 @@ pub fn advice(error: &postgres::Error, tls: &Tls) -> &'static str {
     let said = error.as_db_error().map(|said| said.message()).unwrap_or_default();
     match error.code() {
         Some(state) if *state == SqlState::INVALID_AUTHORIZATION_SPECIFICATION => match () {
-            () if said.contains("certificate") && !tls.has_identity() => "name the client's certificate with sslcert and sslkey",
-            () if said.contains("certificate") => "the client's certificate must be of an authority that the server trusts, and name the user",
+            () if said.contains("certificate") && !tls.has_identity() => {
+                "name the client's certificate with sslcert and sslkey"
+            }
+            () if said.contains("certificate") => {
+                "the client's certificate must be of an authority that the server trusts, and name \
+                 the user"
+            }
             () if tls.mode() <= Mode::Allow => {
-                "it may take only TLS: use sslmode=require or a stricter one; else correct user, database or pg_hba.conf there"
+                "it may take only TLS: use sslmode=require or a stricter one; else correct user, \
+                 database or pg_hba.conf there"
             }
             () => "correct user and database in postgres.url, or pg_hba.conf there",
         },
-        None if causes(error).last().is_some_and(|cause| cause.to_string() == "password missing") => {
-            "give a password: postgres.password_file, SLUICE_POSTGRES_PASSWORD, or a line in ~/.pgpass that only its owner may read"
+        None if causes(error)
+            .last()
+            .is_some_and(|cause| cause.to_string() == "password missing") =>
+        {
+            "give a password: postgres.password_file, SLUICE_POSTGRES_PASSWORD, or a line in \
+             ~/.pgpass that only its owner may read"
         }
         _ => "check user, password and database in postgres.url",
     }
@@ -138,8 +192,13 @@ fn ssl_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a ssl::Error> {
 
 fn of_ssl(error: &ssl::Error) -> Failure {
     let stack = error.ssl_error().map(|stack| stack.errors()).unwrap_or_default();
-    let alert = stack.iter().map(|error| error.reason_code() - ALERTS).find(|alert| (1..256).contains(alert));
-    let ended = stack.iter().any(|error| error.reason().is_some_and(|reason| reason.contains("unexpected eof")));
+    let alert = stack
+        .iter()
+        .map(|error| error.reason_code() - ALERTS)
+        .find(|alert| (1..256).contains(alert));
+    let ended = stack
+        .iter()
+        .any(|error| error.reason().is_some_and(|reason| reason.contains("unexpected eof")));
     match (alert, error.code()) {
         (Some(alert), _) => Failure::Alert(alert),
         (None, ErrorCode::SYSCALL | ErrorCode::ZERO_RETURN) => Failure::Broken,

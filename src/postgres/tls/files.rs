@@ -11,7 +11,8 @@ use std::os::unix::fs::MetadataExt;
 /// What makes connections with these certificates and keys, without what is particular to a host.
 pub(super) fn builder(tls: &Tls) -> Result<SslConnectorBuilder, Vec<Problem>> {
     let mut problems = Vec::new();
-    let mut builder = SslConnector::builder(SslMethod::tls_client()).map_err(|error| vec![own(&error)])?;
+    let mut builder =
+        SslConnector::builder(SslMethod::tls_client()).map_err(|error| vec![own(&error)])?;
     // The builder trusts what the system trusts; what a file names is trusted alone.
     match &tls.roots {
         Some(Roots::File(file)) => match store(file) {
@@ -26,7 +27,9 @@ pub(super) fn builder(tls: &Tls) -> Result<SslConnectorBuilder, Vec<Problem>> {
     let general = builder.set_min_proto_version(Some(SslVersion::TLS1_2));
     problems.extend(general.err().map(|error| own(&error)));
     if tls.direct {
-        problems.extend(postgres_openssl::set_postgresql_alpn(&mut builder).err().map(|error| own(&error)));
+        problems.extend(
+            postgres_openssl::set_postgresql_alpn(&mut builder).err().map(|error| own(&error)),
+        );
     }
     if problems.is_empty() { Ok(builder) } else { Err(problems) }
 }
@@ -37,17 +40,21 @@ fn own(error: &ErrorStack) -> Problem {
 }
 
 fn read(file: &Located) -> Result<Vec<u8>, Problem> {
-    std::fs::read(&file.path).map_err(|error| (file.key, format!("{} cannot be read: {error}", file.path.display())))
+    std::fs::read(&file.path)
+        .map_err(|error| (file.key, format!("{} cannot be read: {error}", file.path.display())))
 }
 
 fn certificates(file: &Located) -> Result<Vec<X509>, Problem> {
-    let wrong = || (file.key, format!("expected certificates in PEM form in {}", file.path.display()));
+    let wrong =
+        || (file.key, format!("expected certificates in PEM form in {}", file.path.display()));
     let found = X509::stack_from_pem(&read(file)?).map_err(|_| wrong())?;
     if found.is_empty() { Err(wrong()) } else { Ok(found) }
 }
 
 fn store(file: &Located) -> Result<X509StoreBuilder, Problem> {
-    let failed = |error: ErrorStack| (file.key, format!("the certificates in {} cannot be used: {error}", file.path.display()));
+    let failed = |error: ErrorStack| {
+        (file.key, format!("the certificates in {} cannot be used: {error}", file.path.display()))
+    };
     let mut store = X509StoreBuilder::new().map_err(failed)?;
     for certificate in certificates(file)? {
         store.add_cert(certificate).map_err(failed)?;
@@ -69,7 +76,14 @@ fn show(builder: &mut SslConnectorBuilder, identity: &Identity) -> Vec<Problem> 
         builder.check_private_key()
     };
     let mismatch = |_| {
-        (identity.key.key, format!("{} is not the key of the certificate in {}", identity.key.path.display(), identity.certificate.path.display()))
+        (
+            identity.key.key,
+            format!(
+                "{} is not the key of the certificate in {}",
+                identity.key.path.display(),
+                identity.certificate.path.display()
+            ),
+        )
     };
     set().err().map(mismatch).into_iter().collect()
 }
@@ -79,14 +93,19 @@ fn show(builder: &mut SslConnectorBuilder, identity: &Identity) -> Vec<Problem> 
 fn key(identity: &Identity) -> Result<PKey<Private>, Problem> {
     let (file, path) = (&identity.key, identity.key.path.display());
     let bytes = read(file)?;
-    let found = std::fs::metadata(&file.path).map_err(|error| (file.key, format!("{path} cannot be looked at: {error}")))?;
+    let found = std::fs::metadata(&file.path)
+        .map_err(|error| (file.key, format!("{path} cannot be looked at: {error}")))?;
     let allowed = if found.uid() == 0 { 0o740 } else { 0o700 };
     if found.mode() & 0o777 & !allowed != 0 {
-        return Err((file.key, format!("{path} may be read by others: chmod 600 it (640 where root owns it)")));
+        return Err((
+            file.key,
+            format!("{path} may be read by others: chmod 600 it (640 where root owns it)"),
+        ));
     }
     // A passphrase is always given, for without one OpenSSL would ask for it at the terminal.
     let password = identity.password.as_deref().unwrap_or_default();
-    let key = PKey::private_key_from_pem_passphrase(&bytes, password.as_bytes()).or_else(|_| PKey::private_key_from_der(&bytes));
+    let key = PKey::private_key_from_pem_passphrase(&bytes, password.as_bytes())
+        .or_else(|_| PKey::private_key_from_der(&bytes));
     key.map_err(|_| {
         let encrypted = bytes.windows(b"ENCRYPTED".len()).any(|window| window == b"ENCRYPTED");
         let why = match (encrypted, password.is_empty()) {

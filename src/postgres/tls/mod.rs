@@ -63,7 +63,9 @@ impl Mode {
     }
 
     fn named(name: &str) -> Option<Self> {
-        [Mode::Disable, Mode::Allow, Mode::Prefer, Mode::Require, Mode::VerifyCa, Mode::VerifyFull].into_iter().find(|mode| mode.name() == name)
+        [Mode::Disable, Mode::Allow, Mode::Prefer, Mode::Require, Mode::VerifyCa, Mode::VerifyFull]
+            .into_iter()
+            .find(|mode| mode.name() == name)
     }
 }
 
@@ -91,7 +93,10 @@ struct Identity {
 
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Identity").field("certificate", &self.certificate).field("key", &self.key).finish_non_exhaustive()
+        f.debug_struct("Identity")
+            .field("certificate", &self.certificate)
+            .field("key", &self.key)
+            .finish_non_exhaustive()
     }
 }
 
@@ -111,7 +116,9 @@ impl Tls {
     /// # Errors
     /// Every value that is unknown, and all that contradict each other.
     pub fn settle(parameters: &Parameters, home: Option<&Path>) -> Result<Self, Vec<Problem>> {
-        let usual = |name: &str| home.map(|home| home.join(".postgresql").join(name)).filter(|path| path.is_file());
+        let usual = |name: &str| {
+            home.map(|home| home.join(".postgresql").join(name)).filter(|path| path.is_file())
+        };
         let mut problems = Vec::new();
         let file = |parameter: Parameter, name| match parameters.get(parameter) {
             Some(given) => Some(Located { path: given.into(), key: parameter.key() }),
@@ -121,9 +128,25 @@ impl Tls {
             Some("system") => Some(Roots::System),
             _ => file(Parameter::SslRootCert, "root.crt").map(Roots::File),
         };
-        let direct = choice(parameters, Parameter::SslNegotiation, &[("postgres", false), ("direct", true)], false, &mut problems);
-        let bindings = [("disable", ChannelBinding::Disable), ("prefer", ChannelBinding::Prefer), ("require", ChannelBinding::Require)];
-        let binding = choice(parameters, Parameter::ChannelBinding, &bindings, ChannelBinding::Prefer, &mut problems);
+        let direct = choice(
+            parameters,
+            Parameter::SslNegotiation,
+            &[("postgres", false), ("direct", true)],
+            false,
+            &mut problems,
+        );
+        let bindings = [
+            ("disable", ChannelBinding::Disable),
+            ("prefer", ChannelBinding::Prefer),
+            ("require", ChannelBinding::Require),
+        ];
+        let binding = choice(
+            parameters,
+            Parameter::ChannelBinding,
+            &bindings,
+            ChannelBinding::Prefer,
+            &mut problems,
+        );
         let usual_mode = if roots == Some(Roots::System) { Mode::VerifyFull } else { Mode::Prefer };
         let mode = match parameters.get(Parameter::SslMode) {
             None => usual_mode,
@@ -133,7 +156,12 @@ impl Tls {
                 Mode::VerifyFull
             }),
         };
-        let identity = identity(parameters, file(Parameter::SslCert, "postgresql.crt"), file(Parameter::SslKey, "postgresql.key"), &mut problems);
+        let identity = identity(
+            parameters,
+            file(Parameter::SslCert, "postgresql.crt"),
+            file(Parameter::SslKey, "postgresql.key"),
+            &mut problems,
+        );
         let tls = Tls { mode, roots, identity, direct, binding };
         problems.extend(tls.contradictions());
         if problems.is_empty() { Ok(tls) } else { Err(problems) }
@@ -144,19 +172,30 @@ impl Tls {
         let mode = self.mode.name();
         let mut problems = Vec::new();
         if self.roots == Some(Roots::System) && self.mode != Mode::VerifyFull {
-            let why = format!("expected verify-full beside sslrootcert=system, not {mode}: anybody may have a certificate that the system trusts");
+            let why = format!(
+                "expected verify-full beside sslrootcert=system, not {mode}: anybody may have a \
+                 certificate that the system trusts"
+            );
             problems.push((Parameter::SslMode.key(), why));
         }
         if self.direct && self.mode < Mode::Require {
-            let why = format!("expected sslmode=require or a stricter one beside `direct`, not {mode}: there is nobody to ask whether TLS is there");
+            let why = format!(
+                "expected sslmode=require or a stricter one beside `direct`, not {mode}: there is \
+                 nobody to ask whether TLS is there"
+            );
             problems.push((Parameter::SslNegotiation.key(), why));
         }
         if self.binding == ChannelBinding::Require && self.mode == Mode::Disable {
-            let why = "expected another sslmode than disable beside `require`: without TLS there is no channel to bind to".to_string();
+            let why = "expected another sslmode than disable beside `require`: without TLS there \
+                is no channel to bind to"
+                .to_string();
             problems.push((Parameter::ChannelBinding.key(), why));
         }
         if self.mode >= Mode::VerifyCa && self.roots.is_none() {
-            let why = format!("expected the file of certificates that {mode} trusts, or `system` for those of the system");
+            let why = format!(
+                "expected the file of certificates that {mode} trusts, or `system` for those of \
+                 the system"
+            );
             problems.push((Parameter::SslRootCert.key(), why));
         }
         problems
@@ -174,7 +213,13 @@ impl Tls {
 
     /// Tells the library what of it concerns the library.
     pub fn apply(&self, config: &mut postgres::Config) {
-        config.ssl_negotiation(if self.direct { SslNegotiation::Direct } else { SslNegotiation::Postgres }).channel_binding(self.binding);
+        config
+            .ssl_negotiation(if self.direct {
+                SslNegotiation::Direct
+            } else {
+                SslNegotiation::Postgres
+            })
+            .channel_binding(self.binding);
         config.ssl_mode(match self.mode {
             Mode::Disable | Mode::Allow => SslMode::Disable,
             Mode::Prefer => SslMode::Prefer,
@@ -199,7 +244,8 @@ impl Tls {
     /// What makes connections secure, with a place for what is found out about a certificate.
     fn prepared(&self, verdict: &Verdict) -> Result<MakeTlsConnector, Vec<Problem>> {
         let mut prepared = MakeTlsConnector::new(files::builder(self)?.build());
-        let (verifies, full, seen) = (self.roots.is_some(), self.mode == Mode::VerifyFull, verdict.clone());
+        let (verifies, full, seen) =
+            (self.roots.is_some(), self.mode == Mode::VerifyFull, verdict.clone());
         prepared.set_callback(move |configuration, host| {
             match verifies {
                 true => verify::by_roots(configuration, host, full, &seen),
@@ -211,7 +257,13 @@ impl Tls {
     }
 }
 
-fn choice<T: Copy>(parameters: &Parameters, parameter: Parameter, allowed: &[(&str, T)], usual: T, problems: &mut Vec<Problem>) -> T {
+fn choice<T: Copy>(
+    parameters: &Parameters,
+    parameter: Parameter,
+    allowed: &[(&str, T)],
+    usual: T,
+    problems: &mut Vec<Problem>,
+) -> T {
     let Some(given) = parameters.get(parameter) else { return usual };
     let found = allowed.iter().find(|(name, _)| *name == given).map(|(_, value)| *value);
     found.unwrap_or_else(|| {
@@ -222,16 +274,31 @@ fn choice<T: Copy>(parameters: &Parameters, parameter: Parameter, allowed: &[(&s
 }
 
 /// A certificate is shown with its key or not at all.
-fn identity(parameters: &Parameters, certificate: Option<Located>, key: Option<Located>, problems: &mut Vec<Problem>) -> Option<Identity> {
+fn identity(
+    parameters: &Parameters,
+    certificate: Option<Located>,
+    key: Option<Located>,
+    problems: &mut Vec<Problem>,
+) -> Option<Identity> {
     let given = |parameter| parameters.get(parameter).is_some();
     match (certificate, key) {
-        (Some(certificate), Some(key)) => Some(Identity { certificate, key, password: parameters.get(Parameter::SslPassword).map(str::to_string) }),
+        (Some(certificate), Some(key)) => Some(Identity {
+            certificate,
+            key,
+            password: parameters.get(Parameter::SslPassword).map(str::to_string),
+        }),
         (Some(_), None) => {
-            problems.push((Parameter::SslKey.key(), "expected the key of the client's certificate, which sslcert names".to_string()));
+            problems.push((
+                Parameter::SslKey.key(),
+                "expected the key of the client's certificate, which sslcert names".to_string(),
+            ));
             None
         }
         (None, Some(_)) if given(Parameter::SslKey) => {
-            problems.push((Parameter::SslCert.key(), "expected the client's certificate, for sslkey names its key".to_string()));
+            problems.push((
+                Parameter::SslCert.key(),
+                "expected the client's certificate, for sslkey names its key".to_string(),
+            ));
             None
         }
         (None, _) => None,
@@ -245,17 +312,29 @@ mod tests {
     fn settle(given: &[(Parameter, &str)], home: Option<&Path>) -> Result<Tls, Vec<&'static str>> {
         let mut parameters = Parameters::default();
         given.iter().for_each(|(parameter, value)| parameters.set(*parameter, value));
-        Tls::settle(&parameters, home).map_err(|problems| problems.into_iter().map(|(key, _)| key).collect())
+        Tls::settle(&parameters, home)
+            .map_err(|problems| problems.into_iter().map(|(key, _)| key).collect())
     }
 
     #[test]
     fn modes_are_as_libpq_has_them() {
         use Parameter::*;
         assert_eq!(settle(&[], None).expect("nothing is wrong").mode(), Mode::Prefer);
-        assert_eq!(settle(&[(SslRootCert, "system")], None).expect("nothing is wrong").mode(), Mode::VerifyFull);
-        assert_eq!(settle(&[(SslMode, "verify-ca"), (SslRootCert, "root.crt")], None).expect("nothing is wrong").mode(), Mode::VerifyCa);
+        assert_eq!(
+            settle(&[(SslRootCert, "system")], None).expect("nothing is wrong").mode(),
+            Mode::VerifyFull
+        );
+        assert_eq!(
+            settle(&[(SslMode, "verify-ca"), (SslRootCert, "root.crt")], None)
+                .expect("nothing is wrong")
+                .mode(),
+            Mode::VerifyCa
+        );
         for mode in ["disable", "allow", "prefer", "require"] {
-            assert_eq!(settle(&[(SslMode, mode)], None).expect("nothing is wrong").mode().name(), mode);
+            assert_eq!(
+                settle(&[(SslMode, mode)], None).expect("nothing is wrong").mode().name(),
+                mode
+            );
         }
     }
 
@@ -287,8 +366,12 @@ mod tests {
         for name in ["root.crt", "postgresql.crt", "postgresql.key"] {
             std::fs::write(folder.join(name), "").expect("a file");
         }
-        let tls = settle(&[(Parameter::SslMode, "verify-full")], Some(home.path())).expect("nothing is wrong");
-        assert!(tls.has_identity() && matches!(&tls.roots, Some(Roots::File(file)) if file.path == folder.join("root.crt")));
+        let tls = settle(&[(Parameter::SslMode, "verify-full")], Some(home.path()))
+            .expect("nothing is wrong");
+        assert!(
+            tls.has_identity()
+                && matches!(&tls.roots, Some(Roots::File(file)) if file.path == folder.join("root.crt"))
+        );
         let faults = tls.connector().err().expect("the files are empty");
         let keys: Vec<_> = faults.iter().map(|(key, _)| *key).collect();
         assert_eq!(keys, ["postgres.sslrootcert", "postgres.sslcert", "postgres.sslkey"]);

@@ -41,7 +41,12 @@ pub(super) fn not_at_all(configuration: &mut ConnectConfiguration) {
 }
 
 /// Takes certificates that lead to a root; with `full` only those that name the host.
-pub(super) fn by_roots(configuration: &mut ConnectConfiguration, host: &str, full: bool, verdict: &Verdict) {
+pub(super) fn by_roots(
+    configuration: &mut ConnectConfiguration,
+    host: &str,
+    full: bool,
+    verdict: &Verdict,
+) {
     let address = host.parse::<IpAddr>().ok().filter(|_| full);
     configuration.set_verify_hostname(full && address.is_none());
     let (verdict, host) = (verdict.clone(), host.to_string());
@@ -87,7 +92,8 @@ fn names_address(certificate: &X509Ref, address: IpAddr, written: &str) -> bool 
     };
     let alternatives = certificate.subject_alt_names();
     let alternatives = || alternatives.iter().flatten();
-    let named = alternatives().any(|name| name.ipaddress() == Some(&bytes) || name.dnsname() == Some(written));
+    let named = alternatives()
+        .any(|name| name.ipaddress() == Some(&bytes) || name.dnsname() == Some(written));
     let may_be_common = alternatives().all(|name| name.ipaddress().is_none());
     named || (may_be_common && common_names(certificate).any(|name| name == written))
 }
@@ -104,8 +110,13 @@ fn names(certificate: &X509Ref) -> Vec<String> {
         _ => <[u8; 16]>::try_from(bytes).ok().map(|bytes| IpAddr::from(bytes).to_string()),
     };
     let alternatives = certificate.subject_alt_names();
-    let alternatives: Vec<String> =
-        alternatives.iter().flatten().filter_map(|name| name.dnsname().map(str::to_string).or_else(|| name.ipaddress().and_then(address))).collect();
+    let alternatives: Vec<String> = alternatives
+        .iter()
+        .flatten()
+        .filter_map(|name| {
+            name.dnsname().map(str::to_string).or_else(|| name.ipaddress().and_then(address))
+        })
+        .collect();
     if alternatives.is_empty() { common_names(certificate).collect() } else { alternatives }
 }
 
@@ -155,9 +166,16 @@ mod tests {
             ("*", &["*"], &[], "127.0.0.1", false),
         ] {
             let certificate = certificate(common_name, dns, ip);
-            assert_eq!(names_address(&certificate, asked.parse().expect("an address"), asked), named, "{common_name} {dns:?} {ip:?}");
+            assert_eq!(
+                names_address(&certificate, asked.parse().expect("an address"), asked),
+                named,
+                "{common_name} {dns:?} {ip:?}"
+            );
         }
-        assert_eq!(names(&certificate("db", &["a", "b"], &["127.0.0.1", "::1"])), ["a", "b", "127.0.0.1", "::1"]);
+        assert_eq!(
+            names(&certificate("db", &["a", "b"], &["127.0.0.1", "::1"])),
+            ["a", "b", "127.0.0.1", "::1"]
+        );
         assert_eq!(names(&certificate("db", &[], &[])), ["db"]);
     }
 }

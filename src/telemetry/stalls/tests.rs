@@ -7,7 +7,12 @@ fn seen(causes: &[Cause]) -> Vec<Seen> {
 }
 
 fn said(lines: &[Line]) -> Vec<(Cause, bool)> {
-    lines.iter().map(|line| if let Line::Holds(cause, _) = line { (*cause, true) } else { (said_over(line), false) }).collect()
+    lines
+        .iter()
+        .map(|line| {
+            if let Line::Holds(cause, _) = line { (*cause, true) } else { (said_over(line), false) }
+        })
+        .collect()
 }
 
 fn said_over(line: &Line) -> Cause {
@@ -18,7 +23,8 @@ fn said_over(line: &Line) -> Cause {
 #[test]
 fn every_cause_has_words_of_its_own_and_those_that_stop_the_job_come_first() {
     let words: std::collections::BTreeSet<&str> = Cause::ALL.into_iter().map(Cause::word).collect();
-    let told: std::collections::BTreeSet<String> = Cause::ALL.into_iter().map(|cause| cause.told("")).collect();
+    let told: std::collections::BTreeSet<String> =
+        Cause::ALL.into_iter().map(|cause| cause.told("")).collect();
     assert_eq!((words.len(), told.len()), (Cause::ALL.len(), Cause::ALL.len()));
     assert!(Cause::ALL.is_sorted() && Cause::ALL.is_sorted_by_key(|cause| !cause.stops()));
 }
@@ -32,7 +38,10 @@ fn all_that_holds_is_told_and_the_gravest_first() {
     let order = [Cause::Database, Cause::Broker, Cause::Checkpoints];
     assert_eq!(said(&lines), order.map(|cause| (cause, true)));
     assert!(stalls.holding().map(|(cause, _)| cause).eq(order));
-    assert_eq!(stalls.stopping().map(|(cause, stall)| (cause, stall.what.as_str())), Some((Cause::Database, "database")));
+    assert_eq!(
+        stalls.stopping().map(|(cause, stall)| (cause, stall.what.as_str())),
+        Some((Cause::Database, "database"))
+    );
     stalls.look(seen(&[Cause::Checkpoints]), now);
     assert_eq!(stalls.stopping(), None);
 }
@@ -60,7 +69,11 @@ fn it_is_said_once_and_then_each_minute_while_it_lasts() {
     ];
     for (second, causes, expected) in rounds {
         let lines = stalls.look(seen(causes), start + Duration::from_secs(second));
-        assert_eq!(said(&lines), expected.map(|holds| (Cause::Broker, holds)).into_iter().collect::<Vec<_>>(), "after {second} s");
+        assert_eq!(
+            said(&lines),
+            expected.map(|holds| (Cause::Broker, holds)).into_iter().collect::<Vec<_>>(),
+            "after {second} s"
+        );
     }
 }
 
@@ -69,8 +82,14 @@ fn it_lasts_from_where_it_began_whatever_is_seen_of_it() {
     let (mut stalls, start) = (Stalls::default(), Instant::now());
     let at = |second| start + Duration::from_secs(second);
     stalls.look(vec![Seen::of(Cause::Unknown, "epoch 4").since(at(0))], at(5));
-    stalls.look(vec![Seen::of(Cause::Unknown, "epoch 5"), Seen::of(Cause::Unknown, "epoch 6")], at(9));
+    stalls.look(
+        vec![Seen::of(Cause::Unknown, "epoch 5"), Seen::of(Cause::Unknown, "epoch 6")],
+        at(9),
+    );
     let (_, stall) = stalls.stopping().expect("it holds");
     assert_eq!((stall.what.as_str(), stall.seconds(at(9))), ("epoch 5", 9));
-    assert_eq!(stalls.look(Vec::new(), at(11)), [Line::Over(Cause::Unknown, Duration::from_secs(11))]);
+    assert_eq!(
+        stalls.look(Vec::new(), at(11)),
+        [Line::Over(Cause::Unknown, Duration::from_secs(11))]
+    );
 }

@@ -15,7 +15,8 @@ pub enum ErasureFault {
 
 impl ErasureFault {
     /// Every one.
-    pub const ALL: [ErasureFault; 3] = [ErasureFault::Unread, ErasureFault::NotWritten, ErasureFault::Checkpoints];
+    pub const ALL: [ErasureFault; 3] =
+        [ErasureFault::Unread, ErasureFault::NotWritten, ErasureFault::Checkpoints];
 
     /// The word for it in metrics and the status.
     pub fn word(self) -> &'static str {

@@ -24,7 +24,9 @@ impl Owing {
             published: self.published,
             epochs: self.epochs,
             records: self.records,
-            oldest_seconds: self.oldest.map_or(0.0, |oldest| now.saturating_duration_since(oldest).as_secs_f64()),
+            oldest_seconds: self
+                .oldest
+                .map_or(0.0, |oldest| now.saturating_duration_since(oldest).as_secs_f64()),
             trouble: self.trouble.first().map(|seen| seen.what.clone()),
             unpublishable_predictions: self.unpublishable_predictions,
             unpublishable_dead_letters: self.unpublishable_dead_letters,
@@ -37,7 +39,8 @@ impl Status {
     /// oldest of which was committed then.
     pub fn publishing(&self, published: u64, epochs: u64, records: u64, oldest: Option<Instant>) {
         let owing = &mut self.known().owing;
-        (owing.published, owing.epochs, owing.records, owing.oldest) = (published, epochs, records, oldest);
+        (owing.published, owing.epochs, owing.records, owing.oldest) =
+            (published, epochs, records, oldest);
     }
 
     /// This keeps what is committed from being published; without any, nothing does any more.

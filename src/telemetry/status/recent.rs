@@ -36,7 +36,8 @@ impl Choices {
 /// Which interaction: customer, and hash of its id.
 type Key = (CustomerId, u64);
 
-/// Arm and reward of the last interactions that carried out a decision and were learned. A correction changes the outcome in its place.
+/// Arm and reward of the last interactions that carried out a decision and were learned. A
+/// correction changes the outcome in its place.
 #[derive(Debug, Default)]
 pub(super) struct Outcomes {
     order: VecDeque<Key>,
@@ -44,11 +45,15 @@ pub(super) struct Outcomes {
 }
 
 impl Outcomes {
-    /// Takes in an epoch's interactions, of which there is no order: of more than fit, any may stay.
+    /// Takes in an epoch's interactions, of which there is no order: of more than fit, any may
+    /// stay.
     pub(super) fn add(&mut self, results: &EpochResults) {
         let rows = || results.interactions.iter().flat_map(|batch| &batch.rows);
-        rows().filter(|row| outcome(row).is_none()).for_each(|row| self.forget((row.customer, row.key)));
-        let known: Vec<(Key, (u16, i64))> = rows().filter_map(|row| Some(((row.customer, row.key), outcome(row)?))).collect();
+        rows()
+            .filter(|row| outcome(row).is_none())
+            .for_each(|row| self.forget((row.customer, row.key)));
+        let known: Vec<(Key, (u16, i64))> =
+            rows().filter_map(|row| Some(((row.customer, row.key), outcome(row)?))).collect();
         let newest = known.len().saturating_sub(RECENT_DECISIONS);
         known[newest..].iter().for_each(|(key, outcome)| self.note(*key, *outcome));
     }
@@ -78,8 +83,11 @@ impl Outcomes {
 
     /// Their mean reward, for one arm or for all.
     pub(super) fn mean(&self, arm: Option<usize>) -> Option<f64> {
-        let chosen = self.rewards.values().filter(|(of, _)| arm.is_none_or(|arm| usize::from(*of) == arm));
-        let (count, sum) = chosen.fold((0i64, 0i128), |(count, sum), (_, reward)| (count + 1, sum + i128::from(*reward)));
+        let chosen =
+            self.rewards.values().filter(|(of, _)| arm.is_none_or(|arm| usize::from(*of) == arm));
+        let (count, sum) = chosen.fold((0i64, 0i128), |(count, sum), (_, reward)| {
+            (count + 1, sum + i128::from(*reward))
+        });
         mean_q16(sum, count)
     }
 }
@@ -115,9 +123,15 @@ impl Rate {
         }
     }
 
-    /// Events a second; in the first ten seconds over the time since the start, but no less than one second.
+    /// Events a second; in the first ten seconds over the time since the start, but no less than
+    /// one second.
     pub(super) fn per_second(&self, now: Instant) -> f64 {
-        let events: u64 = self.counted.iter().filter(|(at, _)| now.duration_since(*at) < RATE_WINDOW).map(|(_, events)| events).sum();
+        let events: u64 = self
+            .counted
+            .iter()
+            .filter(|(at, _)| now.duration_since(*at) < RATE_WINDOW)
+            .map(|(_, events)| events)
+            .sum();
         let window = now.duration_since(self.started).clamp(Duration::from_secs(1), RATE_WINDOW);
         events as f64 / window.as_secs_f64()
     }

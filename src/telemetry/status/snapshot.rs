@@ -1,4 +1,5 @@
-//! What `/status` says, as plain values: times in milliseconds since 1970 or in seconds, rewards in their own unit, shares from 0 to 1.
+//! What `/status` says, as plain values: times in milliseconds since 1970 or in seconds, rewards in
+//! their own unit, shares from 0 to 1.
 
 use crate::counted::Counted;
 use dataflows::event::Millis;
@@ -54,7 +55,8 @@ pub struct Snapshot {
     pub rejected: BTreeMap<&'static str, u64>,
     /// Optional fields that could not be read and were left out, those too of which there are none.
     pub ignored_fields: Vec<IgnoredField>,
-    /// Offsets by topic that were gone before they were read, and without which the job was told to go on.
+    /// Offsets by topic that were gone before they were read, and without which the job was told to
+    /// go on.
     pub given_up: BTreeMap<&'static str, u64>,
     /// The last rejected records, newest first.
     pub dead_letters: Vec<DeadLetter>,
@@ -151,7 +153,8 @@ pub struct Partition {
     pub partition: u32,
     /// The first offset that is not committed; before the first commit it is not known.
     pub next_offset: Option<u64>,
-    /// The offset after the last record that can be read, where it is known: before it every transaction has ended.
+    /// The offset after the last record that can be read, where it is known: before it every
+    /// transaction has ended.
     pub last_stable_offset: Option<u64>,
     /// The offset after the last record that the broker has, where it is known.
     pub high_watermark: Option<u64>,

@@ -11,7 +11,8 @@ impl Status {
         let now = Instant::now();
         let mut known = self.known();
         let lines = known.stalls.look(seen, now);
-        let state = known.stalls.stopping().map(|(cause, stall)| State::Stalled(cause, stall.what.clone()));
+        let state =
+            known.stalls.stopping().map(|(cause, stall)| State::Stalled(cause, stall.what.clone()));
         // Whoever collects the log may be slow.
         drop(known);
         lines.iter().for_each(|line| line.say(now));
@@ -28,11 +29,19 @@ impl Status {
         let known = self.known();
         let told = |of: Option<Cause>| {
             let others = known.stalls.holding().filter(|(cause, _)| Some(*cause) != of);
-            others.map(|(cause, stall)| format!("{} (for {} s)", cause.told(&stall.what), stall.seconds(now))).collect::<Vec<_>>()
+            others
+                .map(|(cause, stall)| {
+                    format!("{} (for {} s)", cause.told(&stall.what), stall.seconds(now))
+                })
+                .collect::<Vec<_>>()
         };
         let Some(mut why) = known.state.unready() else {
             let others = told(None);
-            return Ok(if others.is_empty() { "ready".to_string() } else { format!("ready, but {}", others.join("; and ")) });
+            return Ok(if others.is_empty() {
+                "ready".to_string()
+            } else {
+                format!("ready, but {}", others.join("; and "))
+            });
         };
         let of = if let State::Stalled(cause, _) = &known.state { Some(*cause) } else { None };
         let since = known.stalls.holding().find(|(cause, _)| Some(*cause) == of);

@@ -17,7 +17,9 @@ pub(super) struct Times {
 impl Times {
     /// As it stands at an instant, `uptime` after the start.
     pub(super) fn at(&self, now: Millis, uptime: Duration) -> snapshot::Times {
-        let age = self.checkpoint.map_or(uptime.as_secs_f64(), |checkpoint| (now - checkpoint).max(0) as f64 * 1e-3);
+        let age = self
+            .checkpoint
+            .map_or(uptime.as_secs_f64(), |checkpoint| (now - checkpoint).max(0) as f64 * 1e-3);
         snapshot::Times {
             commit_ms: self.commit,
             checkpoint_ms: self.checkpoint,
@@ -38,9 +40,13 @@ impl Status {
 /// How long before `now` the newest event happened of each partition that an epoch has read.
 pub(super) fn delays(results: &EpochResults, now: Millis) -> impl Iterator<Item = Duration> {
     let closed = &results.closed;
-    let is_read = |topic, partition| closed.read.iter().any(|read| (read.0, read.1) == (topic, partition));
-    let newest = closed.highs.iter().filter(move |(topic, partition, _)| is_read(*topic, *partition));
-    newest.map(move |(_, _, high)| Duration::from_millis(now.saturating_sub(*high).max(0).unsigned_abs()))
+    let is_read =
+        |topic, partition| closed.read.iter().any(|read| (read.0, read.1) == (topic, partition));
+    let newest =
+        closed.highs.iter().filter(move |(topic, partition, _)| is_read(*topic, *partition));
+    newest.map(move |(_, _, high)| {
+        Duration::from_millis(now.saturating_sub(*high).max(0).unsigned_abs())
+    })
 }
 
 #[cfg(test)]
@@ -52,7 +58,11 @@ mod tests {
     fn only_what_an_epoch_has_read_has_a_delay_and_none_is_negative() {
         let mut results = EpochResults::new(1);
         results.closed.read = vec![(Topic::Transactions, 0, 5), (Topic::Rewards, 1, 1)];
-        results.closed.highs = vec![(Topic::Transactions, 0, 4_000), (Topic::Transactions, 1, 1), (Topic::Rewards, 1, 9_000)];
+        results.closed.highs = vec![
+            (Topic::Transactions, 0, 4_000),
+            (Topic::Transactions, 1, 1),
+            (Topic::Rewards, 1, 9_000),
+        ];
         assert!(delays(&results, 6_500).eq([Duration::from_millis(2_500), Duration::ZERO]));
     }
 
@@ -60,10 +70,20 @@ mod tests {
     fn without_a_checkpoint_it_is_as_old_as_the_job() {
         let status = Status::new("campaign", &[], 2);
         let times = |now| status.known().times.at(now, Duration::from_secs(7));
-        assert_eq!((times(60_000).checkpoint_ms, times(60_000).checkpoint_age_seconds), (None, 7.0));
+        assert_eq!(
+            (times(60_000).checkpoint_ms, times(60_000).checkpoint_age_seconds),
+            (None, 7.0)
+        );
         status.checkpoints(Some(48_000), 3);
         status.checkpoints(None, 4);
-        assert_eq!((times(60_000).checkpoint_ms, times(60_000).checkpoint_age_seconds), (Some(48_000), 12.0));
-        assert_eq!((times(0).checkpoint_age_seconds, times(0).checkpoints_failed), (0.0, 4), "a clock that was set back");
+        assert_eq!(
+            (times(60_000).checkpoint_ms, times(60_000).checkpoint_age_seconds),
+            (Some(48_000), 12.0)
+        );
+        assert_eq!(
+            (times(0).checkpoint_age_seconds, times(0).checkpoints_failed),
+            (0.0, 4),
+            "a clock that was set back"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Says now and then that many delayed rewards join nothing: the pipeline that writes them may have a wrong id, customer or clock.
+//! Says now and then that many delayed rewards join nothing: the pipeline that writes them may have
+//! a wrong id, customer or clock.
 
 use crate::counted::{Counted, unmatched};
 use std::time::{Duration, Instant};
@@ -24,23 +25,29 @@ impl UnmatchedWatch {
     pub(super) fn look(&mut self, counted: &Counted, now: Instant) {
         let number = unmatched(&counted.counts);
         if self.is_due(number, counted.counts.rewards, now) {
-            let [(_, unknown_id), (_, other_customer), (_, before), (_, after)] = counted.unmatched_by();
+            let [(_, unknown_id), (_, other_customer), (_, before), (_, after)] =
+                counted.unmatched_by();
             tracing::warn!(
                 unknown_id,
                 other_customer,
                 before,
                 after,
-                "{number} of {} delayed rewards join no interaction and count nowhere: look at the ids, customers and clocks of the pipeline that \
+                "{number} of {} delayed rewards join no interaction and count nowhere: look at the \
+                 ids, customers and clocks of the pipeline that \
                  writes them.",
                 counted.counts.rewards
             );
         }
     }
 
-    /// Whether so many of all rewards are worth a line: many, more than were said, and not too soon after the last one.
+    /// Whether so many of all rewards are worth a line: many, more than were said, and not too soon
+    /// after the last one.
     fn is_due(&mut self, number: i64, rewards: i64, now: Instant) -> bool {
         let is_many = number >= MANY && number.saturating_mul(SHARE) >= rewards;
-        if !is_many || number <= self.said || self.at.is_some_and(|at| now.saturating_duration_since(at) < PAUSE) {
+        if !is_many
+            || number <= self.said
+            || self.at.is_some_and(|at| now.saturating_duration_since(at) < PAUSE)
+        {
             return false;
         }
         (self.said, self.at) = (number, Some(now));
@@ -67,7 +74,11 @@ mod tests {
             (300, 499, 1_000, false),
             (301, 501, 1_000, true),
         ] {
-            assert_eq!(watch.is_due(number, rewards, start + Duration::from_secs(second)), due, "after {second} s");
+            assert_eq!(
+                watch.is_due(number, rewards, start + Duration::from_secs(second)),
+                due,
+                "after {second} s"
+            );
         }
     }
 }

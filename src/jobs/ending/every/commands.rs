@@ -63,7 +63,10 @@ fn verify() -> Vec<VerifyError> {
             VerifyError::Configured { job: text("campaign"), differences: vec![text("input.decimals was 2 and is 3")] },
         VerifyError::Thread(_) => VerifyError::Thread(text("no room")),
     ];
-    own.into_iter().filter(|error| !matches!(error, VerifyError::History(_))).chain(history().into_iter().map(VerifyError::History)).collect()
+    own.into_iter()
+        .filter(|error| !matches!(error, VerifyError::History(_)))
+        .chain(history().into_iter().map(VerifyError::History))
+        .collect()
 }
 
 /// Everything that can end a replay of topics.
@@ -77,8 +80,12 @@ fn topics() -> Vec<TopicsError> {
         TopicsError::Crossed(_) => TopicsError::Crossed(Crossed::Offsets(vec![(topic(), 0, 9, 3)])),
         TopicsError::Backwards { .. } => TopicsError::Backwards { epoch: 7, topic: topic(), partition: 0, next: 3 },
     ];
-    let inner = |error: &TopicsError| matches!(error, TopicsError::History(_) | TopicsError::Crossed(_));
-    let nested = crossed().into_iter().map(TopicsError::Crossed).chain(history().into_iter().map(TopicsError::History));
+    let inner =
+        |error: &TopicsError| matches!(error, TopicsError::History(_) | TopicsError::Crossed(_));
+    let nested = crossed()
+        .into_iter()
+        .map(TopicsError::Crossed)
+        .chain(history().into_iter().map(TopicsError::History));
     own.into_iter().filter(|error| !inner(error)).chain(nested).collect()
 }
 
@@ -155,8 +162,14 @@ fn load() -> Vec<LoadError> {
         LoadError::Form(_) => LoadError::Form(text("transactions.csv")),
         LoadError::NotRead(_) => LoadError::NotRead(vec![text("orders.parquet")]),
     ];
-    let own = own.into_iter().filter(|error| !matches!(error, LoadError::Files(_) | LoadError::Kafka(_)));
-    files().into_iter().map(LoadError::Files).chain(kafka().into_iter().map(LoadError::Kafka)).chain(own).collect()
+    let own =
+        own.into_iter().filter(|error| !matches!(error, LoadError::Files(_) | LoadError::Kafka(_)));
+    files()
+        .into_iter()
+        .map(LoadError::Files)
+        .chain(kafka().into_iter().map(LoadError::Kafka))
+        .chain(own)
+        .collect()
 }
 
 /// Everything that can end the demo.
@@ -195,8 +208,15 @@ fn bench() -> Vec<BenchError> {
         BenchError::Job(_) => BenchError::Job(text("it has ended")),
         BenchError::Stopped => BenchError::Stopped,
     ];
-    let is_of_others =
-        |error: &BenchError| matches!(error, BenchError::World(_) | BenchError::Kafka(_) | BenchError::Load(_) | BenchError::Database(_));
+    let is_of_others = |error: &BenchError| {
+        matches!(
+            error,
+            BenchError::World(_)
+                | BenchError::Kafka(_)
+                | BenchError::Load(_)
+                | BenchError::Database(_)
+        )
+    };
     let mut all: Vec<BenchError> = own.into_iter().filter(|error| !is_of_others(error)).collect();
     all.extend(world().into_iter().map(BenchError::World));
     all.extend(kafka().into_iter().map(BenchError::Kafka));
@@ -229,8 +249,14 @@ pub fn program() -> Vec<ProgramError> {
         ProgramError::Panicked(_) => ProgramError::Panicked(panicked()),
     ];
     let inner = |error: &ProgramError| {
-        matches!(error, ProgramError::Replay(_) | ProgramError::Verify(_) | ProgramError::Run(_) | ProgramError::Demo(_) | ProgramError::Bench(_))
-            || matches!(error, ProgramError::Load(_) | ProgramError::World(_))
+        matches!(
+            error,
+            ProgramError::Replay(_)
+                | ProgramError::Verify(_)
+                | ProgramError::Run(_)
+                | ProgramError::Demo(_)
+                | ProgramError::Bench(_)
+        ) || matches!(error, ProgramError::Load(_) | ProgramError::World(_))
     };
     let mut all: Vec<ProgramError> = own.into_iter().filter(|error| !inner(error)).collect();
     all.extend(replay().into_iter().map(ProgramError::Replay));

@@ -26,12 +26,17 @@ fn queued(next: Next) -> (Vec<u64>, u64) {
 fn epochs_come_out_in_order_and_those_without_anything_move_the_mark() {
     let mut queue = Queue::new(4, 4);
     assert_eq!(queue.take(), Next::Nothing);
-    (5..=9).zip([2, 0, 1, 0, 0]).for_each(|(epoch, decisions)| queue.commit(owed(epoch, decisions), Vec::new()));
+    (5..=9)
+        .zip([2, 0, 1, 0, 0])
+        .for_each(|(epoch, decisions)| queue.commit(owed(epoch, decisions), Vec::new()));
     let lag = queue.lag();
     assert_eq!((lag.published, lag.epochs, lag.records, lag.oldest.is_some()), (4, 5, 3, true));
     assert_eq!(queued(queue.take()), (vec![5, 7], 9));
     queue.published(9, 3);
-    assert_eq!((queue.lag(), queue.take()), (Lag { published: 9, ..Lag::default() }, Next::Nothing));
+    assert_eq!(
+        (queue.lag(), queue.take()),
+        (Lag { published: 9, ..Lag::default() }, Next::Nothing)
+    );
     // One that is committed twice, as after a lost answer, is published once.
     queue.commit(owed(9, 5), Vec::new());
     assert_eq!(queue.take(), Next::Nothing);
@@ -40,7 +45,9 @@ fn epochs_come_out_in_order_and_those_without_anything_move_the_mark() {
 #[test]
 fn a_stretch_is_bounded_and_never_ends_within_an_epoch() {
     let mut queue = Queue::new(0, 0);
-    (1..=4).zip([600, 400, 1, 5000]).for_each(|(epoch, decisions)| queue.commit(owed(epoch, decisions), Vec::new()));
+    (1..=4)
+        .zip([600, 400, 1, 5000])
+        .for_each(|(epoch, decisions)| queue.commit(owed(epoch, decisions), Vec::new()));
     for (epochs, through, records) in [(vec![1, 2], 2, 1000), (vec![3], 3, 1), (vec![4], 4, 5000)] {
         assert_eq!(queued(queue.take()), (epochs, through));
         queue.published(through, records);
@@ -91,7 +98,10 @@ fn an_erased_customer_is_taken_out_and_told_to_whoever_has_epochs_in_hand() {
     assert_eq!((queue.erased(), queue.lag().records), (&[(1, 100), (2, 99)][..], 8));
     queue.published(2, 6);
     let Next::Queued(stretch) = queue.take() else { panic!("it is queued") };
-    assert_eq!(stretch.epochs[0].decisions.iter().map(|decision| decision.customer).collect::<Vec<_>>(), [2, 3]);
+    assert_eq!(
+        stretch.epochs[0].decisions.iter().map(|decision| decision.customer).collect::<Vec<_>>(),
+        [2, 3]
+    );
     assert!(queue.erased().is_empty() && queue.lag().records == 2);
     // What else the erasure owes, the outbox knows; what is committed behind it waits for that.
     queue.published(3, 2);
