@@ -173,8 +173,7 @@ fn changed(stage: &Stage, name: &str, changes: &[String]) -> std::path::PathBuf 
 const ROWS: [(&str, &str); 10] = [
     (
         "customer_features",
-        "customer_id = (SELECT max(customer_id) FROM customer_features WHERE \
-        monetary > 0)",
+        "customer_id = (SELECT max(customer_id) FROM customer_features WHERE monetary > 0)",
     ),
     (
         "interactions",
@@ -502,8 +501,7 @@ fn a_job_is_verified_beside_its_running_and_every_change_by_hand_is_found() {
     assert_eq!(code, Some(1));
     assert!(
         said.as_str().is_some_and(|said| said.contains(
-            "retention has \
-        removed"
+            "retention has removed"
         ) && said.contains("offset 5")),
         "{said}"
     );

@@ -450,30 +450,19 @@ impl Rules {
             Value::Bool(_) | Value::Compound(_) => Err(TimestampError::Unreadable),
         };
         instant.map_err(|error| match error {
-            TimestampError::Unreadable => Problem::of(
-                Reason::BadField,
-                field,
-                value,
-                "is not a \
-                timestamp",
-            ),
+            TimestampError::Unreadable => {
+                Problem::of(Reason::BadField, field, value, "is not a timestamp")
+            }
             TimestampError::OutOfRange => {
                 let unit = self.instants.likely_unit(value.as_written());
                 let hint = unit.map_or(String::new(), |unit| {
-                    format!(
-                        "; are these {}? Then set \
-                    input.time_unit",
-                        unit.name()
-                    )
+                    format!("; are these {}? Then set input.time_unit", unit.name())
                 });
                 Problem::of(
                     Reason::BadTimestamp,
                     field,
                     value,
-                    &format!(
-                        "is not from 1970 to \
-                    2099{hint}"
-                    ),
+                    &format!("is not from 1970 to 2099{hint}"),
                 )
             }
             TimestampError::NotMilliseconds => {

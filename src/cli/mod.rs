@@ -198,8 +198,7 @@ pub fn print_json(value: &serde_json::Value) -> Result<(), ProgramError> {
 /// An instant on the command line.
 pub fn instant(text: &str) -> Result<i64, String> {
     crate::config::units::parse_instant(text).ok_or_else(|| {
-        "expected a timestamp such as 2024-03-01T00:00:00Z, 2024-03-01, or \
-            milliseconds since 1970"
+        "expected a timestamp such as 2024-03-01T00:00:00Z, 2024-03-01, or milliseconds since 1970"
             .to_string()
     })
 }

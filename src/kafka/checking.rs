@@ -107,10 +107,9 @@ fn faults_of(settings: &KafkaSettings, found: &[Found<'_>]) -> Vec<String> {
                  describe a topic, the broker does not say whether there is one",
                 if settings.topic_named(name).is_some() { "read" } else { "write" }
             )),
-            Some(code) => faults.push(format!(
-                "broker {brokers} does not describe topic `{name}`: \
-                {code}"
-            )),
+            Some(code) => {
+                faults.push(format!("broker {brokers} does not describe topic `{name}`: {code}"))
+            }
         }
     }
     if !missing.is_empty() {

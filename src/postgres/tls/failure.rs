@@ -71,13 +71,8 @@ impl Failure {
                 )
             }
             Failure::Distrust(Distrust::Host { wanted, names }) => {
-                let names = if names.is_empty() {
-                    "no host at \
-                    all"
-                    .to_string()
-                } else {
-                    names.join(", ")
-                };
+                let names =
+                    if names.is_empty() { "no host at all".to_string() } else { names.join(", ") };
                 format!(
                     "the certificate of the server is for {names}, not for {wanted}; connect \
                     by a name that it has, or use sslmode=verify-ca"
@@ -92,10 +87,9 @@ impl Failure {
                     "the server asks for a client's certificate (alert \
                     {alert}); name one with sslcert and sslkey"
                 ),
-                (None, _) => format!(
-                    "the server ended the handshake with alert {alert}; its log \
-                    says why"
-                ),
+                (None, _) => {
+                    format!("the server ended the handshake with alert {alert}; its log says why")
+                }
             },
             Failure::Binding => {
                 "the password cannot be bound to the channel, which channel_binding=require asks \
@@ -104,10 +98,9 @@ impl Failure {
                  channel_binding=prefer"
                     .to_string()
             }
-            Failure::Other(why) => format!(
-                "the handshake failed ({why}); is there a PostgreSQL \
-                with TLS?"
-            ),
+            Failure::Other(why) => {
+                format!("the handshake failed ({why}); is there a PostgreSQL with TLS?")
+            }
             Failure::Broken => "the connection broke off during the handshake".to_string(),
         }
     }
