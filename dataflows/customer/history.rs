@@ -90,8 +90,7 @@ pub struct History {
     pub extras: Option<Box<Extras>>,
     /// The epoch in which it was last touched, as far as 32 bits tell.
     pub touched: u32,
-    /// The period between two snapshots in which it last changed: see
-    /// [`snapshot::changes`](crate::campaign::snapshot::changes).
+    /// The period between two snapshots in which it last changed.
     pub changed: u32,
     /// Whose.
     pub customer: CustomerId,

@@ -16,6 +16,7 @@ mod cursor;
 mod decimal;
 mod fast;
 mod fields;
+pub mod input;
 pub mod instant;
 mod json;
 mod kept;

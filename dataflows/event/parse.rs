@@ -4,6 +4,7 @@
 use super::csv::{self, Columns, LineNumbers, Rows};
 use super::cursor::Cursor;
 use super::fields::{Field, FieldNames, Fields, Problem, name_in_source};
+use super::input::InputSettings;
 use super::key::customer_of_key;
 use super::quotes::{self, Span};
 use super::rules::{self, Event, Origin, Rules};
@@ -13,7 +14,6 @@ use super::{
     Profile, Reason, Record, Rejected, Topic, Whose,
 };
 use super::{fast, json, whose};
-use crate::settings::InputSettings;
 use ::csv::ByteRecord;
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -10,6 +10,7 @@
 
 use super::decimal::Decimal;
 use super::fields::{Field, Fields, Problem, Value};
+use super::input::InputSettings;
 use super::instant::{Instants, TimeUnit, TimestampError};
 use super::listed::{Listed, Open};
 use super::text::{self, AmountError, customer_number, id_hash};
@@ -18,7 +19,6 @@ use super::{
     Aside, Attachment, Contact, CustomerId, Kind, Millis, Place, Profile, Purchase, Reason, Record,
     Rejected, Request, Topic, Whose, json,
 };
-use crate::settings::InputSettings;
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
