@@ -1,6 +1,9 @@
 //! The rules of the house, read from its own sources: what a reader relies on, and no compiler
 //! checks.
 
+mod rooms;
+mod source;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
