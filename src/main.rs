@@ -22,6 +22,7 @@ mod places;
 mod postgres;
 mod results;
 mod sink;
+mod source;
 mod telemetry;
 
 use clap::Parser;

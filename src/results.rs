@@ -1,7 +1,7 @@
 //! All that one epoch changed, gathered from the workers for whoever commits it.
 
-use crate::kafka::TopicIds;
 use crate::sink::{Link, Made};
+use crate::source::TopicIds;
 use dataflows::campaign::output::{
     ArmDay, ArmUpdate, Closed, Counts, Day, Decision, Erasure, FeatureRows, InteractionRows,
     LastRows, Output, Segment,

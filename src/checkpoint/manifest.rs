@@ -2,9 +2,9 @@
 
 use super::fingerprint::Fingerprint;
 use super::names;
-use crate::kafka::TopicIds;
 use crate::results::{digest_from_hex, hexadecimal};
 use crate::sink::Link;
+use crate::source::TopicIds;
 use dataflows::event::{Millis, Topic};
 use jiff::Timestamp;
 use serde::de::{DeserializeOwned, Error};

@@ -2,7 +2,7 @@
 //! and nothing published, so a running job is not disturbed.
 
 use super::gather::GatherError;
-use super::live::{Bounds, Control, Pace, Replayed, live};
+use super::live::{Control, Pace, Replayed, live};
 use super::plan::agree;
 use super::saving::{LoadError, Resumption};
 use crate::blame::Blame;
@@ -11,6 +11,7 @@ use crate::first::{First, Panicked};
 use crate::kafka::bounded::{Bounded, Manner, Read};
 use crate::kafka::intake::{Seat, Sight};
 use crate::kafka::{KafkaError, KafkaSettings};
+use crate::source::Bounds;
 use dataflows::campaign::graph::{Beginning, Campaign, campaign};
 use dataflows::campaign::output::Output;
 use dataflows::event::Topic;

@@ -1,8 +1,8 @@
 //! What was read of compacted topics in an epoch goes with its results: the topic may lose it
 //! before the epoch has to be repeated.
 
-use super::live::{Bounds, Intake};
 use crate::kafka::compacted::{Compacted, Topics};
+use crate::source::{Bounds, Intake};
 use dataflows::campaign::feed::Mark;
 use dataflows::event::{Kept, Messages, Topic};
 

@@ -1,10 +1,10 @@
 //! What the first process decides for all before they begin, and how the others hear of it.
 
-use super::live::{Bounds, bounds_of};
 use crate::checkpoint::Manifest;
 use crate::kafka::intake::Seat;
 use crate::kafka::{Assigned, Position};
-use crate::sink::{History, Link, Loss};
+use crate::sink::{History, Link};
+use crate::source::{Bounds, Loss, bounds_of};
 use dataflows::campaign::graph::Campaign;
 use dataflows::event::Topic;
 use dataflows::settings::{Serving, Settings};

@@ -1,12 +1,12 @@
 //! Whether the topics still have what a start has to read, and what is gone of it.
 
-use super::live::bounds_of;
 use super::restart::{Restart, RestartError, Sources, first_offsets};
 use super::topics::keys;
 use crate::kafka::intake::Seat;
-use crate::kafka::{KafkaError, Position, TopicIds, admin};
-use crate::sink::losses::behind;
-use crate::sink::{Loss, Positions, Records};
+use crate::kafka::losses::behind;
+use crate::kafka::{KafkaError, Position, admin};
+use crate::sink::Records;
+use crate::source::{Loss, Positions, TopicIds, bounds_of};
 use dataflows::event::Topic;
 use std::collections::BTreeMap;
 use std::fmt;

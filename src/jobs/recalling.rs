@@ -1,11 +1,11 @@
 //! Epochs that are repeated read from what was kept of them rather than from topics that may have
 //! lost it since.
 
-use super::live::{Bounds, Intake};
 use crate::kafka::KafkaError;
 use crate::kafka::intake::Sight;
 use crate::sink::SinkError;
 use crate::sink::kept::{KeptAt, KeptReader, KeptStore};
+use crate::source::{Bounds, Intake};
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 use dataflows::campaign::feed::Mark;
 use dataflows::event::{Kept, Messages, Topic};

@@ -1,7 +1,7 @@
 //! Where a job begins: what its sink has recorded, the checkpoint that agrees with it, and the
 //! offsets to read from.
 
-use super::live::{Replayed, bounds_of};
+use super::live::Replayed;
 use super::plan::Plan;
 use super::reach::Gone;
 use super::reconfiguring::{self, Wanted};
@@ -11,7 +11,8 @@ use crate::checkpoint::{CheckpointError, Checkpoints, Fingerprint, Found, Manife
 use crate::kafka::{KafkaError, KafkaSettings, Position, admin};
 use crate::results::hexadecimal;
 use crate::sink::kept::covered;
-use crate::sink::{History, Link, Positions, RecordedEpoch, Records, SinkError};
+use crate::sink::{History, Link, RecordedEpoch, Records, SinkError};
+use crate::source::{Positions, bounds_of};
 use dataflows::event::{CustomerId, Millis, Topic};
 use dataflows::settings::Settings;
 use std::collections::BTreeMap;
@@ -489,10 +490,10 @@ pub(super) fn first_offsets(
 pub(super) mod tests {
     use super::*;
     use crate::checkpoint::Location;
-    use crate::kafka::TopicIds;
+    use crate::sink::Progress;
     use crate::sink::applied::{Applied, AppliedSettings};
     use crate::sink::kept::KeptAt;
-    use crate::sink::{Loss, Progress};
+    use crate::source::{Loss, TopicIds};
 
     /// A sink that has committed epochs, of which it has these.
     struct Recorded(u64, std::ops::Range<u64>);

@@ -13,11 +13,9 @@ use super::verify::VERIFIED;
 use crate::checkpoint::{CheckpointError, Checkpoints};
 use crate::config::types::Config;
 use crate::durable;
-use crate::kafka::TopicIds;
 use crate::sink::outbox::Outbox;
-use crate::sink::{
-    self, Loss, Manner, Opened, Positions, Progress, Records, Sink, SinkError, Trouble,
-};
+use crate::sink::{self, Manner, Opened, Progress, Records, Sink, SinkError, Trouble};
+use crate::source::{Loss, Positions, TopicIds};
 use dataflows::campaign::graph::Campaign;
 use dataflows::campaign::snapshot::change::changes_results;
 use dataflows::settings::Settings;

@@ -4,7 +4,8 @@
 use crate::kafka::compacted::Compacted;
 use crate::kafka::identify::{self, Ids};
 use crate::kafka::intake::Sight;
-use crate::kafka::{KafkaError, KafkaSettings, TopicIds, admin};
+use crate::kafka::{KafkaError, KafkaSettings, admin};
+use crate::source::TopicIds;
 use dataflows::event::Topic;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

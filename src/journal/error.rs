@@ -4,7 +4,7 @@ use super::record::FORMAT;
 use crate::blame::Blame;
 use crate::checkpoint::CheckpointError;
 use crate::files::changes::ChangesError;
-use crate::kafka::Remade;
+use crate::source::Remade;
 use std::io;
 use std::path::PathBuf;
 

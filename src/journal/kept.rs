@@ -7,9 +7,9 @@
 
 use super::error::JournalError;
 use crate::durable;
-use crate::kafka::{TopicNames, topic_named};
 use crate::sink::kept::{KeptAt, KeptReader};
 use crate::sink::{Link, SinkError};
+use crate::source::{TopicNames, topic_named};
 use dataflows::event::{Kept, Topic};
 use serde::{Deserialize, Serialize};
 use std::fs;

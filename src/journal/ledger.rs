@@ -7,13 +7,11 @@ use super::record::{Epoch, FORMAT, Lost, OLDEST_FORMAT, Record, split};
 use super::state::State;
 use super::writer::JournalSettings;
 use crate::files::changes::ChangeFiles;
-use crate::kafka::{TopicIds, TopicNames, topic_named};
 use crate::results::digest_from_hex;
 use crate::sink::applied::AppliedSettings;
 use crate::sink::kept::KeptAt;
-use crate::sink::{
-    History, Loss, Offsets, Positions, Progress, RecordedEpoch, Records, SinkError, offsets_of,
-};
+use crate::sink::{History, Progress, RecordedEpoch, Records, SinkError};
+use crate::source::{Loss, Offsets, Positions, TopicIds, TopicNames, offsets_of, topic_named};
 use dataflows::event::{CustomerId, Millis};
 use std::path::{Path, PathBuf};
 

@@ -10,7 +10,8 @@
 //! came to the disk.
 
 use crate::sink::applied::Applied;
-use crate::sink::{History, Link, Offsets};
+use crate::sink::{History, Link};
+use crate::source::Offsets;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use dataflows::campaign::output::{Day, Decision};

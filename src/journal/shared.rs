@@ -5,15 +5,13 @@
 //! mark, which is short and not waited for by the disk.
 
 use super::writer::Writer;
-use crate::kafka::TopicIds;
 use crate::postgres::connection::Backoff;
 use crate::results::EpochResults;
 use crate::sink::applied::AppliedSettings;
 use crate::sink::kept::KeptAt;
 use crate::sink::outbox::{self, Backlog, Stretch};
-use crate::sink::{
-    Commit, History, Loss, Positions, Progress, RecordedEpoch, Records, Sink, SinkError, Trouble,
-};
+use crate::sink::{Commit, History, Progress, RecordedEpoch, Records, Sink, SinkError, Trouble};
+use crate::source::{Loss, Positions, TopicIds};
 use crate::telemetry::stalls::{Cause, Seen};
 use dataflows::event::{CustomerId, Millis, Topic};
 use dataflows::settings::Settings;

@@ -1,11 +1,11 @@
 //! What the records of a journal come to.
 
 use super::record::{Epoch, FORMAT, Lost, Record, Standing};
-use crate::kafka::TopicNames;
 use crate::results::digest_from_hex;
 use crate::sink::applied::AppliedSettings;
 use crate::sink::outbox::{Backlog, Letter, Owed, STRETCH_RECORDS, Stretch, Tombstone};
-use crate::sink::{History, Link, Offsets, Progress};
+use crate::sink::{History, Link, Progress};
+use crate::source::{Offsets, TopicNames};
 use dataflows::campaign::output::Day;
 use dataflows::event::{CustomerId, Millis, Place, Rejected};
 use std::collections::BTreeMap;

@@ -9,15 +9,12 @@ use super::record::{Epoch, FORMAT, FileMark, Lost, Record};
 use super::state::State;
 use crate::checkpoint::{CheckpointError, Checkpoints};
 use crate::files::changes::ChangeFiles;
-use crate::kafka::{TopicIds, TopicNames};
 use crate::results::{EpochResults, hexadecimal};
 use crate::sink::applied::{Applied, AppliedSettings};
 use crate::sink::kept::KeptAt;
 use crate::sink::outbox::{Backlog, Stretch, erased};
-use crate::sink::{
-    Commit, History, Loss, Positions, Progress, RecordedEpoch, Records, Sink, SinkError,
-    offsets_by_name,
-};
+use crate::sink::{Commit, History, Progress, RecordedEpoch, Records, Sink, SinkError};
+use crate::source::{Loss, Positions, TopicIds, TopicNames, offsets_by_name};
 use dataflows::campaign::output::Day;
 use dataflows::event::{CustomerId, Millis, Topic};
 use dataflows::settings::Settings;

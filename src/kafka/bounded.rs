@@ -3,7 +3,7 @@
 
 use super::intake::{KafkaIntake, Seat, Sight};
 use super::{Assigned, KafkaSettings, Position};
-use crate::jobs::live::{Bounds, Intake};
+use crate::source::{Bounds, Intake};
 use dataflows::campaign::feed::Mark;
 use dataflows::event::Messages;
 use std::cell::Cell;

@@ -1,11 +1,11 @@
 //! What can go wrong with Kafka, and whether trying again can help.
 
 use super::advice::advice;
-use super::topic_ids::Remade;
 use crate::blame::Blame;
 use crate::config::secret::MASK;
 use crate::config::shown::is_harmless_property;
 use crate::first::Panicked;
+use crate::source::Remade;
 use dataflows::event::Place;
 use rdkafka::error::KafkaError as ClientError;
 use rdkafka::types::RDKafkaErrorCode;

@@ -5,7 +5,7 @@ use super::connection::{Connection, Tracked};
 use super::error::KafkaError;
 use super::settings::KafkaSettings;
 use super::sys::describe::{self, Described};
-use super::topic_ids::TopicIds;
+use crate::source::TopicIds;
 use dataflows::event::Topic;
 use rdkafka::admin::AdminClient;
 use rdkafka::client::{Client, ClientContext};

@@ -7,8 +7,8 @@ use super::{
     Arrival, Assigned, ConsumerHandle, KafkaError, KafkaSettings, PartitionStatus, Position,
 };
 use crate::first::Tell;
-use crate::jobs::live::{Bounds, Intake};
-use crate::sink::losses::behind;
+use crate::kafka::losses::behind;
+use crate::source::{Bounds, Intake};
 use crossbeam_channel::{Receiver, bounded};
 use dataflows::campaign::feed::Mark;
 use dataflows::event::{Messages, Millis, Topic};

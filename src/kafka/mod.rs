@@ -21,6 +21,7 @@ pub mod error;
 pub mod identify;
 pub mod intake;
 pub mod load;
+pub mod losses;
 pub mod paced;
 mod partition;
 mod position;
@@ -31,15 +32,11 @@ mod reader;
 pub mod settings;
 pub mod status;
 mod sys;
-pub mod topic_ids;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub use consumer::{Arrival, Assigned, ConsumerHandle, Position};
 pub use error::KafkaError;
-pub use settings::{KafkaSettings, Start, TopicNames, topic_named};
+pub use settings::{KafkaSettings, Start};
 pub use status::PartitionStatus;
-#[cfg(test)]
-pub use topic_ids::TopicId;
-pub use topic_ids::{Remade, TopicIds};

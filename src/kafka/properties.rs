@@ -2,7 +2,8 @@
 
 use super::admin::{ANSWER, admin, block_on, failure};
 use super::error::KafkaError;
-use super::settings::{KafkaSettings, TopicNames, topic_named};
+use super::settings::KafkaSettings;
+use crate::source::{TopicNames, topic_named};
 use dataflows::event::Topic;
 use rdkafka::admin::{AdminOptions, ConfigResource, ResourceSpecifier};
 use std::collections::BTreeMap;

@@ -9,7 +9,7 @@ use super::position::{self, Found};
 use super::settings::KafkaSettings;
 use super::status::{Context, PartitionStatus, Shared};
 use super::sys::batch::{BatchQueue, Message, PartitionQueue};
-use super::topic_ids::TopicIds;
+use crate::source::TopicIds;
 use dataflows::event::Topic;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};

@@ -1,21 +1,12 @@
 //! What Kafka's clients must be told.
 
 use super::error::KafkaError;
-use super::topic_ids::TopicIds;
-use crate::sink::Loss;
+use crate::source::{Loss, TopicIds, TopicNames, topic_named};
 use dataflows::event::{Millis, Topic};
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use std::collections::BTreeMap;
 use std::fmt;
-
-/// Names of the topics at the broker, in the order of [`Topic::ALL`].
-pub type TopicNames = [String; Topic::ALL.len()];
-
-/// The topic that has this name at the broker.
-pub fn topic_named(names: &TopicNames, name: &str) -> Option<Topic> {
-    Topic::ALL.into_iter().find(|topic| names[*topic as usize] == name)
-}
 
 /// Settings of everything that reads from or writes to Kafka.
 #[derive(Clone)]

@@ -2,7 +2,7 @@
 //! idle.
 
 use super::connection::{self, Connection, code_of};
-use super::settings::TopicNames;
+use crate::source::TopicNames;
 use dataflows::event::Topic;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;

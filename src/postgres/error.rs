@@ -2,7 +2,7 @@
 
 use super::tls::Problem;
 use crate::blame::Blame;
-use crate::kafka::Remade;
+use crate::source::Remade;
 use crate::telemetry::stalls::Cause;
 use postgres::error::SqlState;
 use std::io;

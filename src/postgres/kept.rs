@@ -4,9 +4,9 @@
 use super::connection;
 use super::error::PostgresError;
 use super::settings::PostgresSettings;
-use crate::kafka::topic_named;
 use crate::sink::SinkError;
 use crate::sink::kept::{KeptAt, KeptReader};
+use crate::source::topic_named;
 use dataflows::event::{Kept, Topic};
 use postgres::{Client, GenericClient, Row};
 

@@ -6,8 +6,8 @@ use super::connection;
 use super::error::PostgresError;
 use super::recorded;
 use super::settings::PostgresSettings;
-use crate::kafka::TopicIds;
 use crate::sink::Progress;
+use crate::source::TopicIds;
 use postgres::GenericClient;
 
 /// A job other than `$1` that has written here, by either table. Each looks at the ends of an

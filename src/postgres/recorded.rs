@@ -6,11 +6,9 @@
 use super::encode::Timestamp;
 use super::error::PostgresError;
 use super::settings::PostgresSettings;
-use crate::kafka::{TopicIds, topic_named};
 use crate::results::digest_from_hex;
-use crate::sink::{
-    self, History, Link, Loss, Offsets, Positions, Progress, RecordedEpoch, offsets_by_name,
-};
+use crate::sink::{History, Link, Progress, RecordedEpoch};
+use crate::source::{self, Loss, Offsets, Positions, TopicIds, offsets_by_name, topic_named};
 #[cfg(test)]
 use dataflows::campaign::output::Day;
 use dataflows::event::{CustomerId, Millis, Topic};
@@ -376,7 +374,7 @@ pub fn chain_of(text: Option<&str>) -> Result<Option<Link>, String> {
 pub fn offsets_of(text: &str, settings: &PostgresSettings) -> Result<Positions, String> {
     let named: Offsets =
         serde_json::from_str(text).map_err(|error| format!("its offsets: {error}"))?;
-    sink::offsets_of(&named, &settings.topics)
+    source::offsets_of(&named, &settings.topics)
 }
 
 /// The published thresholds, by day.

@@ -9,8 +9,8 @@ use super::recorded;
 use super::rows::{FEATURE_ENDS, FEATURE_KEY};
 use super::settings::PostgresSettings;
 use super::survey::Survey;
-use crate::kafka::TopicIds;
 use crate::sink::{Progress, Records};
+use crate::source::TopicIds;
 use postgres::{Client, GenericClient, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -2,7 +2,7 @@
 
 use super::address::{self, Parameters};
 use super::retention::Keep;
-use crate::kafka::TopicNames;
+use crate::source::TopicNames;
 use dataflows::event::{Millis, Topic};
 use std::fmt;
 use std::time::Duration;

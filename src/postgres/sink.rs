@@ -1,13 +1,11 @@
 //! The writer as the sink of a job.
 
 use super::writer::Writer;
-use crate::kafka::TopicIds;
 use crate::results::EpochResults;
 use crate::sink::applied::AppliedSettings;
 use crate::sink::kept::KeptAt;
-use crate::sink::{
-    Commit, History, Loss, Positions, Progress, RecordedEpoch, Records, Sink, SinkError,
-};
+use crate::sink::{Commit, History, Progress, RecordedEpoch, Records, Sink, SinkError};
+use crate::source::{Loss, Positions, TopicIds};
 use dataflows::event::{CustomerId, Millis, Topic};
 use dataflows::settings::Settings;
 

@@ -17,7 +17,8 @@ use super::statements::{
     PRUNE_MODELS, REMEMBER_ERASED, Statements, UPSERT_ARM_STATS, UPSERT_SEGMENTS,
 };
 use crate::results::{Changed, EpochResults, hexadecimal};
-use crate::sink::{Progress, offsets_by_name};
+use crate::sink::Progress;
+use crate::source::offsets_by_name;
 use dataflows::event::Rejected;
 use postgres::types::Json;
 use postgres::{Client, Transaction};

@@ -13,11 +13,11 @@ use super::schema;
 use super::settings::PostgresSettings;
 use super::statements::Statements;
 use super::transaction::{self, Outcome};
-use crate::kafka::TopicIds;
 use crate::results::EpochResults;
 use crate::sink::applied::{Applied, AppliedSettings};
 use crate::sink::kept::KeptAt;
-use crate::sink::{Commit, History, Loss, Positions, Progress, RecordedEpoch, Records, Trouble};
+use crate::sink::{Commit, History, Progress, RecordedEpoch, Records, Trouble};
+use crate::source::{Loss, Positions, TopicIds};
 use crate::telemetry::stalls::Seen;
 #[cfg(test)]
 use dataflows::campaign::output::Day;

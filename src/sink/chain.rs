@@ -6,8 +6,8 @@
 //! first epoch that then is another one on every link is another.
 
 use super::RecordedEpoch;
-use crate::kafka::TopicIds;
 use crate::results::{digest_from_hex, hexadecimal};
+use crate::source::TopicIds;
 use dataflows::event::{Millis, Topic};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -144,7 +144,7 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kafka::topic_ids::TopicId;
+    use crate::source::TopicId;
 
     fn epoch(number: u64) -> RecordedEpoch {
         RecordedEpoch {

@@ -6,9 +6,9 @@
 //! committed can be repeated, up to the oldest checkpoint that a restart may have to take.
 
 use crate::journal::kept::KeptFiles;
-use crate::kafka::TopicNames;
 use crate::postgres::{KeptRows, PostgresSettings};
 use crate::sink::{Link, SinkError};
+use crate::source::TopicNames;
 use dataflows::event::{Kept, Topic};
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -9,10 +9,8 @@
 pub mod applied;
 pub mod chain;
 pub mod kept;
-pub mod losses;
 mod open;
 pub mod outbox;
-mod positions;
 mod records;
 pub mod thread;
 mod trouble;
@@ -20,18 +18,16 @@ mod trouble;
 use crate::blame::Blame;
 use crate::first::Panicked;
 use crate::journal::JournalError;
-use crate::kafka::TopicIds;
 use crate::postgres::PostgresError;
 use crate::results::EpochResults;
+use crate::source::{Loss, Positions, TopicIds};
 use dataflows::event::{Millis, Topic};
 use dataflows::settings::Settings;
 use std::io;
 use std::time::Duration;
 
 pub use chain::{History, Link, Made, SHORT};
-pub use losses::Loss;
 pub use open::{Manner, Opened, kept_store, open, survey};
-pub use positions::{Offsets, Positions, offsets_by_name, offsets_of};
 pub use records::Records;
 pub use trouble::{Trouble, Work};
 

@@ -7,8 +7,8 @@ use crate::checkpoint::Checkpoints;
 use crate::config::types::Config;
 use crate::files::changes::ChangeFiles;
 use crate::journal::{self, JournalError, JournalSettings, Ledger};
-use crate::kafka::TopicIds;
 use crate::postgres::{self, PostgresError, PostgresSettings};
+use crate::source::TopicIds;
 use dataflows::customer::Features;
 use std::path::PathBuf;
 

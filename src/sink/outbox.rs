@@ -2,8 +2,8 @@
 //! and the journal show to whoever publishes.
 
 use super::SinkError;
-use crate::kafka::TopicNames;
 use crate::results::EpochResults;
+use crate::source::TopicNames;
 use dataflows::campaign::output::Decision;
 use dataflows::event::{CustomerId, Millis, Place, Rejected, Whose};
 use serde::{Deserialize, Serialize};

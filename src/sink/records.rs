@@ -2,8 +2,8 @@
 
 use super::applied::AppliedSettings;
 use super::kept::KeptAt;
-use super::{History, Loss, Positions, Progress, RecordedEpoch, SinkError};
-use crate::kafka::TopicIds;
+use super::{History, Progress, RecordedEpoch, SinkError};
+use crate::source::{Loss, Positions, TopicIds};
 use dataflows::event::{CustomerId, Millis};
 
 /// What is recorded of one job. Nothing in it can write.

@@ -9,22 +9,18 @@ use std::fs;
 use std::path::Path;
 
 /// Arrows that still go upward: (package, from, to). Only ever to shrink.
-const UPWARD: [(&str, &str, &str); 20] = [
-    ("src", "checkpoint", "kafka"),
+const UPWARD: &[(&str, &str, &str)] = &[
     ("src", "config", "checkpoint"),
     ("src", "config", "kafka"),
     ("src", "config", "postgres"),
     ("src", "config", "telemetry"),
     ("src", "files", "journal"),
     ("src", "kafka", "files"),
-    ("src", "kafka", "jobs"),
     ("src", "postgres", "files"),
-    ("src", "results", "kafka"),
     ("src", "results", "sink"),
     ("src", "sink", "checkpoint"),
     ("src", "sink", "files"),
     ("src", "sink", "journal"),
-    ("src", "sink", "kafka"),
     ("src", "sink", "postgres"),
     ("src", "telemetry", "kafka"),
     ("src", "telemetry", "sink"),

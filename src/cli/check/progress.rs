@@ -4,9 +4,10 @@
 use super::{Finding, Probe};
 use crate::config::types::Config;
 use crate::journal;
-use crate::kafka::{KafkaSettings, TopicIds, identify};
+use crate::kafka::{KafkaSettings, identify};
 use crate::postgres::{self, PostgresError, PostgresSettings, address};
 use crate::sink::Progress;
+use crate::source::TopicIds;
 use std::path::PathBuf;
 use std::time::Duration;
 

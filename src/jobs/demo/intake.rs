@@ -1,7 +1,7 @@
 //! What the script writes, as a live source: all of it enters on one worker, and the others have
 //! nothing to read.
 
-use crate::jobs::live::{Bounds, Intake};
+use crate::source::{Bounds, Intake};
 use crossbeam_channel::{Receiver, TryRecvError};
 use dataflows::campaign::feed::Mark;
 use dataflows::event::{Messages, Topic};

@@ -6,7 +6,7 @@ use crate::first::First;
 use crate::kafka::intake::{KafkaIntake, Seat, Sight};
 use crate::kafka::{Arrival, Assigned, KafkaError, Position};
 use crossbeam_channel::{Sender, unbounded};
-use dataflows::event::{Block, Head};
+use dataflows::event::{Block, Head, Messages};
 use proptest::prelude::*;
 use rand::Rng;
 use rand_pcg::Pcg64Mcg;

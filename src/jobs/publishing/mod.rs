@@ -17,10 +17,11 @@ mod thread;
 
 use crate::first::{Panicked, Tell};
 use crate::kafka::publisher::Publisher;
-use crate::kafka::{KafkaError, KafkaSettings, TopicNames};
+use crate::kafka::{KafkaError, KafkaSettings};
 use crate::results::EpochResults;
 use crate::sink::Progress;
 use crate::sink::outbox::{Outbox, Owed, Stretch, erased};
+use crate::source::TopicNames;
 use crate::telemetry::status::Status;
 use crossbeam_channel::Receiver;
 use queue::Queue;

@@ -1,11 +1,10 @@
 //! Records that the job has read and that compaction has since removed: how many, from which epoch
 //! on, and whose they may have been.
 
-use crate::kafka::TopicNames;
 use crate::kafka::compacted::Topics;
 use crate::postgres::comparison::Doubt;
 use crate::results::EpochResults;
-use crate::sink::Positions;
+use crate::source::{Positions, TopicNames};
 use dataflows::event::{CustomerId, Topic};
 use std::collections::{BTreeMap, BTreeSet};
 

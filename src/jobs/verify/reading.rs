@@ -4,11 +4,11 @@ use super::error::VerifyError;
 use super::lost::Lost;
 use super::verified::Basis;
 use crate::jobs::history::Stretch;
-use crate::jobs::live::bounds_of;
 use crate::kafka::compacted::Topics;
+use crate::kafka::losses::behind;
 use crate::kafka::{Assigned, KafkaSettings, Position, admin};
 use crate::postgres::comparison::Standing;
-use crate::sink::losses::behind;
+use crate::source::bounds_of;
 use dataflows::event::Topic;
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! The ids of topics: the broker gives one to each that is made, so that a topic of the same name
 //! that is made anew is told from the former.
 
-use crate::kafka::topic_ids::TopicId;
+use crate::source::TopicId;
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::types::{RDKafka, RDKafkaErrorCode, RDKafkaQueue};
 use rdkafka_sys as native;

@@ -1,9 +1,10 @@
 //! Topics are made once, and what is wrong with them is said at once.
 
 use super::super::admin::{self, Creation};
-use super::super::{KafkaError, Position, TopicIds, identify};
+use super::super::{KafkaError, Position, identify};
 use super::super::{checking, properties};
 use super::*;
+use crate::source::TopicIds;
 
 #[test]
 fn topics_are_made_once_and_found_with_their_partitions() {

@@ -64,8 +64,8 @@ impl Block {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kafka::TopicIds;
     use crate::postgres::retention::Gone;
+    use crate::source::TopicIds;
 
     fn recorded(epoch: u64) -> Recorded {
         Recorded {

@@ -1,11 +1,11 @@
 //! What is committed reads back exactly, once, and only by the one who may write.
 
 use super::*;
-use crate::kafka::TopicIds;
 use crate::postgres::error::PostgresError;
 use crate::postgres::{Outbox, migrations};
 use crate::sink::outbox::Outbox as _;
 use crate::sink::{RecordedEpoch, Sink, SinkError, thread as sink};
+use crate::source::TopicIds;
 use dataflows::settings::Settings;
 use std::sync::{Arc, Barrier, Mutex, atomic::AtomicU64};
 use std::thread;

@@ -1,12 +1,10 @@
 //! One job a schema: another name is refused, and finds everything as it was.
 
 use super::*;
-use crate::kafka::TopicIds;
-use crate::kafka::topic_ids::TopicId;
 use crate::postgres::comparison::Snapshot;
 use crate::postgres::{PostgresError, inspect};
-use crate::sink::Loss;
 use crate::sink::Trouble;
+use crate::source::{Loss, TopicId, TopicIds};
 use dataflows::event::Kept;
 use dataflows::settings::Settings;
 

@@ -1,7 +1,7 @@
 //! Which topics they are: the broker gives each an id when it is made. One that was deleted and
 //! made anew has another, and its offsets mean other records.
 
-use super::settings::TopicNames;
+use super::topic_names::TopicNames;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use dataflows::event::Topic;

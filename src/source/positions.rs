@@ -1,6 +1,6 @@
 //! Offsets as they are kept for people and programs: by the names of the topics at the broker.
 
-use crate::kafka::{TopicNames, topic_named};
+use super::{TopicNames, topic_named};
 use dataflows::event::Topic;
 use std::collections::BTreeMap;
 

@@ -1,0 +1,14 @@
+//! The face of a source, whatever it reads: which topics it reads, up to where, and what it hands to
+//! the worker that it is on.
+
+mod intake;
+mod loss;
+mod positions;
+mod topic_ids;
+mod topic_names;
+
+pub use intake::{Bounds, Intake, bounds_of};
+pub use loss::Loss;
+pub use positions::{Offsets, Positions, offsets_by_name, offsets_of};
+pub use topic_ids::{Remade, TopicId, TopicIds};
+pub use topic_names::{TopicNames, topic_named};
