@@ -24,6 +24,7 @@ mod results;
 mod sink;
 mod source;
 mod telemetry;
+mod units;
 
 use clap::Parser;
 use cli::error::ProgramError;

@@ -175,7 +175,7 @@ fn list(items: &[String]) -> String {
 }
 
 fn millis(duration: Millis) -> String {
-    crate::config::units::format_duration(duration)
+    crate::units::format_duration(duration)
 }
 
 /// A term as the configuration has it.

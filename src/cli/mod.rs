@@ -197,7 +197,7 @@ pub fn print_json(value: &serde_json::Value) -> Result<(), ProgramError> {
 
 /// An instant on the command line.
 pub fn instant(text: &str) -> Result<i64, String> {
-    crate::config::units::parse_instant(text).ok_or_else(|| {
+    crate::units::parse_instant(text).ok_or_else(|| {
         "expected a timestamp such as 2024-03-01T00:00:00Z, 2024-03-01, or milliseconds since 1970"
             .to_string()
     })
@@ -205,6 +205,6 @@ pub fn instant(text: &str) -> Result<i64, String> {
 
 /// A duration on the command line, in milliseconds.
 pub fn duration(text: &str) -> Result<i64, String> {
-    crate::config::units::parse_duration(text)
+    crate::units::parse_duration(text)
         .ok_or_else(|| "expected a duration such as 500ms, 10s, 24h or 7d".to_string())
 }

@@ -10,7 +10,6 @@ mod terms;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod types;
-pub mod units;
 mod values;
 
 use crate::checkpoint::Location;
@@ -20,6 +19,7 @@ use crate::postgres::retention::Keep;
 use crate::postgres::target::{Surroundings, Target};
 use crate::postgres::tls::Problem;
 use crate::postgres::{Limits, PostgresSettings};
+use crate::units::format_duration;
 use dataflows::customer::Features;
 use dataflows::customer::context::INTERCEPT;
 use dataflows::event::text::reward_q16;
@@ -30,7 +30,6 @@ use dataflows::settings::{
 };
 use std::path::{Path, PathBuf};
 use types::{Config, DecideOn, Fields, HighValueRule, Http, Postgres, Start};
-use units::format_duration;
 
 impl Config {
     /// What the core must be told. What the sinks want is left at nothing: the command knows.

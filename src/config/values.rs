@@ -6,8 +6,8 @@
 use super::secret::{Secret, SecretUrl};
 use super::terms;
 use super::types::{DecideOn, HighValueRule, LogFormat, OpenPath, Start};
-use super::units::{format_duration, format_size, parse_duration, parse_instant, parse_size};
 use crate::checkpoint::Location;
+use crate::units::{format_duration, format_size, parse_duration, parse_instant, parse_size};
 use dataflows::bandit::policy::{Chosen, KINDS};
 use dataflows::event::Millis;
 use dataflows::event::instant::{TimeUnit, is_date_format};

@@ -2,7 +2,7 @@
 //! topics.
 
 use super::error::FileError;
-use crate::config::units::parse_instant;
+use crate::units::parse_instant;
 use dataflows::event::Millis;
 use serde::Deserialize;
 use serde_json::Value;

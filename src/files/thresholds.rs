@@ -2,17 +2,13 @@
 //! minor units.
 
 use super::error::FileError;
+use crate::units::{format_day, parse_day};
 use dataflows::campaign::output::Day;
-use jiff::Span;
-use jiff::civil::{Date, date};
 use std::io::{self, Write};
 use std::path::Path;
 
 /// The header, in which the columns are read and written.
 const HEADER: [&str; 2] = ["day", "high_value"];
-
-/// The day that days are counted from.
-const EPOCH: Date = date(1970, 1, 1);
 
 /// Writes thresholds, sorted by day.
 ///
@@ -68,20 +64,6 @@ fn parse(bytes: &[u8]) -> Result<Vec<(Day, u64)>, (u64, String)> {
         }
     }
     Ok(thresholds.into_iter().collect())
-}
-
-/// Writes a day as a date.
-pub fn format_day(day: Day) -> String {
-    match EPOCH.checked_add(Span::new().days(day)) {
-        Ok(date) => date.to_string(),
-        // Beyond the calendar, which no event's time reaches; the number says as much.
-        Err(_) => day.to_string(),
-    }
-}
-
-fn parse_day(text: &str) -> Option<Day> {
-    let date: Date = text.parse().ok()?;
-    Some(EPOCH.until(date).ok()?.get_days())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Single values: what type they have, and how people read them.
 
-use crate::files::thresholds::format_day;
 use crate::postgres::encode::YEAR_2000;
+use crate::units::format_day;
 use dataflows::campaign::output::Day;
 use jiff::Timestamp;
 

@@ -1,11 +1,16 @@
-//! Durations, sizes and instants as people write them.
+//! Durations, sizes, instants and days as people write them.
 
 use dataflows::event::instant::{timestamp, timestamp_integer};
 use dataflows::event::{DAY, Millis};
+use jiff::Span;
+use jiff::civil::{Date, date};
 
 /// Units of a duration, in milliseconds.
 const DURATIONS: [(&str, i64); 5] =
     [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", DAY)];
+
+/// The day that days are counted from.
+const EPOCH: Date = date(1970, 1, 1);
 
 /// Units of a size, in bytes.
 const SIZES: [(&str, i64); 4] = [("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
@@ -51,6 +56,21 @@ fn measure(text: &str, units: &[(&str, i64)]) -> Option<i64> {
 pub fn parse_instant(text: &str) -> Option<Millis> {
     let text = text.trim();
     timestamp_integer(text).or_else(|_| timestamp(text)).ok()
+}
+
+/// Writes a day as a date.
+pub fn format_day(day: i32) -> String {
+    match EPOCH.checked_add(Span::new().days(day)) {
+        Ok(date) => date.to_string(),
+        // Beyond the calendar, which no event's time reaches; the number says as much.
+        Err(_) => day.to_string(),
+    }
+}
+
+/// Reads a day from a date.
+pub fn parse_day(text: &str) -> Option<i32> {
+    let date: Date = text.parse().ok()?;
+    Some(EPOCH.until(date).ok()?.get_days())
 }
 
 #[cfg(test)]
