@@ -3,10 +3,11 @@
 use super::error::ProgramError;
 use super::{GlobalArgs, load as load_config, print, print_json};
 use crate::config::types::Config;
+use crate::jobs::load;
 use crate::kafka::admin::create_topics;
 use crate::kafka::paced::Timetable;
 use crate::kafka::producer::Producer;
-use crate::kafka::{KafkaError, KafkaSettings, load};
+use crate::kafka::{KafkaError, KafkaSettings};
 use crate::telemetry::progress::{Progress, Unit};
 use clap::{Args, ValueEnum};
 use dataflows::event::Topic;

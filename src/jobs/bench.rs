@@ -9,8 +9,8 @@ pub mod live;
 pub mod machine;
 
 use crate::blame::Blame;
+use crate::jobs::load::LoadError;
 use crate::kafka::KafkaError;
-use crate::kafka::load::LoadError;
 use crate::telemetry::progress::{Progress, Unit};
 use live::{Live, LivePlan};
 use machine::Machine;

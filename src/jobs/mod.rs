@@ -9,6 +9,7 @@ mod held_back;
 pub mod history;
 mod keeping;
 pub mod live;
+pub mod load;
 mod peers;
 mod plan;
 pub mod predictions;

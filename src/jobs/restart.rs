@@ -489,7 +489,7 @@ pub(super) fn first_offsets(
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::checkpoint::Location;
+    use crate::config::location::Location;
     use crate::sink::Progress;
     use crate::sink::applied::{Applied, AppliedSettings};
     use crate::sink::kept::KeptAt;

@@ -20,7 +20,6 @@ pub mod eraser;
 pub mod error;
 pub mod identify;
 pub mod intake;
-pub mod load;
 pub mod losses;
 pub mod paced;
 mod partition;

@@ -8,10 +8,11 @@
 
 use super::{BenchError, Folder, own_program};
 use crate::config::load::variable;
+use crate::jobs::load;
 use crate::jobs::run::READING;
 use crate::kafka::paced::{Due, Landed, PacedProducer};
 use crate::kafka::producer::Producer;
-use crate::kafka::{KafkaSettings, admin, load};
+use crate::kafka::{KafkaSettings, admin};
 use crate::postgres::{PostgresError, Target};
 use ::postgres::Client;
 use dataflows::event::Topic;

@@ -1,12 +1,12 @@
 //! Files of events into their topics: what a producer of the real world would have sent.
 
-use super::producer::{Produced, Producer};
-use super::{KafkaError, KafkaSettings};
 use crate::blame::Blame;
 use crate::files::error::FileError;
 use crate::files::reader::{Distribution, Reader, Seat};
 use crate::files::unread::unread;
 use crate::files::{InputFile, NAMES, Syntax, find_inputs};
+use crate::kafka::producer::{Produced, Producer};
+use crate::kafka::{KafkaError, KafkaSettings};
 use dataflows::event::instant::{timestamp, timestamp_integer};
 use dataflows::event::{CustomerId, Millis};
 use serde::Deserialize;
