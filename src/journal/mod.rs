@@ -33,6 +33,5 @@ mod writer;
 pub use error::JournalError;
 pub use ledger::{Ledger, inspect};
 pub use log::path_in;
-pub use record::FileMark;
 pub use shared::share;
 pub use writer::{JournalSettings, Writer};

@@ -9,6 +9,7 @@
 //! half is told from one that was changed: it lacks its end, or has the zeros of a block that never
 //! came to the disk.
 
+use crate::files::changes::FileMark;
 use crate::sink::applied::Applied;
 use crate::sink::{History, Link};
 use crate::source::Offsets;
@@ -153,23 +154,6 @@ pub struct Epoch {
         deserialize_with = "read_rejected"
     )]
     pub rejected: Vec<Rejected>,
-}
-
-/// What tells a file from any other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FileMark {
-    /// Its length.
-    pub bytes: u64,
-    /// Its checksum.
-    pub crc32: u32,
-}
-
-impl FileMark {
-    /// Of a file with this content.
-    pub fn of(content: &[u8]) -> FileMark {
-        FileMark { bytes: content.len() as u64, crc32: crc32fast::hash(content) }
-    }
 }
 
 /// A rejected record, with its bytes as text.

@@ -5,7 +5,8 @@ mod files;
 
 use super::record::{Epoch, Record};
 use super::*;
-use crate::checkpoint::{Checkpoints, Fingerprint, Kind, Location, Manifest};
+use crate::checkpoint::{Checkpoints, Fingerprint, Kind, Manifest};
+use crate::config::location::Location;
 use crate::files::changes::ChangeFiles;
 use crate::postgres::PostgresSettings;
 use crate::results::{EpochResults, hexadecimal};

@@ -34,12 +34,12 @@
 
 mod erased;
 mod lines;
+mod mark;
 #[cfg(test)]
 mod tests;
 
 use crate::blame::Blame;
 use crate::durable::{self, TEMPORARY};
-use crate::journal::FileMark;
 use crate::postgres::{PostgresError, PostgresSettings};
 use crate::results::EpochResults;
 use crate::sink::Link;
@@ -50,6 +50,8 @@ use serde::Deserialize;
 use std::fs::{File, TryLockError};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+
+pub use mark::FileMark;
 
 /// Why a file of changes cannot be written, read or trusted.
 #[derive(Debug, thiserror::Error)]
