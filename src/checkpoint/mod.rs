@@ -55,7 +55,6 @@ pub use error::CheckpointError;
 pub use fingerprint::Fingerprint;
 pub use manifest::{Kind, Manifest};
 pub use saver::{Pause, Piece, Saved, Saver, SaverSettings, Shared, Unsaved};
-pub use store::Location;
 
 use dataflows::event::text::VIRTUAL_SHARDS;
 

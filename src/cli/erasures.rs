@@ -3,7 +3,8 @@
 
 use super::error::ProgramError;
 use super::{GlobalArgs, load, print, print_json};
-use crate::checkpoint::{Checkpoints, Fingerprint, Location};
+use crate::checkpoint::{Checkpoints, Fingerprint};
+use crate::config::location::Location;
 use crate::jobs::run::RunError;
 use crate::jobs::verify::VERIFIED;
 use crate::places::{By, PLACES, Place};

@@ -2,7 +2,9 @@
 
 pub mod fault;
 mod fields;
+mod level;
 pub mod load;
+pub mod location;
 mod processes;
 pub mod secret;
 pub mod shown;
@@ -12,7 +14,7 @@ pub(crate) mod tests;
 pub mod types;
 mod values;
 
-use crate::checkpoint::Location;
+use crate::config::location::Location;
 use crate::kafka::KafkaSettings;
 use crate::postgres::address::{Parameter, Parameters};
 use crate::postgres::retention::Keep;

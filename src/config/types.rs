@@ -7,7 +7,7 @@
 use super::secret::{MASK, Secret, SecretUrl};
 use super::shown::is_harmless_property;
 use super::values;
-use crate::checkpoint::Location;
+use crate::config::location::Location;
 use dataflows::bandit::policy::Chosen;
 use dataflows::event::Millis;
 use dataflows::event::instant::TimeUnit;

@@ -6,7 +6,7 @@
 use super::secret::{Secret, SecretUrl};
 use super::terms;
 use super::types::{DecideOn, HighValueRule, LogFormat, OpenPath, Start};
-use crate::checkpoint::Location;
+use crate::config::location::Location;
 use crate::units::{format_duration, format_size, parse_duration, parse_instant, parse_size};
 use dataflows::bandit::policy::{Chosen, KINDS};
 use dataflows::event::Millis;
@@ -265,9 +265,7 @@ pub fn log_format<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LogForma
 
 /// What is logged.
 pub fn log_level<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let read = |v: &Value| {
-        v.as_str().filter(|s| crate::telemetry::logging::is_level(s)).map(str::to_string)
-    };
+    let read = |v: &Value| v.as_str().filter(|s| super::level::is_level(s)).map(str::to_string);
     value(
         deserializer,
         read,

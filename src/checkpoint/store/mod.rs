@@ -9,10 +9,9 @@ mod s3_tests;
 pub mod tests;
 
 use super::error::CheckpointError;
+use crate::config::location::Location;
 use crate::durable;
 use bytes::Bytes;
-use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use folder::Folder;
@@ -65,44 +64,7 @@ pub struct Entry {
     pub bytes: u64,
 }
 
-/// Where a configuration puts its checkpoints.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Location {
-    /// A folder.
-    Folder(PathBuf),
-    /// A bucket and what stands before all names in it, such as `s3://bucket/prefix`.
-    Url(String),
-}
-
-/// Schemes of object stores.
-const SCHEMES: [&str; 2] = ["s3", "s3a"];
-
 impl Location {
-    /// Reads a folder's path or a URL; `None` for an empty text and for a URL of another kind of
-    /// store.
-    pub fn parse(text: &str) -> Option<Location> {
-        match text.split_once("://") {
-            None if text.is_empty() => None,
-            None => Some(Location::Folder(PathBuf::from(text))),
-            Some((scheme, rest)) => {
-                let bucket = rest
-                    .split('/')
-                    .next()
-                    .filter(|bucket| !bucket.is_empty() && !rest.contains(['@', '?', '#', ' ']));
-                (SCHEMES.contains(&scheme) && bucket.is_some())
-                    .then(|| Location::Url(text.to_string()))
-            }
-        }
-    }
-
-    /// The one of this name below it.
-    pub fn below(&self, name: &str) -> Location {
-        match self {
-            Location::Folder(path) => Location::Folder(path.join(name)),
-            Location::Url(url) => Location::Url(format!("{}/{name}", url.trim_end_matches('/'))),
-        }
-    }
-
     /// Opens the store that is there. Nothing is made or asked for yet.
     ///
     /// # Errors
@@ -113,9 +75,7 @@ impl Location {
             Location::Url(url) => Arc::new(Objects::open(url)?),
         })
     }
-}
 
-impl Location {
     /// Makes sure that it takes files, gives them back and removes them, or can be made; says
     /// which.
     ///
@@ -137,15 +97,6 @@ impl Location {
             Ok(true) => Ok("can be written, read and removed from"),
             Ok(false) => Err("what is written there is read as something else".to_string()),
             Err(error) => Err(error.to_string()),
-        }
-    }
-}
-
-impl fmt::Display for Location {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Location::Folder(path) => write!(f, "{}", path.display()),
-            Location::Url(url) => f.write_str(url),
         }
     }
 }

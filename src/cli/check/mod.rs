@@ -8,9 +8,9 @@ mod topics;
 
 use super::error::ProgramError;
 use super::{GlobalArgs, load, print, print_json};
-use crate::checkpoint::Location;
 use crate::config::fault::Fault;
 use crate::config::load::Loaded;
+use crate::config::location::Location;
 use clap::Args;
 use database::DatabaseProbe;
 use places::{DirectoryProbe, ObjectStoreProbe};

@@ -1,7 +1,7 @@
 //! Where files go: folders and object stores are tried by writing, reading back and removing.
 
 use super::{Finding, Probe};
-use crate::checkpoint::Location;
+use crate::config::location::Location;
 use crate::durable;
 use std::path::PathBuf;
 
