@@ -4,6 +4,7 @@
     reason = "a program exports nothing: `pub` says what a module offers to the others"
 )]
 
+mod backoff;
 mod blame;
 mod checkpoint;
 mod cli;
@@ -15,6 +16,7 @@ mod descriptors;
 mod durable;
 mod files;
 mod first;
+mod hexadecimal;
 mod jobs;
 mod journal;
 mod kafka;

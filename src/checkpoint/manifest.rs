@@ -2,7 +2,7 @@
 
 use super::fingerprint::Fingerprint;
 use super::names;
-use crate::results::{digest_from_hex, hexadecimal};
+use crate::hexadecimal::{digest_from_hex, hexadecimal};
 use crate::sink::Link;
 use crate::source::TopicIds;
 use dataflows::event::{Millis, Topic};

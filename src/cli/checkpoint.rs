@@ -285,7 +285,7 @@ fn manifest_text(manifest: &Manifest) -> String {
         format!("epoch      {}", manifest.epoch),
         format!("created    {}", shown(manifest.created)),
         format!("format     {}", manifest.format),
-        format!("digest     {}", crate::results::hexadecimal(&manifest.digest)),
+        format!("digest     {}", crate::hexadecimal::hexadecimal(&manifest.digest)),
         format!(
             "chain      {}",
             manifest.chain.map_or("none".to_string(), |link| link.to_string())

@@ -5,7 +5,7 @@ use super::access::Hash;
 use crate::config::secret::Secret;
 use crate::config::types::Config;
 use crate::durable;
-use crate::results::hexadecimal;
+use crate::hexadecimal::hexadecimal;
 use std::fs;
 use std::io;
 use std::path::PathBuf;

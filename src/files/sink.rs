@@ -424,7 +424,7 @@ fn dead_letter(rejected: &Rejected, source: String) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::hexadecimal;
+    use crate::hexadecimal::hexadecimal;
     use dataflows::bandit::ridge::solve;
     use dataflows::bandit::totals::Totals;
     use dataflows::campaign::output::Counts;

@@ -264,7 +264,7 @@ impl Gather {
         let epoch = results.epoch;
         if let Some(committed) = self.committed.remove(&epoch) {
             if committed.digest != results.digest {
-                let shown = crate::results::hexadecimal;
+                let shown = crate::hexadecimal::hexadecimal;
                 return Err(GatherError::Changed {
                     epoch,
                     committed: shown(&committed.digest),

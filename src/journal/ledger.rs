@@ -7,7 +7,7 @@ use super::record::{Epoch, FORMAT, Lost, OLDEST_FORMAT, Record, split};
 use super::state::State;
 use super::writer::JournalSettings;
 use crate::files::changes::ChangeFiles;
-use crate::results::digest_from_hex;
+use crate::hexadecimal::digest_from_hex;
 use crate::sink::applied::AppliedSettings;
 use crate::sink::kept::KeptAt;
 use crate::sink::{History, Progress, RecordedEpoch, Records, SinkError};

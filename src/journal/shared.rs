@@ -5,7 +5,7 @@
 //! mark, which is short and not waited for by the disk.
 
 use super::writer::Writer;
-use crate::postgres::connection::Backoff;
+use crate::backoff::Backoff;
 use crate::results::EpochResults;
 use crate::sink::applied::AppliedSettings;
 use crate::sink::kept::KeptAt;

@@ -1,7 +1,7 @@
 //! What the records of a journal come to.
 
 use super::record::{Epoch, FORMAT, Lost, Record, Standing};
-use crate::results::digest_from_hex;
+use crate::hexadecimal::digest_from_hex;
 use crate::sink::applied::AppliedSettings;
 use crate::sink::outbox::{Backlog, Letter, Owed, STRETCH_RECORDS, Stretch, Tombstone};
 use crate::sink::{History, Link, Progress};

@@ -1,12 +1,11 @@
-//! Connecting: one session as the sink wants it, and the pauses between tries.
+//! Connecting: one session as the sink wants it.
 
 use super::error::PostgresError;
 use super::pooling;
 use super::settings::{Limits, PostgresSettings};
 use super::target::{Surroundings, Target};
 use postgres::Client;
-use std::hash::{BuildHasher, Hasher, RandomState};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Questions on a silent line, of which the first comes after a third of the time that it may be
 /// silent, until it counts as dead.
@@ -125,60 +124,10 @@ fn milliseconds(limit: Option<Duration>) -> u128 {
     limit.map_or(0, |limit| limit.as_millis())
 }
 
-/// Growing pauses between tries, with chance in them so that several clients do not come back at
-/// once.
-#[derive(Debug)]
-pub struct Backoff {
-    started: Instant,
-    next: Duration,
-    longest: Duration,
-    tries: u32,
-}
-
-impl Backoff {
-    /// The first pause is up to `first`, each next one up to twice the one before, none beyond
-    /// `longest`.
-    pub fn new(first: Duration, longest: Duration) -> Self {
-        Backoff { started: Instant::now(), next: first.min(longest), longest, tries: 0 }
-    }
-
-    /// Time since the first try.
-    pub fn waited(&self) -> Duration {
-        self.started.elapsed()
-    }
-
-    /// Pauses so far.
-    pub fn tries(&self) -> u32 {
-        self.tries
-    }
-
-    /// The next pause: between half and all of the current bound.
-    pub fn pause(&mut self) -> Duration {
-        let bound = self.next;
-        self.tries += 1;
-        self.next = (bound * 2).min(self.longest);
-        let chance = RandomState::new().build_hasher().finish() as f64 / u64::MAX as f64;
-        bound.mul_f64(0.5 + chance / 2.0)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::postgres::tests::TestDatabase;
-
-    #[test]
-    fn pauses_double_up_to_the_longest() {
-        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_millis(450));
-        for bound in [100, 200, 400, 450, 450] {
-            let pause = backoff.pause().as_secs_f64() * 1e3;
-            assert!(
-                (f64::from(bound) / 2.0..=f64::from(bound)).contains(&pause),
-                "{pause} ms, bound {bound} ms"
-            );
-        }
-        assert_eq!(backoff.tries(), 5);
-    }
 
     #[test]
     fn a_session_has_its_own_limits_whatever_the_server_would_give_it() {

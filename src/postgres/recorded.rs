@@ -6,7 +6,7 @@
 use super::encode::Timestamp;
 use super::error::PostgresError;
 use super::settings::PostgresSettings;
-use crate::results::digest_from_hex;
+use crate::hexadecimal::digest_from_hex;
 use crate::sink::{History, Link, Progress, RecordedEpoch};
 use crate::source::{self, Loss, Offsets, Positions, TopicIds, offsets_by_name, topic_named};
 #[cfg(test)]

@@ -16,7 +16,8 @@ use super::statements::{
     ERASE_FOLDED_INTERACTIONS, ERASE_SUMS, INSERT_ERASURE, INSERT_THRESHOLD, PRUNE_DEAD_LETTERS,
     PRUNE_MODELS, REMEMBER_ERASED, Statements, UPSERT_ARM_STATS, UPSERT_SEGMENTS,
 };
-use crate::results::{Changed, EpochResults, hexadecimal};
+use crate::hexadecimal::hexadecimal;
+use crate::results::{Changed, EpochResults};
 use crate::sink::Progress;
 use crate::source::offsets_by_name;
 use dataflows::event::Rejected;

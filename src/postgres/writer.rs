@@ -3,7 +3,7 @@
 
 use super::address;
 use super::applied;
-use super::connection::{self, Backoff};
+use super::connection;
 use super::error::PostgresError;
 use super::kept;
 use super::recorded;
@@ -13,6 +13,7 @@ use super::schema;
 use super::settings::PostgresSettings;
 use super::statements::Statements;
 use super::transaction::{self, Outcome};
+use crate::backoff::Backoff;
 use crate::results::EpochResults;
 use crate::sink::applied::{Applied, AppliedSettings};
 use crate::sink::kept::KeptAt;

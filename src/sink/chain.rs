@@ -6,7 +6,7 @@
 //! first epoch that then is another one on every link is another.
 
 use super::RecordedEpoch;
-use crate::results::{digest_from_hex, hexadecimal};
+use crate::hexadecimal::{digest_from_hex, hexadecimal};
 use crate::source::TopicIds;
 use dataflows::event::{Millis, Topic};
 use serde::de::Error;

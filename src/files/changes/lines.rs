@@ -1,5 +1,6 @@
 //! The lines of an epoch's file, out of the rows that the PostgreSQL sink would send.
 
+use crate::hexadecimal::hexadecimal;
 use crate::postgres::comparison::shapes::{self, DECISION_INSTANT, INTERACTION_NAME};
 use crate::postgres::comparison::single;
 use crate::postgres::comparison::table::{ARRAY_HEADER, Shape, values};
@@ -7,7 +8,7 @@ use crate::postgres::comparison::value::{Kind, number, show};
 use crate::postgres::encode::{CopyBuffer, microseconds};
 use crate::postgres::rows::Staging;
 use crate::postgres::{PostgresError, PostgresSettings};
-use crate::results::{Changed, EpochResults, hexadecimal};
+use crate::results::{Changed, EpochResults};
 use crate::sink::Link;
 use crate::source::offsets_by_name;
 use base64::Engine;

@@ -2,13 +2,14 @@
 //! the watermark can have been one.
 
 use super::lost::Lost;
+use crate::hexadecimal::{digest_from_hex, hexadecimal};
 use crate::postgres::PostgresSettings;
 use crate::postgres::comparison::difference::NAMED;
 use crate::postgres::comparison::doubt::COUNTS;
 use crate::postgres::comparison::{Findings, Recorded, Standing};
 use crate::postgres::recorded::records_of;
 use crate::postgres::retention::Gone;
-use crate::results::{EpochResults, digest_from_hex, hexadecimal};
+use crate::results::EpochResults;
 use crate::sink::{Link, Made};
 use crate::source::offsets_by_name;
 use dataflows::event::Millis;

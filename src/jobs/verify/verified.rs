@@ -11,11 +11,12 @@ use crate::checkpoint::{
     CheckpointError, Checkpoints, Fingerprint, Manifest, Piece, Saved, Saver, SaverSettings,
 };
 use crate::config::types::Config;
+use crate::hexadecimal::hexadecimal;
 use crate::jobs::gather::{Checkpointing, Gather};
 use crate::jobs::saving::Resumption;
 use crate::jobs::schedule::Schedule;
 use crate::postgres::comparison::{Blocks, Expected, Recorded, Standing, stored};
-use crate::results::{Changed, hexadecimal};
+use crate::results::Changed;
 use crate::sink::Link;
 use dataflows::campaign::feed::Save;
 use dataflows::campaign::snapshot::Common;

@@ -1,8 +1,9 @@
 //! Rows that are written one at a time by statements of the transaction rather than by a COPY, in
 //! the same form as those.
 
+use crate::hexadecimal::hexadecimal;
 use crate::postgres::encode::CopyBuffer;
-use crate::results::{EpochResults, hexadecimal};
+use crate::results::EpochResults;
 use dataflows::campaign::output::{ArmDay, Day, Erasure, Segment};
 
 /// A row of `thresholds`.
