@@ -180,7 +180,8 @@ mod tests {
     }
 
     /// Tables that have nothing of a person.
-    const NOBODYS: [&str; 8] = [
+    const NOBODYS: [&str; 9] = [
+        "owner",
         "progress",
         "losses",
         "settings",

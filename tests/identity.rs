@@ -1,31 +1,15 @@
 //! Whose results are these, and of what: a job of another name, topics that were made anew,
 //! checkpoints of another history.
 
+use crate::services::purchases::{purchases, send};
 use crate::services::sender::Sender;
-use crate::services::{Stage, eventually, program, text, topics};
+use crate::services::{Stage, dump, eventually, program, text, topics};
 use postgres::{Client, NoTls};
-use serde_json::json;
 use std::ops::RangeInclusive;
 use std::process::{Command, Output};
 
-/// Every row of every table of the schema.
 fn dump(stage: &Stage) -> String {
-    let mut database = stage.database();
-    let mut dump = String::new();
-    for table in database
-        .query("SELECT tablename::text FROM pg_tables WHERE schemaname = 'sluice' ORDER BY 1", &[])
-        .expect("tables")
-    {
-        let table: String = table.get(0);
-        let rows = format!(
-            "SELECT coalesce(string_agg(t::text, '\n' ORDER BY t::text), '') FROM sluice.{table} t"
-        );
-        dump += &format!(
-            "{table}:\n{}\n",
-            database.query_one(&rows, &[]).expect("rows").get::<_, String>(0)
-        );
-    }
-    dump
+    dump::dump(&mut stage.database(), "sluice")
 }
 
 /// Runs the program to its end; gives its exit code and all that it said.
@@ -63,42 +47,18 @@ fn a_second_name_in_one_database_is_refused_by_every_command() {
         let (code, said) = ended(program);
         assert_eq!(code, Some(1), "{command:?}: {said}");
         assert!(
-            said.contains("belongs to job `campaign`") && said.contains("postgres.url"),
+            said.contains("belongs to job `campaign`") && said.contains("postgres.schema"),
             "{command:?}: {said}"
         );
         assert_eq!(dump(&stage), before, "{command:?}");
     }
     assert!(!stage.path("checkpoints").join("other").exists());
-    // As the message advises: in a database of its own.
-    let (mut server, name) = server(&stage);
-    server.batch_execute(&format!("CREATE DATABASE {name}_own")).expect("a database");
-    let toml = std::fs::read_to_string(&config).expect("the configuration");
-    std::fs::write(&config, toml.replace(stage.url(), &format!("{}_own", stage.url())))
-        .expect("a configuration");
-    let job = stage.launch(&[], &[("SLUICE_JOB", "other")]);
+    // As the message advises: in a schema of its own.
+    let own = [("SLUICE_JOB", "other"), ("SLUICE_POSTGRES_SCHEMA", "Shop 2")];
+    let job = stage.launch(&[], &own);
     eventually("the job reads", || stage.log().contains("The job begins to read."));
     job.drain();
     assert_eq!(dump(&stage), before);
-}
-
-/// Sends a purchase of each customer into topics that were empty.
-fn purchases(stage: &Stage, customers: RangeInclusive<i64>) {
-    send(stage, &mut Sender::new(stage, 2), customers);
-}
-
-/// Sends a purchase of each customer.
-fn send(stage: &Stage, sender: &mut Sender, customers: RangeInclusive<i64>) {
-    for customer in customers {
-        let value = json!({ "transaction_id": format!("t{customer}"), "customer_id": customer, "timestamp": "2024-03-01T10:00:00Z", "amount": 5 });
-        sender.send(
-            &stage.topic("transactions"),
-            0,
-            Some(customer.to_string().as_bytes()),
-            Some(value.to_string().as_bytes()),
-            0,
-        );
-    }
-    sender.flush();
 }
 
 /// Deletes the topic of purchases and makes it anew.

@@ -32,6 +32,7 @@ mod retail;
 mod rubbish;
 mod rubbish_through_kafka;
 mod run_job;
+mod schemas;
 mod secrets;
 mod services;
 mod sources;

@@ -1,10 +1,10 @@
 //! A start that is refused has changed nothing: database and checkpoints are as before, byte for
 //! byte, and the instance that has the job goes on. And what a refusal advises works.
 
+use crate::services::dump::dump;
 use crate::services::rotten::{ROTTEN, Rotten};
 use crate::services::sender::Sender;
 use crate::services::{Job, Stage, eventually, files_below, program, text, topics};
-use postgres::Client;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -331,30 +331,8 @@ impl Scene {
 
     /// Everything that a refused start must leave alone.
     fn state(&self) -> (String, BTreeMap<PathBuf, Vec<u8>>) {
-        (dump(&mut self.stage.database()), files_below(&self.stage.path("checkpoints")))
+        (dump(&mut self.stage.database(), "sluice"), files_below(&self.stage.path("checkpoints")))
     }
-}
-
-/// Every table, view and column of the schema, and every row.
-fn dump(database: &mut Client) -> String {
-    let columns = "SELECT coalesce(string_agg(concat_ws('.', table_name, column_name, data_type), \
-        ' ' ORDER BY table_name, ordinal_position), '')
-                   FROM information_schema.columns WHERE table_schema = 'sluice'";
-    let mut dump: String = database.query_one(columns, &[]).expect("columns").get(0);
-    for table in database
-        .query("SELECT tablename::text FROM pg_tables WHERE schemaname = 'sluice' ORDER BY 1", &[])
-        .expect("tables")
-    {
-        let table: String = table.get(0);
-        let rows = format!(
-            "SELECT coalesce(string_agg(t::text, '\n' ORDER BY t::text), '') FROM sluice.{table} t"
-        );
-        dump += &format!(
-            "\n{table}:\n{}",
-            database.query_one(&rows, &[]).expect("rows").get::<_, String>(0)
-        );
-    }
-    dump
 }
 
 #[test]

@@ -155,6 +155,7 @@ impl Config {
             parameters: self.postgres.parameters(),
             limits: self.postgres.limits(),
             topics: self.topic_names(),
+            schema: self.postgres.schema.clone(),
             ..PostgresSettings::new(self.postgres.url.expose(), &self.job)
         }
     }

@@ -128,6 +128,19 @@ fn results_go_to_one_place_and_progress_without_a_database_into_a_folder() {
     );
 }
 
+#[test]
+fn what_cannot_be_a_schema_is_named_beside_the_other_faults() {
+    let faulty = from_file("job = \"\"\n[postgres]\nschema = \"pg_shop\"\nkeep_models = 0\n");
+    let said = messages(&faulty);
+    assert!(
+        said.len() == 3 && said.iter().any(|said| said.contains("not beginning with pg_")),
+        "{said:?}"
+    );
+    let own = from_file("[postgres]\nschema = \"Shop 2\"\n").accept().expect("no fault");
+    assert_eq!(own.postgres_address().schema.to_string(), "Shop 2");
+    assert_eq!(defaults().postgres_address().schema.to_string(), "sluice");
+}
+
 /// A value for each key that differs from its default, as an environment variable has it.
 pub(crate) fn another_value(key: &str) -> &'static str {
     match key {
@@ -148,6 +161,7 @@ pub(crate) fn another_value(key: &str) -> &'static str {
         "kafka.properties" => "security.protocol=ssl, sasl.password=hunter2",
         topic if topic.starts_with("kafka.topics.") => "renamed",
         "postgres.url" => "postgres://a:b@c/d",
+        "postgres.schema" => "Shop 2",
         "postgres.password" => "hunter2",
         "cluster.secret_file" | "postgres.password_file" | "http.api_token_file" => {
             "/nonexistent/secret"

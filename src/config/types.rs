@@ -8,6 +8,7 @@ use super::secret::{MASK, Secret, SecretUrl};
 use super::shown::is_harmless_property;
 use super::values;
 use crate::config::location::Location;
+use crate::postgres::SchemaName;
 use dataflows::bandit::policy::Chosen;
 use dataflows::event::Millis;
 use dataflows::event::instant::TimeUnit;
@@ -209,6 +210,9 @@ pub struct Postgres {
     /// Address; empty for none.
     #[serde(deserialize_with = "values::postgres_url")]
     pub url: SecretUrl,
+    /// Where results lie in it.
+    #[serde(deserialize_with = "values::schema")]
+    pub schema: SchemaName,
     /// Password, where it is not in the address.
     #[serde(deserialize_with = "values::secret")]
     pub password: Secret,

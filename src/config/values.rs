@@ -7,6 +7,7 @@ use super::secret::{Secret, SecretUrl};
 use super::terms;
 use super::types::{DecideOn, HighValueRule, LogFormat, OpenPath, Start};
 use crate::config::location::Location;
+use crate::postgres::SchemaName;
 use crate::units::{format_duration, format_size, parse_duration, parse_instant, parse_size};
 use dataflows::bandit::policy::{Chosen, KINDS};
 use dataflows::event::Millis;
@@ -212,6 +213,11 @@ pub fn postgres_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret
         |v| v.as_str().map(|s| SecretUrl::new(s.to_string())),
         "an address such as \"postgres://user@host:5432/database\"",
     )
+}
+
+/// A schema of PostgreSQL.
+pub fn schema<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SchemaName, D::Error> {
+    value(deserializer, |v| v.as_str().and_then(SchemaName::new), SchemaName::ALLOWED)
 }
 
 /// Brokers as librdkafka wants them; empty for none.

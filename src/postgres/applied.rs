@@ -10,12 +10,12 @@ use postgres::{Client, GenericClient};
 
 /// What is recorded of a job; nothing where the table is not there yet.
 pub fn read(client: &mut impl GenericClient, job: &str) -> Result<AppliedSettings, PostgresError> {
-    if !owner::is_there(client, "sluice.applied_settings")? {
+    if !owner::is_there(client, "applied_settings")? {
         return Ok(AppliedSettings::default());
     }
     let rows = client
         .query(
-            "SELECT since, settings::text FROM sluice.applied_settings WHERE job = $1 ORDER BY \
+            "SELECT since, settings::text FROM applied_settings WHERE job = $1 ORDER BY \
             since",
             &[&job],
         )

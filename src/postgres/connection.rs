@@ -21,7 +21,6 @@ const KEEPALIVE_RETRIES: u32 = 4;
 /// By statements and not by options of the start, which PgBouncer refuses. They are the session's,
 /// as much else is: see [`pooling`].
 const SESSION: &str = "
-    SET search_path = sluice;
     SET client_min_messages = warning;
     SET timezone = 'UTC';
     SET default_transaction_isolation = 'read committed';
@@ -81,13 +80,15 @@ pub fn open(settings: &PostgresSettings) -> Result<Client, PostgresError> {
 fn prepared(mut client: Client, settings: &PostgresSettings) -> Result<Client, PostgresError> {
     let Limits { lock, idle, transaction, silence, .. } = settings.limits;
     let own = format!(
-        "{SESSION}
+        "SET search_path = {};
+        {SESSION}
         SET lock_timeout = {};
         SET idle_in_transaction_session_timeout = {};
         SELECT set_config(name, '{}', false) FROM pg_settings WHERE name = 'transaction_timeout';
         SET tcp_keepalives_idle = {};
         SET tcp_keepalives_interval = {};
         SET tcp_keepalives_count = {KEEPALIVE_RETRIES};",
+        settings.schema.quoted(),
         milliseconds(lock),
         milliseconds(idle),
         milliseconds(transaction),

@@ -67,11 +67,16 @@ pub enum PostgresError {
         encoding: String,
     },
     /// The schema could not be brought up to date.
-    #[error("schema `sluice` cannot be brought up to date, and is as it was: {}", reason(.0))]
-    Migration(#[source] postgres::Error),
+    #[error("schema `{schema}` cannot be brought up to date, and is as it was: {}", reason(.source))]
+    Migration {
+        /// The schema.
+        schema: String,
+        /// What the server says.
+        source: postgres::Error,
+    },
     /// The schema is not the one of this program, and nothing may be changed.
     #[error(
-        "schema `sluice` is at version {found} where this program needs {wanted} (0: there is \
+        "schema `{schema}` is at version {found} where this program needs {wanted} (0: there is \
          none): {}",
         if *found > *wanted {
             "it is of a newer version of the program, and cannot be made older; run that one"
@@ -81,6 +86,8 @@ pub enum PostgresError {
         }
     )]
     Version {
+        /// The schema.
+        schema: String,
         /// Its version.
         found: i64,
         /// The one that is needed.
@@ -88,11 +95,16 @@ pub enum PostgresError {
     },
     /// The schema went another way than this program's.
     #[error(
-        "version {0} of the schema `sluice` is not the one of this program: another program of \
-         this name has made it. Run that one, or give the job a \
-         database of its own in postgres.url"
+        "version {version} of the schema `{schema}` is not the one of this program: another \
+         program of this name has made it. Run that one, or give the job a schema of its own in \
+         postgres.schema"
     )]
-    Diverged(i32),
+    Diverged {
+        /// The schema.
+        schema: String,
+        /// Its version that differs.
+        version: i32,
+    },
     /// The role may not do what the job does.
     #[error("the database does not allow what the job does: {}", .0.join("; "))]
     Rights(Vec<String>),
@@ -101,17 +113,54 @@ pub enum PostgresError {
     NoJob(String),
     /// The schema is another job's.
     #[error(
-        "schema `sluice` at {address} belongs to job `{owner}`: what job `{job}` writes would mix \
-         with that, so nothing was changed. Give `{job}` a \
-         database of its own in postgres.url, or correct `job`"
+        "schema `{schema}` at {address} belongs to job `{owner}`: what job `{job}` writes would \
+         mix with that, so nothing was changed. Give `{job}` a schema of its own in \
+         postgres.schema, or correct `job`"
     )]
     OtherJob {
+        /// The schema.
+        schema: String,
         /// The address.
         address: String,
         /// The job that it belongs to.
         owner: String,
         /// The job that was to be run.
         job: String,
+    },
+    /// A version that let jobs share a schema has written there for several.
+    #[error(
+        "schema `{schema}` at {address} has rows of job {}, written by a version that let jobs \
+         share tables: which are those of job `{job}` cannot be told, so nothing was changed. \
+         Give `{job}` a schema of its own in postgres.schema and make everything anew in it with \
+         --rebuild; or delete the rows of the others in its tables `progress` and `epochs`, and make \
+         everything anew there",
+        .others.iter().map(|job| format!("`{job}`")).collect::<Vec<_>>().join(" and of ")
+    )]
+    SeveralJobs {
+        /// The schema.
+        schema: String,
+        /// The address.
+        address: String,
+        /// The jobs beside it.
+        others: Vec<String>,
+        /// The job that was to be run.
+        job: String,
+    },
+    /// The schema has results that this program neither reads nor writes.
+    #[error(
+        "schema `{schema}` at {address} has results of {found}, where this program writes those \
+         of {wanted}: nothing was changed. Run the program that made them, or give the job \
+         another schema in postgres.schema"
+    )]
+    OtherResults {
+        /// The schema.
+        schema: String,
+        /// The address.
+        address: String,
+        /// What they are.
+        found: String,
+        /// What they should be.
+        wanted: String,
     },
     /// A topic is not the one that the job has read.
     #[error(transparent)]
@@ -246,12 +295,14 @@ impl PostgresError {
             | PostgresError::Tls { .. }
             | PostgresError::Files(_)
             | PostgresError::OtherJob { .. }
+            | PostgresError::SeveralJobs { .. }
+            | PostgresError::OtherResults { .. }
             | PostgresError::Pooled(_)
             | PostgresError::Remade(_)
             | PostgresError::Encoding { .. }
-            | PostgresError::Migration(_)
+            | PostgresError::Migration { .. }
             | PostgresError::Version { .. }
-            | PostgresError::Diverged(_)
+            | PostgresError::Diverged { .. }
             | PostgresError::Rights(_)
             | PostgresError::NoJob(_)
             | PostgresError::Column { .. }
@@ -282,16 +333,18 @@ impl PostgresError {
             | PostgresError::Files(_) => true,
             PostgresError::Refused { source, .. }
             | PostgresError::Statement { source, .. }
-            | PostgresError::Migration(source) => passes(source),
+            | PostgresError::Migration { source, .. } => passes(source),
             PostgresError::Target(_)
             | PostgresError::Tls { .. }
             | PostgresError::Pooled(_)
             | PostgresError::Encoding { .. }
             | PostgresError::Version { .. }
-            | PostgresError::Diverged(_)
+            | PostgresError::Diverged { .. }
             | PostgresError::Rights(_)
             | PostgresError::NoJob(_)
             | PostgresError::OtherJob { .. }
+            | PostgresError::SeveralJobs { .. }
+            | PostgresError::OtherResults { .. }
             | PostgresError::Remade(_)
             | PostgresError::FeatureName { .. }
             | PostgresError::Column { .. }
@@ -311,7 +364,9 @@ impl PostgresError {
             PostgresError::Statement { source, .. } => {
                 source.code().map_or(Cause::Database, cause_of)
             }
-            PostgresError::Migration(error) => error.code().map_or(Cause::Database, cause_of),
+            PostgresError::Migration { source: error, .. } => {
+                error.code().map_or(Cause::Database, cause_of)
+            }
             PostgresError::GaveUp { last, .. } => last.cause(),
             _ => Cause::Database,
         }

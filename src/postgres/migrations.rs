@@ -1,10 +1,11 @@
-//! The versions of the schema `sluice`: which one is there, and the way to this program's.
+//! The versions of a job's schema: which one is there, and the way to this program's.
 //!
 //! They are embedded and recorded as refinery does it; they run within the transaction that takes
 //! the job over, where refinery would commit before that.
 
 use super::error::PostgresError;
 use super::owner;
+use super::settings::PostgresSettings;
 use jiff::Timestamp;
 use postgres::{GenericClient, Transaction};
 use refinery::Migration;
@@ -15,11 +16,11 @@ mod embedded {
 }
 
 /// Where the versions that a schema went through are recorded, as refinery makes it.
-const HISTORY: &str = "CREATE TABLE sluice.refinery_schema_history
+const HISTORY: &str = "CREATE TABLE refinery_schema_history
     (version int4 PRIMARY KEY, name varchar(255), applied_on varchar(255), checksum varchar(255))";
 
 /// The name of that table.
-const NAME: &str = "sluice.refinery_schema_history";
+const NAME: &str = "refinery_schema_history";
 
 /// The migrations that the schema still needs, oldest first; all of them where there is no schema
 /// yet.
@@ -27,23 +28,33 @@ const NAME: &str = "sluice.refinery_schema_history";
 /// # Errors
 /// [`PostgresError::Version`] for a schema of a newer program, [`PostgresError::Diverged`] for one
 /// of another, or that of a statement.
-pub fn pending(client: &mut impl GenericClient) -> Result<Vec<Migration>, PostgresError> {
+pub fn pending(
+    client: &mut impl GenericClient,
+    settings: &PostgresSettings,
+) -> Result<Vec<Migration>, PostgresError> {
+    let schema = || settings.schema.to_string();
     let mut applied = applied(client)?;
     let known = known();
     let newest = known.last().map_or(0, Migration::version);
     if let Some((&found, _)) = applied.last_key_value().filter(|(version, _)| **version > newest) {
-        return Err(PostgresError::Version { found: i64::from(found), wanted: i64::from(newest) });
+        let (found, wanted) = (i64::from(found), i64::from(newest));
+        return Err(PostgresError::Version { schema: schema(), found, wanted });
     }
     let mut pending = Vec::new();
     for migration in known {
         match applied.remove(&migration.version()) {
             None => pending.push(migration),
             Some(checksum) if checksum == migration.checksum().to_string() => {}
-            Some(_) => return Err(PostgresError::Diverged(migration.version())),
+            Some(_) => {
+                return Err(PostgresError::Diverged {
+                    schema: schema(),
+                    version: migration.version(),
+                });
+            }
         }
     }
     match applied.first_key_value() {
-        Some((&version, _)) => Err(PostgresError::Diverged(version)),
+        Some((&version, _)) => Err(PostgresError::Diverged { schema: schema(), version }),
         None => Ok(pending),
     }
 }
@@ -52,27 +63,29 @@ pub fn pending(client: &mut impl GenericClient) -> Result<Vec<Migration>, Postgr
 ///
 /// # Errors
 /// Those of [`pending`], and [`PostgresError::Migration`].
-pub fn migrate(transaction: &mut Transaction<'_>) -> Result<(), PostgresError> {
-    let pending = pending(transaction)?;
+pub fn migrate(
+    transaction: &mut Transaction<'_>,
+    settings: &PostgresSettings,
+) -> Result<(), PostgresError> {
+    let failed = |source| PostgresError::Migration { schema: settings.schema.to_string(), source };
+    let pending = pending(transaction, settings)?;
     if pending.is_empty() {
         return Ok(());
     }
     // `IF NOT EXISTS` asks for the right to create schemas even where there is nothing to create.
     let found = transaction
-        .query_one("SELECT to_regnamespace('sluice') IS NOT NULL", &[])
+        .query_one("SELECT to_regnamespace(current_setting('search_path')) IS NOT NULL", &[])
         .map_err(PostgresError::statement("look for the schema"))?;
     if !found.get::<_, bool>(0) {
         transaction
-            .batch_execute("CREATE SCHEMA sluice")
-            .map_err(PostgresError::statement("create the schema `sluice`"))?;
+            .batch_execute(&format!("CREATE SCHEMA {}", settings.schema.quoted()))
+            .map_err(PostgresError::statement("create the schema"))?;
     }
     if !owner::is_there(transaction, NAME)? {
-        transaction.batch_execute(HISTORY).map_err(PostgresError::Migration)?;
+        transaction.batch_execute(HISTORY).map_err(failed)?;
     }
     for migration in pending {
-        transaction
-            .batch_execute(migration.sql().unwrap_or_default())
-            .map_err(PostgresError::Migration)?;
+        transaction.batch_execute(migration.sql().unwrap_or_default()).map_err(failed)?;
         transaction
             .execute(
                 "INSERT INTO refinery_schema_history (version, name, applied_on, checksum) VALUES \
@@ -84,7 +97,7 @@ pub fn migrate(transaction: &mut Transaction<'_>) -> Result<(), PostgresError> {
                     &migration.checksum().to_string(),
                 ],
             )
-            .map_err(PostgresError::Migration)?;
+            .map_err(failed)?;
     }
     Ok(())
 }
@@ -93,12 +106,16 @@ pub fn migrate(transaction: &mut Transaction<'_>) -> Result<(), PostgresError> {
 ///
 /// # Errors
 /// [`PostgresError::Version`], [`PostgresError::Diverged`], or that of a statement.
-pub fn check_version(client: &mut impl GenericClient) -> Result<(), PostgresError> {
-    if pending(client)?.is_empty() {
+pub fn check_version(
+    client: &mut impl GenericClient,
+    settings: &PostgresSettings,
+) -> Result<(), PostgresError> {
+    if pending(client, settings)?.is_empty() {
         return Ok(());
     }
     let found = applied(client)?.last_key_value().map_or(0, |(version, _)| i64::from(*version));
     Err(PostgresError::Version {
+        schema: settings.schema.to_string(),
         found,
         wanted: known().last().map_or(0, |newest| i64::from(newest.version())),
     })
@@ -117,7 +134,7 @@ fn applied(client: &mut impl GenericClient) -> Result<BTreeMap<i32, String>, Pos
         return Ok(BTreeMap::new());
     }
     let rows = client
-        .query("SELECT version, checksum FROM sluice.refinery_schema_history", &[])
+        .query("SELECT version, checksum FROM refinery_schema_history", &[])
         .map_err(PostgresError::statement("tell the version of the schema"))?;
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }

@@ -1,5 +1,5 @@
-//! Whose the schema is: its tables hold the rows of one job, and a job of another name is refused
-//! before it has written anything.
+//! Whose the schema is: its tables hold the results of one job, and whatever is another's is
+//! refused before anything is written.
 
 use super::address;
 use super::connection;
@@ -10,41 +10,109 @@ use crate::sink::Progress;
 use crate::source::TopicIds;
 use postgres::GenericClient;
 
-/// A job other than `$1` that has written here, by either table. Each looks at the ends of an
-/// index, however long it is.
+/// The dataflow whose results are written.
+const DATAFLOW: &str = "campaign";
+
+/// The form of its rows: a program that writes them otherwise, beyond what a migration changes, has
+/// a higher one.
+const FORMAT: i32 = 1;
+
+/// The jobs other than `$1` that have written here, where no row says whose the schema is. The
+/// epochs are looked at from the ends of their index, however long it is.
 const OTHERS: [(&str, &str); 2] = [
-    ("sluice.progress", "SELECT job FROM sluice.progress WHERE job <> $1 ORDER BY job LIMIT 1"),
+    ("progress", "SELECT job FROM progress WHERE job <> $1 ORDER BY job"),
     (
-        "sluice.epochs",
-        "(SELECT job FROM sluice.epochs WHERE job < $1 ORDER BY job LIMIT 1)
-         UNION ALL (SELECT job FROM sluice.epochs WHERE job > $1 ORDER BY job LIMIT 1)",
+        "epochs",
+        "(SELECT job FROM epochs WHERE job < $1 ORDER BY job LIMIT 1)
+         UNION ALL (SELECT job FROM epochs WHERE job > $1 ORDER BY job DESC LIMIT 1)",
     ),
 ];
 
-/// Makes sure that no other job has the schema, without changing anything; one that is not there
-/// yet is free.
+/// Makes sure that nobody else has the schema, without changing anything; one that is not there yet
+/// is free.
 ///
 /// # Errors
-/// [`PostgresError::OtherJob`], or that of a statement.
+/// [`PostgresError::OtherJob`], [`PostgresError::SeveralJobs`], [`PostgresError::OtherResults`], or
+/// that of a statement.
 pub fn check(
     client: &mut impl GenericClient,
     settings: &PostgresSettings,
 ) -> Result<(), PostgresError> {
+    let row = match is_there(client, "owner")? {
+        true => client
+            .query_opt("SELECT job, dataflow, format FROM owner", &[])
+            .map_err(PostgresError::statement("tell whose schema it is"))?,
+        false => None,
+    };
+    let Some(row) = row else { return check_rows(client, settings) };
+    let (owner, dataflow, format): (String, String, i32) = (row.get(0), row.get(1), row.get(2));
+    if owner != settings.job {
+        return Err(other_job(settings, owner));
+    }
+    if (dataflow.as_str(), format) == (DATAFLOW, FORMAT) {
+        return Ok(());
+    }
+    let named = |dataflow: &str, format| format!("dataflow `{dataflow}` in format {format}");
+    Err(PostgresError::OtherResults {
+        schema: settings.schema.to_string(),
+        address: address::shown(&settings.url),
+        found: named(&dataflow, format),
+        wanted: named(DATAFLOW, FORMAT),
+    })
+}
+
+/// By the rows in it: a version that did not write down whose they are let several jobs share a
+/// schema.
+fn check_rows(
+    client: &mut impl GenericClient,
+    settings: &PostgresSettings,
+) -> Result<(), PostgresError> {
+    let failed = || PostgresError::statement("tell whose schema it is");
+    let mut others: Vec<String> = Vec::new();
     for (table, query) in OTHERS {
-        if !is_there(client, table)? {
-            continue;
-        }
-        let other = client
-            .query(query, &[&settings.job])
-            .map_err(PostgresError::statement("tell whose schema it is"))?;
-        if let Some(row) = other.first() {
-            return Err(PostgresError::OtherJob {
-                address: address::shown(&settings.url),
-                owner: row.get(0),
-                job: settings.job.clone(),
-            });
+        if is_there(client, table)? {
+            let rows = client.query(query, &[&settings.job]).map_err(failed())?;
+            others.extend(rows.iter().map(|row| row.get(0)));
         }
     }
+    others.sort_unstable();
+    others.dedup();
+    let own = is_there(client, "progress")? && recorded::progress(client, &settings.job)?.is_some();
+    match others.as_slice() {
+        [] => Ok(()),
+        [owner, ..] if !own => Err(other_job(settings, owner.clone())),
+        _ => Err(PostgresError::SeveralJobs {
+            schema: settings.schema.to_string(),
+            address: address::shown(&settings.url),
+            others,
+            job: settings.job.clone(),
+        }),
+    }
+}
+
+fn other_job(settings: &PostgresSettings, owner: String) -> PostgresError {
+    PostgresError::OtherJob {
+        schema: settings.schema.to_string(),
+        address: address::shown(&settings.url),
+        owner,
+        job: settings.job.clone(),
+    }
+}
+
+/// Writes down whose the schema is, once nobody else has it.
+///
+/// # Errors
+/// That of a statement.
+pub fn claim(
+    client: &mut impl GenericClient,
+    settings: &PostgresSettings,
+) -> Result<(), PostgresError> {
+    client
+        .execute(
+            "INSERT INTO owner (job, dataflow, format) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+            &[&settings.job, &DATAFLOW, &FORMAT],
+        )
+        .map_err(PostgresError::statement("write down whose schema it is"))?;
     Ok(())
 }
 
@@ -56,7 +124,7 @@ pub fn check(
 pub fn inspect(settings: &PostgresSettings) -> Result<Option<(Progress, TopicIds)>, PostgresError> {
     let mut client = connection::connect_alone(settings)?;
     check(&mut client, settings)?;
-    if !is_there(&mut client, "sluice.progress")? {
+    if !is_there(&mut client, "progress")? {
         return Ok(None);
     }
     let ids = topic_ids(&mut client, settings)?;
@@ -72,20 +140,24 @@ pub fn topic_ids(
     client: &mut impl GenericClient,
     settings: &PostgresSettings,
 ) -> Result<TopicIds, PostgresError> {
-    if is_there(client, "sluice.progress")? {
+    if is_there(client, "progress")? {
         recorded::topic_ids(client, settings)
     } else {
         Ok(TopicIds::UNKNOWN)
     }
 }
 
-/// Whether there is a table of this name.
+/// Whether the session's schema has a table, view or index of this name.
 ///
 /// # Errors
 /// That of a statement.
 pub fn is_there(client: &mut impl GenericClient, table: &str) -> Result<bool, PostgresError> {
     let row = client
-        .query_one("SELECT to_regclass($1::text) IS NOT NULL", &[&table])
+        .query_one(
+            "SELECT to_regclass(current_setting('search_path') || '.' || quote_ident($1)) IS NOT \
+             NULL",
+            &[&table],
+        )
         .map_err(PostgresError::statement("look for the schema"))?;
     Ok(row.get(0))
 }

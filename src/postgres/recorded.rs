@@ -148,7 +148,7 @@ pub fn topic_ids(
 ) -> Result<TopicIds, PostgresError> {
     let row = client
         .query_opt(
-            "SELECT to_jsonb(p) ->> 'topic_ids' FROM sluice.progress p WHERE job = $1",
+            "SELECT to_jsonb(p) ->> 'topic_ids' FROM progress p WHERE job = $1",
             &[&settings.job],
         )
         .map_err(PostgresError::statement("tell which topics the job has read"))?;

@@ -129,7 +129,7 @@ const TABLES: [Table; 4] = [
         retire: "DELETE FROM model_metrics WHERE epoch > $1 AND epoch <= $2",
         step: BLOCK,
     },
-    // A database is one job's.
+    // A schema is one job's.
     Table {
         is_old: "SELECT coalesce(max(committed_at) < now() - make_interval(secs => $3::float8), \
             true) AND $2 <= (SELECT min(published) FROM progress)

@@ -25,14 +25,17 @@ pub fn lacking(client: &mut Client, settings: &PostgresSettings) -> Result<Lacki
     found
         .faults
         .extend(schema::check_encoding(client, settings).err().map(|error| error.to_string()));
-    match migrations::pending(client) {
-        Err(error @ (PostgresError::Version { .. } | PostgresError::Diverged(_))) => {
+    let row = client.query_one("SHOW search_path", &[]).map_err(failed())?;
+    let schema: String = row.get(0);
+    match migrations::pending(client, settings) {
+        Err(error @ (PostgresError::Version { .. } | PostgresError::Diverged { .. })) => {
             found.faults.push(error.to_string())
         }
         Ok(_) => {}
         Err(PostgresError::Statement { source, .. }) if !passes(&source) => {
             found.faults.push(format!(
-                "the schema `sluice` cannot be read: {}; GRANT USAGE, CREATE ON SCHEMA sluice",
+                "the schema `{}` cannot be read: {}; GRANT USAGE, CREATE ON SCHEMA {schema}",
+                settings.schema,
                 reason(&source)
             ));
             return Ok(found);
@@ -42,14 +45,14 @@ pub fn lacking(client: &mut Client, settings: &PostgresSettings) -> Result<Lacki
     let mut transaction = client.transaction().map_err(failed())?;
     let row = transaction
         .query_one(
-            "SELECT current_setting('transaction_read_only') = 'on', to_regnamespace('sluice') IS \
-             NOT NULL, quote_ident(current_user),
-                    quote_ident(current_database())",
+            "SELECT current_setting('transaction_read_only') = 'on',
+                    to_regnamespace(current_setting('search_path')) IS NOT NULL,
+                    quote_ident(current_user), quote_ident(current_database())",
             &[],
         )
         .map_err(failed())?;
-    let (reads_only, is_there, role, database): (bool, bool, String, String) =
-        (row.get(0), row.get(1), row.get(2), row.get(3));
+    let (reads_only, is_there): (bool, bool) = (row.get(0), row.get(1));
+    let [role, database] = [2, 3].map(|column| row.get::<_, String>(column));
     if reads_only {
         found.faults.push(
             "the server takes only reads, as a standby does: name its primary in postgres.url"
@@ -61,26 +64,26 @@ pub fn lacking(client: &mut Client, settings: &PostgresSettings) -> Result<Lacki
     let mut grants = Vec::new();
     if !is_there {
         grants.push((
-            "make the schema `sluice`",
-            "CREATE SCHEMA sluice",
+            format!("make the schema `{}`", settings.schema),
+            format!("CREATE SCHEMA {schema}"),
             format!("GRANT CREATE ON DATABASE {database} TO {role}"),
         ));
     }
-    let tables = "CREATE TABLE sluice.sluice_check (); CREATE VIEW sluice.sluice_check_view AS \
-        SELECT 1 AS one";
     grants.push((
-        "make tables in the schema `sluice`",
-        tables,
-        format!("GRANT USAGE, CREATE ON SCHEMA sluice TO {role}"),
+        format!("make tables in the schema `{}`", settings.schema),
+        format!(
+            "CREATE TABLE {schema}.sluice_check (); CREATE VIEW {schema}.sluice_check_view AS \
+             SELECT 1 AS one"
+        ),
+        format!("GRANT USAGE, CREATE ON SCHEMA {schema} TO {role}"),
     ));
-    let temporary = "CREATE TEMPORARY TABLE sluice_check () ON COMMIT DROP";
     grants.push((
-        "make temporary tables",
-        temporary,
+        "make temporary tables".to_string(),
+        "CREATE TEMPORARY TABLE sluice_check () ON COMMIT DROP".to_string(),
         format!("GRANT TEMPORARY ON DATABASE {database} TO {role}"),
     ));
     for (doing, statement, grant) in grants {
-        let refused = try_out(&mut transaction, statement)?;
+        let refused = try_out(&mut transaction, &statement)?;
         let none_to_fill =
             !is_there && !found.faults.is_empty() && doing.starts_with("make tables");
         found.faults.extend(
@@ -89,7 +92,7 @@ pub fn lacking(client: &mut Client, settings: &PostgresSettings) -> Result<Lacki
                 .map(|why| format!("the role cannot {doing}: {why}; {grant}")),
         );
     }
-    existing(&mut transaction, &role, &mut found)?;
+    existing(&mut transaction, &role, &schema, &mut found)?;
     transaction.rollback().map_err(failed())?;
     Ok(found)
 }
@@ -116,10 +119,11 @@ fn try_out(
 fn existing(
     transaction: &mut Transaction<'_>,
     role: &str,
+    schema: &str,
     found: &mut Lacking,
 ) -> Result<(), PostgresError> {
     for table in tables(transaction, &["%"])? {
-        match table.lacks(role) {
+        match table.lacks(role, schema) {
             Some(Lack::Use(fault)) => found.faults.push(fault),
             Some(Lack::Empty(grant)) => found.warnings.push(grant),
             Some(Lack::Change(belongs)) => found
@@ -133,7 +137,8 @@ fn existing(
 
 /// What the job writes, or makes anew at a start; people's own tables beside it are nobody's
 /// affair.
-const WRITTEN: [&str; 21] = [
+const WRITTEN: [&str; 22] = [
+    "owner",
     "progress",
     "epochs",
     "customer_features",
@@ -161,21 +166,26 @@ const WRITTEN: [&str; 21] = [
 ///
 /// # Errors
 /// [`PostgresError::Rights`], or that of a statement.
-pub fn of_schema(client: &mut impl GenericClient) -> Result<(), PostgresError> {
+pub fn of_schema(
+    client: &mut impl GenericClient,
+    settings: &PostgresSettings,
+) -> Result<(), PostgresError> {
     let row = client
         .query_one(
-            "SELECT pg_is_in_recovery(), quote_ident(current_user), \
-             quote_ident(current_database()), to_regnamespace('sluice') IS NOT NULL,
-                    has_database_privilege(current_database(), 'CREATE'), \
+            "SELECT quote_ident(current_user), quote_ident(current_database()),
+                    current_setting('search_path'), pg_is_in_recovery(), s.oid IS NOT NULL,
+                    has_database_privilege(current_database(), 'CREATE'),
                     has_database_privilege(current_database(), 'TEMPORARY'),
-                    coalesce(has_schema_privilege(to_regnamespace('sluice')::oid, 'USAGE')
-                        AND has_schema_privilege(to_regnamespace('sluice')::oid, 'CREATE'), false)",
+                    coalesce(has_schema_privilege(s.oid, 'USAGE')
+                        AND has_schema_privilege(s.oid, 'CREATE'), false)
+             FROM (SELECT to_regnamespace(current_setting('search_path'))::oid AS oid) s",
             &[],
         )
         .map_err(PostgresError::statement("tell what is allowed"))?;
-    let (is_standby, role, database, is_there): (bool, String, String, bool) =
-        (row.get(0), row.get(1), row.get(2), row.get(3));
-    let (creates, temporary, fills): (bool, bool, bool) = (row.get(4), row.get(5), row.get(6));
+    let [role, database, quoted] = [0, 1, 2].map(|column| row.get::<_, String>(column));
+    let [is_standby, is_there, creates, temporary, fills] =
+        [3, 4, 5, 6, 7].map(|column| row.get::<_, bool>(column));
+    let schema = &settings.schema;
     let faults = [
         (
             is_standby,
@@ -185,15 +195,15 @@ pub fn of_schema(client: &mut impl GenericClient) -> Result<(), PostgresError> {
         (
             !is_there && !creates,
             format!(
-                "the role cannot make the schema `sluice`: GRANT CREATE ON DATABASE {database} TO \
+                "the role cannot make the schema `{schema}`: GRANT CREATE ON DATABASE {database} TO \
                  {role}"
             ),
         ),
         (
             is_there && !fills,
             format!(
-                "the role cannot use and fill the schema `sluice`: GRANT USAGE, CREATE ON SCHEMA \
-                 sluice TO {role}"
+                "the role cannot use and fill the schema `{schema}`: GRANT USAGE, CREATE ON SCHEMA \
+                 {quoted} TO {role}"
             ),
         ),
         (
@@ -218,10 +228,10 @@ pub fn of_tables(
     anew: bool,
 ) -> Result<(), PostgresError> {
     let row = client
-        .query_one("SELECT quote_ident(current_user)", &[])
+        .query_one("SELECT quote_ident(current_user), current_setting('search_path')", &[])
         .map_err(PostgresError::statement("tell what is allowed"))?;
-    let role: String = row.get(0);
-    let lack = |table: Table| match table.lacks(&role)? {
+    let (role, schema): (String, String) = (row.get(0), row.get(1));
+    let lack = |table: Table| match table.lacks(&role, &schema)? {
         Lack::Use(fault) => Some(fault),
         Lack::Empty(grant) => anew.then_some(grant),
         Lack::Change(belongs) => changes.then_some(belongs),
@@ -255,7 +265,7 @@ enum Lack {
 }
 
 impl Table {
-    fn lacks(&self, role: &str) -> Option<Lack> {
+    fn lacks(&self, role: &str, schema: &str) -> Option<Lack> {
         let Table { name, is_view, owner, owns, truncates, missing } = self;
         let belongs = || {
             format!("{name} belongs to {owner}, as whom {role} cannot act: GRANT {owner} TO {role}")
@@ -263,10 +273,10 @@ impl Table {
         match is_view {
             true => (!owns).then(|| Lack::Use(format!("the view {}", belongs()))),
             false if !missing.is_empty() => Some(Lack::Use(format!(
-                "the table {name} cannot be written: GRANT {missing} ON sluice.{name} TO {role}"
+                "the table {name} cannot be written: GRANT {missing} ON {schema}.{name} TO {role}"
             ))),
             false if !truncates => Some(Lack::Empty(format!(
-                "the table {name} cannot be emptied by --rebuild: GRANT TRUNCATE ON sluice.{name} \
+                "the table {name} cannot be emptied by --rebuild: GRANT TRUNCATE ON {schema}.{name} \
                  TO {role}"
             ))),
             false => (!owns).then(|| Lack::Change(format!("the table {}", belongs()))),
@@ -286,7 +296,7 @@ fn tables(client: &mut impl GenericClient, like: &[&str]) -> Result<Vec<Table>, 
                         WHERE NOT has_table_privilege(c.oid, p)
                     ), ', ')
              FROM pg_class c
-             WHERE c.relnamespace = to_regnamespace('sluice') AND c.relkind IN ('r', 'v') AND \
+             WHERE c.relnamespace = to_regnamespace(current_setting('search_path')) AND c.relkind IN ('r', 'v') AND \
              c.relname NOT LIKE 'sluice\\_check%'
                 AND c.relname LIKE ANY ($1)
              ORDER BY c.relname",

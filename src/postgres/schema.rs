@@ -1,9 +1,10 @@
-//! The schema `sluice`: taken over in one step, and what follows the configuration: the columns of
+//! The schema of a job: taken over in one step, and what follows the configuration: the columns of
 //! features, the view over them, and the names.
 
 use super::address;
 use super::error::PostgresError;
 use super::migrations;
+use super::name::{LONGEST, quote};
 use super::owner;
 use super::recorded;
 use super::rows::{FEATURE_ENDS, FEATURE_KEY};
@@ -14,12 +15,13 @@ use crate::source::TopicIds;
 use postgres::{Client, GenericClient, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Instances that start at once bring the schema up to date one after the other, by holding this
-/// number ("sluice" in ASCII).
-const LOCK: i64 = 0x73_6c75_6963_6500;
+/// Instances that start at once with one schema bring it up to date one after the other, by holding
+/// a number. That of `sluice`, `$2` ("sluice" in ASCII), is the one that every schema once had.
+const LOCK: &str = "SELECT pg_advisory_xact_lock($2::int8 # hashtextextended($1, 0) # \
+    hashtextextended('sluice', 0))";
 
-/// Bytes of the name of a column at most.
-const LONGEST_NAME: usize = 63;
+/// That number.
+const NUMBER: i64 = 0x73_6c75_6963_6500;
 
 /// Takes the schema over for a job, unless it is another job's, or of topics that are not those of
 /// `now`: nobody who had it before can write any more, and it is brought up to date with this
@@ -41,14 +43,15 @@ pub fn take_over<S, E, T>(
     let failed = || PostgresError::statement("take the job over");
     let mut transaction = client.transaction().map_err(failed())?;
     let waits = PostgresError::statement("wait for other instances that start");
-    transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).map_err(waits)?;
+    transaction.execute(LOCK, &[&settings.schema.to_string(), &NUMBER]).map_err(waits)?;
     check(&mut transaction, settings, now)?;
     // First of all: no epoch may be committed between a migration that computes something from the
     // tables and the fence.
-    if owner::is_there(&mut transaction, "sluice.progress")? {
+    if owner::is_there(&mut transaction, "progress")? {
         recorded::fence(&mut transaction, &settings.job)?;
     }
-    migrations::migrate(&mut transaction)?;
+    migrations::migrate(&mut transaction, settings)?;
+    owner::claim(&mut transaction, settings)?;
     let progress = recorded::register(&mut transaction, &settings.job)?;
     let settled = match settle(&mut Survey::within(&mut transaction, settings, progress)) {
         Ok(settled) => settled,
@@ -64,7 +67,7 @@ pub fn take_over<S, E, T>(
 /// anything.
 ///
 /// # Errors
-/// [`PostgresError::FeatureName`], [`PostgresError::Encoding`], [`PostgresError::OtherJob`], [`PostgresError::Remade`], [`PostgresError::Version`],
+/// [`PostgresError::FeatureName`], [`PostgresError::Encoding`], those of [`owner::check`], [`PostgresError::Remade`], [`PostgresError::Version`],
 /// [`PostgresError::Diverged`], [`PostgresError::Column`], or that of a statement.
 pub fn check(
     client: &mut impl GenericClient,
@@ -77,7 +80,7 @@ pub fn check(
     if *now != TopicIds::UNKNOWN {
         owner::topic_ids(client, settings)?.compare(now, &settings.topics)?;
     }
-    migrations::pending(client)?;
+    migrations::pending(client, settings)?;
     missing_columns(client, settings).map(|_| ())
 }
 
@@ -90,7 +93,8 @@ pub fn changes_tables(
     client: &mut impl GenericClient,
     settings: &PostgresSettings,
 ) -> Result<bool, PostgresError> {
-    Ok(!migrations::pending(client)?.is_empty() || !missing_columns(client, settings)?.is_empty())
+    Ok(!migrations::pending(client, settings)?.is_empty()
+        || !missing_columns(client, settings)?.is_empty())
 }
 
 /// The columns of `customer_features` in the order in which rows are written.
@@ -99,22 +103,12 @@ pub fn feature_columns(features: &[String]) -> Vec<&str> {
     [FEATURE_KEY].into_iter().chain(names).chain(FEATURE_ENDS).collect()
 }
 
-/// A name as an identifier.
-pub fn quote(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// Names as a list of identifiers.
-pub fn quote_all<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    names.into_iter().map(quote).collect::<Vec<_>>().join(", ")
-}
-
 fn check_names(features: &[String]) -> Result<(), PostgresError> {
     let mut seen = BTreeSet::new();
     for name in features {
         let why = match name.as_str() {
             "" => "it has no name",
-            long if long.len() > LONGEST_NAME => "its name is longer than 63 bytes",
+            long if long.len() > LONGEST => "its name is longer than 63 bytes",
             zero if zero.contains('\0') => "its name has a NUL character in it",
             taken if taken == FEATURE_KEY || FEATURE_ENDS.contains(&taken) => {
                 "the table has a column of that name for something else"
@@ -200,9 +194,9 @@ fn columns(
     let rows = client
         .query(
             "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute
-             WHERE attrelid = to_regclass($1::text) AND attnum > 0 AND NOT attisdropped ORDER BY \
-             attnum",
-            &[&format!("sluice.{table}")],
+             WHERE attrelid = to_regclass(current_setting('search_path') || '.' || $1) AND attnum > 0 \
+             AND NOT attisdropped ORDER BY attnum",
+            &[&table],
         )
         .map_err(PostgresError::statement("list the columns of a table"))?;
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
@@ -254,9 +248,7 @@ fn index_epochs(
     client: &mut impl GenericClient,
     settings: &PostgresSettings,
 ) -> Result<(), PostgresError> {
-    if settings.keep.interactions.is_none()
-        || owner::is_there(client, "sluice.interactions_by_epoch")?
-    {
+    if settings.keep.interactions.is_none() || owner::is_there(client, "interactions_by_epoch")? {
         return Ok(());
     }
     client
@@ -343,14 +335,6 @@ CROSS JOIN LATERAL (SELECT coalesce(d.days_since_purchase, d.days_since_signup) 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn identifiers_are_quoted() {
-        assert_eq!(
-            quote_all(["plain", "two words", "qu\"ote"]),
-            "\"plain\", \"two words\", \"qu\"\"ote\""
-        );
-    }
 
     #[test]
     fn a_feature_that_cannot_be_a_column_is_named() {

@@ -1,6 +1,7 @@
 //! What the sink must be told.
 
 use super::address::{self, Parameters};
+use super::name::SchemaName;
 use super::retention::Keep;
 use crate::source::TopicNames;
 use dataflows::event::{Millis, Topic};
@@ -45,6 +46,8 @@ pub struct PostgresSettings {
     pub password: Option<Vec<u8>>,
     /// What libpq would take of the address beside it: TLS and the file of passwords.
     pub parameters: Parameters,
+    /// Where the job's results lie.
+    pub schema: SchemaName,
     /// Name of the job whose progress is kept.
     pub job: String,
     /// How long one attempt to connect may take.
@@ -97,6 +100,7 @@ impl PostgresSettings {
             url: url.to_string(),
             password: None,
             parameters: Parameters::default(),
+            schema: SchemaName::default(),
             job: job.to_string(),
             connect_timeout: Duration::from_secs(5),
             limits: Limits::default(),
@@ -133,6 +137,7 @@ impl fmt::Debug for PostgresSettings {
         f.debug_struct("PostgresSettings")
             .field("url", &address::shown(&self.url))
             .field("parameters", &self.parameters)
+            .field("schema", &self.schema)
             .field("job", &self.job)
             .field("connect_timeout", &self.connect_timeout)
             .field("limits", &self.limits)

@@ -2,8 +2,9 @@
 
 use super::error::PostgresError;
 use super::kept::KEPT_COLUMNS;
+use super::name::{quote, quote_all};
 use super::rows::{DEAD_LETTER_COLUMNS, DECISION_COLUMNS, INTERACTION_COLUMNS, MODEL_COLUMNS};
-use super::schema::{feature_columns, quote, quote_all};
+use super::schema::feature_columns;
 use super::settings::PostgresSettings;
 use postgres::{GenericClient, Statement};
 

@@ -75,11 +75,11 @@ impl Survey {
         for statements in [SESSION, BEGIN] {
             client.batch_execute(statements).map_err(PostgresError::statement("begin to read"))?;
         }
-        rights::of_schema(&mut client)?;
+        rights::of_schema(&mut client, settings)?;
         schema::check(&mut client, settings, now)?;
         let changes_tables = schema::changes_tables(&mut client, settings)?;
         rights::of_tables(&mut client, changes_tables, anew)?;
-        let begun = owner::is_there(&mut client, "sluice.progress")?;
+        let begun = owner::is_there(&mut client, "progress")?;
         let progress = if begun { recorded::progress(&mut client, &settings.job)? } else { None };
         Ok((client, progress))
     }
@@ -134,7 +134,7 @@ impl<C: GenericClient, B: BorrowMut<C>> Records for Survey<C, B> {
     }
 
     fn losses(&mut self) -> Result<Vec<Loss>, SinkError> {
-        let is_there = owner::is_there(self.client.borrow_mut(), "sluice.losses")?;
+        let is_there = owner::is_there(self.client.borrow_mut(), "losses")?;
         Ok(if is_there {
             recorded::losses(self.client.borrow_mut(), &self.settings)?
         } else {
@@ -148,7 +148,7 @@ impl<C: GenericClient, B: BorrowMut<C>> Records for Survey<C, B> {
     }
 
     fn erased(&mut self) -> Result<Vec<(CustomerId, Millis)>, SinkError> {
-        let is_there = owner::is_there(self.client.borrow_mut(), "sluice.erased_customers")?;
+        let is_there = owner::is_there(self.client.borrow_mut(), "erased_customers")?;
         Ok(if is_there {
             recorded::erased(self.client.borrow_mut(), &self.settings.job)?
         } else {
@@ -157,7 +157,7 @@ impl<C: GenericClient, B: BorrowMut<C>> Records for Survey<C, B> {
     }
 
     fn kept(&mut self, after: u64) -> Result<Vec<KeptAt>, SinkError> {
-        let is_there = owner::is_there(self.client.borrow_mut(), "sluice.kept_records")?;
+        let is_there = owner::is_there(self.client.borrow_mut(), "kept_records")?;
         Ok(if is_there {
             kept::all_after(self.client.borrow_mut(), &self.settings, after)?
         } else {

@@ -6,6 +6,7 @@
 
 use super::encode::Timestamp;
 use super::error::PostgresError;
+use super::name::quote;
 use super::recorded;
 use super::retention::{Gone, Retention};
 use super::rows::Staging;
@@ -142,7 +143,7 @@ impl Commit<'_> {
         if !gone_features.is_empty() {
             let nulls = gone_features
                 .iter()
-                .map(|name| format!("{} = NULL", schema::quote(name)))
+                .map(|name| format!("{} = NULL", quote(name)))
                 .collect::<Vec<_>>()
                 .join(", ");
             transaction

@@ -2,7 +2,7 @@
 //! about the time.
 
 use super::{Finding, PATIENCE, Probe};
-use crate::postgres::{PostgresError, PostgresSettings, connection, pooling, rights};
+use crate::postgres::{PostgresError, PostgresSettings, connection, rights};
 use dataflows::event::Millis;
 use jiff::Timestamp;
 use postgres::Client;
@@ -37,9 +37,7 @@ impl Probe for DatabaseProbe {
 impl DatabaseProbe {
     fn try_out(&self, found: &mut Vec<Finding>) -> Result<(), PostgresError> {
         let settings = PostgresSettings { connect_timeout: PATIENCE, ..self.settings.clone() };
-        let mut client = connection::open(&settings)?;
-        // Before anything is prepared or set, which a pool would hand to others.
-        pooling::check(&mut client, connection::open(&settings).ok().as_mut(), &settings)?;
+        let mut client = connection::connect_alone(&settings)?;
         let row = client
             .query_one("SHOW server_version", &[])
             .map_err(PostgresError::statement("tell its version"))?;

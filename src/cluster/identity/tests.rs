@@ -23,7 +23,7 @@ fn every_key_is_compared_unless_a_machine_may_have_its_own() {
             "kafka.properties",
         ];
         let waiting = ["checkpoint.interval", "limits.fetched", "limits.unsaved"];
-        key != "postgres.url"
+        !["postgres.url", "postgres.schema"].contains(&key)
             && (sections.iter().any(|section| key.starts_with(section))
                 || single.contains(&key)
                 || waiting.contains(&key))

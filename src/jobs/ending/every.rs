@@ -101,15 +101,19 @@ pub fn postgres() -> Vec<PostgresError> {
         PostgresError::Unreachable { .. } => PostgresError::Unreachable { address: address(), waited, source: silent() },
         PostgresError::Refused { .. } => PostgresError::Refused { address: address(), advice: "check user, password and database", source: silent() },
         PostgresError::Encoding { .. } => PostgresError::Encoding { address: address(), encoding: text("LATIN1") },
-        PostgresError::Migration(_) => PostgresError::Migration(silent()),
-        PostgresError::Version { .. } => PostgresError::Version { found: 3, wanted: 4 },
-        PostgresError::Diverged(_) => PostgresError::Diverged(7),
+        PostgresError::Migration { .. } => PostgresError::Migration { schema: text("sluice"), source: silent() },
+        PostgresError::Version { .. } => PostgresError::Version { schema: text("sluice"), found: 3, wanted: 4 },
+        PostgresError::Diverged { .. } => PostgresError::Diverged { schema: text("sluice"), version: 7 },
         PostgresError::Rights(_) => PostgresError::Rights(vec![text("the role cannot make \
             temporary tables")]),
         PostgresError::NoJob(_) => PostgresError::NoJob(job()),
         PostgresError::Remade(_) => PostgresError::Remade(remade()),
         PostgresError::Pooled(_) => PostgresError::Pooled(address()),
-        PostgresError::OtherJob { .. } => PostgresError::OtherJob { address: address(), owner: text("shop"), job: job() },
+        PostgresError::OtherJob { .. } => PostgresError::OtherJob { schema: text("sluice"), address: address(), owner: text("shop"), job: job() },
+        PostgresError::SeveralJobs { .. } =>
+            PostgresError::SeveralJobs { schema: text("sluice"), address: address(), others: vec![text("shop"), text("store")], job: job() },
+        PostgresError::OtherResults { .. } =>
+            PostgresError::OtherResults { schema: text("sluice"), address: address(), found: text("dataflow `arrivals` in format 1"), wanted: text("dataflow `campaign` in format 1") },
         PostgresError::FeatureName { .. } => PostgresError::FeatureName { name: text("oid"), why: "it is a column of every table" },
         PostgresError::Column { .. } => PostgresError::Column { column: text("recency"), found: text("text"), wanted: "double precision" },
         PostgresError::Fenced { .. } => PostgresError::Fenced { job: job(), epoch: 7, own: 1, current: 2 },

@@ -20,6 +20,7 @@ const IDENTITY: &str = "tests/identity.rs";
 const JOURNAL: &str = "tests/start_without_database.rs";
 const LOSSES: &str = "tests/losses.rs";
 const RECONFIGURE: &str = "tests/reconfigure.rs";
+const SCHEMAS: &str = "tests/schemas.rs";
 const START: &str = "tests/start.rs";
 
 const ANEW: &str = "a_topic_made_anew_is_refused_at_the_start_and_a_rebuild_reads_it";
@@ -35,7 +36,7 @@ const REFUSES: &str = "a_database_that_refuses_ends_a_running_job_and_a_draining
 const TOKEN: &str = "an_address_that_others_reach_needs_a_token_or_insecure";
 const WITHOUT: &str = "a_refused_start_has_changed_nothing_and_its_advice_leads_on";
 
-const FOLLOWED: [Row; 47] = [
+const FOLLOWED: [Row; 48] = [
     ("Checkpoint/Ambiguous", "--history", "--history", HISTORIES, DEPLOYMENTS),
     (
         "Checkpoint/Foreign",
@@ -143,6 +144,13 @@ const FOLLOWED: [Row; 47] = [
     ("Postgres/NoProgress", "--rebuild", "table progress has no row of job", FAILURES, REFUSES),
     ("Postgres/Recorded", "--rebuild", "cannot be read", IDENTITY, BY_HAND),
     ("Postgres/Remade", "--rebuild", "was deleted and made anew", IDENTITY, ANEW),
+    (
+        "Postgres/SeveralJobs",
+        "--rebuild",
+        "has rows of job `shop`",
+        SCHEMAS,
+        "a_job_that_shared_its_schema_begins_anew_in_another_one_or_alone",
+    ),
     (
         "Postgres/Version",
         "start the job",

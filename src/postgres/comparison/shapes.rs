@@ -4,10 +4,11 @@
 
 use super::table::{Column, Shape};
 use super::value::Kind;
+use crate::postgres::name::quote_all;
 use crate::postgres::rows::{
     DEAD_LETTER_COLUMNS, DECISION_COLUMNS, INTERACTION_COLUMNS, MODEL_COLUMNS,
 };
-use crate::postgres::schema::{feature_columns, quote_all};
+use crate::postgres::schema::feature_columns;
 use Kind::{
     Bigint, Boolean, Bytes, Day, Float8, Float8s, Integer, Smallint, Smallints, Text, Timestamp,
 };

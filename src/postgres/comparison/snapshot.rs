@@ -118,7 +118,7 @@ impl Snapshot {
     pub fn open(settings: PostgresSettings) -> Result<Snapshot, PostgresError> {
         let mut client = connection::connect(&settings)?;
         owner::check(&mut client, &settings)?;
-        migrations::check_version(&mut client)?;
+        migrations::check_version(&mut client, &settings)?;
         client.batch_execute(BEGIN).map_err(PostgresError::statement("begin to read"))?;
         Ok(Snapshot { client, settings })
     }

@@ -25,7 +25,7 @@ fn instances_that_start_at_once_make_one_schema_and_get_different_incarnations()
     incarnations.sort_unstable();
     assert_eq!(incarnations, [1, 2, 3, 4]);
     assert_eq!(database.writer().progress().incarnation, 5);
-    migrations::check_version(&mut database.client()).unwrap();
+    migrations::check_version(&mut database.client(), &database.settings()).unwrap();
 }
 
 #[test]

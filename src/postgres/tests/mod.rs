@@ -9,6 +9,7 @@ mod owner;
 pub mod pooling;
 mod retention;
 mod rights;
+mod schemas;
 mod views;
 
 use super::settings::PostgresSettings;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::postgres::comparison::Snapshot;
+use crate::postgres::name::quote;
 use crate::postgres::{PostgresError, inspect};
 use crate::sink::Trouble;
 use crate::source::{Loss, TopicId, TopicIds};
@@ -9,18 +10,23 @@ use dataflows::event::Kept;
 use dataflows::settings::Settings;
 
 impl TestDatabase {
-    /// Every table of the schema with every row, and its columns.
-    fn dump(&self) -> String {
+    /// Every table of the default schema with every row, and its columns.
+    pub(super) fn dump(&self) -> String {
+        self.dump_of("sluice")
+    }
+
+    /// Every table of a schema with every row, and its columns.
+    pub(super) fn dump_of(&self, schema: &str) -> String {
         let mut client = self.client();
         let names =
             "SELECT coalesce(string_agg(c.table_name || '.' || c.column_name, ' ' ORDER BY \
             c.table_name, c.ordinal_position), '')
-                     FROM information_schema.columns c WHERE c.table_schema = 'sluice'";
-        let mut dump: String = client.query_one(names, &[]).unwrap().get(0);
+                     FROM information_schema.columns c WHERE c.table_schema = $1";
+        let mut dump: String = client.query_one(names, &[&schema]).unwrap().get(0);
         for table in client
             .query(
-                "SELECT tablename::text FROM pg_tables WHERE schemaname = 'sluice' ORDER BY 1",
-                &[],
+                "SELECT tablename::text FROM pg_tables WHERE schemaname = $1 ORDER BY 1",
+                &[&schema],
             )
             .unwrap()
         {
@@ -28,7 +34,8 @@ impl TestDatabase {
             let rows = client.query_one(
                 &format!(
                     "SELECT coalesce(string_agg(t::text, '\n' ORDER \
-                BY t::text), '') FROM sluice.{table} t"
+                BY t::text), '') FROM {}.{table} t",
+                    quote(schema)
                 ),
                 &[],
             );
@@ -37,7 +44,7 @@ impl TestDatabase {
         dump
     }
 
-    fn other(&self) -> PostgresSettings {
+    pub(super) fn other(&self) -> PostgresSettings {
         let features = vec!["recency".to_string(), "a_feature_of_its_own".to_string()];
         PostgresSettings {
             job: "other".to_string(),
@@ -64,7 +71,7 @@ fn a_job_of_another_name_is_refused_before_anything_is_written() {
     let said = refused(Writer::open(database.other()));
     assert!(
         said.contains("belongs to job `campaign`")
-            && said.contains("database of its own in postgres.url"),
+            && said.contains("schema of its own in postgres.schema"),
         "{said}"
     );
     refused(inspect(&database.other()));
@@ -74,10 +81,11 @@ fn a_job_of_another_name_is_refused_before_anything_is_written() {
 }
 
 #[test]
-fn by_either_table_a_schema_has_its_owner() {
+fn without_its_row_a_schema_has_its_owner_by_either_table() {
     let Some(database) = TestDatabase::create() else { return };
     assert_eq!(inspect(&database.other()).unwrap(), None, "nothing is there yet");
     database.writer().commit(&first_epoch()).unwrap();
+    database.client().batch_execute("DELETE FROM owner").unwrap();
     for table in ["epochs", "progress"] {
         database
             .client()

@@ -2,12 +2,15 @@
 //! the server says.
 
 use super::super::rights::{self, Lacking};
-use super::super::{PostgresError, Writer, connection};
+use super::super::{PostgresError, PostgresSettings, SchemaName, Writer, connection};
 use super::TestDatabase;
 
 fn lacking(database: &TestDatabase) -> Lacking {
-    rights::lacking(&mut connection::open(&database.settings()).unwrap(), &database.settings())
-        .unwrap()
+    of(&database.settings())
+}
+
+fn of(settings: &PostgresSettings) -> Lacking {
+    rights::lacking(&mut connection::connect(settings).unwrap(), settings).unwrap()
 }
 
 #[test]
@@ -47,32 +50,39 @@ fn what_the_database_does_not_allow_is_all_named() {
 #[test]
 fn what_the_tables_do_not_allow_is_all_named() {
     let Some(database) = TestDatabase::create() else { return };
-    drop(database.writer());
-    let revoke = "REVOKE INSERT, DELETE ON epochs FROM CURRENT_USER; REVOKE TRUNCATE ON decisions \
-        FROM CURRENT_USER; REVOKE CREATE ON SCHEMA sluice FROM CURRENT_USER";
-    database.client().batch_execute(revoke).unwrap();
-    let Lacking { faults, warnings } = lacking(&database);
-    assert!(
-        faults.len() == 2
-            && faults[0].contains("make tables in the schema")
-            && faults[1].contains("GRANT INSERT, DELETE ON sluice.epochs"),
-        "{faults:?}"
-    );
-    assert!(
-        warnings.len() == 1 && warnings[0].contains("GRANT TRUNCATE ON sluice.decisions"),
-        "{warnings:?}"
-    );
-    for told in faults.iter().chain(&warnings) {
-        let (_, grant) = told.rsplit_once("GRANT ").expect("what to do");
-        database
-            .client()
-            .batch_execute(&format!("GRANT {grant}"))
-            .expect("it can be done as it is said");
+    for (name, quoted) in [("sluice", "sluice"), ("Shop \"2\"", "\"Shop \"\"2\"\"\"")] {
+        let schema = SchemaName::new(name).unwrap();
+        let settings = PostgresSettings { schema, ..database.settings() };
+        drop(Writer::open(settings.clone()).unwrap());
+        let revoke = format!(
+            "REVOKE INSERT, DELETE ON {quoted}.epochs FROM CURRENT_USER; REVOKE TRUNCATE ON \
+             {quoted}.decisions FROM CURRENT_USER; REVOKE CREATE ON SCHEMA {quoted} FROM \
+             CURRENT_USER"
+        );
+        database.client().batch_execute(&revoke).unwrap();
+        let Lacking { faults, warnings } = of(&settings);
+        assert!(
+            faults.len() == 2
+                && faults[0].contains(&format!("make tables in the schema `{name}`"))
+                && faults[1].contains(&format!("GRANT INSERT, DELETE ON {quoted}.epochs")),
+            "{faults:?}"
+        );
+        let truncates = format!("GRANT TRUNCATE ON {quoted}.decisions");
+        assert!(warnings.len() == 1 && warnings[0].contains(&truncates), "{warnings:?}");
+        for told in faults.iter().chain(&warnings) {
+            let (_, grant) = told.rsplit_once("GRANT ").expect("what to do");
+            database
+                .client()
+                .batch_execute(&format!("GRANT {grant}"))
+                .expect("it can be done as it is said");
+        }
+        assert_eq!(of(&settings), Lacking::default());
+        let revoke = format!("REVOKE USAGE ON SCHEMA {quoted} FROM CURRENT_USER");
+        database.client().batch_execute(&revoke).unwrap();
+        let faults = of(&settings).faults;
+        let uses = format!("GRANT USAGE, CREATE ON SCHEMA {quoted}");
+        assert!(faults.len() == 1 && faults[0].contains(&uses), "{faults:?}");
     }
-    assert_eq!(lacking(&database), Lacking::default());
-    database.client().batch_execute("REVOKE USAGE ON SCHEMA sluice FROM CURRENT_USER").unwrap();
-    let faults = lacking(&database).faults;
-    assert!(faults.len() == 1 && faults[0].contains("GRANT USAGE"), "{faults:?}");
 }
 
 #[test]
@@ -85,7 +95,7 @@ fn a_migration_that_fails_says_what_the_server_says() {
     let error = Writer::open(database.settings()).err().unwrap();
     let text = error.to_string();
     assert!(
-        matches!(error, PostgresError::Migration(_))
+        matches!(error, PostgresError::Migration { .. })
             && text.contains("is as it was")
             && text.contains("\"decisions\" already exists")
             && text.contains("[42P07]"),
