@@ -28,7 +28,7 @@ pub struct Kind {
 }
 
 /// What policies may be told; each takes its own of these.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Parameters {
     /// Width of the confidence term.
     pub alpha: f64,

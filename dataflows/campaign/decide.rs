@@ -18,7 +18,7 @@ use crate::campaign::walk::Walk;
 use crate::customer::Transaction;
 use crate::customer::history::Decided;
 use crate::event::text::id_hash;
-use crate::event::{Place, Request};
+use crate::event::{Answer, CustomerId, Millis, Place, Request};
 use crate::settings::Serving;
 use std::borrow::Cow;
 
@@ -74,9 +74,14 @@ impl Shard {
             return None;
         }
         self.counts.decisions += 1;
-        self.write_context(slot, &request, scratch);
-        let decision =
-            decider.decide(request, self.histories[slot as usize].customer, key, &scratch.context);
+        let customer = self.histories[slot as usize].customer;
+        let decision = match request.decided {
+            Some(answer) => answered(request.decision, request.timestamp, answer, customer, key),
+            None => {
+                self.write_context(slot, &request, scratch);
+                decider.decide(request, customer, key, &scratch.context)
+            }
+        };
         let decided = Decided {
             key,
             timestamp: decision.timestamp,
@@ -161,6 +166,32 @@ impl Decider<'_> {
             scores,
             model_version: self.model.version,
             context: context.to_vec(),
+            answered: None,
         }
+    }
+}
+
+/// A decision that was made when it was asked for: nothing is decided anew.
+fn answered(
+    decision: String,
+    timestamp: Millis,
+    answer: Answer,
+    customer: CustomerId,
+    key: u64,
+) -> Decision {
+    Decision {
+        customer,
+        key,
+        decision,
+        timestamp,
+        policy: Cow::Owned(answer.policy),
+        arm: Some(answer.arm),
+        propensity: answer.propensity,
+        expected_reward: answer.expected_reward,
+        uncertainty: answer.uncertainty,
+        scores: answer.scores,
+        model_version: answer.model_version,
+        context: answer.context,
+        answered: Some(Parameters { alpha: answer.alpha }),
     }
 }

@@ -5,7 +5,7 @@
 //! workers they are the whole of what the epoch changed. Sums of [`Counts`] and the rows of one
 //! epoch are the same on any number of workers, only their order and grouping differ.
 
-use crate::bandit::policy::Chosen;
+use crate::bandit::policy::{Chosen, Parameters};
 use crate::bandit::ridge::ArmModel;
 use crate::bandit::totals::Totals;
 pub use crate::campaign::counts::{Count, Counts};
@@ -242,6 +242,9 @@ pub struct Decision {
     pub model_version: u64,
     /// The context in Q12.
     pub context: Vec<i16>,
+    /// What the policy was told, where the decision was made before its epoch and taken as made.
+    #[serde(default)]
+    pub answered: Option<Parameters>,
 }
 
 impl Default for Decision {
@@ -260,6 +263,7 @@ impl Default for Decision {
             scores: Vec::new(),
             model_version: 0,
             context: Vec::new(),
+            answered: None,
         }
     }
 }

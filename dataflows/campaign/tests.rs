@@ -7,6 +7,7 @@
 //! to what they are told at once. What this cannot catch: a mistake that both runs share; that is
 //! for the batch oracle of the program's tests.
 
+mod answers;
 mod changing;
 mod folding;
 mod letters;

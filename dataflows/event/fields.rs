@@ -34,9 +34,10 @@ pub(super) enum Field {
     DecisionId,
     RewardId,
     Exclude,
+    Decided,
 }
 
-const FIELDS: usize = Field::Exclude as usize + 1;
+const FIELDS: usize = Field::Decided as usize + 1;
 
 impl Field {
     /// The name in the specification.
@@ -68,6 +69,7 @@ impl Field {
             Field::DecisionId => "decision_id",
             Field::RewardId => "reward_id",
             Field::Exclude => "exclude",
+            Field::Decided => "decided",
         }
     }
 
@@ -112,7 +114,7 @@ impl Field {
                 DecisionId,
             ],
             Topic::Rewards => &[Op, CustomerId, Timestamp, InteractionId, Reward, RewardId],
-            Topic::Requests => &[Op, CustomerId, Timestamp, DecisionId, Exclude, Features],
+            Topic::Requests => &[Op, CustomerId, Timestamp, DecisionId, Exclude, Features, Decided],
         }
     }
 }

@@ -8,6 +8,7 @@
 use serde::{Deserialize, Serialize};
 use unlisted::Code;
 
+mod answer;
 mod block;
 mod composed;
 mod contact;
@@ -444,6 +445,31 @@ pub struct Request {
     pub exclude: Vec<u16>,
     /// A context of its own in Q12, used instead of the join where so configured.
     pub features: Option<Vec<i16>>,
+    /// The decision, where it was made when it was asked for: it is taken as made.
+    pub decided: Option<Answer>,
+}
+
+/// A decision that was made when it was asked for, by the model and the context of that moment.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The arm.
+    pub arm: u16,
+    /// Probability with which it was chosen, in (0, 1].
+    pub propensity: f64,
+    /// theta'x of the arm.
+    pub expected_reward: f64,
+    /// sqrt(x' A^-1 x) of the arm.
+    pub uncertainty: f64,
+    /// Score of every arm that there was, in their order.
+    pub scores: Vec<f64>,
+    /// Width of the confidence term that the policy was told.
+    pub alpha: f64,
+    /// The model that decided: the epoch that it was learned in; 0 before there was one.
+    pub model_version: u64,
+    /// Name of the policy.
+    pub policy: String,
+    /// The context in Q12.
+    pub context: Vec<i16>,
 }
 
 /// Ids as text, for the sinks that show them: a batch for one worker.

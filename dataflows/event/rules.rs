@@ -16,8 +16,8 @@ use super::listed::{Listed, Open};
 use super::text::{self, AmountError, customer_number, id_hash};
 use super::unlisted::{Code, List};
 use super::{
-    Aside, Attachment, Contact, CustomerId, Kind, Millis, Place, Profile, Purchase, Reason, Record,
-    Rejected, Request, Topic, Whose, json,
+    Answer, Aside, Attachment, Contact, CustomerId, Kind, Millis, Place, Profile, Purchase, Reason,
+    Record, Rejected, Request, Topic, Whose, answer, json,
 };
 use std::borrow::Cow;
 use std::ops::Range;
@@ -326,13 +326,20 @@ impl Rules {
         }
         exclude.sort_unstable();
         exclude.dedup();
-        let request =
-            Request { decision, timestamp, exclude, features: self.features(fields, ignored)? };
+        let features = self.features(fields, ignored)?;
+        let decided = fields.get(Field::Decided)?.map(|value| self.answer(&value)).transpose()?;
+        let request = Request { decision, timestamp, exclude, features, decided };
         Ok(Event::Aside(Aside::Request {
             customer,
             place: origin.place,
             request: Box::new(request),
         }))
+    }
+
+    fn answer(&self, value: &Value) -> Result<Answer, Problem> {
+        answer::read(value, self.arms.len(), self.settings.dimension, |action| {
+            self.arm(action, Field::Decided)
+        })
     }
 
     fn erasure<'a>(

@@ -3,7 +3,7 @@
 
 use super::super::text::{customer_hash, id_hash};
 use super::super::unlisted::{Code, List, name_hash};
-use super::super::{Attachment, Contact, DAY, Purchase, Request};
+use super::super::{Answer, Attachment, Contact, DAY, Purchase, Request};
 use super::*;
 use proptest::prelude::*;
 
@@ -275,6 +275,7 @@ fn requests_keep_their_id_as_text() {
         timestamp: NOON,
         exclude: vec![1, 3],
         features: Some(vec![0, 4096, 10240]),
+        decided: None,
     };
     let request = Box::new(request);
     assert_eq!(
@@ -283,6 +284,47 @@ fn requests_keep_their_id_as_text() {
         "{:?}",
         out.rejected
     );
+}
+
+/// A decision that was made when it was asked for, with one field otherwise than it may be.
+fn answer(field: &str, value: &str) -> String {
+    let fields = [
+        ("action", "1"),
+        ("propensity", "0.25"),
+        ("expected_reward", "0.1"),
+        ("uncertainty", "0.2"),
+        ("scores", "[0.5, 0.3]"),
+        ("alpha", "1.5"),
+        ("model_version", "7"),
+        ("policy", "\"linucb\""),
+        ("context", "[4096, -1, 0]"),
+        ("unit", "{\"of\": [\"others\"]}"),
+    ];
+    let written = fields
+        .map(|(name, usual)| format!("\"{name}\": {}", if name == field { value } else { usual }));
+    format!(", \"decided\": {{{}}}", written.join(", "))
+}
+
+#[test]
+fn a_decision_that_was_made_comes_with_its_request() {
+    let expected = Answer {
+        arm: 1,
+        propensity: 0.25,
+        expected_reward: 0.1,
+        uncertainty: 0.2,
+        scores: vec![0.5, 0.3],
+        alpha: 1.5,
+        model_version: 7,
+        policy: "linucb".to_string(),
+        context: vec![4096, -1, 0],
+    };
+    for (field, value) in [("", ""), ("action", "\"SMS\""), ("policy", "\"lin\\u0075cb\"")] {
+        let out = one_line(Topic::Requests, &line_with(Topic::Requests, &answer(field, value)));
+        let [Aside::Request { request, .. }] = &out.asides[..] else {
+            panic!("{:?}", out.rejected)
+        };
+        assert_eq!(request.decided.as_ref(), Some(&expected));
+    }
 }
 
 #[test]
@@ -519,6 +561,26 @@ fn each_broken_rule_has_its_reason() {
         (Requests, r#", "exclude": "SMS""#, BadField),
         (Requests, r#", "exclude": [null]"#, BadField),
         (Requests, r#", "decision_id": null"#, MissingField),
+        (Requests, r#", "decided": true"#, BadField),
+        (Requests, r#", "decided": []"#, BadField),
+        (Requests, &answer("action", "\"Fax\""), UnknownArm),
+        (Requests, &answer("action", "4"), UnknownArm),
+        (Requests, &answer("action", "null"), MissingField),
+        (Requests, &answer("action", "[1]"), BadField),
+        (Requests, &answer("propensity", "0"), BadPropensity),
+        (Requests, &answer("propensity", "1.5"), BadPropensity),
+        (Requests, &answer("propensity", "null"), BadField),
+        (Requests, &answer("context", "[1, 2]"), BadField),
+        (Requests, &answer("context", "[1, 2, 40000]"), BadField),
+        (Requests, &answer("context", "[1, 2, 0.5]"), BadField),
+        (Requests, &answer("scores", "[0.5]"), BadField),
+        (Requests, &answer("scores", "[1, 2, 3, 4, 5]"), BadField),
+        (Requests, &answer("scores", "[1, 1e999]"), BadField),
+        (Requests, &answer("model_version", "-1"), BadField),
+        (Requests, &answer("model_version", "9223372036854775808"), BadField),
+        (Requests, &answer("uncertainty", "-0.1"), BadField),
+        (Requests, &answer("policy", "\"\""), BadField),
+        (Requests, r#", "decided": {"action": 1}"#, MissingField),
         (Requests, &format!(r#", "x": "{}""#, "y".repeat(5000)), TooLong),
         (Transactions, &format!("{amount}}} {{"), Malformed),
     ] {

@@ -1,0 +1,78 @@
+//! A decision that was made when it was asked for, as a request brings it in `decided`.
+
+use super::fields::{Field, Problem, Value};
+use super::{Answer, Reason};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+/// Most bytes of a policy's name.
+const LONGEST_NAME: usize = 64;
+
+/// The object as it is written; what is not named here is for others.
+#[derive(Deserialize)]
+struct Written<'a> {
+    #[serde(borrow)]
+    action: &'a RawValue,
+    propensity: f64,
+    expected_reward: f64,
+    uncertainty: f64,
+    scores: Vec<f64>,
+    alpha: f64,
+    model_version: u64,
+    #[serde(borrow)]
+    policy: Cow<'a, str>,
+    context: Vec<i16>,
+}
+
+/// The decision of a field, where it can be one: of an arm that `arm` knows, among as many arms as
+/// there are `arms` or have been before some were added, for a context of `dimension` values.
+pub(super) fn read(
+    value: &Value,
+    arms: usize,
+    dimension: usize,
+    arm: impl FnOnce(&Value) -> Result<u16, Problem>,
+) -> Result<Answer, Problem> {
+    let problem = |reason, wrong: &str| Problem::of(reason, Field::Decided, value, wrong);
+    let (Value::Compound(text) | Value::Cell(text)) = value else {
+        return Err(problem(Reason::BadField, "is not a JSON object"));
+    };
+    let written: Written = serde_json::from_str(text).map_err(|error| {
+        let reason = if error.to_string().starts_with("missing") {
+            Reason::MissingField
+        } else {
+            Reason::BadField
+        };
+        problem(reason, &format!("is no decision: {error}"))
+    })?;
+    let action = Value::from_json(written.action.get()).ok().flatten();
+    let arm = arm(&action.ok_or_else(|| problem(Reason::MissingField, "has no action"))?)?;
+    if !(written.propensity > 0.0 && written.propensity <= 1.0) {
+        return Err(problem(Reason::BadPropensity, "has a propensity outside (0, 1]"));
+    }
+    if written.context.len() != dimension {
+        let wrong = format!("has a context of {} values, not {dimension}", written.context.len());
+        return Err(problem(Reason::BadField, &wrong));
+    }
+    if written.scores.len() <= usize::from(arm) || written.scores.len() > arms {
+        let wrong = format!("has {} scores of {arms} arms", written.scores.len());
+        return Err(problem(Reason::BadField, &wrong));
+    }
+    if written.policy.is_empty() || written.policy.len() > LONGEST_NAME {
+        return Err(problem(Reason::BadField, "has no policy's name"));
+    }
+    if written.model_version > i64::MAX as u64 || written.uncertainty < 0.0 || written.alpha < 0.0 {
+        return Err(problem(Reason::BadField, "has a number that cannot be"));
+    }
+    Ok(Answer {
+        arm,
+        propensity: written.propensity,
+        expected_reward: written.expected_reward,
+        uncertainty: written.uncertainty,
+        scores: written.scores,
+        alpha: written.alpha,
+        model_version: written.model_version,
+        policy: written.policy.into_owned(),
+        context: written.context,
+    })
+}
