@@ -23,6 +23,21 @@ pub fn choose(
     draws: Draws,
     promises: &mut Vec<Promise>,
 ) -> Option<usize> {
+    if score(policy, model, x, exclude, promises) { drawn(promises, draws) } else { None }
+}
+
+/// What the policy says of every arm, in the place of what is in `promises`; whether any may be
+/// chosen.
+///
+/// # Panics
+/// If the context `x`, in real units, has another dimension than the model.
+pub fn score(
+    policy: &dyn Policy,
+    model: &Model,
+    x: &[f64],
+    exclude: &Exclude,
+    promises: &mut Vec<Promise>,
+) -> bool {
     promises.clear();
     let eligible = |arm| exclude.binary_search(&arm).is_err();
     promises.extend(model.estimates(x).map(|(arm, estimate)| Promise {
@@ -32,11 +47,11 @@ pub fn choose(
         score: 0.0,
         propensity: 0.0,
     }));
-    if !promises.iter().any(|promise| promise.eligible) {
-        return None;
+    let any = promises.iter().any(|promise| promise.eligible);
+    if any {
+        policy.promise(promises);
     }
-    policy.promise(promises);
-    drawn(promises, draws)
+    any
 }
 
 /// The first arm whose propensities, added up to it, exceed the draw; if rounding leaves none, the

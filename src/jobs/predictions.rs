@@ -129,6 +129,7 @@ mod tests {
             model_version: 3,
             policy: "greedy".into(),
             context: vec![1],
+            answered: None,
         };
         let owed = [Owed { epoch: 1, decisions: vec![decision], ..Owed::default() }];
         let made = publications(&owed, &["Email".to_string(), "SMS".to_string()]);

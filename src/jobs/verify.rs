@@ -11,6 +11,7 @@
 //! job goes meanwhile. Thresholds are not taken from their table but computed again, for recorded
 //! watermarks close them where they closed before.
 
+mod answers;
 mod error;
 mod lost;
 mod reading;
@@ -37,6 +38,7 @@ use crate::postgres::comparison::{Expected, Findings, Standing};
 use crate::postgres::{PostgresError, PostgresSettings};
 use crate::results::EpochResults;
 use crate::telemetry::progress::{Progress, Unit};
+use answers::Answers;
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use dataflows::campaign::graph::Campaign;
 use dataflows::customer::Features;
@@ -45,7 +47,7 @@ pub use error::Open;
 pub use error::VerifyError;
 use lost::Lost;
 pub use lost::Removed;
-use recorded::{Checker, check_chain, check_progress};
+use recorded::{Checker, Found, check_chain, check_progress};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -173,6 +175,7 @@ fn compute(
     };
     let mut progress = Findings::new("progress");
     let mut epochs = Findings::new("epochs");
+    let mut decided = Findings::new("decided");
     check_chain(&standing, &mut epochs);
     verdict.incomplete = check_progress(&standing, &postgres.job, &mut progress, &mut epochs);
     let mut leaving = None;
@@ -217,7 +220,7 @@ fn compute(
             let recomputed = computing.run(
                 stretches::take_through(&mut standing, part.through),
                 expected,
-                epochs,
+                Found { epochs, decided },
                 lost,
                 false,
             )?;
@@ -225,7 +228,8 @@ fn compute(
                 VerifyError::Thread("what it comes to cannot be held in memory".to_string())
             })?;
             let (found, still_lost) = recomputed.checker.into_findings();
-            (epochs, lost, campaign) = (found, Some(still_lost), next);
+            (epochs, decided) = (found.epochs, found.decided);
+            (lost, campaign) = (Some(still_lost), next);
             leaving.keep(part.through);
             let (from, changed) = stretches::change(
                 memory.at(part.through)?,
@@ -248,9 +252,10 @@ fn compute(
             basis,
             leaves: proven.is_none(),
         };
-        let recomputed = computing.run(standing, expected, epochs, lost, true)?;
+        let found = Found { epochs, decided };
+        let recomputed = computing.run(standing, expected, found, lost, true)?;
         let (found, lost) = recomputed.checker.into_findings();
-        epochs = found;
+        (epochs, decided) = (found.epochs, found.decided);
         leaving = recomputed.leaving;
         verdict.removed = lost.removed(&names);
         tracing::info!(epoch, since, "Everything is computed again; the tables are read.");
@@ -260,6 +265,7 @@ fn compute(
             })?;
     }
     verdict.findings.extend([epochs, progress]);
+    verdict.findings.extend(Some(decided).filter(|decided| decided.rows > 0));
     // What lacks records is not the state that the job has.
     let is_sound = verdict.differences() == 0 && verdict.removed.is_none();
     if let Some(leaving) = leaving.filter(|_| is_sound)
@@ -297,13 +303,21 @@ impl Computing<'_> {
         mut self,
         standing: Standing,
         expected: Expected,
-        epochs: Findings,
+        found: Found,
         before: Option<Lost>,
         keeps: bool,
     ) -> Result<Recomputed, VerifyError> {
+        let answers = Answers::new(
+            Arc::clone(&self.described.settings),
+            self.described.features.context().dimension(),
+            u64::from(self.postgres.keep_model_versions),
+            self.basis.as_ref().map(|basis| &basis.common),
+            found.decided,
+        );
+        let epochs = found.epochs;
         let Some(last) = standing.epochs.last().cloned() else {
-            let checker =
-                Checker::new(Vec::new(), self.postgres, epochs, before.unwrap_or_default());
+            let lost = before.unwrap_or_default();
+            let checker = Checker::new(Vec::new(), self.postgres, epochs, lost, answers);
             return Ok(Recomputed { expected, checker, leaving: None });
         };
         let cluster = Cluster::alone(self.config);
@@ -351,7 +365,8 @@ impl Computing<'_> {
         let fold = Fold {
             last: last.epoch,
             expected,
-            checker: Checker::new(standing.epochs, self.postgres, epochs, lost).after(watermark),
+            checker: Checker::new(standing.epochs, self.postgres, epochs, lost, answers)
+                .after(watermark),
             control: control.clone(),
             sight: sight.clone(),
             failure: failure.clone(),

@@ -254,6 +254,7 @@ fn is_torn(bytes: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dataflows::bandit::policy::Parameters;
 
     fn epoch(epoch: u64) -> Record {
         let rejected = Rejected {
@@ -277,6 +278,7 @@ mod tests {
             model_version: 3,
             policy: "greedy".into(),
             context: vec![4_096, -1],
+            answered: Some(Parameters { alpha: 1.5 }),
         };
         Record::Epoch(Box::new(Epoch {
             epoch,

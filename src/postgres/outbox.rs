@@ -229,6 +229,7 @@ fn decision_of(row: &Row) -> Decision {
         scores: row.get(9),
         model_version: row.get::<_, i64>(10) as u64,
         context: row.get(11),
+        answered: None,
     }
 }
 

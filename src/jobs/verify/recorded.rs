@@ -1,6 +1,7 @@
 //! The recorded epochs against those that were computed again: digest, offsets, counts, and whether
 //! the watermark can have been one.
 
+use super::answers::Answers;
 use super::lost::Lost;
 use crate::hexadecimal::{digest_from_hex, hexadecimal};
 use crate::postgres::PostgresSettings;
@@ -110,12 +111,22 @@ pub fn check_chain(standing: &Standing, epochs: &mut Findings) {
     }
 }
 
+/// What is found while epochs are computed again.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Of what is recorded with them.
+    pub epochs: Findings,
+    /// Of decisions that came as made.
+    pub decided: Findings,
+}
+
 /// Compares epoch after epoch.
 pub struct Checker {
     recorded: VecDeque<Recorded>,
     settings: PostgresSettings,
     findings: Findings,
     lost: Lost,
+    answers: Answers,
     /// Watermark of the epoch before.
     watermark: Option<Millis>,
 }
@@ -127,8 +138,9 @@ impl Checker {
         settings: PostgresSettings,
         findings: Findings,
         lost: Lost,
+        answers: Answers,
     ) -> Self {
-        Checker { recorded: recorded.into(), settings, findings, lost, watermark: None }
+        Checker { recorded: recorded.into(), settings, findings, lost, answers, watermark: None }
     }
 
     /// Begins after an epoch with this watermark.
@@ -137,8 +149,8 @@ impl Checker {
     }
 
     /// What was found, and which records are gone.
-    pub fn into_findings(self) -> (Findings, Lost) {
-        (self.findings, self.lost)
+    pub fn into_findings(self) -> (Found, Lost) {
+        (Found { epochs: self.findings, decided: self.answers.into_findings() }, self.lost)
     }
 
     /// Which rows are gone when those of the next epoch are written.
@@ -151,6 +163,7 @@ impl Checker {
         let Some(recorded) = self.recorded.pop_front() else { return };
         let key = format!("epoch {}", recorded.epoch);
         self.lost.take(results, recorded.read.as_ref());
+        self.answers.check(results);
         let digest = hexadecimal(&results.digest);
         if recorded.digest != digest && self.lost.is_any() {
             self.findings.untold += 1;
@@ -299,14 +312,12 @@ mod tests {
         let all = [epoch(1, 10 * DAY), epoch(2, 11 * DAY), epoch(3, 12 * DAY)];
         let mut own: Vec<Recorded> = all.iter().map(recorded).collect();
         change(&mut own[1]);
-        let mut checker = Checker::new(
-            own,
-            PostgresSettings::new("", "campaign"),
-            Findings::new("epochs"),
-            Lost::default(),
-        );
+        let settings = PostgresSettings::new("", "campaign");
+        let answers = Answers::new(Default::default(), 32, 1, None, Findings::new("decided"));
+        let epochs = Findings::new("epochs");
+        let mut checker = Checker::new(own, settings, epochs, Lost::default(), answers);
         all.iter().for_each(|results| checker.check(results));
-        let (findings, _) = checker.into_findings();
+        let findings = checker.into_findings().0.epochs;
         assert!(
             findings.named.iter().all(|difference| difference.key == "epoch 2"),
             "{findings:?}"

@@ -215,6 +215,7 @@ pub fn decision(customer: CustomerId, key: u64) -> Decision {
         model_version: 3,
         policy: "greedy".into(),
         context: vec![4_096, -1],
+        ..Decision::default()
     }
 }
 
