@@ -1,7 +1,7 @@
 //! `sluice config`: every key with its default, or what is in force.
 
 use super::error::ProgramError;
-use super::{GlobalArgs, load, print, print_json};
+use super::{GlobalArgs, SECTIONS, load, print, print_json};
 use crate::config::fault::Faults;
 use crate::config::load::{DEFAULTS, Layers};
 use clap::Args;
@@ -28,7 +28,7 @@ pub struct ConfigArgs {
 /// The configuration has faults, or standard output cannot be written.
 pub fn run(args: &ConfigArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
     let loaded = match args.defaults {
-        true => Layers::default().finish(),
+        true => Layers::default().finish(&SECTIONS),
         false => load(args.config.as_deref(), &global.overrides()),
     };
     crate::telemetry::logging::start(&loaded.config.log);

@@ -18,6 +18,7 @@ mod tests;
 pub mod topics;
 pub mod verify;
 
+use crate::config::Check;
 use crate::config::load::{Layers, Loaded, Override};
 use crate::config::secret::scrubbed;
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -148,6 +149,9 @@ fn overrides<const N: usize>(
     flags.into_iter().filter_map(given).collect()
 }
 
+/// What the rooms that have sections of their own find wrong with them.
+pub const SECTIONS: [Check; 1] = [crate::postgres::section::faults];
+
 /// Loads the configuration of a command: defaults, file, environment and flags.
 pub fn load(file: Option<&Path>, flags: &[Override]) -> Loaded {
     let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
@@ -156,7 +160,7 @@ pub fn load(file: Option<&Path>, flags: &[Override]) -> Loaded {
         Some(path) => Layers::default().file(path),
         None => Layers::default(),
     };
-    layers.environment(variables, &flag_variables(&Cli::command())).flags(flags).finish()
+    layers.environment(variables, &flag_variables(&Cli::command())).flags(flags).finish(&SECTIONS)
 }
 
 /// Logs what is odd about a configuration.

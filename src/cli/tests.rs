@@ -146,7 +146,7 @@ fn a_flag_that_stands_for_a_key_has_the_keys_variable() {
 fn cluster_flags_are_checked_with_the_configuration() {
     let run: run::RunArgs =
         parse(&["sluice.toml", "-w", "none", "-n", "2", "-p", "2"]).expect("valid usage");
-    let loaded = Layers::default().flags(&run.overrides()).finish();
+    let loaded = Layers::default().flags(&run.overrides()).finish(&super::SECTIONS);
     let faults: Vec<String> = loaded.faults.iter().map(ToString::to_string).collect();
     assert_eq!(
         faults,

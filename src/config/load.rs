@@ -4,6 +4,7 @@
 //! `default.toml` is the list of keys: a key that is not there is unknown, and the type of its
 //! default says how a text from the environment or the command line is read.
 
+use super::Check;
 use super::fault::{Fault, Faults, Origin};
 use super::secret::keep;
 use super::shown::{hidden, masked};
@@ -235,8 +236,9 @@ impl Layers {
             .for_each(|secret| keep(&secret));
     }
 
-    /// Tries every value, and then what must hold between them.
-    pub fn finish(mut self) -> Loaded {
+    /// Tries every value, and then what must hold between them and what the rooms find wrong with
+    /// their sections.
+    pub fn finish(mut self, rooms: &[Check]) -> Loaded {
         self.keep_secrets();
         let mut merged = DEFAULT_TABLE.clone();
         for (key, leaf) in self.leaves.iter_mut().filter(|(_, leaf)| leaf.origin != Origin::Default)
@@ -261,7 +263,7 @@ impl Layers {
         let mut loaded =
             Loaded { config, faults: self.faults, warnings: self.warnings, leaves: self.leaves };
         loaded.add_faults_of_names();
-        let between = loaded.config.faults_between();
+        let between = loaded.config.faults_between(rooms);
         loaded.add_faults(between);
         loaded
     }
@@ -303,7 +305,7 @@ impl Loaded {
             self.faults.iter().filter(|fault| fault.key == TERMS).cloned().collect();
         self.faults.retain(|fault| fault.key != TERMS);
         self.add_faults(
-            config.faults_between().into_iter().filter(|(key, _)| *key == TERMS).collect(),
+            config.faults_between(&[]).into_iter().filter(|(key, _)| *key == TERMS).collect(),
         );
         self.faults.extend(known);
     }

@@ -15,23 +15,20 @@ pub mod types;
 mod values;
 
 use crate::config::location::Location;
-use crate::kafka::KafkaSettings;
-use crate::postgres::address::{Parameter, Parameters};
-use crate::postgres::retention::Keep;
-use crate::postgres::target::{Surroundings, Target};
-use crate::postgres::tls::Problem;
-use crate::postgres::{Limits, PostgresSettings};
 use crate::units::format_duration;
 use dataflows::customer::Features;
 use dataflows::customer::context::INTERCEPT;
+use dataflows::event::Topic;
 use dataflows::event::text::reward_q16;
-use dataflows::event::{DAY, Topic};
 use dataflows::settings::{
     BanditSettings, CustomerSettings, Emit, HighValue, InputSettings, Serving, Settings, Term,
     TimeSettings, Transform,
 };
 use std::path::{Path, PathBuf};
-use types::{Config, DecideOn, Fields, HighValueRule, Http, Postgres, Start};
+use types::{Config, DecideOn, Fields, HighValueRule, Http};
+
+/// What a room finds wrong with its section: (key, what is wrong).
+pub type Check = fn(&Config) -> Vec<(&'static str, String)>;
 
 impl Config {
     /// What the core must be told. What the sinks want is left at nothing: the command knows.
@@ -104,73 +101,18 @@ impl Config {
         })
     }
 
-    /// What the Kafka room must be told.
-    pub fn kafka_settings(&self) -> KafkaSettings {
-        KafkaSettings {
-            topics: self.topic_names(),
-            dead_letters: self.kafka.topics.dead_letters.clone(),
-            predictions: self.kafka.topics.predictions.clone(),
-            group: self.group(),
-            start: match self.kafka.start {
-                Start::Earliest => crate::kafka::Start::Earliest,
-                Start::Latest => crate::kafka::Start::Latest,
-                Start::At(instant) => crate::kafka::Start::Timestamp(instant),
-            },
-            properties: self.kafka.properties.clone(),
-            max_fetched: self.limits.fetched,
-            ..KafkaSettings::new(&self.kafka.brokers).for_records(self.input.max_record)
-        }
-    }
-
-    /// What the PostgreSQL sink must be told, for these features.
-    pub fn postgres_settings(&self, features: &Features) -> PostgresSettings {
-        PostgresSettings {
-            keep_model_versions: self.postgres.keep_models,
-            dead_letter_days: u32::try_from(self.postgres.keep_dead_letters / DAY)
-                .unwrap_or(u32::MAX),
-            keep: Keep {
-                interactions: self.postgres.keep_interactions,
-                decisions: self.postgres.keep_decisions,
-                metrics: self.postgres.keep_model_metrics,
-                epochs: self.postgres.keep_epochs,
-            },
-            arms: self.bandit.arms.clone(),
-            context: features.context().names().to_vec(),
-            features: features.names().to_vec(),
-            lateness: self.epoch.lateness,
-            folding: self.history.keep.is_some(),
-            at_risk_days: self.customers.at_risk_days,
-            recent_days: self.customers.recent_days,
-            decimals: self.input.decimals,
-            ..self.postgres_address()
-        }
-    }
-
-    /// What it takes to find the job in its database.
-    pub fn postgres_address(&self) -> PostgresSettings {
-        // What is wrong with the password was found when the configuration was loaded.
-        let password = self.postgres.password().ok().flatten();
-        PostgresSettings {
-            password: password.map(|password| password.expose().as_bytes().to_vec()),
-            parameters: self.postgres.parameters(),
-            limits: self.postgres.limits(),
-            topics: self.topic_names(),
-            schema: self.postgres.schema.clone(),
-            ..PostgresSettings::new(self.postgres.url.expose(), &self.job)
-        }
-    }
-
     /// Consumer group for tools that show lag.
     pub fn group(&self) -> String {
         self.kafka.group.clone().unwrap_or_else(|| format!("sluice-{}", self.job))
     }
 
-    /// What must hold between keys, or of files that they name: (key, what is wrong).
-    fn faults_between(&self) -> Vec<(&'static str, String)> {
+    /// What must hold between keys, or of files that they name, in the configuration or as one of
+    /// the rooms has it: (key, what is wrong).
+    fn faults_between(&self, rooms: &[Check]) -> Vec<(&'static str, String)> {
         let mut faults = Vec::new();
         faults.extend(self.faults_of_processes());
         faults.extend(self.http.fault());
-        faults.extend(self.postgres.faults());
+        rooms.iter().for_each(|check| faults.extend(check(self)));
         if self.files.dir.is_some() && !self.postgres.url.is_empty() {
             faults.push((
                 "files.dir",
@@ -288,76 +230,8 @@ impl Http {
     }
 }
 
-impl Postgres {
-    /// How the database is reached, password included.
-    ///
-    /// # Errors
-    /// Keys and problems: what is unknown, missing or given twice.
-    pub fn target(&self) -> Result<Target, Vec<Problem>> {
-        let password = self.password().map_err(|problem| vec![problem])?;
-        let password = password.as_ref().map(|password| password.expose().as_bytes());
-        Target::settle(self.url.expose(), password, &self.parameters(), &Surroundings::of_process())
-    }
-
-    /// The password that stands beside the address.
-    fn password(&self) -> Result<Option<secret::Secret>, Problem> {
-        let file = self
-            .password_file
-            .as_deref()
-            .map(secret_file)
-            .transpose()
-            .map_err(|problem| ("postgres.password_file", problem))?;
-        if file.is_some() && !self.password.is_empty() {
-            return Err((
-                "postgres.password_file",
-                "expected a password either here or in postgres.password, not both".to_string(),
-            ));
-        }
-        Ok(file.or_else(|| Some(self.password.clone()).filter(|password| !password.is_empty())))
-    }
-
-    /// What bounds how long something may take there.
-    fn limits(&self) -> Limits {
-        Limits {
-            statement: self.statement_timeout,
-            lock: self.lock_timeout,
-            idle: self.idle_timeout,
-            transaction: self.transaction_timeout,
-            silence: self.silence_timeout,
-        }
-    }
-
-    /// What of libpq's parameters stands beside the address.
-    fn parameters(&self) -> Parameters {
-        let mut parameters = Parameters::default();
-        for parameter in Parameter::ALL {
-            let value = match parameter {
-                Parameter::SslMode => &self.sslmode,
-                Parameter::SslRootCert => &self.sslrootcert,
-                Parameter::SslCert => &self.sslcert,
-                Parameter::SslKey => &self.sslkey,
-                Parameter::SslPassword => self.sslpassword.expose(),
-                Parameter::SslNegotiation => &self.sslnegotiation,
-                Parameter::ChannelBinding => &self.channel_binding,
-                Parameter::PassFile => &self.passfile,
-            };
-            parameters.set(parameter, value);
-        }
-        parameters
-    }
-
-    /// What is wrong with them; of the surroundings only where there is a database to reach.
-    fn faults(&self) -> Vec<Problem> {
-        match self.target() {
-            Ok(target) if !self.url.is_empty() => target.faults_of_files(),
-            Ok(_) => Vec::new(),
-            Err(problems) => problems,
-        }
-    }
-}
-
 /// A secret that is alone in its file; blank space around it does not count.
-fn secret_file(path: &Path) -> Result<secret::Secret, String> {
+pub fn secret_file(path: &Path) -> Result<secret::Secret, String> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("cannot be read: {error}"))?;
     match text.trim() {
         "" => Err("expected a secret in this file, which is empty".to_string()),

@@ -3,6 +3,7 @@
 use super::fault::Fault;
 use super::load::{DEFAULTS, Layers, Loaded, Override, keys, variable};
 use super::types::{Config, DecideOn, LogFormat, Start};
+use crate::cli::SECTIONS;
 use dataflows::event::{DAY, Topic};
 use dataflows::settings::{HighValue, Settings, Term, Transform};
 use std::collections::BTreeSet;
@@ -12,7 +13,7 @@ use std::time::Duration;
 fn from_file(text: &str) -> Loaded {
     let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
     file.write_all(text.as_bytes()).expect("writing to it");
-    Layers::default().file(file.path()).finish()
+    Layers::default().file(file.path()).finish(&SECTIONS)
 }
 
 fn from_environment(variables: &[(&str, &str)]) -> Loaded {
@@ -21,11 +22,11 @@ fn from_environment(variables: &[(&str, &str)]) -> Loaded {
             variables.iter().map(|(n, v)| (n.to_string(), v.to_string())),
             &BTreeSet::new(),
         )
-        .finish()
+        .finish(&SECTIONS)
 }
 
 fn defaults() -> Config {
-    Layers::default().finish().accept().expect("the defaults have no fault")
+    Layers::default().finish(&SECTIONS).accept().expect("the defaults have no fault")
 }
 
 /// Faults as a person reads them, without the name of the temporary file.
@@ -258,7 +259,7 @@ fn flags_beat_the_environment_and_that_beats_the_file() {
         .file(file.path())
         .environment(environment, &BTreeSet::new())
         .flags(&flags);
-    let config = layers.finish().accept().expect("no fault");
+    let config = layers.finish(&SECTIONS).accept().expect("no fault");
     assert_eq!(
         (config.job.as_str(), config.workers, config.epoch.lateness),
         ("file", 3, 4 * 3_600_000)
@@ -350,7 +351,7 @@ fn an_unknown_variable_is_warned_of_unless_it_is_a_flags() {
         .map(|name| (name.to_string(), "1".to_string()));
     let loaded = Layers::default()
         .environment(variables, &BTreeSet::from(["SLUICE_SEED".to_string()]))
-        .finish();
+        .finish(&SECTIONS);
     assert_eq!(
         loaded.warnings,
         ["SLUICE_EPOCH_INTERVALL is set, but no key has this variable; did you mean \
@@ -365,7 +366,8 @@ fn a_file_that_is_no_toml_is_named_with_its_line_and_no_secret() {
     assert!(!loaded.faults.is_empty());
     let text = loaded.faults.iter().map(Fault::to_string).collect::<Vec<_>>().join("\n");
     assert!(text.contains("line 3") && !text.contains("hunter2"), "{text}");
-    let missing = Layers::default().file(std::path::Path::new("/nonexistent/sluice.toml")).finish();
+    let missing =
+        Layers::default().file(std::path::Path::new("/nonexistent/sluice.toml")).finish(&SECTIONS);
     assert_eq!(
         missing.faults[0].to_string(),
         "cannot read /nonexistent/sluice.toml: No such file or directory (os error 2)"

@@ -28,6 +28,7 @@ pub mod producer;
 pub mod properties;
 pub mod publisher;
 mod reader;
+mod section;
 pub mod settings;
 pub mod status;
 mod sys;

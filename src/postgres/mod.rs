@@ -27,6 +27,7 @@ pub mod retention;
 pub mod rights;
 pub mod rows;
 pub mod schema;
+pub mod section;
 pub mod settings;
 mod sink;
 pub mod statements;

@@ -6,7 +6,7 @@ use crate::config::tests::another_value;
 
 fn identity(set: &[(&str, &str)]) -> Identity {
     let variables = set.iter().map(|(key, value)| (variable(key), value.to_string()));
-    Identity::of(&Layers::default().environment(variables, &BTreeSet::new()).finish().config)
+    Identity::of(&Layers::default().environment(variables, &BTreeSet::new()).finish(&[]).config)
 }
 
 #[test]

@@ -1,0 +1,121 @@
+//! What the configuration says of PostgreSQL.
+
+use super::address::{Parameter, Parameters};
+use super::retention::Keep;
+use super::target::{Surroundings, Target};
+use super::tls::Problem;
+use super::{Limits, PostgresSettings};
+use crate::config::secret::Secret;
+use crate::config::secret_file;
+use crate::config::types::{Config, Postgres};
+use dataflows::customer::Features;
+use dataflows::event::DAY;
+
+/// What is wrong with how the database is reached; of the surroundings only where there is one to
+/// reach.
+pub fn faults(config: &Config) -> Vec<Problem> {
+    match config.postgres.target() {
+        Ok(target) if !config.postgres.url.is_empty() => target.faults_of_files(),
+        Ok(_) => Vec::new(),
+        Err(problems) => problems,
+    }
+}
+
+impl Config {
+    /// What the PostgreSQL sink must be told, for these features.
+    pub fn postgres_settings(&self, features: &Features) -> PostgresSettings {
+        PostgresSettings {
+            keep_model_versions: self.postgres.keep_models,
+            dead_letter_days: u32::try_from(self.postgres.keep_dead_letters / DAY)
+                .unwrap_or(u32::MAX),
+            keep: Keep {
+                interactions: self.postgres.keep_interactions,
+                decisions: self.postgres.keep_decisions,
+                metrics: self.postgres.keep_model_metrics,
+                epochs: self.postgres.keep_epochs,
+            },
+            arms: self.bandit.arms.clone(),
+            context: features.context().names().to_vec(),
+            features: features.names().to_vec(),
+            lateness: self.epoch.lateness,
+            folding: self.history.keep.is_some(),
+            at_risk_days: self.customers.at_risk_days,
+            recent_days: self.customers.recent_days,
+            decimals: self.input.decimals,
+            ..self.postgres_address()
+        }
+    }
+
+    /// What it takes to find the job in its database.
+    pub fn postgres_address(&self) -> PostgresSettings {
+        // What is wrong with the password was found when the configuration was loaded.
+        let password = self.postgres.password().ok().flatten();
+        PostgresSettings {
+            password: password.map(|password| password.expose().as_bytes().to_vec()),
+            parameters: self.postgres.parameters(),
+            limits: self.postgres.limits(),
+            topics: self.topic_names(),
+            schema: self.postgres.schema.clone(),
+            ..PostgresSettings::new(self.postgres.url.expose(), &self.job)
+        }
+    }
+}
+
+impl Postgres {
+    /// How the database is reached, password included.
+    ///
+    /// # Errors
+    /// Keys and problems: what is unknown, missing or given twice.
+    pub fn target(&self) -> Result<Target, Vec<Problem>> {
+        let password = self.password().map_err(|problem| vec![problem])?;
+        let password = password.as_ref().map(|password| password.expose().as_bytes());
+        Target::settle(self.url.expose(), password, &self.parameters(), &Surroundings::of_process())
+    }
+
+    /// The password that stands beside the address.
+    fn password(&self) -> Result<Option<Secret>, Problem> {
+        let file = self
+            .password_file
+            .as_deref()
+            .map(secret_file)
+            .transpose()
+            .map_err(|problem| ("postgres.password_file", problem))?;
+        if file.is_some() && !self.password.is_empty() {
+            return Err((
+                "postgres.password_file",
+                "expected a password either here or in postgres.password, not both".to_string(),
+            ));
+        }
+        Ok(file.or_else(|| Some(self.password.clone()).filter(|password| !password.is_empty())))
+    }
+
+    /// What bounds how long something may take there.
+    fn limits(&self) -> Limits {
+        Limits {
+            statement: self.statement_timeout,
+            lock: self.lock_timeout,
+            idle: self.idle_timeout,
+            transaction: self.transaction_timeout,
+            silence: self.silence_timeout,
+        }
+    }
+
+    /// What of libpq's parameters stands beside the address.
+    fn parameters(&self) -> Parameters {
+        let mut parameters = Parameters::default();
+        for parameter in Parameter::ALL {
+            let value = match parameter {
+                Parameter::SslMode => &self.sslmode,
+                Parameter::SslRootCert => &self.sslrootcert,
+                Parameter::SslCert => &self.sslcert,
+                Parameter::SslKey => &self.sslkey,
+                Parameter::SslPassword => self.sslpassword.expose(),
+                Parameter::SslNegotiation => &self.sslnegotiation,
+                Parameter::ChannelBinding => &self.channel_binding,
+                Parameter::PassFile => &self.passfile,
+            };
+            parameters.set(parameter, value);
+        }
+        parameters
+    }
+}
