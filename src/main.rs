@@ -17,6 +17,7 @@ mod durable;
 mod files;
 mod first;
 mod hexadecimal;
+mod identifiers;
 mod jobs;
 mod journal;
 mod kafka;

@@ -8,7 +8,7 @@ use super::secret::{MASK, Secret, SecretUrl};
 use super::shown::is_harmless_property;
 use super::values;
 use crate::config::location::Location;
-use crate::postgres::SchemaName;
+use crate::identifiers::SchemaName;
 use dataflows::bandit::policy::Chosen;
 use dataflows::event::Millis;
 use dataflows::event::instant::TimeUnit;

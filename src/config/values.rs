@@ -7,7 +7,7 @@ use super::secret::{Secret, SecretUrl};
 use super::terms;
 use super::types::{DecideOn, HighValueRule, LogFormat, OpenPath, Start};
 use crate::config::location::Location;
-use crate::postgres::SchemaName;
+use crate::identifiers::SchemaName;
 use crate::units::{format_duration, format_size, parse_duration, parse_instant, parse_size};
 use dataflows::bandit::policy::{Chosen, KINDS};
 use dataflows::event::Millis;

@@ -17,7 +17,6 @@ pub mod encode;
 pub mod error;
 mod kept;
 pub mod migrations;
-pub mod name;
 mod outbox;
 mod owner;
 mod passwords;
@@ -43,7 +42,6 @@ pub mod tests;
 
 pub use error::PostgresError;
 pub use kept::KeptRows;
-pub use name::SchemaName;
 pub use outbox::Outbox;
 pub use owner::inspect;
 pub use settings::{Limits, PostgresSettings};

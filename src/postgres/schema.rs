@@ -4,12 +4,12 @@
 use super::address;
 use super::error::PostgresError;
 use super::migrations;
-use super::name::{LONGEST, quote};
 use super::owner;
 use super::recorded;
 use super::rows::{FEATURE_ENDS, FEATURE_KEY};
 use super::settings::PostgresSettings;
 use super::survey::Survey;
+use crate::identifiers::{LONGEST, quote};
 use crate::sink::{Progress, Records};
 use crate::source::TopicIds;
 use postgres::{Client, GenericClient, Transaction};

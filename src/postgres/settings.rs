@@ -1,8 +1,8 @@
 //! What the sink must be told.
 
 use super::address::{self, Parameters};
-use super::name::SchemaName;
 use super::retention::Keep;
+use crate::identifiers::SchemaName;
 use crate::source::TopicNames;
 use dataflows::event::{Millis, Topic};
 use std::fmt;

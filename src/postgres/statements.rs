@@ -2,10 +2,10 @@
 
 use super::error::PostgresError;
 use super::kept::KEPT_COLUMNS;
-use super::name::{quote, quote_all};
 use super::rows::{DEAD_LETTER_COLUMNS, DECISION_COLUMNS, INTERACTION_COLUMNS, MODEL_COLUMNS};
 use super::schema::feature_columns;
 use super::settings::PostgresSettings;
+use crate::identifiers::{quote, quote_all};
 use postgres::{GenericClient, Statement};
 
 /// One session's statements: those of every epoch prepared, the others as text.

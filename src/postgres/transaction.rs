@@ -6,7 +6,6 @@
 
 use super::encode::Timestamp;
 use super::error::PostgresError;
-use super::name::quote;
 use super::recorded;
 use super::retention::{Gone, Retention};
 use super::rows::Staging;
@@ -18,6 +17,7 @@ use super::statements::{
     PRUNE_MODELS, REMEMBER_ERASED, Statements, UPSERT_ARM_STATS, UPSERT_SEGMENTS,
 };
 use crate::hexadecimal::hexadecimal;
+use crate::identifiers::quote;
 use crate::results::{Changed, EpochResults};
 use crate::sink::Progress;
 use crate::source::offsets_by_name;

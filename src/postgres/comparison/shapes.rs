@@ -4,7 +4,7 @@
 
 use super::table::{Column, Shape};
 use super::value::Kind;
-use crate::postgres::name::quote_all;
+use crate::identifiers::quote_all;
 use crate::postgres::rows::{
     DEAD_LETTER_COLUMNS, DECISION_COLUMNS, INTERACTION_COLUMNS, MODEL_COLUMNS,
 };

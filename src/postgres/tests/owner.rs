@@ -1,8 +1,8 @@
 //! One job a schema: another name is refused, and finds everything as it was.
 
 use super::*;
+use crate::identifiers::quote;
 use crate::postgres::comparison::Snapshot;
-use crate::postgres::name::quote;
 use crate::postgres::{PostgresError, inspect};
 use crate::sink::Trouble;
 use crate::source::{Loss, TopicId, TopicIds};

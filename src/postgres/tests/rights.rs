@@ -2,8 +2,9 @@
 //! the server says.
 
 use super::super::rights::{self, Lacking};
-use super::super::{PostgresError, PostgresSettings, SchemaName, Writer, connection};
+use super::super::{PostgresError, PostgresSettings, Writer, connection};
 use super::TestDatabase;
+use crate::identifiers::SchemaName;
 
 fn lacking(database: &TestDatabase) -> Lacking {
     of(&database.settings())

@@ -2,8 +2,9 @@
 //! version left in a schema gets its owner, or is refused with a way out.
 
 use super::*;
+use crate::identifiers::SchemaName;
 use crate::postgres::comparison::Snapshot;
-use crate::postgres::{PostgresError, SchemaName, Survey, inspect};
+use crate::postgres::{PostgresError, Survey, inspect};
 use crate::sink::Trouble;
 use crate::source::TopicIds;
 use std::sync::mpsc;

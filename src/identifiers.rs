@@ -1,4 +1,5 @@
-//! The name of a schema: what PostgreSQL takes for one, and cannot take for something else.
+//! Names in a database: identifiers, and what PostgreSQL takes for the name of a schema and cannot
+//! take for something else.
 
 use std::fmt;
 
