@@ -18,6 +18,7 @@ mod histories;
 mod hostile;
 mod hostile_itself;
 mod identity;
+mod in_collections;
 mod kafka_to_postgres;
 mod kill_matrix;
 mod lateness;
