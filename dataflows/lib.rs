@@ -9,3 +9,4 @@ pub mod event;
 pub mod mixing;
 pub mod operators;
 pub mod settings;
+pub mod table;

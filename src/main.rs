@@ -6,6 +6,7 @@
 
 mod backoff;
 mod blame;
+mod campaign;
 mod checkpoint;
 mod cli;
 mod cluster;
@@ -26,6 +27,7 @@ mod postgres;
 mod results;
 mod sink;
 mod source;
+mod table;
 mod telemetry;
 mod units;
 

@@ -19,6 +19,7 @@ mod settle;
 pub mod settling;
 pub mod shard;
 pub mod snapshot;
+pub mod tables;
 #[cfg(test)]
 mod tests;
 pub mod thresholds;

@@ -12,6 +12,7 @@ pub use crate::campaign::counts::{Count, Counts};
 use crate::campaign::feed::Save;
 use crate::event::unlisted::List;
 use crate::event::{CustomerId, Kept, Millis, Names, Rejected, Topic};
+pub use crate::table::Change;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -60,17 +61,6 @@ pub enum Output {
     OfOtherCustomers(u64),
     /// The epoch's end: its watermark and offsets. One a process-wide epoch, from worker 0.
     Closed(Closed),
-}
-
-/// What happened to a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Change {
-    /// It is new.
-    Insert,
-    /// It was there and is now so.
-    Update,
-    /// It was there and is gone.
-    Delete,
 }
 
 /// Rows of interactions; the contexts lie in one vector, a row with `learned` taking the next

@@ -2,8 +2,8 @@
 //! whenever and from wherever it is published.
 
 use crate::kafka::publisher::{Destination, Publication};
-use crate::postgres::encode::storable;
 use crate::sink::outbox::{Letter, Owed, Tombstone};
+use crate::table::encode::storable;
 use crate::telemetry::pseudonym::Pseudonym;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

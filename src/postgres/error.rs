@@ -2,9 +2,11 @@
 
 use super::tls::Problem;
 use crate::blame::Blame;
+use crate::campaign::rows::Unfit;
 use crate::source::Remade;
 use crate::telemetry::stalls::Cause;
 use postgres::error::SqlState;
+use std::borrow::Cow;
 use std::io;
 use std::time::Duration;
 
@@ -175,10 +177,12 @@ pub enum PostgresError {
     },
     /// A column is there with another type.
     #[error(
-        "column customer_features.{column} is of type {found} where {wanted} is needed; rename or \
+        "column {table}.{column} is of type {found} where {wanted} is needed; rename or \
          drop it"
     )]
     Column {
+        /// The table.
+        table: &'static str,
         /// The column.
         column: String,
         /// Its type.
@@ -221,16 +225,13 @@ pub enum PostgresError {
          with --rebuild"
     )]
     NoProgress(String),
-    /// A published threshold would change.
-    #[error(
-        "the threshold of day {day} (days since 1970) is published with another value than \
-         {high_value}; it is never reopened"
-    )]
-    Threshold {
-        /// The day.
-        day: i32,
-        /// The value that was to be written.
-        high_value: u64,
+    /// A published row would change.
+    #[error("a row of {table} is published with other values than {row}; it is never reopened")]
+    Published {
+        /// The table.
+        table: &'static str,
+        /// The row that was to be written, as JSON.
+        row: String,
     },
     /// A batch of rows does not have the values that its rows need.
     #[error(
@@ -263,7 +264,7 @@ pub enum PostgresError {
     #[error("PostgreSQL failed to {doing}: {}", reason(.source))]
     Statement {
         /// What was being done.
-        doing: &'static str,
+        doing: Cow<'static, str>,
         /// What it says.
         source: postgres::Error,
     },
@@ -283,6 +284,12 @@ pub enum PostgresError {
         /// The last failure.
         last: Box<PostgresError>,
     },
+}
+
+impl From<Unfit> for PostgresError {
+    fn from(Unfit { epoch, what, found, wanted }: Unfit) -> Self {
+        PostgresError::Shape { epoch, what, found, wanted }
+    }
 }
 
 impl PostgresError {
@@ -309,7 +316,7 @@ impl PostgresError {
             | PostgresError::Fenced { .. }
             | PostgresError::Gap { .. }
             | PostgresError::NoProgress(_)
-            | PostgresError::Threshold { .. }
+            | PostgresError::Published { .. }
             | PostgresError::Shape { .. }
             | PostgresError::Recorded { .. }
             | PostgresError::Statement { .. }
@@ -351,7 +358,7 @@ impl PostgresError {
             | PostgresError::Fenced { .. }
             | PostgresError::Gap { .. }
             | PostgresError::NoProgress(_)
-            | PostgresError::Threshold { .. }
+            | PostgresError::Published { .. }
             | PostgresError::Shape { .. }
             | PostgresError::Recorded { .. }
             | PostgresError::GaveUp { .. } => false,
@@ -373,7 +380,10 @@ impl PostgresError {
     }
 
     /// Makes a failed statement's error; `doing` completes "PostgreSQL failed to …".
-    pub fn statement(doing: &'static str) -> impl FnOnce(postgres::Error) -> PostgresError {
+    pub fn statement(
+        doing: impl Into<Cow<'static, str>>,
+    ) -> impl FnOnce(postgres::Error) -> PostgresError {
+        let doing = doing.into();
         move |source| PostgresError::Statement { doing, source }
     }
 }

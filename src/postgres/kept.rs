@@ -4,15 +4,32 @@
 use super::connection;
 use super::error::PostgresError;
 use super::settings::PostgresSettings;
+use crate::results::EpochResults;
 use crate::sink::SinkError;
 use crate::sink::kept::{KeptAt, KeptReader};
 use crate::source::topic_named;
+use crate::table::encode::CopyBuffer;
 use dataflows::event::{Kept, Topic};
 use postgres::{Client, GenericClient, Row};
 
-/// Columns of `kept_records`, in the order in which they are written.
-pub const KEPT_COLUMNS: [&str; 7] =
-    ["job", "epoch", "topic", "partition", "first", "next", "records"];
+/// Takes an epoch's kept records in.
+pub const COPY: &str = "COPY kept_records (job, epoch, topic, partition, first, next, records) \
+    FROM STDIN BINARY";
+
+/// Encodes an epoch's kept records, in the place of those of the one before.
+pub fn encode(buffer: &mut CopyBuffer, results: &EpochResults, settings: &PostgresSettings) {
+    buffer.clear();
+    for kept in &results.kept {
+        buffer.row(7);
+        buffer.text(settings.job.as_bytes());
+        buffer.bigint(results.epoch as i64);
+        buffer.text(settings.topic_name(kept.topic).as_bytes());
+        buffer.integer(kept.partition as i32);
+        buffer.bigint(kept.from as i64);
+        buffer.bigint(kept.until as i64);
+        buffer.bytes(&kept.records);
+    }
+}
 
 /// Rows that are read at a time; each has about as many bytes as come from the broker at once.
 const PAGE: i64 = 16;

@@ -257,12 +257,10 @@ pub fn forget(
     let mut transaction = client.transaction().map_err(failed())?;
     confirm(&mut transaction, job, own)?;
     // As much as there is takes as long as it takes.
+    let tables = settings.wording().tables();
+    let all = tables.iter().map(|table| table.name).collect::<Vec<_>>().join(", ");
     transaction
-        .batch_execute(
-            "SET LOCAL statement_timeout = 0; TRUNCATE customer_features, interactions, decisions, \
-             segments, arm_stats, model_versions, model_metrics, dead_letters, thresholds, \
-             erasures",
-        )
+        .batch_execute(&format!("SET LOCAL statement_timeout = 0; TRUNCATE {all}"))
         .map_err(failed())?;
     transaction.execute("DELETE FROM epochs WHERE job = $1", &[job]).map_err(failed())?;
     transaction.execute("DELETE FROM kept_records WHERE job = $1", &[job]).map_err(failed())?;

@@ -16,24 +16,23 @@ use super::error::PostgresError;
 use super::settings::PostgresSettings;
 use crate::results::EpochResults;
 use dataflows::event::Millis;
+use dataflows::table::{Dated, Keep, Table};
 use postgres::types::ToSql;
 use postgres::{GenericClient, Transaction};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Recorded epochs that go together, those that begin at a multiple of it: a verification knows
 /// them by a digest of so many.
 pub const BLOCK: u64 = 64;
 
-/// Epochs whose rows of other tables go with one commit.
-const STEP: u64 = 4;
-
 /// The newest epochs, which always stay.
 const ALWAYS: u64 = BLOCK;
 
 /// How long the rows of a table are kept; `None`: for ever.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Keep {
+pub struct Ages {
     /// Since the time of the newest interaction that an epoch wrote.
     pub interactions: Option<Millis>,
     /// Since the time of the newest decision that an epoch made.
@@ -59,15 +58,25 @@ pub struct Gone {
 }
 
 impl Gone {
+    /// Of a table that goes by epochs; `None` for any other.
+    pub fn of(&self, table: &Table) -> Option<u64> {
+        let Keep::Epochs { setting, .. } = table.keep else { return None };
+        Some(*self.clone().by(setting))
+    }
+
     /// Whether everything is there.
     pub fn is_nothing(&self) -> bool {
         *self == Gone::default()
     }
 
-    /// Of each table, in the order of [`TABLES`].
-    fn each(&mut self) -> [&mut u64; 4] {
-        let Gone { interactions, decisions, metrics, epochs } = self;
-        [interactions, decisions, metrics, epochs]
+    fn by(&mut self, setting: &str) -> &mut u64 {
+        match setting {
+            "keep_interactions" => &mut self.interactions,
+            "keep_decisions" => &mut self.decisions,
+            "keep_model_metrics" => &mut self.metrics,
+            "keep_epochs" => &mut self.epochs,
+            other => unreachable!("{other} lets rows go, and nobody records how far"),
+        }
     }
 }
 
@@ -96,55 +105,94 @@ pub fn gone_of(text: Option<&str>) -> Result<Gone, String> {
     text.map_or(Ok(Gone::default()), read)
 }
 
-/// A table of which rows go.
-struct Table {
-    /// Whether all rows of some epochs are old enough: after which epoch, through which, and how
-    /// old that is.
-    is_old: &'static str,
-    /// Deletes these rows.
-    retire: &'static str,
+/// A table of which rows go by their epochs.
+#[derive(Clone, Copy)]
+struct Aging {
+    table: &'static str,
+    /// Beside which its rows are the job's.
+    condition: &'static str,
+    epoch: &'static str,
+    dated: Dated,
     /// Epochs that go at once, those that begin at a multiple of it.
-    step: u64,
+    together: u64,
+    published: bool,
+    setting: &'static str,
 }
 
-const TABLES: [Table; 4] = [
-    Table {
-        is_old: "SELECT coalesce(max(ts) < $3::timestamptz, true) FROM interactions WHERE epoch > \
-            $1 AND epoch <= $2",
-        retire: "DELETE FROM interactions WHERE epoch > $1 AND epoch <= $2",
-        step: STEP,
-    },
-    Table {
-        is_old:
-            "SELECT coalesce(max(ts) < $3::timestamptz, true) AND $2 <= (SELECT min(published) \
-            FROM progress)
-            FROM decisions WHERE epoch > $1 AND epoch <= $2",
-        retire: "DELETE FROM decisions WHERE epoch > $1 AND epoch <= $2",
-        step: STEP,
-    },
-    Table {
-        is_old: "SELECT coalesce(max(committed_at) < now() - make_interval(secs => $3::float8), \
-            true)
-            FROM model_metrics WHERE epoch > $1 AND epoch <= $2",
-        retire: "DELETE FROM model_metrics WHERE epoch > $1 AND epoch <= $2",
-        step: BLOCK,
-    },
-    // A schema is one job's.
-    Table {
-        is_old: "SELECT coalesce(max(committed_at) < now() - make_interval(secs => $3::float8), \
-            true) AND $2 <= (SELECT min(published) FROM progress)
-            FROM epochs WHERE job IN (SELECT job FROM progress) AND epoch > $1 AND epoch <= $2",
-        retire: "DELETE FROM epochs WHERE job IN (SELECT job FROM progress) AND epoch > $1 AND \
-            epoch <= $2",
-        step: BLOCK,
-    },
-];
+impl Aging {
+    fn of(table: &Table) -> Option<Aging> {
+        let Keep::Epochs { epoch, dated, together, published, setting } = table.keep else {
+            return None;
+        };
+        Some(Aging { table: table.name, condition: "", epoch, dated, together, published, setting })
+    }
+
+    /// Whether all rows of some epochs are old enough: after which epoch, through which, and how
+    /// old that is.
+    fn is_old(&self) -> String {
+        let Aging { table, condition, epoch, dated, .. } = self;
+        let (at, limit) = match dated {
+            Dated::Event(at) => (at, "$3::timestamptz"),
+            Dated::Commit(at) => (at, "now() - make_interval(secs => $3::float8)"),
+        };
+        let published = match self.published {
+            true => " AND $2 <= (SELECT min(published) FROM progress)",
+            false => "",
+        };
+        format!(
+            "SELECT coalesce(max({at}) < {limit}, true){published} FROM {table} WHERE {condition}\
+             {epoch} > $1 AND {epoch} <= $2"
+        )
+    }
+
+    /// Deletes these rows.
+    fn retire(&self) -> String {
+        let Aging { table, condition, epoch, .. } = self;
+        format!("DELETE FROM {table} WHERE {condition}{epoch} > $1 AND {epoch} <= $2")
+    }
+}
+
+/// The recorded epochs themselves; a schema is one job's.
+const EPOCHS: Aging = Aging {
+    table: "epochs",
+    condition: "job IN (SELECT job FROM progress) AND ",
+    epoch: "epoch",
+    dated: Dated::Commit("committed_at"),
+    together: BLOCK,
+    published: true,
+    setting: "keep_epochs",
+};
+
+impl Ages {
+    /// Whether a setting lets rows go.
+    pub fn is_set(&self, setting: &str) -> bool {
+        self.limit(setting, Some(0)).is_some()
+    }
+
+    /// How old rows must be that go by a setting: an instant of events before the watermark, or
+    /// seconds by the clock.
+    fn limit(&self, setting: &str, watermark: Option<Millis>) -> Option<Box<dyn ToSql + Sync>> {
+        let before = |age: Option<Millis>| -> Option<Box<dyn ToSql + Sync>> {
+            Some(Box::new(Timestamp(watermark?.saturating_sub(age?))))
+        };
+        let seconds = |age: Option<Duration>| -> Option<Box<dyn ToSql + Sync>> {
+            Some(Box::new(age?.as_secs_f64()))
+        };
+        match setting {
+            "keep_interactions" => before(self.interactions),
+            "keep_decisions" => before(self.decisions),
+            "keep_model_metrics" => seconds(self.metrics),
+            "keep_epochs" => seconds(self.epochs),
+            other => unreachable!("{other} lets rows go, and nobody can set it"),
+        }
+    }
+}
 
 /// What lets rows go: what must stay, and when it is worth looking again.
 #[derive(Clone, Debug, Default)]
 pub struct Retention {
     /// Of each table, the epoch with which it is looked at again.
-    looks: [u64; 4],
+    looks: BTreeMap<&'static str, u64>,
     /// The oldest checkpoint that a restart may have to take; 0 as long as none is known, and
     /// nothing goes.
     pub oldest: u64,
@@ -164,25 +212,20 @@ impl Retention {
         mut gone: Gone,
     ) -> Result<Gone, PostgresError> {
         let failed = || PostgresError::statement("delete what is no longer kept");
-        let Keep { interactions, decisions, metrics, epochs } = settings.keep;
-        let before =
-            |keep: Option<Millis>| Some(Timestamp(results.closed.watermark?.saturating_sub(keep?)));
-        let of_time = [before(interactions), before(decisions)];
-        let of_commit = [metrics, epochs].map(|keep| keep.map(|keep| keep.as_secs_f64()));
-        let limits =
-            of_time.iter().map(|limit| limit.as_ref().map(|limit| limit as &(dyn ToSql + Sync)));
-        let limits =
-            limits.chain(of_commit.iter().map(|limit| limit.as_ref().map(|limit| limit as _)));
-        for (((table, limit), gone), look) in
-            TABLES.iter().zip(limits).zip(gone.each()).zip(&mut self.looks)
-        {
-            let until = ((*gone + 1) / table.step + 1) * table.step - 1;
+        let tables = settings.wording().tables();
+        for aging in tables.iter().filter_map(|table| Aging::of(table)).chain([EPOCHS]) {
+            let gone = gone.by(aging.setting);
+            let until = ((*gone + 1) / aging.together + 1) * aging.together - 1;
+            let look = self.looks.entry(aging.table).or_default();
             let may_go =
                 until < self.oldest && until + ALWAYS < results.epoch && *look <= results.epoch;
+            let limit = settings.keep.limit(aging.setting, results.closed.watermark);
             let Some(limit) = limit.filter(|_| may_go) else { continue };
             let (from, to) = (*gone as i64, until as i64);
-            if transaction.query_one(table.is_old, &[&from, &to, limit]).map_err(failed())?.get(0) {
-                transaction.execute(table.retire, &[&from, &to]).map_err(failed())?;
+            let is_old =
+                transaction.query_one(&aging.is_old(), &[&from, &to, &*limit]).map_err(failed())?;
+            if is_old.get(0) {
+                transaction.execute(&aging.retire(), &[&from, &to]).map_err(failed())?;
                 *gone = until;
             } else {
                 *look = results.epoch + BLOCK;

@@ -1,9 +1,11 @@
 //! Whether a role may do what the job does, found out without leaving anything.
 
+use super::declared::view_of;
 use super::error::{PostgresError, passes, reason};
 use super::migrations;
 use super::schema;
 use super::settings::PostgresSettings;
+use super::tables::ENGINES;
 use postgres::{Client, GenericClient, Transaction};
 
 /// What keeps the job from running, and what will once it is asked for more.
@@ -122,7 +124,7 @@ fn existing(
     schema: &str,
     found: &mut Lacking,
 ) -> Result<(), PostgresError> {
-    for table in tables(transaction, &["%"])? {
+    for table in tables(transaction, &["%".to_string()])? {
         match table.lacks(role, schema) {
             Some(Lack::Use(fault)) => found.faults.push(fault),
             Some(Lack::Empty(grant)) => found.warnings.push(grant),
@@ -137,30 +139,11 @@ fn existing(
 
 /// What the job writes, or makes anew at a start; people's own tables beside it are nobody's
 /// affair.
-const WRITTEN: [&str; 22] = [
-    "owner",
-    "progress",
-    "epochs",
-    "customer_features",
-    "interactions",
-    "decisions",
-    "segments",
-    "arm_stats",
-    "model_versions",
-    "model_metrics",
-    "dead_letters",
-    "erasures",
-    "erased_customers",
-    "thresholds",
-    "kept_records",
-    "losses",
-    "applied_settings",
-    "settings",
-    "arms",
-    "context_names",
-    "refinery_schema_history",
-    "customer_features_now",
-];
+fn written() -> Vec<String> {
+    let declared = PostgresSettings::new("", "").wording().tables();
+    let declared = declared.iter().flat_map(|table| [table.name.to_string(), view_of(table)]);
+    declared.chain(ENGINES.map(str::to_string)).collect()
+}
 
 /// Makes sure that the role may use and fill the schema, or make it, by asking only.
 ///
@@ -236,7 +219,7 @@ pub fn of_tables(
         Lack::Empty(grant) => anew.then_some(grant),
         Lack::Change(belongs) => changes.then_some(belongs),
     };
-    refuse(tables(client, &WRITTEN)?.into_iter().filter_map(lack).collect())
+    refuse(tables(client, &written())?.into_iter().filter_map(lack).collect())
 }
 
 fn refuse(faults: Vec<String>) -> Result<(), PostgresError> {
@@ -285,7 +268,7 @@ impl Table {
 }
 
 /// The tables and views of the schema whose names are like one of these.
-fn tables(client: &mut impl GenericClient, like: &[&str]) -> Result<Vec<Table>, PostgresError> {
+fn tables(client: &mut impl GenericClient, like: &[String]) -> Result<Vec<Table>, PostgresError> {
     let rows = client
         .query(
             "SELECT c.relname::text, c.relkind = 'v', quote_ident(pg_get_userbyid(c.relowner)), \

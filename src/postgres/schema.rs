@@ -2,18 +2,19 @@
 //! features, the view over them, and the names.
 
 use super::address;
+use super::declared;
 use super::error::PostgresError;
 use super::migrations;
 use super::owner;
 use super::recorded;
-use super::rows::{FEATURE_ENDS, FEATURE_KEY};
 use super::settings::PostgresSettings;
 use super::survey::Survey;
 use crate::identifiers::{LONGEST, quote};
 use crate::sink::{Progress, Records};
 use crate::source::TopicIds;
+use dataflows::campaign::tables::name;
 use postgres::{Client, GenericClient, Transaction};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Instances that start at once with one schema bring it up to date one after the other, by holding
 /// a number. That of `sluice`, `$2` ("sluice" in ASCII), is the one that every schema once had.
@@ -81,7 +82,7 @@ pub fn check(
         owner::topic_ids(client, settings)?.compare(now, &settings.topics)?;
     }
     migrations::pending(client, settings)?;
-    missing_columns(client, settings).map(|_| ())
+    declared::missing(client, settings).map(|_| ())
 }
 
 /// Whether tables that are there would be changed: by a migration, or for a feature that has no
@@ -94,23 +95,25 @@ pub fn changes_tables(
     settings: &PostgresSettings,
 ) -> Result<bool, PostgresError> {
     Ok(!migrations::pending(client, settings)?.is_empty()
-        || !missing_columns(client, settings)?.is_empty())
+        || !declared::missing(client, settings)?.is_empty())
 }
 
-/// The columns of `customer_features` in the order in which rows are written.
-pub fn feature_columns(features: &[String]) -> Vec<&str> {
-    let names = features.iter().map(String::as_str);
-    [FEATURE_KEY].into_iter().chain(names).chain(FEATURE_ENDS).collect()
+/// Columns that tables of features have beside them.
+fn others() -> BTreeSet<String> {
+    let without = PostgresSettings::new("", "").wording().tables();
+    let of_features = without.iter().filter(|table| table.name == name::CUSTOMER_FEATURES);
+    of_features.flat_map(|table| table.names().map(str::to_string)).collect()
 }
 
 fn check_names(features: &[String]) -> Result<(), PostgresError> {
+    let others = others();
     let mut seen = BTreeSet::new();
     for name in features {
         let why = match name.as_str() {
             "" => "it has no name",
             long if long.len() > LONGEST => "its name is longer than 63 bytes",
             zero if zero.contains('\0') => "its name has a NUL character in it",
-            taken if taken == FEATURE_KEY || FEATURE_ENDS.contains(&taken) => {
+            taken if others.contains(taken) => {
                 "the table has a column of that name for something else"
             }
             twice if !seen.insert(twice) => "another one has the same name",
@@ -142,8 +145,7 @@ fn follow(
     transaction: &mut Transaction<'_>,
     settings: &PostgresSettings,
 ) -> Result<(), PostgresError> {
-    add_feature_columns(transaction, settings)?;
-    index_epochs(transaction, settings)?;
+    declared::follow(transaction, settings)?;
     if settings.changes { Ok(()) } else { name(transaction, settings) }
 }
 
@@ -156,7 +158,7 @@ pub fn name(
     settings: &PostgresSettings,
 ) -> Result<(), PostgresError> {
     let failed = || PostgresError::statement("write the configured names");
-    make_view(transaction, settings)?;
+    declared::make_views(transaction, &settings.wording().tables())?;
     let lateness_seconds = settings.lateness as f64 / 1e3;
     let row = (&settings.job, &lateness_seconds, &settings.at_risk_days, &settings.recent_days);
     transaction
@@ -184,152 +186,6 @@ pub fn name(
         )
         .map_err(failed())?;
     Ok(())
-}
-
-/// Names and types of a table's columns, in their order.
-fn columns(
-    client: &mut impl GenericClient,
-    table: &str,
-) -> Result<Vec<(String, String)>, PostgresError> {
-    let rows = client
-        .query(
-            "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute
-             WHERE attrelid = to_regclass(current_setting('search_path') || '.' || $1) AND attnum > 0 \
-             AND NOT attisdropped ORDER BY attnum",
-            &[&table],
-        )
-        .map_err(PostgresError::statement("list the columns of a table"))?;
-    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
-}
-
-/// The features that `customer_features` has no column for yet; all of them where it is still to be
-/// made.
-fn missing_columns<'a>(
-    client: &mut impl GenericClient,
-    settings: &'a PostgresSettings,
-) -> Result<Vec<&'a str>, PostgresError> {
-    let found: BTreeMap<String, String> =
-        columns(client, "customer_features")?.into_iter().collect();
-    let mut missing = Vec::new();
-    for name in &settings.features {
-        match found.get(name) {
-            Some(kind) if kind == "double precision" => {}
-            Some(kind) => {
-                return Err(PostgresError::Column {
-                    column: name.clone(),
-                    found: kind.clone(),
-                    wanted: "double precision",
-                });
-            }
-            None => missing.push(name.as_str()),
-        }
-    }
-    Ok(missing)
-}
-
-fn add_feature_columns(
-    client: &mut impl GenericClient,
-    settings: &PostgresSettings,
-) -> Result<(), PostgresError> {
-    for name in missing_columns(client, settings)? {
-        client
-            .batch_execute(&format!(
-                "ALTER TABLE customer_features ADD COLUMN {} float8",
-                quote(name)
-            ))
-            .map_err(PostgresError::statement("add the column of a feature"))?;
-    }
-    Ok(())
-}
-
-/// Lets old interactions be found by their epoch, where they are to go: only then is it worth what
-/// it costs.
-fn index_epochs(
-    client: &mut impl GenericClient,
-    settings: &PostgresSettings,
-) -> Result<(), PostgresError> {
-    if settings.keep.interactions.is_none() || owner::is_there(client, "interactions_by_epoch")? {
-        return Ok(());
-    }
-    client
-        .batch_execute("CREATE INDEX interactions_by_epoch ON interactions (epoch)")
-        .map_err(PostgresError::statement("index the interactions by their epoch"))
-}
-
-/// Replaces the view where its columns stay the same, so that rights on it stay; otherwise makes it
-/// anew.
-fn make_view(
-    client: &mut impl GenericClient,
-    settings: &PostgresSettings,
-) -> Result<(), PostgresError> {
-    let wanted = feature_columns(&settings.features);
-    let found = columns(client, "customer_features_now")?;
-    let same = found.iter().map(|(name, _)| name.as_str()).eq(wanted.iter().copied());
-    if !same {
-        client
-            .batch_execute("DROP VIEW IF EXISTS customer_features_now")
-            .map_err(PostgresError::statement("drop the view customer_features_now"))?;
-    }
-    client
-        .batch_execute(&view(&settings.features))
-        .map_err(PostgresError::statement("create the view customer_features_now"))
-}
-
-/// The features that move with the clock, as of the newest watermark + lateness; the others as they
-/// are in the table.
-///
-/// Days are milliseconds divided once, as the program itself does, so that both give the same bits.
-fn view(features: &[String]) -> String {
-    let columns = features.iter().map(|name| match name.as_str() {
-        "recency" => "r.recency".to_string(),
-        "days_since_signup" => "d.days_since_signup".to_string(),
-        "clv_score" => "CASE WHEN f.last_purchase IS NULL THEN 0 ELSE f.monetary * f.frequency / \
-            (r.recency + 1) END AS clv_score"
-            .to_string(),
-        "is_at_risk" => "(f.last_purchase IS NOT NULL AND r.recency >= \
-            c.at_risk_days)::int::float8 AS is_at_risk"
-            .to_string(),
-        "is_recent_active" => "(f.last_purchase IS NOT NULL AND r.recency <= \
-            c.recent_days)::int::float8 AS is_recent_active"
-            .to_string(),
-        other => format!("f.{}", quote(other)),
-    });
-    let columns = columns.map(|column| format!("{column},\n    ")).collect::<String>();
-    // `greatest` passes over NULL, so an instant that is not known is asked for first.
-    let days = |instant: &str| {
-        format!(
-            "CASE WHEN {instant} IS NOT NULL THEN (greatest(0, extract(epoch FROM n.instant - \
-             {instant})) * 1000)::float8 / 86400000 END"
-        )
-    };
-    format!(
-        "CREATE OR REPLACE VIEW customer_features_now AS
-WITH clock AS MATERIALIZED (
-    SELECT
-        s.at_risk_days,
-        s.recent_days,
-        (
-            SELECT e.watermark FROM epochs e WHERE e.job = s.job AND isfinite(e.watermark) ORDER \
-            BY e.epoch DESC LIMIT 1
-        ) + s.lateness AS instant
-    FROM settings s
-)
-SELECT
-    f.customer_id,
-    {columns}n.instant AS as_of,
-    f.last_purchase,
-    f.signup,
-    f.epoch
-FROM customer_features f
-CROSS JOIN clock c
-CROSS JOIN LATERAL (SELECT coalesce(c.instant, f.as_of) AS instant) n
-CROSS JOIN LATERAL (
-    SELECT {since_purchase} AS days_since_purchase, coalesce({since_signup}, 0) AS days_since_signup
-) d
-CROSS JOIN LATERAL (SELECT coalesce(d.days_since_purchase, d.days_since_signup) AS recency) r",
-        since_purchase = days("f.last_purchase"),
-        since_signup = days("f.signup"),
-    )
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What the configuration says of PostgreSQL.
 
 use super::address::{Parameter, Parameters};
-use super::retention::Keep;
+use super::retention::Ages;
 use super::target::{Surroundings, Target};
 use super::tls::Problem;
 use super::{Limits, PostgresSettings};
@@ -28,7 +28,7 @@ impl Config {
             keep_model_versions: self.postgres.keep_models,
             dead_letter_days: u32::try_from(self.postgres.keep_dead_letters / DAY)
                 .unwrap_or(u32::MAX),
-            keep: Keep {
+            keep: Ages {
                 interactions: self.postgres.keep_interactions,
                 decisions: self.postgres.keep_decisions,
                 metrics: self.postgres.keep_model_metrics,

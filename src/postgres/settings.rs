@@ -1,7 +1,8 @@
 //! What the sink must be told.
 
 use super::address::{self, Parameters};
-use super::retention::Keep;
+use super::retention::Ages;
+use crate::campaign::rows::Wording;
 use crate::identifiers::SchemaName;
 use crate::source::TopicNames;
 use dataflows::event::{Millis, Topic};
@@ -67,7 +68,7 @@ pub struct PostgresSettings {
     /// Days that dead letters are kept.
     pub dead_letter_days: u32,
     /// How long rows of the tables that grow are kept.
-    pub keep: Keep,
+    pub keep: Ages,
     /// Names of the arms, in their order.
     pub arms: Vec<String>,
     /// Names of the terms of the context vector, in their order; one a term.
@@ -110,7 +111,7 @@ impl PostgresSettings {
             retry_longest: Duration::from_secs(5),
             keep_model_versions: 1_000,
             dead_letter_days: 30,
-            keep: Keep::default(),
+            keep: Ages::default(),
             arms: Vec::new(),
             context: Vec::new(),
             features: Vec::new(),
@@ -122,6 +123,17 @@ impl PostgresSettings {
             decimals: 2,
             changes: false,
             anew: false,
+        }
+    }
+
+    /// What rows are worded by.
+    pub fn wording(&self) -> Wording {
+        Wording {
+            arms: self.arms.clone(),
+            topics: self.topics.clone(),
+            features: self.features.clone(),
+            context: self.context.len(),
+            decimals: self.decimals,
         }
     }
 

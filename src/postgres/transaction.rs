@@ -4,27 +4,26 @@
 //! Whatever is killed when: the rows, the offsets and the progress of an epoch are there together
 //! or not at all, and no instance that was taken over can still write.
 
-use super::encode::Timestamp;
+use super::encode::{Timestamp, copy};
 use super::error::PostgresError;
+use super::kept;
 use super::recorded;
 use super::retention::{Gone, Retention};
-use super::rows::Staging;
 use super::schema;
 use super::settings::PostgresSettings;
-use super::statements::{
-    BLANK_DEAD_LETTERS, DELETE_FEATURES, DELETE_INTERACTIONS, ERASE_DECISIONS,
-    ERASE_FOLDED_INTERACTIONS, ERASE_SUMS, INSERT_ERASURE, INSERT_THRESHOLD, PRUNE_DEAD_LETTERS,
-    PRUNE_MODELS, REMEMBER_ERASED, Statements, UPSERT_ARM_STATS, UPSERT_SEGMENTS,
-};
+use super::statements::{INSERT_ERASURE, REMEMBER_ERASED, Statements};
+use super::tables::{self, Erasing, Pruning, Writing};
+use crate::campaign::rows::EpochRows;
 use crate::hexadecimal::hexadecimal;
 use crate::identifiers::quote;
-use crate::results::{Changed, EpochResults};
+use crate::results::EpochResults;
 use crate::sink::Progress;
 use crate::source::offsets_by_name;
-use dataflows::event::Rejected;
+use crate::table::Changes;
+use crate::table::encode::CopyBuffer;
+use dataflows::table::{Erase, Rule, Table};
 use postgres::types::Json;
 use postgres::{Client, Transaction};
-use std::collections::BTreeMap;
 
 /// Epochs between two rounds of deleting what is no longer kept.
 pub const PRUNE_EVERY: u64 = 64;
@@ -47,7 +46,9 @@ pub struct Commit<'a> {
     /// The epoch's results.
     pub results: &'a EpochResults,
     /// Its rows, filled from the results.
-    pub staging: &'a Staging,
+    pub rows: &'a EpochRows,
+    /// Records that are kept with it.
+    pub kept: &'a CopyBuffer,
     /// The incarnation that this instance got at its start.
     pub incarnation: i64,
     /// Records a second since the commit before.
@@ -61,7 +62,7 @@ impl Commit<'_> {
     /// then.
     ///
     /// # Errors
-    /// [`PostgresError::Fenced`], [`PostgresError::Gap`], [`PostgresError::NoProgress`], [`PostgresError::Threshold`], or that of a statement.
+    /// [`PostgresError::Fenced`], [`PostgresError::Gap`], [`PostgresError::NoProgress`], [`PostgresError::Published`], or that of a statement.
     pub fn run(
         &mut self,
         client: &mut Client,
@@ -77,18 +78,11 @@ impl Commit<'_> {
         self.gone = retention.advance(&mut transaction, self.settings, self.results, self.gone)?;
         self.record_epoch(&mut transaction)?;
         self.change(&mut transaction)?;
-        self.write_interactions(&mut transaction)?;
-        self.write_features(&mut transaction)?;
-        self.write_decisions(&mut transaction)?;
-        self.write_models(&mut transaction)?;
+        self.write(&mut transaction, |table| !is_blanked(table))?;
         self.erase(&mut transaction)?;
-        self.write_aggregates(&mut transaction)?;
-        self.write_dead_letters(&mut transaction)?;
-        self.staging.kept.copy(
-            &mut transaction,
-            &self.statements.copy_kept,
-            "keep records of compacted topics",
-        )?;
+        // Those of the epoch itself are blanked already.
+        self.write(&mut transaction, is_blanked)?;
+        copy(self.kept, &mut transaction, kept::COPY, "keep records of compacted topics")?;
         if self.results.epoch.is_multiple_of(PRUNE_EVERY) {
             self.prune(&mut transaction)?;
         }
@@ -129,26 +123,22 @@ impl Commit<'_> {
         }
     }
 
-    /// Where the epoch is a change of settings: names are those of the new ones, and what was made
-    /// of the former ones goes where the epoch does not tell it anew.
+    /// Where the epoch is a change of settings: names are those of the new ones, and columns that no
+    /// row has any more are emptied.
     fn change(&self, transaction: &mut Transaction<'_>) -> Result<(), PostgresError> {
-        let Some(Changed { gone_thresholds, gone_features }) = &self.results.changed else {
+        if self.results.changed.is_none() {
             return Ok(());
-        };
-        let failed = || PostgresError::statement("change the settings of the tables");
-        schema::name(transaction, self.settings)?;
-        if !gone_thresholds.is_empty() {
-            transaction.execute("DELETE FROM thresholds", &[]).map_err(failed())?;
         }
-        if !gone_features.is_empty() {
-            let nulls = gone_features
-                .iter()
-                .map(|name| format!("{} = NULL", quote(name)))
-                .collect::<Vec<_>>()
-                .join(", ");
+        schema::name(transaction, self.settings)?;
+        for Changes { table, nulls, .. } in self.rows.tables() {
+            if nulls.is_empty() {
+                continue;
+            }
+            let nulls = nulls.iter().map(|name| format!("{} = NULL", quote(name)));
+            let nulls = nulls.collect::<Vec<_>>().join(", ");
             transaction
-                .batch_execute(&format!("UPDATE customer_features SET {nulls}"))
-                .map_err(failed())?;
+                .batch_execute(&format!("UPDATE {} SET {nulls}", table.name))
+                .map_err(PostgresError::statement("change the settings of the tables"))?;
         }
         Ok(())
     }
@@ -186,7 +176,7 @@ impl Commit<'_> {
                     &(counts.records as i64),
                     &counts.interactions,
                     &(counts.decisions as i64),
-                    &self.staging.mean_reward,
+                    &self.rows.mean_reward(),
                     &self.events_per_second,
                     &(counts.late as i64),
                     &(counts.duplicates as i64),
@@ -199,112 +189,134 @@ impl Commit<'_> {
         Ok(())
     }
 
-    /// Deletes first and updates last, so that what was taken back and came again is there.
-    fn write_interactions(&self, transaction: &mut Transaction<'_>) -> Result<(), PostgresError> {
-        let (customers, keys) = &self.staging.gone_interactions;
-        if !customers.is_empty() {
-            let rows = transaction
-                .execute(DELETE_INTERACTIONS, &[customers, keys])
-                .map_err(PostgresError::statement("delete interactions"))?;
-            self.expect("interactions", customers.len() as u64, rows);
-        }
-        self.write_new_interactions(transaction)?;
-        let changed = &self.staging.changed_interactions;
-        if !changed.is_empty() {
-            changed.copy(
-                transaction,
-                &self.statements.stage_interactions,
-                "stage changed interactions",
-            )?;
-            let rows = transaction
-                .execute(&self.statements.update_interactions, &[])
-                .map_err(PostgresError::statement("update interactions"))?;
-            self.expect("interactions", changed.rows(), rows);
+    /// Writes the rows of the tables that are `chosen`.
+    fn write(
+        &self,
+        transaction: &mut Transaction<'_>,
+        chosen: impl Fn(&Table) -> bool,
+    ) -> Result<(), PostgresError> {
+        let all = self.rows.tables().iter().zip(&self.statements.writing);
+        for (changes, writing) in all {
+            if chosen(&changes.table) && !tables::is_written_apart(&changes.table) {
+                self.write_table(transaction, changes, writing)?;
+            }
         }
         Ok(())
     }
 
-    /// New rows go in as they are. Where old events are folded, the id of one may come again,
-    /// though it hardly ever does: then its row becomes the new one's.
-    fn write_new_interactions(
+    /// Deletes first and updates last, so that what was taken back and came again is there.
+    fn write_table(
         &self,
         transaction: &mut Transaction<'_>,
+        changes: &Changes,
+        writing: &Writing,
     ) -> Result<(), PostgresError> {
-        let new = &self.staging.new_interactions;
-        if !self.settings.folding || new.is_empty() {
-            return new.copy(
-                transaction,
-                &self.statements.copy_interactions,
-                "copy new interactions",
-            );
+        let Changes { table, gone, new, changed, .. } = changes;
+        let doing = format!("write rows of {}", table.name);
+        let failed = || PostgresError::statement(doing.clone());
+        if !gone.is_empty() {
+            copy(gone, transaction, &writing.stage_gone, &doing)?;
+            let rows = transaction.execute(&writing.delete, &[]).map_err(failed())?;
+            self.expect(table, gone.rows(), rows);
         }
-        let failed = || PostgresError::statement("write new interactions");
-        let mut trial = transaction.savepoint("new_interactions").map_err(failed())?;
-        match new.copy(&mut trial, &self.statements.copy_interactions, "copy new interactions") {
+        match table.rule {
+            Rule::Changes { again } if again && self.settings.folding => {
+                self.write_again(transaction, table, new, writing)?;
+            }
+            Rule::Changes { .. } | Rule::Adds if tables::is_direct(table) => {
+                copy(new, transaction, &writing.copy, &doing)?;
+            }
+            Rule::Changes { .. } | Rule::Adds | Rule::Replaces { .. } => {
+                self.staged(transaction, new, writing, &writing.upsert, &doing)?;
+            }
+            Rule::Stays => self.staged(transaction, new, writing, &writing.insert, &doing)?,
+            Rule::Agrees => self.agree(transaction, changes, writing)?,
+        }
+        if let (Rule::Changes { .. }, false) = (table.rule, changed.is_empty()) {
+            copy(changed, transaction, &writing.stage, &doing)?;
+            let rows = transaction.execute(&writing.update, &[]).map_err(failed())?;
+            self.expect(table, changed.rows(), rows);
+            return Ok(());
+        }
+        self.staged(transaction, changed, writing, &writing.upsert, &doing)
+    }
+
+    /// Brings rows in by way of where they wait.
+    fn staged(
+        &self,
+        transaction: &mut Transaction<'_>,
+        rows: &CopyBuffer,
+        writing: &Writing,
+        statement: &str,
+        doing: &str,
+    ) -> Result<(), PostgresError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        copy(rows, transaction, &writing.stage, doing)?;
+        transaction.batch_execute(statement).map_err(PostgresError::statement(doing.to_string()))
+    }
+
+    /// New rows go in as they are. Where old events are folded, the key of one may come again,
+    /// though it hardly ever does: then its row becomes the new one's.
+    fn write_again(
+        &self,
+        transaction: &mut Transaction<'_>,
+        table: &Table,
+        new: &CopyBuffer,
+        writing: &Writing,
+    ) -> Result<(), PostgresError> {
+        if new.is_empty() {
+            return Ok(());
+        }
+        let doing = format!("write new rows of {}", table.name);
+        let failed = || PostgresError::statement(doing.clone());
+        let mut trial = transaction.savepoint("new_rows").map_err(failed())?;
+        match copy(new, &mut trial, &writing.copy, &doing) {
             Ok(()) => return trial.commit().map_err(failed()),
             Err(error) if !error.is_repeated_key() => return Err(error),
             Err(_) => trial.rollback().map_err(failed())?,
         }
-        new.copy(transaction, &self.statements.stage_interactions, "stage new interactions")?;
-        transaction.batch_execute(&self.statements.upsert_interactions).map_err(failed())
+        self.staged(transaction, new, writing, &writing.upsert, &doing)
     }
 
-    fn write_features(&self, transaction: &mut Transaction<'_>) -> Result<(), PostgresError> {
-        let gone = &self.staging.gone_customers;
-        if !gone.is_empty() {
-            let rows = transaction
-                .execute(DELETE_FEATURES, &[gone])
-                .map_err(PostgresError::statement("delete customers"))?;
-            self.expect("customer_features", gone.len() as u64, rows);
+    /// A row that is there stays as it is; that it is the same is seen by the number of rows.
+    fn agree(
+        &self,
+        transaction: &mut Transaction<'_>,
+        changes: &Changes,
+        writing: &Writing,
+    ) -> Result<(), PostgresError> {
+        let Changes { table, new, .. } = changes;
+        if new.is_empty() {
+            return Ok(());
         }
-        self.staging.new_features.copy(
-            transaction,
-            &self.statements.copy_features,
-            "copy new customers",
-        )?;
-        let changed = &self.staging.changed_features;
-        if !changed.is_empty() {
-            changed.copy(
-                transaction,
-                &self.statements.stage_features,
-                "stage changed customers",
-            )?;
-            let rows = transaction
-                .execute(&self.statements.update_features, &[])
-                .map_err(PostgresError::statement("update customers"))?;
-            self.expect("customer_features", changed.rows(), rows);
+        let doing = format!("publish rows of {}", table.name);
+        let failed = || PostgresError::statement(doing.clone());
+        copy(new, transaction, &writing.stage, &doing)?;
+        let rows = transaction.execute(&writing.agree, &[]).map_err(failed())?;
+        if rows == new.rows() {
+            return Ok(());
         }
-        Ok(())
+        let row = transaction.query_opt(&writing.disagrees, &[]).map_err(failed())?;
+        let row = row.map_or_else(|| "those of this epoch".to_string(), |row| row.get(0));
+        Err(PostgresError::Published { table: table.name, row })
     }
 
-    /// Rows that somebody else deleted or added cannot be mended here; that they differ is said. Of
-    /// interactions some may be gone that are old.
-    fn expect(&self, table: &'static str, wanted: u64, found: u64) {
-        let may_be_gone = table == "interactions" && self.gone.interactions > 0 && found < wanted;
-        if wanted != found && !may_be_gone {
+    /// Rows that somebody else deleted or added cannot be mended here; that they differ is said.
+    /// Some may be gone that are old. Of rows that replace others nobody knows whether there are
+    /// any.
+    fn expect(&self, table: &Table, wanted: u64, found: u64) {
+        let may_be_gone = self.gone.of(table).is_some_and(|gone| gone > 0) && found < wanted;
+        if wanted != found && !may_be_gone && matches!(table.rule, Rule::Changes { .. }) {
             tracing::warn!(
                 epoch = self.results.epoch,
-                table,
+                table = table.name,
                 wanted,
                 found,
                 "Rows to be changed are not there: somebody else has written to the table."
             );
         }
-    }
-
-    /// The id of an erased customer's decision may come again, so these are written over.
-    fn write_decisions(&self, transaction: &mut Transaction<'_>) -> Result<(), PostgresError> {
-        if self.staging.decisions.is_empty() {
-            return Ok(());
-        }
-        self.staging.decisions.copy(
-            transaction,
-            &self.statements.stage_decisions,
-            "stage decisions",
-        )?;
-        transaction
-            .batch_execute(&self.statements.upsert_decisions)
-            .map_err(PostgresError::statement("write decisions"))
     }
 
     /// Removes what the rows of this epoch do not take back of an erased customer, and reports each
@@ -318,18 +330,23 @@ impl Commit<'_> {
             transaction
                 .execute(REMEMBER_ERASED, &[&self.settings.job, &erasure.customer, &instant])
                 .map_err(failed())?;
-            transaction.execute(ERASE_DECISIONS, &[&erasure.customer, &gone]).map_err(failed())?;
-            if erasure.folded_before.is_some() {
-                transaction
-                    .execute(ERASE_FOLDED_INTERACTIONS, &[&erasure.customer, &gone])
-                    .map_err(failed())?;
+            let mut blanked = 0;
+            for erasing in &self.statements.erasing {
+                match erasing {
+                    Erasing::Delete(delete) => {
+                        transaction
+                            .execute(delete, &[&erasure.customer, &gone])
+                            .map_err(failed())?;
+                    }
+                    Erasing::Blank(blank) => {
+                        let rows = transaction
+                            .execute(blank, &[&erasure.customer, &gone, &self.epoch()])
+                            .map_err(failed())?;
+                        blanked += rows as i64;
+                    }
+                    Erasing::Empty(_) => {}
+                }
             }
-            let blanked = transaction
-                .execute(
-                    BLANK_DEAD_LETTERS,
-                    &[&erasure.customer, &gone, &self.epoch(), &Rejected::BLANKED],
-                )
-                .map_err(failed())? as i64;
             let [transactions, interactions, rewards, profiles, learned, decisions, folded] =
                 erasure.numbers().map(|number| number as i64);
             transaction
@@ -354,102 +371,30 @@ impl Commit<'_> {
                 .map_err(failed())?;
         }
         if self.results.erasures.iter().any(|erasure| erasure.learned > 0) {
-            transaction.execute(ERASE_SUMS, &[]).map_err(failed())?;
-        }
-        Ok(())
-    }
-
-    fn write_models(&self, transaction: &mut Transaction<'_>) -> Result<(), PostgresError> {
-        self.staging.models.copy(
-            transaction,
-            &self.statements.copy_models,
-            "copy model versions",
-        )?;
-        for &(day, high_value) in &self.results.thresholds {
-            let rows = transaction
-                .execute(INSERT_THRESHOLD, &[&day, &(high_value as i64), &self.epoch()])
-                .map_err(PostgresError::statement("publish a threshold"))?;
-            if rows != 1 {
-                return Err(PostgresError::Threshold { day, high_value });
+            for erasing in &self.statements.erasing {
+                if let Erasing::Empty(empty) = erasing {
+                    transaction.execute(empty, &[]).map_err(failed())?;
+                }
             }
         }
         Ok(())
     }
 
-    /// Of several rows for one key the last is what stands; one with nothing in it is no row.
-    fn write_aggregates(&self, transaction: &mut Transaction<'_>) -> Result<(), PostgresError> {
-        if !self.results.arm_days.is_empty() {
-            let failed = || PostgresError::statement("write the statistics of arms");
-            let last: BTreeMap<_, _> =
-                self.results.arm_days.iter().map(|row| ((row.day, row.arm as i16), row)).collect();
-            let (days, arms): (Vec<_>, Vec<_>) = last.keys().copied().unzip();
-            let interactions = last.values().map(|row| row.interactions).collect::<Vec<_>>();
-            let responses = last.values().map(|row| row.responses).collect::<Vec<_>>();
-            let rewards = last.values().map(|row| row.reward.to_string()).collect::<Vec<_>>();
-            transaction
-                .execute(
-                    UPSERT_ARM_STATS,
-                    &[&days, &arms, &interactions, &responses, &rewards, &self.epoch()],
-                )
-                .map_err(failed())?;
-            transaction
-                .execute(
-                    "DELETE FROM arm_stats WHERE epoch = $1 AND interactions = 0",
-                    &[&self.epoch()],
-                )
-                .map_err(failed())?;
-        }
-        if !self.results.segments.is_empty() {
-            let failed = || PostgresError::statement("write the segments");
-            let last: BTreeMap<_, _> =
-                self.results.segments.iter().map(|row| (i32::from(row.flags), row)).collect();
-            let flags = last.keys().copied().collect::<Vec<_>>();
-            let customers = last.values().map(|row| row.customers).collect::<Vec<_>>();
-            let amounts = last.values().map(|row| row.amount).collect::<Vec<_>>();
-            transaction
-                .execute(
-                    UPSERT_SEGMENTS,
-                    &[
-                        &flags,
-                        &customers,
-                        &amounts,
-                        &(self.settings.decimals as i32),
-                        &self.epoch(),
-                    ],
-                )
-                .map_err(failed())?;
-            transaction
-                .execute("DELETE FROM segments WHERE customers = 0", &[])
-                .map_err(failed())?;
-        }
-        Ok(())
-    }
-
-    fn write_dead_letters(&self, transaction: &mut Transaction<'_>) -> Result<(), PostgresError> {
-        if self.staging.dead_letters.is_empty() {
-            return Ok(());
-        }
-        self.staging.dead_letters.copy(
-            transaction,
-            &self.statements.stage_dead_letters,
-            "stage dead letters",
-        )?;
-        transaction
-            .batch_execute(&self.statements.insert_dead_letters)
-            .map_err(PostgresError::statement("write dead letters"))
-    }
-
     fn prune(&self, transaction: &mut Transaction<'_>) -> Result<(), PostgresError> {
         let failed = || PostgresError::statement("delete what is no longer kept");
-        transaction
-            .execute(PRUNE_MODELS, &[&i64::from(self.settings.keep_model_versions.max(1))])
+        let versions = i64::from(self.settings.keep_model_versions.max(1));
+        let days = self.settings.dead_letter_days as i32;
+        for pruning in &self.statements.pruning {
+            match pruning {
+                Pruning::Versions(prune) => transaction.execute(prune, &[&versions]),
+                Pruning::Days(prune) => transaction.execute(prune, &[&days, &self.settings.job]),
+            }
             .map_err(failed())?;
-        transaction
-            .execute(
-                PRUNE_DEAD_LETTERS,
-                &[&(self.settings.dead_letter_days as i32), &self.settings.job],
-            )
-            .map_err(failed())?;
+        }
         Ok(())
     }
+}
+
+fn is_blanked(table: &Table) -> bool {
+    matches!(table.erase, Erase::Blanks { .. })
 }

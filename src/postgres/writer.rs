@@ -8,17 +8,19 @@ use super::error::PostgresError;
 use super::kept;
 use super::recorded;
 use super::retention::{self, Gone, Retention};
-use super::rows::Staging;
 use super::schema;
 use super::settings::PostgresSettings;
 use super::statements::Statements;
 use super::transaction::{self, Outcome};
 use crate::backoff::Backoff;
+use crate::campaign::rows::EpochRows;
 use crate::results::EpochResults;
 use crate::sink::applied::{Applied, AppliedSettings};
 use crate::sink::kept::KeptAt;
 use crate::sink::{Commit, History, Progress, RecordedEpoch, Records, Trouble};
-use crate::source::{Loss, Positions, TopicIds};
+use crate::source::TopicIds;
+use crate::source::{Loss, Positions};
+use crate::table::encode::CopyBuffer;
 use crate::telemetry::stalls::Seen;
 #[cfg(test)]
 use dataflows::campaign::output::Day;
@@ -33,7 +35,9 @@ pub struct Writer {
     settings: PostgresSettings,
     trouble: Trouble,
     session: Option<Session>,
-    staging: Staging,
+    rows: EpochRows,
+    /// Records that are kept with an epoch, encoded.
+    kept: CopyBuffer,
     progress: Progress,
     history: History,
     /// Of the topics that are read.
@@ -127,12 +131,13 @@ impl Writer {
             progress.incarnation,
             "The database is ready."
         );
-        let staging = Staging::default();
+        let rows = EpochRows::new(settings.wording());
         let writer = Writer {
             settings,
             trouble,
             session: Some(session),
-            staging,
+            rows,
+            kept: CopyBuffer::default(),
             progress,
             history,
             ids,
@@ -380,7 +385,9 @@ impl Writer {
     /// What does not pass, and [`PostgresError::GaveUp`].
     pub fn commit(&mut self, results: &EpochResults) -> Result<Commit, PostgresError> {
         let started = Instant::now();
-        self.staging.fill(results, &self.settings)?;
+        // How many interactions wait is counted there.
+        self.rows.fill(results, 0)?;
+        kept::encode(&mut self.kept, results, &self.settings);
         let mut backoff = Backoff::new(self.settings.retry_first, self.settings.retry_longest);
         while let Err(error) = self.attempt(results) {
             if !error.is_transient() {
@@ -447,13 +454,14 @@ impl Writer {
                 session
             }
         };
-        let Writer { settings, staging, progress, retention, gone, .. } = self;
+        let Writer { settings, rows, kept, progress, retention, gone, .. } = self;
         let (statements, incarnation) = (&session.statements, progress.incarnation);
         let mut commit = transaction::Commit {
             settings,
             statements,
             results,
-            staging,
+            rows,
+            kept,
             incarnation,
             events_per_second,
             gone: *gone,

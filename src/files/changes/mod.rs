@@ -151,7 +151,7 @@ impl ChangeFiles {
         history: Link,
     ) -> Result<FileMark, ChangesError> {
         let path = self.path(results.epoch);
-        let content = self.lines.write(results, pending, history)?;
+        let content = self.lines.write(results, pending, history).map_err(PostgresError::from)?;
         durable::replace(&path, content).map_err(failed(&path, "written"))?;
         Ok(FileMark::of(content))
     }

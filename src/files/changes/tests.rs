@@ -1,65 +1,49 @@
 //! The files come to the rows that the database has: the same epochs go into both, and whatever the
 //! tables then hold is folded from the files.
 
-use super::lines::line;
 use super::*;
 use crate::journal::{JournalSettings, Writer};
-use crate::postgres::comparison::shapes;
 use crate::postgres::comparison::snapshot::CopyRows;
-use crate::postgres::comparison::table::Shape;
+use crate::postgres::tables::select;
 use crate::postgres::tests::{
     MARCH, TestDatabase, arm_update, decision, features, first_epoch, interaction, interactions,
     rejected, rejected_of, second_epoch,
 };
 use crate::results::Changed;
 use crate::sink::Sink;
+use crate::table::json::{INSERT, line};
 use dataflows::campaign::output::{Change, Decision, Erasure, Segment};
+use dataflows::table::{Rule, Table};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// A table's rows by their keys.
 type Rows = BTreeMap<String, Map<String, Value>>;
 
-fn tables(settings: &PostgresSettings) -> Vec<Shape> {
-    vec![
-        shapes::interactions(),
-        shapes::customer_features(&settings.features),
-        shapes::decisions(),
-        shapes::model_versions(),
-        shapes::thresholds(),
-        shapes::erasures(),
-        shapes::arm_stats(),
-        shapes::segments(),
-        shapes::dead_letters(),
-        shapes::model_metrics(),
-    ]
-}
-
 /// Takes a line in, as a reader of the files would.
-fn fold(rows: &mut Rows, shape: &Shape, text: &str) {
+fn fold(rows: &mut Rows, table: &Table, text: &str) {
     let mut columns: Map<String, Value> = serde_json::from_str(text).expect("JSON");
     columns.remove("table");
     let change = columns.remove("change").expect("a change");
-    let key: Vec<String> =
-        shape.key.iter().map(|place| columns[&shape.columns[*place].name].to_string()).collect();
+    let key: Vec<String> = table.key.iter().map(|key| columns[*key].to_string()).collect();
     let key = key.join(" ");
     match change.as_str() {
         Some("delete") => drop(rows.remove(&key)),
         // A dead letter that is there stays as it is.
-        Some("insert") if shape.table == "dead_letters" => drop(rows.entry(key).or_insert(columns)),
+        Some("insert") if table.rule == Rule::Stays => drop(rows.entry(key).or_insert(columns)),
         Some("insert") => drop(rows.insert(key, columns)),
         Some("update") => rows.entry(key).or_default().extend(columns),
         other => panic!("{other:?} of {text}"),
     }
 }
 
-fn folded(folder: &Path, shape: &Shape) -> Rows {
+fn folded(folder: &Path, table: &Table) -> Rows {
     let mut rows = Rows::new();
-    let prefix = format!("{{\"table\":\"{}\",", shape.table);
+    let prefix = format!("{{\"table\":\"{}\",", table.name);
     for text in texts(folder) {
         text.lines()
             .filter(|line| line.starts_with(&prefix))
-            .for_each(|line| fold(&mut rows, shape, line));
+            .for_each(|line| fold(&mut rows, table, line));
     }
     rows
 }
@@ -75,16 +59,16 @@ fn texts(folder: &Path) -> Vec<String> {
 }
 
 /// The table as the database has it, each row written as a line is.
-fn stored(database: &TestDatabase, shape: &Shape) -> Rows {
+fn stored(database: &TestDatabase, table: &Table) -> Rows {
     let mut client = database.client();
     let reader = client
-        .copy_out(&format!("COPY ({}) TO STDOUT (FORMAT binary)", shape.select))
+        .copy_out(&format!("COPY ({}) TO STDOUT (FORMAT binary)", select(table)))
         .expect("a copy");
     let (mut copied, mut rows) = (CopyRows::new(reader), Rows::new());
     while let Some(row) = copied.next().expect("a row") {
         let mut out = Vec::new();
-        line(&mut out, shape, "insert", row, None);
-        fold(&mut rows, shape, std::str::from_utf8(&out).expect("UTF-8"));
+        line(&mut out, table, INSERT, row, false, &[]);
+        fold(&mut rows, table, std::str::from_utf8(&out).expect("UTF-8"));
     }
     rows
 }
@@ -185,14 +169,14 @@ fn the_files_come_to_the_rows_of_the_database() {
     for results in [first, second_epoch(), third_epoch(), fourth_epoch(), fifth_epoch()] {
         tables_of.commit(&results).expect("a commit");
         writer.commit(&results).expect("a commit");
-        for shape in tables(&settings) {
-            let (found, wanted) = (folded(&scene.files(), &shape), stored(&database, &shape));
+        for table in settings.wording().tables() {
+            let (found, wanted) = (folded(&scene.files(), &table), stored(&database, &table));
             assert!(
-                !wanted.is_empty() || results.epoch > 1 || shape.table == "erasures",
+                !wanted.is_empty() || results.epoch > 1 || table.name == "erasures",
                 "nothing is compared in {}",
-                shape.table
+                table.name
             );
-            assert_eq!(found, wanted, "{} after epoch {}", shape.table, results.epoch);
+            assert_eq!(found, wanted, "{} after epoch {}", table.name, results.epoch);
         }
     }
 }

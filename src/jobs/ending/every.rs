@@ -115,14 +115,14 @@ pub fn postgres() -> Vec<PostgresError> {
         PostgresError::OtherResults { .. } =>
             PostgresError::OtherResults { schema: text("sluice"), address: address(), found: text("dataflow `arrivals` in format 1"), wanted: text("dataflow `campaign` in format 1") },
         PostgresError::FeatureName { .. } => PostgresError::FeatureName { name: text("oid"), why: "it is a column of every table" },
-        PostgresError::Column { .. } => PostgresError::Column { column: text("recency"), found: text("text"), wanted: "double precision" },
+        PostgresError::Column { .. } => PostgresError::Column { table: "customer_features", column: text("recency"), found: text("text"), wanted: "double precision" },
         PostgresError::Fenced { .. } => PostgresError::Fenced { job: job(), epoch: 7, own: 1, current: 2 },
         PostgresError::Gap { .. } => PostgresError::Gap { job: job(), epoch: 9, recorded: 7 },
         PostgresError::NoProgress(_) => PostgresError::NoProgress(job()),
-        PostgresError::Threshold { .. } => PostgresError::Threshold { day: 19_000, high_value: 5 },
+        PostgresError::Published { .. } => PostgresError::Published { table: "thresholds", row: text("{\"day\":19000}") },
         PostgresError::Shape { .. } => PostgresError::Shape { epoch: 7, what: "features", found: 3, wanted: 4 },
         PostgresError::Recorded { .. } => PostgresError::Recorded { epoch: 7, why: text("its digest is no number") },
-        PostgresError::Statement { .. } => PostgresError::Statement { doing: "commit", source: silent() },
+        PostgresError::Statement { .. } => PostgresError::Statement { doing: "commit".into(), source: silent() },
         PostgresError::Copy(_) => PostgresError::Copy(full()),
         PostgresError::GaveUp { .. } => PostgresError::GaveUp { epoch: 7, waited, last: Box::new(PostgresError::Copy(full())) },
     ]

@@ -7,9 +7,10 @@
 //! sums, thresholds, and everything of customers who have no profile do not: these are compared as
 //! ever.
 
-use super::table::Shape;
-use super::value::number;
+use crate::table::value::number;
+use dataflows::campaign::tables::name;
 use dataflows::event::CustomerId;
+use dataflows::table::Table;
 use std::collections::BTreeSet;
 
 /// What cannot be told.
@@ -37,7 +38,7 @@ pub enum What<'a> {
 /// A row: as it is there, or where it is not, as it was computed again.
 pub struct Row<'a> {
     /// Its table.
-    pub shape: &'a Shape,
+    pub table: &'a Table,
     /// Its values.
     pub values: &'a [Option<&'a [u8]>],
 }
@@ -86,29 +87,29 @@ impl Doubt {
         use What::{Column, Missing, Surplus};
         let is_later =
             |column: &str| row.number(column).is_some_and(|epoch| epoch >= self.from as i64);
-        match (row.shape.table, what) {
-            ("customer_features", Column(column)) => {
+        match (row.table.name, what) {
+            (name::CUSTOMER_FEATURES, Column(column)) => {
                 OF_PROFILES.contains(&column) && self.may_be_of(row)
             }
             // One who has nothing but a profile is there because of it.
-            ("customer_features", Surplus) => {
+            (name::CUSTOMER_FEATURES, Surplus) => {
                 self.may_be_of(row) && row.number("last_purchase").is_none()
             }
-            ("interactions", Column("context" | "epoch")) => self.may_be_of(row),
-            ("interactions", Column("propensity" | "model_version")) => {
+            (name::INTERACTIONS, Column("context" | "epoch")) => self.may_be_of(row),
+            (name::INTERACTIONS, Column("propensity" | "model_version")) => {
                 row.number("decision_key").is_some()
             }
-            ("decisions", Column(column)) => DECIDED.contains(&column) && is_later("epoch"),
-            ("segments", _) => true,
-            ("arm_stats", Column("epoch")) => is_later("epoch"),
-            ("model_versions", Column("a" | "b" | "theta") | Surplus | Missing) => {
+            (name::DECISIONS, Column(column)) => DECIDED.contains(&column) && is_later("epoch"),
+            (name::SEGMENTS, _) => true,
+            (name::ARM_STATS, Column("epoch")) => is_later("epoch"),
+            (name::MODEL_VERSIONS, Column("a" | "b" | "theta") | Surplus | Missing) => {
                 is_later("version")
             }
-            ("model_metrics", Column(column)) => COUNTED.contains(&column) && is_later("epoch"),
-            ("dead_letters", Surplus) => {
+            (name::MODEL_METRICS, Column(column)) => COUNTED.contains(&column) && is_later("epoch"),
+            (name::DEAD_LETTERS, Surplus) => {
                 is_later("epoch") && self.topics.iter().any(|topic| row.is("topic", topic))
             }
-            ("erasures", Column("profiles" | "digest_before" | "digest_after")) => {
+            (name::ERASURES, Column("profiles" | "digest_before" | "digest_after")) => {
                 is_later("epoch")
             }
             _ => false,
@@ -124,14 +125,14 @@ impl Doubt {
 
 impl Row<'_> {
     fn value(&self, column: &str) -> Option<(usize, &[u8])> {
-        let place = self.shape.columns.iter().position(|of| of.name == column)?;
+        let place = self.table.place(column)?;
         Some((place, self.values.get(place).copied().flatten()?))
     }
 
     /// A number or an instant; `None`: NULL.
     fn number(&self, column: &str) -> Option<i64> {
         let (place, value) = self.value(column)?;
-        number(self.shape.columns[place].kind, value)
+        number(self.table.columns[place].kind, value)
     }
 
     fn is(&self, column: &str, text: &str) -> bool {
@@ -142,10 +143,10 @@ impl Row<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::postgres::comparison::shapes;
+    use dataflows::campaign::tables::tables;
 
     /// Whether something of a row of customer 7, epoch 5, is covered.
-    fn covers(doubt: &Doubt, shape: &Shape, what: What<'_>) -> bool {
+    fn covers(doubt: &Doubt, table: &Table, what: What<'_>) -> bool {
         let (customer, epoch) = (7i64.to_be_bytes(), 5i64.to_be_bytes());
         let value = |name: &str| match name {
             "customer_id" => Some(&customer[..]),
@@ -153,66 +154,75 @@ mod tests {
             "topic" => Some(&b"profiles"[..]),
             _ => None,
         };
-        let values: Vec<_> = shape.columns.iter().map(|column| value(&column.name)).collect();
-        doubt.covers(&Row { shape, values: &values }, what)
+        let values: Vec<_> = table.columns.iter().map(|column| value(&column.name)).collect();
+        doubt.covers(&Row { table, values: &values }, what)
     }
 
     #[test]
     fn only_what_may_follow_from_a_profile_is_in_doubt() {
         use What::{Column, Missing, Surplus};
-        let features =
-            shapes::customer_features(&["monetary".to_string(), "email_open_rate".to_string()]);
+        let all = tables(&["monetary".to_string(), "email_open_rate".to_string()], 2);
+        let [
+            interactions,
+            features,
+            decisions,
+            models,
+            thresholds,
+            erasures,
+            arms,
+            _,
+            letters,
+            metrics,
+        ] = &all[..]
+        else {
+            panic!("ten tables")
+        };
         let of = |from: u64, customers: &[i64]| Doubt {
             from,
             customers: Some(customers.iter().copied().collect()),
             topics: vec!["profiles".to_string()],
         };
         let doubt = of(5, &[7]);
-        for (shape, covered, told) in [
+        for (table, covered, told) in [
             (
-                &features,
+                features,
                 vec![Column("email_open_rate"), Column("epoch"), Surplus],
                 vec![Column("monetary"), Column("last_purchase"), Missing],
             ),
             (
-                &shapes::interactions(),
+                interactions,
                 vec![Column("context")],
                 vec![Column("reward"), Column("learned"), Column("propensity"), Surplus, Missing],
             ),
             (
-                &shapes::decisions(),
+                decisions,
                 vec![Column("scores"), Column("arm")],
                 vec![Column("ts"), Surplus, Missing],
             ),
-            (&shapes::model_versions(), vec![Column("theta"), Missing, Surplus], vec![Column("n")]),
+            (models, vec![Column("theta"), Missing, Surplus], vec![Column("n")]),
             (
-                &shapes::model_metrics(),
+                metrics,
                 vec![Column("events")],
                 vec![Column("interactions"), Column("pending"), Surplus],
             ),
-            (&shapes::dead_letters(), vec![Surplus], vec![Missing, Column("raw")]),
-            (&shapes::arm_stats(), vec![Column("epoch")], vec![Column("reward"), Missing]),
-            (&shapes::erasures(), vec![Column("profiles")], vec![Column("transactions"), Missing]),
-            (
-                &shapes::thresholds(),
-                vec![],
-                vec![Column("high_value"), Column("epoch"), Missing, Surplus],
-            ),
+            (letters, vec![Surplus], vec![Missing, Column("raw")]),
+            (arms, vec![Column("epoch")], vec![Column("reward"), Missing]),
+            (erasures, vec![Column("profiles")], vec![Column("transactions"), Missing]),
+            (thresholds, vec![], vec![Column("high_value"), Column("epoch"), Missing, Surplus]),
         ] {
             covered
                 .into_iter()
-                .for_each(|what| assert!(covers(&doubt, shape, what), "{}: {what:?}", shape.table));
-            told.into_iter().for_each(|what| {
-                assert!(!covers(&doubt, shape, what), "{}: {what:?}", shape.table)
-            });
+                .for_each(|what| assert!(covers(&doubt, table, what), "{}: {what:?}", table.name));
+            told.into_iter()
+                .for_each(|what| assert!(!covers(&doubt, table, what), "{}: {what:?}", table.name));
         }
-        assert!(!covers(&of(5, &[8]), &features, Column("email_open_rate")), "somebody else's");
+        assert!(!covers(&of(5, &[8]), features, Column("email_open_rate")), "somebody else's");
         assert!(
-            covers(&Doubt { customers: None, ..of(5, &[]) }, &features, Column("email_open_rate")),
+            covers(&Doubt { customers: None, ..of(5, &[]) }, features, Column("email_open_rate")),
             "anybody's"
         );
-        assert!(!covers(&of(6, &[7]), &shapes::decisions(), Column("scores")), "decided before");
+        assert!(!covers(&of(6, &[7]), decisions, Column("scores")), "decided before");
         let other = Doubt { topics: vec!["others".to_string()], ..of(5, &[7]) };
-        assert!(!covers(&other, &shapes::dead_letters(), Surplus), "of a topic that lacks nothing");
+        assert!(!covers(&other, letters, Surplus), "of a topic that lacks nothing");
     }
 }

@@ -3,22 +3,18 @@
 
 use super::difference::Findings;
 use super::doubt::Doubt;
-use super::shapes::{
-    self, DEAD_LETTER_BLANKS, DEAD_LETTER_EPOCH, DECISION_EPOCH, DECISION_INSTANT,
-    INTERACTION_EPOCH, INTERACTION_INSTANT, INTERACTION_NAME, METRICS_EPOCH, MODEL_SUMS,
-};
-use super::single;
-use super::table::{Key, Table, Trust};
-use super::value::{Kind, number};
-use crate::postgres::encode::{CopyBuffer, microseconds};
+use super::wanted::{Key, Trust, Wanted};
+use crate::campaign::rows::EpochRows;
 use crate::postgres::error::PostgresError;
 use crate::postgres::retention::Gone;
-use crate::postgres::rows::Staging;
 use crate::postgres::settings::PostgresSettings;
 use crate::postgres::transaction::PRUNE_EVERY;
 use crate::results::{Changed, EpochResults};
-use dataflows::event::{CustomerId, Millis, Rejected};
+use crate::table::value::number;
+use dataflows::campaign::tables::name;
+use dataflows::table::{Erase, Keep, Kind, Table};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What is known beforehand of the rows that are deleted in time, so that nothing is held that
 /// nobody will ask for.
@@ -40,51 +36,25 @@ pub struct Kept {
 pub struct Expected {
     settings: PostgresSettings,
     kept: Kept,
-    staging: Staging,
-    buffer: CopyBuffer,
+    rows: EpochRows,
     /// Interactions that wait: changes of all epochs so far.
     pending: i64,
     /// Which rows are gone.
     gone: Gone,
-    interactions: Table,
-    features: Table,
-    decisions: Table,
-    models: Table,
-    dead_letters: Table,
-    /// Dead letters by whose they are, each with when it is dated, in microseconds; made when
-    /// somebody is first erased.
-    letters_of: Option<BTreeMap<CustomerId, Vec<(Key, i64)>>>,
-    thresholds: Table,
-    erasures: Table,
-    arm_stats: Table,
-    segments: Table,
-    metrics: Table,
-    /// The next epoch tells every customer anew.
-    anew: bool,
+    tables: Vec<Wanted>,
 }
 
 impl Expected {
     /// Nothing committed yet.
     pub fn new(settings: &PostgresSettings, kept: Kept) -> Self {
+        let wording = settings.wording();
         Expected {
             kept,
-            staging: Staging::default(),
-            buffer: CopyBuffer::default(),
             pending: 0,
             gone: Gone::default(),
-            interactions: Table::new(shapes::interactions()),
-            features: Table::new(shapes::customer_features(&settings.features)),
-            decisions: Table::new(shapes::decisions()),
-            models: Table::new(shapes::model_versions()),
-            dead_letters: Table::new(shapes::dead_letters()),
-            letters_of: None,
-            thresholds: Table::new(shapes::thresholds()),
-            erasures: Table::new(shapes::erasures()),
-            arm_stats: Table::new(shapes::arm_stats()),
-            segments: Table::new(shapes::segments()),
-            metrics: Table::new(shapes::model_metrics()),
+            tables: wording.tables().into_iter().map(Wanted::new).collect(),
+            rows: EpochRows::new(wording),
             settings: settings.clone(),
-            anew: false,
         }
     }
 
@@ -104,76 +74,25 @@ impl Expected {
     }
 
     /// Its tables.
-    pub fn tables(&self) -> [&Table; 10] {
-        let Expected {
-            interactions,
-            features,
-            decisions,
-            models,
-            dead_letters,
-            thresholds,
-            erasures,
-            arm_stats,
-            segments,
-            metrics,
-            ..
-        } = self;
-        [
-            features,
-            interactions,
-            decisions,
-            segments,
-            arm_stats,
-            models,
-            metrics,
-            dead_letters,
-            thresholds,
-            erasures,
-        ]
+    pub fn tables(&self) -> &[Wanted] {
+        &self.tables
     }
 
     /// Its tables, to be filled.
-    pub fn tables_mut(&mut self) -> [&mut Table; 10] {
-        let Expected {
-            interactions,
-            features,
-            decisions,
-            models,
-            dead_letters,
-            thresholds,
-            erasures,
-            arm_stats,
-            segments,
-            metrics,
-            ..
-        } = self;
-        [
-            features,
-            interactions,
-            decisions,
-            segments,
-            arm_stats,
-            models,
-            metrics,
-            dead_letters,
-            thresholds,
-            erasures,
-        ]
+    pub fn tables_mut(&mut self) -> &mut [Wanted] {
+        &mut self.tables
     }
 
     /// Begins after an epoch of which the tables are not known: they are taken on trust, and so
     /// many interactions wait.
     pub fn trust(&mut self, through: u64, pending: i64) {
         self.pending = pending;
-        self.tables_mut().into_iter().for_each(|table| table.trust(Trust::up_to(through)));
+        self.tables.iter_mut().for_each(|table| table.trust(Trust::up_to(through)));
     }
 
     /// The epoch up to which tables are taken on trust.
     pub fn trusted_through(&self) -> Option<u64> {
-        self.tables()
-            .into_iter()
-            .filter_map(|table| table.trusted().map(|trust| trust.through))
-            .max()
+        self.tables.iter().filter_map(|table| table.trusted().map(|trust| trust.through)).max()
     }
 
     /// Lets go of rows, before the epoch is folded in with which they went. They are looked for
@@ -184,14 +103,9 @@ impl Expected {
 
     /// Forgets the rows that are gone.
     pub fn retire(&mut self) {
-        let Gone { interactions, decisions, metrics, epochs: _ } = self.gone;
-        for (table, column, through) in [
-            (&mut self.interactions, INTERACTION_EPOCH, interactions),
-            (&mut self.decisions, DECISION_EPOCH, decisions),
-            (&mut self.metrics, METRICS_EPOCH, metrics),
-        ] {
-            if through > 0 {
-                table.retire_all(column, through);
+        for table in &mut self.tables {
+            if let Some(through) = self.gone.of(table.table()).filter(|through| *through > 0) {
+                table.retire_all(through);
             }
         }
     }
@@ -201,39 +115,68 @@ impl Expected {
     /// # Errors
     /// [`PostgresError::Shape`] when contexts or features are not as many as the settings name.
     pub fn fold(&mut self, results: &EpochResults) -> Result<(), PostgresError> {
-        self.staging.fill(results, &self.settings)?;
-        self.metrics(results);
-        self.interactions();
-        self.features();
-        self.staging.decisions.each_row().for_each(|row| self.decisions.put(row));
-        self.staging.models.each_row().for_each(|row| self.models.put(row));
-        self.thresholds(results);
-        self.erasures(results);
-        self.arm_stats(results);
-        self.segments(results);
-        self.dead_letters(results);
+        self.pending += results.counts.pending;
+        self.rows.fill(results, self.pending)?;
+        self.apply(|table| !is_blanked(table));
+        self.erase(results);
+        // Those of the epoch itself are blanked already.
+        if self.may_be_there(results.epoch) {
+            self.apply(is_blanked);
+        }
         if results.epoch.is_multiple_of(PRUNE_EVERY) {
-            self.prune_models();
+            self.prune();
         }
         Ok(())
+    }
+
+    fn apply(&mut self, chosen: impl Fn(&Table) -> bool) {
+        for (table, changes) in self.tables.iter_mut().zip(self.rows.tables()) {
+            if chosen(&changes.table) {
+                table.apply(changes, self.gone.of(&changes.table).unwrap_or_default());
+            }
+        }
+    }
+
+    /// What an erasure takes away beside the rows that the epoch itself takes back.
+    fn erase(&mut self, results: &EpochResults) {
+        for table in &mut self.tables {
+            for erasure in &results.erasures {
+                table.erase(erasure.customer, erasure.gone_until(), results.epoch);
+            }
+            if results.erasures.iter().any(|erasure| erasure.learned > 0) {
+                table.empty_sums();
+            }
+        }
+    }
+
+    /// Whether rows of an epoch that go by their days may still be there.
+    fn may_be_there(&self, epoch: u64) -> bool {
+        let Kept { first_dead_letter, fresh, attributed_after, .. } = self.kept;
+        epoch >= fresh.min(first_dead_letter) && epoch > attributed_after
     }
 
     /// The tables of a job whose settings become these with the next epoch, which changes nothing
     /// that stands.
     pub fn under(self, settings: &PostgresSettings) -> Self {
-        Expected { settings: settings.clone(), ..self }
+        let rows = EpochRows::new(settings.wording());
+        Expected { settings: settings.clone(), rows, ..self }
     }
 
     /// The tables of a job whose settings become these with the next epoch, which tells every
     /// customer anew.
-    pub fn changed(mut self, settings: &PostgresSettings, changed: &Changed) -> Self {
-        self.features = Table::new(shapes::customer_features(&settings.features));
-        changed
-            .gone_thresholds
-            .iter()
-            .for_each(|&day| self.thresholds.remove(&(i64::from(day), 0, Box::from([]))));
-        (self.settings, self.anew) = (settings.clone(), true);
-        self
+    pub fn changed(self, settings: &PostgresSettings, changed: &Changed) -> Self {
+        let mut changing = self.under(settings);
+        for (own, new) in changing.tables.iter_mut().zip(settings.wording().tables()) {
+            if own.table().name == name::CUSTOMER_FEATURES {
+                *own = Wanted::told_anew(new);
+            } else if own.table().name == name::THRESHOLDS {
+                changed
+                    .gone_thresholds
+                    .iter()
+                    .for_each(|&day| own.remove(&(i64::from(day), 0, Box::from([]))));
+            }
+        }
+        changing
     }
 
     /// The tables, each to be compared by `compare` and then asked for what is missing.
@@ -243,192 +186,48 @@ impl Expected {
     pub fn into_findings<E>(
         self,
         doubt: Option<&Doubt>,
-        mut compare: impl FnMut(&mut Table, &mut Findings) -> Result<(), E>,
+        mut compare: impl FnMut(&mut Wanted, &mut Findings) -> Result<(), E>,
     ) -> Result<Vec<Findings>, E> {
         let fresh = self.kept.fresh as i64;
-        let tables = [
-            self.features,
-            self.interactions,
-            self.decisions,
-            self.segments,
-            self.arm_stats,
-            self.models,
-            self.metrics,
-            self.dead_letters,
-            self.thresholds,
-            self.erasures,
-        ];
-        let mut all = Vec::with_capacity(tables.len());
-        for mut table in tables {
-            let mut findings = Findings::new(table.shape().table);
+        let mut all = Vec::with_capacity(self.tables.len());
+        for mut table in self.tables {
+            let declared = Arc::clone(table.table());
+            let mut findings = Findings::new(declared.name);
             compare(&mut table, &mut findings)?;
-            let of_dead_letters = findings.table == "dead_letters";
+            let goes = matches!(declared.keep, Keep::Days { .. });
+            let epoch = declared.epoch().and_then(|epoch| declared.place(epoch));
             let is_fresh = |values: &[Option<&[u8]>]| {
-                values[DEAD_LETTER_EPOCH].and_then(|epoch| number(Kind::Bigint, epoch))
-                    >= Some(fresh)
+                let epoch = epoch.and_then(|place| values[place]);
+                epoch.and_then(|epoch| number(Kind::Bigint, epoch)) >= Some(fresh)
             };
-            table.finish(&mut findings, doubt, |values| !of_dead_letters || is_fresh(values));
+            table.finish(&mut findings, doubt, |values| !goes || is_fresh(values));
             all.push(findings);
         }
         Ok(all)
     }
 
-    fn interactions(&mut self) {
-        let (customers, keys) = &self.staging.gone_interactions;
-        customers.iter().zip(keys).for_each(|(&customer, &key)| {
-            self.interactions.remove(&(customer, key, Box::from([])))
-        });
-        self.staging.new_interactions.each_row().for_each(|row| self.interactions.put(row));
-        for row in self.staging.changed_interactions.each_row() {
-            // A correction of a row that is gone brings none back.
-            if self.gone.interactions > 0 {
-                self.interactions.retire(row, INTERACTION_EPOCH, self.gone.interactions);
-            }
-            self.interactions.update(row, Some(INTERACTION_NAME), self.gone.interactions > 0);
-        }
-    }
-
-    fn features(&mut self) {
-        self.staging
-            .gone_customers
-            .iter()
-            .for_each(|&customer| self.features.remove(&(customer, 0, Box::from([]))));
-        self.staging.new_features.each_row().for_each(|row| self.features.put(row));
-        let anew = std::mem::take(&mut self.anew);
-        self.staging.changed_features.each_row().for_each(|row| {
-            if anew { self.features.put(row) } else { self.features.update(row, None, false) }
-        });
-    }
-
-    fn thresholds(&mut self, results: &EpochResults) {
-        for &(day, high_value) in &results.thresholds {
-            self.thresholds.put_new(single::threshold(
-                &mut self.buffer,
-                day,
-                high_value,
-                results.epoch,
-            ));
-        }
-    }
-
-    /// What an erasure takes away beside the rows that the epoch itself takes back, and its report.
-    fn erasures(&mut self, results: &EpochResults) {
-        let mut repetitions: BTreeMap<(i64, i64), i64> = BTreeMap::new();
-        for erasure in &results.erasures {
-            let until = microseconds(erasure.until);
-            let gone = microseconds(erasure.gone_until());
-            self.decisions.take_until(erasure.customer, DECISION_INSTANT, gone);
-            if erasure.folded_before.is_some() {
-                self.interactions.take_until(erasure.customer, INTERACTION_INSTANT, gone);
-            }
-            self.blank(erasure.customer, erasure.gone_until(), results.epoch);
-            let repetition = repetitions.entry((erasure.customer, until)).or_default();
-            *repetition += 1;
-            self.erasures.put(single::erasure(&mut self.buffer, erasure, *repetition, results));
-        }
-        if results.erasures.iter().any(|erasure| erasure.learned > 0) {
-            let newest: BTreeMap<i64, i64> =
-                self.models.keys().map(|&(version, arm, _)| (arm, version)).collect();
-            self.models.set_null(&MODEL_SUMS, |(version, arm, _)| {
-                newest.get(arm).is_some_and(|newest| version < newest)
-            });
-        }
-    }
-
-    /// Those that may still be there.
-    fn dead_letters(&mut self, results: &EpochResults) {
-        let Kept { first_dead_letter, fresh, attributed_after, .. } = self.kept;
-        if results.epoch < fresh.min(first_dead_letter) || results.epoch <= attributed_after {
-            return;
-        }
-        for (row, rejected) in self.staging.dead_letters.each_row().zip(&results.rejected) {
-            let new = self.dead_letters.put_new(row);
-            if let (Some(key), Some(whose), Some(letters)) =
-                (new, rejected.whose, &mut self.letters_of)
-            {
-                letters.entry(whose.customer).or_default().push((key, microseconds(whose.dated)));
-            }
-        }
-    }
-
-    /// What is left of the dead letters of a customer that are dated up to an instant.
-    fn blank(&mut self, customer: CustomerId, until: Millis, epoch: u64) {
-        let letters_of = self.letters_of.get_or_insert_with(|| letters_of(&self.dead_letters));
-        let Some(letters) = letters_of.get_mut(&customer) else { return };
-        let epoch = (epoch as i64).to_be_bytes();
-        let values = [Some(Rejected::BLANKED.as_bytes()), Some(&[]), None, None, Some(&epoch)];
-        let blank: Vec<_> = DEAD_LETTER_BLANKS.into_iter().zip(values).collect();
-        for (key, _) in letters.extract_if(.., |(_, dated)| *dated <= microseconds(until)) {
-            self.dead_letters.set(&key, &blank);
-        }
-    }
-
-    fn arm_stats(&mut self, results: &EpochResults) {
-        for stats in &results.arm_days {
-            if stats.interactions == 0 {
-                self.arm_stats.remove(&(i64::from(stats.day), i64::from(stats.arm), Box::from([])));
-                continue;
-            }
-            self.arm_stats.put(single::arm_day(
-                &mut self.buffer,
-                stats,
-                &self.settings.arms,
-                results.epoch,
-            ));
-        }
-    }
-
-    fn segments(&mut self, results: &EpochResults) {
-        for segment in &results.segments {
-            let row =
-                single::segment(&mut self.buffer, segment, self.settings.decimals, results.epoch);
-            match segment.customers {
-                0 => self.segments.remove_row(row),
-                _ => self.segments.put(row),
-            }
-        }
-    }
-
-    fn metrics(&mut self, results: &EpochResults) {
-        self.pending += results.counts.pending;
-        self.metrics.put(single::metrics(
-            &mut self.buffer,
-            results,
-            self.staging.mean_reward,
-            self.pending,
-        ));
-    }
-
     /// Forgets the versions that the writer deletes, unless they are there all the same.
-    fn prune_models(&mut self) {
-        let versions: BTreeSet<i64> = self.models.keys().map(|key| key.0).collect();
+    fn prune(&mut self) {
         let keep = self.settings.keep_model_versions.max(1) as usize;
-        let Some(&oldest) = versions.iter().rev().nth(keep - 1) else { return };
-        let mut next: BTreeMap<i64, i64> = BTreeMap::new();
-        let mut gone: Vec<Key> = Vec::new();
-        for key in self.models.keys().collect::<Vec<_>>().into_iter().rev() {
-            let replaced = next.insert(key.1, key.0).is_some_and(|next| next <= oldest);
-            if replaced && !self.kept.models.contains(&(key.0, key.1)) {
-                gone.push(key.clone());
+        let of_versions = |table: &&mut Wanted| matches!(table.table().keep, Keep::Versions { .. });
+        for table in self.tables.iter_mut().filter(of_versions) {
+            let versions: BTreeSet<i64> = table.keys().map(|key| key.0).collect();
+            let Some(&oldest) = versions.iter().rev().nth(keep - 1) else { continue };
+            let mut next: BTreeMap<i64, i64> = BTreeMap::new();
+            let mut gone: Vec<Key> = Vec::new();
+            for key in table.keys().collect::<Vec<_>>().into_iter().rev() {
+                let replaced = next.insert(key.1, key.0).is_some_and(|next| next <= oldest);
+                if replaced && !self.kept.models.contains(&(key.0, key.1)) {
+                    gone.push(key.clone());
+                }
             }
+            gone.iter().for_each(|key| table.remove(key));
         }
-        gone.iter().for_each(|key| self.models.remove(key));
     }
 }
 
-/// The dead letters of a table that are somebody's.
-fn letters_of(table: &Table) -> BTreeMap<CustomerId, Vec<(Key, i64)>> {
-    let [_, _, customer, dated, _] = DEAD_LETTER_BLANKS;
-    let mut letters: BTreeMap<CustomerId, Vec<(Key, i64)>> = BTreeMap::new();
-    for (key, values) in table.each() {
-        let of = |column: usize, kind| values[column].and_then(|value| number(kind, value));
-        if let (Some(customer), Some(dated)) =
-            (of(customer, Kind::Bigint), of(dated, Kind::Timestamp))
-        {
-            letters.entry(customer).or_default().push((key.clone(), dated));
-        }
-    }
-    letters
+fn is_blanked(table: &Table) -> bool {
+    matches!(table.erase, Erase::Blanks { .. })
 }
 
 #[cfg(test)]
@@ -439,7 +238,7 @@ mod tests {
     use dataflows::campaign::output::{
         ArmDay, ArmUpdate, Change, Decision, Erasure, InteractionRow, InteractionRows, Segment,
     };
-    use dataflows::event::{Place, Reason, Topic, Whose};
+    use dataflows::event::{Millis, Place, Reason, Rejected, Topic, Whose};
 
     fn expected(keep: u32, kept: Kept) -> Expected {
         Expected::new(
@@ -458,8 +257,12 @@ mod tests {
         EpochResults { arms: vec![ArmUpdate { arm, totals, model }], ..EpochResults::new(epoch) }
     }
 
+    fn of<'a>(expected: &'a Expected, name: &str) -> &'a Wanted {
+        expected.tables().iter().find(|table| table.table().name == name).expect("a table")
+    }
+
     fn versions(expected: &Expected) -> Vec<(i64, i64)> {
-        expected.models.keys().map(|key| (key.0, key.1)).collect()
+        of(expected, name::MODEL_VERSIONS).keys().map(|key| (key.0, key.1)).collect()
     }
 
     #[test]
@@ -532,26 +335,26 @@ mod tests {
             folded_before,
         };
         let left =
-            |table: &Table| table.keys().map(|key| (key.0, key.1)).collect::<Vec<(i64, i64)>>();
+            |table: &Wanted| table.keys().map(|key| (key.0, key.1)).collect::<Vec<(i64, i64)>>();
         own.fold(&EpochResults {
             erasures: vec![erasure(100, None), erasure(100, None)],
             ..EpochResults::new(2)
         })
         .unwrap();
-        assert_eq!(own.erasures.keys().count(), 2, "each is reported");
+        assert_eq!(of(&own, name::ERASURES).keys().count(), 2, "each is reported");
         let canaries = |own: &Expected| {
-            own.dead_letters
+            of(own, name::DEAD_LETTERS)
                 .rows()
                 .filter(|(_, row)| row.windows(6).any(|bytes| bytes == b"canary"))
                 .count()
         };
         assert_eq!(canaries(&own), 2, "one of three dead letters is blanked");
-        assert_eq!(left(&own.decisions), [(1, 2), (1, 3), (2, 1)]);
-        assert_eq!(left(&own.interactions), [(1, 104), (1, 105), (2, 104)]);
+        assert_eq!(left(of(&own, name::DECISIONS)), [(1, 2), (1, 3), (2, 1)]);
+        assert_eq!(left(of(&own, name::INTERACTIONS)), [(1, 104), (1, 105), (2, 104)]);
         own.fold(&EpochResults { erasures: vec![erasure(100, Some(105))], ..EpochResults::new(3) })
             .unwrap();
-        assert_eq!(left(&own.decisions), [(1, 3), (2, 1)]);
-        assert_eq!(left(&own.interactions), [(1, 105), (2, 104)]);
+        assert_eq!(left(of(&own, name::DECISIONS)), [(1, 3), (2, 1)]);
+        assert_eq!(left(of(&own, name::INTERACTIONS)), [(1, 105), (2, 104)]);
     }
 
     #[test]
@@ -565,13 +368,19 @@ mod tests {
             ..EpochResults::new(1)
         })
         .unwrap();
-        assert_eq!((own.arm_stats.keys().count(), own.segments.keys().count()), (1, 1));
+        assert_eq!(
+            (of(&own, name::ARM_STATS).keys().count(), of(&own, name::SEGMENTS).keys().count()),
+            (1, 1)
+        );
         own.fold(&EpochResults {
             arm_days: vec![day(0)],
             segments: vec![segment(0)],
             ..EpochResults::new(2)
         })
         .unwrap();
-        assert_eq!((own.arm_stats.keys().count(), own.segments.keys().count()), (0, 0));
+        assert_eq!(
+            (of(&own, name::ARM_STATS).keys().count(), of(&own, name::SEGMENTS).keys().count()),
+            (0, 0)
+        );
     }
 }

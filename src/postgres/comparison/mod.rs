@@ -9,12 +9,9 @@ pub mod blocks;
 pub mod difference;
 pub mod doubt;
 pub mod expected;
-pub mod shapes;
-pub mod single;
 pub mod snapshot;
 pub mod stored;
-pub mod table;
-pub mod value;
+pub mod wanted;
 
 pub use blocks::Blocks;
 pub use difference::{Difference, Findings};

@@ -8,11 +8,12 @@ use super::blocks::Blocks;
 use super::difference::Findings;
 use super::doubt::Doubt;
 use super::expected::{Expected, Kept};
-use super::table::Table;
+use super::wanted::Wanted;
 use crate::postgres::encode::{Timestamp, broken_off};
 use crate::postgres::error::PostgresError;
 use crate::postgres::retention::{Gone, gone_of};
 use crate::postgres::settings::PostgresSettings;
+use crate::postgres::tables::select;
 use crate::postgres::{applied, connection, migrations, owner, recorded};
 use crate::sink::applied::AppliedSettings;
 use crate::sink::{History, Progress};
@@ -285,12 +286,12 @@ impl Snapshot {
 
     fn compare_table(
         &mut self,
-        table: &mut Table,
+        table: &mut Wanted,
         findings: &mut Findings,
         doubt: Option<&Doubt>,
     ) -> Result<(), PostgresError> {
         const DOING: &str = "read a table";
-        let copy = format!("COPY ({}) TO STDOUT (FORMAT binary)", table.shape().select);
+        let copy = format!("COPY ({}) TO STDOUT (FORMAT binary)", select(table.table()));
         let reader = self.client.copy_out(&copy).map_err(PostgresError::statement(DOING))?;
         let mut rows = CopyRows::new(reader);
         while let Some(row) = rows.next().map_err(|error| broken_off(error, DOING))? {

@@ -5,7 +5,7 @@
 
 use super::blocks::Blocks;
 use super::expected::Expected;
-use super::table::{Key, Table, Trust};
+use super::wanted::{Key, Trust, Wanted};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -38,8 +38,8 @@ struct Head {
 pub fn store(expected: &Expected, blocks: &Blocks, mut give: impl FnMut(Vec<u8>)) {
     let on_trust = expected
         .tables()
-        .into_iter()
-        .filter_map(|table| Some((table.shape().table.to_string(), table.trusted()?.clone())));
+        .iter()
+        .filter_map(|table| Some((table.table().name.to_string(), table.trusted()?.clone())));
     let trust: BTreeMap<String, Trust> = on_trust.collect();
     let format = if trust.is_empty() { FORMAT } else { ON_TRUST };
     let head = Head {
@@ -53,7 +53,7 @@ pub fn store(expected: &Expected, blocks: &Blocks, mut give: impl FnMut(Vec<u8>)
     for table in expected.tables() {
         let begin = || {
             let mut piece = Vec::new();
-            push(&mut piece, table.shape().table.as_bytes());
+            push(&mut piece, table.table().name.as_bytes());
             piece
         };
         let mut piece = begin();
@@ -126,15 +126,15 @@ fn take_head(expected: &mut Expected, piece: &[u8]) -> Result<Blocks, String> {
     }
     expected.set_pending(head.pending);
     for table in expected.tables_mut() {
-        head.trust.remove(table.shape().table).into_iter().for_each(|trust| table.trust(trust));
+        head.trust.remove(table.table().name).into_iter().for_each(|trust| table.trust(trust));
     }
     Ok(head.blocks)
 }
 
 fn take_rows(expected: &mut Expected, piece: &[u8]) -> Option<()> {
     let (name, mut rest) = pull(piece)?;
-    let table: &mut Table =
-        expected.tables_mut().into_iter().find(|table| table.shape().table.as_bytes() == name)?;
+    let table: &mut Wanted =
+        expected.tables_mut().iter_mut().find(|table| table.table().name.as_bytes() == name)?;
     while !rest.is_empty() {
         let (first, after) = rest.split_first_chunk::<8>()?;
         let (second, after) = after.split_first_chunk::<8>()?;

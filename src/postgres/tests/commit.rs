@@ -403,7 +403,7 @@ fn a_published_threshold_is_not_reopened() {
     other.thresholds = vec![(19_783, 123_457)];
     let error = writer.commit(&other).unwrap_err();
     assert!(
-        matches!(error, PostgresError::Threshold { day: 19_783, high_value: 123_457 }),
+        matches!(&error, PostgresError::Published { table: "thresholds", row } if row.contains("19783") && row.contains("123457")),
         "{error}"
     );
     assert_eq!(

@@ -2,6 +2,7 @@
 //! database of its own.
 
 mod commit;
+mod declared;
 mod measure;
 mod outage;
 mod outbox;

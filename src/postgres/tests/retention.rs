@@ -4,7 +4,7 @@
 use super::*;
 use crate::postgres::comparison::expected::Kept;
 use crate::postgres::comparison::{Expected, Snapshot};
-use crate::postgres::retention::{Gone, Keep};
+use crate::postgres::retention::{Ages, Gone};
 use std::collections::BTreeMap;
 
 const HOUR: Millis = 3_600_000;
@@ -67,7 +67,7 @@ fn hour(number: u64, known: &mut Known, next: &mut impl FnMut(u64) -> u64) -> Ep
 #[test]
 fn what_is_left_follows_from_what_is_recorded_however_rows_are_corrected() {
     let Some(database) = TestDatabase::create() else { return };
-    let keep = Keep {
+    let keep = Ages {
         interactions: Some(20 * HOUR),
         decisions: Some(30 * HOUR),
         metrics: Some(Duration::ZERO),

@@ -2,9 +2,7 @@
 
 use super::*;
 use crate::postgres::error::PostgresError;
-use crate::postgres::schema::feature_columns;
-use dataflows::customer::features::Features;
-use dataflows::settings::{CustomerSettings, InputSettings};
+use crate::postgres::tests::declared::with_default_features;
 
 #[test]
 fn every_default_feature_has_a_column_and_more_are_added() {
@@ -40,19 +38,16 @@ fn every_default_feature_has_a_column_and_more_are_added() {
 #[test]
 fn the_migration_knows_the_default_features_in_their_order() {
     let Some(database) = TestDatabase::create() else { return };
-    let features = Features::new(&InputSettings::default(), &CustomerSettings::default()).unwrap();
-    let settings = PostgresSettings { features: features.names().to_vec(), ..database.settings() };
+    let settings = with_default_features(&database);
     drop(Writer::open(settings.clone()).unwrap());
-    for table in ["customer_features", "customer_features_now"] {
+    let table = settings.wording().tables().remove(1);
+    for name in [table.name.to_string(), format!("{}_now", table.name)] {
         let columns = format!(
             "SELECT string_agg(column_name, ' ' ORDER BY ordinal_position) FROM \
-             information_schema.columns WHERE table_name = '{table}'"
+             information_schema.columns WHERE table_name = '{name}'"
         );
-        assert_eq!(
-            database.text(&columns),
-            feature_columns(&settings.features).join(" "),
-            "{table}"
-        );
+        let wanted = table.names().collect::<Vec<_>>().join(" ");
+        assert_eq!(database.text(&columns), wanted, "{name}");
     }
 }
 

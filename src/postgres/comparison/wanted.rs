@@ -1,55 +1,154 @@
 //! The rows that a table should have, packed, and compared with those that it has.
 //!
-//! A row comes as PostgreSQL's binary COPY format has it: each value behind its length. Packed, a
-//! length takes one byte for nearly every value, and an array only the bytes of its elements.
+//! Every table is folded by what its declaration says: what a row does to the one that is there,
+//! how long it is kept, and what an erasure does to it.
 
 use super::difference::Findings;
 use super::doubt::{Doubt, Row, What};
-use super::value::{Kind, number, show};
+use crate::table::Changes;
+use crate::table::encode::microseconds;
+use crate::table::packed::{Values, join, pack, unpack, values};
+use crate::table::value::{number, show};
+use dataflows::event::{CustomerId, Millis};
+use dataflows::table::{Blank, Column, Erase, Kind, Rule, Table};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-
-/// A column.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Column {
-    /// Its name.
-    pub name: String,
-    /// Its type.
-    pub kind: Kind,
-}
-
-/// What a table looks like to the comparison.
-#[derive(Clone, Debug)]
-pub struct Shape {
-    /// Its name.
-    pub table: &'static str,
-    /// Its columns, in the order in which both sides give them.
-    pub columns: Vec<Column>,
-    /// Which of them are its key.
-    pub key: Vec<usize>,
-    /// The query that gives its rows.
-    pub select: String,
-}
+use std::sync::Arc;
 
 /// A row's key: its first two numbers, and whatever else belongs to it as bytes.
 pub type Key = (i64, i64, Box<[u8]>);
 
-/// A row's values, each as its bytes; `None`: NULL.
-pub type Values<'a> = Vec<Option<&'a [u8]>>;
-
 /// A table as it should be.
 #[derive(Debug)]
-pub struct Table {
-    shape: Shape,
+pub struct Wanted {
+    table: Arc<Table>,
+    /// Where its key stands in a row.
+    key: Vec<usize>,
     /// Of a table that has rows on trust, one that should be gone has no values.
     rows: BTreeMap<Key, Box<[u8]>>,
     trust: Option<Trust>,
+    /// The next epoch tells every row that stands, whether it is known here or not.
+    anew: bool,
+    /// Where rows are blanked: those of each customer, with when they are dated, in microseconds;
+    /// made when somebody is first erased.
+    rows_of: Option<BTreeMap<CustomerId, Vec<(Key, i64)>>>,
 }
 
-impl Table {
+impl Wanted {
     /// A table that should be empty.
-    pub fn new(shape: Shape) -> Self {
-        Table { shape, rows: BTreeMap::new(), trust: None }
+    pub fn new(table: Arc<Table>) -> Self {
+        let key = table.key_places();
+        Wanted { table, key, rows: BTreeMap::new(), trust: None, anew: false, rows_of: None }
+    }
+
+    /// One of which the next epoch tells every row that stands, whether it is known here or not.
+    pub fn told_anew(table: Arc<Table>) -> Self {
+        Wanted { anew: true, ..Wanted::new(table) }
+    }
+
+    /// Takes an epoch's changes in. Rows of the epochs up to `gone` are gone.
+    pub fn apply(&mut self, changes: &Changes, gone: u64) {
+        let anew = std::mem::take(&mut self.anew);
+        for key in changes.gone.each_row() {
+            let key = self.key_of(&values(key), 0..self.key.len());
+            self.remove(&key);
+        }
+        match self.table.rule {
+            Rule::Stays | Rule::Agrees => {
+                changes.new.each_row().for_each(|row| drop(self.put_new(row)))
+            }
+            Rule::Changes { .. } | Rule::Replaces { .. } | Rule::Adds => {
+                changes.new.each_row().for_each(|row| self.put(row))
+            }
+        }
+        for row in changes.changed.each_row() {
+            match self.table.rule {
+                Rule::Changes { .. } if !anew => {
+                    // A correction of a row that is gone brings none back.
+                    if gone > 0 {
+                        self.retire(row, gone);
+                    }
+                    self.update(row, gone > 0);
+                }
+                _ => self.put(row),
+            }
+        }
+    }
+
+    /// Takes out what an epoch erases of a customer, up to an instant.
+    pub fn erase(&mut self, customer: CustomerId, until: Millis, epoch: u64) {
+        match self.table.erase {
+            Erase::Rows { instant: Some(instant), .. } => {
+                if let Some(column) = self.table.place(instant) {
+                    self.take_until(customer, column, microseconds(until));
+                }
+            }
+            Erase::Blanks { columns, .. } => self.blank(customer, until, columns, epoch),
+            _ => {}
+        }
+    }
+
+    /// Of sums, only the newest of each group have nothing of the erased in them.
+    pub fn empty_sums(&mut self) {
+        let Erase::Sums { columns, .. } = self.table.erase else { return };
+        let columns = self.table.places(columns);
+        let newest: BTreeMap<i64, i64> =
+            self.keys().map(|&(version, group, _)| (group, version)).collect();
+        self.set_null(&columns, |(version, group, _)| {
+            newest.get(group).is_some_and(|newest| version < newest)
+        });
+    }
+
+    /// What is left of the rows of a customer that are dated up to an instant.
+    fn blank(
+        &mut self,
+        customer: CustomerId,
+        until: Millis,
+        columns: &[(&str, Blank)],
+        epoch: u64,
+    ) {
+        let of_before = self.rows_of.take().unwrap_or_else(|| self.find_rows_of());
+        let rows_of = self.rows_of.insert(of_before);
+        let Some(rows) = rows_of.get_mut(&customer) else { return };
+        let gone: Vec<Key> = rows
+            .extract_if(.., |(_, dated)| *dated <= microseconds(until))
+            .map(|(key, _)| key)
+            .collect();
+        let epoch = (epoch as i64).to_be_bytes();
+        let blanks: Vec<(usize, Option<&[u8]>)> = columns
+            .iter()
+            .filter_map(|(column, blank)| {
+                let value = match blank {
+                    Blank::Text(text) => Some(text.as_bytes()),
+                    Blank::NoBytes => Some(&[][..]),
+                    Blank::Null => None,
+                    Blank::Epoch => Some(&epoch[..]),
+                };
+                Some((self.table.place(column)?, value))
+            })
+            .collect();
+        gone.iter().for_each(|key| self.set(key, &blanks));
+    }
+
+    /// The rows that are somebody's.
+    fn find_rows_of(&self) -> BTreeMap<CustomerId, Vec<(Key, i64)>> {
+        let mut rows: BTreeMap<CustomerId, Vec<(Key, i64)>> = BTreeMap::new();
+        for (key, values) in self.each() {
+            if let Some((customer, dated)) = self.whose(&values) {
+                rows.entry(customer).or_default().push((key.clone(), dated));
+            }
+        }
+        rows
+    }
+
+    /// Whose a row is that is blanked, and when it is dated.
+    fn whose(&self, values: &Values<'_>) -> Option<(CustomerId, i64)> {
+        let Erase::Blanks { customer, instant, .. } = self.table.erase else { return None };
+        let of = |column: &str| {
+            let place = self.table.place(column)?;
+            number(self.table.columns[place].kind, values.get(place).copied().flatten()?)
+        };
+        Some((of(customer)?, of(instant)?))
     }
 
     /// Rows of which nothing else is said are taken on trust.
@@ -63,8 +162,8 @@ impl Table {
     }
 
     /// What it looks like.
-    pub fn shape(&self) -> &Shape {
-        &self.shape
+    pub fn table(&self) -> &Arc<Table> {
+        &self.table
     }
 
     /// The keys that should be there, in order.
@@ -95,7 +194,7 @@ impl Table {
     pub fn put(&mut self, row: &[u8]) {
         let values = values(row);
         let key = self.key(&values);
-        self.rows.insert(key, pack(&self.shape.columns, &values));
+        self.rows.insert(key, pack(&self.table.columns, &values));
     }
 
     /// A row should be there, unless one of its key is there already; gives its key where it is
@@ -106,7 +205,11 @@ impl Table {
         if self.rows.get(&key).is_some_and(|packed| !packed.is_empty()) {
             return None;
         }
-        self.rows.insert(key.clone(), pack(&self.shape.columns, &values));
+        let whose = self.whose(&values);
+        if let (Some((customer, dated)), Some(rows_of)) = (whose, &mut self.rows_of) {
+            rows_of.entry(customer).or_default().push((key.clone(), dated));
+        }
+        self.rows.insert(key.clone(), pack(&self.table.columns, &values));
         Some(key)
     }
 
@@ -119,40 +222,47 @@ impl Table {
             join(unpack(packed).enumerate().map(|(place, value)| new(place).unwrap_or(value)));
     }
 
-    /// A row that is there should now be so, but for the column `kept`, which stays. Of one that is
-    /// taken on trust that column is not known, nor, where it `may_be_gone`, whether it is there.
-    pub fn update(&mut self, row: &[u8], kept: Option<usize>, may_be_gone: bool) {
+    /// A row that is there should now be so, but for what only a new row has, which stays. Of one
+    /// that is taken on trust that is not known, nor, where it `may_be_gone`, whether it is there.
+    pub fn update(&mut self, row: &[u8], may_be_gone: bool) {
         let values = values(row);
         let key = self.key(&values);
-        let columns = &self.shape.columns;
+        let columns = &self.table.columns;
         let new = pack(columns, &values);
         let Some(standing) = self.rows.get_mut(&key) else {
             if self.trust.is_some() {
                 let unknown = if may_be_gone { UNKNOWN_IF_THERE } else { UNKNOWN };
                 let new =
                     join(unpack(&new).enumerate().map(|(place, value)| {
-                        if kept == Some(place) { Some(unknown) } else { value }
+                        if columns[place].once { Some(unknown) } else { value }
                     }));
                 self.rows.insert(key, new);
             }
             return;
         };
-        let kept_or_new = |(place, (old, new))| if kept == Some(place) { old } else { new };
+        let kept_or_new =
+            |(place, (old, new)): (usize, (_, _))| if columns[place].once { old } else { new };
         *standing = join(unpack(standing).zip(unpack(&new)).enumerate().map(kept_or_new));
     }
 
-    /// The row of this row's key should be gone if the number in this column is at most `through`.
-    pub fn retire(&mut self, row: &[u8], column: usize, through: u64) {
+    /// The row of this row's key should be gone if its epoch is at most `through`.
+    fn retire(&mut self, row: &[u8], through: u64) {
+        let Some(column) = self.table.epoch().and_then(|epoch| self.table.place(epoch)) else {
+            return;
+        };
         let key = self.key(&values(row));
-        let kind = self.shape.columns[column].kind;
+        let kind = self.table.columns[column].kind;
         if self.rows.get(&key).is_some_and(|packed| is_gone(kind, packed, column, through)) {
             self.rows.remove(&key);
         }
     }
 
-    /// All rows should be gone of which the number in this column is at most `through`.
-    pub fn retire_all(&mut self, column: usize, through: u64) {
-        let kind = self.shape.columns[column].kind;
+    /// All rows should be gone of which the epoch is at most `through`.
+    pub fn retire_all(&mut self, through: u64) {
+        let Some(column) = self.table.epoch().and_then(|epoch| self.table.place(epoch)) else {
+            return;
+        };
+        let kind = self.table.columns[column].kind;
         self.rows.retain(|_, packed| !is_gone(kind, packed, column, through));
     }
 
@@ -164,16 +274,10 @@ impl Table {
         };
     }
 
-    /// No row of this row's key should be there.
-    pub fn remove_row(&mut self, row: &[u8]) {
-        let key = self.key(&values(row));
-        self.remove(&key);
-    }
-
     /// Of the rows whose key begins with `first` only those stay of which the instant in this
     /// column is later than `until`.
     pub fn take_until(&mut self, first: i64, column: usize, until: i64) {
-        let kind = self.shape.columns[column].kind;
+        let kind = self.table.columns[column].kind;
         let of = self
             .rows
             .range((first, i64::MIN, Box::from([]))..)
@@ -203,11 +307,11 @@ impl Table {
         findings.rows += 1;
         let values = values(row);
         let key = self.key(&values);
-        let found = pack(&self.shape.columns, &values);
+        let found = pack(&self.table.columns, &values);
         let unpacked: Vec<_> = unpack(&found).collect();
         let is_untold = |what: What<'_>| {
             doubt.is_some_and(|doubt| {
-                doubt.covers(&Row { shape: &self.shape, values: &unpacked }, what)
+                doubt.covers(&Row { table: &self.table, values: &unpacked }, what)
             })
         };
         let standing = self.rows.remove(&key);
@@ -217,7 +321,7 @@ impl Table {
                 && self
                     .trust
                     .as_ref()
-                    .is_some_and(|trust| trust.covers(&self.shape, key.0, &unpacked))
+                    .is_some_and(|trust| trust.covers(&self.table, key.0, &unpacked))
             {
                 findings.trusted += 1;
                 findings.rows -= 1;
@@ -233,7 +337,7 @@ impl Table {
         }
         let label = self.label(&unpacked);
         for ((column, expected), found) in
-            self.shape.columns.iter().zip(unpack(&expected)).zip(unpack(&found))
+            self.table.columns.iter().zip(unpack(&expected)).zip(unpack(&found))
         {
             if is_unknown(expected) {
                 continue;
@@ -265,7 +369,7 @@ impl Table {
             }
             let is_untold = || {
                 doubt.is_some_and(|doubt| {
-                    doubt.covers(&Row { shape: &self.shape, values: &values }, What::Missing)
+                    doubt.covers(&Row { table: &self.table, values: &values }, What::Missing)
                 })
             };
             if must_be_there(&values) && is_untold() {
@@ -277,11 +381,16 @@ impl Table {
     }
 
     fn key(&self, values: &Values<'_>) -> Key {
+        self.key_of(values, self.key.iter().copied())
+    }
+
+    /// The key of a row that has its parts in these places.
+    fn key_of(&self, values: &Values<'_>, places: impl IntoIterator<Item = usize>) -> Key {
         let mut numbers = Vec::with_capacity(2);
         let mut rest = Vec::new();
-        for &place in &self.shape.key {
+        for (&of, place) in self.key.iter().zip(places) {
             let value = values.get(place).copied().flatten().unwrap_or_default();
-            match number(self.shape.columns[place].kind, value) {
+            match number(self.table.columns[of].kind, value) {
                 Some(number) if numbers.len() < 2 => numbers.push(number),
                 _ => {
                     rest.extend_from_slice(&(value.len() as u32).to_be_bytes());
@@ -296,10 +405,10 @@ impl Table {
     /// A row's key as people read it.
     fn label(&self, unpacked: &[Option<&[u8]>]) -> String {
         let part = |&place: &usize| {
-            let Column { name, kind } = &self.shape.columns[place];
+            let Column { name, kind, .. } = &self.table.columns[place];
             format!("{name} {}", show(*kind, unpacked.get(place).copied().flatten()))
         };
-        self.shape.key.iter().map(part).collect::<Vec<_>>().join(", ")
+        self.key.iter().map(part).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -330,18 +439,15 @@ impl Trust {
         Trust { through, taken: BTreeMap::new() }
     }
 
-    fn covers(&self, shape: &Shape, first: i64, values: &[Option<&[u8]>]) -> bool {
+    fn covers(&self, table: &Table, first: i64, values: &[Option<&[u8]>]) -> bool {
         let value = |column: usize| {
             values
                 .get(column)
                 .copied()
                 .flatten()
-                .and_then(|value| number(shape.columns[column].kind, value))
+                .and_then(|value| number(table.columns[column].kind, value))
         };
-        let written = shape
-            .columns
-            .iter()
-            .position(|column| matches!(column.name.as_str(), "epoch" | "version"));
+        let written = table.epoch().and_then(|epoch| table.place(epoch));
         let is_taken =
             self.taken.get(&first).is_some_and(|(column, until)| value(*column) <= Some(*until));
         !is_taken && written.and_then(value).is_some_and(|epoch| epoch <= self.through as i64)
@@ -356,123 +462,23 @@ fn is_gone(kind: Kind, packed: &[u8], column: usize, through: u64) -> bool {
     nth(kind, packed, column).is_some_and(|value| value <= through as i64)
 }
 
-/// The values of a row: each behind its length, which is negative for NULL.
-pub fn values(row: &[u8]) -> Values<'_> {
-    let mut values = Vec::new();
-    let mut rest = row;
-    while let Some((length, after)) = rest.split_first_chunk::<4>() {
-        let length = usize::try_from(i32::from_be_bytes(*length)).ok();
-        let (value, after) = after.split_at(length.unwrap_or(0).min(after.len()));
-        values.push(length.map(|_| value));
-        rest = after;
-    }
-    values
-}
-
-fn pack(columns: &[Column], values: &Values<'_>) -> Box<[u8]> {
-    let mut out = Vec::new();
-    for (column, value) in columns.iter().zip(values) {
-        match (column.kind, value) {
-            (Kind::Smallints, Some(value)) => push(&mut out, Some(&elements::<2>(value))),
-            (Kind::Float8s, Some(value)) => push(&mut out, Some(&elements::<8>(value))),
-            (_, value) => push(&mut out, *value),
-        }
-    }
-    out.into_boxed_slice()
-}
-
-/// Packed values, out of values that are as in packed rows.
-fn join<'a>(values: impl Iterator<Item = Option<&'a [u8]>>) -> Box<[u8]> {
-    let mut out = Vec::new();
-    values.for_each(|value| push(&mut out, value));
-    out.into_boxed_slice()
-}
-
-/// A length of less than 254 takes a byte; 255 says NULL.
-fn push(out: &mut Vec<u8>, value: Option<&[u8]>) {
-    match value {
-        None => out.push(255),
-        Some(value) => {
-            if value.len() < 254 {
-                out.push(value.len() as u8);
-            } else {
-                out.push(254);
-                out.extend_from_slice(&(value.len() as u32).to_be_bytes());
-            }
-            out.extend_from_slice(value);
-        }
-    }
-}
-
-/// The values of a packed row; arrays as the bytes of their elements behind the byte 1, or as they
-/// came behind 0.
-fn unpack(packed: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
-    let mut rest = packed;
-    std::iter::from_fn(move || {
-        let (&first, after) = rest.split_first()?;
-        let (length, after) = match first {
-            255 => {
-                rest = after;
-                return Some(None);
-            }
-            254 => {
-                let (length, after) = after.split_first_chunk::<4>()?;
-                (u32::from_be_bytes(*length) as usize, after)
-            }
-            length => (usize::from(length), after),
-        };
-        let (value, after) = after.split_at_checked(length)?;
-        rest = after;
-        Some(Some(value))
-    })
-}
-
-/// Bytes before the elements of an array of one dimension: dimensions, whether there are NULLs,
-/// type, length, first index.
-pub const ARRAY_HEADER: usize = 20;
-
-/// The elements of an array of one dimension, from index 1 and without NULL; anything else as it
-/// came.
-fn elements<const N: usize>(array: &[u8]) -> Vec<u8> {
-    let word = |place: usize| {
-        array
-            .get(place * 4..place * 4 + 4)
-            .map(|bytes| u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
-    };
-    let is_plain = (word(0), word(1), word(4)) == (Some(1), Some(0), Some(1));
-    let whole = word(3).is_some_and(|count| array.len() == ARRAY_HEADER + count as usize * (4 + N));
-    let mut out = Vec::with_capacity(array.len());
-    if is_plain && whole {
-        out.push(1);
-        array[ARRAY_HEADER..]
-            .chunks_exact(4 + N)
-            .for_each(|element| out.extend_from_slice(&element[4..]));
-    } else {
-        out.push(0);
-        out.extend_from_slice(array);
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::postgres::encode::CopyBuffer;
+    use crate::table::encode::CopyBuffer;
+    use dataflows::table::Keep;
 
-    fn shape() -> Shape {
-        let column = |(name, kind): (&str, Kind)| Column { name: name.to_string(), kind };
-        let columns = [
-            ("customer_id", Kind::Bigint),
-            ("name", Kind::Text),
-            ("context", Kind::Smallints),
-            ("reward", Kind::Float8),
-        ];
-        Shape {
-            table: "interactions",
-            columns: columns.map(column).to_vec(),
-            key: vec![0, 1],
-            select: String::new(),
-        }
+    fn declared(columns: Vec<Column>, key: &'static [&'static str]) -> Arc<Table> {
+        Arc::new(Table {
+            name: "interactions",
+            help: "",
+            columns,
+            own: Vec::new(),
+            key,
+            rule: Rule::Changes { again: false },
+            keep: Keep::All,
+            erase: Erase::Nobody { because: "" },
+        })
     }
 
     fn rows(rows: &[(i64, &str, &[i16], Option<f64>)]) -> CopyBuffer {
@@ -490,7 +496,7 @@ mod tests {
     /// Key, column, what should be there, what is.
     type Named = (String, Option<String>, Option<String>, Option<String>);
 
-    fn compare(mut table: Table, found: &CopyBuffer) -> Vec<Named> {
+    fn compare(mut table: Wanted, found: &CopyBuffer) -> Vec<Named> {
         let mut findings = Findings::new("interactions");
         found.each_row().for_each(|row| table.check(row, &mut findings, None));
         table.finish(&mut findings, None, |_| true);
@@ -498,8 +504,14 @@ mod tests {
         findings.named.into_iter().map(|d| (d.key, d.column, d.expected, d.found)).collect()
     }
 
-    fn table(of: &[(i64, &str, &[i16], Option<f64>)]) -> Table {
-        let mut table = Table::new(shape());
+    fn table(of: &[(i64, &str, &[i16], Option<f64>)]) -> Wanted {
+        let columns = vec![
+            Column::of("customer_id", Kind::Bigint, ""),
+            Column::of("name", Kind::Text, ""),
+            Column::of("context", Kind::Smallints, "").once(),
+            Column::of("reward", Kind::Float8, ""),
+        ];
+        let mut table = Wanted::new(declared(columns, &["customer_id", "name"]));
         rows(of).each_row().for_each(|row| table.put(row));
         table
     }
@@ -540,7 +552,7 @@ mod tests {
             table(&[(1, "a", &[1], Some(0.5)), (1, "b", &[2], None), (2, "a", &[3], Some(1.0))]);
         rows(&[(1, "a", &[9], Some(2.0)), (7, "not there", &[1], None)])
             .each_row()
-            .for_each(|row| own.update(row, Some(2), false));
+            .for_each(|row| own.update(row, false));
         rows(&[(2, "a", &[4], None), (3, "c", &[5], Some(4.0))])
             .each_row()
             .for_each(|row| drop(own.put_new(row)));
@@ -561,13 +573,12 @@ mod tests {
     }
 
     /// A table of epochs, and its rows: customer, name, instant and epoch.
-    fn dated(of: &[(i64, &str, i64, i64)]) -> (Table, CopyBuffer) {
-        let column = |(name, kind): (&str, Kind)| Column { name: name.to_string(), kind };
-        let columns = [
-            ("customer_id", Kind::Bigint),
-            ("name", Kind::Text),
-            ("ts", Kind::Bigint),
-            ("epoch", Kind::Bigint),
+    fn dated(of: &[(i64, &str, i64, i64)]) -> (Wanted, CopyBuffer) {
+        let columns = vec![
+            Column::of("customer_id", Kind::Bigint, ""),
+            Column::of("name", Kind::Text, "").once(),
+            Column::of("ts", Kind::Bigint, ""),
+            Column::of("epoch", Kind::Bigint, ""),
         ];
         let mut buffer = CopyBuffer::default();
         for (customer, name, at, epoch) in of {
@@ -576,20 +587,12 @@ mod tests {
             buffer.text(name.as_bytes());
             [at, epoch].into_iter().for_each(|number| buffer.bigint(*number));
         }
-        (
-            Table::new(Shape {
-                table: "interactions",
-                columns: columns.map(column).to_vec(),
-                key: vec![0],
-                select: String::new(),
-            }),
-            buffer,
-        )
+        (Wanted::new(declared(columns, &["customer_id"])), buffer)
     }
 
     /// What differs of rows that are there, and how many were not compared.
     fn on_trust(
-        prepare: impl FnOnce(&mut Table),
+        prepare: impl FnOnce(&mut Wanted),
         found: &[(i64, &str, i64, i64)],
     ) -> (Vec<String>, u64) {
         let (mut table, found) = dated(found);
@@ -613,8 +616,8 @@ mod tests {
     #[test]
     fn what_was_written_before_is_trusted_unless_something_since_says_otherwise() {
         let row = |row| dated(&[row]).1;
-        let update = |table: &mut Table, may_be_gone| {
-            row((1, "", 5, 9)).each_row().for_each(|row| table.update(row, Some(1), may_be_gone))
+        let update = |table: &mut Wanted, may_be_gone| {
+            row((1, "", 5, 9)).each_row().for_each(|row| table.update(row, may_be_gone))
         };
         let none = Vec::<String>::new;
         assert_eq!(on_trust(|_| (), &[(1, "a", 5, 7), (2, "b", 5, 3)]), (none(), 2));
@@ -639,12 +642,12 @@ mod tests {
             (vec!["customer_id 1 ts".to_string()], 0)
         );
         // What was taken away must not be there, until it comes again.
-        let remove = |table: &mut Table| table.remove(&(1, 0, Box::from([])));
+        let remove = |table: &mut Wanted| table.remove(&(1, 0, Box::from([])));
         assert_eq!(
             on_trust(remove, &[(1, "a", 5, 7), (2, "b", 5, 7)]),
             (vec!["customer_id 1 ".to_string()], 1)
         );
-        let again = |table: &mut Table| {
+        let again = |table: &mut Wanted| {
             remove(table);
             update(table, true);
             assert_eq!(
@@ -657,26 +660,11 @@ mod tests {
                 .for_each(|row| drop(table.put_new(row).expect("it is new")));
         };
         assert_eq!(on_trust(again, &[(1, "b", 6, 9)]), (none(), 0));
-        let take = |table: &mut Table| table.take_until(1, 2, 5);
+        let take = |table: &mut Wanted| table.take_until(1, 2, 5);
         assert_eq!(
             on_trust(take, &[(1, "a", 5, 7), (2, "b", 5, 7)]),
             (vec!["customer_id 1 ".to_string()], 1)
         );
         assert_eq!(on_trust(take, &[(1, "a", 6, 7)]), (none(), 1), "it is dated later");
-    }
-
-    #[test]
-    fn arrays_that_nobody_here_writes_are_told_apart() {
-        let plain = values_of(&[1, 2]);
-        let mut from_zero = plain.clone();
-        from_zero[ARRAY_HEADER - 1] = 0;
-        assert_ne!(elements::<2>(&plain), elements::<2>(&from_zero));
-        assert_eq!(elements::<2>(&plain), [1, 0, 1, 0, 2]);
-    }
-
-    fn values_of(array: &[i16]) -> Vec<u8> {
-        let buffer = rows(&[(0, "", array, None)]);
-        let row = buffer.each_row().next().expect("a row");
-        values(row)[2].expect("an array").to_vec()
     }
 }

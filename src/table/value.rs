@@ -1,36 +1,9 @@
-//! Single values: what type they have, and how people read them.
+//! Single values, and how people read them.
 
-use crate::postgres::encode::YEAR_2000;
+use super::encode::YEAR_2000;
 use crate::units::format_day;
-use dataflows::campaign::output::Day;
+use dataflows::table::Kind;
 use jiff::Timestamp;
-
-/// The type of a column, as far as packing and showing it need to know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// `boolean`.
-    Boolean,
-    /// `smallint`.
-    Smallint,
-    /// `integer`.
-    Integer,
-    /// `bigint`.
-    Bigint,
-    /// An `integer` that counts days since 1970-01-01.
-    Day,
-    /// `float8`, compared bit for bit.
-    Float8,
-    /// `text`.
-    Text,
-    /// `bytea`.
-    Bytes,
-    /// `timestamptz`.
-    Timestamp,
-    /// `smallint[]`.
-    Smallints,
-    /// `float8[]`.
-    Float8s,
-}
 
 /// A value as a number, if that is what its column holds.
 pub fn number(kind: Kind, value: &[u8]) -> Option<i64> {
@@ -40,6 +13,7 @@ pub fn number(kind: Kind, value: &[u8]) -> Option<i64> {
         Kind::Bigint | Kind::Timestamp => Some(i64::from_be_bytes(value.try_into().ok()?)),
         Kind::Boolean
         | Kind::Float8
+        | Kind::Decimal(_)
         | Kind::Text
         | Kind::Bytes
         | Kind::Smallints
@@ -59,10 +33,10 @@ pub fn show(kind: Kind, value: Option<&[u8]>) -> String {
         Kind::Smallint | Kind::Integer | Kind::Bigint => {
             number(kind, value).map(|number| number.to_string())
         }
-        Kind::Day => number(kind, value).map(|day| format_day(day as Day)),
+        Kind::Day => number(kind, value).map(|day| format_day(day as i32)),
         Kind::Timestamp => number(kind, value).map(instant),
         Kind::Float8 => value.try_into().ok().map(|bytes| f64::from_be_bytes(bytes).to_string()),
-        Kind::Text => Some(text(value)),
+        Kind::Text | Kind::Decimal(_) => Some(text(value)),
         Kind::Bytes => None,
         Kind::Smallints => array::<2>(value, |bytes| i16::from_be_bytes(bytes).to_string()),
         Kind::Float8s => array::<8>(value, |bytes| f64::from_be_bytes(bytes).to_string()),

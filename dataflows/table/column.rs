@@ -1,0 +1,135 @@
+//! Columns: names, types and units.
+
+use std::borrow::Cow;
+
+/// The type of a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// True or false.
+    Boolean,
+    /// A whole number of 16 bits.
+    Smallint,
+    /// A whole number of 32 bits.
+    Integer,
+    /// A whole number of 64 bits.
+    Bigint,
+    /// Days since 1970-01-01, 32 bits.
+    Day,
+    /// A number of 64 bits, told apart bit for bit.
+    Float8,
+    /// An exact decimal as a text without zeros at its end; with so many decimals where people
+    /// read it.
+    Decimal(Option<u32>),
+    /// A text.
+    Text,
+    /// Bytes.
+    Bytes,
+    /// An instant, in microseconds since 2000-01-01; the ends of the range are those of time.
+    Timestamp,
+    /// Whole numbers of 16 bits.
+    Smallints,
+    /// Numbers of 64 bits.
+    Float8s,
+}
+
+/// A column of a row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    /// Its name.
+    pub name: Cow<'static, str>,
+    /// Its type.
+    pub kind: Kind,
+    /// Whether it may be NULL.
+    pub null: bool,
+    /// What it is, with its unit.
+    pub help: &'static str,
+    /// Only a new row has it; a change leaves it as it is.
+    pub once: bool,
+    /// It numbers rows that are alike in the rest of the key, from 1: it is compared, and written
+    /// nowhere.
+    pub numbers: bool,
+    /// What a view that moves with the clock has in its place, where it moves: an expression in SQL
+    /// over the row `f`, the instant `n.instant` and the settings `c`.
+    pub now: Option<&'static str>,
+}
+
+impl Column {
+    /// One that always has a value.
+    pub fn of(name: impl Into<Cow<'static, str>>, kind: Kind, help: &'static str) -> Column {
+        let (null, once, numbers, now) = (false, false, false, None);
+        Column { name: name.into(), kind, null, help, once, numbers, now }
+    }
+
+    /// It may be NULL.
+    pub fn or_null(self) -> Column {
+        Column { null: true, ..self }
+    }
+
+    /// Only a new row has it.
+    pub fn once(self) -> Column {
+        Column { once: true, ..self }
+    }
+
+    /// It numbers rows that are alike.
+    pub fn numbering(self) -> Column {
+        Column { numbers: true, ..self }
+    }
+
+    /// With this in its place in a view that moves with the clock.
+    pub fn now(self, now: Option<&'static str>) -> Column {
+        Column { now, ..self }
+    }
+}
+
+/// A column that no row has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Own {
+    /// Its name.
+    pub name: &'static str,
+    /// Its type.
+    pub kind: Kind,
+    /// Whether it may be NULL.
+    pub null: bool,
+    /// Who fills it.
+    pub by: By,
+}
+
+/// Who fills a column that no row has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// It numbers all rows as they come, and tells them apart.
+    Number,
+    /// The clock, when a row is written.
+    Clock,
+    /// People; false at first.
+    People,
+    /// Whoever writes the row, by what only the place that keeps it knows.
+    Writer,
+}
+
+impl Own {
+    /// The number of a row, as they come.
+    pub fn number(name: &'static str) -> Own {
+        Own { name, kind: Kind::Bigint, null: false, by: By::Number }
+    }
+
+    /// When a row was written, by the clock of the place that keeps it.
+    pub fn clock(name: &'static str) -> Own {
+        Own { name, kind: Kind::Timestamp, null: false, by: By::Clock }
+    }
+
+    /// What people say.
+    pub fn flag(name: &'static str) -> Own {
+        Own { name, kind: Kind::Boolean, null: false, by: By::People }
+    }
+
+    /// What is counted where the row is written.
+    pub fn count(name: &'static str) -> Own {
+        Own { name, kind: Kind::Bigint, null: false, by: By::Writer }
+    }
+
+    /// What is measured there, where it can be.
+    pub fn measure(name: &'static str) -> Own {
+        Own { name, kind: Kind::Float8, null: true, by: By::Writer }
+    }
+}

@@ -1,0 +1,10 @@
+//! What a row of a declared table becomes: a tuple of PostgreSQL's binary COPY, a packed row, a
+//! line of JSON; and what an epoch comes to for each table. No table's name is known here.
+
+pub mod changes;
+pub mod encode;
+pub mod json;
+pub mod packed;
+pub mod value;
+
+pub use changes::Changes;
