@@ -164,6 +164,8 @@ pub const PLACES: [Place; 18] = [
 mod tests {
     use super::*;
     use crate::postgres::tests::TestDatabase;
+    use dataflows::campaign::tables::tables;
+    use dataflows::table::Erase;
     use std::collections::BTreeSet;
 
     const DOCUMENT: &str = include_str!("../docs/erasure.md");
@@ -179,7 +181,7 @@ mod tests {
         assert_eq!(rows, wanted);
     }
 
-    /// Tables that have nothing of a person.
+    /// The engine's tables that have nothing of a person, and one that people fill.
     const NOBODYS: [&str; 9] = [
         "owner",
         "progress",
@@ -191,6 +193,22 @@ mod tests {
         "refinery_schema_history",
         "applied_settings",
     ];
+
+    #[test]
+    fn what_is_told_of_a_table_is_what_its_declaration_does() {
+        for table in tables(&[], 2) {
+            let place = PLACES.iter().find(|place| {
+                place.name.starts_with("table") && place.name.contains(&format!("`{}`", table.name))
+            });
+            let done = match table.erase {
+                Erase::Rows { .. } => "rows up to the instant are deleted",
+                Erase::Blanks { .. } => "are blanked",
+                Erase::Nobody { .. } | Erase::Sums { .. } => "is taken back",
+                Erase::Reports { .. } => "the report is written",
+            };
+            assert!(place.is_some_and(|place| place.done.contains(done)), "{}: {done}", table.name);
+        }
+    }
 
     #[test]
     fn every_table_is_a_place_or_nobodys() {

@@ -1,4 +1,5 @@
 //! What the program knows of the campaign dataflow beside the graph itself: its rows.
 
+mod many;
 pub mod rows;
 mod sums;
