@@ -2,10 +2,10 @@
 //! and the views that move with the clock.
 
 use super::error::PostgresError;
-use crate::identifiers::quote;
 use super::owner;
 use super::settings::PostgresSettings;
 use super::tables::{add, add_own, create, sql_type};
+use crate::identifiers::quote;
 use dataflows::table::{Dated, Keep, Table};
 use postgres::GenericClient;
 use std::collections::BTreeMap;

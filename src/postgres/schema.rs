@@ -9,7 +9,7 @@ use super::owner;
 use super::recorded;
 use super::settings::PostgresSettings;
 use super::survey::Survey;
-use crate::identifiers::{LONGEST, quote};
+use crate::identifiers::LONGEST;
 use crate::sink::{Progress, Records};
 use crate::source::TopicIds;
 use dataflows::campaign::tables::name;
