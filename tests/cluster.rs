@@ -101,6 +101,24 @@ fn a_wrong_configuration_is_not_tried_again() {
     assert_eq!(cluster(folder.path(), &["0", "1", "job.toml"], "exit 0").status.code(), Some(2));
 }
 
+/// The process that knows why may not be the first to end.
+#[test]
+fn a_job_that_no_restart_can_help_is_not_started_again() {
+    for code in [3, 4] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let program = format!(
+            r#"shift 6
+            if [ "$2" = 1 ]; then touch lost; exit 1; fi
+            while [ ! -e lost ]; do sleep 0.05; done
+            sleep 0.3; exit {code}"#
+        );
+        let output = cluster(folder.path(), &["2", "1", "job.toml"], &program);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert!(!said.contains("starting again"), "{said}");
+    }
+}
+
 /// A replay in two processes, of which each takes more arguments.
 struct Pair {
     folder: tempfile::TempDir,

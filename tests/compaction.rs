@@ -347,7 +347,7 @@ fn what_the_cleaner_removes_before_a_restart_is_repeated_all_the_same() {
 
 /// The job cannot go on, and says this; made anew, as it advises, it does.
 fn rebuilds(scene: &Scene, said: &str) {
-    assert_eq!(scene.stage.start_with_log(&[]).wait(), Some(1));
+    assert_eq!(scene.stage.start_with_log(&[]).wait(), Some(4));
     let log = scene.stage.log();
     assert!(log.contains(said) && log.contains("with --rebuild"), "{log}");
     let mut jobs = [scene.stage.start_reading(&["--rebuild"])];

@@ -103,9 +103,9 @@ impl Scene {
         job.kill();
     }
 
-    /// The job ends by itself, with this cause.
-    fn fails(&self, job: Job, cause: &str) {
-        assert_eq!(job.wait(), Some(1), "{}", self.stage.log());
+    /// The job ends by itself, with this exit code and cause.
+    fn fails(&self, job: Job, code: i32, cause: &str) {
+        assert_eq!(job.wait(), Some(code), "{}", self.stage.log());
         told(&self.stage.log(), cause);
     }
 
@@ -140,7 +140,7 @@ fn told(log: &str, cause: &str) {
 fn passed(scene: &mut Scene) {
     scene.crash(5);
     topics::trim(&scene.stage.brokers, &scene.stage.topic("transactions"), scene.partition, 4);
-    scene.fails(scene.stage.start_with_log(&[]), "starts at offset 4, but offset 0 is wanted");
+    scene.fails(scene.stage.start_with_log(&[]), 1, "starts at offset 4, but offset 0 is wanted");
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn epochs_that_come_out_differently_are_said_and_nothing_is_committed_after_them
     Scene::configure(&scene.stage, OTHER_TERMS);
     // There is more to read after what is repeated.
     scene.send(5);
-    scene.fails(scene.stage.start_with_log(&[]), "was committed with the model digest");
+    scene.fails(scene.stage.start_with_log(&[]), 4, "was committed with the model digest");
     let count = "SELECT (sum((counts->>'transactions')::bigint))::bigint FROM sluice.epochs";
     let committed: i64 = scene.stage.database().query_one(count, &[]).expect("the epochs").get(0);
     assert_eq!(committed, 5);
@@ -200,7 +200,7 @@ fn epochs_that_come_out_differently_are_said_and_nothing_is_committed_after_them
         Scene::configure(&scene.stage, more);
     };
     forget(&scene, "");
-    scene.fails(scene.stage.start_with_log(&[]), "was written with another configuration");
+    scene.fails(scene.stage.start_with_log(&[]), 4, "was written with another configuration");
     Scene::configure(&scene.stage, OTHER_TERMS);
     scene.start(&[]).drain();
     forget(&scene, "");
@@ -216,7 +216,7 @@ fn a_database_that_refuses_ends_a_running_job_and_a_draining_one() {
     let row = "CREATE TABLE kept AS TABLE sluice.progress; DELETE FROM sluice.progress";
     scene.stage.database().batch_execute(row).expect("the row goes");
     scene.send(1);
-    scene.fails(job, "table progress has no row of job");
+    scene.fails(job, 4, "table progress has no row of job");
     // The same once it was asked to drain: the last commit waits, and is refused then.
     scene
         .stage
@@ -233,7 +233,7 @@ fn a_database_that_refuses_ends_a_running_job_and_a_draining_one() {
     eventually("it drains", || scene.stage.log().contains("Draining"));
     holding.batch_execute("DELETE FROM sluice.progress").expect("the row goes");
     holding.commit().expect("it is unlocked");
-    scene.fails(job, "table progress has no row of job");
+    scene.fails(job, 4, "table progress has no row of job");
     // What each message advises leads to the next one, and on.
     let (code, said) = verify(&scene.stage.config(), &[]);
     assert!(
@@ -245,6 +245,7 @@ fn a_database_that_refuses_ends_a_running_job_and_a_draining_one() {
     );
     scene.fails(
         scene.stage.start_with_log(&[]),
+        4,
         "of another history of the job than its progress; restore all",
     );
     let job = scene.start(&["--rebuild"]);
@@ -392,7 +393,7 @@ fn a_topic_that_is_deleted_ends_the_job_and_readyz_says_so() {
         "{code} {body}"
     );
     drop(holding);
-    scene.fails(job, &topic);
+    scene.fails(job, 1, &topic);
 }
 
 #[test]
@@ -478,9 +479,9 @@ fn checkpoints_that_cannot_be_written_are_told_and_a_last_one_is_no_drain() {
     std::fs::write(&folder, "no folder").expect("a file in its place");
     scene.send(1);
     job.terminate();
-    scene.fails(job, "the last checkpoint, of epoch");
+    scene.fails(job, 1, "the last checkpoint, of epoch");
     // Nor does a job begin where its checkpoints cannot be looked for.
-    scene.fails(scene.stage.start_with_log(&[]), "cannot be listed");
+    scene.fails(scene.stage.start_with_log(&[]), 1, "cannot be listed");
 }
 
 /// One process of two, with a log of its own.
@@ -546,7 +547,7 @@ fn of_two_processes_the_one_that_did_not_fail_says_what_it_knows() {
     scene.send(1);
     assert_eq!(
         (first.wait(), second.wait()),
-        (Some(1), Some(1)),
+        (Some(4), Some(1)),
         "{}\n{}",
         log(&scene.stage, "0"),
         log(&scene.stage, "1")

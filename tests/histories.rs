@@ -304,7 +304,7 @@ fn checkpoints_that_name_no_history_are_gone_on_from_where_the_chain_is_theirs()
     // Nobody can tell whose they are where nothing is recorded.
     let (code, refused) = said(&["run", text(&other.config())]);
     assert!(
-        code == Some(1)
+        code == Some(4)
             && refused.contains("no progress of it is recorded")
             && refused.contains("--rebuild"),
         "{code:?} {refused}"

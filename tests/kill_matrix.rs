@@ -432,7 +432,7 @@ fn of_two_jobs_of_one_name_the_elder_is_fenced_and_says_so() {
     let younger = Layout::of(1, 1).start(&scene.stage, "second");
     scene.stage.wait_for("SELECT incarnation FROM sluice.progress", 2);
     scene.send_trouble();
-    assert_eq!(elder.remove(0).wait(), Some(1));
+    assert_eq!(elder.remove(0).wait(), Some(3));
     let said = log(&scene.stage, "first", 0);
     let error = said.lines().last().unwrap_or_default();
     assert!(

@@ -123,7 +123,7 @@ impl Scene {
         let incarnation = self.number("SELECT incarnation FROM sluice.progress");
         let code = self.stage.start_with_log(flags).wait();
         let log = self.stage.log();
-        assert!(code == Some(1) && log.contains(wanted), "{wanted}: {code:?} {log}");
+        assert!(code == Some(4) && log.contains(wanted), "{wanted}: {code:?} {log}");
         assert_eq!(
             (self.rows(), self.number("SELECT incarnation FROM sluice.progress")),
             (before, incarnation),

@@ -581,7 +581,7 @@ fn a_second_job_is_refused_and_takes_over_once_the_first_is_killed() {
         .arg(scene.stage.config())
         .output()
         .expect("the program can be started");
-    assert_eq!(second.status.code(), Some(1));
+    assert_eq!(second.status.code(), Some(3));
     let said = String::from_utf8_lossy(&second.stderr).to_string();
     assert!(
         said.contains("error: job `campaign` runs already")

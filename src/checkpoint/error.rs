@@ -110,8 +110,8 @@ pub enum CheckpointError {
 }
 
 impl CheckpointError {
-    /// Whose fault it is. What another configuration has written is part of the world: the
-    /// configuration alone is not wrong.
+    /// Whose fault it is. What another configuration has written lasts, but that configuration alone
+    /// is not wrong; what is damaged, the next start passes over.
     pub fn blame(&self) -> Blame {
         match self {
             CheckpointError::Address { .. }
@@ -121,11 +121,10 @@ impl CheckpointError {
             CheckpointError::Store { .. }
             | CheckpointError::Missing { .. }
             | CheckpointError::Damaged { .. }
-            | CheckpointError::Format { .. }
-            | CheckpointError::Foreign { .. }
             | CheckpointError::Nothing { .. }
             | CheckpointError::Thread(_)
             | CheckpointError::Panicked(_) => Blame::World,
+            CheckpointError::Format { .. } | CheckpointError::Foreign { .. } => Blame::Lasting,
         }
     }
 

@@ -105,7 +105,7 @@ impl ProgramError {
     pub fn code(&self) -> u8 {
         match self {
             ProgramError::Run(error) => told(Cause::Failed(error)).code,
-            other => other.blame().code(),
+            other => other.blame().of_command(),
         }
     }
 

@@ -18,6 +18,7 @@ mod tests;
 pub mod topics;
 pub mod verify;
 
+use crate::blame::CODES;
 use crate::config::Check;
 use crate::config::load::{Layers, Loaded, Override};
 use crate::config::secret::scrubbed;
@@ -34,9 +35,7 @@ const VERSION: &str = env!("SLUICE_VERSION");
 /// for bit.
 #[derive(Debug, Parser)]
 #[command(name = "sluice", version = VERSION, propagate_version = true, max_term_width = 120, disable_help_subcommand = true)]
-#[command(
-    after_help = "Exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration."
-)]
+#[command(after_help = CODES)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

@@ -33,6 +33,19 @@ pub enum ClusterError {
          cluster.secret_file"
     )]
     Secret(String),
+    /// A process is of another version of the program.
+    #[error(
+        "the process at {address} is of another version of the program (protocol {found}, and this \
+         one's is {own}): start all processes of the job with one program"
+    )]
+    Version {
+        /// The address.
+        address: String,
+        /// The version of its protocol.
+        found: u16,
+        /// That of this program's.
+        own: u16,
+    },
     /// Two processes have one number.
     #[error(
         "two processes say that they are process {process}: the one at {address} is connected with \
@@ -85,6 +98,7 @@ impl ClusterError {
             ClusterError::Hosts(_)
             | ClusterError::SecretFile(_)
             | ClusterError::Secret(_)
+            | ClusterError::Version { .. }
             | ClusterError::Claimed { .. }
             | ClusterError::Differs(_) => Blame::Usage,
             ClusterError::Listen { .. }

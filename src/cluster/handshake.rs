@@ -7,22 +7,26 @@
 //!        ── introduction: length, who it is, code over all before ─────▶
 //!        ◀─ verdict; introduction: as above ────────────────────────────
 //! ```
-//! The called process says nothing of itself to whoever does not prove that it knows the secret. Every message has a bounded length, and the whole a deadline.
+//! The called process says nothing of itself to whoever does not prove that it knows the secret, but
+//! for its version: by what every opening begins with, protocol and version, one of another version is
+//! told so. Every message has a bounded length, and the whole a deadline.
 
 use super::frames::Keys;
 use super::identity::Identity;
 use super::secret::{BYTES, Code, Nonce, Use, code, proves};
 use crate::config::secret::Secret;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 /// What a process of a job begins with, whichever version it is of.
 const PROTOCOL: &[u8; 8] = b"sluice//";
 /// The version of all that follows.
-const VERSION: u16 = 1;
+pub(super) const VERSION: u16 = 1;
+/// Bytes that say of which version the rest is: they are the same in every one.
+const PREAMBLE: usize = PROTOCOL.len() + 2;
 /// Bytes of an opening: protocol, version, who calls whom, random bytes.
-const OPENING: usize = PROTOCOL.len() + 2 + 4 + 4 + BYTES;
+const OPENING: usize = PREAMBLE + 4 + 4 + BYTES;
 /// Bytes of an introduction at most. Lists of a configuration are what makes it long.
 const INTRODUCTION: u32 = 1 << 20;
 /// How long a handshake may take: between two processes of a job it takes milliseconds.
@@ -51,6 +55,8 @@ pub(super) enum Refusal {
     Stranger(String),
     /// It did not say what it has to say in time.
     Silent,
+    /// It is a process of a job, of a program with another protocol than this one's.
+    Version(u16),
     /// It does not know the secret.
     Secret,
     /// Another one has the place of this process.
@@ -102,11 +108,11 @@ pub(super) fn call(socket: &TcpStream, party: &Party, called: usize) -> Result<P
     let mut line = Line::new(socket)?;
     let mine = opening(party.process, called)?;
     line.write(&mine)?;
-    let theirs: [u8; OPENING] = line.read()?;
+    let theirs = line.read_opening()?;
     if theirs == mine {
         return Err(foreign("what it was sent"));
     }
-    let said = Said::read(&theirs)?;
+    let said = Said::read(&theirs);
     let my_text = party.identity.to_bytes();
     let proof = code(&party.secret, Use::Caller, &[&mine, &theirs, &my_text]);
     line.write(&introduction(&my_text, &proof))?;
@@ -136,8 +142,16 @@ pub(super) fn answer(
     claim: impl FnOnce(usize) -> bool,
 ) -> Result<Peer, Refusal> {
     let mut line = Line::new(socket)?;
-    let theirs: [u8; OPENING] = line.read()?;
-    let said = Said::read(&theirs)?;
+    let theirs = match line.read_opening() {
+        // Of which version this one is, the other cannot tell unless it hears it.
+        Err(refusal @ Refusal::Version(_)) => {
+            line.write(&opening(party.process, 0)?)?;
+            line.hear_out();
+            return Err(refusal);
+        }
+        theirs => theirs?,
+    };
+    let said = Said::read(&theirs);
     let mine = opening(party.process, said.process)?;
     line.write(&mine)?;
     let (text, their_proof) = line.read_introduction()?;
@@ -171,8 +185,8 @@ fn keys(party: &Party, caller: &Code, called: &Code) -> Option<[Code; 2]> {
 
 /// The other one, unless it differs. `rightly`: each is the one that the other took it for.
 fn met(party: &Party, peer: Peer, text: &[u8], rightly: bool) -> Result<Peer, Refusal> {
-    let identity =
-        Identity::from_bytes(text).ok_or_else(|| foreign("an introduction that cannot be read"))?;
+    let identity = Identity::from_bytes(text)
+        .ok_or_else(|| foreign("an introduction that this version of the program cannot read"))?;
     match rightly && identity.fits(&party.identity) {
         true => Ok(peer),
         false => Err(Refusal::Differs { process: peer.process, identity: Box::new(identity) }),
@@ -206,21 +220,12 @@ struct Said {
 }
 
 impl Said {
-    fn read(bytes: &[u8; OPENING]) -> Result<Self, Refusal> {
-        let (protocol, rest) = bytes.split_at(PROTOCOL.len());
-        if protocol != PROTOCOL {
-            return Err(foreign("something else than a process of a job does"));
-        }
-        let version = u16::from_be_bytes([rest[0], rest[1]]);
-        if version != VERSION {
-            return Err(Refusal::Stranger(format!(
-                "it speaks version {version} of the protocol, and this program version {VERSION}"
-            )));
-        }
+    fn read(bytes: &[u8; OPENING]) -> Self {
+        let (_, rest) = bytes.split_at(PREAMBLE);
         let number = |at: usize| {
             u32::from_be_bytes([rest[at], rest[at + 1], rest[at + 2], rest[at + 3]]) as usize
         };
-        Ok(Said { process: number(2), calls: number(6) })
+        Said { process: number(0), calls: number(4) }
     }
 }
 
@@ -270,6 +275,35 @@ impl<'a> Line<'a> {
             }
         }
         Ok(())
+    }
+
+    /// An opening of this version: how long one of another is, nobody here knows.
+    fn read_opening(&mut self) -> Result<[u8; OPENING], Refusal> {
+        let mut bytes = [0; OPENING];
+        let (preamble, rest) = bytes.split_at_mut(PREAMBLE);
+        self.fill(preamble)?;
+        let (protocol, version) = preamble.split_at(PROTOCOL.len());
+        if protocol != PROTOCOL {
+            return Err(foreign("something else than a process of a job does"));
+        }
+        match u16::from_be_bytes([version[0], version[1]]) {
+            VERSION => self.fill(rest)?,
+            other => return Err(Refusal::Version(other)),
+        }
+        Ok(bytes)
+    }
+
+    /// Waits until the other one has heard all and closes the connection: closed from here with
+    /// something unread, it could be cut before.
+    fn hear_out(&mut self) {
+        let mut piece = [0; 4096];
+        drop(self.socket.shutdown(Shutdown::Write));
+        while let Ok(left) = self.left() {
+            drop(self.socket.set_read_timeout(Some(left)));
+            if matches!(self.socket.read(&mut piece), Ok(0) | Err(_)) {
+                return;
+            }
+        }
     }
 
     /// The text of an introduction and its code.

@@ -7,7 +7,7 @@
 
 use super::ClusterError;
 use super::frames::{Framed, Keys};
-use super::handshake::{PATIENCE, Party, Peer, Refusal, answer, call};
+use super::handshake::{PATIENCE, Party, Peer, Refusal, VERSION, answer, call};
 use super::waiting::Waiting;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use nix::sys::socket::{MsgFlags, recv};
@@ -204,6 +204,10 @@ impl Meeting {
                     Refusal::Silent => {
                         format!("it did not say who it is within {} s", PATIENCE.as_secs())
                     }
+                    Refusal::Version(other) => format!(
+                        "its program is of another version (protocol {other}, and this one's is \
+                         {VERSION}); start all processes of a job with one program"
+                    ),
                     Refusal::Secret => {
                         "it has another secret (cluster.secret_file) or none".to_string()
                     }
@@ -241,6 +245,9 @@ impl Meeting {
                 ClusterError::Claimed { process, address: address.to_string() }
             }
             Refusal::Secret => ClusterError::Secret(address.to_string()),
+            Refusal::Version(found) => {
+                ClusterError::Version { address: address.to_string(), found, own: VERSION }
+            }
             Refusal::Stranger(why) => ClusterError::Start(why),
             Refusal::Silent => ClusterError::Start(format!("{address} is silent")),
         }

@@ -59,7 +59,7 @@ pub fn told(cause: Cause<'_>) -> Told {
             let sentence = error.to_string();
             let stop = if sentence.ends_with('?') { "" } else { "." };
             Told {
-                code: error.blame().code(),
+                code: error.blame().of_job(),
                 line: format!("The job cannot go on: {sentence}{stop}"),
                 state: State::Failed(sentence),
             }

@@ -47,7 +47,8 @@ impl GatherError {
     /// Whose fault it is.
     pub fn blame(&self) -> Blame {
         match self {
-            GatherError::Changed { .. } | GatherError::SinkEnded(_) => Blame::World,
+            GatherError::Changed { .. } => Blame::Lasting,
+            GatherError::SinkEnded(_) => Blame::World,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Epochs that are repeated read from what was kept of them rather than from topics that may have
 //! lost it since.
 
+use crate::blame::Blame;
 use crate::kafka::KafkaError;
 use crate::kafka::intake::Sight;
 use crate::sink::SinkError;
@@ -34,7 +35,7 @@ pub struct Recalling<I> {
     /// Of the partitions that are not read from the topic yet: where they stand, and where what is
     /// kept ends.
     recalled: BTreeMap<(Topic, u32), (u64, u64)>,
-    records: Receiver<Result<Kept, String>>,
+    records: Receiver<Result<Kept, (String, Blame)>>,
     /// The next of them.
     front: Option<Kept>,
     sight: Sight,
@@ -74,9 +75,9 @@ impl<I: Intake> Recalling<I> {
                 None => match self.records.try_recv() {
                     Ok(Ok(kept)) => kept,
                     Err(TryRecvError::Empty) => return None,
-                    Ok(Err(why)) => return self.fail(why),
+                    Ok(Err((why, blame))) => return self.fail(why, blame),
                     Err(TryRecvError::Disconnected) => {
-                        return self.fail("some are missing".to_string());
+                        return self.fail("some are missing".to_string(), Blame::Lasting);
                     }
                 },
             };
@@ -84,7 +85,7 @@ impl<I: Intake> Recalling<I> {
             if bounds.get(&key).is_none_or(|bound| kept.until > *bound) {
                 // It is of a later epoch, and so is all that comes after it.
                 self.front = Some(kept);
-                return self.fail("an epoch lacks some".to_string());
+                return self.fail("an epoch lacks some".to_string(), Blame::Lasting);
             }
             if let Some((at, _)) = self.recalled.get_mut(&key) {
                 *at = kept.until;
@@ -93,10 +94,11 @@ impl<I: Intake> Recalling<I> {
                 Some(messages) if messages.heads.is_empty() => {}
                 Some(messages) => return Some(messages),
                 None => {
-                    return self.fail(format!(
+                    let why = format!(
                         "those at offset {} of partition {} are not what was written",
                         kept.from, kept.partition
-                    ));
+                    );
+                    return self.fail(why, Blame::Lasting);
                 }
             }
         }
@@ -111,8 +113,8 @@ impl<I: Intake> Recalling<I> {
         self.recalled.iter().any(behind)
     }
 
-    fn fail(&self, why: String) -> Option<Messages> {
-        self.sight.fail(KafkaError::Kept(why));
+    fn fail(&self, why: String, blame: Blame) -> Option<Messages> {
+        self.sight.fail(KafkaError::Kept { why, blame });
         None
     }
 }
@@ -157,7 +159,7 @@ impl<I: Intake> Intake for Recalling<I> {
 struct Reader<W> {
     reader: Box<dyn KeptReader>,
     share: Share,
-    sender: Sender<Result<Kept, String>>,
+    sender: Sender<Result<Kept, (String, Blame)>>,
     wake: W,
 }
 
@@ -177,7 +179,7 @@ impl<W: Fn()> Reader<W> {
                     continue;
                 }
                 Err(error) => {
-                    self.hand(Err(error.to_string()));
+                    self.hand(Err((error.to_string(), error.blame())));
                     return;
                 }
             };
@@ -199,7 +201,7 @@ impl<W: Fn()> Reader<W> {
         }
     }
 
-    fn hand(&self, records: Result<Kept, String>) -> bool {
+    fn hand(&self, records: Result<Kept, (String, Blame)>) -> bool {
         let taken = self.sender.send(records).is_ok();
         (self.wake)();
         taken

@@ -162,17 +162,18 @@ impl RestartError {
             RestartError::Kafka(error) => error.blame(),
             RestartError::Sink(error) => error.blame(),
             RestartError::Checkpoint(error) => error.blame(),
-            RestartError::Broken(_)
-            | RestartError::Passed(_)
+            // What is gone may be restored where it was, and then another start is all it takes.
+            RestartError::Passed(_)
             | RestartError::Unreadable { .. }
             | RestartError::Unrebuildable(_)
-            | RestartError::Unwritable { .. }
+            | RestartError::Unrepeatable(_)
+            | RestartError::Unrecorded { .. }
+            | RestartError::Unwritable { .. } => Blame::World,
+            RestartError::Broken(_)
             | RestartError::Configured { .. }
             | RestartError::Unreconfigurable { .. }
             | RestartError::Uncheckpointed { .. }
-            | RestartError::Forgotten { .. }
-            | RestartError::Unrepeatable(_)
-            | RestartError::Unrecorded { .. } => Blame::World,
+            | RestartError::Forgotten { .. } => Blame::Lasting,
         }
     }
 }

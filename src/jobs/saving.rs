@@ -32,7 +32,7 @@ impl LoadError {
             LoadError::Checkpoint(error) => error.blame(),
             LoadError::Snapshot(
                 SnapshotError::Block(_) | SnapshotError::Rows { .. } | SnapshotError::Common(_),
-            ) => Blame::World,
+            ) => Blame::Lasting,
         }
     }
 }

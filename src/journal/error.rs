@@ -193,19 +193,19 @@ impl JournalError {
     /// Whose fault it is.
     pub fn blame(&self) -> Blame {
         match self {
-            JournalError::Held { .. }
-            | JournalError::Io { .. }
-            | JournalError::Damaged { .. }
+            // The next start reads anew what is recorded.
+            JournalError::Io { .. } | JournalError::Changed { .. } | JournalError::Gap { .. } => {
+                Blame::World
+            }
+            JournalError::Held { .. } | JournalError::Fenced { .. } => Blame::Another,
+            JournalError::Damaged { .. }
             | JournalError::Kept { .. }
             | JournalError::Format { .. }
             | JournalError::OtherSink { .. }
             | JournalError::Remade(_)
-            | JournalError::Fenced { .. }
-            | JournalError::Changed { .. }
-            | JournalError::Gap { .. }
             | JournalError::Threshold { .. }
             | JournalError::TooLong { .. }
-            | JournalError::Recorded { .. } => Blame::World,
+            | JournalError::Recorded { .. } => Blame::Lasting,
             JournalError::Changes(error) => error.blame(),
             JournalError::Checkpoint(error) => error.blame(),
         }

@@ -168,11 +168,16 @@ pub enum KafkaError {
     },
     /// Records that were kept of a topic.
     #[error(
-        "the records that were kept of epochs that are repeated cannot be read back: {0}. Restore \
+        "the records that were kept of epochs that are repeated cannot be read back: {why}. Restore \
          them with the database, or where there is none with the \
          folder of the checkpoints, or make everything anew from the topics with --rebuild"
     )]
-    Kept(String),
+    Kept {
+        /// How it shows.
+        why: String,
+        /// Whose fault that is.
+        blame: Blame,
+    },
     /// A thread could not be started.
     #[error("a thread of the Kafka client cannot be started: {0}")]
     Thread(#[source] io::Error),
@@ -203,17 +208,16 @@ impl KafkaError {
             KafkaError::Unreachable { .. }
             | KafkaError::MissingTopics { .. }
             | KafkaError::MissingPartition { .. }
-            | KafkaError::TooManyPartitions { .. }
             | KafkaError::Removed { .. }
             | KafkaError::PastEnd { .. }
-            | KafkaError::Remade(_)
             | KafkaError::Deleted { .. }
-            | KafkaError::Kept(_)
             | KafkaError::Refused { .. }
             | KafkaError::Delivery { .. }
             | KafkaError::Undelivered { .. }
             | KafkaError::Thread(_)
             | KafkaError::Panicked(_) => Blame::World,
+            KafkaError::TooManyPartitions { .. } | KafkaError::Remade(_) => Blame::Lasting,
+            KafkaError::Kept { blame, .. } => *blame,
         }
     }
 
@@ -242,7 +246,7 @@ impl KafkaError {
             | KafkaError::PastEnd { .. }
             | KafkaError::Refused { .. }
             | KafkaError::Delivery { .. }
-            | KafkaError::Kept(_)
+            | KafkaError::Kept { .. }
             | KafkaError::Thread(_)
             | KafkaError::Panicked(_) => false,
         }

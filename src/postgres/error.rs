@@ -301,26 +301,26 @@ impl PostgresError {
             | PostgresError::Refused { .. }
             | PostgresError::Tls { .. }
             | PostgresError::Files(_)
-            | PostgresError::OtherJob { .. }
+            | PostgresError::Migration { .. }
+            | PostgresError::Rights(_)
+            | PostgresError::Gap { .. }
+            | PostgresError::Statement { .. }
+            | PostgresError::Copy(_) => Blame::World,
+            PostgresError::Fenced { .. } => Blame::Another,
+            PostgresError::OtherJob { .. }
             | PostgresError::SeveralJobs { .. }
             | PostgresError::OtherResults { .. }
             | PostgresError::Pooled(_)
             | PostgresError::Remade(_)
             | PostgresError::Encoding { .. }
-            | PostgresError::Migration { .. }
             | PostgresError::Version { .. }
             | PostgresError::Diverged { .. }
-            | PostgresError::Rights(_)
             | PostgresError::NoJob(_)
             | PostgresError::Column { .. }
-            | PostgresError::Fenced { .. }
-            | PostgresError::Gap { .. }
             | PostgresError::NoProgress(_)
             | PostgresError::Published { .. }
             | PostgresError::Shape { .. }
-            | PostgresError::Recorded { .. }
-            | PostgresError::Statement { .. }
-            | PostgresError::Copy(_) => Blame::World,
+            | PostgresError::Recorded { .. } => Blame::Lasting,
             PostgresError::GaveUp { last, .. } => last.blame(),
         }
     }

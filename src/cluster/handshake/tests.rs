@@ -104,7 +104,6 @@ fn strangers_are_sent_away_with_the_reason() {
     let long =
         b"sluice//\x00\x01\0\0\0\x01\0\0\0\0................................\xff\xff\xff\xff";
     let cut = b"sluice//\x00\x01\0\0\0\x01\0\0\0\0................................\0\0\0\x09{\"";
-    let other = b"sluice//\x00\x09\0\0\0\x01\0\0\0\0................................";
     for (bytes, reason) in [
         (
             b"GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: kube-probe/1.31\r\n\r\n".as_slice(),
@@ -115,12 +114,57 @@ fn strangers_are_sent_away_with_the_reason() {
         (b"sluice//", "it closed the connection before"),
         (long, "it sent an introduction of 4294967295 bytes"),
         (cut, "it closed the connection before"),
-        (other, "it speaks version 9"),
     ] {
         match answered(says(bytes)) {
             Err(Refusal::Stranger(why)) => assert!(why.starts_with(reason), "{why}"),
             other => panic!("{reason}: {:?}", other.err()),
         }
+    }
+}
+
+/// What a process of another version says at first, and of the rest more or less.
+fn greetings() -> [Vec<u8>; 3] {
+    let whole = b"sluice//\x00\x09\0\0\0\x01\0\0\0\0................................";
+    [b"sluice//\0\x02".to_vec(), whole.to_vec(), [whole.as_slice(), &[7; 100_000]].concat()]
+}
+
+#[test]
+fn a_process_of_another_version_hears_of_it_and_is_told_apart() {
+    for greeting in greetings() {
+        let version = u16::from(greeting[9]);
+        let ((caller, called), hello) = (pair(), greeting.clone());
+        let heard = scope(|scope| {
+            let heard = scope.spawn(move || {
+                let (mut caller, mut heard) = (caller, [0; 10]);
+                // It may be sent away before it has said all.
+                drop(caller.write_all(&hello));
+                caller.read_exact(&mut heard).map(|()| heard)
+            });
+            let outcome = answer(&called, &party(0, "secret"), |_| true);
+            assert!(
+                matches!(outcome, Err(Refusal::Version(found)) if found == version),
+                "{:?}",
+                outcome.err()
+            );
+            heard.join().expect("no panic")
+        });
+        assert_eq!(&heard.expect("the version of this one"), b"sluice//\0\x01");
+
+        let (caller, mut called) = pair();
+        let outcome = scope(|scope| {
+            scope.spawn(move || {
+                drop(called.write_all(&greeting));
+                drop(called.read_to_end(&mut Vec::new()));
+            });
+            let outcome = call(&caller, &party(1, "secret"), 0);
+            drop(caller);
+            outcome
+        });
+        assert!(
+            matches!(outcome, Err(Refusal::Version(found)) if found == version),
+            "{:?}",
+            outcome.err()
+        );
     }
 }
 

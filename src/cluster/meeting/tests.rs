@@ -130,6 +130,31 @@ fn one_that_does_not_know_the_secret_ends_and_the_others_go_on() {
 }
 
 #[test]
+fn one_of_another_version_is_named_where_it_is_called_and_ends_nobody_where_it_calls() {
+    let greeting = b"sluice//\x00\x09\0\0\0\x01\0\0\0\0................................";
+    let hosts = hosts(2);
+    let first = meets(&hosts, party(0, "secret"));
+    let mut caller = reach(&hosts[0]);
+    caller.write_all(greeting).expect("written");
+    let mut heard = [0; 10];
+    caller.read_exact(&mut heard).expect("it says of which version it is");
+    assert_eq!(&heard, b"sluice//\0\x01");
+    drop(caller);
+    let second = meets(&hosts, party(1, "secret"));
+    assert_connected(vec![ended(first).expect("they fit"), ended(second).expect("they fit")]);
+
+    let listener = TcpListener::bind(&hosts[0]).expect("the port");
+    let second = meets(&hosts, party(1, "secret"));
+    let (mut called, _) = listener.accept().expect("process 1 calls");
+    called.write_all(greeting).expect("written");
+    let told = ended(second).err().expect("it cannot work with that one").to_string();
+    assert!(
+        told.contains(&hosts[0]) && told.contains("another version of the program (protocol 9"),
+        "{told}"
+    );
+}
+
+#[test]
 fn processes_that_differ_all_end_with_one_sentence() {
     let hosts = hosts(2);
     let other =

@@ -105,10 +105,9 @@ impl ChangesError {
     /// Whose fault it is.
     pub fn blame(&self) -> Blame {
         match self {
-            ChangesError::Io { .. }
-            | ChangesError::Damaged { .. }
-            | ChangesError::OtherHistory { .. }
-            | ChangesError::Held(_) => Blame::World,
+            ChangesError::Io { .. } => Blame::World,
+            ChangesError::Held(_) => Blame::Another,
+            ChangesError::Damaged { .. } | ChangesError::OtherHistory { .. } => Blame::Lasting,
             ChangesError::Rows(error) => error.blame(),
         }
     }

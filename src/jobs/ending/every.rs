@@ -1,6 +1,7 @@
 //! Every variant of every error that can end a job or another command, once. A variant that is new
 //! does not compile until it has its row here.
 
+use crate::blame::Blame;
 use crate::checkpoint::{Abandoned, CheckpointError, Unsaved};
 use crate::cluster::ClusterError;
 use crate::console::ConsoleError;
@@ -76,7 +77,7 @@ pub fn kafka() -> Vec<KafkaError> {
         KafkaError::Configuration(_) => KafkaError::Configuration(text("no such property")),
         KafkaError::Unreachable { .. } => KafkaError::Unreachable { brokers: brokers(), doing: "ask for its topics", waited, why: why() },
         KafkaError::MissingTopics { .. } => KafkaError::MissingTopics { brokers: brokers(), topics: vec![topic()] },
-        KafkaError::Kept(_) => KafkaError::Kept(text("a file is gone")),
+        KafkaError::Kept { .. } => KafkaError::Kept { why: text("a file is gone"), blame: Blame::Lasting },
         KafkaError::Remade(_) => KafkaError::Remade(remade()),
         KafkaError::Deleted { .. } => KafkaError::Deleted { brokers: brokers(), topic: topic() },
         KafkaError::MissingPartition { .. } => KafkaError::MissingPartition { brokers: brokers(), topic: topic(), partition: 2, found: 1 },
@@ -251,6 +252,7 @@ fn cluster() -> Vec<ClusterError> {
             file")),
         ClusterError::Listen { .. } => ClusterError::Listen { process: 1, address: text("10.0.0.1:2101"), source: full() },
         ClusterError::Secret(_) => ClusterError::Secret(text("10.0.0.1:2101")),
+        ClusterError::Version { .. } => ClusterError::Version { address: text("10.0.0.2:2101"), found: 9, own: 1 },
         ClusterError::Claimed { .. } => ClusterError::Claimed { process: 1, address: text("10.0.0.1:2101") },
         ClusterError::Differs(_) => ClusterError::Differs(text("workers is 2 in process 0 and 3 in \
             process 1")),
