@@ -5,29 +5,29 @@
 //! Written with the naive rules of [`oracle`](crate::oracle), it knows no running rows, no order of
 //! visits and no corrections: differential computes anew whatever an epoch touches. What it catches
 //! beyond the oracle of bounded runs is time: events that are late, thresholds that closed before
-//! them, windows that end, contacts that wait and go back to waiting. What it cannot: features'
-//! rows, decisions, and what is counted.
+//! them, windows that end, contacts that wait and go back to waiting, and what is decided meanwhile.
+//! What it cannot: features' rows, and what is counted.
 
 use crate::oracle::learn;
 use crate::oracle::read::{self, Purchase, Records};
 use crate::oracle::settle::{Settled, settle};
 use crate::oracle::{Config, DAY, HighValue, thresholds};
-use dataflows::campaign::feed::{Feed, Mark};
-use dataflows::campaign::graph::{Campaign, campaign};
-use dataflows::campaign::output::Output;
-use dataflows::customer::features::Features;
-use dataflows::event::{Head, Messages, Topic};
-use dataflows::operators::deliver::{Delivery, deliver};
-use dataflows::settings::Settings;
+use dataflows::event::Topic;
 use differential_dataflow::input::{Input, InputSession};
 use proptest::prelude::*;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex};
-use timely::container::CapacityContainerBuilder;
-use timely::dataflow::{InputHandle, ProbeHandle};
+use timely::dataflow::ProbeHandle;
 use timely::worker::Worker;
+
+mod dataflow;
+mod decisions;
+mod histories;
+
+use dataflow::by_the_dataflow;
+use decisions::{Decided, asked_once, decisions};
+use histories::{Sent, histories};
 
 const START: i64 = 19_700 * DAY;
 const LATENESS: i64 = DAY;
@@ -37,23 +37,17 @@ const WINDOW: i64 = 3 * DAY;
 const FIRST_DAY: i64 = 19_700 - 10;
 const LAST_DAY: i64 = 19_700 + 25;
 
-/// One record: its topic, its customer and its text.
-#[derive(Clone, Debug)]
-struct Sent {
-    topic: Topic,
-    customer: i64,
-    text: String,
-}
-
 /// How things stand after an epoch.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Standing {
     /// Of each arm that anything was learned of.
-    arms: BTreeMap<usize, (u64, Vec<i128>, Vec<i128>)>,
+    arms: BTreeMap<usize, Sum>,
     /// By day, in minor units.
     thresholds: BTreeMap<i64, i128>,
     /// Contacts that wait.
     pending: i64,
+    /// What was decided in the epoch.
+    decided: BTreeMap<String, Decided>,
     watermark: Option<i64>,
 }
 
@@ -65,150 +59,11 @@ impl Standing {
     }
 }
 
-/// A record dated `at`; `dice` say which.
-fn sent(at: i64, dice: [u64; 4]) -> Sent {
-    let [kind, customer, id, value] = dice;
-    let (topic, rest) = match kind % 20 {
-        0..=6 => (
-            Topic::Transactions,
-            format!(r#""transaction_id":"t{id}","timestamp":{at},"amount":{value}.5"#),
-        ),
-        7 => (Topic::Transactions, format!(r#""transaction_id":"t{id}","op":"retract""#)),
-        8..=10 => (
-            Topic::Interactions,
-            format!(
-                r#""interaction_id":"i{id}","timestamp":{at},"action":{},"reward":{value}"#,
-                value % 4
-            ),
-        ),
-        11..=14 => (
-            Topic::Interactions,
-            format!(r#""interaction_id":"i{id}","timestamp":{at},"action":{}"#, value % 4),
-        ),
-        15 => (Topic::Interactions, format!(r#""interaction_id":"i{id}","op":"retract""#)),
-        16..=17 => (
-            Topic::Rewards,
-            format!(
-                r#""interaction_id":"i{id}","reward_id":"r{}","timestamp":{at},"reward":{value}"#,
-                value % 9
-            ),
-        ),
-        18 => (
-            Topic::Customers,
-            format!(r#""signup_date":"2023-01-01","email_open_rate":{}"#, value as f64 / 500.0),
-        ),
-        _ if value % 3 == 0 => (Topic::Customers, format!(r#""op":"erase","timestamp":{at}"#)),
-        _ => {
-            (Topic::Rewards, format!(r#""interaction_id":"i{id}","reward_id":"r1","op":"retract""#))
-        }
-    };
-    let customer = (customer % 5) as i64;
-    Sent { topic, customer, text: format!(r#"{{"customer_id":{customer},{rest}}}"#) }
-}
+/// A record among those of its customer: its place in the order of arrival, its topic, its text.
+type Row = (u64, usize, String);
 
-/// What decides of a record what it is, and how late.
-type Dice = ([u64; 2], u64, u64, u64, i64);
-
-/// Epochs of records roughly in the order of time, some of them late by days.
-fn histories() -> impl Strategy<Value = Vec<Vec<Sent>>> {
-    let dice = (any::<[u64; 2]>(), 0..30u64, 0..500u64, 0..10u64, 0..6 * 24i64);
-    proptest::collection::vec(proptest::collection::vec(dice, 0..25), 1..25).prop_map(|epochs| {
-        let count = epochs.len() as i64;
-        let record = |epoch: i64, dice: Dice| {
-            let ([kind, customer], id, value, luck, late) = dice;
-            let back = if luck == 0 { late } else { late % 4 };
-            // Whole hours make equal instants common.
-            let hour = epoch * 20 * 24 / count - back;
-            sent(START + hour * DAY / 24, [kind, customer, id, value])
-        };
-        (0..)
-            .zip(epochs)
-            .map(|(at, dice)| dice.into_iter().map(|d| record(at, d)).collect())
-            .collect()
-    })
-}
-
-fn settings() -> Settings {
-    let mut settings = Settings::default();
-    (settings.time.lateness, settings.time.attribution_window) = (LATENESS, WINDOW);
-    settings
-}
-
-/// A block of one topic's records, from an offset on.
-fn block(topic: Topic, texts: &[&str], first: u64) -> Messages {
-    let (mut bytes, mut heads) = (Vec::new(), Vec::new());
-    for (text, position) in texts.iter().zip(first..) {
-        let (start, length) = (bytes.len() as u32, text.len() as u32);
-        heads.push(Head { position, timestamp: -1, start, length, null: false, key: 0 });
-        bytes.extend_from_slice(text.as_bytes());
-        bytes.push(b'\n');
-    }
-    Messages::new(topic, 0, bytes, heads)
-}
-
-/// What the dataflow comes to after each epoch; the first worker reads all topics.
-fn by_the_dataflow(epochs: &[Vec<Sent>], workers: usize) -> Vec<Standing> {
-    let settings = settings();
-    let features = Features::new(&settings.input, &settings.customer).expect("valid settings");
-    let described =
-        Campaign { settings: Arc::new(settings), features: Arc::new(features), thresholds: None };
-    let outputs = Arc::new(Mutex::new(Vec::new()));
-    let (sink, epochs_in) = (Arc::clone(&outputs), epochs.to_vec());
-    let guards = timely::execute(timely::Config::process(workers), move |worker| {
-        let mut input = InputHandle::<u64, CapacityContainerBuilder<Vec<Feed>>>::new();
-        let (sink, beginning) = (Arc::clone(&sink), described.anew(worker.index(), worker.peers()));
-        worker.dataflow::<u64, _, _>(|scope| {
-            deliver(campaign(input.to_stream(scope), &described, beginning), move |delivery| {
-                if let Delivery::Item(epoch, output) = delivery {
-                    sink.lock().expect("no worker panicked").push((epoch, output));
-                }
-            });
-        });
-        let mut next = [0; Topic::ALL.len()];
-        let reads = worker.index() == 0;
-        for (epoch, sent) in (1..).zip(&epochs_in).filter(|_| reads) {
-            input.advance_to(epoch);
-            for topic in Topic::ALL {
-                let texts: Vec<&str> =
-                    sent.iter().filter(|s| s.topic == topic).map(|s| s.text.as_str()).collect();
-                input.send(Feed::Block(block(topic, &texts, next[topic as usize]).into()));
-                next[topic as usize] += texts.len() as u64;
-                input.send(Feed::Mark(Mark {
-                    topic,
-                    partition: 0,
-                    next: next[topic as usize],
-                    idle: false,
-                    recorded: None,
-                    last: epoch == epochs_in.len() as u64,
-                    save: None,
-                }));
-            }
-            worker.step();
-        }
-        drop(input);
-        while worker.step_or_park(None) {}
-    });
-    guards.expect("the workers start").join().into_iter().for_each(|end| end.expect("no panic"));
-    let outputs = std::mem::take(&mut *outputs.lock().expect("no worker panicked"));
-    let mut standing = Standing::default();
-    let after = |epoch: u64| {
-        for (_, output) in outputs.iter().filter(|(of, _)| *of == epoch) {
-            match output {
-                Output::Arm(arm) => {
-                    let sums = (arm.totals.n as u64, arm.totals.a.clone(), arm.totals.b.clone());
-                    standing.arms.insert(arm.arm as usize, sums);
-                }
-                Output::Threshold(day, total) => {
-                    standing.thresholds.insert(i64::from(*day), i128::from(*total));
-                }
-                Output::Counts(counts) => standing.pending += counts.pending,
-                Output::Closed(closed) => standing.watermark = closed.watermark,
-                _ => {}
-            }
-        }
-        standing.clone().consolidated()
-    };
-    (1..=epochs.len() as u64).map(after).collect()
+fn row(place: u64, sent: &Sent) -> Row {
+    (place, sent.topic as usize, sent.text.clone())
 }
 
 /// A contact that stands, as far as its customer's own history tells: day, end of its window, arm,
@@ -217,9 +72,9 @@ fn by_the_dataflow(epochs: &[Vec<Sent>], workers: usize) -> Vec<Standing> {
 type Told = (i64, i64, usize, (bool, i128), i128, [Vec<i128>; 2]);
 
 /// Everything that stands of a customer, from its records in the order in which they came.
-fn settled(records: &[(&(u64, usize, String), isize)]) -> Settled {
+fn settled(records: &[(&Row, isize)]) -> Settled {
     let mut all = Records::default();
-    for topic in Topic::ALL {
+    for topic in Topic::ALL.into_iter().filter(|topic| *topic != Topic::Requests) {
         let texts = records.iter().filter(|((_, of, _), _)| *of == topic as usize);
         let lines: Vec<&str> = texts.map(|((_, _, text), _)| text.as_str()).collect();
         read::read(
@@ -269,8 +124,7 @@ fn by_collections(epochs: &[Vec<Sent>]) -> Vec<Standing> {
         let sums = Rc::new(RefCell::new(BTreeMap::<(usize, Sum), isize>::new()));
         let pending = Rc::new(RefCell::new(0));
         let (records, days, clock) = worker.dataflow(|scope| {
-            let (record_input, records) =
-                scope.new_collection::<(i64, (u64, usize, String)), isize>();
+            let (record_input, records) = scope.new_collection::<(i64, Row), isize>();
             let (day_input, days) = scope.new_collection::<(i64, Option<i128>), isize>();
             let (clock_input, clock) = scope.new_collection::<((), i64), isize>();
 
@@ -326,6 +180,7 @@ fn by_collections(epochs: &[Vec<Sent>]) -> Vec<Standing> {
             (record_input, day_input, clock_input)
         });
 
+        let once = asked_once(&epochs);
         let mut inputs = Inputs { records, days, clock, probe };
         let (mut highs, mut standing) = ([None; 2], Standing::default());
         let (mut closed, mut now) = (FIRST_DAY, i64::MIN);
@@ -335,8 +190,7 @@ fn by_collections(epochs: &[Vec<Sent>]) -> Vec<Standing> {
         for (epoch, sent) in epochs.iter().enumerate() {
             for record in sent {
                 let place = order.next().unwrap_or_default();
-                let row = (place, record.topic as usize, record.text.clone());
-                inputs.records.insert((record.customer, row));
+                inputs.records.insert((record.customer, row(place, record)));
                 highs = seen(highs, record);
             }
             inputs.complete(worker, 2 * epoch as u64);
@@ -347,10 +201,13 @@ fn by_collections(epochs: &[Vec<Sent>]) -> Vec<Standing> {
             let is_last = epoch + 1 == epochs.len();
             let until = if is_last { i64::MAX } else { standing.watermark.unwrap_or(i64::MIN) };
             let purchases = all_of(&bought.borrow());
+            // The last one is that of the last event that stands.
+            let latest = if is_last { latest_day(&epochs) } else { LAST_DAY };
             while closed <= LAST_DAY && until >= (closed - 1) * DAY {
                 let threshold = thresholds::of_day(closed, &purchases, &config());
                 inputs.days.insert((closed, threshold));
-                standing.thresholds.extend(threshold.map(|total| (closed, total)));
+                let published = threshold.filter(|_| closed <= latest);
+                standing.thresholds.extend(published.map(|total| (closed, total)));
                 closed += 1;
             }
             inputs.clock.remove(((), now));
@@ -361,6 +218,11 @@ fn by_collections(epochs: &[Vec<Sent>]) -> Vec<Standing> {
             let sums = sums.borrow();
             let rows = sums.iter().filter(|(_, diff)| **diff > 0);
             standing.arms = rows.map(|((arm, sum), _)| (*arm, sum.clone())).collect();
+            drop(sums);
+            let deciding =
+                all.last().map_or_else(BTreeMap::new, |before: &Standing| before.arms.clone());
+            standing.decided = decisions(&epochs[..=epoch], &standing.thresholds, &deciding);
+            standing.decided.retain(|id, _| once.contains(id));
             all.push(standing.clone());
         }
         all
@@ -369,7 +231,7 @@ fn by_collections(epochs: &[Vec<Sent>]) -> Vec<Standing> {
 
 /// What the collections are made of, and how far they have come.
 struct Inputs {
-    records: InputSession<u64, (i64, (u64, usize, String)), isize>,
+    records: InputSession<u64, (i64, Row), isize>,
     days: InputSession<u64, (i64, Option<i128>), isize>,
     clock: InputSession<u64, ((), i64), isize>,
     probe: ProbeHandle<u64>,
@@ -397,6 +259,14 @@ fn seen(highs: [Option<i64>; 2], record: &Sent) -> [Option<i64>; 2] {
         Topic::Interactions => [highs[0], highs[1].max(at)],
         _ => highs,
     }
+}
+
+/// The day of the last purchase or contact that stands in the end.
+fn latest_day(epochs: &[Vec<Sent>]) -> i64 {
+    let rows: Vec<Row> =
+        (0..).zip(epochs.iter().flatten()).map(|(at, sent)| row(at, sent)).collect();
+    let rows: Vec<(&Row, isize)> = rows.iter().map(|row| (row, 1)).collect();
+    settled(&rows).latest().map_or(i64::MIN, |latest| latest.div_euclid(DAY))
 }
 
 /// The purchases that stand.
@@ -433,11 +303,8 @@ proptest! {
     #[test]
     fn every_epoch_is_what_plain_collections_come_to(epochs in histories(), workers in 1..4usize) {
         let (own, plain) = (by_the_dataflow(&epochs, workers), by_collections(&epochs));
-        for (epoch, (own, mut plain)) in own.iter().zip(plain).enumerate() {
-            // At the end of the input there are thresholds up to the last event that stands.
-            let last = own.thresholds.keys().next_back().copied().unwrap_or_default();
-            plain.thresholds.retain(|day, _| epoch + 1 < epochs.len() || *day <= last);
-            prop_assert_eq!(own, &plain, "after epoch {}", epoch + 1);
+        for (epoch, (own, plain)) in own.iter().zip(&plain).enumerate() {
+            prop_assert_eq!(own, plain, "after epoch {}", epoch + 1);
         }
     }
 }
