@@ -1,8 +1,5 @@
-//! LinUCB against an independent implementation (numpy and MABWiser) on generated data.
-//!
-//! The figures are not part of the repository; they are read from `reference/a_linucb_lints.json`
-//! in the folder that the environment variable `SLUICE_SHARED` names. Without it the test says so
-//! and passes; the known answers beside `ridge` and `choice` do not need it.
+//! LinUCB against an independent implementation (numpy and MABWiser) on generated data, with its
+//! figures beside this file.
 
 use super::choice::choose;
 use super::draws::{Draws as Stream, Purpose};
@@ -12,7 +9,6 @@ use super::random::SplitMix64;
 use super::ridge::{ArmModel, solve_real};
 use super::triangle_length;
 use serde_json::Value;
-use std::path::Path;
 
 const TOLERANCE: f64 = 1e-9;
 
@@ -130,19 +126,8 @@ fn compare(case: &Value) {
 
 #[test]
 fn linucb_agrees_with_the_reference() {
-    let Some(shared) = std::env::var_os("SLUICE_SHARED") else {
-        println!("not compared: SLUICE_SHARED is not set, so there are no reference figures");
-        return;
-    };
-    let path = Path::new(&shared).join("reference/a_linucb_lints.json");
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) => {
-            println!("not compared: {} cannot be read ({error})", path.display());
-            return;
-        }
-    };
-    let reference: Value = serde_json::from_str(&text).expect("the reference is JSON");
+    let reference: Value =
+        serde_json::from_str(include_str!("reference_linucb.json")).expect("the reference is JSON");
     compare(&reference["small"]);
     compare(&reference["campaign_d30"]);
 }
