@@ -24,7 +24,6 @@ mod journal;
 mod kafka;
 mod places;
 mod postgres;
-mod results;
 mod sink;
 mod source;
 mod table;

@@ -2,7 +2,7 @@
 //! in an epoch comes to one change, and they are sorted by their keys.
 
 use super::rows::{Unfit, Wording};
-use crate::results::EpochResults;
+use crate::sink::results::EpochResults;
 use crate::table::Changes;
 use crate::table::changes::net;
 use crate::table::encode::CopyBuffer;

@@ -4,7 +4,7 @@
 use super::many::{self, Order};
 use super::sums;
 use crate::hexadecimal::hexadecimal;
-use crate::results::EpochResults;
+use crate::sink::results::EpochResults;
 use crate::source::TopicNames;
 use crate::table::Changes;
 use crate::table::encode::CopyBuffer;

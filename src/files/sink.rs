@@ -6,7 +6,7 @@
 use super::epochs::NamedOffsets;
 use super::thresholds;
 use crate::counted::Counted;
-use crate::results::EpochResults;
+use crate::sink::results::EpochResults;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use dataflows::campaign::output::{ArmUpdate, Day, LastRow, LastRows};

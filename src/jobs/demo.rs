@@ -26,7 +26,7 @@ use crate::cluster::{Cluster, ClusterError};
 use crate::config::types::Config;
 use crate::console::{Console, ConsoleError};
 use crate::first::First;
-use crate::results::EpochResults;
+use crate::sink::results::EpochResults;
 use crate::telemetry::status::{Benchmark, Status};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use dataflows::campaign::graph::{Campaign, campaign};

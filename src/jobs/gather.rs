@@ -6,7 +6,7 @@ use crate::blame::Blame;
 use crate::checkpoint::saver::Intake;
 use crate::checkpoint::{Piece, Shared};
 use crate::first::Tell;
-use crate::results::{Changed, EpochResults};
+use crate::sink::results::{Changed, EpochResults};
 use crate::sink::{History, Link, RecordedEpoch};
 use crate::source::TopicIds;
 use crate::telemetry::status::Status;

@@ -10,6 +10,7 @@ pub mod history;
 mod keeping;
 pub mod live;
 pub mod load;
+pub mod opening;
 mod peers;
 mod plan;
 pub mod predictions;

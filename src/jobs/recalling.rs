@@ -4,8 +4,7 @@
 use crate::blame::Blame;
 use crate::kafka::KafkaError;
 use crate::kafka::intake::Sight;
-use crate::sink::SinkError;
-use crate::sink::kept::{KeptAt, KeptReader, KeptStore};
+use crate::sink::kept::{KeptAt, KeptReader};
 use crate::source::{Bounds, Intake};
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 use dataflows::campaign::feed::Mark;
@@ -46,7 +45,7 @@ impl<I: Intake> Recalling<I> {
     /// What goes wrong is told by `sight`.
     pub fn start(
         inner: I,
-        store: &KeptStore,
+        reader: Box<dyn KeptReader>,
         share: &Share,
         starts: &Bounds,
         sight: Sight,
@@ -59,7 +58,7 @@ impl<I: Intake> Recalling<I> {
             .collect();
         let (sender, records) = bounded(AHEAD);
         if !recalled.is_empty() {
-            let reader = Reader { reader: store.reader(), share: share.clone(), sender, wake };
+            let reader = Reader { reader, share: share.clone(), sender, wake };
             let started =
                 thread::Builder::new().name("kept-records".to_string()).spawn(move || reader.run());
             started.err().into_iter().for_each(|error| sight.fail(KafkaError::Thread(error)));
@@ -173,7 +172,7 @@ impl<W: Fn()> Reader<W> {
         loop {
             let some = match self.reader.next(after, &of) {
                 Ok(some) => some,
-                Err(SinkError::Postgres(error)) if error.is_transient() => {
+                Err(error) if error.is_transient() => {
                     tracing::warn!("Kept records are waited for: {error}.");
                     thread::park_timeout(AGAIN);
                     continue;

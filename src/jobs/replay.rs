@@ -19,7 +19,7 @@ use crate::files::{InputFile, find_inputs};
 use crate::first::First;
 use crate::hexadecimal::hexadecimal;
 use crate::kafka::KafkaSettings;
-use crate::results::{EpochResults, alert_of_unread_erasures};
+use crate::sink::results::{EpochResults, alert_of_unread_erasures};
 use crate::telemetry::progress::{Progress, Unit};
 use crate::telemetry::usage::usage;
 use dataflows::bandit::ridge::solve;

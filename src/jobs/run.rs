@@ -5,6 +5,7 @@ use super::erasing::erase;
 use super::gather::{Checkpointing, Gather, GatherError};
 use super::keeping::Keeping;
 use super::live::{Control, Pace, live};
+use super::opening;
 use super::peers;
 use super::plan::{Plan, agree};
 use super::publishing::Publishing;
@@ -29,9 +30,9 @@ use crate::kafka::intake::{KafkaIntake, Seat, Sight};
 use crate::kafka::publisher::Publisher;
 use crate::kafka::{KafkaError, KafkaSettings, admin, properties};
 use crate::postgres::waiting;
-use crate::results::{Changed, EpochResults, alert_of_unread_erasures, of_other_units};
+use crate::sink::results::{Changed, EpochResults, alert_of_unread_erasures, of_other_units};
 use crate::sink::thread::{SinkThread, spawn};
-use crate::sink::{self, Commit, Sink, SinkError, Trouble};
+use crate::sink::{Commit, Sink, SinkError, Trouble};
 use crate::source::TopicIds;
 use crate::telemetry::status::Status;
 use crossbeam_channel::{Sender, bounded};
@@ -553,7 +554,7 @@ impl Job {
                     .filter(|((_, partition), _)| seat.has(*partition))
                     .collect(),
             };
-            let store = sink::kept_store(config, &self.described.features, plan.identity());
+            let kept = opening::kept_reader(config, &self.described.features, plan.identity());
             let feed = live(scope, pace, control.clone(), move |activator| {
                 let wake = move || {
                     // A worker that has ended needs no waking.
@@ -561,7 +562,7 @@ impl Job {
                 };
                 let topics =
                     KafkaIntake::start(&kafka, assigned, seat, idle, sight.clone(), wake.clone());
-                let recalling = Recalling::start(topics, &store, &share, &starts, sight, wake);
+                let recalling = Recalling::start(topics, kept, &share, &starts, sight, wake);
                 Keeping::new(recalling, compacted, starts)
             });
             deliver(campaign(feed, &described, beginning), move |delivery| {

@@ -4,7 +4,7 @@ use super::reconfiguring::Change;
 use crate::blame::Blame;
 use crate::checkpoint::saver::Intake;
 use crate::checkpoint::{CheckpointError, Checkpoints, Kind, Manifest, Pause, Piece};
-use crate::results::Changed;
+use crate::sink::results::Changed;
 use dataflows::campaign::graph::{Beginning, Campaign};
 use dataflows::campaign::snapshot::restore::Loading;
 use dataflows::campaign::snapshot::{Common, Images, ShardImage, SnapshotError};

@@ -6,6 +6,7 @@
 //! more in the step that takes the job over, while nothing can move: where that speaks against the
 //! start after all, the step is undone as a whole, and whoever has the job goes on.
 
+use super::opening::{self, Manner, Opened};
 use super::reach;
 use super::reconfiguring::Wanted;
 use super::restart::{Restart, RestartError, Sources};
@@ -14,7 +15,7 @@ use crate::checkpoint::{CheckpointError, Checkpoints};
 use crate::config::types::Config;
 use crate::durable;
 use crate::sink::outbox::Outbox;
-use crate::sink::{self, Manner, Opened, Progress, Records, Sink, SinkError, Trouble};
+use crate::sink::{Progress, Records, Sink, SinkError, Trouble};
 use crate::source::{Loss, Positions, TopicIds};
 use dataflows::campaign::graph::Campaign;
 use dataflows::campaign::snapshot::change::changes_results;
@@ -158,7 +159,7 @@ impl<'a> Start<'a> {
     }
 
     fn records(&self) -> Result<Box<dyn Records>, SinkError> {
-        sink::survey(
+        opening::survey(
             self.config,
             &self.campaign.features,
             self.now,
@@ -248,7 +249,7 @@ impl Survey<'_> {
                 Ok(_) | Err(_) => Err(Unsettled::Moved),
             }
         };
-        sink::open(
+        opening::open(
             config,
             &campaign.features,
             sources.checkpoints,

@@ -36,7 +36,7 @@ use crate::kafka::intake::Sight;
 use crate::kafka::{KafkaError, KafkaSettings};
 use crate::postgres::comparison::{Expected, Findings, Standing};
 use crate::postgres::{PostgresError, PostgresSettings};
-use crate::results::EpochResults;
+use crate::sink::results::EpochResults;
 use crate::telemetry::progress::{Progress, Unit};
 use answers::Answers;
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};

@@ -4,13 +4,17 @@
 //! There is one handle on the file, and whoever writes has it to himself: a commit waits for a
 //! mark, which is short and not waited for by the disk.
 
+use super::error::JournalError;
 use super::writer::Writer;
 use crate::backoff::Backoff;
-use crate::results::EpochResults;
+use crate::blame::Blame;
 use crate::sink::applied::AppliedSettings;
 use crate::sink::kept::KeptAt;
 use crate::sink::outbox::{self, Backlog, Stretch};
-use crate::sink::{Commit, History, Progress, RecordedEpoch, Records, Sink, SinkError, Trouble};
+use crate::sink::results::EpochResults;
+use crate::sink::{
+    Commit, History, Progress, RecordedEpoch, Records, Sink, SinkError, SinkFault, Trouble,
+};
 use crate::source::{Loss, Positions, TopicIds};
 use crate::telemetry::stalls::{Cause, Seen};
 use dataflows::event::{CustomerId, Millis, Topic};
@@ -124,7 +128,7 @@ impl Sink for Journal {
         loop {
             let outcome = self.writer.lock().commit(results);
             match outcome {
-                Err(SinkError::Journal(error)) if error.is_full() => {
+                Err(error) if error.is_transient() => {
                     let what = format!("{error}; make room there, or let the job write there");
                     self.trouble.note(Some(Seen::of(Cause::Journal, what).since(started)));
                     // Whoever publishes has its turn meanwhile.
@@ -162,5 +166,23 @@ impl outbox::Outbox for Outbox {
 
     fn advance(&mut self, from: u64, to: u64) -> Result<u64, SinkError> {
         Ok(self.0.lock().advance(from, to)?)
+    }
+}
+
+impl SinkFault for JournalError {
+    fn sink(&self) -> &'static str {
+        "Journal"
+    }
+
+    fn blame(&self) -> Blame {
+        self.blame()
+    }
+
+    fn is_fenced(&self) -> bool {
+        matches!(self, JournalError::Fenced { .. } | JournalError::Changed { .. })
+    }
+
+    fn is_transient(&self) -> bool {
+        self.is_full()
     }
 }

@@ -4,9 +4,9 @@
 use super::connection;
 use super::error::PostgresError;
 use super::settings::PostgresSettings;
-use crate::results::EpochResults;
 use crate::sink::SinkError;
 use crate::sink::kept::{KeptAt, KeptReader};
+use crate::sink::results::EpochResults;
 use crate::source::topic_named;
 use crate::table::encode::CopyBuffer;
 use dataflows::event::{Kept, Topic};

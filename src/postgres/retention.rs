@@ -14,7 +14,7 @@
 use super::encode::Timestamp;
 use super::error::PostgresError;
 use super::settings::PostgresSettings;
-use crate::results::EpochResults;
+use crate::sink::results::EpochResults;
 use dataflows::event::Millis;
 use dataflows::table::{Dated, Keep, Table};
 use postgres::types::ToSql;

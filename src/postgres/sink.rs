@@ -1,10 +1,12 @@
 //! The writer as the sink of a job.
 
+use super::error::PostgresError;
 use super::writer::Writer;
-use crate::results::EpochResults;
+use crate::blame::Blame;
 use crate::sink::applied::AppliedSettings;
 use crate::sink::kept::KeptAt;
-use crate::sink::{Commit, History, Progress, RecordedEpoch, Records, Sink, SinkError};
+use crate::sink::results::EpochResults;
+use crate::sink::{Commit, History, Progress, RecordedEpoch, Records, Sink, SinkError, SinkFault};
 use crate::source::{Loss, Positions, TopicIds};
 use dataflows::event::{CustomerId, Millis, Topic};
 use dataflows::settings::Settings;
@@ -88,5 +90,23 @@ impl Sink for Writer {
 
     fn commit(&mut self, results: &EpochResults) -> Result<Commit, SinkError> {
         Ok(Writer::commit(self, results)?)
+    }
+}
+
+impl SinkFault for PostgresError {
+    fn sink(&self) -> &'static str {
+        "Postgres"
+    }
+
+    fn blame(&self) -> Blame {
+        self.blame()
+    }
+
+    fn is_fenced(&self) -> bool {
+        matches!(self, PostgresError::Fenced { .. } | PostgresError::NoProgress(_))
+    }
+
+    fn is_transient(&self) -> bool {
+        self.is_transient()
     }
 }

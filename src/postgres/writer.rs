@@ -14,12 +14,11 @@ use super::statements::Statements;
 use super::transaction::{self, Outcome};
 use crate::backoff::Backoff;
 use crate::campaign::rows::EpochRows;
-use crate::results::EpochResults;
 use crate::sink::applied::{Applied, AppliedSettings};
 use crate::sink::kept::KeptAt;
+use crate::sink::results::EpochResults;
 use crate::sink::{Commit, History, Progress, RecordedEpoch, Records, Trouble};
-use crate::source::TopicIds;
-use crate::source::{Loss, Positions};
+use crate::source::{Loss, Positions, TopicIds};
 use crate::table::encode::CopyBuffer;
 use crate::telemetry::stalls::Seen;
 #[cfg(test)]

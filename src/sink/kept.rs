@@ -5,13 +5,9 @@
 //! must see what it saw, so of such a topic it is kept with the epoch's results: whatever is
 //! committed can be repeated, up to the oldest checkpoint that a restart may have to take.
 
-use crate::journal::kept::KeptFiles;
-use crate::postgres::{KeptRows, PostgresSettings};
-use crate::sink::{Link, SinkError};
-use crate::source::TopicNames;
+use crate::sink::SinkError;
 use dataflows::event::{Kept, Topic};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 /// Where some kept records lie: what they are, without themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,15 +24,6 @@ pub struct KeptAt {
     pub until: u64,
 }
 
-/// Where kept records lie, for whoever reads them in any process of the job.
-#[derive(Clone)]
-pub enum KeptStore {
-    /// The job's database.
-    Postgres(Box<PostgresSettings>),
-    /// The folder of its journal, the names of the topics, and the identity of its history.
-    Journal(PathBuf, TopicNames, Link),
-}
-
 /// Reads kept records in the order of their epochs, a few at a time.
 ///
 /// # Contract
@@ -51,18 +38,6 @@ pub trait KeptReader: Send {
         after: KeptAt,
         of: &[(Topic, u32)],
     ) -> Result<Vec<(KeptAt, Kept)>, SinkError>;
-}
-
-impl KeptStore {
-    /// Opens it. Nothing is connected before the first records are asked for.
-    pub fn reader(&self) -> Box<dyn KeptReader> {
-        match self {
-            KeptStore::Postgres(settings) => Box::new(KeptRows::new(settings.as_ref().clone())),
-            KeptStore::Journal(folder, topics, identity) => {
-                Box::new(KeptFiles::new(folder, topics.clone(), Some(*identity)))
-            }
-        }
-    }
 }
 
 /// Up to where each partition can be read from what is kept, if it is read from its start on: as

@@ -2,72 +2,30 @@
 //! the journal show to whoever runs the job. [`Records`] is what they show to a start that has not
 //! taken the job over yet: what is recorded, and no way to write.
 //!
-//! [`postgres::Writer`](crate::postgres::Writer) keeps results and progress in one database;
-//! [`journal::Writer`](crate::journal::Writer) keeps the progress beside the checkpoints, and the
-//! results as files or not at all. [`thread::spawn`] moves either to a thread of its own.
+//! Of the sinks above this room one keeps results and progress in one database, and the other the
+//! progress in a journal beside the checkpoints, and the results as files or not at all.
+//! [`thread::spawn`] moves either to a thread of its own.
 
 pub mod applied;
 pub mod chain;
+mod error;
 pub mod kept;
-mod open;
 pub mod outbox;
 mod records;
+pub mod results;
 pub mod thread;
 mod trouble;
 
-use crate::blame::Blame;
-use crate::first::Panicked;
-use crate::journal::JournalError;
-use crate::postgres::PostgresError;
-use crate::results::EpochResults;
+use crate::sink::results::EpochResults;
 use crate::source::{Loss, Positions, TopicIds};
 use dataflows::event::{Millis, Topic};
 use dataflows::settings::Settings;
-use std::io;
 use std::time::Duration;
 
 pub use chain::{History, Link, Made, SHORT};
-pub use open::{Manner, Opened, kept_store, open, survey};
+pub use error::{SinkError, SinkFault};
 pub use records::Records;
 pub use trouble::{Trouble, Work};
-
-/// Why a sink could not go on.
-#[derive(Debug, thiserror::Error)]
-pub enum SinkError {
-    /// The database.
-    #[error(transparent)]
-    Postgres(#[from] PostgresError),
-    /// The journal, or the files beside it.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// The sink's thread could not be started.
-    #[error("the thread of the sink cannot be started: {0}")]
-    Thread(#[source] io::Error),
-    /// The sink's thread panicked.
-    #[error(transparent)]
-    Panicked(#[from] Panicked),
-}
-
-impl SinkError {
-    /// Whose fault it is.
-    pub fn blame(&self) -> Blame {
-        match self {
-            SinkError::Postgres(error) => error.blame(),
-            SinkError::Journal(error) => error.blame(),
-            SinkError::Thread(_) | SinkError::Panicked(_) => Blame::World,
-        }
-    }
-
-    /// Whether another instance has the job, or it has none any more: nothing more may be done for
-    /// it here.
-    pub fn is_fenced(&self) -> bool {
-        matches!(
-            self,
-            SinkError::Postgres(PostgresError::Fenced { .. } | PostgresError::NoProgress(_))
-                | SinkError::Journal(JournalError::Fenced { .. } | JournalError::Changed { .. })
-        )
-    }
-}
 
 /// Where a job stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //! and the journal show to whoever publishes.
 
 use super::SinkError;
-use crate::results::EpochResults;
+use crate::sink::results::EpochResults;
 use crate::source::TopicNames;
 use dataflows::campaign::output::Decision;
 use dataflows::event::{CustomerId, Millis, Place, Rejected, Whose};

@@ -2,7 +2,7 @@
 
 use super::{Commit, Sink, SinkError};
 use crate::first::{Tell, caught};
-use crate::results::EpochResults;
+use crate::sink::results::EpochResults;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

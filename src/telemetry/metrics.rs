@@ -686,7 +686,7 @@ mod tests {
     use super::*;
     use crate::counted::tests::all_different;
     use crate::kafka::publisher::Destination;
-    use crate::results::EpochResults;
+    use crate::sink::results::EpochResults;
     use crate::telemetry::stalls::Seen;
     use crate::telemetry::status::erasures::ErasureFault;
     use crate::telemetry::status::{End, Status, tests::a_busy_epoch};

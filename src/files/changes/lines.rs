@@ -3,8 +3,8 @@
 use crate::campaign::rows::{EpochRows, Unfit};
 use crate::hexadecimal::hexadecimal;
 use crate::postgres::PostgresSettings;
-use crate::results::EpochResults;
 use crate::sink::Link;
+use crate::sink::results::EpochResults;
 use crate::source::offsets_by_name;
 use crate::table::Changes;
 use crate::table::encode::microseconds;

@@ -9,8 +9,8 @@ use crate::postgres::tests::{
     MARCH, TestDatabase, arm_update, decision, features, first_epoch, interaction, interactions,
     rejected, rejected_of, second_epoch,
 };
-use crate::results::Changed;
 use crate::sink::Sink;
+use crate::sink::results::Changed;
 use crate::table::json::{INSERT, line};
 use dataflows::campaign::output::{Change, Decision, Erasure, Segment};
 use dataflows::table::{Rule, Table};

@@ -10,7 +10,7 @@ use super::script::{Script, number};
 use super::{Asked, Comparison};
 use crate::hexadecimal::hexadecimal;
 use crate::jobs::live::Control;
-use crate::results::EpochResults;
+use crate::sink::results::EpochResults;
 use crate::telemetry::status::{State, Status};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use dataflows::event::{Messages, Millis};

@@ -192,8 +192,7 @@ fn journal() -> Vec<JournalError> {
 
 pub fn sink() -> Vec<SinkError> {
     let own = every![SinkError;
-        SinkError::Postgres(_) => SinkError::Postgres(target()),
-        SinkError::Journal(_) => SinkError::Journal(JournalError::Fenced { job: text("campaign"), own: 1, current: 2 }),
+        SinkError::Fault(_) => SinkError::from(target()),
         SinkError::Thread(_) => SinkError::Thread(full()),
         SinkError::Panicked(_) => SinkError::Panicked(panicked()),
     ];
@@ -202,8 +201,8 @@ pub fn sink() -> Vec<SinkError> {
         .filter(|error| matches!(error, SinkError::Thread(_) | SinkError::Panicked(_)));
     postgres()
         .into_iter()
-        .map(SinkError::Postgres)
-        .chain(journal().into_iter().map(SinkError::Journal))
+        .map(SinkError::from)
+        .chain(journal().into_iter().map(SinkError::from))
         .chain(own)
         .collect()
 }
@@ -216,7 +215,7 @@ fn restart() -> Vec<RestartError> {
     let job = || text("campaign");
     let mut all = every![RestartError;
         RestartError::Kafka(_) => RestartError::Kafka(KafkaError::Removed { topic: text("orders"), partition: 0, wanted: 0, low: 4 }),
-        RestartError::Sink(_) => RestartError::Sink(SinkError::Postgres(PostgresError::NoProgress(job()))),
+        RestartError::Sink(_) => RestartError::Sink(PostgresError::NoProgress(job()).into()),
         RestartError::Checkpoint(_) => RestartError::Checkpoint(CheckpointError::Missing { object: text("manifests/7.json") }),
         RestartError::Broken(_) => RestartError::Broken(7),
         RestartError::Passed(_) => RestartError::Passed(gone()),

@@ -15,7 +15,7 @@ use crate::jobs::live::Control;
 use crate::kafka::bounded::Read;
 use crate::kafka::intake::Sight;
 use crate::kafka::{KafkaError, KafkaSettings};
-use crate::results::EpochResults;
+use crate::sink::results::EpochResults;
 use crate::telemetry::progress::{Progress, Unit};
 use dataflows::campaign::graph::Campaign;
 use dataflows::campaign::output::Output;

@@ -2,7 +2,7 @@
 //! name.
 
 use crate::postgres::comparison::Findings;
-use crate::results::EpochResults;
+use crate::sink::results::EpochResults;
 use dataflows::bandit::choice::score;
 use dataflows::bandit::model::Model;
 use dataflows::bandit::policy::{Chosen, Parameters, Promise};

@@ -3,7 +3,7 @@
 
 use crate::kafka::compacted::Topics;
 use crate::postgres::comparison::Doubt;
-use crate::results::EpochResults;
+use crate::sink::results::EpochResults;
 use crate::source::{Positions, TopicNames};
 use dataflows::event::{CustomerId, Topic};
 use std::collections::{BTreeMap, BTreeSet};

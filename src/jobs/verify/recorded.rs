@@ -10,7 +10,7 @@ use crate::postgres::comparison::doubt::COUNTS;
 use crate::postgres::comparison::{Findings, Recorded, Standing};
 use crate::postgres::recorded::records_of;
 use crate::postgres::retention::Gone;
-use crate::results::EpochResults;
+use crate::sink::results::EpochResults;
 use crate::sink::{Link, Made};
 use crate::source::offsets_by_name;
 use dataflows::event::Millis;

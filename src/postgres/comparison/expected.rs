@@ -9,7 +9,7 @@ use crate::postgres::error::PostgresError;
 use crate::postgres::retention::Gone;
 use crate::postgres::settings::PostgresSettings;
 use crate::postgres::transaction::PRUNE_EVERY;
-use crate::results::{Changed, EpochResults};
+use crate::sink::results::{Changed, EpochResults};
 use crate::table::value::number;
 use dataflows::campaign::tables::name;
 use dataflows::table::{Erase, Keep, Kind, Table};

@@ -161,9 +161,10 @@ fn pull(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::postgres::PostgresSettings;
+    use crate::postgres::comparison::Findings;
     use crate::postgres::comparison::expected::Kept;
-    use crate::postgres::{PostgresSettings, comparison::Findings};
-    use crate::results::EpochResults;
+    use crate::sink::results::EpochResults;
     use dataflows::campaign::output::{ArmDay, Change, FeatureRow, FeatureRows};
     use std::convert::Infallible;
 

@@ -600,6 +600,7 @@ fn a_fenced_sink_ends_and_its_sender_notices() {
     .unwrap();
     sender.send(Box::new(first_epoch())).unwrap();
     assert!(sink.join().unwrap().is_none());
-    assert!(matches!(failure.take(), Some(SinkError::Postgres(PostgresError::Fenced { .. }))));
+    let failure = failure.take().expect("it was told");
+    assert!(matches!(failure.of(), Some(PostgresError::Fenced { .. })), "{failure}");
     assert!(sender.send(Box::new(second_epoch())).is_err());
 }

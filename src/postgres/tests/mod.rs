@@ -16,7 +16,7 @@ mod views;
 use super::settings::PostgresSettings;
 use super::writer::Writer;
 use crate::postgres::Target;
-use crate::results::{Changed, EpochResults};
+use crate::sink::results::{Changed, EpochResults};
 use dataflows::bandit::{ridge, totals::Totals};
 use dataflows::campaign::output::{
     ArmDay, ArmUpdate, Change, Decision, Erasure, FeatureRow, FeatureRows, InteractionRow,

@@ -4,7 +4,6 @@
 use super::*;
 use crate::postgres::Outbox;
 use crate::postgres::error::PostgresError;
-use crate::sink::SinkError;
 use crate::sink::outbox::{Outbox as _, Owed, STRETCH_RECORDS, Stretch, Tombstone};
 
 fn outbox(database: &TestDatabase, writer: &Writer) -> Outbox {
@@ -108,8 +107,8 @@ fn the_mark_moves_from_where_it_stands_by_whoever_has_the_job() {
         assert!(
             error.is_fenced()
                 && matches!(
-                    error,
-                    SinkError::Postgres(PostgresError::Fenced { epoch: 2, own: 1, current: 2, .. })
+                    error.of(),
+                    Some(PostgresError::Fenced { epoch: 2, own: 1, current: 2, .. })
                 ),
             "{error}"
         );

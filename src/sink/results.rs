@@ -1,6 +1,6 @@
 //! All that one epoch changed, gathered from the workers for whoever commits it.
 
-use crate::sink::{Link, Made};
+use super::{Link, Made};
 use crate::source::TopicIds;
 use dataflows::campaign::output::{
     ArmDay, ArmUpdate, Closed, Counts, Day, Decision, Erasure, FeatureRows, InteractionRows,

@@ -1,13 +1,14 @@
-//! The sink that a configuration asks for, and the outbox of its epochs.
+//! The sink that a configuration asks for, PostgreSQL or the journal, and the outbox of its epochs.
 
-use super::kept::KeptStore;
-use super::outbox::Outbox;
-use super::{Link, Records, Sink, SinkError, Trouble};
 use crate::checkpoint::Checkpoints;
 use crate::config::types::Config;
 use crate::files::changes::ChangeFiles;
+use crate::journal::kept::KeptFiles;
 use crate::journal::{self, JournalError, JournalSettings, Ledger};
-use crate::postgres::{self, PostgresError, PostgresSettings};
+use crate::postgres::{self, KeptRows, PostgresError, PostgresSettings};
+use crate::sink::kept::KeptReader;
+use crate::sink::outbox::Outbox;
+use crate::sink::{Link, Records, Sink, SinkError, Trouble};
 use crate::source::TopicIds;
 use dataflows::customer::Features;
 use std::path::PathBuf;
@@ -148,11 +149,11 @@ impl<E> From<JournalError> for Unsettled<E> {
     }
 }
 
-/// Where the sink of this configuration keeps records, for any process of the job, whose history
-/// has this identity.
-pub fn kept_store(config: &Config, features: &Features, identity: Link) -> KeptStore {
+/// Reads what the sink of this configuration keeps, in any process of the job, whose history has
+/// this identity. Nothing is connected before the first records are asked for.
+pub fn kept_reader(config: &Config, features: &Features, identity: Link) -> Box<dyn KeptReader> {
     match config.journal_folder() {
-        Some(folder) => KeptStore::Journal(folder, config.topic_names(), identity),
-        None => KeptStore::Postgres(Box::new(config.postgres_settings(features))),
+        Some(folder) => Box::new(KeptFiles::new(&folder, config.topic_names(), Some(identity))),
+        None => Box::new(KeptRows::new(config.postgres_settings(features))),
     }
 }
