@@ -8,7 +8,7 @@ pub enum Blame {
     /// same error.
     Usage,
     /// The world as it is at the moment: services that are away, rights that are missing, a disk
-    /// that is full, records that are gone and may be restored. The same again may succeed.
+    /// that is full, records or topics that are gone and may be restored. The same again may succeed.
     World,
     /// Another instance has what this one wants: the same again would find it taken, or take it
     /// away.

@@ -193,16 +193,16 @@ impl JournalError {
     /// Whose fault it is.
     pub fn blame(&self) -> Blame {
         match self {
-            // The next start reads anew what is recorded.
-            JournalError::Io { .. } | JournalError::Changed { .. } | JournalError::Gap { .. } => {
-                Blame::World
-            }
+            // The next start reads anew what is recorded, and a topic may come back.
+            JournalError::Io { .. }
+            | JournalError::Remade(_)
+            | JournalError::Changed { .. }
+            | JournalError::Gap { .. } => Blame::World,
             JournalError::Held { .. } | JournalError::Fenced { .. } => Blame::Another,
             JournalError::Damaged { .. }
             | JournalError::Kept { .. }
             | JournalError::Format { .. }
             | JournalError::OtherSink { .. }
-            | JournalError::Remade(_)
             | JournalError::Threshold { .. }
             | JournalError::TooLong { .. }
             | JournalError::Recorded { .. } => Blame::Lasting,

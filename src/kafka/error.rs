@@ -210,13 +210,14 @@ impl KafkaError {
             | KafkaError::MissingPartition { .. }
             | KafkaError::Removed { .. }
             | KafkaError::PastEnd { .. }
+            | KafkaError::Remade(_)
             | KafkaError::Deleted { .. }
             | KafkaError::Refused { .. }
             | KafkaError::Delivery { .. }
             | KafkaError::Undelivered { .. }
             | KafkaError::Thread(_)
             | KafkaError::Panicked(_) => Blame::World,
-            KafkaError::TooManyPartitions { .. } | KafkaError::Remade(_) => Blame::Lasting,
+            KafkaError::TooManyPartitions { .. } => Blame::Lasting,
             KafkaError::Kept { blame, .. } => *blame,
         }
     }

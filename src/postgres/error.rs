@@ -303,6 +303,7 @@ impl PostgresError {
             | PostgresError::Files(_)
             | PostgresError::Migration { .. }
             | PostgresError::Rights(_)
+            | PostgresError::Remade(_)
             | PostgresError::Gap { .. }
             | PostgresError::Statement { .. }
             | PostgresError::Copy(_) => Blame::World,
@@ -311,7 +312,6 @@ impl PostgresError {
             | PostgresError::SeveralJobs { .. }
             | PostgresError::OtherResults { .. }
             | PostgresError::Pooled(_)
-            | PostgresError::Remade(_)
             | PostgresError::Encoding { .. }
             | PostgresError::Version { .. }
             | PostgresError::Diverged { .. }
