@@ -9,4 +9,5 @@ pub mod event;
 pub mod mixing;
 pub mod operators;
 pub mod settings;
+pub mod state;
 pub mod table;

@@ -17,7 +17,7 @@ use crate::campaign::learning::{Learned, Learner, learn};
 use crate::campaign::output::{ArmUpdate, Closed, Day, Output};
 use crate::campaign::owners::find_owners;
 use crate::campaign::parsing::{Past, parse};
-use crate::campaign::settling::{Shared, TotalChanges, settle};
+use crate::campaign::settling::{TotalChanges, settle};
 use crate::campaign::shard::Shard;
 use crate::campaign::snapshot::{Common, Images, Version};
 use crate::campaign::thresholds::{Owner, Published, Thresholds};
@@ -82,8 +82,8 @@ pub fn campaign<'scope>(
     let Campaign { settings, features, thresholds } = campaign.clone();
     let Beginning { shard, common, images } = beginning;
     let common = common.unwrap_or_default();
-    let owner = owner(&settings, thresholds.is_some(), shard.thresholds());
-    let shared = Rc::new(RefCell::new(Shared { shard, settled: false, wake_settling: None }));
+    let owner = owner(&settings, thresholds.is_some(), shard.visitor.thresholds());
+    let shard = Rc::new(RefCell::new(shard));
     let (arms, dimension) = (settings.input.arms.len(), features.context().dimension());
     let emission = Emission::new(arms, dimension, settings.emit.interactions);
 
@@ -99,13 +99,14 @@ pub fn campaign<'scope>(
         closings.clone().map(|closed| closed.watermark).broadcast().connect_loop(watermarks_in);
     }
     let settled =
-        settle(parsed.records, parsed.asides, closings.clone().broadcast(), Rc::clone(&shared));
+        settle(parsed.records, parsed.asides, closings.clone().broadcast(), Rc::clone(&shard));
     let published = close_thresholds(settled.totals, owner, settings.emit.final_features.flatten());
     let (models_in, models) = scope.feedback::<Vec<Learned>>(settings.bandit.model_lag);
     let versions: Vec<Learned> =
         common.arms.iter().flat_map(|version| solved(version, common.changed, &settings)).collect();
     let unlearned = Model::new(arms, dimension, settings.serving(0).ridge);
-    let mut learner = Learner::new(Rc::clone(&shared), emission, unlearned).knowing(versions);
+    let mut learner =
+        Learner::new(Rc::clone(&shard), emission, unlearned).knowing(versions).saving(images);
     if common.is_changing() {
         learner = learner.telling_anew((scope.index() == 0).then_some(common.counts));
     }
@@ -116,7 +117,8 @@ pub fn campaign<'scope>(
         .unzip();
     let at_once = if first_in.is_some() { common.changed } else { 0 };
     let models = scope.concatenate(first.into_iter().chain([models]));
-    let learned = learn(settled.closed, published.clone().broadcast(), models, learner, images);
+    let learned =
+        learn(settled.closed, published.clone().broadcast(), models, learner, settled.wake);
     let updates = sum_by_arm(learned.deltas, dimension, Arc::clone(&settings), &common);
     let models = updates.clone().flat_map(|(_, models)| models);
     if let Some(first_in) = first_in {
@@ -135,7 +137,7 @@ pub fn campaign<'scope>(
         views::arm_days(learned.arm_days, &common),
         views::segments(learned.segments, &common),
         updates.map(|(update, _)| Output::Arm(Box::new(update))),
-        find_owners(learned.asked, shared),
+        find_owners(learned.asked, shard),
         published.flat_map(Published::into_outputs),
         closings.map(Output::Closed),
     ])

@@ -1,5 +1,5 @@
-//! The driver of learning: visits the customers that an epoch touched, decides its requests, and
-//! emits what changed.
+//! The operator of learning: each epoch that has settled, once its thresholds are published and the
+//! model that decides in it is there.
 
 use crate::bandit::model::Model;
 use crate::bandit::ridge::ArmModel;
@@ -8,11 +8,10 @@ use crate::campaign::emission::Emission;
 use crate::campaign::feed::Save;
 use crate::campaign::output::{Closed, Counts, Output};
 use crate::campaign::owners::Asked;
-use crate::campaign::settling::Shared;
+use crate::campaign::shard::Shard;
 use crate::campaign::snapshot::Images;
 use crate::campaign::thresholds::Published;
 use crate::campaign::views::{ArmDayUpdate, SegmentUpdate, arm_day_update, segment_update};
-use crate::event::Millis;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -24,6 +23,7 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::scheduling::Activator;
 
 /// One arm's model, the epoch that it was learned to the end of, and from when on it decides.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -52,14 +52,25 @@ pub struct LearnedStreams<'scope> {
     pub asked: StreamVec<'scope, u64, Asked>,
 }
 
-/// Learns from each epoch that has settled, once its thresholds are published and the model that
-/// decides in it is there.
+/// Where what learning gives is sent.
+struct Ports {
+    deltas: OutputBuilder<u64, Builder<Vec<Delta>>>,
+    arm_days: OutputBuilder<u64, Builder<Vec<ArmDayUpdate>>>,
+    segments: OutputBuilder<u64, Builder<Vec<SegmentUpdate>>>,
+    outputs: OutputBuilder<u64, Builder<Vec<Output>>>,
+    asked: OutputBuilder<u64, Builder<Vec<Asked>>>,
+}
+
+/// The right to send at an epoch, for each output and one more: see [`learn`].
+type Rights = Vec<Capability<u64>>;
+
+/// Learns from each epoch that has settled; `wake` wakes those who settle the next one.
 pub fn learn<'scope>(
     settled: StreamVec<'scope, u64, Closed>,
     published: StreamVec<'scope, u64, Published>,
     models: StreamVec<'scope, u64, Learned>,
     mut learner: Learner,
-    images: Option<Box<dyn Images>>,
+    wake: Activator,
 ) -> LearnedStreams<'scope> {
     let scope = settled.scope();
     let mut builder = OperatorBuilder::new("Learn".to_owned(), scope);
@@ -67,23 +78,10 @@ pub fn learn<'scope>(
     let mut settled = builder.new_input(settled, Pipeline);
     let mut published = builder.new_input(published, Pipeline);
     let mut models = builder.new_input(models, Pipeline);
-    let (deltas, delta_stream) = builder.new_output::<Vec<Delta>>();
-    let (arm_days, arm_day_stream) = builder.new_output::<Vec<ArmDayUpdate>>();
-    let (segments, segment_stream) = builder.new_output::<Vec<SegmentUpdate>>();
-    let (outputs, output_stream) = builder.new_output::<Vec<Output>>();
-    let (asked, asked_stream) = builder.new_output::<Vec<Asked>>();
-    // Nobody listens to the last output: the right to send at it keeps the dataflow up until a
-    // snapshot is complete.
-    builder.new_output::<Vec<()>>();
-    let mut deltas = OutputBuilder::<_, Builder<Vec<Delta>>>::from(deltas);
-    let mut arm_days = OutputBuilder::<_, Builder<Vec<ArmDayUpdate>>>::from(arm_days);
-    let mut segments = OutputBuilder::<_, Builder<Vec<SegmentUpdate>>>::from(segments);
-    let mut outputs = OutputBuilder::<_, Builder<Vec<Output>>>::from(outputs);
-    let mut asked = OutputBuilder::<_, Builder<Vec<Asked>>>::from(asked);
+    let (mut ports, streams) = Ports::of(&mut builder);
     builder.build(move |_| {
         // At most one epoch has settled and waits here: settling waits for it in turn.
-        let mut open: Option<(u64, Vec<Capability<u64>>, Closed)> = None;
-        let mut snapshots = images.map(|images| Snapshots { images, right: None });
+        let mut open: Option<(u64, Rights, Closed)> = None;
         move |frontiers| {
             settled.for_each(|capability, ends| {
                 let Some(&epoch) = capability.least() else { return };
@@ -100,48 +98,75 @@ pub fn learn<'scope>(
                     learner.expect(arms.drain(..));
                 }
             });
-            if let Some((epoch, rights, end)) = open.take_if(|(epoch, ..)| {
-                frontiers[1..].iter().all(|frontier| !frontier.less_equal(epoch))
-            }) {
-                let (results, asks) = learner.learn(epoch, &end);
-                deltas.activate().session(&rights[0]).give_iterator(learner.emission.drain_sums());
-                arm_days.activate().session(&rights[1]).give_iterator(
-                    learner
-                        .emission
-                        .arm_days
-                        .drain()
-                        .map(|(key, change)| arm_day_update(epoch, key, change)),
-                );
-                segments.activate().session(&rights[2]).give_iterator(
-                    learner
-                        .emission
-                        .segments
-                        .drain()
-                        .map(|(flags, change)| segment_update(epoch, flags, change)),
-                );
-                outputs.activate().session(&rights[3]).give_iterator(results.into_iter());
-                asked.activate().session(&rights[4]).give(asks);
-                learner.release();
-                if let (Some(snapshots), Some(save)) = (&mut snapshots, end.save) {
-                    snapshots.begin(&learner, epoch, save, rights);
+            let is_ready =
+                |epoch: &u64| frontiers[1..].iter().all(|frontier| !frontier.less_equal(epoch));
+            if let Some((epoch, rights, end)) = open.take_if(|(epoch, ..)| is_ready(epoch)) {
+                if learner.learn(epoch, &rights, &mut ports) {
+                    wake.activate();
+                    learner.begin_snapshot(epoch, end.save, rights);
+                } else {
+                    open = Some((epoch, rights, end));
+                    again.activate();
                 }
             }
-            if snapshots.as_mut().is_some_and(|snapshots| snapshots.go_on(&learner)) {
+            if learner.go_on_with_snapshot() {
                 again.activate_after(PATIENCE);
             }
         }
     });
-    LearnedStreams {
-        deltas: delta_stream,
-        arm_days: arm_day_stream,
-        segments: segment_stream,
-        outputs: output_stream,
-        asked: asked_stream,
+    streams
+}
+
+impl Ports {
+    /// An output for each, and one more to which nobody listens: the right to send at it keeps the
+    /// dataflow up until a snapshot is complete.
+    fn of<'scope>(builder: &mut OperatorBuilder<'scope, u64>) -> (Self, LearnedStreams<'scope>) {
+        let (deltas, delta_stream) = builder.new_output::<Vec<Delta>>();
+        let (arm_days, arm_day_stream) = builder.new_output::<Vec<ArmDayUpdate>>();
+        let (segments, segment_stream) = builder.new_output::<Vec<SegmentUpdate>>();
+        let (outputs, output_stream) = builder.new_output::<Vec<Output>>();
+        let (asked, asked_stream) = builder.new_output::<Vec<Asked>>();
+        builder.new_output::<Vec<()>>();
+        let ports = Ports {
+            deltas: OutputBuilder::from(deltas),
+            arm_days: OutputBuilder::from(arm_days),
+            segments: OutputBuilder::from(segments),
+            outputs: OutputBuilder::from(outputs),
+            asked: OutputBuilder::from(asked),
+        };
+        let streams = LearnedStreams {
+            deltas: delta_stream,
+            arm_days: arm_day_stream,
+            segments: segment_stream,
+            outputs: output_stream,
+            asked: asked_stream,
+        };
+        (ports, streams)
+    }
+
+    /// Tells some of an epoch's results.
+    fn tell(&mut self, rights: &Rights, outputs: Vec<Output>) {
+        self.outputs.activate().session(&rights[3]).give_iterator(outputs.into_iter());
+    }
+
+    /// Tells what an epoch adds up to.
+    fn tell_sums(&mut self, epoch: u64, rights: &Rights, emission: &mut Emission) {
+        self.deltas.activate().session(&rights[0]).give_iterator(emission.drain_sums());
+        let arm_days =
+            emission.arm_days.drain().map(|(key, change)| arm_day_update(epoch, key, change));
+        self.arm_days.activate().session(&rights[1]).give_iterator(arm_days);
+        let segments =
+            emission.segments.drain().map(|(flags, change)| segment_update(epoch, flags, change));
+        self.segments.activate().session(&rights[2]).give_iterator(segments);
+    }
+
+    fn ask(&mut self, rights: &Rights, asked: Asked) {
+        self.asked.activate().session(&rights[4]).give(asked);
     }
 }
 
-/// How long a snapshot rests between two virtual shards: others have their turn, and whoever takes
-/// the images keeps up.
+/// How long a snapshot rests between two turns: others have theirs, and whoever takes the images
+/// keeps up.
 const PATIENCE: Duration = Duration::from_millis(1);
 
 /// Takes snapshots of the customers between epochs.
@@ -151,35 +176,9 @@ struct Snapshots {
     right: Option<Capability<u64>>,
 }
 
-impl Snapshots {
-    fn begin(
-        &mut self,
-        learner: &Learner,
-        epoch: u64,
-        save: Save,
-        mut rights: Vec<Capability<u64>>,
-    ) {
-        learner.shared.borrow_mut().shard.begin_snapshot(epoch, save);
-        self.right = rights.pop();
-    }
-
-    /// Goes on with the snapshot, unless an epoch has settled and waits to be learned from; says
-    /// whether there is more to do.
-    fn go_on(&mut self, learner: &Learner) -> bool {
-        if self.right.is_none() {
-            return false;
-        }
-        let mut shared = learner.shared.borrow_mut();
-        if !shared.settled && !shared.shard.go_on_with_snapshot(self.images.as_mut()) {
-            self.right = None;
-        }
-        self.right.is_some()
-    }
-}
-
 /// One worker's learner: its customers, the models that decide, and what it is about to emit.
 pub struct Learner {
-    shared: Rc<RefCell<Shared>>,
+    shard: Rc<RefCell<Shard>>,
     emission: Emission,
     model: Model,
     /// Models by the epoch from which on they decide.
@@ -187,24 +186,32 @@ pub struct Learner {
     published: BTreeMap<u64, Published>,
     /// What stood before, where the next epoch counts everything anew; on one worker.
     stood: Option<Counts>,
+    snapshots: Option<Snapshots>,
 }
 
 impl Learner {
     /// A learner over these customers that begins with this model.
-    pub fn new(shared: Rc<RefCell<Shared>>, emission: Emission, model: Model) -> Self {
+    pub fn new(shard: Rc<RefCell<Shard>>, emission: Emission, model: Model) -> Self {
         Learner {
-            shared,
+            shard,
             emission,
             model,
             coming: BTreeMap::new(),
             published: BTreeMap::new(),
             stood: None,
+            snapshots: None,
         }
     }
 
     /// With models that were learned before, of each arm in the order of their versions.
     pub fn knowing(mut self, models: impl IntoIterator<Item = Learned>) -> Self {
         self.expect(models);
+        self
+    }
+
+    /// Whose snapshots are taken by `images`.
+    pub fn saving(mut self, images: Option<Box<dyn Images>>) -> Self {
+        self.snapshots = images.map(|images| Snapshots { images, right: None });
         self
     }
 
@@ -221,45 +228,30 @@ impl Learner {
             .for_each(|learned| self.coming.entry(learned.from).or_default().push(learned));
     }
 
-    /// What an epoch gives, and what is asked in it.
-    fn learn(&mut self, epoch: u64, end: &Closed) -> (Vec<Output>, Asked) {
-        self.take_models(epoch);
-        let published = self.published.remove(&epoch).unwrap_or_default();
-        let shard = &mut self.shared.borrow_mut().shard;
-        let watermark = if end.last { Some(Millis::MAX) } else { end.watermark };
-        shard.visit(&published, watermark, &mut self.emission);
-        let decisions = shard.decide(&self.model, epoch);
-        let mut outputs = Vec::new();
-        if !decisions.is_empty() {
-            outputs.push(Output::Decisions(decisions));
+    /// Takes a turn at learning from an epoch; says whether that is done.
+    fn learn(&mut self, epoch: u64, rights: &Rights, ports: &mut Ports) -> bool {
+        let shard = Rc::clone(&self.shard);
+        let mut shard = shard.borrow_mut();
+        if shard.has_settled() {
+            self.take_models(shard.settings.serving(epoch).ridge, epoch);
+            shard.begin_learning(epoch, self.published.remove(&epoch).unwrap_or_default());
         }
-        if !self.emission.interactions.rows.is_empty() {
-            outputs.push(Output::Interactions(std::mem::take(&mut self.emission.interactions)));
-        }
-        if !self.emission.features.rows.is_empty() {
-            outputs.push(Output::Features(std::mem::take(&mut self.emission.features)));
-        }
-        let erasures = shard.take_erasures();
-        if !erasures.is_empty() {
-            outputs.push(Output::Erasures(erasures));
-        }
-        if let Some(end) = published.end {
-            outputs.extend(shard.final_features(&end).into_iter().map(Output::LastFeatures));
-        }
-        let counts = shard.take_counts(end.last);
-        let mut counts = Counts {
-            learned: std::mem::take(&mut self.emission.learned),
-            corrected: std::mem::take(&mut self.emission.corrected),
-            ..counts
-        };
+        let (outputs, learning) = shard.learn(&self.model, &mut self.emission);
+        ports.tell(rights, outputs);
+        let Some(learning) = learning else { return false };
+        let (mut outputs, mut counts, asked) =
+            learning.finish(&mut shard.customers, &mut self.emission);
         self.stood.take().iter().for_each(|stood| counts.count_anew(stood));
         outputs.push(Output::Counts(counts));
-        (outputs, shard.ask(epoch, end.last, counts.records))
+        ports.tell_sums(epoch, rights, &mut self.emission);
+        ports.tell(rights, outputs);
+        ports.ask(rights, asked);
+        true
     }
 
     /// The model that decides in `epoch`: for each arm the newest that has come by then.
-    fn take_models(&mut self, epoch: u64) {
-        self.model.set_ridge(self.shared.borrow().shard.settings.serving(epoch).ridge);
+    fn take_models(&mut self, ridge: f64, epoch: u64) {
+        self.model.set_ridge(ridge);
         while let Some(entry) = self.coming.first_entry() {
             if *entry.key() > epoch {
                 break;
@@ -270,12 +262,25 @@ impl Learner {
         }
     }
 
-    /// Lets the next epoch settle.
-    fn release(&self) {
-        let mut shared = self.shared.borrow_mut();
-        shared.settled = false;
-        if let Some(settling) = &shared.wake_settling {
-            settling.activate();
+    /// Begins a snapshot of how things stand at the end of an epoch, where one is wanted.
+    fn begin_snapshot(&mut self, epoch: u64, save: Option<Save>, mut rights: Rights) {
+        if let (Some(snapshots), Some(save)) = (&mut self.snapshots, save) {
+            self.shard.borrow_mut().begin_snapshot(epoch, save);
+            snapshots.right = rights.pop();
         }
+    }
+
+    /// Goes on with the snapshot that is being taken, unless an epoch is under way; says whether
+    /// there is more to do.
+    fn go_on_with_snapshot(&mut self) -> bool {
+        let Some(Snapshots { images, right }) = &mut self.snapshots else { return false };
+        if right.is_none() {
+            return false;
+        }
+        let mut shard = self.shard.borrow_mut();
+        if shard.is_between_epochs() && !shard.go_on_with_snapshot(images.as_mut()) {
+            *right = None;
+        }
+        right.is_some()
     }
 }

@@ -2,28 +2,23 @@
 //! [`graph`] is its drawing.
 
 pub mod counts;
-mod decide;
 pub mod emission;
 pub mod feed;
-mod folding;
+mod fold;
 pub mod graph;
-mod known;
+mod learn;
 pub mod learning;
-pub mod ledger;
 pub mod output;
 pub mod owners;
 pub mod parsing;
-mod resolve;
-mod running;
 mod settle;
 pub mod settling;
 pub mod shard;
 pub mod snapshot;
+mod state;
 pub mod tables;
 #[cfg(test)]
 mod tests;
 pub mod thresholds;
 pub mod views;
-mod visit;
-mod walk;
 pub mod watermark;

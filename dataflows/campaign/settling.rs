@@ -1,10 +1,10 @@
-//! The driver of settling: all records of an epoch, once it is closed and the epoch before has been
-//! learned from.
+//! The operator of settling: all records of an epoch, once it is closed and the epoch before has
+//! been learned from.
 
-use crate::campaign::ledger::TotalChange;
 use crate::campaign::output::{Closed, Day, Output};
+use crate::campaign::settle::{News, Said};
 use crate::campaign::shard::Shard;
-use crate::campaign::thresholds::closed_by;
+pub use crate::campaign::state::TotalChange;
 use crate::codec::rows::Rows;
 use crate::event::text::virtual_shard;
 use crate::event::{Aside, Millis, Record};
@@ -16,21 +16,11 @@ use timely::container::CapacityContainerBuilder as Builder;
 use timely::dataflow::channels::pact::{Exchange, ExchangeCore, Pipeline};
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::operators::{Capability, InputCapability};
 use timely::dataflow::{Stream, StreamVec};
 use timely::scheduling::Activator;
 
-/// One worker's customers, shared by the two operators that work on them in turn: settling, then
-/// learning, an epoch at a time.
-pub struct Shared {
-    /// The customers.
-    pub shard: Shard,
-    /// An epoch has settled and is not yet learned from.
-    pub settled: bool,
-    /// Wakes the settling.
-    pub wake_settling: Option<Activator>,
-}
-
-/// What one worker says of its customers' totals at the end of an epoch.
+/// What one worker says of its customers' totals at the end of an epoch; it may say so in parts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TotalChanges {
     /// Every day up to this one closes; `None` while none does.
@@ -49,13 +39,15 @@ pub struct SettledStreams<'scope> {
     pub closed: StreamVec<'scope, u64, Closed>,
     /// Retractions of unknown ids.
     pub outputs: StreamVec<'scope, u64, Output>,
+    /// Wakes it, once an epoch has been learned from.
+    pub wake: Activator,
 }
 
-#[derive(Default)]
-struct News {
-    records: Vec<Rows<Record>>,
-    asides: Vec<Vec<Aside>>,
-    closed: Option<Closed>,
+/// Where what settling gives is sent.
+struct Ports {
+    totals: OutputBuilder<u64, Builder<Vec<TotalChanges>>>,
+    closed: OutputBuilder<u64, Builder<Vec<Closed>>>,
+    outputs: OutputBuilder<u64, Builder<Vec<Output>>>,
 }
 
 /// Settles each epoch's records with their customers' histories. `closings` carries each epoch's
@@ -64,11 +56,12 @@ pub fn settle<'scope>(
     records: Stream<'scope, u64, Rows<Record>>,
     asides: StreamVec<'scope, u64, Aside>,
     closings: StreamVec<'scope, u64, Closed>,
-    shared: Rc<RefCell<Shared>>,
+    shard: Rc<RefCell<Shard>>,
 ) -> SettledStreams<'scope> {
     let scope = records.scope();
     let mut builder = OperatorBuilder::new("Settle".to_owned(), scope);
-    shared.borrow_mut().wake_settling = Some(scope.activator_for(builder.operator_info().address));
+    let address = builder.operator_info().address;
+    let (wake, again) = (scope.activator_for(address.clone()), scope.activator_for(address));
     let by_customer = ExchangeCore::<Builder<Rows<Record>>, _>::new(|record: &Record| {
         virtual_shard(record.customer)
     });
@@ -79,58 +72,66 @@ pub fn settle<'scope>(
     let (totals, total_stream) = builder.new_output::<Vec<TotalChanges>>();
     let (closed, closed_stream) = builder.new_output::<Vec<Closed>>();
     let (outputs, output_stream) = builder.new_output::<Vec<Output>>();
-    let mut totals = OutputBuilder::<_, Builder<Vec<TotalChanges>>>::from(totals);
-    let mut closed = OutputBuilder::<_, Builder<Vec<Closed>>>::from(closed);
-    let mut outputs = OutputBuilder::<_, Builder<Vec<Output>>>::from(outputs);
+    let mut ports = Ports {
+        totals: OutputBuilder::from(totals),
+        closed: OutputBuilder::from(closed),
+        outputs: OutputBuilder::from(outputs),
+    };
     builder.build(move |_| {
         let mut stash: Stash<News> = Stash::new();
+        let mut rights: Vec<Capability<u64>> = Vec::new();
         move |frontiers| {
-            // A message of data at an epoch never carries an empty stamp here: every source holds a
-            // capability.
-            let rights = |capability: &timely::dataflow::operators::InputCapability<u64>| {
-                (0..3).filter_map(|port| capability.retain_least(port)).collect::<Vec<_>>()
-            };
             records.for_each(|capability, batch| {
                 let Some(&epoch) = capability.least() else { return };
-                stash.at(epoch, || rights(&capability)).records.push(std::mem::take(batch));
+                stash.at(epoch, || retain(&capability)).records.push(std::mem::take(batch));
             });
             asides.for_each(|capability, batch| {
                 let Some(&epoch) = capability.least() else { return };
-                stash.at(epoch, || rights(&capability)).asides.push(std::mem::take(batch));
+                stash.at(epoch, || retain(&capability)).asides.push(std::mem::take(batch));
             });
             closings.for_each(|capability, batch| {
                 let Some(&epoch) = capability.least() else { return };
-                stash.at(epoch, || rights(&capability)).closed = batch.pop();
+                stash.at(epoch, || retain(&capability)).closed = batch.pop();
             });
-            let mut shared = shared.borrow_mut();
-            if shared.settled {
+            let mut shard = shard.borrow_mut();
+            if shard.is_between_epochs()
+                && let Some((epoch, of_epoch, news)) = stash.take_closed(|epoch| {
+                    frontiers.iter().all(|frontier| !frontier.less_equal(epoch))
+                })
+            {
+                shard.begin(epoch, news);
+                rights = of_epoch;
+            }
+            if !shard.is_settling() {
                 return;
             }
-            let Some((epoch, rights, news)) = stash
-                .take_closed(|epoch| frontiers.iter().all(|frontier| !frontier.less_equal(epoch)))
-            else {
-                return;
-            };
-            let mut rejected = Vec::new();
-            shared.shard.settle(epoch, news.records, news.asides, &mut rejected);
-            let end = news.closed.unwrap_or_default();
-            totals.activate().session(&rights[0]).give(close_days(&mut shared.shard, &end));
-            closed.activate().session(&rights[1]).give(end);
-            if !rejected.is_empty() {
-                outputs.activate().session(&rights[2]).give(Output::Rejected(rejected));
+            let (said, end) = shard.settle();
+            ports.say(&rights, said);
+            match end {
+                None => again.activate(),
+                Some(end) => {
+                    ports.closed.activate().session(&rights[1]).give(end);
+                    rights.clear();
+                }
             }
-            shared.settled = true;
         }
     });
-    SettledStreams { totals: total_stream, closed: closed_stream, outputs: output_stream }
+    SettledStreams { totals: total_stream, closed: closed_stream, outputs: output_stream, wake }
 }
 
-/// Which days close with the epoch, and what changed up to then.
-fn close_days(shard: &mut Shard, end: &Closed) -> TotalChanges {
-    let through = if end.last { Some(Day::MAX) } else { end.watermark.map(closed_by) };
-    let mut changes = Vec::new();
-    if let (Some(through), Some(ledger)) = (through, &mut shard.ledger) {
-        ledger.close(through.saturating_sub(2), &mut changes);
+/// The right to send at the epoch of a message, for each output. A message of data at an epoch
+/// never carries an empty stamp here: every source holds a capability.
+fn retain(capability: &InputCapability<u64>) -> Vec<Capability<u64>> {
+    (0..3).filter_map(|port| capability.retain_least(port)).collect()
+}
+
+impl Ports {
+    fn say(&mut self, rights: &[Capability<u64>], said: Said) {
+        if let Some(totals) = said.totals {
+            self.totals.activate().session(&rights[0]).give(totals);
+        }
+        if !said.rejected.is_empty() {
+            self.outputs.activate().session(&rights[2]).give(Output::Rejected(said.rejected));
+        }
     }
-    TotalChanges { through, end: end.last.then(|| shard.latest_event()).flatten(), changes }
 }

@@ -1,9 +1,9 @@
 //! Daily high-value thresholds: the table of those that have closed, and the owner that computes
 //! them from all customers' totals.
 
-use crate::campaign::ledger::TotalChange;
 use crate::campaign::output::{Day, Output};
 use crate::campaign::settling::TotalChanges;
+use crate::campaign::state::TotalChange;
 use crate::customer::ranks::Ranks;
 use crate::event::{DAY, Millis};
 use serde::{Deserialize, Serialize};

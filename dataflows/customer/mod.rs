@@ -7,7 +7,6 @@ mod counts;
 pub mod features;
 pub mod folded;
 mod formulas;
-pub mod histories;
 pub mod history;
 pub mod ranks;
 pub mod summary;

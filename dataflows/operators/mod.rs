@@ -3,4 +3,5 @@
 
 pub mod by_epoch;
 pub mod deliver;
+pub mod in_turns;
 pub mod stash;

@@ -6,12 +6,11 @@
 //! put together by whoever gathers the outputs. Running rows, contexts, filters of known ids and
 //! queues are computed again on loading ([`restore`]).
 //!
-//! A snapshot is taken while the stream goes on ([`changes`]): an epoch says that it is to be
+//! A snapshot is taken while the stream goes on: an epoch says that it is to be
 //! taken, and from then on a customer is written either in its turn, some customers at a time, or
 //! just before it changes. Nothing waits, and memory holds one shard and what changed meanwhile.
 
 pub mod change;
-pub mod changes;
 pub mod codes;
 pub(in crate::campaign) mod image;
 pub mod restore;

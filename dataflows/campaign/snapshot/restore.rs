@@ -5,10 +5,9 @@ use super::change::ChangeOfSettings;
 use super::image::{Image, Kept};
 use super::{Common, SnapshotError};
 use crate::campaign::graph::Campaign;
-use crate::campaign::ledger::Ledger;
-use crate::campaign::shard::{Shard, Slot};
+use crate::campaign::shard::Shard;
+use crate::campaign::state::Slot;
 use crate::campaign::thresholds::{Thresholds, closed_by};
-use crate::campaign::visit::{Scratch, Shown};
 use crate::customer::history::History;
 use crate::event::text::virtual_shard;
 use crate::event::unlisted::Code;
@@ -28,13 +27,10 @@ impl Loading {
     pub fn new(campaign: &Campaign, worker: usize, peers: usize, common: &Common) -> Self {
         let mut shard = campaign.shard(worker, peers);
         let closed = common.watermark.map(closed_by);
-        shard.watermark = common.watermark;
-        if campaign.thresholds.is_none() {
-            shard.thresholds = Thresholds::restored(&common.thresholds, closed);
-        }
-        if let (Some(ledger), Some(closed)) = (&mut shard.ledger, closed) {
-            *ledger = Ledger::restored(worker, peers, closed.saturating_sub(2));
-        }
+        let thresholds = campaign.thresholds.is_none();
+        let thresholds = thresholds.then(|| Thresholds::restored(&common.thresholds, closed));
+        shard.visitor.restore(common.watermark, thresholds);
+        shard.customers.begin_loading(closed.map(|closed| closed.saturating_sub(2)));
         Loading { shard, kept: Vec::new(), change: None }
     }
 
@@ -48,10 +44,12 @@ impl Loading {
         change: ChangeOfSettings,
     ) -> Self {
         let mut loading = Loading::new(campaign, worker, peers, common);
-        loading.shard.anew = change.anew;
+        if change.anew {
+            loading.shard.visitor.tell_anew();
+        }
         if change.closes_anew && campaign.thresholds.is_none() {
-            loading.shard.thresholds = Thresholds::default();
-            loading.shard.ledger.iter_mut().for_each(|ledger| *ledger = Ledger::new(worker, peers));
+            loading.shard.visitor.restore(common.watermark, Some(Thresholds::default()));
+            loading.shard.customers.close_anew();
         }
         Loading { change: Some(change), ..loading }
     }
@@ -65,7 +63,7 @@ impl Loading {
         let refused = |why| SnapshotError::Rows { shard, why };
         let image = Image::from_bytes(bytes)?;
         let (mut strange, mut unlike) = (false, false);
-        let stride = self.shard.features.layout().stride();
+        let stride = self.shard.customers.features().layout().stride();
         let change = &self.change;
         let input = &self.shard.settings.input;
         let lists = image
@@ -79,8 +77,7 @@ impl Loading {
             }
             strange |= virtual_shard(row.customer) != u64::from(shard);
             unlike |= history.folded().is_some_and(|folded| folded.counts.len() != stride);
-            let slot = self.shard.slot(row.customer) as usize;
-            self.shard.histories[slot] = history;
+            let slot = self.shard.customers.load(row.customer, history) as usize;
             if self.kept.len() <= slot {
                 self.kept.resize(slot + 1, row.kept);
             }
@@ -94,8 +91,8 @@ impl Loading {
             return Err(refused("its folded purchases were counted by other lists"));
         }
         // What was written under other settings is no part of a snapshot under these.
-        if let (Some(changes), None) = (&mut self.shard.changes, &self.change) {
-            changes.written(shard, whole, bytes.len() as u64);
+        if self.change.is_none() {
+            self.shard.customers.written(shard, whole, bytes.len() as u64);
         }
         Ok(image.customers())
     }
@@ -103,21 +100,13 @@ impl Loading {
     /// The customers, ready for the epoch after the snapshot.
     pub fn finish(self) -> Shard {
         let Loading { mut shard, kept, change: _ } = self;
-        let mut scratch = Scratch::new(&shard.features);
-        shard.shown.resize(shard.histories.len(), None);
-        shard.know_all();
-        for (slot, kept) in kept.into_iter().enumerate() {
-            shard.apply_to_ledger(slot as Slot, &kept);
-            shard.folding.note(slot as Slot, kept.folded_to);
-            let folded = shard.histories[slot].folded().map_or(0, |folded| folded.summary.amount);
-            let amount = shard.histories[slot]
-                .transactions
-                .iter()
-                .fold(folded, |sum, transaction| sum.saturating_add(transaction.amount()));
-            shard.shown[slot] = u8::try_from(kept.shown).ok().map(|flags| Shown { flags, amount });
-            match shard.anew {
-                true => shard.histories[slot].tell_anew(),
-                false => shard.take_up(slot as Slot, &mut scratch),
+        let Shard { customers, visitor, searching, .. } = &mut shard;
+        customers.know_all();
+        let anew = visitor.is_telling_anew();
+        for (slot, kept) in (0 as Slot..).zip(&kept) {
+            let mut customer = customers.take_up(slot, kept, anew);
+            if !anew {
+                searching.note(slot, &visitor.take_up(&mut customer));
             }
         }
         shard
@@ -132,20 +121,5 @@ fn forget_names(history: &mut History, lists: [usize; 3]) {
         let others = codes.iter_mut().zip(lists).filter(|(code, listed)| code.index() >= *listed);
         others.for_each(|(code, _)| *code = Code::UNKNOWN);
         *transaction = transaction.with_codes(codes);
-    }
-}
-
-impl Shard {
-    /// Brings a loaded customer's purchases into the totals by day.
-    fn apply_to_ledger(&mut self, slot: Slot, kept: &Kept) {
-        let Some(ledger) = &mut self.ledger else { return };
-        let history = &self.histories[slot as usize];
-        ledger.take_up(slot, &history.transactions);
-        if let Some(folded) = history.folded() {
-            ledger.take_up_folded(slot, folded);
-        }
-        if kept.late_purchases != 0 || kept.late_amount != 0 {
-            ledger.take_up_late(slot, kept.late_day, kept.late_purchases, kept.late_amount);
-        }
     }
 }

@@ -42,11 +42,15 @@ fn of_three(random: &mut Random, asks: bool) -> (Run, [u64; 2], [Serving; 3]) {
     (Run { arrivals, epochs, workers, lag, saves, ..Run::default() }, ends, servings)
 }
 
-/// What was told up to an epoch by one run, and of the epochs after it by another.
+/// What was told up to an epoch by one run, and of the epochs after it by another. Before the end
+/// nobody can say when customers were looked through for the owners of interactions.
 fn told(outcome: &Outcome, until: u64, rest: Option<&Outcome>) -> Told {
     let mut told = Told { counts: Counts::none(), ..Told::default() };
     outcome.tell(&mut told, 0, until);
-    rest.into_iter().for_each(|rest| rest.tell(&mut told, until, u64::MAX));
+    match rest {
+        Some(rest) => rest.tell(&mut told, until, u64::MAX),
+        None => told.of_other_customers = 0,
+    }
     told
 }
 

@@ -16,15 +16,15 @@ const MANY: u32 = if cfg!(test) { 3 } else { 16 };
 
 /// A row of its own.
 #[derive(Debug)]
-pub(super) struct Row {
-    pub(super) summary: Summary,
-    pub(super) counts: Vec<u32>,
+pub(crate) struct Row {
+    pub(crate) summary: Summary,
+    pub(crate) counts: Vec<u32>,
 }
 
 /// A row to be worked on, wherever it lies.
-pub(super) struct RowMut<'a> {
-    pub(super) summary: &'a mut Summary,
-    pub(super) counts: &'a mut [u32],
+pub(crate) struct RowMut<'a> {
+    pub(crate) summary: &'a mut Summary,
+    pub(crate) counts: &'a mut [u32],
 }
 
 /// The rows of one worker's customers, each known by its number in the history.
@@ -40,24 +40,24 @@ pub(super) struct RunningRows {
 
 impl Row {
     /// A row without any purchase.
-    pub(super) fn new(layout: &Layout) -> Self {
+    pub(crate) fn new(layout: &Layout) -> Self {
         Row { summary: Summary::default(), counts: vec![0; layout.stride()] }
     }
 
     /// A customer with this row and profile.
-    pub(super) fn state<'a>(&'a self, profile: Option<&'a Profile>) -> State<'a> {
+    pub(crate) fn state<'a>(&'a self, profile: Option<&'a Profile>) -> State<'a> {
         State { summary: &self.summary, counts: &self.counts, profile }
     }
 
     /// This row, to be worked on.
-    pub(super) fn as_mut(&mut self) -> RowMut<'_> {
+    pub(crate) fn as_mut(&mut self) -> RowMut<'_> {
         RowMut { summary: &mut self.summary, counts: &mut self.counts }
     }
 }
 
 impl RowMut<'_> {
     /// Makes it the row of what is folded, without any purchase behind.
-    pub(super) fn start(&mut self, folded: Option<&Folded>) {
+    pub(crate) fn start(&mut self, folded: Option<&Folded>) {
         match folded {
             None => {
                 *self.summary = Summary::default();
@@ -71,7 +71,7 @@ impl RowMut<'_> {
     }
 
     /// Adds purchases that follow in time.
-    pub(super) fn add(&mut self, layout: &Layout, transactions: &[Transaction]) {
+    pub(crate) fn add(&mut self, layout: &Layout, transactions: &[Transaction]) {
         transactions
             .iter()
             .for_each(|transaction| layout.add(self.summary, self.counts, transaction));

@@ -1,7 +1,7 @@
 //! Walking through a history in order of time, with the running row and the context as of each
 //! instant.
 
-use crate::campaign::running::RowMut;
+use crate::campaign::state::RowMut;
 use crate::customer::State;
 use crate::customer::features::Features;
 use crate::customer::history::View;

@@ -3,25 +3,25 @@
 //! Time is divided into periods, one from each snapshot to the next. A customer carries the number
 //! of the period in which it last changed, and a list for each virtual shard has those that changed
 //! in the running one. When a snapshot begins, the lists are put aside and a new period begins.
-//! Then the shards are written one after the other, some customers a call; a customer that is about
+//! Then the shards are written one after the other, some customers a turn; a customer that is about
 //! to change and is not yet written goes into its shard's image first. So the image shows every
 //! customer as of the epoch's end, whenever it is written.
 
-use super::image::{Image, Kept};
-use super::{Images, ShardImage};
+use super::folding::FoldedTo;
+use super::ledger::Ledger;
+use super::{Customers, Shown, Slot};
 use crate::campaign::feed::Save;
-use crate::campaign::shard::{Shard, Slot};
+use crate::campaign::snapshot::Images;
+use crate::campaign::snapshot::image::{Image, Kept, Packing};
 use crate::customer::history::History;
 use crate::event::CustomerId;
 use crate::event::text::{VIRTUAL_SHARDS, virtual_shard};
-
-/// Customers that are written in one turn, before the stream goes on: of ten purchases and as many
-/// interactions each, some 300 KB. Tests have few.
-const IN_A_TURN: usize = if cfg!(test) { 2 } else { 512 };
+use crate::state::blocks::Blocks;
+use crate::state::turns::Budget;
 
 /// What changed, by virtual shard.
 #[derive(Debug)]
-pub(in crate::campaign) struct Changes {
+pub(super) struct Changes {
     /// Number of the running period, from 1 on.
     period: u32,
     shards: Vec<VirtualShard>,
@@ -54,6 +54,8 @@ struct Taking {
     /// Which are all before this slot.
     upto: Slot,
     parts: Vec<Part>,
+    /// An image with all of its customers, on its way to bytes.
+    packing: Option<Packing>,
 }
 
 /// One virtual shard's part of a snapshot.
@@ -70,7 +72,7 @@ struct Part {
 
 impl Changes {
     /// Nothing has changed.
-    pub(in crate::campaign) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Changes {
             period: 1,
             shards: std::iter::repeat_with(VirtualShard::default).take(VIRTUAL_SHARDS).collect(),
@@ -79,7 +81,7 @@ impl Changes {
     }
 
     /// Notes a new customer.
-    pub(in crate::campaign) fn add(&mut self, history: &History, slot: Slot) {
+    pub(super) fn add(&mut self, history: &History, slot: Slot) {
         self.shards[virtual_shard(history.customer) as usize].members.push(slot);
     }
 
@@ -95,7 +97,7 @@ impl Changes {
 
     /// What is written of the customer's virtual shard must not be used any more: the next snapshot
     /// writes all of it.
-    pub(in crate::campaign) fn disown(&mut self, customer: CustomerId) {
+    pub(super) fn disown(&mut self, customer: CustomerId) {
         self.shards[virtual_shard(customer) as usize].disowned = true;
     }
 
@@ -118,6 +120,7 @@ impl Changes {
             done: 0,
             upto: 0,
             parts: self.shards.iter_mut().map(part).collect(),
+            packing: None,
         });
         self.period += 1;
     }
@@ -142,12 +145,29 @@ impl Taking {
     fn lacks(&self, shard: usize, slot: Slot) -> bool {
         shard > self.next || (shard == self.next && slot >= self.upto)
     }
+
+    /// The next virtual shard that has something to be written.
+    fn next_part(&mut self, shards: &[VirtualShard]) -> Option<usize> {
+        let has_something = |shard: &usize| match &self.parts[*shard] {
+            Part { whole: true, .. } => !shards[*shard].members.is_empty(),
+            Part { changed, .. } => !changed.is_empty(),
+        };
+        self.next = (self.next..VIRTUAL_SHARDS).find(has_something).unwrap_or(VIRTUAL_SHARDS);
+        Some(self.next).filter(|&next| next < VIRTUAL_SHARDS)
+    }
+
+    /// Begins the next virtual shard, and gives the image of this one.
+    fn finish_part(&mut self) -> (bool, Image) {
+        let part = std::mem::take(&mut self.parts[self.next]);
+        (self.next, self.done, self.upto) = (self.next + 1, 0, 0);
+        (part.whole, part.image)
+    }
 }
 
-impl Shard {
-    /// Begins to take a snapshot of the customers as they now are; [`Shard::go_on_with_snapshot`]
-    /// does the work. Call it between two epochs.
-    pub fn begin_snapshot(&mut self, epoch: u64, save: Save) {
+impl Customers {
+    /// Begins to take a snapshot of the customers as they now are; [`Customers::save_some`] does
+    /// the work. Called between two epochs.
+    pub(crate) fn begin_snapshot(&mut self, epoch: u64, save: Save) {
         let Some(changes) = &mut self.changes else { return };
         changes.begin(epoch, save);
         if let Some(ledger) = &mut self.ledger {
@@ -156,109 +176,115 @@ impl Shard {
     }
 
     /// Writes some more customers of the snapshot that is being taken, if there is room for them;
-    /// says whether more is left. Call it between two epochs.
-    pub fn go_on_with_snapshot(&mut self, images: &mut dyn Images) -> bool {
-        let Some(shard) = self.next_part() else {
-            if let Some(taking) = self.changes.as_mut().and_then(|changes| changes.taking.take()) {
-                images.complete(taking.epoch);
-                self.ledger.iter_mut().for_each(|ledger| ledger.release_late());
-            }
+    /// says whether more is left. Called between two epochs.
+    pub(crate) fn save_some(&mut self, images: &mut dyn Images, budget: &mut Budget) -> bool {
+        let Some(changes) = &mut self.changes else { return false };
+        let Some(taking) = &mut changes.taking else { return false };
+        if taking.packing.is_none() && taking.next_part(&changes.shards).is_none() {
+            images.complete(taking.epoch);
+            changes.taking = None;
+            self.ledger.iter_mut().for_each(Ledger::release_late);
             return false;
-        };
+        }
         if images.has_room() {
-            self.write_turn(shard, images);
+            self.write_turn(images, budget);
             images.rest();
         }
         true
     }
 
-    /// The next virtual shard that has something to be written.
-    fn next_part(&mut self) -> Option<usize> {
-        let changes = self.changes.as_mut()?;
-        let taking = changes.taking.as_mut()?;
-        let has_something = |shard: &usize| {
-            let part = &taking.parts[*shard];
-            if part.whole {
-                !changes.shards[*shard].members.is_empty()
-            } else {
-                !part.changed.is_empty()
+    fn write_turn(&mut self, images: &mut dyn Images, budget: &mut Budget) {
+        while budget.is_left() {
+            let Some(Changes { taking: Some(taking), .. }) = &mut self.changes else { return };
+            let Some(packing) = &mut taking.packing else {
+                if !self.write_customers(budget) {
+                    return;
+                }
+                continue;
+            };
+            if let Some(image) = packing.pack(budget) {
+                taking.packing = None;
+                if let Some(changes) = &mut self.changes {
+                    changes.written(image.shard, image.whole, image.bytes.len() as u64);
+                }
+                images.take(image);
+                return;
             }
-        };
-        taking.next = (taking.next..VIRTUAL_SHARDS).find(has_something).unwrap_or(VIRTUAL_SHARDS);
-        Some(taking.next).filter(|&next| next < VIRTUAL_SHARDS)
+        }
     }
 
-    fn write_turn(&mut self, shard: usize, images: &mut dyn Images) {
-        let Some(changes) = &mut self.changes else { return };
-        let Some(taking) = &mut changes.taking else { return };
-        let (period, from) = (changes.period, taking.done);
+    /// Writes some customers of the next virtual shard; says whether that is now on its way to
+    /// bytes.
+    fn write_customers(&mut self, budget: &mut Budget) -> bool {
+        let Some(changes) = &mut self.changes else { return false };
+        let Some(taking) = &mut changes.taking else { return false };
+        let Some(shard) = taking.next_part(&changes.shards) else { return false };
         let part = &mut taking.parts[shard];
-        let whole = part.whole;
-        let members = std::mem::take(if whole {
-            &mut changes.shards[shard].members
-        } else {
-            &mut part.changed
-        });
-        let (mut members, mut image) = (members, std::mem::take(&mut part.image));
+        let mut image = std::mem::take(&mut part.image);
+        let (whole, from) = (part.whole, taking.done);
         if from == 0 && !whole {
-            members.sort_unstable();
+            part.changed.sort_unstable();
+            budget.spend(part.changed.len());
         }
-        let end = members.len().min(from + IN_A_TURN);
-        for &slot in &members[from..end] {
+        let members = if whole { &changes.shards[shard].members } else { &part.changed };
+        let (mut at, period) = (from, changes.period);
+        while let Some(&slot) = members.get(at).filter(|_| budget.is_left()) {
+            at += 1;
             let history = &self.histories[slot as usize];
+            budget.spend(1);
             // Whoever changed since is in the image, and is new if not; a customer without anything
             // matters only where an earlier image has more.
             if history.changed != period && !(whole && history.is_void()) {
-                image.push(history, self.kept(slot));
+                let kept = kept(slot, &self.shown, self.ledger.as_ref(), &self.folded);
+                budget.spend(image.push(history, kept));
             }
         }
-        let next = members.get(end).copied();
-        let Some(changes) = &mut self.changes else { return };
-        let Some(taking) = &mut changes.taking else { return };
-        match whole {
-            true => changes.shards[shard].members = members,
-            false => taking.parts[shard].changed = members,
-        }
+        let next = members.get(at).copied();
+        taking.parts[shard].image = image;
         if let Some(next) = next {
-            taking.parts[shard].image = image;
-            (taking.done, taking.upto) = (end, next);
-            return;
+            (taking.done, taking.upto) = (at, next);
+            return false;
         }
-        taking.parts[shard].changed = Vec::new();
-        (taking.next, taking.done, taking.upto) = (shard + 1, 0, 0);
-        let (epoch, customers) = (taking.epoch, image.customers());
-        let image =
-            ShardImage { epoch, shard: shard as u16, whole, customers, bytes: image.into_bytes() };
-        changes.written(image.shard, whole, image.bytes.len() as u64);
-        images.take(image);
+        let (whole, image) = taking.finish_part();
+        taking.packing = Some(Packing::of(taking.epoch, shard as u16, whole, image));
+        true
     }
 
     /// Notes that a customer is about to change; if the snapshot that is being taken does not have
     /// it yet, it is written now.
-    pub(in crate::campaign) fn note_change(&mut self, slot: Slot) {
+    #[inline]
+    pub(super) fn note_change(&mut self, slot: Slot) {
         let Some(changes) = &mut self.changes else { return };
-        if !changes.note(&mut self.histories[slot as usize], slot) {
-            return;
-        }
-        let history = &self.histories[slot as usize];
-        let kept = self.kept(slot);
-        let shard = virtual_shard(history.customer) as usize;
-        if let Some(taking) = self.changes.as_mut().and_then(|changes| changes.taking.as_mut())
-            && !(taking.parts[shard].whole && history.is_void())
-        {
-            taking.parts[shard].image.push(history, kept);
+        if changes.note(&mut self.histories[slot as usize], slot) {
+            self.write_before(slot);
         }
     }
 
-    fn kept(&self, slot: Slot) -> Kept {
-        let shown = self.shown.get(slot as usize).copied().flatten();
-        let late = self.ledger.as_ref().and_then(|ledger| ledger.late(slot)).unwrap_or_default();
-        Kept {
-            shown: shown.map_or(Kept::NOT_SHOWN, |shown| i32::from(shown.flags)),
-            late_purchases: late.purchases,
-            late_amount: late.amount,
-            late_day: i64::from(late.day),
-            folded_to: self.folding.folded_to(slot),
+    fn write_before(&mut self, slot: Slot) {
+        let Some(Changes { taking: Some(taking), .. }) = &mut self.changes else { return };
+        let history = &self.histories[slot as usize];
+        let part = &mut taking.parts[virtual_shard(history.customer) as usize];
+        if !(part.whole && history.is_void()) {
+            let kept = kept(slot, &self.shown, self.ledger.as_ref(), &self.folded);
+            part.image.push(history, kept);
         }
+    }
+}
+
+/// What an image has of a customer beside the history.
+fn kept(
+    slot: Slot,
+    shown: &Blocks<Option<Shown>>,
+    ledger: Option<&Ledger>,
+    folded: &FoldedTo,
+) -> Kept {
+    let shown = shown.get(slot as usize).copied().flatten();
+    let late = ledger.and_then(|ledger| ledger.late(slot)).unwrap_or_default();
+    Kept {
+        shown: shown.map_or(Kept::NOT_SHOWN, |shown| i32::from(shown.flags)),
+        late_purchases: late.purchases,
+        late_amount: late.amount,
+        late_day: i64::from(late.day),
+        folded_to: folded.to(slot),
     }
 }

@@ -1,0 +1,161 @@
+//! Deciding: for each request of an epoch the arm that the policy draws, by the context as of the
+//! request's instant.
+//!
+//! A decision of epoch e sees all records up to e settled, the newest threshold closed by e's end
+//! for a day not after its own, and the model that the graph hands in; later corrections do not
+//! change it.
+
+use super::visitor::{Scratch, Visitor};
+use super::walk::Walk;
+use crate::bandit::choice::choose;
+use crate::bandit::draws::{Draws, Purpose};
+use crate::bandit::model::Model;
+use crate::bandit::policy::{Chosen, Parameters, Policy, Promise};
+use crate::bandit::ridge::real_context;
+use crate::campaign::output::{Counts, Decision};
+use crate::campaign::state::Touched;
+use crate::campaign::thresholds::day_of;
+use crate::customer::history::Decided;
+use crate::event::text::id_hash;
+use crate::event::{Answer, CustomerId, Millis, Request};
+use crate::settings::Serving;
+use std::borrow::Cow;
+
+/// What decides in an epoch.
+pub(super) struct Decider {
+    chosen: Chosen,
+    policy: Box<dyn Policy>,
+    seed: u64,
+    /// What the policy said of each arm, at the last decision.
+    promises: Vec<Promise>,
+}
+
+impl Visitor {
+    /// The context as of the request: from the running row where that covers no later purchase,
+    /// else from the whole history.
+    fn write_context(&mut self, customer: &Touched<'_>, request: &Request) -> &[i16] {
+        let Scratch { row, context } = &mut self.scratch;
+        if let (true, Some(own)) = (self.settings.bandit.own_features, &request.features) {
+            context.copy_from_slice(own);
+            return context;
+        }
+        let threshold = self.thresholds.at(day_of(request.timestamp));
+        let covered = customer.row_until(request.timestamp, row);
+        let view = customer.history().view();
+        let mut walk = Walk::resume(&self.features, view, covered, row.as_mut(), context);
+        walk.context_at(request.timestamp, threshold);
+        context
+    }
+}
+
+impl Decider {
+    /// By what serves.
+    pub(super) fn of(serving: &Serving) -> Self {
+        let Serving { policy: chosen, alpha, seed, .. } = *serving;
+        let policy = chosen.policy(&Parameters { alpha });
+        Decider { chosen, policy, seed, promises: Vec::new() }
+    }
+
+    /// Decides a request, unless its id is known, which makes it a duplicate, or its customer
+    /// erased.
+    pub(super) fn decide(
+        &mut self,
+        request: Request,
+        mut customer: Touched<'_>,
+        visitor: &mut Visitor,
+        model: &Model,
+        counts: &mut Counts,
+    ) -> Option<Decision> {
+        counts.records += 1;
+        let key = id_hash(request.decision.as_bytes());
+        let history = customer.history();
+        if history.erased().is_some_and(|until| request.timestamp <= until) {
+            counts.erased += 1;
+            return None;
+        }
+        if history.view().decision_of(key).is_some() {
+            counts.duplicates += 1;
+            return None;
+        }
+        counts.decisions += 1;
+        let id = history.customer;
+        let decision = match request.decided {
+            Some(answer) => answered(request.decision, request.timestamp, answer, id, key),
+            None => {
+                let context = visitor.write_context(&customer, &request);
+                self.choose(request, model, (id, key), context)
+            }
+        };
+        customer.decide(Decided {
+            key,
+            timestamp: decision.timestamp,
+            propensity: decision.propensity,
+            model_version: decision.model_version,
+        });
+        Some(decision)
+    }
+
+    fn choose(
+        &mut self,
+        request: Request,
+        model: &Model,
+        (customer, key): (CustomerId, u64),
+        context: &[i16],
+    ) -> Decision {
+        let draws = Draws::new(self.seed, Purpose::Choice, customer, key);
+        let at = choose(
+            self.policy.as_ref(),
+            model,
+            &real_context(context),
+            &request.exclude,
+            draws,
+            &mut self.promises,
+        );
+        let chosen = at.map(|at| self.promises[at]);
+        let scores = if at.is_some() {
+            self.promises.iter().map(|promise| promise.score).collect()
+        } else {
+            Vec::new()
+        };
+        Decision {
+            customer,
+            key,
+            decision: request.decision,
+            timestamp: request.timestamp,
+            policy: Cow::Borrowed(self.chosen.name()),
+            arm: chosen.map(|promise| promise.arm),
+            propensity: chosen.map_or(0.0, |promise| promise.propensity),
+            expected_reward: chosen.map_or(0.0, |promise| promise.estimate.mean),
+            uncertainty: chosen.map_or(0.0, |promise| promise.estimate.width),
+            scores,
+            model_version: model.version,
+            context: context.to_vec(),
+            answered: None,
+        }
+    }
+}
+
+/// A decision that was made when it was asked for: nothing is decided anew.
+fn answered(
+    decision: String,
+    timestamp: Millis,
+    answer: Answer,
+    customer: CustomerId,
+    key: u64,
+) -> Decision {
+    Decision {
+        customer,
+        key,
+        decision,
+        timestamp,
+        policy: Cow::Owned(answer.policy),
+        arm: Some(answer.arm),
+        propensity: answer.propensity,
+        expected_reward: answer.expected_reward,
+        uncertainty: answer.uncertainty,
+        scores: answer.scores,
+        model_version: answer.model_version,
+        context: answer.context,
+        answered: Some(Parameters { alpha: answer.alpha }),
+    }
+}

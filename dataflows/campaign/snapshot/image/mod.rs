@@ -1,0 +1,213 @@
+//! The bytes of customers: one block of plain rows for each kind of row, those of a customer in a
+//! row, customers in the order of the first block.
+
+mod rows;
+#[cfg(test)]
+mod tests;
+mod unpack;
+
+pub(in crate::campaign) use rows::Kept;
+pub(in crate::campaign) use unpack::CustomerRows;
+
+use super::{ShardImage, SnapshotError};
+use crate::codec::rows::{CodecError, Row, decode_next, encode};
+use crate::customer::Transaction;
+use crate::customer::history::{Decided, Extras, History, Interaction, Reward};
+use crate::event::{Attachment, Millis};
+use crate::state::turns::Budget;
+use rows::{AttachmentRow, Count, CustomerRow, FoldedRow, Nameless, ProfileRow, Word};
+
+/// The customers of one virtual shard on their way to bytes.
+#[derive(Debug, Default)]
+pub(in crate::campaign) struct Image {
+    customers: Vec<CustomerRow>,
+    transactions: Vec<Transaction>,
+    interactions: Vec<Interaction>,
+    profiles: Vec<ProfileRow>,
+    rewards: Vec<Reward>,
+    decisions: Vec<Decided>,
+    attachments: Vec<AttachmentRow>,
+    folded: Vec<FoldedRow>,
+    counts: Vec<Count>,
+    words: Vec<Word>,
+    /// It is of before there were names of what is not listed.
+    is_nameless: bool,
+}
+
+impl Image {
+    /// How many customers are in it.
+    pub(in crate::campaign) fn customers(&self) -> u64 {
+        self.customers.len() as u64
+    }
+
+    /// Adds a settled customer; says how many rows it has.
+    pub(in crate::campaign) fn push(&mut self, history: &History, kept: Kept) -> usize {
+        let nothing = Extras::default();
+        let extras = history.extras.as_deref().unwrap_or(&nothing);
+        self.customers.push(CustomerRow {
+            customer: history.customer,
+            transactions: history.transactions.len() as u32,
+            interactions: history.interactions.len() as u32,
+            profiles: history.profiles.len() as u32,
+            rewards: extras.rewards.len() as u32,
+            decisions: extras.decisions.len() as u32,
+            attachments: extras.attachments.len() as u32,
+            folded: u32::from(extras.folded.is_some()),
+            counts: extras.folded.as_ref().map_or(0, |folded| folded.counts.len() as u32),
+            erased: extras.erased.unwrap_or(Millis::MIN),
+            kept,
+        });
+        self.transactions.extend_from_slice(&history.transactions);
+        self.interactions.extend_from_slice(&history.interactions);
+        self.profiles.extend(history.profiles.iter().map(ProfileRow::of));
+        self.rewards.extend_from_slice(&extras.rewards);
+        self.decisions.extend_from_slice(&extras.decisions);
+        extras
+            .attachments
+            .iter()
+            .for_each(|(interaction, attachment)| self.push_attachment(*interaction, attachment));
+        if let Some(folded) = &extras.folded {
+            self.folded.push(FoldedRow::of(folded));
+            self.counts.extend(folded.counts.iter().map(|&count| Count(u64::from(count))));
+        }
+        history.transactions.len() + history.interactions.len() + extras.rewards.len()
+    }
+
+    fn push_attachment(&mut self, interaction: u64, attachment: &Attachment) {
+        let length =
+            |length: Option<usize>| length.map_or(AttachmentRow::NONE, |length| length as u32);
+        self.attachments.push(AttachmentRow {
+            interaction,
+            decision: attachment.decision.unwrap_or(0),
+            features: length(attachment.features.as_ref().map(Vec::len)),
+            template: length(attachment.template.as_ref().map(String::len)),
+            decided: u64::from(attachment.decision.is_some()),
+        });
+        if let Some(features) = &attachment.features {
+            self.push_words(bytemuck::cast_slice(features));
+        }
+        if let Some(template) = &attachment.template {
+            self.push_words(template.as_bytes());
+        }
+    }
+
+    fn push_words(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.words.push(Word(u64::from_ne_bytes(word)));
+        }
+    }
+
+    /// All of it as bytes.
+    #[cfg(test)]
+    pub(in crate::campaign) fn into_bytes(self) -> Vec<u8> {
+        let mut packing = Packing::of(0, 0, true, self);
+        packing.pack(&mut Budget::unbounded()).expect("there is no end to the turn").bytes
+    }
+
+    /// An image from its bytes.
+    pub(in crate::campaign) fn from_bytes(mut bytes: &[u8]) -> Result<Image, SnapshotError> {
+        let bytes = &mut bytes;
+        let customers = decode_next(bytes)?;
+        let (transactions, is_nameless) = match decode_next(bytes) {
+            Err(CodecError::Layout { .. }) => (
+                decode_next(bytes)?.into_iter().map(|Nameless(transaction)| transaction).collect(),
+                true,
+            ),
+            transactions => (transactions?, false),
+        };
+        Ok(Image {
+            customers,
+            transactions,
+            is_nameless,
+            interactions: decode_next(bytes)?,
+            profiles: decode_next(bytes)?,
+            rewards: decode_next(bytes)?,
+            decisions: decode_next(bytes)?,
+            attachments: decode_next(bytes)?,
+            folded: decode_next(bytes)?,
+            counts: decode_next(bytes)?,
+            words: decode_next(bytes)?,
+        })
+    }
+
+    /// Whether it is of before there were names of what is not listed: `other` is the code behind
+    /// each list.
+    pub(in crate::campaign) fn is_nameless(&self) -> bool {
+        self.is_nameless
+    }
+}
+
+/// Writes a block of an image; says how many rows it has.
+type WriteBlock = fn(&Image, &mut Vec<u8>) -> usize;
+
+/// The blocks of an image, in their order.
+const BLOCKS: [WriteBlock; 10] = [
+    |image, bytes| write_block(&image.customers, bytes),
+    |image, bytes| write_block(&image.transactions, bytes),
+    |image, bytes| write_block(&image.interactions, bytes),
+    |image, bytes| write_block(&image.profiles, bytes),
+    |image, bytes| write_block(&image.rewards, bytes),
+    |image, bytes| write_block(&image.decisions, bytes),
+    |image, bytes| write_block(&image.attachments, bytes),
+    |image, bytes| write_block(&image.folded, bytes),
+    |image, bytes| write_block(&image.counts, bytes),
+    |image, bytes| write_block(&image.words, bytes),
+];
+
+fn write_block<T: Row>(rows: &[T], bytes: &mut Vec<u8>) -> usize {
+    encode(rows, bytes);
+    rows.len()
+}
+
+/// An image on its way to bytes, some blocks a turn.
+#[derive(Debug)]
+pub(in crate::campaign) struct Packing {
+    image: Image,
+    blocks: std::slice::Iter<'static, WriteBlock>,
+    packed: ShardImage,
+}
+
+impl Packing {
+    /// Begins to pack the image of a virtual shard at an epoch's end.
+    pub(in crate::campaign) fn of(epoch: u64, shard: u16, whole: bool, image: Image) -> Self {
+        let customers = image.customers();
+        let packed = ShardImage { epoch, shard, whole, customers, bytes: Vec::new() };
+        Packing { image, blocks: BLOCKS.iter(), packed }
+    }
+
+    /// Packs some more; gives the bytes once all of it is packed.
+    pub(in crate::campaign) fn pack(&mut self, budget: &mut Budget) -> Option<ShardImage> {
+        while budget.is_left() {
+            let Some(write) = self.blocks.next() else {
+                let nothing = ShardImage { bytes: Vec::new(), ..self.packed };
+                return Some(std::mem::replace(&mut self.packed, nothing));
+            };
+            // A row takes far less than a unit: it is copied.
+            budget.spend(1 + write(&self.image, &mut self.packed.bytes) / 4);
+        }
+        None
+    }
+}
+
+/// The same image, as it was written before there were names of what is not listed, under lists of
+/// these lengths.
+#[cfg(test)]
+pub(in crate::campaign) fn without_names(bytes: &[u8], lists: [usize; 3]) -> Vec<u8> {
+    use crate::event::unlisted::Code;
+    let mut image = Image::from_bytes(bytes).expect("the bytes are whole");
+    for transaction in &mut image.transactions {
+        let codes = transaction.codes().into_iter().zip(lists);
+        let codes: Vec<Code> =
+            codes.map(|(code, listed)| Code::listed(code.index().min(listed))).collect();
+        *transaction = transaction.with_codes(codes.try_into().expect("three of three"));
+    }
+    let nameless: Vec<Nameless> = image.transactions.iter().copied().map(Nameless).collect();
+    let (mut customers, mut before, mut named) = (Vec::new(), Vec::new(), Vec::new());
+    encode(&image.customers, &mut customers);
+    encode(&nameless, &mut before);
+    encode(&image.transactions, &mut named);
+    let rest = customers.len() + named.len();
+    [customers, before, image.into_bytes().split_off(rest)].concat()
+}
