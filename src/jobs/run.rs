@@ -41,6 +41,7 @@ use dataflows::customer::Features;
 use dataflows::event::Topic;
 use dataflows::operators::deliver::deliver;
 use dataflows::settings::Emit;
+use dataflows::state::turns::{Pacer, TURN};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -495,10 +496,12 @@ impl Job {
                 .given_up(plan.losses().iter().map(|loss| (loss.topic, loss.offsets())));
         }
         let described = plan.described(&self.described);
-        let (beginning, changed) = self.begin(worker, &plan, &described, settings)?;
+        let (mut beginning, changed) = self.begin(worker, &plan, &described, settings)?;
         let seat = Seat { index: worker.index(), peers: worker.peers() };
         let assigned = plan.assigned(partitions, seat);
         let control = &self.watched.control;
+        let turns = Box::new(self.watched.status.turns());
+        beginning.shard = beginning.shard.paced_by(Pacer::new(TURN, turns));
         let first = beginning.common.as_ref().map_or(1, |common| common.epoch + 1);
         let mut pace = Pace {
             interval: config.epoch.interval,

@@ -11,11 +11,13 @@ use super::status::State;
 use super::status::snapshot::{
     Arm, Holder, IgnoredField, Partition, Publishing, Snapshot, Stall, Times,
 };
+use super::turns::MeasuredTurns;
 use dataflows::campaign::output::Count;
 use dataflows::event::{Millis, Reason};
+use dataflows::state::turns::Client;
 use metrics::{
-    Label, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
-    with_local_recorder,
+    Histogram, Label, counter, describe_counter, describe_gauge, describe_histogram, gauge,
+    histogram, with_local_recorder,
 };
 use metrics_exporter_prometheus::{
     Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
@@ -30,6 +32,9 @@ const COMMIT_BUCKETS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0
 /// happened long ago.
 const EVENT_BUCKETS: [f64; 12] =
     [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3_600.0, 86_400.0];
+
+/// Likewise of `sluice_turn_seconds`: a turn should be over within two milliseconds.
+const TURN_BUCKETS: [f64; 9] = [0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.1, 1.0];
 
 /// A metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +91,8 @@ pub enum Metric {
     CommitTimestampSeconds,
     /// From event to commit.
     EventToCommitSeconds,
+    /// How long turns of workers take.
+    TurnSeconds,
     /// The newest checkpoint.
     CheckpointEpoch,
     /// When it was made.
@@ -155,7 +162,7 @@ pub enum Kind {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Metric; 53] = [
+    pub const ALL: [Metric; 54] = [
         Metric::Events,
         Metric::InputRejected,
         Metric::Late,
@@ -182,6 +189,7 @@ impl Metric {
         Metric::WatermarkHeld,
         Metric::CommitTimestampSeconds,
         Metric::EventToCommitSeconds,
+        Metric::TurnSeconds,
         Metric::CheckpointEpoch,
         Metric::CheckpointTimestampSeconds,
         Metric::CheckpointAgeSeconds,
@@ -344,6 +352,12 @@ impl Metric {
                 "Time from the newest event of each partition that an epoch has read, by its own \
                  timestamp, to the epoch's commit.",
             ),
+            Metric::TurnSeconds => (
+                "sluice_turn_seconds",
+                Histogram,
+                "Time that a turn of a worker took, by who had it: no other work of the worker is \
+                 done meanwhile.",
+            ),
             Metric::CheckpointTimestampSeconds => (
                 "sluice_checkpoint_timestamp_seconds",
                 Gauge,
@@ -468,6 +482,7 @@ impl Metrics {
         let buckets = [
             (Metric::CommitSeconds, &COMMIT_BUCKETS[..]),
             (Metric::EventToCommitSeconds, &EVENT_BUCKETS),
+            (Metric::TurnSeconds, &TURN_BUCKETS),
         ];
         let builder =
             buckets.into_iter().fold(PrometheusBuilder::new(), |builder, (metric, buckets)| {
@@ -480,7 +495,9 @@ impl Metrics {
         // A histogram is there once it is asked for.
         with_local_recorder(&recorder, || {
             Metric::ALL.into_iter().for_each(describe);
-            buckets.into_iter().for_each(|(metric, _)| drop(histogram!(metric.name())));
+            let of_commits = [Metric::CommitSeconds, Metric::EventToCommitSeconds];
+            of_commits.into_iter().for_each(|metric| drop(histogram!(metric.name())));
+            turns();
         });
         let handle = recorder.handle();
         Metrics { recorder, handle }
@@ -498,11 +515,22 @@ impl Metrics {
         self.handle.run_upkeep();
     }
 
+    /// Whoever measures the turns of a worker.
+    pub fn turns(&self) -> MeasuredTurns {
+        MeasuredTurns::new(with_local_recorder(&self.recorder, turns), self.handle.clone())
+    }
+
     /// The text form of Prometheus, version 0.0.4, sorted by name and labels.
     pub fn render(&self, snapshot: &Snapshot) -> String {
         with_local_recorder(&self.recorder, || record(snapshot));
         sorted(&self.handle.render())
     }
+}
+
+/// The histogram of each client's turns.
+fn turns() -> Vec<(Client, Histogram)> {
+    let of = |client: Client| histogram!(Metric::TurnSeconds.name(), "client" => client.name());
+    Client::ALL.into_iter().map(|client| (client, of(client))).collect()
 }
 
 fn describe(metric: Metric) {
@@ -817,6 +845,7 @@ mod tests {
         for line in zeros.iter().map(String::as_str).chain([
             "sluice_decisions_total{arm=\"SMS\"} 0",
             "sluice_unpublishable_total{topic=\"predictions\"} 0",
+            "sluice_turn_seconds_count{client=\"settle\"} 0",
         ]) {
             assert!(text.lines().any(|rendered| rendered == line), "{line} in\n{text}");
         }

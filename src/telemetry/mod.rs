@@ -8,4 +8,5 @@ pub mod progress;
 pub mod pseudonym;
 pub mod stalls;
 pub mod status;
+pub mod turns;
 pub mod usage;

@@ -13,6 +13,7 @@ mod unmatched;
 
 use super::metrics::Metrics;
 use super::stalls::{Cause, Stalls};
+use super::turns::MeasuredTurns;
 use super::usage::{resident_memory_bytes, usage};
 use crate::counted::Counted;
 use crate::hexadecimal::hexadecimal;
@@ -290,6 +291,11 @@ impl Status {
         let mut known = self.known();
         known.times.commit = Some(at);
         known.commit(results, took, now);
+    }
+
+    /// Whoever measures the turns of a worker.
+    pub fn turns(&self) -> MeasuredTurns {
+        self.metrics.turns()
     }
 
     /// The job as it stands now.
