@@ -11,13 +11,16 @@
 //! for its version: by what every opening begins with, protocol and version, one of another version is
 //! told so. Every message has a bounded length, and the whole a deadline.
 
+mod line;
+
 use super::frames::Keys;
 use super::identity::Identity;
 use super::secret::{BYTES, Code, Nonce, Use, code, proves};
 use crate::config::secret::Secret;
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
-use std::time::{Duration, Instant};
+use line::Line;
+use std::io::{self, ErrorKind};
+use std::net::TcpStream;
+use std::time::Duration;
 
 /// What a process of a job begins with, whichever version it is of.
 const PROTOCOL: &[u8; 8] = b"sluice//";
@@ -231,108 +234,6 @@ impl Said {
 
 fn introduction(text: &[u8], proof: &Code) -> Vec<u8> {
     [&(text.len() as u32).to_be_bytes(), text, proof].concat()
-}
-
-/// A connection with a deadline for all that is said over it.
-struct Line<'a> {
-    socket: &'a TcpStream,
-    until: Instant,
-}
-
-impl<'a> Line<'a> {
-    fn new(socket: &'a TcpStream) -> io::Result<Self> {
-        socket.set_nonblocking(false)?;
-        socket.set_nodelay(true)?;
-        Ok(Line { socket, until: Instant::now() + PATIENCE })
-    }
-
-    /// What is left of the time.
-    fn left(&self) -> io::Result<Duration> {
-        let left = self.until.saturating_duration_since(Instant::now());
-        if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.socket.set_write_timeout(Some(self.left()?))?;
-        self.socket.write_all(bytes)
-    }
-
-    fn read<const N: usize>(&mut self) -> io::Result<[u8; N]> {
-        let mut bytes = [0; N];
-        self.fill(&mut bytes)?;
-        Ok(bytes)
-    }
-
-    /// Fills the buffer, byte by byte where it comes so, but not for longer than the deadline.
-    fn fill(&mut self, mut buffer: &mut [u8]) -> io::Result<()> {
-        while !buffer.is_empty() {
-            self.socket.set_read_timeout(Some(self.left()?))?;
-            match self.socket.read(buffer) {
-                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-                Ok(read) => buffer = &mut buffer[read..],
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
-    /// An opening of this version: how long one of another is, nobody here knows.
-    fn read_opening(&mut self) -> Result<[u8; OPENING], Refusal> {
-        let mut bytes = [0; OPENING];
-        let (preamble, rest) = bytes.split_at_mut(PREAMBLE);
-        self.fill(preamble)?;
-        let (protocol, version) = preamble.split_at(PROTOCOL.len());
-        if protocol != PROTOCOL {
-            return Err(foreign("something else than a process of a job does"));
-        }
-        match u16::from_be_bytes([version[0], version[1]]) {
-            VERSION => self.fill(rest)?,
-            other => return Err(Refusal::Version(other)),
-        }
-        Ok(bytes)
-    }
-
-    /// Waits until the other one has heard all and closes the connection: closed from here with
-    /// something unread, it could be cut before.
-    fn hear_out(&mut self) {
-        let mut piece = [0; 4096];
-        drop(self.socket.shutdown(Shutdown::Write));
-        while let Ok(left) = self.left() {
-            drop(self.socket.set_read_timeout(Some(left)));
-            if matches!(self.socket.read(&mut piece), Ok(0) | Err(_)) {
-                return;
-            }
-        }
-    }
-
-    /// The text of an introduction and its code.
-    fn read_introduction(&mut self) -> Result<(Vec<u8>, Code), Refusal> {
-        let length = u32::from_be_bytes(self.read()?);
-        if length > INTRODUCTION {
-            return Err(foreign(&format!(
-                "an introduction of {length} bytes, more than the {INTRODUCTION} that one may have"
-            )));
-        }
-        // No more memory than what has come: whoever sends it has proved nothing.
-        let mut text = Vec::new();
-        let mut piece = [0; 4096];
-        while text.len() < length as usize {
-            let more = (length as usize - text.len()).min(piece.len());
-            self.fill(&mut piece[..more])?;
-            text.extend_from_slice(&piece[..more]);
-        }
-        Ok((text, self.read()?))
-    }
-}
-
-impl Drop for Line<'_> {
-    /// Whatever reads and writes afterwards has all the time there is.
-    fn drop(&mut self) {
-        // A connection that is closed already has no use for it.
-        drop(self.socket.set_read_timeout(None));
-        drop(self.socket.set_write_timeout(None));
-    }
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ pub mod pooling;
 pub mod recorded;
 pub mod retention;
 pub mod rights;
+mod said;
 pub mod schema;
 pub mod section;
 pub mod settings;
@@ -35,6 +36,7 @@ pub mod tables;
 pub mod target;
 pub mod tls;
 pub mod transaction;
+mod verdict;
 pub mod waiting;
 pub mod writer;
 

@@ -1,8 +1,9 @@
 //! Whether a role may do what the job does, found out without leaving anything.
 
 use super::declared::view_of;
-use super::error::{PostgresError, passes, reason};
+use super::error::PostgresError;
 use super::migrations;
+use super::said::{passes, reason};
 use super::schema;
 use super::settings::PostgresSettings;
 use super::tables::ENGINES;

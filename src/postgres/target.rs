@@ -2,8 +2,9 @@
 //! program is made here.
 
 use super::address::{self, Parameter, Parameters};
-use super::error::{self, PostgresError};
+use super::error::PostgresError;
 use super::passwords;
+use super::said::passes;
 use super::tls::{self, Failure, Mode, Problem, Tls, Verdict};
 use crate::config::secret::keep;
 use postgres::config::SslMode;
@@ -201,7 +202,7 @@ impl Target {
                 PostgresError::Tls { address, why: failure.explain(&self.tls), source }
             }
             Some(_) => PostgresError::Unreachable { address, waited: Duration::ZERO, source },
-            None if error::passes(&source) && source.as_db_error().is_none() => {
+            None if passes(&source) && source.as_db_error().is_none() => {
                 PostgresError::Unreachable { address, waited: Duration::ZERO, source }
             }
             None => {

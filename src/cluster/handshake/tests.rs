@@ -1,6 +1,7 @@
 //! Tests of the handshake: over sockets, with those that belong to the job and those that do not.
 
 use super::*;
+use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener};
 use std::thread::{JoinHandle, scope, spawn};
 
