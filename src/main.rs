@@ -26,6 +26,7 @@ mod places;
 mod postgres;
 mod sink;
 mod source;
+mod status;
 mod table;
 mod telemetry;
 mod units;

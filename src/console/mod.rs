@@ -22,7 +22,7 @@ mod tests;
 
 use crate::blame::Blame;
 use crate::config::types::Http;
-use crate::telemetry::status::Status;
+use crate::status::Status;
 use access::Access;
 use customers::Eraser;
 pub use customers::{Erase, Erasing};

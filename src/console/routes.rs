@@ -5,7 +5,7 @@ use super::customers::{self, Eraser};
 use super::limits::{self, Limits};
 use super::problem::{Kind, Problem, told};
 use crate::config::secret::scrubbed;
-use crate::telemetry::status::Status;
+use crate::status::Status;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};

@@ -4,9 +4,9 @@ mod erasing;
 mod limits;
 
 use super::*;
+use crate::status::State;
+use crate::status::erasures::ErasureFault;
 use crate::telemetry::stalls::{Cause, Seen};
-use crate::telemetry::status::State;
-use crate::telemetry::status::erasures::ErasureFault;
 use dataflows::campaign::output::Count;
 use std::io::{Read, Write};
 use std::net::TcpStream;

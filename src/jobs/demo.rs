@@ -27,7 +27,7 @@ use crate::config::types::Config;
 use crate::console::{Console, ConsoleError};
 use crate::first::First;
 use crate::sink::results::EpochResults;
-use crate::telemetry::status::{Benchmark, Status};
+use crate::status::{Benchmark, Status};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use dataflows::campaign::graph::{Campaign, campaign};
 use dataflows::customer::Features;

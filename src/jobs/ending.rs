@@ -11,7 +11,7 @@ mod tests;
 use super::live::Control;
 use super::run::RunError;
 use crate::first::{First, Tell, caught};
-use crate::telemetry::status::{State, Status};
+use crate::status::{State, Status};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

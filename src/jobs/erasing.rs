@@ -4,9 +4,9 @@
 use crate::console::Erase;
 use crate::kafka::KafkaSettings;
 use crate::kafka::eraser::Eraser;
+use crate::status::Status;
+use crate::status::erasures::ErasureFault;
 use crate::telemetry::pseudonym::Pseudonym;
-use crate::telemetry::status::Status;
-use crate::telemetry::status::erasures::ErasureFault;
 use dataflows::event::{CustomerId, Millis};
 use std::fmt::Display;
 use std::sync::Arc;

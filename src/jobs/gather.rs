@@ -9,7 +9,7 @@ use crate::first::Tell;
 use crate::sink::results::{Changed, EpochResults};
 use crate::sink::{History, Link, RecordedEpoch};
 use crate::source::TopicIds;
-use crate::telemetry::status::Status;
+use crate::status::Status;
 use crossbeam_channel::{Sender, TrySendError};
 use dataflows::bandit::totals::digest_of_all;
 use dataflows::campaign::feed::Save;

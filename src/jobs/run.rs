@@ -34,7 +34,7 @@ use crate::sink::results::{Changed, EpochResults, alert_of_unread_erasures, of_o
 use crate::sink::thread::{SinkThread, spawn};
 use crate::sink::{Commit, Sink, SinkError, Trouble};
 use crate::source::TopicIds;
-use crate::telemetry::status::Status;
+use crate::status::Status;
 use crossbeam_channel::{Sender, bounded};
 use dataflows::campaign::graph::{Beginning, Campaign, campaign};
 use dataflows::customer::Features;

@@ -1,12 +1,9 @@
-//! What the program tells about itself: logs, progress, status and metrics.
+//! What the program tells about itself whatever it does: logs, progress, what stands still, and what
+//! it uses.
 
-mod exposition;
 pub mod logging;
-pub mod metrics;
 pub mod panics;
 pub mod progress;
 pub mod pseudonym;
 pub mod stalls;
-pub mod status;
-pub mod turns;
 pub mod usage;

@@ -11,7 +11,7 @@ use super::{Asked, Comparison};
 use crate::hexadecimal::hexadecimal;
 use crate::jobs::live::Control;
 use crate::sink::results::EpochResults;
-use crate::telemetry::status::{State, Status};
+use crate::status::{State, Status};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use dataflows::event::{Messages, Millis};
 use std::sync::Arc;

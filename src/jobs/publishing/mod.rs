@@ -22,7 +22,7 @@ use crate::sink::Progress;
 use crate::sink::outbox::{Outbox, Owed, Stretch, erased};
 use crate::sink::results::EpochResults;
 use crate::source::TopicNames;
-use crate::telemetry::status::Status;
+use crate::status::Status;
 use crossbeam_channel::Receiver;
 use queue::Queue;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

@@ -6,7 +6,7 @@ use crate::first::{First, Panicked};
 use crate::journal::JournalError;
 use crate::sink::SinkError;
 use crate::sink::outbox::Backlog;
-use crate::telemetry::status::snapshot;
+use crate::status::snapshot;
 use dataflows::campaign::output::{Decision, Erasure};
 use dataflows::event::CustomerId;
 use rdkafka::config::ClientConfig;

@@ -2,6 +2,8 @@
 //! and `/metrics`.
 
 pub mod erasures;
+mod exposition;
+pub mod metrics;
 mod publishing;
 mod recent;
 pub mod snapshot;
@@ -9,21 +11,21 @@ mod stalling;
 #[cfg(test)]
 pub(crate) mod tests;
 mod times;
+pub mod turns;
 mod unmatched;
 
-use super::metrics::Metrics;
-use super::stalls::{Cause, Stalls};
-use super::turns::MeasuredTurns;
-use super::usage::{resident_memory_bytes, usage};
 use crate::counted::Counted;
 use crate::hexadecimal::hexadecimal;
 use crate::sink::outbox::erased;
 use crate::sink::results::EpochResults;
+use crate::telemetry::stalls::{Cause, Stalls};
+use crate::telemetry::usage::{resident_memory_bytes, usage};
 use dataflows::campaign::output::{ArmDay, Counts, Day, Segment};
 use dataflows::campaign::snapshot::Common;
 use dataflows::event::{CustomerId, DAY, IGNORABLE, Millis, Rejected, Topic, Whose};
 use erasures::{ErasureFault, FailedErasures};
 use jiff::Timestamp;
+use metrics::Metrics;
 use publishing::Owing;
 use recent::{Choices, Outcomes, Rate, mean_q16};
 use snapshot::{
@@ -34,6 +36,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use times::Times;
+use turns::MeasuredTurns;
 use unmatched::UnmatchedWatch;
 
 /// Rejected records that are shown.

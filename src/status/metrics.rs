@@ -5,13 +5,11 @@
 //! units. The values of every label are bounded: by the configuration (arms), the topics'
 //! partitions, or an enum.
 
+use super::State;
 use super::exposition::sorted;
-use super::stalls::Cause;
-use super::status::State;
-use super::status::snapshot::{
-    Arm, Holder, IgnoredField, Partition, Publishing, Snapshot, Stall, Times,
-};
+use super::snapshot::{Arm, Holder, IgnoredField, Partition, Publishing, Snapshot, Stall, Times};
 use super::turns::MeasuredTurns;
+use crate::telemetry::stalls::Cause;
 use dataflows::campaign::output::Count;
 use dataflows::event::{Millis, Reason};
 use dataflows::state::turns::Client;
@@ -715,9 +713,10 @@ mod tests {
     use crate::counted::tests::all_different;
     use crate::kafka::publisher::Destination;
     use crate::sink::results::EpochResults;
+    use crate::status::erasures::ErasureFault;
+    use crate::status::tests::a_busy_epoch;
+    use crate::status::{End, Status};
     use crate::telemetry::stalls::Seen;
-    use crate::telemetry::status::erasures::ErasureFault;
-    use crate::telemetry::status::{End, Status, tests::a_busy_epoch};
     use dataflows::campaign::output::Counts;
     use dataflows::event::Topic;
     use std::collections::{BTreeMap, BTreeSet};
@@ -873,7 +872,7 @@ mod tests {
         let rows: Vec<&str> =
             include_str!("README.md").lines().filter(|line| line.starts_with("| `")).collect();
         let written = metrics.iter().chain(&causes).map(String::as_str);
-        assert!(written.eq(rows), "src/telemetry/README.md should have these lines:\n{wanted}");
+        assert!(written.eq(rows), "src/status/README.md should have these lines:\n{wanted}");
     }
 
     #[test]
