@@ -11,6 +11,7 @@ pub mod learning;
 pub mod output;
 pub mod owners;
 pub mod parsing;
+pub mod rows;
 mod settle;
 pub mod settling;
 pub mod shard;

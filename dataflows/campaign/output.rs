@@ -10,6 +10,9 @@ use crate::bandit::ridge::ArmModel;
 use crate::bandit::totals::Totals;
 pub use crate::campaign::counts::{Count, Counts};
 use crate::campaign::feed::Save;
+pub use crate::campaign::rows::{
+    FeatureRow, FeatureRows, InteractionRow, InteractionRows, LastRow, LastRows,
+};
 use crate::event::unlisted::List;
 use crate::event::{CustomerId, Kept, Millis, Names, Rejected, Topic};
 pub use crate::table::Change;
@@ -61,147 +64,6 @@ pub enum Output {
     OfOtherCustomers(u64),
     /// The epoch's end: its watermark and offsets. One a process-wide epoch, from worker 0.
     Closed(Closed),
-}
-
-/// Rows of interactions; the contexts lie in one vector, a row with `learned` taking the next
-/// `dimension` values of it.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct InteractionRows {
-    /// The rows.
-    pub rows: Vec<InteractionRow>,
-    /// Their contexts in Q12, those of learned rows in the order of the rows.
-    pub contexts: Vec<i16>,
-}
-
-/// One interaction as a sink shows it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct InteractionRow {
-    /// What happened.
-    pub change: Change,
-    /// Whose.
-    pub customer: CustomerId,
-    /// Frozen hash of its id.
-    pub key: u64,
-    /// Its instant.
-    pub timestamp: Millis,
-    /// The arm played.
-    pub arm: u16,
-    /// Probability with which the arm was chosen.
-    pub propensity: f64,
-    /// What it counts, in Q16; `None` while unknown.
-    pub reward: Option<i64>,
-    /// Whether it has entered the model; its context is then in `contexts`.
-    pub learned: bool,
-    /// The decision that it carried out: key, and model version where that is known.
-    pub decision: Option<(u64, Option<u64>)>,
-}
-
-/// Features of customers; each row's values are the next `features` values (none for a row that
-/// went).
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct FeatureRows {
-    /// The rows.
-    pub rows: Vec<FeatureRow>,
-    /// Their values, row by row, in the order of the table of features.
-    pub values: Vec<f64>,
-}
-
-impl FeatureRows {
-    /// Takes back the last row, with its so many values.
-    pub(crate) fn take_back(&mut self, width: usize) {
-        self.rows.pop();
-        self.values.truncate(self.values.len().saturating_sub(width));
-    }
-}
-
-/// One customer's row of features.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct FeatureRow {
-    /// What happened.
-    pub change: Change,
-    /// Whose.
-    pub customer: CustomerId,
-    /// The instant that the values hold for.
-    pub as_of: Millis,
-    /// The last purchase, if any.
-    pub last_purchase: Option<Millis>,
-    /// The signup, where the profile has it.
-    pub signup: Option<Millis>,
-}
-
-/// Rows of features at the end of a bounded input. They are many at once, and about half of their
-/// values are 0: those are left out.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct LastRows {
-    customers: Vec<CustomerId>,
-    /// Values in a row.
-    width: usize,
-    /// Of each row a bit for each value, set where it is not 0, in whole words.
-    present: Vec<u64>,
-    /// Of each row the end of its values in `values`.
-    ends: Vec<u32>,
-    values: Vec<f64>,
-}
-
-/// One row of them.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct LastRow<'a> {
-    /// Whose.
-    pub customer: CustomerId,
-    present: &'a [u64],
-    values: &'a [f64],
-}
-
-impl LastRows {
-    /// No rows yet, each with so many values.
-    pub fn new(width: usize) -> Self {
-        LastRows { width, ..LastRows::default() }
-    }
-
-    /// Adds a row.
-    pub fn push(&mut self, customer: CustomerId, values: &[f64]) {
-        debug_assert_eq!(values.len(), self.width);
-        // The negative zero is another number than 0.
-        let is_present = |value: &f64| value.to_bits() != 0;
-        let word = |values: &[f64]| {
-            values.iter().rev().fold(0, |word, value| word << 1 | u64::from(is_present(value)))
-        };
-        self.customers.push(customer);
-        self.present.extend(values.chunks(64).map(word));
-        self.values.extend(values.iter().copied().filter(is_present));
-        self.ends.push(self.values.len() as u32);
-    }
-
-    /// How many rows there are.
-    pub fn len(&self) -> usize {
-        self.customers.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.customers.is_empty()
-    }
-
-    /// The rows.
-    pub fn iter(&self) -> impl Iterator<Item = LastRow<'_>> {
-        let starts = std::iter::once(&0).chain(&self.ends);
-        let values =
-            starts.zip(&self.ends).map(|(&start, &end)| &self.values[start as usize..end as usize]);
-        let words = self.width.div_ceil(64).max(1);
-        let rows = self.customers.iter().zip(self.present.chunks_exact(words)).zip(values);
-        rows.map(|((&customer, present), values)| LastRow { customer, present, values })
-    }
-}
-
-impl LastRow<'_> {
-    /// Its first `width` values.
-    pub fn values(&self, width: usize) -> impl Iterator<Item = f64> + '_ {
-        let mut left = self.values.iter();
-        let is_present =
-            |at: usize| self.present.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 == 1);
-        (0..width)
-            .map(move |at| if is_present(at) { left.next().copied().unwrap_or(0.0) } else { 0.0 })
-    }
 }
 
 /// A decision: which arm, and everything needed to explain and repeat it.
@@ -365,33 +227,4 @@ pub struct Closed {
     pub last: bool,
     /// Whether a snapshot is taken of how things stand now.
     pub save: Option<Save>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rows_come_back_with_their_zeros() {
-        for width in [1, 3, 64, 65, 130] {
-            let row = |customer: i64| {
-                (0..width)
-                    .map(|at| {
-                        [0.0, 1.5, -0.0, f64::from(at)][(customer as usize + at as usize) % 4]
-                    })
-                    .collect::<Vec<f64>>()
-            };
-            let mut rows = LastRows::new(width as usize);
-            (0..5).for_each(|customer| rows.push(customer, &row(customer)));
-            let bits = |values: Vec<f64>| values.into_iter().map(f64::to_bits).collect::<Vec<_>>();
-            let found: Vec<(i64, Vec<u64>)> = rows
-                .iter()
-                .map(|found| (found.customer, bits(found.values(width as usize).collect())))
-                .collect();
-            assert_eq!(
-                (rows.len(), found),
-                (5, (0..5).map(|customer| (customer, bits(row(customer)))).collect())
-            );
-        }
-    }
 }

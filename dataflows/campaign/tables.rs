@@ -273,7 +273,10 @@ fn erasures() -> Table {
         key: &["epoch", "customer_id", "instant", "repetition"],
         rule: Rule::Adds,
         keep: Keep::All,
-        erase: Erase::Reports { because: "without it an old record would bring them back" },
+        erase: Erase::Reports {
+            because: "without it an old record would bring them back",
+            learned: "learned",
+        },
     }
 }
 

@@ -41,6 +41,8 @@ pub enum Erase {
     Reports {
         /// Why.
         because: &'static str,
+        /// How many of what went had been learned from.
+        learned: &'static str,
     },
 }
 
@@ -61,7 +63,8 @@ impl Erase {
     /// The columns that it names.
     pub fn columns(&self) -> Vec<&'static str> {
         match *self {
-            Erase::Nobody { .. } | Erase::Reports { .. } => Vec::new(),
+            Erase::Nobody { .. } => Vec::new(),
+            Erase::Reports { learned, .. } => vec![learned],
             Erase::Rows { customer, instant, of_before } => {
                 [customer].into_iter().chain(instant).chain(of_before.iter().copied()).collect()
             }

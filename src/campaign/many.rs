@@ -115,7 +115,8 @@ fn enter_interactions(
             learned as usize * dimension,
         )?;
     }
-    entries.sort_unstable();
+    // Each worker's are in order: runs are only merged.
+    entries.sort();
     Ok(())
 }
 
@@ -142,7 +143,8 @@ pub fn features(
         }
         check(results.epoch, "values of features", rows.values.len(), standing as usize * width)?;
     }
-    entries.sort_unstable();
+    // Each worker's are in order: runs are only merged.
+    entries.sort();
     for same in entries.chunk_by(|a, b| a.customer == b.customer) {
         let row_of =
             |entry: &Entry| &results.features[entry.batch as usize].rows[entry.row as usize];
@@ -189,7 +191,8 @@ pub fn decisions(
     };
     entries.clear();
     entries.extend(results.decisions.iter().enumerate().map(entry));
-    entries.sort_unstable();
+    // Each worker's are in order: runs are only merged.
+    entries.sort();
     let columns = changes.table.columns.len();
     for same in entries.chunk_by(|a, b| (a.customer, a.key) == (b.customer, b.key)) {
         let decision = &results.decisions[same[same.len() - 1].row as usize];

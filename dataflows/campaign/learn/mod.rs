@@ -116,10 +116,12 @@ impl Learning {
     pub(crate) fn take_outputs(&mut self, emission: &mut Emission) -> Vec<Output> {
         let mut outputs = std::mem::take(&mut self.outputs);
         if !emission.interactions.rows.is_empty() {
-            outputs.push(Output::Interactions(std::mem::take(&mut emission.interactions)));
+            let rows = std::mem::take(&mut emission.interactions);
+            outputs.push(Output::Interactions(rows.sorted()));
         }
         if !emission.features.rows.is_empty() {
-            outputs.push(Output::Features(std::mem::take(&mut emission.features)));
+            let rows = std::mem::take(&mut emission.features);
+            outputs.push(Output::Features(rows.sorted()));
         }
         outputs
     }
