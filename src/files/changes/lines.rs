@@ -10,8 +10,9 @@ use crate::table::Changes;
 use crate::table::encode::microseconds;
 use crate::table::json::{INSERT, UPDATE, gone, line};
 use crate::table::value::show;
-use dataflows::table::{Kind, Rule};
+use dataflows::table::{Kind, Rule, Table};
 use serde_json::json;
+use std::sync::Arc;
 
 /// Writes the lines of epochs, one after the other.
 pub struct Lines {
@@ -24,6 +25,11 @@ impl Lines {
     /// For a job whose tables would have these settings.
     pub fn new(settings: PostgresSettings) -> Lines {
         Lines { rows: EpochRows::new(settings.wording()), settings, out: Vec::new() }
+    }
+
+    /// The tables whose rows they are.
+    pub fn tables(&self) -> Vec<Arc<Table>> {
+        self.rows.tables().iter().map(|changes| Arc::clone(&changes.table)).collect()
     }
 
     /// The lines of an epoch of a history, after which `pending` interactions wait.

@@ -266,7 +266,7 @@ impl ChangeFiles {
         customers: &[(CustomerId, Millis)],
     ) -> Result<usize, ChangesError> {
         let damaged = |epoch| move |why| ChangesError::Damaged { path: self.path(epoch), why };
-        let mut erased = Erased::new(epoch, customers);
+        let mut erased = Erased::new(self.lines.tables(), epoch, customers);
         // Should it have been moved away, the newest lines of older files count as standing.
         if let Some(own) = self.read(epoch)? {
             erased.stand(&own).map_err(damaged(epoch))?;
@@ -300,7 +300,7 @@ impl ChangeFiles {
         epoch: u64,
         customers: &[(CustomerId, Millis)],
     ) -> Result<Vec<(String, Place)>, ChangesError> {
-        let erased = Erased::new(epoch, customers);
+        let erased = Erased::new(self.lines.tables(), epoch, customers);
         let mut letters = Vec::new();
         for older in
             self.names()?.iter().filter_map(|name| epoch_of(name)).filter(|other| *other < epoch)

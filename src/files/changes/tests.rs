@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::journal::{JournalSettings, Writer};
-use crate::postgres::comparison::snapshot::CopyRows;
+use crate::postgres::comparison::copied::CopyRows;
 use crate::postgres::tables::select;
 use crate::postgres::tests::{
     MARCH, TestDatabase, arm_update, decision, features, first_epoch, interaction, interactions,

@@ -1,9 +1,14 @@
 //! What the tables must hold after an epoch: the results of every epoch before it, folded as the
 //! writer's transactions would.
 
+#[cfg(test)]
+mod tests;
+
 use super::difference::Findings;
 use super::doubt::Doubt;
-use super::wanted::{Key, Trust, Wanted};
+use super::kept::Kept;
+use super::trust::Trust;
+use super::wanted::{Key, Wanted};
 use crate::campaign::rows::EpochRows;
 use crate::postgres::error::PostgresError;
 use crate::postgres::retention::Gone;
@@ -15,22 +20,6 @@ use dataflows::campaign::tables::name;
 use dataflows::table::{Erase, Keep, Kind, Table};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-
-/// What is known beforehand of the rows that are deleted in time, so that nothing is held that
-/// nobody will ask for.
-#[derive(Clone, Debug, Default)]
-pub struct Kept {
-    /// Model versions and arms that are there: a pinned one may be older than those that must be
-    /// kept.
-    pub models: BTreeSet<(i64, i64)>,
-    /// The first epoch of which a dead letter is there.
-    pub first_dead_letter: u64,
-    /// The first epoch whose dead letters are too young to have been deleted.
-    pub fresh: u64,
-    /// Of the dead letters of the epochs up to this one it was not recorded whose they are; they
-    /// are not compared.
-    pub attributed_after: u64,
-}
 
 /// The tables as they must be.
 pub struct Expected {
@@ -151,8 +140,8 @@ impl Expected {
 
     /// Whether rows of an epoch that go by their days may still be there.
     fn may_be_there(&self, epoch: u64) -> bool {
-        let Kept { first_dead_letter, fresh, attributed_after, .. } = self.kept;
-        epoch >= fresh.min(first_dead_letter) && epoch > attributed_after
+        let Kept { first, fresh, attributed_after, .. } = self.kept;
+        epoch >= fresh.min(first) && epoch > attributed_after
     }
 
     /// The tables of a job whose settings become these with the next epoch, which changes nothing
@@ -217,7 +206,7 @@ impl Expected {
             let mut gone: Vec<Key> = Vec::new();
             for key in table.keys().collect::<Vec<_>>().into_iter().rev() {
                 let replaced = next.insert(key.1, key.0).is_some_and(|next| next <= oldest);
-                if replaced && !self.kept.models.contains(&(key.0, key.1)) {
+                if replaced && !self.kept.versions.contains(&(key.0, key.1)) {
                     gone.push(key.clone());
                 }
             }
@@ -228,159 +217,4 @@ impl Expected {
 
 fn is_blanked(table: &Table) -> bool {
     matches!(table.erase, Erase::Blanks { .. })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use dataflows::bandit::ridge::solve;
-    use dataflows::bandit::totals::Totals;
-    use dataflows::campaign::output::{
-        ArmDay, ArmUpdate, Change, Decision, Erasure, InteractionRow, InteractionRows, Segment,
-    };
-    use dataflows::event::{Millis, Place, Reason, Rejected, Topic, Whose};
-
-    fn expected(keep: u32, kept: Kept) -> Expected {
-        Expected::new(
-            &PostgresSettings {
-                keep_model_versions: keep,
-                ..PostgresSettings::new("", "campaign")
-            },
-            kept,
-        )
-    }
-
-    /// An epoch that changes an arm.
-    fn learned(epoch: u64, arm: u32) -> EpochResults {
-        let totals = Totals::new(1);
-        let model = solve(arm, &totals, 1.0);
-        EpochResults { arms: vec![ArmUpdate { arm, totals, model }], ..EpochResults::new(epoch) }
-    }
-
-    fn of<'a>(expected: &'a Expected, name: &str) -> &'a Wanted {
-        expected.tables().iter().find(|table| table.table().name == name).expect("a table")
-    }
-
-    fn versions(expected: &Expected) -> Vec<(i64, i64)> {
-        of(expected, name::MODEL_VERSIONS).keys().map(|key| (key.0, key.1)).collect()
-    }
-
-    #[test]
-    fn versions_go_as_the_writer_deletes_them() {
-        let kept = Kept { models: BTreeSet::from([(3, 0)]), ..Kept::default() };
-        let mut expected = expected(2, kept);
-        for epoch in 1..=PRUNE_EVERY {
-            let results = if epoch == 1 { learned(1, 1) } else { learned(epoch, 0) };
-            expected.fold(&results).unwrap();
-        }
-        // Arm 1 was never learned again, version 3 is there because somebody has pinned it.
-        let last = PRUNE_EVERY as i64;
-        assert_eq!(versions(&expected), [(1, 1), (3, 0), (last - 1, 0), (last, 0)]);
-    }
-
-    fn decided(customer: i64, key: u64, timestamp: Millis) -> Decision {
-        Decision {
-            customer,
-            key,
-            decision: format!("d{key}"),
-            timestamp,
-            arm: Some(0),
-            propensity: 1.0,
-            ..Decision::default()
-        }
-    }
-
-    #[test]
-    fn an_erasure_takes_decisions_up_to_its_instant_and_rows_of_folded_interactions() {
-        let mut own = expected(10, Kept::default());
-        let decisions =
-            vec![decided(1, 1, 100), decided(1, 2, 101), decided(1, 3, 110), decided(2, 1, 100)];
-        let contact = |customer, timestamp| InteractionRow {
-            change: Change::Insert,
-            customer,
-            key: timestamp as u64,
-            timestamp,
-            arm: 0,
-            propensity: 1.0,
-            reward: None,
-            learned: false,
-            decision: None,
-        };
-        let rows = vec![contact(1, 104), contact(1, 105), contact(2, 104)];
-        let interactions = vec![InteractionRows { rows, contexts: Vec::new() }];
-        let letter = |position, customer, dated| {
-            let (place, whose) = (Place::new(0, position), Some(Whose { customer, dated }));
-            Rejected {
-                topic: Topic::Rewards,
-                place,
-                reason: Reason::BadReward,
-                detail: "canary".to_string(),
-                raw: b"canary".to_vec(),
-                whose,
-            }
-        };
-        let rejected = vec![letter(1, 1, Millis::MIN), letter(2, 1, 101), letter(3, 2, 100)];
-        own.fold(&EpochResults { decisions, interactions, rejected, ..EpochResults::new(1) })
-            .unwrap();
-        let erasure = |until, folded_before| Erasure {
-            customer: 1,
-            until,
-            transactions: 0,
-            interactions: 1,
-            learned: 1,
-            rewards: 0,
-            profiles: 0,
-            decisions: 1,
-            folded: 3,
-            folded_before,
-        };
-        let left =
-            |table: &Wanted| table.keys().map(|key| (key.0, key.1)).collect::<Vec<(i64, i64)>>();
-        own.fold(&EpochResults {
-            erasures: vec![erasure(100, None), erasure(100, None)],
-            ..EpochResults::new(2)
-        })
-        .unwrap();
-        assert_eq!(of(&own, name::ERASURES).keys().count(), 2, "each is reported");
-        let canaries = |own: &Expected| {
-            of(own, name::DEAD_LETTERS)
-                .rows()
-                .filter(|(_, row)| row.windows(6).any(|bytes| bytes == b"canary"))
-                .count()
-        };
-        assert_eq!(canaries(&own), 2, "one of three dead letters is blanked");
-        assert_eq!(left(of(&own, name::DECISIONS)), [(1, 2), (1, 3), (2, 1)]);
-        assert_eq!(left(of(&own, name::INTERACTIONS)), [(1, 104), (1, 105), (2, 104)]);
-        own.fold(&EpochResults { erasures: vec![erasure(100, Some(105))], ..EpochResults::new(3) })
-            .unwrap();
-        assert_eq!(left(of(&own, name::DECISIONS)), [(1, 3), (2, 1)]);
-        assert_eq!(left(of(&own, name::INTERACTIONS)), [(1, 105), (2, 104)]);
-    }
-
-    #[test]
-    fn rows_with_nothing_in_them_are_none() {
-        let mut own = expected(10, Kept::default());
-        let day = |interactions| ArmDay { day: 1, arm: 0, interactions, responses: 0, reward: 0 };
-        let segment = |customers| Segment { flags: 5, customers, amount: 7 };
-        own.fold(&EpochResults {
-            arm_days: vec![day(2)],
-            segments: vec![segment(1)],
-            ..EpochResults::new(1)
-        })
-        .unwrap();
-        assert_eq!(
-            (of(&own, name::ARM_STATS).keys().count(), of(&own, name::SEGMENTS).keys().count()),
-            (1, 1)
-        );
-        own.fold(&EpochResults {
-            arm_days: vec![day(0)],
-            segments: vec![segment(0)],
-            ..EpochResults::new(2)
-        })
-        .unwrap();
-        assert_eq!(
-            (of(&own, name::ARM_STATS).keys().count(), of(&own, name::SEGMENTS).keys().count()),
-            (0, 0)
-        );
-    }
 }

@@ -6,11 +6,14 @@
 //! uses; [`Snapshot::compare`] reads each table once and names whatever differs.
 
 pub mod blocks;
+pub mod copied;
 pub mod difference;
 pub mod doubt;
 pub mod expected;
+pub mod kept;
 pub mod snapshot;
 pub mod stored;
+pub mod trust;
 pub mod wanted;
 
 pub use blocks::Blocks;

@@ -5,7 +5,8 @@
 
 use super::blocks::Blocks;
 use super::expected::Expected;
-use super::wanted::{Key, Trust, Wanted};
+use super::trust::Trust;
+use super::wanted::{Key, Wanted};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -163,7 +164,7 @@ mod tests {
     use super::*;
     use crate::postgres::PostgresSettings;
     use crate::postgres::comparison::Findings;
-    use crate::postgres::comparison::expected::Kept;
+    use crate::postgres::comparison::kept::Kept;
     use crate::sink::results::EpochResults;
     use dataflows::campaign::output::{ArmDay, Change, FeatureRow, FeatureRows};
     use std::convert::Infallible;

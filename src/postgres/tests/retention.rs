@@ -2,7 +2,7 @@
 //! expects.
 
 use super::*;
-use crate::postgres::comparison::expected::Kept;
+use crate::postgres::comparison::kept::Kept;
 use crate::postgres::comparison::{Expected, Snapshot};
 use crate::postgres::retention::{Ages, Gone};
 use std::collections::BTreeMap;

@@ -1,0 +1,122 @@
+//! Tables of sums over many: models, thresholds, arms by day, segments, what epochs brought.
+
+use super::{MANY, epoch, name};
+use crate::table::{Column, Dated, Erase, Keep, Kind, Own, Rule, Table};
+use Kind::{Bigint, Boolean, Bytes, Day, Decimal, Float8, Float8s, Smallint, Text};
+
+pub(super) fn model_versions() -> Table {
+    Table {
+        name: name::MODEL_VERSIONS,
+        help: "An arm's exact sums after an epoch that changed them, and what was solved from them.",
+        columns: vec![
+            Column::of("version", Bigint, "The epoch."),
+            Column::of("arm", Smallint, "The arm."),
+            Column::of("n", Bigint, "Interactions learned."),
+            Column::of("a", Bytes, "Upper triangle of the sums of products, 128 bits each.")
+                .or_null(),
+            Column::of("b", Bytes, "Sums of contexts by rewards, 128 bits each.").or_null(),
+            Column::of("theta", Float8s, "The coefficients."),
+        ],
+        own: vec![Own::flag("pinned"), Own::clock("created_at")],
+        key: &["version", "arm"],
+        rule: Rule::Adds,
+        keep: Keep::Versions {
+            version: "version",
+            group: "arm",
+            pinned: "pinned",
+            setting: "keep_models",
+        },
+        erase: Erase::Sums { columns: &["a", "b"], group: "arm", version: "version" },
+    }
+}
+
+pub(super) fn thresholds() -> Table {
+    Table {
+        name: name::THRESHOLDS,
+        help: "A published total from which a customer is of high value on a day; never reopened.",
+        columns: vec![
+            Column::of("day", Day, "The day."),
+            Column::of("high_value", Bigint, "The total, in minor units of the currency."),
+            epoch(),
+        ],
+        own: Vec::new(),
+        key: &["day"],
+        rule: Rule::Agrees,
+        keep: Keep::All,
+        erase: Erase::Nobody { because: "many have given to it, and it is published" },
+    }
+}
+
+pub(super) fn arm_stats() -> Table {
+    Table {
+        name: name::ARM_STATS,
+        help: "Interactions learned and their exact rewards, by day of event time and arm.",
+        columns: vec![
+            Column::of("day", Day, "The day."),
+            Column::of("arm", Smallint, "The arm."),
+            Column::of("campaign_name", Text, "Its name.").or_null(),
+            Column::of("interactions", Bigint, "Interactions learned."),
+            Column::of("responses", Bigint, "Those with a reward above zero."),
+            Column::of("reward", Decimal(None), "Sum of their rewards."),
+            epoch(),
+        ],
+        own: Vec::new(),
+        key: &["day", "arm"],
+        rule: Rule::Replaces { counts: Some("interactions") },
+        keep: Keep::All,
+        erase: Erase::Nobody { because: "what somebody gave to it is taken back" },
+    }
+}
+
+pub(super) fn segments(decimals: u32) -> Table {
+    let flag = |name: &'static str| Column::of(name, Boolean, "The feature of that name.");
+    Table {
+        name: name::SEGMENTS,
+        help: "Customers that share four flags.",
+        columns: vec![
+            flag("is_high_value"),
+            flag("is_at_risk"),
+            flag("is_frequent_buyer"),
+            flag("is_recent_active"),
+            Column::of("customers", Bigint, "How many."),
+            Column::of("monetary", Decimal(Some(decimals)), "Sum of their purchases."),
+            epoch(),
+        ],
+        own: Vec::new(),
+        key: &["is_high_value", "is_at_risk", "is_frequent_buyer", "is_recent_active"],
+        rule: Rule::Replaces { counts: Some("customers") },
+        keep: Keep::All,
+        erase: Erase::Nobody { because: "what somebody gave to it is taken back" },
+    }
+}
+
+pub(super) fn model_metrics() -> Table {
+    let count = |name: &'static str, help| Column::of(name, Bigint, help);
+    Table {
+        name: name::MODEL_METRICS,
+        help: "What an epoch brought.",
+        columns: vec![
+            count("epoch", "The epoch."),
+            count("events", "Records read."),
+            count("interactions", "Interactions that appeared, less those that went."),
+            count("decisions", "Decisions made."),
+            Column::of("mean_reward", Float8, "That of what was learned or corrected.").or_null(),
+            count("late", "Records later than allowed."),
+            count("duplicates", "Records that were there before."),
+            count("corrected", "Interactions corrected after they were learned."),
+            count("pending", "Interactions that wait after it."),
+            count("dead_letters", "Records rejected."),
+        ],
+        own: vec![Own::clock("committed_at"), Own::measure("events_per_second")],
+        key: &["epoch"],
+        rule: Rule::Replaces { counts: None },
+        keep: Keep::Epochs {
+            epoch: "epoch",
+            dated: Dated::Commit("committed_at"),
+            together: MANY,
+            published: false,
+            setting: "keep_model_metrics",
+        },
+        erase: Erase::Nobody { because: "it counts what an epoch brought" },
+    }
+}
