@@ -164,7 +164,7 @@ pub struct Segment {
 
 /// A customer that was erased in an epoch: what was there and is gone, before the epoch and with
 /// its own records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Erasure {
     /// Whose.
     pub customer: CustomerId,

@@ -445,18 +445,7 @@ fn an_erasure_that_was_interrupted_is_carried_out_at_the_next_start() {
     writer.commit(&epoch(2, 20)).unwrap();
     let history = writer.history().unwrap().identity;
     drop(writer);
-    let erasure = Erasure {
-        customer: 1,
-        until: 100,
-        transactions: 0,
-        interactions: 0,
-        learned: 0,
-        rewards: 0,
-        profiles: 0,
-        decisions: 1,
-        folded: 0,
-        folded_before: None,
-    };
+    let erasure = Erasure { customer: 1, until: 100, decisions: 1, ..Erasure::default() };
     let erasing = EpochResults { erasures: vec![erasure], ..epoch(3, 30) };
     // As far as the commit: the epoch's file, and its line.
     let file = scene.files().write(&erasing, 3, history).unwrap();

@@ -231,28 +231,7 @@ mod tests {
     }
 
     fn erasure(customer: CustomerId, until: Millis) -> Erasure {
-        let (
-            transactions,
-            interactions,
-            learned,
-            rewards,
-            profiles,
-            decisions,
-            folded,
-            folded_before,
-        ) = (0, 0, 0, 0, 0, 1, 0, None);
-        Erasure {
-            customer,
-            until,
-            transactions,
-            interactions,
-            learned,
-            rewards,
-            profiles,
-            decisions,
-            folded,
-            folded_before,
-        }
+        Erasure { customer, until, decisions: 1, ..Erasure::default() }
     }
 
     #[test]

@@ -307,20 +307,7 @@ fn what_is_shown_of_an_erased_customers_dead_letters_goes() {
         &EpochResults { rejected: vec![of(0, 5), of(1, 6), rejected(2)], ..EpochResults::new(1) },
         TOOK,
     );
-    let numbers = (0, 0, 0, 0, 0, 0, 0);
-    let (transactions, interactions, learned, rewards, profiles, decisions, folded) = numbers;
-    let erasure = Erasure {
-        customer: 1,
-        until: 5,
-        transactions,
-        interactions,
-        learned,
-        rewards,
-        profiles,
-        decisions,
-        folded,
-        folded_before: None,
-    };
+    let erasure = Erasure { customer: 1, until: 5, ..Erasure::default() };
     status.committed(
         &EpochResults { erasures: vec![erasure], rejected: vec![of(3, 5)], ..EpochResults::new(2) },
         TOOK,

@@ -74,19 +74,9 @@ fn stored(database: &TestDatabase, table: &Table) -> Rows {
 }
 
 fn erasure(customer: i64, until: i64, learned: u64) -> Erasure {
-    let (transactions, interactions, rewards, profiles, decisions) = (1, 1, 0, 1, 1);
-    Erasure {
-        customer,
-        until,
-        transactions,
-        interactions,
-        learned,
-        rewards,
-        profiles,
-        decisions,
-        folded: 0,
-        folded_before: None,
-    }
+    let (transactions, interactions, profiles, decisions) = (1, 1, 1, 1);
+    let erasure = Erasure { transactions, interactions, profiles, decisions, ..Erasure::default() };
+    Erasure { customer, until, learned, ..erasure }
 }
 
 /// Erases customer 2 for ever and customer 9 up to an instant.

@@ -211,20 +211,7 @@ fn epoch(epoch: u64, customers: &[CustomerId]) -> EpochResults {
 
 /// An epoch that erases a customer.
 fn erasing(number: u64, customer: CustomerId, until: i64) -> EpochResults {
-    let (transactions, interactions, learned, rewards, profiles, decisions, folded, folded_before) =
-        (0, 0, 0, 0, 0, 1, 0, None);
-    let erasure = Erasure {
-        customer,
-        until,
-        transactions,
-        interactions,
-        learned,
-        rewards,
-        profiles,
-        decisions,
-        folded,
-        folded_before,
-    };
+    let erasure = Erasure { customer, until, decisions: 1, ..Erasure::default() };
     EpochResults { erasures: vec![erasure], ..epoch(number, &[]) }
 }
 

@@ -256,13 +256,9 @@ fn where_events_are_folded_an_id_may_come_again_and_an_erasure_takes_their_rows(
         customer: 1,
         until: MARCH,
         transactions: 4,
-        interactions: 0,
-        learned: 0,
-        rewards: 0,
-        profiles: 0,
-        decisions: 0,
         folded: 7,
         folded_before: Some(MARCH + 14),
+        ..Erasure::default()
     };
     writer.commit(&EpochResults { erasures: vec![erasure], ..EpochResults::new(3) }).unwrap();
     assert_eq!(database.text(rows), "1 14 t 2, 2 -2 i-18446744073709551614 f 1, 3 13 i-13 f 2");

@@ -249,20 +249,7 @@ pub fn rejected_of(customer: CustomerId, dated: Millis, position: u64) -> Reject
 
 /// The erasure of a customer up to an instant, of whom there was a decision.
 pub fn erasure_of(customer: CustomerId, until: Millis) -> Erasure {
-    let (transactions, interactions, learned, rewards, profiles, decisions, folded, folded_before) =
-        (0, 0, 0, 0, 0, 1, 0, None);
-    Erasure {
-        customer,
-        until,
-        transactions,
-        interactions,
-        learned,
-        rewards,
-        profiles,
-        decisions,
-        folded,
-        folded_before,
-    }
+    Erasure { customer, until, decisions: 1, ..Erasure::default() }
 }
 
 /// An epoch with rows of every kind: customers 1 to 3, interactions 11 to 13.

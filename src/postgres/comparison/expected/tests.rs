@@ -89,14 +89,12 @@ fn an_erasure_takes_decisions_up_to_its_instant_and_rows_of_folded_interactions(
     let erasure = |until, folded_before| Erasure {
         customer: 1,
         until,
-        transactions: 0,
         interactions: 1,
         learned: 1,
-        rewards: 0,
-        profiles: 0,
         decisions: 1,
         folded: 3,
         folded_before,
+        ..Erasure::default()
     };
     let left = |table: &Wanted| table.keys().map(|key| (key.0, key.1)).collect::<Vec<(i64, i64)>>();
     own.fold(&EpochResults {
