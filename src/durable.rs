@@ -194,49 +194,6 @@ mod tests {
         assert_eq!(mode(&path), 0o600);
     }
 
-    /// Whoever makes files otherwise leaves them open to others, which is for results that are
-    /// asked for, for what is made up, and for a trial.
-    #[test]
-    fn files_are_made_here_alone() {
-        let open = [
-            "src/cli/check/places.rs",
-            "src/files/sink.rs",
-            "src/world/write.rs",
-            "src/jobs/bench.rs",
-            "src/jobs/bench/live.rs",
-            "src/durable.rs",
-        ];
-        let mut folders = vec![PathBuf::from("src")];
-        while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(folder).expect("a folder of sources") {
-                let path = entry.expect("an entry").path();
-                if path.is_dir() {
-                    folders.push(path);
-                } else if path.extension().is_some_and(|extension| extension == "rs")
-                    && !open.iter().any(|open| path.ends_with(open))
-                {
-                    let source = fs::read_to_string(&path).expect("a source");
-                    let program = source.split("#[cfg(test)]").next().unwrap_or_default();
-                    for way in ["File::create", "OpenOptions::new", "create_dir", "fs::write("] {
-                        assert!(
-                            !program.contains(way) || is_test(&path),
-                            "{} makes files by {way}",
-                            path.display()
-                        );
-                    }
-                }
-            }
-        }
-    }
-
-    fn is_test(path: &Path) -> bool {
-        path.components().any(|part| part.as_os_str() == "tests")
-            || path
-                .file_stem()
-                .and_then(|stem| stem.to_str())
-                .is_some_and(|stem| stem.ends_with("tests"))
-    }
-
     #[test]
     fn a_directory_that_can_be_made_is_fine_and_a_file_is_not() {
         let dir = tempfile::tempdir().expect("a temporary directory");

@@ -1,6 +1,10 @@
 //! The rules of the house, read from its own sources: what a reader relies on, and no compiler
 //! checks.
 
+mod calls;
+mod exceptions;
+mod lengths;
+mod names;
 mod rooms;
 mod source;
 

@@ -43,17 +43,28 @@ fn lies_in(file: &Path, module: &Path) -> bool {
     file.with_extension("") == module || file.starts_with(module)
 }
 
+/// Whether a file has nothing but tests, by its path.
+pub(super) fn is_of_tests(path: &str) -> bool {
+    let mut parts = path.split('/');
+    parts.any(|part| part == "tests" || part.ends_with("tests.rs"))
+}
+
 /// Names, numbers and marks; of a text only its quotes and what stands in it, as one word.
 pub(super) fn words(text: &str) -> Vec<String> {
-    let mut words = Vec::new();
+    placed(text).into_iter().map(|(_, word)| word.to_string()).collect()
+}
+
+/// The words of a text, each with the number of its line.
+pub(super) fn placed(text: &str) -> Vec<(usize, &str)> {
+    let (mut words, mut line) = (Vec::new(), 1);
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
-        let length = length(rest, first);
-        let word = &rest[..length];
+        let (word, after) = rest.split_at(length(rest, first));
         if !word.trim().is_empty() && !word.starts_with("//") && !word.starts_with("/*") {
-            words.push(word.to_string());
+            words.push((line, word));
         }
-        rest = &rest[length..];
+        line += word.matches('\n').count();
+        rest = after;
     }
     words
 }
