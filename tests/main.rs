@@ -1,6 +1,14 @@
 //! All tests of the program as a whole, one module a subject, linked once. Some modules have no
 //! tests and are what the others share: `hostile`, `oracle`, `services` and `trial`.
 
+#![allow(
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "all of it is tests, which clippy only sees of functions that are cases"
+)]
+
 mod bench;
 mod campaign100k;
 mod chaos;

@@ -302,6 +302,7 @@ impl<T: Clone> PushInto<&T> for Rows<T> {
 /// # Panics
 /// A block from another worker that cannot be read ends the job, which is restarted from its checkpoint: no channel can return an error.
 impl<T: Row> ContainerBytes for Rows<T> {
+    #[expect(clippy::panic, reason = "no channel can return an error")]
     fn from_bytes(bytes: Bytes) -> Self {
         match read_block(&bytes) {
             Ok(rows) => Rows(rows),

@@ -138,6 +138,7 @@ impl Plan {
     ///
     /// # Panics
     /// If the processes are of different versions of the program, which then must not go on together.
+    #[expect(clippy::panic, reason = "nothing is begun yet, and no worker can go on")]
     pub fn manifest(&self) -> Option<Manifest> {
         let read = |text: &String| Manifest::from_text(text.as_bytes());
         let read = self.manifest.as_ref().map(read).transpose();

@@ -1,4 +1,5 @@
 //! Turns: what they do, where they end, and how long they take.
+#![expect(clippy::disallowed_types, reason = "what a turn takes is what is measured here")]
 
 use super::*;
 use crate::state::turns::{Client, TURN, Turns};

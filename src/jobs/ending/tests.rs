@@ -291,18 +291,3 @@ fn every_kind_of_error_is_in_the_table() {
         .collect();
     assert!(missing.is_empty(), "{missing:?}: give each of their variants a row in `every.rs`");
 }
-
-/// Ends of the process that pass by the first cause.
-const BANNED: [&str; 2] = ["process::exit", "process::abort"];
-
-#[test]
-fn nothing_ends_the_process_but_the_end_of_main() {
-    let own = |path: &Path| path.ends_with(file!().trim_start_matches("src/"));
-    let others = sources("src").into_iter().filter(|(path, _)| !own(path));
-    let of = |(path, text): (PathBuf, String)| {
-        let found = BANNED.iter().filter(move |banned| text.contains(**banned));
-        found.map(|banned| format!("{}: {banned}", path.display())).collect::<Vec<_>>()
-    };
-    let found: Vec<String> = others.flat_map(of).collect();
-    assert!(found.is_empty(), "{found:?}: tell `Ending` or return the error instead");
-}
