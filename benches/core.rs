@@ -15,7 +15,7 @@ use dataflows::bandit::ridge::{real_context, solve};
 use dataflows::bandit::statistics::Sums;
 use dataflows::bandit::tallies::{ArmDays, ArmSums};
 use dataflows::bandit::totals::Totals;
-use dataflows::codec::rows::{decode, encode};
+use dataflows::codec::{decode, encode};
 use dataflows::customer::{Features, Layout, Ranks, State, Summary, Transaction};
 use dataflows::event::parse::{Parsed, Parser};
 use dataflows::event::{

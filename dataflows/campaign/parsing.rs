@@ -4,7 +4,7 @@
 use crate::campaign::feed::{Feed, erased};
 use crate::campaign::output::{Counts, Output};
 use crate::campaign::watermark::Standing;
-use crate::codec::rows::Rows;
+use crate::codec::Rows;
 use crate::event::parse::{Parsed, Parser};
 use crate::event::{Aside, Block, CustomerId, Millis, Record, Topic};
 use crate::operators::stash::Stash;

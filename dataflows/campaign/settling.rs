@@ -5,7 +5,7 @@ use crate::campaign::output::{Closed, Day, Output};
 use crate::campaign::settle::{News, Said};
 use crate::campaign::shard::Shard;
 pub use crate::campaign::state::TotalChange;
-use crate::codec::rows::Rows;
+use crate::codec::Rows;
 use crate::event::text::virtual_shard;
 use crate::event::{Aside, Millis, Record};
 use crate::operators::stash::Stash;

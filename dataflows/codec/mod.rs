@@ -1,4 +1,33 @@
-//! Plain-old-data rows for exchange and snapshots: the only home of `abomonation` and of `unsafe`.
+//! Rows of plain old data: a timely container that crosses processes as one copy of memory, and the
+//! same bytes for snapshots.
+//!
+//! A block of rows is a header of four words of 64 bits, in the byte order of the machine, and a
+//! body:
+//!
+//! | word | holds |
+//! |---|---|
+//! | 0 | [`MAGIC`] |
+//! | 1 | fingerprint of the row type: name, size, alignment |
+//! | 2 | number of rows |
+//! | 3 | CRC-32 of the first three words and the body |
+//!
+//! The body is written and revived by `abomonation`, which writes memory as it lies there. That is
+//! unsound for types in general (padding, pointers, misaligned input: RUSTSEC-2021-0120), and sound
+//! for these: a [`Row`] is [`Pod`](bytemuck::Pod), so it has no padding, no pointers and no invalid bit patterns;
+//! it lies in a vector of its own type, so it is aligned; and nothing is revived before length,
+//! type and checksum have been found right. `abomonation::decode` is not used even so, because it
+//! makes the reference to a row from that to its first byte.
+//!
+//! Blocks are for programs of one build on one kind of machine: other workers of a job, and
+//! snapshots. Never for what comes from outside.
 #![allow(unsafe_code)]
 
-pub mod rows;
+mod block;
+mod container;
+mod error;
+#[cfg(test)]
+mod tests;
+
+pub use block::{HEADER_BYTES, MAGIC, Row, decode, decode_next, encode};
+pub use container::Rows;
+pub use error::CodecError;

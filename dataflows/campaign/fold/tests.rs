@@ -11,7 +11,7 @@ use crate::campaign::shard::Shard;
 use crate::campaign::snapshot::restore::Loading;
 use crate::campaign::snapshot::{Common, Images, ShardImage};
 use crate::campaign::thresholds::Published;
-use crate::codec::rows::Rows;
+use crate::codec::Rows;
 use crate::customer::Features;
 use crate::event::{DAY, Kind, Millis, Place, Purchase, Record};
 use crate::settings::{Emit, HighValue, Settings};

@@ -4,7 +4,7 @@ use super::resolve::Resolution;
 use super::{Settling, events, interaction, transaction};
 use crate::campaign::feed::is_on_record;
 use crate::campaign::state::{Customers, Met};
-use crate::codec::rows::Rows;
+use crate::codec::Rows;
 use crate::event::{Kind, Record};
 use crate::state::turns::Budget;
 

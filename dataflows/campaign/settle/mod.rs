@@ -20,7 +20,7 @@ use crate::campaign::output::{Closed, Counts, Erasure};
 use crate::campaign::settling::TotalChanges;
 use crate::campaign::state::{Customers, Slot};
 use crate::campaign::thresholds::Thresholds;
-use crate::codec::rows::Rows;
+use crate::codec::Rows;
 use crate::customer::Transaction;
 use crate::customer::history::{History, Interaction};
 use crate::event::{Aside, Contact, Millis, Place, Purchase, Record, Rejected, Request};

@@ -97,7 +97,7 @@ pub struct Version {
 pub enum SnapshotError {
     /// A block of rows.
     #[error(transparent)]
-    Block(#[from] crate::codec::rows::CodecError),
+    Block(#[from] crate::codec::CodecError),
     /// Rows that do not belong together.
     #[error("virtual shard {shard} cannot be taken up: {why}")]
     Rows {

@@ -18,7 +18,7 @@ use crate::postgres::{PostgresError, Target};
 use crate::sink::SinkError;
 use crate::source::{Remade, TopicId};
 use dataflows::campaign::snapshot::SnapshotError;
-use dataflows::codec::rows::CodecError;
+use dataflows::codec::CodecError;
 use rdkafka::types::RDKafkaErrorCode;
 use std::io;
 use std::net::SocketAddr;

@@ -10,7 +10,7 @@ pub(in crate::campaign) use rows::Kept;
 pub(in crate::campaign) use unpack::CustomerRows;
 
 use super::{ShardImage, SnapshotError};
-use crate::codec::rows::{CodecError, Row, decode_next, encode};
+use crate::codec::{CodecError, Row, decode_next, encode};
 use crate::customer::Transaction;
 use crate::customer::history::{Decided, Extras, History, Interaction, Reward};
 use crate::event::{Attachment, Millis};

@@ -1,6 +1,6 @@
 //! The rows of an image: one kind for each block.
 
-use crate::codec::rows::Row;
+use crate::codec::Row;
 use crate::customer::folded::Folded;
 use crate::customer::history::{Decided, Interaction, Reward};
 use crate::customer::unmatched::Unmatched;
