@@ -13,10 +13,10 @@
 //!
 //! The body is written and revived by `abomonation`, which writes memory as it lies there. That is
 //! unsound for types in general (padding, pointers, misaligned input: RUSTSEC-2021-0120), and sound
-//! for these: a [`Row`] is [`Pod`](bytemuck::Pod), so it has no padding, no pointers and no invalid bit patterns;
-//! it lies in a vector of its own type, so it is aligned; and nothing is revived before length,
-//! type and checksum have been found right. `abomonation::decode` is not used even so, because it
-//! makes the reference to a row from that to its first byte.
+//! for these: a [`Row`] is [`Pod`](bytemuck::Pod), so it has no padding, no pointers and no invalid
+//! bit patterns; it lies in a vector of its own type, so it is aligned; and nothing is revived
+//! before length, type and checksum have been found right. `abomonation::decode` is not used even
+//! so, because it makes the reference to a row from that to its first byte.
 //!
 //! Blocks are for programs of one build on one kind of machine: other workers of a job, and
 //! snapshots. Never for what comes from outside.
