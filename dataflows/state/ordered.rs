@@ -5,42 +5,37 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::vec::IntoIter;
 
 /// Things in a run: sorting them takes a few hundred microseconds.
-const RUN: usize = if cfg!(test) { 4 } else { 4096 };
+const RUN: usize = 4096;
 
 /// Things that are taken in ascending order of their keys, those of equal keys as they came.
 #[derive(Debug)]
 pub struct Ordered<K, T> {
     key: fn(&T) -> K,
+    /// Things in a run.
+    run: usize,
     /// All but the last are sorted, and as long as a run.
     runs: Vec<Vec<T>>,
-    /// Once taking has begun, what is left of each run behind its next thing.
+    /// Once taking has begun, what is left of each run.
     left: Vec<IntoIter<T>>,
-    /// The next thing of each run, in the order of keys and runs.
-    next: BinaryHeap<Reverse<Head<K, T>>>,
-}
-
-/// The first thing that is left of a run.
-#[derive(Debug)]
-struct Head<K, T> {
-    key: K,
-    run: usize,
-    thing: T,
+    /// The key of the first thing that is left of each run, and the run.
+    next: BinaryHeap<Reverse<(K, usize)>>,
 }
 
 impl<K: Ord + Copy, T> Ordered<K, T> {
     /// None yet; `key` is what they are ordered by.
     pub fn by(key: fn(&T) -> K) -> Self {
-        Ordered { key, runs: Vec::new(), left: Vec::new(), next: BinaryHeap::new() }
+        Ordered { key, run: RUN, runs: Vec::new(), left: Vec::new(), next: BinaryHeap::new() }
     }
 
     /// Puts another one in. All are put in before the first is taken.
     #[inline]
     pub fn push(&mut self, thing: T) {
         match self.runs.last_mut() {
-            Some(run) if run.len() < RUN => run.push(thing),
+            Some(run) if run.len() < self.run => run.push(thing),
             _ => self.begin_run(thing),
         }
     }
@@ -48,7 +43,7 @@ impl<K: Ord + Copy, T> Ordered<K, T> {
     fn begin_run(&mut self, thing: T) {
         self.sort_last();
         // The first run may stay the only one, and be short.
-        let mut run = if self.runs.is_empty() { Vec::new() } else { Vec::with_capacity(RUN) };
+        let mut run = if self.runs.is_empty() { Vec::new() } else { Vec::with_capacity(self.run) };
         run.push(thing);
         self.runs.push(run);
     }
@@ -63,19 +58,15 @@ impl<K: Ord + Copy, T> Ordered<K, T> {
         if !self.runs.is_empty() {
             self.merge();
         }
-        self.next.peek().map(|Reverse(head)| head.key)
+        self.next.peek().map(|Reverse((key, _))| *key)
     }
 
     fn merge(&mut self) {
         self.sort_last();
         self.left = std::mem::take(&mut self.runs).into_iter().map(Vec::into_iter).collect();
-        (0..self.left.len()).for_each(|run| self.advance(run));
-    }
-
-    fn advance(&mut self, run: usize) {
-        if let Some(thing) = self.left[run].next() {
-            self.next.push(Reverse(Head { key: (self.key)(&thing), run, thing }));
-        }
+        let firsts = self.left.iter().map(|run| run.as_slice().first()).enumerate();
+        let heads = firsts.filter_map(|(run, first)| Some(Reverse(((self.key)(first?), run))));
+        self.next = heads.collect();
     }
 }
 
@@ -84,31 +75,21 @@ impl<K: Ord + Copy, T> Iterator for Ordered<K, T> {
 
     fn next(&mut self) -> Option<T> {
         self.next_key()?;
-        let Reverse(Head { run, thing, .. }) = self.next.pop()?;
-        self.advance(run);
-        Some(thing)
+        let mut head = self.next.peek_mut()?;
+        let Reverse((key, run)) = &mut *head;
+        let run = &mut self.left[*run];
+        let thing = run.next();
+        match run.as_slice().first() {
+            Some(following) => *key = (self.key)(following),
+            None => {
+                // Its memory is for others.
+                *run = Vec::new().into_iter();
+                PeekMut::pop(head);
+            }
+        }
+        thing
     }
 }
-
-impl<K: Ord, T> Ord for Head<K, T> {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (&self.key, self.run).cmp(&(&other.key, other.run))
-    }
-}
-
-impl<K: Ord, T> PartialOrd for Head<K, T> {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<K: Ord, T> PartialEq for Head<K, T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl<K: Ord, T> Eq for Head<K, T> {}
 
 #[cfg(test)]
 mod tests {
@@ -119,7 +100,7 @@ mod tests {
         #[test]
         fn things_come_as_a_stable_sort_has_them(keys in prop::collection::vec(0..9u8, 0..60)) {
             let mut things: Vec<(u8, usize)> = keys.into_iter().zip(0..).collect();
-            let mut ordered = Ordered::by(|thing: &(u8, usize)| thing.0);
+            let mut ordered = Ordered { run: 4, ..Ordered::by(|thing: &(u8, usize)| thing.0) };
             things.iter().for_each(|&thing| ordered.push(thing));
             things.sort_by_key(|thing| thing.0);
             let mut taken = Vec::new();
