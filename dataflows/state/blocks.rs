@@ -1,6 +1,7 @@
 //! Lists in blocks that never move: keys come by the hundred thousand, and a single list would be
 //! copied whole each time it grows.
 
+use std::iter::Flatten;
 use std::ops::{Index, IndexMut};
 
 /// Items in a block.
@@ -35,7 +36,9 @@ impl<T> Blocks<T> {
         match self.blocks.last_mut() {
             Some(last) if last.len() < BLOCK => last.push(item),
             _ => {
-                let mut block = Vec::with_capacity(BLOCK);
+                // The first block may stay the only one, and be short.
+                let first = self.blocks.is_empty();
+                let mut block = if first { Vec::new() } else { Vec::with_capacity(BLOCK) };
                 block.push(item);
                 self.blocks.push(block);
             }
@@ -48,20 +51,43 @@ impl<T> Blocks<T> {
         self.blocks.get(at / BLOCK)?.get(at % BLOCK)
     }
 
+    /// The last one.
+    #[inline]
+    pub fn last(&self) -> Option<&T> {
+        self.blocks.last()?.last()
+    }
+
+    /// Takes the last one out.
+    #[inline]
+    pub fn pop(&mut self) -> Option<T> {
+        let last = self.blocks.last_mut()?;
+        let item = last.pop();
+        if last.is_empty() {
+            self.blocks.pop();
+        }
+        item
+    }
+
+    /// Forgets all of them.
+    pub fn clear(&mut self) {
+        self.blocks.clear();
+    }
+
     /// All of them, in the order of their numbers.
     pub fn iter(&self) -> impl Iterator<Item = &T> + Clone {
         self.blocks.iter().flatten()
     }
 }
 
-impl<T: Clone> Blocks<T> {
-    /// The item of this number; those that are missing up to it are made like this one.
-    #[inline]
-    pub fn or_like(&mut self, at: usize, item: &T) -> &mut T {
-        while self.len() <= at {
-            self.push(item.clone());
-        }
-        &mut self[at]
+/// Items in the order of their numbers: a block that was gone through gives its memory back.
+pub type IntoItems<T> = Flatten<std::vec::IntoIter<Vec<T>>>;
+
+impl<T> IntoIterator for Blocks<T> {
+    type Item = T;
+    type IntoIter = IntoItems<T>;
+
+    fn into_iter(self) -> IntoItems<T> {
+        self.blocks.into_iter().flatten()
     }
 }
 
@@ -102,7 +128,13 @@ mod tests {
         blocks[BLOCK] = 7;
         assert!(blocks.iter().enumerate().all(|(at, item)| at == BLOCK || *item == at));
         assert_eq!((blocks.get(BLOCK), blocks.get(blocks.len())), (Some(&7), None));
-        *blocks.or_like(3 * BLOCK, &1) += 1;
-        assert_eq!((blocks.len(), blocks[3 * BLOCK], blocks[3 * BLOCK - 1]), (3 * BLOCK + 1, 2, 1));
+        for number in (0..2 * BLOCK + 3).rev() {
+            let expected = if number == BLOCK { 7 } else { number };
+            assert_eq!((blocks.last(), blocks.len()), (Some(&expected), number + 1));
+            assert_eq!(blocks.pop(), Some(expected));
+        }
+        assert_eq!((blocks.pop(), blocks.last(), blocks.is_empty()), (None, None, true));
+        (0..BLOCK + 1).for_each(|number| blocks.push(number));
+        assert!(blocks.into_iter().eq(0..BLOCK + 1));
     }
 }

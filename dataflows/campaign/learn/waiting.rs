@@ -4,18 +4,18 @@ use crate::campaign::output::Day;
 use crate::campaign::state::Slot;
 use crate::campaign::thresholds::Thresholds;
 use crate::event::{DAY, Millis};
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
-use std::vec::IntoIter;
+use crate::state::blocks::{Blocks, IntoItems};
+use crate::state::heap::Heap;
+use std::collections::BTreeMap;
 
 /// Who waits for what.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
-    for_day: BTreeMap<Day, Vec<Slot>>,
+    for_day: BTreeMap<Day, Blocks<Slot>>,
     /// Those of a day that has closed, as far as they have not been woken.
-    woken: IntoIter<Slot>,
-    /// Ends of windows with their slots, by the day of the end: what one day has is little.
-    for_reward: BTreeMap<i64, BinaryHeap<Reverse<(Millis, Slot)>>>,
+    woken: Option<IntoItems<Slot>>,
+    /// Ends of windows with their slots, by the day of the end.
+    for_reward: BTreeMap<i64, Heap<(Millis, Slot)>>,
 }
 
 impl Waiting {
@@ -29,20 +29,20 @@ impl Waiting {
 
     /// The customer waits for a reward until a window ends.
     pub(super) fn for_reward(&mut self, end: Millis, slot: Slot) {
-        self.for_reward.entry(end.div_euclid(DAY)).or_default().push(Reverse((end, slot)));
+        self.for_reward.entry(end.div_euclid(DAY)).or_default().push((end, slot));
     }
 
     /// The next one whose day has closed.
     pub(super) fn next_of_closed(&mut self, thresholds: &Thresholds) -> Option<Slot> {
         loop {
-            if let Some(slot) = self.woken.next() {
+            if let Some(slot) = self.woken.as_mut().and_then(Iterator::next) {
                 return Some(slot);
             }
             let first = self.for_day.first_entry()?;
             if !thresholds.is_closed(*first.key()) {
                 return None;
             }
-            self.woken = first.remove().into_iter();
+            self.woken = Some(first.remove().into_iter());
         }
     }
 
@@ -50,7 +50,7 @@ impl Waiting {
     pub(super) fn next_ended(&mut self, watermark: Option<Millis>) -> Option<(Millis, Slot)> {
         let watermark = watermark?;
         let mut first = self.for_reward.first_entry()?;
-        let &Reverse((end, slot)) = first.get().peek()?;
+        let &(end, slot) = first.get().peek()?;
         if watermark < end {
             return None;
         }

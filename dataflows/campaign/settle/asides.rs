@@ -4,13 +4,13 @@ use super::Asked;
 use crate::campaign::state::{Customers, Slot};
 use crate::event::{Aside, Attachment, CustomerId, Millis, Place, Profile, Rejected, Topic};
 use crate::state::ordered::Ordered;
+use crate::state::parts::{IntoPairs, Parts};
 use crate::state::turns::Budget;
-use hashbrown::{HashMap, hash_map};
 use std::vec::IntoIter;
 
 /// What goes with interactions, by slot and place in their topic: the interaction's id, and what it
 /// carries.
-type Attachments = HashMap<(Slot, Place), (u64, Attachment)>;
+type Attachments = Parts<(Slot, Place), (u64, Attachment)>;
 
 /// The rare news of one epoch.
 pub(super) struct Asides {
@@ -21,7 +21,7 @@ pub(super) struct Asides {
     placed: usize,
     profiles: Ordered<(Slot, Place), ProfileAt>,
     /// Retractions and rewards as they would be rejected, by slot, topic and place.
-    doubtful: HashMap<(Slot, Topic, Place), Rejected>,
+    doubtful: Parts<(Slot, Topic, Place), Rejected>,
     past: Vec<Past>,
     rejected: Vec<Rejected>,
     attachments: Attachments,
@@ -43,7 +43,9 @@ pub(super) struct LeftAsides {
     /// Rejected records of customers, who may be erased.
     pub(super) rejected: IntoIter<Rejected>,
     /// What goes with interactions.
-    pub(super) attachments: Option<hash_map::IntoIter<(Slot, Place), (u64, Attachment)>>,
+    pub(super) attachments: Option<IntoPairs<(Slot, Place), (u64, Attachment)>>,
+    /// Records that would have been rejected, but were not.
+    pub(super) taken: Option<IntoPairs<(Slot, Topic, Place), Rejected>>,
 }
 
 /// Where a profile version is, among batches of asides.
@@ -63,10 +65,10 @@ impl Asides {
             sorted: 0,
             placed: 0,
             profiles: Ordered::by(|at: &ProfileAt| (at.slot, at.place)),
-            doubtful: HashMap::new(),
+            doubtful: Parts::default(),
             past: Vec::new(),
             rejected: Vec::new(),
-            attachments: HashMap::new(),
+            attachments: Parts::default(),
         }
     }
 
@@ -126,9 +128,6 @@ impl Asides {
         customers: &mut Customers,
         budget: &mut Budget,
     ) -> bool {
-        if self.placed == 0 {
-            customers.expect(self.batches.iter().map(Vec::len).sum());
-        }
         while let Some(batch) = self.batches.get(self.placed) {
             if !budget.is_left() {
                 return false;
@@ -180,6 +179,7 @@ impl Asides {
             past: std::mem::take(&mut self.past).into_iter(),
             rejected: std::mem::take(&mut self.rejected).into_iter(),
             attachments: Some(std::mem::take(&mut self.attachments).into_iter()),
+            taken: Some(std::mem::take(&mut self.doubtful).into_iter()),
         }
     }
 }

@@ -2,23 +2,27 @@
 
 use crate::campaign::state::{Slot, id_key};
 use crate::event::{Kind, Millis, Record};
-use hashbrown::{HashMap, HashSet};
+use crate::state::parts::Parts;
+use crate::state::sparse::Sparse;
 
 /// Slots whose records are resolved in order.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Careful {
-    slots: HashSet<Slot>,
+    /// A bit for each slot: it is asked for with every record.
+    slots: Sparse<u64>,
+    is_empty: bool,
     /// Up to which instant the epoch erases some of them.
-    erased: HashMap<Slot, Millis>,
+    erased: Parts<Slot, Millis>,
     /// How many records have a key that the filter took for a known one.
-    doubted: HashMap<u64, u32>,
+    doubted: Parts<u64, u32>,
 }
 
 impl Careful {
     /// Adds a slot.
     #[cold]
     pub(super) fn add(&mut self, slot: Slot) {
-        self.slots.insert(slot);
+        *self.slots.get_mut(slot as usize / 64) |= 1 << (slot % 64);
+        self.is_empty = false;
     }
 
     /// Adds the slot of a record that is neither a purchase nor an interaction.
@@ -26,7 +30,7 @@ impl Careful {
     pub(super) fn take(&mut self, record: &Record, slot: Slot) {
         self.add(slot);
         if record.kind() == Kind::Erase {
-            let until = self.erased.entry(slot).or_insert(record.timestamp);
+            let until = self.erased.or_insert_with(slot, || record.timestamp);
             *until = record.timestamp.max(*until);
         }
     }
@@ -61,11 +65,22 @@ impl Careful {
     /// Whether the slot's records are resolved in order.
     #[inline]
     pub(super) fn contains(&self, slot: Slot) -> bool {
-        self.slots.contains(&slot)
+        self.slots.get(slot as usize / 64) >> (slot % 64) & 1 == 1
     }
 
     /// Whether there is no such slot.
     pub(super) fn is_empty(&self) -> bool {
-        self.slots.is_empty()
+        self.is_empty
+    }
+}
+
+impl Default for Careful {
+    fn default() -> Self {
+        Careful {
+            slots: Sparse::of(0),
+            is_empty: true,
+            erased: Parts::default(),
+            doubted: Parts::default(),
+        }
     }
 }

@@ -64,6 +64,18 @@ impl Settling {
         false
     }
 
+    /// Forgets what would have been rejected, but was not.
+    pub(super) fn forget_taken(&mut self, _: &mut Customers, budget: &mut Budget) -> bool {
+        while budget.is_left() {
+            let next = self.left_asides.taken.as_mut().and_then(Iterator::next);
+            if next.is_none() {
+                return true;
+            }
+            budget.spend(1);
+        }
+        false
+    }
+
     /// Counts what the resolution left appended.
     pub(super) fn count_resolved(
         &mut self,
@@ -76,8 +88,8 @@ impl Settling {
         let counts = &mut self.settled.counts;
         let share = budget.share(self.done, customers.touched().len(), 1);
         self.done = share.end;
-        let touched = &customers.touched()[share];
-        for &slot in touched.iter().filter(|slot| self.careful.contains(**slot)) {
+        let touched = share.map(|at| customers.touched()[at]);
+        for slot in touched.filter(|slot| self.careful.contains(*slot)) {
             let (transactions, interactions) = customers.history(slot).appended();
             counts.transactions += transactions.len() as i64;
             counts.interactions += interactions.len() as i64;

@@ -115,6 +115,7 @@ const STAGES: &[Stage] = &[
     Settling::judge_past,
     Settling::blank_erased,
     Settling::attach,
+    Settling::forget_taken,
     Settling::count_resolved,
     Settling::ask_for_purchases,
     Settling::find_latest,

@@ -16,7 +16,7 @@ use crate::campaign::snapshot::image::{Image, Kept, Packing};
 use crate::customer::history::History;
 use crate::event::CustomerId;
 use crate::event::text::{VIRTUAL_SHARDS, virtual_shard};
-use crate::state::blocks::Blocks;
+use crate::state::sparse::Sparse;
 use crate::state::turns::Budget;
 
 /// What changed, by virtual shard.
@@ -274,11 +274,11 @@ impl Customers {
 /// What an image has of a customer beside the history.
 fn kept(
     slot: Slot,
-    shown: &Blocks<Option<Shown>>,
+    shown: &Sparse<Option<Shown>>,
     ledger: Option<&Ledger>,
     folded: &FoldedTo,
 ) -> Kept {
-    let shown = shown.get(slot as usize).copied().flatten();
+    let shown = shown.get(slot as usize);
     let late = ledger.and_then(|ledger| ledger.late(slot)).unwrap_or_default();
     Kept {
         shown: shown.map_or(Kept::NOT_SHOWN, |shown| i32::from(shown.flags)),

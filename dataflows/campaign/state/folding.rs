@@ -3,7 +3,7 @@
 
 use super::{Customers, Slot};
 use crate::event::{Horizon, Millis};
-use crate::state::blocks::Blocks;
+use crate::state::sparse::Sparse;
 
 /// How far each customer is folded.
 #[derive(Debug)]
@@ -12,26 +12,25 @@ pub(super) struct FoldedTo {
     pub(super) horizon: Horizon,
     /// How long rewards join.
     window: Millis,
-    /// Up to when each customer was folded, by slot; those behind the end not at all. Empty where
-    /// everything is kept.
-    to: Blocks<Millis>,
+    /// Up to when each customer was folded, by slot; `Millis::MIN` for not at all.
+    to: Sparse<Millis>,
 }
 
 impl FoldedTo {
     /// Nobody is folded.
     pub(super) fn new(window: Millis) -> Self {
-        FoldedTo { horizon: Horizon::NONE, window, to: Blocks::new() }
+        FoldedTo { horizon: Horizon::NONE, window, to: Sparse::of(Millis::MIN) }
     }
 
     /// Up to when a customer was folded.
     pub(super) fn to(&self, slot: Slot) -> Millis {
-        self.to.get(slot as usize).copied().unwrap_or(Millis::MIN)
+        self.to.get(slot as usize)
     }
 
     /// Notes up to when a customer was folded.
     pub(super) fn note(&mut self, slot: Slot, to: Millis) {
         if to != Millis::MIN {
-            *self.to.or_like(slot as usize, &Millis::MIN) = to;
+            *self.to.get_mut(slot as usize) = to;
         }
     }
 }

@@ -6,10 +6,10 @@ use crate::campaign::thresholds::day_of;
 use crate::customer::Transaction;
 use crate::customer::folded::Folded;
 use crate::customer::summary::Summary;
-use crate::state::blocks::Blocks;
+use crate::state::blocks::{Blocks, IntoItems};
+use crate::state::parts::Parts;
+use crate::state::sparse::Sparse;
 use crate::state::turns::Budget;
-use hashbrown::HashMap;
-use std::vec::IntoIter;
 
 /// A customer's new total after a day; `None` when no purchase is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -30,13 +30,13 @@ pub(crate) struct Ledger {
     applied: Day,
     /// Later purchases, by day since 1970: days are few (the calendar of events ends with 2099),
     /// and most have purchases.
-    open: Vec<Vec<Entry>>,
-    totals: Blocks<Total>,
+    open: Vec<Blocks<Entry>>,
+    totals: Sparse<Total>,
     /// What is left of the day that was applied last.
-    left: IntoIter<Entry>,
+    left: IntoItems<Entry>,
     /// Purchases that came after their day had been applied and count from a later one on, by
     /// customer: what a snapshot cannot tell from histories.
-    late: HashMap<u32, Late>,
+    late: Parts<u32, Late>,
     /// A snapshot is being taken: what was late when it began must stay known.
     late_held: bool,
     /// The totals have been restored, and whoever ranks them has not been told those of customers
@@ -79,9 +79,9 @@ impl Ledger {
         Ledger {
             applied: Day::MIN,
             open: Vec::new(),
-            totals: Blocks::new(),
-            left: Vec::new().into_iter(),
-            late: HashMap::new(),
+            totals: Sparse::of(Total::default()),
+            left: Blocks::new().into_iter(),
+            late: Parts::default(),
             late_held: false,
             untold: None,
             peers: peers as u32,
@@ -183,7 +183,7 @@ impl Ledger {
             return;
         }
         if at >= self.open.len() {
-            self.open.resize_with(at + 1, Vec::new);
+            self.open.resize_with(at + 1, Blocks::new);
         }
         self.open[at].push(Entry { customer, purchases, amount });
         if asked < day {
@@ -193,7 +193,7 @@ impl Ledger {
 
     #[cold]
     fn note_late(&mut self, customer: u32, day: Day, purchases: i32, amount: i64) {
-        let late = self.late.entry(customer).or_default();
+        let late = self.late.or_insert_with(customer, Late::default);
         if late.day != day {
             // What counts from an earlier day on has been applied.
             *late = Late { day, ..Late::default() };
@@ -229,9 +229,9 @@ impl Ledger {
 
     fn tell_restored(&mut self, changes: &mut Vec<TotalChange>, budget: &mut Budget) -> bool {
         let Some(next) = self.untold else { return true };
-        let share = budget.share(next, self.totals.len(), 1);
-        self.untold = Some(share.end).filter(|&end| end < self.totals.len());
-        let restored = share.map(|customer| (customer as u32, self.totals[customer]));
+        let share = budget.share(next, self.totals.end(), 1);
+        self.untold = Some(share.end).filter(|&end| end < self.totals.end());
+        let restored = share.map(|customer| (customer as u32, self.totals.get(customer)));
         let some = restored.filter(|(_, total)| total.purchases > 0);
         changes.extend(some.map(|(customer, total)| self.change(self.applied, customer, total)));
         self.untold.is_none()
@@ -261,7 +261,7 @@ impl Ledger {
     }
 
     fn total(&mut self, customer: u32) -> &mut Total {
-        self.totals.or_like(customer as usize, &Total::default())
+        self.totals.get_mut(customer as usize)
     }
 
     fn change(&self, day: Day, customer: u32, total: Total) -> TotalChange {

@@ -57,7 +57,7 @@ impl Customers {
         let amounts = history.transactions.iter().map(Transaction::amount);
         let amount = amounts.fold(folded, u64::saturating_add);
         let shown = u8::try_from(kept.shown).ok().map(|flags| Shown { flags, amount });
-        *self.shown.or_like(slot as usize, &None) = shown;
+        *self.shown.get_mut(slot as usize) = shown;
         if anew {
             history.tell_anew();
         }

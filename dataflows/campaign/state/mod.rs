@@ -38,10 +38,11 @@ use crate::event::text::customer_hash;
 use crate::event::{CustomerId, Horizon, Millis, Record};
 use crate::settings::{HighValue, Settings};
 use crate::state::blocks::Blocks;
+use crate::state::parts::Parts;
+use crate::state::sparse::Sparse;
 use crate::state::turns::Budget;
 use changes::Changes;
 use folding::FoldedTo;
-use hashbrown::HashMap;
 use known::Known;
 use ledger::Ledger;
 use running::RunningRows;
@@ -61,23 +62,23 @@ pub(crate) struct Shown {
 /// One worker's customers.
 pub(crate) struct Customers {
     features: Arc<Features>,
-    slots: HashMap<CustomerId, Slot, BuildHasherDefault<CustomerHasher>>,
+    slots: Parts<CustomerId, Slot, BuildHasherDefault<CustomerHasher>>,
     histories: Blocks<History>,
     rows: RunningRows,
     known: Known,
     /// Where daily thresholds are computed.
     ledger: Option<Ledger>,
     /// How each customer was last shown to the views, where a sink wants rows of features.
-    shown: Blocks<Option<Shown>>,
+    shown: Sparse<Option<Shown>>,
     folded: FoldedTo,
     /// What changed since the last snapshot, where snapshots are taken.
     changes: Option<Changes>,
     /// Who is to be visited in the epoch.
-    touched: Vec<Slot>,
+    touched: Blocks<Slot>,
     /// Number of the epoch, to tell who is touched.
     epoch_mark: u32,
     /// What customers looked like before the epoch, where something that was settled changes.
-    before: HashMap<Slot, Before>,
+    before: Parts<Slot, Before>,
 }
 
 impl Customers {
@@ -93,16 +94,16 @@ impl Customers {
         Customers {
             rows: RunningRows::new(features.layout()),
             features,
-            slots: HashMap::default(),
+            slots: Parts::default(),
             histories: Blocks::new(),
             known: Known::new(),
             ledger: (daily && !given).then(|| Ledger::new(worker, peers)),
-            shown: Blocks::new(),
+            shown: Sparse::of(None),
             folded: FoldedTo::new(settings.time.attribution_window),
             changes: settings.emit.snapshots.then(Changes::new),
-            touched: Vec::new(),
+            touched: Blocks::new(),
             epoch_mark: 0,
-            before: HashMap::new(),
+            before: Parts::default(),
         }
     }
 
@@ -136,18 +137,12 @@ impl Customers {
     #[inline]
     pub(crate) fn slot(&mut self, customer: CustomerId) -> Slot {
         let (histories, changes) = (&mut self.histories, &mut self.changes);
-        *self.slots.entry(customer).or_insert_with(|| {
+        *self.slots.or_insert_with(customer, || {
             let (history, slot) = (History::new(customer), histories.len() as Slot);
             changes.iter_mut().for_each(|changes| changes.add(&history, slot));
             histories.push(history);
             slot
         })
-    }
-
-    /// Makes room for so many customers more: a table that grows step by step takes twice its
-    /// memory.
-    pub(crate) fn expect(&mut self, number: usize) {
-        self.slots.reserve(number);
     }
 
     /// Begins an epoch with this horizon: nobody is touched.
@@ -162,7 +157,7 @@ impl Customers {
     }
 
     /// Who is to be visited in the epoch, in the order in which they were touched.
-    pub(crate) fn touched(&self) -> &[Slot] {
+    pub(crate) fn touched(&self) -> &Blocks<Slot> {
         &self.touched
     }
 
@@ -213,12 +208,12 @@ impl Customers {
 
     /// Whether something of the customer looks different from before the epoch.
     pub(crate) fn looked_otherwise(&self, slot: Slot) -> bool {
-        self.before.contains_key(&slot)
+        self.before.contains(&slot)
     }
 
     /// How the customer was last shown to the views.
     pub(crate) fn shown(&self, slot: Slot) -> Option<Shown> {
-        self.shown.get(slot as usize).copied().flatten()
+        self.shown.get(slot as usize)
     }
 
     /// Whether thresholds are computed from totals by day.

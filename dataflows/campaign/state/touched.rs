@@ -6,7 +6,6 @@ use crate::customer::Transaction;
 use crate::customer::folded::Folded;
 use crate::customer::history::{Extras, History, Interaction};
 use crate::event::{Attachment, Horizon, Millis, Profile};
-use hashbrown::hash_map::Entry;
 
 /// A customer who has been touched in the epoch.
 pub(crate) struct Touched<'c> {
@@ -56,16 +55,12 @@ impl Touched<'_> {
     /// Where no interaction has been settled there is nothing that a change could correct, and
     /// nothing is kept.
     pub(crate) fn remember(&mut self, since: Millis) {
-        let history = &self.customers.histories[self.slot as usize];
-        match self.customers.before.entry(self.slot) {
-            Entry::Occupied(mut before) => {
-                let before = before.get_mut();
-                before.since = before.since.min(since);
-            }
-            Entry::Vacant(_) if history.settled_interactions == 0 => {}
-            Entry::Vacant(vacant) => {
-                vacant.insert(Before::of(history, since));
-            }
+        let Customers { histories, before, .. } = &mut *self.customers;
+        let history = &histories[self.slot as usize];
+        if let Some(before) = before.get_mut(&self.slot) {
+            before.since = before.since.min(since);
+        } else if history.settled_interactions > 0 {
+            before.insert(self.slot, Before::of(history, since));
         }
     }
 }

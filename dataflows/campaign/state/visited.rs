@@ -119,6 +119,6 @@ impl Touched<'_> {
 
     /// The customer is shown so to the views.
     pub(crate) fn show(&mut self, now: Option<Shown>) {
-        *self.customers.shown.or_like(self.slot as usize, &None) = now;
+        *self.customers.shown.get_mut(self.slot as usize) = now;
     }
 }
