@@ -9,10 +9,14 @@ use crate::customer::history::History;
 use crate::customer::summary::{Layout, Summary};
 use crate::customer::{State, Transaction};
 use crate::event::{Millis, Profile};
+use crate::state::blocks::Blocks;
 use std::num::NonZeroU32;
 
 /// Purchases from which on a customer keeps a row; few in tests, whose customers are small.
 const MANY: u32 = if cfg!(test) { 3 } else { 16 };
+
+/// Rows of counts in a block.
+const ROWS: usize = 256;
 
 /// A row of its own.
 #[derive(Debug)]
@@ -30,9 +34,9 @@ pub(crate) struct RowMut<'a> {
 /// The rows of one worker's customers, each known by its number in the history.
 #[derive(Debug)]
 pub(super) struct RunningRows {
-    summaries: Vec<Summary>,
-    /// `stride` to a row.
-    counts: Vec<u32>,
+    summaries: Blocks<Summary>,
+    /// `stride` to a row, in blocks that do not move: a single list would be copied as it grows.
+    counts: Vec<Box<[u32]>>,
     stride: usize,
     /// Numbers of rows that nobody has any more.
     free: Vec<NonZeroU32>,
@@ -82,7 +86,7 @@ impl RunningRows {
     /// None yet.
     pub(super) fn new(layout: &Layout) -> Self {
         RunningRows {
-            summaries: Vec::new(),
+            summaries: Blocks::new(),
             counts: Vec::new(),
             stride: layout.stride(),
             free: Vec::new(),
@@ -127,7 +131,8 @@ impl RunningRows {
             return 0;
         };
         row.summary = self.summaries[number];
-        row.counts.copy_from_slice(&self.counts[number * self.stride..][..self.stride]);
+        let block = &self.counts[number / ROWS];
+        row.counts.copy_from_slice(&block[number % ROWS * self.stride..][..self.stride]);
         history.done_transactions as usize
     }
 
@@ -149,14 +154,16 @@ impl RunningRows {
         let at = number.get() as usize - 1;
         RowMut {
             summary: &mut self.summaries[at],
-            counts: &mut self.counts[at * self.stride..][..self.stride],
+            counts: &mut self.counts[at / ROWS][at % ROWS * self.stride..][..self.stride],
         }
     }
 
     fn keep(&mut self, row: &Row) -> NonZeroU32 {
         let number = self.free.pop().unwrap_or_else(|| {
+            if self.summaries.len() == self.counts.len() * ROWS {
+                self.counts.push(vec![0; ROWS * self.stride].into());
+            }
             self.summaries.push(Summary::default());
-            self.counts.resize(self.summaries.len() * self.stride, 0);
             NonZeroU32::MIN.saturating_add(self.summaries.len() as u32 - 1)
         });
         let RowMut { summary, counts } = self.kept(number);
