@@ -53,9 +53,8 @@ impl Fold {
     pub(super) fn go_on(&mut self, customers: &mut Customers, budget: &mut Budget) {
         while self.share > 0 && budget.is_left() {
             let slot = self.take(customers.len());
-            let history = customers.history(slot);
-            budget.spend(1 + history.transactions.len().min(16));
             customers.fold(slot);
+            budget.spend(1 + customers.take_work());
         }
     }
 

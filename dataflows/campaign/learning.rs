@@ -239,12 +239,10 @@ impl Learner {
         let (outputs, learning) = shard.learn(&self.model, &mut self.emission);
         ports.tell(rights, outputs);
         let Some(learning) = learning else { return false };
-        let (mut outputs, mut counts, asked) =
-            learning.finish(&mut shard.customers, &mut self.emission);
+        let (mut counts, asked) = learning.finish(&mut shard.customers, &mut self.emission);
         self.stood.take().iter().for_each(|stood| counts.count_anew(stood));
-        outputs.push(Output::Counts(counts));
         ports.tell_sums(epoch, rights, &mut self.emission);
-        ports.tell(rights, outputs);
+        ports.tell(rights, vec![Output::Counts(counts)]);
         ports.ask(rights, asked);
         true
     }

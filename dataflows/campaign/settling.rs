@@ -37,7 +37,7 @@ pub struct SettledStreams<'scope> {
     pub totals: StreamVec<'scope, u64, TotalChanges>,
     /// That the epoch has settled on this worker, and how it was closed.
     pub closed: StreamVec<'scope, u64, Closed>,
-    /// Retractions of unknown ids.
+    /// Records that were rejected, and customers that were erased.
     pub outputs: StreamVec<'scope, u64, Output>,
     /// Wakes it, once an epoch has been learned from.
     pub wake: Activator,
@@ -130,8 +130,10 @@ impl Ports {
         if let Some(totals) = said.totals {
             self.totals.activate().session(&rights[0]).give(totals);
         }
-        if !said.rejected.is_empty() {
-            self.outputs.activate().session(&rights[2]).give(Output::Rejected(said.rejected));
-        }
+        let rejected = Some(said.rejected).filter(|rejected| !rejected.is_empty());
+        let erasures = Some(said.erasures).filter(|erasures| !erasures.is_empty());
+        let outputs =
+            rejected.map(Output::Rejected).into_iter().chain(erasures.map(Output::Erasures));
+        self.outputs.activate().session(&rights[2]).give_iterator(outputs);
     }
 }

@@ -57,6 +57,10 @@ pub(crate) struct Desk<'a> {
     pub(crate) model: &'a Model,
 }
 
+/// What it costs to find whose window has ended, in units of work, and to keep what such a customer
+/// looked like, beside its events.
+const WAKE: usize = 8;
+
 /// Goes on with a stage; says whether that is done.
 type Stage = fn(&mut Learning, &mut Desk<'_>, &mut Budget) -> bool;
 
@@ -126,14 +130,14 @@ impl Learning {
         outputs
     }
 
-    /// Ends the epoch: the customers that were erased, what was counted, and what is asked.
+    /// Ends the epoch: what was counted, and what is asked.
     pub(crate) fn finish(
         self,
         customers: &mut Customers,
         emission: &mut Emission,
-    ) -> (Vec<Output>, Counts, Asked) {
+    ) -> (Counts, Asked) {
         customers.end();
-        let Settled { erasures, counts, .. } = self.settled;
+        let Settled { counts, .. } = self.settled;
         let asked = Asked::new(self.gathering, customers.len(), counts.records, self.end.last);
         let (first, last) = self.range.unwrap_or((counts.first, counts.last));
         let counts = Counts {
@@ -143,8 +147,7 @@ impl Learning {
             corrected: std::mem::take(&mut emission.corrected),
             ..counts
         };
-        let erasures = Some(erasures).filter(|erasures| !erasures.is_empty());
-        (erasures.into_iter().map(Output::Erasures).collect(), counts, asked)
+        (counts, asked)
     }
 
     /// Customers whose day's threshold closed are touched.
@@ -154,8 +157,8 @@ impl Learning {
             let Some(slot) = visitor.waiting.next_of_closed(&visitor.thresholds) else {
                 return true;
             };
-            budget.spend(1);
             customers.touch(slot);
+            budget.spend(1 + customers.take_work());
         }
         false
     }
@@ -168,9 +171,13 @@ impl Learning {
             let Some((end, slot)) = visitor.waiting.next_ended(visitor.watermark) else {
                 return true;
             };
-            budget.spend(2);
+            budget.spend(WAKE);
             if customers.looked_otherwise(slot) || customers.history(slot).unrewarded > 0 {
-                customers.touch(slot).remember(end.saturating_sub(window));
+                let mut customer = customers.touch(slot);
+                customer.remember(end.saturating_sub(window));
+                let History { transactions, interactions, .. } = customer.history();
+                let events = transactions.len() + interactions.len();
+                budget.spend(WAKE + events / 4 + customers.take_work());
             }
         }
         false

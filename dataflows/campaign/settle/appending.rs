@@ -62,7 +62,7 @@ impl Settling {
             };
             self.append(&batch, customers);
             self.done += 1;
-            budget.spend(batch.len());
+            budget.spend(2 * batch.len() + customers.take_work());
         }
         false
     }
@@ -106,10 +106,11 @@ impl Settling {
                 news.extend(self.left.next().map(|(_, record)| record));
             }
             let customer = customers.touch(slot);
-            budget.spend(4 * (news.len() + 1) + 2 * events(customer.history()));
+            let events = events(customer.history());
             let settled = &mut self.settled;
             let resolution = Resolution::of(customer, &self.moment, settled);
             resolution.settle(&news, &mut self.asides, &mut self.rejected);
+            budget.spend(4 * (news.len() + 1) + 2 * events + customers.take_work());
         }
         false
     }

@@ -3,14 +3,17 @@
 use super::Asked;
 use crate::campaign::state::{Customers, Slot};
 use crate::event::{Aside, Attachment, CustomerId, Millis, Place, Profile, Rejected, Topic};
+use crate::state::blocks::{Blocks, IntoItems};
 use crate::state::ordered::Ordered;
 use crate::state::parts::{IntoPairs, Parts};
 use crate::state::turns::Budget;
-use std::vec::IntoIter;
 
 /// What goes with interactions, by slot and place in their topic: the interaction's id, and what it
 /// carries.
 type Attachments = Parts<(Slot, Place), (u64, Attachment)>;
+
+/// What it costs to put an aside where it belongs, in units of work.
+const ASIDE: usize = 3;
 
 /// The rare news of one epoch.
 pub(super) struct Asides {
@@ -22,8 +25,8 @@ pub(super) struct Asides {
     profiles: Ordered<(Slot, Place), ProfileAt>,
     /// Retractions and rewards as they would be rejected, by slot, topic and place.
     doubtful: Parts<(Slot, Topic, Place), Rejected>,
-    past: Vec<Past>,
-    rejected: Vec<Rejected>,
+    past: Blocks<Past>,
+    rejected: Blocks<Rejected>,
     attachments: Attachments,
 }
 
@@ -39,9 +42,9 @@ pub(super) struct Past {
 #[derive(Default)]
 pub(super) struct LeftAsides {
     /// Events and requests older than is kept.
-    pub(super) past: IntoIter<Past>,
+    pub(super) past: IntoItems<Past>,
     /// Rejected records of customers, who may be erased.
-    pub(super) rejected: IntoIter<Rejected>,
+    pub(super) rejected: IntoItems<Rejected>,
     /// What goes with interactions.
     pub(super) attachments: Option<IntoPairs<(Slot, Place), (u64, Attachment)>>,
     /// Records that would have been rejected, but were not.
@@ -66,8 +69,8 @@ impl Asides {
             placed: 0,
             profiles: Ordered::by(|at: &ProfileAt| (at.slot, at.place)),
             doubtful: Parts::default(),
-            past: Vec::new(),
-            rejected: Vec::new(),
+            past: Blocks::new(),
+            rejected: Blocks::new(),
             attachments: Parts::default(),
         }
     }
@@ -87,6 +90,7 @@ impl Asides {
             budget.spend(batch.len());
             for aside in batch.extract_if(.., |aside| !matches!(aside, Aside::Profile { .. })) {
                 self.sort_one(aside, customers, requests);
+                budget.spend(ASIDE + customers.take_work());
             }
             self.batches[self.sorted] = batch;
             self.sorted += 1;

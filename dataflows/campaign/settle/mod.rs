@@ -38,8 +38,8 @@ pub(crate) type Asked = (Slot, Place, Request);
 pub(crate) struct Settled {
     /// What decisions are asked for.
     pub(crate) requests: Ordered<(Slot, Place), Asked>,
-    /// Customers that were erased.
-    pub(crate) erasures: Vec<Erasure>,
+    /// Customers that were erased, as far as that has not been said.
+    erasures: Vec<Erasure>,
     /// What was counted.
     pub(crate) counts: Counts,
 }
@@ -51,6 +51,8 @@ pub(crate) struct Said {
     pub(crate) totals: Option<TotalChanges>,
     /// What was rejected.
     pub(crate) rejected: Vec<Rejected>,
+    /// Customers that were erased.
+    pub(crate) erasures: Vec<Erasure>,
 }
 
 /// What arrived for an epoch.
@@ -182,7 +184,8 @@ impl Settling {
     }
 
     fn say(&mut self) -> Said {
-        Said { totals: None, rejected: std::mem::take(&mut self.rejected) }
+        let rejected = std::mem::take(&mut self.rejected);
+        Said { totals: None, rejected, erasures: std::mem::take(&mut self.settled.erasures) }
     }
 
     fn touch_all(&mut self, customers: &mut Customers, budget: &mut Budget) -> bool {
@@ -194,6 +197,7 @@ impl Settling {
         for slot in share {
             customers.touch(slot as Slot);
         }
+        budget.spend(customers.take_work());
         self.done == customers.len()
     }
 
@@ -221,7 +225,6 @@ impl Settling {
                 self.asides.forget_profiles();
                 return true;
             };
-            budget.spend(2);
             self.settled.counts.records += 1;
             let mut customer = customers.touch(slot);
             let erased = customer.history().erased().max(self.careful.erased(slot));
@@ -230,6 +233,7 @@ impl Settling {
             } else {
                 customer.take_profile(profile);
             }
+            budget.spend(2 + customers.take_work());
         }
         false
     }

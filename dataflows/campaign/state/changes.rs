@@ -266,7 +266,7 @@ impl Customers {
         let part = &mut taking.parts[virtual_shard(history.customer) as usize];
         if !(part.whole && history.is_void()) {
             let kept = kept(slot, &self.shown, self.ledger.as_ref(), &self.folded);
-            part.image.push(history, kept);
+            self.work += 2 + part.image.push(history, kept);
         }
     }
 }

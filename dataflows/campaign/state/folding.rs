@@ -2,6 +2,7 @@
 //! anything of it changes, and the others by and by.
 
 use super::{Customers, Slot};
+use crate::customer::history::History;
 use crate::event::{Horizon, Millis};
 use crate::state::sparse::Sparse;
 
@@ -35,6 +36,24 @@ impl FoldedTo {
     }
 }
 
+/// What it costs to see whether a customer has anything to be folded, in units of work.
+const LOOK: usize = 2;
+
+/// What it costs to fold a customer, beside the entries that go.
+const FOLD: usize = 8;
+
+/// Entries of a history, of every kind.
+fn entries(history: &History) -> usize {
+    let History { transactions, interactions, profiles, .. } = history;
+    transactions.len() + interactions.len() + profiles.len() + extras(history)
+}
+
+/// Entries that only some customers have.
+fn extras(history: &History) -> usize {
+    let extras = history.extras.as_ref();
+    extras.map_or(0, |of| of.rewards.len() + of.decisions.len() + of.attachments.len())
+}
+
 impl Customers {
     /// Folds a customer who is not touched in the epoch, or not yet.
     pub(crate) fn fold(&mut self, slot: Slot) {
@@ -55,6 +74,10 @@ impl Customers {
         }
         self.folded.note(slot, before);
         let layout = self.features.layout();
-        self.histories[slot as usize].fold(before, self.folded.window, layout);
+        let history = &mut self.histories[slot as usize];
+        let (had, extras) = (entries(history), extras(history));
+        history.fold(before, self.folded.window, layout);
+        let gone = had - entries(history);
+        self.work += LOOK + extras + if gone > 0 { FOLD + gone } else { 0 };
     }
 }

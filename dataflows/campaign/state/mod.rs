@@ -79,6 +79,8 @@ pub(crate) struct Customers {
     epoch_mark: u32,
     /// What customers looked like before the epoch, where something that was settled changes.
     before: Parts<Slot, Before>,
+    /// Units of work that touching took.
+    work: usize,
 }
 
 impl Customers {
@@ -104,6 +106,7 @@ impl Customers {
             touched: Blocks::new(),
             epoch_mark: 0,
             before: Parts::default(),
+            work: 0,
         }
     }
 
@@ -165,6 +168,13 @@ impl Customers {
     pub(crate) fn end(&mut self) {
         debug_assert!(self.before.is_empty(), "whoever looked otherwise before has been visited");
         self.touched.clear();
+    }
+
+    /// What touching customers took since this was last asked for, in units of work: some are folded
+    /// with it, and some written.
+    #[inline]
+    pub(crate) fn take_work(&mut self) -> usize {
+        std::mem::take(&mut self.work)
     }
 
     /// A handle through which the customer can be changed; whoever is touched is visited in this

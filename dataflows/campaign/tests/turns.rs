@@ -236,9 +236,10 @@ fn no_turn_is_longer_than_it_may_be_and_nothing_depends_on_where_turns_end() {
     year.told.assert_same(&whole.told, 0);
     assert!(year.told.interactions.len() > 1500 && year.told.decisions.len() > 800);
     assert!(!year.images.is_empty());
-    // A piece of work that is not divided: a batch of records, or the visit of one customer.
-    let piece = 256;
     for client in Client::ALL {
+        // A piece of work that is not divided: a batch of records, whose customers may all be
+        // folded, or the visit of one customer.
+        let piece = if client == Client::Settle { TURN } else { 256 };
         let units = || year.taken.iter().filter(|t| t.client == client).map(|t| t.units);
         let (most, turns) = (units().max().unwrap_or(0), units().count());
         assert!(most < 10 + piece, "{most} units in a turn of {client:?}");
