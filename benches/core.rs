@@ -18,11 +18,10 @@ use dataflows::bandit::totals::Totals;
 use dataflows::codec::{decode, encode};
 use dataflows::customer::{Features, Layout, Ranks, State, Summary, Transaction};
 use dataflows::event::parse::{Parsed, Parser};
-use dataflows::event::{
-    Block, Format, Kind, Lines, Millis, Place, Profile, Purchase, Record, Topic,
-};
+use dataflows::event::{Kind, Millis, Place, Profile, Purchase, Record, Topic};
 use dataflows::mixing::{GOLDEN, step};
 use dataflows::settings::Settings;
+use dataflows::source::{Block, Format, Lines};
 use std::fmt::Write;
 use std::hint::black_box;
 use std::sync::Arc;
@@ -171,7 +170,11 @@ fn block(
     let mut bytes = text.into_bytes();
     bytes.truncate(length);
     bytes.resize(length + Block::PADDING, 0);
-    (Lines { topic, partition: 0, format: Format::Json, base: 0, bytes, length }.into(), count - 1)
+    (
+        Lines { topic: topic.id(), partition: 0, format: Format::Json, base: 0, bytes, length }
+            .into(),
+        count - 1,
+    )
 }
 
 fn parsing(criterion: &mut Criterion) {

@@ -9,5 +9,12 @@ pub mod event;
 pub mod mixing;
 pub mod operators;
 pub mod settings;
+pub mod source;
 pub mod state;
 pub mod table;
+pub mod time;
+
+/// The topics of every dataflow.
+pub fn topics() -> impl Iterator<Item = source::TopicId> {
+    event::Topic::ids().into_iter()
+}

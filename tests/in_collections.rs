@@ -78,7 +78,7 @@ fn settled(records: &[(&Row, isize)]) -> Settled {
         let texts = records.iter().filter(|((_, of, _), _)| *of == topic as usize);
         let lines: Vec<&str> = texts.map(|((_, _, text), _)| text.as_str()).collect();
         read::read(
-            &format!("{}.jsonl", topic.file_stem()),
+            &format!("{}.jsonl", topic.id().file_stem()),
             lines.join("\n").as_bytes(),
             &config(),
             &mut all,

@@ -138,8 +138,10 @@ impl Target<'_> {
         records: impl Iterator<Item = [Value; N]>,
         mut progress: impl FnMut(u64),
     ) -> Result<(u64, u64), WriteError> {
-        let path =
-            self.directory.join(self.topic.file_stem()).with_extension(self.format.extension());
+        let path = self
+            .directory
+            .join(self.topic.id().file_stem())
+            .with_extension(self.format.extension());
         let failed = |source| WriteError { path: path.clone(), source };
         let mut file = File::create(&path).map_err(failed)?;
         let mut buffer = Vec::with_capacity(Self::BUFFER + 4096);
@@ -389,7 +391,7 @@ mod tests {
         let read = |topic: Topic| {
             std::fs::read(directory.path().join(format!(
                 "{}.{}",
-                topic.file_stem(),
+                topic.id().file_stem(),
                 format.extension()
             )))
             .unwrap()

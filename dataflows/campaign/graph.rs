@@ -12,7 +12,6 @@ use crate::bandit::ridge::solve;
 use crate::bandit::statistics::Delta;
 use crate::bandit::totals::Totals;
 use crate::campaign::emission::Emission;
-use crate::campaign::feed::Feed;
 use crate::campaign::learning::{Learned, Learner, learn};
 use crate::campaign::output::{ArmUpdate, Closed, Day, Output};
 use crate::campaign::owners::find_owners;
@@ -27,6 +26,7 @@ use crate::customer::features::Features;
 use crate::event::Millis;
 use crate::operators::by_epoch::by_epoch;
 use crate::settings::{HighValue, Settings};
+use crate::source::Feed;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -91,7 +91,8 @@ pub fn campaign<'scope>(
     // is parsed.
     let (watermarks_in, watermarks) =
         settings.time.keep.map(|_| scope.feedback::<Vec<Option<Millis>>>(1)).unzip();
-    let past = Past { highs: common.highs.clone(), watermark: common.watermark, watermarks };
+    let highs = common.highs.iter().map(|&(topic, partition, high)| (topic.id(), partition, high));
+    let past = Past { highs: highs.collect(), watermark: common.watermark, watermarks };
     let parsed = parse(feed, &settings, past);
     let closings =
         watermark(parsed.standings, Partitions::new(settings.time.lateness, common.watermark));

@@ -3,7 +3,6 @@
 
 pub mod counts;
 pub mod emission;
-pub mod feed;
 mod fold;
 pub mod graph;
 mod learn;
@@ -11,6 +10,7 @@ pub mod learning;
 pub mod output;
 pub mod owners;
 pub mod parsing;
+mod recorded;
 pub mod rows;
 mod settle;
 pub mod settling;

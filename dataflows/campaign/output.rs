@@ -9,12 +9,13 @@ use crate::bandit::policy::{Chosen, Parameters};
 use crate::bandit::ridge::ArmModel;
 use crate::bandit::totals::Totals;
 pub use crate::campaign::counts::{Count, Counts};
-use crate::campaign::feed::Save;
 pub use crate::campaign::rows::{
     FeatureRow, FeatureRows, InteractionRow, InteractionRows, LastRow, LastRows,
 };
 use crate::event::unlisted::List;
-use crate::event::{CustomerId, Kept, Millis, Names, Rejected, Topic};
+use crate::event::{CustomerId, Millis, Names, Rejected};
+use crate::source::Kept;
+use crate::source::{Save, TopicId};
 pub use crate::table::Change;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -44,7 +45,7 @@ pub enum Output {
     Rejected(Vec<Rejected>),
     /// Fields of valid records that could not be read and were left out, since nothing depends on
     /// them: topic, name, and in how many records.
-    Ignored(Vec<(Topic, String, u64)>),
+    Ignored(Vec<(TopicId, String, u64)>),
     /// Hashes of names of purchases that are not in their lists, some of them seen before.
     Unlisted(Vec<(List, u64)>),
     /// Contacts and rewards of a day and arm, as they now stand.
@@ -216,13 +217,13 @@ pub struct Closed {
     /// Event time below which nothing is expected any more; `None` before there is one.
     pub watermark: Option<Millis>,
     /// The partition that holds it back; `None` where all are idle.
-    pub held_by: Option<(Topic, u32)>,
+    pub held_by: Option<(TopicId, u32)>,
     /// Next offset of every partition.
-    pub offsets: Vec<(Topic, u32, u64)>,
+    pub offsets: Vec<(TopicId, u32, u64)>,
     /// How many records were read of every partition that had any, valid or not.
-    pub read: Vec<(Topic, u32, u64)>,
+    pub read: Vec<(TopicId, u32, u64)>,
     /// The greatest valid event time of every partition that has had one.
-    pub highs: Vec<(Topic, u32, Millis)>,
+    pub highs: Vec<(TopicId, u32, Millis)>,
     /// Whether the input ended with this epoch.
     pub last: bool,
     /// Whether a snapshot is taken of how things stand now.

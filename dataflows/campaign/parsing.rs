@@ -1,14 +1,16 @@
 //! The driver of the parser: blocks in; records, asides, rejected records and the standing of
 //! partitions out, all on the worker that read them.
 
-use crate::campaign::feed::{Feed, erased};
 use crate::campaign::output::{Counts, Output};
+use crate::campaign::recorded::erased;
 use crate::campaign::watermark::Standing;
 use crate::codec::Rows;
 use crate::event::parse::{Parsed, Parser};
-use crate::event::{Aside, Block, CustomerId, Millis, Record, Topic};
+use crate::event::{Aside, CustomerId, Millis, Record};
 use crate::operators::stash::Stash;
 use crate::settings::{Settings, TimeSettings};
+use crate::source::Block;
+use crate::source::{Feed, TopicId};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use timely::container::CapacityContainerBuilder as Builder;
@@ -32,7 +34,7 @@ pub struct ParsedStreams<'scope> {
 /// What the parser must be told of the job's past.
 pub struct Past<'scope> {
     /// The greatest valid timestamps of partitions that were read before.
-    pub highs: Vec<(Topic, u32, Millis)>,
+    pub highs: Vec<(TopicId, u32, Millis)>,
     /// The watermark before the first epoch.
     pub watermark: Option<Millis>,
     /// At each epoch the watermark of the one before, on every worker; `None` where it changes
@@ -119,9 +121,9 @@ pub fn parse<'scope>(
 struct Desk {
     parser: Parser,
     parsed: Parsed,
-    highs: HashMap<(Topic, u32), Millis>,
+    highs: HashMap<(TopicId, u32), Millis>,
     /// Records of the epoch of each partition.
-    read: HashMap<(Topic, u32), u64>,
+    read: HashMap<(TopicId, u32), u64>,
     /// Customers who have profiles in the block; nobody where it is not asked for.
     profiled: Option<Vec<CustomerId>>,
     time: TimeSettings,
@@ -130,7 +132,11 @@ struct Desk {
 }
 
 impl Desk {
-    fn new(settings: &Settings, highs: &[(Topic, u32, Millis)], watermark: Option<Millis>) -> Self {
+    fn new(
+        settings: &Settings,
+        highs: &[(TopicId, u32, Millis)],
+        watermark: Option<Millis>,
+    ) -> Self {
         let highs =
             highs.iter().map(|&(topic, partition, high)| ((topic, partition), high)).collect();
         // Names go to whoever commits, not to the customer's worker: one batch is enough.
@@ -155,7 +161,7 @@ impl Desk {
         }
     }
 
-    fn parse(&mut self, block: &crate::event::Block) {
+    fn parse(&mut self, block: &Block) {
         self.parsed.clear();
         self.parser.parse(block, &mut self.parsed);
         // Who was erased is known where the customer is at home.
@@ -182,7 +188,7 @@ impl Desk {
     }
 
     /// Records of a partition since this was last asked for.
-    fn take_read(&mut self, topic: Topic, partition: u32) -> u64 {
+    fn take_read(&mut self, topic: TopicId, partition: u32) -> u64 {
         self.read.get_mut(&(topic, partition)).map_or(0, std::mem::take)
     }
 
@@ -203,7 +209,7 @@ impl Desk {
             let ignored = std::mem::take(&mut self.parsed.ignored).into_iter();
             outputs.push(Output::Ignored(
                 ignored
-                    .map(|((topic, field), records)| (topic, field.to_string(), records))
+                    .map(|((topic, field), records)| (topic.id(), field.to_string(), records))
                     .collect(),
             ));
         }

@@ -6,7 +6,6 @@
 
 use crate::bandit::model::Model;
 use crate::campaign::emission::Emission;
-use crate::campaign::feed::Save;
 use crate::campaign::fold::Fold;
 use crate::campaign::learn::{Desk, Learning, Visitor};
 use crate::campaign::output::{Closed, Day, Output};
@@ -17,6 +16,7 @@ use crate::campaign::state::Customers;
 use crate::campaign::thresholds::{Published, Thresholds};
 use crate::customer::features::Features;
 use crate::settings::Settings;
+use crate::source::Save;
 use crate::state::turns::{Client, Pacer};
 use std::sync::Arc;
 

@@ -16,7 +16,6 @@ mod serving;
 mod soundness;
 mod turns;
 
-use super::feed::{Feed, Mark, Recorded, Save};
 use super::graph::{Beginning, Campaign, campaign};
 use super::output::{
     ArmDay, Change, Closed, Counts, Day, Decision, Erasure, FeatureRow, InteractionRow, Output,
@@ -27,9 +26,11 @@ use super::snapshot::restore::Loading;
 use super::snapshot::{Common, Follower, Images, ShardImage};
 use crate::bandit::totals::Totals;
 use crate::customer::features::Features;
-use crate::event::{CustomerId, DAY, Head, Messages, Topic};
+use crate::event::{CustomerId, DAY, Topic};
 use crate::operators::deliver::{Delivery, deliver};
 use crate::settings::{Emit, Serving, Settings};
+use crate::source::{Feed, Mark, Recorded, Save};
+use crate::source::{Head, Messages};
 use crate::state::turns::Pacer;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -168,7 +169,7 @@ fn block(topic: Topic, texts: &[(u64, &str)]) -> Messages {
         bytes.extend_from_slice(text.as_bytes());
         bytes.push(b'\n');
     }
-    Messages::new(topic, 0, bytes, heads)
+    Messages::new(topic.id(), 0, bytes, heads)
 }
 
 /// Everything that sinks were told, added up.
@@ -539,7 +540,7 @@ impl Run {
                     let partition = worker.index() as u32;
                     let save = self.saves.get(&epoch).copied();
                     input.send(Feed::Mark(Mark {
-                        topic,
+                        topic: topic.id(),
                         partition,
                         next: end as u64,
                         idle: true,

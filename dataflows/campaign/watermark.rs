@@ -1,8 +1,8 @@
 //! The watermark of each epoch, from where its partitions stand.
 
-use crate::campaign::feed::Mark;
 use crate::campaign::output::Closed;
-use crate::event::{Millis, Topic};
+use crate::event::Millis;
+use crate::source::{Mark, TopicId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ pub struct Standing {
 #[derive(Debug)]
 pub struct Partitions {
     lateness: Millis,
-    standing: BTreeMap<(Topic, u32), Standing>,
+    standing: BTreeMap<(TopicId, u32), Standing>,
     watermark: Option<Millis>,
 }
 
@@ -70,7 +70,7 @@ impl Partitions {
 
     /// The partition that holds time back: of those that are not idle the one with the least
     /// greatest timestamp, or without any.
-    fn holder(&self) -> Option<(Topic, u32)> {
+    fn holder(&self) -> Option<(TopicId, u32)> {
         let moving = self
             .standing
             .iter()
@@ -99,12 +99,13 @@ impl Partitions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::campaign::feed::Recorded;
+    use crate::event::Topic;
+    use crate::source::Recorded;
 
     fn at(partition: u32, high: Option<Millis>, idle: bool) -> Standing {
         Standing {
             mark: Mark {
-                topic: Topic::Transactions,
+                topic: Topic::Transactions.id(),
                 partition,
                 next: 7,
                 idle,
@@ -137,15 +138,15 @@ mod tests {
             |marks: &[Standing]| Partitions::new(10, None).close(marks.iter().copied()).held_by;
         assert_eq!(
             held_by(&[at(0, Some(100), false), at(1, Some(50), false)]),
-            Some((Topic::Transactions, 1))
+            Some((Topic::Transactions.id(), 1))
         );
         assert_eq!(
             held_by(&[at(0, Some(100), false), at(1, None, false)]),
-            Some((Topic::Transactions, 1))
+            Some((Topic::Transactions.id(), 1))
         );
         assert_eq!(
             held_by(&[at(0, Some(100), false), at(1, Some(50), true)]),
-            Some((Topic::Transactions, 0))
+            Some((Topic::Transactions.id(), 0))
         );
         assert_eq!(held_by(&[at(0, Some(100), true)]), None);
     }
@@ -153,7 +154,7 @@ mod tests {
     #[test]
     fn profiles_do_not_move_time() {
         let mut profile = at(0, Some(1), false);
-        profile.mark.topic = Topic::Customers;
+        profile.mark.topic = Topic::Customers.id();
         assert_eq!(watermark(&[at(0, Some(100), false), profile]), Some(90));
     }
 

@@ -443,7 +443,7 @@ mod tests {
 
     /// What a cursor reads from a value that a brace follows.
     fn read<T>(value: &str, read: impl Fn(&mut Cursor) -> Option<T>) -> Option<T> {
-        let bytes = [value.as_bytes(), &[b'}'; super::super::Block::PADDING]].concat();
+        let bytes = [value.as_bytes(), &[b'}'; crate::source::Block::PADDING]].concat();
         let mut cursor = Cursor::new(&bytes, 0);
         read(&mut cursor).filter(|_| cursor.position() == value.len())
     }

@@ -5,11 +5,11 @@
 //! [`Aside`]s (what is rare or has no fixed size), [`Names`] (ids as text, for the sinks) and
 //! [`Rejected`] records. Nothing from outside is an `Err`: bad input is data.
 
+use crate::source::TopicId;
 use serde::{Deserialize, Serialize};
 use unlisted::Code;
 
 mod answer;
-mod block;
 mod composed;
 mod contact;
 mod csv;
@@ -20,82 +20,22 @@ mod fields;
 pub mod input;
 pub mod instant;
 mod json;
-mod kept;
 mod key;
 mod listed;
 pub mod parse;
 pub mod quotes;
 mod rules;
 pub mod text;
+mod topic;
 pub mod unlisted;
 mod whose;
 
-pub use block::{Block, Format, Head, Lines, Messages};
+pub use crate::source::CustomerId;
+pub use crate::time::{DAY, Millis};
 pub use contact::Contact;
 pub use fields::{IGNORABLE, alias_fault, cell_text, field_names, source_names};
-pub use kept::Kept;
+pub use topic::Topic;
 pub use whose::named_in;
-
-/// A customer's number, 0 to 2^63 - 1.
-pub type CustomerId = i64;
-
-/// Milliseconds since 1970-01-01T00:00:00Z.
-pub type Millis = i64;
-
-/// Milliseconds in a day.
-pub const DAY: Millis = 86_400_000;
-
-/// The kinds of input, one Kafka topic or file each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[repr(u8)]
-pub enum Topic {
-    /// Purchases.
-    Transactions,
-    /// Profiles and erasures.
-    Customers,
-    /// Campaign contacts, with or without their reward.
-    Interactions,
-    /// Rewards that arrive apart from their interaction.
-    Rewards,
-    /// Requests for a decision.
-    Requests,
-}
-
-impl Topic {
-    /// Every topic, in the order of their numbers.
-    pub const ALL: [Topic; 5] = [
-        Topic::Transactions,
-        Topic::Customers,
-        Topic::Interactions,
-        Topic::Rewards,
-        Topic::Requests,
-    ];
-
-    /// The default name of the Kafka topic.
-    pub fn name(self) -> &'static str {
-        match self {
-            Topic::Transactions => "transactions",
-            Topic::Customers => "customers",
-            Topic::Interactions => "customer-interactions",
-            Topic::Rewards => "rewards",
-            Topic::Requests => "decision-requests",
-        }
-    }
-
-    /// The stem of the file in an input directory of `replay`.
-    pub fn file_stem(self) -> &'static str {
-        match self {
-            Topic::Interactions => "interactions",
-            Topic::Requests => "requests",
-            other => other.name(),
-        }
-    }
-
-    /// Whether the event time of this topic moves the watermark.
-    pub fn moves_watermark(self) -> bool {
-        matches!(self, Topic::Transactions | Topic::Interactions)
-    }
-}
 
 /// Where a record stands in its topic: its partition and its position in it, in one comparable
 /// word. Records of different topics may stand at the same place.
@@ -525,7 +465,7 @@ impl Whose {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rejected {
     /// Which topic.
-    pub topic: Topic,
+    pub topic: TopicId,
     /// Where in it.
     pub place: Place,
     /// Why: a stable word for counting.

@@ -10,10 +10,11 @@ use super::quotes::{self, Span};
 use super::rules::{self, Event, Origin, Rules};
 use super::unlisted::List;
 use super::{
-    Aside, Block, CustomerId, Format, Head, Horizon, Kind, Lines, Messages, Millis, Names, Place,
-    Profile, Reason, Record, Rejected, Topic, Whose,
+    Aside, CustomerId, Horizon, Kind, Millis, Names, Place, Profile, Reason, Record, Rejected,
+    Topic, Whose,
 };
 use super::{fast, json, whose};
+use crate::source::{Block, Format, Head, Lines, Messages};
 use ::csv::ByteRecord;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -153,10 +154,11 @@ impl Parser {
     fn lines(&self, block: &Lines, out: &mut Parsed) {
         let bytes = &block.bytes[..];
         let length = block.length.min(bytes.len());
+        let topic = Topic::of(block.topic);
         let mut start = start_of_text(block);
         while start < length {
             let place = place_of(block, start);
-            let quick = self.quick(block.topic, bytes, start, place, Millis::MAX);
+            let quick = self.quick(topic, bytes, start, place, Millis::MAX);
             if let Some((event, end)) = quick
                 && let Some(next) = next_line(&bytes[..length], end)
             {
@@ -169,25 +171,25 @@ impl Parser {
             let raw = &line[..end.unwrap_or(line.len())];
             let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
             if !raw.trim_ascii().is_empty() {
-                self.json_record(&of_file(block.topic, place, raw), out);
+                self.json_record(&of_file(topic, place, raw), out);
             }
             start = end.map_or(length, |end| start + end + 1);
         }
     }
 
     fn messages(&mut self, block: &Messages, out: &mut Parsed) {
+        let topic = Topic::of(block.topic);
         for head in &block.heads {
             let place = Place::new(block.partition, head.position);
             let latest = self.latest(head);
             let (start, end) = (head.start as usize, head.start as usize + head.length as usize);
             let raw = block.bytes.get(start..end).unwrap_or_default();
             let sent = if head.timestamp < 0 { Millis::MIN } else { head.timestamp };
-            let origin =
-                Origin { topic: block.topic, place, latest, sent, key: block.key(head), raw };
+            let origin = Origin { topic, place, latest, sent, key: block.key(head), raw };
             match &block.format {
                 _ if head.null => self.null_message(&origin, head.timestamp, out),
                 Format::Csv { columns, .. } => self.csv_message(&origin, columns, out),
-                Format::Json => match self.quick(block.topic, &block.bytes, start, place, latest) {
+                Format::Json => match self.quick(topic, &block.bytes, start, place, latest) {
                     Some((event, found)) if found == end => {
                         self.take_quick(event, &block.bytes, place, out)
                     }
@@ -238,14 +240,14 @@ impl Parser {
     }
 
     fn rows(&mut self, block: &Lines, header: &[String], line: u64, out: &mut Parsed) {
-        let columns = Columns::new(header, &self.field_names[block.topic as usize]);
+        let topic = Topic::of(block.topic);
+        let columns = Columns::new(header, &self.field_names[topic as usize]);
         let first = start_of_text(block);
         let bytes = block.bytes.get(first..block.length.min(block.bytes.len())).unwrap_or_default();
         let mut lines = LineNumbers::new(bytes, line);
         let mut rows = Rows::new(bytes);
         while let Some(Range { start, end }) = rows.next(&mut self.row) {
-            let mut origin =
-                of_file(block.topic, place_of(block, first + start), &bytes[start..end]);
+            let mut origin = of_file(topic, place_of(block, first + start), &bytes[start..end]);
             let rejected = out.rejected.len();
             match self.span(&columns, &origin) {
                 Span::Row => self.csv_record(&origin, &columns, out),

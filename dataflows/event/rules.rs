@@ -47,7 +47,7 @@ impl Origin<'_> {
         whose: Option<Whose>,
     ) -> Rejected {
         let raw = self.raw[..self.raw.len().min(Rejected::MAX_RAW)].to_vec();
-        Rejected { topic: self.topic, place: self.place, reason, detail, raw, whose }
+        Rejected { topic: self.topic.id(), place: self.place, reason, detail, raw, whose }
     }
 }
 

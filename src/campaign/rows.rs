@@ -9,7 +9,8 @@ use crate::source::TopicNames;
 use crate::table::Changes;
 use crate::table::encode::CopyBuffer;
 use dataflows::campaign::tables::{name, tables};
-use dataflows::event::{CustomerId, Millis, Topic};
+use dataflows::event::{CustomerId, Millis};
+use dataflows::source::TopicId;
 use dataflows::table::Table;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 pub struct Wording {
     /// Names of the arms, in their order.
     pub arms: Vec<String>,
-    /// Names of the topics at the broker, in the order of [`Topic::ALL`].
+    /// Names of the topics at the broker.
     pub topics: TopicNames,
     /// Names of the features, in their order.
     pub features: Vec<String>,
@@ -195,7 +196,7 @@ fn segments(changes: &mut Changes, results: &EpochResults, wording: &Wording) {
 fn dead_letters(changes: &mut Changes, results: &EpochResults, wording: &Wording) {
     let (buffer, columns) = (&mut changes.new, changes.table.columns.len());
     let epoch = results.epoch as i64;
-    let name = |topic: Topic| wording.topics[topic as usize].as_bytes();
+    let name = |topic: TopicId| wording.topics[topic].as_bytes();
     for rejected in &results.rejected {
         buffer.row(columns);
         buffer.text(name(rejected.topic));

@@ -198,7 +198,7 @@ impl Assembly {
                     &shared.bytes,
                 )?;
                 attempt.unwritten.push((file.name.clone(), packed));
-                attempt.shared = Some((Shared { bytes: Vec::new(), ..shared }, file));
+                attempt.shared = Some((Shared { bytes: Vec::new(), ..*shared }, file));
             }
             Piece::Tables { number, bytes, .. } => {
                 let (file, packed) = self.checkpoints.pack(

@@ -4,8 +4,9 @@ use super::fingerprint::Fingerprint;
 use super::names;
 use crate::hexadecimal::{digest_from_hex, hexadecimal};
 use crate::sink::Link;
-use crate::source::TopicIds;
-use dataflows::event::{Millis, Topic};
+use crate::source::TopicUuids;
+use dataflows::event::Millis;
+use dataflows::source::TopicId;
 use jiff::Timestamp;
 use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -49,12 +50,12 @@ pub struct Manifest {
     pub chain: Option<Link>,
     /// The ids of the topics that were read, as far as they were known.
     #[serde(default)]
-    pub topic_ids: TopicIds,
+    pub topic_ids: TopicUuids,
     /// The epoch's watermark.
     pub watermark: Option<Millis>,
     /// Next offset of every partition, sorted.
     #[serde(serialize_with = "write_offsets", deserialize_with = "read_offsets")]
-    pub offsets: Vec<(Topic, u32, u64)>,
+    pub offsets: Vec<(TopicId, u32, u64)>,
     /// When it was written.
     pub created: Timestamp,
     /// Customers in it.
@@ -263,7 +264,7 @@ fn read_digest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D
 }
 
 fn write_offsets<S: Serializer>(
-    offsets: &[(Topic, u32, u64)],
+    offsets: &[(TopicId, u32, u64)],
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     let mut named: BTreeMap<&str, BTreeMap<u32, u64>> = BTreeMap::new();
@@ -275,10 +276,10 @@ fn write_offsets<S: Serializer>(
 
 fn read_offsets<'de, D: Deserializer<'de>>(
     deserializer: D,
-) -> Result<Vec<(Topic, u32, u64)>, D::Error> {
+) -> Result<Vec<(TopicId, u32, u64)>, D::Error> {
     let mut offsets = Vec::new();
     for (name, partitions) in BTreeMap::<String, BTreeMap<u32, u64>>::deserialize(deserializer)? {
-        let topic = Topic::ALL.into_iter().find(|topic| topic.name() == name);
+        let topic = TopicId::named(&name);
         let topic = topic.ok_or_else(|| D::Error::custom(format!("there is no topic {name:?}")))?;
         offsets.extend(partitions.into_iter().map(|(partition, next)| (topic, partition, next)));
     }

@@ -11,9 +11,10 @@ use super::error::CheckpointError;
 use super::manifest::{Kind, Manifest};
 use crate::first::{Panicked, caught};
 use crate::sink::Link;
-use crate::source::TopicIds;
+use crate::source::TopicUuids;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
-use dataflows::event::{Millis, Topic};
+use dataflows::event::Millis;
+use dataflows::source::TopicId;
 use jiff::Timestamp;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -47,7 +48,7 @@ pub enum Piece {
         longest: Pause,
     },
     /// On process 0: what belongs to no customer.
-    Shared(Shared),
+    Shared(Box<Shared>),
     /// On process 0: some of what the tables must hold, by whoever verifies.
     Tables {
         /// The checkpoint.
@@ -87,11 +88,11 @@ pub struct Shared {
     /// The epoch's link in the chain of the job's epochs, where it has one.
     pub chain: Option<Link>,
     /// The ids of the topics that were read, as far as they are known.
-    pub topic_ids: TopicIds,
+    pub topic_ids: TopicUuids,
     /// The epoch's watermark.
     pub watermark: Option<Millis>,
     /// Next offset of every partition.
-    pub offsets: Vec<(Topic, u32, u64)>,
+    pub offsets: Vec<(TopicId, u32, u64)>,
     /// Customers of the whole checkpoint.
     pub customers: u64,
     /// Whether every shard that has customers hands over a base: no file of an earlier checkpoint
@@ -108,8 +109,8 @@ impl Piece {
         match self {
             Piece::Shard { epoch, .. }
             | Piece::WorkerDone { epoch, .. }
-            | Piece::Tables { epoch, .. }
-            | Piece::Shared(Shared { epoch, .. }) => *epoch,
+            | Piece::Tables { epoch, .. } => *epoch,
+            Piece::Shared(shared) => shared.epoch,
         }
     }
 }

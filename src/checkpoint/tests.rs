@@ -135,7 +135,7 @@ impl Checkpoint {
         };
         let done = [
             Piece::WorkerDone { epoch, worker: 0, longest: Pause::default() },
-            Piece::Shared(self.shared()),
+            Piece::Shared(Box::new(self.shared())),
         ];
         self.shards.iter().map(shard).chain(done).collect()
     }
@@ -148,7 +148,10 @@ impl Checkpoint {
             chain: None,
             topic_ids: Default::default(),
             watermark: Some(1_709_251_200_000),
-            offsets: vec![(Topic::Transactions, 0, 10 * self.epoch), (Topic::Rewards, 2, 5)],
+            offsets: vec![
+                (Topic::Transactions.id(), 0, 10 * self.epoch),
+                (Topic::Rewards.id(), 2, 5),
+            ],
             customers: 3 * self.shards.len() as u64,
             full: self.full,
             erases: self.erases,

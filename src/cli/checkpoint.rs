@@ -299,7 +299,7 @@ fn manifest_text(manifest: &Manifest) -> String {
             manifest.longest_chain()
         ),
     ];
-    for topic in Topic::ALL {
+    for topic in Topic::ids() {
         let of_topic = manifest.offsets.iter().filter(|(of, _, _)| *of == topic);
         let offsets: Vec<String> =
             of_topic.map(|(_, partition, next)| format!("{partition}: {next}")).collect();
@@ -494,12 +494,15 @@ mod tests {
     }
 
     fn pieces(epoch: u64) -> [Piece; 3] {
-        let offsets =
-            vec![(Topic::Transactions, 0, 70), (Topic::Transactions, 1, 8), (Topic::Rewards, 0, 9)];
+        let offsets = vec![
+            (Topic::Transactions.id(), 0, 70),
+            (Topic::Transactions.id(), 1, 8),
+            (Topic::Rewards.id(), 0, 9),
+        ];
         let (bytes, digest, watermark) = (b"content".to_vec(), [0xab; 32], Some(1_709_251_200_000));
         [
             Piece::Shard { epoch, shard: 3, kind: Kind::Base, customers: 5, bytes: bytes.clone() },
-            Piece::Shared(Shared {
+            Piece::Shared(Box::new(Shared {
                 epoch,
                 bytes,
                 digest,
@@ -510,7 +513,7 @@ mod tests {
                 customers: 5,
                 full: true,
                 erases: false,
-            }),
+            })),
             Piece::WorkerDone { epoch, worker: 0, longest: Pause::default() },
         ]
     }
@@ -524,7 +527,7 @@ mod tests {
             Features::new(&settings.input, &settings.customer).expect("features").context().clone();
         let digest = digest_of_all(context.names(), settings.input.arms.len(), |_| None);
         let bytes = Common { epoch, watermark, ..Common::default() }.to_bytes();
-        vec![Piece::Shared(Shared { bytes, digest, customers: 0, ..shared }), done]
+        vec![Piece::Shared(Box::new(Shared { bytes, digest, customers: 0, ..*shared })), done]
     }
 
     fn sluice(command: CheckpointCommand) -> Result<(), ProgramError> {

@@ -10,7 +10,7 @@ use crate::jobs::run::RunError;
 use crate::jobs::verify::VERIFIED;
 use crate::places::{By, PLACES, Place};
 use crate::sink::{Records, SinkError, Trouble};
-use crate::source::TopicIds;
+use crate::source::TopicUuids;
 use clap::Args;
 use dataflows::event::{CustomerId, Millis};
 use jiff::Timestamp;
@@ -43,7 +43,7 @@ pub fn run(args: &ErasuresArgs, global: &GlobalArgs) -> Result<(), ProgramError>
     let config = loaded.accept()?;
     crate::telemetry::logging::start(&config.log);
     let features = config.features()?;
-    let mut records = survey(&config, &features, &TopicIds::UNKNOWN, &Trouble::default(), false)
+    let mut records = survey(&config, &features, &TopicUuids::UNKNOWN, &Trouble::default(), false)
         .map_err(RunError::from)?;
     let identity = records.history().map_err(RunError::from)?.identity;
     let oldest = |location: &Location| -> Result<Option<u64>, ProgramError> {

@@ -229,7 +229,7 @@ fn into_kafka(
         written.customers += 1;
         written.bytes += line.len() as u64;
         producer.send(
-            settings.topic_name(Topic::Customers),
+            settings.topic_name(Topic::Customers.id()),
             customer.id,
             Some(&line),
             world.settings().start,
@@ -250,7 +250,7 @@ fn into_kafka(
             Topic::Transactions => written.transactions += 1,
             _ => written.interactions += 1,
         }
-        producer.send(settings.topic_name(topic), customer, Some(&line), event.timestamp())?;
+        producer.send(settings.topic_name(topic.id()), customer, Some(&line), event.timestamp())?;
         if (written.transactions + written.interactions).is_multiple_of(1 << 14) {
             progress(written.transactions + written.interactions);
         }

@@ -89,18 +89,6 @@ impl Config {
             .map_err(|problems| fault::Faults::of("context.terms", problems))
     }
 
-    /// Names of the topics, in the order of [`Topic::ALL`].
-    pub fn topic_names(&self) -> [String; Topic::ALL.len()] {
-        let topics = &self.kafka.topics;
-        Topic::ALL.map(|topic| match topic {
-            Topic::Transactions => topics.transactions.clone(),
-            Topic::Customers => topics.customers.clone(),
-            Topic::Interactions => topics.interactions.clone(),
-            Topic::Rewards => topics.rewards.clone(),
-            Topic::Requests => topics.requests.clone(),
-        })
-    }
-
     /// Consumer group for tools that show lag.
     pub fn group(&self) -> String {
         self.kafka.group.clone().unwrap_or_else(|| format!("sluice-{}", self.job))

@@ -4,6 +4,7 @@ use super::reader::Aliases;
 use super::rows::line_ends;
 use dataflows::event::quotes::Structure;
 use dataflows::event::{Topic, cell_text, source_names};
+use dataflows::source::TopicId;
 use std::collections::BTreeSet;
 
 /// Names of columns that a message shows.
@@ -50,7 +51,7 @@ pub fn has_only_carriage_returns(bytes: &[u8]) -> bool {
 ///
 /// # Errors
 /// What is wrong with them, as a sentence.
-pub fn columns(header: &[u8], topic: Topic, aliases: &Aliases) -> Result<Vec<String>, String> {
+pub fn columns(header: &[u8], topic: TopicId, aliases: &Aliases) -> Result<Vec<String>, String> {
     stray_quote(header).map_or(Ok(()), Err)?;
     let mut rows = csv::ReaderBuilder::new().has_headers(false).from_reader(header);
     let Some(row) = rows.byte_records().next() else { return Ok(Vec::new()) };
@@ -60,7 +61,7 @@ pub fn columns(header: &[u8], topic: Topic, aliases: &Aliases) -> Result<Vec<Str
         Err(_) => Err(format!("the name of column {} is not UTF-8", at + 1)),
     };
     let columns: Vec<String> = row.iter().enumerate().map(named).collect::<Result<_, _>>()?;
-    fault(&columns, &source_names(topic, aliases)).map_or(Ok(columns), Err)
+    fault(&columns, &source_names(Topic::of(topic), aliases)).map_or(Ok(columns), Err)
 }
 
 /// What is wrong with the quotes of a header, which would take rows for the names of columns.
@@ -137,7 +138,7 @@ mod tests {
     fn read(header: &str) -> Result<Vec<String>, String> {
         columns(
             header.as_bytes(),
-            Topic::Rewards,
+            Topic::Rewards.id(),
             &[(Topic::Rewards, "reward".to_string(), "Gain * Share".to_string())],
         )
     }
@@ -168,7 +169,7 @@ mod tests {
             assert!(parts.iter().all(|part| problem.contains(part)), "{header}: {problem}");
         }
         let latin =
-            columns(b"customer_id,gr\xf6\xdfe", Topic::Rewards, &[]).expect_err("not UTF-8");
+            columns(b"customer_id,gr\xf6\xdfe", Topic::Rewards.id(), &[]).expect_err("not UTF-8");
         assert!(latin.contains("column 2"), "{latin}");
     }
 

@@ -15,6 +15,7 @@ pub mod thresholds;
 pub mod unread;
 
 use dataflows::event::Topic;
+use dataflows::source::TopicId;
 use error::FileError;
 use std::path::{Path, PathBuf};
 
@@ -52,7 +53,7 @@ const ENDINGS: [(&str, Syntax, Compression); 6] = [
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InputFile {
     /// What it holds.
-    pub topic: Topic,
+    pub topic: TopicId,
     /// Where it is.
     pub path: PathBuf,
     /// How its records are written.
@@ -82,7 +83,7 @@ pub fn find_inputs(directory: &Path) -> Result<Vec<InputFile>, FileError> {
     std::fs::read_dir(directory)
         .map_err(|source| FileError::Directory { path: directory.to_path_buf(), source })?;
     let mut inputs = Vec::new();
-    for topic in Topic::ALL {
+    for topic in Topic::ids() {
         let mut found = candidates(directory, topic)?;
         if found.len() > 1 {
             return Err(FileError::Ambiguous {
@@ -93,7 +94,7 @@ pub fn find_inputs(directory: &Path) -> Result<Vec<InputFile>, FileError> {
         inputs.append(&mut found);
     }
     match inputs.first() {
-        Some(first) if first.topic == Topic::Transactions => Ok(inputs),
+        Some(first) if first.topic == Topic::Transactions.id() => Ok(inputs),
         _ => Err(FileError::Missing {
             directory: directory.to_path_buf(),
             alike: unread::unread(directory, &inputs).alike,
@@ -102,7 +103,7 @@ pub fn find_inputs(directory: &Path) -> Result<Vec<InputFile>, FileError> {
 }
 
 /// The files that a topic has in the directory.
-fn candidates(directory: &Path, topic: Topic) -> Result<Vec<InputFile>, FileError> {
+fn candidates(directory: &Path, topic: TopicId) -> Result<Vec<InputFile>, FileError> {
     let mut found = Vec::new();
     for (ending, syntax, compression) in ENDINGS {
         let path = directory.join(format!("{}.{ending}", topic.file_stem()));
@@ -147,22 +148,28 @@ mod tests {
             found,
             [
                 (
-                    Topic::Transactions,
+                    Topic::Transactions.id(),
                     "transactions.csv.gz".to_string(),
                     Syntax::Csv,
                     Compression::Gzip,
                     2
                 ),
-                (Topic::Customers, "customers.csv".to_string(), Syntax::Csv, Compression::None, 2),
                 (
-                    Topic::Interactions,
+                    Topic::Customers.id(),
+                    "customers.csv".to_string(),
+                    Syntax::Csv,
+                    Compression::None,
+                    2
+                ),
+                (
+                    Topic::Interactions.id(),
                     "interactions.jsonl".to_string(),
                     Syntax::Json,
                     Compression::None,
                     2
                 ),
                 (
-                    Topic::Requests,
+                    Topic::Requests.id(),
                     "requests.jsonl.zst".to_string(),
                     Syntax::Json,
                     Compression::Zstd,

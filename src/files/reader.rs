@@ -10,8 +10,9 @@ use super::open::{self, Bytes};
 use super::rows::{Cut, Limits, blank_lines, cut, first_csv_row, first_line, line_ends};
 use super::split::share;
 use super::{Compression, InputFile, Syntax};
-use dataflows::event::{Block, Format, Lines, Topic};
+use dataflows::event::Topic;
 use dataflows::settings::InputSettings;
+use dataflows::source::{Block, Format, Lines, TopicId};
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::PathBuf;
@@ -56,7 +57,7 @@ pub struct Seat {
 /// a line end, and the rest up to the next line end is skipped. So the parser need only compare a row's length with `max_record`: whatever was cut is
 /// longer. Such a block may grow to `max_record` + [`REMAINDER`] bytes; all others have about [`BLOCK`].
 pub struct Reader {
-    topic: Topic,
+    topic: TopicId,
     path: PathBuf,
     syntax: Syntax,
     format: Format,
@@ -105,7 +106,7 @@ impl Reader {
         let splits = distribution == Distribution::Split
             && input.syntax == Syntax::Json
             && input.compression == Compression::None;
-        if !splits && seat.index != input.topic as usize % seat.of {
+        if !splits && seat.index != input.topic.number() % seat.of {
             return Ok(None);
         }
         let failed = |source| FileError::Read { path: input.path.clone(), position: 0, source };
@@ -138,7 +139,7 @@ impl Reader {
     }
 
     /// What it reads.
-    pub fn topic(&self) -> Topic {
+    pub fn topic(&self) -> TopicId {
         self.topic
     }
 

@@ -21,7 +21,7 @@ fn write(directory: &Path, name: &str, content: &[u8]) -> InputFile {
         _ => Compression::None,
     };
     InputFile {
-        topic: Topic::Interactions,
+        topic: Topic::Interactions.id(),
         path,
         syntax,
         compression,

@@ -560,7 +560,7 @@ mod tests {
             features_digest: "cd".to_string(),
         };
         let rejected = Rejected {
-            topic: Topic::Rewards,
+            topic: Topic::Rewards.id(),
             place: Place::new(0, 0),
             reason: Reason::BadReward,
             detail: String::new(),
@@ -622,9 +622,9 @@ mod tests {
             whose: None,
         };
         let letters = [
-            rejected(Topic::Interactions, 5, b"{\"a\":1}"),
-            rejected(Topic::Transactions, 9, b"\xff"),
-            rejected(Topic::Transactions, 3, "é".as_bytes()),
+            rejected(Topic::Interactions.id(), 5, b"{\"a\":1}"),
+            rejected(Topic::Transactions.id(), 9, b"\xff"),
+            rejected(Topic::Transactions.id(), 3, "é".as_bytes()),
         ];
         output
             .dead_letters(&letters, |rejected| format!("{}.jsonl", rejected.topic.file_stem()))

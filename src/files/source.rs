@@ -4,8 +4,8 @@ use super::error::FileError;
 use super::reader::Reader;
 use crate::first::Tell;
 use crate::telemetry::progress::Progress;
-use dataflows::campaign::feed::{Feed, Mark};
-use dataflows::event::Lines;
+use dataflows::source::Lines;
+use dataflows::source::{Feed, Mark};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::source as timely_source;
@@ -123,7 +123,7 @@ impl Files {
             let reader = &self.readers[at];
             let (done, total) = reader.progress();
             (
-                reader.topic() != dataflows::event::Topic::Customers,
+                reader.topic() != dataflows::event::Topic::Customers.id(),
                 u128::from(done) * (1 << 32) / u128::from(total.max(1)),
             )
         })

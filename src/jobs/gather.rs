@@ -8,15 +8,15 @@ use crate::checkpoint::{Piece, Shared};
 use crate::first::Tell;
 use crate::sink::results::{Changed, EpochResults};
 use crate::sink::{History, Link, RecordedEpoch};
-use crate::source::TopicIds;
+use crate::source::TopicUuids;
 use crate::status::Status;
 use crossbeam_channel::{Sender, TrySendError};
 use dataflows::bandit::totals::digest_of_all;
-use dataflows::campaign::feed::Save;
 use dataflows::campaign::graph::Campaign;
 use dataflows::campaign::output::Output;
 use dataflows::campaign::snapshot::{Common, Follower};
 use dataflows::operators::deliver::Delivery;
+use dataflows::source::Save;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -68,9 +68,9 @@ pub struct Gather {
     /// The link of the newest complete epoch, where it has one.
     link: Option<Link>,
     /// An epoch that is only computed again, with what it was committed with.
-    known: Option<(u64, TopicIds, Option<Link>)>,
+    known: Option<(u64, TopicUuids, Option<Link>)>,
     /// The ids of the topics that are read.
-    topic_ids: TopicIds,
+    topic_ids: TopicUuids,
     status: Option<Arc<Status>>,
     control: Control,
     sink: Sender<Box<EpochResults>>,
@@ -118,7 +118,7 @@ impl Gather {
             history: None,
             link: None,
             known: None,
-            topic_ids: TopicIds::UNKNOWN,
+            topic_ids: TopicUuids::UNKNOWN,
             status: None,
             control,
             sink,
@@ -148,14 +148,14 @@ impl Gather {
     }
 
     /// Goes on with the chain of a job's epochs after this link, with what is read of these topics.
-    pub fn chaining(mut self, history: History, link: Option<Link>, topic_ids: TopicIds) -> Self {
+    pub fn chaining(mut self, history: History, link: Option<Link>, topic_ids: TopicUuids) -> Self {
         (self.history, self.link, self.topic_ids) = (Some(history), link, topic_ids);
         self
     }
 
     /// Gives this epoch the ids and the link that it was committed with; it is handed on all the
     /// same.
-    pub fn knowing(mut self, epoch: u64, topic_ids: TopicIds, link: Option<Link>) -> Self {
+    pub fn knowing(mut self, epoch: u64, topic_ids: TopicUuids, link: Option<Link>) -> Self {
         self.known = Some((epoch, topic_ids, link));
         self
     }
@@ -258,7 +258,7 @@ impl Gather {
             full: save == Save::Everything,
             erases: *erased > schedule.newest(),
         };
-        saver.hand(Piece::Shared(shared));
+        saver.hand(Piece::Shared(Box::new(shared)));
     }
 
     fn hand_on(&mut self, results: EpochResults) -> Result<(), GatherError> {

@@ -3,7 +3,7 @@
 
 use crate::kafka::PartitionStatus;
 use crate::telemetry::stalls::{Cause, Seen};
-use dataflows::event::Topic;
+use dataflows::source::TopicId;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ const LONG: Duration = Duration::from_secs(30);
 #[derive(Debug, Default)]
 pub struct HeldBack {
     /// The offset before which all transactions have ended, and since when it has been the same.
-    open: BTreeMap<(Topic, u32), (u64, Instant)>,
+    open: BTreeMap<(TopicId, u32), (u64, Instant)>,
 }
 
 /// What is held back.
@@ -26,7 +26,7 @@ struct Held {
     /// Offsets in all of them.
     offsets: u64,
     /// The one that has been for the longest, the offset of its open transaction, and since when.
-    longest: (Topic, u32, u64, Instant),
+    longest: (TopicId, u32, u64, Instant),
 }
 
 impl HeldBack {
@@ -72,13 +72,14 @@ impl HeldBack {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dataflows::event::Topic;
 
     /// A partition of purchases that can be read up to an offset, and has more.
     fn partition(partition: u32, end: u64, high: u64, now: Instant) -> PartitionStatus {
         PartitionStatus {
             end: Some(end),
             high: Some(high),
-            ..PartitionStatus::new(Topic::Transactions, partition, now)
+            ..PartitionStatus::new(Topic::Transactions.id(), partition, now)
         }
     }
 
@@ -139,7 +140,11 @@ mod tests {
             [partition(0, 4, 9, start), partition(1, 5, 9, start), partition(2, 2, 2, start)];
         assert_eq!(
             held.held(&found, at(36)),
-            Some(Held { partitions: 2, offsets: 9, longest: (Topic::Transactions, 1, 5, start) })
+            Some(Held {
+                partitions: 2,
+                offsets: 9,
+                longest: (Topic::Transactions.id(), 1, 5, start)
+            })
         );
         let seen = held.look(&found, at(37)).expect("it lasts");
         assert_eq!(

@@ -14,8 +14,8 @@ use crate::kafka::{KafkaError, KafkaSettings};
 use crate::source::Bounds;
 use dataflows::campaign::graph::{Beginning, Campaign, campaign};
 use dataflows::campaign::output::Output;
-use dataflows::event::Topic;
 use dataflows::operators::deliver::{Delivery, deliver};
+use dataflows::source::TopicId;
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -63,7 +63,7 @@ impl HistoryError {
 
 /// A stretch of the topics: for each partition the first offset, and the one after the last.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stretch(pub Vec<(Topic, u32, u64, u64)>);
+pub struct Stretch(pub Vec<(TopicId, u32, u64, u64)>);
 
 impl Stretch {
     /// How many offsets it has: as many records at most, for some may be gaps.
@@ -213,11 +213,14 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dataflows::event::Topic;
 
     #[test]
     fn large_epochs_are_fewer_on_their_way() {
-        let stretch =
-            Stretch(vec![(Topic::Transactions, 0, 50, 600_050), (Topic::Rewards, 3, 7, 400_007)]);
+        let stretch = Stretch(vec![
+            (Topic::Transactions.id(), 0, 50, 600_050),
+            (Topic::Rewards.id(), 3, 7, 400_007),
+        ]);
         assert_eq!(stretch.len(), 1_000_000);
         for (epochs, ahead) in [(1, 2), (10, 2), (100, 25), (100_000, AHEAD)] {
             assert_eq!(stretch.ahead(epochs), ahead, "{epochs} epochs");
@@ -227,7 +230,7 @@ mod tests {
     #[test]
     fn each_partition_is_read_by_one_worker() {
         let stretch =
-            Stretch((0..5).map(|partition| (Topic::Customers, partition, 0, 9)).collect());
+            Stretch((0..5).map(|partition| (Topic::Customers.id(), partition, 0, 9)).collect());
         let shares: Vec<_> = (0..3).map(|index| stretch.share(Seat { index, peers: 3 })).collect();
         let mut all: Vec<u32> = shares
             .iter()

@@ -3,8 +3,8 @@
 
 use crate::kafka::compacted::{Compacted, Topics};
 use crate::source::{Bounds, Intake};
-use dataflows::campaign::feed::Mark;
-use dataflows::event::{Kept, Messages, Topic};
+use dataflows::source::Mark;
+use dataflows::source::{Kept, Messages, TopicId};
 
 /// An intake, and what is to be kept of the epoch.
 pub struct Keeping<I> {
@@ -25,7 +25,7 @@ impl<I: Intake> Keeping<I> {
     }
 
     /// Where a partition was read to, which then is `next`.
-    fn advance(&mut self, key: (Topic, u32), next: u64) -> u64 {
+    fn advance(&mut self, key: (TopicId, u32), next: u64) -> u64 {
         self.read.insert(key, next).unwrap_or(0)
     }
 }

@@ -13,8 +13,9 @@
 use super::peers::Peers;
 use super::schedule::Schedule;
 use crate::source::{Bounds, Intake, bounds_of};
-use dataflows::campaign::feed::{Feed, Mark, Recorded, Save};
-use dataflows::event::{CustomerId, Millis, Topic};
+use dataflows::event::{CustomerId, Millis};
+use dataflows::source::TopicId;
+use dataflows::source::{Feed, Mark, Recorded, Save};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -34,7 +35,7 @@ use timely::scheduling::SyncActivator;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replayed {
     /// Where its partitions stood at its end.
-    pub bounds: Vec<(Topic, u32, u64)>,
+    pub bounds: Vec<(TopicId, u32, u64)>,
     /// Its watermark.
     pub watermark: Option<Millis>,
     /// The customers that it erased, each up to an instant: its records may no longer say so.
@@ -47,7 +48,7 @@ impl Replayed {
     /// Committed epochs, each by its number, offsets and watermark, with what it has erased of all
     /// that they have.
     pub fn each<'a>(
-        epochs: impl Iterator<Item = (u64, &'a [(Topic, u32, u64)], Option<Millis>)>,
+        epochs: impl Iterator<Item = (u64, &'a [(TopicId, u32, u64)], Option<Millis>)>,
         erasures: impl IntoIterator<Item = (u64, CustomerId, Millis)>,
     ) -> Vec<Replayed> {
         let mut erased: BTreeMap<u64, Vec<(CustomerId, Millis)>> = BTreeMap::new();

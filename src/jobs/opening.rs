@@ -9,7 +9,7 @@ use crate::postgres::{self, KeptRows, PostgresError, PostgresSettings};
 use crate::sink::kept::KeptReader;
 use crate::sink::outbox::Outbox;
 use crate::sink::{Link, Records, Sink, SinkError, Trouble};
-use crate::source::TopicIds;
+use crate::source::TopicUuids;
 use dataflows::customer::Features;
 use std::path::PathBuf;
 
@@ -33,11 +33,11 @@ pub struct Manner {
 pub fn survey(
     config: &Config,
     features: &Features,
-    now: &TopicIds,
+    now: &TopicUuids,
     trouble: &Trouble,
     anew: bool,
 ) -> Result<Box<dyn Records>, SinkError> {
-    let now = if anew { TopicIds::UNKNOWN } else { *now };
+    let now = if anew { TopicUuids::UNKNOWN } else { *now };
     let Some(folder) = config.journal_folder() else {
         return Ok(Box::new(postgres::Survey::open(
             config.postgres_settings(features),
@@ -55,7 +55,7 @@ pub fn survey(
 fn journal_settings(
     config: &Config,
     folder: PathBuf,
-    now: TopicIds,
+    now: TopicUuids,
     anew: bool,
 ) -> JournalSettings {
     JournalSettings {
@@ -82,14 +82,14 @@ pub fn open<S, E: From<SinkError>>(
     config: &Config,
     features: &Features,
     checkpoints: &Checkpoints,
-    now: &TopicIds,
+    now: &TopicUuids,
     trouble: Trouble,
     manner: Manner,
     mut settle: impl FnMut(&mut dyn Records) -> Result<S, E>,
 ) -> Result<(Opened, S), E> {
     let Manner { anew, changes } = manner;
     // What is made anew may be made of other topics.
-    let now = if anew { TopicIds::UNKNOWN } else { *now };
+    let now = if anew { TopicUuids::UNKNOWN } else { *now };
     let Some(folder) = config.journal_folder() else {
         let settings = PostgresSettings { changes, anew, ..config.postgres_settings(features) };
         let opened = postgres::Writer::open_settling(settings, now, trouble, |records| {

@@ -6,8 +6,8 @@ use crate::kafka::{Assigned, Position};
 use crate::sink::{History, Link};
 use crate::source::{Bounds, Loss, bounds_of};
 use dataflows::campaign::graph::Campaign;
-use dataflows::event::Topic;
 use dataflows::settings::{Serving, Settings};
+use dataflows::source::TopicId;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -30,12 +30,12 @@ pub struct Plan {
     manifest: Option<String>,
     /// The offsets to begin with; a partition that is not among them was added later, and is read
     /// from its first record on.
-    starts: Vec<(Topic, u32, u64)>,
+    starts: Vec<(TopicId, u32, u64)>,
     /// Whether epochs are repeated first.
     repeats: bool,
     /// Up to where partitions are read from what was kept of them, before they are read from their
     /// topics.
-    kept: Vec<(Topic, u32, u64)>,
+    kept: Vec<(TopicId, u32, u64)>,
     /// What served in the epochs that are repeated, each with its last epoch.
     served: Vec<(u64, Serving)>,
     /// The settings that the checkpoint was taken under, where the epoch after it is a change to
@@ -51,7 +51,7 @@ impl Plan {
     pub fn new(
         history: &History,
         manifest: Option<&Manifest>,
-        starts: Vec<(Topic, u32, u64)>,
+        starts: Vec<(TopicId, u32, u64)>,
         repeats: bool,
     ) -> Self {
         Plan {
@@ -118,7 +118,7 @@ impl Plan {
     }
 
     /// Of these partitions those of a worker, and where each begins.
-    pub fn assigned(&self, partitions: &BTreeSet<(Topic, u32)>, seat: Seat) -> Vec<Assigned> {
+    pub fn assigned(&self, partitions: &BTreeSet<(TopicId, u32)>, seat: Seat) -> Vec<Assigned> {
         let (starts, kept) = (self.starts(), self.kept());
         let from = |key| {
             kept.get(key)
@@ -177,14 +177,15 @@ pub fn agree<T: ExchangeData + Clone>(worker: &mut Worker, plan: Option<T>) -> T
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dataflows::event::Topic;
 
     #[test]
     fn a_partition_that_was_added_is_wanted_from_its_first_record_on() {
-        let key = |partition| (Topic::Customers, partition);
+        let key = |partition| (Topic::Customers.id(), partition);
         let plan = Plan::new(
             &History::begin(0),
             None,
-            vec![(Topic::Customers, 0, 7), (Topic::Customers, 2, 8)],
+            vec![(Topic::Customers.id(), 0, 7), (Topic::Customers.id(), 2, 8)],
             true,
         )
         .recalling(Bounds::from([(key(2), 12)]));

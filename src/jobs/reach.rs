@@ -6,8 +6,8 @@ use crate::kafka::intake::Seat;
 use crate::kafka::losses::behind;
 use crate::kafka::{KafkaError, Position, admin};
 use crate::sink::Records;
-use crate::source::{Loss, Positions, TopicIds, bounds_of};
-use dataflows::event::Topic;
+use crate::source::{Loss, Positions, TopicUuids, bounds_of};
+use dataflows::source::TopicId;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
@@ -62,7 +62,7 @@ impl fmt::Display for Gone {
 }
 
 /// The offsets that the partitions have, up to the last that can be read.
-type There = BTreeMap<(Topic, u32), Range<u64>>;
+type There = BTreeMap<(TopicId, u32), Range<u64>>;
 
 /// Makes sure that everything can be read from where a job goes on, and up to where it stood. Where
 /// `accepts_loss`, records may be gone that no epoch has read: those are returned.
@@ -77,7 +77,7 @@ pub fn check(
 ) -> Result<Vec<Loss>, RestartError> {
     let Sources { kafka, partitions, .. } = sources;
     let there = admin::positions(kafka, partitions, Position::Earliest)?;
-    let topic = |topic: Topic| kafka.topic_name(topic).to_string();
+    let topic = |topic: TopicId| kafka.topic_name(topic).to_string();
     let last = restart.committed.last_key_value().map(|(_, epoch)| epoch.offsets.as_slice());
     let committed = bounds_of(last.unwrap_or_default());
     let (mut repeated, mut unread, mut losses) = (Vec::new(), Vec::new(), Vec::new());
@@ -147,7 +147,7 @@ pub fn check(
 pub fn anew(
     records: &mut dyn Records,
     sources: &Sources<'_>,
-    now: &TopicIds,
+    now: &TopicUuids,
 ) -> Result<(Positions, Vec<Gone>), RestartError> {
     let Sources { kafka, partitions, checkpoints } = sources;
     // What cannot be read is of other topics, or damaged, and is about to be forgotten.
@@ -197,9 +197,9 @@ pub fn anew(
 
 /// Where each partition that is there began: as recorded, or with its first record where it was
 /// added later. One of a topic that was made anew begins with what there is.
-fn began(there: &There, recorded: &Positions, is_remade: impl Fn(Topic) -> bool) -> Positions {
+fn began(there: &There, recorded: &Positions, is_remade: impl Fn(TopicId) -> bool) -> Positions {
     let recorded = bounds_of(recorded);
-    let of = |(&(topic, partition), range): (&(Topic, u32), &Range<u64>)| {
+    let of = |(&(topic, partition), range): (&(TopicId, u32), &Range<u64>)| {
         let began = if is_remade(topic) {
             range.start
         } else {

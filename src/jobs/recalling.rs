@@ -7,8 +7,8 @@ use crate::kafka::intake::Sight;
 use crate::sink::kept::{KeptAt, KeptReader};
 use crate::source::{Bounds, Intake};
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
-use dataflows::campaign::feed::Mark;
-use dataflows::event::{Kept, Messages, Topic};
+use dataflows::source::Mark;
+use dataflows::source::{Kept, Messages, TopicId};
 use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;
@@ -33,7 +33,7 @@ pub struct Recalling<I> {
     inner: I,
     /// Of the partitions that are not read from the topic yet: where they stand, and where what is
     /// kept ends.
-    recalled: BTreeMap<(Topic, u32), (u64, u64)>,
+    recalled: BTreeMap<(TopicId, u32), (u64, u64)>,
     records: Receiver<Result<Kept, (String, Blame)>>,
     /// The next of them.
     front: Option<Kept>,
@@ -106,7 +106,7 @@ impl<I: Intake> Recalling<I> {
 
     /// Whether something that is kept lies before the bounds.
     fn is_behind(&self, bounds: &Bounds) -> bool {
-        let behind = |(key, (at, end)): (&(Topic, u32), &(u64, u64))| {
+        let behind = |(key, (at, end)): (&(TopicId, u32), &(u64, u64))| {
             bounds.get(key).is_some_and(|bound| at < bound.min(end))
         };
         self.recalled.iter().any(behind)
@@ -166,7 +166,7 @@ impl<W: Fn()> Reader<W> {
     /// Until everything is handed over, or nobody takes it any more. A store that is away is waited
     /// for, as the epochs' commits wait for it.
     fn run(mut self) {
-        let of: Vec<(Topic, u32)> = self.share.until.keys().copied().collect();
+        let of: Vec<(TopicId, u32)> = self.share.until.keys().copied().collect();
         let Some(&(topic, partition)) = of.first() else { return };
         let mut after = KeptAt { epoch: self.share.after, topic, partition, from: 0, until: 0 };
         loop {

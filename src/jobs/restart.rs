@@ -13,8 +13,9 @@ use crate::kafka::{KafkaError, KafkaSettings, Position, admin};
 use crate::sink::kept::covered;
 use crate::sink::{History, Link, RecordedEpoch, Records, SinkError};
 use crate::source::{Positions, bounds_of};
-use dataflows::event::{CustomerId, Millis, Topic};
+use dataflows::event::{CustomerId, Millis};
 use dataflows::settings::Settings;
+use dataflows::source::TopicId;
 use std::collections::BTreeMap;
 
 /// Why a job cannot begin where it was.
@@ -228,7 +229,7 @@ pub struct Sources<'a> {
     /// The broker.
     pub kafka: &'a KafkaSettings,
     /// The partitions that are there.
-    pub partitions: &'a BTreeMap<Topic, Vec<u32>>,
+    pub partitions: &'a BTreeMap<TopicId, Vec<u32>>,
 }
 
 impl Restart {
@@ -494,7 +495,9 @@ pub(super) mod tests {
     use crate::sink::Progress;
     use crate::sink::applied::{Applied, AppliedSettings};
     use crate::sink::kept::KeptAt;
-    use crate::source::{Loss, TopicIds};
+    use crate::source::TopicNames;
+    use crate::source::{Loss, TopicUuids};
+    use dataflows::event::Topic;
 
     /// A sink that has committed epochs, of which it has these.
     struct Recorded(u64, std::ops::Range<u64>);
@@ -513,7 +516,7 @@ pub(super) mod tests {
                 offsets: Vec::new(),
                 digest: [0; 32],
                 records: 0,
-                topic_ids: TopicIds::UNKNOWN,
+                topic_ids: TopicUuids::UNKNOWN,
                 chain: None,
             };
             Ok(self.1.clone().filter(|epoch| *epoch > after).map(recorded).collect())
@@ -524,8 +527,8 @@ pub(super) mod tests {
         fn history(&mut self) -> Result<History, SinkError> {
             Ok(History::begin(self.0))
         }
-        fn topic_ids(&mut self) -> Result<TopicIds, SinkError> {
-            Ok(TopicIds::UNKNOWN)
+        fn topic_ids(&mut self) -> Result<TopicUuids, SinkError> {
+            Ok(TopicUuids::UNKNOWN)
         }
         fn applied(&mut self) -> Result<AppliedSettings, SinkError> {
             Ok(AppliedSettings(vec![Applied::of(1, &Settings::default())]))
@@ -557,7 +560,7 @@ pub(super) mod tests {
             epoch: 3,
             digest,
             chain,
-            topic_ids: TopicIds::UNKNOWN,
+            topic_ids: TopicUuids::UNKNOWN,
             watermark: None,
             offsets: Vec::new(),
             created: jiff::Timestamp::UNIX_EPOCH,
@@ -616,7 +619,8 @@ pub(super) mod tests {
         let checkpoints =
             Checkpoints::open(&location, "campaign", Fingerprint::of(&Settings::default()))
                 .expect("a store");
-        let (kafka, partitions) = (KafkaSettings::new("127.0.0.1:1"), BTreeMap::new());
+        let (kafka, partitions) =
+            (KafkaSettings::new("127.0.0.1:1", TopicNames::own(Topic::ids())), BTreeMap::new());
         let sources = Sources { checkpoints: &checkpoints, kafka: &kafka, partitions: &partitions };
         let settings = Settings::default();
         let wanted = Wanted { settings: &settings, reconfigure: false };
@@ -643,7 +647,8 @@ pub(super) mod tests {
         other.customer.at_risk_days = 7.0;
         let checkpoints =
             Checkpoints::open(&location, "campaign", Fingerprint::of(&other)).expect("a store");
-        let (kafka, partitions) = (KafkaSettings::new("127.0.0.1:1"), BTreeMap::new());
+        let (kafka, partitions) =
+            (KafkaSettings::new("127.0.0.1:1", TopicNames::own(Topic::ids())), BTreeMap::new());
         let sources = Sources { checkpoints: &checkpoints, kafka: &kafka, partitions: &partitions };
         let find = |mut sink: Recorded, reconfigure| {
             let found =

@@ -33,14 +33,14 @@ use crate::postgres::waiting;
 use crate::sink::results::{Changed, EpochResults, alert_of_unread_erasures, of_other_units};
 use crate::sink::thread::{SinkThread, spawn};
 use crate::sink::{Commit, Sink, SinkError, Trouble};
-use crate::source::TopicIds;
+use crate::source::TopicUuids;
 use crate::status::Status;
 use crossbeam_channel::{Sender, bounded};
 use dataflows::campaign::graph::{Beginning, Campaign, campaign};
 use dataflows::customer::Features;
-use dataflows::event::Topic;
 use dataflows::operators::deliver::deliver;
 use dataflows::settings::Emit;
+use dataflows::source::TopicId;
 use dataflows::state::turns::{Pacer, TURN};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -187,7 +187,7 @@ struct Job {
     described: Campaign,
     kafka: KafkaSettings,
     /// The ids of the topics that it reads, once they are asked for.
-    topic_ids: OnceLock<TopicIds>,
+    topic_ids: OnceLock<TopicUuids>,
     checkpoints: Checkpoints,
     /// The topics of which what is read is kept.
     compacted: Compacted,
@@ -306,8 +306,8 @@ impl Job {
     fn lead(
         self: &Arc<Self>,
         config: &Config,
-        partitions: &BTreeMap<Topic, Vec<u32>>,
-        now: &TopicIds,
+        partitions: &BTreeMap<TopicId, Vec<u32>>,
+        now: &TopicUuids,
         asked: Asked,
     ) -> Result<Option<First>, RunError> {
         let publisher = Publisher::new(&self.kafka)?;
@@ -375,7 +375,7 @@ impl Job {
 
     /// The partitions of every topic; nothing where the job is told to drain before the broker is
     /// there.
-    fn await_partitions(&self) -> Result<Option<BTreeMap<Topic, Vec<u32>>>, KafkaError> {
+    fn await_partitions(&self) -> Result<Option<BTreeMap<TopicId, Vec<u32>>>, KafkaError> {
         let Some(partitions) = self.await_broker(|| admin::partitions(&self.kafka))? else {
             return Ok(None);
         };
@@ -422,8 +422,8 @@ impl Job {
     fn connect(
         &self,
         cluster: &Cluster,
-        partitions: &BTreeMap<Topic, Vec<u32>>,
-        now: &TopicIds,
+        partitions: &BTreeMap<TopicId, Vec<u32>>,
+        now: &TopicUuids,
     ) -> Result<Connected, ClusterError> {
         let mut cluster = cluster.clone();
         for (&topic, partitions) in partitions {
@@ -447,7 +447,7 @@ impl Job {
         self: &Arc<Self>,
         connected: Connected,
         config: &Config,
-        partitions: BTreeMap<Topic, Vec<u32>>,
+        partitions: BTreeMap<TopicId, Vec<u32>>,
         lead: Option<Lead>,
     ) -> Result<(), RunError> {
         let settings = SaverSettings {
@@ -478,7 +478,7 @@ impl Job {
         worker: &mut Worker,
         config: &Config,
         settings: &SaverSettings,
-        partitions: &BTreeSet<(Topic, u32)>,
+        partitions: &BTreeSet<(TopicId, u32)>,
         lead: Option<Lead>,
     ) -> Result<(), RunError> {
         let plan = agree(worker, lead.as_ref().map(|lead| lead.restart.plan.clone()));

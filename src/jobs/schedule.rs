@@ -1,7 +1,7 @@
 //! When a checkpoint is due.
 
 use crate::checkpoint::Saved;
-use dataflows::campaign::feed::Save;
+use dataflows::source::Save;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};

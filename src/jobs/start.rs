@@ -16,7 +16,7 @@ use crate::config::types::Config;
 use crate::durable;
 use crate::sink::outbox::Outbox;
 use crate::sink::{Progress, Records, Sink, SinkError, Trouble};
-use crate::source::{Loss, Positions, TopicIds};
+use crate::source::{Loss, Positions, TopicUuids};
 use dataflows::campaign::graph::Campaign;
 use dataflows::campaign::snapshot::change::changes_results;
 use dataflows::settings::Settings;
@@ -41,7 +41,7 @@ pub struct Start<'a> {
     /// What there is to begin with.
     pub sources: Sources<'a>,
     /// The ids of the topics as they are.
-    pub now: &'a TopicIds,
+    pub now: &'a TopicUuids,
     /// What is asked for.
     pub asked: Asked,
     /// Is told why a database is waited for.
@@ -97,7 +97,7 @@ pub struct Taken {
     /// Where it begins.
     pub restart: Restart,
     /// The ids of its topics.
-    pub topic_ids: TopicIds,
+    pub topic_ids: TopicUuids,
 }
 
 /// What another instance moves that goes on, or starts.

@@ -5,8 +5,8 @@ use crate::kafka::compacted::Compacted;
 use crate::kafka::identify::{self, Ids};
 use crate::kafka::intake::Sight;
 use crate::kafka::{KafkaError, KafkaSettings, admin};
-use crate::source::TopicIds;
-use dataflows::event::Topic;
+use crate::source::TopicUuids;
+use dataflows::source::TopicId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,7 +27,7 @@ const GONE: Duration = Duration::from_secs(10);
 const ANSWER: Duration = Duration::from_secs(5);
 
 /// Each partition of each topic.
-pub fn keys(partitions: &BTreeMap<Topic, Vec<u32>>) -> BTreeSet<(Topic, u32)> {
+pub fn keys(partitions: &BTreeMap<TopicId, Vec<u32>>) -> BTreeSet<(TopicId, u32)> {
     partitions
         .iter()
         .flat_map(|(topic, all)| all.iter().map(|partition| (*topic, *partition)))
@@ -35,12 +35,13 @@ pub fn keys(partitions: &BTreeMap<Topic, Vec<u32>>) -> BTreeSet<(Topic, u32)> {
 }
 
 /// The ids of the topics. Where the broker gives none the job goes on without, and says so.
-pub fn ids(kafka: &KafkaSettings) -> TopicIds {
+pub fn ids(kafka: &KafkaSettings) -> TopicUuids {
     let ids = identify::topic_ids(kafka, ANSWER).unwrap_or_else(|error| {
         tracing::debug!("The topics have no ids: {error}.");
-        TopicIds::UNKNOWN
+        TopicUuids::UNKNOWN
     });
-    let unknown: Vec<&str> = ids.unknown().map(|topic| kafka.topic_name(topic)).collect();
+    let unknown: Vec<&str> =
+        ids.unknown(&kafka.topics).map(|topic| kafka.topic_name(topic)).collect();
     if !unknown.is_empty() {
         tracing::warn!(
             topics = unknown.join(", "),
@@ -61,8 +62,8 @@ pub fn ids(kafka: &KafkaSettings) -> TopicIds {
 /// What is done gives that a topic is another one, or stays away.
 pub fn looking(
     kafka: &KafkaSettings,
-    partitions: &BTreeMap<Topic, Vec<u32>>,
-    expected: TopicIds,
+    partitions: &BTreeMap<TopicId, Vec<u32>>,
+    expected: TopicUuids,
     sight: &Sight,
     compacted: &Compacted,
     wants_checkpoint: Arc<AtomicBool>,
@@ -105,8 +106,8 @@ pub fn looking(
 /// Partitions that were there and are not any more, though their topics are: made anew with fewer,
 /// where the broker gives no ids.
 fn lost_of(
-    known: &BTreeSet<(Topic, u32)>,
-    found: &BTreeSet<(Topic, u32)>,
+    known: &BTreeSet<(TopicId, u32)>,
+    found: &BTreeSet<(TopicId, u32)>,
     kafka: &KafkaSettings,
 ) -> Option<String> {
     let lost: Vec<String> = known
@@ -124,7 +125,7 @@ fn lost_of(
 fn look(
     ids: &Ids,
     kafka: &KafkaSettings,
-    expected: &TopicIds,
+    expected: &TopicUuids,
     since: &mut Option<Instant>,
 ) -> Result<Option<String>, KafkaError> {
     let Ok((now, missing)) = ids.ask(ANSWER) else { return Ok(None) };

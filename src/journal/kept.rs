@@ -9,8 +9,8 @@ use super::error::JournalError;
 use crate::durable;
 use crate::sink::kept::{KeptAt, KeptReader};
 use crate::sink::{Link, SinkError};
-use crate::source::{TopicNames, topic_named};
-use dataflows::event::{Kept, Topic};
+use crate::source::TopicNames;
+use dataflows::source::{Kept, TopicId};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
@@ -88,7 +88,7 @@ impl KeptFiles {
     pub fn write(&self, epoch: u64, kept: &[Kept]) -> Result<(), JournalError> {
         let mut content = Vec::new();
         for Kept { topic, partition, from, until, records } in kept {
-            let topic = self.topics[*topic as usize].clone();
+            let topic = self.topics[*topic].to_string();
             let line = Line {
                 topic,
                 partition: *partition,
@@ -185,7 +185,7 @@ impl KeptFiles {
                 return Err(damaged("records are not those that were written"));
             }
             rest = after;
-            let Some(topic) = topic_named(&self.topics, &line.topic) else { continue };
+            let Some(topic) = self.topics.named(&line.topic) else { continue };
             let Line { partition, first: from, next: until, .. } = line;
             let records = Kept { topic, partition, from, until, records: records.to_vec() };
             kept.push((KeptAt { epoch, topic, partition, from, until }, records));
@@ -199,7 +199,7 @@ impl KeptReader for KeptFiles {
     fn next(
         &mut self,
         after: KeptAt,
-        of: &[(Topic, u32)],
+        of: &[(TopicId, u32)],
     ) -> Result<Vec<(KeptAt, Kept)>, SinkError> {
         for epoch in self.epochs()?.into_iter().filter(|epoch| *epoch >= after.epoch) {
             let mut kept = self.read(epoch)?;
@@ -220,10 +220,11 @@ fn failed(path: &Path, done: &'static str) -> impl FnOnce(io::Error) -> JournalE
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dataflows::event::Topic;
 
     fn kept(partition: u32, from: u64, until: u64) -> Kept {
         Kept {
-            topic: Topic::Customers,
+            topic: Topic::Customers.id(),
             partition,
             from,
             until,
@@ -232,7 +233,7 @@ mod tests {
     }
 
     fn of(folder: &tempfile::TempDir, identity: Option<Link>) -> KeptFiles {
-        KeptFiles::new(folder.path(), Topic::ALL.map(|topic| topic.name().to_string()), identity)
+        KeptFiles::new(folder.path(), TopicNames::own(Topic::ids()), identity)
     }
 
     fn files() -> (tempfile::TempDir, KeptFiles) {
@@ -247,7 +248,7 @@ mod tests {
     fn read(files: &KeptFiles, mut after: KeptAt) -> Vec<Kept> {
         let (mut files, mut all) = (files.clone(), Vec::new());
         loop {
-            let some = files.next(after, &[(Topic::Customers, 0)]).expect("they can be read");
+            let some = files.next(after, &[(Topic::Customers.id(), 0)]).expect("they can be read");
             let Some((last, _)) = some.last() else { return all };
             after = *last;
             all.extend(some.into_iter().map(|(_, kept)| kept));
@@ -255,7 +256,7 @@ mod tests {
     }
 
     const BEGIN: KeptAt =
-        KeptAt { epoch: 0, topic: Topic::Transactions, partition: 0, from: 0, until: 0 };
+        KeptAt { epoch: 0, topic: Topic::Transactions.id(), partition: 0, from: 0, until: 0 };
 
     #[test]
     fn kept_records_come_back_in_the_order_of_their_epochs() {

@@ -11,7 +11,7 @@ use crate::hexadecimal::digest_from_hex;
 use crate::sink::applied::AppliedSettings;
 use crate::sink::kept::KeptAt;
 use crate::sink::{History, Progress, RecordedEpoch, Records, SinkError};
-use crate::source::{Loss, Offsets, Positions, TopicIds, TopicNames, offsets_of, topic_named};
+use crate::source::{Loss, Offsets, Positions, TopicNames, TopicUuids, offsets_of};
 use dataflows::event::{CustomerId, Millis};
 use std::path::{Path, PathBuf};
 
@@ -136,8 +136,8 @@ impl Ledger {
         Some(history)
     }
 
-    fn ids(&self) -> Result<TopicIds, JournalError> {
-        let named = TopicIds::of_named(&self.state.topics, &self.topics);
+    fn ids(&self) -> Result<TopicUuids, JournalError> {
+        let named = TopicUuids::of_named(&self.state.topics, &self.topics);
         named.map_err(|why| JournalError::Recorded { epoch: 0, path: self.path.clone(), why })
     }
 
@@ -152,7 +152,7 @@ impl Ledger {
     fn loss(&self, lost: &Lost) -> Result<Loss, JournalError> {
         let &Lost { epoch, ref topic, partition, first, next } = lost;
         let why = || format!("it has given up offsets of topic `{topic}`, which is not configured");
-        let topic = topic_named(&self.topics, topic).ok_or_else(|| JournalError::Recorded {
+        let topic = self.topics.named(topic).ok_or_else(|| JournalError::Recorded {
             epoch,
             path: self.path.clone(),
             why: why(),
@@ -166,7 +166,7 @@ impl Ledger {
         let offsets = self.positions(epoch.epoch, &epoch.offsets)?;
         let damaged =
             |why| JournalError::Recorded { epoch: epoch.epoch, path: self.path.clone(), why };
-        let topic_ids = TopicIds::of_named(&epoch.topics, &self.topics).map_err(damaged)?;
+        let topic_ids = TopicUuids::of_named(&epoch.topics, &self.topics).map_err(damaged)?;
         let Epoch { watermark, records, chain, .. } = *epoch;
         Ok(RecordedEpoch {
             epoch: epoch.epoch,
@@ -203,7 +203,7 @@ impl Records for Ledger {
         Ok(self.state.history.unwrap_or_else(|| History::begin(self.state.progress.epoch)))
     }
 
-    fn topic_ids(&mut self) -> Result<TopicIds, SinkError> {
+    fn topic_ids(&mut self) -> Result<TopicUuids, SinkError> {
         Ok(self.ids()?)
     }
 
@@ -251,7 +251,7 @@ pub fn inspect(
     folder: &Path,
     job: &str,
     topics: &TopicNames,
-) -> Result<Option<(Progress, TopicIds)>, JournalError> {
+) -> Result<Option<(Progress, TopicUuids)>, JournalError> {
     let Some(content) = log::content(folder)? else { return Ok(None) };
     let settings = JournalSettings {
         topics: topics.clone(),

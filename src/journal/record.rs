@@ -16,7 +16,8 @@ use crate::source::Offsets;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use dataflows::campaign::output::{Day, Decision};
-use dataflows::event::{CustomerId, Millis, Place, Reason, Rejected, Topic, Whose};
+use dataflows::event::{CustomerId, Millis, Place, Reason, Rejected, Whose};
+use dataflows::source::TopicId;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -160,7 +161,7 @@ pub struct Epoch {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RejectedText {
-    topic: Topic,
+    topic: TopicId,
     place: Place,
     reason: Reason,
     detail: String,
@@ -255,10 +256,11 @@ fn is_torn(bytes: &[u8]) -> bool {
 mod tests {
     use super::*;
     use dataflows::bandit::policy::Parameters;
+    use dataflows::event::Topic;
 
     fn epoch(epoch: u64) -> Record {
         let rejected = Rejected {
-            topic: Topic::Rewards,
+            topic: Topic::Rewards.id(),
             place: Place::new(2, 7),
             reason: Reason::BadReward,
             detail: "no \"number\"\n".to_string(),

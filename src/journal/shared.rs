@@ -15,10 +15,11 @@ use crate::sink::results::EpochResults;
 use crate::sink::{
     Commit, History, Progress, RecordedEpoch, Records, Sink, SinkError, SinkFault, Trouble,
 };
-use crate::source::{Loss, Positions, TopicIds};
+use crate::source::{Loss, Positions, TopicUuids};
 use crate::telemetry::stalls::{Cause, Seen};
-use dataflows::event::{CustomerId, Millis, Topic};
+use dataflows::event::{CustomerId, Millis};
 use dataflows::settings::Settings;
+use dataflows::source::TopicId;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -76,7 +77,7 @@ impl Records for Journal {
         self.writer.lock().history()
     }
 
-    fn topic_ids(&mut self) -> Result<TopicIds, SinkError> {
+    fn topic_ids(&mut self) -> Result<TopicUuids, SinkError> {
         self.writer.lock().topic_ids()
     }
 
@@ -102,11 +103,11 @@ impl Records for Journal {
 }
 
 impl Sink for Journal {
-    fn set_starts(&mut self, offsets: &[(Topic, u32, u64)]) -> Result<(), SinkError> {
+    fn set_starts(&mut self, offsets: &[(TopicId, u32, u64)]) -> Result<(), SinkError> {
         self.writer.lock().set_starts(offsets)
     }
 
-    fn set_topic_ids(&mut self, ids: &TopicIds) -> Result<(), SinkError> {
+    fn set_topic_ids(&mut self, ids: &TopicUuids) -> Result<(), SinkError> {
         self.writer.lock().set_topic_ids(ids)
     }
 
@@ -118,7 +119,11 @@ impl Sink for Journal {
         self.writer.lock().lose(losses)
     }
 
-    fn forget(&mut self, starts: &[(Topic, u32, u64)], ids: &TopicIds) -> Result<(), SinkError> {
+    fn forget(
+        &mut self,
+        starts: &[(TopicId, u32, u64)],
+        ids: &TopicUuids,
+    ) -> Result<(), SinkError> {
         self.writer.lock().forget(starts, ids)
     }
 

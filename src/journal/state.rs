@@ -370,7 +370,7 @@ mod tests {
     fn what_was_decided_for_an_erased_customer_is_not_published() {
         let mut state = five();
         let owed = |state: &State| {
-            let stretch = state.owed(3, 5, &Topic::ALL.map(|topic| topic.name().to_string()));
+            let stretch = state.owed(3, 5, &TopicNames::own(Topic::ids()));
             assert_eq!(stretch.through, 5);
             stretch
                 .epochs
@@ -389,7 +389,7 @@ mod tests {
         let rejected = |customer, dated| {
             let (place, whose) = (Place::new(0, 1), Some(Whose { customer, dated }));
             Rejected {
-                topic: Topic::Rewards,
+                topic: Topic::Rewards.id(),
                 place,
                 reason: Reason::BadReward,
                 detail: "x".to_string(),
@@ -425,7 +425,7 @@ mod tests {
             state.note_blanked(6, vec![letter.clone()])
                 && !state.note_blanked(6, vec![letter.clone()])
         );
-        let owed = state.owed(5, 6, &Topic::ALL.map(|topic| topic.name().to_string())).epochs;
+        let owed = state.owed(5, 6, &TopicNames::own(Topic::ids())).epochs;
         assert_eq!(
             owed[0].tombstones,
             [Tombstone::Decisions(7), Tombstone::Letter(letter.0, letter.1)]
@@ -455,7 +455,7 @@ mod tests {
         }
         let (mut at, mut stretches) = (0, Vec::new());
         while at < 6 {
-            let stretch = state.owed(at, 6, &Topic::ALL.map(|topic| topic.name().to_string()));
+            let stretch = state.owed(at, 6, &TopicNames::own(Topic::ids()));
             stretches
                 .push((stretch.through, stretch.epochs.iter().map(Owed::records).sum::<usize>()));
             at = stretch.through;

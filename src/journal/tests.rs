@@ -13,10 +13,12 @@ use crate::postgres::PostgresSettings;
 use crate::sink::outbox::{Letter, Outbox, Owed, Stretch};
 use crate::sink::results::EpochResults;
 use crate::sink::{Progress, Records, Sink, Trouble};
-use crate::source::{TopicId, TopicIds, offsets_by_name};
+use crate::source::TopicNames;
+use crate::source::{TopicUuid, TopicUuids, offsets_by_name};
 use dataflows::campaign::output::{Decision, Erasure};
 use dataflows::event::{Place, Reason, Rejected, Topic};
 use dataflows::settings::Settings;
+use dataflows::source::TopicId;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -87,7 +89,7 @@ fn decision(customer: i64) -> Decision {
 fn epoch(number: u64, records: u64) -> EpochResults {
     let mut results = EpochResults::new(number);
     results.closed.watermark = Some(number as i64 * 1_000);
-    results.closed.offsets = vec![(Topic::Transactions, 0, records)];
+    results.closed.offsets = vec![(Topic::Transactions.id(), 0, records)];
     results.counts.pending = 1;
     results.thresholds = vec![(number as i32, number * 10)];
     results.decisions = vec![decision(number as i64)];
@@ -95,8 +97,8 @@ fn epoch(number: u64, records: u64) -> EpochResults {
     results
 }
 
-fn starts() -> Vec<(Topic, u32, u64)> {
-    vec![(Topic::Transactions, 0, 3), (Topic::Rewards, 7, 0)]
+fn starts() -> Vec<(TopicId, u32, u64)> {
+    vec![(Topic::Transactions.id(), 0, 3), (Topic::Rewards.id(), 7, 0)]
 }
 
 /// A complete checkpoint of an epoch.
@@ -115,7 +117,7 @@ fn save(scene: &Scene, epoch: u64) {
         epoch,
         digest: [epoch as u8; 32],
         chain: None,
-        topic_ids: TopicIds::UNKNOWN,
+        topic_ids: TopicUuids::UNKNOWN,
         watermark: None,
         offsets: Vec::new(),
         created: jiff::Timestamp::UNIX_EPOCH,
@@ -141,7 +143,7 @@ fn what_is_committed_is_found_again() {
     let place = Place::new(2, 7);
     let reason = Reason::BadReward;
     rejecting.rejected = vec![Rejected {
-        topic: Topic::Rewards,
+        topic: Topic::Rewards.id(),
         place,
         reason,
         detail: "x".to_string(),
@@ -159,17 +161,14 @@ fn what_is_committed_is_found_again() {
     assert_eq!(writer.progress(), Progress { epoch: 3, incarnation: 2, published: 2 });
     assert_eq!(
         writer.starts().unwrap(),
-        Some(vec![(Topic::Transactions, 0, 3), (Topic::Rewards, 7, 0)])
+        Some(vec![(Topic::Transactions.id(), 0, 3), (Topic::Rewards.id(), 7, 0)])
     );
     let recorded = writer.recorded_epochs(1).unwrap();
     let seen: Vec<_> =
         recorded.iter().map(|r| (r.epoch, r.watermark, r.offsets.clone(), r.digest)).collect();
-    assert_eq!(seen[0], (2, Some(2_000), vec![(Topic::Transactions, 0, 20)], [2; 32]));
+    assert_eq!(seen[0], (2, Some(2_000), vec![(Topic::Transactions.id(), 0, 20)], [2; 32]));
     assert_eq!((seen.len(), seen[1].0), (2, 3));
-    let letters = vec![Letter::of(
-        rejecting.rejected[0].clone(),
-        &Topic::ALL.map(|topic| topic.name().to_string()),
-    )];
+    let letters = vec![Letter::of(rejecting.rejected[0].clone(), &TopicNames::own(Topic::ids()))];
     let owed = Owed { epoch: 3, decisions: rejecting.decisions, letters, ..Owed::default() };
     assert_eq!(
         (writer.owed(2, 3), writer.backlog(2, 3).records),
@@ -237,7 +236,7 @@ fn without_a_lock_the_older_instance_sees_the_newer_one_and_writes_no_more() {
     assert!(older.confirm().is_err() && older.advance(0, 1).is_err());
     newer.confirm().unwrap();
     newer.commit(&epoch(2, 21)).unwrap();
-    assert_eq!(newer.recorded_epochs(1).unwrap()[0].offsets, [(Topic::Transactions, 0, 21)]);
+    assert_eq!(newer.recorded_epochs(1).unwrap()[0].offsets, [(Topic::Transactions.id(), 0, 21)]);
 }
 
 #[test]
@@ -274,7 +273,7 @@ fn whatever_was_written_by_half_is_cut_off_and_its_epoch_made_anew() {
         drop(writer);
         assert_eq!(
             scene.open().recorded_epochs(1).unwrap()[0].offsets,
-            [(Topic::Transactions, 0, 27)]
+            [(Topic::Transactions.id(), 0, 27)]
         );
         assert_ne!(fs::read(scene.file(2)).unwrap(), file, "the file has the other cut");
     }
@@ -322,7 +321,7 @@ fn a_journal_of_another_job_version_or_kind_is_refused() {
     let anew = JournalSettings { anew: true, ..scene.settings() };
     let mut writer = Writer::open(anew, checkpoints(scene.folder.path()), None)
         .expect("everything is made anew");
-    writer.forget(&starts(), &TopicIds::UNKNOWN).unwrap();
+    writer.forget(&starts(), &TopicUuids::UNKNOWN).unwrap();
     drop(writer);
     Writer::open(scene.settings(), checkpoints(scene.folder.path()), None)
         .expect("it has none any more");
@@ -342,13 +341,13 @@ fn everything_is_forgotten_but_where_the_job_began() {
     writer.set_starts(&starts()).unwrap();
     writer.commit(&epoch(1, 10)).unwrap();
     writer.commit(&epoch(2, 20)).unwrap();
-    writer.forget(&starts(), &TopicIds::UNKNOWN).unwrap();
+    writer.forget(&starts(), &TopicUuids::UNKNOWN).unwrap();
     assert!(!scene.file(1).exists() && !scene.file(2).exists());
     writer.commit(&EpochResults { thresholds: vec![(1, 77)], ..epoch(1, 15) }).unwrap();
     drop(writer);
     let mut writer = scene.open();
     assert_eq!(writer.progress(), Progress { epoch: 1, incarnation: 2, published: 0 });
-    assert_eq!(writer.recorded_epochs(0).unwrap()[0].offsets, [(Topic::Transactions, 0, 15)]);
+    assert_eq!(writer.recorded_epochs(0).unwrap()[0].offsets, [(Topic::Transactions.id(), 0, 15)]);
     assert!(writer.starts().unwrap().is_some());
 }
 
@@ -449,7 +448,7 @@ fn an_erasure_that_was_interrupted_is_carried_out_at_the_next_start() {
     let erasing = EpochResults { erasures: vec![erasure], ..epoch(3, 30) };
     // As far as the commit: the epoch's file, and its line.
     let file = scene.files().write(&erasing, 3, history).unwrap();
-    let names = Topic::ALL.map(|topic| topic.name().to_string());
+    let names = TopicNames::own(Topic::ids());
     let line = Record::Epoch(Box::new(Epoch {
         epoch: 3,
         incarnation: 1,
@@ -527,7 +526,7 @@ fn jobs_of_two_names_share_nothing_in_the_same_folders() {
     }
     assert!(of_other.list().unwrap().is_empty());
     of_other.erase_before(u64::MAX).unwrap();
-    second.forget(&starts(), &TopicIds::UNKNOWN).unwrap();
+    second.forget(&starts(), &TopicUuids::UNKNOWN).unwrap();
     drop((first, second));
     assert_eq!(checkpoints(scene.folder.path()).list().unwrap().len(), 1);
     assert_eq!((scene.open().progress().epoch, other().progress().epoch), (2, 0));
@@ -537,13 +536,13 @@ fn jobs_of_two_names_share_nothing_in_the_same_folders() {
 #[test]
 fn a_topic_that_was_made_anew_is_refused_before_anything_is_written() {
     let scene = Scene::new();
-    let ids = |id| TopicIds::UNKNOWN.with(Topic::Rewards, TopicId::of(1, id));
+    let ids = |id| TopicUuids::UNKNOWN.with(Topic::Rewards.id(), TopicUuid::of(1, id));
     let open = |now, anew| {
         let settings = JournalSettings { now, anew, ..scene.settings() };
         Writer::open(settings, checkpoints(scene.folder.path()), Some(scene.files()))
     };
     let mut writer = open(ids(1), false).expect("a new job");
-    assert_eq!(writer.topic_ids().unwrap(), TopicIds::UNKNOWN);
+    assert_eq!(writer.topic_ids().unwrap(), TopicUuids::UNKNOWN);
     writer.set_topic_ids(&ids(1)).unwrap();
     writer.commit(&epoch(1, 10)).unwrap();
     drop(writer);
@@ -559,13 +558,13 @@ fn a_topic_that_was_made_anew_is_refused_before_anything_is_written() {
         inspect(&scene.folder(), "campaign", &scene.settings().topics).unwrap().expect("a journal");
     assert_eq!((read.0.epoch, read.1), (1, ids(1)));
 
-    let mut writer = open(TopicIds::UNKNOWN, true).expect("it is made anew");
-    writer.forget(&[(Topic::Rewards, 0, 0)], &ids(2)).unwrap();
+    let mut writer = open(TopicUuids::UNKNOWN, true).expect("it is made anew");
+    writer.forget(&[(Topic::Rewards.id(), 0, 0)], &ids(2)).unwrap();
     drop(writer);
     let mut writer = open(ids(2), false).expect("the new topic is the one that is read");
     assert_eq!(
         (writer.progress().epoch, writer.starts().unwrap()),
-        (0, Some(vec![(Topic::Rewards, 0, 0)]))
+        (0, Some(vec![(Topic::Rewards.id(), 0, 0)]))
     );
 }
 
@@ -597,7 +596,7 @@ fn settings_come_back_and_outlive_that_the_journal_is_written_anew() {
     };
     let mut writer = scene.open();
     assert_eq!(recorded(&mut writer), [(1, 2.0), (2, 0.1 + 0.2)]);
-    writer.forget(&[], &TopicIds::UNKNOWN).unwrap();
+    writer.forget(&[], &TopicUuids::UNKNOWN).unwrap();
     drop(writer);
     assert_eq!(recorded(&mut scene.open()), []);
 }

@@ -15,10 +15,11 @@ use crate::sink::kept::KeptAt;
 use crate::sink::outbox::{Backlog, Stretch, erased};
 use crate::sink::results::EpochResults;
 use crate::sink::{Commit, History, Progress, RecordedEpoch, Records, Sink, SinkError};
-use crate::source::{Loss, Positions, TopicIds, TopicNames, offsets_by_name};
+use crate::source::{Loss, Positions, TopicNames, TopicUuids, offsets_by_name};
 use dataflows::campaign::output::Day;
-use dataflows::event::{CustomerId, Millis, Topic};
+use dataflows::event::{CustomerId, Millis};
 use dataflows::settings::Settings;
+use dataflows::source::TopicId;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -30,10 +31,10 @@ pub struct JournalSettings {
     pub job: String,
     /// The folder of its checkpoints.
     pub folder: PathBuf,
-    /// Names of the topics, in the order of [`Topic::ALL`].
+    /// Names of the topics.
     pub topics: TopicNames,
     /// The ids of the topics as they now are.
-    pub now: TopicIds,
+    pub now: TopicUuids,
     /// Epochs from before the oldest checkpoint that may be there before the journal is written
     /// anew without them.
     pub prune_at: usize,
@@ -47,12 +48,12 @@ pub struct JournalSettings {
 impl JournalSettings {
     /// For a job whose checkpoints are in a folder, with the default of everything else.
     pub fn new(job: &str, folder: PathBuf) -> Self {
-        let topics = Topic::ALL.map(|topic| topic.name().to_string());
+        let topics = TopicNames::own(dataflows::topics());
         JournalSettings {
             job: job.to_string(),
             folder,
             topics,
-            now: TopicIds::UNKNOWN,
+            now: TopicUuids::UNKNOWN,
             prune_at: 1024,
             prune_at_bytes: 64 << 20,
             anew: false,
@@ -446,7 +447,7 @@ impl Records for Writer {
         self.ledger.history()
     }
 
-    fn topic_ids(&mut self) -> Result<TopicIds, SinkError> {
+    fn topic_ids(&mut self) -> Result<TopicUuids, SinkError> {
         self.ledger.topic_ids()
     }
 
@@ -472,11 +473,11 @@ impl Records for Writer {
 }
 
 impl Sink for Writer {
-    fn set_starts(&mut self, offsets: &[(Topic, u32, u64)]) -> Result<(), SinkError> {
+    fn set_starts(&mut self, offsets: &[(TopicId, u32, u64)]) -> Result<(), SinkError> {
         Ok(self.append(Record::Starts(offsets_by_name(offsets, &self.settings.topics)), true)?)
     }
 
-    fn set_topic_ids(&mut self, ids: &TopicIds) -> Result<(), SinkError> {
+    fn set_topic_ids(&mut self, ids: &TopicUuids) -> Result<(), SinkError> {
         Ok(self.append(Record::Topics(ids.named(&self.settings.topics)), true)?)
     }
 
@@ -492,13 +493,7 @@ impl Sink for Writer {
     fn lose(&mut self, losses: &[Loss]) -> Result<(), SinkError> {
         let lost = |loss: &Loss| {
             let &Loss { epoch, topic, partition, first, next } = loss;
-            Lost {
-                epoch,
-                topic: self.settings.topics[topic as usize].clone(),
-                partition,
-                first,
-                next,
-            }
+            Lost { epoch, topic: self.settings.topics[topic].to_string(), partition, first, next }
         };
         let lost: Vec<Lost> = losses.iter().map(lost).collect();
         if !lost.is_empty() {
@@ -508,7 +503,11 @@ impl Sink for Writer {
     }
 
     /// The journal first: files without their epochs are removed at the next start, too.
-    fn forget(&mut self, starts: &[(Topic, u32, u64)], ids: &TopicIds) -> Result<(), SinkError> {
+    fn forget(
+        &mut self,
+        starts: &[(TopicId, u32, u64)],
+        ids: &TopicUuids,
+    ) -> Result<(), SinkError> {
         let progress =
             Progress { incarnation: self.ledger.state.progress.incarnation, ..Progress::default() };
         let (starts, topics) = (

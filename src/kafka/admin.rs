@@ -5,7 +5,8 @@ use super::consumer::{Assigned, Position};
 use super::error::{KafkaError, passes};
 use super::position::{self, Found};
 use super::settings::{KafkaSettings, Role};
-use dataflows::event::{Millis, Place, Topic};
+use dataflows::event::{Millis, Place};
+use dataflows::source::TopicId;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError as ClientError;
@@ -136,10 +137,10 @@ pub fn delete_topics(settings: &KafkaSettings) -> Result<(), KafkaError> {
 ///
 /// # Errors
 /// The broker cannot be reached, or topics are missing; all of them are named.
-pub fn partitions(settings: &KafkaSettings) -> Result<BTreeMap<Topic, Vec<u32>>, KafkaError> {
+pub fn partitions(settings: &KafkaSettings) -> Result<BTreeMap<TopicId, Vec<u32>>, KafkaError> {
     let mut there = all_partitions(settings)?;
     let (mut found, mut topics) = (BTreeMap::new(), Vec::new());
-    for topic in Topic::ALL {
+    for topic in settings.topics.topics() {
         match there.remove(settings.topic_name(topic)) {
             Some(partitions) => drop(found.insert(topic, partitions)),
             None => topics.push(settings.topic_name(topic).to_string()),
@@ -168,9 +169,9 @@ pub fn partitions(settings: &KafkaSettings) -> Result<BTreeMap<Topic, Vec<u32>>,
 /// The broker does not answer, or has no such offset.
 pub fn positions(
     settings: &KafkaSettings,
-    partitions: &BTreeMap<Topic, Vec<u32>>,
+    partitions: &BTreeMap<TopicId, Vec<u32>>,
     from: Position,
-) -> Result<BTreeMap<(Topic, u32), Range<u64>>, KafkaError> {
+) -> Result<BTreeMap<(TopicId, u32), Range<u64>>, KafkaError> {
     let all = partitions
         .iter()
         .flat_map(|(topic, partitions)| partitions.iter().map(|partition| (*topic, *partition)));
@@ -184,7 +185,7 @@ pub fn positions(
 pub fn find(
     settings: &KafkaSettings,
     assigned: impl Iterator<Item = Assigned>,
-) -> Result<BTreeMap<(Topic, u32), Range<u64>>, KafkaError> {
+) -> Result<BTreeMap<(TopicId, u32), Range<u64>>, KafkaError> {
     find_as(settings, assigned, Isolation::Committed)
 }
 
@@ -205,7 +206,7 @@ pub fn find_as(
     settings: &KafkaSettings,
     assigned: impl Iterator<Item = Assigned>,
     isolation: Isolation,
-) -> Result<BTreeMap<(Topic, u32), Range<u64>>, KafkaError> {
+) -> Result<BTreeMap<(TopicId, u32), Range<u64>>, KafkaError> {
     let (consumer, connection) = asking_as(settings, isolation)?;
     let (mut found, started) = (BTreeMap::new(), Instant::now());
     for assigned in assigned {

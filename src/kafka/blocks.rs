@@ -1,7 +1,7 @@
 //! Records of one partition, gathered into blocks.
 
 use super::sys::batch::Message;
-use dataflows::event::{Head, Messages, Topic};
+use dataflows::source::{Head, Messages, TopicId};
 use std::time::{Duration, Instant};
 
 /// Bytes from which a block is handed over at once.
@@ -11,7 +11,7 @@ pub(super) const LINGER: Duration = Duration::from_millis(2);
 
 /// The block that is being filled for a partition, and what is to be said after it.
 pub(super) struct Gathering {
-    topic: Topic,
+    topic: TopicId,
     partition: u32,
     bytes: Vec<u8>,
     heads: Vec<Head>,
@@ -25,7 +25,7 @@ pub(super) struct Gathering {
 
 impl Gathering {
     /// Nothing yet, of a partition that is read from `next` on.
-    pub(super) fn new(topic: Topic, partition: u32, next: u64) -> Self {
+    pub(super) fn new(topic: TopicId, partition: u32, next: u64) -> Self {
         Gathering {
             topic,
             partition,

@@ -4,8 +4,8 @@
 use super::intake::{KafkaIntake, Seat, Sight};
 use super::{Assigned, KafkaSettings, Position};
 use crate::source::{Bounds, Intake};
-use dataflows::campaign::feed::Mark;
-use dataflows::event::Messages;
+use dataflows::source::Mark;
+use dataflows::source::Messages;
 use std::cell::Cell;
 use std::time::Duration;
 

@@ -124,6 +124,8 @@ fn faults_of(settings: &KafkaSettings, found: &[Found<'_>]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::TopicNames;
+    use dataflows::event::Topic;
     use rdkafka::mocking::MockCluster;
     use rdkafka::types::RDKafkaRespErr;
     use std::io::{Read, Write};
@@ -146,7 +148,7 @@ mod tests {
     fn settings(brokers: &str, properties: &[(&str, &str)]) -> KafkaSettings {
         let properties =
             properties.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-        KafkaSettings { properties, ..KafkaSettings::new(brokers) }
+        KafkaSettings { properties, ..KafkaSettings::new(brokers, TopicNames::own(Topic::ids())) }
     }
 
     /// Checks, and gives the only fault.
@@ -188,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_topic_without_rights_is_told_from_one_that_is_missing() {
-        let settings = KafkaSettings::new("x");
+        let settings = KafkaSettings::new("x", TopicNames::own(Topic::ids()));
         let names: Vec<&str> = settings.all_names().collect();
         let mut found: Vec<Found<'_>> = names.iter().map(|name| (*name, None)).collect();
         assert!(faults_of(&settings, &found).is_empty());
@@ -223,7 +225,7 @@ mod tests {
         assert_eq!(check(&settings), Ok(()));
         cluster
             .topic_error(
-                &settings.topics[1],
+                &settings.topics[Topic::Customers.id()],
                 RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
             )
             .unwrap();

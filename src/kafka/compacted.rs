@@ -3,38 +3,38 @@
 
 use super::KafkaSettings;
 use super::properties::{self, Properties};
-use dataflows::event::Topic;
+use dataflows::source::TopicId;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 /// The topics that are compacted as far as this process knows, shared by all who ask.
 #[derive(Clone, Debug, Default)]
-pub struct Compacted(Arc<AtomicU8>);
+pub struct Compacted(Arc<AtomicU16>);
 
 /// Some of the topics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Topics(u8);
+pub struct Topics(u16);
 
 impl Topics {
     /// Whether it is one of them.
-    pub fn contains(self, topic: Topic) -> bool {
+    pub fn contains(self, topic: TopicId) -> bool {
         self.0 & bit(topic) != 0
     }
 }
 
-impl FromIterator<Topic> for Topics {
-    fn from_iter<T: IntoIterator<Item = Topic>>(topics: T) -> Self {
+impl FromIterator<TopicId> for Topics {
+    fn from_iter<T: IntoIterator<Item = TopicId>>(topics: T) -> Self {
         Topics(topics.into_iter().map(bit).fold(0, |all, bit| all | bit))
     }
 }
 
-fn bit(topic: Topic) -> u8 {
-    1 << topic as u8
+fn bit(topic: TopicId) -> u16 {
+    1 << topic.number()
 }
 
 impl Compacted {
     /// Asks the broker, and says which were not known to be compacted before.
-    pub fn look(&self, settings: &KafkaSettings) -> Vec<Topic> {
+    pub fn look(&self, settings: &KafkaSettings) -> Vec<TopicId> {
         let found = properties::of_read(settings);
         if let Err(error) = &found {
             tracing::debug!("The broker does not say how topics are cleaned up: {error}.");
@@ -42,17 +42,15 @@ impl Compacted {
         self.learn(found.as_ref().ok(), settings)
     }
 
-    /// Takes in what the broker says. Of topics of which it does not say, only customers are taken
-    /// for compacted: no other topic may be without a warning, and to keep all that they have would
-    /// cost much. Says which were not known to be compacted before.
-    pub fn learn(&self, found: Option<&Properties<'_>>, settings: &KafkaSettings) -> Vec<Topic> {
+    /// Takes in what the broker says. Of topics of which it does not say, only those that come
+    /// first are taken for compacted: no other topic may be without a warning, and to keep all that
+    /// they have would cost much. Says which were not known to be compacted before.
+    pub fn learn(&self, found: Option<&Properties<'_>>, settings: &KafkaSettings) -> Vec<TopicId> {
         let policies = found.map(|found| found.policies(&settings.topics)).unwrap_or_default();
-        let is_compacted = |topic: &Topic| {
-            policies
-                .get(topic)
-                .map_or(*topic == Topic::Customers, |policy| policy.contains("compact"))
+        let is_compacted = |topic: &TopicId| {
+            policies.get(topic).map_or(topic.comes_first(), |policy| policy.contains("compact"))
         };
-        let now: Vec<Topic> = Topic::ALL.into_iter().filter(is_compacted).collect();
+        let now: Vec<TopicId> = settings.topics.topics().filter(is_compacted).collect();
         let before =
             Topics(self.0.swap(now.iter().copied().collect::<Topics>().0, Ordering::AcqRel));
         now.into_iter().filter(|topic| !before.contains(*topic)).collect()

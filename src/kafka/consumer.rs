@@ -11,7 +11,8 @@ use super::settings::{KafkaSettings, Role, Start};
 use super::status::{Context, PartitionStatus, Shared};
 use crate::first::caught;
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded, unbounded};
-use dataflows::event::{Messages, Millis, Topic};
+use dataflows::event::Millis;
+use dataflows::source::{Messages, TopicId};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -21,7 +22,7 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Assigned {
     /// The topic.
-    pub topic: Topic,
+    pub topic: TopicId,
     /// The partition.
     pub partition: u32,
     /// Where to begin.
@@ -88,7 +89,7 @@ pub enum Arrival {
     /// transactions' marks and compacted records take offsets too.
     CaughtUp {
         /// The topic.
-        topic: Topic,
+        topic: TopicId,
         /// The partition.
         partition: u32,
         /// The offset with which it will go on.
@@ -104,9 +105,9 @@ const PATIENCE: Duration = Duration::from_millis(10);
 /// What the handle asks of the thread.
 pub(super) enum Command {
     Add(Vec<Assigned>),
-    Hold(Topic, u32),
-    Release(Topic, u32),
-    ShowProgress(Vec<(Topic, u32, u64)>),
+    Hold(TopicId, u32),
+    Release(TopicId, u32),
+    ShowProgress(Vec<(TopicId, u32, u64)>),
 }
 
 /// A running consumer. Dropping it stops the thread, without waiting.
@@ -143,18 +144,18 @@ impl ConsumerHandle {
 
     /// Keeps a partition back for a while, so that the others go on without it; what is already on
     /// its way still comes.
-    pub fn hold(&self, topic: Topic, partition: u32) {
+    pub fn hold(&self, topic: TopicId, partition: u32) {
         self.command(Command::Hold(topic, partition));
     }
 
     /// Lets a held partition go on where it stopped.
-    pub fn release(&self, topic: Topic, partition: u32) {
+    pub fn release(&self, topic: TopicId, partition: u32) {
         self.command(Command::Release(topic, partition));
     }
 
     /// Commits next offsets to the consumer group, for others to see how far the job is; they are
     /// never read back.
-    pub fn show_progress(&self, offsets: Vec<(Topic, u32, u64)>) {
+    pub fn show_progress(&self, offsets: Vec<(TopicId, u32, u64)>) {
         self.command(Command::ShowProgress(offsets));
     }
 
@@ -298,7 +299,7 @@ impl<W: Fn()> Outlet<W> {
 /// never takes a partition for idle of which it has not seen the last.
 struct Handed {
     /// Topic, partition, next offset, and whether that is the end.
-    partition: Option<(Topic, u32, u64, bool)>,
+    partition: Option<(TopicId, u32, u64, bool)>,
 }
 
 impl Handed {

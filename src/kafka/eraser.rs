@@ -35,7 +35,7 @@ impl Eraser {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let now = jiff::Timestamp::now().as_millisecond();
         let mut producer = Producer::new(&self.settings)?;
-        producer.send(self.settings.topic_name(Topic::Customers), customer, None, now)?;
+        producer.send(self.settings.topic_name(Topic::Customers.id()), customer, None, now)?;
         producer.finish(PATIENCE)?;
         tracing::info!(customer = %Pseudonym(customer), "The erasure of a customer has been asked \
             for.");

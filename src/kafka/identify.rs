@@ -5,8 +5,8 @@ use super::connection::{Connection, Tracked};
 use super::error::KafkaError;
 use super::settings::KafkaSettings;
 use super::sys::describe::{self, Described};
-use crate::source::TopicIds;
-use dataflows::event::Topic;
+use crate::source::TopicUuids;
+use dataflows::source::TopicId;
 use rdkafka::admin::AdminClient;
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::error::KafkaError as ClientError;
@@ -20,10 +20,11 @@ pub(super) fn ask<C: ClientContext>(
     client: &Client<C>,
     settings: &KafkaSettings,
     wait: Duration,
-) -> Result<(TopicIds, Vec<Topic>), RDKafkaErrorCode> {
-    let names = settings.topics.each_ref().map(String::as_str);
-    let (mut ids, mut missing) = (TopicIds::UNKNOWN, Vec::new());
-    for (topic, described) in Topic::ALL.into_iter().zip(describe::topics(client, &names, wait)?) {
+) -> Result<(TopicUuids, Vec<TopicId>), RDKafkaErrorCode> {
+    let names = settings.topics.names().collect::<Vec<_>>();
+    let (mut ids, mut missing) = (TopicUuids::UNKNOWN, Vec::new());
+    let topics = settings.topics.topics();
+    for (topic, described) in topics.zip(describe::topics(client, &names, wait)?) {
         match described {
             Described::There(id) => ids = ids.with(topic, id),
             Described::Refused(
@@ -59,7 +60,7 @@ impl Ids {
     ///
     /// # Errors
     /// The broker cannot be reached, or refuses the question as such.
-    pub fn ask(&self, wait: Duration) -> Result<(TopicIds, Vec<Topic>), KafkaError> {
+    pub fn ask(&self, wait: Duration) -> Result<(TopicUuids, Vec<TopicId>), KafkaError> {
         let failed =
             |code| failure(&self.connection, "describe topics", &ClientError::AdminOp(code));
         ask(self.admin.inner(), &self.settings, wait).map_err(failed)
@@ -70,6 +71,6 @@ impl Ids {
 ///
 /// # Errors
 /// The broker cannot be reached, or refuses the question as such.
-pub fn topic_ids(settings: &KafkaSettings, wait: Duration) -> Result<TopicIds, KafkaError> {
+pub fn topic_ids(settings: &KafkaSettings, wait: Duration) -> Result<TopicUuids, KafkaError> {
     Ok(Ids::asking(settings)?.ask(wait)?.0)
 }

@@ -10,8 +10,9 @@ use crate::first::Tell;
 use crate::kafka::losses::behind;
 use crate::source::{Bounds, Intake};
 use crossbeam_channel::{Receiver, bounded};
-use dataflows::campaign::feed::Mark;
-use dataflows::event::{Messages, Millis, Topic};
+use dataflows::event::Millis;
+use dataflows::source::Mark;
+use dataflows::source::{Messages, TopicId};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -34,16 +35,16 @@ pub struct Sight {
 
 #[derive(Debug, Default)]
 struct Seen {
-    partitions: BTreeMap<(Topic, u32), PartitionStatus>,
+    partitions: BTreeMap<(TopicId, u32), PartitionStatus>,
     /// A start waits for the broker, and why.
     waits: Option<String>,
     /// Why no broker is connected, by the worker whose consumer it is.
     trouble: BTreeMap<usize, String>,
     /// Why there is nothing to be read, though the broker answers.
     gone: Option<String>,
-    committed: Vec<(Topic, u32, u64)>,
+    committed: Vec<(TopicId, u32, u64)>,
     /// Partitions that were found after the start.
-    found: Vec<(Topic, u32)>,
+    found: Vec<(TopicId, u32)>,
 }
 
 impl Sight {
@@ -97,21 +98,21 @@ impl Sight {
     }
 
     /// The offsets of a commit, for tools that show lag.
-    pub fn committed(&self, offsets: &[(Topic, u32, u64)]) {
+    pub fn committed(&self, offsets: &[(TopicId, u32, u64)]) {
         if let Ok(mut seen) = self.seen.lock() {
             seen.committed = offsets.to_vec();
         }
     }
 
     /// Partitions that have come since the start, to be adopted by the workers that they belong to.
-    pub fn found(&self, partitions: impl IntoIterator<Item = (Topic, u32)>) {
+    pub fn found(&self, partitions: impl IntoIterator<Item = (TopicId, u32)>) {
         if let Ok(mut seen) = self.seen.lock() {
             seen.found.extend(partitions);
         }
     }
 
     /// Of the found partitions those after the first so many.
-    fn found_after(&self, known: usize) -> Vec<(Topic, u32)> {
+    fn found_after(&self, known: usize) -> Vec<(TopicId, u32)> {
         self.seen
             .lock()
             .ok()
@@ -122,8 +123,8 @@ impl Sight {
     /// Of the committed offsets those of these partitions.
     fn committed_among(
         &self,
-        partitions: &BTreeMap<(Topic, u32), Partition>,
-    ) -> Vec<(Topic, u32, u64)> {
+        partitions: &BTreeMap<(TopicId, u32), Partition>,
+    ) -> Vec<(TopicId, u32, u64)> {
         let seen = self.seen.lock().map(|seen| seen.committed.clone()).unwrap_or_default();
         seen.into_iter()
             .filter(|(topic, partition, _)| partitions.contains_key(&(*topic, *partition)))
@@ -154,14 +155,14 @@ pub struct KafkaIntake {
     /// `None` when it could not be started, which `sight` tells.
     consumer: Option<ConsumerHandle>,
     arrivals: Receiver<Arrival>,
-    partitions: RefCell<BTreeMap<(Topic, u32), Partition>>,
+    partitions: RefCell<BTreeMap<(TopicId, u32), Partition>>,
     /// What is handed out once the customers have been read to their end.
-    later: Vec<(Topic, u32)>,
+    later: Vec<(TopicId, u32)>,
     idle_after: Duration,
     sight: Sight,
     shown: RefCell<Instant>,
     /// The committed offsets that the consumer group was last told.
-    progress: RefCell<Vec<(Topic, u32, u64)>>,
+    progress: RefCell<Vec<(TopicId, u32, u64)>>,
     seat: Seat,
     /// How many of the partitions that were found after the start have been looked at.
     adopted: Cell<usize>,
@@ -224,7 +225,7 @@ impl KafkaIntake {
             .collect();
         let later = assigned
             .iter()
-            .filter(|a| a.topic != Topic::Customers)
+            .filter(|a| !a.topic.comes_first())
             .map(|a| (a.topic, a.partition))
             .collect();
         KafkaIntake {
@@ -277,7 +278,7 @@ impl KafkaIntake {
     }
 
     /// Reads partitions that have come since the start, from their first record on.
-    fn adopt(&self, partitions: &mut BTreeMap<(Topic, u32), Partition>) {
+    fn adopt(&self, partitions: &mut BTreeMap<(TopicId, u32), Partition>) {
         // Nobody else's may be adopted, and a partition is new only once.
         for key in self.sight.found_after(self.adopted.get()) {
             self.adopted.set(self.adopted.get() + 1);
@@ -295,7 +296,7 @@ impl KafkaIntake {
     /// Whether the broker has records of the partition that have not arrived. That it has none the
     /// consumer itself says late, after a pause of the broker's in which live partitions must not
     /// wait for each other.
-    fn has_more(&self, key: (Topic, u32)) -> bool {
+    fn has_more(&self, key: (TopicId, u32)) -> bool {
         let status = self
             .consumer
             .iter()
@@ -306,10 +307,10 @@ impl KafkaIntake {
 
     /// The partition whose first waiting record is the earliest, unless one that is behind may
     /// still bring an earlier one.
-    fn pick(&self, until: Option<&Bounds>) -> Option<(Topic, u32)> {
+    fn pick(&self, until: Option<&Bounds>) -> Option<(TopicId, u32)> {
         let partitions = self.partitions.borrow();
-        let open = |key: &(Topic, u32)| !self.later.contains(key);
-        let mut best: Option<(Millis, (Topic, u32))> = None;
+        let open = |key: &(TopicId, u32)| !self.later.contains(key);
+        let mut best: Option<(Millis, (TopicId, u32))> = None;
         for (key, partition) in partitions.iter().filter(|(key, _)| open(key)) {
             let Some(bound) = bound_of(until, key) else { continue };
             if bound.is_some_and(|bound| partition.has_reached(bound)) {
@@ -364,7 +365,7 @@ impl Intake for KafkaIntake {
     fn marks(&self, until: Option<&Bounds>) -> Vec<Mark> {
         self.receive();
         let now = Instant::now();
-        let quiet: BTreeMap<(Topic, u32), bool> = self
+        let quiet: BTreeMap<(TopicId, u32), bool> = self
             .consumer
             .iter()
             .flat_map(ConsumerHandle::status)
@@ -377,7 +378,7 @@ impl Intake for KafkaIntake {
             .collect();
         let partitions = self.partitions.borrow();
         // A partition whose start is not known yet has no place in an epoch.
-        let mark = |(&(topic, partition), of): (&(Topic, u32), &Partition)| {
+        let mark = |(&(topic, partition), of): (&(TopicId, u32), &Partition)| {
             let next = of.stands_at(bound_of(until, &(topic, partition))?)?;
             let idle =
                 of.waiting() == 0 && quiet.get(&(topic, partition)).copied().unwrap_or(false);
@@ -389,7 +390,7 @@ impl Intake for KafkaIntake {
     fn is_prepared(&self) -> bool {
         self.receive();
         let partitions = self.partitions.borrow();
-        let mut customers = partitions.iter().filter(|((topic, _), _)| *topic == Topic::Customers);
+        let mut customers = partitions.iter().filter(|((topic, _), _)| topic.comes_first());
         customers.all(|(_, partition)| partition.is_caught_up() && partition.waiting() == 0)
     }
 
@@ -410,7 +411,7 @@ impl Intake for KafkaIntake {
 
 /// Up to where a partition is read, if it has a bound at all; `None` for one that is not among the
 /// bounds, for it was not there yet.
-fn bound_of(until: Option<&Bounds>, key: &(Topic, u32)) -> Option<Option<u64>> {
+fn bound_of(until: Option<&Bounds>, key: &(TopicId, u32)) -> Option<Option<u64>> {
     match until {
         Some(until) => until.get(key).map(|&bound| Some(bound)),
         None => Some(None),

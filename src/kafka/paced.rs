@@ -8,7 +8,8 @@ use super::connection::code_of;
 use super::error::KafkaError;
 use super::producer::{Deliveries, config, refused};
 use super::settings::KafkaSettings;
-use dataflows::event::{CustomerId, Millis, Topic};
+use dataflows::event::{CustomerId, Millis};
+use dataflows::source::TopicId;
 use rdkafka::Message;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -32,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Clone, Copy, Debug)]
 pub struct Due<'a> {
     /// Where to.
-    pub topic: Topic,
+    pub topic: TopicId,
     /// Whose it is: its key.
     pub customer: CustomerId,
     /// The record's value.
@@ -45,7 +46,7 @@ pub struct Due<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Landed {
     /// Its topic.
-    pub topic: Topic,
+    pub topic: TopicId,
     /// Its partition.
     pub partition: u32,
     /// Its offset.
@@ -85,7 +86,7 @@ pub struct PacedProducer<'a> {
     landing: Landing,
     timetable: Timetable,
     /// Topic and instant of every event so far.
-    sent: Vec<(Topic, Duration)>,
+    sent: Vec<(TopicId, Duration)>,
 }
 
 impl<'a> PacedProducer<'a> {
@@ -101,7 +102,7 @@ impl<'a> PacedProducer<'a> {
         let client: BaseProducer<Landing> = config(settings, "2")?
             .create_with_context(landing.clone())
             .map_err(|error| KafkaError::configuration(&error))?;
-        for topic in &settings.topics {
+        for topic in settings.topics.names() {
             let known = client.client().fetch_metadata(Some(topic), ANSWER);
             known
                 .map_err(|error| refused(&landing.deliveries.connection, topic, code_of(&error)))?;

@@ -5,7 +5,7 @@
 //! stands where its next record lies, wherever that is, or at its end, and never past a bound that
 //! it is given.
 
-use dataflows::event::{Head, Messages};
+use dataflows::source::{Head, Messages};
 use std::collections::VecDeque;
 
 /// One partition.
@@ -91,9 +91,14 @@ impl Partition {
 pub(super) mod tests {
     use super::*;
     use dataflows::event::Topic;
+    use dataflows::source::TopicId;
 
     /// Messages without bytes at these offsets, each dated by its offset.
-    pub(in crate::kafka) fn messages(topic: Topic, partition: u32, positions: &[u64]) -> Messages {
+    pub(in crate::kafka) fn messages(
+        topic: TopicId,
+        partition: u32,
+        positions: &[u64],
+    ) -> Messages {
         let head = |&position: &u64| Head {
             position,
             timestamp: position as i64,
@@ -111,7 +116,7 @@ pub(super) mod tests {
         let mut partition = Partition::from(next);
         blocks
             .iter()
-            .for_each(|positions| partition.arrive(messages(Topic::Customers, 0, positions)));
+            .for_each(|positions| partition.arrive(messages(Topic::Customers.id(), 0, positions)));
         end.into_iter().for_each(|end| partition.reach_end(end));
         partition
     }
@@ -180,7 +185,7 @@ pub(super) mod tests {
         );
         assert!(open.has_reached(8) && !open.has_reached(9));
         // A record behind the bound tells too.
-        open.arrive(messages(Topic::Customers, 0, &[11]));
+        open.arrive(messages(Topic::Customers.id(), 0, &[11]));
         assert_eq!(read(&mut open, Some(9)), (vec![], Some(9)));
         assert_eq!(
             (open.first().map(|head| head.position), open.is_caught_up(), open.waiting()),
@@ -209,7 +214,7 @@ pub(super) mod tests {
     fn a_block_without_records_is_nothing() {
         let mut partition = partition(Some(4), &[&[]], Some(4));
         assert_eq!((partition.waiting(), partition.is_caught_up()), (0, true));
-        partition.arrive(messages(Topic::Customers, 0, &[]));
+        partition.arrive(messages(Topic::Customers.id(), 0, &[]));
         assert_eq!(
             (partition.is_caught_up(), read(&mut partition, None)),
             (true, (vec![], Some(4)))

@@ -3,8 +3,8 @@
 use super::admin::{ANSWER, admin, block_on, failure};
 use super::error::KafkaError;
 use super::settings::KafkaSettings;
-use crate::source::{TopicNames, topic_named};
-use dataflows::event::Topic;
+use crate::source::TopicNames;
+use dataflows::source::TopicId;
 use rdkafka::admin::{AdminOptions, ConfigResource, ResourceSpecifier};
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub struct Properties<'a>(Vec<(&'a str, ConfigResource)>);
 /// # Errors
 /// The broker cannot be reached.
 pub fn of_read(settings: &KafkaSettings) -> Result<Properties<'_>, KafkaError> {
-    Ok(Properties(described(settings, settings.topics.iter().map(String::as_str))?))
+    Ok(Properties(described(settings, settings.topics.names())?))
 }
 
 /// What is not as it should be with topics that are there, yet does not keep a job from running.
@@ -29,10 +29,10 @@ pub fn warnings(settings: &KafkaSettings) -> Result<Vec<String>, KafkaError> {
 
 impl Properties<'_> {
     /// How each topic is cleaned up, as far as the broker says.
-    pub fn policies(&self, names: &TopicNames) -> BTreeMap<Topic, String> {
+    pub fn policies(&self, names: &TopicNames) -> BTreeMap<TopicId, String> {
         let policy = |(name, resource): &(&str, ConfigResource)| {
             let policy = resource.get("cleanup.policy").and_then(|entry| entry.value.clone())?;
-            Some((topic_named(names, name)?, policy))
+            Some((names.named(name)?, policy))
         };
         self.0.iter().filter_map(policy).collect()
     }

@@ -9,8 +9,8 @@ use super::position::{self, Found};
 use super::settings::KafkaSettings;
 use super::status::{Context, PartitionStatus, Shared};
 use super::sys::batch::{BatchQueue, Message, PartitionQueue};
-use crate::source::TopicIds;
-use dataflows::event::Topic;
+use crate::source::TopicUuids;
+use dataflows::source::TopicId;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaErrorCode;
@@ -38,7 +38,7 @@ pub(super) struct Reader {
     shared: Arc<Shared>,
     settings: KafkaSettings,
     /// Partitions that are kept back, read already or not.
-    held: BTreeSet<(Topic, u32)>,
+    held: BTreeSet<(TopicId, u32)>,
     waiting: Vec<Waiting>,
     /// When the waiting ones are looked up next.
     retry: Instant,
@@ -47,7 +47,7 @@ pub(super) struct Reader {
 
 /// A partition that is read.
 struct Lane {
-    topic: Topic,
+    topic: TopicId,
     partition: u32,
     queue: PartitionQueue<Context>,
     gathering: Gathering,
@@ -124,7 +124,7 @@ impl Reader {
         }
     }
 
-    fn lane(&self, topic: Topic, partition: u32) -> Option<&Lane> {
+    fn lane(&self, topic: TopicId, partition: u32) -> Option<&Lane> {
         self.lanes.iter().find(|lane| (lane.topic, lane.partition) == (topic, partition))
     }
 
@@ -145,7 +145,7 @@ impl Reader {
         self.retry = now;
     }
 
-    fn show_progress(&self, offsets: &[(Topic, u32, u64)]) {
+    fn show_progress(&self, offsets: &[(TopicId, u32, u64)]) {
         let mut list = TopicPartitionList::new();
         for (topic, partition, next) in offsets {
             // Both were made from the broker's own numbers.
@@ -194,8 +194,8 @@ impl Reader {
     /// Ends the reading. A topic that was made anew explains whatever else is found wrong with it.
     fn fail(&mut self, error: KafkaError) {
         let KafkaSettings { topic_ids, topics, .. } = &self.settings;
-        let now = match *topic_ids == TopicIds::UNKNOWN {
-            true => TopicIds::UNKNOWN,
+        let now = match *topic_ids == TopicUuids::UNKNOWN {
+            true => TopicUuids::UNKNOWN,
             false => {
                 identify::ask(self.consumer.client(), &self.settings, EXPLANATION)
                     .unwrap_or_default()
@@ -383,7 +383,7 @@ impl Reader {
         }
     }
 
-    fn missing(&self, topic: Topic) -> KafkaError {
+    fn missing(&self, topic: TopicId) -> KafkaError {
         KafkaError::MissingTopics {
             brokers: self.settings.brokers.clone(),
             topics: vec![self.settings.topic_name(topic).to_string()],

@@ -1,8 +1,9 @@
 //! What Kafka's clients must be told.
 
 use super::error::KafkaError;
-use crate::source::{Loss, TopicIds, TopicNames, topic_named};
-use dataflows::event::{Millis, Topic};
+use crate::source::{Loss, TopicNames, TopicUuids};
+use dataflows::event::Millis;
+use dataflows::source::TopicId;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use std::collections::BTreeMap;
@@ -13,7 +14,7 @@ use std::fmt;
 pub struct KafkaSettings {
     /// Addresses of brokers, `host:port`, separated by commas; the others are learned from these.
     pub brokers: String,
-    /// Names of the topics, in the order of [`Topic::ALL`].
+    /// The topics that are read, and their names.
     pub topics: TopicNames,
     /// Name of the topic for records that could not be taken.
     pub dead_letters: String,
@@ -21,7 +22,7 @@ pub struct KafkaSettings {
     pub predictions: String,
     /// The ids of the topics that are meant, as far as they are known: with them a reader tells why
     /// it cannot go on.
-    pub topic_ids: TopicIds,
+    pub topic_ids: TopicUuids,
     /// Offsets that are given up: partitions that stand before them are read from behind them.
     pub losses: Vec<Loss>,
     /// The consumer group that progress is shown under; it decides nothing.
@@ -84,12 +85,12 @@ const LEAST_QUEUED_KILOBYTES: usize = 4 * PARTITION_FETCH / 1024;
 const PROTOCOL_OVERHEAD: usize = 64 * 1024;
 
 impl KafkaSettings {
-    /// Settings for brokers, with the default of everything else.
-    pub fn new(brokers: &str) -> Self {
+    /// Settings for brokers and topics, with the default of everything else.
+    pub fn new(brokers: &str, topics: TopicNames) -> Self {
         KafkaSettings {
             brokers: brokers.to_string(),
-            topics: Topic::ALL.map(|topic| topic.name().to_string()),
-            topic_ids: TopicIds::UNKNOWN,
+            topics,
+            topic_ids: TopicUuids::UNKNOWN,
             losses: Vec::new(),
             dead_letters: "dead-letters".to_string(),
             predictions: "campaign-predictions".to_string(),
@@ -107,18 +108,18 @@ impl KafkaSettings {
     }
 
     /// The name of a topic at the broker.
-    pub fn topic_name(&self, topic: Topic) -> &str {
-        &self.topics[topic as usize]
+    pub fn topic_name(&self, topic: TopicId) -> &str {
+        &self.topics[topic]
     }
 
     /// The topic of this name.
-    pub fn topic_named(&self, name: &str) -> Option<Topic> {
-        topic_named(&self.topics, name)
+    pub fn topic_named(&self, name: &str) -> Option<TopicId> {
+        self.topics.named(name)
     }
 
     /// Every topic that the job reads or writes, by name.
     pub fn all_names(&self) -> impl Iterator<Item = &str> + Clone {
-        self.topics.iter().chain([&self.dead_letters, &self.predictions]).map(String::as_str)
+        self.topics.names().chain([self.dead_letters.as_str(), self.predictions.as_str()])
     }
 
     /// Bytes that a message of the protocol may have, with a record in it.
@@ -217,10 +218,11 @@ impl fmt::Debug for KafkaSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dataflows::event::Topic;
 
     #[test]
     fn properties_win_over_ours_and_never_over_what_is_fixed() {
-        let mut settings = KafkaSettings::new("127.0.0.1:9092");
+        let mut settings = KafkaSettings::new("127.0.0.1:9092", TopicNames::own(Topic::ids()));
         settings.properties.insert("fetch.queue.backoff.ms".to_string(), "7".to_string());
         settings.properties.insert("isolation.level".to_string(), "read_committed".to_string());
         let config = settings.client(Role::Consumer).unwrap();
@@ -239,7 +241,7 @@ mod tests {
 
     #[test]
     fn a_password_is_never_shown() {
-        let mut settings = KafkaSettings::new("127.0.0.1:9092");
+        let mut settings = KafkaSettings::new("127.0.0.1:9092", TopicNames::own(Topic::ids()));
         settings.properties.insert("sasl.password".to_string(), "s3cret".to_string());
         let shown = format!("{settings:?}");
         assert!(shown.contains("sasl.password") && !shown.contains("s3cret"), "{shown}");
@@ -247,10 +249,10 @@ mod tests {
 
     #[test]
     fn topics_go_by_their_configured_names() {
-        let mut settings = KafkaSettings::new("127.0.0.1:9092");
-        settings.topics[Topic::Customers as usize] = "profiles".to_string();
-        assert_eq!(settings.topic_name(Topic::Customers), "profiles");
-        assert_eq!(settings.topic_named("profiles"), Some(Topic::Customers));
+        let mut settings = KafkaSettings::new("127.0.0.1:9092", TopicNames::own(Topic::ids()));
+        settings.topics = settings.topics.with(Topic::Customers.id(), "profiles");
+        assert_eq!(settings.topic_name(Topic::Customers.id()), "profiles");
+        assert_eq!(settings.topic_named("profiles"), Some(Topic::Customers.id()));
         assert_eq!(settings.topic_named("customers"), None);
         assert_eq!(settings.all_names().count(), 7);
     }

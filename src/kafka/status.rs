@@ -3,7 +3,7 @@
 
 use super::connection::{self, Connection, code_of};
 use crate::source::TopicNames;
-use dataflows::event::Topic;
+use dataflows::source::TopicId;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PartitionStatus {
     /// The topic.
-    pub topic: Topic,
+    pub topic: TopicId,
     /// The partition.
     pub partition: u32,
     /// The offset after the last that was handed over; `None` until the broker has said where the
@@ -41,7 +41,7 @@ pub struct PartitionStatus {
 
 impl PartitionStatus {
     /// A partition of which nothing is known yet.
-    pub(crate) fn new(topic: Topic, partition: u32, now: Instant) -> Self {
+    pub(crate) fn new(topic: TopicId, partition: u32, now: Instant) -> Self {
         PartitionStatus {
             topic,
             partition,
@@ -78,7 +78,7 @@ impl PartitionStatus {
 pub(super) struct Shared {
     pub(super) connection: Connection,
     topics: TopicNames,
-    partitions: Mutex<BTreeMap<(Topic, u32), PartitionStatus>>,
+    partitions: Mutex<BTreeMap<(TopicId, u32), PartitionStatus>>,
 }
 
 impl Shared {
@@ -90,7 +90,7 @@ impl Shared {
         }
     }
 
-    pub(super) fn partitions(&self) -> MutexGuard<'_, BTreeMap<(Topic, u32), PartitionStatus>> {
+    pub(super) fn partitions(&self) -> MutexGuard<'_, BTreeMap<(TopicId, u32), PartitionStatus>> {
         self.partitions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -106,7 +106,7 @@ impl Shared {
             self.connection.works();
         }
         for status in self.partitions().values_mut() {
-            let topic = statistics.topics.get(self.topics[status.topic as usize].as_str());
+            let topic = statistics.topics.get(&self.topics[status.topic]);
             let Some(said) =
                 topic.and_then(|topic| topic.partitions.get(status.partition.to_string().as_str()))
             else {
@@ -195,16 +195,16 @@ struct PartitionStatistics {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dataflows::event::Topic;
 
     fn shared(now: Instant) -> Shared {
-        let shared =
-            Shared::new("127.0.0.1:9092", Topic::ALL.map(|topic| topic.name().to_string()));
+        let shared = Shared::new("127.0.0.1:9092", TopicNames::own(Topic::ids()));
         let status = PartitionStatus {
             next: Some(5),
             caught_up: true,
-            ..PartitionStatus::new(Topic::Rewards, 2, now)
+            ..PartitionStatus::new(Topic::Rewards.id(), 2, now)
         };
-        shared.partitions().insert((Topic::Rewards, 2), status);
+        shared.partitions().insert((Topic::Rewards.id(), 2), status);
         shared
     }
 
@@ -220,7 +220,7 @@ mod tests {
         let start = Instant::now();
         let (second, minute) = (start + Duration::from_secs(1), start + Duration::from_secs(60));
         let shared = shared(start);
-        let status = || shared.partitions()[&(Topic::Rewards, 2)];
+        let status = || shared.partitions()[&(Topic::Rewards.id(), 2)];
         assert_eq!(status().idle_for(minute), None);
 
         shared.note(&serde_json::from_str(&statistics("UP", 5)).unwrap(), second);
@@ -245,7 +245,7 @@ mod tests {
      {
         let now = Instant::now();
         let shared = shared(now);
-        let status = || shared.partitions()[&(Topic::Rewards, 2)];
+        let status = || shared.partitions()[&(Topic::Rewards.id(), 2)];
         assert_eq!((status().high, status().held_back()), (None, None));
         shared.note(&serde_json::from_str(&statistics("UP", 7)).unwrap(), now);
         assert_eq!(
@@ -261,7 +261,7 @@ mod tests {
         let unknown = statistics("UP", -1001).replace("\"hi_offset\": 9", "\"hi_offset\": -1001");
         shared.note(&serde_json::from_str(&unknown).unwrap(), now);
         assert_eq!((status().end, status().high), (Some(9), Some(9)));
-        shared.partitions().get_mut(&(Topic::Rewards, 2)).unwrap().next = Some(12);
+        shared.partitions().get_mut(&(Topic::Rewards.id(), 2)).unwrap().next = Some(12);
         shared.note(&serde_json::from_str(&statistics("UP", 9)).unwrap(), now);
         assert_eq!(
             (status().end, status().high, status().held_back()),
@@ -274,8 +274,8 @@ mod tests {
         let now = Instant::now();
         let shared = shared(now);
         shared.note(&serde_json::from_str(&statistics("UP", 3)).unwrap(), now);
-        assert_eq!(shared.partitions()[&(Topic::Rewards, 2)].lag(), Some(0));
+        assert_eq!(shared.partitions()[&(Topic::Rewards.id(), 2)].lag(), Some(0));
         shared.note(&serde_json::from_str(&statistics("UP", -1001)).unwrap(), now);
-        assert_eq!(shared.partitions()[&(Topic::Rewards, 2)].end, Some(5));
+        assert_eq!(shared.partitions()[&(Topic::Rewards.id(), 2)].end, Some(5));
     }
 }

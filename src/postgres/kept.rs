@@ -7,9 +7,8 @@ use super::settings::PostgresSettings;
 use crate::sink::SinkError;
 use crate::sink::kept::{KeptAt, KeptReader};
 use crate::sink::results::EpochResults;
-use crate::source::topic_named;
 use crate::table::encode::CopyBuffer;
-use dataflows::event::{Kept, Topic};
+use dataflows::source::{Kept, TopicId};
 use postgres::{Client, GenericClient, Row};
 
 /// Takes an epoch's kept records in.
@@ -70,7 +69,7 @@ pub fn remove_through(
 /// Where a row's records lie; `None` for those of a topic that is not configured.
 fn at(row: &Row, settings: &PostgresSettings) -> Option<KeptAt> {
     let name: &str = row.get(1);
-    let topic = topic_named(&settings.topics, name)?;
+    let topic = settings.topics.named(name)?;
     let number = |column| row.get::<_, i64>(column) as u64;
     Some(KeptAt {
         epoch: number(0),
@@ -93,7 +92,7 @@ impl KeptRows {
         KeptRows { settings, client: None }
     }
 
-    fn page(&mut self, after: KeptAt, of: &[(Topic, u32)]) -> Result<Vec<Row>, PostgresError> {
+    fn page(&mut self, after: KeptAt, of: &[(TopicId, u32)]) -> Result<Vec<Row>, PostgresError> {
         // A connection on which something fails is not used again.
         let mut client = match self.client.take() {
             Some(client) => client,
@@ -130,7 +129,7 @@ impl KeptReader for KeptRows {
     fn next(
         &mut self,
         after: KeptAt,
-        of: &[(Topic, u32)],
+        of: &[(TopicId, u32)],
     ) -> Result<Vec<(KeptAt, Kept)>, SinkError> {
         let rows = self.page(after, of)?;
         let kept = |row: &Row| {

@@ -7,7 +7,7 @@ use super::error::PostgresError;
 use super::recorded;
 use super::settings::PostgresSettings;
 use crate::sink::Progress;
-use crate::source::TopicIds;
+use crate::source::TopicUuids;
 use postgres::GenericClient;
 
 /// The dataflow whose results are written.
@@ -121,7 +121,9 @@ pub fn claim(
 ///
 /// # Errors
 /// The database cannot be reached or read, or the schema is another job's.
-pub fn inspect(settings: &PostgresSettings) -> Result<Option<(Progress, TopicIds)>, PostgresError> {
+pub fn inspect(
+    settings: &PostgresSettings,
+) -> Result<Option<(Progress, TopicUuids)>, PostgresError> {
     let mut client = connection::connect_alone(settings)?;
     check(&mut client, settings)?;
     if !is_there(&mut client, "progress")? {
@@ -139,11 +141,11 @@ pub fn inspect(settings: &PostgresSettings) -> Result<Option<(Progress, TopicIds
 pub fn topic_ids(
     client: &mut impl GenericClient,
     settings: &PostgresSettings,
-) -> Result<TopicIds, PostgresError> {
+) -> Result<TopicUuids, PostgresError> {
     if is_there(client, "progress")? {
         recorded::topic_ids(client, settings)
     } else {
-        Ok(TopicIds::UNKNOWN)
+        Ok(TopicUuids::UNKNOWN)
     }
 }
 

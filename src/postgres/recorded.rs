@@ -8,10 +8,11 @@ use super::error::PostgresError;
 use super::settings::PostgresSettings;
 use crate::hexadecimal::digest_from_hex;
 use crate::sink::{History, Link, Progress, RecordedEpoch};
-use crate::source::{self, Loss, Offsets, Positions, TopicIds, offsets_by_name, topic_named};
+use crate::source::{self, Loss, Offsets, Positions, TopicUuids, offsets_by_name};
 #[cfg(test)]
 use dataflows::campaign::output::Day;
-use dataflows::event::{CustomerId, Millis, Topic};
+use dataflows::event::{CustomerId, Millis};
+use dataflows::source::TopicId;
 use postgres::types::Json;
 use postgres::{Client, GenericClient, Row, Transaction};
 
@@ -127,7 +128,7 @@ pub fn set_starts(
     client: &mut Client,
     settings: &PostgresSettings,
     own: i64,
-    offsets: &[(Topic, u32, u64)],
+    offsets: &[(TopicId, u32, u64)],
 ) -> Result<(), PostgresError> {
     let failed = || PostgresError::statement("record where the job begins");
     let mut transaction = client.transaction().map_err(failed())?;
@@ -145,7 +146,7 @@ pub fn set_starts(
 pub fn topic_ids(
     client: &mut impl GenericClient,
     settings: &PostgresSettings,
-) -> Result<TopicIds, PostgresError> {
+) -> Result<TopicUuids, PostgresError> {
     let row = client
         .query_opt(
             "SELECT to_jsonb(p) ->> 'topic_ids' FROM progress p WHERE job = $1",
@@ -157,11 +158,11 @@ pub fn topic_ids(
 }
 
 /// Ids of topics from the text in which they are kept.
-pub fn topic_ids_of(text: Option<&str>, settings: &PostgresSettings) -> Result<TopicIds, String> {
-    let Some(text) = text else { return Ok(TopicIds::UNKNOWN) };
+pub fn topic_ids_of(text: Option<&str>, settings: &PostgresSettings) -> Result<TopicUuids, String> {
+    let Some(text) = text else { return Ok(TopicUuids::UNKNOWN) };
     let named =
         serde_json::from_str(text).map_err(|error| format!("its ids of topics: {error}"))?;
-    TopicIds::of_named(&named, &settings.topics)
+    TopicUuids::of_named(&named, &settings.topics)
 }
 
 /// Records the ids of the topics that the job reads.
@@ -169,7 +170,7 @@ pub fn set_topic_ids(
     client: &mut Client,
     settings: &PostgresSettings,
     own: i64,
-    ids: &TopicIds,
+    ids: &TopicUuids,
 ) -> Result<(), PostgresError> {
     let failed = || PostgresError::statement("record which topics the job reads");
     let mut transaction = client.transaction().map_err(failed())?;
@@ -198,7 +199,9 @@ pub fn losses(
     let read = |row: &Row| {
         let (epoch, name) = (row.get::<_, i64>(0) as u64, row.get(1));
         let why = || format!("it has given up offsets of topic `{name}`, which is not configured");
-        let topic = topic_named(&settings.topics, name)
+        let topic = settings
+            .topics
+            .named(name)
             .ok_or_else(|| PostgresError::Recorded { epoch, why: why() })?;
         let [partition, first, next] = [i64::from(row.get::<_, i32>(2)), row.get(3), row.get(4)];
         Ok(Loss {
@@ -223,7 +226,7 @@ pub fn lose(
     let mut transaction = client.transaction().map_err(failed())?;
     confirm(&mut transaction, &settings.job, own)?;
     for Loss { epoch, topic, partition, first, next } in losses {
-        let name = &settings.topics[*topic as usize];
+        let name = &settings.topics[*topic];
         transaction
             .execute(
                 "INSERT INTO losses (job, epoch, topic, partition, first, next) VALUES ($1, $2, \
@@ -231,7 +234,7 @@ pub fn lose(
                 &[
                     &settings.job,
                     &(*epoch as i64),
-                    name,
+                    &name,
                     &(*partition as i32),
                     &(*first as i64),
                     &(*next as i64),
@@ -249,8 +252,8 @@ pub fn forget(
     settings: &PostgresSettings,
     own: i64,
     history: &History,
-    starts: &[(Topic, u32, u64)],
-    ids: &TopicIds,
+    starts: &[(TopicId, u32, u64)],
+    ids: &TopicUuids,
 ) -> Result<(), PostgresError> {
     let job = &settings.job;
     let failed = || PostgresError::statement("forget the job's results");

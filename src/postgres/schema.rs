@@ -11,7 +11,7 @@ use super::settings::PostgresSettings;
 use super::survey::Survey;
 use crate::identifiers::LONGEST;
 use crate::sink::{Progress, Records};
-use crate::source::TopicIds;
+use crate::source::TopicUuids;
 use dataflows::campaign::tables::name;
 use postgres::{Client, GenericClient, Transaction};
 use std::collections::BTreeSet;
@@ -37,7 +37,7 @@ const NUMBER: i64 = 0x73_6c75_6963_6500;
 pub fn take_over<S, E, T>(
     client: &mut Client,
     settings: &PostgresSettings,
-    now: &TopicIds,
+    now: &TopicUuids,
     settle: impl FnOnce(&mut dyn Records) -> Result<S, E>,
     then: impl FnOnce(&mut Transaction<'_>, Progress) -> Result<T, PostgresError>,
 ) -> Result<Result<(S, T), E>, PostgresError> {
@@ -73,12 +73,12 @@ pub fn take_over<S, E, T>(
 pub fn check(
     client: &mut impl GenericClient,
     settings: &PostgresSettings,
-    now: &TopicIds,
+    now: &TopicUuids,
 ) -> Result<(), PostgresError> {
     check_names(&settings.features)?;
     check_encoding(client, settings)?;
     owner::check(client, settings)?;
-    if *now != TopicIds::UNKNOWN {
+    if *now != TopicUuids::UNKNOWN {
         owner::topic_ids(client, settings)?.compare(now, &settings.topics)?;
     }
     migrations::pending(client, settings)?;

@@ -5,7 +5,8 @@ use super::retention::Ages;
 use crate::campaign::rows::Wording;
 use crate::identifiers::SchemaName;
 use crate::source::TopicNames;
-use dataflows::event::{Millis, Topic};
+use dataflows::event::Millis;
+use dataflows::source::TopicId;
 use std::fmt;
 use std::time::Duration;
 
@@ -75,7 +76,7 @@ pub struct PostgresSettings {
     pub context: Vec<String>,
     /// Names of the features, in their order; each is a column.
     pub features: Vec<String>,
-    /// Names of the topics, in the order of [`Topic::ALL`].
+    /// Names of the topics.
     pub topics: TopicNames,
     /// How late an event may come and still count as in order.
     pub lateness: Millis,
@@ -115,7 +116,7 @@ impl PostgresSettings {
             arms: Vec::new(),
             context: Vec::new(),
             features: Vec::new(),
-            topics: Topic::ALL.map(|topic| topic.name().to_string()),
+            topics: TopicNames::own(dataflows::topics()),
             lateness: dataflows::event::DAY,
             folding: false,
             at_risk_days: 180.0,
@@ -138,8 +139,8 @@ impl PostgresSettings {
     }
 
     /// The name of a topic at the broker.
-    pub fn topic_name(&self, topic: Topic) -> &str {
-        &self.topics[topic as usize]
+    pub fn topic_name(&self, topic: TopicId) -> &str {
+        &self.topics[topic]
     }
 }
 

@@ -7,9 +7,10 @@ use crate::sink::applied::AppliedSettings;
 use crate::sink::kept::KeptAt;
 use crate::sink::results::EpochResults;
 use crate::sink::{Commit, History, Progress, RecordedEpoch, Records, Sink, SinkError, SinkFault};
-use crate::source::{Loss, Positions, TopicIds};
-use dataflows::event::{CustomerId, Millis, Topic};
+use crate::source::{Loss, Positions, TopicUuids};
+use dataflows::event::{CustomerId, Millis};
 use dataflows::settings::Settings;
+use dataflows::source::TopicId;
 
 impl Records for Writer {
     fn job(&self) -> &str {
@@ -32,7 +33,7 @@ impl Records for Writer {
         Ok(Writer::history(self))
     }
 
-    fn topic_ids(&mut self) -> Result<TopicIds, SinkError> {
+    fn topic_ids(&mut self) -> Result<TopicUuids, SinkError> {
         Ok(Writer::topic_ids(self))
     }
 
@@ -58,11 +59,11 @@ impl Records for Writer {
 }
 
 impl Sink for Writer {
-    fn set_starts(&mut self, offsets: &[(Topic, u32, u64)]) -> Result<(), SinkError> {
+    fn set_starts(&mut self, offsets: &[(TopicId, u32, u64)]) -> Result<(), SinkError> {
         Ok(Writer::set_starts(self, offsets)?)
     }
 
-    fn set_topic_ids(&mut self, ids: &TopicIds) -> Result<(), SinkError> {
+    fn set_topic_ids(&mut self, ids: &TopicUuids) -> Result<(), SinkError> {
         Ok(Writer::set_topic_ids(self, ids)?)
     }
 
@@ -74,7 +75,11 @@ impl Sink for Writer {
         Ok(Writer::lose(self, losses)?)
     }
 
-    fn forget(&mut self, starts: &[(Topic, u32, u64)], ids: &TopicIds) -> Result<(), SinkError> {
+    fn forget(
+        &mut self,
+        starts: &[(TopicId, u32, u64)],
+        ids: &TopicUuids,
+    ) -> Result<(), SinkError> {
         Ok(Writer::forget(self, starts, ids)?)
     }
 

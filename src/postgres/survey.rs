@@ -14,7 +14,7 @@ use super::writer::awaited;
 use crate::sink::applied::AppliedSettings;
 use crate::sink::kept::KeptAt;
 use crate::sink::{History, Progress, RecordedEpoch, Records, SinkError, Trouble};
-use crate::source::{Loss, Positions, TopicIds};
+use crate::source::{Loss, Positions, TopicUuids};
 use dataflows::event::{CustomerId, Millis};
 use postgres::{Client, GenericClient, Transaction};
 use std::borrow::BorrowMut;
@@ -53,7 +53,7 @@ impl Survey {
     /// Whatever would keep the job from starting: see [`PostgresError`].
     pub fn open(
         settings: PostgresSettings,
-        now: &TopicIds,
+        now: &TopicUuids,
         anew: bool,
         trouble: &Trouble,
     ) -> Result<Survey, PostgresError> {
@@ -64,7 +64,7 @@ impl Survey {
 
     fn try_open(
         settings: &PostgresSettings,
-        now: &TopicIds,
+        now: &TopicUuids,
         anew: bool,
         trouble: &Trouble,
     ) -> Result<(Client, Option<Progress>), PostgresError> {
@@ -125,7 +125,7 @@ impl<C: GenericClient, B: BorrowMut<C>> Records for Survey<C, B> {
         })?)
     }
 
-    fn topic_ids(&mut self) -> Result<TopicIds, SinkError> {
+    fn topic_ids(&mut self) -> Result<TopicUuids, SinkError> {
         Ok(owner::topic_ids(self.client.borrow_mut(), &self.settings)?)
     }
 

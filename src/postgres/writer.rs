@@ -18,13 +18,14 @@ use crate::sink::applied::{Applied, AppliedSettings};
 use crate::sink::kept::KeptAt;
 use crate::sink::results::EpochResults;
 use crate::sink::{Commit, History, Progress, RecordedEpoch, Records, Trouble};
-use crate::source::{Loss, Positions, TopicIds};
+use crate::source::{Loss, Positions, TopicUuids};
 use crate::table::encode::CopyBuffer;
 use crate::telemetry::stalls::Seen;
 #[cfg(test)]
 use dataflows::campaign::output::Day;
-use dataflows::event::{CustomerId, Millis, Topic};
+use dataflows::event::{CustomerId, Millis};
 use dataflows::settings::Settings;
+use dataflows::source::TopicId;
 use postgres::Client;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -40,7 +41,7 @@ pub struct Writer {
     progress: Progress,
     history: History,
     /// Of the topics that are read.
-    ids: TopicIds,
+    ids: TopicUuids,
     last_commit: Option<Instant>,
     /// Up to which epoch kept records were removed.
     forgotten: u64,
@@ -50,7 +51,7 @@ pub struct Writer {
 }
 
 /// What a writer begins with.
-type Begun = (Session, Progress, History, TopicIds, Gone);
+type Begun = (Session, Progress, History, TopicUuids, Gone);
 
 /// A connection that is ready for epochs.
 struct Session {
@@ -98,7 +99,7 @@ impl Writer {
     /// Likewise.
     #[cfg(test)]
     pub fn open(settings: PostgresSettings) -> Result<Writer, PostgresError> {
-        Writer::open_settling(settings, TopicIds::UNKNOWN, Trouble::default(), |_| Ok(()))
+        Writer::open_settling(settings, TopicUuids::UNKNOWN, Trouble::default(), |_| Ok(()))
             .map(|(writer, ())| writer)
     }
 
@@ -114,7 +115,7 @@ impl Writer {
     /// That of `settle`, or whatever keeps the job from starting: see [`PostgresError`].
     pub fn open_settling<S, E: From<PostgresError>>(
         settings: PostgresSettings,
-        now: TopicIds,
+        now: TopicUuids,
         trouble: Trouble,
         mut settle: impl FnMut(&mut dyn Records) -> Result<S, E>,
     ) -> Result<(Writer, S), E> {
@@ -150,7 +151,7 @@ impl Writer {
 
     fn try_open<S, E>(
         settings: &PostgresSettings,
-        now: &TopicIds,
+        now: &TopicUuids,
         trouble: &Trouble,
         settle: impl FnOnce(&mut dyn Records) -> Result<S, E>,
     ) -> Result<Result<(S, Begun), E>, PostgresError> {
@@ -170,7 +171,7 @@ impl Writer {
                 let ids = readable(
                     recorded::topic_ids(transaction, settings),
                     settings,
-                    TopicIds::default,
+                    TopicUuids::default,
                 )?;
                 let gone =
                     readable(retention::gone(transaction, &settings.job), settings, Gone::default)?;
@@ -219,7 +220,7 @@ impl Writer {
     ///
     /// # Errors
     /// [`PostgresError::Fenced`], or that of a statement.
-    pub fn set_starts(&mut self, offsets: &[(Topic, u32, u64)]) -> Result<(), PostgresError> {
+    pub fn set_starts(&mut self, offsets: &[(TopicId, u32, u64)]) -> Result<(), PostgresError> {
         let (settings, own) = (self.settings.clone(), self.progress.incarnation);
         recorded::set_starts(&mut self.session()?.client, &settings, own, offsets)
     }
@@ -230,7 +231,7 @@ impl Writer {
     }
 
     /// The ids of the topics that the job has read, as far as they were recorded.
-    pub fn topic_ids(&self) -> TopicIds {
+    pub fn topic_ids(&self) -> TopicUuids {
         self.ids
     }
 
@@ -238,7 +239,7 @@ impl Writer {
     ///
     /// # Errors
     /// [`PostgresError::Fenced`], or that of a statement.
-    pub fn set_topic_ids(&mut self, ids: &TopicIds) -> Result<(), PostgresError> {
+    pub fn set_topic_ids(&mut self, ids: &TopicUuids) -> Result<(), PostgresError> {
         let (settings, own) = (self.settings.clone(), self.progress.incarnation);
         recorded::set_topic_ids(&mut self.session()?.client, &settings, own, ids)?;
         self.ids = *ids;
@@ -354,8 +355,8 @@ impl Writer {
     /// [`PostgresError::Fenced`], or that of a statement.
     pub fn forget(
         &mut self,
-        starts: &[(Topic, u32, u64)],
-        ids: &TopicIds,
+        starts: &[(TopicId, u32, u64)],
+        ids: &TopicUuids,
     ) -> Result<(), PostgresError> {
         let (settings, own) = (self.settings.clone(), self.progress.incarnation);
         let history = History::begin(0);

@@ -7,8 +7,9 @@
 
 use super::RecordedEpoch;
 use crate::hexadecimal::{digest_from_hex, hexadecimal};
-use crate::source::TopicIds;
-use dataflows::event::{Millis, Topic};
+use crate::source::TopicUuids;
+use dataflows::event::Millis;
+use dataflows::source::TopicId;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
@@ -30,13 +31,13 @@ pub struct Made<'a> {
     /// Its watermark.
     pub watermark: Option<Millis>,
     /// Next offset of every partition, in any order.
-    pub offsets: &'a [(Topic, u32, u64)],
+    pub offsets: &'a [(TopicId, u32, u64)],
     /// Digest of the statistics of all arms after it.
     pub digest: &'a [u8; 32],
     /// How many valid records were read for it.
     pub records: u64,
     /// The ids of the topics that it was read from.
-    pub topic_ids: &'a TopicIds,
+    pub topic_ids: &'a TopicUuids,
 }
 
 impl Link {
@@ -69,16 +70,13 @@ impl Link {
         hash.update(made.watermark.unwrap_or_default().to_le_bytes());
         hash.update((offsets.len() as u64).to_le_bytes());
         for (topic, partition, next) in offsets {
-            hash.update([topic as u8]);
+            hash.update([topic.number() as u8]);
             hash.update(partition.to_le_bytes());
             hash.update(next.to_le_bytes());
         }
         hash.update(made.digest);
         hash.update(made.records.to_le_bytes());
-        for topic in Topic::ALL {
-            // The id of no topic is all zeros.
-            hash.update(made.topic_ids.get(topic).map_or([0; 16], |id| id.bytes()));
-        }
+        made.topic_ids.bytes().for_each(|id| hash.update(id));
         Link(hash.finalize().into())
     }
 }
@@ -144,16 +142,17 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::TopicId;
+    use crate::source::TopicUuid;
+    use dataflows::event::Topic;
 
     fn epoch(number: u64) -> RecordedEpoch {
         RecordedEpoch {
             epoch: number,
             watermark: Some(number as Millis),
-            offsets: vec![(Topic::Transactions, 0, number * 10), (Topic::Rewards, 1, 0)],
+            offsets: vec![(Topic::Transactions.id(), 0, number * 10), (Topic::Rewards.id(), 1, 0)],
             digest: [number as u8; 32],
             records: number,
-            topic_ids: TopicIds::UNKNOWN.with(Topic::Rewards, TopicId::of(1, 2)),
+            topic_ids: TopicUuids::UNKNOWN.with(Topic::Rewards.id(), TopicUuid::of(1, 2)),
             chain: None,
         }
     }
@@ -183,7 +182,7 @@ mod tests {
             |epoch| epoch.offsets.truncate(1),
             |epoch| epoch.digest[31] ^= 1,
             |epoch| epoch.records += 1,
-            |epoch| epoch.topic_ids = TopicIds::UNKNOWN,
+            |epoch| epoch.topic_ids = TopicUuids::UNKNOWN,
             |epoch| epoch.chain = None,
             |epoch| epoch.chain = Some(Link::random()),
         ];

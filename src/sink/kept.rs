@@ -6,7 +6,7 @@
 //! committed can be repeated, up to the oldest checkpoint that a restart may have to take.
 
 use crate::sink::SinkError;
-use dataflows::event::{Kept, Topic};
+use dataflows::source::{Kept, TopicId};
 use std::collections::BTreeMap;
 
 /// Where some kept records lie: what they are, without themselves.
@@ -15,7 +15,7 @@ pub struct KeptAt {
     /// The epoch that has read them.
     pub epoch: u64,
     /// The topic.
-    pub topic: Topic,
+    pub topic: TopicId,
     /// The partition.
     pub partition: u32,
     /// The first position.
@@ -36,7 +36,7 @@ pub trait KeptReader: Send {
     fn next(
         &mut self,
         after: KeptAt,
-        of: &[(Topic, u32)],
+        of: &[(TopicId, u32)],
     ) -> Result<Vec<(KeptAt, Kept)>, SinkError>;
 }
 
@@ -44,9 +44,9 @@ pub trait KeptReader: Send {
 /// far as nothing is missing between.
 pub fn covered(
     kept: &[KeptAt],
-    starts: &BTreeMap<(Topic, u32), u64>,
-) -> BTreeMap<(Topic, u32), u64> {
-    let mut covered: BTreeMap<(Topic, u32), u64> = BTreeMap::new();
+    starts: &BTreeMap<(TopicId, u32), u64>,
+) -> BTreeMap<(TopicId, u32), u64> {
+    let mut covered: BTreeMap<(TopicId, u32), u64> = BTreeMap::new();
     let mut sorted = kept.to_vec();
     sorted.sort_unstable_by_key(|at| (at.topic, at.partition, at.from, at.until));
     for at in sorted {
@@ -63,20 +63,21 @@ pub fn covered(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dataflows::event::Topic;
 
     #[test]
     fn what_is_kept_reaches_as_far_as_nothing_is_missing() {
         let at = |partition, from, until| KeptAt {
             epoch: from,
-            topic: Topic::Customers,
+            topic: Topic::Customers.id(),
             partition,
             from,
             until,
         };
         let starts = BTreeMap::from([
-            ((Topic::Customers, 0), 5),
-            ((Topic::Customers, 1), 5),
-            ((Topic::Customers, 3), 2),
+            ((Topic::Customers.id(), 0), 5),
+            ((Topic::Customers.id(), 1), 5),
+            ((Topic::Customers.id(), 3), 2),
         ]);
         let kept = [
             at(0, 9, 12),
@@ -89,11 +90,15 @@ mod tests {
             at(3, 2, 7),
         ];
         let covered = covered(&kept, &starts);
-        assert_eq!(covered.get(&(Topic::Customers, 0)), Some(&12), "offset 12 is missing");
-        assert_eq!(covered.get(&(Topic::Customers, 1)), None, "offset 5 is missing");
-        assert_eq!(covered.get(&(Topic::Customers, 2)), Some(&4), "a partition that came later");
+        assert_eq!(covered.get(&(Topic::Customers.id(), 0)), Some(&12), "offset 12 is missing");
+        assert_eq!(covered.get(&(Topic::Customers.id(), 1)), None, "offset 5 is missing");
         assert_eq!(
-            covered.get(&(Topic::Customers, 3)),
+            covered.get(&(Topic::Customers.id(), 2)),
+            Some(&4),
+            "a partition that came later"
+        );
+        assert_eq!(
+            covered.get(&(Topic::Customers.id(), 3)),
             Some(&7),
             "what is from before the start is not needed"
         );

@@ -17,9 +17,10 @@ pub mod thread;
 mod trouble;
 
 use crate::sink::results::EpochResults;
-use crate::source::{Loss, Positions, TopicIds};
-use dataflows::event::{Millis, Topic};
+use crate::source::{Loss, Positions, TopicUuids};
+use dataflows::event::Millis;
 use dataflows::settings::Settings;
+use dataflows::source::TopicId;
 use std::time::Duration;
 
 pub use chain::{History, Link, Made, SHORT};
@@ -52,7 +53,7 @@ pub struct RecordedEpoch {
     /// Valid records that were read for it.
     pub records: u64,
     /// The ids of the topics that it was read from, as far as they were known.
-    pub topic_ids: TopicIds,
+    pub topic_ids: TopicUuids,
     /// Its link; `None` where it was committed before there were any.
     pub chain: Option<Link>,
 }
@@ -88,13 +89,13 @@ pub trait Sink: Records + Send {
     ///
     /// # Errors
     /// It cannot be written.
-    fn set_starts(&mut self, offsets: &[(Topic, u32, u64)]) -> Result<(), SinkError>;
+    fn set_starts(&mut self, offsets: &[(TopicId, u32, u64)]) -> Result<(), SinkError>;
 
     /// Records the ids of the topics that it reads from now on.
     ///
     /// # Errors
     /// They cannot be written.
-    fn set_topic_ids(&mut self, ids: &TopicIds) -> Result<(), SinkError>;
+    fn set_topic_ids(&mut self, ids: &TopicUuids) -> Result<(), SinkError>;
 
     /// Records the settings that hold from the epoch after the last committed one on, in place of
     /// what was recorded for it; says whether they are other ones than before.
@@ -115,7 +116,8 @@ pub trait Sink: Records + Send {
     ///
     /// # Errors
     /// They cannot be removed.
-    fn forget(&mut self, starts: &[(Topic, u32, u64)], ids: &TopicIds) -> Result<(), SinkError>;
+    fn forget(&mut self, starts: &[(TopicId, u32, u64)], ids: &TopicUuids)
+    -> Result<(), SinkError>;
 
     /// Commits an epoch, once.
     ///

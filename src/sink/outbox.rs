@@ -36,7 +36,7 @@ impl Letter {
     pub fn of(rejected: Rejected, topics: &TopicNames) -> Letter {
         let Rejected { topic, place, reason, detail, raw, whose } = rejected;
         Letter {
-            topic: topics[topic as usize].clone(),
+            topic: topics[topic].to_string(),
             place,
             reason: Cow::Borrowed(reason.word()),
             detail,
@@ -244,12 +244,13 @@ mod tests {
         results.decisions =
             vec![decision(2, 5), decision(1, 7), decision(1, 6), decision(9, 4), decision(9, 5)];
         results.rejected = vec![
-            rejected(Topic::Rewards, 2),
-            rejected(Topic::Rewards, 1),
-            rejected(Topic::Customers, 8),
+            rejected(Topic::Rewards.id(), 2),
+            rejected(Topic::Rewards.id(), 1),
+            rejected(Topic::Customers.id(), 8),
         ];
         results.erasures = vec![erasure(9, 4)];
-        let topics = Topic::ALL.map(|topic| format!("own-{}", topic.name()));
+        let topics =
+            TopicNames::of(Topic::ids().map(|topic| (topic, format!("own-{}", topic.name()))));
         let owed = Owed::of(&mut results, &topics);
         assert!(owed.bytes() > 7 * 100 && results.decisions.is_empty());
         let decided: Vec<_> =

@@ -3,7 +3,7 @@
 use super::applied::AppliedSettings;
 use super::kept::KeptAt;
 use super::{History, Progress, RecordedEpoch, SinkError};
-use crate::source::{Loss, Positions, TopicIds};
+use crate::source::{Loss, Positions, TopicUuids};
 use dataflows::event::{CustomerId, Millis};
 
 /// What is recorded of one job. Nothing in it can write.
@@ -38,7 +38,7 @@ pub trait Records {
     ///
     /// # Errors
     /// They cannot be read.
-    fn topic_ids(&mut self) -> Result<TopicIds, SinkError>;
+    fn topic_ids(&mut self) -> Result<TopicUuids, SinkError>;
 
     /// The settings that its epochs were computed with, as far as they were recorded.
     ///

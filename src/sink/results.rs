@@ -1,13 +1,14 @@
 //! All that one epoch changed, gathered from the workers for whoever commits it.
 
 use super::{Link, Made};
-use crate::source::TopicIds;
+use crate::source::TopicUuids;
 use dataflows::campaign::output::{
     ArmDay, ArmUpdate, Closed, Counts, Day, Decision, Erasure, FeatureRows, InteractionRows,
     LastRows, Output, Segment,
 };
 use dataflows::event::unlisted::List;
-use dataflows::event::{CustomerId, Kept, Names, Reason, Rejected, Topic};
+use dataflows::event::{CustomerId, Names, Reason, Rejected};
+use dataflows::source::{Kept, TopicId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that one epoch changed. Rows come in batches as the workers sent them, in no
@@ -40,7 +41,7 @@ pub struct EpochResults {
     /// Rejected records.
     pub rejected: Vec<Rejected>,
     /// Fields that could not be read and were left out: in how many records, by topic and name.
-    pub ignored: BTreeMap<(Topic, String), u64>,
+    pub ignored: BTreeMap<(TopicId, String), u64>,
     /// Hashes of names of purchases that are not in their lists.
     pub unlisted: Vec<(List, u64)>,
     /// Customers that were erased.
@@ -58,7 +59,7 @@ pub struct EpochResults {
     /// The same before the epoch.
     pub digest_before: [u8; 32],
     /// The ids of the topics that it was read from, as far as they are known.
-    pub topic_ids: TopicIds,
+    pub topic_ids: TopicUuids,
     /// Its link in the chain of the job's epochs, where it is one of a job.
     pub chain: Option<Link>,
     /// What it takes the place of, where it is a change of settings.
@@ -100,7 +101,7 @@ impl EpochResults {
             kept: Vec::new(),
             digest: [0; 32],
             digest_before: [0; 32],
-            topic_ids: TopicIds::UNKNOWN,
+            topic_ids: TopicUuids::UNKNOWN,
             chain: None,
             changed: None,
         }
@@ -164,8 +165,8 @@ pub fn alert_of_unread_erasures(results: &EpochResults) {
 
 /// What is to be said of records that were rejected because their timestamps are in another unit: a
 /// line of each topic, the first time it has any.
-pub fn of_other_units(rejected: &[Rejected], told: &mut BTreeSet<Topic>) -> Vec<String> {
-    let mut by_topic: BTreeMap<Topic, (u64, &Rejected)> = BTreeMap::new();
+pub fn of_other_units(rejected: &[Rejected], told: &mut BTreeSet<TopicId>) -> Vec<String> {
+    let mut by_topic: BTreeMap<TopicId, (u64, &Rejected)> = BTreeMap::new();
     for rejected in rejected.iter().filter(|rejected| rejected.reason == Reason::NotMilliseconds) {
         by_topic.entry(rejected.topic).or_insert((0, rejected)).0 += 1;
     }
@@ -188,6 +189,7 @@ pub fn of_other_units(rejected: &[Rejected], told: &mut BTreeSet<Topic>) -> Vec<
 mod tests {
     use super::*;
     use dataflows::event::Place;
+    use dataflows::event::Topic;
 
     #[test]
     fn another_unit_is_said_once_of_each_topic() {
@@ -202,14 +204,14 @@ mod tests {
         let other = |topic, position| rejected(topic, position, Reason::NotMilliseconds);
         let mut told = BTreeSet::new();
         assert_eq!(
-            of_other_units(&[rejected(Topic::Rewards, 1, Reason::BadField)], &mut told),
+            of_other_units(&[rejected(Topic::Rewards.id(), 1, Reason::BadField)], &mut told),
             Vec::<String>::new()
         );
         let lines = of_other_units(
             &[
-                other(Topic::Transactions, 4),
-                rejected(Topic::Rewards, 5, Reason::BadField),
-                other(Topic::Transactions, 6),
+                other(Topic::Transactions.id(), 4),
+                rejected(Topic::Rewards.id(), 5, Reason::BadField),
+                other(Topic::Transactions.id(), 6),
             ],
             &mut told,
         );
@@ -226,7 +228,7 @@ mod tests {
             "by its place, not by what it says: {line}"
         );
         let lines = of_other_units(
-            &[other(Topic::Transactions, 7), other(Topic::Interactions, 8)],
+            &[other(Topic::Transactions.id(), 7), other(Topic::Interactions.id(), 8)],
             &mut told,
         );
         assert!(lines.len() == 1 && lines[0].contains("interactions"), "{lines:?}");

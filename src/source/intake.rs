@@ -1,14 +1,14 @@
 //! What feeds a live source on one worker.
 
-use dataflows::campaign::feed::Mark;
-use dataflows::event::{Kept, Messages, Topic};
+use dataflows::source::Mark;
+use dataflows::source::{Kept, Messages, TopicId};
 use std::collections::BTreeMap;
 
 /// Next offset of every partition.
-pub type Bounds = BTreeMap<(Topic, u32), u64>;
+pub type Bounds = BTreeMap<(TopicId, u32), u64>;
 
 /// Positions as bounds.
-pub fn bounds_of(positions: &[(Topic, u32, u64)]) -> Bounds {
+pub fn bounds_of(positions: &[(TopicId, u32, u64)]) -> Bounds {
     positions.iter().map(|&(topic, partition, next)| ((topic, partition), next)).collect()
 }
 

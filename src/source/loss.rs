@@ -4,7 +4,7 @@
 //! Each loss is recorded before the epoch in which it is crossed, so that a restart, an epoch that
 //! is repeated and whoever computes everything again cross it in the same way.
 
-use dataflows::event::Topic;
+use dataflows::source::TopicId;
 use serde::{Deserialize, Serialize};
 
 /// Offsets of a partition that no epoch has read.
@@ -13,7 +13,7 @@ pub struct Loss {
     /// The epoch that goes on behind them.
     pub epoch: u64,
     /// The topic.
-    pub topic: Topic,
+    pub topic: TopicId,
     /// The partition.
     pub partition: u32,
     /// The first of them.

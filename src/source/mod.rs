@@ -4,11 +4,11 @@
 mod intake;
 mod loss;
 mod positions;
-mod topic_ids;
 mod topic_names;
+mod topic_uuids;
 
 pub use intake::{Bounds, Intake, bounds_of};
 pub use loss::Loss;
 pub use positions::{Offsets, Positions, offsets_by_name, offsets_of};
-pub use topic_ids::{Remade, TopicId, TopicIds};
-pub use topic_names::{TopicNames, topic_named};
+pub use topic_names::TopicNames;
+pub use topic_uuids::{Remade, TopicUuid, TopicUuids};

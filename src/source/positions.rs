@@ -1,20 +1,20 @@
 //! Offsets as they are kept for people and programs: by the names of the topics at the broker.
 
-use super::{TopicNames, topic_named};
-use dataflows::event::Topic;
+use super::TopicNames;
+use dataflows::source::TopicId;
 use std::collections::BTreeMap;
 
 /// Next offset of every partition, sorted.
-pub type Positions = Vec<(Topic, u32, u64)>;
+pub type Positions = Vec<(TopicId, u32, u64)>;
 
 /// The form in which offsets are kept: topic, partition, next offset.
 pub type Offsets = BTreeMap<String, BTreeMap<u32, u64>>;
 
 /// Offsets in the form in which they are kept.
-pub fn offsets_by_name(offsets: &[(Topic, u32, u64)], names: &TopicNames) -> Offsets {
+pub fn offsets_by_name(offsets: &[(TopicId, u32, u64)], names: &TopicNames) -> Offsets {
     let mut named = Offsets::new();
     for &(topic, partition, next) in offsets {
-        named.entry(names[topic as usize].clone()).or_default().insert(partition, next);
+        named.entry(names[topic].to_string()).or_default().insert(partition, next);
     }
     named
 }
@@ -26,7 +26,8 @@ pub fn offsets_by_name(offsets: &[(Topic, u32, u64)], names: &TopicNames) -> Off
 pub fn offsets_of(named: &Offsets, names: &TopicNames) -> Result<Positions, String> {
     let mut offsets = Vec::new();
     for (name, partitions) in named {
-        let topic = topic_named(names, name)
+        let topic = names
+            .named(name)
             .ok_or_else(|| format!("it has read topic `{name}`, which is not configured"))?;
         offsets.extend(partitions.iter().map(|(&partition, &next)| (topic, partition, next)));
     }
@@ -37,19 +38,24 @@ pub fn offsets_of(named: &Offsets, names: &TopicNames) -> Result<Positions, Stri
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dataflows::event::Topic;
 
     #[test]
     fn offsets_are_kept_by_topic_and_partition() {
-        let names = Topic::ALL.map(|topic| topic.name().to_string());
-        let offsets =
-            vec![(Topic::Transactions, 2, 5), (Topic::Transactions, 10, 1), (Topic::Rewards, 0, 7)];
+        let names = TopicNames::own(Topic::ids());
+        let offsets = vec![
+            (Topic::Transactions.id(), 2, 5),
+            (Topic::Transactions.id(), 10, 1),
+            (Topic::Rewards.id(), 0, 7),
+        ];
         let named = offsets_by_name(&offsets, &names);
         assert_eq!(
             serde_json::to_string(&named).unwrap(),
             r#"{"rewards":{"0":7},"transactions":{"2":5,"10":1}}"#
         );
         assert_eq!(offsets_of(&named, &names), Ok(offsets));
-        let other = Topic::ALL.map(|topic| format!("{}-2", topic.name()));
+        let other =
+            TopicNames::of(Topic::ids().map(|topic| (topic, format!("{}-2", topic.name()))));
         assert!(offsets_of(&named, &other).is_err_and(|why| why.contains("`rewards`")));
     }
 }

@@ -744,7 +744,7 @@ mod tests {
             Status::new("campaign", &["Email".to_string(), "a \"quoted\" one".to_string()], 2);
         status.committed(&a_busy_epoch(), Duration::from_millis(20));
         status.ends([(
-            (Topic::Transactions, 3),
+            (Topic::Transactions.id(), 3),
             End { last_stable: Some(620), high_watermark: Some(655) },
         )]);
         status.publishing(4, 3, 12, None);

@@ -23,6 +23,7 @@ use crate::telemetry::usage::{resident_memory_bytes, usage};
 use dataflows::campaign::output::{ArmDay, Counts, Day, Segment};
 use dataflows::campaign::snapshot::Common;
 use dataflows::event::{CustomerId, DAY, IGNORABLE, Millis, Rejected, Topic, Whose};
+use dataflows::source::TopicId;
 use erasures::{ErasureFault, FailedErasures};
 use jiff::Timestamp;
 use metrics::Metrics;
@@ -161,12 +162,12 @@ struct Known {
     commit_took: Option<Duration>,
     digest: Option<[u8; 32]>,
     watermark: Option<Millis>,
-    held_by: Option<(Topic, u32)>,
+    held_by: Option<(TopicId, u32)>,
     checkpoint: u64,
     owing: Owing,
     times: Times,
-    next_offsets: BTreeMap<(Topic, u32), u64>,
-    ends: BTreeMap<(Topic, u32), End>,
+    next_offsets: BTreeMap<(TopicId, u32), u64>,
+    ends: BTreeMap<(TopicId, u32), End>,
     counts: Counts,
     of_other_customers: u64,
     unmatched: UnmatchedWatch,
@@ -179,7 +180,7 @@ struct Known {
     benchmark: Benchmark,
     threshold: Option<(Day, u64)>,
     rejected: BTreeMap<&'static str, u64>,
-    ignored: BTreeMap<(Topic, String), u64>,
+    ignored: BTreeMap<(TopicId, String), u64>,
     given_up: BTreeMap<&'static str, u64>,
     dead_letters: VecDeque<(Option<Whose>, DeadLetter)>,
     segments: BTreeMap<u8, i64>,
@@ -245,7 +246,7 @@ impl Status {
     }
 
     /// Where partitions end at the broker.
-    pub fn ends(&self, ends: impl IntoIterator<Item = ((Topic, u32), End)>) {
+    pub fn ends(&self, ends: impl IntoIterator<Item = ((TopicId, u32), End)>) {
         self.known().ends.extend(ends);
     }
 
@@ -271,7 +272,7 @@ impl Status {
 
     /// The job goes on without so many offsets of a topic, which were gone before it had read them;
     /// several of one topic add up.
-    pub fn given_up(&self, offsets: impl IntoIterator<Item = (Topic, u64)>) {
+    pub fn given_up(&self, offsets: impl IntoIterator<Item = (TopicId, u64)>) {
         let mut known = self.known();
         offsets.into_iter().for_each(|(topic, offsets)| {
             *known.given_up.entry(topic.name()).or_default() += offsets
@@ -386,10 +387,10 @@ impl Known {
             benchmark: Benchmark::default(),
             threshold: None,
             rejected: BTreeMap::new(),
-            given_up: Topic::ALL.into_iter().map(|topic| (topic.name(), 0)).collect(),
+            given_up: Topic::ids().map(|topic| (topic.name(), 0)).into_iter().collect(),
             ignored: IGNORABLE
                 .into_iter()
-                .map(|(topic, field)| ((topic, field.to_string()), 0))
+                .map(|(topic, field)| ((topic.id(), field.to_string()), 0))
                 .collect(),
             dead_letters: VecDeque::new(),
             segments: BTreeMap::new(),
@@ -506,9 +507,9 @@ impl Known {
     /// Those that the broker has, and those that are committed, for what has an end need not have
     /// been read yet.
     fn partitions(&self) -> Vec<Partition> {
-        let all: BTreeSet<(Topic, u32)> =
+        let all: BTreeSet<(TopicId, u32)> =
             self.ends.keys().chain(self.next_offsets.keys()).copied().collect();
-        let partition = |at: (Topic, u32)| {
+        let partition = |at: (TopicId, u32)| {
             let End { high_watermark, last_stable } =
                 self.ends.get(&at).copied().unwrap_or_default();
             let next_offset = self.next_offsets.get(&at).copied();
@@ -562,7 +563,7 @@ impl Known {
     }
 
     fn ignored_fields(&self) -> Vec<IgnoredField> {
-        let of = |((topic, field), records): (&(Topic, String), &u64)| IgnoredField {
+        let of = |((topic, field), records): (&(TopicId, String), &u64)| IgnoredField {
             topic: topic.name(),
             field: field.clone(),
             records: *records,

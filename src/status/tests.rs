@@ -19,8 +19,8 @@ pub(crate) fn a_busy_epoch() -> EpochResults {
     let mut totals = Totals::new(1);
     totals.n = 12;
     results.closed.watermark = Some(1_700_000_000_500);
-    results.closed.held_by = Some((Topic::Transactions, 3));
-    results.closed.offsets = vec![(Topic::Transactions, 3, 500)];
+    results.closed.held_by = Some((Topic::Transactions.id(), 3));
+    results.closed.offsets = vec![(Topic::Transactions.id(), 3, 500)];
     results.counts =
         Counts { records: 70, late: 2, duplicates: 3, pending: 5, decisions: 4, ..Counts::none() };
     results.decisions = [Some(0), Some(0), Some(1), Some(0), None].map(decision).to_vec();
@@ -43,7 +43,7 @@ fn decision(arm: Option<u16>) -> Decision {
 fn rejected(position: u64) -> Rejected {
     let detail = "amount: -1 is negative".to_string();
     Rejected {
-        topic: Topic::Transactions,
+        topic: Topic::Transactions.id(),
         place: Place::new(2, position),
         reason: Reason::BadAmount,
         detail,
@@ -145,7 +145,10 @@ fn a_committed_epoch_shows_in_everything() {
     let status = status();
     status.cut(9);
     let end = |stable, high| End { last_stable: Some(stable), high_watermark: Some(high) };
-    status.ends([((Topic::Transactions, 3), end(620, 655)), ((Topic::Rewards, 0), end(7, 7))]);
+    status.ends([
+        ((Topic::Transactions.id(), 3), end(620, 655)),
+        ((Topic::Rewards.id(), 0), end(7, 7)),
+    ]);
     status.checkpoint(5);
     status.compare_with(Benchmark { best_possible: Some(0.5), best_fixed: Some(0.25) });
     status.committed(&a_busy_epoch(), TOOK);

@@ -57,11 +57,11 @@ mod tests {
     #[test]
     fn only_what_an_epoch_has_read_has_a_delay_and_none_is_negative() {
         let mut results = EpochResults::new(1);
-        results.closed.read = vec![(Topic::Transactions, 0, 5), (Topic::Rewards, 1, 1)];
+        results.closed.read = vec![(Topic::Transactions.id(), 0, 5), (Topic::Rewards.id(), 1, 1)];
         results.closed.highs = vec![
-            (Topic::Transactions, 0, 4_000),
-            (Topic::Transactions, 1, 1),
-            (Topic::Rewards, 1, 9_000),
+            (Topic::Transactions.id(), 0, 4_000),
+            (Topic::Transactions.id(), 1, 1),
+            (Topic::Rewards.id(), 1, 9_000),
         ];
         assert!(delays(&results, 6_500).eq([Duration::from_millis(2_500), Duration::ZERO]));
     }

@@ -3,13 +3,14 @@
 use super::decisions::{Decided, asked_once, told_id};
 use super::histories::Sent;
 use super::{LATENESS, Standing, WINDOW};
-use dataflows::campaign::feed::{Feed, Mark};
 use dataflows::campaign::graph::{Campaign, campaign};
 use dataflows::campaign::output::Output;
 use dataflows::customer::features::Features;
-use dataflows::event::{Head, Messages, Topic};
+use dataflows::event::Topic;
 use dataflows::operators::deliver::{Delivery, deliver};
 use dataflows::settings::Settings;
+use dataflows::source::{Feed, Mark};
+use dataflows::source::{Head, Messages};
 use std::sync::{Arc, Mutex};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::InputHandle;
@@ -29,7 +30,7 @@ fn block(topic: Topic, texts: &[&str], first: u64) -> Messages {
         bytes.extend_from_slice(text.as_bytes());
         bytes.push(b'\n');
     }
-    Messages::new(topic, 0, bytes, heads)
+    Messages::new(topic.id(), 0, bytes, heads)
 }
 
 /// What the dataflow comes to after each epoch; the first worker reads all topics.
@@ -60,7 +61,7 @@ pub(super) fn by_the_dataflow(epochs: &[Vec<Sent>], workers: usize) -> Vec<Stand
                 input.send(Feed::Block(block(topic, &texts, next[topic as usize]).into()));
                 next[topic as usize] += texts.len() as u64;
                 input.send(Feed::Mark(Mark {
-                    topic,
+                    topic: topic.id(),
                     partition: 0,
                     next: next[topic as usize],
                     idle: false,

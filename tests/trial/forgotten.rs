@@ -8,7 +8,8 @@ use crate::services::client::Place;
 use crate::services::sender::Sender;
 use crate::services::topics::PARTITIONS;
 use crate::services::{Stage, compaction};
-use dataflows::event::{Kept, Topic};
+use dataflows::event::Topic;
+use dataflows::source::Kept;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
@@ -140,7 +141,7 @@ fn kept(
             "{place:?}: something was not kept, or twice"
         );
         let records = Kept {
-            topic: Topic::Customers,
+            topic: Topic::Customers.id(),
             partition: partition as u32,
             from: from as u64,
             until: until as u64,

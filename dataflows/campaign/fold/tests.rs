@@ -3,7 +3,6 @@
 use super::*;
 use crate::bandit::model::Model;
 use crate::campaign::emission::Emission;
-use crate::campaign::feed::Save;
 use crate::campaign::graph::Campaign;
 use crate::campaign::output::Closed;
 use crate::campaign::settle::News;
@@ -15,6 +14,7 @@ use crate::codec::Rows;
 use crate::customer::Features;
 use crate::event::{DAY, Kind, Millis, Place, Purchase, Record};
 use crate::settings::{Emit, HighValue, Settings};
+use crate::source::Save;
 use std::sync::Arc;
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::resolve::Resolution;
 use super::{Settling, events, interaction, transaction};
-use crate::campaign::feed::is_on_record;
+use crate::campaign::recorded::is_on_record;
 use crate::campaign::state::{Customers, Met};
 use crate::codec::Rows;
 use crate::event::{Kind, Record};

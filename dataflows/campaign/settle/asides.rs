@@ -111,7 +111,8 @@ impl Asides {
             Aside::Rejected { rejected, .. } => self.rejected.push(*rejected),
             Aside::Doubtful { customer, rejected } => {
                 let slot = customers.slot(customer);
-                self.doubtful.insert((slot, rejected.topic, rejected.place), *rejected);
+                let topic = Topic::of(rejected.topic);
+                self.doubtful.insert((slot, topic, rejected.place), *rejected);
             }
             Aside::Attachment { customer, id, place, attachment } => {
                 let slot = customers.slot(customer);

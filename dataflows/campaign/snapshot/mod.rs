@@ -206,7 +206,9 @@ impl Follower {
         self.common.thresholds.sort_unstable();
         self.common.counts.add(counts);
         self.common.watermark = closed.watermark;
-        self.common.highs.clone_from(&closed.highs);
+        let highs = closed.highs.iter();
+        self.common.highs =
+            highs.map(|&(topic, partition, high)| (Topic::of(topic), partition, high)).collect();
         // Epoch e + 1 is decided by what was learned up to e + 1 - lag.
         let decides = (epoch + 1).saturating_sub(self.model_lag);
         for versions in self.arms.values_mut() {

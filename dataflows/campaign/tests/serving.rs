@@ -4,10 +4,10 @@
 
 use super::{Arrival, Outcome, Random, Run, Told, arrivals, assert_map, cuts};
 use crate::bandit::policy::Chosen;
-use crate::campaign::feed::Save;
 use crate::campaign::output::{Counts, Decision, Output};
 use crate::event::{CustomerId, Topic};
 use crate::settings::Serving;
+use crate::source::Save;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 

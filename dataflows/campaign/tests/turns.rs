@@ -205,7 +205,7 @@ impl Shop {
                 input.send(Feed::Block(block(topic, &texts).into()));
             }
             input.send(Feed::Mark(Mark {
-                topic,
+                topic: topic.id(),
                 partition: 0,
                 next: (epoch as u64 + 1) << 32,
                 idle: false,

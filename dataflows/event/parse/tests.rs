@@ -38,7 +38,7 @@ fn padded(text: &[u8]) -> Vec<u8> {
 
 pub(super) fn lines_of(topic: Topic, text: &[u8]) -> Lines {
     Lines {
-        topic,
+        topic: topic.id(),
         partition: 5,
         format: Format::Json,
         base: 0,
@@ -63,7 +63,7 @@ pub(super) fn messages_of(topic: Topic, messages: &[(&[u8], bool)]) -> Messages 
         heads.push(Head { position, timestamp: NOON, start, length, null: *null, key: 0 });
         bytes.extend_from_slice(message);
     }
-    Messages::new(topic, 5, bytes, heads)
+    Messages::new(topic.id(), 5, bytes, heads)
 }
 
 pub(super) fn parsed(mut parser: Parser, block: &(impl Clone + Into<Block>)) -> Parsed {
@@ -410,7 +410,7 @@ fn what_concerns_folded_events_comes_with_its_bytes() {
         let note = note.map(|(what, rejected)| {
             assert_eq!(
                 (rejected.topic, rejected.place, rejected.reason, &rejected.raw[..]),
-                (topic, Place::new(5, 0), Reason::PastHistory, line.as_bytes())
+                (topic.id(), Place::new(5, 0), Reason::PastHistory, line.as_bytes())
             );
             what
         });
@@ -589,7 +589,7 @@ fn each_broken_rule_has_its_reason() {
         let [rejected] = &out.rejected[..] else { panic!("{line} was taken") };
         assert_eq!(
             (rejected.reason, rejected.topic, &rejected.raw[..]),
-            (reason, topic, line.as_bytes()),
+            (reason, topic.id(), line.as_bytes()),
             "{line}: {}",
             rejected.detail
         );

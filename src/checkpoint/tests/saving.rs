@@ -31,7 +31,10 @@ fn chains_are_a_base_and_what_came_after_it() {
             (manifest.longest_chain(), manifest.customers, manifest.digest),
             (3, 9, [7; 32])
         );
-        assert_eq!(manifest.offsets, [(Topic::Transactions, 0, 80), (Topic::Rewards, 2, 5)]);
+        assert_eq!(
+            manifest.offsets,
+            [(Topic::Transactions.id(), 0, 80), (Topic::Rewards.id(), 2, 5)]
+        );
         assert_eq!(
             loaded(&checkpoints, &restored(&checkpoints, 7).expect("the one before"))[&1],
             [3, 5]
@@ -255,7 +258,7 @@ fn a_process_that_fails_tells_the_first() {
     let scene = Scene::new();
     let committed = Arc::new(AtomicU64::new(4));
     let savers = [process(&scene, 0, &committed), process(&scene, 1, &committed)];
-    offer(&savers[0], Piece::Shared(Checkpoint::full(4, &[1]).shared()));
+    offer(&savers[0], Piece::Shared(Box::new(Checkpoint::full(4, &[1]).shared())));
     offer(&savers[0], Piece::WorkerDone { epoch: 4, worker: 0, longest: Pause::default() });
     offer(
         &savers[1],

@@ -7,7 +7,7 @@ use crate::journal;
 use crate::kafka::{KafkaSettings, identify};
 use crate::postgres::{self, PostgresError, PostgresSettings, address};
 use crate::sink::Progress;
-use crate::source::TopicIds;
+use crate::source::TopicUuids;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -90,10 +90,10 @@ impl Probe for DatabaseProbe {
 
 /// Where the job stands; or why it cannot go on, when one of the topics is not the one that it has
 /// read.
-fn shown(standing: Option<(Progress, TopicIds)>, kafka: &KafkaSettings) -> Finding {
+fn shown(standing: Option<(Progress, TopicUuids)>, kafka: &KafkaSettings) -> Finding {
     let Some((progress, read)) = standing else { return Finding::ok("nothing is committed yet") };
     // That the broker does not answer is said where it is tried itself.
-    let now = if read == TopicIds::UNKNOWN {
+    let now = if read == TopicUuids::UNKNOWN {
         read
     } else {
         identify::topic_ids(kafka, ANSWER).unwrap_or_default()

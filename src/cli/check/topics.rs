@@ -74,7 +74,10 @@ mod tests {
     fn a_record_from_the_future_tells_of_a_clock() {
         let Some(settings) = settings() else { return };
         admin::create_topics(&settings, 2, 1).expect("the topics can be made");
-        let (now, topic) = (Timestamp::now().as_millisecond(), settings.topics[0].clone());
+        let (now, topic) = (
+            Timestamp::now().as_millisecond(),
+            settings.topics.names().next().expect("a topic").to_string(),
+        );
         let probe = KafkaProbe { settings: settings.clone() };
         for (timestamp, findings) in [(now - 60_000, 1), (now + 1_200_000, 2)] {
             let mut producer = Producer::new(&settings).expect("a producer");

@@ -14,6 +14,7 @@ use crate::kafka::paced::{Due, Landed, PacedProducer};
 use crate::kafka::producer::Producer;
 use crate::kafka::{KafkaSettings, admin};
 use crate::postgres::{PostgresError, Target};
+use crate::source::TopicNames;
 use ::postgres::Client;
 use dataflows::event::Topic;
 use jiff::Timestamp;
@@ -198,9 +199,9 @@ struct Arena {
 impl Arena {
     fn create(plan: &LivePlan, name: &str) -> Result<Self, BenchError> {
         let database = format!("sluice_bench_{}_{name}", std::process::id());
-        let mut kafka = KafkaSettings::new(&plan.brokers);
+        let mut kafka = KafkaSettings::new(&plan.brokers, TopicNames::own([]));
         let named = |topic: &str| format!("{}-{topic}", database.replace('_', "-"));
-        kafka.topics = kafka.topics.map(|topic| named(&topic));
+        kafka.topics = TopicNames::of(Topic::ids().map(|topic| (topic, named(topic.name()))));
         (kafka.predictions, kafka.dead_letters) =
             (named(&kafka.predictions), named(&kafka.dead_letters));
         let mut client = Target::at(&plan.postgres)?.connect()?;
@@ -238,7 +239,7 @@ impl Arena {
             .stdout(Stdio::null())
             .stderr(File::create(&log).map_err(used(&log))?);
         let (url, checkpoints) = (self.url(), folder.path(&self.database));
-        let topics = Topic::ALL.map(|topic| {
+        let topics = Topic::ids().map(|topic| {
             (format!("kafka.topics.{}", topic.file_stem()), self.kafka.topic_name(topic))
         });
         topics.iter().for_each(|(key, name)| set(&mut command, key, name));
@@ -269,7 +270,7 @@ impl Arena {
             line.clear();
             write::customer_line(customer, &mut line);
             producer.send(
-                self.kafka.topic_name(Topic::Customers),
+                self.kafka.topic_name(Topic::Customers.id()),
                 customer.id,
                 Some(&line),
                 world.settings().start,
@@ -291,9 +292,10 @@ impl Arena {
         for event in world.events() {
             line.clear();
             let (topic, customer) = write::line(&event, &mut line);
-            if !producer
-                .send(Due { topic, customer, value: &line, timestamp: event.timestamp() }, stop)?
-            {
+            if !producer.send(
+                Due { topic: topic.id(), customer, value: &line, timestamp: event.timestamp() },
+                stop,
+            )? {
                 return Err(BenchError::Stopped);
             }
         }

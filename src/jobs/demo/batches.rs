@@ -1,13 +1,14 @@
 //! Records of the simulated world, gathered into blocks as a broker would hand them over: each with
 //! its offset and its timestamp.
 
-use dataflows::event::{Head, Messages, Millis, Topic};
+use dataflows::event::{Millis, Topic};
+use dataflows::source::{Head, Messages, TopicId};
 
 /// Records that wait to be handed over, one partition a topic.
 pub(super) struct Batches([Batch; Topic::ALL.len()]);
 
 struct Batch {
-    topic: Topic,
+    topic: TopicId,
     next: u64,
     bytes: Vec<u8>,
     heads: Vec<Head>,
@@ -16,7 +17,7 @@ struct Batch {
 impl Batches {
     /// Nothing yet.
     pub(super) fn new() -> Self {
-        Batches(Topic::ALL.map(|topic| Batch {
+        Batches(Topic::ids().map(|topic| Batch {
             topic,
             next: 0,
             bytes: Vec::new(),
@@ -27,11 +28,11 @@ impl Batches {
     /// Adds the record that `write` appends.
     pub(super) fn add(
         &mut self,
-        topic: Topic,
+        topic: TopicId,
         timestamp: Millis,
         write: impl FnOnce(&mut Vec<u8>),
     ) {
-        let batch = &mut self.0[topic as usize];
+        let batch = &mut self.0[topic.number()];
         let start = batch.bytes.len();
         write(&mut batch.bytes);
         let (start, length) = (start as u32, (batch.bytes.len() - start) as u32);
@@ -75,15 +76,17 @@ mod tests {
     #[test]
     fn records_keep_their_bytes_and_get_offsets_in_their_topic() {
         let mut batches = Batches::new();
-        for (topic, text) in
-            [(Topic::Requests, "one"), (Topic::Customers, "two"), (Topic::Requests, "three")]
-        {
+        for (topic, text) in [
+            (Topic::Requests.id(), "one"),
+            (Topic::Customers.id(), "two"),
+            (Topic::Requests.id(), "three"),
+        ] {
             batches.add(topic, 7, |out| out.extend_from_slice(text.as_bytes()));
         }
         let first: Vec<Messages> = batches.take().collect();
-        batches.add(Topic::Requests, 8, |out| out.extend_from_slice(b"four"));
+        batches.add(Topic::Requests.id(), 8, |out| out.extend_from_slice(b"four"));
         let second: Vec<Messages> = batches.take().collect();
-        let texts = |blocks: &[Messages]| -> Vec<(Topic, u64, String)> {
+        let texts = |blocks: &[Messages]| -> Vec<(TopicId, u64, String)> {
             let text = |block: &Messages, head: &Head| {
                 String::from_utf8(
                     block.bytes[head.start as usize..][..head.length as usize].to_vec(),
@@ -103,12 +106,12 @@ mod tests {
         assert_eq!(
             texts(&first),
             [
-                (Topic::Customers, 0, "two".to_owned()),
-                (Topic::Requests, 0, "one".to_owned()),
-                (Topic::Requests, 1, "three".to_owned())
+                (Topic::Customers.id(), 0, "two".to_owned()),
+                (Topic::Requests.id(), 0, "one".to_owned()),
+                (Topic::Requests.id(), 1, "three".to_owned())
             ]
         );
-        assert_eq!(texts(&second), [(Topic::Requests, 2, "four".to_owned())]);
+        assert_eq!(texts(&second), [(Topic::Requests.id(), 2, "four".to_owned())]);
         assert_eq!((batches.records(), batches.take().count()), (4, 0));
     }
 }

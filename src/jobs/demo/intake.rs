@@ -3,8 +3,9 @@
 
 use crate::source::{Bounds, Intake};
 use crossbeam_channel::{Receiver, TryRecvError};
-use dataflows::campaign::feed::Mark;
-use dataflows::event::{Messages, Topic};
+use dataflows::event::Topic;
+use dataflows::source::Mark;
+use dataflows::source::{Messages, TopicId};
 use std::collections::VecDeque;
 
 /// The blocks of the script on the worker that has their channel.
@@ -12,12 +13,16 @@ pub(super) struct WorldIntake {
     /// `None` where nothing will come, or no more.
     blocks: Option<Receiver<Messages>>,
     waiting: VecDeque<Messages>,
-    next: Vec<(Topic, u64)>,
+    next: Vec<(TopicId, u64)>,
 }
 
 /// The topics that the script writes to.
-const TOPICS: [Topic; 4] =
-    [Topic::Transactions, Topic::Customers, Topic::Interactions, Topic::Requests];
+const TOPICS: [TopicId; 4] = [
+    Topic::Transactions.id(),
+    Topic::Customers.id(),
+    Topic::Interactions.id(),
+    Topic::Requests.id(),
+];
 
 impl WorldIntake {
     /// Reads what comes through the channel, until its sender is gone.
@@ -37,7 +42,7 @@ impl WorldIntake {
         }
     }
 
-    fn next_of(&self, topic: Topic) -> u64 {
+    fn next_of(&self, topic: TopicId) -> u64 {
         self.next.iter().find(|(of, _)| *of == topic).map_or(0, |(_, next)| *next)
     }
 }
@@ -61,8 +66,9 @@ impl Intake for WorldIntake {
     fn marks(&self, _until: Option<&Bounds>) -> Vec<Mark> {
         // Nobody is contacted while the history is read: contacts hold time back from the first
         // request on.
-        let idle = |topic| topic == Topic::Interactions && self.next_of(Topic::Requests) == 0;
-        let mark = |&(topic, next): &(Topic, u64)| Mark {
+        let idle =
+            |topic| topic == Topic::Interactions.id() && self.next_of(Topic::Requests.id()) == 0;
+        let mark = |&(topic, next): &(TopicId, u64)| Mark {
             topic,
             partition: 0,
             next,
@@ -92,7 +98,7 @@ mod tests {
     use super::*;
     use crossbeam_channel::unbounded;
 
-    fn block(topic: Topic) -> Messages {
+    fn block(topic: TopicId) -> Messages {
         let mut batches = Batches::new();
         batches.add(topic, 0, |out| out.extend_from_slice(b"{}"));
         batches.take().next().expect("one record makes a block")
@@ -102,14 +108,14 @@ mod tests {
     fn contacts_are_idle_until_somebody_is_asked_for() {
         let (sender, receiver) = unbounded();
         let mut intake = WorldIntake::new(Some(receiver));
-        let idle = |intake: &WorldIntake| -> Vec<Topic> {
+        let idle = |intake: &WorldIntake| -> Vec<TopicId> {
             intake.marks(None).iter().filter(|mark| mark.idle).map(|mark| mark.topic).collect()
         };
-        sender.send(block(Topic::Customers)).expect("the intake listens");
-        assert_eq!(intake.next(None).map(|block| block.topic), Some(Topic::Customers));
-        assert_eq!(idle(&intake), [Topic::Interactions]);
-        sender.send(block(Topic::Requests)).expect("the intake listens");
-        assert_eq!(intake.next(None).map(|block| block.topic), Some(Topic::Requests));
+        sender.send(block(Topic::Customers.id())).expect("the intake listens");
+        assert_eq!(intake.next(None).map(|block| block.topic), Some(Topic::Customers.id()));
+        assert_eq!(idle(&intake), [Topic::Interactions.id()]);
+        sender.send(block(Topic::Requests.id())).expect("the intake listens");
+        assert_eq!(intake.next(None).map(|block| block.topic), Some(Topic::Requests.id()));
         assert!(idle(&intake).is_empty());
     }
 
@@ -117,9 +123,9 @@ mod tests {
     fn it_ends_when_the_sender_is_gone_and_everything_was_handed_out() {
         let (sender, receiver) = unbounded();
         let mut intake = WorldIntake::new(Some(receiver));
-        sender.send(block(Topic::Requests)).expect("the intake listens");
+        sender.send(block(Topic::Requests.id())).expect("the intake listens");
         assert!(intake.next(None).is_some() && intake.next(None).is_none() && !intake.is_ended());
-        sender.send(block(Topic::Requests)).expect("the intake listens");
+        sender.send(block(Topic::Requests.id())).expect("the intake listens");
         drop(sender);
         assert!(!intake.is_ended());
         assert!(intake.next(None).is_some() && intake.next(None).is_none() && intake.is_ended());

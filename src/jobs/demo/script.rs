@@ -10,6 +10,7 @@ use super::batches::Batches;
 use super::outcomes::Outcome;
 use dataflows::campaign::output::Decision;
 use dataflows::event::{CustomerId, DAY, Millis, Topic};
+use dataflows::source::TopicId;
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use std::collections::VecDeque;
@@ -78,7 +79,7 @@ impl Script {
     pub(super) fn recall(&mut self, out: &mut Batches) -> bool {
         if let Some(customer) = self.world.customers().get(self.profiles) {
             self.profiles += 1;
-            out.add(Topic::Customers, self.world.end(), |bytes| {
+            out.add(Topic::Customers.id(), self.world.end(), |bytes| {
                 customer_line(customer, bytes);
             });
             return true;
@@ -112,7 +113,7 @@ impl Script {
             + ((u128::from(self.random.next_u64()) * self.world.customers().len() as u128) >> 64)
                 as CustomerId;
         let request = self.requests;
-        write_record(Topic::Requests, now, out, |bytes| {
+        write_record(Topic::Requests.id(), now, out, |bytes| {
             write!(
                 bytes,
                 "{{\"decision_id\": \"{DECISION}{request:07}\", \"customer_id\": {customer}, \
@@ -130,7 +131,7 @@ impl Script {
         let (customer, timestamp) = (decision.customer, decision.timestamp);
         let reward = self.world.feedback(customer, arm, number)?;
         let segment = self.world.customer(customer)?.segment;
-        write_record(Topic::Interactions, timestamp, out, |bytes| {
+        write_record(Topic::Interactions.id(), timestamp, out, |bytes| {
             write!(
                 bytes,
                 "{{\"interaction_id\": \"I{number:07}\", \"customer_id\": {customer}, \
@@ -149,13 +150,13 @@ pub(super) fn number(decision: &Decision) -> Option<u64> {
 }
 
 fn write_purchase(purchase: Transaction, out: &mut Batches) {
-    out.add(Topic::Transactions, purchase.timestamp, |bytes| {
+    out.add(Topic::Transactions.id(), purchase.timestamp, |bytes| {
         line(&Event::Transaction(purchase), bytes);
     });
 }
 
 fn write_record(
-    topic: Topic,
+    topic: TopicId,
     timestamp: Millis,
     out: &mut Batches,
     write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>,
@@ -211,8 +212,9 @@ impl Future {
 mod tests {
     use super::*;
     use dataflows::event::parse::{Parsed, Parser};
-    use dataflows::event::{Aside, Kind, Messages};
+    use dataflows::event::{Aside, Kind};
     use dataflows::settings::InputSettings;
+    use dataflows::source::Messages;
     use std::sync::Arc;
     use world::population::Segment;
 

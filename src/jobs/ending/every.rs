@@ -16,7 +16,7 @@ use crate::journal::JournalError;
 use crate::kafka::KafkaError;
 use crate::postgres::{PostgresError, Target};
 use crate::sink::SinkError;
-use crate::source::{Remade, TopicId};
+use crate::source::{Remade, TopicUuid};
 use dataflows::campaign::snapshot::SnapshotError;
 use dataflows::codec::CodecError;
 use rdkafka::types::RDKafkaErrorCode;
@@ -65,7 +65,7 @@ fn target() -> PostgresError {
 }
 
 fn remade() -> Remade {
-    let id = |half| TopicId::of(half, half).expect("an id");
+    let id = |half| TopicUuid::of(half, half).expect("an id");
     Remade { topic: text("orders"), before: id(1), now: id(2) }
 }
 

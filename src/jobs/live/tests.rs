@@ -6,13 +6,14 @@ use crate::first::First;
 use crate::kafka::intake::{KafkaIntake, Seat, Sight};
 use crate::kafka::{Arrival, Assigned, KafkaError, Position};
 use crossbeam_channel::{Sender, unbounded};
-use dataflows::event::{Block, Head, Messages};
+use dataflows::event::Topic;
+use dataflows::source::{Block, Head, Messages};
 use proptest::prelude::*;
 use rand::Rng;
 use rand_pcg::Pcg64Mcg;
 use std::collections::BTreeSet;
 
-type Key = (Topic, u32);
+type Key = (TopicId, u32);
 /// Records by partition and offset.
 type Records = BTreeSet<(Key, u64)>;
 
@@ -273,11 +274,11 @@ fn logs() -> impl Strategy<Value = Logs> {
             .prop_map(|(offsets, added)| Log { offsets, added })
     };
     let keys = [
-        (Topic::Transactions, 0),
-        (Topic::Transactions, 1),
-        (Topic::Transactions, 2),
-        (Topic::Customers, 0),
-        (Topic::Interactions, 1),
+        (Topic::Transactions.id(), 0),
+        (Topic::Transactions.id(), 1),
+        (Topic::Transactions.id(), 2),
+        (Topic::Customers.id(), 0),
+        (Topic::Interactions.id(), 1),
     ];
     keys.map(|key| log().prop_map(move |log| (key, log)))
         .prop_map(|logs| logs.into_iter().collect())

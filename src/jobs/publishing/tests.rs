@@ -9,6 +9,7 @@ use crate::sink::outbox::Backlog;
 use crate::status::snapshot;
 use dataflows::campaign::output::{Decision, Erasure};
 use dataflows::event::CustomerId;
+use dataflows::event::Topic;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
@@ -100,7 +101,7 @@ impl Scene {
     /// A broker with both topics, each of one partition.
     fn new() -> Scene {
         let cluster = MockCluster::new(1).unwrap();
-        let kafka = KafkaSettings::new(&cluster.bootstrap_servers());
+        let kafka = KafkaSettings::new(&cluster.bootstrap_servers(), TopicNames::own(Topic::ids()));
         for topic in [&kafka.predictions, &kafka.dead_letters] {
             cluster.create_topic(topic, 1, 1).unwrap();
         }

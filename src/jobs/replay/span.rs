@@ -6,7 +6,8 @@ use crate::jobs::history::Stretch;
 use crate::jobs::live::Replayed;
 use crate::kafka::admin::Isolation;
 use crate::kafka::{Assigned, KafkaSettings, Position, admin};
-use dataflows::event::{Millis, Topic};
+use dataflows::event::Millis;
+use dataflows::source::TopicId;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -85,10 +86,10 @@ pub(super) struct Decision {
 /// The topics as they are at the start.
 pub(super) struct TopicsNow<'a> {
     kafka: &'a KafkaSettings,
-    partitions: BTreeMap<Topic, Vec<u32>>,
+    partitions: BTreeMap<TopicId, Vec<u32>>,
 }
 
-type Offsets = BTreeMap<(Topic, u32), u64>;
+type Offsets = BTreeMap<(TopicId, u32), u64>;
 
 impl<'a> TopicsNow<'a> {
     pub(super) fn ask(kafka: &'a KafkaSettings) -> Result<Self, TopicsError> {
@@ -189,7 +190,7 @@ impl<'a> TopicsNow<'a> {
     fn all(
         &self,
         isolation: Isolation,
-        from: impl Fn((Topic, u32)) -> Position,
+        from: impl Fn((TopicId, u32)) -> Position,
     ) -> Result<Offsets, TopicsError> {
         let all = self.partitions.iter().flat_map(|(topic, partitions)| {
             partitions.iter().map(|partition| (*topic, *partition))
@@ -256,15 +257,17 @@ impl<'a> TopicsNow<'a> {
 mod tests {
     use super::*;
     use crate::blame::Blame;
+    use crate::source::TopicNames;
+    use dataflows::event::Topic;
     use rdkafka::config::ClientConfig;
     use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
     #[test]
     fn epochs_that_go_back_and_topics_that_are_not_read_are_refused() {
-        let kafka = KafkaSettings::new("127.0.0.1:1");
+        let kafka = KafkaSettings::new("127.0.0.1:1", TopicNames::own(Topic::ids()));
         let now = TopicsNow {
             kafka: &kafka,
-            partitions: BTreeMap::from([(Topic::Transactions, vec![0, 1])]),
+            partitions: BTreeMap::from([(Topic::Transactions.id(), vec![0, 1])]),
         };
         let offsets = |name: &str, partition, next| {
             NamedOffsets::from([(name.to_string(), BTreeMap::from([(partition, next)]))])
@@ -278,7 +281,7 @@ mod tests {
         ));
         assert_eq!(
             now.known(&offsets("transactions", 1, 9)).unwrap(),
-            Offsets::from([((Topic::Transactions, 1), 9)])
+            Offsets::from([((Topic::Transactions.id(), 1), 9)])
         );
         let epoch = |epoch, next| NamedEpoch {
             epoch,
@@ -295,10 +298,10 @@ mod tests {
     /// here there is none.
     #[test]
     fn a_span_that_ends_before_it_begins_is_refused() {
-        let kafka = KafkaSettings::new("127.0.0.1:1");
+        let kafka = KafkaSettings::new("127.0.0.1:1", TopicNames::own(Topic::ids()));
         let now = TopicsNow {
             kafka: &kafka,
-            partitions: BTreeMap::from([(Topic::Transactions, vec![0, 1])]),
+            partitions: BTreeMap::from([(Topic::Transactions.id(), vec![0, 1])]),
         };
         let offsets = |first, second| {
             Place::Offsets(NamedOffsets::from([(
@@ -325,7 +328,7 @@ mod tests {
             "the topics would be read from 1970-01-01T00:00:01Z until 1970-01-01T00:00:00.999Z: \
              that ends before it begins; correct --from or --until"
         );
-        let ends = |next| Offsets::from([((Topic::Transactions, 0), next)]);
+        let ends = |next| Offsets::from([((Topic::Transactions.id(), 0), next)]);
         assert!(now.compare(&ends(9), &ends(9)).is_ok());
     }
 
@@ -343,7 +346,7 @@ mod tests {
             config.set("transactional.id", &kafka.group).create().expect("a client");
         let put = |producer: &BaseProducer, seconds: std::ops::RangeInclusive<i64>| {
             for second in seconds {
-                let record = BaseRecord::<[u8], str>::to(kafka.topic_name(Topic::Rewards))
+                let record = BaseRecord::<[u8], str>::to(kafka.topic_name(Topic::Rewards.id()))
                     .partition(1)
                     .payload("{}")
                     .timestamp(second * 1_000);
@@ -363,7 +366,7 @@ mod tests {
             |from, until, epochs| now.decide(&Span { from, until, epochs }).expect("it is there");
         let offsets = |next| {
             Place::Offsets(NamedOffsets::from([(
-                kafka.topic_name(Topic::Rewards).to_string(),
+                kafka.topic_name(Topic::Rewards.id()).to_string(),
                 BTreeMap::from([(1, next)]),
             )]))
         };
@@ -383,13 +386,13 @@ mod tests {
             let Decision { stretch, held_back: held, .. } = decide(from, until, None);
             assert!(
                 stretch.0.iter().any(|&(topic, partition, _, until)| (topic, partition, until)
-                    == (Topic::Rewards, 1, end)),
+                    == (Topic::Rewards.id(), 1, end)),
                 "{what}: {stretch:?}"
             );
             let expected = match held_back {
                 0 => NamedOffsets::new(),
                 _ => NamedOffsets::from([(
-                    kafka.topic_name(Topic::Rewards).to_string(),
+                    kafka.topic_name(Topic::Rewards.id()).to_string(),
                     BTreeMap::from([(1, held_back)]),
                 )]),
             };

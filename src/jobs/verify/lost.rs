@@ -5,7 +5,8 @@ use crate::kafka::compacted::Topics;
 use crate::postgres::comparison::Doubt;
 use crate::sink::results::EpochResults;
 use crate::source::{Positions, TopicNames};
-use dataflows::event::{CustomerId, Topic};
+use dataflows::event::CustomerId;
+use dataflows::source::TopicId;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is known of them, epoch after epoch.
@@ -19,7 +20,7 @@ pub struct Lost {
     /// The first epoch that lacks some.
     from: Option<u64>,
     /// How many of each topic.
-    records: BTreeMap<Topic, u64>,
+    records: BTreeMap<TopicId, u64>,
     /// Who has a newer record.
     customers: BTreeSet<CustomerId>,
 }
@@ -43,7 +44,7 @@ impl Lost {
     /// Takes in the next epoch: what came of it now, beside how many records it is recorded to have
     /// read, where that is known.
     pub fn take(&mut self, results: &EpochResults, recorded: Option<&Positions>) {
-        let found = |at: (Topic, u32)| {
+        let found = |at: (TopicId, u32)| {
             results
                 .closed
                 .read
@@ -80,14 +81,14 @@ impl Lost {
         let records = self
             .records
             .iter()
-            .map(|(topic, records)| (names[*topic as usize].clone(), *records))
+            .map(|(topic, records)| (names[*topic].to_string(), *records))
             .collect();
         Some(Removed { records, from: self.from? })
     }
 
     /// What cannot be told without them.
     pub fn doubt(&self, names: &TopicNames) -> Option<Doubt> {
-        let topics = self.records.keys().map(|topic| names[*topic as usize].clone()).collect();
+        let topics = self.records.keys().map(|topic| names[*topic].to_string()).collect();
         Some(Doubt {
             from: self.from?,
             customers: (!self.anybody).then(|| self.customers.clone()),
@@ -100,10 +101,11 @@ impl Lost {
 mod tests {
     use super::*;
     use dataflows::campaign::output::Closed;
+    use dataflows::event::Topic;
 
     fn epoch(epoch: u64, read: u64, profiled: &[CustomerId]) -> EpochResults {
         let closed = Closed {
-            read: vec![(Topic::Customers, 0, read), (Topic::Transactions, 0, read)],
+            read: vec![(Topic::Customers.id(), 0, read), (Topic::Transactions.id(), 0, read)],
             ..Closed::default()
         };
         EpochResults { closed, profiled: profiled.to_vec(), ..EpochResults::new(epoch) }
@@ -111,9 +113,9 @@ mod tests {
 
     #[test]
     fn records_are_gone_where_fewer_are_found_in_a_compacted_topic() {
-        let names = Topic::ALL.map(|topic| topic.name().to_string());
-        let recorded = vec![(Topic::Customers, 0, 5), (Topic::Transactions, 0, 9)];
-        let mut lost = Lost::new([Topic::Customers].into_iter().collect(), false);
+        let names = TopicNames::own(Topic::ids());
+        let recorded = vec![(Topic::Customers.id(), 0, 5), (Topic::Transactions.id(), 0, 9)];
+        let mut lost = Lost::new([Topic::Customers.id()].into_iter().collect(), false);
         lost.take(&epoch(1, 5, &[1]), Some(&recorded));
         lost.take(&epoch(2, 3, &[2]), None);
         assert!(!lost.is_any() && lost.doubt(&names).is_none() && lost.removed(&names).is_none());

@@ -9,7 +9,7 @@ use crate::kafka::losses::behind;
 use crate::kafka::{Assigned, KafkaSettings, Position, admin};
 use crate::postgres::comparison::Standing;
 use crate::source::bounds_of;
-use dataflows::event::Topic;
+use dataflows::source::TopicId;
 use std::collections::BTreeMap;
 
 /// The stretch from the offsets that the job began with, or that what is gone on from ends with, to
@@ -32,14 +32,14 @@ pub fn stretch(
         return Err(VerifyError::Unrepeatable(job.to_string()));
     }
     let starts = bounds_of(starts.unwrap_or_default());
-    let mut ends: BTreeMap<(Topic, u32), (u64, u64)> = BTreeMap::new();
+    let mut ends: BTreeMap<(TopicId, u32), (u64, u64)> = BTreeMap::new();
     for epoch in &standing.epochs {
         for &(topic, partition, next) in &epoch.offsets {
             let end = ends.entry((topic, partition)).or_insert((next, epoch.epoch));
             *end = (*end).max((next, epoch.epoch));
         }
     }
-    let mut partitions: BTreeMap<Topic, Vec<u32>> = BTreeMap::new();
+    let mut partitions: BTreeMap<TopicId, Vec<u32>> = BTreeMap::new();
     ends.keys()
         .for_each(|(topic, partition)| partitions.entry(*topic).or_default().push(*partition));
     let there = admin::positions(kafka, &partitions, Position::Earliest)?;

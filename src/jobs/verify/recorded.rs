@@ -293,11 +293,12 @@ mod tests {
 
     fn epoch(epoch: u64, high: Millis) -> EpochResults {
         let highs = vec![
-            (Topic::Transactions, 0, high),
-            (Topic::Interactions, 1, high + 7),
-            (Topic::Customers, 0, high * 2),
+            (Topic::Transactions.id(), 0, high),
+            (Topic::Interactions.id(), 1, high + 7),
+            (Topic::Customers.id(), 0, high * 2),
         ];
-        let offsets = vec![(Topic::Transactions, 0, epoch * 10), (Topic::Interactions, 1, epoch)];
+        let offsets =
+            vec![(Topic::Transactions.id(), 0, epoch * 10), (Topic::Interactions.id(), 1, epoch)];
         let closed = Closed { watermark: Some(high - DAY), offsets, highs, ..Closed::default() };
         EpochResults {
             closed,

@@ -34,7 +34,7 @@ fn every_file_names_its_history() {
     scene.open().commit(&epoch(2, 20)).unwrap();
     assert_eq!([1, 2].map(|epoch| named(&scene, epoch)), [identity.clone(), identity.clone()]);
     let mut writer = anew(&scene).unwrap();
-    writer.forget(&starts(), &TopicIds::UNKNOWN).unwrap();
+    writer.forget(&starts(), &TopicUuids::UNKNOWN).unwrap();
     assert!(!scene.file(2).exists(), "its own go");
     writer.commit(&epoch(1, 10)).unwrap();
     assert_ne!(named(&scene, 1), identity, "another history begins");
@@ -116,7 +116,7 @@ fn what_a_rebuild_that_was_killed_has_left_of_the_former_history_goes() {
     drop(writer);
     let files = [1, 2, 3].map(|epoch| fs::read(scene.file(epoch)).unwrap());
     let mut writer = anew(&scene).unwrap();
-    writer.forget(&starts(), &TopicIds::UNKNOWN).unwrap();
+    writer.forget(&starts(), &TopicUuids::UNKNOWN).unwrap();
     drop(writer);
     for (number, content) in (1..).zip(&files) {
         fs::write(scene.file(number), content).unwrap();

@@ -1,7 +1,7 @@
 //! The ids of topics: the broker gives one to each that is made, so that a topic of the same name
 //! that is made anew is told from the former.
 
-use crate::source::TopicId;
+use crate::source::TopicUuid;
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::types::{RDKafka, RDKafkaErrorCode, RDKafkaQueue};
 use rdkafka_sys as native;
@@ -14,7 +14,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::kafka) enum Described {
     /// Its id; `None` where the broker is too old to give any.
-    There(Option<TopicId>),
+    There(Option<TopicUuid>),
     /// Nothing that can be used.
     Refused(RDKafkaErrorCode),
 }
@@ -175,6 +175,6 @@ fn one(topic: *const native::rd_kafka_TopicDescription_t) -> Described {
             native::rd_kafka_Uuid_most_significant_bits(id),
             native::rd_kafka_Uuid_least_significant_bits(id),
         );
-        Described::There(TopicId::of(most, least))
+        Described::There(TopicUuid::of(most, least))
     }
 }

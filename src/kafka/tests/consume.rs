@@ -11,8 +11,9 @@ const EVENTS: u64 = 50_000;
 fn every_record_is_read_once_from_the_start_an_offset_and_a_timestamp() {
     let Some(settings) = settings() else { return };
     create(&settings, 3);
-    produce(&settings, Topic::Transactions, 0..EVENTS);
-    let mut whole = Reading::start(&settings, all(Topic::Transactions, 3, Position::Earliest), 8);
+    produce(&settings, Topic::Transactions.id(), 0..EVENTS);
+    let mut whole =
+        Reading::start(&settings, all(Topic::Transactions.id(), 3, Position::Earliest), 8);
     whole.until_ended(3);
     assert_eq!(whole.numbers(), (0..EVENTS).collect::<Vec<_>>());
     assert!(
@@ -22,7 +23,7 @@ fn every_record_is_read_once_from_the_start_an_offset_and_a_timestamp() {
             .flatten()
             .all(|record| record.timestamp == MARCH + number(&record.bytes) as i64)
     );
-    let partitions = BTreeMap::from([(Topic::Transactions, vec![0, 1, 2])]);
+    let partitions = BTreeMap::from([(Topic::Transactions.id(), vec![0, 1, 2])]);
     let found = super::super::admin::positions(&settings, &partitions, Position::Earliest).unwrap();
     let ends: BTreeMap<u32, u64> =
         found.into_iter().map(|((_, partition), range)| (partition, range.end)).collect();
@@ -30,7 +31,7 @@ fn every_record_is_read_once_from_the_start_an_offset_and_a_timestamp() {
 
     let middle = |partition: &u32| ends[partition] / 2;
     let from = ends.keys().map(|partition| Assigned {
-        topic: Topic::Transactions,
+        topic: Topic::Transactions.id(),
         partition: *partition,
         from: Position::Offset(middle(partition)),
     });
@@ -42,12 +43,12 @@ fn every_record_is_read_once_from_the_start_an_offset_and_a_timestamp() {
 
     let half = MARCH + EVENTS as i64 / 2;
     let mut late =
-        Reading::start(&settings, all(Topic::Transactions, 3, Position::Timestamp(half)), 8);
+        Reading::start(&settings, all(Topic::Transactions.id(), 3, Position::Timestamp(half)), 8);
     late.until_ended(3);
     assert_eq!(late.numbers(), (EVENTS / 2..EVENTS).collect::<Vec<_>>());
 
     for from in [Position::Latest, Position::Timestamp(half * 2)] {
-        let mut none = Reading::start(&settings, all(Topic::Transactions, 3, from), 8);
+        let mut none = Reading::start(&settings, all(Topic::Transactions.id(), 3, from), 8);
         none.until_ended(3);
         assert_eq!((none.count(), &none.next), (0, &ends), "{from:?}");
         none.stop();
@@ -61,7 +62,7 @@ fn every_record_is_read_once_from_the_start_an_offset_and_a_timestamp() {
 fn null_and_empty_values_headers_and_ten_megabytes_come_as_they_are() {
     let Some(settings) = settings() else { return };
     create(&settings, 1);
-    let name = settings.topic_name(Topic::Customers);
+    let name = settings.topic_name(Topic::Customers.id());
     let mut state = 1_u64;
     let huge: Vec<u8> = std::iter::repeat_with(|| {
         state =
@@ -89,7 +90,8 @@ fn null_and_empty_values_headers_and_ten_megabytes_come_as_they_are() {
     plain.send(BaseRecord::<[u8], [u8]>::to(name).timestamp(MARCH + 4)).unwrap();
     plain.flush(PATIENCE).unwrap();
 
-    let mut reading = Reading::start(&settings, all(Topic::Customers, 1, Position::Earliest), 8);
+    let mut reading =
+        Reading::start(&settings, all(Topic::Customers.id(), 1, Position::Earliest), 8);
     reading.until_ended(1);
     let record = |offset, null, bytes: &[u8]| Read {
         offset,
@@ -119,7 +121,7 @@ fn null_and_empty_values_headers_and_ten_megabytes_come_as_they_are() {
 fn aborted_records_are_not_seen_and_the_marks_of_transactions_are_passed() {
     let Some(settings) = settings() else { return };
     create(&settings, 1);
-    let name = settings.topic_name(Topic::Transactions);
+    let name = settings.topic_name(Topic::Transactions.id());
     let mut config = settings.client(super::super::settings::Role::Producer).unwrap();
     let producer: BaseProducer = config.set("transactional.id", &settings.group).create().unwrap();
     producer.init_transactions(PATIENCE).unwrap();
@@ -132,7 +134,8 @@ fn aborted_records_are_not_seen_and_the_marks_of_transactions_are_passed() {
             producer.flush(PATIENCE).and_then(|()| producer.abort_transaction(PATIENCE)).unwrap()
         }
     }
-    let mut reading = Reading::start(&settings, all(Topic::Transactions, 1, Position::Earliest), 8);
+    let mut reading =
+        Reading::start(&settings, all(Topic::Transactions.id(), 1, Position::Earliest), 8);
     // Four records and four marks.
     while reading.next.get(&0) != Some(&8) || !reading.ended[&0] {
         reading.take();
@@ -142,7 +145,7 @@ fn aborted_records_are_not_seen_and_the_marks_of_transactions_are_passed() {
 
     for from in [3, 7, 8] {
         let mut again =
-            Reading::start(&settings, all(Topic::Transactions, 1, Position::Offset(from)), 8);
+            Reading::start(&settings, all(Topic::Transactions.id(), 1, Position::Offset(from)), 8);
         while again.next.get(&0) != Some(&8) {
             again.take();
         }
@@ -155,8 +158,9 @@ fn aborted_records_are_not_seen_and_the_marks_of_transactions_are_passed() {
 fn a_stuck_reader_holds_the_consumer_back_and_loses_nothing() {
     let Some(settings) = settings() else { return };
     create(&settings, 3);
-    produce(&settings, Topic::Transactions, 0..EVENTS);
-    let mut reading = Reading::start(&settings, all(Topic::Transactions, 3, Position::Earliest), 1);
+    produce(&settings, Topic::Transactions.id(), 0..EVENTS);
+    let mut reading =
+        Reading::start(&settings, all(Topic::Transactions.id(), 3, Position::Earliest), 1);
     eventually("the channel is full", || reading.arrivals.is_full());
     // Statistics go on being served while the channel is full: they alone say that leaders are
     // connected.
@@ -177,22 +181,22 @@ fn a_stuck_reader_holds_the_consumer_back_and_loses_nothing() {
 fn a_held_partition_waits_while_others_go_on() {
     let Some(settings) = settings() else { return };
     create(&settings, 3);
-    produce(&settings, Topic::Transactions, 0..EVENTS);
-    let (held, others) = all(Topic::Transactions, 3, Position::Earliest)
+    produce(&settings, Topic::Transactions.id(), 0..EVENTS);
+    let (held, others) = all(Topic::Transactions.id(), 3, Position::Earliest)
         .into_iter()
         .partition(|assigned| assigned.partition == 1);
     let mut reading = Reading::start(&settings, others, 8);
     // Before it is read: what is on its way when it is held would still come.
-    reading.handle.hold(Topic::Transactions, 1);
+    reading.handle.hold(Topic::Transactions.id(), 1);
     reading.handle.add(held);
     reading.until_ended(2);
     assert!(!reading.records.contains_key(&1) && reading.records.len() == 2);
-    reading.handle.release(Topic::Transactions, 1);
+    reading.handle.release(Topic::Transactions.id(), 1);
     while reading.records.get(&1).is_none_or(|records| records.len() < 1_000) {
         reading.take();
     }
-    reading.handle.hold(Topic::Transactions, 1);
-    reading.handle.release(Topic::Transactions, 1);
+    reading.handle.hold(Topic::Transactions.id(), 1);
+    reading.handle.release(Topic::Transactions.id(), 1);
     reading.until_ended(3);
     assert_eq!(reading.numbers(), (0..EVENTS).collect::<Vec<_>>());
     reading.stop();
@@ -202,25 +206,26 @@ fn a_held_partition_waits_while_others_go_on() {
 fn partitions_can_be_added_and_progress_be_shown() {
     let Some(settings) = settings() else { return };
     create(&settings, 2);
-    produce(&settings, Topic::Transactions, 0..1_000);
-    produce(&settings, Topic::Rewards, 1_000..2_000);
-    let mut reading = Reading::start(&settings, all(Topic::Transactions, 2, Position::Earliest), 8);
+    produce(&settings, Topic::Transactions.id(), 0..1_000);
+    produce(&settings, Topic::Rewards.id(), 1_000..2_000);
+    let mut reading =
+        Reading::start(&settings, all(Topic::Transactions.id(), 2, Position::Earliest), 8);
     reading.until_ended(2);
     reading.ended.clear();
     reading.next.clear();
-    reading.handle.add(all(Topic::Rewards, 2, Position::Earliest));
+    reading.handle.add(all(Topic::Rewards.id(), 2, Position::Earliest));
     // What is read already is not begun anew.
-    reading.handle.add(all(Topic::Transactions, 2, Position::Earliest));
+    reading.handle.add(all(Topic::Transactions.id(), 2, Position::Earliest));
     reading.until_ended(2);
     assert_eq!(reading.numbers(), (0..2_000).collect::<Vec<_>>());
     assert_eq!(reading.handle.status().len(), 4);
 
-    reading.handle.show_progress(vec![(Topic::Transactions, 1, 321)]);
+    reading.handle.show_progress(vec![(Topic::Transactions.id(), 1, 321)]);
     let mut config = rdkafka::ClientConfig::new();
     config.set("bootstrap.servers", &settings.brokers).set("group.id", &settings.group);
     let consumer: rdkafka::consumer::BaseConsumer = config.create().unwrap();
     let mut list = rdkafka::TopicPartitionList::new();
-    list.add_partition(settings.topic_name(Topic::Transactions), 1);
+    list.add_partition(settings.topic_name(Topic::Transactions.id()), 1);
     use rdkafka::consumer::Consumer;
     let committed =
         || consumer.committed_offsets(list.clone(), PATIENCE).unwrap().elements()[0].offset();
@@ -238,7 +243,7 @@ fn an_event_is_handed_over_at_once_when_little_comes() {
     let (wakes, woken) = bounded(8);
     let wake = move || wakes.send(Instant::now()).unwrap_or(());
     let handle =
-        consumer::spawn(&settings, all(Topic::Requests, 1, Position::Earliest), sender, wake)
+        consumer::spawn(&settings, all(Topic::Requests.id(), 1, Position::Earliest), sender, wake)
             .unwrap();
     assert!(matches!(arrivals.recv_timeout(PATIENCE).unwrap(), Arrival::CaughtUp { next: 0, .. }));
     woken.recv_timeout(PATIENCE).unwrap();
@@ -252,7 +257,10 @@ fn an_event_is_handed_over_at_once_when_little_comes() {
         let (_, value) = event(number);
         let sent = Instant::now();
         producer
-            .send(BaseRecord::<[u8], str>::to(settings.topic_name(Topic::Requests)).payload(&value))
+            .send(
+                BaseRecord::<[u8], str>::to(settings.topic_name(Topic::Requests.id()))
+                    .payload(&value),
+            )
             .unwrap();
         producer.flush(PATIENCE).unwrap();
         let Arrival::Records(block) = arrivals.recv_timeout(PATIENCE).unwrap() else {

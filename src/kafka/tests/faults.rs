@@ -12,15 +12,15 @@ use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use rdkafka::{Offset, TopicPartitionList};
 
 fn one(from: Position) -> Vec<Assigned> {
-    all(Topic::Transactions, 1, from)
+    all(Topic::Transactions.id(), 1, from)
 }
 
 #[test]
 fn offsets_that_are_not_there_are_named_with_what_is() {
     let Some(settings) = settings() else { return };
     create(&settings, 1);
-    produce(&settings, Topic::Transactions, 0..100);
-    let name = settings.topic_name(Topic::Transactions);
+    produce(&settings, Topic::Transactions.id(), 0..100);
+    let name = settings.topic_name(Topic::Transactions.id());
     let error = failure(&settings, one(Position::Offset(101)));
     assert!(
         matches!(error, KafkaError::PastEnd { partition: 0, wanted: 101, high: 100, .. }),
@@ -51,12 +51,13 @@ fn missing_topics_and_partitions_are_named_with_the_way_out() {
     let Some(mut settings) = settings() else { return };
     let error = failure(&settings, one(Position::Earliest)).to_string();
     assert!(
-        error.contains(settings.topic_name(Topic::Transactions))
+        error.contains(settings.topic_name(Topic::Transactions.id()))
             && error.contains("sluice topics create"),
         "{error}"
     );
     create(&settings, 2);
-    let third = Assigned { topic: Topic::Transactions, partition: 2, from: Position::Earliest };
+    let third =
+        Assigned { topic: Topic::Transactions.id(), partition: 2, from: Position::Earliest };
     let error = failure(&settings, vec![third]);
     assert!(
         matches!(error, KafkaError::MissingPartition { partition: 2, found: 2, .. }),
@@ -76,7 +77,7 @@ fn mock() -> (MockCluster<'static, rdkafka::producer::DefaultProducerContext>, K
     for name in settings.all_names() {
         cluster.create_topic(name, 1, 1).unwrap();
     }
-    produce(&settings, Topic::Transactions, 0..1_000);
+    produce(&settings, Topic::Transactions.id(), 0..1_000);
     (cluster, settings)
 }
 
@@ -98,7 +99,7 @@ fn records_that_vanish_under_the_reader_end_the_reading() {
     };
     assert!(
         error.contains("partition 0")
-            && error.contains(settings.topic_name(Topic::Transactions))
+            && error.contains(settings.topic_name(Topic::Transactions.id()))
             && error.contains("1000"),
         "{error}"
     );
@@ -118,13 +119,13 @@ fn a_leader_that_moves_and_answers_that_fail_are_waited_out() {
     // So does a job that looks, before it begins, where its partitions begin and end.
     cluster.request_errors(RDKafkaApiKey::ListOffsets, &passing);
     let found = crate::kafka::admin::find(&settings, one(Position::Earliest).into_iter()).unwrap();
-    assert_eq!(found[&(Topic::Transactions, 0)], 0..1_000);
+    assert_eq!(found[&(Topic::Transactions.id(), 0)], 0..1_000);
     cluster.request_errors(RDKafkaApiKey::Fetch, &passing);
     cluster.request_errors(RDKafkaApiKey::ListOffsets, &passing);
     let mut reading = Reading::start(&settings, one(Position::Earliest), 8);
     reading.until_count(1_000);
     cluster.request_errors(RDKafkaApiKey::Fetch, &passing);
-    produce(&settings, Topic::Transactions, 1_000..2_000);
+    produce(&settings, Topic::Transactions.id(), 1_000..2_000);
     reading.until_count(2_000);
     assert_eq!(reading.numbers(), (0..2_000).collect::<Vec<_>>());
     reading.stop();
@@ -153,7 +154,7 @@ fn a_refusal_ends_the_reading() {
     let (cluster, settings) = mock();
     cluster
         .topic_error(
-            settings.topic_name(Topic::Transactions),
+            settings.topic_name(Topic::Transactions.id()),
             RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
         )
         .unwrap();

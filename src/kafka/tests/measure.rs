@@ -36,7 +36,7 @@ fn measured<T>(what: &str, run: impl FnOnce() -> T) -> T {
 fn fill(settings: &KafkaSettings, compression: &str) {
     let mut settings = settings.clone();
     settings.properties.insert("compression.type".to_string(), compression.to_string());
-    let name = settings.topic_name(Topic::Transactions).to_string();
+    let name = settings.topic_name(Topic::Transactions.id()).to_string();
     let mut state = 1_u64;
     measured(&format!("produce, {compression}"), || {
         let mut producer = Producer::new(&settings).unwrap();
@@ -62,7 +62,7 @@ fn by_poll(settings: &KafkaSettings) -> usize {
     let mut list = TopicPartitionList::new();
     for partition in 0..3 {
         list.add_partition_offset(
-            settings.topic_name(Topic::Transactions),
+            settings.topic_name(Topic::Transactions.id()),
             partition,
             Offset::Beginning,
         )
@@ -91,9 +91,13 @@ fn by_poll(settings: &KafkaSettings) -> usize {
 
 fn by_batch(settings: &KafkaSettings) -> usize {
     let (sender, arrivals) = bounded(16);
-    let handle =
-        consumer::spawn(settings, all(Topic::Transactions, 3, Position::Earliest), sender, || {})
-            .unwrap();
+    let handle = consumer::spawn(
+        settings,
+        all(Topic::Transactions.id(), 3, Position::Earliest),
+        sender,
+        || {},
+    )
+    .unwrap();
     let (mut ends, mut count, mut blocks) = (0, 0, 0);
     while ends < 3 {
         match arrivals.recv_timeout(PATIENCE).unwrap() {
@@ -161,7 +165,8 @@ fn megabytes_behind_a_stuck_reader() {
     create(&settings, 3);
     fill(&settings, "lz4");
     let before = resident_bytes();
-    let reading = Reading::start(&settings, all(Topic::Transactions, 3, Position::Earliest), 4);
+    let reading =
+        Reading::start(&settings, all(Topic::Transactions.id(), 3, Position::Earliest), 4);
     eventually("the channel is full", || reading.arrivals.is_full());
     // By the third report of statistics the client has fetched what it will.
     let mut most = 0;

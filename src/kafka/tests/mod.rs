@@ -10,8 +10,10 @@ mod publish;
 use super::consumer::{self, Arrival, Assigned, ConsumerHandle, Position};
 use super::producer::Producer;
 use super::settings::KafkaSettings;
+use crate::source::TopicNames;
 use crossbeam_channel::{Receiver, bounded, never};
-use dataflows::event::{Block, Messages, Millis, Topic};
+use dataflows::event::{Millis, Topic};
+use dataflows::source::{Block, Messages, TopicId};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -47,8 +49,9 @@ fn own_topics(brokers: &str) -> KafkaSettings {
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
     let prefix =
         format!("test-{now}-{}-{}", std::process::id(), TESTS.fetch_add(1, Ordering::Relaxed));
-    let mut settings = KafkaSettings::new(brokers);
-    settings.topics = Topic::ALL.map(|topic| format!("{prefix}-{}", topic.name()));
+    let mut settings = KafkaSettings::new(brokers, TopicNames::own(Topic::ids()));
+    settings.topics =
+        TopicNames::of(Topic::ids().map(|topic| (topic, format!("{prefix}-{}", topic.name()))));
     settings.dead_letters = format!("{prefix}-dead-letters");
     settings.predictions = format!("{prefix}-predictions");
     settings.group = prefix;
@@ -93,7 +96,7 @@ fn number(value: &[u8]) -> u64 {
 }
 
 /// Writes events, each dated one millisecond after the one before.
-fn produce(settings: &KafkaSettings, topic: Topic, numbers: std::ops::Range<u64>) {
+fn produce(settings: &KafkaSettings, topic: TopicId, numbers: std::ops::Range<u64>) {
     let mut producer = Producer::new(settings).unwrap();
     let count = numbers.end - numbers.start;
     for number in numbers {
@@ -112,7 +115,7 @@ fn produce(settings: &KafkaSettings, topic: Topic, numbers: std::ops::Range<u64>
 }
 
 /// Partitions 0 to `partitions` of a topic, each from there.
-fn all(topic: Topic, partitions: u32, from: Position) -> Vec<Assigned> {
+fn all(topic: TopicId, partitions: u32, from: Position) -> Vec<Assigned> {
     (0..partitions).map(|partition| Assigned { topic, partition, from }).collect()
 }
 
@@ -214,7 +217,7 @@ fn unpack(block: &Messages) -> Vec<Read> {
         .last()
         .map(|head| (head.start + head.length + 1 + u32::from(head.key)) as usize);
     assert_eq!(end.map(|end| end + Block::PADDING), Some(block.bytes.len()));
-    let read = |head: &dataflows::event::Head| {
+    let read = |head: &dataflows::source::Head| {
         let bytes = &block.bytes[head.start as usize..][..head.length as usize];
         assert_eq!(block.bytes[(head.start + head.length) as usize], b'\n');
         Read {

@@ -55,10 +55,11 @@ fn a_broker_that_comes_late_and_goes_in_the_middle_costs_nothing_but_time() {
     let (broker, address) = Broker::start();
     let settings = own_topics(&address);
     create(&settings, 3);
-    produce(&settings, Topic::Transactions, 0..20_000);
+    produce(&settings, Topic::Transactions.id(), 0..20_000);
 
     broker.services(&["stop", "kafka"]);
-    let mut reading = Reading::start(&settings, all(Topic::Transactions, 3, Position::Earliest), 2);
+    let mut reading =
+        Reading::start(&settings, all(Topic::Transactions.id(), 3, Position::Earliest), 2);
     eventually("the consumer knows why it cannot connect", || {
         reading.handle.trouble().is_some_and(|why| why.contains("efused"))
     });
@@ -84,7 +85,7 @@ fn a_broker_that_comes_late_and_goes_in_the_middle_costs_nothing_but_time() {
     );
 
     broker.services(&["start", "kafka"]);
-    produce(&settings, Topic::Transactions, 20_000..40_000);
+    produce(&settings, Topic::Transactions.id(), 20_000..40_000);
     reading.until_count(40_000);
     assert_eq!(reading.numbers(), (0..40_000).collect::<Vec<_>>());
     eventually("the consumer is connected again", || reading.handle.is_connected());
@@ -92,9 +93,9 @@ fn a_broker_that_comes_late_and_goes_in_the_middle_costs_nothing_but_time() {
 
     assert_eq!(publisher.publish(&decisions, |_| true).unwrap(), Published::All(Vec::new()));
     let mut predictions = settings.clone();
-    predictions.topics[Topic::Requests as usize] = settings.predictions.clone();
+    predictions.topics = predictions.topics.with(Topic::Requests.id(), &settings.predictions);
     let mut published =
-        Reading::start(&predictions, all(Topic::Requests, 3, Position::Earliest), 8);
+        Reading::start(&predictions, all(Topic::Requests.id(), 3, Position::Earliest), 8);
     published.until_ended(3);
     assert_eq!(published.numbers(), (0..100).collect::<Vec<_>>());
     published.stop();

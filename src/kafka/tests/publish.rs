@@ -19,9 +19,9 @@ fn publication(destination: Destination, number: u64) -> Publication {
 /// Reads a topic that is written only.
 fn read_back(settings: &KafkaSettings, name: &str, partitions: u32) -> Reading {
     let mut settings = settings.clone();
-    settings.topics[Topic::Requests as usize] = name.to_string();
+    settings.topics = settings.topics.with(Topic::Requests.id(), name);
     let mut reading =
-        Reading::start(&settings, all(Topic::Requests, partitions, Position::Earliest), 8);
+        Reading::start(&settings, all(Topic::Requests.id(), partitions, Position::Earliest), 8);
     reading.until_ended(partitions as usize);
     reading
 }
@@ -96,7 +96,7 @@ fn an_unreachable_broker_is_waited_for_only_as_long_as_is_wanted() {
     // Nothing listens on port 1.
     let settings = own_topics("127.0.0.1:1");
     let mut producer = Producer::new(&settings).unwrap();
-    producer.send(settings.topic_name(Topic::Transactions), 1, Some(b"{}"), MARCH).unwrap();
+    producer.send(settings.topic_name(Topic::Transactions.id()), 1, Some(b"{}"), MARCH).unwrap();
     let error = producer.finish(Duration::from_millis(300)).unwrap_err();
     assert!(
         matches!(error, KafkaError::Undelivered { waiting: 1, .. }) && error.is_transient(),

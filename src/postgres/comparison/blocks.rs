@@ -65,7 +65,7 @@ impl Block {
 mod tests {
     use super::*;
     use crate::postgres::retention::Gone;
-    use crate::source::TopicIds;
+    use crate::source::TopicUuids;
 
     fn recorded(epoch: u64) -> Recorded {
         Recorded {
@@ -74,7 +74,7 @@ mod tests {
             offsets: Vec::new(),
             digest: "ab".to_string(),
             counts: "{}".to_string(),
-            topic_ids: TopicIds::UNKNOWN,
+            topic_ids: TopicUuids::UNKNOWN,
             chain: None,
             read: None,
             identity: None,
@@ -102,7 +102,7 @@ mod tests {
     fn whatever_of_an_epoch_is_changed_its_block_is_named() {
         let changes: [&dyn Fn(&mut Recorded); 8] = [
             &|recorded| recorded.watermark = None,
-            &|recorded| recorded.offsets = vec![(dataflows::event::Topic::Rewards, 0, 1)],
+            &|recorded| recorded.offsets = vec![(dataflows::event::Topic::Rewards.id(), 0, 1)],
             &|recorded| recorded.digest.clear(),
             &|recorded| recorded.counts.push(' '),
             &|recorded| recorded.chain = Some(String::new()),

@@ -19,7 +19,7 @@ use crate::postgres::tables::select;
 use crate::postgres::{applied, connection, migrations, owner, recorded};
 use crate::sink::applied::AppliedSettings;
 use crate::sink::{History, Progress};
-use crate::source::{Loss, Positions, TopicIds};
+use crate::source::{Loss, Positions, TopicUuids};
 use dataflows::event::{CustomerId, Millis};
 use postgres::Client;
 use postgres::fallible_iterator::FallibleIterator;
@@ -45,7 +45,7 @@ pub struct Recorded {
     /// What was counted, as JSON.
     pub counts: String,
     /// The ids of the topics that it was read from.
-    pub topic_ids: TopicIds,
+    pub topic_ids: TopicUuids,
     /// Its link, as it is written there.
     pub chain: Option<String>,
     /// How many records it has read of each partition, where that is recorded.
@@ -67,7 +67,7 @@ pub struct Standing {
     /// Where the chain of its epochs begins.
     pub history: History,
     /// The ids of the topics that it has read, as far as they were recorded.
-    pub topic_ids: TopicIds,
+    pub topic_ids: TopicUuids,
     /// The settings that its epochs were computed with, as far as they were recorded.
     pub applied: AppliedSettings,
     /// The epochs up to the one that was verified before.

@@ -5,7 +5,7 @@ use crate::postgres::error::PostgresError;
 use crate::postgres::{Outbox, migrations};
 use crate::sink::outbox::Outbox as _;
 use crate::sink::{RecordedEpoch, Sink, SinkError, thread as sink};
-use crate::source::TopicIds;
+use crate::source::TopicUuids;
 use dataflows::settings::Settings;
 use std::sync::{Arc, Barrier, Mutex, atomic::AtomicU64};
 use std::thread;
@@ -432,7 +432,7 @@ fn rows_without_their_values_are_refused_whole() {
 fn recorded_epochs_thresholds_and_the_published_mark_read_back() {
     let Some(database) = TestDatabase::create() else { return };
     let mut settings = database.settings();
-    settings.topics[Topic::Transactions as usize] = "purchases".to_string();
+    settings.topics = settings.topics.with(Topic::Transactions.id(), "purchases");
     let mut writer = Writer::open(settings.clone()).unwrap();
     writer.commit(&first_epoch()).unwrap();
     let mut unbounded = second_epoch();
@@ -451,9 +451,9 @@ fn recorded_epochs_thresholds_and_the_published_mark_read_back() {
             epoch: 1,
             watermark: Some(MARCH - DAY),
             offsets: vec![
-                (Topic::Transactions, 0, 17),
-                (Topic::Transactions, 1, 0),
-                (Topic::Rewards, 2, 7)
+                (Topic::Transactions.id(), 0, 17),
+                (Topic::Transactions.id(), 1, 0),
+                (Topic::Rewards.id(), 2, 7)
             ],
             digest: [0xab; 32],
             records: 9,
@@ -574,7 +574,7 @@ fn settings_are_recorded_with_the_epoch_from_which_on_they_hold() {
     assert_eq!(recorded(&mut new), [(1, 1.0), (2, 3.0)]);
     assert!(new.apply(&of(1.0)).unwrap(), "as before, from which nothing is left");
     assert_eq!(recorded(&mut new), [(1, 1.0)]);
-    new.forget(&[], &TopicIds::UNKNOWN).unwrap();
+    new.forget(&[], &TopicUuids::UNKNOWN).unwrap();
     assert_eq!(recorded(&mut new), []);
 }
 

@@ -230,7 +230,7 @@ pub fn arm_update(arm: u32, n: i64) -> ArmUpdate {
 
 pub fn rejected(position: u64, detail: &str) -> Rejected {
     Rejected {
-        topic: Topic::Rewards,
+        topic: Topic::Rewards.id(),
         place: Place::new(2, position),
         reason: Reason::BadReward,
         detail: detail.to_string(),
@@ -281,8 +281,11 @@ pub fn first_epoch() -> EpochResults {
         Segment { flags: 0, customers: 1, amount: 5 },
     ];
     results.closed.watermark = Some(MARCH - DAY);
-    results.closed.offsets =
-        vec![(Topic::Transactions, 0, 17), (Topic::Transactions, 1, 0), (Topic::Rewards, 2, 7)];
+    results.closed.offsets = vec![
+        (Topic::Transactions.id(), 0, 17),
+        (Topic::Transactions.id(), 1, 0),
+        (Topic::Rewards.id(), 2, 7),
+    ];
     results.counts.records = 9;
     results.counts.pending = 1;
     results.counts.interactions = 3;
@@ -312,6 +315,6 @@ pub fn second_epoch() -> EpochResults {
         Segment { flags: 2, customers: 3, amount: 1 },
     ];
     results.counts.pending = -1;
-    results.closed.offsets = vec![(Topic::Transactions, 0, 20)];
+    results.closed.offsets = vec![(Topic::Transactions.id(), 0, 20)];
     results
 }

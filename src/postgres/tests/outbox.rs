@@ -5,6 +5,7 @@ use super::*;
 use crate::postgres::Outbox;
 use crate::postgres::error::PostgresError;
 use crate::sink::outbox::{Outbox as _, Owed, STRETCH_RECORDS, Stretch, Tombstone};
+use crate::source::TopicNames;
 
 fn outbox(database: &TestDatabase, writer: &Writer) -> Outbox {
     Outbox::new(database.settings(), writer.progress().incarnation)
@@ -12,7 +13,7 @@ fn outbox(database: &TestDatabase, writer: &Writer) -> Outbox {
 
 /// What an epoch owes, as its table has it: without NUL characters.
 fn owed(mut results: EpochResults) -> Owed {
-    let topics = Topic::ALL.map(|topic| topic.name().to_string());
+    let topics = TopicNames::own(Topic::ids());
     let mut owed = Owed::of(&mut results, &topics);
     owed.letters
         .iter_mut()

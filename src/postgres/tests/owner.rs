@@ -5,9 +5,9 @@ use crate::identifiers::quote;
 use crate::postgres::comparison::Snapshot;
 use crate::postgres::{PostgresError, inspect};
 use crate::sink::Trouble;
-use crate::source::{Loss, TopicId, TopicIds};
-use dataflows::event::Kept;
+use crate::source::{Loss, TopicUuid, TopicUuids};
 use dataflows::settings::Settings;
+use dataflows::source::Kept;
 
 impl TestDatabase {
     /// Every table of the default schema with every row, and its columns.
@@ -125,7 +125,7 @@ fn who_has_lost_the_job_records_nothing_more_of_its_start() {
     let mut former = database.writer();
     let mut kept = first_epoch();
     kept.kept = vec![Kept {
-        topic: Topic::Customers,
+        topic: Topic::Customers.id(),
         partition: 0,
         from: 0,
         until: 1,
@@ -137,16 +137,18 @@ fn who_has_lost_the_job_records_nothing_more_of_its_start() {
     let is_fenced = |done: Result<(), PostgresError>| {
         assert!(matches!(done, Err(PostgresError::Fenced { own: 1, current: 2, .. })), "{done:?}")
     };
-    is_fenced(former.set_starts(&[(Topic::Rewards, 0, 3)]));
-    is_fenced(former.set_topic_ids(&TopicIds::UNKNOWN.with(Topic::Rewards, TopicId::of(1, 1))));
+    is_fenced(former.set_starts(&[(Topic::Rewards.id(), 0, 3)]));
+    is_fenced(
+        former.set_topic_ids(&TopicUuids::UNKNOWN.with(Topic::Rewards.id(), TopicUuid::of(1, 1))),
+    );
     is_fenced(former.lose(&[Loss {
         epoch: 2,
-        topic: Topic::Rewards,
+        topic: Topic::Rewards.id(),
         partition: 0,
         first: 0,
         next: 3,
     }]));
-    is_fenced(former.forget(&[], &TopicIds::UNKNOWN));
+    is_fenced(former.forget(&[], &TopicUuids::UNKNOWN));
     is_fenced(former.apply(&Settings::default()).map(|_| ()));
     former.forget_kept(1).unwrap();
     assert_eq!(database.dump(), before);
@@ -159,11 +161,14 @@ fn what_refuses_under_the_lock_has_changed_nothing() {
     former.commit(&first_epoch()).unwrap();
     let (before, mut seen) = (database.dump(), None);
     let other = PostgresSettings { arms: vec!["other".to_string()], ..database.settings() };
-    let refused = Writer::open_settling(other, TopicIds::UNKNOWN, Trouble::default(), |records| {
-        seen =
-            Some((records.progress(), records.recorded_epochs(0).map(|epochs| epochs.len()).ok()));
-        Err::<(), _>(PostgresError::NoProgress("asked for".to_string()))
-    });
+    let refused =
+        Writer::open_settling(other, TopicUuids::UNKNOWN, Trouble::default(), |records| {
+            seen = Some((
+                records.progress(),
+                records.recorded_epochs(0).map(|epochs| epochs.len()).ok(),
+            ));
+            Err::<(), _>(PostgresError::NoProgress("asked for".to_string()))
+        });
     assert!(matches!(refused, Err(PostgresError::NoProgress(job)) if job == "asked for"));
     assert_eq!((seen, database.dump()), (Some((former.progress(), Some(1))), before));
     former.commit(&second_epoch()).expect("the job is still its");
@@ -172,7 +177,7 @@ fn what_refuses_under_the_lock_has_changed_nothing() {
 #[test]
 fn a_topic_that_was_made_anew_is_refused_before_anything_is_written() {
     let Some(database) = TestDatabase::create() else { return };
-    let ids = |id| TopicIds::UNKNOWN.with(Topic::Rewards, TopicId::of(1, id));
+    let ids = |id| TopicUuids::UNKNOWN.with(Topic::Rewards.id(), TopicUuid::of(1, id));
     let open = |now| {
         Writer::open_settling(database.settings(), now, Trouble::default(), |_| {
             Ok::<_, PostgresError>(())
@@ -180,7 +185,7 @@ fn a_topic_that_was_made_anew_is_refused_before_anything_is_written() {
         .map(|(writer, ())| writer)
     };
     let mut writer = open(ids(1)).unwrap();
-    assert_eq!(writer.topic_ids(), TopicIds::UNKNOWN);
+    assert_eq!(writer.topic_ids(), TopicUuids::UNKNOWN);
     writer.set_topic_ids(&ids(1)).unwrap();
     writer.commit(&EpochResults { topic_ids: ids(1), ..first_epoch() }).unwrap();
     assert_eq!(
@@ -200,16 +205,16 @@ fn a_topic_that_was_made_anew_is_refused_before_anything_is_written() {
         Some((1, ids(1)))
     );
     assert_eq!(
-        open(TopicIds::UNKNOWN).unwrap().topic_ids(),
+        open(TopicUuids::UNKNOWN).unwrap().topic_ids(),
         ids(1),
         "nothing can be said of them now"
     );
 
-    let mut writer = open(TopicIds::UNKNOWN).unwrap();
-    writer.forget(&[(Topic::Rewards, 0, 3)], &ids(2)).unwrap();
+    let mut writer = open(TopicUuids::UNKNOWN).unwrap();
+    writer.forget(&[(Topic::Rewards.id(), 0, 3)], &ids(2)).unwrap();
     let mut writer = open(ids(2)).expect("the new topic is the one that is read");
     assert_eq!(
         (writer.progress().epoch, writer.starts().unwrap()),
-        (0, Some(vec![(Topic::Rewards, 0, 3)]))
+        (0, Some(vec![(Topic::Rewards.id(), 0, 3)]))
     );
 }

@@ -154,7 +154,7 @@ fn what_is_left_follows_from_what_is_recorded_however_rows_are_corrected() {
             "{found:?}"
         );
     }
-    writer.forget(&[], &crate::source::TopicIds::UNKNOWN).unwrap();
+    writer.forget(&[], &crate::source::TopicUuids::UNKNOWN).unwrap();
     assert!(
         writer.gone() == Gone::default()
             && Writer::open(database.settings()).unwrap().gone().is_nothing(),

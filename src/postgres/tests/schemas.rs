@@ -6,7 +6,7 @@ use crate::identifiers::SchemaName;
 use crate::postgres::comparison::Snapshot;
 use crate::postgres::{PostgresError, Survey, inspect};
 use crate::sink::Trouble;
-use crate::source::TopicIds;
+use crate::source::TopicUuids;
 use std::sync::mpsc;
 
 /// A name that is none without its quotes.
@@ -46,13 +46,13 @@ fn what_one_job_does_in_its_schema_leaves_the_other_as_it_was() {
     other.commit(&erases).unwrap();
     let theirs = Snapshot::open(database.apart()).unwrap().standing(0).unwrap();
     assert_eq!((theirs.progress.epoch, theirs.erasures.len()), (3, 1));
-    other.forget(&[(Topic::Rewards, 0, 3)], &TopicIds::UNKNOWN).unwrap();
+    other.forget(&[(Topic::Rewards.id(), 0, 3)], &TopicUuids::UNKNOWN).unwrap();
     other.commit(&first_epoch()).unwrap();
     assert_eq!(database.dump(), before);
 
     let theirs = database.dump_of(SHOP);
     one.commit(&second_epoch()).expect("nobody has taken its job over");
-    one.forget(&[], &TopicIds::UNKNOWN).unwrap();
+    one.forget(&[], &TopicUuids::UNKNOWN).unwrap();
     drop(database.writer());
     assert_eq!(database.dump_of(SHOP), theirs);
     assert!(database.dump() != before && database.owner() == "campaign campaign 1");
@@ -64,7 +64,7 @@ fn two_jobs_start_side_by_side_and_two_of_one_schema_after_each_other() {
     let (settings, (held, holds), (done, is_done)) =
         (database.settings(), mpsc::channel(), mpsc::channel::<()>());
     let first = std::thread::spawn(move || {
-        Writer::open_settling(settings, TopicIds::UNKNOWN, Trouble::default(), |_| {
+        Writer::open_settling(settings, TopicUuids::UNKNOWN, Trouble::default(), |_| {
             held.send(()).unwrap();
             Ok::<_, PostgresError>(is_done.recv())
         })
@@ -105,7 +105,7 @@ fn a_schema_of_the_version_before_gets_its_owner_at_the_next_start() {
 /// The survey of a start, and the start itself, are refused with this and change nothing.
 fn refused(database: &TestDatabase, said: &[&str]) {
     let before = database.dump();
-    let survey = Survey::open(database.settings(), &TopicIds::UNKNOWN, true, &Trouble::default());
+    let survey = Survey::open(database.settings(), &TopicUuids::UNKNOWN, true, &Trouble::default());
     let starts = [
         survey.err().map(|error| error.to_string()),
         Writer::open(database.settings()).err().map(|error| error.to_string()),
@@ -138,7 +138,7 @@ fn a_job_that_shared_its_schema_goes_to_another_one() {
     let before = database.dump();
     let settings = PostgresSettings { job: "campaign".to_string(), ..database.apart() };
     let mut writer = Writer::open(settings).unwrap();
-    writer.forget(&[], &TopicIds::UNKNOWN).unwrap();
+    writer.forget(&[], &TopicUuids::UNKNOWN).unwrap();
     writer.commit(&first_epoch()).unwrap();
     assert_eq!(database.dump(), before);
 }
@@ -150,7 +150,7 @@ fn a_job_that_shared_its_schema_has_it_alone_when_the_others_rows_are_deleted() 
         'campaign'";
     database.client().batch_execute(delete).unwrap();
     let mut writer = database.writer();
-    writer.forget(&[], &TopicIds::UNKNOWN).unwrap();
+    writer.forget(&[], &TopicUuids::UNKNOWN).unwrap();
     writer.commit(&first_epoch()).unwrap();
     assert_eq!(database.owner(), "campaign campaign 1");
 }

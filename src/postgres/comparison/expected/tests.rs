@@ -76,7 +76,7 @@ fn an_erasure_takes_decisions_up_to_its_instant_and_rows_of_folded_interactions(
     let letter = |position, customer, dated| {
         let (place, whose) = (Place::new(0, position), Some(Whose { customer, dated }));
         Rejected {
-            topic: Topic::Rewards,
+            topic: Topic::Rewards.id(),
             place,
             reason: Reason::BadReward,
             detail: "canary".to_string(),

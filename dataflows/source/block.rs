@@ -4,7 +4,8 @@
 //! They are two types, so that neither can be taken for the other: messages of which none is left
 //! are no file.
 
-use super::{Millis, Topic};
+use super::TopicId;
+use crate::time::Millis;
 use std::sync::Arc;
 
 /// A run of raw records of one partition.
@@ -21,7 +22,7 @@ impl Block {
     pub const PADDING: usize = 64;
 
     /// The partition that its records come from.
-    pub fn source(&self) -> (Topic, u32) {
+    pub fn source(&self) -> (TopicId, u32) {
         match self {
             Block::Lines(lines) => (lines.topic, lines.partition),
             Block::Messages(messages) => (messages.topic, messages.partition),
@@ -60,7 +61,7 @@ pub enum Format {
 #[derive(Clone, Debug)]
 pub struct Lines {
     /// What kind of records these are.
-    pub topic: Topic,
+    pub topic: TopicId,
     /// The reader's share of the file.
     pub partition: u32,
     /// How they are written.
@@ -78,7 +79,7 @@ pub struct Lines {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Messages {
     /// What kind of records these are.
-    pub topic: Topic,
+    pub topic: TopicId,
     /// The partition that they come from.
     pub partition: u32,
     /// How they are written.
@@ -120,7 +121,7 @@ impl Head {
 
 impl Messages {
     /// The messages in these bytes, which are padded here.
-    pub fn new(topic: Topic, partition: u32, mut bytes: Vec<u8>, heads: Vec<Head>) -> Self {
+    pub fn new(topic: TopicId, partition: u32, mut bytes: Vec<u8>, heads: Vec<Head>) -> Self {
         bytes.resize(bytes.len() + Block::PADDING, 0);
         Messages { topic, partition, format: Format::Json, bytes, heads }
     }
@@ -155,6 +156,7 @@ impl Messages {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Topic;
 
     /// Messages at these positions, each saying its own.
     fn at(positions: &[u64]) -> Messages {
@@ -174,7 +176,7 @@ mod tests {
             bytes.push(b'\n');
             bytes.extend_from_slice(key.as_bytes());
         }
-        Messages::new(Topic::Rewards, 3, bytes, heads)
+        Messages::new(Topic::Rewards.id(), 3, bytes, heads)
     }
 
     /// What each says, which must be where it stands.
@@ -199,7 +201,7 @@ mod tests {
             assert_eq!((said(&before), said(&after)), (wanted, left), "before {position}");
             assert_eq!(
                 (before.topic, before.partition, &before.format),
-                (Topic::Rewards, 3, &Format::Json)
+                (Topic::Rewards.id(), 3, &Format::Json)
             );
             assert_eq!(before.end(), before.heads.last().map(|head| head.position + 1));
         }

@@ -6,14 +6,14 @@
 //! key. The key of any other value is not kept: only whose a rejected record is may follow from it,
 //! and that is committed by the time that a record is read from here.
 
-use super::{Head, Messages, Topic};
+use super::{Head, Messages, TopicId};
 use serde::{Deserialize, Serialize};
 
 /// All records that one partition had between two positions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
     /// What kind of records these are.
-    pub topic: Topic,
+    pub topic: TopicId,
     /// The partition that they come from.
     pub partition: u32,
     /// The first position, with or without a record.
@@ -29,7 +29,7 @@ const HEAD: usize = 21;
 
 impl Kept {
     /// Positions between which there is no record.
-    pub fn nothing(topic: Topic, partition: u32, from: u64, until: u64) -> Kept {
+    pub fn nothing(topic: TopicId, partition: u32, from: u64, until: u64) -> Kept {
         Kept { topic, partition, from, until, records: Vec::new() }
     }
 
@@ -93,6 +93,7 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Topic;
 
     fn messages() -> Messages {
         let head = |position, timestamp, start, length, null| Head {
@@ -105,7 +106,7 @@ mod tests {
         };
         let heads =
             vec![head(4, -1, 0, 3, false), head(7, 1 << 40, 4, 2, true), head(9, 0, 6, 0, true)];
-        Messages::new(Topic::Customers, 5, b"{1}\n77".to_vec(), heads)
+        Messages::new(Topic::Customers.id(), 5, b"{1}\n77".to_vec(), heads)
     }
 
     /// What each record says, with where and when.
@@ -124,12 +125,12 @@ mod tests {
         let kept = Kept::of(&messages(), 2);
         assert_eq!(
             (kept.topic, kept.partition, kept.from, kept.until),
-            (Topic::Customers, 5, 2, 10)
+            (Topic::Customers.id(), 5, 2, 10)
         );
         let back = kept.messages().expect("they are sound");
         assert_eq!(said(&back), said(&messages()));
         let nothing =
-            Kept::nothing(Topic::Customers, 5, 2, 10).messages().expect("nothing is sound");
+            Kept::nothing(Topic::Customers.id(), 5, 2, 10).messages().expect("nothing is sound");
         assert!(nothing.heads.is_empty());
     }
 

@@ -1,7 +1,8 @@
-//! What a source hands to the campaign dataflow: blocks of raw records, and a mark for each of its
+//! What a source hands to a dataflow: blocks of raw records, and a mark for each of its
 //! partitions at the end of each epoch.
 
-use crate::event::{Block, CustomerId, Kept, Kind, Millis, Record, Topic};
+use super::{Block, CustomerId, Kept, TopicId};
+use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 
 /// One item from a source; it stays on the worker that read it.
@@ -24,7 +25,7 @@ pub enum Feed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
     /// The topic.
-    pub topic: Topic,
+    pub topic: TopicId,
     /// The partition.
     pub partition: u32,
     /// The next offset to be read.
@@ -51,22 +52,3 @@ pub enum Save {
 /// The watermark of an epoch that is replayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recorded(pub Option<Millis>);
-
-/// The record that an erasure on record comes to.
-pub(crate) fn erased(customer: CustomerId, until: Millis) -> Record {
-    Record {
-        customer,
-        timestamp: until,
-        origin: Record::origin(Kind::Erase, Default::default()),
-        extra: ON_RECORD,
-        ..Record::default()
-    }
-}
-
-/// Whether a record is an erasure that no source has read.
-pub(crate) fn is_on_record(record: &Record) -> bool {
-    record.kind() == Kind::Erase && record.extra == ON_RECORD
-}
-
-/// Told in `extra` of an erasure, where one that was read has 0.
-const ON_RECORD: u64 = 1;
