@@ -25,6 +25,7 @@ use super::snapshot::change::{ChangeOfSettings, Former, Inspection, Obstacles};
 use super::snapshot::restore::Loading;
 use super::snapshot::{Common, Follower, Images, ShardImage};
 use crate::bandit::totals::Totals;
+use crate::codec::Aligned;
 use crate::customer::features::Features;
 use crate::event::{CustomerId, DAY, Topic};
 use crate::operators::deliver::{Delivery, deliver};
@@ -503,11 +504,10 @@ impl Run {
                 Loading::changing(described, worker, peers, &common, change)
             }
         };
-        for image in
-            snapshot.images.iter().filter(|image| usize::from(image.shard) % peers == worker)
-        {
-            let customers =
-                loading.load(image.shard, image.whole, &image.bytes).expect("the bytes are whole");
+        let is_own = |image: &&ShardImage| usize::from(image.shard) % peers == worker;
+        for image in snapshot.images.iter().filter(is_own) {
+            let bytes = Aligned::from(&image.bytes[..]);
+            let customers = loading.load(image.shard, image.whole, bytes).expect("it is whole");
             assert_eq!(customers, image.customers);
         }
         Beginning { shard: loading.finish(), common: Some(Arc::new(common)), images: None }

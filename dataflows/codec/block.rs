@@ -46,22 +46,6 @@ pub fn decode<T: Row>(bytes: &[u8]) -> Result<Vec<T>, CodecError> {
     Ok(rows)
 }
 
-/// Reads the block that `bytes` begin with, and moves them on behind it.
-///
-/// # Errors
-/// As [`decode`].
-pub fn decode_next<T: Row>(bytes: &mut &[u8]) -> Result<Vec<T>, CodecError> {
-    let rows = bytes.get(16..24).map_or(0, bytemuck::pod_read_unaligned::<u64>);
-    let length = rows.saturating_mul(size_of::<T>() as u64).saturating_add(HEADER_BYTES as u64);
-    // What is too short for its number of rows, or has none, is named by the reader of blocks.
-    let (block, rest) = bytes
-        .split_at_checked(usize::try_from(length).unwrap_or(usize::MAX))
-        .unwrap_or((bytes, &[]));
-    let rows = decode(block)?;
-    *bytes = rest;
-    Ok(rows)
-}
-
 /// A row as `abomonation` sees it: no owned memory, so that none of its methods does anything.
 ///
 /// Private, so that no row type can bring an implementation of its own.
@@ -126,8 +110,16 @@ fn write_body<T: Row, W: Write>(rows: &[T], writer: &mut W) -> io::Result<()> {
     Ok(())
 }
 
+/// Bytes of the block that `bytes` begin with, by what it says of itself: all of them where they
+/// are too short for that, so that what checks it names what is wrong.
+pub(super) fn first_bytes<T: Row>(bytes: &[u8]) -> usize {
+    let rows = bytes.get(16..24).map_or(0, bytemuck::pod_read_unaligned::<u64>);
+    let length = rows.saturating_mul(size_of::<T>() as u64).saturating_add(HEADER_BYTES as u64);
+    usize::try_from(length).map_or(bytes.len(), |length| length.min(bytes.len()))
+}
+
 /// The body of a block that fills `bytes` exactly: the bytes of whole rows, as they were written.
-fn check<T: Row>(bytes: &[u8]) -> Result<&[u8], CodecError> {
+pub(super) fn check<T: Row>(bytes: &[u8]) -> Result<&[u8], CodecError> {
     let name = T::NAME;
     let found = bytes.len() as u64;
     let Some((header, body)) = bytes.split_at_checked(HEADER_BYTES) else {
@@ -157,7 +149,7 @@ fn check<T: Row>(bytes: &[u8]) -> Result<&[u8], CodecError> {
 }
 
 /// Revives rows where they lie.
-fn revive<T: Row>(rows: &mut [T]) {
+pub(super) fn revive<T: Row>(rows: &mut [T]) {
     for row in Plain::wrap_slice_mut(rows) {
         // SAFETY: `exhume` mends pointers to owned memory; a `Plain` has none, and its
         // implementation is the empty one of the trait. The row is aligned and valid, being an

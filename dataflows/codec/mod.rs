@@ -14,20 +14,26 @@
 //! The body is written and revived by `abomonation`, which writes memory as it lies there. That is
 //! unsound for types in general (padding, pointers, misaligned input: RUSTSEC-2021-0120), and sound
 //! for these: a [`Row`] is [`Pod`](bytemuck::Pod), so it has no padding, no pointers and no invalid
-//! bit patterns; it lies in a vector of its own type, so it is aligned; and nothing is revived
-//! before length, type and checksum have been found right. `abomonation::decode` is not used even
-//! so, because it makes the reference to a row from that to its first byte.
+//! bit patterns; it lies in memory that is aligned by its type, a vector of rows or an [`Aligned`];
+//! and nothing is revived before length, type and checksum have been found right.
+//! `abomonation::decode` is not used even so, because it makes the reference to a row from that to
+//! its first byte.
+//!
+//! Rows of a snapshot are revived in place, in the buffer that the snapshot was read into:
+//! [`Aligned`]. Those of a channel are copied out of the message, which other containers share.
 //!
 //! Blocks are for programs of one build on one kind of machine: other workers of a job, and
 //! snapshots. Never for what comes from outside.
 #![allow(unsafe_code)]
 
+mod aligned;
 mod block;
 mod container;
 mod error;
 #[cfg(test)]
 mod tests;
 
-pub use block::{HEADER_BYTES, MAGIC, Row, decode, decode_next, encode};
+pub use aligned::{Aligned, BlockReader};
+pub use block::{HEADER_BYTES, MAGIC, Row, decode, encode};
 pub use container::Rows;
 pub use error::CodecError;

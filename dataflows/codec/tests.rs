@@ -3,6 +3,7 @@
 use super::*;
 use crate::event::Record;
 use bytemuck::{Pod, Zeroable};
+use std::io;
 use timely::Accountable;
 use timely::container::{DrainContainer, PushInto, SizableContainer};
 use timely::dataflow::channels::ContainerBytes;
@@ -61,20 +62,87 @@ fn rows_come_back_as_they_were() {
 }
 
 #[test]
-fn blocks_in_a_row_are_read_one_by_one() {
+fn blocks_that_follow_one_another_are_taken_in_place() {
     let mut bytes = encoded(&records(3));
+    bytes.extend(encoded::<Record>(&[]));
     bytes.extend(encoded(&[Other { words: [7; 6] }]));
-    let mut rest = bytes.as_slice();
-    assert_eq!(decode_next::<Record>(&mut rest), Ok(records(3)));
-    assert!(matches!(decode_next::<Record>(&mut &*rest), Err(CodecError::Layout { .. })));
-    assert_eq!(decode_next::<Other>(&mut rest), Ok(vec![Other { words: [7; 6] }]));
-    assert!(
-        matches!(decode_next::<Other>(&mut rest), Err(CodecError::Length { .. })),
-        "nothing is left"
-    );
-    for length in 0..HEADER_BYTES + 3 * 48 {
-        assert!(decode_next::<Record>(&mut &bytes[..length]).is_err(), "cut to {length} bytes");
+    let mut aligned = Aligned::from(&bytes[..]);
+    let lies = aligned.as_ptr_range();
+    let mut blocks = aligned.blocks();
+    let first = blocks.take::<Record>().expect("the first block");
+    assert_eq!(blocks.take(), Ok(&[] as &[Record]), "one without rows");
+    assert!(matches!(blocks.take::<Record>(), Err(CodecError::Layout { .. })));
+    assert!(!blocks.is_empty(), "what is refused is not taken");
+    let last = blocks.take::<Other>().expect("the last block");
+    assert!(blocks.is_empty());
+    assert!(matches!(blocks.take::<Other>(), Err(CodecError::Length { .. })), "nothing is left");
+    // Both stand at once, and where the bytes were read to.
+    assert_eq!((first, last), (&records(3)[..], &[Other { words: [7; 6] }][..]));
+    assert_eq!(first.as_ptr().cast(), lies.start.wrapping_add(HEADER_BYTES));
+    assert_eq!(last.as_ptr_range().end.cast(), lies.end);
+}
+
+#[test]
+fn a_block_that_is_damaged_or_cut_is_not_taken() {
+    let behind = encoded(&records(1));
+    let mut bytes = [encoded(&records(2)), behind].concat();
+    let block = HEADER_BYTES + 2 * 48;
+    for length in 0..block {
+        let mut aligned = Aligned::from(&bytes[..length]);
+        let error = aligned.blocks().take::<Record>().expect_err("it is cut");
+        let CodecError::Length { found, .. } = error else { panic!("{length} bytes: {error}") };
+        assert_eq!(found, length as u64);
     }
+    for bit in 0..8 * block {
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        let mut aligned = Aligned::from(&bytes[..]);
+        let mut blocks = aligned.blocks();
+        assert!(blocks.take::<Record>().is_err(), "bit {bit}");
+        bytes[bit / 8] ^= 1 << (bit % 8);
+    }
+    bytes[16..24].copy_from_slice(&u64::MAX.to_ne_bytes());
+    let mut endless = Aligned::from(&bytes[..]);
+    assert!(matches!(endless.blocks().take::<Record>(), Err(CodecError::Length { .. })));
+}
+
+/// Gives a few bytes each time that it is asked, and is interrupted before.
+struct Slow<'a> {
+    bytes: &'a [u8],
+    is_interrupted: bool,
+}
+
+impl io::Read for Slow<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.is_interrupted = !self.is_interrupted;
+        match self.is_interrupted {
+            true => Err(io::ErrorKind::Interrupted.into()),
+            false => {
+                let length = buffer.len().min(5);
+                self.bytes.read(&mut buffer[..length])
+            }
+        }
+    }
+}
+
+#[test]
+fn whatever_is_read_is_aligned() {
+    let bytes = encoded(&records(3));
+    for (length, room) in (0..bytes.len()).flat_map(|length| [(length, 0), (length, 40)]) {
+        let bytes = &bytes[length..];
+        let read = Aligned::read(Slow { bytes, is_interrupted: false }, room).expect("it is read");
+        assert_eq!(*read, *bytes, "{room} bytes of room");
+        assert!(read.as_ptr().cast::<u64>().is_aligned());
+    }
+    let mut read = Aligned::read(&bytes[..], bytes.len()).expect("it is read");
+    assert_eq!(read.blocks().take(), Ok(&records(3)[..]));
+    struct Broken;
+    impl io::Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::ConnectionReset.into())
+        }
+    }
+    let error = Aligned::read(Broken, 8).expect_err("nothing can be read");
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use super::{names, pack};
 use crate::config::location::Location;
 use crate::sink::Link;
 use bytes::Bytes;
+use dataflows::codec::Aligned;
 use dataflows::settings::Settings;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -308,12 +309,11 @@ impl Checkpoints {
         self.history().map(str::to_string)
     }
 
-    /// The content of a file, which is the one that was written. Where it is missing or damaged,
-    /// its twin's.
+    /// The content of a file as it was written; where it is missing or damaged, its twin's.
     ///
     /// # Errors
     /// Both are missing or damaged, or the store fails.
-    pub fn read(&self, file: &File) -> Result<Vec<u8>, CheckpointError> {
+    pub fn read(&self, file: &File) -> Result<Aligned, CheckpointError> {
         self.read_as(&file.name, file).or_else(|problem| {
             let twin = names::twin(&file.name);
             match self.read_as(&twin, file) {
@@ -330,7 +330,7 @@ impl Checkpoints {
         })
     }
 
-    fn read_as(&self, name: &str, file: &File) -> Result<Vec<u8>, CheckpointError> {
+    fn read_as(&self, name: &str, file: &File) -> Result<Aligned, CheckpointError> {
         let name = self.name(name);
         let packed = self.store.get(&name, file.bytes)?;
         pack::unpack(file, &packed)

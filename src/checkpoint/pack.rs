@@ -2,6 +2,7 @@
 //! of the manifest.
 
 use super::manifest::File;
+use dataflows::codec::Aligned;
 use std::io::{self, Read};
 
 /// Level of zstd: the fastest. Checkpoints are written far more often than read, beside a job that
@@ -20,7 +21,7 @@ pub fn pack(content: &[u8]) -> io::Result<Vec<u8>> {
 }
 
 /// Takes a content out of its file; `Err` says how the file is not the one that was written.
-pub fn unpack(file: &File, packed: &[u8]) -> Result<Vec<u8>, String> {
+pub fn unpack(file: &File, packed: &[u8]) -> Result<Aligned, String> {
     if packed.len() as u64 != file.bytes {
         return Err(format!("it has {} bytes, and the manifest says {}", packed.len(), file.bytes));
     }
@@ -31,12 +32,12 @@ pub fn unpack(file: &File, packed: &[u8]) -> Result<Vec<u8>, String> {
             file.crc32
         ));
     }
-    let mut content = Vec::with_capacity(file.raw_bytes.min(FIRST_ROOM) as usize);
     // One byte more than there should be, to notice more without ever taking it all.
-    let decoder = zstd::Decoder::new(packed)
+    let decoder = zstd::Decoder::with_buffer(packed)
         .map_err(|error| format!("it is not compressed as it should be: {error}"))?;
-    let read = decoder.take(file.raw_bytes.saturating_add(1)).read_to_end(&mut content);
-    read.map_err(|error| format!("it cannot be decompressed: {error}"))?;
+    let content = decoder.take(file.raw_bytes.saturating_add(1));
+    let content = Aligned::read(content, file.raw_bytes.min(FIRST_ROOM) as usize)
+        .map_err(|error| format!("it cannot be decompressed: {error}"))?;
     match content.len() as u64 == file.raw_bytes {
         true => Ok(content),
         false => {
@@ -72,7 +73,7 @@ mod tests {
     fn a_content_comes_back() {
         for content in [&b""[..], b"a", &[7; 100_000]] {
             let (file, packed) = packed(content);
-            assert_eq!(unpack(&file, &packed).expect("it is whole"), content);
+            assert_eq!(*unpack(&file, &packed).expect("it is whole"), *content);
         }
     }
 

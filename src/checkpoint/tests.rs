@@ -169,7 +169,7 @@ fn content(epoch: u64, shard: u16) -> Vec<u8> {
 fn loaded(checkpoints: &Checkpoints, manifest: &Manifest) -> BTreeMap<u16, Vec<u64>> {
     for (shard, file) in manifest.files() {
         let expected = content(file.epoch, shard.unwrap_or(SHARDS));
-        assert_eq!(checkpoints.read(file).expect("it is whole"), expected, "{}", file.name);
+        assert_eq!(*checkpoints.read(file).expect("it is whole"), *expected, "{}", file.name);
     }
     manifest
         .shards

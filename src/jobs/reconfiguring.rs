@@ -155,7 +155,7 @@ pub fn inspect(
     for (&shard, chain) in &manifest.shards {
         let mut inspection = Inspection::of(&change);
         for file in chain.iter().rev() {
-            let looked = inspection.look(shard, &checkpoints.read(file)?);
+            let looked = inspection.look(shard, checkpoints.read(file)?);
             looked.map_err(|error| whole(checkpoints, manifest, &error))?;
         }
         found.add(&inspection.found());

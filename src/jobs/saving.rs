@@ -68,7 +68,7 @@ pub fn load(
         manifest.shards.iter().filter(|(shard, _)| usize::from(**shard) % peers == worker)
     {
         for file in chain {
-            customers += loading.load(shard, file.kind == Kind::Base, &checkpoints.read(file)?)?;
+            customers += loading.load(shard, file.kind == Kind::Base, checkpoints.read(file)?)?;
         }
     }
     let shard = loading.finish();

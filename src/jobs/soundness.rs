@@ -35,7 +35,7 @@ fn look_through(
         let mut look = ShardLook::new(&bounds, shard);
         for file in chain.iter().rev() {
             let looked =
-                look.look(file.kind == Kind::Base, file.customers, &checkpoints.read(file)?);
+                look.look(file.kind == Kind::Base, file.customers, checkpoints.read(file)?);
             looked.map_err(|error| damaged(checkpoints.object(file), &error))?;
         }
         Ok(look.segments())

@@ -10,7 +10,7 @@ use crate::campaign::shard::Shard;
 use crate::campaign::snapshot::restore::Loading;
 use crate::campaign::snapshot::{Common, Images, ShardImage};
 use crate::campaign::thresholds::Published;
-use crate::codec::Rows;
+use crate::codec::{Aligned, Rows};
 use crate::customer::Features;
 use crate::event::{DAY, Kind, Millis, Place, Purchase, Record};
 use crate::settings::{Emit, HighValue, Settings};
@@ -103,7 +103,9 @@ fn a_snapshot_has_a_customer_as_of_its_epoch_who_is_folded_while_it_is_taken() {
         &Common { epoch: 1, watermark: Some(WATERMARK), ..Common::default() },
     );
     for image in &shelf.0 {
-        loading.load(image.shard, image.whole, &image.bytes).expect("the bytes are whole");
+        loading
+            .load(image.shard, image.whole, Aligned::from(&image.bytes[..]))
+            .expect("the bytes are whole");
     }
     let mut loaded = loading.finish();
     assert_eq!(held(&loaded), (1, false));

@@ -11,9 +11,10 @@
 //! Of a name that was not listed there is its bucket (`codes.rs`).
 
 use super::codes::{Codes, Hidden};
-use super::image::Image;
+use super::image::ImageRows;
 use super::{Common, SnapshotError};
 use crate::campaign::output::Counts;
+use crate::codec::Aligned;
 use crate::customer::Transaction;
 use crate::customer::history::{Extras, History};
 use crate::event::unlisted::{List, Unlisted};
@@ -200,8 +201,8 @@ impl<'a> Inspection<'a> {
     ///
     /// # Errors
     /// Bytes that are no image.
-    pub fn look(&mut self, shard: u16, bytes: &[u8]) -> Result<(), SnapshotError> {
-        let unpacked = Image::from_bytes(bytes)?.unpack(|row, history| {
+    pub fn look(&mut self, shard: u16, mut bytes: Aligned) -> Result<(), SnapshotError> {
+        let unpacked = ImageRows::of(&mut bytes)?.unpack(|row, history| {
             if self.seen.insert(row.customer) {
                 self.found.take_in(self.change, &history);
             }

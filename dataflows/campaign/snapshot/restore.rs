@@ -2,12 +2,13 @@
 //! of history, thresholds and watermark.
 
 use super::change::ChangeOfSettings;
-use super::image::{Image, Kept};
+use super::image::{ImageRows, Kept};
 use super::{Common, SnapshotError};
 use crate::campaign::graph::Campaign;
 use crate::campaign::shard::Shard;
 use crate::campaign::state::Slot;
 use crate::campaign::thresholds::{Thresholds, closed_by};
+use crate::codec::Aligned;
 use crate::customer::history::History;
 use crate::event::text::virtual_shard;
 use crate::event::unlisted::Code;
@@ -59,9 +60,15 @@ impl Loading {
     ///
     /// # Errors
     /// Bytes that are no image of this virtual shard. What was loaded so far is then of no use.
-    pub fn load(&mut self, shard: u16, whole: bool, bytes: &[u8]) -> Result<u64, SnapshotError> {
+    pub fn load(
+        &mut self,
+        shard: u16,
+        whole: bool,
+        mut bytes: Aligned,
+    ) -> Result<u64, SnapshotError> {
         let refused = |why| SnapshotError::Rows { shard, why };
-        let image = Image::from_bytes(bytes)?;
+        let length = bytes.len() as u64;
+        let image = ImageRows::of(&mut bytes)?;
         let (mut strange, mut unlike) = (false, false);
         let stride = self.shard.customers.features().layout().stride();
         let change = &self.change;
@@ -92,7 +99,7 @@ impl Loading {
         }
         // What was written under other settings is no part of a snapshot under these.
         if self.change.is_none() {
-            self.shard.customers.written(shard, whole, bytes.len() as u64);
+            self.shard.customers.written(shard, whole, length);
         }
         Ok(image.customers())
     }

@@ -5,10 +5,11 @@
 //! virtual shards, with rows that fit together and name nothing that the settings do not have, and
 //! a common part that is of the same state as the customers are.
 
-use super::image::{CustomerRows, Image};
+use super::image::{CustomerRows, ImageRows};
 use super::{Common, SnapshotError};
 use crate::bandit::totals::{Totals, digest_of_all};
 use crate::bandit::triangle_length;
+use crate::codec::Aligned;
 use crate::customer::Features;
 use crate::event::text::virtual_shard;
 use crate::event::{CustomerId, Millis};
@@ -158,10 +159,15 @@ impl<'a> ShardLook<'a> {
     ///
     /// # Errors
     /// It cannot be taken up.
-    pub fn look(&mut self, whole: bool, customers: u64, bytes: &[u8]) -> Result<(), SnapshotError> {
+    pub fn look(
+        &mut self,
+        whole: bool,
+        customers: u64,
+        mut bytes: Aligned,
+    ) -> Result<(), SnapshotError> {
         let shard = self.shard;
         let refused = |why| SnapshotError::Rows { shard, why };
-        let image = Image::from_bytes(bytes)?;
+        let image = ImageRows::of(&mut bytes)?;
         if image.customers() != customers {
             return Err(refused("it has not as many customers as it should have"));
         }

@@ -496,7 +496,7 @@ fn obstacles(snapshot: &Snapshot, from: &Settings, to: &Settings) -> Obstacles {
     for shard in shards {
         let mut inspection = Inspection::of(&change);
         for image in snapshot.images.iter().rev().filter(|image| image.shard == shard) {
-            inspection.look(shard, &image.bytes).expect("the bytes are whole");
+            inspection.look(shard, Aligned::from(&image.bytes[..])).expect("the bytes are whole");
         }
         obstacles.add(&inspection.found());
     }

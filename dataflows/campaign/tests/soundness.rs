@@ -34,7 +34,7 @@ fn look(
     let mut looks: BTreeMap<u16, ShardLook<'_>> = BTreeMap::new();
     for image in snapshot.images.iter().rev() {
         let look = looks.entry(image.shard).or_insert_with(|| ShardLook::new(&bounds, image.shard));
-        look.look(image.whole, image.customers, &image.bytes)?;
+        look.look(image.whole, image.customers, Aligned::from(&image.bytes[..]))?;
     }
     compare(&common, looks.into_values().map(ShardLook::segments))
 }

@@ -83,7 +83,7 @@ fn what_the_tables_hold_comes_back_in_order_and_goes_with_its_checkpoint() {
     let read: Vec<_> = manifest
         .tables
         .iter()
-        .map(|file| scene.checkpoints().read(file).expect("a file"))
+        .map(|file| scene.checkpoints().read(file).expect("a file").to_vec())
         .collect();
     assert_eq!(read, (0..12u8).map(|number| vec![number; 9]).collect::<Vec<_>>());
     for epoch in [4, 5] {

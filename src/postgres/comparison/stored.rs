@@ -9,6 +9,7 @@ use super::trust::Trust;
 use super::wanted::{Key, Wanted};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::ops::Deref;
 
 /// Version of the form; raised whenever its meaning changes, that of packed rows and blocks
 /// included.
@@ -79,9 +80,9 @@ pub fn store(expected: &Expected, blocks: &Blocks, mut give: impl FnMut(Vec<u8>)
 ///
 /// # Errors
 /// Why they cannot be taken up: they are of other columns, of another version, or no such pieces.
-pub fn restore<E>(
+pub fn restore<P: Deref<Target = [u8]>, E>(
     expected: &mut Expected,
-    pieces: impl Iterator<Item = Result<Vec<u8>, E>>,
+    pieces: impl Iterator<Item = Result<P, E>>,
 ) -> Result<Result<Blocks, String>, E> {
     let mut blocks = None;
     for piece in pieces {

@@ -7,15 +7,17 @@ mod tests;
 mod unpack;
 
 pub(in crate::campaign) use rows::Kept;
-pub(in crate::campaign) use unpack::CustomerRows;
+pub(in crate::campaign) use unpack::{CustomerRows, ImageRows};
 
-use super::{ShardImage, SnapshotError};
-use crate::codec::{CodecError, Row, decode_next, encode};
+use super::ShardImage;
+use crate::codec::{Row, encode};
 use crate::customer::Transaction;
 use crate::customer::history::{Decided, Extras, History, Interaction, Reward};
 use crate::event::{Attachment, Millis};
 use crate::state::turns::Budget;
-use rows::{AttachmentRow, Count, CustomerRow, FoldedRow, Nameless, ProfileRow, Word};
+#[cfg(test)]
+use rows::Nameless;
+use rows::{AttachmentRow, Count, CustomerRow, FoldedRow, ProfileRow, Word};
 
 /// The customers of one virtual shard on their way to bytes.
 #[derive(Debug, Default)]
@@ -30,8 +32,6 @@ pub(in crate::campaign) struct Image {
     folded: Vec<FoldedRow>,
     counts: Vec<Count>,
     words: Vec<Word>,
-    /// It is of before there were names of what is not listed.
-    is_nameless: bool,
 }
 
 impl Image {
@@ -105,38 +105,6 @@ impl Image {
         let mut packing = Packing::of(0, 0, true, self);
         packing.pack(&mut Budget::unbounded()).expect("there is no end to the turn").bytes
     }
-
-    /// An image from its bytes.
-    pub(in crate::campaign) fn from_bytes(mut bytes: &[u8]) -> Result<Image, SnapshotError> {
-        let bytes = &mut bytes;
-        let customers = decode_next(bytes)?;
-        let (transactions, is_nameless) = match decode_next(bytes) {
-            Err(CodecError::Layout { .. }) => (
-                decode_next(bytes)?.into_iter().map(|Nameless(transaction)| transaction).collect(),
-                true,
-            ),
-            transactions => (transactions?, false),
-        };
-        Ok(Image {
-            customers,
-            transactions,
-            is_nameless,
-            interactions: decode_next(bytes)?,
-            profiles: decode_next(bytes)?,
-            rewards: decode_next(bytes)?,
-            decisions: decode_next(bytes)?,
-            attachments: decode_next(bytes)?,
-            folded: decode_next(bytes)?,
-            counts: decode_next(bytes)?,
-            words: decode_next(bytes)?,
-        })
-    }
-
-    /// Whether it is of before there were names of what is not listed: `other` is the code behind
-    /// each list.
-    pub(in crate::campaign) fn is_nameless(&self) -> bool {
-        self.is_nameless
-    }
 }
 
 /// Writes a block of an image; says how many rows it has.
@@ -195,19 +163,20 @@ impl Packing {
 /// these lengths.
 #[cfg(test)]
 pub(in crate::campaign) fn without_names(bytes: &[u8], lists: [usize; 3]) -> Vec<u8> {
+    use crate::codec::Aligned;
     use crate::event::unlisted::Code;
-    let mut image = Image::from_bytes(bytes).expect("the bytes are whole");
-    for transaction in &mut image.transactions {
+    let bare = |transaction: &Transaction| {
         let codes = transaction.codes().into_iter().zip(lists);
         let codes: Vec<Code> =
             codes.map(|(code, listed)| Code::listed(code.index().min(listed))).collect();
-        *transaction = transaction.with_codes(codes.try_into().expect("three of three"));
-    }
-    let nameless: Vec<Nameless> = image.transactions.iter().copied().map(Nameless).collect();
-    let (mut customers, mut before, mut named) = (Vec::new(), Vec::new(), Vec::new());
-    encode(&image.customers, &mut customers);
-    encode(&nameless, &mut before);
-    encode(&image.transactions, &mut named);
-    let rest = customers.len() + named.len();
-    [customers, before, image.into_bytes().split_off(rest)].concat()
+        Nameless(transaction.with_codes(codes.try_into().expect("three of three")))
+    };
+    let mut content = Aligned::from(bytes);
+    let image = ImageRows::of(&mut content).expect("the bytes are whole");
+    let (mut before, mut named, mut nameless) = (Vec::new(), Vec::new(), Vec::new());
+    encode(image.customers, &mut before);
+    encode(image.transactions, &mut named);
+    encode(&image.transactions.iter().map(bare).collect::<Vec<_>>(), &mut nameless);
+    let behind = &bytes[before.len() + named.len()..];
+    [&before, &nameless, behind].concat()
 }

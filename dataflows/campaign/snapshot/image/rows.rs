@@ -152,6 +152,13 @@ impl Row for Word {
     const NAME: &'static str = "snapshot::Word 1";
 }
 
+impl Nameless {
+    /// The purchases, where they lie.
+    pub(super) fn named(nameless: &[Nameless]) -> &[Transaction] {
+        bytemuck::cast_slice(nameless)
+    }
+}
+
 impl ProfileRow {
     pub(super) fn of(profile: &Profile) -> Self {
         let Profile { from, signup, email_open_rate, complaint_count, avg_discount, premium } =

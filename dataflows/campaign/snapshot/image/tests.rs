@@ -1,6 +1,7 @@
 //! Images come back as they were, and what is no image is refused.
 
 use super::*;
+use crate::codec::Aligned;
 use crate::customer::Summary;
 use crate::customer::folded::Folded;
 use crate::customer::unmatched::Unmatched;
@@ -99,7 +100,8 @@ fn image() -> Image {
 #[test]
 fn customers_come_back_as_they_were() {
     let mut number = 0;
-    let image = Image::from_bytes(&image().into_bytes()).expect("the bytes are whole");
+    let mut content = Aligned::from(&image().into_bytes()[..]);
+    let image = ImageRows::of(&mut content).expect("the bytes are whole");
     let unpacked = image.unpack(|row, history| {
         let expected = customer(number);
         assert_eq!((row.customer, row.kept), (number, kept(number)));
@@ -118,7 +120,8 @@ fn rows_that_do_not_fit_together_are_refused() {
     let unpack = |change: fn(&mut Image)| {
         let mut image = image();
         change(&mut image);
-        image.unpack(|_, _| {})
+        let mut content = Aligned::from(&image.into_bytes()[..]);
+        ImageRows::of(&mut content).expect("the blocks are whole").unpack(|_, _| {})
     };
     assert_eq!(unpack(|_| {}), Ok(()));
     assert!(unpack(|image| image.transactions.truncate(1)).is_err());
@@ -135,4 +138,24 @@ fn rows_that_do_not_fit_together_are_refused() {
         .is_err(),
         "half a letter"
     );
+}
+
+#[test]
+fn what_is_cut_or_goes_on_is_no_image() {
+    let mut bytes = image().into_bytes();
+    bytes.extend_from_slice(&[0; 9]);
+    let unpack = |bytes: &[u8]| match ImageRows::of(&mut Aligned::from(bytes)) {
+        Ok(rows) => rows.unpack(|_, _| {}).map_err(str::to_string),
+        Err(error) => Err(error.to_string()),
+    };
+    let whole = bytes.len() - 9;
+    assert_eq!(unpack(&bytes[..whole]), Ok(()));
+    for length in (0..whole).step_by(if cfg!(miri) { 997 } else { 7 }) {
+        let error = unpack(&bytes[..length]).expect_err("it is cut");
+        assert!(error.contains("it was cut short"), "cut to {length} bytes: {error}");
+    }
+    for length in whole + 1..=bytes.len() {
+        let error = unpack(&bytes[..length]).expect_err("it goes on");
+        assert!(error.contains("lies behind its rows"), "{length} bytes: {error}");
+    }
 }

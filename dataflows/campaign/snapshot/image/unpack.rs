@@ -1,14 +1,69 @@
 //! Customers out of an image.
 
-use super::Image;
-use super::rows::{AttachmentRow, Count, CustomerRow, FoldedRow, ProfileRow, Word};
+use super::rows::{AttachmentRow, Count, CustomerRow, FoldedRow, Nameless, ProfileRow, Word};
+use crate::campaign::snapshot::SnapshotError;
+use crate::codec::{Aligned, CodecError};
 use crate::customer::Transaction;
 use crate::customer::history::{Decided, Extras, History, Interaction, Reward};
 use crate::customer::unmatched::Unmatched;
 use crate::event::text::TIMESTAMP_END;
 use crate::event::{Attachment, Millis};
 
-impl Image {
+/// The rows of an image, where they lie in its bytes.
+#[derive(Debug)]
+pub(in crate::campaign) struct ImageRows<'a> {
+    pub(super) customers: &'a [CustomerRow],
+    pub(super) transactions: &'a [Transaction],
+    interactions: &'a [Interaction],
+    profiles: &'a [ProfileRow],
+    rewards: &'a [Reward],
+    decisions: &'a [Decided],
+    attachments: &'a [AttachmentRow],
+    folded: &'a [FoldedRow],
+    counts: &'a [Count],
+    words: &'a [Word],
+    /// It is of before there were names of what is not listed.
+    is_nameless: bool,
+    /// Nothing lies behind its blocks.
+    is_all: bool,
+}
+
+impl<'a> ImageRows<'a> {
+    /// Those of the image that these bytes are.
+    pub(in crate::campaign) fn of(bytes: &'a mut Aligned) -> Result<Self, SnapshotError> {
+        let mut blocks = bytes.blocks();
+        let customers = blocks.take()?;
+        let (transactions, is_nameless) = match blocks.take() {
+            Err(CodecError::Layout { .. }) => (Nameless::named(blocks.take()?), true),
+            transactions => (transactions?, false),
+        };
+        Ok(ImageRows {
+            customers,
+            transactions,
+            is_nameless,
+            interactions: blocks.take()?,
+            profiles: blocks.take()?,
+            rewards: blocks.take()?,
+            decisions: blocks.take()?,
+            attachments: blocks.take()?,
+            folded: blocks.take()?,
+            counts: blocks.take()?,
+            words: blocks.take()?,
+            is_all: blocks.is_empty(),
+        })
+    }
+
+    /// How many customers are in it.
+    pub(in crate::campaign) fn customers(&self) -> u64 {
+        self.customers.len() as u64
+    }
+
+    /// Whether it is of before there were names of what is not listed: `other` is the code behind
+    /// each list.
+    pub(in crate::campaign) fn is_nameless(&self) -> bool {
+        self.is_nameless
+    }
+
     /// Hands over every customer, with an otherwise empty history that holds what is settled.
     pub(in crate::campaign) fn unpack(
         &self,
@@ -25,14 +80,14 @@ impl Image {
         &self,
         mut take: impl FnMut(CustomerRows<'_>) -> Result<(), &'static str>,
     ) -> Result<(), &'static str> {
-        let (mut transactions, mut interactions) =
-            (self.transactions.as_slice(), self.interactions.as_slice());
-        let (mut profiles, mut rewards) = (self.profiles.as_slice(), self.rewards.as_slice());
-        let (mut decisions, mut attachments) =
-            (self.decisions.as_slice(), self.attachments.as_slice());
-        let (mut folded, mut counts, mut words) =
-            (self.folded.as_slice(), self.counts.as_slice(), self.words.as_slice());
-        for customer in &self.customers {
+        if !self.is_all {
+            return Err("something lies behind its rows");
+        }
+        let (mut transactions, mut interactions) = (self.transactions, self.interactions);
+        let (mut profiles, mut rewards) = (self.profiles, self.rewards);
+        let (mut decisions, mut attachments) = (self.decisions, self.attachments);
+        let (mut folded, mut counts, mut words) = (self.folded, self.counts, self.words);
+        for customer in self.customers {
             let attachments = split(&mut attachments, customer.attachments as usize)?;
             take(CustomerRows {
                 customer,
