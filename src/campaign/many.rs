@@ -1,8 +1,9 @@
 //! Rows that come by the thousand: of interactions, customers and decisions. What a row went through
 //! in an epoch comes to one change, and they are sorted by their keys.
 
-use super::rows::{Unfit, Wording};
-use crate::sink::results::EpochResults;
+use super::results::EpochResults;
+use super::rows::CampaignWording;
+use crate::sink::rows::Unfit;
 use crate::table::Changes;
 use crate::table::changes::net;
 use crate::table::encode::CopyBuffer;
@@ -43,7 +44,7 @@ struct Name {
 pub fn interactions(
     changes: &mut Changes,
     results: &EpochResults,
-    wording: &Wording,
+    wording: &CampaignWording,
     Order { entries, names }: &mut Order,
 ) -> Result<Option<f64>, Unfit> {
     let (dimension, columns) = (wording.context, changes.table.columns.len());
@@ -124,7 +125,7 @@ fn enter_interactions(
 pub fn features(
     changes: &mut Changes,
     results: &EpochResults,
-    wording: &Wording,
+    wording: &CampaignWording,
     Order { entries, .. }: &mut Order,
 ) -> Result<(), Unfit> {
     let width = wording.features.len();
@@ -174,7 +175,7 @@ pub fn features(
 pub fn decisions(
     changes: &mut Changes,
     results: &EpochResults,
-    wording: &Wording,
+    wording: &CampaignWording,
     Order { entries, .. }: &mut Order,
 ) {
     let mut erased: BTreeMap<CustomerId, Millis> = BTreeMap::new();

@@ -2,9 +2,11 @@
 //! sorted by key and encoded.
 
 use super::many::{self, Order};
+use super::results::EpochResults;
 use super::sums;
 use crate::hexadecimal::hexadecimal;
-use crate::sink::results::EpochResults;
+use crate::sink::gathered::Gathered;
+use crate::sink::rows::{Worded, Wording};
 use crate::source::TopicNames;
 use crate::table::Changes;
 use crate::table::encode::CopyBuffer;
@@ -12,12 +14,13 @@ use dataflows::campaign::tables::{name, tables};
 use dataflows::event::{CustomerId, Millis};
 use dataflows::source::TopicId;
 use dataflows::table::Table;
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What rows are worded by: the configured lists.
+/// What rows of the campaign are worded by: the configured lists.
 #[derive(Clone, Debug)]
-pub struct Wording {
+pub struct CampaignWording {
     /// Names of the arms, in their order.
     pub arms: Vec<String>,
     /// Names of the topics at the broker.
@@ -30,77 +33,35 @@ pub struct Wording {
     pub decimals: u32,
 }
 
-impl Wording {
-    /// The tables whose rows are worded so.
-    pub fn tables(&self) -> Vec<Arc<Table>> {
+impl Wording for CampaignWording {
+    fn tables(&self) -> Vec<Arc<Table>> {
         tables(&self.features, self.decimals).into_iter().map(Arc::new).collect()
     }
-}
 
-/// A batch of results does not have the values that its rows need.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unfit {
-    /// The epoch.
-    pub epoch: u64,
-    /// Values of what.
-    pub what: &'static str,
-    /// How many there are.
-    pub found: usize,
-    /// How many there should be.
-    pub wanted: usize,
-}
-
-/// The rows of one epoch; the buffers serve epoch after epoch.
-#[derive(Debug)]
-pub struct EpochRows {
-    wording: Wording,
-    tables: Vec<Changes>,
-    mean_reward: Option<f64>,
-    order: Order,
-}
-
-impl EpochRows {
-    /// None yet, to be worded so.
-    pub fn new(wording: Wording) -> Self {
-        let tables = wording.tables().into_iter().map(Changes::none).collect();
-        EpochRows { wording, tables, mean_reward: None, order: Order::default() }
-    }
-
-    /// What the epoch changed, table by table.
-    pub fn tables(&self) -> &[Changes] {
-        &self.tables
-    }
-
-    /// Mean reward of the learned interactions that appeared or changed.
-    pub fn mean_reward(&self) -> Option<f64> {
-        self.mean_reward
-    }
-
-    /// Encodes an epoch, after which `pending` interactions wait, in the place of the one before.
-    ///
-    /// # Errors
-    /// [`Unfit`] when contexts or features are not as many as the lists name.
-    pub fn fill(&mut self, results: &EpochResults, pending: i64) -> Result<(), Unfit> {
-        let EpochRows { wording, tables, mean_reward, order } = self;
-        for changes in tables.iter_mut() {
-            changes.clear();
+    fn word(&self, epoch: &dyn Gathered, tables: &mut [Changes], pending: i64) -> Worded {
+        let epoch: &dyn Any = epoch;
+        let Some(results) = epoch.downcast_ref::<EpochResults>() else {
+            unreachable!("a job has epochs of one dataflow")
+        };
+        let (mut order, mut mean_reward) = (Order::default(), None);
+        for changes in tables {
             match changes.table.name {
                 name::INTERACTIONS => {
-                    *mean_reward = many::interactions(changes, results, wording, order)?;
+                    mean_reward = many::interactions(changes, results, self, &mut order)?;
                 }
-                name::CUSTOMER_FEATURES => many::features(changes, results, wording, order)?,
-                name::DECISIONS => many::decisions(changes, results, wording, order),
+                name::CUSTOMER_FEATURES => many::features(changes, results, self, &mut order)?,
+                name::DECISIONS => many::decisions(changes, results, self, &mut order),
                 name::MODEL_VERSIONS => models(changes, results),
                 name::THRESHOLDS => thresholds(changes, results),
                 name::ERASURES => erasures(changes, results),
-                name::ARM_STATS => arm_stats(changes, results, wording),
-                name::SEGMENTS => segments(changes, results, wording),
-                name::DEAD_LETTERS => dead_letters(changes, results, wording),
-                name::MODEL_METRICS => metrics(changes, results, *mean_reward, pending),
+                name::ARM_STATS => arm_stats(changes, results, self),
+                name::SEGMENTS => segments(changes, results, self),
+                name::DEAD_LETTERS => dead_letters(changes, results, self),
+                name::MODEL_METRICS => metrics(changes, results, mean_reward, pending),
                 other => unreachable!("{other} is declared, and nobody makes its rows"),
             }
         }
-        Ok(())
+        Ok(mean_reward)
     }
 }
 
@@ -151,7 +112,7 @@ fn erasures(changes: &mut Changes, results: &EpochResults) {
 }
 
 /// Of several rows for one key the last is what stands; one with nothing in it is no row.
-fn arm_stats(changes: &mut Changes, results: &EpochResults, wording: &Wording) {
+fn arm_stats(changes: &mut Changes, results: &EpochResults, wording: &CampaignWording) {
     let last: BTreeMap<_, _> =
         results.arm_days.iter().map(|stats| ((stats.day, stats.arm), stats)).collect();
     let columns = changes.table.columns.len();
@@ -175,7 +136,7 @@ fn arm_stats(changes: &mut Changes, results: &EpochResults, wording: &Wording) {
 }
 
 /// Likewise.
-fn segments(changes: &mut Changes, results: &EpochResults, wording: &Wording) {
+fn segments(changes: &mut Changes, results: &EpochResults, wording: &CampaignWording) {
     let last: BTreeMap<_, _> =
         results.segments.iter().map(|segment| (segment.flags, segment)).collect();
     let columns = changes.table.columns.len();
@@ -193,7 +154,7 @@ fn segments(changes: &mut Changes, results: &EpochResults, wording: &Wording) {
     }
 }
 
-fn dead_letters(changes: &mut Changes, results: &EpochResults, wording: &Wording) {
+fn dead_letters(changes: &mut Changes, results: &EpochResults, wording: &CampaignWording) {
     let (buffer, columns) = (&mut changes.new, changes.table.columns.len());
     let epoch = results.epoch as i64;
     let name = |topic: TopicId| wording.topics[topic].as_bytes();

@@ -3,10 +3,11 @@
 use super::live::Control;
 use super::schedule::Schedule;
 use crate::blame::Blame;
+use crate::campaign::results::{Changed, EpochResults};
 use crate::checkpoint::saver::Intake;
 use crate::checkpoint::{Piece, Shared};
 use crate::first::Tell;
-use crate::sink::results::{Changed, EpochResults};
+use crate::sink::gathered::Gathered;
 use crate::sink::{History, Link, RecordedEpoch};
 use crate::source::TopicUuids;
 use crate::status::Status;
@@ -216,7 +217,7 @@ impl Gather {
             (results.topic_ids, results.chain) = (topic_ids, link);
         } else if let Some(history) = &self.history {
             results.topic_ids = self.topic_ids;
-            results.chain = history.link(self.link, &results.made());
+            results.chain = history.link(self.link, &results.essentials().made());
         }
         self.link = results.chain;
     }

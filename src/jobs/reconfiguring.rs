@@ -9,9 +9,9 @@
 use super::restart::RestartError;
 use super::saving::LoadError;
 use super::soundness::whole;
+use crate::campaign::results::Changed;
 use crate::checkpoint::{Checkpoints, Fingerprint, Manifest};
 use crate::sink::applied::AppliedSettings;
-use crate::sink::results::Changed;
 use dataflows::campaign::graph::Campaign;
 use dataflows::campaign::snapshot::change::{ChangeOfSettings, Former, Inspection, Obstacles};
 use dataflows::campaign::snapshot::codes::Hidden;

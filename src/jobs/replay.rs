@@ -6,6 +6,7 @@ pub mod span;
 mod topics;
 
 use crate::blame::Blame;
+use crate::campaign::results::EpochResults;
 use crate::cluster::{Cluster, ClusterError};
 use crate::config::types::Config;
 use crate::files::epochs::NamedOffsets;
@@ -19,7 +20,7 @@ use crate::files::{InputFile, find_inputs};
 use crate::first::First;
 use crate::hexadecimal::hexadecimal;
 use crate::kafka::KafkaSettings;
-use crate::sink::results::{EpochResults, alert_of_unread_erasures};
+use crate::sink::alerts::alert_of_unread_erasures;
 use crate::telemetry::progress::{Progress, Unit};
 use crate::telemetry::usage::usage;
 use dataflows::bandit::ridge::solve;
@@ -312,7 +313,7 @@ fn write_results(
         Sources::Topics(_, held_back) => Some(held_back.clone()),
     };
     let summary = Summary { held_back, ..Summary::new(results, customers, &model, cost()) };
-    alert_of_unread_erasures(results);
+    alert_of_unread_erasures(&results.rejected);
     output.summary(&summary)?;
     Ok(summary)
 }

@@ -17,6 +17,7 @@ use super::start::{Asked, Start, Taken};
 use super::topics::{self, keys};
 use super::watch::{Watched, watch};
 use crate::blame::Blame;
+use crate::campaign::results::{Changed, EpochResults};
 use crate::checkpoint::saver::Intake;
 use crate::checkpoint::{
     CheckpointError, Checkpoints, Fingerprint, Saved, Saver, SaverSettings, Unsaved,
@@ -30,7 +31,7 @@ use crate::kafka::intake::{KafkaIntake, Seat, Sight};
 use crate::kafka::publisher::Publisher;
 use crate::kafka::{KafkaError, KafkaSettings, admin, properties};
 use crate::postgres::waiting;
-use crate::sink::results::{Changed, EpochResults, alert_of_unread_erasures, of_other_units};
+use crate::sink::alerts::{alert_of_unread_erasures, of_other_units};
 use crate::sink::thread::{SinkThread, spawn};
 use crate::sink::{Commit, Sink, SinkError, Trouble};
 use crate::source::TopicUuids;
@@ -348,7 +349,7 @@ impl Job {
         let mut of_units = BTreeSet::new();
         let then = move |sink: &mut dyn Sink, mut results: Box<EpochResults>, commit: Commit| {
             watched.status.committed(&results, commit.took);
-            alert_of_unread_erasures(&results);
+            alert_of_unread_erasures(&results.rejected);
             of_other_units(&results.rejected, &mut of_units)
                 .iter()
                 .for_each(|line| tracing::warn!("{line}"));

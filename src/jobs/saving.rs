@@ -2,9 +2,9 @@
 
 use super::reconfiguring::Change;
 use crate::blame::Blame;
+use crate::campaign::results::Changed;
 use crate::checkpoint::saver::Intake;
 use crate::checkpoint::{CheckpointError, Checkpoints, Kind, Manifest, Pause, Piece};
-use crate::sink::results::Changed;
 use dataflows::campaign::graph::{Beginning, Campaign};
 use dataflows::campaign::snapshot::restore::Loading;
 use dataflows::campaign::snapshot::{Common, Images, ShardImage, SnapshotError};

@@ -27,6 +27,7 @@ use super::history::{AHEAD, Decided, History, HistoryError};
 use super::live::{Control, Replayed};
 use super::run::described;
 use super::topics;
+use crate::campaign::results::EpochResults;
 use crate::checkpoint::Fingerprint;
 use crate::cluster::Cluster;
 use crate::config::types::Config;
@@ -36,7 +37,6 @@ use crate::kafka::intake::Sight;
 use crate::kafka::{KafkaError, KafkaSettings};
 use crate::postgres::comparison::{Expected, Findings, Standing};
 use crate::postgres::{PostgresError, PostgresSettings};
-use crate::sink::results::EpochResults;
 use crate::telemetry::progress::{Progress, Unit};
 use answers::Answers;
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
@@ -465,7 +465,7 @@ impl Fold {
                     self.checker.check(&results);
                     // After a failure epochs are still taken, so that the workers can end.
                     if failed.is_none() {
-                        failed = self.expected.fold(&results).err();
+                        failed = self.expected.fold(results.as_ref()).err();
                     }
                     self.control.committed.store(results.epoch, Ordering::Release);
                     progress.set(results.epoch);

@@ -9,9 +9,9 @@ use super::writer::Writer;
 use crate::backoff::Backoff;
 use crate::blame::Blame;
 use crate::sink::applied::AppliedSettings;
+use crate::sink::gathered::Gathered;
 use crate::sink::kept::KeptAt;
 use crate::sink::outbox::{self, Backlog, Stretch};
-use crate::sink::results::EpochResults;
 use crate::sink::{
     Commit, History, Progress, RecordedEpoch, Records, Sink, SinkError, SinkFault, Trouble,
 };
@@ -128,10 +128,10 @@ impl Sink for Journal {
     }
 
     /// A disk without room is waited for, as a database would be.
-    fn commit(&mut self, results: &EpochResults) -> Result<Commit, SinkError> {
+    fn commit(&mut self, epoch: &dyn Gathered) -> Result<Commit, SinkError> {
         let (started, mut backoff) = (Instant::now(), Backoff::new(FIRST_PAUSE, LONGEST_PAUSE));
         loop {
-            let outcome = self.writer.lock().commit(results);
+            let outcome = self.writer.lock().commit(epoch);
             match outcome {
                 Err(error) if error.is_transient() => {
                     let what = format!("{error}; make room there, or let the job write there");

@@ -5,13 +5,13 @@ mod files;
 
 use super::record::{Epoch, Record};
 use super::*;
+use crate::campaign::results::EpochResults;
 use crate::checkpoint::{Checkpoints, Fingerprint, Kind, Manifest};
 use crate::config::location::Location;
 use crate::files::changes::ChangeFiles;
 use crate::hexadecimal::hexadecimal;
 use crate::postgres::PostgresSettings;
 use crate::sink::outbox::{Letter, Outbox, Owed, Stretch};
-use crate::sink::results::EpochResults;
 use crate::sink::{Progress, Records, Sink, Trouble};
 use crate::source::TopicNames;
 use crate::source::{TopicUuid, TopicUuids, offsets_by_name};

@@ -11,9 +11,9 @@ use crate::checkpoint::{CheckpointError, Checkpoints};
 use crate::files::changes::{ChangeFiles, FileMark};
 use crate::hexadecimal::hexadecimal;
 use crate::sink::applied::{Applied, AppliedSettings};
+use crate::sink::gathered::{Essentials, Gathered};
 use crate::sink::kept::KeptAt;
-use crate::sink::outbox::{Backlog, Stretch, erased};
-use crate::sink::results::EpochResults;
+use crate::sink::outbox::{Backlog, Stretch};
 use crate::sink::{Commit, History, Progress, RecordedEpoch, Records, Sink, SinkError};
 use crate::source::{Loss, Positions, TopicNames, TopicUuids, offsets_by_name};
 use dataflows::campaign::output::Day;
@@ -274,7 +274,8 @@ impl Writer {
         }
     }
 
-    fn try_commit(&mut self, results: &EpochResults) -> Result<(), JournalError> {
+    fn try_commit(&mut self, epoch: &dyn Gathered) -> Result<(), JournalError> {
+        let results = epoch.essentials();
         let recorded = self.ledger.state.progress.epoch;
         if results.epoch <= recorded {
             // Its line may be there, and what it erases not be gone.
@@ -296,9 +297,9 @@ impl Writer {
         // It was recorded when the job was taken over.
         let history = self.ledger.state.history.unwrap_or_else(|| History::begin(0)).identity;
         let file =
-            self.files.as_mut().map(|files| files.write(results, pending, history)).transpose()?;
+            self.files.as_mut().map(|files| files.write(epoch, pending, history)).transpose()?;
         if !results.kept.is_empty() {
-            self.ledger.kept.write(results.epoch, &results.kept)?;
+            self.ledger.kept.write(results.epoch, results.kept)?;
         }
         self.append(
             Record::Epoch(Box::new(self.record(results, thresholds, pending, file))),
@@ -308,8 +309,8 @@ impl Writer {
     }
 
     /// The thresholds of an epoch, of which none may differ from one that is published.
-    fn thresholds(&self, results: &EpochResults) -> Result<BTreeMap<Day, u64>, JournalError> {
-        let gone = gone_thresholds(results);
+    fn thresholds(&self, results: Essentials<'_>) -> Result<BTreeMap<Day, u64>, JournalError> {
+        let gone = results.gone_thresholds;
         let differs = |&(day, now): &(Day, u64)| {
             let published = self
                 .ledger
@@ -328,7 +329,7 @@ impl Writer {
 
     fn record(
         &self,
-        results: &EpochResults,
+        results: Essentials<'_>,
         thresholds: BTreeMap<Day, u64>,
         pending: i64,
         file: Option<FileMark>,
@@ -339,22 +340,22 @@ impl Writer {
             watermark: results.closed.watermark,
             offsets: offsets_by_name(&results.closed.offsets, &self.settings.topics),
             topics: results.topic_ids.named(&self.settings.topics),
-            digest: hexadecimal(&results.digest),
+            digest: hexadecimal(results.digest),
             records: results.counts.records,
             chain: results.chain,
             pending,
             thresholds,
-            gone_thresholds: gone_thresholds(results).to_vec(),
+            gone_thresholds: results.gone_thresholds.to_vec(),
             file,
-            erased: erased(results),
+            erased: results.erased(),
             erasures: results
                 .erasures
                 .iter()
                 .map(|erasure| (erasure.customer, erasure.until))
                 .collect(),
-            decisions: results.decisions.clone(),
+            decisions: results.decisions.to_vec(),
             blanked: Vec::new(),
-            rejected: results.rejected.clone(),
+            rejected: results.rejected.to_vec(),
         }
     }
 
@@ -419,11 +420,6 @@ impl Writer {
         }
         Ok(self.ledger.state.progress.published)
     }
-}
-
-/// Thresholds that do not stand any more after an epoch.
-fn gone_thresholds(results: &EpochResults) -> &[Day] {
-    results.changed.as_ref().map_or(&[], |changed| &changed.gone_thresholds)
 }
 
 impl Records for Writer {
@@ -540,10 +536,10 @@ impl Sink for Writer {
 
     /// Where there was no room, the same may be tried again. After any other error nobody knows
     /// what lies on the disk: the next start reads it.
-    fn commit(&mut self, results: &EpochResults) -> Result<Commit, SinkError> {
+    fn commit(&mut self, epoch: &dyn Gathered) -> Result<Commit, SinkError> {
         let started = Instant::now();
-        self.try_commit(results)?;
-        Ok(Commit { epoch: results.epoch, took: started.elapsed(), retries: 0 })
+        self.try_commit(epoch)?;
+        Ok(Commit { epoch: epoch.essentials().epoch, took: started.elapsed(), retries: 0 })
     }
 
     /// That it fails does not end the job: the journal is only longer than it need be, or there are

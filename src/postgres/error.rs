@@ -2,7 +2,7 @@
 
 use super::said::reason;
 use super::tls::Problem;
-use crate::campaign::rows::Unfit;
+use crate::sink::rows::Unfit;
 use crate::source::Remade;
 use std::borrow::Cow;
 use std::io;

@@ -5,8 +5,8 @@ use super::connection;
 use super::error::PostgresError;
 use super::settings::PostgresSettings;
 use crate::sink::SinkError;
+use crate::sink::gathered::Essentials;
 use crate::sink::kept::{KeptAt, KeptReader};
-use crate::sink::results::EpochResults;
 use crate::table::encode::CopyBuffer;
 use dataflows::source::{Kept, TopicId};
 use postgres::{Client, GenericClient, Row};
@@ -16,9 +16,9 @@ pub const COPY: &str = "COPY kept_records (job, epoch, topic, partition, first, 
     FROM STDIN BINARY";
 
 /// Encodes an epoch's kept records, in the place of those of the one before.
-pub fn encode(buffer: &mut CopyBuffer, results: &EpochResults, settings: &PostgresSettings) {
+pub fn encode(buffer: &mut CopyBuffer, results: Essentials<'_>, settings: &PostgresSettings) {
     buffer.clear();
-    for kept in &results.kept {
+    for kept in results.kept {
         buffer.row(7);
         buffer.text(settings.job.as_bytes());
         buffer.bigint(results.epoch as i64);

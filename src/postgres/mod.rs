@@ -5,7 +5,7 @@
 //! connects, fences whoever wrote for the job before and brings the schema up to date, all in one
 //! step; what the job needs to go on (progress, recorded epochs, thresholds) is read from it. It is
 //! a [`Sink`](crate::sink::Sink), whose thread commits
-//! [`EpochResults`](crate::sink::results::EpochResults) as they come, and survives outages of the
+//! [`Gathered`](crate::sink::gathered::Gathered) epochs as they come, and survives outages of the
 //! database. [`comparison`] reads the tables beside it. What its epochs have to publish, [`Outbox`]
 //! reads and marks, on a session of its own.
 

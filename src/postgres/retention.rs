@@ -14,7 +14,7 @@
 use super::encode::Timestamp;
 use super::error::PostgresError;
 use super::settings::PostgresSettings;
-use crate::sink::results::EpochResults;
+use crate::sink::gathered::Essentials;
 use dataflows::event::Millis;
 use dataflows::table::{Dated, Keep, Table};
 use postgres::types::ToSql;
@@ -208,7 +208,7 @@ impl Retention {
         &mut self,
         transaction: &mut Transaction<'_>,
         settings: &PostgresSettings,
-        results: &EpochResults,
+        results: Essentials<'_>,
         mut gone: Gone,
     ) -> Result<Gone, PostgresError> {
         let failed = || PostgresError::statement("delete what is no longer kept");

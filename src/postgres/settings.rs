@@ -2,12 +2,14 @@
 
 use super::address::{self, Parameters};
 use super::retention::Ages;
-use crate::campaign::rows::Wording;
+use crate::campaign::rows::CampaignWording;
 use crate::identifiers::SchemaName;
+use crate::sink::rows::Wording;
 use crate::source::TopicNames;
 use dataflows::event::Millis;
 use dataflows::source::TopicId;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What bounds how long something in the database may take; `None`: nothing, whatever the server
@@ -128,14 +130,14 @@ impl PostgresSettings {
     }
 
     /// What rows are worded by.
-    pub fn wording(&self) -> Wording {
-        Wording {
+    pub fn wording(&self) -> Arc<dyn Wording> {
+        Arc::new(CampaignWording {
             arms: self.arms.clone(),
             topics: self.topics.clone(),
             features: self.features.clone(),
             context: self.context.len(),
             decimals: self.decimals,
-        }
+        })
     }
 
     /// The name of a topic at the broker.

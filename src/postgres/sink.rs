@@ -4,8 +4,8 @@ use super::error::PostgresError;
 use super::writer::Writer;
 use crate::blame::Blame;
 use crate::sink::applied::AppliedSettings;
+use crate::sink::gathered::Gathered;
 use crate::sink::kept::KeptAt;
-use crate::sink::results::EpochResults;
 use crate::sink::{Commit, History, Progress, RecordedEpoch, Records, Sink, SinkError, SinkFault};
 use crate::source::{Loss, Positions, TopicUuids};
 use dataflows::event::{CustomerId, Millis};
@@ -93,8 +93,8 @@ impl Sink for Writer {
         }
     }
 
-    fn commit(&mut self, results: &EpochResults) -> Result<Commit, SinkError> {
-        Ok(Writer::commit(self, results)?)
+    fn commit(&mut self, epoch: &dyn Gathered) -> Result<Commit, SinkError> {
+        Ok(Writer::commit(self, epoch)?)
     }
 }
 

@@ -15,11 +15,11 @@ use super::schema;
 use super::settings::PostgresSettings;
 use super::statements::{INSERT_ERASURE, REMEMBER_ERASED, Statements};
 use super::tables::{Erasing, Pruning};
-use crate::campaign::rows::EpochRows;
 use crate::hexadecimal::hexadecimal;
 use crate::identifiers::quote;
 use crate::sink::Progress;
-use crate::sink::results::EpochResults;
+use crate::sink::gathered::Essentials;
+use crate::sink::rows::EpochRows;
 use crate::source::offsets_by_name;
 use crate::table::Changes;
 use crate::table::encode::CopyBuffer;
@@ -45,8 +45,8 @@ pub struct Commit<'a> {
     pub settings: &'a PostgresSettings,
     /// The session's statements.
     pub statements: &'a Statements,
-    /// The epoch's results.
-    pub results: &'a EpochResults,
+    /// The epoch.
+    pub results: Essentials<'a>,
     /// Its rows, filled from the results.
     pub rows: &'a EpochRows,
     /// Records that are kept with it.
@@ -128,7 +128,7 @@ impl Commit<'_> {
     /// Where the epoch is a change of settings: names are those of the new ones, and columns that no
     /// row has any more are emptied.
     fn change(&self, transaction: &mut Transaction<'_>) -> Result<(), PostgresError> {
-        if self.results.changed.is_none() {
+        if !self.results.is_change {
             return Ok(());
         }
         schema::name(transaction, self.settings)?;
@@ -146,7 +146,7 @@ impl Commit<'_> {
     }
 
     fn record_epoch(&self, transaction: &mut Transaction<'_>) -> Result<(), PostgresError> {
-        let EpochResults { closed, counts, rejected, digest, topic_ids, chain, .. } = self.results;
+        let Essentials { closed, counts, rejected, digest, topic_ids, chain, .. } = self.results;
         let watermark = closed.watermark.map(Timestamp);
         let offsets = Json(offsets_by_name(&closed.offsets, &self.settings.topics));
         let read = Json(offsets_by_name(&closed.read, &self.settings.topics));
@@ -196,8 +196,8 @@ impl Commit<'_> {
     fn erase(&self, transaction: &mut Transaction<'_>) -> Result<(), PostgresError> {
         let failed = || PostgresError::statement("erase a customer");
         let (before, after) =
-            (hexadecimal(&self.results.digest_before), hexadecimal(&self.results.digest));
-        for erasure in &self.results.erasures {
+            (hexadecimal(self.results.digest_before), hexadecimal(self.results.digest));
+        for erasure in self.results.erasures {
             let (instant, gone) = (Timestamp(erasure.until), Timestamp(erasure.gone_until()));
             transaction
                 .execute(REMEMBER_ERASED, &[&self.settings.job, &erasure.customer, &instant])

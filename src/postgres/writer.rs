@@ -13,10 +13,10 @@ use super::settings::PostgresSettings;
 use super::statements::Statements;
 use super::transaction::{self, Outcome};
 use crate::backoff::Backoff;
-use crate::campaign::rows::EpochRows;
 use crate::sink::applied::{Applied, AppliedSettings};
+use crate::sink::gathered::{Essentials, Gathered};
 use crate::sink::kept::KeptAt;
-use crate::sink::results::EpochResults;
+use crate::sink::rows::EpochRows;
 use crate::sink::{Commit, History, Progress, RecordedEpoch, Records, Trouble};
 use crate::source::{Loss, Positions, TopicUuids};
 use crate::table::encode::CopyBuffer;
@@ -383,10 +383,10 @@ impl Writer {
     ///
     /// # Errors
     /// What does not pass, and [`PostgresError::GaveUp`].
-    pub fn commit(&mut self, results: &EpochResults) -> Result<Commit, PostgresError> {
-        let started = Instant::now();
+    pub fn commit(&mut self, epoch: &dyn Gathered) -> Result<Commit, PostgresError> {
+        let (started, results) = (Instant::now(), epoch.essentials());
         // How many interactions wait is counted there.
-        self.rows.fill(results, 0)?;
+        self.rows.fill(epoch, 0)?;
         kept::encode(&mut self.kept, results, &self.settings);
         let mut backoff = Backoff::new(self.settings.retry_first, self.settings.retry_longest);
         while let Err(error) = self.attempt(results) {
@@ -430,7 +430,7 @@ impl Writer {
     }
 
     /// One try, of which others can tell how far it is.
-    fn attempt(&mut self, results: &EpochResults) -> Result<Outcome, PostgresError> {
+    fn attempt(&mut self, results: Essentials<'_>) -> Result<Outcome, PostgresError> {
         self.trouble.works(
             format!("epoch {}", results.epoch),
             self.session.as_ref().map(|session| session.backend),
@@ -441,7 +441,7 @@ impl Writer {
     }
 
     /// One try; a session in which it fails is not used again.
-    fn try_commit(&mut self, results: &EpochResults) -> Result<Outcome, PostgresError> {
+    fn try_commit(&mut self, results: Essentials<'_>) -> Result<Outcome, PostgresError> {
         let elapsed = self.last_commit.map(|at| at.elapsed().as_secs_f64());
         let events_per_second = elapsed
             .filter(|seconds| *seconds > 0.0)

@@ -6,17 +6,19 @@
 //! progress in a journal beside the checkpoints, and the results as files or not at all.
 //! [`thread::spawn`] moves either to a thread of its own.
 
+pub mod alerts;
 pub mod applied;
 pub mod chain;
 mod error;
+pub mod gathered;
 pub mod kept;
 pub mod outbox;
 mod records;
-pub mod results;
+pub mod rows;
 pub mod thread;
 mod trouble;
 
-use crate::sink::results::EpochResults;
+use crate::sink::gathered::Gathered;
 use crate::source::{Loss, Positions, TopicUuids};
 use dataflows::event::Millis;
 use dataflows::settings::Settings;
@@ -123,7 +125,7 @@ pub trait Sink: Records + Send {
     ///
     /// # Errors
     /// It is not committed, or nobody knows whether it is; the next start finds out.
-    fn commit(&mut self, results: &EpochResults) -> Result<Commit, SinkError>;
+    fn commit(&mut self, epoch: &dyn Gathered) -> Result<Commit, SinkError>;
 
     /// Of the checkpoints that are there the newest is of this epoch, and the oldest that a restart
     /// may have to take of that one: what only others would need may go. Either is 0 as long as

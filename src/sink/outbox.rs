@@ -2,7 +2,6 @@
 //! and the journal show to whoever publishes.
 
 use super::SinkError;
-use crate::sink::results::EpochResults;
 use crate::source::TopicNames;
 use dataflows::campaign::output::Decision;
 use dataflows::event::{CustomerId, Millis, Place, Rejected, Whose};
@@ -78,16 +77,18 @@ pub struct Owed {
 impl Owed {
     /// Of an epoch that has just been committed: what it keeps. Decisions that it erases itself it
     /// does not keep; its dead letters are blanked already.
-    pub fn of(results: &mut EpochResults, topics: &TopicNames) -> Owed {
+    pub fn of(
+        epoch: u64,
+        erased: &[(CustomerId, Millis)],
+        decisions: Vec<Decision>,
+        rejected: Vec<Rejected>,
+        topics: &TopicNames,
+    ) -> Owed {
         let tombstones =
-            results.erasures.iter().map(|erasure| Tombstone::Decisions(erasure.customer)).collect();
-        let decisions = std::mem::take(&mut results.decisions);
-        let mut owed = Owed { epoch: results.epoch, tombstones, decisions, ..Owed::default() };
-        owed.erase(&erased(results));
-        owed.letters = std::mem::take(&mut results.rejected)
-            .into_iter()
-            .map(|rejected| Letter::of(rejected, topics))
-            .collect();
+            erased.iter().map(|(customer, _)| Tombstone::Decisions(*customer)).collect();
+        let mut owed = Owed { epoch, tombstones, decisions, ..Owed::default() };
+        owed.erase(erased);
+        owed.letters = rejected.into_iter().map(|rejected| Letter::of(rejected, topics)).collect();
         owed.sort();
         owed
     }
@@ -151,11 +152,6 @@ impl Owed {
     }
 }
 
-/// The customers that an epoch erases, each up to an instant.
-pub fn erased(results: &EpochResults) -> Vec<(CustomerId, Millis)> {
-    results.erasures.iter().map(|erasure| (erasure.customer, erasure.gone_until())).collect()
-}
-
 fn is_erased(decision: &Decision, erased: &[(CustomerId, Millis)]) -> bool {
     erased
         .iter()
@@ -217,7 +213,6 @@ pub trait Outbox: Send {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dataflows::campaign::output::Erasure;
     use dataflows::event::{Reason, Topic};
 
     fn decision(customer: CustomerId, timestamp: Millis) -> Decision {
@@ -230,29 +225,23 @@ mod tests {
         }
     }
 
-    fn erasure(customer: CustomerId, until: Millis) -> Erasure {
-        Erasure { customer, until, decisions: 1, ..Erasure::default() }
-    }
-
     #[test]
     fn an_epoch_owes_what_it_keeps_in_the_order_of_customers_and_instants() {
         let rejected = |topic, position| {
             let (place, reason) = (Place::new(0, position), Reason::BadAmount);
             Rejected { topic, place, reason, detail: String::new(), raw: Vec::new(), whose: None }
         };
-        let mut results = EpochResults::new(3);
-        results.decisions =
+        let decisions =
             vec![decision(2, 5), decision(1, 7), decision(1, 6), decision(9, 4), decision(9, 5)];
-        results.rejected = vec![
+        let rejected = vec![
             rejected(Topic::Rewards.id(), 2),
             rejected(Topic::Rewards.id(), 1),
             rejected(Topic::Customers.id(), 8),
         ];
-        results.erasures = vec![erasure(9, 4)];
         let topics =
             TopicNames::of(Topic::ids().map(|topic| (topic, format!("own-{}", topic.name()))));
-        let owed = Owed::of(&mut results, &topics);
-        assert!(owed.bytes() > 7 * 100 && results.decisions.is_empty());
+        let owed = Owed::of(3, &[(9, 4)], decisions, rejected, &topics);
+        assert!(owed.bytes() > 7 * 100);
         let decided: Vec<_> =
             owed.decisions.iter().map(|decision| (decision.customer, decision.timestamp)).collect();
         assert_eq!(decided, [(1, 6), (1, 7), (2, 5), (9, 5)]);

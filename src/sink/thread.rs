@@ -2,7 +2,7 @@
 
 use super::{Commit, Sink, SinkError};
 use crate::first::{Tell, caught};
-use crate::sink::results::EpochResults;
+use crate::sink::gathered::Gathered;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +17,7 @@ pub type SinkThread = JoinHandle<Option<Box<dyn Sink>>>;
 
 /// Starts the sink's thread.
 ///
-/// It commits what comes through `results`, in order, raises `committed` after each commit and then
+/// It commits what comes through `epochs`, in order, raises `committed` after each commit and then
 /// hands the epoch to `then`, which runs on the sink's thread (publish its predictions, wake
 /// whoever waits for it); `at_rest` runs there now and then while none comes. The channel's bound
 /// is how many epochs may wait. When the channel is closed and empty the thread ends and gives the
@@ -26,20 +26,20 @@ pub type SinkThread = JoinHandle<Option<Box<dyn Sink>>>;
 ///
 /// # Errors
 /// [`SinkError::Thread`].
-pub fn spawn(
+pub fn spawn<E: Gathered>(
     mut sink: Box<dyn Sink>,
-    results: Receiver<Box<EpochResults>>,
+    epochs: Receiver<Box<E>>,
     committed: Arc<AtomicU64>,
-    mut then: impl FnMut(&mut dyn Sink, Box<EpochResults>, Commit) + Send + 'static,
+    mut then: impl FnMut(&mut dyn Sink, Box<E>, Commit) + Send + 'static,
     mut at_rest: impl FnMut(&mut dyn Sink) + Send + 'static,
     failure: Tell<SinkError>,
 ) -> Result<SinkThread, SinkError> {
     let commit_all = move || {
         let outcome = caught("sink", || {
             loop {
-                match results.recv_timeout(REST) {
+                match epochs.recv_timeout(REST) {
                     Ok(epoch) => {
-                        let commit = sink.commit(&epoch)?;
+                        let commit = sink.commit(epoch.as_ref())?;
                         committed.fetch_max(commit.epoch, Ordering::Release);
                         then(sink.as_mut(), epoch, commit);
                     }
@@ -50,20 +50,20 @@ pub fn spawn(
         });
         match outcome {
             Ok(Ok(())) => Some(sink),
-            Ok(Err(error)) => told(&failure, error, results),
-            Err(panicked) => told(&failure, panicked.into(), results),
+            Ok(Err(error)) => told(&failure, error, epochs),
+            Err(panicked) => told(&failure, panicked.into(), epochs),
         }
     };
     thread::Builder::new().name("sink".to_string()).spawn(commit_all).map_err(SinkError::Thread)
 }
 
 /// Says what failed, and ends the channel after that.
-fn told(
+fn told<E>(
     failure: &Tell<SinkError>,
     error: SinkError,
-    results: Receiver<Box<EpochResults>>,
+    epochs: Receiver<Box<E>>,
 ) -> Option<Box<dyn Sink>> {
     failure.tell(error);
-    drop(results);
+    drop(epochs);
     None
 }

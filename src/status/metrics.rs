@@ -710,9 +710,9 @@ fn truth(holds: bool) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::campaign::results::EpochResults;
     use crate::counted::tests::all_different;
     use crate::kafka::publisher::Destination;
-    use crate::sink::results::EpochResults;
     use crate::status::erasures::ErasureFault;
     use crate::status::tests::a_busy_epoch;
     use crate::status::{End, Status};

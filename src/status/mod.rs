@@ -14,10 +14,10 @@ mod times;
 pub mod turns;
 mod unmatched;
 
+use crate::campaign::results::EpochResults;
 use crate::counted::Counted;
 use crate::hexadecimal::hexadecimal;
-use crate::sink::outbox::erased;
-use crate::sink::results::EpochResults;
+use crate::sink::gathered::Gathered;
 use crate::telemetry::stalls::{Cause, Stalls};
 use crate::telemetry::usage::{resident_memory_bytes, usage};
 use dataflows::campaign::output::{ArmDay, Counts, Day, Segment};
@@ -403,7 +403,7 @@ impl Known {
         self.repeat(results);
         self.decide(results);
         self.unmatched.look(&self.counted(), now);
-        self.blank(&erased(results));
+        self.blank(&results.essentials().erased());
         results.rejected.iter().for_each(|rejected| self.reject(rejected));
         results.ignored.iter().for_each(|(field, records)| {
             *self.ignored.entry(field.clone()).or_default() += records

@@ -1,6 +1,6 @@
 //! Windows over the newest of what happened: decisions, their outcomes, and events a second.
 
-use crate::sink::results::EpochResults;
+use crate::campaign::results::EpochResults;
 use dataflows::campaign::output::{Change, InteractionRow};
 use dataflows::event::CustomerId;
 use std::collections::{HashMap, VecDeque};

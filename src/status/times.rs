@@ -1,7 +1,7 @@
 //! When something last succeeded, by the clock on the wall.
 
 use super::{Status, snapshot};
-use crate::sink::results::EpochResults;
+use crate::campaign::results::EpochResults;
 use dataflows::event::Millis;
 use std::time::Duration;
 

@@ -1,10 +1,10 @@
 //! The lines of an epoch's file: the epoch itself, and the rows that it changed in each table.
 
-use crate::campaign::rows::{EpochRows, Unfit};
 use crate::hexadecimal::hexadecimal;
 use crate::postgres::PostgresSettings;
 use crate::sink::Link;
-use crate::sink::results::EpochResults;
+use crate::sink::gathered::{Essentials, Gathered};
+use crate::sink::rows::{EpochRows, Unfit};
 use crate::source::offsets_by_name;
 use crate::table::Changes;
 use crate::table::encode::microseconds;
@@ -38,20 +38,20 @@ impl Lines {
     /// [`Unfit`] when contexts or features are not as many as the settings name.
     pub fn write(
         &mut self,
-        results: &EpochResults,
+        epoch: &dyn Gathered,
         pending: i64,
         history: Link,
     ) -> Result<&[u8], Unfit> {
         self.out.clear();
-        self.rows.fill(results, pending)?;
-        self.epoch(results, history);
+        self.rows.fill(epoch, pending)?;
+        self.epoch(epoch.essentials(), history);
         self.rows.tables().iter().for_each(|changes| write_changes(&mut self.out, changes));
         Ok(&self.out)
     }
 
     /// As `sluice replay --epochs` reads it.
-    fn epoch(&mut self, results: &EpochResults, history: Link) {
-        let EpochResults { epoch, closed, counts, digest, topic_ids, chain, .. } = results;
+    fn epoch(&mut self, head: Essentials<'_>, history: Link) {
+        let Essentials { epoch, closed, counts, digest, topic_ids, chain, .. } = head;
         let watermark =
             closed.watermark.map(|at| show(Kind::Timestamp, Some(&microseconds(at).to_be_bytes())));
         let values = [

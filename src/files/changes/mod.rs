@@ -42,7 +42,7 @@ use crate::blame::Blame;
 use crate::durable::{self, TEMPORARY};
 use crate::postgres::{PostgresError, PostgresSettings};
 use crate::sink::Link;
-use crate::sink::results::EpochResults;
+use crate::sink::gathered::Gathered;
 use dataflows::event::{CustomerId, Millis, Place};
 use erased::Erased;
 use lines::Lines;
@@ -145,12 +145,12 @@ impl ChangeFiles {
     /// [`ChangesError::Io`], [`ChangesError::Rows`].
     pub fn write(
         &mut self,
-        results: &EpochResults,
+        epoch: &dyn Gathered,
         pending: i64,
         history: Link,
     ) -> Result<FileMark, ChangesError> {
-        let path = self.path(results.epoch);
-        let content = self.lines.write(results, pending, history).map_err(PostgresError::from)?;
+        let path = self.path(epoch.essentials().epoch);
+        let content = self.lines.write(epoch, pending, history).map_err(PostgresError::from)?;
         durable::replace(&path, content).map_err(failed(&path, "written"))?;
         Ok(FileMark::of(content))
     }

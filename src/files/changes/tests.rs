@@ -2,6 +2,8 @@
 //! tables then hold is folded from the files.
 
 use super::*;
+use crate::campaign::results::Changed;
+use crate::campaign::results::EpochResults;
 use crate::journal::{JournalSettings, Writer};
 use crate::postgres::comparison::copied::CopyRows;
 use crate::postgres::tables::select;
@@ -10,7 +12,6 @@ use crate::postgres::tests::{
     rejected, rejected_of, second_epoch,
 };
 use crate::sink::Sink;
-use crate::sink::results::Changed;
 use crate::table::json::{INSERT, line};
 use dataflows::campaign::output::{Change, Decision, Erasure, Segment};
 use dataflows::table::{Rule, Table};

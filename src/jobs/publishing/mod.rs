@@ -15,12 +15,13 @@ mod queue;
 mod tests;
 mod thread;
 
+use crate::campaign::results::EpochResults;
 use crate::first::{Panicked, Tell};
 use crate::kafka::publisher::Publisher;
 use crate::kafka::{KafkaError, KafkaSettings};
 use crate::sink::Progress;
-use crate::sink::outbox::{Outbox, Owed, Stretch, erased};
-use crate::sink::results::EpochResults;
+use crate::sink::gathered::Gathered;
+use crate::sink::outbox::{Outbox, Stretch};
 use crate::source::TopicNames;
 use crate::status::Status;
 use crossbeam_channel::Receiver;
@@ -100,8 +101,9 @@ impl Publishing {
 
     /// Has what a committed epoch owes published; takes it out of the results.
     pub fn committed(&self, results: &mut EpochResults) {
-        let owed = Owed::of(results, &self.topics);
-        self.shared.queue().commit(owed, erased(results));
+        let erased = results.essentials().erased();
+        let owed = results.take_owed(&self.topics);
+        self.shared.queue().commit(owed, erased);
         self.shared.changed.notify_all();
         self.shared.show();
     }

@@ -6,6 +6,7 @@ use crate::first::{First, Panicked};
 use crate::journal::JournalError;
 use crate::sink::SinkError;
 use crate::sink::outbox::Backlog;
+use crate::sink::outbox::Owed;
 use crate::status::snapshot;
 use dataflows::campaign::output::{Decision, Erasure};
 use dataflows::event::CustomerId;
@@ -132,8 +133,8 @@ impl Scene {
 
     /// Commits an epoch: into the outbox, and on its way.
     fn commit(&self, publishing: &Publishing, mut results: EpochResults) {
-        let owed = Owed::of(&mut results.clone(), &self.kafka.topics);
-        let erased = erased(&results);
+        let owed = results.clone().take_owed(&self.kafka.topics);
+        let erased = results.essentials().erased();
         let mut held = self.memory.held();
         held.epochs.iter_mut().for_each(|owed| {
             owed.erase(&erased);

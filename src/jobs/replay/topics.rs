@@ -6,6 +6,7 @@
 
 use super::span::{Crossed, Decision, Span, TopicsNow};
 use crate::blame::Blame;
+use crate::campaign::results::EpochResults;
 use crate::cluster::Cluster;
 use crate::files::epochs::NamedOffsets;
 use crate::files::error::FileError;
@@ -15,7 +16,6 @@ use crate::jobs::live::Control;
 use crate::kafka::bounded::Read;
 use crate::kafka::intake::Sight;
 use crate::kafka::{KafkaError, KafkaSettings};
-use crate::sink::results::EpochResults;
 use crate::telemetry::progress::{Progress, Unit};
 use dataflows::campaign::graph::Campaign;
 use dataflows::campaign::output::Output;

@@ -1,8 +1,8 @@
 //! Decisions that came as made: scored again by the context that they bring and the model that they
 //! name.
 
+use crate::campaign::results::EpochResults;
 use crate::postgres::comparison::Findings;
-use crate::sink::results::EpochResults;
 use dataflows::bandit::choice::score;
 use dataflows::bandit::model::Model;
 use dataflows::bandit::policy::{Chosen, Parameters, Promise};

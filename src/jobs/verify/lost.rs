@@ -1,9 +1,9 @@
 //! Records that the job has read and that compaction has since removed: how many, from which epoch
 //! on, and whose they may have been.
 
+use crate::campaign::results::EpochResults;
 use crate::kafka::compacted::Topics;
 use crate::postgres::comparison::Doubt;
-use crate::sink::results::EpochResults;
 use crate::source::{Positions, TopicNames};
 use dataflows::event::CustomerId;
 use dataflows::source::TopicId;

@@ -3,6 +3,7 @@
 
 use super::answers::Answers;
 use super::lost::Lost;
+use crate::campaign::results::EpochResults;
 use crate::hexadecimal::{digest_from_hex, hexadecimal};
 use crate::postgres::PostgresSettings;
 use crate::postgres::comparison::difference::NAMED;
@@ -10,7 +11,6 @@ use crate::postgres::comparison::doubt::COUNTS;
 use crate::postgres::comparison::{Findings, Recorded, Standing};
 use crate::postgres::recorded::records_of;
 use crate::postgres::retention::Gone;
-use crate::sink::results::EpochResults;
 use crate::sink::{Link, Made};
 use crate::source::offsets_by_name;
 use dataflows::event::Millis;
@@ -256,6 +256,7 @@ fn shown(watermark: Option<Millis>) -> String {
 mod tests {
     use super::*;
     use crate::postgres::comparison::snapshot::Seen;
+    use crate::sink::gathered::Gathered;
     use crate::sink::{History, Progress};
     use dataflows::campaign::output::{Closed, Count, Counts};
     use dataflows::event::{DAY, Topic};
@@ -369,7 +370,7 @@ mod tests {
         let mut recorded = |number| {
             let mut results = epoch(number, 10 * DAY);
             results.digest = [number as u8; 32];
-            link = history.link(link, &results.made());
+            link = history.link(link, &results.essentials().made());
             self::recorded(&EpochResults { chain: link, ..results })
         };
         let all: Vec<Recorded> = (1..=5).map(&mut recorded).collect();

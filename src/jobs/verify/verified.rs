@@ -6,6 +6,7 @@
 //! As checkpoints do, those of each history have a folder of their own.
 
 use super::error::VerifyError;
+use crate::campaign::results::Changed;
 use crate::checkpoint::store::objects::Objects;
 use crate::checkpoint::{
     CheckpointError, Checkpoints, Fingerprint, Manifest, Piece, Saved, Saver, SaverSettings,
@@ -17,7 +18,6 @@ use crate::jobs::saving::Resumption;
 use crate::jobs::schedule::Schedule;
 use crate::postgres::comparison::{Blocks, Expected, Recorded, Standing, stored};
 use crate::sink::Link;
-use crate::sink::results::Changed;
 use dataflows::campaign::snapshot::Common;
 use dataflows::settings::Settings;
 use dataflows::source::Save;

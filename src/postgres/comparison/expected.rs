@@ -9,12 +9,13 @@ use super::doubt::Doubt;
 use super::kept::Kept;
 use super::trust::Trust;
 use super::wanted::{Key, Wanted};
-use crate::campaign::rows::EpochRows;
+use crate::campaign::results::Changed;
 use crate::postgres::error::PostgresError;
 use crate::postgres::retention::Gone;
 use crate::postgres::settings::PostgresSettings;
 use crate::postgres::transaction::PRUNE_EVERY;
-use crate::sink::results::{Changed, EpochResults};
+use crate::sink::gathered::{Essentials, Gathered};
+use crate::sink::rows::EpochRows;
 use crate::table::value::number;
 use dataflows::campaign::tables::name;
 use dataflows::table::{Erase, Keep, Kind, Table};
@@ -103,9 +104,10 @@ impl Expected {
     ///
     /// # Errors
     /// [`PostgresError::Shape`] when contexts or features are not as many as the settings name.
-    pub fn fold(&mut self, results: &EpochResults) -> Result<(), PostgresError> {
+    pub fn fold(&mut self, epoch: &dyn Gathered) -> Result<(), PostgresError> {
+        let results = epoch.essentials();
         self.pending += results.counts.pending;
-        self.rows.fill(results, self.pending)?;
+        self.rows.fill(epoch, self.pending)?;
         self.apply(|table| !is_blanked(table));
         self.erase(results);
         // Those of the epoch itself are blanked already.
@@ -127,9 +129,9 @@ impl Expected {
     }
 
     /// What an erasure takes away beside the rows that the epoch itself takes back.
-    fn erase(&mut self, results: &EpochResults) {
+    fn erase(&mut self, results: Essentials<'_>) {
         for table in &mut self.tables {
-            for erasure in &results.erasures {
+            for erasure in results.erasures {
                 table.erase(erasure.customer, erasure.gone_until(), results.epoch);
             }
             if results.erasures.iter().any(|erasure| erasure.learned > 0) {

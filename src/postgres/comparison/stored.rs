@@ -163,10 +163,10 @@ fn pull(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::campaign::results::EpochResults;
     use crate::postgres::PostgresSettings;
     use crate::postgres::comparison::Findings;
     use crate::postgres::comparison::kept::Kept;
-    use crate::sink::results::EpochResults;
     use dataflows::campaign::output::{ArmDay, Change, FeatureRow, FeatureRows};
     use std::convert::Infallible;
 

@@ -15,8 +15,8 @@ mod views;
 
 use super::settings::PostgresSettings;
 use super::writer::Writer;
+use crate::campaign::results::{Changed, EpochResults};
 use crate::postgres::Target;
-use crate::sink::results::{Changed, EpochResults};
 use dataflows::bandit::{ridge, totals::Totals};
 use dataflows::campaign::output::{
     ArmDay, ArmUpdate, Change, Decision, Erasure, FeatureRow, FeatureRows, InteractionRow,

@@ -14,7 +14,7 @@ fn outbox(database: &TestDatabase, writer: &Writer) -> Outbox {
 /// What an epoch owes, as its table has it: without NUL characters.
 fn owed(mut results: EpochResults) -> Owed {
     let topics = TopicNames::own(Topic::ids());
-    let mut owed = Owed::of(&mut results, &topics);
+    let mut owed = results.take_owed(&topics);
     owed.letters
         .iter_mut()
         .for_each(|letter| letter.detail = letter.detail.replace('\0', "\u{FFFD}"));

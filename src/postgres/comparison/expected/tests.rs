@@ -1,6 +1,7 @@
 //! Epochs folded into the rows that the tables must then have.
 
 use super::*;
+use crate::campaign::results::EpochResults;
 use dataflows::bandit::ridge::solve;
 use dataflows::bandit::totals::Totals;
 use dataflows::campaign::output::{

@@ -1,15 +1,17 @@
 //! All that one epoch changed, gathered from the workers for whoever commits it.
 
-use super::{Link, Made};
-use crate::source::TopicUuids;
+use crate::sink::Link;
+use crate::sink::gathered::{Essentials, Gathered};
+use crate::sink::outbox::Owed;
+use crate::source::{TopicNames, TopicUuids};
 use dataflows::campaign::output::{
     ArmDay, ArmUpdate, Closed, Counts, Day, Decision, Erasure, FeatureRows, InteractionRows,
     LastRows, Output, Segment,
 };
 use dataflows::event::unlisted::List;
-use dataflows::event::{CustomerId, Names, Reason, Rejected};
+use dataflows::event::{CustomerId, Names, Rejected};
 use dataflows::source::{Kept, TopicId};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Everything that one epoch changed. Rows come in batches as the workers sent them, in no
 /// particular order.
@@ -107,19 +109,6 @@ impl EpochResults {
         }
     }
 
-    /// What it was made of.
-    pub fn made(&self) -> Made<'_> {
-        let EpochResults { epoch, closed, counts, digest, topic_ids, .. } = self;
-        Made {
-            epoch: *epoch,
-            watermark: closed.watermark,
-            offsets: &closed.offsets,
-            digest,
-            records: counts.records,
-            topic_ids,
-        }
-    }
-
     /// Takes in one batch.
     pub fn add(&mut self, output: Output) {
         match output {
@@ -147,90 +136,34 @@ impl EpochResults {
     }
 }
 
-/// Says on the log what was to be erased and is not: nobody but people can see to it.
-pub fn alert_of_unread_erasures(results: &EpochResults) {
-    let mut unread = results.rejected.iter().filter(|rejected| rejected.is_erasure());
-    let Some(first) = unread.next() else { return };
-    tracing::error!(
-        erasures = 1 + unread.count(),
-        partition = first.place.partition(),
-        position = first.place.position(),
-        "Records that were to erase customers could not be read, so these customers are still \
-         there: {}. The records are among the dead letters of \
-         {}; erase the customers by DELETE /customers/{{id}}, or send their records anew.",
-        first.reason.word(),
-        first.topic.name(),
-    );
-}
-
-/// What is to be said of records that were rejected because their timestamps are in another unit: a
-/// line of each topic, the first time it has any.
-pub fn of_other_units(rejected: &[Rejected], told: &mut BTreeSet<TopicId>) -> Vec<String> {
-    let mut by_topic: BTreeMap<TopicId, (u64, &Rejected)> = BTreeMap::new();
-    for rejected in rejected.iter().filter(|rejected| rejected.reason == Reason::NotMilliseconds) {
-        by_topic.entry(rejected.topic).or_insert((0, rejected)).0 += 1;
+impl EpochResults {
+    /// What it has to publish; it is no longer in it.
+    pub fn take_owed(&mut self, topics: &TopicNames) -> Owed {
+        let erased = self.essentials().erased();
+        let decisions = std::mem::take(&mut self.decisions);
+        let rejected = std::mem::take(&mut self.rejected);
+        Owed::of(self.epoch, &erased, decisions, rejected, topics)
     }
-    let new = by_topic.into_iter().filter(|(topic, _)| told.insert(*topic));
-    new.map(|(topic, (records, first))| {
-        format!(
-            "Timestamps of {} are hardly in milliseconds, and {records} records are rejected as \
-             not_milliseconds: set input.time_unit; their dead letters, \
-             the first of which is that of position {} of partition {}, say what the unit probably \
-             is.",
-            topic.name(),
-            first.place.position(),
-            first.place.partition(),
-        )
-    })
-    .collect()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use dataflows::event::Place;
-    use dataflows::event::Topic;
-
-    #[test]
-    fn another_unit_is_said_once_of_each_topic() {
-        let rejected = |topic, position, reason| Rejected {
-            topic,
-            place: Place::new(0, position),
-            reason,
-            detail: format!("at {position}"),
-            raw: Vec::new(),
-            whose: None,
-        };
-        let other = |topic, position| rejected(topic, position, Reason::NotMilliseconds);
-        let mut told = BTreeSet::new();
-        assert_eq!(
-            of_other_units(&[rejected(Topic::Rewards.id(), 1, Reason::BadField)], &mut told),
-            Vec::<String>::new()
-        );
-        let lines = of_other_units(
-            &[
-                other(Topic::Transactions.id(), 4),
-                rejected(Topic::Rewards.id(), 5, Reason::BadField),
-                other(Topic::Transactions.id(), 6),
-            ],
-            &mut told,
-        );
-        let [line] = &lines[..] else { panic!("{lines:?}") };
-        assert!(
-            line.starts_with(
-                "Timestamps of transactions are hardly in milliseconds, and 2 \
-            records are rejected as not_milliseconds:"
-            ),
-            "{line}"
-        );
-        assert!(
-            line.contains("position 4 of partition 0") && !line.contains("at 4"),
-            "by its place, not by what it says: {line}"
-        );
-        let lines = of_other_units(
-            &[other(Topic::Transactions.id(), 7), other(Topic::Interactions.id(), 8)],
-            &mut told,
-        );
-        assert!(lines.len() == 1 && lines[0].contains("interactions"), "{lines:?}");
+impl Gathered for EpochResults {
+    fn essentials(&self) -> Essentials<'_> {
+        let gone = self.changed.as_ref().map_or(&[][..], |changed| &changed.gone_thresholds);
+        Essentials {
+            epoch: self.epoch,
+            closed: &self.closed,
+            counts: &self.counts,
+            decisions: &self.decisions,
+            thresholds: &self.thresholds,
+            gone_thresholds: gone,
+            is_change: self.changed.is_some(),
+            rejected: &self.rejected,
+            erasures: &self.erasures,
+            kept: &self.kept,
+            digest: &self.digest,
+            digest_before: &self.digest_before,
+            topic_ids: &self.topic_ids,
+            chain: self.chain,
+        }
     }
 }

@@ -1,0 +1,73 @@
+//! The rows of an epoch: what it changed in each table of its dataflow, in sum, sorted by key and
+//! encoded.
+
+use super::gathered::Gathered;
+use crate::table::Changes;
+use dataflows::table::Table;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+/// How the epochs of a dataflow become rows of its tables.
+pub trait Wording: Debug + Send + Sync {
+    /// The tables, in the order in which they are written.
+    fn tables(&self) -> Vec<Arc<Table>>;
+
+    /// Encodes an epoch, after which `pending` interactions wait, into the empty changes of these
+    /// tables.
+    ///
+    /// # Errors
+    /// [`Unfit`] when its values are not as many as the tables have columns.
+    fn word(&self, epoch: &dyn Gathered, tables: &mut [Changes], pending: i64) -> Worded;
+}
+
+/// Mean reward of the learned interactions that appeared or changed, where there are any.
+pub type Worded = Result<Option<f64>, Unfit>;
+
+/// A batch of results does not have the values that its rows need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unfit {
+    /// The epoch.
+    pub epoch: u64,
+    /// Values of what.
+    pub what: &'static str,
+    /// How many there are.
+    pub found: usize,
+    /// How many there should be.
+    pub wanted: usize,
+}
+
+/// The rows of one epoch; the buffers serve epoch after epoch.
+#[derive(Debug)]
+pub struct EpochRows {
+    wording: Arc<dyn Wording>,
+    tables: Vec<Changes>,
+    mean_reward: Option<f64>,
+}
+
+impl EpochRows {
+    /// None yet, to be worded so.
+    pub fn new(wording: Arc<dyn Wording>) -> Self {
+        let tables = wording.tables().into_iter().map(Changes::none).collect();
+        EpochRows { wording, tables, mean_reward: None }
+    }
+
+    /// What the epoch changed, table by table.
+    pub fn tables(&self) -> &[Changes] {
+        &self.tables
+    }
+
+    /// Mean reward of the learned interactions that appeared or changed.
+    pub fn mean_reward(&self) -> Option<f64> {
+        self.mean_reward
+    }
+
+    /// Encodes an epoch, after which `pending` interactions wait, in the place of the one before.
+    ///
+    /// # Errors
+    /// [`Unfit`] when its values are not as many as the tables have columns.
+    pub fn fill(&mut self, epoch: &dyn Gathered, pending: i64) -> Result<(), Unfit> {
+        self.tables.iter_mut().for_each(Changes::clear);
+        self.mean_reward = self.wording.word(epoch, &mut self.tables, pending)?;
+        Ok(())
+    }
+}
