@@ -1,6 +1,7 @@
 //! A decision that was made when it was asked for, as a request brings it in `decided`.
 
-use super::fields::{Field, Problem, Value};
+use super::field::Field;
+use super::fields::{Problem, Value};
 use super::{Answer, Reason};
 use serde::Deserialize;
 use serde_json::value::RawValue;

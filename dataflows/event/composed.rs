@@ -2,7 +2,8 @@
 //! their product.
 
 use super::decimal::{Decimal, product};
-use super::fields::{Field, Fields, Problem, Value};
+use super::field::Field;
+use super::fields::{Fields, Problem, Value};
 use super::rules::id_text;
 use super::{Reason, Topic};
 use std::borrow::Cow;

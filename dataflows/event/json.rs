@@ -91,7 +91,8 @@ impl Visitor<'_> for Key<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fields::{Field, Value};
+    use super::super::field::Field;
+    use super::super::fields::Value;
     use super::*;
 
     fn read(text: &str) -> Result<Fields<'_>, Problem> {

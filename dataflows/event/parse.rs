@@ -1,87 +1,27 @@
 //! Blocks of raw bytes into records: finds the records in a block, tries the fast path, then the
 //! complete one, and keeps what is refused.
 
-use super::csv::{self, Columns, LineNumbers, Rows};
-use super::cursor::Cursor;
-use super::fields::{Field, FieldNames, Fields, Problem, name_in_source};
+mod messages;
+mod parsed;
+mod quick;
+mod rows;
+
+pub use parsed::Parsed;
+
+use super::field::{Field, name_in_source};
+use super::fields::{FieldNames, Fields, Problem};
 use super::input::InputSettings;
 use super::key::customer_of_key;
-use super::quotes::{self, Span};
 use super::rules::{self, Event, Origin, Rules};
-use super::unlisted::List;
 use super::{
-    Aside, CustomerId, Horizon, Kind, Millis, Names, Place, Profile, Reason, Record, Rejected,
-    Topic, Whose,
+    Aside, CustomerId, Horizon, Kind, Millis, Names, Place, Reason, Topic, Whose, json, whose,
 };
-use super::{fast, json, whose};
-use crate::source::{Block, Format, Head, Lines, Messages};
+use crate::source::{Block, Format, Lines};
 use ::csv::ByteRecord;
-use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// What some editors put at the start of a file.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-
-/// What was found in blocks.
-#[derive(Clone, Debug, Default)]
-pub struct Parsed {
-    /// Events of fixed size, in the order of the block.
-    pub records: Vec<Record>,
-    /// What is rare or has no fixed size, in the order of the block.
-    pub asides: Vec<Aside>,
-    /// What was refused.
-    pub rejected: Vec<Rejected>,
-    /// Ids of interactions as text, one batch for each worker; empty unless the settings want
-    /// names.
-    pub names: Vec<Names>,
-    /// The greatest valid timestamp of new events, in topics that move the watermark.
-    pub high: Option<Millis>,
-    /// Records that were taken.
-    pub valid: u64,
-    /// Records in all; blank lines do not count.
-    pub lines: u64,
-    /// Fields of valid records that could not be read and were left out, since nothing depends on
-    /// them: how many, by topic and name.
-    pub ignored: BTreeMap<(Topic, &'static str), u64>,
-    /// Rejected records that were to erase somebody.
-    pub unread_erasures: u64,
-    /// Hashes of names that are not in their lists, where this parser has not told of them before.
-    pub unlisted: Vec<(List, u64)>,
-}
-
-impl Parsed {
-    /// Forgets what was found but keeps the memory.
-    pub fn clear(&mut self) {
-        self.records.clear();
-        self.asides.clear();
-        self.rejected.clear();
-        for names in &mut self.names {
-            names.keys.clear();
-            names.text.clear();
-        }
-        self.high = None;
-        self.valid = 0;
-        self.lines = 0;
-        self.ignored.clear();
-        self.unread_erasures = 0;
-        self.unlisted.clear();
-    }
-
-    #[inline(always)]
-    fn push_record(&mut self, record: Record, moves_watermark: bool) {
-        if moves_watermark {
-            self.high = self.high.max(Some(record.timestamp));
-        }
-        self.records.push(record);
-    }
-
-    fn reject(&mut self, origin: &Origin, problem: Problem, whose: Option<Whose>) {
-        let rejected = origin.rejected(problem.reason, problem.detail, whose);
-        self.unread_erasures += u64::from(rejected.is_erasure());
-        self.rejected.push(rejected);
-    }
-}
 
 /// Reads blocks; each worker has its own.
 #[derive(Debug)]
@@ -175,129 +115,6 @@ impl Parser {
             }
             start = end.map_or(length, |end| start + end + 1);
         }
-    }
-
-    fn messages(&mut self, block: &Messages, out: &mut Parsed) {
-        let topic = Topic::of(block.topic);
-        for head in &block.heads {
-            let place = Place::new(block.partition, head.position);
-            let latest = self.latest(head);
-            let (start, end) = (head.start as usize, head.start as usize + head.length as usize);
-            let raw = block.bytes.get(start..end).unwrap_or_default();
-            let sent = if head.timestamp < 0 { Millis::MIN } else { head.timestamp };
-            let origin = Origin { topic, place, latest, sent, key: block.key(head), raw };
-            match &block.format {
-                _ if head.null => self.null_message(&origin, head.timestamp, out),
-                Format::Csv { columns, .. } => self.csv_message(&origin, columns, out),
-                Format::Json => match self.quick(topic, &block.bytes, start, place, latest) {
-                    Some((event, found)) if found == end => {
-                        self.take_quick(event, &block.bytes, place, out)
-                    }
-                    _ => self.json_record(&origin, out),
-                },
-            }
-        }
-    }
-
-    /// The greatest timestamp that a message may bear. Brokers that keep no timestamps say -1: then
-    /// there is nothing to compare with.
-    fn latest(&self, head: &Head) -> Millis {
-        if head.timestamp < 0 {
-            Millis::MAX
-        } else {
-            head.timestamp.saturating_add(self.rules.settings.future)
-        }
-    }
-
-    /// A null value erases a customer; elsewhere it has no meaning.
-    fn null_message(&self, origin: &Origin, timestamp: Millis, out: &mut Parsed) {
-        let event = match origin.topic {
-            Topic::Customers => match customer_of_key(origin.raw, &self.customer_name) {
-                Ok(customer) => Ok(rules::erasure_by_key(customer, timestamp, origin)),
-                Err(problem) => Err(problem.of_erasure()),
-            },
-            _ => Err(Problem::new(Reason::Malformed, "the value is null")),
-        };
-        // The bytes are the key.
-        let origin = Origin { key: origin.raw, ..*origin };
-        self.take(event, &origin, None, out);
-    }
-
-    fn csv_message(&mut self, origin: &Origin, header: &[String], out: &mut Parsed) {
-        let columns = Columns::new(header, &self.field_names[origin.topic as usize]);
-        let mut rows = Rows::new(origin.raw);
-        match rows.next(&mut self.row) {
-            Some(_) if rows.next(&mut ByteRecord::new()).is_none() => {
-                self.csv_record(origin, &columns, out)
-            }
-            _ => self.take(
-                Err(Problem::new(Reason::Malformed, "the message is not one row")),
-                origin,
-                None,
-                out,
-            ),
-        }
-    }
-
-    fn rows(&mut self, block: &Lines, header: &[String], line: u64, out: &mut Parsed) {
-        let topic = Topic::of(block.topic);
-        let columns = Columns::new(header, &self.field_names[topic as usize]);
-        let first = start_of_text(block);
-        let bytes = block.bytes.get(first..block.length.min(block.bytes.len())).unwrap_or_default();
-        let mut lines = LineNumbers::new(bytes, line);
-        let mut rows = Rows::new(bytes);
-        while let Some(Range { start, end }) = rows.next(&mut self.row) {
-            let mut origin = of_file(topic, place_of(block, first + start), &bytes[start..end]);
-            let rejected = out.rejected.len();
-            match self.span(&columns, &origin) {
-                Span::Row => self.csv_record(&origin, &columns, out),
-                Span::Stray => {
-                    let end = csv::first_line(origin.raw).unwrap_or(origin.raw.len());
-                    origin.raw = &origin.raw[..end];
-                    let detail = "a quote opens in this line and closes in a later one, over lines \
-                        that are rows";
-                    self.take(Err(Problem::new(Reason::Malformed, detail)), &origin, None, out);
-                    rows.go_to(start + end);
-                }
-                Span::Doubtful => {
-                    let last =
-                        LineNumbers::new(origin.raw, lines.number(start)).number(origin.raw.len());
-                    let detail = format!(
-                        "a quote opens in this line and closes in line {last}, and lines between \
-                         look like rows: neither it nor they are taken, for \
-                         one of the two is not what it seems"
-                    );
-                    self.take(Err(Problem::new(Reason::Malformed, detail)), &origin, None, out);
-                }
-            }
-            if let Some(rejected) = out.rejected.get_mut(rejected) {
-                rejected.detail.push_str(&format!(" (line {})", lines.number(start)));
-            }
-        }
-    }
-
-    /// What a row is that may go over several lines.
-    fn span(&self, columns: &Columns, origin: &Origin) -> Span {
-        let is_row = |line: &[u8]| {
-            let mut row = ByteRecord::new();
-            let is_one = Rows::new(line).next(&mut row).is_some();
-            is_one
-                && columns
-                    .fields(&row, origin.topic)
-                    .is_ok_and(|fields| rules::customer_of(&fields).is_some())
-        };
-        match csv::first_line(origin.raw) {
-            // A line of one column says nothing.
-            Some(_) if columns.count() > 1 => quotes::judge(origin.raw, columns.count(), is_row),
-            _ => Span::Row,
-        }
-    }
-
-    /// Takes the row at hand.
-    fn csv_record(&self, origin: &Origin, columns: &Columns, out: &mut Parsed) {
-        let fields =
-            self.short_enough(origin).and_then(|()| columns.fields(&self.row, origin.topic));
-        self.record(fields, origin, out);
     }
 
     fn json_record(&self, origin: &Origin, out: &mut Parsed) {
@@ -397,90 +214,6 @@ impl Parser {
         }
         out.valid += 1;
     }
-
-    /// The record that starts here by the fast path, and where its closing brace ends.
-    #[inline(always)]
-    fn quick(
-        &self,
-        topic: Topic,
-        bytes: &[u8],
-        start: usize,
-        place: Place,
-        latest: Millis,
-    ) -> Option<(Quick, usize)> {
-        if !self.unaliased[topic as usize] {
-            return None;
-        }
-        let mut cursor = Cursor::new(bytes, start);
-        let event = match topic {
-            Topic::Transactions => {
-                Quick::Transaction(fast::transaction(&self.rules, &mut cursor, place, latest)?)
-            }
-            Topic::Interactions => {
-                let (record, name) = fast::interaction(&self.rules, &mut cursor, place, latest)?;
-                Quick::Interaction(record, name)
-            }
-            Topic::Customers => {
-                let (customer, profile) = fast::profile(&mut cursor, latest)?;
-                Quick::Profile(customer, profile)
-            }
-            Topic::Rewards => Quick::Reward(fast::reward(&self.rules, &mut cursor, place, latest)?),
-            Topic::Requests => return None,
-        };
-        let end = cursor.position();
-        // What may concern folded events is looked at with its raw bytes at hand.
-        (end - start <= self.rules.settings.max_record && !self.is_before_horizon(&event))
-            .then_some((event, end))
-    }
-
-    #[inline(always)]
-    fn is_before_horizon(&self, event: &Quick) -> bool {
-        match event {
-            Quick::Transaction(record) | Quick::Interaction(record, _) => {
-                record.timestamp < self.horizon.events
-            }
-            Quick::Reward(record) => record.timestamp < self.horizon.rewards,
-            Quick::Profile(..) => false,
-        }
-    }
-
-    /// Whether it is a new event dated so long ago that those of then are folded.
-    fn is_past(&self, record: &Record) -> bool {
-        matches!(record.kind(), Kind::Transaction | Kind::Interaction)
-            && record.timestamp < self.horizon.events
-    }
-
-    /// Takes what the fast path made of a record.
-    #[inline(always)]
-    fn take_quick(&self, event: Quick, bytes: &[u8], place: Place, out: &mut Parsed) {
-        out.lines += 1;
-        out.valid += 1;
-        match event {
-            Quick::Transaction(record) => {
-                self.rules.note_names(&record, &mut out.unlisted);
-                out.push_record(record, true);
-            }
-            Quick::Interaction(record, name) => {
-                out.push_record(record, true);
-                self.push_name(&record, &bytes[name], out);
-            }
-            Quick::Reward(record) => out.push_record(record, false),
-            Quick::Profile(customer, profile) => {
-                out.asides.push(Aside::Profile { customer, place, profile })
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn push_name(&self, record: &Record, text: &[u8], out: &mut Parsed) {
-        if !self.rules.settings.names {
-            return;
-        }
-        let worker = (self.route)(record.customer) % self.peers as u64;
-        let names = &mut out.names[worker as usize];
-        names.text.extend_from_slice(text);
-        names.keys.push((record.customer, record.id, names.text.len() as u32));
-    }
 }
 
 /// Why a reward of long ago is rejected.
@@ -501,15 +234,6 @@ fn past(customer: CustomerId, timestamp: Millis, origin: &Origin) -> Aside {
 /// A record of a file: it has no key, and nobody has dated it but itself.
 fn of_file(topic: Topic, place: Place, raw: &[u8]) -> Origin<'_> {
     Origin { topic, place, latest: Millis::MAX, sent: Millis::MIN, key: &[], raw }
-}
-
-/// What the fast path makes of a record.
-enum Quick {
-    Transaction(Record),
-    /// With the range of bytes where the text of its id stands.
-    Interaction(Record, Range<usize>),
-    Reward(Record),
-    Profile(CustomerId, Profile),
 }
 
 /// Where the first record may start: after a byte order mark at the start of a file.
@@ -538,5 +262,6 @@ fn next_line(bytes: &[u8], end: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod forms;
+
 #[cfg(test)]
 mod tests;

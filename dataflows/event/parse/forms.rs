@@ -6,6 +6,7 @@ use super::super::instant::{TimeUnit, timestamp};
 use super::super::text::id_hash;
 use super::tests::{csv_of, lines_of, parsed, settings};
 use super::*;
+use crate::event::Record;
 
 const DOCUMENT: &str = include_str!("../README.md");
 

@@ -5,6 +5,11 @@ use super::super::text::{customer_hash, id_hash};
 use super::super::unlisted::{Code, List, name_hash};
 use super::super::{Answer, Attachment, Contact, DAY, Purchase, Request};
 use super::*;
+use crate::event::Record;
+use crate::event::parse::parsed::Parsed;
+use crate::event::{Profile, Rejected};
+use crate::source::Head;
+use crate::source::Messages;
 use proptest::prelude::*;
 
 const NOON: Millis = 1_709_208_000_000; // 2024-02-29T12:00:00Z
