@@ -31,7 +31,7 @@ mod block;
 mod container;
 mod error;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use aligned::{Aligned, BlockReader};
 pub use block::{HEADER_BYTES, MAGIC, Row, decode, encode};

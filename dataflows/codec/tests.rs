@@ -1,5 +1,7 @@
 //! Blocks come back as they were, in containers too, and what is no block is told apart.
 
+pub(crate) mod measure;
+
 use super::*;
 use crate::event::Record;
 use bytemuck::{Pod, Zeroable};

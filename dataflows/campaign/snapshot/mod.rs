@@ -15,6 +15,8 @@ pub mod codes;
 pub(in crate::campaign) mod image;
 pub mod restore;
 pub mod soundness;
+#[cfg(test)]
+mod tests;
 
 use crate::bandit::totals::Totals;
 use crate::campaign::output::{ArmDay, ArmUpdate, Closed, Counts, Day, Segment};

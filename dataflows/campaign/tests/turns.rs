@@ -9,6 +9,7 @@ use std::time::Duration;
 use timely::worker::Worker;
 
 /// The program's, of which a part of the times is.
+#[cfg(not(miri))]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
