@@ -49,7 +49,7 @@ fn a_million_rows_in_place_and_copied() {
     };
     let (copied, in_place) = (median(&mut copied), median(&mut in_place));
     println!(
-        "a million rows copied: {:?}, {} KiB more; in place: {:?}, {} KiB more: {:.1} times as fast",
+        "copied: {:?}, {} KiB more; in place: {:?}, {} KiB more: {:.1} times as fast",
         copied.0,
         copied.1,
         in_place.0,
