@@ -5,6 +5,7 @@ pub mod bandit;
 pub mod campaign;
 pub mod codec;
 pub mod customer;
+pub mod epoch;
 pub mod event;
 pub mod mixing;
 pub mod operators;

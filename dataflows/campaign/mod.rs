@@ -22,4 +22,3 @@ pub mod tables;
 mod tests;
 pub mod thresholds;
 pub mod views;
-pub mod watermark;

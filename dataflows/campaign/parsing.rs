@@ -3,8 +3,8 @@
 
 use crate::campaign::output::{Counts, Output};
 use crate::campaign::recorded::erased;
-use crate::campaign::watermark::Standing;
 use crate::codec::Rows;
+use crate::epoch::Standing;
 use crate::event::parse::{Parsed, Parser};
 use crate::event::{Aside, CustomerId, Millis, Record};
 use crate::operators::stash::Stash;

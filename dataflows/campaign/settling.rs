@@ -1,11 +1,12 @@
 //! The operator of settling: all records of an epoch, once it is closed and the epoch before has
 //! been learned from.
 
-use crate::campaign::output::{Closed, Day, Output};
+use crate::campaign::output::{Day, Output};
 use crate::campaign::settle::{News, Said};
 use crate::campaign::shard::Shard;
 pub use crate::campaign::state::TotalChange;
 use crate::codec::Rows;
+use crate::epoch::Closed;
 use crate::event::text::virtual_shard;
 use crate::event::{Aside, Millis, Record};
 use crate::operators::stash::Stash;

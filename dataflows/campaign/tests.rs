@@ -18,8 +18,7 @@ mod turns;
 
 use super::graph::{Beginning, Campaign, campaign};
 use super::output::{
-    ArmDay, Change, Closed, Counts, Day, Decision, Erasure, FeatureRow, InteractionRow, Output,
-    Segment,
+    ArmDay, Change, Counts, Day, Decision, Erasure, FeatureRow, InteractionRow, Output, Segment,
 };
 use super::snapshot::change::{ChangeOfSettings, Former, Inspection, Obstacles};
 use super::snapshot::restore::Loading;
@@ -27,6 +26,7 @@ use super::snapshot::{Common, Follower, Images, ShardImage};
 use crate::bandit::totals::Totals;
 use crate::codec::Aligned;
 use crate::customer::features::Features;
+use crate::epoch::Closed;
 use crate::event::{CustomerId, DAY, Topic};
 use crate::operators::deliver::{Delivery, deliver};
 use crate::settings::{Emit, Serving, Settings};

@@ -5,9 +5,10 @@ use crate::sink::gathered::{Essentials, Gathered};
 use crate::sink::outbox::Owed;
 use crate::source::{TopicNames, TopicUuids};
 use dataflows::campaign::output::{
-    ArmDay, ArmUpdate, Closed, Counts, Day, Decision, Erasure, FeatureRows, InteractionRows,
-    LastRows, Output, Segment,
+    ArmDay, ArmUpdate, Counts, Day, Decision, Erasure, FeatureRows, InteractionRows, LastRows,
+    Output, Segment,
 };
+use dataflows::epoch::Closed;
 use dataflows::event::unlisted::List;
 use dataflows::event::{CustomerId, Names, Rejected};
 use dataflows::source::{Kept, TopicId};

@@ -2,7 +2,8 @@
 
 use super::{Link, Made};
 use crate::source::TopicUuids;
-use dataflows::campaign::output::{Closed, Counts, Day, Decision, Erasure};
+use dataflows::campaign::output::{Counts, Day, Decision, Erasure};
+use dataflows::epoch::Closed;
 use dataflows::event::{CustomerId, Millis, Rejected};
 use dataflows::source::Kept;
 use std::any::Any;

@@ -17,13 +17,14 @@ pub(crate) use visitor::Visitor;
 
 use crate::bandit::model::Model;
 use crate::campaign::emission::Emission;
-use crate::campaign::output::{Closed, Counts, Day, Output};
+use crate::campaign::output::{Counts, Day, Output};
 use crate::campaign::owners::{Asked, Gathering, Searching};
 use crate::campaign::settle::Settled;
 use crate::campaign::state::{Customers, Slot};
 use crate::campaign::thresholds::Published;
 use crate::customer::folded::Folded;
 use crate::customer::history::History;
+use crate::epoch::Closed;
 use crate::event::Millis;
 use crate::state::turns::Budget;
 use decide::Decider;

@@ -1,12 +1,13 @@
 //! What is left to be done once the events of an epoch are settled, and the days that close with it.
 
 use super::{Settling, events};
-use crate::campaign::output::{Closed, Day};
+use crate::campaign::output::Day;
 use crate::campaign::settling::TotalChanges;
 use crate::campaign::state::{Customers, Slot};
 use crate::campaign::thresholds::closed_by;
 use crate::customer::Transaction;
 use crate::customer::folded::Folded;
+use crate::epoch::Closed;
 use crate::state::turns::Budget;
 
 impl Settling {

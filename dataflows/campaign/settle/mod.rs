@@ -16,13 +16,14 @@ mod erasing;
 mod resolve;
 mod roll;
 
-use crate::campaign::output::{Closed, Counts, Erasure};
+use crate::campaign::output::{Counts, Erasure};
 use crate::campaign::settling::TotalChanges;
 use crate::campaign::state::{Customers, Slot};
 use crate::campaign::thresholds::Thresholds;
 use crate::codec::Rows;
 use crate::customer::Transaction;
 use crate::customer::history::{History, Interaction};
+use crate::epoch::Closed;
 use crate::event::{Aside, Contact, Millis, Place, Purchase, Record, Rejected, Request};
 use crate::settings::{Settings, TimeSettings};
 use crate::state::ordered::Ordered;

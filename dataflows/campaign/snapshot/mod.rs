@@ -19,7 +19,8 @@ pub mod soundness;
 mod tests;
 
 use crate::bandit::totals::Totals;
-use crate::campaign::output::{ArmDay, ArmUpdate, Closed, Counts, Day, Segment};
+use crate::campaign::output::{ArmDay, ArmUpdate, Counts, Day, Segment};
+use crate::epoch::Closed;
 use crate::event::unlisted::{List, Unlisted, note};
 use crate::event::{Millis, Topic};
 use serde::{Deserialize, Serialize};

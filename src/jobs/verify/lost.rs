@@ -100,7 +100,7 @@ impl Lost {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dataflows::campaign::output::Closed;
+    use dataflows::epoch::Closed;
     use dataflows::event::Topic;
 
     fn epoch(epoch: u64, read: u64, profiled: &[CustomerId]) -> EpochResults {

@@ -258,7 +258,8 @@ mod tests {
     use crate::postgres::comparison::snapshot::Seen;
     use crate::sink::gathered::Gathered;
     use crate::sink::{History, Progress};
-    use dataflows::campaign::output::{Closed, Count, Counts};
+    use dataflows::campaign::output::{Count, Counts};
+    use dataflows::epoch::Closed;
     use dataflows::event::{DAY, Topic};
 
     /// Where a job of this history stands, of which nothing else is recorded.

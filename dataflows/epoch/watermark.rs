@@ -1,8 +1,8 @@
 //! The watermark of each epoch, from where its partitions stand.
 
-use crate::campaign::output::Closed;
-use crate::event::Millis;
+use super::Closed;
 use crate::source::{Mark, TopicId};
+use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
