@@ -1,5 +1,6 @@
 //! What the program knows of the campaign dataflow beside the graph itself: its rows.
 
+pub mod following;
 mod many;
 pub mod results;
 pub mod rows;

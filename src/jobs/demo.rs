@@ -22,6 +22,7 @@ pub use outcomes::{WINDOW, Window};
 use super::gather::{Gather, GatherError};
 use super::live::{Control, Pace, live};
 use crate::blame::Blame;
+use crate::campaign::following::CampaignFollower;
 use crate::campaign::results::EpochResults;
 use crate::cluster::{Cluster, ClusterError};
 use crate::config::types::Config;
@@ -278,7 +279,8 @@ impl House {
                 live(scope, self.pace.clone(), self.control.clone(), |_| WorldIntake::new(blocks));
             let mut gather = sink.map(|sink| {
                 Gather::new(
-                    self.described.clone(),
+                    CampaignFollower::new(self.described.clone()),
+                    0,
                     self.control.clone(),
                     sink,
                     self.failure.teller(),

@@ -3,19 +3,14 @@
 use super::live::Control;
 use super::schedule::Schedule;
 use crate::blame::Blame;
-use crate::campaign::results::{Changed, EpochResults};
 use crate::checkpoint::saver::Intake;
 use crate::checkpoint::{Piece, Shared};
 use crate::first::Tell;
-use crate::sink::gathered::Gathered;
+use crate::sink::following::Follow;
+use crate::sink::gathered::{Essentials, Gathered};
 use crate::sink::{History, Link, RecordedEpoch};
 use crate::source::TopicUuids;
-use crate::status::Status;
 use crossbeam_channel::{Sender, TrySendError};
-use dataflows::bandit::totals::digest_of_all;
-use dataflows::campaign::graph::Campaign;
-use dataflows::campaign::output::Output;
-use dataflows::campaign::snapshot::{Common, Follower};
 use dataflows::operators::deliver::Delivery;
 use dataflows::source::Save;
 use std::collections::BTreeMap;
@@ -55,15 +50,14 @@ impl GatherError {
 }
 
 /// The epochs that are not complete, and what is known of all of them.
-pub struct Gather {
-    described: Campaign,
-    open: BTreeMap<u64, EpochResults>,
-    follower: Follower,
+pub struct Gather<F: Follow> {
+    follower: F,
+    open: BTreeMap<u64, F::Results>,
     next: u64,
-    /// Digest of the newest complete epoch, once there is one.
-    last_digest: Option<[u8; 32]>,
     /// Epochs that are committed already: they are compared, not handed on.
     committed: BTreeMap<u64, RecordedEpoch>,
+    /// Told of each of these.
+    repeated: Option<Repeated<F::Results>>,
     /// Where the chain of the epochs begins, where they are those of a job.
     history: Option<History>,
     /// The link of the newest complete epoch, where it has one.
@@ -72,16 +66,16 @@ pub struct Gather {
     known: Option<(u64, TopicUuids, Option<Link>)>,
     /// The ids of the topics that are read.
     topic_ids: TopicUuids,
-    status: Option<Arc<Status>>,
     control: Control,
-    sink: Sender<Box<EpochResults>>,
+    sink: Sender<Box<F::Results>>,
     failure: Tell<GatherError>,
     /// It has failed: an epoch after one that was not handed on must not be either.
     failed: bool,
     checkpoints: Option<Checkpointing>,
-    /// The next epoch is a change of settings.
-    changed: Option<Changed>,
 }
+
+/// Whoever is told of epochs that are repeated.
+type Repeated<R> = Box<dyn Fn(&R) + Send>;
 
 /// The way of what belongs to no customer into checkpoints.
 pub struct Checkpointing {
@@ -100,51 +94,43 @@ impl Checkpointing {
     }
 }
 
-impl Gather {
-    /// Hands epochs to `sink`, whose channel must hold as many as may be on their way at once.
+impl<F: Follow> Gather<F> {
+    /// Hands epochs to `sink`, whose channel must hold as many as may be on their way at once; the
+    /// first is the one after `after`.
     pub fn new(
-        described: Campaign,
+        follower: F,
+        after: u64,
         control: Control,
-        sink: Sender<Box<EpochResults>>,
+        sink: Sender<Box<F::Results>>,
         failure: Tell<GatherError>,
     ) -> Self {
-        let follower = Follower::new(described.settings.bandit.model_lag);
+        control.gathered.store(after, Ordering::Release);
         Gather {
-            described,
-            open: BTreeMap::new(),
             follower,
-            next: 1,
-            last_digest: None,
+            open: BTreeMap::new(),
+            next: after + 1,
             committed: BTreeMap::new(),
+            repeated: None,
             history: None,
             link: None,
             known: None,
             topic_ids: TopicUuids::UNKNOWN,
-            status: None,
             control,
             sink,
             failure,
             failed: false,
             checkpoints: None,
-            changed: None,
         }
     }
 
-    /// Goes on after a checkpoint.
-    pub fn after(mut self, common: &Common) -> Self {
-        self.follower = Follower::restored(self.described.settings.bandit.model_lag, common);
-        self.next = common.epoch + 1;
-        self.control.gathered.store(common.epoch, Ordering::Release);
-        self
-    }
-
-    /// Epochs that are here are only compared, count as committed, and are shown.
+    /// Epochs that are here are only compared and count as committed; `repeated` is told of them.
     pub fn comparing(
         mut self,
         committed: BTreeMap<u64, RecordedEpoch>,
-        status: Arc<Status>,
+        repeated: impl Fn(&F::Results) + Send + 'static,
     ) -> Self {
-        (self.committed, self.status) = (committed, Some(status));
+        self.committed = committed;
+        self.repeated = Some(Box::new(repeated));
         self
     }
 
@@ -161,12 +147,6 @@ impl Gather {
         self
     }
 
-    /// Begins with an epoch that is a change of settings.
-    pub fn changing(mut self, changed: Option<Changed>) -> Self {
-        self.changed = changed;
-        self
-    }
-
     /// Takes part in checkpoints.
     pub fn saving(mut self, checkpoints: Checkpointing) -> Self {
         self.checkpoints = Some(checkpoints);
@@ -174,10 +154,12 @@ impl Gather {
     }
 
     /// Takes what arrives.
-    pub fn receive(&mut self, delivery: Delivery<Output>) {
+    pub fn receive(&mut self, delivery: Delivery<F::Output>) {
         match delivery {
             Delivery::Item(epoch, output) => {
-                self.open.entry(epoch).or_insert_with(|| EpochResults::new(epoch)).add(output)
+                let open = self.open.entry(epoch);
+                let results = open.or_insert_with(|| self.follower.begin(epoch));
+                self.follower.add(results, output);
             }
             Delivery::CompleteBefore(epoch) => self.complete(epoch),
             Delivery::End => {
@@ -189,15 +171,12 @@ impl Gather {
     fn complete(&mut self, before: u64) {
         while self.next < before && !self.failed {
             let epoch = self.next;
-            let mut results = self.open.remove(&epoch).unwrap_or_else(|| EpochResults::new(epoch));
+            let mut results =
+                self.open.remove(&epoch).unwrap_or_else(|| self.follower.begin(epoch));
             self.next += 1;
-            results.changed = self.changed.take();
-            results.digest_before = self.last_digest.take().unwrap_or_else(|| self.digest());
-            self.follow(&results);
-            results.digest = self.digest();
-            self.last_digest = Some(results.digest);
+            self.follower.follow(&mut results);
             self.chain(&mut results);
-            self.save(&results);
+            self.save(&results.essentials());
             if let Err(error) = self.hand_on(results) {
                 self.failed = true;
                 return self.failure.tell(error);
@@ -208,39 +187,25 @@ impl Gather {
 
     /// Gives an epoch its link: that which it was committed with, else one that follows from what
     /// it is made of.
-    fn chain(&mut self, results: &mut EpochResults) {
-        if let Some(committed) = self.committed.get(&results.epoch) {
-            (results.topic_ids, results.chain) = (committed.topic_ids, committed.chain);
-        } else if let Some((_, topic_ids, link)) =
-            self.known.filter(|(epoch, ..)| *epoch == results.epoch)
-        {
-            (results.topic_ids, results.chain) = (topic_ids, link);
-        } else if let Some(history) = &self.history {
-            results.topic_ids = self.topic_ids;
-            results.chain = history.link(self.link, &results.essentials().made());
+    fn chain(&mut self, results: &mut F::Results) {
+        let epoch = results.essentials().epoch;
+        if let Some(committed) = self.committed.get(&epoch) {
+            self.link = committed.chain;
+            self.follower.link(results, committed.topic_ids, committed.chain);
+        } else if let Some((_, topic_ids, link)) = self.known.filter(|known| known.0 == epoch) {
+            self.link = link;
+            self.follower.link(results, topic_ids, link);
+        } else if let Some(history) = self.history {
+            self.follower.link(results, self.topic_ids, None);
+            self.link = history.link(self.link, &results.essentials().made());
+            self.follower.link(results, self.topic_ids, self.link);
+        } else {
+            self.link = results.essentials().chain;
         }
-        self.link = results.chain;
-    }
-
-    fn follow(&mut self, results: &EpochResults) {
-        let epoch = results.epoch;
-        results.arms.iter().for_each(|update| self.follower.learn(epoch, update));
-        results.arm_days.iter().for_each(|row| self.follower.arm_day(row));
-        results.segments.iter().for_each(|row| self.follower.segment(row));
-        results.unlisted.iter().for_each(|(list, hash)| self.follower.unlisted(*list, *hash));
-        self.follower.end(epoch, &results.thresholds, &results.counts, &results.closed);
-    }
-
-    /// The digest of all arms as they now are.
-    fn digest(&self) -> [u8; 32] {
-        let context = self.described.features.context();
-        digest_of_all(context.names(), self.described.settings.input.arms.len(), |arm| {
-            self.follower.totals(arm)
-        })
     }
 
     /// Hands over what belongs to no customer, if a checkpoint is taken of this epoch.
-    fn save(&mut self, results: &EpochResults) {
+    fn save(&mut self, results: &Essentials<'_>) {
         let Some(Checkpointing { saver, schedule, erased }) = &mut self.checkpoints else { return };
         if !results.erasures.is_empty() {
             *erased = results.epoch;
@@ -249,10 +214,10 @@ impl Gather {
         let Some(save) = results.closed.save else { return };
         let shared = Shared {
             epoch: results.epoch,
-            bytes: self.follower.common().to_bytes(),
-            digest: results.digest,
+            bytes: self.follower.common(),
+            digest: *results.digest,
             chain: results.chain,
-            topic_ids: results.topic_ids,
+            topic_ids: *results.topic_ids,
             watermark: results.closed.watermark,
             offsets: results.closed.offsets.clone(),
             customers: self.follower.customers(),
@@ -262,19 +227,19 @@ impl Gather {
         saver.hand(Piece::Shared(Box::new(shared)));
     }
 
-    fn hand_on(&mut self, results: EpochResults) -> Result<(), GatherError> {
-        let epoch = results.epoch;
+    fn hand_on(&mut self, results: F::Results) -> Result<(), GatherError> {
+        let Essentials { epoch, digest, .. } = results.essentials();
         if let Some(committed) = self.committed.remove(&epoch) {
-            if committed.digest != results.digest {
+            if committed.digest != *digest {
                 let shown = crate::hexadecimal::hexadecimal;
                 return Err(GatherError::Changed {
                     epoch,
                     committed: shown(&committed.digest),
-                    now: shown(&results.digest),
+                    now: shown(digest),
                 });
             }
             self.control.committed.fetch_max(epoch, Ordering::Release);
-            self.status.iter().for_each(|status| status.repeated(&results));
+            self.repeated.iter().for_each(|repeated| repeated(&results));
             return Ok(());
         }
         match self.sink.try_send(Box::new(results)) {

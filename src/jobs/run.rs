@@ -17,6 +17,7 @@ use super::start::{Asked, Start, Taken};
 use super::topics::{self, keys};
 use super::watch::{Watched, watch};
 use crate::blame::Blame;
+use crate::campaign::following::CampaignFollower;
 use crate::campaign::results::{Changed, EpochResults};
 use crate::checkpoint::saver::Intake;
 use crate::checkpoint::{
@@ -516,13 +517,15 @@ impl Job {
         };
         let mut gather = lead.map(|Lead { restart, to_sink }| {
             control.committed.fetch_max(first - 1, Ordering::AcqRel);
-            let gather = Gather::new(
-                described.clone(),
-                control.clone(),
-                to_sink,
-                self.watched.ending.teller(),
-            );
-            let gather = gather.comparing(restart.committed, Arc::clone(&self.watched.status));
+            let mut follower = CampaignFollower::new(described.clone());
+            if let Some(common) = &beginning.common {
+                follower = follower.after(common).changing(changed);
+            }
+            let failure = self.watched.ending.teller();
+            let gather = Gather::new(follower, first - 1, control.clone(), to_sink, failure);
+            let status = Arc::clone(&self.watched.status);
+            let gather =
+                gather.comparing(restart.committed, move |results| status.repeated(results));
             let gather = gather.chaining(
                 restart.history,
                 restart.link,
@@ -531,10 +534,6 @@ impl Job {
             control.repeated.store(first - 1 + restart.replayed.len() as u64, Ordering::Release);
             pace.replayed = restart.replayed;
             pace.erased = restart.erased;
-            let gather = match &beginning.common {
-                Some(common) => gather.after(common).changing(changed),
-                None => gather,
-            };
             let Some((saver, saved)) = self.saver() else { return gather };
             let schedule = Arc::new(Schedule::new(
                 config.checkpoint.interval,

@@ -27,6 +27,7 @@ use super::history::{AHEAD, Decided, History, HistoryError};
 use super::live::{Control, Replayed};
 use super::run::described;
 use super::topics;
+use crate::campaign::following::CampaignFollower;
 use crate::campaign::results::EpochResults;
 use crate::checkpoint::Fingerprint;
 use crate::cluster::Cluster;
@@ -345,11 +346,12 @@ impl Computing<'_> {
         control.committed.store(resumption.after(), Ordering::Release);
         let sight = Sight::new(&kafka.brokers, failure.teller());
         let (to_fold, results) = bounded(AHEAD as usize + 1);
-        let mut gather =
-            Gather::new(self.described.clone(), control.clone(), to_fold, failure.teller());
+        let mut follower = CampaignFollower::new(self.described.clone());
         if let Some(basis) = &self.basis {
-            gather = gather.after(&basis.common).changing(basis.changed.clone());
+            follower = follower.after(&basis.common).changing(basis.changed.clone());
         }
+        let after = self.basis.as_ref().map_or(0, |basis| basis.common.epoch);
+        let mut gather = Gather::new(follower, after, control.clone(), to_fold, failure.teller());
         let recorded = standing
             .epochs
             .iter()

@@ -10,6 +10,7 @@ pub mod alerts;
 pub mod applied;
 pub mod chain;
 mod error;
+pub mod following;
 pub mod gathered;
 pub mod kept;
 pub mod outbox;

@@ -18,6 +18,7 @@ use crate::jobs::saving::Resumption;
 use crate::jobs::schedule::Schedule;
 use crate::postgres::comparison::{Blocks, Expected, Recorded, Standing, stored};
 use crate::sink::Link;
+use crate::sink::following::Follow;
 use dataflows::campaign::snapshot::Common;
 use dataflows::settings::Settings;
 use dataflows::source::Save;
@@ -341,7 +342,7 @@ pub struct Leaving {
 impl Leaving {
     /// Has what belongs to no customer handed over too, with the link that the last epoch was
     /// committed with.
-    pub fn gathering(&self, gather: Gather, last: &Recorded) -> Gather {
+    pub fn gathering<F: Follow>(&self, gather: Gather<F>, last: &Recorded) -> Gather<F> {
         let schedule = Schedule::new(Duration::MAX, Arc::clone(self.saver.saved()), Arc::default());
         let link = last.chain.as_deref().and_then(Link::from_hex);
         gather
