@@ -5,6 +5,7 @@ pub mod bandit;
 pub mod campaign;
 pub mod codec;
 pub mod customer;
+mod dataflow;
 pub mod epoch;
 pub mod event;
 pub mod mixing;
@@ -15,7 +16,9 @@ pub mod state;
 pub mod table;
 pub mod time;
 
+pub use dataflow::Dataflow;
+
 /// The topics of every dataflow.
 pub fn topics() -> impl Iterator<Item = source::TopicId> {
-    event::Topic::ids().into_iter()
+    campaign::graph::Campaign::topics().into_iter()
 }

@@ -22,12 +22,12 @@ use crate::campaign::snapshot::{Common, Images, Version};
 use crate::campaign::thresholds::{Owner, Published, Thresholds};
 use crate::campaign::views;
 use crate::customer::features::Features;
-use crate::epoch::Closed;
-use crate::epoch::{Partitions, Standing};
-use crate::event::Millis;
+use crate::dataflow::Dataflow;
+use crate::epoch::{Closed, Partitions, Standing};
+use crate::event::{Millis, Topic};
 use crate::operators::by_epoch::by_epoch;
 use crate::settings::{HighValue, Settings};
-use crate::source::Feed;
+use crate::source::{Feed, TopicId};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -58,16 +58,33 @@ pub struct Beginning {
     pub images: Option<Box<dyn Images>>,
 }
 
+impl Dataflow for Campaign {
+    const NAME: &'static str = "campaign";
+    type Output = Output;
+    type Beginning = Beginning;
+
+    fn topics() -> Vec<TopicId> {
+        Topic::ids().to_vec()
+    }
+
+    fn anew(&self, worker: usize, peers: usize) -> Beginning {
+        Beginning { shard: self.shard(worker, peers), common: None, images: None }
+    }
+
+    fn build<'scope>(
+        &self,
+        feed: StreamVec<'scope, u64, Feed>,
+        beginning: Beginning,
+    ) -> StreamVec<'scope, u64, Output> {
+        campaign(feed, self, beginning)
+    }
+}
+
 impl Campaign {
     /// The customers of worker `worker` of `peers`, none yet.
     pub fn shard(&self, worker: usize, peers: usize) -> Shard {
         let given = self.thresholds.as_ref().map(|days| days.as_slice());
         Shard::new(Arc::clone(&self.settings), Arc::clone(&self.features), given, worker, peers)
-    }
-
-    /// The beginning of a job without a past; it takes no snapshots.
-    pub fn anew(&self, worker: usize, peers: usize) -> Beginning {
-        Beginning { shard: self.shard(worker, peers), common: None, images: None }
     }
 }
 

@@ -26,6 +26,7 @@ use super::snapshot::{Common, Follower, Images, ShardImage};
 use crate::bandit::totals::Totals;
 use crate::codec::Aligned;
 use crate::customer::features::Features;
+use crate::dataflow::Dataflow;
 use crate::epoch::Closed;
 use crate::event::{CustomerId, DAY, Topic};
 use crate::operators::deliver::{Delivery, deliver};

@@ -30,7 +30,8 @@ use crate::console::{Console, ConsoleError};
 use crate::first::First;
 use crate::status::{Benchmark, Status};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
-use dataflows::campaign::graph::{Campaign, campaign};
+use dataflows::Dataflow;
+use dataflows::campaign::graph::Campaign;
 use dataflows::customer::Features;
 use dataflows::operators::deliver::deliver;
 use dataflows::settings::Emit;
@@ -287,7 +288,7 @@ impl House {
                 )
             });
             deliver(
-                campaign(feed, &self.described, self.described.anew(scope.index(), scope.peers())),
+                self.described.build(feed, self.described.anew(scope.index(), scope.peers())),
                 move |delivery| {
                     if let Some(gather) = &mut gather {
                         gather.receive(delivery);

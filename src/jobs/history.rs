@@ -1,10 +1,10 @@
-//! The campaign dataflow over a stretch of the topics that is there already. Nothing is committed
+//! A dataflow over a stretch of the topics that is there already. Nothing is committed
 //! and nothing published, so a running job is not disturbed.
 
 use super::gather::GatherError;
 use super::live::{Control, Pace, Replayed, live};
 use super::plan::agree;
-use super::saving::{LoadError, Resumption};
+use super::saving::LoadError;
 use crate::blame::Blame;
 use crate::cluster::{Cluster, ClusterError};
 use crate::first::{First, Panicked};
@@ -12,8 +12,7 @@ use crate::kafka::bounded::{Bounded, Manner, Read};
 use crate::kafka::intake::{Seat, Sight};
 use crate::kafka::{KafkaError, KafkaSettings};
 use crate::source::Bounds;
-use dataflows::campaign::graph::{Beginning, Campaign, campaign};
-use dataflows::campaign::output::Output;
+use dataflows::Dataflow;
 use dataflows::operators::deliver::{Delivery, deliver};
 use dataflows::source::TopicId;
 use serde::{Deserialize, Serialize};
@@ -88,22 +87,26 @@ impl Stretch {
 }
 
 /// What the first process decides.
-pub struct Decided {
+pub struct Decided<O> {
     /// What is read.
     pub stretch: Stretch,
     /// How it is cut; without any all of it is one epoch.
     pub epochs: Vec<Replayed>,
     /// Called on the first worker with what comes of it.
-    pub receive: Box<dyn FnMut(Delivery<Output>) + Send>,
+    pub receive: Box<dyn FnMut(Delivery<O>) + Send>,
 }
+
+/// Gives a worker, by its number and that of all, what it begins with.
+pub type Begin<D> =
+    Arc<dyn Fn(usize, usize) -> Result<<D as Dataflow>::Beginning, LoadError> + Send + Sync>;
 
 /// Everything that all workers are told.
 #[derive(Clone)]
-pub struct History {
+pub struct History<D: Dataflow> {
     /// The broker.
     pub kafka: KafkaSettings,
     /// The dataflow.
-    pub described: Campaign,
+    pub described: D,
     /// At the end of the stretch the input ends, in an epoch of its own where epochs are given;
     /// otherwise it is left as if more were to come.
     pub closes: bool,
@@ -117,16 +120,22 @@ pub struct History {
     pub failure: First<HistoryError>,
     /// Told on the first process of what more was read.
     pub read: Arc<dyn Fn(Read) + Send + Sync>,
-    /// The state that the stretch goes on from; `None`: it begins with nothing.
-    pub resumption: Option<Resumption>,
+    /// The epoch that the stretch goes on after; 0: it begins with nothing.
+    pub after: u64,
+    /// What worker so many of so many begins with.
+    pub begin: Begin<D>,
 }
 
-impl History {
+impl<D: Dataflow> History<D> {
     /// Puts it all through the dataflow; `decided` is given by the first process.
     ///
     /// # Errors
     /// The broker or a worker cannot go on.
-    pub fn run(&self, cluster: &Cluster, decided: Option<Decided>) -> Result<(), HistoryError> {
+    pub fn run(
+        &self,
+        cluster: &Cluster,
+        decided: Option<Decided<D::Output>>,
+    ) -> Result<(), HistoryError> {
         let history = self.clone();
         // A job that is told to drain repeats its recorded epochs, and ends.
         self.control.drain.store(!self.closes, std::sync::atomic::Ordering::Release);
@@ -147,15 +156,11 @@ impl History {
         self.failure.take().map_or(Ok(()), Err)
     }
 
-    /// What a worker begins with.
-    fn begin(&self, worker: &Worker) -> Result<Beginning, LoadError> {
-        match &self.resumption {
-            Some(resumption) => resumption.begin(&self.described, worker.index(), worker.peers()),
-            None => Ok(self.described.anew(worker.index(), worker.peers())),
-        }
-    }
-
-    fn work(&self, worker: &mut Worker, decided: Option<Decided>) -> Result<(), HistoryError> {
+    fn work(
+        &self,
+        worker: &mut Worker,
+        decided: Option<Decided<D::Output>>,
+    ) -> Result<(), HistoryError> {
         let (plan, epochs, mut receive) = match decided {
             Some(Decided { stretch, epochs, receive }) => {
                 (Some((stretch, !epochs.is_empty())), epochs, Some(receive))
@@ -168,12 +173,12 @@ impl History {
         let manner = Manner { recorded, closes: self.closes };
         // No epoch ends by time or number: each where it ended before, and the last with the input.
         let ahead = stretch.ahead(epochs.len());
-        let beginning = self.begin(worker)?;
+        let beginning = (self.begin)(worker.index(), worker.peers())?;
         let pace = Pace {
             interval: Duration::MAX,
             max_events: u64::MAX,
             ahead,
-            first: self.resumption.as_ref().map_or(0, Resumption::after) + 1,
+            first: self.after + 1,
             repeats: manner.recorded,
             replayed: epochs,
             erased: Vec::new(),
@@ -197,7 +202,7 @@ impl History {
                     wake,
                 )
             });
-            deliver(campaign(feed, &self.described, beginning), move |delivery| {
+            deliver(self.described.build(feed, beginning), move |delivery| {
                 if let Some(receive) = &mut receive {
                     receive(delivery);
                 }

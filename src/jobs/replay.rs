@@ -23,9 +23,10 @@ use crate::kafka::KafkaSettings;
 use crate::sink::alerts::alert_of_unread_erasures;
 use crate::telemetry::progress::{Progress, Unit};
 use crate::telemetry::usage::usage;
+use dataflows::Dataflow;
 use dataflows::bandit::ridge::solve;
 use dataflows::bandit::totals::{Totals, digest};
-use dataflows::campaign::graph::{Campaign, campaign};
+use dataflows::campaign::graph::Campaign;
 use dataflows::campaign::output::{ArmUpdate, Day};
 use dataflows::customer::Features;
 use dataflows::event::{Millis, Rejected};
@@ -273,7 +274,7 @@ fn work(
             failure.teller(),
         );
         deliver(
-            campaign(feed, described, described.anew(scope.index(), scope.peers())),
+            described.build(feed, described.anew(scope.index(), scope.peers())),
             move |delivery| match delivery {
                 Delivery::Item(_, output) => {
                     results.lock().unwrap_or_else(PoisonError::into_inner).add(output);

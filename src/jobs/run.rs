@@ -38,7 +38,8 @@ use crate::sink::{Commit, Sink, SinkError, Trouble};
 use crate::source::TopicUuids;
 use crate::status::Status;
 use crossbeam_channel::{Sender, bounded};
-use dataflows::campaign::graph::{Beginning, Campaign, campaign};
+use dataflows::Dataflow;
+use dataflows::campaign::graph::{Beginning, Campaign};
 use dataflows::customer::Features;
 use dataflows::operators::deliver::deliver;
 use dataflows::settings::Emit;
@@ -568,7 +569,7 @@ impl Job {
                 let recalling = Recalling::start(topics, kept, &share, &starts, sight, wake);
                 Keeping::new(recalling, compacted, starts)
             });
-            deliver(campaign(feed, &described, beginning), move |delivery| {
+            deliver(described.build(feed, beginning), move |delivery| {
                 if let Some(gather) = &mut gather {
                     gather.receive(delivery);
                 }

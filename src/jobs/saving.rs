@@ -5,6 +5,7 @@ use crate::blame::Blame;
 use crate::campaign::results::Changed;
 use crate::checkpoint::saver::Intake;
 use crate::checkpoint::{CheckpointError, Checkpoints, Kind, Manifest, Pause, Piece};
+use dataflows::Dataflow;
 use dataflows::campaign::graph::{Beginning, Campaign};
 use dataflows::campaign::snapshot::restore::Loading;
 use dataflows::campaign::snapshot::{Common, Images, ShardImage, SnapshotError};

@@ -374,6 +374,7 @@ impl Computing<'_> {
             failure: failure.clone(),
         };
         let folding = fold.start(results)?;
+        let described = self.described.clone();
         let history = History {
             kafka,
             described: self.described,
@@ -382,7 +383,8 @@ impl Computing<'_> {
             sight,
             failure,
             read: Arc::new(|_| ()),
-            resumption: Some(resumption),
+            after: resumption.after(),
+            begin: Arc::new(move |worker, peers| resumption.begin(&described, worker, peers)),
         };
         let decided = Decided {
             stretch,

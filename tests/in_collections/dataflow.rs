@@ -3,6 +3,7 @@
 use super::decisions::{Decided, asked_once, told_id};
 use super::histories::Sent;
 use super::{LATENESS, Standing, WINDOW};
+use dataflows::Dataflow;
 use dataflows::campaign::graph::{Campaign, campaign};
 use dataflows::campaign::output::Output;
 use dataflows::customer::features::Features;

@@ -1,6 +1,7 @@
 //! Turns: what they do, where they end, and how long they take.
 
 use super::*;
+use crate::dataflow::Dataflow;
 use crate::state::turns::{Client, TURN, Turns};
 use nix::time::{ClockId, clock_gettime};
 use std::cell::RefCell;

@@ -17,6 +17,7 @@ use crate::kafka::bounded::Read;
 use crate::kafka::intake::Sight;
 use crate::kafka::{KafkaError, KafkaSettings};
 use crate::telemetry::progress::{Progress, Unit};
+use dataflows::Dataflow;
 use dataflows::campaign::graph::Campaign;
 use dataflows::campaign::output::Output;
 use dataflows::operators::deliver::Delivery;
@@ -121,6 +122,7 @@ pub fn replay(
     }
     let failure = First::default();
     let sight = Sight::new(&kafka.brokers, failure.teller());
+    let beginning = described.clone();
     let history = History {
         kafka: kafka.clone(),
         described: described.clone(),
@@ -129,7 +131,8 @@ pub fn replay(
         sight,
         failure,
         read,
-        resumption: None,
+        after: 0,
+        begin: Arc::new(move |worker, peers| Ok(beginning.anew(worker, peers))),
     };
     history.run(cluster, decided)?;
     shown.iter().for_each(|shown| shown.finish());
