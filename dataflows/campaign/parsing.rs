@@ -9,12 +9,14 @@ use crate::event::parse::{Parsed, Parser};
 use crate::event::{Aside, CustomerId, Millis, Record};
 use crate::operators::stash::Stash;
 use crate::settings::{Settings, TimeSettings};
-use crate::source::Block;
-use crate::source::{Feed, TopicId};
+use crate::source::{Block, Feed, TopicId};
+use crate::state::turns::Budget;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::vec::IntoIter;
 use timely::container::CapacityContainerBuilder as Builder;
 use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::{Stream, StreamVec};
@@ -44,29 +46,23 @@ pub struct Past<'scope> {
 
 /// Parses every block where it was read. Where there are watermarks, an epoch's blocks wait for
 /// that of the epoch before, because they tell what is older than is kept, and only here a record's
-/// bytes are at hand.
+/// bytes are at hand. What has come is parsed in turns, some blocks at each activation.
 pub fn parse<'scope>(
     feed: StreamVec<'scope, u64, Feed>,
     settings: &Settings,
     past: Past<'scope>,
 ) -> ParsedStreams<'scope> {
-    let mut builder = OperatorBuilder::new("Parse".to_owned(), feed.scope());
+    let scope = feed.scope();
+    let mut builder = OperatorBuilder::new("Parse".to_owned(), scope);
+    let again = scope.activator_for(builder.operator_info().address);
     let mut input = builder.new_input(feed, Pipeline);
     let mut watermarks = past.watermarks.map(|watermarks| builder.new_input(watermarks, Pipeline));
-    let (records, record_stream) = builder.new_output::<Rows<Record>>();
-    let (asides, aside_stream) = builder.new_output::<Vec<Aside>>();
-    let (standings, standing_stream) = builder.new_output::<Vec<Standing>>();
-    let (outputs, output_stream) = builder.new_output::<Vec<Output>>();
-    let mut records = OutputBuilder::<_, Builder<Rows<Record>>>::from(records);
-    let mut asides = OutputBuilder::<_, Builder<Vec<Aside>>>::from(asides);
-    let mut standings = OutputBuilder::<_, Builder<Vec<Standing>>>::from(standings);
-    let mut outputs = OutputBuilder::<_, Builder<Vec<Output>>>::from(outputs);
+    let (mut ports, streams) = ParsedPorts::of(&mut builder);
     let mut desk = Desk::new(settings, &past.highs, past.watermark);
     builder.build(move |_| {
         let mut stash: Stash<Vec<Feed>> = Stash::new();
+        let mut open: Option<(Vec<Capability<u64>>, IntoIter<Feed>)> = None;
         move |frontiers| {
-            let (mut records, mut asides) = (records.activate(), asides.activate());
-            let (mut standings, mut outputs) = (standings.activate(), outputs.activate());
             input.for_each(|capability, feed| {
                 let Some(&epoch) = capability.least() else { return };
                 let rights = || (0..4).filter_map(|port| capability.retain_least(port)).collect();
@@ -80,40 +76,86 @@ pub fn parse<'scope>(
             }
             let is_known =
                 |epoch: &u64| frontiers.get(1).is_none_or(|frontier| !frontier.less_equal(epoch));
-            while let Some((epoch, rights, feed)) = stash.take_closed(is_known) {
-                desk.begin(epoch);
-                for item in feed {
-                    match item {
-                        Feed::Block(block) => {
-                            desk.parse(&block);
-                            records
-                                .session(&rights[0])
-                                .give_iterator(desk.parsed.records.drain(..));
-                            asides.session(&rights[1]).give_iterator(desk.parsed.asides.drain(..));
-                            outputs.session(&rights[3]).give_iterator(desk.outputs().into_iter());
-                        }
-                        Feed::Erased(customer, until) => records
-                            .session(&rights[0])
-                            .give_iterator(std::iter::once(erased(customer, until))),
-                        Feed::Kept(kept) => outputs.session(&rights[3]).give(Output::Kept(kept)),
-                        Feed::Mark(mark) => {
-                            let high = desk.highs.get(&(mark.topic, mark.partition)).copied();
-                            standings.session(&rights[2]).give(Standing {
-                                mark,
-                                high,
-                                read: desk.take_read(mark.topic, mark.partition),
-                            });
-                        }
-                    }
+            let mut budget = Budget::of(TURN_BYTES);
+            while budget.is_left() {
+                let Some((rights, feed)) = &mut open else {
+                    let Some((epoch, rights, feed)) = stash.take_closed(is_known) else { return };
+                    desk.begin(epoch);
+                    open = Some((rights, feed.into_iter()));
+                    continue;
+                };
+                match feed.next() {
+                    Some(item) => budget.spend(ITEM + ports.take(&mut desk, rights, item)),
+                    None => open = None,
                 }
             }
+            again.activate();
         }
     });
-    ParsedStreams {
-        records: record_stream,
-        asides: aside_stream,
-        standings: standing_stream,
-        outputs: output_stream,
+    streams
+}
+
+/// Bytes of blocks that are parsed in a turn: that takes about half a millisecond. A block that is
+/// larger than what is left is still parsed.
+const TURN_BYTES: u64 = 512 << 10;
+
+/// What an item of the feed counts beside its bytes.
+const ITEM: usize = 64;
+
+/// Where what parsing gives is sent.
+struct ParsedPorts {
+    records: OutputBuilder<u64, Builder<Rows<Record>>>,
+    asides: OutputBuilder<u64, Builder<Vec<Aside>>>,
+    standings: OutputBuilder<u64, Builder<Vec<Standing>>>,
+    outputs: OutputBuilder<u64, Builder<Vec<Output>>>,
+}
+
+impl ParsedPorts {
+    fn of<'scope>(builder: &mut OperatorBuilder<'scope, u64>) -> (Self, ParsedStreams<'scope>) {
+        let (records, record_stream) = builder.new_output::<Rows<Record>>();
+        let (asides, aside_stream) = builder.new_output::<Vec<Aside>>();
+        let (standings, standing_stream) = builder.new_output::<Vec<Standing>>();
+        let (outputs, output_stream) = builder.new_output::<Vec<Output>>();
+        let ports = ParsedPorts {
+            records: OutputBuilder::from(records),
+            asides: OutputBuilder::from(asides),
+            standings: OutputBuilder::from(standings),
+            outputs: OutputBuilder::from(outputs),
+        };
+        let streams = ParsedStreams {
+            records: record_stream,
+            asides: aside_stream,
+            standings: standing_stream,
+            outputs: output_stream,
+        };
+        (ports, streams)
+    }
+
+    /// Sends what an item of the feed holds; says how many bytes were parsed for it.
+    fn take(&mut self, desk: &mut Desk, rights: &[Capability<u64>], item: Feed) -> usize {
+        match item {
+            Feed::Block(block) => {
+                desk.parse(&block);
+                let Parsed { records, asides, .. } = &mut desk.parsed;
+                self.records.activate().session(&rights[0]).give_iterator(records.drain(..));
+                self.asides.activate().session(&rights[1]).give_iterator(asides.drain(..));
+                let outputs = desk.outputs().into_iter();
+                self.outputs.activate().session(&rights[3]).give_iterator(outputs);
+                return block.bytes();
+            }
+            Feed::Erased(customer, until) => {
+                self.records.activate().session(&rights[0]).give(erased(customer, until));
+            }
+            Feed::Kept(kept) => {
+                self.outputs.activate().session(&rights[3]).give(Output::Kept(kept));
+            }
+            Feed::Mark(mark) => {
+                let high = desk.highs.get(&(mark.topic, mark.partition)).copied();
+                let read = desk.take_read(mark.topic, mark.partition);
+                self.standings.activate().session(&rights[2]).give(Standing { mark, high, read });
+            }
+        }
+        0
     }
 }
 

@@ -21,6 +21,14 @@ impl Block {
     /// Bytes of padding that the fast parser may read past the last record.
     pub const PADDING: usize = 64;
 
+    /// How many bytes it has, with those of padding.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Block::Lines(lines) => lines.bytes.len(),
+            Block::Messages(messages) => messages.bytes.len(),
+        }
+    }
+
     /// The partition that its records come from.
     pub fn source(&self) -> (TopicId, u32) {
         match self {

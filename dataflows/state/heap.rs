@@ -74,7 +74,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_least_comes_first(steps in prop::collection::vec(prop::option::weighted(0.6, 0..50u8), 0..200)) {
+        fn the_least_comes_first(
+            steps in prop::collection::vec(prop::option::weighted(0.6, 0..50u8), 0..200),
+        ) {
             let (mut heap, mut expected) = (Heap::default(), BinaryHeap::new());
             for step in steps {
                 match step {

@@ -170,8 +170,8 @@ impl Customers {
         self.touched.clear();
     }
 
-    /// What touching customers took since this was last asked for, in units of work: some are folded
-    /// with it, and some written.
+    /// What touching customers took since this was last asked for, in units of work: some are
+    /// folded with it, and some written.
     #[inline]
     pub(crate) fn take_work(&mut self) -> usize {
         std::mem::take(&mut self.work)

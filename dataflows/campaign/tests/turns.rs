@@ -1,12 +1,14 @@
 //! Turns: what they do, where they end, and how long they take.
 
 use super::*;
+use crate::campaign::parsing::{Past, parse};
 use crate::dataflow::Dataflow;
 use crate::state::turns::{Client, TURN, Turns};
 use nix::time::{ClockId, clock_gettime};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
+use timely::dataflow::operators::Inspect;
 use timely::worker::Worker;
 
 /// The program's, of which a part of the times is.
@@ -219,7 +221,8 @@ impl Shop {
     }
 }
 
-/// Lets all operators do some work; says whether there are any, and how long that took beside turns.
+/// Lets all operators do some work; says whether there are any, and how long that took beside
+/// turns.
 fn step(
     worker: &mut Worker,
     wait: Option<Duration>,
@@ -251,6 +254,51 @@ fn no_turn_is_longer_than_it_may_be_and_nothing_depends_on_where_turns_end() {
         assert!(at_once.max().unwrap_or(0) > 20, "one turn of {client:?} would be long");
         assert!(units().sum::<u64>() > 150, "units of {client:?}");
     }
+}
+
+/// Blocks that come at once.
+const BLOCKS: usize = 20;
+
+#[test]
+fn what_came_at_once_is_parsed_some_blocks_at_a_time() {
+    let most = timely::execute_directly(|worker| {
+        let mut input = InputHandle::<u64, CapacityContainerBuilder<Vec<Feed>>>::new();
+        let parsed = Rc::new(Cell::new(0));
+        let seen = Rc::clone(&parsed);
+        worker.dataflow::<u64, _, _>(|scope| {
+            let past = Past { highs: Vec::new(), watermark: None, watermarks: None };
+            let standings = parse(input.to_stream(scope), &settings(), past).standings;
+            standings.inspect(move |_| seen.set(seen.get() + 1));
+        });
+        for number in 0..BLOCKS as u64 {
+            let text = |customer| {
+                format!(
+                    r#"{{"transaction_id":"t{number}-{customer}","customer_id":{customer},
+                    "timestamp":{START},"amount":1}}"#
+                )
+            };
+            let texts: Vec<String> = (0..1000).map(text).collect();
+            let texts: Vec<(u64, &str)> =
+                (number * 1000..).zip(texts.iter().map(String::as_str)).collect();
+            input.send(Feed::Block(block(Topic::Transactions, &texts).into()));
+            input.send(Feed::Mark(Mark {
+                topic: Topic::Transactions.id(),
+                partition: 0,
+                next: (number + 1) * 1000,
+                idle: false,
+                recorded: None,
+                last: false,
+                save: None,
+            }));
+        }
+        input.close();
+        let mut most = 0;
+        while worker.step_or_park(Some(Duration::ZERO)) {
+            most = most.max(parsed.take());
+        }
+        most
+    });
+    assert!((1..=BLOCKS / 2).contains(&most), "{most} of {BLOCKS} blocks at once");
 }
 
 /// How long turns take in a shop of a million customers: to be read, in a release build.
