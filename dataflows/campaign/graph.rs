@@ -16,10 +16,10 @@ use crate::campaign::learning::{Learned, Learner, learn};
 use crate::campaign::output::{ArmUpdate, Day, Output};
 use crate::campaign::owners::find_owners;
 use crate::campaign::parsing::{Past, parse};
-use crate::campaign::settling::{TotalChanges, settle};
+use crate::campaign::settling::settle;
 use crate::campaign::shard::Shard;
 use crate::campaign::snapshot::{Common, Images, Version};
-use crate::campaign::thresholds::{Owner, Published, Thresholds};
+use crate::campaign::thresholds::{Owner, Published, Thresholds, close_thresholds};
 use crate::campaign::views;
 use crate::customer::features::Features;
 use crate::dataflow::Dataflow;
@@ -173,17 +173,6 @@ fn watermark<'scope>(
         "Watermark",
         move |_, marks| [partitions.close(marks)],
     )
-}
-
-/// The daily thresholds that each epoch closes, on worker 0.
-fn close_thresholds<'scope>(
-    totals: StreamVec<'scope, u64, TotalChanges>,
-    mut owner: Owner,
-    as_of: Option<i64>,
-) -> StreamVec<'scope, u64, Published> {
-    by_epoch(totals, Exchange::new(|_| 0), "Thresholds", move |_, totals| {
-        [owner.close_epoch(totals, as_of)]
-    })
 }
 
 /// The totals of each arm, on the arm's worker, and the models solved from them: the one that its

@@ -6,6 +6,8 @@
 //! was last asked for and knows how many totals lie below it; the answer is then selected among the
 //! members of one bucket.
 
+use crate::state::sparse::Sparse;
+
 /// Linear buckets to a power of two, as a power of two.
 const LINEAR_BITS: u32 = 9;
 /// Enough for every u64.
@@ -45,7 +47,7 @@ struct Node {
 #[derive(Clone, Debug)]
 pub struct Ranks {
     buckets: Vec<Bucket>,
-    nodes: Vec<Node>,
+    nodes: Sparse<Node>,
     /// How many slots have a total.
     present: u64,
     /// The bucket that the last percentile lay in.
@@ -67,7 +69,7 @@ impl Ranks {
     pub fn new() -> Self {
         Ranks {
             buckets: vec![Bucket { head: END, members: 0 }; BUCKETS],
-            nodes: Vec::new(),
+            nodes: Sparse::of(Node { total: 0, next: END, previous: ABSENT }),
             present: 0,
             cursor: 0,
             below: 0,
@@ -90,19 +92,13 @@ impl Ranks {
     #[inline]
     pub fn set(&mut self, slot: u32, total: Option<u64>) {
         debug_assert!(slot < ABSENT);
-        if slot as usize >= self.nodes.len() {
-            if total.is_none() {
-                return;
-            }
-            self.nodes.resize(slot as usize + 1, Node { total: 0, next: END, previous: ABSENT });
-        }
-        let node = self.nodes[slot as usize];
+        let node = self.nodes.get(slot as usize);
         if node.previous != ABSENT {
             let bucket = bucket_of(node.total);
             if let Some(total) = total
                 && bucket_of(total) == bucket
             {
-                self.nodes[slot as usize].total = total;
+                self.nodes.get_mut(slot as usize).total = total;
                 return;
             }
             self.unlink(slot, node, bucket);
@@ -124,12 +120,17 @@ impl Ranks {
         self.selection.clear();
         let mut at = self.buckets[self.cursor].head;
         while at != END {
-            let node = self.nodes[at as usize];
+            let node = self.nodes.get(at as usize);
             self.selection.push(node.total);
             at = node.next;
         }
         let within = (rank - self.below) as usize;
         Some(*self.selection.select_nth_unstable(within).1)
+    }
+
+    /// How many totals the last percentile was selected among.
+    pub fn looked_at(&self) -> usize {
+        self.selection.len()
     }
 
     /// Moves the cursor to the bucket with the total of this rank, counted from 0; there must be
@@ -148,14 +149,14 @@ impl Ranks {
     #[inline]
     fn unlink(&mut self, slot: u32, node: Node, bucket: usize) {
         if node.next != END {
-            self.nodes[node.next as usize].previous = node.previous;
+            self.nodes.get_mut(node.next as usize).previous = node.previous;
         }
         if node.previous == END {
             self.buckets[bucket].head = node.next;
         } else {
-            self.nodes[node.previous as usize].next = node.next;
+            self.nodes.get_mut(node.previous as usize).next = node.next;
         }
-        self.nodes[slot as usize].previous = ABSENT;
+        self.nodes.get_mut(slot as usize).previous = ABSENT;
         self.buckets[bucket].members -= 1;
         self.below -= u64::from(bucket < self.cursor);
         self.present -= 1;
@@ -166,9 +167,9 @@ impl Ranks {
         let bucket = bucket_of(total);
         let next = std::mem::replace(&mut self.buckets[bucket].head, slot);
         if next != END {
-            self.nodes[next as usize].previous = slot;
+            self.nodes.get_mut(next as usize).previous = slot;
         }
-        self.nodes[slot as usize] = Node { total, next, previous: END };
+        *self.nodes.get_mut(slot as usize) = Node { total, next, previous: END };
         self.buckets[bucket].members += 1;
         self.below += u64::from(bucket < self.cursor);
         self.present += 1;

@@ -5,7 +5,7 @@
 const BLOCK: usize = 1024;
 
 /// A list without an end.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Sparse<T> {
     usual: T,
     /// An empty block has the usual value throughout.
