@@ -37,6 +37,9 @@ const WINDOW: i64 = 3 * DAY;
 const FIRST_DAY: i64 = 19_700 - 10;
 const LAST_DAY: i64 = 19_700 + 25;
 
+/// Reached by nobody: the threshold of a day on which nobody is left with a purchase.
+const NOBODY: i128 = i128::MAX;
+
 /// How things stand after an epoch.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Standing {
@@ -186,7 +189,7 @@ fn by_collections(epochs: &[Vec<Sent>]) -> Vec<Standing> {
         let (mut closed, mut now) = (FIRST_DAY, i64::MIN);
         inputs.clock.insert(((), now));
         let mut order = 0..;
-        let mut all = Vec::new();
+        let (mut all, mut reached) = (Vec::new(), BTreeMap::new());
         for (epoch, sent) in epochs.iter().enumerate() {
             for record in sent {
                 let place = order.next().unwrap_or_default();
@@ -206,10 +209,10 @@ fn by_collections(epochs: &[Vec<Sent>]) -> Vec<Standing> {
             while closed <= LAST_DAY && until >= (closed - 1) * DAY {
                 let threshold = thresholds::of_day(closed, &purchases, &config());
                 inputs.days.insert((closed, threshold));
-                let published = threshold.filter(|_| closed <= latest);
-                standing.thresholds.extend(published.map(|total| (closed, total)));
+                reached.extend((closed <= latest).then(|| (closed, threshold.unwrap_or(NOBODY))));
                 closed += 1;
             }
+            standing.thresholds = published(&reached);
             inputs.clock.remove(((), now));
             now = now.max(until);
             inputs.clock.insert(((), now));
@@ -221,12 +224,18 @@ fn by_collections(epochs: &[Vec<Sent>]) -> Vec<Standing> {
             drop(sums);
             let deciding =
                 all.last().map_or_else(BTreeMap::new, |before: &Standing| before.arms.clone());
-            standing.decided = decisions(&epochs[..=epoch], &standing.thresholds, &deciding);
+            standing.decided = decisions(&epochs[..=epoch], &reached, &deciding);
             standing.decided.retain(|id, _| once.contains(id));
             all.push(standing.clone());
         }
         all
     })
+}
+
+/// The thresholds of days that have one.
+fn published(reached: &BTreeMap<i64, i128>) -> BTreeMap<i64, i128> {
+    let thresholds = reached.iter().filter(|(_, total)| **total != NOBODY);
+    thresholds.map(|(&day, &total)| (day, total)).collect()
 }
 
 /// What the collections are made of, and how far they have come.

@@ -37,8 +37,8 @@ pub(super) fn asked_once(epochs: &[Vec<Sent>]) -> BTreeSet<String> {
     asked.into_iter().filter(|(_, times)| *times == 1).map(|(id, _)| id).collect()
 }
 
-/// What those who ask in the last of these epochs are answered, by the thresholds that have closed
-/// and the sums that decide.
+/// What those who ask in the last of these epochs are answered, by the totals from which on a
+/// customer is of high value on each day that has closed, and the sums that decide.
 pub(super) fn decisions(
     epochs: &[Vec<Sent>],
     thresholds: &BTreeMap<i64, i128>,
@@ -76,7 +76,7 @@ fn decision(
     let rows: Vec<(&Row, isize)> = rows.iter().map(|row| (row, 1)).collect();
     let erased = erasures(&rows).into_iter().any(|until| timestamp <= until);
     let day = timestamp.div_euclid(DAY);
-    let threshold = thresholds.range(..=day).next_back().map_or(i128::MAX, |(_, total)| *total);
+    let threshold = thresholds.range(..=day).next_back().map_or(super::NOBODY, |(_, total)| *total);
     let config = Config { high_value: HighValue::Fixed(threshold), ..config() };
     let contact = Contact {
         timestamp,
