@@ -22,8 +22,9 @@ use crate::campaign::state::{Customers, Slot};
 use crate::customer::unmatched::Unmatched;
 use crate::operators::by_epoch::by_epoch;
 use crate::operators::in_turns::{Work, in_turns};
+use crate::state::parts::Parts;
 use crate::state::turns::{Budget, Client};
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -85,8 +86,11 @@ impl Asked {
 #[derive(Debug, Default)]
 pub(super) struct Searching {
     asking: BTreeSet<Slot>,
-    wanted: HashMap<u64, u64>,
-    found: HashSet<u64>,
+    /// What the round looks for, as far as it has not been noted: lists of ids, each with how many
+    /// rewards name it.
+    coming: Vec<Vec<(u64, u64)>>,
+    wanted: Parts<u64, u64>,
+    found: Parts<u64, ()>,
     /// The first epoch of the round, while one is under way.
     since: Option<u64>,
     /// Every worker's customers before this one have had their turn.
@@ -120,22 +124,40 @@ impl Searching {
         let is_due = last || epoch.is_multiple_of(ROUND) || self.since.is_none();
         let ids = asked.into_iter().map(|asked| asked.ids).collect::<Option<Vec<_>>>();
         if let Some(ids) = ids.filter(|_| is_due) {
-            self.begin_round(epoch, ids.into_iter().flatten());
+            self.begin_round(epoch, ids);
         }
         let Some(since) = self.since else { return };
         let left = customers.saturating_sub(self.turn);
         let share = left.div_ceil((since + ROUND).saturating_sub(epoch).max(1));
         self.turn += share.max(leisure(records));
-        self.is_end = last || self.wanted.is_empty() || self.turn >= customers;
+        self.is_end = last || self.wants_nothing() || self.turn >= customers;
         self.until = if self.is_end { own } else { own.min(self.turn as usize) };
     }
 
     /// Begins a round, and leaves the one that was under way.
-    fn begin_round(&mut self, epoch: u64, ids: impl Iterator<Item = (u64, u64)>) {
+    fn begin_round(&mut self, epoch: u64, ids: Vec<Vec<(u64, u64)>>) {
         (self.since, self.turn, self.next) = (Some(epoch), 0, 0);
-        self.wanted.clear();
-        self.found.clear();
-        ids.for_each(|(id, rewards)| *self.wanted.entry(id).or_default() += rewards);
+        (self.coming, self.wanted, self.found) = (ids, Parts::default(), Parts::default());
+    }
+
+    fn wants_nothing(&self) -> bool {
+        self.wanted.is_empty() && self.coming.iter().all(Vec::is_empty)
+    }
+
+    /// Goes on to note what the round looks for; says whether that is done.
+    fn note_wanted(&mut self, budget: &mut Budget) -> bool {
+        while let Some(ids) = self.coming.last_mut() {
+            let Some((id, rewards)) = ids.pop() else {
+                self.coming.pop();
+                continue;
+            };
+            *self.wanted.or_insert_with(id, || 0) += rewards;
+            budget.spend(1);
+            if !budget.is_left() {
+                return false;
+            }
+        }
+        true
     }
 
     /// Goes on to look through the epoch's share of customers; once that is done, gives what was
@@ -143,6 +165,9 @@ impl Searching {
     fn go_on(&mut self, customers: &Customers, budget: &mut Budget) -> Option<Vec<Found>> {
         if self.since.is_none() {
             return Some(Vec::new());
+        }
+        if !self.note_wanted(budget) {
+            return None;
         }
         if self.wanted.is_empty() {
             self.next = self.until;
@@ -156,7 +181,7 @@ impl Searching {
             budget.spend(1 + interactions.len() / 8);
             let kept = interactions.iter().filter(|interaction| interaction.timestamp >= horizon);
             let ids = kept.map(|interaction| interaction.id);
-            self.found.extend(ids.filter(|id| self.wanted.contains_key(id)));
+            ids.filter(|id| self.wanted.contains(id)).for_each(|id| self.found.insert(id, ()));
             self.next += 1;
         }
         Some(if std::mem::take(&mut self.is_end) { self.end_round() } else { Vec::new() })
@@ -164,12 +189,11 @@ impl Searching {
 
     fn end_round(&mut self) -> Vec<Found> {
         self.since = None;
-        let Searching { wanted, found, .. } = self;
-        let named =
-            found.drain().map(|id| Found::Interaction(id, wanted.get(&id).copied().unwrap_or(0)));
-        let told = named.chain([Found::Everything]).collect();
-        wanted.clear();
-        told
+        let (wanted, found) = (std::mem::take(&mut self.wanted), std::mem::take(&mut self.found));
+        let named = found
+            .into_iter()
+            .map(|(id, ())| Found::Interaction(id, wanted.get(&id).copied().unwrap_or(0)));
+        named.chain([Found::Everything]).collect()
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::{ROUND, Searching, leisure};
 use crate::campaign::state::{Customers, Slot};
+use crate::state::parts::Parts;
 use crate::state::turns::Budget;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashSet;
 
 /// What is asked in an epoch, while it is being gathered.
 #[derive(Debug, Default)]
@@ -14,7 +15,7 @@ pub(in crate::campaign) struct Gathering {
     weighed: u64,
     /// The next customer who may ask.
     next: Slot,
-    pub(super) ids: HashMap<u64, u64>,
+    pub(super) ids: Parts<u64, u64>,
 }
 
 impl Gathering {
@@ -87,7 +88,7 @@ impl Gathering {
             // be still to come.
             let kept = rewards.filter(|reward| reward.timestamp >= customers.horizon().events);
             kept.filter(|reward| !own.contains(&reward.interaction))
-                .for_each(|reward| *self.ids.entry(reward.interaction).or_default() += 1);
+                .for_each(|reward| *self.ids.or_insert_with(reward.interaction, || 0) += 1);
         }
         true
     }
