@@ -6,18 +6,22 @@
 //! finished is abandoned: it leaves files that no manifest names, and the next one must be full,
 //! because what changed up to the abandoned one is in no other.
 
+mod attempt;
+mod finishing;
+
+pub use attempt::Abandoned;
+
 use super::checkpoints::Checkpoints;
 use super::error::CheckpointError;
-use super::manifest::{FORMAT, File, Kind, Manifest, Part};
+use super::manifest::{Kind, Manifest, Part};
 use super::names;
-use super::saver::{Pause, Piece, Saved, SaverSettings, Shared};
-use bytes::Bytes;
+use super::saver::{Piece, Saved, SaverSettings, Shared};
+use attempt::Attempt;
 use jiff::Timestamp;
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Files that are written together: an object store takes as long for many as for one.
 const TOGETHER: usize = 16;
@@ -38,54 +42,6 @@ pub struct Assembly {
     /// Whether checkpoints without an identity are of this history, and go with the next one.
     follows_unnamed: bool,
     attempt: Option<Attempt>,
-}
-
-/// A checkpoint that is being written.
-struct Attempt {
-    epoch: u64,
-    started: Instant,
-    /// Of this process, each with its shard.
-    files: Vec<(u16, File)>,
-    /// Those that are not written yet: names and contents.
-    unwritten: Vec<(String, Bytes)>,
-    /// Workers of this process that have handed over everything.
-    done: BTreeSet<usize>,
-    /// The longest turn of one of them.
-    longest: Pause,
-    /// On process 0: what belongs to no customer, with its file.
-    shared: Option<(Shared, File)>,
-    /// What the tables must hold, where a verification leaves it.
-    tables: Vec<File>,
-    /// On process 0: what the others have written, as far as they have told.
-    parts: BTreeMap<usize, Vec<(u16, File)>>,
-}
-
-/// Why a checkpoint is abandoned.
-#[derive(Debug, thiserror::Error)]
-pub enum Abandoned {
-    /// The store fails.
-    #[error(transparent)]
-    Store(#[from] CheckpointError),
-    /// The next one has begun.
-    #[error("the checkpoint of epoch {0} has begun")]
-    Overtaken(u64),
-    /// The one before is missing.
-    #[error("it holds only changes, and the checkpoint that they add to is not there")]
-    Baseless,
-    /// A fault of the program.
-    #[error("shard {0} was handed over twice, where each belongs to one worker")]
-    Twice(u16),
-    /// A fault of the program.
-    #[error("its manifest would not be consistent: {0}")]
-    Inconsistent(String),
-    /// Another process failed.
-    #[error("process {process} could not write its part: {why}")]
-    Elsewhere {
-        /// Which.
-        process: usize,
-        /// What it says.
-        why: String,
-    },
 }
 
 impl Assembly {
@@ -254,134 +210,6 @@ impl Assembly {
         Ok(true)
     }
 
-    /// Whether the checkpoint is finished.
-    fn finish(&mut self, attempt: &mut Attempt) -> Result<bool, Abandoned> {
-        let is_written = self.is_first() && attempt.done.len() == self.settings.workers;
-        if !is_written
-            || self.committed.load(Ordering::Acquire) < attempt.epoch
-            || !self.gather(attempt)?
-        {
-            return Ok(false);
-        }
-        let Some((shared, file)) = &attempt.shared else { return Ok(false) };
-        let manifest = self.manifest(attempt, shared, file.clone())?;
-        self.patiently(|| self.checkpoints.commit(&manifest))?;
-        tracing::info!(
-            epoch = manifest.epoch,
-            bytes = attempt.written().map(|(_, file)| file.bytes).sum::<u64>() + manifest.shared.bytes,
-            shards = attempt.written().count(),
-            full = shared.full,
-            seconds = attempt.started.elapsed().as_secs_f64(),
-            longest_pause = ?attempt.longest.took,
-            longest_work = ?attempt.longest.worked,
-            "A checkpoint is complete."
-        );
-        let erases = manifest.erases;
-        let passed_over_after = self.former.as_ref().map_or(0, |former| former.epoch);
-        self.saved.complete(attempt.epoch, manifest.created);
-        self.former = Some(manifest);
-        self.clean(passed_over_after, attempt.epoch, erases);
-        Ok(true)
-    }
-
-    /// Looks for what the other processes have written; whether all have told.
-    fn gather(&self, attempt: &mut Attempt) -> Result<bool, Abandoned> {
-        for process in 1..self.settings.processes {
-            if attempt.parts.contains_key(&process) {
-                continue;
-            }
-            let Some(part) = self.patiently(|| self.checkpoints.part(attempt.epoch, process))?
-            else {
-                return Ok(false);
-            };
-            let files = part.files.map_err(|why| Abandoned::Elsewhere { process, why })?;
-            attempt.parts.insert(process, files);
-        }
-        Ok(true)
-    }
-
-    /// The manifest: chains of the former one, and what has been written since.
-    fn manifest(
-        &self,
-        attempt: &Attempt,
-        shared: &Shared,
-        file: File,
-    ) -> Result<Manifest, Abandoned> {
-        let former = self.former.as_ref().filter(|_| !shared.full);
-        if !shared.full && (former.is_none() || self.saved.needs_full()) {
-            return Err(Abandoned::Baseless);
-        }
-        let mut shards = former.map(|former| former.shards.clone()).unwrap_or_default();
-        let mut seen = BTreeSet::new();
-        for (shard, file) in attempt.written() {
-            if !seen.insert(shard) {
-                return Err(Abandoned::Twice(*shard));
-            }
-            match file.kind {
-                Kind::Base => drop(shards.insert(*shard, vec![file.clone()])),
-                Kind::Delta => shards.get_mut(shard).ok_or(Abandoned::Baseless)?.push(file.clone()),
-            }
-        }
-        let manifest = Manifest {
-            format: FORMAT,
-            job: self.checkpoints.job().to_string(),
-            identity: self.checkpoints.identity(),
-            follows_unnamed: self.follows_unnamed,
-            fingerprint: self.checkpoints.fingerprint().clone(),
-            epoch: attempt.epoch,
-            digest: shared.digest,
-            chain: shared.chain,
-            topic_ids: shared.topic_ids,
-            watermark: shared.watermark,
-            offsets: shared.offsets.clone(),
-            created: Timestamp::now(),
-            customers: shared.customers,
-            erases: shared.erases,
-            shared: file,
-            shards,
-            tables: attempt.tables.clone(),
-        };
-        match manifest.fault() {
-            Some(fault) => Err(Abandoned::Inconsistent(fault)),
-            None => Ok(manifest),
-        }
-    }
-
-    /// Removes what the new checkpoint makes needless. What fails here is made up for after the
-    /// next checkpoint.
-    fn clean(&mut self, passed_over_after: u64, epoch: u64, erases: bool) {
-        let cleaned = self.remove_needless(passed_over_after, epoch);
-        match cleaned {
-            Ok(oldest) => self.saved.begins_with(oldest.unwrap_or(0)),
-            Err(error) if erases => {
-                self.saved.erasure_failed();
-                tracing::error!(
-                    epoch,
-                    "Older checkpoints still hold customers that were erased: they are not \
-                     removed, and will be after the next one: {error}."
-                );
-            }
-            Err(error) => tracing::warn!(
-                epoch,
-                "Older checkpoints are not removed, and will be after the next one: {error}."
-            ),
-        }
-    }
-
-    /// Says which is the oldest that is kept.
-    fn remove_needless(
-        &mut self,
-        passed_over_after: u64,
-        epoch: u64,
-    ) -> Result<Option<u64>, CheckpointError> {
-        if self.follows_unnamed {
-            self.checkpoints.unnamed().erase_before(u64::MAX)?;
-            self.follows_unnamed = false;
-        }
-        self.checkpoints.remove_passed_over(passed_over_after, epoch)?;
-        self.checkpoints.prune(self.settings.keep)
-    }
-
     fn abandon(&mut self, why: Abandoned) {
         let Some(attempt) = self.attempt.take() else { return };
         attempt.shared.iter().for_each(|(shared, _)| self.leave_erased(shared));
@@ -437,27 +265,5 @@ impl Assembly {
             }
         }
         act()
-    }
-}
-
-impl Attempt {
-    fn new(epoch: u64) -> Self {
-        let (files, unwritten, done) = (Vec::new(), Vec::new(), BTreeSet::new());
-        Attempt {
-            epoch,
-            started: Instant::now(),
-            files,
-            unwritten,
-            done,
-            longest: Pause::default(),
-            shared: None,
-            tables: Vec::new(),
-            parts: BTreeMap::new(),
-        }
-    }
-
-    /// Files of shards that were written for it, here and elsewhere.
-    fn written(&self) -> impl Iterator<Item = &(u16, File)> {
-        self.files.iter().chain(self.parts.values().flatten())
     }
 }

@@ -5,115 +5,22 @@
 //! no customer, waits for the others and for the epoch's commit, and writes the manifest. Nothing
 //! that fails here ends the job: see [`Saved`].
 
-use super::assembly::{Abandoned, Assembly};
+mod piece;
+mod saved;
+
+pub use piece::{Pause, Piece, Shared};
+pub use saved::{Saved, Unsaved};
+
+use super::assembly::Assembly;
 use super::checkpoints::Checkpoints;
 use super::error::CheckpointError;
-use super::manifest::{Kind, Manifest};
-use crate::first::{Panicked, caught};
-use crate::sink::Link;
-use crate::source::TopicUuids;
+use super::manifest::Manifest;
+use crate::first::caught;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
-use dataflows::event::Millis;
-use dataflows::source::TopicId;
-use jiff::Timestamp;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
-
-/// A piece of a checkpoint, as a worker hands it over.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Piece {
-    /// Customers of a virtual shard: all of them, or those that have changed since the checkpoint
-    /// before.
-    Shard {
-        /// The checkpoint.
-        epoch: u64,
-        /// The shard, below [`SHARDS`](super::SHARDS); at most one piece of it in a checkpoint.
-        shard: u16,
-        /// All of them or what has changed.
-        kind: Kind,
-        /// Customers in the piece.
-        customers: u64,
-        /// The content.
-        bytes: Vec<u8>,
-    },
-    /// A worker has handed over every piece that it has.
-    WorkerDone {
-        /// The checkpoint.
-        epoch: u64,
-        /// The worker, any number that is its own in this process.
-        worker: usize,
-        /// The longest turn.
-        longest: Pause,
-    },
-    /// On process 0: what belongs to no customer.
-    Shared(Box<Shared>),
-    /// On process 0: some of what the tables must hold, by whoever verifies.
-    Tables {
-        /// The checkpoint.
-        epoch: u64,
-        /// Which of these pieces it is, from 0 on.
-        number: u64,
-        /// The content.
-        bytes: Vec<u8>,
-    },
-}
-
-/// How long the stream stood still on a worker while it wrote some customers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pause {
-    /// From its beginning to its end.
-    pub took: Duration,
-    /// Of that, how long the worker had a processor.
-    pub worked: Duration,
-}
-
-impl Pause {
-    /// Takes in another one: of both, the longer time and the longer work.
-    pub fn extend(&mut self, other: Pause) {
-        *self = Pause { took: self.took.max(other.took), worked: self.worked.max(other.worked) };
-    }
-}
-
-/// What belongs to no customer, and what describes the checkpoint as a whole.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shared {
-    /// The checkpoint.
-    pub epoch: u64,
-    /// The content.
-    pub bytes: Vec<u8>,
-    /// Digest of the statistics of all arms after the epoch.
-    pub digest: [u8; 32],
-    /// The epoch's link in the chain of the job's epochs, where it has one.
-    pub chain: Option<Link>,
-    /// The ids of the topics that were read, as far as they are known.
-    pub topic_ids: TopicUuids,
-    /// The epoch's watermark.
-    pub watermark: Option<Millis>,
-    /// Next offset of every partition.
-    pub offsets: Vec<(TopicId, u32, u64)>,
-    /// Customers of the whole checkpoint.
-    pub customers: u64,
-    /// Whether every shard that has customers hands over a base: no file of an earlier checkpoint
-    /// is used.
-    pub full: bool,
-    /// Whether customers were erased since the checkpoint before, so that the older checkpoints
-    /// must go. Every shard that held one of them must hand over a base; a full checkpoint does.
-    pub erases: bool,
-}
-
-impl Piece {
-    /// The checkpoint that it is of.
-    pub fn epoch(&self) -> u64 {
-        match self {
-            Piece::Shard { epoch, .. }
-            | Piece::WorkerDone { epoch, .. }
-            | Piece::Tables { epoch, .. } => *epoch,
-            Piece::Shared(shared) => shared.epoch,
-        }
-    }
-}
 
 /// What a saver must be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,136 +57,6 @@ impl SaverSettings {
             first_pause: Duration::from_millis(100),
         }
     }
-}
-
-/// What has become of the checkpoints so far, for whoever says when the next one is due. On other
-/// processes than the first it tells of their own parts only.
-#[derive(Debug, Default)]
-pub struct Saved {
-    newest: AtomicU64,
-    oldest: AtomicU64,
-    abandoned: AtomicU64,
-    failed_erasures: AtomicU64,
-    /// When the newest complete checkpoint was made, in milliseconds since 1970; 0 before the
-    /// first.
-    created: AtomicI64,
-    /// Checkpoints that were abandoned since the start.
-    failures: AtomicU64,
-    /// Why the newest one was abandoned.
-    why: Mutex<Option<Abandoned>>,
-    panicked: OnceLock<Panicked>,
-}
-
-impl Saved {
-    /// The newest complete checkpoint's epoch; 0 before the first.
-    pub fn newest(&self) -> u64 {
-        self.newest.load(Ordering::Acquire)
-    }
-
-    /// The epoch of the oldest checkpoint that a restart may have to take; 0 before that is known.
-    pub fn oldest(&self) -> u64 {
-        self.oldest.load(Ordering::Acquire)
-    }
-
-    /// The newest abandoned checkpoint's epoch; 0 as long as none was.
-    pub fn abandoned(&self) -> u64 {
-        self.abandoned.load(Ordering::Acquire)
-    }
-
-    /// Whether this checkpoint is complete or abandoned, so that the next one may begin.
-    pub fn is_settled(&self, epoch: u64) -> bool {
-        epoch <= self.newest().max(self.abandoned())
-    }
-
-    /// Whether this checkpoint was abandoned.
-    pub fn is_abandoned(&self, epoch: u64) -> bool {
-        epoch <= self.abandoned() && epoch > self.newest()
-    }
-
-    /// Whether the next checkpoint must be full: there is none yet, or the last one was abandoned,
-    /// and with it what had changed, or is of other settings.
-    pub fn needs_full(&self) -> bool {
-        self.newest() <= self.abandoned()
-    }
-
-    /// How often older checkpoints were to go because a customer was erased, and did not. They go
-    /// with a later one.
-    pub fn failed_erasures(&self) -> u64 {
-        self.failed_erasures.load(Ordering::Acquire)
-    }
-
-    pub(super) fn erasure_failed(&self) {
-        self.failed_erasures.fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// When the newest complete checkpoint was made, in milliseconds since 1970; `None` before the
-    /// first.
-    pub fn created(&self) -> Option<Millis> {
-        Some(self.created.load(Ordering::Acquire)).filter(|created| *created > 0)
-    }
-
-    /// How many checkpoints were abandoned since the start.
-    pub fn failures(&self) -> u64 {
-        self.failures.load(Ordering::Acquire)
-    }
-
-    pub(super) fn complete(&self, epoch: u64, created: Timestamp) {
-        self.newest.fetch_max(epoch, Ordering::AcqRel);
-        self.created.fetch_max(created.as_millisecond(), Ordering::AcqRel);
-    }
-
-    /// Nothing of the checkpoint that the job goes on from can be part of the next one.
-    pub fn starts_over(&self) {
-        self.abandoned.fetch_max(self.newest(), Ordering::AcqRel);
-    }
-
-    pub(super) fn begins_with(&self, oldest: u64) {
-        self.oldest.fetch_max(oldest, Ordering::AcqRel);
-    }
-
-    pub(super) fn abandon(&self, epoch: u64, why: Abandoned) {
-        *self.why.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
-        self.abandoned.fetch_max(epoch, Ordering::AcqRel);
-        self.failures.fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// The last checkpoint, if it was abandoned.
-    fn unsaved(&self) -> Option<Unsaved> {
-        let epoch = Some(self.abandoned()).filter(|&abandoned| abandoned > self.newest())?;
-        let why = self.why.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        Some(Unsaved { epoch, why })
-    }
-
-    /// Why the last checkpoint was abandoned; `None` once one is complete.
-    pub fn trouble(&self) -> Option<String> {
-        let epoch = Some(self.abandoned()).filter(|&abandoned| abandoned > self.newest())?;
-        let why = self.why.lock().unwrap_or_else(PoisonError::into_inner);
-        why.as_ref().map(|why| {
-            format!(
-                "that of epoch {epoch} was abandoned, for {why}; see that \
-            the store can be written and has room"
-            )
-        })
-    }
-
-    /// Set once the saver's thread has panicked: nothing will be saved any more.
-    pub fn panicked(&self) -> Option<Panicked> {
-        self.panicked.get().cloned()
-    }
-}
-
-/// The last checkpoint could not be written.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "everything is committed, but the last checkpoint, of epoch {epoch}, could not be written: \
-     {why}. The next start begins at the one before, and repeats \
-     what was committed since"
-)]
-pub struct Unsaved {
-    /// Its epoch.
-    pub epoch: u64,
-    /// Why it was abandoned.
-    pub why: Abandoned,
 }
 
 /// What goes through the channel.

@@ -11,10 +11,10 @@ fn commands() -> Vec<clap::Command> {
     vec![
         command::<bench::BenchArgs>("bench"),
         command::<check::CheckArgs>("check"),
-        command::<checkpoint::ListArgs>("list"),
-        command::<checkpoint::InspectArgs>("inspect"),
-        command::<checkpoint::VerifyArgs>("verify"),
-        command::<checkpoint::PruneArgs>("prune"),
+        command::<checkpoint::args::ListArgs>("list"),
+        command::<checkpoint::args::InspectArgs>("inspect"),
+        command::<checkpoint::args::VerifyArgs>("verify"),
+        command::<checkpoint::args::PruneArgs>("prune"),
         command::<docs::CompletionsArgs>("completions"),
         command::<config::ConfigArgs>("config"),
         command::<demo::DemoArgs>("demo"),
@@ -120,7 +120,8 @@ fn a_flag_that_stands_for_a_key_has_the_keys_variable() {
             .expect("valid usage");
     let create: topics::CreateArgs =
         parse(&["sluice.toml", "--partitions", "6", "--replication", "3"]).expect("valid usage");
-    let prune: checkpoint::PruneArgs = parse(&["sluice.toml", "--keep", "3"]).expect("valid usage");
+    let prune: checkpoint::args::PruneArgs =
+        parse(&["sluice.toml", "--keep", "3"]).expect("valid usage");
     let global = GlobalArgs {
         log_level: Some("debug".to_string()),
         log_format: Some("json".to_string()),

@@ -5,17 +5,18 @@
 //! holds it up. A process that ends in the meantime leaves its place to the one that is started
 //! after it.
 
+mod sockets;
+
 use super::ClusterError;
 use super::frames::{Framed, Keys};
 use super::handshake::{PATIENCE, Party, Peer, Refusal, VERSION, answer, call};
 use super::waiting::Waiting;
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use nix::sys::socket::{MsgFlags, recv};
+use sockets::{claim, close, dial, is_alive, listen};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::ops::Range;
-use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Builder;
@@ -24,8 +25,10 @@ use std::time::Duration;
 /// Callers that are looked at together; the one that has been here longest makes room for a new
 /// one.
 const CALLERS: usize = 16;
+
 /// Time from one look at the port to the next.
 const LOOK: Duration = Duration::from_millis(10);
+
 /// Time from one call to the next, at first and at most.
 const CALLS: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
 
@@ -105,12 +108,6 @@ pub(super) fn meet(hosts: &[String], party: Party) -> Result<Met, ClusterError> 
         .collect::<io::Result<_>>()
         .map_err(|error| ClusterError::Start(error.to_string()))?;
     Ok(Met { connections, listener })
-}
-
-fn listen(address: &str) -> io::Result<TcpListener> {
-    let listener = TcpListener::bind(address)?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
 }
 
 impl Meeting {
@@ -275,51 +272,6 @@ impl Drop for Meeting {
         // Connections that live on are not held open by a second handle.
         self.places.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
-}
-
-/// A connection to whoever listens there.
-fn dial(address: &str) -> Result<TcpStream, Refusal> {
-    let mut last = Refusal::Stranger("its name has no address".to_string());
-    for address in address.to_socket_addrs().map_err(unreachable)? {
-        match TcpStream::connect_timeout(&address, PATIENCE) {
-            // Where nobody listens, the system may give the own end the very port that is called.
-            Ok(socket) if socket.local_addr().ok() == socket.peer_addr().ok() => {
-                last = Refusal::Stranger("nobody listens there".to_string())
-            }
-            Ok(socket) => return Ok(socket),
-            Err(error) => last = unreachable(error),
-        }
-    }
-    Err(last)
-}
-
-fn unreachable(error: io::Error) -> Refusal {
-    Refusal::Stranger(error.to_string())
-}
-
-/// Gives a caller the place of the process that it has proved to be, unless another one has it and
-/// lives.
-fn claim(places: &Places, own: usize, process: usize, socket: &TcpStream) -> bool {
-    let mut places = places.lock().unwrap_or_else(PoisonError::into_inner);
-    let Some(place) = places.get_mut(process).filter(|_| process > own) else { return false };
-    if place.as_ref().is_some_and(is_alive) {
-        return false;
-    }
-    *place = socket.try_clone().ok();
-    place.is_some()
-}
-
-/// Whether the other side has not closed the connection, as far as can be known without waiting.
-fn is_alive(socket: &TcpStream) -> bool {
-    match recv(socket.as_raw_fd(), &mut [0], MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT) {
-        Ok(read) => read > 0,
-        Err(error) => matches!(error, nix::errno::Errno::EAGAIN | nix::errno::Errno::EINTR),
-    }
-}
-
-fn close(socket: &TcpStream) {
-    // One that is closed already is what it should be.
-    drop(socket.shutdown(Shutdown::Both));
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), ClusterError> {

@@ -4,18 +4,31 @@
 //! `default.toml` is the list of keys: a key that is not there is unknown, and the type of its
 //! default says how a text from the environment or the command line is read.
 
+mod keys;
+mod lines;
+mod loaded;
+mod texts;
+
+pub(super) use keys::default_of;
+#[cfg(test)]
+pub use keys::keys;
+pub use keys::variable;
+pub use loaded::Loaded;
+
 use super::Check;
-use super::fault::{Fault, Faults, Origin};
+use super::fault::{Fault, Origin};
 use super::secret::keep;
 use super::shown::{hidden, masked};
-use super::terms;
 use super::types::Config;
+use crate::config::load::keys::{canonical, closest, flatten, insert, is_open, join};
+use crate::config::load::texts::from_text;
+use lines::{line_of, spanned};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::LazyLock;
-use toml::de::{DeTable, DeValue};
-use toml::{Spanned, Table, Value};
+use toml::de::DeTable;
+use toml::{Table, Value};
 
 /// Every key with its default and its comment, as `sluice config --defaults` prints them.
 pub const DEFAULTS: &str = include_str!("default.toml");
@@ -54,18 +67,6 @@ pub struct Layers {
     leaves: BTreeMap<String, Leaf>,
     faults: Vec<Fault>,
     warnings: Vec<String>,
-}
-
-/// A configuration and everything that is wrong with it.
-#[derive(Clone, Debug)]
-pub struct Loaded {
-    /// The configuration; faulty keys have their defaults.
-    pub config: Config,
-    /// What is wrong; empty for a valid configuration.
-    pub faults: Vec<Fault>,
-    /// What is odd but no fault.
-    pub warnings: Vec<String>,
-    leaves: BTreeMap<String, Leaf>,
 }
 
 impl Default for Layers {
@@ -269,171 +270,6 @@ impl Layers {
     }
 }
 
-impl Loaded {
-    /// The configuration, if nothing is wrong with it.
-    pub fn accept(self) -> Result<Config, Faults> {
-        if self.faults.is_empty() { Ok(self.config) } else { Err(Faults(self.faults)) }
-    }
-
-    /// Adds faults as (key, problem), with value and origin of the key, unless the key has a fault
-    /// already.
-    pub fn add_faults(&mut self, found: Vec<(&'static str, String)>) {
-        for (key, problem) in
-            found.into_iter().filter(|(key, _)| !self.is_faulty(key)).collect::<Vec<_>>()
-        {
-            let (value, origin) = match self.leaves.get(key) {
-                Some(leaf) => (Some(shown(key, &leaf.value)), leaf.origin.clone()),
-                None => (None, Origin::Default),
-            };
-            self.faults.push(Fault { key: key.to_string(), value, origin, problem });
-        }
-    }
-
-    /// Terms of the context that cannot be read name features all the same, and both is said at
-    /// once.
-    fn add_faults_of_names(&mut self) {
-        const TERMS: &str = "context.terms";
-        let named = self
-            .leaves
-            .get(TERMS)
-            .filter(|_| self.faults.iter().any(|fault| fault.key == TERMS))
-            .map(|leaf| terms::named(&leaf.value));
-        let Some(named) = named.filter(|named| !named.is_empty()) else { return };
-        let mut config = self.config.clone();
-        config.context.terms = named;
-        let known: Vec<Fault> =
-            self.faults.iter().filter(|fault| fault.key == TERMS).cloned().collect();
-        self.faults.retain(|fault| fault.key != TERMS);
-        self.add_faults(
-            config.faults_between(&[]).into_iter().filter(|(key, _)| *key == TERMS).collect(),
-        );
-        self.faults.extend(known);
-    }
-
-    /// Whether a key or section has a fault, or the file as a whole.
-    pub fn is_faulty(&self, key: &str) -> bool {
-        let within = |fault: &Fault| {
-            fault.key == key
-                || fault.key.strip_prefix(key).is_some_and(|rest| rest.starts_with('.'))
-        };
-        self.faults.iter().any(|fault| fault.key.is_empty() || within(fault))
-    }
-
-    /// Every key with its value, each value that is no default with its origin. Secrets are masked.
-    pub fn to_toml(&self) -> String {
-        let mut text = String::new();
-        let mut section = "";
-        let depth = |key: &str| key.rfind('.').map_or("", |end| &key[..end]).to_string();
-        let mut keys: Vec<&String> = self.leaves.keys().collect();
-        keys.sort_by_key(|key| (depth(key), key.to_string()));
-        for key in keys {
-            let leaf = &self.leaves[key];
-            let (within, name) = key.rsplit_once('.').unwrap_or(("", key));
-            if within != section {
-                text.push_str(&format!("\n[{within}]\n"));
-                section = within;
-            }
-            let origin = if leaf.origin == Origin::Default {
-                String::new()
-            } else {
-                format!("  # {}", leaf.origin)
-            };
-            text.push_str(&format!("{name} = {}{origin}\n", masked(key, &leaf.value)));
-        }
-        text
-    }
-
-    /// The same as an object: key to value and origin.
-    pub fn to_json(&self) -> serde_json::Value {
-        let entry = |(key, leaf): (&String, &Leaf)| {
-            let value = serde_json::to_value(masked(key, &leaf.value)).unwrap_or_default();
-            (key.clone(), serde_json::json!({ "value": value, "origin": leaf.origin.to_string() }))
-        };
-        serde_json::Value::Object(self.leaves.iter().map(entry).collect())
-    }
-}
-
-/// The environment variable of a key.
-pub fn variable(key: &str) -> String {
-    format!("{PREFIX}{}", key.to_uppercase().replace('.', "_"))
-}
-
-/// Every key, in alphabetical order.
-#[cfg(test)]
-pub fn keys() -> Vec<String> {
-    Layers::default().leaves.into_keys().collect()
-}
-
-/// The default of a key.
-pub(super) fn default_of(key: &str) -> Option<&'static Value> {
-    let mut parts = key.split('.');
-    let first = DEFAULT_TABLE.get(parts.next()?)?;
-    parts.try_fold(first, |value, part| value.get(part))
-}
-
-/// Whether a key is a table whose names are free.
-fn is_open(key: &str) -> bool {
-    matches!(default_of(key), Some(Value::Table(entries)) if entries.is_empty())
-}
-
-/// Calls `visit` with every key of the table, and its value; open tables are one key.
-fn flatten(section: &str, table: &Table, visit: &mut dyn FnMut(String, &Value)) {
-    for (name, value) in table {
-        match value {
-            Value::Table(entries) if !entries.is_empty() => {
-                flatten(&join(section, name), entries, visit)
-            }
-            _ => visit(join(section, name), value),
-        }
-    }
-}
-
-/// Puts a value at a key, for which every section exists.
-fn insert(table: &mut Table, key: &str, value: Value) {
-    match key.split_once('.') {
-        None => drop(table.insert(key.to_string(), value)),
-        Some((section, rest)) => {
-            if let Some(Value::Table(below)) = table.get_mut(section) {
-                insert(below, rest, value);
-            }
-        }
-    }
-}
-
-fn join(section: &str, name: &str) -> String {
-    if section.is_empty() { name.to_string() } else { format!("{section}.{name}") }
-}
-
-/// A topic may also be called by its default name at the broker: `customer-interactions` for
-/// `interactions`.
-fn canonical(section: &str, name: &str) -> String {
-    let topics = default_of("kafka.topics").and_then(Value::as_table);
-    let called = |(_, default): &(&String, &Value)| {
-        default.as_str() == Some(name.replace('_', "-").as_str())
-    };
-    match topics
-        .filter(|_| matches!(section, "kafka.topics" | "fields"))
-        .and_then(|topics| topics.iter().find(called))
-    {
-        Some((topic, _)) => topic.clone(),
-        None => name.to_string(),
-    }
-}
-
-/// Where a name stands in the text, and the section below it.
-fn spanned<'a, 'i>(spans: &'a DeTable<'i>, name: &str) -> (usize, Option<&'a DeTable<'i>>) {
-    let found =
-        spans.iter().find(|(key, _): &(&Spanned<_>, &Spanned<DeValue<'_>>)| key.get_ref() == name);
-    match found {
-        Some((key, value)) => (key.span().start, value.get_ref().as_table()),
-        None => (0, None),
-    }
-}
-
-fn line_of(text: &str, offset: usize) -> usize {
-    text.bytes().take(offset).filter(|b| *b == b'\n').count() + 1
-}
-
 fn whole_file(problem: String, origin: Origin) -> Fault {
     Fault { key: String::new(), value: None, origin, problem }
 }
@@ -446,75 +282,6 @@ fn dotted(entries: &Table) -> Table {
         flat.insert(name, value.clone());
     });
     flat
-}
-
-/// Reads a text by the type of the key's default. What does not fit stays a text, which the types
-/// then refuse by name.
-fn from_text(key: &str, text: &str) -> Value {
-    let as_text = || Value::String(text.to_string());
-    match default_of(key) {
-        Some(Value::Integer(_)) => text.trim().parse().map_or_else(|_| as_text(), Value::Integer),
-        Some(Value::Float(_)) => text.trim().parse().map_or_else(|_| as_text(), Value::Float),
-        Some(Value::Boolean(_)) => match text.trim().to_ascii_lowercase().as_str() {
-            "true" | "1" => Value::Boolean(true),
-            "false" | "0" => Value::Boolean(false),
-            _ => as_text(),
-        },
-        Some(Value::Array(items)) => list_from_text(text, items.first()),
-        Some(Value::Table(_)) => table_from_text(text),
-        _ => as_text(),
-    }
-}
-
-/// "a, b" or a list of TOML.
-fn list_from_text(text: &str, example: Option<&Value>) -> Value {
-    if text.trim_start().starts_with('[') {
-        return inline(text);
-    }
-    let item = |item: &str| match example {
-        Some(Value::Integer(_)) => {
-            item.parse().map_or_else(|_| Value::String(item.to_string()), Value::Integer)
-        }
-        _ => Value::String(item.to_string()),
-    };
-    Value::Array(text.split(',').map(str::trim).filter(|s| !s.is_empty()).map(item).collect())
-}
-
-/// "a=b, c=d" or an inline table of TOML.
-fn table_from_text(text: &str) -> Value {
-    if text.trim_start().starts_with('{') {
-        return match inline(text) {
-            Value::Table(entries) => Value::Table(dotted(&entries)),
-            other => other,
-        };
-    }
-    let pairs = text.split(',').map(str::trim).filter(|s| !s.is_empty());
-    let entries: Option<Table> = pairs
-        .map(|pair| {
-            pair.split_once('=')
-                .map(|(n, v)| (n.trim().to_string(), Value::String(v.trim().to_string())))
-        })
-        .collect();
-    entries.map_or_else(|| Value::String(text.to_string()), Value::Table)
-}
-
-/// A value of TOML; a text where it is none.
-fn inline(text: &str) -> Value {
-    DeValue::parse(text)
-        .ok()
-        .and_then(|_| format!("value = {text}").parse::<Table>().ok())
-        .and_then(|mut table| table.remove("value"))
-        .unwrap_or_else(|| Value::String(text.to_string()))
-}
-
-/// The name among `names` that is spelt most alike, if any is near.
-fn closest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (name.len() / 4).clamp(1, 4);
-    names
-        .map(|other| (strsim::damerau_levenshtein(name, other), other))
-        .filter(|(distance, _)| *distance <= limit)
-        .min()
-        .map(|(_, other)| other)
 }
 
 /// A value as messages show it: masked, and not longer than [`SHOWN`].

@@ -4,8 +4,13 @@
 //! A list of what is secret always lacks one, so there is none: a key, a property of librdkafka or
 //! a parameter of an address that nobody has called harmless is masked.
 
+mod names;
+
+pub use names::is_harmless_property;
+
 use super::load::default_of;
 use super::secret::MASK;
+use names::{NAMED, PARAMETERS};
 use percent_encoding::percent_decode_str;
 use toml::Value;
 
@@ -23,97 +28,6 @@ pub const NOT_HARMLESS: [&str; 6] = [
     "checkpoint.dir",
 ];
 
-/// Properties of librdkafka whose values may be shown.
-const PROPERTIES: [&str; 60] = [
-    "acks",
-    "allow.auto.create.topics",
-    "api.version.request",
-    "auto.offset.reset",
-    "batch.num.messages",
-    "batch.size",
-    "broker.address.family",
-    "broker.address.ttl",
-    "builtin.features",
-    "check.crcs",
-    "client.dns.lookup",
-    "client.id",
-    "client.rack",
-    "compression.codec",
-    "compression.level",
-    "compression.type",
-    "connections.max.idle.ms",
-    "debug",
-    "delivery.timeout.ms",
-    "enable.auto.commit",
-    "enable.auto.offset.store",
-    "enable.idempotence",
-    "enable.partition.eof",
-    "enable.ssl.certificate.verification",
-    "fetch.error.backoff.ms",
-    "fetch.max.bytes",
-    "fetch.message.max.bytes",
-    "fetch.min.bytes",
-    "fetch.queue.backoff.ms",
-    "fetch.wait.max.ms",
-    "isolation.level",
-    "linger.ms",
-    "log.connection.close",
-    "max.in.flight",
-    "max.in.flight.requests.per.connection",
-    "max.partition.fetch.bytes",
-    "message.max.bytes",
-    "metadata.max.age.ms",
-    "queue.buffering.max.kbytes",
-    "queue.buffering.max.messages",
-    "queue.buffering.max.ms",
-    "queued.max.messages.kbytes",
-    "queued.min.messages",
-    "receive.message.max.bytes",
-    "reconnect.backoff.max.ms",
-    "reconnect.backoff.ms",
-    "request.timeout.ms",
-    "retries",
-    "retry.backoff.ms",
-    "sasl.mechanism",
-    "sasl.mechanisms",
-    "security.protocol",
-    "socket.connection.setup.timeout.ms",
-    "socket.keepalive.enable",
-    "socket.timeout.ms",
-    "ssl.ca.location",
-    "ssl.certificate.location",
-    "ssl.endpoint.identification.algorithm",
-    "ssl.key.location",
-    "statistics.interval.ms",
-];
-
-/// Parameters of a database's address whose values may be shown.
-const PARAMETERS: [&str; 20] = [
-    "application_name",
-    "channel_binding",
-    "connect_timeout",
-    "dbname",
-    "host",
-    "hostaddr",
-    "keepalives",
-    "keepalives_idle",
-    "keepalives_interval",
-    "keepalives_retries",
-    "load_balance_hosts",
-    "passfile",
-    "port",
-    "sslcert",
-    "sslkey",
-    "sslmode",
-    "sslnegotiation",
-    "sslrootcert",
-    "target_session_attrs",
-    "user",
-];
-
-/// Parameters that may be named, though their values may not be shown.
-const NAMED: [&str; 3] = ["options", "password", "sslpassword"];
-
 /// A part of a text, and whether it may be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
@@ -124,11 +38,6 @@ enum Piece {
 /// Whether a key's value may be shown whole.
 pub fn is_harmless(key: &str) -> bool {
     HARMLESS.lines().any(|harmless| harmless == key)
-}
-
-/// Whether the value of a property of librdkafka may be shown.
-pub fn is_harmless_property(name: &str) -> bool {
-    PROPERTIES.contains(&name.to_ascii_lowercase().as_str())
 }
 
 /// A value as it may be shown.

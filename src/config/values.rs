@@ -3,21 +3,25 @@
 //! Every function here is a `deserialize_with`; its error is what was expected, and nothing else,
 //! for the loader names key, value and origin.
 
+mod learning;
+mod measures;
+
+pub use learning::{context_terms, decide_on, high_value, months, policy};
+pub use measures::{
+    duration, millis, optional_duration, optional_millis, positive, real, size, whole,
+};
+
 use super::secret::{Secret, SecretUrl};
-use super::terms;
-use super::types::{DecideOn, HighValueRule, LogFormat, OpenPath, Start};
+use super::types::{LogFormat, OpenPath, Start};
 use crate::config::location::Location;
 use crate::identifiers::SchemaName;
-use crate::units::{format_duration, format_size, parse_duration, parse_instant, parse_size};
-use dataflows::bandit::policy::{Chosen, KINDS};
-use dataflows::event::Millis;
+use crate::units::parse_instant;
 use dataflows::event::instant::{TimeUnit, is_date_format};
-use dataflows::settings::Term;
-use serde::de::{Deserialize, Deserializer, Error};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 use toml::Value;
 
 /// Reads a value and says what is allowed where `read` finds nothing.
@@ -29,123 +33,9 @@ fn value<'de, D: Deserializer<'de>, T>(
     read(&Value::deserialize(deserializer)?).ok_or_else(|| D::Error::custom(allowed.into()))
 }
 
-/// A whole number in a range.
-pub fn whole<'de, D: Deserializer<'de>, T: TryFrom<i64>, const MIN: i64, const MAX: i64>(
-    deserializer: D,
-) -> Result<T, D::Error> {
-    let read = |v: &Value| {
-        v.as_integer().filter(|n| (MIN..=MAX).contains(n)).and_then(|n| T::try_from(n).ok())
-    };
-    value(deserializer, read, format!("a whole number from {MIN} to {MAX}"))
-}
-
-/// A number, whole or not.
-fn number(value: &Value) -> Option<f64> {
-    value.as_float().or_else(|| value.as_integer().map(|n| n as f64))
-}
-
-/// A number in a range of whole ends.
-pub fn real<'de, D: Deserializer<'de>, const MIN: i64, const MAX: i64>(
-    deserializer: D,
-) -> Result<f64, D::Error> {
-    let read = |v: &Value| number(v).filter(|n| (MIN as f64..=MAX as f64).contains(n));
-    value(deserializer, read, format!("a number from {MIN} to {MAX}"))
-}
-
-/// A number above zero.
-pub fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    value(
-        deserializer,
-        |v| number(v).filter(|n| *n > 0.0 && *n <= 1e9),
-        "a number above 0, up to 1e9",
-    )
-}
-
 /// true or false.
 pub fn truth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     value(deserializer, Value::as_bool, "true or false")
-}
-
-/// A duration between two limits in milliseconds.
-pub fn millis<'de, D: Deserializer<'de>, const MIN: i64, const MAX: i64>(
-    deserializer: D,
-) -> Result<Millis, D::Error> {
-    let read = |v: &Value| v.as_str().and_then(parse_duration).filter(|n| (MIN..=MAX).contains(n));
-    value(
-        deserializer,
-        read,
-        format!(
-            "a duration such as \"500ms\", \"10s\" or \"24h\", from {} to {}",
-            format_duration(MIN),
-            format_duration(MAX)
-        ),
-    )
-}
-
-/// As [`millis`], or empty.
-pub fn optional_millis<'de, D: Deserializer<'de>, const MIN: i64, const MAX: i64>(
-    deserializer: D,
-) -> Result<Option<Millis>, D::Error> {
-    let read = |v: &Value| match v.as_str()? {
-        "" => Some(None),
-        text => parse_duration(text).filter(|n| (MIN..=MAX).contains(n)).map(Some),
-    };
-    value(
-        deserializer,
-        read,
-        format!(
-            "empty, or a duration such as \"400d\", from {} to {}",
-            format_duration(MIN),
-            format_duration(MAX)
-        ),
-    )
-}
-
-/// A duration of the clock on the wall, with limits as for [`millis`].
-pub fn duration<'de, D: Deserializer<'de>, const MIN: i64, const MAX: i64>(
-    deserializer: D,
-) -> Result<Duration, D::Error> {
-    millis::<D, MIN, MAX>(deserializer).map(|millis| Duration::from_millis(millis.unsigned_abs()))
-}
-
-/// A duration of the clock on the wall, or empty for none; with limits as for [`millis`].
-pub fn optional_duration<'de, D: Deserializer<'de>, const MIN: i64, const MAX: i64>(
-    deserializer: D,
-) -> Result<Option<Duration>, D::Error> {
-    let read = |v: &Value| match v.as_str()? {
-        "" => Some(None),
-        text => parse_duration(text)
-            .filter(|n| (MIN..=MAX).contains(n))
-            .map(|millis| Some(Duration::from_millis(millis.unsigned_abs()))),
-    };
-    value(
-        deserializer,
-        read,
-        format!(
-            "empty, or a duration such as \"60s\", from {} to {}",
-            format_duration(MIN),
-            format_duration(MAX)
-        ),
-    )
-}
-
-/// A size in bytes between two limits.
-pub fn size<'de, D: Deserializer<'de>, const MIN: i64, const MAX: i64>(
-    deserializer: D,
-) -> Result<usize, D::Error> {
-    let read = |v: &Value| {
-        let bytes = v.as_integer().or_else(|| v.as_str().and_then(parse_size));
-        bytes.filter(|n| (MIN..=MAX).contains(n)).and_then(|n| usize::try_from(n).ok())
-    };
-    value(
-        deserializer,
-        read,
-        format!(
-            "a size such as \"64KiB\" or \"1MiB\", from {} to {}",
-            format_size(MIN),
-            format_size(MAX)
-        ),
-    )
 }
 
 /// A name that is safe in tables, files and consumer groups.
@@ -318,27 +208,11 @@ pub fn date_formats<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<St
     )
 }
 
-/// What asks for a decision.
-pub fn decide_on<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DecideOn, D::Error> {
-    let read = |v: &Value| match v.as_str()? {
-        "request" => Some(DecideOn::Request),
-        "transaction" => Some(DecideOn::Transaction),
-        _ => None,
-    };
-    value(deserializer, read, "\"request\" or \"transaction\"")
-}
-
 /// Values that a list of categories, devices or payment methods may name.
 pub const MAX_LISTED: usize = dataflows::event::Purchase::MAX_LISTED;
 
 /// Arms that may be configured.
 pub const MAX_ARMS: usize = dataflows::event::Contact::MAX_ARMS;
-
-/// A kind of policy, by its name.
-pub fn policy<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Chosen, D::Error> {
-    let kinds: Vec<String> = KINDS.iter().map(|kind| format!("{:?}", kind.name)).collect();
-    value(deserializer, |v| Chosen::of(v.as_str()?), format!("a policy: {}", kinds.join(" or ")))
-}
 
 /// An address to listen at.
 pub fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
@@ -384,67 +258,6 @@ fn distinct(value: &Value) -> Option<Vec<String>> {
     }
     list.iter().map(|item| Some(item.as_str()?.trim().to_string())).collect()
 }
-
-/// Months, as a set of bits (bit 1 = January).
-pub fn months<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
-    let month = |v: &Value| v.as_integer().filter(|n| (1..=12).contains(n));
-    let read = |v: &Value| v.as_array()?.iter().try_fold(0u16, |set, v| Some(set | 1 << month(v)?));
-    value(deserializer, read, "a list of months, 1 to 12")
-}
-
-/// Who is of high value.
-pub fn high_value<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HighValueRule, D::Error> {
-    let read = |v: &Value| match v {
-        Value::String(text) => top_percent(text).or_else(|| decimal(text)),
-        Value::Integer(amount) => decimal(&amount.to_string()),
-        Value::Float(amount) => decimal(&amount.to_string()),
-        _ => None,
-    };
-    value(
-        deserializer,
-        read,
-        "\"top P%\" with P from 1 to 99, or a sum such as 50000 or \"49999.90\", up to 10000000000",
-    )
-}
-
-fn top_percent(text: &str) -> Option<HighValueRule> {
-    let percent: u8 =
-        text.trim().strip_prefix("top")?.trim().strip_suffix('%')?.trim().parse().ok()?;
-    (1..=99).contains(&percent).then(|| HighValueRule::Percentile(100 - percent))
-}
-
-/// A sum of money on its digits: whole units and at most four decimals.
-fn decimal(text: &str) -> Option<HighValueRule> {
-    let (whole, fraction) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
-    let all_digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
-    if whole.is_empty() || !all_digits(whole) || !all_digits(fraction) || fraction.len() > 4 {
-        return None;
-    }
-    let ten_thousandths = format!("{whole}{fraction:0<4}").parse::<u64>().ok()?;
-    (ten_thousandths <= 10_000_000_000 * 10_000)
-        .then_some(HighValueRule::Amount { ten_thousandths })
-}
-
-/// Terms of the context.
-pub fn context_terms<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Term>, D::Error> {
-    let terms = Value::deserialize(deserializer)?;
-    let list = terms.as_array().filter(|list| (1..=MAX_TERMS).contains(&list.len()));
-    let list = list.ok_or_else(|| D::Error::custom(format!("a list of 1 to {MAX_TERMS} terms")))?;
-    let (read, refused): (Vec<_>, Vec<_>) = list
-        .iter()
-        .map(|v| v.as_str().and_then(terms::parse_term).ok_or(v))
-        .partition(Result::is_ok);
-    let refused: Vec<String> =
-        refused.into_iter().filter_map(Result::err).map(|v| format!("not {v}")).collect();
-    if refused.is_empty() {
-        Ok(read.into_iter().flatten().collect())
-    } else {
-        Err(D::Error::custom(format!("{}, {}", terms::ALLOWED, refused.join(" and "))))
-    }
-}
-
-/// Terms of a context at most: a model takes their number squared for each arm.
-const MAX_TERMS: usize = dataflows::bandit::MAX_DIMENSION;
 
 /// A table of texts; numbers and truths are taken as they are written.
 pub fn texts<'de, D: Deserializer<'de>>(

@@ -5,18 +5,23 @@
 //! meanwhile waits in the client's own, bounded queue. A broker that is away is waited for; what
 //! cannot mend itself is handed over as [`Arrival::Failed`], and ends the thread.
 
+mod handed;
+mod position;
+
+pub use position::Position;
+
 use super::error::KafkaError;
 use super::reader::Reader;
-use super::settings::{KafkaSettings, Role, Start};
+use super::settings::{KafkaSettings, Role};
 use super::status::{Context, PartitionStatus, Shared};
 use crate::first::caught;
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded, unbounded};
-use dataflows::event::Millis;
 use dataflows::source::{Messages, TopicId};
+use handed::Handed;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A partition to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,57 +32,6 @@ pub struct Assigned {
     pub partition: u32,
     /// Where to begin.
     pub from: Position,
-}
-
-/// Where to begin to read a partition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Position {
-    /// With the first record that is there.
-    Earliest,
-    /// With the next that comes.
-    Latest,
-    /// With the first record of this or a later timestamp; where there is none, with the next that
-    /// comes.
-    Timestamp(Millis),
-    /// With this offset, which must be there, or be the next.
-    Offset(u64),
-    /// With the offset `from`, likewise, of a partition that stands at `stands`: what is between is
-    /// given up.
-    Behind {
-        /// Where it stands.
-        stands: u64,
-        /// What is read first.
-        from: u64,
-    },
-}
-
-impl Position {
-    /// Of a partition that was added to its topic while there was a job: all that it has had was
-    /// written for the job to read, so what is gone of it is missed like anything else.
-    pub const OF_ADDED: Position = Position::Offset(0);
-
-    /// The offset that is read first, where that is known.
-    pub fn first(self) -> Option<u64> {
-        if let Position::Behind { from, .. } = self { Some(from) } else { self.offset() }
-    }
-
-    /// The offset at which the partition stands, where that is known.
-    pub fn offset(self) -> Option<u64> {
-        match self {
-            Position::Offset(offset) | Position::Behind { stands: offset, .. } => Some(offset),
-            Position::Earliest | Position::Latest | Position::Timestamp(_) => None,
-        }
-    }
-}
-
-impl From<Start> for Position {
-    fn from(start: Start) -> Self {
-        match start {
-            Start::Earliest => Position::Earliest,
-            Start::Latest => Position::Latest,
-            Start::Timestamp(timestamp) => Position::Timestamp(timestamp),
-        }
-    }
 }
 
 /// What a consumer hands over. Of one partition it comes in the partition's order.
@@ -291,55 +245,5 @@ impl<W: Fn()> Outlet<W> {
 
     fn stopped(&self) -> bool {
         self.stop.load(Ordering::Acquire)
-    }
-}
-
-/// What a partition's status has to say of an arrival. What makes a partition busy is said before
-/// the arrival can be seen, what makes it idle after: so a reader that has emptied the channel
-/// never takes a partition for idle of which it has not seen the last.
-struct Handed {
-    /// Topic, partition, next offset, and whether that is the end.
-    partition: Option<(TopicId, u32, u64, bool)>,
-}
-
-impl Handed {
-    fn of(arrival: &Arrival) -> Handed {
-        let partition = match arrival {
-            Arrival::Records(messages) => {
-                messages.end().map(|next| (messages.topic, messages.partition, next, false))
-            }
-            Arrival::CaughtUp { topic, partition, next } => Some((*topic, *partition, *next, true)),
-            Arrival::Failed(_) => None,
-        };
-        Handed { partition }
-    }
-
-    fn before(&self, reader: &Reader) {
-        self.note(reader, |status, _, end| {
-            if !end {
-                status.caught_up = false;
-                status.last_news = Instant::now();
-            }
-        });
-    }
-
-    fn after(&self, reader: &Reader) {
-        self.note(reader, |status, next, end| {
-            status.next = Some(next);
-            status.end = status.end.map(|known| known.max(next));
-            status.high = status.high.map(|known| known.max(next));
-            status.caught_up = end;
-            if !end {
-                status.last_news = Instant::now();
-            }
-        });
-    }
-
-    fn note(&self, reader: &Reader, change: impl FnOnce(&mut PartitionStatus, u64, bool)) {
-        if let Some((topic, partition, next, end)) = self.partition
-            && let Some(status) = reader.shared().partitions().get_mut(&(topic, partition))
-        {
-            change(status, next, end);
-        }
     }
 }

@@ -1,11 +1,16 @@
 //! What can go wrong with Kafka, and whether trying again can help.
 
+mod codes;
+
+pub use codes::passes;
+
 use super::advice::advice;
 use crate::blame::Blame;
 use crate::config::secret::MASK;
 use crate::config::shown::is_harmless_property;
 use crate::first::Panicked;
 use crate::source::Remade;
+use codes::{hint, quoted};
 use dataflows::event::Place;
 use rdkafka::error::KafkaError as ClientError;
 use rdkafka::types::RDKafkaErrorCode;
@@ -252,54 +257,4 @@ impl KafkaError {
             | KafkaError::Panicked(_) => false,
         }
     }
-}
-
-/// Whether a code says that the broker could not be reached or is not ready, which passes by
-/// itself.
-pub fn passes(code: RDKafkaErrorCode) -> bool {
-    use RDKafkaErrorCode::*;
-    matches!(
-        code,
-        BrokerTransportFailure
-            | AllBrokersDown
-            | Resolve
-            | OperationTimedOut
-            | RequestTimedOut
-            | NetworkException
-            | LeaderNotAvailable
-            | NotLeaderForPartition
-            | BrokerNotAvailable
-            | ReplicaNotAvailable
-            | CoordinatorLoadInProgress
-            | CoordinatorNotAvailable
-            | NotCoordinator
-            | KafkaStorageError
-            | UnknownLeaderEpoch
-            | FencedLeaderEpoch
-            | OffsetNotAvailable
-            | PreferredLeaderNotAvailable
-            | WaitingForCoordinator
-            | UnstableOffsetCommit
-            | Retry
-            | InProgress
-            | NotController
-            | NotEnoughReplicas
-            | NotEnoughReplicasAfterAppend
-            | InvalidMessage
-    )
-}
-
-/// What a person can do about a record that was not taken.
-fn hint(code: RDKafkaErrorCode) -> &'static str {
-    match code {
-        RDKafkaErrorCode::MessageSizeTooLarge => "; raise max.message.bytes of the topic",
-        RDKafkaErrorCode::UnknownTopicOrPartition
-        | RDKafkaErrorCode::UnknownTopic
-        | RDKafkaErrorCode::UnknownPartition => "; run `sluice topics create CONFIG`",
-        _ => "",
-    }
-}
-
-fn quoted(names: &[String]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }

@@ -5,19 +5,18 @@
 //! on, so some of the records may be there twice. Otherwise each is there once, and the order of a
 //! partition's records is that in which they were given.
 
-use super::connection::{self, Connection, code_of};
+mod notes;
+
+use super::connection::{Connection, code_of};
 use super::error::KafkaError;
 use super::producer::{config, refused};
 use super::settings::KafkaSettings;
 use crate::telemetry::stalls::{Cause, Seen};
 use dataflows::event::Millis;
-use rdkafka::Message;
-use rdkafka::client::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::error::KafkaError as ClientError;
-use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
+use notes::{Attempt, Notes, Noting, breaks_client, is_own};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::types::RDKafkaErrorCode;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// How long acknowledgments are waited for at a time.
@@ -240,128 +239,6 @@ impl Publisher {
             let _ = producer.flush(WAIT);
         }
     }
-}
-
-/// What has become of the records of an attempt.
-#[derive(Debug)]
-struct Notes {
-    connection: Connection,
-    outcome: Mutex<Outcome>,
-    /// The last report that the client can do nothing more.
-    fatal: Mutex<Option<String>>,
-}
-
-#[derive(Debug, Default)]
-struct Outcome {
-    delivered: usize,
-    /// Records that failed for a reason of their own.
-    refused: Vec<(usize, RDKafkaErrorCode)>,
-    /// The first that failed for another one: topic and code.
-    failure: Option<(String, RDKafkaErrorCode)>,
-}
-
-impl Notes {
-    fn begin(&self) {
-        *self.outcome() = Outcome::default();
-    }
-
-    fn fail(&self, index: usize, topic: &str, code: RDKafkaErrorCode) {
-        let mut outcome = self.outcome();
-        match is_own(code) {
-            true => outcome.refused.push((index, code)),
-            false => drop(outcome.failure.get_or_insert_with(|| (topic.to_string(), code))),
-        }
-    }
-
-    fn failure(&self) -> Option<(String, RDKafkaErrorCode)> {
-        self.outcome().failure.clone()
-    }
-
-    /// How the attempt ended, once something has become of each of so many records.
-    fn settled(&self, records: usize) -> Option<Attempt> {
-        let outcome = self.outcome();
-        let first = outcome.refused.iter().min_by_key(|(index, _)| *index);
-        let end = first.map_or(Attempt::Done, |(index, code)| Attempt::Refused(*index, *code));
-        (outcome.delivered + outcome.refused.len() == records).then_some(end)
-    }
-
-    fn fatal(&self) -> Option<String> {
-        self.fatal.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn outcome(&self) -> MutexGuard<'_, Outcome> {
-        self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The context of a producer: notes what became of each record, by its number.
-#[derive(Clone)]
-struct Noting(Arc<Notes>);
-
-impl ClientContext for Noting {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        connection::log(level, facility, message);
-    }
-
-    fn error(&self, error: ClientError, reason: &str) {
-        match code_of(&error) {
-            RDKafkaErrorCode::Fatal => {
-                *self.0.fatal.lock().unwrap_or_else(PoisonError::into_inner) =
-                    Some(reason.to_string())
-            }
-            code => self.0.connection.trouble(code, reason),
-        }
-    }
-
-    fn stats_raw(&self, _statistics: &[u8]) {}
-}
-
-impl ProducerContext for Noting {
-    type DeliveryOpaque = usize;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, index: usize) {
-        match result {
-            Ok(_) => {
-                self.0.outcome().delivered += 1;
-                self.0.connection.works();
-            }
-            Err((error, message)) => self.0.fail(index, message.topic(), code_of(error)),
-        }
-    }
-}
-
-/// Whether a failure is the record's own: its topic never takes it, or not with the others of its
-/// batch.
-fn is_own(code: RDKafkaErrorCode) -> bool {
-    use RDKafkaErrorCode::*;
-    matches!(code, MessageSizeTooLarge | InvalidRecord | InvalidTimestamp | InvalidDifferentRecord)
-}
-
-/// Whether a failure says that the client has lost count of what the broker has, rather than that a
-/// record is not wanted.
-fn breaks_client(code: RDKafkaErrorCode) -> bool {
-    use RDKafkaErrorCode::*;
-    matches!(
-        code,
-        Fatal
-            | OutOfOrderSequenceNumber
-            | DuplicateSequenceNumber
-            | UnknownProducerId
-            | InvalidProducerEpoch
-            | PurgeQueue
-            | PurgeInflight
-            | BrokerDestroy
-    )
-}
-
-/// How one attempt to send records ended.
-enum Attempt {
-    Done,
-    /// Something has become of each; the first that was refused is this.
-    Refused(usize, RDKafkaErrorCode),
-    Stopped,
-    /// The client can do nothing more.
-    Broken(String),
 }
 
 impl Client {

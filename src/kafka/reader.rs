@@ -1,17 +1,21 @@
 //! A consumer's side towards the broker: starts partitions, takes their messages, and makes
 //! arrivals of them.
 
+mod fault;
+mod opening;
+
 use super::blocks::Gathering;
-use super::consumer::{Arrival, Assigned, Command, Position};
-use super::error::{KafkaError, passes};
+use super::consumer::{Arrival, Assigned, Command};
+use super::error::KafkaError;
 use super::identify;
-use super::position::{self, Found};
 use super::settings::KafkaSettings;
 use super::status::{Context, PartitionStatus, Shared};
 use super::sys::batch::{BatchQueue, Message, PartitionQueue};
 use crate::source::TopicUuids;
 use dataflows::source::TopicId;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use fault::Fault;
+use rdkafka::consumer::Consumer;
+use rdkafka::consumer::{BaseConsumer, CommitMode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaErrorCode;
 use std::collections::BTreeSet;
@@ -20,13 +24,17 @@ use std::time::{Duration, Instant};
 
 /// Messages that are taken at a time.
 const BATCH: usize = 2_000;
+
 /// How long messages are waited for before the connection is cared for again.
 const WAIT: Duration = Duration::from_millis(10);
+
 /// How long after a failed look-up the next is tried.
 const RETRY: Duration = Duration::from_millis(500);
+
 /// How long a topic may be unknown: one that was just made takes a moment to be known to every
 /// broker.
 const UNKNOWN_TOPIC: Duration = Duration::from_secs(3);
+
 /// How long the broker may take to say whether a topic that cannot be read is another one.
 const EXPLANATION: Duration = Duration::from_secs(3);
 
@@ -58,13 +66,6 @@ struct Waiting {
     assigned: Assigned,
     /// Since when the broker says that there is no such topic.
     unknown: Option<Instant>,
-}
-
-/// An error of a partition, with what the client says.
-struct Fault {
-    lane: Option<usize>,
-    code: RDKafkaErrorCode,
-    text: String,
 }
 
 impl Reader {
@@ -206,84 +207,6 @@ impl Reader {
         self.arrivals.push(Arrival::Failed(error));
     }
 
-    /// Looks up where the waiting partitions begin, and assigns those that are found.
-    fn start(&mut self) -> Result<(), KafkaError> {
-        let mut list = TopicPartitionList::new();
-        let mut answered = true;
-        for waiting in std::mem::take(&mut self.waiting) {
-            if !answered {
-                self.waiting.push(waiting);
-                continue;
-            }
-            let name = self.settings.topic_name(waiting.assigned.topic);
-            match position::find(&self.consumer, &self.settings.brokers, name, &waiting.assigned)? {
-                Found::At(next, end) => self.open(&waiting.assigned, next, end, &mut list)?,
-                Found::NoTopic => self.await_topic(waiting)?,
-                Found::NoAnswer(_) => {
-                    answered = false;
-                    self.waiting.push(waiting);
-                }
-            }
-        }
-        if answered {
-            self.shared.connection.works();
-        } else {
-            // The client's own report, which says why, comes first.
-            self.serve();
-            self.shared.connection.lost();
-        }
-        self.retry = Instant::now() + RETRY;
-        if list.count() > 0 {
-            self.consumer
-                .incremental_assign(&list)
-                .map_err(|error| self.refused(&error.to_string()))?;
-        }
-        Ok(())
-    }
-
-    fn open(
-        &mut self,
-        assigned: &Assigned,
-        next: u64,
-        end: u64,
-        list: &mut TopicPartitionList,
-    ) -> Result<(), KafkaError> {
-        let Assigned { topic, partition, .. } = *assigned;
-        let name = self.settings.topic_name(topic);
-        let queue = self
-            .queue
-            .take(name, partition as i32)
-            .ok_or_else(|| self.refused(&format!("topic `{name}` has no queue")))?;
-        if self.held.contains(&(topic, partition)) {
-            self.queue.hold(&queue);
-        }
-        list.add_partition_offset(name, partition as i32, Offset::Offset(next as i64))
-            .map_err(|error| self.refused(&error.to_string()))?;
-        self.lanes.push(Lane {
-            topic,
-            partition,
-            queue,
-            gathering: Gathering::new(topic, partition, next),
-        });
-        let began = PartitionStatus {
-            next: Some(next),
-            end: Some(end),
-            ..PartitionStatus::new(topic, partition, Instant::now())
-        };
-        self.shared.partitions().insert((topic, partition), began);
-        tracing::debug!(topic = name, partition, offset = next, "Partition is read.");
-        Ok(())
-    }
-
-    fn await_topic(&mut self, mut waiting: Waiting) -> Result<(), KafkaError> {
-        let since = *waiting.unknown.get_or_insert_with(Instant::now);
-        if since.elapsed() > UNKNOWN_TOPIC {
-            return Err(self.missing(waiting.assigned.topic));
-        }
-        self.waiting.push(waiting);
-        Ok(())
-    }
-
     /// Gathers the messages that are there; returns the errors among them.
     fn take_messages(&mut self) -> Vec<Fault> {
         let now = Instant::now();
@@ -320,82 +243,6 @@ impl Reader {
             }
         }
         faults
-    }
-
-    /// Whether an error of a partition ends the reading, and how.
-    fn judge(&self, fault: Fault) -> Option<KafkaError> {
-        let Fault { lane, code, text } = fault;
-        let lane = lane.and_then(|place| self.lanes.get(place));
-        match (code, lane) {
-            (
-                RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange,
-                Some(lane),
-            ) => Some(self.out_of_range(lane, &text)),
-            (
-                RDKafkaErrorCode::UnknownTopicOrPartition
-                | RDKafkaErrorCode::UnknownTopic
-                | RDKafkaErrorCode::UnknownPartition,
-                Some(lane),
-            ) => {
-                let (brokers, topic) = (
-                    self.settings.brokers.clone(),
-                    self.settings.topic_name(lane.topic).to_string(),
-                );
-                Some(KafkaError::Deleted { brokers, topic })
-            }
-            (code, _) if passes(code) => {
-                self.shared.connection.trouble(code, &text);
-                None
-            }
-            (code, lane) => {
-                let place = lane.map(|lane| {
-                    format!(
-                        "partition {} of `{}`: ",
-                        lane.partition,
-                        self.settings.topic_name(lane.topic)
-                    )
-                });
-                Some(self.refused(&format!("{}{text} ({code})", place.unwrap_or_default())))
-            }
-        }
-    }
-
-    /// Says what is there instead of the wanted offset.
-    fn out_of_range(&self, lane: &Lane, text: &str) -> KafkaError {
-        let wanted = lane.gathering.next();
-        let assigned = Assigned {
-            topic: lane.topic,
-            partition: lane.partition,
-            from: Position::Offset(wanted),
-        };
-        match position::find(
-            &self.consumer,
-            &self.settings.brokers,
-            self.settings.topic_name(lane.topic),
-            &assigned,
-        ) {
-            Err(error) => error,
-            Ok(_) => self.refused(&format!(
-                "partition {} of `{}`, offset {wanted}: {text}",
-                lane.partition,
-                self.settings.topic_name(lane.topic)
-            )),
-        }
-    }
-
-    fn missing(&self, topic: TopicId) -> KafkaError {
-        KafkaError::MissingTopics {
-            brokers: self.settings.brokers.clone(),
-            topics: vec![self.settings.topic_name(topic).to_string()],
-        }
-    }
-
-    fn refused(&self, why: &str) -> KafkaError {
-        KafkaError::Refused {
-            brokers: self.settings.brokers.clone(),
-            doing: "be read".to_string(),
-            why: why.to_string(),
-        }
     }
 }
 

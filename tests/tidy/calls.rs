@@ -66,7 +66,7 @@ const BANNED: &[Banned] = &[
         ],
     },
     Banned {
-        calls: &[&["NoTls"]],
+        calls: &[&["NoTls"], &["Client", "::", "connect"]],
         why: "certificates and passwords are looked at in one place",
         instead: "`postgres::target`",
         homes: &["src/postgres/target.rs"],

@@ -2,6 +2,7 @@
 
 use super::super::load::keys;
 use super::*;
+use crate::config::shown::names::is_harmless_property;
 
 #[test]
 fn every_key_says_whether_it_may_be_shown() {

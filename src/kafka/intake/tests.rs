@@ -3,8 +3,10 @@
 use super::super::partition::tests::messages;
 use super::*;
 use crate::first::First;
+use crate::kafka::KafkaError;
 use crate::kafka::bounded::Read;
 use crate::kafka::bounded::tests::bounded_over;
+use crate::kafka::intake::sight::Sight;
 use crossbeam_channel::{Sender, unbounded};
 use dataflows::event::Topic;
 

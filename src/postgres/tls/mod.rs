@@ -17,13 +17,16 @@
 mod connector;
 mod failure;
 mod files;
+mod mode;
 mod verify;
 
 pub use connector::{Connector, broke_off};
 pub use failure::{Failure, advice, causes};
+pub use mode::Mode;
 pub use verify::Verdict;
 
 use super::address::{Parameter, Parameters};
+use mode::choice;
 use postgres::config::{ChannelBinding, SslMode, SslNegotiation};
 use postgres_openssl::MakeTlsConnector;
 use std::fmt;
@@ -31,43 +34,6 @@ use std::path::{Path, PathBuf};
 
 /// A key of the configuration and what is wrong with its value.
 pub type Problem = (&'static str, String);
-
-/// Whether TLS is used, and how the server is verified; the strictest last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Mode {
-    /// Without TLS.
-    Disable,
-    /// With TLS only where the server asks for it.
-    Allow,
-    /// Without TLS only where the server has none.
-    Prefer,
-    /// With TLS.
-    Require,
-    /// And with a trusted certificate.
-    VerifyCa,
-    /// And with one that names the host.
-    VerifyFull,
-}
-
-impl Mode {
-    /// Its name in `sslmode`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Mode::Disable => "disable",
-            Mode::Allow => "allow",
-            Mode::Prefer => "prefer",
-            Mode::Require => "require",
-            Mode::VerifyCa => "verify-ca",
-            Mode::VerifyFull => "verify-full",
-        }
-    }
-
-    fn named(name: &str) -> Option<Self> {
-        [Mode::Disable, Mode::Allow, Mode::Prefer, Mode::Require, Mode::VerifyCa, Mode::VerifyFull]
-            .into_iter()
-            .find(|mode| mode.name() == name)
-    }
-}
 
 /// A file, and the key that a fault of it is told under.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -257,22 +223,6 @@ impl Tls {
     }
 }
 
-fn choice<T: Copy>(
-    parameters: &Parameters,
-    parameter: Parameter,
-    allowed: &[(&str, T)],
-    usual: T,
-    problems: &mut Vec<Problem>,
-) -> T {
-    let Some(given) = parameters.get(parameter) else { return usual };
-    let found = allowed.iter().find(|(name, _)| *name == given).map(|(_, value)| *value);
-    found.unwrap_or_else(|| {
-        let names = allowed.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-        problems.push((parameter.key(), format!("expected one of {names}, not {given:?}")));
-        usual
-    })
-}
-
 /// A certificate is shown with its key or not at all.
 fn identity(
     parameters: &Parameters,
@@ -306,74 +256,4 @@ fn identity(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn settle(given: &[(Parameter, &str)], home: Option<&Path>) -> Result<Tls, Vec<&'static str>> {
-        let mut parameters = Parameters::default();
-        given.iter().for_each(|(parameter, value)| parameters.set(*parameter, value));
-        Tls::settle(&parameters, home)
-            .map_err(|problems| problems.into_iter().map(|(key, _)| key).collect())
-    }
-
-    #[test]
-    fn modes_are_as_libpq_has_them() {
-        use Parameter::*;
-        assert_eq!(settle(&[], None).expect("nothing is wrong").mode(), Mode::Prefer);
-        assert_eq!(
-            settle(&[(SslRootCert, "system")], None).expect("nothing is wrong").mode(),
-            Mode::VerifyFull
-        );
-        assert_eq!(
-            settle(&[(SslMode, "verify-ca"), (SslRootCert, "root.crt")], None)
-                .expect("nothing is wrong")
-                .mode(),
-            Mode::VerifyCa
-        );
-        for mode in ["disable", "allow", "prefer", "require"] {
-            assert_eq!(
-                settle(&[(SslMode, mode)], None).expect("nothing is wrong").mode().name(),
-                mode
-            );
-        }
-    }
-
-    #[test]
-    fn unknown_and_contradictory_values_are_all_named() {
-        use Parameter::*;
-        for (given, keys) in [
-            (
-                &[(SslMode, "on"), (ChannelBinding, "maybe"), (SslNegotiation, "quick")] as &[_],
-                &[SslNegotiation, ChannelBinding, SslMode, SslRootCert] as &[_],
-            ),
-            (&[(SslMode, "require"), (SslRootCert, "system")], &[SslMode]),
-            (&[(SslNegotiation, "direct")], &[SslNegotiation]),
-            (&[(SslMode, "disable"), (ChannelBinding, "require")], &[ChannelBinding]),
-            (&[(SslMode, "verify-full")], &[SslRootCert]),
-            (&[(SslCert, "a.crt")], &[SslKey]),
-            (&[(SslKey, "a.key"), (SslMode, "verify-ca")], &[SslCert, SslRootCert]),
-        ] {
-            let wanted: Vec<_> = keys.iter().map(|parameter| parameter.key()).collect();
-            assert_eq!(settle(given, None), Err(wanted), "{given:?}");
-        }
-    }
-
-    #[test]
-    fn what_is_in_the_home_folder_counts() {
-        let home = tempfile::tempdir().expect("a temporary folder");
-        let folder = home.path().join(".postgresql");
-        std::fs::create_dir(&folder).expect("a folder");
-        for name in ["root.crt", "postgresql.crt", "postgresql.key"] {
-            std::fs::write(folder.join(name), "").expect("a file");
-        }
-        let tls = settle(&[(Parameter::SslMode, "verify-full")], Some(home.path()))
-            .expect("nothing is wrong");
-        assert!(
-            tls.has_identity()
-                && matches!(&tls.roots, Some(Roots::File(file)) if file.path == folder.join("root.crt"))
-        );
-        let faults = tls.connector().err().expect("the files are empty");
-        let keys: Vec<_> = faults.iter().map(|(key, _)| *key).collect();
-        assert_eq!(keys, ["postgres.sslrootcert", "postgres.sslcert", "postgres.sslkey"]);
-    }
-}
+mod tests;

@@ -1,6 +1,7 @@
 //! Tests of what is told of stalls.
 
 use super::*;
+use crate::telemetry::stalls::cause::Cause;
 
 fn seen(causes: &[Cause]) -> Vec<Seen> {
     causes.iter().map(|cause| Seen::of(*cause, cause.word())).collect()
