@@ -35,8 +35,9 @@ impl Features {
     /// The features for these lists and limits.
     ///
     /// # Errors
-    /// Every fault of the settings, a sentence each: lists that are empty, too long or give one name twice, limits out of their range, and terms
-    /// of the context that name no feature or cannot be computed.
+    /// Every fault of the settings, a sentence each: lists that are empty, too long or give one
+    /// name twice, limits out of their range, and terms of the context that name no feature or
+    /// cannot be computed.
     pub fn new(
         input: &InputSettings,
         customer: &CustomerSettings,

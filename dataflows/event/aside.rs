@@ -36,16 +36,16 @@ pub enum Aside {
         profile: Profile,
     },
     /// What a record looked like that may have to be rejected once it meets its customer: a
-    /// retraction, whose id may be unknown, or a reward dated before the [`Horizon`] for rewards,
-    /// whose interaction may have been folded.
+    /// retraction, whose id may be unknown, or a reward dated before the
+    /// [`Horizon`](super::Horizon) for rewards, whose interaction may have been folded.
     Doubtful {
         /// Whose.
         customer: CustomerId,
         /// The raw record, as it would be rejected.
         rejected: Box<Rejected>,
     },
-    /// A new event or request dated before the [`Horizon`]: it is rejected, unless its customer was
-    /// erased.
+    /// A new event or request dated before the [`Horizon`](super::Horizon): it is rejected, unless
+    /// its customer was erased.
     Past {
         /// Whose.
         customer: CustomerId,

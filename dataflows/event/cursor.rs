@@ -3,8 +3,8 @@
 //!
 //! Every method gives `None` for what it does not know, which says nothing about validity: the
 //! caller then takes the complete path. What a method does give is what the complete path would
-//! have given. The cursor may look at up to [`Block::PADDING`](super::Block::PADDING) bytes after
-//! the record; without that padding it gives up a little earlier.
+//! have given. The cursor may look at up to [`Block::PADDING`](crate::source::Block::PADDING) bytes
+//! after the record; without that padding it gives up a little earlier.
 
 mod numbers;
 mod words;

@@ -1,9 +1,9 @@
 //! What flows in: raw blocks from a source, the records parsed from them, and what was rejected.
 //!
-//! A source (file or Kafka) hands over [`Block`]s of raw bytes. [`parse`] turns each into
-//! fixed-size [`Record`]s (the hot path: purchases, interactions, rewards, retractions, erasures),
-//! [`Aside`]s (what is rare or has no fixed size), [`Names`] (ids as text, for the sinks) and
-//! [`Rejected`] records. Nothing from outside is an `Err`: bad input is data.
+//! A source (file or Kafka) hands over [`Block`](crate::source::Block)s of raw bytes. [`parse`]
+//! turns each into fixed-size [`Record`]s (the hot path: purchases, interactions, rewards,
+//! retractions, erasures), [`Aside`]s (what is rare or has no fixed size), [`Names`] (ids as text,
+//! for the sinks) and [`Rejected`] records. Nothing from outside is an `Err`: bad input is data.
 
 mod answer;
 mod aside;

@@ -42,11 +42,11 @@ impl Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Kind {
-    /// A purchase: `id`, `timestamp`, `value` = [`Purchase`], `extra` = the [upper
-    /// parts](Purchase::coded) of its codes.
+    /// A purchase: `id`, `timestamp`, `value` = [`Purchase`](super::Purchase), `extra` = the [upper
+    /// parts](super::Purchase::coded) of its codes.
     Transaction = 0,
-    /// A contact: `id`, `timestamp`, `value` = [`Contact`], `extra` = bits of the propensity (f64;
-    /// 1.0 where absent).
+    /// A contact: `id`, `timestamp`, `value` = [`Contact`](super::Contact), `extra` = bits of the
+    /// propensity (f64; 1.0 where absent).
     Interaction = 1,
     /// A delayed reward: `id` = reward id, `extra` = interaction id, `value` = reward in Q16 (i64).
     Reward = 2,
@@ -81,7 +81,7 @@ impl Kind {
 /// One event of a customer, as plain old data: what crosses from the parser to the customer's
 /// worker.
 ///
-/// An id is the frozen 64-bit hash of the id's text ([`id_hash`](text::id_hash)).
+/// An id is the frozen 64-bit hash of the id's text ([`id_hash`](super::text::id_hash)).
 #[derive(
     Clone,
     Copy,

@@ -110,8 +110,8 @@ pub enum CheckpointError {
 }
 
 impl CheckpointError {
-    /// Whose fault it is. What another configuration has written lasts, but that configuration alone
-    /// is not wrong; what is damaged, the next start passes over.
+    /// Whose fault it is. What another configuration has written lasts, but that configuration
+    /// alone is not wrong; what is damaged, the next start passes over.
     pub fn blame(&self) -> Blame {
         match self {
             CheckpointError::Address { .. }

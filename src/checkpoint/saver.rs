@@ -147,7 +147,8 @@ impl Saver {
     /// has begun.
     ///
     /// # Errors
-    /// The last checkpoint was abandoned. One that takes too long is none: it is logged, and nothing but time is lost.
+    /// The last checkpoint was abandoned. One that takes too long is none: it is logged, and
+    /// nothing but time is lost.
     pub fn finish(self, patience: Duration) -> Result<(), Unsaved> {
         // Only a thread that has panicked does not take it, which `Saved` tells; then there is
         // nothing to wait for.

@@ -7,9 +7,9 @@
 //!        ── introduction: length, who it is, code over all before ─────▶
 //!        ◀─ verdict; introduction: as above ────────────────────────────
 //! ```
-//! The called process says nothing of itself to whoever does not prove that it knows the secret, but
-//! for its version: by what every opening begins with, protocol and version, one of another version is
-//! told so. Every message has a bounded length, and the whole a deadline.
+//! The called process says nothing of itself to whoever does not prove that it knows the secret,
+//! but for its version: by what every opening begins with, protocol and version, one of another
+//! version is told so. Every message has a bounded length, and the whole a deadline.
 
 mod line;
 

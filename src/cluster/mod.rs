@@ -122,7 +122,8 @@ impl Cluster {
     /// Connects, and runs `work` on each worker of this process: see [`Connected::run`].
     ///
     /// # Errors
-    /// The processes cannot be connected or have lost each other, or what the first worker failed with.
+    /// The processes cannot be connected or have lost each other, or what the first worker failed
+    /// with.
     pub fn run<T, E, F>(&self, work: F) -> Result<Vec<T>, E>
     where
         T: Send + 'static,

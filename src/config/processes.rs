@@ -15,7 +15,8 @@ impl Config {
     /// Addresses of the processes.
     ///
     /// # Errors
-    /// The file cannot be read, or has not one line for each process: a sentence for the key `hostfile`.
+    /// The file cannot be read, or has not one line for each process: a sentence for the key
+    /// `hostfile`.
     pub fn hosts(&self) -> Result<Vec<String>, String> {
         let Some(path) = &self.hostfile else {
             return Ok((0..self.processes)
@@ -53,7 +54,8 @@ impl Config {
     /// given.
     ///
     /// # Errors
-    /// The file cannot be read, or what is in it is too short: a sentence for the key `cluster.secret_file`.
+    /// The file cannot be read, or what is in it is too short: a sentence for the key
+    /// `cluster.secret_file`.
     pub fn cluster_secret(&self) -> Result<Secret, String> {
         let Some(path) = &self.cluster.secret_file else { return Ok(Secret::default()) };
         let secret = secret_file(path)?;

@@ -87,7 +87,8 @@ impl Console {
     /// 0 at a free port. Customers can be erased where something is given that does it.
     ///
     /// # Errors
-    /// The address is taken or is none of this machine's, the token cannot be read, or others could reach the address without a token.
+    /// The address is taken or is none of this machine's, the token cannot be read, or others could
+    /// reach the address without a token.
     pub fn start(
         http: &Http,
         status: Arc<Status>,

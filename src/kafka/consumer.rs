@@ -140,7 +140,8 @@ impl Drop for ConsumerHandle {
 /// Starts a consumer. `wake` is called after each arrival that was put into `arrivals`.
 ///
 /// # Errors
-/// What is wrong with the settings themselves; all that the broker has to say comes as an [`Arrival`].
+/// What is wrong with the settings themselves; all that the broker has to say comes as an
+/// [`Arrival`].
 pub fn spawn(
     settings: &KafkaSettings,
     assignment: Vec<Assigned>,

@@ -30,7 +30,8 @@ impl Eraser {
     /// everything of the customer goes.
     ///
     /// # Errors
-    /// The broker cannot be reached in time, or refuses the record. An unreachable broker may have it all the same; writing it again does no harm.
+    /// The broker cannot be reached in time, or refuses the record. An unreachable broker may have
+    /// it all the same; writing it again does no harm.
     pub fn erase(&self, customer: CustomerId) -> Result<Millis, KafkaError> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let now = jiff::Timestamp::now().as_millisecond();

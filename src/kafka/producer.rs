@@ -163,8 +163,8 @@ impl Producer {
     /// many are on their way.
     ///
     /// # Errors
-    /// The record cannot be sent at all: it is too long, or the client can do nothing more. That the broker did not take it turns up in
-    /// [`finish`](Self::finish).
+    /// The record cannot be sent at all: it is too long, or the client can do nothing more. That
+    /// the broker did not take it turns up in [`finish`](Self::finish).
     pub fn send(
         &mut self,
         topic: &str,
@@ -194,7 +194,8 @@ impl Producer {
     /// Waits until the broker has all that was sent.
     ///
     /// # Errors
-    /// Records are still on their way when `patience` is at its end, or the broker did not take some; the first is named.
+    /// Records are still on their way when `patience` is at its end, or the broker did not take
+    /// some; the first is named.
     pub fn finish(self, patience: Duration) -> Result<Produced, KafkaError> {
         let started = Instant::now();
         let flushed = self.client.flush(patience);

@@ -68,8 +68,9 @@ pub fn take_over<S, E, T>(
 /// anything.
 ///
 /// # Errors
-/// [`PostgresError::FeatureName`], [`PostgresError::Encoding`], those of [`owner::check`], [`PostgresError::Remade`], [`PostgresError::Version`],
-/// [`PostgresError::Diverged`], [`PostgresError::Column`], or that of a statement.
+/// [`PostgresError::FeatureName`], [`PostgresError::Encoding`], those of [`owner::check`],
+/// [`PostgresError::Remade`], [`PostgresError::Version`], [`PostgresError::Diverged`],
+/// [`PostgresError::Column`], or that of a statement.
 pub fn check(
     client: &mut impl GenericClient,
     settings: &PostgresSettings,

@@ -64,7 +64,8 @@ impl Commit<'_> {
     /// then.
     ///
     /// # Errors
-    /// [`PostgresError::Fenced`], [`PostgresError::Gap`], [`PostgresError::NoProgress`], [`PostgresError::Published`], or that of a statement.
+    /// [`PostgresError::Fenced`], [`PostgresError::Gap`], [`PostgresError::NoProgress`],
+    /// [`PostgresError::Published`], or that of a statement.
     pub fn run(
         &mut self,
         client: &mut Client,
@@ -125,8 +126,8 @@ impl Commit<'_> {
         }
     }
 
-    /// Where the epoch is a change of settings: names are those of the new ones, and columns that no
-    /// row has any more are emptied.
+    /// Where the epoch is a change of settings: names are those of the new ones, and columns that
+    /// no row has any more are emptied.
     fn change(&self, transaction: &mut Transaction<'_>) -> Result<(), PostgresError> {
         if !self.results.is_change {
             return Ok(());

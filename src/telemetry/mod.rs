@@ -1,5 +1,5 @@
-//! What the program tells about itself whatever it does: logs, progress, what stands still, and what
-//! it uses.
+//! What the program tells about itself whatever it does: logs, progress, what stands still, and
+//! what it uses.
 
 pub mod logging;
 pub mod panics;

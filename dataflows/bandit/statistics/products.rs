@@ -1,4 +1,5 @@
-//! Sums of products, a block of observations at a time, so that a machine can multiply many at once.
+//! Sums of products, a block of observations at a time, so that a machine can multiply many at
+//! once.
 
 use crate::bandit::triangle_length;
 

@@ -1,4 +1,5 @@
-//! The table of features: which there are, in the order of their columns, with unit, range and formula.
+//! The table of features: which there are, in the order of their columns, with unit, range and
+//! formula.
 
 use crate::customer::formulas::Formula::{self, AtInstant, Settled, Share};
 use crate::customer::formulas::flag;

@@ -1,4 +1,5 @@
-//! Numbers of a record: customers, arms, amounts and floats, each read from the digits that are there.
+//! Numbers of a record: customers, arms, amounts and floats, each read from the digits that are
+//! there.
 
 use super::Cursor;
 use super::words::{POWERS, leading_digits};

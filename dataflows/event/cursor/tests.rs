@@ -1,4 +1,5 @@
-//! The cursor against the complete readers: what it takes is the same, and what it leaves it leaves whole.
+//! The cursor against the complete readers: what it takes is the same, and what it leaves it leaves
+//! whole.
 
 use crate::event::CustomerId;
 

@@ -41,7 +41,8 @@ impl Checkpoints {
     /// The newest complete checkpoint. A damaged one is warned of and the one before it taken.
     ///
     /// # Errors
-    /// [`CheckpointError::Format`] of a newer version and [`CheckpointError::Foreign`], which no older one would mend, and [`CheckpointError::Store`].
+    /// [`CheckpointError::Format`] of a newer version and [`CheckpointError::Foreign`], which no
+    /// older one would mend, and [`CheckpointError::Store`].
     pub fn newest(&self) -> Result<Option<Manifest>, CheckpointError> {
         let found = self.find(u64::MAX, |_| None, |_| None, |_, _| None)?;
         found.passed_over.iter().for_each(PassedOver::warn);

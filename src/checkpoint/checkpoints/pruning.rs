@@ -13,7 +13,8 @@ impl Checkpoints {
     /// that is kept.
     ///
     /// # Errors
-    /// [`CheckpointError::Store`]; [`CheckpointError::Format`] where a manifest cannot be read, so that nobody knows what it names.
+    /// [`CheckpointError::Store`]; [`CheckpointError::Format`] where a manifest cannot be read, so
+    /// that nobody knows what it names.
     pub fn prune(&self, keep: usize) -> Result<Option<u64>, CheckpointError> {
         let mut complete = self.readable()?;
         let lengths: BTreeMap<String, u64> = self.files("")?.into_iter().collect();

@@ -15,7 +15,8 @@ pub enum Piece {
     Shard {
         /// The checkpoint.
         epoch: u64,
-        /// The shard, below [`SHARDS`](super::SHARDS); at most one piece of it in a checkpoint.
+        /// The shard, below [`SHARDS`](crate::checkpoint::SHARDS); at most one piece of it in a
+        /// checkpoint.
         shard: u16,
         /// All of them or what has changed.
         kind: Kind,

@@ -33,7 +33,8 @@ pub trait Store: Send + Sync {
     /// Reads a file of at most so many bytes.
     ///
     /// # Errors
-    /// [`CheckpointError::Missing`], [`CheckpointError::Damaged`] where it is longer, or [`CheckpointError::Store`].
+    /// [`CheckpointError::Missing`], [`CheckpointError::Damaged`] where it is longer, or
+    /// [`CheckpointError::Store`].
     fn get(&self, name: &str, at_most: u64) -> Result<Bytes, CheckpointError>;
 
     /// Every file below a folder with its length, sorted by name. None where there is no such

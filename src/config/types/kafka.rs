@@ -17,8 +17,8 @@ pub struct Kafka {
     /// Where a job without progress begins.
     #[serde(deserialize_with = "values::start")]
     pub start: Start,
-    /// Consumer group for tools that show lag; `None`: [`Config::group`] makes one of the job's
-    /// name.
+    /// Consumer group for tools that show lag; `None`: [`Config::group`](super::Config::group)
+    /// makes one of the job's name.
     #[serde(deserialize_with = "values::optional_name")]
     pub group: Option<String>,
     /// Partitions of a topic that is made.
