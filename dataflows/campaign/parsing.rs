@@ -95,9 +95,9 @@ pub fn parse<'scope>(
     streams
 }
 
-/// Bytes of blocks that are parsed in a turn: that takes about half a millisecond. A block that is
-/// larger than what is left is still parsed.
-const TURN_BYTES: u64 = 512 << 10;
+/// Bytes of blocks that are parsed in a turn: that takes a millisecond where records are short. A
+/// block that is larger than what is left is still parsed.
+const TURN_BYTES: u64 = 256 << 10;
 
 /// What an item of the feed counts beside its bytes.
 const ITEM: usize = 64;
