@@ -9,8 +9,8 @@ use timely::dataflow::StreamVec;
 /// # Contract
 /// - The same topics, epochs and settings give the same rows, whatever the number of workers and
 ///   the order in which records arrive in an epoch.
-/// - What is sent of an epoch is sent at its time, before the frontier passes it. Of several rows of
-///   one key in one epoch, which come from one worker, the last one stands.
+/// - What is sent of an epoch is sent at its time, before the frontier passes it. Of several rows
+///   of one key in one epoch, which come from one worker, the last one stands.
 /// - Each epoch's end is told once, by the first worker.
 /// - Nothing is read but the feed: no clock, no file, no randomness.
 pub trait Dataflow: Clone + Send + Sync + 'static {

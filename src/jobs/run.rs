@@ -1,131 +1,42 @@
 //! The long-running job: Kafka in, the campaign dataflow, the sink and the predictions topic out.
 
+mod awaiting;
+mod error;
+mod lead;
+mod work;
+
+pub use error::RunError;
+
 use super::ending::Ending;
 use super::erasing::erase;
-use super::gather::{Checkpointing, Gather, GatherError};
-use super::keeping::Keeping;
-use super::live::{Control, Pace, live};
-use super::opening;
+use super::live::Control;
 use super::peers;
-use super::plan::{Plan, agree};
 use super::publishing::Publishing;
-use super::recalling::{Recalling, Share};
-use super::restart::{Restart, RestartError, Sources};
-use super::saving::{LoadError, ToSaver, load};
-use super::schedule::Schedule;
-use super::start::{Asked, Start, Taken};
+use super::restart::Restart;
+use super::start::Asked;
 use super::topics::{self, keys};
 use super::watch::{Watched, watch};
-use crate::blame::Blame;
-use crate::campaign::following::CampaignFollower;
-use crate::campaign::results::{Changed, EpochResults};
-use crate::checkpoint::saver::Intake;
-use crate::checkpoint::{
-    CheckpointError, Checkpoints, Fingerprint, Saved, Saver, SaverSettings, Unsaved,
-};
+use crate::campaign::results::EpochResults;
+use crate::checkpoint::{Checkpoints, Fingerprint, Saver, SaverSettings};
 use crate::cluster::{Cluster, ClusterError, Connected};
 use crate::config::types::Config;
-use crate::console::{Console, ConsoleError, Erasing, ErasingToken};
-use crate::first::Panicked;
+use crate::console::{Console, Erasing, ErasingToken};
+use crate::kafka::KafkaSettings;
 use crate::kafka::compacted::Compacted;
-use crate::kafka::intake::{KafkaIntake, Seat, Sight};
-use crate::kafka::publisher::Publisher;
-use crate::kafka::{KafkaError, KafkaSettings, admin, properties};
-use crate::postgres::waiting;
-use crate::sink::alerts::{alert_of_unread_erasures, of_other_units};
-use crate::sink::thread::{SinkThread, spawn};
-use crate::sink::{Commit, Sink, SinkError, Trouble};
+use crate::kafka::intake::Sight;
+use crate::sink::Trouble;
+use crate::sink::thread::SinkThread;
 use crate::source::TopicUuids;
 use crate::status::Status;
-use crossbeam_channel::{Sender, bounded};
-use dataflows::Dataflow;
-use dataflows::campaign::graph::{Beginning, Campaign};
+use crossbeam_channel::Sender;
+use dataflows::campaign::graph::Campaign;
 use dataflows::customer::Features;
-use dataflows::operators::deliver::deliver;
 use dataflows::settings::Emit;
 use dataflows::source::TopicId;
-use dataflows::state::turns::{Pacer, TURN};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
-use timely::worker::Worker;
-
-/// Why the job ended.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The broker or its topics.
-    #[error(transparent)]
-    Kafka(#[from] KafkaError),
-    /// The sink.
-    #[error(transparent)]
-    Sink(#[from] SinkError),
-    /// The checkpoints.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    /// It cannot go on where it was.
-    #[error(transparent)]
-    Restart(#[from] RestartError),
-    /// The workers.
-    #[error(transparent)]
-    Cluster(#[from] ClusterError),
-    /// The epochs.
-    #[error(transparent)]
-    Gather(#[from] GatherError),
-    /// The console.
-    #[error(transparent)]
-    Console(#[from] ConsoleError),
-    /// The checkpoint that the job goes on from cannot be taken up.
-    #[error("the job cannot begin: {0}")]
-    Load(#[from] LoadError),
-    /// The drain was in order but for the last checkpoint.
-    #[error(transparent)]
-    Unsaved(#[from] Unsaved),
-    /// The signals cannot be caught.
-    #[error("SIGTERM and SIGINT cannot be caught: {0}")]
-    Signals(#[source] std::io::Error),
-    /// There is no thread to be had.
-    #[error("the thread `{name}` cannot be started: {source}")]
-    Thread {
-        /// What it was to do.
-        name: &'static str,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// A thread panicked.
-    #[error(transparent)]
-    Panicked(#[from] Panicked),
-    /// A worker gives no sign of life.
-    #[error("a worker of the job hangs, here or in another process: it has given no sign of life \
-        for {} s. Start all processes again", .0.as_secs())]
-    Hung(Duration),
-    /// The drain did not end in time, and not everything is committed.
-    #[error("the drain did not end in {} s; what is not committed is read again at the next \
-        start", .0.as_secs())]
-    Undrained(Duration),
-}
-
-impl RunError {
-    /// Whose fault it is.
-    pub fn blame(&self) -> Blame {
-        match self {
-            RunError::Kafka(error) => error.blame(),
-            RunError::Sink(error) => error.blame(),
-            RunError::Checkpoint(error) => error.blame(),
-            RunError::Restart(error) => error.blame(),
-            RunError::Cluster(error) => error.blame(),
-            RunError::Gather(error) => error.blame(),
-            RunError::Console(error) => error.blame(),
-            RunError::Load(error) => error.blame(),
-            RunError::Unsaved(_)
-            | RunError::Signals(_)
-            | RunError::Thread { .. }
-            | RunError::Panicked(_)
-            | RunError::Hung(_)
-            | RunError::Undrained(_) => Blame::World,
-        }
-    }
-}
+use std::time::Duration;
 
 /// What is logged when everything is connected and the first record is asked for.
 pub const READING: &str = "The job begins to read.";
@@ -304,123 +215,6 @@ impl Job {
         Ok(())
     }
 
-    /// On the first process: takes the job over, once nothing speaks against it, and starts the
-    /// sink's thread and the publisher's; nothing where it is told to drain before.
-    fn lead(
-        self: &Arc<Self>,
-        config: &Config,
-        partitions: &BTreeMap<TopicId, Vec<u32>>,
-        now: &TopicUuids,
-        asked: Asked,
-    ) -> Result<Option<First>, RunError> {
-        let publisher = Publisher::new(&self.kafka)?;
-        if config.journal_folder().is_none() {
-            self.watched.ending.spawn(
-                "database",
-                waiting::watching(config.postgres_address(), self.watched.trouble.clone()),
-            )?;
-        }
-        let sources = Sources { checkpoints: &self.checkpoints, kafka: &self.kafka, partitions };
-        let start = Start {
-            config,
-            campaign: &self.described,
-            sources,
-            now,
-            asked,
-            trouble: &self.watched.trouble,
-        };
-        let survey = self.await_broker(|| match start.survey() {
-            Err(RestartError::Kafka(error)) => Err(error),
-            other => Ok(other),
-        });
-        let Some(survey) = survey? else { return Ok(None) };
-        let Taken { sink, outbox, restart, topic_ids } = survey?.take_over()?;
-        self.topic_ids.get_or_init(|| topic_ids);
-        let (status, failure) = (Arc::clone(&self.watched.status), self.watched.ending.teller());
-        let publishing = Arc::new(Publishing::start(
-            &self.kafka,
-            publisher,
-            &config.bandit.arms,
-            outbox,
-            sink.progress(),
-            status,
-            failure,
-        )?);
-        let (to_sink, results) = bounded(config.limits.epochs_in_flight as usize + 1);
-        let (watched, published) = (self.watched.clone(), Arc::clone(&publishing));
-        let mut of_units = BTreeSet::new();
-        let then = move |sink: &mut dyn Sink, mut results: Box<EpochResults>, commit: Commit| {
-            watched.status.committed(&results, commit.took);
-            alert_of_unread_erasures(&results.rejected);
-            of_other_units(&results.rejected, &mut of_units)
-                .iter()
-                .for_each(|line| tracing::warn!("{line}"));
-            watched.sight.committed(&results.closed.offsets);
-            published.committed(&mut results);
-            watched
-                .saved
-                .get()
-                .into_iter()
-                .for_each(|saved| sink.checkpointed(saved.newest(), saved.oldest()));
-        };
-        // Records that a checkpoint covers go without waiting for an epoch that may never come.
-        let (saved, mut looked_at) = (self.watched.clone(), 0);
-        let at_rest = move |sink: &mut dyn Sink| {
-            if let Some(saved) = saved.saved.get().filter(|saved| saved.newest() > looked_at) {
-                looked_at = saved.newest();
-                sink.checkpointed(saved.newest(), saved.oldest());
-            }
-        };
-        let committed = Arc::clone(&self.watched.control.committed);
-        let sink = spawn(sink, results, committed, then, at_rest, self.watched.ending.teller())?;
-        Ok(Some(((sink, publishing), Lead { restart, to_sink })))
-    }
-
-    /// The partitions of every topic; nothing where the job is told to drain before the broker is
-    /// there.
-    fn await_partitions(&self) -> Result<Option<BTreeMap<TopicId, Vec<u32>>>, KafkaError> {
-        let Some(partitions) = self.await_broker(|| admin::partitions(&self.kafka))? else {
-            return Ok(None);
-        };
-        self.watched.sight.begins();
-        let found = properties::of_read(&self.kafka);
-        self.compacted.learn(found.as_ref().ok(), &self.kafka);
-        match found {
-            Ok(found) => found.warnings().iter().for_each(|warning| tracing::warn!("{warning}")),
-            // What is odd about topics keeps nobody from reading them.
-            Err(error) => tracing::warn!("The topics are not checked: {error}."),
-        }
-        Ok(Some(partitions))
-    }
-
-    /// What the broker says; one that is not there yet is waited for, unless the job is told to
-    /// drain.
-    fn await_broker<T>(
-        &self,
-        mut ask: impl FnMut() -> Result<T, KafkaError>,
-    ) -> Result<Option<T>, KafkaError> {
-        let started = Instant::now();
-        let mut warned = false;
-        loop {
-            let error = match ask() {
-                Ok(said) => return Ok(Some(said)),
-                Err(error) => error,
-            };
-            if !error.is_transient() || started.elapsed() >= START {
-                return Err(error.after(started.elapsed()));
-            }
-            if self.watched.control.drain.load(Ordering::Acquire) {
-                return Ok(None);
-            }
-            self.watched.sight.waits(error.to_string());
-            if !std::mem::replace(&mut warned, true) {
-                tracing::warn!(timeout = ?START, "The broker is not ready; waiting for it: \
-                    {error}.");
-            }
-            std::thread::park_timeout(Duration::from_millis(500));
-        }
-    }
-
     /// Waits for the other processes of the job, which have to see the same topics.
     fn connect(
         &self,
@@ -474,161 +268,6 @@ impl Job {
                 job.work(worker, &config, &settings, &partitions, lead)
             })
             .map(drop)
-    }
-
-    fn work(
-        self: &Arc<Self>,
-        worker: &mut Worker,
-        config: &Config,
-        settings: &SaverSettings,
-        partitions: &BTreeSet<(TopicId, u32)>,
-        lead: Option<Lead>,
-    ) -> Result<(), RunError> {
-        let plan = agree(worker, lead.as_ref().map(|lead| lead.restart.plan.clone()));
-        self.watched.control.repeats.store(plan.repeats(), Ordering::Release);
-        // A change of settings may take its time, and what is there of checkpoints is of the former
-        // ones.
-        self.watched.control.changes.store(plan.former().is_some(), Ordering::Release);
-        let changing =
-            plan.former().and(plan.manifest().as_ref()).map_or(0, |manifest| manifest.epoch + 1);
-        self.watched.control.changing.store(changing, Ordering::Release);
-        self.watched.control.wants_checkpoint.fetch_or(plan.former().is_some(), Ordering::AcqRel);
-        if worker.index() == 0 {
-            self.watched
-                .status
-                .given_up(plan.losses().iter().map(|loss| (loss.topic, loss.offsets())));
-        }
-        let described = plan.described(&self.described);
-        let (mut beginning, changed) = self.begin(worker, &plan, &described, settings)?;
-        let seat = Seat { index: worker.index(), peers: worker.peers() };
-        let assigned = plan.assigned(partitions, seat);
-        let control = &self.watched.control;
-        let turns = Box::new(self.watched.status.turns());
-        beginning.shard = beginning.shard.paced_by(Pacer::new(TURN, turns));
-        let first = beginning.common.as_ref().map_or(1, |common| common.epoch + 1);
-        let mut pace = Pace {
-            interval: config.epoch.interval,
-            max_events: config.epoch.max_events,
-            ahead: config.limits.epochs_in_flight,
-            first,
-            repeats: plan.repeats(),
-            replayed: Vec::new(),
-            erased: Vec::new(),
-            saves: None,
-        };
-        let mut gather = lead.map(|Lead { restart, to_sink }| {
-            control.committed.fetch_max(first - 1, Ordering::AcqRel);
-            let mut follower = CampaignFollower::new(described.clone());
-            if let Some(common) = &beginning.common {
-                follower = follower.after(common).changing(changed);
-            }
-            let failure = self.watched.ending.teller();
-            let gather = Gather::new(follower, first - 1, control.clone(), to_sink, failure);
-            let status = Arc::clone(&self.watched.status);
-            let gather =
-                gather.comparing(restart.committed, move |results| status.repeated(results));
-            let gather = gather.chaining(
-                restart.history,
-                restart.link,
-                self.topic_ids.get().copied().unwrap_or_default(),
-            );
-            control.repeated.store(first - 1 + restart.replayed.len() as u64, Ordering::Release);
-            pace.replayed = restart.replayed;
-            pace.erased = restart.erased;
-            let Some((saver, saved)) = self.saver() else { return gather };
-            let schedule = Arc::new(Schedule::new(
-                config.checkpoint.interval,
-                saved,
-                Arc::clone(&control.wants_checkpoint),
-            ));
-            pace.saves = Some(Arc::clone(&schedule));
-            gather.saving(Checkpointing::new(saver, schedule))
-        });
-        worker.dataflow::<u64, _, _>(|scope| {
-            let topic_ids = self.topic_ids.get().copied().unwrap_or_default();
-            let kafka =
-                KafkaSettings { topic_ids, losses: plan.losses().to_vec(), ..self.kafka.clone() };
-            let (sight, idle) = (self.watched.sight.clone(), config.epoch.idle);
-            let (compacted, starts) = (self.compacted.clone(), plan.starts());
-            let share = Share {
-                after: first - 1,
-                until: plan
-                    .kept()
-                    .into_iter()
-                    .filter(|((_, partition), _)| seat.has(*partition))
-                    .collect(),
-            };
-            let kept = opening::kept_reader(config, &self.described.features, plan.identity());
-            let feed = live(scope, pace, control.clone(), move |activator| {
-                let wake = move || {
-                    // A worker that has ended needs no waking.
-                    let _ = activator.activate();
-                };
-                let topics =
-                    KafkaIntake::start(&kafka, assigned, seat, idle, sight.clone(), wake.clone());
-                let recalling = Recalling::start(topics, kept, &share, &starts, sight, wake);
-                Keeping::new(recalling, compacted, starts)
-            });
-            deliver(described.build(feed, beginning), move |delivery| {
-                if let Some(gather) = &mut gather {
-                    gather.receive(delivery);
-                }
-            });
-        });
-        while worker.step_or_park(Some(Duration::from_millis(100))) {}
-        Ok(())
-    }
-
-    /// What this worker begins with. A checkpoint that was found sound and cannot be taken up all
-    /// the same ends the job.
-    fn begin(
-        &self,
-        worker: &Worker,
-        plan: &Plan,
-        described: &Campaign,
-        settings: &SaverSettings,
-    ) -> Result<(Beginning, Option<Changed>), LoadError> {
-        self.start_saver(plan, settings)?;
-        let (mut beginning, changed) = load(
-            &self.checkpoints,
-            plan.manifest().as_ref(),
-            plan.former(),
-            described,
-            worker.index(),
-            worker.peers(),
-        )?;
-        beginning.images =
-            self.saver().map(|(saver, _)| Box::new(ToSaver::new(saver, worker.index())) as _);
-        if let (0, Some(common)) = (worker.index(), &beginning.common) {
-            self.watched.status.restored(common);
-        }
-        Ok((beginning, changed))
-    }
-
-    /// Starts the saver of the process, with whichever worker comes first.
-    fn start_saver(&self, plan: &Plan, settings: &SaverSettings) -> Result<(), CheckpointError> {
-        let mut saver = self.saver.lock().unwrap_or_else(PoisonError::into_inner);
-        if saver.is_none() {
-            let committed = Arc::clone(&self.watched.control.committed);
-            let started = Saver::start(
-                self.checkpoints.of(plan.identity()),
-                settings.clone(),
-                committed,
-                plan.manifest(),
-            )?;
-            self.watched.saved.get_or_init(|| Arc::clone(started.saved()));
-            if plan.former().is_some() {
-                started.saved().starts_over();
-            }
-            *saver = Some(started);
-        }
-        Ok(())
-    }
-
-    /// The way to the saver, and what has become of its checkpoints.
-    fn saver(&self) -> Option<(Intake, Arc<Saved>)> {
-        let saver = self.saver.lock().unwrap_or_else(PoisonError::into_inner);
-        saver.as_ref().map(|saver| (saver.intake(), Arc::clone(saver.saved())))
     }
 
     /// The workers have ended in order: waits for the last commit, for what is to be published, and

@@ -1,17 +1,20 @@
 //! Epochs over logs with gaps: cut live wherever it falls, then repeated by other seats, with other
 //! blocks, to other ends.
 
+use super::control::Command;
+use super::reading::{Reading, Step};
 use super::*;
 use crate::first::First;
 use crate::kafka::intake::{KafkaIntake, Seat, Sight};
 use crate::kafka::{Arrival, Assigned, KafkaError, Position};
+use crate::source::Bounds;
 use crossbeam_channel::{Sender, unbounded};
 use dataflows::event::Topic;
-use dataflows::source::{Block, Head, Messages};
+use dataflows::source::{Block, Head, Mark, Messages, Recorded, TopicId};
 use proptest::prelude::*;
 use rand::Rng;
 use rand_pcg::Pcg64Mcg;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 type Key = (TopicId, u32);
 /// Records by partition and offset.
