@@ -10,6 +10,8 @@ use crate::sink::rows::{Worded, Wording};
 use crate::source::TopicNames;
 use crate::table::Changes;
 use crate::table::encode::CopyBuffer;
+use dataflows::Dataflow;
+use dataflows::campaign::graph::Campaign;
 use dataflows::campaign::tables::{name, tables};
 use dataflows::event::{CustomerId, Millis};
 use dataflows::source::TopicId;
@@ -34,6 +36,10 @@ pub struct CampaignWording {
 }
 
 impl Wording for CampaignWording {
+    fn dataflow(&self) -> &'static str {
+        Campaign::NAME
+    }
+
     fn tables(&self) -> Vec<Arc<Table>> {
         tables(&self.features, self.decimals).into_iter().map(Arc::new).collect()
     }

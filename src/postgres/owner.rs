@@ -10,9 +10,6 @@ use crate::sink::Progress;
 use crate::source::TopicUuids;
 use postgres::GenericClient;
 
-/// The dataflow whose results are written.
-const DATAFLOW: &str = "campaign";
-
 /// The form of its rows: a program that writes them otherwise, beyond what a migration changes, has
 /// a higher one.
 const FORMAT: i32 = 1;
@@ -49,7 +46,8 @@ pub fn check(
     if owner != settings.job {
         return Err(other_job(settings, owner));
     }
-    if (dataflow.as_str(), format) == (DATAFLOW, FORMAT) {
+    let own = settings.wording().dataflow();
+    if (dataflow.as_str(), format) == (own, FORMAT) {
         return Ok(());
     }
     let named = |dataflow: &str, format| format!("dataflow `{dataflow}` in format {format}");
@@ -57,7 +55,7 @@ pub fn check(
         schema: settings.schema.to_string(),
         address: address::shown(&settings.url),
         found: named(&dataflow, format),
-        wanted: named(DATAFLOW, FORMAT),
+        wanted: named(own, FORMAT),
     })
 }
 
@@ -110,7 +108,7 @@ pub fn claim(
     client
         .execute(
             "INSERT INTO owner (job, dataflow, format) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-            &[&settings.job, &DATAFLOW, &FORMAT],
+            &[&settings.job, &settings.wording().dataflow(), &FORMAT],
         )
         .map_err(PostgresError::statement("write down whose schema it is"))?;
     Ok(())

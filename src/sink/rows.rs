@@ -9,6 +9,9 @@ use std::sync::Arc;
 
 /// How the epochs of a dataflow become rows of its tables.
 pub trait Wording: Debug + Send + Sync {
+    /// The name of the dataflow.
+    fn dataflow(&self) -> &'static str;
+
     /// The tables, in the order in which they are written.
     fn tables(&self) -> Vec<Arc<Table>>;
 
