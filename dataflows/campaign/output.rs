@@ -15,8 +15,7 @@ pub use crate::campaign::rows::{
 use crate::epoch::Closed;
 use crate::event::unlisted::List;
 use crate::event::{CustomerId, Millis, Names, Rejected};
-use crate::source::Kept;
-use crate::source::TopicId;
+use crate::source::{Kept, TopicId};
 pub use crate::table::Change;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;

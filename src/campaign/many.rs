@@ -11,7 +11,7 @@ use dataflows::campaign::output::{Change, Decision, FeatureRow, InteractionRow};
 use dataflows::event::{CustomerId, Millis, Names};
 use std::collections::BTreeMap;
 
-/// Where rows and ids lie, in the order of their keys; it serves epoch after epoch.
+/// Where rows and ids lie, in the order of their keys; it serves table after table.
 #[derive(Debug, Default)]
 pub struct Order {
     entries: Vec<Entry>,
@@ -98,27 +98,29 @@ fn enter_interactions(
 ) -> Result<(), Unfit> {
     entries.clear();
     for (batch, rows) in results.interactions.iter().enumerate() {
-        let mut learned = 0;
-        for (index, row) in rows.rows.iter().enumerate() {
-            entries.push(Entry {
-                customer: row.customer,
-                key: row.key as i64,
-                batch: batch as u32,
-                row: index as u32,
-                value: learned,
-            });
-            learned += u32::from(row.learned);
-        }
-        check(
-            results.epoch,
-            "terms of contexts",
-            rows.contexts.len(),
-            learned as usize * dimension,
-        )?;
+        let key = |row: &InteractionRow| (row.customer, row.key as i64, row.learned);
+        let learned = enter(entries, batch, &rows.rows, key);
+        check(results.epoch, "terms of contexts", rows.contexts.len(), learned * dimension)?;
     }
     // Each worker's are in order: runs are only merged.
     entries.sort();
     Ok(())
+}
+
+/// Enters the rows of a batch, each with its customer, its key, and whether it has values of its
+/// own; gives how many have.
+fn enter<R>(
+    entries: &mut Vec<Entry>,
+    batch: usize,
+    rows: &[R],
+    of: impl Fn(&R) -> (CustomerId, i64, bool),
+) -> usize {
+    let mut value = 0;
+    for (row, (customer, key, has_values)) in rows.iter().map(of).enumerate() {
+        entries.push(Entry { customer, key, batch: batch as u32, row: row as u32, value });
+        value += u32::from(has_values);
+    }
+    value as usize
 }
 
 /// Rows of customers.
@@ -131,18 +133,9 @@ pub fn features(
     let width = wording.features.len();
     entries.clear();
     for (batch, rows) in results.features.iter().enumerate() {
-        let mut standing = 0;
-        for (index, row) in rows.rows.iter().enumerate() {
-            entries.push(Entry {
-                customer: row.customer,
-                key: 0,
-                batch: batch as u32,
-                row: index as u32,
-                value: standing,
-            });
-            standing += u32::from(row.change != Change::Delete);
-        }
-        check(results.epoch, "values of features", rows.values.len(), standing as usize * width)?;
+        let key = |row: &FeatureRow| (row.customer, 0, row.change != Change::Delete);
+        let standing = enter(entries, batch, &rows.rows, key);
+        check(results.epoch, "values of features", rows.values.len(), standing * width)?;
     }
     // Each worker's are in order: runs are only merged.
     entries.sort();

@@ -3,8 +3,7 @@
 
 use crate::kafka::compacted::{Compacted, Topics};
 use crate::source::{Bounds, Intake};
-use dataflows::source::Mark;
-use dataflows::source::{Kept, Messages, TopicId};
+use dataflows::source::{Kept, Mark, Messages, TopicId};
 
 /// An intake, and what is to be kept of the epoch.
 pub struct Keeping<I> {

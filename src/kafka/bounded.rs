@@ -4,8 +4,7 @@
 use super::intake::{KafkaIntake, Seat, Sight};
 use super::{Assigned, KafkaSettings, Position};
 use crate::source::{Bounds, Intake};
-use dataflows::source::Mark;
-use dataflows::source::Messages;
+use dataflows::source::{Mark, Messages};
 use std::cell::Cell;
 use std::time::Duration;
 

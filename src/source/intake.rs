@@ -1,7 +1,6 @@
 //! What feeds a live source on one worker.
 
-use dataflows::source::Mark;
-use dataflows::source::{Kept, Messages, TopicId};
+use dataflows::source::{Kept, Mark, Messages, TopicId};
 use std::collections::BTreeMap;
 
 /// Next offset of every partition.

@@ -8,8 +8,7 @@ use super::*;
 use crate::event::Record;
 use crate::event::parse::parsed::Parsed;
 use crate::event::{Profile, Rejected};
-use crate::source::Head;
-use crate::source::Messages;
+use crate::source::{Head, Messages};
 use proptest::prelude::*;
 
 const NOON: Millis = 1_709_208_000_000; // 2024-02-29T12:00:00Z

@@ -4,8 +4,7 @@
 use crate::source::{Bounds, Intake};
 use crossbeam_channel::{Receiver, TryRecvError};
 use dataflows::event::Topic;
-use dataflows::source::Mark;
-use dataflows::source::{Messages, TopicId};
+use dataflows::source::{Mark, Messages, TopicId};
 use std::collections::VecDeque;
 
 /// The blocks of the script on the worker that has their channel.

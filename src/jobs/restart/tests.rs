@@ -5,8 +5,7 @@ use crate::config::location::Location;
 use crate::sink::applied::{Applied, AppliedSettings};
 use crate::sink::kept::KeptAt;
 use crate::sink::{Progress, SinkError};
-use crate::source::TopicNames;
-use crate::source::{Loss, TopicUuids};
+use crate::source::{Loss, TopicNames, TopicUuids};
 use dataflows::event::Topic;
 
 /// A sink that has committed epochs, of which it has these.
