@@ -11,6 +11,7 @@ pub mod event;
 pub mod mixing;
 pub mod operators;
 pub mod settings;
+pub mod snapshot;
 pub mod source;
 pub mod state;
 pub mod table;

@@ -18,15 +18,16 @@ use crate::campaign::owners::find_owners;
 use crate::campaign::parsing::{Past, parse};
 use crate::campaign::settling::settle;
 use crate::campaign::shard::Shard;
-use crate::campaign::snapshot::{Common, Images, Version};
+use crate::campaign::snapshot::{Common, Version};
 use crate::campaign::thresholds::{Owner, Published, Thresholds, close_thresholds};
 use crate::campaign::views;
 use crate::customer::features::Features;
 use crate::dataflow::Dataflow;
-use crate::epoch::{Closed, Partitions, Standing};
+use crate::epoch::{Partitions, close_epochs};
 use crate::event::{Millis, Topic};
 use crate::operators::by_epoch::by_epoch;
 use crate::settings::{HighValue, Settings};
+use crate::snapshot::Images;
 use crate::source::{Feed, TopicId};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -113,7 +114,7 @@ pub fn campaign<'scope>(
     let past = Past { highs: highs.collect(), watermark: common.watermark, watermarks };
     let parsed = parse(feed, &settings, past);
     let closings =
-        watermark(parsed.standings, Partitions::new(settings.time.lateness, common.watermark));
+        close_epochs(parsed.standings, Partitions::new(settings.time.lateness, common.watermark));
     if let Some(watermarks_in) = watermarks_in {
         closings.clone().map(|closed| closed.watermark).broadcast().connect_loop(watermarks_in);
     }
@@ -160,19 +161,6 @@ pub fn campaign<'scope>(
         published.flat_map(Published::into_outputs),
         closings.map(Output::Closed),
     ])
-}
-
-/// Each epoch's watermark, on worker 0.
-fn watermark<'scope>(
-    standings: StreamVec<'scope, u64, Standing>,
-    mut partitions: Partitions,
-) -> StreamVec<'scope, u64, Closed> {
-    by_epoch(
-        standings,
-        Exchange::new(|_| 0),
-        "Watermark",
-        move |_, marks| [partitions.close(marks)],
-    )
 }
 
 /// The totals of each arm, on the arm's worker, and the models solved from them: the one that its

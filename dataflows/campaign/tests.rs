@@ -22,7 +22,7 @@ use super::output::{
 };
 use super::snapshot::change::{ChangeOfSettings, Former, Inspection, Obstacles};
 use super::snapshot::restore::Loading;
-use super::snapshot::{Common, Follower, Images, ShardImage};
+use super::snapshot::{Common, Follower};
 use crate::bandit::totals::Totals;
 use crate::codec::Aligned;
 use crate::customer::features::Features;
@@ -31,6 +31,7 @@ use crate::epoch::Closed;
 use crate::event::{CustomerId, DAY, Topic};
 use crate::operators::deliver::{Delivery, deliver};
 use crate::settings::{Emit, Serving, Settings};
+use crate::snapshot::{Images, ShardImage};
 use crate::source::{Feed, Head, Mark, Messages, Recorded, Save};
 use crate::state::turns::Pacer;
 use std::cell::Cell;

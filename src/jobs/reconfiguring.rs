@@ -14,11 +14,11 @@ use crate::checkpoint::{Checkpoints, Fingerprint, Manifest};
 use crate::sink::applied::AppliedSettings;
 use dataflows::campaign::graph::Campaign;
 use dataflows::campaign::snapshot::change::{ChangeOfSettings, Former, Inspection, Obstacles};
-use dataflows::campaign::snapshot::codes::Hidden;
-use dataflows::campaign::snapshot::{Common, SnapshotError};
+use dataflows::campaign::snapshot::{Common, codes::Hidden};
 use dataflows::customer::Features;
 use dataflows::event::unlisted::Code;
 use dataflows::settings::Settings;
+use dataflows::snapshot::SnapshotError;
 
 /// What a start wants to go on with.
 #[derive(Clone, Copy, Debug)]

@@ -2,9 +2,9 @@
 //! read, and what is in it looked through. So whatever the workers load afterward they can load.
 
 use crate::checkpoint::{CheckpointError, Checkpoints, Kind, Manifest};
-use dataflows::campaign::snapshot::SnapshotError;
 use dataflows::campaign::snapshot::soundness::{Announced, Bounds, ShardLook, compare};
 use dataflows::settings::Settings;
+use dataflows::snapshot::SnapshotError;
 use std::time::Instant;
 
 /// What is wrong with a checkpoint that was taken under these settings.

@@ -6,14 +6,15 @@ use crate::campaign::emission::Emission;
 use crate::campaign::graph::Campaign;
 use crate::campaign::settle::News;
 use crate::campaign::shard::Shard;
+use crate::campaign::snapshot::Common;
 use crate::campaign::snapshot::restore::Loading;
-use crate::campaign::snapshot::{Common, Images, ShardImage};
 use crate::campaign::thresholds::Published;
 use crate::codec::{Aligned, Rows};
 use crate::customer::Features;
 use crate::epoch::Closed;
 use crate::event::{DAY, Kind, Millis, Place, Purchase, Record};
 use crate::settings::{Emit, HighValue, Settings};
+use crate::snapshot::{Images, ShardImage};
 use crate::source::Save;
 use std::sync::Arc;
 

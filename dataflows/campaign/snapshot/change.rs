@@ -10,9 +10,9 @@
 //! Records are not read again: what was taken stays taken, and what was rejected stays rejected.
 //! Of a name that was not listed there is its bucket (`codes.rs`).
 
+use super::Common;
 use super::codes::{Codes, Hidden};
 use super::image::ImageRows;
-use super::{Common, SnapshotError};
 use crate::campaign::output::Counts;
 use crate::codec::Aligned;
 use crate::customer::Transaction;
@@ -20,6 +20,7 @@ use crate::customer::history::{Extras, History};
 use crate::event::unlisted::{List, Unlisted};
 use crate::event::{Contact, CustomerId};
 use crate::settings::{InputSettings, Settings, TimeSettings};
+use crate::snapshot::SnapshotError;
 use hashbrown::HashSet;
 
 /// What a snapshot was taken under.

@@ -23,35 +23,9 @@ use crate::campaign::output::{ArmDay, ArmUpdate, Counts, Day, Segment};
 use crate::epoch::Closed;
 use crate::event::unlisted::{List, Unlisted, note};
 use crate::event::{Millis, Topic};
+use crate::snapshot::SnapshotError;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-
-/// Customers of one virtual shard, as bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ShardImage {
-    /// The epoch at whose end they looked so.
-    pub epoch: u64,
-    /// Which virtual shard.
-    pub shard: u16,
-    /// Whether it has all its customers; otherwise those that changed since the snapshot before.
-    pub whole: bool,
-    /// How many customers.
-    pub customers: u64,
-    /// Their rows.
-    pub bytes: Vec<u8>,
-}
-
-/// Who takes the images of one worker.
-pub trait Images {
-    /// Whether another image can be taken now; otherwise the worker goes on and asks again.
-    fn has_room(&self) -> bool;
-    /// The worker has done its turn, and goes on with other things.
-    fn rest(&mut self) {}
-    /// Takes an image. Must not wait.
-    fn take(&mut self, image: ShardImage);
-    /// The worker has given every image of the epoch's snapshot.
-    fn complete(&mut self, epoch: u64);
-}
 
 /// What does not belong to one customer, as it stands at the end of an epoch.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -93,25 +67,6 @@ pub struct Version {
     pub arm: u32,
     /// Its sums.
     pub totals: Totals,
-}
-
-/// Why a snapshot cannot be taken up.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SnapshotError {
-    /// A block of rows.
-    #[error(transparent)]
-    Block(#[from] crate::codec::CodecError),
-    /// Rows that do not belong together.
-    #[error("virtual shard {shard} cannot be taken up: {why}")]
-    Rows {
-        /// The virtual shard.
-        shard: u16,
-        /// What is wrong.
-        why: &'static str,
-    },
-    /// The common part.
-    #[error("the common part of a snapshot cannot be read: {0}")]
-    Common(String),
 }
 
 impl Common {

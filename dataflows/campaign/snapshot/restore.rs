@@ -1,9 +1,9 @@
 //! Taking up a snapshot: customers from their images, and everything about them that is a function
 //! of history, thresholds and watermark.
 
+use super::Common;
 use super::change::ChangeOfSettings;
 use super::image::{ImageRows, Kept};
-use super::{Common, SnapshotError};
 use crate::campaign::graph::Campaign;
 use crate::campaign::shard::Shard;
 use crate::campaign::state::Slot;
@@ -12,6 +12,7 @@ use crate::codec::Aligned;
 use crate::customer::history::History;
 use crate::event::text::virtual_shard;
 use crate::event::unlisted::Code;
+use crate::snapshot::SnapshotError;
 
 /// One worker's customers while they are being loaded.
 pub struct Loading {

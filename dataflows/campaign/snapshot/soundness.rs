@@ -5,8 +5,8 @@
 //! virtual shards, with rows that fit together and name nothing that the settings do not have, and
 //! a common part that is of the same state as the customers are.
 
+use super::Common;
 use super::image::{CustomerRows, ImageRows};
-use super::{Common, SnapshotError};
 use crate::bandit::totals::{Totals, digest_of_all};
 use crate::bandit::triangle_length;
 use crate::codec::Aligned;
@@ -14,6 +14,7 @@ use crate::customer::Features;
 use crate::event::text::virtual_shard;
 use crate::event::{CustomerId, Millis};
 use crate::settings::Settings;
+use crate::snapshot::SnapshotError;
 use hashbrown::HashSet;
 use std::collections::BTreeMap;
 

@@ -10,11 +10,11 @@
 use super::folding::FoldedTo;
 use super::ledger::Ledger;
 use super::{Customers, Shown, Slot};
-use crate::campaign::snapshot::Images;
 use crate::campaign::snapshot::image::{Image, Kept, Packing};
 use crate::customer::history::History;
 use crate::event::CustomerId;
 use crate::event::text::{VIRTUAL_SHARDS, virtual_shard};
+use crate::snapshot::Images;
 use crate::source::Save;
 use crate::state::sparse::Sparse;
 use crate::state::turns::Budget;

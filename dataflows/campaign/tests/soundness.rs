@@ -3,8 +3,8 @@
 
 use super::*;
 use crate::bandit::totals::digest;
-use crate::campaign::snapshot::SnapshotError;
 use crate::campaign::snapshot::soundness::{Announced, Bounds, ShardLook, compare};
+use crate::snapshot::SnapshotError;
 
 /// Looks through a snapshot, as before a start.
 pub(super) fn sound(settings: &Settings, snapshot: &Snapshot) -> Result<(), SnapshotError> {

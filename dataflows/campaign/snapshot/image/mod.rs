@@ -9,11 +9,11 @@ mod unpack;
 pub(in crate::campaign) use rows::Kept;
 pub(in crate::campaign) use unpack::{CustomerRows, ImageRows};
 
-use super::ShardImage;
 use crate::codec::{Row, encode};
 use crate::customer::Transaction;
 use crate::customer::history::{Decided, Extras, History, Interaction, Reward};
 use crate::event::{Attachment, Millis};
+use crate::snapshot::ShardImage;
 use crate::state::turns::Budget;
 #[cfg(test)]
 use rows::Nameless;

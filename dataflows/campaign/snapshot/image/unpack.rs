@@ -1,13 +1,13 @@
 //! Customers out of an image.
 
 use super::rows::{AttachmentRow, Count, CustomerRow, FoldedRow, Nameless, ProfileRow, Word};
-use crate::campaign::snapshot::SnapshotError;
 use crate::codec::{Aligned, CodecError};
 use crate::customer::Transaction;
 use crate::customer::history::{Decided, Extras, History, Interaction, Reward};
 use crate::customer::unmatched::Unmatched;
 use crate::event::text::TIMESTAMP_END;
 use crate::event::{Attachment, Millis};
+use crate::snapshot::SnapshotError;
 
 /// The rows of an image, where they lie in its bytes.
 #[derive(Debug)]

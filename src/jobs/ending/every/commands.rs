@@ -19,7 +19,7 @@ use crate::jobs::run::RunError;
 use crate::jobs::verify::{Open, Since, VerifyError};
 use crate::kafka::KafkaError;
 use crate::postgres::PostgresError;
-use dataflows::campaign::snapshot::SnapshotError;
+use dataflows::snapshot::SnapshotError;
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
