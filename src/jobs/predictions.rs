@@ -1,7 +1,8 @@
 //! Decisions and rejected records as the records that are published of them: the same of the same,
 //! whenever and from wherever it is published.
 
-use crate::kafka::publisher::{Destination, Publication};
+use crate::kafka::publisher::Publication;
+use crate::sink::destination::Destination;
 use crate::sink::outbox::{Letter, Owed, Tombstone};
 use crate::table::encode::storable;
 use crate::telemetry::pseudonym::Pseudonym;

@@ -11,6 +11,7 @@ use super::connection::{Connection, code_of};
 use super::error::KafkaError;
 use super::producer::{config, refused};
 use super::settings::KafkaSettings;
+use crate::sink::destination::Destination;
 use crate::telemetry::stalls::{Cause, Seen};
 use dataflows::event::Millis;
 use notes::{Attempt, Notes, Noting, breaks_client, is_own};
@@ -43,28 +44,6 @@ pub struct Publication {
     pub value: Option<Vec<u8>>,
     /// Its timestamp.
     pub timestamp: Millis,
-}
-
-/// Where a publication goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Destination {
-    /// The topic of decisions.
-    Predictions,
-    /// The topic of records that could not be taken.
-    DeadLetters,
-}
-
-impl Destination {
-    /// Both.
-    pub const ALL: [Destination; 2] = [Destination::Predictions, Destination::DeadLetters];
-
-    /// What stands still while its topic takes nothing.
-    pub fn cause(self) -> Cause {
-        match self {
-            Destination::Predictions => Cause::PredictionsTopic,
-            Destination::DeadLetters => Cause::DeadLettersTopic,
-        }
-    }
 }
 
 /// How publishing ended.

@@ -5,8 +5,9 @@ use crate::source::TopicUuids;
 use dataflows::campaign::output::{Counts, Day, Decision, Erasure};
 use dataflows::epoch::Closed;
 use dataflows::event::{CustomerId, Millis, Rejected};
-use dataflows::source::Kept;
+use dataflows::source::{Kept, TopicId};
 use std::any::Any;
+use std::collections::BTreeMap;
 
 /// All that one epoch changed. Its rows are made by whoever knows its dataflow.
 pub trait Gathered: Any + Send {
@@ -31,8 +32,14 @@ pub struct Essentials<'a> {
     pub gone_thresholds: &'a [Day],
     /// Whether it is a change of settings.
     pub is_change: bool,
+    /// Valid records that were read.
+    pub records: u64,
+    /// Erasures that could not be read.
+    pub unread_erasures: u64,
     /// Rejected records.
     pub rejected: &'a [Rejected],
+    /// Fields that could not be read and were left out: in how many records, by topic and name.
+    pub ignored: &'a BTreeMap<(TopicId, String), u64>,
     /// Customers that were erased.
     pub erasures: &'a [Erasure],
     /// Raw records that are kept with it.
@@ -50,13 +57,13 @@ pub struct Essentials<'a> {
 impl<'a> Essentials<'a> {
     /// What it was made of.
     pub fn made(&self) -> Made<'a> {
-        let Essentials { epoch, closed, counts, digest, topic_ids, .. } = *self;
+        let Essentials { epoch, closed, records, digest, topic_ids, .. } = *self;
         Made {
             epoch,
             watermark: closed.watermark,
             offsets: &closed.offsets,
             digest,
-            records: counts.records,
+            records,
             topic_ids,
         }
     }

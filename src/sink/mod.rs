@@ -9,6 +9,7 @@
 pub mod alerts;
 pub mod applied;
 pub mod chain;
+pub mod destination;
 mod error;
 pub mod following;
 pub mod gathered;

@@ -712,7 +712,7 @@ mod tests {
     use super::*;
     use crate::campaign::results::EpochResults;
     use crate::counted::tests::all_different;
-    use crate::kafka::publisher::Destination;
+    use crate::sink::destination::Destination;
     use crate::status::erasures::ErasureFault;
     use crate::status::tests::a_busy_epoch;
     use crate::status::{End, Status};

@@ -171,6 +171,7 @@ struct Known {
     counts: Counts,
     of_other_customers: u64,
     unmatched: UnmatchedWatch,
+    unread_erasures: u64,
     failed_erasures: FailedErasures,
     rate: Rate,
     arms: Vec<KnownArm>,
@@ -264,6 +265,7 @@ impl Status {
         known.watermark = known.watermark.max(common.watermark);
         known.threshold = known.threshold.max(common.thresholds.last().copied());
         known.counts.add(&common.counts);
+        known.unread_erasures += common.counts.unread_erasures;
         known.stand(&common.arm_days, &common.segments);
         for version in &common.arms {
             known.count(version.arm, version.totals.n);
@@ -335,7 +337,7 @@ impl Status {
                 high_value: total as f64 / 10f64.powi(self.decimals as i32),
             }),
             counts: known.counted(),
-            failed_erasures: known.failed_erasures.numbers(known.counts.unread_erasures),
+            failed_erasures: known.failed_erasures.numbers(known.unread_erasures),
             rejected: known.rejected.clone(),
             ignored_fields: known.ignored_fields(),
             given_up: known.given_up.clone(),
@@ -375,6 +377,7 @@ impl Known {
             counts: Counts::none(),
             of_other_customers: 0,
             unmatched: UnmatchedWatch::default(),
+            unread_erasures: 0,
             failed_erasures: FailedErasures::none(),
             rate: Rate::new(started),
             arms: arms
@@ -399,13 +402,14 @@ impl Known {
 
     fn commit(&mut self, results: &EpochResults, took: Duration, now: Instant) {
         self.commit_took = Some(took);
-        self.rate.add(now, results.counts.records);
+        let essentials = results.essentials();
+        self.rate.add(now, essentials.records);
         self.repeat(results);
         self.decide(results);
         self.unmatched.look(&self.counted(), now);
-        self.blank(&results.essentials().erased());
-        results.rejected.iter().for_each(|rejected| self.reject(rejected));
-        results.ignored.iter().for_each(|(field, records)| {
+        self.blank(&essentials.erased());
+        essentials.rejected.iter().for_each(|rejected| self.reject(rejected));
+        essentials.ignored.iter().for_each(|(field, records)| {
             *self.ignored.entry(field.clone()).or_default() += records
         });
     }
@@ -425,6 +429,7 @@ impl Known {
                 .map(|(topic, partition, next)| ((*topic, *partition), *next)),
         );
         self.counts.add(&results.counts);
+        self.unread_erasures += results.essentials().unread_erasures;
         self.of_other_customers = results.of_other_customers.unwrap_or(self.of_other_customers);
         self.threshold = self.threshold.max(results.thresholds.iter().copied().max());
         self.stand(&results.arm_days, &results.segments);

@@ -1,7 +1,7 @@
 //! What committed epochs have still to publish, as the publisher's thread tells it.
 
 use super::{Status, snapshot};
-use crate::kafka::publisher::Destination;
+use crate::sink::destination::Destination;
 use crate::telemetry::stalls::Seen;
 use std::time::Instant;
 

@@ -1,7 +1,8 @@
 //! A broker that is away is waited for, and nothing is lost or read twice.
 
-use super::super::publisher::{Destination, Publication, Published, Publisher};
+use super::super::publisher::{Publication, Published, Publisher};
 use super::*;
+use crate::sink::destination::Destination;
 use std::process::Command;
 
 /// A broker of a test's own, which it may stop.

@@ -1,8 +1,9 @@
 //! What is published is there, whole and in order, or the error says why not.
 
 use super::super::KafkaError;
-use super::super::publisher::{Destination, Publication, Published, Publisher, Refused};
+use super::super::publisher::{Publication, Published, Publisher, Refused};
 use super::*;
+use crate::sink::destination::Destination;
 use rdkafka::mocking::MockCluster;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaErrorCode, RDKafkaRespErr};
 
