@@ -1,18 +1,19 @@
-//! Who buys what, when and for how much: 100 to 10,000 a purchase, more on weekends and before the
-//! holidays, by customers of very different appetite.
+//! Who buys what, when and for how much: more on weekends and before the holidays, by customers of
+//! very different appetite.
 
-use super::population::{CATEGORIES, Customer, DEVICES, PAYMENTS, SPENDING_DEVIATION, Segment};
+mod amounts;
+mod shoppers;
+
+pub use amounts::{AMOUNT_DEVIATION, AMOUNT_MEAN, AMOUNT_RANGE};
+
+use super::choices::{CATEGORIES, DEVICES, PAYMENTS};
+use super::population::Customer;
 use super::random::{Purpose, Stream, Weights};
 use super::timeline::{Plan, Timeline};
+use amounts::Amounts;
 use dataflows::event::{CustomerId, DAY, Millis};
 use jiff::{Timestamp, civil::Weekday, tz::Offset};
-
-/// Mean of the log-normal distribution of amounts before clipping, in units of the currency.
-pub const AMOUNT_MEAN: f64 = 2_500.0;
-/// Its standard deviation.
-pub const AMOUNT_DEVIATION: f64 = 3_200.0;
-/// What amounts are clipped to: what would lie outside is set to the nearer bound.
-pub const AMOUNT_RANGE: (f64, f64) = (100.0, 10_000.0);
+use shoppers::Shoppers;
 
 /// Purchases of a Saturday or Sunday per purchase of a working day.
 pub const WEEKEND_UPLIFT: f64 = 1.3;
@@ -105,139 +106,6 @@ fn second_of_day(stream: &mut Stream) -> u32 {
     (stream.choose(&HOUR_WEIGHTS) as u64 * 3600 + stream.below(3600)) as u32
 }
 
-/// Customers in the order in which they stop buying, those who never do first: whoever still buys
-/// on a day is then a prefix.
-struct Shoppers {
-    /// Indexes of customers.
-    order: Vec<u32>,
-    /// The day each of them stops on; falling.
-    stops: Vec<u16>,
-    /// Sums of their purchase rates.
-    rates: Vec<f64>,
-    /// Where to begin to search: the range of the sums is cut into as many slots as there are
-    /// customers, and this is the first rank whose sum reaches into a slot.
-    slots: Vec<u32>,
-}
-
-impl Shoppers {
-    fn new(customers: &[Customer]) -> Shoppers {
-        let mut order: Vec<u32> = (0..customers.len() as u32).collect();
-        order.sort_by_key(|&index| std::cmp::Reverse(customers[index as usize].stops_on));
-        let stops = order.iter().map(|&index| customers[index as usize].stops_on).collect();
-        let mut sum = 0.0;
-        let add = |&index: &u32| {
-            sum += f64::from(customers[index as usize].purchase_rate);
-            sum
-        };
-        let rates: Vec<f64> = order.iter().map(add).collect();
-        let mut rank = 0;
-        let first = |slot: usize| {
-            while rank + 1 < rates.len() && slot_of(rates[rank], &rates) < slot {
-                rank += 1;
-            }
-            rank as u32
-        };
-        let slots = (0..customers.len()).map(first).collect();
-        Shoppers { order, stops, rates, slots }
-    }
-
-    /// How many of them buy on a day. When nobody would any more, as may be in a world of a handful
-    /// of customers, all go on: the number of purchases is a promise, the segment's habit is not.
-    fn active(&self, day: usize) -> usize {
-        match self.stops.partition_point(|&stop| usize::from(stop) > day) {
-            0 => self.order.len(),
-            some => some,
-        }
-    }
-
-    /// Draws one of the first `active`, in proportion to their rates; gives the index of a
-    /// customer.
-    #[inline]
-    fn choose(&self, active: usize, stream: &mut Stream) -> usize {
-        let point = stream.uniform() * self.rates[active - 1];
-        let begin = self.slots[slot_of(point, &self.rates)] as usize;
-        let beyond = self.rates[begin..active].iter().take_while(|&&sum| sum <= point).count();
-        self.order[(begin + beyond).min(active - 1)] as usize
-    }
-
-    /// The expected share of each segment in all purchases, for days of these weights.
-    fn shares(&self, customers: &[Customer], weights: &[f64]) -> [f64; 4] {
-        let mut sums = [0.0; 4];
-        let add = |&index: &u32| {
-            let customer = &customers[index as usize];
-            sums[customer.segment as usize] += f64::from(customer.purchase_rate);
-            sums
-        };
-        let by_segment: Vec<[f64; 4]> = self.order.iter().map(add).collect();
-        let mut shares = [0.0; 4];
-        for (day, weight) in weights.iter().enumerate() {
-            let last = self.active(day) - 1;
-            for (share, rate) in shares.iter_mut().zip(by_segment[last]) {
-                *share += weight * rate / self.rates[last];
-            }
-        }
-        let whole: f64 = weights.iter().sum();
-        shares.map(|share| share / whole)
-    }
-}
-
-/// The slot of a point in the range of these sums. It never falls where the point rises, so that a
-/// search which begins at a slot's first rank misses nothing.
-#[inline]
-fn slot_of(point: f64, sums: &[f64]) -> usize {
-    let slots = sums.len();
-    ((point / sums[slots - 1] * slots as f64) as usize).min(slots - 1)
-}
-
-/// The distribution of amounts.
-///
-/// A log-normal variable of mean m and standard deviation s is exp(N(mu, sigma^2)) with sigma^2 =
-/// ln(1 + s^2 / m^2) and mu = ln m - sigma^2 / 2; for 2,500 and 3,200 these are mu = 7.339 and
-/// sigma = 0.985. Segments and customers differ in the location of their logarithm. The locations
-/// are centered, weighted by expected purchases, and their variance is taken out of sigma^2, so
-/// that the logarithm of an amount keeps the mean mu and the variance sigma^2 over all purchases.
-struct Amounts {
-    /// Mean of the logarithm by segment.
-    locations: [f64; 4],
-    /// Standard deviation of the logarithm within a customer.
-    within: f64,
-}
-
-impl Amounts {
-    /// `shares` are the segments' expected shares in all purchases.
-    fn new(shares: [f64; 4]) -> Amounts {
-        let (mu, variance) = log_moments(AMOUNT_MEAN, AMOUNT_DEVIATION);
-        let tilts = Segment::ALL.map(|segment| segment.character().spending);
-        let weighted = |of: &dyn Fn(f64) -> f64| {
-            shares.iter().zip(tilts).map(|(share, tilt)| share * of(tilt)).sum::<f64>()
-        };
-        let center = weighted(&|tilt| tilt);
-        let between = weighted(&|tilt| (tilt - center) * (tilt - center));
-        let within = variance - between - SPENDING_DEVIATION * SPENDING_DEVIATION;
-        debug_assert!(
-            within > 0.0,
-            "the tilts of the segments leave nothing of the variance {variance}"
-        );
-        Amounts { locations: tilts.map(|tilt| mu + tilt - center), within: within.max(0.0).sqrt() }
-    }
-
-    /// An amount in minor units.
-    #[inline]
-    fn draw(&self, customer: &Customer, stream: &mut Stream) -> u64 {
-        let location = self.locations[customer.segment as usize] + f64::from(customer.spending);
-        let amount = libm::exp(location + self.within * stream.normal());
-        (amount.clamp(AMOUNT_RANGE.0, AMOUNT_RANGE.1) * 100.0).round() as u64
-    }
-}
-
-/// Mean and variance of the logarithm of a log-normal variable with this mean and standard
-/// deviation.
-fn log_moments(mean: f64, deviation: f64) -> (f64, f64) {
-    let ratio = deviation / mean;
-    let variance = libm::log(1.0 + ratio * ratio);
-    (libm::log(mean) - variance / 2.0, variance)
-}
-
 /// The purchases of a world, in time order.
 pub struct Transactions<'a> {
     timeline: Timeline<'a>,
@@ -290,102 +158,13 @@ fn habit<const N: usize>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::population::AT_RISK_DAYS;
+    use super::super::segments::AT_RISK_DAYS;
     use super::super::{World, WorldSettings};
     use super::*;
     use std::collections::BTreeSet;
 
     fn world() -> World {
         World::new(WorldSettings { interactions: 0, ..WorldSettings::default() }).unwrap()
-    }
-
-    /// Distribution function of the standard normal distribution.
-    fn phi(z: f64) -> f64 {
-        libm::erfc(-z / std::f64::consts::SQRT_2) / 2.0
-    }
-
-    /// Mean and standard deviation of a log-normal variable clipped to a range, from its partial
-    /// moments.
-    fn clipped_moments(mean: f64, deviation: f64, (low, high): (f64, f64)) -> (f64, f64) {
-        let (mu, variance) = log_moments(mean, deviation);
-        let sigma = variance.sqrt();
-        let (a, b) = ((low.ln() - mu) / sigma, (high.ln() - mu) / sigma);
-        let moment = |k: f64| {
-            let inside =
-                (k * mu + k * k * variance / 2.0).exp() * (phi(b - k * sigma) - phi(a - k * sigma));
-            low.powf(k) * phi(a) + inside + high.powf(k) * phi(-b)
-        };
-        (moment(1.0), (moment(2.0) - moment(1.0) * moment(1.0)).sqrt())
-    }
-
-    fn moments(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
-        let count = values.clone().count() as f64;
-        let mean = values.clone().sum::<f64>() / count;
-        (mean, (values.map(|value| (value - mean) * (value - mean)).sum::<f64>() / count).sqrt())
-    }
-
-    #[test]
-    fn log_moments_of_the_specified_amounts() {
-        let (mu, variance) = log_moments(AMOUNT_MEAN, AMOUNT_DEVIATION);
-        assert!(
-            (mu - 7.338_96).abs() < 1e-4 && (variance.sqrt() - 0.984_97).abs() < 1e-4,
-            "{mu} {}",
-            variance.sqrt()
-        );
-        // Back again: exp(mu + sigma^2 / 2) is the mean, and the mean times the root of
-        // exp(sigma^2) - 1 the deviation.
-        assert!(((mu + variance / 2.0).exp() - AMOUNT_MEAN).abs() < 1e-9);
-        assert!((AMOUNT_MEAN * (variance.exp() - 1.0).sqrt() - AMOUNT_DEVIATION).abs() < 1e-9);
-    }
-
-    /// Clipping to 10,000 cuts the long tail: of mean 2,500 and deviation 3,200 it leaves about
-    /// 2,337 and 2,278. Measured amounts may differ from these by 3 %, because they are a mixture
-    /// over segments, which agrees with one log-normal distribution in the first two moments of the
-    /// logarithm only.
-    #[test]
-    fn amounts_are_clipped_log_normal() {
-        let world = world();
-        let amounts: Vec<f64> =
-            world.transactions().map(|purchase| purchase.amount as f64 / 100.0).collect();
-        assert!(amounts.iter().all(|amount| (AMOUNT_RANGE.0..=AMOUNT_RANGE.1).contains(amount)));
-        let (mean, deviation) = moments(amounts.iter().copied());
-        let (expected_mean, expected_deviation) =
-            clipped_moments(AMOUNT_MEAN, AMOUNT_DEVIATION, AMOUNT_RANGE);
-        assert!(
-            (expected_mean - 2_337.0).abs() < 5.0 && (expected_deviation - 2_278.0).abs() < 5.0,
-            "{expected_mean} {expected_deviation}"
-        );
-        assert!((mean / expected_mean - 1.0).abs() < 0.03, "mean {mean}, expected {expected_mean}");
-        assert!(
-            (deviation / expected_deviation - 1.0).abs() < 0.03,
-            "deviation {deviation}, expected {expected_deviation}"
-        );
-    }
-
-    /// Before clipping, the logarithms agree with the specification to 1 % of a standard deviation
-    /// and 2 % of it.
-    #[test]
-    fn mixing_segments_keeps_the_moments_of_the_logarithm() {
-        let world = world();
-        let mut stream = Stream::new(5, Purpose::Purchases, 0, 0);
-        let amounts = &world.market.amounts;
-        let logarithms: Vec<f64> = world
-            .transactions()
-            .map(|purchase| world.customer(purchase.customer).unwrap())
-            .map(|customer| {
-                amounts.locations[customer.segment as usize]
-                    + f64::from(customer.spending)
-                    + amounts.within * stream.normal()
-            })
-            .collect();
-        let (mean, deviation) = moments(logarithms.iter().copied());
-        let (mu, variance) = log_moments(AMOUNT_MEAN, AMOUNT_DEVIATION);
-        assert!((mean - mu).abs() < 0.01, "{mean}, not {mu}");
-        assert!(
-            (deviation / variance.sqrt() - 1.0).abs() < 0.02,
-            "{deviation}, not {}",
-            variance.sqrt()
-        );
     }
 
     /// Purchases per day where `of` holds for the date.
@@ -443,40 +222,5 @@ mod tests {
         );
         assert!(value(high_value) > 1.7 * value(frequent), "{amounts:?} {purchases:?}");
         assert!(frequency(at_risk) > 2.0 && frequency(at_risk) < frequency(frequent) / 2.0);
-    }
-
-    #[test]
-    fn a_shopper_found_by_slot_is_the_one_found_by_bisection() {
-        let customers: Vec<Customer> = (1..=777).map(|id| Customer::draw(9, id, 0, 730)).collect();
-        let shoppers = Shoppers::new(&customers);
-        for active in [1, 2, 500, 777] {
-            let (mut stream, mut again) = (
-                Stream::new(4, Purpose::Purchases, 0, 0),
-                Stream::new(4, Purpose::Purchases, 0, 0),
-            );
-            for _ in 0..20_000 {
-                let point = again.uniform() * shoppers.rates[active - 1];
-                let rank = shoppers.rates[..active].partition_point(|&sum| sum <= point);
-                assert_eq!(shoppers.choose(active, &mut stream), shoppers.order[rank] as usize);
-            }
-        }
-    }
-
-    #[test]
-    fn shares_of_the_segments_are_those_expected() {
-        let world = world();
-        let weights: Vec<f64> = (0..world.settings().days)
-            .map(|day| day_weight(world.settings().start + Millis::from(day) * DAY))
-            .collect();
-        let expected = world.market.shoppers.shares(world.customers(), &weights);
-        let mut counts = [0.0; 4];
-        for purchase in world.transactions() {
-            counts[world.customer(purchase.customer).unwrap().segment as usize] += 1.0;
-        }
-        let total = world.settings().transactions as f64;
-        for (count, share) in counts.into_iter().zip(expected) {
-            let error = (share * (1.0 - share) / total).sqrt();
-            assert!((count / total - share).abs() < 4.0 * error, "{counts:?} against {expected:?}");
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! How customers answer a campaign: conversion by segment and channel, rewards, and what policies
 //! earn in expectation, in closed form.
 
-use super::population::Segment;
+use super::segments::Segment;
 
 /// Channels, in the order of the arms.
 pub const ARMS: [&str; 4] = ["Email", "SMS", "Push", "Direct Mail"];

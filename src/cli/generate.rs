@@ -13,7 +13,7 @@ use clap::{Args, ValueEnum};
 use dataflows::event::Topic;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use world::{World, WorldSettings, write};
+use world::{World, WorldSettings, lines, write};
 
 /// Flags of `sluice generate`.
 #[derive(Clone, Debug, Args)]
@@ -225,7 +225,7 @@ fn into_kafka(
     let mut line = Vec::new();
     for customer in world.customers() {
         line.clear();
-        write::customer_line(customer, &mut line);
+        lines::customer_line(customer, &mut line);
         written.customers += 1;
         written.bytes += line.len() as u64;
         producer.send(
@@ -244,7 +244,7 @@ fn into_kafka(
             .into_iter()
             .for_each(std::thread::sleep);
         line.clear();
-        let (topic, customer) = write::line(&event, &mut line);
+        let (topic, customer) = lines::line(&event, &mut line);
         written.bytes += line.len() as u64;
         match topic {
             Topic::Transactions => written.transactions += 1,

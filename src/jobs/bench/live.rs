@@ -26,7 +26,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use world::{World, WorldSettings, write};
+use world::{World, WorldSettings, lines};
 
 /// Where the job is to run, and at what rate.
 #[derive(Clone, Debug)]
@@ -268,7 +268,7 @@ impl Arena {
         let mut line = Vec::new();
         for customer in world.customers() {
             line.clear();
-            write::customer_line(customer, &mut line);
+            lines::customer_line(customer, &mut line);
             producer.send(
                 self.kafka.topic_name(Topic::Customers.id()),
                 customer.id,
@@ -291,7 +291,7 @@ impl Arena {
         let mut line = Vec::new();
         for event in world.events() {
             line.clear();
-            let (topic, customer) = write::line(&event, &mut line);
+            let (topic, customer) = lines::line(&event, &mut line);
             if !producer.send(
                 Due { topic: topic.id(), customer, value: &line, timestamp: event.timestamp() },
                 stop,

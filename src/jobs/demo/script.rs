@@ -15,9 +15,9 @@ use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use std::collections::VecDeque;
 use std::io::Write;
+use world::lines::{customer_line, line};
 use world::purchases::Transaction;
 use world::response::{Shares, best_arm, expected_reward};
-use world::write::{customer_line, line};
 use world::{Event, World, WorldError, WorldSettings};
 
 /// Requests of a simulated day. With their answers, and with the purchases of a world of 100,000 in
@@ -216,7 +216,7 @@ mod tests {
     use dataflows::settings::InputSettings;
     use dataflows::source::Messages;
     use std::sync::Arc;
-    use world::population::Segment;
+    use world::segments::Segment;
 
     fn script(seed: u64) -> Script {
         let settings = WorldSettings {
