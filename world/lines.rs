@@ -147,6 +147,10 @@ mod tests {
             written(Event::Interaction(contact)),
             (expected.to_string(), (Topic::Interactions, 7))
         );
+    }
+
+    #[test]
+    fn a_profile_has_its_fields_in_order_and_fractions_with_three_decimals() {
         let customer = World::new(WorldSettings { customers: 1, ..WorldSettings::default() })
             .unwrap()
             .customers()[0]
