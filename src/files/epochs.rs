@@ -135,7 +135,8 @@ mod tests {
 
     #[test]
     fn epochs_are_read_as_the_database_writes_them() {
-        let text = r#"{"job":"campaign","epoch":1,"watermark":null,"offsets":{"transactions":{"0":17,"10":1}},"digest":"ab"}
+        let text = r#"
+{"job":"campaign","epoch":1,"watermark":null,"offsets":{"transactions":{"0":17,"10":1}},"digest":""}
 
             {"epoch":2,"watermark":"2024-03-01T00:00:00+00:00","offsets":{"transactions":{"0":18}}}
             {"epoch":3,"watermark":"2024-03-01 00:00:00+00","offsets":{}}

@@ -4,10 +4,13 @@
 //! one reader each, for only reading them from the start shows where their rows end. A position is
 //! always a byte offset in the content of the whole file, after decompression.
 
+mod beginning;
+#[cfg(test)]
+mod tests;
+
 use super::error::FileError;
-use super::header;
 use super::open::{self, Bytes};
-use super::rows::{Cut, Limits, blank_lines, cut, first_csv_row, first_line, line_ends};
+use super::rows::{Cut, Limits, cut, first_line, line_ends};
 use super::split::share;
 use super::{Compression, InputFile, Syntax};
 use dataflows::event::Topic;
@@ -16,7 +19,6 @@ use dataflows::source::{Block, Format, Lines, TopicId};
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// Bytes of a block: small enough for the second-level cache, large enough that the rest of a step
@@ -25,12 +27,6 @@ pub const BLOCK: usize = 256 * 1024;
 
 /// Bytes beyond the limit of a record after which a line without end is given up.
 pub const REMAINDER: usize = 64 * 1024;
-
-/// Bytes at the start of a file of JSON lines that are looked at, to see what it is.
-const LOOK: usize = 64 * 1024;
-
-/// The mark with which some programs begin a file of UTF-8.
-const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// Who reads what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,9 +49,11 @@ pub struct Seat {
 /// Reads a file, or a share of it, as blocks of whole rows.
 ///
 /// # Long rows
-/// A row comes whole up to `max_record` bytes and at least [`REMAINDER`] more. Of a longer one the block that it ends has only the beginning, without
-/// a line end, and the rest up to the next line end is skipped. So the parser need only compare a row's length with `max_record`: whatever was cut is
-/// longer. Such a block may grow to `max_record` + [`REMAINDER`] bytes; all others have about [`BLOCK`].
+/// A row comes whole up to `max_record` bytes and at least [`REMAINDER`] more. Of a longer one the
+/// block that it ends has only the beginning, without a line end, and the rest up to the next line
+/// end is skipped. So the parser need only compare a row's length with `max_record`: whatever was
+/// cut is longer. Such a block may grow to `max_record` + [`REMAINDER`] bytes; all others have
+/// about [`BLOCK`].
 pub struct Reader {
     topic: TopicId,
     path: PathBuf,
@@ -241,62 +239,7 @@ impl Reader {
         }
     }
 
-    /// Reads what stands before the first row: a byte order mark, and the header of a CSV file.
-    fn begin(&mut self, aliases: &Aliases) -> Result<(), FileError> {
-        let is_csv = self.syntax == Syntax::Csv;
-        if self.position > 0 {
-            return Ok(());
-        }
-        let mut bytes = vec![0; BLOCK];
-        // For JSON the first bytes are enough to see the mark and the first line ends; the blocks
-        // read the rest for themselves.
-        let wanted = if is_csv { BLOCK } else { LOOK };
-        let filled = self.fill(&mut bytes[..wanted], 0)?;
-        if let Some((found, ending)) = header::packed(&bytes[..filled]) {
-            return Err(FileError::Packed { path: self.path.clone(), found, ending });
-        }
-        if let Some(found) = header::foreign_encoding(&bytes[..filled]) {
-            return Err(FileError::Encoding { path: self.path.clone(), found });
-        }
-        if !is_csv && header::has_only_carriage_returns(&bytes[..filled]) {
-            return Err(FileError::LineEnds { path: self.path.clone() });
-        }
-        let mut start =
-            if bytes[..filled].starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
-        if is_csv {
-            let blank = blank_lines(&bytes[start..filled]);
-            let line = 1 + line_ends(&bytes[start..start + blank]);
-            start += blank;
-            let content = &bytes[start..filled];
-            // Of a header that does not end, its first line tells why.
-            let end = first_csv_row(content, self.ended)
-                .or(self.ended.then_some(content.len()))
-                .or_else(|| first_line(content, self.ended));
-            let header = end.ok_or_else(|| {
-                self.bad_header(line, format!("there is no line end in the first {BLOCK} bytes"))
-            })?;
-            let columns = header::columns(&content[..header], self.topic, aliases)
-                .map_err(|problem| self.bad_header(line, problem))?;
-            self.format = Format::Csv {
-                columns: Arc::new(columns),
-                line: line + line_ends(&content[..header]),
-            };
-            start += header;
-        }
-        self.pending = bytes[start..filled].to_vec();
-        self.position = start as u64;
-        Ok(())
-    }
-
-    fn bad_header(&self, line: u64, problem: String) -> FileError {
-        FileError::Header { path: self.path.clone(), line, problem }
-    }
-
     fn failed(&self, position: u64, source: io::Error) -> FileError {
         FileError::Read { path: self.path.clone(), position, source }
     }
 }
-
-#[cfg(test)]
-#[path = "reader_tests.rs"]
-mod tests;

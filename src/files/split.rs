@@ -93,7 +93,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn shares_are_whole_lines_and_together_the_whole_file(lines in prop::collection::vec("[a-c]{0,9}", 0..40), ended: bool, of in 1usize..12) {
+        fn shares_are_whole_lines_and_together_the_whole_file(
+            lines in prop::collection::vec("[a-c]{0,9}", 0..40),
+            ended: bool,
+            of in 1usize..12,
+        ) {
             let mut content = lines.join("\n").into_bytes();
             if ended { content.push(b'\n'); }
             let file = file(&content);
@@ -101,7 +105,8 @@ mod tests {
             for index in 0..of {
                 let range = share(&file, content.len() as u64, index, of).expect("reading");
                 prop_assert_eq!(range.start, next);
-                prop_assert!(range.start == 0 || range.start == content.len() as u64 || content[range.start as usize - 1] == b'\n');
+                let (start, whole) = (range.start as usize, content.len());
+                prop_assert!(start == 0 || start == whole || content[start - 1] == b'\n');
                 next = range.end;
             }
             prop_assert_eq!(next, content.len() as u64);

@@ -1,11 +1,11 @@
 //! What goes from older files when customers are erased.
 //!
-//! As in the tables, by what their declarations say: rows that have no instant, and others up to the
-//! erasure's, go; of a row that stands, what older lines have is of before and goes too (the context
-//! of an interaction that is dated later, the sums of a model that had learned from the customer),
-//! but for what newer ones do not repeat: the text of an interaction's id. Dead letters are blanked.
-//! What stays is the report of the erasure, sums over many customers, and of a customer who is not
-//! erased for ever the keys of interactions that were taken back.
+//! As in the tables, by what their declarations say: rows that have no instant, and others up to
+//! the erasure's, go; of a row that stands, what older lines have is of before and goes too (the
+//! context of an interaction that is dated later, the sums of a model that had learned from the
+//! customer), but for what newer ones do not repeat: the text of an interaction's id. Dead letters
+//! are blanked. What stays is the report of the erasure, sums over many customers, and of a
+//! customer who is not erased for ever the keys of interactions that were taken back.
 
 mod line;
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! ```text
 //! <files.dir>/<job>/00000000000000000007.jsonl
 //!
-//! {"table":"epochs","change":"insert","job":"campaign","epoch":7,"watermark":"2024-03-01T00:00:00Z","offsets":{"transactions":{"0":17}},…}
+//! {"table":"epochs","change":"insert","job":"campaign","epoch":7,"offsets":{"orders":{"0":17}},…}
 //! {"table":"interactions","change":"delete","customer_id":5,"interaction_key":-71}
 //! {"table":"customer_features","change":"update","customer_id":5,"recency":12.5,…}
 //! ```
@@ -33,85 +33,26 @@
 //! them for anything else.
 
 mod erased;
+mod erasing;
+mod error;
 mod lines;
 mod mark;
 #[cfg(test)]
 mod tests;
 
-use crate::blame::Blame;
 use crate::durable::{self, TEMPORARY};
 use crate::postgres::{PostgresError, PostgresSettings};
 use crate::sink::Link;
 use crate::sink::gathered::Gathered;
-use dataflows::event::{CustomerId, Millis, Place};
-use erased::Erased;
+use error::failed;
 use lines::Lines;
 use serde::Deserialize;
 use std::fs::{File, TryLockError};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+pub use error::ChangesError;
 pub use mark::FileMark;
-
-/// Why a file of changes cannot be written, read or trusted.
-#[derive(Debug, thiserror::Error)]
-pub enum ChangesError {
-    /// The file system fails.
-    #[error("{path} cannot be {done}: {source}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What was to be done with it.
-        done: &'static str,
-        /// Why not.
-        source: io::Error,
-    },
-    /// A file is not the one that its epoch was committed with.
-    #[error(
-        "{path} is damaged: {why}. Restore it from a copy, or move it away: the program goes on \
-         without it"
-    )]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// How it shows.
-        why: String,
-    },
-    /// There are files of another history.
-    #[error(
-        "{path} is of another history of the job{}, as of another deployment, or of before its \
-         progress was lost; nobody could tell its rows from those of \
-         this one. Set another files.dir, or move the files away",
-        found.as_ref().map_or(String::new(), |found| format!(", {found}"))
-    )]
-    OtherHistory {
-        /// The newest file.
-        path: PathBuf,
-        /// Its history, by the first digits, where it says it.
-        found: Option<String>,
-    },
-    /// Another instance has them.
-    #[error(
-        "another instance writes its files of changes into {0}: end that one first, or set another \
-         files.dir"
-    )]
-    Held(PathBuf),
-    /// The results do not fit the configured lists.
-    #[error(transparent)]
-    Rows(#[from] PostgresError),
-}
-
-impl ChangesError {
-    /// Whose fault it is.
-    pub fn blame(&self) -> Blame {
-        match self {
-            ChangesError::Io { .. } => Blame::World,
-            ChangesError::Held(_) => Blame::Another,
-            ChangesError::Damaged { .. } | ChangesError::OtherHistory { .. } => Blame::Lasting,
-            ChangesError::Rows(error) => error.blame(),
-        }
-    }
-}
 
 /// The files of one job.
 pub struct ChangeFiles {
@@ -255,65 +196,6 @@ impl ChangeFiles {
         Ok(serde_json::from_slice::<Head>(&line).ok().and_then(|head| head.identity))
     }
 
-    /// Rewrites the files of earlier epochs without what an epoch has erased of these customers,
-    /// each up to an instant; newest first. Gives how many had something of it.
-    ///
-    /// # Errors
-    /// [`ChangesError::Io`], [`ChangesError::Damaged`]; what is left is done when it is called again.
-    pub fn erase(
-        &self,
-        epoch: u64,
-        customers: &[(CustomerId, Millis)],
-    ) -> Result<usize, ChangesError> {
-        let damaged = |epoch| move |why| ChangesError::Damaged { path: self.path(epoch), why };
-        let mut erased = Erased::new(self.lines.tables(), epoch, customers);
-        // Should it have been moved away, the newest lines of older files count as standing.
-        if let Some(own) = self.read(epoch)? {
-            erased.stand(&own).map_err(damaged(epoch))?;
-        }
-        let mut older: Vec<u64> = self
-            .names()?
-            .iter()
-            .filter_map(|name| epoch_of(name))
-            .filter(|other| *other < epoch)
-            .collect();
-        older.sort_unstable();
-        let mut rewritten = 0;
-        for older in older.into_iter().rev() {
-            let Some(content) = self.read(older)? else { continue };
-            if let Some(rest) = erased.rest_of(&content).map_err(damaged(older))? {
-                let path = self.path(older);
-                durable::replace(&path, &rest).map_err(failed(&path, "written"))?;
-                rewritten += 1;
-            }
-        }
-        Ok(rewritten)
-    }
-
-    /// Where the dead letters stood that [`erase`](Self::erase) would blank: topic's name at the
-    /// broker, and place.
-    ///
-    /// # Errors
-    /// Likewise.
-    pub fn letters_of(
-        &self,
-        epoch: u64,
-        customers: &[(CustomerId, Millis)],
-    ) -> Result<Vec<(String, Place)>, ChangesError> {
-        let erased = Erased::new(self.lines.tables(), epoch, customers);
-        let mut letters = Vec::new();
-        for older in
-            self.names()?.iter().filter_map(|name| epoch_of(name)).filter(|other| *other < epoch)
-        {
-            let Some(content) = self.read(older)? else { continue };
-            let found = erased
-                .letters(&content)
-                .map_err(|why| ChangesError::Damaged { path: self.path(older), why })?;
-            letters.extend(found);
-        }
-        Ok(letters)
-    }
-
     fn path(&self, epoch: u64) -> PathBuf {
         self.folder.join(format!("{epoch:020}{ENDING}"))
     }
@@ -343,9 +225,4 @@ fn epoch_of(name: &str) -> Option<u64> {
         digits.len() == DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit())
     });
     digits?.parse().ok()
-}
-
-fn failed(path: &Path, done: &'static str) -> impl FnOnce(io::Error) -> ChangesError {
-    let path = path.to_path_buf();
-    move |source| ChangesError::Io { path, done, source }
 }

@@ -310,7 +310,11 @@ fn buffers_are_used_again() {
 
 proptest! {
     #[test]
-    fn every_byte_of_any_lines_is_read_once(lines in prop::collection::vec("[ -~]{0,30}", 0..60), ended: bool, of in 1usize..9) {
+    fn every_byte_of_any_lines_is_read_once(
+        lines in prop::collection::vec("[ -~]{0,30}", 0..60),
+        ended: bool,
+        of in 1usize..9,
+    ) {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let mut content = lines.join("\n").into_bytes();
         if ended { content.push(b'\n'); }

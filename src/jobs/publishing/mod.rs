@@ -10,6 +10,8 @@
 //! Whether the job is ready does not depend on it, for what is decided is committed; but it is
 //! said, in the log and by `/readyz`, and counted.
 
+mod held;
+mod mark;
 mod queue;
 #[cfg(test)]
 mod tests;

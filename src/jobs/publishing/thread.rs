@@ -2,24 +2,19 @@
 //! there, and moves the mark.
 
 use super::Shared;
+use super::held::{Held, Trouble, confirm};
+use super::mark::{MARK, Mark};
 use super::queue::Next;
 use crate::first::{Panicked, Tell, caught};
 use crate::jobs::predictions::{publications, told};
 use crate::kafka::connection::Connection;
 use crate::kafka::publisher::{Publication, Published, Publisher};
-use crate::sink::SinkError;
 use crate::sink::outbox::{Outbox, Stretch};
 use crate::telemetry::stalls::{Cause, Seen};
 use crossbeam_channel::{Receiver, bounded};
 use std::io;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
-
-/// Nothing is sent unless the job was seen to be this instance's so shortly before.
-const OWN: Duration = Duration::from_secs(1);
-
-/// How long a mark may stand behind where only epochs come that have nothing to publish.
-const MARK: Duration = Duration::from_secs(1);
 
 /// Pause before what has failed is tried again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -38,9 +33,9 @@ pub(super) fn spawn(
     failure: Tell<Panicked>,
 ) -> io::Result<Receiver<()>> {
     let (end, ended) = bounded(0);
-    let mark = Mark { at: marked, wanted: marked, tried: Instant::now() };
-    let mut thread =
-        Thread { shared, publisher, outbox, arms, mark, trouble: Trouble { noted: false } };
+    let mark = Mark::at(marked);
+    let trouble = Trouble::default();
+    let mut thread = Thread { shared, publisher, outbox, arms, mark, trouble };
     let run = move || {
         let _end = end;
         // What is owed would never be published any more, and nobody would hear of it.
@@ -59,38 +54,6 @@ struct Thread {
     arms: Vec<String>,
     mark: Mark,
     trouble: Trouble,
-}
-
-/// The mark of how far it is published.
-struct Mark {
-    /// Where it stands.
-    at: u64,
-    /// Where it should stand.
-    wanted: u64,
-    /// When it was last tried to move it.
-    tried: Instant,
-}
-
-/// Why what is in hand is not sent on.
-enum Held {
-    /// Something of it was erased: the rest is sent.
-    Erased,
-    /// The time is over.
-    Over,
-    /// Another instance has the job.
-    Fenced(SinkError),
-    /// This, until it has passed.
-    Trouble(Vec<Seen>),
-}
-
-impl Held {
-    fn by(error: SinkError, doing: &str) -> Held {
-        if error.is_fenced() {
-            Held::Fenced(error)
-        } else {
-            Held::Trouble(vec![Seen::of(Cause::Publishing, format!("{doing}: {error}"))])
-        }
-    }
 }
 
 impl Thread {
@@ -278,47 +241,6 @@ impl Thread {
                 tracing::debug!("The mark of what is published is not moved: {error}.");
                 Ok(())
             }
-        }
-    }
-}
-
-impl Mark {
-    fn is_behind(&self) -> bool {
-        self.at < self.wanted
-    }
-
-    fn is_due(&self) -> bool {
-        self.is_behind() && self.tried.elapsed() >= MARK
-    }
-}
-
-/// Makes sure that this instance has the job: a commit or a mark of its own shows it as well.
-fn confirm(shared: &Shared, outbox: &mut dyn Outbox, epoch: u64) -> Result<(), Held> {
-    if shared.queue().confirmed().elapsed() < OWN {
-        return Ok(());
-    }
-    outbox.confirm(epoch).map_err(|error| {
-        Held::by(error, "nobody can say whether the job is still this instance's")
-    })?;
-    shared.queue().confirm();
-    Ok(())
-}
-
-/// What keeps it.
-struct Trouble {
-    /// Something does, and whoever watches was told.
-    noted: bool,
-}
-
-impl Trouble {
-    fn note(&mut self, shared: &Shared, why: Vec<Seen>) {
-        self.noted = true;
-        shared.status.cannot_publish(why);
-    }
-
-    fn passes(&mut self, shared: &Shared) {
-        if std::mem::take(&mut self.noted) {
-            shared.status.cannot_publish(Vec::new());
         }
     }
 }
