@@ -12,7 +12,6 @@ mod cli;
 mod cluster;
 mod config;
 mod console;
-mod counted;
 mod descriptors;
 mod durable;
 mod files;

@@ -1,5 +1,8 @@
-//! What the program knows of the campaign dataflow beside the graph itself: its rows.
+//! What the program knows of the campaign dataflow beside the graph itself: its rows, and what it
+//! shows.
 
+pub mod counted;
+pub mod figures;
 pub mod following;
 mod many;
 pub mod results;

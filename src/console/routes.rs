@@ -7,6 +7,7 @@ use super::problem::{Kind, Problem, told};
 use crate::config::secret::scrubbed;
 use crate::status::Status;
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
@@ -23,8 +24,11 @@ const JSON: &str = "application/json";
 /// The text form of Prometheus.
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The page. It is complete in itself: no other file is loaded.
+/// The page of every job. It is complete in itself: no other file is loaded.
 const PAGE: &str = include_str!("page.html");
+
+/// Where on it stands what a dataflow has there.
+pub(super) const OF_THE_DATAFLOW: &str = "<!-- what the dataflow has on the page -->";
 
 /// The page for a browser that has not shown the token.
 const SIGN_IN: &str = include_str!("sign_in.html");
@@ -56,8 +60,9 @@ const MAX_REQUEST_ID: usize = 64;
 
 /// All paths.
 pub(super) fn paths(status: Arc<Status>, eraser: Eraser) -> Router {
+    let page = Bytes::from(PAGE.replace(OF_THE_DATAFLOW, status.page()));
     Router::new()
-        .route("/", get(page))
+        .route("/", get(async move || ([(header::CONTENT_TYPE, HTML)], page)))
         .route("/status", get(status_json))
         .route("/metrics", get(metrics))
         .route("/readyz", get(readyz))
@@ -76,10 +81,6 @@ pub(super) fn behind(paths: Router, access: Access, limits: Limits) -> Router {
         .layer(from_fn_with_state(access, guard))
         .route("/healthz", get(healthz))
         .layer(from_fn(complete))
-}
-
-async fn page() -> Response {
-    ([(header::CONTENT_TYPE, HTML)], PAGE).into_response()
 }
 
 async fn status_json(State(status): State<Arc<Status>>) -> Response {

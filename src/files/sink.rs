@@ -5,8 +5,8 @@
 
 use super::epochs::NamedOffsets;
 use super::thresholds;
+use crate::campaign::counted::Counted;
 use crate::campaign::results::EpochResults;
-use crate::counted::Counted;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use dataflows::campaign::output::{ArmUpdate, Day, LastRow, LastRows};

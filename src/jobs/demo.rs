@@ -22,13 +22,14 @@ pub use outcomes::{WINDOW, Window};
 use super::gather::{Gather, GatherError};
 use super::live::{Control, Pace, live};
 use crate::blame::Blame;
+use crate::campaign::figures::{Benchmark, CampaignFigures};
 use crate::campaign::following::CampaignFollower;
 use crate::campaign::results::EpochResults;
 use crate::cluster::{Cluster, ClusterError};
 use crate::config::types::Config;
 use crate::console::{Console, ConsoleError};
 use crate::first::First;
-use crate::status::{Benchmark, Status};
+use crate::status::Status;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use dataflows::campaign::graph::Campaign;
 use dataflows::customer::Features;
@@ -193,12 +194,10 @@ fn comparison(script: &Script, config: &Config) -> Comparison {
 }
 
 fn status(config: &Config, comparison: &Comparison) -> Arc<Status> {
-    let status = Status::new("demo", &config.bandit.arms, config.input.decimals);
-    status.compare_with(Benchmark {
-        best_possible: Some(comparison.best_possible),
-        best_fixed: Some(comparison.best_fixed),
-    });
-    Arc::new(status)
+    let Comparison { best_possible, best_fixed, .. } = *comparison;
+    let figures = CampaignFigures::new(&config.bandit.arms, config.input.decimals)
+        .compared_with(Benchmark { best_possible, best_fixed });
+    Arc::new(Status::new("demo", &Campaign::topics(), Box::new(figures)))
 }
 
 /// The flag that the first SIGTERM or SIGINT raises; a second one ends the program at once.

@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn a_wish_that_cannot_be_written_is_counted() {
-        let status = Arc::new(Status::new("campaign", &[], 2));
+        let status = Arc::new(Status::new("campaign", &[], Box::new(())));
         let erase =
             counting(
                 Arc::clone(&status),

@@ -16,6 +16,7 @@ use super::restart::Restart;
 use super::start::Asked;
 use super::topics::{self, keys};
 use super::watch::{Watched, watch};
+use crate::campaign::figures::CampaignFigures;
 use crate::campaign::results::EpochResults;
 use crate::checkpoint::{Checkpoints, Fingerprint, Saver, SaverSettings};
 use crate::cluster::{Cluster, ClusterError, Connected};
@@ -29,6 +30,7 @@ use crate::sink::thread::SinkThread;
 use crate::source::TopicUuids;
 use crate::status::Status;
 use crossbeam_channel::Sender;
+use dataflows::Dataflow;
 use dataflows::campaign::graph::Campaign;
 use dataflows::customer::Features;
 use dataflows::settings::Emit;
@@ -125,11 +127,8 @@ type First = ((SinkThread, Arc<Publishing>), Lead);
 impl Job {
     fn new(config: &Config, features: Features) -> Result<Self, RunError> {
         let described = described(config, features, true);
-        let status = Arc::new(Status::new(
-            &config.job,
-            &described.settings.input.arms,
-            config.input.decimals,
-        ));
+        let figures = CampaignFigures::new(&described.settings.input.arms, config.input.decimals);
+        let status = Arc::new(Status::new(&config.job, &Campaign::topics(), Box::new(figures)));
         let checkpoints = Checkpoints::open(
             &config.checkpoint.dir,
             &config.job,

@@ -1,13 +1,13 @@
-//! What `/status` says, as plain values: times in milliseconds since 1970 or in seconds, rewards in
-//! their own unit, shares from 0 to 1.
+//! What `/status` says of every job, as plain values: times in milliseconds since 1970 or in
+//! seconds. What a dataflow has beside stands among it.
 
-use crate::counted::Counted;
+use super::figures::FiguresShown;
 use dataflows::event::Millis;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// The job at one instant.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Debug, Serialize)]
 pub struct Snapshot {
     /// Name of the job.
     pub job: String,
@@ -39,16 +39,9 @@ pub struct Snapshot {
     pub partitions: Vec<Partition>,
     /// Valid records that were read.
     pub events: Events,
-    /// Decisions made.
-    pub decisions: u64,
-    /// Rewards of all arms together.
-    pub reward: Reward,
-    /// Arms, in the order of the configuration.
-    pub arms: Vec<Arm>,
-    /// The newest daily threshold.
-    pub threshold: Option<Threshold>,
-    /// What was counted since the job's first epoch, and rejected since the start.
-    pub counts: Counted,
+    /// What its dataflow shows.
+    #[serde(flatten)]
+    pub figures: Box<dyn FiguresShown>,
     /// Erasures that were not done, by the word for why.
     pub failed_erasures: BTreeMap<&'static str, u64>,
     /// Rejected records by the word of their reason.
@@ -60,8 +53,6 @@ pub struct Snapshot {
     pub given_up: BTreeMap<&'static str, u64>,
     /// The last rejected records, newest first.
     pub dead_letters: Vec<DeadLetter>,
-    /// Segments, the largest first.
-    pub segments: Vec<SegmentSize>,
 }
 
 /// Something that stands still.
@@ -173,55 +164,6 @@ pub struct Events {
     pub per_second: f64,
 }
 
-/// Rewards of all arms together.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Reward {
-    /// Of every interaction learned.
-    pub mean: Option<f64>,
-    /// Of the last decisions whose outcome is known.
-    pub recent_mean: Option<f64>,
-    /// How many those are.
-    pub recent_outcomes: u64,
-    /// What the best arm for each customer would give, where that is known.
-    pub best_possible: Option<f64>,
-    /// What the best single arm for all would give, where that is known.
-    pub best_fixed: Option<f64>,
-}
-
-/// An arm.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Arm {
-    /// Its number.
-    pub arm: usize,
-    /// Its name.
-    pub name: String,
-    /// Observations in its model.
-    pub n: i64,
-    /// Decisions for it since the start.
-    pub decisions: u64,
-    /// Its share of the decisions since the start.
-    pub decisions_share: Option<f64>,
-    /// Its share of the last decisions.
-    pub recent_decisions_share: Option<f64>,
-    /// Interactions learned.
-    pub interactions: i64,
-    /// Its share of them.
-    pub interactions_share: Option<f64>,
-    /// Mean reward of its interactions.
-    pub mean_reward: Option<f64>,
-    /// Mean reward of its last decisions whose outcome is known.
-    pub recent_mean_reward: Option<f64>,
-}
-
-/// A daily threshold.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Threshold {
-    /// Midnight of the day that it holds for.
-    pub day_ms: Millis,
-    /// Total from which a customer is of high value, in the currency.
-    pub high_value: f64,
-}
-
 /// An optional field that could not be read and was left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct IgnoredField {
@@ -246,13 +188,4 @@ pub struct DeadLetter {
     pub reason: &'static str,
     /// Why, in a sentence.
     pub detail: String,
-}
-
-/// Customers that share the four flags.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct SegmentSize {
-    /// Which flags they have.
-    pub flags: Vec<&'static str>,
-    /// How many they are.
-    pub customers: i64,
 }

@@ -1,7 +1,7 @@
 //! When something last succeeded, by the clock on the wall.
 
 use super::{Status, snapshot};
-use crate::campaign::results::EpochResults;
+use dataflows::epoch::Closed;
 use dataflows::event::Millis;
 use std::time::Duration;
 
@@ -38,8 +38,7 @@ impl Status {
 }
 
 /// How long before `now` the newest event happened of each partition that an epoch has read.
-pub(super) fn delays(results: &EpochResults, now: Millis) -> impl Iterator<Item = Duration> {
-    let closed = &results.closed;
+pub(super) fn delays(closed: &Closed, now: Millis) -> impl Iterator<Item = Duration> {
     let is_read =
         |topic, partition| closed.read.iter().any(|read| (read.0, read.1) == (topic, partition));
     let newest =
@@ -56,19 +55,18 @@ mod tests {
 
     #[test]
     fn only_what_an_epoch_has_read_has_a_delay_and_none_is_negative() {
-        let mut results = EpochResults::new(1);
-        results.closed.read = vec![(Topic::Transactions.id(), 0, 5), (Topic::Rewards.id(), 1, 1)];
-        results.closed.highs = vec![
-            (Topic::Transactions.id(), 0, 4_000),
-            (Topic::Transactions.id(), 1, 1),
-            (Topic::Rewards.id(), 1, 9_000),
-        ];
-        assert!(delays(&results, 6_500).eq([Duration::from_millis(2_500), Duration::ZERO]));
+        let (purchases, rewards) = (Topic::Transactions.id(), Topic::Rewards.id());
+        let closed = Closed {
+            read: vec![(purchases, 0, 5), (rewards, 1, 1)],
+            highs: vec![(purchases, 0, 4_000), (purchases, 1, 1), (rewards, 1, 9_000)],
+            ..Closed::default()
+        };
+        assert!(delays(&closed, 6_500).eq([Duration::from_millis(2_500), Duration::ZERO]));
     }
 
     #[test]
     fn without_a_checkpoint_it_is_as_old_as_the_job() {
-        let status = Status::new("campaign", &[], 2);
+        let status = Status::new("job", &[], Box::new(()));
         let times = |now| status.known().times.at(now, Duration::from_secs(7));
         assert_eq!(
             (times(60_000).checkpoint_ms, times(60_000).checkpoint_age_seconds),

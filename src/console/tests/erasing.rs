@@ -14,7 +14,7 @@ fn erase() -> Erase {
 /// A console of a job with this folder.
 fn within(folder: &Path, http: &Http, erase: Erase) -> (Running, ErasingToken) {
     let token = ErasingToken::within(Some(folder.to_path_buf()));
-    let status = Arc::new(Status::new("campaign", &[], 2));
+    let status = Arc::new(Status::new("campaign", &[], Box::new(())));
     let running = Console::start(http, status, Some(Erasing { erase, token: token.clone() }))
         .expect("a free port");
     (running, token)
@@ -124,7 +124,7 @@ fn a_configured_token_takes_the_place_of_the_job_s_own() {
 
 #[test]
 fn without_a_log_or_a_folder_nothing_is_erased() {
-    let status = || Arc::new(Status::new("campaign", &[], 2));
+    let status = || Arc::new(Status::new("campaign", &[], Box::new(())));
     let without = Console::start(&free_port(), status(), None).expect("a free port");
     assert_eq!(delete(&without, "/customers/1", &[]).kind(), "not-here");
     let token = ErasingToken::within(None);

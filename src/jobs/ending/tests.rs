@@ -51,7 +51,7 @@ fn logged<T>(work: impl FnOnce(&Log) -> T) -> T {
 }
 
 fn ending() -> Ending {
-    Ending::new(Control::default(), Arc::new(Status::new("campaign", &[], 2)))
+    Ending::new(Control::default(), Arc::new(Status::new("campaign", &[], Box::new(()))))
 }
 
 /// The variants' names, outermost first, as the debug form of an error has them.

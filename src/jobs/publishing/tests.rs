@@ -110,7 +110,7 @@ impl Scene {
             cluster,
             kafka,
             memory: Memory::default(),
-            status: Arc::new(Status::new("campaign", &[], 2)),
+            status: Arc::new(Status::new("campaign", &[], Box::new(()))),
         }
     }
 

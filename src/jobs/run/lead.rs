@@ -64,7 +64,7 @@ impl Job {
         let (watched, published) = (self.watched.clone(), Arc::clone(&publishing));
         let mut of_units = BTreeSet::new();
         let then = move |sink: &mut dyn Sink, mut results: Box<EpochResults>, commit: Commit| {
-            watched.status.committed(&results, commit.took);
+            watched.status.committed(&*results, commit.took);
             alert_of_unread_erasures(&results.rejected);
             of_other_units(&results.rejected, &mut of_units)
                 .iter()

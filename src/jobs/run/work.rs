@@ -163,7 +163,7 @@ impl Job {
         beginning.images =
             self.saver().map(|(saver, _)| Box::new(ToSaver::new(saver, worker.index())) as _);
         if let (0, Some(common)) = (worker.index(), &beginning.common) {
-            self.watched.status.restored(common);
+            self.watched.status.restored(common.epoch, common.watermark, &**common);
         }
         Ok((beginning, changed))
     }

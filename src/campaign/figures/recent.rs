@@ -1,16 +1,12 @@
-//! Windows over the newest of what happened: decisions, their outcomes, and events a second.
+//! Windows over the newest of what happened: decisions, and their outcomes.
 
 use crate::campaign::results::EpochResults;
 use dataflows::campaign::output::{Change, InteractionRow};
 use dataflows::event::CustomerId;
 use std::collections::{HashMap, VecDeque};
-use std::time::{Duration, Instant};
 
 /// Decisions that count as recent.
 pub(super) const RECENT_DECISIONS: usize = 5_000;
-
-/// Time over which events a second are counted.
-const RATE_WINDOW: Duration = Duration::from_secs(10);
 
 /// One in Q16.
 const ONE_Q16: f64 = 65_536.0;
@@ -101,38 +97,4 @@ fn outcome(row: &InteractionRow) -> Option<(u16, i64)> {
 /// The mean of rewards whose sum is in Q16.
 pub(super) fn mean_q16(sum: i128, count: i64) -> Option<f64> {
     (count > 0).then(|| sum as f64 / ONE_Q16 / count as f64)
-}
-
-/// Events a second, over the last ten seconds.
-#[derive(Debug)]
-pub(super) struct Rate {
-    started: Instant,
-    counted: VecDeque<(Instant, u64)>,
-}
-
-impl Rate {
-    pub(super) fn new(started: Instant) -> Self {
-        Rate { started, counted: VecDeque::new() }
-    }
-
-    /// So many events were committed now.
-    pub(super) fn add(&mut self, now: Instant, events: u64) {
-        self.counted.push_back((now, events));
-        while self.counted.front().is_some_and(|(at, _)| now.duration_since(*at) >= RATE_WINDOW) {
-            self.counted.pop_front();
-        }
-    }
-
-    /// Events a second; in the first ten seconds over the time since the start, but no less than
-    /// one second.
-    pub(super) fn per_second(&self, now: Instant) -> f64 {
-        let events: u64 = self
-            .counted
-            .iter()
-            .filter(|(at, _)| now.duration_since(*at) < RATE_WINDOW)
-            .map(|(_, events)| events)
-            .sum();
-        let window = now.duration_since(self.started).clamp(Duration::from_secs(1), RATE_WINDOW);
-        events as f64 / window.as_secs_f64()
-    }
 }

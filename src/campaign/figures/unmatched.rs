@@ -1,7 +1,7 @@
 //! Says now and then that many delayed rewards join nothing: the pipeline that writes them may have
 //! a wrong id, customer or clock.
 
-use crate::counted::{Counted, unmatched};
+use crate::campaign::counted::{Counted, unmatched};
 use std::time::{Duration, Instant};
 
 /// At most one line in this time.
