@@ -4,6 +4,11 @@
 //! costs of the operations alone; what a whole job takes for an event is told by `sluice bench`.
 //! Times are of one event, whatever the size of the pass that it was measured in.
 
+#[path = "core/lines.rs"]
+mod lines;
+#[path = "core/numbers.rs"]
+mod numbers;
+
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use dataflows::bandit::choice::choose;
@@ -16,75 +21,18 @@ use dataflows::bandit::statistics::Sums;
 use dataflows::bandit::tallies::{ArmDays, ArmSums};
 use dataflows::bandit::totals::Totals;
 use dataflows::codec::{decode, encode};
-use dataflows::customer::{Features, Layout, Ranks, State, Summary, Transaction};
+use dataflows::customer::{Features, Layout, Ranks, State, Summary};
 use dataflows::event::parse::{Parsed, Parser};
-use dataflows::event::{Kind, Millis, Place, Profile, Purchase, Record, Topic};
-use dataflows::mixing::{GOLDEN, step};
+use dataflows::event::{Kind, Millis, Place, Profile, Record, Topic};
 use dataflows::settings::Settings;
-use dataflows::source::{Block, Format, Lines};
-use std::fmt::Write;
+use lines::{block, interaction_line, profile_line, transaction_line};
+use numbers::{CUSTOMERS, Numbers, SECONDS, START};
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Events of a pass, where the operation does not say otherwise.
 const EVENTS: usize = 1_024;
-/// Bytes of a block, as the reader of files cuts them.
-const BLOCK: usize = 256 << 10;
-/// 2023-01-01, where the simulated world starts.
-const START: Millis = 1_672_531_200_000;
-/// Seconds that it lasts.
-const SECONDS: u64 = 730 * 86_400;
-/// Customers whose totals are ranked.
-const CUSTOMERS: u64 = 10_000;
-
-/// Numbers that are the same in every run (SplitMix64).
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> u64 {
-        let drawn = step(self.0);
-        self.0 = self.0.wrapping_add(GOLDEN);
-        drawn
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    fn of<'a>(&mut self, list: &'a [String]) -> &'a str {
-        &list[self.below(list.len() as u64) as usize]
-    }
-
-    /// An instant of the world's, on a whole second.
-    fn instant(&mut self) -> Millis {
-        START + self.below(SECONDS) as Millis * 1000
-    }
-
-    /// A context of terms from 0 to 1, most of them.
-    fn context(&mut self, dimension: usize) -> Vec<i16> {
-        (0..dimension).map(|_| self.below(1 << 12) as i16).collect()
-    }
-
-    /// A reward from -5 to 495 (Q16).
-    fn reward(&mut self) -> i64 {
-        self.below(500 << 16) as i64 - (5 << 16)
-    }
-
-    fn purchase(&mut self) -> Purchase {
-        let (amount, category, device) =
-            (100 + self.below(100_000), self.below(5) as usize, self.below(4) as usize);
-        Purchase::new(amount, category, device, self.below(4) as usize, self.below(4) == 0)
-    }
-
-    fn transactions(&mut self, count: usize) -> Vec<Transaction> {
-        let mut transactions: Vec<Transaction> = (0..count)
-            .map(|_| Transaction::new(self.next(), self.instant(), self.purchase()))
-            .collect();
-        transactions.sort_unstable_by_key(|transaction| transaction.timestamp());
-        transactions
-    }
-}
 
 /// Measures a pass over so many events, and reports the time of one.
 fn measure(
@@ -102,79 +50,6 @@ fn measure(
             start.elapsed().mul_f64(wanted as f64 / (passes * events as u64) as f64)
         });
     });
-}
-
-/// An instant as text, on one of the days that every month has.
-fn timestamp(numbers: &mut Numbers) -> String {
-    format!(
-        "2024-{:02}-{:02}T{:02}:{:02}:{:02}Z",
-        1 + numbers.below(12),
-        1 + numbers.below(28),
-        numbers.below(24),
-        numbers.below(60),
-        numbers.below(60)
-    )
-}
-
-fn transaction_line(number: usize, numbers: &mut Numbers, settings: &Settings, text: &mut String) {
-    let input = &settings.input;
-    let (customer, timestamp) = (1 + numbers.below(CUSTOMERS), timestamp(numbers));
-    let (whole, hundredths, discount) =
-        (1 + numbers.below(1_000), numbers.below(100), numbers.below(4) == 0);
-    let (category, device, payment) =
-        (numbers.of(&input.categories), numbers.of(&input.devices), numbers.of(&input.payments));
-    let _ = writeln!(
-        text,
-        r#"{{"transaction_id": "T{number:07}", "customer_id": {customer}, "timestamp": "{timestamp}", "amount": {whole}.{hundredths:02}, "category": "{category}", "device": "{device}", "payment_method": "{payment}", "discount_used": {discount}}}"#
-    );
-}
-
-fn interaction_line(number: usize, numbers: &mut Numbers, settings: &Settings, text: &mut String) {
-    let (customer, timestamp, arm) = (
-        1 + numbers.below(CUSTOMERS),
-        timestamp(numbers),
-        numbers.below(settings.input.arms.len() as u64),
-    );
-    let (whole, hundredths) = (numbers.below(500), numbers.below(100));
-    let _ = writeln!(
-        text,
-        r#"{{"interaction_id": "I{number:07}", "customer_id": {customer}, "timestamp": "{timestamp}", "action": {arm}, "reward": {whole}.{hundredths:02}, "propensity": 0.25}}"#
-    );
-}
-
-fn profile_line(number: usize, numbers: &mut Numbers, settings: &Settings, text: &mut String) {
-    let input = &settings.input;
-    let (month, day, age) = (1 + numbers.below(12), 1 + numbers.below(28), 18 + numbers.below(60));
-    let (opened, discount, complaints, premium) =
-        (numbers.below(1_000), numbers.below(1_000), numbers.below(4), numbers.below(5) == 0);
-    let (category, device, payment) =
-        (numbers.of(&input.categories), numbers.of(&input.devices), numbers.of(&input.payments));
-    let _ = writeln!(
-        text,
-        r#"{{"customer_id": {number}, "signup_date": "2021-{month:02}-{day:02}", "city": "Harbor", "age": {age}, "email_open_rate": 0.{opened:03}, "is_premium_member": {premium}, "complaint_count": {complaints}, "preferred_device": "{device}", "preferred_payment": "{payment}", "favorite_category": "{category}", "avg_discount_used": 0.{discount:03}, "last_login_days": {age}}}"#
-    );
-}
-
-/// A block full of lines, and how many they are.
-fn block(
-    topic: Topic,
-    settings: &Settings,
-    line: fn(usize, &mut Numbers, &Settings, &mut String),
-) -> (Block, usize) {
-    let (mut numbers, mut text, mut count, mut length) = (Numbers(1), String::new(), 0, 0);
-    while text.len() <= BLOCK {
-        length = text.len();
-        count += 1;
-        line(count, &mut numbers, settings, &mut text);
-    }
-    let mut bytes = text.into_bytes();
-    bytes.truncate(length);
-    bytes.resize(length + Block::PADDING, 0);
-    (
-        Lines { topic: topic.id(), partition: 0, format: Format::Json, base: 0, bytes, length }
-            .into(),
-        count - 1,
-    )
 }
 
 fn parsing(criterion: &mut Criterion) {
@@ -348,7 +223,10 @@ fn codec(criterion: &mut Criterion) {
 
 criterion_group! {
     name = core;
-    config = Criterion::default().sample_size(20).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
+    config = Criterion::default()
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(1));
     targets = parsing, features, learning, codec
 }
 criterion_main!(core);

@@ -2,10 +2,6 @@
 //! all that the outside is told of it.
 
 #[cfg(test)]
-mod every;
-#[cfg(test)]
-mod followed;
-#[cfg(test)]
 mod tests;
 
 use super::live::Control;

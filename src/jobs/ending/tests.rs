@@ -1,10 +1,12 @@
 //! The table of ends: every error in every phase gives its exit code, its line in the log and its
 //! text at `/readyz`; nothing else ends the program.
 
+mod every;
+mod followed;
+
 use super::super::watch::{Phase, Seen, Step};
 use super::*;
 use crate::cli::error::ProgramError;
-use crate::jobs::ending::every;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -254,7 +256,13 @@ const OF_VALUES: [&str; 2] = ["AmountError", "TimestampError"];
 
 #[test]
 fn every_kind_of_error_is_in_the_table() {
-    let table = [include_str!("every.rs"), include_str!("every/commands.rs")].concat();
+    let table = [
+        include_str!("tests/every.rs"),
+        include_str!("tests/every/commands.rs"),
+        include_str!("tests/every/places.rs"),
+        include_str!("tests/every/worlds.rs"),
+    ]
+    .concat();
     let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
     for (_, text) in [sources("src"), sources("dataflows")].concat() {
         let lines: Vec<&str> = text.lines().map(str::trim_start).collect();

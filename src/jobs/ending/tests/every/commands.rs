@@ -1,11 +1,12 @@
 //! The same of the commands beside `run`.
 
-use super::{cluster, console, full, gather, kafka, panicked, postgres, silent, target, text};
+use super::places::kafka;
+use super::worlds::{bench, demo, world, write};
+use super::{cluster, full, panicked, text};
 use crate::checkpoint::CheckpointError;
 use crate::cli::error::ProgramError;
 use crate::cluster::ClusterError;
 use crate::config::fault::Faults;
-use crate::console::ConsoleError;
 use crate::files::error::FileError;
 use crate::files::sink::SinkError;
 use crate::jobs::bench::BenchError;
@@ -21,16 +22,15 @@ use crate::kafka::KafkaError;
 use crate::postgres::PostgresError;
 use dataflows::snapshot::SnapshotError;
 use std::collections::BTreeMap;
-use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
 use std::time::Duration;
 use world::WorldError;
-use world::write::WriteError;
 
 /// Everything that can end the computing of a stretch of the topics.
 fn history() -> Vec<HistoryError> {
     every![HistoryError;
-        HistoryError::Kafka(_) => HistoryError::Kafka(KafkaError::Removed { topic: text("orders"), partition: 0, wanted: 0, low: 4 }),
+        HistoryError::Kafka(_) => HistoryError::Kafka(
+            KafkaError::Removed { topic: text("orders"), partition: 0, wanted: 0, low: 4 },
+        ),
         HistoryError::Cluster(_) => HistoryError::Cluster(ClusterError::Lost),
         HistoryError::Gather(_) => HistoryError::Gather(GatherError::SinkEnded(7)),
         HistoryError::Panicked(_) => HistoryError::Panicked(panicked()),
@@ -42,25 +42,43 @@ fn history() -> Vec<HistoryError> {
 fn verify() -> Vec<VerifyError> {
     let topic = || text("orders");
     let own = every![VerifyError;
-        VerifyError::Kafka(_) => VerifyError::Kafka(KafkaError::MissingTopics { brokers: text("b:9092"), topics: vec![topic()] }),
+        VerifyError::Kafka(_) => VerifyError::Kafka(
+            KafkaError::MissingTopics { brokers: text("b:9092"), topics: vec![topic()] },
+        ),
         VerifyError::Postgres(_) => VerifyError::Postgres(PostgresError::NoJob(text("campaign"))),
         VerifyError::Cluster(_) => VerifyError::Cluster(ClusterError::Panicked(panicked())),
         VerifyError::History(_) => VerifyError::History(HistoryError::Cluster(ClusterError::Lost)),
-        VerifyError::Removed { .. } => VerifyError::Removed { topic: topic(), partition: 0, wanted: 0, low: 4 },
-        VerifyError::PastEnd { .. } => VerifyError::PastEnd { epoch: 7, topic: topic(), partition: 0, wanted: 9, high: 4 },
+        VerifyError::Removed { .. } =>
+            VerifyError::Removed { topic: topic(), partition: 0, wanted: 0, low: 4 },
+        VerifyError::PastEnd { .. } =>
+            VerifyError::PastEnd { epoch: 7, topic: topic(), partition: 0, wanted: 9, high: 4 },
         VerifyError::Unrepeatable(_) => VerifyError::Unrepeatable(text("campaign")),
-        VerifyError::Checkpoint(_) => VerifyError::Checkpoint(CheckpointError::Address { address: text("s3://"), why: text("no bucket") }),
+        VerifyError::Checkpoint(_) => VerifyError::Checkpoint(
+            CheckpointError::Address { address: text("s3://"), why: text("no bucket") },
+        ),
         VerifyError::Closed { .. } => VerifyError::Closed {
             why: Box::new(VerifyError::Forgotten { through: 63, since: 0 }),
             open: Some(Open { since: Some(Since::Oldest), epoch: 99 }),
         },
-        VerifyError::Unverified { .. } => VerifyError::Unverified { address: text("c/campaign"), since: Since::Epoch(7), there: vec![3, 9] },
-        VerifyError::Unusable { .. } => VerifyError::Unusable { object: text("c/7.json"), why: text("it is missing") },
-        VerifyError::OtherHistory { .. } => VerifyError::OtherHistory { object: text("the verification of epoch 7 at c"), why: text("that epoch is not recorded") },
+        VerifyError::Unverified { .. } => VerifyError::Unverified {
+            address: text("c/campaign"),
+            since: Since::Epoch(7),
+            there: vec![3, 9],
+        },
+        VerifyError::Unusable { .. } =>
+            VerifyError::Unusable { object: text("c/7.json"), why: text("it is missing") },
+        VerifyError::OtherHistory { .. } => VerifyError::OtherHistory {
+            object: text("the verification of epoch 7 at c"),
+            why: text("that epoch is not recorded"),
+        },
         VerifyError::Forgotten { .. } => VerifyError::Forgotten { through: 63, since: 7 },
-        VerifyError::RemovedSince { .. } => VerifyError::RemovedSince { topic: topic(), partition: 0, epoch: 7, wanted: 2, low: 4 },
+        VerifyError::RemovedSince { .. } =>
+            VerifyError::RemovedSince { topic: topic(), partition: 0, epoch: 7, wanted: 2, low: 4 },
         VerifyError::Configured { .. } =>
-            VerifyError::Configured { job: text("campaign"), differences: vec![text("input.decimals was 2 and is 3")] },
+            VerifyError::Configured {
+                job: text("campaign"),
+                differences: vec![text("input.decimals was 2 and is 3")],
+            },
         VerifyError::Thread(_) => VerifyError::Thread(text("no room")),
     ];
     own.into_iter()
@@ -74,11 +92,15 @@ fn topics() -> Vec<TopicsError> {
     let topic = || text("orders");
     let own = every![TopicsError;
         TopicsError::History(_) => TopicsError::History(HistoryError::Cluster(ClusterError::Lost)),
-        TopicsError::Files(_) => TopicsError::Files(FileError::Line { path: "epochs.jsonl".into(), line: 3, problem: text("no epoch") }),
+        TopicsError::Files(_) => TopicsError::Files(
+            FileError::Line { path: "epochs.jsonl".into(), line: 3, problem: text("no epoch") },
+        ),
         TopicsError::UnknownTopic(_) => TopicsError::UnknownTopic(topic()),
-        TopicsError::UnknownPartition { .. } => TopicsError::UnknownPartition { topic: topic(), partition: 2 },
+        TopicsError::UnknownPartition { .. } =>
+            TopicsError::UnknownPartition { topic: topic(), partition: 2 },
         TopicsError::Crossed(_) => TopicsError::Crossed(Crossed::Offsets(vec![(topic(), 0, 9, 3)])),
-        TopicsError::Backwards { .. } => TopicsError::Backwards { epoch: 7, topic: topic(), partition: 0, next: 3 },
+        TopicsError::Backwards { .. } =>
+            TopicsError::Backwards { epoch: 7, topic: topic(), partition: 0, next: 3 },
     ];
     let inner =
         |error: &TopicsError| matches!(error, TopicsError::History(_) | TopicsError::Crossed(_));
@@ -92,7 +114,8 @@ fn topics() -> Vec<TopicsError> {
 fn crossed() -> Vec<Crossed> {
     every![Crossed;
         Crossed::Offsets(_) => Crossed::Offsets(vec![(text("orders"), 0, 9, 3)]),
-        Crossed::Instants { .. } => Crossed::Instants { from: 1_709_251_200_000, until: 1_704_067_200_000 },
+        Crossed::Instants { .. } =>
+            Crossed::Instants { from: 1_709_251_200_000, until: 1_704_067_200_000 },
     ]
 }
 
@@ -101,13 +124,19 @@ fn files() -> Vec<FileError> {
     let path = || "in/transactions.jsonl".into();
     every![FileError;
         FileError::Directory { .. } => FileError::Directory { path: "in".into(), source: full() },
-        FileError::Ambiguous { .. } => FileError::Ambiguous { topic: "transactions", names: vec![text("transactions.csv"), text("transactions.jsonl")] },
-        FileError::Missing { .. } => FileError::Missing { directory: "in".into(), alike: Vec::new() },
-        FileError::Header { .. } => FileError::Header { path: path(), line: 1, problem: text("it is empty") },
+        FileError::Ambiguous { .. } => FileError::Ambiguous {
+            topic: "transactions",
+            names: vec![text("transactions.csv"), text("transactions.jsonl")],
+        },
+        FileError::Missing { .. } =>
+            FileError::Missing { directory: "in".into(), alike: Vec::new() },
+        FileError::Header { .. } =>
+            FileError::Header { path: path(), line: 1, problem: text("it is empty") },
         FileError::Encoding { .. } => FileError::Encoding { path: path(), found: "UTF-16" },
         FileError::Packed { .. } => FileError::Packed { path: path(), found: "gzip", ending: "gz" },
         FileError::LineEnds { .. } => FileError::LineEnds { path: path() },
-        FileError::Line { .. } => FileError::Line { path: path(), line: 3, problem: text("no JSON") },
+        FileError::Line { .. } =>
+            FileError::Line { path: path(), line: 3, problem: text("no JSON") },
         FileError::Read { .. } => FileError::Read { path: path(), position: 64, source: full() },
     ]
 }
@@ -119,9 +148,11 @@ fn replay() -> Vec<ReplayError> {
     ];
     let own = every![ReplayError;
         ReplayError::Topics(_) => ReplayError::Topics(TopicsError::UnknownTopic(text("orders"))),
-        ReplayError::Files(_) => ReplayError::Files(FileError::Ambiguous { topic: "transactions", names: Vec::new() }),
+        ReplayError::Files(_) =>
+            ReplayError::Files(FileError::Ambiguous { topic: "transactions", names: Vec::new() }),
         ReplayError::Cluster(_) => ReplayError::Cluster(ClusterError::Lost),
-        ReplayError::Results(_) => ReplayError::Results(SinkError::Write { path: "out".into(), source: full() }),
+        ReplayError::Results(_) =>
+            ReplayError::Results(SinkError::Write { path: "out".into(), source: full() }),
     ];
     drop(own);
     let mut all: Vec<ReplayError> = topics().into_iter().map(ReplayError::Topics).collect();
@@ -135,29 +166,28 @@ fn replay() -> Vec<ReplayError> {
 fn sources() -> Vec<SourceFault> {
     let (file, first) = (|| text("transactions.csv"), || text("line 2: amount: expected a number"));
     every![SourceFault;
-        SourceFault::NoRow { .. } => SourceFault::NoRow { file: file(), rows: 7, reasons: BTreeMap::from([("bad_amount", 7)]), first: first() },
-        SourceFault::FirstRows { .. } => SourceFault::FirstRows { file: file(), rows: 1_000, reason: "bad_amount", first: first() },
+        SourceFault::NoRow { .. } => SourceFault::NoRow {
+            file: file(),
+            rows: 7,
+            reasons: BTreeMap::from([("bad_amount", 7)]),
+            first: first(),
+        },
+        SourceFault::FirstRows { .. } =>
+            SourceFault::FirstRows {
+                file: file(),
+                rows: 1_000,
+                reason: "bad_amount",
+                first: first(),
+            },
         SourceFault::NotRead { .. } => SourceFault::NotRead { names: vec![text("orders.parquet")] },
     ]
 }
 
-fn world() -> Vec<WorldError> {
-    every![WorldError;
-        WorldError::NoCustomers => WorldError::NoCustomers,
-        WorldError::NoDays => WorldError::NoDays,
-        WorldError::OutOfTime { .. } => WorldError::OutOfTime { start: 0, days: 730 },
-    ]
-}
-
-/// The only one of its kind.
-fn write() -> WriteError {
-    WriteError { path: "world/customers.csv".into(), source: full() }
-}
-
 /// Everything that can keep files from being sent.
-fn load() -> Vec<LoadError> {
+pub(super) fn load() -> Vec<LoadError> {
     let own = every![LoadError;
-        LoadError::Files(_) => LoadError::Files(FileError::Ambiguous { topic: "transactions", names: Vec::new() }),
+        LoadError::Files(_) =>
+            LoadError::Files(FileError::Ambiguous { topic: "transactions", names: Vec::new() }),
         LoadError::Kafka(_) => LoadError::Kafka(KafkaError::Thread(full())),
         LoadError::Form(_) => LoadError::Form(text("transactions.csv")),
         LoadError::NotRead(_) => LoadError::NotRead(vec![text("orders.parquet")]),
@@ -172,78 +202,31 @@ fn load() -> Vec<LoadError> {
         .collect()
 }
 
-/// Everything that can end the demo.
-fn demo() -> Vec<DemoError> {
-    let own = every![DemoError;
-        DemoError::World(_) => DemoError::World(WorldError::NoDays),
-        DemoError::Cluster(_) => DemoError::Cluster(ClusterError::Lost),
-        DemoError::Gather(_) => DemoError::Gather(GatherError::SinkEnded(7)),
-        DemoError::Console(_) => DemoError::Console(ConsoleError::Start(full())),
-        DemoError::Signals(_) => DemoError::Signals(full()),
-    ];
-    let mut all: Vec<DemoError> = world().into_iter().map(DemoError::World).collect();
-    all.extend(cluster().into_iter().map(DemoError::Cluster));
-    all.extend(gather().into_iter().map(DemoError::Gather));
-    all.extend(console().into_iter().map(DemoError::Console));
-    all.extend(own.into_iter().filter(|error| matches!(error, DemoError::Signals(_))));
-    all
-}
-
-/// Everything that can end a measurement.
-fn bench() -> Vec<BenchError> {
-    let summary = || serde_json::from_str::<u64>("none").expect_err("it is no number");
-    let own = every![BenchError;
-        BenchError::World(_) => BenchError::World(WorldError::NoDays),
-        BenchError::Write(_) => BenchError::Write(write()),
-        BenchError::Directory { .. } => BenchError::Directory { path: "bench".into(), source: full() },
-        BenchError::Signals(_) => BenchError::Signals(full()),
-        BenchError::Start(_) => BenchError::Start(full()),
-        BenchError::Replay { .. } => BenchError::Replay { status: ExitStatus::from_raw(1 << 8), message: text("the disk is full") },
-        BenchError::Summary(_) => BenchError::Summary(summary()),
-        BenchError::Digests { .. } => BenchError::Digests { first: "a1".repeat(8), other: "b2".repeat(8) },
-        BenchError::Kafka(_) => BenchError::Kafka(KafkaError::Thread(full())),
-        BenchError::Load(_) => BenchError::Load(LoadError::Form(text("transactions.csv"))),
-        BenchError::Database(_) => BenchError::Database(target()),
-        BenchError::Postgres(_) => BenchError::Postgres(silent()),
-        BenchError::Job(_) => BenchError::Job(text("it has ended")),
-        BenchError::Stopped => BenchError::Stopped,
-    ];
-    let is_of_others = |error: &BenchError| {
-        matches!(
-            error,
-            BenchError::World(_)
-                | BenchError::Kafka(_)
-                | BenchError::Load(_)
-                | BenchError::Database(_)
-        )
-    };
-    let mut all: Vec<BenchError> = own.into_iter().filter(|error| !is_of_others(error)).collect();
-    all.extend(world().into_iter().map(BenchError::World));
-    all.extend(kafka().into_iter().map(BenchError::Kafka));
-    all.extend(load().into_iter().map(BenchError::Load));
-    all.extend(postgres().into_iter().map(BenchError::Database));
-    all
-}
-
 /// Everything that can end the program, but for what ends the job.
 pub fn program() -> Vec<ProgramError> {
     let own = every![ProgramError;
-        ProgramError::Config(_) => ProgramError::Config(Faults::of("epoch.interval", vec![text("expected a duration")])),
+        ProgramError::Config(_) =>
+            ProgramError::Config(Faults::of("epoch.interval", vec![text("expected a duration")])),
         ProgramError::Check { .. } => ProgramError::Check { configuration: 0, connections: 1 },
         ProgramError::Replay(_) => ProgramError::Replay(ReplayError::Cluster(ClusterError::Lost)),
         ProgramError::Sources(_) => ProgramError::Sources(SourceFaults(sources())),
-        ProgramError::Verify(_) => ProgramError::Verify(VerifyError::Unrepeatable(text("campaign"))),
+        ProgramError::Verify(_) =>
+            ProgramError::Verify(VerifyError::Unrepeatable(text("campaign"))),
         ProgramError::Differs { .. } => ProgramError::Differs { differences: 3, tables: 1 },
         ProgramError::Run(_) => ProgramError::Run(RunError::Hung(Duration::from_secs(30))),
         ProgramError::Demo(_) => ProgramError::Demo(DemoError::Signals(full())),
         ProgramError::Bench(_) => ProgramError::Bench(BenchError::Stopped),
         ProgramError::Kafka(_) => ProgramError::Kafka(KafkaError::Thread(full())),
-        ProgramError::Checkpoint(_) => ProgramError::Checkpoint(CheckpointError::Nothing { address: text("checkpoints/campaign") }),
+        ProgramError::Checkpoint(_) => ProgramError::Checkpoint(
+            CheckpointError::Nothing { address: text("checkpoints/campaign") },
+        ),
         ProgramError::Damaged(_) => ProgramError::Damaged(2),
-        ProgramError::Files(_) => ProgramError::Files(FileError::Ambiguous { topic: "transactions", names: Vec::new() }),
+        ProgramError::Files(_) =>
+            ProgramError::Files(FileError::Ambiguous { topic: "transactions", names: Vec::new() }),
         ProgramError::Load(_) => ProgramError::Load(LoadError::Form(text("transactions.csv"))),
         ProgramError::World(_) => ProgramError::World(WorldError::NoDays),
-        ProgramError::Pages(_) => ProgramError::Pages(SinkError::Write { path: "man/sluice.1".into(), source: full() }),
+        ProgramError::Pages(_) =>
+            ProgramError::Pages(SinkError::Write { path: "man/sluice.1".into(), source: full() }),
         ProgramError::Write(_) => ProgramError::Write(write()),
         ProgramError::Output(_) => ProgramError::Output(full()),
         ProgramError::Panicked(_) => ProgramError::Panicked(panicked()),

@@ -3,7 +3,7 @@
 //! does not work is worse than none.
 
 use super::every;
-use super::tests::name;
+use super::name;
 use std::collections::BTreeSet;
 use std::fmt::{Debug, Display};
 use std::path::Path;
