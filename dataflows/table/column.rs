@@ -48,6 +48,9 @@ pub struct Column {
     /// It numbers rows that are alike in the rest of the key, from 1: it is compared, and written
     /// nowhere.
     pub numbers: bool,
+    /// It adds up over the epochs: a row has what it comes to by then. There is at most one in all
+    /// tables of a dataflow, in a table of which the epoch is the key.
+    pub running: bool,
     /// What a view that moves with the clock has in its place, where it moves: an expression in SQL
     /// over the row `f`, the instant `n.instant` and the settings `c`.
     pub now: Option<&'static str>,
@@ -56,8 +59,8 @@ pub struct Column {
 impl Column {
     /// One that always has a value.
     pub fn of(name: impl Into<Cow<'static, str>>, kind: Kind, help: &'static str) -> Column {
-        let (null, once, numbers, now) = (false, false, false, None);
-        Column { name: name.into(), kind, null, help, once, numbers, now }
+        let (null, once, numbers, running, now) = (false, false, false, false, None);
+        Column { name: name.into(), kind, null, help, once, numbers, running, now }
     }
 
     /// It may be NULL.
@@ -73,6 +76,11 @@ impl Column {
     /// It numbers rows that are alike.
     pub fn numbering(self) -> Column {
         Column { numbers: true, ..self }
+    }
+
+    /// It adds up over the epochs.
+    pub fn running(self) -> Column {
+        Column { running: true, ..self }
     }
 
     /// With this in its place in a view that moves with the clock.
@@ -103,8 +111,10 @@ pub enum By {
     Clock,
     /// People; false at first.
     People,
-    /// Whoever writes the row, by what only the place that keeps it knows.
-    Writer,
+    /// Whoever writes the row measures it.
+    Measure,
+    /// Whoever erases counts there what the erasure has blanked; 0 at first.
+    Count,
 }
 
 impl Own {
@@ -123,13 +133,14 @@ impl Own {
         Own { name, kind: Kind::Boolean, null: false, by: By::People }
     }
 
-    /// What is counted where the row is written.
+    /// How many rows an erasure has blanked.
     pub fn count(name: &'static str) -> Own {
-        Own { name, kind: Kind::Bigint, null: false, by: By::Writer }
+        Own { name, kind: Kind::Bigint, null: false, by: By::Count }
     }
 
-    /// What is measured there, where it can be.
+    /// What is measured where the row is written, where it can be: records a second since the
+    /// commit before.
     pub fn measure(name: &'static str) -> Own {
-        Own { name, kind: Kind::Float8, null: true, by: By::Writer }
+        Own { name, kind: Kind::Float8, null: true, by: By::Measure }
     }
 }

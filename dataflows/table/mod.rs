@@ -131,6 +131,13 @@ impl Table {
         }
         let unknown = wanted.iter().filter(|name| !names.contains(*name));
         faults.extend(unknown.map(|name| format!("{}: there is no column `{name}`", self.name)));
+        let running = self.columns.iter().find(|column| column.running);
+        if let Some(column) =
+            running.filter(|_| self.key.len() != 1 || self.epoch() != self.key.first().copied())
+        {
+            let Column { name, .. } = column;
+            faults.push(format!("{}: `{name}` adds up, and the key is not the epoch", self.name));
+        }
         if self.key.is_empty() {
             faults.push(format!("{}: it has no key", self.name));
         }
@@ -165,6 +172,10 @@ mod tests {
         assert!(twice.faults()[0].contains("`epoch`, as another one"));
         let keyless = Table { key: &[], ..table() };
         assert!(keyless.faults()[0].contains("no key"));
+        let mut adding = table();
+        adding.columns.push(Column::of("waiting", Kind::Bigint, "How many wait.").running());
+        assert!(adding.faults()[0].contains("`waiting` adds up"));
+        assert_eq!(Table { key: &["epoch"], ..adding }.faults(), Vec::<String>::new());
         for unknown in [
             Table { key: &["nobody"], ..table() },
             Table { rule: Rule::Replaces { counts: Some("nobody") }, ..table() },

@@ -6,7 +6,7 @@ use super::results::EpochResults;
 use super::sums;
 use crate::hexadecimal::hexadecimal;
 use crate::sink::gathered::Gathered;
-use crate::sink::rows::{Worded, Wording};
+use crate::sink::rows::{Unfit, Wording};
 use crate::source::TopicNames;
 use crate::table::Changes;
 use crate::table::encode::CopyBuffer;
@@ -44,7 +44,12 @@ impl Wording for CampaignWording {
         tables(&self.features, self.decimals).into_iter().map(Arc::new).collect()
     }
 
-    fn word(&self, epoch: &dyn Gathered, tables: &mut [Changes], pending: i64) -> Worded {
+    fn word(
+        &self,
+        epoch: &dyn Gathered,
+        tables: &mut [Changes],
+        pending: i64,
+    ) -> Result<(), Unfit> {
         let epoch: &dyn Any = epoch;
         let Some(results) = epoch.downcast_ref::<EpochResults>() else {
             unreachable!("a job has epochs of one dataflow")
@@ -67,7 +72,7 @@ impl Wording for CampaignWording {
                 other => unreachable!("{other} is declared, and nobody makes its rows"),
             }
         }
-        Ok(mean_reward)
+        Ok(())
     }
 }
 

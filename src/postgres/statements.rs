@@ -12,8 +12,6 @@ pub struct Statements {
     /// Records an epoch: job, epoch, watermark, offsets, digest, counts, ids of the topics, link,
     /// records read, what is gone.
     pub epoch: Statement,
-    /// Records its metrics, in the order of the columns named in it.
-    pub metrics: Statement,
     /// Bring the rows of each table in, in the order of the tables.
     pub writing: Vec<Writing>,
     /// Take what is left of an erased customer out of the tables.
@@ -29,18 +27,6 @@ const INSERT_EPOCH: &str = "INSERT INTO epochs (job, epoch, watermark, offsets, 
     topic_ids, chain, read, gone, identity)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, (SELECT identity FROM progress WHERE job = \
     $1))";
-
-const INSERT_METRICS: &str = "
-    INSERT INTO model_metrics (epoch, events, interactions, decisions, mean_reward, \
-    events_per_second, late, duplicates, corrected, dead_letters, pending)
-    SELECT $1::int8, $2, $3, $4, $5, $6, $7, $8, $9, $10,
-        $11::int8 + coalesce((SELECT pending FROM model_metrics WHERE epoch = $1::int8 - 1), 0)
-    ON CONFLICT (epoch) DO UPDATE SET committed_at = excluded.committed_at, events = \
-    excluded.events, interactions = excluded.interactions,
-        decisions = excluded.decisions, mean_reward = excluded.mean_reward, events_per_second = \
-        excluded.events_per_second, late = excluded.late,
-        duplicates = excluded.duplicates, corrected = excluded.corrected, dead_letters = \
-        excluded.dead_letters, pending = excluded.pending";
 
 /// One erasure: customer, instant, transactions, interactions, rewards, profiles, learned,
 /// decisions, folded, digest before, digest after, epoch, dead letters.
@@ -73,7 +59,6 @@ impl Statements {
         Ok(Statements {
             compare_and_set: client.prepare(COMPARE_AND_SET).map_err(failed())?,
             epoch: client.prepare(INSERT_EPOCH).map_err(failed())?,
-            metrics: client.prepare(INSERT_METRICS).map_err(failed())?,
             writing: all.iter().map(|table| Writing::of(table)).collect(),
             erasing: all.iter().filter_map(|table| tables::erasing(table)).collect(),
             pruning: all.iter().filter_map(|table| tables::pruning(table)).collect(),

@@ -147,7 +147,7 @@ impl Commit<'_> {
     }
 
     fn record_epoch(&self, transaction: &mut Transaction<'_>) -> Result<(), PostgresError> {
-        let Essentials { closed, counts, rejected, digest, topic_ids, chain, .. } = self.results;
+        let Essentials { closed, counts, digest, topic_ids, chain, .. } = self.results;
         let watermark = closed.watermark.map(Timestamp);
         let offsets = Json(offsets_by_name(&closed.offsets, &self.settings.topics));
         let read = Json(offsets_by_name(&closed.read, &self.settings.topics));
@@ -171,24 +171,6 @@ impl Commit<'_> {
                 ],
             )
             .map_err(PostgresError::statement("record the epoch"))?;
-        transaction
-            .execute(
-                &self.statements.metrics,
-                &[
-                    &self.epoch(),
-                    &(counts.records as i64),
-                    &counts.interactions,
-                    &(counts.decisions as i64),
-                    &self.rows.mean_reward(),
-                    &self.events_per_second,
-                    &(counts.late as i64),
-                    &(counts.duplicates as i64),
-                    &(counts.corrected as i64),
-                    &(rejected.len() as i64),
-                    &counts.pending,
-                ],
-            )
-            .map_err(PostgresError::statement("record the epoch's metrics"))?;
         Ok(())
     }
 

@@ -385,8 +385,8 @@ impl Writer {
     /// What does not pass, and [`PostgresError::GaveUp`].
     pub fn commit(&mut self, epoch: &dyn Gathered) -> Result<Commit, PostgresError> {
         let (started, results) = (Instant::now(), epoch.essentials());
-        // How many interactions wait is counted there.
-        self.rows.fill(epoch, 0)?;
+        // What adds up is added up there.
+        self.rows.fill(epoch, results.counts.pending)?;
         kept::encode(&mut self.kept, results, &self.settings);
         let mut backoff = Backoff::new(self.settings.retry_first, self.settings.retry_longest);
         while let Err(error) = self.attempt(results) {

@@ -15,16 +15,14 @@ pub trait Wording: Debug + Send + Sync {
     /// The tables, in the order in which they are written.
     fn tables(&self) -> Vec<Arc<Table>>;
 
-    /// Encodes an epoch, after which `pending` interactions wait, into the empty changes of these
-    /// tables.
+    /// Encodes an epoch into the empty changes of these tables; what adds up over the epochs has
+    /// come to `running`.
     ///
     /// # Errors
     /// [`Unfit`] when its values are not as many as the tables have columns.
-    fn word(&self, epoch: &dyn Gathered, tables: &mut [Changes], pending: i64) -> Worded;
+    fn word(&self, epoch: &dyn Gathered, tables: &mut [Changes], running: i64)
+    -> Result<(), Unfit>;
 }
-
-/// Mean reward of the learned interactions that appeared or changed, where there are any.
-pub type Worded = Result<Option<f64>, Unfit>;
 
 /// A batch of results does not have the values that its rows need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,14 +42,13 @@ pub struct Unfit {
 pub struct EpochRows {
     wording: Arc<dyn Wording>,
     tables: Vec<Changes>,
-    mean_reward: Option<f64>,
 }
 
 impl EpochRows {
     /// None yet, to be worded so.
     pub fn new(wording: Arc<dyn Wording>) -> Self {
         let tables = wording.tables().into_iter().map(Changes::none).collect();
-        EpochRows { wording, tables, mean_reward: None }
+        EpochRows { wording, tables }
     }
 
     /// What the epoch changed, table by table.
@@ -59,18 +56,13 @@ impl EpochRows {
         &self.tables
     }
 
-    /// Mean reward of the learned interactions that appeared or changed.
-    pub fn mean_reward(&self) -> Option<f64> {
-        self.mean_reward
-    }
-
-    /// Encodes an epoch, after which `pending` interactions wait, in the place of the one before.
+    /// Encodes an epoch in the place of the one before; what adds up over the epochs has come to
+    /// `running`.
     ///
     /// # Errors
     /// [`Unfit`] when its values are not as many as the tables have columns.
-    pub fn fill(&mut self, epoch: &dyn Gathered, pending: i64) -> Result<(), Unfit> {
+    pub fn fill(&mut self, epoch: &dyn Gathered, running: i64) -> Result<(), Unfit> {
         self.tables.iter_mut().for_each(Changes::clear);
-        self.mean_reward = self.wording.word(epoch, &mut self.tables, pending)?;
-        Ok(())
+        self.wording.word(epoch, &mut self.tables, running)
     }
 }

@@ -104,7 +104,7 @@ pub(super) fn model_metrics() -> Table {
             count("late", "Records later than allowed."),
             count("duplicates", "Records that were there before."),
             count("corrected", "Interactions corrected after they were learned."),
-            count("pending", "Interactions that wait after it."),
+            count("pending", "Interactions that wait after it.").running(),
             count("dead_letters", "Records rejected."),
         ],
         own: vec![Own::clock("committed_at"), Own::measure("events_per_second")],

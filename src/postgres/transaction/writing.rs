@@ -3,11 +3,12 @@
 use super::Commit;
 use crate::postgres::encode::copy;
 use crate::postgres::error::PostgresError;
-use crate::postgres::tables::{self, Writing};
+use crate::postgres::tables::{MEASURE, Writing, is_direct};
 use crate::table::Changes;
 use crate::table::encode::CopyBuffer;
-use dataflows::table::{Rule, Table};
+use dataflows::table::{Erase, Rule, Table};
 use postgres::Transaction;
+use std::borrow::Cow;
 
 impl Commit<'_> {
     /// Writes the rows of the tables that are `chosen`.
@@ -18,7 +19,7 @@ impl Commit<'_> {
     ) -> Result<(), PostgresError> {
         let all = self.rows.tables().iter().zip(&self.statements.writing);
         for (changes, writing) in all {
-            if chosen(&changes.table) && !tables::is_written_apart(&changes.table) {
+            if chosen(&changes.table) && !is_report(&changes.table) {
                 self.write_table(transaction, changes, writing)?;
             }
         }
@@ -44,7 +45,7 @@ impl Commit<'_> {
             Rule::Changes { again } if again && self.settings.folding => {
                 self.write_again(transaction, table, new, writing)?;
             }
-            Rule::Changes { .. } | Rule::Adds if tables::is_direct(table) => {
+            Rule::Changes { .. } | Rule::Adds if is_direct(table) => {
                 copy(new, transaction, &writing.copy, &doing)?;
             }
             Rule::Changes { .. } | Rule::Adds | Rule::Replaces { .. } => {
@@ -75,7 +76,20 @@ impl Commit<'_> {
             return Ok(());
         }
         copy(rows, transaction, &writing.stage, doing)?;
-        transaction.batch_execute(statement).map_err(PostgresError::statement(doing.to_string()))
+        let statement = self.measured(statement);
+        transaction.batch_execute(&statement).map_err(PostgresError::statement(doing.to_string()))
+    }
+
+    /// A statement with what was measured in its place.
+    fn measured<'s>(&self, statement: &'s str) -> Cow<'s, str> {
+        if !statement.contains(MEASURE) {
+            return Cow::Borrowed(statement);
+        }
+        let measure = match self.events_per_second {
+            Some(measure) => format!("'{measure}'::float8"),
+            None => "NULL".to_string(),
+        };
+        Cow::Owned(statement.replace(MEASURE, &measure))
     }
 
     /// New rows go in as they are. Where old events are folded, the key of one may come again,
@@ -139,4 +153,9 @@ impl Commit<'_> {
             );
         }
     }
+}
+
+/// Reports of erasures tell what the place that keeps the table has blanked.
+fn is_report(table: &Table) -> bool {
+    matches!(table.erase, Erase::Reports { .. })
 }
