@@ -41,6 +41,10 @@ pub enum Erase {
     Reports {
         /// Why.
         because: &'static str,
+        /// Who.
+        customer: &'static str,
+        /// Up to when.
+        instant: &'static str,
         /// How many of what went had been learned from.
         learned: &'static str,
     },
@@ -64,7 +68,7 @@ impl Erase {
     pub fn columns(&self) -> Vec<&'static str> {
         match *self {
             Erase::Nobody { .. } => Vec::new(),
-            Erase::Reports { learned, .. } => vec![learned],
+            Erase::Reports { customer, instant, learned, .. } => vec![customer, instant, learned],
             Erase::Rows { customer, instant, of_before } => {
                 [customer].into_iter().chain(instant).chain(of_before.iter().copied()).collect()
             }

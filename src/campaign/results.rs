@@ -1,7 +1,7 @@
 //! All that one epoch changed, gathered from the workers for whoever commits it.
 
 use crate::sink::Link;
-use crate::sink::gathered::{Essentials, Gathered};
+use crate::sink::gathered::{DayValues, ErasedCustomer, Essentials, Gathered};
 use crate::sink::outbox::Owed;
 use crate::source::{TopicNames, TopicUuids};
 use dataflows::campaign::output::{
@@ -140,7 +140,7 @@ impl EpochResults {
 impl EpochResults {
     /// What it has to publish; it is no longer in it.
     pub fn take_owed(&mut self, topics: &TopicNames) -> Owed {
-        let erased = self.essentials().erased();
+        let erased = self.erased();
         let decisions = std::mem::take(&mut self.decisions);
         let rejected = std::mem::take(&mut self.rejected);
         Owed::of(self.epoch, &erased, decisions, rejected, topics)
@@ -149,25 +149,39 @@ impl EpochResults {
 
 impl Gathered for EpochResults {
     fn essentials(&self) -> Essentials<'_> {
-        let gone = self.changed.as_ref().map_or(&[][..], |changed| &changed.gone_thresholds);
         Essentials {
             epoch: self.epoch,
             closed: &self.closed,
-            counts: &self.counts,
-            decisions: &self.decisions,
-            thresholds: &self.thresholds,
-            gone_thresholds: gone,
-            is_change: self.changed.is_some(),
             records: self.counts.records,
+            counts: &self.counts,
+            running: self.counts.pending,
+            is_change: self.changed.is_some(),
             unread_erasures: self.counts.unread_erasures,
             rejected: &self.rejected,
             ignored: &self.ignored,
-            erasures: &self.erasures,
             kept: &self.kept,
             digest: &self.digest,
-            digest_before: &self.digest_before,
             topic_ids: &self.topic_ids,
             chain: self.chain,
         }
+    }
+
+    fn erasures(&self) -> Vec<ErasedCustomer> {
+        let erased = |erasure: &Erasure| ErasedCustomer {
+            customer: erasure.customer,
+            until: erasure.until,
+            gone_until: erasure.gone_until(),
+            learned: erasure.learned > 0,
+        };
+        self.erasures.iter().map(erased).collect()
+    }
+
+    fn published(&self) -> DayValues<'_> {
+        let gone = self.changed.as_ref().map_or(&[][..], |changed| &changed.gone_thresholds);
+        DayValues { what: "threshold", values: &self.thresholds, gone }
+    }
+
+    fn decisions(&self) -> &[Decision] {
+        &self.decisions
     }
 }

@@ -176,7 +176,7 @@ impl<F: Follow> Gather<F> {
             self.next += 1;
             self.follower.follow(&mut results);
             self.chain(&mut results);
-            self.save(&results.essentials());
+            self.save(&results);
             if let Err(error) = self.hand_on(results) {
                 self.failed = true;
                 return self.failure.tell(error);
@@ -205,9 +205,10 @@ impl<F: Follow> Gather<F> {
     }
 
     /// Hands over what belongs to no customer, if a checkpoint is taken of this epoch.
-    fn save(&mut self, results: &Essentials<'_>) {
+    fn save(&mut self, results: &F::Results) {
         let Some(Checkpointing { saver, schedule, erased }) = &mut self.checkpoints else { return };
-        if !results.erasures.is_empty() {
+        let (erases, results) = (!results.erasures().is_empty(), results.essentials());
+        if erases {
             *erased = results.epoch;
             schedule.erased();
         }

@@ -126,12 +126,14 @@ pub enum JournalError {
         /// The last that is committed.
         recorded: u64,
     },
-    /// A published threshold would change.
+    /// A published value would change.
     #[error(
-        "the threshold of day {day} (days since 1970) is published as {published}, and would now \
-         be {now}; it is never reopened"
+        "the {what} of day {day} (days since 1970) is published as {published}, and would now be \
+         {now}; it is never reopened"
     )]
-    Threshold {
+    Published {
+        /// What it is.
+        what: &'static str,
         /// The day.
         day: i32,
         /// As published.
@@ -203,7 +205,7 @@ impl JournalError {
             | JournalError::Kept { .. }
             | JournalError::Format { .. }
             | JournalError::OtherSink { .. }
-            | JournalError::Threshold { .. }
+            | JournalError::Published { .. }
             | JournalError::TooLong { .. }
             | JournalError::Recorded { .. } => Blame::Lasting,
             JournalError::Changes(error) => error.blame(),

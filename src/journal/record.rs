@@ -9,13 +9,16 @@
 //! half is told from one that was changed: it lacks its end, or has the zeros of a block that never
 //! came to the disk.
 
+#[cfg(test)]
+mod tests;
+
 use crate::files::changes::FileMark;
 use crate::sink::applied::Applied;
 use crate::sink::{History, Link};
 use crate::source::Offsets;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use dataflows::campaign::output::{Day, Decision};
+use dataflows::campaign::output::Decision;
 use dataflows::event::{CustomerId, Millis, Place, Reason, Rejected, Whose};
 use dataflows::source::TopicId;
 use serde::de::Error;
@@ -88,10 +91,12 @@ pub struct Lost {
 pub struct Standing {
     /// The last of them; 0 for none.
     pub epoch: u64,
-    /// Interactions that waited after it.
-    pub pending: i64,
-    /// The thresholds that they published.
-    pub thresholds: BTreeMap<Day, u64>,
+    /// What adds up over the epochs, after it.
+    #[serde(rename = "pending")]
+    pub running: i64,
+    /// The values that they published, by day.
+    #[serde(rename = "thresholds")]
+    pub values: BTreeMap<i32, u64>,
     /// The customers that were ever erased, each up to an instant: topics may have forgotten it
     /// when everything is made anew from them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -121,14 +126,15 @@ pub struct Epoch {
     /// Its link; none where it was committed before there were any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain: Option<Link>,
-    /// Interactions that wait after it.
-    pub pending: i64,
-    /// The thresholds that it published.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub thresholds: BTreeMap<Day, u64>,
-    /// Thresholds that do not stand any more: it is a change of settings.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub gone_thresholds: Vec<Day>,
+    /// What adds up over the epochs, after it.
+    #[serde(rename = "pending")]
+    pub running: i64,
+    /// The values that it published, by day.
+    #[serde(rename = "thresholds", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<i32, u64>,
+    /// The days of those of before that do not stand any more: it is a change of settings.
+    #[serde(rename = "gone_thresholds", default, skip_serializing_if = "Vec::is_empty")]
+    pub gone_values: Vec<i32>,
     /// Its file of changes, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<FileMark>,
@@ -250,156 +256,4 @@ fn is_torn(bytes: &[u8]) -> bool {
         bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(place, _)| place + 1);
     let by_half = bytes.last() != Some(&b'\n') || bytes.contains(&0);
     by_half && !ends.into_iter().any(|end| whole_line(&bytes[end..]).is_some())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use dataflows::bandit::policy::Parameters;
-    use dataflows::event::Topic;
-
-    fn epoch(epoch: u64) -> Record {
-        let rejected = Rejected {
-            topic: Topic::Rewards.id(),
-            place: Place::new(2, 7),
-            reason: Reason::BadReward,
-            detail: "no \"number\"\n".to_string(),
-            raw: vec![0, 255, b'\n'],
-            whose: Some(Whose { customer: 5, dated: Millis::MIN }),
-        };
-        let decision = Decision {
-            customer: -5,
-            key: u64::MAX,
-            decision: "d\n\u{1F600}".to_string(),
-            timestamp: i64::MAX,
-            arm: None,
-            propensity: 0.1 + 0.2,
-            expected_reward: -0.0,
-            uncertainty: 5e-324,
-            scores: vec![f64::MAX, 1.0 / 3.0],
-            model_version: 3,
-            policy: "greedy".into(),
-            context: vec![4_096, -1],
-            answered: Some(Parameters { alpha: 1.5 }),
-        };
-        Record::Epoch(Box::new(Epoch {
-            epoch,
-            watermark: Some(-1),
-            offsets: Offsets::from([(
-                "rewards".to_string(),
-                BTreeMap::from([(0, 7), (10, u64::MAX)]),
-            )]),
-            digest: "ab".repeat(32),
-            thresholds: BTreeMap::from([(-3, u64::MAX)]),
-            file: Some(FileMark { bytes: 5, crc32: u32::MAX }),
-            erased: vec![(i64::MIN, i64::MAX)],
-            decisions: vec![decision],
-            blanked: vec![("rewards".to_string(), Place::new(2, 9))],
-            rejected: vec![rejected],
-            ..Epoch::default()
-        }))
-    }
-
-    fn all() -> Vec<Record> {
-        let starts = Offsets::from([("transactions".to_string(), BTreeMap::from([(0, 17)]))]);
-        let standing = Standing {
-            epoch: 3,
-            pending: -1,
-            thresholds: BTreeMap::from([(19_783, 5)]),
-            erased: BTreeMap::from([(7, i64::MAX)]),
-        };
-        let journal = Record::Journal { format: FORMAT, job: "campaign".to_string(), files: true };
-        let topics = Record::Topics(BTreeMap::from([(
-            "transactions".to_string(),
-            "AAAAAAAAAAAAAAAAAAAABQ".to_string(),
-        )]));
-        let lost = Lost {
-            epoch: 4,
-            topic: "transactions".to_string(),
-            partition: 1,
-            first: 0,
-            next: u64::MAX,
-        };
-        let history = Record::History(History {
-            identity: Link::from_hex(&"ef".repeat(32)).expect("a link"),
-            after: 3,
-        });
-        vec![
-            journal,
-            Record::Start { incarnation: 2 },
-            history,
-            Record::Starts(starts),
-            topics,
-            Record::Standing(standing),
-            Record::Losses(vec![lost]),
-            epoch(4),
-            Record::Published(4),
-        ]
-    }
-
-    fn bytes() -> Vec<u8> {
-        all().iter().flat_map(Record::to_line).collect()
-    }
-
-    fn read(bytes: &[u8]) -> Result<(Vec<Record>, usize), usize> {
-        let Lines { records, end } = split(bytes)?;
-        Ok((
-            records
-                .into_iter()
-                .map(|(_, json)| serde_json::from_str(json).expect("a record"))
-                .collect(),
-            end,
-        ))
-    }
-
-    #[test]
-    fn every_record_reads_back_bit_for_bit() {
-        let (records, end) = read(&bytes()).expect("they are whole");
-        assert_eq!((records.as_slice(), end), (all().as_slice(), bytes().len()));
-        let Some(Record::Epoch(epoch)) = records.into_iter().nth(7) else {
-            panic!("the eighth is an epoch")
-        };
-        assert!(epoch.decisions[0].expected_reward.is_sign_negative());
-    }
-
-    #[test]
-    fn a_journal_that_breaks_off_anywhere_loses_only_the_line_in_which_it_does() {
-        let bytes = bytes();
-        let whole: Vec<usize> = split(&bytes)
-            .expect("it is whole")
-            .records
-            .iter()
-            .map(|(start, _)| *start)
-            .chain([bytes.len()])
-            .collect();
-        for length in 0..=bytes.len() {
-            let end = *whole.iter().rev().find(|end| **end <= length).expect("0 is one");
-            assert_eq!(split(&bytes[..length]).map(|lines| lines.end), Ok(end), "{length} bytes");
-        }
-    }
-
-    #[test]
-    fn a_block_that_never_came_to_the_disk_is_part_of_a_torn_line() {
-        let bytes = bytes();
-        let last = split(&bytes).expect("it is whole").records.last().expect("a record").0;
-        let mut torn = bytes.clone();
-        torn[last + 3..last + 9].fill(0);
-        assert_eq!(split(&torn).map(|lines| lines.end), Ok(last));
-        let mut longer = bytes.clone();
-        longer.extend([0; 4096]);
-        assert_eq!(split(&longer).map(|lines| lines.end), Ok(bytes.len()));
-    }
-
-    #[test]
-    fn whatever_bit_is_flipped_the_line_is_damaged_and_not_cut_off() {
-        let bytes = bytes();
-        let starts: Vec<usize> =
-            split(&bytes).expect("it is whole").records.iter().map(|(start, _)| *start).collect();
-        for place in 0..bytes.len() - 1 {
-            let mut damaged = bytes.clone();
-            damaged[place] ^= 4;
-            let line = *starts.iter().rev().find(|start| **start <= place).expect("0 is one");
-            assert_eq!(split(&damaged), Err(line), "byte {place}");
-        }
-    }
 }

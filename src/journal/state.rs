@@ -1,12 +1,14 @@
 //! What the records of a journal come to.
 
+#[cfg(test)]
+mod tests;
+
 use super::record::{Epoch, FORMAT, Lost, Record, Standing};
 use crate::hexadecimal::digest_from_hex;
 use crate::sink::applied::AppliedSettings;
 use crate::sink::outbox::{Backlog, Letter, Owed, STRETCH_RECORDS, Stretch, Tombstone};
 use crate::sink::{History, Link, Progress};
 use crate::source::{Offsets, TopicNames};
-use dataflows::campaign::output::Day;
 use dataflows::event::{CustomerId, Millis, Place, Rejected};
 use std::collections::BTreeMap;
 
@@ -15,8 +17,8 @@ use std::collections::BTreeMap;
 pub struct State {
     /// Where it stands.
     pub progress: Progress,
-    /// Interactions that wait.
-    pub pending: i64,
+    /// What adds up over the epochs.
+    pub running: i64,
     /// Where it began, once that is recorded.
     pub starts: Option<Offsets>,
     /// Where the chain of the epochs begins, once that is recorded.
@@ -29,8 +31,8 @@ pub struct State {
     pub topics: BTreeMap<String, String>,
     /// The settings that the epochs were computed with.
     pub applied: AppliedSettings,
-    /// Every published threshold.
-    pub thresholds: BTreeMap<Day, u64>,
+    /// Every published value, by day.
+    pub values: BTreeMap<i32, u64>,
     /// Every customer that was ever erased, up to an instant.
     pub erased: BTreeMap<CustomerId, Millis>,
     /// The epochs that are still here, without gaps up to the last committed one.
@@ -60,9 +62,9 @@ impl State {
             Record::Applied(applied) => {
                 self.applied.apply(*applied);
             }
-            Record::Standing(Standing { epoch, pending, thresholds, erased }) => {
-                (self.progress.epoch, self.pending, self.thresholds, self.erased) =
-                    (epoch, pending, thresholds, erased);
+            Record::Standing(Standing { epoch, running, values, erased }) => {
+                (self.progress.epoch, self.running, self.values, self.erased) =
+                    (epoch, running, values, erased);
             }
             Record::Epoch(epoch) if epoch.incarnation == self.progress.incarnation => {
                 return self.add(*epoch);
@@ -92,11 +94,11 @@ impl State {
             ));
         }
         self.progress.epoch = epoch.epoch;
-        self.pending = epoch.pending;
-        epoch.gone_thresholds.iter().for_each(|day| {
-            self.thresholds.remove(day);
+        self.running = epoch.running;
+        epoch.gone_values.iter().for_each(|day| {
+            self.values.remove(day);
         });
-        self.thresholds.extend(&epoch.thresholds);
+        self.values.extend(&epoch.values);
         for &(customer, until) in &epoch.erasures {
             let known = self.erased.entry(customer).or_insert(until);
             *known = until.max(*known);
@@ -231,10 +233,9 @@ impl State {
 
     /// What the epochs have left that are no longer here.
     fn standing(&self) -> Standing {
-        let of_kept =
-            |day: &Day| self.epochs.values().any(|epoch| epoch.thresholds.contains_key(day));
-        let thresholds = self
-            .thresholds
+        let of_kept = |day: &i32| self.epochs.values().any(|epoch| epoch.values.contains_key(day));
+        let values = self
+            .values
             .iter()
             .filter(|(day, _)| !of_kept(day))
             .map(|(&day, &value)| (day, value))
@@ -242,10 +243,8 @@ impl State {
         let erased = self.erased.clone();
         match self.epochs.first_key_value() {
             // Nobody asks how many waited before an epoch that says how many wait after it.
-            Some((&first, _)) => Standing { epoch: first - 1, pending: 0, thresholds, erased },
-            None => {
-                Standing { epoch: self.progress.epoch, pending: self.pending, thresholds, erased }
-            }
+            Some((&first, _)) => Standing { epoch: first - 1, running: 0, values, erased },
+            None => Standing { epoch: self.progress.epoch, running: self.running, values, erased },
         }
     }
 }
@@ -263,203 +262,4 @@ fn tombstones(epoch: &Epoch) -> Vec<Tombstone> {
     tombstones.sort();
     tombstones.dedup();
     tombstones
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sink::applied::Applied;
-    use dataflows::campaign::output::Decision;
-    use dataflows::event::{Reason, Topic, Whose};
-    use dataflows::settings::Settings;
-
-    fn decision(customer: CustomerId, timestamp: Millis) -> Decision {
-        Decision {
-            customer,
-            key: 1,
-            decision: "d".to_string(),
-            timestamp,
-            arm: Some(0),
-            propensity: 1.0,
-            ..Decision::default()
-        }
-    }
-
-    fn epoch(epoch: u64, incarnation: i64) -> Epoch {
-        let thresholds = BTreeMap::from([(epoch as Day, 10 * epoch)]);
-        let decisions = vec![decision(epoch as i64, 100)];
-        Epoch {
-            epoch,
-            incarnation,
-            digest: "ab".repeat(32),
-            pending: epoch as i64,
-            thresholds,
-            decisions,
-            ..Epoch::default()
-        }
-    }
-
-    fn commit(epoch_number: u64, incarnation: i64) -> Record {
-        Record::Epoch(Box::new(epoch(epoch_number, incarnation)))
-    }
-
-    fn state(records: impl IntoIterator<Item = Record>) -> State {
-        let mut state = State::default();
-        records.into_iter().for_each(|record| state.apply(record).expect("it follows"));
-        state
-    }
-
-    fn five() -> State {
-        let topics = Record::Topics(BTreeMap::from([(
-            "transactions".to_string(),
-            "AAAAAAAAAAAAAAAAAAAABQ".to_string(),
-        )]));
-        let applied = Record::Applied(Box::new(Applied::of(1, &Settings::default())));
-        state(
-            [Record::Start { incarnation: 1 }, Record::History(History::begin(0)), topics, applied]
-                .into_iter()
-                .chain((1..=5).map(|number| commit(number, 1)))
-                .chain([Record::Published(3)]),
-        )
-    }
-
-    #[test]
-    fn an_epoch_of_an_instance_that_was_taken_over_does_not_count() {
-        let taken_over = state([
-            Record::Start { incarnation: 1 },
-            commit(1, 1),
-            Record::Start { incarnation: 2 },
-            commit(2, 1),
-            commit(2, 2),
-        ]);
-        assert_eq!((taken_over.progress.epoch, taken_over.epochs[&2].incarnation), (2, 2));
-    }
-
-    #[test]
-    fn epochs_and_incarnations_follow_one_another() {
-        let mut state = five();
-        assert!(state.apply(commit(7, 1)).is_err_and(|why| why == "epoch 7 follows epoch 5"));
-        assert!(state.apply(commit(5, 1)).is_err());
-        assert!(state.apply(Record::Start { incarnation: 1 }).is_err());
-    }
-
-    #[test]
-    fn the_records_of_a_state_come_to_the_same_state() {
-        let mut state = five();
-        for before in [0, 3, 5, 6] {
-            state.forget_before(before);
-            let again = self::state(state.records("campaign", true));
-            assert_eq!(again, state, "without those before {before}");
-        }
-        assert_eq!(
-            state.epochs.keys().copied().collect::<Vec<_>>(),
-            [4, 5],
-            "what has to be published stays"
-        );
-        state.apply(Record::Published(5)).expect("a mark");
-        state.forget_before(6);
-        let again = self::state(state.records("campaign", true));
-        assert_eq!(
-            (again.progress.epoch, again.progress.published, again.pending, again.thresholds.len()),
-            (5, 5, 5, 5)
-        );
-        assert!(again.epochs.is_empty());
-    }
-
-    #[test]
-    fn what_was_decided_for_an_erased_customer_is_not_published() {
-        let mut state = five();
-        let owed = |state: &State| {
-            let stretch = state.owed(3, 5, &TopicNames::own(Topic::ids()));
-            assert_eq!(stretch.through, 5);
-            stretch
-                .epochs
-                .into_iter()
-                .flat_map(|owed| owed.decisions)
-                .map(|decision| decision.customer)
-                .collect::<Vec<_>>()
-        };
-        assert_eq!((owed(&state), state.backlog(3, 5).records), (vec![4, 5], 2));
-        state.erase(5, &[(4, 99), (5, 100)]);
-        assert_eq!((owed(&state), state.backlog(3, 5).records), (vec![4], 1));
-    }
-
-    #[test]
-    fn what_was_rejected_of_an_erased_customer_is_published_blank() {
-        let rejected = |customer, dated| {
-            let (place, whose) = (Place::new(0, 1), Some(Whose { customer, dated }));
-            Rejected {
-                topic: Topic::Rewards.id(),
-                place,
-                reason: Reason::BadReward,
-                detail: "x".to_string(),
-                raw: b"x".to_vec(),
-                whose,
-            }
-        };
-        let mut state = five();
-        for number in [4, 5] {
-            state.epochs.get_mut(&number).expect("it is there").rejected =
-                vec![rejected(1, 100), rejected(1, 101), rejected(2, Millis::MIN)];
-        }
-        state.erase(5, &[(1, 100)]);
-        let blanked = |number| {
-            state.epochs[&number].rejected.iter().map(Rejected::is_blanked).collect::<Vec<_>>()
-        };
-        assert_eq!(
-            (blanked(4), blanked(5)),
-            (vec![true, false, false], vec![false; 3]),
-            "the epoch's own are judged before it is committed"
-        );
-    }
-
-    #[test]
-    fn an_erasure_is_owed_until_it_is_published() {
-        let mut state = five();
-        state.apply(Record::Published(5)).expect("a mark");
-        let erasing =
-            Epoch { erasures: vec![(7, 100), (7, 100)], decisions: Vec::new(), ..epoch(6, 1) };
-        state.apply(Record::Epoch(Box::new(erasing))).expect("it follows");
-        let letter = ("rewards".to_string(), Place::new(1, 2));
-        assert!(
-            state.note_blanked(6, vec![letter.clone()])
-                && !state.note_blanked(6, vec![letter.clone()])
-        );
-        let owed = state.owed(5, 6, &TopicNames::own(Topic::ids())).epochs;
-        assert_eq!(
-            owed[0].tombstones,
-            [Tombstone::Decisions(7), Tombstone::Letter(letter.0, letter.1)]
-        );
-        assert_eq!(
-            (state.backlog(5, 6).records, state.forgettable(7)),
-            (2, 5),
-            "it is kept until then"
-        );
-        assert_eq!(self::state(state.records("campaign", true)), state);
-        state.apply(Record::Published(6)).expect("a mark");
-        assert_eq!(state.forgettable(7), 6);
-        assert!(
-            state.epochs[&6].blanked.is_empty() && !state.epochs[&6].erasures.is_empty(),
-            "whoever repeats it needs to know"
-        );
-    }
-
-    #[test]
-    fn a_stretch_ends_before_it_has_too_many_records_and_never_within_an_epoch() {
-        let mut state = State::default();
-        for (number, decisions) in (1..).zip([400, 600, 0, 1, 5000, 2]) {
-            let decisions = (0..decisions).map(|customer| decision(customer, 1)).collect();
-            state
-                .apply(Record::Epoch(Box::new(Epoch { decisions, ..epoch(number, 0) })))
-                .expect("it follows");
-        }
-        let (mut at, mut stretches) = (0, Vec::new());
-        while at < 6 {
-            let stretch = state.owed(at, 6, &TopicNames::own(Topic::ids()));
-            stretches
-                .push((stretch.through, stretch.epochs.iter().map(Owed::records).sum::<usize>()));
-            at = stretch.through;
-        }
-        assert_eq!(stretches, [(3, 1000), (4, 1), (5, 5000), (6, 2)]);
-    }
 }

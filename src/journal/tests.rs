@@ -192,7 +192,7 @@ fn an_epoch_is_committed_once_and_in_order_and_a_threshold_stays() {
     let changed = EpochResults { thresholds: vec![(1, 11)], ..epoch(2, 20) };
     let refused = writer.commit(&changed).expect_err("day 1 is published");
     assert!(
-        matches!(refused.of(), Some(JournalError::Threshold { day: 1, published: 10, now: 11 })),
+        matches!(refused.of(), Some(JournalError::Published { published: 10, now: 11, .. })),
         "{refused}"
     );
     assert!(!scene.file(2).exists());
@@ -453,7 +453,7 @@ fn an_erasure_that_was_interrupted_is_carried_out_at_the_next_start() {
         incarnation: 1,
         offsets: offsets_by_name(&erasing.closed.offsets, &names),
         digest: hexadecimal(&erasing.digest),
-        pending: 3,
+        running: 3,
         file: Some(file),
         erased: vec![(1, 100)],
         ..Epoch::default()

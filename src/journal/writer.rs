@@ -11,16 +11,14 @@ use crate::checkpoint::{CheckpointError, Checkpoints};
 use crate::files::changes::{ChangeFiles, FileMark};
 use crate::hexadecimal::hexadecimal;
 use crate::sink::applied::{Applied, AppliedSettings};
-use crate::sink::gathered::{Essentials, Gathered};
+use crate::sink::gathered::{DayValues, ErasedCustomer, Gathered};
 use crate::sink::kept::KeptAt;
 use crate::sink::outbox::{Backlog, Stretch};
 use crate::sink::{Commit, History, Progress, RecordedEpoch, Records, Sink, SinkError};
 use crate::source::{Loss, Positions, TopicNames, TopicUuids, offsets_by_name};
-use dataflows::campaign::output::Day;
 use dataflows::event::{CustomerId, Millis};
 use dataflows::settings::Settings;
 use dataflows::source::TopicId;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -276,10 +274,11 @@ impl Writer {
 
     fn try_commit(&mut self, epoch: &dyn Gathered) -> Result<(), JournalError> {
         let results = epoch.essentials();
+        let erases = !epoch.erasures().is_empty();
         let recorded = self.ledger.state.progress.epoch;
         if results.epoch <= recorded {
             // Its line may be there, and what it erases not be gone.
-            return if results.erasures.is_empty() { Ok(()) } else { self.erase() };
+            return if erases { self.erase() } else { Ok(()) };
         }
         if results.epoch != recorded + 1 {
             return Err(JournalError::Gap {
@@ -288,52 +287,40 @@ impl Writer {
                 recorded,
             });
         }
-        let thresholds = self.thresholds(results)?;
+        self.check_published(epoch.published())?;
         // Before the file too: an instance that was taken over must not touch one.
         if !self.log.is_own()? {
             return Err(self.overtaken());
         }
-        let pending = self.ledger.state.pending + results.counts.pending;
+        let running = self.ledger.state.running + results.running;
         // It was recorded when the job was taken over.
         let history = self.ledger.state.history.unwrap_or_else(|| History::begin(0)).identity;
         let file =
-            self.files.as_mut().map(|files| files.write(epoch, pending, history)).transpose()?;
+            self.files.as_mut().map(|files| files.write(epoch, running, history)).transpose()?;
         if !results.kept.is_empty() {
             self.ledger.kept.write(results.epoch, results.kept)?;
         }
-        self.append(
-            Record::Epoch(Box::new(self.record(results, thresholds, pending, file))),
-            true,
-        )?;
-        if results.erasures.is_empty() { Ok(()) } else { self.erase() }
+        self.append(Record::Epoch(Box::new(self.record(epoch, running, file))), true)?;
+        if erases { self.erase() } else { Ok(()) }
     }
 
-    /// The thresholds of an epoch, of which none may differ from one that is published.
-    fn thresholds(&self, results: Essentials<'_>) -> Result<BTreeMap<Day, u64>, JournalError> {
-        let gone = results.gone_thresholds;
-        let differs = |&(day, now): &(Day, u64)| {
-            let published = self
-                .ledger
-                .state
-                .thresholds
-                .get(&day)
-                .copied()
-                .filter(|published| *published != now && !gone.contains(&day))?;
-            Some(JournalError::Threshold { day, published, now })
-        };
-        match results.thresholds.iter().find_map(differs) {
-            Some(error) => Err(error),
-            None => Ok(results.thresholds.iter().copied().collect()),
+    /// No value of an epoch may differ from one that is published.
+    fn check_published(&self, own: DayValues<'_>) -> Result<(), JournalError> {
+        let published = &self.ledger.state.values;
+        for &(day, now) in own.values {
+            match published.get(&day) {
+                Some(&published) if published != now && !own.gone.contains(&day) => {
+                    return Err(JournalError::Published { what: own.what, day, published, now });
+                }
+                _ => {}
+            }
         }
+        Ok(())
     }
 
-    fn record(
-        &self,
-        results: Essentials<'_>,
-        thresholds: BTreeMap<Day, u64>,
-        pending: i64,
-        file: Option<FileMark>,
-    ) -> Epoch {
+    fn record(&self, epoch: &dyn Gathered, running: i64, file: Option<FileMark>) -> Epoch {
+        let (results, published) = (epoch.essentials(), epoch.published());
+        let asked = |erased: &ErasedCustomer| (erased.customer, erased.until);
         Epoch {
             epoch: results.epoch,
             incarnation: self.ledger.state.progress.incarnation,
@@ -341,19 +328,15 @@ impl Writer {
             offsets: offsets_by_name(&results.closed.offsets, &self.settings.topics),
             topics: results.topic_ids.named(&self.settings.topics),
             digest: hexadecimal(results.digest),
-            records: results.counts.records,
+            records: results.records,
             chain: results.chain,
-            pending,
-            thresholds,
-            gone_thresholds: results.gone_thresholds.to_vec(),
+            running,
+            values: published.values.iter().copied().collect(),
+            gone_values: published.gone.to_vec(),
             file,
-            erased: results.erased(),
-            erasures: results
-                .erasures
-                .iter()
-                .map(|erasure| (erasure.customer, erasure.until))
-                .collect(),
-            decisions: results.decisions.to_vec(),
+            erased: epoch.erased(),
+            erasures: epoch.erasures().iter().map(asked).collect(),
+            decisions: epoch.decisions().to_vec(),
             blanked: Vec::new(),
             rejected: results.rejected.to_vec(),
         }

@@ -3,69 +3,22 @@
 //! Columns that a schema of an older version does not have yet are asked for as fields of the whole
 //! row, where such a one is read: they are NULL there.
 
+mod progress;
+
+pub use progress::{confirm, fence, forget, lose, register, set_starts, set_topic_ids};
+
 use super::encode::Timestamp;
 use super::error::PostgresError;
 use super::settings::PostgresSettings;
 use crate::hexadecimal::digest_from_hex;
 use crate::sink::{History, Link, Progress, RecordedEpoch};
-use crate::source::{self, Loss, Offsets, Positions, TopicUuids, offsets_by_name};
+use crate::source::{self, Loss, Offsets, Positions, TopicUuids};
 #[cfg(test)]
 use dataflows::campaign::output::Day;
 use dataflows::event::{CustomerId, Millis};
-use dataflows::source::TopicId;
-use postgres::types::Json;
-use postgres::{Client, GenericClient, Row, Transaction};
-
-/// Fences off whoever wrote for the job before, where there is a row of it.
-///
-/// The row's lock makes it wait for a commit that is under way, and none of an older instance can
-/// follow.
-pub fn fence(client: &mut impl GenericClient, job: &str) -> Result<(), PostgresError> {
-    client
-        .execute("UPDATE progress SET incarnation = incarnation + 1 WHERE job = $1", &[&job])
-        .map_err(PostgresError::statement("take the job over"))?;
-    Ok(())
-}
-
-/// Makes sure that this instance still has the job, and that nobody takes it over before the
-/// transaction ends.
-///
-/// # Errors
-/// [`PostgresError::Fenced`] and [`PostgresError::NoProgress`] where it has not, or that of the statement.
-pub fn confirm(
-    transaction: &mut Transaction<'_>,
-    job: &str,
-    own: i64,
-) -> Result<(), PostgresError> {
-    let row = transaction
-        .query_opt("SELECT incarnation, epoch FROM progress WHERE job = $1 FOR UPDATE", &[&job])
-        .map_err(PostgresError::statement("tell who has the job"))?
-        .ok_or_else(|| PostgresError::NoProgress(job.to_string()))?;
-    match row.get(0) {
-        current if current == own => Ok(()),
-        current => Err(PostgresError::Fenced {
-            job: job.to_string(),
-            epoch: row.get::<_, i64>(1) as u64 + 1,
-            own,
-            current,
-        }),
-    }
-}
-
-/// Makes the row of a job that has none, and the identity of a history that has none; tells where
-/// the job stands.
-pub fn register(client: &mut impl GenericClient, job: &str) -> Result<Progress, PostgresError> {
-    let row = client
-        .query_one(
-            "INSERT INTO progress (job, epoch, incarnation, identity) VALUES ($1, 0, 1, $2)
-             ON CONFLICT (job) DO UPDATE SET identity = coalesce(progress.identity, \
-             excluded.identity)
-             RETURNING epoch, incarnation, published",
-            &[&job, &Link::random().to_string()],
-        )
-        .map_err(PostgresError::statement("register this start of the job"))?;
-    Ok(progress_of(&row))
-}
+#[cfg(test)]
+use postgres::Client;
+use postgres::{GenericClient, Row};
 
 /// Where the job stands; `None` when it has no row.
 pub fn progress(
@@ -123,25 +76,6 @@ pub fn starts(
     offsets_of(text, settings).map(Some).map_err(|why| PostgresError::Recorded { epoch: 0, why })
 }
 
-/// Records where the job begins.
-pub fn set_starts(
-    client: &mut Client,
-    settings: &PostgresSettings,
-    own: i64,
-    offsets: &[(TopicId, u32, u64)],
-) -> Result<(), PostgresError> {
-    let failed = || PostgresError::statement("record where the job begins");
-    let mut transaction = client.transaction().map_err(failed())?;
-    confirm(&mut transaction, &settings.job, own)?;
-    transaction
-        .execute(
-            "UPDATE progress SET starts = $2 WHERE job = $1",
-            &[&settings.job, &Json(offsets_by_name(offsets, &settings.topics))],
-        )
-        .map_err(failed())?;
-    transaction.commit().map_err(failed())
-}
-
 /// The ids of the topics that the job has read, as far as they were recorded.
 pub fn topic_ids(
     client: &mut impl GenericClient,
@@ -163,25 +97,6 @@ pub fn topic_ids_of(text: Option<&str>, settings: &PostgresSettings) -> Result<T
     let named =
         serde_json::from_str(text).map_err(|error| format!("its ids of topics: {error}"))?;
     TopicUuids::of_named(&named, &settings.topics)
-}
-
-/// Records the ids of the topics that the job reads.
-pub fn set_topic_ids(
-    client: &mut Client,
-    settings: &PostgresSettings,
-    own: i64,
-    ids: &TopicUuids,
-) -> Result<(), PostgresError> {
-    let failed = || PostgresError::statement("record which topics the job reads");
-    let mut transaction = client.transaction().map_err(failed())?;
-    confirm(&mut transaction, &settings.job, own)?;
-    transaction
-        .execute(
-            "UPDATE progress SET topic_ids = $2 WHERE job = $1",
-            &[&settings.job, &Json(ids.named(&settings.topics))],
-        )
-        .map_err(failed())?;
-    transaction.commit().map_err(failed())
 }
 
 /// The offsets that the job has gone on behind without having read them.
@@ -213,72 +128,6 @@ pub fn losses(
         })
     };
     rows.iter().map(read).collect()
-}
-
-/// Records offsets that the job goes on behind without having read them.
-pub fn lose(
-    client: &mut Client,
-    settings: &PostgresSettings,
-    own: i64,
-    losses: &[Loss],
-) -> Result<(), PostgresError> {
-    let failed = || PostgresError::statement("record which offsets are given up");
-    let mut transaction = client.transaction().map_err(failed())?;
-    confirm(&mut transaction, &settings.job, own)?;
-    for Loss { epoch, topic, partition, first, next } in losses {
-        let name = &settings.topics[*topic];
-        transaction
-            .execute(
-                "INSERT INTO losses (job, epoch, topic, partition, first, next) VALUES ($1, $2, \
-                 $3, $4, $5, $6)",
-                &[
-                    &settings.job,
-                    &(*epoch as i64),
-                    &name,
-                    &(*partition as i32),
-                    &(*first as i64),
-                    &(*next as i64),
-                ],
-            )
-            .map_err(failed())?;
-    }
-    transaction.commit().map_err(failed())
-}
-
-/// Removes every result, and sets the job back to before its first epoch, to begin another history
-/// with these offsets of these topics.
-pub fn forget(
-    client: &mut Client,
-    settings: &PostgresSettings,
-    own: i64,
-    history: &History,
-    starts: &[(TopicId, u32, u64)],
-    ids: &TopicUuids,
-) -> Result<(), PostgresError> {
-    let job = &settings.job;
-    let failed = || PostgresError::statement("forget the job's results");
-    let mut transaction = client.transaction().map_err(failed())?;
-    confirm(&mut transaction, job, own)?;
-    // As much as there is takes as long as it takes.
-    let tables = settings.wording().tables();
-    let all = tables.iter().map(|table| table.name).collect::<Vec<_>>().join(", ");
-    transaction
-        .batch_execute(&format!("SET LOCAL statement_timeout = 0; TRUNCATE {all}"))
-        .map_err(failed())?;
-    transaction.execute("DELETE FROM epochs WHERE job = $1", &[job]).map_err(failed())?;
-    transaction.execute("DELETE FROM kept_records WHERE job = $1", &[job]).map_err(failed())?;
-    transaction.execute("DELETE FROM losses WHERE job = $1", &[job]).map_err(failed())?;
-    transaction.execute("DELETE FROM applied_settings WHERE job = $1", &[job]).map_err(failed())?;
-    let (starts, ids) =
-        (Json(offsets_by_name(starts, &settings.topics)), Json(ids.named(&settings.topics)));
-    transaction
-        .execute(
-            "UPDATE progress SET epoch = 0, published = 0, starts = $2, topic_ids = $3, identity = \
-             $4, chained_after = $5, attributed_after = 0 WHERE job = $1",
-            &[job, &starts, &ids, &history.identity.to_string(), &(history.after as i64)],
-        )
-        .map_err(failed())?;
-    transaction.commit().map_err(failed())
 }
 
 /// The customers that the epochs after `after` have erased, each with its epoch and up to an

@@ -28,21 +28,6 @@ const INSERT_EPOCH: &str = "INSERT INTO epochs (job, epoch, watermark, offsets, 
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, (SELECT identity FROM progress WHERE job = \
     $1))";
 
-/// One erasure: customer, instant, transactions, interactions, rewards, profiles, learned,
-/// decisions, folded, digest before, digest after, epoch, dead letters.
-pub const INSERT_ERASURE: &str = "
-    INSERT INTO erasures
-        (customer_id, instant, transactions, interactions, rewards, profiles, learned, decisions, \
-        folded, digest_before, digest_after, epoch,
-         dead_letters)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
-
-/// Job, customer, instant: of several erasures of one customer the one that reaches farthest.
-pub const REMEMBER_ERASED: &str = "
-    INSERT INTO erased_customers (job, customer_id, instant) VALUES ($1, $2, $3)
-    ON CONFLICT (job, customer_id) DO UPDATE SET instant = greatest(erased_customers.instant, \
-    excluded.instant)";
-
 impl Statements {
     /// Prepares a session: its staging tables and statements.
     ///

@@ -4,6 +4,7 @@
 //! Whatever is killed when: the rows, the offsets and the progress of an epoch are there together
 //! or not at all, and no instance that was taken over can still write.
 
+mod erasing;
 mod writing;
 
 use super::encode::{Timestamp, copy};
@@ -13,12 +14,12 @@ use super::recorded;
 use super::retention::{Gone, Retention};
 use super::schema;
 use super::settings::PostgresSettings;
-use super::statements::{INSERT_ERASURE, REMEMBER_ERASED, Statements};
-use super::tables::{Erasing, Pruning};
+use super::statements::Statements;
+use super::tables::Pruning;
 use crate::hexadecimal::hexadecimal;
 use crate::identifiers::quote;
 use crate::sink::Progress;
-use crate::sink::gathered::Essentials;
+use crate::sink::gathered::{ErasedCustomer, Essentials};
 use crate::sink::rows::EpochRows;
 use crate::source::offsets_by_name;
 use crate::table::Changes;
@@ -49,6 +50,8 @@ pub struct Commit<'a> {
     pub results: Essentials<'a>,
     /// Its rows, filled from the results.
     pub rows: &'a EpochRows,
+    /// Who is erased with it.
+    pub erased: &'a [ErasedCustomer],
     /// Records that are kept with it.
     pub kept: &'a CopyBuffer,
     /// The incarnation that this instance got at its start.
@@ -163,7 +166,7 @@ impl Commit<'_> {
                     &watermark,
                     &offsets,
                     &hexadecimal(digest),
-                    &Json(counts),
+                    &Json(counts.json()),
                     &ids,
                     &chain,
                     &read,
@@ -171,67 +174,6 @@ impl Commit<'_> {
                 ],
             )
             .map_err(PostgresError::statement("record the epoch"))?;
-        Ok(())
-    }
-
-    /// Removes what the rows of this epoch do not take back of an erased customer, and reports each
-    /// erasure.
-    fn erase(&self, transaction: &mut Transaction<'_>) -> Result<(), PostgresError> {
-        let failed = || PostgresError::statement("erase a customer");
-        let (before, after) =
-            (hexadecimal(self.results.digest_before), hexadecimal(self.results.digest));
-        for erasure in self.results.erasures {
-            let (instant, gone) = (Timestamp(erasure.until), Timestamp(erasure.gone_until()));
-            transaction
-                .execute(REMEMBER_ERASED, &[&self.settings.job, &erasure.customer, &instant])
-                .map_err(failed())?;
-            let mut blanked = 0;
-            for erasing in &self.statements.erasing {
-                match erasing {
-                    Erasing::Delete(delete) => {
-                        transaction
-                            .execute(delete, &[&erasure.customer, &gone])
-                            .map_err(failed())?;
-                    }
-                    Erasing::Blank(blank) => {
-                        let rows = transaction
-                            .execute(blank, &[&erasure.customer, &gone, &self.epoch()])
-                            .map_err(failed())?;
-                        blanked += rows as i64;
-                    }
-                    Erasing::Empty(_) => {}
-                }
-            }
-            let [transactions, interactions, rewards, profiles, learned, decisions, folded] =
-                erasure.numbers().map(|number| number as i64);
-            transaction
-                .execute(
-                    INSERT_ERASURE,
-                    &[
-                        &erasure.customer,
-                        &instant,
-                        &transactions,
-                        &interactions,
-                        &rewards,
-                        &profiles,
-                        &learned,
-                        &decisions,
-                        &folded,
-                        &before,
-                        &after,
-                        &self.epoch(),
-                        &blanked,
-                    ],
-                )
-                .map_err(failed())?;
-        }
-        if self.results.erasures.iter().any(|erasure| erasure.learned > 0) {
-            for erasing in &self.statements.erasing {
-                if let Erasing::Empty(empty) = erasing {
-                    transaction.execute(empty, &[]).map_err(failed())?;
-                }
-            }
-        }
         Ok(())
     }
 

@@ -2,17 +2,40 @@
 
 use super::{Link, Made};
 use crate::source::TopicUuids;
-use dataflows::campaign::output::{Counts, Day, Decision, Erasure};
+use dataflows::campaign::output::Decision;
 use dataflows::epoch::Closed;
 use dataflows::event::{CustomerId, Millis, Rejected};
 use dataflows::source::{Kept, TopicId};
+use serde::Serialize;
+use serde_json::Value;
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 
 /// All that one epoch changed. Its rows are made by whoever knows its dataflow.
 pub trait Gathered: Any + Send {
     /// What all epochs have.
     fn essentials(&self) -> Essentials<'_>;
+
+    /// Who is erased with it.
+    fn erasures(&self) -> Vec<ErasedCustomer> {
+        Vec::new()
+    }
+
+    /// The values that it publishes by day, where its dataflow has such.
+    fn published(&self) -> DayValues<'_> {
+        DayValues::default()
+    }
+
+    /// Decisions, which are published to a topic.
+    fn decisions(&self) -> &[Decision] {
+        &[]
+    }
+
+    /// Who is erased with it, each up to which instant everything is gone.
+    fn erased(&self) -> Vec<(CustomerId, Millis)> {
+        self.erasures().iter().map(|erased| (erased.customer, erased.gone_until)).collect()
+    }
 }
 
 /// What all epochs have.
@@ -22,32 +45,24 @@ pub struct Essentials<'a> {
     pub epoch: u64,
     /// Its watermark and offsets.
     pub closed: &'a Closed,
-    /// What was counted in it.
-    pub counts: &'a Counts,
-    /// Decisions, which are published.
-    pub decisions: &'a [Decision],
-    /// Daily thresholds that closed.
-    pub thresholds: &'a [(Day, u64)],
-    /// Those that do not stand any more.
-    pub gone_thresholds: &'a [Day],
+    /// Valid records that were read for it.
+    pub records: u64,
+    /// What was counted in it, as it is recorded.
+    pub counts: &'a dyn EpochCounts,
+    /// By how much it changes what adds up over the epochs; 0 where nothing does.
+    pub running: i64,
     /// Whether it is a change of settings.
     pub is_change: bool,
-    /// Valid records that were read.
-    pub records: u64,
     /// Erasures that could not be read.
     pub unread_erasures: u64,
     /// Rejected records.
     pub rejected: &'a [Rejected],
     /// Fields that could not be read and were left out: in how many records, by topic and name.
     pub ignored: &'a BTreeMap<(TopicId, String), u64>,
-    /// Customers that were erased.
-    pub erasures: &'a [Erasure],
     /// Raw records that are kept with it.
     pub kept: &'a [Kept],
     /// Digest of what stands after the epoch, SHA-256.
     pub digest: &'a [u8; 32],
-    /// The same before the epoch.
-    pub digest_before: &'a [u8; 32],
     /// The ids of the topics that it was read from, as far as they are known.
     pub topic_ids: &'a TopicUuids,
     /// Its link in the chain of the job's epochs, where it is one of a job.
@@ -58,19 +73,43 @@ impl<'a> Essentials<'a> {
     /// What it was made of.
     pub fn made(&self) -> Made<'a> {
         let Essentials { epoch, closed, records, digest, topic_ids, .. } = *self;
-        Made {
-            epoch,
-            watermark: closed.watermark,
-            offsets: &closed.offsets,
-            digest,
-            records,
-            topic_ids,
-        }
+        let watermark = closed.watermark;
+        Made { epoch, watermark, offsets: &closed.offsets, digest, records, topic_ids }
     }
+}
 
-    /// The customers that it erases, each up to an instant.
-    pub fn erased(&self) -> Vec<(CustomerId, Millis)> {
-        let erased = |erasure: &Erasure| (erasure.customer, erasure.gone_until());
-        self.erasures.iter().map(erased).collect()
+/// What was counted in an epoch, by names that whoever has gathered it knows.
+pub trait EpochCounts: Debug {
+    /// As it is recorded.
+    fn json(&self) -> Value;
+}
+
+impl<T: Serialize + Debug> EpochCounts for T {
+    fn json(&self) -> Value {
+        serde_json::to_value(self).expect("numbers by their names always are JSON")
     }
+}
+
+/// A person who is erased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ErasedCustomer {
+    /// Who.
+    pub customer: CustomerId,
+    /// Up to when, as it was asked for; `Millis::MAX`: for ever.
+    pub until: Millis,
+    /// Up to when everything is gone, which may be later.
+    pub gone_until: Millis,
+    /// Whether sums over many have lost something.
+    pub learned: bool,
+}
+
+/// Values by day that are published once and stay as they are.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DayValues<'a> {
+    /// What a value is called.
+    pub what: &'static str,
+    /// Each with its day, since 1970-01-01.
+    pub values: &'a [(i32, u64)],
+    /// The days of those of before that do not stand any more.
+    pub gone: &'a [i32],
 }

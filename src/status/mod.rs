@@ -164,7 +164,7 @@ impl Status {
         self.metrics.commit_took(took, times::delays(essentials.closed, at));
         let mut known = self.known();
         known.times.commit = Some(at);
-        known.commit(&essentials, took, now);
+        known.commit(epoch, took, now);
         known.figures.committed(epoch, now);
     }
 
@@ -246,11 +246,12 @@ impl Known {
         }
     }
 
-    fn commit(&mut self, epoch: &Essentials<'_>, took: Duration, now: Instant) {
+    fn commit(&mut self, gathered: &dyn Gathered, took: Duration, now: Instant) {
+        let epoch = gathered.essentials();
         self.commit_took = Some(took);
         self.rate.add(now, epoch.records);
-        self.repeat(epoch);
-        self.rejects.blank(&epoch.erased());
+        self.repeat(&epoch);
+        self.rejects.blank(&gathered.erased());
         epoch.rejected.iter().for_each(|rejected| self.rejects.reject(rejected));
         self.rejects.ignore(epoch.ignored);
     }

@@ -2,10 +2,10 @@
 
 use super::snapshot::Partition;
 use super::*;
-use crate::sink::gathered::Essentials;
+use crate::sink::gathered::{ErasedCustomer, Essentials};
 use crate::source::TopicUuids;
 use crate::telemetry::stalls::Cause;
-use dataflows::campaign::output::{Counts, Erasure};
+use dataflows::campaign::output::Counts;
 use dataflows::epoch::Closed;
 use dataflows::event::{Place, Reason, Rejected, Topic, Whose};
 
@@ -18,7 +18,7 @@ pub(crate) struct AnEpoch {
     pub(crate) unread_erasures: u64,
     pub(crate) rejected: Vec<Rejected>,
     pub(crate) ignored: BTreeMap<(TopicId, String), u64>,
-    pub(crate) erasures: Vec<Erasure>,
+    pub(crate) erasures: Vec<ErasedCustomer>,
     pub(crate) digest: [u8; 32],
     pub(crate) counts: Counts,
 }
@@ -46,21 +46,21 @@ impl Gathered for AnEpoch {
             epoch: self.epoch,
             closed: &self.closed,
             counts: &self.counts,
-            decisions: &[],
-            thresholds: &[],
-            gone_thresholds: &[],
+            running: 0,
             is_change: false,
             records: self.records,
             unread_erasures: self.unread_erasures,
             rejected: &self.rejected,
             ignored: &self.ignored,
-            erasures: &self.erasures,
             kept: &[],
             digest: &self.digest,
-            digest_before: &[0; 32],
             topic_ids: &TopicUuids::UNKNOWN,
             chain: None,
         }
+    }
+
+    fn erasures(&self) -> Vec<ErasedCustomer> {
+        self.erasures.clone()
     }
 }
 
@@ -254,7 +254,7 @@ fn what_is_shown_of_an_erased_customers_dead_letters_goes() {
     };
     let first = AnEpoch { rejected: vec![of(0, 5), of(1, 6), rejected(2)], ..AnEpoch::new(1) };
     status.committed(&first, TOOK);
-    let erasure = Erasure { customer: 1, until: 5, ..Erasure::default() };
+    let erasure = ErasedCustomer { customer: 1, until: 5, gone_until: 5, learned: false };
     let second = AnEpoch { erasures: vec![erasure], rejected: vec![of(3, 5)], ..AnEpoch::new(2) };
     status.committed(&second, TOOK);
     let details: Vec<String> =

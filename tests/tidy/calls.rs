@@ -51,6 +51,7 @@ const BANNED: &[Banned] = &[
             "src/kafka/admin.rs",
             "src/kafka/paced.rs",
             "src/postgres/waiting.rs",
+            "src/postgres/patience.rs",
             "src/postgres/writer.rs",
         ],
     },

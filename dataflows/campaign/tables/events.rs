@@ -104,6 +104,8 @@ pub(super) fn erasures() -> Table {
         keep: Keep::All,
         erase: Erase::Reports {
             because: "without it an old record would bring them back",
+            customer: "customer_id",
+            instant: "instant",
             learned: "learned",
         },
     }

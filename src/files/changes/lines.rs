@@ -62,7 +62,7 @@ impl Lines {
             ("watermark", json!(watermark)),
             ("offsets", json!(offsets_by_name(&closed.offsets, &self.settings.topics))),
             ("digest", json!(hexadecimal(digest))),
-            ("counts", json!(counts)),
+            ("counts", counts.json()),
             ("topic_ids", json!(topic_ids.named(&self.settings.topics))),
             ("chain", json!(chain)),
             ("identity", json!(history)),

@@ -103,7 +103,7 @@ impl Publishing {
 
     /// Has what a committed epoch owes published; takes it out of the results.
     pub fn committed(&self, results: &mut EpochResults) {
-        let erased = results.essentials().erased();
+        let erased = results.erased();
         let owed = results.take_owed(&self.topics);
         self.shared.queue().commit(owed, erased);
         self.shared.changed.notify_all();

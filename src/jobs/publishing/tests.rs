@@ -134,7 +134,7 @@ impl Scene {
     /// Commits an epoch: into the outbox, and on its way.
     fn commit(&self, publishing: &Publishing, mut results: EpochResults) {
         let owed = results.clone().take_owed(&self.kafka.topics);
-        let erased = results.essentials().erased();
+        let erased = results.erased();
         let mut held = self.memory.held();
         held.epochs.iter_mut().for_each(|owed| {
             owed.erase(&erased);

@@ -14,7 +14,7 @@ use crate::postgres::error::PostgresError;
 use crate::postgres::retention::Gone;
 use crate::postgres::settings::PostgresSettings;
 use crate::postgres::transaction::PRUNE_EVERY;
-use crate::sink::gathered::{Essentials, Gathered};
+use crate::sink::gathered::{ErasedCustomer, Gathered};
 use crate::sink::rows::EpochRows;
 use crate::table::value::number;
 use dataflows::campaign::tables::name;
@@ -106,10 +106,10 @@ impl Expected {
     /// [`PostgresError::Shape`] when contexts or features are not as many as the settings name.
     pub fn fold(&mut self, epoch: &dyn Gathered) -> Result<(), PostgresError> {
         let results = epoch.essentials();
-        self.pending += results.counts.pending;
+        self.pending += results.running;
         self.rows.fill(epoch, self.pending)?;
         self.apply(|table| !is_blanked(table));
-        self.erase(results);
+        self.erase(results.epoch, &epoch.erasures());
         // Those of the epoch itself are blanked already.
         if self.may_be_there(results.epoch) {
             self.apply(is_blanked);
@@ -129,12 +129,12 @@ impl Expected {
     }
 
     /// What an erasure takes away beside the rows that the epoch itself takes back.
-    fn erase(&mut self, results: Essentials<'_>) {
+    fn erase(&mut self, epoch: u64, erasures: &[ErasedCustomer]) {
         for table in &mut self.tables {
-            for erasure in results.erasures {
-                table.erase(erasure.customer, erasure.gone_until(), results.epoch);
+            for erased in erasures {
+                table.erase(erased.customer, erased.gone_until, epoch);
             }
-            if results.erasures.iter().any(|erasure| erasure.learned > 0) {
+            if erasures.iter().any(|erased| erased.learned) {
                 table.empty_sums();
             }
         }

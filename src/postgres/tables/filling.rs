@@ -2,7 +2,7 @@
 
 use super::{assigned, sql_type};
 use crate::identifiers::{quote, quote_all};
-use dataflows::table::{By, Column, Kind, Table};
+use dataflows::table::{By, Column, Kind, Rule, Table};
 
 /// What stands in a statement for what its writer has measured.
 pub const MEASURE: &str = ":measure";
@@ -18,7 +18,7 @@ pub fn stages(table: &Table) -> String {
         format!("CREATE TEMP TABLE {name}_{} ({columns}) ON COMMIT DELETE ROWS;\n", table.name)
     };
     let key = table.key_places().into_iter().map(|place| &table.columns[place]).collect();
-    stage("staged", table.written().collect()) + &stage("gone", key)
+    stage("staged", table.columns.iter().collect()) + &stage("gone", key)
 }
 
 /// The statements that bring an epoch's rows into a table.
@@ -28,13 +28,11 @@ pub struct Writing {
     pub copy: String,
     /// Rows that wait for what is done with them.
     pub stage: String,
-    /// Rows that wait, in the place of those of their keys; nothing waits any more. What is
-    /// measured stands in it as [`MEASURE`].
-    pub upsert: String,
+    /// Rows that wait, by what a row does to the one of its key that is there; nothing waits any
+    /// more. What is measured stands in it as [`MEASURE`].
+    pub bring: String,
     /// Rows that wait, in the place of those that are there.
     pub update: String,
-    /// Rows that wait, of those that are not there.
-    pub insert: String,
     /// Rows that wait, of those that are not there; those that are the same are counted too.
     pub agree: String,
     /// A row that waits and is not the same as the one that is there, as JSON.
@@ -51,24 +49,8 @@ impl Writing {
         let name = table.name;
         let columns = quote_all(table.names());
         let key = quote_all(table.key.iter().copied());
-        let values = table
-            .written()
-            .map(|column| out_of_stage(table, column))
-            .collect::<Vec<_>>()
-            .join(", ");
-        let own = |by| table.own.iter().filter(move |own| own.by == by).map(|own| own.name);
-        let measures: String = own(By::Measure).map(|own| format!(", {}", quote(own))).collect();
-        let measured: String = own(By::Measure).map(|_| format!(", {MEASURE}")).collect();
-        let insert = format!(
-            "INSERT INTO {name} ({columns}{measures}) SELECT {values}{measured} FROM staged_{name} s"
-        );
+        let insert = insert(table);
         let rest = || table.written().filter(|column| !table.is_key(&column.name));
-        let names =
-            rest().map(|column| &*column.name).chain(own(By::Measure)).chain(own(By::Clock));
-        let excluded = assigned(names.map(|name| {
-            let name = quote(name);
-            (name.clone(), format!("excluded.{name}"))
-        }));
         let waiting = assigned(
             rest()
                 .filter(|column| !column.once)
@@ -82,15 +64,12 @@ impl Writing {
         let first = rest().next().map_or(String::new(), |column| quote(&column.name));
         Writing {
             copy: format!("COPY {name} ({columns}) FROM STDIN BINARY"),
-            stage: format!("COPY staged_{name} ({columns}) FROM STDIN BINARY"),
-            upsert: format!(
-                "{insert} ON CONFLICT ({key}) DO UPDATE SET {excluded}; DELETE FROM staged_{name}"
-            ),
+            stage: format!("COPY staged_{name} FROM STDIN BINARY"),
+            bring: format!("{insert}{}; DELETE FROM staged_{name}", conflict(table)),
             update: format!(
                 "UPDATE {name} t SET {waiting} FROM staged_{name} s WHERE {}",
                 matched(table)
             ),
-            insert: format!("{insert} ON CONFLICT DO NOTHING"),
             agree: format!(
                 "{insert} ON CONFLICT ({key}) DO UPDATE SET {first} = {name}.{first} WHERE \
                  ({there}) IS NOT DISTINCT FROM ({})",
@@ -106,6 +85,48 @@ impl Writing {
             delete: format!("DELETE FROM {name} t USING gone_{name} s WHERE {}", matched(table)),
         }
     }
+}
+
+/// Brings rows that wait in, with what is measured.
+fn insert(table: &Table) -> String {
+    let (name, columns) = (table.name, quote_all(table.names()));
+    let values = table.written().map(|column| out_of_stage(table, column));
+    let values = values.collect::<Vec<_>>().join(", ");
+    let measures: String =
+        owned(table, By::Measure).map(|own| format!(", {}", quote(own))).collect();
+    let measured: String = owned(table, By::Measure).map(|_| format!(", {MEASURE}")).collect();
+    format!(
+        "INSERT INTO {name} ({columns}{measures}) SELECT {values}{measured} FROM staged_{name} s"
+    )
+}
+
+/// What becomes of a row that is there, or the order of rows that are only added.
+fn conflict(table: &Table) -> String {
+    match table.rule {
+        // Those that are alike are told apart as they come.
+        Rule::Adds => {
+            let numbers = table.columns.iter().find(|column| column.numbers);
+            numbers.map_or(String::new(), |column| format!(" ORDER BY s.{}", quote(&column.name)))
+        }
+        Rule::Stays | Rule::Agrees => " ON CONFLICT DO NOTHING".to_string(),
+        Rule::Changes { .. } | Rule::Replaces { .. } => {
+            let rest = table.names().filter(|name| !table.is_key(name));
+            let all = rest.chain(owned(table, By::Measure)).chain(owned(table, By::Clock));
+            let excluded = assigned(all.map(|name| {
+                let name = quote(name);
+                (name.clone(), format!("excluded.{name}"))
+            }));
+            format!(
+                " ON CONFLICT ({}) DO UPDATE SET {excluded}",
+                quote_all(table.key.iter().copied())
+            )
+        }
+    }
+}
+
+/// The columns that no row has, of those whom these fill.
+fn owned(table: &Table, by: By) -> impl Iterator<Item = &str> {
+    table.own.iter().filter(move |own| own.by == by).map(|own| own.name)
 }
 
 /// The type of a column in which rows wait as they are encoded.
@@ -148,5 +169,8 @@ fn matched(table: &Table) -> String {
 
 /// Whether rows go in as they are: nothing in them is encoded otherwise than a database has it.
 pub fn is_direct(table: &Table) -> bool {
-    table.columns.iter().all(|column| stage_type(column.kind) == sql_type(column.kind))
+    let as_it_is = |column: &Column| {
+        !column.numbers && !column.running && stage_type(column.kind) == sql_type(column.kind)
+    };
+    table.columns.iter().all(as_it_is)
 }

@@ -2,7 +2,7 @@
 
 use super::assigned;
 use crate::identifiers::{quote, quote_all};
-use dataflows::table::{Blank, Erase, Keep, Table};
+use dataflows::table::{Blank, By, Erase, Keep, Table};
 
 /// What an erasure does to the rows of a customer that are there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,13 +13,24 @@ pub enum Erasing {
     Blank(String),
     /// Empties sums of before, once a model has forgotten somebody.
     Empty(String),
+    /// Tells in the report how many rows were blanked: customer, instant, epoch, how many.
+    Count(String),
 }
 
 /// Of a table; `None`: there is nothing to do.
 pub fn erasing(table: &Table) -> Option<Erasing> {
     let name = table.name;
     match table.erase {
-        Erase::Nobody { .. } | Erase::Reports { .. } | Erase::Rows { instant: None, .. } => None,
+        Erase::Nobody { .. } | Erase::Rows { instant: None, .. } => None,
+        Erase::Reports { customer, instant, .. } => {
+            let count = table.own.iter().find(|own| own.by == By::Count)?.name;
+            let (number, epoch) = (table.number()?, table.epoch()?);
+            // Of those that are alike the first has found whatever was to be blanked.
+            Some(Erasing::Count(format!(
+                "UPDATE {name} SET {count} = $4 WHERE {number} = (SELECT min({number}) FROM {name} \
+                 WHERE {customer} = $1 AND {instant} = $2 AND {epoch} = $3)"
+            )))
+        }
         Erase::Rows { customer, instant: Some(instant), .. } => Some(Erasing::Delete(format!(
             "DELETE FROM {name} WHERE {customer} = $1 AND {instant} <= $2"
         ))),

@@ -6,7 +6,7 @@ use crate::postgres::error::PostgresError;
 use crate::postgres::tables::{MEASURE, Writing, is_direct};
 use crate::table::Changes;
 use crate::table::encode::CopyBuffer;
-use dataflows::table::{Erase, Rule, Table};
+use dataflows::table::{Rule, Table};
 use postgres::Transaction;
 use std::borrow::Cow;
 
@@ -19,7 +19,7 @@ impl Commit<'_> {
     ) -> Result<(), PostgresError> {
         let all = self.rows.tables().iter().zip(&self.statements.writing);
         for (changes, writing) in all {
-            if chosen(&changes.table) && !is_report(&changes.table) {
+            if chosen(&changes.table) {
                 self.write_table(transaction, changes, writing)?;
             }
         }
@@ -48,10 +48,9 @@ impl Commit<'_> {
             Rule::Changes { .. } | Rule::Adds if is_direct(table) => {
                 copy(new, transaction, &writing.copy, &doing)?;
             }
-            Rule::Changes { .. } | Rule::Adds | Rule::Replaces { .. } => {
-                self.staged(transaction, new, writing, &writing.upsert, &doing)?;
+            Rule::Changes { .. } | Rule::Adds | Rule::Replaces { .. } | Rule::Stays => {
+                self.staged(transaction, new, writing, &doing)?;
             }
-            Rule::Stays => self.staged(transaction, new, writing, &writing.insert, &doing)?,
             Rule::Agrees => self.agree(transaction, changes, writing)?,
         }
         if let (Rule::Changes { .. }, false) = (table.rule, changed.is_empty()) {
@@ -60,7 +59,7 @@ impl Commit<'_> {
             self.expect(table, changed.rows(), rows);
             return Ok(());
         }
-        self.staged(transaction, changed, writing, &writing.upsert, &doing)
+        self.staged(transaction, changed, writing, &doing)
     }
 
     /// Brings rows in by way of where they wait.
@@ -69,14 +68,13 @@ impl Commit<'_> {
         transaction: &mut Transaction<'_>,
         rows: &CopyBuffer,
         writing: &Writing,
-        statement: &str,
         doing: &str,
     ) -> Result<(), PostgresError> {
         if rows.is_empty() {
             return Ok(());
         }
         copy(rows, transaction, &writing.stage, doing)?;
-        let statement = self.measured(statement);
+        let statement = self.measured(&writing.bring);
         transaction.batch_execute(&statement).map_err(PostgresError::statement(doing.to_string()))
     }
 
@@ -112,7 +110,7 @@ impl Commit<'_> {
             Err(error) if !error.is_repeated_key() => return Err(error),
             Err(_) => trial.rollback().map_err(failed())?,
         }
-        self.staged(transaction, new, writing, &writing.upsert, &doing)
+        self.staged(transaction, new, writing, &doing)
     }
 
     /// A row that is there stays as it is; that it is the same is seen by the number of rows.
@@ -153,9 +151,4 @@ impl Commit<'_> {
             );
         }
     }
-}
-
-/// Reports of erasures tell what the place that keeps the table has blanked.
-fn is_report(table: &Table) -> bool {
-    matches!(table.erase, Erase::Reports { .. })
 }

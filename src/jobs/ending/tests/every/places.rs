@@ -212,8 +212,8 @@ fn journal() -> Vec<JournalError> {
         JournalError::Fenced { .. } => JournalError::Fenced { job: job(), own: 1, current: 2 },
         JournalError::Changed { .. } => JournalError::Changed { path: path() },
         JournalError::Gap { .. } => JournalError::Gap { job: job(), epoch: 9, recorded: 7 },
-        JournalError::Threshold { .. } =>
-            JournalError::Threshold { day: 19_000, published: 4, now: 5 },
+        JournalError::Published { .. } =>
+            JournalError::Published { what: "threshold", day: 19_000, published: 4, now: 5 },
         JournalError::TooLong { .. } =>
             JournalError::TooLong { epoch: 7, path: path(), bytes: 5_000_000_000 },
         JournalError::Recorded { .. } => JournalError::Recorded {
