@@ -19,7 +19,7 @@ use crate::campaign::parsing::{Past, parse};
 use crate::campaign::settling::settle;
 use crate::campaign::shard::Shard;
 use crate::campaign::snapshot::{Common, Version};
-use crate::campaign::thresholds::{Owner, Published, Thresholds, close_thresholds};
+use crate::campaign::thresholds::{Closer, Owner, Published, close_thresholds};
 use crate::campaign::views;
 use crate::customer::features::Features;
 use crate::dataflow::Dataflow;
@@ -101,8 +101,8 @@ pub fn campaign<'scope>(
     let Campaign { settings, features, thresholds } = campaign.clone();
     let Beginning { shard, common, images } = beginning;
     let common = common.unwrap_or_default();
-    let owner = owner(&settings, thresholds.is_some(), shard.visitor.thresholds());
-    let shard = Rc::new(RefCell::new(shard));
+    let closer = closer(&settings, thresholds.is_some(), &shard);
+    let (pacer, shard) = (shard.pacer.clone(), Rc::new(RefCell::new(shard)));
     let (arms, dimension) = (settings.input.arms.len(), features.context().dimension());
     let emission = Emission::new(arms, dimension, settings.emit.interactions);
 
@@ -112,7 +112,7 @@ pub fn campaign<'scope>(
         settings.time.keep.map(|_| scope.feedback::<Vec<Option<Millis>>>(1)).unzip();
     let highs = common.highs.iter().map(|&(topic, partition, high)| (topic.id(), partition, high));
     let past = Past { highs: highs.collect(), watermark: common.watermark, watermarks };
-    let parsed = parse(feed, &settings, past);
+    let parsed = parse(feed, &settings, past, pacer);
     let closings =
         close_epochs(parsed.standings, Partitions::new(settings.time.lateness, common.watermark));
     if let Some(watermarks_in) = watermarks_in {
@@ -120,7 +120,7 @@ pub fn campaign<'scope>(
     }
     let settled =
         settle(parsed.records, parsed.asides, closings.clone().broadcast(), Rc::clone(&shard));
-    let published = close_thresholds(settled.totals, owner, settings.emit.final_features.flatten());
+    let published = close_thresholds(settled.totals, closer);
     let (models_in, models) = scope.feedback::<Vec<Learned>>(settings.bandit.model_lag);
     let versions: Vec<Learned> =
         common.arms.iter().flat_map(|version| solved(version, common.changed, &settings)).collect();
@@ -219,11 +219,12 @@ fn solved(version: &Version, changed: u64, settings: &Settings) -> Vec<Learned> 
     ridges.map(solved).collect()
 }
 
-fn owner(settings: &Settings, given: bool, thresholds: &Thresholds) -> Owner {
-    match settings.customer.high_value {
+fn closer(settings: &Settings, given: bool, shard: &Shard) -> Closer {
+    let owner = match settings.customer.high_value {
         HighValue::Percentile(percentile) if !given => {
-            Owner::restored(Some(percentile), thresholds)
+            Owner::restored(Some(percentile), shard.visitor.thresholds())
         }
         HighValue::Percentile(_) | HighValue::Fixed(_) => Owner::new(None),
-    }
+    };
+    Closer { owner, as_of: settings.emit.final_features.flatten(), pacer: shard.pacer.clone() }
 }

@@ -10,7 +10,7 @@ use crate::event::{Aside, CustomerId, Millis, Record};
 use crate::operators::stash::Stash;
 use crate::settings::{Settings, TimeSettings};
 use crate::source::{Block, Feed, TopicId};
-use crate::state::turns::Budget;
+use crate::state::turns::{Client, Pacer};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::vec::IntoIter;
@@ -51,6 +51,7 @@ pub fn parse<'scope>(
     feed: StreamVec<'scope, u64, Feed>,
     settings: &Settings,
     past: Past<'scope>,
+    mut pacer: Pacer,
 ) -> ParsedStreams<'scope> {
     let scope = feed.scope();
     let mut builder = OperatorBuilder::new("Parse".to_owned(), scope);
@@ -76,31 +77,41 @@ pub fn parse<'scope>(
             }
             let is_known =
                 |epoch: &u64| frontiers.get(1).is_none_or(|frontier| !frontier.less_equal(epoch));
-            let mut budget = Budget::of(TURN_BYTES);
-            while budget.is_left() {
-                let Some((rights, feed)) = &mut open else {
-                    let Some((epoch, rights, feed)) = stash.take_closed(is_known) else { return };
-                    desk.begin(epoch);
-                    open = Some((rights, feed.into_iter()));
-                    continue;
-                };
-                match feed.next() {
-                    Some(item) => budget.spend(ITEM + ports.take(&mut desk, rights, item)),
-                    None => open = None,
-                }
+            let mut next = || {
+                let (epoch, rights, feed) = stash.take_closed(is_known)?;
+                Some((epoch, (rights, feed.into_iter())))
+            };
+            if open.is_none() {
+                let Some((epoch, items)) = next() else { return };
+                desk.begin(epoch);
+                open = Some(items);
             }
-            again.activate();
+            let is_left = pacer.turn(Client::Parse, |budget| {
+                while budget.is_left() {
+                    let Some((rights, feed)) = &mut open else {
+                        let Some((epoch, items)) = next() else { return false };
+                        desk.begin(epoch);
+                        open = Some(items);
+                        continue;
+                    };
+                    match feed.next() {
+                        Some(item) => budget.spend(1 + ports.take(&mut desk, rights, item) / UNIT),
+                        None => open = None,
+                    }
+                }
+                true
+            });
+            if is_left {
+                again.activate();
+            }
         }
     });
     streams
 }
 
-/// Bytes of blocks that are parsed in a turn: that takes a millisecond where records are short. A
-/// block that is larger than what is left is still parsed.
-const TURN_BYTES: u64 = 256 << 10;
-
-/// What an item of the feed counts beside its bytes.
-const ITEM: usize = 64;
+/// Bytes of blocks whose parsing takes as long as a unit of work, where records are short. A block
+/// that is larger than what is left of a turn is still parsed.
+const UNIT: usize = 64;
 
 /// Where what parsing gives is sent.
 struct ParsedPorts {

@@ -3,7 +3,7 @@
 
 mod owner;
 
-pub use owner::{Owner, close_thresholds};
+pub use owner::{Closer, Owner, close_thresholds};
 
 use crate::campaign::output::{Day, Output};
 use crate::event::{DAY, Millis};

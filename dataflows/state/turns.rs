@@ -3,6 +3,9 @@
 //! A turn is bounded by work that is counted, never by a clock: where turns end is the same in
 //! every run. Nothing may depend on it all the same.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 /// Units of work in a turn; a unit is what takes about a tenth of a microsecond, as settling a
 /// record or looking at a customer does.
 pub const TURN: u64 = 4096;
@@ -10,6 +13,8 @@ pub const TURN: u64 = 4096;
 /// Who takes turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Client {
+    /// Parses what was read.
+    Parse,
     /// Settles the records of an epoch.
     Settle,
     /// Learns from an epoch, and decides.
@@ -20,21 +25,32 @@ pub enum Client {
     Snapshot,
     /// Looks for the owners of interactions.
     Owners,
+    /// Closes daily thresholds.
+    Thresholds,
 }
 
 impl Client {
     /// All of them.
-    pub const ALL: [Client; 5] =
-        [Client::Settle, Client::Learn, Client::Fold, Client::Snapshot, Client::Owners];
+    pub const ALL: [Client; 7] = [
+        Client::Parse,
+        Client::Settle,
+        Client::Learn,
+        Client::Fold,
+        Client::Snapshot,
+        Client::Owners,
+        Client::Thresholds,
+    ];
 
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
+            Client::Parse => "parse",
             Client::Settle => "settle",
             Client::Learn => "learn",
             Client::Fold => "fold",
             Client::Snapshot => "snapshot",
             Client::Owners => "owners",
+            Client::Thresholds => "thresholds",
         }
     }
 }
@@ -99,24 +115,26 @@ impl Budget {
     }
 }
 
-/// Gives turns, one after the other.
+/// Gives turns, one after the other. Its clones give those of other clients of the same worker,
+/// which are measured with them: no turn is taken during another.
+#[derive(Clone)]
 pub struct Pacer {
     units: u64,
-    turns: Box<dyn Turns>,
+    turns: Rc<RefCell<Box<dyn Turns>>>,
 }
 
 impl Pacer {
     /// Turns of so many units.
     pub fn new(units: u64, turns: Box<dyn Turns>) -> Self {
-        Pacer { units, turns }
+        Pacer { units, turns: Rc::new(RefCell::new(turns)) }
     }
 
     /// Gives a turn to a client.
     pub fn turn<R>(&mut self, client: Client, work: impl FnOnce(&mut Budget) -> R) -> R {
         let mut budget = Budget::of(self.units);
-        self.turns.begin();
+        self.turns.borrow_mut().begin();
         let done = work(&mut budget);
-        self.turns.end(client, budget.spent());
+        self.turns.borrow_mut().end(client, budget.spent());
         done
     }
 }

@@ -3,6 +3,7 @@
 use super::metrics::Exposition;
 use crate::sink::gathered::Gathered;
 use dataflows::source::TopicId;
+use dataflows::state::turns::Client;
 use std::any::Any;
 use std::fmt::Debug;
 use std::time::Instant;
@@ -12,6 +13,11 @@ pub trait Figures: Debug + Send {
     /// Optional fields of its records that are left out where they cannot be read.
     fn ignorable(&self) -> Vec<(TopicId, &'static str)> {
         Vec::new()
+    }
+
+    /// Who takes turns on its workers; whoever keeps histories settles them and takes snapshots.
+    fn clients(&self) -> &'static [Client] {
+        &[Client::Settle, Client::Snapshot]
     }
 
     /// What stood at the end of the checkpoint that the job goes on from, since an epoch only says

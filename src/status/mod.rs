@@ -83,7 +83,7 @@ impl Status {
             job: job.to_string(),
             started,
             page: figures.page(),
-            metrics: Metrics::new(),
+            metrics: Metrics::new(figures.clients()),
             known: Mutex::new(Known::new(topics, figures, started)),
         }
     }

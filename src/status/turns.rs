@@ -31,6 +31,7 @@ impl Turns for MeasuredTurns {
 
     fn end(&mut self, client: Client, _: u64) {
         let taken = self.taken.iter().find(|(of, _)| *of == client);
+        debug_assert!(taken.is_some(), "a dataflow's figures say who takes turns: {client:?}");
         taken.into_iter().for_each(|(_, histogram)| histogram.record(self.begun.elapsed()));
         self.turns += 1;
         if self.turns == UPKEEP {

@@ -242,9 +242,16 @@ fn no_turn_is_longer_than_it_may_be_and_nothing_depends_on_where_turns_end() {
     assert!(year.told.interactions.len() > 1500 && year.told.decisions.len() > 800);
     assert!(!year.images.is_empty());
     for client in Client::ALL {
-        // A piece of work that is not divided: a batch of records, whose customers may all be
-        // folded, or the visit of one customer.
-        let piece = if client == Client::Settle { TURN } else { 256 };
+        // A piece of work that is not divided: a block or a batch of records, whose customers may
+        // all be folded, the visit of one customer, or what closing a day looks at.
+        let piece = match client {
+            Client::Parse | Client::Settle => TURN,
+            Client::Learn
+            | Client::Fold
+            | Client::Snapshot
+            | Client::Owners
+            | Client::Thresholds => 256,
+        };
         let units = || year.taken.iter().filter(|t| t.client == client).map(|t| t.units);
         let (most, turns) = (units().max().unwrap_or(0), units().count());
         assert!(most < 10 + piece, "{most} units in a turn of {client:?}");
@@ -267,7 +274,8 @@ fn what_came_at_once_is_parsed_some_blocks_at_a_time() {
         let seen = Rc::clone(&parsed);
         worker.dataflow::<u64, _, _>(|scope| {
             let past = Past { highs: Vec::new(), watermark: None, watermarks: None };
-            let standings = parse(input.to_stream(scope), &settings(), past).standings;
+            let standings =
+                parse(input.to_stream(scope), &settings(), past, Pacer::default()).standings;
             standings.inspect(move |_| seen.set(seen.get() + 1));
         });
         for number in 0..BLOCKS as u64 {

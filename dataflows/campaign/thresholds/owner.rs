@@ -9,25 +9,28 @@ use crate::campaign::state::TotalChange;
 use crate::customer::ranks::Ranks;
 use crate::event::Millis;
 use crate::operators::in_turns::{Work, in_turns};
-use crate::state::turns::{Budget, TURN};
+use crate::state::turns::{Budget, Client, Pacer};
 use std::iter::Peekable;
 use std::vec::IntoIter;
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Exchange;
 
-/// The daily thresholds that each epoch closes, on worker 0; at the end of the input the last rows
-/// of features hold for `as_of`, or for the latest event.
+/// The daily thresholds that each epoch closes, on worker 0.
 pub fn close_thresholds<'scope>(
     totals: StreamVec<'scope, u64, TotalChanges>,
-    owner: Owner,
-    as_of: Option<Millis>,
+    closer: Closer,
 ) -> StreamVec<'scope, u64, Published> {
-    in_turns(totals, Exchange::new(|_| 0), "Thresholds", Closer { owner, as_of })
+    in_turns(totals, Exchange::new(|_| 0), "Thresholds", closer)
 }
 
-struct Closer {
-    owner: Owner,
-    as_of: Option<Millis>,
+/// Closes them in turns.
+pub struct Closer {
+    /// What they are made of.
+    pub owner: Owner,
+    /// At the end of the input the last rows of features hold for this, or for the latest event.
+    pub as_of: Option<Millis>,
+    /// Who gives the turns.
+    pub pacer: Pacer,
 }
 
 impl Work<TotalChanges, Published> for Closer {
@@ -36,7 +39,9 @@ impl Work<TotalChanges, Published> for Closer {
     }
 
     fn go_on(&mut self) -> Option<Vec<Published>> {
-        self.owner.go_on(&mut Budget::of(TURN)).map(|published| vec![published])
+        let Closer { owner, pacer, .. } = self;
+        let closed = pacer.turn(Client::Thresholds, |budget| owner.go_on(budget));
+        closed.map(|published| vec![published])
     }
 }
 

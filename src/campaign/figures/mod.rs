@@ -18,6 +18,7 @@ use dataflows::campaign::output::{Counts, Day, Segment};
 use dataflows::campaign::snapshot::Common;
 use dataflows::event::{DAY, IGNORABLE, Millis};
 use dataflows::source::TopicId;
+use dataflows::state::turns::Client;
 use shown::{CampaignShown, SegmentSize, Threshold};
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -123,6 +124,10 @@ impl CampaignFigures {
 impl Figures for CampaignFigures {
     fn ignorable(&self) -> Vec<(TopicId, &'static str)> {
         IGNORABLE.map(|(topic, field)| (topic.id(), field)).to_vec()
+    }
+
+    fn clients(&self) -> &'static [Client] {
+        &Client::ALL
     }
 
     fn restored(&mut self, common: &dyn Any) -> JobCounts {

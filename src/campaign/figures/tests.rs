@@ -263,6 +263,9 @@ fn every_counter_is_there_from_the_start_and_a_mean_once_it_is_known() {
         let name = row.split('`').nth(1).expect("a name");
         assert!(text.lines().any(|line| line.starts_with(name)), "{name} in\n{text}");
     }
+    let turns = Client::ALL
+        .map(|client| format!("sluice_turn_seconds_count{{client=\"{}\"}} 0", client.name()));
+    assert_has(&text, &turns.each_ref().map(String::as_str));
     assert!(!text.contains("\nsluice_mean_reward ") && !text.contains("\nsluice_arm_mean_reward{"));
 }
 
