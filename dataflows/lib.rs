@@ -1,6 +1,7 @@
 //! The core of Sluice: events in, features, models and decisions out. Pure and deterministic: no
 //! file, socket, clock, thread or randomness.
 
+pub mod arrivals;
 pub mod bandit;
 pub mod campaign;
 pub mod codec;
@@ -8,6 +9,7 @@ pub mod customer;
 mod dataflow;
 pub mod epoch;
 pub mod event;
+pub mod keyed;
 pub mod mixing;
 pub mod operators;
 pub mod settings;
@@ -21,5 +23,7 @@ pub use dataflow::Dataflow;
 
 /// The topics of every dataflow.
 pub fn topics() -> impl Iterator<Item = source::TopicId> {
-    campaign::graph::Campaign::topics().into_iter()
+    campaign::graph::Campaign::topics()
+        .into_iter()
+        .chain(<arrivals::Arrivals as Dataflow>::topics())
 }

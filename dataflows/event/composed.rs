@@ -141,7 +141,7 @@ impl Composed {
         let mut joined = String::new();
         for (at, (_, value)) in values.into_iter().enumerate() {
             joined.push_str(if at > 0 { "+" } else { "" });
-            for character in id_text(value, self.field)?.chars() {
+            for character in id_text(value, self.field.name())?.chars() {
                 joined.push_str(if matches!(character, '+' | '\\') { "\\" } else { "" });
                 joined.push(character);
             }

@@ -97,7 +97,7 @@ impl FieldNames {
 
 /// Why a record was refused.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Problem {
+pub struct Problem {
     pub(super) reason: Reason,
     pub(super) detail: String,
 }
@@ -117,10 +117,15 @@ impl Problem {
 
     /// A problem with the value of a field.
     pub(super) fn of(reason: Reason, field: Field, value: &Value, wrong: &str) -> Self {
+        Problem::with(reason, field.name(), value, wrong)
+    }
+
+    /// A problem with the value of this name.
+    pub(super) fn with(reason: Reason, name: &str, value: &Value, wrong: &str) -> Self {
         let text = value.as_written();
         let quoted: String = text.chars().take(Self::QUOTED).collect();
         let more = if quoted.len() < text.len() { "..." } else { "" };
-        Problem::new(reason, format!("{}: {quoted}{more} {wrong}", field.name()))
+        Problem::new(reason, format!("{name}: {quoted}{more} {wrong}"))
     }
 }
 

@@ -15,6 +15,7 @@ mod profile;
 mod purchase;
 
 pub(super) use ids::{customer, customer_of, id_text, written_customer};
+pub(super) use instants::instant_until;
 
 use super::field::Field;
 use super::fields::{Fields, Problem, Value};

@@ -74,7 +74,7 @@ impl TopicUuids {
 
     /// The id of a topic, where it is known.
     pub fn get(&self, topic: TopicId) -> Option<TopicUuid> {
-        self.0[topic.number()].map(|(_, id)| id)
+        self.0[topic.number()].filter(|(own, _)| *own == topic).map(|(_, id)| id)
     }
 
     /// Those of these topics of which none is known.
@@ -132,7 +132,11 @@ impl TopicUuids {
                 .map(|text| TopicUuid::from_text(text).ok_or_else(|| no_id(text)))
                 .transpose()
         };
-        names.topics().try_fold(TopicUuids::UNKNOWN, |ids, topic| Ok(ids.with(topic, of(topic)?)))
+        // What is not there is of no topic, and may have the number of one that is.
+        names.topics().try_fold(TopicUuids::UNKNOWN, |ids, topic| match of(topic)? {
+            Some(id) => Ok(ids.with(topic, Some(id))),
+            None => Ok(ids),
+        })
     }
 
     fn known(&self) -> impl Iterator<Item = (TopicId, TopicUuid)> {

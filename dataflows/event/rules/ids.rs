@@ -40,20 +40,20 @@ pub(in crate::event) fn customer_of(fields: &Fields) -> Option<CustomerId> {
 }
 
 pub(super) fn id<'a>(fields: &Fields<'a>, field: Field) -> Result<Cow<'a, str>, Problem> {
-    id_text(fields.required(field)?, field)
+    id_text(fields.required(field)?, field.name())
 }
 
 pub(super) fn optional_id<'a>(
     fields: &Fields<'a>,
     field: Field,
 ) -> Result<Option<Cow<'a, str>>, Problem> {
-    fields.get(field)?.map(|value| id_text(value, field)).transpose()
+    fields.get(field)?.map(|value| id_text(value, field.name())).transpose()
 }
 
 /// The text of an id: a string that is not blank, without the space around it, or an integer. An
 /// integral float is its integer, as a number and, where it is printed as such (`536365.0`), as a
 /// string too.
-pub(in crate::event) fn id_text(value: Value, field: Field) -> Result<Cow<str>, Problem> {
+pub(in crate::event) fn id_text<'a>(value: Value<'a>, name: &str) -> Result<Cow<'a, str>, Problem> {
     match value {
         Value::Text(Cow::Borrowed(text)) | Value::Cell(text) if !text.trim_ascii().is_empty() => {
             Ok(Cow::Borrowed(printed_id(text)))
@@ -67,7 +67,7 @@ pub(in crate::event) fn id_text(value: Value, field: Field) -> Result<Cow<str>, 
             Ok(Cow::Owned(integral_id(text).unwrap_or_default()))
         }
         other => {
-            Err(Problem::of(Reason::BadField, field, &other, "is neither a text nor an integer"))
+            Err(Problem::with(Reason::BadField, name, &other, "is neither a text nor an integer"))
         }
     }
 }

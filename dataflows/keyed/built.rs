@@ -1,0 +1,41 @@
+//! A small dataflow as whoever runs it sees it: its drawing.
+
+use super::parsing::parse;
+use super::settling::settle;
+use super::worker::KeyedWorker;
+use super::{Keyed, KeyedBeginning, KeyedCommon, KeyedOutput, KeyedShards};
+use crate::dataflow::Dataflow;
+use crate::epoch::{Partitions, close_epochs};
+use crate::source::{Feed, TopicId};
+use timely::dataflow::StreamVec;
+use timely::dataflow::operators::Concatenate;
+use timely::dataflow::operators::vec::{Broadcast, Map};
+
+impl<K: Keyed> Dataflow for K {
+    const NAME: &'static str = K::NAME;
+    type Output = KeyedOutput<K::View>;
+    type Beginning = KeyedBeginning<K>;
+
+    fn topics() -> Vec<TopicId> {
+        K::topics()
+    }
+
+    fn anew(&self, _: usize, _: usize) -> KeyedBeginning<K> {
+        KeyedBeginning::new(KeyedShards::new(), KeyedCommon::default())
+    }
+
+    fn build<'scope>(
+        &self,
+        feed: StreamVec<'scope, u64, Feed>,
+        beginning: KeyedBeginning<K>,
+    ) -> StreamVec<'scope, u64, KeyedOutput<K::View>> {
+        let scope = feed.scope();
+        let KeyedBeginning { shards, common, pacer, images } = beginning;
+        let parsed = parse(feed, self, &common);
+        let partitions = Partitions::new(self.settings().lateness, common.watermark);
+        let closings = close_epochs(parsed.standings, partitions);
+        let worker = KeyedWorker::new(shards, pacer, images);
+        let settled = settle(parsed.said, closings.clone().broadcast(), worker);
+        scope.concatenate([parsed.outputs, settled, closings.map(KeyedOutput::Closed)])
+    }
+}

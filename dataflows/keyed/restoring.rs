@@ -1,0 +1,60 @@
+//! Taking up a snapshot: the customers of a worker from their images.
+
+use super::{Keyed, KeyedBeginning, KeyedCommon, KeyedShards, image};
+use crate::codec::Aligned;
+use crate::snapshot::{Images, SnapshotError};
+use crate::state::turns::Pacer;
+
+/// One worker's customers while they are being loaded.
+pub struct KeyedRestoring<K: Keyed> {
+    shards: KeyedShards<K>,
+    common: KeyedCommon,
+}
+
+impl<K: Keyed> KeyedRestoring<K> {
+    /// Begins to load what goes with this common part.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn after(common: &[u8]) -> Result<Self, SnapshotError> {
+        let common = KeyedCommon::from_bytes(common)?;
+        Ok(KeyedRestoring { shards: KeyedShards::new(), common })
+    }
+
+    /// Loads an image of a virtual shard; says how many customers it has.
+    ///
+    /// # Errors
+    /// Bytes that are no image of this virtual shard.
+    pub fn load(&mut self, shard: u16, whole: bool, bytes: Aligned) -> Result<u64, SnapshotError> {
+        let customers = image::customers::<K>(shard, whole, &bytes)?;
+        let loaded = customers.len() as u64;
+        self.shards.shards[usize::from(shard)].customers = customers.into_iter().collect();
+        Ok(loaded)
+    }
+
+    /// The customers, ready for the epoch after the snapshot.
+    pub fn finish(self) -> KeyedBeginning<K> {
+        KeyedBeginning::new(self.shards, self.common)
+    }
+}
+
+impl<K: Keyed> KeyedBeginning<K> {
+    pub(super) fn new(shards: KeyedShards<K>, common: KeyedCommon) -> Self {
+        KeyedBeginning { shards, common, pacer: Pacer::default(), images: None }
+    }
+
+    /// The epoch that it goes on after; 0 where it goes on after none.
+    pub fn epoch(&self) -> u64 {
+        self.common.epoch
+    }
+
+    /// Whose turns are given by `pacer`.
+    pub fn paced_by(self, pacer: Pacer) -> Self {
+        KeyedBeginning { pacer, ..self }
+    }
+
+    /// Whose snapshots are taken by `images`.
+    pub fn saving(self, images: Option<Box<dyn Images>>) -> Self {
+        KeyedBeginning { images, ..self }
+    }
+}
