@@ -11,6 +11,8 @@
 
 mod choices;
 pub mod contacts;
+#[cfg(feature = "demo")]
+pub mod demo;
 mod events;
 pub mod lines;
 pub mod population;

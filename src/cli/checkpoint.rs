@@ -20,7 +20,8 @@ use verify::verify;
 /// Does what is asked of the checkpoints.
 ///
 /// # Errors
-/// The configuration is wrong, the store fails, no checkpoint is the one that is asked for, or `verify` finds damage.
+/// The configuration is wrong, the store fails, no checkpoint is the one that is asked for, or
+/// `verify` finds damage.
 pub fn run(args: &CheckpointArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
     match &args.command {
         CheckpointCommand::List(args) => list(&open(&args.config, global, &[])?.0, global.json),

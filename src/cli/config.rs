@@ -18,7 +18,13 @@ pub struct ConfigArgs {
     #[arg(value_name = "CONFIG")]
     pub config: Option<PathBuf>,
     /// Prints every key with its default and a comment instead of what is in force
-    #[arg(long, conflicts_with = "config", env = "SLUICE_CONFIG_DEFAULTS", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(
+        long,
+        conflicts_with = "config",
+        env = "SLUICE_CONFIG_DEFAULTS",
+        hide_env_values = true,
+        value_parser = clap::builder::FalseyValueParser::new()
+    )]
     pub defaults: bool,
 }
 

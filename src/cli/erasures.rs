@@ -170,10 +170,21 @@ impl Standing {
     fn json(&self, erasure: &Erasure) -> Value {
         let place = |place: &Place| {
             let (state, pending) = (self.state(place, erasure), self.pending(place, erasure));
-            json!({ "place": place.name, "state": state, "pending": pending, "done": place.done, "remains": place.remains })
+            json!({
+                "place": place.name,
+                "state": state,
+                "pending": pending,
+                "done": place.done,
+                "remains": place.remains,
+            })
         };
         let places: Vec<Value> = PLACES.iter().map(place).collect();
-        json!({ "customer_id": erasure.customer, "until": shown(erasure.until), "epoch": erasure.epoch, "places": places })
+        json!({
+            "customer_id": erasure.customer,
+            "until": shown(erasure.until),
+            "epoch": erasure.epoch,
+            "places": places,
+        })
     }
 }
 

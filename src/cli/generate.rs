@@ -27,7 +27,14 @@ Examples:
   sluice generate --kafka 127.0.0.1:9092 --rate 5000")]
 pub struct GenerateArgs {
     /// Customers
-    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..), env = "SLUICE_GENERATE_CUSTOMERS", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 10_000,
+        value_parser = clap::value_parser!(u32).range(1..),
+        env = "SLUICE_GENERATE_CUSTOMERS",
+        hide_env_values = true
+    )]
     pub customers: u32,
     /// Purchases
     #[arg(
@@ -60,7 +67,13 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "DIR", env = "SLUICE_GENERATE_OUT", hide_env_values = true)]
     pub out: Option<PathBuf>,
     /// Form of the files
-    #[arg(long, value_enum, default_value_t = FileFormat::Jsonl, env = "SLUICE_GENERATE_FORMAT", hide_env_values = true)]
+    #[arg(
+        long,
+        value_enum,
+        default_value_t = FileFormat::Jsonl,
+        env = "SLUICE_GENERATE_FORMAT",
+        hide_env_values = true
+    )]
     pub format: FileFormat,
     /// Brokers to write to instead of files
     #[arg(
@@ -73,7 +86,15 @@ pub struct GenerateArgs {
     pub kafka: Option<String>,
     /// Events a second, as from customers who are there now [default: as fast as the broker takes
     /// them]
-    #[arg(long, value_name = "N", requires = "kafka", conflicts_with = "files", value_parser = clap::value_parser!(u32).range(1..), env = "SLUICE_GENERATE_RATE", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "kafka",
+        conflicts_with = "files",
+        value_parser = clap::value_parser!(u32).range(1..),
+        env = "SLUICE_GENERATE_RATE",
+        hide_env_values = true
+    )]
     pub rate: Option<u32>,
     /// Configuration that names the topics, their partitions and replicas
     #[arg(

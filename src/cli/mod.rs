@@ -15,6 +15,8 @@ pub mod run;
 pub mod serve;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "demo")]
+mod thousands;
 pub mod topics;
 pub mod verify;
 
@@ -34,7 +36,13 @@ const VERSION: &str = env!("SLUICE_VERSION");
 /// Customer features, contextual bandits and decisions from Kafka to PostgreSQL, exactly once, bit
 /// for bit.
 #[derive(Debug, Parser)]
-#[command(name = "sluice", version = VERSION, propagate_version = true, max_term_width = 120, disable_help_subcommand = true)]
+#[command(
+    name = "sluice",
+    version = VERSION,
+    propagate_version = true,
+    max_term_width = 120,
+    disable_help_subcommand = true
+)]
 #[command(after_help = CODES)]
 pub struct Cli {
     /// What to do.
@@ -102,7 +110,14 @@ pub struct GlobalArgs {
     )]
     pub log_format: Option<String>,
     /// Prints JSON wherever text is printed
-    #[arg(long, global = true, env = "SLUICE_JSON", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new(), help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        env = "SLUICE_JSON",
+        hide_env_values = true,
+        value_parser = clap::builder::FalseyValueParser::new(),
+        help_heading = "Global options"
+    )]
     pub json: bool,
 }
 

@@ -48,11 +48,25 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "DIR", env = "SLUICE_REPLAY_INPUT", hide_env_values = true)]
     pub input: Option<PathBuf>,
     /// Replays the topics instead, from here on: earliest, a timestamp, or offsets
-    #[arg(long, value_name = "WHERE", value_parser = first, requires = "config", env = "SLUICE_REPLAY_FROM", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "WHERE",
+        value_parser = first,
+        requires = "config",
+        env = "SLUICE_REPLAY_FROM",
+        hide_env_values = true
+    )]
     pub from: Option<Place>,
     /// And up to here: latest, a timestamp, or offsets; without it the ends as they are at the
     /// start
-    #[arg(long, value_name = "WHERE", value_parser = last, requires = "from", env = "SLUICE_REPLAY_UNTIL", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "WHERE",
+        value_parser = last,
+        requires = "from",
+        env = "SLUICE_REPLAY_UNTIL",
+        hide_env_values = true
+    )]
     pub until: Option<Place>,
     /// Cuts them into these epochs, as the table epochs has them, and ends with the last; a JSON
     /// object a line
@@ -72,11 +86,24 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "FILE", env = "SLUICE_REPLAY_CONFIG", hide_env_values = true)]
     pub config: Option<PathBuf>,
     /// Instant that features.csv holds for; without it that of the latest event
-    #[arg(long, value_name = "T", value_parser = instant, env = "SLUICE_REPLAY_AS_OF", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "T",
+        value_parser = instant,
+        env = "SLUICE_REPLAY_AS_OF",
+        hide_env_values = true
+    )]
     pub as_of: Option<Millis>,
     /// Treats the files as streams: each is one partition, read in order, and what is later than
     /// this is late
-    #[arg(long, value_name = "D", value_parser = duration, conflicts_with = "from", env = "SLUICE_REPLAY_LATENESS", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "D",
+        value_parser = duration,
+        conflicts_with = "from",
+        env = "SLUICE_REPLAY_LATENESS",
+        hide_env_values = true
+    )]
     pub lateness: Option<Millis>,
     /// Published daily thresholds to take instead of computing them, in the form of thresholds.csv
     #[arg(long, value_name = "FILE", env = "SLUICE_REPLAY_THRESHOLDS", hide_env_values = true)]

@@ -37,15 +37,31 @@ pub struct RunArgs {
     pub start: Option<String>,
     /// Forget all results and checkpoints of the job and make them anew from the topics, as after a
     /// change of features
-    #[arg(long, env = "SLUICE_REBUILD", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(
+        long,
+        env = "SLUICE_REBUILD",
+        hide_env_values = true,
+        value_parser = clap::builder::FalseyValueParser::new()
+    )]
     pub rebuild: bool,
     /// Go on, or make everything anew, even where retention has removed records: those that the job
     /// has not read yet, which is recorded, or had read
-    #[arg(long, env = "SLUICE_ACCEPT_LOSS", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(
+        long,
+        env = "SLUICE_ACCEPT_LOSS",
+        hide_env_values = true,
+        value_parser = clap::builder::FalseyValueParser::new()
+    )]
     pub accept_loss: bool,
     /// Take other settings over, and compute all results anew from the histories that are kept,
     /// without reading the topics again
-    #[arg(long, conflicts_with = "rebuild", env = "SLUICE_RECONFIGURE", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(
+        long,
+        conflicts_with = "rebuild",
+        env = "SLUICE_RECONFIGURE",
+        hide_env_values = true,
+        value_parser = clap::builder::FalseyValueParser::new()
+    )]
     pub reconfigure: bool,
     /// Console and API.
     #[command(flatten)]

@@ -16,7 +16,12 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE", env = "SLUICE_HTTP_API_TOKEN_FILE", hide_env_values = true)]
     pub api_token_file: Option<String>,
     /// Allows an address that others can reach although there is no token
-    #[arg(long, env = "SLUICE_HTTP_INSECURE", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(
+        long,
+        env = "SLUICE_HTTP_INSECURE",
+        hide_env_values = true,
+        value_parser = clap::builder::FalseyValueParser::new()
+    )]
     pub insecure: bool,
 }
 

@@ -174,6 +174,10 @@ fn line(table: &str, Difference { key, column, expected, found }: &Difference) -
 }
 
 fn to_json(verdict: &Verdict) -> serde_json::Value {
+    let removed = verdict
+        .removed
+        .as_ref()
+        .map(|removed| json!({ "records": removed.records, "from_epoch": removed.from }));
     json!({
         "ok": verdict.differences() == 0,
         "job": verdict.job,
@@ -183,7 +187,7 @@ fn to_json(verdict: &Verdict) -> serde_json::Value {
         "uncompared_rows": verdict.uncompared(),
         "differences": verdict.differences(),
         "tables": verdict.findings,
-        "removed": verdict.removed.as_ref().map(|removed| json!({ "records": removed.records, "from_epoch": removed.from })),
+        "removed": removed,
         "untold": verdict.untold(),
         "incomplete": verdict.incomplete,
         "seconds": verdict.took.as_secs_f64(),

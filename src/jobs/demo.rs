@@ -2,22 +2,16 @@
 //! process, and nothing stored.
 //!
 //! ```text
-//! script ─ profiles, purchases, requests, answers ─▶ live source ─▶ campaign dataflow ─▶ epochs' results
-//!   ▲                                                                                         │
-//!   └────────────────────────────────── decisions ◀───────────────────────────────────────────┘
+//! play ─ profiles, purchases, requests, answers ─▶ live source ─▶ campaign dataflow ─▶ results
+//!  ▲                                                                                      │
+//!  └──────────────────────────────── decisions ◀──────────────────────────────────────────┘
 //! ```
 //!
 //! The dataflow is the one that runs on Kafka, with the same parser, learner and epochs. Only the
 //! world is simulated, and with it all rewards.
 
-mod batches;
 mod director;
 mod intake;
-mod outcomes;
-mod script;
-
-pub use director::{Progress, Summary};
-pub use outcomes::{WINDOW, Window};
 
 use super::gather::{Gather, GatherError};
 use super::live::{Control, Pace, live};
@@ -36,26 +30,17 @@ use dataflows::customer::Features;
 use dataflows::operators::deliver::deliver;
 use dataflows::settings::Emit;
 use dataflows::{Dataflow, source::Messages};
-use director::{Director, Stage};
+use director::Director;
 use intake::WorldIntake;
-use script::Script;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use timely::worker::Worker;
 use world::WorldError;
-
-/// What is asked of the demo.
-#[derive(Clone, Copy, Debug)]
-pub struct Asked {
-    /// Seed of the world.
-    pub seed: u64,
-    /// Events a second, once the history is there.
-    pub rate: u64,
-    /// It ends by itself after so long.
-    pub duration: Option<Duration>,
-}
+use world::demo::play::Play;
+use world::demo::script::Script;
+use world::demo::{Asked, Comparison, Progress, Summary};
 
 /// What the demo begins with.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,19 +53,6 @@ pub struct Beginning {
     pub comparison: Comparison,
     /// Where the status page is.
     pub console: SocketAddr,
-}
-
-/// What can be had in the world, in closed form: mean rewards of a decision.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Comparison {
-    /// Names of the arms.
-    pub arms: Vec<String>,
-    /// The best single arm.
-    pub best_fixed_arm: usize,
-    /// With that arm for everybody.
-    pub best_fixed: f64,
-    /// With the best arm for each customer.
-    pub best_possible: f64,
 }
 
 /// Why the demo ended.
@@ -141,7 +113,7 @@ pub fn demo<E: From<DemoError> + Send>(
 ) -> Result<Summary, E> {
     let cluster = Cluster::of(config).map_err(DemoError::from)?;
     let script = Script::new(asked.seed).map_err(DemoError::from)?;
-    let comparison = comparison(&script, config);
+    let comparison = Comparison::of(&config.bandit.arms, &script.shares());
     let status = status(config, &comparison);
     let console =
         Console::start(&config.http, Arc::clone(&status), None).map_err(DemoError::from)?;
@@ -161,13 +133,15 @@ pub fn demo<E: From<DemoError> + Send>(
         described: described(config, features),
         failure: First::default(),
     };
-    let stage = Stage { blocks, results, control: house.control.clone(), status, stop };
-    let director = Director::new(script, asked, comparison.clone(), stage);
     let failure = house.failure.clone();
     let control = house.control.clone();
+    let blocks = Some(blocks);
+    let director = Director { blocks, results, control: control.clone(), status, stop };
+    let play = Play::new(script, asked, comparison.clone(), Instant::now());
     let (worked, played) = std::thread::scope(|scope| {
-        let playing =
-            scope.spawn(|| director.play(|progress| tell(Told::Progress(progress, &comparison))));
+        let playing = scope.spawn(|| {
+            director.direct(play, |progress| tell(Told::Progress(progress, &comparison)))
+        });
         let worked = house.run(&cluster, intake, sink);
         // The play waits for results; after a failure there may be no end of them.
         control.failed.store(worked.is_err(), Ordering::Release);
@@ -179,17 +153,6 @@ pub fn demo<E: From<DemoError> + Send>(
     match failure.take() {
         Some(error) => Err(error.into()),
         None => Ok(summary),
-    }
-}
-
-fn comparison(script: &Script, config: &Config) -> Comparison {
-    let shares = script.shares();
-    let (best_fixed_arm, best_fixed) = shares.best_fixed();
-    Comparison {
-        arms: config.bandit.arms.clone(),
-        best_fixed_arm,
-        best_fixed,
-        best_possible: shares.best_policy(),
     }
 }
 

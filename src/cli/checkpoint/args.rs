@@ -69,7 +69,12 @@ pub struct VerifyArgs {
     #[arg(value_name = "EPOCH", conflicts_with = "all")]
     pub epoch: Option<u64>,
     /// Verifies every checkpoint
-    #[arg(long, env = "SLUICE_CHECKPOINT_VERIFY_ALL", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(
+        long,
+        env = "SLUICE_CHECKPOINT_VERIFY_ALL",
+        hide_env_values = true,
+        value_parser = clap::builder::FalseyValueParser::new()
+    )]
     pub all: bool,
     /// Of several histories, which one.
     #[command(flatten)]

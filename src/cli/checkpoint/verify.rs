@@ -85,7 +85,10 @@ fn report(manifests: &[Manifest], problems: &[Problem], json: bool) -> Result<()
     if json {
         let problems: Vec<Value> = problems
             .iter()
-            .map(|((history, epoch), problem)| json!({ "history": history, "epoch": epoch, "problem": problem.to_string() }))
+            .map(|((history, epoch), problem)| {
+                let problem = problem.to_string();
+                json!({ "history": history, "epoch": epoch, "problem": problem })
+            })
             .collect();
         let sound: Vec<u64> =
             manifests.iter().filter(is_sound).map(|manifest| manifest.epoch).collect();

@@ -93,12 +93,12 @@ impl Intake for WorldIntake {
 
 #[cfg(test)]
 mod tests {
-    use super::super::batches::Batches;
     use super::*;
     use crossbeam_channel::unbounded;
+    use world::demo::batches::Batches;
 
     fn block(topic: TopicId) -> Messages {
-        let mut batches = Batches::new();
+        let mut batches = Batches::default();
         batches.add(topic, 0, |out| out.extend_from_slice(b"{}"));
         batches.take().next().expect("one record makes a block")
     }

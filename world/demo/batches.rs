@@ -5,7 +5,7 @@ use dataflows::event::{Millis, Topic};
 use dataflows::source::{Head, Messages, TopicId};
 
 /// Records that wait to be handed over, one partition a topic.
-pub(super) struct Batches([Batch; Topic::ALL.len()]);
+pub struct Batches([Batch; Topic::ALL.len()]);
 
 struct Batch {
     topic: TopicId,
@@ -14,9 +14,9 @@ struct Batch {
     heads: Vec<Head>,
 }
 
-impl Batches {
+impl Default for Batches {
     /// Nothing yet.
-    pub(super) fn new() -> Self {
+    fn default() -> Self {
         Batches(Topic::ids().map(|topic| Batch {
             topic,
             next: 0,
@@ -24,14 +24,11 @@ impl Batches {
             heads: Vec::new(),
         }))
     }
+}
 
+impl Batches {
     /// Adds the record that `write` appends.
-    pub(super) fn add(
-        &mut self,
-        topic: TopicId,
-        timestamp: Millis,
-        write: impl FnOnce(&mut Vec<u8>),
-    ) {
+    pub fn add(&mut self, topic: TopicId, timestamp: Millis, write: impl FnOnce(&mut Vec<u8>)) {
         let batch = &mut self.0[topic.number()];
         let start = batch.bytes.len();
         write(&mut batch.bytes);
@@ -48,12 +45,12 @@ impl Batches {
     }
 
     /// What has been added since the last time.
-    pub(super) fn take(&mut self) -> impl Iterator<Item = Messages> {
+    pub fn take(&mut self) -> impl Iterator<Item = Messages> {
         self.0.iter_mut().filter(|batch| !batch.heads.is_empty()).map(Batch::take)
     }
 
     /// Records so far, those that were taken too.
-    pub(super) fn records(&self) -> u64 {
+    pub fn records(&self) -> u64 {
         self.0.iter().map(|batch| batch.next).sum()
     }
 }
@@ -75,7 +72,7 @@ mod tests {
 
     #[test]
     fn records_keep_their_bytes_and_get_offsets_in_their_topic() {
-        let mut batches = Batches::new();
+        let mut batches = Batches::default();
         for (topic, text) in [
             (Topic::Requests.id(), "one"),
             (Topic::Customers.id(), "two"),

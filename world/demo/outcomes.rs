@@ -7,14 +7,14 @@ pub const WINDOW: usize = 5_000;
 
 /// What came of a decision.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Outcome {
+pub struct Outcome {
     /// The arm.
-    pub(super) arm: usize,
+    pub arm: usize,
     /// What the customer's answer brought, in units of the currency.
-    pub(super) reward: f64,
+    pub reward: f64,
     /// What the best arm for this customer would have brought in expectation, less what this arm
     /// does.
-    pub(super) regret: f64,
+    pub regret: f64,
 }
 
 /// What came of decisions that are looked at together.
@@ -32,7 +32,7 @@ pub struct Window {
 
 /// Outcomes so far.
 #[derive(Debug)]
-pub(super) struct Outcomes {
+pub struct Outcomes {
     arms: usize,
     count: u64,
     regret: f64,
@@ -42,11 +42,12 @@ pub(super) struct Outcomes {
 
 impl Outcomes {
     /// None yet.
-    pub(super) fn new(arms: usize) -> Self {
+    pub fn new(arms: usize) -> Self {
         Outcomes { arms, count: 0, regret: 0.0, first: Vec::new(), last: VecDeque::new() }
     }
 
-    pub(super) fn add(&mut self, outcome: Outcome) {
+    /// One more.
+    pub fn add(&mut self, outcome: Outcome) {
         self.count += 1;
         self.regret += outcome.regret;
         if self.first.len() < WINDOW {
@@ -59,22 +60,22 @@ impl Outcomes {
     }
 
     /// How many there were.
-    pub(super) fn count(&self) -> u64 {
+    pub fn count(&self) -> u64 {
         self.count
     }
 
     /// Sum of their regrets.
-    pub(super) fn regret(&self) -> f64 {
+    pub fn regret(&self) -> f64 {
         self.regret
     }
 
     /// The first [`WINDOW`] of them, or as many as there are; `None` while there is none.
-    pub(super) fn first(&self) -> Option<Window> {
+    pub fn first(&self) -> Option<Window> {
         self.window(self.first.iter())
     }
 
     /// The last [`WINDOW`], likewise; with fewer than twice as many, some are among the first, too.
-    pub(super) fn last(&self) -> Option<Window> {
+    pub fn last(&self) -> Option<Window> {
         self.window(self.last.iter())
     }
 
