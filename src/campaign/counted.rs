@@ -19,7 +19,7 @@ pub struct Counted {
 }
 
 /// A number of rewards that join nothing, with the word for why.
-pub type Reason = (&'static str, i64);
+pub type UnmatchedReason = (&'static str, i64);
 
 impl Serialize for Counted {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -41,7 +41,7 @@ pub fn unmatched(counts: &Counts) -> i64 {
 
 impl Counted {
     /// Why rewards join nothing: each reason with their number.
-    pub fn unmatched_by(&self) -> [Reason; 4] {
+    pub fn unmatched_by(&self) -> [UnmatchedReason; 4] {
         let Counts { rewards_no_interaction, rewards_before, rewards_after, .. } = self.counts;
         // In a stream they were counted somewhat earlier.
         let of_others = (self.of_other_customers as i64).min(rewards_no_interaction);

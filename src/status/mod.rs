@@ -3,6 +3,7 @@
 
 pub mod erasures;
 pub mod figures;
+mod known;
 pub mod metrics;
 mod publishing;
 mod rate;
@@ -16,26 +17,19 @@ pub(crate) mod tests;
 mod times;
 pub mod turns;
 
-use crate::hexadecimal::hexadecimal;
-use crate::sink::gathered::{Essentials, Gathered};
-use crate::telemetry::stalls::Stalls;
+use crate::sink::gathered::Gathered;
 use crate::telemetry::usage::{resident_memory_bytes, usage};
 use dataflows::event::Millis;
 use dataflows::source::TopicId;
-use erasures::{ErasureFault, FailedErasures};
-use figures::{Figures, JobCounts};
+use erasures::ErasureFault;
+use figures::Figures;
 use jiff::Timestamp;
+use known::Known;
 use metrics::Metrics;
-use publishing::Owing;
-use rate::Rate;
-use reading::PartitionsRead;
-use rejects::Rejects;
-use snapshot::{Epochs, Events, Holder, Snapshot, Watermark};
+use snapshot::{Events, Snapshot};
 use std::any::Any;
-use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use times::Times;
 use turns::MeasuredTurns;
 
 pub use reading::End;
@@ -50,29 +44,6 @@ pub struct Status {
     page: &'static str,
     metrics: Metrics,
     known: Mutex<Known>,
-}
-
-/// Everything that changes.
-#[derive(Debug)]
-struct Known {
-    state: State,
-    stalls: Stalls,
-    cut: u64,
-    committed: u64,
-    commit_took: Option<Duration>,
-    digest: Option<[u8; 32]>,
-    watermark: Option<Millis>,
-    held_by: Option<(TopicId, u32)>,
-    checkpoint: u64,
-    owing: Owing,
-    times: Times,
-    partitions: PartitionsRead,
-    counts: JobCounts,
-    failed_erasures: FailedErasures,
-    rate: Rate,
-    rejects: Rejects,
-    given_up: BTreeMap<&'static str, u64>,
-    figures: Box<dyn Figures>,
 }
 
 impl Status {
@@ -219,79 +190,5 @@ impl Status {
     /// A writer that panicked leaves numbers behind, never a broken structure.
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Known {
-    fn new(topics: &[TopicId], figures: Box<dyn Figures>, started: Instant) -> Self {
-        Known {
-            state: State::Starting,
-            stalls: Stalls::default(),
-            cut: 0,
-            committed: 0,
-            commit_took: None,
-            digest: None,
-            watermark: None,
-            held_by: None,
-            checkpoint: 0,
-            owing: Owing::default(),
-            times: Times::default(),
-            partitions: PartitionsRead::default(),
-            counts: JobCounts::default(),
-            failed_erasures: FailedErasures::none(),
-            rate: Rate::new(started),
-            rejects: Rejects::none(&figures.ignorable()),
-            given_up: topics.iter().map(|topic| (topic.name(), 0)).collect(),
-            figures,
-        }
-    }
-
-    fn commit(&mut self, gathered: &dyn Gathered, took: Duration, now: Instant) {
-        let epoch = gathered.essentials();
-        self.commit_took = Some(took);
-        self.rate.add(now, epoch.records);
-        self.repeat(&epoch);
-        self.rejects.blank(&gathered.erased());
-        epoch.rejected.iter().for_each(|rejected| self.rejects.reject(rejected));
-        self.rejects.ignore(epoch.ignored);
-    }
-
-    /// What an epoch changed, whenever it was committed.
-    fn repeat(&mut self, epoch: &Essentials<'_>) {
-        self.reach(epoch.epoch, epoch.closed.watermark);
-        self.digest = Some(*epoch.digest);
-        self.held_by = epoch.closed.held_by;
-        self.partitions.committed(epoch.closed);
-        let Essentials { records, unread_erasures, .. } = *epoch;
-        self.count(JobCounts { records, unread_erasures });
-    }
-
-    /// An epoch is committed, with this watermark.
-    fn reach(&mut self, epoch: u64, watermark: Option<Millis>) {
-        self.committed = self.committed.max(epoch);
-        self.cut = self.cut.max(epoch);
-        self.watermark = self.watermark.max(watermark);
-    }
-
-    fn count(&mut self, counts: JobCounts) {
-        self.counts.records += counts.records;
-        self.counts.unread_erasures += counts.unread_erasures;
-    }
-
-    fn epochs(&self) -> Epochs {
-        Epochs {
-            cut: self.cut,
-            committed: self.committed,
-            in_flight: self.cut.saturating_sub(self.committed),
-            checkpoint: self.checkpoint,
-            commit_seconds: self.commit_took.map(|took| took.as_secs_f64()),
-            digest: self.digest.as_ref().map(|digest| hexadecimal(digest)),
-        }
-    }
-
-    fn watermark(&self) -> Option<Watermark> {
-        let held_by =
-            self.held_by.map(|(topic, partition)| Holder { topic: topic.name(), partition });
-        self.watermark.map(|timestamp_ms| Watermark { timestamp_ms, held_by })
     }
 }

@@ -1,13 +1,13 @@
 //! The status after rounds of epochs, of a dataflow that shows nothing of its own.
 
-use super::snapshot::Partition;
+use super::snapshot::{Epochs, Holder, Partition, Watermark};
 use super::*;
 use crate::sink::gathered::{ErasedCustomer, Essentials};
 use crate::source::TopicUuids;
 use crate::telemetry::stalls::Cause;
-use dataflows::campaign::output::Counts;
 use dataflows::epoch::Closed;
 use dataflows::event::{Place, Reason, Rejected, Topic, Whose};
+use std::collections::BTreeMap;
 
 /// An epoch of some dataflow, with what every job has.
 #[derive(Clone)]
@@ -20,7 +20,6 @@ pub(crate) struct AnEpoch {
     pub(crate) ignored: BTreeMap<(TopicId, String), u64>,
     pub(crate) erasures: Vec<ErasedCustomer>,
     pub(crate) digest: [u8; 32],
-    pub(crate) counts: Counts,
 }
 
 impl AnEpoch {
@@ -35,7 +34,6 @@ impl AnEpoch {
             ignored: BTreeMap::new(),
             erasures: Vec::new(),
             digest: [0; 32],
-            counts: Counts::none(),
         }
     }
 }
@@ -45,7 +43,7 @@ impl Gathered for AnEpoch {
         Essentials {
             epoch: self.epoch,
             closed: &self.closed,
-            counts: &self.counts,
+            counts: &(),
             running: 0,
             is_change: false,
             records: self.records,
