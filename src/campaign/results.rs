@@ -12,6 +12,7 @@ use dataflows::epoch::Closed;
 use dataflows::event::unlisted::List;
 use dataflows::event::{CustomerId, Names, Rejected};
 use dataflows::source::{Kept, TopicId};
+use std::any::Any;
 use std::collections::BTreeMap;
 
 /// Everything that one epoch changed. Rows come in batches as the workers sent them, in no
@@ -144,6 +145,17 @@ impl EpochResults {
         let decisions = std::mem::take(&mut self.decisions);
         let rejected = std::mem::take(&mut self.rejected);
         Owed::of(self.epoch, &erased, decisions, rejected, topics)
+    }
+}
+
+impl EpochResults {
+    /// What an epoch of a job with this dataflow is behind the face that all have.
+    pub fn of(epoch: &dyn Gathered) -> &EpochResults {
+        let epoch: &dyn Any = epoch;
+        let Some(results) = epoch.downcast_ref() else {
+            unreachable!("a job has epochs of one dataflow")
+        };
+        results
     }
 }
 

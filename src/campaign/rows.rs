@@ -16,7 +16,6 @@ use dataflows::campaign::tables::{name, tables};
 use dataflows::event::{CustomerId, Millis};
 use dataflows::source::TopicId;
 use dataflows::table::Table;
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -50,10 +49,7 @@ impl Wording for CampaignWording {
         tables: &mut [Changes],
         pending: i64,
     ) -> Result<(), Unfit> {
-        let epoch: &dyn Any = epoch;
-        let Some(results) = epoch.downcast_ref::<EpochResults>() else {
-            unreachable!("a job has epochs of one dataflow")
-        };
+        let results = EpochResults::of(epoch);
         let (mut order, mut mean_reward) = (Order::default(), None);
         for changes in tables {
             match changes.table.name {

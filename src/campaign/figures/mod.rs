@@ -144,11 +144,11 @@ impl Figures for CampaignFigures {
     }
 
     fn repeated(&mut self, epoch: &dyn Gathered) {
-        self.take_in(results_of(epoch));
+        self.take_in(EpochResults::of(epoch));
     }
 
     fn committed(&mut self, epoch: &dyn Gathered, now: Instant) {
-        let results = results_of(epoch);
+        let results = EpochResults::of(epoch);
         self.take_in(results);
         self.arms.decide(results);
         self.unmatched.look(&self.counted(), now);
@@ -162,14 +162,6 @@ impl Figures for CampaignFigures {
     fn page(&self) -> &'static str {
         include_str!("page.html")
     }
-}
-
-fn results_of(epoch: &dyn Gathered) -> &EpochResults {
-    let epoch: &dyn Any = epoch;
-    let Some(results) = epoch.downcast_ref() else {
-        unreachable!("a job has epochs of one dataflow")
-    };
-    results
 }
 
 /// The flags of a segment, in words.
