@@ -7,6 +7,7 @@ use crate::event::{Reason, Rejected};
 use crate::keyed::tests::{Came, CameOfAll, Coming, Taken, Trial};
 use crate::keyed::{KeyedCommon, KeyedErasure, KeyedRestoring, ViewChange, ViewSum};
 use crate::mixing;
+use crate::snapshot::SnapshotError;
 use crate::source::{CustomerId, Save};
 use crate::time::{DAY, Millis};
 use std::collections::BTreeMap;
@@ -228,6 +229,7 @@ fn a_snapshot_is_taken_up_by_any_number_of_workers() {
             images += now.images.len();
             let same = taken.get_or_insert_with(|| now.clone());
             assert_eq!(same, &now, "seed {seed}, {workers} workers");
+            assert_eq!(sound(&now), Ok(()), "seed {seed}");
             for peers in 1..=3 {
                 let none = BTreeMap::new();
                 let of = trial(&past, &coming, &none);
@@ -264,4 +266,65 @@ fn what_is_no_image_of_a_virtual_shard_is_refused() {
         let refused = load(shard as u16, whole, text).expect_err("it is no image");
         assert!(refused.to_string().contains(why), "{refused}");
     }
+}
+
+/// Looks through a snapshot, as before a start.
+fn sound(taken: &Taken) -> Result<(), SnapshotError> {
+    look(taken, &taken.common, |_, text| text.to_vec())
+}
+
+/// Looks through one of which another is announced, and whose images became others.
+fn look(
+    taken: &Taken,
+    announced: &KeyedCommon,
+    became: impl Fn(u16, &[u8]) -> Vec<u8>,
+) -> Result<(), SnapshotError> {
+    let of = (announced.epoch, announced.watermark);
+    let (digest, customers) = (announced.digest::<Arrivals>(), announced.customers());
+    let bytes = taken.common.to_bytes();
+    let common = KeyedCommon::look::<Arrivals>(of, &digest, customers, &bytes)?;
+    let sums = taken.images.values().map(|image| {
+        let bytes = Aligned::from(&became(image.shard, &image.bytes)[..]);
+        ViewSum::look::<Arrivals>(image.shard, image.whole, image.customers, &bytes)
+    });
+    common.compare(sums.collect::<Result<Vec<_>, _>>()?)
+}
+
+#[test]
+fn what_is_not_as_it_was_written_is_found_before_it_is_taken_up() {
+    let past = past(7);
+    let (coming, saves) = (past.coming(), BTreeMap::from([(EPOCHS, Save::Everything)]));
+    let taken = trial(&past, &coming, &saves).run::<Arrivals>().taken(EPOCHS, EPOCHS);
+    assert_eq!(sound(&taken), Ok(()));
+    let fault = |announced: KeyedCommon| {
+        let found = look(&taken, &announced, |_, text| text.to_vec());
+        found.expect_err("it is another one").to_string()
+    };
+    let was = || taken.common.clone();
+    assert!(fault(KeyedCommon { epoch: 3, ..was() }).contains("of epoch 6"));
+    assert!(fault(KeyedCommon { watermark: None, ..was() }).contains("watermark"));
+    let (mut fewer, mut others) = (was(), was());
+    fewer.sum.views -= 1;
+    assert!(fault(fewer).contains("customers, and should have"));
+    let view = ArrivalsOf { arrivals: 1, first: 0, last: 0 };
+    others.sum.add(&ViewSum::of(1, &view));
+    others.sum.views -= 1;
+    assert!(fault(others).contains("digest"));
+    let mut seen = 0;
+    for shard in taken.images.keys() {
+        let emptied = |own, text: &[u8]| if own == *shard { b"[]".to_vec() } else { text.to_vec() };
+        assert!(look(&taken, &taken.common, emptied).is_err(), "shard {shard}");
+        // Somebody has another arrival than was written.
+        let one = |own, text: &[u8]| {
+            let text = String::from_utf8(text.to_vec()).expect("JSON");
+            let more = text.replacen(r#""k":{""#, r#""k":{"7":1,""#, usize::from(own == *shard));
+            more.into_bytes()
+        };
+        let bytes = &taken.images[shard].bytes;
+        if one(*shard, bytes) != *bytes {
+            assert!(look(&taken, &taken.common, one).is_err(), "shard {shard}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 3, "{seen} virtual shards have arrivals");
 }

@@ -31,6 +31,7 @@ mod restoring;
 mod settling;
 mod shards;
 mod snapshot;
+mod soundness;
 #[cfg(test)]
 pub(crate) mod tests;
 mod worker;
