@@ -9,6 +9,8 @@
 //! Equal settings give equal events, bit for bit. Nothing here reads a file, a clock or the
 //! machine's randomness, except that [`write::generate`] writes files.
 
+#[cfg(feature = "demo")]
+pub mod bench;
 mod choices;
 pub mod contacts;
 #[cfg(feature = "demo")]

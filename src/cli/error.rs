@@ -6,7 +6,7 @@ use crate::config::fault::Faults;
 use crate::files::error::FileError;
 use crate::files::sink::SinkError;
 use crate::first::Panicked;
-use crate::jobs::bench::BenchError;
+use crate::jobs::bench::error::BenchError;
 use crate::jobs::demo::DemoError;
 use crate::jobs::ending::{Cause, told};
 use crate::jobs::load::LoadError;

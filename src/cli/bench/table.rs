@@ -2,9 +2,10 @@
 
 use super::BenchArgs;
 use crate::cli::thousands::grouped;
-use crate::jobs::bench::live::{INTERVAL, Live};
-use crate::jobs::bench::{Measured, Report};
+use crate::jobs::bench::live::INTERVAL;
 use serde_json::{Value, json};
+use world::bench::live::Live;
+use world::bench::{Measured, Report};
 
 impl BenchArgs {
     pub(super) fn to_text(&self, report: &Report) -> String {
@@ -110,9 +111,9 @@ fn object(report: &Report, measured: &Measured) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jobs::bench::Run;
-    use crate::jobs::bench::live::{Paced, Prefilled};
-    use crate::jobs::bench::machine::Machine;
+    use world::bench::Run;
+    use world::bench::live::{Paced, Prefilled};
+    use world::bench::machine::Machine;
 
     fn args() -> BenchArgs {
         BenchArgs {

@@ -9,7 +9,7 @@ use crate::cluster::ClusterError;
 use crate::config::fault::Faults;
 use crate::files::error::FileError;
 use crate::files::sink::SinkError;
-use crate::jobs::bench::BenchError;
+use crate::jobs::bench::error::BenchError;
 use crate::jobs::demo::DemoError;
 use crate::jobs::gather::GatherError;
 use crate::jobs::history::HistoryError;

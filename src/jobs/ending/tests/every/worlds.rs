@@ -5,7 +5,7 @@ use super::places::{kafka, postgres, silent, target};
 use super::{cluster, console, full, gather, text};
 use crate::cluster::ClusterError;
 use crate::console::ConsoleError;
-use crate::jobs::bench::BenchError;
+use crate::jobs::bench::error::BenchError;
 use crate::jobs::demo::DemoError;
 use crate::jobs::gather::GatherError;
 use crate::jobs::load::LoadError;
