@@ -9,6 +9,7 @@
     reason = "all of it is tests, which clippy only sees of functions that are cases"
 )]
 
+#[cfg(feature = "demo")]
 mod bench;
 mod campaign100k;
 mod chaos;
@@ -17,6 +18,7 @@ mod cluster;
 mod compaction;
 mod counted;
 mod decide_on_transaction;
+#[cfg(feature = "demo")]
 mod demo;
 mod erasure;
 mod failures;

@@ -6,7 +6,9 @@ use crate::config::fault::Faults;
 use crate::files::error::FileError;
 use crate::files::sink::SinkError;
 use crate::first::Panicked;
+#[cfg(feature = "demo")]
 use crate::jobs::bench::error::BenchError;
+#[cfg(feature = "demo")]
 use crate::jobs::demo::DemoError;
 use crate::jobs::ending::{Cause, told};
 use crate::jobs::load::LoadError;
@@ -58,9 +60,11 @@ pub enum ProgramError {
     #[error(transparent)]
     Run(#[from] RunError),
     /// The demo cannot go on.
+    #[cfg(feature = "demo")]
     #[error(transparent)]
     Demo(#[from] DemoError),
     /// Nothing was measured.
+    #[cfg(feature = "demo")]
     #[error(transparent)]
     Bench(#[from] BenchError),
     /// Kafka cannot be reached or refuses.
@@ -126,7 +130,9 @@ impl ProgramError {
             ProgramError::Replay(error) => error.blame(),
             ProgramError::Verify(error) => error.blame(),
             ProgramError::Run(error) => error.blame(),
+            #[cfg(feature = "demo")]
             ProgramError::Demo(error) => error.blame(),
+            #[cfg(feature = "demo")]
             ProgramError::Bench(error) => error.blame(),
             ProgramError::Kafka(error) => error.blame(),
             ProgramError::Checkpoint(error) => error.blame(),

@@ -1,10 +1,12 @@
 //! The command line: one file a subcommand, and what they share.
 
+#[cfg(feature = "demo")]
 pub mod bench;
 pub mod check;
 pub mod checkpoint;
 pub mod cluster;
 pub mod config;
+#[cfg(feature = "demo")]
 pub mod demo;
 pub mod docs;
 pub mod erasures;
@@ -57,6 +59,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Plays the simulated world: everything in one process, nothing to install
+    #[cfg(feature = "demo")]
     Demo(demo::DemoArgs),
     /// Runs the job: Kafka in, PostgreSQL and Kafka out
     Run(run::RunArgs),
@@ -67,6 +70,7 @@ pub enum Command {
     /// Writes the simulated world as files, or into Kafka
     Generate(generate::GenerateArgs),
     /// Measures what an event costs on this machine
+    #[cfg(feature = "demo")]
     Bench(bench::BenchArgs),
     /// Makes the topics of a job
     Topics(topics::TopicsArgs),
@@ -137,11 +141,13 @@ impl GlobalArgs {
 /// Whatever ends the program with another exit code than 0.
 pub fn dispatch(cli: Cli) -> Result<(), ProgramError> {
     match cli.command {
+        #[cfg(feature = "demo")]
         Command::Demo(args) => demo::run(&args, &cli.global),
         Command::Run(args) => run::run(&args, &cli.global),
         Command::Replay(args) => replay::run(&args, &cli.global),
         Command::Verify(args) => verify::run(&args, &cli.global),
         Command::Generate(args) => generate::run(&args, &cli.global),
+        #[cfg(feature = "demo")]
         Command::Bench(args) => bench::run(&args, &cli.global),
         Command::Topics(args) => topics::run(&args, &cli.global),
         Command::Config(args) => config::run(&args, &cli.global),

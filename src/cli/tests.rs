@@ -1,4 +1,5 @@
 //! Tests of the command line as a whole: help, variables of the environment, usage.
+#![cfg(feature = "demo")]
 
 use super::*;
 

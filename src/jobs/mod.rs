@@ -1,6 +1,8 @@
 //! Jobs: a source, the campaign dataflow and a sink put together, one file each.
 
+#[cfg(feature = "demo")]
 pub mod bench;
+#[cfg(feature = "demo")]
 pub mod demo;
 pub mod ending;
 mod erasing;

@@ -122,6 +122,7 @@ fn await_topics(settings: &KafkaSettings) -> Result<(), KafkaError> {
 ///
 /// # Errors
 /// The broker cannot be reached, or refuses.
+#[cfg(any(test, feature = "demo"))]
 pub fn delete_topics(settings: &KafkaSettings) -> Result<(), KafkaError> {
     let (admin, connection) = admin(settings)?;
     let names: Vec<&str> = settings.all_names().collect();

@@ -21,6 +21,7 @@ pub mod error;
 pub mod identify;
 pub mod intake;
 pub mod losses;
+#[cfg(feature = "demo")]
 pub mod paced;
 mod partition;
 mod position;
@@ -32,6 +33,7 @@ mod section;
 pub mod settings;
 pub mod status;
 mod sys;
+pub mod timetable;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -8,6 +8,7 @@ use super::connection::code_of;
 use super::error::KafkaError;
 use super::producer::{Deliveries, config, refused};
 use super::settings::KafkaSettings;
+use super::timetable::Timetable;
 use dataflows::event::{CustomerId, Millis};
 use dataflows::source::TopicId;
 use rdkafka::Message;
@@ -55,30 +56,6 @@ pub struct Landed {
     pub due: Duration,
 }
 
-/// When each event is due: the first at once, and so many a second.
-#[derive(Clone, Copy, Debug)]
-pub struct Timetable {
-    started: Instant,
-    rate: f64,
-}
-
-impl Timetable {
-    /// A timetable that begins at `started`.
-    pub fn new(rate: u32, started: Instant) -> Self {
-        Timetable { started, rate: f64::from(rate.max(1)) }
-    }
-
-    /// When the event of this number, counted from 0, is due, from the start on.
-    pub fn due(&self, number: usize) -> Duration {
-        Duration::from_secs_f64(number as f64 / self.rate)
-    }
-
-    /// How long it is until then; nothing once it is due.
-    pub fn early(&self, due: Duration) -> Option<Duration> {
-        due.checked_sub(self.started.elapsed()).filter(|early| !early.is_zero())
-    }
-}
-
 /// Writes events, the first at once and so many a second.
 pub struct PacedProducer<'a> {
     settings: &'a KafkaSettings,
@@ -118,7 +95,7 @@ impl<'a> PacedProducer<'a> {
 
     /// When its schedule began.
     pub fn started(&self) -> Instant {
-        self.timetable.started
+        self.timetable.started()
     }
 
     /// Waits until the next event is due, and writes it; says whether it did, for `stop` ends the

@@ -51,5 +51,6 @@ pub use outbox::Outbox;
 pub use owner::inspect;
 pub use settings::{Limits, PostgresSettings};
 pub use survey::Survey;
+#[cfg(any(test, feature = "demo"))]
 pub use target::Target;
 pub use writer::Writer;

@@ -126,6 +126,7 @@ impl Target {
     ///
     /// # Errors
     /// [`PostgresError::Target`].
+    #[cfg(any(test, feature = "demo"))]
     pub fn at(url: &str) -> Result<Self, PostgresError> {
         Target::settle(url, None, &Parameters::default(), &Surroundings::of_process())
             .map_err(PostgresError::Target)

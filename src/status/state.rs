@@ -16,6 +16,13 @@ pub enum State {
     /// Finishing what was read, to end then.
     Draining,
     /// Ended.
+    #[cfg_attr(
+        not(feature = "demo"),
+        expect(
+            dead_code,
+            reason = "a job's status page ends with the job, that of the demo after it"
+        )
+    )]
     Stopped,
     /// It cannot go on, and will end; the first cause.
     Failed(String),

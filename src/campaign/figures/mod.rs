@@ -67,6 +67,7 @@ impl CampaignFigures {
     }
 
     /// Beside what there is to learn.
+    #[cfg(any(test, feature = "demo"))]
     pub fn compared_with(self, benchmark: Benchmark) -> Self {
         CampaignFigures { benchmark: Some(benchmark), ..self }
     }

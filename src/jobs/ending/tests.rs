@@ -1,5 +1,6 @@
 //! The table of ends: every error in every phase gives its exit code, its line in the log and its
 //! text at `/readyz`; nothing else ends the program.
+#![cfg(feature = "demo")]
 
 mod every;
 mod followed;
