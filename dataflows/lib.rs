@@ -19,7 +19,7 @@ pub mod state;
 pub mod table;
 pub mod time;
 
-pub use dataflow::Dataflow;
+pub use dataflow::{Announced, Begins, Dataflow, Restoring, Soundness};
 
 /// The topics of every dataflow.
 pub fn topics() -> impl Iterator<Item = source::TopicId> {

@@ -2,10 +2,13 @@
 
 use super::{Arrivals, ArrivalsOf};
 use crate::codec::Aligned;
+use crate::dataflow::{Announced, Restoring, Soundness};
 use crate::event::text::virtual_shard;
 use crate::event::{Reason, Rejected};
 use crate::keyed::tests::{Came, CameOfAll, Coming, Taken, Trial};
-use crate::keyed::{KeyedCommon, KeyedErasure, KeyedRestoring, ViewChange, ViewSum};
+use crate::keyed::{
+    KeyedCommon, KeyedErasure, KeyedRestoring, KeyedSettings, KeyedSoundness, ViewChange, ViewSum,
+};
 use crate::mixing;
 use crate::snapshot::SnapshotError;
 use crate::source::{CustomerId, Save};
@@ -279,15 +282,19 @@ fn look(
     announced: &KeyedCommon,
     became: impl Fn(u16, &[u8]) -> Vec<u8>,
 ) -> Result<(), SnapshotError> {
-    let of = (announced.epoch, announced.watermark);
+    type Looking = KeyedSoundness<Arrivals>;
+    let &KeyedCommon { epoch, watermark, .. } = announced;
     let (digest, customers) = (announced.digest::<Arrivals>(), announced.customers());
-    let bytes = taken.common.to_bytes();
-    let common = KeyedCommon::look::<Arrivals>(of, &digest, customers, &bytes)?;
+    let announced = Announced { epoch, watermark, digest, customers };
+    let looking = Looking::of(&KeyedSettings::default())?;
+    let common = looking.common(&announced, &taken.common.to_bytes())?;
     let sums = taken.images.values().map(|image| {
         let bytes = Aligned::from(&became(image.shard, &image.bytes)[..]);
-        ViewSum::look::<Arrivals>(image.shard, image.whole, image.customers, &bytes)
+        let mut shard = looking.shard(image.shard);
+        Looking::look(&mut shard, image.whole, image.customers, bytes)?;
+        Ok(Looking::found(shard))
     });
-    common.compare(sums.collect::<Result<Vec<_>, _>>()?)
+    Looking::compare(&common, sums.collect::<Result<Vec<_>, SnapshotError>>()?)
 }
 
 #[test]

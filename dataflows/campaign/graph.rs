@@ -22,13 +22,12 @@ use crate::campaign::snapshot::{Common, Version};
 use crate::campaign::thresholds::{Closer, Owner, Published, close_thresholds};
 use crate::campaign::views;
 use crate::customer::features::Features;
-use crate::dataflow::Dataflow;
 use crate::epoch::{Partitions, close_epochs};
-use crate::event::{Millis, Topic};
+use crate::event::Millis;
 use crate::operators::by_epoch::by_epoch;
 use crate::settings::{HighValue, Settings};
 use crate::snapshot::Images;
-use crate::source::{Feed, TopicId};
+use crate::source::Feed;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -57,28 +56,6 @@ pub struct Beginning {
     pub common: Option<Arc<Common>>,
     /// Who takes the images of snapshots.
     pub images: Option<Box<dyn Images>>,
-}
-
-impl Dataflow for Campaign {
-    const NAME: &'static str = "campaign";
-    type Output = Output;
-    type Beginning = Beginning;
-
-    fn topics() -> Vec<TopicId> {
-        Topic::ids().to_vec()
-    }
-
-    fn anew(&self, worker: usize, peers: usize) -> Beginning {
-        Beginning { shard: self.shard(worker, peers), common: None, images: None }
-    }
-
-    fn build<'scope>(
-        &self,
-        feed: StreamVec<'scope, u64, Feed>,
-        beginning: Beginning,
-    ) -> StreamVec<'scope, u64, Output> {
-        campaign(feed, self, beginning)
-    }
 }
 
 impl Campaign {

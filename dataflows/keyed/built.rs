@@ -3,9 +3,13 @@
 use super::parsing::parse;
 use super::settling::settle;
 use super::worker::KeyedWorker;
-use super::{Keyed, KeyedBeginning, KeyedCommon, KeyedOutput, KeyedShards};
+use super::{
+    Keyed, KeyedBeginning, KeyedCommon, KeyedOutput, KeyedRestoring, KeyedSettings, KeyedShards,
+    KeyedSoundness,
+};
 use crate::dataflow::Dataflow;
 use crate::epoch::{Partitions, close_epochs};
+use crate::snapshot::SnapshotError;
 use crate::source::{Feed, TopicId};
 use timely::dataflow::StreamVec;
 use timely::dataflow::operators::Concatenate;
@@ -13,15 +17,32 @@ use timely::dataflow::operators::vec::{Broadcast, Map};
 
 impl<K: Keyed> Dataflow for K {
     const NAME: &'static str = K::NAME;
+    type Settings = KeyedSettings;
     type Output = KeyedOutput<K::View>;
     type Beginning = KeyedBeginning<K>;
+    type Restoring = KeyedRestoring<K>;
+    type Soundness = KeyedSoundness<K>;
 
     fn topics() -> Vec<TopicId> {
         K::topics()
     }
 
+    fn settings(&self) -> KeyedSettings {
+        Keyed::settings(self).clone()
+    }
+
     fn anew(&self, _: usize, _: usize) -> KeyedBeginning<K> {
         KeyedBeginning::new(KeyedShards::new(), KeyedCommon::default())
+    }
+
+    fn restoring(
+        &self,
+        _: usize,
+        _: usize,
+        common: &[u8],
+        _: Option<&KeyedSettings>,
+    ) -> Result<KeyedRestoring<K>, SnapshotError> {
+        KeyedRestoring::after(common)
     }
 
     fn build<'scope>(
@@ -32,7 +53,7 @@ impl<K: Keyed> Dataflow for K {
         let scope = feed.scope();
         let KeyedBeginning { shards, common, pacer, images } = beginning;
         let parsed = parse(feed, self, &common);
-        let partitions = Partitions::new(self.settings().lateness, common.watermark);
+        let partitions = Partitions::new(Keyed::settings(self).lateness, common.watermark);
         let closings = close_epochs(parsed.standings, partitions);
         let worker = KeyedWorker::new(shards, pacer, images);
         let settled = settle(parsed.said, closings.clone().broadcast(), worker);

@@ -41,6 +41,7 @@ pub use digest::ViewSum;
 pub use output::{KeyedCounts, KeyedErasure, KeyedOutput, ViewChange};
 pub use restoring::KeyedRestoring;
 pub use shards::KeyedShards;
+pub use soundness::{KeyedLook, KeyedSoundness};
 pub use worker::KeyedBeginning;
 
 use crate::event::Problem;

@@ -2,6 +2,7 @@
 
 use super::{Keyed, KeyedBeginning, KeyedCommon, KeyedShards, image};
 use crate::codec::Aligned;
+use crate::dataflow::{Begins, Restoring};
 use crate::snapshot::{Images, SnapshotError};
 use crate::state::turns::Pacer;
 
@@ -20,20 +21,19 @@ impl<K: Keyed> KeyedRestoring<K> {
         let common = KeyedCommon::from_bytes(common)?;
         Ok(KeyedRestoring { shards: KeyedShards::new(), common })
     }
+}
 
-    /// Loads an image of a virtual shard; says how many customers it has.
-    ///
-    /// # Errors
-    /// Bytes that are no image of this virtual shard.
-    pub fn load(&mut self, shard: u16, whole: bool, bytes: Aligned) -> Result<u64, SnapshotError> {
+impl<K: Keyed> Restoring for KeyedRestoring<K> {
+    type Beginning = KeyedBeginning<K>;
+
+    fn load(&mut self, shard: u16, whole: bool, bytes: Aligned) -> Result<u64, SnapshotError> {
         let customers = image::customers::<K>(shard, whole, &bytes)?;
         let loaded = customers.len() as u64;
         self.shards.shards[usize::from(shard)].customers = customers.into_iter().collect();
         Ok(loaded)
     }
 
-    /// The customers, ready for the epoch after the snapshot.
-    pub fn finish(self) -> KeyedBeginning<K> {
+    fn finish(self) -> KeyedBeginning<K> {
         KeyedBeginning::new(self.shards, self.common)
     }
 }
@@ -42,19 +42,18 @@ impl<K: Keyed> KeyedBeginning<K> {
     pub(super) fn new(shards: KeyedShards<K>, common: KeyedCommon) -> Self {
         KeyedBeginning { shards, common, pacer: Pacer::default(), images: None }
     }
+}
 
-    /// The epoch that it goes on after; 0 where it goes on after none.
-    pub fn epoch(&self) -> u64 {
+impl<K: Keyed> Begins for KeyedBeginning<K> {
+    fn epoch(&self) -> u64 {
         self.common.epoch
     }
 
-    /// Whose turns are given by `pacer`.
-    pub fn paced_by(self, pacer: Pacer) -> Self {
+    fn paced_by(self, pacer: Pacer) -> Self {
         KeyedBeginning { pacer, ..self }
     }
 
-    /// Whose snapshots are taken by `images`.
-    pub fn saving(self, images: Option<Box<dyn Images>>) -> Self {
+    fn saving(self, images: Option<Box<dyn Images>>) -> Self {
         KeyedBeginning { images, ..self }
     }
 }

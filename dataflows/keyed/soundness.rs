@@ -1,31 +1,41 @@
 //! Whether a snapshot can be taken up, found out without taking it up: what passes here is taken up
 //! by [`KeyedRestoring`](super::KeyedRestoring), and has the digest that it should have.
 
-use super::{Keyed, KeyedCommon, ViewSum, image};
+use super::{Keyed, KeyedCommon, KeyedSettings, ViewSum, image};
 use crate::codec::Aligned;
+use crate::dataflow::{Announced, Soundness};
 use crate::snapshot::SnapshotError;
-use crate::time::Millis;
+use std::marker::PhantomData;
 
-impl KeyedCommon {
-    /// Looks through the common part of a snapshot that is announced to be of this epoch, with this
-    /// watermark, this digest, and so many customers of whom something is seen.
-    ///
-    /// # Errors
-    /// It cannot be read, or is of another one.
-    pub fn look<K: Keyed>(
-        (epoch, watermark): (u64, Option<Millis>),
-        digest: &[u8; 32],
-        customers: u64,
-        bytes: &[u8],
-    ) -> Result<KeyedCommon, SnapshotError> {
+/// Looks through the snapshots of a small dataflow.
+pub struct KeyedSoundness<K>(PhantomData<fn() -> K>);
+
+/// A virtual shard, and what is seen of its customers.
+pub struct KeyedLook {
+    shard: u16,
+    found: Option<ViewSum>,
+}
+
+impl<K: Keyed> Soundness for KeyedSoundness<K> {
+    type Settings = KeyedSettings;
+    type Common = KeyedCommon;
+    type Shard<'a> = KeyedLook;
+    type Found = ViewSum;
+
+    fn of(_: &KeyedSettings) -> Result<Self, SnapshotError> {
+        Ok(KeyedSoundness(PhantomData))
+    }
+
+    fn common(&self, announced: &Announced, bytes: &[u8]) -> Result<KeyedCommon, SnapshotError> {
         let common = KeyedCommon::from_bytes(bytes)?;
-        let fault = if (common.epoch, common.watermark) != (epoch, watermark) {
+        let Announced { epoch, watermark, digest, customers } = announced;
+        let fault = if (common.epoch, common.watermark) != (*epoch, *watermark) {
             format!(
                 "it is of epoch {} with the watermark {:?}, and should be of epoch {epoch} with \
                  {watermark:?}",
                 common.epoch, common.watermark
             )
-        } else if common.customers() != customers {
+        } else if common.customers() != *customers {
             format!("it has {} customers, and should have {customers}", common.customers())
         } else if common.digest::<K>() != *digest {
             "its sum does not have the digest that it should have".to_string()
@@ -35,46 +45,51 @@ impl KeyedCommon {
         Err(SnapshotError::Common(fault))
     }
 
-    /// Makes sure that what the virtual shards have comes to what is here.
-    ///
-    /// # Errors
-    /// It comes to something else.
-    pub fn compare(&self, shards: impl IntoIterator<Item = ViewSum>) -> Result<(), SnapshotError> {
-        let mut found = ViewSum::default();
-        shards.into_iter().for_each(|sum| found.add(&sum));
-        if found == self.sum {
+    fn shard(&self, shard: u16) -> KeyedLook {
+        KeyedLook { shard, found: None }
+    }
+
+    fn look(
+        look: &mut KeyedLook,
+        whole: bool,
+        customers: u64,
+        bytes: Aligned,
+    ) -> Result<(), SnapshotError> {
+        let shard = look.shard;
+        let held = image::customers::<K>(shard, whole, &bytes)?;
+        if held.len() as u64 != customers {
+            let why = "it has not as many customers as it should have";
+            return Err(SnapshotError::Rows { shard, why });
+        }
+        // Each image is whole, so the last one counts, which comes first.
+        if look.found.is_none() {
+            let mut sum = ViewSum::default();
+            for (customer, holding) in held {
+                let view = K::view(&holding.kept);
+                view.iter().for_each(|view| sum.add(&ViewSum::of(customer, view)));
+            }
+            look.found = Some(sum);
+        }
+        Ok(())
+    }
+
+    fn found(look: KeyedLook) -> ViewSum {
+        look.found.unwrap_or_default()
+    }
+
+    fn compare(
+        common: &KeyedCommon,
+        found: impl IntoIterator<Item = ViewSum>,
+    ) -> Result<(), SnapshotError> {
+        let mut sum = ViewSum::default();
+        found.into_iter().for_each(|found| sum.add(&found));
+        if sum == common.sum {
             return Ok(());
         }
         Err(SnapshotError::Common(format!(
             "the virtual shards have {} customers that are seen, and it has {}, or their views are \
              others",
-            found.views, self.sum.views
+            sum.views, common.sum.views
         )))
-    }
-}
-
-impl ViewSum {
-    /// Looks through an image of a virtual shard that should have so many customers; gives the sum
-    /// of what is seen of them.
-    ///
-    /// # Errors
-    /// It cannot be taken up.
-    pub fn look<K: Keyed>(
-        shard: u16,
-        whole: bool,
-        customers: u64,
-        bytes: &Aligned,
-    ) -> Result<ViewSum, SnapshotError> {
-        let held = image::customers::<K>(shard, whole, bytes)?;
-        if held.len() as u64 != customers {
-            let why = "it has not as many customers as it should have";
-            return Err(SnapshotError::Rows { shard, why });
-        }
-        let mut sum = ViewSum::default();
-        for (customer, holding) in held {
-            let view = K::view(&holding.kept);
-            view.iter().for_each(|view| sum.add(&ViewSum::of(customer, view)));
-        }
-        Ok(sum)
     }
 }

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::codec::Aligned;
 use crate::dataflow::Dataflow;
+use crate::dataflow::{Begins, Restoring};
 use crate::epoch::Closed;
 use crate::event::Rejected;
 use crate::mixing;

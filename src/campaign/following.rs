@@ -1,13 +1,15 @@
 //! Follows the campaign from epoch to epoch: its arms, sums by day, segments, and their digest.
 
-use super::results::{Changed, EpochResults};
+use super::results::EpochResults;
 use crate::sink::Link;
 use crate::sink::following::Follow;
 use crate::source::TopicUuids;
 use dataflows::bandit::totals::digest_of_all;
 use dataflows::campaign::graph::Campaign;
 use dataflows::campaign::output::Output;
+use dataflows::campaign::snapshot::changed::Changed;
 use dataflows::campaign::snapshot::{Common, Follower};
+use std::any::Any;
 
 /// What stands of a campaign beside its customers.
 pub struct CampaignFollower {
@@ -73,6 +75,10 @@ impl Follow for CampaignFollower {
 
     fn link(&self, results: &mut EpochResults, topic_ids: TopicUuids, link: Option<Link>) {
         (results.topic_ids, results.chain) = (topic_ids, link);
+    }
+
+    fn standing(&self) -> Box<dyn Any> {
+        Box::new(self.follower.common())
     }
 
     fn common(&self) -> Vec<u8> {

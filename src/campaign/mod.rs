@@ -1,8 +1,9 @@
 //! What the program knows of the campaign dataflow beside the graph itself: its rows, and what it
-//! shows.
+//! shows, and the keys that what stands depends on.
 
 pub mod counted;
 pub mod figures;
+pub mod fingerprint;
 pub mod following;
 mod many;
 pub mod results;

@@ -8,6 +8,7 @@ use dataflows::campaign::output::{
     ArmDay, ArmUpdate, Counts, Day, Decision, Erasure, FeatureRows, InteractionRows, LastRows,
     Output, Segment,
 };
+use dataflows::campaign::snapshot::changed::Changed;
 use dataflows::epoch::Closed;
 use dataflows::event::unlisted::List;
 use dataflows::event::{CustomerId, Names, Rejected};
@@ -70,16 +71,6 @@ pub struct EpochResults {
     pub changed: Option<Changed>,
 }
 
-/// What of before a change of settings does not stand any more, beside the rows that its epoch
-/// tells anew.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Changed {
-    /// Published thresholds, by day: all of them, where they are made of something else.
-    pub gone_thresholds: Vec<Day>,
-    /// Features that customers do not have any more.
-    pub gone_features: Vec<String>,
-}
-
 impl EpochResults {
     /// An epoch of which nothing is known yet.
     pub fn new(epoch: u64) -> Self {
@@ -139,16 +130,6 @@ impl EpochResults {
 }
 
 impl EpochResults {
-    /// What it has to publish; it is no longer in it.
-    pub fn take_owed(&mut self, topics: &TopicNames) -> Owed {
-        let erased = self.erased();
-        let decisions = std::mem::take(&mut self.decisions);
-        let rejected = std::mem::take(&mut self.rejected);
-        Owed::of(self.epoch, &erased, decisions, rejected, topics)
-    }
-}
-
-impl EpochResults {
     /// What an epoch of a job with this dataflow is behind the face that all have.
     pub fn of(epoch: &dyn Gathered) -> &EpochResults {
         let epoch: &dyn Any = epoch;
@@ -160,6 +141,13 @@ impl EpochResults {
 }
 
 impl Gathered for EpochResults {
+    fn take_owed(&mut self, topics: &TopicNames) -> Owed {
+        let erased = self.erased();
+        let decisions = std::mem::take(&mut self.decisions);
+        let rejected = std::mem::take(&mut self.rejected);
+        Owed::of(self.epoch, &erased, decisions, rejected, topics)
+    }
+
     fn essentials(&self) -> Essentials<'_> {
         Essentials {
             epoch: self.epoch,

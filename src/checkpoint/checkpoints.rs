@@ -8,11 +8,11 @@ mod reading;
 pub use finding::{Found, PassedOver};
 
 use super::error::CheckpointError;
-use super::fingerprint::Fingerprint;
 use super::manifest::{File, Kind, Manifest, Part};
 use super::store::Store;
 use super::{names, pack};
 use crate::config::location::Location;
+use crate::fingerprint::Fingerprint;
 use crate::sink::Link;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,7 +1,7 @@
 //! The manifest: what a checkpoint consists of, and how each part of it can be recognized.
 
-use super::fingerprint::Fingerprint;
 use super::names;
+use crate::fingerprint::Fingerprint;
 use crate::hexadecimal::{digest_from_hex, hexadecimal};
 use crate::sink::Link;
 use crate::source::TopicUuids;

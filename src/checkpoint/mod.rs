@@ -39,7 +39,6 @@ mod assembly;
 mod at_once;
 mod checkpoints;
 pub mod error;
-pub mod fingerprint;
 pub mod manifest;
 mod names;
 mod pack;
@@ -52,7 +51,6 @@ mod tests;
 pub use assembly::Abandoned;
 pub use checkpoints::{Checkpoints, Found, Listed, PassedOver};
 pub use error::CheckpointError;
-pub use fingerprint::Fingerprint;
 pub use manifest::{Kind, Manifest};
 pub use saver::{Pause, Piece, Saved, Saver, SaverSettings, Shared, Unsaved};
 

@@ -48,7 +48,7 @@ impl Scene {
 }
 
 fn over(store: Arc<dyn Store>) -> Checkpoints {
-    Checkpoints::over(store, "campaign", Fingerprint::of(&Settings::default()))
+    Checkpoints::over(store, "campaign", crate::campaign::fingerprint::of(&Settings::default()))
 }
 
 fn names_in(store: &dyn Store) -> Vec<String> {
@@ -181,7 +181,7 @@ fn loaded(checkpoints: &Checkpoints, manifest: &Manifest) -> BTreeMap<u16, Vec<u
 /// What a restart after epoch `at_most` would take.
 fn restored(checkpoints: &Checkpoints, at_most: u64) -> Option<Manifest> {
     checkpoints
-        .find(at_most, |_| None, |_| None, |manifest, _| unreadable(checkpoints, manifest))
+        .find::<()>(at_most, |_| None, |_| None, |manifest, _| unreadable(checkpoints, manifest))
         .expect("the store works")
         .manifest
 }

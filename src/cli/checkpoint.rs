@@ -7,10 +7,12 @@ pub use args::{CheckpointArgs, CheckpointCommand};
 
 use super::error::ProgramError;
 use super::{GlobalArgs, load, print, print_json};
-use crate::checkpoint::{CheckpointError, Checkpoints, Fingerprint, Listed, Manifest};
+use crate::checkpoint::{CheckpointError, Checkpoints, Listed, Manifest};
 use crate::config::load::Override;
 use crate::config::types::Config;
+use crate::hosting::Hosted;
 use args::UNNAMED;
+use dataflows::campaign::graph::Campaign;
 use dataflows::event::Topic;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -47,7 +49,7 @@ fn open(
     let loaded = load(Some(file), &[&global.overrides(), flags].concat());
     let config = loaded.accept()?;
     crate::telemetry::logging::start(&config.log);
-    let fingerprint = Fingerprint::of(&config.settings());
+    let fingerprint = Campaign::fingerprint(&config.settings());
     Ok((Checkpoints::open(&config.checkpoint.dir, &config.job, fingerprint)?, config))
 }
 

@@ -3,8 +3,9 @@
 
 use super::error::ProgramError;
 use super::{GlobalArgs, load, print, print_json};
-use crate::checkpoint::{Checkpoints, Fingerprint};
+use crate::checkpoint::Checkpoints;
 use crate::config::location::Location;
+use crate::hosting::Hosted;
 use crate::jobs::opening::survey;
 use crate::jobs::run::RunError;
 use crate::jobs::verify::VERIFIED;
@@ -12,6 +13,8 @@ use crate::places::{By, PLACES, Place};
 use crate::sink::{Records, SinkError, Trouble};
 use crate::source::TopicUuids;
 use clap::Args;
+use dataflows::Dataflow;
+use dataflows::campaign::graph::Campaign;
 use dataflows::event::{CustomerId, Millis};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -42,13 +45,17 @@ pub fn run(args: &ErasuresArgs, global: &GlobalArgs) -> Result<(), ProgramError>
     let loaded = load(Some(&args.config), &global.overrides());
     let config = loaded.accept()?;
     crate::telemetry::logging::start(&config.log);
-    let features = config.features()?;
-    let mut records = survey(&config, &features, &TopicUuids::UNKNOWN, &Trouble::default(), false)
+    let described = Campaign::of(&config, true)?;
+    let postgres = described.postgres_settings(&config);
+    let mut records = survey(&config, &postgres, &TopicUuids::UNKNOWN, &Trouble::default(), false)
         .map_err(RunError::from)?;
     let identity = records.history().map_err(RunError::from)?.identity;
     let oldest = |location: &Location| -> Result<Option<u64>, ProgramError> {
-        let unnamed =
-            Checkpoints::open(location, &config.job, Fingerprint::of(&config.settings()))?;
+        let unnamed = Checkpoints::open(
+            location,
+            &config.job,
+            Campaign::fingerprint(&Dataflow::settings(&described)),
+        )?;
         let epochs = [unnamed.of(identity).epochs()?, unnamed.epochs()?];
         Ok(epochs.into_iter().flatten().min())
     };

@@ -5,9 +5,11 @@ use super::error::ProgramError;
 use super::serve::ServeArgs;
 use super::{GlobalArgs, load, overrides};
 use crate::config::load::Override;
+use crate::hosting::Hosted;
 use crate::jobs::start::Asked;
 use crate::telemetry::logging;
 use clap::Args;
+use dataflows::campaign::graph::Campaign;
 use std::path::PathBuf;
 
 /// Flags of `sluice run`.
@@ -91,10 +93,10 @@ pub fn run(args: &RunArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
     let config = loaded.accept()?;
     logging::start(&config.log);
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-    let features = config.features()?;
+    let described = Campaign::of(&config, true)?;
     Ok(crate::jobs::run::run(
         &config,
-        features,
+        described,
         Asked {
             rebuild: args.rebuild,
             accept_loss: args.accept_loss,

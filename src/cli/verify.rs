@@ -3,10 +3,12 @@
 
 use super::error::ProgramError;
 use super::{GlobalArgs, load, overrides, print, print_json, warn};
+use crate::hosting::Hosted;
 use crate::jobs::verify::{Removed, Since, Verdict, verify};
 use crate::postgres::comparison::{Difference, Findings};
 use crate::telemetry::logging;
 use clap::Args;
+use dataflows::campaign::graph::Campaign;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -75,8 +77,8 @@ pub fn run(args: &VerifyArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
     warn(&loaded);
     let config = loaded.accept()?;
     logging::start(&config.log);
-    let features = config.features()?;
-    let verdict = verify(&config, features, args.since)?;
+    let described = Campaign::of(&config, true)?;
+    let verdict = verify(&config, described, args.since)?;
     match global.json {
         true => print_json(&to_json(&verdict))?,
         false => print(&describe(&verdict))?,

@@ -5,10 +5,7 @@
 //! secrets and certificates, properties of the client of Kafka, how much memory is used for what
 //! waits.
 
-use crate::checkpoint::Fingerprint;
-use crate::config::types::{
-    Bandit, Checkpoint, Config, Epoch, Files, Kafka, Limits, Postgres, Topics,
-};
+use crate::config::types::{Checkpoint, Config, Epoch, Files, Kafka, Limits, Postgres, Topics};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,9 +32,9 @@ pub(super) struct Differences {
 }
 
 impl Identity {
-    /// As the configuration says. A test holds every key against this, so that a new one has to be
-    /// decided on.
-    pub(crate) fn of(config: &Config) -> Self {
+    /// As the configuration says, and its dataflow makes of it. A test holds every key against
+    /// this, so that a new one has to be decided on.
+    pub(crate) fn of(config: &Config, of_dataflow: &[(String, String)]) -> Self {
         let Config {
             job,
             workers,
@@ -57,11 +54,11 @@ impl Identity {
             history: _,
             customers: _,
             context: _,
-            bandit: Bandit { ridge, policy, alpha, seed, decide_on, .. },
+            bandit: _,
             limits: Limits { epochs_in_flight, fetched: _, unsaved: _ },
         } = config;
-        let mut started = values(&Fingerprint::of(&config.settings()));
-        started.extend(of_kafka(kafka));
+        let mut started = of_kafka(kafka);
+        started.extend(of_dataflow.iter().cloned());
         let rest = [
             ("program", env!("SLUICE_VERSION").to_string()),
             ("job", job.clone()),
@@ -75,11 +72,6 @@ impl Identity {
             ("epoch.interval", format!("{interval:?}")),
             ("epoch.max_events", max_events.to_string()),
             ("epoch.idle", format!("{idle:?}")),
-            ("bandit.ridge", ridge.to_string()),
-            ("bandit.policy", policy.name().to_string()),
-            ("bandit.alpha", alpha.to_string()),
-            ("bandit.seed", seed.to_string()),
-            ("bandit.decide_on", format!("{decide_on:?}").to_lowercase()),
             ("limits.epochs_in_flight", epochs_in_flight.to_string()),
         ];
         started.extend(rest.into_iter().map(|(key, value)| (key.to_string(), value)));
@@ -120,10 +112,6 @@ impl Identity {
         let found = clauses((&mine, here), (&theirs, there));
         Differences { lasting: !started.is_empty(), clauses: [started, found].concat() }
     }
-}
-
-fn values(fingerprint: &Fingerprint) -> BTreeMap<String, String> {
-    fingerprint.values().map(|(key, value)| (key.to_string(), value.to_string())).collect()
 }
 
 fn of_kafka(kafka: &Kafka) -> BTreeMap<String, String> {

@@ -54,7 +54,7 @@ impl Cluster {
     ///
     /// # Errors
     /// The hostfile or the file of the secret cannot be read, or is not as it should be.
-    pub fn of(config: &Config) -> Result<Self, ClusterError> {
+    pub fn of(config: &Config, of_dataflow: &[(String, String)]) -> Result<Self, ClusterError> {
         let hosts = config.hosts().map_err(ClusterError::Hosts)?;
         let secret = config.cluster_secret().map_err(ClusterError::SecretFile)?;
         Ok(Cluster {
@@ -62,7 +62,7 @@ impl Cluster {
             process: config.process,
             hosts,
             secret,
-            identity: Identity::of(config),
+            identity: Identity::of(config, of_dataflow),
         })
     }
 

@@ -23,13 +23,15 @@ use crate::cluster::{Cluster, ClusterError};
 use crate::config::types::Config;
 use crate::console::{Console, ConsoleError};
 use crate::first::First;
+use crate::hosting::agreed_on;
 use crate::status::Status;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use dataflows::Dataflow;
 use dataflows::campaign::graph::Campaign;
 use dataflows::customer::Features;
 use dataflows::operators::deliver::deliver;
 use dataflows::settings::Emit;
-use dataflows::{Dataflow, source::Messages};
+use dataflows::source::Messages;
 use director::Director;
 use intake::WorldIntake;
 use std::net::SocketAddr;
@@ -111,7 +113,8 @@ pub fn demo<E: From<DemoError> + Send>(
     asked: Asked,
     mut tell: impl FnMut(Told<'_>) -> Result<(), E> + Send,
 ) -> Result<Summary, E> {
-    let cluster = Cluster::of(config).map_err(DemoError::from)?;
+    let agreed = agreed_on::<Campaign>(&config.settings());
+    let cluster = Cluster::of(config, &agreed).map_err(DemoError::from)?;
     let script = Script::new(asked.seed).map_err(DemoError::from)?;
     let comparison = Comparison::of(&config.bandit.arms, &script.shares());
     let status = status(config, &comparison);
@@ -190,13 +193,7 @@ fn pace(config: &Config) -> Pace {
 fn described(config: &Config, features: Features) -> Campaign {
     let mut settings = config.settings();
     // The status page shows what came of the decisions.
-    settings.emit = Emit {
-        interactions: true,
-        features: true,
-        final_features: None,
-        profiled: false,
-        snapshots: false,
-    };
+    settings.emit = Emit { interactions: true, features: true, ..Emit::default() };
     Campaign { settings: Arc::new(settings), features: Arc::new(features), thresholds: None }
 }
 

@@ -10,7 +10,6 @@ use crate::sink::kept::KeptReader;
 use crate::sink::outbox::Outbox;
 use crate::sink::{Link, Records, Sink, SinkError, Trouble};
 use crate::source::TopicUuids;
-use dataflows::customer::Features;
 use std::path::PathBuf;
 
 /// A sink, and the way to what its epochs have to publish.
@@ -32,23 +31,18 @@ pub struct Manner {
 /// Whatever would keep the sink from going on where it was.
 pub fn survey(
     config: &Config,
-    features: &Features,
+    postgres: &PostgresSettings,
     now: &TopicUuids,
     trouble: &Trouble,
     anew: bool,
 ) -> Result<Box<dyn Records>, SinkError> {
     let now = if anew { TopicUuids::UNKNOWN } else { *now };
     let Some(folder) = config.journal_folder() else {
-        return Ok(Box::new(postgres::Survey::open(
-            config.postgres_settings(features),
-            &now,
-            anew,
-            trouble,
-        )?));
+        return Ok(Box::new(postgres::Survey::open(postgres.clone(), &now, anew, trouble)?));
     };
     Ok(Box::new(Ledger::survey(
         &journal_settings(config, folder, now, anew),
-        change_files(config, features).as_ref(),
+        change_files(config, postgres).as_ref(),
     )?))
 }
 
@@ -66,8 +60,8 @@ fn journal_settings(
     }
 }
 
-fn change_files(config: &Config, features: &Features) -> Option<ChangeFiles> {
-    config.files.dir.as_deref().map(|dir| ChangeFiles::new(dir, config.postgres_settings(features)))
+fn change_files(config: &Config, postgres: &PostgresSettings) -> Option<ChangeFiles> {
+    config.files.dir.as_deref().map(|dir| ChangeFiles::new(dir, postgres.clone()))
 }
 
 /// Takes over the job of a configuration, unless one of the topics, which `now` have these ids, is
@@ -80,7 +74,7 @@ fn change_files(config: &Config, features: &Features) -> Option<ChangeFiles> {
 /// That of `settle`, or whatever keeps the sink from going on where it was.
 pub fn open<S, E: From<SinkError>>(
     config: &Config,
-    features: &Features,
+    postgres: &PostgresSettings,
     checkpoints: &Checkpoints,
     now: &TopicUuids,
     trouble: Trouble,
@@ -91,15 +85,12 @@ pub fn open<S, E: From<SinkError>>(
     // What is made anew may be made of other topics.
     let now = if anew { TopicUuids::UNKNOWN } else { *now };
     let Some(folder) = config.journal_folder() else {
-        let settings = PostgresSettings { changes, anew, ..config.postgres_settings(features) };
+        let settings = PostgresSettings { changes, anew, ..postgres.clone() };
         let opened = postgres::Writer::open_settling(settings, now, trouble, |records| {
             settle(records).map_err(Unsettled::Refused)
         });
         let (writer, settled) = opened.map_err(Unsettled::into_cause)?;
-        let outbox = postgres::Outbox::new(
-            config.postgres_settings(features),
-            writer.progress().incarnation,
-        );
+        let outbox = postgres::Outbox::new(postgres.clone(), writer.progress().incarnation);
         return Ok(((Box::new(writer), Box::new(outbox)), settled));
     };
     match &config.files.dir {
@@ -113,7 +104,7 @@ pub fn open<S, E: From<SinkError>>(
         ),
     }
     let settings = journal_settings(config, folder, now, anew);
-    let files = change_files(config, features);
+    let files = change_files(config, postgres);
     let opened = journal::Writer::open_settling(settings, checkpoints.clone(), files, |records| {
         settle(records).map_err(Unsettled::Refused)
     });
@@ -151,9 +142,13 @@ impl<E> From<JournalError> for Unsettled<E> {
 
 /// Reads what the sink of this configuration keeps, in any process of the job, whose history has
 /// this identity. Nothing is connected before the first records are asked for.
-pub fn kept_reader(config: &Config, features: &Features, identity: Link) -> Box<dyn KeptReader> {
+pub fn kept_reader(
+    config: &Config,
+    postgres: PostgresSettings,
+    identity: Link,
+) -> Box<dyn KeptReader> {
     match config.journal_folder() {
         Some(folder) => Box::new(KeptFiles::new(&folder, config.topic_names(), Some(identity))),
-        None => Box::new(KeptRows::new(config.postgres_settings(features))),
+        None => Box::new(KeptRows::new(postgres)),
     }
 }

@@ -1,18 +1,18 @@
 //! What the first process decides for all before they begin, and how the others hear of it.
 
 use crate::checkpoint::Manifest;
+use crate::hosting::Hosted;
 use crate::kafka::intake::Seat;
 use crate::kafka::{Assigned, Position};
 use crate::sink::{History, Link};
 use crate::source::{Bounds, Loss, bounds_of};
-use dataflows::campaign::graph::Campaign;
-use dataflows::settings::{Serving, Settings};
 use dataflows::source::TopicId;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::fmt::Debug;
 use std::rc::Rc;
-use std::sync::Arc;
 use timely::ExchangeData;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::InputHandle;
@@ -36,11 +36,11 @@ pub struct Plan {
     /// Up to where partitions are read from what was kept of them, before they are read from their
     /// topics.
     kept: Vec<(TopicId, u32, u64)>,
-    /// What served in the epochs that are repeated, each with its last epoch.
-    served: Vec<(u64, Serving)>,
+    /// The settings that held in the epochs that are repeated, each with its last epoch, as texts.
+    served: Vec<(u64, String)>,
     /// The settings that the checkpoint was taken under, where the epoch after it is a change to
     /// those of the job.
-    former: Option<Settings>,
+    former: Option<String>,
     /// Offsets that are given up.
     losses: Vec<Loss>,
 }
@@ -78,27 +78,40 @@ impl Plan {
         self
     }
 
-    /// The same, where this served in the epochs that are repeated, each with its last epoch.
-    pub fn serving(self, served: Vec<(u64, Serving)>) -> Self {
+    /// The same, where these settings held in the epochs that are repeated, each with its last
+    /// epoch.
+    pub fn serving<S: Serialize>(self, served: &[(u64, S)]) -> Self {
+        let served = served.iter().map(|(last, settings)| (*last, text(settings))).collect();
         Plan { served, ..self }
     }
 
     /// The same, where the epoch after the checkpoint is a change from these settings to those of
     /// the job.
-    pub fn changing(self, former: Option<Settings>) -> Self {
-        Plan { former, ..self }
+    pub fn changing<S: Serialize>(self, former: Option<&S>) -> Self {
+        Plan { former: former.map(text), ..self }
+    }
+
+    /// Whether it begins with a change of settings.
+    pub fn changes(&self) -> bool {
+        self.former.is_some()
     }
 
     /// The settings of the checkpoint, where they are not those of the job.
-    pub fn former(&self) -> Option<&Settings> {
-        self.former.as_ref()
+    ///
+    /// # Panics
+    /// As [`Plan::manifest`].
+    pub fn former<S: DeserializeOwned>(&self) -> Option<S> {
+        self.former.as_ref().map(|text| agreed(serde_json::from_str(text)))
     }
 
     /// The dataflow of the job, with what served in the epochs that are repeated.
-    pub fn described(&self, job: &Campaign) -> Campaign {
-        let mut described = job.clone();
-        Arc::make_mut(&mut described.settings).earlier.clone_from(&self.served);
-        described
+    ///
+    /// # Panics
+    /// As [`Plan::manifest`].
+    pub fn described<D: Hosted>(&self, job: &D) -> D {
+        let served =
+            self.served.iter().map(|(last, text)| (*last, agreed(serde_json::from_str(text))));
+        job.clone().having_served(served.collect())
     }
 
     /// The same, with more offsets given up.
@@ -138,19 +151,27 @@ impl Plan {
     ///
     /// # Panics
     /// If the processes are of different versions of the program, which then must not go on together.
-    #[expect(clippy::panic, reason = "nothing is begun yet, and no worker can go on")]
     pub fn manifest(&self) -> Option<Manifest> {
-        let read = |text: &String| Manifest::from_text(text.as_bytes());
-        let read = self.manifest.as_ref().map(read).transpose();
-        read.unwrap_or_else(|why| {
-            panic!("the processes of the job are of different versions of the program: {why:?}")
-        })
+        self.manifest.as_ref().map(|text| agreed(Manifest::from_text(text.as_bytes())))
     }
 
     /// The offsets to begin with.
     pub fn starts(&self) -> Bounds {
         bounds_of(&self.starts)
     }
+}
+
+/// Settings as all processes read them.
+fn text<S: Serialize>(settings: &S) -> String {
+    serde_json::to_string(settings).expect("settings always have a form in JSON")
+}
+
+/// What the first process has written, as every process of the same version reads it.
+#[expect(clippy::panic, reason = "nothing is begun yet, and no worker can go on")]
+fn agreed<T, E: Debug>(read: Result<T, E>) -> T {
+    read.unwrap_or_else(|why| {
+        panic!("the processes of the job are of different versions of the program: {why:?}")
+    })
 }
 
 /// Gives every worker of every process the plan of the first worker. Each worker must call it, the

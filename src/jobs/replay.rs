@@ -19,6 +19,7 @@ use crate::files::source::{Epochs, source};
 use crate::files::{InputFile, find_inputs};
 use crate::first::First;
 use crate::hexadecimal::hexadecimal;
+use crate::hosting::agreed_on;
 use crate::kafka::KafkaSettings;
 use crate::sink::alerts::alert_of_unread_erasures;
 use crate::telemetry::progress::{Progress, Unit};
@@ -165,7 +166,8 @@ pub fn replay(
 
 /// The processes, which have to be started with the same flags.
 fn cluster(config: &Config, replay: &Replay) -> Result<Cluster, ClusterError> {
-    let cluster = Cluster::of(config)?
+    let cluster = Cluster::of(config, &agreed_on::<Campaign>(&config.settings()))?;
+    let cluster = cluster
         .started_with("command", "replay")
         .started_with("--as-of", format!("{:?}", replay.as_of));
     let thresholds = replay

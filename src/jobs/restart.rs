@@ -12,13 +12,13 @@ use super::live::Replayed;
 use super::plan::Plan;
 use super::reconfiguring::{self, Wanted};
 use super::soundness;
-use crate::checkpoint::{Checkpoints, Fingerprint, Found, Manifest, PassedOver};
+use crate::checkpoint::{Checkpoints, Found, Manifest, PassedOver};
+use crate::hosting::Hosted;
 use crate::kafka::{KafkaSettings, Position, admin};
 use crate::sink::kept::covered;
-use crate::sink::{History, Link, RecordedEpoch, Records};
+use crate::sink::{History, Link, RecordedEpoch, Records, SinkError};
 use crate::source::{Positions, bounds_of};
 use dataflows::event::{CustomerId, Millis};
-use dataflows::settings::Settings;
 use dataflows::source::TopicId;
 use found::{find, of_others, strange};
 use std::collections::BTreeMap;
@@ -65,15 +65,15 @@ impl Restart {
     ///
     /// # Errors
     /// What keeps it from going on exactly where it was.
-    pub fn find(
+    pub fn find<D: Hosted>(
         records: &mut dyn Records,
         sources: &Sources<'_>,
-        wanted: &Wanted<'_>,
+        wanted: &Wanted<'_, D::Settings>,
         before: Option<&Restart>,
     ) -> Result<Restart, RestartError> {
         let progress = records.progress().epoch;
-        let applied = records.applied()?;
-        let given_up = reconfiguring::given_up(records.job(), &applied, progress, wanted)?;
+        let applied = records.applied()?.read::<D::Settings>().map_err(SinkError::from)?;
+        let given_up = reconfiguring::given_up::<D>(records.job(), &applied, progress, wanted)?;
         let history = records.history()?;
         let (own, unnamed) =
             (sources.checkpoints.of(history.identity), sources.checkpoints.unnamed());
@@ -90,16 +90,14 @@ impl Restart {
         let known = before.and_then(|before| before.manifest.as_ref());
         let former_of = |manifest: &Manifest| match &given_up {
             Some(given_up) => {
-                (Fingerprint::of(given_up) == manifest.fingerprint).then(|| given_up.clone())
+                (D::fingerprint(given_up) == manifest.fingerprint).then(|| given_up.clone())
             }
-            None => reconfiguring::turned(&applied, progress, manifest, wanted.settings),
+            None => reconfiguring::turned::<D>(&applied, progress, manifest, wanted.settings),
         };
-        let unsound = |manifest: &Manifest, former: Option<&Settings>| match known == Some(manifest)
-        {
-            true => None,
-            false => {
-                soundness::unsound(sources.checkpoints, manifest, former.unwrap_or(wanted.settings))
-            }
+        let unsound = |manifest: &Manifest, former: Option<&D::Settings>| {
+            let settings = former.unwrap_or(wanted.settings);
+            let look = || soundness::unsound::<D>(sources.checkpoints, manifest, settings);
+            if known == Some(manifest) { None } else { look() }
         };
         let found = find(
             &[own, unnamed],
@@ -120,7 +118,7 @@ impl Restart {
         match (&manifest, &given_up) {
             (Some(manifest), Some(given_up)) if manifest.epoch == progress => {
                 if known != Some(manifest) {
-                    reconfiguring::inspect(
+                    reconfiguring::inspect::<D>(
                         sources.checkpoints,
                         manifest,
                         given_up,
@@ -182,13 +180,13 @@ impl Restart {
         let committed = repeated.into_iter().map(|epoch| (epoch.epoch, epoch)).collect();
         let link = before.or(manifest.as_ref().and_then(|manifest| manifest.chain));
         let begins = (!is_recorded).then(|| starts.clone());
-        let mut served = applied.served(progress);
+        let mut served = applied.through(progress);
         served.retain(|(last, _)| *last > after);
         let losses = records.losses()?;
         let plan = Plan::new(&history, manifest.as_ref(), starts, repeats || changes)
             .recalling(covered)
-            .serving(served)
-            .changing(former)
+            .serving(&served)
+            .changing(former.as_ref())
             .losing(&losses);
         Ok(Restart {
             plan,

@@ -16,12 +16,11 @@ use super::restart::Restart;
 use super::start::Asked;
 use super::topics::{self, keys};
 use super::watch::{Watched, watch};
-use crate::campaign::figures::CampaignFigures;
-use crate::campaign::results::EpochResults;
-use crate::checkpoint::{Checkpoints, Fingerprint, Saver, SaverSettings};
+use crate::checkpoint::{Checkpoints, Saver, SaverSettings};
 use crate::cluster::{Cluster, ClusterError, Connected};
 use crate::config::types::Config;
 use crate::console::{Console, Erasing, ErasingToken};
+use crate::hosting::{Hosted, ResultsOf, agreed_on};
 use crate::kafka::KafkaSettings;
 use crate::kafka::compacted::Compacted;
 use crate::kafka::intake::Sight;
@@ -30,10 +29,6 @@ use crate::sink::thread::SinkThread;
 use crate::source::TopicUuids;
 use crate::status::Status;
 use crossbeam_channel::Sender;
-use dataflows::Dataflow;
-use dataflows::campaign::graph::Campaign;
-use dataflows::customer::Features;
-use dataflows::settings::Emit;
 use dataflows::source::TopicId;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -60,13 +55,14 @@ const PUBLISHING: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// What ended it.
-pub fn run(config: &Config, features: Features, asked: Asked) -> Result<(), RunError> {
-    let cluster = Cluster::of(config)?.started_with("command", "run");
+pub fn run<D: Hosted>(config: &Config, described: D, asked: Asked) -> Result<(), RunError> {
+    let cluster =
+        Cluster::of(config, &agreed_on::<D>(&described.settings()))?.started_with("command", "run");
     let cluster = cluster
         .started_with("--rebuild", asked.rebuild)
         .started_with("--accept-loss", asked.accept_loss);
     let cluster = cluster.started_with("--reconfigure", asked.reconfigure);
-    let job = Arc::new(Job::new(config, features)?);
+    let job = Arc::new(Job::new(config, described)?);
     job.catch_signals()?;
     let erasing =
         Erasing { erase: erase(&job.kafka, &job.watched.status), token: job.erasing_token.clone() };
@@ -82,25 +78,9 @@ pub fn run(config: &Config, features: Features, asked: Asked) -> Result<(), RunE
     outcome
 }
 
-/// The dataflow of the job, and of whoever computes again what it did; `snapshots` only where
-/// checkpoints are taken.
-pub(super) fn described(config: &Config, features: Features, snapshots: bool) -> Campaign {
-    let mut settings = config.settings();
-    // Texts of ids are only for whoever keeps rows.
-    settings.input.names = !config.postgres.url.is_empty() || config.files.dir.is_some();
-    settings.emit = Emit {
-        interactions: true,
-        features: true,
-        final_features: None,
-        profiled: false,
-        snapshots,
-    };
-    Campaign { settings: Arc::new(settings), features: Arc::new(features), thresholds: None }
-}
-
 /// What all threads of the process share.
-struct Job {
-    described: Campaign,
+struct Job<D> {
+    described: D,
     kafka: KafkaSettings,
     /// The ids of the topics that it reads, once they are asked for.
     topic_ids: OnceLock<TopicUuids>,
@@ -115,24 +95,23 @@ struct Job {
 }
 
 /// What the first worker has beside the others.
-struct Lead {
+struct Lead<D: Hosted> {
     restart: Restart,
-    to_sink: Sender<Box<EpochResults>>,
+    to_sink: Sender<Box<ResultsOf<D>>>,
 }
 
 /// What the first process has beside the others: what commits and publishes, and its first
 /// worker's.
-type First = ((SinkThread, Arc<Publishing>), Lead);
+type First<D> = ((SinkThread, Arc<Publishing>), Lead<D>);
 
-impl Job {
-    fn new(config: &Config, features: Features) -> Result<Self, RunError> {
-        let described = described(config, features, true);
-        let figures = CampaignFigures::new(&described.settings.input.arms, config.input.decimals);
-        let status = Arc::new(Status::new(&config.job, &Campaign::topics(), Box::new(figures)));
+impl<D: Hosted> Job<D> {
+    fn new(config: &Config, described: D) -> Result<Self, RunError> {
+        let figures = described.figures(config);
+        let status = Arc::new(Status::new(&config.job, &D::topics(), figures));
         let checkpoints = Checkpoints::open(
             &config.checkpoint.dir,
             &config.job,
-            Fingerprint::of(&described.settings),
+            D::fingerprint(&described.settings()),
         )?;
         let control = Control::default();
         let ending = Ending::new(control.clone(), Arc::clone(&status));
@@ -244,7 +223,7 @@ impl Job {
         connected: Connected,
         config: &Config,
         partitions: BTreeMap<TopicId, Vec<u32>>,
-        lead: Option<Lead>,
+        lead: Option<Lead<D>>,
     ) -> Result<(), RunError> {
         let settings = SaverSettings {
             process: config.process,

@@ -1,19 +1,12 @@
 //! The way of a worker's customers into checkpoints and back.
 
-use super::reconfiguring::Change;
 use crate::blame::Blame;
-use crate::campaign::results::Changed;
 use crate::checkpoint::saver::Intake;
 use crate::checkpoint::{CheckpointError, Checkpoints, Kind, Manifest, Pause, Piece};
-use dataflows::Dataflow;
-use dataflows::campaign::graph::{Beginning, Campaign};
-use dataflows::campaign::snapshot::Common;
-use dataflows::campaign::snapshot::restore::Loading;
-use dataflows::settings::Settings;
 use dataflows::snapshot::{Images, ShardImage, SnapshotError};
+use dataflows::{Begins, Dataflow, Restoring};
 use nix::time::{ClockId, clock_gettime};
 use std::cell::Cell;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Why a checkpoint was not taken up.
@@ -40,60 +33,52 @@ impl LoadError {
 }
 
 /// The beginning of worker `worker` of `peers`: its virtual shards of the checkpoint, or nothing
-/// where there is none. Also what does not stand any more where it begins with a change of
-/// settings.
+/// where there is none; where it was taken under `former` settings, with the change of them.
 ///
 /// # Errors
 /// The checkpoint cannot be read.
-pub fn load(
+pub fn load<D: Dataflow>(
     checkpoints: &Checkpoints,
     manifest: Option<&Manifest>,
-    former: Option<&Settings>,
-    campaign: &Campaign,
+    former: Option<&D::Settings>,
+    described: &D,
     worker: usize,
     peers: usize,
-) -> Result<(Beginning, Option<Changed>), LoadError> {
-    let Some(manifest) = manifest else { return Ok((campaign.anew(worker, peers), None)) };
+) -> Result<D::Beginning, LoadError> {
+    let Some(manifest) = manifest else { return Ok(described.anew(worker, peers)) };
     let (started, checkpoints) = (Instant::now(), checkpoints.holding(manifest));
-    let common = Common::from_bytes(&checkpoints.read(&manifest.shared)?)?;
-    let change = former.map(|former| Change::begin(former, campaign, &common)).transpose()?;
-    let (mut loading, common, changed) = match change {
-        None => (Loading::new(campaign, worker, peers, &common), common, None),
-        Some(Change { of_settings, common, changed }) => (
-            Loading::changing(campaign, worker, peers, &common, of_settings),
-            common,
-            Some(changed),
-        ),
-    };
+    let common = checkpoints.read(&manifest.shared)?;
+    let mut restoring = described.restoring(worker, peers, &common, former)?;
     let mut customers = 0;
     for (&shard, chain) in
         manifest.shards.iter().filter(|(shard, _)| usize::from(**shard) % peers == worker)
     {
         for file in chain {
-            customers += loading.load(shard, file.kind == Kind::Base, checkpoints.read(file)?)?;
+            let (whole, bytes) = (file.kind == Kind::Base, checkpoints.read(file)?);
+            customers += restoring.load(shard, whole, bytes)?;
         }
     }
-    let shard = loading.finish();
-    tracing::info!(worker, epoch = common.epoch, customers, took = ?started.elapsed(), "The checkpoint is loaded.");
-    Ok((Beginning { shard, common: Some(Arc::new(common)), images: None }, changed))
+    let (beginning, epoch) = (restoring.finish(), manifest.epoch);
+    tracing::info!(worker, epoch, customers, took = ?started.elapsed(), "The checkpoint is loaded.");
+    Ok(beginning)
 }
 
 /// A checkpoint that the workers go on from, if there is one, and whoever saves the next one, if
 /// anybody does.
 #[derive(Clone)]
-pub struct Resumption {
+pub struct Resumption<S> {
     /// Where it lies.
     pub checkpoints: Checkpoints,
     /// Which.
     pub manifest: Option<Manifest>,
     /// The settings that it was taken under, where the epoch after it is a change to those of the
-    /// campaign.
-    pub former: Option<Settings>,
+    /// dataflow.
+    pub former: Option<S>,
     /// The saver.
     pub saver: Option<Intake>,
 }
 
-impl Resumption {
+impl<S> Resumption<S> {
     /// The epoch that is gone on after; 0 for the beginning.
     pub fn after(&self) -> u64 {
         self.manifest.as_ref().map_or(0, |manifest| manifest.epoch)
@@ -103,23 +88,16 @@ impl Resumption {
     ///
     /// # Errors
     /// The checkpoint cannot be read.
-    pub fn begin(
+    pub fn begin<D: Dataflow<Settings = S>>(
         &self,
-        campaign: &Campaign,
+        described: &D,
         worker: usize,
         peers: usize,
-    ) -> Result<Beginning, LoadError> {
-        let (mut beginning, _) = load(
-            &self.checkpoints,
-            self.manifest.as_ref(),
-            self.former.as_ref(),
-            campaign,
-            worker,
-            peers,
-        )?;
-        beginning.images =
-            self.saver.clone().map(|saver| Box::new(ToSaver::new(saver, worker)) as _);
-        Ok(beginning)
+    ) -> Result<D::Beginning, LoadError> {
+        let (manifest, former) = (self.manifest.as_ref(), self.former.as_ref());
+        let beginning = load(&self.checkpoints, manifest, former, described, worker, peers)?;
+        Ok(beginning
+            .saving(self.saver.clone().map(|saver| Box::new(ToSaver::new(saver, worker)) as _)))
     }
 }
 

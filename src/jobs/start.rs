@@ -6,20 +6,19 @@
 //! more in the step that takes the job over, while nothing can move: where that speaks against the
 //! start after all, the step is undone as a whole, and whoever has the job goes on.
 
+mod beginning;
+
 use super::opening::{self, Manner, Opened};
 use super::reach;
 use super::reconfiguring::Wanted;
 use super::restart::{Restart, RestartError, Sources};
-use super::verify::VERIFIED;
 use crate::checkpoint::{CheckpointError, Checkpoints};
 use crate::config::types::Config;
 use crate::durable;
+use crate::hosting::Hosted;
 use crate::sink::outbox::Outbox;
 use crate::sink::{Progress, Records, Sink, SinkError, Trouble};
 use crate::source::{Loss, Positions, TopicUuids};
-use dataflows::campaign::graph::Campaign;
-use dataflows::campaign::snapshot::change::changes_results;
-use dataflows::settings::Settings;
 
 /// What the one who starts the job has asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,11 +32,11 @@ pub struct Asked {
 }
 
 /// What a start is of.
-pub struct Start<'a> {
+pub struct Start<'a, D> {
     /// The configuration.
     pub config: &'a Config,
     /// The dataflow.
-    pub campaign: &'a Campaign,
+    pub described: &'a D,
     /// What there is to begin with.
     pub sources: Sources<'a>,
     /// The ids of the topics as they are.
@@ -67,8 +66,8 @@ impl Way {
 }
 
 /// A start that nothing speaks against. Nothing has been changed for it yet.
-pub struct Survey<'a> {
-    start: &'a Start<'a>,
+pub struct Survey<'a, D> {
+    start: &'a Start<'a, D>,
     way: Way,
     /// As it was before that was found.
     standing: Standing,
@@ -108,12 +107,12 @@ struct Standing {
     checkpoints: Vec<(String, Vec<u64>)>,
 }
 
-impl<'a> Start<'a> {
+impl<'a, D: Hosted> Start<'a, D> {
     /// Looks for everything that could refuse the start.
     ///
     /// # Errors
     /// The first thing that does.
-    pub fn survey(&'a self) -> Result<Survey<'a>, RestartError> {
+    pub fn survey(&'a self) -> Result<Survey<'a, D>, RestartError> {
         let (way, standing) = self.way()?;
         self.try_out_places()?;
         Ok(Survey { start: self, way, standing })
@@ -147,21 +146,26 @@ impl<'a> Start<'a> {
                 false => Err(RestartError::Unrebuildable(gone)),
             };
         }
-        let mut restart = Restart::find(records, &self.sources, &self.wanted(), before)?;
+        let mut restart = Restart::find::<D>(
+            records,
+            &self.sources,
+            &self.wanted(&self.described.settings()),
+            before,
+        )?;
         let losses = reach::check(&restart, &self.sources, self.asked.accept_loss)?;
         restart.plan = restart.plan.losing(&losses);
         Ok(Way::On(Box::new(restart), losses))
     }
 
     /// What it wants to go on with.
-    fn wanted(&self) -> Wanted<'_> {
-        Wanted { settings: &self.campaign.settings, reconfigure: self.asked.reconfigure }
+    fn wanted<'s>(&self, settings: &'s D::Settings) -> Wanted<'s, D::Settings> {
+        Wanted { settings, reconfigure: self.asked.reconfigure }
     }
 
     fn records(&self) -> Result<Box<dyn Records>, SinkError> {
         opening::survey(
             self.config,
-            &self.campaign.features,
+            &self.described.postgres_settings(self.config),
             self.now,
             self.trouble,
             self.asked.rebuild,
@@ -198,7 +202,7 @@ impl<'a> Start<'a> {
     }
 }
 
-impl Survey<'_> {
+impl<D: Hosted> Survey<'_, D> {
     /// Takes the job over from whoever had it: from then on nobody else writes.
     ///
     /// # Errors
@@ -223,7 +227,7 @@ impl Survey<'_> {
     /// `last` time a checkpoint that has come since is read then and there, though whoever has the
     /// job waits for that.
     fn settle(&self, last: bool) -> Result<(Opened, Option<Way>), Unsettled> {
-        let Start { config, campaign, sources, now, asked, trouble } = self.start;
+        let Start { config, described, sources, now, asked, trouble } = self.start;
         let manner = Manner { anew: asked.rebuild, changes: self.way.changes() };
         let settle = |records: &mut dyn Records| {
             let standing = self.start.standing(records).map_err(Unsettled::Refused)?;
@@ -251,7 +255,7 @@ impl Survey<'_> {
         };
         opening::open(
             config,
-            &campaign.features,
+            &described.postgres_settings(config),
             sources.checkpoints,
             now,
             (*trouble).clone(),
@@ -259,93 +263,4 @@ impl Survey<'_> {
             settle,
         )
     }
-}
-
-impl Start<'_> {
-    /// Begins with a job that was taken over.
-    fn begin(&self, (mut sink, outbox): Opened, way: Way) -> Result<Taken, RestartError> {
-        let Start { config, campaign, sources, now, .. } = self;
-        let (restart, losses) = match way {
-            Way::On(restart, losses) => (*restart, losses),
-            Way::Anew(starts) => {
-                // In this order: without its checkpoints the job would repeat its epochs, but
-                // checkpoints without their epochs are of no use.
-                let verified = Checkpoints::open(
-                    &config.checkpoint.dir.below(VERIFIED),
-                    &config.job,
-                    sources.checkpoints.fingerprint().clone(),
-                )?;
-                for of_job in [sources.checkpoints, &verified] {
-                    for forgotten in [of_job.of(sink.history()?.identity), of_job.unnamed()] {
-                        forgotten.erase_before(u64::MAX)?;
-                    }
-                }
-                sink.forget(&starts, now)?;
-                tracing::warn!("Everything is made anew from the topics.");
-                (Restart::find(sink.as_mut(), sources, &self.wanted(), None)?, Vec::new())
-            }
-        };
-        let recorded = sink.topic_ids()?;
-        let topic_ids = recorded.or(now);
-        if topic_ids != recorded {
-            sink.set_topic_ids(&topic_ids)?;
-        }
-        if !losses.is_empty() {
-            sink.lose(&losses)?;
-            for loss in &losses {
-                let told = loss.told(sources.kafka.topic_name(loss.topic));
-                tracing::warn!(
-                    epoch = loss.epoch,
-                    "Retention has removed {told}, which are not read: that is accepted, and \
-                     recorded."
-                );
-            }
-        }
-        apply(sink.as_mut(), &campaign.settings)?;
-        if let Some(begins) = &restart.begins {
-            sink.set_starts(begins)?;
-        }
-        match sink.progress().epoch {
-            epoch if restart.changes => {
-                let anew = restart
-                    .plan
-                    .former()
-                    .is_some_and(|former| changes_results(former, &campaign.settings));
-                let what = if anew {
-                    "all results are computed anew from the histories that are kept"
-                } else {
-                    "what stands stays as it is"
-                };
-                tracing::info!(epoch = epoch + 1, "Other settings are taken over: {what}.");
-            }
-            0 => tracing::info!(partitions = restart.plan.starts().len(), "The job begins."),
-            progress => {
-                tracing::info!(
-                    checkpoint = restart.after(),
-                    repeated = restart.replayed.len(),
-                    committed = progress,
-                    "The job goes on where it was."
-                );
-            }
-        }
-        Ok(Taken { sink, outbox, restart, topic_ids })
-    }
-}
-
-/// Records with which settings the job goes on, and says what it does otherwise than before.
-fn apply(sink: &mut dyn Sink, settings: &Settings) -> Result<(), SinkError> {
-    let epoch = sink.progress().epoch;
-    let before = sink.applied()?.at(epoch).filter(|_| epoch > 0).cloned();
-    if sink.apply(settings)?
-        && let Some(before) = before
-    {
-        let changes = before.serving_differences(settings).join("; ");
-        if !changes.is_empty() {
-            tracing::info!(
-                from = epoch + 1,
-                "From the next epoch on {changes}; those before are computed as they were."
-            );
-        }
-    }
-    Ok(())
 }

@@ -12,7 +12,9 @@
 //! watermarks close them where they closed before.
 
 mod answers;
+mod computing;
 mod error;
+mod folding;
 mod lost;
 mod reading;
 mod recorded;
@@ -22,40 +24,22 @@ mod ways;
 
 pub use verified::FOLDER as VERIFIED;
 
-use super::gather::Gather;
-use super::history::{AHEAD, Decided, History, HistoryError};
-use super::live::{Control, Replayed};
-use super::run::described;
-use super::topics;
-use crate::campaign::following::CampaignFollower;
-use crate::campaign::results::EpochResults;
-use crate::checkpoint::Fingerprint;
-use crate::cluster::Cluster;
 use crate::config::types::Config;
-use crate::first::{First, Panicked, caught};
-use crate::kafka::compacted::Compacted;
-use crate::kafka::intake::Sight;
-use crate::kafka::{KafkaError, KafkaSettings};
-use crate::postgres::comparison::{Expected, Findings, Standing};
-use crate::postgres::{PostgresError, PostgresSettings};
-use crate::telemetry::progress::{Progress, Unit};
-use answers::Answers;
-use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
+use crate::hosting::Hosted;
+use crate::postgres::comparison::{Expected, Findings};
+use crate::sink::applied::{AppliedSettings, UnknownSettings};
+use computing::Computing;
 use dataflows::campaign::graph::Campaign;
-use dataflows::customer::Features;
 #[cfg(test)]
 pub use error::Open;
 pub use error::VerifyError;
-use lost::Lost;
 pub use lost::Removed;
-use recorded::{Checker, Found, check_chain, check_progress};
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::thread::JoinHandle;
+use recorded::{Found, check_chain, check_progress};
+use serde::de::DeserializeOwned;
 use std::time::{Duration, Instant};
 use stretches::parts;
 pub use verified::Since;
-use verified::{Basis, Leaving, Left, Verified};
+use verified::{Left, Verified};
 use ways::{Opened, Ways};
 
 /// What came of it.
@@ -103,9 +87,6 @@ impl Verdict {
     }
 }
 
-/// How long a silent broker is waited for before it is said.
-const SILENCE: Duration = Duration::from_secs(5);
-
 /// How often a checkpoint is looked for that is not pruned while it is loaded.
 const ATTEMPTS: usize = 5;
 
@@ -116,12 +97,11 @@ const ATTEMPTS: usize = 5;
 /// What keeps it from being computed again; that something differs is no error.
 pub fn verify(
     config: &Config,
-    features: Features,
+    described: Campaign,
     since: Option<Since>,
 ) -> Result<Verdict, VerifyError> {
     let started = Instant::now();
     let config = Config { processes: 1, process: 0, hostfile: None, ..config.clone() };
-    let described = described(&config, features, true);
     let mut ways = Ways::find(&config, &described)?;
     let mut attempts = 0..ATTEMPTS;
     loop {
@@ -162,8 +142,8 @@ fn compute(
     }
     let unnamed_are_own = ways.unnamed_are_own(&standing);
     let (postgres, gone) = (config.postgres_settings(&described.features), standing.gone());
-    serve(&mut described, &standing, &config.job)?;
-    let (job, epoch) = (config.job.clone(), standing.last());
+    let (job, epoch, applied) = (config.job.clone(), standing.last(), read(&standing.applied)?);
+    described = serve(described, &applied, epoch, &job)?;
     let mut verdict = Verdict {
         job,
         epoch: 0,
@@ -183,7 +163,7 @@ fn compute(
     if verdict.incomplete.is_none() {
         verdict.epoch = epoch;
         let names = postgres.topics.clone();
-        let mut parts = parts(&standing.applied, since, epoch);
+        let mut parts = parts(&applied, since, epoch);
         // The last one is what is configured.
         parts.pop();
         let first =
@@ -278,221 +258,27 @@ fn compute(
     Ok(verdict)
 }
 
-/// What comes of all epochs: nothing where there is none.
-struct Recomputed {
-    expected: Expected,
-    checker: Checker,
-    /// What was handed over for the next verification, if anything was.
-    leaving: Option<Leaving>,
-}
-
-/// What computing takes beside what is recorded.
-struct Computing<'a> {
-    config: &'a Config,
-    described: Campaign,
-    postgres: PostgresSettings,
-    verified: &'a Verified,
-    basis: Option<Basis>,
-    /// Whether anything is left for the next verification.
-    leaves: bool,
-}
-
-impl Computing<'_> {
-    /// Computes a stretch, with what is lost of those before it; `keeps` the tables for the next
-    /// verification.
-    fn run(
-        mut self,
-        standing: Standing,
-        expected: Expected,
-        found: Found,
-        before: Option<Lost>,
-        keeps: bool,
-    ) -> Result<Recomputed, VerifyError> {
-        let answers = Answers::new(
-            Arc::clone(&self.described.settings),
-            self.described.features.context().dimension(),
-            u64::from(self.postgres.keep_model_versions),
-            self.basis.as_ref().map(|basis| &basis.common),
-            found.decided,
-        );
-        let epochs = found.epochs;
-        let Some(last) = standing.epochs.last().cloned() else {
-            let lost = before.unwrap_or_default();
-            let checker = Checker::new(Vec::new(), self.postgres, epochs, lost, answers);
-            return Ok(Recomputed { expected, checker, leaving: None });
-        };
-        let cluster = Cluster::alone(self.config);
-        let kafka = KafkaSettings {
-            topic_ids: standing.topic_ids,
-            losses: standing.losses.clone(),
-            ..self.config.kafka_settings()
-        };
-        kafka.topic_ids.compare(&topics::ids(&kafka), &kafka.topics).map_err(KafkaError::from)?;
-        let compacted = Compacted::default();
-        compacted.look(&kafka);
-        let (stretch, lost) = reading::stretch(
-            &self.config.job,
-            &kafka,
-            &standing,
-            self.basis.as_ref(),
-            compacted.topics(),
-        )?;
-        let lost = before.unwrap_or(lost);
-        let (resumption, leaving) =
-            self.verified.resumption(self.basis.as_ref(), self.config.workers, self.leaves);
-        let settings = Arc::make_mut(&mut self.described.settings);
-        (settings.emit.profiled, settings.emit.snapshots) = (true, leaving.is_some());
-        let (control, failure) = (Control::default(), First::<HistoryError>::default());
-        control.committed.store(resumption.after(), Ordering::Release);
-        let sight = Sight::new(&kafka.brokers, failure.teller());
-        let (to_fold, results) = bounded(AHEAD as usize + 1);
-        let mut follower = CampaignFollower::new(self.described.clone());
-        if let Some(basis) = &self.basis {
-            follower = follower.after(&basis.common).changing(basis.changed.clone());
-        }
-        let after = self.basis.as_ref().map_or(0, |basis| basis.common.epoch);
-        let mut gather = Gather::new(follower, after, control.clone(), to_fold, failure.teller());
-        let recorded = standing
-            .epochs
-            .iter()
-            .map(|epoch| (epoch.epoch, epoch.offsets.as_slice(), epoch.watermark));
-        let mut replayed = Replayed::each(recorded, standing.erasures.iter().copied());
-        if let (Some(leaving), Some(replayed)) = (&leaving, replayed.last_mut()) {
-            gather = leaving.gathering(gather, &last);
-            replayed.save = Some(leaving.save);
-        }
-        let mut blocks = standing.seen.blocks;
-        standing.epochs.iter().for_each(|recorded| blocks.add(recorded));
-        let watermark = self.basis.and_then(|basis| basis.common.watermark);
-        let fold = Fold {
-            last: last.epoch,
-            expected,
-            checker: Checker::new(standing.epochs, self.postgres, epochs, lost, answers)
-                .after(watermark),
-            control: control.clone(),
-            sight: sight.clone(),
-            failure: failure.clone(),
-        };
-        let folding = fold.start(results)?;
-        let described = self.described.clone();
-        let history = History {
-            kafka,
-            described: self.described,
-            closes: false,
-            control,
-            sight,
-            failure,
-            read: Arc::new(|_| ()),
-            after: resumption.after(),
-            begin: Arc::new(move |worker, peers| resumption.begin(&described, worker, peers)),
-        };
-        let decided = Decided {
-            stretch,
-            epochs: replayed,
-            receive: Box::new(move |delivery| gather.receive(delivery)),
-        };
-        // The thread that folds is not waited for after a failure: nothing says that its epochs
-        // have an end then.
-        history.run(&cluster, Some(decided)).map_err(|error| match error {
-            HistoryError::Load(error) => VerifyError::from(error),
-            other => VerifyError::from(other),
-        })?;
-        let folded = folding
-            .join()
-            .map_err(|_| VerifyError::Thread("it ended before its time".to_string()))?;
-        let (expected, checker) = folded.map_err(HistoryError::from)??;
-        leaving.iter().for_each(|leaving| match keeps {
-            true => leaving.hand(last.epoch, &expected, &blocks),
-            false => leaving.hand_none(last.epoch),
-        });
-        Ok(Recomputed { expected, checker, leaving })
-    }
+/// What is recorded of the settings, as the dataflow reads it.
+fn read<S: DeserializeOwned>(applied: &AppliedSettings) -> Result<AppliedSettings<S>, VerifyError> {
+    applied.read().map_err(|UnknownSettings { epoch, why }| VerifyError::Unusable {
+        object: format!("what is recorded of the settings of epoch {epoch}"),
+        why,
+    })
 }
 
 /// Gives the dataflow what served in each epoch, whatever is configured by now; anything else must
 /// be as it was.
-fn serve(described: &mut Campaign, standing: &Standing, job: &str) -> Result<(), VerifyError> {
-    let last = standing.last();
-    let Some(applied) = standing.applied.at(last) else { return Ok(()) };
-    let differences =
-        Fingerprint::of(&applied.settings).differences(&Fingerprint::of(&described.settings));
+fn serve<D: Hosted>(
+    described: D,
+    applied: &AppliedSettings<D::Settings>,
+    last: u64,
+    job: &str,
+) -> Result<D, VerifyError> {
+    let Some(recorded) = applied.at(last) else { return Ok(described) };
+    let (there, here) = (&recorded.settings, described.settings());
+    let differences = D::fingerprint(there).differences(&D::fingerprint(&here));
     if !differences.is_empty() {
         return Err(VerifyError::Configured { job: job.to_string(), differences });
     }
-    let settings = Arc::make_mut(&mut described.settings);
-    settings.bandit.serving = applied.settings.bandit.serving;
-    settings.earlier = standing.applied.served(last);
-    Ok(())
-}
-
-/// Takes in epoch after epoch, on a thread of its own.
-struct Fold {
-    expected: Expected,
-    checker: Checker,
-    /// The last epoch that is compared.
-    last: u64,
-    control: Control,
-    sight: Sight,
-    failure: First<HistoryError>,
-}
-
-type Folding = JoinHandle<Result<Result<(Expected, Checker), PostgresError>, Panicked>>;
-
-impl Fold {
-    fn start(self, results: Receiver<Box<EpochResults>>) -> Result<Folding, VerifyError> {
-        let failure = self.failure.clone();
-        // Told before the channel closes: that it does is what follows.
-        let fold = move || {
-            caught("fold", || self.run(&results)).inspect_err(|panicked| {
-                failure.teller::<Panicked>().tell(panicked.clone());
-            })
-        };
-        std::thread::Builder::new()
-            .name("fold".to_string())
-            .spawn(fold)
-            .map_err(|error| VerifyError::Thread(error.to_string()))
-    }
-
-    fn run(
-        mut self,
-        results: &Receiver<Box<EpochResults>>,
-    ) -> Result<(Expected, Checker), PostgresError> {
-        let mut progress = Progress::start("verifying", Unit::Epochs, self.last);
-        let mut failed = None;
-        let mut warned = false;
-        loop {
-            match results.recv_timeout(SILENCE) {
-                // The epoch after the last is the drained one: nothing was read for it.
-                Ok(results) if results.epoch > self.last => {}
-                Ok(results) => {
-                    self.checker.gone().into_iter().for_each(|gone| self.expected.let_go(gone));
-                    self.checker.check(&results);
-                    // After a failure epochs are still taken, so that the workers can end.
-                    if failed.is_none() {
-                        failed = self.expected.fold(results.as_ref()).err();
-                    }
-                    self.control.committed.store(results.epoch, Ordering::Release);
-                    progress.set(results.epoch);
-                }
-                Err(RecvTimeoutError::Timeout) => {
-                    if let Some(trouble) =
-                        self.sight.trouble().filter(|_| !std::mem::replace(&mut warned, true))
-                    {
-                        tracing::warn!("The broker is away; it is waited for: {trouble}.");
-                    }
-                }
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
-        }
-        if self.control.committed.load(Ordering::Acquire) == self.last {
-            progress.finish();
-        }
-        match failed {
-            Some(error) => Err(error),
-            None => {
-                self.expected.retire();
-                Ok((self.expected, self.checker))
-            }
-        }
-    }
+    Ok(described.having_served(applied.through(last)))
 }

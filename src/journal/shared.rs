@@ -18,8 +18,8 @@ use crate::sink::{
 use crate::source::{Loss, Positions, TopicUuids};
 use crate::telemetry::stalls::{Cause, Seen};
 use dataflows::event::{CustomerId, Millis};
-use dataflows::settings::Settings;
 use dataflows::source::TopicId;
+use serde_json::Value;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -111,7 +111,7 @@ impl Sink for Journal {
         self.writer.lock().set_topic_ids(ids)
     }
 
-    fn apply(&mut self, settings: &Settings) -> Result<bool, SinkError> {
+    fn apply(&mut self, settings: &Value) -> Result<bool, SinkError> {
         self.writer.lock().apply(settings)
     }
 

@@ -6,7 +6,7 @@ mod files;
 use super::record::{Epoch, Record};
 use super::*;
 use crate::campaign::results::EpochResults;
-use crate::checkpoint::{Checkpoints, Fingerprint, Kind, Manifest};
+use crate::checkpoint::{Checkpoints, Kind, Manifest};
 use crate::config::location::Location;
 use crate::files::changes::ChangeFiles;
 use crate::hexadecimal::hexadecimal;
@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 /// The checkpoints of a job, in a folder of a test's folder.
 pub fn checkpoints(folder: &Path) -> Checkpoints {
     let location = Location::Folder(folder.join("checkpoints"));
-    Checkpoints::open(&location, "campaign", Fingerprint::of(&Settings::default()))
+    Checkpoints::open(&location, "campaign", crate::campaign::fingerprint::of(&Settings::default()))
         .expect("a store")
 }
 
@@ -499,8 +499,12 @@ fn jobs_of_two_names_share_nothing_in_the_same_folders() {
     let scene = Scene::new();
     let other_folder = scene.folder.path().join("checkpoints/other");
     let location = Location::Folder(scene.folder.path().join("checkpoints"));
-    let of_other = Checkpoints::open(&location, "other", Fingerprint::of(&Settings::default()))
-        .expect("a store");
+    let of_other = Checkpoints::open(
+        &location,
+        "other",
+        crate::campaign::fingerprint::of(&Settings::default()),
+    )
+    .expect("a store");
     let other = || {
         let files = ChangeFiles::new(
             &scene.folder.path().join("files"),
@@ -571,11 +575,7 @@ fn a_topic_that_was_made_anew_is_refused_before_anything_is_written() {
 fn settings_come_back_and_outlive_that_the_journal_is_written_anew() {
     let scene = Scene::new();
     let mut writer = scene.open();
-    let of = |ridge| {
-        let mut settings = Settings::default();
-        settings.bandit.serving.ridge = ridge;
-        settings
-    };
+    let of = |ridge: f64| serde_json::json!({ "ridge": ridge });
     assert!(
         writer.apply(&of(1.0)).unwrap()
             && writer.apply(&of(2.0)).unwrap()
@@ -590,7 +590,7 @@ fn settings_come_back_and_outlive_that_the_journal_is_written_anew() {
             .unwrap()
             .0
             .iter()
-            .map(|applied| (applied.since, applied.settings.bandit.serving.ridge))
+            .map(|applied| (applied.since, applied.settings["ridge"].as_f64().unwrap()))
             .collect()
     };
     let mut writer = scene.open();

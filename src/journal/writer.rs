@@ -17,8 +17,8 @@ use crate::sink::outbox::{Backlog, Stretch};
 use crate::sink::{Commit, History, Progress, RecordedEpoch, Records, Sink, SinkError};
 use crate::source::{Loss, Positions, TopicNames, TopicUuids, offsets_by_name};
 use dataflows::event::{CustomerId, Millis};
-use dataflows::settings::Settings;
 use dataflows::source::TopicId;
+use serde_json::Value;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -460,13 +460,13 @@ impl Sink for Writer {
         Ok(self.append(Record::Topics(ids.named(&self.settings.topics)), true)?)
     }
 
-    fn apply(&mut self, settings: &Settings) -> Result<bool, SinkError> {
-        let applied = Applied::of(self.ledger.state.progress.epoch + 1, settings);
-        let is_new = self.ledger.state.applied.clone().apply(applied.clone());
-        if is_new {
-            self.append(Record::Applied(Box::new(applied)), true)?;
+    fn apply(&mut self, settings: &Value) -> Result<bool, SinkError> {
+        let since = self.ledger.state.progress.epoch + 1;
+        let applied = Applied { since, settings: settings.clone() };
+        if !self.ledger.state.applied.clone().apply(applied.clone()) {
+            return Ok(false);
         }
-        Ok(is_new)
+        Ok(self.append(Record::Applied(Box::new(applied)), true).map(|()| true)?)
     }
 
     fn lose(&mut self, losses: &[Loss]) -> Result<(), SinkError> {

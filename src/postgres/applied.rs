@@ -4,7 +4,6 @@ use super::error::PostgresError;
 use super::owner;
 use super::recorded;
 use crate::sink::applied::{Applied, AppliedSettings};
-use dataflows::settings::Settings;
 use postgres::types::Json;
 use postgres::{Client, GenericClient};
 
@@ -22,7 +21,7 @@ pub fn read(client: &mut impl GenericClient, job: &str) -> Result<AppliedSetting
         .map_err(PostgresError::statement("tell with which settings epochs were computed"))?;
     let read = |row: &postgres::Row| {
         let since = row.get::<_, i64>(0) as u64;
-        let settings: Settings =
+        let settings =
             serde_json::from_str(row.get(1)).map_err(|error| PostgresError::Recorded {
                 epoch: since,
                 why: format!("its settings cannot be read: {error}"),

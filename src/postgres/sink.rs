@@ -9,8 +9,8 @@ use crate::sink::kept::KeptAt;
 use crate::sink::{Commit, History, Progress, RecordedEpoch, Records, Sink, SinkError, SinkFault};
 use crate::source::{Loss, Positions, TopicUuids};
 use dataflows::event::{CustomerId, Millis};
-use dataflows::settings::Settings;
 use dataflows::source::TopicId;
+use serde_json::Value;
 
 impl Records for Writer {
     fn job(&self) -> &str {
@@ -67,7 +67,7 @@ impl Sink for Writer {
         Ok(Writer::set_topic_ids(self, ids)?)
     }
 
-    fn apply(&mut self, settings: &Settings) -> Result<bool, SinkError> {
+    fn apply(&mut self, settings: &Value) -> Result<bool, SinkError> {
         Ok(Writer::apply(self, settings)?)
     }
 

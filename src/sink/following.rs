@@ -3,6 +3,7 @@
 use super::Link;
 use super::gathered::Gathered;
 use crate::source::TopicUuids;
+use std::any::Any;
 
 /// Gathers what the workers send of an epoch, and knows what stands after it beside what belongs
 /// to customers.
@@ -26,6 +27,9 @@ pub trait Follow {
 
     /// Tells an epoch what topics it was read from, and its link in the chain.
     fn link(&self, results: &mut Self::Results, topic_ids: TopicUuids, link: Option<Link>);
+
+    /// What stands, for whoever shows it.
+    fn standing(&self) -> Box<dyn Any>;
 
     /// What stands, as it goes into checkpoints.
     fn common(&self) -> Vec<u8>;

@@ -1,6 +1,8 @@
 //! What a sink sees of an epoch that it commits, whoever has gathered it.
 
+use super::outbox::Owed;
 use super::{Link, Made};
+use crate::source::TopicNames;
 use crate::source::TopicUuids;
 use dataflows::campaign::output::Decision;
 use dataflows::epoch::Closed;
@@ -36,6 +38,9 @@ pub trait Gathered: Any + Send {
     fn erased(&self) -> Vec<(CustomerId, Millis)> {
         self.erasures().iter().map(|erased| (erased.customer, erased.gone_until)).collect()
     }
+
+    /// What it has to publish; it is no longer in it.
+    fn take_owed(&mut self, topics: &TopicNames) -> Owed;
 }
 
 /// What all epochs have.

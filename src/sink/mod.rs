@@ -23,8 +23,8 @@ mod trouble;
 use crate::sink::gathered::Gathered;
 use crate::source::{Loss, Positions, TopicUuids};
 use dataflows::event::Millis;
-use dataflows::settings::Settings;
 use dataflows::source::TopicId;
+use serde_json::Value;
 use std::time::Duration;
 
 pub use chain::{History, Link, Made, SHORT};
@@ -106,7 +106,7 @@ pub trait Sink: Records + Send {
     ///
     /// # Errors
     /// They cannot be written.
-    fn apply(&mut self, settings: &Settings) -> Result<bool, SinkError>;
+    fn apply(&mut self, settings: &Value) -> Result<bool, SinkError>;
 
     /// Records offsets that the job goes on behind without having read them, before the epoch that
     /// does.

@@ -3,6 +3,8 @@
 use super::snapshot::{Epochs, Holder, Partition, Watermark};
 use super::*;
 use crate::sink::gathered::{ErasedCustomer, Essentials};
+use crate::sink::outbox::Owed;
+use crate::source::TopicNames;
 use crate::source::TopicUuids;
 use crate::telemetry::stalls::Cause;
 use dataflows::epoch::Closed;
@@ -39,6 +41,10 @@ impl AnEpoch {
 }
 
 impl Gathered for AnEpoch {
+    fn take_owed(&mut self, _: &TopicNames) -> Owed {
+        Owed::default()
+    }
+
     fn essentials(&self) -> Essentials<'_> {
         Essentials {
             epoch: self.epoch,

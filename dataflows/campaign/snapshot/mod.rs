@@ -11,6 +11,7 @@
 //! just before it changes. Nothing waits, and memory holds one shard and what changed meanwhile.
 
 pub mod change;
+pub mod changed;
 pub mod codes;
 pub(in crate::campaign) mod image;
 pub mod restore;

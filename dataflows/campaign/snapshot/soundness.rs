@@ -11,25 +11,13 @@ use crate::bandit::totals::{Totals, digest_of_all};
 use crate::bandit::triangle_length;
 use crate::codec::Aligned;
 use crate::customer::Features;
+use crate::dataflow::{Announced, Soundness};
+use crate::event::CustomerId;
 use crate::event::text::virtual_shard;
-use crate::event::{CustomerId, Millis};
 use crate::settings::Settings;
 use crate::snapshot::SnapshotError;
 use hashbrown::HashSet;
 use std::collections::BTreeMap;
-
-/// What is known of a snapshot before anything of it is read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Announced {
-    /// Its epoch.
-    pub epoch: u64,
-    /// The epoch's watermark.
-    pub watermark: Option<Millis>,
-    /// The digest of all statistics after it.
-    pub digest: [u8; 32],
-    /// Customers in its segments.
-    pub customers: u64,
-}
 
 /// What the rows of a snapshot may name, by the settings that it was taken under.
 #[derive(Clone, Debug)]
@@ -43,9 +31,13 @@ pub struct Bounds {
 /// How many customers each segment has.
 pub type Segments = BTreeMap<u8, u64>;
 
-impl Bounds {
-    /// Those of these settings; `Err` where there are no such features.
-    pub fn of(settings: &Settings) -> Result<Self, SnapshotError> {
+impl Soundness for Bounds {
+    type Settings = Settings;
+    type Common = Common;
+    type Shard<'a> = ShardLook<'a>;
+    type Found = Segments;
+
+    fn of(settings: &Settings) -> Result<Self, SnapshotError> {
         let features = Features::new(&settings.input, &settings.customer);
         let features = features.map_err(|faults| {
             SnapshotError::Common(format!("it is of settings that are none: {}", faults.join("; ")))
@@ -57,15 +49,7 @@ impl Bounds {
         })
     }
 
-    /// Looks through the common part.
-    ///
-    /// # Errors
-    /// It cannot be read, or is not of the snapshot that is announced.
-    pub fn look_at_common(
-        &self,
-        announced: &Announced,
-        bytes: &[u8],
-    ) -> Result<Common, SnapshotError> {
+    fn common(&self, announced: &Announced, bytes: &[u8]) -> Result<Common, SnapshotError> {
         let common = Common::from_bytes(bytes)?;
         match self.fault_of_common(announced, &common) {
             Some(fault) => Err(SnapshotError::Common(fault)),
@@ -73,6 +57,50 @@ impl Bounds {
         }
     }
 
+    fn shard(&self, shard: u16) -> ShardLook<'_> {
+        ShardLook { bounds: self, shard, seen: HashSet::new(), segments: Segments::new() }
+    }
+
+    fn look(
+        shard: &mut ShardLook<'_>,
+        whole: bool,
+        customers: u64,
+        bytes: Aligned,
+    ) -> Result<(), SnapshotError> {
+        shard.look(whole, customers, bytes)
+    }
+
+    fn found(shard: ShardLook<'_>) -> Segments {
+        shard.segments
+    }
+
+    fn compare(
+        common: &Common,
+        shards: impl IntoIterator<Item = Segments>,
+    ) -> Result<(), SnapshotError> {
+        let mut found = Segments::new();
+        shards
+            .into_iter()
+            .flatten()
+            .for_each(|(flags, customers)| *found.entry(flags).or_default() += customers);
+        let expected = common.segments.iter().filter(|segment| segment.customers != 0);
+        let expected: Segments =
+            expected.map(|segment| (segment.flags, segment.customers.max(0) as u64)).collect();
+        match found == expected {
+            true => Ok(()),
+            false => {
+                let [found, expected] =
+                    [found, expected].map(|segments| segments.values().sum::<u64>());
+                Err(SnapshotError::Common(format!(
+                    "the virtual shards have {found} customers in its segments, and it has \
+                     {expected}"
+                )))
+            }
+        }
+    }
+}
+
+impl Bounds {
     fn fault_of_common(&self, announced: &Announced, common: &Common) -> Option<String> {
         if (common.epoch, common.watermark) != (announced.epoch, announced.watermark) {
             let (epoch, watermark) = (common.epoch, common.watermark);
@@ -149,18 +177,13 @@ pub struct ShardLook<'a> {
     segments: Segments,
 }
 
-impl<'a> ShardLook<'a> {
-    /// Nothing looked at yet.
-    pub fn new(bounds: &'a Bounds, shard: u16) -> Self {
-        ShardLook { bounds, shard, seen: HashSet::new(), segments: Segments::new() }
-    }
-
+impl ShardLook<'_> {
     /// Looks through an image that should have so many customers; `whole` where it is the first
     /// one that was taken, after which no other comes here.
     ///
     /// # Errors
     /// It cannot be taken up.
-    pub fn look(
+    fn look(
         &mut self,
         whole: bool,
         customers: u64,
@@ -185,38 +208,5 @@ impl<'a> ShardLook<'a> {
             Ok(())
         });
         looked.map_err(refused)
-    }
-
-    /// How many customers of it each segment has.
-    pub fn segments(self) -> Segments {
-        self.segments
-    }
-}
-
-/// Makes sure that the customers of all virtual shards are those that the common part has.
-///
-/// # Errors
-/// There are others.
-pub fn compare(
-    common: &Common,
-    shards: impl IntoIterator<Item = Segments>,
-) -> Result<(), SnapshotError> {
-    let mut found = Segments::new();
-    shards
-        .into_iter()
-        .flatten()
-        .for_each(|(flags, customers)| *found.entry(flags).or_default() += customers);
-    let expected = common.segments.iter().filter(|segment| segment.customers != 0);
-    let expected: Segments =
-        expected.map(|segment| (segment.flags, segment.customers.max(0) as u64)).collect();
-    match found == expected {
-        true => Ok(()),
-        false => {
-            let [found, expected] =
-                [found, expected].map(|segments| segments.values().sum::<u64>());
-            Err(SnapshotError::Common(format!(
-                "the virtual shards have {found} customers in its segments, and it has {expected}"
-            )))
-        }
     }
 }

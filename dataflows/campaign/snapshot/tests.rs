@@ -4,12 +4,13 @@
 use super::Common;
 use super::image::{Image, Kept};
 use super::restore::Loading;
-use super::soundness::{Bounds, ShardLook};
+use super::soundness::Bounds;
 use crate::campaign::graph::Campaign;
 use crate::codec::Aligned;
 use crate::codec::tests::measure::cost;
 use crate::customer::history::{History, Interaction};
 use crate::customer::{Features, Transaction};
+use crate::dataflow::Soundness;
 use crate::event::text::{VIRTUAL_SHARDS, virtual_shard};
 use crate::event::{Contact, CustomerId, DAY, Millis, Purchase};
 use crate::settings::Settings;
@@ -66,7 +67,7 @@ fn a_million_customers_are_taken_up() {
         let looked_at = contents();
         let (looked, _, ()) = cost(|| {
             for (shard, (customers, content)) in looked_at {
-                let look = ShardLook::new(&bounds, shard).look(true, customers, content);
+                let look = Bounds::look(&mut bounds.shard(shard), true, customers, content);
                 look.expect("it is sound");
             }
         });

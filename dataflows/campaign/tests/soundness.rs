@@ -3,7 +3,8 @@
 
 use super::*;
 use crate::bandit::totals::digest;
-use crate::campaign::snapshot::soundness::{Announced, Bounds, ShardLook, compare};
+use crate::campaign::snapshot::soundness::{Bounds, ShardLook};
+use crate::dataflow::{Announced, Soundness};
 use crate::snapshot::SnapshotError;
 
 /// Looks through a snapshot, as before a start.
@@ -30,13 +31,13 @@ fn look(
     snapshot: &Snapshot,
 ) -> Result<(), SnapshotError> {
     let bounds = Bounds::of(settings)?;
-    let common = bounds.look_at_common(announced, &snapshot.common.to_bytes())?;
+    let common = bounds.common(announced, &snapshot.common.to_bytes())?;
     let mut looks: BTreeMap<u16, ShardLook<'_>> = BTreeMap::new();
     for image in snapshot.images.iter().rev() {
-        let look = looks.entry(image.shard).or_insert_with(|| ShardLook::new(&bounds, image.shard));
-        look.look(image.whole, image.customers, Aligned::from(&image.bytes[..]))?;
+        let look = looks.entry(image.shard).or_insert_with(|| bounds.shard(image.shard));
+        Bounds::look(look, image.whole, image.customers, Aligned::from(&image.bytes[..]))?;
     }
-    compare(&common, looks.into_values().map(ShardLook::segments))
+    Bounds::compare(&common, looks.into_values().map(Bounds::found))
 }
 
 /// A run that has taken a snapshot, which has chains of images.

@@ -4,18 +4,23 @@ use super::{Checkpoints, Listed};
 use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::manifest::{File, Manifest, OLDEST_FORMAT};
 use crate::checkpoint::names;
-use dataflows::settings::Settings;
 use std::collections::BTreeMap;
 
 /// What a search for a checkpoint comes to.
-#[derive(Debug, Default)]
-pub struct Found {
+#[derive(Debug)]
+pub struct Found<S> {
     /// The one to go on from.
     pub manifest: Option<Manifest>,
     /// The settings that it was taken under, where they are others than the job's.
-    pub former: Option<Settings>,
+    pub former: Option<S>,
     /// Newer ones, which are not.
     pub passed_over: Vec<PassedOver>,
+}
+
+impl<S> Default for Found<S> {
+    fn default() -> Self {
+        Found { manifest: None, former: None, passed_over: Vec::new() }
+    }
 }
 
 /// A checkpoint that is not gone on from.
@@ -44,7 +49,7 @@ impl Checkpoints {
     /// [`CheckpointError::Format`] of a newer version and [`CheckpointError::Foreign`], which no
     /// older one would mend, and [`CheckpointError::Store`].
     pub fn newest(&self) -> Result<Option<Manifest>, CheckpointError> {
-        let found = self.find(u64::MAX, |_| None, |_| None, |_, _| None)?;
+        let found = self.find::<()>(u64::MAX, |_| None, |_| None, |_, _| None)?;
         found.passed_over.iter().for_each(PassedOver::warn);
         Ok(found.manifest)
     }
@@ -57,13 +62,13 @@ impl Checkpoints {
     ///
     /// # Errors
     /// As for [`newest`](Checkpoints::newest).
-    pub fn find(
+    pub fn find<S>(
         &self,
         at_most: u64,
         strange: impl Fn(&Manifest) -> Option<String>,
-        former: impl Fn(&Manifest) -> Option<Settings>,
-        unsound: impl Fn(&Manifest, Option<&Settings>) -> Option<CheckpointError>,
-    ) -> Result<Found, CheckpointError> {
+        former: impl Fn(&Manifest) -> Option<S>,
+        unsound: impl Fn(&Manifest, Option<&S>) -> Option<CheckpointError>,
+    ) -> Result<Found<S>, CheckpointError> {
         let mut passed_over = Vec::new();
         for Listed { epoch, manifest, problem, .. } in self.list()? {
             if epoch > at_most {

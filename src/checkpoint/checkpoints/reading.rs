@@ -6,6 +6,7 @@ use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::manifest::{File, Manifest, Unreadable};
 use crate::checkpoint::{names, pack};
 use dataflows::codec::Aligned;
+use dataflows::snapshot::SnapshotError;
 
 impl Checkpoints {
     /// The manifest of an epoch.
@@ -93,6 +94,12 @@ impl Checkpoints {
     /// What keeps a checkpoint from being read: every file is read, and compared with its checksum.
     pub fn unsound(&self, manifest: &Manifest) -> Option<CheckpointError> {
         self.reading(manifest, |file| self.read(file).err(), |_| ()).into_iter().next()
+    }
+
+    /// What is wrong with no single file of a checkpoint.
+    pub fn unfit(&self, manifest: &Manifest, error: &SnapshotError) -> CheckpointError {
+        let object = format!("the checkpoint of epoch {} in {}", manifest.epoch, self.address());
+        CheckpointError::Damaged { object, why: error.to_string() }
     }
 
     /// How a file is named in what is said of it.

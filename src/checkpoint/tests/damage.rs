@@ -161,7 +161,11 @@ fn a_missing_and_a_foreign_file_are_found() {
 #[test]
 fn the_manifest_of_another_job_is_foreign() {
     let scene = two();
-    let other = Checkpoints::over(scene.store(), "other", Fingerprint::of(&Settings::default()));
+    let other = Checkpoints::over(
+        scene.store(),
+        "other",
+        crate::campaign::fingerprint::of(&Settings::default()),
+    );
     fs::rename(scene.folder.path().join("campaign"), scene.folder.path().join("other"))
         .expect("a move");
     let error = other.manifest(2).expect_err("it is of another job");
@@ -199,9 +203,10 @@ fn another_configuration_is_refused_with_what_differs() {
     let scene = two();
     let mut settings = Settings::default();
     settings.customer.context.pop();
-    let other = Checkpoints::over(scene.store(), "campaign", Fingerprint::of(&settings));
+    let other =
+        Checkpoints::over(scene.store(), "campaign", crate::campaign::fingerprint::of(&settings));
     let error = other
-        .find(u64::MAX, |_| None, |_| None, |_, _| None)
+        .find::<()>(u64::MAX, |_| None, |_| None, |_, _| None)
         .expect_err("an older one would not do either");
     assert_eq!(
         error.to_string(),
@@ -262,7 +267,7 @@ fn one_of_a_version_before_is_passed_over_and_goes_with_the_first_of_this_versio
     }
     let found = scene
         .checkpoints()
-        .find(u64::MAX, |_| None, |_| None, |_, _| None)
+        .find::<()>(u64::MAX, |_| None, |_| None, |_, _| None)
         .expect("none of them ends the search");
     assert_eq!((found.manifest, found.passed_over.len()), (None, 2));
     let own = scene.checkpoints().of(Link::random());
@@ -317,7 +322,12 @@ fn one_of_another_history_is_passed_over_for_the_one_before() {
             (manifest.epoch == strange).then(|| "it is of another history".to_string())
         };
         let found = checkpoints
-            .find(at_most, strange, |_| None, |manifest, _| unreadable(&checkpoints, manifest))
+            .find::<()>(
+                at_most,
+                strange,
+                |_| None,
+                |manifest, _| unreadable(&checkpoints, manifest),
+            )
             .expect("the store works");
         found.manifest.map(|manifest| manifest.epoch)
     };

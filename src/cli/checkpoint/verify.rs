@@ -7,6 +7,7 @@ use crate::cli::error::ProgramError;
 use crate::cli::{print, print_json};
 use crate::jobs::soundness;
 use crate::telemetry::progress::{Progress, Unit};
+use dataflows::campaign::graph::Campaign;
 use dataflows::settings::Settings;
 use serde_json::{Value, json};
 
@@ -27,7 +28,7 @@ pub(super) fn verify(
         });
         // What is in one of another configuration only a start with that one can tell.
         if found.is_empty() && manifest.fingerprint == *checkpoints.fingerprint() {
-            found.extend(soundness::unsound(checkpoints, manifest, settings));
+            found.extend(soundness::unsound::<Campaign>(checkpoints, manifest, settings));
         }
         problems.extend(found.into_iter().map(|problem| (place_of(manifest), problem)));
     }

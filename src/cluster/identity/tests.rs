@@ -3,10 +3,13 @@
 use super::*;
 use crate::config::load::{Layers, keys, variable};
 use crate::config::tests::another_value;
+use crate::hosting::agreed_on;
+use dataflows::campaign::graph::Campaign;
 
 fn identity(set: &[(&str, &str)]) -> Identity {
     let variables = set.iter().map(|(key, value)| (variable(key), value.to_string()));
-    Identity::of(&Layers::default().environment(variables, &BTreeSet::new()).finish(&[]).config)
+    let config = Layers::default().environment(variables, &BTreeSet::new()).finish(&[]).config;
+    Identity::of(&config, &agreed_on::<Campaign>(&config.settings()))
 }
 
 #[test]

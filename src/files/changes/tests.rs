@@ -2,7 +2,6 @@
 //! tables then hold is folded from the files.
 
 use super::*;
-use crate::campaign::results::Changed;
 use crate::campaign::results::EpochResults;
 use crate::journal::{JournalSettings, Writer};
 use crate::postgres::comparison::copied::CopyRows;
@@ -14,6 +13,7 @@ use crate::postgres::tests::{
 use crate::sink::Sink;
 use crate::table::json::{INSERT, line};
 use dataflows::campaign::output::{Change, Decision, Erasure, Segment};
+use dataflows::campaign::snapshot::changed::Changed;
 use dataflows::table::{Rule, Table};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;

@@ -250,7 +250,8 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
 }
 
 /// Errors that are a value of their own in the table, for there is only one of each.
-const SINGLE: [&str; 6] = ["Faults", "Panicked", "Remade", "SourceFaults", "Unsaved", "WriteError"];
+const SINGLE: [&str; 7] =
+    ["Faults", "Panicked", "Remade", "SourceFaults", "UnknownSettings", "Unsaved", "WriteError"];
 
 /// Errors of a value in a record: they make it a dead letter, and end nothing.
 const OF_VALUES: [&str; 2] = ["AmountError", "TimestampError"];

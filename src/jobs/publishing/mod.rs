@@ -17,7 +17,6 @@ mod queue;
 mod tests;
 mod thread;
 
-use crate::campaign::results::EpochResults;
 use crate::first::{Panicked, Tell};
 use crate::kafka::publisher::Publisher;
 use crate::kafka::{KafkaError, KafkaSettings};
@@ -102,7 +101,7 @@ impl Publishing {
     }
 
     /// Has what a committed epoch owes published; takes it out of the results.
-    pub fn committed(&self, results: &mut EpochResults) {
+    pub fn committed(&self, results: &mut dyn Gathered) {
         let erased = results.erased();
         let owed = results.take_owed(&self.topics);
         self.shared.queue().commit(owed, erased);

@@ -2,6 +2,7 @@
 //! order, and the mark never passes over what does not.
 
 use super::*;
+use crate::campaign::results::EpochResults;
 use crate::first::{First, Panicked};
 use crate::journal::JournalError;
 use crate::sink::SinkError;

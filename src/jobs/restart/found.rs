@@ -3,16 +3,15 @@
 use crate::checkpoint::{CheckpointError, Checkpoints, Found, Manifest, PassedOver};
 use crate::hexadecimal::hexadecimal;
 use crate::sink::{History, RecordedEpoch};
-use dataflows::settings::Settings;
 
 /// The checkpoint to go on from: of the first of these places that has one.
-pub(super) fn find(
+pub(super) fn find<S>(
     places: &[Checkpoints],
     progress: u64,
     strange: impl Fn(&Manifest) -> Option<String>,
-    former: impl Fn(&Manifest) -> Option<Settings>,
-    unsound: impl Fn(&Manifest, Option<&Settings>) -> Option<CheckpointError>,
-) -> Result<Found, CheckpointError> {
+    former: impl Fn(&Manifest) -> Option<S>,
+    unsound: impl Fn(&Manifest, Option<&S>) -> Option<CheckpointError>,
+) -> Result<Found<S>, CheckpointError> {
     let mut all = Found::default();
     for place in places {
         if all.manifest.is_none() {

@@ -6,7 +6,9 @@ use crate::sink::applied::{Applied, AppliedSettings};
 use crate::sink::kept::KeptAt;
 use crate::sink::{Progress, SinkError};
 use crate::source::{Loss, TopicNames, TopicUuids};
+use dataflows::campaign::graph::Campaign;
 use dataflows::event::Topic;
+use dataflows::settings::Settings;
 
 /// A sink that has committed epochs, of which it has these.
 struct Recorded(u64, std::ops::Range<u64>);
@@ -40,7 +42,8 @@ impl Records for Recorded {
         Ok(TopicUuids::UNKNOWN)
     }
     fn applied(&mut self) -> Result<AppliedSettings, SinkError> {
-        Ok(AppliedSettings(vec![Applied::of(1, &Settings::default())]))
+        let settings = serde_json::to_value(Settings::default()).expect("a value");
+        Ok(AppliedSettings(vec![Applied { since: 1, settings }]))
     }
     fn losses(&mut self) -> Result<Vec<Loss>, SinkError> {
         Ok(Vec::new())
@@ -67,7 +70,7 @@ pub(in crate::jobs) fn manifest(chain: Option<Link>, digest: [u8; 32]) -> Manife
         job: "campaign".to_string(),
         identity: None,
         follows_unnamed: false,
-        fingerprint: Fingerprint::of(&Settings::default()),
+        fingerprint: crate::campaign::fingerprint::of(&Settings::default()),
         epoch: 3,
         digest,
         chain,
@@ -127,16 +130,20 @@ fn a_checkpoint_is_of_the_history_whose_link_it_has() {
 fn without_a_checkpoint_every_epoch_must_be_recorded() {
     let folder = tempfile::tempdir().expect("a folder");
     let location = Location::Folder(folder.path().to_path_buf());
-    let checkpoints =
-        Checkpoints::open(&location, "campaign", Fingerprint::of(&Settings::default()))
-            .expect("a store");
+    let checkpoints = Checkpoints::open(
+        &location,
+        "campaign",
+        crate::campaign::fingerprint::of(&Settings::default()),
+    )
+    .expect("a store");
     let (kafka, partitions) =
         (KafkaSettings::new("127.0.0.1:1", TopicNames::own(Topic::ids())), BTreeMap::new());
     let sources = Sources { checkpoints: &checkpoints, kafka: &kafka, partitions: &partitions };
     let settings = Settings::default();
     let wanted = Wanted { settings: &settings, reconfigure: false };
     let find = |mut sink: Recorded| {
-        Restart::find(&mut sink, &sources, &wanted, None).map(|restart| restart.replayed.len())
+        Restart::find::<Campaign>(&mut sink, &sources, &wanted, None)
+            .map(|restart| restart.replayed.len())
     };
     assert_eq!(find(Recorded(0, 1..1)).ok(), Some(0));
     assert_eq!(find(Recorded(6, 1..7)).ok(), Some(6));
@@ -157,13 +164,18 @@ fn other_settings_are_taken_over_only_from_a_checkpoint_of_the_last_epoch() {
     let mut other = Settings::default();
     other.customer.at_risk_days = 7.0;
     let checkpoints =
-        Checkpoints::open(&location, "campaign", Fingerprint::of(&other)).expect("a store");
+        Checkpoints::open(&location, "campaign", crate::campaign::fingerprint::of(&other))
+            .expect("a store");
     let (kafka, partitions) =
         (KafkaSettings::new("127.0.0.1:1", TopicNames::own(Topic::ids())), BTreeMap::new());
     let sources = Sources { checkpoints: &checkpoints, kafka: &kafka, partitions: &partitions };
     let find = |mut sink: Recorded, reconfigure| {
-        let found =
-            Restart::find(&mut sink, &sources, &Wanted { settings: &other, reconfigure }, None);
+        let found = Restart::find::<Campaign>(
+            &mut sink,
+            &sources,
+            &Wanted { settings: &other, reconfigure },
+            None,
+        );
         found.map(|restart| (restart.replayed.len(), restart.changes))
     };
     assert_eq!(find(Recorded(0, 1..1), true).ok(), Some((0, false)), "there is nothing yet");

@@ -1,13 +1,14 @@
 //! The broker that a job begins with; one that is not there yet is waited for.
 
 use super::{Job, START};
+use crate::hosting::Hosted;
 use crate::kafka::{KafkaError, admin, properties};
 use dataflows::source::TopicId;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-impl Job {
+impl<D: Hosted> Job<D> {
     /// The partitions of every topic; nothing where the job is told to drain before the broker is
     /// there.
     pub(super) fn await_partitions(

@@ -1,14 +1,15 @@
 //! The first process: it takes the job over, commits and publishes.
 
 use super::{First, Job, Lead, RunError};
-use crate::campaign::results::EpochResults;
 use crate::config::types::Config;
+use crate::hosting::{Hosted, ResultsOf};
 use crate::jobs::publishing::Publishing;
 use crate::jobs::restart::{RestartError, Sources};
 use crate::jobs::start::{Asked, Start, Taken};
 use crate::kafka::publisher::Publisher;
 use crate::postgres::waiting;
 use crate::sink::alerts::{alert_of_unread_erasures, of_other_units};
+use crate::sink::gathered::Gathered;
 use crate::sink::thread::spawn;
 use crate::sink::{Commit, Sink};
 use crate::source::TopicUuids;
@@ -17,7 +18,7 @@ use dataflows::source::TopicId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-impl Job {
+impl<D: Hosted> Job<D> {
     /// On the first process: takes the job over, once nothing speaks against it, and starts the
     /// sink's thread and the publisher's; nothing where it is told to drain before.
     pub(super) fn lead(
@@ -26,7 +27,7 @@ impl Job {
         partitions: &BTreeMap<TopicId, Vec<u32>>,
         now: &TopicUuids,
         asked: Asked,
-    ) -> Result<Option<First>, RunError> {
+    ) -> Result<Option<First<D>>, RunError> {
         let publisher = Publisher::new(&self.kafka)?;
         if config.journal_folder().is_none() {
             self.watched.ending.spawn(
@@ -37,7 +38,7 @@ impl Job {
         let sources = Sources { checkpoints: &self.checkpoints, kafka: &self.kafka, partitions };
         let start = Start {
             config,
-            campaign: &self.described,
+            described: &self.described,
             sources,
             now,
             asked,
@@ -63,14 +64,15 @@ impl Job {
         let (to_sink, results) = bounded(config.limits.epochs_in_flight as usize + 1);
         let (watched, published) = (self.watched.clone(), Arc::clone(&publishing));
         let mut of_units = BTreeSet::new();
-        let then = move |sink: &mut dyn Sink, mut results: Box<EpochResults>, commit: Commit| {
-            watched.status.committed(&*results, commit.took);
-            alert_of_unread_erasures(&results.rejected);
-            of_other_units(&results.rejected, &mut of_units)
+        let then = move |sink: &mut dyn Sink, mut results: Box<ResultsOf<D>>, commit: Commit| {
+            watched.status.committed(results.as_ref(), commit.took);
+            let essentials = results.essentials();
+            alert_of_unread_erasures(essentials.rejected);
+            of_other_units(essentials.rejected, &mut of_units)
                 .iter()
                 .for_each(|line| tracing::warn!("{line}"));
-            watched.sight.committed(&results.closed.offsets);
-            published.committed(&mut results);
+            watched.sight.committed(&essentials.closed.offsets);
+            published.committed(results.as_mut());
             watched
                 .saved
                 .get()

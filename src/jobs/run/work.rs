@@ -1,11 +1,10 @@
 //! A worker of the job: what it begins with, its dataflow, and the gathering on the first one.
 
 use super::{Job, Lead, RunError};
-use crate::campaign::following::CampaignFollower;
-use crate::campaign::results::Changed;
 use crate::checkpoint::saver::Intake;
 use crate::checkpoint::{CheckpointError, Saved, Saver, SaverSettings};
 use crate::config::types::Config;
+use crate::hosting::{After, Hosted};
 use crate::jobs::gather::{Checkpointing, Gather};
 use crate::jobs::keeping::Keeping;
 use crate::jobs::live::{Pace, live};
@@ -16,8 +15,8 @@ use crate::jobs::saving::{LoadError, ToSaver, load};
 use crate::jobs::schedule::Schedule;
 use crate::kafka::KafkaSettings;
 use crate::kafka::intake::{KafkaIntake, Seat};
-use dataflows::Dataflow;
-use dataflows::campaign::graph::{Beginning, Campaign};
+use crate::sink::following::Follow;
+use dataflows::Begins;
 use dataflows::operators::deliver::deliver;
 use dataflows::source::TopicId;
 use dataflows::state::turns::{Pacer, TURN};
@@ -27,7 +26,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use timely::worker::Worker;
 
-impl Job {
+impl<D: Hosted> Job<D> {
     /// From what it begins with to the end of its dataflow.
     pub(super) fn work(
         self: &Arc<Self>,
@@ -35,17 +34,17 @@ impl Job {
         config: &Config,
         settings: &SaverSettings,
         partitions: &BTreeSet<(TopicId, u32)>,
-        lead: Option<Lead>,
+        lead: Option<Lead<D>>,
     ) -> Result<(), RunError> {
         let plan = agree(worker, lead.as_ref().map(|lead| lead.restart.plan.clone()));
         self.heed(&plan, worker.index() == 0);
         let described = plan.described(&self.described);
-        let (mut beginning, changed) = self.begin(worker, &plan, &described, settings)?;
+        let beginning = self.begin(worker, &plan, &described, settings)?;
         let seat = Seat { index: worker.index(), peers: worker.peers() };
         let assigned = plan.assigned(partitions, seat);
         let turns = Box::new(self.watched.status.turns());
-        beginning.shard = beginning.shard.paced_by(Pacer::new(TURN, turns));
-        let first = beginning.common.as_ref().map_or(1, |common| common.epoch + 1);
+        let beginning = beginning.paced_by(Pacer::new(TURN, turns));
+        let first = beginning.epoch() + 1;
         let mut pace = Pace {
             interval: config.epoch.interval,
             max_events: config.epoch.max_events,
@@ -56,13 +55,11 @@ impl Job {
             erased: Vec::new(),
             saves: None,
         };
-        let mut gather = lead.map(|lead| {
-            let mut follower = CampaignFollower::new(described.clone());
-            if let Some(common) = &beginning.common {
-                follower = follower.after(common).changing(changed);
-            }
-            self.gathering(lead, follower, config.checkpoint.interval, &mut pace)
-        });
+        let gathering = |lead| {
+            let follower = self.follower(&plan, &described)?;
+            Ok(self.gathering(lead, follower, config.checkpoint.interval, &mut pace))
+        };
+        let mut gather = lead.map(gathering).transpose().map_err(RunError::Load)?;
         worker.dataflow::<u64, _, _>(|scope| {
             let topic_ids = self.topic_ids.get().copied().unwrap_or_default();
             let kafka =
@@ -77,7 +74,11 @@ impl Job {
                     .filter(|((_, partition), _)| seat.has(*partition))
                     .collect(),
             };
-            let kept = opening::kept_reader(config, &self.described.features, plan.identity());
+            let kept = opening::kept_reader(
+                config,
+                self.described.postgres_settings(config),
+                plan.identity(),
+            );
             let feed = live(scope, pace, self.watched.control.clone(), move |activator| {
                 let wake = move || {
                     // A worker that has ended needs no waking.
@@ -104,26 +105,38 @@ impl Job {
         control.repeats.store(plan.repeats(), Ordering::Release);
         // A change of settings may take its time, and what is there of checkpoints is of the former
         // ones.
-        control.changes.store(plan.former().is_some(), Ordering::Release);
-        let changing =
-            plan.former().and(plan.manifest().as_ref()).map_or(0, |manifest| manifest.epoch + 1);
+        control.changes.store(plan.changes(), Ordering::Release);
+        let changing = plan.manifest().filter(|_| plan.changes());
+        let changing = changing.map_or(0, |manifest| manifest.epoch + 1);
         control.changing.store(changing, Ordering::Release);
-        control.wants_checkpoint.fetch_or(plan.former().is_some(), Ordering::AcqRel);
+        control.wants_checkpoint.fetch_or(plan.changes(), Ordering::AcqRel);
         if leads {
             let losses = plan.losses().iter().map(|loss| (loss.topic, loss.offsets()));
             self.watched.status.given_up(losses);
         }
     }
 
+    /// Who follows the dataflow from where the job begins; what stands there is shown.
+    fn follower(&self, plan: &Plan, described: &D) -> Result<D::Follower, LoadError> {
+        let Some(manifest) = plan.manifest() else { return Ok(described.follower(None)?) };
+        let common = self.checkpoints.holding(&manifest).read(&manifest.shared)?;
+        let former = plan.former();
+        let follower =
+            described.follower(Some(After { common: &common, former: former.as_ref() }))?;
+        let (epoch, watermark) = (manifest.epoch, manifest.watermark);
+        self.watched.status.restored(epoch, watermark, follower.standing().as_ref());
+        Ok(follower)
+    }
+
     /// The gathering on the worker that leads, from the epoch on with which `pace` begins; it is
     /// told there which epochs are repeated, and when checkpoints are due.
     fn gathering(
         &self,
-        Lead { restart, to_sink }: Lead,
-        follower: CampaignFollower,
+        Lead { restart, to_sink }: Lead<D>,
+        follower: D::Follower,
         interval: Duration,
         pace: &mut Pace,
-    ) -> Gather<CampaignFollower> {
+    ) -> Gather<D::Follower> {
         let (control, after) = (&self.watched.control, pace.first - 1);
         control.committed.fetch_max(after, Ordering::AcqRel);
         let failure = self.watched.ending.teller();
@@ -148,24 +161,21 @@ impl Job {
         &self,
         worker: &Worker,
         plan: &Plan,
-        described: &Campaign,
+        described: &D,
         settings: &SaverSettings,
-    ) -> Result<(Beginning, Option<Changed>), LoadError> {
+    ) -> Result<D::Beginning, LoadError> {
         self.start_saver(plan, settings)?;
-        let (mut beginning, changed) = load(
+        let beginning = load(
             &self.checkpoints,
             plan.manifest().as_ref(),
-            plan.former(),
+            plan.former().as_ref(),
             described,
             worker.index(),
             worker.peers(),
         )?;
-        beginning.images =
-            self.saver().map(|(saver, _)| Box::new(ToSaver::new(saver, worker.index())) as _);
-        if let (0, Some(common)) = (worker.index(), &beginning.common) {
-            self.watched.status.restored(common.epoch, common.watermark, &**common);
-        }
-        Ok((beginning, changed))
+        let saver = self.saver();
+        Ok(beginning
+            .saving(saver.map(|(saver, _)| Box::new(ToSaver::new(saver, worker.index())) as _)))
     }
 
     /// Starts the saver of the process, with whichever worker comes first.
@@ -180,7 +190,7 @@ impl Job {
                 plan.manifest(),
             )?;
             self.watched.saved.get_or_init(|| Arc::clone(started.saved()));
-            if plan.former().is_some() {
+            if plan.changes() {
                 started.saved().starts_over();
             }
             *saver = Some(started);

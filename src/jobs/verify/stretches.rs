@@ -4,15 +4,14 @@
 
 use super::error::VerifyError;
 use super::verified::Basis;
-use crate::checkpoint::Fingerprint;
-use crate::jobs::reconfiguring::Change;
+use crate::hosting::Hosted;
+use crate::jobs::saving::LoadError;
 use crate::postgres::PostgresSettings;
 use crate::postgres::comparison::{Expected, Standing};
 use crate::sink::applied::AppliedSettings;
 use dataflows::campaign::graph::Campaign;
-use dataflows::customer::Features;
+use dataflows::campaign::snapshot::changed::Change;
 use dataflows::settings::Settings;
-use std::sync::Arc;
 
 /// Epochs that were computed with the same settings, but for what may change from one to the next.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,12 +25,12 @@ pub struct Part {
 /// The stretches that the epochs after `since` up to `last` come to; none where nothing is
 /// recorded. Where others than those of `since` were taken over with the epoch after it, the first
 /// stretch ends with `since` and has no epoch left.
-pub fn parts(applied: &AppliedSettings, since: u64, last: u64) -> Vec<Part> {
+pub fn parts(applied: &AppliedSettings<Settings>, since: u64, last: u64) -> Vec<Part> {
     let first = since.max(1);
     let Some(mut running) = applied.at(first) else { return Vec::new() };
     let mut parts = Vec::new();
     for next in applied.0.iter().filter(|next| next.since > first && next.since <= last) {
-        if Fingerprint::of(&next.settings) != Fingerprint::of(&running.settings) {
+        if Campaign::fingerprint(&next.settings) != Campaign::fingerprint(&running.settings) {
             parts.push(Part { settings: running.settings.clone(), through: next.since - 1 });
             running = next;
         }
@@ -46,21 +45,9 @@ impl Part {
     /// # Errors
     /// [`VerifyError::Unusable`]: the settings are none.
     pub fn campaign(&self, described: &Campaign) -> Result<Campaign, VerifyError> {
-        let now = &described.settings;
-        let mut settings = self.settings.clone();
-        (settings.emit, settings.input.names, settings.bandit.serving) =
-            (now.emit, now.input.names, now.bandit.serving);
-        settings.earlier.clone_from(&now.earlier);
-        let features = Features::new(&settings.input, &settings.customer).map_err(|faults| {
-            VerifyError::Unusable {
-                object: format!("what is recorded of the settings up to epoch {}", self.through),
-                why: faults.join("; "),
-            }
-        })?;
-        Ok(Campaign {
-            settings: Arc::new(settings),
-            features: Arc::new(features),
-            thresholds: described.thresholds.clone(),
+        described.under(&self.settings).map_err(|why| VerifyError::Unusable {
+            object: format!("what is recorded of the settings up to epoch {}", self.through),
+            why,
         })
     }
 }
@@ -104,7 +91,7 @@ pub fn change(
     expected: Expected,
 ) -> Result<(Basis, Expected), VerifyError> {
     let Change { of_settings, common, changed } =
-        Change::begin(&part.settings, next, &from.common)?;
+        Change::begin(&part.settings, next, &from.common).map_err(LoadError::from)?;
     let tables = tables(postgres, next);
     let expected = if of_settings.makes_anew() {
         expected.changed(&tables, &changed)
@@ -122,17 +109,17 @@ mod tests {
 
     #[test]
     fn a_stretch_ends_where_settings_were_taken_over_and_nowhere_else() {
-        let of = |at_risk_days: f64, alpha: f64| {
+        let of = |since, at_risk_days: f64, alpha: f64| {
             let mut settings = Settings::default();
             (settings.customer.at_risk_days, settings.bandit.serving.alpha) = (at_risk_days, alpha);
-            settings
+            Applied { since, settings }
         };
         let applied = AppliedSettings(vec![
-            Applied::of(1, &of(9.0, 1.0)),
-            Applied::of(4, &of(9.0, 2.0)),
-            Applied::of(6, &of(8.0, 2.0)),
-            Applied::of(9, &of(8.0, 3.0)),
-            Applied::of(12, &of(7.0, 3.0)),
+            of(1, 9.0, 1.0),
+            of(4, 9.0, 2.0),
+            of(6, 8.0, 2.0),
+            of(9, 8.0, 3.0),
+            of(12, 7.0, 3.0),
         ]);
         let found = |since, last| -> Vec<(f64, u64)> {
             parts(&applied, since, last)
@@ -153,6 +140,6 @@ mod tests {
             "nothing is left of the first"
         );
         assert_eq!(found(5, 5), [(9.0, 5)]);
-        assert!(parts(&AppliedSettings::default(), 0, 5).is_empty());
+        assert!(parts(&AppliedSettings(Vec::new()), 0, 5).is_empty());
     }
 }

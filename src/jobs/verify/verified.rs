@@ -6,20 +6,22 @@
 //! As checkpoints do, those of each history have a folder of their own.
 
 use super::error::VerifyError;
-use crate::campaign::results::Changed;
 use crate::checkpoint::store::objects::Objects;
 use crate::checkpoint::{
-    CheckpointError, Checkpoints, Fingerprint, Manifest, Piece, Saved, Saver, SaverSettings,
+    CheckpointError, Checkpoints, Manifest, Piece, Saved, Saver, SaverSettings,
 };
 use crate::config::types::Config;
 use crate::hexadecimal::hexadecimal;
+use crate::hosting::Hosted;
 use crate::jobs::gather::{Checkpointing, Gather};
 use crate::jobs::saving::Resumption;
 use crate::jobs::schedule::Schedule;
 use crate::postgres::comparison::{Blocks, Expected, Recorded, Standing, stored};
 use crate::sink::Link;
 use crate::sink::following::Follow;
+use dataflows::campaign::graph::Campaign;
 use dataflows::campaign::snapshot::Common;
+use dataflows::campaign::snapshot::changed::Changed;
 use dataflows::settings::Settings;
 use dataflows::source::Save;
 use object_store::memory::InMemory;
@@ -98,7 +100,7 @@ impl Verified {
         let checkpoints = Checkpoints::open(
             &config.checkpoint.dir.below(FOLDER),
             &config.job,
-            Fingerprint::of(settings),
+            Campaign::fingerprint(settings),
         )?;
         Ok(Verified { checkpoints: checkpoints.of(identity) })
     }
@@ -111,7 +113,7 @@ impl Verified {
         let store =
             Objects::over(Box::new(InMemory::new()), "memory".to_string(), Path::default())?;
         Ok(Verified {
-            checkpoints: Checkpoints::over(Arc::new(store), job, Fingerprint::of(settings)),
+            checkpoints: Checkpoints::over(Arc::new(store), job, Campaign::fingerprint(settings)),
         })
     }
 
@@ -143,7 +145,7 @@ impl Verified {
         basis: Option<&Basis>,
         workers: usize,
         leaves: bool,
-    ) -> (Resumption, Option<Leaving>) {
+    ) -> (Resumption<Settings>, Option<Leaving>) {
         let manifest = basis.map(|basis| basis.manifest.clone());
         let former = basis.and_then(|basis| basis.former.clone());
         // After a change everything is another.

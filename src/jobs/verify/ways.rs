@@ -6,8 +6,9 @@ use super::error::{Open, VerifyError};
 use super::reading::stretch;
 use super::serve;
 use super::verified::{Basis, Left, Since, Verified};
-use crate::checkpoint::{CheckpointError, Checkpoints, Fingerprint, Manifest};
+use crate::checkpoint::{CheckpointError, Checkpoints, Manifest};
 use crate::config::types::Config;
+use crate::hosting::Hosted;
 use crate::jobs::topics;
 use crate::kafka::compacted::Topics;
 use crate::kafka::{KafkaError, KafkaSettings};
@@ -63,7 +64,7 @@ impl<'a> Ways<'a> {
         let checkpoints = Checkpoints::open(
             &config.checkpoint.dir,
             &config.job,
-            Fingerprint::of(&described.settings),
+            Campaign::fingerprint(&described.settings),
         )?
         .of(identity);
         Ok(Ways { config, described, snapshot, verified, checkpoints })
@@ -183,7 +184,8 @@ impl<'a> Ways<'a> {
     fn try_beginning(&mut self, candidate: Option<Candidate>) -> Result<Opened, VerifyError> {
         let since = candidate.as_ref().map_or(0, |candidate| candidate.manifest.epoch);
         let standing = self.snapshot.standing(since)?;
-        serve(&mut self.described.clone(), &standing, &self.config.job)?;
+        let applied = super::read(&standing.applied)?;
+        serve(self.described.clone(), &applied, standing.last(), &self.config.job)?;
         let through = standing.gone().epochs;
         if through > 0 && through >= since {
             return Err(VerifyError::Forgotten { through, since });
@@ -216,8 +218,9 @@ impl<'a> Ways<'a> {
         manifest: &Manifest,
         standing: &Standing,
     ) -> Result<(), VerifyError> {
-        let own = match standing.applied.at(manifest.epoch) {
-            Some(applied) => Fingerprint::of(&applied.settings),
+        let applied = super::read(&standing.applied)?;
+        let own = match applied.at(manifest.epoch) {
+            Some(applied) => Campaign::fingerprint(&applied.settings),
             None => place.fingerprint().clone(),
         };
         let differences = manifest.fingerprint.differences(&own);

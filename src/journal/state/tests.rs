@@ -4,7 +4,6 @@ use super::*;
 use crate::sink::applied::Applied;
 use dataflows::campaign::output::Decision;
 use dataflows::event::{Reason, Topic, Whose};
-use dataflows::settings::Settings;
 
 fn decision(customer: CustomerId, timestamp: Millis) -> Decision {
     Decision {
@@ -47,7 +46,7 @@ fn five() -> State {
         "transactions".to_string(),
         "AAAAAAAAAAAAAAAAAAAABQ".to_string(),
     )]));
-    let applied = Record::Applied(Box::new(Applied::of(1, &Settings::default())));
+    let applied = Record::Applied(Box::new(Applied { since: 1, settings: serde_json::json!(1) }));
     state(
         [Record::Start { incarnation: 1 }, Record::History(History::begin(0)), topics, applied]
             .into_iter()

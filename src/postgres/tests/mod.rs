@@ -15,13 +15,14 @@ mod views;
 
 use super::settings::PostgresSettings;
 use super::writer::Writer;
-use crate::campaign::results::{Changed, EpochResults};
+use crate::campaign::results::EpochResults;
 use crate::postgres::Target;
 use dataflows::bandit::{ridge, totals::Totals};
 use dataflows::campaign::output::{
     ArmDay, ArmUpdate, Change, Decision, Erasure, FeatureRow, FeatureRows, InteractionRow,
     InteractionRows, Segment,
 };
+use dataflows::campaign::snapshot::changed::Changed;
 use dataflows::event::{CustomerId, DAY, Millis, Names, Place, Reason, Rejected, Topic, Whose};
 use postgres::Client;
 use std::sync::atomic::{AtomicU32, Ordering};

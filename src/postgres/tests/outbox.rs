@@ -4,6 +4,7 @@
 use super::*;
 use crate::postgres::Outbox;
 use crate::postgres::error::PostgresError;
+use crate::sink::gathered::Gathered;
 use crate::sink::outbox::{Outbox as _, Owed, STRETCH_RECORDS, Stretch, Tombstone};
 use crate::source::TopicNames;
 

@@ -10,8 +10,8 @@ use crate::source::{Loss, Positions, TopicUuids};
 #[cfg(test)]
 use dataflows::campaign::output::Day;
 use dataflows::event::{CustomerId, Millis};
-use dataflows::settings::Settings;
 use dataflows::source::TopicId;
+use serde_json::Value;
 
 impl Writer {
     /// The job that it writes for.
@@ -87,10 +87,10 @@ impl Writer {
     ///
     /// # Errors
     /// [`PostgresError::Fenced`], or that of a statement.
-    pub fn apply(&mut self, settings: &Settings) -> Result<bool, PostgresError> {
+    pub fn apply(&mut self, settings: &Value) -> Result<bool, PostgresError> {
         let (job, Progress { epoch, incarnation, .. }) = (self.settings.job.clone(), self.progress);
         let mut history = self.applied()?;
-        let is_new = history.apply(Applied::of(epoch + 1, settings));
+        let is_new = history.apply(Applied { since: epoch + 1, settings: settings.clone() });
         if is_new {
             applied::write(&mut self.session()?.client, &job, incarnation, &history, epoch + 1)?;
         }

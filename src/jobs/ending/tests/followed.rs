@@ -36,7 +36,7 @@ const REFUSES: &str = "a_database_that_refuses_ends_a_running_job_and_a_draining
 const TOKEN: &str = "an_address_that_others_reach_needs_a_token_or_insecure";
 const WITHOUT: &str = "a_refused_start_has_changed_nothing_and_its_advice_leads_on";
 
-const FOLLOWED: [Row; 48] = [
+const FOLLOWED: [Row; 49] = [
     ("Checkpoint/Ambiguous", "--history", "--history", HISTORIES, DEPLOYMENTS),
     (
         "Checkpoint/Foreign",
@@ -142,6 +142,7 @@ const FOLLOWED: [Row; 48] = [
     ("Kafka/Remade", "--rebuild", "was deleted and made anew", IDENTITY, ANEW),
     ("Postgres/NoJob", "start the job", "has no job", FAILURES, REFUSES),
     ("Postgres/NoProgress", "--rebuild", "table progress has no row of job", FAILURES, REFUSES),
+    ("Applied/UnknownSettings", "--rebuild", "cannot be read", IDENTITY, BY_HAND),
     ("Postgres/Recorded", "--rebuild", "cannot be read", IDENTITY, BY_HAND),
     ("Postgres/Remade", "--rebuild", "was deleted and made anew", IDENTITY, ANEW),
     (

@@ -8,6 +8,7 @@ use crate::journal::JournalError;
 use crate::kafka::KafkaError;
 use crate::postgres::{PostgresError, Target};
 use crate::sink::SinkError;
+use crate::sink::applied::UnknownSettings;
 use rdkafka::types::RDKafkaErrorCode;
 use std::time::Duration;
 
@@ -247,6 +248,7 @@ pub fn sink() -> Vec<SinkError> {
         .into_iter()
         .map(SinkError::from)
         .chain(journal().into_iter().map(SinkError::from))
+        .chain([SinkError::from(UnknownSettings { epoch: 5, why: text("unknown field `arms`") })])
         .chain(own)
         .collect()
 }

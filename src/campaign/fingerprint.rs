@@ -1,91 +1,45 @@
-//! The part of the configuration that a checkpoint depends on.
+//! The keys of the configuration that what stands of a campaign depends on.
 //!
 //! What is in it changes the meaning of what is stored (lists that are stored as indexes,
 //! decimals), of what has been summed (everything that a context or a reward is made of), or of the
-//! recorded epochs that a restart runs again (what is read, and when it counts). A job that went on
-//! under another value would have a state that no replay of its topics gives.
+//! recorded epochs that a restart runs again (what is read, and when it counts).
 //!
 //! What is not in it only steers what is made from now on, and may change between two starts: ridge
 //! and width of the confidence term (models are solved from the sums), what asks for a decision,
 //! what the sinks want, and everything of workers, intervals and addresses.
 
+use crate::fingerprint::Fingerprint;
 use dataflows::event::Millis;
 use dataflows::settings::{
-    BanditSettings, CustomerSettings, HighValue, InputSettings, Settings, Term, TimeSettings,
-    Transform,
+    BanditSettings, CustomerSettings, HighValue, InputSettings, Serving, Settings, Term,
+    TimeSettings, Transform,
 };
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-
-/// The keys that a checkpoint depends on, each with its value as a text.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Fingerprint(BTreeMap<String, String>);
-
-impl Fingerprint {
-    /// That of these settings. Each field is named here, so that a new one has to be decided on.
-    pub fn of(settings: &Settings) -> Self {
-        let Settings { input, customer, bandit, time, emit: _, earlier: _ } = settings;
-        let mut values = input_values(input);
-        values.extend(customer_values(customer));
-        values.extend(bandit_values(bandit));
-        values.extend(time_values(time));
-        Fingerprint(values.into_iter().map(|(key, value)| (key.to_string(), value)).collect())
-    }
-
-    /// Every key with its value.
-    pub fn values(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
-    }
-
-    /// What differs between this one, of a checkpoint, and `configured`: a sentence for each key.
-    pub fn differences(&self, configured: &Fingerprint) -> Vec<String> {
-        self.differing(configured).into_iter().map(|(_, said)| said).collect()
-    }
-
-    /// The same, each with its key.
-    pub fn differing<'a>(&'a self, configured: &'a Fingerprint) -> Vec<(&'a str, String)> {
-        let keys: std::collections::BTreeSet<&String> =
-            self.0.keys().chain(configured.0.keys()).collect();
-        let differing = keys.into_iter().filter(|key| self.0.get(*key) != configured.0.get(*key));
-        differing
-            .map(|key| (key.as_str(), difference(key, self.0.get(key), configured.0.get(key))))
-            .collect()
-    }
-}
-
-fn difference(key: &str, there: Option<&String>, here: Option<&String>) -> String {
-    let list = |value: Option<&String>| serde_json::from_str::<Vec<String>>(value?).ok();
-    if let (Some(there), Some(here)) = (list(there), list(here)) {
-        return format!("{key} {}", list_difference(&there, &here));
-    }
-    let shown = |value: Option<&String>| value.map_or("unknown", String::as_str).to_string();
-    format!("{key} was {} and is {}", shown(there), shown(here))
-}
-
-/// What is gone from a list and what has come, or that only its order is another.
-fn list_difference(there: &[String], here: &[String]) -> String {
-    let missing = |from: &[String], of: &[String]| {
-        of.iter()
-            .filter(|item| !from.contains(item))
-            .map(|item| format!("{item:?}"))
-            .collect::<Vec<_>>()
-    };
-    let (gone, come) = (missing(here, there), missing(there, here));
-    let told = [("had", gone), ("has now", come)];
-    let told: Vec<String> = told
-        .into_iter()
-        .filter(|(_, items)| !items.is_empty())
-        .map(|(verb, items)| format!("{verb} {}", items.join(", ")))
-        .collect();
-    match told.is_empty() {
-        true => "has another order".to_string(),
-        false => told.join(" and "),
-    }
-}
 
 /// A key and its value.
 type Value = (&'static str, String);
+
+/// The keys that what stands depends on. Each field is named here, so that a new one has to be
+/// decided on.
+pub fn of(settings: &Settings) -> Fingerprint {
+    let Settings { input, customer, bandit, time, emit: _, earlier: _ } = settings;
+    let values =
+        [input_values(input), customer_values(customer), bandit_values(bandit), time_values(time)];
+    values.into_iter().flatten().collect()
+}
+
+/// The keys that only steer what is made from now on. Each field is named here, so that a new one
+/// has to be told.
+pub fn serving(settings: &Settings) -> Vec<Value> {
+    let Serving { ridge, policy, alpha, seed, decide_on_transaction } = settings.bandit.serving;
+    let asks = if decide_on_transaction { "transaction" } else { "request" };
+    vec![
+        ("bandit.ridge", ridge.to_string()),
+        ("bandit.policy", policy.name().to_string()),
+        ("bandit.alpha", alpha.to_string()),
+        ("bandit.seed", seed.to_string()),
+        ("bandit.decide_on", asks.to_string()),
+    ]
+}
 
 fn input_values(input: &InputSettings) -> Vec<Value> {
     let InputSettings {
@@ -197,7 +151,7 @@ mod tests {
     fn changed(change: impl FnOnce(&mut Settings)) -> Vec<String> {
         let mut settings = Settings::default();
         change(&mut settings);
-        Fingerprint::of(&Settings::default()).differences(&Fingerprint::of(&settings))
+        of(&Settings::default()).differences(&of(&settings))
     }
 
     #[test]
@@ -249,17 +203,5 @@ mod tests {
             settings.input.names = true;
         });
         assert_eq!(told, Vec::<String>::new());
-    }
-
-    #[test]
-    fn a_key_that_one_side_does_not_know_is_a_difference() {
-        let here = Fingerprint::of(&Settings::default());
-        let mut there = here.clone();
-        there.0.remove("fields");
-        there.0.insert("old.key".to_string(), "5".to_string());
-        assert_eq!(
-            there.differences(&here),
-            ["fields was unknown and is []", "old.key was 5 and is unknown"]
-        );
     }
 }

@@ -1,0 +1,173 @@
+//! The campaign as the engine runs it.
+
+use super::changing;
+use crate::campaign::figures::CampaignFigures;
+use crate::campaign::fingerprint;
+use crate::campaign::following::CampaignFollower;
+use crate::checkpoint::{CheckpointError, Checkpoints, Manifest};
+use crate::config::fault::Faults;
+use crate::config::types::Config;
+use crate::fingerprint::Fingerprint;
+use crate::hosting::{After, Hosted};
+use crate::postgres::PostgresSettings;
+use crate::status::figures::Figures;
+use dataflows::campaign::graph::Campaign;
+use dataflows::campaign::snapshot::Common;
+use dataflows::campaign::snapshot::change::changes_results;
+use dataflows::campaign::snapshot::changed::Change;
+use dataflows::customer::Features;
+use dataflows::settings::{Emit, Serving, Settings};
+use dataflows::snapshot::SnapshotError;
+use std::sync::Arc;
+
+impl Hosted for Campaign {
+    type Follower = CampaignFollower;
+
+    fn of(config: &Config, saves: bool) -> Result<Self, Faults> {
+        let (mut settings, features) = (config.settings(), config.features()?);
+        // Texts of ids are only for whoever keeps rows.
+        settings.input.names = !config.postgres.url.is_empty() || config.files.dir.is_some();
+        settings.emit = Emit {
+            interactions: true,
+            features: true,
+            final_features: None,
+            profiled: false,
+            snapshots: saves,
+        };
+        Ok(Campaign {
+            settings: Arc::new(settings),
+            features: Arc::new(features),
+            thresholds: None,
+        })
+    }
+
+    fn postgres_settings(&self, config: &Config) -> PostgresSettings {
+        config.postgres_settings(&self.features)
+    }
+
+    fn fingerprint(settings: &Settings) -> Fingerprint {
+        fingerprint::of(settings)
+    }
+
+    fn serving(settings: &Settings) -> Vec<(&'static str, String)> {
+        fingerprint::serving(settings)
+    }
+
+    fn having_served(mut self, earlier: Vec<(u64, Settings)>) -> Self {
+        let mut all: Vec<(u64, Serving)> = Vec::new();
+        for (last, Settings { bandit, .. }) in earlier {
+            match all.last_mut() {
+                Some(before) if before.1 == bandit.serving => before.0 = last,
+                _ => all.push((last, bandit.serving)),
+            }
+        }
+        Arc::make_mut(&mut self.settings).earlier = all;
+        self
+    }
+
+    fn under(&self, settings: &Settings) -> Result<Self, String> {
+        let now = &self.settings;
+        let mut settings = settings.clone();
+        (settings.emit, settings.input.names, settings.bandit.serving) =
+            (now.emit, now.input.names, now.bandit.serving);
+        settings.earlier.clone_from(&now.earlier);
+        let features = Features::new(&settings.input, &settings.customer)
+            .map_err(|faults| faults.join("; "))?;
+        Ok(Campaign {
+            settings: Arc::new(settings),
+            features: Arc::new(features),
+            thresholds: self.thresholds.clone(),
+        })
+    }
+
+    fn refusals(former: &Settings, wanted: &Settings) -> Vec<String> {
+        changing::refusals(former, wanted)
+    }
+
+    fn obstacles(
+        checkpoints: &Checkpoints,
+        manifest: &Manifest,
+        former: &Settings,
+        wanted: &Settings,
+    ) -> Result<Vec<String>, CheckpointError> {
+        changing::obstacles(checkpoints, manifest, former, wanted)
+    }
+
+    fn is_made_anew(former: &Settings, wanted: &Settings) -> bool {
+        changes_results(former, wanted)
+    }
+
+    fn figures(&self, config: &Config) -> Box<dyn Figures> {
+        Box::new(CampaignFigures::new(&self.settings.input.arms, config.input.decimals))
+    }
+
+    fn follower(
+        &self,
+        after: Option<After<'_, Settings>>,
+    ) -> Result<CampaignFollower, SnapshotError> {
+        let follower = CampaignFollower::new(self.clone());
+        let Some(After { common, former }) = after else { return Ok(follower) };
+        let common = Common::from_bytes(common)?;
+        let change = former.map(|former| Change::begin(former, self, &common)).transpose()?;
+        Ok(match change {
+            None => follower.after(&common),
+            Some(Change { common, changed, .. }) => follower.after(&common).changing(Some(changed)),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hosting::serving_differences;
+    use dataflows::Dataflow;
+
+    fn settings(alpha: f64) -> Settings {
+        let mut settings = Settings::default();
+        settings.bandit.serving.alpha = alpha;
+        settings
+    }
+
+    fn campaign(settings: Settings) -> Campaign {
+        let features = Features::new(&settings.input, &settings.customer).expect("features");
+        let (settings, features) = (Arc::new(settings), Arc::new(features));
+        Campaign { settings, features, thresholds: None }
+    }
+
+    #[test]
+    fn what_served_the_same_in_epochs_that_follow_one_another_is_told_once() {
+        let mut other = settings(1.0);
+        other.customer.at_risk_days = 3.0;
+        let earlier = vec![(8, settings(1.0)), (9, other), (11, settings(2.0))];
+        let served = campaign(settings(0.5)).having_served(earlier);
+        let alphas = served.settings.earlier.iter().map(|(last, serving)| (*last, serving.alpha));
+        assert_eq!(alphas.collect::<Vec<_>>(), [(9, 1.0), (11, 2.0)]);
+    }
+
+    #[test]
+    fn what_a_sink_wants_is_no_other_setting_and_all_comes_back_as_it_was() {
+        let mut wanting = settings(0.1 + 0.2);
+        (wanting.input.names, wanting.emit.features) = (true, true);
+        wanting.input.time_unit = Some(dataflows::event::instant::TimeUnit::Seconds);
+        wanting.customer.high_value = dataflows::settings::HighValue::Fixed(u64::MAX);
+        let mut plain = wanting.clone();
+        (plain.input.names, plain.emit.features, plain.earlier) =
+            (false, false, vec![(3, wanting.bandit.serving)]);
+        let recorded = campaign(wanting).settings();
+        assert_eq!(recorded, campaign(plain).settings());
+        let value = serde_json::to_value(&recorded).expect("a value");
+        let text = serde_json::to_string(&value).expect("a text");
+        assert_eq!(serde_json::from_str::<Settings>(&text).expect("what it was"), recorded);
+    }
+
+    #[test]
+    fn differences_name_keys() {
+        let mut now = settings(2.0);
+        now.bandit.serving.decide_on_transaction = true;
+        let told = serving_differences::<Campaign>(&settings(1.0), &now).join("; ");
+        assert_eq!(
+            told,
+            "bandit.alpha was 1 and is 2; bandit.decide_on was request and is transaction"
+        );
+    }
+}

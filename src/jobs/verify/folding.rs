@@ -1,0 +1,101 @@
+//! Takes in what comes of epoch after epoch, on a thread of its own.
+
+use super::error::VerifyError;
+use super::recorded::Checker;
+use crate::campaign::results::EpochResults;
+use crate::first::{First, Panicked, caught};
+use crate::jobs::history::HistoryError;
+use crate::jobs::live::Control;
+use crate::kafka::intake::Sight;
+use crate::postgres::PostgresError;
+use crate::postgres::comparison::Expected;
+use crate::telemetry::progress::{Progress, Unit};
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How long a silent broker is waited for before it is said.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// Takes in epoch after epoch, on a thread of its own.
+pub struct Fold {
+    /// What the tables must hold, so far.
+    pub expected: Expected,
+    /// Compares what is recorded of the epochs.
+    pub checker: Checker,
+    /// The last epoch that is compared.
+    pub last: u64,
+    /// How far it is.
+    pub control: Control,
+    /// Where the partitions stand.
+    pub sight: Sight,
+    /// What failed first.
+    pub failure: First<HistoryError>,
+}
+
+/// The thread, which gives back what it has folded.
+pub type Folding = JoinHandle<Result<Result<(Expected, Checker), PostgresError>, Panicked>>;
+
+impl Fold {
+    /// Starts it; what it panics with, it tells.
+    ///
+    /// # Errors
+    /// [`VerifyError::Thread`].
+    pub fn start(self, results: Receiver<Box<EpochResults>>) -> Result<Folding, VerifyError> {
+        let failure = self.failure.clone();
+        // Told before the channel closes: that it does is what follows.
+        let fold = move || {
+            caught("fold", || self.run(&results)).inspect_err(|panicked| {
+                failure.teller::<Panicked>().tell(panicked.clone());
+            })
+        };
+        std::thread::Builder::new()
+            .name("fold".to_string())
+            .spawn(fold)
+            .map_err(|error| VerifyError::Thread(error.to_string()))
+    }
+
+    fn run(
+        mut self,
+        results: &Receiver<Box<EpochResults>>,
+    ) -> Result<(Expected, Checker), PostgresError> {
+        let mut progress = Progress::start("verifying", Unit::Epochs, self.last);
+        let mut failed = None;
+        let mut warned = false;
+        loop {
+            match results.recv_timeout(SILENCE) {
+                // The epoch after the last is the drained one: nothing was read for it.
+                Ok(results) if results.epoch > self.last => {}
+                Ok(results) => {
+                    self.checker.gone().into_iter().for_each(|gone| self.expected.let_go(gone));
+                    self.checker.check(&results);
+                    // After a failure epochs are still taken, so that the workers can end.
+                    if failed.is_none() {
+                        failed = self.expected.fold(results.as_ref()).err();
+                    }
+                    self.control.committed.store(results.epoch, Ordering::Release);
+                    progress.set(results.epoch);
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    if let Some(trouble) =
+                        self.sight.trouble().filter(|_| !std::mem::replace(&mut warned, true))
+                    {
+                        tracing::warn!("The broker is away; it is waited for: {trouble}.");
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        if self.control.committed.load(Ordering::Acquire) == self.last {
+            progress.finish();
+        }
+        match failed {
+            Some(error) => Err(error),
+            None => {
+                self.expected.retire();
+                Ok((self.expected, self.checker))
+            }
+        }
+    }
+}
