@@ -35,7 +35,7 @@ pub enum Kind {
 /// A column of a row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Column {
-    /// Its name.
+    /// Its name; owned where it is configured.
     pub name: Cow<'static, str>,
     /// Its type.
     pub kind: Kind,
@@ -61,6 +61,11 @@ impl Column {
     pub fn of(name: impl Into<Cow<'static, str>>, kind: Kind, help: &'static str) -> Column {
         let (null, once, numbers, running, now) = (false, false, false, false, None);
         Column { name: name.into(), kind, null, help, once, numbers, running, now }
+    }
+
+    /// Whether it is there because it is configured.
+    pub fn is_configured(&self) -> bool {
+        matches!(self.name, Cow::Owned(_))
     }
 
     /// It may be NULL.

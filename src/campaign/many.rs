@@ -47,7 +47,7 @@ pub fn interactions(
     wording: &CampaignWording,
     Order { entries, names }: &mut Order,
 ) -> Result<Option<f64>, Unfit> {
-    let (dimension, columns) = (wording.context, changes.table.columns.len());
+    let (dimension, columns) = (wording.context.len(), changes.table.columns.len());
     enter_interactions(results, dimension, entries)?;
     index_names(names, &results.names);
     let (mut rewards, mut rewarded) = (0i128, 0i64);

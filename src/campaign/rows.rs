@@ -6,16 +6,17 @@ use super::results::EpochResults;
 use super::sums;
 use crate::hexadecimal::hexadecimal;
 use crate::sink::gathered::Gathered;
-use crate::sink::rows::{Unfit, Wording};
+use crate::sink::rows::{Configured, Naming, Unfit, Wording};
 use crate::source::TopicNames;
 use crate::table::Changes;
 use crate::table::encode::CopyBuffer;
 use dataflows::Dataflow;
 use dataflows::campaign::graph::Campaign;
 use dataflows::campaign::tables::{name, tables};
-use dataflows::event::{CustomerId, Millis};
+use dataflows::event::{CustomerId, DAY, Millis};
+use dataflows::settings::Settings;
 use dataflows::source::TopicId;
-use dataflows::table::Table;
+use dataflows::table::{Rule, Table};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -28,10 +29,53 @@ pub struct CampaignWording {
     pub topics: TopicNames,
     /// Names of the features, in their order.
     pub features: Vec<String>,
-    /// Terms of a context.
-    pub context: usize,
+    /// Names of the terms of a context, in their order.
+    pub context: Vec<String>,
     /// Decimals of the currency.
     pub decimals: u32,
+    /// How late an event may come and still count as in order.
+    pub lateness: Millis,
+    /// Whether old events are folded: the id of one that is may come again.
+    pub folding: bool,
+    /// Days of recency from which a customer is at risk.
+    pub at_risk_days: f64,
+    /// Days of recency up to which a customer is recently active.
+    pub recent_days: f64,
+}
+
+impl CampaignWording {
+    /// Of a campaign that is read from these topics.
+    pub fn of(campaign: &Campaign, topics: TopicNames) -> Self {
+        let Settings { input, customer, time, .. } = campaign.settings.as_ref();
+        CampaignWording {
+            arms: input.arms.clone(),
+            topics,
+            features: campaign.features.names().to_vec(),
+            context: campaign.features.context().names().to_vec(),
+            decimals: input.decimals,
+            lateness: time.lateness,
+            folding: time.keep.is_some(),
+            at_risk_days: customer.at_risk_days,
+            recent_days: customer.recent_days,
+        }
+    }
+}
+
+/// With the default of everything, and no features, context or arms yet.
+impl Default for CampaignWording {
+    fn default() -> Self {
+        CampaignWording {
+            arms: Vec::new(),
+            topics: TopicNames::own(Campaign::topics()),
+            features: Vec::new(),
+            context: Vec::new(),
+            decimals: 2,
+            lateness: DAY,
+            folding: false,
+            at_risk_days: 180.0,
+            recent_days: 30.0,
+        }
+    }
 }
 
 impl Wording for CampaignWording {
@@ -40,7 +84,41 @@ impl Wording for CampaignWording {
     }
 
     fn tables(&self) -> Vec<Arc<Table>> {
-        tables(&self.features, self.decimals).into_iter().map(Arc::new).collect()
+        let mut tables = tables(&self.features, self.decimals);
+        for table in &mut tables {
+            if let Rule::Changes { again } = &mut table.rule {
+                *again &= self.folding;
+            }
+        }
+        tables.into_iter().map(Arc::new).collect()
+    }
+
+    fn names(&self) -> Vec<Naming> {
+        let numbers = [self.lateness as f64 / 1e3, self.at_risk_days, self.recent_days];
+        vec![
+            Naming {
+                table: "settings",
+                fill: "INSERT INTO settings (job, lateness, at_risk_days, recent_days) SELECT job, \
+                       make_interval(secs => $1), $2, $3 FROM owner",
+                values: numbers.map(Configured::Number).to_vec(),
+            },
+            Naming {
+                table: "arms",
+                fill: "INSERT INTO arms SELECT position - 1, name FROM unnest($1::text[]) WITH \
+                       ORDINALITY AS a (name, position)",
+                values: vec![Configured::Texts(self.arms.clone())],
+            },
+            Naming {
+                table: "context_names",
+                fill: "INSERT INTO context_names SELECT position, name FROM unnest($1::text[]) \
+                       WITH ORDINALITY AS a (name, position)",
+                values: vec![Configured::Texts(self.context.clone())],
+            },
+        ]
+    }
+
+    fn told_anew(&self) -> &'static [&'static str] {
+        &[name::CUSTOMER_FEATURES]
     }
 
     fn word(

@@ -4,6 +4,7 @@ use super::changing;
 use crate::campaign::figures::CampaignFigures;
 use crate::campaign::fingerprint;
 use crate::campaign::following::CampaignFollower;
+use crate::campaign::rows::CampaignWording;
 use crate::checkpoint::{CheckpointError, Checkpoints, Manifest};
 use crate::config::fault::Faults;
 use crate::config::types::Config;
@@ -42,7 +43,7 @@ impl Hosted for Campaign {
     }
 
     fn postgres_settings(&self, config: &Config) -> PostgresSettings {
-        config.postgres_settings(&self.features)
+        config.postgres_settings(Arc::new(CampaignWording::of(self, config.topic_names())))
     }
 
     fn fingerprint(settings: &Settings) -> Fingerprint {

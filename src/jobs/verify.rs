@@ -141,7 +141,7 @@ fn compute(
         );
     }
     let unnamed_are_own = ways.unnamed_are_own(&standing);
-    let (postgres, gone) = (config.postgres_settings(&described.features), standing.gone());
+    let (postgres, gone) = (described.postgres_settings(config), standing.gone());
     let (job, epoch, applied) = (config.job.clone(), standing.last(), read(&standing.applied)?);
     described = serve(described, &applied, epoch, &job)?;
     let mut verdict = Verdict {

@@ -10,7 +10,7 @@ use crate::checkpoint::{Checkpoints, Kind, Manifest};
 use crate::config::location::Location;
 use crate::files::changes::ChangeFiles;
 use crate::hexadecimal::hexadecimal;
-use crate::postgres::PostgresSettings;
+use crate::postgres::{PostgresSettings, tests::of_campaign};
 use crate::sink::outbox::{Letter, Outbox, Owed, Stretch};
 use crate::sink::{Progress, Records, Sink, Trouble};
 use crate::source::{TopicNames, TopicUuid, TopicUuids, offsets_by_name};
@@ -54,7 +54,7 @@ impl Scene {
     }
 
     fn files(&self) -> ChangeFiles {
-        ChangeFiles::new(&self.folder.path().join("files"), PostgresSettings::new("", "campaign"))
+        ChangeFiles::new(&self.folder.path().join("files"), of_campaign(|_| {}))
     }
 
     /// A job with files.
@@ -508,7 +508,7 @@ fn jobs_of_two_names_share_nothing_in_the_same_folders() {
     let other = || {
         let files = ChangeFiles::new(
             &scene.folder.path().join("files"),
-            PostgresSettings::new("", "other"),
+            PostgresSettings { job: "other".to_string(), ..of_campaign(|_| {}) },
         );
         Writer::open(
             JournalSettings::new("other", other_folder.clone()),

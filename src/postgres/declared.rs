@@ -20,7 +20,7 @@ pub fn missing(
     settings: &PostgresSettings,
 ) -> Result<Vec<String>, PostgresError> {
     let mut statements = Vec::new();
-    for table in settings.wording().tables() {
+    for table in settings.wording.tables() {
         let found: BTreeMap<String, String> = columns(client, table.name)?.into_iter().collect();
         if found.is_empty() {
             statements.push(create(&table));
@@ -60,7 +60,7 @@ pub fn follow(
             .batch_execute(&statement)
             .map_err(PostgresError::statement("make a table or a column"))?;
     }
-    settings.wording().tables().iter().try_for_each(|table| index_epochs(client, settings, table))
+    settings.wording.tables().iter().try_for_each(|table| index_epochs(client, settings, table))
 }
 
 /// Lets old rows be found by their epoch, where they are to go by it and no index of the table has
@@ -141,8 +141,7 @@ fn select_now(table: &Table) -> String {
         "CREATE OR REPLACE VIEW {view} AS
 WITH clock AS MATERIALIZED (
     SELECT
-        s.at_risk_days,
-        s.recent_days,
+        s.*,
         (
             SELECT e.watermark FROM epochs e WHERE e.job = s.job AND isfinite(e.watermark) ORDER \
             BY e.epoch DESC LIMIT 1

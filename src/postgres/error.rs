@@ -166,10 +166,12 @@ pub enum PostgresError {
     #[error(transparent)]
     Remade(#[from] Remade),
     /// A configured feature cannot be a column.
-    #[error("feature `{name}` cannot be a column of customer_features: {why}; rename it")]
+    #[error("feature `{name}` cannot be a column of {table}: {why}; rename it")]
     FeatureName {
         /// The feature.
         name: String,
+        /// The table.
+        table: &'static str,
         /// Why not.
         why: &'static str,
     },

@@ -46,7 +46,7 @@ pub fn check(
     if owner != settings.job {
         return Err(other_job(settings, owner));
     }
-    let own = settings.wording().dataflow();
+    let own = settings.wording.dataflow();
     if (dataflow.as_str(), format) == (own, FORMAT) {
         return Ok(());
     }
@@ -108,7 +108,7 @@ pub fn claim(
     client
         .execute(
             "INSERT INTO owner (job, dataflow, format) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-            &[&settings.job, &settings.wording().dataflow(), &FORMAT],
+            &[&settings.job, &settings.wording.dataflow(), &FORMAT],
         )
         .map_err(PostgresError::statement("write down whose schema it is"))?;
     Ok(())

@@ -212,7 +212,7 @@ impl Retention {
         mut gone: Gone,
     ) -> Result<Gone, PostgresError> {
         let failed = || PostgresError::statement("delete what is no longer kept");
-        let tables = settings.wording().tables();
+        let tables = settings.wording.tables();
         for aging in tables.iter().filter_map(|table| Aging::of(table)).chain([EPOCHS]) {
             let gone = gone.by(aging.setting);
             let until = ((*gone + 1) / aging.together + 1) * aging.together - 1;

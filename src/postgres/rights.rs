@@ -1,5 +1,8 @@
 //! Whether a role may do what the job does, found out without leaving anything.
 
+mod relation;
+
+use self::relation::{Lack, Relation, tables};
 use super::declared::view_of;
 use super::error::PostgresError;
 use super::migrations;
@@ -7,6 +10,7 @@ use super::said::{passes, reason};
 use super::schema;
 use super::settings::PostgresSettings;
 use super::tables::ENGINES;
+use crate::sink::rows::Wording;
 use postgres::{Client, GenericClient, Transaction};
 
 /// What keeps the job from running, and what will once it is asked for more.
@@ -140,10 +144,11 @@ fn existing(
 
 /// What the job writes, or makes anew at a start; people's own tables beside it are nobody's
 /// affair.
-fn written() -> Vec<String> {
-    let declared = PostgresSettings::new("", "").wording().tables();
+fn written(wording: &dyn Wording) -> Vec<String> {
+    let declared = wording.tables();
     let declared = declared.iter().flat_map(|table| [table.name.to_string(), view_of(table)]);
-    declared.chain(ENGINES.map(str::to_string)).collect()
+    let names = wording.names().into_iter().map(|naming| naming.table.to_string());
+    declared.chain(names).chain(ENGINES.map(str::to_string)).collect()
 }
 
 /// Makes sure that the role may use and fill the schema, or make it, by asking only.
@@ -179,7 +184,8 @@ pub fn of_schema(
         (
             !is_there && !creates,
             format!(
-                "the role cannot make the schema `{schema}`: GRANT CREATE ON DATABASE {database} TO \
+                "the role cannot make the schema `{schema}`: GRANT CREATE ON DATABASE {database} \
+                 TO \
                  {role}"
             ),
         ),
@@ -208,6 +214,7 @@ pub fn of_schema(
 /// [`PostgresError::Rights`], or that of a statement.
 pub fn of_tables(
     client: &mut impl GenericClient,
+    settings: &PostgresSettings,
     changes: bool,
     anew: bool,
 ) -> Result<(), PostgresError> {
@@ -215,85 +222,16 @@ pub fn of_tables(
         .query_one("SELECT quote_ident(current_user), current_setting('search_path')", &[])
         .map_err(PostgresError::statement("tell what is allowed"))?;
     let (role, schema): (String, String) = (row.get(0), row.get(1));
-    let lack = |table: Table| match table.lacks(&role, &schema)? {
+    let lack = |table: Relation| match table.lacks(&role, &schema)? {
         Lack::Use(fault) => Some(fault),
         Lack::Empty(grant) => anew.then_some(grant),
         Lack::Change(belongs) => changes.then_some(belongs),
     };
-    refuse(tables(client, &written())?.into_iter().filter_map(lack).collect())
+    refuse(
+        tables(client, &written(settings.wording.as_ref()))?.into_iter().filter_map(lack).collect(),
+    )
 }
 
 fn refuse(faults: Vec<String>) -> Result<(), PostgresError> {
     if faults.is_empty() { Ok(()) } else { Err(PostgresError::Rights(faults)) }
-}
-
-/// A table or view of the schema, and what the role may do with it.
-struct Table {
-    name: String,
-    is_view: bool,
-    owner: String,
-    owns: bool,
-    truncates: bool,
-    /// Rights to its rows that the role does not have.
-    missing: String,
-}
-
-/// What a role may not do with a table.
-enum Lack {
-    /// What every start needs.
-    Use(String),
-    /// Empty it.
-    Empty(String),
-    /// Change it.
-    Change(String),
-}
-
-impl Table {
-    fn lacks(&self, role: &str, schema: &str) -> Option<Lack> {
-        let Table { name, is_view, owner, owns, truncates, missing } = self;
-        let belongs = || {
-            format!("{name} belongs to {owner}, as whom {role} cannot act: GRANT {owner} TO {role}")
-        };
-        match is_view {
-            true => (!owns).then(|| Lack::Use(format!("the view {}", belongs()))),
-            false if !missing.is_empty() => Some(Lack::Use(format!(
-                "the table {name} cannot be written: GRANT {missing} ON {schema}.{name} TO {role}"
-            ))),
-            false if !truncates => Some(Lack::Empty(format!(
-                "the table {name} cannot be emptied by --rebuild: GRANT TRUNCATE ON {schema}.{name} \
-                 TO {role}"
-            ))),
-            false => (!owns).then(|| Lack::Change(format!("the table {}", belongs()))),
-        }
-    }
-}
-
-/// The tables and views of the schema whose names are like one of these.
-fn tables(client: &mut impl GenericClient, like: &[String]) -> Result<Vec<Table>, PostgresError> {
-    let rows = client
-        .query(
-            "SELECT c.relname::text, c.relkind = 'v', quote_ident(pg_get_userbyid(c.relowner)), \
-             pg_has_role(c.relowner, 'USAGE'),
-                    has_table_privilege(c.oid, 'TRUNCATE'),
-                    array_to_string(ARRAY(
-                        SELECT p FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) p \
-                        WHERE NOT has_table_privilege(c.oid, p)
-                    ), ', ')
-             FROM pg_class c
-             WHERE c.relnamespace = to_regnamespace(current_setting('search_path')) AND c.relkind IN ('r', 'v') AND \
-             c.relname NOT LIKE 'sluice\\_check%'
-                AND c.relname LIKE ANY ($1)
-             ORDER BY c.relname",
-            &[&like],
-        )
-        .map_err(PostgresError::statement("tell what is allowed with its tables"))?;
-    let table = |row: &postgres::Row| Table {
-        name: row.get(0),
-        is_view: row.get(1),
-        owner: row.get(2),
-        owns: row.get(3),
-        truncates: row.get(4),
-        missing: row.get(5),
-    };
-    Ok(rows.iter().map(table).collect())
 }

@@ -10,11 +10,14 @@ use super::recorded;
 use super::settings::PostgresSettings;
 use super::survey::Survey;
 use crate::identifiers::LONGEST;
+use crate::sink::rows::{Configured, Naming};
 use crate::sink::{Progress, Records};
 use crate::source::TopicUuids;
-use dataflows::campaign::tables::name;
+use dataflows::table::{Column, Table};
+use postgres::types::ToSql;
 use postgres::{Client, GenericClient, Transaction};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Instances that start at once with one schema bring it up to date one after the other, by holding
 /// a number. That of `sluice`, `$2` ("sluice" in ASCII), is the one that every schema once had.
@@ -76,7 +79,7 @@ pub fn check(
     settings: &PostgresSettings,
     now: &TopicUuids,
 ) -> Result<(), PostgresError> {
-    check_names(&settings.features)?;
+    check_names(&settings.wording.tables())?;
     check_encoding(client, settings)?;
     owner::check(client, settings)?;
     if *now != TopicUuids::UNKNOWN {
@@ -99,28 +102,26 @@ pub fn changes_tables(
         || !declared::missing(client, settings)?.is_empty())
 }
 
-/// Columns that tables of features have beside them.
-fn others() -> BTreeSet<String> {
-    let without = PostgresSettings::new("", "").wording().tables();
-    let of_features = without.iter().filter(|table| table.name == name::CUSTOMER_FEATURES);
-    of_features.flat_map(|table| table.names().map(str::to_string)).collect()
-}
-
-fn check_names(features: &[String]) -> Result<(), PostgresError> {
-    let others = others();
-    let mut seen = BTreeSet::new();
-    for name in features {
-        let why = match name.as_str() {
-            "" => "it has no name",
-            long if long.len() > LONGEST => "its name is longer than 63 bytes",
-            zero if zero.contains('\0') => "its name has a NUL character in it",
-            taken if others.contains(taken) => {
-                "the table has a column of that name for something else"
-            }
-            twice if !seen.insert(twice) => "another one has the same name",
-            _ => continue,
-        };
-        return Err(PostgresError::FeatureName { name: name.clone(), why });
+/// Makes sure that what is configured can be a column.
+fn check_names(tables: &[Arc<Table>]) -> Result<(), PostgresError> {
+    for table in tables {
+        let (configured, others): (Vec<&Column>, Vec<_>) =
+            table.columns.iter().partition(|column| column.is_configured());
+        let mut seen = BTreeSet::new();
+        for Column { name, .. } in configured {
+            let why = match &**name {
+                "" => "it has no name",
+                long if long.len() > LONGEST => "its name is longer than 63 bytes",
+                zero if zero.contains('\0') => "its name has a NUL character in it",
+                taken if others.iter().any(|other| other.name == taken) => {
+                    "the table has a column of that name for something else"
+                }
+                twice if !seen.insert(twice) => "another one has the same name",
+                _ => continue,
+            };
+            let (name, table) = (name.to_string(), table.name);
+            return Err(PostgresError::FeatureName { name, table, why });
+        }
     }
     Ok(())
 }
@@ -159,39 +160,30 @@ pub fn name(
     settings: &PostgresSettings,
 ) -> Result<(), PostgresError> {
     let failed = || PostgresError::statement("write the configured names");
-    declared::make_views(transaction, &settings.wording().tables())?;
-    let lateness_seconds = settings.lateness as f64 / 1e3;
-    let row = (&settings.job, &lateness_seconds, &settings.at_risk_days, &settings.recent_days);
-    transaction
-        .batch_execute("DELETE FROM settings; DELETE FROM arms; DELETE FROM context_names")
-        .map_err(failed())?;
-    transaction
-        .execute(
-            "INSERT INTO settings (job, lateness, at_risk_days, recent_days) VALUES ($1, \
-             make_interval(secs => $2), $3, $4)",
-            &[row.0, row.1, row.2, row.3],
-        )
-        .map_err(failed())?;
-    transaction
-        .execute(
-            "INSERT INTO arms SELECT position - 1, name FROM unnest($1::text[]) WITH \
-            ORDINALITY AS a (name, position)",
-            &[&settings.arms],
-        )
-        .map_err(failed())?;
-    transaction
-        .execute(
-            "INSERT INTO context_names SELECT position, name FROM unnest($1::text[]) WITH \
-             ORDINALITY AS a (name, position)",
-            &[&settings.context],
-        )
-        .map_err(failed())?;
+    declared::make_views(transaction, &settings.wording.tables())?;
+    for Naming { table, fill, values } in settings.wording.names() {
+        transaction.batch_execute(&format!("DELETE FROM {table}")).map_err(failed())?;
+        let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(value).collect();
+        transaction.execute(fill, &values).map_err(failed())?;
+    }
     Ok(())
+}
+
+fn value(named: &Configured) -> &(dyn ToSql + Sync) {
+    match named {
+        Configured::Number(number) => number,
+        Configured::Texts(texts) => texts,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dataflows::campaign::tables::tables;
+
+    fn of_features(names: &[String]) -> Vec<Arc<Table>> {
+        tables(names, 2).into_iter().map(Arc::new).collect()
+    }
 
     #[test]
     fn a_feature_that_cannot_be_a_column_is_named() {
@@ -204,11 +196,13 @@ mod tests {
             (vec!["n\0"], "n\0"),
         ] {
             let names = names.into_iter().map(str::to_string).collect::<Vec<_>>();
-            let Err(PostgresError::FeatureName { name, .. }) = check_names(&names) else {
+            let tables = of_features(&names);
+            let Err(PostgresError::FeatureName { name, .. }) = check_names(&tables) else {
                 panic!("{names:?} passed")
             };
             assert_eq!(name, culprit);
         }
-        assert!(check_names(&["recency".to_string(), "sport & outdoor_pct".to_string()]).is_ok());
+        let two = ["recency".to_string(), "sport & outdoor_pct".to_string()];
+        assert!(check_names(&of_features(&two)).is_ok());
     }
 }

@@ -8,8 +8,9 @@ use super::{Limits, PostgresSettings};
 use crate::config::secret::Secret;
 use crate::config::secret_file;
 use crate::config::types::{Config, Postgres};
-use dataflows::customer::Features;
+use crate::sink::rows::Wording;
 use dataflows::event::DAY;
+use std::sync::Arc;
 
 /// What is wrong with how the database is reached; of the surroundings only where there is one to
 /// reach.
@@ -23,7 +24,7 @@ pub fn faults(config: &Config) -> Vec<Problem> {
 
 impl Config {
     /// What the PostgreSQL sink must be told, for these features.
-    pub fn postgres_settings(&self, features: &Features) -> PostgresSettings {
+    pub fn postgres_settings(&self, wording: Arc<dyn Wording>) -> PostgresSettings {
         PostgresSettings {
             keep_model_versions: self.postgres.keep_models,
             dead_letter_days: u32::try_from(self.postgres.keep_dead_letters / DAY)
@@ -34,14 +35,8 @@ impl Config {
                 metrics: self.postgres.keep_model_metrics,
                 epochs: self.postgres.keep_epochs,
             },
-            arms: self.bandit.arms.clone(),
-            context: features.context().names().to_vec(),
-            features: features.names().to_vec(),
+            wording,
             lateness: self.epoch.lateness,
-            folding: self.history.keep.is_some(),
-            at_risk_days: self.customers.at_risk_days,
-            recent_days: self.customers.recent_days,
-            decimals: self.input.decimals,
             ..self.postgres_address()
         }
     }

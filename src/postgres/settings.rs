@@ -2,9 +2,8 @@
 
 use super::address::{self, Parameters};
 use super::retention::Ages;
-use crate::campaign::rows::CampaignWording;
 use crate::identifiers::SchemaName;
-use crate::sink::rows::Wording;
+use crate::sink::rows::{Wording, Wordless};
 use crate::source::TopicNames;
 use dataflows::event::Millis;
 use dataflows::source::TopicId;
@@ -72,24 +71,12 @@ pub struct PostgresSettings {
     pub dead_letter_days: u32,
     /// How long rows of the tables that grow are kept.
     pub keep: Ages,
-    /// Names of the arms, in their order.
-    pub arms: Vec<String>,
-    /// Names of the terms of the context vector, in their order; one a term.
-    pub context: Vec<String>,
-    /// Names of the features, in their order; each is a column.
-    pub features: Vec<String>,
+    /// What rows are worded by.
+    pub wording: Arc<dyn Wording>,
     /// Names of the topics.
     pub topics: TopicNames,
     /// How late an event may come and still count as in order.
     pub lateness: Millis,
-    /// Whether old events are folded: the id of one that is may come again.
-    pub folding: bool,
-    /// Days of recency from which a customer is at risk.
-    pub at_risk_days: f64,
-    /// Days of recency up to which a customer is recently active.
-    pub recent_days: f64,
-    /// Decimals of the currency.
-    pub decimals: u32,
     /// The tables are of other settings until an epoch changes them: until then their names stay.
     pub changes: bool,
     /// What is recorded of the job is about to be forgotten: it need not be readable.
@@ -97,8 +84,7 @@ pub struct PostgresSettings {
 }
 
 impl PostgresSettings {
-    /// Settings for an address and a job, with the default of everything else and no features,
-    /// context or arms yet.
+    /// Settings for an address and a job, with the default of everything else and no tables yet.
     pub fn new(url: &str, job: &str) -> Self {
         PostgresSettings {
             url: url.to_string(),
@@ -115,29 +101,12 @@ impl PostgresSettings {
             keep_model_versions: 1_000,
             dead_letter_days: 30,
             keep: Ages::default(),
-            arms: Vec::new(),
-            context: Vec::new(),
-            features: Vec::new(),
+            wording: Arc::new(Wordless),
             topics: TopicNames::own(dataflows::topics()),
             lateness: dataflows::event::DAY,
-            folding: false,
-            at_risk_days: 180.0,
-            recent_days: 30.0,
-            decimals: 2,
             changes: false,
             anew: false,
         }
-    }
-
-    /// What rows are worded by.
-    pub fn wording(&self) -> Arc<dyn Wording> {
-        Arc::new(CampaignWording {
-            arms: self.arms.clone(),
-            topics: self.topics.clone(),
-            features: self.features.clone(),
-            context: self.context.len(),
-            decimals: self.decimals,
-        })
     }
 
     /// The name of a topic at the broker.
@@ -163,15 +132,9 @@ impl fmt::Debug for PostgresSettings {
             .field("keep_model_versions", &self.keep_model_versions)
             .field("dead_letter_days", &self.dead_letter_days)
             .field("keep", &self.keep)
-            .field("arms", &self.arms)
-            .field("context", &self.context)
-            .field("features", &self.features)
+            .field("wording", &self.wording)
             .field("topics", &self.topics)
             .field("lateness", &self.lateness)
-            .field("folding", &self.folding)
-            .field("at_risk_days", &self.at_risk_days)
-            .field("recent_days", &self.recent_days)
-            .field("decimals", &self.decimals)
             .field("changes", &self.changes)
             .finish()
     }

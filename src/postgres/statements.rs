@@ -38,7 +38,7 @@ impl Statements {
         settings: &PostgresSettings,
     ) -> Result<Statements, PostgresError> {
         let failed = || PostgresError::statement("prepare the session");
-        let all = settings.wording().tables();
+        let all = settings.wording.tables();
         let stages: String = all.iter().map(|table| tables::stages(table)).collect();
         client.batch_execute(&stages).map_err(failed())?;
         Ok(Statements {

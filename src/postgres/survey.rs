@@ -78,7 +78,7 @@ impl Survey {
         rights::of_schema(&mut client, settings)?;
         schema::check(&mut client, settings, now)?;
         let changes_tables = schema::changes_tables(&mut client, settings)?;
-        rights::of_tables(&mut client, changes_tables, anew)?;
+        rights::of_tables(&mut client, settings, changes_tables, anew)?;
         let begun = owner::is_there(&mut client, "progress")?;
         let progress = if begun { recorded::progress(&mut client, &settings.job)? } else { None };
         Ok((client, progress))

@@ -10,7 +10,7 @@ use crate::identifiers::{quote, quote_all};
 use dataflows::table::{By, Column, Erase, Kind, Own, Table};
 
 /// The tables that a job has beside the declared ones, whatever dataflow it runs.
-pub const ENGINES: [&str; 11] = [
+pub const ENGINES: [&str; 8] = [
     "owner",
     "progress",
     "epochs",
@@ -18,9 +18,6 @@ pub const ENGINES: [&str; 11] = [
     "kept_records",
     "losses",
     "applied_settings",
-    "settings",
-    "arms",
-    "context_names",
     "refinery_schema_history",
 ];
 

@@ -15,6 +15,16 @@ pub trait Wording: Debug + Send + Sync {
     /// The tables, in the order in which they are written.
     fn tables(&self) -> Vec<Arc<Table>>;
 
+    /// The names that are configured, in tables of their own beside these.
+    fn names(&self) -> Vec<Naming> {
+        Vec::new()
+    }
+
+    /// The tables of which a change of settings tells every row anew.
+    fn told_anew(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Encodes an epoch into the empty changes of these tables; what adds up over the epochs has
     /// come to `running`.
     ///
@@ -22,6 +32,44 @@ pub trait Wording: Debug + Send + Sync {
     /// [`Unfit`] when its values are not as many as the tables have columns.
     fn word(&self, epoch: &dyn Gathered, tables: &mut [Changes], running: i64)
     -> Result<(), Unfit>;
+}
+
+/// A table that only says what is configured, for people and views.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Naming {
+    /// The table.
+    pub table: &'static str,
+    /// The statement that fills it, empty before, with these values.
+    pub fill: &'static str,
+    /// The values.
+    pub values: Vec<Configured>,
+}
+
+/// What is configured.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Configured {
+    /// A number.
+    Number(f64),
+    /// Texts, in their order.
+    Texts(Vec<String>),
+}
+
+/// No rows of no dataflow: for whoever only looks for the place where rows would be.
+#[derive(Clone, Copy, Debug)]
+pub struct Wordless;
+
+impl Wording for Wordless {
+    fn dataflow(&self) -> &'static str {
+        ""
+    }
+
+    fn tables(&self) -> Vec<Arc<Table>> {
+        Vec::new()
+    }
+
+    fn word(&self, _: &dyn Gathered, _: &mut [Changes], _: i64) -> Result<(), Unfit> {
+        Ok(())
+    }
 }
 
 /// A batch of results does not have the values that its rows need.

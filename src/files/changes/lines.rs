@@ -24,7 +24,7 @@ pub struct Lines {
 impl Lines {
     /// For a job whose tables would have these settings.
     pub fn new(settings: PostgresSettings) -> Lines {
-        Lines { rows: EpochRows::new(settings.wording()), settings, out: Vec::new() }
+        Lines { rows: EpochRows::new(Arc::clone(&settings.wording)), settings, out: Vec::new() }
     }
 
     /// The tables whose rows they are.

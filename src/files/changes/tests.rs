@@ -8,7 +8,7 @@ use crate::postgres::comparison::copied::CopyRows;
 use crate::postgres::tables::select;
 use crate::postgres::tests::{
     MARCH, TestDatabase, arm_update, decision, features, first_epoch, interaction, interactions,
-    rejected, rejected_of, second_epoch,
+    of_campaign, rejected, rejected_of, second_epoch,
 };
 use crate::sink::Sink;
 use crate::table::json::{INSERT, line};
@@ -160,7 +160,7 @@ fn the_files_come_to_the_rows_of_the_database() {
     for results in [first, second_epoch(), third_epoch(), fourth_epoch(), fifth_epoch()] {
         tables_of.commit(&results).expect("a commit");
         writer.commit(&results).expect("a commit");
-        for table in settings.wording().tables() {
+        for table in settings.wording.tables() {
             let (found, wanted) = (folded(&scene.files(), &table), stored(&database, &table));
             assert!(
                 !wanted.is_empty() || results.epoch > 1 || table.name == "erasures",
@@ -173,13 +173,12 @@ fn the_files_come_to_the_rows_of_the_database() {
 }
 
 fn settings() -> PostgresSettings {
-    let list = |names: &[&str]| names.iter().map(|name| name.to_string()).collect();
-    PostgresSettings {
-        arms: list(&["Email", "SMS"]),
-        context: list(&["intercept", "recency"]),
-        features: list(&["recency", "frequency", "monetary"]),
-        ..PostgresSettings::new("", "campaign")
-    }
+    of_campaign(|wording| {
+        let list = |names: &[&str]| names.iter().map(|name| name.to_string()).collect();
+        wording.arms = list(&["Email", "SMS"]);
+        wording.context = list(&["intercept", "recency"]);
+        wording.features = list(&["recency", "frequency", "monetary"]);
+    })
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 use super::error::VerifyError;
 use super::verified::Basis;
+use crate::campaign::rows::CampaignWording;
 use crate::hosting::Hosted;
 use crate::jobs::saving::LoadError;
 use crate::postgres::PostgresSettings;
@@ -12,6 +13,7 @@ use crate::sink::applied::AppliedSettings;
 use dataflows::campaign::graph::Campaign;
 use dataflows::campaign::snapshot::changed::Change;
 use dataflows::settings::Settings;
+use std::sync::Arc;
 
 /// Epochs that were computed with the same settings, but for what may change from one to the next.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,18 +56,9 @@ impl Part {
 
 /// What the tables are with the settings of a campaign.
 pub fn tables(postgres: &PostgresSettings, campaign: &Campaign) -> PostgresSettings {
-    let Settings { input, customer, time, .. } = campaign.settings.as_ref();
-    PostgresSettings {
-        arms: input.arms.clone(),
-        context: campaign.features.context().names().to_vec(),
-        features: campaign.features.names().to_vec(),
-        lateness: time.lateness,
-        folding: time.keep.is_some(),
-        at_risk_days: customer.at_risk_days,
-        recent_days: customer.recent_days,
-        decimals: input.decimals,
-        ..postgres.clone()
-    }
+    let wording = CampaignWording::of(campaign, postgres.topics.clone());
+    let lateness = campaign.settings.time.lateness;
+    PostgresSettings { wording: Arc::new(wording), lateness, ..postgres.clone() }
 }
 
 /// Takes the epochs up to one out of what is recorded, and notes them as seen there.
@@ -93,11 +86,8 @@ pub fn change(
     let Change { of_settings, common, changed } =
         Change::begin(&part.settings, next, &from.common).map_err(LoadError::from)?;
     let tables = tables(postgres, next);
-    let expected = if of_settings.makes_anew() {
-        expected.changed(&tables, &changed)
-    } else {
-        expected.under(&tables)
-    };
+    let expected =
+        if of_settings.makes_anew() { expected.changed(&tables) } else { expected.under(&tables) };
     (from.common, from.former, from.changed) = (common, Some(part.settings.clone()), Some(changed));
     Ok((from, expected))
 }

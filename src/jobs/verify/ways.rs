@@ -58,7 +58,7 @@ impl<'a> Ways<'a> {
     /// # Errors
     /// The database or the folder of checkpoints cannot be reached.
     pub fn find(config: &'a Config, described: &'a Campaign) -> Result<Ways<'a>, VerifyError> {
-        let mut snapshot = Snapshot::open(config.postgres_settings(&described.features))?;
+        let mut snapshot = Snapshot::open(described.postgres_settings(config))?;
         let identity = snapshot.history()?.identity;
         let verified = Verified::open(config, &described.settings, identity)?;
         let checkpoints = Checkpoints::open(

@@ -16,8 +16,6 @@ use crate::postgres::transaction::PRUNE_EVERY;
 use crate::sink::gathered::{ErasedCustomer, Gathered};
 use crate::sink::rows::EpochRows;
 use crate::table::value::number;
-use dataflows::campaign::snapshot::changed::Changed;
-use dataflows::campaign::tables::name;
 use dataflows::table::{Erase, Keep, Kind, Table};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -37,7 +35,7 @@ pub struct Expected {
 impl Expected {
     /// Nothing committed yet.
     pub fn new(settings: &PostgresSettings, kept: Kept) -> Self {
-        let wording = settings.wording();
+        let wording = Arc::clone(&settings.wording);
         Expected {
             kept,
             pending: 0,
@@ -48,9 +46,11 @@ impl Expected {
         }
     }
 
-    /// Columns of the features, in their order.
-    pub fn feature_names(&self) -> &[String] {
-        &self.settings.features
+    /// Columns that are there because they are configured, in their order.
+    pub fn configured(&self) -> Vec<String> {
+        let all = self.tables.iter().flat_map(|table| &table.table().columns);
+        let configured = all.filter(|column| column.is_configured());
+        configured.map(|column| column.name.to_string()).collect()
     }
 
     /// Interactions that wait.
@@ -149,22 +149,18 @@ impl Expected {
     /// The tables of a job whose settings become these with the next epoch, which changes nothing
     /// that stands.
     pub fn under(self, settings: &PostgresSettings) -> Self {
-        let rows = EpochRows::new(settings.wording());
+        let rows = EpochRows::new(Arc::clone(&settings.wording));
         Expected { settings: settings.clone(), rows, ..self }
     }
 
-    /// The tables of a job whose settings become these with the next epoch, which tells every
-    /// customer anew.
-    pub fn changed(self, settings: &PostgresSettings, changed: &Changed) -> Self {
+    /// The tables of a job whose settings become these with the next epoch, which tells much of
+    /// them anew.
+    pub fn changed(self, settings: &PostgresSettings) -> Self {
         let mut changing = self.under(settings);
-        for (own, new) in changing.tables.iter_mut().zip(settings.wording().tables()) {
-            if own.table().name == name::CUSTOMER_FEATURES {
+        let wording = &settings.wording;
+        for (own, new) in changing.tables.iter_mut().zip(wording.tables()) {
+            if wording.told_anew().contains(&new.name) {
                 *own = Wanted::told_anew(new);
-            } else if own.table().name == name::THRESHOLDS {
-                changed
-                    .gone_thresholds
-                    .iter()
-                    .for_each(|&day| own.remove(&(i64::from(day), 0, Box::from([]))));
             }
         }
         changing

@@ -46,7 +46,7 @@ impl Kept {
             attributed_after: row.get::<_, Option<i64>>(1).map_or(0, |epoch| epoch as u64),
         };
         let number = sql_type(Kind::Bigint);
-        for table in settings.wording().tables() {
+        for table in settings.wording.tables() {
             let name = table.name;
             match table.keep {
                 Keep::Versions { version, group, .. } => {

@@ -25,7 +25,7 @@ const PIECE: usize = 4 << 20;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Head {
     format: u32,
-    /// Columns of the features, in their order.
+    /// Columns that are configured, in their order.
     features: Vec<String>,
     /// Interactions that wait.
     pending: i64,
@@ -47,7 +47,7 @@ pub fn store(expected: &Expected, blocks: &Blocks, mut give: impl FnMut(Vec<u8>)
     let head = Head {
         format,
         trust,
-        features: expected.feature_names().to_vec(),
+        features: expected.configured(),
         pending: expected.pending(),
         blocks: blocks.clone(),
     };
@@ -123,7 +123,7 @@ fn read_head(piece: &[u8]) -> Result<Head, String> {
 
 fn take_head(expected: &mut Expected, piece: &[u8]) -> Result<Blocks, String> {
     let mut head = read_head(piece)?;
-    if head.features != expected.feature_names() {
+    if head.features != expected.configured() {
         return Err("the table of features had other columns".to_string());
     }
     expected.set_pending(head.pending);
@@ -167,14 +167,14 @@ mod tests {
     use crate::postgres::PostgresSettings;
     use crate::postgres::comparison::Findings;
     use crate::postgres::comparison::kept::Kept;
+    use crate::postgres::tests::of_campaign;
     use dataflows::campaign::output::{ArmDay, Change, FeatureRow, FeatureRows};
     use std::convert::Infallible;
 
     fn settings(features: &[&str]) -> PostgresSettings {
-        PostgresSettings {
-            features: features.iter().map(|name| (*name).to_string()).collect(),
-            ..PostgresSettings::new("", "campaign")
-        }
+        of_campaign(|wording| {
+            wording.features = features.iter().map(|name| (*name).to_string()).collect();
+        })
     }
 
     /// So many customers, and a day of an arm.

@@ -144,7 +144,7 @@ pub fn forget(
     let mut transaction = client.transaction().map_err(failed())?;
     confirm(&mut transaction, job, own)?;
     // As much as there is takes as long as it takes.
-    let tables = settings.wording().tables();
+    let tables = settings.wording.tables();
     let all = tables.iter().map(|table| table.name).collect::<Vec<_>>().join(", ");
     transaction
         .batch_execute(&format!("SET LOCAL statement_timeout = 0; TRUNCATE {all}"))

@@ -148,16 +148,17 @@ fn a_change_of_settings_names_the_tables_anew_with_its_commit_and_not_before() {
     let Some(database) = TestDatabase::create() else { return };
     database.writer().commit(&first_epoch()).unwrap();
     database.client().batch_execute("UPDATE customer_features SET travel_pct = 0.5").unwrap();
-    let mut settings = PostgresSettings { changes: true, at_risk_days: 7.0, ..database.settings() };
-    settings.context.reverse();
-    settings.arms.push("Letter".to_string());
-    settings.features.push("games_pct".to_string());
+    let settings = database.worded(|wording| {
+        (wording.at_risk_days, wording.context) = (7.0, vec!["recency".to_string()]);
+        wording.arms.push("Letter".to_string());
+        wording.features.push("games_pct".to_string());
+    });
     let names = "SELECT concat_ws(' ', (SELECT string_agg(campaign_name, ',' ORDER BY arm) FROM \
         arms), (SELECT string_agg(name, ',' ORDER BY position) \
                  FROM context_names), (SELECT at_risk_days FROM settings), (SELECT string_agg(day \
                  || '=' || high_value, ',' ORDER BY day) FROM thresholds))";
     let before = database.text(names);
-    let mut writer = Writer::open(settings).unwrap();
+    let mut writer = Writer::open(PostgresSettings { changes: true, ..settings }).unwrap();
     assert_eq!(database.text(names), before, "until then all is of the former settings");
     let changed = Changed {
         gone_thresholds: vec![19_783, 19_784],
@@ -243,8 +244,7 @@ fn where_events_are_folded_an_id_may_come_again_and_an_erasure_takes_their_rows(
         "nothing is folded"
     );
 
-    let mut writer =
-        Writer::open(PostgresSettings { folding: true, ..database.settings() }).unwrap();
+    let mut writer = Writer::open(database.worded(|wording| wording.folding = true)).unwrap();
     writer.commit(&again()).unwrap();
     assert_eq!(
         database.text(rows),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// Settings with the features that a job has where nothing else is configured.
 pub(super) fn with_default_features(database: &TestDatabase) -> PostgresSettings {
     let features = Features::new(&InputSettings::default(), &CustomerSettings::default()).unwrap();
-    PostgresSettings { features: features.names().to_vec(), ..database.settings() }
+    database.worded(|wording| wording.features = features.names().to_vec())
 }
 
 /// Columns with types and whether they may be NULL, and the keys, of a table as it is there.
@@ -38,7 +38,7 @@ fn what_the_migrations_make_is_what_is_declared() {
     let settings = with_default_features(&database);
     let open = || drop(Writer::open(settings.clone()).unwrap());
     open();
-    let tables: Vec<Arc<Table>> = settings.wording().tables();
+    let tables: Vec<Arc<Table>> = settings.wording.tables();
     let all =
         || -> Vec<String> { tables.iter().map(|table| described(&database, table.name)).collect() };
     let migrated = all();

@@ -89,9 +89,10 @@ fn microseconds_a_row() {
         (true, 500, true),
     ] {
         let Some(database) = TestDatabase::create() else { return };
-        let mut settings = database.settings();
-        settings.context = (0..DIMENSION).map(|term| format!("term {term}")).collect();
-        settings.features = (0..FEATURES).map(|feature| format!("feature {feature}")).collect();
+        let settings = database.worded(|wording| {
+            wording.context = (0..DIMENSION).map(|term| format!("term {term}")).collect();
+            wording.features = (0..FEATURES).map(|feature| format!("feature {feature}")).collect();
+        });
         let mut writer = Writer::open(settings).unwrap();
         let backend = database.text(
             "SELECT pid FROM pg_stat_activity WHERE application_name = \

@@ -16,6 +16,7 @@ mod views;
 use super::settings::PostgresSettings;
 use super::writer::Writer;
 use crate::campaign::results::EpochResults;
+use crate::campaign::rows::CampaignWording;
 use crate::postgres::Target;
 use dataflows::bandit::{ridge, totals::Totals};
 use dataflows::campaign::output::{
@@ -25,6 +26,7 @@ use dataflows::campaign::output::{
 use dataflows::campaign::snapshot::changed::Changed;
 use dataflows::event::{CustomerId, DAY, Millis, Names, Place, Reason, Rejected, Topic, Whose};
 use postgres::Client;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -85,14 +87,20 @@ impl TestDatabase {
     /// Two arms, three features that the view treats in its three ways, contexts of two terms,
     /// retries without delay.
     pub fn settings(&self) -> PostgresSettings {
-        let list = |names: &[&str]| names.iter().map(|name| name.to_string()).collect();
-        PostgresSettings {
-            arms: list(&["Email", "SMS"]),
-            context: list(&["intercept", "recency"]),
-            features: list(&["recency", "frequency", "monetary"]),
-            retry_first: Duration::from_millis(1),
-            ..PostgresSettings::new(&self.url(), "campaign")
-        }
+        self.worded(|_| {})
+    }
+
+    /// Worded otherwise.
+    pub fn worded(&self, otherwise: impl FnOnce(&mut CampaignWording)) -> PostgresSettings {
+        let settings = of_campaign(|wording| {
+            let list = |names: &[&str]| names.iter().map(|name| name.to_string()).collect();
+            wording.arms = list(&["Email", "SMS"]);
+            wording.context = list(&["intercept", "recency"]);
+            wording.features = list(&["recency", "frequency", "monetary"]);
+            otherwise(wording);
+        });
+        let (url, retry_first) = (self.url(), Duration::from_millis(1));
+        PostgresSettings { url, retry_first, ..settings }
     }
 
     pub fn writer(&self) -> Writer {
@@ -145,6 +153,14 @@ impl Drop for TestDatabase {
 
 fn connect(url: &str) -> Client {
     Target::at(url).unwrap().connect().unwrap()
+}
+
+/// Settings of the job `campaign`, of whose rows something is worded otherwise than where nothing
+/// is configured.
+pub fn of_campaign(otherwise: impl FnOnce(&mut CampaignWording)) -> PostgresSettings {
+    let mut wording = CampaignWording::default();
+    otherwise(&mut wording);
+    PostgresSettings { wording: Arc::new(wording), ..PostgresSettings::new("", "campaign") }
 }
 
 /// An interaction of a customer; a learned one needs a context beside it.

@@ -45,12 +45,10 @@ impl TestDatabase {
 
     pub(super) fn other(&self) -> PostgresSettings {
         let features = vec!["recency".to_string(), "a_feature_of_its_own".to_string()];
-        PostgresSettings {
-            job: "other".to_string(),
-            arms: vec!["Letter".to_string()],
-            features,
-            ..self.settings()
-        }
+        let settings = self.worded(|wording| {
+            (wording.arms, wording.features) = (vec!["Letter".to_string()], features);
+        });
+        PostgresSettings { job: "other".to_string(), ..settings }
     }
 }
 
@@ -159,7 +157,7 @@ fn what_refuses_under_the_lock_has_changed_nothing() {
     let mut former = database.writer();
     former.commit(&first_epoch()).unwrap();
     let (before, mut seen) = (database.dump(), None);
-    let other = PostgresSettings { arms: vec!["other".to_string()], ..database.settings() };
+    let other = database.worded(|wording| wording.arms = vec!["other".to_string()]);
     let refused =
         Writer::open_settling(other, TopicUuids::UNKNOWN, Trouble::default(), |records| {
             seen = Some((

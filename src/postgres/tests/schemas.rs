@@ -16,7 +16,13 @@ impl TestDatabase {
     /// The other job, in a schema of its own.
     fn apart(&self) -> PostgresSettings {
         let schema = SchemaName::new(SHOP).unwrap();
-        PostgresSettings { schema, features: self.settings().features, ..self.other() }
+        PostgresSettings {
+            schema,
+            job: "other".to_string(),
+            ..self.worded(|wording| {
+                wording.arms = vec!["Letter".to_string()];
+            })
+        }
     }
 
     /// Makes the schema what the version before would have left.

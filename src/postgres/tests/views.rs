@@ -7,8 +7,9 @@ use crate::postgres::tests::declared::with_default_features;
 #[test]
 fn every_default_feature_has_a_column_and_more_are_added() {
     let Some(database) = TestDatabase::create() else { return };
-    let mut settings = database.settings();
-    settings.features = vec!["clv_score".to_string(), "sport & outdoor_pct".to_string()];
+    let settings = database.worded(|wording| {
+        wording.features = vec!["clv_score".to_string(), "sport & outdoor_pct".to_string()];
+    });
     let mut epoch = EpochResults::new(1);
     let row = FeatureRow {
         change: Change::Insert,
@@ -40,7 +41,7 @@ fn the_migration_knows_the_default_features_in_their_order() {
     let Some(database) = TestDatabase::create() else { return };
     let settings = with_default_features(&database);
     drop(Writer::open(settings.clone()).unwrap());
-    let table = settings.wording().tables().remove(1);
+    let table = settings.wording.tables().remove(1);
     for name in [table.name.to_string(), format!("{}_now", table.name)] {
         let columns = format!(
             "SELECT string_agg(column_name, ' ' ORDER BY ordinal_position) FROM \
@@ -56,7 +57,7 @@ fn a_column_of_another_type_is_named() {
     let Some(database) = TestDatabase::create() else { return };
     drop(database.writer());
     database.client().batch_execute("ALTER TABLE customer_features ADD COLUMN mood text").unwrap();
-    let settings = PostgresSettings { features: vec!["mood".to_string()], ..database.settings() };
+    let settings = database.worded(|wording| wording.features = vec!["mood".to_string()]);
     let error = Writer::open(settings.clone()).err().unwrap();
     assert!(
         matches!(&error, PostgresError::Column { column, found, .. } if column == "mood" && found == "text"),
@@ -86,8 +87,7 @@ fn rights_on_the_view_outlive_a_start() {
 #[test]
 fn features_move_with_the_clock() {
     let Some(database) = TestDatabase::create() else { return };
-    let mut settings = database.settings();
-    settings.features = [
+    let features = [
         "recency",
         "frequency",
         "monetary",
@@ -98,6 +98,7 @@ fn features_move_with_the_clock() {
     ]
     .map(str::to_string)
     .to_vec();
+    let settings = database.worded(|wording| wording.features = features);
     let mut writer = Writer::open(settings).unwrap();
     let customer = |customer, last_purchase, signup| FeatureRow {
         change: Change::Insert,

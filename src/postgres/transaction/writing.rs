@@ -42,7 +42,7 @@ impl Commit<'_> {
             self.expect(table, gone.rows(), rows);
         }
         match table.rule {
-            Rule::Changes { again } if again && self.settings.folding => {
+            Rule::Changes { again: true } => {
                 self.write_again(transaction, table, new, writing)?;
             }
             Rule::Changes { .. } | Rule::Adds if is_direct(table) => {

@@ -11,6 +11,7 @@ use crate::sink::rows::EpochRows;
 use crate::sink::{History, Progress, Records, Trouble};
 use crate::source::TopicUuids;
 use crate::table::encode::CopyBuffer;
+use std::sync::Arc;
 
 /// What a writer begins with.
 type Begun = (Session, Progress, History, TopicUuids, Gone);
@@ -54,7 +55,7 @@ impl Writer {
             progress.incarnation,
             "The database is ready."
         );
-        let rows = EpochRows::new(settings.wording());
+        let rows = EpochRows::new(Arc::clone(&settings.wording));
         let writer = Writer {
             settings,
             trouble,

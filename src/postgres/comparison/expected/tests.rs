@@ -2,18 +2,17 @@
 
 use super::*;
 use crate::campaign::results::EpochResults;
+use crate::postgres::tests::of_campaign;
 use dataflows::bandit::ridge::solve;
 use dataflows::bandit::totals::Totals;
 use dataflows::campaign::output::{
     ArmDay, ArmUpdate, Change, Decision, Erasure, InteractionRow, InteractionRows, Segment,
 };
+use dataflows::campaign::tables::name;
 use dataflows::event::{Millis, Place, Reason, Rejected, Topic, Whose};
 
 fn expected(keep: u32, kept: Kept) -> Expected {
-    Expected::new(
-        &PostgresSettings { keep_model_versions: keep, ..PostgresSettings::new("", "campaign") },
-        kept,
-    )
+    Expected::new(&PostgresSettings { keep_model_versions: keep, ..of_campaign(|_| {}) }, kept)
 }
 
 /// An epoch that changes an arm.

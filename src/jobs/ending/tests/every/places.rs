@@ -117,8 +117,11 @@ pub fn postgres() -> Vec<PostgresError> {
             found: text("dataflow `arrivals` in format 1"),
             wanted: text("dataflow `campaign` in format 1"),
         },
-        PostgresError::FeatureName { .. } =>
-            PostgresError::FeatureName { name: text("oid"), why: "it is a column of every table" },
+        PostgresError::FeatureName { .. } => PostgresError::FeatureName {
+            name: text("oid"),
+            table: "customer_features",
+            why: "it is a column of every table",
+        },
         PostgresError::Column { .. } => PostgresError::Column {
             table: "customer_features",
             column: text("recency"),
