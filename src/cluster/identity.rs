@@ -5,7 +5,7 @@
 //! secrets and certificates, properties of the client of Kafka, how much memory is used for what
 //! waits.
 
-use crate::config::types::{Checkpoint, Config, Epoch, Files, Kafka, Limits, Postgres, Topics};
+use crate::config::types::{Checkpoint, Config, Epoch, Files, Kafka, Limits, Postgres};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,6 +37,7 @@ impl Identity {
     pub(crate) fn of(config: &Config, of_dataflow: &[(String, String)]) -> Self {
         let Config {
             job,
+            dataflow,
             workers,
             processes,
             process: _,
@@ -62,6 +63,7 @@ impl Identity {
         let rest = [
             ("program", env!("SLUICE_VERSION").to_string()),
             ("job", job.clone()),
+            ("dataflow", dataflow.clone()),
             ("workers", workers.to_string()),
             ("processes", processes.to_string()),
             ("postgres.url", url.to_string()),
@@ -117,27 +119,10 @@ impl Identity {
 fn of_kafka(kafka: &Kafka) -> BTreeMap<String, String> {
     let Kafka { brokers, start, group: _, partitions: _, replication: _, topics, properties: _ } =
         kafka;
-    let Topics {
-        transactions,
-        customers,
-        interactions,
-        rewards,
-        requests,
-        predictions,
-        dead_letters,
-    } = topics;
-    let values = [
-        ("kafka.brokers", brokers.clone()),
-        ("kafka.start", format!("{start:?}").to_lowercase()),
-        ("kafka.topics.transactions", transactions.clone()),
-        ("kafka.topics.customers", customers.clone()),
-        ("kafka.topics.interactions", interactions.clone()),
-        ("kafka.topics.rewards", rewards.clone()),
-        ("kafka.topics.requests", requests.clone()),
-        ("kafka.topics.predictions", predictions.clone()),
-        ("kafka.topics.dead_letters", dead_letters.clone()),
-    ];
-    values.into_iter().map(|(key, value)| (key.to_string(), value)).collect()
+    let named = topics.all().map(|(key, name)| (format!("kafka.topics.{key}"), name.to_string()));
+    let values =
+        [("kafka.brokers", brokers.clone()), ("kafka.start", format!("{start:?}").to_lowercase())];
+    values.into_iter().map(|(key, value)| (key.to_string(), value)).chain(named).collect()
 }
 
 /// The values of one process, and its number.

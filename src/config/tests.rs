@@ -60,14 +60,7 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!(config.http.listen.to_string(), "127.0.0.1:8080");
     assert_eq!((config.kafka.start, config.kafka.partitions), (Start::Earliest, 3));
     assert_eq!(config.group(), "sluice-campaign");
-    let topics = &config.kafka.topics;
-    let named = [
-        &topics.transactions,
-        &topics.customers,
-        &topics.interactions,
-        &topics.rewards,
-        &topics.requests,
-    ];
+    let named = Topic::ALL.map(|topic| config.kafka.topics.name(topic.id().file_stem()));
     assert_eq!(named, Topic::ALL.map(Topic::name));
 }
 
@@ -151,6 +144,7 @@ pub(crate) fn another_value(key: &str) -> &'static str {
         | "bandit.model_lag"
         | "customers.frequent_purchases"
         | "input.decimals" => "3",
+        "dataflow" => "arrivals",
         "process" => "1",
         "hostfile" => "/nonexistent/hosts",
         "log.level" => "debug",
@@ -489,7 +483,7 @@ fn values_reach_the_settings() {
     );
     assert!(settings.bandit.serving.decide_on_transaction);
     assert_eq!(settings.time.no_response_reward, -32_768);
-    assert_eq!(config.kafka.topics.interactions, "contacts");
+    assert_eq!(config.kafka.topics.name("interactions"), "contacts");
     assert_eq!(config.kafka.properties["security.protocol"], "ssl");
     assert_eq!(config.kafka.properties["socket.keepalive.enable"], "true");
     assert_eq!(

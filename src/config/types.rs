@@ -8,7 +8,7 @@ mod kafka;
 mod learning;
 mod postgres;
 
-pub use kafka::{Kafka, Start, Topics};
+pub use kafka::{Kafka, Start};
 pub use learning::{Bandit, Context, Customers, DecideOn, HighValueRule, History};
 pub use postgres::Postgres;
 
@@ -35,6 +35,9 @@ pub struct Config {
     /// Name of the job.
     #[serde(deserialize_with = "values::name")]
     pub job: String,
+    /// The dataflow that the job runs.
+    #[serde(deserialize_with = "values::dataflow")]
+    pub dataflow: String,
     /// Worker threads in each process.
     #[serde(deserialize_with = "values::whole::<_, _, 1, 1024>")]
     pub workers: usize,

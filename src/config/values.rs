@@ -135,6 +135,13 @@ pub fn topic<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Er
     )
 }
 
+/// The name of a dataflow.
+pub fn dataflow<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let names: Vec<&str> = dataflows::names().collect();
+    let known = |v: &Value| v.as_str().filter(|name| names.contains(name)).map(str::to_string);
+    value(deserializer, known, format!("a dataflow: {}", names.join(" or ")))
+}
+
 /// Where to start.
 pub fn start<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Start, D::Error> {
     let read = |v: &Value| match v.as_str()? {

@@ -3,14 +3,14 @@
 use super::{KafkaSettings, Start};
 use crate::config::types::{self, Config};
 use crate::source::TopicNames;
-use dataflows::event::Topic;
+use dataflows::source::TopicId;
 
 impl Config {
     /// What the Kafka room must be told.
     pub fn kafka_settings(&self) -> KafkaSettings {
         KafkaSettings {
-            dead_letters: self.kafka.topics.dead_letters.clone(),
-            predictions: self.kafka.topics.predictions.clone(),
+            dead_letters: self.kafka.topics.name("dead_letters"),
+            predictions: self.kafka.topics.name("predictions"),
             group: self.group(),
             start: match self.kafka.start {
                 types::Start::Earliest => Start::Earliest,
@@ -26,14 +26,7 @@ impl Config {
 
     /// The topics that are read, and their names.
     pub fn topic_names(&self) -> TopicNames {
-        let topics = &self.kafka.topics;
-        let name = |topic| match topic {
-            Topic::Transactions => topics.transactions.clone(),
-            Topic::Customers => topics.customers.clone(),
-            Topic::Interactions => topics.interactions.clone(),
-            Topic::Rewards => topics.rewards.clone(),
-            Topic::Requests => topics.requests.clone(),
-        };
-        TopicNames::of(Topic::ALL.map(|topic| (topic.id(), name(topic))))
+        let named = |topic: TopicId| (topic, self.kafka.topics.name(topic.file_stem()));
+        TopicNames::of(dataflows::topics_of(&self.dataflow).into_iter().map(named))
     }
 }

@@ -63,29 +63,25 @@ pub enum Start {
     At(Millis),
 }
 
-/// Names of the topics.
+/// Names of the topics at the broker, by their keys: those that are read, of every dataflow, and
+/// those that go out. Which keys there are `default.toml` says.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Topics {
-    /// Purchases.
-    #[serde(deserialize_with = "values::topic")]
-    pub transactions: String,
-    /// Profiles and erasures.
-    #[serde(deserialize_with = "values::topic")]
-    pub customers: String,
-    /// Campaign contacts.
-    #[serde(deserialize_with = "values::topic")]
-    pub interactions: String,
-    /// Delayed rewards.
-    #[serde(deserialize_with = "values::topic")]
-    pub rewards: String,
-    /// Requests for a decision.
-    #[serde(deserialize_with = "values::topic")]
-    pub requests: String,
-    /// Decisions, going out.
-    #[serde(deserialize_with = "values::topic")]
-    pub predictions: String,
-    /// Rejected records, going out.
-    #[serde(deserialize_with = "values::topic")]
-    pub dead_letters: String,
+#[serde(transparent)]
+pub struct Topics(BTreeMap<String, TopicName>);
+
+/// A topic at the broker.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+struct TopicName(#[serde(deserialize_with = "values::topic")] String);
+
+impl Topics {
+    /// The name of the topic with this key; the key itself where there is none.
+    pub fn name(&self, key: &str) -> String {
+        self.0.get(key).map_or(key, |TopicName(name)| name).to_string()
+    }
+
+    /// Every key with its name.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, TopicName(name))| (key.as_str(), name.as_str()))
+    }
 }
