@@ -3,7 +3,7 @@
 
 use super::error::ProgramError;
 use super::{Cli, GlobalArgs, print, print_json};
-use crate::files::sink::OutputDirectory;
+use crate::campaign::replayed::OutputDirectory;
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 use std::path::PathBuf;

@@ -1,10 +1,10 @@
 //! What can end the program, and the exit code of each.
 
 use crate::blame::Blame;
+use crate::campaign::replayed::SinkError;
 use crate::checkpoint::CheckpointError;
 use crate::config::fault::Faults;
 use crate::files::error::FileError;
-use crate::files::sink::SinkError;
 use crate::first::Panicked;
 #[cfg(feature = "demo")]
 use crate::jobs::bench::error::BenchError;

@@ -4,8 +4,8 @@
 use super::cluster::ClusterArgs;
 use super::error::ProgramError;
 use super::{GlobalArgs, duration, instant, load, print, print_json};
-use crate::files::sink::Summary;
-use crate::files::thresholds;
+use crate::campaign::replayed::Summary;
+use crate::campaign::replayed::thresholds;
 use crate::jobs::replay::{Input, Place, Replay, Replayed, SourceFaults, Span, replay};
 use crate::telemetry::logging;
 use clap::Args;

@@ -8,10 +8,8 @@ mod header;
 mod open;
 pub mod reader;
 mod rows;
-pub mod sink;
 pub mod source;
 mod split;
-pub mod thresholds;
 pub mod unread;
 
 use dataflows::event::Topic;

@@ -6,15 +6,15 @@ pub mod span;
 mod topics;
 
 use crate::blame::Blame;
+use crate::campaign::replayed::{
+    ArmFile, Cost, ModelFile, OutputDirectory, SinkError, Summary, sorted_rows,
+};
 use crate::campaign::results::EpochResults;
 use crate::cluster::{Cluster, ClusterError};
 use crate::config::types::Config;
 use crate::files::epochs::NamedOffsets;
 use crate::files::error::FileError;
 use crate::files::reader::{Distribution, Seat, open_all};
-use crate::files::sink::{
-    ArmFile, Cost, ModelFile, OutputDirectory, SinkError, Summary, sorted_rows,
-};
 use crate::files::source::{Epochs, source};
 use crate::files::{InputFile, find_inputs};
 use crate::first::First;

@@ -3,12 +3,12 @@
 use super::places::kafka;
 use super::worlds::{bench, demo, world, write};
 use super::{cluster, full, panicked, text};
+use crate::campaign::replayed::SinkError;
 use crate::checkpoint::CheckpointError;
 use crate::cli::error::ProgramError;
 use crate::cluster::ClusterError;
 use crate::config::fault::Faults;
 use crate::files::error::FileError;
-use crate::files::sink::SinkError;
 use crate::jobs::bench::error::BenchError;
 use crate::jobs::demo::DemoError;
 use crate::jobs::gather::GatherError;

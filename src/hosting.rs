@@ -1,9 +1,6 @@
 //! What the engine asks of a dataflow that it runs, beside its graph: how a configuration makes it,
 //! what other settings mean for what stands, who follows it, and what its rows are.
 
-mod campaign;
-mod changing;
-
 use crate::checkpoint::{CheckpointError, Checkpoints, Manifest};
 use crate::config::fault::Faults;
 use crate::config::types::Config;

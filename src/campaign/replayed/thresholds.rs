@@ -1,7 +1,7 @@
 //! The form of thresholds.csv: a day that a high-value threshold holds for, and the threshold in
 //! minor units.
 
-use super::error::FileError;
+use crate::files::error::FileError;
 use crate::units::{format_day, parse_day};
 use dataflows::campaign::output::Day;
 use std::io::{self, Write};
