@@ -4,10 +4,13 @@ mod customers;
 mod events;
 mod sums;
 
+use crate::event::tables as common;
 use crate::table::{Column, Kind, Table};
 
 /// Names of the tables.
 pub mod name {
+    use super::common;
+
     /// One row an interaction.
     pub const INTERACTIONS: &str = "interactions";
     /// One row a customer.
@@ -19,13 +22,13 @@ pub mod name {
     /// One row a day.
     pub const THRESHOLDS: &str = "thresholds";
     /// One row an erasure.
-    pub const ERASURES: &str = "erasures";
+    pub const ERASURES: &str = common::ERASURES;
     /// One row a day and arm.
     pub const ARM_STATS: &str = "arm_stats";
     /// One row a combination of flags.
     pub const SEGMENTS: &str = "segments";
     /// One row a record that could not be taken.
-    pub const DEAD_LETTERS: &str = "dead_letters";
+    pub const DEAD_LETTERS: &str = common::DEAD_LETTERS;
     /// One row an epoch.
     pub const MODEL_METRICS: &str = "model_metrics";
 }
@@ -42,7 +45,7 @@ pub fn tables(features: &[String], decimals: u32) -> Vec<Table> {
         events::erasures(),
         sums::arm_stats(),
         sums::segments(decimals),
-        events::dead_letters(),
+        common::dead_letters(),
         sums::model_metrics(),
     ]
 }

@@ -27,6 +27,7 @@ pub mod quotes;
 mod record;
 mod rejected;
 mod rules;
+pub mod tables;
 pub mod text;
 mod topic;
 pub mod unlisted;

@@ -4,7 +4,7 @@
 use super::many::{self, Order};
 use super::results::EpochResults;
 use super::sums;
-use crate::hexadecimal::hexadecimal;
+use crate::sink::common;
 use crate::sink::gathered::Gathered;
 use crate::sink::rows::{Configured, Naming, Unfit, Wording};
 use crate::source::TopicNames;
@@ -13,9 +13,8 @@ use crate::table::encode::CopyBuffer;
 use dataflows::Dataflow;
 use dataflows::campaign::graph::Campaign;
 use dataflows::campaign::tables::{name, tables};
-use dataflows::event::{CustomerId, DAY, Millis};
+use dataflows::event::{DAY, Millis};
 use dataflows::settings::Settings;
-use dataflows::source::TopicId;
 use dataflows::table::{Rule, Table};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -93,6 +92,14 @@ impl Wording for CampaignWording {
         tables.into_iter().map(Arc::new).collect()
     }
 
+    fn is_migrated(&self) -> bool {
+        true
+    }
+
+    fn decisions(&self) -> Option<&'static str> {
+        Some(name::DECISIONS)
+    }
+
     fn names(&self) -> Vec<Naming> {
         let numbers = [self.lateness as f64 / 1e3, self.at_risk_days, self.recent_days];
         vec![
@@ -141,7 +148,9 @@ impl Wording for CampaignWording {
                 name::ERASURES => erasures(changes, results),
                 name::ARM_STATS => arm_stats(changes, results, self),
                 name::SEGMENTS => segments(changes, results, self),
-                name::DEAD_LETTERS => dead_letters(changes, results, self),
+                name::DEAD_LETTERS => {
+                    common::dead_letters(changes, results.epoch, &results.rejected, &self.topics);
+                }
                 name::MODEL_METRICS => metrics(changes, results, mean_reward, pending),
                 other => unreachable!("{other} is declared, and nobody makes its rows"),
             }
@@ -179,21 +188,10 @@ fn thresholds(changes: &mut Changes, results: &EpochResults) {
 }
 
 fn erasures(changes: &mut Changes, results: &EpochResults) {
-    let (before, after) = (hexadecimal(&results.digest_before), hexadecimal(&results.digest));
-    let mut repetitions: BTreeMap<(CustomerId, Millis), i64> = BTreeMap::new();
-    let (buffer, columns) = (&mut changes.new, changes.table.columns.len());
-    for erasure in &results.erasures {
-        let repetition = repetitions.entry((erasure.customer, erasure.until)).or_default();
-        *repetition += 1;
-        buffer.row(columns);
-        buffer.bigint(results.epoch as i64);
-        buffer.bigint(erasure.customer);
-        buffer.timestamp(erasure.until);
-        erasure.numbers().into_iter().for_each(|number| buffer.bigint(number as i64));
-        buffer.text(before.as_bytes());
-        buffer.text(after.as_bytes());
-        buffer.bigint(*repetition);
-    }
+    let digests = [&results.digest_before, &results.digest];
+    let reports =
+        results.erasures.iter().map(|erasure| (erasure.customer, erasure.until, erasure.numbers()));
+    common::erasures(changes, results.epoch, digests, reports);
 }
 
 /// Of several rows for one key the last is what stands; one with nothing in it is no row.
@@ -236,25 +234,6 @@ fn segments(changes: &mut Changes, results: &EpochResults, wording: &CampaignWor
             buffer.text(amount.as_bytes());
             buffer.bigint(results.epoch as i64);
         }
-    }
-}
-
-fn dead_letters(changes: &mut Changes, results: &EpochResults, wording: &CampaignWording) {
-    let (buffer, columns) = (&mut changes.new, changes.table.columns.len());
-    let epoch = results.epoch as i64;
-    let name = |topic: TopicId| wording.topics[topic].as_bytes();
-    for rejected in &results.rejected {
-        buffer.row(columns);
-        buffer.text(name(rejected.topic));
-        buffer.integer(rejected.place.partition() as i32);
-        buffer.bigint(rejected.place.position() as i64);
-        buffer.text(rejected.reason.word().as_bytes());
-        buffer.text(rejected.detail.as_bytes());
-        buffer.bytes(&rejected.raw);
-        buffer.bigint(epoch);
-        buffer.optional(rejected.whose, |buffer, whose| buffer.bigint(whose.customer));
-        buffer.optional(rejected.whose, |buffer, whose| buffer.timestamp(whose.dated));
-        buffer.optional(rejected.is_blanked().then_some(epoch), CopyBuffer::bigint);
     }
 }
 

@@ -4,7 +4,7 @@
 use super::error::PostgresError;
 use super::owner;
 use super::settings::PostgresSettings;
-use super::tables::{add, add_own, create, sql_type};
+use super::tables::{self, add, add_own, create, sql_type};
 use crate::identifiers::quote;
 use dataflows::table::{Dated, Keep, Table};
 use postgres::GenericClient;
@@ -24,6 +24,7 @@ pub fn missing(
         let found: BTreeMap<String, String> = columns(client, table.name)?.into_iter().collect();
         if found.is_empty() {
             statements.push(create(&table));
+            statements.extend(tables::indexes(&table));
             continue;
         }
         for column in table.written() {

@@ -11,6 +11,9 @@ use postgres::{GenericClient, Transaction};
 use refinery::Migration;
 use std::collections::BTreeMap;
 
+/// The engine's tables alone, as this version of the schema has them.
+const ENGINE: (&str, &str) = ("V14__engine", include_str!("engine.sql"));
+
 mod embedded {
     refinery::embed_migrations!("src/postgres/migrations");
 }
@@ -34,7 +37,7 @@ pub fn pending(
 ) -> Result<Vec<Migration>, PostgresError> {
     let schema = || settings.schema.to_string();
     let mut applied = applied(client)?;
-    let known = known();
+    let known = known(settings);
     let newest = known.last().map_or(0, Migration::version);
     if let Some((&found, _)) = applied.last_key_value().filter(|(version, _)| **version > newest) {
         let (found, wanted) = (i64::from(found), i64::from(newest));
@@ -117,14 +120,22 @@ pub fn check_version(
     Err(PostgresError::Version {
         schema: settings.schema.to_string(),
         found,
-        wanted: known().last().map_or(0, |newest| i64::from(newest.version())),
+        wanted: known(settings).last().map_or(0, |newest| i64::from(newest.version())),
     })
 }
 
-/// This program's migrations, oldest first.
-fn known() -> Vec<Migration> {
+/// This program's migrations, oldest first. The first ones made the campaign's tables with the
+/// engine's: any other dataflow begins with the engine's alone, as these leave them, and has its
+/// own by their declarations.
+fn known(settings: &PostgresSettings) -> Vec<Migration> {
     let mut known = embedded::migrations::runner().get_migrations().clone();
     known.sort_unstable_by_key(Migration::version);
+    if !settings.wording.is_migrated() {
+        let (name, sql) = ENGINE;
+        let engine = Migration::unapplied(name, sql).expect("a version and a name");
+        known.retain(|migration| migration.version() > engine.version());
+        known.insert(0, engine);
+    }
     known
 }
 

@@ -1,6 +1,9 @@
 //! What the epochs in the tables have to publish, and the mark of how far it is published, on a
 //! session of its own: neither waits for a commit, nor a commit for either.
 
+mod statements;
+
+use self::statements::OwedSelects;
 use super::connection;
 use super::encode::Timestamp;
 use super::error::PostgresError;
@@ -19,59 +22,6 @@ use std::time::Duration;
 /// more, which is allowed.
 const SESSION: &str = "SET synchronous_commit = off";
 
-/// How far the epochs after `$1` up to `$2` go that have `$3` records together, with how many there
-/// are up to there. The sort is that of the indexes.
-const EXTENT: &str = "
-    SELECT count(*), min(epoch), max(epoch) FROM (
-        SELECT epoch FROM decisions WHERE epoch > $1 AND epoch <= $2
-        UNION ALL
-        SELECT epoch FROM dead_letters WHERE epoch > $1 AND epoch <= $2
-        UNION ALL
-        SELECT epoch FROM erasures WHERE epoch > $1 AND epoch <= $2
-        UNION ALL
-        SELECT blanked FROM dead_letters WHERE blanked > $1 AND blanked <= $2 AND epoch < blanked
-        ORDER BY epoch LIMIT $3
-    ) owed";
-
-const DECISIONS: &str = "
-    SELECT epoch, customer_id, decision_key, decision_id, ts, arm, propensity, expected_reward, \
-    uncertainty, scores, model_version, context, policy
-    FROM decisions WHERE epoch > $1 AND epoch <= $2";
-
-const LETTERS: &str = "SELECT epoch, topic, partition, position, reason, detail, raw, customer_id, \
-    dated FROM dead_letters WHERE epoch > $1 AND epoch <= $2";
-
-const ERASED: &str =
-    "SELECT DISTINCT epoch, customer_id FROM erasures WHERE epoch > $1 AND epoch <= $2";
-
-const BLANKED: &str = "SELECT blanked, topic, partition, position FROM dead_letters WHERE blanked \
-    > $1 AND blanked <= $2 AND epoch < blanked";
-
-/// Of each customer whom these epochs have erased the newest decision of an earlier one that
-/// stands.
-const AGAIN: &str = "
-    SELECT DISTINCT ON (g.epoch, d.customer_id) g.epoch, d.customer_id, d.decision_key, \
-    d.decision_id, d.ts, d.arm, d.propensity,
-        d.expected_reward, d.uncertainty, d.scores, d.model_version, d.context, d.policy
-    FROM erasures g JOIN decisions d ON d.customer_id = g.customer_id AND d.epoch < g.epoch
-    WHERE g.epoch > $1 AND g.epoch <= $2
-    ORDER BY g.epoch, d.customer_id, d.epoch DESC, d.ts DESC, d.decision_key DESC";
-
-/// Records, and seconds since the commit of the oldest.
-const BACKLOG: &str = "
-    SELECT d.records + l.records + g.records + b.records, (
-        SELECT greatest(0, extract(epoch FROM now() - e.committed_at))::float8 FROM epochs e
-        WHERE e.job = $3 AND e.epoch = least(d.first, l.first, g.first, b.first)
-    )
-    FROM (SELECT count(*) AS records, min(epoch) AS first FROM decisions WHERE epoch > $1 AND \
-    epoch <= $2) d,
-        (SELECT count(*) AS records, min(epoch) AS first FROM dead_letters WHERE epoch > $1 AND \
-        epoch <= $2) l,
-        (SELECT count(DISTINCT (epoch, customer_id)) AS records, min(epoch) AS first FROM erasures \
-        WHERE epoch > $1 AND epoch <= $2) g,
-        (SELECT count(*) AS records, min(blanked) AS first FROM dead_letters WHERE blanked > $1 \
-        AND blanked <= $2 AND epoch < blanked) b";
-
 /// A compare-and-set: the mark moves from where it was left, by the instance that has the job.
 const ADVANCE: &str =
     "UPDATE progress SET published = $3 WHERE job = $1 AND published = $2 AND incarnation = $4";
@@ -79,6 +29,7 @@ const ADVANCE: &str =
 /// The outbox of one instance of a job.
 pub struct Outbox {
     settings: PostgresSettings,
+    statements: OwedSelects,
     incarnation: i64,
     client: Option<Client>,
 }
@@ -86,13 +37,14 @@ pub struct Outbox {
 impl Outbox {
     /// Of the instance with this incarnation; it connects when it is asked for something.
     pub fn new(settings: PostgresSettings, incarnation: i64) -> Self {
-        Outbox { settings, incarnation, client: None }
+        let statements = OwedSelects::of(settings.wording.as_ref());
+        Outbox { settings, statements, incarnation, client: None }
     }
 
     /// Does something in the session, which is not used again where that fails.
     fn with<T>(
         &mut self,
-        act: impl FnOnce(&mut Client, &PostgresSettings) -> Result<T, PostgresError>,
+        act: impl FnOnce(&mut Client, &PostgresSettings, &OwedSelects) -> Result<T, PostgresError>,
     ) -> Result<T, PostgresError> {
         let mut client = match self.client.take().filter(|client| !client.is_closed()) {
             Some(client) => client,
@@ -104,7 +56,7 @@ impl Outbox {
                 client
             }
         };
-        let result = act(&mut client, &self.settings)?;
+        let result = act(&mut client, &self.settings, &self.statements)?;
         self.client = Some(client);
         Ok(result)
     }
@@ -112,7 +64,7 @@ impl Outbox {
     /// Where the job stands, if this instance still has it.
     fn progress(&mut self, epoch: u64) -> Result<Progress, PostgresError> {
         let own = self.incarnation;
-        self.with(|client, settings| {
+        self.with(|client, settings, _| {
             let job = || settings.job.clone();
             match recorded::progress(client, &settings.job)? {
                 None => Err(PostgresError::NoProgress(job())),
@@ -131,16 +83,17 @@ impl outbox::Outbox for Outbox {
     }
 
     fn owed(&mut self, after: u64, through: u64) -> Result<Stretch, SinkError> {
-        Ok(self.with(|client, _| {
-            let through = extent(client, after, through)?;
-            Ok(Stretch { epochs: epochs(client, after, through)?, through })
+        Ok(self.with(|client, _, statements| {
+            let through = extent(client, statements, after, through)?;
+            Ok(Stretch { epochs: epochs(client, statements, after, through)?, through })
         })?)
     }
 
     fn backlog(&mut self, after: u64, through: u64) -> Result<Backlog, SinkError> {
-        Ok(self.with(|client, settings| {
+        Ok(self.with(|client, settings, statements| {
+            let Some(backlog) = &statements.backlog else { return Ok(Backlog::default()) };
             let row = client
-                .query_one(BACKLOG, &[&(after as i64), &(through as i64), &settings.job])
+                .query_one(backlog, &[&(after as i64), &(through as i64), &settings.job])
                 .map_err(PostgresError::statement("count what is not published"))?;
             let oldest = row
                 .get::<_, Option<f64>>(1)
@@ -151,7 +104,7 @@ impl outbox::Outbox for Outbox {
 
     fn advance(&mut self, from: u64, to: u64) -> Result<u64, SinkError> {
         let own = self.incarnation;
-        let moved = self.with(|client, settings| {
+        let moved = self.with(|client, settings, _| {
             client
                 .execute(ADVANCE, &[&settings.job, &(from as i64), &(to as i64), &own])
                 .map_err(PostgresError::statement("record what is published"))
@@ -161,9 +114,15 @@ impl outbox::Outbox for Outbox {
 }
 
 /// The last epoch of a stretch of so many records: what one epoch has is read together.
-fn extent(client: &mut Client, after: u64, through: u64) -> Result<u64, PostgresError> {
+fn extent(
+    client: &mut Client,
+    statements: &OwedSelects,
+    after: u64,
+    through: u64,
+) -> Result<u64, PostgresError> {
+    let Some(extent) = &statements.extent else { return Ok(through) };
     let row = client
-        .query_one(EXTENT, &[&(after as i64), &(through as i64), &(STRETCH_RECORDS as i64)])
+        .query_one(extent, &[&(after as i64), &(through as i64), &(STRETCH_RECORDS as i64)])
         .map_err(PostgresError::statement("find what is not published"))?;
     let (records, ends): (i64, Option<(i64, i64)>) =
         (row.get(0), row.get::<_, Option<i64>>(1).zip(row.get(2)));
@@ -179,29 +138,33 @@ fn extent(client: &mut Client, after: u64, through: u64) -> Result<u64, Postgres
     })
 }
 
-fn epochs(client: &mut Client, after: u64, through: u64) -> Result<Vec<Owed>, PostgresError> {
+fn epochs(
+    client: &mut Client,
+    statements: &OwedSelects,
+    after: u64,
+    through: u64,
+) -> Result<Vec<Owed>, PostgresError> {
     let mut epochs: BTreeMap<u64, Owed> = BTreeMap::new();
-    let bounds = [after as i64, through as i64];
-    let decisions = client
-        .query(DECISIONS, &[&bounds[0], &bounds[1]])
-        .map_err(PostgresError::statement("read the decisions"))?;
-    let letters = client
-        .query(LETTERS, &[&bounds[0], &bounds[1]])
-        .map_err(PostgresError::statement("read the dead letters"))?;
-    let erased = || PostgresError::statement("read what erasures owe");
-    for row in &client.query(ERASED, &[&bounds[0], &bounds[1]]).map_err(erased())? {
+    let mut read = |statement: &Option<String>, what: &'static str| {
+        let Some(statement) = statement else { return Ok(Vec::new()) };
+        client
+            .query(statement, &[&(after as i64), &(through as i64)])
+            .map_err(PostgresError::statement(what))
+    };
+    const ERASURES: &str = "read what erasures owe";
+    for row in &read(&statements.erased, ERASURES)? {
         entry(&mut epochs, row).tombstones.push(Tombstone::Decisions(row.get(1)));
     }
-    for row in &client.query(BLANKED, &[&bounds[0], &bounds[1]]).map_err(erased())? {
+    for row in &read(&statements.blanked, ERASURES)? {
         entry(&mut epochs, row).tombstones.push(Tombstone::Letter(row.get(1), place_of(row, 2)));
     }
-    for row in &client.query(AGAIN, &[&bounds[0], &bounds[1]]).map_err(erased())? {
+    for row in &read(&statements.again, ERASURES)? {
         entry(&mut epochs, row).again.push(decision_of(row));
     }
-    for row in &decisions {
+    for row in &read(&statements.decisions, "read the decisions")? {
         entry(&mut epochs, row).decisions.push(decision_of(row));
     }
-    for row in &letters {
+    for row in &read(&statements.letters, "read the dead letters")? {
         entry(&mut epochs, row).letters.push(letter_of(row));
     }
     let mut epochs: Vec<Owed> = epochs.into_values().collect();

@@ -15,6 +15,7 @@ use crate::sink::{History, Link, Progress, RecordedEpoch};
 use crate::source::{self, Loss, Offsets, Positions, TopicUuids};
 #[cfg(test)]
 use dataflows::campaign::output::Day;
+use dataflows::event::tables::ERASURES;
 use dataflows::event::{CustomerId, Millis};
 #[cfg(test)]
 use postgres::Client;
@@ -134,12 +135,18 @@ pub fn losses(
 /// instant.
 pub fn erasures(
     client: &mut impl GenericClient,
+    settings: &PostgresSettings,
     after: u64,
 ) -> Result<Vec<(u64, CustomerId, Millis)>, PostgresError> {
+    if !settings.wording.tables().iter().any(|table| table.name == ERASURES) {
+        return Ok(Vec::new());
+    }
     let rows = client
         .query(
-            "SELECT epoch, customer_id, instant FROM erasures WHERE epoch > $1 ORDER BY epoch, \
-            customer_id, instant",
+            &format!(
+                "SELECT epoch, customer_id, instant FROM {ERASURES} WHERE epoch > $1 ORDER BY \
+                 epoch, customer_id, instant"
+            ),
             &[&(after as i64)],
         )
         .map_err(PostgresError::statement("read the erasures of epochs"))?;

@@ -143,8 +143,9 @@ impl<C: GenericClient, B: BorrowMut<C>> Records for Survey<C, B> {
     }
 
     fn erasures(&mut self, after: u64) -> Result<Vec<(u64, CustomerId, Millis)>, SinkError> {
-        let Survey { client, progress, .. } = self;
-        Ok(progress.map_or(Ok(Vec::new()), |_| recorded::erasures(client.borrow_mut(), after))?)
+        let Survey { client, settings, progress, .. } = self;
+        let read = |_| recorded::erasures(client.borrow_mut(), settings, after);
+        Ok(progress.map_or(Ok(Vec::new()), read)?)
     }
 
     fn erased(&mut self) -> Result<Vec<(CustomerId, Millis)>, SinkError> {

@@ -7,7 +7,7 @@ pub use filling::{MEASURE, Writing, is_direct, stages};
 pub use leaving::{Erasing, Pruning, erasing, pruning};
 
 use crate::identifiers::{quote, quote_all};
-use dataflows::table::{By, Column, Erase, Kind, Own, Table};
+use dataflows::table::{By, Column, Erase, Keep, Kind, Own, Table};
 
 /// The tables that a job has beside the declared ones, whatever dataflow it runs.
 pub const ENGINES: [&str; 8] = [
@@ -88,6 +88,25 @@ pub fn create(table: &Table) -> String {
     };
     let all = columns.chain(own).chain([keys]).collect::<Vec<_>>().join(", ");
     format!("CREATE TABLE IF NOT EXISTS {} ({all})", table.name)
+}
+
+/// What makes the indexes by which rows are found that are owed or to be blanked.
+pub fn indexes(table: &Table) -> Vec<String> {
+    let mut columns = Vec::new();
+    match table.keep {
+        Keep::Days { epochs, .. } => columns.extend(epochs),
+        Keep::Epochs { epoch, published: true, .. } => columns.push(epoch),
+        _ => {}
+    }
+    match table.erase {
+        Erase::Blanks { customer, .. } => columns.push(customer),
+        Erase::Reports { customer, .. } => {
+            columns.extend(table.epoch().into_iter().chain([customer]))
+        }
+        _ => {}
+    }
+    let index = |column| format!("CREATE INDEX {0}_by_{column} ON {0} ({column})", table.name);
+    columns.into_iter().map(index).collect()
 }
 
 /// Adds a column to a table that is there; rows of before have nothing in it.

@@ -9,6 +9,7 @@
 pub mod alerts;
 pub mod applied;
 pub mod chain;
+pub mod common;
 pub mod destination;
 mod error;
 pub mod following;

@@ -15,6 +15,17 @@ pub trait Wording: Debug + Send + Sync {
     /// The tables, in the order in which they are written.
     fn tables(&self) -> Vec<Arc<Table>>;
 
+    /// Whether migrations of a database have made its tables together with the engine's, rather
+    /// than their declarations.
+    fn is_migrated(&self) -> bool {
+        false
+    }
+
+    /// The table of decisions, which are published to a topic, where it has such.
+    fn decisions(&self) -> Option<&'static str> {
+        None
+    }
+
     /// The names that are configured, in tables of their own beside these.
     fn names(&self) -> Vec<Naming> {
         Vec::new()

@@ -1,11 +1,9 @@
-//! Tables of what happened to somebody: interactions, decisions, erasures, dead letters.
+//! Tables of what happened to somebody: interactions, decisions, erasures.
 
 use super::{FEW, customer, epoch, name};
-use crate::event::Rejected;
-use crate::table::{Blank, Column, Dated, Erase, Keep, Kind, Own, Rule, Table};
-use Kind::{
-    Bigint, Boolean, Bytes, Float8, Float8s, Integer, Smallint, Smallints, Text, Timestamp,
-};
+use crate::event::tables as common;
+use crate::table::{Column, Dated, Erase, Keep, Kind, Rule, Table};
+use Kind::{Bigint, Boolean, Float8, Float8s, Smallint, Smallints, Text, Timestamp};
 
 pub(super) fn interactions() -> Table {
     Table {
@@ -80,71 +78,14 @@ pub(super) fn decisions() -> Table {
 
 pub(super) fn erasures() -> Table {
     let count = |name: &'static str| Column::of(name, Bigint, "How many of these went.");
-    Table {
-        name: name::ERASURES,
-        help: "That a customer was erased, up to which instant, and what went with it.",
-        columns: vec![
-            Column::of("epoch", Bigint, "The epoch that did it.").or_null(),
-            customer(),
-            Column::of("instant", Timestamp, "Up to when; infinity: for ever."),
-            count("transactions"),
-            count("interactions"),
-            count("rewards"),
-            count("profiles"),
-            count("learned"),
-            count("decisions"),
-            Column::of("folded", Bigint, "Contributions to models that stay in them."),
-            Column::of("digest_before", Text, "That of the model before the epoch.").or_null(),
-            Column::of("digest_after", Text, "That of the model after the epoch.").or_null(),
-            Column::of("repetition", Bigint, "Which of those of an epoch.").numbering(),
-        ],
-        own: vec![Own::number("id"), Own::clock("requested_at"), Own::count("dead_letters")],
-        key: &["epoch", "customer_id", "instant", "repetition"],
-        rule: Rule::Adds,
-        keep: Keep::All,
-        erase: Erase::Reports {
-            because: "without it an old record would bring them back",
-            customer: "customer_id",
-            instant: "instant",
-            learned: "learned",
-        },
-    }
-}
-
-pub(super) fn dead_letters() -> Table {
-    Table {
-        name: name::DEAD_LETTERS,
-        help: "A record that could not be taken, and why.",
-        columns: vec![
-            Column::of("topic", Text, "Its topic, by the name at the broker."),
-            Column::of("partition", Integer, "Its partition."),
-            Column::of("position", Bigint, "Its offset, or where it stands in a file."),
-            Column::of("reason", Text, "Why it was rejected, in a word."),
-            Column::of("detail", Text, "Why, in a sentence."),
-            Column::of("raw", Bytes, "The record."),
-            epoch(),
-            Column::of("customer_id", Bigint, "Whose, where that can be told.").or_null(),
-            Column::of("dated", Timestamp, "When; -infinity: nobody knows.").or_null(),
-            Column::of("blanked", Bigint, "The epoch that erased its customer.").or_null(),
-        ],
-        own: vec![Own::number("id"), Own::clock("received_at")],
-        key: &["topic", "partition", "position", "reason"],
-        rule: Rule::Stays,
-        keep: Keep::Days {
-            since: "received_at",
-            epochs: &["epoch", "blanked"],
-            setting: "keep_dead_letters",
-        },
-        erase: Erase::Blanks {
-            customer: "customer_id",
-            instant: "dated",
-            columns: &[
-                ("detail", Blank::Text(Rejected::BLANKED)),
-                ("raw", Blank::NoBytes),
-                ("customer_id", Blank::Null),
-                ("dated", Blank::Null),
-                ("blanked", Blank::Epoch),
-            ],
-        },
-    }
+    let counts = vec![
+        count("transactions"),
+        count("interactions"),
+        count("rewards"),
+        count("profiles"),
+        count("learned"),
+        count("decisions"),
+        Column::of("folded", Bigint, "Contributions to models that stay in them."),
+    ];
+    common::erasures(counts, "learned")
 }

@@ -21,9 +21,11 @@ use crate::sink::applied::AppliedSettings;
 use crate::sink::{History, Progress};
 use crate::source::{Loss, Positions, TopicUuids};
 use dataflows::event::{CustomerId, Millis};
+use dataflows::table::Table;
 use postgres::Client;
 use postgres::fallible_iterator::FallibleIterator;
 use serde::Serialize;
+use std::sync::Arc;
 
 /// A connection with a snapshot.
 pub struct Snapshot {
@@ -136,26 +138,31 @@ impl Snapshot {
         recorded::history(client, &settings.job)
     }
 
-    /// How many interactions waited after an epoch, by what the first row of `model_metrics` from
-    /// it on says, and what the epochs up to that one have counted.
+    /// What adds up over the epochs, after an epoch: by what the first row from it on says, and
+    /// what the epochs up to that one have counted under that name.
     ///
     /// # Errors
     /// That of a statement.
     pub fn pending_after(&mut self, epoch: u64, later: &[Recorded]) -> Result<i64, PostgresError> {
+        let tables = self.settings.wording.tables();
+        let adds_up = |table: &Arc<Table>| {
+            let column = table.columns.iter().find(|column| column.running)?;
+            Some((table.name, table.epoch()?, column.name.to_string()))
+        };
+        let Some((table, of, name)) = tables.iter().find_map(adds_up) else { return Ok(0) };
+        let first =
+            format!("SELECT {of}, {name} FROM {table} WHERE {of} >= $1 ORDER BY {of} LIMIT 1");
         let row = self
             .client
-            .query_opt(
-                "SELECT epoch, pending FROM model_metrics WHERE epoch >= $1 ORDER BY epoch LIMIT 1",
-                &[&(epoch as i64)],
-            )
-            .map_err(PostgresError::statement("tell how many interactions waited"))?;
+            .query_opt(&first, &[&(epoch as i64)])
+            .map_err(PostgresError::statement("tell what had added up"))?;
         let Some(row) = row else { return Ok(0) };
-        let (first, pending) = (row.get::<_, i64>(0) as u64, row.get::<_, i64>(1));
+        let (first, running) = (row.get::<_, i64>(0) as u64, row.get::<_, i64>(1));
         let changes = later
             .iter()
             .take_while(|recorded| recorded.epoch <= first)
-            .map(|recorded| recorded::count_of(&recorded.counts, "pending"));
-        Ok(changes.fold(pending, |pending, change| pending.wrapping_sub(change.unwrap_or(0))))
+            .map(|recorded| recorded::count_of(&recorded.counts, &name));
+        Ok(changes.fold(running, |running, change| running.wrapping_sub(change.unwrap_or(0))))
     }
 
     /// Where the job stands, of which everything up to the epoch `verified` was verified before.
@@ -169,7 +176,7 @@ impl Snapshot {
         let starts = recorded::starts(client, settings)?;
         let history = recorded::history(client, &settings.job)?;
         let topic_ids = recorded::topic_ids(client, settings)?;
-        let erasures = recorded::erasures(client, verified)?;
+        let erasures = recorded::erasures(client, settings, verified)?;
         let losses = recorded::losses(client, settings)?;
         let applied = applied::read(client, &settings.job)?;
         let (seen, epochs) = self.epochs(verified)?;

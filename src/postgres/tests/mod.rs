@@ -1,6 +1,7 @@
 //! The sink against a real PostgreSQL, at the address in SLUICE_POSTGRES_URL; each test makes a
 //! database of its own.
 
+mod another;
 mod commit;
 mod declared;
 mod measure;

@@ -124,7 +124,8 @@ impl Writer {
         &mut self,
         after: u64,
     ) -> Result<Vec<(u64, CustomerId, Millis)>, PostgresError> {
-        recorded::erasures(&mut self.session()?.client, after)
+        let settings = self.settings.clone();
+        recorded::erasures(&mut self.session()?.client, &settings, after)
     }
 
     /// Every customer that was ever erased, up to an instant.
