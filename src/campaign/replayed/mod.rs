@@ -1,4 +1,4 @@
-//! The files that `replay` writes of a campaign: features, model, thresholds, summary, dead letters.
+//! The files that `replay` writes of a campaign: features, model, thresholds, summary, rejects.
 
 mod directory;
 mod model;
