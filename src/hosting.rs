@@ -6,16 +6,22 @@ use crate::config::fault::Faults;
 use crate::config::types::Config;
 use crate::fingerprint::Fingerprint;
 use crate::postgres::PostgresSettings;
+use crate::postgres::comparison::Findings;
 use crate::sink::following::Follow;
+use crate::sink::gathered::Gathered;
+use crate::sink::rows::Wording;
+use crate::source::TopicNames;
 use crate::status::figures::Figures;
 use dataflows::Dataflow;
 use dataflows::snapshot::SnapshotError;
+use dataflows::time::Millis;
+use std::sync::Arc;
 
 /// A dataflow with what the program knows of it. Each lives in a folder of its own; the engine has
 /// no word of any.
 pub trait Hosted: Dataflow {
     /// Who follows it from epoch to epoch.
-    type Follower: Follow<Output = Self::Output>;
+    type Follower: Follow<Output = Self::Output> + Send + 'static;
 
     /// As a configuration has it, for whoever keeps rows epoch by epoch, and `saves` snapshots.
     ///
@@ -23,8 +29,35 @@ pub trait Hosted: Dataflow {
     /// What is wrong with the configuration, which its checks have not found.
     fn of(config: &Config, saves: bool) -> Result<Self, Faults>;
 
+    /// What its rows are worded by, with these names of the topics.
+    fn wording(&self, topics: TopicNames) -> Arc<dyn Wording>;
+
+    /// How late an event may come under these settings and still count as in order.
+    fn lateness(settings: &Self::Settings) -> Millis;
+
     /// What the database must be told of it.
-    fn postgres_settings(&self, config: &Config) -> PostgresSettings;
+    fn postgres_settings(&self, config: &Config) -> PostgresSettings {
+        let lateness = Self::lateness(&self.settings());
+        let wording = self.wording(config.topic_names());
+        PostgresSettings { lateness, ..config.postgres_settings(wording) }
+    }
+
+    /// The same as verification computes it again; `saves` snapshots.
+    fn computed_again(self, saves: bool) -> Self;
+
+    /// Looks again at what of an epoch can be computed by itself, going on after a snapshot whose
+    /// part without keys this is; so many versions of models are kept.
+    ///
+    /// # Errors
+    /// That part cannot be read.
+    fn looked_at_again(
+        &self,
+        _common: Option<&[u8]>,
+        _keep: u64,
+        findings: Findings,
+    ) -> Result<Box<dyn LookedAtAgain>, SnapshotError> {
+        Ok(Box::new(findings))
+    }
 
     /// The keys that what stands depends on.
     fn fingerprint(settings: &Self::Settings) -> Fingerprint;
@@ -72,6 +105,24 @@ pub trait Hosted: Dataflow {
         &self,
         after: Option<After<'_, Self::Settings>>,
     ) -> Result<Self::Follower, SnapshotError>;
+}
+
+/// What of epochs can be computed again by itself, beside what comes of the topics.
+pub trait LookedAtAgain: Send {
+    /// Takes in the next epoch.
+    fn look(&mut self, epoch: &dyn Gathered);
+
+    /// What was found.
+    fn into_findings(self: Box<Self>) -> Findings;
+}
+
+/// Nothing can.
+impl LookedAtAgain for Findings {
+    fn look(&mut self, _: &dyn Gathered) {}
+
+    fn into_findings(self: Box<Self>) -> Findings {
+        *self
+    }
 }
 
 /// A snapshot that is gone on from.

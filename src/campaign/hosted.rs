@@ -1,5 +1,6 @@
 //! The campaign as the engine runs it.
 
+use super::answers::Answers;
 use super::changing;
 use crate::campaign::figures::CampaignFigures;
 use crate::campaign::fingerprint;
@@ -9,8 +10,10 @@ use crate::checkpoint::{CheckpointError, Checkpoints, Manifest};
 use crate::config::fault::Faults;
 use crate::config::types::Config;
 use crate::fingerprint::Fingerprint;
-use crate::hosting::{After, Hosted};
-use crate::postgres::PostgresSettings;
+use crate::hosting::{After, Hosted, LookedAtAgain};
+use crate::postgres::comparison::Findings;
+use crate::sink::rows::Wording;
+use crate::source::TopicNames;
 use crate::status::figures::Figures;
 use dataflows::campaign::graph::Campaign;
 use dataflows::campaign::snapshot::Common;
@@ -19,6 +22,7 @@ use dataflows::campaign::snapshot::changed::Change;
 use dataflows::customer::Features;
 use dataflows::settings::{Emit, Serving, Settings};
 use dataflows::snapshot::SnapshotError;
+use dataflows::time::Millis;
 use std::sync::Arc;
 
 impl Hosted for Campaign {
@@ -42,8 +46,30 @@ impl Hosted for Campaign {
         })
     }
 
-    fn postgres_settings(&self, config: &Config) -> PostgresSettings {
-        config.postgres_settings(Arc::new(CampaignWording::of(self, config.topic_names())))
+    fn wording(&self, topics: TopicNames) -> Arc<dyn Wording> {
+        Arc::new(CampaignWording::of(self, topics))
+    }
+
+    fn lateness(settings: &Settings) -> Millis {
+        settings.time.lateness
+    }
+
+    fn computed_again(mut self, saves: bool) -> Self {
+        let settings = Arc::make_mut(&mut self.settings);
+        (settings.emit.profiled, settings.emit.snapshots) = (true, saves);
+        self
+    }
+
+    fn looked_at_again(
+        &self,
+        common: Option<&[u8]>,
+        keep: u64,
+        findings: Findings,
+    ) -> Result<Box<dyn LookedAtAgain>, SnapshotError> {
+        let common = common.map(Common::from_bytes).transpose()?;
+        let (settings, dimension) =
+            (Arc::clone(&self.settings), self.features.context().dimension());
+        Ok(Box::new(Answers::new(settings, dimension, keep, common.as_ref(), findings)))
     }
 
     fn fingerprint(settings: &Settings) -> Fingerprint {

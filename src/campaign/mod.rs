@@ -1,6 +1,7 @@
 //! What the program knows of the campaign dataflow beside the graph itself: its rows, and what it
 //! shows, and the keys that what stands depends on.
 
+mod answers;
 mod changing;
 pub mod counted;
 pub mod figures;

@@ -141,6 +141,10 @@ impl EpochResults {
 }
 
 impl Gathered for EpochResults {
+    fn profiled(&self) -> &[CustomerId] {
+        &self.profiled
+    }
+
     fn take_owed(&mut self, topics: &TopicNames) -> Owed {
         let erased = self.erased();
         let decisions = std::mem::take(&mut self.decisions);

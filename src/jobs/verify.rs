@@ -11,7 +11,6 @@
 //! job goes meanwhile. Thresholds are not taken from their table but computed again, for recorded
 //! watermarks close them where they closed before.
 
-mod answers;
 mod computing;
 mod error;
 mod folding;
@@ -29,7 +28,6 @@ use crate::hosting::Hosted;
 use crate::postgres::comparison::{Expected, Findings};
 use crate::sink::applied::{AppliedSettings, UnknownSettings};
 use computing::Computing;
-use dataflows::campaign::graph::Campaign;
 #[cfg(test)]
 pub use error::Open;
 pub use error::VerifyError;
@@ -95,9 +93,9 @@ const ATTEMPTS: usize = 5;
 ///
 /// # Errors
 /// What keeps it from being computed again; that something differs is no error.
-pub fn verify(
+pub fn verify<D: Hosted>(
     config: &Config,
-    described: Campaign,
+    described: D,
     since: Option<Since>,
 ) -> Result<Verdict, VerifyError> {
     let started = Instant::now();
@@ -122,11 +120,11 @@ pub fn verify(
 }
 
 /// Computes from a beginning on, and compares.
-fn compute(
+fn compute<D: Hosted>(
     config: &Config,
-    mut described: Campaign,
-    ways: &mut Ways<'_>,
-    opened: Opened,
+    mut described: D,
+    ways: &mut Ways<'_, D>,
+    opened: Opened<D::Settings>,
 ) -> Result<Verdict, VerifyError> {
     let since = opened.epoch();
     let Opened { basis, mut standing } = opened;
@@ -163,11 +161,11 @@ fn compute(
     if verdict.incomplete.is_none() {
         verdict.epoch = epoch;
         let names = postgres.topics.clone();
-        let mut parts = parts(&applied, since, epoch);
+        let mut parts = parts::<D>(&applied, since, epoch);
         // The last one is what is configured.
         parts.pop();
         let first =
-            parts.first().map_or(Ok(described.clone()), |part| part.campaign(&described))?;
+            parts.first().map_or(Ok(described.clone()), |part| part.described(&described))?;
         let mut expected =
             Expected::new(&stretches::tables(&postgres, &first), standing.kept.clone());
         if let Some(basis) = &basis {
@@ -182,14 +180,14 @@ fn compute(
         for (place, part) in parts.iter().enumerate() {
             let next = parts
                 .get(place + 1)
-                .map_or(Ok(described.clone()), |part| part.campaign(&described))?;
+                .map_or(Ok(described.clone()), |part| part.described(&described))?;
             if let Some(from) = basis.take_if(|basis| basis.epoch() == part.through) {
                 // It ends where the other settings were taken over.
-                let (from, changed) = stretches::change(from, part, &next, &postgres, expected)?;
+                let (from, changed) = stretches::change(from, part, &next, &postgres, expected);
                 (basis, expected, campaign) = (Some(from), changed, next);
                 continue;
             }
-            let memory = Verified::in_memory(&config.job, &part.settings)?;
+            let memory = Verified::in_memory(&config.job, D::fingerprint(&part.settings))?;
             let computing = Computing {
                 config,
                 postgres: stretches::tables(&postgres, &campaign),
@@ -218,7 +216,7 @@ fn compute(
                 &campaign,
                 &postgres,
                 recomputed.expected,
-            )?;
+            );
             (basis, expected) = (Some(from), changed);
             tracing::info!(
                 epoch = part.through + 1,

@@ -39,6 +39,12 @@ pub trait Gathered: Any + Send {
         self.erasures().iter().map(|erased| (erased.customer, erased.gone_until)).collect()
     }
 
+    /// Customers whose records it has read of topics of which only the last record of each stays,
+    /// where that was asked for.
+    fn profiled(&self) -> &[CustomerId] {
+        &[]
+    }
+
     /// What it has to publish; it is no longer in it.
     fn take_owed(&mut self, topics: &TopicNames) -> Owed;
 }

@@ -1,19 +1,19 @@
 //! Computes a stretch of epochs once more, with the settings that it had.
 
-use super::answers::Answers;
 use super::error::VerifyError;
 use super::folding::Fold;
 use super::lost::Lost;
 use super::reading;
 use super::recorded::{Checker, Found};
 use super::verified::{Basis, Leaving, Verified};
-use crate::campaign::following::CampaignFollower;
 use crate::cluster::Cluster;
 use crate::config::types::Config;
 use crate::first::First;
+use crate::hosting::{After, Hosted};
 use crate::jobs::gather::Gather;
 use crate::jobs::history::{AHEAD, Decided, History, HistoryError};
 use crate::jobs::live::{Control, Replayed};
+use crate::jobs::saving::LoadError;
 use crate::jobs::topics;
 use crate::kafka::compacted::Compacted;
 use crate::kafka::intake::Sight;
@@ -21,7 +21,6 @@ use crate::kafka::{KafkaError, KafkaSettings};
 use crate::postgres::PostgresSettings;
 use crate::postgres::comparison::{Expected, Standing};
 use crossbeam_channel::bounded;
-use dataflows::campaign::graph::Campaign;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -36,39 +35,40 @@ pub struct Recomputed {
 }
 
 /// What computing takes beside what is recorded.
-pub struct Computing<'a> {
+pub struct Computing<'a, D: Hosted> {
     /// The configuration.
     pub config: &'a Config,
     /// The dataflow, with the settings of the stretch.
-    pub described: Campaign,
+    pub described: D,
     /// What the database must be told of it.
     pub postgres: PostgresSettings,
     /// Where what it comes to is left.
     pub verified: &'a Verified,
     /// What it goes on from.
-    pub basis: Option<Basis>,
+    pub basis: Option<Basis<D::Settings>>,
     /// Whether anything is left for the next verification.
     pub leaves: bool,
 }
 
-impl Computing<'_> {
+impl<D: Hosted> Computing<'_, D> {
     /// Computes a stretch, with what is lost of those before it; `keeps` the tables for the next
     /// verification.
     pub fn run(
-        mut self,
+        self,
         standing: Standing,
         expected: Expected,
         found: Found,
         before: Option<Lost>,
         keeps: bool,
     ) -> Result<Recomputed, VerifyError> {
-        let answers = Answers::new(
-            Arc::clone(&self.described.settings),
-            self.described.features.context().dimension(),
-            u64::from(self.postgres.keep_model_versions),
-            self.basis.as_ref().map(|basis| &basis.common),
-            found.decided,
-        );
+        let answers = self
+            .described
+            .looked_at_again(
+                self.basis.as_ref().map(|basis| &basis.common[..]),
+                u64::from(self.postgres.keep_model_versions),
+                found.decided,
+            )
+            .map_err(LoadError::from)?;
         let epochs = found.epochs;
         let Some(last) = standing.epochs.last().cloned() else {
             let lost = before.unwrap_or_default();
@@ -94,17 +94,16 @@ impl Computing<'_> {
         let lost = before.unwrap_or(lost);
         let (resumption, leaving) =
             self.verified.resumption(self.basis.as_ref(), self.config.workers, self.leaves);
-        let settings = Arc::make_mut(&mut self.described.settings);
-        (settings.emit.profiled, settings.emit.snapshots) = (true, leaving.is_some());
+        let described = self.described.computed_again(leaving.is_some());
         let (control, failure) = (Control::default(), First::<HistoryError>::default());
         control.committed.store(resumption.after(), Ordering::Release);
         let sight = Sight::new(&kafka.brokers, failure.teller());
         let (to_fold, results) = bounded(AHEAD as usize + 1);
-        let mut follower = CampaignFollower::new(self.described.clone());
-        if let Some(basis) = &self.basis {
-            follower = follower.after(&basis.common).changing(basis.changed.clone());
-        }
-        let after = self.basis.as_ref().map_or(0, |basis| basis.common.epoch);
+        let basis = self.basis.as_ref();
+        let from =
+            basis.map(|Basis { common, former, .. }| After { common, former: former.as_ref() });
+        let follower = described.follower(from).map_err(LoadError::from)?;
+        let after = basis.map_or(0, Basis::epoch);
         let mut gather = Gather::new(follower, after, control.clone(), to_fold, failure.teller());
         let recorded = standing
             .epochs
@@ -117,7 +116,7 @@ impl Computing<'_> {
         }
         let mut blocks = standing.seen.blocks;
         standing.epochs.iter().for_each(|recorded| blocks.add(recorded));
-        let watermark = self.basis.and_then(|basis| basis.common.watermark);
+        let watermark = self.basis.and_then(|basis| basis.manifest.watermark);
         let fold = Fold {
             last: last.epoch,
             expected,
@@ -128,17 +127,17 @@ impl Computing<'_> {
             failure: failure.clone(),
         };
         let folding = fold.start(results)?;
-        let described = self.described.clone();
+        let again = described.clone();
         let history = History {
             kafka,
-            described: self.described,
+            described,
             closes: false,
             control,
             sight,
             failure,
             read: Arc::new(|_| ()),
             after: resumption.after(),
-            begin: Arc::new(move |worker, peers| resumption.begin(&described, worker, peers)),
+            begin: Arc::new(move |worker, peers| resumption.begin(&again, worker, peers)),
         };
         let decided = Decided {
             stretch,

@@ -2,13 +2,13 @@
 
 use super::error::VerifyError;
 use super::recorded::Checker;
-use crate::campaign::results::EpochResults;
 use crate::first::{First, Panicked, caught};
 use crate::jobs::history::HistoryError;
 use crate::jobs::live::Control;
 use crate::kafka::intake::Sight;
 use crate::postgres::PostgresError;
 use crate::postgres::comparison::Expected;
+use crate::sink::gathered::Gathered;
 use crate::telemetry::progress::{Progress, Unit};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use std::sync::atomic::Ordering;
@@ -42,7 +42,7 @@ impl Fold {
     ///
     /// # Errors
     /// [`VerifyError::Thread`].
-    pub fn start(self, results: Receiver<Box<EpochResults>>) -> Result<Folding, VerifyError> {
+    pub fn start<E: Gathered>(self, results: Receiver<Box<E>>) -> Result<Folding, VerifyError> {
         let failure = self.failure.clone();
         // Told before the channel closes: that it does is what follows.
         let fold = move || {
@@ -56,9 +56,9 @@ impl Fold {
             .map_err(|error| VerifyError::Thread(error.to_string()))
     }
 
-    fn run(
+    fn run<E: Gathered>(
         mut self,
-        results: &Receiver<Box<EpochResults>>,
+        results: &Receiver<Box<E>>,
     ) -> Result<(Expected, Checker), PostgresError> {
         let mut progress = Progress::start("verifying", Unit::Epochs, self.last);
         let mut failed = None;
@@ -66,16 +66,17 @@ impl Fold {
         loop {
             match results.recv_timeout(SILENCE) {
                 // The epoch after the last is the drained one: nothing was read for it.
-                Ok(results) if results.epoch > self.last => {}
+                Ok(results) if results.essentials().epoch > self.last => {}
                 Ok(results) => {
                     self.checker.gone().into_iter().for_each(|gone| self.expected.let_go(gone));
-                    self.checker.check(&results);
+                    self.checker.check(results.as_ref());
                     // After a failure epochs are still taken, so that the workers can end.
                     if failed.is_none() {
                         failed = self.expected.fold(results.as_ref()).err();
                     }
-                    self.control.committed.store(results.epoch, Ordering::Release);
-                    progress.set(results.epoch);
+                    let epoch = results.essentials().epoch;
+                    self.control.committed.store(epoch, Ordering::Release);
+                    progress.set(epoch);
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     if let Some(trouble) =

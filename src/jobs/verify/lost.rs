@@ -1,9 +1,9 @@
 //! Records that the job has read and that compaction has since removed: how many, from which epoch
 //! on, and whose they may have been.
 
-use crate::campaign::results::EpochResults;
 use crate::kafka::compacted::Topics;
 use crate::postgres::comparison::Doubt;
+use crate::sink::gathered::Gathered;
 use crate::source::{Positions, TopicNames};
 use dataflows::event::CustomerId;
 use dataflows::source::TopicId;
@@ -43,9 +43,10 @@ impl Lost {
 
     /// Takes in the next epoch: what came of it now, beside how many records it is recorded to have
     /// read, where that is known.
-    pub fn take(&mut self, results: &EpochResults, recorded: Option<&Positions>) {
+    pub fn take(&mut self, results: &dyn Gathered, recorded: Option<&Positions>) {
+        let essentials = results.essentials();
         let found = |at: (TopicId, u32)| {
-            results
+            essentials
                 .closed
                 .read
                 .iter()
@@ -58,17 +59,17 @@ impl Lost {
             let gone = read.saturating_sub(found((topic, partition)));
             if gone > 0 {
                 *self.records.entry(topic).or_default() += gone;
-                self.from.get_or_insert(results.epoch);
+                self.from.get_or_insert(essentials.epoch);
             }
         }
         if self.from.is_none() {
             return;
         }
-        self.customers.extend(&results.profiled);
-        self.customers.extend(results.erasures.iter().map(|erasure| erasure.customer));
+        self.customers.extend(results.profiled());
+        self.customers.extend(results.erased().iter().map(|(customer, _)| *customer));
         // Whose a record is that cannot be read, nobody knows.
         self.anybody |=
-            results.rejected.iter().any(|rejected| self.compacted.contains(rejected.topic));
+            essentials.rejected.iter().any(|rejected| self.compacted.contains(rejected.topic));
     }
 
     /// Whether an epoch up to the last that was taken in lacks records.
@@ -100,6 +101,7 @@ impl Lost {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::campaign::results::EpochResults;
     use dataflows::epoch::Closed;
     use dataflows::event::Topic;
 

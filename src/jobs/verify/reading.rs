@@ -17,11 +17,11 @@ use std::collections::BTreeMap;
 ///
 /// # Errors
 /// It is not there, or nobody knows where it begins.
-pub fn stretch(
+pub fn stretch<S>(
     job: &str,
     kafka: &KafkaSettings,
     standing: &Standing,
-    basis: Option<&Basis>,
+    basis: Option<&Basis<S>>,
     compacted: Topics,
 ) -> Result<(Stretch, Lost), VerifyError> {
     let starts = match basis {

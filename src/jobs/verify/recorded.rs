@@ -1,16 +1,16 @@
 //! The recorded epochs against those that were computed again: digest, offsets, counts, and whether
 //! the watermark can have been one.
 
-use super::answers::Answers;
 use super::lost::Lost;
-use crate::campaign::results::EpochResults;
 use crate::hexadecimal::{digest_from_hex, hexadecimal};
+use crate::hosting::LookedAtAgain;
 use crate::postgres::PostgresSettings;
 use crate::postgres::comparison::difference::NAMED;
 use crate::postgres::comparison::doubt::COUNTS;
 use crate::postgres::comparison::{Findings, Recorded, Standing};
 use crate::postgres::recorded::records_of;
 use crate::postgres::retention::Gone;
+use crate::sink::gathered::{Essentials, Gathered};
 use crate::sink::{Link, Made};
 use crate::source::offsets_by_name;
 use dataflows::event::Millis;
@@ -126,7 +126,7 @@ pub struct Checker {
     settings: PostgresSettings,
     findings: Findings,
     lost: Lost,
-    answers: Answers,
+    again: Box<dyn LookedAtAgain>,
     /// Watermark of the epoch before.
     watermark: Option<Millis>,
 }
@@ -138,9 +138,9 @@ impl Checker {
         settings: PostgresSettings,
         findings: Findings,
         lost: Lost,
-        answers: Answers,
+        again: Box<dyn LookedAtAgain>,
     ) -> Self {
-        Checker { recorded: recorded.into(), settings, findings, lost, answers, watermark: None }
+        Checker { recorded: recorded.into(), settings, findings, lost, again, watermark: None }
     }
 
     /// Begins after an epoch with this watermark.
@@ -150,7 +150,7 @@ impl Checker {
 
     /// What was found, and which records are gone.
     pub fn into_findings(self) -> (Found, Lost) {
-        (Found { epochs: self.findings, decided: self.answers.into_findings() }, self.lost)
+        (Found { epochs: self.findings, decided: self.again.into_findings() }, self.lost)
     }
 
     /// Which rows are gone when those of the next epoch are written.
@@ -159,26 +159,27 @@ impl Checker {
     }
 
     /// Compares the next epoch.
-    pub fn check(&mut self, results: &EpochResults) {
+    pub fn check(&mut self, results: &dyn Gathered) {
         let Some(recorded) = self.recorded.pop_front() else { return };
         let key = format!("epoch {}", recorded.epoch);
         self.lost.take(results, recorded.read.as_ref());
-        self.answers.check(results);
-        let digest = hexadecimal(&results.digest);
+        self.again.look(results);
+        let results = results.essentials();
+        let digest = hexadecimal(results.digest);
         if recorded.digest != digest && self.lost.is_any() {
             self.findings.untold += 1;
         } else if recorded.digest != digest {
             self.findings.differs(&key, "digest", digest, recorded.digest.clone());
         }
-        self.check_offsets(&key, results, &recorded);
-        self.check_counts(&key, results, &recorded);
-        self.check_watermark(&key, results, &recorded);
+        self.check_offsets(&key, &results, &recorded);
+        self.check_counts(&key, &results, &recorded);
+        self.check_watermark(&key, &results, &recorded);
         self.watermark = results.closed.watermark;
     }
 
     /// An epoch that is repeated ends where its record says, so offsets tell whether a partition is
     /// missing there, or stands before the epoch in front.
-    fn check_offsets(&mut self, key: &str, results: &EpochResults, recorded: &Recorded) {
+    fn check_offsets(&mut self, key: &str, results: &Essentials<'_>, recorded: &Recorded) {
         let mut expected = results.closed.offsets.clone();
         expected.sort_unstable();
         if expected != recorded.offsets {
@@ -191,8 +192,8 @@ impl Checker {
         }
     }
 
-    fn check_counts(&mut self, key: &str, results: &EpochResults, recorded: &Recorded) {
-        let expected = serde_json::to_value(results.counts).unwrap_or_default();
+    fn check_counts(&mut self, key: &str, results: &Essentials<'_>, recorded: &Recorded) {
+        let expected = results.counts.json();
         let found: Value = serde_json::from_str(&recorded.counts).unwrap_or_default();
         if expected == found {
             return;
@@ -223,7 +224,7 @@ impl Checker {
     /// Which partitions were idle is not recorded, so of several watermarks that the epoch can have
     /// had one cannot be told from another. It never falls, and is the one before, or the greatest
     /// time seen in some partition less the lateness.
-    fn check_watermark(&mut self, key: &str, results: &EpochResults, recorded: &Recorded) {
+    fn check_watermark(&mut self, key: &str, results: &Essentials<'_>, recorded: &Recorded) {
         let lateness = self.settings.lateness;
         let moving = results.closed.highs.iter().filter(|(topic, ..)| topic.moves_watermark());
         let possible =
@@ -255,6 +256,7 @@ fn shown(watermark: Option<Millis>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::campaign::results::EpochResults;
     use crate::postgres::comparison::snapshot::Seen;
     use crate::sink::gathered::Gathered;
     use crate::sink::{History, Progress};
@@ -316,7 +318,7 @@ mod tests {
         let mut own: Vec<Recorded> = all.iter().map(recorded).collect();
         change(&mut own[1]);
         let settings = PostgresSettings::new("", "campaign");
-        let answers = Answers::new(Default::default(), 32, 1, None, Findings::new("decided"));
+        let answers = Box::new(Findings::new("decided"));
         let epochs = Findings::new("epochs");
         let mut checker = Checker::new(own, settings, epochs, Lost::default(), answers);
         all.iter().for_each(|results| checker.check(results));

@@ -4,22 +4,16 @@
 
 use super::error::VerifyError;
 use super::verified::Basis;
-use crate::campaign::rows::CampaignWording;
 use crate::hosting::Hosted;
-use crate::jobs::saving::LoadError;
 use crate::postgres::PostgresSettings;
 use crate::postgres::comparison::{Expected, Standing};
 use crate::sink::applied::AppliedSettings;
-use dataflows::campaign::graph::Campaign;
-use dataflows::campaign::snapshot::changed::Change;
-use dataflows::settings::Settings;
-use std::sync::Arc;
 
 /// Epochs that were computed with the same settings, but for what may change from one to the next.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Part {
+pub struct Part<S> {
     /// The settings.
-    pub settings: Settings,
+    pub settings: S,
     /// The last epoch.
     pub through: u64,
 }
@@ -27,12 +21,16 @@ pub struct Part {
 /// The stretches that the epochs after `since` up to `last` come to; none where nothing is
 /// recorded. Where others than those of `since` were taken over with the epoch after it, the first
 /// stretch ends with `since` and has no epoch left.
-pub fn parts(applied: &AppliedSettings<Settings>, since: u64, last: u64) -> Vec<Part> {
+pub fn parts<D: Hosted>(
+    applied: &AppliedSettings<D::Settings>,
+    since: u64,
+    last: u64,
+) -> Vec<Part<D::Settings>> {
     let first = since.max(1);
     let Some(mut running) = applied.at(first) else { return Vec::new() };
     let mut parts = Vec::new();
     for next in applied.0.iter().filter(|next| next.since > first && next.since <= last) {
-        if Campaign::fingerprint(&next.settings) != Campaign::fingerprint(&running.settings) {
+        if D::fingerprint(&next.settings) != D::fingerprint(&running.settings) {
             parts.push(Part { settings: running.settings.clone(), through: next.since - 1 });
             running = next;
         }
@@ -41,12 +39,12 @@ pub fn parts(applied: &AppliedSettings<Settings>, since: u64, last: u64) -> Vec<
     parts
 }
 
-impl Part {
+impl<S> Part<S> {
     /// The dataflow of its epochs, where `described` is that of the last ones.
     ///
     /// # Errors
     /// [`VerifyError::Unusable`]: the settings are none.
-    pub fn campaign(&self, described: &Campaign) -> Result<Campaign, VerifyError> {
+    pub fn described<D: Hosted<Settings = S>>(&self, described: &D) -> Result<D, VerifyError> {
         described.under(&self.settings).map_err(|why| VerifyError::Unusable {
             object: format!("what is recorded of the settings up to epoch {}", self.through),
             why,
@@ -54,11 +52,11 @@ impl Part {
     }
 }
 
-/// What the tables are with the settings of a campaign.
-pub fn tables(postgres: &PostgresSettings, campaign: &Campaign) -> PostgresSettings {
-    let wording = CampaignWording::of(campaign, postgres.topics.clone());
-    let lateness = campaign.settings.time.lateness;
-    PostgresSettings { wording: Arc::new(wording), lateness, ..postgres.clone() }
+/// What the tables are with the settings of a dataflow.
+pub fn tables<D: Hosted>(postgres: &PostgresSettings, described: &D) -> PostgresSettings {
+    let wording = described.wording(postgres.topics.clone());
+    let lateness = D::lateness(&described.settings());
+    PostgresSettings { wording, lateness, ..postgres.clone() }
 }
 
 /// Takes the epochs up to one out of what is recorded, and notes them as seen there.
@@ -73,29 +71,28 @@ pub fn take_through(standing: &mut Standing, through: u64) -> Standing {
 
 /// From the end of a stretch to the beginning of the next: what the workers go on from, and the
 /// tables as they are after the change but for what its epoch tells anew.
-///
-/// # Errors
-/// What it is to go on from cannot be taken over.
-pub fn change(
-    mut from: Basis,
-    part: &Part,
-    next: &Campaign,
+pub fn change<D: Hosted>(
+    mut from: Basis<D::Settings>,
+    part: &Part<D::Settings>,
+    next: &D,
     postgres: &PostgresSettings,
     expected: Expected,
-) -> Result<(Basis, Expected), VerifyError> {
-    let Change { of_settings, common, changed } =
-        Change::begin(&part.settings, next, &from.common).map_err(LoadError::from)?;
+) -> (Basis<D::Settings>, Expected) {
     let tables = tables(postgres, next);
-    let expected =
-        if of_settings.makes_anew() { expected.changed(&tables) } else { expected.under(&tables) };
-    (from.common, from.former, from.changed) = (common, Some(part.settings.clone()), Some(changed));
-    Ok((from, expected))
+    let expected = match D::is_made_anew(&part.settings, &next.settings()) {
+        true => expected.changed(&tables),
+        false => expected.under(&tables),
+    };
+    from.former = Some(part.settings.clone());
+    (from, expected)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::sink::applied::Applied;
+    use dataflows::campaign::graph::Campaign;
+    use dataflows::settings::Settings;
 
     #[test]
     fn a_stretch_ends_where_settings_were_taken_over_and_nowhere_else() {
@@ -112,7 +109,7 @@ mod tests {
             of(12, 7.0, 3.0),
         ]);
         let found = |since, last| -> Vec<(f64, u64)> {
-            parts(&applied, since, last)
+            parts::<Campaign>(&applied, since, last)
                 .iter()
                 .map(|part| (part.settings.customer.at_risk_days, part.through))
                 .collect()
@@ -130,6 +127,6 @@ mod tests {
             "nothing is left of the first"
         );
         assert_eq!(found(5, 5), [(9.0, 5)]);
-        assert!(parts(&AppliedSettings(Vec::new()), 0, 5).is_empty());
+        assert!(parts::<Campaign>(&AppliedSettings(Vec::new()), 0, 5).is_empty());
     }
 }

@@ -11,18 +11,15 @@ use crate::checkpoint::{
     CheckpointError, Checkpoints, Manifest, Piece, Saved, Saver, SaverSettings,
 };
 use crate::config::types::Config;
+use crate::fingerprint::Fingerprint;
 use crate::hexadecimal::hexadecimal;
-use crate::hosting::Hosted;
 use crate::jobs::gather::{Checkpointing, Gather};
 use crate::jobs::saving::Resumption;
 use crate::jobs::schedule::Schedule;
 use crate::postgres::comparison::{Blocks, Expected, Recorded, Standing, stored};
 use crate::sink::Link;
 use crate::sink::following::Follow;
-use dataflows::campaign::graph::Campaign;
-use dataflows::campaign::snapshot::Common;
-use dataflows::campaign::snapshot::changed::Changed;
-use dataflows::settings::Settings;
+use dataflows::codec::Aligned;
 use dataflows::source::Save;
 use object_store::memory::InMemory;
 use object_store::path::Path;
@@ -94,14 +91,11 @@ impl Verified {
     /// [`CheckpointError::Address`].
     pub fn open(
         config: &Config,
-        settings: &Settings,
+        fingerprint: Fingerprint,
         identity: Link,
     ) -> Result<Verified, CheckpointError> {
-        let checkpoints = Checkpoints::open(
-            &config.checkpoint.dir.below(FOLDER),
-            &config.job,
-            Campaign::fingerprint(settings),
-        )?;
+        let checkpoints =
+            Checkpoints::open(&config.checkpoint.dir.below(FOLDER), &config.job, fingerprint)?;
         Ok(Verified { checkpoints: checkpoints.of(identity) })
     }
 
@@ -109,12 +103,10 @@ impl Verified {
     ///
     /// # Errors
     /// [`CheckpointError::Address`].
-    pub fn in_memory(job: &str, settings: &Settings) -> Result<Verified, CheckpointError> {
+    pub fn in_memory(job: &str, fingerprint: Fingerprint) -> Result<Verified, CheckpointError> {
         let store =
             Objects::over(Box::new(InMemory::new()), "memory".to_string(), Path::default())?;
-        Ok(Verified {
-            checkpoints: Checkpoints::over(Arc::new(store), job, Campaign::fingerprint(settings)),
-        })
+        Ok(Verified { checkpoints: Checkpoints::over(Arc::new(store), job, fingerprint) })
     }
 
     /// Where they lie.
@@ -126,7 +118,7 @@ impl Verified {
     ///
     /// # Errors
     /// [`VerifyError::Unusable`].
-    pub fn at(&self, epoch: u64) -> Result<Basis, VerifyError> {
+    pub fn at<S>(&self, epoch: u64) -> Result<Basis<S>, VerifyError> {
         let manifest = self.checkpoints.manifest(epoch).map_err(VerifyError::of_files)?;
         Basis::read(self.checkpoints.clone(), manifest, Left::Verification)
     }
@@ -140,12 +132,12 @@ impl Verified {
 
     /// What the workers go on from, and whoever saves what they come to, if anything is to be left.
     /// Where nothing can be saved they go on without.
-    pub fn resumption(
+    pub fn resumption<S: Clone>(
         &self,
-        basis: Option<&Basis>,
+        basis: Option<&Basis<S>>,
         workers: usize,
         leaves: bool,
-    ) -> (Resumption<Settings>, Option<Leaving>) {
+    ) -> (Resumption<S>, Option<Leaving>) {
         let manifest = basis.map(|basis| basis.manifest.clone());
         let former = basis.and_then(|basis| basis.former.clone());
         // After a change everything is another.
@@ -170,7 +162,7 @@ impl Verified {
     }
 
     /// Whether a basis lies here, so that what comes after it can be added to it.
-    fn has(&self, basis: &Basis) -> bool {
+    fn has<S>(&self, basis: &Basis<S>) -> bool {
         basis.left == Left::Verification
             && basis.checkpoints.address() == self.checkpoints.address()
     }
@@ -192,22 +184,20 @@ pub enum Left {
 }
 
 /// What a verification goes on from.
-pub struct Basis {
+pub struct Basis<S> {
     /// Where it lies.
     checkpoints: Checkpoints,
     /// Its manifest.
     pub manifest: Manifest,
-    /// What belonged to no customer.
-    pub common: Common,
+    /// What belonged to no key.
+    pub common: Aligned,
     /// The settings that it was taken under, where the next epoch is a change of them.
-    pub former: Option<Settings>,
-    /// What does not stand any more then.
-    pub changed: Option<Changed>,
+    pub former: Option<S>,
     /// Who has left it.
     pub left: Left,
 }
 
-impl Basis {
+impl<S> Basis<S> {
     /// That of a manifest.
     ///
     /// # Errors
@@ -216,17 +206,9 @@ impl Basis {
         checkpoints: Checkpoints,
         manifest: Manifest,
         left: Left,
-    ) -> Result<Basis, VerifyError> {
+    ) -> Result<Basis<S>, VerifyError> {
         let common = checkpoints.read(&manifest.shared).map_err(VerifyError::of_files)?;
-        match Common::from_bytes(&common) {
-            Ok(common) => {
-                Ok(Basis { checkpoints, manifest, common, former: None, changed: None, left })
-            }
-            Err(error) => Err(VerifyError::Unusable {
-                object: object(&checkpoints, manifest.epoch, left),
-                why: error.to_string(),
-            }),
-        }
+        Ok(Basis { checkpoints, manifest, common, former: None, left })
     }
 
     /// The epoch after which it is gone on.

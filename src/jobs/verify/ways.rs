@@ -13,18 +13,17 @@ use crate::jobs::topics;
 use crate::kafka::compacted::Topics;
 use crate::kafka::{KafkaError, KafkaSettings};
 use crate::postgres::comparison::{Snapshot, Standing};
-use dataflows::campaign::graph::Campaign;
 use std::collections::BTreeSet;
 
 /// A beginning that does.
-pub struct Opened {
+pub struct Opened<S> {
     /// What is gone on from; `None` for the first records.
-    pub basis: Option<Basis>,
+    pub basis: Option<Basis<S>>,
     /// What is recorded, and what of it comes after.
     pub standing: Standing,
 }
 
-impl Opened {
+impl<S> Opened<S> {
     /// The epoch after which it begins.
     pub fn epoch(&self) -> u64 {
         self.basis.as_ref().map_or(0, Basis::epoch)
@@ -32,9 +31,9 @@ impl Opened {
 }
 
 /// All that there is to begin with.
-pub struct Ways<'a> {
+pub struct Ways<'a, D> {
     config: &'a Config,
-    described: &'a Campaign,
+    described: &'a D,
     /// What is recorded.
     pub snapshot: Snapshot,
     /// What verifications have left.
@@ -52,19 +51,19 @@ struct Candidate {
 /// Whether a verification can go on from something: nobody has computed anything by then.
 type Found = Result<Candidate, VerifyError>;
 
-impl<'a> Ways<'a> {
+impl<'a, D: Hosted> Ways<'a, D> {
     /// Those of the job of this configuration.
     ///
     /// # Errors
     /// The database or the folder of checkpoints cannot be reached.
-    pub fn find(config: &'a Config, described: &'a Campaign) -> Result<Ways<'a>, VerifyError> {
+    pub fn find(config: &'a Config, described: &'a D) -> Result<Ways<'a, D>, VerifyError> {
         let mut snapshot = Snapshot::open(described.postgres_settings(config))?;
         let identity = snapshot.history()?.identity;
-        let verified = Verified::open(config, &described.settings, identity)?;
+        let verified = Verified::open(config, D::fingerprint(&described.settings()), identity)?;
         let checkpoints = Checkpoints::open(
             &config.checkpoint.dir,
             &config.job,
-            Campaign::fingerprint(&described.settings),
+            D::fingerprint(&described.settings()),
         )?
         .of(identity);
         Ok(Ways { config, described, snapshot, verified, checkpoints })
@@ -74,7 +73,7 @@ impl<'a> Ways<'a> {
     ///
     /// # Errors
     /// Why it does not do, or whatever keeps that from being told.
-    pub fn open(&mut self, since: Option<Since>) -> Result<Opened, VerifyError> {
+    pub fn open(&mut self, since: Option<Since>) -> Result<Opened<D::Settings>, VerifyError> {
         let Some(since) = since else { return self.try_beginning(None) };
         let mut refused: Option<VerifyError> = None;
         for found in self.candidates(since)? {
@@ -181,10 +180,13 @@ impl<'a> Ways<'a> {
     }
 
     /// Tries a beginning.
-    fn try_beginning(&mut self, candidate: Option<Candidate>) -> Result<Opened, VerifyError> {
+    fn try_beginning(
+        &mut self,
+        candidate: Option<Candidate>,
+    ) -> Result<Opened<D::Settings>, VerifyError> {
         let since = candidate.as_ref().map_or(0, |candidate| candidate.manifest.epoch);
         let standing = self.snapshot.standing(since)?;
-        let applied = super::read(&standing.applied)?;
+        let applied = super::read::<D::Settings>(&standing.applied)?;
         serve(self.described.clone(), &applied, standing.last(), &self.config.job)?;
         let through = standing.gone().epochs;
         if through > 0 && through >= since {
@@ -218,9 +220,9 @@ impl<'a> Ways<'a> {
         manifest: &Manifest,
         standing: &Standing,
     ) -> Result<(), VerifyError> {
-        let applied = super::read(&standing.applied)?;
+        let applied = super::read::<D::Settings>(&standing.applied)?;
         let own = match applied.at(manifest.epoch) {
-            Some(applied) => Campaign::fingerprint(&applied.settings),
+            Some(applied) => D::fingerprint(&applied.settings),
             None => place.fingerprint().clone(),
         };
         let differences = manifest.fingerprint.differences(&own);

@@ -2,7 +2,9 @@
 //! name.
 
 use crate::campaign::results::EpochResults;
+use crate::hosting::LookedAtAgain;
 use crate::postgres::comparison::Findings;
+use crate::sink::gathered::Gathered;
 use dataflows::bandit::choice::score;
 use dataflows::bandit::model::Model;
 use dataflows::bandit::policy::{Chosen, Parameters, Promise};
@@ -46,13 +48,8 @@ impl Answers {
         Answers { settings, dimension, arms, keep, oldest, findings }
     }
 
-    /// What was found.
-    pub fn into_findings(self) -> Findings {
-        self.findings
-    }
-
     /// Takes in the next epoch: its models, and the decisions that came as made.
-    pub fn check(&mut self, results: &EpochResults) {
+    fn check(&mut self, results: &EpochResults) {
         for update in &results.arms {
             let versions = self.arms.entry(update.arm).or_default();
             versions.push_back((results.epoch, update.model.clone()));
@@ -114,6 +111,16 @@ impl Answers {
     }
 }
 
+impl LookedAtAgain for Answers {
+    fn look(&mut self, epoch: &dyn Gathered) {
+        self.check(EpochResults::of(epoch));
+    }
+
+    fn into_findings(self: Box<Self>) -> Findings {
+        self.findings
+    }
+}
+
 fn shown(values: &[f64]) -> String {
     let values: Vec<String> = values.iter().map(f64::to_string).collect();
     values.join(", ")
@@ -169,7 +176,7 @@ mod tests {
         let mut fourth = EpochResults { decisions, ..EpochResults::new(4) };
         fourth.arms.clear();
         [first, second, third, fourth].iter().for_each(|results| answers.check(results));
-        answers.into_findings()
+        answers.findings
     }
 
     #[test]
