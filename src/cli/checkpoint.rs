@@ -5,14 +5,13 @@ mod verify;
 
 pub use args::{CheckpointArgs, CheckpointCommand};
 
+use super::dataflow;
 use super::error::ProgramError;
 use super::{GlobalArgs, load, print, print_json};
 use crate::checkpoint::{CheckpointError, Checkpoints, Listed, Manifest};
 use crate::config::load::Override;
 use crate::config::types::Config;
-use crate::hosting::Hosted;
 use args::UNNAMED;
-use dataflows::campaign::graph::Campaign;
 use dataflows::event::Topic;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -32,7 +31,7 @@ pub fn run(args: &CheckpointArgs, global: &GlobalArgs) -> Result<(), ProgramErro
         }
         CheckpointCommand::Verify(args) => {
             let (checkpoints, config) = open(&args.config, global, &[])?;
-            verify(&checkpoints, &config.settings(), args, global.json)
+            verify(&checkpoints, &config, args, global.json)
         }
         CheckpointCommand::Prune(args) => {
             let (checkpoints, config) = open(&args.config, global, &args.overrides())?;
@@ -49,7 +48,7 @@ fn open(
     let loaded = load(Some(file), &[&global.overrides(), flags].concat());
     let config = loaded.accept()?;
     crate::telemetry::logging::start(&config.log);
-    let fingerprint = Campaign::fingerprint(&config.settings());
+    let fingerprint = dataflow::of(&config).fingerprint(&config)?;
     Ok((Checkpoints::open(&config.checkpoint.dir, &config.job, fingerprint)?, config))
 }
 

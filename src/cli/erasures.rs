@@ -1,11 +1,11 @@
 //! `sluice erasures`: what was done with each erased customer, place by place, and what is not done
 //! yet.
 
+use super::dataflow;
 use super::error::ProgramError;
 use super::{GlobalArgs, load, print, print_json};
 use crate::checkpoint::Checkpoints;
 use crate::config::location::Location;
-use crate::hosting::Hosted;
 use crate::jobs::opening::survey;
 use crate::jobs::run::RunError;
 use crate::jobs::verify::VERIFIED;
@@ -13,8 +13,6 @@ use crate::places::{By, PLACES, Place};
 use crate::sink::{Records, SinkError, Trouble};
 use crate::source::TopicUuids;
 use clap::Args;
-use dataflows::Dataflow;
-use dataflows::campaign::graph::Campaign;
 use dataflows::event::{CustomerId, Millis};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -45,17 +43,14 @@ pub fn run(args: &ErasuresArgs, global: &GlobalArgs) -> Result<(), ProgramError>
     let loaded = load(Some(&args.config), &global.overrides());
     let config = loaded.accept()?;
     crate::telemetry::logging::start(&config.log);
-    let described = Campaign::of(&config, true)?;
-    let postgres = described.postgres_settings(&config);
+    let chosen = dataflow::of(&config);
+    let (postgres, fingerprint) =
+        (chosen.postgres_settings(&config)?, chosen.fingerprint(&config)?);
     let mut records = survey(&config, &postgres, &TopicUuids::UNKNOWN, &Trouble::default(), false)
         .map_err(RunError::from)?;
     let identity = records.history().map_err(RunError::from)?.identity;
     let oldest = |location: &Location| -> Result<Option<u64>, ProgramError> {
-        let unnamed = Checkpoints::open(
-            location,
-            &config.job,
-            Campaign::fingerprint(&Dataflow::settings(&described)),
-        )?;
+        let unnamed = Checkpoints::open(location, &config.job, fingerprint.clone())?;
         let epochs = [unnamed.of(identity).epochs()?, unnamed.epochs()?];
         Ok(epochs.into_iter().flatten().min())
     };

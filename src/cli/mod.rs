@@ -6,6 +6,7 @@ pub mod check;
 pub mod checkpoint;
 pub mod cluster;
 pub mod config;
+mod dataflow;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod docs;

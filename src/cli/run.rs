@@ -1,15 +1,14 @@
 //! `sluice run`: the long-running job.
 
 use super::cluster::ClusterArgs;
+use super::dataflow;
 use super::error::ProgramError;
 use super::serve::ServeArgs;
 use super::{GlobalArgs, load, overrides};
 use crate::config::load::Override;
-use crate::hosting::Hosted;
 use crate::jobs::start::Asked;
 use crate::telemetry::logging;
 use clap::Args;
-use dataflows::campaign::graph::Campaign;
 use std::path::PathBuf;
 
 /// Flags of `sluice run`.
@@ -93,14 +92,6 @@ pub fn run(args: &RunArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
     let config = loaded.accept()?;
     logging::start(&config.log);
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-    let described = Campaign::of(&config, true)?;
-    Ok(crate::jobs::run::run(
-        &config,
-        described,
-        Asked {
-            rebuild: args.rebuild,
-            accept_loss: args.accept_loss,
-            reconfigure: args.reconfigure,
-        },
-    )?)
+    let &RunArgs { rebuild, accept_loss, reconfigure, .. } = args;
+    dataflow::of(&config).run(&config, Asked { rebuild, accept_loss, reconfigure })
 }

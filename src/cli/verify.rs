@@ -1,14 +1,13 @@
 //! `sluice verify`: everything once more from the topics, compared with what the running job has
 //! written.
 
+use super::dataflow;
 use super::error::ProgramError;
 use super::{GlobalArgs, load, overrides, print, print_json, warn};
-use crate::hosting::Hosted;
-use crate::jobs::verify::{Removed, Since, Verdict, verify};
+use crate::jobs::verify::{Removed, Since, Verdict};
 use crate::postgres::comparison::{Difference, Findings};
 use crate::telemetry::logging;
 use clap::Args;
-use dataflows::campaign::graph::Campaign;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -77,8 +76,7 @@ pub fn run(args: &VerifyArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
     warn(&loaded);
     let config = loaded.accept()?;
     logging::start(&config.log);
-    let described = Campaign::of(&config, true)?;
-    let verdict = verify(&config, described, args.since)?;
+    let verdict = dataflow::of(&config).verify(&config, args.since)?;
     match global.json {
         true => print_json(&to_json(&verdict))?,
         false => print(&describe(&verdict))?,

@@ -2,7 +2,7 @@
 //! disturbed.
 
 use super::{Finding, Probe};
-use crate::campaign::rows::CampaignWording;
+use crate::cli::dataflow;
 use crate::config::types::Config;
 use crate::journal;
 use crate::kafka::{KafkaSettings, identify};
@@ -10,7 +10,6 @@ use crate::postgres::{self, PostgresError, PostgresSettings, address};
 use crate::sink::Progress;
 use crate::source::TopicUuids;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// How long the broker may take to say which topics it has.
@@ -28,10 +27,9 @@ pub fn probe(config: &Config) -> Option<Box<dyn Probe>> {
     let is_known = !config.postgres.url.is_empty();
     is_known.then(|| {
         Box::new(DatabaseProbe {
-            settings: PostgresSettings {
-                wording: Arc::new(CampaignWording::default()),
-                ..config.postgres_address()
-            },
+            settings: dataflow::of(config)
+                .postgres_settings(config)
+                .unwrap_or_else(|_| config.postgres_address()),
             kafka: config.kafka_settings(),
         }) as Box<dyn Probe>
     })

@@ -3,17 +3,16 @@
 use super::args::VerifyArgs;
 use super::{chosen, size};
 use crate::checkpoint::{CheckpointError, Checkpoints, Manifest};
+use crate::cli::dataflow;
 use crate::cli::error::ProgramError;
 use crate::cli::{print, print_json};
-use crate::jobs::soundness;
+use crate::config::types::Config;
 use crate::telemetry::progress::{Progress, Unit};
-use dataflows::campaign::graph::Campaign;
-use dataflows::settings::Settings;
 use serde_json::{Value, json};
 
 pub(super) fn verify(
     checkpoints: &Checkpoints,
-    settings: &Settings,
+    config: &Config,
     args: &VerifyArgs,
     json: bool,
 ) -> Result<(), ProgramError> {
@@ -28,7 +27,7 @@ pub(super) fn verify(
         });
         // What is in one of another configuration only a start with that one can tell.
         if found.is_empty() && manifest.fingerprint == *checkpoints.fingerprint() {
-            found.extend(soundness::unsound::<Campaign>(checkpoints, manifest, settings));
+            found.extend(dataflow::of(config).unsound(config, checkpoints, manifest)?);
         }
         problems.extend(found.into_iter().map(|problem| (place_of(manifest), problem)));
     }
