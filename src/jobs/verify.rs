@@ -11,12 +11,14 @@
 //! job goes meanwhile. Thresholds are not taken from their table but computed again, for recorded
 //! watermarks close them where they closed before.
 
+mod basis;
 mod computing;
 mod error;
 mod folding;
 mod lost;
 mod reading;
 mod recorded;
+mod since;
 mod stretches;
 mod verified;
 mod ways;
@@ -27,6 +29,7 @@ use crate::config::types::Config;
 use crate::hosting::Hosted;
 use crate::postgres::comparison::{Expected, Findings};
 use crate::sink::applied::{AppliedSettings, UnknownSettings};
+use basis::Left;
 use computing::Computing;
 #[cfg(test)]
 pub use error::Open;
@@ -34,10 +37,10 @@ pub use error::VerifyError;
 pub use lost::Removed;
 use recorded::{Found, check_chain, check_progress};
 use serde::de::DeserializeOwned;
+pub use since::Since;
 use std::time::{Duration, Instant};
 use stretches::parts;
-pub use verified::Since;
-use verified::{Left, Verified};
+use verified::Verified;
 use ways::{Opened, Ways};
 
 /// What came of it.

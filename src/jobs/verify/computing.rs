@@ -1,11 +1,12 @@
 //! Computes a stretch of epochs once more, with the settings that it had.
 
+use super::basis::Basis;
 use super::error::VerifyError;
 use super::folding::Fold;
 use super::lost::Lost;
 use super::reading;
 use super::recorded::{Checker, Found};
-use super::verified::{Basis, Leaving, Verified};
+use super::verified::{Leaving, Verified};
 use crate::cluster::Cluster;
 use crate::config::types::Config;
 use crate::first::First;

@@ -1,7 +1,7 @@
 //! Why nothing can be said of a job. What keeps a verification from beginning where it was to begin
 //! says only that; where one can begin was looked for by then, and is said behind it.
 
-use super::verified::Since;
+use super::since::Since;
 use crate::blame::Blame;
 use crate::checkpoint::CheckpointError;
 use crate::cluster::ClusterError;

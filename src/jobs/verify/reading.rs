@@ -1,8 +1,8 @@
 //! What a verification has to read of the topics, and whether it is there.
 
+use super::basis::Basis;
 use super::error::VerifyError;
 use super::lost::Lost;
-use super::verified::Basis;
 use crate::jobs::history::Stretch;
 use crate::kafka::compacted::Topics;
 use crate::kafka::losses::behind;

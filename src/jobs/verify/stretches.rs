@@ -2,8 +2,8 @@
 //! were taken over, the epochs before are computed with the former ones; what they come to is held
 //! in memory, as a checkpoint, and the change goes on from there as it did in the job.
 
+use super::basis::Basis;
 use super::error::VerifyError;
-use super::verified::Basis;
 use crate::hosting::Hosted;
 use crate::postgres::PostgresSettings;
 use crate::postgres::comparison::{Expected, Standing};

@@ -2,10 +2,12 @@
 //! checkpoint of the job. Each beginning is tried with everything that it takes but the computing,
 //! before anything is computed; so whoever is told to ask for another one can do so.
 
+use super::basis::{Basis, Left};
 use super::error::{Open, VerifyError};
 use super::reading::stretch;
 use super::serve;
-use super::verified::{Basis, Left, Since, Verified};
+use super::since::Since;
+use super::verified::Verified;
 use crate::checkpoint::{CheckpointError, Checkpoints, Manifest};
 use crate::config::types::Config;
 use crate::hosting::Hosted;
