@@ -4,6 +4,7 @@
     reason = "a program exports nothing: `pub` says what a module offers to the others"
 )]
 
+mod arrivals;
 mod backoff;
 mod blame;
 mod campaign;
@@ -23,6 +24,7 @@ mod identifiers;
 mod jobs;
 mod journal;
 mod kafka;
+mod keyed;
 mod places;
 mod postgres;
 mod sink;

@@ -11,12 +11,11 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use table::table;
-
 use crate::event::Problem;
 use crate::event::named::NamedValues;
 use crate::keyed::{Keyed, KeyedSettings};
 use crate::source::{TopicId, TopicOf};
+use crate::table::Table;
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -58,6 +57,10 @@ impl Keyed for Arrivals {
 
     fn topics() -> Vec<TopicId> {
         vec![TopicId::of(&TOPIC)]
+    }
+
+    fn table() -> Table {
+        table::arrivals()
     }
 
     fn of(settings: KeyedSettings) -> Self {

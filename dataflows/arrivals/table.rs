@@ -3,7 +3,7 @@
 use crate::table::{Column, Erase, Keep, Kind, Rule, Table};
 
 /// One row a customer.
-pub fn table() -> Table {
+pub(super) fn arrivals() -> Table {
     Table {
         name: "arrivals",
         help: "How often a customer came, and when first and last.",

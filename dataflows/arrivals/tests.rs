@@ -7,7 +7,8 @@ use crate::event::text::virtual_shard;
 use crate::event::{Reason, Rejected};
 use crate::keyed::tests::{Came, CameOfAll, Coming, Taken, Trial};
 use crate::keyed::{
-    KeyedCommon, KeyedErasure, KeyedRestoring, KeyedSettings, KeyedSoundness, ViewChange, ViewSum,
+    Keyed, KeyedCommon, KeyedErasure, KeyedRestoring, KeyedSettings, KeyedSoundness, ViewChange,
+    ViewSum, tables,
 };
 use crate::mixing;
 use crate::snapshot::SnapshotError;
@@ -334,4 +335,14 @@ fn what_is_not_as_it_was_written_is_found_before_it_is_taken_up() {
         }
     }
     assert!(seen > 3, "{seen} virtual shards have arrivals");
+}
+
+#[test]
+fn its_tables_fit_together() {
+    for table in tables::<Arrivals>() {
+        assert_eq!(table.faults(), Vec::<String>::new());
+    }
+    let own = <Arrivals as Keyed>::table();
+    let names: Vec<&str> = own.names().collect();
+    assert_eq!((names.first(), names.last()), (Some(&"customer_id"), Some(&"epoch")));
 }

@@ -1,6 +1,6 @@
 //! What belongs to no customer, as it stands at the end of an epoch.
 
-use super::{Keyed, ViewSum};
+use super::{Keyed, KeyedCounts, ViewSum};
 use crate::epoch::Closed;
 use crate::snapshot::SnapshotError;
 use crate::source::TopicId;
@@ -18,15 +18,18 @@ pub struct KeyedCommon {
     pub highs: Vec<(TopicId, u32, Millis)>,
     /// The sum of all views.
     pub sum: ViewSum,
+    /// What was counted since the first epoch.
+    pub counts: KeyedCounts,
 }
 
 impl KeyedCommon {
-    /// Takes in the end of an epoch, and how the sum of all views changed in it. Epochs follow each
-    /// other.
-    pub fn end(&mut self, epoch: u64, closed: &Closed, change: &ViewSum) {
+    /// Takes in the end of an epoch, how the sum of all views changed in it, and what was counted.
+    /// Epochs follow each other.
+    pub fn end(&mut self, epoch: u64, closed: &Closed, change: &ViewSum, counts: &KeyedCounts) {
         (self.epoch, self.watermark) = (epoch, closed.watermark);
         self.highs.clone_from(&closed.highs);
         self.sum.add(change);
+        self.counts.add(counts);
     }
 
     /// The digest of what stands.

@@ -32,6 +32,7 @@ mod settling;
 mod shards;
 mod snapshot;
 mod soundness;
+mod tables;
 #[cfg(test)]
 pub(crate) mod tests;
 mod worker;
@@ -42,11 +43,13 @@ pub use output::{KeyedCounts, KeyedErasure, KeyedOutput, ViewChange};
 pub use restoring::KeyedRestoring;
 pub use shards::KeyedShards;
 pub use soundness::{KeyedLook, KeyedSoundness};
+pub use tables::tables;
 pub use worker::KeyedBeginning;
 
 use crate::event::Problem;
 use crate::event::named::{NamedSettings, NamedValues};
 use crate::source::TopicId;
+use crate::table::Table;
 use crate::time::{DAY, Millis};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -71,6 +74,9 @@ pub trait Keyed: Clone + Send + Sync + 'static {
 
     /// The topics that it reads, in the order of their numbers.
     fn topics() -> Vec<TopicId>;
+
+    /// The table of its views: first `customer_id`, which is the key, and last `epoch`.
+    fn table() -> Table;
 
     /// One with these settings.
     fn of(settings: KeyedSettings) -> Self;

@@ -244,7 +244,7 @@ impl Trial<'_> {
             came.views.sort_by_key(|change| change.customer);
             came.rejected.sort_by_key(|rejected| rejected.place);
             came.erasures.sort();
-            common.end(*epoch, &came.closed, &came.sum);
+            common.end(*epoch, &came.closed, &came.sum, &came.counts);
             came.common = common.clone();
         }
         let all_did = |image: &ShardImage| tray.complete.get(&image.epoch) == Some(&self.workers);

@@ -11,6 +11,7 @@ use crate::jobs::soundness;
 use crate::jobs::start::Asked;
 use crate::jobs::verify::{Since, Verdict, verify};
 use crate::postgres::PostgresSettings;
+use dataflows::arrivals::Arrivals;
 use dataflows::campaign::graph::Campaign;
 use std::marker::PhantomData;
 
@@ -56,8 +57,9 @@ pub trait AnyDataflow: Sync {
 }
 
 /// Every dataflow.
-static ALL: [&dyn AnyDataflow; 1] = [
-    &Of::<Campaign>(PhantomData), //
+static ALL: [&dyn AnyDataflow; 2] = [
+    &OneOf::<Campaign>(PhantomData), //
+    &OneOf::<Arrivals>(PhantomData),
 ];
 
 /// The dataflow that the configuration names.
@@ -69,9 +71,9 @@ pub fn of(config: &Config) -> &'static dyn AnyDataflow {
     found.expect("a configuration is accepted with the name of a dataflow")
 }
 
-struct Of<D>(PhantomData<fn() -> D>);
+struct OneOf<D>(PhantomData<fn() -> D>);
 
-impl<D: Hosted> AnyDataflow for Of<D> {
+impl<D: Hosted> AnyDataflow for OneOf<D> {
     fn name(&self) -> &'static str {
         D::NAME
     }
