@@ -9,6 +9,8 @@ use crate::campaign::replayed::thresholds;
 use crate::jobs::replay::{Input, Place, Replay, Replayed, SourceFaults, Span, replay};
 use crate::telemetry::logging;
 use clap::Args;
+use dataflows::Dataflow;
+use dataflows::campaign::graph::Campaign;
 use dataflows::event::Millis;
 use std::path::{Path, PathBuf};
 
@@ -163,6 +165,16 @@ fn place(text: &str) -> Option<Place> {
     }
 }
 
+/// Whether a replay has files for this dataflow: (key, what is wrong).
+fn unfit(dataflow: &str) -> Vec<(&'static str, String)> {
+    let campaign = <Campaign as Dataflow>::NAME;
+    let problem = format!(
+        "expected {campaign}, whose files a replay writes; `sluice verify` computes a job of \
+         {dataflow} again"
+    );
+    (dataflow != campaign).then_some(("dataflow", problem)).into_iter().collect()
+}
+
 /// Replays the files or topics and prints what came of it.
 ///
 /// # Errors
@@ -174,6 +186,8 @@ pub fn run(args: &ReplayArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
         let needed = loaded.config.faults_for_topics();
         loaded.add_faults(needed);
     }
+    let unfit = unfit(&loaded.config.dataflow);
+    loaded.add_faults(unfit);
     let warnings = loaded.warnings.clone();
     let config = loaded.accept()?;
     logging::start(&config.log);
@@ -217,4 +231,15 @@ features digest  {}
         summary.peak_memory_bytes as f64 * 1e-6,
         output.display(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_campaign_has_the_files_of_a_replay() {
+        assert!(unfit("campaign").is_empty());
+        assert!(unfit("arrivals")[0].1.contains("`sluice verify` computes a job of arrivals"));
+    }
 }
