@@ -9,6 +9,7 @@
     reason = "all of it is tests, which clippy only sees of functions that are cases"
 )]
 
+mod arrivals;
 #[cfg(feature = "demo")]
 mod bench;
 mod campaign100k;

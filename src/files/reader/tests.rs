@@ -295,17 +295,19 @@ fn empty_files_have_no_blocks() {
 #[test]
 fn buffers_are_used_again() {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let content = many_lines();
+    let content = many_lines().repeat(20);
     let input = write(directory.path(), "interactions.jsonl", &content);
     let mut reader = open(&input, 0, 1, Distribution::Split).expect("its only reader");
     let mut all = Vec::new();
-    let mut buffers = std::collections::BTreeSet::new();
+    let (mut blocks, mut buffers) = (0, std::collections::BTreeSet::new());
     while let Some(block) = reader.next().expect("reading") {
         all.extend_from_slice(&block.bytes[..block.length]);
+        blocks += 1;
         buffers.insert(block.bytes.as_ptr() as usize);
     }
     assert_eq!(all, content);
-    assert_eq!(buffers.len(), 1);
+    // Which of those that were given back comes next is the allocator's affair.
+    assert!(2 * buffers.len() <= blocks, "{} buffers for {blocks} blocks", buffers.len());
 }
 
 proptest! {

@@ -17,8 +17,9 @@ impl Writer {
     /// nothing is written.
     ///
     /// # Errors
-    /// That of `settle`, or another process has the job or its files, or one of the topics is not the one that it has read, or the journal or the file of its
-    /// last epoch cannot be read, or are not what was written.
+    /// That of `settle`, or another process has the job or its files, or one of the topics is not
+    /// the one that it has read, or the journal or the file of its last epoch cannot be read, or
+    /// are not what was written.
     pub fn open_settling<S, E: From<JournalError>>(
         settings: JournalSettings,
         checkpoints: Checkpoints,
@@ -98,7 +99,8 @@ impl Writer {
             writer.finish_last()?;
         }
         let Progress { epoch, incarnation, .. } = writer.ledger.state.progress;
-        tracing::info!(job = writer.settings.job, path = %writer.log.path().display(), epoch, incarnation, "The journal is ready.");
+        let (job, path) = (&writer.settings.job, writer.log.path().display());
+        tracing::info!(job, %path, epoch, incarnation, "The journal is ready.");
         Ok(writer)
     }
 }

@@ -17,9 +17,8 @@ fn epochs_that_go_back_and_topics_that_are_not_read_are_refused() {
     let offsets = |name: &str, partition, next| {
         NamedOffsets::from([(name.to_string(), BTreeMap::from([(partition, next)]))])
     };
-    assert!(
-        matches!(now.known(&offsets("orders", 0, 1)), Err(TopicsError::UnknownTopic(name)) if name == "orders")
-    );
+    let unknown = now.known(&offsets("orders", 0, 1));
+    assert!(matches!(unknown, Err(TopicsError::UnknownTopic(name)) if name == "orders"));
     assert!(matches!(
         now.known(&offsets("transactions", 2, 1)),
         Err(TopicsError::UnknownPartition { partition: 2, .. })

@@ -1,0 +1,155 @@
+//! A job of the smallest dataflow, from Kafka to PostgreSQL, killed and gone on with by other
+//! numbers of workers, against what its records say when they are read one after the other.
+
+use crate::services::client::Client;
+use crate::services::topics::PARTITIONS;
+use crate::services::verifying::{verified, verify};
+use crate::services::{Stage, eventually, text};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// 2024-01-01.
+const START: i64 = 1_704_067_200_000;
+
+/// A day in milliseconds.
+const DAY: i64 = 86_400_000;
+
+/// Customers that come.
+const CUSTOMERS: u64 = 300;
+
+/// A row of the table: customer, arrivals, first and last in milliseconds.
+type Row = (i64, i64, i64, i64);
+
+/// What was sent, as it is told one record after the other.
+#[derive(Default)]
+struct Told {
+    random: u64,
+    arrivals: BTreeMap<(i64, u64), i64>,
+    erased: BTreeMap<i64, i64>,
+    broken: i64,
+    sent: i64,
+}
+
+impl Told {
+    fn below(&mut self, end: u64) -> u64 {
+        self.random =
+            self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
+        (self.random >> 33) % end
+    }
+
+    /// The next record: its customer, and what it says.
+    fn next(&mut self) -> (i64, Value) {
+        self.sent += 1;
+        let customer = 1 + self.below(CUSTOMERS) as i64;
+        let (id, at) = (self.below(40), START + self.below(40 * DAY as u64) as i64);
+        let arrival =
+            json!({ "customer_id": customer, "arrival_id": format!("a-{id}"), "timestamp": at });
+        match self.below(100) {
+            0..80 => {
+                self.arrivals.insert((customer, id), at);
+                (customer, arrival)
+            }
+            80..95 => {
+                self.arrivals.remove(&(customer, id));
+                let mut retracted = arrival;
+                retracted["op"] = json!("retract");
+                (customer, retracted)
+            }
+            95..97 => {
+                let until = at.min(START + 10 * DAY);
+                let erased = self.erased.entry(customer).or_insert(until);
+                *erased = until.max(*erased);
+                (customer, json!({ "customer_id": customer, "timestamp": until, "op": "erase" }))
+            }
+            _ => {
+                self.broken += 1;
+                (customer, json!({ "customer_id": customer, "timestamp": at }))
+            }
+        }
+    }
+
+    /// The rows that it comes to.
+    fn rows(&self) -> Vec<Row> {
+        let mut rows: BTreeMap<i64, Row> = BTreeMap::new();
+        for (&(customer, _), &at) in &self.arrivals {
+            if self.erased.get(&customer).is_some_and(|until| at <= *until) {
+                continue;
+            }
+            let row = rows.entry(customer).or_insert((customer, 0, at, at));
+            *row = (customer, row.1 + 1, row.2.min(at), row.3.max(at));
+        }
+        rows.into_values().collect()
+    }
+}
+
+/// Sends so many records, those of a customer to one partition.
+fn send(stage: &Stage, told: &mut Told, records: usize) {
+    let client = Client::new(&stage.brokers, None);
+    let topic = stage.topic("arrivals");
+    for _ in 0..records {
+        let (customer, record) = told.next();
+        let place = (topic.as_str(), customer as i32 % PARTITIONS);
+        let (key, sent) = (customer.to_string(), START + 41 * DAY);
+        client.send(place, Some(key.as_bytes()), Some(record.to_string().as_bytes()), sent, ());
+    }
+    client.flush();
+}
+
+/// Waits until everything is committed that was sent.
+fn settled(stage: &Stage, told: &Told) {
+    eventually("everything is committed", || stage.committed().values().sum::<i64>() == told.sent);
+}
+
+fn assert_told(stage: &Stage, told: &Told) {
+    let rows = stage.database().query(
+        "SELECT customer_id, arrivals, (extract(epoch FROM first) * 1000)::bigint, \
+         (extract(epoch FROM last) * 1000)::bigint FROM sluice.arrivals ORDER BY 1",
+        &[],
+    );
+    let rows: Vec<Row> = rows
+        .expect("the table")
+        .iter()
+        .map(|row| (row.get(0), row.get(1), row.get(2), row.get(3)))
+        .collect();
+    assert_eq!(rows, told.rows());
+    stage.wait_for("SELECT count(*) FROM sluice.dead_letters", told.broken);
+}
+
+#[test]
+fn arrivals_are_counted_once_whatever_is_killed_and_however_many_workers_go_on() {
+    let Some(stage) = Stage::set("arrivals") else { return };
+    let topics = format!("[kafka.topics]\narrivals = \"{}\"\n", stage.topic("arrivals"));
+    let config = stage.saving_toml("").replace("[kafka.topics]\n", &topics);
+    std::fs::write(stage.config(), format!("dataflow = \"arrivals\"\n{config}"))
+        .expect("the configuration can be written");
+    stage.create_topics();
+    let mut told = Told::default();
+    send(&stage, &mut told, 4_000);
+    let job = stage.start_reading(&["--workers", "2"]);
+    settled(&stage, &told);
+    send(&stage, &mut told, 4_000);
+    stage.wait_for("SELECT (max(epoch) > 1)::int FROM sluice.epochs", 1);
+    job.kill();
+    send(&stage, &mut told, 2_000);
+    let job = stage.start_reading(&["--workers", "3"]);
+    settled(&stage, &told);
+    job.kill();
+    let job = stage.start_reading(&["--workers", "1"]);
+    send(&stage, &mut told, 1_000);
+    settled(&stage, &told);
+    job.drain();
+    assert_told(&stage, &told);
+    verified(&stage.config(), &["--workers", "2"]);
+    stage.sluice(&["checkpoint", "verify", text(&stage.config())]);
+
+    // Somebody has changed a row: verification says which.
+    let mut database = stage.database();
+    let changed = database.execute(
+        "UPDATE sluice.arrivals SET arrivals = arrivals + 1 WHERE customer_id = (SELECT \
+         min(customer_id) FROM sluice.arrivals)",
+        &[],
+    );
+    assert_eq!(changed.expect("the row"), 1);
+    let (code, said) = verify(&stage.config(), &[]);
+    assert_eq!((code, &said["ok"]), (Some(1), &json!(false)), "{said:#}");
+}
