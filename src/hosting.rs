@@ -37,9 +37,7 @@ pub trait Hosted: Dataflow {
 
     /// What the database must be told of it.
     fn postgres_settings(&self, config: &Config) -> PostgresSettings {
-        let lateness = Self::lateness(&self.settings());
-        let wording = self.wording(config.topic_names());
-        PostgresSettings { lateness, ..config.postgres_settings(wording) }
+        config.postgres_settings(self.wording(config.topic_names()))
     }
 
     /// The same as verification computes it again; `saves` snapshots.

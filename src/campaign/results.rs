@@ -1,7 +1,7 @@
 //! All that one epoch changed, gathered from the workers for whoever commits it.
 
 use crate::sink::Link;
-use crate::sink::gathered::{DayValues, ErasedCustomer, Essentials, Gathered};
+use crate::sink::gathered::{DayValues, ErasedCustomer, Essentials, Gathered, behind};
 use crate::sink::outbox::Owed;
 use crate::source::{TopicNames, TopicUuids};
 use dataflows::campaign::output::{
@@ -13,7 +13,6 @@ use dataflows::epoch::Closed;
 use dataflows::event::unlisted::List;
 use dataflows::event::{CustomerId, Names, Rejected};
 use dataflows::source::{Kept, TopicId};
-use std::any::Any;
 use std::collections::BTreeMap;
 
 /// Everything that one epoch changed. Rows come in batches as the workers sent them, in no
@@ -132,11 +131,7 @@ impl EpochResults {
 impl EpochResults {
     /// What an epoch of a job with this dataflow is behind the face that all have.
     pub fn of(epoch: &dyn Gathered) -> &EpochResults {
-        let epoch: &dyn Any = epoch;
-        let Some(results) = epoch.downcast_ref() else {
-            unreachable!("a job has epochs of one dataflow")
-        };
-        results
+        behind(epoch)
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::blame::Blame;
 use crate::checkpoint::saver::Intake;
 use crate::checkpoint::{CheckpointError, Checkpoints, Kind, Manifest, Pause, Piece};
+use dataflows::codec::Aligned;
 use dataflows::snapshot::{Images, ShardImage, SnapshotError};
 use dataflows::{Begins, Dataflow, Restoring};
 use nix::time::{ClockId, clock_gettime};
@@ -34,6 +35,7 @@ impl LoadError {
 
 /// The beginning of worker `worker` of `peers`: its virtual shards of the checkpoint, or nothing
 /// where there is none; where it was taken under `former` settings, with the change of them.
+/// Also what belongs to no key of the checkpoint.
 ///
 /// # Errors
 /// The checkpoint cannot be read.
@@ -44,8 +46,8 @@ pub fn load<D: Dataflow>(
     described: &D,
     worker: usize,
     peers: usize,
-) -> Result<D::Beginning, LoadError> {
-    let Some(manifest) = manifest else { return Ok(described.anew(worker, peers)) };
+) -> Result<(D::Beginning, Option<Aligned>), LoadError> {
+    let Some(manifest) = manifest else { return Ok((described.anew(worker, peers), None)) };
     let (started, checkpoints) = (Instant::now(), checkpoints.holding(manifest));
     let common = checkpoints.read(&manifest.shared)?;
     let mut restoring = described.restoring(worker, peers, &common, former)?;
@@ -60,7 +62,7 @@ pub fn load<D: Dataflow>(
     }
     let (beginning, epoch) = (restoring.finish(), manifest.epoch);
     tracing::info!(worker, epoch, customers, took = ?started.elapsed(), "The checkpoint is loaded.");
-    Ok(beginning)
+    Ok((beginning, Some(common)))
 }
 
 /// A checkpoint that the workers go on from, if there is one, and whoever saves the next one, if
@@ -95,7 +97,7 @@ impl<S> Resumption<S> {
         peers: usize,
     ) -> Result<D::Beginning, LoadError> {
         let (manifest, former) = (self.manifest.as_ref(), self.former.as_ref());
-        let beginning = load(&self.checkpoints, manifest, former, described, worker, peers)?;
+        let (beginning, _) = load(&self.checkpoints, manifest, former, described, worker, peers)?;
         Ok(beginning
             .saving(self.saver.clone().map(|saver| Box::new(ToSaver::new(saver, worker)) as _)))
     }

@@ -1,7 +1,7 @@
 //! What a small dataflow shows beside what every job does: of how many customers anything is seen.
 
 use super::results::KeyedResults;
-use crate::sink::gathered::Gathered;
+use crate::sink::gathered::{Gathered, behind};
 use crate::status::figures::{Figures, FiguresShown, JobCounts};
 use crate::status::metrics::Exposition;
 use dataflows::keyed::{Keyed, KeyedCommon};
@@ -38,19 +38,14 @@ impl<K> Default for KeyedFigures<K> {
 
 impl<K: Keyed> KeyedFigures<K> {
     fn take_in(&mut self, epoch: &dyn Gathered) {
-        let epoch: &dyn Any = epoch;
-        let Some(results) = epoch.downcast_ref::<KeyedResults<K::View>>() else {
-            unreachable!("a job has epochs of one dataflow")
-        };
+        let results: &KeyedResults<K::View> = behind(epoch);
         self.shown.customers += results.sum.views;
     }
 }
 
 impl<K: Keyed> Figures for KeyedFigures<K> {
     fn restored(&mut self, common: &dyn Any) -> JobCounts {
-        let Some(KeyedCommon { sum, counts, .. }) = common.downcast_ref() else {
-            unreachable!("a job has checkpoints of one dataflow")
-        };
+        let KeyedCommon { sum, counts, .. } = behind(common);
         self.shown.customers = sum.views;
         JobCounts { records: counts.records, unread_erasures: counts.unread_erasures }
     }

@@ -2,7 +2,7 @@
 
 use super::results::KeyedResults;
 use crate::sink::common;
-use crate::sink::gathered::Gathered;
+use crate::sink::gathered::{Gathered, behind};
 use crate::sink::rows::{Unfit, Wording};
 use crate::source::TopicNames;
 use crate::table::Changes;
@@ -11,7 +11,6 @@ use dataflows::Dataflow;
 use dataflows::event::tables::{DEAD_LETTERS, ERASURES};
 use dataflows::keyed::{Keyed, ViewChange, tables};
 use dataflows::table::Table;
-use std::any::Any;
 use std::fmt::{self, Debug, Formatter};
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -52,10 +51,7 @@ impl<K: ViewRows> Wording for KeyedWording<K> {
     }
 
     fn word(&self, epoch: &dyn Gathered, tables: &mut [Changes], _: i64) -> Result<(), Unfit> {
-        let epoch: &dyn Any = epoch;
-        let Some(results) = epoch.downcast_ref::<KeyedResults<K::View>>() else {
-            unreachable!("a job has epochs of one dataflow")
-        };
+        let results: &KeyedResults<K::View> = behind(epoch);
         for changes in tables {
             match changes.table.name {
                 ERASURES => erasures(changes, results),

@@ -2,8 +2,7 @@
 
 use super::outbox::Owed;
 use super::{Link, Made};
-use crate::source::TopicNames;
-use crate::source::TopicUuids;
+use crate::source::{TopicNames, TopicUuids};
 use dataflows::campaign::output::Decision;
 use dataflows::epoch::Closed;
 use dataflows::event::{CustomerId, Millis, Rejected};
@@ -47,6 +46,15 @@ pub trait Gathered: Any + Send {
 
     /// What it has to publish; it is no longer in it.
     fn take_owed(&mut self, topics: &TopicNames) -> Owed;
+}
+
+/// What stands behind a face of the engine: something of the one dataflow that the job has.
+///
+/// # Panics
+/// It is of another dataflow, which nobody can hand over here.
+pub fn behind<T: Any>(face: &dyn Any) -> &T {
+    let Some(own) = face.downcast_ref() else { unreachable!("a job is of one dataflow") };
+    own
 }
 
 /// What all epochs have.

@@ -11,7 +11,7 @@ mod unmatched;
 
 use super::counted::Counted;
 use super::results::EpochResults;
-use crate::sink::gathered::Gathered;
+use crate::sink::gathered::{Gathered, behind};
 use crate::status::figures::{Figures, FiguresShown, JobCounts};
 use arms::ArmFigures;
 use dataflows::campaign::output::{Counts, Day, Segment};
@@ -132,9 +132,7 @@ impl Figures for CampaignFigures {
     }
 
     fn restored(&mut self, common: &dyn Any) -> JobCounts {
-        let Some(common) = common.downcast_ref::<Common>() else {
-            unreachable!("a job has checkpoints of one dataflow")
-        };
+        let common: &Common = behind(common);
         self.threshold = self.threshold.max(common.thresholds.last().copied());
         self.counts.add(&common.counts);
         self.stand(&common.segments);

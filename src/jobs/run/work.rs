@@ -2,7 +2,7 @@
 
 use super::{Job, Lead, RunError};
 use crate::checkpoint::saver::Intake;
-use crate::checkpoint::{CheckpointError, Saved, Saver, SaverSettings};
+use crate::checkpoint::{CheckpointError, Manifest, Saved, Saver, SaverSettings};
 use crate::config::types::Config;
 use crate::hosting::{After, Hosted};
 use crate::jobs::gather::{Checkpointing, Gather};
@@ -17,6 +17,7 @@ use crate::kafka::KafkaSettings;
 use crate::kafka::intake::{KafkaIntake, Seat};
 use crate::sink::following::Follow;
 use dataflows::Begins;
+use dataflows::codec::Aligned;
 use dataflows::operators::deliver::deliver;
 use dataflows::source::TopicId;
 use dataflows::state::turns::{Pacer, TURN};
@@ -39,7 +40,7 @@ impl<D: Hosted> Job<D> {
         let plan = agree(worker, lead.as_ref().map(|lead| lead.restart.plan.clone()));
         self.heed(&plan, worker.index() == 0);
         let described = plan.described(&self.described);
-        let beginning = self.begin(worker, &plan, &described, settings)?;
+        let (beginning, common) = self.begin(worker, &plan, &described, settings)?;
         let seat = Seat { index: worker.index(), peers: worker.peers() };
         let assigned = plan.assigned(partitions, seat);
         let turns = Box::new(self.watched.status.turns());
@@ -56,7 +57,7 @@ impl<D: Hosted> Job<D> {
             saves: None,
         };
         let gathering = |lead| {
-            let follower = self.follower(&plan, &described)?;
+            let follower = self.follower(&plan, &described, common)?;
             Ok(self.gathering(lead, follower, config.checkpoint.interval, &mut pace))
         };
         let mut gather = lead.map(gathering).transpose().map_err(RunError::Load)?;
@@ -117,14 +118,19 @@ impl<D: Hosted> Job<D> {
     }
 
     /// Who follows the dataflow from where the job begins; what stands there is shown.
-    fn follower(&self, plan: &Plan, described: &D) -> Result<D::Follower, LoadError> {
-        let Some(manifest) = plan.manifest() else { return Ok(described.follower(None)?) };
-        let common = self.checkpoints.holding(&manifest).read(&manifest.shared)?;
+    fn follower(
+        &self,
+        plan: &Plan,
+        described: &D,
+        common: Option<Aligned>,
+    ) -> Result<D::Follower, LoadError> {
         let former = plan.former();
-        let follower =
-            described.follower(Some(After { common: &common, former: former.as_ref() }))?;
-        let (epoch, watermark) = (manifest.epoch, manifest.watermark);
-        self.watched.status.restored(epoch, watermark, follower.standing().as_ref());
+        let common = common.as_deref();
+        let after = common.map(|common| After { common, former: former.as_ref() });
+        let follower = described.follower(after)?;
+        if let Some(Manifest { epoch, watermark, .. }) = plan.manifest() {
+            self.watched.status.restored(epoch, watermark, follower.standing().as_ref());
+        }
         Ok(follower)
     }
 
@@ -163,9 +169,9 @@ impl<D: Hosted> Job<D> {
         plan: &Plan,
         described: &D,
         settings: &SaverSettings,
-    ) -> Result<D::Beginning, LoadError> {
+    ) -> Result<(D::Beginning, Option<Aligned>), LoadError> {
         self.start_saver(plan, settings)?;
-        let beginning = load(
+        let (beginning, common) = load(
             &self.checkpoints,
             plan.manifest().as_ref(),
             plan.former().as_ref(),
@@ -174,8 +180,8 @@ impl<D: Hosted> Job<D> {
             worker.peers(),
         )?;
         let saver = self.saver();
-        Ok(beginning
-            .saving(saver.map(|(saver, _)| Box::new(ToSaver::new(saver, worker.index())) as _)))
+        let images = saver.map(|(saver, _)| Box::new(ToSaver::new(saver, worker.index())) as _);
+        Ok((beginning.saving(images), common))
     }
 
     /// Starts the saver of the process, with whichever worker comes first.
