@@ -1,6 +1,8 @@
 //! What the engine asks of a dataflow that it runs, beside its graph: how a configuration makes it,
 //! what other settings mean for what stands, who follows it, and what its rows are.
 
+pub mod replaying;
+
 use crate::checkpoint::{CheckpointError, Checkpoints, Manifest};
 use crate::config::fault::Faults;
 use crate::config::types::Config;

@@ -18,16 +18,16 @@ const DAY: i64 = 86_400_000;
 const CUSTOMERS: u64 = 300;
 
 /// A row of the table: customer, arrivals, first and last in milliseconds.
-type Row = (i64, i64, i64, i64);
+pub(crate) type Row = (i64, i64, i64, i64);
 
 /// What was sent, as it is told one record after the other.
 #[derive(Default)]
-struct Told {
+pub(crate) struct Told {
     random: u64,
     arrivals: BTreeMap<(i64, u64), i64>,
     erased: BTreeMap<i64, i64>,
-    broken: i64,
-    sent: i64,
+    pub(crate) broken: i64,
+    pub(crate) sent: i64,
 }
 
 impl Told {
@@ -38,7 +38,7 @@ impl Told {
     }
 
     /// The next record: its customer, and what it says.
-    fn next(&mut self) -> (i64, Value) {
+    pub(crate) fn next(&mut self) -> (i64, Value) {
         self.sent += 1;
         let customer = 1 + self.below(CUSTOMERS) as i64;
         let (id, at) = (self.below(40), START + self.below(40 * DAY as u64) as i64);
@@ -69,7 +69,7 @@ impl Told {
     }
 
     /// The rows that it comes to.
-    fn rows(&self) -> Vec<Row> {
+    pub(crate) fn rows(&self) -> Vec<Row> {
         let mut rows: BTreeMap<i64, Row> = BTreeMap::new();
         for (&(customer, _), &at) in &self.arrivals {
             if self.erased.get(&customer).is_some_and(|until| at <= *until) {
@@ -83,7 +83,7 @@ impl Told {
 }
 
 /// Sends so many records, those of a customer to one partition.
-fn send(stage: &Stage, told: &mut Told, records: usize) {
+pub(crate) fn send(stage: &Stage, told: &mut Told, records: usize) {
     let client = Client::new(&stage.brokers, None);
     let topic = stage.topic("arrivals");
     for _ in 0..records {
@@ -96,11 +96,11 @@ fn send(stage: &Stage, told: &mut Told, records: usize) {
 }
 
 /// Waits until everything is committed that was sent.
-fn settled(stage: &Stage, told: &Told) {
+pub(crate) fn settled(stage: &Stage, told: &Told) {
     eventually("everything is committed", || stage.committed().values().sum::<i64>() == told.sent);
 }
 
-fn assert_told(stage: &Stage, told: &Told) {
+pub(crate) fn assert_told(stage: &Stage, told: &Told) {
     let rows = stage.database().query(
         "SELECT customer_id, arrivals, (extract(epoch FROM first) * 1000)::bigint, \
          (extract(epoch FROM last) * 1000)::bigint FROM sluice.arrivals ORDER BY 1",
@@ -115,14 +115,20 @@ fn assert_told(stage: &Stage, told: &Told) {
     stage.wait_for("SELECT count(*) FROM sluice.dead_letters", told.broken);
 }
 
-#[test]
-fn arrivals_are_counted_once_whatever_is_killed_and_however_many_workers_go_on() {
-    let Some(stage) = Stage::set("arrivals") else { return };
+/// A stage for jobs of arrivals, with their topic.
+pub(crate) fn set(name: &str) -> Option<Stage> {
+    let stage = Stage::set(name)?;
     let topics = format!("[kafka.topics]\narrivals = \"{}\"\n", stage.topic("arrivals"));
     let config = stage.saving_toml("").replace("[kafka.topics]\n", &topics);
     std::fs::write(stage.config(), format!("dataflow = \"arrivals\"\n{config}"))
         .expect("the configuration can be written");
     stage.create_topics();
+    Some(stage)
+}
+
+#[test]
+fn arrivals_are_counted_once_whatever_is_killed_and_however_many_workers_go_on() {
+    let Some(stage) = set("arrivals") else { return };
     let mut told = Told::default();
     send(&stage, &mut told, 4_000);
     let job = stage.start_reading(&["--workers", "2"]);

@@ -10,6 +10,7 @@
 )]
 
 mod arrivals;
+mod arrivals_replayed;
 #[cfg(feature = "demo")]
 mod bench;
 mod campaign100k;

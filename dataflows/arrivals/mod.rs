@@ -48,6 +48,9 @@ static TOPIC: TopicOf = TopicOf {
     comes_first: false,
 };
 
+/// What tells an arrival from the others of its customer.
+const ARRIVAL: &str = "arrival_id";
+
 impl Keyed for Arrivals {
     const NAME: &'static str = "arrivals";
     type Event = ArrivalRecord;
@@ -71,8 +74,12 @@ impl Keyed for Arrivals {
         &self.0
     }
 
+    fn fields(_: TopicId) -> &'static [&'static str] {
+        &[ARRIVAL]
+    }
+
     fn read(_: TopicId, values: &NamedValues) -> Result<ArrivalRecord, Problem> {
-        let id = values.id("arrival_id")?;
+        let id = values.id(ARRIVAL)?;
         let at = (!values.retracts()).then(|| values.instant("timestamp")).transpose()?;
         Ok(ArrivalRecord(id, at))
     }

@@ -84,6 +84,10 @@ pub trait Keyed: Clone + Send + Sync + 'static {
     /// Its settings.
     fn settings(&self) -> &KeyedSettings;
 
+    /// What records of a topic have beside whose, when and what is done: the names of columns that
+    /// a file of it may have.
+    fn fields(topic: TopicId) -> &'static [&'static str];
+
     /// What a record of a topic says, unless it erases its customer.
     ///
     /// # Errors

@@ -1,9 +1,10 @@
 //! What was counted, in the one form that summaries, the status and people are told of it. All of
 //! it follows from the table of counts, so that nothing is counted and shown nowhere.
 
+use crate::hosting::replaying::NamedFigures;
 use dataflows::campaign::output::{Count, Counts};
-use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+use serde_json::json;
 use std::collections::BTreeMap;
 
 /// The totals of all counts, written by their names.
@@ -23,14 +24,7 @@ pub type UnmatchedReason = (&'static str, i64);
 
 impl Serialize for Counted {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        for count in Count::ALL {
-            map.serialize_entry(count.name(), &self.counts.get(*count))?;
-        }
-        map.serialize_entry("rewards_unmatched", &unmatched(&self.counts))?;
-        map.serialize_entry("rewards_unmatched_by", &BTreeMap::from(self.unmatched_by()))?;
-        map.serialize_entry("rejected", &self.rejected)?;
-        map.end()
+        self.figures().serialize(serializer)
     }
 }
 
@@ -40,6 +34,19 @@ pub fn unmatched(counts: &Counts) -> i64 {
 }
 
 impl Counted {
+    /// All of it by its names.
+    pub fn figures(&self) -> NamedFigures {
+        let counts = Count::ALL.iter();
+        let mut figures: Vec<_> =
+            counts.map(|count| (count.name(), json!(self.counts.get(*count)))).collect();
+        figures.extend([
+            ("rewards_unmatched", json!(unmatched(&self.counts))),
+            ("rewards_unmatched_by", json!(BTreeMap::from(self.unmatched_by()))),
+            ("rejected", json!(self.rejected)),
+        ]);
+        NamedFigures(figures)
+    }
+
     /// Why rewards join nothing: each reason with their number.
     pub fn unmatched_by(&self) -> [UnmatchedReason; 4] {
         let Counts { rewards_no_interaction, rewards_before, rewards_after, .. } = self.counts;

@@ -5,7 +5,8 @@ use crate::checkpoint::{CheckpointError, Checkpoints, Manifest};
 use crate::config::fault::Faults;
 use crate::config::types::Config;
 use crate::fingerprint::Fingerprint;
-use crate::hosting::Hosted;
+use crate::hosting::replaying::Replays;
+use crate::jobs::replay::{Replay, Replayed, replay};
 use crate::jobs::run::run;
 use crate::jobs::soundness;
 use crate::jobs::start::Asked;
@@ -25,6 +26,12 @@ pub trait AnyDataflow: Sync {
     /// # Errors
     /// What ended it.
     fn run(&self, config: &Config, asked: Asked) -> Result<(), ProgramError>;
+
+    /// Replays files or topics; `None` in processes other than the first.
+    ///
+    /// # Errors
+    /// Why that cannot be done.
+    fn replay(&self, config: &Config, asked: &Replay) -> Result<Option<Replayed>, ProgramError>;
 
     /// Verifies a job of it.
     ///
@@ -73,13 +80,17 @@ pub fn of(config: &Config) -> &'static dyn AnyDataflow {
 
 struct OneOf<D>(PhantomData<fn() -> D>);
 
-impl<D: Hosted> AnyDataflow for OneOf<D> {
+impl<D: Replays> AnyDataflow for OneOf<D> {
     fn name(&self) -> &'static str {
         D::NAME
     }
 
     fn run(&self, config: &Config, asked: Asked) -> Result<(), ProgramError> {
         Ok(run(config, D::of(config, true)?, asked)?)
+    }
+
+    fn replay(&self, config: &Config, asked: &Replay) -> Result<Option<Replayed>, ProgramError> {
+        Ok(replay(config, D::of(config, false)?, asked)?)
     }
 
     fn verify(&self, config: &Config, since: Option<Since>) -> Result<Verdict, ProgramError> {

@@ -3,7 +3,7 @@
 
 use super::error::ProgramError;
 use super::{Cli, GlobalArgs, print, print_json};
-use crate::campaign::replayed::OutputDirectory;
+use crate::files::output::OutputDirectory;
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 use std::path::PathBuf;

@@ -1,10 +1,10 @@
 //! What can end the program, and the exit code of each.
 
 use crate::blame::Blame;
-use crate::campaign::replayed::SinkError;
 use crate::checkpoint::CheckpointError;
 use crate::config::fault::Faults;
 use crate::files::error::FileError;
+use crate::files::output::OutputError;
 use crate::first::Panicked;
 #[cfg(feature = "demo")]
 use crate::jobs::bench::error::BenchError;
@@ -87,7 +87,7 @@ pub enum ProgramError {
     World(#[from] WorldError),
     /// Pages of the manual cannot be written.
     #[error(transparent)]
-    Pages(#[from] SinkError),
+    Pages(#[from] OutputError),
     /// The simulated world cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),

@@ -3,14 +3,11 @@
 
 use super::cluster::ClusterArgs;
 use super::error::ProgramError;
-use super::{GlobalArgs, duration, instant, load, print, print_json};
-use crate::campaign::replayed::Summary;
-use crate::campaign::replayed::thresholds;
-use crate::jobs::replay::{Input, Place, Replay, Replayed, SourceFaults, Span, replay};
+use super::{GlobalArgs, dataflow, duration, instant, load, print, print_json};
+use crate::hosting::replaying::ReplayFlags;
+use crate::jobs::replay::{Input, Place, Replay, Replayed, SourceFaults, Span};
 use crate::telemetry::logging;
 use clap::Args;
-use dataflows::Dataflow;
-use dataflows::campaign::graph::Campaign;
 use dataflows::event::Millis;
 use std::path::{Path, PathBuf};
 
@@ -19,7 +16,8 @@ use std::path::{Path, PathBuf};
 #[command(group = clap::ArgGroup::new("source").required(true).args(["input", "from"]))]
 #[command(
     after_help = "The input directory has transactions.jsonl or .csv and, if wanted, customers, \
-        interactions, rewards and requests, each also as .gz or .zst.
+        interactions, rewards and requests, each also as .gz or .zst; \
+of dataflow arrivals, arrivals.
 Topics are read at the brokers of the configuration, beside a job that may be running and without \
 disturbing it; nothing is late, as with files. \
 WHERE is earliest, latest, a timestamp (as the broker dates records), or offsets, as a file or as \
@@ -29,7 +27,8 @@ record on, of --until to their end. What lies behind a \
 transaction that is open is not read; a warning and held_back in summary.json say how many offsets \
 of which partitions that are.
 The output directory gets features.csv, model.json, thresholds.csv, summary.json and \
-dead_letters.jsonl.
+dead_letters.jsonl; of dataflow arrivals its table in the place of the first three, arrivals.csv. \
+That one has no --as-of, --lateness or --thresholds.
 The exit code is 1 where the files were hardly meant so: all rows of a file, or its first 1,000, \
 are rejected for one reason, or files look like input but \
 have other names (Transactions.csv, rewards.ndjson). The results are written all the same; \
@@ -131,6 +130,14 @@ impl ReplayArgs {
             (None, input) => Input::Files(input.clone().unwrap_or_default()),
         }
     }
+
+    /// What only some dataflows know.
+    fn flags(&self) -> ReplayFlags {
+        let times = [("--as-of", self.as_of), ("--lateness", self.lateness)];
+        let times = times.into_iter().filter_map(|(flag, time)| Some((flag, time?)));
+        let files = self.thresholds.iter().map(|file| ("--thresholds", file.clone()));
+        ReplayFlags { times: times.collect(), files: files.collect() }
+    }
 }
 
 /// Where a replay of topics begins.
@@ -165,16 +172,6 @@ fn place(text: &str) -> Option<Place> {
     }
 }
 
-/// Whether a replay has files for this dataflow: (key, what is wrong).
-fn unfit(dataflow: &str) -> Vec<(&'static str, String)> {
-    let campaign = <Campaign as Dataflow>::NAME;
-    let problem = format!(
-        "expected {campaign}, whose files a replay writes; `sluice verify` computes a job of \
-         {dataflow} again"
-    );
-    (dataflow != campaign).then_some(("dataflow", problem)).into_iter().collect()
-}
-
 /// Replays the files or topics and prints what came of it.
 ///
 /// # Errors
@@ -186,29 +183,18 @@ pub fn run(args: &ReplayArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
         let needed = loaded.config.faults_for_topics();
         loaded.add_faults(needed);
     }
-    let unfit = unfit(&loaded.config.dataflow);
-    loaded.add_faults(unfit);
     let warnings = loaded.warnings.clone();
     let config = loaded.accept()?;
     logging::start(&config.log);
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-    let thresholds = args.thresholds.as_deref().map(thresholds::read).transpose()?;
-    let features = config.features()?;
-    let job = Replay {
-        input: args.source(),
-        output: args.output.clone(),
-        as_of: args.as_of,
-        lateness: args.lateness,
-        thresholds,
-    };
-    let Some(Replayed { summary, faults }) = replay(&config, features, &job)? else {
-        return Ok(());
-    };
+    let job = Replay { input: args.source(), output: args.output.clone(), flags: args.flags() };
+    let Some(replayed) = dataflow::of(&config).replay(&config, &job)? else { return Ok(()) };
     if global.json {
-        print_json(&serde_json::to_value(&summary).unwrap_or_default())?;
+        print_json(&serde_json::to_value(&replayed.summary).unwrap_or_default())?;
     } else {
-        print(&describe(&summary, &args.output))?;
+        print(&describe(&replayed, &args.output))?;
     }
+    let faults = replayed.faults;
     if !faults.is_empty() && !args.allow_rejects {
         return Err(SourceFaults(faults).into());
     }
@@ -216,30 +202,8 @@ pub fn run(args: &ReplayArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
     Ok(())
 }
 
-fn describe(summary: &Summary, output: &Path) -> String {
-    format!(
-        "{}
-model digest     {}
-features digest  {}
-{:.2} s, {:.2} s of CPU, {:.0} events/s, {:.0} MB at the peak; results in {}",
-        summary.counted.line(summary.customers),
-        summary.digest,
-        summary.features_digest,
-        summary.wall_seconds,
-        summary.cpu_seconds,
-        summary.events_per_second,
-        summary.peak_memory_bytes as f64 * 1e-6,
-        output.display(),
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_campaign_has_the_files_of_a_replay() {
-        assert!(unfit("campaign").is_empty());
-        assert!(unfit("arrivals")[0].1.contains("`sluice verify` computes a job of arrivals"));
-    }
+fn describe(replayed: &Replayed, output: &Path) -> String {
+    let cost = format!("{}; results in {}", replayed.summary.cost.line(), output.display());
+    let lines = replayed.lines.iter().chain([&cost]);
+    lines.map(String::as_str).collect::<Vec<_>>().join("\n")
 }

@@ -23,12 +23,14 @@ pub enum FileError {
         /// Their names.
         names: Vec<String>,
     },
-    /// There are no transactions.
+    /// The topic that must have a file has none.
     #[error(
-        "no transactions.jsonl or transactions.csv (or either with .gz or .zst) in {directory}{}",
+        "no {topic}.jsonl or {topic}.csv (or either with .gz or .zst) in {directory}{}",
         not_read(alike)
     )]
     Missing {
+        /// The stem of its name.
+        topic: &'static str,
         /// The input directory.
         directory: PathBuf,
         /// Files in it that look like input.

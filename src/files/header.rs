@@ -1,10 +1,9 @@
 //! What the first bytes of a file tell: how it is encoded, and which columns it has.
 
-use super::reader::Aliases;
+use super::reader::FileColumns;
 use super::rows::line_ends;
+use dataflows::event::cell_text;
 use dataflows::event::quotes::Structure;
-use dataflows::event::{Topic, cell_text, source_names};
-use dataflows::source::TopicId;
 use std::collections::BTreeSet;
 
 /// Names of columns that a message shows.
@@ -51,7 +50,7 @@ pub fn has_only_carriage_returns(bytes: &[u8]) -> bool {
 ///
 /// # Errors
 /// What is wrong with them, as a sentence.
-pub fn columns(header: &[u8], topic: TopicId, aliases: &Aliases) -> Result<Vec<String>, String> {
+pub fn columns(header: &[u8], wanted: &FileColumns) -> Result<Vec<String>, String> {
     stray_quote(header).map_or(Ok(()), Err)?;
     let mut rows = csv::ReaderBuilder::new().has_headers(false).from_reader(header);
     let Some(row) = rows.byte_records().next() else { return Ok(Vec::new()) };
@@ -61,7 +60,7 @@ pub fn columns(header: &[u8], topic: TopicId, aliases: &Aliases) -> Result<Vec<S
         Err(_) => Err(format!("the name of column {} is not UTF-8", at + 1)),
     };
     let columns: Vec<String> = row.iter().enumerate().map(named).collect::<Result<_, _>>()?;
-    fault(&columns, &source_names(Topic::of(topic), aliases)).map_or(Ok(columns), Err)
+    fault(&columns, wanted).map_or(Ok(columns), Err)
 }
 
 /// What is wrong with the quotes of a header, which would take rows for the names of columns.
@@ -95,7 +94,8 @@ fn stray_quote(header: &[u8]) -> Option<String> {
 }
 
 /// What is wrong with the columns of a file, of which those `wanted` are read.
-fn fault(columns: &[String], wanted: &[String]) -> Option<String> {
+fn fault(columns: &[String], wanted: &FileColumns) -> Option<String> {
+    let FileColumns { names: wanted, configured } = wanted;
     let mut seen = BTreeSet::new();
     if let Some((at, twice)) =
         columns.iter().enumerate().find(|(_, name)| !seen.insert(*name) && wanted.contains(name))
@@ -124,23 +124,26 @@ fn fault(columns: &[String], wanted: &[String]) -> Option<String> {
             list(columns)
         ));
     }
-    Some(format!(
-        "none of {} is known; wanted are {}, or set their names in the configuration: [fields]",
-        list(columns),
-        list(wanted)
-    ))
+    let (known, wanted) = (list(columns), list(wanted));
+    let otherwise = match configured {
+        true => ", or set their names in the configuration: [fields]",
+        false => "",
+    };
+    Some(format!("none of {known} is known; wanted are {wanted}{otherwise}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dataflows::event::{Topic, source_names};
+
+    fn wanted() -> FileColumns {
+        let aliases = [(Topic::Rewards, "reward".to_string(), "Gain * Share".to_string())];
+        FileColumns { names: source_names(Topic::Rewards, &aliases), configured: true }
+    }
 
     fn read(header: &str) -> Result<Vec<String>, String> {
-        columns(
-            header.as_bytes(),
-            Topic::Rewards.id(),
-            &[(Topic::Rewards, "reward".to_string(), "Gain * Share".to_string())],
-        )
+        columns(header.as_bytes(), &wanted())
     }
 
     #[test]
@@ -168,9 +171,11 @@ mod tests {
             let problem = read(header).expect_err(header);
             assert!(parts.iter().all(|part| problem.contains(part)), "{header}: {problem}");
         }
-        let latin =
-            columns(b"customer_id,gr\xf6\xdfe", Topic::Rewards.id(), &[]).expect_err("not UTF-8");
+        let latin = columns(b"customer_id,gr\xf6\xdfe", &wanted()).expect_err("not UTF-8");
         assert!(latin.contains("column 2"), "{latin}");
+        let fixed = FileColumns { configured: false, ..wanted() };
+        let problem = columns(b"id", &fixed).expect_err("it is not known");
+        assert!(!problem.contains("[fields]"), "{problem}");
     }
 
     #[test]

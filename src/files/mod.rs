@@ -6,13 +6,13 @@ pub mod epochs;
 pub mod error;
 mod header;
 mod open;
+pub mod output;
 pub mod reader;
 mod rows;
 pub mod source;
 mod split;
 pub mod unread;
 
-use dataflows::event::Topic;
 use dataflows::source::TopicId;
 use error::FileError;
 use std::path::{Path, PathBuf};
@@ -69,19 +69,35 @@ impl InputFile {
     }
 }
 
-/// What files are called that are read.
-pub const NAMES: &str = "files are read that are called transactions, customers, interactions, \
-    rewards or requests, with .jsonl or .csv, and .gz or .zst after it";
+/// What files are called that are read of these topics.
+pub fn names(topics: &[TopicId]) -> String {
+    let mut stems: Vec<&str> = topics.iter().map(|topic| topic.file_stem()).collect();
+    let last = stems.pop().unwrap_or_default();
+    let before = stems.join(", ");
+    let or = if before.is_empty() { "" } else { " or " };
+    format!(
+        "files are read that are called {before}{or}{last}, with .jsonl or .csv, and .gz or .zst \
+         after it"
+    )
+}
 
-/// Finds the files of an input directory, one a topic, in the order of the topics.
+/// Whether a file of this name is read of one of these topics.
+pub fn is_read(name: &str, topics: &[TopicId]) -> bool {
+    let ending = |topic: &TopicId| name.strip_prefix(topic.file_stem())?.strip_prefix('.');
+    let known = |ending: &str| ENDINGS.iter().any(|(known, ..)| *known == ending);
+    topics.iter().filter_map(ending).any(known)
+}
+
+/// Finds the files of an input directory, one a topic, in the order of the topics, the first of
+/// which must be there.
 ///
 /// # Errors
-/// The directory cannot be read, a topic has several files, or there are no transactions.
-pub fn find_inputs(directory: &Path) -> Result<Vec<InputFile>, FileError> {
+/// The directory cannot be read, a topic has several files, or the first has none.
+pub fn find_inputs(directory: &Path, topics: &[TopicId]) -> Result<Vec<InputFile>, FileError> {
     std::fs::read_dir(directory)
         .map_err(|source| FileError::Directory { path: directory.to_path_buf(), source })?;
     let mut inputs = Vec::new();
-    for topic in Topic::ids() {
+    for &topic in topics {
         let mut found = candidates(directory, topic)?;
         if found.len() > 1 {
             return Err(FileError::Ambiguous {
@@ -91,12 +107,15 @@ pub fn find_inputs(directory: &Path) -> Result<Vec<InputFile>, FileError> {
         }
         inputs.append(&mut found);
     }
-    match inputs.first() {
-        Some(first) if first.topic == Topic::Transactions.id() => Ok(inputs),
-        _ => Err(FileError::Missing {
-            directory: directory.to_path_buf(),
-            alike: unread::unread(directory, &inputs).alike,
-        }),
+    match topics.first() {
+        Some(first) if inputs.first().is_none_or(|input| input.topic != *first) => {
+            Err(FileError::Missing {
+                topic: first.file_stem(),
+                directory: directory.to_path_buf(),
+                alike: unread::unread(directory, &inputs, topics, &[]).alike,
+            })
+        }
+        _ => Ok(inputs),
     }
 }
 
@@ -120,6 +139,11 @@ fn candidates(directory: &Path, topic: TopicId) -> Result<Vec<InputFile>, FileEr
 mod tests {
     use super::*;
     use crate::blame::Blame;
+    use dataflows::event::Topic;
+
+    fn find(directory: &Path) -> Result<Vec<InputFile>, FileError> {
+        find_inputs(directory, &Topic::ids())
+    }
 
     fn directory(names: &[&str]) -> tempfile::TempDir {
         let directory = tempfile::tempdir().expect("a temporary directory");
@@ -139,7 +163,7 @@ mod tests {
             "notes.txt",
             "rewards.json",
         ]);
-        let inputs = find_inputs(directory.path()).expect("they are there");
+        let inputs = find(directory.path()).expect("they are there");
         let found: Vec<_> =
             inputs.iter().map(|i| (i.topic, i.name(), i.syntax, i.compression, i.length)).collect();
         assert_eq!(
@@ -180,7 +204,7 @@ mod tests {
     #[test]
     fn two_files_of_one_topic_are_refused_by_name() {
         let directory = directory(&["transactions.csv", "transactions.jsonl.gz"]);
-        let error = find_inputs(directory.path()).expect_err("ambiguous");
+        let error = find(directory.path()).expect_err("ambiguous");
         assert_eq!(
             error.to_string(),
             "there are several files of transactions: transactions.csv and transactions.jsonl.gz; \
@@ -191,18 +215,15 @@ mod tests {
     #[test]
     fn transactions_must_be_there() {
         let directory = directory(&["customers.csv"]);
-        let error = find_inputs(directory.path()).expect_err("missing").to_string();
+        let error = find(directory.path()).expect_err("missing").to_string();
         assert!(error.contains("no transactions.jsonl or transactions.csv"), "{error}");
-        assert!(matches!(
-            find_inputs(&directory.path().join("none")),
-            Err(FileError::Directory { .. })
-        ));
+        assert!(matches!(find(&directory.path().join("none")), Err(FileError::Directory { .. })));
     }
 
     #[test]
     fn where_transactions_have_another_name_that_is_said() {
         let directory = directory(&["Transactions.csv", "customers.csv"]);
-        let error = find_inputs(directory.path()).expect_err("missing");
+        let error = find(directory.path()).expect_err("missing");
         assert!(
             error.to_string().contains("not read, though it looks like input: Transactions.csv"),
             "{error}"
@@ -210,10 +231,34 @@ mod tests {
         assert_eq!(
             (
                 error.blame(),
-                FileError::Missing { directory: directory.path().into(), alike: Vec::new() }
-                    .blame()
+                FileError::Missing {
+                    topic: "transactions",
+                    directory: directory.path().into(),
+                    alike: Vec::new()
+                }
+                .blame()
             ),
             (Blame::World, Blame::Usage)
         );
+    }
+
+    #[test]
+    fn the_names_of_files_are_those_of_the_topics() {
+        let topics = Topic::ids();
+        assert!(names(&topics[..1]).contains(" called transactions, with .jsonl"));
+        assert!(names(&topics).contains(
+            " called transactions, customers, interactions, rewards or \
+            requests, with"
+        ));
+        for (name, read) in [
+            ("rewards.csv", true),
+            ("requests.jsonl.zst", true),
+            ("rewards", false),
+            ("rewards.json", false),
+            ("features.csv", false),
+            ("my-rewards.csv", false),
+        ] {
+            assert_eq!(is_read(name, &topics), read, "{name}");
+        }
     }
 }

@@ -13,9 +13,9 @@ use super::open::{self, Bytes};
 use super::rows::{Cut, Limits, cut, first_line, line_ends};
 use super::split::share;
 use super::{Compression, InputFile, Syntax};
-use dataflows::event::Topic;
-use dataflows::settings::InputSettings;
 use dataflows::source::{Block, Format, Lines, TopicId};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::PathBuf;
@@ -27,6 +27,30 @@ pub const BLOCK: usize = 256 * 1024;
 
 /// Bytes beyond the limit of a record after which a line without end is given up.
 pub const REMAINDER: usize = 64 * 1024;
+
+/// How the files of a dataflow are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileReading {
+    /// Bytes of a record at most; a longer one is rejected.
+    pub max_record: usize,
+    /// The columns that each topic reads, where files have such.
+    pub columns: BTreeMap<TopicId, FileColumns>,
+}
+
+impl FileReading {
+    fn columns(&self, topic: TopicId) -> Cow<'_, FileColumns> {
+        self.columns.get(&topic).map_or_else(Cow::default, Cow::Borrowed)
+    }
+}
+
+/// The columns of files of CSV that are read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FileColumns {
+    /// Their names in the source.
+    pub names: Vec<String>,
+    /// Whether the configuration can say other ones.
+    pub configured: bool,
+}
 
 /// Who reads what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,16 +102,11 @@ pub fn open_all(
     inputs: &[InputFile],
     seat: Seat,
     distribution: Distribution,
-    settings: &InputSettings,
+    reading: &FileReading,
 ) -> Result<Vec<Reader>, FileError> {
-    let open = |input: &InputFile| {
-        Reader::open(input, seat, distribution, settings.max_record, &settings.aliases).transpose()
-    };
+    let open = |input: &InputFile| Reader::open(input, seat, distribution, reading).transpose();
     inputs.iter().filter_map(open).collect()
 }
-
-/// Fields that are called otherwise in the source: topic, name here, name there.
-pub type Aliases = [(Topic, String, String)];
 
 impl Reader {
     /// Opens what one reader has to read of a file; `None` where another reads all of it.
@@ -98,8 +117,7 @@ impl Reader {
         input: &InputFile,
         seat: Seat,
         distribution: Distribution,
-        max_record: usize,
-        aliases: &Aliases,
+        reading: &FileReading,
     ) -> Result<Option<Reader>, FileError> {
         let splits = distribution == Distribution::Split
             && input.syntax == Syntax::Json
@@ -126,13 +144,16 @@ impl Reader {
             format: Format::Json,
             partition: if splits { seat.index as u32 } else { 0 },
             bytes,
-            limits: Limits { record: max_record, look: BLOCK.max(max_record + REMAINDER) },
+            limits: Limits {
+                record: reading.max_record,
+                look: BLOCK.max(reading.max_record + REMAINDER),
+            },
             position: range.start,
             pending: Vec::new(),
             ended: false,
             total: range.end - range.start,
         };
-        reader.begin(aliases)?;
+        reader.begin(reading)?;
         Ok(Some(reader))
     }
 

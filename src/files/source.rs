@@ -24,8 +24,8 @@ pub struct Epochs {
 }
 
 /// Feeds what the readers read. Without `epochs` all of it is one epoch, which ends the input; with
-/// them the files advance side by side, in proportion to their lengths, customers first of all, and
-/// `complete_before` says which epochs are done.
+/// them the files advance side by side, in proportion to their lengths, those that come first
+/// before all others, and `complete_before` says which epochs are done.
 ///
 /// When a file cannot be read, `failure` is told why. The input then never ends, so that nothing
 /// can take what was read for the whole.
@@ -121,10 +121,7 @@ impl Files {
         open.min_by_key(|&at| {
             let reader = &self.readers[at];
             let (done, total) = reader.progress();
-            (
-                reader.topic() != dataflows::event::Topic::Customers.id(),
-                u128::from(done) * (1 << 32) / u128::from(total.max(1)),
-            )
+            (!reader.topic().comes_first(), u128::from(done) * (1 << 32) / u128::from(total.max(1)))
         })
     }
 

@@ -2,13 +2,9 @@
 //! other data beside it.
 
 use super::InputFile;
-use dataflows::event::Topic;
+use dataflows::source::TopicId;
 use std::ffi::OsStr;
 use std::path::Path;
-
-/// Words by which the files of the topics are called.
-const WORDS: [&str; Topic::ALL.len()] =
-    ["transaction", "customer", "interaction", "reward", "request"];
 
 /// Endings of data that could be input in another form. Whatever has one of these is meant to be
 /// read by some program.
@@ -20,16 +16,9 @@ const GENERAL: [&str; 9] = ["jsonl", "csv", "json", "tsv", "txt", "dat", "xml", 
 /// Endings of compressed files and of archives.
 const PACKED: [&str; 9] = ["gz", "zst", "bz2", "xz", "zip", "lz4", "snappy", "br", "tar"];
 
-/// What a replay itself writes, should its results lie in the same directory, and the epochs of a
-/// job as they are written out for one.
-const WRITTEN: [&str; 6] = [
-    "features.csv",
-    "model.json",
-    "thresholds.csv",
-    "summary.json",
-    "dead_letters.jsonl",
-    "epochs.jsonl",
-];
+/// What every replay itself writes, should its results lie in the same directory, and the epochs of
+/// a job as they are written out for one.
+const WRITTEN: [&str; 3] = ["summary.json", "dead_letters.jsonl", "epochs.jsonl"];
 
 /// The names of files that are not read, each in alphabetical order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,9 +29,16 @@ pub struct Unread {
     pub others: Vec<String>,
 }
 
-/// Looks through a directory of which `inputs` are read. What cannot be listed is not named: it is
-/// the reader who says so.
-pub fn unread(directory: &Path, inputs: &[InputFile]) -> Unread {
+/// Looks through a directory of which the `inputs` of these topics are read, and to which results
+/// of these names may have been `written`. What cannot be listed is not named: it is the reader who
+/// says so.
+pub fn unread(
+    directory: &Path,
+    inputs: &[InputFile],
+    topics: &[TopicId],
+    written: &[String],
+) -> Unread {
+    let words = words(topics);
     let mut unread = Unread::default();
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
         let Ok(metadata) = entry.path().metadata() else { continue };
@@ -52,11 +48,12 @@ pub fn unread(directory: &Path, inputs: &[InputFile]) -> Unread {
             .any(|input| input.path.file_name() == Some(OsStr::new(&entry.file_name())));
         if is_read
             || WRITTEN.contains(&name.as_str())
+            || written.contains(&name)
             || (metadata.is_file() && metadata.len() == 0)
         {
             continue;
         }
-        match Likeness::of(&name, metadata.is_dir()) {
+        match Likeness::of(&name, metadata.is_dir(), &words) {
             Likeness::Input => unread.alike.push(name),
             Likeness::Data => unread.others.push(name),
             Likeness::None => {}
@@ -65,6 +62,11 @@ pub fn unread(directory: &Path, inputs: &[InputFile]) -> Unread {
     unread.alike.sort_unstable();
     unread.others.sort_unstable();
     unread
+}
+
+/// Words by which the files of topics are called, one or many.
+fn words(topics: &[TopicId]) -> Vec<&'static str> {
+    topics.iter().map(|topic| topic.file_stem().trim_end_matches('s')).collect()
 }
 
 /// How much a file looks like input.
@@ -78,7 +80,7 @@ enum Likeness {
 impl Likeness {
     /// By its name: endings in any case, and a topic's word in the rest. A folder looks like input
     /// where it is called as a topic is.
-    fn of(name: &str, is_folder: bool) -> Likeness {
+    fn of(name: &str, is_folder: bool, words: &[&str]) -> Likeness {
         let name = name.to_lowercase();
         // Marks of editors, of systems and of programs that have not finished.
         if name.starts_with(['.', '_', '~']) {
@@ -89,9 +91,9 @@ impl Likeness {
         while endings.next_if(|ending| PACKED.contains(ending)).is_some() {}
         let ending = endings.next().unwrap_or_default();
         let stem = name.split('.').next().unwrap_or_default();
-        let is_topics = WORDS.iter().any(|word| stem.contains(word));
+        let is_topics = words.iter().any(|word| stem.contains(word));
         if is_folder {
-            let is_called_so = WORDS.iter().any(|word| stem.trim_end_matches('s') == *word);
+            let is_called_so = words.iter().any(|word| stem.trim_end_matches('s') == *word);
             return if is_called_so { Likeness::Input } else { Likeness::None };
         }
         match () {
@@ -110,6 +112,11 @@ impl Likeness {
 mod tests {
     use super::*;
     use crate::files::find_inputs;
+    use dataflows::event::Topic;
+
+    fn likeness(name: &str, is_folder: bool) -> Likeness {
+        Likeness::of(name, is_folder, &words(&Topic::ids()))
+    }
 
     #[test]
     fn a_name_says_what_looks_like_input() {
@@ -132,12 +139,10 @@ mod tests {
             "customers.json",
             "requests.xlsx",
         ];
-        alike
-            .iter()
-            .for_each(|name| assert_eq!(Likeness::of(name, false), Likeness::Input, "{name}"));
+        alike.iter().for_each(|name| assert_eq!(likeness(name, false), Likeness::Input, "{name}"));
         ["orders.csv", "templates.jsonl", "orders.csv.gz", "days.tsv"]
             .iter()
-            .for_each(|name| assert_eq!(Likeness::of(name, false), Likeness::Data, "{name}"));
+            .for_each(|name| assert_eq!(likeness(name, false), Likeness::Data, "{name}"));
         let others = [
             "README.md",
             "notes.txt",
@@ -151,15 +156,13 @@ mod tests {
             "transactions",
             "backup.tar.gz",
         ];
-        others
-            .iter()
-            .for_each(|name| assert_eq!(Likeness::of(name, false), Likeness::None, "{name}"));
+        others.iter().for_each(|name| assert_eq!(likeness(name, false), Likeness::None, "{name}"));
         ["transactions", "Interactions", "transactions.csv"]
             .iter()
-            .for_each(|name| assert_eq!(Likeness::of(name, true), Likeness::Input, "{name}"));
+            .for_each(|name| assert_eq!(likeness(name, true), Likeness::Input, "{name}"));
         ["results", "customers-out", "events.csv"]
             .iter()
-            .for_each(|name| assert_eq!(Likeness::of(name, true), Likeness::None, "{name}"));
+            .for_each(|name| assert_eq!(likeness(name, true), Likeness::None, "{name}"));
     }
 
     #[test]
@@ -180,8 +183,9 @@ mod tests {
             .for_each(|name| std::fs::write(directory.path().join(name), b"x\n").expect("writing"));
         std::fs::write(directory.path().join("customers.ndjson"), b"").expect("writing");
         std::fs::create_dir(directory.path().join("requests")).expect("a folder");
-        let inputs = find_inputs(directory.path()).expect("they are there");
-        let unread = unread(directory.path(), &inputs);
+        let inputs = find_inputs(directory.path(), &Topic::ids()).expect("they are there");
+        let written = ["features.csv".to_string()];
+        let unread = unread(directory.path(), &inputs, &Topic::ids(), &written);
         assert_eq!(unread.alike, ["Rewards.csv", "requests", "rewards.ndjson"]);
         assert_eq!(unread.others, ["a.csv", "b.csv"]);
     }

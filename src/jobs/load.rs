@@ -2,15 +2,17 @@
 
 use crate::blame::Blame;
 use crate::files::error::FileError;
-use crate::files::reader::{Distribution, Reader, Seat};
+use crate::files::reader::{Distribution, FileReading, Reader, Seat};
 use crate::files::unread::unread;
-use crate::files::{InputFile, NAMES, Syntax, find_inputs};
+use crate::files::{InputFile, Syntax, find_inputs, names};
 use crate::kafka::producer::{Produced, Producer};
 use crate::kafka::{KafkaError, KafkaSettings};
 use dataflows::event::instant::{timestamp, timestamp_integer};
 use dataflows::event::{CustomerId, Millis};
+use dataflows::source::TopicId;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -27,9 +29,14 @@ pub enum LoadError {
     #[error("{0} is CSV: only files of JSON lines can be sent as they are")]
     Form(String),
     /// Files that would be left out, though they look like those that are sent.
-    #[error("not sent, though it looks like input: {}; {NAMES}. Nothing was sent: rename what is \
-        to be sent, and move away what is not", .0.join(", "))]
-    NotRead(Vec<String>),
+    #[error("not sent, though it looks like input: {}; {read}. Nothing was sent: rename what is \
+        to be sent, and move away what is not", names.join(", "))]
+    NotRead {
+        /// Their names.
+        names: Vec<String>,
+        /// What files are called that are read.
+        read: String,
+    },
 }
 
 impl LoadError {
@@ -39,7 +46,7 @@ impl LoadError {
             LoadError::Files(error) => error.blame(),
             LoadError::Kafka(error) => error.blame(),
             LoadError::Form(_) => Blame::Usage,
-            LoadError::NotRead(_) => Blame::World,
+            LoadError::NotRead { .. } => Blame::World,
         }
     }
 }
@@ -67,13 +74,14 @@ pub fn load(
     mut progress: impl FnMut(u64),
 ) -> Result<Produced, LoadError> {
     // What is wrong with the directory is known before anything is sent.
-    let inputs = find_inputs(directory)?;
+    let topics: Vec<TopicId> = settings.topics.topics().collect();
+    let inputs = find_inputs(directory, &topics)?;
     if let Some(other) = inputs.iter().find(|input| input.syntax != Syntax::Json) {
         return Err(LoadError::Form(other.name()));
     }
-    let unread = unread(directory, &inputs);
+    let unread = unread(directory, &inputs, &topics, &[]);
     if !unread.alike.is_empty() {
-        return Err(LoadError::NotRead(unread.alike));
+        return Err(LoadError::NotRead { names: unread.alike, read: names(&topics) });
     }
     let mut producer = Producer::new(settings)?;
     let mut sent = 0;
@@ -90,14 +98,9 @@ fn send(
     sent: &mut u64,
     progress: &mut impl FnMut(u64),
 ) -> Result<(), LoadError> {
-    let Some(mut reader) = Reader::open(
-        input,
-        Seat { index: 0, of: 1 },
-        Distribution::Whole,
-        settings.max_record,
-        &[],
-    )?
-    else {
+    let reading = FileReading { max_record: settings.max_record, columns: BTreeMap::new() };
+    let seat = Seat { index: 0, of: 1 };
+    let Some(mut reader) = Reader::open(input, seat, Distribution::Whole, &reading)? else {
         return Ok(());
     };
     while let Some(block) = reader.next()? {

@@ -1,36 +1,35 @@
 //! The bounded job over files or topics: everything through the dataflow as fast as possible, and
 //! the results into files.
 
+mod collected;
 mod files;
 mod sources;
 pub mod span;
+mod summary;
 mod topics;
-mod writing;
 
 use crate::blame::Blame;
-use crate::campaign::replayed::{Cost, OutputDirectory, SinkError, Summary};
 use crate::cluster::{Cluster, ClusterError};
 use crate::config::types::Config;
 use crate::files::epochs::NamedOffsets;
 use crate::files::error::FileError;
+use crate::files::output::{OutputDirectory, OutputError};
 use crate::files::source::Epochs;
-use crate::files::{InputFile, find_inputs};
+use crate::files::{InputFile, find_inputs, is_read};
 use crate::hosting::agreed_on;
+use crate::hosting::replaying::{ReplayAs, ReplayFlags, ReplayTold, Replays};
 use crate::kafka::KafkaSettings;
-use crate::telemetry::usage::usage;
-use dataflows::campaign::graph::Campaign;
-use dataflows::campaign::output::Day;
-use dataflows::customer::Features;
-use dataflows::event::{Millis, Rejected};
-use dataflows::settings::Settings;
+use crate::sink::alerts::alert_of_unread_erasures;
+use crate::sink::gathered::{Essentials, Gathered};
+use dataflows::event::Rejected;
 use files::through_dataflow;
 pub use sources::{SourceFault, SourceFaults};
 pub use span::{Place, Span};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Instant;
+pub use summary::{Cost, ReplaySummary};
+use summary::{dead_letters, ignored_fields};
 pub use topics::TopicsError;
-use writing::write_results;
 
 /// What is replayed, and where the results go.
 #[derive(Clone, Debug)]
@@ -39,12 +38,8 @@ pub struct Replay {
     pub input: Input,
     /// Directory of the results.
     pub output: PathBuf,
-    /// The instant of features.csv; `None`: that of the latest event.
-    pub as_of: Option<Millis>,
-    /// A stream's behavior with this lateness; `None`: nothing is late.
-    pub lateness: Option<Millis>,
-    /// Thresholds that were published, sorted by day; `None`: they are computed.
-    pub thresholds: Option<Vec<(Day, u64)>>,
+    /// What is asked for that only some dataflows know.
+    pub flags: ReplayFlags,
 }
 
 /// What is replayed.
@@ -70,7 +65,24 @@ pub enum ReplayError {
     Cluster(#[from] ClusterError),
     /// The results.
     #[error(transparent)]
-    Results(#[from] SinkError),
+    Results(#[from] OutputError),
+    /// A flag that the dataflow does not know.
+    #[error("a replay of {dataflow} has no {flag}: leave it out")]
+    Flag {
+        /// The flag.
+        flag: &'static str,
+        /// The dataflow.
+        dataflow: &'static str,
+    },
+    /// Results would be taken for input.
+    #[error(
+        "the results have {file}, which would be read as input where they lie beside it: let \
+         --output name another directory than --input"
+    )]
+    Beside {
+        /// The file.
+        file: String,
+    },
 }
 
 impl ReplayError {
@@ -80,19 +92,22 @@ impl ReplayError {
             ReplayError::Topics(error) => error.blame(),
             ReplayError::Files(error) => error.blame(),
             ReplayError::Cluster(error) => error.blame(),
-            ReplayError::Results(SinkError::Write { .. }) => Blame::World,
+            ReplayError::Results(OutputError::Write { .. }) => Blame::World,
+            ReplayError::Flag { .. } | ReplayError::Beside { .. } => Blame::Usage,
         }
     }
 }
 
-/// With `lateness`, files are cut into epochs of so many blocks.
+/// As a stream, files are cut into epochs of so many blocks.
 const STREAMED: Epochs = Epochs { blocks: 4, ahead: 4 };
 
 /// What came of a replay.
 #[derive(Debug)]
 pub struct Replayed {
     /// As the file has it.
-    pub summary: Summary,
+    pub summary: ReplaySummary,
+    /// What the dataflow says of it, in lines for a person.
+    pub lines: Vec<String>,
     /// What was hardly meant so with the files that were read, and those that were not.
     pub faults: Vec<SourceFault>,
 }
@@ -100,82 +115,112 @@ pub struct Replayed {
 /// Replays the files or topics; `None` in processes other than the first.
 ///
 /// # Errors
-/// Files cannot be read or written, or a worker ended.
-pub fn replay(
+/// A flag is not known, files cannot be read or written, or a worker ended.
+pub fn replay<D: Replays>(
     config: &Config,
-    features: Features,
+    dataflow: D,
     replay: &Replay,
 ) -> Result<Option<Replayed>, ReplayError> {
     let started = Instant::now();
-    let cluster = cluster(config, replay)?;
+    let agreed = agreed_on::<D>(&dataflow.settings());
+    let mut flags = replay.flags.clone();
+    let asked = dataflow.replayed(&mut flags)?;
+    if let Some(flag) = flags.left() {
+        return Err(ReplayError::Flag { flag, dataflow: D::NAME });
+    }
+    let cluster = cluster(config, &agreed, &asked, replay)?;
     if cluster.is_first() {
         // Hours of reading are not to end at a folder that nothing can be written to.
         OutputDirectory::create(&replay.output)?.try_out()?;
+        keep_apart::<D>(replay)?;
     }
-    let settings = settings(config, replay);
-    let campaign = Campaign {
-        settings: Arc::new(settings),
-        features: Arc::new(features),
-        thresholds: replay.thresholds.clone().map(Arc::new),
-    };
+    let dataflow = asked.dataflow;
     let (results, sources) = match &replay.input {
         Input::Files(directory) => {
-            let inputs = find_inputs(directory)?;
+            let inputs = find_inputs(directory, &D::topics())?;
             (
-                through_dataflow(&cluster, &inputs, &campaign, replay.lateness.is_some())?,
+                through_dataflow(&cluster, &inputs, &dataflow, asked.streamed)?,
                 Sources::Files(inputs),
             )
         }
         Input::Topics(span) => {
             let kafka = config.kafka_settings();
-            let (results, held_back) = topics::replay(&cluster, &kafka, &campaign, span)?;
+            let (results, held_back) = topics::replay(&cluster, &kafka, &dataflow, span)?;
             (results, Sources::Topics(Box::new(kafka), held_back))
         }
     };
     if !cluster.is_first() {
         return Ok(None);
     }
-    let summary = write_results(&results, &campaign, &sources, replay, config.workers, || {
-        let used = usage();
-        let wall_seconds = started.elapsed().as_secs_f64();
-        Cost {
-            wall_seconds,
-            cpu_seconds: used.cpu_seconds,
-            peak_memory_bytes: used.peak_memory_bytes,
-            workers: cluster.peers(),
-        }
-    })?;
+    let output = OutputDirectory::create(&replay.output)?;
+    let told = dataflow.write(&results, &output, config.workers)?;
+    let all = results.essentials();
+    let cost = || Cost::since(started, all.records, cluster.peers());
+    let (summary, lines) = write_summary(&all, told, &sources, &output, cost)?;
     let faults = match (&replay.input, &sources) {
         (Input::Files(directory), Sources::Files(inputs)) => {
-            sources::faults(directory, inputs, &campaign.settings.input, &results.rejected)?
+            sources::faults(directory, inputs, &dataflow, all.rejected)?
         }
         _ => Vec::new(),
     };
-    Ok(Some(Replayed { summary, faults }))
+    Ok(Some(Replayed { summary, lines, faults }))
+}
+
+/// That no result would be taken for input the next time.
+fn keep_apart<D: Replays>(replay: &Replay) -> Result<(), ReplayError> {
+    let Input::Files(input) = &replay.input else { return Ok(()) };
+    let together = match (input.canonicalize(), replay.output.canonicalize()) {
+        (Ok(input), Ok(output)) => input == output,
+        // Whoever reads there says what is wrong with it.
+        _ => false,
+    };
+    let topics = D::topics();
+    match D::files().into_iter().find(|file| is_read(file, &topics)) {
+        Some(file) if together => Err(ReplayError::Beside { file }),
+        _ => Ok(()),
+    }
+}
+
+/// Writes what every replay writes, once its own files are; gives the summary, with the lines for a
+/// person.
+fn write_summary(
+    all: &Essentials<'_>,
+    told: ReplayTold,
+    sources: &Sources,
+    output: &OutputDirectory,
+    cost: impl FnOnce() -> Cost,
+) -> Result<(ReplaySummary, Vec<String>), ReplayError> {
+    let ReplayTold { counted, outcome, lines } = told;
+    output.dead_letters(all.rejected, |rejected| sources.name(rejected))?;
+    let held_back = match sources {
+        Sources::Files(_) => None,
+        Sources::Topics(_, held_back) => Some(held_back.clone()),
+    };
+    let summary = ReplaySummary {
+        counted,
+        dead_letters: dead_letters(all),
+        ignored_fields: ignored_fields(all),
+        held_back,
+        outcome,
+        cost: cost(),
+    };
+    alert_of_unread_erasures(all.rejected);
+    output.object("summary.json", &summary)?;
+    Ok((summary, lines))
 }
 
 /// The processes, which have to be started with the same flags.
-fn cluster(config: &Config, replay: &Replay) -> Result<Cluster, ClusterError> {
-    let cluster = Cluster::of(config, &agreed_on::<Campaign>(&config.settings()))?;
-    let cluster = cluster
-        .started_with("command", "replay")
-        .started_with("--as-of", format!("{:?}", replay.as_of));
-    let thresholds = replay
-        .thresholds
-        .as_ref()
-        .map(|thresholds| crc32fast::hash(format!("{thresholds:?}").as_bytes()));
-    Ok(cluster
-        .started_with("--lateness", format!("{:?}", replay.lateness))
-        .started_with(
-            "--thresholds",
-            thresholds.map_or("none".to_string(), |checksum| {
-                format!("a file with checksum {checksum:08x}")
-            }),
-        )
-        .started_with(
-            "input",
-            if matches!(replay.input, Input::Files(_)) { "files" } else { "topics" },
-        ))
+fn cluster<D>(
+    config: &Config,
+    settings: &[(String, String)],
+    asked: &ReplayAs<D>,
+    replay: &Replay,
+) -> Result<Cluster, ClusterError> {
+    let cluster = Cluster::of(config, settings)?.started_with("command", "replay");
+    let flags = asked.agreed.iter();
+    let cluster = flags.fold(cluster, |cluster, (flag, given)| cluster.started_with(flag, given));
+    let read = if matches!(replay.input, Input::Files(_)) { "files" } else { "topics" };
+    Ok(cluster.started_with("input", read))
 }
 
 /// Where records came from.
@@ -199,13 +244,4 @@ impl Sources {
             }
         }
     }
-}
-
-fn settings(config: &Config, replay: &Replay) -> Settings {
-    let mut settings = config.settings();
-    settings.emit.final_features = Some(replay.as_of);
-    if let Some(lateness) = replay.lateness {
-        settings.time.lateness = lateness;
-    }
-    settings
 }

@@ -63,7 +63,8 @@ fn field(out: &mut Vec<u8>, name: &str, kind: Kind, value: Option<&[u8]>) {
     }
 }
 
-fn write_value(out: &mut Vec<u8>, kind: Kind, bytes: &[u8]) {
+/// Writes a value that is there.
+pub(super) fn write_value(out: &mut Vec<u8>, kind: Kind, bytes: &[u8]) {
     match kind {
         Kind::Boolean => out.extend_from_slice(show(kind, Some(bytes)).as_bytes()),
         Kind::Smallint | Kind::Integer | Kind::Bigint => {

@@ -1,7 +1,9 @@
 //! What a row of a declared table becomes: a tuple of PostgreSQL's binary COPY, a packed row, a
-//! line of JSON; and what an epoch comes to for each table. No table's name is known here.
+//! line of JSON or of CSV; and what an epoch comes to for each table. No table's name is known
+//! here.
 
 pub mod changes;
+pub mod csv;
 pub mod encode;
 pub mod json;
 pub mod packed;

@@ -31,7 +31,7 @@ const BANNED: &[Banned] = &[
         homes: &[
             "src/durable.rs",
             // Results that are asked for, what is made up, and trials.
-            "src/campaign/replayed/directory.rs",
+            "src/files/output.rs",
             "src/jobs/bench/",
             "world/write.rs",
         ],

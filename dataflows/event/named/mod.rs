@@ -157,6 +157,9 @@ impl<'a> NamedValues<'a> {
     }
 }
 
+/// What every record has.
+pub const COMMON_FIELDS: [&str; 3] = [CUSTOMER, TIMESTAMP, OPERATION];
+
 /// What whose, when and what is done are called in every record.
 const CUSTOMER: &str = "customer_id";
 const TIMESTAMP: &str = "timestamp";

@@ -1,10 +1,9 @@
-//! The files that `replay` writes of a campaign: features, model, thresholds, summary, rejects.
+//! How a campaign is replayed: its flags, its files, and what is written of it at the end.
 
-mod directory;
+mod features;
 mod model;
-mod summary;
-pub mod thresholds;
-
-pub use directory::{OutputDirectory, SinkError, sorted_rows};
-pub use model::{ArmFile, ModelFile};
-pub use summary::{Cost, Summary};
+mod replaying;
+#[cfg(test)]
+mod tests;
+mod thresholds;
+mod writing;

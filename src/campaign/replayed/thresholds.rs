@@ -2,6 +2,7 @@
 //! minor units.
 
 use crate::files::error::FileError;
+use crate::files::output::{OutputDirectory, OutputError};
 use crate::units::{format_day, parse_day};
 use dataflows::campaign::output::Day;
 use std::io::{self, Write};
@@ -10,11 +11,16 @@ use std::path::Path;
 /// The header, in which the columns are read and written.
 const HEADER: [&str; 2] = ["day", "high_value"];
 
-/// Writes thresholds, sorted by day.
+/// Writes thresholds.csv.
 ///
 /// # Errors
-/// Those of `out`.
-pub fn write(out: &mut impl Write, thresholds: &[(Day, u64)]) -> io::Result<()> {
+/// The file cannot be written.
+pub fn write_file(output: &OutputDirectory, thresholds: &[(Day, u64)]) -> Result<(), OutputError> {
+    output.file("thresholds.csv", |out| write(out, thresholds))
+}
+
+/// Writes thresholds, sorted by day.
+fn write(out: &mut impl Write, thresholds: &[(Day, u64)]) -> io::Result<()> {
     let mut sorted = thresholds.to_vec();
     sorted.sort_unstable();
     writeln!(out, "{}", HEADER.join(","))?;

@@ -3,7 +3,7 @@
 use super::super::error::FileError;
 use super::super::rows::{blank_lines, first_csv_row, first_line, line_ends};
 use super::super::{Syntax, header};
-use super::{Aliases, BLOCK, Reader};
+use super::{BLOCK, FileReading, Reader};
 use dataflows::source::Format;
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 impl Reader {
     /// Reads what stands before the first row: a byte order mark, and the header of a CSV file.
-    pub(super) fn begin(&mut self, aliases: &Aliases) -> Result<(), FileError> {
+    pub(super) fn begin(&mut self, reading: &FileReading) -> Result<(), FileError> {
         let is_csv = self.syntax == Syntax::Csv;
         if self.position > 0 {
             return Ok(());
@@ -48,7 +48,7 @@ impl Reader {
             let header = end.ok_or_else(|| {
                 self.bad_header(line, format!("there is no line end in the first {BLOCK} bytes"))
             })?;
-            let columns = header::columns(&content[..header], self.topic, aliases)
+            let columns = header::columns(&content[..header], &reading.columns(self.topic))
                 .map_err(|problem| self.bad_header(line, problem))?;
             self.format = Format::Csv {
                 columns: Arc::new(columns),

@@ -1,6 +1,7 @@
 //! Tests of the reader: whatever the number of readers, their blocks together are the file.
 
 use super::*;
+use dataflows::event::{Topic, source_names};
 use proptest::prelude::*;
 use std::io::Write;
 use std::path::Path;
@@ -8,8 +9,12 @@ use std::path::Path;
 /// A limit for records that keeps the tests small.
 const LIMIT: usize = 1024;
 
-/// What the files of these tests call the customer.
-const ALIASES: &Aliases = &[];
+/// Rows of at most so many bytes, of interactions.
+fn reading(max_record: usize) -> FileReading {
+    let names = source_names(Topic::Interactions, &[]);
+    let columns = FileColumns { names, configured: true };
+    FileReading { max_record, columns: BTreeMap::from([(Topic::Interactions.id(), columns)]) }
+}
 
 fn write(directory: &Path, name: &str, content: &[u8]) -> InputFile {
     let path = directory.join(name);
@@ -30,7 +35,8 @@ fn write(directory: &Path, name: &str, content: &[u8]) -> InputFile {
 }
 
 fn open(input: &InputFile, index: usize, of: usize, distribution: Distribution) -> Option<Reader> {
-    Reader::open(input, Seat { index, of }, distribution, LIMIT, ALIASES).expect("it can be opened")
+    Reader::open(input, Seat { index, of }, distribution, &reading(LIMIT))
+        .expect("it can be opened")
 }
 
 /// All blocks of a file, in the order of the seats.
@@ -168,7 +174,7 @@ fn a_line_longer_than_a_block_but_within_the_limit_comes_whole() {
     let content = [vec![b'x'; 5 * BLOCK], b"\nlast".to_vec()].concat();
     let input = write(directory.path(), "interactions.jsonl", &content);
     let mut reader =
-        Reader::open(&input, Seat { index: 0, of: 1 }, Distribution::Split, 8 * BLOCK, ALIASES)
+        Reader::open(&input, Seat { index: 0, of: 1 }, Distribution::Split, &reading(8 * BLOCK))
             .expect("opening")
             .expect("its only reader");
     let first = reader.next().expect("reading").expect("the long line");
@@ -232,7 +238,7 @@ fn a_header_that_is_no_text_is_refused() {
     for header in [&b"a,\xff\n1,2\n"[..], &[vec![b'a'; 2 * BLOCK], b"\n1\n".to_vec()].concat()] {
         let input = write(directory.path(), "interactions.csv", header);
         let error =
-            Reader::open(&input, Seat { index: 0, of: 1 }, Distribution::Split, LIMIT, ALIASES)
+            Reader::open(&input, Seat { index: 0, of: 1 }, Distribution::Split, &reading(LIMIT))
                 .err()
                 .expect("refused");
         assert!(matches!(error, FileError::Header { .. }), "{error}");
@@ -271,7 +277,7 @@ fn files_that_are_no_utf_8_or_one_line_are_refused_by_name() {
     ] {
         let input = write(directory.path(), name, bytes);
         let error =
-            Reader::open(&input, Seat { index: 0, of: 1 }, Distribution::Split, LIMIT, ALIASES)
+            Reader::open(&input, Seat { index: 0, of: 1 }, Distribution::Split, &reading(LIMIT))
                 .err()
                 .expect("refused")
                 .to_string();

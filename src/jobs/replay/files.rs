@@ -1,46 +1,44 @@
 //! Files through the dataflow.
 
+use super::collected::Collected;
 use super::{ReplayError, STREAMED};
-use crate::campaign::results::EpochResults;
 use crate::cluster::Cluster;
 use crate::files::InputFile;
 use crate::files::error::FileError;
 use crate::files::reader::{Distribution, Seat, open_all};
 use crate::files::source::source;
 use crate::first::First;
+use crate::hosting::ResultsOf;
+use crate::hosting::replaying::Replays;
 use crate::telemetry::progress::{Progress, Unit};
-use dataflows::Dataflow;
-use dataflows::campaign::graph::Campaign;
 use dataflows::operators::deliver::{Delivery, deliver};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use timely::worker::Worker;
 
 /// Everything that comes of the files, in this process.
-pub(super) fn through_dataflow(
+pub(super) fn through_dataflow<D: Replays>(
     cluster: &Cluster,
     inputs: &[InputFile],
-    described: &Campaign,
+    described: &D,
     streamed: bool,
-) -> Result<EpochResults, ReplayError> {
+) -> Result<ResultsOf<D>, ReplayError> {
     // What is wrong with a file is known before any worker waits for another.
-    open_all(inputs, Seat { index: 0, of: 1 }, Distribution::Whole, &described.settings.input)?;
-    let results = Arc::new(Mutex::new(EpochResults::new(0)));
-    let (shared, inputs, described) = (Arc::clone(&results), inputs.to_vec(), described.clone());
+    open_all(inputs, Seat { index: 0, of: 1 }, Distribution::Whole, &described.reading())?;
+    let collected = Collected::of(described);
+    let (shared, inputs, described) = (collected.clone(), inputs.to_vec(), described.clone());
     let first = cluster.is_first();
     cluster.run(move |worker| work(worker, &inputs, &described, streamed, first, &shared))?;
-    // Whoever panicked with the lock in hand has ended the replay.
-    let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(std::mem::replace(&mut results, EpochResults::new(0)))
+    Ok(collected.take())
 }
 
-fn work(
+fn work<D: Replays>(
     worker: &mut Worker,
     inputs: &[InputFile],
-    described: &Campaign,
+    described: &D,
     streamed: bool,
     first: bool,
-    results: &Arc<Mutex<EpochResults>>,
+    collected: &Collected<D>,
 ) -> Result<(), ReplayError> {
     // A stream's behavior needs one order of all records: one worker reads, the others share the
     // rest of the work.
@@ -49,7 +47,7 @@ fn work(
         false => (Distribution::Split, Seat { index: worker.index(), of: worker.peers() }),
     };
     let readers = if seat.index < seat.of {
-        open_all(inputs, seat, distribution, &described.settings.input)?
+        open_all(inputs, seat, distribution, &described.reading())?
     } else {
         Vec::new()
     };
@@ -60,7 +58,7 @@ fn work(
         Progress::silent()
     };
     let complete = Arc::new(AtomicU64::new(0));
-    let results = Arc::clone(results);
+    let collected = collected.clone();
     let failure = First::<FileError>::default();
     worker.dataflow::<u64, _, _>(|scope| {
         let done = Arc::clone(&complete);
@@ -75,9 +73,7 @@ fn work(
         deliver(
             described.build(feed, described.anew(scope.index(), scope.peers())),
             move |delivery| match delivery {
-                Delivery::Item(_, output) => {
-                    results.lock().unwrap_or_else(PoisonError::into_inner).add(output);
-                }
+                Delivery::Item(_, output) => collected.add(output),
                 Delivery::CompleteBefore(epoch) => complete.store(epoch, Ordering::Relaxed),
                 Delivery::End => complete.store(u64::MAX / 2, Ordering::Relaxed),
             },

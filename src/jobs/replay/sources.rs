@@ -6,13 +6,11 @@ use super::ReplayError;
 use crate::files::error::FileError;
 use crate::files::reader::{Distribution, Seat, open_all};
 use crate::files::unread::unread;
-use crate::files::{InputFile, NAMES};
-use dataflows::event::parse::{Parsed, Parser};
-use dataflows::event::{Aside, Rejected};
-use dataflows::settings::InputSettings;
+use crate::files::{InputFile, names};
+use crate::hosting::replaying::Replays;
+use dataflows::event::Rejected;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
 
 /// Rows at the beginning of a file that are looked at; all of them where there are fewer.
 const FIRST_ROWS: usize = 1_000;
@@ -48,10 +46,12 @@ pub enum SourceFault {
         first: String,
     },
     /// Files look like input and are not read.
-    #[error("not read, though it looks like input: {}; {NAMES}", names.join(", "))]
+    #[error("not read, though it looks like input: {}; {read}", names.join(", "))]
     NotRead {
         /// Their names.
         names: Vec<String>,
+        /// What files are called that are read.
+        read: String,
     },
 }
 
@@ -68,31 +68,32 @@ pub struct SourceFaults(pub Vec<SourceFault>);
 ///
 /// # Errors
 /// A file cannot be read any more.
-pub fn faults(
+pub fn faults<D: Replays>(
     directory: &Path,
     inputs: &[InputFile],
-    settings: &InputSettings,
+    dataflow: &D,
     rejected: &[Rejected],
 ) -> Result<Vec<SourceFault>, ReplayError> {
     let mut faults = Vec::new();
     for input in inputs {
-        faults.extend(fault(input, settings, rejected)?);
+        faults.extend(fault(input, dataflow, rejected)?);
     }
-    let unread = unread(directory, inputs);
+    let topics = D::topics();
+    let unread = unread(directory, inputs, &topics, &D::files());
     if !unread.others.is_empty() {
-        tracing::warn!("Not read: {}; {NAMES}.", unread.others.join(", "));
+        tracing::warn!("Not read: {}; {}.", unread.others.join(", "), names(&topics));
     }
     if !unread.alike.is_empty() {
-        faults.push(SourceFault::NotRead { names: unread.alike });
+        faults.push(SourceFault::NotRead { names: unread.alike, read: names(&topics) });
     }
     Ok(faults)
 }
 
 /// What is wrong with one file. Of one without rejected records nothing is read again, and of any
 /// other only what stands before its first good row.
-fn fault(
+fn fault<D: Replays>(
     input: &InputFile,
-    settings: &InputSettings,
+    dataflow: &D,
     rejected: &[Rejected],
 ) -> Result<Option<SourceFault>, FileError> {
     // In whichever share of the file a row was, its position is that in the file.
@@ -106,7 +107,7 @@ fn fault(
         return Ok(None);
     };
     let file = input.name();
-    let Some(good) = first_good(input, settings, &rows)? else {
+    let Some(good) = first_good(input, dataflow, &rows)? else {
         let mut reasons: BTreeMap<&'static str, usize> = BTreeMap::new();
         rows.iter().for_each(|rejected| *reasons.entry(rejected.reason.word()).or_default() += 1);
         return Ok(Some(SourceFault::NoRow { file, rows: rows.len(), reasons, first }));
@@ -130,35 +131,22 @@ fn fault(
 }
 
 /// Where the first row stands that was not rejected; `None`: there is none.
-fn first_good(
+fn first_good<D: Replays>(
     input: &InputFile,
-    settings: &InputSettings,
+    dataflow: &D,
     rejected: &[&Rejected],
 ) -> Result<Option<u64>, FileError> {
     let rejected: BTreeSet<u64> =
         rejected.iter().map(|rejected| rejected.place.position()).collect();
-    let mut parser = Parser::new(Arc::new(settings.clone()), 1, |_| 0);
-    let mut parsed = Parsed::default();
-    for mut reader in open_all(
-        std::slice::from_ref(input),
-        Seat { index: 0, of: 1 },
-        Distribution::Whole,
-        settings,
-    )? {
+    let mut taken = dataflow.taken();
+    let inputs = std::slice::from_ref(input);
+    let seat = Seat { index: 0, of: 1 };
+    for mut reader in open_all(inputs, seat, Distribution::Whole, &dataflow.reading())? {
         while let Some(block) = reader.next()? {
-            parsed.clear();
-            parser.parse(&block.into(), &mut parsed);
-            let taken = parsed
-                .records
-                .iter()
-                .map(|record| record.place())
-                .chain(parsed.asides.iter().map(Aside::place));
-            if let Some(good) = taken
-                .map(|place| place.position())
-                .filter(|position| !rejected.contains(position))
-                .min()
-            {
-                return Ok(Some(good));
+            let taken = taken(&block.into()).into_iter();
+            let good = taken.filter(|position| !rejected.contains(position)).min();
+            if good.is_some() {
+                return Ok(good);
             }
         }
     }

@@ -4,22 +4,21 @@
 //! others by more than a few blocks. Without recorded epochs all of it is one epoch, in which
 //! nothing is late, as with files.
 
+use super::collected::Collected;
 use super::span::{Crossed, Decision, Span, TopicsNow};
 use crate::blame::Blame;
-use crate::campaign::results::EpochResults;
 use crate::cluster::Cluster;
 use crate::files::epochs::NamedOffsets;
 use crate::files::error::FileError;
 use crate::first::First;
+use crate::hosting::ResultsOf;
+use crate::hosting::replaying::Replays;
 use crate::jobs::history::{Decided, History, HistoryError};
 use crate::jobs::live::Control;
 use crate::kafka::bounded::Read;
 use crate::kafka::intake::Sight;
 use crate::kafka::{KafkaError, KafkaSettings};
 use crate::telemetry::progress::{Progress, Unit};
-use dataflows::Dataflow;
-use dataflows::campaign::graph::Campaign;
-use dataflows::campaign::output::Output;
 use dataflows::operators::deliver::Delivery;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -95,14 +94,14 @@ impl From<KafkaError> for TopicsError {
 ///
 /// # Errors
 /// The span is not there, or the broker or a worker cannot go on.
-pub fn replay(
+pub fn replay<D: Replays>(
     cluster: &Cluster,
     kafka: &KafkaSettings,
-    described: &Campaign,
+    described: &D,
     span: &Span,
-) -> Result<(EpochResults, NamedOffsets), TopicsError> {
+) -> Result<(ResultsOf<D>, NamedOffsets), TopicsError> {
     let control = Control::default();
-    let results = Arc::new(Mutex::new(EpochResults::new(0)));
+    let collected = Collected::of(described);
     let mut read: Arc<dyn Fn(Read) + Send + Sync> = Arc::new(|_| ());
     let mut decided = None;
     let mut shown = None;
@@ -116,7 +115,7 @@ pub fn replay(
         read = Arc::new(move |read| progress.add(read));
         decided = Some(Decided {
             stretch,
-            receive: collect(epochs.len() as u64, Arc::clone(&results), control.clone()),
+            receive: collect(epochs.len() as u64, collected.clone(), control.clone()),
             epochs,
         });
     }
@@ -136,8 +135,7 @@ pub fn replay(
     };
     history.run(cluster, decided)?;
     shown.iter().for_each(|shown| shown.finish());
-    let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok((std::mem::replace(&mut results, EpochResults::new(0)), held_back))
+    Ok((collected.take(), held_back))
 }
 
 /// Which offsets are there and cannot be read, in one line; `None`: all can be.
@@ -159,28 +157,18 @@ fn warning(held_back: &NamedOffsets) -> Option<String> {
     })
 }
 
-/// Collects what comes of the `recorded` epochs, or of the only one. Of the one in which the input
-/// ends after recorded ones only the features of all customers are taken, and the range of times:
-/// the model stays as it was recorded.
-fn collect(
+/// Collects what comes of the `recorded` epochs, or of the only one, and what the end of the input
+/// brings behind recorded ones.
+fn collect<D: Replays>(
     recorded: u64,
-    results: Arc<Mutex<EpochResults>>,
+    collected: Collected<D>,
     control: Control,
-) -> Box<dyn FnMut(Delivery<Output>) + Send> {
+) -> Box<dyn FnMut(Delivery<D::Output>) + Send> {
     Box::new(move |delivery| match delivery {
-        Delivery::Item(epoch, output) => {
-            let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
-            match output {
-                output if recorded == 0 || epoch <= recorded => results.add(output),
-                Output::LastFeatures(rows) => results.last_features.push(rows),
-                Output::OfOtherCustomers(number) => results.of_other_customers = Some(number),
-                Output::Counts(counts) => {
-                    results.counts.first = results.counts.first.min(counts.first);
-                    results.counts.last = results.counts.last.max(counts.last);
-                }
-                _ => {}
-            }
+        Delivery::Item(epoch, output) if recorded == 0 || epoch <= recorded => {
+            collected.add(output);
         }
+        Delivery::Item(_, output) => collected.add_at_end(output),
         Delivery::CompleteBefore(epoch) => {
             control.committed.store(epoch.saturating_sub(1), Ordering::Release)
         }

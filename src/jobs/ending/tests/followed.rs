@@ -246,13 +246,16 @@ const FOLLOWED: [Row; 49] = [
 
 /// Flags that are named for what was asked with them: what to give with them instead, or that they
 /// cannot be had.
-const ASKED: [(&str, &str); 10] = [
+const ASKED: [(&str, &str); 13] = [
     ("Bench/Directory", "--directory"),
     ("Console/Listen", "--listen"),
     ("Crossed/Instants", "--from"),
     ("Crossed/Instants", "--until"),
     ("Crossed/Offsets", "--from"),
     ("Postgres/Error", "--postgres"),
+    ("Replay/Beside", "--input"),
+    ("Replay/Beside", "--output"),
+    ("Replay/Flag", "--as-of"),
     ("Restart/Uncheckpointed", "--reconfigure"),
     ("Restart/Unrebuildable", "--rebuild"),
     ("Restart/Unreconfigurable", "--reconfigure"),

@@ -3,12 +3,13 @@
 use super::places::kafka;
 use super::worlds::{bench, demo, world, write};
 use super::{cluster, full, panicked, text};
-use crate::campaign::replayed::SinkError;
 use crate::checkpoint::CheckpointError;
 use crate::cli::error::ProgramError;
 use crate::cluster::ClusterError;
 use crate::config::fault::Faults;
 use crate::files::error::FileError;
+use crate::files::names;
+use crate::files::output::OutputError;
 use crate::jobs::bench::error::BenchError;
 use crate::jobs::demo::DemoError;
 use crate::jobs::gather::GatherError;
@@ -20,6 +21,7 @@ use crate::jobs::run::RunError;
 use crate::jobs::verify::{Open, Since, VerifyError};
 use crate::kafka::KafkaError;
 use crate::postgres::PostgresError;
+use dataflows::event::Topic;
 use dataflows::snapshot::SnapshotError;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -129,7 +131,7 @@ fn files() -> Vec<FileError> {
             names: vec![text("transactions.csv"), text("transactions.jsonl")],
         },
         FileError::Missing { .. } =>
-            FileError::Missing { directory: "in".into(), alike: Vec::new() },
+            FileError::Missing { topic: "transactions", directory: "in".into(), alike: Vec::new() },
         FileError::Header { .. } =>
             FileError::Header { path: path(), line: 1, problem: text("it is empty") },
         FileError::Encoding { .. } => FileError::Encoding { path: path(), found: "UTF-16" },
@@ -143,8 +145,8 @@ fn files() -> Vec<FileError> {
 
 /// Everything that can end a replay.
 fn replay() -> Vec<ReplayError> {
-    let written = every![SinkError;
-        SinkError::Write { .. } => SinkError::Write { path: "out".into(), source: full() },
+    let written = every![OutputError;
+        OutputError::Write { .. } => OutputError::Write { path: "out".into(), source: full() },
     ];
     let own = every![ReplayError;
         ReplayError::Topics(_) => ReplayError::Topics(TopicsError::UnknownTopic(text("orders"))),
@@ -152,14 +154,24 @@ fn replay() -> Vec<ReplayError> {
             ReplayError::Files(FileError::Ambiguous { topic: "transactions", names: Vec::new() }),
         ReplayError::Cluster(_) => ReplayError::Cluster(ClusterError::Lost),
         ReplayError::Results(_) =>
-            ReplayError::Results(SinkError::Write { path: "out".into(), source: full() }),
+            ReplayError::Results(OutputError::Write { path: "out".into(), source: full() }),
+        ReplayError::Flag { .. } => ReplayError::Flag { flag: "--as-of", dataflow: "arrivals" },
+        ReplayError::Beside { .. } => ReplayError::Beside { file: text("arrivals.csv") },
     ];
-    drop(own);
-    let mut all: Vec<ReplayError> = topics().into_iter().map(ReplayError::Topics).collect();
+    let of_its_own = |error: &ReplayError| {
+        matches!(error, ReplayError::Flag { .. } | ReplayError::Beside { .. })
+    };
+    let mut all: Vec<ReplayError> = own.into_iter().filter(of_its_own).collect();
+    all.extend(topics().into_iter().map(ReplayError::Topics));
     all.extend(files().into_iter().map(ReplayError::Files));
     all.extend(cluster().into_iter().map(ReplayError::Cluster));
     all.extend(written.into_iter().map(ReplayError::Results));
     all
+}
+
+/// What files of a campaign are called.
+fn read() -> String {
+    names(&Topic::ids())
 }
 
 /// What was hardly meant so with the files of a replay.
@@ -179,7 +191,8 @@ fn sources() -> Vec<SourceFault> {
                 reason: "bad_amount",
                 first: first(),
             },
-        SourceFault::NotRead { .. } => SourceFault::NotRead { names: vec![text("orders.parquet")] },
+        SourceFault::NotRead { .. } =>
+            SourceFault::NotRead { names: vec![text("orders.parquet")], read: read() },
     ]
 }
 
@@ -190,7 +203,8 @@ pub(super) fn load() -> Vec<LoadError> {
             LoadError::Files(FileError::Ambiguous { topic: "transactions", names: Vec::new() }),
         LoadError::Kafka(_) => LoadError::Kafka(KafkaError::Thread(full())),
         LoadError::Form(_) => LoadError::Form(text("transactions.csv")),
-        LoadError::NotRead(_) => LoadError::NotRead(vec![text("orders.parquet")]),
+        LoadError::NotRead { .. } =>
+            LoadError::NotRead { names: vec![text("orders.parquet")], read: read() },
     ];
     let own =
         own.into_iter().filter(|error| !matches!(error, LoadError::Files(_) | LoadError::Kafka(_)));
@@ -226,7 +240,7 @@ pub fn program() -> Vec<ProgramError> {
         ProgramError::Load(_) => ProgramError::Load(LoadError::Form(text("transactions.csv"))),
         ProgramError::World(_) => ProgramError::World(WorldError::NoDays),
         ProgramError::Pages(_) =>
-            ProgramError::Pages(SinkError::Write { path: "man/sluice.1".into(), source: full() }),
+            ProgramError::Pages(OutputError::Write { path: "man/sluice.1".into(), source: full() }),
         ProgramError::Write(_) => ProgramError::Write(write()),
         ProgramError::Output(_) => ProgramError::Output(full()),
         ProgramError::Panicked(_) => ProgramError::Panicked(panicked()),
