@@ -1,4 +1,4 @@
-//! Jobs: a source, the campaign dataflow and a sink put together, one file each.
+//! Jobs: a source, a dataflow and a sink put together, one file each.
 
 #[cfg(feature = "demo")]
 pub mod bench;

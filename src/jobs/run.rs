@@ -1,4 +1,4 @@
-//! The long-running job: Kafka in, the campaign dataflow, the sink and the predictions topic out.
+//! The long-running job: Kafka in, a dataflow, the sink and what is published out.
 
 mod awaiting;
 mod error;

@@ -8,8 +8,8 @@
 //! Where other settings were taken over, the epochs before are computed with those that they had.
 //!
 //! One transaction sees the recorded epochs and all tables as of the same commit, however far the
-//! job goes meanwhile. Thresholds are not taken from their table but computed again, for recorded
-//! watermarks close them where they closed before.
+//! job goes meanwhile. What follows from the watermark is not taken from its table but computed
+//! again, for recorded watermarks bring it where they brought it before.
 
 mod basis;
 mod computing;
@@ -179,7 +179,7 @@ fn compute<D: Hosted>(
                 .for_each(|blocks| blocks.compare(&standing.seen.blocks, gone.epochs, &mut epochs));
         }
         verdict.trusted = expected.trusted_through();
-        let (mut basis, mut lost, mut campaign) = (basis, None, first);
+        let (mut basis, mut lost, mut current) = (basis, None, first);
         for (place, part) in parts.iter().enumerate() {
             let next = parts
                 .get(place + 1)
@@ -187,14 +187,14 @@ fn compute<D: Hosted>(
             if let Some(from) = basis.take_if(|basis| basis.epoch() == part.through) {
                 // It ends where the other settings were taken over.
                 let (from, changed) = stretches::change(from, part, &next, &postgres, expected);
-                (basis, expected, campaign) = (Some(from), changed, next);
+                (basis, expected, current) = (Some(from), changed, next);
                 continue;
             }
             let memory = Verified::in_memory(&config.job, D::fingerprint(&part.settings))?;
             let computing = Computing {
                 config,
-                postgres: stretches::tables(&postgres, &campaign),
-                described: campaign,
+                postgres: stretches::tables(&postgres, &current),
+                described: current,
                 verified: &memory,
                 basis,
                 leaves: true,
@@ -211,12 +211,12 @@ fn compute<D: Hosted>(
             })?;
             let (found, still_lost) = recomputed.checker.into_findings();
             (epochs, decided) = (found.epochs, found.decided);
-            (lost, campaign) = (Some(still_lost), next);
+            (lost, current) = (Some(still_lost), next);
             leaving.keep(part.through);
             let (from, changed) = stretches::change(
                 memory.at(part.through)?,
                 part,
-                &campaign,
+                &current,
                 &postgres,
                 recomputed.expected,
             );
@@ -228,7 +228,7 @@ fn compute<D: Hosted>(
         }
         let computing = Computing {
             config,
-            described: campaign,
+            described: current,
             postgres,
             verified: &ways.verified,
             basis,

@@ -76,7 +76,7 @@ fn instant(millis: Millis) -> String {
 
 /// What is read of the topics.
 #[derive(Debug)]
-pub(super) struct Decision {
+pub(super) struct TopicsRead {
     /// The offsets.
     pub(super) stretch: Stretch,
     /// The epochs that they are cut into, if any.
@@ -99,7 +99,7 @@ impl<'a> TopicsNow<'a> {
         Ok(TopicsNow { kafka, partitions: admin::partitions(kafka)? })
     }
 
-    pub(super) fn decide(&self, span: &Span) -> Result<Decision, TopicsError> {
+    pub(super) fn decide(&self, span: &Span) -> Result<TopicsRead, TopicsError> {
         let (first, last) = (self.named(&span.from)?, self.named(&span.until)?);
         let cut = span.epochs.as_ref().map(|path| self.cut(&read_epochs(path)?)).transpose()?;
         self.compare(&first, cut.as_ref().map_or(&last, |(ends, _)| ends))?;
@@ -148,7 +148,7 @@ impl<'a> TopicsNow<'a> {
             let until = until.get(&(topic, partition)).copied().unwrap_or(from);
             (topic, partition, from, until.max(from))
         });
-        Ok(Decision { stretch: Stretch(stretch.collect()), epochs, held_back })
+        Ok(TopicsRead { stretch: Stretch(stretch.collect()), epochs, held_back })
     }
 
     /// The offsets that a place names.

@@ -5,7 +5,7 @@
 //! nothing is late, as with files.
 
 use super::collected::Collected;
-use super::span::{Crossed, Decision, Span, TopicsNow};
+use super::span::{Crossed, Span, TopicsNow, TopicsRead};
 use crate::blame::Blame;
 use crate::cluster::Cluster;
 use crate::files::epochs::NamedOffsets;
@@ -107,7 +107,8 @@ pub fn replay<D: Replays>(
     let mut shown = None;
     let mut held_back = NamedOffsets::new();
     if cluster.is_first() {
-        let Decision { stretch, epochs, held_back: held } = TopicsNow::ask(kafka)?.decide(span)?;
+        let TopicsRead { stretch, epochs, held_back: held } =
+            TopicsNow::ask(kafka)?.decide(span)?;
         held_back = held;
         warning(&held_back).iter().for_each(|warning| tracing::warn!("{warning}"));
         let progress = Arc::new(Shown::start(stretch.len()));

@@ -127,7 +127,7 @@ fn what_an_open_transaction_holds_back_of_a_span_is_counted() {
         (Place::Earliest, instant(10), 4, 5),
     ] {
         let what = format!("{from:?} {until:?}");
-        let Decision { stretch, held_back: held, .. } = decide(from, until, None);
+        let TopicsRead { stretch, held_back: held, .. } = decide(from, until, None);
         assert!(
             stretch.0.iter().any(|&(topic, partition, _, until)| (topic, partition, until)
                 == (Topic::Rewards.id(), 1, end)),
