@@ -1,5 +1,5 @@
-//! What the program knows of the campaign dataflow beside the graph itself: its rows, and what it
-//! shows, and the keys that what stands depends on.
+//! What the program knows of the campaign dataflow beside the graph itself: its rows, what it
+//! publishes and shows, and the keys that what stands depends on.
 
 mod answers;
 mod changing;
@@ -9,6 +9,7 @@ pub mod fingerprint;
 pub mod following;
 mod hosted;
 mod many;
+mod predictions;
 pub mod replayed;
 pub mod results;
 pub mod rows;

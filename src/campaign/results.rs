@@ -2,6 +2,7 @@
 
 use crate::sink::Link;
 use crate::sink::gathered::{DayValues, ErasedCustomer, Essentials, Gathered, behind};
+use crate::sink::notices::{NoticeText, Notices};
 use crate::sink::outbox::Owed;
 use crate::source::{TopicNames, TopicUuids};
 use dataflows::campaign::output::{
@@ -142,9 +143,9 @@ impl Gathered for EpochResults {
 
     fn take_owed(&mut self, topics: &TopicNames) -> Owed {
         let erased = self.erased();
-        let decisions = std::mem::take(&mut self.decisions);
+        let decisions = Notices::of(std::mem::take(&mut self.decisions));
         let rejected = std::mem::take(&mut self.rejected);
-        Owed::of(self.epoch, &erased, decisions, rejected, topics)
+        Owed::of(self.epoch, &erased, Some(decisions), rejected, topics)
     }
 
     fn essentials(&self) -> Essentials<'_> {
@@ -180,7 +181,7 @@ impl Gathered for EpochResults {
         DayValues { what: "threshold", values: &self.thresholds, gone }
     }
 
-    fn decisions(&self) -> &[Decision] {
-        &self.decisions
+    fn notices(&self) -> Vec<NoticeText> {
+        self.decisions.iter().map(NoticeText::of).collect()
     }
 }

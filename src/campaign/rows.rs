@@ -6,6 +6,7 @@ use super::results::EpochResults;
 use super::sums;
 use crate::sink::common;
 use crate::sink::gathered::Gathered;
+use crate::sink::notices::NoticeForm;
 use crate::sink::rows::{Configured, Naming, Unfit, Wording};
 use crate::source::TopicNames;
 use crate::table::Changes;
@@ -96,8 +97,8 @@ impl Wording for CampaignWording {
         true
     }
 
-    fn decisions(&self) -> Option<&'static str> {
-        Some(name::DECISIONS)
+    fn notices(&self) -> Option<&dyn NoticeForm> {
+        Some(self)
     }
 
     fn names(&self) -> Vec<Naming> {

@@ -15,7 +15,6 @@ pub mod load;
 pub mod opening;
 mod peers;
 mod plan;
-pub mod predictions;
 pub mod publishing;
 mod reach;
 mod recalling;

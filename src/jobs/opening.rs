@@ -11,6 +11,7 @@ use crate::sink::outbox::Outbox;
 use crate::sink::{Link, Records, Sink, SinkError, Trouble};
 use crate::source::TopicUuids;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// A sink, and the way to what its epochs have to publish.
 pub type Opened = (Box<dyn Sink>, Box<dyn Outbox>);
@@ -41,19 +42,21 @@ pub fn survey(
         return Ok(Box::new(postgres::Survey::open(postgres.clone(), &now, anew, trouble)?));
     };
     Ok(Box::new(Ledger::survey(
-        &journal_settings(config, folder, now, anew),
+        &journal_settings(config, postgres, folder, now, anew),
         change_files(config, postgres).as_ref(),
     )?))
 }
 
 fn journal_settings(
     config: &Config,
+    postgres: &PostgresSettings,
     folder: PathBuf,
     now: TopicUuids,
     anew: bool,
 ) -> JournalSettings {
     JournalSettings {
         topics: config.topic_names(),
+        wording: Arc::clone(&postgres.wording),
         now,
         anew,
         ..JournalSettings::new(&config.job, folder)
@@ -103,7 +106,7 @@ pub fn open<S, E: From<SinkError>>(
              not kept."
         ),
     }
-    let settings = journal_settings(config, folder, now, anew);
+    let settings = journal_settings(config, postgres, folder, now, anew);
     let files = change_files(config, postgres);
     let opened = journal::Writer::open_settling(settings, checkpoints.clone(), files, |records| {
         settle(records).map_err(Unsettled::Refused)

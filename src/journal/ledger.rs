@@ -10,6 +10,7 @@ use crate::files::changes::ChangeFiles;
 use crate::hexadecimal::digest_from_hex;
 use crate::sink::applied::AppliedSettings;
 use crate::sink::kept::KeptAt;
+use crate::sink::notices::{NoticeForm, Notices};
 use crate::sink::{History, Progress, RecordedEpoch, Records, SinkError};
 use crate::source::{Loss, Offsets, Positions, TopicNames, TopicUuids, offsets_of};
 use dataflows::event::{CustomerId, Millis};
@@ -79,6 +80,7 @@ impl Ledger {
                 }
                 _ => {}
             }
+            check_notices(&record, settings.wording.notices()).map_err(|why| damaged(at, why))?;
             state.apply(record).map_err(|why| damaged(at, why))?;
         }
         let kept = KeptFiles::new(
@@ -234,6 +236,13 @@ impl Records for Ledger {
         kept.retain(|kept| kept.epoch <= self.state.progress.epoch);
         Ok(kept)
     }
+}
+
+/// Makes sure that the notices of a record read back, where their form is known.
+fn check_notices(record: &Record, form: Option<&dyn NoticeForm>) -> Result<(), String> {
+    let (Record::Epoch(epoch), Some(form)) = (record, form) else { return Ok(()) };
+    let parsed = epoch.notices.iter().map(|text| form.parse(text, &mut Notices::default()));
+    parsed.collect::<Result<(), _>>().map_err(|why| format!("a record cannot be read: {why}"))
 }
 
 /// The format that a journal of any version says it has in its first line.

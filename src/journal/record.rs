@@ -14,11 +14,11 @@ mod tests;
 
 use crate::files::changes::FileMark;
 use crate::sink::applied::Applied;
+use crate::sink::notices::NoticeText;
 use crate::sink::{History, Link};
 use crate::source::Offsets;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use dataflows::campaign::output::Decision;
 use dataflows::event::{CustomerId, Millis, Place, Reason, Rejected, Whose};
 use dataflows::source::TopicId;
 use serde::de::Error;
@@ -146,9 +146,9 @@ pub struct Epoch {
     /// no longer say so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub erasures: Vec<(CustomerId, Millis)>,
-    /// Its decisions, as long as they are not known to be published.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub decisions: Vec<Decision>,
+    /// Its notices, as long as they are not known to be published.
+    #[serde(rename = "decisions", default, skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<NoticeText>,
     /// Dead letters of files of earlier epochs that it has blanked, likewise: topic's name at the
     /// broker, and place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

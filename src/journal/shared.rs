@@ -162,7 +162,7 @@ impl outbox::Outbox for Outbox {
     }
 
     fn owed(&mut self, after: u64, through: u64) -> Result<Stretch, SinkError> {
-        Ok(self.0.lock().owed(after, through))
+        Ok(self.0.lock().owed(after, through)?)
     }
 
     fn backlog(&mut self, after: u64, through: u64) -> Result<Backlog, SinkError> {

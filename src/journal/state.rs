@@ -6,6 +6,7 @@ mod tests;
 use super::record::{Epoch, FORMAT, Lost, Record, Standing};
 use crate::hexadecimal::digest_from_hex;
 use crate::sink::applied::AppliedSettings;
+use crate::sink::notices::{NoticeForm, Notices};
 use crate::sink::outbox::{Backlog, Letter, Owed, STRETCH_RECORDS, Stretch, Tombstone};
 use crate::sink::{History, Link, Progress};
 use crate::source::{Offsets, TopicNames};
@@ -75,7 +76,7 @@ impl State {
                 // higher ones; what is published stays so.
                 self.progress.published = self.progress.published.max(epoch);
                 for (_, epoch) in self.epochs.range_mut(..=epoch) {
-                    (epoch.decisions, epoch.blanked, epoch.rejected) =
+                    (epoch.notices, epoch.blanked, epoch.rejected) =
                         (Vec::new(), Vec::new(), Vec::new());
                 }
             }
@@ -107,15 +108,25 @@ impl State {
         Ok(())
     }
 
-    /// What is owed of the epochs after `after` up to `through`, with the names of the topics.
-    pub fn owed(&self, after: u64, through: u64, topics: &TopicNames) -> Stretch {
+    /// What is owed of the epochs after `after` up to `through`, with the names of the topics, and
+    /// with notices in the form of the dataflow.
+    ///
+    /// # Errors
+    /// Why a notice is none.
+    pub fn owed(
+        &self,
+        after: u64,
+        through: u64,
+        topics: &TopicNames,
+        form: Option<&dyn NoticeForm>,
+    ) -> Result<Stretch, String> {
         let mut stretch = Stretch { epochs: Vec::new(), through: after };
         let mut records = 0;
         for (_, epoch) in self.epochs.range(after.saturating_add(1)..=through) {
-            let tombstones = tombstones(epoch);
-            let own = tombstones.len() + epoch.decisions.len() + epoch.rejected.len();
+            let tombstones = tombstones(epoch, form.is_some());
+            let own = tombstones.len() + epoch.notices.len() + epoch.rejected.len();
             if records > 0 && records + own > STRETCH_RECORDS {
-                return stretch;
+                return Ok(stretch);
             }
             (records, stretch.through) = (records + own, epoch.epoch);
             if own > 0 {
@@ -126,27 +137,24 @@ impl State {
                     .map(|rejected| Letter::of(rejected, topics))
                     .collect();
                 // What stands of earlier epochs is not here any more, once it is published.
-                let mut owed = Owed {
-                    epoch: epoch.epoch,
-                    tombstones,
-                    again: Vec::new(),
-                    decisions: epoch.decisions.clone(),
-                    letters,
-                };
+                let again = Notices::default();
+                let notices = notices(epoch, form)?;
+                let mut owed = Owed { epoch: epoch.epoch, tombstones, again, notices, letters };
                 owed.sort();
                 stretch.epochs.push(owed);
             }
         }
         // Whatever has something to publish is here.
-        Stretch { through, ..stretch }
+        Ok(Stretch { through, ..stretch })
     }
 
-    /// How much is owed of the epochs after `after` up to `through`. When they were committed is
-    /// not recorded.
-    pub fn backlog(&self, after: u64, through: u64) -> Backlog {
+    /// How much is owed of the epochs after `after` up to `through`, of a dataflow that has
+    /// notices, or none. When they were committed is not recorded.
+    pub fn backlog(&self, after: u64, through: u64, has_notices: bool) -> Backlog {
         let epochs = self.epochs.range(after.saturating_add(1)..=through);
         let records = |epoch: &Epoch| {
-            (tombstones(epoch).len() + epoch.decisions.len() + epoch.rejected.len()) as u64
+            let tombstones = tombstones(epoch, has_notices);
+            (tombstones.len() + epoch.notices.len() + epoch.rejected.len()) as u64
         };
         Backlog { records: epochs.map(|(_, epoch)| records(epoch)).sum(), oldest: None }
     }
@@ -170,7 +178,7 @@ impl State {
     /// Whether an epoch has something to be published.
     fn owes(&self, epoch: &Epoch) -> bool {
         let erases = epoch.epoch > self.progress.published && !epoch.erasures.is_empty();
-        erases || !epoch.decisions.is_empty() || !epoch.rejected.is_empty()
+        erases || !epoch.notices.is_empty() || !epoch.rejected.is_empty()
     }
 
     /// Notes which dead letters of files an epoch blanks; says whether any is new.
@@ -183,7 +191,7 @@ impl State {
         epoch.blanked.len() > before
     }
 
-    /// Takes out what was decided for customers up to an instant, in the epoch that erased them and
+    /// Takes out the notices of customers up to an instant, in the epoch that erased them and
     /// before it, and blanks their rejected records, which in that epoch is done already.
     pub fn erase(&mut self, through: u64, erased: &[(CustomerId, Millis)]) {
         for (_, epoch) in self.epochs.range_mut(..=through) {
@@ -192,11 +200,7 @@ impl State {
                 !own && rejected.whose.is_some_and(|whose| whose.is_erased(erased))
             };
             epoch.rejected.iter_mut().filter(theirs).for_each(Rejected::blank);
-            epoch.decisions.retain(|decision| {
-                !erased.iter().any(|(customer, until)| {
-                    *customer == decision.customer && decision.timestamp <= *until
-                })
-            });
+            epoch.notices.retain(|notice| !notice.is_erased(erased));
             epoch.erased.retain(|of| !erased.contains(of));
         }
     }
@@ -249,16 +253,23 @@ impl State {
     }
 }
 
-/// What the topics are to forget because of an epoch that is not published.
-fn tombstones(epoch: &Epoch) -> Vec<Tombstone> {
+/// The notices of an epoch, as whoever knows their form has them.
+fn notices(epoch: &Epoch, form: Option<&dyn NoticeForm>) -> Result<Notices, String> {
+    let mut notices = Notices::default();
+    if let Some(form) = form {
+        epoch.notices.iter().try_for_each(|text| form.parse(text, &mut notices))?;
+    }
+    Ok(notices)
+}
+
+/// What the topics are to forget because of an epoch that is not published, of a dataflow that has
+/// notices, or none.
+fn tombstones(epoch: &Epoch, has_notices: bool) -> Vec<Tombstone> {
     let letters =
         epoch.blanked.iter().map(|(topic, place)| Tombstone::Letter(topic.clone(), *place));
-    let mut tombstones: Vec<_> = epoch
-        .erasures
-        .iter()
-        .map(|(customer, _)| Tombstone::Decisions(*customer))
-        .chain(letters)
-        .collect();
+    let customers = epoch.erasures.iter().filter(|_| has_notices);
+    let mut tombstones: Vec<_> =
+        customers.map(|(customer, _)| Tombstone::Notices(*customer)).chain(letters).collect();
     tombstones.sort();
     tombstones.dedup();
     tombstones

@@ -11,6 +11,7 @@ use crate::config::location::Location;
 use crate::files::changes::ChangeFiles;
 use crate::hexadecimal::hexadecimal;
 use crate::postgres::{PostgresSettings, tests::of_campaign};
+use crate::sink::notices::Notices;
 use crate::sink::outbox::{Letter, Outbox, Owed, Stretch};
 use crate::sink::{Progress, Records, Sink, Trouble};
 use crate::source::{TopicNames, TopicUuid, TopicUuids, offsets_by_name};
@@ -50,7 +51,8 @@ impl Scene {
     }
 
     fn settings(&self) -> JournalSettings {
-        JournalSettings { prune_at: 2, ..JournalSettings::new("campaign", self.folder()) }
+        let wording = of_campaign(|_| {}).wording;
+        JournalSettings { prune_at: 2, wording, ..JournalSettings::new("campaign", self.folder()) }
     }
 
     fn files(&self) -> ChangeFiles {
@@ -168,9 +170,10 @@ fn what_is_committed_is_found_again() {
     assert_eq!(seen[0], (2, Some(2_000), vec![(Topic::Transactions.id(), 0, 20)], [2; 32]));
     assert_eq!((seen.len(), seen[1].0), (2, 3));
     let letters = vec![Letter::of(rejecting.rejected[0].clone(), &TopicNames::own(Topic::ids()))];
-    let owed = Owed { epoch: 3, decisions: rejecting.decisions, letters, ..Owed::default() };
+    let notices = Notices::of(rejecting.decisions);
+    let owed = Owed { epoch: 3, notices, letters, ..Owed::default() };
     assert_eq!(
-        (writer.owed(2, 3), writer.backlog(2, 3).records),
+        (writer.owed(2, 3).unwrap(), writer.backlog(2, 3).records),
         (Stretch { epochs: vec![owed], through: 3 }, 2)
     );
 }
@@ -407,7 +410,7 @@ fn what_is_owed_stays_and_does_not_have_the_journal_written_again_and_again() {
     drop(writer);
     let mut writer = scene.open();
     assert_eq!(
-        writer.owed(3, 9).epochs.iter().map(|owed| owed.epoch).collect::<Vec<_>>(),
+        writer.owed(3, 9).unwrap().epochs.iter().map(|owed| owed.epoch).collect::<Vec<_>>(),
         [4, 5, 6, 7, 8, 9]
     );
     writer.advance(3, 9).unwrap();
@@ -466,13 +469,9 @@ fn an_erasure_that_was_interrupted_is_carried_out_at_the_next_start() {
     let mut writer = scene.open();
     assert!(!fs::read_to_string(scene.file(1)).unwrap().contains("\"d-1\""));
     assert!(fs::read_to_string(scene.file(2)).unwrap().contains("\"d-2\""));
-    let decided: Vec<i64> = writer
-        .owed(0, 3)
-        .epochs
-        .iter()
-        .flat_map(|owed| &owed.decisions)
-        .map(|decision| decision.customer)
-        .collect();
+    let owed = writer.owed(0, 3).unwrap().epochs;
+    let decided = owed.iter().flat_map(|owed| owed.notices.all::<Decision>());
+    let decided: Vec<i64> = decided.map(|decision| decision.customer).collect();
     assert_eq!(decided, [2], "nor is it published");
     let journal = fs::read_to_string(scene.journal()).unwrap();
     assert!(!journal.contains("erased") && !journal.contains("\"d-1\""), "{journal}");

@@ -205,7 +205,7 @@ impl Writer {
             file,
             erased: epoch.erased(),
             erasures: epoch.erasures().iter().map(asked).collect(),
-            decisions: epoch.decisions().to_vec(),
+            notices: epoch.notices(),
             blanked: Vec::new(),
             rejected: results.rejected.to_vec(),
         }
@@ -255,13 +255,16 @@ impl Writer {
     }
 
     /// What is owed of the epochs after `after` up to `through`.
-    pub(super) fn owed(&self, after: u64, through: u64) -> Stretch {
-        self.ledger.state.owed(after, through, &self.settings.topics)
+    pub(super) fn owed(&self, after: u64, through: u64) -> Result<Stretch, JournalError> {
+        let JournalSettings { topics, wording, .. } = &self.settings;
+        let owed = self.ledger.state.owed(after, through, topics, wording.notices());
+        owed.map_err(|why| self.damaged(why))
     }
 
     /// How much is owed of the epochs after `after` up to `through`.
     pub(super) fn backlog(&self, after: u64, through: u64) -> Backlog {
-        self.ledger.state.backlog(after, through)
+        let has_notices = self.settings.wording.notices().is_some();
+        self.ledger.state.backlog(after, through, has_notices)
     }
 
     /// Moves the mark of what is published, if it stands at `from`. Not waited for: without it the

@@ -99,7 +99,7 @@ impl<V: Send + 'static> Gathered for KeyedResults<V> {
 
     fn take_owed(&mut self, topics: &TopicNames) -> Owed {
         let (erased, rejected) = (self.erased(), std::mem::take(&mut self.rejected));
-        Owed::of(self.epoch, &erased, Vec::new(), rejected, topics)
+        Owed::of(self.epoch, &erased, None, rejected, topics)
     }
 
     fn erasures(&self) -> Vec<ErasedCustomer> {

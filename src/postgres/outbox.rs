@@ -9,10 +9,11 @@ use super::encode::Timestamp;
 use super::error::PostgresError;
 use super::recorded;
 use super::settings::PostgresSettings;
+use crate::sink::notices::NoticeForm;
 use crate::sink::outbox::{self, Backlog, Letter, Owed, STRETCH_RECORDS, Stretch, Tombstone};
 use crate::sink::{Progress, SinkError};
-use dataflows::campaign::output::Decision;
-use dataflows::event::{Place, Whose};
+use crate::table::cells::Cells;
+use dataflows::event::{Millis, Place, Whose};
 use postgres::{Client, Row};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -83,9 +84,10 @@ impl outbox::Outbox for Outbox {
     }
 
     fn owed(&mut self, after: u64, through: u64) -> Result<Stretch, SinkError> {
-        Ok(self.with(|client, _, statements| {
+        Ok(self.with(|client, settings, statements| {
             let through = extent(client, statements, after, through)?;
-            Ok(Stretch { epochs: epochs(client, statements, after, through)?, through })
+            let form = settings.wording.notices();
+            Ok(Stretch { epochs: epochs(client, statements, form, after, through)?, through })
         })?)
     }
 
@@ -141,30 +143,33 @@ fn extent(
 fn epochs(
     client: &mut Client,
     statements: &OwedSelects,
+    form: Option<&dyn NoticeForm>,
     after: u64,
     through: u64,
 ) -> Result<Vec<Owed>, PostgresError> {
     let mut epochs: BTreeMap<u64, Owed> = BTreeMap::new();
-    let mut read = |statement: &Option<String>, what: &'static str| {
+    let mut read = |statement: &Option<String>, doing: Cow<'static, str>| {
         let Some(statement) = statement else { return Ok(Vec::new()) };
         client
             .query(statement, &[&(after as i64), &(through as i64)])
-            .map_err(PostgresError::statement(what))
+            .map_err(PostgresError::statement(doing))
     };
-    const ERASURES: &str = "read what erasures owe";
+    const ERASURES: Cow<'static, str> = Cow::Borrowed("read what erasures owe");
     for row in &read(&statements.erased, ERASURES)? {
-        entry(&mut epochs, row).tombstones.push(Tombstone::Decisions(row.get(1)));
+        entry(&mut epochs, row).tombstones.push(Tombstone::Notices(row.get(1)));
     }
     for row in &read(&statements.blanked, ERASURES)? {
         entry(&mut epochs, row).tombstones.push(Tombstone::Letter(row.get(1), place_of(row, 2)));
     }
-    for row in &read(&statements.again, ERASURES)? {
-        entry(&mut epochs, row).again.push(decision_of(row));
+    if let Some(form) = form {
+        for row in &read(&statements.again, ERASURES)? {
+            form.read(&BehindEpoch(row), &mut entry(&mut epochs, row).again);
+        }
+        for row in &read(&statements.notices, format!("read the {}s", form.noun()).into())? {
+            form.read(&BehindEpoch(row), &mut entry(&mut epochs, row).notices);
+        }
     }
-    for row in &read(&statements.decisions, "read the decisions")? {
-        entry(&mut epochs, row).decisions.push(decision_of(row));
-    }
-    for row in &read(&statements.letters, "read the dead letters")? {
+    for row in &read(&statements.letters, "read the dead letters".into())? {
         entry(&mut epochs, row).letters.push(letter_of(row));
     }
     let mut epochs: Vec<Owed> = epochs.into_values().collect();
@@ -178,21 +183,36 @@ fn entry<'a>(epochs: &'a mut BTreeMap<u64, Owed>, row: &Row) -> &'a mut Owed {
     epochs.entry(epoch).or_insert_with(|| Owed { epoch, ..Owed::default() })
 }
 
-fn decision_of(row: &Row) -> Decision {
-    Decision {
-        customer: row.get(1),
-        key: row.get::<_, i64>(2) as u64,
-        decision: row.get(3),
-        timestamp: row.get::<_, Timestamp>(4).0,
-        arm: row.get::<_, Option<i16>>(5).map(|arm| arm as u16),
-        policy: Cow::Owned(row.get(12)),
-        propensity: row.get(6),
-        expected_reward: row.get(7),
-        uncertainty: row.get(8),
-        scores: row.get(9),
-        model_version: row.get::<_, i64>(10) as u64,
-        context: row.get(11),
-        answered: None,
+/// The columns of a row behind its epoch.
+struct BehindEpoch<'a>(&'a Row);
+
+impl Cells for BehindEpoch<'_> {
+    fn optional_smallint(&self, column: usize) -> Option<i16> {
+        self.0.get(column + 1)
+    }
+
+    fn bigint(&self, column: usize) -> i64 {
+        self.0.get(column + 1)
+    }
+
+    fn float8(&self, column: usize) -> f64 {
+        self.0.get(column + 1)
+    }
+
+    fn timestamp(&self, column: usize) -> Millis {
+        self.0.get::<_, Timestamp>(column + 1).0
+    }
+
+    fn text(&self, column: usize) -> String {
+        self.0.get(column + 1)
+    }
+
+    fn smallints(&self, column: usize) -> Vec<i16> {
+        self.0.get(column + 1)
+    }
+
+    fn float8s(&self, column: usize) -> Vec<f64> {
+        self.0.get(column + 1)
     }
 }
 

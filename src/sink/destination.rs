@@ -5,7 +5,7 @@ use crate::telemetry::stalls::Cause;
 /// Where a publication goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Destination {
-    /// The topic of decisions.
+    /// The topic of what a dataflow tells others.
     Predictions,
     /// The topic of records that could not be taken.
     DeadLetters,

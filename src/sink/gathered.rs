@@ -1,9 +1,9 @@
 //! What a sink sees of an epoch that it commits, whoever has gathered it.
 
+use super::notices::NoticeText;
 use super::outbox::Owed;
 use super::{Link, Made};
 use crate::source::{TopicNames, TopicUuids};
-use dataflows::campaign::output::Decision;
 use dataflows::epoch::Closed;
 use dataflows::event::{CustomerId, Millis, Rejected};
 use dataflows::source::{Kept, TopicId};
@@ -28,9 +28,9 @@ pub trait Gathered: Any + Send {
         DayValues::default()
     }
 
-    /// Decisions, which are published to a topic.
-    fn decisions(&self) -> &[Decision] {
-        &[]
+    /// Its notices, for whoever keeps them as texts.
+    fn notices(&self) -> Vec<NoticeText> {
+        Vec::new()
     }
 
     /// Who is erased with it, each up to which instant everything is gone.

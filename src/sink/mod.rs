@@ -15,6 +15,7 @@ mod error;
 pub mod following;
 pub mod gathered;
 pub mod kept;
+pub mod notices;
 pub mod outbox;
 mod records;
 pub mod rows;

@@ -2,10 +2,9 @@
 //! and the journal show to whoever publishes.
 
 use super::SinkError;
+use super::notices::Notices;
 use crate::source::TopicNames;
-use dataflows::campaign::output::Decision;
 use dataflows::event::{CustomerId, Millis, Place, Rejected, Whose};
-use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -50,10 +49,10 @@ impl Letter {
 }
 
 /// Of what a topic is to keep nothing that came before, because a customer was erased.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tombstone {
-    /// Whatever was decided for a customer.
-    Decisions(CustomerId),
+    /// The notices of a customer.
+    Notices(CustomerId),
     /// The dead letter of a topic, by its name at the broker, and a place.
     Letter(String, Place),
 }
@@ -65,28 +64,31 @@ pub struct Owed {
     pub epoch: u64,
     /// What it has erased, before all else.
     pub tombstones: Vec<Tombstone>,
-    /// Of each erased customer the newest decision that stands of earlier epochs: it goes behind
-    /// the tombstone again.
-    pub again: Vec<Decision>,
-    /// Its decisions, by customer and instant.
-    pub decisions: Vec<Decision>,
+    /// Of each erased customer the newest notice that stands of earlier epochs: it goes behind the
+    /// tombstone again.
+    pub again: Notices,
+    /// Its notices, by customer and instant.
+    pub notices: Notices,
     /// What it could not take, by topic and place.
     pub letters: Vec<Letter>,
 }
 
 impl Owed {
-    /// Of an epoch that has just been committed: what it keeps. Decisions that it erases itself it
-    /// does not keep; its dead letters are blanked already.
+    /// Of an epoch that has just been committed: what it keeps, with the notices of a dataflow that
+    /// has such. Those that it erases itself it does not keep; its dead letters are blanked
+    /// already.
     pub fn of(
         epoch: u64,
         erased: &[(CustomerId, Millis)],
-        decisions: Vec<Decision>,
+        notices: Option<Notices>,
         rejected: Vec<Rejected>,
         topics: &TopicNames,
     ) -> Owed {
-        let tombstones =
-            erased.iter().map(|(customer, _)| Tombstone::Decisions(*customer)).collect();
-        let mut owed = Owed { epoch, tombstones, decisions, ..Owed::default() };
+        let mut owed = Owed { epoch, ..Owed::default() };
+        if let Some(notices) = notices {
+            let buried = erased.iter().map(|(customer, _)| Tombstone::Notices(*customer));
+            (owed.tombstones, owed.notices) = (buried.collect(), notices);
+        }
         owed.erase(erased);
         owed.letters = rejected.into_iter().map(|rejected| Letter::of(rejected, topics)).collect();
         owed.sort();
@@ -97,65 +99,52 @@ impl Owed {
     pub fn sort(&mut self) {
         self.tombstones.sort();
         self.tombstones.dedup();
-        self.again.sort_by_key(|decision| decision.customer);
-        self.decisions
-            .sort_by_key(|decision| (decision.customer, decision.timestamp, decision.key));
+        self.again.sort();
+        self.notices.sort();
         self.letters
             .sort_by(|a, b| (&a.topic, a.place, &a.reason).cmp(&(&b.topic, b.place, &b.reason)));
     }
 
     /// How many records that makes.
     pub fn records(&self) -> usize {
-        self.tombstones.len() + self.again.len() + self.decisions.len() + self.letters.len()
+        self.tombstones.len() + self.again.len() + self.notices.len() + self.letters.len()
     }
 
     /// Bytes that it takes in memory, roughly.
     pub fn bytes(&self) -> usize {
-        let decision = |decision: &Decision| {
-            size_of::<Decision>()
-                + decision.decision.len()
-                + 8 * decision.scores.len()
-                + 2 * decision.context.len()
-        };
         let letter = |letter: &Letter| {
             size_of::<Letter>() + letter.topic.len() + letter.detail.len() + letter.raw.len()
         };
         let tombstone = |tombstone: &Tombstone| match tombstone {
-            Tombstone::Decisions(_) => size_of::<Tombstone>(),
+            Tombstone::Notices(_) => size_of::<Tombstone>(),
             Tombstone::Letter(topic, _) => size_of::<Tombstone>() + topic.len(),
         };
-        let decisions = self.again.iter().chain(&self.decisions).map(decision).sum::<usize>();
-        let letters = self.letters.iter().map(letter).sum::<usize>();
         size_of::<Owed>()
             + self.tombstones.iter().map(tombstone).sum::<usize>()
-            + decisions
-            + letters
+            + self.again.bytes()
+            + self.notices.bytes()
+            + self.letters.iter().map(letter).sum::<usize>()
     }
 
-    /// Whether something in it was decided for an erased customer, or names one.
+    /// Whether something in it is of an erased customer, or names one.
     pub fn concerns(&self, erased: &[(CustomerId, Millis)]) -> bool {
-        self.again.iter().chain(&self.decisions).any(|decision| is_erased(decision, erased))
+        self.again.concern(erased)
+            || self.notices.concern(erased)
             || self.letters.iter().any(|letter| letter.is_erased(erased))
     }
 
-    /// Takes out what was decided for erased customers, each up to an instant, and blanks their
-    /// letters; gives how many records fewer that makes.
+    /// Takes out the notices of erased customers, each up to an instant, and blanks their letters;
+    /// gives how many records fewer that makes.
     pub fn erase(&mut self, erased: &[(CustomerId, Millis)]) -> usize {
         for letter in self.letters.iter_mut().filter(|letter| letter.is_erased(erased)) {
             (letter.detail, letter.raw, letter.whose) =
                 (Rejected::BLANKED.to_string(), Vec::new(), None);
         }
         let before = self.records();
-        self.again.retain(|decision| !is_erased(decision, erased));
-        self.decisions.retain(|decision| !is_erased(decision, erased));
+        self.again.erase(erased);
+        self.notices.erase(erased);
         before - self.records()
     }
-}
-
-fn is_erased(decision: &Decision, erased: &[(CustomerId, Millis)]) -> bool {
-    erased
-        .iter()
-        .any(|(customer, until)| *customer == decision.customer && decision.timestamp <= *until)
 }
 
 /// What epochs that follow one another have to publish.
@@ -213,6 +202,7 @@ pub trait Outbox: Send {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dataflows::campaign::output::Decision;
     use dataflows::event::{Reason, Topic};
 
     fn decision(customer: CustomerId, timestamp: Millis) -> Decision {
@@ -240,10 +230,11 @@ mod tests {
         ];
         let topics =
             TopicNames::of(Topic::ids().map(|topic| (topic, format!("own-{}", topic.name()))));
-        let owed = Owed::of(3, &[(9, 4)], decisions, rejected, &topics);
+        let owed = Owed::of(3, &[(9, 4)], Some(Notices::of(decisions)), rejected, &topics);
         assert!(owed.bytes() > 7 * 100);
+        let decided = owed.notices.all::<Decision>().iter();
         let decided: Vec<_> =
-            owed.decisions.iter().map(|decision| (decision.customer, decision.timestamp)).collect();
+            decided.map(|decision| (decision.customer, decision.timestamp)).collect();
         assert_eq!(decided, [(1, 6), (1, 7), (2, 5), (9, 5)]);
         let letters: Vec<_> = owed
             .letters
@@ -253,8 +244,10 @@ mod tests {
         assert_eq!(letters, [("own-customers", 8), ("own-rewards", 1), ("own-rewards", 2)]);
         assert_eq!(
             (owed.epoch, owed.records(), owed.tombstones),
-            (3, 8, vec![Tombstone::Decisions(9)])
+            (3, 8, vec![Tombstone::Notices(9)])
         );
+        let without = Owed::of(4, &[(9, 4)], None, Vec::new(), &topics);
+        assert_eq!(without.records(), 0, "where there are no notices, none need be buried");
     }
 
     #[test]
@@ -271,16 +264,17 @@ mod tests {
             }
         };
         let letters = vec![letter(5), letter(6)];
-        let (decisions, again) =
-            (vec![decision(1, 5), decision(1, 6), decision(2, 5)], vec![decision(1, 4)]);
+        let notices = Notices::of(vec![decision(1, 5), decision(1, 6), decision(2, 5)]);
+        let again = Notices::of(vec![decision(1, 4)]);
         let mut owed =
-            Owed { epoch: 1, tombstones: vec![Tombstone::Decisions(1)], again, decisions, letters };
-        let of_letters = Owed { decisions: Vec::new(), again: Vec::new(), ..owed.clone() };
+            Owed { epoch: 1, tombstones: vec![Tombstone::Notices(1)], again, notices, letters };
+        let of_letters =
+            Owed { notices: Notices::default(), again: Notices::default(), ..owed.clone() };
         assert!(of_letters.concerns(&[(1, 5)]) && !of_letters.concerns(&[(1, 4), (2, 9)]));
         assert!(!owed.concerns(&[(1, 3), (3, 9)]) && owed.concerns(&[(3, 9), (1, 4)]));
         assert_eq!((owed.erase(&[(1, 5)]), owed.again.len(), owed.tombstones.len()), (2, 0, 1));
         assert_eq!(
-            owed.decisions.iter().map(|decision| decision.timestamp).collect::<Vec<_>>(),
+            owed.notices.all::<Decision>().iter().map(|of| of.timestamp).collect::<Vec<_>>(),
             [6, 5]
         );
         assert_eq!(

@@ -2,6 +2,7 @@
 //! encoded.
 
 use super::gathered::Gathered;
+use super::notices::NoticeForm;
 use crate::table::Changes;
 use dataflows::table::Table;
 use std::fmt::Debug;
@@ -21,8 +22,8 @@ pub trait Wording: Debug + Send + Sync {
         false
     }
 
-    /// The table of decisions, which are published to a topic, where it has such.
-    fn decisions(&self) -> Option<&'static str> {
+    /// How its notices are kept and published, where it has such.
+    fn notices(&self) -> Option<&dyn NoticeForm> {
         None
     }
 

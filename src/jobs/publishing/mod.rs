@@ -1,5 +1,5 @@
-//! Publishing what committed epochs have decided and rejected: on a thread of its own, so that no
-//! commit ever waits for a topic.
+//! Publishing what committed epochs owe, notices and dead letters: on a thread of its own, so that
+//! no commit ever waits for a topic.
 //!
 //! Published means published: the mark goes from epoch to epoch, only when everything of an epoch
 //! is there, over those that have nothing, and is never set past what failed. What cannot be
@@ -7,12 +7,13 @@
 //! is gone on with at the next start. So each record is there at least once, the same each time,
 //! and one customer's in the order of their epochs.
 //!
-//! Whether the job is ready does not depend on it, for what is decided is committed; but it is
+//! Whether the job is ready does not depend on it, for what is owed is committed; but it is
 //! said, in the log and by `/readyz`, and counted.
 
 mod held;
 mod mark;
 mod queue;
+mod records;
 #[cfg(test)]
 mod tests;
 mod thread;
@@ -23,6 +24,7 @@ use crate::kafka::{KafkaError, KafkaSettings};
 use crate::sink::Progress;
 use crate::sink::gathered::Gathered;
 use crate::sink::outbox::{Outbox, Stretch};
+use crate::sink::rows::Wording;
 use crate::source::TopicNames;
 use crate::status::Status;
 use crossbeam_channel::Receiver;
@@ -56,7 +58,7 @@ impl Shared {
         self.queue().until().is_some_and(|until| until <= Instant::now())
     }
 
-    /// Whether what is in hand was decided for somebody who was erased since it was taken out.
+    /// Whether something in hand is of somebody who was erased since it was taken out.
     fn has_erased(&self, stretch: &Stretch) -> bool {
         let queue = self.queue();
         !queue.erased().is_empty()
@@ -71,15 +73,15 @@ impl Shared {
 }
 
 impl Publishing {
-    /// Starts the thread, which goes on where the last one was. `arms` are the names of the
-    /// campaigns; that the thread panics is told to `failure`.
+    /// Starts the thread, which goes on where the last one was, and publishes notices as this
+    /// wording has them; that the thread panics is told to `failure`.
     ///
     /// # Errors
     /// The thread cannot be started. That a topic is not there, or the broker, is none.
     pub fn start(
         kafka: &KafkaSettings,
         publisher: Publisher,
-        arms: &[String],
+        wording: Arc<dyn Wording>,
         outbox: Box<dyn Outbox>,
         progress: Progress,
         status: Arc<Status>,
@@ -92,7 +94,7 @@ impl Publishing {
             Arc::clone(&shared),
             publisher,
             outbox,
-            arms.to_vec(),
+            wording,
             progress.published,
             failure,
         )

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::campaign::results::EpochResults;
+use crate::campaign::rows::CampaignWording;
 use crate::first::{First, Panicked};
 use crate::journal::JournalError;
 use crate::sink::SinkError;
@@ -121,7 +122,7 @@ impl Scene {
         Publishing::start(
             &self.kafka,
             publisher,
-            &[],
+            Arc::new(CampaignWording::default()),
             Box::new(self.memory.clone()),
             progress,
             Arc::clone(&self.status),
@@ -185,6 +186,11 @@ impl Scene {
     }
 }
 
+/// What is shown where everything up to an epoch is published.
+fn nothing_owed(published: u64) -> snapshot::Publishing {
+    snapshot::Publishing { published, ..Default::default() }
+}
+
 fn eventually(what: &str, holds: impl Fn() -> bool) {
     let started = Instant::now();
     while !holds() {
@@ -236,10 +242,7 @@ fn epochs_are_published_without_a_read_and_the_mark_follows_over_those_that_have
     scene.commit(&publishing, epoch(4, &[]));
     scene.await_mark(4);
     assert_eq!(scene.published(), ["1-1", "1-2", "3-1"]);
-    assert_eq!(
-        (scene.memory.held().reads, scene.shown()),
-        (0, snapshot::Publishing { published: 4, ..Default::default() })
-    );
+    assert_eq!((scene.memory.held().reads, scene.shown()), (0, nothing_owed(4)));
     publishing.close(PATIENCE);
     publishing.join(PATIENCE);
 }
@@ -255,9 +258,10 @@ fn what_fails_is_owed_and_said_while_commits_go_on_and_arrives_in_order() {
         scene.commit(&publishing, epoch(number, if number % 3 == 0 { &[] } else { &[1, 2] }));
     }
     eventually("it is said", || {
-        scene.shown().trouble.is_some_and(|why| {
-            why.contains("campaign-predictions") && why.contains(&scene.kafka.brokers)
-        })
+        scene
+            .shown()
+            .trouble
+            .is_some_and(|why| why.contains("campaign-predictions") && why.contains(&scene.kafka.brokers))
     });
     let shown = scene.shown();
     assert_eq!(
@@ -269,9 +273,7 @@ fn what_fails_is_owed_and_said_while_commits_go_on_and_arrives_in_order() {
     scene.await_mark(9);
     let wanted = ["1-1", "2-1", "2-2", "4-1", "4-2", "5-1", "5-2", "7-1", "7-2", "8-1", "8-2"];
     assert_eq!(distinct(&scene.published()), wanted);
-    eventually("nothing is owed", || {
-        scene.shown() == snapshot::Publishing { published: 9, ..Default::default() }
-    });
+    eventually("nothing is owed", || scene.shown() == nothing_owed(9));
 }
 
 #[test]

@@ -5,11 +5,12 @@ use super::Shared;
 use super::held::{Held, Trouble, confirm};
 use super::mark::{MARK, Mark};
 use super::queue::Next;
+use super::records::{publications, told};
 use crate::first::{Panicked, Tell, caught};
-use crate::jobs::predictions::{publications, told};
 use crate::kafka::connection::Connection;
 use crate::kafka::publisher::{Publication, Published, Publisher};
 use crate::sink::outbox::{Outbox, Stretch};
+use crate::sink::rows::Wording;
 use crate::telemetry::stalls::{Cause, Seen};
 use crossbeam_channel::{Receiver, bounded};
 use std::io;
@@ -28,14 +29,14 @@ pub(super) fn spawn(
     shared: Arc<Shared>,
     publisher: Publisher,
     outbox: Box<dyn Outbox>,
-    arms: Vec<String>,
+    wording: Arc<dyn Wording>,
     marked: u64,
     failure: Tell<Panicked>,
 ) -> io::Result<Receiver<()>> {
     let (end, ended) = bounded(0);
     let mark = Mark::at(marked);
     let trouble = Trouble::default();
-    let mut thread = Thread { shared, publisher, outbox, arms, mark, trouble };
+    let mut thread = Thread { shared, publisher, outbox, wording, mark, trouble };
     let run = move || {
         let _end = end;
         // What is owed would never be published any more, and nobody would hear of it.
@@ -51,7 +52,7 @@ struct Thread {
     shared: Arc<Shared>,
     publisher: Publisher,
     outbox: Box<dyn Outbox>,
-    arms: Vec<String>,
+    wording: Arc<dyn Wording>,
     mark: Mark,
     trouble: Trouble,
 }
@@ -160,7 +161,7 @@ impl Thread {
         let erased = self.shared.queue().erased().to_vec();
         let gone: usize = stretch.epochs.iter_mut().map(|owed| owed.erase(&erased)).sum();
         self.shared.queue().forgive(gone as u64);
-        let records = publications(&stretch.epochs, &self.arms);
+        let records = publications(&stretch.epochs, self.wording.notices());
         if records.is_empty() {
             return Ok(());
         }
@@ -169,7 +170,7 @@ impl Thread {
     }
 
     fn send(&mut self, records: &[Publication], stretch: &Stretch) -> Result<(), Held> {
-        let Thread { shared, publisher, outbox, trouble, .. } = self;
+        let Thread { shared, publisher, outbox, wording, trouble, .. } = self;
         let (destination, topic) =
             (records[0].destination, publisher.topic(records[0].destination).to_string());
         let (began, mut held) = (Instant::now(), None);
@@ -198,7 +199,7 @@ impl Thread {
                     let (topic, bytes, what) = (
                         publisher.topic(record.destination),
                         record.value.as_ref().map_or(0, Vec::len),
-                        told(record),
+                        told(record, wording.notices()),
                     );
                     tracing::error!(
                         topic,

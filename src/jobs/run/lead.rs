@@ -55,7 +55,7 @@ impl<D: Hosted> Job<D> {
         let publishing = Arc::new(Publishing::start(
             &self.kafka,
             publisher,
-            &config.bandit.arms,
+            self.described.wording(config.topic_names()),
             outbox,
             sink.progress(),
             status,

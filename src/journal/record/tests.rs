@@ -2,6 +2,7 @@
 
 use super::*;
 use dataflows::bandit::policy::Parameters;
+use dataflows::campaign::output::Decision;
 use dataflows::event::Topic;
 
 fn epoch(epoch: u64) -> Record {
@@ -36,7 +37,7 @@ fn epoch(epoch: u64) -> Record {
         values: BTreeMap::from([(-3, u64::MAX)]),
         file: Some(FileMark { bytes: 5, crc32: u32::MAX }),
         erased: vec![(i64::MIN, i64::MAX)],
-        decisions: vec![decision],
+        notices: vec![NoticeText::of(&decision)],
         blanked: vec![("rewards".to_string(), Place::new(2, 9))],
         rejected: vec![rejected],
         ..Epoch::default()
@@ -102,7 +103,52 @@ fn every_record_reads_back_bit_for_bit() {
     let Some(Record::Epoch(epoch)) = records.into_iter().nth(7) else {
         panic!("the eighth is an epoch")
     };
-    assert!(epoch.decisions[0].expected_reward.is_sign_negative());
+    let decision: Decision =
+        serde_json::from_str(epoch.notices[0].get()).expect("what it was made of");
+    assert!(decision.expected_reward.is_sign_negative());
+}
+
+/// As the versions before have written it, and those of before policies had names.
+#[test]
+fn a_decision_is_kept_in_the_bytes_in_which_it_always_was() {
+    let head = "{\"epoch\":{\"epoch\":7,\"incarnation\":2,\"watermark\":null,\"offsets\":{},\
+        \"digest\":\"ab\",\"records\":3,\"pending\":1,\"decisions\":[";
+    let now = "{\"customer\":-5,\"key\":18446744073709551615,\"decision\":\"d\\n\",\"timestamp\":9,\
+        \"policy\":\"greedy\",\"arm\":1,\"propensity\":0.30000000000000004,\
+        \"expected_reward\":-0.0,\"uncertainty\":5e-324,\"scores\":[0.5],\"model_version\":3,\
+        \"context\":[4096,-1],\"answered\":{\"alpha\":1.5}}";
+    let before = "{\"customer\":1,\"key\":2,\"decision\":\"d\",\"timestamp\":3,\"arm\":null,\
+        \"propensity\":1.0,\"expected_reward\":0.0,\"uncertainty\":0.0,\"scores\":[],\
+        \"model_version\":0,\"context\":[]}";
+    let decision = Decision {
+        customer: -5,
+        key: u64::MAX,
+        decision: "d\n".to_string(),
+        timestamp: 9,
+        arm: Some(1),
+        propensity: 0.1 + 0.2,
+        expected_reward: -0.0,
+        uncertainty: 5e-324,
+        scores: vec![0.5],
+        model_version: 3,
+        policy: "greedy".into(),
+        context: vec![4_096, -1],
+        answered: Some(Parameters { alpha: 1.5 }),
+    };
+    let made = Epoch {
+        epoch: 7,
+        incarnation: 2,
+        digest: "ab".to_string(),
+        records: 3,
+        running: 1,
+        notices: vec![NoticeText::of(&decision)],
+        ..Epoch::default()
+    };
+    let json = |record: &Record| serde_json::to_string(record).expect("it is JSON");
+    assert_eq!(json(&Record::Epoch(Box::new(made))), format!("{head}{now}]}}}}"));
+    let old = format!("{head}{before},{now}]}}}}");
+    let read: Record = serde_json::from_str(&old).expect("a record of before");
+    assert_eq!(json(&read), old, "what is kept is kept as it is");
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! What records come to, in whatever order they come.
 
 use super::*;
+use crate::campaign::rows::CampaignWording;
 use crate::sink::applied::Applied;
+use crate::sink::notices::NoticeText;
 use dataflows::campaign::output::Decision;
 use dataflows::event::{Reason, Topic, Whose};
 
-fn decision(customer: CustomerId, timestamp: Millis) -> Decision {
-    Decision {
+fn notice(customer: CustomerId, timestamp: Millis) -> NoticeText {
+    NoticeText::of(&Decision {
         customer,
         key: 1,
         decision: "d".to_string(),
@@ -14,19 +16,26 @@ fn decision(customer: CustomerId, timestamp: Millis) -> Decision {
         arm: Some(0),
         propensity: 1.0,
         ..Decision::default()
-    }
+    })
+}
+
+/// What a journal of the campaign owes.
+fn owed(state: &State, after: u64, through: u64) -> Stretch {
+    let form = CampaignWording::default();
+    let owed = state.owed(after, through, &TopicNames::own(Topic::ids()), Some(&form));
+    owed.expect("every notice reads back")
 }
 
 fn epoch(epoch: u64, incarnation: i64) -> Epoch {
     let values = BTreeMap::from([(epoch as i32, 10 * epoch)]);
-    let decisions = vec![decision(epoch as i64, 100)];
+    let notices = vec![notice(epoch as i64, 100)];
     Epoch {
         epoch,
         incarnation,
         digest: "ab".repeat(32),
         running: epoch as i64,
         values,
-        decisions,
+        notices,
         ..Epoch::default()
     }
 }
@@ -102,18 +111,14 @@ fn the_records_of_a_state_come_to_the_same_state() {
 fn what_was_decided_for_an_erased_customer_is_not_published() {
     let mut state = five();
     let owed = |state: &State| {
-        let stretch = state.owed(3, 5, &TopicNames::own(Topic::ids()));
+        let stretch = owed(state, 3, 5);
         assert_eq!(stretch.through, 5);
-        stretch
-            .epochs
-            .into_iter()
-            .flat_map(|owed| owed.decisions)
-            .map(|decision| decision.customer)
-            .collect::<Vec<_>>()
+        let notices = stretch.epochs.iter().flat_map(|owed| owed.notices.all::<Decision>());
+        notices.map(|decision| decision.customer).collect::<Vec<_>>()
     };
-    assert_eq!((owed(&state), state.backlog(3, 5).records), (vec![4, 5], 2));
+    assert_eq!((owed(&state), state.backlog(3, 5, true).records), (vec![4, 5], 2));
     state.erase(5, &[(4, 99), (5, 100)]);
-    assert_eq!((owed(&state), state.backlog(3, 5).records), (vec![4], 1));
+    assert_eq!((owed(&state), state.backlog(3, 5, true).records), (vec![4], 1));
 }
 
 #[test]
@@ -149,22 +154,25 @@ fn what_was_rejected_of_an_erased_customer_is_published_blank() {
 fn an_erasure_is_owed_until_it_is_published() {
     let mut state = five();
     state.apply(Record::Published(5)).expect("a mark");
-    let erasing =
-        Epoch { erasures: vec![(7, 100), (7, 100)], decisions: Vec::new(), ..epoch(6, 1) };
+    let erasing = Epoch { erasures: vec![(7, 100), (7, 100)], notices: Vec::new(), ..epoch(6, 1) };
     state.apply(Record::Epoch(Box::new(erasing))).expect("it follows");
     let letter = ("rewards".to_string(), Place::new(1, 2));
     assert!(
         state.note_blanked(6, vec![letter.clone()]) && !state.note_blanked(6, vec![letter.clone()])
     );
-    let owed = state.owed(5, 6, &TopicNames::own(Topic::ids())).epochs;
+    let letter = Tombstone::Letter(letter.0, letter.1);
+    assert_eq!(owed(&state, 5, 6).epochs[0].tombstones, [Tombstone::Notices(7), letter.clone()]);
     assert_eq!(
-        owed[0].tombstones,
-        [Tombstone::Decisions(7), Tombstone::Letter(letter.0, letter.1)]
-    );
-    assert_eq!(
-        (state.backlog(5, 6).records, state.forgettable(7)),
+        (state.backlog(5, 6, true).records, state.forgettable(7)),
         (2, 5),
         "it is kept until then"
+    );
+    let topics = TopicNames::own(Topic::ids());
+    let without = state.owed(5, 6, &topics, None).expect("there are no notices to read");
+    assert_eq!(
+        (&without.epochs[0].tombstones[..], state.backlog(5, 6, false).records),
+        (&[letter][..], 1),
+        "where there are no notices, none need be buried"
     );
     assert_eq!(self::state(state.records("campaign", true)), state);
     state.apply(Record::Published(6)).expect("a mark");
@@ -178,15 +186,15 @@ fn an_erasure_is_owed_until_it_is_published() {
 #[test]
 fn a_stretch_ends_before_it_has_too_many_records_and_never_within_an_epoch() {
     let mut state = State::default();
-    for (number, decisions) in (1..).zip([400, 600, 0, 1, 5000, 2]) {
-        let decisions = (0..decisions).map(|customer| decision(customer, 1)).collect();
+    for (number, notices) in (1..).zip([400, 600, 0, 1, 5000, 2]) {
+        let notices = (0..notices).map(|customer| notice(customer, 1)).collect();
         state
-            .apply(Record::Epoch(Box::new(Epoch { decisions, ..epoch(number, 0) })))
+            .apply(Record::Epoch(Box::new(Epoch { notices, ..epoch(number, 0) })))
             .expect("it follows");
     }
     let (mut at, mut stretches) = (0, Vec::new());
     while at < 6 {
-        let stretch = state.owed(at, 6, &TopicNames::own(Topic::ids()));
+        let stretch = owed(&state, at, 6);
         stretches.push((stretch.through, stretch.epochs.iter().map(Owed::records).sum::<usize>()));
         at = stretch.through;
     }

@@ -1,7 +1,9 @@
 //! What the writer must be told.
 
+use crate::sink::rows::{Wording, Wordless};
 use crate::source::{TopicNames, TopicUuids};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What the writer must be told.
 #[derive(Clone, Debug)]
@@ -12,6 +14,8 @@ pub struct JournalSettings {
     pub folder: PathBuf,
     /// Names of the topics.
     pub topics: TopicNames,
+    /// How notices read back.
+    pub wording: Arc<dyn Wording>,
     /// The ids of the topics as they now are.
     pub now: TopicUuids,
     /// Epochs from before the oldest checkpoint that may be there before the journal is written
@@ -32,6 +36,7 @@ impl JournalSettings {
             job: job.to_string(),
             folder,
             topics,
+            wording: Arc::new(Wordless),
             now: TopicUuids::UNKNOWN,
             prune_at: 1024,
             prune_at_bytes: 64 << 20,

@@ -1,11 +1,8 @@
 //! The statements that read what is owed, out of the tables in which a dataflow has it.
 
+use crate::sink::notices::{NoticeForm, NoticeTable};
 use crate::sink::rows::Wording;
 use dataflows::event::tables::{DEAD_LETTERS, ERASURES};
-
-/// The columns of a decision, behind its epoch.
-const DECISION: &str = "d.customer_id, d.decision_key, d.decision_id, d.ts, d.arm, d.propensity, \
-    d.expected_reward, d.uncertainty, d.scores, d.model_version, d.context, d.policy";
 
 /// The statements: each of the epochs after `$1` up to `$2`. What a dataflow has no table of, it
 /// does not owe.
@@ -15,15 +12,15 @@ pub struct OwedSelects {
     pub extent: Option<String>,
     /// Records, and seconds since the commit of the oldest; `$3` is the job.
     pub backlog: Option<String>,
-    /// Decisions.
-    pub decisions: Option<String>,
+    /// Notices.
+    pub notices: Option<String>,
     /// Dead letters.
     pub letters: Option<String>,
     /// Who was erased.
     pub erased: Option<String>,
     /// Dead letters of earlier epochs that were blanked.
     pub blanked: Option<String>,
-    /// Of each customer whom these epochs have erased the newest decision of an earlier one that
+    /// Of each customer whom these epochs have erased the newest notice of an earlier one that
     /// stands.
     pub again: Option<String>,
 }
@@ -52,9 +49,12 @@ impl OwedSelects {
         let tables = wording.tables();
         let there = |table| tables.iter().any(|own| own.name == table).then_some(table);
         let part = |table| OwedRows { table, epoch: "epoch", condition: "", records: "count(*)" };
-        let decisions = wording.decisions().map(part);
+        let table = wording.notices().map(NoticeForm::table);
+        let notices = table.map(|table| part(table.name));
         let letters = there(DEAD_LETTERS).map(part);
-        let erased = there(ERASURES).map(|table| OwedRows {
+        // Where there are no notices, none of an erased customer need be buried.
+        let buried = table.zip(there(ERASURES));
+        let erased = buried.map(|(_, table)| OwedRows {
             records: "count(DISTINCT (epoch, customer_id))",
             ..part(table)
         });
@@ -63,16 +63,9 @@ impl OwedSelects {
             condition: " AND d.epoch < d.blanked",
             ..part(table)
         });
-        let again = wording.decisions().zip(there(ERASURES)).map(|(decisions, erasures)| {
-            format!(
-                "SELECT DISTINCT ON (g.epoch, d.customer_id) g.epoch, {DECISION} FROM {erasures} g \
-                 JOIN {decisions} d ON d.customer_id = g.customer_id AND d.epoch < g.epoch WHERE \
-                 g.epoch > $1 AND g.epoch <= $2 ORDER BY g.epoch, d.customer_id, d.epoch DESC, \
-                 d.ts DESC, d.decision_key DESC"
-            )
-        });
+        let again = buried.map(|(table, erasures)| again(table, erasures));
         let all: Vec<&OwedRows<'_>> =
-            [&decisions, &letters, &erased, &blanked].into_iter().flatten().collect();
+            [&notices, &letters, &erased, &blanked].into_iter().flatten().collect();
         let select = |part: &Option<OwedRows<'_>>, columns: &str| {
             part.as_ref().map(|part| part.select(columns))
         };
@@ -80,7 +73,8 @@ impl OwedSelects {
             extent: extent(&all),
             backlog: backlog(&all),
             again,
-            decisions: select(&decisions, &format!("d.epoch, {DECISION}")),
+            notices: table
+                .and_then(|table| select(&notices, &format!("d.epoch, {}", columns(table)))),
             letters: select(
                 &letters,
                 "epoch, topic, partition, position, reason, detail, raw, customer_id, dated",
@@ -89,6 +83,23 @@ impl OwedSelects {
             blanked: select(&blanked, "blanked, topic, partition, position"),
         }
     }
+}
+
+/// The columns of a notice.
+fn columns(table: &NoticeTable) -> String {
+    let columns: Vec<String> = table.columns.iter().map(|column| format!("d.{column}")).collect();
+    columns.join(", ")
+}
+
+fn again(table: &NoticeTable, erasures: &str) -> String {
+    let NoticeTable { name, customer, instant, number, .. } = table;
+    let columns = columns(table);
+    format!(
+        "SELECT DISTINCT ON (g.epoch, d.{customer}) g.epoch, {columns} FROM {erasures} g JOIN \
+         {name} d ON d.{customer} = g.customer_id AND d.epoch < g.epoch WHERE g.epoch > $1 AND \
+         g.epoch <= $2 ORDER BY g.epoch, d.{customer}, d.epoch DESC, d.{instant} DESC, d.{number} \
+         DESC"
+    )
 }
 
 fn extent(all: &[&OwedRows<'_>]) -> Option<String> {

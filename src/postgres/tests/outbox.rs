@@ -5,6 +5,7 @@ use super::*;
 use crate::postgres::Outbox;
 use crate::postgres::error::PostgresError;
 use crate::sink::gathered::Gathered;
+use crate::sink::notices::Notices;
 use crate::sink::outbox::{Outbox as _, Owed, STRETCH_RECORDS, Stretch, Tombstone};
 use crate::source::TopicNames;
 
@@ -40,7 +41,7 @@ fn what_is_owed_reads_back_as_it_was_made() {
     writer.commit(&third).unwrap();
     let (first, third) = (owed(first_epoch()), owed(third));
     assert_eq!(
-        third.decisions.iter().map(|decision| decision.key).collect::<Vec<_>>(),
+        third.notices.all::<Decision>().iter().map(|of| of.key).collect::<Vec<_>>(),
         [32, 31, 30]
     );
     assert_eq!(
@@ -151,7 +152,7 @@ fn what_is_owed_is_kept_however_old_it_is_and_goes_with_its_customer() {
     );
     let epochs = outbox.owed(1, 64).unwrap().epochs;
     let shown =
-        |owed: &Owed| (owed.epoch, owed.tombstones.len(), owed.decisions.len(), owed.letters.len());
+        |owed: &Owed| (owed.epoch, owed.tombstones.len(), owed.notices.len(), owed.letters.len());
     assert_eq!(
         epochs.iter().map(shown).collect::<Vec<_>>(),
         [(2, 0, 0, 1), (3, 0, 1, 1), (64, 1, 0, 0)]
@@ -191,14 +192,12 @@ fn an_erasure_owes_tombstones_and_what_still_stands_behind_them() {
     let letter = Tombstone::Letter("rewards".to_string(), Place::new(2, 1));
     assert_eq!(
         (through, &owed.tombstones),
-        (2, &vec![Tombstone::Decisions(2), Tombstone::Decisions(7), letter])
+        (2, &vec![Tombstone::Notices(2), Tombstone::Notices(7), letter])
     );
-    let keys =
-        |decisions: &[Decision]| decisions.iter().map(|decision| decision.key).collect::<Vec<_>>();
-    assert_eq!(
-        (keys(&owed.again), keys(&owed.decisions), owed.letters.len()),
-        (vec![2], vec![9], 1)
-    );
+    let keys = |notices: &Notices| {
+        notices.all::<Decision>().iter().map(|decision| decision.key).collect::<Vec<_>>()
+    };
+    assert_eq!((keys(&owed.again), keys(&owed.notices), owed.letters.len()), (vec![2], vec![9], 1));
     let backlog = outbox.backlog(1, 2).unwrap();
     assert!(backlog.records == 5 && backlog.oldest.is_some(), "{backlog:?}");
     outbox.advance(1, 2).unwrap();

@@ -1,6 +1,7 @@
 //! The queue: epochs come out in order, and what has no room is left to be read.
 
 use super::*;
+use crate::sink::notices::Notices;
 use dataflows::campaign::output::Decision;
 
 fn decision(customer: CustomerId) -> Decision {
@@ -9,7 +10,8 @@ fn decision(customer: CustomerId) -> Decision {
 
 /// An epoch that decides for so many customers, from 1 on.
 fn owed(epoch: u64, decisions: i64) -> Owed {
-    Owed { epoch, decisions: (1..=decisions).map(decision).collect(), ..Owed::default() }
+    let notices = Notices::of((1..=decisions).map(decision).collect());
+    Owed { epoch, notices, ..Owed::default() }
 }
 
 fn left(after: u64, through: u64) -> Next {
@@ -98,10 +100,8 @@ fn an_erased_customer_is_taken_out_and_told_to_whoever_has_epochs_in_hand() {
     assert_eq!((queue.erased(), queue.lag().records), (&[(1, 100), (2, 99)][..], 8));
     queue.published(2, 6);
     let Next::Queued(stretch) = queue.take() else { panic!("it is queued") };
-    assert_eq!(
-        stretch.epochs[0].decisions.iter().map(|decision| decision.customer).collect::<Vec<_>>(),
-        [2, 3]
-    );
+    let left = stretch.epochs[0].notices.all::<Decision>().iter();
+    assert_eq!(left.map(|decision| decision.customer).collect::<Vec<_>>(), [2, 3]);
     assert!(queue.erased().is_empty() && queue.lag().records == 2);
     // What else the erasure owes, the outbox knows; what is committed behind it waits for that.
     queue.published(3, 2);
