@@ -46,6 +46,11 @@ pub trait Dataflow: Clone + Send + Sync + 'static {
     /// The topics that it reads, in the order of their numbers.
     fn topics() -> Vec<TopicId>;
 
+    /// The key of the topic to which it tells others what it comes to, where it does.
+    fn tells() -> Option<&'static str> {
+        None
+    }
+
     /// Its settings.
     fn settings(&self) -> Self::Settings;
 

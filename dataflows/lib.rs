@@ -23,8 +23,13 @@ pub use dataflow::{Announced, Begins, Dataflow, Restoring, Soundness};
 
 use source::TopicId;
 
-/// A dataflow: its name, and its topics.
-type Registered = (&'static str, fn() -> Vec<TopicId>);
+/// A dataflow as its type says it.
+#[derive(Clone, Copy)]
+struct Registered {
+    name: &'static str,
+    topics: fn() -> Vec<TopicId>,
+    tells: fn() -> Option<&'static str>,
+}
 
 /// Every dataflow.
 const ALL: [Registered; 2] = [
@@ -33,20 +38,30 @@ const ALL: [Registered; 2] = [
 ];
 
 const fn registered<D: Dataflow>() -> Registered {
-    (D::NAME, D::topics)
+    Registered { name: D::NAME, topics: D::topics, tells: D::tells }
 }
 
 /// The names of all dataflows.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    ALL.into_iter().map(|(name, _)| name)
+    ALL.into_iter().map(|dataflow| dataflow.name)
 }
 
 /// The topics of every dataflow.
 pub fn topics() -> impl Iterator<Item = TopicId> {
-    ALL.into_iter().flat_map(|(_, topics)| topics())
+    ALL.into_iter().flat_map(|dataflow| (dataflow.topics)())
 }
 
 /// The topics of the dataflow of this name; none where there is none.
 pub fn topics_of(name: &str) -> Vec<TopicId> {
-    ALL.into_iter().find(|(own, _)| *own == name).map_or_else(Vec::new, |(_, topics)| topics())
+    of(name).map_or_else(Vec::new, |dataflow| (dataflow.topics)())
+}
+
+/// The key of the topic to which the dataflow of this name tells others what it comes to; none
+/// where there is none.
+pub fn told_to(name: &str) -> Option<&'static str> {
+    of(name).and_then(|dataflow| (dataflow.tells)())
+}
+
+fn of(name: &str) -> Option<Registered> {
+    ALL.into_iter().find(|dataflow| dataflow.name == name)
 }

@@ -2,11 +2,12 @@
 //! numbers of workers, against what its records say when they are read one after the other.
 
 use crate::services::client::Client;
-use crate::services::topics::PARTITIONS;
+use crate::services::console::Console;
+use crate::services::topics::{self, PARTITIONS};
 use crate::services::verifying::{verified, verify};
 use crate::services::{Stage, eventually, text};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// 2024-01-01.
 const START: i64 = 1_704_067_200_000;
@@ -115,13 +116,63 @@ pub(crate) fn assert_told(stage: &Stage, told: &Told) {
     stage.wait_for("SELECT count(*) FROM sluice.dead_letters", told.broken);
 }
 
+/// Writes a configuration of the smallest dataflow, made of the stage's for the campaign; it has
+/// no topic for predictions.
+fn configure(stage: &Stage, toml: String) {
+    let topics = format!("[kafka.topics]\narrivals = \"{}\"\n", stage.topic("arrivals"));
+    let predictions = format!("predictions = \"{}\"\n", stage.topic("predictions"));
+    assert!(toml.contains(&predictions));
+    let toml = toml.replace("[kafka.topics]\n", &topics).replace(&predictions, "");
+    std::fs::write(stage.config(), format!("dataflow = \"arrivals\"\n{toml}"))
+        .expect("the configuration can be written");
+}
+
+/// Runs a job that takes in arrivals, erasures and what is broken, and is started anew once.
+fn nothing_is_told(stage: &Stage) {
+    let own = [stage.topic("predictions"), "campaign-predictions".to_string()];
+    let there = || topics::names(&stage.brokers).into_iter().filter(|name| own.contains(name));
+    let before = there().count();
+    stage.create_topics();
+    stage.sluice(&["check", text(&stage.config())]);
+    let mut told = Told::default();
+    for _ in 0..2 {
+        send(stage, &mut told, 500);
+        let job = stage.start_reading(&["--workers", "2"]);
+        let metrics = || Console::of(stage).get("/metrics").1;
+        let letters = || topics::read_all(&stage.brokers, &stage.topic("dead_letters"));
+        let distinct = || letters().into_iter().collect::<BTreeSet<_>>().len();
+        eventually("what is broken is published", || distinct() as i64 == told.broken);
+        eventually("nothing is owed", || {
+            metrics().lines().any(|shown| shown == "sluice_unpublished_epochs 0")
+        });
+        assert!(!metrics().contains("predictions"), "{}", metrics());
+        job.drain();
+    }
+    assert!(!told.erased.is_empty() && told.broken > 0);
+    assert_eq!(there().count(), before, "no topic is made that nobody needs");
+}
+
+#[test]
+fn no_topic_of_predictions_is_needed_with_a_database() {
+    let Some(stage) = Stage::set("arrivals_told") else { return };
+    configure(&stage, stage.saving_toml(""));
+    nothing_is_told(&stage);
+    stage.wait_for("SELECT (published = epoch)::int FROM sluice.progress", 1);
+    verified(&stage.config(), &[]);
+}
+
+#[test]
+fn no_topic_of_predictions_is_needed_without_a_database() {
+    let Some(stage) = Stage::set("arrivals_journal") else { return };
+    let url = format!("url = \"{}\"\n", stage.url());
+    configure(&stage, stage.saving_toml("").replace(&url, ""));
+    nothing_is_told(&stage);
+}
+
 /// A stage for jobs of arrivals, with their topic.
 pub(crate) fn set(name: &str) -> Option<Stage> {
     let stage = Stage::set(name)?;
-    let topics = format!("[kafka.topics]\narrivals = \"{}\"\n", stage.topic("arrivals"));
-    let config = stage.saving_toml("").replace("[kafka.topics]\n", &topics);
-    std::fs::write(stage.config(), format!("dataflow = \"arrivals\"\n{config}"))
-        .expect("the configuration can be written");
+    configure(&stage, stage.saving_toml(""));
     stage.create_topics();
     Some(stage)
 }

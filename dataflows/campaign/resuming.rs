@@ -28,6 +28,10 @@ impl Dataflow for Campaign {
         Topic::ids().to_vec()
     }
 
+    fn tells() -> Option<&'static str> {
+        Some("predictions")
+    }
+
     fn settings(&self) -> Settings {
         let Settings { input, customer, bandit, time, emit: _, earlier: _ } =
             self.settings.as_ref().clone();

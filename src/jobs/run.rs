@@ -108,6 +108,10 @@ impl<D: Hosted> Job<D> {
     fn new(config: &Config, described: D) -> Result<Self, RunError> {
         let figures = described.figures(config);
         let status = Arc::new(Status::new(&config.job, &D::topics(), figures));
+        let kafka = config.kafka_settings();
+        if kafka.predictions.is_none() {
+            status.without_predictions();
+        }
         let checkpoints = Checkpoints::open(
             &config.checkpoint.dir,
             &config.job,
@@ -132,7 +136,7 @@ impl<D: Hosted> Job<D> {
         };
         Ok(Job {
             described,
-            kafka: config.kafka_settings(),
+            kafka,
             topic_ids: OnceLock::new(),
             checkpoints,
             compacted: Compacted::default(),

@@ -77,8 +77,7 @@ impl Properties<'_> {
 /// The broker cannot be reached, or does not say.
 pub fn warnings_of_written(settings: &KafkaSettings) -> Result<Vec<String>, KafkaError> {
     let mut warnings = Vec::new();
-    let written = [settings.predictions.as_str(), &settings.dead_letters];
-    for (name, resource) in described(settings, written.into_iter())? {
+    for (name, resource) in described(settings, settings.written().rev())? {
         let property = |wanted: &str| {
             resource.get(wanted).and_then(|entry| entry.value.clone()).unwrap_or_default()
         };

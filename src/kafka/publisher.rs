@@ -85,12 +85,17 @@ impl Publisher {
         Ok(Publisher { settings: settings.clone(), client: Client::new(settings)? })
     }
 
-    /// The topic of a destination.
-    pub fn topic(&self, destination: Destination) -> &str {
+    /// The topic of a destination; none where nothing goes there.
+    fn topic_of(&self, destination: Destination) -> Option<&str> {
         match destination {
-            Destination::Predictions => &self.settings.predictions,
-            Destination::DeadLetters => &self.settings.dead_letters,
+            Destination::Predictions => self.settings.predictions.as_deref(),
+            Destination::DeadLetters => Some(&self.settings.dead_letters),
         }
+    }
+
+    /// The topic of a destination to which something goes.
+    pub fn topic(&self, destination: Destination) -> &str {
+        self.topic_of(destination).unwrap_or_default()
     }
 
     /// Why records were not taken: what failed first, and the other topic too, where the broker
@@ -100,7 +105,7 @@ impl Publisher {
             return vec![Seen::of(Cause::Publishing, error.to_string())];
         };
         let explain = |destination: Destination| {
-            let topic = self.topic(destination);
+            let topic = self.topic_of(destination)?;
             if topic == failed {
                 return Some(Seen::of(destination.cause(), error.to_string()));
             }

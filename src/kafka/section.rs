@@ -10,7 +10,7 @@ impl Config {
     pub fn kafka_settings(&self) -> KafkaSettings {
         KafkaSettings {
             dead_letters: self.kafka.topics.name("dead_letters"),
-            predictions: self.kafka.topics.name("predictions"),
+            predictions: dataflows::told_to(&self.dataflow).map(|key| self.kafka.topics.name(key)),
             group: self.group(),
             start: match self.kafka.start {
                 types::Start::Earliest => Start::Earliest,

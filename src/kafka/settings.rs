@@ -18,8 +18,8 @@ pub struct KafkaSettings {
     pub topics: TopicNames,
     /// Name of the topic for records that could not be taken.
     pub dead_letters: String,
-    /// Name of the topic for decisions.
-    pub predictions: String,
+    /// Name of the topic for what the dataflow tells others, where it does.
+    pub predictions: Option<String>,
     /// The ids of the topics that are meant, as far as they are known: with them a reader tells why
     /// it cannot go on.
     pub topic_ids: TopicUuids,
@@ -93,7 +93,7 @@ impl KafkaSettings {
             topic_ids: TopicUuids::UNKNOWN,
             losses: Vec::new(),
             dead_letters: "dead-letters".to_string(),
-            predictions: "campaign-predictions".to_string(),
+            predictions: None,
             group: "sluice".to_string(),
             start: Start::Earliest,
             properties: BTreeMap::new(),
@@ -119,7 +119,13 @@ impl KafkaSettings {
 
     /// Every topic that the job reads or writes, by name.
     pub fn all_names(&self) -> impl Iterator<Item = &str> + Clone {
-        self.topics.names().chain([self.dead_letters.as_str(), self.predictions.as_str()])
+        self.topics.names().chain(self.written())
+    }
+
+    /// Every topic that the job writes, by name.
+    pub fn written(&self) -> impl DoubleEndedIterator<Item = &str> + Clone {
+        let topics = [Some(&self.dead_letters), self.predictions.as_ref()];
+        topics.into_iter().flatten().map(String::as_str)
     }
 
     /// Bytes that a message of the protocol may have, with a record in it.
@@ -254,6 +260,8 @@ mod tests {
         assert_eq!(settings.topic_name(Topic::Customers.id()), "profiles");
         assert_eq!(settings.topic_named("profiles"), Some(Topic::Customers.id()));
         assert_eq!(settings.topic_named("customers"), None);
-        assert_eq!(settings.all_names().count(), 7);
+        assert_eq!(settings.all_names().count(), 6);
+        settings.predictions = Some("decided".to_string());
+        assert_eq!(settings.all_names().last(), Some("decided"));
     }
 }

@@ -6,15 +6,30 @@ use crate::telemetry::stalls::Seen;
 use std::time::Instant;
 
 /// What is known of it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Owing {
     published: u64,
     epochs: u64,
     records: u64,
     oldest: Option<Instant>,
     trouble: Vec<Seen>,
-    unpublishable_predictions: u64,
+    /// None where the dataflow has nothing to publish.
+    unpublishable_predictions: Option<u64>,
     unpublishable_dead_letters: u64,
+}
+
+impl Default for Owing {
+    fn default() -> Self {
+        Owing {
+            published: 0,
+            epochs: 0,
+            records: 0,
+            oldest: None,
+            trouble: Vec::new(),
+            unpublishable_predictions: Some(0),
+            unpublishable_dead_letters: 0,
+        }
+    }
 }
 
 impl Owing {
@@ -43,6 +58,11 @@ impl Status {
             (published, epochs, records, oldest);
     }
 
+    /// The dataflow has nothing to publish but dead letters.
+    pub fn without_predictions(&self) {
+        self.known().owing.unpublishable_predictions = None;
+    }
+
     /// This keeps what is committed from being published; without any, nothing does any more.
     pub fn cannot_publish(&self, trouble: Vec<Seen>) {
         self.known().owing.trouble = trouble;
@@ -57,7 +77,9 @@ impl Status {
     pub fn unpublishable(&self, destination: Destination) {
         let owing = &mut self.known().owing;
         match destination {
-            Destination::Predictions => owing.unpublishable_predictions += 1,
+            Destination::Predictions => {
+                *owing.unpublishable_predictions.get_or_insert(0) += 1;
+            }
             Destination::DeadLetters => owing.unpublishable_dead_letters += 1,
         }
     }

@@ -98,8 +98,10 @@ pub struct Publishing {
     pub oldest_seconds: f64,
     /// What keeps them, while something does.
     pub trouble: Option<String>,
-    /// Records that were passed over, because their topic never takes them: decisions.
-    pub unpublishable_predictions: u64,
+    /// Records that were passed over, because their topic never takes them: decisions, where there
+    /// are such.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unpublishable_predictions: Option<u64>,
     /// Likewise: dead letters.
     pub unpublishable_dead_letters: u64,
 }

@@ -21,6 +21,8 @@ use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
+const PREDICTIONS: &str = "campaign-predictions";
+
 /// What an outbox has in memory.
 #[derive(Debug, Default)]
 struct Held {
@@ -102,8 +104,12 @@ impl Scene {
     /// A broker with both topics, each of one partition.
     fn new() -> Scene {
         let cluster = MockCluster::new(1).unwrap();
-        let kafka = KafkaSettings::new(&cluster.bootstrap_servers(), TopicNames::own(Topic::ids()));
-        for topic in [&kafka.predictions, &kafka.dead_letters] {
+        let topics = TopicNames::own(Topic::ids());
+        let kafka = KafkaSettings {
+            predictions: Some(PREDICTIONS.to_string()),
+            ..KafkaSettings::new(&cluster.bootstrap_servers(), topics)
+        };
+        for topic in kafka.written() {
             cluster.create_topic(topic, 1, 1).unwrap();
         }
         Scene {
@@ -170,7 +176,7 @@ impl Scene {
             .set("enable.partition.eof", "true");
         let consumer: BaseConsumer = config.create().unwrap();
         let mut list = TopicPartitionList::new();
-        list.add_partition_offset(&self.kafka.predictions, 0, Offset::Beginning).unwrap();
+        list.add_partition_offset(PREDICTIONS, 0, Offset::Beginning).unwrap();
         consumer.assign(&list).unwrap();
         let mut ids = Vec::new();
         while let Some(Ok(message)) = consumer.poll(PATIENCE) {
@@ -188,7 +194,8 @@ impl Scene {
 
 /// What is shown where everything up to an epoch is published.
 fn nothing_owed(published: u64) -> snapshot::Publishing {
-    snapshot::Publishing { published, ..Default::default() }
+    let unpublishable_predictions = Some(0);
+    snapshot::Publishing { published, unpublishable_predictions, ..Default::default() }
 }
 
 fn eventually(what: &str, holds: impl Fn() -> bool) {
@@ -261,7 +268,7 @@ fn what_fails_is_owed_and_said_while_commits_go_on_and_arrives_in_order() {
         scene
             .shown()
             .trouble
-            .is_some_and(|why| why.contains("campaign-predictions") && why.contains(&scene.kafka.brokers))
+            .is_some_and(|why| why.contains(PREDICTIONS) && why.contains(&scene.kafka.brokers))
     });
     let shown = scene.shown();
     assert_eq!(

@@ -53,9 +53,14 @@ fn own_topics(brokers: &str) -> KafkaSettings {
     settings.topics =
         TopicNames::of(Topic::ids().map(|topic| (topic, format!("{prefix}-{}", topic.name()))));
     settings.dead_letters = format!("{prefix}-dead-letters");
-    settings.predictions = format!("{prefix}-predictions");
+    settings.predictions = Some(format!("{prefix}-predictions"));
     settings.group = prefix;
     settings
+}
+
+/// The topic of predictions.
+fn predictions(settings: &KafkaSettings) -> &str {
+    settings.predictions.as_deref().expect("these have one")
 }
 
 /// Makes the topics, for records as large as can be.

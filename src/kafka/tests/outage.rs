@@ -93,10 +93,9 @@ fn a_broker_that_comes_late_and_goes_in_the_middle_costs_nothing_but_time() {
     reading.stop();
 
     assert_eq!(publisher.publish(&decisions, |_| true).unwrap(), Published::All(Vec::new()));
-    let mut predictions = settings.clone();
-    predictions.topics = predictions.topics.with(Topic::Requests.id(), &settings.predictions);
-    let mut published =
-        Reading::start(&predictions, all(Topic::Requests.id(), 3, Position::Earliest), 8);
+    let mut back = settings.clone();
+    back.topics = back.topics.with(Topic::Requests.id(), predictions(&settings));
+    let mut published = Reading::start(&back, all(Topic::Requests.id(), 3, Position::Earliest), 8);
     published.until_ended(3);
     assert_eq!(published.numbers(), (0..100).collect::<Vec<_>>());
     published.stop();

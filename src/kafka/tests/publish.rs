@@ -39,12 +39,12 @@ fn an_epoch_is_published_whole_and_in_order() {
         publications.push(publication(Destination::DeadLetters, epoch));
         assert_eq!(publisher.publish(&publications, |_| true).unwrap(), Published::All(Vec::new()));
         // All of it is there when it says so.
-        let there = read_back(&settings, &settings.predictions, 3);
+        let there = read_back(&settings, predictions(&settings), 3);
         assert_eq!(there.numbers(), (0..(epoch + 1) * 1_000).collect::<Vec<_>>());
         there.stop();
     }
     assert_eq!(publisher.publish(&[], |_| true).unwrap(), Published::All(Vec::new()));
-    let predictions = read_back(&settings, &settings.predictions, 3);
+    let predictions = read_back(&settings, predictions(&settings), 3);
     assert!(
         predictions
             .records
@@ -135,7 +135,7 @@ fn answers_that_fail_cost_neither_records_nor_their_order() {
             .collect();
         assert_eq!(publisher.publish(&publications, |_| true).unwrap(), Published::All(Vec::new()));
     }
-    let there = read_back(&settings, &settings.predictions, 1);
+    let there = read_back(&settings, predictions(&settings), 1);
     let order: Vec<u64> = there.records[&0].iter().map(|record| number(&record.bytes)).collect();
     assert_eq!(order, (0..300).collect::<Vec<_>>());
     there.stop();
@@ -163,7 +163,7 @@ fn a_client_that_has_lost_count_is_replaced_and_the_epoch_sent_again() {
         publisher.publish(&publications[100..], |_| true).unwrap(),
         Published::All(Vec::new())
     );
-    let there = read_back(&settings, &settings.predictions, 1);
+    let there = read_back(&settings, predictions(&settings), 1);
     let mut numbers = there.numbers();
     numbers.dedup();
     assert_eq!(numbers, (0..200).collect::<Vec<_>>());
@@ -195,7 +195,7 @@ fn records_that_their_topic_never_takes_are_named_and_the_others_are_there_in_or
         publisher.publish(&publications, |_| true).unwrap(),
         Published::All(refused.to_vec())
     );
-    let there = read_back(&settings, &settings.predictions, 1);
+    let there = read_back(&settings, predictions(&settings), 1);
     let mut seen: Vec<u64> = there.records[&0].iter().map(|record| number(&record.bytes)).collect();
     seen.sort_unstable();
     seen.dedup();
@@ -224,7 +224,7 @@ fn an_instant_that_its_topic_does_not_take_is_no_reason_to_lose_a_record() {
     };
     let publications = [at(0, now), at(1, MARCH), at(2, now + 10 * 86_400_000), at(3, now - 1_000)];
     assert_eq!(publisher.publish(&publications, |_| true).unwrap(), Published::All(Vec::new()));
-    let there = read_back(&settings, &settings.predictions, 1);
+    let there = read_back(&settings, predictions(&settings), 1);
     assert_eq!(
         there
             .numbers()
@@ -257,7 +257,7 @@ fn a_topic_that_is_gone_is_named_at_once_and_written_when_it_is_there_again() {
     });
     let error = last.unwrap_err().to_string();
     assert!(
-        error.contains(&settings.predictions)
+        error.contains(predictions(&settings))
             && error.contains(&settings.brokers)
             && error.contains("topics create"),
         "{error}"
@@ -269,7 +269,7 @@ fn a_topic_that_is_gone_is_named_at_once_and_written_when_it_is_there_again() {
             .publish(&publications, |_| true)
             .is_ok_and(|end| end == Published::All(Vec::new()))
     });
-    let there = read_back(&settings, &settings.predictions, 1);
+    let there = read_back(&settings, predictions(&settings), 1);
     assert_eq!(
         there.numbers().into_iter().collect::<std::collections::BTreeSet<_>>(),
         (0..100).collect()

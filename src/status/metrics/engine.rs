@@ -105,9 +105,12 @@ pub(super) const ENGINE: &[Metric<Snapshot>] = &[
         "sluice_unpublishable_total",
         "Records passed over because their topic never takes them, by topic.",
         |now| {
-            let predictions = ("predictions", now.publishing.unpublishable_predictions);
+            let predictions = now.publishing.unpublishable_predictions;
             let letters = ("dead_letters", now.publishing.unpublishable_dead_letters);
-            by("topic", [predictions, letters])
+            by(
+                "topic",
+                predictions.map(|passed| ("predictions", passed)).into_iter().chain([letters]),
+            )
         },
     ),
     Metric::gauge(
@@ -182,7 +185,10 @@ pub(super) const ENGINE: &[Metric<Snapshot>] = &[
         "1 while something stands still for this cause, else 0.",
         |now| {
             let holds = |cause| now.stalls.iter().any(|stall| stall.cause == cause);
-            by("cause", Cause::ALL.map(Cause::word).map(|cause| (cause, truth(holds(cause)))))
+            let predicts = now.publishing.unpublishable_predictions.is_some();
+            let causes = Cause::ALL.into_iter();
+            let causes = causes.filter(|cause| predicts || *cause != Cause::PredictionsTopic);
+            by("cause", causes.map(Cause::word).map(|cause| (cause, truth(holds(cause)))))
         },
     ),
     Metric::gauge("sluice_build_info", "Always 1; the label says which version runs.", |now| {

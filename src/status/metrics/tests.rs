@@ -150,6 +150,17 @@ fn a_dataflow_without_figures_has_the_metrics_of_every_job_and_no_others() {
 }
 
 #[test]
+fn a_dataflow_that_has_only_dead_letters_to_publish_shows_nothing_of_predictions() {
+    let status = status();
+    status.without_predictions();
+    let text = status.metrics();
+    assert_has(&text, &["sluice_unpublishable_total{topic=\"dead_letters\"} 0"]);
+    assert!(!text.contains("predictions"), "{text}");
+    let shown = serde_json::to_value(status.snapshot().publishing).expect("it is shown");
+    assert_eq!(shown.get("unpublishable_predictions"), None, "{shown}");
+}
+
+#[test]
 fn every_counter_is_there_from_the_start_with_every_label() {
     let text = status().metrics();
     for row in of_every_job().iter().filter(|row| !row.contains("` | gauge | ")) {

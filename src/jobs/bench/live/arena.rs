@@ -39,7 +39,7 @@ impl Arena {
         let named = |topic: &str| format!("{}-{topic}", database.replace('_', "-"));
         kafka.topics = TopicNames::of(Topic::ids().map(|topic| (topic, named(topic.name()))));
         (kafka.predictions, kafka.dead_letters) =
-            (named(&kafka.predictions), named(&kafka.dead_letters));
+            (Some(named("campaign-predictions")), named(&kafka.dead_letters));
         let mut client = Target::at(&plan.postgres)?.connect()?;
         client
             .batch_execute(&format!("CREATE DATABASE {database}"))
@@ -79,8 +79,9 @@ impl Arena {
             (format!("kafka.topics.{}", topic.file_stem()), self.kafka.topic_name(topic))
         });
         topics.iter().for_each(|(key, name)| set(&mut command, key, name));
+        let predictions = self.kafka.predictions.as_deref().unwrap_or_default();
         for (key, value) in [
-            ("kafka.topics.predictions", self.kafka.predictions.as_str()),
+            ("kafka.topics.predictions", predictions),
             ("kafka.topics.dead_letters", &self.kafka.dead_letters),
             ("kafka.brokers", &self.kafka.brokers),
             ("postgres.url", &url),
