@@ -13,8 +13,6 @@ use super::settings::PostgresSettings;
 use crate::hexadecimal::digest_from_hex;
 use crate::sink::{History, Link, Progress, RecordedEpoch};
 use crate::source::{self, Loss, Offsets, Positions, TopicUuids};
-#[cfg(test)]
-use dataflows::campaign::output::Day;
 use dataflows::event::tables::ERASURES;
 use dataflows::event::{CustomerId, Millis};
 #[cfg(test)]
@@ -236,7 +234,7 @@ pub fn offsets_of(text: &str, settings: &PostgresSettings) -> Result<Positions, 
 
 /// The published thresholds, by day.
 #[cfg(test)]
-pub fn thresholds(client: &mut Client) -> Result<Vec<(Day, u64)>, PostgresError> {
+pub fn thresholds(client: &mut Client) -> Result<Vec<(i32, u64)>, PostgresError> {
     let rows = client
         .query("SELECT day - date '1970-01-01', high_value FROM thresholds ORDER BY day", &[])
         .map_err(PostgresError::statement("read the published thresholds"))?;

@@ -11,6 +11,12 @@ use std::path::Path;
 /// Arrows that still go upward: (package, from, to). Only ever to shrink.
 const UPWARD: &[(&str, &str, &str)] = &[];
 
+/// The dataflows, and what small ones are made of: each has a room of its name in both packages.
+const DATAFLOWS: [&str; 3] = ["campaign", "arrivals", "keyed"];
+
+/// Files that name a dataflow all the same: what only the campaign can do. Only ever to shrink.
+const CAMPAIGN_ONLY: &[&str] = &["jobs/bench", "jobs/demo", "postgres/comparison/doubt"];
+
 /// Arrows between rooms, each with the files that it comes from.
 type Arrows = BTreeMap<(String, String), BTreeSet<String>>;
 
@@ -42,6 +48,33 @@ fn rooms_know_only_those_below_them() {
         }
     }
     assert!(faults.is_empty(), "{faults}");
+}
+
+#[test]
+fn a_dataflow_is_known_to_its_own_room_and_those_above_and_not_to_whoever_runs_it() {
+    let (order, folder) = (order("src"), root().join("src"));
+    let place = |room: &str| order.iter().position(|other| other == room);
+    let mut faults = String::new();
+    for source in production(&folder) {
+        let file = source.path.strip_prefix(&folder).expect("below its package").with_extension("");
+        let room = file.iter().next().expect("a name").to_string_lossy().into_owned();
+        let (file, all) = (file.display().to_string(), of_core(&source.words));
+        if CAMPAIGN_ONLY.iter().any(|only| file.starts_with(only)) {
+            continue;
+        }
+        for dataflow in all.iter().filter(|name| DATAFLOWS.contains(&name.as_str())) {
+            if room == "jobs" || place(&room) > place(dataflow) {
+                let _ = writeln!(faults, "src/{file}: dataflows::{dataflow} is named");
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{faults}");
+}
+
+/// What is named right below the root of the core.
+fn of_core(words: &[String]) -> BTreeSet<String> {
+    let paths = words.windows(2).enumerate().filter(|(_, pair)| *pair == ["dataflows", "::"]);
+    paths.flat_map(|(at, _)| heads(&words[at + 2..])).collect()
 }
 
 /// The rooms of a package from the top, as ARCHITECTURE.md has them.
@@ -153,5 +186,7 @@ fn a_room_is_named_by_every_form_of_a_path() {
         pub(crate) fn k(self: super::n::M) {} pub(in crate::o) struct P;";
     let of = |depth| named(&words(text), depth).into_iter().collect::<Vec<_>>().concat();
     assert_eq!((of(3), of(2), of(1)), ("abcdo".into(), "abcdeo".into(), "abcdeno".into()));
+    let core = of_core(&words("use dataflows::a::b; fn f() { dataflows::{c::d, e}::g() }"));
+    assert_eq!(core.into_iter().collect::<String>(), "ace");
     assert_eq!(["a", "a/mod", "a/b", "a/b/c"].map(|file| depth(Path::new(file))), [1, 1, 2, 3]);
 }

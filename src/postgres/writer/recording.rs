@@ -7,8 +7,6 @@ use crate::sink::applied::{Applied, AppliedSettings};
 use crate::sink::kept::KeptAt;
 use crate::sink::{History, Progress, RecordedEpoch};
 use crate::source::{Loss, Positions, TopicUuids};
-#[cfg(test)]
-use dataflows::campaign::output::Day;
 use dataflows::event::{CustomerId, Millis};
 use dataflows::source::TopicId;
 use serde_json::Value;
@@ -151,7 +149,7 @@ impl Writer {
     /// # Errors
     /// That of a statement.
     #[cfg(test)]
-    pub fn thresholds(&mut self) -> Result<Vec<(Day, u64)>, PostgresError> {
+    pub fn thresholds(&mut self) -> Result<Vec<(i32, u64)>, PostgresError> {
         recorded::thresholds(&mut self.session()?.client)
     }
 }
