@@ -25,7 +25,7 @@ use dataflows::settings::{
     TimeSettings, Transform,
 };
 use std::path::{Path, PathBuf};
-use types::{Config, DecideOn, Fields, HighValueRule, Http};
+use types::{Config, DecideOn, Fields, HighValueRule};
 
 /// What a room finds wrong with its section: (key, what is wrong).
 pub type Check = fn(&Config) -> Vec<(&'static str, String)>;
@@ -99,7 +99,6 @@ impl Config {
     fn faults_between(&self, rooms: &[Check]) -> Vec<(&'static str, String)> {
         let mut faults = Vec::new();
         faults.extend(self.faults_of_processes());
-        faults.extend(self.http.fault());
         rooms.iter().for_each(|check| faults.extend(check(self)));
         if self.files.dir.is_some() && !self.postgres.url.is_empty() {
             faults.push((
@@ -191,29 +190,6 @@ impl Config {
         match &self.checkpoint.dir {
             Location::Folder(dir) => Some(dir.join(&self.job)),
             Location::Url(_) => None,
-        }
-    }
-}
-
-impl Http {
-    /// The bearer token; `None` where none is asked for.
-    ///
-    /// # Errors
-    /// The file cannot be read or is empty: a sentence for the key `http.api_token_file`.
-    pub fn token(&self) -> Result<Option<secret::Secret>, String> {
-        self.api_token_file.as_deref().map(secret_file).transpose()
-    }
-
-    fn fault(&self) -> Option<(&'static str, String)> {
-        match self.token() {
-            Err(problem) => Some(("http.api_token_file", problem)),
-            Ok(None) if !self.listen.ip().is_loopback() && !self.insecure => Some((
-                "http.listen",
-                "others can reach this address: set http.api_token_file, or http.insecure = true \
-                 to do without a token"
-                    .to_string(),
-            )),
-            Ok(_) => None,
         }
     }
 }

@@ -16,6 +16,7 @@ mod erasing_token;
 mod limits;
 mod problem;
 mod routes;
+pub mod section;
 mod server;
 #[cfg(test)]
 mod tests;
