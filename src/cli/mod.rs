@@ -171,8 +171,11 @@ fn overrides<const N: usize>(
 }
 
 /// What the rooms that have sections of their own find wrong with them.
-pub const SECTIONS: [Check; 2] =
-    [crate::console::section::faults, crate::postgres::section::faults];
+pub const SECTIONS: [Check; 3] = [
+    crate::cluster::section::faults,
+    crate::console::section::faults,
+    crate::postgres::section::faults,
+];
 
 /// Loads the configuration of a command: defaults, file, environment and flags.
 pub fn load(file: Option<&Path>, flags: &[Override]) -> Loaded {

@@ -10,6 +10,7 @@ mod handshake;
 mod identity;
 mod meeting;
 mod secret;
+pub mod section;
 mod waiting;
 
 pub use error::ClusterError;

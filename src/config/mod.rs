@@ -5,7 +5,6 @@ mod fields;
 mod level;
 pub mod load;
 pub mod location;
-mod processes;
 pub mod secret;
 pub mod shown;
 mod terms;
@@ -98,7 +97,6 @@ impl Config {
     /// the rooms has it: (key, what is wrong).
     fn faults_between(&self, rooms: &[Check]) -> Vec<(&'static str, String)> {
         let mut faults = Vec::new();
-        faults.extend(self.faults_of_processes());
         rooms.iter().for_each(|check| faults.extend(check(self)));
         if self.files.dir.is_some() && !self.postgres.url.is_empty() {
             faults.push((

@@ -1,8 +1,9 @@
-//! The processes of a job: where each listens, and the secret by which they know each other.
+//! What the configuration says of the processes of a job: where each listens, and the secret by
+//! which they know each other.
 
-use super::secret::Secret;
-use super::secret_file;
-use super::types::Config;
+use crate::config::secret::Secret;
+use crate::config::secret_file;
+use crate::config::types::Config;
 use std::net::IpAddr;
 
 /// Characters of a secret at least: whoever listens on the network can try shorter ones at leisure.
@@ -67,38 +68,38 @@ impl Config {
             )),
         }
     }
+}
 
-    /// What is wrong with number, addresses and secret: (key, problem).
-    pub(super) fn faults_of_processes(&self) -> Vec<(&'static str, String)> {
-        let mut faults = Vec::new();
-        if self.process >= self.processes {
-            faults.push((
-                "process",
-                format!(
-                    "expected less than `processes`, which is {}: the first process is 0",
-                    self.processes
-                ),
-            ));
-        }
-        faults.extend(self.cluster_secret().err().map(|problem| ("cluster.secret_file", problem)));
-        match self.hosts() {
-            Err(problem) => faults.push(("hostfile", problem)),
-            Ok(hosts) if self.processes > 1 && self.cluster.secret_file.is_none() => {
-                let exposed = hosts.iter().find(|host| !is_loopback(host));
-                faults.extend(exposed.map(|host| {
-                    let problem = format!(
-                        "others can reach {host}: set cluster.secret_file to a file that holds the \
-                         same secret on each machine, as \
-                         `openssl rand -hex 32` makes it, or list only loopback addresses such as \
-                         127.0.0.1:{FIRST_PORT}"
-                    );
-                    ("hostfile", problem)
-                }));
-            }
-            Ok(_) => {}
-        }
-        faults
+/// What is wrong with number, addresses and secret: (key, problem).
+pub fn faults(config: &Config) -> Vec<(&'static str, String)> {
+    let mut faults = Vec::new();
+    if config.process >= config.processes {
+        faults.push((
+            "process",
+            format!(
+                "expected less than `processes`, which is {}: the first process is 0",
+                config.processes
+            ),
+        ));
     }
+    faults.extend(config.cluster_secret().err().map(|problem| ("cluster.secret_file", problem)));
+    match config.hosts() {
+        Err(problem) => faults.push(("hostfile", problem)),
+        Ok(hosts) if config.processes > 1 && config.cluster.secret_file.is_none() => {
+            let exposed = hosts.iter().find(|host| !is_loopback(host));
+            faults.extend(exposed.map(|host| {
+                let problem = format!(
+                    "others can reach {host}: set cluster.secret_file to a file that holds the \
+                     same secret on each machine, as \
+                     `openssl rand -hex 32` makes it, or list only loopback addresses such as \
+                     127.0.0.1:{FIRST_PORT}"
+                );
+                ("hostfile", problem)
+            }));
+        }
+        Ok(_) => {}
+    }
+    faults
 }
 
 fn is_address(text: &str) -> bool {
