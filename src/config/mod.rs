@@ -88,11 +88,6 @@ impl Config {
             .map_err(|problems| fault::Faults::of("context.terms", problems))
     }
 
-    /// Consumer group for tools that show lag.
-    pub fn group(&self) -> String {
-        self.kafka.group.clone().unwrap_or_else(|| format!("sluice-{}", self.job))
-    }
-
     /// What must hold between keys, or of files that they name, in the configuration or as one of
     /// the rooms has it: (key, what is wrong).
     fn faults_between(&self, rooms: &[Check]) -> Vec<(&'static str, String)> {
@@ -141,15 +136,6 @@ impl Config {
             .filter(|problem| !of_lists.contains(problem));
         let of_terms: Vec<_> = of_terms.map(|problem| ("context.terms", problem)).collect();
         of_lists.iter().map(|problem| ("customers", problem.clone())).chain(of_terms).collect()
-    }
-
-    /// What reading the topics needs and has no default: (key, what is wrong).
-    pub fn faults_for_topics(&self) -> Vec<(&'static str, String)> {
-        let fault = (
-            "kafka.brokers",
-            "expected the brokers to read from, such as \"127.0.0.1:9092\"".to_string(),
-        );
-        self.kafka.brokers.is_empty().then_some(fault).into_iter().collect()
     }
 
     /// What `run` needs beside valid values: (key, what is wrong).

@@ -24,6 +24,20 @@ impl Config {
         }
     }
 
+    /// Consumer group for tools that show lag.
+    pub fn group(&self) -> String {
+        self.kafka.group.clone().unwrap_or_else(|| format!("sluice-{}", self.job))
+    }
+
+    /// What reading the topics needs and has no default: (key, what is wrong).
+    pub fn faults_for_topics(&self) -> Vec<(&'static str, String)> {
+        let fault = (
+            "kafka.brokers",
+            "expected the brokers to read from, such as \"127.0.0.1:9092\"".to_string(),
+        );
+        self.kafka.brokers.is_empty().then_some(fault).into_iter().collect()
+    }
+
     /// The topics that are read, and their names.
     pub fn topic_names(&self) -> TopicNames {
         let named = |topic: TopicId| (topic, self.kafka.topics.name(topic.file_stem()));
