@@ -93,13 +93,6 @@ impl Config {
     fn faults_between(&self, rooms: &[Check]) -> Vec<(&'static str, String)> {
         let mut faults = Vec::new();
         rooms.iter().for_each(|check| faults.extend(check(self)));
-        if self.files.dir.is_some() && !self.postgres.url.is_empty() {
-            faults.push((
-                "files.dir",
-                "expected only one of files.dir and postgres.url: results go to one place"
-                    .to_string(),
-            ));
-        }
         if !self.customers.high_value.is_exact(self.input.decimals) {
             faults.push((
                 "customers.high_value",

@@ -9,6 +9,7 @@ mod open;
 pub mod output;
 pub mod reader;
 mod rows;
+pub mod section;
 pub mod source;
 mod split;
 pub mod unread;
