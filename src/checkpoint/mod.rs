@@ -43,6 +43,7 @@ pub mod manifest;
 mod names;
 mod pack;
 pub mod saver;
+mod section;
 pub mod store;
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,6 @@ pub(crate) mod tests;
 pub mod types;
 mod values;
 
-use crate::config::location::Location;
 use crate::units::format_duration;
 use dataflows::customer::Features;
 use dataflows::customer::context::INTERCEPT;
@@ -23,7 +22,7 @@ use dataflows::settings::{
     BanditSettings, CustomerSettings, Emit, HighValue, InputSettings, Serving, Settings, Term,
     TimeSettings, Transform,
 };
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use types::{Config, DecideOn, Fields, HighValueRule};
 
 /// What a room finds wrong with its section: (key, what is wrong).
@@ -154,20 +153,6 @@ impl Config {
             faults.push(("postgres.url", problem.to_string()));
         }
         faults
-    }
-
-    /// Where the journal of a job without a database lies; `None` where a database keeps the
-    /// progress, or where there can be none.
-    pub fn journal_folder(&self) -> Option<PathBuf> {
-        self.job_folder().filter(|_| self.postgres.url.is_empty())
-    }
-
-    /// The job's own folder among the checkpoints; `None` where they are in an object store.
-    pub fn job_folder(&self) -> Option<PathBuf> {
-        match &self.checkpoint.dir {
-            Location::Folder(dir) => Some(dir.join(&self.job)),
-            Location::Url(_) => None,
-        }
     }
 }
 

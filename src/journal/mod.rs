@@ -24,6 +24,7 @@ pub mod kept;
 mod ledger;
 mod log;
 mod record;
+mod section;
 mod shared;
 mod state;
 #[cfg(test)]
