@@ -24,6 +24,7 @@ mod restart;
 pub mod run;
 mod saving;
 pub mod schedule;
+mod section;
 pub mod soundness;
 mod stalling;
 pub mod start;
