@@ -4,6 +4,7 @@
 mod answers;
 mod changing;
 pub mod counted;
+mod fields;
 pub mod figures;
 pub mod fingerprint;
 pub mod following;
@@ -13,4 +14,5 @@ mod predictions;
 pub mod replayed;
 pub mod results;
 pub mod rows;
+pub mod section;
 mod sums;

@@ -171,11 +171,12 @@ fn overrides<const N: usize>(
 }
 
 /// What the rooms that have sections of their own find wrong with them.
-pub const SECTIONS: [Check; 4] = [
+pub const SECTIONS: [Check; 5] = [
     crate::cluster::section::faults,
     crate::console::section::faults,
     crate::postgres::section::faults,
     crate::files::section::faults,
+    crate::campaign::section::faults,
 ];
 
 /// Loads the configuration of a command: defaults, file, environment and flags.

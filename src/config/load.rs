@@ -263,7 +263,7 @@ impl Layers {
             .expect("each value was tried alone, and the types look at one value at a time");
         let mut loaded =
             Loaded { config, faults: self.faults, warnings: self.warnings, leaves: self.leaves };
-        loaded.add_faults_of_names();
+        loaded.add_faults_of_names(rooms);
         let between = loaded.config.faults_between(rooms);
         loaded.add_faults(between);
         loaded

@@ -1,6 +1,7 @@
 //! A configuration that was read: what it is worth, and where each value is from.
 
 use super::{Leaf, shown};
+use crate::config::Check;
 use crate::config::fault::{Fault, Faults, Origin};
 use crate::config::shown::masked;
 use crate::config::terms;
@@ -41,7 +42,7 @@ impl Loaded {
 
     /// Terms of the context that cannot be read name features all the same, and both is said at
     /// once.
-    pub(super) fn add_faults_of_names(&mut self) {
+    pub(super) fn add_faults_of_names(&mut self, rooms: &[Check]) {
         const TERMS: &str = "context.terms";
         let named = self
             .leaves
@@ -55,7 +56,7 @@ impl Loaded {
             self.faults.iter().filter(|fault| fault.key == TERMS).cloned().collect();
         self.faults.retain(|fault| fault.key != TERMS);
         self.add_faults(
-            config.faults_between(&[]).into_iter().filter(|(key, _)| *key == TERMS).collect(),
+            config.faults_between(rooms).into_iter().filter(|(key, _)| *key == TERMS).collect(),
         );
         self.faults.extend(known);
     }
