@@ -1,4 +1,8 @@
-//! One name, one meaning: no two types of production code are called the same.
+//! One name, one meaning: no two types of production code that others can name are called the same.
+//!
+//! A type without `pub` is its file's alone, and of what lies below it: whoever reads the name has
+//! the declaration at hand, and nobody else can come by it. Whatever has `pub`, and be it for the
+//! module above only, is met in other files, where the name has to say which type it is.
 
 use super::exceptions::{Measured, hold};
 use super::root;
@@ -21,14 +25,17 @@ fn a_name_of_a_type_has_one_meaning() {
     hold("meanings-of-a-name", 1, &meanings);
 }
 
-/// The types and traits that are declared outside of bodies: not those that a trait wants.
+/// The types and traits that other files can name, and that are declared outside of bodies: not
+/// those that a trait wants.
 fn types(words: &[String]) -> Vec<&str> {
-    let (mut types, mut at) = (Vec::new(), 0);
+    let (mut types, mut at, mut is_public) = (Vec::new(), 0, false);
     while at < words.len() {
         let item = &words[at..];
+        let was_public = std::mem::replace(&mut is_public, item[0] == "pub");
         at += match item[0].as_str() {
+            "pub" => 1 + group_length(&item[1..]),
             "struct" | "enum" | "trait" | "type" | "union" => {
-                types.extend(item.get(1).map(String::as_str));
+                types.extend(item.get(1).filter(|_| was_public).map(String::as_str));
                 item_length(item)
             }
             "fn" | "impl" | "const" | "static" | "use" | "macro_rules" => item_length(item),
@@ -75,7 +82,9 @@ fn types_are_found_wherever_they_are_declared() {
     let text = "#![allow(a)] use b::{C, D}; #[derive(E)] pub(crate) struct F<G, H>(u8, [u8; 2]); \
         mod i { pub enum J { K { l: M } } const N: O = O { p: 1 }; } \
         impl<Q, R> S<Q, R> for T { type U = V; fn w() { struct X; } } \
-        trait Y<A, B> { type Z; } pub type AA = BB; macro_rules! cc { () => { struct DD; } } \
-        ee! { struct FF; } extern \"C\" fn gg() { enum HH {} } union II { a: u8 }";
+        pub(super) trait Y<A, B> { type Z; } pub type AA = BB; \
+        macro_rules! cc { () => { pub struct DD; } } ee! { pub struct FF; } \
+        pub extern \"C\" fn gg() { enum HH {} } pub(in crate::a) union II { a: u8 } \
+        struct JJ; pub fn kk() {} enum LL {} pub mod mm { struct NN; }";
     assert_eq!(types(&super::source::words(text)), ["F", "J", "Y", "AA", "II"]);
 }
