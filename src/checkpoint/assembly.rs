@@ -13,9 +13,9 @@ pub use attempt::Abandoned;
 
 use super::checkpoints::Checkpoints;
 use super::error::CheckpointError;
-use super::manifest::{Kind, Manifest, Part};
+use super::manifest::{FileKind, Manifest, Part};
 use super::names;
-use super::saver::{Piece, Saved, SaverSettings, Shared};
+use super::saver::{CommonPiece, Piece, Saved, SaverSettings};
 use attempt::Attempt;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -128,7 +128,7 @@ impl Assembly {
     fn add(&self, attempt: &mut Attempt, piece: Piece) -> Result<(), Abandoned> {
         let epoch = attempt.epoch;
         match piece {
-            Piece::Shard { kind: Kind::Delta, .. } if self.saved.needs_full() => {
+            Piece::Shard { kind: FileKind::Delta, .. } if self.saved.needs_full() => {
                 return Err(Abandoned::Baseless);
             }
             Piece::Shard { shard, kind, customers, bytes, .. } => {
@@ -148,18 +148,18 @@ impl Assembly {
             Piece::Shared(shared) => {
                 let (file, packed) = self.checkpoints.pack(
                     names::shared(epoch),
-                    Kind::Base,
+                    FileKind::Base,
                     epoch,
                     shared.customers,
                     &shared.bytes,
                 )?;
                 attempt.unwritten.push((file.name.clone(), packed));
-                attempt.shared = Some((Shared { bytes: Vec::new(), ..*shared }, file));
+                attempt.shared = Some((CommonPiece { bytes: Vec::new(), ..*shared }, file));
             }
             Piece::Tables { number, bytes, .. } => {
                 let (file, packed) = self.checkpoints.pack(
                     names::tables(epoch, number),
-                    Kind::Base,
+                    FileKind::Base,
                     epoch,
                     0,
                     &bytes,
@@ -237,7 +237,7 @@ impl Assembly {
 
     /// Notes that an abandoned checkpoint does not take the place of older ones, where these hold
     /// customers that were erased.
-    fn leave_erased(&self, shared: &Shared) {
+    fn leave_erased(&self, shared: &CommonPiece) {
         if shared.erases {
             self.saved.erasure_failed();
             tracing::error!(

@@ -8,7 +8,7 @@ mod reading;
 pub use finding::{Found, PassedOver};
 
 use super::error::CheckpointError;
-use super::manifest::{File, Kind, Manifest, Part};
+use super::manifest::{File, FileKind, Manifest, Part};
 use super::store::Store;
 use super::{names, pack};
 use crate::config::location::Location;
@@ -187,7 +187,7 @@ impl Checkpoints {
     pub(super) fn pack(
         &self,
         name: String,
-        kind: Kind,
+        kind: FileKind,
         epoch: u64,
         customers: u64,
         content: &[u8],

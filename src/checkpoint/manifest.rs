@@ -86,7 +86,7 @@ pub struct File {
     /// Checksum of the file as it lies there.
     pub crc32: u32,
     /// Whether it is complete in itself.
-    pub kind: Kind,
+    pub kind: FileKind,
     /// The epoch that it was written for.
     pub epoch: u64,
     /// Customers in it.
@@ -96,18 +96,18 @@ pub struct File {
 /// Whether a file is complete in itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum FileKind {
     /// It holds everything.
     Base,
     /// It holds what has changed since the checkpoint before.
     Delta,
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for FileKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Kind::Base => "base",
-            Kind::Delta => "delta",
+            FileKind::Base => "base",
+            FileKind::Delta => "delta",
         })
     }
 }
@@ -203,7 +203,8 @@ impl Manifest {
         {
             return Some(format!("it names {} for shard {shard}", file.name));
         }
-        let kinds = chain.iter().enumerate().all(|(i, file)| (file.kind == Kind::Base) == (i == 0));
+        let kinds =
+            chain.iter().enumerate().all(|(i, file)| (file.kind == FileKind::Base) == (i == 0));
         let epochs = chain.windows(2).all(|pair| pair[0].epoch < pair[1].epoch)
             && chain.last().is_some_and(|file| file.epoch <= self.epoch);
         (!kinds || !epochs)

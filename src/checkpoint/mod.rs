@@ -52,8 +52,8 @@ mod tests;
 pub use assembly::Abandoned;
 pub use checkpoints::{Checkpoints, Found, Listed, PassedOver};
 pub use error::CheckpointError;
-pub use manifest::{Kind, Manifest};
-pub use saver::{Pause, Piece, Saved, Saver, SaverSettings, Shared, Unsaved};
+pub use manifest::{FileKind, Manifest};
+pub use saver::{CommonPiece, Pause, Piece, Saved, Saver, SaverSettings, Unsaved};
 
 use dataflows::event::text::VIRTUAL_SHARDS;
 

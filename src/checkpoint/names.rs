@@ -1,7 +1,7 @@
 //! Names of the files of a history's checkpoints, below the history's folder, and the epoch in
 //! each.
 
-use super::manifest::Kind;
+use super::manifest::FileKind;
 use crate::sink::SHORT;
 
 /// Folder of the manifests.
@@ -25,7 +25,7 @@ pub fn manifest(epoch: u64) -> String {
 }
 
 /// Name of a file of a shard.
-pub fn shard(shard: u16, epoch: u64, kind: Kind) -> String {
+pub fn shard(shard: u16, epoch: u64, kind: FileKind) -> String {
     format!("{SHARDS}/{shard:03}/{epoch:020}-{kind}.zst")
 }
 
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn the_epoch_is_read_back_from_every_name_and_from_no_other() {
         for epoch in [0, 7, u64::MAX] {
-            let shards = [shard(17, epoch, Kind::Base), shard(255, epoch, Kind::Delta)];
+            let shards = [shard(17, epoch, FileKind::Base), shard(255, epoch, FileKind::Delta)];
             let twins = shards.each_ref().map(|name| twin(name));
             for name in shards.into_iter().chain(twins).chain([
                 manifest(epoch),
@@ -125,7 +125,7 @@ mod tests {
             assert_eq!(history_of_manifest(&format!("{other}/{manifest}")), None, "{other}");
         }
         for name in [
-            shard(3, 7, Kind::Base),
+            shard(3, 7, FileKind::Base),
             shared(7),
             "manifests/7.json".to_string(),
             format!("{manifest}.1-2.tmp"),
@@ -140,7 +140,10 @@ mod tests {
 
     #[test]
     fn names_sort_as_epochs_do() {
-        assert!(manifest(9) < manifest(10) && shard(9, 1, Kind::Base) < shard(10, 1, Kind::Base));
-        assert_eq!(shard(7, 12, Kind::Delta), "shards/007/00000000000000000012-delta.zst");
+        assert!(
+            manifest(9) < manifest(10)
+                && shard(9, 1, FileKind::Base) < shard(10, 1, FileKind::Base)
+        );
+        assert_eq!(shard(7, 12, FileKind::Delta), "shards/007/00000000000000000012-delta.zst");
     }
 }

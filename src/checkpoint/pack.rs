@@ -49,7 +49,7 @@ pub fn unpack(file: &File, packed: &[u8]) -> Result<Aligned, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::manifest::Kind;
+    use crate::checkpoint::manifest::FileKind;
 
     fn packed(content: &[u8]) -> (File, Vec<u8>) {
         let packed = pack(content).expect("enough memory");
@@ -61,7 +61,7 @@ mod tests {
                 bytes,
                 raw_bytes,
                 crc32,
-                kind: Kind::Base,
+                kind: FileKind::Base,
                 epoch: 1,
                 customers: 1,
             },

@@ -8,7 +8,7 @@
 mod piece;
 mod saved;
 
-pub use piece::{Pause, Piece, Shared};
+pub use piece::{CommonPiece, Pause, Piece};
 pub use saved::{Saved, Unsaved};
 
 use super::assembly::Assembly;
@@ -68,19 +68,19 @@ enum Message {
 
 /// The saver of this process.
 pub struct Saver {
-    intake: Intake,
+    intake: SaverHandle,
     saved: Arc<Saved>,
     thread: JoinHandle<()>,
 }
 
 /// The way to the saver, for a worker.
 #[derive(Clone)]
-pub struct Intake {
+pub struct SaverHandle {
     messages: Sender<Message>,
     room: usize,
 }
 
-impl Intake {
+impl SaverHandle {
     /// Whether another shard should be handed over now. Workers that ask at the same moment may
     /// each be told so: what waits is bounded by the room and a piece a worker.
     pub fn has_room(&self) -> bool {
@@ -126,14 +126,14 @@ impl Saver {
         };
         let thread = thread::Builder::new().name("checkpoint-saver".to_string()).spawn(save);
         Ok(Saver {
-            intake: Intake { messages, room },
+            intake: SaverHandle { messages, room },
             saved,
             thread: thread.map_err(CheckpointError::Thread)?,
         })
     }
 
     /// The way to it, for a worker.
-    pub fn intake(&self) -> Intake {
+    pub fn intake(&self) -> SaverHandle {
         self.intake.clone()
     }
 

@@ -109,24 +109,24 @@ impl Bench {
 #[derive(Clone)]
 struct Checkpoint {
     epoch: u64,
-    shards: Vec<(u16, Kind)>,
+    shards: Vec<(u16, FileKind)>,
     full: bool,
     erases: bool,
 }
 
 impl Checkpoint {
     fn full(epoch: u64, shards: &[u16]) -> Self {
-        let shards = shards.iter().map(|shard| (*shard, Kind::Base)).collect();
+        let shards = shards.iter().map(|shard| (*shard, FileKind::Base)).collect();
         Checkpoint { epoch, shards, full: true, erases: false }
     }
 
-    fn of(epoch: u64, shards: &[(u16, Kind)]) -> Self {
+    fn of(epoch: u64, shards: &[(u16, FileKind)]) -> Self {
         Checkpoint { epoch, shards: shards.to_vec(), full: false, erases: false }
     }
 
     fn pieces(&self) -> Vec<Piece> {
         let epoch = self.epoch;
-        let shard = |(shard, kind): &(u16, Kind)| Piece::Shard {
+        let shard = |(shard, kind): &(u16, FileKind)| Piece::Shard {
             epoch,
             shard: *shard,
             kind: *kind,
@@ -140,8 +140,8 @@ impl Checkpoint {
         self.shards.iter().map(shard).chain(done).collect()
     }
 
-    fn shared(&self) -> Shared {
-        Shared {
+    fn shared(&self) -> CommonPiece {
+        CommonPiece {
             epoch: self.epoch,
             bytes: content(self.epoch, SHARDS),
             digest: [7; 32],

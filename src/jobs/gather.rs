@@ -3,8 +3,8 @@
 use super::live::Control;
 use super::schedule::Schedule;
 use crate::blame::Blame;
-use crate::checkpoint::saver::Intake;
-use crate::checkpoint::{Piece, Shared};
+use crate::checkpoint::saver::SaverHandle;
+use crate::checkpoint::{CommonPiece, Piece};
 use crate::first::Tell;
 use crate::sink::following::Follow;
 use crate::sink::gathered::{Essentials, Gathered};
@@ -80,7 +80,7 @@ type Repeated<R> = Box<dyn Fn(&R) + Send>;
 /// The way of what belongs to no customer into checkpoints.
 pub struct Checkpointing {
     /// Who writes them.
-    pub saver: Intake,
+    pub saver: SaverHandle,
     /// Who says when they are due.
     pub schedule: Arc<Schedule>,
     /// The newest epoch in which a customer was erased; 0 before the first.
@@ -89,7 +89,7 @@ pub struct Checkpointing {
 
 impl Checkpointing {
     /// Nothing erased so far.
-    pub fn new(saver: Intake, schedule: Arc<Schedule>) -> Self {
+    pub fn new(saver: SaverHandle, schedule: Arc<Schedule>) -> Self {
         Checkpointing { saver, schedule, erased: 0 }
     }
 }
@@ -213,7 +213,7 @@ impl<F: Follow> Gather<F> {
             schedule.erased();
         }
         let Some(save) = results.closed.save else { return };
-        let shared = Shared {
+        let shared = CommonPiece {
             epoch: results.epoch,
             bytes: self.follower.common(),
             digest: *results.digest,

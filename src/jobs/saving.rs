@@ -1,8 +1,8 @@
 //! The way of a worker's customers into checkpoints and back.
 
 use crate::blame::Blame;
-use crate::checkpoint::saver::Intake;
-use crate::checkpoint::{CheckpointError, Checkpoints, Kind, Manifest, Pause, Piece};
+use crate::checkpoint::saver::SaverHandle;
+use crate::checkpoint::{CheckpointError, Checkpoints, FileKind, Manifest, Pause, Piece};
 use dataflows::codec::Aligned;
 use dataflows::snapshot::{Images, ShardImage, SnapshotError};
 use dataflows::{Begins, Dataflow, Restoring};
@@ -56,7 +56,7 @@ pub fn load<D: Dataflow>(
         manifest.shards.iter().filter(|(shard, _)| usize::from(**shard) % peers == worker)
     {
         for file in chain {
-            let (whole, bytes) = (file.kind == Kind::Base, checkpoints.read(file)?);
+            let (whole, bytes) = (file.kind == FileKind::Base, checkpoints.read(file)?);
             customers += restoring.load(shard, whole, bytes)?;
         }
     }
@@ -77,7 +77,7 @@ pub struct Resumption<S> {
     /// dataflow.
     pub former: Option<S>,
     /// The saver.
-    pub saver: Option<Intake>,
+    pub saver: Option<SaverHandle>,
 }
 
 impl<S> Resumption<S> {
@@ -105,7 +105,7 @@ impl<S> Resumption<S> {
 
 /// Hands a worker's images to the saver of its process.
 pub struct ToSaver {
-    saver: Intake,
+    saver: SaverHandle,
     worker: usize,
     /// When the worker last asked for room, and the time that it had worked by then: the stream
     /// stands still until its turn is done.
@@ -116,7 +116,7 @@ pub struct ToSaver {
 
 impl ToSaver {
     /// The images of this worker.
-    pub fn new(saver: Intake, worker: usize) -> Self {
+    pub fn new(saver: SaverHandle, worker: usize) -> Self {
         ToSaver {
             saver,
             worker,
@@ -140,7 +140,7 @@ impl Images for ToSaver {
 
     fn take(&mut self, image: ShardImage) {
         let ShardImage { epoch, shard, whole, customers, bytes } = image;
-        let kind = if whole { Kind::Base } else { Kind::Delta };
+        let kind = if whole { FileKind::Base } else { FileKind::Delta };
         self.saver.hand(Piece::Shard { epoch, shard, kind, customers, bytes });
     }
 

@@ -1,7 +1,7 @@
 //! Whether a checkpoint can be taken up, found out before a start changes anything: every file is
 //! read, and what is in it looked through. So whatever the workers load afterward they can load.
 
-use crate::checkpoint::{CheckpointError, Checkpoints, Kind, Manifest};
+use crate::checkpoint::{CheckpointError, Checkpoints, FileKind, Manifest};
 use dataflows::snapshot::SnapshotError;
 use dataflows::{Announced, Dataflow, Soundness};
 use std::time::Instant;
@@ -33,7 +33,7 @@ fn look_through<S: Soundness>(
     let found = checkpoints.each_shard(manifest, |shard, chain| {
         let mut look = soundness.shard(shard);
         for file in chain.iter().rev() {
-            let (whole, bytes) = (file.kind == Kind::Base, checkpoints.read(file)?);
+            let (whole, bytes) = (file.kind == FileKind::Base, checkpoints.read(file)?);
             let looked = S::look(&mut look, whole, file.customers, bytes);
             looked.map_err(|error| damaged(checkpoints.object(file), &error))?;
         }

@@ -6,7 +6,7 @@ mod files;
 use super::record::{Epoch, Record};
 use super::*;
 use crate::campaign::results::EpochResults;
-use crate::checkpoint::{Checkpoints, Kind, Manifest};
+use crate::checkpoint::{Checkpoints, FileKind, Manifest};
 use crate::config::location::Location;
 use crate::files::changes::ChangeFiles;
 use crate::hexadecimal::hexadecimal;
@@ -107,7 +107,7 @@ fn save(scene: &Scene, epoch: u64) {
     let name = format!("shared/{epoch:020}.zst");
     fs::create_dir_all(scene.folder().join("shared")).expect("a folder");
     fs::write(scene.folder().join(&name), b"x").expect("a file");
-    let shared = serde_json::json!({ "name": name, "bytes": 1, "raw_bytes": 1, "crc32": 0, "kind": Kind::Base, "epoch": epoch, "customers": 0 });
+    let shared = serde_json::json!({ "name": name, "bytes": 1, "raw_bytes": 1, "crc32": 0, "kind": FileKind::Base, "epoch": epoch, "customers": 0 });
     let checkpoints = checkpoints(scene.folder.path());
     let manifest = Manifest {
         format: crate::checkpoint::manifest::FORMAT,

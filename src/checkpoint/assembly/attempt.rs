@@ -2,7 +2,7 @@
 
 use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::manifest::File;
-use crate::checkpoint::saver::{Pause, Shared};
+use crate::checkpoint::saver::{CommonPiece, Pause};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -20,7 +20,7 @@ pub(super) struct Attempt {
     /// The longest turn of one of them.
     pub(super) longest: Pause,
     /// On process 0: what belongs to no customer, with its file.
-    pub(super) shared: Option<(Shared, File)>,
+    pub(super) shared: Option<(CommonPiece, File)>,
     /// What the tables must hold, where a verification leaves it.
     pub(super) tables: Vec<File>,
     /// On process 0: what the others have written, as far as they have told.

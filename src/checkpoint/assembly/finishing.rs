@@ -3,8 +3,8 @@
 use super::Assembly;
 use super::attempt::{Abandoned, Attempt};
 use crate::checkpoint::error::CheckpointError;
-use crate::checkpoint::manifest::{FORMAT, File, Kind, Manifest};
-use crate::checkpoint::saver::Shared;
+use crate::checkpoint::manifest::{FORMAT, File, FileKind, Manifest};
+use crate::checkpoint::saver::CommonPiece;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -60,7 +60,7 @@ impl Assembly {
     fn manifest(
         &self,
         attempt: &Attempt,
-        shared: &Shared,
+        shared: &CommonPiece,
         file: File,
     ) -> Result<Manifest, Abandoned> {
         let former = self.former.as_ref().filter(|_| !shared.full);
@@ -74,8 +74,10 @@ impl Assembly {
                 return Err(Abandoned::Twice(*shard));
             }
             match file.kind {
-                Kind::Base => drop(shards.insert(*shard, vec![file.clone()])),
-                Kind::Delta => shards.get_mut(shard).ok_or(Abandoned::Baseless)?.push(file.clone()),
+                FileKind::Base => drop(shards.insert(*shard, vec![file.clone()])),
+                FileKind::Delta => {
+                    shards.get_mut(shard).ok_or(Abandoned::Baseless)?.push(file.clone())
+                }
             }
         }
         let manifest = Manifest {

@@ -1,6 +1,6 @@
 //! What the thread that saves is handed: pieces of a checkpoint.
 
-use crate::checkpoint::manifest::Kind;
+use crate::checkpoint::manifest::FileKind;
 use crate::sink::Link;
 use crate::source::TopicUuids;
 use dataflows::event::Millis;
@@ -19,7 +19,7 @@ pub enum Piece {
         /// checkpoint.
         shard: u16,
         /// All of them or what has changed.
-        kind: Kind,
+        kind: FileKind,
         /// Customers in the piece.
         customers: u64,
         /// The content.
@@ -35,7 +35,7 @@ pub enum Piece {
         longest: Pause,
     },
     /// On process 0: what belongs to no customer.
-    Shared(Box<Shared>),
+    Shared(Box<CommonPiece>),
     /// On process 0: some of what the tables must hold, by whoever verifies.
     Tables {
         /// The checkpoint.
@@ -65,7 +65,7 @@ impl Pause {
 
 /// What belongs to no customer, and what describes the checkpoint as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shared {
+pub struct CommonPiece {
     /// The checkpoint.
     pub epoch: u64,
     /// The content.

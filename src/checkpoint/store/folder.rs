@@ -1,6 +1,6 @@
 //! A folder of the file system as a store.
 
-use super::{CheckpointError, Entry, Store};
+use super::{CheckpointError, Store, StoredFile};
 use crate::checkpoint::at_once::at_once;
 use crate::durable::{self, present};
 use bytes::Bytes;
@@ -35,7 +35,7 @@ impl Folder {
         Ok(content)
     }
 
-    fn walk(&self, folder: &str) -> io::Result<Vec<Entry>> {
+    fn walk(&self, folder: &str) -> io::Result<Vec<StoredFile>> {
         let mut entries = Vec::new();
         let mut folders = vec![folder.to_string()];
         while let Some(folder) = folders.pop() {
@@ -46,7 +46,7 @@ impl Folder {
                 let name = format!("{folder}/{name}");
                 match present(found.metadata())? {
                     Some(metadata) if metadata.is_dir() => folders.push(name),
-                    Some(metadata) => entries.push(Entry { name, bytes: metadata.len() }),
+                    Some(metadata) => entries.push(StoredFile { name, bytes: metadata.len() }),
                     None => {}
                 }
             }
@@ -80,7 +80,7 @@ impl Store for Folder {
         }
     }
 
-    fn list(&self, folder: &str) -> Result<Vec<Entry>, CheckpointError> {
+    fn list(&self, folder: &str) -> Result<Vec<StoredFile>, CheckpointError> {
         self.walk(folder).map_err(self.error(folder, "listed"))
     }
 

@@ -42,7 +42,7 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// [`CheckpointError::Store`].
-    fn list(&self, folder: &str) -> Result<Vec<Entry>, CheckpointError>;
+    fn list(&self, folder: &str) -> Result<Vec<StoredFile>, CheckpointError>;
 
     /// Removes files, in any order; one that is not there is no fault.
     ///
@@ -58,7 +58,7 @@ pub trait Store: Send + Sync {
 
 /// A file that is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct StoredFile {
     /// Its name.
     pub name: String,
     /// Its length.

@@ -1,6 +1,6 @@
 //! An object store as a store: S3, or what speaks its protocol.
 
-use super::{CheckpointError, Entry, Store};
+use super::{CheckpointError, Store, StoredFile};
 use crate::config::secret::keep;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -143,7 +143,7 @@ impl Store for Objects {
         }
     }
 
-    fn list(&self, folder: &str) -> Result<Vec<Entry>, CheckpointError> {
+    fn list(&self, folder: &str) -> Result<Vec<StoredFile>, CheckpointError> {
         let found = self.client.list(Some(&self.path(folder)));
         let found: Vec<_> =
             self.runtime.block_on(found.try_collect()).map_err(self.error(folder, "listed"))?;
@@ -151,9 +151,11 @@ impl Store for Objects {
             let parts = location.prefix_match(&self.prefix)?;
             Some(parts.map(|part| part.as_ref().to_string()).collect::<Vec<_>>().join("/"))
         };
-        let mut entries: Vec<Entry> = found
+        let mut entries: Vec<StoredFile> = found
             .iter()
-            .filter_map(|object| Some(Entry { name: name(&object.location)?, bytes: object.size }))
+            .filter_map(|object| {
+                Some(StoredFile { name: name(&object.location)?, bytes: object.size })
+            })
             .collect();
         entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         Ok(entries)

@@ -51,7 +51,7 @@ impl Store for Stopping {
     fn get(&self, name: &str, at_most: u64) -> Result<Bytes, CheckpointError> {
         self.inner.get(name, at_most)
     }
-    fn list(&self, folder: &str) -> Result<Vec<Entry>, CheckpointError> {
+    fn list(&self, folder: &str) -> Result<Vec<StoredFile>, CheckpointError> {
         self.inner.list(folder)
     }
     fn delete(&self, names: &[String]) -> Result<(), CheckpointError> {

@@ -8,8 +8,8 @@ use crate::checkpoint::store::tests::{Stopping, in_memory};
 fn script() -> [Checkpoint; 4] {
     [
         Checkpoint::full(1, &[1, 2, 3]),
-        Checkpoint::of(2, &[(1, Kind::Delta)]),
-        Checkpoint::of(3, &[(1, Kind::Base), (2, Kind::Delta)]),
+        Checkpoint::of(2, &[(1, FileKind::Delta)]),
+        Checkpoint::of(3, &[(1, FileKind::Base), (2, FileKind::Delta)]),
         Checkpoint { erases: true, ..Checkpoint::full(4, &[1, 2, 3]) },
     ]
 }
@@ -38,8 +38,11 @@ fn restart(store: &Arc<dyn Store>, at_most: u64) {
     }
     let mut bench = Bench::new(checkpoints.clone(), found.clone());
     let full = found.is_none();
-    let next =
-        if full { Checkpoint::full(9, &[1, 2, 3]) } else { Checkpoint::of(9, &[(3, Kind::Delta)]) };
+    let next = if full {
+        Checkpoint::full(9, &[1, 2, 3])
+    } else {
+        Checkpoint::of(9, &[(3, FileKind::Delta)])
+    };
     assert!(bench.save(next));
     let manifests: Vec<Manifest> = checkpoints
         .list()

@@ -53,7 +53,7 @@ fn no_single_file_of_a_shard_is_the_end_of_a_checkpoint() {
     let mut bench = Bench::new(scene.checkpoints(), None);
     assert!(
         bench.save(Checkpoint::full(1, &[1, 2]))
-            && bench.save(Checkpoint::of(2, &[(1, Kind::Delta)]))
+            && bench.save(Checkpoint::of(2, &[(1, FileKind::Delta)]))
     );
     let shards: Vec<String> = scene
         .names()

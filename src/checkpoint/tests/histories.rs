@@ -33,7 +33,7 @@ fn histories_save_side_by_side_the_same_epochs_and_each_keeps_its_own() {
             let checkpoint = if epoch == 1 {
                 Checkpoint::full(1, &[1, 2])
             } else {
-                Checkpoint::of(epoch, &[(1, Kind::Delta)])
+                Checkpoint::of(epoch, &[(1, FileKind::Delta)])
             };
             assert!(bench.save(checkpoint));
         }
@@ -106,14 +106,14 @@ fn what_named_no_history_goes_when_the_first_checkpoint_that_does_is_whole() {
         let mut bench = Bench::new(before.clone(), None);
         assert!(
             bench.save(Checkpoint::full(1, &[1, 2]))
-                && bench.save(Checkpoint::of(2, &[(1, Kind::Delta)]))
+                && bench.save(Checkpoint::of(2, &[(1, FileKind::Delta)]))
         );
         let stopping = Stopping::after(u64::MAX, Arc::clone(&store));
         let identity = Link::random();
         let own = over(Arc::clone(&stopping) as Arc<dyn Store>).of(identity);
         let mut bench = Bench::new(own.clone(), restored(&before, 2));
         assert!(bench.saved.needs_full(), "nothing is added to files that lie elsewhere");
-        assert!(!bench.save(Checkpoint::of(3, &[(1, Kind::Delta)])));
+        assert!(!bench.save(Checkpoint::of(3, &[(1, FileKind::Delta)])));
         assert_eq!((epochs(&before), epochs(&own)), (vec![2, 1], vec![]), "nothing goes before");
         if fails {
             // Two shards, each with its twin, what is shared and the manifest; and nothing more.
@@ -125,8 +125,8 @@ fn what_named_no_history_goes_when_the_first_checkpoint_that_does_is_whole() {
             assert_eq!((epochs(&before), epochs(&own)), (vec![2, 1], vec![4]));
             assert!(restored(&own, 4).is_some_and(|manifest| manifest.follows_unnamed));
             let mut bench = Bench::new(own.clone(), restored(&own, 4));
-            assert!(bench.save(Checkpoint::of(5, &[(1, Kind::Delta)])));
-            assert!(bench.save(Checkpoint::of(6, &[(1, Kind::Delta)])));
+            assert!(bench.save(Checkpoint::of(5, &[(1, FileKind::Delta)])));
+            assert!(bench.save(Checkpoint::of(6, &[(1, FileKind::Delta)])));
             assert!(restored(&own, 6).is_some_and(|manifest| !manifest.follows_unnamed));
         }
         assert_eq!(epochs(&before), Vec::<u64>::new());

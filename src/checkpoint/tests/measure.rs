@@ -32,7 +32,7 @@ fn a_full_checkpoint_in_a_folder() {
         bench.assembly.take(Piece::Shard {
             epoch: 1,
             shard,
-            kind: Kind::Base,
+            kind: FileKind::Base,
             customers: 1,
             bytes: bytes.clone(),
         });

@@ -29,9 +29,9 @@ fn two_are_kept_and_what_only_older_ones_named_goes() {
     let mut bench = Bench::new(scene.checkpoints(), None);
     for checkpoint in [
         Checkpoint::full(1, &[1, 2]),
-        Checkpoint::of(2, &[(1, Kind::Delta)]),
-        Checkpoint::of(3, &[(1, Kind::Base)]),
-        Checkpoint::of(4, &[(1, Kind::Delta)]),
+        Checkpoint::of(2, &[(1, FileKind::Delta)]),
+        Checkpoint::of(3, &[(1, FileKind::Base)]),
+        Checkpoint::of(4, &[(1, FileKind::Delta)]),
     ] {
         assert!(bench.save(checkpoint));
     }
@@ -88,7 +88,8 @@ fn the_newest_complete_one_always_stays() {
     scene.checkpoints().prune(1).expect("there is nothing to do");
     let mut bench = Bench::new(scene.checkpoints(), None);
     assert!(
-        bench.save(Checkpoint::full(1, &[1])) && bench.save(Checkpoint::of(2, &[(1, Kind::Delta)]))
+        bench.save(Checkpoint::full(1, &[1]))
+            && bench.save(Checkpoint::of(2, &[(1, FileKind::Delta)]))
     );
     fs::write(scene.path("manifests/00000000000000000003.json"), b"damaged").expect("a file");
     scene.checkpoints().prune(0).expect("the store works");
@@ -119,7 +120,7 @@ fn an_erasure_leaves_no_older_checkpoint() {
     let mut bench = Bench::new(scene.checkpoints(), None);
     assert!(
         bench.save(Checkpoint::full(1, &[1, 2]))
-            && bench.save(Checkpoint::of(2, &[(1, Kind::Delta)]))
+            && bench.save(Checkpoint::of(2, &[(1, FileKind::Delta)]))
     );
     fs::write(scene.path("manifests/00000000000000000001.json"), b"damaged").expect("a file");
     assert!(bench.save(Checkpoint { erases: true, ..Checkpoint::full(3, &[1, 2]) }));
@@ -130,7 +131,7 @@ fn an_erasure_leaves_no_older_checkpoint() {
         "a manifest, two shards, each twice, and what is shared: {:?}",
         scene.names()
     );
-    assert!(bench.save(Checkpoint::of(4, &[(1, Kind::Delta)])));
+    assert!(bench.save(Checkpoint::of(4, &[(1, FileKind::Delta)])));
     assert_eq!(kept(&scene), (vec![4, 3], true));
 }
 
@@ -161,7 +162,7 @@ fn what_is_older_than_an_epoch_can_be_erased_and_so_can_everything() {
     let mut bench = Bench::new(scene.checkpoints(), None);
     assert!(
         bench.save(Checkpoint::full(1, &[1, 2]))
-            && bench.save(Checkpoint::of(2, &[(1, Kind::Base)]))
+            && bench.save(Checkpoint::of(2, &[(1, FileKind::Base)]))
     );
     scene.checkpoints().erase_before(2).expect("the store works");
     assert_eq!(kept(&scene), (vec![2], true));
@@ -179,7 +180,8 @@ fn what_a_restart_passed_over_goes_with_the_next_checkpoint() {
     let scene = Scene::new();
     let mut bench = Bench::new(scene.checkpoints(), None);
     assert!(
-        bench.save(Checkpoint::full(4, &[1])) && bench.save(Checkpoint::of(8, &[(1, Kind::Delta)]))
+        bench.save(Checkpoint::full(4, &[1]))
+            && bench.save(Checkpoint::of(8, &[(1, FileKind::Delta)]))
     );
     for folder in ["shards", "twins/shards"] {
         fs::write(scene.path(&format!("{folder}/001/00000000000000000008-delta.zst")), b"damaged")
@@ -188,7 +190,7 @@ fn what_a_restart_passed_over_goes_with_the_next_checkpoint() {
     let restored_from = restored(&scene.checkpoints(), 8).expect("the older one");
     let mut bench = Bench::new(scene.checkpoints(), Some(restored_from));
     assert!(!bench.saved.needs_full());
-    assert!(bench.save(Checkpoint::of(6, &[(1, Kind::Delta)])));
+    assert!(bench.save(Checkpoint::of(6, &[(1, FileKind::Delta)])));
     assert_eq!(
         restored(&scene.checkpoints(), 8).expect("a checkpoint").epoch,
         6,

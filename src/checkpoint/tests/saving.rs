@@ -1,7 +1,7 @@
 //! Tests of what a saver makes of the pieces that it is given.
 
 use super::*;
-use crate::checkpoint::store::Entry;
+use crate::checkpoint::store::StoredFile;
 use crate::checkpoint::store::tests::{Stopping, in_memory};
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -18,10 +18,11 @@ fn chains_are_a_base_and_what_came_after_it() {
         assert!(bench.saved.needs_full());
         assert!(bench.save(Checkpoint::full(3, &[1, 5, 255])));
         assert!(!bench.saved.needs_full());
-        assert!(bench.save(Checkpoint::of(5, &[(1, Kind::Delta), (5, Kind::Delta)])));
-        assert!(
-            bench.save(Checkpoint::of(8, &[(1, Kind::Delta), (5, Kind::Base), (7, Kind::Base)]))
-        );
+        assert!(bench.save(Checkpoint::of(5, &[(1, FileKind::Delta), (5, FileKind::Delta)])));
+        assert!(bench.save(Checkpoint::of(
+            8,
+            &[(1, FileKind::Delta), (5, FileKind::Base), (7, FileKind::Base)]
+        )));
         let manifest = restored(&checkpoints, 8).expect("a checkpoint");
         assert_eq!(
             loaded(&checkpoints, &manifest),
@@ -88,7 +89,7 @@ fn what_the_tables_hold_comes_back_in_order_and_goes_with_its_checkpoint() {
     assert_eq!(read, (0..12u8).map(|number| vec![number; 9]).collect::<Vec<_>>());
     for epoch in [4, 5] {
         pieces(epoch).for_each(|piece| bench.assembly.take(piece));
-        assert!(bench.save(Checkpoint::of(epoch, &[(1, Kind::Delta)])));
+        assert!(bench.save(Checkpoint::of(epoch, &[(1, FileKind::Delta)])));
     }
     assert_eq!([3, 4, 5].map(of), [0, 12, 12], "two checkpoints are kept");
     std::fs::remove_file(scene.path("tables/00000000000000000005-7.zst")).expect("a file");
@@ -103,10 +104,13 @@ fn what_the_tables_hold_comes_back_in_order_and_goes_with_its_checkpoint() {
 fn changes_without_what_they_add_to_are_refused() {
     let scene = Scene::new();
     let mut bench = Bench::new(scene.checkpoints(), None);
-    assert!(!bench.save(Checkpoint::of(1, &[(1, Kind::Delta)])));
-    assert!(!bench.save(Checkpoint::of(2, &[(1, Kind::Base)])), "bases of some shards are not all");
+    assert!(!bench.save(Checkpoint::of(1, &[(1, FileKind::Delta)])));
+    assert!(
+        !bench.save(Checkpoint::of(2, &[(1, FileKind::Base)])),
+        "bases of some shards are not all"
+    );
     assert!(bench.save(Checkpoint::full(3, &[1])));
-    assert!(!bench.save(Checkpoint::of(4, &[(2, Kind::Delta)])), "shard 2 has no base");
+    assert!(!bench.save(Checkpoint::of(4, &[(2, FileKind::Delta)])), "shard 2 has no base");
     assert!(bench.saved.needs_full());
     assert!(bench.save(Checkpoint::full(5, &[1, 2])));
     assert_eq!(
@@ -130,12 +134,12 @@ fn a_later_checkpoint_abandons_the_one_that_is_not_finished() {
     let scene = Scene::new();
     let mut bench = Bench::new(scene.checkpoints(), None);
     assert!(bench.save(Checkpoint::full(1, &[1, 2])));
-    let mut unfinished = Checkpoint::of(2, &[(1, Kind::Delta), (2, Kind::Delta)]).pieces();
+    let mut unfinished = Checkpoint::of(2, &[(1, FileKind::Delta), (2, FileKind::Delta)]).pieces();
     let late = unfinished.remove(1);
     unfinished.remove(1);
     unfinished.into_iter().for_each(|piece| bench.assembly.take(piece));
     assert!(
-        !bench.save(Checkpoint::of(3, &[(1, Kind::Delta)])),
+        !bench.save(Checkpoint::of(3, &[(1, FileKind::Delta)])),
         "what changed up to epoch 2 would be missing"
     );
     assert_eq!(
@@ -154,7 +158,7 @@ fn a_store_that_fails_costs_a_checkpoint_and_the_next_one_is_full() {
     let mut bench = Bench::new(over(Arc::clone(&failing) as Arc<dyn Store>), None);
     assert!(bench.save(Checkpoint::full(1, &[1])));
     failing.changes_left.store(1, Ordering::SeqCst);
-    assert!(!bench.save(Checkpoint::of(2, &[(1, Kind::Delta)])));
+    assert!(!bench.save(Checkpoint::of(2, &[(1, FileKind::Delta)])));
     assert_eq!(
         (bench.saved.newest(), bench.saved.abandoned(), bench.saved.needs_full()),
         (1, 2, true)
@@ -190,7 +194,7 @@ fn a_write_is_tried_several_times() {
         fn get(&self, name: &str, at_most: u64) -> Result<Bytes, CheckpointError> {
             self.0.get(name, at_most)
         }
-        fn list(&self, folder: &str) -> Result<Vec<Entry>, CheckpointError> {
+        fn list(&self, folder: &str) -> Result<Vec<StoredFile>, CheckpointError> {
             self.0.list(folder)
         }
         fn delete(&self, names: &[String]) -> Result<(), CheckpointError> {
@@ -262,7 +266,7 @@ fn a_process_that_fails_tells_the_first() {
     offer(&savers[0], Piece::WorkerDone { epoch: 4, worker: 0, longest: Pause::default() });
     offer(
         &savers[1],
-        Piece::Shard { epoch: 4, shard: 1, kind: Kind::Delta, customers: 1, bytes: Vec::new() },
+        Piece::Shard { epoch: 4, shard: 1, kind: FileKind::Delta, customers: 1, bytes: Vec::new() },
     );
     let [first, second] = savers;
     let saved = [Arc::clone(first.saved()), Arc::clone(second.saved())];
@@ -288,7 +292,7 @@ fn a_saver_that_panics_says_so() {
         fn get(&self, _: &str, _: u64) -> Result<Bytes, CheckpointError> {
             Ok(Bytes::new())
         }
-        fn list(&self, _: &str) -> Result<Vec<Entry>, CheckpointError> {
+        fn list(&self, _: &str) -> Result<Vec<StoredFile>, CheckpointError> {
             Ok(Vec::new())
         }
         fn delete(&self, _: &[String]) -> Result<(), CheckpointError> {
@@ -336,7 +340,7 @@ impl Store for Gate {
     fn get(&self, name: &str, at_most: u64) -> Result<Bytes, CheckpointError> {
         self.inner.get(name, at_most)
     }
-    fn list(&self, folder: &str) -> Result<Vec<Entry>, CheckpointError> {
+    fn list(&self, folder: &str) -> Result<Vec<StoredFile>, CheckpointError> {
         self.inner.list(folder)
     }
     fn delete(&self, names: &[String]) -> Result<(), CheckpointError> {

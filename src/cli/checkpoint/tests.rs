@@ -7,7 +7,7 @@ use dataflows::settings::Settings;
 use std::path::PathBuf;
 
 use super::*;
-use crate::checkpoint::{Kind, Pause, Piece, Saver, SaverSettings, Shared};
+use crate::checkpoint::{CommonPiece, FileKind, Pause, Piece, Saver, SaverSettings};
 use crate::sink::Link;
 use dataflows::bandit::totals::digest_of_all;
 use dataflows::campaign::snapshot::Common;
@@ -60,8 +60,8 @@ fn pieces(epoch: u64) -> [Piece; 3] {
     ];
     let (bytes, digest, watermark) = (b"content".to_vec(), [0xab; 32], Some(1_709_251_200_000));
     [
-        Piece::Shard { epoch, shard: 3, kind: Kind::Base, customers: 5, bytes: bytes.clone() },
-        Piece::Shared(Box::new(Shared {
+        Piece::Shard { epoch, shard: 3, kind: FileKind::Base, customers: 5, bytes: bytes.clone() },
+        Piece::Shared(Box::new(CommonPiece {
             epoch,
             bytes,
             digest,
@@ -86,7 +86,7 @@ fn sound(epoch: u64) -> Vec<Piece> {
         Features::new(&settings.input, &settings.customer).expect("features").context().clone();
     let digest = digest_of_all(context.names(), settings.input.arms.len(), |_| None);
     let bytes = Common { epoch, watermark, ..Common::default() }.to_bytes();
-    vec![Piece::Shared(Box::new(Shared { bytes, digest, customers: 0, ..*shared })), done]
+    vec![Piece::Shared(Box::new(CommonPiece { bytes, digest, customers: 0, ..*shared })), done]
 }
 
 fn sluice(command: CheckpointCommand) -> Result<(), ProgramError> {

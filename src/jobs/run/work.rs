@@ -1,7 +1,7 @@
 //! A worker of the job: what it begins with, its dataflow, and the gathering on the first one.
 
 use super::{Job, Lead, RunError};
-use crate::checkpoint::saver::Intake;
+use crate::checkpoint::saver::SaverHandle;
 use crate::checkpoint::{CheckpointError, Manifest, Saved, Saver, SaverSettings};
 use crate::config::types::Config;
 use crate::hosting::{After, Hosted};
@@ -205,7 +205,7 @@ impl<D: Hosted> Job<D> {
     }
 
     /// The way to the saver, and what has become of its checkpoints.
-    fn saver(&self) -> Option<(Intake, Arc<Saved>)> {
+    fn saver(&self) -> Option<(SaverHandle, Arc<Saved>)> {
         let saver = self.saver.lock().unwrap_or_else(PoisonError::into_inner);
         saver.as_ref().map(|saver| (saver.intake(), Arc::clone(saver.saved())))
     }
