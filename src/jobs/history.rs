@@ -8,7 +8,7 @@ use super::saving::LoadError;
 use crate::blame::Blame;
 use crate::cluster::{Cluster, ClusterError};
 use crate::first::{First, Panicked};
-use crate::kafka::bounded::{Bounded, Manner, Read};
+use crate::kafka::bounded::{Bounded, Read, ReadMode};
 use crate::kafka::intake::{Seat, Sight};
 use crate::kafka::{KafkaError, KafkaSettings};
 use crate::source::Bounds;
@@ -170,7 +170,7 @@ impl<D: Dataflow> History<D> {
         let seat = Seat { index: worker.index(), peers: worker.peers() };
         let (stretch, recorded) = agree(worker, plan);
         let (from, until) = stretch.share(seat);
-        let manner = Manner { recorded, closes: self.closes };
+        let manner = ReadMode { recorded, closes: self.closes };
         // No epoch ends by time or number: each where it ended before, and the last with the input.
         let ahead = stretch.ahead(epochs.len());
         let beginning = (self.begin)(worker.index(), worker.peers())?;

@@ -1,7 +1,7 @@
 //! What was read of compacted topics in an epoch goes with its results: the topic may lose it
 //! before the epoch has to be repeated.
 
-use crate::kafka::compacted::{Compacted, Topics};
+use crate::kafka::compacted::{Compacted, TopicSet};
 use crate::source::{Bounds, Intake};
 use dataflows::source::{Kept, Mark, Messages, TopicId};
 
@@ -10,7 +10,7 @@ pub struct Keeping<I> {
     inner: I,
     compacted: Compacted,
     /// The topics of which all of this epoch is kept: they do not change within it.
-    topics: Topics,
+    topics: TopicSet,
     /// Up to where each partition was read; from its beginning where nothing is said.
     read: Bounds,
     kept: Vec<Kept>,

@@ -10,7 +10,7 @@ pub(super) const FULL: usize = 256 * 1024;
 pub(super) const LINGER: Duration = Duration::from_millis(2);
 
 /// The block that is being filled for a partition, and what is to be said after it.
-pub(super) struct Gathering {
+pub(super) struct BlockBuilder {
     topic: TopicId,
     partition: u32,
     bytes: Vec<u8>,
@@ -23,10 +23,10 @@ pub(super) struct Gathering {
     room: (usize, usize),
 }
 
-impl Gathering {
+impl BlockBuilder {
     /// Nothing yet, of a partition that is read from `next` on.
     pub(super) fn new(topic: TopicId, partition: u32, next: u64) -> Self {
-        Gathering {
+        BlockBuilder {
             topic,
             partition,
             bytes: Vec::new(),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// How a stretch is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Manner {
+pub struct ReadMode {
     /// It is cut where it was before: nothing is read that belongs to no recorded epoch.
     pub recorded: bool,
     /// At its end the input ends: whatever waits for more closes.
@@ -33,7 +33,7 @@ pub struct Bounded<P> {
     until: Bounds,
     /// What was told so far.
     told: Cell<Read>,
-    manner: Manner,
+    manner: ReadMode,
     /// Told of what more was read.
     read: P,
 }
@@ -48,7 +48,7 @@ impl<P: Fn(Read)> Bounded<P> {
         from: Bounds,
         until: Bounds,
         seat: Seat,
-        manner: Manner,
+        manner: ReadMode,
         sight: Sight,
         read: P,
         wake: impl Fn() + Send + 'static,
@@ -65,7 +65,7 @@ impl<P: Fn(Read)> Bounded<P> {
         Bounded::over(inner, from, until, manner, read)
     }
 
-    fn over(inner: KafkaIntake, from: Bounds, until: Bounds, manner: Manner, read: P) -> Self {
+    fn over(inner: KafkaIntake, from: Bounds, until: Bounds, manner: ReadMode, read: P) -> Self {
         Bounded { inner, from, until, told: Cell::default(), manner, read }
     }
 
@@ -139,7 +139,7 @@ pub(super) mod tests {
         until: Bounds,
     ) -> (Told, Bounded<impl Fn(Read)>) {
         let told = Told::default();
-        let manner = Manner { recorded: false, closes: true };
+        let manner = ReadMode { recorded: false, closes: true };
         let add = Rc::clone(&told);
         let read = move |more: Read| {
             let mut told = add.borrow_mut();

@@ -13,18 +13,18 @@ pub struct Compacted(Arc<AtomicU16>);
 
 /// Some of the topics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Topics(u16);
+pub struct TopicSet(u16);
 
-impl Topics {
+impl TopicSet {
     /// Whether it is one of them.
     pub fn contains(self, topic: TopicId) -> bool {
         self.0 & bit(topic) != 0
     }
 }
 
-impl FromIterator<TopicId> for Topics {
+impl FromIterator<TopicId> for TopicSet {
     fn from_iter<T: IntoIterator<Item = TopicId>>(topics: T) -> Self {
-        Topics(topics.into_iter().map(bit).fold(0, |all, bit| all | bit))
+        TopicSet(topics.into_iter().map(bit).fold(0, |all, bit| all | bit))
     }
 }
 
@@ -52,12 +52,12 @@ impl Compacted {
         };
         let now: Vec<TopicId> = settings.topics.topics().filter(is_compacted).collect();
         let before =
-            Topics(self.0.swap(now.iter().copied().collect::<Topics>().0, Ordering::AcqRel));
+            TopicSet(self.0.swap(now.iter().copied().collect::<TopicSet>().0, Ordering::AcqRel));
         now.into_iter().filter(|topic| !before.contains(*topic)).collect()
     }
 
     /// Those that are compacted.
-    pub fn topics(&self) -> Topics {
-        Topics(self.0.load(Ordering::Acquire))
+    pub fn topics(&self) -> TopicSet {
+        TopicSet(self.0.load(Ordering::Acquire))
     }
 }

@@ -13,7 +13,7 @@ pub use position::Position;
 use super::error::KafkaError;
 use super::reader::Reader;
 use super::settings::{KafkaSettings, Role};
-use super::status::{Context, PartitionStatus, Shared};
+use super::status::{CallbackContext, PartitionStatus, Shared};
 use crate::first::caught;
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded, unbounded};
 use dataflows::source::{Messages, TopicId};
@@ -57,7 +57,7 @@ pub enum Arrival {
 const PATIENCE: Duration = Duration::from_millis(10);
 
 /// What the handle asks of the thread.
-pub(super) enum Command {
+pub(super) enum ConsumerCommand {
     Add(Vec<Assigned>),
     Hold(TopicId, u32),
     Release(TopicId, u32),
@@ -68,7 +68,7 @@ pub(super) enum Command {
 #[derive(Debug)]
 pub struct ConsumerHandle {
     shared: Arc<Shared>,
-    commands: Sender<Command>,
+    commands: Sender<ConsumerCommand>,
     stop: Arc<AtomicBool>,
     /// Closed when the thread has ended.
     ended: Receiver<()>,
@@ -93,24 +93,24 @@ impl ConsumerHandle {
 
     /// Reads more partitions, beside those that are read.
     pub fn add(&self, assignment: Vec<Assigned>) {
-        self.command(Command::Add(assignment));
+        self.command(ConsumerCommand::Add(assignment));
     }
 
     /// Keeps a partition back for a while, so that the others go on without it; what is already on
     /// its way still comes.
     pub fn hold(&self, topic: TopicId, partition: u32) {
-        self.command(Command::Hold(topic, partition));
+        self.command(ConsumerCommand::Hold(topic, partition));
     }
 
     /// Lets a held partition go on where it stopped.
     pub fn release(&self, topic: TopicId, partition: u32) {
-        self.command(Command::Release(topic, partition));
+        self.command(ConsumerCommand::Release(topic, partition));
     }
 
     /// Commits next offsets to the consumer group, for others to see how far the job is; they are
     /// never read back.
     pub fn show_progress(&self, offsets: Vec<(TopicId, u32, u64)>) {
-        self.command(Command::ShowProgress(offsets));
+        self.command(ConsumerCommand::ShowProgress(offsets));
     }
 
     /// Stops reading and waits for the thread; says whether it ended in time.
@@ -126,7 +126,7 @@ impl ConsumerHandle {
     }
 
     /// A thread that has ended takes no commands, and needs none.
-    fn command(&self, command: Command) {
+    fn command(&self, command: ConsumerCommand) {
         let _ = self.commands.send(command);
     }
 }
@@ -149,7 +149,7 @@ pub fn spawn(
     wake: impl Fn() + Send + 'static,
 ) -> Result<ConsumerHandle, KafkaError> {
     let shared = Arc::new(Shared::new(&settings.brokers, settings.topics.clone()));
-    let context = Context(Arc::clone(&shared));
+    let context = CallbackContext(Arc::clone(&shared));
     let mut client = settings.client(Role::Consumer)?;
     settings.share_fetched(assignment.len(), &mut client);
     let consumer =
@@ -189,7 +189,7 @@ pub fn spawn(
 /// The thread's side towards the caller.
 struct Outlet<W> {
     arrivals: Sender<Arrival>,
-    asked: Receiver<Command>,
+    asked: Receiver<ConsumerCommand>,
     stop: Arc<AtomicBool>,
     wake: W,
 }

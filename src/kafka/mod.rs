@@ -40,5 +40,5 @@ pub(crate) mod tests;
 
 pub use consumer::{Arrival, Assigned, ConsumerHandle, Position};
 pub use error::KafkaError;
-pub use settings::{KafkaSettings, Start};
+pub use settings::{KafkaSettings, StartPosition};
 pub use status::PartitionStatus;

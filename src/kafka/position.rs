@@ -16,7 +16,7 @@ use std::time::Duration;
 const ANSWER: Duration = Duration::from_secs(2);
 
 /// What became of a look-up.
-pub(super) enum Found {
+pub(super) enum Lookup {
     /// The offset to start with, and the offset after the last that can be read.
     At(u64, u64),
     /// The topic is not there (yet: one that was just made takes a moment to be known everywhere).
@@ -34,7 +34,7 @@ pub(super) fn find<C: ConsumerContext>(
     brokers: &str,
     name: &str,
     assigned: &Assigned,
-) -> Result<Found, KafkaError> {
+) -> Result<Lookup, KafkaError> {
     let Assigned { partition, from, .. } = *assigned;
     let number = match i32::try_from(partition) {
         Ok(number) if partition < Place::PARTITIONS => number,
@@ -42,7 +42,7 @@ pub(super) fn find<C: ConsumerContext>(
     };
     let refused = |error: ClientError| refusal(brokers, name, &error);
     let found = match partitions_of(consumer, name) {
-        Ok(0) => return Ok(Found::NoTopic),
+        Ok(0) => return Ok(Lookup::NoTopic),
         Ok(found) => found,
         Err(error) => return refused(error),
     };
@@ -56,7 +56,7 @@ pub(super) fn find<C: ConsumerContext>(
     }
     let Range { start: low, end: high } = match range(consumer, name, number, ANSWER) {
         Ok(Some(range)) => range,
-        Ok(None) => return Ok(Found::NoAnswer("no offset is known yet".to_string())),
+        Ok(None) => return Ok(Lookup::NoAnswer("no offset is known yet".to_string())),
         Err(error) => return refused(error),
     };
     let topic = || name.to_string();
@@ -64,18 +64,20 @@ pub(super) fn find<C: ConsumerContext>(
         Position::Behind { from, .. } => {
             find(consumer, brokers, name, &Assigned { from: Position::Offset(from), ..*assigned })
         }
-        Position::Earliest => Ok(Found::At(low, high)),
-        Position::Latest => Ok(Found::At(high, high)),
+        Position::Earliest => Ok(Lookup::At(low, high)),
+        Position::Latest => Ok(Lookup::At(high, high)),
         Position::Offset(wanted) if wanted < low => {
             Err(KafkaError::Removed { topic: topic(), partition, wanted, low })
         }
         Position::Offset(wanted) if wanted > high => {
             Err(KafkaError::PastEnd { topic: topic(), partition, wanted, high })
         }
-        Position::Offset(wanted) => Ok(Found::At(wanted, high)),
+        Position::Offset(wanted) => Ok(Lookup::At(wanted, high)),
         Position::Timestamp(timestamp) => {
             match offset_at(consumer, name, number, Offset::Offset(timestamp.max(0)), ANSWER) {
-                Ok(offset) => Ok(Found::At(offset.unwrap_or(high).clamp(low, high.max(low)), high)),
+                Ok(offset) => {
+                    Ok(Lookup::At(offset.unwrap_or(high).clamp(low, high.max(low)), high))
+                }
                 Err(error) => refused(error),
             }
         }
@@ -164,12 +166,12 @@ pub(super) fn since<C: ConsumerContext>(
 }
 
 /// What a failed question means.
-fn refusal(brokers: &str, name: &str, error: &ClientError) -> Result<Found, KafkaError> {
+fn refusal(brokers: &str, name: &str, error: &ClientError) -> Result<Lookup, KafkaError> {
     match code_of(error) {
         RDKafkaErrorCode::UnknownTopicOrPartition
         | RDKafkaErrorCode::UnknownTopic
-        | RDKafkaErrorCode::UnknownPartition => Ok(Found::NoTopic),
-        code if passes(code) => Ok(Found::NoAnswer(code.to_string())),
+        | RDKafkaErrorCode::UnknownPartition => Ok(Lookup::NoTopic),
+        code if passes(code) => Ok(Lookup::NoAnswer(code.to_string())),
         code => Err(KafkaError::Refused {
             brokers: brokers.to_string(),
             doing: format!("read topic `{name}`"),

@@ -14,7 +14,7 @@ use super::settings::KafkaSettings;
 use crate::sink::destination::Destination;
 use crate::telemetry::stalls::{Cause, Seen};
 use dataflows::event::Millis;
-use notes::{Attempt, Notes, Noting, breaks_client, is_own};
+use notes::{Notes, Noting, SendOutcome, breaks_client, is_own};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::types::RDKafkaErrorCode;
 use std::sync::{Arc, Mutex};
@@ -48,7 +48,7 @@ pub struct Publication {
 
 /// How publishing ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Published {
+pub enum PublishOutcome {
     /// The broker has all records but these, which it would never take.
     All(Vec<Refused>),
     /// It was told to stop before that.
@@ -129,7 +129,7 @@ impl Publisher {
         &mut self,
         records: &[Publication],
         mut go_on: impl FnMut(&Connection) -> bool,
-    ) -> Result<Published, KafkaError> {
+    ) -> Result<PublishOutcome, KafkaError> {
         let mut refused = Vec::new();
         // Where the broker refuses some of them, they are sent one by one from the first of these
         // on, to tell which: what came after it may be there twice then. An instant that a topic
@@ -138,23 +138,25 @@ impl Publisher {
         while at < records.len() {
             let end = at.saturating_add(many).min(records.len());
             let attempt = self.attempt(&records[at..end], undated == Some(at), &mut go_on);
-            if !matches!(attempt, Ok(Attempt::Done | Attempt::Refused(..))) {
+            if !matches!(attempt, Ok(SendOutcome::Done | SendOutcome::Refused(..))) {
                 // What is still on its way would otherwise come between the records of a later
                 // attempt, and be counted with them.
                 self.client = Client::new(&self.settings)?;
             }
             match attempt? {
-                Attempt::Done => (at, many) = (end, many.saturating_mul(2)),
-                Attempt::Refused(first, _) if end - at > 1 => (at, many) = (at + first, 1),
-                Attempt::Refused(_, RDKafkaErrorCode::InvalidTimestamp) if undated != Some(at) => {
+                SendOutcome::Done => (at, many) = (end, many.saturating_mul(2)),
+                SendOutcome::Refused(first, _) if end - at > 1 => (at, many) = (at + first, 1),
+                SendOutcome::Refused(_, RDKafkaErrorCode::InvalidTimestamp)
+                    if undated != Some(at) =>
+                {
                     undated = Some(at)
                 }
-                Attempt::Refused(_, code) => {
+                SendOutcome::Refused(_, code) => {
                     refused.push(Refused { index: at, code });
                     at += 1;
                 }
-                Attempt::Stopped => return Ok(Published::Stopped),
-                Attempt::Broken(why) => {
+                SendOutcome::Stopped => return Ok(PublishOutcome::Stopped),
+                SendOutcome::Broken(why) => {
                     tracing::warn!(
                         brokers = self.settings.brokers,
                         "The Kafka producer starts anew, and sends again: {why}."
@@ -162,7 +164,7 @@ impl Publisher {
                 }
             }
         }
-        Ok(Published::All(refused))
+        Ok(PublishOutcome::All(refused))
     }
 
     /// Sends records until each is there or refused, or until one fails for a reason that is not
@@ -172,7 +174,7 @@ impl Publisher {
         records: &[Publication],
         undated: bool,
         go_on: &mut impl FnMut(&Connection) -> bool,
-    ) -> Result<Attempt, KafkaError> {
+    ) -> Result<SendOutcome, KafkaError> {
         let Client { producer, notes } = &self.client;
         notes.begin();
         let now = jiff::Timestamp::now().as_millisecond();
@@ -187,9 +189,9 @@ impl Publisher {
             while let Err((error, back)) = producer.send(record) {
                 match code_of(&error) {
                     RDKafkaErrorCode::QueueFull if go_on(&notes.connection) => producer.poll(WAIT),
-                    RDKafkaErrorCode::QueueFull => return Ok(Attempt::Stopped),
+                    RDKafkaErrorCode::QueueFull => return Ok(SendOutcome::Stopped),
                     RDKafkaErrorCode::Fatal => {
-                        return Ok(Attempt::Broken(
+                        return Ok(SendOutcome::Broken(
                             notes.fatal().unwrap_or_else(|| error.to_string()),
                         ));
                     }
@@ -204,11 +206,11 @@ impl Publisher {
         }
         loop {
             if let Some(why) = notes.fatal() {
-                return Ok(Attempt::Broken(why));
+                return Ok(SendOutcome::Broken(why));
             }
             match notes.failure() {
                 Some((_, code)) if breaks_client(code) => {
-                    return Ok(Attempt::Broken(code.to_string()));
+                    return Ok(SendOutcome::Broken(code.to_string()));
                 }
                 Some((topic, code)) => return Err(refused(&notes.connection, &topic, code)),
                 None => {}
@@ -217,7 +219,7 @@ impl Publisher {
                 return Ok(settled);
             }
             if !go_on(&notes.connection) {
-                return Ok(Attempt::Stopped);
+                return Ok(SendOutcome::Stopped);
             }
             // What waits for others to make a larger batch is sent at once: nothing more is coming.
             let _ = producer.flush(WAIT);

@@ -4,16 +4,16 @@
 mod fault;
 mod opening;
 
-use super::blocks::Gathering;
-use super::consumer::{Arrival, Assigned, Command};
+use super::blocks::BlockBuilder;
+use super::consumer::{Arrival, Assigned, ConsumerCommand};
 use super::error::KafkaError;
 use super::identify;
 use super::settings::KafkaSettings;
-use super::status::{Context, PartitionStatus, Shared};
+use super::status::{CallbackContext, PartitionStatus, Shared};
 use super::sys::batch::{BatchQueue, Message, PartitionQueue};
 use crate::source::TopicUuids;
 use dataflows::source::TopicId;
-use fault::Fault;
+use fault::PartitionError;
 use rdkafka::consumer::Consumer;
 use rdkafka::consumer::{BaseConsumer, CommitMode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -41,8 +41,8 @@ const EXPLANATION: Duration = Duration::from_secs(3);
 /// The broker's side of a consumer. Fields are dropped in their order: queues before the client.
 pub(super) struct Reader {
     lanes: Vec<Lane>,
-    queue: BatchQueue<Context>,
-    consumer: Arc<BaseConsumer<Context>>,
+    queue: BatchQueue<CallbackContext>,
+    consumer: Arc<BaseConsumer<CallbackContext>>,
     shared: Arc<Shared>,
     settings: KafkaSettings,
     /// Partitions that are kept back, read already or not.
@@ -57,8 +57,8 @@ pub(super) struct Reader {
 struct Lane {
     topic: TopicId,
     partition: u32,
-    queue: PartitionQueue<Context>,
-    gathering: Gathering,
+    queue: PartitionQueue<CallbackContext>,
+    gathering: BlockBuilder,
 }
 
 /// A partition of which it is not yet known where it begins.
@@ -73,7 +73,7 @@ impl Reader {
     pub(super) fn new(
         settings: KafkaSettings,
         shared: Arc<Shared>,
-        consumer: BaseConsumer<Context>,
+        consumer: BaseConsumer<CallbackContext>,
     ) -> Result<Self, KafkaError> {
         let consumer = Arc::new(consumer);
         let queue = BatchQueue::new(Arc::clone(&consumer), BATCH)
@@ -106,22 +106,22 @@ impl Reader {
     }
 
     /// Does what the handle asks.
-    pub(super) fn obey(&mut self, command: Command) {
+    pub(super) fn obey(&mut self, command: ConsumerCommand) {
         match command {
-            Command::Add(assignment) => self.add(assignment),
-            Command::Hold(topic, partition) => {
+            ConsumerCommand::Add(assignment) => self.add(assignment),
+            ConsumerCommand::Hold(topic, partition) => {
                 self.held.insert((topic, partition));
                 if let Some(lane) = self.lane(topic, partition) {
                     self.queue.hold(&lane.queue);
                 }
             }
-            Command::Release(topic, partition) => {
+            ConsumerCommand::Release(topic, partition) => {
                 self.held.remove(&(topic, partition));
                 if let Some(lane) = self.lane(topic, partition) {
                     self.queue.release(&lane.queue);
                 }
             }
-            Command::ShowProgress(offsets) => self.show_progress(&offsets),
+            ConsumerCommand::ShowProgress(offsets) => self.show_progress(&offsets),
         }
     }
 
@@ -208,7 +208,7 @@ impl Reader {
     }
 
     /// Gathers the messages that are there; returns the errors among them.
-    fn take_messages(&mut self) -> Vec<Fault> {
+    fn take_messages(&mut self) -> Vec<PartitionError> {
         let now = Instant::now();
         let due = self.lanes.iter().filter_map(|lane| lane.gathering.due()).min();
         let wait = due.map_or(WAIT, |due| due.saturating_duration_since(now).min(WAIT));
@@ -232,7 +232,7 @@ impl Reader {
                 (Some(RDKafkaErrorCode::PartitionEOF), Some(lane)) => {
                     lane.reach_end(message.offset(), &mut self.arrivals)
                 }
-                (Some(code), _) => faults.push(Fault {
+                (Some(code), _) => faults.push(PartitionError {
                     lane: place,
                     code,
                     text: String::from_utf8_lossy(message.value().unwrap_or_default()).into(),

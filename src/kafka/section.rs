@@ -1,6 +1,6 @@
 //! What the configuration says of Kafka.
 
-use super::{KafkaSettings, Start};
+use super::{KafkaSettings, StartPosition};
 use crate::config::types::{self, Config};
 use crate::source::TopicNames;
 use dataflows::source::TopicId;
@@ -13,9 +13,9 @@ impl Config {
             predictions: dataflows::told_to(&self.dataflow).map(|key| self.kafka.topics.name(key)),
             group: self.group(),
             start: match self.kafka.start {
-                types::Start::Earliest => Start::Earliest,
-                types::Start::Latest => Start::Latest,
-                types::Start::At(instant) => Start::Timestamp(instant),
+                types::Start::Earliest => StartPosition::Earliest,
+                types::Start::Latest => StartPosition::Latest,
+                types::Start::At(instant) => StartPosition::Timestamp(instant),
             },
             properties: self.kafka.properties.clone(),
             max_fetched: self.limits.fetched,

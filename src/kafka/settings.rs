@@ -28,7 +28,7 @@ pub struct KafkaSettings {
     /// The consumer group that progress is shown under; it decides nothing.
     pub group: String,
     /// Where a job without progress starts.
-    pub start: Start,
+    pub start: StartPosition,
     /// Properties for librdkafka, by its names. They win over ours, except those in [`FIXED`].
     pub properties: BTreeMap<String, String>,
     /// Bytes that a record may have, on its way in and out.
@@ -40,7 +40,7 @@ pub struct KafkaSettings {
 
 /// Where a job without progress starts to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Start {
+pub enum StartPosition {
     /// With the first record that is there.
     Earliest,
     /// With the next that comes.
@@ -95,7 +95,7 @@ impl KafkaSettings {
             dead_letters: "dead-letters".to_string(),
             predictions: None,
             group: "sluice".to_string(),
-            start: Start::Earliest,
+            start: StartPosition::Earliest,
             properties: BTreeMap::new(),
             max_record: 12 << 20,
             max_fetched: 32 << 20,

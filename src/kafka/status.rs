@@ -134,9 +134,9 @@ impl Shared {
 }
 
 /// The context of a consumer.
-pub(super) struct Context(pub(super) Arc<Shared>);
+pub(super) struct CallbackContext(pub(super) Arc<Shared>);
 
-impl ClientContext for Context {
+impl ClientContext for CallbackContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         connection::log(level, facility, message);
     }
@@ -156,7 +156,7 @@ impl ClientContext for Context {
     }
 }
 
-impl ConsumerContext for Context {
+impl ConsumerContext for CallbackContext {
     fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
         if let Err(error) = result {
             tracing::debug!("Progress could not be shown under the consumer group: {error}.");

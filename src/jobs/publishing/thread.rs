@@ -8,7 +8,7 @@ use super::queue::Next;
 use super::records::{publications, told};
 use crate::first::{Panicked, Tell, caught};
 use crate::kafka::connection::Connection;
-use crate::kafka::publisher::{Publication, Published, Publisher};
+use crate::kafka::publisher::{Publication, PublishOutcome, Publisher};
 use crate::sink::outbox::{Outbox, Stretch};
 use crate::sink::rows::Wording;
 use crate::telemetry::stalls::{Cause, Seen};
@@ -193,7 +193,7 @@ impl Thread {
             held.is_none()
         };
         match publisher.publish(records, go_on) {
-            Ok(Published::All(refused)) => {
+            Ok(PublishOutcome::All(refused)) => {
                 for refused in refused {
                     let record = &records[refused.index];
                     let (topic, bytes, what) = (
@@ -211,7 +211,7 @@ impl Thread {
                 }
                 Ok(())
             }
-            Ok(Published::Stopped) => Err(held.unwrap_or(Held::Over)),
+            Ok(PublishOutcome::Stopped) => Err(held.unwrap_or(Held::Over)),
             Err(error) => Err(Held::Trouble(publisher.explain(&error))),
         }
     }

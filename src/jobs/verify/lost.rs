@@ -1,7 +1,7 @@
 //! Records that the job has read and that compaction has since removed: how many, from which epoch
 //! on, and whose they may have been.
 
-use crate::kafka::compacted::Topics;
+use crate::kafka::compacted::TopicSet;
 use crate::postgres::comparison::Doubt;
 use crate::sink::gathered::Gathered;
 use crate::source::{Positions, TopicNames};
@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Debug, Default)]
 pub struct Lost {
     /// The topics that are compacted: another one that lacks records is not what it was.
-    compacted: Topics,
+    compacted: TopicSet,
     /// Whether they may be anybody's: there are records that were not read here, or could not be,
     /// so it is not known whose.
     anybody: bool,
@@ -37,7 +37,7 @@ pub struct Removed {
 impl Lost {
     /// None yet, of topics of which these are compacted; with `goes_on`, one of these has records
     /// behind those that are read.
-    pub fn new(compacted: Topics, goes_on: bool) -> Self {
+    pub fn new(compacted: TopicSet, goes_on: bool) -> Self {
         Lost { compacted, anybody: goes_on, ..Lost::default() }
     }
 

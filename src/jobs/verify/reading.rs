@@ -4,7 +4,7 @@ use super::basis::Basis;
 use super::error::VerifyError;
 use super::lost::Lost;
 use crate::jobs::history::Stretch;
-use crate::kafka::compacted::Topics;
+use crate::kafka::compacted::TopicSet;
 use crate::kafka::losses::behind;
 use crate::kafka::{Assigned, KafkaSettings, Position, admin};
 use crate::postgres::comparison::Standing;
@@ -22,7 +22,7 @@ pub fn stretch<S>(
     kafka: &KafkaSettings,
     standing: &Standing,
     basis: Option<&Basis<S>>,
-    compacted: Topics,
+    compacted: TopicSet,
 ) -> Result<(Stretch, Lost), VerifyError> {
     let starts = match basis {
         Some(basis) => Some(basis.manifest.offsets.as_slice()),

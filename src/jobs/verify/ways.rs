@@ -12,7 +12,7 @@ use crate::checkpoint::{CheckpointError, Checkpoints, Manifest};
 use crate::config::types::Config;
 use crate::hosting::Hosted;
 use crate::jobs::topics;
-use crate::kafka::compacted::Topics;
+use crate::kafka::compacted::TopicSet;
 use crate::kafka::{KafkaError, KafkaSettings};
 use crate::postgres::comparison::{Snapshot, Standing};
 use std::collections::BTreeSet;
@@ -209,7 +209,7 @@ impl<'a, D: Hosted> Ways<'a, D> {
             ..self.config.kafka_settings()
         };
         kafka.topic_ids.compare(&topics::ids(&kafka), &kafka.topics).map_err(KafkaError::from)?;
-        stretch(&self.config.job, &kafka, &standing, basis.as_ref(), Topics::default())?;
+        stretch(&self.config.job, &kafka, &standing, basis.as_ref(), TopicSet::default())?;
         basis.iter().try_for_each(Basis::look_through)?;
         Ok(Opened { basis, standing })
     }

@@ -3,7 +3,7 @@
 use super::{ANSWER, LOOK, asking, asking_as, partitions, report};
 use crate::kafka::consumer::{Assigned, Position};
 use crate::kafka::error::KafkaError;
-use crate::kafka::position::{self, Found};
+use crate::kafka::position::{self, Lookup};
 use crate::kafka::settings::KafkaSettings;
 use dataflows::event::Millis;
 use dataflows::source::TopicId;
@@ -69,15 +69,15 @@ pub fn find_as(
                 settings.topic_name(topic),
                 &assigned,
             )? {
-                Found::At(start, end) => break (start, end),
-                Found::NoTopic => {
+                Lookup::At(start, end) => break (start, end),
+                Lookup::NoTopic => {
                     let topics = vec![settings.topic_name(topic).to_string()];
                     return Err(KafkaError::MissingTopics {
                         brokers: settings.brokers.clone(),
                         topics,
                     });
                 }
-                Found::NoAnswer(why) => why,
+                Lookup::NoAnswer(why) => why,
             };
             if started.elapsed() >= ANSWER {
                 // What the client reports itself says more.

@@ -1,6 +1,6 @@
 //! Where the reading of a partition begins.
 
-use crate::kafka::settings::Start;
+use crate::kafka::settings::StartPosition;
 use dataflows::event::Millis;
 
 /// Where to begin to read a partition.
@@ -44,12 +44,12 @@ impl Position {
     }
 }
 
-impl From<Start> for Position {
-    fn from(start: Start) -> Self {
+impl From<StartPosition> for Position {
+    fn from(start: StartPosition) -> Self {
         match start {
-            Start::Earliest => Position::Earliest,
-            Start::Latest => Position::Latest,
-            Start::Timestamp(timestamp) => Position::Timestamp(timestamp),
+            StartPosition::Earliest => Position::Earliest,
+            StartPosition::Latest => Position::Latest,
+            StartPosition::Timestamp(timestamp) => Position::Timestamp(timestamp),
         }
     }
 }

@@ -13,13 +13,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Debug)]
 pub(super) struct Notes {
     pub(super) connection: Connection,
-    pub(super) outcome: Mutex<Outcome>,
+    pub(super) outcome: Mutex<DeliveryReport>,
     /// The last report that the client can do nothing more.
     pub(super) fatal: Mutex<Option<String>>,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Outcome {
+pub(super) struct DeliveryReport {
     delivered: usize,
     /// Records that failed for a reason of their own.
     pub(super) refused: Vec<(usize, RDKafkaErrorCode)>,
@@ -29,7 +29,7 @@ pub(super) struct Outcome {
 
 impl Notes {
     pub(super) fn begin(&self) {
-        *self.outcome() = Outcome::default();
+        *self.outcome() = DeliveryReport::default();
     }
 
     pub(super) fn fail(&self, index: usize, topic: &str, code: RDKafkaErrorCode) {
@@ -45,10 +45,11 @@ impl Notes {
     }
 
     /// How the attempt ended, once something has become of each of so many records.
-    pub(super) fn settled(&self, records: usize) -> Option<Attempt> {
+    pub(super) fn settled(&self, records: usize) -> Option<SendOutcome> {
         let outcome = self.outcome();
         let first = outcome.refused.iter().min_by_key(|(index, _)| *index);
-        let end = first.map_or(Attempt::Done, |(index, code)| Attempt::Refused(*index, *code));
+        let end =
+            first.map_or(SendOutcome::Done, |(index, code)| SendOutcome::Refused(*index, *code));
         (outcome.delivered + outcome.refused.len() == records).then_some(end)
     }
 
@@ -56,7 +57,7 @@ impl Notes {
         self.fatal.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn outcome(&self) -> MutexGuard<'_, Outcome> {
+    pub(super) fn outcome(&self) -> MutexGuard<'_, DeliveryReport> {
         self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -122,7 +123,7 @@ pub(super) fn breaks_client(code: RDKafkaErrorCode) -> bool {
 }
 
 /// How one attempt to send records ended.
-pub(super) enum Attempt {
+pub(super) enum SendOutcome {
     Done,
     /// Something has become of each; the first that was refused is this.
     Refused(usize, RDKafkaErrorCode),

@@ -8,7 +8,7 @@ use dataflows::source::TopicId;
 use rdkafka::types::RDKafkaErrorCode;
 
 /// An error of a partition, with what the client says.
-pub(super) struct Fault {
+pub(super) struct PartitionError {
     pub(super) lane: Option<usize>,
     pub(super) code: RDKafkaErrorCode,
     pub(super) text: String,
@@ -16,8 +16,8 @@ pub(super) struct Fault {
 
 impl Reader {
     /// Whether an error of a partition ends the reading, and how.
-    pub(super) fn judge(&self, fault: Fault) -> Option<KafkaError> {
-        let Fault { lane, code, text } = fault;
+    pub(super) fn judge(&self, fault: PartitionError) -> Option<KafkaError> {
+        let PartitionError { lane, code, text } = fault;
         let lane = lane.and_then(|place| self.lanes.get(place));
         match (code, lane) {
             (

@@ -1,10 +1,10 @@
 //! Partitions are opened, and those waited for whose topic is not there.
 
 use super::{Lane, RETRY, Reader, UNKNOWN_TOPIC, Waiting};
-use crate::kafka::blocks::Gathering;
+use crate::kafka::blocks::BlockBuilder;
 use crate::kafka::consumer::Assigned;
 use crate::kafka::error::KafkaError;
-use crate::kafka::position::{self, Found};
+use crate::kafka::position::{self, Lookup};
 use crate::kafka::status::PartitionStatus;
 use rdkafka::consumer::Consumer;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -22,9 +22,9 @@ impl Reader {
             }
             let name = self.settings.topic_name(waiting.assigned.topic);
             match position::find(&self.consumer, &self.settings.brokers, name, &waiting.assigned)? {
-                Found::At(next, end) => self.open(&waiting.assigned, next, end, &mut list)?,
-                Found::NoTopic => self.await_topic(waiting)?,
-                Found::NoAnswer(_) => {
+                Lookup::At(next, end) => self.open(&waiting.assigned, next, end, &mut list)?,
+                Lookup::NoTopic => self.await_topic(waiting)?,
+                Lookup::NoAnswer(_) => {
                     answered = false;
                     self.waiting.push(waiting);
                 }
@@ -68,7 +68,7 @@ impl Reader {
             topic,
             partition,
             queue,
-            gathering: Gathering::new(topic, partition, next),
+            gathering: BlockBuilder::new(topic, partition, next),
         });
         let began = PartitionStatus {
             next: Some(next),

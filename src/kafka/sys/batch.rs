@@ -90,14 +90,14 @@ impl<C: ConsumerContext + 'static> BatchQueue<C> {
 
     /// Waits for a message until `wait` has passed, and takes all that are there then, up to the
     /// queue's size.
-    pub(in crate::kafka) fn poll(&mut self, wait: Duration) -> Messages<'_> {
+    pub(in crate::kafka) fn poll(&mut self, wait: Duration) -> TakenMessages<'_> {
         // librdkafka waits until a batch is full: so a batch of one is awaited, and the rest taken
         // without waiting.
         let mut filled = self.fill(0, 1, wait);
         if filled == 1 {
             filled += self.fill(1, self.slots.len() - 1, Duration::ZERO);
         }
-        Messages { slots: &mut self.slots[..filled] }
+        TakenMessages { slots: &mut self.slots[..filled] }
     }
 
     /// Fills up to `count` slots from `first` on; returns how many.
@@ -119,11 +119,11 @@ impl<C: ConsumerContext + 'static> BatchQueue<C> {
 }
 
 /// Messages just taken; they are given back when this is dropped.
-pub(in crate::kafka) struct Messages<'queue> {
+pub(in crate::kafka) struct TakenMessages<'queue> {
     slots: &'queue mut [*mut RDKafkaMessage],
 }
 
-impl Messages<'_> {
+impl TakenMessages<'_> {
     /// In the order in which they came.
     pub(in crate::kafka) fn iter(&self) -> impl Iterator<Item = Message<'_>> {
         // SAFETY: each slot points to a message that librdkafka has handed over and that stays as
@@ -132,7 +132,7 @@ impl Messages<'_> {
     }
 }
 
-impl Drop for Messages<'_> {
+impl Drop for TakenMessages<'_> {
     fn drop(&mut self) {
         for slot in self.slots.iter() {
             // SAFETY: ours since the poll, and given back exactly once; no `Message` outlives the
