@@ -8,7 +8,7 @@ use crate::kafka::admin::create_topics;
 use crate::kafka::producer::Producer;
 use crate::kafka::timetable::Timetable;
 use crate::kafka::{KafkaError, KafkaSettings};
-use crate::telemetry::progress::{Progress, Unit};
+use crate::telemetry::progress::{ProgressMeter, Unit};
 use clap::{Args, ValueEnum};
 use dataflows::event::Topic;
 use std::path::{Path, PathBuf};
@@ -150,7 +150,7 @@ pub fn run(args: &GenerateArgs, global: &GlobalArgs) -> Result<(), ProgramError>
         seed,
         ..WorldSettings::default()
     })?;
-    let mut progress = Progress::start("generate", Unit::Events, transactions + interactions);
+    let mut progress = ProgressMeter::start("generate", Unit::Events, transactions + interactions);
     let (written, place) = match (&args.out, &args.kafka) {
         (Some(directory), _) => {
             let written = write::generate(&world, directory, args.format.into(), |events| {

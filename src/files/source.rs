@@ -3,7 +3,7 @@
 use super::error::FileError;
 use super::reader::Reader;
 use crate::first::Tell;
-use crate::telemetry::progress::Progress;
+use crate::telemetry::progress::ProgressMeter;
 use dataflows::source::{Feed, Lines, Mark};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::operators::Capability;
@@ -34,7 +34,7 @@ pub fn source<'scope>(
     readers: Vec<Reader>,
     epochs: Option<Epochs>,
     complete_before: impl Fn() -> u64 + 'static,
-    mut progress: Progress,
+    mut progress: ProgressMeter,
     failure: Tell<FileError>,
 ) -> StreamVec<'scope, u64, Feed> {
     timely_source::<_, CapacityContainerBuilder<Vec<Feed>>, _, _>(

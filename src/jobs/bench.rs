@@ -9,7 +9,7 @@ pub mod error;
 mod folder;
 pub mod live;
 
-use crate::telemetry::progress::{Progress, Unit};
+use crate::telemetry::progress::{ProgressMeter, Unit};
 use error::BenchError;
 use folder::Folder;
 use live::LivePlan;
@@ -55,7 +55,7 @@ pub fn bench(plan: &Plan) -> Result<Report, BenchError> {
     }
     let machine = Machine::this();
     let folder = Folder::create(&plan.directory)?;
-    let mut progress = Progress::start("bench", Unit::Events, plan.events());
+    let mut progress = ProgressMeter::start("bench", Unit::Events, plan.events());
     let (mut measured, mut live, mut done) = (Vec::new(), None, 0);
     for world in &plan.worlds {
         generate(&World::new(world.settings.clone())?, &folder.input(), FileFormat::Jsonl, |_| ())?;

@@ -16,7 +16,7 @@ pub enum Unit {
 }
 
 /// Progress of one piece of work.
-pub struct Progress {
+pub struct ProgressMeter {
     shown: Shown,
 }
 
@@ -26,7 +26,7 @@ enum Shown {
     Nothing,
 }
 
-impl Progress {
+impl ProgressMeter {
     /// Starts to show progress towards `total`.
     pub fn start(label: &'static str, unit: Unit, total: u64) -> Self {
         let shown = if std::io::stderr().is_terminal() {
@@ -34,12 +34,12 @@ impl Progress {
         } else {
             Shown::Lines(Lines { label, unit, total, tenths: 0, out: Box::new(std::io::stderr()) })
         };
-        Progress { shown }
+        ProgressMeter { shown }
     }
 
     /// Shows nothing: for processes other than the first.
     pub fn silent() -> Self {
-        Progress { shown: Shown::Nothing }
+        ProgressMeter { shown: Shown::Nothing }
     }
 
     /// So much of the total is done.
@@ -140,7 +140,7 @@ mod tests {
             tenths: 0,
             out: Box::new(captured.clone()),
         });
-        let mut progress = Progress { shown };
+        let mut progress = ProgressMeter { shown };
         steps.iter().for_each(|done| progress.set(*done));
         progress.finish();
         String::from_utf8(captured.0.lock().expect("no other holder panics").clone()).expect("text")
@@ -163,7 +163,7 @@ mod tests {
             tenths: 0,
             out: Box::new(captured.clone()),
         });
-        let mut progress = Progress { shown };
+        let mut progress = ProgressMeter { shown };
         progress.set(5);
         progress.expect(10);
         progress.set(6);

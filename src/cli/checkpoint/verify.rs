@@ -7,7 +7,7 @@ use crate::cli::dataflow;
 use crate::cli::error::ProgramError;
 use crate::cli::{print, print_json};
 use crate::config::types::Config;
-use crate::telemetry::progress::{Progress, Unit};
+use crate::telemetry::progress::{ProgressMeter, Unit};
 use serde_json::{Value, json};
 
 pub(super) fn verify(
@@ -18,7 +18,7 @@ pub(super) fn verify(
 ) -> Result<(), ProgramError> {
     let (manifests, mut problems) = to_verify(&args.of.places(checkpoints)?, args)?;
     let total = manifests.iter().map(Manifest::bytes).sum();
-    let mut progress = Progress::start("verifying", Unit::Bytes, total);
+    let mut progress = ProgressMeter::start("verifying", Unit::Bytes, total);
     let mut read = 0;
     for manifest in &manifests {
         let mut found = checkpoints.holding(manifest).verify(manifest, |bytes| {

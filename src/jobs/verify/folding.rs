@@ -9,7 +9,7 @@ use crate::kafka::intake::Sight;
 use crate::postgres::PostgresError;
 use crate::postgres::comparison::Expected;
 use crate::sink::gathered::Gathered;
-use crate::telemetry::progress::{Progress, Unit};
+use crate::telemetry::progress::{ProgressMeter, Unit};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -60,7 +60,7 @@ impl Fold {
         mut self,
         results: &Receiver<Box<E>>,
     ) -> Result<(Expected, Checker), PostgresError> {
-        let mut progress = Progress::start("verifying", Unit::Epochs, self.last);
+        let mut progress = ProgressMeter::start("verifying", Unit::Epochs, self.last);
         let mut failed = None;
         let mut warned = false;
         loop {
