@@ -84,7 +84,7 @@ pub(super) fn behind(paths: Router, access: Access, limits: Limits) -> Router {
 }
 
 async fn status_json(State(status): State<Arc<Status>>) -> Response {
-    match serde_json::to_string(&status.snapshot()) {
+    match serde_json::to_string(&status.report()) {
         Ok(text) => ([(header::CONTENT_TYPE, JSON)], scrubbed(&text).into_owned()).into_response(),
         Err(error) => Problem::new(Kind::Internal, error.to_string()).into_response(),
     }

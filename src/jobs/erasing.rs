@@ -47,7 +47,7 @@ mod tests {
                 |customer| if customer == 5 { Ok(7) } else { Err("no broker") },
             );
         assert_eq!((erase(5), erase(6)), (Ok(7), Err("no broker".to_string())));
-        let failed = status.snapshot().failed_erasures;
+        let failed = status.report().failed_erasures;
         assert_eq!((failed["not_written"], failed["checkpoints"]), (1, 0));
     }
 }

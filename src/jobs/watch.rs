@@ -12,7 +12,7 @@ use crate::kafka::PartitionStatus;
 use crate::kafka::intake::Sight;
 use crate::sink::Trouble;
 use crate::status::erasures::ErasureFault;
-use crate::status::{End, State, Status};
+use crate::status::{EndOffsets, State, Status};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -238,11 +238,9 @@ impl Watched {
 
     /// Shows where the job stands.
     fn show(&self, partitions: &[PartitionStatus], draining: bool, stalled: Option<State>) {
-        self.status.ends(
-            partitions.iter().map(|p| {
-                ((p.topic, p.partition), End { high_watermark: p.high, last_stable: p.end })
-            }),
-        );
+        self.status.ends(partitions.iter().map(|p| {
+            ((p.topic, p.partition), EndOffsets { high_watermark: p.high, last_stable: p.end })
+        }));
         self.status.cut(self.control.cut.load(Ordering::Acquire));
         self.saved.get().into_iter().for_each(|saved| {
             self.status.checkpoint(saved.newest());

@@ -6,7 +6,7 @@ use super::publishing::Owing;
 use super::rate::Rate;
 use super::reading::PartitionsRead;
 use super::rejects::Rejects;
-use super::snapshot::{Epochs, Holder, Watermark};
+use super::report::{Epochs, Holder, Watermark};
 use super::state::State;
 use super::times::Times;
 use crate::hexadecimal::hexadecimal;

@@ -9,7 +9,7 @@ mod publishing;
 mod rate;
 mod reading;
 mod rejects;
-pub mod snapshot;
+pub mod report;
 mod stalling;
 mod state;
 #[cfg(test)]
@@ -26,13 +26,13 @@ use figures::Figures;
 use jiff::Timestamp;
 use known::Known;
 use metrics::Metrics;
-use snapshot::{Events, Snapshot};
+use report::{StatusReport, Throughput};
 use std::any::Any;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use turns::MeasuredTurns;
 
-pub use reading::End;
+pub use reading::EndOffsets;
 pub use state::State;
 
 /// How the job stands. Shared by those who write (the committer, the source) and those who read
@@ -96,7 +96,7 @@ impl Status {
     }
 
     /// Where partitions end at the broker.
-    pub fn ends(&self, ends: impl IntoIterator<Item = ((TopicId, u32), End)>) {
+    pub fn ends(&self, ends: impl IntoIterator<Item = ((TopicId, u32), EndOffsets)>) {
         self.known().partitions.ends(ends);
     }
 
@@ -145,14 +145,14 @@ impl Status {
     }
 
     /// The job as it stands now.
-    pub fn snapshot(&self) -> Snapshot {
-        self.snapshot_at(Instant::now())
+    pub fn report(&self) -> StatusReport {
+        self.report_at(Instant::now())
     }
 
-    fn snapshot_at(&self, now: Instant) -> Snapshot {
+    fn report_at(&self, now: Instant) -> StatusReport {
         let known = self.known();
         let uptime = now.saturating_duration_since(self.started);
-        Snapshot {
+        StatusReport {
             job: self.job.clone(),
             version: env!("CARGO_PKG_VERSION"),
             state: known.state.word(),
@@ -167,7 +167,10 @@ impl Status {
             times: known.times.at(Timestamp::now().as_millisecond(), uptime),
             watermark: known.watermark(),
             partitions: known.partitions.shown(),
-            events: Events { total: known.counts.records, per_second: known.rate.per_second(now) },
+            events: Throughput {
+                total: known.counts.records,
+                per_second: known.rate.per_second(now),
+            },
             figures: known.figures.at_present(),
             failed_erasures: known.failed_erasures.numbers(known.counts.unread_erasures),
             rejected: known.rejects.by_reason(),
@@ -179,7 +182,7 @@ impl Status {
 
     /// The same in the text form of Prometheus.
     pub fn metrics(&self) -> String {
-        self.metrics.render(&self.snapshot())
+        self.metrics.render(&self.report())
     }
 
     /// What the page has of the dataflow.

@@ -1,6 +1,6 @@
 //! What committed epochs have still to publish, as the publisher's thread tells it.
 
-use super::{Status, snapshot};
+use super::{Status, report};
 use crate::sink::destination::Destination;
 use crate::telemetry::stalls::Seen;
 use std::time::Instant;
@@ -34,8 +34,8 @@ impl Default for Owing {
 
 impl Owing {
     /// As it stands now.
-    pub(super) fn at(&self, now: Instant) -> snapshot::Publishing {
-        snapshot::Publishing {
+    pub(super) fn at(&self, now: Instant) -> report::PublishingBacklog {
+        report::PublishingBacklog {
             published: self.published,
             epochs: self.epochs,
             records: self.records,

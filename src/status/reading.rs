@@ -1,13 +1,13 @@
 //! How far the partitions have been read, and how far they go.
 
-use super::snapshot::Partition;
+use super::report::PartitionProgress;
 use dataflows::epoch::Closed;
 use dataflows::source::TopicId;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a partition ends at the broker, where that is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct End {
+pub struct EndOffsets {
     /// After the last record that there is.
     pub high_watermark: Option<u64>,
     /// After the last record that can be read: before it every transaction has ended.
@@ -18,7 +18,7 @@ pub struct End {
 #[derive(Debug, Default)]
 pub(super) struct PartitionsRead {
     next_offsets: BTreeMap<(TopicId, u32), u64>,
-    ends: BTreeMap<(TopicId, u32), End>,
+    ends: BTreeMap<(TopicId, u32), EndOffsets>,
 }
 
 impl PartitionsRead {
@@ -29,20 +29,20 @@ impl PartitionsRead {
     }
 
     /// Where partitions end at the broker.
-    pub(super) fn ends(&mut self, ends: impl IntoIterator<Item = ((TopicId, u32), End)>) {
+    pub(super) fn ends(&mut self, ends: impl IntoIterator<Item = ((TopicId, u32), EndOffsets)>) {
         self.ends.extend(ends);
     }
 
     /// Those that the broker has, and those that are committed, for what has an end need not have
     /// been read yet.
-    pub(super) fn shown(&self) -> Vec<Partition> {
+    pub(super) fn shown(&self) -> Vec<PartitionProgress> {
         let all: BTreeSet<(TopicId, u32)> =
             self.ends.keys().chain(self.next_offsets.keys()).copied().collect();
         let partition = |at: (TopicId, u32)| {
-            let End { high_watermark, last_stable } =
+            let EndOffsets { high_watermark, last_stable } =
                 self.ends.get(&at).copied().unwrap_or_default();
             let next_offset = self.next_offsets.get(&at).copied();
-            Partition {
+            PartitionProgress {
                 topic: at.0.name(),
                 partition: at.1,
                 next_offset,

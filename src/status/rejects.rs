@@ -1,6 +1,6 @@
 //! Records that were rejected, and fields that were left out: how many, and the last of them.
 
-use super::snapshot::{DeadLetter, IgnoredField};
+use super::report::{DeadLetter, IgnoredField};
 use dataflows::event::{CustomerId, Millis, Rejected, Whose};
 use dataflows::source::TopicId;
 use std::collections::{BTreeMap, VecDeque};

@@ -1,6 +1,6 @@
 //! What stands still, as the watcher tells it, and whether others can rely on the job.
 
-use super::{State, Status, snapshot};
+use super::{State, Status, report};
 use crate::telemetry::stalls::{Cause, Seen, Stall, Stalls};
 use std::time::Instant;
 
@@ -52,8 +52,8 @@ impl Status {
 }
 
 /// What stands still as it is shown.
-pub(super) fn shown(stalls: &Stalls, now: Instant) -> Vec<snapshot::Stall> {
-    let of = |(cause, stall): (Cause, &Stall)| snapshot::Stall {
+pub(super) fn shown(stalls: &Stalls, now: Instant) -> Vec<report::StallReport> {
+    let of = |(cause, stall): (Cause, &Stall)| report::StallReport {
         cause: cause.word(),
         stops: cause.stops(),
         what: cause.told(&stall.what),

@@ -1,6 +1,6 @@
 //! The status after rounds of epochs, of a dataflow that shows nothing of its own.
 
-use super::snapshot::{Epochs, Holder, Partition, Watermark};
+use super::report::{Epochs, Holder, PartitionProgress, Watermark};
 use super::*;
 use crate::sink::gathered::{ErasedCustomer, Essentials};
 use crate::sink::outbox::Owed;
@@ -101,10 +101,10 @@ const TOOK: Duration = Duration::from_millis(20);
 
 #[test]
 fn a_job_that_starts_knows_nothing_and_says_so() {
-    let snapshot = status().snapshot();
-    assert_eq!((snapshot.state, snapshot.ready, snapshot.message), ("starting", false, None));
-    assert_eq!((snapshot.watermark, snapshot.epoch.digest), (None, None));
-    assert!(snapshot.memory_bytes > 0);
+    let report = status().report();
+    assert_eq!((report.state, report.ready, report.message), ("starting", false, None));
+    assert_eq!((report.watermark, report.epoch.digest), (None, None));
+    assert!(report.memory_bytes > 0);
 }
 
 #[test]
@@ -123,10 +123,10 @@ fn every_state_has_its_word_and_only_running_is_ready() {
     let status = status();
     for (state, word) in states.into_iter().zip(State::WORDS) {
         status.enter(state.clone());
-        let snapshot = status.snapshot();
-        assert_eq!((snapshot.state, snapshot.ready), (word, word == "running"));
+        let report = status.report();
+        assert_eq!((report.state, report.ready), (word, word == "running"));
         assert_eq!(
-            snapshot.message.as_deref(),
+            report.message.as_deref(),
             (word.starts_with("waiting") || ["stalled", "failed"].contains(&word))
                 .then_some("no route")
         );
@@ -144,14 +144,14 @@ fn every_state_has_its_word_and_only_running_is_ready() {
 fn a_committed_epoch_shows_in_everything() {
     let status = status();
     status.cut(9);
-    let end = |stable, high| End { last_stable: Some(stable), high_watermark: Some(high) };
+    let end = |stable, high| EndOffsets { last_stable: Some(stable), high_watermark: Some(high) };
     status.ends([
         ((Topic::Transactions.id(), 3), end(620, 655)),
         ((Topic::Rewards.id(), 0), end(7, 7)),
     ]);
     status.checkpoint(5);
     status.committed(&a_busy_epoch(), TOOK);
-    let snapshot = status.snapshot();
+    let report = status.report();
     let epochs = Epochs {
         cut: 9,
         committed: 7,
@@ -160,27 +160,28 @@ fn a_committed_epoch_shows_in_everything() {
         commit_seconds: Some(0.02),
         digest: Some("ab".repeat(32)),
     };
-    assert_eq!(snapshot.epoch, epochs);
+    assert_eq!(report.epoch, epochs);
     let held_by = Some(Holder { topic: "transactions", partition: 3 });
-    assert_eq!(snapshot.watermark, Some(Watermark { timestamp_ms: 1_700_000_000_500, held_by }));
-    let partition = |topic, partition, next_offset, (stable, high), lag, held_back| Partition {
-        topic,
-        partition,
-        next_offset,
-        last_stable_offset: Some(stable),
-        high_watermark: Some(high),
-        lag,
-        held_back: Some(held_back),
-    };
+    assert_eq!(report.watermark, Some(Watermark { timestamp_ms: 1_700_000_000_500, held_by }));
+    let partition =
+        |topic, partition, next_offset, (stable, high), lag, held_back| PartitionProgress {
+            topic,
+            partition,
+            next_offset,
+            last_stable_offset: Some(stable),
+            high_watermark: Some(high),
+            lag,
+            held_back: Some(held_back),
+        };
     // Of rewards nothing is committed yet.
     let rewards = partition("rewards", 0, None, (7, 7), None, 0);
     assert_eq!(
-        snapshot.partitions,
+        report.partitions,
         [partition("transactions", 3, Some(500), (620, 655), Some(120), 35), rewards]
     );
-    assert_eq!(snapshot.events.total, 70);
-    assert_eq!(snapshot.rejected, BTreeMap::from([("bad_amount", 1)]));
-    let [ignored] = &snapshot.ignored_fields[..] else { panic!("{:?}", snapshot.ignored_fields) };
+    assert_eq!(report.events.total, 70);
+    assert_eq!(report.rejected, BTreeMap::from([("bad_amount", 1)]));
+    let [ignored] = &report.ignored_fields[..] else { panic!("{:?}", report.ignored_fields) };
     assert_eq!((ignored.topic, ignored.field.as_str(), ignored.records), ("customers", "age", 2));
 }
 
@@ -188,18 +189,18 @@ fn a_committed_epoch_shows_in_everything() {
 fn a_job_that_goes_on_after_a_checkpoint_stands_where_it_was() {
     let status = status();
     status.restored(4, Some(17), &());
-    let snapshot = status.snapshot();
-    assert_eq!((snapshot.epoch.cut, snapshot.epoch.committed), (4, 4));
-    assert_eq!(snapshot.watermark, Some(Watermark { timestamp_ms: 17, held_by: None }));
+    let report = status.report();
+    assert_eq!((report.epoch.cut, report.epoch.committed), (4, 4));
+    assert_eq!(report.watermark, Some(Watermark { timestamp_ms: 17, held_by: None }));
     status.repeated(&AnEpoch { records: 3, ..AnEpoch::new(5) });
-    let snapshot = status.snapshot();
-    assert_eq!((snapshot.epoch.committed, snapshot.events.total), (5, 3));
-    assert_eq!((snapshot.events.per_second, snapshot.times.commit_ms), (0.0, None));
+    let report = status.report();
+    assert_eq!((report.epoch.committed, report.events.total), (5, 3));
+    assert_eq!((report.events.per_second, report.times.commit_ms), (0.0, None));
 }
 
 #[test]
 fn without_figures_only_what_every_job_has_is_written() {
-    let written = serde_json::to_value(status().snapshot()).expect("a snapshot is JSON");
+    let written = serde_json::to_value(status().report()).expect("a report is JSON");
     let names: Vec<&str> =
         written.as_object().expect("an object").keys().map(String::as_str).collect();
     let mut expected = [
@@ -238,14 +239,14 @@ fn events_a_second_are_those_of_the_last_ten_seconds() {
     }
     for (seconds, expected) in [(20, 100.0), (25, 50.0), (29, 10.0), (30, 0.0)] {
         assert_eq!(
-            status.snapshot_at(second(seconds)).events.per_second,
+            status.report_at(second(seconds)).events.per_second,
             expected,
             "after {seconds} s"
         );
     }
     let young = Status::new("young", &[], Box::new(()));
     young.committed_at(&epoch, TOOK, young.started + Duration::from_secs(2));
-    assert_eq!(young.snapshot_at(young.started + Duration::from_secs(4)).events.per_second, 25.0);
+    assert_eq!(young.report_at(young.started + Duration::from_secs(4)).events.per_second, 25.0);
 }
 
 #[test]
@@ -261,7 +262,7 @@ fn what_is_shown_of_an_erased_customers_dead_letters_goes() {
     let second = AnEpoch { erasures: vec![erasure], rejected: vec![of(3, 5)], ..AnEpoch::new(2) };
     status.committed(&second, TOOK);
     let details: Vec<String> =
-        status.snapshot().dead_letters.into_iter().rev().map(|letter| letter.detail).collect();
+        status.report().dead_letters.into_iter().rev().map(|letter| letter.detail).collect();
     let shown = "amount: -1 is negative";
     assert_eq!(
         details,
@@ -275,10 +276,10 @@ fn the_last_dead_letters_are_shown_without_their_bytes() {
     let status = status();
     let rejected = (0..50).map(rejected).collect();
     status.committed(&AnEpoch { rejected, ..AnEpoch::new(1) }, TOOK);
-    let snapshot = status.snapshot();
-    let positions: Vec<u64> = snapshot.dead_letters.iter().map(|letter| letter.position).collect();
+    let report = status.report();
+    let positions: Vec<u64> = report.dead_letters.iter().map(|letter| letter.position).collect();
     assert_eq!(positions, (30..50).rev().collect::<Vec<u64>>());
-    assert_eq!(snapshot.rejected, BTreeMap::from([("bad_amount", 50)]));
-    let text = serde_json::to_string(&snapshot).expect("a snapshot is JSON");
+    assert_eq!(report.rejected, BTreeMap::from([("bad_amount", 50)]));
+    let text = serde_json::to_string(&report).expect("a report is JSON");
     assert!(text.contains("amount: -1 is negative") && !text.contains("secret"), "{text}");
 }

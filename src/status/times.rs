@@ -1,6 +1,6 @@
 //! When something last succeeded, by the clock on the wall.
 
-use super::{Status, snapshot};
+use super::{Status, report};
 use dataflows::epoch::Closed;
 use dataflows::event::Millis;
 use std::time::Duration;
@@ -16,11 +16,11 @@ pub(super) struct Times {
 
 impl Times {
     /// As it stands at an instant, `uptime` after the start.
-    pub(super) fn at(&self, now: Millis, uptime: Duration) -> snapshot::Times {
+    pub(super) fn at(&self, now: Millis, uptime: Duration) -> report::SuccessTimes {
         let age = self
             .checkpoint
             .map_or(uptime.as_secs_f64(), |checkpoint| (now - checkpoint).max(0) as f64 * 1e-3);
-        snapshot::Times {
+        report::SuccessTimes {
             commit_ms: self.commit,
             checkpoint_ms: self.checkpoint,
             checkpoint_age_seconds: age,

@@ -216,7 +216,7 @@ fn what_it_shows_is_among_what_every_job_does() {
     let status = status();
     status.restored(4, None, &Common { counts: all_different().0, ..Common::default() });
     status.committed(&a_busy_epoch(), TOOK);
-    let written = serde_json::to_value(status.snapshot()).expect("a snapshot is JSON");
+    let written = serde_json::to_value(status.report()).expect("a report is JSON");
     for name in ["decisions", "reward", "arms", "threshold", "counts", "segments"] {
         assert!(written.get(name).is_some(), "{name} in {written}");
     }

@@ -2,7 +2,7 @@
 
 use super::declared::{Metric, Series, by, known, one};
 use crate::status::State;
-use crate::status::snapshot::{Partition, Snapshot};
+use crate::status::report::{PartitionProgress, StatusReport};
 use crate::telemetry::stalls::Cause;
 use dataflows::event::{Millis, Reason};
 use metrics::Label;
@@ -44,8 +44,8 @@ pub(super) const TURN_SECONDS: HistogramMetric = HistogramMetric {
 pub(super) const HISTOGRAMS: [HistogramMetric; 3] =
     [COMMIT_SECONDS, EVENT_TO_COMMIT_SECONDS, TURN_SECONDS];
 
-/// All others, which the snapshot tells.
-pub(super) const ENGINE: &[Metric<Snapshot>] = &[
+/// All others, which the report tells.
+pub(super) const ENGINE: &[Metric<StatusReport>] = &[
     Metric::counter("sluice_events_total", "Valid records read and committed.", |now| {
         one(now.events.total)
     }),
@@ -209,7 +209,7 @@ fn seconds(millis: Option<Millis>) -> Series<f64> {
     known(millis.map(|millis| millis as f64 * 1e-3))
 }
 
-fn ignored_fields(now: &Snapshot) -> Series<u64> {
+fn ignored_fields(now: &StatusReport) -> Series<u64> {
     let labels = |topic, field: &String| {
         vec![Label::new("topic", topic), Label::new("field", field.clone())]
     };
@@ -217,20 +217,21 @@ fn ignored_fields(now: &Snapshot) -> Series<u64> {
     fields.map(|ignored| (labels(ignored.topic, &ignored.field), ignored.records)).collect()
 }
 
-fn watermark_held(now: &Snapshot) -> Series<f64> {
+fn watermark_held(now: &StatusReport) -> Series<f64> {
     let holder = now.watermark.as_ref().and_then(|watermark| watermark.held_by.as_ref());
     let holder = holder.map(|holder| (holder.topic, holder.partition));
-    let holds = |at: &Partition| (labels(at), truth(holder == Some((at.topic, at.partition))));
+    let holds =
+        |at: &PartitionProgress| (labels(at), truth(holder == Some((at.topic, at.partition))));
     now.partitions.iter().map(holds).collect()
 }
 
 /// Offsets of all partitions, where they are known.
-fn of_partitions(now: &Snapshot, offset: fn(&Partition) -> Option<u64>) -> Series<f64> {
-    let known = |at: &Partition| Some((labels(at), offset(at)? as f64));
+fn of_partitions(now: &StatusReport, offset: fn(&PartitionProgress) -> Option<u64>) -> Series<f64> {
+    let known = |at: &PartitionProgress| Some((labels(at), offset(at)? as f64));
     now.partitions.iter().filter_map(known).collect()
 }
 
-fn labels(at: &Partition) -> Vec<Label> {
+fn labels(at: &PartitionProgress) -> Vec<Label> {
     vec![Label::new("topic", at.topic), Label::new("partition", at.partition.to_string())]
 }
 

@@ -11,7 +11,7 @@ mod order;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use super::snapshot::Snapshot;
+use super::report::StatusReport;
 use super::turns::MeasuredTurns;
 use dataflows::state::turns::Client;
 pub use declared::{Metric, Series, by, known, one};
@@ -77,10 +77,10 @@ impl Metrics {
     }
 
     /// The text form of Prometheus, version 0.0.4, sorted by name and labels.
-    pub fn render(&self, snapshot: &Snapshot) -> String {
+    pub fn render(&self, report: &StatusReport) -> String {
         let exposition = Exposition { recorder: &self.recorder };
-        exposition.tell(ENGINE, snapshot);
-        snapshot.figures.expose(&exposition);
+        exposition.tell(ENGINE, report);
+        report.figures.expose(&exposition);
         sorted(&self.handle.render())
     }
 }

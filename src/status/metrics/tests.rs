@@ -3,7 +3,7 @@
 use super::declared::MetricValues;
 use super::*;
 use crate::sink::destination::Destination;
-use crate::status::End;
+use crate::status::EndOffsets;
 use crate::status::erasures::ErasureFault;
 use crate::status::tests::{AnEpoch, a_busy_epoch, status};
 use crate::telemetry::stalls::{Cause, Seen};
@@ -99,7 +99,7 @@ fn everything_is_rendered_with_its_description() {
     status.committed(&a_busy_epoch(), Duration::from_millis(20));
     status.ends([(
         (Topic::Transactions.id(), 3),
-        End { last_stable: Some(620), high_watermark: Some(655) },
+        EndOffsets { last_stable: Some(620), high_watermark: Some(655) },
     )]);
     status.publishing(4, 3, 12, None);
     status.unpublishable(Destination::DeadLetters);
@@ -211,7 +211,7 @@ fn failed_erasures_are_there_from_the_start_by_reason() {
             ("not_written", number),
             ("checkpoints", 3 * number),
         ]);
-        let (text, shown) = (status.metrics(), status.snapshot().failed_erasures);
+        let (text, shown) = (status.metrics(), status.report().failed_erasures);
         for (reason, number) in &wanted {
             let line = format!("sluice_erasures_failed_total{{reason=\"{reason}\"}} {number}");
             assert_has(&text, &[&line]);

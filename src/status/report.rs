@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 /// The job at one instant.
 #[derive(Debug, Serialize)]
-pub struct Snapshot {
+pub struct StatusReport {
     /// Name of the job.
     pub job: String,
     /// Version of the program.
@@ -20,7 +20,7 @@ pub struct Snapshot {
     /// Whether the job keeps up with its input.
     pub ready: bool,
     /// What stands still, the gravest first.
-    pub stalls: Vec<Stall>,
+    pub stalls: Vec<StallReport>,
     /// Seconds since the start.
     pub uptime_seconds: f64,
     /// Seconds of CPU time used by the process.
@@ -30,15 +30,15 @@ pub struct Snapshot {
     /// Epochs.
     pub epoch: Epochs,
     /// What committed epochs have still to publish.
-    pub publishing: Publishing,
+    pub publishing: PublishingBacklog,
     /// When something last succeeded.
-    pub times: Times,
+    pub times: SuccessTimes,
     /// Event time.
     pub watermark: Option<Watermark>,
     /// Partitions, sorted by topic and number.
-    pub partitions: Vec<Partition>,
+    pub partitions: Vec<PartitionProgress>,
     /// Valid records that were read.
-    pub events: Events,
+    pub events: Throughput,
     /// What its dataflow shows.
     #[serde(flatten)]
     pub figures: Box<dyn FiguresShown>,
@@ -57,7 +57,7 @@ pub struct Snapshot {
 
 /// Something that stands still.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Stall {
+pub struct StallReport {
     /// The word for its cause: see [`Cause`](crate::telemetry::stalls::Cause).
     pub cause: &'static str,
     /// Whether epochs cannot be committed for it.
@@ -87,7 +87,7 @@ pub struct Epochs {
 
 /// What committed epochs have still to publish: decisions and dead letters, to their topics.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Publishing {
+pub struct PublishingBacklog {
     /// The epoch up to which everything is published.
     pub published: u64,
     /// Epochs that are committed and not published.
@@ -108,7 +108,7 @@ pub struct Publishing {
 
 /// When something last succeeded.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Times {
+pub struct SuccessTimes {
     /// The last commit; `None` before the first since the start.
     pub commit_ms: Option<Millis>,
     /// When the newest complete checkpoint was made; `None` before the first.
@@ -139,7 +139,7 @@ pub struct Holder {
 
 /// How far one partition has been read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Partition {
+pub struct PartitionProgress {
     /// Its topic.
     pub topic: &'static str,
     /// Its number.
@@ -159,7 +159,7 @@ pub struct Partition {
 
 /// Valid records that were read.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Events {
+pub struct Throughput {
     /// Since the start.
     pub total: u64,
     /// Over the last ten seconds.
