@@ -5,7 +5,7 @@
 //! secrets and certificates, properties of the client of Kafka, how much memory is used for what
 //! waits.
 
-use crate::config::types::{Checkpoint, Config, Epoch, Files, Kafka, Limits, Postgres};
+use crate::config::types::{Checkpoint, Config, Epoch, Files, Kafka, LimitsSection, Postgres};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,7 +56,7 @@ impl Identity {
             customers: _,
             context: _,
             bandit: _,
-            limits: Limits { epochs_in_flight, fetched: _, unsaved: _ },
+            limits: LimitsSection { epochs_in_flight, fetched: _, unsaved: _ },
         } = config;
         let mut started = of_kafka(kafka);
         started.extend(of_dataflow.iter().cloned());

@@ -4,7 +4,7 @@
 //! A page from elsewhere can make a browser send requests to a name of its own that leads here
 //! (rebinding), but neither to a number nor to localhost, and never with a token.
 
-use super::problem::{Kind, Problem};
+use super::problem::{ProblemDetails, ProblemType};
 use crate::config::secret::Secret;
 use crate::config::types::{Http, OpenPath};
 use axum::http::{HeaderMap, Uri, header};
@@ -25,14 +25,14 @@ impl Access {
     }
 
     /// Lets a request pass, or says what is missing.
-    pub(super) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+    pub(super) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), ProblemDetails> {
         if self.open.iter().any(|open| open.path() == uri.path()) {
             return Ok(());
         }
         match &self.token {
             Some(expected) if expected.is_carried(headers) => Ok(()),
-            Some(_) => Err(Problem::new(
-                Kind::Unauthorized,
+            Some(_) => Err(ProblemDetails::new(
+                ProblemType::Unauthorized,
                 "expected the header Authorization: Bearer TOKEN with the token of \
                  http.api_token_file",
             )),
@@ -42,7 +42,7 @@ impl Access {
                     localhost: ask for one of these, or set \
                            http.api_token_file; http.open names what probes may ask for by any \
                            name";
-                Err(Problem::new(Kind::ForeignHost, why))
+                Err(ProblemDetails::new(ProblemType::ForeignHost, why))
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::access::Access;
 use super::erasing_token::ErasingToken;
-use super::problem::{Kind, Problem};
+use super::problem::{ProblemDetails, ProblemType};
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -19,39 +19,39 @@ const ERASURES: usize = 16;
 
 /// Asks for a customer's erasure, in the same durable log as every event; gives the instant up to
 /// which everything of the customer goes, or what stands in the way.
-pub type Erase = Arc<dyn Fn(CustomerId) -> Result<Millis, String> + Send + Sync>;
+pub type ErasureCall = Arc<dyn Fn(CustomerId) -> Result<Millis, String> + Send + Sync>;
 
 /// What erases, and the token that it takes where no other is asked for.
 #[derive(Clone)]
-pub struct Erasing {
+pub struct ErasureEndpoint {
     /// What erases.
-    pub erase: Erase,
+    pub erase: ErasureCall,
     /// The token.
     pub token: ErasingToken,
 }
 
 /// What erases, for the handler.
 #[derive(Clone)]
-pub(super) struct Eraser {
-    erasing: Option<Erasing>,
+pub(super) struct ErasureHandler {
+    erasing: Option<ErasureEndpoint>,
     access: Access,
     places: Arc<Semaphore>,
 }
 
-impl Eraser {
-    pub(super) fn new(erasing: Option<Erasing>, access: Access) -> Self {
-        Eraser { erasing, access, places: Arc::new(Semaphore::new(ERASURES)) }
+impl ErasureHandler {
+    pub(super) fn new(erasing: Option<ErasureEndpoint>, access: Access) -> Self {
+        ErasureHandler { erasing, access, places: Arc::new(Semaphore::new(ERASURES)) }
     }
 
     /// What erases, for a request that may.
-    fn permitted(&self, headers: &HeaderMap) -> Result<Erase, Problem> {
+    fn permitted(&self, headers: &HeaderMap) -> Result<ErasureCall, ProblemDetails> {
         let none = || {
-            Problem::new(
-                Kind::NotHere,
+            ProblemDetails::new(
+                ProblemType::NotHere,
                 "this program keeps no log that an erasure could be written to; `sluice run` does",
             )
         };
-        let Erasing { erase, token } = self.erasing.as_ref().ok_or_else(none)?;
+        let ErasureEndpoint { erase, token } = self.erasing.as_ref().ok_or_else(none)?;
         // Whoever has come so far with a token has shown it.
         if self.access.has_token() {
             return Ok(Arc::clone(erase));
@@ -63,15 +63,15 @@ impl Eraser {
                     "erasing takes the header Authorization: Bearer TOKEN with the token in {}",
                     path.display()
                 );
-                Err(Problem::new(Kind::Unauthorized, why))
+                Err(ProblemDetails::new(ProblemType::Unauthorized, why))
             }
-            (Some(_), None) => Err(Problem::new(
-                Kind::NotReady,
+            (Some(_), None) => Err(ProblemDetails::new(
+                ProblemType::NotReady,
                 "erasing takes a token, which is made once the job has begun; its log says where \
                  it lies",
             )),
-            (None, _) => Err(Problem::new(
-                Kind::NotHere,
+            (None, _) => Err(ProblemDetails::new(
+                ProblemType::NotHere,
                 "erasing takes a token, and there is no folder to keep one in: set \
                  http.api_token_file",
             )),
@@ -84,16 +84,16 @@ impl Eraser {
 /// A number that is none is refused here: in the log it could only become a dead letter, after the
 /// wish was taken.
 pub(super) async fn erase(
-    State(eraser): State<Eraser>,
+    State(eraser): State<ErasureHandler>,
     path: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
-) -> Result<Response, Problem> {
+) -> Result<Response, ProblemDetails> {
     // What is no number is nobody's, with a token or without.
     let customer = customer(path)?;
     let erase = eraser.permitted(&headers)?;
     let many = |_| {
-        Problem::new(
-            Kind::Overloaded,
+        ProblemDetails::new(
+            ProblemType::Overloaded,
             format!(
                 "{ERASURES} erasures are being asked for, and no more are taken; ask again later"
             ),
@@ -108,10 +108,16 @@ pub(super) async fn erase(
     let until = match asked.await {
         Ok(Ok(until)) => until,
         Ok(Err(why)) => {
-            return Err(Problem::new(Kind::NoBroker, format!("{why}; asking again does no harm")));
+            return Err(ProblemDetails::new(
+                ProblemType::NoBroker,
+                format!("{why}; asking again does no harm"),
+            ));
         }
         Err(_) => {
-            return Err(Problem::new(Kind::Internal, "the erasure was not asked for; see the log"));
+            return Err(ProblemDetails::new(
+                ProblemType::Internal,
+                "the erasure was not asked for; see the log",
+            ));
         }
     };
     let body = json!({
@@ -125,11 +131,11 @@ pub(super) async fn erase(
 
 /// The customer that the path names. Without a name, or with one that is no text, there is no path
 /// to take it from.
-fn customer(path: Result<Path<String>, PathRejection>) -> Result<CustomerId, Problem> {
+fn customer(path: Result<Path<String>, PathRejection>) -> Result<CustomerId, ProblemDetails> {
     let id = path.map(|Path(id)| id).unwrap_or_default();
     let wrong = || {
-        Problem::new(
-            Kind::Malformed,
+        ProblemDetails::new(
+            ProblemType::Malformed,
             format!("expected a customer's number, 0 to 2^63 - 1 in digits alone, got {id:?}"),
         )
     };

@@ -1,6 +1,6 @@
 //! What a request may take: bytes and time, and that it cannot take anything down with it.
 
-use super::problem::{Kind, Problem};
+use super::problem::{ProblemDetails, ProblemType};
 use crate::descriptors;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
@@ -69,7 +69,7 @@ pub(super) async fn with_body(
     next: Next,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    let refused = |problem: Problem| {
+    let refused = |problem: ProblemDetails| {
         ([(header::CONNECTION, HeaderValue::from_static("close"))], problem).into_response()
     };
     match timeout(limits.body, whole(body)).await {
@@ -80,15 +80,15 @@ pub(super) async fn with_body(
                 "the body of the request did not come to its end within {} s",
                 limits.body.as_secs_f64()
             );
-            refused(Problem::new(Kind::SlowRequest, why))
+            refused(ProblemDetails::new(ProblemType::SlowRequest, why))
         }
     }
 }
 
-async fn whole(body: Body) -> Result<Bytes, Problem> {
+async fn whole(body: Body) -> Result<Bytes, ProblemDetails> {
     let large = || {
-        Problem::new(
-            Kind::TooLarge,
+        ProblemDetails::new(
+            ProblemType::TooLarge,
             format!(
                 "the body of the request is longer than the {MAX_BODY} bytes that are taken here"
             ),
@@ -101,8 +101,8 @@ async fn whole(body: Body) -> Result<Bytes, Problem> {
     let mut whole = Vec::new();
     while let Some(frame) = frames.next().await {
         let frame = frame.map_err(|_| {
-            Problem::new(
-                Kind::Malformed,
+            ProblemDetails::new(
+                ProblemType::Malformed,
                 "the body of the request breaks off, or is not in the form that its header says",
             )
         })?;
@@ -131,8 +131,8 @@ pub(super) async fn answered(
                 "A request could not be answered: its handler panicked, which is a fault of this \
                  program."
             );
-            Problem::new(
-                Kind::Internal,
+            ProblemDetails::new(
+                ProblemType::Internal,
                 "the request could not be answered, which is a fault of \
                 this program; its log says more",
             )
@@ -143,7 +143,7 @@ pub(super) async fn answered(
                 "the answer took more than {} s; ask again, which does no harm",
                 limits.answer.as_secs_f64()
             );
-            Problem::new(Kind::TooSlow, why).into_response()
+            ProblemDetails::new(ProblemType::TooSlow, why).into_response()
         }
     }
 }

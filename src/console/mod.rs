@@ -25,8 +25,8 @@ use crate::blame::Blame;
 use crate::config::types::Http;
 use crate::status::Status;
 use access::Access;
-use customers::Eraser;
-pub use customers::{Erase, Erasing};
+use customers::ErasureHandler;
+pub use customers::{ErasureCall, ErasureEndpoint};
 pub use erasing_token::ErasingToken;
 use limits::Limits;
 use std::io::{self, ErrorKind};
@@ -93,14 +93,14 @@ impl Console {
     pub fn start(
         http: &Http,
         status: Arc<Status>,
-        erasing: Option<Erasing>,
+        erasing: Option<ErasureEndpoint>,
     ) -> Result<Running, ConsoleError> {
         let token = http.token().map_err(ConsoleError::Token)?;
         if token.is_none() && !http.insecure && !http.listen.ip().is_loopback() {
             return Err(ConsoleError::Exposed(http.listen));
         }
         let access = Access::new(token.as_ref(), http);
-        let paths = routes::paths(status, Eraser::new(erasing, access.clone()));
+        let paths = routes::paths(status, ErasureHandler::new(erasing, access.clone()));
         Console::serve(http, paths, access, Limits::of_process())
     }
 

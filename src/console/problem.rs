@@ -13,7 +13,7 @@ const RETRY_AFTER: &str = "1";
 
 /// What kind a problem is. Its name is what programs look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ProblemType {
     /// The request cannot be read.
     Malformed,
     /// The token is missing or wrong.
@@ -42,60 +42,61 @@ pub(super) enum Kind {
     NoBroker,
 }
 
-impl Kind {
+impl ProblemType {
     fn name(self) -> &'static str {
         match self {
-            Kind::Malformed => "malformed",
-            Kind::Unauthorized => "unauthorized",
-            Kind::ForeignHost => "foreign-host",
-            Kind::NotFound => "not-found",
-            Kind::Method => "method",
-            Kind::SlowRequest => "slow-request",
-            Kind::TooLarge => "too-large",
-            Kind::Internal => "internal",
-            Kind::NotHere => "not-here",
-            Kind::NotReady => "not-ready",
-            Kind::Overloaded => "overloaded",
-            Kind::TooSlow => "too-slow",
-            Kind::NoBroker => "no-broker",
+            ProblemType::Malformed => "malformed",
+            ProblemType::Unauthorized => "unauthorized",
+            ProblemType::ForeignHost => "foreign-host",
+            ProblemType::NotFound => "not-found",
+            ProblemType::Method => "method",
+            ProblemType::SlowRequest => "slow-request",
+            ProblemType::TooLarge => "too-large",
+            ProblemType::Internal => "internal",
+            ProblemType::NotHere => "not-here",
+            ProblemType::NotReady => "not-ready",
+            ProblemType::Overloaded => "overloaded",
+            ProblemType::TooSlow => "too-slow",
+            ProblemType::NoBroker => "no-broker",
         }
     }
 
     pub(super) fn status(self) -> StatusCode {
         match self {
-            Kind::Malformed => StatusCode::BAD_REQUEST,
-            Kind::Unauthorized => StatusCode::UNAUTHORIZED,
-            Kind::ForeignHost => StatusCode::FORBIDDEN,
-            Kind::NotFound => StatusCode::NOT_FOUND,
-            Kind::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Kind::SlowRequest => StatusCode::REQUEST_TIMEOUT,
-            Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Kind::NotHere => StatusCode::NOT_IMPLEMENTED,
-            Kind::NotReady | Kind::Overloaded | Kind::TooSlow | Kind::NoBroker => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            ProblemType::Malformed => StatusCode::BAD_REQUEST,
+            ProblemType::Unauthorized => StatusCode::UNAUTHORIZED,
+            ProblemType::ForeignHost => StatusCode::FORBIDDEN,
+            ProblemType::NotFound => StatusCode::NOT_FOUND,
+            ProblemType::Method => StatusCode::METHOD_NOT_ALLOWED,
+            ProblemType::SlowRequest => StatusCode::REQUEST_TIMEOUT,
+            ProblemType::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            ProblemType::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            ProblemType::NotHere => StatusCode::NOT_IMPLEMENTED,
+            ProblemType::NotReady
+            | ProblemType::Overloaded
+            | ProblemType::TooSlow
+            | ProblemType::NoBroker => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
     /// What the layers below mean by an answer that they make themselves.
     fn of(status: StatusCode) -> Self {
         match status {
-            StatusCode::NOT_FOUND => Kind::NotFound,
-            StatusCode::METHOD_NOT_ALLOWED => Kind::Method,
-            status if status.is_client_error() => Kind::Malformed,
-            _ => Kind::Internal,
+            StatusCode::NOT_FOUND => ProblemType::NotFound,
+            StatusCode::METHOD_NOT_ALLOWED => ProblemType::Method,
+            status if status.is_client_error() => ProblemType::Malformed,
+            _ => ProblemType::Internal,
         }
     }
 
     /// What is said where nothing more is known.
     fn detail(self) -> &'static str {
         match self {
-            Kind::NotFound => "there is nothing at this path",
-            Kind::Method => {
+            ProblemType::NotFound => "there is nothing at this path",
+            ProblemType::Method => {
                 "this path does not take this method; the header Allow names those that it takes"
             }
-            Kind::Internal => {
+            ProblemType::Internal => {
                 "the request could not be answered, which is a fault of this program; its log says \
                  more"
             }
@@ -106,14 +107,14 @@ impl Kind {
 
 /// An error as the client sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Problem {
-    kind: Kind,
+pub(super) struct ProblemDetails {
+    kind: ProblemType,
     detail: String,
 }
 
-impl Problem {
-    pub(super) fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Problem { kind, detail: detail.into() }
+impl ProblemDetails {
+    pub(super) fn new(kind: ProblemType, detail: impl Into<String>) -> Self {
+        ProblemDetails { kind, detail: detail.into() }
     }
 
     fn body(&self, request_id: &str) -> String {
@@ -147,7 +148,7 @@ impl Problem {
 }
 
 /// As an answer without a body, which [`told`] gives it once it is known which request it was.
-impl IntoResponse for Problem {
+impl IntoResponse for ProblemDetails {
     fn into_response(self) -> Response {
         let mut response = self.kind.status().into_response();
         response.extensions_mut().insert(self);
@@ -169,9 +170,9 @@ pub(super) fn told(response: Response, request_id: &str) -> Response {
         return response;
     }
     let (mut parts, _) = response.into_parts();
-    let problem = parts.extensions.remove::<Problem>().unwrap_or_else(|| {
-        let kind = Kind::of(status);
-        Problem::new(kind, kind.detail())
+    let problem = parts.extensions.remove::<ProblemDetails>().unwrap_or_else(|| {
+        let kind = ProblemType::of(status);
+        ProblemDetails::new(kind, kind.detail())
     });
     parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));

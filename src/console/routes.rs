@@ -1,9 +1,9 @@
 //! What is answered at which path, and what holds for every answer.
 
 use super::access::Access;
-use super::customers::{self, Eraser};
+use super::customers::{self, ErasureHandler};
 use super::limits::{self, Limits};
-use super::problem::{Kind, Problem, told};
+use super::problem::{ProblemDetails, ProblemType, told};
 use crate::config::secret::scrubbed;
 use crate::status::Status;
 use axum::Router;
@@ -59,7 +59,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_REQUEST_ID: usize = 64;
 
 /// All paths.
-pub(super) fn paths(status: Arc<Status>, eraser: Eraser) -> Router {
+pub(super) fn paths(status: Arc<Status>, eraser: ErasureHandler) -> Router {
     let page = Bytes::from(PAGE.replace(OF_THE_DATAFLOW, status.page()));
     Router::new()
         .route("/", get(async move || ([(header::CONTENT_TYPE, HTML)], page)))
@@ -86,7 +86,7 @@ pub(super) fn behind(paths: Router, access: Access, limits: Limits) -> Router {
 async fn status_json(State(status): State<Arc<Status>>) -> Response {
     match serde_json::to_string(&status.report()) {
         Ok(text) => ([(header::CONTENT_TYPE, JSON)], scrubbed(&text).into_owned()).into_response(),
-        Err(error) => Problem::new(Kind::Internal, error.to_string()).into_response(),
+        Err(error) => ProblemDetails::new(ProblemType::Internal, error.to_string()).into_response(),
     }
 }
 
@@ -98,14 +98,15 @@ async fn healthz() -> &'static str {
     "ok\n"
 }
 
-async fn readyz(State(status): State<Arc<Status>>) -> Result<String, Problem> {
+async fn readyz(State(status): State<Arc<Status>>) -> Result<String, ProblemDetails> {
     // Whoever relies on the tables can, though what is published may be behind them.
-    let ready = status.readiness().map_err(|why| Problem::new(Kind::NotReady, why))?;
+    let ready =
+        status.readiness().map_err(|why| ProblemDetails::new(ProblemType::NotReady, why))?;
     Ok(format!("{}\n", scrubbed(&ready)))
 }
 
-async fn unknown(uri: Uri) -> Problem {
-    Problem::new(Kind::NotFound, format!("there is nothing at {}", uri.path()))
+async fn unknown(uri: Uri) -> ProblemDetails {
+    ProblemDetails::new(ProblemType::NotFound, format!("there is nothing at {}", uri.path()))
 }
 
 /// Lets pass who may; to a browser that asks for the page without the token, gives a page that asks

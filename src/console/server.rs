@@ -2,7 +2,7 @@
 //! where that can still be told.
 
 use super::limits::Limits;
-use super::problem::{Kind, Problem};
+use super::problem::{ProblemDetails, ProblemType};
 use super::routes::request_id;
 use axum::Router;
 use axum::body::Body;
@@ -138,7 +138,7 @@ async fn connection(
             "the header of the request did not come to its end within {} s",
             limits.header.as_secs_f64()
         );
-        return refuse(stream, &Problem::new(Kind::SlowRequest, why)).await;
+        return refuse(stream, &ProblemDetails::new(ProblemType::SlowRequest, why)).await;
     }
     hang_up(&mut stream).await;
 }
@@ -161,10 +161,10 @@ async fn overloaded(stream: TcpStream, limits: Limits, _place: OwnedSemaphorePer
          again later",
         limits.connections
     );
-    refuse(stream, &Problem::new(Kind::Overloaded, why)).await;
+    refuse(stream, &ProblemDetails::new(ProblemType::Overloaded, why)).await;
 }
 
-async fn refuse(mut stream: TcpStream, problem: &Problem) {
+async fn refuse(mut stream: TcpStream, problem: &ProblemDetails) {
     let answer = problem.alone(&request_id(None));
     // Whoever does not take it has hung up.
     if let Ok(Ok(())) = timeout(LINGER, stream.write_all(answer.as_bytes())).await {

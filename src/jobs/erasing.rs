@@ -1,7 +1,7 @@
 //! What erases a customer for the console of a job: a record in the topic of customers, or an error
 //! that is counted and said.
 
-use crate::console::Erase;
+use crate::console::ErasureCall;
 use crate::kafka::KafkaSettings;
 use crate::kafka::eraser::Eraser;
 use crate::status::Status;
@@ -12,7 +12,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 /// Erases through the broker, for the job with this status.
-pub fn erase(kafka: &KafkaSettings, status: &Arc<Status>) -> Erase {
+pub fn erase(kafka: &KafkaSettings, status: &Arc<Status>) -> ErasureCall {
     let eraser = Eraser::new(kafka);
     counting(Arc::clone(status), move |customer| eraser.erase(customer))
 }
@@ -20,7 +20,7 @@ pub fn erase(kafka: &KafkaSettings, status: &Arc<Status>) -> Erase {
 fn counting<E: Display>(
     status: Arc<Status>,
     ask: impl Fn(CustomerId) -> Result<Millis, E> + Send + Sync + 'static,
-) -> Erase {
+) -> ErasureCall {
     Arc::new(move |customer| {
         ask(customer).map_err(|error| {
             status.erasure_failed(ErasureFault::NotWritten);

@@ -19,7 +19,7 @@ use super::watch::{Watched, watch};
 use crate::checkpoint::{Checkpoints, Saver, SaverSettings};
 use crate::cluster::{Cluster, ClusterError, Connected};
 use crate::config::types::Config;
-use crate::console::{Console, Erasing, ErasingToken};
+use crate::console::{Console, ErasingToken, ErasureEndpoint};
 use crate::hosting::{Hosted, ResultsOf, agreed_on};
 use crate::kafka::KafkaSettings;
 use crate::kafka::compacted::Compacted;
@@ -64,8 +64,10 @@ pub fn run<D: Hosted>(config: &Config, described: D, asked: Asked) -> Result<(),
     let cluster = cluster.started_with("--reconfigure", asked.reconfigure);
     let job = Arc::new(Job::new(config, described)?);
     job.catch_signals()?;
-    let erasing =
-        Erasing { erase: erase(&job.kafka, &job.watched.status), token: job.erasing_token.clone() };
+    let erasing = ErasureEndpoint {
+        erase: erase(&job.kafka, &job.watched.status),
+        token: job.erasing_token.clone(),
+    };
     let console = Console::start(&config.http, Arc::clone(&job.watched.status), Some(erasing))?;
     tracing::info!(address = %console.address(), "The console is up.");
     let ending = job.watched.ending.clone();

@@ -5,18 +5,19 @@ use std::path::Path;
 use std::sync::mpsc;
 
 /// Erases customer 17, and nobody else while the broker is away.
-fn erase() -> Erase {
+fn erase() -> ErasureCall {
     Arc::new(
         |customer| if customer == 17 { Ok(1_000) } else { Err("the broker is away".to_string()) },
     )
 }
 
 /// A console of a job with this folder.
-fn within(folder: &Path, http: &Http, erase: Erase) -> (Running, ErasingToken) {
+fn within(folder: &Path, http: &Http, erase: ErasureCall) -> (Running, ErasingToken) {
     let token = ErasingToken::within(Some(folder.to_path_buf()));
     let status = Arc::new(Status::new("campaign", &[], Box::new(())));
-    let running = Console::start(http, status, Some(Erasing { erase, token: token.clone() }))
-        .expect("a free port");
+    let running =
+        Console::start(http, status, Some(ErasureEndpoint { erase, token: token.clone() }))
+            .expect("a free port");
     (running, token)
 }
 
@@ -129,8 +130,9 @@ fn without_a_log_or_a_folder_nothing_is_erased() {
     assert_eq!(delete(&without, "/customers/1", &[]).kind(), "not-here");
     let token = ErasingToken::within(None);
     token.prepare();
-    let homeless = Console::start(&free_port(), status(), Some(Erasing { erase: erase(), token }))
-        .expect("a free port");
+    let homeless =
+        Console::start(&free_port(), status(), Some(ErasureEndpoint { erase: erase(), token }))
+            .expect("a free port");
     let refused = delete(&homeless, "/customers/17", &[]);
     assert!(
         refused.status == 501 && refused.body.contains("http.api_token_file"),
@@ -145,7 +147,7 @@ fn a_broker_that_does_not_answer_neither_floods_the_console_nor_holds_its_end() 
     let (asked, asks) = mpsc::channel();
     let (_held, answers) = mpsc::channel::<()>();
     let answers = std::sync::Mutex::new(answers);
-    let silent: Erase = Arc::new(move |_| {
+    let silent: ErasureCall = Arc::new(move |_| {
         asked.send(()).expect("the test counts");
         // Nobody sends: this ends when the test is over.
         let _ = answers.lock().expect("no panic").recv();
