@@ -5,7 +5,10 @@
 //! secrets and certificates, properties of the client of Kafka, how much memory is used for what
 //! waits.
 
-use crate::config::types::{Checkpoint, Config, Epoch, Files, Kafka, LimitsSection, Postgres};
+use crate::config::types::{
+    CheckpointSection, Config, EpochSection, FilesSection, KafkaSection, LimitsSection,
+    PostgresSection,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,10 +48,10 @@ impl Identity {
             cluster: _,
             log: _,
             kafka,
-            postgres: Postgres { url, schema, .. },
-            files: Files { dir: files },
-            checkpoint: Checkpoint { dir: checkpoints, interval: _, keep },
-            epoch: Epoch { interval, max_events, lateness: _, idle },
+            postgres: PostgresSection { url, schema, .. },
+            files: FilesSection { dir: files },
+            checkpoint: CheckpointSection { dir: checkpoints, interval: _, keep },
+            epoch: EpochSection { interval, max_events, lateness: _, idle },
             http: _,
             input: _,
             fields: _,
@@ -116,9 +119,16 @@ impl Identity {
     }
 }
 
-fn of_kafka(kafka: &Kafka) -> BTreeMap<String, String> {
-    let Kafka { brokers, start, group: _, partitions: _, replication: _, topics, properties: _ } =
-        kafka;
+fn of_kafka(kafka: &KafkaSection) -> BTreeMap<String, String> {
+    let KafkaSection {
+        brokers,
+        start,
+        group: _,
+        partitions: _,
+        replication: _,
+        topics,
+        properties: _,
+    } = kafka;
     let named = topics.all().map(|(key, name)| (format!("kafka.topics.{key}"), name.to_string()));
     let values =
         [("kafka.brokers", brokers.clone()), ("kafka.start", format!("{start:?}").to_lowercase())];

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 /// Where a value was set.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum ValueSource {
     /// Nowhere: the built-in default, or nothing at all.
     Default,
     /// In the configuration file.
@@ -28,13 +28,13 @@ pub enum Origin {
     },
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for ValueSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Origin::Default => f.write_str("default"),
-            Origin::File { path, line } => write!(f, "{} line {line}", path.display()),
-            Origin::Environment { variable } => f.write_str(variable),
-            Origin::Flag { flag } => f.write_str(flag),
+            ValueSource::Default => f.write_str("default"),
+            ValueSource::File { path, line } => write!(f, "{} line {line}", path.display()),
+            ValueSource::Environment { variable } => f.write_str(variable),
+            ValueSource::Flag { flag } => f.write_str(flag),
         }
     }
 }
@@ -47,7 +47,7 @@ pub struct Fault {
     /// Its value as it may be shown: secrets are masked.
     pub value: Option<String>,
     /// Where it was set.
-    pub origin: Origin,
+    pub origin: ValueSource,
     /// What is wrong and what is allowed.
     pub problem: String,
 }
@@ -59,8 +59,8 @@ impl fmt::Display for Fault {
             write!(f, " = {value}")?;
         }
         match (&self.origin, self.key.is_empty()) {
-            (Origin::Default, true) => {}
-            (Origin::Default, false) => f.write_str(": ")?,
+            (ValueSource::Default, true) => {}
+            (ValueSource::Default, false) => f.write_str(": ")?,
             (origin, true) => write!(f, "{origin}: ")?,
             (origin, false) => write!(f, " ({origin}): ")?,
         }
@@ -87,8 +87,12 @@ pub struct Faults(pub Vec<Fault>);
 impl Faults {
     /// Problems of one key.
     pub fn of(key: &str, problems: Vec<String>) -> Self {
-        let fault =
-            |problem| Fault { key: key.to_string(), value: None, origin: Origin::Default, problem };
+        let fault = |problem| Fault {
+            key: key.to_string(),
+            value: None,
+            origin: ValueSource::Default,
+            problem,
+        };
         Faults(problems.into_iter().map(fault).collect())
     }
 }

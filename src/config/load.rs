@@ -16,7 +16,7 @@ pub use keys::variable;
 pub use loaded::Loaded;
 
 use super::Check;
-use super::fault::{Fault, Origin};
+use super::fault::{Fault, ValueSource};
 use super::secret::keep;
 use super::shown::{hidden, masked};
 use super::types::Config;
@@ -58,7 +58,7 @@ pub struct Override {
 #[derive(Clone, Debug, PartialEq)]
 struct Leaf {
     value: Value,
-    origin: Origin,
+    origin: ValueSource,
 }
 
 /// Values gathered so far, layer upon layer.
@@ -73,7 +73,7 @@ impl Default for Layers {
     fn default() -> Self {
         let mut leaves = BTreeMap::new();
         flatten("", &DEFAULT_TABLE, &mut |key, value| {
-            leaves.insert(key, Leaf { value: value.clone(), origin: Origin::Default });
+            leaves.insert(key, Leaf { value: value.clone(), origin: ValueSource::Default });
         });
         Layers { leaves, faults: Vec::new(), warnings: Vec::new() }
     }
@@ -86,7 +86,7 @@ impl Layers {
             Ok(text) => self.text(path, &text),
             Err(error) => self.faults.push(whole_file(
                 format!("cannot read {}: {error}", path.display()),
-                Origin::Default,
+                ValueSource::Default,
             )),
         }
         self
@@ -94,8 +94,10 @@ impl Layers {
 
     /// Adds the text of a configuration file.
     fn text(&mut self, path: &Path, text: &str) {
-        let at =
-            |offset: usize| Origin::File { path: path.to_path_buf(), line: line_of(text, offset) };
+        let at = |offset: usize| ValueSource::File {
+            path: path.to_path_buf(),
+            line: line_of(text, offset),
+        };
         // The errors' own display would quote the line, secrets and all.
         let (spans, errors) = DeTable::parse_recoverable(text);
         let syntax = errors.iter().map(|e| {
@@ -114,7 +116,7 @@ impl Layers {
         table: &Table,
         defaults: &Table,
         spans: &DeTable<'_>,
-        at: &dyn Fn(usize) -> Origin,
+        at: &dyn Fn(usize) -> ValueSource,
     ) {
         for (name, value) in table {
             let written = join(section, name);
@@ -161,9 +163,11 @@ impl Layers {
             self.leaves.keys().map(|key| (variable(key), key.clone())).collect();
         for (name, text) in variables.into_iter().filter(|(name, _)| name.starts_with(PREFIX)) {
             match keys.get(&name) {
-                Some(key) => {
-                    self.set(key, from_text(key, &text), Origin::Environment { variable: name })
-                }
+                Some(key) => self.set(
+                    key,
+                    from_text(key, &text),
+                    ValueSource::Environment { variable: name },
+                ),
                 None if flags.contains(&name) => {}
                 None => {
                     let hint = closest(&name, keys.keys().chain(flags).map(String::as_str))
@@ -182,17 +186,17 @@ impl Layers {
         for Override { key, flag, value } in overrides {
             let value = from_text(key, value);
             let repeats = |leaf: &Leaf| {
-                matches!(leaf.origin, Origin::Environment { .. }) && leaf.value == value
+                matches!(leaf.origin, ValueSource::Environment { .. }) && leaf.value == value
             };
             if !self.leaves.get(*key).is_some_and(repeats) {
-                self.set(key, value, Origin::Flag { flag });
+                self.set(key, value, ValueSource::Flag { flag });
             }
         }
         self
     }
 
     /// Sets a key; tables that are open take the new entries beside those that are there.
-    fn set(&mut self, key: &str, value: Value, origin: Origin) {
+    fn set(&mut self, key: &str, value: Value, origin: ValueSource) {
         debug_assert!(self.leaves.contains_key(key), "{key} is no key");
         let Some(leaf) = self.leaves.get_mut(key) else { return };
         leaf.origin = origin;
@@ -202,7 +206,7 @@ impl Layers {
         }
     }
 
-    fn unknown(&mut self, key: &str, origin: Origin) {
+    fn unknown(&mut self, key: &str, origin: ValueSource) {
         let last = |key: &str| key.rsplit('.').next().map(str::to_string);
         // First whatever has this name in another section, then what is spelt alike.
         let same: Vec<&str> = self
@@ -242,7 +246,8 @@ impl Layers {
     pub fn finish(mut self, rooms: &[Check]) -> Loaded {
         self.keep_secrets();
         let mut merged = DEFAULT_TABLE.clone();
-        for (key, leaf) in self.leaves.iter_mut().filter(|(_, leaf)| leaf.origin != Origin::Default)
+        for (key, leaf) in
+            self.leaves.iter_mut().filter(|(_, leaf)| leaf.origin != ValueSource::Default)
         {
             let mut alone = DEFAULT_TABLE.clone();
             insert(&mut alone, key, leaf.value.clone());
@@ -270,7 +275,7 @@ impl Layers {
     }
 }
 
-fn whole_file(problem: String, origin: Origin) -> Fault {
+fn whole_file(problem: String, origin: ValueSource) -> Fault {
     Fault { key: String::new(), value: None, origin, problem }
 }
 

@@ -7,7 +7,7 @@ pub(crate) use another::another_value;
 
 use super::fault::Fault;
 use super::load::{DEFAULTS, Layers, Loaded, Override, keys, variable};
-use super::types::{Config, DecideOn, LogFormat, Start};
+use super::types::{Config, DecideOn, LogFormat, StartFrom};
 use crate::cli::SECTIONS;
 use dataflows::event::{DAY, Topic};
 use dataflows::settings::{HighValue, Settings, Term, Transform};
@@ -63,7 +63,7 @@ fn the_defaults_are_those_of_the_contract() {
     );
     assert_eq!(config.checkpoint.interval, Duration::from_secs(60));
     assert_eq!(config.http.listen.to_string(), "127.0.0.1:8080");
-    assert_eq!((config.kafka.start, config.kafka.partitions), (Start::Earliest, 3));
+    assert_eq!((config.kafka.start, config.kafka.partitions), (StartFrom::Earliest, 3));
     assert_eq!(config.group(), "sluice-campaign");
     let named = Topic::ALL.map(|topic| config.kafka.topics.name(topic.id().file_stem()));
     assert_eq!(named, Topic::ALL.map(Topic::name));

@@ -8,9 +8,11 @@ mod kafka;
 mod learning;
 mod postgres;
 
-pub use kafka::{Kafka, Start};
-pub use learning::{Bandit, Context, Customers, DecideOn, HighValueRule, History};
-pub use postgres::Postgres;
+pub use kafka::{KafkaSection, StartFrom};
+pub use learning::{
+    BanditSection, ContextSection, CustomersSection, DecideOn, HighValueRule, HistorySection,
+};
+pub use postgres::PostgresSection;
 
 use super::values;
 use crate::config::location::Location;
@@ -51,41 +53,41 @@ pub struct Config {
     #[serde(deserialize_with = "values::optional_path")]
     pub hostfile: Option<PathBuf>,
     /// What the processes are to each other.
-    pub cluster: Together,
+    pub cluster: ClusterSection,
     /// Logging.
-    pub log: Log,
+    pub log: LogSection,
     /// The broker.
-    pub kafka: Kafka,
+    pub kafka: KafkaSection,
     /// The database.
-    pub postgres: Postgres,
+    pub postgres: PostgresSection,
     /// Files in its place.
-    pub files: Files,
+    pub files: FilesSection,
     /// Checkpoints.
-    pub checkpoint: Checkpoint,
+    pub checkpoint: CheckpointSection,
     /// Cutting of the input.
-    pub epoch: Epoch,
+    pub epoch: EpochSection,
     /// Console and API.
-    pub http: Http,
+    pub http: HttpSection,
     /// Reading of records.
-    pub input: Input,
+    pub input: InputSection,
     /// Fields that are called otherwise in the source.
-    pub fields: Fields,
+    pub fields: FieldsSection,
     /// What is kept of customers.
-    pub history: History,
+    pub history: HistorySection,
     /// Customers and their features.
-    pub customers: Customers,
+    pub customers: CustomersSection,
     /// The context vector.
-    pub context: Context,
+    pub context: ContextSection,
     /// The learner.
-    pub bandit: Bandit,
+    pub bandit: BanditSection,
     /// What bounds memory.
-    pub limits: Limits,
+    pub limits: LimitsSection,
 }
 
 /// What bounds memory beside the history itself.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Limits {
+pub struct LimitsSection {
     /// Epochs that are cut and not committed.
     #[serde(deserialize_with = "values::whole::<_, _, 1, 64>")]
     pub epochs_in_flight: u64,
@@ -100,7 +102,7 @@ pub struct Limits {
 /// What the processes are to each other.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Together {
+pub struct ClusterSection {
     /// File that holds the secret by which they know each other.
     #[serde(deserialize_with = "values::optional_path")]
     pub secret_file: Option<PathBuf>,
@@ -109,7 +111,7 @@ pub struct Together {
 /// Logging.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Log {
+pub struct LogSection {
     /// Directives of what is logged.
     #[serde(deserialize_with = "values::log_level")]
     pub level: String,
@@ -130,7 +132,7 @@ pub enum LogFormat {
 /// Files of results.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Files {
+pub struct FilesSection {
     /// Where they lie; `None`: there are none.
     #[serde(deserialize_with = "values::optional_path")]
     pub dir: Option<PathBuf>,
@@ -139,7 +141,7 @@ pub struct Files {
 /// Checkpoints.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Checkpoint {
+pub struct CheckpointSection {
     /// Where they lie.
     #[serde(deserialize_with = "values::location")]
     pub dir: Location,
@@ -154,7 +156,7 @@ pub struct Checkpoint {
 /// Cutting of the input.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Epoch {
+pub struct EpochSection {
     /// Time from one cut to the next.
     #[serde(deserialize_with = "values::duration::<_, 10, { 3_600 * SECOND }>")]
     pub interval: Duration,
@@ -172,7 +174,7 @@ pub struct Epoch {
 /// Console and API.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Http {
+pub struct HttpSection {
     /// Address to listen at.
     #[serde(deserialize_with = "values::listen")]
     pub listen: SocketAddr,
@@ -212,7 +214,7 @@ impl OpenPath {
 /// Reading of records.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Input {
+pub struct InputSection {
     /// Decimals of the currency.
     #[serde(deserialize_with = "values::whole::<_, _, 0, 4>")]
     pub decimals: u32,
@@ -234,7 +236,7 @@ pub struct Input {
 /// Fields that are called otherwise in the source: name here to name there, topic by topic.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Fields {
+pub struct FieldsSection {
     /// Of purchases.
     #[serde(deserialize_with = "values::texts")]
     pub transactions: BTreeMap<String, String>,

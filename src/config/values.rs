@@ -12,7 +12,7 @@ pub use measures::{
 };
 
 use super::secret::{Secret, SecretUrl};
-use super::types::{LogFormat, OpenPath, Start};
+use super::types::{LogFormat, OpenPath, StartFrom};
 use crate::config::location::Location;
 use crate::identifiers::SchemaName;
 use crate::units::parse_instant;
@@ -143,11 +143,11 @@ pub fn dataflow<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D:
 }
 
 /// Where to start.
-pub fn start<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Start, D::Error> {
+pub fn start<'de, D: Deserializer<'de>>(deserializer: D) -> Result<StartFrom, D::Error> {
     let read = |v: &Value| match v.as_str()? {
-        "earliest" => Some(Start::Earliest),
-        "latest" => Some(Start::Latest),
-        instant => parse_instant(instant).filter(|millis| *millis >= 0).map(Start::At),
+        "earliest" => Some(StartFrom::Earliest),
+        "latest" => Some(StartFrom::Latest),
+        instant => parse_instant(instant).filter(|millis| *millis >= 0).map(StartFrom::At),
     };
     value(
         deserializer,

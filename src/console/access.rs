@@ -6,7 +6,7 @@
 
 use super::problem::{ProblemDetails, ProblemType};
 use crate::config::secret::Secret;
-use crate::config::types::{Http, OpenPath};
+use crate::config::types::{HttpSection, OpenPath};
 use axum::http::{HeaderMap, Uri, header};
 use sha2::{Digest, Sha256};
 use std::net::IpAddr;
@@ -20,7 +20,7 @@ pub(super) struct Access {
 
 impl Access {
     /// For those who know the token; where there is none, for everybody who asks this machine.
-    pub(super) fn new(token: Option<&Secret>, http: &Http) -> Self {
+    pub(super) fn new(token: Option<&Secret>, http: &HttpSection) -> Self {
         Access { token: token.map(Hash::of), open: http.open.clone() }
     }
 

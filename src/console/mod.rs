@@ -22,7 +22,7 @@ mod server;
 mod tests;
 
 use crate::blame::Blame;
-use crate::config::types::Http;
+use crate::config::types::HttpSection;
 use crate::status::Status;
 use access::Access;
 use customers::ErasureHandler;
@@ -91,7 +91,7 @@ impl Console {
     /// The address is taken or is none of this machine's, the token cannot be read, or others could
     /// reach the address without a token.
     pub fn start(
-        http: &Http,
+        http: &HttpSection,
         status: Arc<Status>,
         erasing: Option<ErasureEndpoint>,
     ) -> Result<Running, ConsoleError> {
@@ -106,7 +106,7 @@ impl Console {
 
     /// Serves paths at the address of the configuration, behind access and limits.
     fn serve(
-        http: &Http,
+        http: &HttpSection,
         paths: axum::Router,
         access: Access,
         limits: Limits,

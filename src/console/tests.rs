@@ -71,8 +71,8 @@ fn get(running: &Running, path: &str) -> Answer {
     ask(running, &format!("GET {path}"), &[])
 }
 
-fn free_port() -> Http {
-    Http {
+fn free_port() -> HttpSection {
+    HttpSection {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         api_token_file: None,
         insecure: false,
@@ -234,7 +234,7 @@ fn without_a_token_only_this_machine_is_named() {
     }
     assert_eq!(ask(&running, "GET /healthz", &["Host: evil.example"]).status, 200);
     // An address that others may reach is no less a page's aim.
-    let insecure = Http { insecure: true, ..free_port() };
+    let insecure = HttpSection { insecure: true, ..free_port() };
     let running = Console::start(&insecure, Arc::clone(&status), None).expect("a free port");
     assert_eq!(ask(&running, "GET /status", &["Host: evil.example"]).status, 403);
 }
@@ -246,7 +246,7 @@ fn what_is_open_to_probes_takes_neither_token_nor_number() {
     let status = Arc::new(Status::new("campaign", &[], Box::new(())));
     status.enter(State::Running);
     for api_token_file in [None, Some(file.path().to_path_buf())] {
-        let http = Http { api_token_file, open: vec![OpenPath::Metrics], ..free_port() };
+        let http = HttpSection { api_token_file, open: vec![OpenPath::Metrics], ..free_port() };
         let running = Console::start(&http, Arc::clone(&status), None).expect("a free port");
         let code =
             |path: &str| ask(&running, &format!("GET {path}"), &["Host: sluice:8080"]).status;
@@ -255,7 +255,7 @@ fn what_is_open_to_probes_takes_neither_token_nor_number() {
             assert!(matches!(code(closed), 401 | 403), "{closed}");
         }
         drop(running);
-        let http = Http { open: OpenPath::ALL.to_vec(), ..http };
+        let http = HttpSection { open: OpenPath::ALL.to_vec(), ..http };
         let running = Console::start(&http, Arc::clone(&status), None).expect("a free port");
         assert_eq!(ask(&running, "GET /readyz?verbose", &["Host: sluice:8080"]).status, 200);
     }
@@ -320,7 +320,7 @@ fn readiness_follows_the_state() {
 #[test]
 fn a_token_protects_everything_but_health() {
     let file = token_file("hunter2");
-    let http = Http { api_token_file: Some(file.path().to_path_buf()), ..free_port() };
+    let http = HttpSection { api_token_file: Some(file.path().to_path_buf()), ..free_port() };
     let running = Console::start(&http, Arc::new(Status::new("campaign", &[], Box::new(()))), None)
         .expect("a free port");
     for path in ["/", "/status", "/metrics", "/readyz", "/nothing"] {
@@ -350,7 +350,7 @@ fn a_token_protects_everything_but_health() {
 #[test]
 fn a_taken_port_is_named_with_the_way_out() {
     let (running, status) = start();
-    let http = Http { listen: running.address(), ..free_port() };
+    let http = HttpSection { listen: running.address(), ..free_port() };
     let error = Console::start(&http, Arc::clone(&status), None)
         .expect_err("the port is taken")
         .to_string();
@@ -363,17 +363,18 @@ fn a_taken_port_is_named_with_the_way_out() {
 #[test]
 fn an_address_that_others_reach_needs_a_token_or_insecure() {
     let status = || Arc::new(Status::new("campaign", &[], Box::new(())));
-    let open = Http { listen: SocketAddr::from(([0, 0, 0, 0], 0)), ..free_port() };
+    let open = HttpSection { listen: SocketAddr::from(([0, 0, 0, 0], 0)), ..free_port() };
     assert!(
         matches!(Console::start(&open, status(), None), Err(ConsoleError::Exposed(address)) if address == open.listen)
     );
     let file = token_file("hunter2");
-    let with_token = Http { api_token_file: Some(file.path().to_path_buf()), ..open.clone() };
-    let insecure = Http { insecure: true, ..open.clone() };
+    let with_token =
+        HttpSection { api_token_file: Some(file.path().to_path_buf()), ..open.clone() };
+    let insecure = HttpSection { insecure: true, ..open.clone() };
     for allowed in [with_token, insecure] {
         assert!(Console::start(&allowed, status(), None).is_ok(), "{allowed:?}");
     }
-    let absent = Http { api_token_file: Some("/nonexistent/token".into()), ..open };
+    let absent = HttpSection { api_token_file: Some("/nonexistent/token".into()), ..open };
     assert!(matches!(Console::start(&absent, status(), None), Err(ConsoleError::Token(_))));
 }
 

@@ -13,9 +13,9 @@ impl Config {
             predictions: dataflows::told_to(&self.dataflow).map(|key| self.kafka.topics.name(key)),
             group: self.group(),
             start: match self.kafka.start {
-                types::Start::Earliest => StartPosition::Earliest,
-                types::Start::Latest => StartPosition::Latest,
-                types::Start::At(instant) => StartPosition::Timestamp(instant),
+                types::StartFrom::Earliest => StartPosition::Earliest,
+                types::StartFrom::Latest => StartPosition::Latest,
+                types::StartFrom::At(instant) => StartPosition::Timestamp(instant),
             },
             properties: self.kafka.properties.clone(),
             max_fetched: self.limits.fetched,

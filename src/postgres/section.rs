@@ -7,7 +7,7 @@ use super::tls::Problem;
 use super::{Limits, PostgresSettings};
 use crate::config::secret::Secret;
 use crate::config::secret_file;
-use crate::config::types::{Config, Postgres};
+use crate::config::types::{Config, PostgresSection};
 use crate::sink::rows::Wording;
 use dataflows::event::DAY;
 use std::sync::Arc;
@@ -56,7 +56,7 @@ impl Config {
     }
 }
 
-impl Postgres {
+impl PostgresSection {
     /// How the database is reached, password included.
     ///
     /// # Errors

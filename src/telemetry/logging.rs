@@ -1,12 +1,12 @@
 //! Logs: on standard error, as text or JSON, filtered by level and module.
 
 use crate::config::secret::Scrubbing;
-use crate::config::types::{Log, LogFormat};
+use crate::config::types::{LogFormat, LogSection};
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 /// Starts logging; to be called once, before anything is logged. A second call changes nothing.
-pub fn start(log: &Log) {
+pub fn start(log: &LogSection) {
     // The migrations' own lines say nothing that a job's operator needs; a level given for them
     // comes later and wins.
     let filter = EnvFilter::new(format!("refinery_core=warn,{}", log.level));

@@ -1,7 +1,7 @@
 //! Reports of connections and faults.
 
 use super::*;
-use crate::config::fault::Origin;
+use crate::config::fault::ValueSource;
 
 struct Fixed(Finding);
 
@@ -57,7 +57,7 @@ fn every_connection_is_named_and_a_mute_one_is_given_up() {
 
 #[test]
 fn a_report_names_every_fault() {
-    let origin = Origin::File { path: "sluice.toml".into(), line: 2 };
+    let origin = ValueSource::File { path: "sluice.toml".into(), line: 2 };
     let fault = Fault {
         key: "workers".to_string(),
         value: Some("0".to_string()),

@@ -10,13 +10,13 @@ use std::collections::BTreeMap;
 /// The broker.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Kafka {
+pub struct KafkaSection {
     /// Brokers to begin with; empty for none.
     #[serde(deserialize_with = "values::brokers")]
     pub brokers: String,
     /// Where a job without progress begins.
     #[serde(deserialize_with = "values::start")]
-    pub start: Start,
+    pub start: StartFrom,
     /// Consumer group for tools that show lag; `None`: [`Config::group`](super::Config::group)
     /// makes one of the job's name.
     #[serde(deserialize_with = "values::optional_name")]
@@ -34,7 +34,7 @@ pub struct Kafka {
     pub properties: BTreeMap<String, String>,
 }
 
-impl std::fmt::Debug for Kafka {
+impl std::fmt::Debug for KafkaSection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let shown = self
             .properties
@@ -54,7 +54,7 @@ impl std::fmt::Debug for Kafka {
 
 /// Where a job without progress begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Start {
+pub enum StartFrom {
     /// At the oldest record of each partition.
     Earliest,
     /// At the end of each partition.

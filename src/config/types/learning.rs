@@ -10,7 +10,7 @@ use serde::Deserialize;
 /// What is kept of customers.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct History {
+pub struct HistorySection {
     /// How long events are kept one by one; `None`: for ever.
     #[serde(deserialize_with = "values::optional_millis::<_, DAY, { 36_500 * DAY }>")]
     pub keep: Option<Millis>,
@@ -19,7 +19,7 @@ pub struct History {
 /// Customers and their features.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Customers {
+pub struct CustomersSection {
     /// Categories that are told apart.
     #[serde(deserialize_with = "values::names::<_, { values::MAX_LISTED }>")]
     pub categories: Vec<String>,
@@ -61,7 +61,7 @@ pub enum HighValueRule {
 /// The context vector.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Context {
+pub struct ContextSection {
     /// Its terms.
     #[serde(deserialize_with = "values::context_terms")]
     pub terms: Vec<Term>,
@@ -70,7 +70,7 @@ pub struct Context {
 /// The learner.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Bandit {
+pub struct BanditSection {
     /// Names of the arms.
     #[serde(deserialize_with = "values::names::<_, { values::MAX_ARMS }>")]
     pub arms: Vec<String>,

@@ -12,7 +12,7 @@ use std::time::Duration;
 /// The database.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Postgres {
+pub struct PostgresSection {
     /// Address; empty for none.
     #[serde(deserialize_with = "values::postgres_url")]
     pub url: SecretUrl,

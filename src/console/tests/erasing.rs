@@ -12,7 +12,7 @@ fn erase() -> ErasureCall {
 }
 
 /// A console of a job with this folder.
-fn within(folder: &Path, http: &Http, erase: ErasureCall) -> (Running, ErasingToken) {
+fn within(folder: &Path, http: &HttpSection, erase: ErasureCall) -> (Running, ErasingToken) {
     let token = ErasingToken::within(Some(folder.to_path_buf()));
     let status = Arc::new(Status::new("campaign", &[], Box::new(())));
     let running =
@@ -70,7 +70,8 @@ fn a_customer_is_erased_through_the_log() {
 fn erasing_always_takes_a_token() {
     let folder = tempfile::tempdir().expect("a folder");
     for insecure in [false, true] {
-        let (running, token) = within(folder.path(), &Http { insecure, ..free_port() }, erase());
+        let (running, token) =
+            within(folder.path(), &HttpSection { insecure, ..free_port() }, erase());
         assert_eq!(
             delete(&running, "/customers/17", &[]).kind(),
             "not-ready",
@@ -107,7 +108,7 @@ fn erasing_always_takes_a_token() {
 fn a_configured_token_takes_the_place_of_the_job_s_own() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = token_file("hunter2");
-    let http = Http { api_token_file: Some(file.path().to_path_buf()), ..free_port() };
+    let http = HttpSection { api_token_file: Some(file.path().to_path_buf()), ..free_port() };
     let (running, token) = within(folder.path(), &http, erase());
     token.prepare();
     assert_eq!(delete(&running, "/customers/17", &[&bearer(folder.path())]).status, 401);
