@@ -9,7 +9,7 @@
 
 mod opening;
 
-use super::secret::Code;
+use super::secret::AuthenticationCode;
 use opening::Opening;
 use openssl::cipher::Cipher;
 use openssl::cipher_ctx::CipherCtx;
@@ -38,9 +38,9 @@ const NONCE: usize = 12;
 #[derive(Clone)]
 pub(super) struct Keys {
     /// Of what this process sends.
-    pub(super) sending: Code,
+    pub(super) sending: AuthenticationCode,
     /// Of what it receives.
-    pub(super) receiving: Code,
+    pub(super) receiving: AuthenticationCode,
 }
 
 /// A connection to another process, as timely reads and writes it. Clones share the numbers of
@@ -142,8 +142,8 @@ enum Tags {
 
 impl Tags {
     fn new(
-        key: Option<&Code>,
-        init: impl FnOnce(&mut CipherCtx, &Code) -> Result<(), ErrorStack>,
+        key: Option<&AuthenticationCode>,
+        init: impl FnOnce(&mut CipherCtx, &AuthenticationCode) -> Result<(), ErrorStack>,
     ) -> Result<Self, ErrorStack> {
         let Some(key) = key else { return Ok(Tags::Summed) };
         let mut cipher = CipherCtx::new()?;
@@ -168,7 +168,7 @@ struct Sealing {
 }
 
 impl Sealing {
-    fn new(key: Option<&Code>) -> Result<Self, ErrorStack> {
+    fn new(key: Option<&AuthenticationCode>) -> Result<Self, ErrorStack> {
         let tags = Tags::new(key, |cipher, key| {
             cipher.encrypt_init(Some(Cipher::aes_256_gcm()), Some(key), None)
         })?;

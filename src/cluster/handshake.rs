@@ -11,16 +11,16 @@
 //! but for its version: by what every opening begins with, protocol and version, one of another
 //! version is told so. Every message has a bounded length, and the whole a deadline.
 
-mod line;
+mod timed_stream;
 
 use super::frames::Keys;
 use super::identity::Identity;
-use super::secret::{BYTES, Code, Nonce, Use, code, proves};
+use super::secret::{AuthenticationCode, BYTES, Nonce, Use, code, proves};
 use crate::config::secret::Secret;
-use line::Line;
 use std::io::{self, ErrorKind};
 use std::net::TcpStream;
 use std::time::Duration;
+use timed_stream::TimedStream;
 
 /// What a process of a job begins with, whichever version it is of.
 const PROTOCOL: &[u8; 8] = b"sluice//";
@@ -108,7 +108,7 @@ impl Verdict {
 
 /// Calls the process that should be number `called`.
 pub(super) fn call(socket: &TcpStream, party: &Party, called: usize) -> Result<Peer, Refusal> {
-    let mut line = Line::new(socket)?;
+    let mut line = TimedStream::new(socket)?;
     let mine = opening(party.process, called)?;
     line.write(&mine)?;
     let theirs = line.read_opening()?;
@@ -144,7 +144,7 @@ pub(super) fn answer(
     party: &Party,
     claim: impl FnOnce(usize) -> bool,
 ) -> Result<Peer, Refusal> {
-    let mut line = Line::new(socket)?;
+    let mut line = TimedStream::new(socket)?;
     let theirs = match line.read_opening() {
         // Of which version this one is, the other cannot tell unless it hears it.
         Err(refusal @ Refusal::Version(_)) => {
@@ -181,7 +181,11 @@ pub(super) fn answer(
 
 /// The key of what the caller sends and that of what the called process does, made of the proofs of
 /// both.
-fn keys(party: &Party, caller: &Code, called: &Code) -> Option<[Code; 2]> {
+fn keys(
+    party: &Party,
+    caller: &AuthenticationCode,
+    called: &AuthenticationCode,
+) -> Option<[AuthenticationCode; 2]> {
     let key = |what_for| code(&party.secret, what_for, &[caller, called]);
     (!party.secret.is_empty()).then(|| [key(Use::FromCaller), key(Use::FromCalled)])
 }
@@ -232,7 +236,7 @@ impl Said {
     }
 }
 
-fn introduction(text: &[u8], proof: &Code) -> Vec<u8> {
+fn introduction(text: &[u8], proof: &AuthenticationCode) -> Vec<u8> {
     [&(text.len() as u32).to_be_bytes(), text, proof].concat()
 }
 

@@ -10,7 +10,7 @@ mod sockets;
 use super::ClusterError;
 use super::frames::{Framed, Keys};
 use super::handshake::{PATIENCE, Party, Peer, Refusal, VERSION, answer, call};
-use super::waiting::Waiting;
+use super::waiting::AwaitedPeers;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use sockets::{claim, close, dial, is_alive, listen};
 use std::collections::VecDeque;
@@ -33,7 +33,7 @@ const LOOK: Duration = Duration::from_millis(10);
 const CALLS: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
 
 /// The connections of a process to all others.
-pub(super) struct Met {
+pub(super) struct Mesh {
     /// One for each process, but for itself.
     pub(super) connections: Vec<Option<Framed>>,
     /// Nobody else can take the place of this process on its machine while it listens.
@@ -57,7 +57,7 @@ struct Meeting {
     connections: Vec<Option<(TcpStream, Option<Keys>)>>,
     places: Places,
     callers: VecDeque<TcpStream>,
-    waiting: Waiting,
+    waiting: AwaitedPeers,
     over: Arc<AtomicBool>,
     tell: Sender<News>,
     told: Receiver<News>,
@@ -67,7 +67,7 @@ struct Meeting {
 ///
 /// # Errors
 /// It cannot listen at its own address, or another process is not one of this job.
-pub(super) fn meet(hosts: &[String], party: Party) -> Result<Met, ClusterError> {
+pub(super) fn meet(hosts: &[String], party: Party) -> Result<Mesh, ClusterError> {
     let address = &hosts[party.process];
     let listener = listen(address).map_err(|source| ClusterError::Listen {
         process: party.process,
@@ -79,7 +79,7 @@ pub(super) fn meet(hosts: &[String], party: Party) -> Result<Met, ClusterError> 
         connections: hosts.iter().map(|_| None).collect(),
         places: Arc::new(Mutex::new(hosts.iter().map(|_| None).collect())),
         callers: VecDeque::new(),
-        waiting: Waiting::new(hosts, party.process),
+        waiting: AwaitedPeers::new(hosts, party.process),
         over: Arc::default(),
         hosts: hosts.to_vec(),
         party: Arc::new(party),
@@ -107,7 +107,7 @@ pub(super) fn meet(hosts: &[String], party: Party) -> Result<Met, ClusterError> 
     let connections = framed
         .collect::<io::Result<_>>()
         .map_err(|error| ClusterError::Start(error.to_string()))?;
-    Ok(Met { connections, listener })
+    Ok(Mesh { connections, listener })
 }
 
 impl Meeting {

@@ -22,7 +22,7 @@ use crossbeam_channel::unbounded;
 use error::worker_error;
 use handshake::Party;
 use identity::Identity;
-use meeting::{Met, meet};
+use meeting::{Mesh, meet};
 use std::any::Any;
 use std::panic::resume_unwind;
 use timely::communication::Hooks;
@@ -47,7 +47,7 @@ pub struct Connected {
     workers: usize,
     process: usize,
     /// `None` for a process that is alone.
-    met: Option<Met>,
+    met: Option<Mesh>,
 }
 
 impl Cluster {
@@ -188,7 +188,7 @@ impl Connected {
         match (self.met, self.workers) {
             (None, 1) => CommunicationConfig::Thread.try_build(),
             (None, workers) => CommunicationConfig::Process(workers).try_build(),
-            (Some(Met { connections, listener }), workers) => {
+            (Some(Mesh { connections, listener }), workers) => {
                 let hooks = Hooks::default();
                 let local = ProcessBuilder::new_typed_vector(
                     workers,

@@ -13,7 +13,7 @@ pub(super) const BYTES: usize = 32;
 pub(super) type Nonce = [u8; BYTES];
 
 /// A proof of knowing the secret, or a key made with it.
-pub(super) type Code = [u8; BYTES];
+pub(super) type AuthenticationCode = [u8; BYTES];
 
 /// What a code is for: none can be taken for one of another use.
 #[derive(Clone, Copy, Debug)]
@@ -30,13 +30,18 @@ pub(super) enum Use {
 
 /// HMAC-SHA-256 with the secret over the use and all parts, each after its length, so that no two
 /// lists of parts read alike.
-pub(super) fn code(secret: &Secret, what_for: Use, parts: &[&[u8]]) -> Code {
+pub(super) fn code(secret: &Secret, what_for: Use, parts: &[&[u8]]) -> AuthenticationCode {
     mac(secret, what_for, parts).finalize().into_bytes().into()
 }
 
 /// Whether `claimed` is the code of all this. How long the answer takes tells nothing about the
 /// right one.
-pub(super) fn proves(claimed: &Code, secret: &Secret, what_for: Use, parts: &[&[u8]]) -> bool {
+pub(super) fn proves(
+    claimed: &AuthenticationCode,
+    secret: &Secret,
+    what_for: Use,
+    parts: &[&[u8]],
+) -> bool {
     mac(secret, what_for, parts).verify_slice(claimed).is_ok()
 }
 
@@ -84,7 +89,7 @@ mod tests {
         plain.update(&[Use::Called as u8]);
         plain.update(&4_u64.to_be_bytes());
         plain.update(b"what");
-        let bytes: Code = plain.finalize().into_bytes().into();
+        let bytes: AuthenticationCode = plain.finalize().into_bytes().into();
         assert_eq!(code(&secret("Jefe"), Use::Called, &[b"what"]), bytes);
     }
 }

@@ -13,7 +13,7 @@ const AGAIN: Duration = Duration::from_secs(60);
 const STRANGERS: Duration = Duration::from_secs(10);
 
 /// Whom a process waits for.
-pub(super) struct Waiting {
+pub(super) struct AwaitedPeers {
     /// Each process with its address, and what became of the last attempt.
     processes: Vec<(String, String)>,
     own: usize,
@@ -22,7 +22,7 @@ pub(super) struct Waiting {
     quiet_until: Option<Instant>,
 }
 
-impl Waiting {
+impl AwaitedPeers {
     /// All others, seen from the process `own`.
     pub(super) fn new(hosts: &[String], own: usize) -> Self {
         let why =
@@ -32,7 +32,13 @@ impl Waiting {
             .enumerate()
             .map(|(process, host)| (host.clone(), why(process).to_string()))
             .collect();
-        Waiting { processes, own, due: Instant::now() + FIRST, strangers: 0, quiet_until: None }
+        AwaitedPeers {
+            processes,
+            own,
+            due: Instant::now() + FIRST,
+            strangers: 0,
+            quiet_until: None,
+        }
     }
 
     /// What became of the last attempt to reach a process.
@@ -84,7 +90,7 @@ mod tests {
     #[test]
     fn those_that_are_missing_are_named_with_the_reason() {
         let hosts: Vec<String> = (0..4).map(|process| format!("10.0.0.{process}:2101")).collect();
-        let mut waiting = Waiting::new(&hosts, 1);
+        let mut waiting = AwaitedPeers::new(&hosts, 1);
         waiting.learn(0, "connection refused".to_string());
         let missing = waiting.missing(|process| process == 2);
         assert_eq!(

@@ -1,7 +1,7 @@
 //! Frames that come: what is in one is only read when its tag is right.
 
 use super::{Count, FRAME, LENGTH, TAG, TEXT, Tags, invalid, sum};
-use crate::cluster::secret::Code;
+use crate::cluster::secret::AuthenticationCode;
 use openssl::cipher::Cipher;
 use openssl::error::ErrorStack;
 use std::io::{self, ErrorKind, Read};
@@ -19,7 +19,7 @@ pub(super) struct Opening {
 }
 
 impl Opening {
-    pub(super) fn new(key: Option<&Code>) -> Result<Self, ErrorStack> {
+    pub(super) fn new(key: Option<&AuthenticationCode>) -> Result<Self, ErrorStack> {
         let tags = Tags::new(key, |cipher, key| {
             cipher.decrypt_init(Some(Cipher::aes_256_gcm()), Some(key), None)
         })?;

@@ -4,18 +4,22 @@ use super::*;
 use std::net::TcpListener;
 use std::thread::scope;
 
-const KEY: Code = [7; 32];
+const KEY: AuthenticationCode = [7; 32];
 /// With a key and without one.
-const BOTH: [Option<&Code>; 2] = [Some(&KEY), None];
+const BOTH: [Option<&AuthenticationCode>; 2] = [Some(&KEY), None];
 
 /// The frames of these texts, one after the other.
-fn sealed(key: Option<&Code>, texts: &[&[u8]]) -> Vec<Vec<u8>> {
+fn sealed(key: Option<&AuthenticationCode>, texts: &[&[u8]]) -> Vec<Vec<u8>> {
     let mut sealing = Sealing::new(key).expect("a cipher");
     texts.iter().map(|text| sealing.seal(text).expect("sealed").to_vec()).collect()
 }
 
 /// The text of these bytes, read into buffers of this size, and how it ended.
-fn opened(key: Option<&Code>, mut bytes: &[u8], size: usize) -> (Vec<u8>, io::Result<()>) {
+fn opened(
+    key: Option<&AuthenticationCode>,
+    mut bytes: &[u8],
+    size: usize,
+) -> (Vec<u8>, io::Result<()>) {
     let mut opening = Opening::new(key).expect("a cipher");
     let (mut text, mut buffer) = (Vec::new(), vec![0; size]);
     loop {

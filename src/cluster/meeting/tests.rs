@@ -29,14 +29,14 @@ fn hosts(number: usize) -> Vec<String> {
     addresses.filter(|address| TcpListener::bind(address).is_ok()).take(number).collect()
 }
 
-type Meets = JoinHandle<Result<Met, ClusterError>>;
+type Meets = JoinHandle<Result<Mesh, ClusterError>>;
 
 fn meets(hosts: &[String], party: Party) -> Meets {
     let hosts = hosts.to_vec();
     spawn(move || meet(&hosts, party))
 }
 
-fn ended(meets: Meets) -> Result<Met, ClusterError> {
+fn ended(meets: Meets) -> Result<Mesh, ClusterError> {
     meets.join().expect("no panic")
 }
 
@@ -51,7 +51,7 @@ fn reach(host: &str) -> TcpStream {
 }
 
 /// Each sends its number to each, in frames.
-fn assert_connected(all: Vec<Met>) {
+fn assert_connected(all: Vec<Mesh>) {
     let numbers = 0..all.len();
     let mut all: Vec<Vec<Option<Framed>>> = all.into_iter().map(|met| met.connections).collect();
     for (own, connections) in all.iter_mut().enumerate() {

@@ -1,22 +1,22 @@
 //! The connection over which a handshake goes.
 
 use super::{INTRODUCTION, OPENING, PATIENCE, PREAMBLE, PROTOCOL, Refusal, VERSION, foreign};
-use crate::cluster::secret::Code;
+use crate::cluster::secret::AuthenticationCode;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 /// A connection with a deadline for all that is said over it.
-pub(super) struct Line<'a> {
+pub(super) struct TimedStream<'a> {
     socket: &'a TcpStream,
     until: Instant,
 }
 
-impl<'a> Line<'a> {
+impl<'a> TimedStream<'a> {
     pub(super) fn new(socket: &'a TcpStream) -> io::Result<Self> {
         socket.set_nonblocking(false)?;
         socket.set_nodelay(true)?;
-        Ok(Line { socket, until: Instant::now() + PATIENCE })
+        Ok(TimedStream { socket, until: Instant::now() + PATIENCE })
     }
 
     /// What is left of the time.
@@ -80,7 +80,7 @@ impl<'a> Line<'a> {
     }
 
     /// The text of an introduction and its code.
-    pub(super) fn read_introduction(&mut self) -> Result<(Vec<u8>, Code), Refusal> {
+    pub(super) fn read_introduction(&mut self) -> Result<(Vec<u8>, AuthenticationCode), Refusal> {
         let length = u32::from_be_bytes(self.read()?);
         if length > INTRODUCTION {
             return Err(foreign(&format!(
@@ -99,7 +99,7 @@ impl<'a> Line<'a> {
     }
 }
 
-impl Drop for Line<'_> {
+impl Drop for TimedStream<'_> {
     /// Whatever reads and writes afterwards has all the time there is.
     fn drop(&mut self) {
         // A connection that is closed already has no use for it.
