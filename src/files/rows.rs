@@ -20,7 +20,7 @@ pub enum Cut {
 
 /// How long rows may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct RowLimits {
     /// Bytes of a record at most.
     pub record: usize,
     /// Bytes that are looked at before a row without end is truncated.
@@ -32,7 +32,7 @@ pub struct Limits {
 /// A CSV row that is open within quotes and longer than a record may be, or at the end of the file,
 /// is taken for one with a stray quote: it becomes the last row of its block and ends at its first
 /// line end, so that one bad quote costs one row and not all that follow.
-pub fn cut(syntax: Syntax, bytes: &[u8], ended: bool, limits: Limits) -> Cut {
+pub fn cut(syntax: Syntax, bytes: &[u8], ended: bool, limits: RowLimits) -> Cut {
     let Rows { end, open, inner_line_end } = match syntax {
         Syntax::Json => lines(bytes),
         Syntax::Csv => csv_rows(bytes, ended, limits.record),

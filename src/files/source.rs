@@ -16,7 +16,7 @@ const FIRST_EPOCH: u64 = 1;
 /// Where files are cut into epochs: how many blocks an epoch takes, and how many epochs may be on
 /// their way.
 #[derive(Clone, Copy, Debug)]
-pub struct Epochs {
+pub struct Cadence {
     /// Blocks an epoch.
     pub blocks: u64,
     /// Epochs that have begun and not ended.
@@ -32,7 +32,7 @@ pub struct Epochs {
 pub fn source<'scope>(
     scope: Scope<'scope, u64>,
     readers: Vec<Reader>,
-    epochs: Option<Epochs>,
+    epochs: Option<Cadence>,
     complete_before: impl Fn() -> u64 + 'static,
     mut progress: ProgressMeter,
     failure: Tell<FileError>,

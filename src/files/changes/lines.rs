@@ -15,16 +15,20 @@ use serde_json::json;
 use std::sync::Arc;
 
 /// Writes the lines of epochs, one after the other.
-pub struct Lines {
+pub struct LineWriter {
     settings: PostgresSettings,
     rows: EpochRows,
     out: Vec<u8>,
 }
 
-impl Lines {
+impl LineWriter {
     /// For a job whose tables would have these settings.
-    pub fn new(settings: PostgresSettings) -> Lines {
-        Lines { rows: EpochRows::new(Arc::clone(&settings.wording)), settings, out: Vec::new() }
+    pub fn new(settings: PostgresSettings) -> LineWriter {
+        LineWriter {
+            rows: EpochRows::new(Arc::clone(&settings.wording)),
+            settings,
+            out: Vec::new(),
+        }
     }
 
     /// The tables whose rows they are.

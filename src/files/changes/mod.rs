@@ -45,7 +45,7 @@ use crate::postgres::{PostgresError, PostgresSettings};
 use crate::sink::Link;
 use crate::sink::gathered::Gathered;
 use error::failed;
-use lines::Lines;
+use lines::LineWriter;
 use serde::Deserialize;
 use std::fs::{File, TryLockError};
 use std::io::{self, BufRead, BufReader, Read};
@@ -57,7 +57,7 @@ pub use mark::FileMark;
 /// The files of one job.
 pub struct ChangeFiles {
     folder: PathBuf,
-    lines: Lines,
+    lines: LineWriter,
     /// The folder, locked; the system lets go of it when the process ends, however that happens.
     held: Option<File>,
 }
@@ -76,7 +76,11 @@ impl ChangeFiles {
     /// Those of a job in a folder that several jobs may share. The rows are the ones that
     /// PostgreSQL would get, so its settings say what is in them.
     pub fn new(folder: &Path, settings: PostgresSettings) -> ChangeFiles {
-        ChangeFiles { folder: folder.join(&settings.job), lines: Lines::new(settings), held: None }
+        ChangeFiles {
+            folder: folder.join(&settings.job),
+            lines: LineWriter::new(settings),
+            held: None,
+        }
     }
 
     /// Writes the file of an epoch of a history, in the place of any other; `pending` interactions

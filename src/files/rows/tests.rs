@@ -3,7 +3,7 @@
 use super::*;
 use proptest::prelude::ProptestConfig;
 
-const LIMITS: Limits = Limits { record: 20, look: 40 };
+const LIMITS: RowLimits = RowLimits { record: 20, look: 40 };
 
 fn csv(text: &str, ended: bool) -> Cut {
     cut(Syntax::Csv, text.as_bytes(), ended, LIMITS)
@@ -122,7 +122,7 @@ proptest::proptest! {
         step in 1_usize..9,
     ) {
         let mut content = pieces.concat().into_bytes();
-        let limits = Limits { record: 1 << 20, look: 1 << 21 };
+        let limits = RowLimits { record: 1 << 20, look: 1 << 21 };
         if csv_rows(&content, true, limits.record).open != Open::No {
             content.push(b'"');
         }
