@@ -9,7 +9,7 @@
 mod numbers;
 mod words;
 
-use super::listed::{Listed, Open};
+use super::listed::{NameList, OpenList};
 use super::text::{self, HASH_BLOCK, IdHash, block_words, days_from_civil};
 use super::unlisted::Code;
 use super::{DAY, Millis};
@@ -125,7 +125,7 @@ impl<'a> Cursor<'a> {
 
     /// A string as the index of its value in a list, or the list's length.
     #[inline(always)]
-    pub(super) fn listed(&mut self, list: &Listed) -> Option<usize> {
+    pub(super) fn listed(&mut self, list: &NameList) -> Option<usize> {
         match self.spelled(list)? {
             Some(index) => Some(index),
             None => self.string().map(|text| list.code(text.trim_ascii())),
@@ -134,7 +134,7 @@ impl<'a> Cursor<'a> {
 
     /// A string as the code of its value for a list.
     #[inline(always)]
-    pub(super) fn open(&mut self, list: &Open) -> Option<Code> {
+    pub(super) fn open(&mut self, list: &OpenList) -> Option<Code> {
         match self.spelled(&list.listed)? {
             Some(index) => Some(Code::listed(index)),
             None => self.string().map(|text| list.code(text.trim_ascii())),
@@ -143,7 +143,7 @@ impl<'a> Cursor<'a> {
 
     /// Steps over a string that is in a list as it usually is.
     #[inline(always)]
-    fn spelled(&mut self, list: &Listed) -> Option<Option<usize>> {
+    fn spelled(&mut self, list: &NameList) -> Option<Option<usize>> {
         let &[quote, ref bytes @ ..] = self.chunk::<17>()?;
         let bytes: &[u8; 16] = bytes;
         let spelling = list.spelling(bytes[0]);

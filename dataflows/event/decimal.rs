@@ -15,7 +15,7 @@ pub(super) struct Decimal<'a> {
 
 /// The size of a decimal number, cut after its point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Cut {
+pub(super) struct Truncated {
     /// What stands before the point.
     pub(super) whole: u64,
     /// The first digit after it.
@@ -24,7 +24,7 @@ pub(super) struct Cut {
     pub(super) more: bool,
 }
 
-impl Cut {
+impl Truncated {
     /// Digits that `whole` may have.
     const DIGITS: i64 = 18;
 
@@ -80,24 +80,24 @@ impl<'a> Decimal<'a> {
 
     /// Its size times ten to this power, cut after the point; `None` where more than 18 digits
     /// stand before it.
-    pub(super) fn cut(&self, power: i64) -> Option<Cut> {
+    pub(super) fn cut(&self, power: i64) -> Option<Truncated> {
         let zeros = self.digits().take_while(|digit| *digit == 0).count();
         if zeros == self.integer.len() + self.fraction.len() {
-            return Some(Cut { whole: 0, tenths: 0, more: false });
+            return Some(Truncated { whole: 0, tenths: 0, more: false });
         }
         // How many of the digits after the leading zeros stand before the point.
         let before = self.integer.len() as i64 - zeros as i64 + self.exponent + power;
-        if before > Cut::DIGITS {
+        if before > Truncated::DIGITS {
             return None;
         }
         if before < 0 {
-            return Some(Cut { whole: 0, tenths: 0, more: true });
+            return Some(Truncated { whole: 0, tenths: 0, more: true });
         }
         let mut rest = self.digits().skip(zeros);
         let whole =
             (0..before).fold(0, |whole, _| whole * 10 + u64::from(rest.next().unwrap_or(0)));
         let tenths = rest.next().unwrap_or(0);
-        Some(Cut { whole, tenths, more: rest.any(|digit| digit != 0) })
+        Some(Truncated { whole, tenths, more: rest.any(|digit| digit != 0) })
     }
 
     /// The integer that it is, where it is one, is not negative, and a float could not have been
@@ -111,7 +111,7 @@ impl<'a> Decimal<'a> {
     /// beyond 18 digits.
     fn mantissa(&self) -> Option<(u128, i64)> {
         let size = self.digits().skip_while(|digit| *digit == 0);
-        if size.clone().count() > Cut::DIGITS as usize {
+        if size.clone().count() > Truncated::DIGITS as usize {
             return None;
         }
         Some((

@@ -1,12 +1,12 @@
 //! The configured lists of names (categories, devices, payment methods, arms) and the code of a
 //! name in them.
 
-use super::unlisted::{Code, Seen, is_same_name, lower_case, name_hash};
+use super::unlisted::{Code, SeenNames, is_same_name, lower_case, name_hash};
 use std::cell::{Cell, RefCell};
 
 /// A list of names in which case is ignored; of two that differ in case only, the first holds.
 #[derive(Clone, Debug)]
-pub(super) struct Listed {
+pub(super) struct NameList {
     names: Vec<String>,
     ascii: bool,
     by_letter: [Spelling; 32],
@@ -55,7 +55,7 @@ impl Spelling {
     }
 }
 
-impl Listed {
+impl NameList {
     /// The list of these names.
     pub(super) fn new(names: &[String]) -> Self {
         let mut by_hash: Vec<(u64, usize)> = match names.len() {
@@ -63,7 +63,7 @@ impl Listed {
             _ => names.iter().map(|name| name_hash(name)).zip(0..).collect(),
         };
         by_hash.sort_unstable();
-        let mut listed = Listed {
+        let mut listed = NameList {
             names: names.to_vec(),
             ascii: names.iter().all(|name| name.is_ascii()),
             by_letter: [Spelling::NONE; 32],
@@ -118,21 +118,26 @@ impl Listed {
 
 /// A list whose names are told apart even where they are not in it.
 #[derive(Clone, Debug)]
-pub(super) struct Open {
-    pub(super) listed: Listed,
+pub(super) struct OpenList {
+    pub(super) listed: NameList,
     /// The code where there is no name.
     pub(super) none: Code,
     /// The hash of the name that was read last and is not listed.
     last: Cell<u64>,
     /// Such names of purchases that were taken.
-    seen: RefCell<Seen>,
+    seen: RefCell<SeenNames>,
 }
 
-impl Open {
+impl OpenList {
     /// The list of these names.
     pub(super) fn new(names: &[String]) -> Self {
         let none = if names.len() <= Code::LONGEST { Code::NONE } else { Code::UNKNOWN };
-        Open { listed: Listed::new(names), none, last: Cell::default(), seen: RefCell::default() }
+        OpenList {
+            listed: NameList::new(names),
+            none,
+            last: Cell::default(),
+            seen: RefCell::default(),
+        }
     }
 
     /// The code of a name.
@@ -161,8 +166,8 @@ impl Open {
 mod tests {
     use super::*;
 
-    fn listed(names: &[&str]) -> Listed {
-        Listed::new(&names.iter().map(|name| name.to_string()).collect::<Vec<_>>())
+    fn listed(names: &[&str]) -> NameList {
+        NameList::new(&names.iter().map(|name| name.to_string()).collect::<Vec<_>>())
     }
 
     #[test]
@@ -176,7 +181,7 @@ mod tests {
     fn long_lists_are_searched_as_short_ones_are() {
         let mut names: Vec<String> = (0..1_000).map(|number| format!("Arm {number}")).collect();
         names.extend(["ÉTÉ", "arm 7", "été"].map(String::from));
-        let long = Listed::new(&names);
+        let long = NameList::new(&names);
         for (at, name) in names[..1_001].iter().enumerate() {
             assert_eq!([long.code(name), long.code(&name.to_uppercase())], [at, at], "{name}");
         }

@@ -94,7 +94,7 @@ impl Structure {
 
 /// What a row over several lines is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Span {
+pub(super) enum MultilineRow {
     /// A row.
     Row,
     /// A line with a stray quote, and other lines.
@@ -105,13 +105,17 @@ pub(super) enum Span {
 
 /// Judges a row over several lines of a file with so many columns; `is_row` tells what of a line
 /// would be a row by itself.
-pub(super) fn judge(row: &[u8], columns: usize, is_row: impl Fn(&[u8]) -> bool) -> Span {
+pub(super) fn judge(row: &[u8], columns: usize, is_row: impl Fn(&[u8]) -> bool) -> MultilineRow {
     let found = Structure::of(row);
     let sound = found.sound && found.columns == columns;
     let mut lines = lines(row);
     if !sound {
         lines.next();
-        return if lines.any(|(_, line)| is_row(line)) { Span::Stray } else { Span::Row };
+        return if lines.any(|(_, line)| is_row(line)) {
+            MultilineRow::Stray
+        } else {
+            MultilineRow::Row
+        };
     }
     // The line in which the first cell closes has all columns in any case; and of rows that a quote
     // before a first cell has made one, the first line has them too.
@@ -129,7 +133,7 @@ pub(super) fn judge(row: &[u8], columns: usize, is_row: impl Fn(&[u8]) -> bool) 
         _ if start == last => is_row(&without(line, start, ends)),
         _ => is_row(line),
     };
-    if lines.any(looks) { Span::Doubtful } else { Span::Row }
+    if lines.any(looks) { MultilineRow::Doubtful } else { MultilineRow::Row }
 }
 
 /// The lines with anything in them, each with where it starts.
@@ -150,7 +154,7 @@ mod tests {
     use super::*;
 
     /// Of four columns, of which the second is the customer.
-    fn judged(row: &str) -> Span {
+    fn judged(row: &str) -> MultilineRow {
         let is_row = |line: &[u8]| {
             let cells: Vec<&str> = std::str::from_utf8(line).expect("text").split(',').collect();
             cells.len() == 4 && cells[1].trim().parse::<i64>().is_ok()
@@ -183,7 +187,7 @@ mod tests {
             "\"a\nb\",1,2024-03-01,\"c\nd\"",
             "A,1,2024-03-01,\"one\nof \"\"two\"\"\"",
         ] {
-            assert_eq!(judged(row), Span::Row, "{row}");
+            assert_eq!(judged(row), MultilineRow::Row, "{row}");
         }
     }
 
@@ -195,7 +199,7 @@ mod tests {
             "A,\"1,2024-03-01,5\nB,2,2024-03-01,\"5\"",
             "A,1,2024-03-01,\"oops\nB,2,2024-03-01,fine\nC",
         ] {
-            assert_eq!(judged(row), Span::Stray, "{row}");
+            assert_eq!(judged(row), MultilineRow::Stray, "{row}");
         }
     }
 
@@ -207,7 +211,7 @@ mod tests {
             "A,1,2024-03-01,\"oops\r\nB,2,2024-03-01,fine\"",
             "\"A,1,2024-03-01,oops\nB\",2,2024-03-01,fine",
         ] {
-            assert_eq!(judged(row), Span::Doubtful, "{row}");
+            assert_eq!(judged(row), MultilineRow::Doubtful, "{row}");
         }
     }
 }

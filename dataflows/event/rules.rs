@@ -21,7 +21,7 @@ use super::field::Field;
 use super::fields::{Fields, Problem, Value};
 use super::input::InputSettings;
 use super::instant::Instants;
-use super::listed::{Listed, Open};
+use super::listed::{NameList, OpenList};
 use super::text::id_hash;
 use super::{
     Aside, Contact, CustomerId, Kind, Millis, Place, Reason, Record, Rejected, Topic, Whose,
@@ -84,10 +84,10 @@ enum Operation {
 #[derive(Clone, Debug)]
 pub(super) struct Rules {
     pub(super) settings: Arc<InputSettings>,
-    pub(super) categories: Open,
-    pub(super) devices: Open,
-    pub(super) payments: Open,
-    pub(super) arms: Listed,
+    pub(super) categories: OpenList,
+    pub(super) devices: OpenList,
+    pub(super) payments: OpenList,
+    pub(super) arms: NameList,
     instants: Instants,
     /// Integers that are instants as they stand.
     pub(super) plain_instants: Range<u64>,
@@ -100,10 +100,10 @@ impl Rules {
         Rules {
             plain_instants: instants.plain_numbers(),
             instants,
-            categories: Open::new(&settings.categories),
-            devices: Open::new(&settings.devices),
-            payments: Open::new(&settings.payments),
-            arms: Listed::new(&settings.arms[..settings.arms.len().min(Contact::MAX_ARMS)]),
+            categories: OpenList::new(&settings.categories),
+            devices: OpenList::new(&settings.devices),
+            payments: OpenList::new(&settings.payments),
+            arms: NameList::new(&settings.arms[..settings.arms.len().min(Contact::MAX_ARMS)]),
             settings,
         }
     }

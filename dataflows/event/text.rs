@@ -4,7 +4,7 @@
 //! Everything here is frozen: the hashes, the calendar and the rounding decide what is stored and
 //! compared, so they may not change between versions. Golden values in the tests hold them fast.
 
-use super::decimal::{Cut, Decimal};
+use super::decimal::{Decimal, Truncated};
 use super::{CustomerId, DAY, Millis, Purchase};
 use crate::mixing::mixed;
 
@@ -183,7 +183,7 @@ pub fn minor_units(text: &str, decimals: u32) -> Result<u64, AmountError> {
     if decimal.is_negative() {
         return Err(AmountError::Negative);
     }
-    let Cut { whole, tenths, more } =
+    let Truncated { whole, tenths, more } =
         decimal.cut(i64::from(decimals)).ok_or(AmountError::TooGreat)?;
     let up = tenths > 5 || (tenths == 5 && (whole % 2 == 1 || more));
     let amount = whole + u64::from(up);

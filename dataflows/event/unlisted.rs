@@ -151,11 +151,11 @@ pub enum Bucket {
 }
 
 /// Names that were seen and are not in a list, as far as buckets tell them apart.
-pub type Names = BTreeMap<u16, Bucket>;
+pub type UnlistedNames = BTreeMap<u16, Bucket>;
 
 /// Notes that a purchase bears a name with this hash. Whatever the order, and however often: the
 /// same comes of it.
-pub fn note(names: &mut Names, hash: u64) {
+pub fn note(names: &mut UnlistedNames, hash: u64) {
     let Some(bucket) = Code::of_name(hash).bucket() else { return };
     let held = names.entry(bucket).or_insert(Bucket::One(hash));
     if *held != Bucket::One(hash) {
@@ -166,14 +166,14 @@ pub fn note(names: &mut Names, hash: u64) {
 /// The names of purchases that are not listed, by list.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unlisted {
-    categories: Names,
-    devices: Names,
-    payments: Names,
+    categories: UnlistedNames,
+    devices: UnlistedNames,
+    payments: UnlistedNames,
 }
 
 impl Unlisted {
     /// Those of a list.
-    pub fn of_mut(&mut self, list: List) -> &mut Names {
+    pub fn of_mut(&mut self, list: List) -> &mut UnlistedNames {
         match list {
             List::Categories => &mut self.categories,
             List::Devices => &mut self.devices,
@@ -184,12 +184,12 @@ impl Unlisted {
 
 /// The names that one parser has seen of a list, so that each is told once.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct SeenNames {
     /// By bucket; empty until there is one.
     buckets: Vec<Option<Bucket>>,
 }
 
-impl Seen {
+impl SeenNames {
     /// Notes that a purchase bears a name with this hash, and whether that says anything new of its
     /// bucket.
     pub(super) fn note(&mut self, bucket: u16, hash: u64) -> bool {
@@ -251,7 +251,7 @@ mod tests {
         let (same, other) = (one + 1, one << 1);
         assert_eq!(Code::of_name(one), Code::of_name(same));
         let noted = |hashes: &[u64]| {
-            let mut names = Names::new();
+            let mut names = UnlistedNames::new();
             hashes.iter().for_each(|hash| note(&mut names, *hash));
             names.into_values().collect::<Vec<_>>()
         };
@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_name_is_told_once() {
-        let mut seen = Seen::default();
+        let mut seen = SeenNames::default();
         let told =
             [(70, 1), (71, 2), (70, 1), (70, 3), (70, 1), (70, 4), (71, 2), (Code::BUCKETS - 1, 1)];
         let told = told.map(|(bucket, hash)| seen.note(bucket, hash));

@@ -5,7 +5,7 @@
 //! bucket that was seen; where it is not, or where nothing is known of names, purchases may be of
 //! it or not.
 
-use crate::event::unlisted::{Bucket, Code, Names, is_same_name, name_hash, note};
+use crate::event::unlisted::{Bucket, Code, UnlistedNames, is_same_name, name_hash, note};
 use std::collections::BTreeMap;
 
 /// The codes of one list's values, before and after.
@@ -34,7 +34,7 @@ pub struct Hidden {
 impl Codes {
     /// From one list to another. The names that were seen and are not listed become those that are
     /// not in the other list.
-    pub(super) fn new(old: &[String], new: &[String], unlisted: &mut Names) -> Self {
+    pub(super) fn new(old: &[String], new: &[String], unlisted: &mut UnlistedNames) -> Self {
         let mut codes = Codes {
             to: Vec::new(),
             come: BTreeMap::new(),
@@ -58,7 +58,7 @@ impl Codes {
     }
 
     /// A name comes: it takes the purchases of its bucket, if they are all of it.
-    fn come(&mut self, code: Code, hash: u64, unlisted: &mut Names) {
+    fn come(&mut self, code: Code, hash: u64, unlisted: &mut UnlistedNames) {
         let Some(bucket) = Code::of_name(hash).bucket() else { return };
         let takes = match unlisted.get(&bucket) {
             Some(Bucket::One(one)) if *one == hash => Some(code),
@@ -70,7 +70,7 @@ impl Codes {
     }
 
     /// A name goes.
-    fn go(&self, name: &str, unlisted: &mut Names) -> Code {
+    fn go(&self, name: &str, unlisted: &mut UnlistedNames) -> Code {
         if !self.is_open {
             return Code::UNKNOWN;
         }
@@ -126,8 +126,8 @@ mod tests {
         names.iter().map(|name| name.to_string()).collect()
     }
 
-    fn noted(names: &[&str]) -> Names {
-        let mut noted = Names::new();
+    fn noted(names: &[&str]) -> UnlistedNames {
+        let mut noted = UnlistedNames::new();
         names.iter().for_each(|name| note(&mut noted, name_hash(name)));
         noted
     }

@@ -3,7 +3,7 @@
 
 use super::Cursor;
 use super::words::{POWERS, leading_digits};
-use crate::event::listed::Listed;
+use crate::event::listed::NameList;
 use crate::event::text;
 use crate::event::{CustomerId, Purchase};
 
@@ -37,7 +37,7 @@ impl<'a> Cursor<'a> {
 
     /// A small integer or a name, as an index in a list.
     #[inline(always)]
-    pub(in crate::event) fn arm(&mut self, list: &Listed) -> Option<u16> {
+    pub(in crate::event) fn arm(&mut self, list: &NameList) -> Option<u16> {
         let arm = if self.peek()? == b'"' { self.listed(list)? } else { self.digits()?.0 as usize };
         u16::try_from(arm).ok().filter(|_| arm < list.len())
     }

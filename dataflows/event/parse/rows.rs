@@ -2,9 +2,9 @@
 
 use super::parsed::Parsed;
 use super::{Parser, of_file, place_of, start_of_text};
-use crate::event::csv::{self, Columns, LineNumbers, Rows};
+use crate::event::csv::{self, Columns, CsvRows, LineNumbers};
 use crate::event::fields::Problem;
-use crate::event::quotes::{self, Span};
+use crate::event::quotes::{self, MultilineRow};
 use crate::event::rules::{self, Origin};
 use crate::event::{Reason, Topic};
 use crate::source::Lines;
@@ -18,13 +18,13 @@ impl Parser {
         let first = start_of_text(block);
         let bytes = block.bytes.get(first..block.length.min(block.bytes.len())).unwrap_or_default();
         let mut lines = LineNumbers::new(bytes, line);
-        let mut rows = Rows::new(bytes);
+        let mut rows = CsvRows::new(bytes);
         while let Some(Range { start, end }) = rows.next(&mut self.row) {
             let mut origin = of_file(topic, place_of(block, first + start), &bytes[start..end]);
             let rejected = out.rejected.len();
             match self.span(&columns, &origin) {
-                Span::Row => self.csv_record(&origin, &columns, out),
-                Span::Stray => {
+                MultilineRow::Row => self.csv_record(&origin, &columns, out),
+                MultilineRow::Stray => {
                     let end = csv::first_line(origin.raw).unwrap_or(origin.raw.len());
                     origin.raw = &origin.raw[..end];
                     let detail = "a quote opens in this line and closes in a later one, over lines \
@@ -32,7 +32,7 @@ impl Parser {
                     self.take(Err(Problem::new(Reason::Malformed, detail)), &origin, None, out);
                     rows.go_to(start + end);
                 }
-                Span::Doubtful => {
+                MultilineRow::Doubtful => {
                     let last =
                         LineNumbers::new(origin.raw, lines.number(start)).number(origin.raw.len());
                     let detail = format!(
@@ -50,10 +50,10 @@ impl Parser {
     }
 
     /// What a row is that may go over several lines.
-    fn span(&self, columns: &Columns, origin: &Origin) -> Span {
+    fn span(&self, columns: &Columns, origin: &Origin) -> MultilineRow {
         let is_row = |line: &[u8]| {
             let mut row = ByteRecord::new();
-            let is_one = Rows::new(line).next(&mut row).is_some();
+            let is_one = CsvRows::new(line).next(&mut row).is_some();
             is_one
                 && columns
                     .fields(&row, origin.topic)
@@ -62,7 +62,7 @@ impl Parser {
         match csv::first_line(origin.raw) {
             // A line of one column says nothing.
             Some(_) if columns.count() > 1 => quotes::judge(origin.raw, columns.count(), is_row),
-            _ => Span::Row,
+            _ => MultilineRow::Row,
         }
     }
 

@@ -5,7 +5,7 @@ use super::profile::truth;
 use super::{Event, Origin, Rules, blank, plain};
 use crate::event::field::Field;
 use crate::event::fields::{Fields, Problem, Value};
-use crate::event::listed::Open;
+use crate::event::listed::OpenList;
 use crate::event::text::{self, AmountError};
 use crate::event::unlisted::{Code, List};
 use crate::event::{CustomerId, Kind, Purchase, Reason, Record};
@@ -70,6 +70,6 @@ impl Rules {
 }
 
 /// The code of a value for a list; whatever is not listed, of any type, counts as `other`.
-pub(super) fn code(fields: &Fields, field: Field, list: &Open) -> Result<Code, Problem> {
+pub(super) fn code(fields: &Fields, field: Field, list: &OpenList) -> Result<Code, Problem> {
     Ok(fields.get(field)?.map_or(list.none, |value| list.code(value.as_written().trim_ascii())))
 }
