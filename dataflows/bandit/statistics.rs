@@ -11,7 +11,7 @@
 mod products;
 
 use super::MAX_DIMENSION;
-use products::{Block, Products};
+use products::{Panel, Products};
 use serde::{Deserialize, Serialize};
 
 /// Observations between two drains: a product is at most 2^30, so that many sums of products stay
@@ -38,8 +38,8 @@ pub struct Sums {
     n: i64,
     /// Observations that came in or were taken back since the last drain.
     observations: u64,
-    added: Block,
-    taken: Block,
+    added: Panel,
+    taken: Panel,
     products: Products,
 }
 
@@ -57,8 +57,8 @@ impl Sums {
             arm,
             n: 0,
             observations: 0,
-            added: Block::new(dimension),
-            taken: Block::new(dimension),
+            added: Panel::new(dimension),
+            taken: Panel::new(dimension),
             products: Products::new(dimension),
         }
     }

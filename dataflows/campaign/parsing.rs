@@ -4,7 +4,7 @@
 use crate::campaign::output::{Counts, Output};
 use crate::campaign::recorded::erased;
 use crate::codec::Rows;
-use crate::epoch::Standing;
+use crate::epoch::PartitionStanding;
 use crate::event::parse::{Parsed, Parser};
 use crate::event::{Aside, CustomerId, Millis, Record};
 use crate::operators::stash::Stash;
@@ -28,7 +28,7 @@ pub struct ParsedStreams<'scope> {
     /// What is rare.
     pub asides: StreamVec<'scope, u64, Aside>,
     /// Where partitions stand.
-    pub standings: StreamVec<'scope, u64, Standing>,
+    pub standings: StreamVec<'scope, u64, PartitionStanding>,
     /// Names and rejected records.
     pub outputs: StreamVec<'scope, u64, Output>,
 }
@@ -117,7 +117,7 @@ const UNIT: usize = 64;
 struct ParsedPorts {
     records: OutputBuilder<u64, Builder<Rows<Record>>>,
     asides: OutputBuilder<u64, Builder<Vec<Aside>>>,
-    standings: OutputBuilder<u64, Builder<Vec<Standing>>>,
+    standings: OutputBuilder<u64, Builder<Vec<PartitionStanding>>>,
     outputs: OutputBuilder<u64, Builder<Vec<Output>>>,
 }
 
@@ -125,7 +125,7 @@ impl ParsedPorts {
     fn of<'scope>(builder: &mut OperatorBuilder<'scope, u64>) -> (Self, ParsedStreams<'scope>) {
         let (records, record_stream) = builder.new_output::<Rows<Record>>();
         let (asides, aside_stream) = builder.new_output::<Vec<Aside>>();
-        let (standings, standing_stream) = builder.new_output::<Vec<Standing>>();
+        let (standings, standing_stream) = builder.new_output::<Vec<PartitionStanding>>();
         let (outputs, output_stream) = builder.new_output::<Vec<Output>>();
         let ports = ParsedPorts {
             records: OutputBuilder::from(records),
@@ -163,7 +163,11 @@ impl ParsedPorts {
             Feed::Mark(mark) => {
                 let high = desk.highs.get(&(mark.topic, mark.partition)).copied();
                 let read = desk.take_read(mark.topic, mark.partition);
-                self.standings.activate().session(&rights[2]).give(Standing { mark, high, read });
+                self.standings.activate().session(&rights[2]).give(PartitionStanding {
+                    mark,
+                    high,
+                    read,
+                });
             }
         }
         0

@@ -32,7 +32,7 @@ use crate::event::{CustomerId, DAY, Topic};
 use crate::operators::deliver::{Delivery, deliver};
 use crate::settings::{Emit, Serving, Settings};
 use crate::snapshot::{Images, ShardImage};
-use crate::source::{Feed, Head, Mark, Messages, Recorded, Save};
+use crate::source::{Feed, Head, Mark, Messages, RecordedWatermark, Save};
 use crate::state::turns::Pacer;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -537,7 +537,7 @@ impl Run {
                     let texts: Vec<(u64, &str)> =
                         mine.map(|(i, offset)| (offset, self.arrivals[i].1.as_str())).collect();
                     input.send(Feed::Block(block(topic, &texts).into()));
-                    let recorded = self.recorded.get(&epoch).map(|&watermark| Recorded(watermark));
+                    let recorded = self.recorded.get(&epoch).copied().map(RecordedWatermark);
                     let partition = worker.index() as u32;
                     let save = self.saves.get(&epoch).copied();
                     input.send(Feed::Mark(Mark {

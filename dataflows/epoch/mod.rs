@@ -6,4 +6,4 @@ mod watermark;
 
 pub use closed::Closed;
 pub use closing::close_epochs;
-pub use watermark::{Partitions, Standing};
+pub use watermark::{PartitionStanding, Partitions};

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 /// Where a partition stands at an epoch's end, with the greatest valid timestamp that was seen
 /// there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Standing {
+pub struct PartitionStanding {
     /// As the source says.
     pub mark: Mark,
     /// The greatest valid event time, if any record was valid.
@@ -22,7 +22,7 @@ pub struct Standing {
 #[derive(Debug)]
 pub struct Partitions {
     lateness: Millis,
-    standing: BTreeMap<(TopicId, u32), Standing>,
+    standing: BTreeMap<(TopicId, u32), PartitionStanding>,
     watermark: Option<Millis>,
 }
 
@@ -34,7 +34,7 @@ impl Partitions {
     }
 
     /// Closes an epoch with the standings of its marks.
-    pub fn close(&mut self, marks: impl IntoIterator<Item = Standing>) -> Closed {
+    pub fn close(&mut self, marks: impl IntoIterator<Item = PartitionStanding>) -> Closed {
         let mut last = false;
         let mut save = None;
         let mut recorded = None;
@@ -100,10 +100,10 @@ impl Partitions {
 mod tests {
     use super::*;
     use crate::event::Topic;
-    use crate::source::Recorded;
+    use crate::source::RecordedWatermark;
 
-    fn at(partition: u32, high: Option<Millis>, idle: bool) -> Standing {
-        Standing {
+    fn at(partition: u32, high: Option<Millis>, idle: bool) -> PartitionStanding {
+        PartitionStanding {
             mark: Mark {
                 topic: Topic::Transactions.id(),
                 partition,
@@ -118,7 +118,7 @@ mod tests {
         }
     }
 
-    fn watermark(marks: &[Standing]) -> Option<Millis> {
+    fn watermark(marks: &[PartitionStanding]) -> Option<Millis> {
         Partitions::new(10, None).close(marks.iter().copied()).watermark
     }
 
@@ -134,8 +134,9 @@ mod tests {
 
     #[test]
     fn the_partition_that_holds_time_back_is_named() {
-        let held_by =
-            |marks: &[Standing]| Partitions::new(10, None).close(marks.iter().copied()).held_by;
+        let held_by = |marks: &[PartitionStanding]| {
+            Partitions::new(10, None).close(marks.iter().copied()).held_by
+        };
         assert_eq!(
             held_by(&[at(0, Some(100), false), at(1, Some(50), false)]),
             Some((Topic::Transactions.id(), 1))
@@ -164,7 +165,7 @@ mod tests {
         assert_eq!(partitions.close([at(0, Some(100), false)]).watermark, Some(90));
         assert_eq!(partitions.close([at(1, Some(50), false)]).watermark, Some(90));
         let mut recorded = at(0, Some(500), false);
-        recorded.mark.recorded = Some(Recorded(Some(95)));
+        recorded.mark.recorded = Some(RecordedWatermark(Some(95)));
         assert_eq!(partitions.close([recorded]).watermark, Some(95));
     }
 }

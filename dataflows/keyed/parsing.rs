@@ -3,7 +3,7 @@
 
 use super::worker::{Says, ToCustomer};
 use super::{Keyed, KeyedCommon, KeyedCounts, KeyedOutput};
-use crate::epoch::Standing;
+use crate::epoch::PartitionStanding;
 use crate::event::Rejected;
 use crate::event::named::{NamedReader, NamedRecord};
 use crate::source::{Block, CustomerId, Feed, Mark, TopicId};
@@ -20,7 +20,7 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 /// What parsing gives.
 pub(super) struct KeyedStreams<'scope, K: Keyed> {
     pub(super) said: StreamVec<'scope, u64, ToCustomer<K::Event>>,
-    pub(super) standings: StreamVec<'scope, u64, Standing>,
+    pub(super) standings: StreamVec<'scope, u64, PartitionStanding>,
     pub(super) outputs: StreamVec<'scope, u64, KeyedOutput<K::View>>,
 }
 
@@ -41,10 +41,10 @@ pub(super) fn parse<'scope, K: Keyed>(
     let again = scope.activator_for(builder.operator_info().address);
     let mut input = builder.new_input(feed, Pipeline);
     let (said, said_stream) = builder.new_output::<Vec<ToCustomer<K::Event>>>();
-    let (standings, standing_stream) = builder.new_output::<Vec<Standing>>();
+    let (standings, standing_stream) = builder.new_output::<Vec<PartitionStanding>>();
     let (outputs, output_stream) = builder.new_output::<Vec<KeyedOutput<K::View>>>();
     let mut said = OutputBuilder::<_, Builder<Vec<ToCustomer<K::Event>>>>::from(said);
-    let mut standings = OutputBuilder::<_, Builder<Vec<Standing>>>::from(standings);
+    let mut standings = OutputBuilder::<_, Builder<Vec<PartitionStanding>>>::from(standings);
     let mut outputs = OutputBuilder::<_, Builder<Vec<KeyedOutput<K::View>>>>::from(outputs);
     let mut desk = NamedDesk::<K>::new(dataflow, common);
     builder.build(move |_| {
@@ -83,7 +83,7 @@ struct NamedDesk<K: Keyed> {
     /// Records of the epoch of each partition.
     read: HashMap<(TopicId, u32), u64>,
     said: Vec<ToCustomer<K::Event>>,
-    standings: Vec<Standing>,
+    standings: Vec<PartitionStanding>,
     outputs: Vec<KeyedOutput<K::View>>,
 }
 
@@ -122,7 +122,7 @@ impl<K: Keyed> NamedDesk<K> {
         let partition = (mark.topic, mark.partition);
         let high = self.highs.get(&partition).copied();
         let read = self.read.get_mut(&partition).map_or(0, std::mem::take);
-        self.standings.push(Standing { mark, high, read });
+        self.standings.push(PartitionStanding { mark, high, read });
     }
 
     fn block(&mut self, block: &Block) {

@@ -33,7 +33,7 @@ pub struct Mark {
     /// Nothing new there for a while: it does not hold time back.
     pub idle: bool,
     /// On replay of a recorded epoch: the watermark as it was recorded.
-    pub recorded: Option<Recorded>,
+    pub recorded: Option<RecordedWatermark>,
     /// The input ends here: every threshold and window closes.
     pub last: bool,
     /// A snapshot is to be taken of how things stand at the epoch's end.
@@ -51,4 +51,4 @@ pub enum Save {
 
 /// The watermark of an epoch that is replayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Recorded(pub Option<Millis>);
+pub struct RecordedWatermark(pub Option<Millis>);

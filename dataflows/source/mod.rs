@@ -7,7 +7,7 @@ mod kept;
 mod topic;
 
 pub use block::{Block, Format, Head, Lines, Messages};
-pub use feed::{Feed, Mark, Recorded, Save};
+pub use feed::{Feed, Mark, RecordedWatermark, Save};
 pub use kept::Kept;
 pub use topic::{TopicId, TopicOf};
 

@@ -21,10 +21,10 @@ const _: () = assert!(((1i64 << DIGIT_BITS) - 1) * (1 << 15) * BLOCK as i64 <= i
 /// One term of a block's observations.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
-pub(super) struct Column([i16; BLOCK]);
+pub(super) struct PanelColumn([i16; BLOCK]);
 
-impl Column {
-    const ZERO: Column = Column([0; BLOCK]);
+impl PanelColumn {
+    const ZERO: PanelColumn = PanelColumn([0; BLOCK]);
 
     /// Smallest and greatest value.
     fn range(&self) -> (i16, i16) {
@@ -34,15 +34,15 @@ impl Column {
 
 /// Observations that wait to be summed together.
 #[derive(Clone, Debug)]
-pub(super) struct Block {
+pub(super) struct Panel {
     pub(super) len: usize,
-    columns: Vec<Column>,
+    columns: Vec<PanelColumn>,
     rewards: [i64; BLOCK],
 }
 
-impl Block {
+impl Panel {
     pub(super) fn new(dimension: usize) -> Self {
-        Block { len: 0, columns: vec![Column::ZERO; dimension], rewards: [0; BLOCK] }
+        Panel { len: 0, columns: vec![PanelColumn::ZERO; dimension], rewards: [0; BLOCK] }
     }
 
     /// Appends an observation; says whether the block is full.
@@ -73,7 +73,7 @@ impl Block {
         let largest = self
             .columns
             .iter()
-            .map(Column::range)
+            .map(PanelColumn::range)
             .fold(1, |largest, (low, high)| largest.max(-i32::from(low)).max(i32::from(high)));
         (i32::MAX / (largest * largest)) as usize
     }
@@ -99,7 +99,7 @@ impl Products {
     }
 
     /// Adds (`sign` 1) or subtracts (-1) a block's products; the block is empty then.
-    pub(super) fn fold(&mut self, block: &mut Block, sign: i64) {
+    pub(super) fn fold(&mut self, block: &mut Panel, sign: i64) {
         if block.len == 0 {
             return;
         }
@@ -117,7 +117,11 @@ impl Products {
 
     /// x x', one inner product a cell.
     #[inline(always)]
-    fn fold_contexts(&mut self, columns: &[Column], product: impl Fn(&Column, &Column) -> i64) {
+    fn fold_contexts(
+        &mut self,
+        columns: &[PanelColumn],
+        product: impl Fn(&PanelColumn, &PanelColumn) -> i64,
+    ) {
         let mut rest = self.triangle.as_mut_slice();
         for (row, left) in columns.iter().enumerate() {
             let (cells, below) = rest.split_at_mut(columns.len() - row);
@@ -132,11 +136,11 @@ impl Products {
     }
 
     /// r x, digit by digit of the rewards, as far as the longest of them goes.
-    fn fold_rewards(&mut self, block: &Block, sign: i64) {
+    fn fold_rewards(&mut self, block: &Panel, sign: i64) {
         let bits = block.rewards.iter().fold(0, |bits, reward| bits | reward.unsigned_abs());
         let digits = (u64::BITS - bits.leading_zeros()).div_ceil(DIGIT_BITS) as usize;
         for (position, sums) in self.digits.chunks_mut(self.dimension).take(digits).enumerate() {
-            let left = Column(block.rewards.map(|reward| digit(reward, position)));
+            let left = PanelColumn(block.rewards.map(|reward| digit(reward, position)));
             sums.iter_mut()
                 .zip(&block.columns)
                 .for_each(|(sum, right)| *sum += sign * inner_product(&left, right));
@@ -174,13 +178,13 @@ fn digit(reward: i64, position: usize) -> i16 {
 /// The form matters: of this one the compiler makes `pmaddwd`. Nothing wraps, as the caller has
 /// seen to.
 #[inline(always)]
-fn inner_product(left: &Column, right: &Column) -> i64 {
+fn inner_product(left: &PanelColumn, right: &PanelColumn) -> i64 {
     i64::from(left.0.iter().zip(&right.0).fold(0i32, multiply_add))
 }
 
 /// The same for terms below 4.0: only eight products at a time fit 32 bits.
 #[inline(always)]
-fn inner_product_in_parts(left: &Column, right: &Column) -> i64 {
+fn inner_product_in_parts(left: &PanelColumn, right: &PanelColumn) -> i64 {
     let (left, right) = (left.0.as_chunks::<PART>().0, right.0.as_chunks::<PART>().0);
     left.iter()
         .zip(right)
@@ -190,7 +194,7 @@ fn inner_product_in_parts(left: &Column, right: &Column) -> i64 {
 
 /// The same for any terms: only a single product is sure to fit.
 #[inline(always)]
-fn inner_product_of_any(left: &Column, right: &Column) -> i64 {
+fn inner_product_of_any(left: &PanelColumn, right: &PanelColumn) -> i64 {
     left.0
         .iter()
         .zip(&right.0)

@@ -4,7 +4,7 @@ use super::control::{Command, Control, News};
 use super::{LOOK, Pace};
 use crate::source::{Bounds, Intake, bounds_of};
 use dataflows::event::{CustomerId, Millis};
-use dataflows::source::{Feed, Mark, Recorded};
+use dataflows::source::{Feed, Mark, RecordedWatermark};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -171,7 +171,7 @@ impl<I: Intake> Reading<I> {
             }
             Some(Command::CutAt { replayed, more }) => {
                 let bounds = bounds_of(&replayed.bounds);
-                let (watermark, save) = (Recorded(replayed.watermark), replayed.save);
+                let (watermark, save) = (RecordedWatermark(replayed.watermark), replayed.save);
                 if self.intake.has_reached(&bounds) {
                     let erased = replayed.erased.iter().filter(|_| self.leads);
                     self.erased.extend(erased);

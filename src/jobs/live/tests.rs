@@ -10,7 +10,7 @@ use crate::kafka::{Arrival, Assigned, KafkaError, Position};
 use crate::source::Bounds;
 use crossbeam_channel::{Sender, unbounded};
 use dataflows::event::Topic;
-use dataflows::source::{Block, Head, Mark, Messages, Recorded, TopicId};
+use dataflows::source::{Block, Head, Mark, Messages, RecordedWatermark, TopicId};
 use proptest::prelude::*;
 use rand::Rng;
 use rand_pcg::Pcg64Mcg;
@@ -255,7 +255,9 @@ fn repeat(logs: &Logs, seed: u64, peers: usize, recorded: &[Epoch]) -> Vec<Epoch
                 "epoch {number} waits for ever, with {epoch:?} of {wanted:?}"
             );
         }
-        assert!(marks.iter().all(|mark| mark.recorded == Some(Recorded(Some(number as i64)))));
+        assert!(
+            marks.iter().all(|mark| mark.recorded == Some(RecordedWatermark(Some(number as i64))))
+        );
         epoch.bounds = bounds_of(&marks);
         again.push(epoch);
     }
