@@ -1,9 +1,9 @@
 //! The log of a campaign that chose its channels by chance, and the customers' answers.
 
 use super::population::Customer;
-use super::random::{Purpose, Stream};
+use super::random::{Stream, StreamPurpose};
 use super::response::{self, ARMS};
-use super::timeline::{Plan, Timeline};
+use super::timeline::{DailyQuota, Timeline};
 use dataflows::event::{CustomerId, Millis};
 
 /// Probability with which the logged campaign chose the arm that it did: all arms alike.
@@ -11,7 +11,7 @@ pub const LOGGED_PROPENSITY: f64 = 1.0 / ARMS.len() as f64;
 
 /// A contact and its reward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Interaction {
+pub struct SimulatedContact {
     /// 1 for the first of the world, and so on.
     pub number: u64,
     /// Whose.
@@ -31,22 +31,23 @@ pub struct Interactions<'a> {
 }
 
 impl<'a> Interactions<'a> {
-    pub(crate) fn new(plan: &'a Plan, customers: &'a [Customer], seed: u64) -> Self {
-        let timeline =
-            Timeline::new(plan, seed, Purpose::Contacts, |stream| stream.below(86_400) as u32);
+    pub(crate) fn new(plan: &'a DailyQuota, customers: &'a [Customer], seed: u64) -> Self {
+        let timeline = Timeline::new(plan, seed, StreamPurpose::Contacts, |stream| {
+            stream.below(86_400) as u32
+        });
         Interactions { timeline, customers }
     }
 }
 
 impl Iterator for Interactions<'_> {
-    type Item = Interaction;
+    type Item = SimulatedContact;
 
-    fn next(&mut self) -> Option<Interaction> {
+    fn next(&mut self) -> Option<SimulatedContact> {
         let (instant, stream) = self.timeline.next()?;
         let customer = &self.customers[stream.below(self.customers.len() as u64) as usize];
         let arm = stream.below(ARMS.len() as u64) as usize;
         let reward = response::reward(customer.segment, arm, stream.uniform());
-        Some(Interaction {
+        Some(SimulatedContact {
             number: instant.number,
             customer: customer.id,
             timestamp: instant.timestamp,
@@ -59,7 +60,7 @@ impl Iterator for Interactions<'_> {
 /// What a customer answers to decision number `sequence`, in minor units. Customer and sequence
 /// alone make the chance in it, so that two policies which are compared meet the same luck.
 pub(crate) fn feedback(customer: &Customer, arm: usize, sequence: u64, seed: u64) -> i64 {
-    let draw = Stream::new(seed, Purpose::Feedback, customer.id as u64, sequence).uniform();
+    let draw = Stream::new(seed, StreamPurpose::Feedback, customer.id as u64, sequence).uniform();
     response::reward(customer.segment, arm, draw)
 }
 

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 /// What is asked of the demo.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked {
+pub struct DemoSettings {
     /// Seed of the world.
     pub seed: u64,
     /// Events a second, once the history is there.
@@ -53,7 +53,7 @@ impl Comparison {
 
 /// How the demo stands.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Progress {
+pub struct DemoStatus {
     /// Since the start.
     pub elapsed: Duration,
     /// Whether the history is still being read.
@@ -74,7 +74,7 @@ pub struct Progress {
 
 /// What came of the demo.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Summary {
+pub struct DemoSummary {
     /// Since the start.
     pub elapsed: Duration,
     /// Events of which the results are there.

@@ -1,25 +1,25 @@
 //! What happens in a world, in time order: purchases and contacts merged.
 
-use super::contacts::{Interaction, Interactions};
-use super::purchases::{Transaction, Transactions};
+use super::contacts::{Interactions, SimulatedContact};
+use super::purchases::{SimulatedPurchase, Transactions};
 use dataflows::event::Millis;
 use std::iter::Peekable;
 
 /// An event of the world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum SimulatedEvent {
     /// A purchase.
-    Transaction(Transaction),
+    Transaction(SimulatedPurchase),
     /// A contact and its reward.
-    Interaction(Interaction),
+    Interaction(SimulatedContact),
 }
 
-impl Event {
+impl SimulatedEvent {
     /// When it happened.
     pub fn timestamp(&self) -> Millis {
         match self {
-            Event::Transaction(purchase) => purchase.timestamp,
-            Event::Interaction(contact) => contact.timestamp,
+            SimulatedEvent::Transaction(purchase) => purchase.timestamp,
+            SimulatedEvent::Interaction(contact) => contact.timestamp,
         }
     }
 }
@@ -37,17 +37,17 @@ impl<'a> Events<'a> {
 }
 
 impl Iterator for Events<'_> {
-    type Item = Event;
+    type Item = SimulatedEvent;
 
-    fn next(&mut self) -> Option<Event> {
+    fn next(&mut self) -> Option<SimulatedEvent> {
         let contact_first = match (self.transactions.peek(), self.interactions.peek()) {
             (Some(purchase), Some(contact)) => contact.timestamp < purchase.timestamp,
             (purchase, _) => purchase.is_none(),
         };
         if contact_first {
-            self.interactions.next().map(Event::Interaction)
+            self.interactions.next().map(SimulatedEvent::Interaction)
         } else {
-            self.transactions.next().map(Event::Transaction)
+            self.transactions.next().map(SimulatedEvent::Transaction)
         }
     }
 }
@@ -66,13 +66,13 @@ mod tests {
             ..WorldSettings::default()
         };
         let world = World::new(settings).unwrap();
-        let events: Vec<Event> = world.events().collect();
-        assert!(events.is_sorted_by_key(Event::timestamp));
+        let events: Vec<SimulatedEvent> = world.events().collect();
+        assert!(events.is_sorted_by_key(SimulatedEvent::timestamp));
         let purchases = events.iter().filter_map(|event| {
-            if let Event::Transaction(purchase) = event { Some(*purchase) } else { None }
+            if let SimulatedEvent::Transaction(purchase) = event { Some(*purchase) } else { None }
         });
         let contacts = events.iter().filter_map(|event| {
-            if let Event::Interaction(contact) = event { Some(*contact) } else { None }
+            if let SimulatedEvent::Interaction(contact) = event { Some(*contact) } else { None }
         });
         assert!(purchases.eq(world.transactions()) && contacts.eq(world.interactions()));
     }

@@ -28,7 +28,7 @@ mod values;
 pub mod write;
 
 pub use choices::{CATEGORIES, CITIES, DEVICES, PAYMENTS};
-pub use events::{Event, Events};
+pub use events::{Events, SimulatedEvent};
 pub use settings::{WorldError, WorldSettings};
 
 use contacts::Interactions;
@@ -36,15 +36,15 @@ use dataflows::event::{CustomerId, DAY, Millis};
 use population::Customer;
 use purchases::{Market, Transactions};
 use response::{ARMS, Shares};
-use segments::Segment;
-use timeline::Plan;
+use segments::HiddenSegment;
+use timeline::DailyQuota;
 
 /// A simulated world.
 pub struct World {
     settings: WorldSettings,
     customers: Vec<Customer>,
     market: Market,
-    contacts: Plan,
+    contacts: DailyQuota,
 }
 
 impl World {
@@ -59,7 +59,7 @@ impl World {
             .map(|id| Customer::draw(seed, id, start, days))
             .collect();
         let market = Market::new(&customers, transactions, start, days);
-        let contacts = Plan::new(start, interactions, &vec![1.0; usize::from(days)]);
+        let contacts = DailyQuota::new(start, interactions, &vec![1.0; usize::from(days)]);
         Ok(World { settings, customers, market, contacts })
     }
 
@@ -87,7 +87,9 @@ impl World {
     pub fn shares(&self) -> Shares {
         let count =
             |segment| self.customers.iter().filter(|customer| customer.segment == segment).count();
-        Shares(Segment::ALL.map(|segment| count(segment) as f64 / self.customers.len() as f64))
+        Shares(
+            HiddenSegment::ALL.map(|segment| count(segment) as f64 / self.customers.len() as f64),
+        )
     }
 
     /// All purchases, in time order.
@@ -128,7 +130,7 @@ mod tests {
         }
     }
 
-    fn events(settings: WorldSettings) -> Vec<Event> {
+    fn events(settings: WorldSettings) -> Vec<SimulatedEvent> {
         World::new(settings).unwrap().events().collect()
     }
 

@@ -1,22 +1,22 @@
 //! Events and profiles as lines: the fields of each, in the order in which they are written.
 
-use super::Event;
+use super::SimulatedEvent;
 use super::choices::{CATEGORIES, CITIES, DEVICES, PAYMENTS};
-use super::contacts::{Interaction, LOGGED_PROPENSITY};
+use super::contacts::{LOGGED_PROPENSITY, SimulatedContact};
 use super::population::Customer;
-use super::purchases::Transaction;
-use super::values::{Value, json};
+use super::purchases::SimulatedPurchase;
+use super::values::{FieldValue, json};
 use dataflows::event::{CustomerId, Topic};
 
 /// Appends an event as one JSON object, without a line end; gives the topic and the key that it is
 /// sent with.
-pub fn line(event: &Event, out: &mut Vec<u8>) -> (Topic, CustomerId) {
+pub fn line(event: &SimulatedEvent, out: &mut Vec<u8>) -> (Topic, CustomerId) {
     match event {
-        Event::Transaction(purchase) => {
+        SimulatedEvent::Transaction(purchase) => {
             json(&TRANSACTION, transaction_values(*purchase), out);
             (Topic::Transactions, purchase.customer)
         }
-        Event::Interaction(contact) => {
+        SimulatedEvent::Interaction(contact) => {
             json(&INTERACTION, interaction_values(*contact), out);
             (Topic::Interactions, contact.customer)
         }
@@ -43,16 +43,16 @@ pub(super) const TRANSACTION: [&str; 8] = [
 ];
 
 #[inline]
-pub(super) fn transaction_values(purchase: Transaction) -> [Value; TRANSACTION.len()] {
+pub(super) fn transaction_values(purchase: SimulatedPurchase) -> [FieldValue; TRANSACTION.len()] {
     [
-        Value::Id(b'T', purchase.number),
-        Value::Whole(purchase.customer as u64),
-        Value::Time(purchase.timestamp),
-        Value::Money(purchase.amount as i64),
-        Value::Text(CATEGORIES[usize::from(purchase.category)]),
-        Value::Text(DEVICES[usize::from(purchase.device)]),
-        Value::Text(PAYMENTS[usize::from(purchase.payment)]),
-        Value::Flag(purchase.discount_used),
+        FieldValue::Id(b'T', purchase.number),
+        FieldValue::Whole(purchase.customer as u64),
+        FieldValue::Time(purchase.timestamp),
+        FieldValue::Money(purchase.amount as i64),
+        FieldValue::Text(CATEGORIES[usize::from(purchase.category)]),
+        FieldValue::Text(DEVICES[usize::from(purchase.device)]),
+        FieldValue::Text(PAYMENTS[usize::from(purchase.payment)]),
+        FieldValue::Flag(purchase.discount_used),
     ]
 }
 
@@ -61,14 +61,14 @@ pub(super) const INTERACTION: [&str; 6] =
     ["interaction_id", "customer_id", "timestamp", "action", "reward", "propensity"];
 
 #[inline]
-pub(super) fn interaction_values(contact: Interaction) -> [Value; INTERACTION.len()] {
+pub(super) fn interaction_values(contact: SimulatedContact) -> [FieldValue; INTERACTION.len()] {
     [
-        Value::Id(b'I', contact.number),
-        Value::Whole(contact.customer as u64),
-        Value::Time(contact.timestamp),
-        Value::Whole(u64::from(contact.arm)),
-        Value::Money(contact.reward),
-        Value::Money((LOGGED_PROPENSITY * 100.0) as i64),
+        FieldValue::Id(b'I', contact.number),
+        FieldValue::Whole(contact.customer as u64),
+        FieldValue::Time(contact.timestamp),
+        FieldValue::Whole(u64::from(contact.arm)),
+        FieldValue::Money(contact.reward),
+        FieldValue::Money((LOGGED_PROPENSITY * 100.0) as i64),
     ]
 }
 
@@ -88,27 +88,27 @@ pub(super) const CUSTOMER: [&str; 12] = [
     "last_login_days",
 ];
 
-pub(super) fn customer_values(customer: &Customer) -> [Value; CUSTOMER.len()] {
+pub(super) fn customer_values(customer: &Customer) -> [FieldValue; CUSTOMER.len()] {
     [
-        Value::Whole(customer.id as u64),
-        Value::Date(customer.signup),
-        Value::Text(CITIES[usize::from(customer.city)]),
-        Value::Whole(u64::from(customer.age)),
-        Value::Permille(customer.email_open_permille),
-        Value::Flag(customer.premium),
-        Value::Whole(u64::from(customer.complaints)),
-        Value::Text(DEVICES[usize::from(customer.device)]),
-        Value::Text(PAYMENTS[usize::from(customer.payment)]),
-        Value::Text(CATEGORIES[usize::from(customer.category)]),
-        Value::Permille(customer.discount_permille),
-        Value::Whole(u64::from(customer.last_login_days)),
+        FieldValue::Whole(customer.id as u64),
+        FieldValue::Date(customer.signup),
+        FieldValue::Text(CITIES[usize::from(customer.city)]),
+        FieldValue::Whole(u64::from(customer.age)),
+        FieldValue::Permille(customer.email_open_permille),
+        FieldValue::Flag(customer.premium),
+        FieldValue::Whole(u64::from(customer.complaints)),
+        FieldValue::Text(DEVICES[usize::from(customer.device)]),
+        FieldValue::Text(PAYMENTS[usize::from(customer.payment)]),
+        FieldValue::Text(CATEGORIES[usize::from(customer.category)]),
+        FieldValue::Permille(customer.discount_permille),
+        FieldValue::Whole(u64::from(customer.last_login_days)),
     ]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::segments::Segment;
+    use crate::segments::HiddenSegment;
     use crate::{World, WorldSettings};
 
     /// Byte for byte, because the fast parser knows this order and spacing.
@@ -120,7 +120,7 @@ mod tests {
             (String::from_utf8(out).unwrap(), routed)
         };
         let timestamp = 1_709_251_199_000;
-        let purchase = Transaction {
+        let purchase = SimulatedPurchase {
             number: 123,
             customer: 42,
             timestamp,
@@ -135,16 +135,16 @@ mod tests {
              \"category\": \"Electronics\", \"device\": \"Desktop\", \"payment_method\": \
              \"E-wallet\", \"discount_used\": true}";
         assert_eq!(
-            written(Event::Transaction(purchase)),
+            written(SimulatedEvent::Transaction(purchase)),
             (expected.to_string(), (Topic::Transactions, 42))
         );
         let contact =
-            Interaction { number: 12_345_678, customer: 7, timestamp, arm: 0, reward: -40 };
+            SimulatedContact { number: 12_345_678, customer: 7, timestamp, arm: 0, reward: -40 };
         let expected = "{\"interaction_id\": \"I12345678\", \"customer_id\": 7, \"timestamp\": \
             \"2024-02-29T23:59:59Z\", \"action\": 0, \
              \"reward\": -0.40, \"propensity\": 0.25}";
         assert_eq!(
-            written(Event::Interaction(contact)),
+            written(SimulatedEvent::Interaction(contact)),
             (expected.to_string(), (Topic::Interactions, 7))
         );
     }
@@ -156,7 +156,7 @@ mod tests {
             .customers()[0]
             .clone();
         let customer = Customer {
-            segment: Segment::Regular,
+            segment: HiddenSegment::Regular,
             email_open_permille: 40,
             discount_permille: 1000,
             ..customer

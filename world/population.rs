@@ -2,8 +2,8 @@
 //! plainly.
 
 use super::choices::CITIES;
-use super::random::{Purpose, Stream, Weights};
-use super::segments::{AT_RISK_DAYS, SHARES, Segment};
+use super::random::{Stream, StreamPurpose, Weights};
+use super::segments::{AT_RISK_DAYS, HiddenSegment, SHARES};
 use dataflows::event::{CustomerId, DAY, Millis};
 
 /// Relative sizes of the cities, in millions of people.
@@ -25,7 +25,7 @@ pub struct Customer {
     /// 1 to the number of customers.
     pub id: CustomerId,
     /// Known to the world only.
-    pub segment: Segment,
+    pub segment: HiddenSegment,
     /// Midnight of the signup date, before the world's start.
     pub signup: Millis,
     /// Index into [`CITIES`].
@@ -61,8 +61,8 @@ impl Customer {
     /// The customer of this number in a world of this seed, start (a midnight) and length; it
     /// depends on nothing else.
     pub(crate) fn draw(seed: u64, id: CustomerId, start: Millis, days: u16) -> Customer {
-        let mut stream = Stream::new(seed, Purpose::Customer, id as u64, 0);
-        let segment = Segment::ALL[stream.choose(&SHARES)];
+        let mut stream = Stream::new(seed, StreamPurpose::Customer, id as u64, 0);
+        let segment = HiddenSegment::ALL[stream.choose(&SHARES)];
         let character = segment.character();
         Customer {
             id,
@@ -85,7 +85,11 @@ impl Customer {
                 * libm::exp(RATE_DEVIATION * (stream.normal() - RATE_DEVIATION / 2.0)))
                 as f32,
             spending: (SPENDING_DEVIATION * stream.normal()) as f32,
-            stops_on: if segment == Segment::AtRisk { stop(&mut stream, days) } else { u16::MAX },
+            stops_on: if segment == HiddenSegment::AtRisk {
+                stop(&mut stream, days)
+            } else {
+                u16::MAX
+            },
         }
     }
 
@@ -119,7 +123,7 @@ mod tests {
         (1..=CUSTOMERS as CustomerId).map(|id| Customer::draw(3, id, START, 730)).collect()
     }
 
-    fn mean(customers: &[Customer], segment: Segment, of: impl Fn(&Customer) -> f64) -> f64 {
+    fn mean(customers: &[Customer], segment: HiddenSegment, of: impl Fn(&Customer) -> f64) -> f64 {
         let values: Vec<f64> =
             customers.iter().filter(|customer| customer.segment == segment).map(of).collect();
         values.iter().sum::<f64>() / values.len() as f64
@@ -129,9 +133,10 @@ mod tests {
     fn segments_have_their_shares() {
         let customers = population();
         assert!(
-            (Segment::ALL.iter().map(|segment| segment.share()).sum::<f64>() - 1.0).abs() < 1e-12
+            (HiddenSegment::ALL.iter().map(|segment| segment.share()).sum::<f64>() - 1.0).abs()
+                < 1e-12
         );
-        for segment in Segment::ALL {
+        for segment in HiddenSegment::ALL {
             let share = customers.iter().filter(|customer| customer.segment == segment).count()
                 as f64
                 / CUSTOMERS as f64;
@@ -153,14 +158,17 @@ mod tests {
             assert!(customer.email_open_permille <= 1000 && customer.discount_permille <= 1000);
             assert!((0.0..=1.0).contains(&customer.discount_probability()));
             assert!(customer.purchase_rate > 0.0);
-            assert_eq!(customer.segment == Segment::AtRisk, customer.stops_on != u16::MAX);
-            assert!(customer.segment != Segment::AtRisk || customer.stops_on <= 730 - AT_RISK_DAYS);
+            assert_eq!(customer.segment == HiddenSegment::AtRisk, customer.stops_on != u16::MAX);
+            assert!(
+                customer.segment != HiddenSegment::AtRisk
+                    || customer.stops_on <= 730 - AT_RISK_DAYS
+            );
         }
     }
 
     #[test]
     fn profiles_show_the_segment() {
-        use Segment::*;
+        use HiddenSegment::*;
         let customers = population();
         let premium =
             |segment| mean(&customers, segment, |customer| f64::from(u8::from(customer.premium)));

@@ -8,8 +8,8 @@ pub use amounts::{AMOUNT_DEVIATION, AMOUNT_MEAN, AMOUNT_RANGE};
 
 use super::choices::{CATEGORIES, DEVICES, PAYMENTS};
 use super::population::Customer;
-use super::random::{Purpose, Stream, Weights};
-use super::timeline::{Plan, Timeline};
+use super::random::{Stream, StreamPurpose, Weights};
+use super::timeline::{DailyQuota, Timeline};
 use amounts::Amounts;
 use dataflows::event::{CustomerId, DAY, Millis};
 use jiff::{Timestamp, civil::Weekday, tz::Offset};
@@ -40,7 +40,7 @@ static HOUR_WEIGHTS: Weights<24> = Weights::new([
 
 /// A purchase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Transaction {
+pub struct SimulatedPurchase {
     /// 1 for the first of the world, and so on.
     pub number: u64,
     /// Whose.
@@ -61,7 +61,7 @@ pub struct Transaction {
 
 /// Everything about purchases that is settled before the first one.
 pub(crate) struct Market {
-    plan: Plan,
+    plan: DailyQuota,
     shoppers: Shoppers,
     amounts: Amounts,
 }
@@ -76,7 +76,7 @@ impl Market {
     ) -> Market {
         let weights: Vec<f64> =
             (0..days).map(|day| day_weight(start + Millis::from(day) * DAY)).collect();
-        let plan = Plan::new(start, transactions, &weights);
+        let plan = DailyQuota::new(start, transactions, &weights);
         let shoppers = Shoppers::new(customers);
         let amounts = Amounts::new(shoppers.shares(customers, &weights));
         Market { plan, shoppers, amounts }
@@ -118,21 +118,21 @@ pub struct Transactions<'a> {
 
 impl<'a> Transactions<'a> {
     pub(crate) fn new(market: &'a Market, customers: &'a [Customer], seed: u64) -> Self {
-        let timeline = Timeline::new(&market.plan, seed, Purpose::Purchases, second_of_day);
+        let timeline = Timeline::new(&market.plan, seed, StreamPurpose::Purchases, second_of_day);
         Transactions { timeline, market, customers, day: 0, active: market.shoppers.active(0) }
     }
 }
 
 impl Iterator for Transactions<'_> {
-    type Item = Transaction;
+    type Item = SimulatedPurchase;
 
-    fn next(&mut self) -> Option<Transaction> {
+    fn next(&mut self) -> Option<SimulatedPurchase> {
         let (instant, stream) = self.timeline.next()?;
         if instant.day != self.day {
             (self.day, self.active) = (instant.day, self.market.shoppers.active(instant.day));
         }
         let customer = &self.customers[self.market.shoppers.choose(self.active, stream)];
-        Some(Transaction {
+        Some(SimulatedPurchase {
             number: instant.number,
             customer: customer.id,
             timestamp: instant.timestamp,

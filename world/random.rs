@@ -11,7 +11,7 @@ use rand_pcg::Pcg64Mcg;
 /// What a stream is for: equal numbers in different uses share nothing.
 #[derive(Clone, Copy, Debug)]
 #[repr(u64)]
-pub(crate) enum Purpose {
+pub(crate) enum StreamPurpose {
     /// Character and profile of a customer.
     Customer = 1,
     /// Purchases of a day.
@@ -28,7 +28,7 @@ pub(crate) struct Stream(Pcg64Mcg);
 impl Stream {
     /// The stream of this seed, purpose and thing; a thing is named by two numbers (the second is 0
     /// where one is enough).
-    pub(crate) fn new(seed: u64, purpose: Purpose, first: u64, second: u64) -> Self {
+    pub(crate) fn new(seed: u64, purpose: StreamPurpose, first: u64, second: u64) -> Self {
         let key = [purpose as u64, first, second]
             .into_iter()
             .fold(step(seed), |key, part| step(key ^ part));
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn draws_have_the_moments_of_their_distributions() {
-        let mut stream = Stream::new(7, Purpose::Customer, 1, 2);
+        let mut stream = Stream::new(7, StreamPurpose::Customer, 1, 2);
         for (name, (mean, variance), expected_mean, expected_variance) in [
             ("uniform", moments(|| stream.uniform()), 0.5, 1.0 / 12.0),
             ("normal", moments(|| stream.normal()), 0.0, 1.0),
@@ -147,13 +147,17 @@ mod tests {
     fn first_draws_of_neighboring_streams_are_uncorrelated() {
         let first = |number, purpose| Stream::new(1, purpose, number, 0).uniform() - 0.5;
         let pairs = |other: &dyn Fn(u64) -> f64| {
-            (0..u64::from(DRAWS)).map(|n| first(n, Purpose::Customer) * other(n)).sum::<f64>()
+            (0..u64::from(DRAWS)).map(|n| first(n, StreamPurpose::Customer) * other(n)).sum::<f64>()
                 * 12.0
         };
         let bound = 4.0 * f64::from(DRAWS).sqrt();
-        assert!(pairs(&|n| first(n + 1, Purpose::Customer)).abs() < bound);
-        assert!(pairs(&|n| first(n, Purpose::Purchases)).abs() < bound);
-        assert!(pairs(&|n| Stream::new(2, Purpose::Customer, n, 0).uniform() - 0.5).abs() < bound);
-        assert!(pairs(&|n| Stream::new(1, Purpose::Customer, n, 1).uniform() - 0.5).abs() < bound);
+        assert!(pairs(&|n| first(n + 1, StreamPurpose::Customer)).abs() < bound);
+        assert!(pairs(&|n| first(n, StreamPurpose::Purchases)).abs() < bound);
+        assert!(
+            pairs(&|n| Stream::new(2, StreamPurpose::Customer, n, 0).uniform() - 0.5).abs() < bound
+        );
+        assert!(
+            pairs(&|n| Stream::new(1, StreamPurpose::Customer, n, 1).uniform() - 0.5).abs() < bound
+        );
     }
 }

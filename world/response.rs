@@ -1,7 +1,7 @@
 //! How customers answer a campaign: conversion by segment and channel, rewards, and what policies
 //! earn in expectation, in closed form.
 
-use super::segments::Segment;
+use super::segments::HiddenSegment;
 
 /// Channels, in the order of the arms.
 pub const ARMS: [&str; 4] = ["Email", "SMS", "Push", "Direct Mail"];
@@ -12,7 +12,7 @@ pub const PROFIT: i64 = 40_000;
 /// Cost of one send by arm, in minor units.
 pub const COSTS: [i64; ARMS.len()] = [40, 200, 10, 15_000];
 
-/// Probability of a conversion by segment (in the order of [`Segment::ALL`]) and arm.
+/// Probability of a conversion by segment (in the order of [`HiddenSegment::ALL`]) and arm.
 pub const CONVERSION: [[f64; ARMS.len()]; 4] = [
     [0.25, 0.85, 0.60, 0.95],
     [0.80, 0.70, 0.40, 0.30],
@@ -26,7 +26,7 @@ pub const CONVERSION: [[f64; ARMS.len()]; 4] = [
 /// # Panics
 /// When `arm` is not below 4.
 #[inline]
-pub fn reward(segment: Segment, arm: usize, draw: f64) -> i64 {
+pub fn reward(segment: HiddenSegment, arm: usize, draw: f64) -> i64 {
     let converted = draw < CONVERSION[segment as usize][arm];
     i64::from(converted) * PROFIT - COSTS[arm]
 }
@@ -35,19 +35,19 @@ pub fn reward(segment: Segment, arm: usize, draw: f64) -> i64 {
 ///
 /// # Panics
 /// When `arm` is not below 4.
-pub fn expected_reward(segment: Segment, arm: usize) -> f64 {
+pub fn expected_reward(segment: HiddenSegment, arm: usize) -> f64 {
     (CONVERSION[segment as usize][arm] * PROFIT as f64 - COSTS[arm] as f64) / 100.0
 }
 
 /// The best arm for a segment and its expected reward, in units of the currency.
-pub fn best_arm(segment: Segment) -> (usize, f64) {
+pub fn best_arm(segment: HiddenSegment) -> (usize, f64) {
     greatest(|arm| expected_reward(segment, arm))
 }
 
 /// A population by segment: what the expected rewards of policies depend on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Shares(
-    /// Share of the customers by segment, in the order of [`Segment::ALL`]; they add up to 1.
+    /// Share of the customers by segment, in the order of [`HiddenSegment::ALL`]; they add up to 1.
     pub [f64; 4],
 );
 
@@ -55,7 +55,7 @@ impl Shares {
     /// The shares that the world is drawn from.
     #[cfg(test)]
     pub fn nominal() -> Shares {
-        Shares(Segment::ALL.map(Segment::share))
+        Shares(HiddenSegment::ALL.map(HiddenSegment::share))
     }
 
     /// Expected reward a contact of always sending by `arm`.
@@ -83,8 +83,8 @@ impl Shares {
         self.mean(|segment| best_arm(segment).1)
     }
 
-    fn mean(&self, of: impl Fn(Segment) -> f64) -> f64 {
-        Segment::ALL.into_iter().zip(self.0).map(|(segment, share)| share * of(segment)).sum()
+    fn mean(&self, of: impl Fn(HiddenSegment) -> f64) -> f64 {
+        HiddenSegment::ALL.into_iter().zip(self.0).map(|(segment, share)| share * of(segment)).sum()
     }
 }
 
@@ -97,15 +97,15 @@ fn greatest(value: impl Fn(usize) -> f64) -> (usize, f64) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::random::{Purpose, Stream, Weights};
+    use super::super::random::{Stream, StreamPurpose, Weights};
     use super::*;
 
     #[test]
     fn rewards_are_profit_less_cost() {
-        assert_eq!(reward(Segment::HighValue, 0, 0.2499), 39_960);
-        assert_eq!(reward(Segment::HighValue, 0, 0.25), -40);
-        assert_eq!(reward(Segment::AtRisk, 3, 0.0), 25_000);
-        assert_eq!(reward(Segment::Regular, 3, 0.5), -15_000);
+        assert_eq!(reward(HiddenSegment::HighValue, 0, 0.2499), 39_960);
+        assert_eq!(reward(HiddenSegment::HighValue, 0, 0.25), -40);
+        assert_eq!(reward(HiddenSegment::AtRisk, 3, 0.0), 25_000);
+        assert_eq!(reward(HiddenSegment::Regular, 3, 0.5), -15_000);
     }
 
     #[test]
@@ -116,7 +116,7 @@ mod tests {
         assert!((shares.best_fixed().1 - 330.0).abs() < 1e-9);
         // Only those at risk are better served otherwise, by email: 0.15 x (319.6 - 278) more.
         assert!((shares.best_policy() - 336.24).abs() < 1e-9);
-        assert_eq!(Segment::ALL.map(|segment| best_arm(segment).0), [1, 0, 1, 1]);
+        assert_eq!(HiddenSegment::ALL.map(|segment| best_arm(segment).0), [1, 0, 1, 1]);
     }
 
     #[test]
@@ -124,24 +124,25 @@ mod tests {
         const CONTACTS: u32 = 40_0000;
         let shares = Shares::nominal();
         let segments = Weights::new(shares.0);
-        let mut stream = Stream::new(11, Purpose::Feedback, 0, 0);
-        let mut check = |name: &str, expected: f64, arm: &dyn Fn(Segment, &mut Stream) -> usize| {
-            let (mut sum, mut squares) = (0.0, 0.0);
-            for _ in 0..CONTACTS {
-                let segment = Segment::ALL[stream.choose(&segments)];
-                let arm = arm(segment, &mut stream);
-                let reward = reward(segment, arm, stream.uniform()) as f64 / 100.0;
-                sum += reward;
-                squares += reward * reward;
-            }
-            let mean = sum / f64::from(CONTACTS);
-            let error =
-                ((squares / f64::from(CONTACTS) - mean * mean) / f64::from(CONTACTS)).sqrt();
-            assert!(
-                (mean - expected).abs() < 3.0 * error,
-                "{name}: {mean} simulated, {expected} in closed form, standard error {error}"
-            );
-        };
+        let mut stream = Stream::new(11, StreamPurpose::Feedback, 0, 0);
+        let mut check =
+            |name: &str, expected: f64, arm: &dyn Fn(HiddenSegment, &mut Stream) -> usize| {
+                let (mut sum, mut squares) = (0.0, 0.0);
+                for _ in 0..CONTACTS {
+                    let segment = HiddenSegment::ALL[stream.choose(&segments)];
+                    let arm = arm(segment, &mut stream);
+                    let reward = reward(segment, arm, stream.uniform()) as f64 / 100.0;
+                    sum += reward;
+                    squares += reward * reward;
+                }
+                let mean = sum / f64::from(CONTACTS);
+                let error =
+                    ((squares / f64::from(CONTACTS) - mean * mean) / f64::from(CONTACTS)).sqrt();
+                assert!(
+                    (mean - expected).abs() < 3.0 * error,
+                    "{name}: {mean} simulated, {expected} in closed form, standard error {error}"
+                );
+            };
         for (arm, name) in ARMS.into_iter().enumerate() {
             check(name, shares.fixed(arm), &move |_, _| arm);
         }

@@ -10,7 +10,7 @@ pub const AT_RISK_DAYS: u16 = 180;
 /// What kind of customer somebody is. No event says so: a learner has to see it in the features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
-pub enum Segment {
+pub enum HiddenSegment {
     /// Spends more, a purchase and in all.
     HighValue,
     /// Has stopped buying at least [`AT_RISK_DAYS`] before the end.
@@ -21,19 +21,23 @@ pub enum Segment {
     Regular,
 }
 
-impl Segment {
+impl HiddenSegment {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Segment; 4] =
-        [Segment::HighValue, Segment::AtRisk, Segment::Frequent, Segment::Regular];
+    pub const ALL: [HiddenSegment; 4] = [
+        HiddenSegment::HighValue,
+        HiddenSegment::AtRisk,
+        HiddenSegment::Frequent,
+        HiddenSegment::Regular,
+    ];
 
     /// Its name.
     #[cfg(test)]
     pub fn name(self) -> &'static str {
         match self {
-            Segment::HighValue => "high-value",
-            Segment::AtRisk => "at-risk",
-            Segment::Frequent => "frequent",
-            Segment::Regular => "regular",
+            HiddenSegment::HighValue => "high-value",
+            HiddenSegment::AtRisk => "at-risk",
+            HiddenSegment::Frequent => "frequent",
+            HiddenSegment::Regular => "regular",
         }
     }
 

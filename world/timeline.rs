@@ -1,21 +1,21 @@
 //! When events happen: an exact number of them spread over the days of the world, handed out in
 //! time order with one day in memory.
 
-use super::random::{Purpose, Stream};
+use super::random::{Stream, StreamPurpose};
 use dataflows::event::{DAY, Millis};
 
 /// How many events of one kind lie before each day's end.
-pub(crate) struct Plan {
+pub(crate) struct DailyQuota {
     start: Millis,
     /// Events up to the end of each day; the last entry is their number in all.
     until: Vec<u64>,
 }
 
-impl Plan {
+impl DailyQuota {
     /// Spreads `total` events from `start` (a midnight) on over days of these weights, which must
     /// not all be 0. Each day gets its share to within one event, and all days together get exactly
     /// `total`.
-    pub(crate) fn new(start: Millis, total: u64, weights: &[f64]) -> Plan {
+    pub(crate) fn new(start: Millis, total: u64, weights: &[f64]) -> DailyQuota {
         let whole: f64 = weights.iter().sum();
         let mut sum = 0.0;
         let mut until: Vec<u64> = weights
@@ -28,7 +28,7 @@ impl Plan {
         if let Some(last) = until.last_mut() {
             *last = total;
         }
-        Plan { start, until }
+        DailyQuota { start, until }
     }
 
     /// How many events before the day, and up to its end.
@@ -54,12 +54,12 @@ pub(crate) struct Instant {
     pub(crate) timestamp: Millis,
 }
 
-/// Walks through the events of a [`Plan`]. Each day has a stream of its own: first its instants are
-/// drawn and sorted, then from the same stream the facts of its events, in time order.
+/// Walks through the events of a [`DailyQuota`]. Each day has a stream of its own: first its
+/// instants are drawn and sorted, then from the same stream the facts of its events, in time order.
 pub(crate) struct Timeline<'a> {
-    plan: &'a Plan,
+    plan: &'a DailyQuota,
     seed: u64,
-    purpose: Purpose,
+    purpose: StreamPurpose,
     /// Draws the second of the day, 0..86,400.
     second: fn(&mut Stream) -> u32,
     stream: Stream,
@@ -74,9 +74,9 @@ pub(crate) struct Timeline<'a> {
 impl<'a> Timeline<'a> {
     /// At the world's start.
     pub(crate) fn new(
-        plan: &'a Plan,
+        plan: &'a DailyQuota,
         seed: u64,
-        purpose: Purpose,
+        purpose: StreamPurpose,
         second: fn(&mut Stream) -> u32,
     ) -> Self {
         let stream = Stream::new(seed, purpose, 0, 0);
@@ -127,7 +127,7 @@ mod tests {
             (7, vec![0.1; 7]),
             (u64::from(u32::MAX), vec![1.0; 730]),
         ] {
-            let plan = Plan::new(0, total, &weights);
+            let plan = DailyQuota::new(0, total, &weights);
             let whole: f64 = weights.iter().sum();
             assert_eq!((0..weights.len()).map(|day| plan.on(day)).sum::<u64>(), total);
             for (day, weight) in weights.iter().enumerate() {
@@ -141,9 +141,9 @@ mod tests {
 
     #[test]
     fn a_timeline_is_sorted_and_numbered_and_stays_in_its_days() {
-        let plan = Plan::new(5 * DAY, 1_000, &[1.0, 0.0, 3.0]);
+        let plan = DailyQuota::new(5 * DAY, 1_000, &[1.0, 0.0, 3.0]);
         let mut timeline =
-            Timeline::new(&plan, 1, Purpose::Contacts, |stream| stream.below(86_400) as u32);
+            Timeline::new(&plan, 1, StreamPurpose::Contacts, |stream| stream.below(86_400) as u32);
         let (mut count, mut latest) = (0, Millis::MIN);
         while let Some((instant, _)) = timeline.next() {
             count += 1;

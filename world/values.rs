@@ -5,7 +5,7 @@ use jiff::{Timestamp, tz::Offset};
 
 /// The value of a field.
 #[derive(Clone, Copy)]
-pub(super) enum Value {
+pub(super) enum FieldValue {
     /// Text without quotes, backslashes, commas and control characters.
     Text(&'static str),
     /// A letter and a number of at least seven digits.
@@ -26,7 +26,7 @@ pub(super) enum Value {
 
 /// Appends one JSON object, in the spacing of Python's `json` module.
 #[inline]
-pub(super) fn json<const N: usize>(names: &[&str; N], values: [Value; N], out: &mut Vec<u8>) {
+pub(super) fn json<const N: usize>(names: &[&str; N], values: [FieldValue; N], out: &mut Vec<u8>) {
     for (index, (name, value)) in names.iter().zip(values).enumerate() {
         out.extend_from_slice(if index == 0 { b"{\"" } else { b", \"" });
         out.extend_from_slice(name.as_bytes());
@@ -38,14 +38,14 @@ pub(super) fn json<const N: usize>(names: &[&str; N], values: [Value; N], out: &
 
 /// Appends one row of comma-separated values.
 #[inline]
-pub(super) fn csv<const N: usize>(values: [Value; N], out: &mut Vec<u8>) {
+pub(super) fn csv<const N: usize>(values: [FieldValue; N], out: &mut Vec<u8>) {
     for (index, value) in values.into_iter().enumerate() {
         out.extend_from_slice(if index == 0 { b"" } else { b"," });
         value.write(b"", out);
     }
 }
 
-impl Value {
+impl FieldValue {
     /// Appends the value; texts and times between quotes.
     #[inline]
     fn write(self, quote: &[u8], out: &mut Vec<u8>) {
@@ -55,20 +55,20 @@ impl Value {
             out.extend_from_slice(quote);
         };
         match self {
-            Value::Text(text) => quoted(&|out| out.extend_from_slice(text.as_bytes())),
-            Value::Id(letter, number) => quoted(&|out| {
+            FieldValue::Text(text) => quoted(&|out| out.extend_from_slice(text.as_bytes())),
+            FieldValue::Id(letter, number) => quoted(&|out| {
                 out.push(letter);
                 digits(out, number, 7);
             }),
-            Value::Time(instant) => quoted(&|out| time(out, instant)),
-            Value::Date(instant) => quoted(&|out| date(out, instant)),
-            Value::Whole(number) => digits(out, number, 1),
-            Value::Money(hundredths) => {
+            FieldValue::Time(instant) => quoted(&|out| time(out, instant)),
+            FieldValue::Date(instant) => quoted(&|out| date(out, instant)),
+            FieldValue::Whole(number) => digits(out, number, 1),
+            FieldValue::Money(hundredths) => {
                 out.extend_from_slice(if hundredths < 0 { b"-" } else { b"" });
                 fraction(out, hundredths.unsigned_abs(), 100, 2);
             }
-            Value::Permille(thousandths) => fraction(out, u64::from(thousandths), 1000, 3),
-            Value::Flag(flag) => out.extend_from_slice(if flag { b"true" } else { b"false" }),
+            FieldValue::Permille(thousandths) => fraction(out, u64::from(thousandths), 1000, 3),
+            FieldValue::Flag(flag) => out.extend_from_slice(if flag { b"true" } else { b"false" }),
         }
     }
 }

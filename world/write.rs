@@ -3,7 +3,7 @@
 use super::World;
 use super::lines::{CUSTOMER, INTERACTION, TRANSACTION};
 use super::lines::{customer_values, interaction_values, transaction_values};
-use super::values::{Value, csv, json};
+use super::values::{FieldValue, csv, json};
 use dataflows::event::Topic;
 use std::fs::File;
 use std::io::{self, Write};
@@ -112,7 +112,7 @@ impl Target<'_> {
     fn write<const N: usize>(
         &self,
         names: &[&str; N],
-        records: impl Iterator<Item = [Value; N]>,
+        records: impl Iterator<Item = [FieldValue; N]>,
         mut progress: impl FnMut(u64),
     ) -> Result<(u64, u64), WriteError> {
         let path = self

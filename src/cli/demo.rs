@@ -15,7 +15,7 @@ use std::time::Duration;
 use texts::{
     beginning_json, beginning_text, progress_json, progress_text, summary_json, summary_text,
 };
-use world::demo::Asked;
+use world::demo::DemoSettings;
 use world::response::ARMS;
 
 /// Flags of `sluice demo`.
@@ -112,8 +112,11 @@ pub fn run(args: &DemoArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
     let config = loaded.accept()?;
     logging::start(&config.log);
     let features = config.features()?;
-    let asked =
-        Asked { seed: args.seed, rate: args.rate, duration: args.seconds.map(Duration::from_secs) };
+    let asked = DemoSettings {
+        seed: args.seed,
+        rate: args.rate,
+        duration: args.seconds.map(Duration::from_secs),
+    };
     let summary = demo(&config, features, asked, |told| match (told, global.json) {
         (Told::Beginning(beginning), false) => print(&beginning_text(beginning, asked)),
         (Told::Beginning(beginning), true) => print(&beginning_json(beginning, asked).to_string()),

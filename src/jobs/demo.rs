@@ -42,7 +42,7 @@ use timely::worker::Worker;
 use world::WorldError;
 use world::demo::play::Play;
 use world::demo::script::Script;
-use world::demo::{Asked, Comparison, Progress, Summary};
+use world::demo::{Comparison, DemoSettings, DemoStatus, DemoSummary};
 
 /// What the demo begins with.
 #[derive(Clone, Debug, PartialEq)]
@@ -96,7 +96,7 @@ pub enum Told<'a> {
     /// Once, before anything else.
     Beginning(&'a Beginning),
     /// Once a second.
-    Progress(&'a Progress, &'a Comparison),
+    Progress(&'a DemoStatus, &'a Comparison),
 }
 
 /// Epochs that are cut and not taken.
@@ -110,9 +110,9 @@ const AHEAD: u64 = 4;
 pub fn demo<E: From<DemoError> + Send>(
     config: &Config,
     features: Features,
-    asked: Asked,
+    asked: DemoSettings,
     mut tell: impl FnMut(Told<'_>) -> Result<(), E> + Send,
-) -> Result<Summary, E> {
+) -> Result<DemoSummary, E> {
     let agreed = agreed_on::<Campaign>(&config.settings());
     let cluster = Cluster::of(config, &agreed).map_err(DemoError::from)?;
     let script = Script::new(asked.seed).map_err(DemoError::from)?;

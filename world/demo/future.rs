@@ -1,6 +1,6 @@
 //! The purchases after the history of a world.
 
-use crate::purchases::Transaction;
+use crate::purchases::SimulatedPurchase;
 use crate::{World, WorldSettings};
 use dataflows::event::Millis;
 use std::collections::VecDeque;
@@ -14,7 +14,7 @@ pub(super) const CHUNK_DAYS: u16 = 30;
 pub(super) struct Future {
     /// Of the next world to be made.
     settings: WorldSettings,
-    purchases: VecDeque<Transaction>,
+    purchases: VecDeque<SimulatedPurchase>,
     /// Before this instant all purchases have been made.
     made_until: Millis,
     /// Purchases that have been made, those of the history too.
@@ -37,13 +37,13 @@ impl Future {
 
     /// The next purchase, if it happens by `now`; `None` around it when the calendar has no more
     /// days.
-    pub(super) fn before(&mut self, now: Millis) -> Option<Option<Transaction>> {
+    pub(super) fn before(&mut self, now: Millis) -> Option<Option<SimulatedPurchase>> {
         if now >= self.made_until && self.purchases.is_empty() {
             let world = World::new(self.settings.clone()).ok()?;
             let made = self.made;
             self.purchases = world
                 .transactions()
-                .map(|purchase| Transaction { number: made + purchase.number, ..purchase })
+                .map(|purchase| SimulatedPurchase { number: made + purchase.number, ..purchase })
                 .collect();
             self.made += self.settings.transactions;
             self.made_until = world.end();

@@ -4,7 +4,7 @@
 use super::batches::Batches;
 use super::outcomes::Outcomes;
 use super::script::{Script, number};
-use super::{Asked, Comparison, Progress, Summary};
+use super::{Comparison, DemoSettings, DemoStatus, DemoSummary};
 use dataflows::campaign::output::Decision;
 use dataflows::source::Messages;
 use std::time::{Duration, Instant};
@@ -58,7 +58,7 @@ pub struct Come<'a> {
 /// A play of the demo.
 pub struct Play {
     script: Script,
-    asked: Asked,
+    asked: DemoSettings,
     comparison: Comparison,
     started: Instant,
     act: Act,
@@ -74,7 +74,7 @@ pub struct Play {
 
 impl Play {
     /// At the beginning of a script, now.
-    pub fn new(script: Script, asked: Asked, comparison: Comparison, now: Instant) -> Self {
+    pub fn new(script: Script, asked: DemoSettings, comparison: Comparison, now: Instant) -> Self {
         Play {
             script,
             asked,
@@ -173,7 +173,7 @@ impl Play {
     }
 
     /// How it stands, if that is to be told.
-    pub fn progress(&mut self, now: Instant) -> Option<Progress> {
+    pub fn progress(&mut self, now: Instant) -> Option<DemoStatus> {
         let (at, events) = self.told;
         let passed = now - at;
         if passed < PROGRESS || self.act == Act::End {
@@ -181,7 +181,7 @@ impl Play {
         }
         // Whole seconds from the start, whatever a line was late by.
         self.told = (at + PROGRESS * passed.as_secs() as u32, self.taken);
-        Some(Progress {
+        Some(DemoStatus {
             elapsed: now - self.started,
             history: self.act == Act::History,
             events: self.taken,
@@ -194,8 +194,8 @@ impl Play {
     }
 
     /// What came of it.
-    pub fn summary(self, now: Instant) -> Summary {
-        Summary {
+    pub fn summary(self, now: Instant) -> DemoSummary {
+        DemoSummary {
             elapsed: now - self.started,
             events: self.taken,
             decisions: self.outcomes.count(),
@@ -225,7 +225,7 @@ mod tests {
         let script = Script::new(1).expect("a world can be made of these");
         let (customers, purchases) = script.history();
         let comparison = Comparison::of(&["A".to_string(), "B".to_string()], &script.shares());
-        let asked = Asked { seed: 1, rate: 1_000, duration: Some(Duration::from_secs(60)) };
+        let asked = DemoSettings { seed: 1, rate: 1_000, duration: Some(Duration::from_secs(60)) };
         let mut play = Play::new(script, asked, comparison, start);
         let mut epoch = 0;
         while play.act() == Act::History {

@@ -10,9 +10,9 @@ use super::batches::Batches;
 use super::future::Future;
 use super::outcomes::Outcome;
 use crate::lines::{customer_line, line};
-use crate::purchases::Transaction;
+use crate::purchases::SimulatedPurchase;
 use crate::response::{Shares, best_arm, expected_reward};
-use crate::{Event, World, WorldError, WorldSettings};
+use crate::{SimulatedEvent, World, WorldError, WorldSettings};
 use dataflows::campaign::output::Decision;
 use dataflows::event::{CustomerId, DAY, Millis, Topic};
 use dataflows::source::TopicId;
@@ -33,7 +33,7 @@ pub struct Script {
     world: World,
     random: Pcg64Mcg,
     profiles: usize,
-    past: VecDeque<Transaction>,
+    past: VecDeque<SimulatedPurchase>,
     future: Future,
     requests: u64,
 }
@@ -146,9 +146,9 @@ pub fn number(decision: &Decision) -> Option<u64> {
     decision.decision.strip_prefix(DECISION)?.parse().ok()
 }
 
-fn write_purchase(purchase: Transaction, out: &mut Batches) {
+fn write_purchase(purchase: SimulatedPurchase, out: &mut Batches) {
     out.add(Topic::Transactions.id(), purchase.timestamp, |bytes| {
-        line(&Event::Transaction(purchase), bytes);
+        line(&SimulatedEvent::Transaction(purchase), bytes);
     });
 }
 

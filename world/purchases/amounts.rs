@@ -2,7 +2,7 @@
 
 use crate::population::{Customer, SPENDING_DEVIATION};
 use crate::random::Stream;
-use crate::segments::Segment;
+use crate::segments::HiddenSegment;
 
 /// Mean of the log-normal distribution of amounts before clipping, in units of the currency.
 pub const AMOUNT_MEAN: f64 = 2_500.0;
@@ -31,7 +31,7 @@ impl Amounts {
     /// `shares` are the segments' expected shares in all purchases.
     pub(super) fn new(shares: [f64; 4]) -> Amounts {
         let (mu, variance) = log_moments(AMOUNT_MEAN, AMOUNT_DEVIATION);
-        let tilts = Segment::ALL.map(|segment| segment.character().spending);
+        let tilts = HiddenSegment::ALL.map(|segment| segment.character().spending);
         let weighted = |of: &dyn Fn(f64) -> f64| {
             shares.iter().zip(tilts).map(|(share, tilt)| share * of(tilt)).sum::<f64>()
         };
@@ -65,7 +65,7 @@ fn log_moments(mean: f64, deviation: f64) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Purpose;
+    use crate::random::StreamPurpose;
     use crate::{World, WorldSettings};
 
     fn world() -> World {
@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn mixing_segments_keeps_the_moments_of_the_logarithm() {
         let world = world();
-        let mut stream = Stream::new(5, Purpose::Purchases, 0, 0);
+        let mut stream = Stream::new(5, StreamPurpose::Purchases, 0, 0);
         let amounts = &world.market.amounts;
         let logarithms: Vec<f64> = world
             .transactions()

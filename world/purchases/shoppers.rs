@@ -91,7 +91,7 @@ fn slot_of(point: f64, sums: &[f64]) -> usize {
 mod tests {
     use super::super::day_weight;
     use super::*;
-    use crate::random::Purpose;
+    use crate::random::StreamPurpose;
     use crate::{World, WorldSettings};
     use dataflows::event::{DAY, Millis};
 
@@ -101,8 +101,8 @@ mod tests {
         let shoppers = Shoppers::new(&customers);
         for active in [1, 2, 500, 777] {
             let (mut stream, mut again) = (
-                Stream::new(4, Purpose::Purchases, 0, 0),
-                Stream::new(4, Purpose::Purchases, 0, 0),
+                Stream::new(4, StreamPurpose::Purchases, 0, 0),
+                Stream::new(4, StreamPurpose::Purchases, 0, 0),
             );
             for _ in 0..20_000 {
                 let point = again.uniform() * shoppers.rates[active - 1];

@@ -6,9 +6,9 @@ use crate::jobs::demo::Beginning;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use world::demo::outcomes::{WINDOW, Window};
-use world::demo::{Asked, Comparison, Progress, Summary};
+use world::demo::{Comparison, DemoSettings, DemoStatus, DemoSummary};
 
-pub(super) fn beginning_text(beginning: &Beginning, asked: Asked) -> String {
+pub(super) fn beginning_text(beginning: &Beginning, asked: DemoSettings) -> String {
     format!(
         "Sluice, simulated: {} customers with {} purchases from seed {}, then {} events a second. \
          Ctrl-C ends it.\n\
@@ -21,7 +21,7 @@ pub(super) fn beginning_text(beginning: &Beginning, asked: Asked) -> String {
     )
 }
 
-pub(super) fn beginning_json(beginning: &Beginning, asked: Asked) -> Value {
+pub(super) fn beginning_json(beginning: &Beginning, asked: DemoSettings) -> Value {
     json!({
         "kind": "beginning",
         "simulated": true,
@@ -38,8 +38,8 @@ pub(super) fn beginning_json(beginning: &Beginning, asked: Asked) -> Value {
 }
 
 /// One line of progress, its columns always as wide.
-pub(super) fn progress_text(progress: &Progress, comparison: &Comparison) -> String {
-    let Progress { elapsed, events_per_second, .. } = progress;
+pub(super) fn progress_text(progress: &DemoStatus, comparison: &Comparison) -> String {
+    let DemoStatus { elapsed, events_per_second, .. } = progress;
     let so_far = format!(
         "{:>5} s {:>9} events/s",
         elapsed.as_secs(),
@@ -62,7 +62,7 @@ pub(super) fn progress_text(progress: &Progress, comparison: &Comparison) -> Str
     }
 }
 
-pub(super) fn progress_json(progress: &Progress, comparison: &Comparison) -> Value {
+pub(super) fn progress_json(progress: &DemoStatus, comparison: &Comparison) -> Value {
     let simulated = Timestamp::from_millisecond(progress.simulated);
     let simulated = simulated.map(|instant| instant.to_string()).ok();
     json!({
@@ -81,7 +81,7 @@ pub(super) fn progress_json(progress: &Progress, comparison: &Comparison) -> Val
     })
 }
 
-pub(super) fn summary_text(summary: &Summary) -> String {
+pub(super) fn summary_text(summary: &DemoSummary) -> String {
     let comparison = &summary.comparison;
     let window = |window: &Option<Window>| match window {
         Some(window) => {
@@ -116,7 +116,7 @@ model digest   {}",
     )
 }
 
-pub(super) fn summary_json(summary: &Summary) -> Value {
+pub(super) fn summary_json(summary: &DemoSummary) -> Value {
     let comparison = &summary.comparison;
     json!({
         "kind": "summary",
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_line_of_progress_reads_well() {
-        let progress = Progress {
+        let progress = DemoStatus {
             elapsed: Duration::from_millis(12_007),
             history: false,
             events: 120_000,
@@ -204,7 +204,7 @@ mod tests {
              7.0 %  Direct Mail  0.5 %   \
              reward  322.0 (best fixed 330.0, best possible 336.2)"
         );
-        let early = Progress { history: true, last: None, ..progress };
+        let early = DemoStatus { history: true, last: None, ..progress };
         assert_eq!(
             progress_text(&early, &comparison()),
             "   12 s     1,003 events/s   reading the history: 120,000 records"
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn the_summary_names_what_was_learned_and_its_digest() {
-        let summary = Summary {
+        let summary = DemoSummary {
             elapsed: Duration::from_secs(60),
             events: 168_000,
             decisions: 25_000,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use world::demo::play::{Act, Come, Play};
-use world::demo::{Progress, Summary};
+use world::demo::{DemoStatus, DemoSummary};
 
 /// How often the script is looked at when no results come.
 const TICK: Duration = Duration::from_millis(10);
@@ -39,8 +39,8 @@ impl Director {
     pub(super) fn direct<E>(
         mut self,
         mut play: Play,
-        mut tell: impl FnMut(&Progress) -> Result<(), E>,
-    ) -> Result<Summary, E> {
+        mut tell: impl FnMut(&DemoStatus) -> Result<(), E>,
+    ) -> Result<DemoSummary, E> {
         self.status.enter(State::CatchingUp);
         loop {
             match self.results.recv_timeout(TICK) {

@@ -2,7 +2,7 @@
 
 use super::super::future::CHUNK_DAYS;
 use super::*;
-use crate::segments::Segment;
+use crate::segments::HiddenSegment;
 use dataflows::event::parse::{Parsed, Parser};
 use dataflows::event::{Aside, Kind};
 use dataflows::settings::InputSettings;
@@ -74,7 +74,7 @@ fn time_goes_on_from_the_end_of_the_history_with_the_same_customers() {
     // the fourth.
     assert!((369..492).contains(&parsed.records.len()), "{}", parsed.records.len());
     let segment = |customer| script.world.customer(customer).expect("one of the world").segment;
-    assert!(parsed.records.iter().all(|record| segment(record.customer) != Segment::AtRisk));
+    assert!(parsed.records.iter().all(|record| segment(record.customer) != HiddenSegment::AtRisk));
     let mut ids: Vec<u64> = parsed.records.iter().map(|record| record.id).collect();
     ids.sort_unstable();
     ids.dedup();
