@@ -70,11 +70,11 @@ pub struct GenerateArgs {
     #[arg(
         long,
         value_enum,
-        default_value_t = FileFormat::Jsonl,
+        default_value_t = FormatArg::Jsonl,
         env = "SLUICE_GENERATE_FORMAT",
         hide_env_values = true
     )]
-    pub format: FileFormat,
+    pub format: FormatArg,
     /// Brokers to write to instead of files
     #[arg(
         long,
@@ -118,18 +118,18 @@ pub struct GenerateArgs {
 
 /// Form of the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum FileFormat {
+pub enum FormatArg {
     /// A JSON object a line
     Jsonl,
     /// Comma-separated values with a header
     Csv,
 }
 
-impl From<FileFormat> for write::FileFormat {
-    fn from(format: FileFormat) -> Self {
+impl From<FormatArg> for write::FileFormat {
+    fn from(format: FormatArg) -> Self {
         match format {
-            FileFormat::Jsonl => write::FileFormat::Jsonl,
-            FileFormat::Csv => write::FileFormat::Csv,
+            FormatArg::Jsonl => write::FileFormat::Jsonl,
+            FormatArg::Csv => write::FileFormat::Csv,
         }
     }
 }

@@ -14,7 +14,7 @@ fn commands() -> Vec<clap::Command> {
         command::<check::CheckArgs>("check"),
         command::<checkpoint::args::ListArgs>("list"),
         command::<checkpoint::args::InspectArgs>("inspect"),
-        command::<checkpoint::args::VerifyArgs>("verify"),
+        command::<checkpoint::args::CheckpointVerifyArgs>("verify"),
         command::<checkpoint::args::PruneArgs>("prune"),
         command::<docs::CompletionsArgs>("completions"),
         command::<config::ConfigArgs>("config"),
@@ -166,7 +166,7 @@ fn generate_writes_to_files_or_to_kafka() {
         parse(&["--out", "world", "--format", "csv"]).expect("valid usage");
     assert_eq!(
         (files.format, files.customers, files.transactions),
-        (generate::FileFormat::Csv, 10_000, 100_000)
+        (generate::FormatArg::Csv, 10_000, 100_000)
     );
     let kafka: generate::GenerateArgs = parse(&["--kafka", "a:1"]).expect("valid usage");
     assert_eq!(kafka.kafka.as_deref(), Some("a:1"));

@@ -1,8 +1,8 @@
 //! The arms: decisions for them, and rewards of the interactions learned.
 
 use super::Benchmark;
-use super::recent::{Choices, Outcomes, mean_q16};
-use super::shown::{Arm, Reward};
+use super::recent::{Choices, RecentOutcomes, mean_q16};
+use super::shown::{Arm, RewardFigures};
 use crate::campaign::results::EpochResults;
 use dataflows::campaign::output::{ArmDay, Day};
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ pub(super) struct ArmFigures {
     arms: Vec<KnownArm>,
     days: BTreeMap<(Day, u16), ArmDay>,
     choices: Choices,
-    outcomes: Outcomes,
+    outcomes: RecentOutcomes,
 }
 
 /// What is known of an arm: its sums are kept in step with the days.
@@ -34,7 +34,7 @@ impl ArmFigures {
             arms: names.iter().map(arm).collect(),
             days: BTreeMap::new(),
             choices: Choices::default(),
-            outcomes: Outcomes::default(),
+            outcomes: RecentOutcomes::default(),
         }
     }
 
@@ -72,12 +72,12 @@ impl ArmFigures {
     }
 
     /// The rewards of all of them together.
-    pub(super) fn reward(&self, benchmark: Option<Benchmark>) -> Reward {
+    pub(super) fn reward(&self, benchmark: Option<Benchmark>) -> RewardFigures {
         let (interactions, reward) = self
             .arms
             .iter()
             .fold((0, 0), |(count, sum), arm| (count + arm.interactions, sum + arm.reward));
-        Reward {
+        RewardFigures {
             mean: mean_q16(reward, interactions),
             recent_mean: self.outcomes.mean(None),
             recent_outcomes: self.outcomes.count(),

@@ -35,12 +35,12 @@ type Key = (CustomerId, u64);
 /// Arm and reward of the last interactions that carried out a decision and were learned. A
 /// correction changes the outcome in its place.
 #[derive(Debug, Default)]
-pub(super) struct Outcomes {
+pub(super) struct RecentOutcomes {
     order: VecDeque<Key>,
     rewards: HashMap<Key, (u16, i64)>,
 }
 
-impl Outcomes {
+impl RecentOutcomes {
     /// Takes in an epoch's interactions, of which there is no order: of more than fit, any may
     /// stay.
     pub(super) fn add(&mut self, results: &EpochResults) {

@@ -11,7 +11,7 @@ pub struct CampaignShown {
     /// Decisions made.
     pub decisions: u64,
     /// Rewards of all arms together.
-    pub reward: Reward,
+    pub reward: RewardFigures,
     /// Arms, in the order of the configuration.
     pub arms: Vec<Arm>,
     /// The newest daily threshold.
@@ -24,7 +24,7 @@ pub struct CampaignShown {
 
 /// Rewards of all arms together.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Reward {
+pub struct RewardFigures {
     /// Of every interaction learned.
     pub mean: Option<f64>,
     /// Of the last decisions whose outcome is known.

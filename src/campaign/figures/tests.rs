@@ -1,7 +1,7 @@
 //! What the campaign shows, in `/status`, in `/metrics` and on the page, after rounds of epochs.
 
 use super::metrics::CAMPAIGN;
-use super::shown::{Reward, SegmentSize, Threshold};
+use super::shown::{RewardFigures, SegmentSize, Threshold};
 use super::*;
 use crate::campaign::counted::tests::all_different;
 use crate::status::Status;
@@ -119,7 +119,7 @@ fn a_committed_epoch_shows_in_everything() {
     assert_eq!(shown.decisions, 4);
     let counted = Counted { counts: a_busy_epoch().counts, of_other_customers: 0, rejected: 1 };
     assert_eq!(shown.counts, counted);
-    let reward = Reward {
+    let reward = RewardFigures {
         mean: Some(0.25),
         recent_mean: Some(0.5),
         recent_outcomes: 2,

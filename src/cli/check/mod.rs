@@ -98,7 +98,7 @@ impl Finding {
 
 /// One finding of a probe.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Connection {
+pub struct ProbeResult {
     /// What it is.
     pub name: &'static str,
     /// Where it is.
@@ -113,7 +113,7 @@ pub struct Connection {
 
 /// Everything that `check` found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Report {
+pub struct CheckReport {
     /// Whether there is nothing to mend.
     pub ok: bool,
     /// The exit code of the program.
@@ -125,7 +125,7 @@ pub struct Report {
     /// What is odd about it.
     pub warnings: Vec<String>,
     /// What became of its connections. Those whose section has a fault are not tried.
-    pub connections: Vec<Connection>,
+    pub connections: Vec<ProbeResult>,
 }
 
 /// Checks a configuration.
@@ -149,17 +149,20 @@ pub fn run(args: &CheckArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
     report.error().map_or(Ok(()), Err)
 }
 
-fn report(faults: Vec<Fault>, warnings: Vec<String>, connections: Vec<Connection>) -> Report {
-    let report = Report { ok: true, exit_code: 0, error: None, faults, warnings, connections };
+fn report(faults: Vec<Fault>, warnings: Vec<String>, connections: Vec<ProbeResult>) -> CheckReport {
+    let report = CheckReport { ok: true, exit_code: 0, error: None, faults, warnings, connections };
     match report.error() {
         None => report,
-        Some(error) => {
-            Report { ok: false, exit_code: error.code(), error: Some(error.to_string()), ..report }
-        }
+        Some(error) => CheckReport {
+            ok: false,
+            exit_code: error.code(),
+            error: Some(error.to_string()),
+            ..report
+        },
     }
 }
 
-impl Report {
+impl CheckReport {
     /// How the program ends with it.
     fn error(&self) -> Option<ProgramError> {
         let (configuration, connections) = (
@@ -225,7 +228,7 @@ fn probes(loaded: &Loaded) -> Vec<Box<dyn Probe>> {
 
 /// Tries all at once, and gives up on those that do not answer in time: their threads end with the
 /// program.
-fn probe_all(probes: Vec<Box<dyn Probe>>, patience: Duration) -> Vec<Connection> {
+fn probe_all(probes: Vec<Box<dyn Probe>>, patience: Duration) -> Vec<ProbeResult> {
     let deadline = Instant::now() + patience;
     let start = |probe: Box<dyn Probe>| {
         let (name, target) = (probe.name(), probe.target());
@@ -239,7 +242,7 @@ fn probe_all(probes: Vec<Box<dyn Probe>>, patience: Duration) -> Vec<Connection>
         let found = answer.unwrap_or_else(|_| {
             vec![Finding::fault(format!("no answer within {} s", patience.as_secs()))]
         });
-        found.into_iter().map(move |Finding { level, detail }| Connection {
+        found.into_iter().map(move |Finding { level, detail }| ProbeResult {
             name,
             target: target.clone(),
             ok: level != Level::Fault,

@@ -64,14 +64,14 @@ fn a_report_names_every_fault() {
         origin,
         problem: "expected a whole number from 1 to 1024".to_string(),
     };
-    let refused = Connection {
+    let refused = ProbeResult {
         name: "PostgreSQL",
         target: "postgres://a:***@b/c".to_string(),
         ok: false,
         level: Level::Fault,
         detail: "connection refused".to_string(),
     };
-    let warned = Connection {
+    let warned = ProbeResult {
         ok: true,
         level: Level::Warn,
         detail: "its clock is late".to_string(),

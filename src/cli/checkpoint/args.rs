@@ -22,7 +22,7 @@ pub enum CheckpointCommand {
     /// Shows what is in a checkpoint: epoch, offsets, customers, files
     Inspect(InspectArgs),
     /// Reads every file of a checkpoint, compares it with its checksum and looks at what is in it
-    Verify(VerifyArgs),
+    Verify(CheckpointVerifyArgs),
     /// Removes all but the newest checkpoints, and files that belong to none
     Prune(PruneArgs),
 }
@@ -61,7 +61,7 @@ pub struct InspectArgs {
   sluice checkpoint verify sluice.toml         the newest that can be used
   sluice checkpoint verify sluice.toml 120     that of epoch 120
   sluice checkpoint verify sluice.toml --all   every one; with damage, the exit code is 1")]
-pub struct VerifyArgs {
+pub struct CheckpointVerifyArgs {
     /// Configuration file
     #[arg(value_name = "CONFIG")]
     pub config: PathBuf,

@@ -1,7 +1,8 @@
 //! Checkpoints in a folder, as the subcommands show, verify and prune them.
 
 use super::args::{
-    CheckpointArgs, CheckpointCommand, HistoryArgs, InspectArgs, ListArgs, PruneArgs, VerifyArgs,
+    CheckpointArgs, CheckpointCommand, CheckpointVerifyArgs, HistoryArgs, InspectArgs, ListArgs,
+    PruneArgs,
 };
 use dataflows::settings::Settings;
 use std::path::PathBuf;
@@ -143,7 +144,7 @@ fn a_checkpoint_reads_well() {
 fn verify_ends_with_1_for_damage_and_with_2_for_what_is_not_there() {
     let (folder, config) = filled(&[7, 8], sound);
     let verify = |epoch, all| {
-        sluice(CheckpointCommand::Verify(VerifyArgs {
+        sluice(CheckpointCommand::Verify(CheckpointVerifyArgs {
             config: config.clone(),
             epoch,
             all,
@@ -165,7 +166,7 @@ fn verify_ends_with_1_for_damage_and_with_2_for_what_is_not_there() {
 #[test]
 fn verify_looks_at_what_is_in_whole_files() {
     let (_folder, config) = folder(&[7]);
-    let error = sluice(CheckpointCommand::Verify(VerifyArgs {
+    let error = sluice(CheckpointCommand::Verify(CheckpointVerifyArgs {
         config,
         epoch: None,
         all: false,

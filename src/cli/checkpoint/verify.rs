@@ -1,6 +1,6 @@
 //! Checkpoints read whole, and what is wrong with them.
 
-use super::args::VerifyArgs;
+use super::args::CheckpointVerifyArgs;
 use super::{chosen, size};
 use crate::checkpoint::{CheckpointError, Checkpoints, Manifest};
 use crate::cli::dataflow;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 pub(super) fn verify(
     checkpoints: &Checkpoints,
     config: &Config,
-    args: &VerifyArgs,
+    args: &CheckpointVerifyArgs,
     json: bool,
 ) -> Result<(), ProgramError> {
     let (manifests, mut problems) = to_verify(&args.of.places(checkpoints)?, args)?;
@@ -60,7 +60,7 @@ fn named_place((history, epoch): &Place) -> String {
 /// The manifests whose files are to be read, and what is wrong with those that cannot be read.
 fn to_verify(
     places: &[Checkpoints],
-    args: &VerifyArgs,
+    args: &CheckpointVerifyArgs,
 ) -> Result<(Vec<Manifest>, Vec<Problem>), CheckpointError> {
     if !args.all {
         return Ok((vec![chosen(places, args.epoch)?], Vec::new()));
