@@ -81,9 +81,9 @@ impl Parameter {
 
 /// Parameters with their values, those that are empty left out. Only names are shown.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Parameters(BTreeMap<Parameter, String>);
+pub struct ConnectionParameters(BTreeMap<Parameter, String>);
 
-impl Parameters {
+impl ConnectionParameters {
     /// Sets a parameter; an empty value is none.
     pub fn set(&mut self, parameter: Parameter, value: &str) {
         match value {
@@ -98,7 +98,7 @@ impl Parameters {
     }
 }
 
-impl fmt::Debug for Parameters {
+impl fmt::Debug for ConnectionParameters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys().map(|parameter| parameter.name())).finish()
     }
@@ -132,7 +132,7 @@ const FOREIGN: [&str; 19] = [
 ///
 /// # Errors
 /// What is wrong with it; no part of the address but the name of a parameter is in the sentence.
-pub fn read(url: &str) -> Result<(Config, Parameters), String> {
+pub fn read(url: &str) -> Result<(Config, ConnectionParameters), String> {
     let (rest, own) = split(url);
     let mut config: Config = rest.parse().map_err(|error| problem(url, &error))?;
     if config.get_hosts().is_empty() {
@@ -193,7 +193,7 @@ fn problem(url: &str, error: &postgres::Error) -> String {
 }
 
 /// Takes our parameters out of an address.
-fn split(url: &str) -> (String, Parameters) {
+fn split(url: &str) -> (String, ConnectionParameters) {
     match ["postgres://", "postgresql://"].iter().find(|scheme| url.starts_with(**scheme)) {
         Some(scheme) => split_url(url, scheme.len()),
         None => split_words(url),
@@ -202,9 +202,9 @@ fn split(url: &str) -> (String, Parameters) {
 
 /// As the library reads it: up to the first `@` user and password, and after that what stands
 /// behind the first question mark.
-fn split_url(url: &str, scheme: usize) -> (String, Parameters) {
+fn split_url(url: &str, scheme: usize) -> (String, ConnectionParameters) {
     let after_user = url[scheme..].find('@').map_or(scheme, |at| scheme + at + 1);
-    let mut own = Parameters::default();
+    let mut own = ConnectionParameters::default();
     let Some(query) = url[after_user..].find('?').map(|mark| after_user + mark) else {
         return (url.to_string(), own);
     };
@@ -224,8 +224,8 @@ fn split_url(url: &str, scheme: usize) -> (String, Parameters) {
 
 /// Of words `name=value` with blanks between them, values quoted by apostrophes and escaped by
 /// backslashes where they must be.
-fn split_words(text: &str) -> (String, Parameters) {
-    let mut own = Parameters::default();
+fn split_words(text: &str) -> (String, ConnectionParameters) {
+    let mut own = ConnectionParameters::default();
     let mut rest = Vec::new();
     let mut left = text.trim_start();
     while !left.is_empty() {

@@ -2,7 +2,7 @@
 
 use super::error::PostgresError;
 use super::pooling;
-use super::settings::{Limits, PostgresSettings};
+use super::settings::{PostgresSettings, Timeouts};
 use super::target::{Surroundings, Target};
 use postgres::Client;
 use std::time::Duration;
@@ -78,7 +78,7 @@ pub fn open(settings: &PostgresSettings) -> Result<Client, PostgresError> {
 }
 
 fn prepared(mut client: Client, settings: &PostgresSettings) -> Result<Client, PostgresError> {
-    let Limits { lock, idle, transaction, silence, .. } = settings.limits;
+    let Timeouts { lock, idle, transaction, silence, .. } = settings.limits;
     let own = format!(
         "SET search_path = {};
         {SESSION}
@@ -137,11 +137,11 @@ mod tests {
             current_database());
             EXECUTE format('ALTER DATABASE %I SET lock_timeout = 50', current_database()); END $$";
         open(&database.settings()).unwrap().batch_execute(role).unwrap();
-        let limits = Limits {
+        let limits = Timeouts {
             statement: Some(Duration::from_secs(90)),
             lock: Some(Duration::from_secs(7)),
             idle: None,
-            ..Limits::default()
+            ..Timeouts::default()
         };
         let settings = PostgresSettings { limits, ..database.settings() };
         let mut client = connect(&settings).unwrap();

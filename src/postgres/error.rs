@@ -1,7 +1,7 @@
 //! What can go wrong with the database.
 
 use super::said::reason;
-use super::tls::Problem;
+use super::tls::KeyProblem;
 use crate::sink::rows::Unfit;
 use crate::source::Remade;
 use std::borrow::Cow;
@@ -13,10 +13,10 @@ use std::time::Duration;
 pub enum PostgresError {
     /// Address, password and TLS do not say how the database is reached.
     #[error("the database cannot be reached so: {}", listed(.0))]
-    Target(Vec<Problem>),
+    Target(Vec<KeyProblem>),
     /// A file of certificates or keys cannot be used.
     #[error("the database cannot be reached securely: {}", listed(.0))]
-    Files(Vec<Problem>),
+    Files(Vec<KeyProblem>),
     /// There is no TLS with the server.
     #[error("PostgreSQL at {address} cannot be reached securely: {why} [{}]", reason(.source))]
     Tls {
@@ -292,6 +292,6 @@ impl From<Unfit> for PostgresError {
     }
 }
 
-fn listed(problems: &[Problem]) -> String {
+fn listed(problems: &[KeyProblem]) -> String {
     problems.iter().map(|(key, problem)| format!("{key}: {problem}")).collect::<Vec<_>>().join("; ")
 }

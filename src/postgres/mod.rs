@@ -49,7 +49,7 @@ pub use error::PostgresError;
 pub use kept::KeptRows;
 pub use outbox::Outbox;
 pub use owner::inspect;
-pub use settings::{Limits, PostgresSettings};
+pub use settings::{PostgresSettings, Timeouts};
 pub use survey::Survey;
 #[cfg(any(test, feature = "demo"))]
 pub use target::Target;

@@ -1,10 +1,10 @@
 //! What the configuration says of PostgreSQL.
 
-use super::address::{Parameter, Parameters};
+use super::address::{ConnectionParameters, Parameter};
 use super::retention::Ages;
 use super::target::{Surroundings, Target};
-use super::tls::Problem;
-use super::{Limits, PostgresSettings};
+use super::tls::KeyProblem;
+use super::{PostgresSettings, Timeouts};
 use crate::config::secret::Secret;
 use crate::config::secret_file;
 use crate::config::types::{Config, PostgresSection};
@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// What is wrong with how the database is reached; of the surroundings only where there is one to
 /// reach.
-pub fn faults(config: &Config) -> Vec<Problem> {
+pub fn faults(config: &Config) -> Vec<KeyProblem> {
     match config.postgres.target() {
         Ok(target) if !config.postgres.url.is_empty() => target.faults_of_files(),
         Ok(_) => Vec::new(),
@@ -61,14 +61,14 @@ impl PostgresSection {
     ///
     /// # Errors
     /// Keys and problems: what is unknown, missing or given twice.
-    pub fn target(&self) -> Result<Target, Vec<Problem>> {
+    pub fn target(&self) -> Result<Target, Vec<KeyProblem>> {
         let password = self.password().map_err(|problem| vec![problem])?;
         let password = password.as_ref().map(|password| password.expose().as_bytes());
         Target::settle(self.url.expose(), password, &self.parameters(), &Surroundings::of_process())
     }
 
     /// The password that stands beside the address.
-    fn password(&self) -> Result<Option<Secret>, Problem> {
+    fn password(&self) -> Result<Option<Secret>, KeyProblem> {
         let file = self
             .password_file
             .as_deref()
@@ -85,8 +85,8 @@ impl PostgresSection {
     }
 
     /// What bounds how long something may take there.
-    fn limits(&self) -> Limits {
-        Limits {
+    fn limits(&self) -> Timeouts {
+        Timeouts {
             statement: self.statement_timeout,
             lock: self.lock_timeout,
             idle: self.idle_timeout,
@@ -96,8 +96,8 @@ impl PostgresSection {
     }
 
     /// What of libpq's parameters stands beside the address.
-    fn parameters(&self) -> Parameters {
-        let mut parameters = Parameters::default();
+    fn parameters(&self) -> ConnectionParameters {
+        let mut parameters = ConnectionParameters::default();
         for parameter in Parameter::ALL {
             let value = match parameter {
                 Parameter::SslMode => &self.sslmode,

@@ -1,6 +1,6 @@
 //! What the sink must be told.
 
-use super::address::{self, Parameters};
+use super::address::{self, ConnectionParameters};
 use super::retention::Ages;
 use crate::identifiers::SchemaName;
 use crate::sink::rows::{Wording, Wordless};
@@ -14,7 +14,7 @@ use std::time::Duration;
 /// What bounds how long something in the database may take; `None`: nothing, whatever the server
 /// says of others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct Timeouts {
     /// One statement of an epoch.
     pub statement: Option<Duration>,
     /// Waiting for one lock.
@@ -27,7 +27,7 @@ pub struct Limits {
     pub silence: Duration,
 }
 
-impl Default for Limits {
+impl Default for Timeouts {
     /// As in `default.toml`.
     fn default() -> Self {
         let (statement, lock, idle) = (
@@ -35,7 +35,7 @@ impl Default for Limits {
             Some(Duration::from_secs(60)),
             Some(Duration::from_secs(60)),
         );
-        Limits { statement, lock, idle, transaction: None, silence: Duration::from_secs(30) }
+        Timeouts { statement, lock, idle, transaction: None, silence: Duration::from_secs(30) }
     }
 }
 
@@ -48,7 +48,7 @@ pub struct PostgresSettings {
     /// Password, where it is not in the address.
     pub password: Option<Vec<u8>>,
     /// What libpq would take of the address beside it: TLS and the file of passwords.
-    pub parameters: Parameters,
+    pub parameters: ConnectionParameters,
     /// Where the job's results lie.
     pub schema: SchemaName,
     /// Name of the job whose progress is kept.
@@ -56,7 +56,7 @@ pub struct PostgresSettings {
     /// How long one attempt to connect may take.
     pub connect_timeout: Duration,
     /// What bounds how long something may take there.
-    pub limits: Limits,
+    pub limits: Timeouts,
     /// How long a start waits for a database that does not answer.
     pub start_timeout: Duration,
     /// How long a commit is retried while the database is away; `None`: for ever.
@@ -89,11 +89,11 @@ impl PostgresSettings {
         PostgresSettings {
             url: url.to_string(),
             password: None,
-            parameters: Parameters::default(),
+            parameters: ConnectionParameters::default(),
             schema: SchemaName::default(),
             job: job.to_string(),
             connect_timeout: Duration::from_secs(5),
-            limits: Limits::default(),
+            limits: Timeouts::default(),
             start_timeout: Duration::from_secs(30),
             retry_timeout: None,
             retry_first: Duration::from_millis(100),

@@ -1,11 +1,11 @@
 //! A database as it is reached: address, password and TLS put together. Every connection of the
 //! program is made here.
 
-use super::address::{self, Parameter, Parameters};
+use super::address::{self, ConnectionParameters, Parameter};
 use super::error::PostgresError;
 use super::passwords;
 use super::said::passes;
-use super::tls::{self, Failure, Mode, Problem, Tls, Verdict};
+use super::tls::{self, CertificateVerdict, Failure, KeyProblem, Mode, Tls};
 use crate::config::secret::keep;
 use postgres::config::SslMode;
 use postgres::error::SqlState;
@@ -21,7 +21,7 @@ const URL: &str = "postgres.url";
 #[derive(Clone, Debug, Default)]
 pub struct Surroundings {
     /// Parameters by libpq's variables of the environment.
-    pub parameters: Parameters,
+    pub parameters: ConnectionParameters,
     /// `PGPASSWORD`.
     pub password: Option<Vec<u8>>,
     /// The home folder.
@@ -32,7 +32,7 @@ impl Surroundings {
     /// Those of this process.
     pub fn of_process() -> Self {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let mut parameters = Parameters::default();
+        let mut parameters = ConnectionParameters::default();
         for parameter in Parameter::ALL {
             parameters.set(parameter, &parameter.variable().and_then(variable).unwrap_or_default());
         }
@@ -60,8 +60,8 @@ struct Origins(BTreeMap<&'static str, (&'static str, &'static str)>);
 
 impl Origins {
     /// Problems as whoever gave the values knows them.
-    fn tell(&self, problems: Vec<Problem>) -> Vec<Problem> {
-        let told = |(key, problem): Problem| match self.0.get(key) {
+    fn tell(&self, problems: Vec<KeyProblem>) -> Vec<KeyProblem> {
+        let told = |(key, problem): KeyProblem| match self.0.get(key) {
             Some((key, words)) => (*key, format!("{words}: {problem}")),
             None => (key, problem),
         };
@@ -78,12 +78,12 @@ impl Target {
     pub fn settle(
         url: &str,
         password: Option<&[u8]>,
-        beside: &Parameters,
+        beside: &ConnectionParameters,
         around: &Surroundings,
-    ) -> Result<Self, Vec<Problem>> {
+    ) -> Result<Self, Vec<KeyProblem>> {
         let (mut config, within) = address::read(url).map_err(|problem| vec![(URL, problem)])?;
         let (mut problems, mut parameters, mut origins) =
-            (Vec::new(), Parameters::default(), Origins::default());
+            (Vec::new(), ConnectionParameters::default(), Origins::default());
         for parameter in Parameter::ALL {
             let (key, name) = (parameter.key(), parameter.name());
             let (here, there, surrounding) =
@@ -128,7 +128,7 @@ impl Target {
     /// [`PostgresError::Target`].
     #[cfg(any(test, feature = "demo"))]
     pub fn at(url: &str) -> Result<Self, PostgresError> {
-        Target::settle(url, None, &Parameters::default(), &Surroundings::of_process())
+        Target::settle(url, None, &ConnectionParameters::default(), &Surroundings::of_process())
             .map_err(PostgresError::Target)
     }
 
@@ -144,7 +144,7 @@ impl Target {
     }
 
     /// What is wrong with the files of certificates and keys.
-    pub fn faults_of_files(&self) -> Vec<Problem> {
+    pub fn faults_of_files(&self) -> Vec<KeyProblem> {
         if self.is_plain() {
             Vec::new()
         } else {
@@ -164,7 +164,7 @@ impl Target {
     pub fn connect(&self) -> Result<Client, PostgresError> {
         if self.is_plain() {
             let plain = self.config.connect(postgres::NoTls);
-            return plain.map_err(|source| self.failed(source, &Verdict::default()));
+            return plain.map_err(|source| self.failed(source, &CertificateVerdict::default()));
         }
         let (connector, verdict) =
             self.tls.connector().map_err(|found| PostgresError::Files(self.origins.tell(found)))?;
@@ -196,7 +196,7 @@ impl Target {
 
     /// A server that answers with an error refuses; one with which there is no TLS is told apart;
     /// anything else is not there.
-    fn failed(&self, source: postgres::Error, verdict: &Verdict) -> PostgresError {
+    fn failed(&self, source: postgres::Error, verdict: &CertificateVerdict) -> PostgresError {
         let address = self.address.clone();
         match Failure::of(&source, verdict) {
             Some(failure) if !failure.passes() => {
@@ -215,7 +215,11 @@ impl Target {
 
 /// The password that a file of passwords has. One that is passed over is warned of, once for each
 /// reason.
-fn from_file(parameters: &Parameters, around: &Surroundings, config: &Config) -> Option<Vec<u8>> {
+fn from_file(
+    parameters: &ConnectionParameters,
+    around: &Surroundings,
+    config: &Config,
+) -> Option<Vec<u8>> {
     let given = parameters.get(Parameter::PassFile).map(PathBuf::from);
     let path = given.or_else(|| around.home.as_ref().map(|home| home.join(".pgpass")))?;
     passwords::look_up(&path, config).unwrap_or_else(|why| {
@@ -239,7 +243,7 @@ const ASKED: usize = 5;
 fn explained(
     error: postgres::Error,
     ask: impl Fn() -> Result<Client, postgres::Error>,
-    verdict: &Verdict,
+    verdict: &CertificateVerdict,
 ) -> Result<Client, postgres::Error> {
     let says = |again: &postgres::Error| {
         Failure::of(again, verdict).is_some_and(|failure| !failure.passes())

@@ -33,7 +33,7 @@ pub const PRUNE_EVERY: u64 = 64;
 
 /// What became of an epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum CommitOutcome {
     /// It was written now.
     Committed,
     /// It had been written before, by this instance.
@@ -41,7 +41,7 @@ pub enum Outcome {
 }
 
 /// One epoch on its way into the database.
-pub struct Commit<'a> {
+pub struct EpochTransaction<'a> {
     /// What the sink was told.
     pub settings: &'a PostgresSettings,
     /// The session's statements.
@@ -62,7 +62,7 @@ pub struct Commit<'a> {
     pub gone: Gone,
 }
 
-impl Commit<'_> {
+impl EpochTransaction<'_> {
     /// Commits the epoch, once. With it goes what is no longer kept, and `gone` is what is gone
     /// then.
     ///
@@ -73,7 +73,7 @@ impl Commit<'_> {
         &mut self,
         client: &mut Client,
         retention: &mut Retention,
-    ) -> Result<Outcome, PostgresError> {
+    ) -> Result<CommitOutcome, PostgresError> {
         let mut transaction = client
             .transaction()
             .map_err(PostgresError::statement("begin the epoch's transaction"))?;
@@ -93,7 +93,7 @@ impl Commit<'_> {
             self.prune(&mut transaction)?;
         }
         transaction.commit().map_err(PostgresError::statement("commit the epoch"))?;
-        Ok(Outcome::Committed)
+        Ok(CommitOutcome::Committed)
     }
 
     fn epoch(&self) -> i64 {
@@ -113,7 +113,7 @@ impl Commit<'_> {
     }
 
     /// Why progress could not be advanced.
-    fn explain(&self, progress: Option<Progress>) -> Result<Outcome, PostgresError> {
+    fn explain(&self, progress: Option<Progress>) -> Result<CommitOutcome, PostgresError> {
         let job = || self.settings.job.clone();
         let epoch = self.results.epoch;
         match progress {
@@ -124,7 +124,7 @@ impl Commit<'_> {
                 own: self.incarnation,
                 current: at.incarnation,
             }),
-            Some(at) if at.epoch >= epoch => Ok(Outcome::AlreadyThere),
+            Some(at) if at.epoch >= epoch => Ok(CommitOutcome::AlreadyThere),
             Some(at) => Err(PostgresError::Gap { job: job(), epoch, recorded: at.epoch }),
         }
     }

@@ -12,7 +12,7 @@ use super::recorded;
 use super::retention::{self, Gone, Retention};
 use super::session::Session;
 use super::settings::PostgresSettings;
-use super::transaction::{self, Outcome};
+use super::transaction::{self, CommitOutcome};
 use crate::backoff::Backoff;
 use crate::sink::gathered::{ErasedCustomer, Essentials, Gathered};
 use crate::sink::rows::EpochRows;
@@ -151,7 +151,7 @@ impl Writer {
     }
 
     /// One try, of which others can tell how far it is.
-    fn attempt(&mut self, results: Essentials<'_>) -> Result<Outcome, PostgresError> {
+    fn attempt(&mut self, results: Essentials<'_>) -> Result<CommitOutcome, PostgresError> {
         self.trouble.works(
             format!("epoch {}", results.epoch),
             self.session.as_ref().map(|session| session.backend),
@@ -162,7 +162,7 @@ impl Writer {
     }
 
     /// One try; a session in which it fails is not used again.
-    fn try_commit(&mut self, results: Essentials<'_>) -> Result<Outcome, PostgresError> {
+    fn try_commit(&mut self, results: Essentials<'_>) -> Result<CommitOutcome, PostgresError> {
         let elapsed = self.last_commit.map(|at| at.elapsed().as_secs_f64());
         let events_per_second = elapsed
             .filter(|seconds| *seconds > 0.0)
@@ -177,7 +177,7 @@ impl Writer {
         };
         let Writer { settings, rows, erased, kept, progress, retention, gone, .. } = self;
         let (statements, incarnation) = (&session.statements, progress.incarnation);
-        let mut commit = transaction::Commit {
+        let mut commit = transaction::EpochTransaction {
             settings,
             statements,
             results,
@@ -190,9 +190,9 @@ impl Writer {
         };
         let outcome = commit.run(&mut session.client, retention)?;
         *gone = match outcome {
-            Outcome::Committed => commit.gone,
+            CommitOutcome::Committed => commit.gone,
             // Its transaction has told nobody.
-            Outcome::AlreadyThere => retention::gone(&mut session.client, &settings.job)?,
+            CommitOutcome::AlreadyThere => retention::gone(&mut session.client, &settings.job)?,
         };
         self.session = Some(session);
         Ok(outcome)

@@ -6,9 +6,9 @@ fn settled(
     url: &str,
     beside: &[(Parameter, &str)],
     around: &[(Parameter, &str)],
-) -> Result<Target, Vec<Problem>> {
+) -> Result<Target, Vec<KeyProblem>> {
     let set = |given: &[(Parameter, &str)]| {
-        let mut parameters = Parameters::default();
+        let mut parameters = ConnectionParameters::default();
         given.iter().for_each(|(parameter, value)| parameters.set(*parameter, value));
         parameters
     };
@@ -49,8 +49,13 @@ fn a_password_comes_from_the_nearest_place() {
         ..Surroundings::default()
     };
     let password = |url: &str, beside: Option<&str>, around: &Surroundings| {
-        let target = Target::settle(url, beside.map(str::as_bytes), &Parameters::default(), around)
-            .expect("nothing is wrong");
+        let target = Target::settle(
+            url,
+            beside.map(str::as_bytes),
+            &ConnectionParameters::default(),
+            around,
+        )
+        .expect("nothing is wrong");
         target
             .config()
             .get_password()

@@ -9,7 +9,7 @@
 //! message, finds the connection reset, and leaves the alert that says why unread. Where it writes
 //! nothing, the alert is there to be read.
 
-use super::{Problem, Tls, Verdict};
+use super::{CertificateVerdict, KeyProblem, Tls};
 use postgres::Socket;
 use postgres::tls::{MakeTlsConnect, TlsConnect};
 use postgres_openssl::{MakeTlsConnector, TlsStream};
@@ -42,7 +42,7 @@ pub fn broke_off(causes: &[&(dyn Error + 'static)]) -> bool {
 #[derive(Clone)]
 pub struct Connector {
     tls: Tls,
-    verdict: Verdict,
+    verdict: CertificateVerdict,
     ready: Option<MakeTlsConnector>,
     listens: bool,
 }
@@ -53,8 +53,8 @@ impl Connector {
     ///
     /// # Errors
     /// Every file that cannot be read, or is none of its kind.
-    pub(super) fn new(tls: Tls) -> Result<(Connector, Verdict), Vec<Problem>> {
-        let verdict = Verdict::default();
+    pub(super) fn new(tls: Tls) -> Result<(Connector, CertificateVerdict), Vec<KeyProblem>> {
+        let verdict = CertificateVerdict::default();
         let ready = if tls.has_files() { Some(tls.prepared(&verdict)?) } else { None };
         Ok((Connector { tls, verdict: verdict.clone(), ready, listens: false }, verdict))
     }
@@ -67,7 +67,7 @@ impl Connector {
 
     fn prepared(&self) -> Result<MakeTlsConnector, io::Error> {
         let prepare = || self.tls.prepared(&self.verdict);
-        let told = |problems: Vec<Problem>| {
+        let told = |problems: Vec<KeyProblem>| {
             io::Error::other(
                 problems.into_iter().map(|(_, why)| why).collect::<Vec<_>>().join("; "),
             )
@@ -128,7 +128,7 @@ async fn listen(stream: &mut TlsStream<Socket>) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::address::{Parameter, Parameters};
+    use super::super::super::address::{ConnectionParameters, Parameter};
     use super::*;
 
     #[test]
@@ -136,7 +136,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let roots = folder.path().join("roots.crt");
         let settle = |given: &[(Parameter, &str)]| {
-            let mut parameters = Parameters::default();
+            let mut parameters = ConnectionParameters::default();
             given.iter().for_each(|(parameter, value)| parameters.set(*parameter, value));
             Tls::settle(&parameters, None)
                 .expect("nothing is wrong")

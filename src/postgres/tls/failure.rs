@@ -1,7 +1,7 @@
 //! Why there is no connection, in words that say what to do.
 
 use super::verify::Distrust;
-use super::{Mode, Tls, Verdict};
+use super::{CertificateVerdict, Mode, Tls};
 use openssl::ssl::{self, ErrorCode};
 use postgres::error::SqlState;
 use std::error::Error;
@@ -29,7 +29,7 @@ const ALERTS: i32 = 1000;
 
 impl Failure {
     /// What of a failed connection was TLS's fault; `None` where it was not.
-    pub fn of(error: &postgres::Error, verdict: &Verdict) -> Option<Failure> {
+    pub fn of(error: &postgres::Error, verdict: &CertificateVerdict) -> Option<Failure> {
         if let Some(distrust) = verdict.distrust() {
             return Some(Failure::Distrust(distrust));
         }

@@ -1,6 +1,6 @@
 //! Reading certificates and keys from their files.
 
-use super::{Identity, Located, Problem, Roots, Tls};
+use super::{Identity, KeyProblem, Located, Roots, Tls};
 use openssl::error::ErrorStack;
 use openssl::pkey::{PKey, Private};
 use openssl::ssl::{SslConnector, SslConnectorBuilder, SslMethod, SslVersion};
@@ -9,7 +9,7 @@ use openssl::x509::store::X509StoreBuilder;
 use std::os::unix::fs::MetadataExt;
 
 /// What makes connections with these certificates and keys, without what is particular to a host.
-pub(super) fn builder(tls: &Tls) -> Result<SslConnectorBuilder, Vec<Problem>> {
+pub(super) fn builder(tls: &Tls) -> Result<SslConnectorBuilder, Vec<KeyProblem>> {
     let mut problems = Vec::new();
     let mut builder =
         SslConnector::builder(SslMethod::tls_client()).map_err(|error| vec![own(&error)])?;
@@ -35,23 +35,23 @@ pub(super) fn builder(tls: &Tls) -> Result<SslConnectorBuilder, Vec<Problem>> {
 }
 
 /// A fault of OpenSSL's own.
-fn own(error: &ErrorStack) -> Problem {
+fn own(error: &ErrorStack) -> KeyProblem {
     ("postgres.sslmode", format!("OpenSSL cannot be prepared: {error}"))
 }
 
-fn read(file: &Located) -> Result<Vec<u8>, Problem> {
+fn read(file: &Located) -> Result<Vec<u8>, KeyProblem> {
     std::fs::read(&file.path)
         .map_err(|error| (file.key, format!("{} cannot be read: {error}", file.path.display())))
 }
 
-fn certificates(file: &Located) -> Result<Vec<X509>, Problem> {
+fn certificates(file: &Located) -> Result<Vec<X509>, KeyProblem> {
     let wrong =
         || (file.key, format!("expected certificates in PEM form in {}", file.path.display()));
     let found = X509::stack_from_pem(&read(file)?).map_err(|_| wrong())?;
     if found.is_empty() { Err(wrong()) } else { Ok(found) }
 }
 
-fn store(file: &Located) -> Result<X509StoreBuilder, Problem> {
+fn store(file: &Located) -> Result<X509StoreBuilder, KeyProblem> {
     let failed = |error: ErrorStack| {
         (file.key, format!("the certificates in {} cannot be used: {error}", file.path.display()))
     };
@@ -63,7 +63,7 @@ fn store(file: &Located) -> Result<X509StoreBuilder, Problem> {
 }
 
 /// Has the client show a certificate, and those that lead from it to a root.
-fn show(builder: &mut SslConnectorBuilder, identity: &Identity) -> Vec<Problem> {
+fn show(builder: &mut SslConnectorBuilder, identity: &Identity) -> Vec<KeyProblem> {
     let (chain, key) = match (certificates(&identity.certificate), key(identity)) {
         (Ok(chain), Ok(key)) => (chain, key),
         (chain, key) => return chain.err().into_iter().chain(key.err()).collect(),
@@ -90,7 +90,7 @@ fn show(builder: &mut SslConnectorBuilder, identity: &Identity) -> Vec<Problem> 
 
 /// The client's key, which nobody else may read: only its owner, or its group where the owner is
 /// root.
-fn key(identity: &Identity) -> Result<PKey<Private>, Problem> {
+fn key(identity: &Identity) -> Result<PKey<Private>, KeyProblem> {
     let (file, path) = (&identity.key, identity.key.path.display());
     let bytes = read(file)?;
     let found = std::fs::metadata(&file.path)

@@ -23,9 +23,9 @@ mod verify;
 pub use connector::{Connector, broke_off};
 pub use failure::{Failure, advice, causes};
 pub use mode::Mode;
-pub use verify::Verdict;
+pub use verify::CertificateVerdict;
 
-use super::address::{Parameter, Parameters};
+use super::address::{ConnectionParameters, Parameter};
 use mode::choice;
 use postgres::config::{ChannelBinding, SslMode, SslNegotiation};
 use postgres_openssl::MakeTlsConnector;
@@ -33,7 +33,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// A key of the configuration and what is wrong with its value.
-pub type Problem = (&'static str, String);
+pub type KeyProblem = (&'static str, String);
 
 /// A file, and the key that a fault of it is told under.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +81,10 @@ impl Tls {
     ///
     /// # Errors
     /// Every value that is unknown, and all that contradict each other.
-    pub fn settle(parameters: &Parameters, home: Option<&Path>) -> Result<Self, Vec<Problem>> {
+    pub fn settle(
+        parameters: &ConnectionParameters,
+        home: Option<&Path>,
+    ) -> Result<Self, Vec<KeyProblem>> {
         let usual = |name: &str| {
             home.map(|home| home.join(".postgresql").join(name)).filter(|path| path.is_file())
         };
@@ -134,7 +137,7 @@ impl Tls {
     }
 
     /// What cannot hold together.
-    fn contradictions(&self) -> Vec<Problem> {
+    fn contradictions(&self) -> Vec<KeyProblem> {
         let mode = self.mode.name();
         let mut problems = Vec::new();
         if self.roots == Some(Roots::System) && self.mode != Mode::VerifyFull {
@@ -203,12 +206,12 @@ impl Tls {
     ///
     /// # Errors
     /// Every file that cannot be read, or is none of its kind.
-    pub fn connector(&self) -> Result<(Connector, Verdict), Vec<Problem>> {
+    pub fn connector(&self) -> Result<(Connector, CertificateVerdict), Vec<KeyProblem>> {
         Connector::new(self.clone())
     }
 
     /// What makes connections secure, with a place for what is found out about a certificate.
-    fn prepared(&self, verdict: &Verdict) -> Result<MakeTlsConnector, Vec<Problem>> {
+    fn prepared(&self, verdict: &CertificateVerdict) -> Result<MakeTlsConnector, Vec<KeyProblem>> {
         let mut prepared = MakeTlsConnector::new(files::builder(self)?.build());
         let (verifies, full, seen) =
             (self.roots.is_some(), self.mode == Mode::VerifyFull, verdict.clone());
@@ -225,10 +228,10 @@ impl Tls {
 
 /// A certificate is shown with its key or not at all.
 fn identity(
-    parameters: &Parameters,
+    parameters: &ConnectionParameters,
     certificate: Option<Located>,
     key: Option<Located>,
-    problems: &mut Vec<Problem>,
+    problems: &mut Vec<KeyProblem>,
 ) -> Option<Identity> {
     let given = |parameter| parameters.get(parameter).is_some();
     match (certificate, key) {

@@ -1,7 +1,7 @@
 //! How much a connection is to be trusted with: the modes that libpq has.
 
-use super::Problem;
-use crate::postgres::address::{Parameter, Parameters};
+use super::KeyProblem;
+use crate::postgres::address::{ConnectionParameters, Parameter};
 
 /// Whether TLS is used, and how the server is verified; the strictest last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,11 +41,11 @@ impl Mode {
 }
 
 pub(super) fn choice<T: Copy>(
-    parameters: &Parameters,
+    parameters: &ConnectionParameters,
     parameter: Parameter,
     allowed: &[(&str, T)],
     usual: T,
-    problems: &mut Vec<Problem>,
+    problems: &mut Vec<KeyProblem>,
 ) -> T {
     let Some(given) = parameters.get(parameter) else { return usual };
     let found = allowed.iter().find(|(name, _)| *name == given).map(|(_, value)| *value);

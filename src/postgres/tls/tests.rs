@@ -4,7 +4,7 @@ use super::*;
 use crate::postgres::tls::mode::Mode;
 
 fn settle(given: &[(Parameter, &str)], home: Option<&Path>) -> Result<Tls, Vec<&'static str>> {
-    let mut parameters = Parameters::default();
+    let mut parameters = ConnectionParameters::default();
     given.iter().for_each(|(parameter, value)| parameters.set(*parameter, value));
     Tls::settle(&parameters, home)
         .map_err(|problems| problems.into_iter().map(|(key, _)| key).collect())

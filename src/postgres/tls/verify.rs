@@ -21,9 +21,9 @@ pub enum Distrust {
 
 /// What a verification has found, once there was one.
 #[derive(Clone, Debug, Default)]
-pub struct Verdict(Arc<Mutex<Option<Distrust>>>);
+pub struct CertificateVerdict(Arc<Mutex<Option<Distrust>>>);
 
-impl Verdict {
+impl CertificateVerdict {
     /// What is wrong with the certificate.
     pub fn distrust(&self) -> Option<Distrust> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -45,7 +45,7 @@ pub(super) fn by_roots(
     configuration: &mut ConnectConfiguration,
     host: &str,
     full: bool,
-    verdict: &Verdict,
+    verdict: &CertificateVerdict,
 ) {
     let address = host.parse::<IpAddr>().ok().filter(|_| full);
     configuration.set_verify_hostname(full && address.is_none());

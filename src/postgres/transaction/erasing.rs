@@ -1,6 +1,6 @@
 //! What an epoch erases, once its rows are written: whatever they do not take back themselves.
 
-use super::Commit;
+use super::EpochTransaction;
 use crate::postgres::encode::Timestamp;
 use crate::postgres::error::PostgresError;
 use crate::postgres::tables::Erasing;
@@ -13,7 +13,7 @@ const REMEMBER: &str = "
     ON CONFLICT (job, customer_id) DO UPDATE SET instant = greatest(erased_customers.instant, \
     excluded.instant)";
 
-impl Commit<'_> {
+impl EpochTransaction<'_> {
     /// Removes what the rows of this epoch do not take back of those whom it erases, and tells in
     /// the reports how much was blanked.
     pub(super) fn erase(&self, transaction: &mut Transaction<'_>) -> Result<(), PostgresError> {

@@ -1,6 +1,6 @@
 //! The rows of an epoch on their way into the tables, by what a row does to the one that is there.
 
-use super::Commit;
+use super::EpochTransaction;
 use crate::postgres::encode::copy;
 use crate::postgres::error::PostgresError;
 use crate::postgres::tables::{MEASURE, Writing, is_direct};
@@ -10,7 +10,7 @@ use dataflows::table::{Rule, Table};
 use postgres::Transaction;
 use std::borrow::Cow;
 
-impl Commit<'_> {
+impl EpochTransaction<'_> {
     /// Writes the rows of the tables that are `chosen`.
     pub(super) fn write(
         &self,
