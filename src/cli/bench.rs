@@ -5,7 +5,7 @@ mod table;
 use super::error::ProgramError;
 use super::{GlobalArgs, load, print, print_json};
 use crate::jobs::bench::live::LivePlan;
-use crate::jobs::bench::{Plan, PlannedWorld, bench};
+use crate::jobs::bench::{BenchPlan, PlannedWorld, bench};
 use crate::telemetry::logging;
 use clap::Args;
 use std::path::PathBuf;
@@ -140,7 +140,7 @@ pub fn run(args: &BenchArgs, global: &GlobalArgs) -> Result<(), ProgramError> {
 }
 
 impl BenchArgs {
-    fn plan(&self) -> Plan {
+    fn plan(&self) -> BenchPlan {
         let BenchArgs { customers, transactions, interactions, seed, .. } = *self;
         let settings = WorldSettings {
             customers,
@@ -153,7 +153,7 @@ impl BenchArgs {
             settings: WorldSettings { customers: WIDE, ..settings.clone() },
             runs: 1,
         });
-        Plan {
+        BenchPlan {
             worlds: [PlannedWorld { settings, runs: RUNS }].into_iter().chain(wide).collect(),
             workers: self.workers.iter().copied().map(usize::from).collect(),
             live: self

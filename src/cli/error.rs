@@ -10,7 +10,7 @@ use crate::first::Panicked;
 use crate::jobs::bench::error::BenchError;
 #[cfg(feature = "demo")]
 use crate::jobs::demo::DemoError;
-use crate::jobs::ending::{Cause, told};
+use crate::jobs::ending::{ExitReason, told};
 use crate::jobs::load::LoadError;
 use crate::jobs::replay::{ReplayError, SourceFaults};
 use crate::jobs::run::RunError;
@@ -108,7 +108,7 @@ impl ProgramError {
     /// The same as a number. What ended a job is told in one place.
     pub fn code(&self) -> u8 {
         match self {
-            ProgramError::Run(error) => told(Cause::Failed(error)).code,
+            ProgramError::Run(error) => told(ExitReason::Failed(error)).code,
             other => other.blame().of_command(),
         }
     }

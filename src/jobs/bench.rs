@@ -11,7 +11,7 @@ pub mod live;
 
 use crate::telemetry::progress::{ProgressMeter, Unit};
 use error::BenchError;
-use folder::Folder;
+use folder::TemporaryFolder;
 use live::LivePlan;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use world::{World, WorldSettings};
 
 /// What is measured, and where its files may lie meanwhile.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct BenchPlan {
     /// The worlds.
     pub worlds: Vec<PlannedWorld>,
     /// Numbers of workers; the first is what the others are compared with.
@@ -48,13 +48,13 @@ pub struct PlannedWorld {
 /// # Errors
 /// A world cannot be made or written, a replay fails, two of them learn differently, or a signal
 /// comes. The files are removed all the same.
-pub fn bench(plan: &Plan) -> Result<Report, BenchError> {
+pub fn bench(plan: &BenchPlan) -> Result<Report, BenchError> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
         signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(BenchError::Signals)?;
     }
     let machine = Machine::this();
-    let folder = Folder::create(&plan.directory)?;
+    let folder = TemporaryFolder::create(&plan.directory)?;
     let mut progress = ProgressMeter::start("bench", Unit::Events, plan.events());
     let (mut measured, mut live, mut done) = (Vec::new(), None, 0);
     for world in &plan.worlds {
@@ -80,7 +80,7 @@ pub fn bench(plan: &Plan) -> Result<Report, BenchError> {
 fn measure(
     world: &PlannedWorld,
     workers: &[usize],
-    folder: &Folder,
+    folder: &TemporaryFolder,
     stop: &AtomicBool,
     mut ran: impl FnMut(u64),
 ) -> Result<Vec<Measured>, BenchError> {
@@ -105,7 +105,7 @@ fn measure(
     Ok(measured)
 }
 
-impl Plan {
+impl BenchPlan {
     /// Records of all runs.
     fn events(&self) -> u64 {
         let records = |world: &WorldSettings| {

@@ -46,7 +46,7 @@ use world::demo::{Comparison, DemoSettings, DemoStatus, DemoSummary};
 
 /// What the demo begins with.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Beginning {
+pub struct Prologue {
     /// Customers in the world.
     pub customers: u64,
     /// Purchases in its history.
@@ -94,7 +94,7 @@ impl DemoError {
 #[derive(Debug)]
 pub enum Told<'a> {
     /// Once, before anything else.
-    Beginning(&'a Beginning),
+    Beginning(&'a Prologue),
     /// Once a second.
     Progress(&'a DemoStatus, &'a Comparison),
 }
@@ -122,7 +122,7 @@ pub fn demo<E: From<DemoError> + Send>(
         Console::start(&config.http, Arc::clone(&status), None).map_err(DemoError::from)?;
     let stop = catch_signals()?;
     let (customers, purchases) = script.history();
-    tell(Told::Beginning(&Beginning {
+    tell(Told::Beginning(&Prologue {
         customers,
         purchases,
         comparison: comparison.clone(),

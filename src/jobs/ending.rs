@@ -30,7 +30,7 @@ pub enum Drained {
 
 /// Why the job ends.
 #[derive(Clone, Copy, Debug)]
-pub enum Cause<'a> {
+pub enum ExitReason<'a> {
     /// It was asked to drain, and nothing failed.
     Drained(Drained),
     /// Something failed, whether or not it was asked to drain.
@@ -39,7 +39,7 @@ pub enum Cause<'a> {
 
 /// What the outside is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct ExitReport {
     /// The exit code of the program.
     pub code: u8,
     /// The line in the log.
@@ -49,19 +49,19 @@ pub struct Told {
 }
 
 /// What the outside is told of a cause.
-pub fn told(cause: Cause<'_>) -> Told {
+pub fn told(cause: ExitReason<'_>) -> ExitReport {
     match cause {
-        Cause::Failed(error) => {
+        ExitReason::Failed(error) => {
             let sentence = error.to_string();
             let stop = if sentence.ends_with('?') { "" } else { "." };
-            Told {
+            ExitReport {
                 code: error.blame().of_job(),
                 line: format!("The job cannot go on: {sentence}{stop}"),
                 state: State::Failed(sentence),
             }
         }
-        Cause::Drained(how) => {
-            Told { code: 0, line: drained(how).to_string(), state: State::Draining }
+        ExitReason::Drained(how) => {
+            ExitReport { code: 0, line: drained(how).to_string(), state: State::Draining }
         }
     }
 }
@@ -104,7 +104,7 @@ impl Ending {
     /// may keep it from the log.
     pub fn fail(&self, error: impl Into<RunError>) {
         let error = error.into();
-        let Told { line, state, .. } = told(Cause::Failed(&error));
+        let ExitReport { line, state, .. } = told(ExitReason::Failed(&error));
         match self.first.set(error) {
             Ok(()) => {
                 self.status.enter(state);
@@ -162,7 +162,7 @@ impl Ending {
         if let Some(error) = self.first.take() {
             return Err(error);
         }
-        let Told { line, state, .. } = told(Cause::Drained(how));
+        let ExitReport { line, state, .. } = told(ExitReason::Drained(how));
         self.status.enter(state);
         match how {
             Drained::Late => tracing::warn!("{line}"),

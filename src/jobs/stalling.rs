@@ -2,7 +2,7 @@
 
 use super::held_back::HeldBack;
 use super::live::Control;
-use super::watch::{Since, Watched};
+use super::watch::{Standstill, Watched};
 use crate::kafka::PartitionStatus;
 use crate::telemetry::stalls::{Cause, Seen};
 use std::sync::atomic::Ordering;
@@ -17,8 +17,8 @@ const SILENT: Duration = Duration::from_secs(6);
 
 /// What has to be remembered from one look to the next.
 pub(super) struct Stalling {
-    commits: Since,
-    unreachable: Since,
+    commits: Standstill,
+    unreachable: Standstill,
     held_back: HeldBack,
 }
 
@@ -26,8 +26,8 @@ impl Stalling {
     /// Nothing is seen yet.
     pub(super) fn new() -> Self {
         Stalling {
-            commits: Since::new(),
-            unreachable: Since::new(),
+            commits: Standstill::new(),
+            unreachable: Standstill::new(),
             held_back: HeldBack::default(),
         }
     }

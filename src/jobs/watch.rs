@@ -59,20 +59,20 @@ pub struct Watched {
 }
 
 /// A number, and since when it has been the same.
-pub(super) struct Since {
+pub(super) struct Standstill {
     value: u64,
     since: Instant,
 }
 
-impl Since {
+impl Standstill {
     pub(super) fn new() -> Self {
-        Since { value: 0, since: Instant::now() }
+        Standstill { value: 0, since: Instant::now() }
     }
 
     /// For how long it has been the same, or has not been waited for.
     pub(super) fn waited(&mut self, value: u64, waiting: bool) -> Duration {
         if self.value != value || !waiting {
-            *self = Since { value, since: Instant::now() };
+            *self = Standstill { value, since: Instant::now() };
         }
         self.since.elapsed()
     }
@@ -93,7 +93,7 @@ pub(super) enum Phase {
 
 /// What is seen at one look.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Seen {
+pub(super) struct Vitals {
     pub(super) phase: Phase,
     /// Something has failed.
     pub(super) failed: bool,
@@ -109,7 +109,7 @@ pub(super) struct Seen {
 
 /// What is to be done.
 #[derive(Debug)]
-pub(super) enum Step {
+pub(super) enum Reaction {
     /// To look on.
     Watch,
     /// To finish the epoch.
@@ -120,26 +120,26 @@ pub(super) enum Step {
     Fail(RunError),
 }
 
-impl Seen {
-    pub(super) fn step(self) -> Step {
+impl Vitals {
+    pub(super) fn step(self) -> Reaction {
         if self.silent > HUNG {
-            return Step::Fail(RunError::Hung(self.silent));
+            return Reaction::Fail(RunError::Hung(self.silent));
         }
         if !self.failed && !self.asked {
-            return Step::Watch;
+            return Reaction::Watch;
         }
         let drained = self.draining.unwrap_or_default();
         match self.phase {
-            Phase::Starting => Step::End(Drained::Unread),
-            Phase::Repeating => Step::End(Drained::Repeating),
+            Phase::Starting => Reaction::End(Drained::Unread),
+            Phase::Repeating => Reaction::End(Drained::Repeating),
             Phase::Connecting if self.failed || drained > CONNECTING => {
-                Step::End(Drained::Unconnected)
+                Reaction::End(Drained::Unconnected)
             }
             Phase::Connecting | Phase::Running => match self.draining {
-                None => Step::Drain,
-                Some(since) if since <= DRAIN => Step::Watch,
-                Some(since) if self.uncommitted => Step::Fail(RunError::Undrained(since)),
-                Some(_) => Step::End(Drained::Late),
+                None => Reaction::Drain,
+                Some(since) if since <= DRAIN => Reaction::Watch,
+                Some(since) if self.uncommitted => Reaction::Fail(RunError::Undrained(since)),
+                Some(_) => Reaction::End(Drained::Late),
             },
         }
     }
@@ -150,7 +150,7 @@ impl Seen {
 pub fn watch(watched: &Watched, over: &Receiver<()>) -> Drained {
     let mut draining: Option<Instant> = None;
     let mut stalling = Stalling::new();
-    let (mut gathered, mut beats) = (Since::new(), Since::new());
+    let (mut gathered, mut beats) = (Standstill::new(), Standstill::new());
     loop {
         let is_over = over.recv_timeout(LOOK) != Err(RecvTimeoutError::Timeout);
         watched.hear();
@@ -171,7 +171,7 @@ pub fn watch(watched: &Watched, over: &Receiver<()>) -> Drained {
         let hung = gathered
             .waited(watched.control.gathered.load(Ordering::Acquire), watched.has_ungathered());
         let failed = watched.ending.has_failed();
-        let seen = Seen {
+        let seen = Vitals {
             phase: watched.phase(failed),
             failed,
             asked: watched.control.drain.load(Ordering::Acquire),
@@ -184,14 +184,14 @@ pub fn watch(watched: &Watched, over: &Receiver<()>) -> Drained {
             },
         };
         match seen.step() {
-            Step::Watch => {}
-            Step::Drain => {
+            Reaction::Watch => {}
+            Reaction::Drain => {
                 tracing::info!("Draining: the epoch is finished and committed.");
                 watched.control.drain.store(true, Ordering::Release);
                 draining = Some(Instant::now());
             }
-            Step::End(how) => return how,
-            Step::Fail(error) => {
+            Reaction::End(how) => return how,
+            Reaction::Fail(error) => {
                 watched.ending.fail(error);
                 return Drained::Late;
             }

@@ -2,13 +2,13 @@
 
 use crate::cli::thousands::grouped;
 use crate::hexadecimal::hexadecimal;
-use crate::jobs::demo::Beginning;
+use crate::jobs::demo::Prologue;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use world::demo::outcomes::{WINDOW, Window};
 use world::demo::{Comparison, DemoSettings, DemoStatus, DemoSummary};
 
-pub(super) fn beginning_text(beginning: &Beginning, asked: DemoSettings) -> String {
+pub(super) fn beginning_text(beginning: &Prologue, asked: DemoSettings) -> String {
     format!(
         "Sluice, simulated: {} customers with {} purchases from seed {}, then {} events a second. \
          Ctrl-C ends it.\n\
@@ -21,7 +21,7 @@ pub(super) fn beginning_text(beginning: &Beginning, asked: DemoSettings) -> Stri
     )
 }
 
-pub(super) fn beginning_json(beginning: &Beginning, asked: DemoSettings) -> Value {
+pub(super) fn beginning_json(beginning: &Prologue, asked: DemoSettings) -> Value {
     json!({
         "kind": "beginning",
         "simulated": true,

@@ -12,14 +12,14 @@ use world::bench::Run;
 const LOOK: Duration = Duration::from_millis(20);
 
 /// A directory that is removed, with all that is in it, when this goes.
-pub(super) struct Folder(PathBuf);
+pub(super) struct TemporaryFolder(PathBuf);
 
-impl Folder {
+impl TemporaryFolder {
     pub(super) fn create(parent: &Path) -> Result<Self, BenchError> {
         let path = parent.join(format!("sluice-bench-{}", std::process::id()));
         fs::create_dir(&path)
             .map_err(|source| BenchError::Directory { path: path.clone(), source })?;
-        Ok(Folder(path))
+        Ok(TemporaryFolder(path))
     }
 
     pub(super) fn input(&self) -> PathBuf {
@@ -61,7 +61,7 @@ impl Folder {
     }
 }
 
-impl Drop for Folder {
+impl Drop for TemporaryFolder {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_dir_all(&self.0) {
             tracing::warn!("{} is left behind: {error}", self.0.display());
@@ -105,13 +105,13 @@ mod tests {
     #[test]
     fn a_folder_goes_with_what_is_in_it() {
         let parent = tempfile::tempdir().expect("a folder");
-        let folder = Folder::create(parent.path()).expect("it can be made");
+        let folder = TemporaryFolder::create(parent.path()).expect("it can be made");
         fs::create_dir(folder.input()).expect("a folder");
         fs::write(folder.input().join("file"), "text").expect("a file");
         drop(folder);
         assert_eq!(fs::read_dir(parent.path()).expect("the parent stays").count(), 0);
         assert!(matches!(
-            Folder::create(&parent.path().join("absent")),
+            TemporaryFolder::create(&parent.path().join("absent")),
             Err(BenchError::Directory { .. })
         ));
     }

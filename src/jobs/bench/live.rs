@@ -8,14 +8,14 @@
 
 mod arena;
 mod job;
-mod seen;
+mod observer;
 
 use super::error::BenchError;
-use super::folder::Folder;
+use super::folder::TemporaryFolder;
 use crate::jobs::load;
 use arena::Arena;
 use jiff::Timestamp;
-use seen::Seen;
+use observer::CommitObserver;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use world::bench::live::{Live, Paced, Prefilled, percentile};
@@ -45,7 +45,7 @@ pub(super) fn measure(
     plan: &LivePlan,
     world: &WorldSettings,
     digest: &str,
-    folder: &Folder,
+    folder: &TemporaryFolder,
     stop: &AtomicBool,
 ) -> Result<Live, BenchError> {
     let prefilled = prefilled(plan, digest, folder, stop)?;
@@ -56,14 +56,14 @@ pub(super) fn measure(
 fn prefilled(
     plan: &LivePlan,
     digest: &str,
-    folder: &Folder,
+    folder: &TemporaryFolder,
     stop: &AtomicBool,
 ) -> Result<Prefilled, BenchError> {
     let arena = Arena::create(plan, "prefilled")?;
     let events = load::load(&arena.kafka, &folder.input(), |_| ())?.delivered;
     let mut job = arena.start(folder, events, &[])?;
     let began = job.await_reading(stop)?;
-    let mut seen = Seen::connect(&arena)?;
+    let mut seen = CommitObserver::connect(&arena)?;
     let ended = job.wait(stop, "all events are committed", || {
         Ok((seen.look()? >= events).then(Timestamp::now))
     })?;
@@ -80,7 +80,7 @@ fn paced(
     plan: &LivePlan,
     world: &World,
     digest: &str,
-    folder: &Folder,
+    folder: &TemporaryFolder,
     stop: &AtomicBool,
 ) -> Result<Paced, BenchError> {
     let arena = Arena::create(plan, "paced")?;
@@ -88,7 +88,7 @@ fn paced(
     let events = profiles + world.settings().transactions + world.settings().interactions;
     let mut job = arena.start(folder, events, &[("epoch.interval", INTERVAL)])?;
     job.await_reading(stop)?;
-    let mut seen = Seen::connect(&arena)?;
+    let mut seen = CommitObserver::connect(&arena)?;
     job.wait(stop, "the profiles are committed", || Ok((seen.look()? >= profiles).then_some(())))?;
 
     let before = seen.epochs();

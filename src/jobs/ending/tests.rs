@@ -5,7 +5,7 @@
 mod every;
 mod followed;
 
-use super::super::watch::{Phase, Seen, Step};
+use super::super::watch::{Phase, Reaction, Vitals};
 use super::*;
 use crate::cli::error::ProgramError;
 use std::collections::BTreeMap;
@@ -76,9 +76,9 @@ const PHASES: [(&str, Phase, bool); 4] = [
 ];
 
 /// What a phase adds: whether what was read can still be finished, which is waited for.
-fn step(phase: Phase, drains: bool) -> Step {
+fn step(phase: Phase, drains: bool) -> Reaction {
     let draining = drains.then_some(Duration::from_secs(1));
-    Seen {
+    Vitals {
         phase,
         failed: true,
         asked: drains,
@@ -102,9 +102,9 @@ fn fail(error: RunError, phase: Phase, drains: bool) -> (u8, String, String) {
         ending.status.enter(State::Draining);
         let ready = ending.status.state().unready().expect("it is not ready");
         let how = match step(phase, drains) {
-            Step::End(how) => how,
-            Step::Watch | Step::Drain => Drained::Finished,
-            Step::Fail(error) => panic!("{error}"),
+            Reaction::End(how) => how,
+            Reaction::Watch | Reaction::Drain => Drained::Finished,
+            Reaction::Fail(error) => panic!("{error}"),
         };
         let error = ending.end(how).expect_err("a failure is no drain, whatever was asked for");
         (ProgramError::from(error).code(), log.take(), ready)
@@ -116,7 +116,7 @@ fn every_error_in_every_phase_has_its_exit_code_log_line_and_readyz_text() {
     let mut table = Vec::new();
     for error in every::run() {
         let (name, sentence) = (name(&error), error.to_string());
-        let Told { code, line, state } = told(Cause::Failed(&error));
+        let ExitReport { code, line, state } = told(ExitReason::Failed(&error));
         let ready = state.unready().unwrap_or_default();
         assert!(line.contains(&sentence) && ready.contains(&sentence), "{name}");
         table.push((name, code, line, ready));
@@ -159,7 +159,7 @@ fn every_drain_has_its_exit_code_log_line_and_readyz_text() {
         Drained::Repeating,
         Drained::Late,
     ] {
-        let Told { code, line, state } = told(Cause::Drained(how));
+        let ExitReport { code, line, state } = told(ExitReason::Drained(how));
         logged(|log| {
             let ending = ending();
             ending.end(how).expect("nothing failed");
@@ -176,7 +176,7 @@ fn every_drain_has_its_exit_code_log_line_and_readyz_text() {
 
 #[test]
 fn what_can_still_be_finished_is_waited_for_and_nothing_else() {
-    let seen = Seen {
+    let seen = Vitals {
         phase: Phase::Running,
         failed: false,
         asked: false,
@@ -185,29 +185,29 @@ fn what_can_still_be_finished_is_waited_for_and_nothing_else() {
         silent: Duration::ZERO,
     };
     let seconds = |seconds| Some(Duration::from_secs(seconds));
-    let word = |seen: Seen| match seen.step() {
-        Step::Watch => "watch".to_string(),
-        Step::Drain => "drain".to_string(),
-        Step::End(how) => format!("{how:?}"),
-        Step::Fail(error) => name(&error),
+    let word = |seen: Vitals| match seen.step() {
+        Reaction::Watch => "watch".to_string(),
+        Reaction::Drain => "drain".to_string(),
+        Reaction::End(how) => format!("{how:?}"),
+        Reaction::Fail(error) => name(&error),
     };
     for (seen, wanted) in [
         (seen, "watch"),
-        (Seen { asked: true, ..seen }, "drain"),
-        (Seen { failed: true, ..seen }, "drain"),
-        (Seen { asked: true, draining: seconds(8), ..seen }, "watch"),
-        (Seen { asked: true, draining: seconds(10), ..seen }, "Undrained"),
-        (Seen { asked: true, draining: seconds(10), uncommitted: false, ..seen }, "Late"),
-        (Seen { phase: Phase::Starting, asked: true, ..seen }, "Unread"),
-        (Seen { phase: Phase::Repeating, asked: true, ..seen }, "Repeating"),
-        (Seen { phase: Phase::Connecting, asked: true, ..seen }, "drain"),
+        (Vitals { asked: true, ..seen }, "drain"),
+        (Vitals { failed: true, ..seen }, "drain"),
+        (Vitals { asked: true, draining: seconds(8), ..seen }, "watch"),
+        (Vitals { asked: true, draining: seconds(10), ..seen }, "Undrained"),
+        (Vitals { asked: true, draining: seconds(10), uncommitted: false, ..seen }, "Late"),
+        (Vitals { phase: Phase::Starting, asked: true, ..seen }, "Unread"),
+        (Vitals { phase: Phase::Repeating, asked: true, ..seen }, "Repeating"),
+        (Vitals { phase: Phase::Connecting, asked: true, ..seen }, "drain"),
         (
-            Seen { phase: Phase::Connecting, asked: true, draining: seconds(4), ..seen },
+            Vitals { phase: Phase::Connecting, asked: true, draining: seconds(4), ..seen },
             "Unconnected",
         ),
-        (Seen { phase: Phase::Connecting, failed: true, ..seen }, "Unconnected"),
-        (Seen { silent: Duration::from_secs(31), ..seen }, "Hung"),
-        (Seen { phase: Phase::Repeating, silent: Duration::from_secs(31), ..seen }, "Hung"),
+        (Vitals { phase: Phase::Connecting, failed: true, ..seen }, "Unconnected"),
+        (Vitals { silent: Duration::from_secs(31), ..seen }, "Hung"),
+        (Vitals { phase: Phase::Repeating, silent: Duration::from_secs(31), ..seen }, "Hung"),
     ] {
         assert_eq!(word(seen), wanted, "{seen:?}");
     }

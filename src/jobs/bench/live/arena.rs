@@ -1,7 +1,7 @@
 //! Topics and a database for one run of the job.
 
 use super::super::error::BenchError;
-use super::super::folder::{Folder, own_program};
+use super::super::folder::{TemporaryFolder, own_program};
 use super::LivePlan;
 use super::job::{Job, PATIENCE};
 use crate::config::load::variable;
@@ -57,7 +57,7 @@ impl Arena {
     /// Starts the job, which is to take so many events, with the default settings but for these.
     pub(super) fn start(
         &self,
-        folder: &Folder,
+        folder: &TemporaryFolder,
         events: u64,
         more: &[(&str, &str)],
     ) -> Result<Job, BenchError> {

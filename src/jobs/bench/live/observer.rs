@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 type Offsets = BTreeMap<String, BTreeMap<u32, u64>>;
 
 /// What a reader of the database has seen of the job's epochs.
-pub(super) struct Seen {
+pub(super) struct CommitObserver {
     client: Client,
     newest: i64,
     /// The model's digest after the newest epoch.
@@ -22,10 +22,10 @@ pub(super) struct Seen {
     commits: Vec<(Instant, Offsets)>,
 }
 
-impl Seen {
+impl CommitObserver {
     pub(super) fn connect(arena: &Arena) -> Result<Self, BenchError> {
         let client = Target::at(&arena.url())?.connect()?;
-        Ok(Seen { client, newest: 0, digest: String::new(), commits: Vec::new() })
+        Ok(CommitObserver { client, newest: 0, digest: String::new(), commits: Vec::new() })
     }
 
     /// Looks for new epochs; gives how many records all together have.
