@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 /// Where a process is among those of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seat {
+pub struct ProcessSeat {
     /// Its number.
     pub process: usize,
     /// How many there are.
@@ -48,7 +48,12 @@ impl Peers {
 
     /// The process, other than the pacer's, that has owed an answer for the longest, and since
     /// when. Where the pacer's own does too, it is the pacer that hears nobody.
-    pub fn silent(&self, seat: Seat, longer: Duration, now: Instant) -> Option<(usize, Instant)> {
+    pub fn silent(
+        &self,
+        seat: ProcessSeat,
+        longer: Duration,
+        now: Instant,
+    ) -> Option<(usize, Instant)> {
         let owed = self.owed();
         let silent = owed
             .iter()
@@ -72,7 +77,7 @@ mod tests {
     #[test]
     fn a_process_that_stops_to_answer_is_named_and_one_that_never_has_is_not() {
         let (peers, start, longer) = (Peers::default(), Instant::now(), Duration::from_secs(6));
-        let seat = Seat { process: 0, processes: 3, workers: 2 };
+        let seat = ProcessSeat { process: 0, processes: 3, workers: 2 };
         let at = |second| start + Duration::from_secs(second);
         let silent = |second| {
             peers

@@ -14,7 +14,7 @@ use std::ops::Range;
 
 /// Records of a partition that are wanted and not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gone {
+pub struct MissingRecords {
     /// The topic, by its name at the broker.
     pub topic: String,
     /// The partition.
@@ -36,9 +36,9 @@ pub enum Instead {
     Begins(u64),
 }
 
-impl fmt::Display for Gone {
+impl fmt::Display for MissingRecords {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Gone { topic, partition, wanted, instead } = self;
+        let MissingRecords { topic, partition, wanted, instead } = self;
         match instead {
             Instead::Starts(low) => write!(
                 f,
@@ -91,8 +91,8 @@ pub fn check(
         if wanted >= range.start {
             continue;
         }
-        let gone =
-            Gone { topic: topic(of), partition, wanted, instead: Instead::Starts(range.start) };
+        let instead = Instead::Starts(range.start);
+        let gone = MissingRecords { topic: topic(of), partition, wanted, instead };
         match committed.get(&(of, partition)).is_some_and(|end| *end > wanted) {
             true => repeated.push(gone),
             false => {
@@ -148,7 +148,7 @@ pub fn anew(
     records: &mut dyn Records,
     sources: &Sources<'_>,
     now: &TopicUuids,
-) -> Result<(Positions, Vec<Gone>), RestartError> {
+) -> Result<(Positions, Vec<MissingRecords>), RestartError> {
     let Sources { kafka, partitions, checkpoints } = sources;
     // What cannot be read is of other topics, or damaged, and is about to be forgotten.
     let (before, recorded) =
@@ -184,7 +184,7 @@ pub fn anew(
             wanted => (wanted, None),
         };
         let wanted = if from_start { 0 } else { wanted };
-        gone.extend(instead.map(|instead| Gone {
+        gone.extend(instead.map(|instead| MissingRecords {
             topic: kafka.topic_name(topic).to_string(),
             partition,
             wanted,

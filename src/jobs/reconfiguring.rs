@@ -13,7 +13,7 @@ use crate::sink::applied::AppliedSettings;
 
 /// What a start wants to go on with.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted<'a, S> {
+pub struct WantedSettings<'a, S> {
     /// The settings.
     pub settings: &'a S,
     /// They may be others than before.
@@ -28,7 +28,7 @@ pub fn given_up<D: Hosted>(
     job: &str,
     applied: &AppliedSettings<D::Settings>,
     progress: u64,
-    wanted: &Wanted<'_, D::Settings>,
+    wanted: &WantedSettings<'_, D::Settings>,
 ) -> Result<Option<D::Settings>, RestartError> {
     let Some(last) = applied.at(progress).filter(|_| progress > 0) else { return Ok(None) };
     let differences = D::fingerprint(&last.settings).differences(&D::fingerprint(wanted.settings));
@@ -122,8 +122,8 @@ mod tests {
             super::turned::<Campaign>(&applied, 12, &of(5, &other), &other).is_none(),
             "of what held only later"
         );
-        let wanted = |settings, reconfigure| Wanted { settings, reconfigure };
-        let given_up = |progress, wanted: Wanted<'_, Settings>| {
+        let wanted = |settings, reconfigure| WantedSettings { settings, reconfigure };
+        let given_up = |progress, wanted: WantedSettings<'_, Settings>| {
             super::given_up::<Campaign>("campaign", &applied, progress, &wanted)
         };
         assert_eq!(given_up(12, wanted(&other, false)).ok(), Some(None));

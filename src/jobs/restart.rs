@@ -10,7 +10,7 @@ pub use error::RestartError;
 
 use super::live::Replayed;
 use super::plan::Plan;
-use super::reconfiguring::{self, Wanted};
+use super::reconfiguring::{self, WantedSettings};
 use super::soundness;
 use crate::checkpoint::{Checkpoints, Found, Manifest, PassedOver};
 use crate::hosting::Hosted;
@@ -68,7 +68,7 @@ impl Restart {
     pub fn find<D: Hosted>(
         records: &mut dyn Records,
         sources: &Sources<'_>,
-        wanted: &Wanted<'_, D::Settings>,
+        wanted: &WantedSettings<'_, D::Settings>,
         before: Option<&Restart>,
     ) -> Result<Restart, RestartError> {
         let progress = records.progress().epoch;

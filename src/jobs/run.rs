@@ -127,7 +127,7 @@ impl<D: Hosted> Job<D> {
             ending,
             trouble: Trouble::default(),
             saved: Arc::default(),
-            seat: peers::Seat {
+            seat: peers::ProcessSeat {
                 process: config.process,
                 processes: config.processes,
                 workers: config.workers,

@@ -10,7 +10,7 @@ mod beginning;
 
 use super::opening::{self, Manner, Opened};
 use super::reach;
-use super::reconfiguring::Wanted;
+use super::reconfiguring::WantedSettings;
 use super::restart::{Restart, RestartError, Sources};
 use crate::checkpoint::{CheckpointError, Checkpoints};
 use crate::config::types::Config;
@@ -158,8 +158,8 @@ impl<'a, D: Hosted> Start<'a, D> {
     }
 
     /// What it wants to go on with.
-    fn wanted<'s>(&self, settings: &'s D::Settings) -> Wanted<'s, D::Settings> {
-        Wanted { settings, reconfigure: self.asked.reconfigure }
+    fn wanted<'s>(&self, settings: &'s D::Settings) -> WantedSettings<'s, D::Settings> {
+        WantedSettings { settings, reconfigure: self.asked.reconfigure }
     }
 
     fn records(&self) -> Result<Box<dyn Records>, SinkError> {

@@ -41,7 +41,7 @@ pub use since::Since;
 use std::time::{Duration, Instant};
 use stretches::parts;
 use verified::Verified;
-use ways::{Opened, Ways};
+use ways::{Footing, Ways};
 
 /// What came of it.
 #[derive(Clone, Debug)]
@@ -127,10 +127,10 @@ fn compute<D: Hosted>(
     config: &Config,
     mut described: D,
     ways: &mut Ways<'_, D>,
-    opened: Opened<D::Settings>,
+    opened: Footing<D::Settings>,
 ) -> Result<Verdict, VerifyError> {
     let since = opened.epoch();
-    let Opened { basis, mut standing } = opened;
+    let Footing { basis, mut standing } = opened;
     // Pieces of the same epoch would be written over those that are there, so this is decided
     // first.
     let proven = basis.as_ref().filter(|basis| basis.left == Left::Job).and_then(|_| ways.proven());

@@ -3,7 +3,7 @@
 
 use super::ending::{Drained, Ending};
 use super::live::Control;
-use super::peers::Seat;
+use super::peers::ProcessSeat;
 use super::run::RunError;
 use super::stalling::Stalling;
 use crate::checkpoint::{CheckpointError, Saved};
@@ -49,7 +49,7 @@ pub struct Watched {
     /// What has become of the checkpoints, once the saver is up.
     pub saved: Arc<OnceLock<Arc<Saved>>>,
     /// Where this process is among those of the job.
-    pub seat: Seat,
+    pub seat: ProcessSeat,
     /// How the job is shown.
     pub status: Arc<Status>,
     /// Reading has begun, so that there is something to finish.

@@ -2,7 +2,7 @@
 
 use crate::blame::Blame;
 use crate::checkpoint::CheckpointError;
-use crate::jobs::reach::Gone;
+use crate::jobs::reach::MissingRecords;
 use crate::kafka::KafkaError;
 use crate::sink::SinkError;
 
@@ -33,7 +33,7 @@ pub enum RestartError {
          read; or make everything anew from what is left with --rebuild --accept-loss",
         listed(.0)
     )]
-    Passed(Vec<Gone>),
+    Passed(Vec<MissingRecords>),
     /// The topics no longer have what the job has to repeat.
     #[error(
         "the job has to repeat its epochs from {needed} on, for no newer checkpoint can be used, \
@@ -47,7 +47,7 @@ pub enum RestartError {
         /// The first epoch that is needed.
         needed: u64,
         /// What is gone.
-        gone: Vec<Gone>,
+        gone: Vec<MissingRecords>,
     },
     /// Not everything can be made anew.
     #[error(
@@ -56,7 +56,7 @@ pub enum RestartError {
          is made anew from what is left",
         listed(.0)
     )]
-    Unrebuildable(Vec<Gone>),
+    Unrebuildable(Vec<MissingRecords>),
     /// Something cannot be kept where it is to be.
     #[error("{key} = {place:?} cannot be used: {why}")]
     Unwritable {
@@ -181,6 +181,6 @@ fn advised(refusals: &[String]) -> String {
     }
 }
 
-fn listed(gone: &[Gone]) -> String {
+fn listed(gone: &[MissingRecords]) -> String {
     gone.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

@@ -140,7 +140,7 @@ fn without_a_checkpoint_every_epoch_must_be_recorded() {
         (KafkaSettings::new("127.0.0.1:1", TopicNames::own(Topic::ids())), BTreeMap::new());
     let sources = Sources { checkpoints: &checkpoints, kafka: &kafka, partitions: &partitions };
     let settings = Settings::default();
-    let wanted = Wanted { settings: &settings, reconfigure: false };
+    let wanted = WantedSettings { settings: &settings, reconfigure: false };
     let find = |mut sink: Recorded| {
         Restart::find::<Campaign>(&mut sink, &sources, &wanted, None)
             .map(|restart| restart.replayed.len())
@@ -173,7 +173,7 @@ fn other_settings_are_taken_over_only_from_a_checkpoint_of_the_last_epoch() {
         let found = Restart::find::<Campaign>(
             &mut sink,
             &sources,
-            &Wanted { settings: &other, reconfigure },
+            &WantedSettings { settings: &other, reconfigure },
             None,
         );
         found.map(|restart| (restart.replayed.len(), restart.changes))

@@ -11,7 +11,7 @@ use crate::sink::applied::AppliedSettings;
 
 /// Epochs that were computed with the same settings, but for what may change from one to the next.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Part<S> {
+pub struct Era<S> {
     /// The settings.
     pub settings: S,
     /// The last epoch.
@@ -25,21 +25,21 @@ pub fn parts<D: Hosted>(
     applied: &AppliedSettings<D::Settings>,
     since: u64,
     last: u64,
-) -> Vec<Part<D::Settings>> {
+) -> Vec<Era<D::Settings>> {
     let first = since.max(1);
     let Some(mut running) = applied.at(first) else { return Vec::new() };
     let mut parts = Vec::new();
     for next in applied.0.iter().filter(|next| next.since > first && next.since <= last) {
         if D::fingerprint(&next.settings) != D::fingerprint(&running.settings) {
-            parts.push(Part { settings: running.settings.clone(), through: next.since - 1 });
+            parts.push(Era { settings: running.settings.clone(), through: next.since - 1 });
             running = next;
         }
     }
-    parts.push(Part { settings: running.settings.clone(), through: last });
+    parts.push(Era { settings: running.settings.clone(), through: last });
     parts
 }
 
-impl<S> Part<S> {
+impl<S> Era<S> {
     /// The dataflow of its epochs, where `described` is that of the last ones.
     ///
     /// # Errors
@@ -73,7 +73,7 @@ pub fn take_through(standing: &mut Standing, through: u64) -> Standing {
 /// tables as they are after the change but for what its epoch tells anew.
 pub fn change<D: Hosted>(
     mut from: Basis<D::Settings>,
-    part: &Part<D::Settings>,
+    part: &Era<D::Settings>,
     next: &D,
     postgres: &PostgresSettings,
     expected: Expected,

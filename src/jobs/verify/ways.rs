@@ -18,14 +18,14 @@ use crate::postgres::comparison::{Snapshot, Standing};
 use std::collections::BTreeSet;
 
 /// A beginning that does.
-pub struct Opened<S> {
+pub struct Footing<S> {
     /// What is gone on from; `None` for the first records.
     pub basis: Option<Basis<S>>,
     /// What is recorded, and what of it comes after.
     pub standing: Standing,
 }
 
-impl<S> Opened<S> {
+impl<S> Footing<S> {
     /// The epoch after which it begins.
     pub fn epoch(&self) -> u64 {
         self.basis.as_ref().map_or(0, Basis::epoch)
@@ -75,7 +75,7 @@ impl<'a, D: Hosted> Ways<'a, D> {
     ///
     /// # Errors
     /// Why it does not do, or whatever keeps that from being told.
-    pub fn open(&mut self, since: Option<Since>) -> Result<Opened<D::Settings>, VerifyError> {
+    pub fn open(&mut self, since: Option<Since>) -> Result<Footing<D::Settings>, VerifyError> {
         let Some(since) = since else { return self.try_beginning(None) };
         let mut refused: Option<VerifyError> = None;
         for found in self.candidates(since)? {
@@ -185,7 +185,7 @@ impl<'a, D: Hosted> Ways<'a, D> {
     fn try_beginning(
         &mut self,
         candidate: Option<Candidate>,
-    ) -> Result<Opened<D::Settings>, VerifyError> {
+    ) -> Result<Footing<D::Settings>, VerifyError> {
         let since = candidate.as_ref().map_or(0, |candidate| candidate.manifest.epoch);
         let standing = self.snapshot.standing(since)?;
         let applied = super::read::<D::Settings>(&standing.applied)?;
@@ -211,7 +211,7 @@ impl<'a, D: Hosted> Ways<'a, D> {
         kafka.topic_ids.compare(&topics::ids(&kafka), &kafka.topics).map_err(KafkaError::from)?;
         stretch(&self.config.job, &kafka, &standing, basis.as_ref(), TopicSet::default())?;
         basis.iter().try_for_each(Basis::look_through)?;
-        Ok(Opened { basis, standing })
+        Ok(Footing { basis, standing })
     }
 
     /// It must be of the settings that its epoch was computed with: whatever was taken over since

@@ -6,7 +6,7 @@ use crate::cluster::ClusterError;
 use crate::console::ConsoleError;
 use crate::first::Panicked;
 use crate::jobs::gather::GatherError;
-use crate::jobs::reach::{Gone, Instead};
+use crate::jobs::reach::{Instead, MissingRecords};
 use crate::jobs::restart::RestartError;
 use crate::jobs::run::RunError;
 use crate::jobs::saving::LoadError;
@@ -55,8 +55,13 @@ fn remade() -> Remade {
     Remade { topic: text("orders"), before: id(1), now: id(2) }
 }
 
-fn gone() -> Vec<Gone> {
-    vec![Gone { topic: text("orders"), partition: 0, wanted: 0, instead: Instead::Starts(4) }]
+fn gone() -> Vec<MissingRecords> {
+    vec![MissingRecords {
+        topic: text("orders"),
+        partition: 0,
+        wanted: 0,
+        instead: Instead::Starts(4),
+    }]
 }
 
 fn restart() -> Vec<RestartError> {
