@@ -60,21 +60,21 @@ impl<'n> Columns<'n> {
 }
 
 /// The rows of some bytes, each with the range of bytes that it takes.
-pub(super) struct CsvRows<'a> {
+pub(super) struct CsvReader<'a> {
     bytes: &'a [u8],
     /// Where in the bytes the reader began.
     from: usize,
     reader: Reader<Chain<&'static [u8], &'a [u8]>>,
 }
 
-impl<'a> CsvRows<'a> {
+impl<'a> CsvReader<'a> {
     /// Put in front, and skipped as an empty line: the reader would take a byte order mark at its
     /// start away, which is one only at a file's.
     const LEAD: &'static [u8] = b"\n";
 
     /// The rows of bytes that hold no header.
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        CsvRows { bytes, from: 0, reader: Self::reader(bytes) }
+        CsvReader { bytes, from: 0, reader: Self::reader(bytes) }
     }
 
     fn reader(bytes: &'a [u8]) -> Reader<Chain<&'static [u8], &'a [u8]>> {
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn rows_stand_where_their_bytes_are() {
         let bytes = b"1,a\r\n\r\n2,\"b\r\n\"\"c\"\n   \n\n\xef\xbb\xbf3,d";
-        let mut rows = CsvRows::new(bytes);
+        let mut rows = CsvReader::new(bytes);
         let mut row = ByteRecord::new();
         let mut found = Vec::new();
         while let Some(range) = rows.next(&mut row) {

@@ -1,10 +1,10 @@
 //! The sections `[fields.*]`: fields that are called otherwise in the source.
 
-use crate::config::types::Fields;
+use crate::config::types::FieldsSection;
 use dataflows::event::{Topic, alias_fault, field_names};
 use std::collections::BTreeMap;
 
-impl Fields {
+impl FieldsSection {
     /// The names of one topic's fields.
     fn of(&self, topic: Topic) -> &BTreeMap<String, String> {
         match topic {

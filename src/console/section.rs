@@ -2,7 +2,7 @@
 
 use crate::config::secret::Secret;
 use crate::config::secret_file;
-use crate::config::types::{Config, Http};
+use crate::config::types::{Config, HttpSection};
 
 /// What is wrong with who can reach the console: (key, problem).
 pub fn faults(config: &Config) -> Vec<(&'static str, String)> {
@@ -20,7 +20,7 @@ pub fn faults(config: &Config) -> Vec<(&'static str, String)> {
     fault.into_iter().collect()
 }
 
-impl Http {
+impl HttpSection {
     /// The bearer token; `None` where none is asked for.
     ///
     /// # Errors

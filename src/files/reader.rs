@@ -10,7 +10,7 @@ mod tests;
 
 use super::error::FileError;
 use super::open::{self, Bytes};
-use super::rows::{Cut, Limits, cut, first_line, line_ends};
+use super::rows::{Cut, RowLimits, cut, first_line, line_ends};
 use super::split::share;
 use super::{Compression, InputFile, Syntax};
 use dataflows::source::{Block, Format, Lines, TopicId};
@@ -85,7 +85,7 @@ pub struct Reader {
     format: Format,
     partition: u32,
     bytes: Bytes,
-    limits: Limits,
+    limits: RowLimits,
     /// Position of the first byte of `pending`.
     position: u64,
     /// Read, but not yet handed out.
@@ -144,7 +144,7 @@ impl Reader {
             format: Format::Json,
             partition: if splits { seat.index as u32 } else { 0 },
             bytes,
-            limits: Limits {
+            limits: RowLimits {
                 record: reading.max_record,
                 look: BLOCK.max(reading.max_record + REMAINDER),
             },

@@ -14,7 +14,7 @@ use crate::config::types::Config;
 use crate::files::epochs::NamedOffsets;
 use crate::files::error::FileError;
 use crate::files::output::{OutputDirectory, OutputError};
-use crate::files::source::Epochs;
+use crate::files::source::Cadence;
 use crate::files::{InputFile, find_inputs, is_read};
 use crate::hosting::agreed_on;
 use crate::hosting::replaying::{ReplayAs, ReplayFlags, ReplayTold, Replays};
@@ -99,7 +99,7 @@ impl ReplayError {
 }
 
 /// As a stream, files are cut into epochs of so many blocks.
-const STREAMED: Epochs = Epochs { blocks: 4, ahead: 4 };
+const STREAMED: Cadence = Cadence { blocks: 4, ahead: 4 };
 
 /// What came of a replay.
 #[derive(Debug)]

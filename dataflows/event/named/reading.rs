@@ -1,7 +1,7 @@
 //! Each record of a block, whatever the block is of: taken, or rejected with the reason.
 
 use super::{CUSTOMER, Does, NamedSettings, NamedValues, TIMESTAMP};
-use crate::event::csv::CsvRows;
+use crate::event::csv::CsvReader;
 use crate::event::fields::Problem;
 use crate::event::instant::Instants;
 use crate::event::key::customer_of_key;
@@ -101,7 +101,7 @@ impl NamedReader {
             }
             Format::Json => self.json(&raw, event),
             Format::Csv { columns, .. } => {
-                let (mut row, mut rows) = (ByteRecord::new(), CsvRows::new(raw.bytes));
+                let (mut row, mut rows) = (ByteRecord::new(), CsvReader::new(raw.bytes));
                 match rows.next(&mut row) {
                     Some(_) if rows.next(&mut ByteRecord::new()).is_none() => {
                         self.row(&raw, columns, &row, event)
@@ -226,7 +226,7 @@ fn each_line(lines: &Lines, mut give: impl FnMut(Raw)) {
 fn each_row(lines: &Lines, mut give: impl FnMut(Raw, &ByteRecord)) {
     let first = beginning(lines);
     let bytes = text(lines, first);
-    let (mut row, mut rows) = (ByteRecord::new(), CsvRows::new(bytes));
+    let (mut row, mut rows) = (ByteRecord::new(), CsvReader::new(bytes));
     while let Some(range) = rows.next(&mut row) {
         give(of_file(lines, first + range.start, &bytes[range]), &row);
     }

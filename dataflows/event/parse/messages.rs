@@ -2,7 +2,7 @@
 
 use super::Parser;
 use super::parsed::Parsed;
-use crate::event::csv::{Columns, CsvRows};
+use crate::event::csv::{Columns, CsvReader};
 use crate::event::fields::Problem;
 use crate::event::key::customer_of_key;
 use crate::event::rules::{self, Origin};
@@ -59,7 +59,7 @@ impl Parser {
 
     fn csv_message(&mut self, origin: &Origin, header: &[String], out: &mut Parsed) {
         let columns = Columns::new(header, &self.field_names[origin.topic as usize]);
-        let mut rows = CsvRows::new(origin.raw);
+        let mut rows = CsvReader::new(origin.raw);
         match rows.next(&mut self.row) {
             Some(_) if rows.next(&mut ByteRecord::new()).is_none() => {
                 self.csv_record(origin, &columns, out)

@@ -2,7 +2,7 @@
 
 use super::parsed::Parsed;
 use super::{Parser, of_file, place_of, start_of_text};
-use crate::event::csv::{self, Columns, CsvRows, LineNumbers};
+use crate::event::csv::{self, Columns, CsvReader, LineNumbers};
 use crate::event::fields::Problem;
 use crate::event::quotes::{self, MultilineRow};
 use crate::event::rules::{self, Origin};
@@ -18,7 +18,7 @@ impl Parser {
         let first = start_of_text(block);
         let bytes = block.bytes.get(first..block.length.min(block.bytes.len())).unwrap_or_default();
         let mut lines = LineNumbers::new(bytes, line);
-        let mut rows = CsvRows::new(bytes);
+        let mut rows = CsvReader::new(bytes);
         while let Some(Range { start, end }) = rows.next(&mut self.row) {
             let mut origin = of_file(topic, place_of(block, first + start), &bytes[start..end]);
             let rejected = out.rejected.len();
@@ -53,7 +53,7 @@ impl Parser {
     fn span(&self, columns: &Columns, origin: &Origin) -> MultilineRow {
         let is_row = |line: &[u8]| {
             let mut row = ByteRecord::new();
-            let is_one = CsvRows::new(line).next(&mut row).is_some();
+            let is_one = CsvReader::new(line).next(&mut row).is_some();
             is_one
                 && columns
                     .fields(&row, origin.topic)

@@ -2,7 +2,7 @@
 
 use super::{Leaf, shown};
 use crate::config::Check;
-use crate::config::fault::{Fault, Faults, Origin};
+use crate::config::fault::{Fault, Faults, ValueSource};
 use crate::config::shown::masked;
 use crate::config::terms;
 use crate::config::types::Config;
@@ -34,7 +34,7 @@ impl Loaded {
         {
             let (value, origin) = match self.leaves.get(key) {
                 Some(leaf) => (Some(shown(key, &leaf.value)), leaf.origin.clone()),
-                None => (None, Origin::Default),
+                None => (None, ValueSource::Default),
             };
             self.faults.push(Fault { key: key.to_string(), value, origin, problem });
         }
@@ -84,7 +84,7 @@ impl Loaded {
                 text.push_str(&format!("\n[{within}]\n"));
                 section = within;
             }
-            let origin = if leaf.origin == Origin::Default {
+            let origin = if leaf.origin == ValueSource::Default {
                 String::new()
             } else {
                 format!("  # {}", leaf.origin)

@@ -8,7 +8,7 @@ use crate::first::{First, Panicked};
 use crate::journal::JournalError;
 use crate::sink::SinkError;
 use crate::sink::outbox::{Backlog, Owed};
-use crate::status::snapshot;
+use crate::status::report;
 use dataflows::campaign::output::{Decision, Erasure};
 use dataflows::event::{CustomerId, Topic};
 use rdkafka::config::ClientConfig;
@@ -163,8 +163,8 @@ impl Scene {
         eventually("the mark is there", || self.memory.held().mark == wanted);
     }
 
-    fn shown(&self) -> snapshot::Publishing {
-        self.status.snapshot().publishing
+    fn shown(&self) -> report::PublishingBacklog {
+        self.status.report().publishing
     }
 
     /// The ids of the decisions that the topic has, in order, and the customers of tombstones.
@@ -193,9 +193,9 @@ impl Scene {
 }
 
 /// What is shown where everything up to an epoch is published.
-fn nothing_owed(published: u64) -> snapshot::Publishing {
+fn nothing_owed(published: u64) -> report::PublishingBacklog {
     let unpublishable_predictions = Some(0);
-    snapshot::Publishing { published, unpublishable_predictions, ..Default::default() }
+    report::PublishingBacklog { published, unpublishable_predictions, ..Default::default() }
 }
 
 fn eventually(what: &str, holds: impl Fn() -> bool) {

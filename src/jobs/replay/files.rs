@@ -10,7 +10,7 @@ use crate::files::source::source;
 use crate::first::First;
 use crate::hosting::ResultsOf;
 use crate::hosting::replaying::Replays;
-use crate::telemetry::progress::{Progress, Unit};
+use crate::telemetry::progress::{ProgressMeter, Unit};
 use dataflows::operators::deliver::{Delivery, deliver};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -53,9 +53,9 @@ fn work<D: Replays>(
     };
     let total = readers.iter().map(|reader| reader.progress().1).sum();
     let progress = if first && worker.index() == 0 {
-        Progress::start("replay", Unit::Bytes, total)
+        ProgressMeter::start("replay", Unit::Bytes, total)
     } else {
-        Progress::silent()
+        ProgressMeter::silent()
     };
     let complete = Arc::new(AtomicU64::new(0));
     let collected = collected.clone();

@@ -18,7 +18,7 @@ use crate::jobs::live::Control;
 use crate::kafka::bounded::Read;
 use crate::kafka::intake::Sight;
 use crate::kafka::{KafkaError, KafkaSettings};
-use crate::telemetry::progress::{Progress, Unit};
+use crate::telemetry::progress::{ProgressMeter, Unit};
 use dataflows::operators::deliver::Delivery;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -182,7 +182,7 @@ fn collect<D: Replays>(
 struct Shown {
     records: AtomicU64,
     total: AtomicU64,
-    progress: Mutex<Option<Progress>>,
+    progress: Mutex<Option<ProgressMeter>>,
 }
 
 impl Shown {
@@ -190,7 +190,7 @@ impl Shown {
         Shown {
             records: AtomicU64::new(0),
             total: AtomicU64::new(total),
-            progress: Mutex::new(Some(Progress::start("replay", Unit::Events, total))),
+            progress: Mutex::new(Some(ProgressMeter::start("replay", Unit::Events, total))),
         }
     }
 

@@ -1,6 +1,6 @@
 //! A broker that is away is waited for, and nothing is lost or read twice.
 
-use super::super::publisher::{Publication, Published, Publisher};
+use super::super::publisher::{Publication, PublishOutcome, Publisher};
 use super::*;
 use crate::sink::destination::Destination;
 use std::process::Command;
@@ -82,7 +82,7 @@ fn a_broker_that_comes_late_and_goes_in_the_middle_costs_nothing_but_time() {
     let began = Instant::now();
     assert_eq!(
         publisher.publish(&decisions, |_| began.elapsed() < Duration::from_millis(200)).unwrap(),
-        Published::Stopped
+        PublishOutcome::Stopped
     );
 
     broker.services(&["start", "kafka"]);
@@ -92,7 +92,7 @@ fn a_broker_that_comes_late_and_goes_in_the_middle_costs_nothing_but_time() {
     eventually("the consumer is connected again", || reading.handle.is_connected());
     reading.stop();
 
-    assert_eq!(publisher.publish(&decisions, |_| true).unwrap(), Published::All(Vec::new()));
+    assert_eq!(publisher.publish(&decisions, |_| true).unwrap(), PublishOutcome::All(Vec::new()));
     let mut back = settings.clone();
     back.topics = back.topics.with(Topic::Requests.id(), predictions(&settings));
     let mut published = Reading::start(&back, all(Topic::Requests.id(), 3, Position::Earliest), 8);

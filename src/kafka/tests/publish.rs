@@ -1,7 +1,7 @@
 //! What is published is there, whole and in order, or the error says why not.
 
 use super::super::KafkaError;
-use super::super::publisher::{Publication, Published, Publisher, Refused};
+use super::super::publisher::{Publication, PublishOutcome, Publisher, Refused};
 use super::*;
 use crate::sink::destination::Destination;
 use rdkafka::mocking::MockCluster;
@@ -37,13 +37,16 @@ fn an_epoch_is_published_whole_and_in_order() {
             .map(|number| publication(Destination::Predictions, number))
             .collect();
         publications.push(publication(Destination::DeadLetters, epoch));
-        assert_eq!(publisher.publish(&publications, |_| true).unwrap(), Published::All(Vec::new()));
+        assert_eq!(
+            publisher.publish(&publications, |_| true).unwrap(),
+            PublishOutcome::All(Vec::new())
+        );
         // All of it is there when it says so.
         let there = read_back(&settings, predictions(&settings), 3);
         assert_eq!(there.numbers(), (0..(epoch + 1) * 1_000).collect::<Vec<_>>());
         there.stop();
     }
-    assert_eq!(publisher.publish(&[], |_| true).unwrap(), Published::All(Vec::new()));
+    assert_eq!(publisher.publish(&[], |_| true).unwrap(), PublishOutcome::All(Vec::new()));
     let predictions = read_back(&settings, predictions(&settings), 3);
     assert!(
         predictions
@@ -75,7 +78,7 @@ fn a_record_that_is_too_long_is_passed_over_or_an_error_with_the_way_out() {
     let refused = Refused { index: 0, code: RDKafkaErrorCode::MessageSizeTooLarge };
     assert_eq!(
         publisher.publish(std::slice::from_ref(&long), |_| true).unwrap(),
-        Published::All(vec![refused])
+        PublishOutcome::All(vec![refused])
     );
     let mut producer = Producer::new(&settings).unwrap();
     producer.send(&settings.dead_letters, 1, long.value.as_deref(), MARCH).unwrap();
@@ -111,7 +114,7 @@ fn an_unreachable_broker_is_waited_for_only_as_long_as_is_wanted() {
         reason = connection.reason();
         began.elapsed() < Duration::from_millis(300) || !reason.contains("efused")
     });
-    assert_eq!(stopped.unwrap(), Published::Stopped, "{reason}");
+    assert_eq!(stopped.unwrap(), PublishOutcome::Stopped, "{reason}");
 }
 
 #[test]
@@ -133,7 +136,10 @@ fn answers_that_fail_cost_neither_records_nor_their_order() {
         let publications: Vec<Publication> = (epoch * 100..(epoch + 1) * 100)
             .map(|number| publication(Destination::Predictions, number))
             .collect();
-        assert_eq!(publisher.publish(&publications, |_| true).unwrap(), Published::All(Vec::new()));
+        assert_eq!(
+            publisher.publish(&publications, |_| true).unwrap(),
+            PublishOutcome::All(Vec::new())
+        );
     }
     let there = read_back(&settings, predictions(&settings), 1);
     let order: Vec<u64> = there.records[&0].iter().map(|record| number(&record.bytes)).collect();
@@ -153,7 +159,7 @@ fn a_client_that_has_lost_count_is_replaced_and_the_epoch_sent_again() {
         (0..200).map(|number| publication(Destination::Predictions, number)).collect();
     assert_eq!(
         publisher.publish(&publications[..100], |_| true).unwrap(),
-        Published::All(Vec::new())
+        PublishOutcome::All(Vec::new())
     );
     cluster.request_errors(
         RDKafkaApiKey::Produce,
@@ -161,7 +167,7 @@ fn a_client_that_has_lost_count_is_replaced_and_the_epoch_sent_again() {
     );
     assert_eq!(
         publisher.publish(&publications[100..], |_| true).unwrap(),
-        Published::All(Vec::new())
+        PublishOutcome::All(Vec::new())
     );
     let there = read_back(&settings, predictions(&settings), 1);
     let mut numbers = there.numbers();
@@ -193,7 +199,7 @@ fn records_that_their_topic_never_takes_are_named_and_the_others_are_there_in_or
         [0, 17, 39].map(|index| Refused { index, code: RDKafkaErrorCode::MessageSizeTooLarge });
     assert_eq!(
         publisher.publish(&publications, |_| true).unwrap(),
-        Published::All(refused.to_vec())
+        PublishOutcome::All(refused.to_vec())
     );
     let there = read_back(&settings, predictions(&settings), 1);
     let mut seen: Vec<u64> = there.records[&0].iter().map(|record| number(&record.bytes)).collect();
@@ -223,7 +229,10 @@ fn an_instant_that_its_topic_does_not_take_is_no_reason_to_lose_a_record() {
         ..publication(Destination::Predictions, number)
     };
     let publications = [at(0, now), at(1, MARCH), at(2, now + 10 * 86_400_000), at(3, now - 1_000)];
-    assert_eq!(publisher.publish(&publications, |_| true).unwrap(), Published::All(Vec::new()));
+    assert_eq!(
+        publisher.publish(&publications, |_| true).unwrap(),
+        PublishOutcome::All(Vec::new())
+    );
     let there = read_back(&settings, predictions(&settings), 1);
     assert_eq!(
         there
@@ -244,7 +253,10 @@ fn a_topic_that_is_gone_is_named_at_once_and_written_when_it_is_there_again() {
     let mut publisher = Publisher::new(&settings).unwrap();
     let publications: Vec<Publication> =
         (0..100).map(|number| publication(Destination::Predictions, number)).collect();
-    assert_eq!(publisher.publish(&publications, |_| true).unwrap(), Published::All(Vec::new()));
+    assert_eq!(
+        publisher.publish(&publications, |_| true).unwrap(),
+        PublishOutcome::All(Vec::new())
+    );
     super::super::admin::delete_topics(&settings).unwrap();
     let began = Instant::now();
     // The broker may still know of it for a moment.
@@ -267,7 +279,7 @@ fn a_topic_that_is_gone_is_named_at_once_and_written_when_it_is_there_again() {
     eventually("it is written again", || {
         publisher
             .publish(&publications, |_| true)
-            .is_ok_and(|end| end == Published::All(Vec::new()))
+            .is_ok_and(|end| end == PublishOutcome::All(Vec::new()))
     });
     let there = read_back(&settings, predictions(&settings), 1);
     assert_eq!(

@@ -156,7 +156,7 @@ fn a_dataflow_that_has_only_dead_letters_to_publish_shows_nothing_of_predictions
     let text = status.metrics();
     assert_has(&text, &["sluice_unpublishable_total{topic=\"dead_letters\"} 0"]);
     assert!(!text.contains("predictions"), "{text}");
-    let shown = serde_json::to_value(status.snapshot().publishing).expect("it is shown");
+    let shown = serde_json::to_value(status.report().publishing).expect("it is shown");
     assert_eq!(shown.get("unpublishable_predictions"), None, "{shown}");
 }
 
