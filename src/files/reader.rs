@@ -63,7 +63,7 @@ pub enum Distribution {
 
 /// One reader among all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seat {
+pub struct ReaderSeat {
     /// Which one, counted from 0.
     pub index: usize,
     /// How many there are.
@@ -78,7 +78,7 @@ pub struct Seat {
 /// end is skipped. So the parser need only compare a row's length with `max_record`: whatever was
 /// cut is longer. Such a block may grow to `max_record` + [`REMAINDER`] bytes; all others have
 /// about [`BLOCK`].
-pub struct Reader {
+pub struct FileReader {
     topic: TopicId,
     path: PathBuf,
     syntax: Syntax,
@@ -100,25 +100,25 @@ pub struct Reader {
 /// A file cannot be opened, is not UTF-8, or the header of a CSV file cannot be understood.
 pub fn open_all(
     inputs: &[InputFile],
-    seat: Seat,
+    seat: ReaderSeat,
     distribution: Distribution,
     reading: &FileReading,
-) -> Result<Vec<Reader>, FileError> {
-    let open = |input: &InputFile| Reader::open(input, seat, distribution, reading).transpose();
+) -> Result<Vec<FileReader>, FileError> {
+    let open = |input: &InputFile| FileReader::open(input, seat, distribution, reading).transpose();
     inputs.iter().filter_map(open).collect()
 }
 
-impl Reader {
+impl FileReader {
     /// Opens what one reader has to read of a file; `None` where another reads all of it.
     ///
     /// # Errors
     /// As for [`open_all`].
     pub fn open(
         input: &InputFile,
-        seat: Seat,
+        seat: ReaderSeat,
         distribution: Distribution,
         reading: &FileReading,
-    ) -> Result<Option<Reader>, FileError> {
+    ) -> Result<Option<FileReader>, FileError> {
         let splits = distribution == Distribution::Split
             && input.syntax == Syntax::Json
             && input.compression == Compression::None;
@@ -137,7 +137,7 @@ impl Reader {
         } else {
             open::whole(input, file).map_err(failed)?
         };
-        let mut reader = Reader {
+        let mut reader = FileReader {
             topic: input.topic,
             path: input.path.clone(),
             syntax: input.syntax,

@@ -1,7 +1,7 @@
 //! The source of a replay: blocks of files into the dataflow, each worker its share.
 
 use super::error::FileError;
-use super::reader::Reader;
+use super::reader::FileReader;
 use crate::first::Tell;
 use crate::telemetry::progress::ProgressMeter;
 use dataflows::source::{Feed, Lines, Mark};
@@ -31,7 +31,7 @@ pub struct Cadence {
 /// can take what was read for the whole.
 pub fn source<'scope>(
     scope: Scope<'scope, u64>,
-    readers: Vec<Reader>,
+    readers: Vec<FileReader>,
     epochs: Option<Cadence>,
     complete_before: impl Fn() -> u64 + 'static,
     mut progress: ProgressMeter,
@@ -92,12 +92,12 @@ fn end(capability: &mut Option<Capability<u64>>, last_words: impl FnOnce(&Capabi
 
 /// The files of one worker, and how far each has been read.
 struct Files {
-    readers: Vec<Reader>,
+    readers: Vec<FileReader>,
     ended: Vec<bool>,
 }
 
 impl Files {
-    fn new(readers: Vec<Reader>) -> Self {
+    fn new(readers: Vec<FileReader>) -> Self {
         Files { ended: vec![false; readers.len()], readers }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::blame::Blame;
 use crate::files::error::FileError;
-use crate::files::reader::{Distribution, FileReading, Reader, Seat};
+use crate::files::reader::{Distribution, FileReader, FileReading, ReaderSeat};
 use crate::files::unread::unread;
 use crate::files::{InputFile, Syntax, find_inputs, names};
 use crate::kafka::producer::{Produced, Producer};
@@ -99,8 +99,8 @@ fn send(
     progress: &mut impl FnMut(u64),
 ) -> Result<(), LoadError> {
     let reading = FileReading { max_record: settings.max_record, columns: BTreeMap::new() };
-    let seat = Seat { index: 0, of: 1 };
-    let Some(mut reader) = Reader::open(input, seat, Distribution::Whole, &reading)? else {
+    let seat = ReaderSeat { index: 0, of: 1 };
+    let Some(mut reader) = FileReader::open(input, seat, Distribution::Whole, &reading)? else {
         return Ok(());
     };
     while let Some(block) = reader.next()? {

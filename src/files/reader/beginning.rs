@@ -3,7 +3,7 @@
 use super::super::error::FileError;
 use super::super::rows::{blank_lines, first_csv_row, first_line, line_ends};
 use super::super::{Syntax, header};
-use super::{BLOCK, FileReading, Reader};
+use super::{BLOCK, FileReader, FileReading};
 use dataflows::source::Format;
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ const LOOK: usize = 64 * 1024;
 /// The mark with which some programs begin a file of UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-impl Reader {
+impl FileReader {
     /// Reads what stands before the first row: a byte order mark, and the header of a CSV file.
     pub(super) fn begin(&mut self, reading: &FileReading) -> Result<(), FileError> {
         let is_csv = self.syntax == Syntax::Csv;

@@ -34,8 +34,13 @@ fn write(directory: &Path, name: &str, content: &[u8]) -> InputFile {
     }
 }
 
-fn open(input: &InputFile, index: usize, of: usize, distribution: Distribution) -> Option<Reader> {
-    Reader::open(input, Seat { index, of }, distribution, &reading(LIMIT))
+fn open(
+    input: &InputFile,
+    index: usize,
+    of: usize,
+    distribution: Distribution,
+) -> Option<FileReader> {
+    FileReader::open(input, ReaderSeat { index, of }, distribution, &reading(LIMIT))
         .expect("it can be opened")
 }
 
@@ -173,10 +178,14 @@ fn a_line_longer_than_a_block_but_within_the_limit_comes_whole() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let content = [vec![b'x'; 5 * BLOCK], b"\nlast".to_vec()].concat();
     let input = write(directory.path(), "interactions.jsonl", &content);
-    let mut reader =
-        Reader::open(&input, Seat { index: 0, of: 1 }, Distribution::Split, &reading(8 * BLOCK))
-            .expect("opening")
-            .expect("its only reader");
+    let mut reader = FileReader::open(
+        &input,
+        ReaderSeat { index: 0, of: 1 },
+        Distribution::Split,
+        &reading(8 * BLOCK),
+    )
+    .expect("opening")
+    .expect("its only reader");
     let first = reader.next().expect("reading").expect("the long line");
     assert!(first.length > 5 * BLOCK && first.bytes[5 * BLOCK] == b'\n');
     let mut rest = text(&first)[5 * BLOCK + 1..].to_string();
@@ -237,10 +246,14 @@ fn a_header_that_is_no_text_is_refused() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     for header in [&b"a,\xff\n1,2\n"[..], &[vec![b'a'; 2 * BLOCK], b"\n1\n".to_vec()].concat()] {
         let input = write(directory.path(), "interactions.csv", header);
-        let error =
-            Reader::open(&input, Seat { index: 0, of: 1 }, Distribution::Split, &reading(LIMIT))
-                .err()
-                .expect("refused");
+        let error = FileReader::open(
+            &input,
+            ReaderSeat { index: 0, of: 1 },
+            Distribution::Split,
+            &reading(LIMIT),
+        )
+        .err()
+        .expect("refused");
         assert!(matches!(error, FileError::Header { .. }), "{error}");
     }
 }
@@ -276,11 +289,15 @@ fn files_that_are_no_utf_8_or_one_line_are_refused_by_name() {
         ("interactions.csv", b"id,kunde\n1,2\n", "kunde"),
     ] {
         let input = write(directory.path(), name, bytes);
-        let error =
-            Reader::open(&input, Seat { index: 0, of: 1 }, Distribution::Split, &reading(LIMIT))
-                .err()
-                .expect("refused")
-                .to_string();
+        let error = FileReader::open(
+            &input,
+            ReaderSeat { index: 0, of: 1 },
+            Distribution::Split,
+            &reading(LIMIT),
+        )
+        .err()
+        .expect("refused")
+        .to_string();
         assert!(error.contains(said) && error.contains(name), "{error}");
     }
 }

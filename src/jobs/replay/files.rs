@@ -5,7 +5,7 @@ use super::{ReplayError, STREAMED};
 use crate::cluster::Cluster;
 use crate::files::InputFile;
 use crate::files::error::FileError;
-use crate::files::reader::{Distribution, Seat, open_all};
+use crate::files::reader::{Distribution, ReaderSeat, open_all};
 use crate::files::source::source;
 use crate::first::First;
 use crate::hosting::ResultsOf;
@@ -24,7 +24,7 @@ pub(super) fn through_dataflow<D: Replays>(
     streamed: bool,
 ) -> Result<ResultsOf<D>, ReplayError> {
     // What is wrong with a file is known before any worker waits for another.
-    open_all(inputs, Seat { index: 0, of: 1 }, Distribution::Whole, &described.reading())?;
+    open_all(inputs, ReaderSeat { index: 0, of: 1 }, Distribution::Whole, &described.reading())?;
     let collected = Collected::of(described);
     let (shared, inputs, described) = (collected.clone(), inputs.to_vec(), described.clone());
     let first = cluster.is_first();
@@ -43,8 +43,8 @@ fn work<D: Replays>(
     // A stream's behavior needs one order of all records: one worker reads, the others share the
     // rest of the work.
     let (distribution, seat) = match streamed {
-        true => (Distribution::Whole, Seat { index: worker.index(), of: 1 }),
-        false => (Distribution::Split, Seat { index: worker.index(), of: worker.peers() }),
+        true => (Distribution::Whole, ReaderSeat { index: worker.index(), of: 1 }),
+        false => (Distribution::Split, ReaderSeat { index: worker.index(), of: worker.peers() }),
     };
     let readers = if seat.index < seat.of {
         open_all(inputs, seat, distribution, &described.reading())?

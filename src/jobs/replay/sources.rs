@@ -4,7 +4,7 @@
 
 use super::ReplayError;
 use crate::files::error::FileError;
-use crate::files::reader::{Distribution, Seat, open_all};
+use crate::files::reader::{Distribution, ReaderSeat, open_all};
 use crate::files::unread::unread;
 use crate::files::{InputFile, names};
 use crate::hosting::replaying::Replays;
@@ -140,7 +140,7 @@ fn first_good<D: Replays>(
         rejected.iter().map(|rejected| rejected.place.position()).collect();
     let mut taken = dataflow.taken();
     let inputs = std::slice::from_ref(input);
-    let seat = Seat { index: 0, of: 1 };
+    let seat = ReaderSeat { index: 0, of: 1 };
     for mut reader in open_all(inputs, seat, Distribution::Whole, &dataflow.reading())? {
         while let Some(block) = reader.next()? {
             let taken = taken(&block.into()).into_iter();
